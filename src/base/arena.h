@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+/*
+ * Arena: memory and cleanups that share one lifetime.
+ *
+ * Everything taken from an arena dies in arena_free(), children first, then
+ * cleanups newest first, then memory.  One allocation cannot be freed alone,
+ * so there is no list of fields to keep in step.  What is replaced again and
+ * again inside a long lifetime lives in a child arena.
+ *
+ * Memory comes zeroed.  Allocation never returns NULL: out of memory aborts
+ * (limits on what a peer may send come first).
+ *
+ * An arena belongs to one thread.  The pool counts what is alive per kind;
+ * tests read it to prove that a lifetime ended.  The first chunk is allocated
+ * together with the arena itself, its size given by the creator: an idle
+ * connection must cost a few KiB in all.
+ *
+ * Built with -Darena_emu=true (ARENA_EMU) each allocation is a malloc of its
+ * own, so ASan and valgrind see overruns and use after free inside an arena.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum arena_kind {
+	ARENA_SERVER,
+	ARENA_CONN,
+	ARENA_TURN,
+	ARENA_LOGIN,
+	ARENA_BOX,
+	ARENA_CMD,
+	ARENA_OTHER,
+	ARENA_KINDS
+};
+
+struct arena_pool { /* one per event loop */
+	size_t live_arenas[ARENA_KINDS];
+	size_t live_cleanups[ARENA_KINDS];
+	size_t live_bytes; /* chunks of all arenas of the pool */
+};
+
+struct arena; /* opaque */
+typedef void arena_cleanup_f(void *arg);
+
+/* pool may be NULL (nothing is counted).  first: bytes of the first chunk. */
+struct arena *arena_new(struct arena_pool *pool, enum arena_kind kind, size_t first);
+struct arena *arena_child(struct arena *parent, size_t first);
+/* Frees children, runs cleanups, frees memory, sets *ap to NULL.  NULL is fine. */
+void arena_free(struct arena **ap);
+
+/* size 0 gives a unique non-NULL pointer. */
+void *arena_zalloc(struct arena *a, size_t size) __attribute__((returns_nonnull));
+/* n objects of size bytes; an overflow of the product aborts. */
+void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));
+char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull));
+/* A copy of s, with a NUL behind it that is not counted. */
+struct str arena_str(struct arena *a, struct str s);
+char *arena_printf(struct arena *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), returns_nonnull));
+/* fn(arg) runs when the arena is freed.  For what is not memory. */
+void arena_on_free(struct arena *a, arena_cleanup_f *fn, void *arg);
+/* Marks the arena's memory as secret: it is wiped before it is freed. */
+void arena_wipe_on_free(struct arena *a);
+/* Bytes held in chunks, children not counted. */
+size_t arena_bytes(const struct arena *a);
+
+#define arena_new_object(a, type) ((type *)arena_zalloc((a), sizeof(type)))
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Byte buffers and readers: see buf.h. */
+#include "base/buf.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+void
+buf_fini(struct buf *b)
+{
+	mem_free(b->p);
+	*b = (struct buf){0};
+}
+
+void
+buf_wipe_fini(struct buf *b)
+{
+	mem_wipe(b->p, b->cap);
+	buf_fini(b);
+}
+
+char *
+buf_room(struct buf *b, size_t more)
+{
+	size_t need, cap;
+
+	if (b->p != NULL && b->cap - b->n >= more)
+		return b->p + b->n;
+	if (__builtin_add_overflow(b->n, more, &need) || need > SIZE_MAX / 4)
+		TS_WRONG("buffer size overflow");
+	cap = b->cap > 0 ? b->cap * 2 : 64;
+	while (cap < need)
+		cap *= 2;
+	b->p = mem_realloc(b->p, cap);
+	b->cap = cap;
+	return b->p + b->n;
+}
+
+void
+buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (n == 0)
+		return;
+	memcpy(buf_room(b, n), p, n);
+	b->n += n;
+}
+
+void
+buf_u64(struct buf *b, uint64_t v)
+{
+	char d[20];
+	size_t i = sizeof(d);
+
+	do {
+		d[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	buf_put(b, d + i, sizeof(d) - i);
+}
+
+void
+buf_vprintf(struct buf *b, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	TS_ASSERT(n >= 0);
+	(void)vsnprintf(buf_room(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
+	b->n += (size_t)n;
+	va_end(again);
+}
+
+void
+buf_printf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vprintf(b, fmt, ap);
+	va_end(ap);
+}
+
+void
+buf_consume(struct buf *b, size_t n)
+{
+	TS_ASSERT(n <= b->n);
+	b->n -= n;
+	if (b->n > 0)
+		memmove(b->p, b->p + n, b->n);
+}
+
+const char *
+buf_cstr(struct buf *b)
+{
+	*buf_room(b, 1) = '\0';
+	return b->p;
+}
+
+static void
+put_be(struct buf *b, uint64_t v, size_t n)
+{
+	char *p = buf_room(b, n);
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)(v >> (8 * (n - 1 - i)));
+	b->n += n;
+}
+
+static void
+put_le(struct buf *b, uint64_t v, size_t n)
+{
+	char *p = buf_room(b, n);
+
+	for (size_t i = 0; i < n; i++)
+		p[i] = (char)(v >> (8 * i));
+	b->n += n;
+}
+
+void
+buf_be16(struct buf *b, uint16_t v)
+{
+	put_be(b, v, 2);
+}
+
+void
+buf_be32(struct buf *b, uint32_t v)
+{
+	put_be(b, v, 4);
+}
+
+void
+buf_be64(struct buf *b, uint64_t v)
+{
+	put_be(b, v, 8);
+}
+
+void
+buf_le32(struct buf *b, uint32_t v)
+{
+	put_le(b, v, 4);
+}
+
+void
+buf_le64(struct buf *b, uint64_t v)
+{
+	put_le(b, v, 8);
+}
+
+void
+buf_varint(struct buf *b, uint64_t v)
+{
+	while (v >= 0x80) {
+		buf_putc(b, (char)(v | 0x80));
+		v >>= 7;
+	}
+	buf_putc(b, (char)v);
+}
+
+void
+buf_vstr(struct buf *b, struct str s)
+{
+	buf_varint(b, s.n);
+	buf_str(b, s);
+}
+
+static uint64_t
+get_be(struct rd *r, size_t n)
+{
+	uint64_t v = 0;
+
+	if (r->bad || rd_left(r) < n) {
+		r->bad = true;
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		v = v << 8 | *r->p++;
+	return v;
+}
+
+static uint64_t
+get_le(struct rd *r, size_t n)
+{
+	uint64_t v = 0;
+
+	if (r->bad || rd_left(r) < n) {
+		r->bad = true;
+		return 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		v |= (uint64_t)*r->p++ << (8 * i);
+	return v;
+}
+
+uint8_t
+rd_u8(struct rd *r)
+{
+	return (uint8_t)get_be(r, 1);
+}
+
+uint16_t
+rd_be16(struct rd *r)
+{
+	return (uint16_t)get_be(r, 2);
+}
+
+uint32_t
+rd_be32(struct rd *r)
+{
+	return (uint32_t)get_be(r, 4);
+}
+
+uint64_t
+rd_be64(struct rd *r)
+{
+	return get_be(r, 8);
+}
+
+uint32_t
+rd_le32(struct rd *r)
+{
+	return (uint32_t)get_le(r, 4);
+}
+
+uint64_t
+rd_le64(struct rd *r)
+{
+	return get_le(r, 8);
+}
+
+uint64_t
+rd_varint(struct rd *r)
+{
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; shift < 64; shift += 7) {
+		uint8_t c = rd_u8(r);
+
+		if (shift == 63 && c > 1)
+			break;
+		v |= (uint64_t)(c & 0x7F) << shift;
+		if ((c & 0x80) == 0)
+			return r->bad ? 0 : v;
+	}
+	r->bad = true;
+	return 0;
+}
+
+struct str
+rd_bytes(struct rd *r, size_t n)
+{
+	struct str s;
+
+	if (r->bad || rd_left(r) < n) {
+		r->bad = true;
+		return STR_NONE;
+	}
+	s = (struct str){(const char *)r->p, n};
+	r->p += n;
+	return s;
+}
+
+struct str
+rd_vstr(struct rd *r)
+{
+	uint64_t n = rd_varint(r);
+
+	if (n > rd_left(r)) {
+		r->bad = true;
+		return STR_NONE;
+	}
+	return rd_bytes(r, (size_t)n);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+/*
+ * A byte buffer that grows on the heap.  {0} is an empty one.  The owner calls
+ * buf_fini(); buf_wipe_fini() for secrets.  Growth at least doubles.
+ * The number printers write decimal digits without formatting functions.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/str.h"
+
+struct buf {
+	char *p;
+	size_t n, cap;
+};
+
+void buf_fini(struct buf *b);
+void buf_wipe_fini(struct buf *b);
+/* Makes room for at least `more` bytes behind the n there are; returns where they go. */
+char *buf_room(struct buf *b, size_t more) __attribute__((returns_nonnull));
+void buf_put(struct buf *b, const void *p, size_t n);
+void buf_u64(struct buf *b, uint64_t v); /* decimal */
+void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+/* Drops the first n bytes. */
+void buf_consume(struct buf *b, size_t n);
+/* Makes the contents NUL-terminated (the NUL is not counted) and returns them. */
+const char *buf_cstr(struct buf *b) __attribute__((returns_nonnull));
+
+/* Big-endian fixed width, for keys; little-endian, for records; varints (LEB128), for lists. */
+void buf_be16(struct buf *b, uint16_t v);
+void buf_be32(struct buf *b, uint32_t v);
+void buf_be64(struct buf *b, uint64_t v);
+void buf_le32(struct buf *b, uint32_t v);
+void buf_le64(struct buf *b, uint64_t v);
+void buf_varint(struct buf *b, uint64_t v);
+/* varint length, then the bytes. */
+void buf_vstr(struct buf *b, struct str s);
+
+static inline void
+buf_str(struct buf *b, struct str s)
+{
+	buf_put(b, s.p, s.n);
+}
+
+static inline void
+buf_puts(struct buf *b, const char *z)
+{
+	buf_put(b, z, strlen(z));
+}
+
+static inline void
+buf_putc(struct buf *b, char c)
+{
+	if (b->n < b->cap)
+		b->p[b->n++] = c;
+	else
+		buf_put(b, &c, 1);
+}
+
+static inline struct str
+buf_as_str(const struct buf *b)
+{
+	return (struct str){b->p, b->n};
+}
+
+/*
+ * A reader over bytes that somebody else wrote.  Reading past the end sets
+ * `bad` and gives zeroes; check `bad` once at the end.
+ */
+struct rd {
+	const unsigned char *p, *end;
+	bool bad;
+};
+
+static inline struct rd
+rd_of(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	return (struct rd){p, p + s.n, false};
+}
+
+static inline size_t
+rd_left(const struct rd *r)
+{
+	return (size_t)(r->end - r->p);
+}
+
+uint8_t rd_u8(struct rd *r);
+uint16_t rd_be16(struct rd *r);
+uint32_t rd_be32(struct rd *r);
+uint64_t rd_be64(struct rd *r);
+uint32_t rd_le32(struct rd *r);
+uint64_t rd_le64(struct rd *r);
+uint64_t rd_varint(struct rd *r);
+struct str rd_bytes(struct rd *r, size_t n);
+struct str rd_vstr(struct rd *r);
+#endif

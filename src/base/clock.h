@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+/* Time.  Code that is tested on a fake clock asks its loop (net/loop.h) instead. */
+#include <stdint.h>
+
+uint64_t clock_mono_ns(void); /* since some fixed point; never goes back */
+uint64_t clock_mono_ms(void);
+int64_t clock_wall_s(void); /* seconds since 1970 UTC */
+/* Fills p with n random bytes from the kernel. */
+void random_bytes(void *p, unsigned long n);
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Strings with lengths: see str.h. */
+#include "base/str.h"
+
+bool
+str_ieq(struct str a, struct str b)
+{
+	return a.n == b.n && str_icmp(a, b) == 0;
+}
+
+int
+str_cmp(struct str a, struct str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n > 0 ? memcmp(a.p, b.p, n) : 0;
+
+	if (c != 0)
+		return c;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+int
+str_icmp(struct str a, struct str b)
+{
+	for (size_t i = 0; i < a.n && i < b.n; i++) {
+		int x = ascii_lower((unsigned char)a.p[i]), y = ascii_lower((unsigned char)b.p[i]);
+
+		if (x != y)
+			return x - y;
+	}
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+bool
+str_has_prefix(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_eq((struct str){s.p, prefix.n}, prefix);
+}
+
+bool
+str_has_iprefix(struct str s, struct str prefix)
+{
+	return s.n >= prefix.n && str_ieq((struct str){s.p, prefix.n}, prefix);
+}
+
+bool
+str_has_suffix(struct str s, struct str suffix)
+{
+	return s.n >= suffix.n && str_eq((struct str){s.p + (s.n - suffix.n), suffix.n}, suffix);
+}
+
+const char *
+str_chr(struct str s, char c)
+{
+	return s.n > 0 ? memchr(s.p, c, s.n) : NULL;
+}
+
+const char *
+str_find(struct str s, struct str part)
+{
+	if (part.n == 0)
+		return s.p;
+	return s.n >= part.n ? memmem(s.p, s.n, part.p, part.n) : NULL;
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct str
+str_trim(struct str s)
+{
+	while (s.n > 0 && is_blank(s.p[0])) {
+		s.p++;
+		s.n--;
+	}
+	while (s.n > 0 && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+bool
+str_split(struct str *rest, char sep, struct str *part_r)
+{
+	const char *at;
+
+	if (rest->p == NULL)
+		return false;
+	at = str_chr(*rest, sep);
+	if (at == NULL) {
+		*part_r = *rest;
+		*rest = STR_NONE;
+		return true;
+	}
+	*part_r = str_range(rest->p, at);
+	*rest = str_range(at + 1, rest->p + rest->n);
+	return true;
+}
+
+bool
+str_u64(struct str s, uint64_t max, uint64_t *value_r)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned d = (unsigned)(unsigned char)s.p[i] - '0';
+
+		if (d > 9 || v > (UINT64_MAX - d) / 10)
+			return false;
+		v = v * 10 + d;
+	}
+	if (v > max)
+		return false;
+	*value_r = v;
+	return true;
+}
+
+/* Length of the UTF-8 sequence at p, 0 when it is not one (RFC 3629 section 4). */
+static size_t
+utf8_length(const unsigned char *p, size_t n)
+{
+	size_t len;
+	unsigned char low = 0x80, high = 0xBF;
+
+	if (p[0] < 0x80)
+		return 1;
+	if (p[0] >= 0xC2 && p[0] <= 0xDF)
+		len = 2;
+	else if (p[0] >= 0xE0 && p[0] <= 0xEF)
+		len = 3;
+	else if (p[0] >= 0xF0 && p[0] <= 0xF4)
+		len = 4;
+	else
+		return 0;
+	if (len > n)
+		return 0;
+	if (p[0] == 0xE0)
+		low = 0xA0;
+	else if (p[0] == 0xED)
+		high = 0x9F;
+	else if (p[0] == 0xF0)
+		low = 0x90;
+	else if (p[0] == 0xF4)
+		high = 0x8F;
+	if (p[1] < low || p[1] > high)
+		return 0;
+	for (size_t i = 2; i < len; i++)
+		if ((p[i] & 0xC0) != 0x80)
+			return 0;
+	return len;
+}
+
+bool
+str_is_utf8(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t left = s.n, len;
+
+	while (left > 0) {
+		len = utf8_length(p, left);
+		if (len == 0)
+			return false;
+		p += len;
+		left -= len;
+	}
+	return true;
+}
+
+bool
+str_is_ascii(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] >= 0x80)
+			return false;
+	return true;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+/*
+ * A length travels with its pointer.  struct str does not own its bytes; they
+ * may hold NUL and need not end in one.  Case folding here is ASCII only
+ * (protocol words); text for people is folded by ICU in mail.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct str {
+	const char *p;
+	size_t n;
+};
+
+#define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
+#define STR_NONE ((struct str){NULL, 0})
+/* For printf("%.*s", STR_ARG(s)). */
+#define STR_ARG(s) (int)(s).n, ((s).p != NULL ? (s).p : "")
+
+static inline struct str
+str_of(const char *z)
+{
+	return (struct str){z, z != NULL ? strlen(z) : 0};
+}
+
+static inline struct str
+str_range(const char *from, const char *end)
+{
+	return (struct str){from, (size_t)(end - from)};
+}
+
+static inline bool
+str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+static inline unsigned char
+ascii_lower(unsigned char c)
+{
+	return c >= 'A' && c <= 'Z' ? (unsigned char)(c + 32) : c;
+}
+
+static inline unsigned char
+ascii_upper(unsigned char c)
+{
+	return c >= 'a' && c <= 'z' ? (unsigned char)(c - 32) : c;
+}
+
+/* Equal, ASCII letters taken without case. */
+bool str_ieq(struct str a, struct str b);
+/* <0, 0, >0 as memcmp does; a shorter string comes first. */
+int str_cmp(struct str a, struct str b);
+int str_icmp(struct str a, struct str b);
+bool str_has_prefix(struct str s, struct str prefix);
+bool str_has_iprefix(struct str s, struct str prefix);
+bool str_has_suffix(struct str s, struct str suffix);
+/* The first occurrence of c, or NULL. */
+const char *str_chr(struct str s, char c);
+/* The first occurrence of part (memmem), or NULL. */
+const char *str_find(struct str s, struct str part);
+/* Cuts blanks, tabs, CR and LF at both ends. */
+struct str str_trim(struct str s);
+/* Takes everything up to sep off *rest; false when *rest was used up.  A missing sep takes all. */
+bool str_split(struct str *rest, char sep, struct str *part_r);
+/* Decimal digits only, the whole string, within max.  False otherwise. */
+bool str_u64(struct str s, uint64_t max, uint64_t *value_r);
+/* Is it well-formed UTF-8 (RFC 3629: no surrogates, shortest form, up to U+10FFFF)? */
+bool str_is_utf8(struct str s);
+bool str_is_ascii(struct str s);
+#endif

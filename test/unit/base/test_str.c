@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+
+static void
+comparing(void **state)
+{
+	(void)state;
+	assert_true(str_ieq(STR("InBoX"), STR("inbox")));
+	assert_false(str_eq(STR("InBoX"), STR("inbox")));
+	assert_true(str_cmp(STR("a"), STR("ab")) < 0);
+	assert_true(str_icmp(STR("B"), STR("a")) > 0);
+	assert_true(str_has_prefix(STR("INBOX/x"), STR("INBOX/")));
+	assert_true(str_has_iprefix(STR("inbox/x"), STR("INBOX/")));
+	assert_true(str_has_suffix(STR("x.txt"), STR(".txt")));
+	assert_false(str_has_suffix(STR("t"), STR(".txt")));
+}
+
+static void
+splitting(void **state)
+{
+	struct str rest = STR("a,,b"), part;
+
+	(void)state;
+	assert_true(str_split(&rest, ',', &part) && str_eq(part, STR("a")));
+	assert_true(str_split(&rest, ',', &part) && part.n == 0);
+	assert_true(str_split(&rest, ',', &part) && str_eq(part, STR("b")));
+	assert_false(str_split(&rest, ',', &part));
+	assert_true(str_eq(str_trim(STR(" \tx y\r\n")), STR("x y")));
+}
+
+static void
+numbers(void **state)
+{
+	uint64_t v = 0;
+
+	(void)state;
+	assert_true(str_u64(STR("4294967295"), UINT32_MAX, &v) && v == UINT32_MAX);
+	assert_false(str_u64(STR("4294967296"), UINT32_MAX, &v));
+	assert_true(str_u64(STR("18446744073709551615"), UINT64_MAX, &v) && v == UINT64_MAX);
+	assert_false(str_u64(STR("18446744073709551616"), UINT64_MAX, &v));
+	assert_false(str_u64(STR(""), 9, &v));
+	assert_false(str_u64(STR("-1"), 9, &v));
+}
+
+static void
+utf8_is_checked_to_the_letter(void **state)
+{
+	(void)state;
+	assert_true(str_is_utf8(STR("plain \xC3\xA9 \xE2\x82\xAC \xF0\x9F\x90\xA6")));
+	assert_false(str_is_utf8(STR("\xC0\x80")));         /* not the shortest form */
+	assert_false(str_is_utf8(STR("\xE0\x80\x80")));     /* the same */
+	assert_false(str_is_utf8(STR("\xED\xA0\x80")));     /* a surrogate */
+	assert_false(str_is_utf8(STR("\xF4\x90\x80\x80"))); /* above U+10FFFF */
+	assert_false(str_is_utf8(STR("\xE2\x82")));         /* cut short */
+	assert_false(str_is_utf8(STR("\x80")));
+	assert_true(str_is_ascii(STR("abc")));
+	assert_false(str_is_ascii(STR("\xC3\xA9")));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(comparing),
+	    cmocka_unit_test(splitting),
+	    cmocka_unit_test(numbers),
+	    cmocka_unit_test(utf8_is_checked_to_the_letter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+# usage: awk -f tools/layers.awk src/LAYERS $(find src -name '*.[ch]' -o -name '*.cc')
+# Holds src/ to the order of folders in src/LAYERS: a folder includes only what
+# its line names, and a header that ends in _int.h is private to its folder.
+function folder_of(path,   f, best) {
+	for (f in order)
+		if (index(path, f "/") == 1 && length(f) > length(best))
+			best = f
+	return best == "" ? "(none)" : best
+}
+function complain(text) {
+	print text
+	bad = 1
+}
+FILENAME == ARGV[1] {
+	if (/^#/ || NF == 0)
+		next
+	name = $1
+	sub(/:$/, "", name)
+	order[name] = ++count
+	allowed[name, name] = 1
+	for (i = 2; i <= NF; i++) {
+		if (!($i in order))
+			complain("LAYERS: " name " names " $i ", which is not defined above it")
+		allowed[name, $i] = 1
+	}
+	next
+}
+/^[ \t]*#[ \t]*include[ \t]+"/ {
+	split($0, quoted, "\"")
+	target = quoted[2]
+	source = FILENAME
+	sub(/^(\.\/)?src\//, "", source)
+	from = folder_of(source)
+	to = folder_of(target)
+	if (!((from, to) in allowed))
+		complain(FILENAME ":" FNR ": " from " may not include " to " (" target ")")
+	else if (target ~ /_int\.h$/ && from != to)
+		complain(FILENAME ":" FNR ": " target " is private to " to)
+}
+END { exit bad }
