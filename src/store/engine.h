@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_ENGINE_H
+#define STORE_ENGINE_H
+/*
+ * Engine: what lies under the store.  Ordered keys, atomic durable batches,
+ * blobs.  Nothing here knows of mailboxes.
+ *
+ * How a delivery travels: the store puts the blob and the index entries of
+ * all changes that wait into one batch and calls engine_commit(); when that
+ * returns TS_OK everything in the batch is on disk, or nothing of it is there.
+ *
+ * Keys and values are bytes; keys are ordered by memcmp and begin with the
+ * 8-byte big-endian account id they belong to (an engine that spreads accounts
+ * over machines cuts a batch there).  The engine checks that what it gives
+ * back is what it was given (checksums); what does not hold is TS_DAMAGED for
+ * that key only.
+ *
+ * Blobs are immutable and named by a 64-bit id.  Small ones travel in the
+ * batch.  Large ones (STORE_BLOB_FILE set in the id) are streamed into a file
+ * of their own with a writer and are on disk when engine_blob_finish()
+ * returned TS_OK, before the batch that names them.
+ *
+ * Threads: commit, get, scan and blob calls may be made from any thread at the
+ * same time.  All of them may block on the disk: never call them on a loop.
+ * One commit at a time per engine is the usual case; more are allowed.
+ *
+ * Errors: TS_UNKNOWN from commit: nobody knows whether the batch is there; the
+ * engine refuses further commits with TS_UNAVAILABLE until engine_reopen().
+ * TS_FULL from commit: nothing was written (the free-space mark).  Never try
+ * the same batch again after TS_UNKNOWN.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#define STORE_BLOB_FILE ((uint64_t)1 << 63)
+
+struct engine;
+struct engine_iter;
+struct engine_blob_writer;
+
+/* A batch: operations in order, kept as bytes; the owner may reuse it after engine_batch_clear().
+ */
+struct engine_batch;
+struct engine_batch *engine_batch_new(void);
+void engine_batch_free(struct engine_batch **batch);
+void engine_batch_clear(struct engine_batch *batch);
+void engine_batch_put(struct engine_batch *batch, struct str key, struct str value);
+void engine_batch_delete(struct engine_batch *batch, struct str key);
+/* All keys from <= key < end. */
+void engine_batch_delete_range(struct engine_batch *batch, struct str from, struct str end);
+void engine_batch_put_blob(struct engine_batch *batch, uint64_t blob, struct str bytes);
+/* Works for both kinds; a file is removed after the batch is on disk. */
+void engine_batch_delete_blob(struct engine_batch *batch, uint64_t blob);
+size_t engine_batch_count(const struct engine_batch *batch);
+size_t engine_batch_bytes(const struct engine_batch *batch);
+
+enum engine_op_kind {
+	ENGINE_PUT,
+	ENGINE_DELETE,
+	ENGINE_DELETE_RANGE, /* key = from, value = end */
+	ENGINE_PUT_BLOB,
+	ENGINE_DELETE_BLOB
+};
+struct engine_op {
+	enum engine_op_kind kind;
+	struct str key, value;
+	uint64_t blob;
+};
+/* For engines: walks the operations.  *at starts as 0; false at the end. */
+bool engine_batch_next(const struct engine_batch *batch, size_t *at, struct engine_op *op_r);
+
+struct engine_options {
+	const char *path;     /* folder; made when missing */
+	uint64_t cache_bytes; /* block cache */
+	uint64_t write_buffer_bytes;
+	uint64_t free_space_mark; /* commits are refused with TS_FULL below it */
+	bool read_only;
+	struct str text; /* further engine-specific options, engine's own syntax */
+};
+
+struct engine_stats {
+	uint64_t commits, commit_ops, commit_bytes, flush_ns_total;
+	uint64_t free_bytes, used_bytes;
+};
+
+struct engine_class {
+	const char *name; /* "mem", "rocks" */
+	/* On failure *text_r (malloc'ed, may be NULL) says which file is at fault and what to do.
+	 */
+	enum ts_err (*open)(
+	    const struct engine_options *opt, struct engine **engine_r, char **text_r);
+	void (*close)(struct engine *engine);
+	enum ts_err (*commit)(struct engine *engine, const struct engine_batch *batch);
+	enum ts_err (*get)(struct engine *engine, struct str key, struct buf *value);
+	/* Keys from <= key < end, in order; reverse: from the end down. */
+	struct engine_iter *(*iter_new)(
+	    struct engine *engine, struct str from, struct str end, bool reverse);
+	/* TS_OK: key and value are set, valid until the next call.  TS_NOT_FOUND: the end. */
+	enum ts_err (*iter_next)(struct engine_iter *iter, struct str *key_r, struct str *value_r);
+	void (*iter_free)(struct engine_iter *iter);
+	/* Appends bytes [off, off+len) of the blob, fewer at its end, to value. */
+	enum ts_err (*blob_read)(
+	    struct engine *engine, uint64_t blob, uint64_t off, uint64_t len, struct buf *value);
+	enum ts_err (*blob_size)(struct engine *engine, uint64_t blob, uint64_t *size_r);
+	enum ts_err (*blob_create)(
+	    struct engine *engine, uint64_t blob, struct engine_blob_writer **w_r);
+	enum ts_err (*blob_write)(struct engine_blob_writer *w, struct str bytes);
+	/* The whole content written so far, mapped; valid until finish or abort. */
+	enum ts_err (*blob_map)(struct engine_blob_writer *w, struct str *bytes_r);
+	enum ts_err (*blob_finish)(struct engine_blob_writer **w);
+	void (*blob_abort)(struct engine_blob_writer **w);
+	/* Calls fn for each large blob file there is (for collecting orphans). */
+	enum ts_err (*blob_files)(
+	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
+	/* Closes and opens again under a running server; waits for calls under way. */
+	enum ts_err (*reopen)(struct engine *engine, char **text_r);
+	void (*stats)(struct engine *engine, struct engine_stats *stats_r);
+};
+
+/* Every engine's struct begins with this. */
+struct engine {
+	const struct engine_class *class;
+};
+
+static inline enum ts_err
+engine_open(const struct engine_class *class, const struct engine_options *opt,
+    struct engine **engine_r, char **text_r)
+{
+	return class->open(opt, engine_r, text_r);
+}
+
+static inline void
+engine_close(struct engine **engine)
+{
+	if (*engine != NULL)
+		(*engine)->class->close(*engine);
+	*engine = NULL;
+}
+
+static inline enum ts_err
+engine_commit(struct engine *e, const struct engine_batch *batch)
+{
+	return e->class->commit(e, batch);
+}
+
+static inline enum ts_err
+engine_get(struct engine *e, struct str key, struct buf *value)
+{
+	return e->class->get(e, key, value);
+}
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+/*
+ * Store: accounts, mailboxes, messages, flags, MODSEQs, watches; over an engine.
+ *
+ * How a STORE command travels: on its loop the session fills a change (which
+ * mailbox, which UIDs, which flags) and submits it.  The lane of the account
+ * (a thread) checks its conditions, gives it a MODSEQ, adds its records to the
+ * batch that is being prepared, and commits everything that waits as one
+ * durable batch.  After the flush the mailbox's state in memory is changed,
+ * watches are told, and the change's done() is posted to the session's loop.
+ * So an OK always means: it is on disk.
+ *
+ * How a FETCH travels: flags, dates, sizes come from the mailbox's state in
+ * memory, copied out a window at a time under a short lock (any thread).
+ * Summaries and bodies are read with the blocking calls (marked BLOCKING),
+ * which belong on a worker thread, never on a loop.
+ *
+ * Names are UTF-8, '/' separates levels, INBOX in capitals at the first level
+ * is the one inbox.  Times are seconds since 1970 UTC.
+ *
+ * Invariants
+ *  1. UIDs and MODSEQs of a mailbox never go back, over crashes too.
+ *  2. What has not been flushed is never shown to anybody.
+ *  3. A change is seen whole or not at all.
+ *  4. done() runs in the order in which the batches went into the log, on the
+ *     change's loop, never inside store_submit().
+ *  5. A failed flush is never tried again: TS_UNKNOWN for all in its batch and
+ *     behind it; the engine is reopened and states are read anew.
+ */
+#include <roaring/roaring.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+struct loop;
+struct work_pool;
+#include "store/engine.h"
+
+struct store;
+struct store_account; /* a loaded account; reference counted */
+struct store_mailbox; /* a loaded mailbox state, shared by all sessions; reference counted */
+
+/* ---- opening ---- */
+
+struct store_options {
+	const struct engine_class *engine;
+	struct engine_options engine_options;
+	unsigned lanes;          /* writer threads; 0: changes run as posted tasks (tests) */
+	uint64_t state_budget;   /* bytes of mailbox states kept in memory beyond those in use */
+	uint64_t blob_threshold; /* messages larger than this go into files of their own */
+	uint32_t max_keywords;   /* per mailbox, at most STORE_KEYWORDS_MAX */
+	uint32_t max_mailboxes;  /* per account */
+	uint32_t fold_after;     /* change records after which a mailbox's index is rewritten */
+	int64_t (*wall)(void);   /* NULL: the real clock */
+};
+
+/* Fills in the defaults. */
+void store_options_default(struct store_options *opt);
+/* BLOCKING.  On failure *text_r (malloc'ed) says which file is at fault and what to do. */
+enum ts_err store_open(const struct store_options *opt, struct store **store_r, char **text_r);
+/* BLOCKING.  Commits what waits, ends the lanes.  No changes may be submitted meanwhile. */
+void store_close(struct store **store);
+
+/* ---- accounts ---- */
+
+/* The account if it is in memory, with a reference; NULL otherwise.  Any thread, does not block. */
+struct store_account *store_account_find(struct store *store, struct str name);
+/* BLOCKING.  Loads it.  create: makes the account with its INBOX when there is none. */
+enum ts_err store_account_load(
+    struct store *store, struct str name, bool create, struct store_account **account_r);
+struct store_account *store_account_ref(struct store_account *account);
+void store_account_unref(struct store_account **account);
+uint64_t store_account_id(const struct store_account *account);
+struct str store_account_name(const struct store_account *account);
+struct store *store_account_store(const struct store_account *account);
+/* BLOCKING.  Removes the account with all its mail (durable when it returns). */
+enum ts_err store_account_delete(struct store *store, struct str name);
+
+/* ---- the list of mailboxes ---- */
+
+enum store_use { /* RFC 6154 special-use attributes; a mask */
+	STORE_USE_ALL = 1 << 0,
+	STORE_USE_ARCHIVE = 1 << 1,
+	STORE_USE_DRAFTS = 1 << 2,
+	STORE_USE_FLAGGED = 1 << 3,
+	STORE_USE_JUNK = 1 << 4,
+	STORE_USE_SENT = 1 << 5,
+	STORE_USE_TRASH = 1 << 6,
+	STORE_USE_IMPORTANT = 1 << 7
+};
+
+struct store_counters {
+	uint32_t messages, unseen, deleted, recent;
+	uint32_t uidnext, uidvalidity;
+	uint64_t size, modseq, deleted_size;
+};
+
+struct store_mailbox_info {
+	uint32_t id; /* unique in the account, never given again; 0 in a subscription only */
+	struct str name;
+	unsigned use; /* mask of store_use */
+	bool subscribed;
+	struct store_counters counters;
+};
+
+/*
+ * Calls fn for each mailbox, and each subscribed name without a mailbox
+ * (id 0), in order of names, until fn returns false.  Under the account's
+ * lock: fn must not call into the store.  The info is valid inside fn only.
+ * Parents that have no mailbox of their own are not listed.
+ */
+void store_account_list(const struct store_account *account,
+    bool (*fn)(const struct store_mailbox_info *info, void *arg), void *arg);
+/* False when there is no such mailbox.  info_r->name is left empty. */
+bool store_account_lookup(
+    const struct store_account *account, struct str name, struct store_mailbox_info *info_r);
+/* Is there a mailbox below name ("name/...")? */
+bool store_account_has_children(const struct store_account *account, struct str name);
+/* Grows with each change of the list (create, delete, rename, subscribe, use). */
+uint64_t store_account_list_version(const struct store_account *account);
+
+/* ---- a mailbox's state ---- */
+
+enum store_flag { /* indexes into struct store_flags; keywords follow */
+	STORE_ANSWERED,
+	STORE_FLAGGED,
+	STORE_DELETED,
+	STORE_SEEN,
+	STORE_DRAFT,
+	STORE_FIRST_KEYWORD
+};
+#define STORE_FLAG_WORDS 4
+#define STORE_FLAGS_MAX (64 * STORE_FLAG_WORDS)
+#define STORE_KEYWORDS_MAX (STORE_FLAGS_MAX - STORE_FIRST_KEYWORD)
+
+struct store_flags {
+	uint64_t w[STORE_FLAG_WORDS];
+};
+
+static inline bool
+store_flags_has(const struct store_flags *f, unsigned flag)
+{
+	return (f->w[flag / 64] >> (flag % 64) & 1) != 0;
+}
+
+static inline void
+store_flags_set(struct store_flags *f, unsigned flag)
+{
+	f->w[flag / 64] |= (uint64_t)1 << (flag % 64);
+}
+
+struct store_message {
+	uint32_t uid, size;
+	uint64_t modseq, blob;
+	int64_t internaldate;
+	int64_t savedate;
+	int16_t zone; /* minutes east of UTC in which the INTERNALDATE was given */
+	struct store_flags flags;
+};
+
+/* The mailbox by name if its state is in memory, with a reference; *err_r is TS_NOT_FOUND when
+ * there is no such mailbox, TS_UNAVAILABLE when it must be loaded first.  Does not block. */
+struct store_mailbox *store_mailbox_find(
+    struct store_account *account, struct str name, enum ts_err *err_r);
+/* BLOCKING. */
+enum ts_err store_mailbox_load(
+    struct store_account *account, struct str name, struct store_mailbox **mailbox_r);
+struct store_mailbox *store_mailbox_ref(struct store_mailbox *mailbox);
+void store_mailbox_unref(struct store_mailbox **mailbox);
+uint32_t store_mailbox_id(const struct store_mailbox *mailbox);
+struct store_account *store_mailbox_account(const struct store_mailbox *mailbox); /* no reference */
+/* RFC 8474 MAILBOXID, 1 to 255 safe characters; fixed for the mailbox's life. */
+void store_mailbox_object_id(const struct store_mailbox *mailbox, struct buf *out);
+/* RFC 8474 EMAILID of a message. */
+void store_message_object_id(const struct store_message *message, struct buf *out);
+
+/* A consistent copy of the counters, under the lock. */
+void store_mailbox_counters(const struct store_mailbox *mailbox, struct store_counters *counters_r);
+/* Deleted, or its account was: every later change answers TS_NOT_FOUND. */
+bool store_mailbox_gone(const struct store_mailbox *mailbox);
+
+/*
+ * Direct reading: between begin and end the state does not change.  Keep it
+ * short (microseconds to a few milliseconds), call nothing of the store but
+ * what is listed here, take one lock at a time.
+ */
+void store_mailbox_read_begin(const struct store_mailbox *mailbox);
+void store_mailbox_read_end(const struct store_mailbox *mailbox);
+const roaring_bitmap_t *store_mailbox_uids(const struct store_mailbox *mailbox);
+/* NULL when no message has it. */
+const roaring_bitmap_t *store_mailbox_flagged(const struct store_mailbox *mailbox, unsigned flag);
+/* How many flags there are (STORE_FIRST_KEYWORD + keywords). */
+unsigned store_mailbox_flag_count(const struct store_mailbox *mailbox);
+/* A keyword's name as first given; flag >= STORE_FIRST_KEYWORD.  Valid as long as the mailbox. */
+struct str store_mailbox_keyword(const struct store_mailbox *mailbox, unsigned flag);
+/* -1: no message ever had it.  Keywords are compared without case (RFC 9051 2.3.2). */
+int store_mailbox_keyword_find(const struct store_mailbox *mailbox, struct str name);
+bool store_mailbox_message(
+    const struct store_mailbox *mailbox, uint32_t uid, struct store_message *message_r);
+/* Up to max messages of `set` (NULL: all) with uid >= from, in order. */
+size_t store_mailbox_window(const struct store_mailbox *mailbox, const roaring_bitmap_t *set,
+    uint32_t from, struct store_message *out, size_t max);
+/* Adds to set_r the UIDs of all messages whose MODSEQ is above `since`. */
+void store_mailbox_changed_since(
+    const struct store_mailbox *mailbox, uint64_t since, roaring_bitmap_t *set_r);
+/* Adds to set_r the UIDs expunged after `since`, as far as the log reaches; returns the MODSEQ
+ * from which on the log is complete (RFC 7162 3.2.5.2). */
+uint64_t store_mailbox_expunged_since(
+    const struct store_mailbox *mailbox, uint64_t since, roaring_bitmap_t *set_r);
+uint64_t store_mailbox_modseq(const struct store_mailbox *mailbox);
+
+/* rev1 \Recent (RFC 3501 2.3.2): messages with a UID above the returned mark are recent for the
+ * caller, and for nobody after it.  Takes the lock itself; not between begin and end. */
+uint32_t store_mailbox_claim_recent(struct store_mailbox *mailbox);
+/* The mark without claiming (EXAMINE). */
+uint32_t store_mailbox_recent_mark(const struct store_mailbox *mailbox);
+
+/* ---- reading from disk: BLOCKING, on a worker ---- */
+
+/* Summaries (mail/summary.h) of the given UIDs, ascending; fn gets STR_NONE and an error for one
+ * that is missing or damaged.  Stops when fn returns false. */
+void store_read_summaries(struct store_mailbox *mailbox, const uint32_t *uids, size_t n,
+    bool (*fn)(uint32_t uid, enum ts_err err, struct str summary, void *arg), void *arg);
+/* Appends bytes [off, off+len) of a message, fewer at its end. */
+enum ts_err store_read_blob(
+    struct store *store, uint64_t blob, uint64_t off, uint64_t len, struct buf *out);
+
+/* ---- uploads: message bytes on their way in ---- */
+
+/*
+ * One message being received.  Small ones are kept in memory; from the
+ * threshold on the bytes go into a blob file through the worker pool.
+ * Belongs to one loop.
+ */
+struct store_upload;
+struct store_upload *store_upload_new(
+    struct store *store, struct work_pool *pool, struct loop *loop);
+/* Appends a copy.  False: hold back (stop reading from the peer) until ready(arg) is called. */
+bool store_upload_write(
+    struct store_upload *upload, struct str bytes, void (*ready)(void *arg), void *arg);
+/* All bytes are there: makes the summary (here for small ones, on a worker for large ones), flushes
+ * a file.  done(arg, err) is called on the loop, always later, unless the upload is freed first. */
+void store_upload_finish(
+    struct store_upload *upload, void (*done)(void *arg, enum ts_err err), void *arg);
+uint64_t store_upload_size(const struct store_upload *upload);
+/* Removes what was not taken by a change.  Work under way is waited for in the background. */
+void store_upload_free(struct store_upload **upload);
+
+/* ---- changes ---- */
+
+enum store_change_kind {
+	STORE_CHANGE_APPEND,
+	STORE_CHANGE_FLAGS,
+	STORE_CHANGE_EXPUNGE,
+	STORE_CHANGE_COPY,
+	STORE_CHANGE_MOVE,
+	STORE_CHANGE_CREATE,
+	STORE_CHANGE_DELETE,
+	STORE_CHANGE_RENAME,
+	STORE_CHANGE_SUBSCRIBE,
+	STORE_CHANGE_UNSUBSCRIBE,
+	STORE_CHANGE_RECORDS /* server-wide records */
+};
+
+enum store_flag_mode { STORE_FLAGS_ADD, STORE_FLAGS_REMOVE, STORE_FLAGS_REPLACE };
+
+struct store_append_item {
+	struct store_upload *upload; /* finished; taken by the change */
+	int64_t internaldate;        /* 0: now */
+	int16_t zone;
+	struct store_flags flags; /* system flags only */
+	const struct str *keywords;
+	size_t keyword_count;
+};
+
+struct store_uid_pair {
+	uint32_t source, target;
+};
+
+/*
+ * A change.  The asker makes it with store_change_new(), fills the fields of
+ * its kind (memory for them from change->arena, or handed over with
+ * arena_on_free on it), submits it, and gets it back in done().  The results are in
+ * the same struct.  store_change_free() at any time: when the change is under
+ * way it goes on, done() is not called any more, and the store frees it.
+ */
+struct store_change {
+	struct arena *arena;
+	enum store_change_kind kind;
+	struct loop *loop;
+	void (*done)(struct store_change *change);
+	void *arg;
+	struct store_account *account; /* referenced while the change lives */
+	struct store_mailbox *mailbox; /* APPEND FLAGS EXPUNGE: it.  COPY MOVE: the target */
+	struct store_mailbox *source;  /* COPY MOVE */
+
+	/* APPEND: all or none (RFC 3502) */
+	struct store_append_item *items;
+	size_t item_count;
+
+	/* FLAGS EXPUNGE COPY MOVE: which; UIDs that do not exist are left out.  EXPUNGE: only those
+	 * that are \Deleted.  NULL: all.  Owned by the change (freed with it). */
+	roaring_bitmap_t *uids;
+	enum store_flag_mode mode;
+	struct store_flags flags; /* system flags */
+	const struct str *keywords;
+	size_t keyword_count;
+	bool check_unchanged; /* RFC 7162 UNCHANGEDSINCE */
+	uint64_t unchanged_since;
+
+	/* CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE, on `account` */
+	struct str name, new_name;
+	unsigned use;
+
+	/* RECORDS: server-wide records (users, grants, …): put or delete, all or none */
+	struct store_record_op {
+		struct str key, value;
+		bool remove;
+		bool must_be_new, must_exist; /* else TS_EXISTS, TS_NOT_FOUND */
+	} * records;
+	size_t record_count;
+
+	/* results */
+	enum ts_err err;
+	uint64_t modseq;              /* of this change; unchanged when nothing changed */
+	uint32_t uidvalidity;         /* APPEND COPY MOVE: of the target */
+	uint32_t first_uid;           /* APPEND: the first of item_count consecutive UIDs */
+	roaring_bitmap_t *affected;   /* FLAGS: really changed.  EXPUNGE MOVE: gone */
+	roaring_bitmap_t *failed;     /* FLAGS: refused by UNCHANGEDSINCE */
+	struct store_uid_pair *pairs; /* COPY MOVE: in ascending order of source */
+	size_t pair_count;
+	uint32_t mailbox_id; /* CREATE RENAME */
+
+	struct store_change_priv *priv;
+};
+
+struct store_change *store_change_new(struct store_account *account, enum store_change_kind kind,
+    struct loop *loop, void (*done)(struct store_change *change), void *arg);
+/* RECORDS changes have no account: this one. */
+struct store_change *store_change_new_records(
+    struct store *store, struct loop *loop, void (*done)(struct store_change *change), void *arg);
+void store_submit(struct store_change *change);
+void store_change_free(struct store_change **change);
+/* Submits and waits: for commands that run outside a loop (tools, tests).  done must be NULL. */
+enum ts_err store_submit_wait(struct store_change *change);
+
+/* ---- server-wide records ---- */
+
+/* BLOCKING.  TS_NOT_FOUND when there is none. */
+enum ts_err store_record_get(struct store *store, struct str key, struct buf *value);
+/* BLOCKING.  All records whose key begins with prefix. */
+enum ts_err store_record_list(struct store *store, struct str prefix,
+    bool (*fn)(struct str key, struct str value, void *arg), void *arg);
+
+/* ---- watches ---- */
+
+/*
+ * Tells when something was changed in an account.  fn runs on the loop, some
+ * time after the change is durable and visible; several changes may be told
+ * at once.  What changed is found by looking (counters, changed_since,
+ * list_version).  mailbox_id 0: any mailbox, and the list itself.
+ */
+struct store_watch;
+struct store_watch *store_watch_new(struct store_account *account, uint32_t mailbox_id,
+    struct loop *loop, void (*fn)(void *arg), void *arg);
+/* On the watch's loop.  fn is not called any more. */
+void store_watch_free(struct store_watch **watch);
+
+/* ---- what can be seen ---- */
+
+struct store_stats {
+	uint64_t accounts_loaded, mailboxes_loaded, state_bytes, watches, changes_pending;
+	uint64_t changes, batches, batch_max;
+	struct engine_stats engine;
+};
+void store_stats(struct store *store, struct store_stats *stats_r);
+#endif
