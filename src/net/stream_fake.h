@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_STREAM_FAKE_H
+#define NET_STREAM_FAKE_H
+/*
+ * A stream without a socket: the test is the peer.  Works on a fake loop; run
+ * it after each of these calls.
+ */
+#include "net/stream.h"
+
+struct stream_fake; /* opaque; the test's, outlives the stream */
+
+/* tls: secured() comes at once, as with an imaps port. */
+struct stream_fake *stream_fake_new(struct loop *loop, bool tls) __attribute__((returns_nonnull));
+/* Aborts the stream if there still is one; then the loop must run once more. */
+void stream_fake_free(struct stream_fake **fake);
+/* NULL after it has ended. */
+struct stream *stream_fake_stream(struct stream_fake *fake);
+
+/* The peer sends. */
+void stream_fake_push(struct stream_fake *fake, struct str bytes);
+/* Input arrives in pieces of at most n bytes; 0 (the default): as pushed. */
+void stream_fake_set_segment(struct stream_fake *fake, size_t n);
+/* The peer ends its sending / the connection breaks. */
+void stream_fake_end(struct stream_fake *fake);
+void stream_fake_break(struct stream_fake *fake);
+/* The peer takes n more bytes of output, then none; SIZE_MAX (the default): all. */
+void stream_fake_set_window(struct stream_fake *fake, size_t n);
+/* What the stream wrote, clear or not; the test may consume it.  Stays after the end. */
+struct buf *stream_fake_output(struct stream_fake *fake);
+bool stream_fake_ended(const struct stream_fake *fake, enum stream_end *why_r);
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef NET_WORK_H
+#define NET_WORK_H
+/*
+ * Worker pool: threads for what would stall a loop (password hashing, cold
+ * files).  First come, first served.
+ *
+ * A pool of 0 threads runs each work from a task on the work's own loop: the
+ * same callbacks in a fixed order, for tests on a fake loop.
+ */
+#include <stddef.h>
+
+#include "net/loop.h"
+
+struct work_pool; /* opaque */
+
+/*
+ * Embedded in what the work is about.  The caller sets run, done and loop; it
+ * must live until done() is called, and may be freed or submitted again there.
+ */
+struct work {
+	void (*run)(struct work *work);  /* on a thread of the pool */
+	void (*done)(struct work *work); /* then, on the loop's thread */
+	struct loop *loop;
+	/* private */
+	struct work *next;
+	struct work_pool *pool;
+	struct loop_task task;
+};
+
+struct work_pool *work_pool_new(unsigned threads) __attribute__((returns_nonnull));
+/*
+ * Waits until all that was submitted has run and its done() is posted; the
+ * loops must still exist.  With 0 threads the loops must have run it already.
+ */
+void work_pool_free(struct work_pool **pool);
+/* From any thread. */
+void work_submit(struct work_pool *pool, struct work *work);
+/* Submitted and not yet begun / running now.  From any thread. */
+size_t work_pool_waiting(struct work_pool *pool);
+size_t work_pool_running(struct work_pool *pool);
+#endif
