@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_BASE64_H
+#define BASE_BASE64_H
+/*
+ * Base64 of RFC 4648 section 4: the standard alphabet, padded.
+ *
+ * Decoding is strict: no white space, the length a multiple of four, padding
+ * at the end only, and the unused bits before it zero (section 3.5), so that
+ * each byte string has exactly one form.
+ */
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+/* Appends the encoded form; 4 bytes for each 3 begun. */
+void base64_encode(struct str in, struct buf *out);
+/* Appends the decoded bytes.  False when in is not base64; out is then as it was. */
+bool base64_decode(struct str in, struct buf *out);
+#endif
