@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SASL_MECH_H
+#define SASL_MECH_H
+/*
+ * SASL mechanisms (RFC 4422), without I/O.
+ *
+ * The protocol (imap, lmtp) decodes base64 and feeds responses, the mechanism
+ * says what comes next; who verifies a password is neither.  A server's side:
+ *
+ *	const struct sasl_mech *mech = sasl_mech_find(STR("PLAIN"));
+ *	struct sasl_exchange *x = sasl_exchange_new(mech);
+ *	step = sasl_exchange_start(x, has_initial ? &initial : NULL);
+ *	while (step == SASL_STEP_CHALLENGE)
+ *		... send x->challenge, read a response ...
+ *		step = sasl_exchange_step(x, response);
+ *	if (step == SASL_STEP_PASSWORD)
+ *		... verify x->result ...
+ *	sasl_exchange_free(&x);	(wipes what was secret)
+ *
+ * A client's "*" (cancel) is the protocol's affair: it frees the exchange.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+enum sasl_limit {
+	SASL_NAME_MAX = 512,      /* bytes of a user name (RFC 4616 asks for 255 at least) */
+	SASL_PASSWORD_MAX = 1024, /* bytes of a password */
+	/* The longest decoded response that a mechanism may want; refuse longer lines early. */
+	SASL_RESPONSE_MAX = 2 * SASL_NAME_MAX + SASL_PASSWORD_MAX + 2
+};
+
+enum sasl_flag {
+	SASL_CLEAR_PASSWORD =
+	    1,                 /* sends the password itself: only under TLS unless told otherwise */
+	SASL_CLIENT_FIRST = 2, /* the client speaks first, so an initial response saves a turn */
+};
+
+enum sasl_step {
+	SASL_STEP_CHALLENGE, /* send x->challenge (it may be empty) and feed the response */
+	SASL_STEP_PASSWORD,  /* the client's part is over: verify x->result */
+	SASL_STEP_MALFORMED, /* the client broke the rules of the mechanism: x->why */
+};
+
+/* As the client sent it, well-formed UTF-8 without NUL, not yet prepared: see names.h. */
+struct sasl_result {
+	struct str authzid;  /* for whom; empty: for authcid itself */
+	struct str authcid;  /* who proves to be who; never empty */
+	struct str password; /* never empty */
+};
+
+struct sasl_exchange;
+
+struct sasl_mech {
+	const char *name; /* upper case, as in AUTH= */
+	unsigned flags;   /* of enum sasl_flag */
+	/* The first move when there is no initial response. */
+	enum sasl_step (*server_start)(struct sasl_exchange *x);
+	enum sasl_step (*server_step)(struct sasl_exchange *x, struct str response);
+};
+
+struct sasl_exchange { /* to be read; only sasl writes it */
+	const struct sasl_mech *mech;
+	struct str challenge;
+	struct sasl_result result; /* lives until the exchange is freed */
+	const char *why;           /* English, for the log; holds nothing the client sent */
+	unsigned stage;
+	size_t name_n;
+	char secret[SASL_RESPONSE_MAX]; /* what the result points to */
+};
+
+/* All mechanisms, the strongest first. */
+extern const struct sasl_mech *const sasl_mechs[];
+extern const size_t sasl_mechs_n;
+
+/* By name, in any case; NULL when there is none. */
+const struct sasl_mech *sasl_mech_find(struct str name);
+
+struct sasl_exchange *sasl_exchange_new(const struct sasl_mech *mech);
+/* Wipes and frees, sets *x to NULL; NULL is fine. */
+void sasl_exchange_free(struct sasl_exchange **x);
+/* initial: the initial response (it may be empty), NULL when there is none. */
+enum sasl_step sasl_exchange_start(struct sasl_exchange *x, const struct str *initial);
+/* Only after a step that gave SASL_STEP_CHALLENGE. */
+enum sasl_step sasl_exchange_step(struct sasl_exchange *x, struct str response);
+
+/*
+ * The client's side of PLAIN (RFC 4616): appends the one message, not encoded.
+ * The caller wipes out (buf_wipe_fini).  False when a part is too long, not
+ * UTF-8, has a NUL, or authcid or password is empty; out is then as it was.
+ */
+bool sasl_plain_message(
+    struct str authzid, struct str authcid, struct str password, struct buf *out);
+#endif
