@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_AUTH_H
+#define AUTH_AUTH_H
+/*
+ * Auth: who is this, and for whom may they act.
+ *
+ * Three facts, never mixed: the *authentication identity* (whose credentials
+ * were shown), the *authorization identity* (the user acted for, whose mail is
+ * seen), and what permits the second to the first.
+ *
+ * How a login travels: the session fills a request and calls auth_try() on its
+ * loop.  A credential that was verified a moment ago answers there (the cache
+ * is keyed with a secret of this process and dies when the user's record
+ * changes); otherwise it says AUTH_AGAIN and the session calls auth_check() on
+ * a worker, since hashing a password takes milliseconds by design.
+ *
+ * Names are prepared (RFC 8265 UsernameCaseMapped) before any comparison.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+struct auth;
+struct store;
+
+enum auth_result {
+	AUTH_OK,
+	AUTH_AGAIN,      /* auth_try only: ask auth_check() on a worker */
+	AUTH_FAILED,     /* wrong credentials or no such user: never say which */
+	AUTH_DENIED,     /* credentials are right, but they may not act for that user (RFC 5530
+	                    AUTHORIZATIONFAILED) */
+	AUTH_DISABLED,   /* told as AUTH_FAILED; logged */
+	AUTH_UNAVAILABLE /* the user database cannot be asked now */
+};
+
+struct auth_request {
+	struct str mechanism; /* "PLAIN", "LOGIN" (the command), … for the log */
+	struct str authcid;   /* as the client gave it */
+	struct str authzid;   /* empty: the same as authcid */
+	struct str password;
+	struct str address; /* of the client */
+	bool tls;
+};
+
+/* What a login may do.  Strings are copied out by auth_grant_copy's caller: the struct owns buf. */
+struct auth_login {
+	struct buf authcid;   /* prepared */
+	struct buf user;      /* prepared: the account to open */
+	bool acts_for_others; /* an admin in the sense of `unauthenticate = admins`; hangs on
+	                         authcid */
+	bool server_admin;    /* server rights (--admin), hangs on the user acted as itself only */
+	uint64_t generation;  /* of the user records this was decided on */
+};
+
+/* store: where users live; it outlives auth. */
+struct auth *auth_new(struct store *store, struct str default_domain);
+void auth_free(struct auth **auth);
+
+/* Does not block.  login_r's buffers are overwritten on AUTH_OK; the owner calls auth_login_fini.
+ */
+enum auth_result auth_try(
+    struct auth *auth, const struct auth_request *req, struct auth_login *login_r);
+/* BLOCKING: on a worker. */
+enum auth_result auth_check(
+    struct auth *auth, const struct auth_request *req, struct auth_login *login_r);
+void auth_login_fini(struct auth_login *login);
+/* The user records changed: cached answers that the change could alter die at once. */
+void auth_changed(struct auth *auth, struct str user);
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_IMAP_H
+#define IMAP_IMAP_H
+/*
+ * The server's engine: lifetimes, dispatch, steps.
+ *
+ * Six lifetimes, each with its own arena, each freed as a whole:
+ *
+ *   struct imap_server  start to exit
+ *   struct imap_conn    accept to close; nothing about any user
+ *   struct imap_turn    accept, or the OK of UNAUTHENTICATE, to the next one or close
+ *   struct imap_login   authentication to UNAUTHENTICATE, LOGOUT or close
+ *   struct imap_box     SELECT to whatever leaves the mailbox
+ *   struct imap_cmd     tag read to tagged reply printed
+ *
+ * UNAUTHENTICATE is imap_turn_free() followed by imap_turn_new(): there is no
+ * reset function and there is no field to forget.
+ *
+ * How a FETCH travels: the stream's data() offers bytes; imap_input() frames
+ * one command, finds its row, checks state and traits, parses, and starts its
+ * first step under imap_run().  A step either finishes the command (cmd_ok,
+ * cmd_no, cmd_bad), or names the next step and says what it waits for: a job
+ * on a worker, a change in the store, the out queue to drain, a timer, input.
+ * Steps print into the stream's out buffer; it is flushed once per loop
+ * iteration.  No byte behind a command is looked at before its tagged reply is
+ * printed, so each command is a barrier for those behind it.
+ *
+ * How a switch travels: UNAUTHENTICATE's only step calls cmd_ok() and asks for
+ * a new turn; the runner prints the tagged reply with the capabilities that
+ * hold now, frees the turn (login, box, watches, secrets go with it), makes a
+ * new one, and only then looks at the next byte, which is usually the "A" of
+ * an AUTHENTICATE that came in the same segment.
+ */
+#include <roaring/roaring.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth/auth.h"
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/str.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "net/work.h"
+#include "sasl/sasl.h"
+#include "store/store.h"
+#include "wire/cmd.h"
+#include "wire/frame.h"
+#include "wire/out.h"
+
+struct conf_snapshot;
+struct imap_settings; /* imap/settings.h */
+struct imap_cmd;
+struct imap_conn;
+struct tls_ctx;
+
+enum imap_states { /* RFC 9051 section 3; a mask */
+	IMAP_NOAUTH = 1u << 0,
+	IMAP_AUTH = 1u << 1,
+	IMAP_SELECTED = 1u << 2,
+	IMAP_LOGGED_IN = IMAP_AUTH | IMAP_SELECTED,
+	IMAP_ANY = IMAP_NOAUTH | IMAP_LOGGED_IN
+};
+
+/* ---- steps ---- */
+
+enum imap_next {
+	IMAP_DONE,  /* cmd_ok, cmd_no or cmd_bad was called */
+	IMAP_GO,    /* run cmd->step again at once (it was changed) */
+	IMAP_YIELD, /* run cmd->step again when the out queue is below its mark, after other
+	               connections had their turn */
+	IMAP_WAIT   /* something holds the command and will call imap_resume() */
+};
+
+struct imap_step {
+	const char *name; /* for traces */
+	enum imap_next (*run)(struct imap_cmd *cmd);
+};
+
+enum imap_result { IMAP_RESULT_NONE, IMAP_RESULT_OK, IMAP_RESULT_NO, IMAP_RESULT_BAD };
+
+/* What the runner does after the tagged reply is printed. */
+enum imap_after {
+	IMAP_AFTER_NOTHING,
+	IMAP_AFTER_NEW_TURN, /* UNAUTHENTICATE */
+	IMAP_AFTER_STARTTLS,
+	IMAP_AFTER_CLOSE /* LOGOUT, fatal errors */
+};
+
+struct imap_cmd {
+	struct arena *arena;
+	struct imap_conn *conn;
+	const struct imap_cmd_def *def; /* NULL: unknown command */
+	struct str tag;
+	bool uid;          /* UID FETCH, UID STORE, … */
+	struct wire_in in; /* cursor behind the command's name */
+	const struct imap_step *step;
+	void *state; /* the command's own, in arena */
+	uint64_t started_ns;
+
+	/* what is waited for; at most one */
+	struct imap_job *job;
+	struct store_change *change;
+
+	/* the tagged reply */
+	enum imap_result result;
+	enum imap_after after;
+	struct str code; /* inside [ ], without the brackets; empty: none */
+	struct str text;
+	bool
+	    may_expunge; /* EXPUNGE responses may go out before the tagged reply (RFC 9051 7.5.1) */
+	bool no_sync;    /* no untagged updates before the tagged reply */
+};
+
+enum imap_next cmd_ok(struct imap_cmd *cmd, const char *text);
+enum imap_next cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *text);
+enum imap_next cmd_no(
+    struct imap_cmd *cmd, const char *code, const char *text); /* code may be NULL */
+enum imap_next cmd_bad(struct imap_cmd *cmd, const char *text);
+/* BAD with the cursor's error text. */
+enum imap_next cmd_bad_syntax(struct imap_cmd *cmd);
+/* The only place that turns a ts_err into NO and a response code (respond.c). */
+enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);
+/* For `cmd->step = &x; return IMAP_GO;` */
+enum imap_next cmd_goto(struct imap_cmd *cmd, const struct imap_step *step);
+
+/*
+ * A job: run() on a worker thread, then the command's step `next` on the loop.
+ * Its memory is its own arena (freed with the command); run() must touch
+ * nothing of the connection.  A connection that closes waits for it.
+ */
+struct imap_job {
+	struct work work;
+	struct imap_cmd *cmd;
+	const struct imap_step *next;
+	void (*run)(struct imap_job *job);
+	void *state; /* in cmd->arena: only the job may touch it while it runs */
+};
+enum imap_next cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
+    const struct imap_step *next);
+/* Submits the change (done and arg are set here) and goes on with `next`; cmd->change holds the
+ * result then.  On TS_UNKNOWN the connection gets BYE and next is not run. */
+enum imap_next cmd_change(
+    struct imap_cmd *cmd, struct store_change *change, const struct imap_step *next);
+/* Goes on with the command's step; from timers, input handlers, watches; on the loop. */
+void imap_resume(struct imap_cmd *cmd);
+
+/* ---- what an extension gives ---- */
+
+enum imap_traits {
+	IMAP_TRAIT_STREAM = 1u << 0,     /* message literals are streamed (APPEND) */
+	IMAP_TRAIT_MAY_EXPUNGE = 1u << 1 /* EXPUNGE responses are allowed while it runs */
+};
+
+struct imap_cmd_def {
+	const char *name; /* in capitals; NULL ends a table */
+	unsigned states;  /* enum imap_states */
+	unsigned traits;
+	enum imap_next (*start)(struct imap_cmd *cmd); /* parses cmd->in, then is the first step */
+};
+
+struct imap_cap {
+	const char *word;                           /* NULL ends a table */
+	unsigned states;                            /* when it is shown */
+	bool (*when)(const struct imap_conn *conn); /* NULL: always; a further condition */
+	/* For words with a value ("APPENDLIMIT=…"): appends the rest.  NULL: none. */
+	void (*value)(const struct imap_conn *conn, struct buf *out);
+};
+
+struct imap_enable {
+	const char *name; /* NULL ends a table */
+	void (*enable)(struct imap_conn *conn);
+};
+
+struct imap_fetch_item; /* imap/fetch.h */
+struct imap_search_key; /* imap/search.h */
+
+/* One file under imap/cmd or imap/ext ends in one of these.  Everything is const. */
+struct imap_ext {
+	const char *name;  /* also names test/reset/NAME.imt */
+	const char *title; /* for the table in the documentation: "RFC 2177 IDLE" */
+	const struct imap_cap *caps;
+	const struct imap_cmd_def *cmds;
+	const struct imap_enable *enables;
+	size_t login_size, box_size; /* zeroed slots in the login and the box */
+};
+
+#define IMAP_EXT_MAX 64
+
+struct imap_registry { /* made once at start, constant afterwards */
+	const struct imap_ext *ext[IMAP_EXT_MAX];
+	size_t login_off[IMAP_EXT_MAX], box_off[IMAP_EXT_MAX];
+	size_t count, login_total, box_total;
+	const struct imap_cmd_def *hash[512]; /* by name */
+};
+void imap_registry_build(
+    struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
+const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);
+
+/* ---- lifetimes ---- */
+
+struct imap_server {
+	struct imap_registry reg;
+	struct store *store;
+	struct auth *auth;
+	struct work_pool *workers;
+	const struct imap_settings *settings;
+	/* Called on a connection's loop; NULL: STARTTLS is not offered. */
+	struct tls_ctx *(*tls)(struct imap_server *server);
+	void *app;
+	struct imap_loop *loops;
+	unsigned loop_count;
+};
+
+struct imap_loop { /* what the engine has per event loop; touched by its thread only */
+	struct imap_server *server;
+	struct loop *loop;
+	struct arena_pool pool;
+	struct link conns;
+	uint64_t next_conn_id;
+	struct imap_stats {
+		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
+	} stats;
+};
+
+struct imap_conn {
+	struct arena *arena;
+	struct imap_loop *il;
+	struct imap_server *server;
+	struct stream *stream;
+	struct link link;
+	uint64_t id;
+	struct str address;
+	struct imap_turn *turn;     /* never NULL */
+	struct imap_cmd *cmd;       /* NULL: none in progress */
+	struct wire_frame frame;    /* of the command being received */
+	struct imap_upload *upload; /* a streamed literal being received: append.c */
+	struct loop_timer timer;    /* login, idle, command time-outs */
+	struct str id_name; /* ID: name/version/vendor, for log lines (kept over a switch) */
+	unsigned bad_commands, failed_logins;
+	bool closing;  /* no more input; freed when the last job ended */
+	bool had_turn; /* a user was here before: the idle time-out between turns applies */
+	uint64_t commands, bytes_in, bytes_out; /* statistics */
+};
+
+struct imap_turn {
+	struct arena *arena;
+	struct imap_login *login; /* NULL: not authenticated */
+	struct sasl_server *sasl; /* an exchange under way; its memory is in arena */
+	const char *log_context;  /* "conn=… user=…" */
+	void *slots;
+};
+
+struct imap_login {
+	struct arena *arena;
+	struct str authcid, user;
+	bool acts_for_others, server_admin;
+	bool may_unauthenticate;
+	struct store_account *account;
+	struct wire_dialect dialect; /* from what was ENABLEd; every printer gets it */
+	struct imap_box *box;        /* NULL: nothing selected */
+	unsigned char *slots;
+	uint64_t commands, since_ms;
+};
+
+/* The client's picture of the selected mailbox. */
+struct imap_box {
+	struct arena *arena;
+	struct store_mailbox *mailbox;
+	struct store_watch *watch;
+	bool read_only;
+	bool dirty;               /* the watch fired: something changed */
+	roaring_bitmap_t *uids;   /* what the client was told; sequence number = rank */
+	roaring_bitmap_t *recent; /* \Recent for this session (rev1) */
+	uint64_t modseq;          /* flag changes up to here were told */
+	uint32_t uidvalidity;
+	struct str name;
+	unsigned keywords_told; /* flags up to this index were in a FLAGS response */
+	unsigned char *slots;
+};
+
+unsigned imap_state(const struct imap_conn *conn);
+/* Slots by the extension's struct; asserts that there is a login (box). */
+void *imap_login_slot(const struct imap_conn *conn, const struct imap_ext *ext);
+void *imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext);
+
+static inline struct imap_login *
+imap_login(const struct imap_conn *conn)
+{
+	return conn->turn->login;
+}
+
+static inline struct imap_box *
+imap_box(const struct imap_conn *conn)
+{
+	return conn->turn->login != NULL ? conn->turn->login->box : NULL;
+}
+
+/* conn.c: takes the stream (its events become the connection's) and greets. */
+struct imap_conn *imap_conn_new(struct imap_loop *il, struct str address);
+const struct stream_events *imap_conn_events(void);
+void imap_conn_start(struct imap_conn *conn, struct stream *stream);
+/* Untagged BYE, then close when the out queue is flushed. */
+void imap_bye(struct imap_conn *conn, const char *code, const char *text);
+
+struct imap_turn *imap_turn_new(struct imap_conn *conn);
+void imap_turn_free(struct imap_conn *conn);
+void imap_login_open(
+    struct imap_conn *conn, const struct auth_login *who, struct store_account *account);
+/* Selects: takes the reference to mailbox. */
+struct imap_box *imap_box_open(
+    struct imap_conn *conn, struct store_mailbox *mailbox, struct str name, bool read_only);
+void imap_box_free(struct imap_conn *conn);
+
+/* The out buffer of the connection, and what goes with it. */
+struct buf *imap_out(struct imap_conn *conn);
+const struct wire_dialect *imap_dialect(const struct imap_conn *conn); /* rev1 when not logged in */
+/* " IMAP4rev1 …" for what holds now. */
+void imap_capabilities(const struct imap_conn *conn, struct buf *out);
+void imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- the selected mailbox (view.c, sync.c) ---- */
+
+/*
+ * The one place that sends untagged updates of the selected mailbox: EXISTS,
+ * RECENT, FETCH with changed flags, and EXPUNGE where allowed.  Returns false
+ * when the mailbox is gone (the connection got BYE).
+ */
+bool imap_sync(struct imap_conn *conn, bool may_expunge);
+/* Sets of the client -> UIDs of the view.  seq: sequence numbers, else UIDs.  False: a sequence
+ * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
+bool imap_view_resolve(
+    const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r);
+uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
+uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
+/* Appends "(\Seen $Forwarded …)"; flags in force, \Recent from the view. */
+void imap_print_flags(const struct imap_box *box, const struct store_message *msg, struct buf *out);
+#endif
