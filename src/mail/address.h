@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MAIL_ADDRESS_H
+#define MAIL_ADDRESS_H
+/*
+ * Address lists: RFC 5322 section 3.4 with the obsolete forms, RFC 6532,
+ * RFC 6854 (groups anywhere).  The parser takes what it can from anything.
+ */
+#include "base/buf.h"
+#include "base/str.h"
+
+enum mail_address_kind {
+	MAIL_ADDRESS_MAILBOX,
+	MAIL_ADDRESS_GROUP, /* a group begins: mailbox is its name */
+	MAIL_ADDRESS_END    /* it ends */
+};
+
+struct mail_address {
+	enum mail_address_kind kind;
+	/* Quoting removed, encoded words left as they are, unfolded, no NUL.
+	 * name and route are STR_NONE when there are none; mailbox and host are
+	 * empty when they are missing. */
+	struct str name;
+	struct str route; /* the obsolete "@one,@two" */
+	struct str mailbox;
+	struct str host;
+};
+
+/* {0} is an empty list.  Owns the texts of its addresses. */
+struct mail_addresses {
+	struct mail_address *v;
+	size_t n, cap;
+	struct buf text;
+	bool cut;    /* there were more than max */
+	bool broken; /* something was not as the RFC says */
+};
+
+/*
+ * Appends the addresses of a field value (folded or not).  At most max
+ * addresses in the list in all, ends of groups not counted; every group that
+ * begins also ends.
+ */
+void mail_parse_addresses(struct str value, size_t max, struct mail_addresses *list);
+void mail_addresses_fini(struct mail_addresses *list);
+
+/* Appends "name <mailbox@host>, group: a@b;" decoded to UTF-8, for SEARCH. */
+void mail_addresses_text(const struct mail_addresses *list, struct buf *out);
+#endif

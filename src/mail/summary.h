@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef MAIL_SUMMARY_H
+#define MAIL_SUMMARY_H
+/*
+ * The summary of a message: everything that FETCH, SEARCH, SORT and section
+ * lookups need without reading the message again.  It is made once, in one
+ * pass, when the message comes in, and stored beside it:
+ *
+ *     struct buf b = {0};
+ *     mail_summarize(message, NULL, &b);               at delivery
+ *     ...
+ *     struct mail_summary s;
+ *     if (mail_summary_open(stored, &s) == TS_OK)      at FETCH
+ *             buf_str(out, mail_summary_text(&s, MAIL_TEXT_ENVELOPE));
+ *
+ * A summary is bytes with a version and a checksum, in the same form on every
+ * machine.  ENVELOPE, BODY and BODYSTRUCTURE are ready to send in every
+ * dialect: strings are quoted where that is possible and literals otherwise,
+ * so 8-bit text goes out as a literal, and there is never a NUL.
+ *
+ * Any bytes are a message: the functions here never fail on a broken one.
+ * Lines may end in CRLF or LF; offsets and lengths count the bytes as they
+ * are.  RFC 5322 (with the obsolete forms), 2045 to 2047, 2183, 2231, 2557,
+ * 1864, 3282, 6532, 6854; RFC 9051 section 7.5.2; RFC 5256 section 2.1.
+ *
+ * No function keeps state between calls; all may run on any thread.
+ */
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "mail/decode.h"
+
+struct mail_limits {
+	/* Multiparts and messages inside one another; what is deeper is shown as
+	 * one application/octet-stream leaf.  At most MAIL_NESTING_MAX. */
+	uint32_t nesting;
+	/* Parts in all; the last one swallows the rest of the message. */
+	uint32_t parts;
+	/* Addresses taken from one field (From, To, ...); the rest is left out. */
+	uint32_t addresses;
+	/* Bytes of one header field that are looked at; the rest is left out. */
+	uint32_t field;
+	/* Bytes of the summary.  When it does not fit, it is made again with
+	 * smaller limits of all kinds until it does; MAIL_SUMMARY_CUT then tells. */
+	uint32_t summary;
+};
+
+#define MAIL_NESTING_MAX 500u
+#define MAIL_SUMMARY_MIN 16384u /* smaller limits.summary is taken as this */
+#define MAIL_LIMITS_DEFAULT                                                                        \
+	((struct mail_limits){.nesting = 100,                                                      \
+	    .parts = 2000,                                                                         \
+	    .addresses = 2000,                                                                     \
+	    .field = 65536,                                                                        \
+	    .summary = 2u << 20})
+
+/* Appends the summary of message to out.  limits NULL: MAIL_LIMITS_DEFAULT. */
+void mail_summarize(struct str message, const struct mail_limits *limits, struct buf *out);
+
+enum mail_text {
+	MAIL_TEXT_ENVELOPE,      /* "(" ... ")", ready to send */
+	MAIL_TEXT_BODY,          /* the same for BODY */
+	MAIL_TEXT_BODYSTRUCTURE, /* and BODYSTRUCTURE */
+	/* Decoded to UTF-8, for SEARCH; absent when the field is. */
+	MAIL_TEXT_SUBJECT,
+	MAIL_TEXT_FROM, /* "name <mailbox@host>, ..." */
+	MAIL_TEXT_TO,
+	MAIL_TEXT_CC,
+	MAIL_TEXT_BCC,
+	/* Keys for SORT and THREAD, through mail_casemap(): str_cmp() orders
+	 * them.  Never absent; empty when there is nothing. */
+	MAIL_TEXT_KEY_SUBJECT, /* RFC 5256 base subject */
+	MAIL_TEXT_KEY_FROM,    /* mailbox of the first address */
+	MAIL_TEXT_KEY_TO,
+	MAIL_TEXT_KEY_CC,
+	MAIL_TEXT_KEY_DISPLAYFROM, /* RFC 5957: its name, or mailbox@host */
+	MAIL_TEXT_KEY_DISPLAYTO,
+	/* Message ids with their angle brackets, one space between; absent when there are none. */
+	MAIL_TEXT_MESSAGE_ID,
+	MAIL_TEXT_IN_REPLY_TO, /* the first one only */
+	MAIL_TEXT_REFERENCES,
+	MAIL_TEXT_COUNT
+};
+
+enum mail_summary_flag {
+	MAIL_SUMMARY_CUT = 1,   /* some limit left something out */
+	MAIL_SUMMARY_DATED = 2, /* there is a Date that could be read: sent, sent_day hold */
+	MAIL_SUMMARY_REPLY = 4, /* the subject was that of a reply or forward (RFC 5256) */
+	MAIL_SUMMARY_8BIT = 8,  /* bytes above 127 in the message's header */
+	MAIL_SUMMARY_NUL = 16   /* NUL bytes in the message: needs BINARY (literal8) to be exact */
+};
+
+/* A view into the stored bytes, which must stay while it is used. */
+struct mail_summary {
+	struct str bytes;
+	uint64_t size;       /* of the message */
+	uint64_t header_len; /* with the blank line, if there is one */
+	int64_t sent;        /* Date in seconds since 1970 UTC */
+	int32_t sent_day;    /* Date as written, time and zone ignored: days since 1970-01-01 */
+	uint32_t flags;      /* enum mail_summary_flag */
+	uint32_t part_count; /* at least 1: part 0 is the message itself */
+};
+
+/*
+ * Looks at bytes and fills *view_r.  TS_DAMAGED (logged) when they are not a
+ * whole summary of a version we know; *view_r is then unusable.  After TS_OK
+ * every accessor is safe, and every offset and length of every part lies
+ * within `size`.
+ */
+enum ts_err mail_summary_open(struct str bytes, struct mail_summary *view_r) TS_CHECKED;
+
+/* Absent is STR_NONE (p == NULL); an empty text has a non-NULL p. */
+struct str mail_summary_text(const struct mail_summary *s, enum mail_text which);
+
+enum mail_part_kind {
+	MAIL_PART_LEAF,
+	MAIL_PART_MULTIPART, /* has one child or more */
+	MAIL_PART_MESSAGE    /* message/rfc822 or message/global: has exactly one child */
+};
+
+/*
+ * Parts are numbered in the order in which they stand in the message: 0 is
+ * the message, its descendants follow.  The child of a MESSAGE part is the
+ * nested message: its header range is the nested message's own header.
+ * A multipart without parts has one made-up child with an empty header, which
+ * holds the body when no delimiter was found at all.
+ */
+struct mail_part {
+	enum mail_part_kind kind;
+	enum mail_encoding encoding;
+	uint32_t parent; /* its index; 0 for part 0, too */
+	uint32_t number; /* 1, 2, ... among the children of its parent */
+	uint32_t end;    /* index behind its last descendant: the next sibling, if there is one */
+	uint64_t header_off, header_len; /* MIME header with its blank line */
+	uint64_t body_off, body_len;     /* without the line end that belongs to the delimiter */
+	uint64_t lines;                  /* of the body; a last one without line end counts */
+	struct str type, subtype;        /* lower case */
+	struct str charset;              /* lower case; empty when not given */
+};
+
+/* i < part_count. */
+void mail_summary_part(const struct mail_summary *s, uint32_t i, struct mail_part *part_r);
+#endif
