@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The dialect of a fresh connection, and limits that fit ordinary clients. */
+#include "wire/dialect.h"
+
+const struct wire_dialect wire_dialect_rev1 = {.rev2 = false};
+
+const struct wire_limits wire_limits_default = {
+    .set_ranges = 100000,
+    .search_keys = 1000,
+    .search_depth = 50,
+    .list_depth = 20,
+    .items = 1000,
+};

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WIRE_DIALECT_H
+#define WIRE_DIALECT_H
+/*
+ * What both sides agreed on (derived once from the ENABLE set of a login and
+ * handed to every parser and printer), and the limits of the grammar.  A
+ * struct of zeroes is plain IMAP4rev1.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct wire_dialect {
+	bool rev2;      /* IMAP4rev2: no RECENT, ESEARCH instead of SEARCH; set utf8 with it */
+	bool utf8;      /* UTF-8 in quoted strings and mailbox names (rev2, UTF8=ACCEPT) */
+	bool condstore; /* MODSEQ is told; nothing in wire depends on it */
+	bool qresync;   /* VANISHED instead of EXPUNGE; the same */
+	bool uidonly;   /* no sequence numbers; the same */
+};
+
+/* What a peer may ask of the parser, beyond what struct wire_frame_limits lets through. */
+struct wire_limits {
+	uint32_t set_ranges;   /* in one set */
+	uint32_t search_keys;  /* in one SEARCH, all levels */
+	uint32_t search_depth; /* parentheses, NOT and OR within each other */
+	uint32_t list_depth;   /* parentheses in a parameter of an extension */
+	uint32_t items;        /* in one list: attributes, flags, parameters, patterns */
+};
+
+extern const struct wire_dialect wire_dialect_rev1; /* all false */
+extern const struct wire_limits wire_limits_default;
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WIRE_FRAME_H
+#define WIRE_FRAME_H
+/*
+ * The framer finds where a command ends (RFC 9051 sections 2.2 and 4.3, RFC
+ * 7888), without knowing what it means.  The caller keeps the bytes of the
+ * command contiguous and calls wire_frame_scan() whenever there are more; no
+ * byte is looked at twice.
+ *
+ *	struct wire_frame f = {0};                     // begins a command
+ *	switch (wire_frame_scan(&f, &limits, bytes)) {  // bytes: from the command's first one
+ *	case WIRE_FRAME_MORE:     wait for more bytes, scan again
+ *	case WIRE_FRAME_DONE:     f.end bytes are the command, CRLF and inline literals included;
+ *	                          parse, consume them, f = (struct wire_frame){0}
+ *	case WIRE_FRAME_LITERAL:  f.lit is announced; one of
+ *	          accept   (send "+" if f.lit.sync) wire_frame_accept(&f), scan again: the
+ *	                   literal becomes part of the command, inline
+ *	          stream   consume f.lit.data bytes (the text so far), take f.lit.size bytes from
+ *	                   the connection, then wire_frame_cut(&f) and scan what follows, whose
+ *	                   first byte is now offset 0
+ *	          refuse   see wire_frame_refuse
+ *	case WIRE_FRAME_LITERAL_TOO_BIG:  the same, but accept is not allowed
+ *	case WIRE_FRAME_LINE_TOO_LONG, WIRE_FRAME_BAD:  wire_frame_refuse()
+ *	}
+ *
+ * A scan that gave anything but MORE must be answered before the next scan.
+ */
+#include "base/str.h"
+#include "wire/dialect.h"
+
+struct wire_frame_limits {
+	size_t line;      /* one line of text, line end included */
+	uint64_t literal; /* one inline literal */
+	size_t command;   /* all of a command that is kept: lines and inline literals */
+	uint32_t literals;
+	bool bare_lf; /* take LF without CR as a line end; else it is an error (WIRE_FRAME_BAD) */
+};
+
+enum wire_frame_result {
+	WIRE_FRAME_MORE,
+	WIRE_FRAME_DONE,
+	WIRE_FRAME_LITERAL,
+	WIRE_FRAME_LITERAL_TOO_BIG, /* beyond limits.literal, .command or .literals */
+	WIRE_FRAME_LINE_TOO_LONG,
+	WIRE_FRAME_BAD, /* a NUL in the text, or a bare LF where that is refused */
+};
+
+struct wire_frame_literal {
+	size_t at;     /* offset of its '{' or '~' */
+	size_t data;   /* offset of the first byte behind the CRLF */
+	uint64_t size; /* UINT64_MAX when the number does not fit 63 bits */
+	bool sync;     /* {n}: waits for a continuation.  {n+}: does not */
+	bool literal8; /* ~{n}, RFC 3516 */
+};
+
+struct wire_frame {
+	size_t end; /* after DONE */
+	struct wire_frame_literal lit;
+	const char *error; /* after anything but MORE, DONE, LITERAL: a short text for BAD */
+	bool line_only;    /* set by the caller: a line of AUTHENTICATE or IDLE, no literals */
+	/* private */
+	size_t scanned, line;
+	uint64_t skip;
+	uint32_t literals;
+};
+
+enum wire_frame_result wire_frame_scan(
+    struct wire_frame *f, const struct wire_frame_limits *limits, struct str bytes);
+/* After LITERAL: the literal's bytes follow inline. */
+void wire_frame_accept(struct wire_frame *f);
+/* After LITERAL: the literal was taken elsewhere; offset 0 is now the byte behind it. */
+void wire_frame_cut(struct wire_frame *f);
+
+/*
+ * Gives the command up, after anything but MORE and DONE.  Take the tag first
+ * (wire_frame_tag).  From now on call wire_frame_skip() instead of _scan(): it
+ * tells how many bytes at the front of bytes to drop, and sets *done_r when
+ * the end of the command was among them; then a new command begins with {0},
+ * and the BAD or NO for the old one is sent (RFC 7888 section 4: what a client
+ * sent without waiting must be skipped, not run).  A synchronising literal
+ * that is refused ends the command at once, its bytes will not come; one that
+ * does not wait is skipped with all its bytes, so a caller that finds
+ * f.lit.size too large to skip says BYE and closes instead.
+ */
+void wire_frame_refuse(struct wire_frame *f);
+size_t wire_frame_skip(struct wire_frame *f, struct str bytes, bool *done_r);
+
+/* The tag at the start of a command of which only a part may be there; STR_NONE: none, use "*". */
+struct str wire_frame_tag(struct str bytes);
+#endif

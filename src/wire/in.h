@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WIRE_IN_H
+#define WIRE_IN_H
+/*
+ * The cursor that every parser of wire reads from: over the contiguous bytes
+ * of one command, literals inline, as the framer found them.
+ *
+ * Each wire_in_<thing> reads one <thing> or fails: it returns false and leaves
+ * in->error (a text without CR or LF, fit for BAD) and in->error_at (offset).
+ * The first failure stays; all later reads fail too.  wire_in_try_* look, and
+ * consume only what they find.
+ *
+ * Results point into the bytes or into the arena: they live while both do.  A
+ * caller whose input buffer moves copies the command into the arena first.
+ * No parser keeps state anywhere else.
+ */
+#include "base/arena.h"
+#include "base/str.h"
+#include "wire/dialect.h"
+#include "wire/set.h"
+
+struct wire_in {
+	const char *start, *p, *end;
+	struct arena *arena;
+	const struct wire_dialect *dialect;
+	const struct wire_limits *limits;
+	const char *error;
+	size_t error_at;
+};
+
+/* dialect and limits may be NULL: wire_dialect_rev1, wire_limits_default. */
+void wire_in_init(struct wire_in *in, struct str bytes, struct arena *arena,
+    const struct wire_dialect *dialect, const struct wire_limits *limits);
+/* A cursor over a part of in (a raw parameter value, say), with its arena and dialect. */
+struct wire_in wire_in_sub(const struct wire_in *in, struct str bytes);
+/* Always false, so that one can write: return wire_in_fail(in, "..."). */
+bool wire_in_fail(struct wire_in *in, const char *text);
+
+/* What is not read yet, line end included. */
+struct str wire_in_rest(const struct wire_in *in);
+/* Is the command's line end (or the end of the bytes) next? */
+bool wire_in_at_end(const struct wire_in *in);
+/* It must be; anything else is "unexpected arguments". */
+bool wire_in_end(struct wire_in *in);
+/* The next byte, 0 at the end of the bytes. */
+char wire_in_peek(const struct wire_in *in);
+bool wire_in_sp(struct wire_in *in);
+bool wire_in_char(struct wire_in *in, char c);
+bool wire_in_try_char(struct wire_in *in, char c);
+/* An atom equal to word (without case), a delimiter behind it. */
+bool wire_in_try_word(struct wire_in *in, const char *word);
+
+bool wire_in_tag(struct wire_in *in, struct str *tag_r);
+bool wire_in_atom(struct wire_in *in, struct str *atom_r);
+/* atom, in capitals (a copy when needed): names of commands, items, options. */
+bool wire_in_name(struct wire_in *in, struct str *name_r);
+bool wire_in_quoted(struct wire_in *in, struct str *text_r);
+bool wire_in_string(struct wire_in *in, struct str *text_r); /* quoted or literal */
+bool wire_in_astring(struct wire_in *in, struct str *text_r);
+bool wire_in_nstring(struct wire_in *in, struct str *text_r); /* NIL gives p == NULL */
+/* The head of a literal, "{5}" CRLF, not its bytes. */
+bool wire_in_literal_head(struct wire_in *in, uint64_t *size_r, bool *literal8_r);
+
+bool wire_in_number(struct wire_in *in, uint32_t *n_r);
+bool wire_in_nz_number(struct wire_in *in, uint32_t *n_r);
+bool wire_in_number64(struct wire_in *in, uint64_t *n_r); /* 63 bits */
+
+/* A mailbox name: UTF-8 whatever the dialect, checked by wire_name_ok(), INBOX in capitals. */
+bool wire_in_mailbox(struct wire_in *in, struct str *name_r);
+/* A LIST reference or pattern, UTF-8, may be empty, % and * as they are. */
+bool wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r);
+
+/* "1-Feb-1994", quotes allowed: days since 1 Jan 1970 (may be negative). */
+bool wire_in_date(struct wire_in *in, int32_t *day_r);
+struct wire_time {
+	int64_t unix_s;   /* seconds since 1970 UTC */
+	int16_t zone_min; /* minutes east of UTC, for printing it again */
+};
+/* "17-Jul-1996 02:44:25 -0700", quotes required; a blank in place of the first digit allowed. */
+bool wire_in_date_time(struct wire_in *in, struct wire_time *time_r);
+
+enum { /* system flags */
+	WIRE_FLAG_ANSWERED = 1,
+	WIRE_FLAG_FLAGGED = 2,
+	WIRE_FLAG_DELETED = 4,
+	WIRE_FLAG_SEEN = 8,
+	WIRE_FLAG_DRAFT = 16,
+	WIRE_FLAG_RECENT = 32, /* only ever printed */
+};
+
+struct wire_flags {
+	unsigned system;      /* WIRE_FLAG_* */
+	struct str *keywords; /* as sent, without those equal (without case) to an earlier one */
+	size_t n_keywords;
+	struct str unknown; /* the first \Name that is no flag to set (\Recent, \*, unknown) */
+};
+/* "(\Seen work)".  Unknown \Names are parsed; it is the caller's to refuse them. */
+bool wire_in_flag_list(struct wire_in *in, struct wire_flags *flags_r);
+/* The same without requiring parentheses, as STORE allows. */
+bool wire_in_flags(struct wire_in *in, struct wire_flags *flags_r);
+
+bool wire_in_set(struct wire_in *in, struct wire_set *set_r);     /* "$" allowed */
+bool wire_in_uid_set(struct wire_in *in, struct wire_set *set_r); /* the same, other error text */
+
+/* One word of base64 up to a blank or the end; "" is refused, "=" is the empty string. */
+bool wire_in_base64(struct wire_in *in, struct str *bytes_r);
+/* Strict: padding required, no other characters.  "" gives "". */
+bool wire_base64_decode(struct arena *a, struct str text, struct str *bytes_r);
+
+/*
+ * A parameter of an extension (RFC 4466): a name and, sometimes, a value, raw
+ * as it was sent: a list with its parentheses, a string with its quotes.  Read
+ * it with wire_in_sub().
+ */
+struct wire_param {
+	struct str name;  /* capitals */
+	struct str value; /* p == NULL: none */
+};
+struct wire_params {
+	struct wire_param *v;
+	size_t n;
+};
+/* "(NAME value NAME (a b) NAME)". */
+bool wire_in_params(struct wire_in *in, struct wire_params *params_r);
+/* One raw value. */
+bool wire_in_value(struct wire_in *in, struct str *raw_r);
+
+/* Tables of names, ended by a NULL name. */
+struct wire_name {
+	const char *name;
+	unsigned id;
+};
+/* Without case; NULL: not there. */
+const struct wire_name *wire_name_find(const struct wire_name *table, struct str name);
+/* The name of id; TS_ASSERT that it has one. */
+const char *wire_name_of(const struct wire_name *table, unsigned id);
+#endif

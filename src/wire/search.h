@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WIRE_SEARCH_H
+#define WIRE_SEARCH_H
+/* SEARCH and UID SEARCH (RFC 9051 section 6.4.4, RFC 4731, RFC 5182, RFC 5032). */
+#include "wire/cmd.h"
+
+enum wire_key_id {
+	/* made of other keys: key.child, linked by next */
+	WIRE_KEY_AND, /* parentheses, and the root; never empty */
+	WIRE_KEY_OR,  /* two children */
+	WIRE_KEY_NOT, /* one child */
+	/* alone */
+	WIRE_KEY_ALL,
+	WIRE_KEY_ANSWERED,
+	WIRE_KEY_DELETED,
+	WIRE_KEY_DRAFT,
+	WIRE_KEY_FLAGGED,
+	WIRE_KEY_NEW,
+	WIRE_KEY_OLD,
+	WIRE_KEY_RECENT,
+	WIRE_KEY_SEEN,
+	WIRE_KEY_UNANSWERED,
+	WIRE_KEY_UNDELETED,
+	WIRE_KEY_UNDRAFT,
+	WIRE_KEY_UNFLAGGED,
+	WIRE_KEY_UNSEEN,
+	/* key.text: an atom */
+	WIRE_KEY_KEYWORD,
+	WIRE_KEY_UNKEYWORD,
+	/* key.text, in the charset of the command */
+	WIRE_KEY_BCC,
+	WIRE_KEY_BODY,
+	WIRE_KEY_CC,
+	WIRE_KEY_FROM,
+	WIRE_KEY_SUBJECT,
+	WIRE_KEY_TEXT,
+	WIRE_KEY_TO,
+	WIRE_KEY_HEADER, /* key.field too */
+	/* key.day: days since 1 Jan 1970 */
+	WIRE_KEY_BEFORE,
+	WIRE_KEY_ON,
+	WIRE_KEY_SINCE,
+	WIRE_KEY_SENTBEFORE,
+	WIRE_KEY_SENTON,
+	WIRE_KEY_SENTSINCE,
+	/* key.number */
+	WIRE_KEY_LARGER,
+	WIRE_KEY_SMALLER,
+	WIRE_KEY_OLDER, /* seconds, not 0 (RFC 5032) */
+	WIRE_KEY_YOUNGER,
+	/* key.set */
+	WIRE_KEY_SET, /* sequence numbers, or "$" */
+	WIRE_KEY_UID,
+	WIRE_KEY_OTHER, /* an extension's: key.text its name, key.ext its own */
+	WIRE_KEY_COUNT
+};
+/* Names of all that have one (not AND, SET, OTHER). */
+extern const struct wire_name wire_key_names[];
+
+struct wire_key {
+	enum wire_key_id id;
+	struct wire_key *next, *child;
+	struct str text, field;
+	int32_t day;
+	uint64_t number;
+	struct wire_set set;
+	const void *ext;
+};
+
+enum { /* RETURN options */
+	WIRE_RETURN_MIN = 1,
+	WIRE_RETURN_MAX = 2,
+	WIRE_RETURN_ALL = 4,
+	WIRE_RETURN_COUNT = 8,
+	WIRE_RETURN_SAVE = 16,
+};
+extern const struct wire_name wire_return_names[];
+
+struct wire_search {
+	bool has_return;  /* RETURN (...) was there, even if empty */
+	unsigned returns; /* WIRE_RETURN_*; RETURN () is ALL (RFC 4731 section 3.1) */
+	struct wire_params return_other; /* BAD when nobody claims one */
+	struct str charset;              /* as sent; p == NULL: none */
+	struct wire_key *root;           /* an AND */
+	size_t n_keys;
+};
+
+/*
+ * Called for a key that is not in wire_key_names, the cursor behind its name;
+ * reads its arguments and fills *key (id OTHER is set), or fails the cursor.
+ * False without a failure: not mine.
+ */
+typedef bool wire_key_ext_f(struct wire_in *in, struct str name, struct wire_key *key, void *arg);
+
+/* ext may be NULL. */
+bool wire_search_parse(
+    struct wire_in *in, struct wire_search *cmd_r, wire_key_ext_f *ext, void *arg);
+#endif
