@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the tests, cheapest first, and ends with one line `N passed, N failed[, N skipped]`.
+
+Called by `./dev test`, which has installed what is needed.  `--long` runs
+everything; the default is the selection that fits 20 minutes on two cores.
+`--only WORD` runs the stages whose name contains WORD.  The seed of all
+random tests is printed; give it again with TURNSTONE_SEED=n.
+"""
+import argparse
+import glob
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+JOBS = str(os.cpu_count() or 2)
+
+
+class Tally:
+    def __init__(self):
+        self.passed, self.failed, self.skipped = 0, 0, 0
+        self.bad, self.left_out = [], []
+
+    def one(self, name, ok, detail=""):
+        if ok:
+            self.passed += 1
+        else:
+            self.failed += 1
+            self.bad.append(name)
+            print(f"FAILED {name}", flush=True)
+            if detail:
+                print("    " + "\n    ".join(detail.strip().splitlines()[-60:]), flush=True)
+
+    def skip(self, name, why):
+        self.skipped += 1
+        self.left_out.append(f"{name}: {why}")
+
+
+def run(cmd, **kw):
+    kw.setdefault("cwd", TOP)
+    return subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace", stdin=subprocess.DEVNULL, **kw)
+
+
+def check(tally, name, cmd, env=None):
+    done = run(cmd, shell=True, executable="/bin/bash", env=env)
+    tally.one(name, done.returncode == 0, done.stdout)
+
+
+def build(tally, folder, compiler, *options):
+    """Configures and compiles a build folder; the build itself counts as a test."""
+    path = os.path.join(TOP, folder)
+    env = dict(os.environ, CC=compiler[0], CXX=compiler[1])
+    if not os.path.exists(os.path.join(path, "build.ninja")):
+        done = run(["meson", "setup", path, TOP, *options], env=env)
+        if done.returncode != 0:
+            tally.one(f"configure {folder}", False, done.stdout)
+            return False
+    done = run(["ninja", "-C", path], env=env)
+    tally.one(f"build {folder}", done.returncode == 0, done.stdout)
+    return done.returncode == 0
+
+
+def meson_tests(tally, folder, *options, env=None):
+    log = os.path.join(TOP, folder, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    done = run(["meson", "test", "-C", os.path.join(TOP, folder), "--no-rebuild",
+                "--num-processes", JOBS, *options], env=dict(os.environ, **(env or {})))
+    if not os.path.exists(log):
+        tally.one(f"{folder}: meson test", False, done.stdout)
+        return
+    for line in open(log, encoding="utf-8", errors="replace"):
+        test = json.loads(line)
+        name = f"{folder}: {test['name']}"
+        if test["result"] == "SKIP":
+            tally.skip(name, "the test says so")
+        else:
+            tally.one(name, test["result"] == "OK", (test.get("stdout") or "") + (test.get("stderr") or ""))
+
+
+def static_checks(tally, _args):
+    check(tally, "format", "./dev fmt --check")
+    check(tally, "folder order",
+          "awk -f tools/layers.awk src/LAYERS $(find src -name '*.[ch]' -o -name '*.cc')")
+    check(tally, "licence lines",
+          "! git ls-files '*.c' '*.h' '*.cc' '*.py' '*.sh' '*.js' '*.awk' 'meson.build' '*/meson.build' dev "
+          "| xargs grep -L 'SPDX-License-Identifier: Apache-2.0' | grep .")
+    check(tally, "no unfinished work",
+          "! git ls-files 'src/*.[ch]' 'src/*.cc' | xargs grep -nE 'TODO|FIXME|XXX' | grep .")
+
+
+def gcc_stage(tally, _args):
+    if build(tally, "build-gcc", ("gcc", "g++"), "-Dbuildtype=debugoptimized", "-Dtests=true"):
+        meson_tests(tally, "build-gcc", "--suite", "unit", "--suite", "imap")
+
+
+def asan_stage(tally, _args):
+    if build(tally, "build-asan", ("clang", "clang++"), "-Dbuildtype=debugoptimized", "-Dtests=true",
+             "-Db_sanitize=address,undefined", "-Darena_emu=true"):
+        meson_tests(tally, "build-asan", "--timeout-multiplier", "4", "--suite", "unit", "--suite", "imap",
+                    env={"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1",
+                         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
+
+
+def tsan_stage(tally, _args):
+    if build(tally, "build-tsan", ("clang", "clang++"), "-Dbuildtype=debugoptimized", "-Dtests=true",
+             "-Db_sanitize=thread"):
+        supp = os.path.join(TOP, "test", "tsan.supp")
+        opts = "halt_on_error=0:exitcode=66" + (f":suppressions={supp}" if os.path.exists(supp) else "")
+        meson_tests(tally, "build-tsan", "--timeout-multiplier", "6", "--suite", "threads",
+                    env={"TSAN_OPTIONS": opts})
+
+
+def fuzz_stage(tally, args):
+    if not build(tally, "build-fuzz", ("clang", "clang++"), "-Dtests=false", "-Dfuzz=true",
+                 "-Darena_emu=true", "-Db_sanitize=address,undefined"):
+        return
+    seconds = 120 if args.long else 5
+    for target in sorted(glob.glob(os.path.join(TOP, "build-fuzz", "fuzz", "fuzz_*"))):
+        if not os.access(target, os.X_OK) or os.path.isdir(target):
+            continue
+        name = os.path.basename(target)[len("fuzz_"):]
+        corpus = os.path.join(TOP, "fuzz", "corpus", name)
+        done = run([target, "-runs=0", "-timeout=20", corpus])
+        tally.one(f"fuzz {name}: corpus", done.returncode == 0, done.stdout)
+        grown = os.path.join(TOP, "var", "fuzz", name)
+        os.makedirs(grown, exist_ok=True)
+        found = os.path.join(TOP, "var", "fuzz", name + "-")
+        done = run([target, f"-max_total_time={seconds}", "-timeout=20", f"-seed={args.seed % 2**31}",
+                    f"-artifact_prefix={found}", grown, corpus])
+        tally.one(f"fuzz {name}: {seconds} s", done.returncode == 0, done.stdout)
+
+
+def e2e_stage(tally, args):
+    if not build(tally, "build", ("gcc", "g++"), "-Dbuildtype=release", "-Ddebug=true", "-Dtests=false"):
+        return
+    report = os.path.join(TOP, "var", "e2e.xml")
+    os.makedirs(os.path.dirname(report), exist_ok=True)
+    if os.path.exists(report):
+        os.unlink(report)
+    env = dict(os.environ, TURNSTONE_BUILD=os.path.join(TOP, "build"), TURNSTONE_SEED=str(args.seed),
+               TURNSTONE_LONG="1" if args.long else "", PYTHONDONTWRITEBYTECODE="1")
+    done = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x" if args.fast else "-q",
+                f"--junitxml={report}", "test/e2e"], env=env)
+    if not os.path.exists(report):
+        tally.one("end to end", False, done.stdout)
+        return
+    for case in ET.parse(report).getroot().iter("testcase"):
+        name = f"e2e: {case.get('classname', '').split('.')[-1]}.{case.get('name')}"
+        skip = case.find("skipped")
+        bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if skip is not None:
+            tally.skip(name, skip.get("message", ""))
+        else:
+            tally.one(name, bad is None, (bad.get("message", "") + "\n" + (bad.text or "")) if bad is not None else "")
+
+
+STAGES = [("static", static_checks), ("gcc", gcc_stage), ("e2e", e2e_stage), ("asan", asan_stage),
+          ("tsan", tsan_stage), ("fuzz", fuzz_stage)]
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev test", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--long", action="store_true", help="everything, however long it takes")
+    parser.add_argument("--only", default="", help="stages whose name contains this word: "
+                        + ", ".join(name for name, _ in STAGES))
+    parser.add_argument("--fast", action="store_true", help="end-to-end tests stop at the first failure")
+    args = parser.parse_args()
+    args.seed = int(os.environ.get("TURNSTONE_SEED") or random.SystemRandom().randrange(1, 2**31))
+    os.environ["TURNSTONE_SEED"] = str(args.seed)
+    print(f"seed: TURNSTONE_SEED={args.seed}", flush=True)
+    tally = Tally()
+    for name, stage in STAGES:
+        if args.only not in name:
+            continue
+        start, before = time.monotonic(), tally.passed
+        stage(tally, args)
+        print(f"stage {name}: {tally.passed - before} passed, {time.monotonic() - start:.0f} s", flush=True)
+    for text in tally.left_out:
+        print(f"skipped {text}")
+    for name in tally.bad:
+        print(f"failed {name}")
+    tail = f", {tally.skipped} skipped" if tally.skipped else ""
+    print(f"{tally.passed} passed, {tally.failed} failed{tail}")
+    return 1 if tally.failed or not tally.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
