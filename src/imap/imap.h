@@ -232,12 +232,12 @@ struct imap_conn {
 	struct link link;
 	uint64_t id;
 	struct str address;
-	struct imap_turn *turn;     /* never NULL */
-	struct imap_cmd *cmd;       /* NULL: none in progress */
-	struct wire_frame frame;    /* of the command being received */
-	struct imap_upload *upload; /* a streamed literal being received: append.c */
-	struct loop_timer timer;    /* login, idle, command time-outs */
-	struct str id_name; /* ID: name/version/vendor, for log lines (kept over a switch) */
+	struct imap_turn *turn;  /* never NULL */
+	struct imap_cmd *cmd;    /* NULL: none in progress */
+	struct wire_frame frame; /* of the command being received */
+	uint64_t stream_left;    /* bytes of a streamed literal still to come */
+	struct loop_timer timer; /* login, idle, command time-outs */
+	struct str id_name;      /* ID: name/version/vendor, for log lines (kept over a switch) */
 	unsigned bad_commands, failed_logins;
 	bool closing;  /* no more input; freed when the last job ended */
 	bool had_turn; /* a user was here before: the idle time-out between turns applies */
