@@ -57,6 +57,7 @@ struct store_options {
 	uint32_t max_keywords;   /* per mailbox, at most STORE_KEYWORDS_MAX */
 	uint32_t max_mailboxes;  /* per account */
 	uint32_t fold_after;     /* change records after which a mailbox's index is rewritten */
+	uint32_t expunge_keep;   /* expunges whose UIDs are remembered per mailbox */
 	int64_t (*wall)(void);   /* NULL: the real clock */
 };
 
@@ -64,8 +65,22 @@ struct store_options {
 void store_options_default(struct store_options *opt);
 /* BLOCKING.  On failure *text_r (malloc'ed) says which file is at fault and what to do. */
 enum ts_err store_open(const struct store_options *opt, struct store **store_r, char **text_r);
-/* BLOCKING.  Commits what waits, ends the lanes.  No changes may be submitted meanwhile. */
+/* BLOCKING.  Commits what waits, ends the lanes.  No changes may be submitted meanwhile, all
+ * references to accounts and mailboxes, watches and uploads must be gone. */
 void store_close(struct store **store);
+
+/*
+ * Work in the background: rewriting indexes, removing the contents of deleted
+ * mailboxes, freeing blobs, finishing moves between accounts after a crash,
+ * dropping states above the budget.  A thread does it; with lanes 0 nobody but
+ * store_background_step(), BLOCKING, which does one piece (false: nothing to do).
+ */
+bool store_background_step(struct store *store);
+/* BLOCKING.  Returns when the background has nothing more to do. */
+void store_background_wait(struct store *store);
+
+/* Longest name of an account or mailbox, key of a record, in bytes. */
+#define STORE_NAME_MAX 1000
 
 /* ---- accounts ---- */
 
@@ -289,6 +304,17 @@ struct store_uid_pair {
  * arena_on_free on it), submits it, and gets it back in done().  The results are in
  * the same struct.  store_change_free() at any time: when the change is under
  * way it goes on, done() is not called any more, and the store frees it.
+ * From submit to free the change holds references of its own on the mailboxes
+ * it names; the asker keeps and releases his.
+ *
+ * Errors: TS_NOT_FOUND (mailbox gone), TS_EXISTS, TS_INVALID (a name, INBOX
+ * deleted), TS_LIMIT (mailboxes, keywords, UIDs used up), TS_FULL, TS_UNKNOWN,
+ * TS_UNAVAILABLE, TS_DAMAGED.
+ *
+ * COPY and MOVE may go between accounts of the store: `account` is then that
+ * of the target.  RENAME of INBOX (RFC 3501 6.3.5: its messages are moved, it
+ * stays) needs `source`, INBOX loaded; RENAME takes the children along.
+ * RENAME onto a name that was once used gives the mailbox a new UIDVALIDITY.
  */
 struct store_change {
 	struct arena *arena;
@@ -298,7 +324,7 @@ struct store_change {
 	void *arg;
 	struct store_account *account; /* referenced while the change lives */
 	struct store_mailbox *mailbox; /* APPEND FLAGS EXPUNGE: it.  COPY MOVE: the target */
-	struct store_mailbox *source;  /* COPY MOVE */
+	struct store_mailbox *source;  /* COPY MOVE; RENAME of INBOX */
 
 	/* APPEND: all or none (RFC 3502) */
 	struct store_append_item *items;
@@ -342,7 +368,7 @@ struct store_change {
 
 struct store_change *store_change_new(struct store_account *account, enum store_change_kind kind,
     struct loop *loop, void (*done)(struct store_change *change), void *arg);
-/* RECORDS changes have no account: this one. */
+/* RECORDS changes have no account: this one makes them. */
 struct store_change *store_change_new_records(
     struct store *store, struct loop *loop, void (*done)(struct store_change *change), void *arg);
 void store_submit(struct store_change *change);
