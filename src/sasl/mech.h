@@ -67,7 +67,7 @@ struct sasl_exchange { /* to be read; only sasl writes it */
 	struct sasl_result result; /* lives until the exchange is freed */
 	const char *why;           /* English, for the log; holds nothing the client sent */
 	unsigned stage;
-	size_t name_n;
+	size_t kept;                    /* bytes of secret in use */
 	char secret[SASL_RESPONSE_MAX]; /* what the result points to */
 };
 

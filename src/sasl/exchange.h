@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SASL_EXCHANGE_H
+#define SASL_EXCHANGE_H
+/* What the mechanisms of this folder share; not for others. */
+#include "sasl/mech.h"
+
+extern const struct sasl_mech sasl_mech_plain;
+extern const struct sasl_mech sasl_mech_login;
+
+/* Ends the exchange as malformed; why is a literal. */
+enum sasl_step sasl_malformed(struct sasl_exchange *x, const char *why);
+/* NULL when s may be a name or password of at most max bytes, else what is wrong with it. */
+const char *sasl_text_fault(struct str s, size_t max);
+/* Copies s behind what the exchange keeps already. */
+struct str sasl_keep(struct sasl_exchange *x, struct str s);
+#endif

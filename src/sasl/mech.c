@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry of mechanisms, and the life of an exchange: see mech.h. */
+#include "sasl/mech.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "sasl/exchange.h"
+
+const struct sasl_mech *const sasl_mechs[] = {&sasl_mech_plain, &sasl_mech_login};
+const size_t sasl_mechs_n = sizeof(sasl_mechs) / sizeof(*sasl_mechs);
+
+const struct sasl_mech *
+sasl_mech_find(struct str name)
+{
+	for (size_t i = 0; i < sasl_mechs_n; i++)
+		if (str_ieq(name, str_of(sasl_mechs[i]->name)))
+			return sasl_mechs[i];
+	return NULL;
+}
+
+struct sasl_exchange *
+sasl_exchange_new(const struct sasl_mech *mech)
+{
+	struct sasl_exchange *x = mem_zalloc(sizeof(*x));
+
+	x->mech = mech;
+	return x;
+}
+
+void
+sasl_exchange_free(struct sasl_exchange **x)
+{
+	if (*x == NULL)
+		return;
+	mem_wipe(*x, sizeof(**x));
+	mem_free(*x);
+	*x = NULL;
+}
+
+enum sasl_step
+sasl_exchange_start(struct sasl_exchange *x, const struct str *initial)
+{
+	TS_ASSERT(x->stage == 0);
+	if (initial == NULL)
+		return x->mech->server_start(x);
+	/*
+	 * RFC 4422 section 3: a mechanism where the server speaks first has no
+	 * initial response.  LOGIN's clients send the user name there all the
+	 * same; they get what they want, the first prompt is skipped.
+	 */
+	if ((x->mech->flags & SASL_CLIENT_FIRST) == 0)
+		(void)x->mech->server_start(x);
+	return x->mech->server_step(x, *initial);
+}
+
+enum sasl_step
+sasl_exchange_step(struct sasl_exchange *x, struct str response)
+{
+	return x->mech->server_step(x, response);
+}
+
+enum sasl_step
+sasl_malformed(struct sasl_exchange *x, const char *why)
+{
+	x->why = why;
+	return SASL_STEP_MALFORMED;
+}
+
+const char *
+sasl_text_fault(struct str s, size_t max)
+{
+	if (s.n > max)
+		return "a name or password is too long";
+	if (str_chr(s, '\0') != NULL)
+		return "a NUL where none may be";
+	return str_is_utf8(s) ? NULL : "a name or password is not UTF-8";
+}
+
+struct str
+sasl_keep(struct sasl_exchange *x, struct str s)
+{
+	char *to = x->secret + x->kept;
+
+	TS_ASSERT(s.n <= sizeof(x->secret) - x->kept);
+	if (s.n > 0)
+		memcpy(to, s.p, s.n);
+	x->kept += s.n;
+	return (struct str){to, s.n};
+}
