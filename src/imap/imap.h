@@ -99,9 +99,15 @@ struct imap_cmd {
 	void *state; /* the command's own, in arena */
 	uint64_t started_ns;
 
-	/* what is waited for; at most one */
+	/* what is waited for */
 	struct imap_job *job;
 	struct store_change *change;
+	/* Set: the next line of input is the command's (AUTHENTICATE, IDLE), not a new command;
+	 * without its CRLF, valid during the call. */
+	void (*line)(struct imap_cmd *cmd, struct str line);
+	/* Set: called when the watch of the selected mailbox fired while this command waits (IDLE).
+	 */
+	void (*changed)(struct imap_cmd *cmd);
 
 	/* the tagged reply */
 	enum imap_result result;
@@ -329,6 +335,11 @@ void imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
  * when the mailbox is gone (the connection got BYE).
  */
 bool imap_sync(struct imap_conn *conn, bool may_expunge);
+/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" of the selected mailbox; keywords_told is set. */
+void imap_print_known_flags(struct imap_conn *conn);
+/* "* n FETCH (FLAGS (…))" (with UID where uid is set), flags as they are now, for each of set that
+ * is in the view; they count as told only when imap_sync() comes to them. */
+void imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, bool uid);
 /* Sets of the client -> UIDs of the view.  seq: sequence numbers, else UIDs.  False: a sequence
  * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
 bool imap_view_resolve(

@@ -357,6 +357,7 @@ struct store_change {
 	uint64_t modseq;              /* of this change; unchanged when nothing changed */
 	uint32_t uidvalidity;         /* APPEND COPY MOVE: of the target */
 	uint32_t first_uid;           /* APPEND: the first of item_count consecutive UIDs */
+	uint64_t prior_modseq;        /* FLAGS: the highest MODSEQ an affected message had before */
 	roaring_bitmap_t *affected;   /* FLAGS: really changed.  EXPUNGE MOVE: gone */
 	roaring_bitmap_t *failed;     /* FLAGS: refused by UNCHANGEDSINCE */
 	struct store_uid_pair *pairs; /* COPY MOVE: in ascending order of source */
