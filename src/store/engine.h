@@ -22,7 +22,9 @@
  *
  * Threads: commit, get, scan and blob calls may be made from any thread at the
  * same time.  All of them may block on the disk: never call them on a loop.
- * One commit at a time per engine is the usual case; more are allowed.
+ * One commit at a time per engine is the usual case; more are allowed.  A commit
+ * is seen by readers at some time before it returns TS_OK, never after; while it
+ * is being flushed they may still read what was before.
  *
  * Errors: TS_UNKNOWN from commit: nobody knows whether the batch is there; the
  * engine refuses further commits with TS_UNAVAILABLE until engine_reopen().
@@ -51,7 +53,7 @@ void engine_batch_free(struct engine_batch **batch);
 void engine_batch_clear(struct engine_batch *batch);
 void engine_batch_put(struct engine_batch *batch, struct str key, struct str value);
 void engine_batch_delete(struct engine_batch *batch, struct str key);
-/* All keys from <= key < end. */
+/* All keys from <= key < end; end.n > 0. */
 void engine_batch_delete_range(struct engine_batch *batch, struct str from, struct str end);
 void engine_batch_put_blob(struct engine_batch *batch, uint64_t blob, struct str bytes);
 /* Works for both kinds; a file is removed after the batch is on disk. */
@@ -81,6 +83,7 @@ struct engine_options {
 	uint64_t free_space_mark; /* commits are refused with TS_FULL below it */
 	bool read_only;
 	struct str text; /* further engine-specific options, engine's own syntax */
+	void *own;       /* an engine's own object; mem: a struct engine_mem_disk, or NULL */
 };
 
 struct engine_stats {
@@ -96,34 +99,56 @@ struct engine_class {
 	    const struct engine_options *opt, struct engine **engine_r, char **text_r);
 	void (*close)(struct engine *engine);
 	enum ts_err (*commit)(struct engine *engine, const struct engine_batch *batch);
+	/* Appends to value.  TS_NOT_FOUND, TS_DAMAGED, TS_IO: value is as it was. */
 	enum ts_err (*get)(struct engine *engine, struct str key, struct buf *value);
-	/* Keys from <= key < end, in order; reverse: from the end down. */
+	/*
+	 * Keys from <= key < end, in order; reverse: from the end down.  end.n == 0: no
+	 * upper bound.  from and end are copied.  The iterator sees the keys as they were
+	 * when it was made.  It holds up reopen and pins old versions: keep it for a bounded
+	 * piece of work, never while waiting for a peer.
+	 */
 	struct engine_iter *(*iter_new)(
 	    struct engine *engine, struct str from, struct str end, bool reverse);
-	/* TS_OK: key and value are set, valid until the next call.  TS_NOT_FOUND: the end. */
+	/*
+	 * TS_OK: key and value are set, valid until the next call.  TS_NOT_FOUND: the end.
+	 * Any other result, TS_DAMAGED say, ends the iteration too and is given again.
+	 */
 	enum ts_err (*iter_next)(struct engine_iter *iter, struct str *key_r, struct str *value_r);
 	void (*iter_free)(struct engine_iter *iter);
-	/* Appends bytes [off, off+len) of the blob, fewer at its end, to value. */
+	/* Appends bytes [off, off+len) of the blob, fewer at its end, to value.  On failure value
+	 * is as it was. */
 	enum ts_err (*blob_read)(
 	    struct engine *engine, uint64_t blob, uint64_t off, uint64_t len, struct buf *value);
 	enum ts_err (*blob_size)(struct engine *engine, uint64_t blob, uint64_t *size_r);
+	/* blob has STORE_BLOB_FILE set and is not in use. */
 	enum ts_err (*blob_create)(
 	    struct engine *engine, uint64_t blob, struct engine_blob_writer **w_r);
 	enum ts_err (*blob_write)(struct engine_blob_writer *w, struct str bytes);
-	/* The whole content written so far, mapped; valid until finish or abort. */
+	/* The whole content written so far, mapped; valid until the next write, finish or abort. */
 	enum ts_err (*blob_map)(struct engine_blob_writer *w, struct str *bytes_r);
+	/* Frees the writer, also when it fails; then nothing of the blob is left. */
 	enum ts_err (*blob_finish)(struct engine_blob_writer **w);
 	void (*blob_abort)(struct engine_blob_writer **w);
 	/* Calls fn for each large blob file there is (for collecting orphans). */
 	enum ts_err (*blob_files)(
 	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
-	/* Closes and opens again under a running server; waits for calls under way. */
+	/*
+	 * Closes and opens again under a running server; waits for calls and iterators under
+	 * way.  When it fails the engine answers TS_UNAVAILABLE to everything; it may be
+	 * tried again.  Blob writers survive it.
+	 */
 	enum ts_err (*reopen)(struct engine *engine, char **text_r);
 	void (*stats)(struct engine *engine, struct engine_stats *stats_r);
 };
 
-/* Every engine's struct begins with this. */
+/* What an engine has of these three begins with this. */
 struct engine {
+	const struct engine_class *class;
+};
+struct engine_iter {
+	const struct engine_class *class;
+};
+struct engine_blob_writer {
 	const struct engine_class *class;
 };
 
@@ -152,5 +177,86 @@ static inline enum ts_err
 engine_get(struct engine *e, struct str key, struct buf *value)
 {
 	return e->class->get(e, key, value);
+}
+
+static inline struct engine_iter *
+engine_iter_new(struct engine *e, struct str from, struct str end, bool reverse)
+{
+	return e->class->iter_new(e, from, end, reverse);
+}
+
+static inline enum ts_err
+engine_iter_next(struct engine_iter *iter, struct str *key_r, struct str *value_r)
+{
+	return iter->class->iter_next(iter, key_r, value_r);
+}
+
+static inline void
+engine_iter_free(struct engine_iter **iter)
+{
+	if (*iter != NULL)
+		(*iter)->class->iter_free(*iter);
+	*iter = NULL;
+}
+
+static inline enum ts_err
+engine_blob_read(struct engine *e, uint64_t blob, uint64_t off, uint64_t len, struct buf *value)
+{
+	return e->class->blob_read(e, blob, off, len, value);
+}
+
+static inline enum ts_err
+engine_blob_size(struct engine *e, uint64_t blob, uint64_t *size_r)
+{
+	return e->class->blob_size(e, blob, size_r);
+}
+
+static inline enum ts_err
+engine_blob_create(struct engine *e, uint64_t blob, struct engine_blob_writer **w_r)
+{
+	return e->class->blob_create(e, blob, w_r);
+}
+
+static inline enum ts_err
+engine_blob_write(struct engine_blob_writer *w, struct str bytes)
+{
+	return w->class->blob_write(w, bytes);
+}
+
+static inline enum ts_err
+engine_blob_map(struct engine_blob_writer *w, struct str *bytes_r)
+{
+	return w->class->blob_map(w, bytes_r);
+}
+
+static inline enum ts_err
+engine_blob_finish(struct engine_blob_writer **w)
+{
+	return (*w)->class->blob_finish(w);
+}
+
+static inline void
+engine_blob_abort(struct engine_blob_writer **w)
+{
+	if (*w != NULL)
+		(*w)->class->blob_abort(w);
+}
+
+static inline enum ts_err
+engine_blob_files(struct engine *e, void (*fn)(uint64_t blob, void *arg), void *arg)
+{
+	return e->class->blob_files(e, fn, arg);
+}
+
+static inline enum ts_err
+engine_reopen(struct engine *e, char **text_r)
+{
+	return e->class->reopen(e, text_r);
+}
+
+static inline void
+engine_stats(struct engine *e, struct engine_stats *stats_r)
+{
+	e->class->stats(e, stats_r);
 }
 #endif
