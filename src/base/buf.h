@@ -82,7 +82,7 @@ rd_of(struct str s)
 {
 	const unsigned char *p = (const unsigned char *)s.p;
 
-	return (struct rd){p, p + s.n, false};
+	return (struct rd){p, s.n > 0 ? p + s.n : p, false};
 }
 
 static inline size_t

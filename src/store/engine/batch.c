@@ -108,10 +108,11 @@ engine_batch_bytes(const struct engine_batch *batch)
 bool
 engine_batch_next(const struct engine_batch *batch, size_t *at, struct engine_op *op_r)
 {
-	struct rd r = rd_of(str_range(batch->bytes.p + *at, batch->bytes.p + batch->bytes.n));
+	struct rd r;
 
 	if (*at >= batch->bytes.n)
 		return false;
+	r = rd_of((struct str){batch->bytes.p + *at, batch->bytes.n - *at});
 	*op_r = (struct engine_op){.kind = (enum engine_op_kind)rd_u8(&r)};
 	if (op_r->kind == ENGINE_PUT_BLOB || op_r->kind == ENGINE_DELETE_BLOB)
 		op_r->blob = rd_be64(&r);
