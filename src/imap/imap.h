@@ -43,17 +43,15 @@
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/work.h"
-#include "sasl/sasl.h"
 #include "store/store.h"
 #include "wire/cmd.h"
 #include "wire/frame.h"
 #include "wire/out.h"
 
-struct conf_snapshot;
+struct conf;
 struct imap_settings; /* imap/settings.h */
 struct imap_cmd;
 struct imap_conn;
-struct tls_ctx;
 
 enum imap_states { /* RFC 9051 section 3; a mask */
 	IMAP_NOAUTH = 1u << 0,
@@ -102,12 +100,21 @@ struct imap_cmd {
 	/* what is waited for */
 	struct imap_job *job;
 	struct store_change *change;
+	bool change_waits;       /* it is under way; else what it brought */
+	struct loop_timer timer; /* cmd_sleep */
 	/* Set: the next line of input is the command's (AUTHENTICATE, IDLE), not a new command;
 	 * without its CRLF, valid during the call. */
 	void (*line)(struct imap_cmd *cmd, struct str line);
 	/* Set: called when the watch of the selected mailbox fired while this command waits (IDLE).
 	 */
 	void (*changed)(struct imap_cmd *cmd);
+
+	/* IMAP_TRAIT_STREAM: see cmd_literal_stream */
+	struct str segment; /* text behind the name, or the last message, up to the framer's stop */
+	bool segment_last;  /* it ends the command; else a literal is announced */
+	bool literal_too_big; /* for cmd_literal_inline */
+	void (*sink)(struct imap_cmd *cmd, struct str bytes);
+	const struct imap_step *input_next;
 
 	/* the tagged reply */
 	enum imap_result result;
@@ -149,14 +156,43 @@ enum imap_next cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), 
  * result then.  On TS_UNKNOWN the connection gets BYE and next is not run. */
 enum imap_next cmd_change(
     struct imap_cmd *cmd, struct store_change *change, const struct imap_step *next);
+/* Goes on with `next` in ms milliseconds. */
+enum imap_next cmd_sleep(struct imap_cmd *cmd, uint64_t ms, const struct imap_step *next);
 /* Goes on with the command's step; from timers, input handlers, watches; on the loop. */
 void imap_resume(struct imap_cmd *cmd);
+/* Has the command used up its time slice, or filled the out queue?  Then return IMAP_YIELD. */
+bool cmd_should_yield(const struct imap_cmd *cmd);
+
+/*
+ * IMAP_TRAIT_STREAM: start() is called at the first literal, or at the command's end when it has
+ * none; cmd->segment is the text behind the command's name so far, for wire_append_feed() (cmd->in
+ * is not to be used).  Unless cmd->segment_last, a literal is announced, and one of these answers:
+ *
+ *   cmd_literal_inline  it becomes part of the segment; `next` runs at the next stop of the framer,
+ *                       with the same segment and what came since.  Not if cmd->literal_too_big.
+ *   cmd_literal_stream  its bytes go to sink() in pieces, on the loop (never a piece of none);
+ *                       then `next` runs with the segment behind it.  sink() may call cmd_hold();
+ *                       cmd_unhold() goes on, later.
+ *   cmd_no, cmd_bad …   at this point, or while bytes are streamed, refuses it: what the client
+ *                       sends without waiting is skipped before the tagged reply goes out.
+ *
+ * The continuation request of a synchronising literal is sent by the first two.  A command may do
+ * something else before it answers (a job: IMAP_WAIT); input waits.
+ */
+enum imap_next cmd_literal_inline(struct imap_cmd *cmd, const struct imap_step *next);
+enum imap_next cmd_literal_stream(struct imap_cmd *cmd,
+    void (*sink)(struct imap_cmd *cmd, struct str bytes), const struct imap_step *next);
+void cmd_hold(struct imap_cmd *cmd);
+void cmd_unhold(struct imap_cmd *cmd);
 
 /* ---- what an extension gives ---- */
 
 enum imap_traits {
-	IMAP_TRAIT_STREAM = 1u << 0,     /* message literals are streamed (APPEND) */
-	IMAP_TRAIT_MAY_EXPUNGE = 1u << 1 /* EXPUNGE responses are allowed while it runs */
+	IMAP_TRAIT_STREAM = 1u << 0,      /* message literals are streamed (APPEND) */
+	IMAP_TRAIT_MAY_EXPUNGE = 1u << 1, /* EXPUNGE responses are allowed before its tagged reply;
+	                                     for the form with UID they always are */
+	IMAP_TRAIT_UID = 1u << 2,         /* there is a form with UID in front */
+	IMAP_TRAIT_SECRET = 1u << 3       /* its bytes are wiped from memory */
 };
 
 struct imap_cmd_def {
@@ -211,10 +247,9 @@ struct imap_server {
 	struct store *store;
 	struct auth *auth;
 	struct work_pool *workers;
-	const struct imap_settings *settings;
-	/* Called on a connection's loop; NULL: STARTTLS is not offered. */
-	struct tls_ctx *(*tls)(struct imap_server *server);
+	struct tls_slot *tls; /* NULL: STARTTLS is not offered */
 	void *app;
+	_Atomic unsigned conns; /* open now, on all loops */
 	struct imap_loop *loops;
 	unsigned loop_count;
 };
@@ -224,17 +259,32 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	struct loop *loop;
 	struct arena_pool pool;
 	struct link conns;
-	uint64_t next_conn_id;
+	struct conf *conf; /* a reference; connections take their own */
+	const struct imap_settings *settings;
+	struct stream_limits stream_limits;
+	uint64_t next_conn_id, conn_id_step;
 	struct imap_stats {
 		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
 	} stats;
 };
 
+/* index: of the loop among the server's loops, so that connection ids differ. */
+void imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index,
+    struct loop *loop, struct conf *conf);
+/* New settings, for connections accepted from now on.  On the loop's thread. */
+void imap_loop_configure(struct imap_loop *il, struct conf *conf);
+/* Says BYE to every connection.  They are gone some iterations later (stats.conns is 0). */
+void imap_loop_shutdown(struct imap_loop *il, const char *text);
+/* When it does not run any more and stats.conns is 0. */
+void imap_loop_fini(struct imap_loop *il);
+
 struct imap_conn {
 	struct arena *arena;
 	struct imap_loop *il;
 	struct imap_server *server;
-	struct stream *stream;
+	struct conf *conf;
+	const struct imap_settings *settings;
+	struct stream *stream; /* NULL: it has ended; a job or a task is waited for */
 	struct link link;
 	uint64_t id;
 	struct str address;
@@ -242,10 +292,16 @@ struct imap_conn {
 	struct imap_cmd *cmd;    /* NULL: none in progress */
 	struct wire_frame frame; /* of the command being received */
 	uint64_t stream_left;    /* bytes of a streamed literal still to come */
-	struct loop_timer timer; /* login, idle, command time-outs */
+	size_t segment_at;       /* of a streaming command: where its segment begins in the input */
+	struct loop_timer timer; /* login, idle, store time-outs */
+	struct loop_task task;   /* goes on with a command that yielded */
 	struct str id_name;      /* ID: name/version/vendor, for log lines (kept over a switch) */
-	unsigned bad_commands, failed_logins;
-	bool closing;  /* no more input; freed when the last job ended */
+	unsigned bad_commands;   /* BADs in a row */
+	unsigned failed_logins;
+	unsigned input; /* enum conn_input of conn.c */
+	bool closing;   /* no more input; freed when the last job ended */
+	bool greeted, implicit_tls;
+	bool in_data;  /* inside data(): input goes on when it returns */
 	bool had_turn; /* a user was here before: the idle time-out between turns applies */
 	uint64_t commands, bytes_in, bytes_out; /* statistics */
 };
@@ -253,9 +309,7 @@ struct imap_conn {
 struct imap_turn {
 	struct arena *arena;
 	struct imap_login *login; /* NULL: not authenticated */
-	struct sasl_server *sasl; /* an exchange under way; its memory is in arena */
 	const char *log_context;  /* "conn=… user=…" */
-	void *slots;
 };
 
 struct imap_login {
@@ -267,7 +321,7 @@ struct imap_login {
 	struct wire_dialect dialect; /* from what was ENABLEd; every printer gets it */
 	struct imap_box *box;        /* NULL: nothing selected */
 	unsigned char *slots;
-	uint64_t commands, since_ms;
+	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */
 };
 
 /* The client's picture of the selected mailbox. */
@@ -276,11 +330,17 @@ struct imap_box {
 	struct store_mailbox *mailbox;
 	struct store_watch *watch;
 	bool read_only;
-	bool dirty;               /* the watch fired: something changed */
-	roaring_bitmap_t *uids;   /* what the client was told; sequence number = rank */
-	roaring_bitmap_t *recent; /* \Recent for this session (rev1) */
-	uint64_t modseq;          /* flag changes up to here were told */
-	uint32_t uidvalidity;
+	bool dirty;                /* the watch fired: something changed */
+	roaring_bitmap_t *uids;    /* what the client was told; sequence number = rank */
+	roaring_bitmap_t *recent;  /* \Recent for this session (rev1) */
+	roaring_bitmap_t *pending; /* UIDs whose flags are to be told by the next imap_sync() */
+	roaring_bitmap_t
+	    *silent;             /* or NULL.  The next imap_sync() does not tell the flags of ... */
+	uint64_t silent_modseq;  /* ... these UIDs where they have this MODSEQ.  Freed by it */
+	roaring_bitmap_t *saved; /* "$" (RFC 5182): UIDs; NULL: the empty set */
+	uint64_t modseq;         /* changes up to here are in uids and pending */
+	bool stale;              /* uids holds expunged ones, not told yet */
+	uint32_t recent_mark, uidvalidity;
 	struct str name;
 	unsigned keywords_told; /* flags up to this index were in a FLAGS response */
 	unsigned char *slots;
@@ -303,10 +363,16 @@ imap_box(const struct imap_conn *conn)
 	return conn->turn->login != NULL ? conn->turn->login->box : NULL;
 }
 
-/* conn.c: takes the stream (its events become the connection's) and greets. */
+/*
+ * conn.c.  How a connection begins, on its loop:
+ *	conn = imap_conn_new(il, address);
+ *	stream = stream_new(loop, fd, tls, imap_conn_events(), conn);
+ *	imap_conn_start(conn, stream, tls != NULL);
+ * implicit_tls: greets after the handshake.  It frees itself some time after the stream has ended.
+ */
 struct imap_conn *imap_conn_new(struct imap_loop *il, struct str address);
 const struct stream_events *imap_conn_events(void);
-void imap_conn_start(struct imap_conn *conn, struct stream *stream);
+void imap_conn_start(struct imap_conn *conn, struct stream *stream, bool implicit_tls);
 /* Untagged BYE, then close when the out queue is flushed. */
 void imap_bye(struct imap_conn *conn, const char *code, const char *text);
 
@@ -346,6 +412,7 @@ bool imap_view_resolve(
     const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r);
 uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
 uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
-/* Appends "(\Seen $Forwarded …)"; flags in force, \Recent from the view. */
+/* Appends "(\Seen $Forwarded …)"; flags in force, \Recent from the view (box->recent is empty in
+ * rev2).  Not between store_mailbox_read_begin and _end. */
 void imap_print_flags(const struct imap_box *box, const struct store_message *msg, struct buf *out);
 #endif
