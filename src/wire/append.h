@@ -51,7 +51,6 @@ struct wire_append {
 	struct arena *arena;
 	const struct wire_dialect *dialect;
 	const struct wire_limits *limits;
-	bool closing;
 };
 
 void wire_append_init(struct wire_append *ap, struct arena *arena,

@@ -48,7 +48,7 @@ enum wire_frame_result {
 struct wire_frame_literal {
 	size_t at;     /* offset of its '{' or '~' */
 	size_t data;   /* offset of the first byte behind the CRLF */
-	uint64_t size; /* UINT64_MAX when the number does not fit 63 bits */
+	uint64_t size; /* UINT64_MAX: beyond 63 bits or 20 digits */
 	bool sync;     /* {n}: waits for a continuation.  {n+}: does not */
 	bool literal8; /* ~{n}, RFC 3516 */
 };
@@ -58,10 +58,11 @@ struct wire_frame {
 	struct wire_frame_literal lit;
 	const char *error; /* after anything but MORE, DONE, LITERAL: a short text for BAD */
 	bool line_only;    /* set by the caller: a line of AUTHENTICATE or IDLE, no literals */
+	uint64_t skip; /* while skipping: bytes of a literal still to come; UINT64_MAX: no end */
 	/* private */
 	size_t scanned, line;
-	uint64_t skip;
 	uint32_t literals;
+	bool ends_after_skip;
 };
 
 enum wire_frame_result wire_frame_scan(
@@ -80,7 +81,7 @@ void wire_frame_cut(struct wire_frame *f);
  * sent without waiting must be skipped, not run).  A synchronising literal
  * that is refused ends the command at once, its bytes will not come; one that
  * does not wait is skipped with all its bytes, so a caller that finds
- * f.lit.size too large to skip says BYE and closes instead.
+ * f.lit.size, or later f.skip, too large says BYE and closes instead.
  */
 void wire_frame_refuse(struct wire_frame *f);
 size_t wire_frame_skip(struct wire_frame *f, struct str bytes, bool *done_r);

@@ -90,7 +90,7 @@ enum { /* system flags */
 
 struct wire_flags {
 	unsigned system;      /* WIRE_FLAG_* */
-	struct str *keywords; /* as sent, without those equal (without case) to an earlier one */
+	struct str *keywords; /* as sent, in order, repetitions too */
 	size_t n_keywords;
 	struct str unknown; /* the first \Name that is no flag to set (\Recent, \*, unknown) */
 };
@@ -99,13 +99,11 @@ bool wire_in_flag_list(struct wire_in *in, struct wire_flags *flags_r);
 /* The same without requiring parentheses, as STORE allows. */
 bool wire_in_flags(struct wire_in *in, struct wire_flags *flags_r);
 
-bool wire_in_set(struct wire_in *in, struct wire_set *set_r);     /* "$" allowed */
-bool wire_in_uid_set(struct wire_in *in, struct wire_set *set_r); /* the same, other error text */
+/* Of sequence numbers or UIDs, or "$". */
+bool wire_in_set(struct wire_in *in, struct wire_set *set_r);
 
-/* One word of base64 up to a blank or the end; "" is refused, "=" is the empty string. */
+/* One word of strict base64 up to a blank or the end; "" is refused, "=" is the empty string. */
 bool wire_in_base64(struct wire_in *in, struct str *bytes_r);
-/* Strict: padding required, no other characters.  "" gives "". */
-bool wire_base64_decode(struct arena *a, struct str text, struct str *bytes_r);
 
 /*
  * A parameter of an extension (RFC 4466): a name and, sometimes, a value, raw

@@ -22,7 +22,6 @@ void wire_out_nstring(struct buf *b, const struct wire_dialect *d, struct str s)
 void wire_out_astring(struct buf *b, const struct wire_dialect *d, struct str s);
 /* A UTF-8 name: as it is with d->utf8, else in modified UTF-7; atom, quoted or literal. */
 void wire_out_mailbox(struct buf *b, const struct wire_dialect *d, struct str name);
-void wire_out_base64(struct buf *b, struct str bytes);
 /* "17-Jul-1996 02:44:25 -0700" with its quotes; years 0 to 9999, others are clamped. */
 void wire_out_time(struct buf *b, struct wire_time t);
 /* "(\Seen work)".  system: WIRE_FLAG_*.  star adds \* (PERMANENTFLAGS). */

@@ -3,7 +3,7 @@
 #define WIRE_SET_H
 /*
  * sequence-set and uid-set (RFC 9051 section 9), "$" (RFC 5182), both ways.
- * Parsing is wire_in_set() and wire_in_uid_set() in wire/in.h.
+ * Parsing is wire_in_set() in wire/in.h.
  */
 #include "base/arena.h"
 #include "base/buf.h"
@@ -29,7 +29,8 @@ struct wire_set {
 struct wire_range wire_range_resolve(struct wire_range r, uint32_t max);
 /* A new array, resolved, sorted by lo, overlapping and adjoining ranges merged.  "0" is cut off. */
 struct wire_set wire_set_resolve(const struct wire_set *set, uint32_t max, struct arena *a);
-/* The largest number named, with "*" as max. 0: none. */
+/* The largest number named; a range with "*" counts as max, since clients ask for "n:*" to see
+ * whether there is more than n - 1.  0: none. */
 uint32_t wire_set_highest(const struct wire_set *set, uint32_t max);
 
 /* Prints as written ("*" and "$" too).  Resolved sets come out compact: "1:3,5". */

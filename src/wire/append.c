@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* APPEND, message by message: see append.h. */
+#include "wire/append.h"
+
+#include "base/err.h"
+
+void
+wire_append_init(struct wire_append *ap, struct arena *arena, const struct wire_dialect *dialect,
+    const struct wire_limits *limits)
+{
+	*ap = (struct wire_append){.arena = arena, .dialect = dialect, .limits = limits};
+}
+
+/* Does a literal's head stand here, and nothing behind it? */
+static bool
+literal_pending(const struct wire_in *in)
+{
+	struct wire_in look = *in;
+	uint64_t size;
+	bool literal8;
+
+	return wire_in_peek(in) == '{' && wire_in_literal_head(&look, &size, &literal8) &&
+	       look.p == look.end;
+}
+
+static void
+keep_flags(struct wire_append *ap, struct wire_flags *flags)
+{
+	for (size_t i = 0; i < flags->n_keywords; i++)
+		flags->keywords[i] = arena_str(ap->arena, flags->keywords[i]);
+	if (flags->unknown.p != NULL)
+		flags->unknown = arena_str(ap->arena, flags->unknown);
+}
+
+/* The head that announces the message; it must end the segment. */
+static bool
+read_message_literal(struct wire_in *in, struct wire_append_message *m)
+{
+	const char *from = in->p;
+
+	if (wire_in_try_word(in, "UTF8")) { /* RFC 6855 section 4 */
+		if (!wire_in_sp(in) || !wire_in_char(in, '('))
+			return false;
+		m->utf8 = true;
+		from = in->p;
+	}
+	if (wire_in_peek(in) != '{' && wire_in_peek(in) != '~')
+		return wire_in_fail(in, "A message literal expected");
+	if (!wire_in_literal_head(in, &m->size, &m->literal8))
+		return false;
+	if (m->utf8 && !m->literal8)
+		return wire_in_fail(in, "UTF8 needs a literal8");
+	m->sync = str_chr(str_range(from, in->p), '+') == NULL;
+	return in->p == in->end || wire_in_fail(in, "A message literal expected");
+}
+
+/* SP [flags SP] [date-time SP] literal */
+static bool
+read_message(struct wire_append *ap, struct wire_in *in, struct wire_append_message *m)
+{
+	if (!wire_in_sp(in))
+		return false;
+	if (wire_in_peek(in) == '(') {
+		if (!wire_in_flag_list(in, &m->flags) || !wire_in_sp(in))
+			return false;
+		keep_flags(ap, &m->flags);
+	}
+	if (wire_in_peek(in) == '"') {
+		if (!wire_in_date_time(in, &m->time) || !wire_in_sp(in))
+			return false;
+		m->has_time = true;
+	}
+	return read_message_literal(in, m);
+}
+
+static enum wire_append_result
+bad(struct wire_append *ap, const struct wire_in *in)
+{
+	TS_ASSERT(in->error != NULL);
+	ap->error = in->error;
+	return WIRE_APPEND_BAD;
+}
+
+enum wire_append_result
+wire_append_feed(struct wire_append *ap, struct str segment)
+{
+	struct wire_append_message m = {0};
+	struct str mailbox = ap->mailbox;
+	struct wire_in in;
+
+	wire_in_init(&in, segment, ap->arena, ap->dialect, ap->limits);
+	if (ap->n_messages == 0) {
+		if (!wire_in_sp(&in))
+			return bad(ap, &in);
+		if (literal_pending(&in))
+			return WIRE_APPEND_STRING;
+		if (!wire_in_mailbox(&in, &mailbox))
+			return bad(ap, &in);
+	} else {
+		if (ap->message.utf8 && !wire_in_char(&in, ')'))
+			return bad(ap, &in);
+		if (wire_in_at_end(&in))
+			return WIRE_APPEND_END;
+	}
+	if (!read_message(ap, &in, &m))
+		return bad(ap, &in);
+	if (ap->n_messages == 0)
+		ap->mailbox = arena_str(ap->arena, mailbox);
+	ap->message = m;
+	ap->n_messages++;
+	return WIRE_APPEND_MESSAGE;
+}
