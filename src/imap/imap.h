@@ -185,6 +185,26 @@ enum imap_next cmd_literal_stream(struct imap_cmd *cmd,
 void cmd_hold(struct imap_cmd *cmd);
 void cmd_unhold(struct imap_cmd *cmd);
 
+/*
+ * A mailbox by name, for commands that name one (open.c).  Goes on with `next`,
+ * at once when it is in memory, after a job when it is not; then open->mailbox
+ * is set (its reference goes with the command) or open->err says why not.
+ * open must be in cmd->arena; its name must live as long.
+ */
+struct imap_open {
+	struct str name;
+	struct store_mailbox *mailbox;
+	enum ts_err err;
+	struct store_account *account; /* private */
+};
+enum imap_next cmd_open_mailbox(
+    struct imap_cmd *cmd, struct imap_open *open, const struct imap_step *next);
+
+/* System flags of the grammar as flags of the store. */
+struct store_flags imap_flags_of(const struct wire_flags *flags);
+/* For NO: is it a name under which a mailbox may be made?  NULL, or what is wrong with it. */
+const char *imap_name_fault(struct str name);
+
 /* ---- what an extension gives ---- */
 
 enum imap_traits {

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * APPEND (RFC 3501 and RFC 9051 section 6.3.12), of several messages at once
+ * (RFC 3502), with literal8 (RFC 3516 section 4.4), APPENDUID (RFC 4315),
+ * APPENDLIMIT (RFC 7889).
+ *
+ * A message never lies in memory as a whole: its bytes go to a store_upload as
+ * they come, which holds the connection's input back when it is behind.  When
+ * the command has ended and all uploads are finished (summaries made, large
+ * files flushed), one change takes them all or none.
+ */
+#include "imap/imap.h"
+
+#include "imap/settings.h"
+#include "wire/append.h"
+
+struct item { /* one message, linked in order */
+	struct item *next;
+	struct store_upload *upload;
+	struct wire_append_message message;
+	uint64_t size;
+};
+
+struct append {
+	struct imap_cmd *cmd;
+	struct wire_append parser;
+	struct imap_open open;
+	struct item *first, *last;
+	size_t count, unfinished;
+	uint64_t total;
+	enum ts_err err;
+	bool opened, has_nul, waiting;
+};
+
+static void
+free_uploads(void *arg)
+{
+	struct append *ap = arg;
+
+	for (struct item *i = ap->first; i != NULL; i = i->next)
+		store_upload_free(&i->upload);
+}
+
+static struct append *
+append_of(struct imap_cmd *cmd)
+{
+	struct append *ap = cmd->state;
+
+	if (ap != NULL)
+		return ap;
+	ap = arena_new_object(cmd->arena, struct append);
+	ap->cmd = cmd;
+	wire_append_init(&ap->parser, cmd->arena, imap_dialect(cmd->conn), NULL);
+	arena_on_free(cmd->arena, free_uploads, ap);
+	cmd->state = ap;
+	return ap;
+}
+
+/* ---- while it comes in */
+
+/* What is wrong with taking this message?  The tagged reply is set then. */
+static bool
+message_refused(struct imap_cmd *cmd, struct append *ap)
+{
+	const struct wire_append_message *m = &ap->parser.message;
+	const struct imap_settings *settings = cmd->conn->settings;
+	struct store_mailbox_info info;
+
+	if (m->flags.unknown.p != NULL)
+		return (void)cmd_bad(cmd, "There is no such flag to set"), true;
+	if (m->size > settings->append_limit) /* RFC 7889 section 4 */
+		return (void)cmd_no(cmd, "TOOBIG", "The message is larger than APPENDLIMIT"), true;
+	if (m->size == 0) /* RFC 3502 section 6.3.11: gives the whole command up */
+		return (void)cmd_no(cmd, NULL, "APPEND given up, nothing was added"), true;
+	if (ap->count == settings->append_messages)
+		return (void)cmd_no(cmd, "LIMIT", "Too many messages in one APPEND"), true;
+	/* Told before the message is sent (RFC 9051 section 6.3.12: TRYCREATE). */
+	if (ap->count == 0 &&
+	    !store_account_lookup(imap_login(cmd->conn)->account, ap->parser.mailbox, &info))
+		return (void)cmd_no(cmd, "TRYCREATE", "No such mailbox"), true;
+	return false;
+}
+
+static void
+upload_finished(void *arg, enum ts_err err)
+{
+	struct append *ap = arg;
+
+	if (err != TS_OK && ap->err == TS_OK)
+		ap->err = err;
+	ap->unfinished--;
+	if (ap->unfinished == 0 && ap->waiting)
+		imap_resume(ap->cmd);
+}
+
+static void
+finish_last(struct append *ap)
+{
+	if (ap->last == NULL)
+		return;
+	ap->unfinished++;
+	store_upload_finish(ap->last->upload, upload_finished, ap);
+}
+
+static void
+begin_item(struct imap_cmd *cmd, struct append *ap)
+{
+	struct item *item = arena_new_object(cmd->arena, struct item);
+
+	item->message = ap->parser.message;
+	item->upload = store_upload_new(
+	    cmd->conn->server->store, cmd->conn->server->workers, cmd->conn->il->loop);
+	if (ap->last != NULL)
+		ap->last->next = item;
+	else
+		ap->first = item;
+	ap->last = item;
+	ap->count++;
+}
+
+static const struct imap_step segment_step, uploads_step;
+
+static void
+upload_ready(void *arg)
+{
+	cmd_unhold(arg);
+}
+
+static void
+append_bytes(struct imap_cmd *cmd, struct str bytes)
+{
+	struct append *ap = cmd->state;
+
+	/* RFC 9051 section 4.3: NUL only in a literal8. */
+	if (!ap->last->message.literal8 && memchr(bytes.p, '\0', bytes.n) != NULL)
+		ap->has_nul = true;
+	if (!store_upload_write(ap->last->upload, bytes, upload_ready, cmd))
+		cmd_hold(cmd);
+}
+
+/* Runs at each stop of the framer: at a literal, and at the command's end. */
+static enum imap_next
+append_segment(struct imap_cmd *cmd)
+{
+	struct append *ap = append_of(cmd);
+
+	switch (wire_append_feed(&ap->parser, cmd->segment)) {
+	case WIRE_APPEND_STRING:
+		if (cmd->literal_too_big)
+			return cmd_bad(cmd, "The mailbox name is too long");
+		return cmd_literal_inline(cmd, &segment_step);
+	case WIRE_APPEND_MESSAGE:
+		finish_last(ap);
+		if (message_refused(cmd, ap))
+			return IMAP_DONE;
+		begin_item(cmd, ap);
+		return cmd_literal_stream(cmd, append_bytes, &segment_step);
+	case WIRE_APPEND_END:
+		finish_last(ap);
+		return cmd_goto(cmd, &uploads_step);
+	case WIRE_APPEND_BAD:
+		break;
+	}
+	return cmd_bad(cmd, ap->parser.error);
+}
+
+static const struct imap_step segment_step = {"append-segment", append_segment};
+
+/* ---- when all is there */
+
+static enum imap_next
+append_done(struct imap_cmd *cmd)
+{
+	struct store_change *change = cmd->change;
+	struct buf code = {0};
+	struct str s;
+
+	if (change->err == TS_NOT_FOUND)
+		return cmd_no(cmd, "TRYCREATE", "No such mailbox");
+	if (change->err == TS_LIMIT)
+		return cmd_no(cmd, "LIMIT", "The mailbox has as many keywords as it may have");
+	if (change->err != TS_OK)
+		return cmd_err(cmd, change->err);
+	wire_out_code_appenduid(&code, change->uidvalidity,
+	    &(struct wire_set){.v = &(struct wire_range){.lo = change->first_uid,
+	                           .hi = change->first_uid + (uint32_t)change->item_count - 1},
+	        .n = 1});
+	s = arena_str(cmd->arena, buf_as_str(&code));
+	buf_fini(&code);
+	return cmd_ok_code(cmd, s, "Appended");
+}
+
+static enum imap_next
+append_submit(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"append-done", append_done};
+	struct append *ap = cmd->state;
+	struct store_change *change;
+	size_t n = 0;
+
+	if (ap->open.mailbox == NULL && ap->open.err == TS_NOT_FOUND)
+		return cmd_no(cmd, "TRYCREATE", "No such mailbox");
+	if (ap->open.mailbox == NULL)
+		return cmd_err(cmd, ap->open.err);
+	change = store_change_new(
+	    imap_login(cmd->conn)->account, STORE_CHANGE_APPEND, cmd->conn->il->loop, NULL, NULL);
+	change->mailbox = store_mailbox_ref(ap->open.mailbox);
+	change->items = arena_array(change->arena, ap->count, sizeof(*change->items));
+	change->item_count = ap->count;
+	for (struct item *i = ap->first; i != NULL; i = i->next, n++) {
+		change->items[n] = (struct store_append_item){
+		    .upload = i->upload,
+		    .internaldate = i->message.has_time ? i->message.time.unix_s : 0,
+		    .zone = i->message.has_time ? i->message.time.zone_min : 0,
+		    .flags = imap_flags_of(&i->message.flags),
+		    .keywords = i->message.flags.keywords,
+		    .keyword_count = i->message.flags.n_keywords,
+		};
+		i->upload = NULL; /* the change's now */
+	}
+	return cmd_change(cmd, change, &done);
+}
+
+/* Runs when the command has come to its end, and again when the last upload is finished. */
+static enum imap_next
+append_uploads(struct imap_cmd *cmd)
+{
+	static const struct imap_step submit = {"append-submit", append_submit};
+	struct append *ap = cmd->state;
+
+	ap->waiting = ap->unfinished > 0;
+	if (ap->waiting)
+		return IMAP_WAIT;
+	if (ap->has_nul)
+		return cmd_bad(cmd, "NUL in a literal; use literal8");
+	if (ap->err != TS_OK)
+		return cmd_err(cmd, ap->err);
+	ap->open.name = ap->parser.mailbox;
+	return cmd_open_mailbox(cmd, &ap->open, &submit);
+}
+
+static const struct imap_step uploads_step = {"append-uploads", append_uploads};
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "APPEND",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_STREAM | IMAP_TRAIT_MAY_EXPUNGE,
+        .start = append_segment},
+    {.name = NULL},
+};
+
+static void
+append_limit(const struct imap_conn *conn, struct buf *out)
+{
+	buf_u64(out, conn->settings->append_limit);
+}
+
+static const struct imap_cap caps[] = {
+    {.word = "MULTIAPPEND", .states = IMAP_LOGGED_IN},
+    {.word = "APPENDLIMIT=", .states = IMAP_LOGGED_IN, .value = append_limit},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_append = {
+    .name = "append",
+    .title = "APPEND, MULTIAPPEND (RFC 3502), APPENDLIMIT (RFC 7889)",
+    .caps = caps,
+    .cmds = cmds,
+};

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 3501 and RFC
+ * 9051 sections 6.3.4 to 6.3.10; CREATE-SPECIAL-USE RFC 6154 section 3).
+ *
+ * A level without a mailbox of its own (after DELETE of a parent, or above a
+ * CREATE) is no record of the store: LIST shows it as \Noselect.
+ */
+#include "imap/imap.h"
+
+struct use_name {
+	const char *name;
+	unsigned use;
+};
+
+/* RFC 6154 section 2.  \All and \Flagged are views of other mailboxes: not for CREATE. */
+static const struct use_name use_names[] = {
+    {"\\Archive", STORE_USE_ARCHIVE}, {"\\Drafts", STORE_USE_DRAFTS}, {"\\Junk", STORE_USE_JUNK},
+    {"\\Sent", STORE_USE_SENT}, {"\\Trash", STORE_USE_TRASH},
+    {"\\Important", STORE_USE_IMPORTANT}, /* RFC 8457 */
+};
+
+static bool
+use_mask(const struct wire_names *names, unsigned *mask_r)
+{
+	*mask_r = 0;
+	for (size_t i = 0; i < names->n; i++) {
+		unsigned found = 0;
+
+		for (size_t k = 0; k < sizeof(use_names) / sizeof(*use_names); k++)
+			if (str_ieq(names->v[i], str_of(use_names[k].name)))
+				found = use_names[k].use;
+		if (found == 0)
+			return false;
+		*mask_r |= found;
+	}
+	return true;
+}
+
+/* RFC 9051 section 6.3.4: a trailing separator says that more will come below. */
+static struct str
+without_trailing_separator(struct str name)
+{
+	if (name.n > 1 && name.p[name.n - 1] == '/')
+		name.n--;
+	return name;
+}
+
+static struct store_change *
+change_of(struct imap_cmd *cmd, enum store_change_kind kind, struct str name)
+{
+	struct store_change *change =
+	    store_change_new(imap_login(cmd->conn)->account, kind, cmd->conn->il->loop, NULL, NULL);
+
+	change->name = arena_str(change->arena, name);
+	return change;
+}
+
+static enum imap_next
+create_done(struct imap_cmd *cmd)
+{
+	if (cmd->change->err == TS_EXISTS)
+		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
+	if (cmd->change->err != TS_OK)
+		return cmd_err(cmd, cmd->change->err);
+	return cmd_ok(cmd, "Created");
+}
+
+static enum imap_next
+cmd_create(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"create-done", create_done};
+	struct wire_create args;
+	struct store_change *change;
+	const char *fault;
+	unsigned use;
+
+	if (!wire_create_parse(&cmd->in, &args))
+		return cmd_bad_syntax(cmd);
+	if (args.params.n > 0)
+		return cmd_bad(cmd, "Unknown parameter");
+	args.mailbox = without_trailing_separator(args.mailbox);
+	fault = imap_name_fault(args.mailbox);
+	if (fault != NULL)
+		return cmd_no(cmd, "CANNOT", fault);
+	if (!use_mask(&args.use, &use))
+		return cmd_no(cmd, "USEATTR", "A mailbox cannot be created for this use");
+	change = change_of(cmd, STORE_CHANGE_CREATE, args.mailbox);
+	change->use = use;
+	return cmd_change(cmd, change, &done);
+}
+
+static enum imap_next
+delete_done(struct imap_cmd *cmd)
+{
+	struct imap_box *box = imap_box(cmd->conn);
+
+	if (cmd->change->err != TS_OK)
+		return cmd_err(cmd, cmd->change->err);
+	/* The session's own selected mailbox: out of it, rather than BYE. */
+	if (box != NULL && store_mailbox_gone(box->mailbox)) {
+		imap_box_free(cmd->conn);
+		wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("CLOSED"),
+		    STR("The selected mailbox was deleted"));
+	}
+	return cmd_ok(cmd, "Deleted");
+}
+
+static enum imap_next
+cmd_delete(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"delete-done", delete_done};
+	struct store_account *account = imap_login(cmd->conn)->account;
+	struct store_mailbox_info info;
+	struct str name;
+
+	if (!wire_mailbox_parse(&cmd->in, &name))
+		return cmd_bad_syntax(cmd);
+	name = without_trailing_separator(name);
+	if (str_eq(name, STR("INBOX")))
+		return cmd_no(cmd, "CANNOT", "INBOX cannot be deleted");
+	if (!store_account_lookup(account, name, &info)) {
+		/* RFC 9051 section 6.3.5: a \Noselect name with children is not to be deleted. */
+		if (store_account_has_children(account, name))
+			return cmd_no(cmd, "HASCHILDREN", "There are mailboxes below this name");
+		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
+	}
+	return cmd_change(cmd, change_of(cmd, STORE_CHANGE_DELETE, name), &done);
+}
+
+static enum imap_next
+rename_done(struct imap_cmd *cmd)
+{
+	struct store_change *change = cmd->change;
+	struct imap_box *box = imap_box(cmd->conn);
+
+	if (change->err == TS_EXISTS)
+		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
+	if (change->err != TS_OK)
+		return cmd_err(cmd, change->err);
+	if (box != NULL && str_eq(box->name, change->name) && !str_eq(change->name, STR("INBOX")))
+		box->name = arena_str(box->arena, change->new_name);
+	return cmd_ok(cmd, "Renamed");
+}
+
+static enum imap_next
+cmd_rename(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"rename-done", rename_done};
+	struct wire_rename args;
+	struct store_change *change;
+	const char *fault;
+
+	if (!wire_rename_parse(&cmd->in, &args))
+		return cmd_bad_syntax(cmd);
+	args.from = without_trailing_separator(args.from);
+	args.to = without_trailing_separator(args.to);
+	fault = imap_name_fault(args.to);
+	if (fault != NULL)
+		return cmd_no(cmd, "CANNOT", fault);
+	if (str_eq(args.to, args.from) || str_eq(args.to, STR("INBOX")))
+		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
+	if (args.to.n > args.from.n && str_has_prefix(args.to, args.from) &&
+	    args.to.p[args.from.n] == '/' && !str_eq(args.from, STR("INBOX")))
+		return cmd_no(cmd, "CANNOT", "A mailbox cannot be moved below itself");
+	change = change_of(cmd, STORE_CHANGE_RENAME, args.from);
+	change->new_name = arena_str(change->arena, args.to);
+	return cmd_change(cmd, change, &done);
+}
+
+static enum imap_next
+subscribe_done(struct imap_cmd *cmd)
+{
+	if (cmd->change->err != TS_OK)
+		return cmd_err(cmd, cmd->change->err);
+	return cmd_ok(cmd, "Done");
+}
+
+/* Names need not exist (RFC 9051 section 6.3.7: they may come and go). */
+static enum imap_next
+subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
+{
+	static const struct imap_step done = {"subscribe-done", subscribe_done};
+	const char *fault;
+	struct str name;
+
+	if (!wire_mailbox_parse(&cmd->in, &name))
+		return cmd_bad_syntax(cmd);
+	name = without_trailing_separator(name);
+	fault = imap_name_fault(name);
+	if (fault != NULL && kind == STORE_CHANGE_SUBSCRIBE)
+		return cmd_no(cmd, "CANNOT", fault);
+	return cmd_change(cmd, change_of(cmd, kind, name), &done);
+}
+
+static enum imap_next
+cmd_subscribe(struct imap_cmd *cmd)
+{
+	return subscribe(cmd, STORE_CHANGE_SUBSCRIBE);
+}
+
+static enum imap_next
+cmd_unsubscribe(struct imap_cmd *cmd)
+{
+	return subscribe(cmd, STORE_CHANGE_UNSUBSCRIBE);
+}
+
+/* RFC 2342: one personal name space without prefix. */
+static enum imap_next
+cmd_namespace(struct imap_cmd *cmd)
+{
+	static const struct wire_namespace personal = {STR(""), '/'};
+	const struct wire_namespaces sets[3] = {{&personal, 1}};
+
+	if (!wire_none_parse(&cmd->in))
+		return cmd_bad_syntax(cmd);
+	wire_out_namespace(imap_out(cmd->conn), imap_dialect(cmd->conn), sets);
+	return cmd_ok(cmd, "Done");
+}
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "CREATE",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_create},
+    {.name = "DELETE",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_delete},
+    {.name = "RENAME",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_rename},
+    {.name = "SUBSCRIBE",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_subscribe},
+    {.name = "UNSUBSCRIBE",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_unsubscribe},
+    {.name = "NAMESPACE",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_namespace},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "NAMESPACE", .states = IMAP_LOGGED_IN},
+    {.word = "CREATE-SPECIAL-USE", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_mailbox = {
+    .name = "mailbox",
+    .title =
+        "CREATE, DELETE, RENAME, SUBSCRIBE, NAMESPACE (RFC 2342), CREATE-SPECIAL-USE (RFC 6154)",
+    .caps = caps,
+    .cmds = cmds,
+};

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * STORE, COPY, MOVE, EXPUNGE and their UID forms (RFC 3501 and RFC 9051
+ * sections 6.4.3, 6.4.6 to 6.4.9; UIDPLUS RFC 4315, MOVE RFC 6851; several
+ * clients on one mailbox: RFC 2180 section 4).
+ */
+#include "imap/imap.h"
+
+static struct store_change *
+change_of(struct imap_cmd *cmd, enum store_change_kind kind)
+{
+	return store_change_new(
+	    imap_login(cmd->conn)->account, kind, cmd->conn->il->loop, NULL, NULL);
+}
+
+/* Are all of them still there?  Sequence numbers may name what others have expunged. */
+static bool
+all_there(const struct imap_box *box, const roaring_bitmap_t *uids)
+{
+	bool all;
+
+	store_mailbox_read_begin(box->mailbox);
+	all = roaring_bitmap_is_subset(uids, store_mailbox_uids(box->mailbox));
+	store_mailbox_read_end(box->mailbox);
+	return all;
+}
+
+static void
+free_bitmap(void *arg)
+{
+	roaring_bitmap_free(arg);
+}
+
+/* ---- STORE */
+
+struct store_cmd {
+	struct wire_store args;
+	roaring_bitmap_t *uids; /* what was asked for; freed with the command */
+	uint64_t told;          /* the view's MODSEQ when the change was submitted */
+	uint32_t from;          /* printing: the next UID */
+};
+
+#define STORE_PRINT_WINDOW 512
+
+/* Each message asked for is answered with its flags (RFC 9051 section 6.4.6), a window at a time.
+ */
+static enum imap_next
+store_print(struct imap_cmd *cmd)
+{
+	struct store_cmd *s = cmd->state;
+	struct imap_box *box = imap_box(cmd->conn);
+	roaring_uint32_iterator_t it;
+	roaring_bitmap_t *window = roaring_bitmap_create();
+	unsigned n = 0;
+
+	roaring_init_iterator(s->uids, &it);
+	(void)roaring_move_uint32_iterator_equalorlarger(&it, s->from);
+	for (; it.has_value && n < STORE_PRINT_WINDOW; n++) {
+		roaring_bitmap_add(window, it.current_value);
+		s->from = it.current_value + 1;
+		roaring_advance_uint32_iterator(&it);
+	}
+	imap_print_fetch_flags(cmd->conn, window, cmd->uid);
+	roaring_bitmap_free(window);
+	if (it.has_value)
+		return IMAP_YIELD;
+	/* What was printed just now need not be told again. */
+	if (cmd->change->prior_modseq <= s->told) {
+		box->silent = roaring_bitmap_copy(s->uids);
+		box->silent_modseq = cmd->change->modseq;
+	}
+	/* RFC 2180 section 4.2.2 */
+	if (!cmd->uid && !all_there(box, s->uids))
+		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
+	return cmd_ok(cmd, "Stored");
+}
+
+static enum imap_next
+store_done(struct imap_cmd *cmd)
+{
+	static const struct imap_step print = {"store-print", store_print};
+	struct store_cmd *s = cmd->state;
+	struct imap_box *box = imap_box(cmd->conn);
+	struct store_change *change = cmd->change;
+
+	if (change->err == TS_LIMIT)
+		return cmd_no(cmd, "LIMIT", "The mailbox has as many keywords as it may have");
+	if (change->err != TS_OK)
+		return cmd_err(cmd, change->err);
+	if (!s->args.silent) {
+		if (box->keywords_told < store_mailbox_flag_count(box->mailbox))
+			imap_print_known_flags(cmd->conn);
+		return cmd_goto(cmd, &print);
+	}
+	/* Silent, unless somebody else changed one of them in between (RFC 9051 section 6.4.6). */
+	if (change->prior_modseq <= s->told && change->affected != NULL) {
+		box->silent = roaring_bitmap_copy(change->affected);
+		box->silent_modseq = change->modseq;
+	}
+	return cmd_ok(cmd, "Stored");
+}
+
+static enum imap_next
+cmd_store(struct imap_cmd *cmd)
+{
+	static const enum store_flag_mode modes[] = {
+	    [WIRE_STORE_SET] = STORE_FLAGS_REPLACE,
+	    [WIRE_STORE_ADD] = STORE_FLAGS_ADD,
+	    [WIRE_STORE_REMOVE] = STORE_FLAGS_REMOVE,
+	};
+	static const struct imap_step done = {"store-done", store_done};
+	struct store_cmd *s = arena_new_object(cmd->arena, struct store_cmd);
+	struct imap_box *box = imap_box(cmd->conn);
+	struct store_change *change;
+
+	cmd->state = s;
+	if (!wire_store_parse(&cmd->in, &s->args))
+		return cmd_bad_syntax(cmd);
+	if (s->args.modifiers.n > 0)
+		return cmd_bad(cmd, "Unknown STORE modifier");
+	if (s->args.flags.unknown.p != NULL)
+		return cmd_bad(cmd, "There is no such flag to set");
+	if (!imap_view_resolve(box, &s->args.set, cmd->uid, &s->uids))
+		return cmd_bad(cmd, "No such message number");
+	arena_on_free(cmd->arena, free_bitmap, s->uids);
+	if (box->read_only)
+		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+	if (roaring_bitmap_is_empty(s->uids))
+		return cmd_ok(cmd, "Nothing to store");
+	change = change_of(cmd, STORE_CHANGE_FLAGS);
+	change->mailbox = store_mailbox_ref(box->mailbox);
+	change->uids = roaring_bitmap_copy(s->uids);
+	change->mode = modes[s->args.op];
+	change->flags = imap_flags_of(&s->args.flags);
+	change->keywords = s->args.flags.keywords;
+	change->keyword_count = s->args.flags.n_keywords;
+	s->told = box->modseq;
+	return cmd_change(cmd, change, &done);
+}
+
+/* ---- COPY and MOVE */
+
+struct copy_cmd {
+	struct wire_copy args;
+	struct imap_open open;
+	roaring_bitmap_t *uids;
+	bool move;
+};
+
+/* "COPYUID 38505 304,319:320 3956:3958" (RFC 4315 section 3), the sets in the same order. */
+static struct str
+copyuid_code(struct imap_cmd *cmd)
+{
+	const struct store_change *change = cmd->change;
+	struct buf code = {0};
+	struct wire_set_out from = {.b = &code}, to = {.b = &code};
+	struct str s;
+
+	buf_puts(&code, "COPYUID ");
+	buf_u64(&code, change->uidvalidity);
+	buf_putc(&code, ' ');
+	for (size_t i = 0; i < change->pair_count; i++)
+		wire_set_out_add(&from, change->pairs[i].source, change->pairs[i].source);
+	wire_set_out_end(&from);
+	buf_putc(&code, ' ');
+	for (size_t i = 0; i < change->pair_count; i++)
+		wire_set_out_add(&to, change->pairs[i].target, change->pairs[i].target);
+	wire_set_out_end(&to);
+	s = arena_str(cmd->arena, buf_as_str(&code));
+	buf_fini(&code);
+	return s;
+}
+
+static enum imap_next
+copy_done(struct imap_cmd *cmd)
+{
+	const struct copy_cmd *c = cmd->state;
+	struct store_change *change = cmd->change;
+
+	if (change->err == TS_NOT_FOUND)
+		return cmd_no(cmd, "TRYCREATE", "No such mailbox");
+	if (change->err == TS_LIMIT)
+		return cmd_no(cmd, "LIMIT", "The mailbox has as many keywords as it may have");
+	if (change->err != TS_OK)
+		return cmd_err(cmd, change->err);
+	if (change->pair_count == 0)
+		return cmd_ok(cmd, "None of the messages is there");
+	if (!c->move)
+		return cmd_ok_code(cmd, copyuid_code(cmd), "Copied");
+	/* RFC 6851 section 4.3: COPYUID goes before the EXPUNGE responses, untagged. */
+	wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, copyuid_code(cmd), STR("Moved"));
+	cmd->may_expunge = true;
+	return cmd_ok(cmd, "Done");
+}
+
+static enum imap_next
+copy_opened(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"copy-done", copy_done};
+	struct copy_cmd *c = cmd->state;
+	struct imap_box *box = imap_box(cmd->conn);
+	struct store_change *change;
+
+	if (c->open.mailbox == NULL && c->open.err == TS_NOT_FOUND)
+		return cmd_no(cmd, "TRYCREATE", "No such mailbox"); /* RFC 9051 section 6.4.7 */
+	if (c->open.mailbox == NULL)
+		return cmd_err(cmd, c->open.err);
+	/* RFC 2180 section 4.4.1: all of them, or none. */
+	if (!cmd->uid && !all_there(box, c->uids))
+		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
+	if (roaring_bitmap_is_empty(c->uids))
+		return cmd_ok(cmd, "None of the messages is there");
+	change = change_of(cmd, c->move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY);
+	change->source = store_mailbox_ref(box->mailbox);
+	change->mailbox = store_mailbox_ref(c->open.mailbox);
+	change->uids = roaring_bitmap_copy(c->uids);
+	return cmd_change(cmd, change, &done);
+}
+
+static enum imap_next
+copy_start(struct imap_cmd *cmd, bool move)
+{
+	static const struct imap_step opened = {"copy-opened", copy_opened};
+	struct copy_cmd *c = arena_new_object(cmd->arena, struct copy_cmd);
+	struct imap_box *box = imap_box(cmd->conn);
+
+	cmd->state = c;
+	c->move = move;
+	if (!wire_copy_parse(&cmd->in, &c->args))
+		return cmd_bad_syntax(cmd);
+	if (!imap_view_resolve(box, &c->args.set, cmd->uid, &c->uids))
+		return cmd_bad(cmd, "No such message number");
+	arena_on_free(cmd->arena, free_bitmap, c->uids);
+	if (move && box->read_only)
+		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+	c->open.name = c->args.mailbox;
+	return cmd_open_mailbox(cmd, &c->open, &opened);
+}
+
+static enum imap_next
+cmd_copy(struct imap_cmd *cmd)
+{
+	return copy_start(cmd, false);
+}
+
+static enum imap_next
+cmd_move(struct imap_cmd *cmd)
+{
+	return copy_start(cmd, true);
+}
+
+/* ---- EXPUNGE */
+
+static enum imap_next
+expunge_done(struct imap_cmd *cmd)
+{
+	if (cmd->change->err != TS_OK)
+		return cmd_err(cmd, cmd->change->err);
+	cmd->may_expunge = true;
+	return cmd_ok(cmd, "Expunged");
+}
+
+static enum imap_next
+cmd_expunge(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"expunge-done", expunge_done};
+	struct imap_box *box = imap_box(cmd->conn);
+	roaring_bitmap_t *uids = NULL;
+	struct store_change *change;
+	struct wire_set set;
+
+	if (cmd->uid ? !wire_uid_expunge_parse(&cmd->in, &set) : !wire_none_parse(&cmd->in))
+		return cmd_bad_syntax(cmd);
+	if (cmd->uid && !imap_view_resolve(box, &set, true, &uids))
+		return cmd_bad(cmd, "No such message");
+	if (uids == NULL)
+		uids = roaring_bitmap_copy(box->uids);
+	if (box->read_only) {
+		roaring_bitmap_free(uids);
+		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+	}
+	change = change_of(cmd, STORE_CHANGE_EXPUNGE);
+	change->mailbox = store_mailbox_ref(box->mailbox);
+	change->uids = uids;
+	return cmd_change(cmd, change, &done);
+}
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "STORE", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_store},
+    {.name = "COPY", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_copy},
+    {.name = "MOVE", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_move},
+    {.name = "EXPUNGE",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE | IMAP_TRAIT_UID,
+        .start = cmd_expunge},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "UIDPLUS", .states = IMAP_LOGGED_IN},
+    {.word = "MOVE", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_message = {
+    .name = "message",
+    .title = "STORE, COPY, MOVE (RFC 6851), EXPUNGE, UIDPLUS (RFC 4315)",
+    .caps = caps,
+    .cmds = cmds,
+};

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SELECT, EXAMINE, CLOSE, UNSELECT, CHECK (RFC 3501 and RFC 9051 sections
+ * 6.3.2, 6.3.3, 6.4.1, 6.4.2; CHECK RFC 3501 section 6.4.1): into a mailbox
+ * and out of it.
+ */
+#include "imap/imap.h"
+
+struct select {
+	struct wire_select args;
+	struct imap_open open;
+	bool read_only;
+};
+
+static void
+say_number(struct imap_conn *conn, const char *code, uint64_t n, const char *text)
+{
+	struct buf *out = imap_out(conn);
+
+	buf_puts(out, "* OK [");
+	buf_puts(out, code);
+	buf_putc(out, ' ');
+	buf_u64(out, n);
+	buf_puts(out, "] ");
+	buf_puts(out, text);
+	buf_puts(out, "\r\n");
+}
+
+/* The sequence number of the first unseen message of the view; 0: none.  rev1 only. */
+static uint32_t
+first_unseen(const struct imap_box *box)
+{
+	const roaring_bitmap_t *seen;
+	roaring_uint32_iterator_t it;
+	uint32_t found = 0;
+
+	store_mailbox_read_begin(box->mailbox);
+	seen = store_mailbox_flagged(box->mailbox, STORE_SEEN);
+	if (seen == NULL) {
+		found = roaring_bitmap_is_empty(box->uids) ? 0 : roaring_bitmap_minimum(box->uids);
+	} else {
+		roaring_init_iterator(box->uids, &it);
+		while (it.has_value && roaring_bitmap_contains(seen, it.current_value))
+			roaring_advance_uint32_iterator(&it);
+		found = it.has_value ? it.current_value : 0;
+	}
+	store_mailbox_read_end(box->mailbox);
+	return found == 0 ? 0 : imap_view_seq(box, found);
+}
+
+static void
+describe(struct imap_conn *conn, struct imap_box *box)
+{
+	const struct wire_dialect *d = imap_dialect(conn);
+	struct buf *out = imap_out(conn);
+	struct store_counters counters;
+	uint32_t unseen;
+
+	store_mailbox_counters(box->mailbox, &counters);
+	imap_print_known_flags(conn);
+	wire_out_number(out, (uint32_t)roaring_bitmap_get_cardinality(box->uids), "EXISTS");
+	if (!d->rev2) {
+		wire_out_number(
+		    out, (uint32_t)roaring_bitmap_get_cardinality(box->recent), "RECENT");
+		unseen = first_unseen(box);
+		if (unseen != 0)
+			say_number(conn, "UNSEEN", unseen, "First unseen message");
+	}
+	say_number(conn, "UIDVALIDITY", box->uidvalidity, "UIDs valid");
+	say_number(conn, "UIDNEXT", counters.uidnext, "Predicted next UID");
+	if (d->rev2) /* RFC 9051 section 6.3.2: LIST is required */
+		wire_out_list(out, d,
+		    &(struct wire_list_row){
+		        .attrs = store_account_has_children(imap_login(conn)->account, box->name)
+		                     ? WIRE_ATTR_HASCHILDREN
+		                     : WIRE_ATTR_HASNOCHILDREN,
+		        .delimiter = '/',
+		        .name = box->name});
+}
+
+static enum imap_next
+select_opened(struct imap_cmd *cmd)
+{
+	struct select *s = cmd->state;
+	struct imap_box *box;
+
+	if (s->open.mailbox == NULL)
+		return cmd_err(cmd, s->open.err);
+	box = imap_box_open(
+	    cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox, s->read_only);
+	describe(cmd->conn, box);
+	cmd->no_sync = true;
+	return cmd_ok_code(cmd, s->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
+}
+
+static enum imap_next
+select_start(struct imap_cmd *cmd, bool read_only)
+{
+	static const struct imap_step opened = {"select-opened", select_opened};
+	struct select *s = arena_new_object(cmd->arena, struct select);
+
+	cmd->state = s;
+	s->read_only = read_only;
+	if (!wire_select_parse(&cmd->in, &s->args))
+		return cmd_bad_syntax(cmd);
+	if (s->args.params.n > 0)
+		return cmd_bad(cmd, "Unknown parameter");
+	cmd->no_sync = true;
+	/* RFC 9051 section 6.3.2: what was selected is closed first, whatever comes of this one. */
+	if (imap_box(cmd->conn) != NULL) {
+		imap_box_free(cmd->conn);
+		if (imap_dialect(cmd->conn)->rev2)
+			wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("CLOSED"),
+			    STR("Previous mailbox closed"));
+	}
+	s->open.name = s->args.mailbox;
+	return cmd_open_mailbox(cmd, &s->open, &opened);
+}
+
+static enum imap_next
+cmd_select(struct imap_cmd *cmd)
+{
+	return select_start(cmd, false);
+}
+
+static enum imap_next
+cmd_examine(struct imap_cmd *cmd)
+{
+	return select_start(cmd, true);
+}
+
+static enum imap_next
+close_expunged(struct imap_cmd *cmd)
+{
+	if (cmd->change->err != TS_OK)
+		return cmd_err(cmd, cmd->change->err);
+	imap_box_free(cmd->conn);
+	return cmd_ok(cmd, "Closed");
+}
+
+/* RFC 9051 section 6.4.1: removes what is \Deleted and tells nobody here. */
+static enum imap_next
+cmd_close(struct imap_cmd *cmd)
+{
+	static const struct imap_step expunged = {"close-expunged", close_expunged};
+	struct imap_box *box = imap_box(cmd->conn);
+	struct store_counters counters;
+	struct store_change *change;
+
+	if (!wire_none_parse(&cmd->in))
+		return cmd_bad_syntax(cmd);
+	cmd->no_sync = true;
+	store_mailbox_counters(box->mailbox, &counters);
+	if (box->read_only || counters.deleted == 0 || store_mailbox_gone(box->mailbox)) {
+		imap_box_free(cmd->conn);
+		return cmd_ok(cmd, "Closed");
+	}
+	change = store_change_new(
+	    imap_login(cmd->conn)->account, STORE_CHANGE_EXPUNGE, cmd->conn->il->loop, NULL, NULL);
+	change->mailbox = store_mailbox_ref(box->mailbox);
+	change->uids = roaring_bitmap_copy(box->uids);
+	return cmd_change(cmd, change, &expunged);
+}
+
+static enum imap_next
+cmd_unselect(struct imap_cmd *cmd)
+{
+	if (!wire_none_parse(&cmd->in))
+		return cmd_bad_syntax(cmd);
+	imap_box_free(cmd->conn);
+	cmd->no_sync = true;
+	return cmd_ok(cmd, "Unselected");
+}
+
+/* All there is to checkpoint is on disk already. */
+static enum imap_next
+cmd_check(struct imap_cmd *cmd)
+{
+	if (!wire_none_parse(&cmd->in))
+		return cmd_bad_syntax(cmd);
+	return cmd_ok(cmd, "Checked");
+}
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "SELECT", .states = IMAP_LOGGED_IN, .start = cmd_select},
+    {.name = "EXAMINE", .states = IMAP_LOGGED_IN, .start = cmd_examine},
+    {.name = "CLOSE", .states = IMAP_SELECTED, .start = cmd_close},
+    {.name = "UNSELECT", .states = IMAP_SELECTED, .start = cmd_unselect},
+    {.name = "CHECK",
+        .states = IMAP_SELECTED,
+        .traits = IMAP_TRAIT_MAY_EXPUNGE,
+        .start = cmd_check},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "UNSELECT", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_select = {
+    .name = "select",
+    .title = "SELECT, EXAMINE, CLOSE, CHECK, UNSELECT (RFC 3691)",
+    .caps = caps,
+    .cmds = cmds,
+};

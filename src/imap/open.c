@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What commands that name a mailbox share: finding it in memory or having it
+ * loaded by a worker, and what a new name may look like.
+ */
+#include "imap/imap.h"
+
+#include "wire/utf7.h"
+
+#define NAME_MAX_BYTES 1000u /* of a whole name; a key of the store stays small */
+#define NAME_MAX_LEVELS 50u
+
+static void
+unref_mailbox(void *arg)
+{
+	struct imap_open *open = arg;
+
+	store_mailbox_unref(&open->mailbox);
+}
+
+static void
+load_run(struct imap_job *job)
+{
+	struct imap_open *open = job->state;
+
+	open->err = store_mailbox_load(open->account, open->name, &open->mailbox);
+}
+
+enum imap_next
+cmd_open_mailbox(struct imap_cmd *cmd, struct imap_open *open, const struct imap_step *next)
+{
+	open->account = imap_login(cmd->conn)->account;
+	open->err = TS_OK;
+	arena_on_free(cmd->arena, unref_mailbox, open);
+	open->mailbox = store_mailbox_find(open->account, open->name, &open->err);
+	if (open->mailbox != NULL)
+		open->err = TS_OK;
+	else if (open->err == TS_UNAVAILABLE)
+		return cmd_job(cmd, load_run, open, next);
+	return cmd_goto(cmd, next);
+}
+
+struct store_flags
+imap_flags_of(const struct wire_flags *flags)
+{
+	struct store_flags f = {{0}};
+
+	_Static_assert(WIRE_FLAG_ANSWERED == 1 << STORE_ANSWERED &&
+	                   WIRE_FLAG_FLAGGED == 1 << STORE_FLAGGED &&
+	                   WIRE_FLAG_DELETED == 1 << STORE_DELETED &&
+	                   WIRE_FLAG_SEEN == 1 << STORE_SEEN && WIRE_FLAG_DRAFT == 1 << STORE_DRAFT,
+	    "the grammar's flags have the store's positions");
+	f.w[0] = flags->system & ((1u << STORE_FIRST_KEYWORD) - 1);
+	return f;
+}
+
+const char *
+imap_name_fault(struct str name)
+{
+	struct str rest = name, level;
+	unsigned levels = 0;
+
+	if (name.n == 0)
+		return "A mailbox needs a name";
+	if (name.n > NAME_MAX_BYTES)
+		return "The mailbox name is longer than 1000 bytes";
+	if (!wire_name_ok(name))
+		return "The mailbox name holds characters that are not allowed";
+	/* RFC 9051 section 5.1: "#" begins names of other name spaces. */
+	if (name.p[0] == '#')
+		return "Mailbox names that begin with # are reserved";
+	while (str_split(&rest, '/', &level)) {
+		if (level.n == 0)
+			return "The mailbox name has an empty level";
+		/* RFC 3501 section 5.1: a name with wildcards could not be listed by itself. */
+		if (str_chr(level, '*') != NULL || str_chr(level, '%') != NULL)
+			return "Mailbox names cannot hold * or %";
+		if (++levels > NAME_MAX_LEVELS)
+			return "The mailbox name has more than 50 levels";
+	}
+	return NULL;
+}
