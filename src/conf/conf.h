@@ -121,16 +121,15 @@ void conf_faults_fini(struct conf_faults *faults);
 struct conf; /* a snapshot, opaque */
 
 /*
- * Reads the file and makes a snapshot with one reference.  A NULL path is no
- * file: all defaults.  Blocks for the time of reading a file.  TS_INVALID when
- * there are faults, which are in *faults then (and always there, never logged);
- * a file that cannot be read is one of them.  The tables must outlive the
- * snapshot.  A fault in a table itself is our bug.
+ * Reads the file and makes a snapshot with one reference.  *faults is {0} before.  A NULL path is
+ * no file: all defaults.  Blocks for the time of reading a file.  TS_INVALID when there are faults,
+ * which are in *faults then (and always there, never logged); a file that cannot be read is one of
+ * them.  The tables must outlive the snapshot.  A fault in a table itself is our bug.
  */
 enum ts_err conf_load(struct conf_tables tables, const char *path, struct conf_faults *faults,
     struct conf **conf_r) TS_CHECKED;
-/* The same from text.  file names it in faults; dir is what paths are relative to, NULL: as they
-   are. */
+/* The same from text.  file names it in faults; dir (absolute) is what paths are relative
+   to, NULL: as they are. */
 enum ts_err conf_parse(struct conf_tables tables, struct str text, const char *file,
     const char *dir, struct conf_faults *faults, struct conf **conf_r) TS_CHECKED;
 struct conf *conf_ref(struct conf *conf);
