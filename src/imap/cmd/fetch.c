@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * FETCH and UID FETCH (RFC 3501 and RFC 9051 section 6.4.5, RFC 3516; messages
+ * that others expunged: RFC 2180 section 4.1).
+ *
+ * Steps: \Seen is set first, by one change for all messages, where an item asks
+ * for it; then windows of messages are rendered (render.h), on the loop when
+ * records suffice, by jobs when summaries or bodies are read.
+ */
+#include "imap/imap.h"
+
+#include "imap/render.h"
+
+struct fetch {
+	struct wire_fetch args;
+	struct imap_render render;
+	roaring_bitmap_t *uids;
+	roaring_bitmap_t *seen; /* NULL, or where this command set \Seen */
+	uint32_t from;          /* the next window begins here */
+	uint64_t found;
+	bool last; /* the window at hand is the last one */
+};
+
+static void
+free_fetch(void *arg)
+{
+	struct fetch *f = arg;
+
+	roaring_bitmap_free(f->uids);
+	if (f->seen != NULL)
+		roaring_bitmap_free(f->seen);
+	imap_render_fini(&f->render);
+}
+
+/* ---- windows */
+
+/* Sequence numbers of the window: neighbours in the view need no search. */
+static void
+number_window(struct fetch *f)
+{
+	const roaring_bitmap_t *view = f->render.box->uids;
+	roaring_uint32_iterator_t it;
+	uint32_t seq = 0;
+
+	roaring_init_iterator(view, &it);
+	for (size_t i = 0; i < f->render.count; i++) {
+		struct imap_render_message *m = &f->render.messages[i];
+
+		if (seq > 0 && it.has_value && it.current_value == m->record.uid) {
+			seq++;
+		} else {
+			seq = (uint32_t)roaring_bitmap_rank(view, m->record.uid);
+			(void)roaring_move_uint32_iterator_equalorlarger(&it, m->record.uid);
+		}
+		m->seq = seq;
+		m->tell_flags = f->seen != NULL && roaring_bitmap_contains(f->seen, m->record.uid);
+		roaring_advance_uint32_iterator(&it);
+	}
+}
+
+static void
+fill_window(struct fetch *f)
+{
+	struct store_message records[IMAP_RENDER_WINDOW];
+	struct imap_render *r = &f->render;
+
+	imap_render_next_window(r);
+	store_mailbox_read_begin(r->mailbox);
+	r->count = store_mailbox_window(r->mailbox, f->uids, f->from, records, IMAP_RENDER_WINDOW);
+	store_mailbox_read_end(r->mailbox);
+	for (size_t i = 0; i < r->count; i++)
+		r->messages[i].record = records[i];
+	number_window(f);
+	f->found += r->count;
+	f->last = r->count < IMAP_RENDER_WINDOW || records[r->count - 1].uid == UINT32_MAX;
+	if (r->count > 0)
+		f->from = records[r->count - 1].uid + 1;
+}
+
+/* ---- steps */
+
+static enum imap_next
+fetch_end(struct imap_cmd *cmd)
+{
+	struct fetch *f = cmd->state;
+	struct imap_box *box = imap_box(cmd->conn);
+
+	if (f->seen != NULL && cmd->change->prior_modseq <= box->modseq) {
+		if (box->silent != NULL)
+			roaring_bitmap_free(box->silent);
+		box->silent = f->seen; /* their flags went out with the rest */
+		box->silent_modseq = cmd->change->modseq;
+		f->seen = NULL;
+	}
+	if (f->render.failed)
+		return cmd_no(
+		    cmd, "SERVERBUG", "Some messages could not be read; the log has the details");
+	if (f->render.unknown_cte)
+		return cmd_no(cmd, "UNKNOWN-CTE", "A part has an unknown transfer encoding");
+	/* RFC 2180 section 4.1.2: the others were sent */
+	if (!cmd->uid && f->found < roaring_bitmap_get_cardinality(f->uids))
+		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
+	return cmd_ok(cmd, "Fetched");
+}
+
+static const struct imap_step window_step, job_step, rendered_step;
+
+static enum imap_next
+fetch_rendered(struct imap_cmd *cmd)
+{
+	struct fetch *f = cmd->state;
+	struct imap_render *r = &f->render;
+
+	buf_str(imap_out(cmd->conn), buf_as_str(&r->out));
+	r->out.n = 0;
+	if (r->broken) {
+		imap_bye(cmd->conn, "SERVERBUG", "A message could not be read to its end");
+		return IMAP_WAIT;
+	}
+	if (r->message < r->count) {
+		cmd->step = &job_step;
+		return cmd_should_yield(cmd) ? IMAP_YIELD : IMAP_GO;
+	}
+	if (f->last)
+		return fetch_end(cmd);
+	cmd->step = &window_step;
+	return cmd_should_yield(cmd) ? IMAP_YIELD : IMAP_GO;
+}
+
+static void
+run_render(struct imap_job *job)
+{
+	imap_render_run(job->state);
+}
+
+static enum imap_next
+fetch_job(struct imap_cmd *cmd)
+{
+	struct fetch *f = cmd->state;
+
+	if (f->render.needs != 0)
+		return cmd_job(cmd, run_render, &f->render, &rendered_step);
+	imap_render_run(&f->render);
+	return cmd_goto(cmd, &rendered_step);
+}
+
+static enum imap_next
+fetch_window(struct imap_cmd *cmd)
+{
+	fill_window(cmd->state);
+	return cmd_goto(cmd, &job_step);
+}
+
+static const struct imap_step window_step = {"fetch-window", fetch_window};
+static const struct imap_step job_step = {"fetch-render", fetch_job};
+static const struct imap_step rendered_step = {"fetch-rendered", fetch_rendered};
+
+/* A disk that is full refuses \Seen, not reading. */
+static enum imap_next
+fetch_seen(struct imap_cmd *cmd)
+{
+	struct fetch *f = cmd->state;
+
+	if (cmd->change->err != TS_OK && cmd->change->err != TS_FULL)
+		return cmd_err(cmd, cmd->change->err);
+	if (cmd->change->err == TS_OK && cmd->change->affected != NULL)
+		f->seen = roaring_bitmap_copy(cmd->change->affected);
+	return cmd_goto(cmd, &window_step);
+}
+
+/* ---- planning */
+
+static bool
+sets_seen(const struct wire_fetch_item *item)
+{
+	switch (item->id) {
+	case WIRE_FETCH_BODY_SECTION:
+	case WIRE_FETCH_BINARY:
+		return !item->peek;
+	case WIRE_FETCH_RFC822:
+	case WIRE_FETCH_RFC822_TEXT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* NULL, or what is wrong with the items. */
+static const char *
+plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
+{
+	struct wire_fetch *args = &f->args;
+	struct wire_fetch_item *items;
+	bool has_uid = false;
+
+	*seen_r = false;
+	if (args->modifiers.n > 0)
+		return "Unknown FETCH modifier";
+	for (size_t i = 0; i < args->n_items; i++) {
+		if (args->items[i].id == WIRE_FETCH_OTHER)
+			return "Unknown FETCH item";
+		has_uid = has_uid || args->items[i].id == WIRE_FETCH_UID;
+		f->render.has_flags = f->render.has_flags || args->items[i].id == WIRE_FETCH_FLAGS;
+		f->render.needs |= imap_render_needs(&args->items[i]);
+		*seen_r = *seen_r || sets_seen(&args->items[i]);
+	}
+	f->render.items = args->items;
+	f->render.item_count = args->n_items;
+	if (cmd->uid && !has_uid) { /* RFC 9051 section 6.4.9 */
+		items = arena_array(cmd->arena, args->n_items + 1, sizeof(*items));
+		items[0].id = WIRE_FETCH_UID;
+		memcpy(items + 1, args->items, args->n_items * sizeof(*items));
+		f->render.items = items;
+		f->render.item_count++;
+	}
+	return NULL;
+}
+
+static void
+prepare_render(struct imap_cmd *cmd, struct fetch *f)
+{
+	struct imap_box *box = imap_box(cmd->conn);
+
+	f->render.store = cmd->conn->server->store;
+	f->render.mailbox = box->mailbox;
+	f->render.box = box;
+	f->render.dialect = imap_dialect(cmd->conn);
+	f->render.messages =
+	    arena_array(cmd->arena, IMAP_RENDER_WINDOW, sizeof(*f->render.messages));
+}
+
+/* Those of uids that are not \Seen yet. */
+static roaring_bitmap_t *
+unseen_of(const struct imap_box *box, const roaring_bitmap_t *uids)
+{
+	const roaring_bitmap_t *seen;
+	roaring_bitmap_t *unseen;
+
+	store_mailbox_read_begin(box->mailbox);
+	seen = store_mailbox_flagged(box->mailbox, STORE_SEEN);
+	unseen = roaring_bitmap_and(uids, store_mailbox_uids(box->mailbox));
+	if (seen != NULL)
+		roaring_bitmap_andnot_inplace(unseen, seen);
+	store_mailbox_read_end(box->mailbox);
+	return unseen;
+}
+
+static enum imap_next
+cmd_fetch(struct imap_cmd *cmd)
+{
+	static const struct imap_step seen_step = {"fetch-seen", fetch_seen};
+	struct fetch *f = arena_new_object(cmd->arena, struct fetch);
+	struct imap_box *box = imap_box(cmd->conn);
+	struct store_change *change;
+	roaring_bitmap_t *unseen;
+	const char *fault;
+	bool seen;
+
+	cmd->state = f;
+	if (!wire_fetch_parse(&cmd->in, &f->args))
+		return cmd_bad_syntax(cmd);
+	fault = plan(cmd, f, &seen);
+	if (fault != NULL)
+		return cmd_bad(cmd, fault);
+	if (!imap_view_resolve(box, &f->args.set, cmd->uid, &f->uids))
+		return cmd_bad(cmd, "No such message number");
+	arena_on_free(cmd->arena, free_fetch, f);
+	prepare_render(cmd, f);
+	if (!seen || box->read_only)
+		return cmd_goto(cmd, &window_step);
+	unseen = unseen_of(box, f->uids);
+	if (roaring_bitmap_is_empty(unseen)) {
+		roaring_bitmap_free(unseen);
+		return cmd_goto(cmd, &window_step);
+	}
+	change = store_change_new(
+	    imap_login(cmd->conn)->account, STORE_CHANGE_FLAGS, cmd->conn->il->loop, NULL, NULL);
+	change->mailbox = store_mailbox_ref(box->mailbox);
+	change->uids = unseen;
+	change->mode = STORE_FLAGS_ADD;
+	store_flags_set(&change->flags, STORE_SEEN);
+	return cmd_change(cmd, change, &seen_step);
+}
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "FETCH", .states = IMAP_SELECTED, .traits = IMAP_TRAIT_UID, .start = cmd_fetch},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "BINARY", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_fetch = {
+    .name = "fetch", .title = "FETCH, BINARY (RFC 3516)", .caps = caps, .cmds = cmds};

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_RENDER_H
+#define IMAP_RENDER_H
+/*
+ * Render: FETCH responses for a window of messages, in pieces of bounded size.
+ *
+ * The window (records and sequence numbers) is filled on the loop; what comes
+ * from memory alone is rendered there, by imap_render_run() with needs 0.
+ * With summaries or bodies imap_render_run() runs on a worker: it reads the
+ * mailbox's state through the store, and of the connection only the view,
+ * which nobody changes while its command is in progress.
+ *
+ * A message whose summary or body cannot be read leaves no response at all
+ * (`failed` is set).  When that is found in the middle of a literal that was
+ * handed over in part, nothing sane can be sent any more: `broken`.
+ */
+#include "imap/imap.h"
+#include "mail/decode.h"
+#include "mail/summary.h"
+
+#define IMAP_RENDER_WINDOW 256u
+#define IMAP_RENDER_PIECE (256u * 1024)
+
+enum imap_needs { /* what an item needs beyond the message's record; a mask */
+	IMAP_NEEDS_SUMMARY = 1u << 0,
+	IMAP_NEEDS_BLOB = 1u << 1
+};
+
+struct imap_render_message {
+	struct store_message record;
+	uint32_t seq;
+	bool tell_flags; /* FLAGS too, though not asked for: \Seen was set by this command */
+	size_t summary_off, summary_n; /* in `summaries` */
+	enum ts_err summary_err;
+};
+
+struct imap_render {
+	/* what and how; constant during the command */
+	struct store *store;
+	struct store_mailbox *mailbox;
+	const struct imap_box *box;
+	const struct wire_dialect *dialect;
+	const struct wire_fetch_item *items;
+	size_t item_count;
+	unsigned needs;
+	bool has_flags;
+
+	/* the window */
+	struct imap_render_message *messages; /* IMAP_RENDER_WINDOW of them */
+	size_t count;
+	struct buf summaries;
+	bool summaries_read;
+
+	/* where it is: message, item, bytes of a literal */
+	size_t message, item;
+	size_t message_start; /* in out; SIZE_MAX: handed over in part */
+	struct mail_summary summary;
+	bool summary_open;
+	struct imap_render_source {
+		uint64_t off, left;  /* of the blob */
+		uint64_t skip, take; /* of what it decodes to */
+		struct mail_decoder decoder;
+		bool decode, active;
+	} source;
+
+	/* results */
+	struct buf out;
+	bool failed, broken, unknown_cte;
+};
+
+/* Which of enum imap_needs an item has. */
+unsigned imap_render_needs(const struct wire_fetch_item *item);
+/* BLOCKING unless needs is 0.  Renders until the window is done (message == count) or out holds a
+ * piece.  The caller empties out. */
+void imap_render_run(struct imap_render *r);
+void imap_render_next_window(struct imap_render *r);
+void imap_render_fini(struct imap_render *r);
+#endif
