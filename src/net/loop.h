@@ -24,13 +24,16 @@
 
 struct loop; /* opaque */
 
+#define LOOP_FREE_MS 10000
+
 /* SIGPIPE is ignored in the process from the first loop_new() on. */
 struct loop *loop_new(void) __attribute__((returns_nonnull));
 struct loop *loop_new_fake(void) __attribute__((returns_nonnull));
 /*
  * The loop must not be running.  Runs what was posted before, and finishes the
- * closing of streams; all streams and listeners of the loop must have been told
- * to close (or abort), else this is a bug and aborts.  NULL is fine.
+ * closing of streams (within their close_ms); all streams and listeners of the
+ * loop must have been told to close or abort, else this is a bug and aborts after
+ * LOOP_FREE_MS.  NULL is fine.
  */
 void loop_free(struct loop **lp);
 
@@ -88,12 +91,12 @@ struct loop_timer { /* all private */
 };
 
 void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_f *fn, void *arg);
-/* fn(arg) in ms milliseconds instead of when it was set to; 0: next iteration. */
+/* fn(arg) in ms milliseconds instead of when it was set to; 0 counts as 1. */
 void loop_timer_set(struct loop_timer *timer, uint64_t ms);
 void loop_timer_clear(struct loop_timer *timer);
 bool loop_timer_is_set(const struct loop_timer *timer);
 
-/* For tests.  Runs tasks until none is left, and timers that are due. */
+/* For tests.  Runs tasks until none is left. */
 void loop_fake_run(struct loop *loop);
 /* Moves both clocks, a timer at a time in their order, running tasks after each. */
 void loop_fake_advance(struct loop *loop, uint64_t ms);

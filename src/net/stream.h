@@ -45,7 +45,7 @@ struct stream_events {
 	 * without a limit, so the consumer bounds what it waits for.
 	 */
 	size_t (*data)(void *arg, struct str in);
-	/* Waiting output was above the high mark and is now below the low one.  May be NULL. */
+	/* Waiting output was above the high mark and is down at the low one.  May be NULL. */
 	void (*drained)(void *arg);
 	/*
 	 * The stream has ended and is freed as soon as this returns; the last

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Streams, see stream.h: the order of things, buffers, limits and life.
+ *
+ * All work is in two functions that only the loop calls: stream_ready() when
+ * the transport can go on, and turn() at the end of an iteration in which
+ * somebody asked for something.  Calls of the consumer set flags and ask for a
+ * turn, so nothing ever happens inside them.
+ *
+ * Bytes come up in show() and go down in push_out(): filters above the
+ * transport (SASL, deflate) belong exactly there.
+ */
+#include "net/stream.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/stream_int.h"
+
+const struct stream_limits stream_default_limits = {
+    .pending = 64 * 1024,
+    .high = 256 * 1024,
+    .low = 64 * 1024,
+    .handshake_ms = 30 * 1000,
+    .close_ms = 5 * 1000,
+    .stall_ms = 300 * 1000,
+};
+
+static size_t
+unread(const struct stream *s)
+{
+	return s->in.n - s->in_off;
+}
+
+static void
+ask_turn(struct stream *s)
+{
+	loop_at_end(s->loop, &s->turn);
+}
+
+void
+stream_die(struct stream *s, enum stream_end why)
+{
+	if (s->state == STREAM_DEAD)
+		return;
+	/* Who closes first says why. */
+	if (s->state != STREAM_CLOSING && s->state != STREAM_LINGER)
+		s->why = why;
+	s->state = STREAM_DEAD;
+	loop_timer_clear(&s->timer);
+	s->transport->drop(s);
+}
+
+static void
+finish(struct stream *s)
+{
+	if (s->fake != NULL)
+		stream_fake_note_end(s->fake, s->why);
+	if (s->events != NULL)
+		s->events->closed(s->arg, s->why);
+	SSL_free(s->ssl);
+	tls_ctx_free(&s->tls);
+	buf_fini(&s->in);
+	buf_fini(&s->out);
+	s->loop->users--;
+	mem_free(s);
+}
+
+static void
+begin_close(struct stream *s, enum stream_end why)
+{
+	if (s->state == STREAM_TLS_WAIT || s->state == STREAM_HANDSHAKE) {
+		stream_die(s, why);
+		return;
+	}
+	if (s->state != STREAM_OPEN)
+		return;
+	s->state = STREAM_CLOSING;
+	s->why = why;
+	loop_timer_clear(&s->timer);
+	loop_timer_set(&s->timer, s->limits->close_ms);
+	ask_turn(s);
+}
+
+static void
+on_timer(void *arg)
+{
+	stream_die(arg, STREAM_END_TIMEOUT);
+}
+
+/* --- input --- */
+
+static bool
+wants_input(const struct stream *s)
+{
+	return s->state == STREAM_OPEN && !s->eof && !s->read_wants_out && s->events != NULL &&
+	       (!s->paused || unread(s) < s->limits->pending);
+}
+
+static bool
+may_show(const struct stream *s)
+{
+	return s->state == STREAM_OPEN && !s->paused && s->events != NULL;
+}
+
+/* Drops what was consumed; a long rest is moved only when it is the smaller part. */
+static void
+consume(struct stream *s, size_t used)
+{
+	s->in_off += used;
+	if (s->in_off == s->in.n) {
+		buf_fini(&s->in);
+		s->in_off = 0;
+	} else if (s->in_off > s->in.n / 2) {
+		buf_consume(&s->in, s->in_off);
+		s->in_off = 0;
+	}
+}
+
+static size_t
+call_data(struct stream *s, struct str in)
+{
+	size_t used;
+
+	s->in_data = true;
+	used = s->events->data(s->arg, in);
+	s->in_data = false;
+	TS_ASSERT(used <= in.n);
+	/*
+	 * RFC 3501 and RFC 9051 section 6.2.1: what came in clear behind STARTTLS
+	 * may be somebody else's.  What the kernel still has fails as a handshake.
+	 */
+	if (s->state == STREAM_TLS_WAIT && used < in.n) {
+		log_msg(LOG_INFO, NULL, "clear bytes behind STARTTLS: connection closed");
+		stream_die(s, STREAM_END_TLS);
+	}
+	return used;
+}
+
+static void
+show_kept(struct stream *s)
+{
+	s->again = false;
+	if (unread(s) > 0)
+		consume(s, call_data(s, (struct str){s->in.p + s->in_off, unread(s)}));
+}
+
+/* New bytes, in the loop's buffer, on their way up. */
+static void
+show(struct stream *s, struct str fresh)
+{
+	size_t used;
+
+	if (unread(s) > 0 || !may_show(s)) {
+		buf_str(&s->in, fresh);
+		if (may_show(s))
+			show_kept(s);
+		return;
+	}
+	used = call_data(s, fresh);
+	buf_put(&s->in, fresh.p + used, fresh.n - used);
+}
+
+static void
+read_input(struct stream *s)
+{
+	char *p = loop_scratch(s->loop);
+	size_t cap = LOOP_SCRATCH, n;
+
+	s->more = false;
+	if (s->paused && s->limits->pending - unread(s) < cap)
+		cap = s->limits->pending - unread(s);
+	switch (s->transport->read(s, p, cap, &n)) {
+	case IO_OK:
+		if (n == cap && s->transport->buffered(s))
+			stream_poke(s);
+		show(s, (struct str){p, n});
+		break;
+	case IO_WANT_OUT:
+		s->read_wants_out = true;
+		break;
+	case IO_END:
+		s->eof = s->peer_ended = true;
+		break;
+	case IO_BROKEN:
+		stream_die(s, STREAM_END_ERROR);
+		break;
+	case IO_TLS_FAILED:
+		stream_die(s, STREAM_END_TLS);
+		break;
+	case IO_WANT_IN:
+		break;
+	}
+}
+
+static void
+shake_hands(struct stream *s)
+{
+	s->more = s->out_blocked = false;
+	switch (s->transport->handshake(s)) {
+	case IO_OK:
+		s->state = STREAM_OPEN;
+		s->secured = true;
+		loop_timer_clear(&s->timer);
+		stream_poke(s);
+		if (s->events != NULL && s->events->secured != NULL)
+			s->events->secured(s->arg);
+		break;
+	case IO_WANT_OUT:
+		s->out_blocked = true;
+		break;
+	case IO_WANT_IN:
+		break;
+	case IO_END:
+	case IO_BROKEN:
+	case IO_TLS_FAILED:
+		stream_die(s, STREAM_END_TLS);
+		break;
+	}
+}
+
+static void
+linger(struct stream *s)
+{
+	enum io got;
+
+	s->more = false;
+	got = s->transport->discard(s);
+	if (got != IO_OK && got != IO_WANT_IN)
+		stream_die(s, s->why);
+}
+
+/* At most one read each time, so that one peer cannot keep the loop to itself. */
+static void
+go_on(struct stream *s)
+{
+	if (s->state == STREAM_HANDSHAKE)
+		shake_hands(s);
+	else if (s->state == STREAM_LINGER)
+		linger(s);
+	else if (s->again && may_show(s))
+		show_kept(s);
+	else if (s->more && wants_input(s))
+		read_input(s);
+	if (s->state == STREAM_OPEN && s->more && wants_input(s))
+		ask_turn(s);
+	if (s->eof && may_show(s) && !s->again)
+		begin_close(s, STREAM_END_PEER);
+}
+
+/* --- output --- */
+
+static void
+wrote(struct stream *s, size_t n)
+{
+	s->out_off += n;
+	if (s->state == STREAM_TLS_WAIT)
+		s->clear_left -= n;
+	if (s->out_off == s->out.n) {
+		buf_fini(&s->out);
+		s->out_off = 0;
+	} else if (s->out_off > s->out.n / 2) {
+		buf_consume(&s->out, s->out_off);
+		s->out_off = 0;
+	}
+}
+
+/* Bytes on their way down.  Returns whether any were taken. */
+static bool
+push_out(struct stream *s)
+{
+	bool any = false;
+	size_t n, want;
+
+	for (;;) {
+		want = s->state == STREAM_TLS_WAIT ? s->clear_left : stream_out_pending(s);
+		if (want == 0)
+			return any;
+		switch (s->transport->write(s, (struct str){s->out.p + s->out_off, want}, &n)) {
+		case IO_OK:
+			wrote(s, n);
+			any = true;
+			break;
+		case IO_WANT_IN:
+			s->write_wants_in = true;
+			s->out_blocked = true;
+			return any;
+		case IO_WANT_OUT:
+			s->out_blocked = true;
+			return any;
+		case IO_TLS_FAILED:
+			stream_die(s, STREAM_END_TLS);
+			return any;
+		case IO_END:
+		case IO_BROKEN:
+			stream_die(s, STREAM_END_ERROR);
+			return any;
+		}
+	}
+}
+
+/* Waiting output that nobody takes must not be kept for ever. */
+static void
+guard_stall(struct stream *s, bool progress)
+{
+	if (s->state != STREAM_OPEN || s->limits->stall_ms == 0)
+		return;
+	if (!s->out_blocked)
+		loop_timer_clear(&s->timer);
+	else if (progress || !loop_timer_is_set(&s->timer))
+		loop_timer_set(&s->timer, s->limits->stall_ms);
+}
+
+static void
+flush(struct stream *s)
+{
+	if (s->out_blocked || s->state == STREAM_HANDSHAKE || s->state == STREAM_LINGER)
+		return;
+	if (stream_out_pending(s) > s->limits->high)
+		s->above = true;
+	guard_stall(s, push_out(s));
+	if (s->state == STREAM_OPEN && s->above && stream_out_pending(s) <= s->limits->low) {
+		s->above = false;
+		if (s->events != NULL && s->events->drained != NULL)
+			s->events->drained(s->arg);
+	}
+}
+
+/* What follows when all that had to go out is out. */
+static void
+after_flush(struct stream *s)
+{
+	if (s->state == STREAM_TLS_WAIT && s->clear_left == 0) {
+		s->state = STREAM_HANDSHAKE;
+		if (s->transport->secure(s))
+			shake_hands(s);
+		else
+			stream_die(s, STREAM_END_TLS);
+	} else if (s->state == STREAM_CLOSING && stream_out_pending(s) == 0) {
+		if (s->transport->shut(s) && !s->eof)
+			s->state = STREAM_LINGER;
+		else
+			stream_die(s, s->why);
+	}
+}
+
+static void
+watch(struct stream *s)
+{
+	bool in = wants_input(s) || s->write_wants_in || s->state == STREAM_LINGER ||
+	          (s->state == STREAM_HANDSHAKE && !s->out_blocked);
+
+	if (s->state != STREAM_DEAD)
+		s->transport->watch(
+		    s, in, (s->out_blocked && !s->write_wants_in) || s->read_wants_out);
+}
+
+/* --- called by the loop --- */
+
+static void
+turn(struct loop_task *task)
+{
+	struct stream *s = (struct stream *)(void *)((char *)task - offsetof(struct stream, turn));
+
+	if (s->gone) {
+		finish(s);
+		return;
+	}
+	if (s->state == STREAM_DEAD)
+		return;
+	go_on(s);
+	if (s->state != STREAM_DEAD)
+		flush(s);
+	if (s->state != STREAM_DEAD)
+		after_flush(s);
+	watch(s);
+}
+
+void
+stream_ready(struct stream *s, bool in, bool out)
+{
+	if (s->state == STREAM_DEAD)
+		return;
+	if (out || (in && s->write_wants_in)) {
+		s->out_blocked = s->write_wants_in = false;
+		ask_turn(s);
+	}
+	if (in || (out && s->read_wants_out)) {
+		s->more = true;
+		s->read_wants_out = false;
+	}
+	if (in)
+		go_on(s);
+	watch(s);
+}
+
+void
+stream_set_peer_ended(struct stream *s)
+{
+	s->peer_ended = true;
+}
+
+void
+stream_gone(struct stream *s)
+{
+	TS_ASSERT(s->state == STREAM_DEAD);
+	s->gone = true;
+	ask_turn(s);
+}
+
+void
+stream_poke(struct stream *s)
+{
+	s->more = true;
+	ask_turn(s);
+}
+
+/* --- called by the consumer --- */
+
+struct stream *
+stream_make(struct loop *loop, const struct transport *transport)
+{
+	struct stream *s = mem_zalloc(sizeof(*s));
+
+	s->loop = loop;
+	s->limits = &stream_default_limits;
+	s->transport = transport;
+	s->fd = -1;
+	s->turn.fn = turn;
+	loop_timer_init(&s->timer, loop, on_timer, s);
+	loop->users++;
+	ask_turn(s);
+	return s;
+}
+
+void
+stream_begin_tls(struct stream *s)
+{
+	s->clear_left = stream_out_pending(s);
+	s->state = STREAM_TLS_WAIT;
+	loop_timer_clear(&s->timer);
+	loop_timer_set(&s->timer, s->limits->handshake_ms);
+	ask_turn(s);
+}
+
+void
+stream_set_events(struct stream *s, const struct stream_events *events, void *arg)
+{
+	s->events = events;
+	s->arg = arg;
+	s->again = true;
+	if (s->state != STREAM_DEAD)
+		ask_turn(s);
+}
+
+void
+stream_set_limits(struct stream *s, const struct stream_limits *limits)
+{
+	s->limits = limits;
+	if (s->state == STREAM_TLS_WAIT || s->state == STREAM_HANDSHAKE) {
+		loop_timer_clear(&s->timer);
+		loop_timer_set(&s->timer, limits->handshake_ms);
+	}
+}
+
+struct loop *
+stream_loop(const struct stream *s)
+{
+	return s->loop;
+}
+
+int
+stream_fd(const struct stream *s)
+{
+	return s->fd;
+}
+
+void
+stream_pause(struct stream *s)
+{
+	s->paused = true;
+}
+
+void
+stream_resume(struct stream *s)
+{
+	s->paused = false;
+	s->again = true;
+	if (s->state == STREAM_OPEN)
+		ask_turn(s);
+}
+
+bool
+stream_is_paused(const struct stream *s)
+{
+	return s->paused;
+}
+
+bool
+stream_peer_ended(const struct stream *s)
+{
+	return s->peer_ended;
+}
+
+struct buf *
+stream_out(struct stream *s)
+{
+	return &s->out;
+}
+
+void
+stream_kick(struct stream *s)
+{
+	if (s->state != STREAM_DEAD)
+		ask_turn(s);
+}
+
+size_t
+stream_out_pending(const struct stream *s)
+{
+	return s->out.n - s->out_off;
+}
+
+void
+stream_close(struct stream *s)
+{
+	begin_close(s, STREAM_END_LOCAL);
+}
+
+void
+stream_abort(struct stream *s)
+{
+	stream_die(s, STREAM_END_LOCAL);
+}
+
+enum ts_err
+stream_starttls(struct stream *s, struct tls_ctx *tls)
+{
+	/* Inside data() the bytes behind the command are judged when it returns. */
+	if (s->state != STREAM_OPEN || s->transport->tls || (!s->in_data && unread(s) > 0))
+		return TS_INVALID;
+	s->tls = tls != NULL ? tls_ctx_ref(tls) : NULL;
+	stream_begin_tls(s);
+	return TS_OK;
+}
+
+bool
+stream_is_tls(const struct stream *s)
+{
+	return s->secured;
+}
+
+bool
+stream_tls_info(const struct stream *s, struct stream_tls_info *info_r)
+{
+	*info_r = (struct stream_tls_info){0};
+	if (s->secured)
+		s->transport->info(s, info_r);
+	return s->secured;
+}

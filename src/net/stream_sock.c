@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Transports on a socket: the socket itself, and TLS on it.  OpenSSL reads and
+ * writes the descriptor directly; pairs of memory BIOs would cost two buffers
+ * for each idle connection and a copy for each byte.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/stream_int.h"
+#include "net/tls_int.h"
+
+static const struct transport tls_transport;
+
+/* --- watching --- */
+
+static void
+on_poll(uv_poll_t *handle, int status, int events)
+{
+	struct stream *s = handle->data;
+
+	loop_tick(s->loop);
+	if (status < 0) {
+		/* libuv has stopped the handle; the reason is in the socket, nobody needs it. */
+		s->watching = 0;
+		stream_die(s, STREAM_END_ERROR);
+		return;
+	}
+	if ((events & UV_DISCONNECT) != 0)
+		stream_set_peer_ended(s);
+	/* stream_ready() sets what is watched anew, so a hang-up is told only once. */
+	stream_ready(s, (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0);
+}
+
+static void
+sock_watch(struct stream *s, bool want_in, bool want_out)
+{
+	int events = (want_in ? UV_READABLE : 0) | (want_out ? UV_WRITABLE : 0) |
+	             (s->peer_ended ? 0 : UV_DISCONNECT);
+
+	if (events == s->watching)
+		return;
+	s->watching = events;
+	if (events != 0)
+		(void)uv_poll_start(&s->poll, events, on_poll);
+	else
+		(void)uv_poll_stop(&s->poll);
+}
+
+static void
+on_closed(uv_handle_t *handle)
+{
+	stream_gone(handle->data);
+}
+
+static void
+sock_drop(struct stream *s)
+{
+	uv_close((uv_handle_t *)&s->poll, on_closed);
+	(void)close(s->fd);
+	s->fd = -1;
+}
+
+static enum io
+sock_discard(struct stream *s)
+{
+	ssize_t got = recv(s->fd, loop_scratch(s->loop), LOOP_SCRATCH, 0);
+
+	if (got > 0)
+		return IO_OK;
+	if (got == 0)
+		return IO_END;
+	return errno == EAGAIN || errno == EINTR ? IO_WANT_IN : IO_BROKEN;
+}
+
+static bool
+sock_shut(struct stream *s)
+{
+	int waiting = 0;
+
+	(void)shutdown(s->fd, SHUT_WR);
+	return ioctl(s->fd, FIONREAD, &waiting) == 0 && waiting > 0;
+}
+
+/* --- clear --- */
+
+static enum io
+sock_read(struct stream *s, char *p, size_t cap, size_t *n_r)
+{
+	ssize_t got = recv(s->fd, p, cap, 0);
+
+	if (got > 0) {
+		*n_r = (size_t)got;
+		return IO_OK;
+	}
+	if (got == 0)
+		return IO_END;
+	return errno == EAGAIN || errno == EINTR ? IO_WANT_IN : IO_BROKEN;
+}
+
+static enum io
+sock_write(struct stream *s, struct str bytes, size_t *n_r)
+{
+	ssize_t put;
+
+	do
+		put = send(s->fd, bytes.p, bytes.n, MSG_NOSIGNAL);
+	while (put < 0 && errno == EINTR);
+	if (put > 0) {
+		*n_r = (size_t)put;
+		return IO_OK;
+	}
+	return put == 0 || errno == EAGAIN || errno == ENOBUFS ? IO_WANT_OUT : IO_BROKEN;
+}
+
+static bool
+sock_buffered(struct stream *s)
+{
+	(void)s;
+	return false;
+}
+
+static bool
+sock_secure(struct stream *s)
+{
+	ERR_clear_error();
+	s->ssl = s->tls != NULL ? tls_ssl_new(s->tls, s->fd) : NULL;
+	if (s->ssl == NULL) {
+		(void)TS_FAIL(TS_INVALID, "cannot begin TLS: %s", tls_why());
+		return false;
+	}
+	s->transport = &tls_transport;
+	return true;
+}
+
+static enum io
+sock_handshake(struct stream *s)
+{
+	(void)s;
+	TS_WRONG("a handshake without TLS");
+}
+
+static void
+sock_info(const struct stream *s, struct stream_tls_info *info_r)
+{
+	(void)s;
+	(void)info_r;
+}
+
+static const struct transport sock_transport = {
+    .read = sock_read,
+    .write = sock_write,
+    .buffered = sock_buffered,
+    .secure = sock_secure,
+    .handshake = sock_handshake,
+    .shut = sock_shut,
+    .discard = sock_discard,
+    .watch = sock_watch,
+    .drop = sock_drop,
+    .info = sock_info,
+};
+
+/* --- TLS.  The error queue is the thread's: it is emptied before each call. --- */
+
+static enum io
+tls_result(struct stream *s, int ret, const char *doing)
+{
+	switch (SSL_get_error(s->ssl, ret)) {
+	case SSL_ERROR_NONE:
+		return IO_OK;
+	case SSL_ERROR_WANT_READ:
+		return IO_WANT_IN;
+	case SSL_ERROR_WANT_WRITE:
+		return IO_WANT_OUT;
+	case SSL_ERROR_ZERO_RETURN:
+		return IO_END;
+	case SSL_ERROR_SYSCALL:
+		ERR_clear_error();
+		return IO_BROKEN;
+	default:
+		log_msg(LOG_INFO, NULL, "TLS failed while %s: %s", doing, tls_why());
+		return IO_TLS_FAILED;
+	}
+}
+
+static enum io
+tls_handshake(struct stream *s)
+{
+	ERR_clear_error();
+	return tls_result(s, SSL_do_handshake(s->ssl), "shaking hands");
+}
+
+/* Fills p with what is there, however many records that is. */
+static enum io
+tls_read(struct stream *s, char *p, size_t cap, size_t *n_r)
+{
+	enum io result = IO_OK;
+	size_t n = 0, got;
+
+	while (n < cap && result == IO_OK) {
+		int ret;
+
+		ERR_clear_error();
+		ret = SSL_read_ex(s->ssl, p + n, cap - n, &got);
+		if (ret == 1)
+			n += got;
+		else
+			result = tls_result(s, ret, "reading");
+	}
+	*n_r = n;
+	/* An end or an error comes again with the next read. */
+	if (n > 0 && result != IO_WANT_IN && result != IO_OK)
+		stream_poke(s);
+	return n > 0 ? IO_OK : result;
+}
+
+static enum io
+tls_write(struct stream *s, struct str bytes, size_t *n_r)
+{
+	int ret;
+
+	ERR_clear_error();
+	/*
+	 * A write that could not be finished is tried again with the same bytes
+	 * at least, as OpenSSL wants it: output only ever grows at its end.
+	 */
+	ret = SSL_write_ex(s->ssl, bytes.p, bytes.n, n_r);
+	if (ret == 1)
+		return IO_OK;
+	return tls_result(s, ret, "writing");
+}
+
+static bool
+tls_buffered(struct stream *s)
+{
+	return SSL_has_pending(s->ssl) == 1;
+}
+
+static bool
+tls_secure(struct stream *s)
+{
+	(void)s;
+	TS_WRONG("TLS in TLS");
+}
+
+static bool
+tls_shut(struct stream *s)
+{
+	ERR_clear_error();
+	(void)SSL_shutdown(s->ssl);
+	ERR_clear_error();
+	return sock_shut(s);
+}
+
+static void
+tls_info(const struct stream *s, struct stream_tls_info *info_r)
+{
+	info_r->version = SSL_get_version(s->ssl);
+	info_r->cipher = SSL_get_cipher_name(s->ssl);
+	info_r->peer_cert = SSL_get0_peer_certificate(s->ssl) != NULL;
+}
+
+static const struct transport tls_transport = {
+    .read = tls_read,
+    .write = tls_write,
+    .buffered = tls_buffered,
+    .secure = tls_secure,
+    .handshake = tls_handshake,
+    .shut = tls_shut,
+    .discard = sock_discard,
+    .watch = sock_watch,
+    .drop = sock_drop,
+    .info = tls_info,
+    .tls = true,
+};
+
+struct stream *
+stream_new(
+    struct loop *loop, int fd, struct tls_ctx *tls, const struct stream_events *events, void *arg)
+{
+	struct stream *s = stream_make(loop, &sock_transport);
+	int one = 1, flags = fcntl(fd, F_GETFL);
+
+	TS_ASSERT(!loop->fake && flags >= 0);
+	if ((flags & O_NONBLOCK) == 0)
+		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	/* Fails on a UNIX socket, which does not wait anyway. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	s->fd = fd;
+	if (uv_poll_init_socket(&loop->uv, &s->poll, fd) != 0)
+		TS_WRONG("cannot watch a socket");
+	s->poll.data = s;
+	s->events = events;
+	s->arg = arg;
+	if (tls != NULL) {
+		s->tls = tls_ctx_ref(tls);
+		stream_begin_tls(s);
+	}
+	return s;
+}
