@@ -15,7 +15,7 @@
 struct work_pool; /* opaque */
 
 /*
- * Embedded in what the work is about.  The caller sets run, done and loop; it
+ * Embedded in what the work is about, zeroed; the caller sets run, done and loop.  It
  * must live until done() is called, and may be freed or submitted again there.
  */
 struct work {
