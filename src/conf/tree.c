@@ -471,7 +471,7 @@ parse_statement(struct parser *ps, struct conf_node *object)
 		node = add_key(ps, object, key, bare, line);
 	}
 	if (node == NULL) {
-		ps->p += *ps->p != '\n';
+		ps->p += ps->p < ps->end && *ps->p != '\n';
 		skip_statement(ps);
 		return;
 	}

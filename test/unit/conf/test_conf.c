@@ -354,6 +354,8 @@ faults_of_syntax(void **state)
 	bad("= 3\n= 4", "f:1: the name of an option must stand here\n"
 	                "f:2: the name of an option must stand here\n");
 	bad("]]\nshift = 1", "f:1: the name of an option must stand here\n");
+	bad("'a", "f:1: a string is not closed on its line\n");
+	bad("limits { \"a", "f:1: a string is not closed on its line\nf:1: a { is not closed\n");
 	bad("hosts = \"a\nshift = 1", "f:1: a string is not closed on its line\n");
 	bad("hosts = \"a\\\nshift = 1",
 	    "f:1: a wrong escape behind a backslash (a backslash itself "
