@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The two tables.  An entry's hash picks its set, the set's low bits its
+ * shard.  Within a set entries stand in order of use, the last used first;
+ * the one that falls off the end is gone.
+ */
+#include "auth/cache.h"
+
+#include <pthread.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "sasl/mech.h"
+
+enum { WAYS = 8, SHARDS = 64, SHORT = SASL_NAME_MAX + SASL_PASSWORD_MAX };
+
+struct entry { /* of a user */
+	struct siphash hash;
+	uint64_t stamp;
+	unsigned flags;
+	size_t name_n, pattern_count, packed_n;
+	char packed[]; /* the name, then the patterns as varint length and bytes */
+};
+
+struct user_set {
+	struct entry *way[WAYS];
+};
+
+struct credential {
+	struct siphash key;
+	uint64_t stamp;
+	bool used;
+};
+
+struct credential_set {
+	struct credential way[WAYS];
+};
+
+struct shard {
+	pthread_mutex_t lock;
+	uint64_t epoch;
+} __attribute__((aligned(64)));
+
+struct auth_cache {
+	struct siphash_key key;
+	size_t mask;
+	struct user_set *users;
+	struct credential_set *credentials;
+	struct shard shards[SHARDS];
+};
+
+struct auth_cache *
+auth_cache_new(size_t sets)
+{
+	struct auth_cache *cache = mem_zalloc(sizeof(*cache));
+
+	TS_ASSERT(sets >= SHARDS && (sets & (sets - 1)) == 0);
+	random_bytes(&cache->key, sizeof(cache->key));
+	cache->mask = sets - 1;
+	cache->users = mem_zalloc(sets * sizeof(*cache->users));
+	cache->credentials = mem_zalloc(sets * sizeof(*cache->credentials));
+	for (size_t i = 0; i < SHARDS; i++)
+		pthread_mutex_init(&cache->shards[i].lock, NULL);
+	return cache;
+}
+
+void
+auth_cache_free(struct auth_cache **cp)
+{
+	struct auth_cache *cache = *cp;
+
+	if (cache == NULL)
+		return;
+	*cp = NULL;
+	for (size_t i = 0; i <= cache->mask; i++)
+		for (size_t w = 0; w < WAYS; w++)
+			mem_free(cache->users[i].way[w]);
+	for (size_t i = 0; i < SHARDS; i++)
+		pthread_mutex_destroy(&cache->shards[i].lock);
+	mem_free(cache->users);
+	mem_wipe(cache->credentials, (cache->mask + 1) * sizeof(*cache->credentials));
+	mem_free(cache->credentials);
+	mem_wipe(cache, sizeof(*cache));
+	mem_free(cache);
+}
+
+static struct shard *
+lock(struct auth_cache *cache, struct siphash hash)
+{
+	struct shard *shard = &cache->shards[hash.lo % SHARDS];
+
+	pthread_mutex_lock(&shard->lock);
+	return shard;
+}
+
+static void
+unlock(struct shard *shard)
+{
+	pthread_mutex_unlock(&shard->lock);
+}
+
+/* ---- users ---- */
+
+/* The user's way in the set, WAYS when it is not there.  Under the lock. */
+static size_t
+find(const struct user_set *set, struct siphash hash, struct str name)
+{
+	for (size_t w = 0; w < WAYS; w++) {
+		const struct entry *e = set->way[w];
+
+		if (e != NULL && e->hash.lo == hash.lo && e->hash.hi == hash.hi &&
+		    str_eq((struct str){e->packed, e->name_n}, name))
+			return w;
+	}
+	return WAYS;
+}
+
+static bool
+covers(const struct entry *e, struct str other)
+{
+	struct rd r = rd_of((struct str){e->packed + e->name_n, e->packed_n - e->name_n});
+
+	for (size_t i = 0; i < e->pattern_count; i++)
+		if (auth_glob(rd_vstr(&r), other))
+			return true;
+	return false;
+}
+
+bool
+auth_cache_user(
+    struct auth_cache *cache, struct str name, struct str other, struct auth_facts *facts_r)
+{
+	struct siphash hash = siphash_of(&cache->key, name);
+	struct user_set *set = &cache->users[hash.lo & cache->mask];
+	struct shard *shard = lock(cache, hash);
+	size_t w = find(set, hash, name);
+
+	if (w < WAYS) {
+		struct entry *e = set->way[w];
+
+		memmove(&set->way[1], &set->way[0], w * sizeof(e));
+		set->way[0] = e;
+		facts_r->stamp = e->stamp;
+		facts_r->flags = e->flags;
+		facts_r->acts_for_some = e->pattern_count > 0;
+		facts_r->acts_for_asked = covers(e, other);
+	}
+	unlock(shard);
+	return w < WAYS;
+}
+
+uint64_t
+auth_cache_epoch(struct auth_cache *cache, struct str name)
+{
+	struct shard *shard = lock(cache, siphash_of(&cache->key, name));
+	uint64_t epoch = shard->epoch;
+
+	unlock(shard);
+	return epoch;
+}
+
+static struct entry *
+entry_of(struct siphash hash, const struct auth_user *user)
+{
+	struct buf packed = {0};
+	struct entry *e;
+
+	buf_str(&packed, user->name);
+	for (size_t i = 0; i < user->acts_for_count; i++)
+		buf_vstr(&packed, user->acts_for[i]);
+	e = mem_zalloc(sizeof(*e) + packed.n);
+	e->hash = hash;
+	e->stamp = user->stamp;
+	e->flags = user->flags;
+	e->name_n = user->name.n;
+	e->pattern_count = user->acts_for_count;
+	e->packed_n = packed.n;
+	memcpy(e->packed, packed.p, packed.n);
+	buf_fini(&packed);
+	return e;
+}
+
+void
+auth_cache_put_user(struct auth_cache *cache, uint64_t epoch, const struct auth_user *user)
+{
+	struct siphash hash = siphash_of(&cache->key, user->name);
+	struct entry *e = entry_of(hash, user), *gone = e;
+	struct user_set *set = &cache->users[hash.lo & cache->mask];
+	struct shard *shard = lock(cache, hash);
+
+	if (shard->epoch == epoch) {
+		size_t w = find(set, hash, user->name);
+
+		if (w == WAYS)
+			w = WAYS - 1;
+		gone = set->way[w];
+		memmove(&set->way[1], &set->way[0], w * sizeof(e));
+		set->way[0] = e;
+	}
+	unlock(shard);
+	mem_free(gone);
+}
+
+static void
+drop_all(struct auth_cache *cache)
+{
+	for (size_t i = 0; i <= cache->mask; i++) {
+		struct shard *shard = lock(cache, (struct siphash){i, 0});
+
+		shard->epoch++;
+		for (size_t w = 0; w < WAYS; w++) {
+			mem_free(cache->users[i].way[w]);
+			cache->users[i].way[w] = NULL;
+		}
+		unlock(shard);
+	}
+}
+
+void
+auth_cache_drop(struct auth_cache *cache, struct str name)
+{
+	struct siphash hash = siphash_of(&cache->key, name);
+	struct user_set *set = &cache->users[hash.lo & cache->mask];
+	struct entry *gone = NULL;
+	struct shard *shard;
+	size_t w;
+
+	if (name.n == 0) {
+		drop_all(cache);
+		return;
+	}
+	shard = lock(cache, hash);
+	shard->epoch++;
+	w = find(set, hash, name);
+	if (w < WAYS) {
+		gone = set->way[w];
+		memmove(&set->way[w], &set->way[w + 1], (WAYS - 1 - w) * sizeof(gone));
+		set->way[WAYS - 1] = NULL;
+	}
+	unlock(shard);
+	mem_free(gone);
+}
+
+/* ---- credentials ---- */
+
+bool
+auth_cache_credential_key(
+    struct auth_cache *cache, struct str name, struct str password, struct siphash *key_r)
+{
+	char text[4 + SHORT];
+	uint32_t n = (uint32_t)name.n;
+
+	if (name.n > SASL_NAME_MAX || password.n > SASL_PASSWORD_MAX || name.n == 0 ||
+	    password.n == 0)
+		return false;
+	/* The length first, so that no other pair has the same bytes. */
+	memcpy(text, &n, sizeof(n));
+	memcpy(text + 4, name.p, name.n);
+	memcpy(text + 4 + name.n, password.p, password.n);
+	*key_r = siphash_of(&cache->key, (struct str){text, 4 + name.n + password.n});
+	mem_wipe(text, 4 + name.n + password.n);
+	return true;
+}
+
+static size_t
+find_credential(const struct credential_set *set, struct siphash key)
+{
+	for (size_t w = 0; w < WAYS; w++)
+		if (set->way[w].used && set->way[w].key.lo == key.lo &&
+		    set->way[w].key.hi == key.hi)
+			return w;
+	return WAYS;
+}
+
+static void
+to_front(struct credential_set *set, size_t w, struct credential c)
+{
+	memmove(&set->way[1], &set->way[0], w * sizeof(c));
+	set->way[0] = c;
+}
+
+bool
+auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp)
+{
+	struct credential_set *set = &cache->credentials[key.lo & cache->mask];
+	struct shard *shard = lock(cache, key);
+	size_t w = find_credential(set, key);
+	bool ok = w < WAYS && set->way[w].stamp == stamp;
+
+	if (ok && w > 0)
+		to_front(set, w, set->way[w]);
+	unlock(shard);
+	return ok;
+}
+
+void
+auth_cache_put_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp)
+{
+	struct credential_set *set = &cache->credentials[key.lo & cache->mask];
+	struct shard *shard = lock(cache, key);
+	size_t w = find_credential(set, key);
+
+	to_front(set, w < WAYS ? w : WAYS - 1,
+	    (struct credential){.key = key, .stamp = stamp, .used = true});
+	unlock(shard);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_CACHE_H
+#define AUTH_CACHE_H
+/*
+ * What auth remembers, so that a login costs microseconds: user records as far
+ * as a login needs them, and which credentials were verified.
+ *
+ * A credential is remembered as a keyed hash of name and password, the key
+ * random and of this process, together with the stamp of the user's record.
+ * A record's every change gives it a new stamp, so a credential verified
+ * before the change fits no more.  Nothing negative is remembered.
+ *
+ * Bounded: two tables of sets of eight; what was not used goes first.  Safe
+ * from any thread, in 64 shards with a lock each.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "auth/siphash.h"
+#include "auth/user.h"
+#include "base/str.h"
+
+struct auth_cache;
+
+/* sets: of eight entries each, a power of two, at least 64. */
+struct auth_cache *auth_cache_new(size_t sets);
+void auth_cache_free(struct auth_cache **cache);
+
+struct auth_facts {
+	uint64_t stamp;
+	unsigned flags;      /* of enum auth_user_flag */
+	bool acts_for_some;  /* there is a grant */
+	bool acts_for_asked; /* it covers the name that was asked for */
+};
+
+/* What is known about the user, and whether they may act for `other`. */
+bool auth_cache_user(
+    struct auth_cache *cache, struct str name, struct str other, struct auth_facts *facts_r);
+/*
+ * Ask before reading the record; put refuses when the user was dropped since,
+ * for what was read may be the old record.
+ */
+uint64_t auth_cache_epoch(struct auth_cache *cache, struct str name);
+void auth_cache_put_user(struct auth_cache *cache, uint64_t epoch, const struct auth_user *user);
+/* Empty: all users. */
+void auth_cache_drop(struct auth_cache *cache, struct str name);
+
+/* False when the two together are too long to be remembered. */
+bool auth_cache_credential_key(
+    struct auth_cache *cache, struct str name, struct str password, struct siphash *key_r);
+bool auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp);
+void auth_cache_put_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp);
+#endif

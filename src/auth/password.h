@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_PASSWORD_H
+#define AUTH_PASSWORD_H
+/*
+ * Passwords and their verifiers: crypt(3) strings, yescrypt for new ones, and
+ * SCRAM-SHA-256 keys.  Everything here takes milliseconds by design: on a
+ * worker, never on a loop.
+ */
+#include <stdbool.h>
+
+#include "auth/user.h"
+#include "base/arena.h"
+#include "base/str.h"
+
+/* Bytes of a password, prepared: what crypt(3) takes. */
+#define AUTH_PASSWORD_MAX 511
+
+/*
+ * Verifiers for a new password, in the arena: yescrypt, SCRAM-SHA-256.  NULL
+ * when done, else why the password cannot be taken (a sentence for the user).
+ */
+const char *auth_password_make(struct str password, struct arena *arena, struct auth_user *user);
+/* Is it a verifier as a whole, of a method that this system knows? */
+bool auth_verifier_ok(struct str verifier);
+/* Does the password fit one of the user's verifiers? */
+bool auth_password_verify(struct str password, const struct auth_user *user);
+/* For a user that does not exist: as much work as verifying, then false. */
+bool auth_password_pretend(struct str password);
+#endif
