@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "auth/cache.h"
+
+static void
+put(struct auth_cache *cache, const char *name, uint64_t stamp)
+{
+	static const struct str patterns[] = {STR("b*"), STR("carl")};
+	struct auth_user user = {.name = str_of(name),
+	    .stamp = stamp,
+	    .flags = AUTH_USER_ADMIN,
+	    .acts_for = patterns,
+	    .acts_for_count = 2};
+
+	auth_cache_put_user(cache, auth_cache_epoch(cache, user.name), &user);
+}
+
+static void
+test_users(void **state)
+{
+	struct auth_cache *cache = auth_cache_new(64);
+	struct auth_facts facts;
+
+	(void)state;
+	assert_false(auth_cache_user(cache, STR("anna"), STR_NONE, &facts));
+	put(cache, "anna", 7);
+	assert_true(auth_cache_user(cache, STR("anna"), STR("bert"), &facts));
+	assert_true(facts.stamp == 7 && facts.flags == AUTH_USER_ADMIN);
+	assert_true(facts.acts_for_some && facts.acts_for_asked);
+	assert_true(auth_cache_user(cache, STR("anna"), STR("carla"), &facts));
+	assert_false(facts.acts_for_asked);
+	put(cache, "anna", 8);
+	assert_true(auth_cache_user(cache, STR("anna"), STR("carl"), &facts));
+	assert_true(facts.stamp == 8 && facts.acts_for_asked);
+	auth_cache_drop(cache, STR("anna"));
+	assert_false(auth_cache_user(cache, STR("anna"), STR_NONE, &facts));
+	put(cache, "anna", 9);
+	put(cache, "bert", 9);
+	auth_cache_drop(cache, STR_NONE);
+	assert_false(auth_cache_user(cache, STR("anna"), STR_NONE, &facts));
+	assert_false(auth_cache_user(cache, STR("bert"), STR_NONE, &facts));
+	auth_cache_free(&cache);
+	assert_null(cache);
+}
+
+static void
+test_old_record_is_not_put(void **state)
+{
+	struct auth_cache *cache = auth_cache_new(64);
+	const struct auth_user old = {.name = STR("anna"), .stamp = 1};
+	struct auth_facts facts;
+	uint64_t epoch = auth_cache_epoch(cache, old.name);
+
+	(void)state;
+	/* The record was read, then it changed, then what was read is put. */
+	auth_cache_drop(cache, old.name);
+	auth_cache_put_user(cache, epoch, &old);
+	assert_false(auth_cache_user(cache, old.name, STR_NONE, &facts));
+	epoch = auth_cache_epoch(cache, old.name);
+	auth_cache_drop(cache, STR_NONE);
+	auth_cache_put_user(cache, epoch, &old);
+	assert_false(auth_cache_user(cache, old.name, STR_NONE, &facts));
+	auth_cache_free(&cache);
+}
+
+static void
+test_bounded(void **state)
+{
+	struct auth_cache *cache = auth_cache_new(64);
+	struct auth_facts facts;
+	char name[32];
+	unsigned there = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		put(cache, name, i);
+		/* The one just put is always there. */
+		assert_true(auth_cache_user(cache, str_of(name), STR_NONE, &facts));
+		assert_true(facts.stamp == i);
+	}
+	for (unsigned i = 0; i < 5000; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		there += auth_cache_user(cache, str_of(name), STR_NONE, &facts);
+	}
+	assert_true(there <= 64 * 8 && there > 64 * 4);
+	auth_cache_free(&cache);
+}
+
+static void
+test_credentials(void **state)
+{
+	struct auth_cache *cache = auth_cache_new(64), *other = auth_cache_new(64);
+	struct siphash a, b, c;
+	char large[1100] = {0};
+
+	(void)state;
+	assert_true(auth_cache_credential_key(cache, STR("anna"), STR("secret"), &a));
+	assert_true(auth_cache_credential_key(cache, STR("annas"), STR("ecret"), &b));
+	assert_true(auth_cache_credential_key(other, STR("anna"), STR("secret"), &c));
+	assert_false(a.lo == b.lo && a.hi == b.hi);
+	assert_false(a.lo == c.lo && a.hi == c.hi);
+	assert_false(auth_cache_credential(cache, a, 1));
+	auth_cache_put_credential(cache, a, 1);
+	assert_true(auth_cache_credential(cache, a, 1));
+	assert_false(auth_cache_credential(cache, a, 2));
+	assert_false(auth_cache_credential(cache, b, 1));
+	auth_cache_put_credential(cache, a, 2);
+	assert_true(auth_cache_credential(cache, a, 2));
+	assert_false(auth_cache_credential(cache, a, 1));
+	/* An empty slot is no credential, whatever its bytes. */
+	assert_false(auth_cache_credential(cache, (struct siphash){0, 0}, 0));
+	assert_false(
+	    auth_cache_credential_key(cache, STR("anna"), (struct str){large, sizeof(large)}, &a));
+	assert_false(auth_cache_credential_key(cache, STR("anna"), STR(""), &a));
+	auth_cache_free(&cache);
+	auth_cache_free(&other);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_users),
+	    cmocka_unit_test(test_old_record_is_not_put), cmocka_unit_test(test_bounded),
+	    cmocka_unit_test(test_credentials)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
