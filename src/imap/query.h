@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_QUERY_H
+#define IMAP_QUERY_H
+/*
+ * Query: a compiled SEARCH program (RFC 3501 and RFC 9051 section 6.4.4), with
+ * sets resolved to UIDs, text converted to UTF-8, and keys ordered by cost.
+ *
+ * It is made on the loop, from the view; it is run over the mailbox's state,
+ * on the loop when imap_query_is_cheap(), on a worker otherwise.  Running is
+ * set arithmetic: each key gets the messages that are still in question and
+ * gives back those that match, so that flags narrow what is read from disk.
+ */
+#include "imap/imap.h"
+#include "wire/search.h"
+
+struct imap_query;
+
+enum imap_query_fault {
+	IMAP_QUERY_OK,
+	IMAP_QUERY_BAD_NUMBER,  /* a sequence number beyond the view */
+	IMAP_QUERY_BAD_CHARSET, /* RFC 5530 BADCHARSET */
+	IMAP_QUERY_BAD_TEXT     /* not text of the charset that was named */
+};
+
+/* In arena a, which frees what it holds beyond memory.  now: seconds since 1970. */
+enum imap_query_fault imap_query_new(struct arena *a, const struct imap_box *box,
+    struct store *store, const struct wire_search *args, int64_t now, struct imap_query **query_r);
+/* Needs neither disk nor a walk over records. */
+bool imap_query_is_cheap(const struct imap_query *query);
+/* The matching UIDs of the view that are still there; the caller's.  BLOCKING unless cheap.
+ * *failed_r is set when a message could not be read (it does not match then). */
+roaring_bitmap_t *imap_query_run(const struct imap_query *query, bool *failed_r);
+#endif
