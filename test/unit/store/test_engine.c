@@ -15,9 +15,7 @@
 
 #include "base/mem.h"
 #include "store/engine/mem/mem.h"
-#ifdef TEST_ROCKS
 #include "store/engine/rocks/rocks.h"
-#endif
 
 #define BLOB_FILE(n) (STORE_BLOB_FILE | (n))
 #define WRITERS 4
@@ -643,13 +641,11 @@ a_batch_gives_back_what_it_got(void **state)
 	    cmocka_unit_test_setup_teardown(read_only_writes_nothing, setup, teardown),            \
 	    cmocka_unit_test_setup_teardown(commits_are_counted, setup, teardown)
 
-#ifdef TEST_ROCKS
 static int
 setup_rocks(void **state)
 {
 	return bench_setup(state, &engine_rocks_class);
 }
-#endif
 
 int
 main(void)
@@ -657,9 +653,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_batch_gives_back_what_it_got),
 	    CONTRACT(setup_mem),
-#ifdef TEST_ROCKS
 	    CONTRACT(setup_rocks),
-#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The embedded engine over RocksDB's C API: commits, reads, iterators, blobs.
+ * How it is opened, and what is believed of the log: rocks_open.c.
+ *
+ * A commit is one write batch with a synced log write; commits of several
+ * threads share a flush (RocksDB's write groups).  Keys live in the column
+ * family "default", blobs in "blobs" under their id (8 bytes big-endian), where
+ * RocksDB keeps the values in blob files.
+ *
+ * Every call stands between engine_enter() and engine_leave(), an iterator from
+ * its making to its end; reopening waits until nobody is inside.  While it
+ * waits callers stay outside, unless an iterator is open: its owner may need
+ * more calls to get done.
+ */
+#include "store/engine/rocks/rocks.h"
+
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/engine/large.h"
+#include "store/engine/rocks/rocks_int.h"
+
+/* The free space is asked for again after so much time or so many bytes. */
+#define SPACE_MS 100
+#define SPACE_BYTES ((uint64_t)4 << 20)
+
+struct rocks_space {
+	pthread_mutex_t lock;
+	uint64_t mark, checked_ms, written, allowed;
+	bool full;
+};
+
+struct rocks_engine {
+	struct engine base;
+	struct rocks_config config;
+	int dir, lock_fd, large;
+	struct rocks_db db;
+	struct rocks_mark mark;
+	struct rocks_space space;
+	rocksdb_readoptions_t *read;
+	rocksdb_writeoptions_t *write;
+
+	pthread_mutex_t gate;
+	pthread_cond_t moved;
+	unsigned users, iters; /* inside; an iterator counts in both */
+	bool reopening;
+
+	atomic_bool broken; /* a commit's outcome is unknown */
+	atomic_uint_fast64_t commits, commit_ops, commit_bytes, flush_ns;
+};
+
+struct rocks_iter {
+	struct engine_iter base;
+	struct rocks_engine *engine;
+	rocksdb_readoptions_t *read; /* points into from and end */
+	rocksdb_iterator_t *it;
+	struct buf from, end;
+	bool reverse, started;
+	enum ts_err over; /* once not TS_OK, for ever */
+};
+
+struct rocks_writer {
+	struct engine_blob_writer base;
+	struct rocks_engine *engine;
+	struct large_writer *file;
+};
+
+/* ---- the gate ---- */
+
+static void
+gate_lock(struct rocks_engine *e)
+{
+	TS_ASSERT(pthread_mutex_lock(&e->gate) == 0);
+}
+
+static void
+gate_unlock(struct rocks_engine *e)
+{
+	TS_ASSERT(pthread_mutex_unlock(&e->gate) == 0);
+}
+
+/* False: closed, a reopen failed; then engine_leave() must not be called. */
+static bool
+engine_enter(struct rocks_engine *e, bool iter)
+{
+	bool open;
+
+	gate_lock(e);
+	while (e->reopening && e->iters == 0)
+		TS_ASSERT(pthread_cond_wait(&e->moved, &e->gate) == 0);
+	open = e->db.db != NULL;
+	if (open) {
+		e->users++;
+		e->iters += iter;
+	}
+	gate_unlock(e);
+	return open;
+}
+
+static void
+engine_leave(struct rocks_engine *e, bool iter)
+{
+	gate_lock(e);
+	e->users--;
+	e->iters -= iter;
+	if (e->reopening)
+		(void)pthread_cond_broadcast(&e->moved);
+	gate_unlock(e);
+}
+
+/* ---- free space ---- */
+
+static uint64_t
+free_bytes(const struct rocks_engine *e)
+{
+	struct statvfs st;
+
+	return fstatvfs(e->dir, &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX;
+}
+
+/* RocksDB must never meet a full device: its log would need a reopen to recover. */
+static bool
+space_left(struct rocks_engine *e, uint64_t bytes)
+{
+	struct rocks_space *s = &e->space;
+	uint64_t now = clock_mono_ms();
+	bool full;
+
+	if (s->mark == 0)
+		return true;
+	TS_ASSERT(pthread_mutex_lock(&s->lock) == 0);
+	if (now - s->checked_ms >= SPACE_MS || s->written + bytes > s->allowed ||
+	    s->checked_ms == 0) {
+		uint64_t left = free_bytes(e);
+
+		full = left < s->mark || left - s->mark < bytes;
+		if (full != s->full)
+			log_msg(full ? LOG_ERROR : LOG_WARNING, NULL,
+			    "%s: %s: %llu bytes are free, the mark is %llu", e->config.path,
+			    full ? "no more changes are taken" : "changes are taken again",
+			    (unsigned long long)left, (unsigned long long)s->mark);
+		s->full = full;
+		s->checked_ms = now;
+		s->written = 0;
+		s->allowed = bytes > SPACE_BYTES ? bytes : SPACE_BYTES;
+		if (!full && left - s->mark < s->allowed)
+			s->allowed = left - s->mark;
+	}
+	full = s->full;
+	if (!full)
+		s->written += bytes;
+	TS_ASSERT(pthread_mutex_unlock(&s->lock) == 0);
+	return !full;
+}
+
+/* ---- opening and closing ---- */
+
+static void
+config_read(struct rocks_config *config, const struct engine_options *opt)
+{
+	struct str rest = opt->text, word;
+	bool more = rest.n > 0;
+
+	config->path = mem_strdup(opt->path);
+	config->cache_bytes = opt->cache_bytes;
+	config->write_buffer_bytes = opt->write_buffer_bytes;
+	config->read_only = opt->read_only;
+	while (more) {
+		more = str_split(&rest, ' ', &word);
+		if (str_eq(word, STR("recover")))
+			config->recover = true;
+		else if (word.n > 0)
+			log_msg(LOG_WARNING, NULL, "engine option \"%.*s\" is not known",
+			    STR_ARG(word));
+	}
+}
+
+static enum ts_err
+engine_start(struct rocks_engine *e, char **text_r)
+{
+	enum ts_err err = rocks_dir_open(&e->config, &e->dir, &e->lock_fd, text_r);
+
+	if (err == TS_OK)
+		err = rocks_db_open(&e->config, e->dir, &e->mark, &e->db, text_r);
+	if (err == TS_OK)
+		err = large_dir_open(e->config.path, e->config.read_only, true, &e->large, text_r);
+	return err;
+}
+
+static void
+rocks_close(struct engine *engine)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+
+	TS_ASSERT(e->users == 0);
+	rocks_db_close(&e->db, !e->config.read_only && !atomic_load(&e->broken));
+	rocks_mark_close(&e->mark);
+	rocksdb_readoptions_destroy(e->read);
+	rocksdb_writeoptions_destroy(e->write);
+	for (size_t i = 0; i < 3; i++) {
+		int fd = i == 0 ? e->large : i == 1 ? e->lock_fd : e->dir;
+
+		if (fd >= 0)
+			(void)close(fd);
+	}
+	(void)pthread_mutex_destroy(&e->gate);
+	(void)pthread_mutex_destroy(&e->mark.lock);
+	(void)pthread_mutex_destroy(&e->space.lock);
+	(void)pthread_cond_destroy(&e->moved);
+	mem_free(e->config.path);
+	mem_free(e);
+}
+
+static enum ts_err
+rocks_open(const struct engine_options *opt, struct engine **engine_r, char **text_r)
+{
+	struct rocks_engine *e = mem_zalloc(sizeof(*e));
+	char *text = NULL;
+	enum ts_err err;
+
+	e->base.class = &engine_rocks_class;
+	e->dir = e->lock_fd = e->large = e->mark.fd = -1;
+	e->space.mark = opt->free_space_mark;
+	TS_ASSERT(pthread_mutex_init(&e->gate, NULL) == 0);
+	TS_ASSERT(pthread_mutex_init(&e->mark.lock, NULL) == 0);
+	TS_ASSERT(pthread_mutex_init(&e->space.lock, NULL) == 0);
+	TS_ASSERT(pthread_cond_init(&e->moved, NULL) == 0);
+	e->read = rocksdb_readoptions_create();
+	e->write = rocksdb_writeoptions_create();
+	rocksdb_writeoptions_set_sync(e->write, 1);
+	config_read(&e->config, opt);
+	err = engine_start(e, &text);
+	*engine_r = NULL;
+	if (text_r != NULL)
+		*text_r = text;
+	else
+		mem_free(text);
+	if (err != TS_OK)
+		rocks_close(&e->base);
+	else
+		*engine_r = &e->base;
+	return err;
+}
+
+/*
+ * The old database is closed without a flush: after a failed write its log,
+ * not its memory, says what is so.
+ */
+static enum ts_err
+rocks_reopen(struct engine *engine, char **text_r)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	char *text = NULL;
+	enum ts_err err;
+
+	gate_lock(e);
+	while (e->reopening)
+		TS_ASSERT(pthread_cond_wait(&e->moved, &e->gate) == 0);
+	e->reopening = true;
+	while (e->users > 0)
+		TS_ASSERT(pthread_cond_wait(&e->moved, &e->gate) == 0);
+	gate_unlock(e);
+
+	rocks_db_close(&e->db, false);
+	err = rocks_db_open(&e->config, e->dir, &e->mark, &e->db, &text);
+	if (err == TS_OK)
+		atomic_store(&e->broken, false);
+
+	gate_lock(e);
+	e->reopening = false;
+	(void)pthread_cond_broadcast(&e->moved);
+	gate_unlock(e);
+	if (text_r != NULL)
+		*text_r = text;
+	else
+		mem_free(text);
+	return err;
+}
+
+/* ---- commits ---- */
+
+static struct str
+blob_key(uint64_t blob, char key[8])
+{
+	for (int i = 7; i >= 0; i--, blob >>= 8)
+		key[i] = (char)(blob & 0xFF);
+	return (struct str){key, 8};
+}
+
+static void
+batch_add(struct rocks_engine *e, rocksdb_writebatch_t *wb, const struct engine_op *op)
+{
+	char id[8];
+	struct str key = op->key;
+
+	switch (op->kind) {
+	case ENGINE_PUT:
+		rocksdb_writebatch_put_cf(
+		    wb, e->db.cf[ROCKS_KEYS], key.p, key.n, op->value.p, op->value.n);
+		break;
+	case ENGINE_DELETE:
+		rocksdb_writebatch_delete_cf(wb, e->db.cf[ROCKS_KEYS], key.p, key.n);
+		break;
+	case ENGINE_DELETE_RANGE:
+		rocksdb_writebatch_delete_range_cf(
+		    wb, e->db.cf[ROCKS_KEYS], key.p, key.n, op->value.p, op->value.n);
+		break;
+	case ENGINE_PUT_BLOB:
+		key = blob_key(op->blob, id);
+		rocksdb_writebatch_put_cf(
+		    wb, e->db.cf[ROCKS_BLOBS], key.p, key.n, op->value.p, op->value.n);
+		break;
+	case ENGINE_DELETE_BLOB:
+		key = blob_key(op->blob, id);
+		if ((op->blob & STORE_BLOB_FILE) == 0)
+			rocksdb_writebatch_delete_cf(wb, e->db.cf[ROCKS_BLOBS], key.p, key.n);
+		break;
+	}
+}
+
+/* TS_UNKNOWN whatever went wrong: a write that failed half-way cannot be told from others. */
+static enum ts_err
+batch_write(struct rocks_engine *e, const struct engine_batch *batch)
+{
+	rocksdb_writebatch_t *wb = rocksdb_writebatch_create();
+	uint64_t start = clock_mono_ns();
+	struct engine_op op;
+	char *text = NULL;
+	enum ts_err err = TS_OK;
+
+	for (size_t at = 0; engine_batch_next(batch, &at, &op);)
+		batch_add(e, wb, &op);
+	if (rocksdb_writebatch_count(wb) > 0)
+		rocksdb_write(e->db.db, e->write, wb, &text);
+	if (text != NULL) {
+		atomic_store(&e->broken, true);
+		err = TS_FAIL(TS_UNKNOWN, "%s: a commit failed: %s", e->config.path, text);
+		rocksdb_free(text);
+	} else {
+		rocks_mark_set(&e->mark, rocksdb_get_latest_sequence_number(e->db.db));
+		atomic_fetch_add(&e->flush_ns, clock_mono_ns() - start);
+	}
+	rocksdb_writebatch_destroy(wb);
+	return err;
+}
+
+static void
+remove_files(struct rocks_engine *e, const struct engine_batch *batch)
+{
+	struct engine_op op;
+
+	for (size_t at = 0; engine_batch_next(batch, &at, &op);) {
+		if (op.kind == ENGINE_DELETE_BLOB && (op.blob & STORE_BLOB_FILE) != 0)
+			large_remove(e->large, op.blob);
+	}
+}
+
+static enum ts_err
+rocks_commit(struct engine *engine, const struct engine_batch *batch)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	enum ts_err err;
+
+	if (e->config.read_only)
+		return TS_DENIED;
+	if (!engine_enter(e, false))
+		return TS_UNAVAILABLE;
+	if (atomic_load(&e->broken))
+		err = TS_UNAVAILABLE;
+	else if (!space_left(e, engine_batch_bytes(batch)))
+		err = TS_FULL;
+	else
+		err = batch_write(e, batch);
+	if (err == TS_OK) {
+		remove_files(e, batch);
+		atomic_fetch_add(&e->commits, 1);
+		atomic_fetch_add(&e->commit_ops, engine_batch_count(batch));
+		atomic_fetch_add(&e->commit_bytes, engine_batch_bytes(batch));
+	}
+	engine_leave(e, false);
+	return err;
+}
+
+/* ---- reading ---- */
+
+/* RocksDB's words name the file and the place.  A missing file is damage of what it held. */
+static enum ts_err
+read_failed(const struct rocks_engine *e, const char *words)
+{
+	bool damaged =
+	    strncmp(words, "Corruption", 10) == 0 || strstr(words, "No such file") != NULL;
+
+	return TS_FAIL(damaged ? TS_DAMAGED : TS_IO, "%s: %s", e->config.path, words);
+}
+
+/* *slice_r is the caller's to destroy when TS_OK. */
+static enum ts_err
+get_pinned(struct rocks_engine *e, enum rocks_cf cf, struct str key,
+    rocksdb_pinnableslice_t **slice_r, struct str *value_r)
+{
+	char *text = NULL;
+	enum ts_err err;
+
+	*slice_r = rocksdb_get_pinned_cf(e->db.db, e->read, e->db.cf[cf], key.p, key.n, &text);
+	if (text != NULL) {
+		err = read_failed(e, text);
+		rocksdb_free(text);
+		return err;
+	}
+	if (*slice_r == NULL)
+		return TS_NOT_FOUND;
+	value_r->p = rocksdb_pinnableslice_value(*slice_r, &value_r->n);
+	return TS_OK;
+}
+
+static enum ts_err
+rocks_get(struct engine *engine, struct str key, struct buf *value)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	rocksdb_pinnableslice_t *slice;
+	struct str found;
+	enum ts_err err;
+
+	if (!engine_enter(e, false))
+		return TS_UNAVAILABLE;
+	err = get_pinned(e, ROCKS_KEYS, key, &slice, &found);
+	if (err == TS_OK) {
+		buf_str(value, found);
+		rocksdb_pinnableslice_destroy(slice);
+	}
+	engine_leave(e, false);
+	return err;
+}
+
+static struct engine_iter *
+rocks_iter_new(struct engine *engine, struct str from, struct str end, bool reverse)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	struct rocks_iter *iter = mem_zalloc(sizeof(*iter));
+
+	iter->base.class = engine->class;
+	iter->reverse = reverse;
+	if (end.n > 0 && str_cmp(from, end) >= 0) {
+		iter->over = TS_NOT_FOUND;
+		return &iter->base;
+	}
+	if (!engine_enter(e, true)) {
+		iter->over = TS_UNAVAILABLE;
+		return &iter->base;
+	}
+	iter->engine = e;
+	buf_str(&iter->from, from);
+	buf_str(&iter->end, end);
+	iter->read = rocksdb_readoptions_create();
+	if (from.n > 0)
+		rocksdb_readoptions_set_iterate_lower_bound(iter->read, iter->from.p, iter->from.n);
+	if (end.n > 0)
+		rocksdb_readoptions_set_iterate_upper_bound(iter->read, iter->end.p, iter->end.n);
+	iter->it = rocksdb_create_iterator_cf(e->db.db, iter->read, e->db.cf[ROCKS_KEYS]);
+	return &iter->base;
+}
+
+static void
+iter_step(struct rocks_iter *iter)
+{
+	if (!iter->started && iter->reverse)
+		rocksdb_iter_seek_to_last(iter->it);
+	else if (!iter->started)
+		rocksdb_iter_seek_to_first(iter->it);
+	else if (iter->reverse)
+		rocksdb_iter_prev(iter->it);
+	else
+		rocksdb_iter_next(iter->it);
+	iter->started = true;
+}
+
+static enum ts_err
+rocks_iter_next(struct engine_iter *base, struct str *key_r, struct str *value_r)
+{
+	struct rocks_iter *iter = (struct rocks_iter *)base;
+	char *text = NULL;
+
+	if (iter->over != TS_OK)
+		return iter->over;
+	iter_step(iter);
+	if (rocksdb_iter_valid(iter->it)) {
+		key_r->p = rocksdb_iter_key(iter->it, &key_r->n);
+		value_r->p = rocksdb_iter_value(iter->it, &value_r->n);
+		return TS_OK;
+	}
+	rocksdb_iter_get_error(iter->it, &text);
+	iter->over = text != NULL ? read_failed(iter->engine, text) : TS_NOT_FOUND;
+	rocksdb_free(text);
+	return iter->over;
+}
+
+static void
+rocks_iter_free(struct engine_iter *base)
+{
+	struct rocks_iter *iter = (struct rocks_iter *)base;
+
+	if (iter->it != NULL) {
+		rocksdb_iter_destroy(iter->it);
+		rocksdb_readoptions_destroy(iter->read);
+		engine_leave(iter->engine, true);
+	}
+	buf_fini(&iter->from);
+	buf_fini(&iter->end);
+	mem_free(iter);
+}
+
+/* ---- blobs ---- */
+
+static enum ts_err
+rocks_blob_read(struct engine *engine, uint64_t blob, uint64_t off, uint64_t len, struct buf *value)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	rocksdb_pinnableslice_t *slice;
+	struct str found;
+	char key[8];
+	enum ts_err err;
+
+	if ((blob & STORE_BLOB_FILE) != 0)
+		return large_read(e->large, blob, off, len, value);
+	if (!engine_enter(e, false))
+		return TS_UNAVAILABLE;
+	err = get_pinned(e, ROCKS_BLOBS, blob_key(blob, key), &slice, &found);
+	if (err == TS_OK) {
+		if (off < found.n)
+			buf_put(value, found.p + off,
+			    len < found.n - off ? (size_t)len : found.n - (size_t)off);
+		rocksdb_pinnableslice_destroy(slice);
+	}
+	engine_leave(e, false);
+	return err;
+}
+
+static enum ts_err
+rocks_blob_size(struct engine *engine, uint64_t blob, uint64_t *size_r)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	rocksdb_pinnableslice_t *slice;
+	struct str found;
+	char key[8];
+	enum ts_err err;
+
+	if ((blob & STORE_BLOB_FILE) != 0)
+		return large_size(e->large, blob, size_r);
+	if (!engine_enter(e, false))
+		return TS_UNAVAILABLE;
+	err = get_pinned(e, ROCKS_BLOBS, blob_key(blob, key), &slice, &found);
+	if (err == TS_OK) {
+		*size_r = found.n;
+		rocksdb_pinnableslice_destroy(slice);
+	}
+	engine_leave(e, false);
+	return err;
+}
+
+static enum ts_err
+rocks_blob_create(struct engine *engine, uint64_t blob, struct engine_blob_writer **w_r)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	struct rocks_writer *w;
+	struct large_writer *file;
+	enum ts_err err;
+
+	TS_ASSERT((blob & STORE_BLOB_FILE) != 0);
+	*w_r = NULL;
+	if (e->config.read_only)
+		return TS_DENIED;
+	if (!space_left(e, 0))
+		return TS_FULL;
+	err = large_create(e->large, blob, &file);
+	if (err != TS_OK)
+		return err;
+	w = mem_zalloc(sizeof(*w));
+	w->base.class = engine->class;
+	w->engine = e;
+	w->file = file;
+	*w_r = &w->base;
+	return TS_OK;
+}
+
+static enum ts_err
+rocks_blob_write(struct engine_blob_writer *base, struct str bytes)
+{
+	struct rocks_writer *w = (struct rocks_writer *)base;
+
+	if (!space_left(w->engine, bytes.n))
+		return TS_FULL;
+	return large_write(w->file, bytes);
+}
+
+static enum ts_err
+rocks_blob_map(struct engine_blob_writer *base, struct str *bytes_r)
+{
+	return large_map(((struct rocks_writer *)base)->file, bytes_r);
+}
+
+static enum ts_err
+rocks_blob_finish(struct engine_blob_writer **base)
+{
+	struct rocks_writer *w = (struct rocks_writer *)*base;
+	enum ts_err err = large_finish(&w->file);
+
+	mem_free(w);
+	*base = NULL;
+	return err;
+}
+
+static void
+rocks_blob_abort(struct engine_blob_writer **base)
+{
+	struct rocks_writer *w = (struct rocks_writer *)*base;
+
+	large_abort(&w->file);
+	mem_free(w);
+	*base = NULL;
+}
+
+static enum ts_err
+rocks_blob_files(struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg)
+{
+	return large_list(((struct rocks_engine *)engine)->large, fn, arg);
+}
+
+/* ---- figures ---- */
+
+static uint64_t
+property(struct rocks_engine *e, enum rocks_cf cf, const char *name)
+{
+	uint64_t value = 0;
+
+	return rocksdb_property_int_cf(e->db.db, e->db.cf[cf], name, &value) == 0 ? value : 0;
+}
+
+/* used_bytes: tables and blob files; blobs with files of their own are not in it. */
+static void
+rocks_stats(struct engine *engine, struct engine_stats *stats_r)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+
+	*stats_r = (struct engine_stats){
+	    .commits = atomic_load(&e->commits),
+	    .commit_ops = atomic_load(&e->commit_ops),
+	    .commit_bytes = atomic_load(&e->commit_bytes),
+	    .flush_ns_total = atomic_load(&e->flush_ns),
+	    .free_bytes = free_bytes(e),
+	};
+	if (!engine_enter(e, false))
+		return;
+	for (int i = 0; i < ROCKS_CFS; i++) {
+		stats_r->used_bytes += property(e, i, "rocksdb.total-sst-files-size");
+		stats_r->used_bytes += property(e, i, "rocksdb.total-blob-file-size");
+	}
+	engine_leave(e, false);
+}
+
+const struct engine_class engine_rocks_class = {
+    .name = "rocks",
+    .open = rocks_open,
+    .close = rocks_close,
+    .commit = rocks_commit,
+    .get = rocks_get,
+    .iter_new = rocks_iter_new,
+    .iter_next = rocks_iter_next,
+    .iter_free = rocks_iter_free,
+    .blob_read = rocks_blob_read,
+    .blob_size = rocks_blob_size,
+    .blob_create = rocks_blob_create,
+    .blob_write = rocks_blob_write,
+    .blob_map = rocks_blob_map,
+    .blob_finish = rocks_blob_finish,
+    .blob_abort = rocks_blob_abort,
+    .blob_files = rocks_blob_files,
+    .reopen = rocks_reopen,
+    .stats = rocks_stats,
+};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_ENGINE_ROCKS_ROCKS_EXTRA_H
+#define STORE_ENGINE_ROCKS_ROCKS_EXTRA_H
+/* What RocksDB's C API lacks, in C++ behind a C face. */
+#include <rocksdb/c.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Gives opt a logger that passes warnings and errors on to base/log and writes
+ * no file, and a listener that keeps damage found by a compaction from closing
+ * the whole store for writing.  False: this build of RocksDB does not have the
+ * structures we know.
+ */
+bool rocks_extra_attach(rocksdb_options_t *opt);
+/* The last log file in which opt's logger was told of damage, into name; empty if none. */
+void rocks_extra_damaged_log(const rocksdb_options_t *opt, char *name, size_t size);
+/* A rocksdb_*_compression value for index tables that this build has. */
+int rocks_extra_compression(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

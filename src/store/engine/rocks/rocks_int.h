@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_ENGINE_ROCKS_ROCKS_INT_H
+#define STORE_ENGINE_ROCKS_ROCKS_INT_H
+/* What the files of the RocksDB engine share. */
+#include <pthread.h>
+#include <rocksdb/c.h>
+#include <stdatomic.h>
+
+#include "store/engine.h"
+#include "store/engine/rocks/rocks_extra.h"
+
+#define ROCKS_FORMAT 1 /* of the folder; written in its file `format` */
+
+/* ---- the commit mark: rocks_mark.c ---- */
+
+/*
+ * commit.mark holds the log's sequence number as of the last acknowledged
+ * commit: 8 bytes "TSMARK1\n", the number, XXH3-64 of those 16; numbers
+ * little-endian.  It is written after each commit and flushed about once a
+ * second, so after a power cut it may be behind, never ahead.
+ */
+struct rocks_mark {
+	pthread_mutex_t lock;
+	int fd;
+	uint64_t seq;        /* written */
+	uint64_t flushed_ms; /* when */
+	bool complained;
+};
+
+/* Reads (makes, unless read_only) the file in dir.  *found_r: there was one.  TS_DAMAGED: its
+ * checksum does not hold. */
+enum ts_err rocks_mark_open(struct rocks_mark *mark, int dir, bool read_only, bool *found_r);
+void rocks_mark_set(struct rocks_mark *mark, uint64_t seq);
+/* Sets it back, after an operator gave up what lay behind a damage. */
+enum ts_err rocks_mark_reset(struct rocks_mark *mark, uint64_t seq);
+void rocks_mark_close(struct rocks_mark *mark);
+
+/* ---- opening: rocks_open.c ---- */
+
+enum rocks_cf { ROCKS_KEYS, ROCKS_BLOBS, ROCKS_CFS };
+
+struct rocks_db {
+	rocksdb_t *db; /* NULL: closed */
+	rocksdb_column_family_handle_t *cf[ROCKS_CFS];
+};
+
+struct rocks_config {
+	char *path;
+	uint64_t cache_bytes, write_buffer_bytes;
+	bool read_only, recover;
+};
+
+/* dir: the store's folder, locked.  Checks the log against the mark before anything is changed. */
+enum ts_err rocks_db_open(const struct rocks_config *config, int dir, struct rocks_mark *mark,
+    struct rocks_db *db_r, char **text_r);
+/* flush: write what is in memory into tables, for a quick start. */
+void rocks_db_close(struct rocks_db *db, bool flush);
+/* Opens (makes) the folder and takes its lock. */
+enum ts_err rocks_dir_open(
+    const struct rocks_config *config, int *dir_r, int *lock_r, char **text_r);
+
+/* malloc'ed text. */
+char *rocks_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#endif
