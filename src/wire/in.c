@@ -12,6 +12,8 @@ void
 wire_in_init(struct wire_in *in, struct str bytes, struct arena *arena,
     const struct wire_dialect *dialect, const struct wire_limits *limits)
 {
+	if (bytes.p == NULL)
+		bytes = STR("");
 	*in = (struct wire_in){
 	    .start = bytes.p,
 	    .p = bytes.p,
@@ -27,6 +29,8 @@ wire_in_sub(const struct wire_in *in, struct str bytes)
 {
 	struct wire_in sub = *in;
 
+	if (bytes.p == NULL)
+		bytes = STR("");
 	sub.p = bytes.p;
 	sub.end = bytes.p + bytes.n;
 	if (bytes.p < in->start || sub.end > in->end)

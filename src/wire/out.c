@@ -41,20 +41,17 @@ shape_of(const struct wire_dialect *d, struct str s)
 void
 wire_out_quoted(struct buf *b, struct str s)
 {
-	const char *p = s.p, *end = s.p + s.n;
+	size_t from = 0;
 
 	buf_putc(b, '"');
-	while (p < end) {
-		const char *from = p;
-
-		while (p < end && *p != '"' && *p != '\\')
-			p++;
-		buf_put(b, from, (size_t)(p - from));
-		if (p < end) {
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '"' || s.p[i] == '\\') {
+			buf_put(b, s.p + from, i - from);
 			buf_putc(b, '\\');
-			buf_putc(b, *p++);
+			from = i;
 		}
-	}
+	if (s.n > 0)
+		buf_put(b, s.p + from, s.n - from);
 	buf_putc(b, '"');
 }
 

@@ -94,9 +94,13 @@ decode_shift(struct buf *b, const char *p, const char *end, const char **p_r)
 bool
 wire_utf7_to_utf8(struct buf *b, struct str utf7)
 {
-	const char *p = utf7.p, *end = utf7.p + utf7.n, *shift_end = NULL;
+	const char *p, *end, *shift_end = NULL;
 	size_t was = b->n;
 
+	if (utf7.n == 0)
+		return true;
+	p = utf7.p;
+	end = p + utf7.n;
 	while (p < end) {
 		unsigned char c = (unsigned char)*p++;
 
@@ -170,9 +174,12 @@ take_char(const unsigned char **p)
 void
 wire_utf8_to_utf7(struct buf *b, struct str utf8)
 {
-	const unsigned char *p = (const unsigned char *)utf8.p, *end = p + utf8.n;
+	const unsigned char *p = (const unsigned char *)utf8.p, *end;
 	struct encoder e = {.b = b};
 
+	if (utf8.n == 0)
+		return;
+	end = p + utf8.n;
 	TS_ASSERT(str_is_utf8(utf8));
 	while (p < end) {
 		uint32_t c = take_char(&p);
@@ -199,10 +206,11 @@ wire_utf8_to_utf7(struct buf *b, struct str utf8)
 bool
 wire_name_ok(struct str utf8)
 {
-	const unsigned char *p = (const unsigned char *)utf8.p, *end = p + utf8.n;
+	const unsigned char *p = (const unsigned char *)utf8.p, *end;
 
 	if (utf8.n == 0 || !str_is_utf8(utf8))
 		return false;
+	end = p + utf8.n;
 	while (p < end) {
 		uint32_t c = take_char(&p);
 
