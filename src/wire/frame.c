@@ -29,11 +29,11 @@ size_of_digits(const char *p, const char *end)
 
 /*
  * Does the line [from, end) (line end not included) end with the head of a
- * literal?  A head whose start lies before `from` because it was dropped
- * counts as one without end.
+ * literal?  open: what was dropped before `from` ended within the digits of a
+ * head, which is then one of a size without end.
  */
 static bool
-line_literal(const char *from, const char *end, bool dropped, struct wire_frame_literal *lit_r)
+line_literal(const char *from, const char *end, bool open, struct wire_frame_literal *lit_r)
 {
 	const char *p = end, *digits_end;
 
@@ -52,7 +52,7 @@ line_literal(const char *from, const char *end, bool dropped, struct wire_frame_
 		return false;
 	if (p == from) {
 		lit_r->size = UINT64_MAX;
-		return dropped;
+		return open;
 	}
 	if (p[-1] != '{')
 		return false;
@@ -144,8 +144,17 @@ wire_frame_refuse(struct wire_frame *f)
 			f->skip = UINT64_MAX;
 	} else
 		f->skip = f->line;
-	f->scanned = 0; /* from now on: whether the front of the line was dropped */
+	f->open = false;
 	f->lit = (struct wire_frame_literal){0};
+}
+
+/* Does [from, end) end within the digits of a literal's head, if what was before it did or not? */
+static bool
+ends_open(const char *from, const char *end, bool before)
+{
+	while (end > from && is_digit(end[-1]))
+		end--;
+	return end > from ? end[-1] == '{' : before;
 }
 
 /* Drops from the line that starts at *drop; true: it ended, f->skip or the end is next. */
@@ -160,17 +169,17 @@ skip_line(struct wire_frame *f, struct str bytes, size_t *drop)
 	if (nl == NULL) {
 		if (left > SKIP_KEEP) {
 			*drop = bytes.n - SKIP_KEEP;
-			f->scanned = 1;
+			f->open = ends_open(from, bytes.p + *drop, f->open);
 		}
 		return false;
 	}
 	text_end = nl > from && nl[-1] == '\r' ? nl - 1 : nl;
 	*drop = (size_t)(nl + 1 - bytes.p);
-	if (!f->line_only && line_literal(from, text_end, f->scanned > 0, &lit) && !lit.sync)
+	if (!f->line_only && line_literal(from, text_end, f->open, &lit) && !lit.sync)
 		f->skip = lit.size;
 	else
 		f->ends_after_skip = true;
-	f->scanned = 0;
+	f->open = false;
 	return true;
 }
 

@@ -62,7 +62,7 @@ struct wire_frame {
 	/* private */
 	size_t scanned, line;
 	uint32_t literals;
-	bool ends_after_skip;
+	bool ends_after_skip, open;
 };
 
 enum wire_frame_result wire_frame_scan(

@@ -248,7 +248,8 @@ static void
 long_lines_are_skipped(void **state)
 {
 	static const char *const tails[] = {"\r\n", " {4+}\r\nab\r\n\r\n", " {4}\r\n",
-	    "{99999999999999999999999999999999999999+}\r\n"};
+	    "{99999999999999999999999999999999999999+}\r\n",
+	    "99999999999999999999999999999999999999+}\r\n"};
 	struct buf b = {0};
 
 	(void)state;
