@@ -35,9 +35,9 @@ struct mail_addresses {
 };
 
 /*
- * Appends the addresses of a field value (folded or not).  At most max
- * addresses in the list in all, ends of groups not counted; every group that
- * begins also ends.
+ * Appends the addresses of a field value (folded or not), until the list has
+ * max entries.  Every group that begins also ends, if need be by one entry
+ * more than max.
  */
 void mail_parse_addresses(struct str value, size_t max, struct mail_addresses *list);
 void mail_addresses_fini(struct mail_addresses *list);

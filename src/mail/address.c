@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Address lists: see address.h.  Every byte of the value is written at most
+ * once to the list's text, whose room is taken beforehand, so addresses can
+ * point into it while it grows.
+ */
+#include "mail/address.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "mail/lex_int.h"
+#include "mail/text.h"
+
+struct parse {
+	const char *p, *end;
+	struct mail_addresses *list;
+	bool in_group;
+	/* The address being read.  Its words stand in list->text from `words` on. */
+	size_t words;
+	size_t last; /* where the last word without a dot before it begins */
+	bool any;    /* there has been a word, even an empty one */
+	bool gap;    /* blanks or a comment behind the last token */
+	bool dot;    /* the last token was a dot */
+	bool whole;  /* route, mailbox, host are known */
+	bool angled; /* from angle brackets, so that no others count */
+	struct str comment, name, route, mailbox, host;
+};
+
+static void
+put(struct parse *a, char c)
+{
+	struct buf *t = &a->list->text;
+
+	if (c == '\0' || c == '\r' || c == '\n')
+		return;
+	TS_ASSERT(t->n < t->cap);
+	t->p[t->n++] = c;
+}
+
+static struct str
+text_from(const struct parse *a, size_t from)
+{
+	return (struct str){a->list->text.p + from, a->list->text.n - from};
+}
+
+static void
+skip(struct parse *a)
+{
+	if (lex_skip_cfws(&a->p, a->end, &a->comment))
+		a->gap = true;
+}
+
+static void
+begin_address(struct parse *a)
+{
+	a->words = a->last = a->list->text.n;
+	a->any = a->gap = a->dot = a->whole = a->angled = false;
+	a->comment = a->name = a->route = a->mailbox = a->host = STR_NONE;
+}
+
+/* Room for the texts of a value of n bytes; moves what points into the text along with it. */
+static void
+reserve(struct mail_addresses *l, size_t n)
+{
+	const char *old = l->text.p;
+
+	buf_room(&l->text, n);
+	if (old == NULL || old == l->text.p)
+		return;
+	for (size_t i = 0; i < l->n; i++) {
+		struct str *s[] = {&l->v[i].name, &l->v[i].route, &l->v[i].mailbox, &l->v[i].host};
+
+		for (size_t k = 0; k < 4; k++)
+			if (s[k]->p != NULL && s[k]->n > 0)
+				s[k]->p = l->text.p + ((uintptr_t)s[k]->p - (uintptr_t)old);
+	}
+}
+
+static void
+add(struct parse *a, enum mail_address_kind kind)
+{
+	struct mail_addresses *l = a->list;
+	struct mail_address *to;
+
+	if (l->n == l->cap) {
+		l->cap = l->cap > 0 ? l->cap * 2 : 4;
+		l->v = mem_realloc(l->v, l->cap * sizeof(*l->v));
+	}
+	to = &l->v[l->n++];
+	*to = (struct mail_address){.kind = kind, .mailbox = STR(""), .host = STR("")};
+	if (kind == MAIL_ADDRESS_END)
+		return;
+	if (a->name.n > 0)
+		to->name = a->name;
+	if (a->route.n > 0)
+		to->route = a->route;
+	if (a->mailbox.n > 0)
+		to->mailbox = a->mailbox;
+	if (a->host.n > 0)
+		to->host = a->host;
+}
+
+/* A comment serves as the name of an address that has no other: "a@b (Name)". */
+static void
+name_from_comment(struct parse *a)
+{
+	size_t from = a->list->text.n;
+	struct str c = a->comment;
+
+	for (size_t i = 0; i < c.n; i++) {
+		if (c.p[i] == '\\' && i + 1 < c.n)
+			i++;
+		put(a, c.p[i]);
+	}
+	a->name = str_trim(text_from(a, from));
+}
+
+/* The address ends here, at a comma, a semicolon, or the end. */
+static void
+finish(struct parse *a)
+{
+	if (!a->whole && a->any) { /* no @: a mailbox without a host */
+		a->list->broken = true;
+		a->mailbox = text_from(a, a->words);
+		a->whole = true;
+	}
+	if (a->whole) {
+		if (a->name.n == 0)
+			name_from_comment(a);
+		add(a, MAIL_ADDRESS_MAILBOX);
+	}
+	begin_address(a);
+}
+
+/* Before a word: what separates it from the one before. */
+static void
+begin_word(struct parse *a)
+{
+	if (a->gap && a->any)
+		put(a, ' ');
+	if (!a->any || (a->gap && !a->dot))
+		a->last = a->list->text.n;
+	a->any = true;
+	a->gap = a->dot = false;
+}
+
+static void
+take_quoted(struct parse *a)
+{
+	begin_word(a);
+	for (a->p++; a->p < a->end && *a->p != '"'; a->p++) {
+		if (*a->p == '\\' && a->p + 1 < a->end)
+			a->p++;
+		put(a, *a->p);
+	}
+	if (a->p < a->end)
+		a->p++;
+	else
+		a->list->broken = true;
+}
+
+static bool
+special(char c)
+{
+	return lex_blank(c) || c == '(' || c == ')' || c == '<' || c == '>' || c == ',' ||
+	       c == ';' || c == ':' || c == '@' || c == '"' || c == '.';
+}
+
+static void
+take_atom(struct parse *a)
+{
+	begin_word(a);
+	do
+		put(a, *a->p++);
+	while (a->p < a->end && !special(*a->p));
+}
+
+static void
+take_dot(struct parse *a)
+{
+	a->gap = false; /* "J . Doe" is "J. Doe" */
+	a->any = a->dot = true;
+	put(a, '.');
+	a->p++;
+}
+
+/* What follows the @, blanks and comments around its dots left out. */
+static struct str
+take_domain(struct parse *a)
+{
+	size_t from = a->list->text.n;
+	bool joined = true;
+
+	for (;;) {
+		skip(a);
+		if (a->p >= a->end || (special(*a->p) && *a->p != '.'))
+			break;
+		if (*a->p == '[') { /* a domain literal, with its brackets */
+			while (a->p < a->end && *a->p != ']' && *a->p != '>' && *a->p != ',')
+				put(a, *a->p++);
+			if (a->p < a->end && *a->p == ']')
+				put(a, *a->p++);
+			break;
+		}
+		if (!joined && *a->p != '.')
+			break;
+		joined = *a->p == '.';
+		do
+			put(a, *a->p++);
+		while (a->p < a->end && !special(*a->p));
+	}
+	if (a->list->text.n == from)
+		a->list->broken = true;
+	return text_from(a, from);
+}
+
+/* "foo.bar @ host" without angle brackets; a->p is behind the @. */
+static void
+take_bare(struct parse *a)
+{
+	struct buf *t = &a->list->text;
+	size_t to = a->last;
+
+	/* "john . doe@host" (RFC 5322 obs-local-part): no blanks behind dots. */
+	for (size_t i = a->last; i < t->n; i++)
+		if (t->p[i] != ' ' || i == a->last || t->p[i - 1] != '.')
+			t->p[to++] = t->p[i];
+	t->n = to;
+	if (!a->any)
+		a->last = t->n;
+	a->list->broken |= !a->any || a->last > a->words;
+	a->mailbox = text_from(a, a->last);
+	a->name = str_trim((struct str){t->p + a->words, a->last - a->words});
+	put(a, '@');
+	a->host = take_domain(a);
+	a->any = a->whole = true;
+}
+
+/* "@one,@two:" in front of an angle address (RFC 5322 obs-route). */
+static void
+take_route(struct parse *a)
+{
+	size_t from = a->list->text.n;
+
+	while (a->p < a->end && *a->p != ':' && *a->p != '>') {
+		skip(a);
+		if (a->p < a->end && *a->p != ':' && *a->p != '>')
+			put(a, *a->p++);
+	}
+	if (a->p < a->end && *a->p == ':') {
+		a->p++;
+		a->route = text_from(a, from);
+		return;
+	}
+	/* "<@host>": no mailbox. */
+	a->list->broken = true;
+	a->host = text_from(a, from);
+	if (a->host.n > 0)
+		a->host = (struct str){a->host.p + 1, a->host.n - 1};
+}
+
+static void
+take_local_part(struct parse *a)
+{
+	size_t from = a->list->text.n;
+
+	for (;;) {
+		skip(a);
+		if (a->p >= a->end || *a->p == '@' || *a->p == '>' || *a->p == ',')
+			break;
+		if (*a->p == '"') {
+			a->any = a->gap = false; /* no space before it */
+			take_quoted(a);
+		} else {
+			put(a, *a->p++);
+		}
+	}
+	a->mailbox = text_from(a, from);
+}
+
+static void
+take_angle(struct parse *a)
+{
+	size_t words = a->words;
+
+	a->name = a->any ? str_trim(text_from(a, words)) : STR_NONE;
+	a->route = a->mailbox = a->host = STR_NONE;
+	a->p++;
+	skip(a);
+	if (a->p < a->end && *a->p == '@')
+		take_route(a);
+	if (a->host.p == NULL)
+		take_local_part(a);
+	if (a->p < a->end && *a->p == '@') {
+		a->p++;
+		a->host = take_domain(a);
+	}
+	while (a->p < a->end && *a->p != '>' && *a->p != ',') {
+		a->list->broken = true;
+		a->p++;
+	}
+	if (a->p < a->end && *a->p == '>')
+		a->p++;
+	else
+		a->list->broken = true;
+	a->any = a->whole = a->angled = true;
+}
+
+static void
+take_colon(struct parse *a)
+{
+	a->p++;
+	if (a->in_group || !a->any || a->whole) {
+		a->list->broken = true;
+		if (!a->whole) /* a group in a group: its name is dropped */
+			begin_address(a);
+		return;
+	}
+	a->mailbox = text_from(a, a->words);
+	add(a, MAIL_ADDRESS_GROUP);
+	a->in_group = true;
+	begin_address(a);
+}
+
+static void
+take_token(struct parse *a)
+{
+	switch (*a->p) {
+	case ',':
+		a->p++;
+		finish(a);
+		break;
+	case ';':
+		a->p++;
+		finish(a);
+		a->list->broken |= !a->in_group;
+		if (a->in_group)
+			add(a, MAIL_ADDRESS_END);
+		a->in_group = false;
+		break;
+	case ':':
+		take_colon(a);
+		break;
+	case '<':
+		if (!a->angled) {
+			take_angle(a);
+		} else {
+			a->list->broken = true;
+			a->p++;
+		}
+		break;
+	case '@':
+		a->p++;
+		if (!a->whole)
+			take_bare(a);
+		else
+			a->list->broken = true;
+		break;
+	case '"':
+		take_quoted(a);
+		break;
+	case '.':
+		take_dot(a);
+		break;
+	case '>':
+	case ')':
+		a->list->broken = true;
+		a->p++;
+		break;
+	default:
+		take_atom(a);
+	}
+}
+
+void
+mail_parse_addresses(struct str value, size_t max, struct mail_addresses *list)
+{
+	struct parse a = {.p = value.p, .end = value.p + value.n, .list = list};
+
+	if (value.n == 0)
+		return;
+	reserve(list, value.n * 2 + 16);
+	begin_address(&a);
+	for (;;) {
+		skip(&a);
+		if (a.p >= a.end)
+			break;
+		if (list->n >= max) {
+			list->cut = true;
+			begin_address(&a);
+			break;
+		}
+		take_token(&a);
+	}
+	finish(&a);
+	if (a.in_group)
+		add(&a, MAIL_ADDRESS_END);
+}
+
+void
+mail_addresses_fini(struct mail_addresses *list)
+{
+	mem_free(list->v);
+	buf_fini(&list->text);
+	*list = (struct mail_addresses){0};
+}
+
+void
+mail_addresses_text(const struct mail_addresses *list, struct buf *out)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < list->n; i++) {
+		const struct mail_address *a = &list->v[i];
+
+		if (a->kind == MAIL_ADDRESS_END) {
+			buf_putc(out, ';');
+			first = false;
+			continue;
+		}
+		if (!first)
+			buf_puts(out, ", ");
+		first = a->kind == MAIL_ADDRESS_GROUP;
+		if (a->kind == MAIL_ADDRESS_GROUP) {
+			mail_words_decode(a->mailbox, out);
+			buf_puts(out, ": ");
+			continue;
+		}
+		if (a->name.n > 0) {
+			mail_words_decode(a->name, out);
+			buf_puts(out, " <");
+		}
+		mail_words_decode(a->mailbox, out);
+		if (a->host.n > 0) {
+			buf_putc(out, '@');
+			mail_words_decode(a->host, out);
+		}
+		if (a->name.n > 0)
+			buf_putc(out, '>');
+	}
+}

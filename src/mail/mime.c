@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The walk over the lines of a message: see mime_int.h.
+ *
+ * The open parts form a stack: the message, containers inside it, and on top
+ * the part whose header or body the current line belongs to.  A delimiter
+ * line of any open multipart closes all that is above it, so parts that were
+ * never ended are ended by those around them.
+ */
+#include "mail/mime_int.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "mail/header.h"
+
+#define NAME_LIMIT 127      /* bytes of a type, subtype or charset name */
+#define BOUNDARY_LIMIT 1000 /* RFC 2046 5.1.1 allows 70 */
+
+struct open {
+	uint32_t part;
+	bool in_header;
+	bool delimited; /* a delimiter has been seen */
+	bool closed;    /* the close-delimiter has been seen: the epilogue */
+	uint32_t boundary_off,
+	    boundary_len; /* in walk.boundaries; 0: not a multipart, or none given */
+};
+
+struct walk {
+	struct str message;
+	const struct mail_limits *limits;
+	struct mime *m;
+	struct open *open;
+	uint32_t depth;      /* open parts */
+	uint32_t multiparts; /* of them with a boundary to look for */
+	struct buf boundaries;
+	uint64_t lf; /* line ends before the current line */
+	bool full;
+};
+
+static struct open *
+top(struct walk *w)
+{
+	return &w->open[w->depth - 1];
+}
+
+static struct mime_part *
+push(struct walk *w, uint32_t parent, uint64_t off)
+{
+	struct mime *m = w->m;
+	struct mime_part *p;
+
+	if (m->n == m->cap) {
+		m->cap = m->cap > 0 ? m->cap * 2 : 8;
+		m->v = mem_realloc(m->v, m->cap * sizeof(*m->v));
+	}
+	p = &m->v[m->n];
+	*p = (struct mime_part){.parent = parent, .header_off = off, .body_off = off};
+	p->lf_before = w->lf;
+	p->end = m->n + 1;
+	if (m->n > 0)
+		p->number = ++m->v[parent].children;
+	m->n++;
+	return p;
+}
+
+static void
+open_part(struct walk *w, uint32_t parent, uint64_t off)
+{
+	push(w, parent, off);
+	/* limits->nesting containers and the leaf in them; see `deep` in end_header(). */
+	w->open[w->depth++] = (struct open){.part = w->m->n - 1, .in_header = true};
+}
+
+static struct mime_span
+put_name(struct mime *m, struct str s)
+{
+	struct mime_span span = {(uint32_t)m->names.n, (uint32_t)s.n};
+
+	for (size_t i = 0; i < s.n; i++)
+		buf_putc(&m->names, (char)ascii_lower((unsigned char)s.p[i]));
+	return span;
+}
+
+static void
+set_type(struct mime *m, struct mime_part *p, struct str type, struct str subtype)
+{
+	p->type = put_name(m, type);
+	p->subtype = put_name(m, subtype);
+}
+
+/* RFC 2045 5.1: is it a token? */
+static bool
+token(struct str s)
+{
+	if (s.n == 0 || s.n > NAME_LIMIT)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c <= ' ' || c >= 127 || strchr("()<>@,;:\\\"/[]?=", c) != NULL)
+			return false;
+	}
+	return true;
+}
+
+/* The fields that a part is made of: the first of each name counts. */
+static void
+read_fields(struct walk *w, struct mime_part *p)
+{
+	struct str rest = {w->message.p + p->header_off, p->header_len};
+	struct mail_field f;
+	struct {
+		struct str name;
+		struct str *to;
+	} wanted[] = {
+	    {STR("type"), &p->f_type},
+	    {STR("transfer-encoding"), &p->f_encoding},
+	    {STR("id"), &p->f_id},
+	    {STR("description"), &p->f_description},
+	    {STR("md5"), &p->f_md5},
+	    {STR("disposition"), &p->f_disposition},
+	    {STR("language"), &p->f_language},
+	    {STR("location"), &p->f_location},
+	};
+
+	while (mail_field_next(&rest, &f)) {
+		struct str tail;
+
+		if (f.name.n < 10 || !str_has_iprefix(f.name, STR("content-")))
+			continue;
+		tail = (struct str){f.name.p + 8, f.name.n - 8};
+		if (f.value.n > w->limits->field) {
+			f.value.n = w->limits->field;
+			w->m->cut = true;
+		}
+		for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+			if (str_ieq(tail, wanted[i].name) && wanted[i].to->p == NULL)
+				*wanted[i].to = f.value;
+	}
+}
+
+static void
+read_params(struct walk *w, struct mime_part *p, struct mail_params *params)
+{
+	struct open *o = top(w);
+	struct str name, value;
+
+	while (mail_param_next(params, &name, &value)) {
+		if (p->charset.len == 0 && str_ieq(name, STR("charset")) && value.n <= NAME_LIMIT)
+			p->charset = put_name(w->m, str_trim(value));
+		if (o->boundary_len == 0 && str_ieq(name, STR("boundary"))) {
+			value = str_trim(value);
+			if (value.n == 0 || value.n > BOUNDARY_LIMIT)
+				continue;
+			o->boundary_off = (uint32_t)w->boundaries.n;
+			o->boundary_len = (uint32_t)value.n;
+			buf_str(&w->boundaries, value);
+		}
+	}
+}
+
+static void
+read_type(struct walk *w, struct mime_part *p)
+{
+	bool digest = p->parent != (uint32_t)(p - w->m->v) && w->m->v[p->parent].digest;
+	struct mail_params params;
+	struct str type = STR_NONE, subtype = STR_NONE;
+
+	mail_params_init(&params, p->f_type);
+	subtype = params.first;
+	if (p->f_type.p != NULL && str_split(&subtype, '/', &type) && token(type) &&
+	    token(subtype)) {
+		set_type(w->m, p, type, subtype);
+	} else {
+		/* RFC 2045 5.2; RFC 2046 5.1.5 for what is in a digest. */
+		p->defaulted = true;
+		if (digest && p->f_type.p == NULL)
+			set_type(w->m, p, STR("message"), STR("rfc822"));
+		else
+			set_type(w->m, p, STR("text"), STR("plain"));
+	}
+	read_params(w, p, &params);
+	mail_params_fini(&params);
+}
+
+static enum mail_part_kind
+kind_of(struct mime *m, const struct mime_part *p)
+{
+	struct str type = mime_name(m, p->type), subtype = mime_name(m, p->subtype);
+
+	if (str_eq(type, STR("multipart")))
+		return MAIL_PART_MULTIPART;
+	if (str_eq(type, STR("message")) &&
+	    (str_eq(subtype, STR("rfc822")) || str_eq(subtype, STR("global"))))
+		return MAIL_PART_MESSAGE;
+	return MAIL_PART_LEAF;
+}
+
+/* The header of the top part ends at off, where its body begins. */
+static void
+end_header(struct walk *w, uint64_t off)
+{
+	struct open *o = top(w);
+	uint32_t index = o->part;
+	struct mime_part *p = &w->m->v[index];
+	bool deep = w->depth > w->limits->nesting || w->m->n >= w->limits->parts;
+
+	p->header_len = off - p->header_off;
+	p->body_off = off;
+	p->lf_before = w->lf;
+	o->in_header = false;
+	read_fields(w, p);
+	p->encoding = mail_encoding_of(p->f_encoding);
+	read_type(w, p);
+	p->kind = kind_of(w->m, p);
+	if (p->kind != MAIL_PART_LEAF && deep) {
+		p->kind = MAIL_PART_LEAF;
+		p->opaque = w->m->cut = true;
+		set_type(w->m, p, STR("application"), STR("octet-stream"));
+		p->charset = (struct mime_span){0};
+	}
+	if (p->kind != MAIL_PART_MULTIPART) {
+		w->boundaries.n -= o->boundary_len;
+		o->boundary_len = 0;
+	}
+	w->multiparts += o->boundary_len > 0;
+	p->digest =
+	    p->kind == MAIL_PART_MULTIPART && str_eq(mime_name(w->m, p->subtype), STR("digest"));
+	if (p->kind == MAIL_PART_MESSAGE)
+		open_part(w, index, off);
+}
+
+/* RFC 3501 says nothing of a multipart without parts, and its grammar has no
+ * room for one: it gets one text part. */
+static void
+make_up_child(struct walk *w, uint32_t index, bool delimited)
+{
+	struct mime_part *p = &w->m->v[index], *child;
+	uint64_t off = delimited ? p->body_off + p->body_len : p->body_off;
+
+	child = push(w, index, off);
+	p = &w->m->v[index];
+	child->made_up = child->defaulted = true;
+	child->body_len = delimited ? 0 : p->body_len;
+	child->lines = delimited ? 0 : p->lines;
+	set_type(w->m, child, STR("text"), STR("plain"));
+}
+
+/* The top part ends at off; lf line ends stand before it in the message. */
+static void
+close_part(struct walk *w, uint64_t off, uint64_t lf)
+{
+	struct open o = *top(w);
+	struct mime_part *p = &w->m->v[o.part];
+
+	if (off > p->body_off) {
+		p->body_len = off - p->body_off;
+		p->lines = lf - p->lf_before + (w->message.p[off - 1] != '\n');
+	}
+	if (p->kind == MAIL_PART_MULTIPART && p->children == 0)
+		make_up_child(w, o.part, o.delimited);
+	w->m->v[o.part].end = w->m->n;
+	w->boundaries.n -= o.boundary_len;
+	w->multiparts -= o.boundary_len > 0;
+	w->depth--;
+}
+
+enum line { LINE_OTHER, LINE_DELIMITER, LINE_CLOSE };
+
+/* Whose delimiter is this line, which begins with "--"?  The innermost one counts. */
+static enum line
+match(struct walk *w, struct str line, uint32_t *depth_r)
+{
+	line = (struct str){line.p + 2, line.n - 2};
+	while (line.n > 0 && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t' ||
+	                         line.p[line.n - 1] == '\r' || line.p[line.n - 1] == '\n'))
+		line.n--;
+	if (line.n == 0 || line.n > BOUNDARY_LIMIT + 2)
+		return LINE_OTHER;
+	for (uint32_t i = w->depth; i-- > 0;) {
+		const struct open *o = &w->open[i];
+		bool close = line.n == (size_t)o->boundary_len + 2;
+
+		if (o->boundary_len == 0 || o->closed || (line.n != o->boundary_len && !close) ||
+		    memcmp(line.p, w->boundaries.p + o->boundary_off, o->boundary_len) != 0)
+			continue;
+		if (close && memcmp(line.p + o->boundary_len, "--", 2) != 0)
+			continue;
+		*depth_r = i + 1;
+		return close ? LINE_CLOSE : LINE_DELIMITER;
+	}
+	return LINE_OTHER;
+}
+
+/* A delimiter line of the open multipart at depth, from off to next. */
+static void
+delimiter(struct walk *w, uint32_t depth, enum line what, uint64_t off, uint64_t next)
+{
+	const char *s = w->message.p;
+	uint64_t end = off, lf = w->lf;
+
+	while (top(w)->in_header)
+		end_header(w, off);
+	/* RFC 2046 5.1.1: the line end before the delimiter belongs to it. */
+	if (end > 0 && s[end - 1] == '\n') {
+		end--;
+		lf--;
+		if (end > 0 && s[end - 1] == '\r')
+			end--;
+	}
+	while (w->depth > depth)
+		close_part(w, end, lf);
+	w->open[depth - 1].delimited = true;
+	if (what == LINE_CLOSE) {
+		w->open[depth - 1].closed = true;
+	} else {
+		w->lf++; /* the new part begins behind this line */
+		open_part(w, w->open[depth - 1].part, next);
+		w->lf--;
+	}
+}
+
+static void
+take_line(struct walk *w, uint64_t off, uint64_t next)
+{
+	struct str line = {w->message.p + off, next - off};
+	uint32_t depth;
+	enum line what;
+
+	if (line.p[0] == '-' && line.n > 2 && line.p[1] == '-' && w->multiparts > 0 && !w->full) {
+		what = match(w, line, &depth);
+		if (what == LINE_DELIMITER && w->m->n >= w->limits->parts) {
+			/* From here on all text belongs to the part that is open. */
+			w->full = w->m->cut = true;
+			what = LINE_OTHER;
+		}
+		if (what != LINE_OTHER) {
+			delimiter(w, depth, what, off, next);
+			return;
+		}
+	}
+	if (top(w)->in_header && (line.p[0] == '\n' || (line.n == 2 && line.p[0] == '\r'))) {
+		w->lf++; /* the body begins behind the empty line */
+		end_header(w, next);
+		w->lf--;
+	}
+}
+
+void
+mime_parse(struct str message, const struct mail_limits *limits, struct mime *m)
+{
+	struct walk w = {.message = message, .limits = limits, .m = m};
+	uint64_t off = 0;
+
+	*m = (struct mime){0};
+	w.open = mem_zalloc(((size_t)limits->nesting + 2) * sizeof(*w.open));
+	open_part(&w, 0, 0);
+	while (off < message.n) {
+		const char *nl = memchr(message.p + off, '\n', message.n - off);
+		uint64_t next = nl != NULL ? (uint64_t)(nl - message.p) + 1 : message.n;
+
+		take_line(&w, off, next);
+		w.lf += nl != NULL;
+		off = next;
+	}
+	while (top(&w)->in_header)
+		end_header(&w, message.n);
+	while (w.depth > 0)
+		close_part(&w, message.n, w.lf);
+	buf_fini(&w.boundaries);
+	mem_free(w.open);
+}
+
+void
+mime_fini(struct mime *m)
+{
+	mem_free(m->v);
+	buf_fini(&m->names);
+	*m = (struct mime){0};
+}

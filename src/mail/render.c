@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What FETCH sends of a message's structure: see render_int.h. */
+#include "mail/render_int.h"
+
+#include "mail/header.h"
+
+/* A longer quoted string would be legal, but is hard on line-minded clients. */
+#define QUOTED_MAX 1000
+
+/* A string without CR, LF or NUL: quoted if it can be, else a literal. */
+static void
+put_string(struct str s, struct buf *out)
+{
+	char *q;
+	bool plain = s.n <= QUOTED_MAX;
+
+	for (size_t i = 0; plain && i < s.n; i++)
+		plain = (unsigned char)s.p[i] < 0x80;
+	if (!plain) {
+		buf_putc(out, '{');
+		buf_u64(out, s.n);
+		buf_puts(out, "}\r\n");
+		buf_str(out, s);
+		return;
+	}
+	q = buf_room(out, s.n * 2 + 2);
+	*q++ = '"';
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\')
+			*q++ = '\\';
+		*q++ = s.p[i];
+	}
+	*q++ = '"';
+	out->n = (size_t)(q - out->p);
+}
+
+/* A field value, unfolded and within limits; NIL when absent. */
+static void
+put_value(struct render *r, struct str value, struct buf *out)
+{
+	if (value.p == NULL) {
+		buf_puts(out, "NIL");
+		return;
+	}
+	r->scratch.n = 0;
+	r->cut |= value.n > r->limits->field;
+	mail_unfold(value, r->limits->field, &r->scratch);
+	put_string(buf_as_str(&r->scratch), out);
+}
+
+/* ---- envelope ---- */
+
+static void
+take_addresses(struct render *r, struct str value, struct mail_addresses *list)
+{
+	if (value.n > r->limits->field) {
+		value.n = r->limits->field;
+		list->cut = true;
+	}
+	mail_parse_addresses(value, r->limits->addresses, list);
+	r->cut |= list->cut;
+}
+
+/* One From, Sender and Reply-To count; To, Cc and Bcc add up (RFC 5322 4.5.3). */
+static void
+envelope_field(struct render *r, const struct mail_field *f, struct envelope *e)
+{
+	struct {
+		struct str name;
+		struct str *text;
+		struct mail_addresses *list;
+		bool *has;
+		bool once;
+	} known[] = {
+	    {STR("date"), &e->date, NULL, NULL, true},
+	    {STR("subject"), &e->subject, NULL, NULL, true},
+	    {STR("in-reply-to"), &e->in_reply_to, NULL, NULL, true},
+	    {STR("message-id"), &e->message_id, NULL, NULL, true},
+	    {STR("references"), &e->references, NULL, NULL, true},
+	    {STR("from"), NULL, &e->from, &e->has_from, true},
+	    {STR("sender"), NULL, &e->sender, NULL, true},
+	    {STR("reply-to"), NULL, &e->reply_to, NULL, true},
+	    {STR("to"), NULL, &e->to, &e->has_to, false},
+	    {STR("cc"), NULL, &e->cc, &e->has_cc, false},
+	    {STR("bcc"), NULL, &e->bcc, &e->has_bcc, false},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!str_ieq(f->name, known[i].name))
+			continue;
+		if (known[i].has != NULL)
+			*known[i].has = true;
+		if (known[i].text != NULL && known[i].text->p == NULL)
+			*known[i].text = f->value;
+		if (known[i].list != NULL && (!known[i].once || known[i].list->n == 0))
+			take_addresses(r, f->value, known[i].list);
+		return;
+	}
+}
+
+void
+envelope_read(struct render *r, struct str header, struct envelope *e)
+{
+	struct mail_field f;
+
+	*e = (struct envelope){0};
+	while (mail_field_next(&header, &f)) {
+		/* First letters of the names above: most fields are none of them. */
+		if (f.name.n > 0 && f.name.n <= 11 &&
+		    strchr("dsimrftcb", ascii_lower((unsigned char)f.name.p[0])) != NULL &&
+		    f.name.p[0] != '\0')
+			envelope_field(r, &f, e);
+	}
+}
+
+void
+envelope_fini(struct envelope *e)
+{
+	struct mail_addresses *lists[] = {
+	    &e->from, &e->sender, &e->reply_to, &e->to, &e->cc, &e->bcc};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		mail_addresses_fini(lists[i]);
+}
+
+static void
+put_nstring(struct str s, struct buf *out)
+{
+	if (s.p == NULL)
+		buf_puts(out, "NIL");
+	else
+		put_string(s, out);
+}
+
+static void
+put_address(const struct mail_address *a, struct buf *out)
+{
+	if (a->kind == MAIL_ADDRESS_END) {
+		buf_puts(out, "(NIL NIL NIL NIL)");
+		return;
+	}
+	buf_putc(out, '(');
+	put_nstring(a->name, out);
+	buf_putc(out, ' ');
+	put_nstring(a->route, out);
+	buf_putc(out, ' ');
+	put_string(a->mailbox, out);
+	buf_putc(out, ' ');
+	/* A host of NIL would say that a group begins, so a missing one is "". */
+	if (a->kind == MAIL_ADDRESS_GROUP)
+		buf_puts(out, "NIL");
+	else
+		put_string(a->host, out);
+	buf_putc(out, ')');
+}
+
+static void
+put_addresses(const struct mail_addresses *list, struct buf *out)
+{
+	if (list->n == 0) {
+		buf_puts(out, "NIL");
+		return;
+	}
+	buf_putc(out, '(');
+	for (size_t i = 0; i < list->n; i++)
+		put_address(&list->v[i], out);
+	buf_putc(out, ')');
+}
+
+void
+render_envelope(struct render *r, const struct envelope *e, struct buf *out)
+{
+	/* RFC 9051 7.5.2: an absent or empty Sender or Reply-To is that of From. */
+	const struct mail_addresses *lists[] = {&e->from, e->sender.n > 0 ? &e->sender : &e->from,
+	    e->reply_to.n > 0 ? &e->reply_to : &e->from, &e->to, &e->cc, &e->bcc};
+
+	buf_putc(out, '(');
+	put_value(r, e->date, out);
+	buf_putc(out, ' ');
+	put_value(r, e->subject, out);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		buf_putc(out, ' ');
+		put_addresses(lists[i], out);
+	}
+	buf_putc(out, ' ');
+	put_value(r, e->in_reply_to, out);
+	buf_putc(out, ' ');
+	put_value(r, e->message_id, out);
+	buf_putc(out, ')');
+}
+
+/* ---- structure ---- */
+
+struct structure {
+	struct render *r;
+	const struct mime *m;
+	struct buf *body;          /* BODY; what both forms share is written here first */
+	struct buf *bodystructure; /* and copied there by share() */
+	size_t shared;             /* how far */
+};
+
+static void
+share(struct structure *s)
+{
+	buf_put(s->bodystructure, s->body->p + s->shared, s->body->n - s->shared);
+	s->shared = s->body->n;
+}
+
+/* ("name" "value" ...) or NIL, names and values as they are in the message. */
+static void
+put_params(struct mail_params *p, struct buf *out)
+{
+	struct str name, value;
+	size_t from = out->n;
+
+	while (mail_param_next(p, &name, &value)) {
+		buf_putc(out, out->n == from ? '(' : ' ');
+		put_string(name, out);
+		buf_putc(out, ' ');
+		put_string(value, out);
+	}
+	if (out->n == from)
+		buf_puts(out, "NIL");
+	else
+		buf_putc(out, ')');
+}
+
+static void
+put_type_params(const struct mime_part *p, struct buf *out)
+{
+	struct mail_params params;
+
+	if (p->f_type.p == NULL) {
+		/* RFC 2045 5.2; a nested message has no charset. */
+		buf_puts(out, p->kind == MAIL_PART_LEAF ? "(\"charset\" \"us-ascii\")" : "NIL");
+		return;
+	}
+	mail_params_init(&params, p->f_type);
+	put_params(&params, out);
+	mail_params_fini(&params);
+}
+
+static struct str
+language_part(struct str *rest)
+{
+	struct str part = STR("");
+
+	while (part.n == 0 && str_split(rest, ',', &part))
+		part = str_trim(part);
+	return part;
+}
+
+/* RFC 3282: a list of tags, comments removed. */
+static void
+put_language(struct str value, struct buf *out)
+{
+	struct mail_params p;
+	struct str rest, part;
+	size_t from = out->n;
+
+	mail_params_init(&p, value);
+	for (rest = p.first; rest.p != NULL && (part = language_part(&rest)).n > 0;) {
+		buf_putc(out, out->n == from ? '(' : ' ');
+		put_string(part, out);
+	}
+	if (out->n == from)
+		buf_puts(out, "NIL");
+	else
+		buf_putc(out, ')');
+	mail_params_fini(&p);
+}
+
+static void
+put_disposition(struct str value, struct buf *out)
+{
+	struct mail_params p;
+
+	mail_params_init(&p, value);
+	if (p.first.n == 0) {
+		buf_puts(out, "NIL");
+	} else {
+		buf_putc(out, '(');
+		put_string(p.first, out);
+		buf_putc(out, ' ');
+		put_params(&p, out);
+		buf_putc(out, ')');
+	}
+	mail_params_fini(&p);
+}
+
+/* RFC 2557 4.4.2: blanks in a long URI come from folding and are no part of it. */
+static void
+put_location(struct render *r, struct str value, struct buf *out)
+{
+	char *q;
+
+	if (value.p == NULL) {
+		buf_puts(out, "NIL");
+		return;
+	}
+	r->scratch.n = 0;
+	mail_unfold(value, r->limits->field, &r->scratch);
+	q = r->scratch.p;
+	for (size_t i = 0; i < r->scratch.n; i++)
+		if (r->scratch.p[i] != ' ' && r->scratch.p[i] != '\t')
+			*q++ = r->scratch.p[i];
+	if (r->scratch.n > 0)
+		r->scratch.n = (size_t)(q - r->scratch.p);
+	put_string(buf_as_str(&r->scratch), out);
+}
+
+/* ` disposition language location)`, the end of both extension lists, behind a common part. */
+static void
+put_extension_tail(struct structure *s, const struct mime_part *p)
+{
+	struct buf *out = s->bodystructure;
+
+	buf_putc(out, ' ');
+	put_disposition(p->f_disposition, out);
+	buf_putc(out, ' ');
+	put_language(p->f_language, out);
+	buf_putc(out, ' ');
+	put_location(s->r, p->f_location, out);
+	buf_putc(out, ')');
+	buf_putc(s->body, ')');
+	s->shared = s->body->n;
+}
+
+/* Type as it is written in the message; the lower-case one where there is none. */
+static void
+put_type(const struct mime *m, const struct mime_part *p, struct buf *out)
+{
+	struct mail_params params = {0};
+	struct str type, subtype;
+
+	if (p->defaulted || p->opaque) {
+		type = mime_name(m, p->type);
+		subtype = mime_name(m, p->subtype);
+	} else {
+		mail_params_init(&params, p->f_type);
+		subtype = params.first;
+		str_split(&subtype, '/', &type);
+	}
+	if (p->kind != MAIL_PART_MULTIPART) {
+		put_string(type, out);
+		buf_putc(out, ' ');
+	}
+	put_string(subtype, out);
+	if (p->kind != MAIL_PART_MULTIPART) {
+		buf_putc(out, ' ');
+		if (p->opaque)
+			buf_puts(out, "NIL"); /* those of a container would say too much */
+		else if (p->defaulted)
+			put_type_params(p, out);
+		else
+			put_params(&params, out);
+	}
+	mail_params_fini(&params);
+}
+
+/* RFC 9051 body-fields: parameters have gone out with the type. */
+static void
+put_basic(struct structure *s, const struct mime_part *p)
+{
+	struct buf *out = s->body;
+	struct mail_params encoding;
+
+	put_type(s->m, p, out);
+	buf_putc(out, ' ');
+	put_value(s->r, p->f_id, out);
+	buf_putc(out, ' ');
+	put_value(s->r, p->f_description, out);
+	buf_putc(out, ' ');
+	mail_params_init(&encoding, p->f_encoding);
+	put_string(encoding.first.n > 0 ? encoding.first : STR("7bit"), out);
+	mail_params_fini(&encoding);
+	buf_putc(out, ' ');
+	buf_u64(out, p->body_len);
+}
+
+static void put_part(struct structure *s, uint32_t index);
+
+static void
+put_message_part(struct structure *s, uint32_t index)
+{
+	const struct mime_part *p = &s->m->v[index], *child = &s->m->v[index + 1];
+	struct envelope e;
+
+	envelope_read(
+	    s->r, (struct str){s->r->message.p + child->header_off, child->header_len}, &e);
+	buf_putc(s->body, ' ');
+	render_envelope(s->r, &e, s->body);
+	envelope_fini(&e);
+	buf_putc(s->body, ' ');
+	share(s);
+	put_part(s, index + 1);
+	buf_putc(s->body, ' ');
+	buf_u64(s->body, p->lines);
+}
+
+static void
+put_leaf_lines(struct structure *s, const struct mime_part *p)
+{
+	if (!str_eq(mime_name(s->m, p->type), STR("text")))
+		return;
+	buf_putc(s->body, ' ');
+	buf_u64(s->body, p->lines);
+}
+
+/* Recursion is bounded by limits->nesting, at most MAIL_NESTING_MAX. */
+static void
+put_part(struct structure *s, uint32_t index)
+{
+	const struct mime_part *p = &s->m->v[index];
+
+	buf_putc(s->body, '(');
+	if (p->kind == MAIL_PART_MULTIPART) {
+		share(s);
+		for (uint32_t i = index + 1; i < p->end; i = s->m->v[i].end)
+			put_part(s, i);
+		buf_putc(s->body, ' ');
+		put_type(s->m, p, s->body);
+		share(s);
+		buf_putc(s->bodystructure, ' ');
+		put_type_params(p, s->bodystructure);
+	} else {
+		put_basic(s, p);
+		if (p->kind == MAIL_PART_MESSAGE)
+			put_message_part(s, index);
+		else
+			put_leaf_lines(s, p);
+		share(s);
+		buf_putc(s->bodystructure, ' ');
+		put_value(s->r, p->f_md5, s->bodystructure);
+	}
+	put_extension_tail(s, p);
+}
+
+void
+render_structure(
+    struct render *r, const struct mime *m, struct buf *body, struct buf *bodystructure)
+{
+	struct structure s = {r, m, body, bodystructure, body->n};
+
+	put_part(&s, 0);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Summaries made and opened: see summary.h.  All numbers are little-endian:
+ *
+ *     0   4  "TSM" and the version, 1
+ *     4   4  length of the whole
+ *     8   8  XXH3 of all that follows
+ *     16  8  size of the message
+ *     24  8  length of its header
+ *     32  8  sent
+ *     40  4  sent_day
+ *     44  4  flags
+ *     48  4  number of parts
+ *     52  4  offset of the names of types and charsets
+ *     56  8  for each text: offset, length (0xffffffff: absent)
+ *     …  64  for each part: see put_part()
+ *     …      the texts, the names
+ */
+#include "mail/summary.h"
+
+#include <endian.h>
+#include <xxhash.h>
+
+#include "mail/date.h"
+#include "mail/header.h"
+#include "mail/lex_int.h"
+#include "mail/render_int.h"
+#include "mail/text.h"
+
+#define HEAD 56u
+#define PART 64u
+#define ABSENT UINT32_MAX
+#define MAGIC "TSM\1"
+/* A sort key is cut here: texts that agree so far are equal for every reader. */
+#define KEY_MAX 512u
+
+_Static_assert(MAIL_TEXT_COUNT < 64, "the table of texts is small");
+
+static void
+put_le32(char *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (char)(v >> (8 * i));
+}
+
+static uint32_t
+get_le32(const char *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return le32toh(v);
+}
+
+static uint64_t
+get_le64(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, 8);
+	return le64toh(v);
+}
+
+/* ---- making ---- */
+
+struct making {
+	struct render r;
+	struct mime m;
+	struct envelope e;
+	struct buf *out;
+	size_t base; /* where the summary begins in out */
+	struct buf scratch, key;
+	uint32_t flags;
+};
+
+/* The text `which` is what has been appended to out since `from`. */
+static void
+note_text(struct making *k, enum mail_text which, size_t from)
+{
+	char *row = k->out->p + k->base + HEAD + (size_t)which * 8;
+
+	put_le32(row, (uint32_t)(from - k->base));
+	put_le32(row + 4, (uint32_t)(k->out->n - from));
+}
+
+static void
+note_absent(struct making *k, enum mail_text which)
+{
+	put_le32(k->out->p + k->base + HEAD + (size_t)which * 8 + 4, ABSENT);
+}
+
+/* A decoded text becomes a sort key. */
+static void
+put_key(struct making *k, enum mail_text which, struct str text)
+{
+	size_t from = k->out->n;
+
+	if (text.n > KEY_MAX)
+		text.n = KEY_MAX;
+	if (text.n > 0)
+		mail_casemap(text, k->out);
+	if (k->out->n - from > KEY_MAX)
+		k->out->n = from + KEY_MAX;
+	note_text(k, which, from);
+}
+
+static void
+put_subject(struct making *k)
+{
+	struct str subject = k->e.subject;
+	size_t from = k->out->n;
+
+	k->scratch.n = 0;
+	k->key.n = 0;
+	if (subject.p == NULL) {
+		note_absent(k, MAIL_TEXT_SUBJECT);
+	} else {
+		if (subject.n > k->r.limits->field)
+			subject.n = k->r.limits->field;
+		mail_words_decode(subject, &k->scratch);
+		buf_str(k->out, buf_as_str(&k->scratch));
+		note_text(k, MAIL_TEXT_SUBJECT, from);
+		if (mail_base_subject(buf_as_str(&k->scratch), &k->key))
+			k->flags |= MAIL_SUMMARY_REPLY;
+	}
+	put_key(k, MAIL_TEXT_KEY_SUBJECT, buf_as_str(&k->key));
+}
+
+static void
+put_addresses_text(
+    struct making *k, enum mail_text which, const struct mail_addresses *list, bool present)
+{
+	size_t from = k->out->n;
+
+	if (!present) {
+		note_absent(k, which);
+		return;
+	}
+	mail_addresses_text(list, k->out);
+	note_text(k, which, from);
+}
+
+/* RFC 5256: the mailbox of the first address. */
+static void
+put_mailbox_key(struct making *k, enum mail_text which, const struct mail_addresses *list)
+{
+	k->key.n = 0;
+	if (list->n > 0)
+		mail_words_decode(list->v[0].mailbox, &k->key);
+	put_key(k, which, buf_as_str(&k->key));
+}
+
+/* RFC 5957: the name of the first address, or mailbox@host. */
+static void
+put_display_key(struct making *k, enum mail_text which, const struct mail_addresses *list)
+{
+	const struct mail_address *a = list->v;
+
+	k->key.n = 0;
+	if (list->n > 0 && a->name.n > 0) {
+		mail_words_decode(a->name, &k->key);
+	} else if (list->n > 0) {
+		mail_words_decode(a->mailbox, &k->key);
+		if (a->host.n > 0) {
+			buf_putc(&k->key, '@');
+			mail_words_decode(a->host, &k->key);
+		}
+	}
+	put_key(k, which, buf_as_str(&k->key));
+}
+
+/* "<...>" pieces of a field, blanks in them dropped, until max of them have been found. */
+static void
+put_ids(struct making *k, enum mail_text which, struct str value, size_t max)
+{
+	size_t from = k->out->n, n = 0;
+
+	if (value.n > k->r.limits->field)
+		value.n = k->r.limits->field;
+	for (size_t i = 0; i < value.n && n < max; i++) {
+		size_t id = k->out->n;
+
+		if (value.p[i] != '<')
+			continue;
+		if (n > 0)
+			buf_putc(k->out, ' ');
+		for (; i < value.n && value.p[i] != '>'; i++)
+			if (!lex_blank(value.p[i]) && value.p[i] != '\0')
+				buf_putc(k->out, value.p[i]);
+		if (i < value.n) {
+			buf_putc(k->out, '>');
+			n++;
+		} else {
+			k->out->n = id; /* never closed */
+		}
+	}
+	if (n > 0)
+		note_text(k, which, from);
+	else
+		note_absent(k, which);
+}
+
+static void
+put_texts(struct making *k)
+{
+	struct envelope *e = &k->e;
+	struct buf body = {0};
+	size_t from = k->out->n;
+
+	render_envelope(&k->r, e, k->out);
+	note_text(k, MAIL_TEXT_ENVELOPE, from);
+	from = k->out->n;
+	render_structure(&k->r, &k->m, &body, k->out);
+	note_text(k, MAIL_TEXT_BODYSTRUCTURE, from);
+	from = k->out->n;
+	buf_str(k->out, buf_as_str(&body));
+	buf_fini(&body);
+	note_text(k, MAIL_TEXT_BODY, from);
+	put_subject(k);
+	put_addresses_text(k, MAIL_TEXT_FROM, &e->from, e->has_from);
+	put_addresses_text(k, MAIL_TEXT_TO, &e->to, e->has_to);
+	put_addresses_text(k, MAIL_TEXT_CC, &e->cc, e->has_cc);
+	put_addresses_text(k, MAIL_TEXT_BCC, &e->bcc, e->has_bcc);
+	put_mailbox_key(k, MAIL_TEXT_KEY_FROM, &e->from);
+	put_mailbox_key(k, MAIL_TEXT_KEY_TO, &e->to);
+	put_mailbox_key(k, MAIL_TEXT_KEY_CC, &e->cc);
+	put_display_key(k, MAIL_TEXT_KEY_DISPLAYFROM, &e->from);
+	put_display_key(k, MAIL_TEXT_KEY_DISPLAYTO, &e->to);
+	put_ids(k, MAIL_TEXT_MESSAGE_ID, e->message_id, 1);
+	put_ids(k, MAIL_TEXT_IN_REPLY_TO, e->in_reply_to, 1);
+	put_ids(k, MAIL_TEXT_REFERENCES, e->references, SIZE_MAX);
+}
+
+static void
+put_part(const struct mime_part *p, struct buf *out)
+{
+	buf_le32(out, p->parent);            /* 0 */
+	buf_le32(out, p->number);            /* 4 */
+	buf_le32(out, p->end);               /* 8 */
+	buf_putc(out, (char)p->kind);        /* 12 */
+	buf_putc(out, (char)p->encoding);    /* 13 */
+	buf_putc(out, (char)p->type.len);    /* 14 */
+	buf_putc(out, (char)p->subtype.len); /* 15 */
+	buf_le64(out, p->header_off);        /* 16 */
+	buf_le64(out, p->header_len);        /* 24 */
+	buf_le64(out, p->body_len);          /* 32 */
+	buf_le64(out, p->lines);             /* 40 */
+	buf_le32(out, p->type.off);          /* 48 */
+	buf_le32(out, p->subtype.off);       /* 52 */
+	buf_le32(out, p->charset.off);       /* 56 */
+	buf_le32(out, p->charset.len);       /* 60 */
+}
+
+static void
+put_head(struct making *k)
+{
+	struct mail_date date = {0};
+
+	if (mail_date_parse(k->e.date, &date))
+		k->flags |= MAIL_SUMMARY_DATED;
+	buf_put(k->out, MAGIC, 4);
+	buf_le32(k->out, 0);
+	buf_le64(k->out, 0);
+	buf_le64(k->out, k->r.message.n);
+	buf_le64(k->out, k->m.v[0].header_len);
+	buf_le64(k->out, (uint64_t)date.utc);
+	buf_le32(k->out, (uint32_t)date.day);
+	buf_le32(k->out, 0);
+	buf_le32(k->out, k->m.n);
+	buf_le32(k->out, 0);
+	memset(buf_room(k->out, MAIL_TEXT_COUNT * 8), 0, MAIL_TEXT_COUNT * 8);
+	k->out->n += MAIL_TEXT_COUNT * 8;
+	for (uint32_t i = 0; i < k->m.n; i++)
+		put_part(&k->m.v[i], k->out);
+}
+
+static void
+make(struct str message, const struct mail_limits *limits, uint32_t flags, struct buf *out)
+{
+	struct making k = {.out = out, .base = out->n, .flags = flags};
+	struct str header;
+	char *head;
+
+	k.r.message = message;
+	k.r.limits = limits;
+	mime_parse(message, limits, &k.m);
+	header = (struct str){message.p, k.m.v[0].header_len};
+	envelope_read(&k.r, header, &k.e);
+	if (!str_is_ascii(header))
+		k.flags |= MAIL_SUMMARY_8BIT;
+	if (str_chr(message, '\0') != NULL)
+		k.flags |= MAIL_SUMMARY_NUL;
+	put_head(&k);
+	put_texts(&k);
+	head = out->p + k.base;
+	put_le32(head + 52, (uint32_t)(out->n - k.base));
+	buf_str(out, buf_as_str(&k.m.names));
+	if (k.r.cut || k.m.cut)
+		k.flags |= MAIL_SUMMARY_CUT;
+	head = out->p + k.base;
+	put_le32(head + 44, k.flags);
+	put_le32(head + 4, (uint32_t)(out->n - k.base));
+	envelope_fini(&k.e);
+	mime_fini(&k.m);
+	buf_fini(&k.r.scratch);
+	buf_fini(&k.scratch);
+	buf_fini(&k.key);
+}
+
+static uint32_t
+least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Each row with smaller limits, so small at last that MAIL_SUMMARY_MIN is enough. */
+static struct mail_limits
+tighten(const struct mail_limits *l, size_t step)
+{
+	static const struct mail_limits steps[] = {
+	    {100, 200, 100, 4096, 0},
+	    {20, 30, 20, 512, 0},
+	    {3, 4, 2, 80, 0},
+	    {1, 1, 1, 60, 0},
+	};
+
+	TS_ASSERT(step < sizeof(steps) / sizeof(steps[0]));
+	return (struct mail_limits){.nesting = least(l->nesting, steps[step].nesting),
+	    .parts = least(l->parts, steps[step].parts),
+	    .addresses = least(l->addresses, steps[step].addresses),
+	    .field = least(l->field, steps[step].field),
+	    .summary = l->summary};
+}
+
+void
+mail_summarize(struct str message, const struct mail_limits *limits, struct buf *out)
+{
+	struct mail_limits l = limits != NULL ? *limits : MAIL_LIMITS_DEFAULT;
+	size_t base = out->n;
+	XXH64_hash_t hash;
+	char *head;
+
+	if (message.p == NULL)
+		message = STR("");
+	l.nesting = least(l.nesting, MAIL_NESTING_MAX);
+	l.parts = l.parts > 0 ? l.parts : 1;
+	l.summary = l.summary > MAIL_SUMMARY_MIN ? least(l.summary, 1u << 30) : MAIL_SUMMARY_MIN;
+	make(message, &l, 0, out);
+	for (size_t step = 0; out->n - base > l.summary; step++) {
+		struct mail_limits less = tighten(&l, step);
+
+		out->n = base;
+		make(message, &less, MAIL_SUMMARY_CUT, out);
+	}
+	head = out->p + base;
+	hash = XXH3_64bits(head + 16, out->n - base - 16);
+	put_le32(head + 8, (uint32_t)hash);
+	put_le32(head + 12, (uint32_t)(hash >> 32));
+}
+
+/* ---- opening ---- */
+
+static bool
+within(uint64_t off, uint64_t len, uint64_t size)
+{
+	return off <= size && len <= size - off;
+}
+
+static bool
+texts_sound(const struct mail_summary *s)
+{
+	for (size_t i = 0; i < MAIL_TEXT_COUNT; i++) {
+		const char *row = s->bytes.p + HEAD + i * 8;
+
+		if (get_le32(row + 4) != ABSENT &&
+		    !within(get_le32(row), get_le32(row + 4), s->bytes.n))
+			return false;
+	}
+	return true;
+}
+
+static const char *
+part_row(const struct mail_summary *s, uint32_t i)
+{
+	return s->bytes.p + HEAD + MAIL_TEXT_COUNT * 8 + (size_t)i * PART;
+}
+
+/* Ranges within the message, names within the summary, and a tree. */
+static bool
+part_sound(const struct mail_summary *s, uint32_t i, uint32_t names)
+{
+	const char *row = part_row(s, i);
+	uint32_t parent = get_le32(row), end = get_le32(row + 8);
+	uint64_t off = get_le64(row + 16), header_len = get_le64(row + 24),
+	         left = s->bytes.n - names;
+
+	if ((i == 0 ? parent != 0 || end != s->part_count : parent >= i) || end <= i ||
+	    end > s->part_count || (i > 0 && end > get_le32(part_row(s, parent) + 8)))
+		return false;
+	if ((uint8_t)row[12] > MAIL_PART_MESSAGE || (uint8_t)row[13] > MAIL_ENCODING_UNKNOWN ||
+	    (row[12] != MAIL_PART_LEAF && end == i + 1))
+		return false;
+	return within(off, header_len, s->size) &&
+	       within(off + header_len, get_le64(row + 32), s->size) &&
+	       within(get_le32(row + 48), (uint8_t)row[14], left) &&
+	       within(get_le32(row + 52), (uint8_t)row[15], left) &&
+	       within(get_le32(row + 56), get_le32(row + 60), left);
+}
+
+enum ts_err
+mail_summary_open(struct str bytes, struct mail_summary *view_r)
+{
+	struct mail_summary *s = view_r;
+	uint32_t names;
+
+	*s = (struct mail_summary){.bytes = bytes};
+	if (bytes.n < HEAD + MAIL_TEXT_COUNT * 8 || memcmp(bytes.p, MAGIC, 4) != 0 ||
+	    get_le32(bytes.p + 4) != bytes.n)
+		return TS_FAIL(
+		    TS_DAMAGED, "summary of %zu bytes: not one of this version", bytes.n);
+	if (get_le64(bytes.p + 8) != XXH3_64bits(bytes.p + 16, bytes.n - 16))
+		return TS_FAIL(TS_DAMAGED, "summary of %zu bytes: checksum", bytes.n);
+	s->size = get_le64(bytes.p + 16);
+	s->header_len = get_le64(bytes.p + 24);
+	s->sent = (int64_t)get_le64(bytes.p + 32);
+	s->sent_day = (int32_t)get_le32(bytes.p + 40);
+	s->flags = get_le32(bytes.p + 44);
+	s->part_count = get_le32(bytes.p + 48);
+	names = get_le32(bytes.p + 52);
+	if (s->part_count == 0 || s->header_len > s->size || names > bytes.n ||
+	    s->part_count > (bytes.n - HEAD - MAIL_TEXT_COUNT * 8) / PART || !texts_sound(s))
+		return TS_FAIL(TS_DAMAGED, "summary of %zu bytes: its head", bytes.n);
+	for (uint32_t i = 0; i < s->part_count; i++)
+		if (!part_sound(s, i, names))
+			return TS_FAIL(TS_DAMAGED, "summary of %zu bytes: part %u", bytes.n, i);
+	return TS_OK;
+}
+
+struct str
+mail_summary_text(const struct mail_summary *s, enum mail_text which)
+{
+	const char *row = s->bytes.p + HEAD + (size_t)which * 8;
+
+	TS_ASSERT(which < MAIL_TEXT_COUNT);
+	if (get_le32(row + 4) == ABSENT)
+		return STR_NONE;
+	return (struct str){s->bytes.p + get_le32(row), get_le32(row + 4)};
+}
+
+void
+mail_summary_part(const struct mail_summary *s, uint32_t i, struct mail_part *part_r)
+{
+	const char *row = part_row(s, i), *names = s->bytes.p + get_le32(s->bytes.p + 52);
+
+	TS_ASSERT(i < s->part_count);
+	*part_r = (struct mail_part){
+	    .kind = (enum mail_part_kind)row[12],
+	    .encoding = (enum mail_encoding)row[13],
+	    .parent = get_le32(row),
+	    .number = get_le32(row + 4),
+	    .end = get_le32(row + 8),
+	    .header_off = get_le64(row + 16),
+	    .header_len = get_le64(row + 24),
+	    .body_off = get_le64(row + 16) + get_le64(row + 24),
+	    .body_len = get_le64(row + 32),
+	    .lines = get_le64(row + 40),
+	    .type = {names + get_le32(row + 48), (uint8_t)row[14]},
+	    .subtype = {names + get_le32(row + 52), (uint8_t)row[15]},
+	    .charset = {names + get_le32(row + 56), get_le32(row + 60)},
+	};
+}

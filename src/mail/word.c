@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Encoded words (RFC 2047) and the base subject (RFC 5256 section 2.1): see
+ * text.h.
+ */
+#include "mail/decode.h"
+#include "mail/lex_int.h"
+#include "mail/text_int.h"
+
+struct word {
+	struct str charset;
+	char encoding; /* b or q */
+	struct str text;
+	const char *end; /* behind the word */
+};
+
+struct words {
+	struct buf *out;
+	struct buf bytes;   /* decoded words of one charset that stand together */
+	struct str charset; /* theirs */
+	const char *end;
+	const char *mark; /* the next "?=" at or behind the place of the last look, or end */
+};
+
+/* Only the first look reads on; later ones reuse the place, so all looks together are linear. */
+static const char *
+find_mark(struct words *w, const char *from)
+{
+	const char *at;
+
+	if (w->mark != NULL && w->mark >= from)
+		return w->mark;
+	at = memmem(from, (size_t)(w->end - from), "?=", 2);
+	w->mark = at != NULL ? at : w->end;
+	return w->mark;
+}
+
+/* RFC 2047 section 2, tolerant of blanks inside; p stands on "=?". */
+static bool
+word_at(struct words *w, const char *p, struct word *word_r)
+{
+	const char *q = p + 2, *limit = w->end - q > 80 ? q + 80 : w->end, *mark;
+	struct str charset, lang;
+
+	while (q < limit && *q != '?' && !lex_blank(*q) && *q != '=')
+		q++;
+	if (q >= limit || *q != '?' || q == p + 2 || w->end - q < 5 || q[2] != '?')
+		return false;
+	charset = str_range(p + 2, q);
+	str_split(&charset, '*', &lang); /* RFC 2231 section 5: charset*language */
+	word_r->charset = lang;
+	word_r->encoding = (char)ascii_lower((unsigned char)q[1]);
+	if (word_r->encoding != 'b' && word_r->encoding != 'q')
+		return false;
+	mark = find_mark(w, q + 3);
+	if (mark == w->end)
+		return false;
+	word_r->text = str_range(q + 3, mark);
+	word_r->end = mark + 2;
+	return true;
+}
+
+static void
+word_bytes(const struct word *word, struct buf *out)
+{
+	struct str s = word->text;
+	struct mail_decoder d;
+
+	if (word->encoding == 'b') {
+		mail_decoder_init(&d, MAIL_ENCODING_BASE64);
+		mail_decode(&d, s, true, out);
+		return;
+	}
+	for (size_t i = 0; i < s.n; i++) {
+		int hi, lo;
+
+		if (s.p[i] == '=' && s.n - i > 2 && (hi = lex_hex(s.p[i + 1])) >= 0 &&
+		    (lo = lex_hex(s.p[i + 2])) >= 0) {
+			buf_putc(out, (char)(hi * 16 + lo));
+			i += 2;
+		} else if (s.p[i] != '\r' && s.p[i] != '\n') {
+			buf_putc(out, s.p[i] == '_' ? ' ' : s.p[i]);
+		}
+	}
+}
+
+/* NUL and line ends have no place in a decoded header, wherever they came from. */
+static void
+put_clean(struct str s, struct buf *out)
+{
+	char *q = buf_room(out, s.n);
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i];
+
+		if (c != '\0' && c != '\r' && c != '\n')
+			*q++ = c;
+	}
+	out->n = (size_t)(q - out->p);
+}
+
+/* Converts what has been gathered. */
+static void
+words_flush(struct words *w)
+{
+	struct buf text = {0};
+
+	if (w->bytes.n == 0)
+		return;
+	mail_to_utf8(w->charset, buf_as_str(&w->bytes), &text);
+	put_clean(buf_as_str(&text), w->out);
+	buf_fini(&text);
+	w->bytes.n = 0;
+}
+
+static void
+put_raw(struct str s, struct buf *out)
+{
+	struct buf text = {0};
+
+	if (text_ascii_run(s) == s.n) {
+		put_clean(s, out);
+		return;
+	}
+	mail_to_utf8(STR("us-ascii"), s, &text); /* RFC 6532, or whatever it may be */
+	put_clean(buf_as_str(&text), out);
+	buf_fini(&text);
+}
+
+void
+mail_words_decode(struct str value, struct buf *out)
+{
+	struct words w = {.out = out};
+	struct str v = str_trim(value);
+	const char *p = v.p, *raw = p; /* raw: what has been read but not written begins here */
+	bool after_word = false;
+
+	w.end = p + v.n;
+	while (v.n > 0 && p < w.end) {
+		struct word word;
+		const char *gap;
+
+		p = memchr(p, '=', (size_t)(w.end - p));
+		if (p == NULL)
+			break;
+		if (w.end - p < 2 || p[1] != '?' || !word_at(&w, p, &word)) {
+			p++;
+			continue;
+		}
+		for (gap = raw; gap < p && lex_blank(*gap);)
+			gap++;
+		if (!after_word || gap < p) { /* RFC 2047 6.2: blanks between words vanish */
+			words_flush(&w);
+			put_raw(str_range(raw, p), out);
+		}
+		if (!str_ieq(w.charset, word.charset))
+			words_flush(&w);
+		w.charset = word.charset;
+		word_bytes(&word, &w.bytes);
+		after_word = true;
+		p = raw = word.end;
+	}
+	words_flush(&w);
+	if (v.n > 0)
+		put_raw(str_range(raw, w.end), out);
+	buf_fini(&w.bytes);
+}
+
+/* ---- base subject ---- */
+
+/* Behind the subj-blob "[...]" and its blanks at i, or i when there is none. */
+static size_t
+skip_blob(struct str s, size_t i)
+{
+	size_t j = i;
+
+	if (j >= s.n || s.p[j] != '[')
+		return i;
+	for (j++; j < s.n && s.p[j] != '[' && s.p[j] != ']';)
+		j++;
+	if (j >= s.n || s.p[j] != ']')
+		return i;
+	for (j++; j < s.n && s.p[j] == ' ';)
+		j++;
+	return j;
+}
+
+/* Behind the subj-refwd ("Re:", "Fwd [x]:") at i, or i when there is none. */
+static size_t
+skip_refwd(struct str s, size_t i)
+{
+	struct str t = {s.p + i, s.n - i};
+	size_t j;
+
+	if (str_has_iprefix(t, STR("re")))
+		j = i + 2;
+	else if (str_has_iprefix(t, STR("fwd")))
+		j = i + 3;
+	else if (str_has_iprefix(t, STR("fw")))
+		j = i + 2;
+	else
+		return i;
+	while (j < s.n && s.p[j] == ' ')
+		j++;
+	j = skip_blob(s, j);
+	return j < s.n && s.p[j] == ':' ? j + 1 : i;
+}
+
+/*
+ * Steps 3 to 5: leaders and blobs taken off the front.  A run of blobs is
+ * looked at once, whether a "Re:" follows it or not, so this is linear.
+ */
+static struct str
+cut_front(struct str s, bool *reply)
+{
+	size_t i = 0;
+
+	for (;;) {
+		size_t run, last, next;
+
+		while (i < s.n && s.p[i] == ' ')
+			i++;
+		for (run = last = i; (next = skip_blob(s, run)) > run; run = next)
+			last = run;
+		if ((next = skip_refwd(s, run)) > run) {
+			*reply = true;
+			i = next;
+			continue;
+		}
+		/* A blob goes only when something is left behind it. */
+		i = run < s.n ? run : last;
+		return (struct str){s.p + i, s.n - i};
+	}
+}
+
+static struct str
+cut_back(struct str s, bool *reply)
+{
+	for (;;) {
+		while (s.n > 0 && s.p[s.n - 1] == ' ')
+			s.n--;
+		if (s.n < 5 || !str_ieq((struct str){s.p + s.n - 5, 5}, STR("(fwd)")))
+			return s;
+		s.n -= 5;
+		*reply = true;
+	}
+}
+
+bool
+mail_base_subject(struct str utf8, struct buf *out)
+{
+	struct buf line = {0};
+	bool reply = false;
+	struct str s;
+
+	for (size_t i = 0; i < utf8.n; i++) { /* step 1: blanks to one space */
+		char c = lex_blank(utf8.p[i]) ? ' ' : utf8.p[i];
+
+		if (c != ' ' || (line.n > 0 && line.p[line.n - 1] != ' '))
+			buf_putc(&line, c);
+	}
+	s = line.n > 0 ? buf_as_str(&line) : STR("");
+	for (;;) {
+		s = cut_front(cut_back(s, &reply), &reply);
+		/* Step 6: "[fwd: ...]" around all of it. */
+		if (s.n < 6 || !str_has_iprefix(s, STR("[fwd:")) || s.p[s.n - 1] != ']')
+			break;
+		reply = true;
+		s = (struct str){s.p + 5, s.n - 6};
+	}
+	buf_str(out, s);
+	buf_fini(&line);
+	return reply;
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Summaries: what FETCH sends, what is kept for SEARCH and SORT, limits, damage. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "mail/summary.h"
+
+struct made {
+	struct buf bytes;
+	struct mail_summary s;
+};
+
+static void
+make_with(struct made *m, struct str message, const struct mail_limits *limits)
+{
+	m->bytes = (struct buf){0};
+	mail_summarize(message, limits, &m->bytes);
+	assert_int_equal(mail_summary_open(buf_as_str(&m->bytes), &m->s), TS_OK);
+	assert_int_equal(m->s.size, message.n);
+}
+
+static void
+make(struct made *m, const char *message)
+{
+	make_with(m, str_of(message), NULL);
+}
+
+static void
+is(const struct made *m, enum mail_text which, const char *want)
+{
+	struct str got = mail_summary_text(&m->s, which);
+
+	if (want == NULL ? got.p != NULL : got.p == NULL || !str_eq(got, str_of(want)))
+		fail_msg("text %d: %.*s", which, STR_ARG(got));
+}
+
+static void
+shows(const char *message, enum mail_text which, const char *want)
+{
+	struct made m;
+
+	make(&m, message);
+	is(&m, which, want);
+	buf_fini(&m.bytes);
+}
+
+#define TEXT(rest) "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" " rest ")"
+
+static void
+test_envelope(void **state)
+{
+	(void)state;
+	shows("Date: Mon, 1 Jan 2024 10:00:00 +0000\r\n"
+	      "Subject: Hello \"you\" \\o/\r\n"
+	      "From: Ann <ann@a.test>\r\nReply-To: help@a.test\r\nTo: x@x.test\r\nTo: y@y.test\r\n"
+	      "In-Reply-To:\r\nMessage-ID: <1@a.test>\r\n\r\n",
+	    MAIL_TEXT_ENVELOPE,
+	    "(\"Mon, 1 Jan 2024 10:00:00 +0000\" \"Hello \\\"you\\\" \\\\o/\" "
+	    "((\"Ann\" NIL \"ann\" \"a.test\")) ((\"Ann\" NIL \"ann\" \"a.test\")) "
+	    "((NIL NIL \"help\" \"a.test\")) "
+	    "((NIL NIL \"x\" \"x.test\")(NIL NIL \"y\" \"y.test\")) NIL NIL \"\" \"<1@a.test>\")");
+	shows("", MAIL_TEXT_ENVELOPE, "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)");
+	shows("Subject:\nTo: \nFrom: who\n", MAIL_TEXT_ENVELOPE,
+	    "(NIL \"\" ((NIL NIL \"who\" \"\")) ((NIL NIL \"who\" \"\")) ((NIL NIL \"who\" \"\")) "
+	    "NIL NIL NIL NIL NIL)");
+	shows("To: Team: a@a.test;\r\n\r\n", MAIL_TEXT_ENVELOPE,
+	    "(NIL NIL NIL NIL NIL ((NIL NIL \"Team\" NIL)(NIL NIL \"a\" \"a.test\")(NIL NIL NIL "
+	    "NIL)) NIL NIL NIL NIL)");
+	/* 8-bit goes out as a literal; folds are gone. */
+	shows("Subject: gr\xc3\xbc\xc3\x9f\r\n e\r\n\r\n", MAIL_TEXT_ENVELOPE,
+	    "(NIL {8}\r\ngr\xc3\xbc\xc3\x9f e NIL NIL NIL NIL NIL NIL NIL NIL)");
+}
+
+static void
+test_nul(void **state)
+{
+	struct made m;
+
+	(void)state;
+	make_with(&m, STR("Subject: a\0b\xff\0\r\n\r\n\0"), NULL);
+	is(&m, MAIL_TEXT_ENVELOPE, "(NIL {3}\r\nab\xff NIL NIL NIL NIL NIL NIL NIL NIL)");
+	is(&m, MAIL_TEXT_SUBJECT, "ab\xc3\xbf");
+	assert_int_equal(m.s.flags, MAIL_SUMMARY_NUL | MAIL_SUMMARY_8BIT);
+	buf_fini(&m.bytes);
+}
+
+static void
+test_single_part(void **state)
+{
+	(void)state;
+	shows("Subject: x\r\n\r\none\r\ntwo\r\n", MAIL_TEXT_BODY, TEXT("10 2"));
+	shows("Subject: x\n\none\ntwo", MAIL_TEXT_BODY, TEXT("7 2"));
+	shows("", MAIL_TEXT_BODY, TEXT("0 0"));
+	shows("\r\n", MAIL_TEXT_BODYSTRUCTURE, TEXT("0 0 NIL NIL NIL NIL"));
+	shows("Content-Type: Image/PNG; name=\"a b.png\"\r\nContent-ID: "
+	      "<c>\r\nContent-Description: d\r\n"
+	      "Content-Transfer-Encoding: BASE64\r\nContent-MD5: m==\r\n"
+	      "Content-Disposition: inline; filename=x\r\nContent-Language: en (x), de\r\n"
+	      "Content-Location: http://a.test/\r\n long\r\n\r\nAAAA",
+	    MAIL_TEXT_BODYSTRUCTURE,
+	    "(\"Image\" \"PNG\" (\"name\" \"a b.png\") \"<c>\" \"d\" \"BASE64\" 4 \"m==\" "
+	    "(\"inline\" (\"filename\" \"x\")) (\"en\" \"de\") \"http://a.test/long\")");
+	/* RFC 2045 5.2: what cannot be read is text/plain. */
+	shows("Content-Type: text\r\n\r\n", MAIL_TEXT_BODY,
+	    "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
+	shows("Content-Type: te(/x\r\n\r\n", MAIL_TEXT_BODY,
+	    "(\"text\" \"plain\" NIL NIL NIL \"7bit\" 0 0)");
+	shows("Content-Type: text/html\r\n\r\n", MAIL_TEXT_BODY,
+	    "(\"text\" \"html\" NIL NIL NIL \"7bit\" 0 0)");
+}
+
+static void
+test_multipart(void **state)
+{
+	(void)state;
+	shows("Content-Type: multipart/mixed; boundary=b\r\n\r\npre\r\n--b\r\n\r\none\r\n--b \r\n"
+	      "Content-Type: text/x\r\n\r\ntwo\r\n\r\n--b--\r\n--b\r\nepilogue",
+	    MAIL_TEXT_BODYSTRUCTURE,
+	    "(" TEXT(
+	        "3 1 NIL NIL NIL NIL") "(\"text\" \"x\" NIL NIL NIL \"7bit\" 5 1 NIL NIL NIL NIL) "
+	                               "\"mixed\" (\"boundary\" \"b\") NIL NIL NIL)");
+	/* No parts at all: one made up. */
+	shows("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n", MAIL_TEXT_BODY,
+	    "(" TEXT("0 0") " \"mixed\")");
+	shows("Content-Type: multipart/mixed\r\n\r\nall\r\n", MAIL_TEXT_BODY,
+	    "(" TEXT("5 1") " \"mixed\")");
+	shows("Content-Type: multipart/digest; boundary=b\n\n--b\n\nSubject: in\n\nhi\n--b--\n",
+	    MAIL_TEXT_BODY,
+	    "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 15 (NIL \"in\" NIL NIL NIL NIL NIL NIL "
+	    "NIL NIL) " TEXT("2 1") " 3) \"digest\")");
+	/* The inner multipart is never closed; the outer delimiter ends it. */
+	shows("Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: multipart/x; "
+	      "boundary=ab\n\n"
+	      "--ab\n\none\n--a\n\ntwo",
+	    MAIL_TEXT_BODY, "((" TEXT("3 1") " \"x\")" TEXT("3 1") " \"mixed\")");
+	/* A part that ends in its header. */
+	shows(
+	    "Content-Type: multipart/mixed; boundary=a\n\n--a\nContent-Type: message/rfc822\n--a--",
+	    MAIL_TEXT_BODY,
+	    "((\"message\" \"rfc822\" NIL NIL NIL \"7bit\" 0 (NIL NIL NIL NIL NIL NIL NIL NIL NIL "
+	    "NIL) " TEXT("0 0") " 0) \"mixed\")");
+}
+
+static void
+test_parts(void **state)
+{
+	const char *text =
+	    "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"
+	    "Content-Type: TEXT/Plain; charset=UTF-8\r\nContent-Transfer-Encoding: "
+	    "base64\r\n\r\naGk=\r\n"
+	    "--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\nbody\r\n--b--\r\n";
+	struct made m;
+	struct mail_part p;
+
+	(void)state;
+	make(&m, text);
+	assert_int_equal(m.s.part_count, 4);
+	mail_summary_part(&m.s, 0, &p);
+	assert_int_equal(p.kind, MAIL_PART_MULTIPART);
+	assert_int_equal(p.end, 4);
+	assert_int_equal(p.header_len, m.s.header_len);
+	mail_summary_part(&m.s, 1, &p);
+	assert_int_equal(p.encoding, MAIL_ENCODING_BASE64);
+	assert_true(str_eq(p.type, STR("text")) && str_eq(p.subtype, STR("plain")));
+	assert_true(str_eq(p.charset, STR("utf-8")));
+	assert_memory_equal(text + p.body_off, "aGk=", p.body_len);
+	assert_int_equal(p.body_len, 4);
+	mail_summary_part(&m.s, 2, &p);
+	assert_int_equal(p.kind, MAIL_PART_MESSAGE);
+	assert_int_equal(p.number, 2);
+	mail_summary_part(&m.s, 3, &p);
+	assert_int_equal(p.parent, 2);
+	assert_int_equal(p.header_len, strlen("Subject: s\r\n\r\n"));
+	assert_memory_equal(text + p.body_off, "body", 4);
+	assert_int_equal(p.body_len, 4);
+	buf_fini(&m.bytes);
+}
+
+static void
+test_search_texts(void **state)
+{
+	struct made m;
+
+	(void)state;
+	make(&m,
+	    "From: =?utf-8?q?J=C3=B6rg?= <Jo@a.test>\r\nTo: g: Bo@b.test;, c@c.test\r\nBcc:\r\n"
+	    "Subject: Re: =?iso-8859-1?q?=DCber?=\r\n uns\r\nDate: Sun, 1 Mar 2020 00:30:00 "
+	    "+0200\r\n"
+	    "Message-ID: <m@a> (x)\r\nReferences: <r1@a>\r\n <r2@a>junk<open\r\nIn-Reply-To: your "
+	    "mail\r\n\r\n");
+	is(&m, MAIL_TEXT_SUBJECT,
+	    "Re: \xc3\x9c"
+	    "ber uns");
+	is(&m, MAIL_TEXT_FROM, "J\xc3\xb6rg <Jo@a.test>");
+	is(&m, MAIL_TEXT_TO, "g: Bo@b.test;, c@c.test");
+	is(&m, MAIL_TEXT_CC, NULL);
+	is(&m, MAIL_TEXT_BCC, "");
+	is(&m, MAIL_TEXT_KEY_SUBJECT,
+	    "u\xcc\x88"
+	    "ber uns");
+	is(&m, MAIL_TEXT_KEY_FROM, "jo");
+	is(&m, MAIL_TEXT_KEY_TO, "g");
+	is(&m, MAIL_TEXT_KEY_CC, "");
+	is(&m, MAIL_TEXT_KEY_DISPLAYFROM, "jo\xcc\x88rg");
+	is(&m, MAIL_TEXT_MESSAGE_ID, "<m@a>");
+	is(&m, MAIL_TEXT_REFERENCES, "<r1@a> <r2@a>");
+	is(&m, MAIL_TEXT_IN_REPLY_TO, NULL);
+	assert_int_equal(m.s.flags, MAIL_SUMMARY_DATED | MAIL_SUMMARY_REPLY);
+	assert_int_equal(m.s.sent, 1583015400);
+	assert_int_equal(m.s.sent_day, 18322);
+	buf_fini(&m.bytes);
+}
+
+/* Ten thousand multiparts inside one another. */
+static void
+test_deep(void **state)
+{
+	struct buf text = {0};
+	struct made m;
+	struct mail_limits l = MAIL_LIMITS_DEFAULT;
+
+	(void)state;
+	for (int i = 0; i < 10000; i++)
+		buf_printf(
+		    &text, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i);
+	make_with(&m, buf_as_str(&text), NULL);
+	assert_int_equal(m.s.part_count, 101);
+	assert_true((m.s.flags & MAIL_SUMMARY_CUT) != 0);
+	struct mail_part p;
+	mail_summary_part(&m.s, 100, &p);
+	assert_true(str_eq(p.type, STR("application")));
+	assert_int_equal(p.body_off + p.body_len, text.n);
+	buf_fini(&m.bytes);
+	l.nesting = 100000;
+	make_with(&m, buf_as_str(&text), &l);
+	assert_int_equal(m.s.part_count, MAIL_NESTING_MAX + 1);
+	buf_fini(&m.bytes);
+	buf_fini(&text);
+	for (int i = 0; i < 10000; i++)
+		buf_puts(&text, "Content-Type: message/rfc822\n\n");
+	make_with(&m, buf_as_str(&text), NULL);
+	assert_int_equal(m.s.part_count, 101);
+	buf_fini(&m.bytes);
+	buf_fini(&text);
+}
+
+static void
+test_many_parts(void **state)
+{
+	struct buf text = {0};
+	struct mail_limits l = MAIL_LIMITS_DEFAULT;
+	struct mail_part p;
+	struct made m;
+
+	(void)state;
+	buf_puts(&text, "Content-Type: multipart/mixed; boundary=b\r\n\r\n");
+	for (int i = 0; i < 5000; i++)
+		buf_puts(&text, "--b\r\n\r\nx\r\n");
+	l.parts = 10;
+	make_with(&m, buf_as_str(&text), &l);
+	assert_int_equal(m.s.part_count, 10);
+	mail_summary_part(&m.s, 9, &p);
+	assert_int_equal(p.body_off + p.body_len, text.n); /* nothing is hidden */
+	buf_fini(&m.bytes);
+	l = MAIL_LIMITS_DEFAULT;
+	l.summary = 0;
+	make_with(&m, buf_as_str(&text), &l);
+	assert_true(m.bytes.n <= MAIL_SUMMARY_MIN);
+	assert_true((m.s.flags & MAIL_SUMMARY_CUT) != 0);
+	buf_fini(&m.bytes);
+	buf_fini(&text);
+}
+
+/* Huge fields shrink; the message keeps a legal envelope. */
+static void
+test_huge_fields(void **state)
+{
+	static const char *const names[] = {"Subject", "From", "To", "Cc", "Bcc", "Sender",
+	    "Reply-To", "Date", "Message-ID", "References", "In-Reply-To", "Content-Type",
+	    "Content-ID", "Content-Description", "Content-Disposition", "Content-Language",
+	    "Content-Location", "Content-MD5", "Content-Transfer-Encoding"};
+	struct mail_limits l = MAIL_LIMITS_DEFAULT;
+	struct buf text = {0};
+	struct made m;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		buf_printf(&text, "%s: ", names[i]);
+		for (int k = 0; k < 20000; k++)
+			buf_puts(
+			    &text, k % 3 == 0 ? "<\"\xff\" a@b>; x=\"\\\"," : "\\\xef\xb7\xba\"; ");
+		buf_puts(&text, "\r\n");
+	}
+	l.summary = 0;
+	make_with(&m, buf_as_str(&text), &l);
+	assert_true(m.bytes.n <= MAIL_SUMMARY_MIN);
+	buf_fini(&m.bytes);
+	make_with(&m, buf_as_str(&text), NULL);
+	assert_true(m.bytes.n <= 2u << 20);
+	buf_fini(&m.bytes);
+	buf_fini(&text);
+}
+
+static void
+quiet(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)level;
+	(void)context;
+	(void)text;
+	(*(int *)arg)++;
+}
+
+/* Every flipped bit and every cut is found. */
+static void
+test_damage(void **state)
+{
+	struct made m;
+	struct mail_summary s;
+	int logged = 0, tried = 0;
+
+	(void)state;
+	make(&m, "Subject: x\r\n\r\nbody");
+	log_set_sink(quiet, &logged);
+	for (size_t i = 0; i < m.bytes.n; i++) {
+		m.bytes.p[i] ^= 1;
+		assert_int_equal(mail_summary_open(buf_as_str(&m.bytes), &s), TS_DAMAGED);
+		m.bytes.p[i] ^= 1;
+		assert_int_equal(mail_summary_open((struct str){m.bytes.p, i}, &s), TS_DAMAGED);
+		tried += 2;
+	}
+	assert_int_equal(mail_summary_open(STR_NONE, &s), TS_DAMAGED);
+	assert_int_equal(logged, tried + 1);
+	log_set_sink(NULL, NULL);
+	buf_fini(&m.bytes);
+}
+
+/* A summary is appended: what stands before it does not matter. */
+static void
+test_append(void **state)
+{
+	struct buf a = {0}, b = {0};
+
+	(void)state;
+	buf_puts(&a, "abc");
+	mail_summarize(STR("Subject: x\n\ny"), NULL, &a);
+	mail_summarize(STR("Subject: x\n\ny"), NULL, &b);
+	assert_int_equal(a.n, b.n + 3);
+	assert_memory_equal(a.p + 3, b.p, b.n);
+	buf_fini(&a);
+	buf_fini(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_envelope),
+	    cmocka_unit_test(test_nul),
+	    cmocka_unit_test(test_single_part),
+	    cmocka_unit_test(test_multipart),
+	    cmocka_unit_test(test_parts),
+	    cmocka_unit_test(test_search_texts),
+	    cmocka_unit_test(test_deep),
+	    cmocka_unit_test(test_many_parts),
+	    cmocka_unit_test(test_huge_fields),
+	    cmocka_unit_test(test_damage),
+	    cmocka_unit_test(test_append),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
