@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`./dev up` and `./dev down`: the demo site as a newcomer and as a script meets it."""
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+from demo import Demo
+
+
+@pytest.fixture(scope="module")
+def demo():
+    d = Demo("--users", "5").up()
+    yield d
+    d.remove()
+
+
+def messages(demo, user):
+    c = demo.login(user)
+    status = c.ok("STATUS INBOX (MESSAGES)")[0]
+    c.close()
+    return int(re.search(rb"MESSAGES (\d+)", status).group(1))
+
+
+def test_demo_env_is_for_scripts(demo):
+    for name in ("HOST", "IMAP_PORT", "IMAPS_PORT", "CA_FILE", "PID", "ALICE_PASSWORD", "BOB_PASSWORD",
+                 "GATEWAY_PASSWORD", "USER_PASSWORD"):
+        assert re.fullmatch(r"[A-Za-z0-9_./:-]+", demo.env[name]), (name, demo.env.get(name))
+    assert os.readlink(f"/proc/{demo.pid}/exe").endswith("/turnstone")
+    assert os.stat(os.path.join(demo.site, "demo.env")).st_mode & 0o077 == 0
+
+
+def test_standard_streams_are_detached(demo):
+    for fd in (0, 1, 2):
+        target = os.readlink(f"/proc/{demo.pid}/fd/{fd}")
+        assert target == "/dev/null" or target.startswith(demo.site), target
+
+
+def test_there_is_mail(demo):
+    assert messages(demo, "alice") > 0
+    assert messages(demo, "bob") > 0
+    assert messages(demo, "user0001") == 1
+    assert messages(demo, "user0005") == 1
+
+
+def test_the_printed_lines_work(demo):
+    lines = [line.strip() for line in demo.output.splitlines()]
+    pasted = [line for line in lines if line.startswith(("curl ", "printf ", "(printf "))]
+    assert len(pasted) == 3, demo.output
+    for line in pasted:
+        done = subprocess.run(line, shell=True, executable="/bin/bash", stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, timeout=60)
+        assert done.returncode == 0, (line, done.stderr)
+        if line.startswith("(printf"):
+            assert "a3 OK" in done.stdout and "b1 OK" in done.stdout and "b2 OK" in done.stdout, done.stdout
+
+
+def test_a_second_up_says_that_it_runs(demo):
+    pid = demo.pid
+    demo.up()
+    assert demo.pid == pid
+
+
+def test_starttls_and_the_ca_file(demo):
+    done = subprocess.run(["openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", demo.ca, "-starttls",
+                           "imap", "-verify_hostname", "localhost", "-connect", f"127.0.0.1:{demo.imap}"],
+                          input="a LOGOUT\r\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=60)
+    assert "a OK" in done.stdout, done.stdout
+
+
+def test_killed_and_started_again_with_mail_and_passwords(demo):
+    passwords = {u: demo.password(u) for u in ("alice", "bob", "gateway")}
+    c = demo.login("alice")
+    c.append("INBOX", "Subject: before the kill\r\n\r\nx\r\n")
+    count = messages(demo, "alice")
+    demo.kill()
+    demo.up()
+    assert {u: demo.password(u) for u in passwords} == passwords
+    assert messages(demo, "alice") == count
+
+
+def test_down_waits_and_is_content_when_there_is_nothing(demo):
+    pid = demo.pid
+    assert "stopped" in demo.down()
+    assert not os.path.exists(f"/proc/{pid}")
+    demo.down()
+    demo.up()
+    demo.kill()
+    demo.down()
+    demo.up()
+
+
+def test_sigint_in_the_foreground_ends_cleanly():
+    d = Demo()
+    process = subprocess.Popen([os.path.join(os.path.dirname(__file__), "../../dev"), "up", "--dir", d.site],
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
+                               start_new_session=True)
+    try:
+        for line in process.stdout:
+            if "Ctrl-C" in line:
+                break
+        else:
+            pytest.fail("it never came up")
+        d.read_env()
+        server = d.pid
+        os.killpg(process.pid, signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+        assert not os.path.exists(f"/proc/{server}")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        d.remove()
+
+
+def test_unknown_options_are_refused():
+    done = subprocess.run([os.path.join(os.path.dirname(__file__), "../../dev"), "up", "--port", "1"],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode != 0 and "--port" in done.stdout and "--imap-port" in done.stdout
