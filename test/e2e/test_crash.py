@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SIGKILL at random while sessions append, flag, move and expunge; then everything
+that was acknowledged must be there, nothing half, and UIDs must never go back.
+
+Each session owns two mailboxes and keeps a model of them: what was acknowledged,
+and the one command that was under way, which may or may not have happened.
+"""
+import os
+import random
+import re
+import threading
+import time
+
+import pytest
+
+from demo import Demo
+
+FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "work", "$Forwarded"]
+
+
+def seed():
+    return int(os.environ.get("TURNSTONE_SEED") or random.SystemRandom().randrange(2**31))
+
+
+class Session(threading.Thread):
+    """Works until the server dies.  model: mailbox -> uid -> (message id, flags)."""
+
+    def __init__(self, demo, name, rng, model, ids):
+        super().__init__(daemon=True)
+        self.demo, self.box, self.rng, self.ids = demo, name, rng, ids
+        self.model = model          # {box: {uid: (id, frozenset(flags))}}
+        self.after = None           # the model if the command under way did happen
+        self.acknowledged = 0
+        self.failure = None
+
+    def run(self):
+        try:
+            client = self.demo.client()
+            client.ok(f"LOGIN alice {self.demo.password('alice')}")
+            for box in self.model:
+                client.run(f"CREATE {box}")
+            while True:
+                self.one(client)
+        except (EOFError, ConnectionError, OSError):
+            pass
+        except Exception as err:  # pylint: disable=broad-except
+            self.failure = err
+
+    def commit(self):
+        self.model, self.after = self.after, None
+        self.acknowledged += 1
+
+    def copy(self):
+        return {box: dict(messages) for box, messages in self.model.items()}
+
+    def one(self, client):
+        box, other = self.rng.sample(sorted(self.model), 2)
+        uids = sorted(self.model[box])
+        action = self.rng.choice(["append"] * 4 + ["flag"] * 3 + ["move", "copy", "expunge", "multi"])
+        if action in ("append", "multi") or not uids:
+            return self.append(client, box, 1 if action != "multi" else self.rng.randint(2, 9))
+        client.ok(f"SELECT {box}")
+        chosen = sorted(self.rng.sample(uids, min(len(uids), self.rng.randint(1, 6))))
+        text = ",".join(map(str, chosen))
+        if action == "flag":
+            return self.flag(client, box, chosen, text)
+        if action == "expunge":
+            return self.expunge(client, box, chosen, text)
+        return self.transfer(client, action, box, other, chosen, text)
+
+    def append(self, client, box, n):
+        parts, added = [], []
+        for _ in range(n):
+            self.ids[0] += 1
+            ident = f"{self.box}-{self.ids[0]}"
+            size = self.rng.choice([10, 300, 5000, 5000, 200000])
+            flags = frozenset(self.rng.sample(FLAGS, self.rng.randint(0, 2)))
+            body = f"Subject: {ident}\r\n\r\n{'x' * size}\r\n".encode()
+            parts.append(f" ({' '.join(flags)}) {{{len(body)}+}}\r\n".encode() + body)
+            added.append((ident, flags))
+        self.pending = (box, added)
+        replies = client.ok(f"APPEND {box}".encode() + b"".join(parts))
+        first, last = re.search(rb"APPENDUID \d+ (\d+)(?::(\d+))?", replies[-1]).groups()
+        first = int(first)
+        assert int(last or first) == first + n - 1
+        self.after = self.copy()
+        for i, entry in enumerate(added):
+            self.after[box][first + i] = entry
+        self.pending = None
+        self.commit()
+
+    def flag(self, client, box, chosen, text):
+        sign, flags = self.rng.choice("+-"), set(self.rng.sample(FLAGS, self.rng.randint(1, 3)))
+        self.after = self.copy()
+        for uid in chosen:
+            ident, old = self.model[box][uid]
+            self.after[box][uid] = (ident, old | flags if sign == "+" else old - flags)
+        client.ok(f"UID STORE {text} {sign}FLAGS.SILENT ({' '.join(flags)})")
+        self.commit()
+
+    def expunge(self, client, box, chosen, text):
+        self.after = self.copy()
+        for uid in chosen:
+            ident, old = self.model[box][uid]
+            self.after[box][uid] = (ident, old | {"\\Deleted"})
+        client.ok(f"UID STORE {text} +FLAGS.SILENT (\\Deleted)")
+        self.commit()
+        self.after = self.copy()
+        for uid in chosen:
+            del self.after[box][uid]
+        client.ok(f"UID EXPUNGE {text}")
+        self.commit()
+
+    def transfer(self, client, action, box, other, chosen, text):
+        self.unknown_target = (other, [self.model[box][uid] for uid in chosen])
+        self.after = self.copy()
+        if action == "move":
+            for uid in chosen:
+                del self.after[box][uid]
+        replies = client.ok(f"UID {action.upper()} {text} {other}")
+        code = next(re.search(rb"COPYUID \d+ (\S+) ([0-9:,]+)", r) for r in replies if b"COPYUID" in r)
+        targets = expand(code.group(2).decode())
+        assert expand(code.group(1).decode()) == chosen and len(targets) == len(chosen)
+        for uid, target in zip(chosen, targets):
+            self.after[other][target] = self.model[box][uid]
+        self.unknown_target = None
+        self.commit()
+
+    pending = None
+    unknown_target = None
+
+
+def expand(text):
+    out = []
+    for part in text.split(","):
+        lo, _, hi = part.partition(":")
+        out += range(int(lo), int(hi or lo) + 1)
+    return out
+
+
+def read(client, box):
+    client.ok(f"EXAMINE {box}")
+    found = {}
+    for r in client.ok("UID FETCH 1:* (FLAGS RFC822.SIZE BODY.PEEK[])"):
+        m = re.match(rb"\* \d+ FETCH \(UID (\d+) FLAGS \(([^)]*)\) RFC822.SIZE (\d+) BODY\[\] \{(\d+)\}\r\n(.*)\)$", r,
+                     re.S)
+        if m is None:
+            continue
+        uid, flags, size, length, body = m.groups()
+        assert int(size) == int(length) == len(body), r[:200]
+        ident = re.match(rb"Subject: (\S+)\r\n\r\nx+\r\n$", body).group(1).decode()
+        found[int(uid)] = (ident, frozenset(flags.decode().split()) - {"\\Recent"})
+    return found
+
+
+def status(client, box):
+    r = client.ok(f"STATUS {box} (MESSAGES UIDNEXT UNSEEN SIZE)")[0]
+    return {k.decode(): int(v) for k, v in re.findall(rb"([A-Z]+) (\d+)", r.split(b"(", 1)[1])}
+
+
+def explain(session, seen):
+    """Is what is there the model before, or after, the command under way?"""
+    if seen == session.model or (session.after is not None and seen == session.after):
+        return True
+    base = session.after if session.after is not None else session.model
+    if session.pending is not None or session.unknown_target is not None:
+        box, added = session.pending or session.unknown_target
+        want = {b: dict(m) for b, m in base.items()}
+        extra = sorted(set(seen[box]) - set(want[box]))
+        if extra and extra[0] <= max(list(want[box]) + [0]):
+            return False
+        for uid, entry in zip(extra, added):
+            want[box][uid] = entry
+        return len(extra) == len(added) and seen == want
+    return False
+
+
+@pytest.mark.parametrize("rounds", [8 if not os.environ.get("TURNSTONE_LONG") else 200])
+def test_sigkill_loses_nothing(rounds):
+    start = seed()
+    print(f"seed {start}")
+    rng = random.Random(start)
+    demo = Demo().up()
+    try:
+        models = [{f"crash{i}a": {}, f"crash{i}b": {}} for i in range(4)]
+        ids = [[0] for _ in models]
+        uidnext, total = {}, 0
+        for number in range(rounds):
+            sessions = [Session(demo, f"s{i}", random.Random(rng.random()), models[i], ids[i])
+                        for i in range(len(models))]
+            for s in sessions:
+                s.start()
+            time.sleep(rng.uniform(0.3, 1.2))
+            demo.kill()
+            for s in sessions:
+                s.join(30)
+                assert s.failure is None, (start, number, s.failure)
+            demo.up()
+            client = demo.login("alice")
+            for i, s in enumerate(sessions):
+                if s.acknowledged == 0 and b" OK " not in client.run(f"EXAMINE crash{i}a")[-1]:
+                    continue
+                for box in s.model:
+                    client.run(f"CREATE {box}")
+                seen = {box: read(client, box) for box in s.model}
+                assert explain(s, seen), (start, number, i, differences(s, seen))
+                for box, messages in seen.items():
+                    now = status(client, box)
+                    assert now["MESSAGES"] == len(messages)
+                    assert now["UNSEEN"] == sum("\\Seen" not in f for _, f in messages.values())
+                    assert now["UIDNEXT"] > max(list(messages) + [0])
+                    assert now["UIDNEXT"] >= uidnext.get(box, 1)
+                    uidnext[box] = now["UIDNEXT"]
+                models[i] = seen
+                total += s.acknowledged
+            client.close()
+        print(f"{rounds} kills, {total} acknowledged changes, all there")
+        assert total > rounds * 4, "the sessions hardly did anything"
+    finally:
+        demo.remove()
+
+
+def differences(s, seen):
+    out = []
+    for box in seen:
+        for uid in sorted(set(seen[box]) | set(s.model[box])):
+            if seen[box].get(uid) != s.model[box].get(uid):
+                out.append((box, uid, "model", s.model[box].get(uid), "seen", seen[box].get(uid)))
+    return out[:20], s.pending and s.pending[0], s.unknown_target and s.unknown_target[0]
