@@ -192,10 +192,15 @@ read_input(struct stream *s)
 	}
 }
 
+/* Not before the client's first byte: until then a stranger costs no TLS state. */
 static void
 shake_hands(struct stream *s)
 {
 	s->more = s->out_blocked = false;
+	if (!s->transport->tls && !s->transport->secure(s)) {
+		stream_die(s, STREAM_END_TLS);
+		return;
+	}
 	switch (s->transport->handshake(s)) {
 	case IO_OK:
 		s->state = STREAM_OPEN;
@@ -233,7 +238,7 @@ linger(struct stream *s)
 static void
 go_on(struct stream *s)
 {
-	if (s->state == STREAM_HANDSHAKE)
+	if (s->state == STREAM_HANDSHAKE && s->more)
 		shake_hands(s);
 	else if (s->state == STREAM_LINGER)
 		linger(s);
@@ -331,10 +336,6 @@ after_flush(struct stream *s)
 {
 	if (s->state == STREAM_TLS_WAIT && s->clear_left == 0) {
 		s->state = STREAM_HANDSHAKE;
-		if (s->transport->secure(s))
-			shake_hands(s);
-		else
-			stream_die(s, STREAM_END_TLS);
 	} else if (s->state == STREAM_CLOSING && stream_out_pending(s) == 0) {
 		if (s->transport->shut(s) && !s->eof)
 			s->state = STREAM_LINGER;
@@ -384,7 +385,7 @@ stream_ready(struct stream *s, bool in, bool out)
 		s->out_blocked = s->write_wants_in = false;
 		ask_turn(s);
 	}
-	if (in || (out && s->read_wants_out)) {
+	if (in || (out && (s->read_wants_out || s->state == STREAM_HANDSHAKE))) {
 		s->more = true;
 		s->read_wants_out = false;
 	}

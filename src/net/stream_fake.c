@@ -101,7 +101,7 @@ fake_watch(struct stream *s, bool want_in, bool want_out)
 {
 	struct stream_fake *f = s->fake;
 
-	if (want_in && (f->in.n > f->in_off || f->end || f->broken))
+	if (want_in && (s->state == STREAM_HANDSHAKE || f->in.n > f->in_off || f->end || f->broken))
 		stream_poke(s);
 	if (want_out && f->window > 0)
 		unblock(s);

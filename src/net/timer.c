@@ -62,6 +62,11 @@ loop_timer_set(struct loop_timer *timer, uint64_t ms)
 {
 	struct loop *loop = timer->loop;
 
+	/* The clock of a loop that does not run is as old as its last iteration. */
+	if (!loop->fake && __atomic_load_n(&loop->owner, __ATOMIC_RELAXED) == 0) {
+		uv_update_time(&loop->uv);
+		loop_tick(loop);
+	}
 	/* Never now: a timer that sets itself must not fire twice in one iteration. */
 	if (__builtin_add_overflow(loop->now, ms > 0 ? ms : 1, &timer->due))
 		timer->due = UINT64_MAX;

@@ -457,7 +457,7 @@ a_flood_while_paused(void **state)
 		else if (poll(&p, 1, 200) == 0)
 			break;
 	}
-	assert_true(sent > 10000 && sent < MOST / 2);
+	assert_true(sent > 0 && sent < MOST / 2);
 	assert_int_equal(fcntl(c.fd, F_SETFL, flags), 0);
 	assert_int_equal(count_x(c, 1000000), 1000000);
 	for (size_t i = 0; i < sent / 100; i++) {
