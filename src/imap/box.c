@@ -42,7 +42,7 @@ watch_fired(void *arg)
 	struct imap_conn *conn = arg;
 	size_t before;
 
-	imap_box(conn)->dirty = true;
+	conn->turn->login->box->dirty = true;
 	if (conn->closing || conn->cmd == NULL || conn->cmd->changed == NULL)
 		return;
 	before = imap_out(conn)->n;

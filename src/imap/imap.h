@@ -386,11 +386,7 @@ imap_login(const struct imap_conn *conn)
 	return conn->turn->login;
 }
 
-static inline struct imap_box *
-imap_box(const struct imap_conn *conn)
-{
-	return conn->turn->login != NULL ? conn->turn->login->box : NULL;
-}
+struct imap_box *imap_box(const struct imap_conn *conn); /* NULL: nothing selected */
 
 /*
  * conn.c.  How a connection begins, on its loop:

@@ -27,8 +27,10 @@ blocked(const struct imap_conn *conn)
 		return true;
 	if (conn->input == CONN_SKIP || conn->input == CONN_DISCARD)
 		return false;
+	if (cmd != NULL && cmd->held)
+		return true;
 	if (conn->input == CONN_STREAM)
-		return cmd->held;
+		return false;
 	return cmd != NULL && cmd->line == NULL && !cmd->wants_input;
 }
 
@@ -250,7 +252,7 @@ conn_input_skip(struct imap_conn *conn)
 		return true;
 	}
 	if (lit->data > 0 && !lit->sync &&
-	    (lit->size > INT64_MAX || lit->size / SKIP_MESSAGES > conn->settings->append)) {
+	    (lit->size > INT64_MAX || lit->size / SKIP_MESSAGES > conn->settings->append_limit)) {
 		imap_log(conn, LOG_INFO, "literal of %llu bytes refused: closed",
 		    (unsigned long long)lit->size);
 		imap_bye(conn, "TOOBIG", "Literal too big");

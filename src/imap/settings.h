@@ -17,7 +17,8 @@ struct imap_settings {
 
 	uint64_t line, literal, command; /* bytes; of logged-in connections */
 	uint64_t login_command;          /* bytes, before login: lines, literals, commands */
-	uint64_t append;                 /* bytes of one message */
+	uint64_t append_limit;           /* bytes of one message */
+	int64_t append_messages;         /* in one APPEND */
 	uint64_t pipeline;               /* bytes kept while a command runs */
 	uint64_t out_high, out_low;
 	int64_t literals, nesting, set_ranges, search_keys, items;

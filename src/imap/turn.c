@@ -93,6 +93,12 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct sto
 		conn->il->stats.switches++;
 }
 
+struct imap_box *
+imap_box(const struct imap_conn *conn)
+{
+	return conn->turn->login != NULL ? conn->turn->login->box : NULL;
+}
+
 unsigned
 imap_state(const struct imap_conn *conn)
 {

@@ -10,6 +10,14 @@
 #define IMAP_EXTENSIONS(EXT)                                                                       \
 	EXT(any)                                                                                   \
 	EXT(auth)                                                                                  \
+	EXT(mailbox)                                                                               \
+	EXT(select)                                                                                \
+	EXT(list)                                                                                  \
+	EXT(append)                                                                                \
+	EXT(message)                                                                               \
+	EXT(fetch)                                                                                 \
+	EXT(search)                                                                                \
+	EXT(idle)                                                                                  \
 	EXT(id)                                                                                    \
 	EXT(enable)                                                                                \
 	EXT(unauthenticate)
