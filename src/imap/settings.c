@@ -64,7 +64,7 @@ static const struct conf_opt opts[] = {
         .prose = "The largest command before login."},
     {.name = "limits.append",
         .type = CONF_SIZE,
-        .def = "64M",
+        .def = "128M",
         .min = 1024,
         .max = (int64_t)4 << 30,
         AT(append_limit),
