@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_KEYS_H
+#define STORE_KEYS_H
+/*
+ * Keys and values, byte by byte.
+ *
+ * Numbers in keys are big-endian, so that memcmp orders them; numbers in values
+ * are little-endian, or varints (LEB128; "z": zigzag).  Every value begins with
+ * eight bytes, the XXH3-64 of the rest, seeded with the XXH3-64 of its key: a
+ * value under a wrong key does not hold either.  A "set" is a CRoaring bitmap in
+ * the portable form, with its length in a varint before it; it is decoded only
+ * after the checksum was found right.
+ *
+ * Account 0, the store itself
+ *   0^8 'B' blob:8 account:8 mailbox:4 uid:4  -> nothing: a message refers to the blob.
+ *                                  account 0: the claim of a copy between accounts,
+ *                                  mailbox and uid together are the intent's number
+ *   0^8 'D' account:8              -> nothing: the account's contents are to be removed
+ *   0^8 'I'                        -> ids: next account:8, next blob:8, next intent:8.
+ *                                  What is in use is below; raised ahead of use
+ *   0^8 'M' intent:8               -> a COPY or MOVE between accounts under way, cross.c
+ *   0^8 'N' name                   -> account:8
+ *   0^8 'P' account:8 mailbox:4 modseq:8  -> what a deleted mailbox held (modseq 0, no value),
+ *                                  or an expunge left (pairs of uid:varint blob:varint), is to
+ *                                  be removed
+ *   0^8 'Q' blob:8 account:8 mailbox:4 uid:4  -> nothing: this reference went away, look
+ *                                  whether the blob has others, else free it
+ *   0^8 'R' key                    -> a server-wide record's value
+ *   0^8 'V'                        -> version:4, then text for people
+ *
+ * Account n
+ *   n:8 'a'                        -> next mailbox:4, last uidvalidity:4, created:8, name
+ *   n:8 'c' mailbox:4              -> counters: messages:4 unseen:4 deleted:4 recent:4
+ *                                  recent mark:4 uidnext:4 size:8 deleted size:8 modseq:8
+ *   n:8 'm' mailbox:4              -> info: uidvalidity:4 use:4 created:8, name
+ *   n:8 's' name                   -> nothing: subscribed
+ *   n:8 't' name                   -> uidvalidity:4 of the last mailbox that had this name
+ *   n:8 'x' mailbox:4 'H'          -> index header: snapshot:8 expunge floor:8, keywords as
+ *                                  count:varint then (flag:varint, length:varint, name)
+ *   n:8 'x' mailbox:4 'I' block:4  -> index block: the messages with UIDs block*1024 to
+ *                                  block*1024+1023, see block.c
+ *   n:8 'x' mailbox:4 'J' modseq:8 -> set of UIDs expunged by that change, kept for a while
+ *   n:8 'x' mailbox:4 'L' modseq:8 -> change record: what the change did, see delta.c
+ *   n:8 'x' mailbox:4 'Y' uid:4    -> the message's summary (mail/summary.h)
+ *
+ * All of 'a' to 't' is read when an account is loaded (one scan); 'H' to 'L'
+ * of one mailbox when the mailbox is (one scan): header and blocks are the
+ * state as of the snapshot's MODSEQ or newer, the change records above the
+ * snapshot lead to the present.  Replaying a record over a block that has it
+ * already changes nothing, because records say what became of which UIDs and
+ * all later records are replayed, too.  What comes out must agree with the
+ * counters, or the mailbox is damaged.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+#include "store/engine.h"
+#include "store/store.h"
+
+#define KEYS_FORMAT 1
+
+enum key_kind {
+	KEY_REF = 'B',
+	KEY_DROPPED = 'D',
+	KEY_IDS = 'I',
+	KEY_INTENT = 'M',
+	KEY_NAME = 'N',
+	KEY_PURGE = 'P',
+	KEY_QUEUE = 'Q',
+	KEY_RECORD = 'R',
+	KEY_VERSION = 'V',
+
+	KEY_ACCOUNT = 'a',
+	KEY_COUNTERS = 'c',
+	KEY_INFO = 'm',
+	KEY_SUBSCRIBED = 's',
+	KEY_TOMBSTONE = 't',
+	KEY_INDEX = 'x',
+
+	KEY_HEADER = 'H',
+	KEY_BLOCK = 'I',
+	KEY_EXPUNGED = 'J',
+	KEY_CHANGE = 'L',
+	KEY_SUMMARY = 'Y'
+};
+
+struct key {
+	size_t n;
+	char p[STORE_NAME_MAX + 32];
+};
+
+/* account, kind */
+void key_begin(struct key *k, uint64_t account, enum key_kind kind);
+void key_be32(struct key *k, uint32_t v);
+void key_be64(struct key *k, uint64_t v);
+void key_bytes(struct key *k, struct str s);
+/* account 'x' mailbox kind */
+void key_index(struct key *k, uint64_t account, uint32_t mailbox, enum key_kind kind);
+/* 0 kind blob account mailbox uid */
+void key_ref(struct key *k, enum key_kind kind, uint64_t blob, uint64_t account, uint32_t mailbox,
+    uint32_t uid);
+/* Makes of a prefix the first key behind all that begin with it. */
+void key_after(struct key *k);
+
+static inline struct str
+key_str(const struct key *k)
+{
+	return (struct str){k->p, k->n};
+}
+
+/* A value is built in a buf: begin empties it and leaves room for the checksum. */
+void value_begin(struct buf *b);
+void value_seal(struct buf *b, struct str key);
+/* False: the checksum does not hold. */
+bool value_open(struct str key, struct str value, struct str *body_r);
+/* Seals and puts. */
+void batch_put_value(struct engine_batch *batch, const struct key *k, struct buf *b);
+void batch_put_empty(struct engine_batch *batch, const struct key *k);
+
+/* Zigzag */
+static inline uint64_t
+zigzag(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+
+static inline int64_t
+unzigzag(uint64_t v)
+{
+	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
+
+void value_put_set(struct buf *b, const roaring_bitmap_t *set);
+/* NULL (and r->bad): not a set. */
+roaring_bitmap_t *value_take_set(struct rd *r);
+
+struct counters_row {
+	uint32_t messages, unseen, deleted, recent, recent_mark, uidnext;
+	uint64_t size, deleted_size, modseq;
+};
+void value_put_counters(struct buf *b, const struct counters_row *c);
+void value_take_counters(struct rd *r, struct counters_row *c);
+#endif
