@@ -1,0 +1,868 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Accounts in memory: finding, loading, the list of mailboxes, eviction.
+ * An entry is a name; it has a published side, which readers see, and a head
+ * side, which the lane prepares on.
+ */
+#include <stdlib.h>
+#include <xxhash.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/inside.h"
+
+static struct shard *
+shard_of(struct store *store, struct str name)
+{
+	return &store->shard[XXH3_64bits(name.p, name.n) % SHARDS];
+}
+
+bool
+account_name_ok(struct str name)
+{
+	return name.n > 0 && name.n <= STORE_NAME_MAX && str_is_utf8(name) &&
+	       memchr(name.p, 0, name.n) == NULL;
+}
+
+/* ---- entries ---- */
+
+size_t
+account_entry_at(const struct store_account *a, struct str name)
+{
+	size_t lo = 0, hi = a->entry_count;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (str_cmp(entry_name(a->entry[mid]), name) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct entry *
+account_entry(const struct store_account *a, struct str name)
+{
+	size_t at = account_entry_at(a, name);
+
+	return at < a->entry_count && str_eq(entry_name(a->entry[at]), name) ? a->entry[at] : NULL;
+}
+
+static struct entry *
+entry_new(struct str name)
+{
+	struct entry *e = mem_zalloc(sizeof *e);
+
+	e->name = mem_dup(name.p, name.n);
+	e->n = name.n;
+	return e;
+}
+
+static void
+entry_free(struct entry *e)
+{
+	mem_free(e->name);
+	mem_free(e);
+}
+
+static void
+make_room(struct store_account *a)
+{
+	if (a->entry_count < a->entry_cap)
+		return;
+	a->entry_cap = a->entry_cap > 0 ? a->entry_cap * 2 : 8;
+	a->entry = mem_realloc(a->entry, a->entry_cap * sizeof(struct entry *));
+}
+
+struct entry *
+account_entry_add(struct store_account *a, struct str name)
+{
+	size_t at = account_entry_at(a, name);
+
+	if (at < a->entry_count && str_eq(entry_name(a->entry[at]), name))
+		return a->entry[at];
+	make_room(a);
+	memmove(a->entry + at + 1, a->entry + at, (a->entry_count - at) * sizeof(struct entry *));
+	a->entry_count++;
+	return a->entry[at] = entry_new(name);
+}
+
+static bool
+entry_empty(const struct entry *e)
+{
+	return e->pub == NULL && e->head == NULL && !e->sub_pub && !e->sub_head &&
+	       e->tombstone == 0 && e->ops == 0;
+}
+
+void
+account_tidy(struct store_account *a)
+{
+	size_t kept = 0;
+
+	pthread_rwlock_wrlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count; i++)
+		if (entry_empty(a->entry[i]))
+			entry_free(a->entry[i]);
+		else
+			a->entry[kept++] = a->entry[i];
+	a->entry_count = kept;
+	pthread_rwlock_unlock(&a->lock);
+}
+
+/* ---- reading the list from disk ---- */
+
+struct row { /* a mailbox on disk */
+	uint32_t id, uidvalidity, use;
+	int64_t created;
+	bool counted, named;
+	struct counters_row counters;
+	char *name;
+	size_t n;
+};
+
+struct rows {
+	struct row *row;
+	size_t count, cap;
+	struct entry **extra; /* names of subscriptions and tombstones */
+	size_t extra_count, extra_cap;
+	uint32_t next_mailbox, last_uidvalidity;
+	int64_t created;
+	bool found;
+};
+
+static void
+rows_fini(struct rows *rows)
+{
+	for (size_t i = 0; i < rows->count; i++)
+		mem_free(rows->row[i].name);
+	for (size_t i = 0; i < rows->extra_count; i++)
+		entry_free(rows->extra[i]);
+	mem_free(rows->row);
+	mem_free(rows->extra);
+}
+
+static struct row *
+row_of(struct rows *rows, uint32_t id, bool add)
+{
+	size_t lo = 0, hi = rows->count;
+
+	/* Counters come first, ascending; then the infos of the same ids. */
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (rows->row[mid].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < rows->count && rows->row[lo].id == id)
+		return &rows->row[lo];
+	if (!add)
+		return NULL;
+	if (rows->count == rows->cap) {
+		rows->cap = rows->cap > 0 ? rows->cap * 2 : 8;
+		rows->row = mem_realloc(rows->row, rows->cap * sizeof *rows->row);
+	}
+	memmove(rows->row + lo + 1, rows->row + lo, (rows->count - lo) * sizeof *rows->row);
+	rows->count++;
+	rows->row[lo] = (struct row){.id = id};
+	return &rows->row[lo];
+}
+
+static struct entry *
+row_extra(struct rows *rows, struct str name)
+{
+	if (rows->extra_count == rows->extra_cap) {
+		rows->extra_cap = rows->extra_cap > 0 ? rows->extra_cap * 2 : 8;
+		rows->extra = mem_realloc(rows->extra, rows->extra_cap * sizeof(struct entry *));
+	}
+	return rows->extra[rows->extra_count++] = entry_new(name);
+}
+
+static bool
+take_row(struct rows *rows, struct str key, struct str body)
+{
+	struct rd k = rd_of((struct str){key.p + 9, key.n - 9}), r = rd_of(body);
+	struct str tail = {key.p + 9, key.n - 9};
+	struct row *row;
+	struct str name;
+
+	switch (key.p[8]) {
+	case KEY_ACCOUNT:
+		rows->next_mailbox = rd_le32(&r);
+		rows->last_uidvalidity = rd_le32(&r);
+		rows->created = (int64_t)rd_le64(&r);
+		rows->found = true;
+		break;
+	case KEY_COUNTERS:
+		row = row_of(rows, rd_be32(&k), true);
+		value_take_counters(&r, &row->counters);
+		row->counted = true;
+		break;
+	case KEY_INFO:
+		row = row_of(rows, rd_be32(&k), true);
+		row->uidvalidity = rd_le32(&r);
+		row->use = rd_le32(&r);
+		row->created = (int64_t)rd_le64(&r);
+		name = rd_bytes(&r, rd_left(&r));
+		if (row->named || name.n == 0)
+			return false;
+		row->name = mem_dup(name.p, name.n);
+		row->n = name.n;
+		row->named = true;
+		break;
+	case KEY_SUBSCRIBED:
+		row_extra(rows, tail)->sub_pub = true;
+		break;
+	case KEY_TOMBSTONE:
+		row_extra(rows, tail)->tombstone = rd_le32(&r);
+		break;
+	default:
+		return false;
+	}
+	return !r.bad && !k.bad;
+}
+
+static enum ts_err
+read_rows(struct store *store, uint64_t id, struct rows *rows)
+{
+	struct key from, end;
+	struct scan scan;
+	enum ts_err err;
+
+	key_begin(&from, id, KEY_ACCOUNT);
+	key_begin(&end, id, KEY_INDEX);
+	scan_begin_range(&scan, store, &from, &end);
+	while ((err = scan_next(&scan)) == TS_OK || err == TS_DAMAGED)
+		if (err == TS_DAMAGED || !take_row(rows, scan.key, scan.body)) {
+			/* A damaged row costs its mailbox, or all when it is the account's. */
+			err = TS_FAIL(TS_DAMAGED,
+			    "store: account %llu: a row of kind '%c' in the list is damaged",
+			    (unsigned long long)id, scan.key.n > 8 ? scan.key.p[8] : '?');
+			if (scan.key.n <= 8)
+				break;
+		}
+	scan_end(&scan);
+	if (err != TS_NOT_FOUND)
+		return err;
+	return rows->found ? TS_OK : TS_DAMAGED;
+}
+
+static int
+entry_order(const void *a, const void *b)
+{
+	const struct entry *const *x = a, *const *y = b;
+
+	return str_cmp(entry_name(*x), entry_name(*y));
+}
+
+/* Takes the known mailboxes out of the entries, ordered by id, and empties the list. */
+static struct store_mailbox **
+detach_mailboxes(struct store_account *a, size_t *n_r)
+{
+	struct store_mailbox **known = mem_zalloc((a->entry_count + 1) * sizeof(*known));
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->entry_count; i++) {
+		if (a->entry[i]->pub != NULL)
+			known[n++] = a->entry[i]->pub;
+		entry_free(a->entry[i]);
+	}
+	a->entry_count = 0;
+	*n_r = n;
+	return known;
+}
+
+static struct store_mailbox *
+take_known(struct store_mailbox **known, size_t n, uint32_t id)
+{
+	struct store_mailbox *found = NULL;
+
+	for (size_t i = 0; i < n && found == NULL; i++)
+		if (known[i] != NULL && known[i]->id == id) {
+			found = known[i];
+			known[i] = NULL;
+		}
+	return found;
+}
+
+static void
+place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
+{
+	struct entry *e;
+
+	if (mb == NULL)
+		mb = mailbox_new(a, row->id);
+	mb->use = mb->head.use = row->use;
+	mb->head.created = row->created;
+	mb->head.uidvalidity = row->uidvalidity;
+	mb->head.gone = false;
+	atomic_store(&mb->uidvalidity, row->uidvalidity);
+	mb->counters = row->counters;
+	make_room(a);
+	e = a->entry[a->entry_count++] = entry_new((struct str){row->name, row->n});
+	e->pub = e->head = mb;
+	a->head_mailboxes++;
+}
+
+static void
+place_extra(struct store_account *a, struct rows *rows, size_t ordered)
+{
+	for (size_t i = 0; i < rows->extra_count; i++) {
+		struct entry *x = rows->extra[i];
+		size_t all = a->entry_count;
+
+		a->entry_count = ordered;
+
+		struct entry *e = account_entry(a, entry_name(x));
+
+		a->entry_count = all;
+		if (e == NULL) {
+			make_room(a);
+			e = a->entry[a->entry_count++] = entry_new(entry_name(x));
+		}
+		e->sub_pub = e->sub_head = e->sub_pub || x->sub_pub;
+		if (x->tombstone != 0)
+			e->tombstone = x->tombstone;
+	}
+	qsort(a->entry, a->entry_count, sizeof(struct entry *), entry_order);
+	/* A name that is subscribed and has a tombstone came twice. */
+	size_t kept = 0;
+	for (size_t i = 0; i < a->entry_count; i++) {
+		struct entry *e = a->entry[i], *last = kept > 0 ? a->entry[kept - 1] : NULL;
+
+		if (last == NULL || !str_eq(entry_name(last), entry_name(e))) {
+			a->entry[kept++] = e;
+			continue;
+		}
+		last->sub_pub = last->sub_head = last->sub_pub || e->sub_pub;
+		last->tombstone = last->tombstone != 0 ? last->tombstone : e->tombstone;
+		TS_ASSERT(e->pub == NULL);
+		entry_free(e);
+	}
+	a->entry_count = kept;
+}
+
+static void
+install_rows(struct store_account *a, struct rows *rows)
+{
+	size_t known_count;
+
+	pthread_rwlock_wrlock(&a->lock);
+
+	struct store_mailbox **known = detach_mailboxes(a, &known_count);
+
+	a->next_mailbox =
+	    rows->next_mailbox > a->next_mailbox ? rows->next_mailbox : a->next_mailbox;
+	if (rows->last_uidvalidity > a->last_uidvalidity)
+		a->last_uidvalidity = rows->last_uidvalidity;
+	a->created = rows->created;
+	a->head_mailboxes = 0;
+	for (size_t i = 0; i < rows->count; i++) {
+		struct row *row = &rows->row[i];
+
+		if (row->named && row->counted)
+			place_row(a, row, take_known(known, known_count, row->id));
+		else
+			log_msg(LOG_ERROR, NULL,
+			    "store: account %llu mailbox %u: %s is missing, it cannot be shown",
+			    (unsigned long long)a->id, row->id,
+			    row->named ? "its counters record" : "its name");
+	}
+	qsort(a->entry, a->entry_count, sizeof(struct entry *), entry_order);
+	place_extra(a, rows, a->entry_count);
+	for (size_t i = 0; i < known_count; i++)
+		if (known[i] != NULL) {
+			known[i]->head.gone = true;
+			atomic_store(&known[i]->gone, true);
+			if (atomic_fetch_or(&known[i]->refs, REFS_GONE) == 0)
+				mailbox_free(known[i]);
+		}
+	mem_free(known);
+	pthread_rwlock_unlock(&a->lock);
+	atomic_fetch_add(&a->list_version, 1);
+}
+
+enum ts_err
+account_read(struct store_account *a)
+{
+	struct rows rows = {0};
+	enum ts_err err = read_rows(a->store, a->id, &rows);
+
+	if (err == TS_OK)
+		install_rows(a, &rows);
+	rows_fini(&rows);
+	return err;
+}
+
+/* ---- finding and loading ---- */
+
+static struct store_account *
+account_new(struct store *store, uint64_t id, struct str name)
+{
+	struct store_account *a = mem_zalloc(sizeof *a);
+	pthread_rwlockattr_t attr;
+
+	a->store = store;
+	a->id = id;
+	a->lane = lane_of(store, id);
+	a->name = (struct str){mem_dup(name.p, name.n), name.n};
+	a->next_mailbox = 1;
+	atomic_store(&a->list_version, 1);
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&a->lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&a->load, NULL);
+	pthread_mutex_init(&a->watches, NULL);
+	list_init(&a->watch_list);
+	atomic_fetch_add(&store->accounts_loaded, 1);
+	return a;
+}
+
+void
+account_free(struct store_account *a)
+{
+	for (size_t i = 0; i < a->entry_count; i++) {
+		if (a->entry[i]->pub != NULL)
+			mailbox_free(a->entry[i]->pub);
+		entry_free(a->entry[i]);
+	}
+	mem_free(a->entry);
+	pthread_rwlock_destroy(&a->lock);
+	pthread_mutex_destroy(&a->load);
+	pthread_mutex_destroy(&a->watches);
+	atomic_fetch_sub(&a->store->accounts_loaded, 1);
+	mem_free((char *)(uintptr_t)a->name.p);
+	mem_free(a);
+}
+
+struct store_account *
+store_account_find(struct store *store, struct str name)
+{
+	struct shard *shard = shard_of(store, name);
+	struct store_account *a = NULL;
+
+	pthread_mutex_lock(&shard->mutex);
+	HASH_FIND(hh, shard->accounts, name.p, name.n, a);
+	if (a != NULL)
+		atomic_fetch_add(&a->refs, 1);
+	pthread_mutex_unlock(&shard->mutex);
+	return a;
+}
+
+static enum ts_err
+find_id(struct store *store, struct str name, uint64_t *id_r)
+{
+	struct key k;
+	struct buf b = {0};
+	struct str body = STR_NONE;
+
+	key_begin(&k, 0, KEY_NAME);
+	key_bytes(&k, name);
+
+	enum ts_err err = store_get(store, &k, &b, &body);
+	struct rd r = rd_of(body);
+
+	if (err == TS_OK) {
+		*id_r = rd_le64(&r);
+		if (r.bad || *id_r == 0)
+			err = TS_FAIL(
+			    TS_DAMAGED, "store: the id of account %.*s is damaged", STR_ARG(name));
+	}
+	buf_fini(&b);
+	return err;
+}
+
+void
+account_put_new(uint64_t id, struct str name, int64_t now, struct engine_batch *batch)
+{
+	struct key k;
+	struct buf b = {0};
+	uint32_t uidvalidity = now > 0 ? (uint32_t)now : 1;
+	struct counters_row counters = {.uidnext = 1, .modseq = 1};
+
+	key_begin(&k, 0, KEY_NAME);
+	key_bytes(&k, name);
+	value_begin(&b);
+	buf_le64(&b, id);
+	batch_put_value(batch, &k, &b);
+
+	key_begin(&k, id, KEY_ACCOUNT);
+	value_begin(&b);
+	buf_le32(&b, 2);
+	buf_le32(&b, uidvalidity);
+	buf_le64(&b, (uint64_t)now);
+	buf_str(&b, name);
+	batch_put_value(batch, &k, &b);
+
+	key_begin(&k, id, KEY_COUNTERS);
+	key_be32(&k, 1);
+	value_begin(&b);
+	value_put_counters(&b, &counters);
+	batch_put_value(batch, &k, &b);
+
+	key_begin(&k, id, KEY_INFO);
+	key_be32(&k, 1);
+	value_begin(&b);
+	buf_le32(&b, uidvalidity);
+	buf_le32(&b, 0);
+	buf_le64(&b, (uint64_t)now);
+	buf_puts(&b, "INBOX");
+	batch_put_value(batch, &k, &b);
+	buf_fini(&b);
+}
+
+void
+account_put_row(struct store_account *a, struct engine_batch *batch)
+{
+	struct key k;
+	struct buf b = {0};
+
+	key_begin(&k, a->id, KEY_ACCOUNT);
+	value_begin(&b);
+	buf_le32(&b, a->next_mailbox);
+	buf_le32(&b, a->last_uidvalidity);
+	buf_le64(&b, (uint64_t)a->created);
+	buf_str(&b, a->name);
+	batch_put_value(batch, &k, &b);
+	buf_fini(&b);
+}
+
+static enum ts_err
+create(struct store *store, struct str name)
+{
+	struct store_change *c = change_new_inner(store, NULL, INNER_NEW_ACCOUNT, NULL, NULL);
+
+	c->name = arena_str(c->arena, name);
+
+	enum ts_err err = store_submit_wait(c);
+
+	store_change_free(&c);
+	return err;
+}
+
+/* shard.load is held. */
+static enum ts_err
+load(struct store *store, struct str name, bool make, struct store_account **account_r)
+{
+	uint64_t id = 0;
+	enum ts_err err = find_id(store, name, &id);
+
+	if (err == TS_NOT_FOUND && make) {
+		err = create(store, name);
+		if (err == TS_OK)
+			err = find_id(store, name, &id);
+	}
+	if (err != TS_OK)
+		return err;
+
+	struct store_account *a = account_new(store, id, name);
+
+	err = account_read(a);
+	if (err != TS_OK) {
+		account_free(a);
+		return err;
+	}
+
+	struct shard *shard = shard_of(store, name);
+
+	atomic_store(&a->refs, 1);
+	pthread_mutex_lock(&shard->mutex);
+	HASH_ADD_KEYPTR(hh, shard->accounts, a->name.p, a->name.n, a);
+	pthread_mutex_unlock(&shard->mutex);
+	*account_r = a;
+	return TS_OK;
+}
+
+enum ts_err
+store_account_load(
+    struct store *store, struct str name, bool make, struct store_account **account_r)
+{
+	struct shard *shard = shard_of(store, name);
+	enum ts_err err = TS_OK;
+
+	*account_r = NULL;
+	if (!account_name_ok(name))
+		return TS_INVALID;
+	pthread_mutex_lock(&shard->load);
+	*account_r = store_account_find(store, name);
+	if (*account_r == NULL)
+		err = load(store, name, make, account_r);
+	pthread_mutex_unlock(&shard->load);
+	return err;
+}
+
+struct store_account *
+store_account_ref(struct store_account *a)
+{
+	atomic_fetch_add(&a->refs, 1);
+	return a;
+}
+
+void
+store_account_unref(struct store_account **ap)
+{
+	struct store_account *a = *ap;
+
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	atomic_store(&a->used, clock_mono_ms());
+	/* Afterwards the background may free it at any time, unless it is gone. */
+	if (atomic_fetch_sub(&a->refs, 1) == (REFS_GONE | 1))
+		account_free(a);
+}
+
+uint64_t
+store_account_id(const struct store_account *a)
+{
+	return a->id;
+}
+
+struct str
+store_account_name(const struct store_account *a)
+{
+	return a->name;
+}
+
+struct store *
+store_account_store(const struct store_account *a)
+{
+	return a->store;
+}
+
+void
+account_publish_gone(struct store_account *a)
+{
+	struct shard *shard = shard_of(a->store, a->name);
+
+	pthread_mutex_lock(&shard->mutex);
+	HASH_DEL(shard->accounts, a);
+	/* Nobody can find it any more; the batch holds a reference. */
+	atomic_fetch_or(&a->refs, REFS_GONE);
+	atomic_store(&a->gone, true);
+	pthread_mutex_unlock(&shard->mutex);
+	pthread_rwlock_rdlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count; i++)
+		if (a->entry[i]->pub != NULL)
+			atomic_store(&a->entry[i]->pub->gone, true);
+	pthread_rwlock_unlock(&a->lock);
+	atomic_fetch_add(&a->list_version, 1);
+}
+
+enum ts_err
+store_account_delete(struct store *store, struct str name)
+{
+	struct store_account *a;
+	enum ts_err err = store_account_load(store, name, false, &a);
+
+	if (err != TS_OK)
+		return err;
+
+	struct store_change *c = change_new_inner(store, a, INNER_DROP_ACCOUNT, NULL, NULL);
+
+	err = store_submit_wait(c);
+	store_change_free(&c);
+	store_account_unref(&a);
+	return err;
+}
+
+/* ---- eviction ---- */
+
+static uint64_t
+idle_since(const struct store_mailbox *mb)
+{
+	return atomic_load((_Atomic uint64_t *)(uintptr_t)&mb->used);
+}
+
+struct idle { /* a state that nobody uses */
+	uint64_t used;
+	size_t bytes;
+};
+
+struct idles {
+	struct idle *one;
+	size_t count, cap;
+	uint64_t bytes;
+	uint64_t before; /* evict what was last used at or before */
+};
+
+static void
+find_idle(struct store_account *a, struct idles *idles)
+{
+	pthread_rwlock_rdlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count; i++) {
+		struct store_mailbox *mb = a->entry[i]->pub;
+
+		if (mb == NULL || mb->state == NULL || atomic_load(&mb->refs) != 0)
+			continue;
+		if (idles->count == idles->cap) {
+			idles->cap = idles->cap > 0 ? idles->cap * 2 : 64;
+			idles->one = mem_realloc(idles->one, idles->cap * sizeof *idles->one);
+		}
+		idles->one[idles->count++] = (struct idle){idle_since(mb), mb->counted};
+		idles->bytes += mb->counted;
+	}
+	pthread_rwlock_unlock(&a->lock);
+}
+
+static void
+evict_idle(struct store_account *a, struct idles *idles)
+{
+	pthread_rwlock_wrlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count; i++) {
+		struct store_mailbox *mb = a->entry[i]->pub;
+
+		/* Finding one takes the lock: with no references now, there will be none. */
+		if (mb != NULL && mb->state != NULL && atomic_load(&mb->refs) == 0 &&
+		    idle_since(mb) <= idles->before)
+			mailbox_drop_state(mb);
+	}
+	pthread_rwlock_unlock(&a->lock);
+}
+
+static int
+idle_order(const void *a, const void *b)
+{
+	const struct idle *x = a, *y = b;
+
+	return x->used < y->used ? -1 : x->used > y->used;
+}
+
+static void
+each_account(
+    struct store *store, void (*fn)(struct store_account *, struct idles *), struct idles *idles)
+{
+	for (unsigned i = 0; i < SHARDS; i++) {
+		struct store_account *a, *tmp;
+
+		/* Held while fn runs, which takes microseconds for an ordinary account. */
+		pthread_mutex_lock(&store->shard[i].mutex);
+		HASH_ITER(hh, store->shard[i].accounts, a, tmp)
+		fn(a, idles);
+		pthread_mutex_unlock(&store->shard[i].mutex);
+	}
+}
+
+/* An account without users and loaded mailboxes; the shard's mutex is held. */
+static void
+evict_account(struct store_account *a, struct idles *idles)
+{
+	if (atomic_load(&a->refs) != 0 || atomic_load(&a->used) > idles->before)
+		return;
+	HASH_DEL(a->store->shard[shard_of(a->store, a->name) - a->store->shard].accounts, a);
+	account_free(a);
+}
+
+void
+account_evict(struct store *store)
+{
+	struct idles idles = {0};
+	uint64_t gone = 0;
+
+	each_account(store, find_idle, &idles);
+	if (idles.bytes > store->opt.state_budget) {
+		qsort(idles.one, idles.count, sizeof *idles.one, idle_order);
+		for (size_t i = 0; i < idles.count && idles.bytes - gone > store->opt.state_budget;
+		     i++) {
+			gone += idles.one[i].bytes;
+			idles.before = idles.one[i].used;
+		}
+		each_account(store, evict_idle, &idles);
+		each_account(store, evict_account, &idles);
+	}
+	mem_free(idles.one);
+}
+
+/* ---- the list ---- */
+
+static void
+fill_info(const struct store_mailbox *mb, const struct entry *e, struct store_mailbox_info *info)
+{
+	*info = (struct store_mailbox_info){.subscribed = e->sub_pub};
+	if (mb == NULL)
+		return;
+	info->id = mb->id;
+	info->use = mb->use;
+	info->counters = (struct store_counters){.messages = mb->counters.messages,
+	    .unseen = mb->counters.unseen,
+	    .deleted = mb->counters.deleted,
+	    .recent = mb->counters.recent,
+	    .uidnext = mb->counters.uidnext,
+	    .uidvalidity = atomic_load(&mb->uidvalidity),
+	    .size = mb->counters.size,
+	    .modseq = mb->counters.modseq,
+	    .deleted_size = mb->counters.deleted_size};
+}
+
+static pthread_rwlock_t *
+list_lock(const struct store_account *a)
+{
+	return (pthread_rwlock_t *)(uintptr_t)&a->lock;
+}
+
+void
+store_account_list(const struct store_account *a,
+    bool (*fn)(const struct store_mailbox_info *info, void *arg), void *arg)
+{
+	pthread_rwlock_rdlock(list_lock(a));
+	for (size_t i = 0; i < a->entry_count; i++) {
+		const struct entry *e = a->entry[i];
+		struct store_mailbox_info info;
+
+		if (e->pub == NULL && !e->sub_pub)
+			continue;
+		fill_info(e->pub, e, &info);
+		info.name = entry_name(e);
+		if (!fn(&info, arg))
+			break;
+	}
+	pthread_rwlock_unlock(list_lock(a));
+}
+
+bool
+store_account_lookup(
+    const struct store_account *a, struct str name, struct store_mailbox_info *info)
+{
+	bool found = false;
+
+	pthread_rwlock_rdlock(list_lock(a));
+
+	const struct entry *e = account_entry(a, name);
+
+	if (e != NULL && e->pub != NULL) {
+		fill_info(e->pub, e, info);
+		found = true;
+	}
+	pthread_rwlock_unlock(list_lock(a));
+	return found;
+}
+
+bool
+store_account_has_children(const struct store_account *a, struct str name)
+{
+	struct buf b = {0};
+	bool found = false;
+
+	buf_str(&b, name);
+	buf_putc(&b, '/');
+	pthread_rwlock_rdlock(list_lock(a));
+	for (size_t i = account_entry_at(a, buf_as_str(&b)); i < a->entry_count && !found; i++) {
+		if (!str_has_prefix(entry_name(a->entry[i]), buf_as_str(&b)))
+			break;
+		found = a->entry[i]->pub != NULL;
+	}
+	pthread_rwlock_unlock(list_lock(a));
+	buf_fini(&b);
+	return found;
+}
+
+uint64_t
+store_account_list_version(const struct store_account *a)
+{
+	return atomic_load((_Atomic uint64_t *)(uintptr_t)&a->list_version);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes: their making, submission, and end. */
+#include "base/mem.h"
+#include "store/inside.h"
+
+struct waiter {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static void
+destroy(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+
+	for (size_t i = 0; i < c->item_count; i++) {
+		/* A batch that failed did not take it; should it be there after all, its
+		 * reference keeps the blob. */
+		if (c->err != TS_OK && c->items[i].upload != NULL)
+			c->items[i].upload->taken = false;
+		store_upload_free(&c->items[i].upload);
+	}
+	if (c->uids != NULL)
+		roaring_bitmap_free(c->uids);
+	if (c->affected != NULL)
+		roaring_bitmap_free(c->affected);
+	if (c->failed != NULL)
+		roaring_bitmap_free(c->failed);
+	mem_free(c->pairs);
+	store_mailbox_unref(&priv->held[0]);
+	store_mailbox_unref(&priv->held[1]);
+	store_account_unref(&c->account);
+	mem_free(priv);
+
+	struct arena *arena = c->arena;
+
+	arena_free(&arena);
+}
+
+static void
+finished(struct loop_task *task)
+{
+	struct store_change_priv *priv = list_entry(task, struct store_change_priv, task);
+
+	priv->finished = true;
+	if (priv->abandoned)
+		destroy(priv->change);
+	else if (priv->change->done != NULL)
+		priv->change->done(priv->change);
+}
+
+static struct store_change *
+change_new(struct store *store, struct store_account *account, int kind)
+{
+	/* No pool: the lane looks at it while the asker's loop goes on counting. */
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 512);
+	struct store_change *c = arena_new_object(arena, struct store_change);
+
+	c->arena = arena;
+	c->kind = (enum store_change_kind)kind;
+	c->account = account != NULL ? store_account_ref(account) : NULL;
+	c->priv = mem_zalloc(sizeof *c->priv);
+	c->priv->change = c;
+	c->priv->store = store;
+	c->priv->task.fn = finished;
+	return c;
+}
+
+struct store_change *
+store_change_new(struct store_account *account, enum store_change_kind kind, struct loop *loop,
+    void (*done)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(account->store, account, kind);
+
+	c->loop = loop;
+	c->done = done;
+	c->arg = arg;
+	return c;
+}
+
+struct store_change *
+store_change_new_records(
+    struct store *store, struct loop *loop, void (*done)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(store, NULL, STORE_CHANGE_RECORDS);
+
+	c->loop = loop;
+	c->done = done;
+	c->arg = arg;
+	return c;
+}
+
+struct store_change *
+change_new_inner(struct store *store, struct store_account *account, int kind,
+    void (*complete)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(store, account, kind);
+
+	c->priv->complete = complete;
+	c->priv->complete_arg = arg;
+	return c;
+}
+
+void
+store_change_free(struct store_change **cp)
+{
+	struct store_change *c = *cp;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	if (c->priv->submitted && !c->priv->finished)
+		c->priv->abandoned = true;
+	else
+		destroy(c);
+}
+
+static void
+take(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+
+	TS_ASSERT(!priv->submitted);
+	priv->submitted = true;
+	if (c->mailbox != NULL)
+		priv->held[0] = store_mailbox_ref(c->mailbox);
+	if (c->source != NULL)
+		priv->held[1] = store_mailbox_ref(c->source);
+	atomic_fetch_add(&priv->store->pending, 1);
+}
+
+static void
+send(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+
+	if ((c->kind == STORE_CHANGE_COPY || c->kind == STORE_CHANGE_MOVE) && c->source != NULL &&
+	    c->mailbox != NULL && c->source->account != c->mailbox->account)
+		cross_submit(c);
+	else
+		lane_enqueue(lane_of(priv->store, c->account != NULL ? c->account->id : 0), priv);
+}
+
+/* lanes 0: the change runs inside a task, with whatever else waits by then. */
+static void
+run_here(struct loop_task *task)
+{
+	struct store_change_priv *priv = list_entry(task, struct store_change_priv, task);
+
+	priv->task.fn = finished;
+	send(priv->change);
+	lane_run(priv->store->lane);
+}
+
+void
+store_submit(struct store_change *c)
+{
+	take(c);
+	if (c->priv->store->opt.lanes > 0) {
+		send(c);
+		return;
+	}
+	c->priv->task.fn = run_here;
+	loop_post(c->loop, &c->priv->task);
+}
+
+static void
+wake(struct store_change *c)
+{
+	struct waiter *w = c->priv->complete_arg;
+
+	pthread_mutex_lock(&w->mutex);
+	w->done = true;
+	pthread_cond_signal(&w->cond);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+enum ts_err
+store_submit_wait(struct store_change *c)
+{
+	struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+	TS_ASSERT(c->done == NULL);
+	c->priv->complete = wake;
+	c->priv->complete_arg = &w;
+	take(c);
+	send(c);
+	if (c->priv->store->opt.lanes == 0)
+		lane_run(c->priv->store->lane);
+	pthread_mutex_lock(&w.mutex);
+	while (!w.done)
+		pthread_cond_wait(&w.cond, &w.mutex);
+	pthread_mutex_unlock(&w.mutex);
+	pthread_mutex_destroy(&w.mutex);
+	pthread_cond_destroy(&w.cond);
+	return c->err;
+}
+
+void
+change_complete(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+
+	atomic_fetch_sub(&priv->store->pending, 1);
+	atomic_fetch_add(&priv->store->changes, 1);
+	/* Afterwards the change is the asker's again, and may be freed at any time. */
+	if (priv->complete == NULL) {
+		loop_post(c->loop, &priv->task);
+		return;
+	}
+	priv->finished = true;
+	priv->complete(c);
+}
+
+void
+change_submit_inner(struct store_change *c)
+{
+	take(c);
+	send(c);
+}

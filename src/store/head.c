@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The head of a mailbox: what is published, plus what the batch under flush
+ * and the batch being prepared do to it.  A pend holds per flag the messages
+ * that got it and those that lost it, so a question to the head is the same
+ * question to the state, corrected twice.
+ */
+#include "base/mem.h"
+#include "store/inside.h"
+
+struct pend *
+batch_pend(struct batch *b, struct store_mailbox *mb)
+{
+	struct pend *p = mb->pend[b->index];
+
+	if (p != NULL)
+		return p;
+	p = mem_zalloc(sizeof *p);
+	p->mailbox = store_mailbox_ref(mb);
+	p->last = &p->first;
+	*b->pends_last = p;
+	b->pends_last = &p->next;
+	return mb->pend[b->index] = p;
+}
+
+void
+pend_free(struct pend **pp)
+{
+	struct pend *p = *pp;
+
+	*pp = NULL;
+	for (struct delta *d = p->first, *next; d != NULL; d = next) {
+		next = d->next;
+		delta_free(&d);
+	}
+	for (unsigned f = 0; f < p->flag_cap; f++) {
+		if (p->set[f] != NULL)
+			roaring_bitmap_free(p->set[f]);
+		if (p->clear[f] != NULL)
+			roaring_bitmap_free(p->clear[f]);
+	}
+	if (p->added != NULL)
+		roaring_bitmap_free(p->added);
+	if (p->expunged != NULL)
+		roaring_bitmap_free(p->expunged);
+	mem_free(p->set);
+	mem_free(p->clear);
+	mem_free(p->message);
+	store_mailbox_unref(&p->mailbox);
+	mem_free(p);
+}
+
+static void
+pend_grow(struct pend *p, unsigned flag)
+{
+	unsigned cap = p->flag_cap;
+
+	if (flag < cap)
+		return;
+	p->flag_cap = flag + 8;
+	p->set = mem_realloc(p->set, p->flag_cap * sizeof(roaring_bitmap_t *));
+	p->clear = mem_realloc(p->clear, p->flag_cap * sizeof(roaring_bitmap_t *));
+	for (; cap < p->flag_cap; cap++)
+		p->set[cap] = p->clear[cap] = NULL;
+}
+
+static void
+or_into(roaring_bitmap_t **set, const roaring_bitmap_t *more)
+{
+	if (*set == NULL)
+		*set = roaring_bitmap_copy(more);
+	else
+		roaring_bitmap_or_inplace(*set, more);
+}
+
+static void
+pend_flag(struct pend *p, unsigned flag, bool on, const roaring_bitmap_t *uids)
+{
+	pend_grow(p, flag);
+
+	roaring_bitmap_t **to = on ? &p->set[flag] : &p->clear[flag];
+	roaring_bitmap_t *other = on ? p->clear[flag] : p->set[flag];
+
+	or_into(to, uids);
+	if (other != NULL)
+		roaring_bitmap_andnot_inplace(other, uids);
+}
+
+static void
+pend_message(struct pend *p, const struct store_message *m)
+{
+	if (p->message_count == p->message_cap) {
+		p->message_cap = p->message_cap > 0 ? p->message_cap * 2 : 1;
+		p->message = mem_realloc(p->message, p->message_cap * sizeof *p->message);
+	}
+	p->message[p->message_count++] = *m;
+	if (p->added == NULL)
+		p->added = roaring_bitmap_create();
+	roaring_bitmap_add(p->added, m->uid);
+	for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
+		for (uint64_t bits = m->flags.w[w]; bits != 0; bits &= bits - 1) {
+			unsigned flag = w * 64 + (unsigned)__builtin_ctzll(bits);
+
+			pend_grow(p, flag);
+			if (p->set[flag] == NULL)
+				p->set[flag] = roaring_bitmap_create();
+			roaring_bitmap_add(p->set[flag], m->uid);
+		}
+}
+
+/* Shows the delta, which it takes, to whoever asks the head from now on. */
+static void
+pend_delta(struct pend *p, struct delta *d)
+{
+	for (size_t i = 0; i < d->added_count; i++)
+		pend_message(p, &d->added[i]);
+	for (size_t i = 0; i < d->flag_count; i++)
+		pend_flag(p, d->flags[i].flag, d->flags[i].on, d->flags[i].uids);
+	if (d->expunged != NULL)
+		or_into(&p->expunged, d->expunged);
+	p->keywords |= d->keyword_count > 0;
+	*p->last = d;
+	p->last = &d->next;
+}
+
+/* ---- questions ---- */
+
+void
+view_of(struct view *v, const struct batch *b, struct store_mailbox *mb)
+{
+	v->mailbox = mb;
+	v->state = mb->state;
+	v->pend[0] = mb->pend[1 - b->index];
+	v->pend[1] = mb->pend[b->index];
+}
+
+roaring_bitmap_t *
+view_existing(const struct view *v, const roaring_bitmap_t *among, bool durable)
+{
+	roaring_bitmap_t *set = among != NULL ? roaring_bitmap_and(v->state->uids, among)
+	                                      : roaring_bitmap_copy(v->state->uids);
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct pend *p = v->pend[i];
+
+		if (p == NULL)
+			continue;
+		if (p->added != NULL && !durable) {
+			roaring_bitmap_t *more = among != NULL ? roaring_bitmap_and(p->added, among)
+			                                       : roaring_bitmap_copy(p->added);
+
+			roaring_bitmap_or_inplace(set, more);
+			roaring_bitmap_free(more);
+		}
+		if (p->expunged != NULL)
+			roaring_bitmap_andnot_inplace(set, p->expunged);
+	}
+	return set;
+}
+
+roaring_bitmap_t *
+view_flagged(const struct view *v, unsigned flag, const roaring_bitmap_t *among)
+{
+	const roaring_bitmap_t *base = state_flagged(v->state, flag);
+	roaring_bitmap_t *set =
+	    base != NULL ? roaring_bitmap_and(base, among) : roaring_bitmap_create();
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct pend *p = v->pend[i];
+
+		if (p == NULL || flag >= p->flag_cap)
+			continue;
+		if (p->clear[flag] != NULL)
+			roaring_bitmap_andnot_inplace(set, p->clear[flag]);
+		if (p->set[flag] != NULL) {
+			roaring_bitmap_t *more = roaring_bitmap_and(p->set[flag], among);
+
+			roaring_bitmap_or_inplace(set, more);
+			roaring_bitmap_free(more);
+		}
+	}
+	return set;
+}
+
+static const struct store_message *
+pend_find(const struct pend *p, uint32_t uid)
+{
+	size_t lo = 0, hi = p->message_count;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (p->message[mid].uid < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < p->message_count && p->message[lo].uid == uid ? &p->message[lo] : NULL;
+}
+
+static void
+pend_flags_of(const struct pend *p, uint32_t uid, struct store_flags *flags)
+{
+	for (unsigned f = 0; f < p->flag_cap; f++) {
+		if (p->clear[f] != NULL && roaring_bitmap_contains(p->clear[f], uid))
+			flags->w[f / 64] &= ~((uint64_t)1 << (f % 64));
+		if (p->set[f] != NULL && roaring_bitmap_contains(p->set[f], uid))
+			store_flags_set(flags, f);
+	}
+}
+
+bool
+view_message(const struct view *v, uint32_t uid, struct store_message *m)
+{
+	bool found = state_message(v->state, uid, m);
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct pend *p = v->pend[i];
+		const struct store_message *new = p != NULL && !found ? pend_find(p, uid) : NULL;
+
+		if (new != NULL) {
+			*m = *new;
+			memset(&m->flags, 0, sizeof m->flags);
+			found = true;
+		}
+		if (p != NULL && found)
+			pend_flags_of(p, uid, &m->flags);
+	}
+	return found;
+}
+
+roaring_bitmap_t *
+view_changed(const struct view *v, uint64_t since, const roaring_bitmap_t *among)
+{
+	roaring_bitmap_t *set = roaring_bitmap_create();
+
+	state_changed_since(v->state, since, set);
+	for (unsigned i = 0; i < 2; i++)
+		for (const struct delta *d = v->pend[i] != NULL ? v->pend[i]->first : NULL;
+		     d != NULL; d = d->next)
+			if (d->modseq > since) {
+				roaring_bitmap_t *touched = delta_touched(d);
+
+				roaring_bitmap_or_inplace(set, touched);
+				roaring_bitmap_free(touched);
+			}
+	roaring_bitmap_and_inplace(set, among);
+	return set;
+}
+
+static const struct delta_keyword *
+keyword_in(const struct delta *d, unsigned flag, struct str name)
+{
+	for (size_t i = 0; d != NULL && i < d->keyword_count; i++)
+		if (name.p != NULL ? str_ieq(str_of(d->keywords[i].name), name)
+		                   : d->keywords[i].flag == flag)
+			return &d->keywords[i];
+	return NULL;
+}
+
+static const struct delta_keyword *
+keyword_pending(const struct view *v, unsigned flag, struct str name)
+{
+	for (unsigned i = 0; i < 2; i++)
+		if (v->pend[i] != NULL && v->pend[i]->keywords)
+			for (const struct delta *d = v->pend[i]->first; d != NULL; d = d->next) {
+				const struct delta_keyword *k = keyword_in(d, flag, name);
+
+				if (k != NULL)
+					return k;
+			}
+	return NULL;
+}
+
+int
+view_keyword(const struct view *v, struct str name)
+{
+	int flag = state_keyword(v->state, name);
+	const struct delta_keyword *k = flag < 0 ? keyword_pending(v, 0, name) : NULL;
+
+	return k != NULL ? (int)k->flag : flag;
+}
+
+const char *
+view_keyword_name(const struct view *v, unsigned flag)
+{
+	const struct delta_keyword *k;
+
+	if (flag < v->state->flag_count && v->state->flag[flag].name != NULL)
+		return v->state->flag[flag].name;
+	k = keyword_pending(v, flag, STR_NONE);
+	return k != NULL ? k->name : NULL;
+}
+
+uint32_t
+view_count_above(const struct view *v, uint32_t mark)
+{
+	roaring_bitmap_t *above = roaring_bitmap_create();
+	uint64_t n = 0;
+
+	if (mark < UINT32_MAX) {
+		roaring_bitmap_add_range_closed(above, mark + 1, UINT32_MAX);
+
+		roaring_bitmap_t *set = view_existing(v, above, false);
+
+		n = roaring_bitmap_get_cardinality(set);
+		roaring_bitmap_free(set);
+	}
+	roaring_bitmap_free(above);
+	return (uint32_t)n;
+}
+
+/* ---- making deltas ---- */
+
+void
+delta_begin(struct change_delta *cd, struct batch *b, struct store_mailbox *mb)
+{
+	pthread_rwlock_rdlock(&mb->lock);
+	*cd = (struct change_delta){.b = b,
+	    .mailbox = mb,
+	    .delta = delta_new(mb->head.c.modseq + 1),
+	    .c = mb->head.c,
+	    .flag_count = mb->head.flag_count};
+	view_of(&cd->view, b, mb);
+}
+
+void
+delta_abort(struct change_delta *cd)
+{
+	pthread_rwlock_unlock(&cd->mailbox->lock);
+	delta_free(&cd->delta);
+}
+
+void
+delta_commit(struct change_delta *cd)
+{
+	struct store_mailbox *mb = cd->mailbox;
+	struct key k;
+
+	pthread_rwlock_unlock(&mb->lock);
+	key_index(&k, mb->account->id, mb->id, KEY_CHANGE);
+	key_be64(&k, cd->delta->modseq);
+	value_begin(&cd->b->value);
+	delta_encode(cd->delta, &cd->b->value);
+	batch_put_value(cd->b->ops, &k, &cd->b->value);
+	cd->c.modseq = cd->delta->modseq;
+	mb->head.c = cd->c;
+	mb->head.flag_count = cd->flag_count;
+	pend_delta(batch_pend(cd->b, mb), cd->delta);
+	cd->delta = NULL;
+}
+
+int
+delta_keyword(struct change_delta *cd, struct str name)
+{
+	const struct delta_keyword *mine = keyword_in(cd->delta, 0, name);
+	int flag = mine != NULL ? (int)mine->flag : view_keyword(&cd->view, name);
+
+	if (flag >= 0)
+		return flag;
+	if (cd->flag_count >= STORE_FIRST_KEYWORD + cd->mailbox->account->store->opt.max_keywords)
+		return -1;
+	delta_add_keyword(cd->delta, cd->flag_count, name);
+	return (int)cd->flag_count++;
+}
+
+void
+delta_message(struct change_delta *cd, struct store_message *m, struct str summary)
+{
+	struct store_mailbox *mb = cd->mailbox;
+	struct key k;
+
+	m->uid = cd->c.uidnext++;
+	m->modseq = cd->delta->modseq;
+	*delta_add_message(cd->delta) = *m;
+	cd->c.messages++;
+	cd->c.recent++;
+	cd->c.size += m->size;
+	if (!store_flags_has(&m->flags, STORE_SEEN))
+		cd->c.unseen++;
+	if (store_flags_has(&m->flags, STORE_DELETED)) {
+		cd->c.deleted++;
+		cd->c.deleted_size += m->size;
+	}
+	key_ref(&k, KEY_REF, m->blob, mb->account->id, mb->id, m->uid);
+	batch_put_empty(cd->b->ops, &k);
+	if (summary.p == NULL)
+		return;
+	key_index(&k, mb->account->id, mb->id, KEY_SUMMARY);
+	key_be32(&k, m->uid);
+	value_begin(&cd->b->value);
+	buf_str(&cd->b->value, summary);
+	batch_put_value(cd->b->ops, &k, &cd->b->value);
+}
+
+void
+delta_flag(struct change_delta *cd, unsigned flag, bool on, roaring_bitmap_t *uids)
+{
+	uint32_t n = (uint32_t)roaring_bitmap_get_cardinality(uids);
+	uint64_t size = 0;
+
+	if (flag == STORE_SEEN)
+		cd->c.unseen += on ? -n : n;
+	if (flag == STORE_DELETED) {
+		roaring_uint32_iterator_t it;
+		struct store_message m;
+
+		for (roaring_init_iterator(uids, &it); it.has_value;
+		     roaring_advance_uint32_iterator(&it)) {
+			const struct record *r = state_record(cd->view.state, it.current_value);
+
+			if (r != NULL)
+				size += r->size;
+			else if (view_message(&cd->view, it.current_value, &m))
+				size += m.size;
+		}
+		cd->c.deleted += on ? n : -n;
+		cd->c.deleted_size += on ? size : -size;
+	}
+	delta_add_flag(cd->delta, flag, on, uids);
+}
+
+/* More than this many expunged at once are cleared away in the background. */
+#define EXPUNGE_INLINE 2000
+
+static void
+forget_message(struct change_delta *cd, const struct store_message *m)
+{
+	struct store_mailbox *mb = cd->mailbox;
+	struct key k;
+
+	key_index(&k, mb->account->id, mb->id, KEY_SUMMARY);
+	key_be32(&k, m->uid);
+	engine_batch_delete(cd->b->ops, key_str(&k));
+	key_ref(&k, KEY_REF, m->blob, mb->account->id, mb->id, m->uid);
+	engine_batch_delete(cd->b->ops, key_str(&k));
+	key_ref(&k, KEY_QUEUE, m->blob, mb->account->id, mb->id, m->uid);
+	batch_put_empty(cd->b->ops, &k);
+	cd->b->collect = true;
+}
+
+void
+delta_expunge(struct change_delta *cd, roaring_bitmap_t *uids)
+{
+	bool later = roaring_bitmap_get_cardinality(uids) > EXPUNGE_INLINE;
+	struct buf *job = &cd->b->value;
+	roaring_uint32_iterator_t it;
+	struct key k;
+
+	value_begin(job);
+	for (roaring_init_iterator(uids, &it); it.has_value; roaring_advance_uint32_iterator(&it)) {
+		struct store_message m;
+
+		if (!view_message(&cd->view, it.current_value, &m))
+			continue;
+		cd->c.messages--;
+		cd->c.size -= m.size;
+		if (!store_flags_has(&m.flags, STORE_SEEN))
+			cd->c.unseen--;
+		if (store_flags_has(&m.flags, STORE_DELETED)) {
+			cd->c.deleted--;
+			cd->c.deleted_size -= m.size;
+		}
+		if (later) {
+			buf_varint(job, m.uid);
+			buf_varint(job, m.blob);
+		} else {
+			forget_message(cd, &m);
+		}
+	}
+	if (later) {
+		key_begin(&k, 0, KEY_PURGE);
+		key_be64(&k, cd->mailbox->account->id);
+		key_be32(&k, cd->mailbox->id);
+		key_be64(&k, cd->delta->modseq);
+		batch_put_value(cd->b->ops, &k, job);
+		cd->b->purge = true;
+	}
+	cd->delta->expunged = uids;
+}

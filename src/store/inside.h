@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_INSIDE_H
+#define STORE_INSIDE_H
+/*
+ * What the files of the store share, and nobody else includes.
+ *
+ * Locks, and what they guard (one at a time, but for those written "then"):
+ *   shard.load      loading of accounts whose names fall into the shard; then all others
+ *   shard.mutex     the table of accounts in memory
+ *   account.load    loading of the account's mailboxes; then the two below
+ *   account.lock    the list: entries, counters of all mailboxes, mailbox.state being there
+ *   mailbox.lock    the contents of mailbox.state, mailbox.pend[]
+ *   account.watches the watches
+ *   lane.mutex      the lane's queue and tokens
+ *   background.mutex  its queues
+ *
+ * "Head" is the state after everything that has been prepared, flushed or not.
+ * It belongs to the lane that holds the token to prepare, and is put back to
+ * what is published when a batch fails.
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <xxhash.h>
+
+#define HASH_FUNCTION(p, n, hash) ((hash) = (unsigned)XXH3_64bits((p), (n)))
+#include <uthash.h>
+
+#include "base/list.h"
+#include "net/loop.h"
+#include "net/work.h"
+#include "store/state.h"
+
+struct lane;
+struct batch;
+
+/* ---- store ---- */
+
+#define SHARDS 256
+
+struct shard {
+	pthread_mutex_t load, mutex;
+	struct store_account *accounts; /* uthash by name */
+};
+
+struct ids { /* the first ones not yet given; durable: the first ones that must not be given */
+	uint64_t account, blob, intent;
+};
+
+struct blob_drop { /* a blob that a change did not take */
+	struct blob_drop *next;
+	uint64_t blob;
+};
+
+struct fold_job {
+	struct fold_job *next;
+	struct store_mailbox *mailbox; /* referenced */
+};
+
+struct background {
+	pthread_mutex_t mutex;
+	pthread_cond_t wake, idle;
+	pthread_t thread;
+	bool running, stop, busy;
+	bool purge, collect, intents, scan_files; /* there is something to do */
+	bool evict;
+	uint64_t retry_at; /* after a failure: not before; clock_mono_ms */
+	struct fold_job *folds, **folds_tail;
+	struct blob_drop *drops;
+	uint64_t orphan_limit; /* files with an id below were not made by this run */
+};
+
+struct store {
+	struct store_options opt;
+	struct engine *engine;
+	struct shard shard[SHARDS];
+	struct lane *lane;
+	unsigned lane_count; /* at least 1 */
+	struct background bg;
+
+	pthread_mutex_t ids_mutex;
+	struct ids next, durable;
+
+	pthread_mutex_t reopen_mutex;
+	pthread_mutex_t transfers; /* copies and moves between accounts that are under way */
+	struct link transfer_list;
+	_Atomic uint64_t generation; /* how often the engine was reopened */
+
+	_Atomic uint64_t state_bytes, accounts_loaded, mailboxes_loaded, watches, pending;
+	_Atomic uint64_t changes, batches, batch_max;
+};
+
+int64_t store_wall(const struct store *store);
+enum store_id { ID_ACCOUNT, ID_BLOB, ID_INTENT };
+/* May block on a commit, once in a great many calls.  0: the commit failed. */
+uint64_t store_id_new(struct store *store, enum store_id which);
+/* Reopens the engine unless somebody did since `generation`. */
+enum ts_err store_reopen(struct store *store, uint64_t generation);
+/* engine_get, and the checksum.  body_r points into value. */
+enum ts_err store_get(
+    struct store *store, const struct key *k, struct buf *value, struct str *body_r);
+
+/* A scan of all keys with a prefix, or [from, end): values are checked and opened. */
+struct scan {
+	struct engine_iter *iter;
+	struct str key, body;
+};
+void scan_begin(struct scan *scan, struct store *store, const struct key *prefix);
+void scan_begin_range(
+    struct scan *scan, struct store *store, const struct key *from, const struct key *end);
+/* TS_NOT_FOUND: the end.  TS_DAMAGED with a key: this value only, go on if you like; without: the
+ * end, and so with all other errors.  End the scan before you commit: reopening waits for it. */
+enum ts_err scan_next(struct scan *scan);
+void scan_end(struct scan *scan);
+
+/* ---- accounts and mailboxes ---- */
+
+/* Set in refs of what nobody can find any more: the last one to let it go frees it. */
+#define REFS_GONE 0x80000000u
+
+struct head {
+	struct counters_row c;
+	unsigned flag_count;
+	uint32_t uidvalidity;
+	unsigned use;
+	int64_t created;
+	bool gone;
+};
+
+struct store_mailbox {
+	struct store_account *account;
+	uint32_t id;
+	_Atomic uint32_t refs;
+	_Atomic bool gone;
+	_Atomic uint32_t uidvalidity;
+	_Atomic bool folding;        /* a fold is queued */
+	_Atomic uint64_t used;       /* when the last reference went; clock_mono_ms */
+	_Atomic uint64_t log_weight; /* of the change records since the last fold */
+
+	unsigned use;                 /* account.lock */
+	struct counters_row counters; /* account.lock */
+
+	pthread_rwlock_t lock;
+	struct state *state; /* NULL: not loaded */
+	struct state **old;  /* replaced ones, without sets: their keywords may be in use */
+	size_t old_count;
+	size_t counted; /* bytes that are in store.state_bytes */
+	struct pend *pend[2];
+
+	struct head head;
+	bool stale; /* must be read anew before it is changed; lane */
+};
+
+struct entry { /* a name */
+	struct store_mailbox *pub, *head;
+	bool sub_pub, sub_head;
+	unsigned ops;       /* list_ops that name it; account.lock */
+	uint32_t tombstone; /* UIDVALIDITY of the last mailbox that lost the name; head */
+	char *name;
+	size_t n;
+};
+
+struct store_account {
+	struct store *store;
+	struct lane *lane;
+	uint64_t id;
+	struct str name;
+	UT_hash_handle hh;
+	_Atomic uint32_t refs;
+	_Atomic bool gone;
+	_Atomic uint64_t used;
+	_Atomic uint64_t list_version;
+
+	pthread_mutex_t load;
+	pthread_rwlock_t lock;
+	struct entry **entry; /* ordered by name */
+	size_t entry_count, entry_cap;
+
+	/* head */
+	uint32_t next_mailbox, last_uidvalidity;
+	int64_t created;
+	size_t head_mailboxes;
+	bool head_gone, stale;
+
+	pthread_mutex_t watches;
+	struct link watch_list;
+};
+
+static inline struct str
+entry_name(const struct entry *e)
+{
+	return (struct str){e->name, e->n};
+}
+
+bool account_name_ok(struct str name);
+/* Is it one that a mailbox may have? */
+bool mailbox_name_ok(struct str name);
+/* account.lock is held. */
+size_t account_entry_at(const struct store_account *account, struct str name);
+struct entry *account_entry(const struct store_account *account, struct str name);
+/* Write lock held.  Makes it when there is none. */
+struct entry *account_entry_add(struct store_account *account, struct str name);
+/* Frees the entries in which nothing is left.  For the lane, while it prepares; takes the lock. */
+void account_tidy(struct store_account *account);
+/* Reads the list from disk and makes memory agree with it.  BLOCKING.  Takes account.lock. */
+enum ts_err account_read(struct store_account *account);
+void account_free(struct store_account *account);
+/* Removes it from the table and marks everything gone. */
+void account_publish_gone(struct store_account *account);
+/* Puts account row into a batch, from the head. */
+void account_put_row(struct store_account *account, struct engine_batch *batch);
+void account_put_new(uint64_t id, struct str name, int64_t now, struct engine_batch *batch);
+/* Frees states and accounts that nobody uses, oldest first, down to the budget. */
+void account_evict(struct store *store);
+
+struct store_mailbox *mailbox_new(struct store_account *account, uint32_t id);
+/* Nobody has a reference; account.lock is held. */
+void mailbox_drop_state(struct store_mailbox *mailbox);
+void mailbox_free(struct store_mailbox *mailbox);
+/* Reads a mailbox's state from disk.  counters NULL: there are none any more. */
+enum ts_err mailbox_read(struct store *store, uint64_t account, uint32_t mailbox,
+    const struct counters_row *counters, struct state **state_r);
+/* Puts a state in place of what there was; account.lock and mailbox.lock are taken inside. */
+void mailbox_install(struct store_mailbox *mailbox, struct state *state);
+/* Reads the state anew in place (after a failed flush).  BLOCKING. */
+enum ts_err mailbox_reread(struct store_mailbox *mailbox);
+/* Brings the head back to what is published. */
+void mailbox_reset_head(struct store_mailbox *mailbox);
+/* After the state changed: brings the store's count of bytes up to date. */
+void mailbox_count_bytes(struct store_mailbox *mailbox);
+void mailbox_put_info(struct store_mailbox *mailbox, struct str name, struct engine_batch *batch);
+void mailbox_put_counters(struct store_mailbox *mailbox, struct engine_batch *batch);
+
+void watch_notify(struct store_account *account, uint32_t mailbox_id);
+
+/* ---- uploads ---- */
+
+struct store_upload {
+	struct store *store;
+	struct work_pool *pool;
+	struct loop *loop;
+	struct buf bytes;  /* small: all; large: what is not yet in the file */
+	struct buf flight; /* large: what a worker is writing */
+	struct buf summary;
+	uint64_t size, blob;
+	struct engine_blob_writer *writer;
+	enum ts_err err;
+	struct work work;
+	bool large, working, finishing, finished, in_file, taken;
+	bool last; /* the work under way is the last one */
+	_Atomic bool freed;
+	void (*ready)(void *arg);
+	void *ready_arg;
+	void (*done)(void *arg, enum ts_err err);
+	void *done_arg;
+	struct loop_task task;
+};
+
+/* ---- changes ---- */
+
+enum inner_kind { /* continues enum store_change_kind */
+	INNER_NEW_ACCOUNT = 100,
+	INNER_DROP_ACCOUNT,
+	INNER_EXPORT, /* cross.c */
+	INNER_IMPORT,
+	INNER_FINISH,
+	INNER_ABORT
+};
+
+struct store_change_priv {
+	struct store_change *change;
+	struct store_change_priv *next;
+	struct store *store;
+	struct loop_task task;
+	bool submitted, posted, abandoned, finished;
+	/* Instead of posting: on the lane's thread. */
+	void (*complete)(struct store_change *change);
+	void *complete_arg;
+	struct transfer *transfer; /* cross.c */
+	struct store_mailbox *held[2];
+};
+
+/* Called by the lane when all is done. */
+void change_complete(struct store_change *change);
+struct store_change *change_new_inner(struct store *store, struct store_account *account, int kind,
+    void (*complete)(struct store_change *change), void *arg);
+/* Puts it into its account's lane; with lanes 0 somebody calls lane_run() afterwards. */
+void change_submit_inner(struct store_change *change);
+/* cross.c: takes a COPY or MOVE between accounts on its way. */
+void cross_submit(struct store_change *change);
+enum ts_err cross_prepare(struct batch *b, struct store_change *change);
+/* BLOCKING.  Finishes or undoes what a crash, or a failed flush, left. */
+enum ts_err cross_recover(struct store *store);
+
+/* ---- lanes ---- */
+
+struct pend { /* what a batch does to one mailbox */
+	struct pend *next;
+	struct store_mailbox *mailbox; /* referenced */
+	struct delta *first, **last;
+	roaring_bitmap_t *added, *expunged;
+	roaring_bitmap_t **set, **clear; /* flags; what was touched last wins */
+	unsigned flag_cap;
+	struct store_message *message; /* new ones, ascending; flags are in set */
+	size_t message_count, message_cap;
+	bool keywords;
+	struct counters_row after; /* set when the batch is closed */
+};
+
+struct list_op {                       /* a change of the list, to be published */
+	struct store_account *account; /* referenced */
+	struct entry *entry;
+	struct store_mailbox *mailbox; /* the entry's new one; referenced */
+	struct store_mailbox *gone;    /* referenced */
+	bool subscription, subscribed; /* only that changes */
+	uint32_t uidvalidity;
+};
+
+struct batch {
+	struct lane *lane;
+	unsigned index;
+	struct engine_batch *ops;
+	struct store_change_priv *first, **last;
+	size_t changes;
+	struct pend *pends, **pends_last;
+	struct list_op *list;
+	size_t list_count, list_cap;
+	struct store_account *gone;   /* an account that the batch removes; referenced */
+	struct engine_batch *records; /* puts and deletes of server-wide records, for looking up */
+	struct buf value;             /* scratch */
+	bool purge, collect;
+};
+
+struct lane {
+	struct store *store;
+	pthread_mutex_t mutex;
+	pthread_cond_t work, flush;
+	struct store_change_priv *queue, **queue_tail;
+	bool preparing, flushing, failed, parked, stop;
+	struct batch batch[2];
+	pthread_t thread[2];
+	unsigned threads;
+	struct store_mailbox **doubt; /* to be read anew; referenced */
+	size_t doubt_count;
+	struct store_account **doubt_account;
+	size_t doubt_account_count;
+	bool refused; /* the engine must be reopened */
+};
+
+void lanes_start(struct store *store);
+void lanes_stop(struct store *store);
+struct lane *lane_of(struct store *store, uint64_t account);
+void lane_enqueue(struct lane *lane, struct store_change_priv *priv);
+/* lanes 0: runs everything that waits, in the caller's thread. */
+void lane_run(struct lane *lane);
+
+/* prepare.c: adds the change to the batch.  Other than TS_OK: nothing was added. */
+enum ts_err prepare_change(struct batch *b, struct store_change *change);
+enum ts_err prepare_list_change(struct batch *b, struct store_change *change); /* list.c */
+enum ts_err prepare_records(struct batch *b, struct store_change *change);     /* records.c */
+/* COPY or MOVE within an account; uids NULL: all.  pairs are given when change is. */
+enum ts_err prepare_move(struct batch *b, struct store_mailbox *source,
+    struct store_mailbox *target, const roaring_bitmap_t *uids, bool move,
+    struct store_change *change);
+/* Messages on their way from one mailbox to another. */
+struct gathered {
+	struct store_message *message;
+	size_t count;
+	char *name[STORE_FLAGS_MAX]; /* of keywords in use */
+	struct buf summaries;        /* one behind the other; lost ones are empty */
+	size_t *end;                 /* where each ends */
+};
+void gather_messages(struct gathered *g, struct batch *b, struct store_mailbox *source,
+    const roaring_bitmap_t *uids);
+void gather_summaries(struct gathered *g, struct store_mailbox *source);
+void gathered_fini(struct gathered *g);
+enum ts_err put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
+    struct store_uid_pair *pairs);
+/* TS_OK: the mailbox may be changed. */
+enum ts_err prepare_usable(const struct store_mailbox *mailbox);
+void prepare_close(struct batch *b);
+struct pend *batch_pend(struct batch *b, struct store_mailbox *mailbox);
+void pend_free(struct pend **pend);
+struct list_op *batch_list_op(struct batch *b, struct entry *entry, struct store_account *account);
+
+/* head.c: questions to the head; mailbox.lock is held for reading. */
+struct view {
+	struct store_mailbox *mailbox;
+	const struct state *state;
+	const struct pend *pend[2]; /* the older one first */
+};
+void view_of(struct view *v, const struct batch *b, struct store_mailbox *mailbox);
+/* Those of `among` (NULL: all) that exist; durable: and are on disk. */
+roaring_bitmap_t *view_existing(const struct view *v, const roaring_bitmap_t *among, bool durable);
+/* Those of `among` that have the flag. */
+roaring_bitmap_t *view_flagged(const struct view *v, unsigned flag, const roaring_bitmap_t *among);
+bool view_message(const struct view *v, uint32_t uid, struct store_message *message_r);
+/* Those of `among` with a MODSEQ above. */
+roaring_bitmap_t *view_changed(const struct view *v, uint64_t since, const roaring_bitmap_t *among);
+int view_keyword(const struct view *v, struct str name);
+/* The name of a flag >= STORE_FIRST_KEYWORD; NULL: there is none. */
+const char *view_keyword_name(const struct view *v, unsigned flag);
+uint32_t view_count_above(const struct view *v, uint32_t mark);
+
+/* Building deltas, for prepare.c and cross.c. */
+struct change_delta {
+	struct batch *b;
+	struct store_mailbox *mailbox;
+	struct delta *delta;
+	struct counters_row c; /* what the head's will be */
+	unsigned flag_count;
+	struct view view;
+};
+/* The mailbox is locked for reading until commit or abort. */
+void delta_begin(struct change_delta *cd, struct batch *b, struct store_mailbox *mailbox);
+/* Puts the record and shows the delta to later changes. */
+void delta_commit(struct change_delta *cd);
+/* Only before anything was put into the batch: keywords are fine. */
+void delta_abort(struct change_delta *cd);
+/* The flag of a keyword, made when there is none; -1: too many. */
+int delta_keyword(struct change_delta *cd, struct str name);
+/* A new message: counters, reference and summary (STR_NONE: it is lost); m->uid is set. */
+void delta_message(struct change_delta *cd, struct store_message *m, struct str summary);
+/* Sets and clears flags of messages that exist; takes the set. */
+void delta_flag(struct change_delta *cd, unsigned flag, bool on, roaring_bitmap_t *uids);
+/* Takes the set. */
+void delta_expunge(struct change_delta *cd, roaring_bitmap_t *uids);
+
+/* ---- background ---- */
+
+void background_start(struct store *store);
+/* Ends the thread; lanes may still ask for work.  Then they end, then fini. */
+void background_stop(struct store *store);
+void background_fini(struct store *store);
+void background_fold(struct store_mailbox *mailbox);
+void background_drop_blob(struct store *store, uint64_t blob);
+enum background_job { BG_PURGE = 1, BG_COLLECT = 2, BG_INTENTS = 4, BG_EVICT = 8 };
+void background_wake(struct store *store, unsigned jobs);
+/* fold.c, BLOCKING */
+enum ts_err fold_mailbox(struct store_mailbox *mailbox);
+/* purge.c, BLOCKING; *more_r: call again */
+enum ts_err purge_step(struct store *store, bool *more_r);
+enum ts_err collect_step(struct store *store, bool *more_r);
+enum ts_err collect_orphans(struct store *store);
+enum ts_err collect_dropped(struct store *store, uint64_t blob);
+/* Commits; an unknown outcome makes the engine reopen. */
+enum ts_err background_commit(struct store *store, struct engine_batch *batch);
+#endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Preparing changes of the list of mailboxes.
+ *
+ * UIDVALIDITY: the account's values only grow, so a new mailbox never gets one
+ * that was given before.  A renamed mailbox keeps its own, unless its new name
+ * was once another's (there is a tombstone): then it gets a new one, too.
+ */
+#include "base/mem.h"
+#include "store/inside.h"
+
+#define INBOX STR("INBOX")
+
+bool
+mailbox_name_ok(struct str name)
+{
+	struct str rest = name, part;
+
+	if (name.n == 0 || name.n > STORE_NAME_MAX || !str_is_utf8(name))
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f)
+			return false;
+	if (name.p[name.n - 1] == '/')
+		return false;
+	while (str_split(&rest, '/', &part))
+		if (part.n == 0)
+			return false;
+	return true;
+}
+
+struct list_op *
+batch_list_op(struct batch *b, struct entry *entry, struct store_account *account)
+{
+	if (b->list_count == b->list_cap) {
+		b->list_cap = b->list_cap > 0 ? b->list_cap * 2 : 4;
+		b->list = mem_realloc(b->list, b->list_cap * sizeof *b->list);
+	}
+
+	struct list_op *op = &b->list[b->list_count++];
+
+	pthread_rwlock_wrlock(&account->lock);
+	entry->ops++;
+	pthread_rwlock_unlock(&account->lock);
+	*op = (struct list_op){.account = store_account_ref(account), .entry = entry};
+	return op;
+}
+
+static uint32_t
+next_uidvalidity(struct store_account *a)
+{
+	int64_t now = store_wall(a->store);
+
+	if (now > a->last_uidvalidity && now <= UINT32_MAX)
+		a->last_uidvalidity = (uint32_t)now;
+	else
+		a->last_uidvalidity++;
+	return a->last_uidvalidity;
+}
+
+static struct entry *
+find_entry(struct store_account *a, struct str name)
+{
+	pthread_rwlock_rdlock(&a->lock);
+
+	struct entry *e = account_entry(a, name);
+
+	pthread_rwlock_unlock(&a->lock);
+	return e;
+}
+
+static struct entry *
+make_entry(struct store_account *a, struct str name)
+{
+	pthread_rwlock_wrlock(&a->lock);
+
+	struct entry *e = account_entry_add(a, name);
+
+	pthread_rwlock_unlock(&a->lock);
+	return e;
+}
+
+/* The new one of the entry's mailboxes, in the head. */
+static void
+set_head(struct batch *b, struct store_account *a, struct entry *e, struct store_mailbox *mb)
+{
+	struct list_op *op = batch_list_op(b, e, a);
+
+	e->head = mb;
+	if (mb == NULL)
+		return;
+	op->mailbox = store_mailbox_ref(mb);
+	op->uidvalidity = mb->head.uidvalidity;
+}
+
+/* ---- CREATE ---- */
+
+static struct store_mailbox *
+create(struct batch *b, struct store_account *a, struct str name, unsigned use)
+{
+	struct store_mailbox *mb = mailbox_new(a, a->next_mailbox++);
+
+	mb->head.uidvalidity = next_uidvalidity(a);
+	mb->head.use = mb->use = use;
+	mb->head.created = store_wall(a->store);
+	atomic_store(&mb->uidvalidity, mb->head.uidvalidity);
+	mailbox_install(mb, state_new());
+	mailbox_reset_head(mb);
+	account_put_row(a, b->ops);
+	mailbox_put_info(mb, name, b->ops);
+	mailbox_put_counters(mb, b->ops);
+	set_head(b, a, make_entry(a, name), mb);
+	a->head_mailboxes++;
+	return mb;
+}
+
+static enum ts_err
+prepare_create(struct batch *b, struct store_change *c)
+{
+	struct store_account *a = c->account;
+	struct entry *e;
+
+	if (!mailbox_name_ok(c->name))
+		return TS_INVALID;
+	e = find_entry(a, c->name);
+	if (e != NULL && e->head != NULL)
+		return TS_EXISTS;
+	if (a->head_mailboxes >= a->store->opt.max_mailboxes)
+		return TS_LIMIT;
+
+	struct store_mailbox *mb = create(b, a, c->name, c->use);
+
+	c->mailbox_id = mb->id;
+	c->uidvalidity = mb->head.uidvalidity;
+	return TS_OK;
+}
+
+/* ---- DELETE ---- */
+
+static void
+bury(struct batch *b, struct store_account *a, struct entry *e, uint32_t uidvalidity)
+{
+	struct key k;
+
+	e->tombstone = uidvalidity;
+	key_begin(&k, a->id, KEY_TOMBSTONE);
+	key_bytes(&k, entry_name(e));
+	value_begin(&b->value);
+	buf_le32(&b->value, uidvalidity);
+	batch_put_value(b->ops, &k, &b->value);
+}
+
+static enum ts_err
+prepare_delete(struct batch *b, struct store_change *c)
+{
+	struct store_account *a = c->account;
+	struct entry *e = find_entry(a, c->name);
+	struct key k;
+
+	if (str_eq(c->name, INBOX))
+		return TS_INVALID;
+	if (e == NULL || e->head == NULL)
+		return TS_NOT_FOUND;
+
+	struct store_mailbox *mb = e->head;
+
+	key_begin(&k, a->id, KEY_INFO);
+	key_be32(&k, mb->id);
+	engine_batch_delete(b->ops, key_str(&k));
+	key_begin(&k, a->id, KEY_COUNTERS);
+	key_be32(&k, mb->id);
+	engine_batch_delete(b->ops, key_str(&k));
+	key_begin(&k, 0, KEY_PURGE);
+	key_be64(&k, a->id);
+	key_be32(&k, mb->id);
+	key_be64(&k, 0);
+	batch_put_empty(b->ops, &k);
+	bury(b, a, e, mb->head.uidvalidity);
+	mb->head.gone = true;
+	set_head(b, a, e, NULL);
+	b->list[b->list_count - 1].gone = store_mailbox_ref(mb);
+	a->head_mailboxes--;
+	b->purge = true;
+	return TS_OK;
+}
+
+/* ---- RENAME ---- */
+
+struct rename { /* one of the names that change */
+	struct entry *from;
+	char *to;
+	size_t n;
+};
+
+struct renames {
+	struct rename *one;
+	size_t count, cap;
+};
+
+static void
+add_rename(struct renames *r, struct entry *e, struct str old, struct str new)
+{
+	struct buf b = {0};
+
+	if (r->count == r->cap) {
+		r->cap = r->cap > 0 ? r->cap * 2 : 4;
+		r->one = mem_realloc(r->one, r->cap * sizeof *r->one);
+	}
+	buf_str(&b, new);
+	buf_put(&b, e->name + old.n, e->n - old.n);
+	r->one[r->count++] = (struct rename){e, b.p, b.n};
+}
+
+/* The mailbox and all below it, as the head has them. */
+static void
+find_renames(struct store_account *a, struct str old, struct str new, struct renames *r)
+{
+	struct buf prefix = {0};
+
+	buf_str(&prefix, old);
+	buf_putc(&prefix, '/');
+	pthread_rwlock_rdlock(&a->lock);
+
+	struct entry *e = account_entry(a, old);
+
+	if (e != NULL && e->head != NULL)
+		add_rename(r, e, old, new);
+	for (size_t i = account_entry_at(a, buf_as_str(&prefix)); i < a->entry_count; i++) {
+		e = a->entry[i];
+		if (!str_has_prefix(entry_name(e), buf_as_str(&prefix)))
+			break;
+		if (e->head != NULL)
+			add_rename(r, e, old, new);
+	}
+	pthread_rwlock_unlock(&a->lock);
+	buf_fini(&prefix);
+}
+
+static enum ts_err
+check_renames(struct store_account *a, const struct renames *r)
+{
+	if (r->count == 0)
+		return TS_NOT_FOUND;
+	for (size_t i = 0; i < r->count; i++) {
+		struct str to = {r->one[i].to, r->one[i].n};
+		struct entry *e = find_entry(a, to);
+
+		if (!mailbox_name_ok(to))
+			return TS_INVALID;
+		if (e != NULL && e->head != NULL)
+			return TS_EXISTS;
+	}
+	return TS_OK;
+}
+
+static void
+rename_one(struct batch *b, struct store_account *a, const struct rename *one)
+{
+	struct store_mailbox *mb = one->from->head;
+	struct str name = {one->to, one->n};
+	struct entry *to = make_entry(a, name);
+
+	bury(b, a, one->from, mb->head.uidvalidity);
+	set_head(b, a, one->from, NULL);
+	if (to->tombstone != 0)
+		mb->head.uidvalidity = next_uidvalidity(a);
+	mailbox_put_info(mb, name, b->ops);
+	set_head(b, a, to, mb);
+}
+
+static enum ts_err
+rename_inbox(struct batch *b, struct store_change *c)
+{
+	struct store_account *a = c->account;
+	struct entry *inbox = find_entry(a, INBOX), *e = find_entry(a, c->new_name);
+
+	if (!mailbox_name_ok(c->new_name))
+		return TS_INVALID;
+	if (e != NULL && e->head != NULL)
+		return TS_EXISTS;
+	if (inbox == NULL || inbox->head == NULL)
+		return TS_NOT_FOUND;
+	if (c->source != inbox->head || prepare_usable(c->source) != TS_OK)
+		return TS_UNAVAILABLE;
+	if (a->head_mailboxes >= a->store->opt.max_mailboxes)
+		return TS_LIMIT;
+
+	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well. */
+	struct store_mailbox *mb = create(b, a, c->new_name, 0);
+	enum ts_err err = prepare_move(b, c->source, mb, NULL, true, c);
+
+	/* All keywords of INBOX fit, for the new mailbox has the same limit. */
+	TS_ASSERT(err == TS_OK);
+	c->mailbox_id = mb->id;
+	c->uidvalidity = mb->head.uidvalidity;
+	return TS_OK;
+}
+
+static enum ts_err
+prepare_rename(struct batch *b, struct store_change *c)
+{
+	struct store_account *a = c->account;
+	struct renames r = {0};
+
+	if (str_eq(c->name, INBOX))
+		return rename_inbox(b, c);
+	if (!mailbox_name_ok(c->name) || !mailbox_name_ok(c->new_name))
+		return TS_INVALID;
+	/* Not into itself. */
+	if (str_has_prefix(c->new_name, c->name) && c->new_name.n > c->name.n &&
+	    c->new_name.p[c->name.n] == '/')
+		return TS_INVALID;
+	find_renames(a, c->name, c->new_name, &r);
+
+	enum ts_err err = check_renames(a, &r);
+
+	if (err == TS_OK) {
+		if (r.one[0].from->n == c->name.n)
+			c->mailbox_id = r.one[0].from->head->id;
+		for (size_t i = 0; i < r.count; i++)
+			rename_one(b, a, &r.one[i]);
+		account_put_row(a, b->ops);
+	}
+	for (size_t i = 0; i < r.count; i++)
+		mem_free(r.one[i].to);
+	mem_free(r.one);
+	return err;
+}
+
+/* ---- SUBSCRIBE ---- */
+
+static enum ts_err
+prepare_subscribe(struct batch *b, struct store_change *c, bool on)
+{
+	struct store_account *a = c->account;
+	struct entry *e = find_entry(a, c->name);
+	struct key k;
+
+	if (!mailbox_name_ok(c->name))
+		return TS_INVALID;
+	if ((e != NULL && e->sub_head) == on)
+		return TS_OK;
+	if (e == NULL) {
+		size_t most = 2 * (size_t)a->store->opt.max_mailboxes + 1000;
+
+		if (a->entry_count >= most)
+			account_tidy(a);
+		if (on && a->entry_count >= most)
+			return TS_LIMIT;
+		e = make_entry(a, c->name);
+	}
+	key_begin(&k, a->id, KEY_SUBSCRIBED);
+	key_bytes(&k, c->name);
+	if (on)
+		batch_put_empty(b->ops, &k);
+	else
+		engine_batch_delete(b->ops, key_str(&k));
+	e->sub_head = on;
+
+	struct list_op *op = batch_list_op(b, e, a);
+
+	op->subscription = true;
+	op->subscribed = on;
+	return TS_OK;
+}
+
+enum ts_err
+prepare_list_change(struct batch *b, struct store_change *c)
+{
+	if (c->account == NULL)
+		return TS_INVALID;
+	if (c->account->head_gone)
+		return TS_NOT_FOUND;
+	if (c->account->stale)
+		return TS_UNAVAILABLE;
+	switch (c->kind) {
+	case STORE_CHANGE_CREATE:
+		return prepare_create(b, c);
+	case STORE_CHANGE_DELETE:
+		return prepare_delete(b, c);
+	case STORE_CHANGE_RENAME:
+		return prepare_rename(b, c);
+	case STORE_CHANGE_SUBSCRIBE:
+		return prepare_subscribe(b, c, true);
+	case STORE_CHANGE_UNSUBSCRIBE:
+		return prepare_subscribe(b, c, false);
+	default:
+		TS_WRONG("a change of no known kind");
+	}
+}

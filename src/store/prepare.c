@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Preparing changes of messages: conditions are checked against the head, the
+ * MODSEQ and UIDs are given, records go into the batch.  Everything that can
+ * be refused is refused before the first record is put.
+ */
+#include "base/mem.h"
+#include "store/inside.h"
+
+enum ts_err
+prepare_usable(const struct store_mailbox *mb)
+{
+	if (mb == NULL)
+		return TS_INVALID;
+	if (mb->head.gone || mb->account->head_gone)
+		return TS_NOT_FOUND;
+	if (mb->stale || mb->account->stale || mb->state == NULL)
+		return TS_UNAVAILABLE;
+	return TS_OK;
+}
+
+/* ---- APPEND ---- */
+
+static enum ts_err
+item_flags(struct change_delta *cd, const struct store_append_item *item, struct store_flags *flags)
+{
+	flags->w[0] = item->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1);
+	for (size_t i = 0; i < item->keyword_count; i++) {
+		int flag = delta_keyword(cd, item->keywords[i]);
+
+		if (flag < 0)
+			return TS_LIMIT;
+		store_flags_set(flags, (unsigned)flag);
+	}
+	return TS_OK;
+}
+
+static enum ts_err
+append_flags(struct change_delta *cd, const struct store_change *c, struct store_flags *flags)
+{
+	if (c->item_count > UINT32_MAX - cd->c.uidnext)
+		return TS_LIMIT;
+	for (size_t i = 0; i < c->item_count; i++) {
+		const struct store_upload *u = c->items[i].upload;
+		enum ts_err err = item_flags(cd, &c->items[i], &flags[i]);
+
+		if (err == TS_OK && (u == NULL || !u->finished || u->taken))
+			err = TS_INVALID;
+		if (err == TS_OK)
+			err = u->err;
+		if (err == TS_OK && u->size > UINT32_MAX)
+			err = TS_LIMIT;
+		if (err != TS_OK)
+			return err;
+	}
+	return TS_OK;
+}
+
+static void
+append_item(struct change_delta *cd, const struct store_append_item *item,
+    const struct store_flags *flags, int64_t now)
+{
+	struct store_upload *u = item->upload;
+	struct store_message m = {.size = (uint32_t)u->size,
+	    .blob = u->blob,
+	    .internaldate = item->internaldate != 0 ? item->internaldate : now,
+	    .savedate = now,
+	    .zone = item->zone,
+	    .flags = *flags};
+
+	if (!u->in_file)
+		engine_batch_put_blob(cd->b->ops, u->blob, buf_as_str(&u->bytes));
+	delta_message(cd, &m, buf_as_str(&u->summary));
+	u->taken = true;
+}
+
+static enum ts_err
+prepare_append(struct batch *b, struct store_change *c)
+{
+	enum ts_err err = prepare_usable(c->mailbox);
+
+	if (err != TS_OK)
+		return err;
+
+	struct store_flags *flags = mem_zalloc((c->item_count + 1) * sizeof *flags);
+	struct change_delta cd;
+
+	delta_begin(&cd, b, c->mailbox);
+	err = append_flags(&cd, c, flags);
+	c->uidvalidity = c->mailbox->head.uidvalidity;
+	c->first_uid = cd.c.uidnext;
+	c->modseq = cd.c.modseq;
+	if (err != TS_OK || c->item_count == 0) {
+		delta_abort(&cd);
+		mem_free(flags);
+		return err;
+	}
+	for (size_t i = 0; i < c->item_count; i++)
+		append_item(&cd, &c->items[i], &flags[i], store_wall(b->lane->store));
+	delta_commit(&cd);
+	c->modseq = c->mailbox->head.c.modseq;
+	mem_free(flags);
+	return TS_OK;
+}
+
+/* ---- FLAGS ---- */
+
+/* The flags that are named; new keywords are made, unless they are to be removed. */
+static enum ts_err
+named_flags(struct change_delta *cd, const struct store_change *c, struct store_flags *flags)
+{
+	*flags = (struct store_flags){0};
+	flags->w[0] = c->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1);
+	for (size_t i = 0; i < c->keyword_count; i++) {
+		int flag = c->mode == STORE_FLAGS_REMOVE ? view_keyword(&cd->view, c->keywords[i])
+		                                         : delta_keyword(cd, c->keywords[i]);
+
+		if (flag >= 0)
+			store_flags_set(flags, (unsigned)flag);
+		else if (c->mode != STORE_FLAGS_REMOVE)
+			return TS_LIMIT;
+	}
+	return TS_OK;
+}
+
+static void
+set_flags(struct change_delta *cd, const struct store_change *c, const struct store_flags *flags,
+    const roaring_bitmap_t *uids)
+{
+	for (unsigned f = 0; f < cd->flag_count; f++) {
+		bool named = store_flags_has(flags, f);
+		bool on = named && c->mode != STORE_FLAGS_REMOVE;
+
+		if (!named && c->mode != STORE_FLAGS_REPLACE)
+			continue;
+
+		roaring_bitmap_t *have = view_flagged(&cd->view, f, uids);
+
+		if (on) {
+			roaring_bitmap_t *get = roaring_bitmap_andnot(uids, have);
+
+			roaring_bitmap_free(have);
+			delta_flag(cd, f, true, get);
+		} else {
+			delta_flag(cd, f, false, have);
+		}
+	}
+}
+
+static enum ts_err
+prepare_flags(struct batch *b, struct store_change *c)
+{
+	enum ts_err err = prepare_usable(c->mailbox);
+	struct change_delta cd;
+	struct store_flags flags;
+
+	if (err != TS_OK)
+		return err;
+	delta_begin(&cd, b, c->mailbox);
+
+	roaring_bitmap_t *uids = view_existing(&cd.view, c->uids, false);
+
+	if (c->check_unchanged) {
+		c->failed = view_changed(&cd.view, c->unchanged_since, uids);
+		roaring_bitmap_andnot_inplace(uids, c->failed);
+	}
+	c->modseq = cd.c.modseq;
+	if (!roaring_bitmap_is_empty(uids)) {
+		err = named_flags(&cd, c, &flags);
+		if (err == TS_OK)
+			set_flags(&cd, c, &flags, uids);
+	}
+	roaring_bitmap_free(uids);
+	c->affected = delta_touched(cd.delta);
+	if (err != TS_OK || roaring_bitmap_is_empty(c->affected)) {
+		delta_abort(&cd);
+		return err;
+	}
+	delta_commit(&cd);
+	c->modseq = c->mailbox->head.c.modseq;
+	return TS_OK;
+}
+
+/* ---- EXPUNGE ---- */
+
+static enum ts_err
+prepare_expunge(struct batch *b, struct store_change *c)
+{
+	enum ts_err err = prepare_usable(c->mailbox);
+	struct change_delta cd;
+
+	if (err != TS_OK)
+		return err;
+	delta_begin(&cd, b, c->mailbox);
+
+	roaring_bitmap_t *all = view_existing(&cd.view, c->uids, false);
+	roaring_bitmap_t *uids = view_flagged(&cd.view, STORE_DELETED, all);
+
+	roaring_bitmap_free(all);
+	c->modseq = cd.c.modseq;
+	c->affected = uids;
+	if (roaring_bitmap_is_empty(uids)) {
+		delta_abort(&cd);
+		return TS_OK;
+	}
+	roaring_bitmap_run_optimize(uids);
+	delta_expunge(&cd, roaring_bitmap_copy(uids));
+	delta_commit(&cd);
+	c->modseq = c->mailbox->head.c.modseq;
+	return TS_OK;
+}
+
+/* ---- COPY, MOVE within an account ---- */
+
+void
+gather_messages(
+    struct gathered *g, struct batch *b, struct store_mailbox *source, const roaring_bitmap_t *uids)
+{
+	struct view v;
+	struct store_flags used = {0};
+	roaring_uint32_iterator_t it;
+
+	pthread_rwlock_rdlock(&source->lock);
+	view_of(&v, b, source);
+
+	/* Only what is on disk: nobody can have seen anything else, and the summaries are read. */
+	roaring_bitmap_t *set = view_existing(&v, uids, true);
+
+	g->message = mem_zalloc((roaring_bitmap_get_cardinality(set) + 1) * sizeof *g->message);
+	for (roaring_init_iterator(set, &it); it.has_value; roaring_advance_uint32_iterator(&it)) {
+		struct store_message *m = &g->message[g->count];
+
+		if (!view_message(&v, it.current_value, m))
+			continue;
+		for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
+			used.w[w] |= m->flags.w[w];
+		g->count++;
+	}
+	for (unsigned f = STORE_FIRST_KEYWORD; f < STORE_FLAGS_MAX; f++)
+		if (store_flags_has(&used, f) && view_keyword_name(&v, f) != NULL)
+			g->name[f] = mem_strdup(view_keyword_name(&v, f));
+	pthread_rwlock_unlock(&source->lock);
+	roaring_bitmap_free(set);
+}
+
+static bool
+gather_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
+{
+	struct gathered *g = arg;
+
+	(void)uid;
+	/* A summary that is damaged here is damaged there, too; the message goes all the same. */
+	if (err == TS_OK)
+		buf_str(&g->summaries, summary);
+	g->end[g->count++] = g->summaries.n;
+	return true;
+}
+
+void
+gather_summaries(struct gathered *g, struct store_mailbox *source)
+{
+	uint32_t *uids = mem_zalloc((g->count + 1) * sizeof *uids);
+	size_t n = g->count;
+
+	for (size_t i = 0; i < n; i++)
+		uids[i] = g->message[i].uid;
+	g->end = mem_zalloc((n + 1) * sizeof *g->end);
+	g->count = 0;
+	store_read_summaries(source, uids, n, gather_summary, g);
+	mem_free(uids);
+}
+
+void
+gathered_fini(struct gathered *g)
+{
+	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++)
+		mem_free(g->name[f]);
+	mem_free(g->message);
+	mem_free(g->end);
+	buf_fini(&g->summaries);
+}
+
+static enum ts_err
+map_flags(struct change_delta *cd, const struct gathered *g, int *map)
+{
+	if (g->count > UINT32_MAX - cd->c.uidnext)
+		return TS_LIMIT;
+	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++) {
+		map[f] = f < STORE_FIRST_KEYWORD ? (int)f : -1;
+		if (g->name[f] == NULL)
+			continue;
+		map[f] = delta_keyword(cd, str_of(g->name[f]));
+		if (map[f] < 0)
+			return TS_LIMIT;
+	}
+	return TS_OK;
+}
+
+static struct store_flags
+mapped(const struct store_flags *flags, const int *map)
+{
+	struct store_flags out = {0};
+
+	for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
+		for (uint64_t bits = flags->w[w]; bits != 0; bits &= bits - 1) {
+			int to = map[w * 64 + (unsigned)__builtin_ctzll(bits)];
+
+			if (to >= 0)
+				store_flags_set(&out, (unsigned)to);
+		}
+	return out;
+}
+
+enum ts_err
+put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
+    struct store_uid_pair *pairs)
+{
+	int map[STORE_FLAGS_MAX];
+	struct change_delta cd;
+
+	delta_begin(&cd, b, target);
+
+	enum ts_err err = map_flags(&cd, g, map);
+
+	if (err != TS_OK) {
+		delta_abort(&cd);
+		return err;
+	}
+	for (size_t i = 0; i < g->count; i++) {
+		struct store_message m = g->message[i];
+		size_t from = i > 0 ? g->end[i - 1] : 0;
+		struct str summary = {g->summaries.p + from, g->end[i] - from};
+
+		m.flags = mapped(&g->message[i].flags, map);
+		m.savedate = store_wall(b->lane->store);
+		delta_message(&cd, &m, summary.n > 0 ? summary : STR_NONE);
+		pairs[i] = (struct store_uid_pair){g->message[i].uid, m.uid};
+	}
+	delta_commit(&cd);
+	return TS_OK;
+}
+
+static void
+remove_moved(struct batch *b, struct store_mailbox *source, const struct gathered *g)
+{
+	roaring_bitmap_t *uids = roaring_bitmap_create();
+	struct change_delta cd;
+
+	for (size_t i = 0; i < g->count; i++)
+		roaring_bitmap_add(uids, g->message[i].uid);
+	roaring_bitmap_run_optimize(uids);
+	delta_begin(&cd, b, source);
+	delta_expunge(&cd, uids);
+	delta_commit(&cd);
+}
+
+enum ts_err
+prepare_move(struct batch *b, struct store_mailbox *source, struct store_mailbox *target,
+    const roaring_bitmap_t *uids, bool move, struct store_change *c)
+{
+	struct gathered g = {0};
+	enum ts_err err = TS_OK;
+
+	gather_messages(&g, b, source, uids);
+	c->pairs = mem_zalloc((g.count + 1) * sizeof *c->pairs);
+	c->pair_count = g.count;
+	if (g.count > 0) {
+		gather_summaries(&g, source);
+		err = put_copies(b, target, &g, c->pairs);
+	}
+	if (err == TS_OK && g.count > 0 && move)
+		remove_moved(b, source, &g);
+	if (err == TS_OK && move) {
+		c->affected = roaring_bitmap_create();
+		for (size_t i = 0; i < g.count; i++)
+			roaring_bitmap_add(c->affected, g.message[i].uid);
+	}
+	c->uidvalidity = target->head.uidvalidity;
+	c->modseq = target->head.c.modseq;
+	gathered_fini(&g);
+	return err;
+}
+
+static enum ts_err
+prepare_copy(struct batch *b, struct store_change *c)
+{
+	enum ts_err err = prepare_usable(c->mailbox);
+
+	if (err == TS_OK)
+		err = prepare_usable(c->source);
+	if (err != TS_OK)
+		return err;
+	return prepare_move(b, c->source, c->mailbox, c->uids, c->kind == STORE_CHANGE_MOVE, c);
+}
+
+/* ---- all ---- */
+
+static enum ts_err
+prepare_new_account(struct batch *b, struct store_change *c)
+{
+	uint64_t id = store_id_new(b->lane->store, ID_ACCOUNT);
+
+	if (id == 0)
+		return TS_UNAVAILABLE;
+	account_put_new(id, c->name, store_wall(b->lane->store), b->ops);
+	return TS_OK;
+}
+
+static enum ts_err
+prepare_drop_account(struct batch *b, struct store_change *c)
+{
+	struct store_account *a = c->account;
+	struct key k;
+
+	if (a->head_gone)
+		return TS_NOT_FOUND;
+	if (b->gone != NULL)
+		return TS_UNAVAILABLE; /* one in a batch */
+	key_begin(&k, 0, KEY_NAME);
+	key_bytes(&k, a->name);
+	engine_batch_delete(b->ops, key_str(&k));
+	key_begin(&k, 0, KEY_DROPPED);
+	key_be64(&k, a->id);
+	batch_put_empty(b->ops, &k);
+	a->head_gone = true;
+	b->gone = store_account_ref(a);
+	b->purge = true;
+	return TS_OK;
+}
+
+enum ts_err
+prepare_change(struct batch *b, struct store_change *c)
+{
+	if (b->lane->store->opt.engine_options.read_only)
+		return TS_DENIED;
+	switch ((int)c->kind) {
+	case STORE_CHANGE_APPEND:
+		return prepare_append(b, c);
+	case STORE_CHANGE_FLAGS:
+		return prepare_flags(b, c);
+	case STORE_CHANGE_EXPUNGE:
+		return prepare_expunge(b, c);
+	case STORE_CHANGE_COPY:
+	case STORE_CHANGE_MOVE:
+		return prepare_copy(b, c);
+	case STORE_CHANGE_RECORDS:
+		return prepare_records(b, c);
+	case INNER_NEW_ACCOUNT:
+		return prepare_new_account(b, c);
+	case INNER_DROP_ACCOUNT:
+		return prepare_drop_account(b, c);
+	case INNER_EXPORT:
+	case INNER_IMPORT:
+	case INNER_FINISH:
+	case INNER_ABORT:
+		return cross_prepare(b, c);
+	default:
+		return prepare_list_change(b, c);
+	}
+}
+
+void
+prepare_close(struct batch *b)
+{
+	for (struct pend *p = b->pends; p != NULL; p = p->next) {
+		struct store_mailbox *mb = p->mailbox;
+		struct view v;
+
+		pthread_rwlock_rdlock(&mb->lock);
+		view_of(&v, b, mb);
+		if (mb->head.c.recent_mark < mb->state->counters.recent_mark)
+			mb->head.c.recent_mark = mb->state->counters.recent_mark;
+		mb->head.c.recent = view_count_above(&v, mb->head.c.recent_mark);
+		pthread_rwlock_unlock(&mb->lock);
+		p->after = mb->head.c;
+		if (!mb->head.gone)
+			mailbox_put_counters(mb, b->ops);
+	}
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening and closing a store, its format version, ids, scans, server-wide records. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/inside.h"
+
+/* How many ids are made usable by one commit; what is left of them at the end is never used. */
+#define LEASE_ACCOUNTS 4096
+#define LEASE_BLOBS ((uint64_t)1 << 20)
+#define LEASE_INTENTS 65536
+
+void
+store_options_default(struct store_options *opt)
+{
+	*opt = (struct store_options){
+	    .lanes = 2,
+	    .state_budget = (uint64_t)256 << 20,
+	    .blob_threshold = 128 << 10,
+	    .max_keywords = 128,
+	    .max_mailboxes = 20000,
+	    .fold_after = 512,
+	    .expunge_keep = 1000,
+	};
+	opt->engine_options.cache_bytes = (uint64_t)128 << 20;
+	opt->engine_options.write_buffer_bytes = (uint64_t)32 << 20;
+	opt->engine_options.free_space_mark = (uint64_t)128 << 20;
+}
+
+int64_t
+store_wall(const struct store *store)
+{
+	return store->opt.wall != NULL ? store->opt.wall() : clock_wall_s();
+}
+
+/* ---- scans ---- */
+
+void
+scan_begin_range(
+    struct scan *scan, struct store *store, const struct key *from, const struct key *end)
+{
+	scan->iter = engine_iter_new(store->engine, key_str(from), key_str(end), false);
+}
+
+void
+scan_begin(struct scan *scan, struct store *store, const struct key *prefix)
+{
+	struct key end = *prefix;
+
+	key_after(&end);
+	scan_begin_range(scan, store, prefix, &end);
+}
+
+enum ts_err
+scan_next(struct scan *scan)
+{
+	struct str value = STR_NONE;
+	enum ts_err err = engine_iter_next(scan->iter, &scan->key, &value);
+
+	if (err != TS_OK)
+		scan->key = scan->body = STR_NONE;
+	else if (!value_open(scan->key, value, &scan->body))
+		err = TS_DAMAGED;
+	return err;
+}
+
+void
+scan_end(struct scan *scan)
+{
+	engine_iter_free(&scan->iter);
+}
+
+enum ts_err
+store_get(struct store *store, const struct key *k, struct buf *value, struct str *body_r)
+{
+	value->n = 0;
+
+	enum ts_err err = engine_get(store->engine, key_str(k), value);
+
+	if (err == TS_OK && !value_open(key_str(k), buf_as_str(value), body_r))
+		err = TS_FAIL(
+		    TS_DAMAGED, "store: a value of kind '%c' has a wrong checksum", k->p[8]);
+	return err;
+}
+
+/* ---- ids ---- */
+
+static void
+put_ids(const struct ids *ids, struct engine_batch *batch)
+{
+	struct key k;
+	struct buf b = {0};
+
+	key_begin(&k, 0, KEY_IDS);
+	value_begin(&b);
+	buf_le64(&b, ids->account);
+	buf_le64(&b, ids->blob);
+	buf_le64(&b, ids->intent);
+	batch_put_value(batch, &k, &b);
+	buf_fini(&b);
+}
+
+static enum ts_err
+lease(struct store *store)
+{
+	struct ids ids = {store->next.account + LEASE_ACCOUNTS, store->next.blob + LEASE_BLOBS,
+	    store->next.intent + LEASE_INTENTS};
+	struct engine_batch *batch = engine_batch_new();
+
+	put_ids(&ids, batch);
+
+	enum ts_err err = background_commit(store, batch);
+
+	if (err == TS_OK)
+		store->durable = ids;
+	engine_batch_free(&batch);
+	return err;
+}
+
+uint64_t
+store_id_new(struct store *store, enum store_id which)
+{
+	uint64_t *next = &store->next.account, *durable = &store->durable.account, id = 0;
+
+	if (which == ID_BLOB) {
+		next = &store->next.blob;
+		durable = &store->durable.blob;
+	} else if (which == ID_INTENT) {
+		next = &store->next.intent;
+		durable = &store->durable.intent;
+	}
+	pthread_mutex_lock(&store->ids_mutex);
+	if (*next < *durable || lease(store) == TS_OK)
+		id = (*next)++;
+	pthread_mutex_unlock(&store->ids_mutex);
+	return id;
+}
+
+static enum ts_err
+load_ids(struct store *store)
+{
+	struct key k;
+	struct buf b = {0};
+	struct str body = STR_NONE;
+
+	key_begin(&k, 0, KEY_IDS);
+
+	enum ts_err err = store_get(store, &k, &b, &body);
+	struct rd r = rd_of(body);
+
+	if (err == TS_OK) {
+		store->next.account = rd_le64(&r);
+		store->next.blob = rd_le64(&r);
+		store->next.intent = rd_le64(&r);
+		if (r.bad)
+			err = TS_FAIL(TS_DAMAGED, "store: the record of ids is too short");
+	}
+	store->durable = store->next;
+	store->bg.orphan_limit = store->next.blob;
+	buf_fini(&b);
+	return err;
+}
+
+/* ---- format version ---- */
+
+/* Brings a store from one version to the next; the version is written by the caller afterwards. */
+struct migration {
+	uint32_t from;
+	enum ts_err (*run)(struct store *store);
+};
+static const struct migration migrations[] = {{0, NULL}};
+
+static void
+put_version(struct engine_batch *batch)
+{
+	struct key k;
+	struct buf b = {0};
+
+	key_begin(&k, 0, KEY_VERSION);
+	value_begin(&b);
+	buf_le32(&b, KEYS_FORMAT);
+	buf_puts(&b, "Turnstone mail store");
+	batch_put_value(batch, &k, &b);
+	buf_fini(&b);
+}
+
+static enum ts_err
+create_format(struct store *store, char **text_r)
+{
+	struct key from, end;
+	struct scan scan;
+	struct str key, value;
+
+	key_begin(&from, 0, 0);
+	key_begin(&end, UINT64_MAX, 0xff);
+	scan_begin_range(&scan, store, &from, &end);
+
+	enum ts_err err = engine_iter_next(scan.iter, &key, &value);
+
+	scan_end(&scan);
+	if (err != TS_NOT_FOUND) {
+		*text_r = mem_strdup("the store has contents, but no format version");
+		return TS_DAMAGED;
+	}
+	if (store->opt.engine_options.read_only) {
+		*text_r = mem_strdup("there is no store here");
+		return TS_NOT_FOUND;
+	}
+
+	struct engine_batch *batch = engine_batch_new();
+	struct ids first = {1, 1, 1};
+
+	put_version(batch);
+	put_ids(&first, batch);
+	err = engine_commit(store->engine, batch);
+	engine_batch_free(&batch);
+	return err;
+}
+
+static enum ts_err
+migrate(struct store *store, uint32_t version)
+{
+	enum ts_err err = TS_OK;
+
+	for (; version < KEYS_FORMAT && err == TS_OK; version++) {
+		const struct migration *m = NULL;
+
+		for (size_t i = 0; i < sizeof migrations / sizeof *migrations; i++)
+			if (migrations[i].run != NULL && migrations[i].from == version)
+				m = &migrations[i];
+		err = m != NULL ? m->run(store) : TS_INVALID;
+	}
+	if (err != TS_OK)
+		return err;
+
+	struct engine_batch *batch = engine_batch_new();
+
+	put_version(batch);
+	err = engine_commit(store->engine, batch);
+	engine_batch_free(&batch);
+	return err;
+}
+
+static enum ts_err
+check_format(struct store *store, char **text_r)
+{
+	struct key k;
+	struct buf b = {0};
+	struct str body = STR_NONE;
+
+	key_begin(&k, 0, KEY_VERSION);
+
+	enum ts_err err = store_get(store, &k, &b, &body);
+	struct rd r = rd_of(body);
+	uint32_t version = err == TS_OK ? rd_le32(&r) : 0;
+
+	buf_fini(&b);
+	if (err == TS_NOT_FOUND)
+		return create_format(store, text_r);
+	if (err != TS_OK || r.bad) {
+		*text_r = mem_strdup("the record of the store's format version is damaged");
+		return TS_DAMAGED;
+	}
+	if (version == KEYS_FORMAT)
+		return TS_OK;
+	if (version < KEYS_FORMAT && !store->opt.engine_options.read_only)
+		err = migrate(store, version);
+	else
+		err = TS_INVALID;
+	if (err != TS_OK &&
+	    asprintf(text_r, "the store has format version %u, this program knows version %u: %s",
+	        version, KEYS_FORMAT,
+	        version > KEYS_FORMAT ? "use a newer program" : "it could not be migrated") < 0)
+		*text_r = NULL;
+	return err;
+}
+
+/* ---- opening ---- */
+
+static void
+init_locks(struct store *store)
+{
+	for (unsigned i = 0; i < SHARDS; i++) {
+		pthread_mutex_init(&store->shard[i].load, NULL);
+		pthread_mutex_init(&store->shard[i].mutex, NULL);
+	}
+	pthread_mutex_init(&store->ids_mutex, NULL);
+	pthread_mutex_init(&store->reopen_mutex, NULL);
+	pthread_mutex_init(&store->transfers, NULL);
+	list_init(&store->transfer_list);
+}
+
+static void
+fini_locks(struct store *store)
+{
+	for (unsigned i = 0; i < SHARDS; i++) {
+		pthread_mutex_destroy(&store->shard[i].load);
+		pthread_mutex_destroy(&store->shard[i].mutex);
+	}
+	pthread_mutex_destroy(&store->ids_mutex);
+	pthread_mutex_destroy(&store->reopen_mutex);
+	pthread_mutex_destroy(&store->transfers);
+}
+
+enum ts_err
+store_open(const struct store_options *opt, struct store **store_r, char **text_r)
+{
+	struct store *store = mem_zalloc(sizeof *store);
+	char *text = NULL;
+
+	*text_r = NULL;
+	store->opt = *opt;
+	if (store->opt.max_keywords > STORE_KEYWORDS_MAX)
+		store->opt.max_keywords = STORE_KEYWORDS_MAX;
+
+	enum ts_err err = engine_open(opt->engine, &opt->engine_options, &store->engine, &text);
+
+	if (err != TS_OK) {
+		*text_r = text;
+		mem_free(store);
+		return err;
+	}
+	init_locks(store);
+	err = check_format(store, &text);
+	if (err == TS_OK)
+		err = load_ids(store);
+	if (err != TS_OK) {
+		*text_r =
+		    text != NULL ? text : mem_strdup("the store's own records cannot be read");
+		engine_close(&store->engine);
+		fini_locks(store);
+		mem_free(store);
+		return err;
+	}
+	lanes_start(store);
+	background_start(store);
+	/* A move that a crash cut in two is finished before anybody can look. */
+	if (!opt->engine_options.read_only && cross_recover(store) != TS_OK)
+		log_msg(LOG_ERROR, NULL, "store: a move between accounts is not finished yet");
+	*store_r = store;
+	return TS_OK;
+}
+
+static void
+free_accounts(struct store *store)
+{
+	for (unsigned i = 0; i < SHARDS; i++) {
+		struct store_account *a, *tmp;
+
+		HASH_ITER(hh, store->shard[i].accounts, a, tmp)
+		{
+			TS_ASSERT(atomic_load(&a->refs) == 0);
+			HASH_DEL(store->shard[i].accounts, a);
+			account_free(a);
+		}
+	}
+}
+
+void
+store_close(struct store **storep)
+{
+	struct store *store = *storep;
+
+	*storep = NULL;
+	if (store == NULL)
+		return;
+	background_stop(store);
+	lanes_stop(store);
+	background_fini(store);
+	free_accounts(store);
+	engine_close(&store->engine);
+	fini_locks(store);
+	mem_free(store);
+}
+
+enum ts_err
+store_reopen(struct store *store, uint64_t generation)
+{
+	enum ts_err err = TS_OK;
+
+	pthread_mutex_lock(&store->reopen_mutex);
+	if (atomic_load(&store->generation) == generation) {
+		char *text = NULL;
+
+		err = store->engine->class->reopen(store->engine, &text);
+		if (err == TS_OK)
+			atomic_fetch_add(&store->generation, 1);
+		log_msg(err == TS_OK ? LOG_WARNING : LOG_ERROR, NULL,
+		    "store: the engine was reopened after a failed write: %s%s%s",
+		    err == TS_OK ? "it works again" : ts_err_name(err), text != NULL ? ": " : "",
+		    text != NULL ? text : "");
+		free(text);
+	}
+	pthread_mutex_unlock(&store->reopen_mutex);
+	return err;
+}
+
+/* ---- reading ---- */
+
+enum ts_err
+store_read_blob(struct store *store, uint64_t blob, uint64_t off, uint64_t len, struct buf *out)
+{
+	return store->engine->class->blob_read(store->engine, blob, off, len, out);
+}
+
+enum ts_err
+store_record_get(struct store *store, struct str key, struct buf *value)
+{
+	struct key k;
+	struct buf b = {0};
+	struct str body = STR_NONE;
+
+	if (key.n > STORE_NAME_MAX)
+		return TS_NOT_FOUND;
+	key_begin(&k, 0, KEY_RECORD);
+	key_bytes(&k, key);
+
+	enum ts_err err = store_get(store, &k, &b, &body);
+
+	if (err == TS_OK)
+		buf_str(value, body);
+	buf_fini(&b);
+	return err;
+}
+
+enum ts_err
+store_record_list(struct store *store, struct str prefix,
+    bool (*fn)(struct str key, struct str value, void *arg), void *arg)
+{
+	struct key k;
+	struct scan scan;
+	enum ts_err err;
+
+	if (prefix.n > STORE_NAME_MAX)
+		return TS_OK;
+	key_begin(&k, 0, KEY_RECORD);
+	key_bytes(&k, prefix);
+	scan_begin(&scan, store, &k);
+	while ((err = scan_next(&scan)) == TS_OK)
+		if (!fn((struct str){scan.key.p + 9, scan.key.n - 9}, scan.body, arg))
+			break;
+	scan_end(&scan);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+void
+store_stats(struct store *store, struct store_stats *s)
+{
+	*s = (struct store_stats){
+	    .accounts_loaded = atomic_load(&store->accounts_loaded),
+	    .mailboxes_loaded = atomic_load(&store->mailboxes_loaded),
+	    .state_bytes = atomic_load(&store->state_bytes),
+	    .watches = atomic_load(&store->watches),
+	    .changes_pending = atomic_load(&store->pending),
+	    .changes = atomic_load(&store->changes),
+	    .batches = atomic_load(&store->batches),
+	    .batch_max = atomic_load(&store->batch_max),
+	};
+	store->engine->class->stats(store->engine, &s->engine);
+}

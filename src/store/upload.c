@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages on their way in.  Up to the threshold the bytes are kept; beyond it
+ * they go into a blob file: the loop fills one buffer while a worker writes the
+ * other, each at most half of what may be in flight.
+ */
+#include "base/mem.h"
+#include "mail/summary.h"
+#include "store/inside.h"
+
+#define FLIGHT ((size_t)512 << 10)
+#define PIECE ((size_t)64 << 10) /* do not bother a worker with less */
+
+static void next(struct store_upload *u);
+
+struct store_upload *
+store_upload_new(struct store *store, struct work_pool *pool, struct loop *loop)
+{
+	struct store_upload *u = mem_zalloc(sizeof *u);
+
+	u->store = store;
+	u->pool = pool;
+	u->loop = loop;
+	return u;
+}
+
+uint64_t
+store_upload_size(const struct store_upload *u)
+{
+	return u->size;
+}
+
+static void
+destroy(struct store_upload *u)
+{
+	if (u->in_file && !u->taken && u->finished && u->err == TS_OK)
+		background_drop_blob(u->store, u->blob);
+	buf_fini(&u->bytes);
+	buf_fini(&u->flight);
+	buf_fini(&u->summary);
+	mem_free(u);
+}
+
+/* ---- on a worker ---- */
+
+static enum ts_err
+open_file(struct store_upload *u)
+{
+	uint64_t id = store_id_new(u->store, ID_BLOB);
+
+	if (id == 0)
+		return TS_UNAVAILABLE;
+	u->blob = id | STORE_BLOB_FILE;
+	u->in_file = true;
+	return u->store->engine->class->blob_create(u->store->engine, u->blob, &u->writer);
+}
+
+static enum ts_err
+write_flight(struct store_upload *u)
+{
+	enum ts_err err = u->writer == NULL ? open_file(u) : TS_OK;
+
+	if (err == TS_OK && u->flight.n > 0)
+		err = u->store->engine->class->blob_write(u->writer, buf_as_str(&u->flight));
+	return err;
+}
+
+static enum ts_err
+finish_file(struct store_upload *u)
+{
+	const struct engine_class *class = u->store->engine->class;
+	struct str all;
+	enum ts_err err = class->blob_map(u->writer, &all);
+
+	if (err != TS_OK)
+		return err;
+	mail_summarize(all, NULL, &u->summary);
+	return class->blob_finish(&u->writer);
+}
+
+static void
+work_run(struct work *work)
+{
+	struct store_upload *u = list_entry(work, struct store_upload, work);
+
+	if (u->freed || u->err != TS_OK) {
+		if (u->writer != NULL)
+			u->store->engine->class->blob_abort(&u->writer);
+		u->writer = NULL;
+		return;
+	}
+	u->err = write_flight(u);
+	u->flight.n = 0;
+	if (u->err == TS_OK && u->last)
+		u->err = finish_file(u);
+	if (u->err != TS_OK && u->writer != NULL)
+		u->store->engine->class->blob_abort(&u->writer);
+}
+
+/* ---- on the loop ---- */
+
+static void
+work_done(struct work *work)
+{
+	struct store_upload *u = list_entry(work, struct store_upload, work);
+
+	u->working = false;
+	if (u->last) {
+		u->finished = true;
+		buf_fini(&u->bytes);
+		buf_fini(&u->flight);
+	}
+	if (u->freed && u->writer == NULL) {
+		destroy(u);
+		return;
+	}
+	if (u->err != TS_OK)
+		u->bytes.n = 0;
+	next(u);
+	if (u->finished && u->done != NULL)
+		u->done(u->done_arg, u->err);
+	else if (u->ready != NULL && u->bytes.n < FLIGHT) {
+		void (*ready)(void *) = u->ready;
+
+		u->ready = NULL;
+		ready(u->ready_arg);
+	}
+}
+
+/* Gives a worker what there is to do, if it is worth it. */
+static void
+next(struct store_upload *u)
+{
+	if (u->working || u->finished)
+		return;
+	if (!u->freed && !u->finishing && u->bytes.n < PIECE)
+		return;
+
+	struct buf swap = u->flight;
+
+	u->flight = u->bytes;
+	u->bytes = swap;
+	u->bytes.n = 0;
+	u->last = u->finishing;
+	u->working = true;
+	u->work.run = work_run;
+	u->work.done = work_done;
+	u->work.loop = u->loop;
+	work_submit(u->pool, &u->work);
+}
+
+bool
+store_upload_write(struct store_upload *u, struct str bytes, void (*ready)(void *arg), void *arg)
+{
+	TS_ASSERT(!u->finishing);
+	u->size += bytes.n;
+	if (u->err == TS_OK)
+		buf_str(&u->bytes, bytes);
+	if (u->size > u->store->opt.blob_threshold)
+		u->large = true;
+	if (!u->large)
+		return true;
+	next(u);
+	if (u->bytes.n < FLIGHT)
+		return true;
+	u->ready = ready;
+	u->ready_arg = arg;
+	return false;
+}
+
+static void
+small_done(struct loop_task *task)
+{
+	struct store_upload *u = list_entry(task, struct store_upload, task);
+
+	u->working = false;
+	u->finished = true;
+	if (u->freed)
+		destroy(u);
+	else
+		u->done(u->done_arg, u->err);
+}
+
+void
+store_upload_finish(struct store_upload *u, void (*done)(void *arg, enum ts_err err), void *arg)
+{
+	TS_ASSERT(!u->finishing);
+	u->finishing = true;
+	u->done = done;
+	u->done_arg = arg;
+	u->ready = NULL;
+	if (u->large) {
+		next(u);
+		return;
+	}
+	mail_summarize(buf_as_str(&u->bytes), NULL, &u->summary);
+	u->blob = store_id_new(u->store, ID_BLOB);
+	if (u->blob == 0)
+		u->err = TS_UNAVAILABLE;
+	u->working = true;
+	u->task.fn = small_done;
+	loop_post(u->loop, &u->task);
+}
+
+void
+store_upload_free(struct store_upload **up)
+{
+	struct store_upload *u = *up;
+
+	*up = NULL;
+	if (u == NULL)
+		return;
+	u->freed = true;
+	u->done = NULL;
+	u->ready = NULL;
+	if (u->working)
+		return; /* goes on in work_done() or small_done() */
+	if (u->writer == NULL)
+		destroy(u);
+	else
+		next(u);
+}

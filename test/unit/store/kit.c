@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "kit.h"
+
+#include "base/mem.h"
+
+static int64_t
+wall(void)
+{
+	return 1700000000;
+}
+
+static void
+open_store(struct kit *kit)
+{
+	char *text = NULL;
+
+	kit->opt.engine_options.own = kit->disk;
+	enum ts_err err = store_open(&kit->opt, &kit->store, &text);
+
+	if (text != NULL)
+		print_message("open: %s\n", text);
+	free(text);
+	assert_int_equal(err, TS_OK);
+	assert_int_equal(store_account_load(kit->store, STR("ada"), true, &kit->account), TS_OK);
+	kit->inbox = kit_mailbox(kit->account, "INBOX");
+}
+
+void
+kit_open(struct kit *kit, unsigned lanes)
+{
+	unsigned fold = kit->opt.fold_after;
+	uint64_t threshold = kit->opt.blob_threshold;
+
+	store_options_default(&kit->opt);
+	kit->opt.engine = &engine_mem_class;
+	kit->opt.lanes = lanes;
+	kit->opt.wall = wall;
+	if (fold > 0)
+		kit->opt.fold_after = fold;
+	if (threshold > 0)
+		kit->opt.blob_threshold = threshold;
+	if (kit->disk == NULL)
+		kit->disk = engine_mem_disk_new();
+	kit->loop = loop_new_fake();
+	kit->pool = work_pool_new(0);
+	open_store(kit);
+}
+
+static void
+close_store(struct kit *kit)
+{
+	store_mailbox_unref(&kit->inbox);
+	store_account_unref(&kit->account);
+	loop_fake_run(kit->loop);
+	store_close(&kit->store);
+}
+
+void
+kit_on(struct kit *kit, struct engine_mem_disk *disk)
+{
+	close_store(kit);
+	engine_mem_disk_free(&kit->disk);
+	kit->disk = disk;
+	open_store(kit);
+}
+
+void
+kit_crash(struct kit *kit)
+{
+	kit_on(kit, engine_mem_image(kit->disk));
+}
+
+void
+kit_reopen(struct kit *kit)
+{
+	close_store(kit);
+	open_store(kit);
+}
+
+void
+kit_shut(struct kit *kit)
+{
+	close_store(kit);
+	work_pool_free(&kit->pool);
+	loop_free(&kit->loop);
+}
+
+void
+kit_close(struct kit *kit)
+{
+	kit_shut(kit);
+	engine_mem_disk_free(&kit->disk);
+}
+
+struct store_mailbox *
+kit_mailbox(struct store_account *account, const char *name)
+{
+	struct store_mailbox *mb;
+
+	assert_int_equal(store_mailbox_load(account, str_of(name), &mb), TS_OK);
+	return mb;
+}
+
+static void
+uploaded(void *arg, enum ts_err err)
+{
+	*(enum ts_err *)arg = err;
+}
+
+struct store_upload *
+kit_upload(struct kit *kit, struct str text)
+{
+	struct store_upload *u = store_upload_new(kit->store, kit->pool, kit->loop);
+	enum ts_err err = TS_BUG;
+
+	(void)store_upload_write(u, text, NULL, NULL);
+	store_upload_finish(u, uploaded, &err);
+	assert_int_equal(err, TS_BUG);
+	loop_fake_run(kit->loop);
+	assert_int_equal(err, TS_OK);
+	return u;
+}
+
+struct store_change *
+kit_change(struct kit *kit, enum store_change_kind kind)
+{
+	return store_change_new(kit->account, kind, kit->loop, NULL, NULL);
+}
+
+static void
+done(struct store_change *c)
+{
+	*(bool *)c->arg = true;
+}
+
+enum ts_err
+kit_run(struct kit *kit, struct store_change **c)
+{
+	bool flag = false;
+
+	if (kit->opt.lanes > 0)
+		return store_submit_wait(*c);
+	(*c)->done = done;
+	(*c)->arg = &flag;
+	store_submit(*c);
+	assert_false(flag);
+	loop_fake_run(kit->loop);
+	assert_true(flag);
+	return (*c)->err;
+}
+
+enum ts_err
+kit_end(struct kit *kit, struct store_change *c)
+{
+	enum ts_err err = kit_run(kit, &c);
+
+	store_change_free(&c);
+	return err;
+}
+
+uint32_t
+kit_append(struct kit *kit, struct store_mailbox *mb, const char *text, unsigned flags)
+{
+	struct store_change *c = kit_change(kit, STORE_CHANGE_APPEND);
+
+	c->mailbox = mb;
+	c->item_count = 1;
+	c->items = arena_array(c->arena, 1, sizeof *c->items);
+	c->items[0].upload = kit_upload(kit, str_of(text));
+	c->items[0].flags.w[0] = flags;
+
+	uint32_t uid = kit_run(kit, &c) == TS_OK ? c->first_uid : 0;
+
+	store_change_free(&c);
+	return uid;
+}
+
+roaring_bitmap_t *
+kit_range(uint32_t from, uint32_t to)
+{
+	roaring_bitmap_t *set = roaring_bitmap_create();
+
+	roaring_bitmap_add_range_closed(set, from, to);
+	return set;
+}
+
+enum ts_err
+kit_flags(struct kit *kit, struct store_mailbox *mb, uint32_t from, uint32_t to,
+    enum store_flag_mode mode, unsigned flags, const char *keyword)
+{
+	struct store_change *c = kit_change(kit, STORE_CHANGE_FLAGS);
+	struct str k = str_of(keyword);
+
+	c->mailbox = mb;
+	c->uids = kit_range(from, to);
+	c->mode = mode;
+	c->flags.w[0] = flags;
+	c->keywords = &k;
+	c->keyword_count = keyword != NULL;
+	return kit_end(kit, c);
+}
+
+enum ts_err
+kit_expunge(struct kit *kit, struct store_mailbox *mb)
+{
+	struct store_change *c = kit_change(kit, STORE_CHANGE_EXPUNGE);
+
+	c->mailbox = mb;
+	return kit_end(kit, c);
+}
+
+enum ts_err
+kit_name(struct kit *kit, enum store_change_kind kind, const char *name, const char *to)
+{
+	struct store_change *c = kit_change(kit, kind);
+
+	c->name = str_of(name);
+	c->new_name = str_of(to);
+	if (kind == STORE_CHANGE_RENAME && str_eq(c->name, STR("INBOX")))
+		c->source = kit->inbox;
+	return kit_end(kit, c);
+}
+
+enum ts_err
+kit_move(struct kit *kit, enum store_change_kind kind, struct store_mailbox *source,
+    struct store_mailbox *target, uint32_t from, uint32_t to)
+{
+	struct store_change *c =
+	    store_change_new(store_mailbox_account(target), kind, kit->loop, NULL, NULL);
+
+	c->source = source;
+	c->mailbox = target;
+	c->uids = kit_range(from, to);
+	return kit_end(kit, c);
+}
+
+static void
+show_message(struct store_mailbox *mb, const struct store_message *m, struct buf *out)
+{
+	const char letters[] = "AFDSR";
+
+	buf_printf(out, "%s%u:", out->n > 0 ? " " : "", m->uid);
+	for (unsigned f = 0; f < STORE_FIRST_KEYWORD; f++)
+		if (store_flags_has(&m->flags, f))
+			buf_putc(out, letters[f]);
+	for (unsigned f = STORE_FIRST_KEYWORD; f < store_mailbox_flag_count(mb); f++)
+		if (store_flags_has(&m->flags, f))
+			buf_printf(out, "[%.*s]", STR_ARG(store_mailbox_keyword(mb, f)));
+}
+
+void
+kit_show(struct store_mailbox *mb, struct buf *out)
+{
+	struct store_message w[100];
+	uint32_t from = 0;
+	size_t n;
+
+	store_mailbox_read_begin(mb);
+	while ((n = store_mailbox_window(mb, NULL, from, w, 100)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			show_message(mb, &w[i], out);
+		from = w[n - 1].uid + 1;
+	}
+	store_mailbox_read_end(mb);
+}
+
+void
+kit_expect(struct store_mailbox *mb, const char *text)
+{
+	struct buf b = {0};
+
+	kit_show(mb, &b);
+	assert_string_equal(buf_cstr(&b), text);
+	buf_fini(&b);
+}

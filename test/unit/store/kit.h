@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_STORE_KIT_H
+#define TEST_STORE_KIT_H
+/*
+ * What the tests of the store share: a store on the mem engine, with lanes or
+ * without, and changes that are submitted and waited for.
+ */
+#include "net/loop.h"
+#include "net/work.h"
+#include "store/engine/mem/mem.h"
+#include "store/store.h"
+
+struct kit {
+	struct engine_mem_disk *disk;
+	struct store_options opt;
+	struct store *store;
+	struct loop *loop;
+	struct work_pool *pool; /* 0 threads */
+	struct store_account *account;
+	struct store_mailbox *inbox;
+};
+
+/* Opens a store with account "ada" on a new disk; lanes 0: everything on a fake loop. */
+void kit_open(struct kit *kit, unsigned lanes);
+/* The same on an image of the disk, or another one (taken). */
+void kit_crash(struct kit *kit);
+void kit_on(struct kit *kit, struct engine_mem_disk *disk_take);
+void kit_reopen(struct kit *kit); /* closes properly first */
+void kit_close(struct kit *kit);
+void kit_shut(struct kit *kit); /* closes, keeps the disk */
+
+struct store_mailbox *kit_mailbox(struct store_account *account, const char *name);
+/* A finished upload of that text. */
+struct store_upload *kit_upload(struct kit *kit, struct str text);
+struct store_change *kit_change(struct kit *kit, enum store_change_kind kind);
+/* Submits, waits, frees when c_r is NULL; gives the error. */
+enum ts_err kit_run(struct kit *kit, struct store_change **c);
+enum ts_err kit_end(struct kit *kit, struct store_change *c);
+
+uint32_t kit_append(struct kit *kit, struct store_mailbox *mb, const char *text, unsigned flags);
+enum ts_err kit_flags(struct kit *kit, struct store_mailbox *mb, uint32_t from, uint32_t to,
+    enum store_flag_mode mode, unsigned flags, const char *keyword);
+enum ts_err kit_expunge(struct kit *kit, struct store_mailbox *mb);
+enum ts_err kit_name(
+    struct kit *kit, enum store_change_kind kind, const char *name, const char *to);
+enum ts_err kit_move(struct kit *kit, enum store_change_kind kind, struct store_mailbox *source,
+    struct store_mailbox *target, uint32_t from, uint32_t to);
+roaring_bitmap_t *kit_range(uint32_t from, uint32_t to);
+/* "1:S 2:SF 4:[keyword]" … of all messages. */
+void kit_show(struct store_mailbox *mb, struct buf *out);
+void kit_expect(struct store_mailbox *mb, const char *text);
+#endif

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each kind of change, one after the other, without threads; then the same read from disk. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "kit.h"
+
+#define F(flag) (1u << (flag))
+#define MSG "From: a@b.example\r\nSubject: one\r\n\r\nHello\r\n"
+
+static void
+append_and_flags(void **state)
+{
+	struct kit kit = {0};
+	struct store_counters c;
+	(void)state;
+
+	kit_open(&kit, 0);
+	assert_int_equal(kit_append(&kit, kit.inbox, MSG, F(STORE_SEEN)), 1);
+	assert_int_equal(kit_append(&kit, kit.inbox, MSG, 0), 2);
+	assert_int_equal(kit_append(&kit, kit.inbox, MSG, F(STORE_DELETED)), 3);
+	kit_expect(kit.inbox, "1:S 2: 3:D");
+	assert_int_equal(
+	    kit_flags(&kit, kit.inbox, 2, 9, STORE_FLAGS_ADD, F(STORE_FLAGGED), "$Todo"), TS_OK);
+	kit_expect(kit.inbox, "1:S 2:F[$Todo] 3:FD[$Todo]");
+	assert_int_equal(
+	    kit_flags(&kit, kit.inbox, 1, 2, STORE_FLAGS_REPLACE, F(STORE_DRAFT), "$TODO"), TS_OK);
+	kit_expect(kit.inbox, "1:R[$Todo] 2:R[$Todo] 3:FD[$Todo]");
+	assert_int_equal(
+	    kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_REMOVE, F(STORE_DRAFT), "$todo"), TS_OK);
+	kit_expect(kit.inbox, "1: 2:R[$Todo] 3:FD[$Todo]");
+	store_mailbox_counters(kit.inbox, &c);
+	assert_int_equal(c.messages, 3);
+	assert_int_equal(c.unseen, 3);
+	assert_int_equal(c.deleted, 1);
+	assert_int_equal(c.deleted_size, sizeof MSG - 1);
+	assert_int_equal(c.size, 3 * (sizeof MSG - 1));
+	assert_int_equal(c.recent, 3);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	kit_expect(kit.inbox, "1: 2:R[$Todo]");
+	kit_crash(&kit);
+	kit_expect(kit.inbox, "1: 2:R[$Todo]");
+	assert_int_equal(kit_append(&kit, kit.inbox, MSG, 0), 4);
+	store_mailbox_counters(kit.inbox, &c);
+	assert_int_equal(c.messages, 3);
+	assert_int_equal(c.deleted, 0);
+	assert_int_equal(c.deleted_size, 0);
+	kit_close(&kit);
+}
+
+static void
+nothing_to_do(void **state)
+{
+	struct kit kit = {0};
+	uint64_t commits;
+	struct store_counters before, after;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_append(&kit, kit.inbox, MSG, F(STORE_SEEN));
+	store_background_wait(kit.store);
+	commits = engine_mem_count(kit.disk, ENGINE_MEM_COMMIT);
+	store_mailbox_counters(kit.inbox, &before);
+	assert_int_equal(
+	    kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, F(STORE_SEEN), NULL), TS_OK);
+	/* A keyword that goes to no message is not made. */
+	assert_int_equal(kit_flags(&kit, kit.inbox, 7, 9, STORE_FLAGS_ADD, 0, "none"), TS_OK);
+	assert_int_equal(kit_flags(&kit, kit.inbox, 1, 9, STORE_FLAGS_REMOVE, 0, "none"), TS_OK);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	store_mailbox_counters(kit.inbox, &after);
+	assert_int_equal(before.modseq, after.modseq);
+	assert_int_equal(engine_mem_count(kit.disk, ENGINE_MEM_COMMIT), commits);
+	store_mailbox_read_begin(kit.inbox);
+	assert_int_equal(store_mailbox_flag_count(kit.inbox), STORE_FIRST_KEYWORD);
+	store_mailbox_read_end(kit.inbox);
+	kit_close(&kit);
+}
+
+static void
+unchanged_since(void **state)
+{
+	struct kit kit = {0};
+	struct store_change *c;
+	(void)state;
+
+	kit_open(&kit, 0);
+	for (int i = 0; i < 3; i++)
+		kit_append(&kit, kit.inbox, MSG, 0);
+
+	struct store_counters now;
+	store_mailbox_counters(kit.inbox, &now);
+	kit_flags(&kit, kit.inbox, 2, 2, STORE_FLAGS_ADD, F(STORE_SEEN), NULL);
+	c = kit_change(&kit, STORE_CHANGE_FLAGS);
+	c->mailbox = kit.inbox;
+	c->mode = STORE_FLAGS_ADD;
+	c->flags.w[0] = F(STORE_FLAGGED);
+	c->check_unchanged = true;
+	c->unchanged_since = now.modseq;
+	assert_int_equal(kit_run(&kit, &c), TS_OK);
+	assert_int_equal(roaring_bitmap_get_cardinality(c->failed), 1);
+	assert_true(roaring_bitmap_contains(c->failed, 2));
+	assert_int_equal(roaring_bitmap_get_cardinality(c->affected), 2);
+	assert_int_equal(c->modseq, now.modseq + 2);
+	store_change_free(&c);
+	kit_expect(kit.inbox, "1:F 2:S 3:F");
+
+	roaring_bitmap_t *set = roaring_bitmap_create();
+	store_mailbox_read_begin(kit.inbox);
+	store_mailbox_changed_since(kit.inbox, now.modseq, set);
+	assert_int_equal(roaring_bitmap_get_cardinality(set), 3);
+	roaring_bitmap_clear(set);
+	store_mailbox_changed_since(kit.inbox, now.modseq + 1, set);
+	assert_int_equal(roaring_bitmap_get_cardinality(set), 2);
+	store_mailbox_read_end(kit.inbox);
+	roaring_bitmap_free(set);
+	kit_close(&kit);
+}
+
+static bool
+check_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
+{
+	unsigned *n = arg;
+
+	(void)uid;
+	assert_int_equal(err, TS_OK);
+	assert_true(summary.n > 0);
+	++*n;
+	return true;
+}
+
+static void
+copy_and_move(void **state)
+{
+	struct kit kit = {0};
+	struct store_message m, m2;
+	struct buf b = {0};
+	unsigned n = 0;
+	(void)state;
+
+	kit_open(&kit, 0);
+	for (int i = 0; i < 6; i++)
+		kit_append(&kit, kit.inbox, MSG, i % 2 ? F(STORE_SEEN) : 0);
+	kit_flags(&kit, kit.inbox, 2, 3, STORE_FLAGS_ADD, 0, "work");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+
+	struct store_mailbox *box = kit_mailbox(kit.account, "Box");
+
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_COPY, kit.inbox, box, 1, 3), TS_OK);
+	kit_expect(box, "1: 2:S[work] 3:[work]");
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_MOVE, kit.inbox, box, 3, 5), TS_OK);
+	kit_expect(box, "1: 2:S[work] 3:[work] 4:[work] 5:S 6:");
+	kit_expect(kit.inbox, "1: 2:S[work] 6:S");
+	/* Onto itself: new UIDs. */
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_MOVE, box, box, 1, 2), TS_OK);
+	kit_expect(box, "3:[work] 4:[work] 5:S 6: 7: 8:S[work]");
+	store_background_wait(kit.store);
+	kit_expect(box, "3:[work] 4:[work] 5:S 6: 7: 8:S[work]");
+	store_read_summaries(box, (uint32_t[]){3, 4, 5, 6, 7, 8}, 6, check_summary, &n);
+	assert_int_equal(n, 6);
+	/* The copy has the blob of the original. */
+	store_mailbox_read_begin(box);
+	assert_true(store_mailbox_message(box, 8, &m));
+	store_mailbox_read_end(box);
+	store_mailbox_read_begin(kit.inbox);
+	assert_true(store_mailbox_message(kit.inbox, 2, &m2));
+	store_mailbox_read_end(kit.inbox);
+	assert_int_equal(m.blob, m2.blob);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 1000, &b), TS_OK);
+	assert_int_equal(b.n, sizeof MSG - 1);
+	assert_memory_equal(b.p, MSG, b.n);
+	/* The last one gone, the blob is gone. */
+	kit_flags(&kit, kit.inbox, 2, 2, STORE_FLAGS_ADD, F(STORE_DELETED), NULL);
+	kit_expunge(&kit, kit.inbox);
+	store_background_wait(kit.store);
+	b.n = 0;
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 1000, &b), TS_OK);
+	kit_flags(&kit, box, 8, 8, STORE_FLAGS_ADD, F(STORE_DELETED), NULL);
+	kit_expunge(&kit, box);
+	store_background_wait(kit.store);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 1000, &b), TS_NOT_FOUND);
+	buf_fini(&b);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+static bool
+list_one(const struct store_mailbox_info *info, void *arg)
+{
+	buf_printf(arg, "%.*s%s%s ", STR_ARG(info->name), info->id == 0 ? "!" : "",
+	    info->subscribed ? "+" : "");
+	return true;
+}
+
+static void
+expect_list(struct kit *kit, const char *text)
+{
+	struct buf b = {0};
+
+	store_account_list(kit->account, list_one, &b);
+	assert_string_equal(buf_cstr(&b), text);
+	buf_fini(&b);
+}
+
+static uint32_t
+uidvalidity(struct kit *kit, const char *name)
+{
+	struct store_mailbox_info info;
+
+	assert_true(store_account_lookup(kit->account, str_of(name), &info));
+	return info.counters.uidvalidity;
+}
+
+static void
+names(void **state)
+{
+	struct kit kit = {0};
+	uint32_t first, second;
+	(void)state;
+
+	kit_open(&kit, 0);
+
+	uint64_t version = store_account_list_version(kit.account);
+
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "a/b/c", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "a", NULL), TS_OK);
+	assert_true(store_account_list_version(kit.account) > version);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "a", NULL), TS_EXISTS);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "INBOX", NULL), TS_EXISTS);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "a//b", NULL), TS_INVALID);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "/b", NULL), TS_INVALID);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "b/", NULL), TS_INVALID);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "", NULL), TS_INVALID);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "x\xff", NULL), TS_INVALID);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "INBOX", NULL), TS_INVALID);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "a/b", NULL), TS_NOT_FOUND);
+	expect_list(&kit, "INBOX a a/b/c ");
+	assert_true(store_account_has_children(kit.account, STR("a")));
+	assert_false(store_account_has_children(kit.account, STR("INBOX")));
+
+	first = uidvalidity(&kit, "a");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "a", NULL), TS_OK);
+	expect_list(&kit, "INBOX a/b/c ");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "a", NULL), TS_OK);
+	assert_true(uidvalidity(&kit, "a") > first);
+
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "a", "z/y"), TS_OK);
+	expect_list(&kit, "INBOX z/y z/y/b/c ");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "z/y", "z/y/k"), TS_INVALID);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "nix", "z/k"), TS_NOT_FOUND);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "z/y", "INBOX"), TS_EXISTS);
+	/* z is no mailbox, but there is something below it. */
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "z", "q"), TS_OK);
+	expect_list(&kit, "INBOX q/y q/y/b/c ");
+	second = uidvalidity(&kit, "q/y");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "q/y", "a"), TS_OK);
+	/* a was once another's name. */
+	assert_true(uidvalidity(&kit, "a") > second);
+
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_SUBSCRIBE, "nobody", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_SUBSCRIBE, "a", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_SUBSCRIBE, "INBOX", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_UNSUBSCRIBE, "INBOX", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_UNSUBSCRIBE, "other", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "a", NULL), TS_OK);
+	expect_list(&kit, "INBOX a!+ a/b/c nobody!+ ");
+	kit_crash(&kit);
+	expect_list(&kit, "INBOX a!+ a/b/c nobody!+ ");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "a", NULL), TS_OK);
+	assert_true(uidvalidity(&kit, "a") > second + 1);
+	kit_close(&kit);
+}
+
+static void
+rename_inbox(void **state)
+{
+	struct kit kit = {0};
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_append(&kit, kit.inbox, MSG, F(STORE_SEEN));
+	kit_append(&kit, kit.inbox, MSG, 0);
+	kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, 0, "blue");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "INBOX", "old/mail"), TS_OK);
+	kit_expect(kit.inbox, "");
+	for (int i = 0; i < 2; i++) {
+		struct store_mailbox *old = kit_mailbox(kit.account, "old/mail");
+
+		kit_expect(old, "1:S[blue] 2:");
+		store_mailbox_unref(&old);
+		kit_crash(&kit);
+	}
+	assert_int_equal(kit_append(&kit, kit.inbox, MSG, 0), 3);
+	kit_close(&kit);
+}
+
+static void
+delete_contents(void **state)
+{
+	struct kit kit = {0};
+	struct buf b = {0};
+	struct store_message m;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL);
+
+	struct store_mailbox *box = kit_mailbox(kit.account, "Box");
+
+	for (int i = 0; i < 3; i++)
+		kit_append(&kit, box, MSG, 0);
+	store_mailbox_read_begin(box);
+	store_mailbox_message(box, 2, &m);
+	store_mailbox_read_end(box);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "Box", NULL), TS_OK);
+	assert_true(store_mailbox_gone(box));
+	kit_expect(box, "1: 2: 3:"); /* who has it open still sees it */
+	assert_int_equal(kit_append(&kit, box, MSG, 0), 0);
+	assert_int_equal(
+	    kit_flags(&kit, box, 1, 3, STORE_FLAGS_ADD, F(STORE_SEEN), NULL), TS_NOT_FOUND);
+	store_mailbox_unref(&box);
+	kit_crash(&kit); /* before the background did anything */
+	store_background_wait(kit.store);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 10, &b), TS_NOT_FOUND);
+	buf_fini(&b);
+	kit_close(&kit);
+}
+
+static void
+accounts(void **state)
+{
+	struct kit kit = {0};
+	struct store_account *bob;
+	struct buf b = {0};
+	struct store_message m;
+	(void)state;
+
+	kit_open(&kit, 0);
+	assert_int_equal(store_account_load(kit.store, STR("bob"), false, &bob), TS_NOT_FOUND);
+	assert_null(store_account_find(kit.store, STR("bob")));
+	assert_int_equal(store_account_load(kit.store, STR("bob"), true, &bob), TS_OK);
+
+	uint64_t id = store_account_id(bob);
+	struct store_mailbox *box = kit_mailbox(bob, "INBOX");
+
+	assert_true(id != store_account_id(kit.account));
+	assert_int_equal(kit_append(&kit, box, MSG, 0), 1);
+	store_mailbox_read_begin(box);
+	store_mailbox_message(box, 1, &m);
+	store_mailbox_read_end(box);
+	assert_int_equal(store_account_delete(kit.store, STR("bob")), TS_OK);
+	assert_true(store_mailbox_gone(box));
+	assert_int_equal(kit_append(&kit, box, MSG, 0), 0);
+	assert_int_equal(store_account_delete(kit.store, STR("bob")), TS_NOT_FOUND);
+	store_mailbox_unref(&box);
+	store_account_unref(&bob);
+	store_background_wait(kit.store);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 10, &b), TS_NOT_FOUND);
+	assert_int_equal(store_account_load(kit.store, STR("bob"), true, &bob), TS_OK);
+	assert_true(store_account_id(bob) != id);
+	store_account_unref(&bob);
+	buf_fini(&b);
+	kit_close(&kit);
+}
+
+static struct store_change *
+record(struct kit *kit, const char *key, const char *value, bool new, bool exist)
+{
+	struct store_change *c = store_change_new_records(kit->store, kit->loop, NULL, NULL);
+
+	c->record_count = 1;
+	c->records = arena_array(c->arena, 1, sizeof *c->records);
+	c->records[0].key = str_of(key);
+	c->records[0].value = str_of(value);
+	c->records[0].remove = value == NULL;
+	c->records[0].must_be_new = new;
+	c->records[0].must_exist = exist;
+	return c;
+}
+
+static bool
+join(struct str key, struct str value, void *arg)
+{
+	buf_printf(arg, "%.*s=%.*s ", STR_ARG(key), STR_ARG(value));
+	return true;
+}
+
+static void
+records(void **state)
+{
+	struct kit kit = {0};
+	struct buf b = {0};
+	(void)state;
+
+	kit_open(&kit, 0);
+	assert_int_equal(kit_end(&kit, record(&kit, "u/ada", "1", true, false)), TS_OK);
+	assert_int_equal(kit_end(&kit, record(&kit, "u/ada", "2", true, false)), TS_EXISTS);
+	assert_int_equal(kit_end(&kit, record(&kit, "u/bob", "2", false, true)), TS_NOT_FOUND);
+	assert_int_equal(kit_end(&kit, record(&kit, "u/bob", "3", false, false)), TS_OK);
+	assert_int_equal(kit_end(&kit, record(&kit, "v/bob", "4", false, false)), TS_OK);
+	assert_int_equal(store_record_get(kit.store, STR("u/bob"), &b), TS_OK);
+	assert_int_equal(b.n, 1);
+	b.n = 0;
+	assert_int_equal(store_record_list(kit.store, STR("u/"), join, &b), TS_OK);
+	assert_string_equal(buf_cstr(&b), "u/ada=1 u/bob=3 ");
+	assert_int_equal(kit_end(&kit, record(&kit, "u/ada", NULL, false, true)), TS_OK);
+	kit_crash(&kit);
+	b.n = 0;
+	assert_int_equal(store_record_list(kit.store, STR(""), join, &b), TS_OK);
+	assert_string_equal(buf_cstr(&b), "u/bob=3 v/bob=4 ");
+	assert_int_equal(store_record_get(kit.store, STR("u/ada"), &b), TS_NOT_FOUND);
+	buf_fini(&b);
+	kit_close(&kit);
+}
+
+static void
+recent(void **state)
+{
+	struct kit kit = {0};
+	struct store_counters c;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	assert_int_equal(store_mailbox_claim_recent(kit.inbox), 0);
+	assert_int_equal(store_mailbox_claim_recent(kit.inbox), 2);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	store_mailbox_counters(kit.inbox, &c);
+	assert_int_equal(c.recent, 1);
+	kit_crash(&kit);
+	assert_int_equal(store_mailbox_recent_mark(kit.inbox), 2);
+	assert_int_equal(store_mailbox_claim_recent(kit.inbox), 2);
+	kit_close(&kit);
+}
+
+static void
+limits(void **state)
+{
+	struct kit kit = {0};
+	struct store_change *c;
+	struct str words[200];
+	char text[200][8];
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	for (int i = 0; i < 200; i++)
+		words[i] = (struct str){text[i], (size_t)snprintf(text[i], 8, "k%d", i)};
+	c = kit_change(&kit, STORE_CHANGE_FLAGS);
+	c->mailbox = kit.inbox;
+	c->keywords = words;
+	c->keyword_count = 129;
+	assert_int_equal(kit_end(&kit, c), TS_LIMIT);
+	kit_expect(kit.inbox, "1:");
+	c = kit_change(&kit, STORE_CHANGE_FLAGS);
+	c->mailbox = kit.inbox;
+	c->keywords = words;
+	c->keyword_count = 128;
+	assert_int_equal(kit_end(&kit, c), TS_OK);
+	assert_int_equal(kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, 0, "more"), TS_LIMIT);
+	kit_close(&kit);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(append_and_flags),
+	    cmocka_unit_test(nothing_to_do),
+	    cmocka_unit_test(unchanged_since),
+	    cmocka_unit_test(copy_and_move),
+	    cmocka_unit_test(names),
+	    cmocka_unit_test(rename_inbox),
+	    cmocka_unit_test(delete_contents),
+	    cmocka_unit_test(accounts),
+	    cmocka_unit_test(records),
+	    cmocka_unit_test(recent),
+	    cmocka_unit_test(limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
