@@ -100,7 +100,9 @@ struct imap_cmd {
 	/* what is waited for */
 	struct imap_job *job;
 	struct store_change *change;
-	bool change_waits;       /* it is under way; else what it brought */
+	bool change_waits;            /* it is under way; else what it brought */
+	const struct imap_step *next; /* private: after change, timer, input */
+	bool running, yielded;   /* private: inside a step; waits for its turn or for drained() */
 	struct loop_timer timer; /* cmd_sleep */
 	/* Set: the next line of input is the command's (AUTHENTICATE, IDLE), not a new command;
 	 * without its CRLF, valid during the call. */
@@ -114,7 +116,7 @@ struct imap_cmd {
 	bool segment_last;  /* it ends the command; else a literal is announced */
 	bool literal_too_big; /* for cmd_literal_inline */
 	void (*sink)(struct imap_cmd *cmd, struct str bytes);
-	const struct imap_step *input_next;
+	bool streaming, wants_input, held; /* private */
 
 	/* the tagged reply */
 	enum imap_result result;
@@ -124,6 +126,7 @@ struct imap_cmd {
 	bool
 	    may_expunge; /* EXPUNGE responses may go out before the tagged reply (RFC 9051 7.5.1) */
 	bool no_sync;    /* no untagged updates before the tagged reply */
+	bool tell_capabilities; /* OK carries [CAPABILITY …] of what holds then */
 };
 
 enum imap_next cmd_ok(struct imap_cmd *cmd, const char *text);
@@ -282,7 +285,10 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	struct conf *conf; /* a reference; connections take their own */
 	const struct imap_settings *settings;
 	struct stream_limits stream_limits;
+	struct wire_frame_limits login_limits, limits; /* before and after login */
+	struct wire_limits wire_limits;
 	uint64_t next_conn_id, conn_id_step;
+	uint64_t slice_end_ns; /* until when the running command may go on */
 	struct imap_stats {
 		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
 	} stats;
@@ -313,14 +319,17 @@ struct imap_conn {
 	struct wire_frame frame; /* of the command being received */
 	uint64_t stream_left;    /* bytes of a streamed literal still to come */
 	size_t segment_at;       /* of a streaming command: where its segment begins in the input */
+	size_t drop;             /* bytes of input that were used already */
 	struct loop_timer timer; /* login, idle, store time-outs */
 	struct loop_task task;   /* goes on with a command that yielded */
+	uint64_t login_deadline; /* of the first login, on loop_now()'s clock */
+	struct arena *id_arena;  /* of id_name */
 	struct str id_name;      /* ID: name/version/vendor, for log lines (kept over a switch) */
 	unsigned bad_commands;   /* BADs in a row */
 	unsigned failed_logins;
-	unsigned input; /* enum conn_input of conn.c */
+	unsigned input; /* enum conn_input */
 	bool closing;   /* no more input; freed when the last job ended */
-	bool greeted, implicit_tls;
+	bool implicit_tls, greeted;
 	bool in_data;  /* inside data(): input goes on when it returns */
 	bool had_turn; /* a user was here before: the idle time-out between turns applies */
 	uint64_t commands, bytes_in, bytes_out; /* statistics */
@@ -377,11 +386,7 @@ imap_login(const struct imap_conn *conn)
 	return conn->turn->login;
 }
 
-static inline struct imap_box *
-imap_box(const struct imap_conn *conn)
-{
-	return conn->turn->login != NULL ? conn->turn->login->box : NULL;
-}
+struct imap_box *imap_box(const struct imap_conn *conn); /* NULL: nothing selected */
 
 /*
  * conn.c.  How a connection begins, on its loop:

@@ -400,7 +400,7 @@ part_sound(const struct mail_summary *s, uint32_t i, uint32_t names)
 	if ((uint8_t)row[12] > MAIL_PART_MESSAGE || (uint8_t)row[13] > MAIL_ENCODING_UNKNOWN ||
 	    (row[12] != MAIL_PART_LEAF && end == i + 1))
 		return false;
-	return within(off, header_len, s->size) &&
+	return get_le64(row + 40) <= get_le64(row + 32) && within(off, header_len, s->size) &&
 	       within(off + header_len, get_le64(row + 32), s->size) &&
 	       within(get_le32(row + 48), (uint8_t)row[14], left) &&
 	       within(get_le32(row + 52), (uint8_t)row[15], left) &&

@@ -127,6 +127,15 @@ put_raw(struct str s, struct buf *out)
 	buf_fini(&text);
 }
 
+/* Charsets whose words begin and end in the same state; put together, the
+ * switches in the middle would be taken for damage. */
+static bool
+stateful(struct str charset)
+{
+	return str_has_iprefix(charset, STR("iso-2022-")) || str_ieq(charset, STR("utf-7")) ||
+	       str_has_iprefix(charset, STR("hz"));
+}
+
 void
 mail_words_decode(struct str value, struct buf *out)
 {
@@ -153,7 +162,7 @@ mail_words_decode(struct str value, struct buf *out)
 			words_flush(&w);
 			put_raw(str_range(raw, p), out);
 		}
-		if (!str_ieq(w.charset, word.charset))
+		if (!str_ieq(w.charset, word.charset) || stateful(word.charset))
 			words_flush(&w);
 		w.charset = word.charset;
 		word_bytes(&word, &w.bytes);

@@ -115,6 +115,7 @@ read_digits(struct wire_in *in, size_t n, uint32_t *v_r)
 {
 	uint64_t v = 0;
 
+	*v_r = 0;
 	if (in->error != NULL || (size_t)(in->end - in->p) < n ||
 	    !str_u64((struct str){in->p, n}, 9999, &v))
 		return wire_in_fail(in, "Bad date");
@@ -192,7 +193,7 @@ bool
 wire_in_date_time(struct wire_in *in, struct wire_time *time_r)
 {
 	uint32_t day = 0, seconds = 0;
-	int32_t days;
+	int32_t days = 0;
 
 	*time_r = (struct wire_time){0};
 	if (!wire_in_char(in, '"'))

@@ -72,7 +72,7 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 		return (void)cmd_no(cmd, "TOOBIG", "The message is larger than APPENDLIMIT"), true;
 	if (m->size == 0) /* RFC 3502 section 6.3.11: gives the whole command up */
 		return (void)cmd_no(cmd, NULL, "APPEND given up, nothing was added"), true;
-	if (ap->count == settings->append_messages)
+	if (ap->count == (size_t)settings->append_messages)
 		return (void)cmd_no(cmd, "LIMIT", "Too many messages in one APPEND"), true;
 	/* Told before the message is sent (RFC 9051 section 6.3.12: TRYCREATE). */
 	if (ap->count == 0 &&

@@ -93,6 +93,8 @@ test_words(void **state)
 	words("=", "=");
 	words("", "");
 	words("raw \xc3\xbc \xe9", "raw \xc3\xbc \xc3\xa9");
+	words("=?iso-2022-jp?b?GyRCJCIbKEI=?= =?iso-2022-jp?b?GyRCJCIbKEI=?=",
+	    "\xe3\x81\x82\xe3\x81\x82");
 	words("=?nowhere?q?=E9?=", "\xc3\xa9");
 	words("=?utf-8?q?a=00b=0D=0Ac?=", "abc");
 }

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * STARTTLS, AUTHENTICATE, LOGIN (RFC 3501 and RFC 9051 section 6.2; SASL-IR
+ * RFC 4959): the way into a login.
+ *
+ * A credential that was checked a moment ago and an account in memory make a
+ * login without leaving the loop; otherwise a worker hashes the password, and
+ * a worker loads the account.  What the client learns of a failure does not
+ * depend on whether the user exists.
+ */
+#include "base/log.h"
+#include "imap/imap.h"
+#include "imap/settings.h"
+#include "sasl/mech.h"
+
+struct login_state { /* cmd->state; a job's while it runs */
+	struct auth *auth;
+	struct store *store;
+	struct auth_request req;
+	struct auth_login who;
+	enum auth_result result;
+	struct sasl_exchange *exchange;
+	struct store_account *account;
+	enum ts_err err;
+};
+
+/* ---- what is offered */
+
+static bool
+is_loopback(struct str address)
+{
+	return str_has_prefix(address, STR("127.")) || str_eq(address, STR("::1")) ||
+	       str_has_prefix(address, STR("::ffff:127.")) || str_eq(address, STR("unix"));
+}
+
+static bool
+password_allowed(const struct imap_conn *conn)
+{
+	return stream_is_tls(conn->stream) || conn->settings->plaintext == IMAP_PLAIN_ALWAYS ||
+	       (conn->settings->plaintext == IMAP_PLAIN_LOOPBACK && is_loopback(conn->address));
+}
+
+static bool
+password_refused(const struct imap_conn *conn)
+{
+	return !password_allowed(conn);
+}
+
+static bool
+tls_offered(const struct imap_conn *conn)
+{
+	struct tls_ctx *ctx;
+	bool yes;
+
+	if (conn->server->tls == NULL || conn->implicit_tls || stream_is_tls(conn->stream))
+		return false;
+	ctx = tls_slot_get(conn->server->tls);
+	yes = ctx != NULL;
+	tls_ctx_free(&ctx);
+	return yes;
+}
+
+static enum imap_next
+cmd_starttls(struct imap_cmd *cmd)
+{
+	if (!wire_none_parse(&cmd->in))
+		return cmd_bad_syntax(cmd);
+	if (!tls_offered(cmd->conn))
+		return cmd_bad(cmd, "TLS is not offered here");
+	cmd->after = IMAP_AFTER_STARTTLS;
+	return cmd_ok(cmd, "Begin TLS negotiation now");
+}
+
+/* ---- from a request to a login */
+
+static void
+drop_state(void *arg)
+{
+	struct login_state *s = arg;
+
+	auth_login_fini(&s->who);
+	store_account_unref(&s->account);
+	sasl_exchange_free(&s->exchange);
+}
+
+static struct login_state *
+new_state(struct imap_cmd *cmd, struct str mechanism)
+{
+	struct login_state *s = arena_new_object(cmd->arena, struct login_state);
+
+	s->auth = cmd->conn->server->auth;
+	s->store = cmd->conn->server->store;
+	s->req.mechanism = mechanism;
+	s->req.address = cmd->conn->address;
+	s->req.tls = stream_is_tls(cmd->conn->stream);
+	arena_on_free(cmd->arena, drop_state, s);
+	cmd->state = s;
+	return s;
+}
+
+static enum imap_next
+login_failed(struct imap_cmd *cmd)
+{
+	const struct login_state *s = cmd->state;
+	struct imap_conn *conn = cmd->conn;
+
+	if (conn->failed_logins >= (unsigned)conn->settings->failed_logins) {
+		wire_out_cond(
+		    imap_out(conn), STR_NONE, WIRE_BYE, STR_NONE, STR("Too many failed logins"));
+		cmd->after = IMAP_AFTER_CLOSE;
+	}
+	if (s->result == AUTH_DENIED)
+		return cmd_no(cmd, "AUTHORIZATIONFAILED", "Not permitted to act for that user");
+	return cmd_no(cmd, "AUTHENTICATIONFAILED", "Authentication failed");
+}
+
+/* The answer is held back, longer each time. */
+static enum imap_next
+hold_back(struct imap_cmd *cmd)
+{
+	static const struct imap_step failed = {"login-failed", login_failed};
+	const struct login_state *s = cmd->state;
+	struct imap_conn *conn = cmd->conn;
+	unsigned shift = conn->failed_logins < 16 ? conn->failed_logins : 16;
+	uint64_t delay = conn->settings->fail_delay << shift;
+
+	if (delay > conn->settings->fail_delay_max)
+		delay = conn->settings->fail_delay_max;
+	conn->failed_logins++;
+	conn->il->stats.failed_logins++;
+	imap_log(conn, LOG_WARNING,
+	    "login failed authcid=%.*s authzid=%.*s mech=%.*s tls=%s address=%.*s%s",
+	    STR_ARG(s->req.authcid), STR_ARG(s->req.authzid), STR_ARG(s->req.mechanism),
+	    s->req.tls ? "yes" : "no", STR_ARG(conn->address),
+	    s->result == AUTH_DENIED ? " (may not act for that user)" : "");
+	if (delay == 0)
+		return cmd_goto(cmd, &failed);
+	return cmd_sleep(cmd, delay, &failed);
+}
+
+static enum imap_next
+login_loaded(struct imap_cmd *cmd)
+{
+	struct login_state *s = cmd->state;
+	struct imap_conn *conn = cmd->conn;
+
+	if (s->account == NULL)
+		return cmd_err(cmd, s->err);
+	imap_login_open(conn, &s->who, s->account);
+	s->account = NULL; /* the login's now */
+	imap_log(conn, LOG_INFO, "login authcid=%.*s mech=%.*s tls=%s address=%.*s id=%.*s",
+	    STR_ARG(imap_login(conn)->authcid), STR_ARG(s->req.mechanism),
+	    s->req.tls ? "yes" : "no", STR_ARG(conn->address), STR_ARG(conn->id_name));
+	cmd->tell_capabilities = true;
+	return cmd_ok(cmd, "Logged in");
+}
+
+static void
+load_run(struct imap_job *job)
+{
+	struct login_state *s = job->state;
+
+	s->err = store_account_load(s->store, buf_as_str(&s->who.user), true, &s->account);
+	if (s->err != TS_OK)
+		s->account = NULL;
+}
+
+static enum imap_next
+login_checked(struct imap_cmd *cmd)
+{
+	static const struct imap_step loaded = {"login-loaded", login_loaded};
+	struct login_state *s = cmd->state;
+
+	switch (s->result) {
+	case AUTH_OK:
+		s->account = store_account_find(s->store, buf_as_str(&s->who.user));
+		if (s->account == NULL)
+			return cmd_job(cmd, load_run, s, &loaded);
+		return cmd_goto(cmd, &loaded);
+	case AUTH_FAILED:
+	case AUTH_DENIED:
+	case AUTH_DISABLED:
+		return hold_back(cmd);
+	case AUTH_UNAVAILABLE:
+		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
+	case AUTH_AGAIN:
+		break;
+	}
+	TS_WRONG("a check that decided nothing");
+}
+
+static void
+check_run(struct imap_job *job)
+{
+	struct login_state *s = job->state;
+
+	s->result = auth_check(s->auth, &s->req, &s->who);
+}
+
+static enum imap_next
+verify(struct imap_cmd *cmd)
+{
+	static const struct imap_step checked = {"login-checked", login_checked};
+	struct login_state *s = cmd->state;
+
+	s->result = auth_try(s->auth, &s->req, &s->who);
+	if (s->result == AUTH_AGAIN)
+		return cmd_job(cmd, check_run, s, &checked);
+	return cmd_goto(cmd, &checked);
+}
+
+static enum imap_next
+privacy_required(struct imap_cmd *cmd)
+{
+	return cmd_no(cmd, "PRIVACYREQUIRED", "Passwords are taken under TLS only");
+}
+
+static enum imap_next
+cmd_login(struct imap_cmd *cmd)
+{
+	struct wire_login args;
+	struct login_state *s;
+
+	if (!wire_login_parse(&cmd->in, &args))
+		return cmd_bad_syntax(cmd);
+	if (!password_allowed(cmd->conn))
+		return privacy_required(cmd);
+	s = new_state(cmd, STR("LOGIN-command"));
+	s->req.authcid = args.user;
+	s->req.password = args.password;
+	return verify(cmd);
+}
+
+/* ---- AUTHENTICATE */
+
+static void auth_line(struct imap_cmd *cmd, struct str line);
+
+static enum imap_next
+exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
+{
+	struct login_state *s = cmd->state;
+
+	switch (step) {
+	case SASL_STEP_CHALLENGE:
+		wire_out_challenge(imap_out(cmd->conn), s->exchange->challenge);
+		cmd->line = auth_line;
+		return IMAP_WAIT;
+	case SASL_STEP_PASSWORD:
+		s->req.authcid = s->exchange->result.authcid;
+		s->req.authzid = s->exchange->result.authzid;
+		s->req.password = s->exchange->result.password;
+		return verify(cmd);
+	case SASL_STEP_MALFORMED:
+		imap_log(cmd->conn, LOG_INFO, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
+		    s->exchange->why);
+		return cmd_bad(cmd, "Malformed response");
+	}
+	TS_WRONG("no such step");
+}
+
+static enum imap_next
+auth_answered(struct imap_cmd *cmd)
+{
+	struct login_state *s = cmd->state;
+	struct str bytes;
+
+	/* RFC 9051 section 6.2.2: BAD both for "*" and for what is no base64. */
+	switch (wire_sasl_line_parse(cmd->arena, cmd->segment, &bytes)) {
+	case WIRE_SASL_CANCEL:
+		return cmd_bad(cmd, "Authentication cancelled");
+	case WIRE_SASL_BAD:
+		return cmd_bad(cmd, "Not in base64");
+	case WIRE_SASL_DATA:
+		break;
+	}
+	if (bytes.n > SASL_RESPONSE_MAX)
+		return cmd_bad(cmd, "Response too long");
+	return exchange_moved(cmd, sasl_exchange_step(s->exchange, bytes));
+}
+
+static void
+auth_line(struct imap_cmd *cmd, struct str line)
+{
+	static const struct imap_step answered = {"auth-answered", auth_answered};
+
+	cmd->line = NULL;
+	cmd->segment = arena_str(cmd->arena, line);
+	cmd->step = &answered;
+	imap_resume(cmd);
+}
+
+static enum imap_next
+cmd_authenticate(struct imap_cmd *cmd)
+{
+	struct wire_authenticate args;
+	const struct sasl_mech *mech;
+	struct login_state *s;
+
+	if (!wire_authenticate_parse(&cmd->in, &args))
+		return cmd_bad_syntax(cmd);
+	mech = sasl_mech_find(args.mech);
+	if (mech == NULL)
+		return cmd_no(cmd, "CANNOT", "No such mechanism");
+	if ((mech->flags & SASL_CLEAR_PASSWORD) != 0 && !password_allowed(cmd->conn))
+		return privacy_required(cmd);
+	if (args.initial.n > SASL_RESPONSE_MAX)
+		return cmd_bad(cmd, "Response too long");
+	s = new_state(cmd, str_of(mech->name));
+	s->exchange = sasl_exchange_new(mech);
+	return exchange_moved(
+	    cmd, sasl_exchange_start(s->exchange, args.has_initial ? &args.initial : NULL));
+}
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "STARTTLS", .states = IMAP_NOAUTH, .start = cmd_starttls},
+    {.name = "LOGIN", .states = IMAP_NOAUTH, .traits = IMAP_TRAIT_SECRET, .start = cmd_login},
+    {.name = "AUTHENTICATE",
+        .states = IMAP_NOAUTH,
+        .traits = IMAP_TRAIT_SECRET,
+        .start = cmd_authenticate},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "STARTTLS", .states = IMAP_NOAUTH, .when = tls_offered},
+    {.word = "LOGINDISABLED", .states = IMAP_NOAUTH, .when = password_refused},
+    {.word = "SASL-IR", .states = IMAP_NOAUTH},
+    {.word = "AUTH=PLAIN", .states = IMAP_NOAUTH, .when = password_allowed},
+    {.word = "AUTH=LOGIN", .states = IMAP_NOAUTH, .when = password_allowed},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_auth = {
+    .name = "auth",
+    .title = "STARTTLS, LOGIN, AUTHENTICATE, SASL-IR (RFC 4959)",
+    .caps = caps,
+    .cmds = cmds,
+};

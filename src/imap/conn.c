@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections: their beginning, time-outs and end.  A connection is freed when
+ * its stream has ended and no job of it runs any more; until then it is kept
+ * with `closing` set and does nothing.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "imap/conn_int.h"
+
+void
+imap_loop_configure(struct imap_loop *il, struct conf *conf)
+{
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+
+	conf_ref(conf);
+	conf_unref(&il->conf);
+	il->conf = conf;
+	il->settings = s;
+	il->stream_limits = (struct stream_limits){
+	    .pending = s->pipeline,
+	    .high = s->out_high,
+	    .low = s->out_low,
+	    .handshake_ms = (uint32_t)s->handshake_time,
+	    .close_ms = stream_default_limits.close_ms,
+	    .stall_ms = (uint32_t)s->output_time,
+	};
+	il->limits = (struct wire_frame_limits){
+	    .line = s->line,
+	    .literal = s->literal,
+	    .command = s->command,
+	    .literals = (uint32_t)s->literals,
+	};
+	il->login_limits = (struct wire_frame_limits){
+	    .line = s->login_command,
+	    .literal = s->login_command,
+	    .command = s->login_command,
+	    .literals = 8,
+	};
+	il->wire_limits = (struct wire_limits){
+	    .set_ranges = (uint32_t)s->set_ranges,
+	    .search_keys = (uint32_t)s->search_keys,
+	    .search_depth = (uint32_t)s->nesting,
+	    .list_depth = (uint32_t)s->nesting,
+	    .items = (uint32_t)s->items,
+	};
+}
+
+void
+imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index, struct loop *loop,
+    struct conf *conf)
+{
+	*il = (struct imap_loop){
+	    .server = server,
+	    .loop = loop,
+	    .next_conn_id = index + 1,
+	    .conn_id_step = server->loop_count > 0 ? server->loop_count : 1,
+	};
+	list_init(&il->conns);
+	imap_loop_configure(il, conf);
+}
+
+void
+imap_loop_shutdown(struct imap_loop *il, const char *text)
+{
+	struct imap_conn *conn;
+
+	LIST_EACH (conn, &il->conns, link)
+		imap_bye(conn, NULL, text);
+}
+
+void
+imap_loop_fini(struct imap_loop *il)
+{
+	TS_ASSERT(list_empty(&il->conns));
+	conf_unref(&il->conf);
+}
+
+/* ---- time-outs */
+
+void
+conn_set_timer(struct imap_conn *conn)
+{
+	const struct imap_settings *s = conn->settings;
+	const struct imap_cmd *cmd = conn->cmd;
+	uint64_t now, ms;
+
+	if (conn->closing)
+		return;
+	if (cmd != NULL && cmd->change_waits)
+		ms = s->store_time;
+	else if (cmd != NULL && cmd->job != NULL)
+		ms = s->job_time;
+	else if (imap_login(conn) != NULL)
+		ms = s->idle_time;
+	else if (conn->had_turn)
+		ms = s->turn_time;
+	else {
+		/* A time for the whole way to the login, however busy the client is. */
+		now = loop_now(conn->il->loop);
+		ms = conn->login_deadline > now ? conn->login_deadline - now : 0;
+	}
+	loop_timer_set(&conn->timer, ms);
+}
+
+static void
+timed_out(void *arg)
+{
+	struct imap_conn *conn = arg;
+	const struct imap_cmd *cmd = conn->cmd;
+
+	if (cmd != NULL && (cmd->change_waits || cmd->job != NULL)) {
+		imap_log(conn, LOG_WARNING, "%.*s %s: no answer from the store: closed",
+		    STR_ARG(cmd->tag), cmd->def->name);
+		imap_bye(conn, "UNAVAILABLE", "The mail store does not answer");
+	} else if (cmd != NULL && cmd->yielded)
+		conn_set_timer(conn); /* it waits for the client to read: the stream's affair */
+	else if (imap_login(conn) == NULL)
+		imap_bye(conn, NULL, "Too long without a login");
+	else
+		imap_bye(conn, NULL, "Idle for too long");
+}
+
+/* ---- the stream's events */
+
+static void
+drained(void *arg)
+{
+	struct imap_conn *conn = arg;
+
+	if (conn->cmd != NULL && conn->cmd->yielded && !conn->task.queued)
+		imap_resume(conn->cmd);
+}
+
+static void
+turn_of_task(struct loop_task *task)
+{
+	struct imap_conn *conn =
+	    (struct imap_conn *)(void *)((char *)task - offsetof(struct imap_conn, task));
+
+	if (conn->closing)
+		conn_release(conn);
+	else if (conn->cmd != NULL && conn->cmd->yielded)
+		imap_resume(conn->cmd);
+}
+
+static void
+greet(struct imap_conn *conn)
+{
+	struct buf code = {0};
+
+	buf_puts(&code, "CAPABILITY");
+	imap_capabilities(conn, &code);
+	wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, buf_as_str(&code), STR("Turnstone ready"));
+	buf_fini(&code);
+	conn->greeted = true;
+	stream_kick(conn->stream);
+}
+
+static void
+secured(void *arg)
+{
+	struct imap_conn *conn = arg;
+	struct stream_tls_info info;
+
+	if (conn->closing)
+		return;
+	if (stream_tls_info(conn->stream, &info))
+		imap_log(conn, LOG_DEBUG, "TLS %s %s", info.version, info.cipher);
+	if (!conn->greeted)
+		greet(conn);
+	conn->input = CONN_COMMAND;
+	conn_input_update(conn);
+}
+
+static const char *
+end_name(enum stream_end why)
+{
+	static const char *const names[] = {
+	    [STREAM_END_LOCAL] = "closed here",
+	    [STREAM_END_PEER] = "closed by the client",
+	    [STREAM_END_ERROR] = "connection broken",
+	    [STREAM_END_TLS] = "TLS failed",
+	    [STREAM_END_TIMEOUT] = "timed out",
+	};
+
+	return names[why];
+}
+
+static void
+closed(void *arg, enum stream_end why)
+{
+	struct imap_conn *conn = arg;
+
+	imap_log(conn, LOG_INFO, "end: %s, %llu commands, %llu bytes in, %llu out", end_name(why),
+	    (unsigned long long)conn->commands, (unsigned long long)conn->bytes_in,
+	    (unsigned long long)conn->bytes_out);
+	conn->stream = NULL;
+	conn->closing = true;
+	loop_timer_clear(&conn->timer);
+	if (conn->cmd != NULL && conn->cmd->job == NULL)
+		cmd_free(conn);
+	conn_release(conn);
+}
+
+static const struct stream_events events = {
+    .data = conn_data, .drained = drained, .closed = closed, .secured = secured};
+
+const struct stream_events *
+imap_conn_events(void)
+{
+	return &events;
+}
+
+/* ---- life */
+
+struct imap_conn *
+imap_conn_new(struct imap_loop *il, struct str address)
+{
+	struct arena *a = arena_new(&il->pool, ARENA_CONN, 640);
+	struct imap_conn *conn = arena_new_object(a, struct imap_conn);
+
+	conn->arena = a;
+	conn->il = il;
+	conn->server = il->server;
+	conn->conf = conf_ref(il->conf);
+	conn->settings = il->settings;
+	conn->id = il->next_conn_id;
+	il->next_conn_id += il->conn_id_step;
+	conn->address = arena_str(a, address);
+	conn->task.fn = turn_of_task;
+	loop_timer_init(&conn->timer, il->loop, timed_out, conn);
+	conn->turn = imap_turn_new(conn);
+	list_push_back(&il->conns, &conn->link);
+	il->stats.conns++;
+	il->stats.conns_total++;
+	il->server->conns++;
+	return conn;
+}
+
+void
+imap_conn_start(struct imap_conn *conn, struct stream *stream, bool implicit_tls)
+{
+	conn->stream = stream;
+	conn->implicit_tls = implicit_tls;
+	conn->login_deadline = loop_now(conn->il->loop) + conn->settings->login_time;
+	stream_set_limits(stream, &conn->il->stream_limits);
+	imap_log(
+	    conn, LOG_INFO, "from %.*s%s", STR_ARG(conn->address), implicit_tls ? " with TLS" : "");
+	if (conn->server->conns > (unsigned)conn->settings->connections) {
+		imap_log(conn, LOG_WARNING, "more than limits.connections: closed");
+		imap_bye(conn, "UNAVAILABLE", "Too many connections");
+		return;
+	}
+	conn_set_timer(conn);
+	if (implicit_tls)
+		conn->input = CONN_TLS;
+	else
+		greet(conn);
+}
+
+void
+conn_release(struct imap_conn *conn)
+{
+	struct arena *a = conn->arena;
+
+	if (conn->stream != NULL || conn->task.queued ||
+	    (conn->cmd != NULL && conn->cmd->job != NULL))
+		return;
+	if (conn->cmd != NULL)
+		cmd_free(conn);
+	imap_turn_free(conn);
+	list_remove(&conn->link);
+	conn->il->stats.conns--;
+	conn->server->conns--;
+	conf_unref(&conn->conf);
+	arena_free(&a);
+}
+
+void
+imap_bye(struct imap_conn *conn, const char *code, const char *text)
+{
+	if (conn->closing)
+		return;
+	wire_out_cond(imap_out(conn), STR_NONE, WIRE_BYE, str_of(code), str_of(text));
+	imap_log(conn, LOG_INFO, "BYE %s", text);
+	conn->closing = true;
+	loop_timer_clear(&conn->timer);
+	stream_kick(conn->stream);
+	stream_close(conn->stream);
+}
+
+struct buf *
+imap_out(struct imap_conn *conn)
+{
+	return stream_out(conn->stream);
+}
+
+void
+imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log_wants((enum log_level)level))
+		return;
+	va_start(ap, fmt);
+	log_vmsg((enum log_level)level, conn->turn->log_context, fmt, ap);
+	va_end(ap);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_CONN_INT_H
+#define IMAP_CONN_INT_H
+/* What conn.c, input.c, run.c and turn.c share. */
+#include "imap/imap.h"
+#include "imap/settings.h"
+
+enum conn_input {     /* what the next bytes are */
+	CONN_COMMAND, /* a command, or a line or segment of the running one */
+	CONN_STREAM,  /* a literal for the running command's sink */
+	CONN_DISCARD, /* the rest of such a literal, refused */
+	CONN_SKIP,    /* the rest of a refused command */
+	CONN_TLS      /* nothing is taken until the handshake is done */
+};
+
+/* input.c */
+size_t conn_data(void *arg, struct str in);
+/* May input be looked at?  Pauses or resumes the stream accordingly. */
+void conn_input_update(struct imap_conn *conn);
+/* The running command ends before its input does: skips that; false when there is nothing to skip
+ * and the reply can go out. */
+bool conn_input_skip(struct imap_conn *conn);
+
+/* run.c */
+struct imap_cmd *cmd_new(struct imap_conn *conn);
+void cmd_free(struct imap_conn *conn);
+/* Runs steps until the command is finished or waits; it may be freed then. */
+void cmd_run(struct imap_cmd *cmd);
+/* After the skipping that conn_input_skip() asked for. */
+void cmd_reply(struct imap_cmd *cmd);
+void slice_begin(struct imap_loop *il);
+bool slice_over(const struct imap_loop *il);
+
+/* box.c: UIDs of the view above mark are \Recent for this session. */
+void imap_box_add_recent(struct imap_box *box, uint32_t mark);
+
+/* conn.c */
+void conn_set_timer(struct imap_conn *conn);
+/* Frees the connection if nothing holds it any more. */
+void conn_release(struct imap_conn *conn);
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ENABLE (RFC 5161; RFC 9051 section 6.3.1): extensions name what can be
+ * enabled in their tables.  IMAP4rev2 itself is one of these names: it changes
+ * the dialect of the login.
+ */
+#include "imap/imap.h"
+
+static const struct imap_enable *
+find(const struct imap_registry *reg, struct str name)
+{
+	for (size_t i = 0; i < reg->count; i++)
+		for (const struct imap_enable *e = reg->ext[i]->enables;
+		     e != NULL && e->name != NULL; e++)
+			if (str_ieq(str_of(e->name), name))
+				return e;
+	return NULL;
+}
+
+static enum imap_next
+cmd_enable(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+	struct wire_names names;
+	struct str *enabled;
+	size_t n = 0;
+
+	if (!wire_enable_parse(&cmd->in, &names))
+		return cmd_bad_syntax(cmd);
+	enabled = arena_array(cmd->arena, names.n, sizeof(*enabled));
+	for (size_t i = 0; i < names.n; i++) {
+		const struct imap_enable *e = find(&conn->server->reg, names.v[i]);
+
+		if (e == NULL)
+			continue; /* RFC 5161 section 3.1: unknown ones are ignored */
+		e->enable(conn);
+		enabled[n++] = str_of(e->name);
+	}
+	wire_out_words_line(imap_out(conn), "ENABLED", enabled, n);
+	return cmd_ok(cmd, "Enabled what is known");
+}
+
+static void
+enable_rev2(struct imap_conn *conn)
+{
+	imap_login(conn)->dialect.rev2 = true;
+	imap_login(conn)->dialect.utf8 = true;
+	if (imap_box(conn) != NULL) { /* no \Recent in rev2 (RFC 9051 appendix E) */
+		roaring_bitmap_clear(imap_box(conn)->recent);
+		imap_box(conn)->recent_mark = UINT32_MAX;
+	}
+}
+
+static const struct imap_enable enables[] = {
+    {.name = "IMAP4rev2", .enable = enable_rev2},
+    {.name = NULL},
+};
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "ENABLE", .states = IMAP_LOGGED_IN, .start = cmd_enable},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "ENABLE", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_enable = {
+    .name = "enable",
+    .title = "ENABLE (RFC 5161), IMAP4rev2 (RFC 9051)",
+    .caps = caps,
+    .cmds = cmds,
+    .enables = enables,
+};

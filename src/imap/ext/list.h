@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_EXT_LIST_H
+#define IMAP_EXT_LIST_H
+/*
+ * Every file of imap/cmd and imap/ext, one line each, in the order in which
+ * their capabilities are shown.  NAME stands for `imap_ext_NAME`.
+ */
+#include "imap/imap.h"
+
+#define IMAP_EXTENSIONS(EXT)                                                                       \
+	EXT(any)                                                                                   \
+	EXT(auth)                                                                                  \
+	EXT(mailbox)                                                                               \
+	EXT(select)                                                                                \
+	EXT(list)                                                                                  \
+	EXT(append)                                                                                \
+	EXT(message)                                                                               \
+	EXT(fetch)                                                                                 \
+	EXT(search)                                                                                \
+	EXT(idle)                                                                                  \
+	EXT(id)                                                                                    \
+	EXT(enable)                                                                                \
+	EXT(unauthenticate)
+
+#define EXT(name) extern const struct imap_ext imap_ext_##name;
+IMAP_EXTENSIONS(EXT)
+#undef EXT
+
+extern const struct imap_ext *const imap_all_extensions[];
+extern const size_t imap_all_extensions_count;
+#endif

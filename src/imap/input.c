@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Input: bytes become commands.  The framer finds the end of a command; a
+ * command of which all is there is copied into its own arena, started, and
+ * nothing behind it is looked at until it is finished.  The running command
+ * may take input itself: a line (AUTHENTICATE, IDLE), or literals that are
+ * streamed (APPEND).
+ *
+ * The stream shows bytes again that were not consumed, so what waits stays
+ * there: input is paused while a command runs, and the network holds back the
+ * peer when conf limits.pipeline bytes wait.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "imap/conn_int.h"
+
+/* A literal that a client sends without waiting, and that is refused, is read and dropped up to
+ * this many times the largest message; beyond, the connection is closed (RFC 7888 section 4). */
+#define SKIP_MESSAGES 4u
+
+static bool
+blocked(const struct imap_conn *conn)
+{
+	const struct imap_cmd *cmd = conn->cmd;
+
+	if (conn->closing || conn->input == CONN_TLS)
+		return true;
+	if (conn->input == CONN_SKIP || conn->input == CONN_DISCARD)
+		return false;
+	if (cmd != NULL && cmd->held)
+		return true;
+	if (conn->input == CONN_STREAM)
+		return false;
+	return cmd != NULL && cmd->line == NULL && !cmd->wants_input;
+}
+
+void
+conn_input_update(struct imap_conn *conn)
+{
+	if (conn->stream == NULL)
+		return;
+	if (blocked(conn))
+		stream_pause(conn->stream);
+	else if (stream_is_paused(conn->stream))
+		stream_resume(conn->stream);
+}
+
+static const struct wire_frame_limits *
+limits_of(const struct imap_conn *conn)
+{
+	return imap_login(conn) != NULL ? &conn->il->limits : &conn->il->login_limits;
+}
+
+/* The bytes are the stream's or the loop's buffer, which data() may overwrite. */
+static void
+wipe(struct str bytes)
+{
+	mem_wipe((void *)(uintptr_t)bytes.p, bytes.n);
+}
+
+/* ---- starting a command */
+
+static const char *
+state_fault(const struct imap_cmd_def *def, unsigned state)
+{
+	if (state == IMAP_NOAUTH)
+		return "Log in first";
+	if ((def->states & IMAP_LOGGED_IN) == 0)
+		return "Logged in already";
+	return "Select a mailbox first";
+}
+
+/* Finds the row; false when the command was answered instead. */
+static bool
+gate(struct imap_cmd *cmd, const struct wire_head *head)
+{
+	struct imap_conn *conn = cmd->conn;
+	const struct imap_cmd_def *def = imap_registry_find(&conn->server->reg, head->name);
+
+	cmd->uid = head->uid;
+	if (def == NULL || (head->uid && (def->traits & IMAP_TRAIT_UID) == 0)) {
+		(void)cmd_bad(cmd, "Unknown command");
+		return false;
+	}
+	cmd->def = def;
+	if ((def->traits & IMAP_TRAIT_SECRET) != 0)
+		arena_wipe_on_free(cmd->arena);
+	if ((def->states & imap_state(conn)) == 0) {
+		(void)cmd_bad(cmd, state_fault(def, imap_state(conn)));
+		return false;
+	}
+	return true;
+}
+
+/* text: the command so far, in the command's arena. */
+static bool
+begin(struct imap_cmd *cmd, struct str text)
+{
+	struct imap_conn *conn = cmd->conn;
+	struct wire_head head;
+
+	wire_in_init(&cmd->in, text, cmd->arena, imap_dialect(conn), &conn->il->wire_limits);
+	if (!wire_cmd_head(&cmd->in, &head)) {
+		cmd->tag = head.tag;
+		(void)cmd_bad_syntax(cmd);
+		return false;
+	}
+	cmd->tag = head.tag;
+	return gate(cmd, &head);
+}
+
+static size_t
+start_command(struct imap_conn *conn, struct str bytes, size_t end)
+{
+	struct str text = {bytes.p, end};
+	struct imap_cmd *cmd = cmd_new(conn);
+	bool secret;
+
+	text = arena_str(cmd->arena, text);
+	(void)begin(cmd, text);
+	cmd->segment = wire_in_rest(&cmd->in);
+	cmd->segment_last = true;
+	secret = cmd->def != NULL && (cmd->def->traits & IMAP_TRAIT_SECRET) != 0;
+	conn->frame = (struct wire_frame){0};
+	cmd_run(cmd);
+	if (secret)
+		wipe((struct str){bytes.p, end});
+	return end;
+}
+
+/* A command that cannot be read to its end is answered when its rest was skipped. */
+static void
+refuse(struct imap_conn *conn, struct str bytes, const char *code, const char *text)
+{
+	struct imap_cmd *cmd = cmd_new(conn);
+
+	cmd->tag = arena_str(cmd->arena, wire_frame_tag(bytes));
+	cmd->streaming = true;
+	(void)cmd_bad(cmd, text);
+	cmd->code = str_of(code);
+	cmd_run(cmd);
+}
+
+/* ---- streaming commands */
+
+static bool
+is_streaming(struct imap_conn *conn, struct str bytes, size_t end, struct wire_head *head_r)
+{
+	const struct imap_cmd_def *def;
+	struct arena *a = arena_new(&conn->il->pool, ARENA_CMD, 128);
+	struct wire_in in;
+	bool yes;
+
+	wire_in_init(&in, (struct str){bytes.p, end}, a, imap_dialect(conn), NULL);
+	yes = wire_cmd_head(&in, head_r) && !head_r->uid &&
+	      (def = imap_registry_find(&conn->server->reg, head_r->name)) != NULL &&
+	      (def->traits & IMAP_TRAIT_STREAM) != 0;
+	arena_free(&a);
+	return yes;
+}
+
+/* The framer stopped at a literal of a streaming command, or at its end. */
+static void
+feed(struct imap_cmd *cmd, struct str bytes, size_t end, bool last)
+{
+	size_t at = cmd->conn->segment_at;
+
+	cmd->segment = arena_str(cmd->arena, (struct str){bytes.p + at, end - at});
+	cmd->segment_last = last;
+	cmd->wants_input = false;
+	cmd->step = cmd->next;
+	cmd_run(cmd);
+}
+
+static void
+start_streaming(struct imap_conn *conn, struct str bytes, size_t end, bool too_big)
+{
+	struct imap_cmd *cmd = cmd_new(conn);
+	struct str text = arena_str(cmd->arena, (struct str){bytes.p, end});
+
+	cmd->streaming = true;
+	cmd->literal_too_big = too_big;
+	(void)begin(cmd, text);
+	cmd->segment = wire_in_rest(&cmd->in);
+	conn->segment_at = (size_t)(cmd->segment.p - text.p);
+	cmd_run(cmd);
+}
+
+static void
+answer_literal(struct imap_cmd *cmd, const struct imap_step *next)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	TS_ASSERT(cmd->streaming && !cmd->segment_last && conn->frame.lit.data > 0);
+	if (conn->frame.lit.sync) {
+		wire_out_continue(imap_out(conn), STR("Go ahead"));
+		stream_kick(conn->stream);
+	}
+	cmd->next = next;
+	cmd->wants_input = true;
+}
+
+enum imap_next
+cmd_literal_inline(struct imap_cmd *cmd, const struct imap_step *next)
+{
+	TS_ASSERT(!cmd->literal_too_big);
+	answer_literal(cmd, next);
+	wire_frame_accept(&cmd->conn->frame);
+	return IMAP_WAIT;
+}
+
+enum imap_next
+cmd_literal_stream(struct imap_cmd *cmd, void (*sink)(struct imap_cmd *cmd, struct str bytes),
+    const struct imap_step *next)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	answer_literal(cmd, next);
+	cmd->sink = sink;
+	conn->drop = conn->frame.lit.data;
+	conn->stream_left = conn->frame.lit.size;
+	conn->segment_at = 0;
+	conn->input = CONN_STREAM;
+	return IMAP_WAIT;
+}
+
+void
+cmd_hold(struct imap_cmd *cmd)
+{
+	cmd->held = true;
+}
+
+void
+cmd_unhold(struct imap_cmd *cmd)
+{
+	cmd->held = false;
+	if (!cmd->conn->in_data && !cmd->conn->closing)
+		conn_input_update(cmd->conn);
+}
+
+bool
+conn_input_skip(struct imap_conn *conn)
+{
+	struct imap_cmd *cmd = conn->cmd;
+	const struct wire_frame_literal *lit = &conn->frame.lit;
+
+	if (!cmd->streaming || cmd->segment_last)
+		return false;
+	cmd->wants_input = false;
+	if (conn->input == CONN_STREAM) {
+		conn->input = CONN_DISCARD;
+		return true;
+	}
+	if (lit->data > 0 && !lit->sync &&
+	    (lit->size > INT64_MAX || lit->size / SKIP_MESSAGES > conn->settings->append_limit)) {
+		imap_log(conn, LOG_INFO, "literal of %llu bytes refused: closed",
+		    (unsigned long long)lit->size);
+		imap_bye(conn, "TOOBIG", "Literal too big");
+		return true;
+	}
+	wire_frame_refuse(&conn->frame);
+	conn->input = CONN_SKIP;
+	return true;
+}
+
+/* ---- bytes */
+
+static size_t
+skip(struct imap_conn *conn, struct str bytes)
+{
+	bool done;
+	size_t n = wire_frame_skip(&conn->frame, bytes, &done);
+
+	if (done) {
+		conn->frame = (struct wire_frame){0};
+		conn->input = CONN_COMMAND;
+		cmd_reply(conn->cmd);
+	}
+	return n;
+}
+
+static size_t
+stream_bytes(struct imap_conn *conn, struct str bytes)
+{
+	size_t n = bytes.n < conn->stream_left ? bytes.n : (size_t)conn->stream_left;
+
+	conn->stream_left -= n;
+	if (n > 0 && conn->input == CONN_STREAM)
+		conn->cmd->sink(conn->cmd, (struct str){bytes.p, n});
+	return n;
+}
+
+/* Behind the last byte of a streamed literal. */
+static void
+stream_end(struct imap_conn *conn)
+{
+	bool refused = conn->input == CONN_DISCARD;
+
+	wire_frame_cut(&conn->frame);
+	conn->input = refused ? CONN_SKIP : CONN_COMMAND;
+	if (refused)
+		wire_frame_refuse(&conn->frame);
+}
+
+static size_t
+line_done(struct imap_conn *conn, struct str bytes, size_t end)
+{
+	struct imap_cmd *cmd = conn->cmd;
+	struct str line = {bytes.p, end};
+	bool secret = (cmd->def->traits & IMAP_TRAIT_SECRET) != 0;
+
+	conn->frame = (struct wire_frame){0};
+	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
+		line.n--;
+	cmd->line(cmd, line);
+	if (secret)
+		wipe((struct str){bytes.p, end});
+	return end;
+}
+
+static void
+line_too_long(struct imap_conn *conn, const char *text)
+{
+	struct imap_cmd *cmd = conn->cmd;
+
+	cmd->line = NULL;
+	cmd->changed = NULL;
+	loop_timer_clear(&cmd->timer);
+	cmd->streaming = true; /* so that the rest is skipped */
+	cmd->segment_last = false;
+	(void)cmd_bad(cmd, text);
+	cmd_run(cmd);
+}
+
+/* The framer's answer for bytes, which begin a command, a line or a segment. */
+static size_t
+frame(struct imap_conn *conn, struct str bytes)
+{
+	struct wire_frame *f = &conn->frame;
+	struct imap_cmd *cmd = conn->cmd;
+	struct wire_head head;
+	enum wire_frame_result r;
+
+	f->line_only = cmd != NULL && cmd->line != NULL;
+	r = wire_frame_scan(f, limits_of(conn), bytes);
+	switch (r) {
+	case WIRE_FRAME_MORE:
+		return 0;
+	case WIRE_FRAME_DONE:
+		if (cmd == NULL)
+			return start_command(conn, bytes, f->end);
+		if (cmd->line != NULL)
+			return line_done(conn, bytes, f->end);
+		{
+			size_t end = f->end;
+
+			conn->frame = (struct wire_frame){0};
+			feed(cmd, bytes, end, true);
+			conn->segment_at = 0;
+			return end;
+		}
+	case WIRE_FRAME_LITERAL:
+	case WIRE_FRAME_LITERAL_TOO_BIG:
+		if (cmd != NULL) {
+			cmd->literal_too_big = r == WIRE_FRAME_LITERAL_TOO_BIG;
+			feed(cmd, bytes, f->lit.data, false);
+		} else if (is_streaming(conn, bytes, f->lit.data, &head))
+			start_streaming(conn, bytes, f->lit.data, r == WIRE_FRAME_LITERAL_TOO_BIG);
+		else if (r == WIRE_FRAME_LITERAL_TOO_BIG)
+			refuse(conn, bytes, "TOOBIG", f->error);
+		else {
+			if (f->lit.sync) {
+				wire_out_continue(imap_out(conn), STR("Go ahead"));
+				stream_kick(conn->stream);
+			}
+			wire_frame_accept(f);
+		}
+		return 0;
+	case WIRE_FRAME_LINE_TOO_LONG:
+	case WIRE_FRAME_BAD:
+		if (cmd == NULL)
+			refuse(conn, bytes, NULL, f->error);
+		else
+			line_too_long(conn, f->error);
+		return 0;
+	}
+	TS_WRONG("no such result");
+}
+
+/* One thing with the bytes; *more_r: there may be more to do without further bytes. */
+static size_t
+one(struct imap_conn *conn, struct str bytes, bool *more_r)
+{
+	size_t n, scanned;
+
+	*more_r = true;
+	if (conn->drop > 0) {
+		n = conn->drop;
+		conn->drop = 0;
+		return n;
+	}
+	switch ((enum conn_input)conn->input) {
+	case CONN_STREAM:
+	case CONN_DISCARD:
+		n = stream_bytes(conn, bytes);
+		if (conn->stream_left == 0 && !conn->closing)
+			stream_end(conn);
+		else
+			*more_r = n > 0;
+		return n;
+	case CONN_SKIP:
+		n = skip(conn, bytes);
+		*more_r = n > 0;
+		return n;
+	case CONN_COMMAND:
+		scanned = conn->frame.scanned;
+		n = frame(conn, bytes);
+		/* A stop of the framer moves it on, even if nothing is consumed. */
+		*more_r = n > 0 || conn->input != CONN_COMMAND ||
+		          (conn->frame.scanned != scanned && conn->frame.scanned < bytes.n);
+		return n;
+	case CONN_TLS:
+		break;
+	}
+	TS_WRONG("input while TLS is awaited");
+}
+
+size_t
+conn_data(void *arg, struct str in)
+{
+	struct imap_conn *conn = arg;
+	size_t used = 0;
+	bool more = true;
+
+	conn->in_data = true;
+	slice_begin(conn->il);
+	while (more && !blocked(conn) && (used < in.n || conn->drop > 0)) {
+		used += one(conn, (struct str){in.p + used, in.n - used}, &more);
+		if (used < in.n && slice_over(conn->il)) {
+			/* Shown again after other connections had their turn. */
+			stream_pause(conn->stream);
+			stream_resume(conn->stream);
+			break;
+		}
+	}
+	conn->in_data = false;
+	conn->bytes_in += used;
+	if (!conn->closing) {
+		conn_set_timer(conn);
+		conn_input_update(conn);
+	} else
+		used = in.n;
+	return used;
+}

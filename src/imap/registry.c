@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The registry of extensions: made once at start from their constant structs,
+ * then only read.  Commands are found by name in an open hash table, slots
+ * have fixed offsets in the login and the box.
+ */
+#include "imap/imap.h"
+#include "imap/settings.h"
+
+#define HASH_SIZE (sizeof(((struct imap_registry *)NULL)->hash) / sizeof(void *))
+
+static size_t
+hash_of(struct str name)
+{
+	uint32_t h = 2166136261u;
+
+	for (size_t i = 0; i < name.n; i++)
+		h = (h ^ (unsigned char)name.p[i]) * 16777619u;
+	return (h ^ h >> 15) % HASH_SIZE;
+}
+
+static void
+add_command(struct imap_registry *reg, const struct imap_cmd_def *def)
+{
+	size_t at = hash_of(str_of(def->name));
+
+	TS_ASSERT(imap_registry_find(reg, str_of(def->name)) == NULL);
+	for (size_t i = 0; i < HASH_SIZE / 2; i++, at = (at + 1) % HASH_SIZE)
+		if (reg->hash[at] == NULL) {
+			reg->hash[at] = def;
+			return;
+		}
+	TS_WRONG("too many commands");
+}
+
+static size_t
+slot(size_t *total, size_t size)
+{
+	const size_t align = sizeof(max_align_t);
+	size_t at = *total;
+
+	*total += (size + align - 1) / align * align;
+	return at;
+}
+
+void
+imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all, size_t count)
+{
+	TS_ASSERT(count <= IMAP_EXT_MAX);
+	*reg = (struct imap_registry){.count = count};
+	for (size_t i = 0; i < count; i++) {
+		reg->ext[i] = all[i];
+		reg->login_off[i] = slot(&reg->login_total, all[i]->login_size);
+		reg->box_off[i] = slot(&reg->box_total, all[i]->box_size);
+		for (const struct imap_cmd_def *d = all[i]->cmds; d != NULL && d->name != NULL; d++)
+			add_command(reg, d);
+	}
+}
+
+const struct imap_cmd_def *
+imap_registry_find(const struct imap_registry *reg, struct str name)
+{
+	for (size_t at = hash_of(name); reg->hash[at] != NULL; at = (at + 1) % HASH_SIZE)
+		if (str_eq(str_of(reg->hash[at]->name), name))
+			return reg->hash[at];
+	return NULL;
+}
+
+static size_t
+ext_index(const struct imap_registry *reg, const struct imap_ext *ext)
+{
+	for (size_t i = 0; i < reg->count; i++)
+		if (reg->ext[i] == ext)
+			return i;
+	TS_WRONG("an extension that is not registered");
+}
+
+void *
+imap_login_slot(const struct imap_conn *conn, const struct imap_ext *ext)
+{
+	const struct imap_registry *reg = &conn->server->reg;
+
+	TS_ASSERT(imap_login(conn) != NULL && ext->login_size > 0);
+	return imap_login(conn)->slots + reg->login_off[ext_index(reg, ext)];
+}
+
+void *
+imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext)
+{
+	const struct imap_registry *reg = &conn->server->reg;
+
+	TS_ASSERT(imap_box(conn) != NULL && ext->box_size > 0);
+	return imap_box(conn)->slots + reg->box_off[ext_index(reg, ext)];
+}
+
+static bool
+hidden(const struct imap_settings *settings, struct str word)
+{
+	for (size_t i = 0; i < settings->hide_capabilities.n; i++)
+		if (str_ieq(settings->hide_capabilities.items[i], word))
+			return true;
+	return false;
+}
+
+static void
+print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struct buf *out)
+{
+	size_t before = out->n;
+
+	buf_putc(out, ' ');
+	buf_puts(out, cap->word);
+	if (cap->value != NULL)
+		cap->value(conn, out);
+	if (conn->settings->hide_capabilities.n > 0 &&
+	    hidden(conn->settings, (struct str){out->p + before + 1, out->n - before - 1}))
+		out->n = before;
+}
+
+void
+imap_capabilities(const struct imap_conn *conn, struct buf *out)
+{
+	const struct imap_registry *reg = &conn->server->reg;
+	unsigned state = imap_state(conn);
+
+	for (size_t i = 0; i < reg->count; i++)
+		for (const struct imap_cap *c = reg->ext[i]->caps; c != NULL && c->word != NULL;
+		     c++)
+			if ((c->states & state) != 0 && (c->when == NULL || c->when(conn)))
+				print_capability(conn, c, out);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a command ends: OK, NO, BAD with a response code (RFC 9051 section 7.1,
+ * RFC 5530).  The only place that turns an error of the store into words for
+ * the client.
+ */
+#include "imap/imap.h"
+
+static enum imap_next
+finish(struct imap_cmd *cmd, enum imap_result result, struct str code, const char *text)
+{
+	TS_ASSERT(cmd->result == IMAP_RESULT_NONE);
+	cmd->result = result;
+	cmd->code = code;
+	cmd->text = str_of(text);
+	return IMAP_DONE;
+}
+
+enum imap_next
+cmd_ok(struct imap_cmd *cmd, const char *text)
+{
+	return finish(cmd, IMAP_RESULT_OK, STR_NONE, text);
+}
+
+enum imap_next
+cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *text)
+{
+	return finish(cmd, IMAP_RESULT_OK, code, text);
+}
+
+enum imap_next
+cmd_no(struct imap_cmd *cmd, const char *code, const char *text)
+{
+	return finish(cmd, IMAP_RESULT_NO, str_of(code), text);
+}
+
+enum imap_next
+cmd_bad(struct imap_cmd *cmd, const char *text)
+{
+	return finish(cmd, IMAP_RESULT_BAD, STR_NONE, text);
+}
+
+enum imap_next
+cmd_bad_syntax(struct imap_cmd *cmd)
+{
+	return cmd_bad(cmd, cmd->in.error != NULL ? cmd->in.error : "Syntax error");
+}
+
+enum imap_next
+cmd_err(struct imap_cmd *cmd, enum ts_err err)
+{
+	switch (err) {
+	case TS_NOT_FOUND:
+		return cmd_no(cmd, "NONEXISTENT", "There is no such thing");
+	case TS_EXISTS:
+		return cmd_no(cmd, "ALREADYEXISTS", "There is one already");
+	case TS_INVALID:
+		return cmd_no(cmd, "CANNOT", "That cannot be done");
+	case TS_DENIED:
+		return cmd_no(cmd, "NOPERM", "Not permitted");
+	case TS_CONDITION:
+		return cmd_no(cmd, NULL, "It has changed in between");
+	case TS_LIMIT:
+		return cmd_no(cmd, "LIMIT", "A limit of the server is reached");
+	case TS_FULL:
+		/* RFC 5530 section 3: OVERQUOTA speaks of the user's quota; a full disk is the
+		 * server's trouble and may pass. */
+		return cmd_no(cmd, "UNAVAILABLE", "There is no space left on the server");
+	case TS_IO:
+	case TS_UNAVAILABLE:
+	case TS_CANCELLED:
+		return cmd_no(cmd, "UNAVAILABLE", "The mail store cannot be used at the moment");
+	case TS_DAMAGED:
+		return cmd_no(
+		    cmd, "SERVERBUG", "Stored data is damaged; the administrator is told");
+	case TS_BUG:
+		return cmd_no(cmd, "SERVERBUG", "Internal error");
+	case TS_UNKNOWN:
+		/* Nobody knows what happened, so nothing may be said of it. */
+		imap_bye(cmd->conn, "UNAVAILABLE", "The outcome of the last command is unknown");
+		return IMAP_DONE;
+	case TS_OK:
+	case TS_ERR_COUNT:
+		break;
+	}
+	TS_WRONG("no error to tell of");
+}
+
+enum imap_next
+cmd_goto(struct imap_cmd *cmd, const struct imap_step *step)
+{
+	cmd->step = step;
+	return IMAP_GO;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runner of steps.  One loop runs a command's steps until it is finished
+ * or waits; the tagged reply is printed in one place, and what follows from it
+ * (a new turn, STARTTLS, closing) is done right there.
+ *
+ * Invariants
+ *  1. A connection has one command at most; the next one is looked at when
+ *     cmd_free() was called for it.
+ *  2. What a command waits for (job, change, timer, input, its turn) is ended
+ *     or cancelled before the command is freed; only a job cannot be
+ *     cancelled, so a closing connection outlives it.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "imap/conn_int.h"
+
+/* A command that computes longer lets other connections run. */
+#define SLICE_NS 2000000u
+
+void
+slice_begin(struct imap_loop *il)
+{
+	il->slice_end_ns = clock_mono_ns() + SLICE_NS;
+}
+
+bool
+slice_over(const struct imap_loop *il)
+{
+	return clock_mono_ns() >= il->slice_end_ns;
+}
+
+struct imap_cmd *
+cmd_new(struct imap_conn *conn)
+{
+	struct arena *a = arena_new(&conn->il->pool, ARENA_CMD, 1024);
+	struct imap_cmd *cmd = arena_new_object(a, struct imap_cmd);
+
+	TS_ASSERT(conn->cmd == NULL);
+	cmd->arena = a;
+	cmd->conn = conn;
+	conn->cmd = cmd;
+	conn->commands++;
+	conn->il->stats.commands++;
+	return cmd;
+}
+
+void
+cmd_free(struct imap_conn *conn)
+{
+	struct arena *a = conn->cmd->arena;
+
+	TS_ASSERT(conn->cmd->job == NULL);
+	loop_timer_clear(&conn->cmd->timer);
+	store_change_free(&conn->cmd->change);
+	conn->cmd = NULL;
+	arena_free(&a);
+}
+
+static void
+trace(const struct imap_cmd *cmd, const char *what)
+{
+	if (log_wants(LOG_DEBUG))
+		imap_log(cmd->conn, LOG_DEBUG, "%.*s %s: %s", STR_ARG(cmd->tag),
+		    cmd->def != NULL ? cmd->def->name : "-", what);
+}
+
+/* ---- the tagged reply */
+
+static void
+print_reply(struct imap_cmd *cmd)
+{
+	static const enum wire_cond cond[] = {
+	    [IMAP_RESULT_OK] = WIRE_OK,
+	    [IMAP_RESULT_NO] = WIRE_NO,
+	    [IMAP_RESULT_BAD] = WIRE_BAD,
+	};
+	struct buf code = {0};
+
+	if (cmd->tell_capabilities && cmd->result == IMAP_RESULT_OK) {
+		buf_puts(&code, "CAPABILITY");
+		imap_capabilities(cmd->conn, &code);
+		cmd->code = buf_as_str(&code);
+	}
+	wire_out_cond(imap_out(cmd->conn), cmd->tag, cond[cmd->result], cmd->code, cmd->text);
+	buf_fini(&code);
+}
+
+static void
+count_bad(struct imap_conn *conn, bool bad)
+{
+	if (!bad)
+		conn->bad_commands = 0;
+	else if (++conn->bad_commands >= (unsigned)conn->settings->bad_commands) {
+		imap_log(conn, LOG_INFO, "%u wrong commands in a row: closed", conn->bad_commands);
+		imap_bye(conn, NULL, "Too many wrong commands");
+	}
+}
+
+/* Nothing that came in clear is used behind the handshake (RFC 9051 section 6.2.1). */
+static void
+start_tls(struct imap_conn *conn)
+{
+	struct tls_ctx *tls = tls_slot_get(conn->server->tls);
+
+	conn->input = CONN_TLS;
+	conn->id_name = STR_NONE;
+	arena_free(&conn->id_arena);
+	imap_turn_free(conn);
+	conn->turn = imap_turn_new(conn);
+	if (tls == NULL || stream_starttls(conn->stream, tls) != TS_OK) {
+		imap_log(conn, LOG_INFO, "clear bytes behind STARTTLS: closed");
+		conn->closing = true;
+		stream_abort(conn->stream);
+	}
+	tls_ctx_free(&tls);
+}
+
+static bool
+may_expunge(const struct imap_cmd *cmd)
+{
+	return cmd->may_expunge || cmd->uid ||
+	       (cmd->def != NULL && (cmd->def->traits & IMAP_TRAIT_MAY_EXPUNGE) != 0);
+}
+
+void
+cmd_reply(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+	enum imap_after after = cmd->after;
+	bool bad = cmd->result == IMAP_RESULT_BAD;
+
+	if (!cmd->no_sync && imap_box(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
+	    !imap_sync(conn, may_expunge(cmd)))
+		return; /* BYE: freed when the stream has ended */
+	if (after == IMAP_AFTER_NEW_TURN) {
+		imap_turn_free(conn);
+		conn->turn = imap_turn_new(conn);
+		conn->had_turn = true;
+	}
+	print_reply(cmd);
+	trace(cmd, bad ? "BAD" : cmd->result == IMAP_RESULT_NO ? "NO" : "OK");
+	cmd_free(conn);
+	count_bad(conn, bad);
+	stream_kick(conn->stream);
+	if (conn->closing)
+		return;
+	if (after == IMAP_AFTER_STARTTLS)
+		start_tls(conn);
+	if (after == IMAP_AFTER_CLOSE) {
+		conn->closing = true;
+		loop_timer_clear(&conn->timer);
+		stream_close(conn->stream);
+	}
+}
+
+/* ---- steps */
+
+static void
+yield(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	cmd->yielded = true;
+	stream_kick(conn->stream);
+	/* Above the mark drained() will come; below it just wait for the others. */
+	if (stream_out_pending(conn->stream) <= conn->il->stream_limits.high)
+		loop_post(conn->il->loop, &conn->task);
+}
+
+static enum imap_next
+one_step(struct imap_cmd *cmd)
+{
+	enum imap_next next;
+
+	trace(cmd, cmd->step != NULL ? cmd->step->name : "start");
+	cmd->running = true;
+	next = cmd->step != NULL ? cmd->step->run(cmd) : cmd->def->start(cmd);
+	cmd->running = false;
+	return next;
+}
+
+void
+cmd_run(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+	size_t before = imap_out(conn)->n;
+	enum imap_next next = IMAP_DONE;
+
+	while (cmd->result == IMAP_RESULT_NONE) {
+		next = one_step(cmd);
+		if (conn->closing || next != IMAP_GO)
+			break;
+		if (slice_over(conn->il)) {
+			next = IMAP_YIELD;
+			break;
+		}
+	}
+	if (!conn->closing && next == IMAP_DONE) {
+		TS_ASSERT(cmd->result != IMAP_RESULT_NONE);
+		if (!conn_input_skip(conn))
+			cmd_reply(cmd);
+	} else if (!conn->closing && next == IMAP_YIELD)
+		yield(cmd);
+	if (imap_out(conn)->n > before) {
+		conn->bytes_out += imap_out(conn)->n - before;
+		stream_kick(conn->stream);
+	}
+}
+
+void
+imap_resume(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	TS_ASSERT(conn->cmd == cmd && !cmd->running);
+	if (conn->closing)
+		return;
+	slice_begin(conn->il);
+	cmd->yielded = false;
+	cmd_run(cmd);
+	if (!conn->in_data && !conn->closing) {
+		conn_input_update(conn);
+		conn_set_timer(conn);
+	}
+}
+
+bool
+cmd_should_yield(const struct imap_cmd *cmd)
+{
+	const struct imap_conn *conn = cmd->conn;
+
+	return stream_out_pending(conn->stream) > conn->il->stream_limits.high ||
+	       slice_over(conn->il);
+}
+
+/* ---- what a command may wait for */
+
+static void
+job_run(struct work *work)
+{
+	struct imap_job *job =
+	    (struct imap_job *)(void *)((char *)work - offsetof(struct imap_job, work));
+
+	job->run(job);
+}
+
+static void
+job_done(struct work *work)
+{
+	struct imap_job *job =
+	    (struct imap_job *)(void *)((char *)work - offsetof(struct imap_job, work));
+	struct imap_cmd *cmd = job->cmd;
+	struct imap_conn *conn = cmd->conn;
+
+	cmd->job = NULL;
+	cmd->step = job->next;
+	if (conn->closing)
+		conn_release(conn);
+	else
+		imap_resume(cmd);
+}
+
+enum imap_next
+cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
+    const struct imap_step *next)
+{
+	struct imap_job *job = arena_new_object(cmd->arena, struct imap_job);
+
+	TS_ASSERT(cmd->job == NULL && !cmd->change_waits);
+	job->cmd = cmd;
+	job->next = next;
+	job->run = run;
+	job->state = state;
+	job->work.run = job_run;
+	job->work.done = job_done;
+	job->work.loop = cmd->conn->il->loop;
+	cmd->job = job;
+	work_submit(cmd->conn->server->workers, &job->work);
+	return IMAP_WAIT;
+}
+
+static void
+change_done(struct store_change *change)
+{
+	struct imap_cmd *cmd = change->arg;
+	struct imap_conn *conn = cmd->conn;
+
+	cmd->change_waits = false;
+	cmd->step = cmd->next;
+	if (conn->closing)
+		return;
+	if (imap_box(conn) != NULL)
+		imap_box(conn)->dirty = true;
+	if (change->err == TS_UNKNOWN) {
+		imap_log(conn, LOG_WARNING, "%.*s: outcome unknown: closed", STR_ARG(cmd->tag));
+		imap_bye(conn, "UNAVAILABLE", "The outcome of the last command is unknown");
+	} else
+		imap_resume(cmd);
+}
+
+enum imap_next
+cmd_change(struct imap_cmd *cmd, struct store_change *change, const struct imap_step *next)
+{
+	TS_ASSERT(cmd->job == NULL && !cmd->change_waits);
+	store_change_free(&cmd->change);
+	change->done = change_done;
+	change->arg = cmd;
+	cmd->change = change;
+	cmd->change_waits = true;
+	cmd->next = next;
+	store_submit(change);
+	return IMAP_WAIT;
+}
+
+static void
+slept(void *arg)
+{
+	struct imap_cmd *cmd = arg;
+
+	cmd->step = cmd->next;
+	imap_resume(cmd);
+}
+
+enum imap_next
+cmd_sleep(struct imap_cmd *cmd, uint64_t ms, const struct imap_step *next)
+{
+	loop_timer_clear(&cmd->timer);
+	loop_timer_init(&cmd->timer, cmd->conn->il->loop, slept, cmd);
+	cmd->next = next;
+	loop_timer_set(&cmd->timer, ms);
+	return IMAP_WAIT;
+}

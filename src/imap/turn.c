@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Turns and logins (RFC 8437): what lives as long as one user's use of the
+ * connection.  To free a turn is to forget its user; nothing is reset.
+ *
+ * One log line ends each login: the audit line at its beginning says who acts
+ * for whom and how, this one what came of it.
+ */
+#include "base/log.h"
+#include "imap/conn_int.h"
+
+struct imap_turn *
+imap_turn_new(struct imap_conn *conn)
+{
+	struct arena *a = arena_new(&conn->il->pool, ARENA_TURN, 192);
+	struct imap_turn *turn = arena_new_object(a, struct imap_turn);
+
+	turn->arena = a;
+	turn->log_context = arena_printf(a, "conn=%llu", (unsigned long long)conn->id);
+	return turn;
+}
+
+static void
+login_free(struct imap_conn *conn)
+{
+	struct imap_login *login = conn->turn->login;
+	struct arena *a;
+
+	if (login == NULL)
+		return;
+	imap_box_free(conn);
+	imap_log(conn, LOG_INFO,
+	    "logout authcid=%.*s commands=%llu bytes_in=%llu bytes_out=%llu seconds=%.3f",
+	    STR_ARG(login->authcid), (unsigned long long)(conn->commands - login->commands),
+	    (unsigned long long)(conn->bytes_in - login->bytes_in),
+	    (unsigned long long)(conn->bytes_out - login->bytes_out),
+	    (double)(loop_now(conn->il->loop) - login->since_ms) / 1000);
+	a = login->arena;
+	conn->turn->login = NULL;
+	arena_free(&a);
+}
+
+void
+imap_turn_free(struct imap_conn *conn)
+{
+	struct arena *a = conn->turn->arena;
+
+	login_free(conn);
+	conn->turn = NULL;
+	arena_free(&a);
+}
+
+static void
+unref_account(void *arg)
+{
+	struct imap_login *login = arg;
+
+	store_account_unref(&login->account);
+}
+
+static bool
+may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
+{
+	return conn->settings->unauthenticate == IMAP_UNAUTH_EVERYONE ||
+	       (conn->settings->unauthenticate == IMAP_UNAUTH_ADMINS && acts_for_others);
+}
+
+void
+imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct store_account *account)
+{
+	struct arena *a = arena_new(&conn->il->pool, ARENA_LOGIN, 512);
+	struct imap_login *login = arena_new_object(a, struct imap_login);
+
+	TS_ASSERT(conn->turn->login == NULL);
+	login->arena = a;
+	login->authcid = arena_str(a, buf_as_str(&who->authcid));
+	login->user = arena_str(a, buf_as_str(&who->user));
+	login->acts_for_others = who->acts_for_others;
+	login->server_admin = who->server_admin;
+	login->may_unauthenticate = may_unauthenticate(conn, who->acts_for_others);
+	login->account = account;
+	arena_on_free(a, unref_account, login);
+	login->slots = arena_zalloc(a, conn->server->reg.login_total);
+	login->commands = conn->commands;
+	login->bytes_in = conn->bytes_in;
+	login->bytes_out = conn->bytes_out;
+	login->since_ms = loop_now(conn->il->loop);
+	conn->turn->log_context = arena_printf(
+	    a, "conn=%llu user=%.*s", (unsigned long long)conn->id, STR_ARG(login->user));
+	conn->turn->login = login;
+	conn->il->stats.logins++;
+	if (conn->had_turn)
+		conn->il->stats.switches++;
+}
+
+struct imap_box *
+imap_box(const struct imap_conn *conn)
+{
+	return conn->turn->login != NULL ? conn->turn->login->box : NULL;
+}
+
+unsigned
+imap_state(const struct imap_conn *conn)
+{
+	if (imap_login(conn) == NULL)
+		return IMAP_NOAUTH;
+	return imap_box(conn) == NULL ? IMAP_AUTH : IMAP_SELECTED;
+}
+
+const struct wire_dialect *
+imap_dialect(const struct imap_conn *conn)
+{
+	return imap_login(conn) != NULL ? &imap_login(conn)->dialect : &wire_dialect_rev1;
+}

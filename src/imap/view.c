@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The view: sequence numbers and UIDs as the client knows them (RFC 9051
+ * section 2.3.1).  It is a bitmap of UIDs; a sequence number is a rank.
+ */
+#include "imap/imap.h"
+
+uint32_t
+imap_view_seq(const struct imap_box *box, uint32_t uid)
+{
+	if (!roaring_bitmap_contains(box->uids, uid))
+		return 0;
+	return (uint32_t)roaring_bitmap_rank(box->uids, uid);
+}
+
+uint32_t
+imap_view_uid(const struct imap_box *box, uint32_t seq)
+{
+	uint32_t uid;
+
+	if (seq == 0 || !roaring_bitmap_select(box->uids, seq - 1, &uid))
+		return 0;
+	return uid;
+}
+
+static bool
+resolve_seq(const struct imap_box *box, const struct wire_set *set, roaring_bitmap_t *out)
+{
+	uint32_t count = (uint32_t)roaring_bitmap_get_cardinality(box->uids), lo, hi;
+
+	for (size_t i = 0; i < set->n; i++) {
+		struct wire_range r = wire_range_resolve(set->v[i], count);
+
+		/* RFC 3501 section 9: numbers beyond the mailbox are an error; "*" in an empty one
+		 * names nothing. */
+		if (r.lo == 0 || r.hi > count)
+			return false;
+		lo = imap_view_uid(box, r.lo);
+		hi = imap_view_uid(box, r.hi);
+		roaring_bitmap_add_range(out, lo, (uint64_t)hi + 1);
+	}
+	return true;
+}
+
+static void
+resolve_uids(const struct imap_box *box, const struct wire_set *set, roaring_bitmap_t *out)
+{
+	uint32_t max = roaring_bitmap_is_empty(box->uids) ? 0 : roaring_bitmap_maximum(box->uids);
+
+	for (size_t i = 0; i < set->n; i++) {
+		struct wire_range r = wire_range_resolve(set->v[i], max);
+
+		/* A client may name UIDs far beyond: only what is in the view costs memory. */
+		if (r.hi > max)
+			r.hi = max;
+		if (r.lo <= r.hi)
+			roaring_bitmap_add_range(out, r.lo, (uint64_t)r.hi + 1);
+	}
+}
+
+bool
+imap_view_resolve(
+    const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r)
+{
+	roaring_bitmap_t *out = roaring_bitmap_create();
+
+	if (set->saved) { /* RFC 5182 section 2.1: what was expunged since is no more in it */
+		if (box->saved != NULL)
+			roaring_bitmap_or_inplace(out, box->saved);
+	} else if (uid)
+		resolve_uids(box, set, out);
+	else if (!resolve_seq(box, set, out)) {
+		roaring_bitmap_free(out);
+		*uids_r = NULL;
+		return false;
+	}
+	roaring_bitmap_and_inplace(out, box->uids);
+	*uids_r = out;
+	return true;
+}
