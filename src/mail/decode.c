@@ -430,7 +430,11 @@ qp_decode(struct mail_decoder *d, struct str in, bool last, struct buf *out)
 		} else {
 			size_t from = i;
 
-			while (i < in.n && in.p[i] != '=' && in.p[i] != ' ' && in.p[i] != '\t')
+			/* A blank needs a closer look only at the end of a line, or of the piece.
+			 */
+			while (i < in.n && in.p[i] != '=' &&
+			       ((in.p[i] != ' ' && in.p[i] != '\t') ||
+			           (i + 1 < in.n && in.p[i + 1] > ' ')))
 				i++;
 			buf_put(out, in.p + from, i - from);
 		}

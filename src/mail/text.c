@@ -432,8 +432,11 @@ mail_casemap(struct str utf8, struct buf *out)
 
 		lower_ascii((struct str){utf8.p, n}, out);
 		utf8 = (struct str){utf8.p + n, utf8.n - n};
-		for (n = 0; n < utf8.n && n < RUN && (unsigned char)utf8.p[n] >= 0x80;)
-			n++;
+		n = 0;
+		/* Short ASCII gaps are folded along: each call of ICU has its price. */
+		for (size_t i = 0; i < utf8.n && i < RUN; i++)
+			if ((unsigned char)utf8.p[i] >= 0x80)
+				n = i + 1;
 		/* Between characters, not inside one. */
 		if (n == RUN && n < utf8.n)
 			for (int back = 0; back < 3 && ((unsigned char)utf8.p[n] & 0xc0) == 0x80;
