@@ -15,6 +15,7 @@
  */
 #include "store/engine/rocks/rocks.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -388,14 +389,22 @@ rocks_commit(struct engine *engine, const struct engine_batch *batch)
 
 /* ---- reading ---- */
 
-/* RocksDB's words name the file and the place.  A missing file is damage of what it held. */
+/* RocksDB's words name the file and the place, if it knows.  A missing file is damage of what it
+ * held. */
 static enum ts_err
-read_failed(const struct rocks_engine *e, const char *words)
+read_failed(const struct rocks_engine *e, enum rocks_cf cf, struct str key, char *words)
 {
 	bool damaged =
 	    strncmp(words, "Corruption", 10) == 0 || strstr(words, "No such file") != NULL;
+	char hex[2 * 20 + 1] = "";
+	enum ts_err err;
 
-	return TS_FAIL(damaged ? TS_DAMAGED : TS_IO, "%s: %s", e->config.path, words);
+	for (size_t i = 0; i < key.n && i < 20; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", (unsigned char)key.p[i]);
+	err = TS_FAIL(damaged ? TS_DAMAGED : TS_IO, "%s: reading %s %s: %s", e->config.path,
+	    cf == ROCKS_BLOBS ? "blob" : "key", hex, words);
+	rocksdb_free(words);
+	return err;
 }
 
 /* *slice_r is the caller's to destroy when TS_OK. */
@@ -404,14 +413,10 @@ get_pinned(struct rocks_engine *e, enum rocks_cf cf, struct str key,
     rocksdb_pinnableslice_t **slice_r, struct str *value_r)
 {
 	char *text = NULL;
-	enum ts_err err;
 
 	*slice_r = rocksdb_get_pinned_cf(e->db.db, e->read, e->db.cf[cf], key.p, key.n, &text);
-	if (text != NULL) {
-		err = read_failed(e, text);
-		rocksdb_free(text);
-		return err;
-	}
+	if (text != NULL)
+		return read_failed(e, cf, key, text);
 	if (*slice_r == NULL)
 		return TS_NOT_FOUND;
 	value_r->p = rocksdb_pinnableslice_value(*slice_r, &value_r->n);
@@ -494,8 +499,9 @@ rocks_iter_next(struct engine_iter *base, struct str *key_r, struct str *value_r
 		return TS_OK;
 	}
 	rocksdb_iter_get_error(iter->it, &text);
-	iter->over = text != NULL ? read_failed(iter->engine, text) : TS_NOT_FOUND;
-	rocksdb_free(text);
+	iter->over = text != NULL
+	                 ? read_failed(iter->engine, ROCKS_KEYS, buf_as_str(&iter->from), text)
+	                 : TS_NOT_FOUND;
 	return iter->over;
 }
 

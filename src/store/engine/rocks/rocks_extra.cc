@@ -65,14 +65,15 @@ class log_bridge : public rocksdb::Logger
 	}
 
       private:
-	/* "PATH/000012.log: dropping 123 bytes; Corruption: …" */
+	/* "[source:1] PATH/000012.log: dropping 123 bytes; Corruption: …" */
 	void
 	note_damaged_log(const char *text)
 	{
 		const char *end = strstr(text, drop_mark);
-		const char *start = end != nullptr ? strchr(text, '/') : nullptr;
+		const char *place = strstr(text, "] "); /* behind RocksDB's own source line */
+		const char *start = strchr(place != nullptr ? place : text, '/');
 
-		if (start == nullptr || start >= end)
+		if (end == nullptr || start == nullptr || start >= end)
 			return;
 		std::lock_guard<std::mutex> guard(lock_);
 		damaged_.assign(start, end);

@@ -315,12 +315,16 @@ rocks_db_close(struct rocks_db *db, bool flush)
 static enum ts_err
 open_failed(const char *path, char *words, char **text_r)
 {
+	/* A table that is missing under its name is looked for under an old one, and that named. */
+	char *old = strstr(words, ".ldb");
 	bool denied = strstr(words, "Permission denied") != NULL;
 	bool full = strstr(words, "No space left") != NULL;
 	bool damaged = strncmp(words, "Corruption", 10) == 0 ||
 	               strstr(words, "No such file") != NULL ||
 	               strstr(words, "does not exist") != NULL;
 
+	if (old != NULL)
+		memcpy(old, ".sst", 4);
 	if (denied)
 		*text_r = rocks_text("%s: %s; the folder and all in it must belong to the user the "
 		                     "server runs as",
@@ -372,8 +376,14 @@ probe(const struct rocks_config *config, struct rocks_setup *s, struct rocks_mar
 	if (words != NULL)
 		return open_failed(config->path, words, text_r);
 	reached = rocksdb_get_latest_sequence_number(db_r->db);
-	if (reached >= mark->seq)
+	if (reached >= mark->seq) {
+		if (*mode_r == WAL_POINT_IN_TIME)
+			log_msg(LOG_WARNING, NULL,
+			    "%s: the log ended in a commit that was never acknowledged; it is "
+			    "dropped",
+			    config->path);
 		return TS_OK;
+	}
 	if (!config->recover) {
 		rocks_db_close(db_r, false);
 		return log_damaged(config, s, reached, mark->seq, text_r);
@@ -397,10 +407,6 @@ open_existing(const struct rocks_config *config, struct rocks_setup *s, struct r
 
 	if (err != TS_OK || config->read_only)
 		return err;
-	if (mode == WAL_POINT_IN_TIME)
-		log_msg(LOG_WARNING, NULL,
-		    "%s: the log ended in a commit that was never acknowledged; it is dropped",
-		    config->path);
 	rocks_db_close(db_r, false);
 	words = open_writing(s, config->path, mode, false, db_r);
 	return words != NULL ? open_failed(config->path, words, text_r) : TS_OK;
