@@ -51,6 +51,8 @@ class log_bridge : public rocksdb::Logger
 		    level == rocksdb::InfoLogLevel::HEADER_LEVEL)
 			return;
 		(void)vsnprintf(text, sizeof(text), format, ap);
+		if (strstr(text, "Shutdown in progress") != nullptr)
+			return; /* a flush cut off by closing: the log has what it held */
 		note_damaged_log(text);
 		log_msg(level == rocksdb::InfoLogLevel::WARN_LEVEL ? LOG_WARNING : LOG_ERROR,
 		    "rocksdb", "%s", text);
