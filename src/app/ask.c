@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests of the command line: to the server, or carried out here; status, stop, reload. */
+#include "app/ask.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "app/cli.h"
+#include "app/control.h"
+#include "app/ops.h"
+#include "app/server.h"
+#include "app/settings.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* No server has the store: take its lock and do it. */
+static bool
+run_here(const struct conf *conf, struct str wire, struct buf *out)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	struct request *req = mem_zalloc(sizeof(*req));
+	struct ops ops = {0};
+	bool ok = false;
+
+	TS_ASSERT(request_parse(wire, req));
+	if (app_store_open(conf, &ops.store)) {
+		ops.auth = auth_new(ops.store, s->default_domain);
+		ok = ops_run(&ops, req, out);
+		auth_free(&ops.auth);
+		store_close(&ops.store);
+	}
+	request_fini(req);
+	mem_free(req);
+	return ok;
+}
+
+static bool
+needs_server(struct str wire)
+{
+	return str_has_prefix(wire, STR("status\n")) || str_has_prefix(wire, STR("stop\n")) ||
+	    str_has_prefix(wire, STR("reload\n"));
+}
+
+int
+ask_quiet(const struct args *args, struct buf *wire, struct buf *out)
+{
+	struct conf *conf = NULL;
+	struct buf path = {0}, text = {0};
+	bool ok = false;
+
+	if (!app_conf_load(args, &conf)) {
+		buf_wipe_fini(wire);
+		return APP_FAILED;
+	}
+	app_control_path(conf, &path);
+	switch (control_ask(buf_cstr(&path), buf_as_str(wire), &text)) {
+	case CONTROL_DONE:
+		ok = true;
+		break;
+	case CONTROL_NOBODY:
+		if (needs_server(buf_as_str(wire)))
+			buf_printf(&text, "no server runs (there is none on %s)\n", path.p);
+		else
+			ok = run_here(conf, buf_as_str(wire), &text);
+		break;
+	case CONTROL_FAILED:
+	case CONTROL_BROKEN:
+		break;
+	}
+	if (ok)
+		buf_str(out, buf_as_str(&text));
+	else if (text.n > 0)
+		fprintf(stderr, "turnstone %s: %.*s", args->cmd->name, STR_ARG(buf_as_str(&text)));
+	buf_wipe_fini(wire);
+	buf_fini(&path);
+	buf_fini(&text);
+	conf_unref(&conf);
+	return ok ? APP_OK : APP_FAILED;
+}
+
+int
+ask(const struct args *args, struct buf *wire)
+{
+	struct buf out = {0};
+	int code = ask_quiet(args, wire, &out);
+
+	fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&out);
+	return code;
+}
+
+static int
+ask_verb(const struct args *args, const char *verb, struct buf *out)
+{
+	struct buf wire = {0};
+
+	request_begin(&wire, verb);
+	request_end(&wire);
+	return ask_quiet(args, &wire, out);
+}
+
+/* "key: value" lines as a JSON object. */
+static void
+print_json(struct str text)
+{
+	struct str line, key;
+	uint64_t number;
+	bool first = true;
+
+	putchar('{');
+	while (str_split(&text, '\n', &line)) {
+		if (!str_split(&line, ':', &key) || key.n == 0)
+			continue;
+		line = str_trim(line);
+		printf("%s\"%.*s\": ", first ? "" : ", ", STR_ARG(key));
+		if (str_u64(line, UINT64_MAX, &number))
+			printf("%.*s", STR_ARG(line));
+		else
+			printf("\"%.*s\"", STR_ARG(line));
+		first = false;
+	}
+	puts("}");
+}
+
+static int
+status(const struct args *args)
+{
+	struct buf out = {0};
+	int code = ask_verb(args, "status", &out);
+
+	if (code == APP_OK && args_has(args, "json"))
+		print_json(buf_as_str(&out));
+	else
+		fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&out);
+	return code;
+}
+
+static uint64_t
+pid_of(struct str text)
+{
+	struct str line;
+	uint64_t pid;
+
+	while (str_split(&text, '\n', &line))
+		if (str_has_prefix(line, STR("pid: ")) &&
+		    str_u64((struct str){line.p + 5, line.n - 5}, 1 << 30, &pid))
+			return pid;
+	return 0;
+}
+
+static int
+stop(const struct args *args)
+{
+	struct buf out = {0};
+	int code = ask_verb(args, "stop", &out);
+	uint64_t pid = pid_of(buf_as_str(&out));
+
+	if (code == APP_OK && pid != 0) {
+		while (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+			nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+		puts("stopped");
+	}
+	buf_fini(&out);
+	return code;
+}
+
+static int
+reload(const struct args *args)
+{
+	struct buf out = {0};
+	int code = ask_verb(args, "reload", &out);
+
+	fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&out);
+	return code;
+}
+
+static int
+version(const struct args *args)
+{
+	(void)args;
+	puts("turnstone " APP_VERSION);
+	return APP_OK;
+}
+
+static const struct args_opt serve_opts[] = {CLI_CONFIG_OPT,
+    {"ready-file", "FILE", "write the bound ports to FILE (NAME_PORT=NUMBER lines) when ready"},
+    {"ready-fd", "N", "write the same to a file descriptor and close it"},
+    {"set", "LISTENER.port=N", "another port (or address) than the file gives a listener; may "
+			       "be repeated"},
+    {NULL, NULL, NULL}};
+static const struct args_opt status_opts[] = {
+    CLI_CONFIG_OPT, {"json", NULL, "as one JSON object"}, {NULL, NULL, NULL}};
+static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
+
+const struct app_cmd cli_server_cmds[] = {
+    {.name = "serve", .operands = "", .help = "run the mail server in the foreground",
+        .more = "SIGTERM and SIGINT end it cleanly, a second one at once. SIGHUP reads "
+		"configuration and certificates again.",
+        .opts = serve_opts, .run = server_main},
+    {.name = "status", .operands = "", .help = "what the running server is doing",
+        .opts = status_opts, .run = status},
+    {.name = "stop", .operands = "", .help = "end the running server, and wait for it",
+        .opts = config_opts, .run = stop},
+    {.name = "reload", .operands = "",
+        .help = "make the running server read configuration and certificates again",
+        .opts = config_opts, .run = reload},
+    {.name = "version", .operands = "", .help = "print the version", .run = version},
+    {.name = NULL}};

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APP_CLI_H
+#define APP_CLI_H
+/* The subcommands, a table in each of these files; main.c walks them. */
+#include "app/args.h"
+
+extern const struct app_cmd cli_user_cmds[];   /* user.c; each table ends in a row without name */
+extern const struct app_cmd cli_config_cmds[]; /* config.c */
+extern const struct app_cmd cli_server_cmds[]; /* ask.c */
+extern const struct app_cmd cli_demo_cmds[];   /* demo.c */
+
+#define CLI_CONFIG_OPT                                                                             \
+	{"config", "FILE", "the configuration; without it /etc/turnstone/turnstone.conf, if it "   \
+			   "is there"}
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `turnstone config ...`. */
+#include <stdio.h>
+
+#include "app/cli.h"
+#include "app/settings.h"
+
+static int
+check(const struct args *args)
+{
+	struct conf *conf = NULL;
+	struct buf faults = {0};
+	bool ok = app_conf_load(args, &conf) && app_conf_check(conf, &faults);
+	const char *path = app_conf_path(args);
+
+	if (faults.n > 0)
+		fprintf(stderr, "%s", buf_cstr(&faults));
+	if (ok)
+		printf("%s: no faults\n", path != NULL ? path : "defaults (no file)");
+	buf_fini(&faults);
+	conf_unref(&conf);
+	return ok ? APP_OK : APP_FAILED;
+}
+
+static int
+show(const struct args *args)
+{
+	struct conf *conf = NULL;
+	struct buf out = {0};
+
+	if (!app_conf_load(args, &conf))
+		return APP_FAILED;
+	conf_print_show(conf, &out);
+	fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&out);
+	conf_unref(&conf);
+	return APP_OK;
+}
+
+static int
+defaults(const struct args *args)
+{
+	struct buf out = {0};
+
+	if (args_has(args, "markdown"))
+		conf_print_markdown(app_tables(), &out);
+	else if (args_has(args, "roff"))
+		conf_print_roff(app_tables(), &out);
+	else
+		conf_print_defaults(app_tables(), &out);
+	fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&out);
+	return APP_OK;
+}
+
+static const struct args_opt file_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
+static const struct args_opt defaults_opts[] = {{"markdown", NULL, "as tables for the manual"},
+    {"roff", NULL, "as tables for the manual page"}, {NULL, NULL, NULL}};
+
+const struct app_cmd cli_config_cmds[] = {
+    {.name = "config check", .operands = "", .help = "look for faults in the configuration",
+        .more = "Prints every fault with its line and exits with 1 if there is any.",
+        .opts = file_opts, .run = check},
+    {.name = "config show", .operands = "", .help = "print the settings in force",
+        .opts = file_opts, .run = show},
+    {.name = "config defaults", .operands = "",
+        .help = "print a sample configuration: all options with their defaults",
+        .opts = defaults_opts, .run = defaults},
+    {.name = NULL}};

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Option tables of server, store, TLS and listeners, and what is made from them. */
+#include "app/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "imap/settings.h"
+#include "sasl/names.h"
+#include "store/engine/rocks/rocks.h"
+
+static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
+
+#define AT(field) .offset = offsetof(struct server_settings, field)
+static const struct conf_opt server_opts[] = {
+    {.name = "default_domain", .type = CONF_STRING, .def = "", .max = 253,
+        .when = CONF_RESTART, AT(default_domain),
+        .prose = "The domain of user names that are given without one: `anna` is then the same "
+                 "user as `anna@DOMAIN`. Empty: names stay as they are. Set it before the first "
+                 "user is made."},
+    {.name = "server.data", .type = CONF_PATH, .def = "/var/lib/turnstone", .when = CONF_RESTART,
+        AT(data), .prose = "The folder of the store. It is made when it is missing."},
+    {.name = "server.control", .type = CONF_PATH, .def = "", .when = CONF_RESTART, AT(control),
+        .prose = "The control socket, through which `turnstone user` and the like speak with the "
+                 "running server. Empty: `control.sock` in the data folder."},
+    {.name = "server.pid_file", .type = CONF_PATH, .def = "", .when = CONF_RESTART, AT(pid_file),
+        .prose = "Where to write the number of the process. Empty: nowhere."},
+    {.name = "server.user", .type = CONF_STRING, .def = "", .when = CONF_RESTART, AT(user),
+        .prose = "The system user to run as after the ports are bound, when started by root. "
+                 "Empty: no change."},
+    {.name = "server.loops", .type = CONF_INT, .def = "0", .max = 256, .when = CONF_RESTART,
+        AT(loops), .prose = "Threads that serve connections. 0: one for each processor."},
+    {.name = "server.workers", .type = CONF_INT, .def = "0", .max = 1024, .when = CONF_RESTART,
+        AT(workers),
+        .prose = "Threads for what takes long: password hashes, reading from disk. 0: two for "
+                 "each processor, at least four."},
+    {.name = "server.stop_time", .type = CONF_DURATION, .def = "30s", .min = 1000, .max = 3600000,
+        AT(stop_time),
+        .prose = "How long a stopping server waits for its connections to end before it says "
+                 "that it still does."},
+    {.name = "log.level", .type = CONF_ENUM, .def = "info", .words = level_words, AT(log_level),
+        .prose = "The least important kind of log lines to write."},
+};
+#undef AT
+
+const struct conf_table server_conf = {.name = "server",
+    .prose = "The server as a whole.",
+    .opts = server_opts,
+    .n = sizeof(server_opts) / sizeof(*server_opts),
+    .struct_size = sizeof(struct server_settings)};
+
+#define AT(field) .offset = offsetof(struct store_settings, field)
+static const struct conf_opt store_opts[] = {
+    {.name = "store.lanes", .type = CONF_INT, .def = "2", .min = 1, .max = 64,
+        .when = CONF_RESTART, AT(lanes),
+        .prose = "Threads that write. Changes of one account always go through the same one."},
+    {.name = "store.cache", .type = CONF_SIZE, .def = "64M", .min = 1 << 20,
+        .max = (int64_t)1 << 40, .when = CONF_RESTART, AT(cache),
+        .prose = "Memory for blocks read from disk."},
+    {.name = "store.write_buffer", .type = CONF_SIZE, .def = "32M", .min = 1 << 20,
+        .max = (int64_t)1 << 34, .when = CONF_RESTART, AT(write_buffer),
+        .prose = "Memory for changes that are in the log and not yet in a table."},
+    {.name = "store.free_space", .type = CONF_SIZE, .def = "256M", .max = (int64_t)1 << 44,
+        .when = CONF_RESTART, AT(free_space),
+        .prose = "Changes are refused when less than this is free on the disk of the store."},
+    {.name = "store.state_budget", .type = CONF_SIZE, .def = "256M", .min = 1 << 20,
+        .max = (int64_t)1 << 44, .when = CONF_RESTART, AT(state_budget),
+        .prose = "Memory for the state of mailboxes that nobody has open just now."},
+    {.name = "store.blob_threshold", .type = CONF_SIZE, .def = "256K", .min = 4096,
+        .max = 64 << 20, .when = CONF_RESTART, AT(blob_threshold),
+        .prose = "Messages larger than this go into files of their own."},
+    {.name = "store.max_keywords", .type = CONF_INT, .def = "200", .min = 16,
+        .max = STORE_KEYWORDS_MAX, .when = CONF_RESTART, AT(max_keywords),
+        .prose = "The most different keywords in one mailbox."},
+    {.name = "store.max_mailboxes", .type = CONF_INT, .def = "100000", .min = 16, .max = 10000000,
+        .when = CONF_RESTART, AT(max_mailboxes), .prose = "The most mailboxes of one account."},
+    {.name = "store.engine_options", .type = CONF_STRING, .def = "", .when = CONF_RESTART,
+        AT(engine_options),
+        .prose = "Words for the engine under the store. `recover`: open although the log is "
+                 "damaged, losing what stands behind the damage."},
+};
+#undef AT
+
+const struct conf_table store_conf = {.name = "store",
+    .prose = "The store: memory, threads, limits.",
+    .opts = store_opts,
+    .n = sizeof(store_opts) / sizeof(*store_opts),
+    .struct_size = sizeof(struct store_settings)};
+
+static const char *const version_words[] = {"1.2", "1.3", NULL};
+
+#define AT(field) .offset = offsetof(struct tls_settings, field)
+static const struct conf_opt tls_opts[] = {
+    {.name = "tls.certificate", .type = CONF_PATH, .def = "", .flags = CONF_READABLE,
+        AT(certificate),
+        .prose = "PEM file with the certificate and its chain. Empty: a self-signed one is made "
+                 "in the data folder."},
+    {.name = "tls.key", .type = CONF_PATH, .def = "", .flags = CONF_READABLE, AT(key),
+        .prose = "PEM file with its key. Empty: it is in the certificate's file."},
+    {.name = "tls.min_version", .type = CONF_ENUM, .def = "1.2", .words = version_words,
+        AT(min_version), .prose = "The oldest version of TLS that a client may use."},
+    {.name = "tls.ciphers", .type = CONF_STRING, .def = "", AT(ciphers),
+        .prose = "Ciphers of TLS 1.2 in OpenSSL's notation. Empty: OpenSSL's choice."},
+    {.name = "tls.ciphersuites", .type = CONF_STRING, .def = "", AT(ciphersuites),
+        .prose = "Cipher suites of TLS 1.3. Empty: OpenSSL's choice."},
+};
+#undef AT
+
+const struct conf_table tls_conf = {.name = "tls",
+    .prose = "Certificates. They are read again by `turnstone reload` and by SIGHUP.",
+    .opts = tls_opts,
+    .n = sizeof(tls_opts) / sizeof(*tls_opts),
+    .struct_size = sizeof(struct tls_settings)};
+
+static const char *const listener_words[] = {"starttls", "imaps", NULL};
+
+#define AT(field) .offset = offsetof(struct listener_settings, field)
+static const struct conf_opt listener_opts[] = {
+    {.name = "address", .type = CONF_STRING, .def = "", .when = CONF_RESTART, AT(address),
+        .prose = "Numeric address to listen on. Empty: all, IPv6 and IPv4."},
+    {.name = "port", .type = CONF_INT, .def = "143", .max = 65535, .when = CONF_RESTART, AT(port),
+        .prose = "0: a free one, see `turnstone serve --ready-file`."},
+    {.name = "tls", .type = CONF_ENUM, .def = "starttls", .words = listener_words,
+        .when = CONF_RESTART, AT(tls),
+        .prose = "`starttls`: begins in clear. `imaps`: TLS from the first byte."},
+};
+#undef AT
+
+const struct conf_table listener_conf = {.name = "listener",
+    .prose = "Where clients connect: `listener NAME { ... }`, as many as wanted. Without any: "
+             "imap on port 143 and imaps on port 993.",
+    .opts = listener_opts,
+    .n = sizeof(listener_opts) / sizeof(*listener_opts),
+    .struct_size = sizeof(struct listener_settings),
+    .block = true};
+
+struct conf_tables
+app_tables(void)
+{
+	static const struct conf_table *const tables[] = {
+	    &server_conf, &listener_conf, &tls_conf, &store_conf, &imap_conf};
+
+	return (struct conf_tables){tables, sizeof(tables) / sizeof(*tables)};
+}
+
+const char *
+app_conf_path(const struct args *args)
+{
+	const char *path = args_get(args, "config");
+
+	if (path == NULL && access(APP_CONFIG_FILE, F_OK) == 0)
+		path = APP_CONFIG_FILE;
+	return path;
+}
+
+bool
+app_conf_load(const struct args *args, struct conf **conf_r)
+{
+	struct conf_faults faults = {0};
+	enum ts_err err = conf_load(app_tables(), app_conf_path(args), &faults, conf_r);
+
+	for (size_t i = 0; i < faults.n; i++)
+		fprintf(stderr, "%s\n", faults.text[i]);
+	conf_faults_fini(&faults);
+	return err == TS_OK;
+}
+
+static const char *
+or_null(struct str s)
+{
+	return s.n == 0 ? NULL : s.p;
+}
+
+enum ts_err
+app_tls_new(const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r)
+{
+	const struct tls_settings *s = conf_get(conf, &tls_conf);
+	struct tls_options opt = {.cert_file = or_null(s->certificate),
+	    .key_file = or_null(s->key),
+	    .min_version = version_words[s->min_version],
+	    .ciphers = or_null(s->ciphers),
+	    .ciphersuites = or_null(s->ciphersuites)};
+
+	*ctx_r = NULL;
+	if (opt.cert_file == NULL)
+		return TS_NOT_FOUND;
+	return tls_ctx_new(&opt, why, ctx_r);
+}
+
+void
+app_control_path(const struct conf *conf, struct buf *out)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+
+	if (s->control.n > 0) {
+		buf_str(out, s->control);
+		return;
+	}
+	buf_str(out, s->data);
+	buf_puts(out, "/control.sock");
+}
+
+static void
+check_control(const struct conf *conf, struct buf *faults)
+{
+	struct buf path = {0};
+
+	app_control_path(conf, &path);
+	if (path.n >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
+		conf_where(conf, conf_get(conf, &server_conf), "server.control", faults);
+		buf_printf(faults, ": the path of a socket must have less than %zu bytes: %s\n",
+		    sizeof(((struct sockaddr_un *)0)->sun_path), buf_cstr(&path));
+	}
+	buf_fini(&path);
+}
+
+static void
+check_tls(const struct conf *conf, struct buf *faults)
+{
+	struct tls_ctx *ctx = NULL;
+	struct buf why = {0};
+	enum ts_err err = app_tls_new(conf, &why, &ctx);
+
+	if (err != TS_OK && err != TS_NOT_FOUND) {
+		conf_where(conf, conf_get(conf, &tls_conf), "tls.certificate", faults);
+		buf_printf(faults, ": %s\n", buf_cstr(&why));
+	}
+	buf_fini(&why);
+	tls_ctx_free(&ctx);
+}
+
+static void
+check_domain(const struct conf *conf, struct buf *faults)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	struct buf name = {0};
+
+	if (s->default_domain.n > 0 && !sasl_name_full(STR("x"), s->default_domain, &name)) {
+		conf_where(conf, s, "default_domain", faults);
+		buf_puts(faults, ": this is no domain name\n");
+	}
+	buf_fini(&name);
+}
+
+bool
+app_conf_check(const struct conf *conf, struct buf *faults)
+{
+	size_t before = faults->n;
+
+	check_control(conf, faults);
+	check_tls(conf, faults);
+	check_domain(conf, faults);
+	return faults->n == before;
+}
+
+void
+app_store_options(const struct conf *conf, struct buf *path, struct store_options *opt_r)
+{
+	const struct server_settings *server = conf_get(conf, &server_conf);
+	const struct store_settings *s = conf_get(conf, &store_conf);
+
+	store_options_default(opt_r);
+	buf_str(path, server->data);
+	buf_puts(path, "/store");
+	opt_r->engine = &engine_rocks_class;
+	opt_r->engine_options.path = buf_cstr(path);
+	opt_r->engine_options.cache_bytes = s->cache;
+	opt_r->engine_options.write_buffer_bytes = s->write_buffer;
+	opt_r->engine_options.free_space_mark = s->free_space;
+	opt_r->engine_options.text = s->engine_options;
+	opt_r->lanes = (unsigned)s->lanes;
+	opt_r->state_budget = s->state_budget;
+	opt_r->blob_threshold = s->blob_threshold;
+	opt_r->max_keywords = (uint32_t)s->max_keywords;
+	opt_r->max_mailboxes = (uint32_t)s->max_mailboxes;
+}
+
+/* Makes a folder and those above it. */
+static bool
+make_folders(const char *path)
+{
+	char *copy = mem_strdup(path);
+	bool ok = true;
+
+	for (char *p = copy + 1; ok && *p != '\0'; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		ok = mkdir(copy, 0755) == 0 || errno == EEXIST;
+		*p = '/';
+	}
+	ok = ok && (mkdir(copy, 0700) == 0 || errno == EEXIST);
+	mem_free(copy);
+	return ok;
+}
+
+bool
+app_store_open(const struct conf *conf, struct store **store_r)
+{
+	const struct server_settings *server = conf_get(conf, &server_conf);
+	struct store_options opt;
+	struct buf path = {0}, where = {0};
+	char *text = NULL;
+	enum ts_err err;
+
+	if (!make_folders(server->data.p)) {
+		conf_where(conf, server, "server.data", &where);
+		fprintf(stderr, "%s: cannot make the folder %s: %s\n", buf_cstr(&where),
+		    server->data.p, strerror(errno));
+		buf_fini(&where);
+		return false;
+	}
+	app_store_options(conf, &path, &opt);
+	err = store_open(&opt, store_r, &text);
+	if (err != TS_OK)
+		fprintf(stderr, "turnstone: the store in %s cannot be opened: %s\n",
+		    buf_cstr(&path), text != NULL ? text : ts_err_name(err));
+	free(text);
+	buf_fini(&path);
+	return err == TS_OK;
+}

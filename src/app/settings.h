@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APP_SETTINGS_H
+#define APP_SETTINGS_H
+/*
+ * The options that belong to the server as a whole, and the list of all option
+ * tables.  Where the file is: --config, else /etc/turnstone/turnstone.conf if
+ * there is one, else no file, which is all defaults.
+ */
+#include "app/args.h"
+#include "conf/conf.h"
+#include "net/tls.h"
+#include "store/store.h"
+
+#define APP_CONFIG_FILE "/etc/turnstone/turnstone.conf"
+
+struct server_settings {
+	struct str default_domain;
+	struct str data, control, pid_file, user;
+	int64_t loops, workers;
+	uint64_t stop_time;
+	int log_level; /* enum log_level */
+};
+
+struct store_settings {
+	int64_t lanes, max_keywords, max_mailboxes;
+	uint64_t cache, write_buffer, free_space, state_budget, blob_threshold;
+	struct str engine_options;
+};
+
+struct tls_settings {
+	struct str certificate, key, ciphers, ciphersuites;
+	int min_version;
+};
+
+enum listener_tls { LISTENER_STARTTLS, LISTENER_IMAPS };
+
+struct listener_settings {
+	struct str address;
+	int64_t port;
+	int tls; /* enum listener_tls */
+};
+
+extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf;
+struct conf_tables app_tables(void);
+
+/* Loads what --config names (or the default file); on faults prints all of them to standard error
+ * and gives false.  The snapshot's reference is the caller's. */
+bool app_conf_load(const struct args *args, struct conf **conf_r);
+/* NULL: no file. */
+const char *app_conf_path(const struct args *args);
+/* Further checks that look at the world: certificates, lengths of paths.  Appends a line for each
+ * fault; true when there is none. */
+bool app_conf_check(const struct conf *conf, struct buf *faults);
+
+/* The control socket's path. */
+void app_control_path(const struct conf *conf, struct buf *out);
+/* TS_NOT_FOUND: no certificate is configured. */
+TS_CHECKED enum ts_err app_tls_new(const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r);
+void app_store_options(const struct conf *conf, struct buf *path, struct store_options *opt_r);
+/* Opens the store of the configuration; prints to standard error what is wrong. */
+bool app_store_open(const struct conf *conf, struct store **store_r);
+#endif

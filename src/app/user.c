@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `turnstone user ...` and `turnstone passwd`: reading passwords, making requests. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "app/ask.h"
+#include "app/cli.h"
+#include "app/request.h"
+#include "auth/password.h"
+#include "base/mem.h"
+
+/* The first line of a file, without its end. */
+static bool
+read_line(FILE *f, struct buf *out)
+{
+	int c;
+
+	while ((c = getc(f)) != EOF && c != '\n')
+		buf_putc(out, (char)c);
+	if (out->n > 0 && out->p[out->n - 1] == '\r')
+		out->n--;
+	return !ferror(f);
+}
+
+static bool
+prompt(const char *text, struct buf *out)
+{
+	struct termios old, quiet;
+	bool ok;
+
+	if (tcgetattr(STDIN_FILENO, &old) != 0)
+		return false;
+	quiet = old;
+	quiet.c_lflag &= ~(tcflag_t)ECHO;
+	fprintf(stderr, "%s: ", text);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	ok = read_line(stdin, out);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
+	fputc('\n', stderr);
+	return ok;
+}
+
+static bool
+prompt_twice(const struct args *args, struct buf *out)
+{
+	struct buf again = {0};
+	bool ok;
+
+	if (!isatty(STDIN_FILENO)) {
+		fprintf(stderr,
+		    "turnstone %s: no terminal to ask for a password: give it with "
+		    "--password-file or --password-stdin\n",
+		    args->cmd->name);
+		return false;
+	}
+	ok = prompt("Password", out) && prompt("Again", &again);
+	if (ok && !str_eq(buf_as_str(out), buf_as_str(&again))) {
+		fprintf(stderr, "turnstone %s: the two are not the same\n", args->cmd->name);
+		ok = false;
+	}
+	buf_wipe_fini(&again);
+	return ok;
+}
+
+/* From where the options say.  out is to be wiped. */
+static bool
+read_password(const struct args *args, struct buf *out)
+{
+	const char *path = args_get(args, "password-file");
+	bool ok;
+	FILE *f;
+
+	if (args_has(args, "password-stdin")) {
+		ok = read_line(stdin, out);
+	} else if (path != NULL) {
+		f = fopen(path, "re");
+		ok = f != NULL && read_line(f, out);
+		if (!ok)
+			fprintf(stderr, "turnstone %s: --password-file %s: %s\n", args->cmd->name,
+			    path, strerror(errno));
+		if (f != NULL)
+			fclose(f);
+	} else {
+		return prompt_twice(args, out);
+	}
+	if (ok && out->n == 0) {
+		fprintf(stderr, "turnstone %s: the password is empty\n", args->cmd->name);
+		ok = false;
+	}
+	return ok;
+}
+
+/* Puts password or hash into the request. */
+static bool
+put_secret(const struct args *args, struct buf *wire)
+{
+	struct buf password = {0};
+	bool ok = true;
+
+	if (args_has(args, "hash")) {
+		request_put(wire, "hash", str_of(args_get(args, "hash")));
+		return true;
+	}
+	ok = read_password(args, &password);
+	if (ok)
+		request_put(wire, "password", buf_as_str(&password));
+	buf_wipe_fini(&password);
+	return ok;
+}
+
+static int
+finish(const struct args *args, struct buf *wire, bool ok)
+{
+	if (!ok) {
+		buf_wipe_fini(wire);
+		return APP_FAILED;
+	}
+	request_end(wire);
+	return ask(args, wire);
+}
+
+static int
+user_add(const struct args *args)
+{
+	struct buf wire = {0};
+	const char *pattern;
+
+	request_begin(&wire, "user-add");
+	request_put(&wire, "name", str_of(args->operands[0]));
+	for (size_t i = 0; (pattern = args_nth(args, "acts-for", i)) != NULL; i++)
+		request_put(&wire, "acts-for", str_of(pattern));
+	if (args_has(args, "admin"))
+		request_put(&wire, "admin", STR("yes"));
+	return finish(args, &wire, put_secret(args, &wire));
+}
+
+static int
+user_passwd(const struct args *args)
+{
+	struct buf wire = {0};
+
+	request_begin(&wire, "user-passwd");
+	request_put(&wire, "name", str_of(args->operands[0]));
+	return finish(args, &wire, put_secret(args, &wire));
+}
+
+static int
+simple(const struct args *args, const char *verb)
+{
+	struct buf wire = {0};
+
+	request_begin(&wire, verb);
+	if (args->operand_count > 0)
+		request_put(&wire, "name", str_of(args->operands[0]));
+	if (args_has(args, "purge"))
+		request_put(&wire, "purge", STR("yes"));
+	return finish(args, &wire, true);
+}
+
+static int
+user_delete(const struct args *args)
+{
+	return simple(args, "user-delete");
+}
+
+static int
+user_disable(const struct args *args)
+{
+	return simple(args, "user-disable");
+}
+
+static int
+user_enable(const struct args *args)
+{
+	return simple(args, "user-enable");
+}
+
+static int
+user_list(const struct args *args)
+{
+	return simple(args, "user-list");
+}
+
+static int
+user_show(const struct args *args)
+{
+	return simple(args, "user-show");
+}
+
+static int
+user_bulk(const struct args *args)
+{
+	unsigned long long from, to, digits;
+	struct buf wire = {0}, n = {0};
+
+	if (!args_number(args, "from", 0, 1000000000, 1, &from) ||
+	    !args_number(args, "to", from, 1000000000, from, &to) ||
+	    !args_number(args, "digits", 1, 20, 4, &digits))
+		return APP_USAGE;
+	if (!args_has(args, "prefix") || !args_has(args, "to")) {
+		fprintf(stderr, "turnstone user bulk: --prefix and --to are needed\n");
+		return APP_USAGE;
+	}
+	request_begin(&wire, "user-bulk");
+	request_put(&wire, "prefix", str_of(args_get(args, "prefix")));
+	buf_u64(&n, from);
+	request_put(&wire, "from", buf_as_str(&n));
+	n.n = 0;
+	buf_u64(&n, to);
+	request_put(&wire, "to", buf_as_str(&n));
+	n.n = 0;
+	buf_u64(&n, digits);
+	request_put(&wire, "digits", buf_as_str(&n));
+	buf_fini(&n);
+	return finish(args, &wire, put_secret(args, &wire));
+}
+
+/* Prints the verifiers of a password, for --hash. */
+static int
+passwd(const struct args *args)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct buf password = {0};
+	struct auth_user user = {0};
+	int code = APP_FAILED;
+
+	if (read_password(args, &password)) {
+		const char *why = auth_password_make(buf_as_str(&password), arena, &user);
+
+		if (why != NULL)
+			fprintf(stderr, "turnstone passwd: %s\n", why);
+		else
+			code = printf("%.*s\n",
+				   STR_ARG(user.verifiers[args_has(args, "scram") ? 1 : 0])) > 0
+			    ? APP_OK
+			    : APP_FAILED;
+	}
+	buf_wipe_fini(&password);
+	arena_free(&arena);
+	return code;
+}
+
+#define PASSWORD_OPTS                                                                              \
+	{"password-file", "FILE", "take the password from the first line of FILE"},                \
+	    {"password-stdin", NULL, "take it from the first line of standard input"}
+#define HASH_OPT {"hash", "HASH", "a ready crypt(3) hash or SCRAM-SHA-256 verifier instead"}
+#define END {NULL, NULL, NULL}
+
+static const struct args_opt add_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
+    {"acts-for", "PATTERN",
+        "may act for these users: a name in which '*' stands for any characters; may be repeated"},
+    {"admin", NULL, "server rights (not the right to act for others)"}, END};
+static const struct args_opt passwd_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT, END};
+static const struct args_opt delete_opts[] = {
+    CLI_CONFIG_OPT, {"purge", NULL, "and all mail of the account"}, END};
+static const struct args_opt plain_opts[] = {CLI_CONFIG_OPT, END};
+static const struct args_opt bulk_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
+    {"prefix", "NAME", "names are this and a number"}, {"from", "N", "the first number (1)"},
+    {"to", "N", "the last number"}, {"digits", "N", "digits of a number at least (4)"}, END};
+static const struct args_opt hash_opts[] = {
+    PASSWORD_OPTS, {"scram", NULL, "a SCRAM-SHA-256 verifier instead of yescrypt"}, END};
+
+const struct app_cmd cli_user_cmds[] = {
+    {.name = "user add", .operands = "NAME", .min = 1, .max = 1, .help = "make a user",
+        .more = "The password is asked for unless an option gives it. The name is local or "
+		"local@domain.",
+        .opts = add_opts, .run = user_add},
+    {.name = "user passwd", .operands = "NAME", .min = 1, .max = 1, .help = "change a password",
+        .more = "The old password is refused from then on; sessions that are open stay.",
+        .opts = passwd_opts, .run = user_passwd},
+    {.name = "user delete", .operands = "NAME", .min = 1, .max = 1,
+        .help = "delete a user; the mail stays unless --purge is given", .opts = delete_opts,
+        .run = user_delete},
+    {.name = "user list", .operands = "", .help = "list the users, a line each",
+        .opts = plain_opts, .run = user_list},
+    {.name = "user show", .operands = "NAME", .min = 1, .max = 1, .help = "show a user",
+        .opts = plain_opts, .run = user_show},
+    {.name = "user disable", .operands = "NAME", .min = 1, .max = 1,
+        .help = "refuse a user's logins, and acting for that user", .opts = plain_opts,
+        .run = user_disable},
+    {.name = "user enable", .operands = "NAME", .min = 1, .max = 1,
+        .help = "undo `user disable`", .opts = plain_opts, .run = user_enable},
+    {.name = "user bulk", .operands = "", .help = "make many users with one password",
+        .more = "Who exists already keeps what they have.", .opts = bulk_opts, .run = user_bulk},
+    {.name = "passwd", .operands = "", .help = "print the hash of a password, for --hash",
+        .opts = hash_opts, .run = passwd},
+    {.name = NULL}};
