@@ -30,7 +30,8 @@ static bool
 take_option(struct args *args, int argc, char **argv, int *i)
 {
 	const char *word = argv[*i], *equals = strchr(word, '=');
-	struct str name = {word + 2, equals != NULL ? (size_t)(equals - word) - 2 : strlen(word) - 2};
+	struct str name = {
+	    word + 2, equals != NULL ? (size_t)(equals - word) - 2 : strlen(word) - 2};
 	const struct args_opt *o = find_opt(args->cmd, name);
 	const char *value = equals != NULL ? equals + 1 : NULL;
 

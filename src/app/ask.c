@@ -41,7 +41,7 @@ static bool
 needs_server(struct str wire)
 {
 	return str_has_prefix(wire, STR("status\n")) || str_has_prefix(wire, STR("stop\n")) ||
-	    str_has_prefix(wire, STR("reload\n"));
+	       str_has_prefix(wire, STR("reload\n"));
 }
 
 int
@@ -190,24 +190,36 @@ version(const struct args *args)
 static const struct args_opt serve_opts[] = {CLI_CONFIG_OPT,
     {"ready-file", "FILE", "write the bound ports to FILE (NAME_PORT=NUMBER lines) when ready"},
     {"ready-fd", "N", "write the same to a file descriptor and close it"},
-    {"set", "LISTENER.port=N", "another port (or address) than the file gives a listener; may "
-			       "be repeated"},
+    {"set", "LISTENER.port=N",
+        "another port (or address) than the file gives a listener; may "
+        "be repeated"},
     {NULL, NULL, NULL}};
 static const struct args_opt status_opts[] = {
     CLI_CONFIG_OPT, {"json", NULL, "as one JSON object"}, {NULL, NULL, NULL}};
 static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
 
 const struct app_cmd cli_server_cmds[] = {
-    {.name = "serve", .operands = "", .help = "run the mail server in the foreground",
+    {.name = "serve",
+        .operands = "",
+        .help = "run the mail server in the foreground",
         .more = "SIGTERM and SIGINT end it cleanly, a second one at once. SIGHUP reads "
-		"configuration and certificates again.",
-        .opts = serve_opts, .run = server_main},
-    {.name = "status", .operands = "", .help = "what the running server is doing",
-        .opts = status_opts, .run = status},
-    {.name = "stop", .operands = "", .help = "end the running server, and wait for it",
-        .opts = config_opts, .run = stop},
-    {.name = "reload", .operands = "",
+                "configuration and certificates again.",
+        .opts = serve_opts,
+        .run = server_main},
+    {.name = "status",
+        .operands = "",
+        .help = "what the running server is doing",
+        .opts = status_opts,
+        .run = status},
+    {.name = "stop",
+        .operands = "",
+        .help = "end the running server, and wait for it",
+        .opts = config_opts,
+        .run = stop},
+    {.name = "reload",
+        .operands = "",
         .help = "make the running server read configuration and certificates again",
-        .opts = config_opts, .run = reload},
+        .opts = config_opts,
+        .run = reload},
     {.name = "version", .operands = "", .help = "print the version", .run = version},
     {.name = NULL}};

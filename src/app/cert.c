@@ -57,32 +57,31 @@ make(const char *name, EVP_PKEY *key, X509 *issuer, EVP_PKEY *signer, const char
 {
 	X509 *cert = X509_new();
 	X509_NAME *subject;
-	bool ok = cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 &&
-	    set_serial(cert) && X509_gmtime_adj(X509_getm_notBefore(cert), -3600) != NULL &&
-	    X509_gmtime_adj(X509_getm_notAfter(cert), YEARS(2)) != NULL &&
-	    X509_set_pubkey(cert, key) == 1;
+	bool ok = cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
+	          X509_gmtime_adj(X509_getm_notBefore(cert), -3600) != NULL &&
+	          X509_gmtime_adj(X509_getm_notAfter(cert), YEARS(2)) != NULL &&
+	          X509_set_pubkey(cert, key) == 1;
 
 	if (!ok)
 		goto fail;
 	subject = X509_get_subject_name(cert);
-	ok = X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
-		 (const unsigned char *)name, -1, -1, 0) == 1 &&
-	    X509_set_issuer_name(
-		cert, issuer != NULL ? X509_get_subject_name(issuer) : subject) == 1;
+	ok = X509_NAME_add_entry_by_txt(
+	         subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0) == 1 &&
+	     X509_set_issuer_name(cert, issuer != NULL ? X509_get_subject_name(issuer) : subject) ==
+	         1;
 	if (issuer == NULL)
 		issuer = cert;
 	ok = ok && add_extension(cert, issuer, NID_subject_key_identifier, "hash");
 	if (alt == NULL)
-		ok = ok &&
-		    add_extension(cert, issuer, NID_basic_constraints, "critical,CA:TRUE") &&
-		    add_extension(cert, issuer, NID_key_usage, "critical,keyCertSign,cRLSign");
+		ok = ok && add_extension(cert, issuer, NID_basic_constraints, "critical,CA:TRUE") &&
+		     add_extension(cert, issuer, NID_key_usage, "critical,keyCertSign,cRLSign");
 	else
 		ok = ok &&
-		    add_extension(cert, issuer, NID_authority_key_identifier, "keyid:always") &&
-		    add_extension(cert, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
-		    add_extension(cert, issuer, NID_key_usage, "critical,digitalSignature") &&
-		    add_extension(cert, issuer, NID_ext_key_usage, "serverAuth") &&
-		    add_extension(cert, issuer, NID_subject_alt_name, alt);
+		     add_extension(cert, issuer, NID_authority_key_identifier, "keyid:always") &&
+		     add_extension(cert, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
+		     add_extension(cert, issuer, NID_key_usage, "critical,digitalSignature") &&
+		     add_extension(cert, issuer, NID_ext_key_usage, "serverAuth") &&
+		     add_extension(cert, issuer, NID_subject_alt_name, alt);
 	if (ok && X509_sign(cert, signer, EVP_sha256()) > 0)
 		return cert;
 fail:
@@ -92,8 +91,8 @@ fail:
 
 /* One PEM file; in place of nothing or of an old one. */
 static bool
-put_pem(const char *folder, const char *name, mode_t mode, X509 *first, X509 *second,
-    EVP_PKEY *key, struct buf *why)
+put_pem(const char *folder, const char *name, mode_t mode, X509 *first, X509 *second, EVP_PKEY *key,
+    struct buf *why)
 {
 	struct buf path = {0};
 	FILE *f = NULL;
@@ -105,8 +104,8 @@ put_pem(const char *folder, const char *name, mode_t mode, X509 *first, X509 *se
 	if (fd >= 0)
 		f = fdopen(fd, "w");
 	ok = f != NULL && (first == NULL || PEM_write_X509(f, first) == 1) &&
-	    (second == NULL || PEM_write_X509(f, second) == 1) &&
-	    (key == NULL || PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1);
+	     (second == NULL || PEM_write_X509(f, second) == 1) &&
+	     (key == NULL || PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) == 1);
 	if (f != NULL && fclose(f) != 0)
 		ok = false;
 	if (!ok)
@@ -137,7 +136,7 @@ alternatives(struct buf *out)
 		return;
 	for (const char *p = host; *p != '\0'; p++)
 		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789.-",
-			ascii_lower((unsigned char)*p)) == NULL)
+		        ascii_lower((unsigned char)*p)) == NULL)
 			return;
 	if (host[0] != '\0')
 		buf_printf(out, ",DNS:%s", host);
@@ -165,11 +164,11 @@ cert_make(const char *folder, struct buf *why)
 	if (ca != NULL)
 		cert = make("localhost", key, ca, ca_key, buf_cstr(&alt));
 	if (cert == NULL)
-		buf_printf(why, "cannot make a certificate: %s",
-		    ERR_reason_error_string(ERR_get_error()));
+		buf_printf(
+		    why, "cannot make a certificate: %s", ERR_reason_error_string(ERR_get_error()));
 	ok = cert != NULL && put_pem(folder, "ca.pem", 0644, ca, NULL, NULL, why) &&
-	    put_pem(folder, "key.pem", 0600, NULL, NULL, key, why) &&
-	    put_pem(folder, "cert.pem", 0644, cert, ca, NULL, why);
+	     put_pem(folder, "key.pem", 0600, NULL, NULL, key, why) &&
+	     put_pem(folder, "cert.pem", 0644, cert, ca, NULL, why);
 	X509_free(ca);
 	X509_free(cert);
 	EVP_PKEY_free(ca_key);

@@ -10,6 +10,9 @@ extern const struct app_cmd cli_server_cmds[]; /* ask.c */
 extern const struct app_cmd cli_demo_cmds[];   /* demo.c */
 
 #define CLI_CONFIG_OPT                                                                             \
-	{"config", "FILE", "the configuration; without it /etc/turnstone/turnstone.conf, if it "   \
-			   "is there"}
+	{                                                                                          \
+		"config", "FILE",                                                                  \
+		    "the configuration; without it /etc/turnstone/turnstone.conf, if it "          \
+		    "is there"                                                                     \
+	}
 #endif

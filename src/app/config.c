@@ -58,12 +58,20 @@ static const struct args_opt defaults_opts[] = {{"markdown", NULL, "as tables fo
     {"roff", NULL, "as tables for the manual page"}, {NULL, NULL, NULL}};
 
 const struct app_cmd cli_config_cmds[] = {
-    {.name = "config check", .operands = "", .help = "look for faults in the configuration",
+    {.name = "config check",
+        .operands = "",
+        .help = "look for faults in the configuration",
         .more = "Prints every fault with its line and exits with 1 if there is any.",
-        .opts = file_opts, .run = check},
-    {.name = "config show", .operands = "", .help = "print the settings in force",
-        .opts = file_opts, .run = show},
-    {.name = "config defaults", .operands = "",
+        .opts = file_opts,
+        .run = check},
+    {.name = "config show",
+        .operands = "",
+        .help = "print the settings in force",
+        .opts = file_opts,
+        .run = show},
+    {.name = "config defaults",
+        .operands = "",
         .help = "print a sample configuration: all options with their defaults",
-        .opts = defaults_opts, .run = defaults},
+        .opts = defaults_opts,
+        .run = defaults},
     {.name = NULL}};

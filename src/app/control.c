@@ -72,8 +72,8 @@ may_ask(int fd)
 		return false;
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
-	log_msg(LOG_WARNING, "control", "refused: process %d of user %u may not ask",
-	    (int)peer.pid, (unsigned)peer.uid);
+	log_msg(LOG_WARNING, "control", "refused: process %d of user %u may not ask", (int)peer.pid,
+	    (unsigned)peer.uid);
 	return false;
 }
 
@@ -226,7 +226,7 @@ dial(const char *path, struct buf *text, enum control_answer *answer_r)
 	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
 		return fd;
 	*answer_r = errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR ? CONTROL_NOBODY
-	                                                                        : CONTROL_BROKEN;
+	                                                                         : CONTROL_BROKEN;
 	if (*answer_r == CONTROL_BROKEN)
 		buf_printf(text, "the control socket %s: %s\n", path, strerror(errno));
 	if (fd >= 0)
@@ -260,8 +260,8 @@ control_ask(const char *path, struct str wire, struct buf *text)
 		result = CONTROL_FAILED;
 		buf_put(text, in.p + 7, in.n - 7);
 	} else {
-		buf_printf(text, "the server on %s gave no answer: are you root or its user?\n",
-		    path);
+		buf_printf(
+		    text, "the server on %s gave no answer: are you root or its user?\n", path);
 	}
 	buf_fini(&in);
 	return result;

@@ -22,9 +22,9 @@ void control_free(struct control **control);
 
 enum control_answer {
 	CONTROL_DONE,
-	CONTROL_FAILED,   /* the server says so, in text */
-	CONTROL_NOBODY,   /* no server listens there */
-	CONTROL_BROKEN    /* it cannot be asked: text says why */
+	CONTROL_FAILED, /* the server says so, in text */
+	CONTROL_NOBODY, /* no server listens there */
+	CONTROL_BROKEN  /* it cannot be asked: text says why */
 };
 /* BLOCKING.  The client's side. */
 enum control_answer control_ask(const char *path, struct str wire, struct buf *text);

@@ -10,8 +10,7 @@
 #include "base/log.h"
 
 /* <systemd/sd-journal.h> takes syslog's header along, whose names are ours. */
-int sd_journal_send(const char *format, ...)
-    __attribute__((format(printf, 1, 0), sentinel));
+int sd_journal_send(const char *format, ...) __attribute__((format(printf, 1, 0), sentinel));
 
 static void
 to_journal(enum log_level level, const char *context, const char *text, void *arg)
@@ -34,7 +33,7 @@ is_journal(void)
 	struct stat st;
 
 	return env != NULL && sscanf(env, "%llu:%llu", &dev, &ino) == 2 &&
-	    fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
 void

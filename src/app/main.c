@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/cli.h"
+#include "app/version.h"
 #include "base/buf.h"
 
 static const struct app_cmd *const groups[] = {
@@ -136,9 +137,8 @@ main(int argc, char **argv)
 	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0)
 		return help(argc - 1, argv + 1);
 	if (strcmp(argv[0], "--version") == 0) {
-		static char version[] = "version";
-
-		argv[0] = version;
+		puts("turnstone " APP_VERSION);
+		return APP_OK;
 	}
 	cmd = find_cmd(argc, argv, &words);
 	if (cmd == NULL) {

@@ -32,12 +32,13 @@ explain(enum ts_err err, const char *why, struct str name, struct buf *out)
 		    STR_ARG(name));
 		break;
 	case TS_FULL:
-		buf_puts(out,
-		    "the disk of the store has less free space than store.free_space says\n");
+		buf_puts(
+		    out, "the disk of the store has less free space than store.free_space says\n");
 		break;
 	default:
 		buf_printf(out, "%s\n",
-		    why != NULL ? why : err == TS_UNKNOWN
+		    why != NULL ? why
+		    : err == TS_UNKNOWN
 		        ? "the change may or may not be on disk: look, then try again"
 		        : ts_err_name(err));
 	}
@@ -130,8 +131,7 @@ list_one(const struct auth_user *user, void *arg)
 	if ((user->flags & AUTH_USER_DISABLED) != 0)
 		buf_puts(out, " disabled");
 	for (size_t i = 0; i < user->acts_for_count; i++)
-		buf_printf(out, "%s%.*s", i == 0 ? " acts-for=" : ",",
-		    STR_ARG(user->acts_for[i]));
+		buf_printf(out, "%s%.*s", i == 0 ? " acts-for=" : ",", STR_ARG(user->acts_for[i]));
 	buf_putc(out, '\n');
 	return true;
 }
@@ -173,8 +173,8 @@ user_show(const struct ops *ops, const struct request *req, struct buf *out)
 		for (size_t i = 0; i < user.verifier_count; i++)
 			buf_printf(out, "verifier: %s\n",
 			    str_has_prefix(user.verifiers[i], STR("SCRAM-")) ? "SCRAM-SHA-256"
-			        : str_has_prefix(user.verifiers[i], STR("$y$")) ? "yescrypt"
-			                                                        : "crypt(3)");
+			    : str_has_prefix(user.verifiers[i], STR("$y$"))  ? "yescrypt"
+			                                                     : "crypt(3)");
 		put_time(out, "created", user.created);
 		put_time(out, "changed", user.changed);
 	}

@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "imap/ext/list.h"
 #include "imap/imap.h"
 #include "net/listen.h"
 #include "net/work.h"
@@ -96,8 +97,7 @@ make_tls(const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r)
 	buf_printf(&key, "%s/key.pem", buf_cstr(&folder));
 	err = TS_IO;
 	if (cert_make(buf_cstr(&folder), why)) {
-		struct tls_options opt = {
-		    .cert_file = buf_cstr(&cert), .key_file = buf_cstr(&key)};
+		struct tls_options opt = {.cert_file = buf_cstr(&cert), .key_file = buf_cstr(&key)};
 
 		log_msg(LOG_INFO, NULL,
 		    "no tls.certificate is set: using the self-signed one in %s (clients verify "
@@ -135,8 +135,8 @@ accepted(void *arg, struct loop *loop, int fd, const char *peer)
 }
 
 static bool
-listen_on(struct server *server, struct str name, const struct listener_settings *s,
-    struct loop **loops)
+listen_on(
+    struct server *server, struct str name, const struct listener_settings *s, struct loop **loops)
 {
 	struct server_listener *l = &server->listeners[server->listener_count];
 	struct listener_options opt = {.address = s->address.n > 0 ? s->address.p : "",
@@ -225,7 +225,7 @@ static bool
 listen_all(struct server *server)
 {
 	static const struct listener_settings imap = {.port = 143, .tls = LISTENER_STARTTLS},
-					      imaps = {.port = 993, .tls = LISTENER_IMAPS};
+	                                      imaps = {.port = 993, .tls = LISTENER_IMAPS};
 	static const struct conf_block none[] = {
 	    {.name = {"imap", 4}, .settings = &imap}, {.name = {"imaps", 5}, .settings = &imaps}};
 	struct conf_blocks blocks = conf_blocks(server->conf, &listener_conf);
@@ -238,11 +238,12 @@ listen_all(struct server *server)
 		blocks = (struct conf_blocks){none, 2};
 	ok = sets_are_known(server->args, blocks);
 	for (size_t i = 0; ok && i < blocks.n; i++) {
-		struct listener_settings s = *(const struct listener_settings *)blocks.p[i].settings;
+		struct listener_settings s =
+		    *(const struct listener_settings *)blocks.p[i].settings;
 
 		ok = server->listener_count < LISTENERS_MAX &&
-		    override(server->args, blocks.p[i].name, &s) &&
-		    listen_on(server, blocks.p[i].name, &s, loops);
+		     override(server->args, blocks.p[i].name, &s) &&
+		     listen_on(server, blocks.p[i].name, &s, loops);
 	}
 	mem_free(loops);
 	return ok;
@@ -326,7 +327,7 @@ make_imap(struct server *server)
 	server->imap.app = server;
 	server->imap.loop_count = server->loop_count;
 	server->imap.loops = mem_zalloc(server->loop_count * sizeof(*server->imap.loops));
-	imap_registry_build(&server->imap.reg, imap_exts, imap_ext_count);
+	imap_registry_build(&server->imap.reg, imap_all_extensions, imap_all_extensions_count);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		struct server_loop *sl = &server->loops[i];
 
@@ -348,8 +349,8 @@ static void
 start_threads(struct server *server)
 {
 	for (unsigned i = 0; i < server->loop_count; i++)
-		TS_ASSERT(pthread_create(&server->loops[i].thread, NULL, loop_thread,
-			      &server->loops[i]) == 0);
+		TS_ASSERT(pthread_create(
+		              &server->loops[i].thread, NULL, loop_thread, &server->loops[i]) == 0);
 }
 
 static bool
@@ -376,9 +377,8 @@ describe(const struct server *server, struct buf *out)
 		for (size_t c = 0; c < l->name.n; c++) {
 			unsigned char up = ascii_upper((unsigned char)l->name.p[c]);
 
-			buf_putc(out, (up >= 'A' && up <= 'Z') || (up >= '0' && up <= '9')
-			        ? (char)up
-			        : '_');
+			buf_putc(out,
+			    (up >= 'A' && up <= 'Z') || (up >= '0' && up <= '9') ? (char)up : '_');
 		}
 		buf_printf(out, "_PORT=%u\n", listener_port(l->listener));
 	}
@@ -422,7 +422,7 @@ announce(const struct server *server)
 		ok = put_file(file, buf_as_str(&text));
 	if (ok && args_has(server->args, "ready-fd")) {
 		ok = args_number(server->args, "ready-fd", 0, 65535, 0, &fd) &&
-		    write((int)fd, text.p, text.n) == (ssize_t)text.n;
+		     write((int)fd, text.p, text.n) == (ssize_t)text.n;
 		if (ok && fd > 2)
 			close((int)fd);
 	}
@@ -768,9 +768,9 @@ server_make(struct server *server)
 	if (!drops && !app_store_open(server->conf, &server->store))
 		return false;
 	return (!configured || open_tls(server)) && listen_all(server) &&
-	    (!drops ||
-	        (drop_privileges(server) && app_store_open(server->conf, &server->store))) &&
-	    (configured || open_tls(server));
+	       (!drops ||
+	           (drop_privileges(server) && app_store_open(server->conf, &server->store))) &&
+	       (configured || open_tls(server));
 }
 
 static int
@@ -786,8 +786,8 @@ run(struct server *server, const sigset_t *set)
 	start_threads(server);
 	if (start_control(server) && announce(server)) {
 		sd_notifyf(0, "READY=1\nMAINPID=%d", (int)getpid());
-		log_msg(LOG_INFO, NULL, "ready (version %s, process %d)", APP_VERSION,
-		    (int)getpid());
+		log_msg(
+		    LOG_INFO, NULL, "ready (version %s, process %d)", APP_VERSION, (int)getpid());
 		wait_for_stop(server, set);
 		code = APP_OK;
 	}

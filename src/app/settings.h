@@ -55,7 +55,8 @@ bool app_conf_check(const struct conf *conf, struct buf *faults);
 /* The control socket's path. */
 void app_control_path(const struct conf *conf, struct buf *out);
 /* TS_NOT_FOUND: no certificate is configured. */
-TS_CHECKED enum ts_err app_tls_new(const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r);
+TS_CHECKED enum ts_err app_tls_new(
+    const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r);
 void app_store_options(const struct conf *conf, struct buf *path, struct store_options *opt_r);
 /* Opens the store of the configuration; prints to standard error what is wrong. */
 bool app_store_open(const struct conf *conf, struct store **store_r);

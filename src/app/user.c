@@ -234,9 +234,9 @@ passwd(const struct args *args)
 			fprintf(stderr, "turnstone passwd: %s\n", why);
 		else
 			code = printf("%.*s\n",
-				   STR_ARG(user.verifiers[args_has(args, "scram") ? 1 : 0])) > 0
-			    ? APP_OK
-			    : APP_FAILED;
+			           STR_ARG(user.verifiers[args_has(args, "scram") ? 1 : 0])) > 0
+			           ? APP_OK
+			           : APP_FAILED;
 	}
 	buf_wipe_fini(&password);
 	arena_free(&arena);
@@ -245,9 +245,17 @@ passwd(const struct args *args)
 
 #define PASSWORD_OPTS                                                                              \
 	{"password-file", "FILE", "take the password from the first line of FILE"},                \
-	    {"password-stdin", NULL, "take it from the first line of standard input"}
-#define HASH_OPT {"hash", "HASH", "a ready crypt(3) hash or SCRAM-SHA-256 verifier instead"}
-#define END {NULL, NULL, NULL}
+	{                                                                                          \
+		"password-stdin", NULL, "take it from the first line of standard input"            \
+	}
+#define HASH_OPT                                                                                   \
+	{                                                                                          \
+		"hash", "HASH", "a ready crypt(3) hash or SCRAM-SHA-256 verifier instead"          \
+	}
+#define END                                                                                        \
+	{                                                                                          \
+		NULL, NULL, NULL                                                                   \
+	}
 
 static const struct args_opt add_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
     {"acts-for", "PATTERN",
@@ -264,27 +272,65 @@ static const struct args_opt hash_opts[] = {
     PASSWORD_OPTS, {"scram", NULL, "a SCRAM-SHA-256 verifier instead of yescrypt"}, END};
 
 const struct app_cmd cli_user_cmds[] = {
-    {.name = "user add", .operands = "NAME", .min = 1, .max = 1, .help = "make a user",
+    {.name = "user add",
+        .operands = "NAME",
+        .min = 1,
+        .max = 1,
+        .help = "make a user",
         .more = "The password is asked for unless an option gives it. The name is local or "
-		"local@domain.",
-        .opts = add_opts, .run = user_add},
-    {.name = "user passwd", .operands = "NAME", .min = 1, .max = 1, .help = "change a password",
+                "local@domain.",
+        .opts = add_opts,
+        .run = user_add},
+    {.name = "user passwd",
+        .operands = "NAME",
+        .min = 1,
+        .max = 1,
+        .help = "change a password",
         .more = "The old password is refused from then on; sessions that are open stay.",
-        .opts = passwd_opts, .run = user_passwd},
-    {.name = "user delete", .operands = "NAME", .min = 1, .max = 1,
-        .help = "delete a user; the mail stays unless --purge is given", .opts = delete_opts,
+        .opts = passwd_opts,
+        .run = user_passwd},
+    {.name = "user delete",
+        .operands = "NAME",
+        .min = 1,
+        .max = 1,
+        .help = "delete a user; the mail stays unless --purge is given",
+        .opts = delete_opts,
         .run = user_delete},
-    {.name = "user list", .operands = "", .help = "list the users, a line each",
-        .opts = plain_opts, .run = user_list},
-    {.name = "user show", .operands = "NAME", .min = 1, .max = 1, .help = "show a user",
-        .opts = plain_opts, .run = user_show},
-    {.name = "user disable", .operands = "NAME", .min = 1, .max = 1,
-        .help = "refuse a user's logins, and acting for that user", .opts = plain_opts,
+    {.name = "user list",
+        .operands = "",
+        .help = "list the users, a line each",
+        .opts = plain_opts,
+        .run = user_list},
+    {.name = "user show",
+        .operands = "NAME",
+        .min = 1,
+        .max = 1,
+        .help = "show a user",
+        .opts = plain_opts,
+        .run = user_show},
+    {.name = "user disable",
+        .operands = "NAME",
+        .min = 1,
+        .max = 1,
+        .help = "refuse a user's logins, and acting for that user",
+        .opts = plain_opts,
         .run = user_disable},
-    {.name = "user enable", .operands = "NAME", .min = 1, .max = 1,
-        .help = "undo `user disable`", .opts = plain_opts, .run = user_enable},
-    {.name = "user bulk", .operands = "", .help = "make many users with one password",
-        .more = "Who exists already keeps what they have.", .opts = bulk_opts, .run = user_bulk},
-    {.name = "passwd", .operands = "", .help = "print the hash of a password, for --hash",
-        .opts = hash_opts, .run = passwd},
+    {.name = "user enable",
+        .operands = "NAME",
+        .min = 1,
+        .max = 1,
+        .help = "undo `user disable`",
+        .opts = plain_opts,
+        .run = user_enable},
+    {.name = "user bulk",
+        .operands = "",
+        .help = "make many users with one password",
+        .more = "Who exists already keeps what they have.",
+        .opts = bulk_opts,
+        .run = user_bulk},
+    {.name = "passwd",
+        .operands = "",
+        .help = "print the hash of a password, for --hash",
+        .opts = hash_opts,
+        .run = passwd},
     {.name = NULL}};
