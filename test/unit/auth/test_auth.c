@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users and logins over a store on the mem engine. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "auth/auth.h"
+#include "auth/users.h"
+#include "base/log.h"
+#include "store/engine/mem/mem.h"
+#include "store/store.h"
+
+struct world {
+	struct engine_mem_disk *disk;
+	struct store *store;
+	struct auth *auth;
+};
+
+static void
+quiet(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)level;
+	(void)context;
+	(void)text;
+	(void)arg;
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = test_calloc(1, sizeof(*w));
+	struct store_options opt;
+	char *text = NULL;
+
+	log_set_sink(quiet, NULL);
+	w->disk = engine_mem_disk_new();
+	store_options_default(&opt);
+	opt.engine = &engine_mem_class;
+	opt.engine_options.own = w->disk;
+	opt.lanes = 1;
+	assert_int_equal(store_open(&opt, &w->store, &text), TS_OK);
+	w->auth = auth_new(w->store, STR("site.example"));
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	auth_free(&w->auth);
+	store_close(&w->store);
+	engine_mem_disk_free(&w->disk);
+	test_free(w);
+	return 0;
+}
+
+static enum ts_err
+add(struct world *w, const char *name, const char *password, const char *acts_for, bool admin)
+{
+	struct str pattern = str_of(acts_for);
+	struct auth_user_spec spec = {.name = str_of(name),
+	    .password = str_of(password),
+	    .acts_for = &pattern,
+	    .acts_for_count = acts_for != NULL,
+	    .admin = admin};
+	const char *why;
+
+	return auth_users_add(w->auth, &spec, &why);
+}
+
+typedef enum auth_result ask_f(
+    struct auth *auth, const struct auth_request *req, struct auth_login *login_r);
+
+static enum auth_result
+ask(struct world *w, ask_f *fn, const char *authzid, const char *authcid, const char *password,
+    const char *want_user)
+{
+	struct auth_request req = {.mechanism = STR("PLAIN"),
+	    .authcid = str_of(authcid),
+	    .authzid = str_of(authzid),
+	    .password = str_of(password)};
+	struct auth_login login = {0};
+	enum auth_result result = fn(w->auth, &req, &login);
+
+	if (want_user != NULL)
+		assert_true(str_eq(buf_as_str(&login.user), str_of(want_user)));
+	else
+		assert_true(login.user.n == 0 || result == AUTH_OK);
+	auth_login_fini(&login);
+	return result;
+}
+
+static void
+test_login(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(add(w, "Anna", "blue sea", NULL, false), TS_OK);
+	assert_int_equal(add(w, "anna@SITE.example", "other", NULL, false), TS_EXISTS);
+	assert_int_equal(ask(w, auth_try, "", "anna", "blue sea", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "", "anna", "Blue sea", NULL), AUTH_FAILED);
+	assert_int_equal(ask(w, auth_try, "", "anna", "Blue sea", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "", "anna", "blue sea", "anna@site.example"), AUTH_OK);
+	/* Now it is remembered, under every form of the name. */
+	assert_int_equal(ask(w, auth_try, "", "ANNA", "blue sea", "anna@site.example"), AUTH_OK);
+	assert_int_equal(
+	    ask(w, auth_try, "anna@site.example", "anna", "blue sea", "anna@site.example"),
+	    AUTH_OK);
+	assert_int_equal(ask(w, auth_try, "", "anna", "blue sea ", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "", "bert", "blue sea", NULL), AUTH_FAILED);
+	assert_int_equal(ask(w, auth_check, "", "an na", "blue sea", NULL), AUTH_FAILED);
+	assert_int_equal(ask(w, auth_check, "", "", "", NULL), AUTH_FAILED);
+}
+
+static void
+test_password_change(void **state)
+{
+	struct world *w = *state;
+	struct auth_user_spec spec = {.name = STR("anna"), .password = STR("green hill")};
+	const char *why;
+
+	assert_int_equal(add(w, "anna", "blue sea", NULL, false), TS_OK);
+	assert_int_equal(ask(w, auth_check, "", "anna", "blue sea", "anna@site.example"), AUTH_OK);
+	assert_int_equal(auth_users_passwd(w->auth, &spec, &why), TS_OK);
+	assert_int_equal(ask(w, auth_try, "", "anna", "blue sea", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "", "anna", "blue sea", NULL), AUTH_FAILED);
+	assert_int_equal(
+	    ask(w, auth_check, "", "anna", "green hill", "anna@site.example"), AUTH_OK);
+	/* A user made anew under the name does not inherit the login. */
+	assert_int_equal(auth_users_delete(w->auth, STR("anna"), &why), TS_OK);
+	assert_int_equal(ask(w, auth_try, "", "anna", "green hill", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "", "anna", "green hill", NULL), AUTH_FAILED);
+	assert_int_equal(add(w, "anna", "third", NULL, false), TS_OK);
+	assert_int_equal(ask(w, auth_check, "", "anna", "green hill", NULL), AUTH_FAILED);
+	assert_int_equal(auth_users_delete(w->auth, STR("bert"), &why), TS_NOT_FOUND);
+	spec.name = STR("bert");
+	assert_int_equal(auth_users_passwd(w->auth, &spec, &why), TS_NOT_FOUND);
+}
+
+static void
+test_acting_for_others(void **state)
+{
+	struct world *w = *state;
+	struct auth_request req = {
+	    .authcid = STR("gate"), .authzid = STR("anna"), .password = STR("gold")};
+	struct auth_login login = {0};
+	const char *why;
+
+	assert_int_equal(add(w, "gate", "gold", "*@site.example", true), TS_OK);
+	assert_int_equal(add(w, "anna", "blue", NULL, true), TS_OK);
+	assert_int_equal(add(w, "carl@far.example", "red", NULL, false), TS_OK);
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
+	assert_true(login.acts_for_others);
+	/* Server rights stay at home. */
+	assert_false(login.server_admin);
+	assert_true(str_eq(buf_as_str(&login.authcid), STR("gate@site.example")));
+	assert_true(str_eq(buf_as_str(&login.user), STR("anna@site.example")));
+	assert_int_equal(auth_try(w->auth, &req, &login), AUTH_OK);
+	assert_true(login.acts_for_others && !login.server_admin);
+	req.authzid = STR("");
+	assert_int_equal(auth_try(w->auth, &req, &login), AUTH_OK);
+	assert_true(login.acts_for_others && login.server_admin);
+	auth_login_fini(&login);
+
+	assert_int_equal(ask(w, auth_check, "carl@far.example", "gate", "gold", NULL), AUTH_DENIED);
+	assert_int_equal(ask(w, auth_check, "nobody", "gate", "gold", NULL), AUTH_DENIED);
+	assert_int_equal(ask(w, auth_check, "gate", "anna", "blue", NULL), AUTH_DENIED);
+	assert_int_equal(ask(w, auth_check, "anna", "gate", "blue", NULL), AUTH_FAILED);
+	/* The user acted for is deleted or disabled: at once. */
+	assert_int_equal(auth_users_disable(w->auth, STR("anna"), true, &why), TS_OK);
+	assert_int_equal(ask(w, auth_try, "anna", "gate", "gold", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "anna", "gate", "gold", NULL), AUTH_DENIED);
+	assert_int_equal(ask(w, auth_check, "", "anna", "blue", NULL), AUTH_DISABLED);
+	assert_int_equal(ask(w, auth_check, "", "anna", "wrong", NULL), AUTH_FAILED);
+	assert_int_equal(auth_users_disable(w->auth, STR("anna"), false, &why), TS_OK);
+	assert_int_equal(ask(w, auth_check, "anna", "gate", "gold", "anna@site.example"), AUTH_OK);
+	assert_int_equal(auth_users_delete(w->auth, STR("anna"), &why), TS_OK);
+	assert_int_equal(ask(w, auth_try, "anna", "gate", "gold", NULL), AUTH_AGAIN);
+	assert_int_equal(ask(w, auth_check, "anna", "gate", "gold", NULL), AUTH_DENIED);
+}
+
+static void
+test_bad_users(void **state)
+{
+	struct world *w = *state;
+	struct auth_user_spec spec = {.name = STR("ok"), .hash = STR("$y$nonsense")};
+	const char *why;
+
+	assert_int_equal(add(w, "a*b", "x", NULL, false), TS_INVALID);
+	assert_int_equal(add(w, "a b", "x", NULL, false), TS_INVALID);
+	assert_int_equal(add(w, "a@b@c", "x", NULL, false), TS_INVALID);
+	assert_int_equal(add(w, "", "x", NULL, false), TS_INVALID);
+	assert_int_equal(add(w, "anna", "", NULL, false), TS_INVALID);
+	assert_int_equal(add(w, "anna", "x", "two words", false), TS_INVALID);
+	assert_int_equal(auth_users_add(w->auth, &spec, &why), TS_INVALID);
+	assert_non_null(why);
+}
+
+static bool
+count(const struct auth_user *user, void *arg)
+{
+	struct buf *names = arg;
+
+	buf_printf(names, "%.*s,", STR_ARG(user->name));
+	return true;
+}
+
+static void
+test_bulk(void **state)
+{
+	struct world *w = *state;
+	struct auth_bulk bulk = {
+	    .prefix = STR("u"), .from = 9, .to = 5000, .digits = 3, .password = STR("crowd")};
+	struct buf names = {0};
+	uint64_t made;
+	const char *why;
+
+	assert_int_equal(add(w, "u010", "mine", NULL, false), TS_OK);
+	assert_int_equal(auth_users_bulk(w->auth, &bulk, &made, &why), TS_OK);
+	assert_int_equal(made, 4991);
+	assert_int_equal(ask(w, auth_check, "", "u010", "crowd", NULL), AUTH_FAILED);
+	assert_int_equal(ask(w, auth_check, "", "u010", "mine", "u010@site.example"), AUTH_OK);
+	assert_int_equal(ask(w, auth_check, "", "u5000", "crowd", "u5000@site.example"), AUTH_OK);
+	bulk.to = 12;
+	assert_int_equal(auth_users_bulk(w->auth, &bulk, &made, &why), TS_OK);
+	assert_int_equal(made, 0);
+	assert_int_equal(auth_users_list(w->auth, count, &names), TS_OK);
+	assert_true(
+	    str_has_prefix(buf_as_str(&names), STR("u009@site.example,u010@site.example,")));
+	buf_fini(&names);
+}
+
+static void
+test_store_in_trouble(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(add(w, "anna", "blue", NULL, false), TS_OK);
+	engine_mem_fail(w->disk, ENGINE_MEM_GET, 1, TS_IO, false);
+	assert_int_equal(ask(w, auth_check, "", "anna", "blue", NULL), AUTH_UNAVAILABLE);
+	assert_int_equal(ask(w, auth_check, "", "anna", "blue", "anna@site.example"), AUTH_OK);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(test_login, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_password_change, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_acting_for_others, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_bad_users, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_bulk, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_store_in_trouble, setup, teardown)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
