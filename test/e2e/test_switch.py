@@ -175,7 +175,7 @@ def test_a_watch_of_the_last_user_is_silent(demo):
     c.ok("SELECT Busy")
     for i in range(20):
         other.append("Busy", f"Subject: {i}\r\n\r\nx\r\n")
-        other.send(f"w{i} APPEND Busy {{22+}}\r\nSubject: late\r\n\r\nxyz\r\n")
+        other.send(f"w{i} APPEND Busy {{22+}}\r\nSubject: late\r\n\r\nxyz\r\n\r\n")
         replies = c.ok("UNAUTHENTICATE")
         assert len(replies) <= 3, replies
         other.until(f"w{i}")
