@@ -156,9 +156,11 @@ trim_expunged(struct state *s, uint64_t floor)
 
 	while (n < s->expunged_count && s->expunged[n].modseq <= floor)
 		roaring_bitmap_free(s->expunged[n++].uids);
+	s->expunge_floor = floor;
+	if (n == 0)
+		return;
 	s->expunged_count -= n;
 	memmove(s->expunged, s->expunged + n, s->expunged_count * sizeof *s->expunged);
-	s->expunge_floor = floor;
 }
 
 /* The last piece: header, expunges since the old snapshot; the records go. */
