@@ -20,7 +20,8 @@ static const struct option options[] = {{"host", 1, NULL, 'h'}, {"port", 1, NULL
     {"user-prefix", 1, NULL, 'U'}, {"users", 1, NULL, 'n'}, {"password", 1, NULL, 'P'},
     {"gateway", 1, NULL, 'g'}, {"gateway-password", 1, NULL, 'G'}, {"mailbox", 1, NULL, 'm'},
     {"size", 1, NULL, 'z'}, {"batch", 1, NULL, 'b'}, {"range", 1, NULL, 'r'},
-    {"count", 1, NULL, 'C'}, {"word", 1, NULL, 'W'}, {"pid", 1, NULL, 'i'}, {NULL, 0, NULL, 0}};
+    {"count", 1, NULL, 'C'}, {"word", 1, NULL, 'W'}, {"pid", 1, NULL, 'i'},
+    {"resume", 0, NULL, 'R'}, {NULL, 0, NULL, 0}};
 
 static void
 usage(void)
@@ -28,6 +29,7 @@ usage(void)
 	fprintf(stderr,
 	    "usage: imap_load [options] SCENARIO\n"
 	    "  --host A --port P --tls CA_FILE         where (127.0.0.1, 143, plain)\n"
+	    "  --resume                                resume TLS sessions where connections end\n"
 	    "  --conns N --threads 1|2                 connections, client threads (1, 1)\n"
 	    "  --seconds S --warmup S                  measured time, and before it (5, 1)\n"
 	    "  --users N --user-prefix X | --user U    X0001 … XN (1, user), or one user for all\n"
@@ -100,6 +102,9 @@ take_option(struct load_run *run, int opt)
 		break;
 	case 'W':
 		run->word = optarg;
+		break;
+	case 'R':
+		run->resume = true;
 		break;
 	case 'i':
 		run->pid = atoi(optarg);

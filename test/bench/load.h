@@ -77,7 +77,7 @@ struct load_run {
 	const struct load_scenario *scenario;
 	const char *host, *port, *ca_file;
 	const char *user, *user_prefix, *password, *gateway, *gateway_password, *mailbox, *word;
-	bool tls;
+	bool tls, resume;
 	unsigned conns, threads, users, batch, range;
 	size_t size;
 	uint64_t count;
@@ -112,6 +112,7 @@ struct load_conn {
 	struct load_worker *w;
 	int fd;
 	SSL *ssl;
+	SSL_SESSION *session; /* of the last connection, to resume */
 	enum load_state state;
 	bool plus, mid_line, want_out;
 	unsigned user, setup_at, ring_at;

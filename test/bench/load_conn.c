@@ -193,6 +193,11 @@ setup_done(struct load_conn *c)
 	if (w->run->scenario->flags & LOAD_RECONNECT) {
 		worker_count(w, c->began, clock_mono_ns(), 0);
 		c->state = LOAD_CLOSING;
+		/* Before the end: one without close_notify would make it useless. */
+		if (c->ssl != NULL && w->run->resume) {
+			SSL_SESSION_free(c->session);
+			c->session = SSL_get1_session(c->ssl);
+		}
 		return;
 	}
 	start_loop(c);
@@ -483,6 +488,8 @@ conn_open(struct load_conn *c)
 	X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(c->ssl), run->host);
 	SSL_set_fd(c->ssl, c->fd);
 	SSL_set_connect_state(c->ssl);
+	if (c->session != NULL && SSL_SESSION_is_resumable(c->session))
+		SSL_set_session(c->ssl, c->session);
 	c->state = LOAD_HANDSHAKE;
 	conn_handshake(c);
 }
