@@ -3,9 +3,10 @@
 #include "app/ask.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
-#include <time.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
 
 #include "app/cli.h"
 #include "app/control.h"
@@ -152,6 +153,19 @@ pid_of(struct str text)
 	return 0;
 }
 
+/* Ended, and perhaps not yet waited for by its parent. */
+static void
+wait_for_end(pid_t pid)
+{
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+
+	if (p.fd < 0)
+		return;
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+	close(p.fd);
+}
+
 static int
 stop(const struct args *args)
 {
@@ -159,9 +173,8 @@ stop(const struct args *args)
 	int code = ask_verb(args, "stop", &out);
 	uint64_t pid = pid_of(buf_as_str(&out));
 
-	if (code == APP_OK && pid != 0) {
-		while (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
-			nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+	if (code == APP_OK) {
+		wait_for_end((pid_t)pid);
 		puts("stopped");
 	}
 	buf_fini(&out);

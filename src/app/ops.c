@@ -66,8 +66,9 @@ user_add(const struct ops *ops, const struct request *req, struct buf *out)
 	struct str patterns[REQUEST_FIELDS_MAX];
 	struct auth_user_spec spec = spec_of(req, patterns);
 	const char *why = NULL;
+	enum ts_err err = auth_users_add(ops->auth, &spec, &why);
 
-	return explain(auth_users_add(ops->auth, &spec, &why), why, spec.name, out);
+	return explain(err, why, spec.name, out);
 }
 
 static bool
@@ -76,8 +77,9 @@ user_passwd(const struct ops *ops, const struct request *req, struct buf *out)
 	struct str patterns[REQUEST_FIELDS_MAX];
 	struct auth_user_spec spec = spec_of(req, patterns);
 	const char *why = NULL;
+	enum ts_err err = auth_users_passwd(ops->auth, &spec, &why);
 
-	return explain(auth_users_passwd(ops->auth, &spec, &why), why, spec.name, out);
+	return explain(err, why, spec.name, out);
 }
 
 static bool
@@ -107,8 +109,9 @@ user_disable(const struct ops *ops, const struct request *req, struct buf *out)
 {
 	struct str name = request_get(req, "name");
 	const char *why = NULL;
+	enum ts_err err = auth_users_disable(ops->auth, name, true, &why);
 
-	return explain(auth_users_disable(ops->auth, name, true, &why), why, name, out);
+	return explain(err, why, name, out);
 }
 
 static bool
@@ -116,8 +119,9 @@ user_enable(const struct ops *ops, const struct request *req, struct buf *out)
 {
 	struct str name = request_get(req, "name");
 	const char *why = NULL;
+	enum ts_err err = auth_users_disable(ops->auth, name, false, &why);
 
-	return explain(auth_users_disable(ops->auth, name, false, &why), why, name, out);
+	return explain(err, why, name, out);
 }
 
 static bool
@@ -162,7 +166,8 @@ user_show(const struct ops *ops, const struct request *req, struct buf *out)
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user;
 	const char *why = NULL;
-	bool ok = explain(auth_users_get(ops->auth, name, arena, &user, &why), why, name, out);
+	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
+	bool ok = explain(err, why, name, out);
 
 	if (ok) {
 		buf_printf(out, "name: %.*s\nadmin: %s\ndisabled: %s\n", STR_ARG(user.name),
@@ -190,13 +195,15 @@ user_bulk(const struct ops *ops, const struct request *req, struct buf *out)
 	    .hash = request_get(req, "hash")};
 	uint64_t digits, made;
 	const char *why = NULL;
+	enum ts_err err;
 
 	if (!str_u64(request_get(req, "from"), 1000000000, &bulk.from) ||
 	    !str_u64(request_get(req, "to"), 1000000000, &bulk.to) ||
 	    !str_u64(request_get(req, "digits"), 20, &digits))
 		return explain(TS_INVALID, "from, to and digits must be numbers", STR_NONE, out);
 	bulk.digits = (unsigned)digits;
-	if (!explain(auth_users_bulk(ops->auth, &bulk, &made, &why), why, bulk.prefix, out))
+	err = auth_users_bulk(ops->auth, &bulk, &made, &why);
+	if (!explain(err, why, bulk.prefix, out))
 		return false;
 	buf_printf(out, "%llu users made\n", (unsigned long long)made);
 	return true;
