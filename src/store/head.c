@@ -298,8 +298,9 @@ view_count_above(const struct view *v, uint32_t mark)
 	roaring_bitmap_t *above = roaring_bitmap_create();
 	uint64_t n = 0;
 
-	if (mark < UINT32_MAX) {
-		roaring_bitmap_add_range_closed(above, mark + 1, UINT32_MAX);
+	/* No further than there are UIDs: a range up to the end costs 65,536 containers. */
+	if (mark + (uint64_t)1 < v->mailbox->head.c.uidnext) {
+		roaring_bitmap_add_range_closed(above, mark + 1, v->mailbox->head.c.uidnext - 1);
 
 		roaring_bitmap_t *set = view_existing(v, above, false);
 
