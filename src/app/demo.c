@@ -397,7 +397,8 @@ make_crowd(struct site *site)
 
 	if (site->users <= done)
 		return true;
-	crowd.bulk.from = crowd.next = done + 1;
+	crowd.bulk.from = done + 1;
+	atomic_store(&crowd.next, done + 1);
 	err = auth_users_bulk(site->auth, &crowd.bulk, &made, &why);
 	if (err != TS_OK)
 		return failed("making users", why != NULL ? why : ts_err_name(err));
