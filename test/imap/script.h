@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_IMAP_SCRIPT_H
+#define TEST_IMAP_SCRIPT_H
+/*
+ * Transcripts: *.imt files that read like the examples of an RFC, run against
+ * a site.  A file is one test.  A line is empty, a comment (#), or one of these.
+ *
+ * Before the first client speaks:
+ *	conf TEXT                     a line of the configuration file
+ *	lanes N                       writer threads (0: none, all in a fixed order)
+ *	starttls                      STARTTLS is offered
+ *	user NAME PASSWORD [acts-for PATTERN] [admin]
+ *	mailbox USER NAME
+ *	message USER MAILBOX [FLAGS]  then lines of the message, up to a line "."
+ *	messages N USER MAILBOX       N small ones
+ *
+ * Clients 1 (no number) to 9 connect when first named; "client 2 [tls]
+ * [address A]" says how.
+ *	C: TEXT        sends a line; lines that follow each other go out in one segment
+ *	C- TEXT        sends TEXT without a line end
+ *	Cx 0d 0a       sends bytes
+ *	C* N TEXT      sends TEXT N times, no line end
+ *	S: PATTERN     the next line from the server
+ *	S~ PATTERN     skips lines up to one that fits
+ *	S{ … S}        the S: lines between them, in any order
+ *	silent         nothing more has come
+ *	drain          drops what has come
+ *	closed         the server has closed the connection
+ *	close, break   the client does; "break" with a reset
+ *	segment N      from now on input arrives in pieces of N bytes (0: as sent)
+ *	window N|all   the client takes N more bytes of output
+ * with C2:, S2:, "silent 2", … for other clients.
+ *
+ *	---                  ends a segment (also ended by anything but C lines)
+ *	advance 29m          moves the clock (ms, s, m, h)
+ *	fault OP ERR [N]     the N-th (1) commit, get, blob_read … fails: unknown, full, io, damaged
+ *	full on|off          no space left
+ *	hold flush, release flush    with lanes 1
+ *	live KIND N          arenas of a kind: conn turn login box cmd
+ *	log PATTERN          a line with this in it was logged
+ *
+ * In patterns %* is anything, %{name} is anything the first time and the same
+ * afterwards (usable in C lines), %% a percent sign.  In C lines
+ * %plain(authzid,authcid,password) is a PLAIN message, %b64(text) base64.
+ * At the end nothing unread may be left.
+ */
+#include "site.h"
+
+/* Runs the text of a script; file names it in complaints, which go to stderr.  True: passed. */
+bool script_run(const char *file, struct str text);
+
+/* Pieces for other tests: runs a script's lines against a site that exists (no setup lines). */
+struct script;
+struct script *script_new(const char *file, struct site *site);
+bool script_lines(struct script *script, struct str text);
+void script_free(struct script **script);
+#endif

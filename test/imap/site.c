@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See site.h. */
+#include "site.h"
+
+#include <crypt.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "auth/users.h"
+#include "base/mem.h"
+#include "imap/ext/list.h"
+#include "imap/settings.h"
+#include "net/tls.h"
+
+static void
+must(enum ts_err err, const char *what)
+{
+	if (err != TS_OK) {
+		fprintf(stderr, "%s: %s\n", what, ts_err_name(err));
+		abort();
+	}
+}
+
+/* A certificate to be shown by nobody: the handshake of a fake stream is none. */
+static void
+write_certificate(FILE *f)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	X509_NAME *name = X509_get_subject_name(cert);
+
+	TS_ASSERT(key != NULL && cert != NULL);
+	X509_NAME_add_entry_by_txt(
+	    name, "CN", MBSTRING_ASC, (const unsigned char *)"mail.example.net", -1, -1, 0);
+	X509_set_issuer_name(cert, name);
+	X509_gmtime_adj(X509_getm_notBefore(cert), 0);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
+	X509_set_pubkey(cert, key);
+	X509_sign(cert, key, EVP_sha256());
+	PEM_write_X509(f, cert);
+	PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+}
+
+static struct tls_slot *
+make_tls(void)
+{
+	char path[] = "/tmp/turnstone-test-XXXXXX";
+	struct tls_slot *slot = tls_slot_new();
+	struct tls_ctx *ctx;
+	FILE *f = fdopen(mkstemp(path), "w");
+
+	TS_ASSERT(f != NULL);
+	write_certificate(f);
+	fclose(f);
+	must(tls_ctx_new(&(struct tls_options){.cert_file = path}, NULL, &ctx), "certificate");
+	unlink(path);
+	tls_slot_set(slot, ctx);
+	tls_ctx_free(&ctx);
+	return slot;
+}
+
+static struct conf *
+make_conf(struct str text)
+{
+	static const struct conf_table *const tables[] = {&imap_conf};
+	struct conf_faults faults = {0};
+	struct conf *conf;
+	enum ts_err err =
+	    conf_parse((struct conf_tables){tables, 1}, text, "test", NULL, &faults, &conf);
+
+	for (size_t i = 0; i < faults.n; i++)
+		fprintf(stderr, "%s\n", faults.text[i]);
+	must(err, "configuration");
+	conf_faults_fini(&faults);
+	return conf;
+}
+
+static int64_t
+fixed_wall(void)
+{
+	return 1767225600; /* 1 Jan 2026 */
+}
+
+struct site *
+site_new(const struct site_options *options)
+{
+	struct site *site = mem_zalloc(sizeof(*site));
+	struct store_options so;
+	char *text = NULL;
+
+	site->disk = engine_mem_disk_new();
+	store_options_default(&so);
+	so.engine = &engine_mem_class;
+	so.engine_options.own = site->disk;
+	so.lanes = options->lanes;
+	so.wall = fixed_wall;
+	must(store_open(&so, &site->store, &text), "store");
+	free(text);
+	site->auth = auth_new(site->store, STR("example.net"));
+	site->loop = loop_new_fake();
+	site->conf = make_conf(options->conf);
+	site->server.store = site->store;
+	site->server.auth = site->auth;
+	site->server.workers = work_pool_new(0);
+	site->server.loop_count = 1;
+	site->server.loops = &site->il;
+	if (options->starttls)
+		site->server.tls = make_tls();
+	imap_registry_build(&site->server.reg, imap_all_extensions, imap_all_extensions_count);
+	imap_loop_init(&site->il, &site->server, 0, site->loop, site->conf);
+	return site;
+}
+
+void
+site_run(struct site *site)
+{
+	loop_fake_run(site->loop);
+	for (unsigned i = 0; i < SITE_CLIENTS; i++)
+		if (site->clients[i].fake != NULL && stream_fake_ended(site->clients[i].fake, NULL))
+			site->clients[i].conn = NULL;
+}
+
+void
+site_disconnect(struct site *site, unsigned i)
+{
+	stream_fake_free(&site->clients[i].fake);
+	site->clients[i].conn = NULL;
+	site_run(site);
+}
+
+void
+site_free(struct site **sp)
+{
+	struct site *site = *sp;
+
+	*sp = NULL;
+	for (unsigned i = 0; i < SITE_CLIENTS; i++)
+		site_disconnect(site, i);
+	/* What was still on its way in a lane or a job. */
+	for (unsigned i = 0; i < 1000 && site->il.stats.conns > 0; i++) {
+		usleep(1000);
+		site_run(site);
+	}
+	imap_loop_fini(&site->il);
+	store_close(&site->store);
+	loop_fake_run(site->loop);
+	work_pool_free(&site->server.workers);
+	tls_slot_free(&site->server.tls);
+	auth_free(&site->auth);
+	conf_unref(&site->conf);
+	loop_free(&site->loop);
+	engine_mem_disk_free(&site->disk);
+	mem_free(site);
+}
+
+void
+site_user(
+    struct site *site, const char *name, const char *password, const char *acts_for, bool admin)
+{
+	struct crypt_data *data = mem_zalloc(sizeof(*data));
+	struct str pattern = str_of(acts_for);
+	const char *why = NULL;
+	struct auth_user_spec spec = {
+	    .name = str_of(name),
+	    .acts_for = &pattern,
+	    .acts_for_count = acts_for != NULL ? 1 : 0,
+	    .admin = admin,
+	};
+
+	spec.hash = str_of(crypt_r(password, "$5$rounds=1000$turnstone", data));
+	must(auth_users_add(site->auth, &spec, &why), name);
+	mem_free(data);
+}
+
+static struct store_account *
+account_of(struct site *site, const char *user)
+{
+	struct store_account *account;
+	char name[300];
+
+	snprintf(name, sizeof(name), "%s%s", user, strchr(user, '@') != NULL ? "" : "@example.net");
+	must(store_account_load(site->store, str_of(name), true, &account), user);
+	return account;
+}
+
+static struct store_mailbox *
+mailbox_of(struct site *site, struct store_account *account, const char *name)
+{
+	struct store_mailbox *mailbox;
+	struct store_change *change;
+
+	(void)site;
+	if (store_mailbox_load(account, str_of(name), &mailbox) == TS_OK)
+		return mailbox;
+	change = store_change_new(account, STORE_CHANGE_CREATE, NULL, NULL, NULL);
+	change->name = str_of(name);
+	must(store_submit_wait(change), "create");
+	store_change_free(&change);
+	must(store_mailbox_load(account, str_of(name), &mailbox), name);
+	return mailbox;
+}
+
+void
+site_mailbox(struct site *site, const char *user, const char *name)
+{
+	struct store_account *account = account_of(site, user);
+	struct store_mailbox *mailbox;
+
+	mailbox = mailbox_of(site, account, name);
+	store_mailbox_unref(&mailbox);
+	store_account_unref(&account);
+}
+
+static void
+parse_flags(const char *text, struct store_append_item *item, struct str *keywords)
+{
+	static const char *const system[] = {
+	    "\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"};
+	struct str rest = str_of(text), word;
+
+	while (str_split(&rest, ' ', &word)) {
+		unsigned f = 0;
+
+		while (f < 5 && !str_ieq(word, str_of(system[f])))
+			f++;
+		if (f < 5)
+			store_flags_set(&item->flags, f);
+		else if (word.n > 0 && item->keyword_count < 16)
+			keywords[item->keyword_count++] = word;
+	}
+	item->keywords = keywords;
+}
+
+static void
+uploaded(void *arg, enum ts_err err)
+{
+	*(enum ts_err *)arg = err;
+}
+
+void
+site_message(
+    struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes)
+{
+	struct store_account *account = account_of(site, user);
+	struct store_change *change;
+	struct str keywords[16];
+	struct store_append_item item = {.internaldate = fixed_wall()};
+	enum ts_err err = TS_BUG;
+
+	item.upload = store_upload_new(site->store, site->server.workers, site->loop);
+	(void)store_upload_write(item.upload, bytes, NULL, NULL);
+	store_upload_finish(item.upload, uploaded, &err);
+	loop_fake_run(site->loop);
+	must(err, "upload");
+	parse_flags(flags, &item, keywords);
+	change = store_change_new(account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
+	change->mailbox = mailbox_of(site, account, mailbox);
+	change->items = &item;
+	change->item_count = 1;
+	must(store_submit_wait(change), "append");
+	store_mailbox_unref(&change->mailbox);
+	store_change_free(&change);
+	store_account_unref(&account);
+}
+
+void
+site_connect(struct site *site, unsigned i, const char *address, bool tls)
+{
+	struct site_client *c = &site->clients[i];
+
+	TS_ASSERT(c->fake == NULL);
+	c->conn = imap_conn_new(&site->il, str_of(address != NULL ? address : "192.0.2.1"));
+	c->fake = stream_fake_new(site->loop, tls);
+	stream_set_events(stream_fake_stream(c->fake), imap_conn_events(), c->conn);
+	imap_conn_start(c->conn, stream_fake_stream(c->fake), tls);
+	site_run(site);
+}

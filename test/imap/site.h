@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_IMAP_SITE_H
+#define TEST_IMAP_SITE_H
+/*
+ * A whole server in one process for tests: the mem engine, the real store,
+ * real users, the real IMAP engine, on a fake loop with fake streams.  Nothing
+ * happens but inside site_run(), and with lanes 0 in a fixed order.
+ */
+#include "imap/imap.h"
+#include "net/stream_fake.h"
+#include "store/engine/mem/mem.h"
+
+#define SITE_CLIENTS 10
+
+struct site_client {
+	struct stream_fake *fake;
+	struct imap_conn *conn; /* NULL after its end */
+};
+
+struct site {
+	struct engine_mem_disk *disk;
+	struct store *store;
+	struct auth *auth;
+	struct loop *loop;
+	struct conf *conf;
+	struct imap_server server;
+	struct imap_loop il;
+	struct site_client clients[SITE_CLIENTS];
+};
+
+struct site_options {
+	struct str conf; /* text of a configuration file */
+	unsigned lanes;
+	bool starttls; /* offered; the handshake is a fake one */
+};
+
+struct site *site_new(const struct site_options *options);
+/* Ends all clients first. */
+void site_free(struct site **site);
+
+/* A user with one cheap verifier.  acts_for: a pattern, or NULL. */
+void site_user(
+    struct site *site, const char *name, const char *password, const char *acts_for, bool admin);
+/* Adds a message; the account and the mailbox are made when missing.  flags: "\Seen work". */
+void site_message(
+    struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes);
+void site_mailbox(struct site *site, const char *user, const char *mailbox);
+/* Connects client i; address NULL: 192.0.2.1. */
+void site_connect(struct site *site, unsigned i, const char *address, bool tls);
+/* Runs until nothing is to be done. */
+void site_run(struct site *site);
+/* The connection of client i is gone (and freed). */
+void site_disconnect(struct site *site, unsigned i);
+#endif
