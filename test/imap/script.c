@@ -8,9 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "wire/out.h"
 
 #define CAPTURES 32
 #define GROUP 64
@@ -134,12 +134,6 @@ match(struct script *s, struct str pattern, struct str text)
 
 /* ---- what a client sends */
 
-static void
-put_base64(struct buf *out, struct str bytes)
-{
-	wire_out_base64(out, bytes);
-}
-
 static const char *
 expand_call(struct buf *out, const char *p, const char *end)
 {
@@ -152,7 +146,7 @@ expand_call(struct buf *out, const char *p, const char *end)
 		return NULL;
 	for (; from < close; from++)
 		buf_putc(&raw, plain && *from == ',' ? '\0' : *from);
-	put_base64(out, buf_as_str(&raw));
+	base64_encode(buf_as_str(&raw), out);
 	buf_fini(&raw);
 	return close + 1;
 }

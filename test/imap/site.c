@@ -173,7 +173,7 @@ site_user(
 	    .admin = admin,
 	};
 
-	spec.hash = str_of(crypt_r(password, "$5$rounds=1000$turnstone", data));
+	spec.hash = str_of(crypt_r(password, "$6$rounds=1000$turnstone$", data));
 	must(auth_users_add(site->auth, &spec, &why), name);
 	mem_free(data);
 }
