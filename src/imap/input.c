@@ -122,6 +122,7 @@ start_command(struct imap_conn *conn, struct str bytes, size_t end)
 	cmd->segment_last = true;
 	secret = cmd->def != NULL && (cmd->def->traits & IMAP_TRAIT_SECRET) != 0;
 	conn->frame = (struct wire_frame){0};
+	conn->bytes_in += end; /* before it runs: the login that it ends or begins has them */
 	cmd_run(cmd);
 	if (secret)
 		wipe((struct str){bytes.p, end});
@@ -271,6 +272,7 @@ skip(struct imap_conn *conn, struct str bytes)
 	bool done;
 	size_t n = wire_frame_skip(&conn->frame, bytes, &done);
 
+	conn->bytes_in += n;
 	if (done) {
 		conn->frame = (struct wire_frame){0};
 		conn->input = CONN_COMMAND;
@@ -285,6 +287,7 @@ stream_bytes(struct imap_conn *conn, struct str bytes)
 	size_t n = bytes.n < conn->stream_left ? bytes.n : (size_t)conn->stream_left;
 
 	conn->stream_left -= n;
+	conn->bytes_in += n;
 	if (n > 0 && conn->input == CONN_STREAM)
 		conn->cmd->sink(conn->cmd, (struct str){bytes.p, n});
 	return n;
@@ -310,6 +313,7 @@ line_done(struct imap_conn *conn, struct str bytes, size_t end)
 	bool secret = (cmd->def->traits & IMAP_TRAIT_SECRET) != 0;
 
 	conn->frame = (struct wire_frame){0};
+	conn->bytes_in += end;
 	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
 	cmd->line(cmd, line);
@@ -355,6 +359,7 @@ frame(struct imap_conn *conn, struct str bytes)
 			size_t end = f->end;
 
 			conn->frame = (struct wire_frame){0};
+			conn->bytes_in += end;
 			feed(cmd, bytes, end, true);
 			conn->segment_at = 0;
 			return end;
@@ -397,6 +402,7 @@ one(struct imap_conn *conn, struct str bytes, bool *more_r)
 	if (conn->drop > 0) {
 		n = conn->drop;
 		conn->drop = 0;
+		conn->bytes_in += n;
 		return n;
 	}
 	switch ((enum conn_input)conn->input) {
@@ -444,7 +450,6 @@ conn_data(void *arg, struct str in)
 		}
 	}
 	conn->in_data = false;
-	conn->bytes_in += used;
 	if (!conn->closing) {
 		conn_set_timer(conn);
 		conn_input_update(conn);

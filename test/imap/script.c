@@ -235,7 +235,7 @@ static bool setup_line(struct script *s, struct str verb, struct str args);
 static bool
 need_site(struct script *s)
 {
-	struct str rest, line, verb;
+	struct str rest, line, verb, script = s->rest;
 
 	if (s->site != NULL)
 		return true;
@@ -251,6 +251,7 @@ need_site(struct script *s)
 			return false;
 		rest = s->rest;
 	}
+	s->rest = script;
 	return true;
 }
 

@@ -204,7 +204,7 @@ append_submit(struct imap_cmd *cmd)
 		return cmd_err(cmd, ap->open.err);
 	change = store_change_new(
 	    imap_login(cmd->conn)->account, STORE_CHANGE_APPEND, cmd->conn->il->loop, NULL, NULL);
-	change->mailbox = store_mailbox_ref(ap->open.mailbox);
+	change->mailbox = ap->open.mailbox;
 	change->items = arena_array(change->arena, ap->count, sizeof(*change->items));
 	change->item_count = ap->count;
 	for (struct item *i = ap->first; i != NULL; i = i->next, n++) {

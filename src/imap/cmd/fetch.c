@@ -275,7 +275,7 @@ cmd_fetch(struct imap_cmd *cmd)
 	}
 	change = store_change_new(
 	    imap_login(cmd->conn)->account, STORE_CHANGE_FLAGS, cmd->conn->il->loop, NULL, NULL);
-	change->mailbox = store_mailbox_ref(box->mailbox);
+	change->mailbox = box->mailbox;
 	change->uids = unseen;
 	change->mode = STORE_FLAGS_ADD;
 	store_flags_set(&change->flags, STORE_SEEN);

@@ -128,7 +128,7 @@ cmd_store(struct imap_cmd *cmd)
 	if (roaring_bitmap_is_empty(s->uids))
 		return cmd_ok(cmd, "Nothing to store");
 	change = change_of(cmd, STORE_CHANGE_FLAGS);
-	change->mailbox = store_mailbox_ref(box->mailbox);
+	change->mailbox = box->mailbox;
 	change->uids = roaring_bitmap_copy(s->uids);
 	change->mode = modes[s->args.op];
 	change->flags = imap_flags_of(&s->args.flags);
@@ -211,8 +211,8 @@ copy_opened(struct imap_cmd *cmd)
 	if (roaring_bitmap_is_empty(c->uids))
 		return cmd_ok(cmd, "None of the messages is there");
 	change = change_of(cmd, c->move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY);
-	change->source = store_mailbox_ref(box->mailbox);
-	change->mailbox = store_mailbox_ref(c->open.mailbox);
+	change->source = box->mailbox;
+	change->mailbox = c->open.mailbox;
 	change->uids = roaring_bitmap_copy(c->uids);
 	return cmd_change(cmd, change, &done);
 }
@@ -280,7 +280,7 @@ cmd_expunge(struct imap_cmd *cmd)
 		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
 	}
 	change = change_of(cmd, STORE_CHANGE_EXPUNGE);
-	change->mailbox = store_mailbox_ref(box->mailbox);
+	change->mailbox = box->mailbox;
 	change->uids = uids;
 	return cmd_change(cmd, change, &done);
 }

@@ -157,7 +157,7 @@ cmd_close(struct imap_cmd *cmd)
 	}
 	change = store_change_new(
 	    imap_login(cmd->conn)->account, STORE_CHANGE_EXPUNGE, cmd->conn->il->loop, NULL, NULL);
-	change->mailbox = store_mailbox_ref(box->mailbox);
+	change->mailbox = box->mailbox;
 	change->uids = roaring_bitmap_copy(box->uids);
 	return cmd_change(cmd, change, &expunged);
 }
