@@ -129,7 +129,7 @@ def mbsyncrc(demo, tmp_path, user):
     maildir.mkdir(exist_ok=True)
     rc = tmp_path / "mbsyncrc"
     rc.write_text(f"""IMAPAccount t
-Host 127.0.0.1
+Host localhost
 Port {demo.imaps}
 User {user}
 Pass {demo.password(user)}
@@ -247,7 +247,7 @@ localfolders = {maildir}
 
 [Repository far]
 type = IMAP
-remotehost = 127.0.0.1
+remotehost = localhost
 remoteport = {demo.imaps}
 remoteuser = bob
 remotepass = {demo.password('bob')}

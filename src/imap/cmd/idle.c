@@ -52,7 +52,7 @@ static const struct imap_cmd_def cmds[] = {
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "IDLE", .states = IMAP_LOGGED_IN},
+    {.word = "IDLE", .states = IMAP_ANY},
     {.word = NULL},
 };
 

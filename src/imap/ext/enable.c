@@ -62,7 +62,7 @@ static const struct imap_cmd_def cmds[] = {
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "ENABLE", .states = IMAP_LOGGED_IN},
+    {.word = "ENABLE", .states = IMAP_ANY},
     {.word = NULL},
 };
 
