@@ -104,7 +104,8 @@ put_date(int64_t when, int16_t zone, struct buf *out)
 static void
 put_id(const struct pick *p, unsigned place, struct buf *out)
 {
-	buf_printf(out, "<%.3s.%u.%u.%s@" DOMAIN ">", p->folder->name, p->thread, place, p->user);
+	buf_printf(out, "<%zu.%u.%u.%s@" DOMAIN ">", (size_t)(p->folder - demo_folders), p->thread,
+	    place, p->user);
 }
 
 static void
