@@ -777,6 +777,7 @@ static int
 run(struct server *server, const sigset_t *set)
 {
 	int code = APP_FAILED;
+	bool ready;
 
 	if (!server_make(server)) {
 		server_fini(server);
@@ -784,7 +785,11 @@ run(struct server *server, const sigset_t *set)
 	}
 	make_imap(server);
 	start_threads(server);
-	if (start_control(server) && announce(server)) {
+	/* From here on the control thread could take another configuration. */
+	pthread_mutex_lock(&server->reload);
+	ready = start_control(server) && announce(server);
+	pthread_mutex_unlock(&server->reload);
+	if (ready) {
 		sd_notifyf(0, "READY=1\nMAINPID=%d", (int)getpid());
 		log_msg(
 		    LOG_INFO, NULL, "ready (version %s, process %d)", APP_VERSION, (int)getpid());
