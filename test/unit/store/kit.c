@@ -23,7 +23,11 @@ open_store(struct kit *kit)
 {
 	char *text = NULL;
 
-	kit->opt.engine_options.own = kit->disk;
+	if (kit->path[0] != 0)
+		kit->opt.engine_options.path = kit->path;
+	else
+		kit->opt.engine_options.own = kit->disk;
+
 	enum ts_err err = store_open(&kit->opt, &kit->store, &text);
 
 	if (text != NULL)
@@ -38,17 +42,22 @@ void
 kit_open(struct kit *kit, unsigned lanes)
 {
 	unsigned fold = kit->opt.fold_after;
+	const struct engine_class *engine = kit->opt.engine;
 	uint64_t threshold = kit->opt.blob_threshold;
 
 	store_options_default(&kit->opt);
-	kit->opt.engine = &engine_mem_class;
+	kit->opt.engine = engine != NULL ? engine : &engine_mem_class;
 	kit->opt.lanes = lanes;
 	kit->opt.wall = wall;
 	if (fold > 0)
 		kit->opt.fold_after = fold;
 	if (threshold > 0)
 		kit->opt.blob_threshold = threshold;
-	if (kit->disk == NULL)
+	if (engine != NULL) {
+		strcpy(kit->path, "/tmp/test-store-XXXXXX");
+		assert_non_null(mkdtemp(kit->path));
+		kit->opt.engine_options.free_space_mark = 0;
+	} else if (kit->disk == NULL)
 		kit->disk = engine_mem_disk_new();
 	kit->loop = loop_new_fake();
 	kit->pool = work_pool_new(0);
@@ -98,7 +107,15 @@ void
 kit_close(struct kit *kit)
 {
 	kit_shut(kit);
-	engine_mem_disk_free(&kit->disk);
+	if (kit->disk != NULL)
+		engine_mem_disk_free(&kit->disk);
+	if (kit->path[0] != 0) {
+		char command[64];
+
+		/* The name is our own, made of letters and digits. */
+		(void)snprintf(command, sizeof command, "rm -r %s", kit->path);
+		assert_int_equal(system(command), 0);
+	}
 }
 
 struct store_mailbox *

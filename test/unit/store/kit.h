@@ -11,7 +11,8 @@
 #include "store/store.h"
 
 struct kit {
-	struct engine_mem_disk *disk;
+	struct engine_mem_disk *disk; /* NULL on another engine */
+	char path[32];                /* of another engine; removed at the end */
 	struct store_options opt;
 	struct store *store;
 	struct loop *loop;
@@ -20,7 +21,8 @@ struct kit {
 	struct store_mailbox *inbox;
 };
 
-/* Opens a store with account "ada" on a new disk; lanes 0: everything on a fake loop. */
+/* Opens a store with account "ada" on a new disk; lanes 0: everything on a fake loop.  Of kit->opt
+ * engine, fold_after and blob_threshold may be set before. */
 void kit_open(struct kit *kit, unsigned lanes);
 /* The same on an image of the disk, or another one (taken). */
 void kit_crash(struct kit *kit);

@@ -19,6 +19,7 @@
 #include "kit.h"
 
 #include "base/mem.h"
+#include "store/engine/rocks/rocks.h"
 
 #define BOXES 4
 #define KEYWORDS 4
@@ -225,7 +226,10 @@ compare(struct world *w, bool failed)
 	show_model(&w->model, &before);
 	show_model(&w->after, &after);
 	show_store(w, &real);
-	show_image(w, &image);
+	if (w->kit.disk != NULL)
+		show_image(w, &image);
+	else
+		buf_str(&image, buf_as_str(&real));
 	if (failed && strcmp(buf_cstr(&real), buf_cstr(&before)) == 0) {
 		assert_string_equal(buf_cstr(&image), buf_cstr(&before));
 	} else {
@@ -481,12 +485,12 @@ step(struct world *w, bool faults)
 	enum ts_err bad = rnd(w, 3) == 0 ? TS_FULL : TS_UNKNOWN;
 
 	if (fault)
-		engine_mem_fail(
-		    w->kit.disk, ENGINE_MEM_COMMIT, 1 + rnd(w, 3) / 2, bad, rnd(w, 2) != 0);
+		engine_mem_fail(w->kit.disk, ENGINE_MEM_COMMIT, 1 + rnd(w, 3), bad, rnd(w, 2) != 0);
 
 	enum ts_err err = kit_run(&w->kit, &c);
 
-	engine_mem_fail(w->kit.disk, ENGINE_MEM_COMMIT, 0, TS_OK, false);
+	if (w->kit.disk != NULL)
+		engine_mem_fail(w->kit.disk, ENGINE_MEM_COMMIT, 0, TS_OK, false);
 	if (err == want) {
 		fault = false;
 	} else {
@@ -510,13 +514,14 @@ reopen_bob(struct world *w)
 }
 
 static void
-run_model(unsigned seed, unsigned steps, bool faults)
+run_model(unsigned seed, unsigned steps, bool faults, const struct engine_class *engine)
 {
 	struct world *w = mem_zalloc(sizeof *w);
 
 	print_message("seed %u\n", seed);
 	w->seed = seed;
 	w->next_id = 60;
+	w->kit.opt.engine = engine;
 	w->kit.opt.fold_after = 7;
 	w->kit.opt.blob_threshold = 200;
 	kit_open(&w->kit, 0);
@@ -526,7 +531,10 @@ run_model(unsigned seed, unsigned steps, bool faults)
 		step(w, faults);
 		if (rnd(w, 40) == 0) {
 			store_account_unref(&w->bob);
-			kit_crash(&w->kit);
+			if (w->kit.disk != NULL)
+				kit_crash(&w->kit);
+			else
+				kit_reopen(&w->kit);
 			reopen_bob(w);
 			w->crashes++;
 		}
@@ -552,14 +560,21 @@ static void
 without_faults(void **state)
 {
 	(void)state;
-	run_model(new_seed(), 400, false);
+	run_model(new_seed(), 400, false, NULL);
 }
 
 static void
 with_faults(void **state)
 {
 	(void)state;
-	run_model(new_seed() + 1, 400, true);
+	run_model(new_seed() + 1, 400, true, NULL);
+}
+
+static void
+on_rocks(void **state)
+{
+	(void)state;
+	run_model(new_seed() + 2, 200, false, &engine_rocks_class);
 }
 
 int
@@ -568,6 +583,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(without_faults),
 	    cmocka_unit_test(with_faults),
+	    cmocka_unit_test(on_rocks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
