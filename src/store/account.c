@@ -767,8 +767,10 @@ account_evict(struct store *store)
 	each_account(store, find_idle, &idles);
 	if (idles.bytes > store->opt.state_budget) {
 		qsort(idles.one, idles.count, sizeof *idles.one, idle_order);
-		for (size_t i = 0; i < idles.count && idles.bytes - gone > store->opt.state_budget;
-		     i++) {
+		/* A little below the budget, so that the next load does not come here again. */
+		uint64_t keep = store->opt.state_budget - store->opt.state_budget / 8;
+
+		for (size_t i = 0; i < idles.count && idles.bytes - gone > keep; i++) {
 			gone += idles.one[i].bytes;
 			idles.before = idles.one[i].used;
 		}

@@ -130,6 +130,15 @@ take(struct store_change *c)
 	atomic_fetch_add(&priv->store->pending, 1);
 }
 
+/* The lane of what is changed, whatever account the asker named. */
+static struct lane *
+lane_for(const struct store_change *c)
+{
+	const struct store_account *a = c->mailbox != NULL ? c->mailbox->account : c->account;
+
+	return lane_of(c->priv->store, a != NULL ? a->id : 0);
+}
+
 static void
 send(struct store_change *c)
 {
@@ -139,7 +148,7 @@ send(struct store_change *c)
 	    c->mailbox != NULL && c->source->account != c->mailbox->account)
 		cross_submit(c);
 	else
-		lane_enqueue(lane_of(priv->store, c->account != NULL ? c->account->id : 0), priv);
+		lane_enqueue(lane_for(c), priv);
 }
 
 /* lanes 0: the change runs inside a task, with whatever else waits by then. */

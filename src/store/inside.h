@@ -84,6 +84,7 @@ struct store {
 	pthread_mutex_t transfers; /* copies and moves between accounts that are under way */
 	struct link transfer_list;
 	_Atomic uint64_t generation; /* how often the engine was reopened */
+	_Atomic uint64_t evicted_at; /* clock_mono_ms */
 
 	_Atomic uint64_t state_bytes, accounts_loaded, mailboxes_loaded, watches, pending;
 	_Atomic uint64_t changes, batches, batch_max;

@@ -366,6 +366,19 @@ load(struct store_account *account, struct store_mailbox *mb)
 	return TS_OK;
 }
 
+/* Looking through all accounts takes milliseconds when there are many: once a second. */
+static void
+ask_for_eviction(struct store *store)
+{
+	uint64_t now = clock_mono_ms(), last = atomic_load(&store->evicted_at);
+
+	if (atomic_load(&store->state_bytes) <= store->opt.state_budget ||
+	    (last != 0 && now < last + 1000))
+		return;
+	if (atomic_compare_exchange_strong(&store->evicted_at, &last, now))
+		background_wake(store, BG_EVICT);
+}
+
 enum ts_err
 store_mailbox_load(struct store_account *account, struct str name, struct store_mailbox **mailbox_r)
 {
@@ -389,8 +402,7 @@ store_mailbox_load(struct store_account *account, struct str name, struct store_
 			store_mailbox_unref(&mb);
 	}
 	pthread_mutex_unlock(&account->load);
-	if (atomic_load(&account->store->state_bytes) > account->store->opt.state_budget)
-		background_wake(account->store, BG_EVICT);
+	ask_for_eviction(account->store);
 	return err;
 }
 
