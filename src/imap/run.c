@@ -55,6 +55,7 @@ cmd_free(struct imap_conn *conn)
 	loop_timer_clear(&conn->cmd->timer);
 	store_change_free(&conn->cmd->change);
 	conn->cmd = NULL;
+	conn->segment_at = 0;
 	arena_free(&a);
 }
 

@@ -615,6 +615,10 @@ client_directive(struct script *s, struct str verb, struct str args)
 		buf_fini(stream_fake_output(s->site->clients[i].fake));
 		return true;
 	}
+	if (str_eq(verb, STR("forget"))) {
+		site_disconnect(s->site, i);
+		return true;
+	}
 	if (str_eq(verb, STR("close")))
 		stream_fake_end(s->site->clients[i].fake);
 	else if (str_eq(verb, STR("break")))

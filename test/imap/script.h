@@ -27,6 +27,7 @@
  *	drain          drops what has come
  *	closed         the server has closed the connection
  *	close, break   the client does; "break" with a reset
+ *	forget         the client's connection goes; its number may be used anew
  *	segment N      from now on input arrives in pieces of N bytes (0: as sent)
  *	window N|all   the client takes N more bytes of output
  * with C2:, S2:, "silent 2", … for other clients.

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * usage: test_reset FOLDER [SEED]
+ *
+ * Proof that UNAUTHENTICATE leaves nothing of a user behind (RFC 8437 section
+ * 3).  FOLDER holds dirtying scripts, NAME.imt; each extension that keeps a
+ * slot in the login or the box must have one, and the slot must be dirty when
+ * it has run.  For a long probe S and many P (each script, each ordered pair,
+ * random mixes) what the server answers to S on a fresh connection must equal
+ * what it answers after (P; UNAUTHENTICATE), S sent afterwards or in the same
+ * segment.  In between no login, box, command, watch or change is alive, and
+ * the struct of the connection equals a fresh one apart from what is meant to
+ * stay: identity, ID, statistics.
+ */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "imap/ext/list.h"
+#include "imap/settings.h"
+#include "script.h"
+
+#define SCRIPTS 64
+#define MIXES 60
+#define MIX_LENGTH 8
+
+static struct {
+	char name[64];
+	struct buf text;
+} scripts[SCRIPTS];
+static size_t script_count;
+static struct buf probe;
+static unsigned failed;
+
+static void
+die(const char *who, const char *what)
+{
+	fprintf(stderr, "%s: %s\n", who, what);
+	exit(1);
+}
+
+static void
+read_file(const char *folder, const char *name, struct buf *text)
+{
+	char path[512];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	f = fopen(path, "r");
+	if (f == NULL)
+		die(path, "cannot be read");
+	do {
+		n = fread(buf_room(text, 4096), 1, 4096, f);
+		text->n += n;
+	} while (n > 0);
+	fclose(f);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void
+load(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	char *names[SCRIPTS];
+	struct dirent *e;
+
+	if (dir == NULL)
+		die(folder, "no such folder");
+	while ((e = readdir(dir)) != NULL)
+		if (str_has_suffix(str_of(e->d_name), STR(".imt"))) {
+			if (script_count == SCRIPTS)
+				die(folder, "too many scripts");
+			names[script_count++] = mem_strdup(e->d_name);
+		}
+	closedir(dir);
+	qsort(names, script_count, sizeof(*names), by_name);
+	for (size_t i = 0; i < script_count; i++) {
+		snprintf(scripts[i].name, sizeof(scripts[i].name), "%.*s",
+		    (int)strlen(names[i]) - 4, names[i]);
+		read_file(folder, names[i], &scripts[i].text);
+		mem_free(names[i]);
+	}
+	read_file(folder, "probe.txt", &probe);
+}
+
+static const struct imap_ext *
+ext_of(const char *name)
+{
+	for (size_t i = 0; i < imap_all_extensions_count; i++)
+		if (strcmp(imap_all_extensions[i]->name, name) == 0)
+			return imap_all_extensions[i];
+	return NULL;
+}
+
+static void
+check_scripts(void)
+{
+	for (size_t i = 0; i < imap_all_extensions_count; i++) {
+		const struct imap_ext *e = imap_all_extensions[i];
+		size_t k = 0;
+
+		while (k < script_count && strcmp(scripts[k].name, e->name) != 0)
+			k++;
+		if (k == script_count && (e->login_size > 0 || e->box_size > 0))
+			die(e->name, "keeps a slot, but has no script in test/reset");
+	}
+}
+
+static struct site *
+make_site(void)
+{
+	static const char message[] = "Subject: a message\r\n\r\nIts text.\r\n";
+	struct site *site = site_new(&(struct site_options){
+	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n")});
+	struct str m = {message, sizeof(message) - 1};
+
+	site_user(site, "alice", "secret", NULL, false);
+	site_user(site, "bob", "hidden", NULL, false);
+	site_user(site, "gateway", "key", "*", true);
+	site_mailbox(site, "alice", "Work");
+	site_mailbox(site, "bob", "Entw\xc3\xbcrfe");
+	for (unsigned i = 0; i < 3; i++) {
+		site_message(site, "alice", "INBOX", "\\Flagged word", m);
+		site_message(site, "bob", "INBOX", i == 1 ? "\\Seen" : "", m);
+	}
+	return site;
+}
+
+static bool
+all_zero(const unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != 0)
+			return false;
+	return true;
+}
+
+static void
+check_dirty(const struct imap_conn *conn, const char *name)
+{
+	const struct imap_ext *e = ext_of(name);
+
+	if (e != NULL && e->login_size > 0 && all_zero(imap_login_slot(conn, e), e->login_size))
+		die(name, "its script leaves the login's slot clean");
+	if (e != NULL && e->box_size > 0 &&
+	    (imap_box(conn) == NULL || all_zero(imap_box_slot(conn, e), e->box_size)))
+		die(name, "its script leaves the box's slot clean");
+}
+
+/* What may differ between two connections, or stays by intention, is cut away. */
+static struct imap_conn
+essence(const struct imap_conn *conn)
+{
+	struct imap_conn c;
+
+	memcpy(&c, conn, sizeof(c));
+	c.arena = NULL;
+	c.stream = NULL;
+	memset(&c.link, 0, sizeof(c.link));
+	c.id = 0;
+	c.address = STR_NONE;
+	c.turn = NULL;
+	memset(&c.timer, 0, sizeof(c.timer));
+	c.login_deadline = 0;
+	c.id_arena = NULL;
+	c.id_name = STR_NONE;
+	c.had_turn = false;
+	c.failed_logins = 0;
+	c.commands = c.bytes_in = c.bytes_out = 0;
+	return c;
+}
+
+static void
+check_clean(struct site *site, const char *who)
+{
+	const struct arena_pool *pool = &site->il.pool;
+	struct imap_conn fresh, used;
+	struct store_stats stats;
+
+	if (imap_login(site->clients[1].conn) != NULL)
+		die(who, "the login is there");
+	if (pool->live_arenas[ARENA_LOGIN] != 0 || pool->live_arenas[ARENA_BOX] != 0 ||
+	    pool->live_arenas[ARENA_CMD] != 0 || pool->live_arenas[ARENA_TURN] != 1 ||
+	    pool->live_cleanups[ARENA_LOGIN] != 0 || pool->live_cleanups[ARENA_BOX] != 0 ||
+	    pool->live_cleanups[ARENA_CMD] != 0 || pool->live_cleanups[ARENA_TURN] != 0)
+		die(who, "something of the login is alive");
+	store_stats(site->store, &stats);
+	if (stats.watches != 0 || stats.changes_pending != 0)
+		die(who, "a watch or a change is alive");
+	used = essence(site->clients[1].conn);
+	site_connect(site, 9, NULL, false);
+	fresh = essence(site->clients[9].conn);
+	site_disconnect(site, 9);
+	if (memcmp(&fresh, &used, sizeof(fresh)) != 0)
+		die(who, "the connection's struct differs from a fresh one");
+}
+
+/* Removes all up to the line that answers `tag`. */
+static void
+cut_to(struct buf *out, const char *tag)
+{
+	const char *at = str_find(buf_as_str(out), str_of(tag));
+	const char *nl = at != NULL ? memchr(at, '\n', (size_t)(out->p + out->n - at)) : NULL;
+
+	if (nl == NULL)
+		die(tag, "no such reply");
+	buf_consume(out, (size_t)(nl + 1 - out->p));
+}
+
+static struct buf
+take(struct site *site)
+{
+	struct buf *out = stream_fake_output(site->clients[1].fake), got = *out;
+
+	*out = (struct buf){0};
+	return got;
+}
+
+static void
+lines(struct script *s, const char *who, const char *text)
+{
+	if (!script_lines(s, str_of(text)))
+		die(who, "the script does not do what it says");
+}
+
+/* The transcript of the probe; p: indexes of scripts to be run before. */
+static struct buf
+run(const size_t *p, size_t n, bool pipelined, const char *who)
+{
+	struct site *site = make_site();
+	struct script *s = script_new(who, site);
+	struct buf got;
+
+	lines(s, who, "S~ * OK %*\n");
+	if (n > 0)
+		lines(s, who, "C: d0 AUTHENTICATE PLAIN %plain(alice,gateway,key)\nS~ d0 OK %*\n");
+	for (size_t i = 0; i < n; i++) {
+		if (!script_lines(s, buf_as_str(&scripts[p[i]].text)))
+			die(scripts[p[i]].name, "the script does not do what it says");
+		check_dirty(site->clients[1].conn, scripts[p[i]].name);
+	}
+	if (n > 0 && !pipelined) {
+		lines(s, who, "drain\nC: u0 UNAUTHENTICATE\nS~ u0 OK %*\nsilent\n");
+		check_clean(site, who);
+	} else if (n > 0)
+		lines(s, who, "drain\nC: u0 UNAUTHENTICATE");
+	if (!script_lines(s, buf_as_str(&probe)))
+		die("probe.txt", "the script does not do what it says");
+	got = take(site);
+	if (n > 0 && pipelined)
+		cut_to(&got, "u0 OK");
+	script_free(&s);
+	site_free(&site);
+	return got;
+}
+
+static void
+compare(const struct buf *want, const size_t *p, size_t n, bool pipelined)
+{
+	struct buf who = {0}, got;
+
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&who, "%s%s", i > 0 ? " " : "", scripts[p[i]].name);
+	got = run(p, n, pipelined, buf_cstr(&who));
+	if (!str_eq(buf_as_str(want), buf_as_str(&got))) {
+		fprintf(stderr, "after: %s\nwant:\n%.*s\ngot:\n%.*s\n", buf_cstr(&who),
+		    STR_ARG(buf_as_str(want)), STR_ARG(buf_as_str(&got)));
+		failed++;
+	}
+	buf_fini(&got);
+	buf_fini(&who);
+}
+
+static void
+quiet(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)arg;
+	if (level >= LOG_ERROR)
+		fprintf(stderr, "%s %s\n", context != NULL ? context : "-", text);
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned seed = argc > 2 ? (unsigned)atoi(argv[2]) : (unsigned)time(NULL);
+	unsigned state = seed, count = 0;
+	struct buf want;
+
+	log_set_sink(quiet, NULL);
+	load(argc > 1 ? argv[1] : "test/reset");
+	check_scripts();
+	want = run(NULL, 0, false, "fresh");
+	if (str_find(buf_as_str(&want), STR("p29 OK")) == NULL)
+		die("probe.txt", "does not come to its end");
+	for (size_t i = 0; i < script_count; i++)
+		for (unsigned piped = 0; piped < 2; piped++, count++)
+			compare(&want, &i, 1, piped);
+	for (size_t i = 0; i < script_count; i++)
+		for (size_t k = 0; k < script_count; k++, count++)
+			compare(&want, (size_t[]){i, k}, 2, (i + k) % 2);
+	for (unsigned m = 0; m < MIXES; m++, count++) {
+		size_t p[MIX_LENGTH];
+
+		for (size_t i = 0; i < MIX_LENGTH; i++)
+			p[i] = (size_t)rand_r(&state) % script_count;
+		compare(&want, p, MIX_LENGTH, m % 2);
+	}
+	printf("seed %u: %u passed, %u failed\n", seed, count - failed, failed);
+	buf_fini(&want);
+	buf_fini(&probe);
+	for (size_t i = 0; i < script_count; i++)
+		buf_fini(&scripts[i].text);
+	return failed != 0;
+}
