@@ -30,11 +30,11 @@ login_free(struct imap_conn *conn)
 		return;
 	imap_box_free(conn);
 	imap_log(conn, LOG_INFO,
-	    "logout authcid=%.*s commands=%llu bytes_in=%llu bytes_out=%llu seconds=%.3f",
+	    "logout authcid=%.*s commands=%llu bytes_in=%llu bytes_out=%llu ms=%llu",
 	    STR_ARG(login->authcid), (unsigned long long)(conn->commands - login->commands),
 	    (unsigned long long)(conn->bytes_in - login->bytes_in),
 	    (unsigned long long)(conn->bytes_out - login->bytes_out),
-	    (double)(loop_now(conn->il->loop) - login->since_ms) / 1000);
+	    (unsigned long long)(loop_now(conn->il->loop) - login->since_ms));
 	a = login->arena;
 	conn->turn->login = NULL;
 	arena_free(&a);

@@ -255,11 +255,14 @@ wire_out_flags(
 static void
 put_text(struct buf *b, struct str text)
 {
+	char *to = buf_room(b, text.n);
+
 	for (size_t i = 0; i < text.n; i++) {
 		char c = text.p[i];
 
-		buf_putc(b, c == '\r' || c == '\n' || c == '\0' ? '?' : c);
+		to[i] = c == '\r' || c == '\n' || c == '\0' ? '?' : c;
 	}
+	b->n += text.n;
 }
 
 void
