@@ -329,11 +329,13 @@ put_copies(struct batch *b, struct store_mailbox *target, const struct gathered 
 	for (size_t i = 0; i < g->count; i++) {
 		struct store_message m = g->message[i];
 		size_t from = i > 0 ? g->end[i - 1] : 0;
-		struct str summary = {g->summaries.p + from, g->end[i] - from};
+		struct str summary = g->end[i] > from
+		                         ? (struct str){g->summaries.p + from, g->end[i] - from}
+		                         : STR_NONE;
 
 		m.flags = mapped(&g->message[i].flags, map);
 		m.savedate = store_wall(b->lane->store);
-		delta_message(&cd, &m, summary.n > 0 ? summary : STR_NONE);
+		delta_message(&cd, &m, summary);
 		pairs[i] = (struct store_uid_pair){g->message[i].uid, m.uid};
 	}
 	delta_commit(&cd);
