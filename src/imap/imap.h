@@ -134,7 +134,7 @@ enum imap_next cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *te
 enum imap_next cmd_no(
     struct imap_cmd *cmd, const char *code, const char *text); /* code may be NULL */
 enum imap_next cmd_bad(struct imap_cmd *cmd, const char *text);
-/* BAD with the cursor's error text. */
+/* BAD with the cursor's error text; NO [CANNOT] for a mailbox name that is none. */
 enum imap_next cmd_bad_syntax(struct imap_cmd *cmd);
 /* The only place that turns a ts_err into NO and a response code (respond.c). */
 enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);

@@ -3,8 +3,10 @@
  * What commands that name a mailbox share: finding it in memory or having it
  * loaded by a worker, and what a new name may look like.
  */
-#include "imap/imap.h"
+#include <unicode/unorm2.h>
+#include <unicode/ustring.h>
 
+#include "imap/imap.h"
 #include "wire/utf7.h"
 
 #define NAME_MAX_BYTES 1000u /* of a whole name; a key of the store stays small */
@@ -54,6 +56,19 @@ imap_flags_of(const struct wire_flags *flags)
 	return f;
 }
 
+/* RFC 9051 section 6.3.4: a name that is not Net-Unicode (RFC 5198: in form C) is refused. */
+static bool
+is_net_unicode(struct str name)
+{
+	UErrorCode err = U_ZERO_ERROR;
+	const UNormalizer2 *nfc = unorm2_getNFCInstance(&err);
+	UChar text[NAME_MAX_BYTES];
+	int32_t n = 0;
+
+	(void)u_strFromUTF8(text, NAME_MAX_BYTES, &n, name.p, (int32_t)name.n, &err);
+	return unorm2_isNormalized(nfc, text, n, &err) && U_SUCCESS(err);
+}
+
 const char *
 imap_name_fault(struct str name)
 {
@@ -66,6 +81,8 @@ imap_name_fault(struct str name)
 		return "The mailbox name is longer than 1000 bytes";
 	if (!wire_name_ok(name))
 		return "The mailbox name holds characters that are not allowed";
+	if (!str_is_ascii(name) && !is_net_unicode(name))
+		return "The mailbox name is not in Unicode's normal form C";
 	/* RFC 9051 section 5.1: "#" begins names of other name spaces. */
 	if (name.p[0] == '#')
 		return "Mailbox names that begin with # are reserved";

@@ -43,6 +43,8 @@ cmd_bad(struct imap_cmd *cmd, const char *text)
 enum imap_next
 cmd_bad_syntax(struct imap_cmd *cmd)
 {
+	if (cmd->in.impossible) /* RFC 5530 section 3: CANNOT */
+		return cmd_no(cmd, "CANNOT", cmd->in.error);
 	return cmd_bad(cmd, cmd->in.error != NULL ? cmd->in.error : "Syntax error");
 }
 

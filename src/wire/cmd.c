@@ -14,6 +14,10 @@ wire_cmd_head(struct wire_in *in, struct wire_head *head_r)
 		return false;
 	if (wire_in_at_end(in))
 		return wire_in_fail(in, "Missing command");
+	if (wire_in_peek(in) != ' ') { /* the beginning of a tag is nobody's tag */
+		head_r->tag = STR_NONE;
+		return wire_in_fail(in, "A tag expected");
+	}
 	if (!wire_in_sp(in) || !wire_in_name(in, &head_r->name))
 		return false;
 	if (!str_eq(head_r->name, STR("UID")))

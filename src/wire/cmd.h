@@ -124,7 +124,7 @@ struct wire_list {
 	unsigned select;  /* WIRE_LIST_* */
 	unsigned returns; /* WIRE_LIST_RET_* */
 	struct str reference;
-	struct wire_names patterns; /* at least one */
+	struct wire_names patterns; /* at least one; p == NULL: matches nothing */
 	struct wire_status_items status;
 	struct wire_params select_other, return_other; /* BAD when nobody claims one */
 };

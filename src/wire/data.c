@@ -23,7 +23,7 @@ wire_vec_push(struct arena *a, struct wire_vec *vec, size_t size)
 	return (char *)vec->v + vec->n++ * size;
 }
 
-/* From modified UTF-7 to UTF-8; a text without "&" is the same in both. */
+/* From modified UTF-7 to UTF-8; a text without "&" is the same in both.  False: no name. */
 static bool
 name_to_utf8(struct wire_in *in, struct str *name)
 {
@@ -37,18 +37,46 @@ name_to_utf8(struct wire_in *in, struct str *name)
 	ok = wire_utf7_to_utf8(&b, *name);
 	*name = ok ? arena_str(in->arena, buf_as_str(&b)) : STR_NONE;
 	buf_fini(&b);
-	return ok || wire_in_fail(in, "Mailbox name is not modified UTF-7");
+	return ok;
+}
+
+/* RFC 9051 section 5.1: INBOX in any case is one name; so is what lies below it. */
+static struct str
+with_inbox(struct arena *a, struct str name)
+{
+	const size_t n = 5;
+	char *copy;
+
+	if (name.n < n || !str_ieq((struct str){name.p, n}, STR("INBOX")))
+		return name;
+	if (name.n == n)
+		return STR("INBOX");
+	if (name.p[n] != '/' || str_has_prefix(name, STR("INBOX")))
+		return name;
+	copy = arena_zalloc(a, name.n + 1);
+	memcpy(copy, name.p, name.n);
+	memcpy(copy, "INBOX", n);
+	return (struct str){copy, name.n};
 }
 
 bool
 wire_in_mailbox(struct wire_in *in, struct str *name_r)
 {
-	if (!wire_in_astring(in, name_r) || !name_to_utf8(in, name_r))
+	const char *fault = NULL;
+
+	if (!wire_in_astring(in, name_r))
 		return false;
-	if (!wire_name_ok(*name_r))
-		return wire_in_fail(in, "Bad mailbox name");
-	if (str_ieq(*name_r, STR("INBOX"))) /* RFC 9051 section 5.1 */
-		*name_r = STR("INBOX");
+	if (!name_to_utf8(in, name_r))
+		fault = "Mailbox name is not modified UTF-7";
+	else if (name_r->n == 0)
+		fault = "Empty mailbox name";
+	else if (!wire_name_ok(*name_r))
+		fault = "Mailbox name with characters that are not allowed";
+	if (fault != NULL) {
+		in->impossible = in->error == NULL;
+		return wire_in_fail(in, fault);
+	}
+	*name_r = with_inbox(in->arena, *name_r);
 	return true;
 }
 
@@ -77,10 +105,9 @@ wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r)
 		*pattern_r = str_range(in->p, p);
 		in->p = p;
 	}
-	if (!name_to_utf8(in, pattern_r))
-		return false;
-	if (pattern_r->n > 0 && !wire_name_ok(*pattern_r))
-		return wire_in_fail(in, "Bad mailbox pattern");
+	/* RFC 9051 section 6.3.9: a pattern that is not accepted is ignored in silence. */
+	if (!name_to_utf8(in, pattern_r) || (pattern_r->n > 0 && !wire_name_ok(*pattern_r)))
+		*pattern_r = STR_NONE;
 	return true;
 }
 

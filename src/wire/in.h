@@ -26,6 +26,9 @@ struct wire_in {
 	const struct wire_limits *limits;
 	const char *error;
 	size_t error_at;
+	/* The error is not one of grammar: a mailbox name that is spelt well but that no mailbox
+	 * can have.  Deserves NO rather than BAD. */
+	bool impossible;
 };
 
 /* dialect and limits may be NULL: wire_dialect_rev1, wire_limits_default. */
@@ -65,9 +68,11 @@ bool wire_in_number(struct wire_in *in, uint32_t *n_r);
 bool wire_in_nz_number(struct wire_in *in, uint32_t *n_r);
 bool wire_in_number64(struct wire_in *in, uint64_t *n_r); /* 63 bits */
 
-/* A mailbox name: UTF-8 whatever the dialect, checked by wire_name_ok(), INBOX in capitals. */
+/* A mailbox name: UTF-8 whatever the dialect, checked by wire_name_ok() (in->impossible when that
+ * fails), INBOX in capitals, also as first level of a name. */
 bool wire_in_mailbox(struct wire_in *in, struct str *name_r);
-/* A LIST reference or pattern, UTF-8, may be empty, % and * as they are. */
+/* A LIST reference or pattern, UTF-8, may be empty, % and * as they are.  p == NULL: spelt well,
+ * but no name can match it. */
 bool wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r);
 
 /* "1-Feb-1994", quotes allowed: days since 1 Jan 1970 (may be negative). */

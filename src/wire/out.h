@@ -73,8 +73,8 @@ struct wire_list_row {
 	unsigned attrs;
 	char delimiter; /* 0: NIL */
 	struct str name;
-	bool childinfo_subscribed; /* ("CHILDINFO" ("SUBSCRIBED")) */
-	struct str oldname;        /* p == NULL: none */
+	unsigned childinfo; /* WIRE_LIST_SUBSCRIBED, WIRE_LIST_SPECIAL_USE; 0: no CHILDINFO */
+	struct str oldname; /* p == NULL: none */
 };
 void wire_out_list(struct buf *b, const struct wire_dialect *d, const struct wire_list_row *row);
 

@@ -62,6 +62,23 @@ put_delimiter(struct buf *b, char delimiter)
 		wire_out_quoted(b, (struct str){&delimiter, 1});
 }
 
+/* RFC 5258 section 3.5: the criteria that a descendant meets. */
+static void
+put_childinfo(struct buf *b, unsigned criteria)
+{
+	const char *between = "\"CHILDINFO\" (";
+
+	if (criteria == 0)
+		return;
+	for (const struct wire_name *c = wire_list_select_names; c->name != NULL; c++)
+		if ((criteria & c->id) != 0) {
+			buf_puts(b, between);
+			wire_out_quoted(b, str_of(c->name));
+			between = " ";
+		}
+	buf_putc(b, ')');
+}
+
 void
 wire_out_list(struct buf *b, const struct wire_dialect *d, const struct wire_list_row *row)
 {
@@ -78,12 +95,11 @@ wire_out_list(struct buf *b, const struct wire_dialect *d, const struct wire_lis
 	put_delimiter(b, row->delimiter);
 	buf_putc(b, ' ');
 	wire_out_mailbox(b, d, row->name);
-	if (row->childinfo_subscribed || row->oldname.p != NULL) {
+	if (row->childinfo != 0 || row->oldname.p != NULL) {
 		buf_put(b, " (", 2);
-		if (row->childinfo_subscribed) /* RFC 5258 section 3.5 */
-			buf_puts(b, "\"CHILDINFO\" (\"SUBSCRIBED\")");
+		put_childinfo(b, row->childinfo);
 		if (row->oldname.p != NULL) { /* RFC 9051 section 6.3.9.7 */
-			buf_puts(b, row->childinfo_subscribed ? " \"OLDNAME\" (" : "\"OLDNAME\" (");
+			buf_puts(b, row->childinfo != 0 ? " \"OLDNAME\" (" : "\"OLDNAME\" (");
 			wire_out_mailbox(b, d, row->oldname);
 			buf_putc(b, ')');
 		}

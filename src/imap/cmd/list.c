@@ -4,20 +4,37 @@
  * section 6.3.9 for LSUB; LIST-EXTENDED RFC 5258, LIST-STATUS RFC 5819,
  * SPECIAL-USE RFC 6154, STATUS=SIZE RFC 8438, APPENDLIMIT RFC 7889).
  *
- * One walk over the account's names, in order, makes the rows that match into
- * the command's arena; levels without a mailbox of their own come up where
- * their first child does.  Then the rows are printed, a window at a time.
+ * One walk over the account's names makes a row of each, and of each level
+ * above one, in the command's arena.  The rows are matched with the patterns
+ * (a slice of time at a time), what a row has below it is marked in all rows
+ * above it, and from that it is chosen what is printed, a window at a time.
  */
 #include "imap/imap.h"
 
 #include "imap/match.h"
 #include "imap/settings.h"
 
+/* The attributes of RFC 6154 stand together from \All on. */
+#define SPECIAL_USE (~((unsigned)WIRE_ATTR_ALL - 1))
+
 struct row {
 	struct str name;
 	unsigned attrs; /* WIRE_ATTR_* */
-	bool exists, listed, childinfo;
+	unsigned marks; /* enum marks */
+	unsigned childinfo;
+	bool listed;
 	struct store_counters counters;
+};
+
+enum marks {
+	EXISTS = 1 << 0,
+	MEETS = 1 << 1,   /* the selection criteria, whatever the patterns */
+	MATCHES = 1 << 2, /* a pattern */
+	CUT = 1 << 3,     /* a pattern that ends in '%' */
+	/* Of the rows below: is there one that ... */
+	CHILD_EXISTS = 1 << 4,
+	CHILD_MEETS = 1 << 5,
+	CHILD_HIDDEN = 1 << 6, /* meets the criteria and matches no pattern */
 };
 
 struct list {
@@ -82,7 +99,7 @@ collect(const struct store_mailbox_info *info, void *arg)
 	struct list *l = arg;
 	struct row *row = add_row(l, info->name);
 
-	row->exists = info->id != 0;
+	row->marks = info->id != 0 ? EXISTS : 0;
 	row->attrs = use_attrs(info->use) | (info->subscribed ? WIRE_ATTR_SUBSCRIBED : 0);
 	row->counters = info->counters;
 	return true;
@@ -122,131 +139,112 @@ add_levels(struct list *l)
 		qsort(l->rows, l->count, sizeof(*l->rows), by_name);
 }
 
-/* Rows of one name (a level added for two separated neighbours) become one. */
-static void
-unite_doubles(struct list *l)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < l->count; i++)
-		if (n == 0 || !str_eq(l->rows[n - 1].name, l->rows[i].name))
-			l->rows[n++] = l->rows[i];
-	l->count = n;
-}
-
 /* ---- choosing */
 
-/* Does a name follow that lies below rows[i]?  With '/' sorted among other bytes the children need
- * not be the next rows, but they begin where "name/" would stand. */
-static size_t
-first_below(const struct list *l, size_t i)
+/* Sets a mark in every row above rows[i]; those above one that has it have it, too. */
+static void
+mark_above(struct list *l, size_t i, unsigned mark)
 {
-	size_t lo = i + 1, hi = l->count;
 	struct str name = l->rows[i].name;
 
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		struct str other = l->rows[mid].name;
-		size_t n = other.n < name.n ? other.n : name.n;
-		int c = memcmp(other.p, name.p, n);
+	for (size_t k = name.n; k-- > 1;) {
+		struct row key = {.name = {name.p, k}}, *row;
 
-		if (c == 0)
-			c = other.n <= name.n ? -1 : (unsigned char)other.p[name.n] - '/';
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
+		if (name.p[k] != '/')
+			continue;
+		row = bsearch(&key, l->rows, l->count, sizeof(*l->rows), by_name);
+		TS_ASSERT(row != NULL);
+		if ((row->marks & mark) != 0)
+			return;
+		row->marks |= mark;
 	}
-	return lo;
+}
+
+static unsigned
+match_marks(const struct list *l, struct str name)
+{
+	unsigned marks = 0;
+
+	for (size_t i = 0; i < l->args.patterns.n && (marks & CUT) == 0; i++) {
+		struct str p = l->patterns[i];
+
+		if (p.n == 0 || !imap_match(p, name))
+			continue;
+		marks |= MATCHES;
+		if (p.p[p.n - 1] == '%')
+			marks |= CUT;
+	}
+	return marks;
 }
 
 static bool
-is_below(struct str name, struct str parent)
+meets_criteria(const struct list *l, const struct row *row)
 {
-	return name.n > parent.n && str_has_prefix(name, parent) && name.p[parent.n] == '/';
-}
+	bool subscribed = (row->attrs & WIRE_ATTR_SUBSCRIBED) != 0;
 
-static bool
-matches(const struct list *l, struct str name)
-{
-	for (size_t i = 0; i < l->args.patterns.n; i++)
-		if (imap_match(l->patterns[i], name))
-			return true;
-	return false;
-}
-
-static bool
-selected_by_criteria(const struct list *l, const struct row *row)
-{
-	if ((l->args.select & WIRE_LIST_SUBSCRIBED) != 0 &&
-	    (row->attrs & WIRE_ATTR_SUBSCRIBED) == 0)
+	if (l->lsub || (l->args.select & WIRE_LIST_SUBSCRIBED) != 0) {
+		if (!subscribed)
+			return false;
+	} else if ((row->marks & EXISTS) == 0)
 		return false;
-	if ((l->args.select & WIRE_LIST_SPECIAL_USE) != 0 && (row->attrs >> 9) == 0)
-		return false;
-	return true;
-}
-
-/* RFC 5258 section 3.5: a descendant that meets the criteria and is not listed itself. */
-static bool
-has_hidden_descendant(const struct list *l, size_t i)
-{
-	for (size_t k = first_below(l, i);
-	     k < l->count && is_below(l->rows[k].name, l->rows[i].name); k++)
-		if ((l->rows[k].attrs & WIRE_ATTR_SUBSCRIBED) != 0 && !matches(l, l->rows[k].name))
-			return true;
-	return false;
+	return (l->args.select & WIRE_LIST_SPECIAL_USE) == 0 || (row->attrs & SPECIAL_USE) != 0;
 }
 
 static void
-choose(struct list *l)
+mark(struct list *l, size_t i)
 {
-	bool by_subscription = (l->args.select & WIRE_LIST_SUBSCRIBED) != 0;
-	bool recursive = (l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0;
+	struct row *row = &l->rows[i];
 
-	for (size_t i = 0; i < l->count; i++) {
-		struct row *row = &l->rows[i];
-		size_t below;
-		bool children = false;
-
-		if (!matches(l, row->name))
-			continue;
-		row->childinfo = recursive && has_hidden_descendant(l, i);
-		if (!selected_by_criteria(l, row) && !row->childinfo)
-			continue;
-		/* Mailboxes below, not names that are only subscribed. */
-		for (below = first_below(l, i);
-		     below < l->count && is_below(l->rows[below].name, row->name) && !children;
-		     below++)
-			children = l->rows[below].exists;
-		/* A name that is only subscribed, and no level either, is shown by subscription
-		 * only. */
-		if (!row->exists && !children && !by_subscription)
-			continue;
-		row->listed = true;
-		row->attrs |= children ? WIRE_ATTR_HASCHILDREN : WIRE_ATTR_HASNOCHILDREN;
-		if (!row->exists)
-			row->attrs |= l->args.extended || imap_dialect(l->cmd->conn)->rev2
-			                  ? WIRE_ATTR_NONEXISTENT | WIRE_ATTR_NOSELECT
-			                  : WIRE_ATTR_NOSELECT;
-		if (!by_subscription && (l->args.returns & WIRE_LIST_RET_SUBSCRIBED) == 0)
-			row->attrs &= ~(unsigned)WIRE_ATTR_SUBSCRIBED;
-	}
+	row->marks |= match_marks(l, row->name);
+	if ((row->marks & EXISTS) != 0)
+		mark_above(l, i, CHILD_EXISTS);
+	if (!meets_criteria(l, row))
+		return;
+	row->marks |= MEETS;
+	mark_above(l, i, CHILD_MEETS);
+	if ((row->marks & MATCHES) == 0)
+		mark_above(l, i, CHILD_HIDDEN);
 }
 
-/* LSUB (RFC 3501 section 6.3.9): subscribed names, and with a % at the end the levels above them.
- */
 static void
-choose_lsub(struct list *l)
+choose(struct list *l, struct row *row)
 {
-	for (size_t i = 0; i < l->count; i++) {
-		struct row *row = &l->rows[i];
-		bool subscribed = (row->attrs & WIRE_ATTR_SUBSCRIBED) != 0;
+	const unsigned criteria = WIRE_LIST_SUBSCRIBED | WIRE_LIST_SPECIAL_USE;
+	const unsigned level = CUT | CHILD_EXISTS;
 
-		if (!matches(l, row->name) || (!subscribed && !has_hidden_descendant(l, i)))
-			continue;
+	if ((row->marks & MATCHES) == 0)
+		return;
+	row->listed = (row->marks & MEETS) != 0;
+	/* RFC 9051 section 6.3.9: % at the end shows levels that are no mailboxes. */
+	if ((l->args.select & criteria) == 0 && (row->marks & level) == level)
 		row->listed = true;
-		row->attrs = subscribed ? 0 : WIRE_ATTR_NOSELECT;
+	if ((l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0) {
+		/* RFC 5258 section 3.5: not for the sake of a child that is listed itself. */
+		row->listed |= (row->marks & CHILD_HIDDEN) != 0;
+		if ((row->marks & CHILD_MEETS) != 0)
+			row->childinfo = l->args.select & criteria;
 	}
+	row->attrs |=
+	    (row->marks & CHILD_EXISTS) != 0 ? WIRE_ATTR_HASCHILDREN : WIRE_ATTR_HASNOCHILDREN;
+	if ((row->marks & EXISTS) == 0)
+		row->attrs |= l->args.extended || imap_dialect(l->cmd->conn)->rev2
+		                  ? WIRE_ATTR_NONEXISTENT | WIRE_ATTR_NOSELECT
+		                  : WIRE_ATTR_NOSELECT;
+	if ((l->args.select & WIRE_LIST_SUBSCRIBED) == 0 &&
+	    (l->args.returns & WIRE_LIST_RET_SUBSCRIBED) == 0)
+		row->attrs &= ~(unsigned)WIRE_ATTR_SUBSCRIBED;
+}
+
+/* LSUB (RFC 3501 section 6.3.9): subscribed names, and with a % at the end the levels above them,
+ * which alone are \Noselect then. */
+static void
+choose_lsub(struct row *row)
+{
+	const unsigned level = CUT | CHILD_HIDDEN;
+	bool subscribed = (row->marks & MEETS) != 0;
+
+	row->listed = (row->marks & MATCHES) != 0 && (subscribed || (row->marks & level) == level);
+	row->attrs = subscribed ? 0 : WIRE_ATTR_NOSELECT;
 }
 
 /* ---- printing */
@@ -301,15 +299,34 @@ list_print(struct imap_cmd *cmd)
 		        .attrs = row->attrs,
 		        .delimiter = '/',
 		        .name = row->name,
-		        .childinfo_subscribed = row->childinfo});
-		if (l->want_status && row->exists)
+		        .childinfo = row->childinfo});
+		/* RFC 5819 section 3: not for one that is there for its children only. */
+		if (l->want_status && (row->marks & EXISTS) != 0 && (row->marks & MEETS) != 0)
 			print_status(cmd, row->name, l->args.status.mask, l->want_appendlimit,
 			    &row->counters);
 	}
 	return cmd_ok(cmd, "Done");
 }
 
-static const struct imap_step print_step = {"list-print", list_print};
+static enum imap_next
+list_mark(struct imap_cmd *cmd)
+{
+	static const struct imap_step print = {"list-print", list_print};
+	struct list *l = cmd->state;
+
+	while (l->next < l->count) {
+		mark(l, l->next++);
+		if (cmd_should_yield(cmd))
+			return IMAP_YIELD;
+	}
+	for (size_t i = 0; i < l->count; i++)
+		if (l->lsub)
+			choose_lsub(&l->rows[i]);
+		else
+			choose(l, &l->rows[i]);
+	l->next = 0;
+	return cmd_goto(cmd, &print);
+}
 
 /* ---- starting */
 
@@ -336,8 +353,11 @@ make_patterns(struct list *l)
 	for (size_t i = 0; i < l->args.patterns.n; i++) {
 		struct str p = l->args.patterns.v[i], r = l->args.reference;
 
+		/* RFC 5258 section 3: an empty one matches nothing, also behind a reference. */
+		if (p.n == 0 || r.p == NULL)
+			continue;
 		l->patterns[i] = p;
-		if (r.n > 0 && (p.n == 0 || p.p[0] != '/'))
+		if (r.n > 0 && p.p[0] != '/')
 			l->patterns[i] =
 			    str_of(arena_printf(a, "%.*s%.*s", STR_ARG(r), STR_ARG(p)));
 	}
@@ -356,19 +376,17 @@ list_root(struct imap_cmd *cmd, bool lsub)
 static enum imap_next
 list_go(struct imap_cmd *cmd, struct list *l)
 {
+	static const struct imap_step mark_step = {"list-mark", list_mark};
+	struct str first = l->args.patterns.v[0];
+
 	cmd->state = l;
 	l->cmd = cmd;
-	if (!l->args.extended && l->args.patterns.n == 1 && l->args.patterns.v[0].n == 0)
+	if (!l->args.extended && first.p != NULL && first.n == 0)
 		return list_root(cmd, l->lsub);
 	make_patterns(l);
 	store_account_list(imap_login(cmd->conn)->account, collect, l);
 	add_levels(l);
-	unite_doubles(l);
-	if (l->lsub)
-		choose_lsub(l);
-	else
-		choose(l);
-	return cmd_goto(cmd, &print_step);
+	return cmd_goto(cmd, &mark_step);
 }
 
 static enum imap_next

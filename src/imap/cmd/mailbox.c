@@ -128,6 +128,12 @@ cmd_delete(struct imap_cmd *cmd)
 	return cmd_change(cmd, change_of(cmd, STORE_CHANGE_DELETE, name), &done);
 }
 
+static bool
+is_below(struct str name, struct str parent)
+{
+	return name.n > parent.n && str_has_prefix(name, parent) && name.p[parent.n] == '/';
+}
+
 static enum imap_next
 rename_done(struct imap_cmd *cmd)
 {
@@ -138,17 +144,41 @@ rename_done(struct imap_cmd *cmd)
 		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
 	if (change->err != TS_OK)
 		return cmd_err(cmd, change->err);
-	if (box != NULL && str_eq(box->name, change->name) && !str_eq(change->name, STR("INBOX")))
-		box->name = arena_str(box->arena, change->new_name);
+	/* The selected mailbox goes with its name, or with the one above it; messages leave INBOX.
+	 */
+	if (box != NULL && !str_eq(change->name, STR("INBOX")) &&
+	    (str_eq(box->name, change->name) || is_below(box->name, change->name)))
+		box->name = str_of(arena_printf(box->arena, "%.*s%.*s", STR_ARG(change->new_name),
+		    (int)(box->name.n - change->name.n), box->name.p + change->name.n));
 	return cmd_ok(cmd, "Renamed");
+}
+
+struct rename { /* cmd->state */
+	struct wire_rename args;
+	struct imap_open inbox;
+};
+
+static enum imap_next
+rename_submit(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"rename-done", rename_done};
+	struct rename *r = cmd->state;
+	struct store_change *change;
+
+	if (r->inbox.err != TS_OK)
+		return cmd_err(cmd, r->inbox.err);
+	change = change_of(cmd, STORE_CHANGE_RENAME, r->args.from);
+	change->new_name = arena_str(change->arena, r->args.to);
+	change->source = r->inbox.mailbox;
+	return cmd_change(cmd, change, &done);
 }
 
 static enum imap_next
 cmd_rename(struct imap_cmd *cmd)
 {
-	static const struct imap_step done = {"rename-done", rename_done};
+	static const struct imap_step submit = {"rename-submit", rename_submit};
+	struct rename *r = arena_new_object(cmd->arena, struct rename);
 	struct wire_rename args;
-	struct store_change *change;
 	const char *fault;
 
 	if (!wire_rename_parse(&cmd->in, &args))
@@ -160,12 +190,15 @@ cmd_rename(struct imap_cmd *cmd)
 		return cmd_no(cmd, "CANNOT", fault);
 	if (str_eq(args.to, args.from) || str_eq(args.to, STR("INBOX")))
 		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
-	if (args.to.n > args.from.n && str_has_prefix(args.to, args.from) &&
-	    args.to.p[args.from.n] == '/' && !str_eq(args.from, STR("INBOX")))
+	if (is_below(args.to, args.from) && !str_eq(args.from, STR("INBOX")))
 		return cmd_no(cmd, "CANNOT", "A mailbox cannot be moved below itself");
-	change = change_of(cmd, STORE_CHANGE_RENAME, args.from);
-	change->new_name = arena_str(change->arena, args.to);
-	return cmd_change(cmd, change, &done);
+	r->args = args;
+	cmd->state = r;
+	if (!str_eq(args.from, STR("INBOX")))
+		return cmd_goto(cmd, &submit);
+	/* Its messages are moved (RFC 9051 section 6.3.6), so it has to be in memory. */
+	r->inbox.name = args.from;
+	return cmd_open_mailbox(cmd, &r->inbox, &submit);
 }
 
 static enum imap_next

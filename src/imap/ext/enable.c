@@ -17,6 +17,15 @@ find(const struct imap_registry *reg, struct str name)
 	return NULL;
 }
 
+static bool
+named_before(const struct wire_names *names, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (str_eq(names->v[k], names->v[i]))
+			return true;
+	return false;
+}
+
 static enum imap_next
 cmd_enable(struct imap_cmd *cmd)
 {
@@ -31,7 +40,7 @@ cmd_enable(struct imap_cmd *cmd)
 	for (size_t i = 0; i < names.n; i++) {
 		const struct imap_enable *e = find(&conn->server->reg, names.v[i]);
 
-		if (e == NULL)
+		if (e == NULL || named_before(&names, i))
 			continue; /* RFC 5161 section 3.1: unknown ones are ignored */
 		e->enable(conn);
 		enabled[n++] = str_of(e->name);

@@ -163,7 +163,8 @@ mailboxes(void **state)
 	check(wire_in_mailbox, "inBox", NULL, "INBOX");
 	check(wire_in_mailbox, "\"inbox\"", NULL, "INBOX");
 	check(wire_in_mailbox, "{5}\r\ninbox", NULL, "INBOX");
-	check(wire_in_mailbox, "inbox/a", NULL, "inbox/a");
+	check(wire_in_mailbox, "inbox/a", NULL, "INBOX/a");
+	check(wire_in_mailbox, "inboxes/a", NULL, "inboxes/a");
 	check(wire_in_mailbox, "Entw&APw-rfe", NULL, "Entw\xC3\xBCrfe");
 	check(wire_in_mailbox, "Entw&APw-rfe", &utf8, "Entw&APw-rfe");
 	check(wire_in_mailbox, "\"Entw\xC3\xBCrfe\"", &utf8, "Entw\xC3\xBCrfe");
@@ -179,7 +180,7 @@ mailboxes(void **state)
 	check(wire_in_list_mailbox, "\"\"", NULL, "");
 	check(wire_in_list_mailbox, "\"a *\"", NULL, "a *");
 	check(wire_in_list_mailbox, "&APw-*", NULL, "\xC3\xBC*");
-	check(wire_in_list_mailbox, "&*", NULL, NULL);
+	check(wire_in_list_mailbox, "&*", NULL, ""); /* matches nothing */
 	check(wire_in_list_mailbox, "a(", NULL, NULL);
 	check(wire_in_list_mailbox, "", NULL, NULL);
 }

@@ -191,10 +191,10 @@ data(void **state)
 	wire_out_list(&b, rev1, &row);
 	printed("* LSUB () \"\\\\\" a\r\n");
 	row = (struct wire_list_row){
-	    .name = STR("a"), .childinfo_subscribed = true, .oldname = STR("b c")};
+	    .name = STR("a"), .childinfo = WIRE_LIST_SUBSCRIBED, .oldname = STR("b c")};
 	wire_out_list(&b, rev1, &row);
 	printed("* LIST () NIL a (\"CHILDINFO\" (\"SUBSCRIBED\") \"OLDNAME\" (\"b c\"))\r\n");
-	row.childinfo_subscribed = false;
+	row.childinfo = 0;
 	wire_out_list(&b, rev1, &row);
 	printed("* LIST () NIL a (\"OLDNAME\" (\"b c\"))\r\n");
 	wire_out_status(&b, rev1, STR("a"), &st, STR("X 5"));
