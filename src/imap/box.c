@@ -36,14 +36,17 @@ imap_box_add_recent(struct imap_box *box, uint32_t mark)
 	roaring_bitmap_free(range);
 }
 
-static void
-watch_fired(void *arg)
+void
+imap_box_tell(struct imap_conn *conn)
 {
-	struct imap_conn *conn = arg;
+	const struct imap_box *box = imap_box(conn);
 	size_t before;
 
-	conn->turn->login->box->dirty = true;
-	if (conn->closing || conn->cmd == NULL || conn->cmd->changed == NULL)
+	if (conn->closing || conn->cmd == NULL || conn->cmd->changed == NULL || box == NULL ||
+	    !box->dirty)
+		return;
+	/* A client that does not read is told once, when it does: drained() comes back here. */
+	if (stream_out_pending(conn->stream) > conn->il->stream_limits.high)
 		return;
 	before = imap_out(conn)->n;
 	conn->cmd->changed(conn->cmd);
@@ -51,6 +54,18 @@ watch_fired(void *arg)
 		conn->bytes_out += imap_out(conn)->n - before;
 		stream_kick(conn->stream);
 	}
+	/* One look tells a bounded piece. */
+	if (!conn->closing && box->dirty)
+		loop_post(conn->il->loop, &conn->task);
+}
+
+static void
+watch_fired(void *arg)
+{
+	struct imap_conn *conn = arg;
+
+	conn->turn->login->box->dirty = true;
+	imap_box_tell(conn);
 }
 
 struct imap_box *

@@ -128,8 +128,14 @@ drained(void *arg)
 {
 	struct imap_conn *conn = arg;
 
-	if (conn->cmd != NULL && conn->cmd->yielded && !conn->task.queued)
+	if (conn->closing)
+		return;
+	if (conn->cmd == NULL)
+		conn_input_update(conn); /* the next command was held back */
+	else if (conn->cmd->yielded && !conn->task.queued)
 		imap_resume(conn->cmd);
+	else
+		imap_box_tell(conn);
 }
 
 static void
@@ -142,6 +148,8 @@ turn_of_task(struct loop_task *task)
 		conn_release(conn);
 	else if (conn->cmd != NULL && conn->cmd->yielded)
 		imap_resume(conn->cmd);
+	else
+		imap_box_tell(conn);
 }
 
 static void

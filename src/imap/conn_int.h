@@ -33,6 +33,8 @@ bool slice_over(const struct imap_loop *il);
 
 /* box.c: UIDs of the view above mark are \Recent for this session. */
 void imap_box_add_recent(struct imap_box *box, uint32_t mark);
+/* Tells the command that waits for changes (IDLE) of those that came, when output may go out. */
+void imap_box_tell(struct imap_conn *conn);
 
 /* conn.c */
 void conn_set_timer(struct imap_conn *conn);

@@ -359,7 +359,7 @@ struct imap_box {
 	struct store_mailbox *mailbox;
 	struct store_watch *watch;
 	bool read_only;
-	bool dirty;                /* the watch fired: something changed */
+	bool dirty;                /* the watch fired, or not all was told by the last sync */
 	roaring_bitmap_t *uids;    /* what the client was told; sequence number = rank */
 	roaring_bitmap_t *recent;  /* \Recent for this session (rev1) */
 	roaring_bitmap_t *pending; /* UIDs whose flags are to be told by the next imap_sync() */

@@ -8,7 +8,8 @@
  *
  * The stream shows bytes again that were not consumed, so what waits stays
  * there: input is paused while a command runs, and the network holds back the
- * peer when conf limits.pipeline bytes wait.
+ * peer when conf limits.pipeline bytes wait.  No command is begun, either,
+ * while more output waits than conf limits.out_high.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,6 +28,9 @@ blocked(const struct imap_conn *conn)
 		return true;
 	if (conn->input == CONN_SKIP || conn->input == CONN_DISCARD)
 		return false;
+	/* What a peer asks for and does not take must not pile up. */
+	if (cmd == NULL && stream_out_pending(conn->stream) > conn->il->stream_limits.high)
+		return true;
 	if (cmd != NULL && cmd->held)
 		return true;
 	if (conn->input == CONN_STREAM)

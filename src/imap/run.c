@@ -125,6 +125,33 @@ may_expunge(const struct imap_cmd *cmd)
 	       (cmd->def != NULL && (cmd->def->traits & IMAP_TRAIT_MAY_EXPUNGE) != 0);
 }
 
+static void
+yield(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	cmd->yielded = true;
+	stream_kick(conn->stream);
+	/* Above the mark drained() will come; below it just wait for the others. */
+	if (stream_out_pending(conn->stream) <= conn->il->stream_limits.high)
+		loop_post(conn->il->loop, &conn->task);
+}
+
+/* Updates before the reply; false: there is more to tell, or the mailbox is gone (BYE). */
+static bool
+all_told(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	if (!imap_sync(conn, may_expunge(cmd)))
+		return false; /* freed when the stream has ended */
+	if (!imap_box(conn)->dirty || cmd->streaming)
+		return true;
+	/* RFC 3501 sections 6.4.3 and 6.4.6: responses to EXPUNGE and STORE come before the OK. */
+	yield(cmd);
+	return false;
+}
+
 void
 cmd_reply(struct imap_cmd *cmd)
 {
@@ -133,8 +160,8 @@ cmd_reply(struct imap_cmd *cmd)
 	bool bad = cmd->result == IMAP_RESULT_BAD;
 
 	if (!cmd->no_sync && imap_box(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
-	    !imap_sync(conn, may_expunge(cmd)))
-		return; /* BYE: freed when the stream has ended */
+	    !all_told(cmd))
+		return;
 	if (after == IMAP_AFTER_NEW_TURN) {
 		imap_turn_free(conn);
 		conn->turn = imap_turn_new(conn);
@@ -157,18 +184,6 @@ cmd_reply(struct imap_cmd *cmd)
 }
 
 /* ---- steps */
-
-static void
-yield(struct imap_cmd *cmd)
-{
-	struct imap_conn *conn = cmd->conn;
-
-	cmd->yielded = true;
-	stream_kick(conn->stream);
-	/* Above the mark drained() will come; below it just wait for the others. */
-	if (stream_out_pending(conn->stream) <= conn->il->stream_limits.high)
-		loop_post(conn->il->loop, &conn->task);
-}
 
 static enum imap_next
 one_step(struct imap_cmd *cmd)

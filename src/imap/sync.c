@@ -285,5 +285,6 @@ imap_sync(struct imap_conn *conn, bool may_expunge)
 		box->silent = NULL;
 	}
 	tell_flags(conn, box);
+	box->dirty = (may_expunge && box->stale) || !roaring_bitmap_is_empty(box->pending);
 	return true;
 }

@@ -200,15 +200,17 @@ put_hex(struct script *s, struct str text, struct buf *out)
 }
 
 static bool
-put_times(struct script *s, struct str text, struct buf *out)
+put_times(struct script *s, struct str text, const char *behind, struct buf *out)
 {
 	struct str count;
 	uint64_t n;
 
 	if (!str_split(&text, ' ', &count) || !str_u64(count, 100000000, &n))
 		return complain(s, "no number", count);
-	for (; n > 0; n--)
+	for (; n > 0; n--) {
 		buf_str(out, text);
+		buf_puts(out, behind);
+	}
 	return true;
 }
 
@@ -405,7 +407,9 @@ client_line(struct script *s, unsigned i, char kind, struct str text)
 	if (kind == 'x')
 		return put_hex(s, text, &s->send[i]);
 	if (kind == '*')
-		return put_times(s, text, &s->send[i]);
+		return put_times(s, text, "", &s->send[i]);
+	if (kind == '+')
+		return put_times(s, text, "\r\n", &s->send[i]);
 	if (!expand(s, text, &s->send[i]))
 		return false;
 	if (kind == ':')
@@ -804,7 +808,7 @@ protocol_line(struct str line, unsigned *client_r, char *kind_r, struct str *tex
 		*client_r = (unsigned)(line.p[1] - '0');
 		at = 2;
 	}
-	if (at >= line.n || strchr(line.p[0] == 'C' ? ":-x*" : ":~{}", line.p[at]) == NULL)
+	if (at >= line.n || strchr(line.p[0] == 'C' ? ":-x*+" : ":~{}", line.p[at]) == NULL)
 		return false;
 	*kind_r = line.p[at++];
 	if (at < line.n && line.p[at] == ' ')

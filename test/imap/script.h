@@ -20,6 +20,7 @@
  *	C- TEXT        sends TEXT without a line end
  *	Cx 0d 0a       sends bytes
  *	C* N TEXT      sends TEXT N times, no line end
+ *	C+ N TEXT      sends the line TEXT N times
  *	S: PATTERN     the next line from the server
  *	S~ PATTERN     skips lines up to one that fits
  *	S{ … S}        the S: lines between them, in any order
