@@ -248,6 +248,26 @@ view_changed(const struct view *v, uint64_t since, const roaring_bitmap_t *among
 	return set;
 }
 
+uint64_t
+view_highest(const struct view *v, const roaring_bitmap_t *among)
+{
+	uint64_t highest = state_highest(v->state, among);
+
+	for (unsigned i = 0; i < 2; i++)
+		for (const struct delta *d = v->pend[i] != NULL ? v->pend[i]->first : NULL;
+		     d != NULL; d = d->next) {
+			if (d->modseq <= highest)
+				continue;
+
+			roaring_bitmap_t *touched = delta_touched(d);
+
+			if (roaring_bitmap_intersect(touched, among))
+				highest = d->modseq;
+			roaring_bitmap_free(touched);
+		}
+	return highest;
+}
+
 static const struct delta_keyword *
 keyword_in(const struct delta *d, unsigned flag, struct str name)
 {

@@ -397,6 +397,8 @@ roaring_bitmap_t *view_flagged(const struct view *v, unsigned flag, const roarin
 bool view_message(const struct view *v, uint32_t uid, struct store_message *message_r);
 /* Those of `among` with a MODSEQ above. */
 roaring_bitmap_t *view_changed(const struct view *v, uint64_t since, const roaring_bitmap_t *among);
+/* The highest MODSEQ that one of `among`, which all exist, has. */
+uint64_t view_highest(const struct view *v, const roaring_bitmap_t *among);
 int view_keyword(const struct view *v, struct str name);
 /* The name of a flag >= STORE_FIRST_KEYWORD; NULL: there is none. */
 const char *view_keyword_name(const struct view *v, unsigned flag);

@@ -284,6 +284,9 @@ rename_inbox(struct batch *b, struct store_change *c)
 		return TS_UNAVAILABLE;
 	if (a->head_mailboxes >= a->store->opt.max_mailboxes)
 		return TS_LIMIT;
+	/* It may have more of them than are allowed now. */
+	if (c->source->head.flag_count > STORE_FIRST_KEYWORD + a->store->opt.max_keywords)
+		return TS_LIMIT;
 
 	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well. */
 	struct store_mailbox *mb = create(b, a, c->new_name, 0);

@@ -554,6 +554,9 @@ store_mailbox_claim_recent(struct store_mailbox *mb)
 	pthread_rwlock_wrlock(&mb->account->lock);
 	if (mb->counters.uidnext <= claimed + 1)
 		mb->counters.recent = 0;
+	if (mb->counters.recent_mark < claimed)
+		mb->counters.recent_mark =
+		    claimed; /* a state that is loaded again begins with it */
 	pthread_rwlock_unlock(&mb->account->lock);
 	return mark;
 }

@@ -176,6 +176,7 @@ prepare_flags(struct batch *b, struct store_change *c)
 		delta_abort(&cd);
 		return err;
 	}
+	c->prior_modseq = view_highest(&cd.view, c->affected);
 	delta_commit(&cd);
 	c->modseq = c->mailbox->head.c.modseq;
 	return TS_OK;

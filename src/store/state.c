@@ -481,6 +481,35 @@ state_changed_since(const struct state *s, uint64_t since, roaring_bitmap_t *set
 }
 
 uint64_t
+state_highest(const struct state *s, const roaring_bitmap_t *set)
+{
+	roaring_uint32_iterator_t it;
+	uint64_t highest = 0;
+
+	roaring_init_iterator(set, &it);
+	while (it.has_value) {
+		uint32_t number = it.current_value >> CHUNK_BITS;
+		const struct chunk *c = chunk_find(s, number);
+
+		/* Most chunks of a large set hold nothing newer than what was found. */
+		if (c == NULL || c->changed <= highest) {
+			if (number == UINT32_MAX >> CHUNK_BITS)
+				break;
+			roaring_move_uint32_iterator_equalorlarger(&it, (number + 1) << CHUNK_BITS);
+			continue;
+		}
+		for (; it.has_value && it.current_value >> CHUNK_BITS == number;
+		     roaring_advance_uint32_iterator(&it)) {
+			const struct record *r = record_in(c, it.current_value);
+
+			if (r != NULL && r->modseq > highest)
+				highest = r->modseq;
+		}
+	}
+	return highest;
+}
+
+uint64_t
 state_expunged_since(const struct state *s, uint64_t since, roaring_bitmap_t *set)
 {
 	for (size_t i = s->expunged_count; i-- > 0 && s->expunged[i].modseq > since;)

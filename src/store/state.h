@@ -75,6 +75,8 @@ bool state_message(const struct state *state, uint32_t uid, struct store_message
 size_t state_window(const struct state *state, const roaring_bitmap_t *set, uint32_t from,
     struct store_message *out, size_t max);
 void state_changed_since(const struct state *state, uint64_t since, roaring_bitmap_t *set_r);
+/* The highest MODSEQ of those of the set that are there; 0: none is. */
+uint64_t state_highest(const struct state *state, const roaring_bitmap_t *set);
 uint64_t state_expunged_since(const struct state *state, uint64_t since, roaring_bitmap_t *set_r);
 int state_keyword(const struct state *state, struct str name);
 /* Sets the name of a keyword that has none. */

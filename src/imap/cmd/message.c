@@ -64,11 +64,9 @@ store_print(struct imap_cmd *cmd)
 	roaring_bitmap_free(window);
 	if (it.has_value)
 		return IMAP_YIELD;
-	/* What was printed just now need not be told again. */
-	if (cmd->change->prior_modseq <= s->told) {
-		box->silent = roaring_bitmap_copy(s->uids);
-		box->silent_modseq = cmd->change->modseq;
-	}
+	/* What was printed just now need not be told again, whoever changed it up to then. */
+	box->silent = roaring_bitmap_copy(s->uids);
+	box->silent_modseq = cmd->change->modseq;
 	/* RFC 2180 section 4.2.2 */
 	if (!cmd->uid && !all_there(box, s->uids))
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");

@@ -467,6 +467,98 @@ limits(void **state)
 	kit_close(&kit);
 }
 
+/* What a session asks for that wants to know whether somebody else was there in between. */
+static void
+prior_modseq(void **state)
+{
+	struct kit kit = {0};
+	struct store_change *c[2];
+	struct store_counters before;
+	(void)state;
+
+	kit_open(&kit, 0);
+	for (int i = 0; i < 3; i++)
+		kit_append(&kit, kit.inbox, MSG, 0);
+	store_mailbox_counters(kit.inbox, &before);
+	kit_flags(&kit, kit.inbox, 2, 2, STORE_FLAGS_ADD, F(STORE_SEEN), NULL);
+	/* Two in one batch: the second one sees what the first one did. */
+	for (int i = 0; i < 2; i++) {
+		c[i] = kit_change(&kit, STORE_CHANGE_FLAGS);
+		c[i]->mailbox = kit.inbox;
+		c[i]->mode = STORE_FLAGS_ADD;
+		c[i]->flags.w[0] = i == 0 ? F(STORE_FLAGGED) : F(STORE_DRAFT);
+		c[i]->uids = kit_range(i == 0 ? 1 : 2, i == 0 ? 1 : 9);
+		store_submit(c[i]);
+	}
+	loop_fake_run(kit.loop);
+	assert_int_equal(c[0]->prior_modseq, before.modseq - 2);
+	assert_int_equal(c[1]->prior_modseq, before.modseq + 1);
+	store_change_free(&c[0]);
+	store_change_free(&c[1]);
+
+	for (int i = 0; i < 2; i++) {
+		c[i] = kit_change(&kit, STORE_CHANGE_FLAGS);
+		c[i]->mailbox = kit.inbox;
+		c[i]->mode = STORE_FLAGS_ADD;
+		c[i]->flags.w[0] = i == 0 ? F(STORE_ANSWERED) : F(STORE_DELETED);
+		c[i]->uids = kit_range(1, i == 0 ? 1 : 9);
+		store_submit(c[i]);
+	}
+	loop_fake_run(kit.loop);
+	assert_int_equal(c[0]->prior_modseq, before.modseq + 2);
+	assert_int_equal(c[1]->prior_modseq, before.modseq + 4);
+	store_change_free(&c[0]);
+	store_change_free(&c[1]);
+	kit_close(&kit);
+}
+
+/* A state that is loaded anew does not call messages recent that were claimed. */
+static void
+recent_evicted(void **state)
+{
+	struct kit kit = {0};
+	struct store_stats stats;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit.opt.state_budget = 1;
+	kit_reopen(&kit); /* loading INBOX asks for an eviction, which waits for the background */
+	kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL);
+
+	struct store_mailbox *box = kit_mailbox(kit.account, "Box");
+
+	kit_append(&kit, box, MSG, 0);
+	assert_int_equal(store_mailbox_claim_recent(box), 0);
+	store_mailbox_unref(&box);
+	store_background_wait(kit.store);
+	store_stats(kit.store, &stats);
+	assert_int_equal(stats.mailboxes_loaded, 1);
+	box = kit_mailbox(kit.account, "Box");
+	assert_int_equal(store_mailbox_claim_recent(box), 1);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+/* INBOX has more keywords than are allowed since the last start. */
+static void
+rename_inbox_keywords(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox_info info;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, 0, "blue");
+	kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, 0, "red");
+	kit.opt.max_keywords = 1;
+	kit_reopen(&kit);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "INBOX", "old"), TS_LIMIT);
+	assert_false(store_account_lookup(kit.account, STR("old"), &info));
+	kit_expect(kit.inbox, "1:[blue][red]");
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -482,6 +574,9 @@ main(void)
 	    cmocka_unit_test(records),
 	    cmocka_unit_test(recent),
 	    cmocka_unit_test(limits),
+	    cmocka_unit_test(prior_modseq),
+	    cmocka_unit_test(recent_evicted),
+	    cmocka_unit_test(rename_inbox_keywords),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
