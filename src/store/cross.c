@@ -339,7 +339,7 @@ cross_submit(struct store_change *user)
 /* ---- what was left ---- */
 
 struct left {
-	bool durable;
+	bool found, durable;
 	uint64_t source, intent;
 	uint32_t mailbox;
 	struct store_message *message; /* uid and blob only */
@@ -485,12 +485,18 @@ next_left(struct store *store, uint64_t after, struct left *l)
 		l->intent = rd_be64(&r);
 		if (under_way(store, l->intent))
 			continue;
+		l->found = true;
 		if (err != TS_OK || !take_left(l, scan.body))
 			err = TS_FAIL(TS_DAMAGED, "store: the record of move %llu is damaged",
 			    (unsigned long long)l->intent);
 		break;
 	}
 	scan_end(&scan);
+	if (err == TS_DAMAGED && !l->found)
+		log_msg(LOG_ERROR, NULL,
+		    "store: moves between accounts that a crash left behind move %llu cannot be "
+		    "read",
+		    (unsigned long long)after);
 	return err;
 }
 
@@ -507,7 +513,7 @@ cross_recover(struct store *store)
 		if (err == TS_OK)
 			err = l.durable ? finish_left(store, &l) : undo(store, &l);
 		else if (err == TS_DAMAGED)
-			err = TS_OK; /* it stays, named in the log */
+			err = l.found ? TS_OK : TS_NOT_FOUND; /* it stays, named in the log */
 		after = l.intent;
 		mem_free(l.message);
 		if (err != TS_OK)

@@ -592,6 +592,31 @@ uploads(void **state)
 	kit_close(&kit);
 }
 
+/* A move that was cut in two, and its record damaged: the store opens all the same. */
+static void
+damaged_intent(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *mb;
+	struct key k;
+	(void)state;
+
+	prepare_bob(&kit);
+	mb = bobs_inbox(&kit);
+	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 2, TS_UNKNOWN, false);
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_MOVE, kit.inbox, mb, 1, 2), TS_UNKNOWN);
+	store_mailbox_unref(&mb);
+	key_begin(&k, 0, KEY_INTENT);
+	key_be64(&k, 1);
+
+	struct engine_mem_disk *image = engine_mem_image(kit.disk);
+
+	assert_true(engine_mem_damage(image, key_str(&k)));
+	kit_on(&kit, image);
+	kit_expect(kit.inbox, "1:S 2:[word] 3:");
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -605,6 +630,7 @@ main(void)
 	    cmocka_unit_test(large),
 	    cmocka_unit_test(evicted),
 	    cmocka_unit_test(uploads),
+	    cmocka_unit_test(damaged_intent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
