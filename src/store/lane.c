@@ -92,6 +92,10 @@ publish_pend(struct batch *b, struct pend *p)
 
 	pthread_rwlock_unlock(&mb->lock);
 	pthread_rwlock_wrlock(&mb->account->lock);
+	if (counters.recent_mark < mb->counters.recent_mark) { /* claimed between the two locks */
+		counters.recent_mark = mb->counters.recent_mark;
+		counters.recent = 0;
+	}
 	mb->counters = counters;
 	pthread_rwlock_unlock(&mb->account->lock);
 	if (atomic_fetch_add(&mb->log_weight, weight) + weight > store->opt.fold_after)
@@ -131,6 +135,9 @@ publish_list(struct batch *b)
 		atomic_fetch_add(&a->list_version, 1);
 		watch_notify(a, 0);
 	}
+	for (size_t i = 0; i < b->list_count; i++)
+		if (b->list[i].gone != NULL)
+			watch_notify(b->list[i].account, b->list[i].gone->id);
 }
 
 static void

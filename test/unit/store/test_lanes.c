@@ -301,6 +301,29 @@ watches(void **state)
 }
 
 static void
+watch_deleted(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box;
+	unsigned told = 0;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_name(&kit, STORE_CHANGE_CREATE, "box", NULL);
+	box = kit_mailbox(kit.account, "box");
+
+	struct store_watch *w =
+	    store_watch_new(kit.account, store_mailbox_id(box), kit.loop, count, &told);
+
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "box", NULL), TS_OK);
+	assert_int_equal(told, 1);
+	assert_true(store_mailbox_gone(box));
+	store_watch_free(&w);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+static void
 abandoned(void **state)
 {
 	struct kit kit = {0};
@@ -466,6 +489,7 @@ main(void)
 	    cmocka_unit_test(names_overlap),
 	    cmocka_unit_test(failed_with_one_behind),
 	    cmocka_unit_test(watches),
+	    cmocka_unit_test(watch_deleted),
 	    cmocka_unit_test(abandoned),
 	    cmocka_unit_test(many_threads),
 	};
