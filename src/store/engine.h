@@ -105,7 +105,7 @@ struct engine_class {
 	 * Keys from <= key < end, in order; reverse: from the end down.  end.n == 0: no
 	 * upper bound.  from and end are copied.  The iterator sees the keys as they were
 	 * when it was made.  It holds up reopen and pins old versions: keep it for a bounded
-	 * piece of work, never while waiting for a peer.
+	 * piece of work, never while waiting for a peer, and never make one while you have another.
 	 */
 	struct engine_iter *(*iter_new)(
 	    struct engine *engine, struct str from, struct str end, bool reverse);

@@ -238,8 +238,9 @@ referred(struct store *store, uint64_t blob, bool *yes_r)
 
 	enum ts_err err = scan_next(&scan);
 
-	/* A reference whose value is damaged is one all the same. */
-	*yes_r = scan.key.n > 0;
+	/* A reference whose value is damaged is one all the same, and where references cannot be
+	 * read there may be one: such a blob stays, and does not hold up the others. */
+	*yes_r = scan.key.n > 0 || err == TS_DAMAGED;
 	scan_end(&scan);
 	return err == TS_NOT_FOUND || *yes_r ? TS_OK : err;
 }

@@ -92,7 +92,9 @@ engine_enter(struct rocks_engine *e, bool iter)
 	bool open;
 
 	gate_lock(e);
-	while (e->reopening && e->iters == 0)
+	/* Who has an iterator may read on, but none begins a new one: readers that overlap would
+	 * hold up a reopen for ever. */
+	while (e->reopening && (iter || e->iters == 0))
 		TS_ASSERT(pthread_cond_wait(&e->moved, &e->gate) == 0);
 	open = e->db.db != NULL;
 	if (open) {
