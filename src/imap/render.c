@@ -5,8 +5,8 @@
 #include "mail/header.h"
 #include "mail/section.h"
 
-/* What became of one item. */
-enum done { ITEM_DONE, ITEM_MORE, ITEM_FAILED };
+/* What became of one item; ITEM_NONE: there is nothing to say. */
+enum done { ITEM_DONE, ITEM_MORE, ITEM_FAILED, ITEM_NONE };
 
 unsigned
 imap_render_needs(const struct wire_fetch_item *item)
@@ -348,11 +348,11 @@ put_binary(struct imap_render *r, const struct wire_fetch_item *item)
 
 	if (!open_summary(r))
 		return ITEM_FAILED;
-	if (!binary_part(r, item, &part))
-		return put_nil(r, item);
+	if (!binary_part(r, item, &part)) /* a size is a number, never NIL */
+		return item->id == WIRE_FETCH_BINARY_SIZE ? ITEM_NONE : put_nil(r, item);
 	if (part.encoding == MAIL_ENCODING_UNKNOWN) {
 		r->unknown_cte = true; /* RFC 3516 section 4.3 */
-		return put_nil(r, item);
+		return ITEM_NONE;
 	}
 	if (measure(r, &part, &size, &nul) != TS_OK)
 		return ITEM_FAILED;
@@ -433,30 +433,49 @@ put_item(struct imap_render *r, const struct wire_fetch_item *item)
 }
 
 static void
+next_message(struct imap_render *r)
+{
+	r->message++;
+	r->item = 0;
+	r->summary_open = r->begun = false;
+}
+
+static void
 message_failed(struct imap_render *r)
 {
 	r->failed = true;
 	r->source.active = false;
-	if (r->message_start == SIZE_MAX)
+	if (r->begun && r->message_start == SIZE_MAX)
 		r->broken = true;
-	else
+	else if (r->begun)
 		r->out.n = r->message_start;
-	r->message++;
-	r->item = 0;
-	r->summary_open = false;
+	next_message(r);
+}
+
+/* The head of the response before its first item, a blank before the others. */
+static void
+begin_item(struct imap_render *r)
+{
+	if (r->begun) {
+		buf_putc(&r->out, ' ');
+		return;
+	}
+	r->begun = true;
+	r->message_start = r->out.n;
+	wire_out_fetch_begin(&r->out, r->messages[r->message].seq);
 }
 
 static void
 message_ended(struct imap_render *r)
 {
 	if (r->messages[r->message].tell_flags && !r->has_flags) {
-		buf_puts(&r->out, " FLAGS ");
+		begin_item(r);
+		buf_puts(&r->out, "FLAGS ");
 		imap_print_flags(r->box, &r->messages[r->message].record, &r->out);
 	}
-	wire_out_fetch_end(&r->out);
-	r->message++;
-	r->item = 0;
-	r->summary_open = false;
+	if (r->begun)
+		wire_out_fetch_end(&r->out);
+	next_message(r);
 }
 
 /* One item, or one piece of one. */
@@ -468,13 +487,15 @@ step(struct imap_render *r)
 	if (r->source.active) {
 		done = source_piece(r);
 	} else {
-		if (r->item == 0) {
-			r->message_start = r->out.n;
-			wire_out_fetch_begin(&r->out, r->messages[r->message].seq);
-		} else {
-			buf_putc(&r->out, ' ');
-		}
+		size_t before = r->out.n;
+		bool begun = r->begun;
+
+		begin_item(r);
 		done = put_item(r, &r->items[r->item]);
+		if (done == ITEM_NONE) {
+			r->out.n = before;
+			r->begun = begun;
+		}
 	}
 	if (done == ITEM_FAILED) {
 		message_failed(r);
@@ -490,8 +511,7 @@ void
 imap_render_run(struct imap_render *r)
 {
 	/* What was rendered before has been handed over. */
-	r->message_start =
-	    r->out.n == 0 && (r->item > 0 || r->source.active) ? SIZE_MAX : r->message_start;
+	r->message_start = r->out.n == 0 && r->begun ? SIZE_MAX : r->message_start;
 	if (!r->summaries_read)
 		read_summaries(r);
 	while (r->message < r->count && r->out.n < IMAP_RENDER_PIECE && !r->broken)

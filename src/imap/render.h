@@ -53,7 +53,8 @@ struct imap_render {
 
 	/* where it is: message, item, bytes of a literal */
 	size_t message, item;
-	size_t message_start; /* in out; SIZE_MAX: handed over in part */
+	bool begun;           /* its response has a head */
+	size_t message_start; /* in out, when begun; SIZE_MAX: handed over in part */
 	struct mail_summary summary;
 	bool summary_open;
 	struct imap_render_source {

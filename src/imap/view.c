@@ -31,8 +31,8 @@ resolve_seq(const struct imap_box *box, const struct wire_set *set, roaring_bitm
 	for (size_t i = 0; i < set->n; i++) {
 		struct wire_range r = wire_range_resolve(set->v[i], count);
 
-		/* RFC 3501 section 9: numbers beyond the mailbox are an error; "*" in an empty one
-		 * names nothing. */
+		/* RFC 9051 section 9, seq-number: numbers beyond the mailbox are an error, and so
+		 * is "*" in an empty one. */
 		if (r.lo == 0 || r.hi > count)
 			return false;
 		lo = imap_view_uid(box, r.lo);

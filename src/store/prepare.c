@@ -63,7 +63,7 @@ append_item(struct change_delta *cd, const struct store_append_item *item,
 	struct store_upload *u = item->upload;
 	struct store_message m = {.size = (uint32_t)u->size,
 	    .blob = u->blob,
-	    .internaldate = item->internaldate != 0 ? item->internaldate : now,
+	    .internaldate = item->internaldate != 0 || item->dated ? item->internaldate : now,
 	    .savedate = now,
 	    .zone = item->zone,
 	    .flags = *flags};

@@ -287,7 +287,8 @@ enum store_flag_mode { STORE_FLAGS_ADD, STORE_FLAGS_REMOVE, STORE_FLAGS_REPLACE 
 
 struct store_append_item {
 	struct store_upload *upload; /* finished; taken by the change */
-	int64_t internaldate;        /* 0: now */
+	int64_t internaldate;        /* 0: now, unless dated */
+	bool dated;
 	int16_t zone;
 	struct store_flags flags; /* system flags only */
 	const struct str *keywords;

@@ -210,6 +210,7 @@ append_submit(struct imap_cmd *cmd)
 	for (struct item *i = ap->first; i != NULL; i = i->next, n++) {
 		change->items[n] = (struct store_append_item){
 		    .upload = i->upload,
+		    .dated = i->message.has_time,
 		    .internaldate = i->message.has_time ? i->message.time.unix_s : 0,
 		    .zone = i->message.has_time ? i->message.time.zone_min : 0,
 		    .flags = imap_flags_of(&i->message.flags),
