@@ -793,6 +793,7 @@ run(struct server *server, const sigset_t *set)
 		sd_notifyf(0, "READY=1\nMAINPID=%d", (int)getpid());
 		log_msg(
 		    LOG_INFO, NULL, "ready (version %s, process %d)", APP_VERSION, (int)getpid());
+		log_collect_begin(); /* two lines for each switch of user: not a write(2) each */
 		wait_for_stop(server, set);
 		code = APP_OK;
 	}
@@ -828,5 +829,6 @@ server_main(const struct args *args)
 	}
 	buf_fini(&faults);
 	mem_free(server);
+	log_collect_end();
 	return code;
 }

@@ -7,11 +7,23 @@
 
 #include "base/err.h"
 
+enum { SMALL = 1032 }; /* the largest block in that cache */
+
 void *
 mem_zalloc(size_t size)
 {
-	void *p = calloc(1, size > 0 ? size : 1);
+	void *p;
 
+	/*
+	 * glibc's calloc passes by the thread's cache of free blocks, from which
+	 * malloc serves small ones without its arena's lists and lock.
+	 */
+	if (size <= SMALL) {
+		p = malloc(size > 0 ? size : 1);
+		if (p != NULL)
+			memset(p, 0, size);
+	} else
+		p = calloc(1, size);
 	if (p == NULL)
 		TS_WRONG("out of memory");
 	return p;

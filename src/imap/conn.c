@@ -13,6 +13,7 @@ imap_loop_configure(struct imap_loop *il, struct conf *conf)
 {
 	const struct imap_settings *s = conf_get(conf, &imap_conf);
 
+	imap_forget_capabilities(il); /* the new settings may lie where old ones lay */
 	conf_ref(conf);
 	conf_unref(&il->conf);
 	il->conf = conf;
@@ -73,6 +74,7 @@ void
 imap_loop_fini(struct imap_loop *il)
 {
 	TS_ASSERT(list_empty(&il->conns));
+	imap_forget_capabilities(il);
 	conf_unref(&il->conf);
 }
 
@@ -155,12 +157,8 @@ turn_of_task(struct loop_task *task)
 static void
 greet(struct imap_conn *conn)
 {
-	struct buf code = {0};
-
-	buf_puts(&code, "CAPABILITY");
-	imap_capabilities(conn, &code);
-	wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, buf_as_str(&code), STR("Turnstone ready"));
-	buf_fini(&code);
+	wire_out_cond(
+	    imap_out(conn), STR_NONE, WIRE_OK, imap_capabilities(conn), STR("Turnstone ready"));
 	conn->greeted = true;
 	stream_kick(conn->stream);
 }
@@ -304,14 +302,39 @@ imap_out(struct imap_conn *conn)
 	return stream_out(conn->stream);
 }
 
+/* The context is made when it is wanted: most turns write a line or two. */
+static const char *
+log_context(const struct imap_conn *conn, struct log_line *line)
+{
+	line->n = 0;
+	log_line_puts(line, "conn=");
+	log_line_u64(line, conn->id);
+	if (conn->turn->login != NULL) {
+		log_line_puts(line, " user=");
+		log_line_str(line, conn->turn->login->user);
+	}
+	line->p[line->n < sizeof(line->p) ? line->n : sizeof(line->p) - 1] = '\0';
+	return line->p;
+}
+
+void
+imap_log_line(const struct imap_conn *conn, int level, struct log_line *line)
+{
+	struct log_line context;
+
+	if (log_wants((enum log_level)level))
+		log_line_end(line, (enum log_level)level, log_context(conn, &context));
+}
+
 void
 imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
 {
+	struct log_line context;
 	va_list ap;
 
 	if (!log_wants((enum log_level)level))
 		return;
 	va_start(ap, fmt);
-	log_vmsg((enum log_level)level, conn->turn->log_context, fmt, ap);
+	log_vmsg((enum log_level)level, log_context(conn, &context), fmt, ap);
 	va_end(ap);
 }

@@ -31,6 +31,9 @@ void cmd_reply(struct imap_cmd *cmd);
 void slice_begin(struct imap_loop *il);
 bool slice_over(const struct imap_loop *il);
 
+/* registry.c: what was printed is for settings that may go. */
+void imap_forget_capabilities(struct imap_loop *il);
+
 /* box.c: UIDs of the view above mark are \Recent for this session. */
 void imap_box_add_recent(struct imap_box *box, uint32_t mark);
 /* Tells the command that waits for changes (IDLE) of those that came, when output may go out. */

@@ -39,6 +39,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -289,6 +290,11 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	struct wire_limits wire_limits;
 	uint64_t next_conn_id, conn_id_step;
 	uint64_t slice_end_ns; /* until when the running command may go on */
+	struct imap_caps {     /* capabilities that were printed last in a state, clear and TLS */
+		const struct imap_settings *settings;
+		uint64_t when; /* which conditions held, a bit each */
+		struct buf text;
+	} caps[3][2];
 	struct imap_stats {
 		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
 	} stats;
@@ -338,7 +344,6 @@ struct imap_conn {
 struct imap_turn {
 	struct arena *arena;
 	struct imap_login *login; /* NULL: not authenticated */
-	const char *log_context;  /* "conn=… user=…" */
 };
 
 struct imap_login {
@@ -413,10 +418,13 @@ void imap_box_free(struct imap_conn *conn);
 /* The out buffer of the connection, and what goes with it. */
 struct buf *imap_out(struct imap_conn *conn);
 const struct wire_dialect *imap_dialect(const struct imap_conn *conn); /* rev1 when not logged in */
-/* " IMAP4rev1 …" for what holds now. */
-void imap_capabilities(const struct imap_conn *conn, struct buf *out);
+/* "CAPABILITY IMAP4rev1 …" for what holds now; the loop's, good until it is asked for another. */
+struct str imap_capabilities(const struct imap_conn *conn);
+/* With "conn=… user=…" in front. */
 void imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+void imap_log_line(const struct imap_conn *conn, int level, struct log_line *line);
 
 /* ---- the selected mailbox (view.c, sync.c) ---- */
 

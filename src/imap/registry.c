@@ -4,7 +4,7 @@
  * then only read.  Commands are found by name in an open hash table, slots
  * have fixed offsets in the login and the box.
  */
-#include "imap/imap.h"
+#include "imap/conn_int.h"
 #include "imap/settings.h"
 
 #define HASH_SIZE (sizeof(((struct imap_registry *)NULL)->hash) / sizeof(void *))
@@ -116,15 +116,69 @@ print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struc
 		out->n = before;
 }
 
-void
-imap_capabilities(const struct imap_conn *conn, struct buf *out)
+/* A bit for each capability of the state whose condition holds. */
+static uint64_t
+conditions(const struct imap_conn *conn, unsigned state)
 {
 	const struct imap_registry *reg = &conn->server->reg;
-	unsigned state = imap_state(conn);
+	uint64_t held = 0;
+	unsigned n = 0;
 
 	for (size_t i = 0; i < reg->count; i++)
 		for (const struct imap_cap *c = reg->ext[i]->caps; c != NULL && c->word != NULL;
 		     c++)
-			if ((c->states & state) != 0 && (c->when == NULL || c->when(conn)))
+			if ((c->states & state) != 0 && c->when != NULL) {
+				TS_ASSERT(n < 64);
+				held |= (uint64_t)c->when(conn) << n++;
+			}
+	return held;
+}
+
+static void
+print_capabilities(const struct imap_conn *conn, unsigned state, uint64_t held, struct buf *out)
+{
+	const struct imap_registry *reg = &conn->server->reg;
+
+	buf_puts(out, "CAPABILITY");
+	for (size_t i = 0; i < reg->count; i++)
+		for (const struct imap_cap *c = reg->ext[i]->caps; c != NULL && c->word != NULL;
+		     c++) {
+			if ((c->states & state) == 0)
+				continue;
+			if (c->when == NULL || (held & 1) != 0)
 				print_capability(conn, c, out);
+			if (c->when != NULL)
+				held >>= 1;
+		}
+}
+
+/*
+ * A switch of user tells them twice.  The text hangs on the state, the
+ * settings and the conditions; who differs from the last one in any of these
+ * has it printed anew.
+ */
+struct str
+imap_capabilities(const struct imap_conn *conn)
+{
+	unsigned state = imap_state(conn);
+	struct imap_caps *caps = &conn->il->caps[state / 2][stream_is_tls(conn->stream)];
+	uint64_t held = conditions(conn, state);
+
+	if (caps->settings != conn->settings || caps->when != held) {
+		caps->text.n = 0;
+		print_capabilities(conn, state, held, &caps->text);
+		caps->settings = conn->settings;
+		caps->when = held;
+	}
+	return buf_as_str(&caps->text);
+}
+
+void
+imap_forget_capabilities(struct imap_loop *il)
+{
+	for (size_t i = 0; i < sizeof(il->caps) / sizeof(il->caps[0]); i++)
+		for (size_t j = 0; j < 2; j++) {
+			buf_fini(&il->caps[i][j].text);
+			il->caps[i][j].settings = NULL;
+		}
 }

@@ -18,6 +18,9 @@
 
 /* A command that computes longer lets other connections run. */
 #define SLICE_NS 2000000u
+/* The arena and its first chunk come to less than 1 KiB, which malloc keeps ready (base/mem.c). */
+#define CMD_FIRST 896
+#define OUT_FIRST 512
 
 void
 slice_begin(struct imap_loop *il)
@@ -34,7 +37,7 @@ slice_over(const struct imap_loop *il)
 struct imap_cmd *
 cmd_new(struct imap_conn *conn)
 {
-	struct arena *a = arena_new(&conn->il->pool, ARENA_CMD, 1024);
+	struct arena *a = arena_new(&conn->il->pool, ARENA_CMD, CMD_FIRST);
 	struct imap_cmd *cmd = arena_new_object(a, struct imap_cmd);
 
 	TS_ASSERT(conn->cmd == NULL);
@@ -43,6 +46,8 @@ cmd_new(struct imap_conn *conn)
 	conn->cmd = cmd;
 	conn->commands++;
 	conn->il->stats.commands++;
+	/* Room for usual replies at once, instead of doubling up from 64 bytes each time. */
+	(void)buf_room(imap_out(conn), OUT_FIRST);
 	return cmd;
 }
 
@@ -77,15 +82,10 @@ print_reply(struct imap_cmd *cmd)
 	    [IMAP_RESULT_NO] = WIRE_NO,
 	    [IMAP_RESULT_BAD] = WIRE_BAD,
 	};
-	struct buf code = {0};
 
-	if (cmd->tell_capabilities && cmd->result == IMAP_RESULT_OK) {
-		buf_puts(&code, "CAPABILITY");
-		imap_capabilities(cmd->conn, &code);
-		cmd->code = buf_as_str(&code);
-	}
+	if (cmd->tell_capabilities && cmd->result == IMAP_RESULT_OK)
+		cmd->code = imap_capabilities(cmd->conn);
 	wire_out_cond(imap_out(cmd->conn), cmd->tag, cond[cmd->result], cmd->code, cmd->text);
-	buf_fini(&code);
 }
 
 static void

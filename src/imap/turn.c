@@ -16,8 +16,26 @@ imap_turn_new(struct imap_conn *conn)
 	struct imap_turn *turn = arena_new_object(a, struct imap_turn);
 
 	turn->arena = a;
-	turn->log_context = arena_printf(a, "conn=%llu", (unsigned long long)conn->id);
 	return turn;
+}
+
+/* Put together by hand, since it is written for each switch of user. */
+static void
+log_logout(const struct imap_conn *conn, const struct imap_login *login)
+{
+	struct log_line line = {.n = 0};
+
+	log_line_puts(&line, "logout authcid=");
+	log_line_str(&line, login->authcid);
+	log_line_puts(&line, " commands=");
+	log_line_u64(&line, conn->commands - login->commands);
+	log_line_puts(&line, " bytes_in=");
+	log_line_u64(&line, conn->bytes_in - login->bytes_in);
+	log_line_puts(&line, " bytes_out=");
+	log_line_u64(&line, conn->bytes_out - login->bytes_out);
+	log_line_puts(&line, " ms=");
+	log_line_u64(&line, loop_now(conn->il->loop) - login->since_ms);
+	imap_log_line(conn, LOG_INFO, &line);
 }
 
 static void
@@ -29,12 +47,7 @@ login_free(struct imap_conn *conn)
 	if (login == NULL)
 		return;
 	imap_box_free(conn);
-	imap_log(conn, LOG_INFO,
-	    "logout authcid=%.*s commands=%llu bytes_in=%llu bytes_out=%llu ms=%llu",
-	    STR_ARG(login->authcid), (unsigned long long)(conn->commands - login->commands),
-	    (unsigned long long)(conn->bytes_in - login->bytes_in),
-	    (unsigned long long)(conn->bytes_out - login->bytes_out),
-	    (unsigned long long)(loop_now(conn->il->loop) - login->since_ms));
+	log_logout(conn, login);
 	a = login->arena;
 	conn->turn->login = NULL;
 	arena_free(&a);
@@ -85,8 +98,6 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct sto
 	login->bytes_in = conn->bytes_in;
 	login->bytes_out = conn->bytes_out;
 	login->since_ms = loop_now(conn->il->loop);
-	conn->turn->log_context = arena_printf(
-	    a, "conn=%llu user=%.*s", (unsigned long long)conn->id, STR_ARG(login->user));
 	conn->turn->login = login;
 	conn->il->stats.logins++;
 	if (conn->had_turn)

@@ -19,7 +19,7 @@ struct tls_ctx {
 
 struct tls_slot {
 	pthread_mutex_t lock;
-	struct tls_ctx *ctx;
+	struct tls_ctx *ctx; /* written under the lock, atomically */
 };
 
 const char *
@@ -178,7 +178,7 @@ tls_slot_set(struct tls_slot *slot, struct tls_ctx *ctx)
 		(void)tls_ctx_ref(ctx);
 	(void)pthread_mutex_lock(&slot->lock);
 	old = slot->ctx;
-	slot->ctx = ctx;
+	__atomic_store_n(&slot->ctx, ctx, __ATOMIC_RELAXED);
 	(void)pthread_mutex_unlock(&slot->lock);
 	tls_ctx_free(&old);
 }
@@ -192,6 +192,12 @@ tls_slot_get(struct tls_slot *slot)
 	ctx = slot->ctx != NULL ? tls_ctx_ref(slot->ctx) : NULL;
 	(void)pthread_mutex_unlock(&slot->lock);
 	return ctx;
+}
+
+bool
+tls_slot_filled(const struct tls_slot *slot)
+{
+	return __atomic_load_n(&slot->ctx, __ATOMIC_RELAXED) != NULL;
 }
 
 SSL *

@@ -7,6 +7,8 @@
  * certificate is a new tls_ctx put into the slot; connections keep theirs.
  * Safe from any thread.
  */
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -37,4 +39,6 @@ void tls_slot_free(struct tls_slot **slot);
 void tls_slot_set(struct tls_slot *slot, struct tls_ctx *ctx);
 /* A new reference to the current one, or NULL. */
 struct tls_ctx *tls_slot_get(struct tls_slot *slot);
+/* Is there one?  Takes neither lock nor reference. */
+bool tls_slot_filled(const struct tls_slot *slot);
 #endif

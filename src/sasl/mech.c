@@ -21,8 +21,10 @@ sasl_mech_find(struct str name)
 struct sasl_exchange *
 sasl_exchange_new(const struct sasl_mech *mech)
 {
-	struct sasl_exchange *x = mem_zalloc(sizeof(*x));
+	struct sasl_exchange *x = mem_realloc(NULL, sizeof(*x));
 
+	/* Without the room for secrets: it is written before it is read, and it is large. */
+	memset(x, 0, offsetof(struct sasl_exchange, secret));
 	x->mech = mech;
 	return x;
 }
@@ -32,7 +34,7 @@ sasl_exchange_free(struct sasl_exchange **x)
 {
 	if (*x == NULL)
 		return;
-	mem_wipe(*x, sizeof(**x));
+	mem_wipe((*x)->secret, (*x)->kept);
 	mem_free(*x);
 	*x = NULL;
 }

@@ -9,8 +9,8 @@ cmd_capability(struct imap_cmd *cmd)
 
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
-	buf_puts(out, "* CAPABILITY");
-	imap_capabilities(cmd->conn, out);
+	buf_puts(out, "* ");
+	buf_str(out, imap_capabilities(cmd->conn));
 	buf_puts(out, "\r\n");
 	return cmd_ok(cmd, "That is all");
 }

@@ -49,15 +49,8 @@ password_refused(const struct imap_conn *conn)
 static bool
 tls_offered(const struct imap_conn *conn)
 {
-	struct tls_ctx *ctx;
-	bool yes;
-
-	if (conn->server->tls == NULL || conn->implicit_tls || stream_is_tls(conn->stream))
-		return false;
-	ctx = tls_slot_get(conn->server->tls);
-	yes = ctx != NULL;
-	tls_ctx_free(&ctx);
-	return yes;
+	return conn->server->tls != NULL && !conn->implicit_tls && !stream_is_tls(conn->stream) &&
+	       tls_slot_filled(conn->server->tls);
 }
 
 static enum imap_next
@@ -138,6 +131,23 @@ hold_back(struct imap_cmd *cmd)
 	return cmd_sleep(cmd, delay, &failed);
 }
 
+/* Put together by hand, since it is written for each switch of user. */
+static void
+audit(const struct imap_conn *conn, const struct auth_request *req)
+{
+	struct log_line line = {.n = 0};
+
+	log_line_puts(&line, "login authcid=");
+	log_line_str(&line, imap_login(conn)->authcid);
+	log_line_puts(&line, " mech=");
+	log_line_str(&line, req->mechanism);
+	log_line_puts(&line, req->tls ? " tls=yes address=" : " tls=no address=");
+	log_line_str(&line, conn->address);
+	log_line_puts(&line, " id=");
+	log_line_str(&line, conn->id_name);
+	imap_log_line(conn, LOG_INFO, &line);
+}
+
 static enum imap_next
 login_loaded(struct imap_cmd *cmd)
 {
@@ -148,9 +158,7 @@ login_loaded(struct imap_cmd *cmd)
 		return cmd_err(cmd, s->err);
 	imap_login_open(conn, &s->who, s->account);
 	s->account = NULL; /* the login's now */
-	imap_log(conn, LOG_INFO, "login authcid=%.*s mech=%.*s tls=%s address=%.*s id=%.*s",
-	    STR_ARG(imap_login(conn)->authcid), STR_ARG(s->req.mechanism),
-	    s->req.tls ? "yes" : "no", STR_ARG(conn->address), STR_ARG(conn->id_name));
+	audit(conn, &s->req);
 	cmd->tell_capabilities = true;
 	return cmd_ok(cmd, "Logged in");
 }
