@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Large and odd things that a transcript would not say well."""
+import re
+
+import pytest
+
+from demo import Demo
+
+
+@pytest.fixture(scope="module")
+def demo():
+    d = Demo().up()
+    yield d
+    d.remove()
+
+
+@pytest.fixture
+def box(demo, request):
+    c = demo.login("alice")
+    c.name = "P" + re.sub(r"\W", "", request.node.name)[:60]
+    c.ok(f"CREATE {c.name}")
+    yield c
+    c.run("UNSELECT")
+    c.ok(f"DELETE {c.name}")
+    c.close()
+
+
+def balanced(text):
+    """Parentheses outside quoted strings and literals; the depth must never be negative."""
+    depth = at = 0
+    while at < len(text):
+        ch = text[at:at + 1]
+        if ch == b'"':
+            at += 1
+            while text[at:at + 1] != b'"':
+                at += 2 if text[at:at + 1] == b"\\" else 1
+        elif ch == b"{":
+            m = re.match(rb"\{(\d+)\}\r\n", text[at:])
+            at += m.end() + int(m.group(1)) - 1
+        elif ch == b"(":
+            depth += 1
+        elif ch == b")":
+            depth -= 1
+            assert depth >= 0
+        at += 1
+    return depth == 0
+
+
+@pytest.mark.parametrize("kind", ["multipart", "message"])
+def test_ten_thousand_levels_deep(box, kind):
+    lines = []
+    for i in range(10000):
+        if kind == "multipart":
+            lines += [f"Content-Type: multipart/mixed; boundary=b{i}", "", f"--b{i}"]
+        else:
+            lines += ["Content-Type: message/rfc822", "", f"Subject: level {i}"]
+    message = ("Subject: deep\r\n" + "\r\n".join(lines) + "\r\n\r\nbottom\r\n").encode()
+    box.append(box.name, message)
+    box.ok(f"SELECT {box.name}")
+    got = box.ok("FETCH 1 (ENVELOPE BODY BODYSTRUCTURE)")[0]
+    assert balanced(got[got.index(b"("):])
+    assert box.ok("FETCH 1 BODY.PEEK[]")[0].split(b"}\r\n", 1)[1][:-1] == message
+    assert box.ok("SEARCH SUBJECT deep")[0] == b"* SEARCH 1"
+    box.ok("SEARCH BODY bottom")
+    path = ".".join(["1"] * 200)
+    assert b"NIL" in box.ok(f"FETCH 1 BODY.PEEK[{path}]")[0]
+
+
+def test_ten_thousand_mailboxes(demo):
+    c = demo.login("bob")
+    c.send("".join(f"m{i} CREATE Many/{i // 100}/{i % 100}\r\n" for i in range(10000)))
+    for i in range(10000):
+        assert c.until(f"m{i}")[-1].startswith(f"m{i} OK".encode())
+    assert len(c.ok('LIST "" Many/*')) - 1 == 10000
+    levels = c.ok('LIST "" Many/%')[:-1]
+    assert len(levels) == 100 and all(b"\\Noselect" in r and b"\\HasChildren" in r for r in levels)
+    got = c.ok('LIST "" Many/* RETURN (STATUS (MESSAGES UNSEEN UIDNEXT SIZE))')
+    assert sum(r.startswith(b"* STATUS") for r in got) == 10000
+    c.close()
+
+
+NEGATED = ["ANSWERED", "DELETED", "DRAFT", "FLAGGED", "SEEN", "RECENT", "NEW", "OLD", "KEYWORD work", "UNKEYWORD work",
+           "UNANSWERED", "UNDELETED", "UNDRAFT", "UNFLAGGED", "UNSEEN", "BCC x", "CC x", "FROM eve", "TO adam",
+           "SUBJECT two", "BODY second", "TEXT second", 'HEADER Subject ""', "HEADER X-None a", "BEFORE 1-Jan-2020",
+           "ON 1-Jan-2020", "SINCE 1-Jan-2020", "SENTBEFORE 2-Feb-2020", "SENTON 2-Feb-2020", "SENTSINCE 2-Feb-2020",
+           "LARGER 120", "SMALLER 120", "OLDER 100000000", "YOUNGER 100000000", "UID 2", "2", "ALL",
+           "OR SEEN FLAGGED", "(SEEN FLAGGED)", "NOT SEEN"]
+
+
+def test_each_key_and_its_negation_divide_the_mailbox(box):
+    for i, (flags, date, extra) in enumerate([
+            ("\\Seen", "01-Jan-2020 23:59:59 -1100", "Date: Sun, 2 Feb 2020 00:30:00 +1400\r\n"),
+            ("\\Flagged work", "31-Dec-2019 00:00:01 +1400", "From: eve@x.example\r\nCc: x@y.example\r\n"),
+            ("\\Answered \\Draft", "02-Jan-2020 12:00:00 +0000", "To: adam@x.example\r\nBcc: x\r\n"),
+            ("\\Deleted \\Seen \\Flagged", "15-Jul-2026 12:00:00 +0000", "Date: nonsense\r\n")], 1):
+        text = f"Subject: {('one', 'two', 'three', 'four')[i - 1]}\r\n{extra}\r\n{'second' if i == 2 else 'other'}\r\n"
+        box.append(box.name, text, f'({flags}) "{date}" ')
+    box.ok(f"SELECT {box.name}")
+    hits = {}
+    for key in NEGATED:
+        yes = box.ok(f"SEARCH {key}")[0].split()[2:]
+        no = box.ok(f"SEARCH NOT {key}")[0].split()[2:]
+        assert sorted(yes + no) == [b"1", b"2", b"3", b"4"], (key, yes, no)
+        hits[key] = [int(n) for n in yes]
+    assert hits["ON 1-Jan-2020"] == [1] and hits["BEFORE 1-Jan-2020"] == [2]
+    assert hits["SENTON 2-Feb-2020"] == [1]  # the date as it is written, zone and time ignored
+    assert hits["FROM eve"] == [2] and hits["TO adam"] == [3] and hits["CC x"] == [2] and hits["BCC x"] == [3]
+    assert hits["BODY second"] == [2] and hits["HEADER X-None a"] == []
+    assert hits["OR SEEN FLAGGED"] == [1, 2, 4] and hits["(SEEN FLAGGED)"] == [4]
+
+
+def test_a_day_with_one_digit(box):
+    box.append(box.name, "Subject: a\r\n\r\nx\r\n", '" 7-Mar-2021 01:02:03 +0000" ')
+    box.ok(f"SELECT {box.name}")
+    assert b'INTERNALDATE " 7-Mar-2021 01:02:03 +0000"' in box.ok("FETCH 1 INTERNALDATE")[0]
+
+
+def test_move_and_copy_of_what_others_expunged(demo, box):
+    for i in range(4):
+        box.append(box.name, f"Subject: {i}\r\n\r\nx\r\n")
+    other = demo.login("alice")
+    other.ok("CREATE PTarget")
+    box.ok(f"SELECT {box.name}")
+    other.ok(f"SELECT {box.name}")
+    other.ok("STORE 2 +FLAGS.SILENT (\\Deleted)")
+    other.ok("EXPUNGE")
+    box.no("COPY 1:3 PTarget", "EXPUNGEISSUED")
+    box.no("MOVE 1:3 PTarget", "EXPUNGEISSUED")
+    assert b"MESSAGES 0" in other.ok("STATUS PTarget (MESSAGES)")[0]
+    replies = box.ok("UID MOVE 1:3 PTarget")
+    assert any(re.search(rb"\[COPYUID \d+ 1,3 1:2\]", r) for r in replies), replies
+    assert b"MESSAGES 2" in other.ok("STATUS PTarget (MESSAGES)")[0]
+    assert box.ok("UID SEARCH ALL")[0] == b"* SEARCH 4"
+    other.ok("UNSELECT")
+    other.ok("DELETE PTarget")
+    other.close()
