@@ -144,7 +144,7 @@ struct store_mailbox {
 	struct state *state; /* NULL: not loaded */
 	struct state **old;  /* replaced ones, without sets: their keywords may be in use */
 	size_t old_count;
-	size_t counted; /* bytes that are in store.state_bytes */
+	_Atomic size_t counted; /* bytes that are in store.state_bytes; eviction looks at it */
 	struct pend *pend[2];
 
 	struct head head;
