@@ -696,6 +696,29 @@ stop_threads(struct server *server)
 	join_loops(server);
 }
 
+/*
+ * Connections are gone, but a change or a job that one of them left behind may
+ * be under way, and ends on its loop.  Nothing busy, and nothing posted then:
+ * nothing can come any more.
+ */
+static void
+settle(struct server *server)
+{
+	bool again = true;
+
+	while (again) {
+		struct store_stats st;
+
+		store_stats(server->store, &st);
+		again = st.changes_pending > 0 || work_pool_waiting(server->workers) > 0 ||
+		        work_pool_running(server->workers) > 0;
+		for (unsigned i = 0; i < server->loop_count; i++)
+			again |= loop_settle(server->loops[i].loop);
+		if (again)
+			usleep(1000);
+	}
+}
+
 /* Whatever was made, newest first. */
 static void
 server_fini(struct server *server)
@@ -798,6 +821,7 @@ run(struct server *server, const sigset_t *set)
 		code = APP_OK;
 	}
 	stop_threads(server);
+	settle(server);
 	server_fini(server);
 	if (code == APP_OK)
 		log_msg(LOG_INFO, NULL, "stopped");

@@ -240,6 +240,18 @@ wind_up(struct loop *loop)
 	loop_timer_clear(&limit);
 }
 
+bool
+loop_settle(struct loop *loop)
+{
+	bool any = has_tasks(loop);
+
+	set_owner(loop, (uintptr_t)pthread_self());
+	while (has_tasks(loop))
+		run_round(loop);
+	set_owner(loop, 0);
+	return any;
+}
+
 void
 loop_free(struct loop **lp)
 {

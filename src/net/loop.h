@@ -36,6 +36,12 @@ struct loop *loop_new_fake(void) __attribute__((returns_nonnull));
  * LOOP_FREE_MS.  NULL is fine.
  */
 void loop_free(struct loop **lp);
+/*
+ * Runs what was posted to a loop that does not run; false: there was nothing.
+ * For the end: what other threads still do for a loop whose owner is gone must
+ * be waited for before it is freed.
+ */
+bool loop_settle(struct loop *loop);
 
 /* Returns after loop_stop(), also one that was called before. */
 void loop_run(struct loop *loop);

@@ -210,16 +210,18 @@ void
 change_complete(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
+	struct store *store = priv->store;
 
-	atomic_fetch_sub(&priv->store->pending, 1);
-	atomic_fetch_add(&priv->store->changes, 1);
+	atomic_fetch_add(&store->changes, 1);
 	/* Afterwards the change is the asker's again, and may be freed at any time. */
 	if (priv->complete == NULL) {
 		loop_post(c->loop, &priv->task);
-		return;
+	} else {
+		priv->finished = true;
+		priv->complete(c);
 	}
-	priv->finished = true;
-	priv->complete(c);
+	/* Last: who sees none pending may free the loop. */
+	atomic_fetch_sub(&store->pending, 1);
 }
 
 void
