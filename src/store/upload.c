@@ -83,17 +83,17 @@ work_run(struct work *work)
 {
 	struct store_upload *u = list_entry(work, struct store_upload, work);
 
-	if (u->freed || u->err != TS_OK) {
+	if (u->give_up || u->io_err != TS_OK) {
 		if (u->writer != NULL)
 			u->store->engine->class->blob_abort(&u->writer);
 		u->writer = NULL;
 		return;
 	}
-	u->err = write_flight(u);
+	u->io_err = write_flight(u);
 	u->flight.n = 0;
-	if (u->err == TS_OK && u->last)
-		u->err = finish_file(u);
-	if (u->err != TS_OK && u->writer != NULL)
+	if (u->io_err == TS_OK && u->last)
+		u->io_err = finish_file(u);
+	if (u->io_err != TS_OK && u->writer != NULL)
 		u->store->engine->class->blob_abort(&u->writer);
 }
 
@@ -105,6 +105,7 @@ work_done(struct work *work)
 	struct store_upload *u = list_entry(work, struct store_upload, work);
 
 	u->working = false;
+	u->err = u->io_err;
 	if (u->last) {
 		u->finished = true;
 		buf_fini(&u->bytes);
@@ -142,6 +143,7 @@ next(struct store_upload *u)
 	u->bytes = swap;
 	u->bytes.n = 0;
 	u->last = u->finishing;
+	u->give_up = u->freed;
 	u->working = true;
 	u->work.run = work_run;
 	u->work.done = work_done;

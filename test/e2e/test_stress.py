@@ -235,7 +235,10 @@ def test_wild_clients_do_no_harm(server):
             break
         time.sleep(0.1)
     assert status["connections"] == "0" and status["changes_pending"] == "0", status
-    assert server.stop() == 0, server.log()[-4000:]
+    code = server.stop()
+    at = server.log().find("Sanitizer")
+    assert at < 0, server.log()[max(at - 500, 0):at + 8000]
+    assert code == 0, server.log()[-4000:]
     for word in ("Sanitizer", "runtime error", "panic", "assert"):
         assert word not in server.log(), server.log()[-8000:]
 
