@@ -59,7 +59,7 @@ finish(struct stream *s)
 		s->events->closed(s->arg, s->why);
 	SSL_free(s->ssl);
 	tls_ctx_free(&s->tls);
-	buf_fini(&s->in);
+	buf_wipe_fini(&s->in);
 	buf_fini(&s->out);
 	s->loop->users--;
 	mem_free(s);
@@ -108,12 +108,34 @@ consume(struct stream *s, size_t used)
 {
 	s->in_off += used;
 	if (s->in_off == s->in.n) {
-		buf_fini(&s->in);
+		buf_wipe_fini(&s->in);
 		s->in_off = 0;
 	} else if (s->in_off > s->in.n / 2) {
+		size_t n = s->in.n;
+
 		buf_consume(&s->in, s->in_off);
+		mem_wipe(s->in.p + s->in.n, n - s->in.n);
 		s->in_off = 0;
 	}
+}
+
+/*
+ * Keeps bytes of the loop's buffer for later.  They may be part of a password,
+ * so they are left neither there nor in memory that was outgrown.
+ */
+static void
+keep(struct stream *s, struct str fresh)
+{
+	if (s->in.cap - s->in.n < fresh.n) {
+		struct buf bigger = {0};
+
+		(void)buf_room(&bigger, (s->in.n + fresh.n) * 2);
+		buf_str(&bigger, buf_as_str(&s->in));
+		buf_wipe_fini(&s->in);
+		s->in = bigger;
+	}
+	buf_str(&s->in, fresh);
+	mem_wipe((void *)(uintptr_t)fresh.p, fresh.n);
 }
 
 static size_t
@@ -151,13 +173,14 @@ show(struct stream *s, struct str fresh)
 	size_t used;
 
 	if (unread(s) > 0 || !may_show(s)) {
-		buf_str(&s->in, fresh);
+		keep(s, fresh);
 		if (may_show(s))
 			show_kept(s);
 		return;
 	}
 	used = call_data(s, fresh);
-	buf_put(&s->in, fresh.p + used, fresh.n - used);
+	if (used < fresh.n)
+		keep(s, (struct str){fresh.p + used, fresh.n - used});
 }
 
 static void
