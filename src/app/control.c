@@ -154,6 +154,7 @@ bind_socket(const char *path)
 {
 	struct sockaddr_un addr;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
 	mode_t old;
 	int rc;
 
@@ -163,7 +164,9 @@ bind_socket(const char *path)
 			close(fd);
 		return -1;
 	}
-	unlink(path);
+	/* What a killed server left; never a file that has another use. */
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
 	/* Nobody may connect between bind and a chmod. */
 	old = umask(0177);
 	rc = bind(fd, (struct sockaddr *)&addr, sizeof(addr));

@@ -87,14 +87,14 @@ user_delete(const struct ops *ops, const struct request *req, struct buf *out)
 {
 	struct str name = request_get(req, "name");
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct auth_user user;
+	struct auth_user user = {0};
 	const char *why = NULL;
 	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
 	bool ok;
 
 	if (err == TS_OK || err == TS_DAMAGED)
 		err = auth_users_delete(ops->auth, name, &why);
-	if (err == TS_OK && request_has(req, "purge")) {
+	if (err == TS_OK && user.name.n > 0 && request_has(req, "purge")) {
 		err = store_account_delete(ops->store, user.name);
 		if (err == TS_NOT_FOUND)
 			err = TS_OK;

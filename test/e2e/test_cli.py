@@ -285,3 +285,15 @@ def test_demo_site(server):
     assert messages("alice", "ALICE_PASSWORD") > 40
     assert messages("user0070", "USER_PASSWORD") == 1
     assert messages("user0080", "USER_PASSWORD") == 1
+
+
+def test_the_control_socket_takes_no_other_files_place(server):
+    path = os.path.join(server.dir, "precious")
+    with open(path, "w", encoding="ascii") as f:
+        f.write("kept")
+    server.write(f"server.control = {path}")
+    server.start(wait=False)
+    assert server.process.wait(60) != 0
+    server.process = None
+    with open(path, encoding="ascii") as f:
+        assert f.read() == "kept"
