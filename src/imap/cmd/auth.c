@@ -107,6 +107,19 @@ login_failed(struct imap_cmd *cmd)
 	return cmd_no(cmd, "AUTHENTICATIONFAILED", "Authentication failed");
 }
 
+/* A name as somebody claimed it: in quotes, cut, and without what could end or forge a field. */
+static const char *
+claimed(struct imap_cmd *cmd, struct str name)
+{
+	char *text = arena_printf(
+	    cmd->arena, "\"%.*s\"", (int)(name.n < 80 ? name.n : 80), name.n > 0 ? name.p : "");
+
+	for (char *c = text + 1; c[0] != '\0' && c[1] != '\0'; c++)
+		if (*c == '"' || *c == '\\')
+			*c = '?';
+	return text;
+}
+
 /* The answer is held back, longer each time. */
 static enum imap_next
 hold_back(struct imap_cmd *cmd)
@@ -122,9 +135,9 @@ hold_back(struct imap_cmd *cmd)
 	conn->failed_logins++;
 	conn->il->stats.failed_logins++;
 	imap_log(conn, LOG_WARNING,
-	    "login failed authcid=%.*s authzid=%.*s mech=%.*s tls=%s address=%.*s%s",
-	    STR_ARG(s->req.authcid), STR_ARG(s->req.authzid), STR_ARG(s->req.mechanism),
-	    s->req.tls ? "yes" : "no", STR_ARG(conn->address),
+	    "login failed address=%.*s mech=%.*s tls=%s authcid=%s authzid=%s%s",
+	    STR_ARG(conn->address), STR_ARG(s->req.mechanism), s->req.tls ? "yes" : "no",
+	    claimed(cmd, s->req.authcid), claimed(cmd, s->req.authzid),
 	    s->result == AUTH_DENIED ? " (may not act for that user)" : "");
 	if (delay == 0)
 		return cmd_goto(cmd, &failed);
