@@ -46,7 +46,8 @@ struct imap_render {
 	bool has_flags;
 
 	/* the window */
-	struct imap_render_message *messages; /* IMAP_RENDER_WINDOW of them */
+	struct imap_render_message *messages; /* room for `window` of them */
+	size_t window;                        /* at most IMAP_RENDER_WINDOW */
 	size_t count;
 	struct buf summaries;
 	bool summaries_read;

@@ -66,13 +66,13 @@ fill_window(struct fetch *f)
 
 	imap_render_next_window(r);
 	store_mailbox_read_begin(r->mailbox);
-	r->count = store_mailbox_window(r->mailbox, f->uids, f->from, records, IMAP_RENDER_WINDOW);
+	r->count = store_mailbox_window(r->mailbox, f->uids, f->from, records, r->window);
 	store_mailbox_read_end(r->mailbox);
 	for (size_t i = 0; i < r->count; i++)
 		r->messages[i].record = records[i];
 	number_window(f);
 	f->found += r->count;
-	f->last = r->count < IMAP_RENDER_WINDOW || records[r->count - 1].uid == UINT32_MAX;
+	f->last = r->count < r->window || records[r->count - 1].uid == UINT32_MAX;
 	if (r->count > 0)
 		f->from = records[r->count - 1].uid + 1;
 }
@@ -220,13 +220,17 @@ static void
 prepare_render(struct imap_cmd *cmd, struct fetch *f)
 {
 	struct imap_box *box = imap_box(cmd->conn);
+	uint64_t wanted = roaring_bitmap_get_cardinality(f->uids);
 
 	f->render.store = cmd->conn->server->store;
 	f->render.mailbox = box->mailbox;
 	f->render.box = box;
 	f->render.dialect = imap_dialect(cmd->conn);
-	f->render.messages =
-	    arena_array(cmd->arena, IMAP_RENDER_WINDOW, sizeof(*f->render.messages));
+	/* A gateway fetches one message or a few: no window for 256 is zeroed for that. */
+	f->render.window = IMAP_RENDER_WINDOW;
+	if (wanted < f->render.window)
+		f->render.window = wanted > 0 ? (size_t)wanted : 1;
+	f->render.messages = arena_array(cmd->arena, f->render.window, sizeof(*f->render.messages));
 }
 
 /* Those of uids that are not \Seen yet. */
