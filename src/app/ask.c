@@ -88,7 +88,7 @@ ask(const struct args *args, struct buf *wire)
 	struct buf out = {0};
 	int code = ask_quiet(args, wire, &out);
 
-	fwrite(out.p, 1, out.n, stdout);
+	(void)fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
 	return code;
 }
@@ -135,7 +135,7 @@ status(const struct args *args)
 	if (code == APP_OK && args_has(args, "json"))
 		print_json(buf_as_str(&out));
 	else
-		fwrite(out.p, 1, out.n, stdout);
+		(void)fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
 	return code;
 }
@@ -187,7 +187,7 @@ reload(const struct args *args)
 	struct buf out = {0};
 	int code = ask_verb(args, "reload", &out);
 
-	fwrite(out.p, 1, out.n, stdout);
+	(void)fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
 	return code;
 }

@@ -31,7 +31,7 @@ show(const struct args *args)
 	if (!app_conf_load(args, &conf))
 		return APP_FAILED;
 	conf_print_show(conf, &out);
-	fwrite(out.p, 1, out.n, stdout);
+	(void)fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
 	conf_unref(&conf);
 	return APP_OK;
@@ -48,7 +48,7 @@ defaults(const struct args *args)
 		conf_print_roff(app_tables(), &out);
 	else
 		conf_print_defaults(app_tables(), &out);
-	fwrite(out.p, 1, out.n, stdout);
+	(void)fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
 	return APP_OK;
 }

@@ -133,7 +133,7 @@ make_passwords(struct site *site)
 	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
 		take_password(site, line);
 	if (f != NULL)
-		fclose(f);
+		(void)fclose(f);
 	for (unsigned w = 0; w < WHO_COUNT; w++) {
 		if (site->password[w][0] == '\0') {
 			random_password(site->password[w]);

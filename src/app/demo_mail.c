@@ -96,7 +96,7 @@ put_date(int64_t when, int16_t zone, struct buf *out)
 
 	/* RFC 5322 3.3; the names of days and months are English in the C locale. */
 	gmtime_r(&local, &tm);
-	strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S", &tm);
+	(void)strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S", &tm);
 	buf_printf(out, "Date: %s %c%02d%02d\r\n", text, zone < 0 ? '-' : '+', abs(zone) / 60,
 	    abs(zone) % 60);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program `turnstone`: finds the subcommand, prints help. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -159,5 +160,10 @@ main(int argc, char **argv)
 		return APP_USAGE;
 	code = cmd->run(&args);
 	args_fini(&args);
+	/* What was asked for may not have got out: a full disk, say. */
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == APP_OK) {
+		fprintf(stderr, "turnstone: cannot write the output: %s\n", strerror(errno));
+		code = APP_FAILED;
+	}
 	return code;
 }

@@ -155,7 +155,7 @@ put_time(struct buf *out, const char *what, int64_t t)
 	char text[64];
 
 	gmtime_r(&when, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
 	buf_printf(out, "%s: %s\n", what, text);
 }
 

@@ -39,7 +39,7 @@ prompt(const char *text, struct buf *out)
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	ok = read_line(stdin, out);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
-	fputc('\n', stderr);
+	(void)fputc('\n', stderr);
 	return ok;
 }
 
@@ -82,7 +82,7 @@ read_password(const struct args *args, struct buf *out)
 			fprintf(stderr, "turnstone %s: --password-file %s: %s\n", args->cmd->name,
 			    path, strerror(errno));
 		if (f != NULL)
-			fclose(f);
+			(void)fclose(f);
 	} else {
 		return prompt_twice(args, out);
 	}

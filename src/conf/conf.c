@@ -95,7 +95,9 @@ each_instance(struct scope *s, each_f *fn, void *arg)
 {
 	if (s->block != NULL)
 		return fn(s->block, arg);
+	/* A table that is no block has its one instance from the start. */
 	for (size_t i = 0; i < s->conf->tables.n; i++)
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see above */
 		if (!s->conf->tables.p[i]->block && fn(s->conf->groups[i].p[0], arg))
 			return true;
 	return false;

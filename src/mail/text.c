@@ -297,6 +297,7 @@ static void
 put_utf16(struct mail_conv *c, const UChar *u, size_t n, struct buf *out)
 {
 	for (size_t i = 0; i < n; i++) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): from ICU */
 		bool low = u[i] >= 0xdc00 && u[i] <= 0xdfff;
 
 		if (c->high != 0) {

@@ -318,6 +318,7 @@ prepare_rename(struct batch *b, struct store_change *c)
 	enum ts_err err = check_renames(a, &r);
 
 	if (err == TS_OK) {
+		TS_ASSERT(r.one != NULL);
 		if (r.one[0].from->n == c->name.n)
 			c->mailbox_id = r.one[0].from->head->id;
 		for (size_t i = 0; i < r.count; i++)

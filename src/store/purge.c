@@ -186,7 +186,10 @@ first_job(struct store *store, enum key_kind kind, struct key *job_r)
 
 	enum ts_err err = scan_next(&scan);
 
-	if (scan.key.n > 0 && scan.key.n <= sizeof job_r->p) {
+	job_r->n = 0;
+	if (scan.key.n > sizeof(job_r->p)) {
+		err = TS_DAMAGED;
+	} else if (scan.key.n > 0) {
 		memcpy(job_r->p, scan.key.p, scan.key.n);
 		job_r->n = scan.key.n;
 		err = TS_OK;

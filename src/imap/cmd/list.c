@@ -357,7 +357,7 @@ make_patterns(struct list *l)
 		if (p.n == 0 || r.p == NULL)
 			continue;
 		l->patterns[i] = p;
-		if (r.n > 0 && p.p[0] != '/')
+		if (r.n > 0 && !str_has_prefix(p, STR("/")))
 			l->patterns[i] =
 			    str_of(arena_printf(a, "%.*s%.*s", STR_ARG(r), STR_ARG(p)));
 	}

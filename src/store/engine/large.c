@@ -261,7 +261,7 @@ large_read(int dir, uint64_t blob, uint64_t off, uint64_t len, struct buf *value
 {
 	size_t had = value->n;
 	char name[NAME_MAX_LEN], *piece;
-	uint64_t size, end;
+	uint64_t size = 0, end;
 	int fd;
 	enum ts_err err = open_blob(dir, blob, name, &fd, &size);
 

@@ -410,7 +410,7 @@ mem_get(struct engine *engine, struct str key, struct buf *value)
 	struct mem_engine *e = (struct mem_engine *)engine;
 	enum ts_err err = engine_step(e, ENGINE_MEM_GET);
 	struct tree *root = NULL;
-	struct str found;
+	struct str found = STR_NONE;
 
 	if (err == TS_OK)
 		err = map_read(e, MAP_KEYS, key, &root, &found);
@@ -498,7 +498,7 @@ mem_blob_read(struct engine *engine, uint64_t blob, uint64_t off, uint64_t len, 
 	struct mem_engine *e = (struct mem_engine *)engine;
 	enum ts_err err = engine_step(e, ENGINE_MEM_BLOB_READ);
 	struct tree *root = NULL;
-	struct str found;
+	struct str found = STR_NONE;
 	char key[8];
 
 	if (err == TS_OK)
@@ -515,7 +515,7 @@ mem_blob_size(struct engine *engine, uint64_t blob, uint64_t *size_r)
 	struct mem_engine *e = (struct mem_engine *)engine;
 	enum ts_err err = engine_step(e, ENGINE_MEM_BLOB_READ);
 	struct tree *root = NULL;
-	struct str found;
+	struct str found = STR_NONE;
 	char key[8];
 
 	if (err == TS_OK)

@@ -430,7 +430,7 @@ rocks_get(struct engine *engine, struct str key, struct buf *value)
 {
 	struct rocks_engine *e = (struct rocks_engine *)engine;
 	rocksdb_pinnableslice_t *slice;
-	struct str found;
+	struct str found = STR_NONE;
 	enum ts_err err;
 
 	if (!engine_enter(e, false))
@@ -529,7 +529,7 @@ rocks_blob_read(struct engine *engine, uint64_t blob, uint64_t off, uint64_t len
 {
 	struct rocks_engine *e = (struct rocks_engine *)engine;
 	rocksdb_pinnableslice_t *slice;
-	struct str found;
+	struct str found = STR_NONE;
 	char key[8];
 	enum ts_err err;
 
@@ -553,7 +553,7 @@ rocks_blob_size(struct engine *engine, uint64_t blob, uint64_t *size_r)
 {
 	struct rocks_engine *e = (struct rocks_engine *)engine;
 	rocksdb_pinnableslice_t *slice;
-	struct str found;
+	struct str found = STR_NONE;
 	char key[8];
 	enum ts_err err;
 
