@@ -118,7 +118,7 @@ def tsan_stage(tally, _args):
 
 
 def fuzz_stage(tally, args):
-    if not build(tally, "build-fuzz", ("clang", "clang++"), "-Dtests=false", "-Dfuzz=true",
+    if not build(tally, "build-fuzz", ("clang", "clang++"), "-Dtests=true", "-Dfuzz=true",
                  "-Darena_emu=true", "-Db_sanitize=address,undefined"):
         return
     seconds = 120 if args.long else 5
