@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APP_SERVER_PRIV_H
+#define APP_SERVER_PRIV_H
+/*
+ * The running server from inside, for the files that make it up: server.c (made, watched for
+ * signals), server_listen.c, server_ready.c, server_reload.c, server_status.c, server_stop.c,
+ * server_tls.c.  Others see server.h only.
+ */
+#include <pthread.h>
+
+#include "app/args.h"
+#include "app/control.h"
+#include "app/server.h"
+#include "app/settings.h"
+#include "imap/imap.h"
+#include "net/listen.h"
+#include "net/work.h"
+
+enum { SERVER_LISTENERS_MAX = 64 };
+
+struct server_loop {
+	struct server *server;
+	struct loop *loop;
+	struct imap_loop *il;
+	pthread_t thread;
+	struct loop_task stop;
+	struct loop_timer timer;
+};
+
+struct server_listener {
+	struct server *server;
+	struct listener *listener;
+	struct str name;
+	bool imaps;
+};
+
+struct server {
+	const struct args *args;
+	struct conf *conf; /* under `reload` once threads run */
+	pthread_mutex_t reload;
+	uint64_t started_ms;
+
+	struct tls_slot *tls;
+	struct store *store;
+	struct auth *auth;
+	struct work_pool *workers;
+	struct imap_server imap;
+	struct server_loop *loops;
+	unsigned loop_count;
+	struct server_listener listeners[SERVER_LISTENERS_MAX];
+	size_t listener_count;
+	struct control *control;
+	struct loop_task close_listeners;
+};
+
+static inline const struct server_settings *
+server_settings_of(const struct server *server)
+{
+	return conf_get(server->conf, &server_conf);
+}
+
+/* The certificate of the configuration, or a self-signed one that is made in the data folder. */
+TS_CHECKED enum ts_err server_make_tls(
+    const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r);
+/* Fills the slot; false: logged. */
+bool server_open_tls(struct server *server);
+
+/* All listeners of the configuration; before the loops run.  False: logged. */
+bool server_listen(struct server *server);
+
+/* Tells whoever started it that it is ready, and where it listens.  False: logged. */
+bool server_announce(const struct server *server);
+
+/* Ends the threads: no new connections, a word to the old ones, then waits for them. */
+void server_stop_threads(struct server *server);
+/* After that: waits until nothing of what connections left behind is under way. */
+void server_settle(struct server *server);
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Telling that it is ready. */
+#include "app/server_priv.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static void
+describe(const struct server *server, struct buf *out)
+{
+	for (size_t i = 0; i < server->listener_count; i++) {
+		const struct server_listener *l = &server->listeners[i];
+
+		for (size_t c = 0; c < l->name.n; c++) {
+			unsigned char up = ascii_upper((unsigned char)l->name.p[c]);
+
+			buf_putc(out,
+			    (up >= 'A' && up <= 'Z') || (up >= '0' && up <= '9') ? (char)up : '_');
+		}
+		buf_printf(out, "_PORT=%u\n", listener_port(l->listener));
+	}
+	buf_printf(out, "PID=%d\n", (int)getpid());
+}
+
+/* In one step, so that nobody reads half of it. */
+static bool
+put_file(const char *path, struct str text)
+{
+	struct buf temp = {0};
+	FILE *f;
+	bool ok;
+
+	buf_printf(&temp, "%s.new", path);
+	f = fopen(buf_cstr(&temp), "we");
+	ok = f != NULL && fwrite(text.p, 1, text.n, f) == text.n;
+	if (f != NULL && fclose(f) != 0)
+		ok = false;
+	ok = ok && rename(buf_cstr(&temp), path) == 0;
+	if (!ok)
+		log_msg(LOG_ERROR, NULL, "cannot write %s: %s", path, strerror(errno));
+	buf_fini(&temp);
+	return ok;
+}
+
+bool
+server_announce(const struct server *server)
+{
+	const struct server_settings *s = server_settings_of(server);
+	const char *file = args_get(server->args, "ready-file");
+	struct buf text = {0}, pid = {0};
+	unsigned long long fd;
+	bool ok = true;
+
+	describe(server, &text);
+	buf_printf(&pid, "%d\n", (int)getpid());
+	if (s->pid_file.n > 0)
+		ok = put_file(s->pid_file.p, buf_as_str(&pid));
+	if (ok && file != NULL)
+		ok = put_file(file, buf_as_str(&text));
+	if (ok && args_has(server->args, "ready-fd")) {
+		ok = args_number(server->args, "ready-fd", 0, 65535, 0, &fd) &&
+		     write((int)fd, text.p, text.n) == (ssize_t)text.n;
+		if (ok && fd > 2)
+			close((int)fd);
+	}
+	buf_fini(&pid);
+	buf_fini(&text);
+	return ok;
+}

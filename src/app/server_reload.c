@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration and certificates read again. */
+#include "app/server_priv.h"
+
+#include <systemd/sd-daemon.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+struct new_conf {
+	struct loop_task task;
+	struct imap_loop *il;
+	struct conf *conf;
+};
+
+static void
+configure_loop(struct loop_task *task)
+{
+	struct new_conf *n = (struct new_conf *)(void *)task;
+
+	imap_loop_configure(n->il, n->conf);
+	conf_unref(&n->conf);
+	mem_free(n);
+}
+
+static void
+take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
+{
+	tls_slot_set(server->tls, tls);
+	conf_unref(&server->conf);
+	server->conf = conf;
+	log_set_level((enum log_level)server_settings_of(server)->log_level);
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		struct new_conf *n = mem_zalloc(sizeof(*n));
+
+		n->task.fn = configure_loop;
+		n->il = server->loops[i].il;
+		n->conf = conf_ref(conf);
+		loop_post(server->loops[i].loop, &n->task);
+	}
+}
+
+static bool
+load_again(struct server *server, struct buf *out)
+{
+	struct conf_faults faults = {0};
+	struct conf *conf = NULL;
+	struct tls_ctx *tls = NULL;
+	struct buf restart = {0};
+	bool ok;
+
+	ok = conf_load(app_tables(), app_conf_path(server->args), &faults, &conf) == TS_OK;
+	for (size_t i = 0; i < faults.n; i++)
+		buf_printf(out, "%s\n", faults.text[i]);
+	conf_faults_fini(&faults);
+	ok = ok && app_conf_check(conf, out);
+	if (ok && server_make_tls(conf, out, &tls) != TS_OK) {
+		buf_putc(out, '\n');
+		ok = false;
+	}
+	if (!ok) {
+		conf_unref(&conf);
+		return false;
+	}
+	buf_puts(out, "configuration and certificates were read again\n");
+	if (conf_restart_needed(server->conf, conf, &restart))
+		buf_printf(out, "these take effect after a restart only:\n%s", buf_cstr(&restart));
+	take_conf(server, conf, tls);
+	tls_ctx_free(&tls);
+	buf_fini(&restart);
+	return true;
+}
+
+bool
+server_reload(struct server *server, struct buf *out)
+{
+	struct buf text = {0};
+	struct str rest, line;
+	bool ok;
+
+	pthread_mutex_lock(&server->reload);
+	sd_notify(0, "RELOADING=1");
+	ok = load_again(server, &text);
+	if (!ok)
+		buf_puts(&text, "nothing was changed\n");
+	sd_notify(0, "READY=1");
+	pthread_mutex_unlock(&server->reload);
+	rest = buf_as_str(&text);
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			log_msg(ok ? LOG_INFO : LOG_ERROR, "reload", "%.*s", STR_ARG(line));
+	buf_str(out, buf_as_str(&text));
+	buf_fini(&text);
+	return ok;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `turnstone status` shows. */
+#include "app/server_priv.h"
+
+#include <semaphore.h>
+#include <unistd.h>
+
+#include "app/version.h"
+#include "base/clock.h"
+
+struct gather {
+	struct loop_task task;
+	const struct imap_loop *il;
+	struct imap_stats stats;
+	sem_t done;
+};
+
+static void
+gather_loop(struct loop_task *task)
+{
+	struct gather *g = (struct gather *)(void *)task;
+
+	g->stats = g->il->stats;
+	sem_post(&g->done);
+}
+
+static void
+gather_stats(struct server *server, struct imap_stats *sum)
+{
+	*sum = (struct imap_stats){0};
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		struct gather g = {.task.fn = gather_loop, .il = server->loops[i].il};
+
+		sem_init(&g.done, 0, 0);
+		loop_post(server->loops[i].loop, &g.task);
+		while (sem_wait(&g.done) != 0)
+			;
+		sem_destroy(&g.done);
+		sum->conns += g.stats.conns;
+		sum->conns_total += g.stats.conns_total;
+		sum->logins += g.stats.logins;
+		sum->switches += g.stats.switches;
+		sum->commands += g.stats.commands;
+		sum->failed_logins += g.stats.failed_logins;
+	}
+}
+
+static void
+put_number(struct buf *out, const char *name, uint64_t n)
+{
+	buf_printf(out, "%s: %llu\n", name, (unsigned long long)n);
+}
+
+void
+server_status(struct server *server, struct buf *out)
+{
+	struct imap_stats imap;
+	struct store_stats st;
+
+	gather_stats(server, &imap);
+	store_stats(server->store, &st);
+	buf_printf(out, "version: %s\n", APP_VERSION);
+	put_number(out, "pid", (uint64_t)getpid());
+	put_number(out, "uptime_seconds", (clock_mono_ms() - server->started_ms) / 1000);
+	for (size_t i = 0; i < server->listener_count; i++)
+		buf_printf(out, "listener_%.*s: %u\n", STR_ARG(server->listeners[i].name),
+		    listener_port(server->listeners[i].listener));
+	put_number(out, "loops", server->loop_count);
+	put_number(out, "connections", imap.conns);
+	put_number(out, "connections_total", imap.conns_total);
+	put_number(out, "logins", imap.logins);
+	put_number(out, "failed_logins", imap.failed_logins);
+	put_number(out, "switches", imap.switches);
+	put_number(out, "commands", imap.commands);
+	put_number(out, "work_waiting", work_pool_waiting(server->workers));
+	put_number(out, "work_running", work_pool_running(server->workers));
+	put_number(out, "accounts_loaded", st.accounts_loaded);
+	put_number(out, "mailboxes_loaded", st.mailboxes_loaded);
+	put_number(out, "state_bytes", st.state_bytes);
+	put_number(out, "watches", st.watches);
+	put_number(out, "changes", st.changes);
+	put_number(out, "changes_pending", st.changes_pending);
+	put_number(out, "batches", st.batches);
+	put_number(out, "largest_batch", st.batch_max);
+	put_number(out, "commits", st.engine.commits);
+	put_number(out, "commit_bytes", st.engine.commit_bytes);
+	put_number(out, "flush_nanoseconds", st.engine.flush_ns_total);
+	put_number(out, "disk_free_bytes", st.engine.free_bytes);
+	put_number(out, "disk_used_bytes", st.engine.used_bytes);
+}
