@@ -10,7 +10,7 @@ struct stream_fake {
 	struct buf in, out;
 	size_t in_off;
 	size_t segment, window;
-	bool end, broken, ended;
+	bool end, broken, ended, mute;
 	enum stream_end why;
 };
 
@@ -71,7 +71,9 @@ fake_secure(struct stream *s)
 static enum io
 fake_handshake(struct stream *s)
 {
-	return s->fake->broken ? IO_BROKEN : IO_OK;
+	if (s->fake->broken)
+		return IO_BROKEN;
+	return s->fake->mute ? IO_WANT_IN : IO_OK;
 }
 
 static bool
@@ -101,7 +103,9 @@ fake_watch(struct stream *s, bool want_in, bool want_out)
 {
 	struct stream_fake *f = s->fake;
 
-	if (want_in && (s->state == STREAM_HANDSHAKE || f->in.n > f->in_off || f->end || f->broken))
+	if (want_in && s->state == STREAM_HANDSHAKE
+	        ? !f->mute
+	        : want_in && (f->in.n > f->in_off || f->end || f->broken))
 		stream_poke(s);
 	if (want_out && f->window > 0)
 		unblock(s);
@@ -235,6 +239,19 @@ stream_fake_set_window(struct stream_fake *fake, size_t n)
 	fake->window = n;
 	if (fake->stream != NULL && n > 0)
 		unblock(fake->stream);
+}
+
+void
+stream_fake_hold_handshake(struct stream_fake *fake, bool held)
+{
+	fake->mute = held;
+	poke(fake);
+}
+
+size_t
+stream_fake_untaken(const struct stream_fake *fake)
+{
+	return fake->in.n - fake->in_off;
 }
 
 struct buf *

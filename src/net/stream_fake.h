@@ -25,6 +25,10 @@ void stream_fake_end(struct stream_fake *fake);
 void stream_fake_break(struct stream_fake *fake);
 /* The peer takes n more bytes of output, then none; SIZE_MAX (the default): all. */
 void stream_fake_set_window(struct stream_fake *fake, size_t n);
+/* The peer does not go on with the TLS handshake (false, the default: it is done at once). */
+void stream_fake_hold_handshake(struct stream_fake *fake, bool held);
+/* Bytes that the peer has sent and the stream has not read yet: what the network holds. */
+size_t stream_fake_untaken(const struct stream_fake *fake);
 /* What the stream wrote, clear or not; the test may consume it.  Stays after the end. */
 struct buf *stream_fake_output(struct stream_fake *fake);
 bool stream_fake_ended(const struct stream_fake *fake, enum stream_end *why_r);

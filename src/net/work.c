@@ -13,6 +13,7 @@ struct work_pool {
 	struct work *first, **last;
 	size_t waiting, running;
 	bool stop;
+	bool held; /* by a test */
 	unsigned nthreads;
 	pthread_t threads[];
 };
@@ -112,17 +113,41 @@ work_pool_free(struct work_pool **pool)
 void
 work_submit(struct work_pool *pool, struct work *w)
 {
+	bool held;
+
 	w->pool = pool;
 	w->next = NULL;
 	(void)pthread_mutex_lock(&pool->lock);
 	pool->waiting++;
-	if (pool->nthreads > 0) {
+	held = pool->held;
+	if (pool->nthreads > 0 || held) {
 		*pool->last = w;
 		pool->last = &w->next;
 		(void)pthread_cond_signal(&pool->change);
 	}
 	(void)pthread_mutex_unlock(&pool->lock);
-	if (pool->nthreads == 0) {
+	if (pool->nthreads == 0 && !held) {
+		w->task.fn = run_on_loop;
+		loop_post(w->loop, &w->task);
+	}
+}
+
+void
+work_pool_hold(struct work_pool *pool, bool held)
+{
+	struct work *w, *next;
+
+	TS_ASSERT(pool->nthreads == 0);
+	(void)pthread_mutex_lock(&pool->lock);
+	pool->held = held;
+	w = held ? NULL : pool->first;
+	if (!held) {
+		pool->first = NULL;
+		pool->last = &pool->first;
+	}
+	(void)pthread_mutex_unlock(&pool->lock);
+	for (; w != NULL; w = next) {
+		next = w->next;
 		w->task.fn = run_on_loop;
 		loop_post(w->loop, &w->task);
 	}

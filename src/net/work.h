@@ -8,6 +8,7 @@
  * A pool of 0 threads runs each work from a task on the work's own loop: the
  * same callbacks in a fixed order, for tests on a fake loop.
  */
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "net/loop.h"
@@ -39,4 +40,6 @@ void work_submit(struct work_pool *pool, struct work *work);
 /* Submitted and not yet begun / running now.  From any thread. */
 size_t work_pool_waiting(struct work_pool *pool);
 size_t work_pool_running(struct work_pool *pool);
+/* For tests, of a pool of 0 threads: while held nothing of what is submitted runs. */
+void work_pool_hold(struct work_pool *pool, bool held);
 #endif

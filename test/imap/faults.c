@@ -93,7 +93,7 @@ check_afterwards(struct site *site, enum engine_mem_op op, enum ts_err err, uint
 
 	while (store_background_step(site->store))
 		continue;
-	site_connect(site, 2, NULL, false);
+	site_connect(site, 2, NULL, false, false);
 	stream_fake_push(site->clients[2].fake,
 	    STR("a1 LOGIN alice secret\r\na2 SELECT INBOX\r\na3 FETCH 1:* (FLAGS BODY.PEEK[])\r\n"
 	        "a4 STORE 1 +FLAGS (\\Answered)\r\na5 LOGOUT\r\n"));
@@ -119,7 +119,7 @@ run(enum engine_mem_op op, enum ts_err err, uint64_t n)
 	bool met;
 
 	engine_mem_fail(site->disk, op, n, err, n % 2 == 0);
-	site_connect(site, 1, NULL, false);
+	site_connect(site, 1, NULL, false, false);
 	stream_fake_push(site->clients[1].fake, str_of(session));
 	site_run(site);
 	check_replies(site, op, err, n);

@@ -29,7 +29,7 @@ struct script {
 	struct buf conf;
 	struct buf setup; /* lines to be run when the site is there */
 	struct buf send[SITE_CLIENTS];
-	bool tls[SITE_CLIENTS];
+	bool tls[SITE_CLIENTS], mute[SITE_CLIENTS];
 	char address[SITE_CLIENTS][64];
 	size_t segment[SITE_CLIENTS];
 	struct capture captures[CAPTURES];
@@ -263,8 +263,8 @@ need_client(struct script *s, unsigned i)
 	if (!need_site(s))
 		return false;
 	if (s->site->clients[i].fake == NULL) {
-		site_connect(
-		    s->site, i, s->address[i][0] != '\0' ? s->address[i] : NULL, s->tls[i]);
+		site_connect(s->site, i, s->address[i][0] != '\0' ? s->address[i] : NULL, s->tls[i],
+		    s->mute[i]);
 		stream_fake_set_segment(s->site->clients[i].fake, s->segment[i]);
 	}
 	return true;
@@ -584,6 +584,44 @@ do_closed(struct script *s, unsigned i)
 	return do_silent(s, i);
 }
 
+/* args: "handshake", and perhaps a client. */
+static bool
+hold_handshake(struct script *s, bool held, struct str args)
+{
+	struct str word;
+	unsigned i;
+
+	(void)str_split(&args, ' ', &word);
+	i = client_number(args);
+	if (!need_site(s))
+		return false;
+	s->mute[i] = held;
+	if (s->site->clients[i].fake != NULL) {
+		stream_fake_hold_handshake(s->site->clients[i].fake, held);
+		site_run(s->site);
+	}
+	return true;
+}
+
+/* args: two numbers, and perhaps a client. */
+static bool
+do_untaken(struct script *s, struct str args)
+{
+	struct str least, most;
+	uint64_t a = 0, b = 0;
+	size_t n;
+
+	(void)str_split(&args, ' ', &least);
+	(void)str_split(&args, ' ', &most);
+	if (!str_u64(least, UINT32_MAX, &a) || !str_u64(most, UINT32_MAX, &b))
+		return complain(s, "no numbers", least);
+	n = stream_fake_untaken(s->site->clients[client_number(args)].fake);
+	if (n >= a && n <= b)
+		return true;
+	fprintf(stderr, "%s:%u: %zu bytes were not taken\n", s->file, s->line_no, n);
+	return false;
+}
+
 static bool
 client_directive(struct script *s, struct str verb, struct str args)
 {
@@ -608,6 +646,8 @@ client_directive(struct script *s, struct str verb, struct str args)
 		site_run(s->site);
 		return true;
 	}
+	if (str_eq(verb, STR("untaken")))
+		return do_untaken(s, args);
 	i = client_number(args);
 	if (!need_client(s, i))
 		return false;
@@ -784,6 +824,14 @@ directive(struct script *s, struct str line)
 		engine_mem_full(s->site->disk, str_eq(args, STR("on")));
 		return true;
 	}
+	if (str_eq(line, STR("hold jobs")) || str_eq(line, STR("release jobs"))) {
+		work_pool_hold(s->site->server.workers, line.p[0] == 'h');
+		site_run(s->site);
+		return true;
+	}
+	if (str_has_prefix(line, STR("hold handshake")) ||
+	    str_has_prefix(line, STR("release handshake")))
+		return hold_handshake(s, line.p[0] == 'h', args);
 	if (str_eq(line, STR("hold flush")))
 		return do_hold(s);
 	if (str_eq(line, STR("release flush")))
@@ -875,6 +923,8 @@ script_free(struct script **sp)
 
 	*sp = NULL;
 	set_held(s, false);
+	if (s->site != NULL)
+		work_pool_hold(s->site->server.workers, false);
 	if (s->own_site && s->site != NULL)
 		site_free(&s->site);
 	if (s->own_site)

@@ -38,6 +38,9 @@
  *	fault OP ERR [N]     the N-th (1) commit, get, blob_read … fails: unknown, full, io, damaged
  *	full on|off          no space left
  *	hold flush, release flush    with lanes 1
+ *	hold jobs, release jobs      nothing runs on a worker meanwhile
+ *	hold handshake, release handshake   of a client: TLS is begun and not gone on with
+ *	untaken N M    of what the client sent between N and M bytes were not taken in
  *	live KIND N          arenas of a kind: conn turn login box cmd
  *	log PATTERN          a line with this in it was logged
  *

@@ -270,13 +270,15 @@ site_message(
 }
 
 void
-site_connect(struct site *site, unsigned i, const char *address, bool tls)
+site_connect(struct site *site, unsigned i, const char *address, bool tls, bool mute)
 {
 	struct site_client *c = &site->clients[i];
 
 	TS_ASSERT(c->fake == NULL);
 	c->conn = imap_conn_new(&site->il, str_of(address != NULL ? address : "192.0.2.1"));
 	c->fake = stream_fake_new(site->loop, tls);
+	if (mute)
+		stream_fake_hold_handshake(c->fake, true);
 	stream_set_events(stream_fake_stream(c->fake), imap_conn_events(), c->conn);
 	imap_conn_start(c->conn, stream_fake_stream(c->fake), tls);
 	site_run(site);

@@ -45,8 +45,8 @@ void site_user(
 void site_message(
     struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes);
 void site_mailbox(struct site *site, const char *user, const char *mailbox);
-/* Connects client i; address NULL: 192.0.2.1. */
-void site_connect(struct site *site, unsigned i, const char *address, bool tls);
+/* Connects client i; address NULL: 192.0.2.1.  mute: it does not go on with a TLS handshake. */
+void site_connect(struct site *site, unsigned i, const char *address, bool tls, bool mute);
 /* Runs until nothing is to be done. */
 void site_run(struct site *site);
 /* The connection of client i is gone (and freed). */

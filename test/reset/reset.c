@@ -198,7 +198,7 @@ check_clean(struct site *site, const char *who)
 	if (stats.watches != 0 || stats.changes_pending != 0)
 		die(who, "a watch or a change is alive");
 	used = essence(site->clients[1].conn);
-	site_connect(site, 9, NULL, false);
+	site_connect(site, 9, NULL, false, false);
 	fresh = essence(site->clients[9].conn);
 	site_disconnect(site, 9);
 	if (memcmp(&fresh, &used, sizeof(fresh)) != 0)
