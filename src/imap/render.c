@@ -379,12 +379,22 @@ put_binary(struct imap_render *r, const struct wire_fetch_item *item)
 /* ---- items, messages */
 
 static enum done
-put_summary_text(struct imap_render *r, const char *name, enum mail_text which)
+put_envelope(struct imap_render *r)
+{
+	if (!open_summary(r))
+		return ITEM_FAILED;
+	buf_puts(&r->out, "ENVELOPE ");
+	buf_str(&r->out, mail_summary_text(&r->summary, MAIL_TEXT_ENVELOPE));
+	return ITEM_DONE;
+}
+
+static enum done
+put_structure(struct imap_render *r, const char *name, bool extended)
 {
 	if (!open_summary(r))
 		return ITEM_FAILED;
 	buf_puts(&r->out, name);
-	buf_str(&r->out, mail_summary_text(&r->summary, which));
+	buf_str(&r->out, mail_summary_structure(&r->summary, r->dialect->rev2, extended));
 	return ITEM_DONE;
 }
 
@@ -412,11 +422,11 @@ put_item(struct imap_render *r, const struct wire_fetch_item *item)
 		    (struct wire_time){.unix_s = record->internaldate, .zone_min = record->zone});
 		return ITEM_DONE;
 	case WIRE_FETCH_ENVELOPE:
-		return put_summary_text(r, "ENVELOPE ", MAIL_TEXT_ENVELOPE);
+		return put_envelope(r);
 	case WIRE_FETCH_BODY:
-		return put_summary_text(r, "BODY ", MAIL_TEXT_BODY);
+		return put_structure(r, "BODY ", false);
 	case WIRE_FETCH_BODYSTRUCTURE:
-		return put_summary_text(r, "BODYSTRUCTURE ", MAIL_TEXT_BODYSTRUCTURE);
+		return put_structure(r, "BODYSTRUCTURE ", true);
 	case WIRE_FETCH_BODY_SECTION:
 	case WIRE_FETCH_RFC822:
 	case WIRE_FETCH_RFC822_HEADER:

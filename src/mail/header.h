@@ -62,4 +62,12 @@ void mail_params_fini(struct mail_params *p);
  * against the rules.  False when there is no such parameter.
  */
 bool mail_param_find(struct str value, struct str name, struct buf *out);
+
+/*
+ * RFC 2231 alone: the pieces of the parameter `name` (name*, name*0, name*1*, ...) as one
+ * value.  *extended_r: some piece was in the extended form, and the value is UTF-8.  False,
+ * and nothing appended: there are none, one is missing, or the plain name stands beside
+ * pieces that are not extended, so that nobody can say which of them counts.
+ */
+bool mail_param_join(struct str value, struct str name, struct buf *out, bool *extended_r);
 #endif

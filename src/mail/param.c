@@ -204,15 +204,15 @@ percent_decode(struct str s, struct buf *out)
 	}
 }
 
-static void
-pieces_join(struct pieces *c, struct buf *out)
+/* Appends the pieces' bytes to raw, up to the first that is missing; how many there were. */
+static uint32_t
+pieces_raw(struct pieces *c, struct str *charset_r, struct buf *raw)
 {
 	struct piece *v = (struct piece *)(void *)c->list.p;
 	size_t n = c->list.n / sizeof(*v);
-	struct str charset = STR_NONE;
-	struct buf raw = {0};
 	uint32_t want = 0;
 
+	*charset_r = STR_NONE;
 	qsort(v, n, sizeof(*v), piece_cmp);
 	for (size_t i = 0; i < n; i++) {
 		struct str s = {c->text.p != NULL ? c->text.p + v[i].off : "", v[i].len};
@@ -224,20 +224,60 @@ pieces_join(struct pieces *c, struct buf *out)
 			break;
 		/* RFC 2231 section 4: charset'language'text, in the first piece only. */
 		if (i == 0 && v[i].extended && str_chr(s, '\'') != NULL) {
-			str_split(&tail, '\'', &charset);
+			str_split(&tail, '\'', charset_r);
 			str_split(&tail, '\'', &part);
 			s = tail.n > 0 ? tail : STR("");
 		}
 		if (v[i].extended)
-			percent_decode(s, &raw);
+			percent_decode(s, raw);
 		else
-			buf_str(&raw, s);
+			buf_str(raw, s);
 	}
+	return want;
+}
+
+static void
+pieces_join(struct pieces *c, struct buf *out)
+{
+	struct str charset;
+	struct buf raw = {0};
+
+	pieces_raw(c, &charset, &raw);
 	if (charset.n > 0)
 		mail_to_utf8(charset, buf_as_str(&raw), out);
 	else
 		mail_words_decode(buf_as_str(&raw), out);
 	buf_fini(&raw);
+}
+
+bool
+mail_param_join(struct str value, struct str name, struct buf *out, bool *extended_r)
+{
+	struct pieces c = {0};
+	struct str charset;
+	struct buf raw = {0};
+	uint32_t joined, highest = 0;
+	bool ok;
+
+	*extended_r = false;
+	pieces_collect(&c, value, name);
+	for (size_t i = 0; i < c.list.n / sizeof(struct piece); i++) {
+		const struct piece *piece = (const struct piece *)(void *)c.list.p + i;
+
+		*extended_r |= piece->extended;
+		if (piece->number > highest)
+			highest = piece->number;
+	}
+	joined = pieces_raw(&c, &charset, &raw);
+	ok = joined == highest + 1 && (*extended_r || !c.have_plain);
+	if (ok && *extended_r)
+		mail_to_utf8(charset.n > 0 ? charset : STR("us-ascii"), buf_as_str(&raw), out);
+	else if (ok)
+		buf_str(out, buf_as_str(&raw));
+	buf_fini(&raw);
+	buf_fini(&c.text);
+	buf_fini(&c.list);
+	return ok;
 }
 
 bool

@@ -4,36 +4,6 @@
 
 #include "mail/header.h"
 
-/* A longer quoted string would be legal, but is hard on line-minded clients. */
-#define QUOTED_MAX 1000
-
-/* A string without CR, LF or NUL: quoted if it can be, else a literal. */
-static void
-put_string(struct str s, struct buf *out)
-{
-	char *q;
-	bool plain = s.n <= QUOTED_MAX;
-
-	for (size_t i = 0; plain && i < s.n; i++)
-		plain = (unsigned char)s.p[i] < 0x80;
-	if (!plain) {
-		buf_putc(out, '{');
-		buf_u64(out, s.n);
-		buf_puts(out, "}\r\n");
-		buf_str(out, s);
-		return;
-	}
-	q = buf_room(out, s.n * 2 + 2);
-	*q++ = '"';
-	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			*q++ = '\\';
-		*q++ = s.p[i];
-	}
-	*q++ = '"';
-	out->n = (size_t)(q - out->p);
-}
-
 /* A field value, unfolded and within limits; NIL when absent. */
 static void
 put_value(struct render *r, struct str value, struct buf *out)
@@ -45,7 +15,7 @@ put_value(struct render *r, struct str value, struct buf *out)
 	r->scratch.n = 0;
 	r->cut |= value.n > r->limits->field;
 	mail_unfold(value, r->limits->field, &r->scratch);
-	put_string(buf_as_str(&r->scratch), out);
+	render_string(buf_as_str(&r->scratch), out);
 }
 
 /* ---- envelope ---- */
@@ -129,7 +99,7 @@ put_nstring(struct str s, struct buf *out)
 	if (s.p == NULL)
 		buf_puts(out, "NIL");
 	else
-		put_string(s, out);
+		render_string(s, out);
 }
 
 static void
@@ -144,13 +114,13 @@ put_address(const struct mail_address *a, struct buf *out)
 	buf_putc(out, ' ');
 	put_nstring(a->route, out);
 	buf_putc(out, ' ');
-	put_string(a->mailbox, out);
+	render_string(a->mailbox, out);
 	buf_putc(out, ' ');
 	/* A host of NIL would say that a group begins, so a missing one is "". */
 	if (a->kind == MAIL_ADDRESS_GROUP)
 		buf_puts(out, "NIL");
 	else
-		put_string(a->host, out);
+		render_string(a->host, out);
 	buf_putc(out, ')');
 }
 
@@ -197,6 +167,8 @@ struct structure {
 	struct buf *body;          /* BODY; what both forms share is written here first */
 	struct buf *bodystructure; /* and copied there by share() */
 	size_t shared;             /* how far */
+	bool rev2;
+	bool differs; /* the other version of the protocol shows something else */
 };
 
 static void
@@ -206,38 +178,15 @@ share(struct structure *s)
 	s->shared = s->body->n;
 }
 
-/* ("name" "value" ...) or NIL, names and values as they are in the message. */
 static void
-put_params(struct mail_params *p, struct buf *out)
+put_type_params(struct structure *s, const struct mime_part *p, struct buf *out)
 {
-	struct str name, value;
-	size_t from = out->n;
-
-	while (mail_param_next(p, &name, &value)) {
-		buf_putc(out, out->n == from ? '(' : ' ');
-		put_string(name, out);
-		buf_putc(out, ' ');
-		put_string(value, out);
-	}
-	if (out->n == from)
-		buf_puts(out, "NIL");
-	else
-		buf_putc(out, ')');
-}
-
-static void
-put_type_params(const struct mime_part *p, struct buf *out)
-{
-	struct mail_params params;
-
 	if (p->f_type.p == NULL) {
 		/* RFC 2045 5.2; a nested message has no charset. */
 		buf_puts(out, p->kind == MAIL_PART_LEAF ? "(\"charset\" \"us-ascii\")" : "NIL");
 		return;
 	}
-	mail_params_init(&params, p->f_type);
-	put_params(&params, out);
-	mail_params_fini(&params);
+	s->differs |= render_params(p->f_type, s->rev2, out);
 }
 
 static struct str
@@ -261,7 +210,7 @@ put_language(struct str value, struct buf *out)
 	mail_params_init(&p, value);
 	for (rest = p.first; rest.p != NULL && (part = language_part(&rest)).n > 0;) {
 		buf_putc(out, out->n == from ? '(' : ' ');
-		put_string(part, out);
+		render_string(part, out);
 	}
 	if (out->n == from)
 		buf_puts(out, "NIL");
@@ -271,7 +220,7 @@ put_language(struct str value, struct buf *out)
 }
 
 static void
-put_disposition(struct str value, struct buf *out)
+put_disposition(struct structure *s, struct str value, struct buf *out)
 {
 	struct mail_params p;
 
@@ -280,9 +229,9 @@ put_disposition(struct str value, struct buf *out)
 		buf_puts(out, "NIL");
 	} else {
 		buf_putc(out, '(');
-		put_string(p.first, out);
+		render_string(p.first, out);
 		buf_putc(out, ' ');
-		put_params(&p, out);
+		s->differs |= render_params(value, s->rev2, out);
 		buf_putc(out, ')');
 	}
 	mail_params_fini(&p);
@@ -306,7 +255,7 @@ put_location(struct render *r, struct str value, struct buf *out)
 			*q++ = r->scratch.p[i];
 	if (r->scratch.n > 0)
 		r->scratch.n = (size_t)(q - r->scratch.p);
-	put_string(buf_as_str(&r->scratch), out);
+	render_string(buf_as_str(&r->scratch), out);
 }
 
 /* ` disposition language location)`, the end of both extension lists, behind a common part. */
@@ -316,7 +265,7 @@ put_extension_tail(struct structure *s, const struct mime_part *p)
 	struct buf *out = s->bodystructure;
 
 	buf_putc(out, ' ');
-	put_disposition(p->f_disposition, out);
+	put_disposition(s, p->f_disposition, out);
 	buf_putc(out, ' ');
 	put_language(p->f_language, out);
 	buf_putc(out, ' ');
@@ -328,8 +277,9 @@ put_extension_tail(struct structure *s, const struct mime_part *p)
 
 /* Type as it is written in the message; the lower-case one where there is none. */
 static void
-put_type(const struct mime *m, const struct mime_part *p, struct buf *out)
+put_type(struct structure *s, const struct mime_part *p, struct buf *out)
 {
+	const struct mime *m = s->m;
 	struct mail_params params = {0};
 	struct str type, subtype;
 
@@ -342,18 +292,16 @@ put_type(const struct mime *m, const struct mime_part *p, struct buf *out)
 		str_split(&subtype, '/', &type);
 	}
 	if (p->kind != MAIL_PART_MULTIPART) {
-		put_string(type, out);
+		render_string(type, out);
 		buf_putc(out, ' ');
 	}
-	put_string(subtype, out);
+	render_string(subtype, out);
 	if (p->kind != MAIL_PART_MULTIPART) {
 		buf_putc(out, ' ');
 		if (p->opaque)
 			buf_puts(out, "NIL"); /* those of a container would say too much */
-		else if (p->defaulted)
-			put_type_params(p, out);
 		else
-			put_params(&params, out);
+			put_type_params(s, p, out);
 	}
 	mail_params_fini(&params);
 }
@@ -365,14 +313,14 @@ put_basic(struct structure *s, const struct mime_part *p)
 	struct buf *out = s->body;
 	struct mail_params encoding;
 
-	put_type(s->m, p, out);
+	put_type(s, p, out);
 	buf_putc(out, ' ');
 	put_value(s->r, p->f_id, out);
 	buf_putc(out, ' ');
 	put_value(s->r, p->f_description, out);
 	buf_putc(out, ' ');
 	mail_params_init(&encoding, p->f_encoding);
-	put_string(encoding.first.n > 0 ? encoding.first : STR("7bit"), out);
+	render_string(encoding.first.n > 0 ? encoding.first : STR("7bit"), out);
 	mail_params_fini(&encoding);
 	buf_putc(out, ' ');
 	buf_u64(out, p->body_len);
@@ -398,6 +346,19 @@ put_message_part(struct structure *s, uint32_t index)
 	buf_u64(s->body, p->lines);
 }
 
+/* RFC 9051 has a message/global with envelope and structure; in the grammar of RFC 3501
+ * (media-message) it is a leaf like any other. */
+static bool
+shows_inside(struct structure *s, const struct mime_part *p)
+{
+	if (p->kind != MAIL_PART_MESSAGE)
+		return false;
+	if (!str_eq(mime_name(s->m, p->subtype), STR("global")))
+		return true;
+	s->differs = true;
+	return s->rev2;
+}
+
 static void
 put_leaf_lines(struct structure *s, const struct mime_part *p)
 {
@@ -419,13 +380,13 @@ put_part(struct structure *s, uint32_t index)
 		for (uint32_t i = index + 1; i < p->end; i = s->m->v[i].end)
 			put_part(s, i);
 		buf_putc(s->body, ' ');
-		put_type(s->m, p, s->body);
+		put_type(s, p, s->body);
 		share(s);
 		buf_putc(s->bodystructure, ' ');
-		put_type_params(p, s->bodystructure);
+		put_type_params(s, p, s->bodystructure);
 	} else {
 		put_basic(s, p);
-		if (p->kind == MAIL_PART_MESSAGE)
+		if (shows_inside(s, p))
 			put_message_part(s, index);
 		else
 			put_leaf_lines(s, p);
@@ -436,11 +397,12 @@ put_part(struct structure *s, uint32_t index)
 	put_extension_tail(s, p);
 }
 
-void
+bool
 render_structure(
-    struct render *r, const struct mime *m, struct buf *body, struct buf *bodystructure)
+    struct render *r, const struct mime *m, bool rev2, struct buf *body, struct buf *bodystructure)
 {
-	struct structure s = {r, m, body, bodystructure, body->n};
+	struct structure s = {r, m, body, bodystructure, body->n, rev2, false};
 
 	put_part(&s, 0);
+	return s.differs;
 }

@@ -22,7 +22,17 @@ struct render {
 void envelope_read(struct render *r, struct str header, struct envelope *e);
 void envelope_fini(struct envelope *e);
 void render_envelope(struct render *r, const struct envelope *e, struct buf *out);
-/* Both forms of the structure in one go. */
-void render_structure(
-    struct render *r, const struct mime *m, struct buf *body, struct buf *bodystructure);
+/* Both forms of the structure in one go, as IMAP4rev2 or IMAP4rev1 has them.  True when the
+ * other one would be different. */
+bool render_structure(
+    struct render *r, const struct mime *m, bool rev2, struct buf *body, struct buf *bodystructure);
+
+/* render_param.c: a string without CR, LF or NUL, quoted if it can be, else a literal. */
+void render_string(struct str s, struct buf *out);
+/*
+ * ("name" "value" ...) or NIL, of a field value such as `text/plain; name=value`.  joined:
+ * RFC 2231 pieces as RFC 9051 7.5.2 wants them, otherwise as they stand in the message.
+ * True when there are such pieces.
+ */
+bool render_params(struct str value, bool joined, struct buf *out);
 #endif

@@ -2,9 +2,9 @@
 /*
  * Summaries made and opened: see summary.h.  All numbers are little-endian:
  *
- *     0   4  "TSM" and the version, 1
+ *     0   4  "TSM" and the version, 2 (version 1 had not the last two texts)
  *     4   4  length of the whole
- *     8   8  XXH3 of all that follows
+ *     8   8  XXH3 of all that follows, its seed the version (of version 1: 0)
  *     16  8  size of the message
  *     24  8  length of its header
  *     32  8  sent
@@ -30,7 +30,8 @@
 #define HEAD 56u
 #define PART 64u
 #define ABSENT UINT32_MAX
-#define MAGIC "TSM\1"
+#define MAGIC "TSM"
+#define VERSION 2
 /* A sort key is cut here: texts that agree so far are equal for every reader. */
 #define KEY_MAX 512u
 
@@ -200,22 +201,35 @@ put_ids(struct making *k, enum mail_text which, struct str value, size_t max)
 		note_absent(k, which);
 }
 
+/* True: the other version of the protocol has something else. */
+static bool
+put_structure(
+    struct making *k, bool rev2, enum mail_text body_text, enum mail_text bodystructure_text)
+{
+	struct buf body = {0};
+	size_t from = k->out->n;
+	bool differs = render_structure(&k->r, &k->m, rev2, &body, k->out);
+
+	note_text(k, bodystructure_text, from);
+	from = k->out->n;
+	buf_str(k->out, buf_as_str(&body));
+	buf_fini(&body);
+	note_text(k, body_text, from);
+	return differs;
+}
+
 static void
 put_texts(struct making *k)
 {
 	struct envelope *e = &k->e;
-	struct buf body = {0};
 	size_t from = k->out->n;
 
 	render_envelope(&k->r, e, k->out);
 	note_text(k, MAIL_TEXT_ENVELOPE, from);
-	from = k->out->n;
-	render_structure(&k->r, &k->m, &body, k->out);
-	note_text(k, MAIL_TEXT_BODYSTRUCTURE, from);
-	from = k->out->n;
-	buf_str(k->out, buf_as_str(&body));
-	buf_fini(&body);
-	note_text(k, MAIL_TEXT_BODY, from);
+	note_absent(k, MAIL_TEXT_BODY_REV2);
+	note_absent(k, MAIL_TEXT_BODYSTRUCTURE_REV2);
+	if (put_structure(k, false, MAIL_TEXT_BODY, MAIL_TEXT_BODYSTRUCTURE))
+		put_structure(k, true, MAIL_TEXT_BODY_REV2, MAIL_TEXT_BODYSTRUCTURE_REV2);
 	put_subject(k);
 	put_addresses_text(k, MAIL_TEXT_FROM, &e->from, e->has_from);
 	put_addresses_text(k, MAIL_TEXT_TO, &e->to, e->has_to);
@@ -258,7 +272,8 @@ put_head(struct making *k)
 
 	if (mail_date_parse(k->e.date, &date))
 		k->flags |= MAIL_SUMMARY_DATED;
-	buf_put(k->out, MAGIC, 4);
+	buf_put(k->out, MAGIC, 3);
+	buf_putc(k->out, VERSION);
 	buf_le32(k->out, 0);
 	buf_le64(k->out, 0);
 	buf_le64(k->out, k->r.message.n);
@@ -353,7 +368,7 @@ mail_summarize(struct str message, const struct mail_limits *limits, struct buf 
 		make(message, &less, MAIL_SUMMARY_CUT, out);
 	}
 	head = out->p + base;
-	hash = XXH3_64bits(head + 16, out->n - base - 16);
+	hash = XXH3_64bits_withSeed(head + 16, out->n - base - 16, VERSION);
 	put_le32(head + 8, (uint32_t)hash);
 	put_le32(head + 12, (uint32_t)(hash >> 32));
 }
@@ -369,7 +384,7 @@ within(uint64_t off, uint64_t len, uint64_t size)
 static bool
 texts_sound(const struct mail_summary *s)
 {
-	for (size_t i = 0; i < MAIL_TEXT_COUNT; i++) {
+	for (size_t i = 0; i < s->text_count; i++) {
 		const char *row = s->bytes.p + HEAD + i * 8;
 
 		if (get_le32(row + 4) != ABSENT &&
@@ -382,7 +397,7 @@ texts_sound(const struct mail_summary *s)
 static const char *
 part_row(const struct mail_summary *s, uint32_t i)
 {
-	return s->bytes.p + HEAD + MAIL_TEXT_COUNT * 8 + (size_t)i * PART;
+	return s->bytes.p + HEAD + (size_t)s->text_count * 8 + (size_t)i * PART;
 }
 
 /* Ranges within the message, names within the summary, and a tree. */
@@ -407,6 +422,21 @@ part_sound(const struct mail_summary *s, uint32_t i, uint32_t names)
 	       within(get_le32(row + 56), get_le32(row + 60), left);
 }
 
+/* A wrong version is found, too. */
+static uint64_t
+hash_of(struct str bytes)
+{
+	uint8_t version = (uint8_t)bytes.p[3];
+
+	return XXH3_64bits_withSeed(bytes.p + 16, bytes.n - 16, version == 1 ? 0 : version);
+}
+
+static uint32_t
+text_count(struct str bytes)
+{
+	return bytes.p[3] == 1 ? MAIL_TEXT_BODY_REV2 : MAIL_TEXT_COUNT;
+}
+
 enum ts_err
 mail_summary_open(struct str bytes, struct mail_summary *view_r)
 {
@@ -414,12 +444,14 @@ mail_summary_open(struct str bytes, struct mail_summary *view_r)
 	uint32_t names;
 
 	*s = (struct mail_summary){.bytes = bytes};
-	if (bytes.n < HEAD + MAIL_TEXT_COUNT * 8 || memcmp(bytes.p, MAGIC, 4) != 0 ||
-	    get_le32(bytes.p + 4) != bytes.n)
+	if (bytes.n < HEAD || memcmp(bytes.p, MAGIC, 3) != 0 || bytes.p[3] < 1 ||
+	    bytes.p[3] > VERSION || get_le32(bytes.p + 4) != bytes.n ||
+	    bytes.n < HEAD + (size_t)text_count(bytes) * 8)
 		return TS_FAIL(
 		    TS_DAMAGED, "summary of %zu bytes: not one of this version", bytes.n);
-	if (get_le64(bytes.p + 8) != XXH3_64bits(bytes.p + 16, bytes.n - 16))
+	if (get_le64(bytes.p + 8) != hash_of(bytes))
 		return TS_FAIL(TS_DAMAGED, "summary of %zu bytes: checksum", bytes.n);
+	s->text_count = text_count(bytes);
 	s->size = get_le64(bytes.p + 16);
 	s->header_len = get_le64(bytes.p + 24);
 	s->sent = (int64_t)get_le64(bytes.p + 32);
@@ -428,7 +460,7 @@ mail_summary_open(struct str bytes, struct mail_summary *view_r)
 	s->part_count = get_le32(bytes.p + 48);
 	names = get_le32(bytes.p + 52);
 	if (s->part_count == 0 || s->header_len > s->size || names > bytes.n ||
-	    s->part_count > (bytes.n - HEAD - MAIL_TEXT_COUNT * 8) / PART || !texts_sound(s))
+	    s->part_count > (bytes.n - HEAD - (size_t)s->text_count * 8) / PART || !texts_sound(s))
 		return TS_FAIL(TS_DAMAGED, "summary of %zu bytes: its head", bytes.n);
 	for (uint32_t i = 0; i < s->part_count; i++)
 		if (!part_sound(s, i, names))
@@ -442,9 +474,22 @@ mail_summary_text(const struct mail_summary *s, enum mail_text which)
 	const char *row = s->bytes.p + HEAD + (size_t)which * 8;
 
 	TS_ASSERT(which < MAIL_TEXT_COUNT);
-	if (get_le32(row + 4) == ABSENT)
+	if (which >= s->text_count || get_le32(row + 4) == ABSENT)
 		return STR_NONE;
 	return (struct str){s->bytes.p + get_le32(row), get_le32(row + 4)};
+}
+
+struct str
+mail_summary_structure(const struct mail_summary *s, bool rev2, bool extended)
+{
+	struct str text = STR_NONE;
+
+	if (rev2)
+		text = mail_summary_text(
+		    s, extended ? MAIL_TEXT_BODYSTRUCTURE_REV2 : MAIL_TEXT_BODY_REV2);
+	if (text.p == NULL)
+		text = mail_summary_text(s, extended ? MAIL_TEXT_BODYSTRUCTURE : MAIL_TEXT_BODY);
+	return text;
 }
 
 void

@@ -59,7 +59,7 @@ void mail_summarize(struct str message, const struct mail_limits *limits, struct
 
 enum mail_text {
 	MAIL_TEXT_ENVELOPE,      /* "(" ... ")", ready to send */
-	MAIL_TEXT_BODY,          /* the same for BODY */
+	MAIL_TEXT_BODY,          /* the same for BODY, in IMAP4rev1 */
 	MAIL_TEXT_BODYSTRUCTURE, /* and BODYSTRUCTURE */
 	/* Decoded to UTF-8, for SEARCH; absent when the field is. */
 	MAIL_TEXT_SUBJECT,
@@ -79,6 +79,10 @@ enum mail_text {
 	MAIL_TEXT_MESSAGE_ID,
 	MAIL_TEXT_IN_REPLY_TO, /* the first one only */
 	MAIL_TEXT_REFERENCES,
+	/* BODY and BODYSTRUCTURE as IMAP4rev2 has them, where that is not what the two above
+	 * are: see mail_summary_structure(). */
+	MAIL_TEXT_BODY_REV2,
+	MAIL_TEXT_BODYSTRUCTURE_REV2,
 	MAIL_TEXT_COUNT
 };
 
@@ -99,6 +103,7 @@ struct mail_summary {
 	int32_t sent_day;    /* Date as written, time and zone ignored: days since 1970-01-01 */
 	uint32_t flags;      /* enum mail_summary_flag */
 	uint32_t part_count; /* at least 1: part 0 is the message itself */
+	uint32_t text_count; /* of enum mail_text, that the stored version knows */
 };
 
 /*
@@ -111,6 +116,14 @@ enum ts_err mail_summary_open(struct str bytes, struct mail_summary *view_r) TS_
 
 /* Absent is STR_NONE (p == NULL); an empty text has a non-NULL p. */
 struct str mail_summary_text(const struct mail_summary *s, enum mail_text which);
+
+/*
+ * BODYSTRUCTURE (extended) or BODY.  In IMAP4rev2 parameters in pieces and charsets of their
+ * own (RFC 2231) are put together and decoded (RFC 9051 7.5.2: "name*0", "name*1" become
+ * "name", and "name*0*" UTF-8 under "name*"), and a message/global shows what is inside; in
+ * IMAP4rev1 they are as they stand in the message, and it is a leaf.
+ */
+struct str mail_summary_structure(const struct mail_summary *s, bool rev2, bool extended);
 
 enum mail_part_kind {
 	MAIL_PART_LEAF,

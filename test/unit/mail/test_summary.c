@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <xxhash.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -309,6 +310,90 @@ test_huge_fields(void **state)
 }
 
 static void
+structures(const char *message, const char *rev1, const char *rev2)
+{
+	struct made m;
+
+	make(&m, message);
+	is(&m, MAIL_TEXT_BODYSTRUCTURE, rev1);
+	is(&m, MAIL_TEXT_BODYSTRUCTURE_REV2, rev2);
+	assert_true(str_eq(mail_summary_structure(&m.s, false, true), str_of(rev1)));
+	assert_true(
+	    str_eq(mail_summary_structure(&m.s, true, true), str_of(rev2 != NULL ? rev2 : rev1)));
+	assert_true(mail_summary_structure(&m.s, true, false).n > 0);
+	buf_fini(&m.bytes);
+}
+
+#define HEAD_OF(params) "Content-Type: a/b" params "\r\n\r\n"
+#define LEAF(params) "(\"a\" \"b\" " params " NIL NIL \"7bit\" 0 NIL NIL NIL NIL)"
+
+/* RFC 9051 7.5.2: parameters in pieces are put together for IMAP4rev2. */
+static void
+test_pieces(void **state)
+{
+	(void)state;
+	structures(HEAD_OF("; x=1"), LEAF("(\"x\" \"1\")"), NULL);
+	structures(HEAD_OF("; n*1=two; x=1; N*0=\"one \"; y=2"),
+	    LEAF("(\"n*1\" \"two\" \"x\" \"1\" \"N*0\" \"one \" \"y\" \"2\")"),
+	    LEAF("(\"n\" \"one two\" \"x\" \"1\" \"y\" \"2\")"));
+	structures(HEAD_OF("; n*0*=iso-8859-1'de'gr%FC; n*1=\"%FC\"; n*2*=%DFe"),
+	    LEAF("(\"n*0*\" \"iso-8859-1'de'gr%FC\" \"n*1\" \"%FC\" \"n*2*\" \"%DFe\")"),
+	    LEAF("(\"n*\" {10}\r\ngr\xc3\xbc%FC\xc3\x9f"
+	         "e)"));
+	/* A plain one beside an extended one is for those who know no RFC 2231. */
+	structures(HEAD_OF("; n=plain; n*=''%41%0D%0AB%00"),
+	    LEAF("(\"n\" \"plain\" \"n*\" \"''%41%0D%0AB%00\")"),
+	    LEAF("(\"n\" \"plain\" \"n*\" \"AB\")"));
+	/* One is missing; nobody knows which counts; no name: they stay as they are. */
+	structures(HEAD_OF("; n*1=b"), LEAF("(\"n*1\" \"b\")"), LEAF("(\"n*1\" \"b\")"));
+	structures(HEAD_OF("; n*0=a; n*2=c"), LEAF("(\"n*0\" \"a\" \"n*2\" \"c\")"),
+	    LEAF("(\"n*0\" \"a\" \"n*2\" \"c\")"));
+	structures(HEAD_OF("; n=x; n*0=a"), LEAF("(\"n\" \"x\" \"n*0\" \"a\")"),
+	    LEAF("(\"n\" \"x\" \"n*0\" \"a\")"));
+	structures(HEAD_OF("; *0=a"), LEAF("(\"*0\" \"a\")"), LEAF("(\"*0\" \"a\")"));
+	structures("Content-Type: a/b\r\nContent-Disposition: x; f*=utf-8''%C3%A4\r\n\r\n",
+	    "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0 NIL (\"x\" (\"f*\" \"utf-8''%C3%A4\")) NIL NIL)",
+	    "(\"a\" \"b\" NIL NIL NIL \"7bit\" 0 NIL (\"x\" (\"f*\" {2}\r\n\xc3\xa4)) NIL NIL)");
+}
+
+/* The first 32 names are looked for; thousands must not cost their square. */
+static void
+test_many_pieces(void **state)
+{
+	struct buf text = {0};
+	struct made m;
+	struct str got;
+
+	(void)state;
+	buf_puts(&text, "Content-Type: a/b");
+	for (unsigned i = 0; i < 20000; i++)
+		buf_printf(&text, "; n%u*0=v", i);
+	buf_puts(&text, "\r\n\r\n");
+	make_with(&m, buf_as_str(&text), NULL);
+	got = mail_summary_structure(&m.s, true, true);
+	assert_true(str_has_prefix(got, STR("(\"a\" \"b\" (\"n0\" \"v\" \"n1\" \"v\"")));
+	assert_non_null(memmem(got.p, got.n, "\"n31\" \"v\" \"n32*0\" \"v\"", 21));
+	buf_fini(&m.bytes);
+	buf_fini(&text);
+}
+
+/* RFC 3501 section 9 knows no message/global in media-message, RFC 9051 does. */
+static void
+test_global(void **state)
+{
+	static const char message[] =
+	    "Content-Type: message/global\r\n\r\nSubject: in\r\n\r\nx\r\n";
+
+	(void)state;
+	structures(message, "(\"message\" \"global\" NIL NIL NIL \"7bit\" 18 NIL NIL NIL NIL)",
+	    "(\"message\" \"global\" NIL NIL NIL \"7bit\" 18 "
+	    "(NIL \"in\" NIL NIL NIL NIL NIL NIL NIL NIL) "
+	    "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 3 1 NIL NIL NIL NIL) "
+	    "3 "
+	    "NIL NIL NIL NIL)");
+}
+
+static void
 quiet(enum log_level level, const char *context, const char *text, void *arg)
 {
 	(void)level;
@@ -341,6 +426,57 @@ test_damage(void **state)
 	buf_fini(&m.bytes);
 }
 
+static uint32_t
+le32_at(const char *p)
+{
+	const unsigned char *u = (const unsigned char *)p;
+
+	return u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
+}
+
+static void
+take_from(char *p, uint32_t less)
+{
+	uint32_t v = le32_at(p) - less;
+
+	for (int i = 0; i < 4; i++)
+		p[i] = (char)(v >> (8 * i));
+}
+
+/* Version 1 had two texts less, and no version in its checksum. */
+static void
+test_version_1(void **state)
+{
+	const size_t rows = 56, last = rows + MAIL_TEXT_BODY_REV2 * 8;
+	struct made m;
+	struct mail_summary s;
+	struct mail_part part;
+	XXH64_hash_t hash;
+	char *p;
+
+	(void)state;
+	make(&m, "Subject: x\r\nContent-Type: text/plain; charset=koi8-r\r\n\r\nbody");
+	p = m.bytes.p;
+	memmove(p + last, p + last + 16, m.bytes.n - last - 16);
+	m.bytes.n -= 16;
+	p[3] = 1;
+	take_from(p + 4, 16);
+	take_from(p + 52, 16);
+	for (size_t i = 0; i < MAIL_TEXT_BODY_REV2; i++)
+		take_from(p + rows + i * 8, 16);
+	hash = XXH3_64bits(p + 16, m.bytes.n - 16);
+	for (int i = 0; i < 8; i++)
+		p[8 + i] = (char)(hash >> (8 * i));
+	assert_int_equal(mail_summary_open(buf_as_str(&m.bytes), &s), TS_OK);
+	assert_true(str_eq(mail_summary_text(&s, MAIL_TEXT_SUBJECT), STR("x")));
+	assert_null(mail_summary_text(&s, MAIL_TEXT_BODYSTRUCTURE_REV2).p);
+	assert_true(
+	    str_has_prefix(mail_summary_structure(&s, true, true), STR("(\"text\" \"plain\"")));
+	mail_summary_part(&s, 0, &part);
+	assert_true(str_eq(part.charset, STR("koi8-r")));
+	buf_fini(&m.bytes);
+}
+
 /* A summary is appended: what stands before it does not matter. */
 static void
 test_append(void **state)
@@ -370,7 +506,11 @@ main(void)
 	    cmocka_unit_test(test_deep),
 	    cmocka_unit_test(test_many_parts),
 	    cmocka_unit_test(test_huge_fields),
+	    cmocka_unit_test(test_pieces),
+	    cmocka_unit_test(test_many_pieces),
+	    cmocka_unit_test(test_global),
 	    cmocka_unit_test(test_damage),
+	    cmocka_unit_test(test_version_1),
 	    cmocka_unit_test(test_append),
 	};
 
