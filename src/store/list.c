@@ -5,6 +5,10 @@
  * UIDVALIDITY: the account's values only grow, so a new mailbox never gets one
  * that was given before.  A renamed mailbox keeps its own, unless its new name
  * was once another's (there is a tombstone): then it gets a new one, too.
+ * A mailbox that comes from elsewhere may bring a lower value than the
+ * account's last; per name the values grow all the same, since it must be above
+ * the tombstone.  A value under which no UID was ever given does not count:
+ * nobody can remember a message by it (RFC 9051 2.3.1.1).
  */
 #include "base/mem.h"
 #include "store/inside.h"
@@ -58,6 +62,17 @@ next_uidvalidity(struct store_account *a)
 	return a->last_uidvalidity;
 }
 
+/* The wished one when the name may have it, a new one else. */
+static uint32_t
+wished_uidvalidity(struct store_account *a, const struct entry *e, uint32_t wish)
+{
+	if (wish == 0 || wish > STORE_UIDVALIDITY_WISH_MAX || (e != NULL && wish <= e->tombstone))
+		return next_uidvalidity(a);
+	if (wish > a->last_uidvalidity)
+		a->last_uidvalidity = wish;
+	return wish;
+}
+
 static struct entry *
 find_entry(struct store_account *a, struct str name)
 {
@@ -95,16 +110,39 @@ set_head(struct batch *b, struct store_account *a, struct entry *e, struct store
 
 /* ---- CREATE ---- */
 
-static struct store_mailbox *
-create(struct batch *b, struct store_account *a, struct str name, unsigned use)
+/* The state of a mailbox that begins with a UIDNEXT and a MODSEQ: the index header says that what
+ * was before is not known, so that QRESYNC with an older MODSEQ gets everything. */
+static struct state *
+begin_state(struct batch *b, struct store_mailbox *mb, const struct store_change *c)
 {
+	struct state *s = state_new();
+	struct key k;
+
+	if (c->wish_uidnext > s->counters.uidnext)
+		s->counters.uidnext = c->wish_uidnext;
+	if (c->wish_modseq <= s->counters.modseq)
+		return s;
+	s->counters.modseq = s->snapshot = s->expunge_floor = s->ring_floor = c->wish_modseq;
+	key_index(&k, mb->account->id, mb->id, KEY_HEADER);
+	value_begin(&b->value);
+	buf_le64(&b->value, s->snapshot);
+	buf_le64(&b->value, s->expunge_floor);
+	buf_varint(&b->value, 0);
+	batch_put_value(b->ops, &k, &b->value);
+	return s;
+}
+
+static struct store_mailbox *
+create(struct batch *b, const struct store_change *c, struct str name, unsigned use)
+{
+	struct store_account *a = c->account;
 	struct store_mailbox *mb = mailbox_new(a, a->next_mailbox++);
 
-	mb->head.uidvalidity = next_uidvalidity(a);
+	mb->head.uidvalidity = wished_uidvalidity(a, find_entry(a, name), c->wish_uidvalidity);
 	mb->head.use = mb->use = use;
 	mb->head.created = store_wall(a->store);
 	atomic_store(&mb->uidvalidity, mb->head.uidvalidity);
-	mailbox_install(mb, state_new());
+	mailbox_install(mb, begin_state(b, mb, c));
 	mailbox_reset_head(mb);
 	account_put_row(a, b->ops);
 	mailbox_put_info(mb, name, b->ops);
@@ -114,22 +152,70 @@ create(struct batch *b, struct store_account *a, struct str name, unsigned use)
 	return mb;
 }
 
+/* Takes the mailbox's rows away; its contents go in the background. */
+static void
+remove_rows(struct batch *b, struct store_mailbox *mb)
+{
+	const struct store_account *a = mb->account;
+	struct key k;
+
+	key_begin(&k, a->id, KEY_INFO);
+	key_be32(&k, mb->id);
+	engine_batch_delete(b->ops, key_str(&k));
+	key_begin(&k, a->id, KEY_COUNTERS);
+	key_be32(&k, mb->id);
+	engine_batch_delete(b->ops, key_str(&k));
+	key_begin(&k, 0, KEY_PURGE);
+	key_be64(&k, a->id);
+	key_be32(&k, mb->id);
+	key_be64(&k, 0);
+	batch_put_empty(b->ops, &k);
+	mb->head.gone = true;
+	b->purge = true;
+}
+
+/* May the new mailbox take the place of the one that has the name? */
+static enum ts_err
+replaceable(const struct entry *e, const struct store_mailbox *mb)
+{
+	if (mb == NULL)
+		return TS_EXISTS;
+	if (e->head != mb)
+		return TS_NOT_FOUND;
+
+	enum ts_err err = prepare_usable(mb);
+
+	if (err == TS_OK && (mb->head.c.messages > 0 || mb->head.c.uidnext > 1))
+		err = TS_EXISTS;
+	return err;
+}
+
 static enum ts_err
 prepare_create(struct batch *b, struct store_change *c)
 {
 	struct store_account *a = c->account;
+	struct store_mailbox *old = NULL;
 	struct entry *e;
 
-	if (!mailbox_name_ok(c->name))
+	if (!mailbox_name_ok(c->name) || c->wish_modseq > STORE_MODSEQ_WISH_MAX)
 		return TS_INVALID;
 	e = find_entry(a, c->name);
-	if (e != NULL && e->head != NULL)
-		return TS_EXISTS;
-	if (a->head_mailboxes >= a->store->opt.max_mailboxes)
+	if (e != NULL && e->head != NULL) {
+		enum ts_err err = replaceable(e, c->mailbox);
+
+		if (err != TS_OK)
+			return err;
+		old = e->head;
+		remove_rows(b, old);
+		a->head_mailboxes--;
+	} else if (a->head_mailboxes >= a->store->opt.max_mailboxes) {
 		return TS_LIMIT;
+	}
 
-	struct store_mailbox *mb = create(b, a, c->name, c->use);
+	struct store_mailbox *mb = create(b, c, c->name, c->use);
 
+	if (old != NULL)
+		b->list[b->list_count - 1].gone = store_mailbox_ref(old);
 	c->mailbox_id = mb->id;
 	c->uidvalidity = mb->head.uidvalidity;
 	return TS_OK;
@@ -155,7 +241,6 @@ prepare_delete(struct batch *b, struct store_change *c)
 {
 	struct store_account *a = c->account;
 	struct entry *e = find_entry(a, c->name);
-	struct key k;
 
 	if (str_eq(c->name, INBOX))
 		return TS_INVALID;
@@ -164,23 +249,11 @@ prepare_delete(struct batch *b, struct store_change *c)
 
 	struct store_mailbox *mb = e->head;
 
-	key_begin(&k, a->id, KEY_INFO);
-	key_be32(&k, mb->id);
-	engine_batch_delete(b->ops, key_str(&k));
-	key_begin(&k, a->id, KEY_COUNTERS);
-	key_be32(&k, mb->id);
-	engine_batch_delete(b->ops, key_str(&k));
-	key_begin(&k, 0, KEY_PURGE);
-	key_be64(&k, a->id);
-	key_be32(&k, mb->id);
-	key_be64(&k, 0);
-	batch_put_empty(b->ops, &k);
+	remove_rows(b, mb);
 	bury(b, a, e, mb->head.uidvalidity);
-	mb->head.gone = true;
 	set_head(b, a, e, NULL);
 	b->list[b->list_count - 1].gone = store_mailbox_ref(mb);
 	a->head_mailboxes--;
-	b->purge = true;
 	return TS_OK;
 }
 
@@ -289,7 +362,7 @@ rename_inbox(struct batch *b, struct store_change *c)
 		return TS_LIMIT;
 
 	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well. */
-	struct store_mailbox *mb = create(b, a, c->new_name, 0);
+	struct store_mailbox *mb = create(b, c, c->new_name, 0);
 	enum ts_err err = prepare_move(b, c->source, mb, NULL, true, c);
 
 	/* All keywords of INBOX fit, for the new mailbox has the same limit. */

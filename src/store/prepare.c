@@ -38,12 +38,18 @@ item_flags(struct change_delta *cd, const struct store_append_item *item, struct
 static enum ts_err
 append_flags(struct change_delta *cd, const struct store_change *c, struct store_flags *flags)
 {
-	if (c->item_count > UINT32_MAX - cd->c.uidnext)
-		return TS_LIMIT;
+	uint32_t next = cd->c.uidnext;
+
 	for (size_t i = 0; i < c->item_count; i++) {
 		const struct store_upload *u = c->items[i].upload;
 		enum ts_err err = item_flags(cd, &c->items[i], &flags[i]);
 
+		if (err == TS_OK && c->items[i].uid != 0) {
+			err = c->items[i].uid < next ? TS_INVALID : TS_OK;
+			next = c->items[i].uid;
+		}
+		if (err == TS_OK && next++ == UINT32_MAX)
+			err = TS_LIMIT;
 		if (err == TS_OK && (u == NULL || !u->finished || u->taken))
 			err = TS_INVALID;
 		if (err == TS_OK)
@@ -64,12 +70,14 @@ append_item(struct change_delta *cd, const struct store_append_item *item,
 	struct store_message m = {.size = (uint32_t)u->size,
 	    .blob = u->blob,
 	    .internaldate = item->internaldate != 0 || item->dated ? item->internaldate : now,
-	    .savedate = now,
+	    .savedate = item->savedate != 0 ? item->savedate : now,
 	    .zone = item->zone,
 	    .flags = *flags};
 
 	if (!u->in_file)
 		engine_batch_put_blob(cd->b->ops, u->blob, buf_as_str(&u->bytes));
+	if (item->uid != 0)
+		cd->c.uidnext = item->uid;
 	delta_message(cd, &m, buf_as_str(&u->summary));
 	u->taken = true;
 }
@@ -88,7 +96,7 @@ prepare_append(struct batch *b, struct store_change *c)
 	delta_begin(&cd, b, c->mailbox);
 	err = append_flags(&cd, c, flags);
 	c->uidvalidity = c->mailbox->head.uidvalidity;
-	c->first_uid = cd.c.uidnext;
+	c->first_uid = c->item_count > 0 && c->items[0].uid != 0 ? c->items[0].uid : cd.c.uidnext;
 	c->modseq = cd.c.modseq;
 	if (err != TS_OK || c->item_count == 0) {
 		delta_abort(&cd);
@@ -100,6 +108,33 @@ prepare_append(struct batch *b, struct store_change *c)
 	delta_commit(&cd);
 	c->modseq = c->mailbox->head.c.modseq;
 	mem_free(flags);
+	return TS_OK;
+}
+
+/* ---- RAISE ---- */
+
+static enum ts_err
+prepare_raise(struct batch *b, struct store_change *c)
+{
+	enum ts_err err = prepare_usable(c->mailbox);
+	struct change_delta cd;
+
+	if (err != TS_OK)
+		return err;
+	if (c->wish_modseq > STORE_MODSEQ_WISH_MAX)
+		return TS_INVALID;
+	c->uidvalidity = c->mailbox->head.uidvalidity;
+	c->modseq = c->mailbox->head.c.modseq;
+	if (c->wish_uidnext <= c->mailbox->head.c.uidnext && c->wish_modseq <= c->modseq)
+		return TS_OK;
+	delta_begin(&cd, b, c->mailbox);
+	if (c->wish_uidnext > cd.c.uidnext)
+		cd.c.uidnext = c->wish_uidnext;
+	/* A record without contents: the records lead up to the counters' MODSEQ. */
+	if (c->wish_modseq > cd.delta->modseq)
+		cd.delta->modseq = c->wish_modseq;
+	delta_commit(&cd);
+	c->modseq = c->mailbox->head.c.modseq;
 	return TS_OK;
 }
 
@@ -439,6 +474,8 @@ prepare_change(struct batch *b, struct store_change *c)
 	switch ((int)c->kind) {
 	case STORE_CHANGE_APPEND:
 		return prepare_append(b, c);
+	case STORE_CHANGE_RAISE:
+		return prepare_raise(b, c);
 	case STORE_CHANGE_FLAGS:
 		return prepare_flags(b, c);
 	case STORE_CHANGE_EXPUNGE:

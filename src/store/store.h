@@ -280,8 +280,14 @@ enum store_change_kind {
 	STORE_CHANGE_RENAME,
 	STORE_CHANGE_SUBSCRIBE,
 	STORE_CHANGE_UNSUBSCRIBE,
+	STORE_CHANGE_RAISE,  /* UIDNEXT and MODSEQ of a mailbox */
 	STORE_CHANGE_RECORDS /* server-wide records */
 };
+
+/* Higher wishes would leave too little to go on with: a UIDVALIDITY above is not followed, a MODSEQ
+ * or UIDNEXT is TS_INVALID. */
+#define STORE_UIDVALIDITY_WISH_MAX (UINT32_MAX - (1u << 20))
+#define STORE_MODSEQ_WISH_MAX ((uint64_t)1 << 62)
 
 enum store_flag_mode { STORE_FLAGS_ADD, STORE_FLAGS_REMOVE, STORE_FLAGS_REPLACE };
 
@@ -290,6 +296,8 @@ struct store_append_item {
 	int64_t internaldate;        /* 0: now, unless dated */
 	bool dated;
 	int16_t zone;
+	uint32_t uid;             /* 0: the next one; else at least UIDNEXT, or TS_INVALID */
+	int64_t savedate;         /* 0: now */
 	struct store_flags flags; /* system flags only */
 	const struct str *keywords;
 	size_t keyword_count;
@@ -316,6 +324,14 @@ struct store_uid_pair {
  * of the target.  RENAME of INBOX (RFC 3501 6.3.5: its messages are moved, it
  * stays) needs `source`, INBOX loaded; RENAME takes the children along.
  * RENAME onto a name that was once used gives the mailbox a new UIDVALIDITY.
+ *
+ * Mail that comes from elsewhere keeps its identity: CREATE takes a wished
+ * UIDVALIDITY, APPEND wished UIDs, RAISE moves UIDNEXT and MODSEQ on.  A
+ * UIDVALIDITY never comes twice for a name: a wish that is not above all values
+ * under which the name has had messages is not followed, and uidvalidity says
+ * which one was given instead.  An INBOX, or another mailbox that has never had
+ * a message, is replaced by a new one (with another id, in one step) when
+ * CREATE names it in `mailbox`; TS_EXISTS when it has had one.
  */
 struct store_change {
 	struct arena *arena;
@@ -324,8 +340,10 @@ struct store_change {
 	void (*done)(struct store_change *change);
 	void *arg;
 	struct store_account *account; /* referenced while the change lives */
-	struct store_mailbox *mailbox; /* APPEND FLAGS EXPUNGE: it.  COPY MOVE: the target */
-	struct store_mailbox *source;  /* COPY MOVE; RENAME of INBOX */
+	/* APPEND FLAGS EXPUNGE RAISE: it.  COPY MOVE: the target.  CREATE: to be replaced, or NULL
+	 */
+	struct store_mailbox *mailbox;
+	struct store_mailbox *source; /* COPY MOVE; RENAME of INBOX */
 
 	/* APPEND: all or none (RFC 3502) */
 	struct store_append_item *items;
@@ -345,6 +363,10 @@ struct store_change {
 	struct str name, new_name;
 	unsigned use;
 
+	/* CREATE: of the new mailbox; 0: as always.  RAISE: at least these (uidnext, modseq). */
+	uint32_t wish_uidvalidity, wish_uidnext;
+	uint64_t wish_modseq; /* at most STORE_MODSEQ_WISH_MAX */
+
 	/* RECORDS: server-wide records (users, grants, …): put or delete, all or none */
 	struct store_record_op {
 		struct str key, value;
@@ -355,12 +377,12 @@ struct store_change {
 
 	/* results */
 	enum ts_err err;
-	uint64_t modseq;              /* of this change; unchanged when nothing changed */
-	uint32_t uidvalidity;         /* APPEND COPY MOVE: of the target */
-	uint32_t first_uid;           /* APPEND: the first of item_count consecutive UIDs */
-	uint64_t prior_modseq;        /* FLAGS: the highest MODSEQ an affected message had before */
-	roaring_bitmap_t *affected;   /* FLAGS: really changed.  EXPUNGE MOVE: gone */
-	roaring_bitmap_t *failed;     /* FLAGS: refused by UNCHANGEDSINCE */
+	uint64_t modseq;            /* of this change; unchanged when nothing changed */
+	uint32_t uidvalidity;       /* APPEND COPY MOVE: of the target; CREATE: the one given */
+	uint32_t first_uid;         /* APPEND: the first; without wishes consecutive ones follow */
+	uint64_t prior_modseq;      /* FLAGS: the highest MODSEQ an affected message had before */
+	roaring_bitmap_t *affected; /* FLAGS: really changed.  EXPUNGE MOVE: gone */
+	roaring_bitmap_t *failed;   /* FLAGS: refused by UNCHANGEDSINCE */
 	struct store_uid_pair *pairs; /* COPY MOVE: in ascending order of source */
 	size_t pair_count;
 	uint32_t mailbox_id; /* CREATE RENAME */

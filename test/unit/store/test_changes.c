@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "kit.h"
+#include "store/engine/rocks/rocks.h"
 
 #define F(flag) (1u << (flag))
 #define MSG "From: a@b.example\r\nSubject: one\r\n\r\nHello\r\n"
@@ -559,6 +560,157 @@ rename_inbox_keywords(void **state)
 	kit_close(&kit);
 }
 
+static struct store_change *
+identity(struct kit *kit, const char *name, struct store_mailbox *old, uint32_t uidvalidity)
+{
+	struct store_change *c = kit_change(kit, STORE_CHANGE_CREATE);
+
+	c->name = str_of(name);
+	c->mailbox = old;
+	c->wish_uidvalidity = uidvalidity;
+	return c;
+}
+
+static enum ts_err
+append_as(struct kit *kit, struct store_mailbox *mb, uint32_t first, uint32_t second)
+{
+	struct store_change *c = kit_change(kit, STORE_CHANGE_APPEND);
+
+	c->mailbox = mb;
+	c->item_count = 2;
+	c->items = arena_array(c->arena, 2, sizeof *c->items);
+	for (int i = 0; i < 2; i++)
+		c->items[i].upload = kit_upload(kit, STR(MSG));
+	c->items[0].uid = first;
+	c->items[1].uid = second;
+	c->items[1].savedate = 12345;
+	return kit_end(kit, c);
+}
+
+static enum ts_err
+raise_to(struct kit *kit, struct store_mailbox *mb, uint32_t uidnext, uint64_t modseq)
+{
+	struct store_change *c = kit_change(kit, STORE_CHANGE_RAISE);
+
+	c->mailbox = mb;
+	c->wish_uidnext = uidnext;
+	c->wish_modseq = modseq;
+	return kit_end(kit, c);
+}
+
+static void
+wished_uids(struct kit *kit)
+{
+	struct store_counters c;
+	struct store_message m;
+
+	assert_int_equal(append_as(kit, kit->inbox, 7, 7), TS_INVALID);
+	assert_int_equal(append_as(kit, kit->inbox, 7, 6), TS_INVALID);
+	assert_int_equal(append_as(kit, kit->inbox, 7, UINT32_MAX), TS_LIMIT);
+	kit_expect(kit->inbox, "");
+	assert_int_equal(append_as(kit, kit->inbox, 7, 0), TS_OK);
+	assert_int_equal(append_as(kit, kit->inbox, 8, 0), TS_INVALID);
+	assert_int_equal(append_as(kit, kit->inbox, 0, 3000), TS_OK);
+	for (int i = 0; i < 3; i++) {
+		kit_expect(kit->inbox, "7: 8: 9: 3000:");
+		store_mailbox_counters(kit->inbox, &c);
+		assert_int_equal(c.uidnext, i == 0 ? 3001 : 5000);
+		assert_int_equal(c.messages, 4);
+		assert_int_equal(c.modseq, i == 0 ? 3 : 900000000000);
+		store_mailbox_read_begin(kit->inbox);
+		assert_true(store_mailbox_message(kit->inbox, 3000, &m));
+		store_mailbox_read_end(kit->inbox);
+		assert_int_equal(m.savedate, 12345);
+		assert_int_equal(raise_to(kit, kit->inbox, 5000, 900000000000), TS_OK);
+		assert_int_equal(raise_to(kit, kit->inbox, 1, 1), TS_OK);
+		assert_int_equal(raise_to(kit, kit->inbox, 1, UINT64_MAX), TS_INVALID);
+		if (i == 0)
+			kit_reopen(kit);
+		store_background_wait(kit->store);
+	}
+	assert_int_equal(kit_append(kit, kit->inbox, MSG, 0), 5000);
+	kit_reopen(kit);
+	kit_expect(kit->inbox, "7: 8: 9: 3000: 5000:");
+}
+
+static void
+wished_mailbox(struct kit *kit)
+{
+	struct store_change *c = identity(kit, "INBOX", NULL, 77);
+	struct store_counters n;
+	uint64_t modseq = 1000000;
+	roaring_bitmap_t *set = roaring_bitmap_create();
+
+	assert_int_equal(kit_end(kit, c), TS_EXISTS);
+	c = identity(kit, "INBOX", kit->inbox, 77);
+	c->wish_modseq = modseq;
+	c->use = STORE_USE_ALL;
+	assert_int_equal(kit_run(kit, &c), TS_OK);
+	assert_int_equal(c->uidvalidity, 77);
+	store_change_free(&c);
+	assert_true(store_mailbox_gone(kit->inbox));
+	store_mailbox_unref(&kit->inbox);
+	kit->inbox = kit_mailbox(kit->account, "INBOX");
+	for (int i = 0; i < 2; i++) {
+		store_mailbox_counters(kit->inbox, &n);
+		assert_int_equal(n.uidvalidity, 77);
+		assert_int_equal(n.modseq, modseq + (unsigned)i);
+		store_mailbox_read_begin(kit->inbox);
+		assert_int_equal(store_mailbox_expunged_since(kit->inbox, 1, set), modseq);
+		store_mailbox_read_end(kit->inbox);
+		if (i == 0)
+			assert_int_equal(kit_append(kit, kit->inbox, MSG, 0), 1);
+		kit_reopen(kit);
+	}
+	roaring_bitmap_free(set);
+	/* It has had a message. */
+	assert_int_equal(kit_end(kit, identity(kit, "INBOX", kit->inbox, 78)), TS_EXISTS);
+}
+
+static void
+wished_again(struct kit *kit)
+{
+	assert_int_equal(kit_end(kit, identity(kit, "w", NULL, 500)), TS_OK);
+	assert_int_equal(uidvalidity(kit, "w"), 500);
+	assert_int_equal(kit_name(kit, STORE_CHANGE_DELETE, "w", NULL), TS_OK);
+	/* Never twice for a name, and never a lower one, over a restart too. */
+	kit_reopen(kit);
+	for (uint32_t wish = 499; wish <= 501; wish++) {
+		struct store_change *c = identity(kit, "w", NULL, wish);
+
+		assert_int_equal(kit_run(kit, &c), TS_OK);
+		if (wish == 501)
+			assert_int_not_equal(c->uidvalidity, wish);
+		else
+			assert_true(c->uidvalidity > 501);
+		store_change_free(&c);
+		assert_int_equal(kit_name(kit, STORE_CHANGE_DELETE, "w", NULL), TS_OK);
+	}
+	/* Those that are made anew are above. */
+	assert_int_equal(kit_end(kit, identity(kit, "v", NULL, 3000000000u)), TS_OK);
+	assert_int_equal(uidvalidity(kit, "v"), 3000000000u);
+	assert_int_equal(kit_name(kit, STORE_CHANGE_CREATE, "u", NULL), TS_OK);
+	assert_int_equal(uidvalidity(kit, "u"), 3000000001u);
+	assert_int_equal(kit_end(kit, identity(kit, "t", NULL, UINT32_MAX)), TS_OK);
+	assert_int_equal(uidvalidity(kit, "t"), 3000000002u);
+}
+
+static void
+wishes(void **state)
+{
+	const struct engine_class *engines[] = {NULL, &engine_rocks_class};
+	(void)state;
+
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned part = 0; part < 3; part++) {
+			struct kit kit = {.opt = {.engine = engines[i], .fold_after = 2}};
+
+			kit_open(&kit, 0);
+			(part == 0 ? wished_uids : part == 1 ? wished_mailbox : wished_again)(&kit);
+			kit_close(&kit);
+		}
+}
+
 int
 main(void)
 {
@@ -577,6 +729,7 @@ main(void)
 	    cmocka_unit_test(prior_modseq),
 	    cmocka_unit_test(recent_evicted),
 	    cmocka_unit_test(rename_inbox_keywords),
+	    cmocka_unit_test(wishes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
