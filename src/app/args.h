@@ -10,7 +10,13 @@
 #include <stddef.h>
 
 /* Exit codes. */
-enum { APP_OK = 0, APP_FAILED = 1, APP_USAGE = 2 };
+enum {
+	APP_OK = 0,
+	APP_FAILED = 1,
+	APP_USAGE = 2,
+	APP_DAMAGE = 3,   /* damage was found, or not all could be done */
+	APP_NO_SERVER = 4 /* no server runs, and this needs one */
+};
 
 struct args_opt {
 	const char *name;  /* without the dashes; NULL ends a table */

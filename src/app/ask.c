@@ -1,85 +1,253 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests of the command line: to the server, or carried out here; status, stop, reload. */
+/* Requests of the command line: to the server, or to a process of our own. */
 #include "app/ask.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "app/cli.h"
 #include "app/control.h"
 #include "app/ops.h"
-#include "app/server.h"
+#include "app/privileges.h"
 #include "app/settings.h"
-#include "app/version.h"
-#include "base/log.h"
-#include "base/mem.h"
 
-/* No server has the store: take its lock and do it. */
-static bool
-run_here(const struct conf *conf, struct str wire, struct buf *out)
+enum answer { ANSWER_OK, ANSWER_FAILED, ANSWER_NONE };
+
+/* ---- without a server ---- */
+
+/* The whole of the process that plays the server. */
+static void
+run_here(const struct conf *conf, int fd)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
-	struct request *req = mem_zalloc(sizeof(*req));
+	struct channel ch = {.fd = fd, .stop = -1, .patience = -1};
 	struct ops ops = {0};
-	bool ok = false;
 
-	TS_ASSERT(request_parse(wire, req));
+	/* Else files of root would be left in the store. */
+	if (s->user.n > 0 && geteuid() == 0 && !privileges_drop(s))
+		return;
 	if (app_store_open(conf, &ops.store)) {
 		ops.auth = auth_new(ops.store, s->default_domain);
-		ok = ops_run(&ops, req, out);
+		op_serve(&ch, &ops, false);
 		auth_free(&ops.auth);
 		store_close(&ops.store);
 	}
-	request_fini(req);
-	mem_free(req);
+}
+
+/* A descriptor to speak with it; -1: errno. */
+static int
+start_here(const struct conf *conf, pid_t *pid_r)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return -1;
+	(void)fflush(NULL); /* or both would write what is in the buffers */
+	*pid_r = fork();
+	if (*pid_r == 0) {
+		close(pair[0]);
+		/* Ctrl-C ends the command; this ends in good order when it finds it gone. */
+		(void)signal(SIGINT, SIG_IGN);
+		run_here(conf, pair[1]);
+		(void)fflush(NULL);
+		_exit(0);
+	}
+	close(pair[1]);
+	if (*pid_r > 0)
+		return pair[0];
+	close(pair[0]);
+	return -1;
+}
+
+/* ---- what is the same with and without ---- */
+
+static bool
+give_piece(const struct channel *ch, const struct ask_bulk *bulk)
+{
+	struct buf piece = {0};
+	bool ok;
+
+	if (bulk != NULL && bulk->give != NULL && bulk->give(&piece, bulk->arg))
+		ok = frame_write(ch, FRAME_PIECE, buf_as_str(&piece));
+	else
+		ok = frame_write(ch, FRAME_END, STR(""));
+	buf_wipe_fini(&piece);
 	return ok;
+}
+
+static void
+tell_progress(const struct ask_bulk *bulk, struct buf *frame)
+{
+	uint64_t done, total;
+
+	if (bulk == NULL || bulk->progress == NULL || frame->n < 16)
+		return;
+	done = frame_u64(frame->p);
+	total = frame_u64(frame->p + 8);
+	bulk->progress(buf_cstr(frame) + 16, done, total, bulk->arg);
+}
+
+/* One frame; true: there is more to come. */
+static bool
+handle(const struct channel *ch, enum frame_type type, struct buf *frame,
+    const struct ask_bulk *bulk, struct buf *text, enum answer *answer_r)
+{
+	switch (type) {
+	case FRAME_PROGRESS:
+		tell_progress(bulk, frame);
+		return true;
+	case FRAME_DATA:
+		return bulk != NULL && bulk->take != NULL &&
+		       bulk->take(buf_as_str(frame), bulk->arg);
+	case FRAME_WANT:
+		return give_piece(ch, bulk);
+	case FRAME_TEXT:
+		buf_str(text, buf_as_str(frame));
+		return true;
+	case FRAME_OK:
+		*answer_r = ANSWER_OK;
+		return false;
+	case FRAME_FAILED:
+		*answer_r = ANSWER_FAILED;
+		return false;
+	case FRAME_REQUEST:
+	case FRAME_PIECE:
+	case FRAME_END:
+		break;
+	}
+	return false; /* nothing a server says */
+}
+
+static enum answer
+talk(int fd, struct str wire, const struct ask_bulk *bulk, struct buf *text)
+{
+	struct channel ch = {.fd = fd, .stop = -1, .patience = -1};
+	enum answer answer = ANSWER_NONE;
+	struct buf frame = {0};
+	enum frame_type type;
+
+	/* A server that refuses at once does not read: what it says is there all the same. */
+	(void)frame_write(&ch, FRAME_REQUEST, wire);
+	while (frame_read(&ch, FRAME_BYTES_MAX, &type, &frame) == FRAME_READ &&
+	       handle(&ch, type, &frame, bulk, text, &answer))
+		frame.n = 0;
+	buf_wipe_fini(&frame);
+	return answer;
+}
+
+static int
+verdict(const struct args *args, enum answer answer, struct buf *text, struct buf *out)
+{
+	if (answer == ANSWER_OK)
+		buf_str(out, buf_as_str(text));
+	else if (answer == ANSWER_FAILED && text->n > 0)
+		fprintf(stderr, "turnstone %s: %.*s", args->cmd->name, STR_ARG(buf_as_str(text)));
+	return answer == ANSWER_OK ? APP_OK : APP_FAILED;
+}
+
+static int
+without_server(const struct args *args, const struct conf *conf, struct str wire,
+    const struct ask_bulk *bulk, struct buf *out)
+{
+	struct buf text = {0};
+	enum answer answer;
+	int code = APP_FAILED, status = 0, fd;
+	pid_t pid;
+
+	fd = start_here(conf, &pid);
+	if (fd < 0) {
+		fprintf(stderr, "turnstone %s: %s\n", args->cmd->name, strerror(errno));
+		return APP_FAILED;
+	}
+	answer = talk(fd, wire, bulk, &text);
+	close(fd);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		fprintf(stderr, "turnstone %s: ended by signal %d\n", args->cmd->name,
+		    WTERMSIG(status));
+	code = verdict(args, answer, &text, out);
+	buf_wipe_fini(&text);
+	return code;
+}
+
+static int
+with_server(const struct args *args, const char *path, int fd, struct str wire,
+    const struct ask_bulk *bulk, struct buf *out)
+{
+	struct buf text = {0};
+	enum answer answer = talk(fd, wire, bulk, &text);
+	int code;
+
+	close(fd);
+	code = verdict(args, answer, &text, out);
+	if (answer == ANSWER_NONE)
+		fprintf(stderr, "turnstone %s: the server on %s did not answer to the end\n",
+		    args->cmd->name, path);
+	buf_wipe_fini(&text);
+	return code;
 }
 
 static bool
 needs_server(struct str wire)
 {
-	return str_has_prefix(wire, STR("status\n")) || str_has_prefix(wire, STR("stop\n")) ||
-	       str_has_prefix(wire, STR("reload\n"));
+	struct str verb;
+	const struct op *op;
+
+	str_split(&wire, '\n', &verb);
+	op = ops_find(verb);
+	return op != NULL && op->needs_server;
+}
+
+static int
+ask_conf(const struct args *args, const struct conf *conf, struct str wire,
+    const struct ask_bulk *bulk, struct buf *out)
+{
+	struct buf path = {0};
+	int code = APP_FAILED, fd;
+
+	app_control_path(conf, &path);
+	fd = control_dial(buf_cstr(&path));
+	if (fd >= 0) {
+		code = with_server(args, buf_cstr(&path), fd, wire, bulk, out);
+	} else if (errno != ENOENT && errno != ECONNREFUSED && errno != ENOTDIR) {
+		fprintf(stderr, "turnstone %s: the control socket %s: %s\n", args->cmd->name,
+		    buf_cstr(&path), strerror(errno));
+	} else if (needs_server(wire)) {
+		fprintf(stderr, "turnstone %s: no server runs (there is none on %s)\n",
+		    args->cmd->name, buf_cstr(&path));
+		code = APP_NO_SERVER;
+	} else {
+		code = without_server(args, conf, wire, bulk, out);
+	}
+	buf_fini(&path);
+	return code;
+}
+
+int
+ask_with(const struct args *args, struct buf *wire, const struct ask_bulk *bulk, struct buf *out)
+{
+	struct conf *conf = NULL;
+	int code = APP_FAILED;
+
+	if (wire->n > REQUEST_BYTES_MAX)
+		fprintf(stderr, "turnstone %s: this is too much for one request (%zu bytes)\n",
+		    args->cmd->name, wire->n);
+	else if (app_conf_load(args, &conf))
+		code = ask_conf(args, conf, buf_as_str(wire), bulk, out);
+	buf_wipe_fini(wire);
+	conf_unref(&conf);
+	return code;
 }
 
 int
 ask_quiet(const struct args *args, struct buf *wire, struct buf *out)
 {
-	struct conf *conf = NULL;
-	struct buf path = {0}, text = {0};
-	bool ok = false;
-
-	if (!app_conf_load(args, &conf)) {
-		buf_wipe_fini(wire);
-		return APP_FAILED;
-	}
-	app_control_path(conf, &path);
-	switch (control_ask(buf_cstr(&path), buf_as_str(wire), &text)) {
-	case CONTROL_DONE:
-		ok = true;
-		break;
-	case CONTROL_NOBODY:
-		if (needs_server(buf_as_str(wire)))
-			buf_printf(&text, "no server runs (there is none on %s)\n", path.p);
-		else
-			ok = run_here(conf, buf_as_str(wire), &text);
-		break;
-	case CONTROL_FAILED:
-	case CONTROL_BROKEN:
-		break;
-	}
-	if (ok)
-		buf_str(out, buf_as_str(&text));
-	else if (text.n > 0)
-		fprintf(stderr, "turnstone %s: %.*s", args->cmd->name, STR_ARG(buf_as_str(&text)));
-	buf_wipe_fini(wire);
-	buf_fini(&path);
-	buf_fini(&text);
-	conf_unref(&conf);
-	return ok ? APP_OK : APP_FAILED;
+	return ask_with(args, wire, NULL, out);
 }
 
 int
@@ -92,147 +260,3 @@ ask(const struct args *args, struct buf *wire)
 	buf_fini(&out);
 	return code;
 }
-
-static int
-ask_verb(const struct args *args, const char *verb, struct buf *out)
-{
-	struct buf wire = {0};
-
-	request_begin(&wire, verb);
-	request_end(&wire);
-	return ask_quiet(args, &wire, out);
-}
-
-/* "key: value" lines as a JSON object. */
-static void
-print_json(struct str text)
-{
-	struct str line, key;
-	uint64_t number;
-	bool first = true;
-
-	putchar('{');
-	while (str_split(&text, '\n', &line)) {
-		if (!str_split(&line, ':', &key) || key.n == 0)
-			continue;
-		line = str_trim(line);
-		printf("%s\"%.*s\": ", first ? "" : ", ", STR_ARG(key));
-		if (str_u64(line, UINT64_MAX, &number))
-			printf("%.*s", STR_ARG(line));
-		else
-			printf("\"%.*s\"", STR_ARG(line));
-		first = false;
-	}
-	puts("}");
-}
-
-static int
-status(const struct args *args)
-{
-	struct buf out = {0};
-	int code = ask_verb(args, "status", &out);
-
-	if (code == APP_OK && args_has(args, "json"))
-		print_json(buf_as_str(&out));
-	else
-		(void)fwrite(out.p, 1, out.n, stdout);
-	buf_fini(&out);
-	return code;
-}
-
-static uint64_t
-pid_of(struct str text)
-{
-	struct str line;
-	uint64_t pid;
-
-	while (str_split(&text, '\n', &line))
-		if (str_has_prefix(line, STR("pid: ")) &&
-		    str_u64((struct str){line.p + 5, line.n - 5}, 1 << 30, &pid))
-			return pid;
-	return 0;
-}
-
-/* Ended, and perhaps not yet waited for by its parent. */
-static void
-wait_for_end(pid_t pid)
-{
-	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
-
-	if (p.fd < 0)
-		return;
-	while (poll(&p, 1, -1) < 0 && errno == EINTR)
-		;
-	close(p.fd);
-}
-
-static int
-stop(const struct args *args)
-{
-	struct buf out = {0};
-	int code = ask_verb(args, "stop", &out);
-	uint64_t pid = pid_of(buf_as_str(&out));
-
-	if (code == APP_OK) {
-		wait_for_end((pid_t)pid);
-		puts("stopped");
-	}
-	buf_fini(&out);
-	return code;
-}
-
-static int
-reload(const struct args *args)
-{
-	struct buf out = {0};
-	int code = ask_verb(args, "reload", &out);
-
-	(void)fwrite(out.p, 1, out.n, stdout);
-	buf_fini(&out);
-	return code;
-}
-
-static int
-version(const struct args *args)
-{
-	(void)args;
-	puts("turnstone " APP_VERSION);
-	return APP_OK;
-}
-
-static const struct args_opt serve_opts[] = {CLI_CONFIG_OPT,
-    {"ready-file", "FILE", "write the bound ports to FILE (NAME_PORT=NUMBER lines) when ready"},
-    {"ready-fd", "N", "write the same to a file descriptor and close it"},
-    {"set", "LISTENER.port=N",
-        "another port (or address) than the file gives a listener; may "
-        "be repeated"},
-    {NULL, NULL, NULL}};
-static const struct args_opt status_opts[] = {
-    CLI_CONFIG_OPT, {"json", NULL, "as one JSON object"}, {NULL, NULL, NULL}};
-static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
-
-const struct app_cmd cli_server_cmds[] = {
-    {.name = "serve",
-        .operands = "",
-        .help = "run the mail server in the foreground",
-        .more = "SIGTERM and SIGINT end it cleanly, a second one at once. SIGHUP reads "
-                "configuration and certificates again.",
-        .opts = serve_opts,
-        .run = server_main},
-    {.name = "status",
-        .operands = "",
-        .help = "what the running server is doing",
-        .opts = status_opts,
-        .run = status},
-    {.name = "stop",
-        .operands = "",
-        .help = "end the running server, and wait for it",
-        .opts = config_opts,
-        .run = stop},
-    {.name = "reload",
-        .operands = "",
-        .help = "make the running server read configuration and certificates again",
-        .opts = config_opts,
-        .run = reload},
-    {.name = "version", .operands = "", .help = "print the version", .run = version},
-    {.name = NULL}};

@@ -6,7 +6,7 @@
 
 extern const struct app_cmd cli_user_cmds[];   /* user.c; each table ends in a row without name */
 extern const struct app_cmd cli_config_cmds[]; /* config.c */
-extern const struct app_cmd cli_server_cmds[]; /* ask.c */
+extern const struct app_cmd cli_server_cmds[]; /* serve.c */
 extern const struct app_cmd cli_demo_cmds[];   /* demo.c */
 
 #define CLI_CONFIG_OPT                                                                             \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The control socket, both ends. */
+/* The control socket: bound, accepted on, its connections counted. */
 #include "app/control.h"
 
 #include <errno.h>
@@ -9,20 +9,31 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { PATIENCE_S = 10 }; /* for a client that does not get on */
-
 struct control {
 	char *path;
-	int fd, wake;
+	int fd;
+	int stopping; /* readable: operations shall end; nobody reads it */
+	int closing;  /* readable: the accepting thread shall end */
 	struct ops ops;
+	unsigned most;
+	int64_t patience;
 	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t fewer;
+	unsigned running; /* under lock, as the next */
+	bool stop;
+};
+
+struct visit {
+	struct control *control;
+	int fd;
+	bool late; /* came when the server was going down */
 };
 
 static bool
@@ -35,32 +46,34 @@ address_of(const char *path, struct sockaddr_un *addr_r)
 	return true;
 }
 
+int
+control_dial(const char *path)
+{
+	struct sockaddr_un addr;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+
+	if (fd < 0)
+		return -1;
+	if (!address_of(path, &addr))
+		errno = ENAMETOOLONG;
+	else if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+/* Says why, without a wait: it fits into the socket's buffer. */
 static void
-set_patience(int fd, int seconds)
+refuse(int fd, const char *why)
 {
-	struct timeval tv = {.tv_sec = seconds};
+	struct channel ch = {.fd = fd, .stop = -1, .patience = 0};
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	if (frame_write(&ch, FRAME_TEXT, str_of(why)))
+		frame_write(&ch, FRAME_FAILED, STR(""));
+	close(fd);
 }
-
-static bool
-write_all(int fd, struct str bytes)
-{
-	while (bytes.n > 0) {
-		ssize_t n = send(fd, bytes.p, bytes.n, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		bytes.p += n;
-		bytes.n -= (size_t)n;
-	}
-	return true;
-}
-
-/* ---- the server's end ---- */
 
 static bool
 may_ask(int fd)
@@ -77,59 +90,83 @@ may_ask(int fd)
 	return false;
 }
 
-static bool
-read_request(int fd, struct buf *wire)
-{
-	while (!request_complete(buf_as_str(wire))) {
-		char *room = buf_room(wire, 4096);
-		ssize_t n;
-
-		if (wire->n > REQUEST_BYTES_MAX)
-			return false;
-		n = recv(fd, room, 4096, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		wire->n += (size_t)n;
-	}
-	return true;
-}
-
 static void
-answer(struct control *control, int fd)
+leave(struct control *control)
 {
-	struct request *req = mem_zalloc(sizeof(*req));
-	struct buf wire = {0}, text = {0}, out = {0};
-	bool ok = false;
-
-	if (read_request(fd, &wire)) {
-		if (request_parse(buf_as_str(&wire), req)) {
-			ok = ops_run(&control->ops, req, &text);
-			log_msg(LOG_INFO, "control", "%.*s %.*s: %s", STR_ARG(req->verb),
-			    STR_ARG(request_get(req, "name")), ok ? "done" : "failed");
-		} else {
-			buf_puts(&text, "this is no request\n");
-		}
-		buf_puts(&out, ok ? "ok\n" : "failed\n");
-		buf_str(&out, buf_as_str(&text));
-		write_all(fd, buf_as_str(&out));
-	}
-	request_fini(req);
-	mem_free(req);
-	buf_wipe_fini(&wire);
-	buf_fini(&text);
-	buf_fini(&out);
+	pthread_mutex_lock(&control->lock);
+	control->running--;
+	pthread_cond_broadcast(&control->fewer);
+	pthread_mutex_unlock(&control->lock);
 }
 
 static void *
-control_thread(void *arg)
+visit_thread(void *arg)
+{
+	struct visit *v = arg;
+	struct control *control = v->control;
+	struct channel ch = {.fd = v->fd,
+	    .stop = v->late ? -1 : control->stopping,
+	    .patience = v->late ? 1000 : control->patience};
+
+	op_serve(&ch, &control->ops, v->late);
+	close(v->fd);
+	mem_free(v);
+	leave(control);
+	return NULL;
+}
+
+/* Counted in, with what is known of the end; false: too many. */
+static bool
+enter(struct control *control, struct visit *v)
+{
+	bool ok;
+
+	pthread_mutex_lock(&control->lock);
+	v->late = control->stop;
+	ok = control->running < control->most;
+	if (ok)
+		control->running++;
+	pthread_mutex_unlock(&control->lock);
+	return ok;
+}
+
+static void
+welcome(struct control *control, int fd)
+{
+	struct visit *v;
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (!may_ask(fd)) {
+		refuse(fd, "the server answers root and the user it runs as, nobody else\n");
+		return;
+	}
+	v = mem_zalloc(sizeof(*v));
+	*v = (struct visit){.control = control, .fd = fd};
+	if (!enter(control, v)) {
+		mem_free(v);
+		refuse(fd, "too many commands are under way: wait for one to end, or raise "
+		           "server.control_connections\n");
+		return;
+	}
+	TS_ASSERT(pthread_attr_init(&attr) == 0);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	if (pthread_create(&thread, &attr, visit_thread, v) != 0) {
+		refuse(fd, "the system gives the server no further thread\n");
+		mem_free(v);
+		leave(control);
+	}
+	pthread_attr_destroy(&attr);
+}
+
+static void *
+accept_thread(void *arg)
 {
 	struct control *control = arg;
 
 	for (;;) {
-		struct pollfd p[2] = {
-		    {.fd = control->fd, .events = POLLIN}, {.fd = control->wake, .events = POLLIN}};
+		struct pollfd p[2] = {{.fd = control->fd, .events = POLLIN},
+		    {.fd = control->closing, .events = POLLIN}};
 		int fd;
 
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
@@ -139,12 +176,10 @@ control_thread(void *arg)
 		if (p[0].revents == 0)
 			continue;
 		fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd < 0)
-			continue;
-		set_patience(fd, PATIENCE_S);
-		if (may_ask(fd))
-			answer(control, fd);
-		close(fd);
+		if (fd >= 0)
+			welcome(control, fd);
+		else if (errno == EMFILE || errno == ENFILE)
+			usleep(10000); /* it stays readable: do not spin */
 	}
 	return NULL;
 }
@@ -181,23 +216,47 @@ bind_socket(const char *path)
 }
 
 enum ts_err
-control_new(const char *path, const struct ops *ops, struct control **control_r)
+control_new(const struct control_options *opt, const struct ops *ops, struct control **control_r)
 {
 	struct control *control;
-	int fd = bind_socket(path);
+	int fd = bind_socket(opt->path);
 
 	if (fd < 0)
 		return TS_FAIL(TS_IO, "cannot make the control socket %s: %s (see server.control)",
-		    path, strerror(errno));
+		    opt->path, strerror(errno));
 	control = mem_zalloc(sizeof(*control));
-	control->path = mem_strdup(path);
+	control->path = mem_strdup(opt->path);
 	control->fd = fd;
 	control->ops = *ops;
-	control->wake = eventfd(0, EFD_CLOEXEC);
-	TS_ASSERT(control->wake >= 0);
-	TS_ASSERT(pthread_create(&control->thread, NULL, control_thread, control) == 0);
+	control->most = opt->connections;
+	control->patience = opt->patience;
+	control->stopping = eventfd(0, EFD_CLOEXEC);
+	control->closing = eventfd(0, EFD_CLOEXEC);
+	TS_ASSERT(control->stopping >= 0 && control->closing >= 0);
+	pthread_mutex_init(&control->lock, NULL);
+	pthread_cond_init(&control->fewer, NULL);
+	TS_ASSERT(pthread_create(&control->thread, NULL, accept_thread, control) == 0);
 	*control_r = control;
 	return TS_OK;
+}
+
+static void
+wait_for_visits(struct control *control)
+{
+	pthread_mutex_lock(&control->lock);
+	while (control->running > 0)
+		pthread_cond_wait(&control->fewer, &control->lock);
+	pthread_mutex_unlock(&control->lock);
+}
+
+void
+control_stop(struct control *control)
+{
+	pthread_mutex_lock(&control->lock);
+	control->stop = true;
+	pthread_mutex_unlock(&control->lock);
+	TS_ASSERT(eventfd_write(control->stopping, 1) == 0);
+	wait_for_visits(control);
 }
 
 void
@@ -208,64 +267,16 @@ control_free(struct control **cp)
 	if (control == NULL)
 		return;
 	*cp = NULL;
-	TS_ASSERT(eventfd_write(control->wake, 1) == 0);
+	control_stop(control);
+	TS_ASSERT(eventfd_write(control->closing, 1) == 0);
 	pthread_join(control->thread, NULL);
+	wait_for_visits(control);
 	unlink(control->path);
 	close(control->fd);
-	close(control->wake);
+	close(control->stopping);
+	close(control->closing);
+	pthread_cond_destroy(&control->fewer);
+	pthread_mutex_destroy(&control->lock);
 	mem_free(control->path);
 	mem_free(control);
-}
-
-/* ---- the client's end ---- */
-
-static int
-dial(const char *path, struct buf *text, enum control_answer *answer_r)
-{
-	struct sockaddr_un addr;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0 && address_of(path, &addr) &&
-	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-		return fd;
-	*answer_r = errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR ? CONTROL_NOBODY
-	                                                                         : CONTROL_BROKEN;
-	if (*answer_r == CONTROL_BROKEN)
-		buf_printf(text, "the control socket %s: %s\n", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-enum control_answer
-control_ask(const char *path, struct str wire, struct buf *text)
-{
-	enum control_answer result = CONTROL_BROKEN;
-	struct buf in = {0};
-	int fd = dial(path, text, &result);
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return result;
-	if (write_all(fd, wire))
-		while (n > 0) {
-			n = recv(fd, buf_room(&in, 65536), 65536, 0);
-			if (n < 0 && errno == EINTR)
-				n = 1;
-			else if (n > 0)
-				in.n += (size_t)n;
-		}
-	close(fd);
-	if (str_has_prefix(buf_as_str(&in), STR("ok\n"))) {
-		result = CONTROL_DONE;
-		buf_put(text, in.p + 3, in.n - 3);
-	} else if (str_has_prefix(buf_as_str(&in), STR("failed\n"))) {
-		result = CONTROL_FAILED;
-		buf_put(text, in.p + 7, in.n - 7);
-	} else {
-		buf_printf(
-		    text, "the server on %s gave no answer: are you root or its user?\n", path);
-	}
-	buf_fini(&in);
-	return result;
 }

@@ -3,29 +3,33 @@
 #define APP_CONTROL_H
 /*
  * The control socket: a UNIX socket of mode 0600 on which the server takes
- * requests (request.h) from root and from the user it runs as.
+ * requests (request.h, in frames: frame.h) from root and from the user it runs
+ * as.
  *
- * It has a thread of its own, which takes one request after the other and may
- * block on the store; the loops never see it.
+ * One thread accepts; each connection has a thread of its own, in which its
+ * operation may block, up to a number of them.  The loops never see any of it.
  */
-#include "app/ops.h"
+#include "app/op.h"
 #include "base/err.h"
 
 struct control;
 
-/* Binds and starts the thread; a socket that a dead server left is replaced (the caller holds the
+struct control_options {
+	const char *path;
+	unsigned connections; /* the most at a time; what comes beyond is refused */
+	int64_t patience;     /* milliseconds for a command that does not get on */
+};
+
+/* Binds and starts to accept; a socket that a dead server left is replaced (the caller holds the
  * store's lock, so no live server can have it).  Errors are logged. */
 TS_CHECKED enum ts_err control_new(
-    const char *path, const struct ops *ops, struct control **control_r);
-/* Ends the thread when its request is answered, removes the socket. */
+    const struct control_options *opt, const struct ops *ops, struct control **control_r);
+/* BLOCKING.  From now on requests are refused, but for those that are carried out while stopping.
+ * Operations that run are told to end (gone() is true), and waited for. */
+void control_stop(struct control *control);
+/* BLOCKING.  control_stop(), and no connection any more; removes the socket. */
 void control_free(struct control **control);
 
-enum control_answer {
-	CONTROL_DONE,
-	CONTROL_FAILED, /* the server says so, in text */
-	CONTROL_NOBODY, /* no server listens there */
-	CONTROL_BROKEN  /* it cannot be asked: text says why */
-};
-/* BLOCKING.  The client's side. */
-enum control_answer control_ask(const char *path, struct str wire, struct buf *text);
+/* The command's side.  Connects: -1 with errno when it cannot. */
+int control_dial(const char *path);
 #endif

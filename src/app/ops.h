@@ -1,23 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef APP_OPS_H
 #define APP_OPS_H
-/*
- * The operations behind requests: the running server carries them out for its
- * control socket, a command by itself when no server runs.  One table has
- * them all; a row says whether it needs a server.
- */
-#include "app/request.h"
-#include "auth/auth.h"
-#include "store/store.h"
+/* The tables of operations, by group; ops.c lists them. */
+#include "app/op.h"
 
-struct server;
+extern const struct op ops_server[]; /* ops_server.c: status, stop, reload */
+extern const struct op ops_user[];   /* ops_user.c */
 
-struct ops {
-	struct store *store;
-	struct auth *auth;
-	struct server *server; /* NULL: no server runs */
-};
-
-/* BLOCKING.  Appends text for the user to out; true: done. */
-bool ops_run(const struct ops *ops, const struct request *req, struct buf *out);
+/* NULL: there is none. */
+const struct op *ops_find(struct str verb);
 #endif

@@ -4,7 +4,7 @@
 /*
  * What a command asks of the server, or does by itself when none runs.
  *
- * Over the control socket, one request a connection, as lines:
+ * As lines:
  *
  *	user-add LF
  *	name anna LF
@@ -12,8 +12,7 @@
  *	LF
  *
  * the verb, then fields: a key, a blank, the value, in which %, and controls
- * are written as %XX; an empty line ends.  The reply is one line `ok` or
- * `failed`, then text for the user up to the end of the connection.
+ * are written as %XX; an empty line ends.  How it travels: frame.h.
  */
 #include <stdbool.h>
 #include <stddef.h>

@@ -80,11 +80,15 @@ static bool
 start_control(struct server *server)
 {
 	struct ops ops = {.store = server->store, .auth = server->auth, .server = server};
+	const struct server_settings *s = server_settings_of(server);
+	struct control_options opt = {.connections = (unsigned)s->control_connections,
+	    .patience = (int64_t)s->control_patience};
 	struct buf path = {0};
 	bool ok;
 
 	app_control_path(server->conf, &path);
-	ok = control_new(buf_cstr(&path), &ops, &server->control) == TS_OK;
+	opt.path = buf_cstr(&path);
+	ok = control_new(&opt, &ops, &server->control) == TS_OK;
 	buf_fini(&path);
 	return ok;
 }
@@ -180,7 +184,7 @@ run(struct server *server, const sigset_t *set)
 	}
 	make_imap(server);
 	start_threads(server);
-	/* From here on the control thread could take another configuration. */
+	/* From here on a control thread could take another configuration. */
 	pthread_mutex_lock(&server->reload);
 	ready = start_control(server) && server_announce(server);
 	pthread_mutex_unlock(&server->reload);

@@ -8,7 +8,7 @@
  *	main thread     waits for signals
  *	loop threads    connections
  *	workers, lanes  in net/work.h and store
- *	control thread  control.h
+ *	control threads control.h
  */
 #include <stdbool.h>
 
@@ -21,9 +21,9 @@ struct server; /* opaque */
 /* `turnstone serve`; gives the exit code. */
 int server_main(const struct args *args);
 
-/* From the control thread: */
+/* From any control thread: */
 void server_status(struct server *server, struct buf *out);
-/* Like SIGTERM. */
+/* Like SIGTERM; but once it is stopping, nothing. */
 void server_ask_stop(struct server *server);
 /* Reads the configuration and certificates again.  Appends what became of it; false: nothing was
  * changed. */

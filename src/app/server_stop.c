@@ -71,13 +71,17 @@ join_loops(struct server *server)
 	}
 }
 
-/* A second signal: what was acknowledged is on disk, so there is nothing to lose. */
+/* A second signal: what was acknowledged is on disk, so there is nothing to lose.  Our own are
+ * `turnstone stop`, which may be asked twice. */
 static void
-quit_at_once(int signo)
+quit_at_once(int signo, siginfo_t *info, void *context)
 {
 	static const char text[] = "turnstone: second signal, quitting at once\n";
 
 	(void)signo;
+	(void)context;
+	if (info->si_pid == getpid())
+		return;
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
 		_exit(3);
 	_exit(1);
@@ -86,7 +90,7 @@ quit_at_once(int signo)
 void
 server_stop_threads(struct server *server)
 {
-	struct sigaction act = {.sa_handler = quit_at_once};
+	struct sigaction act = {.sa_sigaction = quit_at_once, .sa_flags = SA_SIGINFO | SA_RESTART};
 	sigset_t set;
 
 	log_msg(LOG_INFO, NULL, "stopping");
@@ -97,10 +101,14 @@ server_stop_threads(struct server *server)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	control_free(&server->control);
+	/* Operations look at the loops: they end first.  The socket stays to the end, so that a
+	 * second `turnstone stop` is answered, too. */
+	if (server->control != NULL)
+		control_stop(server->control);
 	server->close_listeners.fn = close_listeners;
 	loop_post(server->loops[0].loop, &server->close_listeners);
 	join_loops(server);
+	control_free(&server->control);
 }
 
 /*

@@ -16,8 +16,8 @@
 struct server_settings {
 	struct str default_domain;
 	struct str data, control, pid_file, user;
-	int64_t loops, workers;
-	uint64_t stop_time;
+	int64_t loops, workers, control_connections;
+	uint64_t stop_time, control_patience;
 	int log_level; /* enum log_level */
 };
 

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on users. */
+#include <time.h>
+
+#include "app/ops.h"
+#include "auth/users.h"
+#include "base/log.h"
+
+enum { BULK_STEP = 5000 };
+
+/* What the user is told of an error; true when there is none. */
+static bool
+explain(enum ts_err err, const char *why, struct str name, struct buf *out)
+{
+	switch (err) {
+	case TS_OK:
+		return true;
+	case TS_NOT_FOUND:
+		buf_printf(out, "there is no user %.*s\n", STR_ARG(name));
+		break;
+	case TS_EXISTS:
+		buf_printf(out,
+		    "user %.*s exists already (change the password with: turnstone user "
+		    "passwd)\n",
+		    STR_ARG(name));
+		break;
+	case TS_FULL:
+		buf_puts(
+		    out, "the disk of the store has less free space than store.free_space says\n");
+		break;
+	default:
+		buf_printf(out, "%s\n",
+		    why != NULL ? why
+		    : err == TS_UNKNOWN
+		        ? "the change may or may not be on disk: look, then try again"
+		        : ts_err_name(err));
+	}
+	return false;
+}
+
+static struct auth_user_spec
+spec_of(const struct request *req, struct str *patterns)
+{
+	struct auth_user_spec spec = {.name = request_get(req, "name"),
+	    .password = request_get(req, "password"),
+	    .hash = request_get(req, "hash"),
+	    .admin = request_has(req, "admin"),
+	    .acts_for = patterns};
+
+	for (size_t i = 0; i < req->field_count; i++)
+		if (str_eq(req->fields[i].key, STR("acts-for")))
+			patterns[spec.acts_for_count++] = req->fields[i].value;
+	return spec;
+}
+
+static bool
+user_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str patterns[REQUEST_FIELDS_MAX];
+	struct auth_user_spec spec = spec_of(req, patterns);
+	const char *why = NULL;
+	enum ts_err err = auth_users_add(ops->auth, &spec, &why);
+
+	return explain(err, why, spec.name, out);
+}
+
+static bool
+user_passwd(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str patterns[REQUEST_FIELDS_MAX];
+	struct auth_user_spec spec = spec_of(req, patterns);
+	const char *why = NULL;
+	enum ts_err err = auth_users_passwd(ops->auth, &spec, &why);
+
+	return explain(err, why, spec.name, out);
+}
+
+static bool
+user_delete(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str name = request_get(req, "name");
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user = {0};
+	const char *why = NULL;
+	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
+	bool ok;
+
+	if (err == TS_OK || err == TS_DAMAGED)
+		err = auth_users_delete(ops->auth, name, &why);
+	if (err == TS_OK && user.name.n > 0 && request_has(req, "purge")) {
+		err = store_account_delete(ops->store, user.name);
+		if (err == TS_NOT_FOUND)
+			err = TS_OK;
+	}
+	ok = explain(err, why, name, out);
+	arena_free(&arena);
+	return ok;
+}
+
+static bool
+user_disable(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str name = request_get(req, "name");
+	const char *why = NULL;
+	enum ts_err err = auth_users_disable(ops->auth, name, true, &why);
+
+	return explain(err, why, name, out);
+}
+
+static bool
+user_enable(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str name = request_get(req, "name");
+	const char *why = NULL;
+	enum ts_err err = auth_users_disable(ops->auth, name, false, &why);
+
+	return explain(err, why, name, out);
+}
+
+static bool
+list_one(const struct auth_user *user, void *arg)
+{
+	struct buf *out = arg;
+
+	buf_str(out, user->name);
+	if ((user->flags & AUTH_USER_ADMIN) != 0)
+		buf_puts(out, " admin");
+	if ((user->flags & AUTH_USER_DISABLED) != 0)
+		buf_puts(out, " disabled");
+	for (size_t i = 0; i < user->acts_for_count; i++)
+		buf_printf(out, "%s%.*s", i == 0 ? " acts-for=" : ",", STR_ARG(user->acts_for[i]));
+	buf_putc(out, '\n');
+	return true;
+}
+
+static bool
+user_list(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	(void)req;
+	return explain(auth_users_list(ops->auth, list_one, out), NULL, STR_NONE, out);
+}
+
+static void
+put_time(struct buf *out, const char *what, int64_t t)
+{
+	time_t when = (time_t)t;
+	struct tm tm;
+	char text[64];
+
+	gmtime_r(&when, &tm);
+	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	buf_printf(out, "%s: %s\n", what, text);
+}
+
+static bool
+user_show(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str name = request_get(req, "name");
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user;
+	const char *why = NULL;
+	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
+	bool ok = explain(err, why, name, out);
+
+	if (ok) {
+		buf_printf(out, "name: %.*s\nadmin: %s\ndisabled: %s\n", STR_ARG(user.name),
+		    (user.flags & AUTH_USER_ADMIN) != 0 ? "yes" : "no",
+		    (user.flags & AUTH_USER_DISABLED) != 0 ? "yes" : "no");
+		for (size_t i = 0; i < user.acts_for_count; i++)
+			buf_printf(out, "acts for: %.*s\n", STR_ARG(user.acts_for[i]));
+		for (size_t i = 0; i < user.verifier_count; i++)
+			buf_printf(out, "verifier: %s\n",
+			    str_has_prefix(user.verifiers[i], STR("SCRAM-")) ? "SCRAM-SHA-256"
+			    : str_has_prefix(user.verifiers[i], STR("$y$"))  ? "yescrypt"
+			                                                     : "crypt(3)");
+		put_time(out, "created", user.created);
+		put_time(out, "changed", user.changed);
+	}
+	arena_free(&arena);
+	return ok;
+}
+
+/* In steps, so that it can be stopped: each step is on disk before the next. */
+static bool
+user_bulk(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct auth_bulk bulk = {.prefix = request_get(req, "prefix"),
+	    .password = request_get(req, "password"),
+	    .hash = request_get(req, "hash")};
+	uint64_t from, to, digits, made, sum = 0;
+	const char *why = NULL;
+
+	if (!str_u64(request_get(req, "from"), 1000000000, &from) ||
+	    !str_u64(request_get(req, "to"), 1000000000, &to) ||
+	    !str_u64(request_get(req, "digits"), 20, &digits))
+		return explain(TS_INVALID, "from, to and digits must be numbers", STR_NONE, out);
+	bulk.digits = (unsigned)digits;
+	for (uint64_t at = from; at <= to; at += BULK_STEP) {
+		enum ts_err err;
+
+		if (io->gone(io)) {
+			buf_printf(out, "ended early: %llu users made\n", (unsigned long long)sum);
+			return false;
+		}
+		bulk.from = at;
+		bulk.to = to - at < BULK_STEP ? to : at + BULK_STEP - 1;
+		err = auth_users_bulk(ops->auth, &bulk, &made, &why);
+		if (!explain(err, why, bulk.prefix, out))
+			return false;
+		sum += made;
+		io->progress(io, "users", bulk.to - from + 1, to - from + 1);
+	}
+	buf_printf(out, "%llu users made\n", (unsigned long long)sum);
+	return true;
+}
+
+const struct op ops_user[] = {{.verb = "user-add", .run = user_add},
+    {.verb = "user-passwd", .run = user_passwd}, {.verb = "user-delete", .run = user_delete},
+    {.verb = "user-disable", .run = user_disable}, {.verb = "user-enable", .run = user_enable},
+    {.verb = "user-list", .run = user_list}, {.verb = "user-show", .run = user_show},
+    {.verb = "user-bulk", .run = user_bulk}, {.verb = NULL}};

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `turnstone serve`, `status`, `stop`, `reload`, `version`. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "app/ask.h"
+#include "app/cli.h"
+#include "app/request.h"
+#include "app/server.h"
+#include "app/version.h"
+
+static int
+ask_verb(const struct args *args, const char *verb, struct buf *out)
+{
+	struct buf wire = {0};
+
+	request_begin(&wire, verb);
+	request_end(&wire);
+	return ask_quiet(args, &wire, out);
+}
+
+/* "key: value" lines as a JSON object. */
+static void
+print_json(struct str text)
+{
+	struct str line, key;
+	uint64_t number;
+	bool first = true;
+
+	putchar('{');
+	while (str_split(&text, '\n', &line)) {
+		if (!str_split(&line, ':', &key) || key.n == 0)
+			continue;
+		line = str_trim(line);
+		printf("%s\"%.*s\": ", first ? "" : ", ", STR_ARG(key));
+		if (str_u64(line, UINT64_MAX, &number))
+			printf("%.*s", STR_ARG(line));
+		else
+			printf("\"%.*s\"", STR_ARG(line));
+		first = false;
+	}
+	puts("}");
+}
+
+static int
+status(const struct args *args)
+{
+	struct buf out = {0};
+	int code = ask_verb(args, "status", &out);
+
+	if (code == APP_OK && args_has(args, "json"))
+		print_json(buf_as_str(&out));
+	else
+		(void)fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&out);
+	return code;
+}
+
+static uint64_t
+pid_of(struct str text)
+{
+	struct str line;
+	uint64_t pid;
+
+	while (str_split(&text, '\n', &line))
+		if (str_has_prefix(line, STR("pid: ")) &&
+		    str_u64((struct str){line.p + 5, line.n - 5}, 1 << 30, &pid))
+			return pid;
+	return 0;
+}
+
+/* Ended, and perhaps not yet waited for by its parent. */
+static void
+wait_for_end(pid_t pid)
+{
+	struct pollfd p = {.fd = pidfd_open(pid, 0), .events = POLLIN};
+
+	if (p.fd < 0)
+		return;
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
+	close(p.fd);
+}
+
+static int
+stop(const struct args *args)
+{
+	struct buf out = {0};
+	int code = ask_verb(args, "stop", &out);
+	uint64_t pid = pid_of(buf_as_str(&out));
+
+	if (code == APP_OK) {
+		wait_for_end((pid_t)pid);
+		puts("stopped");
+	}
+	buf_fini(&out);
+	return code;
+}
+
+static int
+reload(const struct args *args)
+{
+	struct buf out = {0};
+	int code = ask_verb(args, "reload", &out);
+
+	(void)fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&out);
+	return code;
+}
+
+static int
+version(const struct args *args)
+{
+	(void)args;
+	puts("turnstone " APP_VERSION);
+	return APP_OK;
+}
+
+static const struct args_opt serve_opts[] = {CLI_CONFIG_OPT,
+    {"ready-file", "FILE", "write the bound ports to FILE (NAME_PORT=NUMBER lines) when ready"},
+    {"ready-fd", "N", "write the same to a file descriptor and close it"},
+    {"set", "LISTENER.port=N",
+        "another port (or address) than the file gives a listener; may "
+        "be repeated"},
+    {NULL, NULL, NULL}};
+static const struct args_opt status_opts[] = {
+    CLI_CONFIG_OPT, {"json", NULL, "as one JSON object"}, {NULL, NULL, NULL}};
+static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
+
+const struct app_cmd cli_server_cmds[] = {
+    {.name = "serve",
+        .operands = "",
+        .help = "run the mail server in the foreground",
+        .more = "SIGTERM and SIGINT end it cleanly, a second one at once. SIGHUP reads "
+                "configuration and certificates again.",
+        .opts = serve_opts,
+        .run = server_main},
+    {.name = "status",
+        .operands = "",
+        .help = "what the running server is doing",
+        .opts = status_opts,
+        .run = status},
+    {.name = "stop",
+        .operands = "",
+        .help = "end the running server, and wait for it",
+        .opts = config_opts,
+        .run = stop},
+    {.name = "reload",
+        .operands = "",
+        .help = "make the running server read configuration and certificates again",
+        .opts = config_opts,
+        .run = reload},
+    {.name = "version", .operands = "", .help = "print the version", .run = version},
+    {.name = NULL}};
