@@ -50,6 +50,7 @@ make_imap(struct server *server)
 	server->imap.app = server;
 	server->imap.loop_count = server->loop_count;
 	server->imap.loops = mem_zalloc(server->loop_count * sizeof(*server->imap.loops));
+	imap_server_init(&server->imap);
 	imap_registry_build(&server->imap.reg, imap_all_extensions, imap_all_extensions_count);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		struct server_loop *sl = &server->loops[i];
@@ -111,6 +112,7 @@ server_fini(struct server *server)
 	for (unsigned i = 0; i < server->loop_count; i++)
 		loop_free(&server->loops[i].loop);
 	mem_free(server->loops);
+	imap_server_fini(&server->imap);
 	mem_free(server->imap.loops);
 	auth_free(&server->auth);
 	if (server->store != NULL)

@@ -7,6 +7,23 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "imap/conn_int.h"
+#include "imap/tally.h"
+
+void
+imap_server_init(struct imap_server *server)
+{
+	server->addresses = tally_new();
+	server->users = tally_new();
+	server->failures = failures_new();
+}
+
+void
+imap_server_fini(struct imap_server *server)
+{
+	tally_free(&server->addresses);
+	tally_free(&server->users);
+	failures_free(&server->failures);
+}
 
 void
 imap_loop_configure(struct imap_loop *il, struct conf *conf)
@@ -244,6 +261,29 @@ imap_conn_new(struct imap_loop *il, struct str address)
 	return conn;
 }
 
+/* False: the connection was told that there are too many. */
+static bool
+admit(struct imap_conn *conn)
+{
+	const struct imap_settings *s = conn->settings;
+	char text[TALLY_NETWORK_MAX];
+
+	if (conn->server->conns > (unsigned)s->connections) {
+		imap_log(conn, LOG_WARNING, "more than limits.connections: closed");
+		imap_bye(conn, "UNAVAILABLE", "Too many connections");
+		return false;
+	}
+	conn->address_place = tally_enter(conn->server->addresses,
+	    tally_network(conn->address, (unsigned)s->address_v6_bits, text),
+	    (unsigned)s->address_connections);
+	if (conn->address_place == NULL) {
+		imap_log(conn, LOG_WARNING, "more than limits.connections_per_address: closed");
+		imap_bye(conn, "LIMIT", "Too many connections from your address");
+		return false;
+	}
+	return true;
+}
+
 void
 imap_conn_start(struct imap_conn *conn, struct stream *stream, bool implicit_tls)
 {
@@ -253,11 +293,8 @@ imap_conn_start(struct imap_conn *conn, struct stream *stream, bool implicit_tls
 	stream_set_limits(stream, &conn->il->stream_limits);
 	imap_log(
 	    conn, LOG_INFO, "from %.*s%s", STR_ARG(conn->address), implicit_tls ? " with TLS" : "");
-	if (conn->server->conns > (unsigned)conn->settings->connections) {
-		imap_log(conn, LOG_WARNING, "more than limits.connections: closed");
-		imap_bye(conn, "UNAVAILABLE", "Too many connections");
+	if (!admit(conn))
 		return;
-	}
 	conn_set_timer(conn);
 	if (implicit_tls)
 		conn->input = CONN_TLS;
@@ -277,6 +314,7 @@ conn_release(struct imap_conn *conn)
 		cmd_free(conn);
 	imap_turn_free(conn);
 	list_remove(&conn->link);
+	tally_leave(conn->server->addresses, &conn->address_place);
 	conn->il->stats.conns--;
 	conn->server->conns--;
 	conf_unref(&conn->conf);

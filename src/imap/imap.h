@@ -51,6 +51,9 @@
 
 struct conf;
 struct imap_settings; /* imap/settings.h */
+struct tally;         /* imap/tally.h */
+struct tally_place;
+struct failures;
 struct imap_cmd;
 struct imap_conn;
 
@@ -273,10 +276,16 @@ struct imap_server {
 	struct work_pool *workers;
 	struct tls_slot *tls; /* NULL: STARTTLS is not offered */
 	void *app;
-	_Atomic unsigned conns; /* open now, on all loops */
+	_Atomic unsigned conns;          /* open now, on all loops */
+	struct tally *addresses, *users; /* connections, logins */
+	struct failures *failures;       /* by address */
 	struct imap_loop *loops;
 	unsigned loop_count;
 };
+
+/* Makes what counts (the caller fills in the rest), and frees it when no connection is left. */
+void imap_server_init(struct imap_server *server);
+void imap_server_fini(struct imap_server *server);
 
 struct imap_loop { /* what the engine has per event loop; touched by its thread only */
 	struct imap_server *server;
@@ -332,9 +341,12 @@ struct imap_conn {
 	struct arena *id_arena;  /* of id_name */
 	struct str id_name;      /* ID: name/version/vendor, for log lines (kept over a switch) */
 	unsigned bad_commands;   /* BADs in a row */
-	unsigned failed_logins;
-	unsigned input; /* enum conn_input */
-	bool closing;   /* no more input; freed when the last job ended */
+	unsigned failed_logins;  /* before the first login */
+	unsigned failed_switches;          /* after UNAUTHENTICATE */
+	unsigned failed_in_row;            /* since the last login that was one */
+	struct tally_place *address_place; /* NULL: not counted */
+	unsigned input;                    /* enum conn_input */
+	bool closing;                      /* no more input; freed when the last job ended */
 	bool implicit_tls, greeted;
 	bool in_data;  /* inside data(): input goes on when it returns */
 	bool had_turn; /* a user was here before: the idle time-out between turns applies */
@@ -355,6 +367,8 @@ struct imap_login {
 	struct wire_dialect dialect; /* from what was ENABLEd; every printer gets it */
 	struct imap_box *box;        /* NULL: nothing selected */
 	unsigned char *slots;
+	struct tally *users;                              /* where it is counted, */
+	struct tally_place *user_place;                   /* and with whom */
 	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */
 };
 
@@ -408,7 +422,8 @@ void imap_bye(struct imap_conn *conn, const char *code, const char *text);
 
 struct imap_turn *imap_turn_new(struct imap_conn *conn);
 void imap_turn_free(struct imap_conn *conn);
-void imap_login_open(
+/* False: limits.logins_per_user are there; the account stays the caller's. */
+bool imap_login_open(
     struct imap_conn *conn, const struct auth_login *who, struct store_account *account);
 /* Selects: takes the reference to mailbox. */
 struct imap_box *imap_box_open(

@@ -23,11 +23,12 @@ struct imap_settings {
 	uint64_t out_high, out_low;
 	int64_t literals, nesting, set_ranges, search_keys, items;
 	int64_t connections, bad_commands, failed_logins;
+	int64_t address_connections, address_v6_bits, user_logins, failed_switches;
 
 	/* milliseconds */
 	uint64_t login_time, idle_time, turn_time, store_time, job_time;
 	uint64_t handshake_time, output_time;
-	uint64_t fail_delay, fail_delay_max;
+	uint64_t fail_delay, fail_delay_max, fail_forget;
 };
 
 extern const struct conf_table imap_conf;

@@ -8,6 +8,7 @@
  */
 #include "base/log.h"
 #include "imap/conn_int.h"
+#include "imap/tally.h"
 
 struct imap_turn *
 imap_turn_new(struct imap_conn *conn)
@@ -71,6 +72,14 @@ unref_account(void *arg)
 	store_account_unref(&login->account);
 }
 
+static void
+leave_users(void *arg)
+{
+	struct imap_login *login = arg;
+
+	tally_leave(login->users, &login->user_place);
+}
+
 static bool
 may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 {
@@ -78,13 +87,22 @@ may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 	       (conn->settings->unauthenticate == IMAP_UNAUTH_ADMINS && acts_for_others);
 }
 
-void
+bool
 imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct store_account *account)
 {
-	struct arena *a = arena_new(&conn->il->pool, ARENA_LOGIN, 512);
-	struct imap_login *login = arena_new_object(a, struct imap_login);
+	struct tally_place *place = tally_enter(
+	    conn->server->users, buf_as_str(&who->user), (unsigned)conn->settings->user_logins);
+	struct arena *a;
+	struct imap_login *login;
 
 	TS_ASSERT(conn->turn->login == NULL);
+	if (place == NULL)
+		return false;
+	a = arena_new(&conn->il->pool, ARENA_LOGIN, 512);
+	login = arena_new_object(a, struct imap_login);
+	login->users = conn->server->users;
+	login->user_place = place;
+	arena_on_free(a, leave_users, login);
 	login->arena = a;
 	login->authcid = arena_str(a, buf_as_str(&who->authcid));
 	login->user = arena_str(a, buf_as_str(&who->user));
@@ -100,8 +118,10 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct sto
 	login->since_ms = loop_now(conn->il->loop);
 	conn->turn->login = login;
 	conn->il->stats.logins++;
+	conn->failed_in_row = 0;
 	if (conn->had_turn)
 		conn->il->stats.switches++;
+	return true;
 }
 
 struct imap_box *

@@ -112,6 +112,7 @@ site_new(const struct site_options *options)
 	site->server.loops = &site->il;
 	if (options->starttls)
 		site->server.tls = make_tls();
+	imap_server_init(&site->server);
 	imap_registry_build(&site->server.reg, imap_all_extensions, imap_all_extensions_count);
 	imap_loop_init(&site->il, &site->server, 0, site->loop, site->conf);
 	return site;
@@ -148,6 +149,7 @@ site_free(struct site **sp)
 		site_run(site);
 	}
 	imap_loop_fini(&site->il);
+	imap_server_fini(&site->server);
 	store_close(&site->store);
 	loop_fake_run(site->loop);
 	work_pool_free(&site->server.workers);

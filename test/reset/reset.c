@@ -175,7 +175,8 @@ essence(const struct imap_conn *conn)
 	c.id_arena = NULL;
 	c.id_name = STR_NONE;
 	c.had_turn = false;
-	c.failed_logins = 0;
+	c.failed_logins = c.failed_switches = 0;
+	c.address_place = NULL;
 	c.commands = c.bytes_in = c.bytes_out = 0;
 	return c;
 }

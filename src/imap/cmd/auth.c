@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "imap/imap.h"
 #include "imap/settings.h"
+#include "imap/tally.h"
 #include "sasl/mech.h"
 
 struct login_state { /* cmd->state; a job's while it runs */
@@ -97,7 +98,8 @@ login_failed(struct imap_cmd *cmd)
 	const struct login_state *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
 
-	if (conn->failed_logins >= (unsigned)conn->settings->failed_logins) {
+	if (conn->failed_logins >= (unsigned)conn->settings->failed_logins ||
+	    conn->failed_switches >= (unsigned)conn->settings->failed_switches) {
 		wire_out_cond(
 		    imap_out(conn), STR_NONE, WIRE_BYE, STR_NONE, STR("Too many failed logins"));
 		cmd->after = IMAP_AFTER_CLOSE;
@@ -120,6 +122,30 @@ claimed(struct imap_cmd *cmd, struct str name)
 	return text;
 }
 
+/*
+ * Counts a failed login; returns how many there were before it.  A stranger's count for his
+ * address, too, or he would begin anew with each connection.  Those of a connection that has had a
+ * user do not: a gateway must not be slowed by one user whom it cannot act for.
+ */
+static unsigned
+count_failure(struct imap_conn *conn)
+{
+	const struct imap_settings *s = conn->settings;
+	char text[TALLY_NETWORK_MAX];
+	unsigned here = conn->failed_in_row++, there;
+
+	conn->il->stats.failed_logins++;
+	if (conn->had_turn) {
+		conn->failed_switches++;
+		return here;
+	}
+	conn->failed_logins++;
+	there = failures_add(conn->server->failures,
+	    tally_network(conn->address, (unsigned)s->address_v6_bits, text),
+	    loop_now(conn->il->loop), s->fail_forget);
+	return here > there ? here : there;
+}
+
 /* The answer is held back, longer each time. */
 static enum imap_next
 hold_back(struct imap_cmd *cmd)
@@ -127,13 +153,11 @@ hold_back(struct imap_cmd *cmd)
 	static const struct imap_step failed = {"login-failed", login_failed};
 	const struct login_state *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
-	unsigned shift = conn->failed_logins < 16 ? conn->failed_logins : 16;
-	uint64_t delay = conn->settings->fail_delay << shift;
+	unsigned before = count_failure(conn);
+	uint64_t delay = conn->settings->fail_delay << (before < 16 ? before : 16);
 
 	if (delay > conn->settings->fail_delay_max)
 		delay = conn->settings->fail_delay_max;
-	conn->failed_logins++;
-	conn->il->stats.failed_logins++;
 	imap_log(conn, LOG_WARNING,
 	    "login failed address=%.*s mech=%.*s tls=%s authcid=%s authzid=%s%s",
 	    STR_ARG(conn->address), STR_ARG(s->req.mechanism), s->req.tls ? "yes" : "no",
@@ -169,7 +193,11 @@ login_loaded(struct imap_cmd *cmd)
 
 	if (s->account == NULL)
 		return cmd_err(cmd, s->err);
-	imap_login_open(conn, &s->who, s->account);
+	if (!imap_login_open(conn, &s->who, s->account)) {
+		imap_log(conn, LOG_WARNING, "more than limits.logins_per_user of %.*s: refused",
+		    STR_ARG(buf_as_str(&s->who.user)));
+		return cmd_no(cmd, "LIMIT", "Too many logins of this user");
+	}
 	s->account = NULL; /* the login's now */
 	audit(conn, &s->req);
 	cmd->tell_capabilities = true;
