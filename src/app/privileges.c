@@ -4,13 +4,19 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
+
+/* Store, libraries, control socket, loops: what is open apart from connections. */
+enum { OWN_FILES = 512, CAPS_MAX = 64 };
 
 void
 privileges_raise_file_limit(void)
@@ -23,23 +29,111 @@ privileges_raise_file_limit(void)
 	}
 }
 
+void
+privileges_check_file_limit(uint64_t connections)
+{
+	struct rlimit limit;
+	uint64_t need = connections + OWN_FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
+		return;
+	/* Root may go beyond its hard limit, up to the system's. */
+	limit.rlim_cur = limit.rlim_max = need;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return;
+	(void)getrlimit(RLIMIT_NOFILE, &limit);
+	log_msg(LOG_WARNING, NULL,
+	    "limits.connections is %llu, which needs %llu open files, but the process may have "
+	    "%llu: "
+	    "further connections will wait (raise LimitNOFILE= of the unit or `ulimit -n`, or "
+	    "lower "
+	    "limits.connections)",
+	    (unsigned long long)connections, (unsigned long long)need,
+	    (unsigned long long)limit.rlim_cur);
+}
+
+/* No program that this process could ever start gets a capability. */
+static bool
+drop_capabilities(void)
+{
+	for (int cap = 0; cap < CAPS_MAX; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0 && errno != EINVAL)
+			return false;
+	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0;
+}
+
+static bool
+clear_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+	return syscall(SYS_capset, &head, none) == 0;
+}
+
+static bool
+become(const struct passwd *pw)
+{
+	return drop_capabilities() && initgroups(pw->pw_name, pw->pw_gid) == 0 &&
+	       setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) == 0 &&
+	       setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) == 0 && clear_capabilities() &&
+	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+/* Is there really no way back? */
+static bool
+became(const struct passwd *pw)
+{
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+
+	return getresuid(&r, &e, &s) == 0 && r == pw->pw_uid && e == pw->pw_uid &&
+	       s == pw->pw_uid && getresgid(&rg, &eg, &sg) == 0 && rg == pw->pw_gid &&
+	       eg == pw->pw_gid && sg == pw->pw_gid && setresuid(0, 0, 0) != 0 &&
+	       setresgid(0, 0, 0) != 0 && setgroups(0, NULL) != 0;
+}
+
+static bool
+own_data(const struct server_settings *s, const struct passwd *pw)
+{
+	struct stat st;
+
+	if (stat(s->data.p, &st) == 0)
+		return true;
+	if (app_make_folders(s->data.p) && chown(s->data.p, pw->pw_uid, pw->pw_gid) == 0)
+		return true;
+	log_msg(LOG_ERROR, NULL, "server.data: cannot make %s for user %s: %s", s->data.p,
+	    s->user.p, strerror(errno));
+	return false;
+}
+
 bool
 privileges_drop(const struct server_settings *s)
 {
-	const struct passwd *pw;
+	const struct passwd *pw = getpwnam(s->user.p);
 
-	pw = getpwnam(s->user.p);
-	if (pw == NULL) {
-		log_msg(LOG_ERROR, NULL, "server.user: there is no user %s", s->user.p);
+	if (pw == NULL || pw->pw_uid == 0) {
+		log_msg(LOG_ERROR, NULL,
+		    pw == NULL ? "server.user: there is no user %s"
+		               : "server.user: %s is root; name a user of the server's own",
+		    s->user.p);
 		return false;
 	}
-	if (mkdir(s->data.p, 0700) == 0 && chown(s->data.p, pw->pw_uid, pw->pw_gid) != 0)
-		log_msg(LOG_WARNING, NULL, "cannot give %s to %s: %s", s->data.p, s->user.p,
-		    strerror(errno));
-	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
-	    setuid(pw->pw_uid) != 0) {
+	if (!own_data(s, pw))
+		return false;
+	if (!become(pw)) {
 		log_msg(LOG_ERROR, NULL, "cannot become user %s: %s", s->user.p, strerror(errno));
 		return false;
 	}
+	if (!became(pw)) {
+		log_msg(LOG_ERROR, NULL, "user %s could become root again: not started", s->user.p);
+		return false;
+	}
 	return true;
+}
+
+void
+privileges_hide_memory(void)
+{
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }

@@ -8,7 +8,14 @@
 
 /* The limit of open descriptors goes up as far as it may. */
 void privileges_raise_file_limit(void);
-/* Becomes server.user; ports are bound by then, the store is opened as that user.  False: logged.
+/* Raises it further where so many connections need it, as root may; else warns. */
+void privileges_check_file_limit(uint64_t connections);
+/*
+ * Becomes server.user, for good: no capability is left, none can come back, and that is tried.
+ * Ports are bound by then; the store is opened as that user.  Makes the data folder for the user
+ * if it is missing.  False: logged.
  */
 bool privileges_drop(const struct server_settings *s);
+/* No core file, no debugger of the same user: passwords and keys stay inside. */
+void privileges_hide_memory(void);
 #endif

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/ext/list.h"
+#include "imap/settings.h"
 
 static unsigned
 processors(void)
@@ -155,23 +156,31 @@ wait_for_stop(struct server *server, const sigset_t *set)
 /*
  * The store's lock comes first, so that a second server does not get as far as
  * ports; unless privileges are dropped on the way: ports and a configured key
- * need them, the store must not be made with them.
+ * need them, the store must not be made with them, and its threads belong into the sandbox.
  */
 static bool
 server_make(struct server *server)
 {
 	const struct tls_settings *tls = conf_get(server->conf, &tls_conf);
-	bool drops = server_settings_of(server)->user.n > 0 && geteuid() == 0;
+	const struct server_settings *s = server_settings_of(server);
+	const struct imap_settings *imap = conf_get(server->conf, &imap_conf);
+	bool drops = s->user.n > 0 && geteuid() == 0;
+	bool boxed = s->user.n > 0 || s->sandbox == SANDBOX_REQUIRE;
 	bool configured = tls->certificate.n > 0;
 
+	privileges_check_file_limit((uint64_t)imap->connections);
 	make_loops(server);
 	server->tls = tls_slot_new();
-	if (!drops && !app_store_open(server->conf, &server->store))
+	if (!drops && !boxed && !app_store_open(server->conf, &server->store))
 		return false;
-	return (!configured || server_open_tls(server)) && server_listen(server) &&
-	       (!drops || (privileges_drop(server_settings_of(server)) &&
-	                      app_store_open(server->conf, &server->store))) &&
-	       (configured || server_open_tls(server));
+	if (configured && !server_open_tls(server))
+		return false;
+	if (!server_listen(server) || (drops && !privileges_drop(s)) ||
+	    !server_enter_sandbox(server))
+		return false;
+	if (server->store == NULL && !app_store_open(server->conf, &server->store))
+		return false;
+	return configured || server_open_tls(server);
 }
 
 static int

@@ -10,6 +10,7 @@
 
 #include "app/args.h"
 #include "app/control.h"
+#include "app/sandbox.h"
 #include "app/server.h"
 #include "app/settings.h"
 #include "imap/imap.h"
@@ -50,6 +51,7 @@ struct server {
 	struct server_listener listeners[SERVER_LISTENERS_MAX];
 	size_t listener_count;
 	struct control *control;
+	struct sandbox_state sandbox;
 	struct loop_task close_listeners;
 };
 
@@ -67,6 +69,9 @@ bool server_open_tls(struct server *server);
 
 /* All listeners of the configuration; before the loops run.  False: logged. */
 bool server_listen(struct server *server);
+
+/* What server.sandbox asks for; before the first thread.  False: must not start, logged. */
+bool server_enter_sandbox(struct server *server);
 
 /* Tells whoever started it that it is ready, and where it listens.  False: logged. */
 bool server_announce(const struct server *server);

@@ -66,6 +66,8 @@ server_status(struct server *server, struct buf *out)
 		buf_printf(out, "listener_%.*s: %u\n", STR_ARG(server->listeners[i].name),
 		    listener_port(server->listeners[i].listener));
 	put_number(out, "loops", server->loop_count);
+	buf_printf(out, "sandbox_seccomp: %s\n", server->sandbox.seccomp ? "yes" : "no");
+	put_number(out, "sandbox_landlock", (uint64_t)server->sandbox.landlock);
 	put_number(out, "connections", imap.conns);
 	put_number(out, "connections_total", imap.conns_total);
 	put_number(out, "logins", imap.logins);

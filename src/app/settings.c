@@ -16,6 +16,7 @@
 #include "sasl/names.h"
 #include "store/engine/rocks/rocks.h"
 
+static const char *const sandbox_words[] = {"auto", "off", "require", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
 
 #define AT(field) .offset = offsetof(struct server_settings, field)
@@ -73,6 +74,16 @@ static const struct conf_opt server_opts[] = {
         AT(user),
         .prose = "The system user to run as after the ports are bound, when started by root. "
                  "Empty: no change."},
+    {.name = "server.sandbox",
+        .type = CONF_ENUM,
+        .def = "auto",
+        .words = sandbox_words,
+        .when = CONF_RESTART,
+        AT(sandbox),
+        .prose = "Whether the kernel holds the running server to what it needs: its data, its "
+                 "configuration, no new programs. `auto`: where `server.user` is set, with a "
+                 "warning where the kernel cannot. `require`: always, or the server does not "
+                 "start. `off`: never."},
     {.name = "server.loops",
         .type = CONF_INT,
         .def = "0",
@@ -411,8 +422,8 @@ app_store_options(const struct conf *conf, struct buf *path, struct store_option
 }
 
 /* Makes a folder and those above it. */
-static bool
-make_folders(const char *path)
+bool
+app_make_folders(const char *path)
 {
 	char *copy = mem_strdup(path);
 	bool ok = true;
@@ -438,7 +449,7 @@ app_store_open(const struct conf *conf, struct store **store_r)
 	char *text = NULL;
 	enum ts_err err;
 
-	if (!make_folders(server->data.p)) {
+	if (!app_make_folders(server->data.p)) {
 		conf_where(conf, server, "server.data", &where);
 		fprintf(stderr, "%s: cannot make the folder %s: %s\n", buf_cstr(&where),
 		    server->data.p, strerror(errno));

@@ -13,12 +13,15 @@
 
 #define APP_CONFIG_FILE "/etc/turnstone/turnstone.conf"
 
+enum sandbox_mode { SANDBOX_AUTO, SANDBOX_OFF, SANDBOX_REQUIRE };
+
 struct server_settings {
 	struct str default_domain;
 	struct str data, control, pid_file, user;
 	int64_t loops, workers, control_connections;
 	uint64_t stop_time, control_patience;
 	int log_level; /* enum log_level */
+	int sandbox;   /* enum sandbox_mode */
 };
 
 struct store_settings {
@@ -52,6 +55,8 @@ const char *app_conf_path(const struct args *args);
  * fault; true when there is none. */
 bool app_conf_check(const struct conf *conf, struct buf *faults);
 
+/* Makes a folder (mode 0700) and those above it; true if it is there.  False: errno. */
+bool app_make_folders(const char *path);
 /* The control socket's path. */
 void app_control_path(const struct conf *conf, struct buf *out);
 /* TS_NOT_FOUND: no certificate is configured. */

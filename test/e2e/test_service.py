@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The server as a service: its user, its sandbox, reload, signals, descriptors, systemd's protocol."""
+import os
+import pwd
+import resource
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from conftest import TURNSTONE
+from demo import Client
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+PASSWORD = "blue sea"
+
+
+class Site:
+    """What demo.Client wants to know, of a conftest.Server."""
+
+    def __init__(self, server):
+        self.server = server
+
+    @property
+    def imap(self):
+        return self.server.port("IMAP")
+
+    @property
+    def imaps(self):
+        return self.server.port("IMAPS")
+
+    def context(self):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def login(server, tls=False):
+    client = Client(Site(server), tls)
+    client.ok(f'LOGIN anna "{PASSWORD}"')
+    return client
+
+
+def wait_for(what, seconds=30):
+    """Until it is so; the result."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        got = what()
+        if got:
+            return got
+        time.sleep(0.02)
+    raise AssertionError("did not happen in time")
+
+
+def status_of(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def make_pair(folder, name):
+    """A self-signed certificate and its key."""
+    cert, key = os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                    "-keyout", key + ".new", "-out", cert + ".new"], check=True, capture_output=True)
+    os.chmod(key + ".new", 0o644)
+    os.rename(key + ".new", key)
+    os.rename(cert + ".new", cert)
+
+
+# ---- user and sandbox ----
+
+
+def boxed(server, more=""):
+    """Gives the server's folder to nobody and writes a configuration with server.user."""
+    os.chown(server.dir, *nobody())
+    server.write("server.user = nobody\nstore.blob_threshold = 64K\n" + more)
+    return server
+
+
+def nobody():
+    pw = pwd.getpwnam("nobody")
+    return pw.pw_uid, pw.pw_gid
+
+
+@ROOT
+def test_user_and_sandbox(server):
+    certs = os.path.join(server.dir, "certs")
+    os.mkdir(certs)
+    make_pair(certs, "first.example")
+    boxed(server, f"tls {{ certificate = {certs}/cert.pem; key = {certs}/key.pem }}\n").start()
+    server.add("anna", PASSWORD)
+    uid, gid = nobody()
+    for task in os.listdir(f"/proc/{server.process.pid}/task"):
+        status = status_of(task)
+        assert status["Uid"].split() == [str(uid)] * 4
+        assert status["Gid"].split() == [str(gid)] * 4
+        assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
+        assert all(int(status[cap], 16) == 0 for cap in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"))
+    shown = server.cli("status").stdout
+    assert "sandbox_seccomp: yes" in shown
+    client = login(server)
+    for i in range(4):  # beyond the threshold: files of their own
+        client.append("INBOX", f"Subject: {i}\r\n\r\n" + "x" * 78 * 4000)
+    client.ok("SELECT INBOX")
+    assert len(client.ok("FETCH 1:4 BODY[]")) == 5
+    old = server.certificate()
+    make_pair(certs, "second.example")
+    assert "read again" in server.cli("reload").stdout
+    assert server.certificate() != old
+    client.ok("NOOP")
+    client.close()
+    assert server.stop() == 0
+    server.start()
+    client = login(server, tls=True)
+    assert b"* 4 EXISTS" in client.ok("SELECT INBOX")
+    client.close()
+    assert server.stop() == 0
+    owners = {os.stat(os.path.join(d, f)).st_uid for d, _, files in os.walk(server.dir + "/data") for f in files}
+    assert owners == {uid}
+
+
+@ROOT
+def test_user_that_is_missing_or_root(server):
+    server.write("server.user = no-such-user\n")
+    assert "there is no user no-such-user" in server.cli("serve", ok=False).stderr
+    server.write("server.user = root\n")
+    assert "is root" in server.cli("serve", ok=False).stderr
+    assert not os.path.exists(server.dir + "/data/store")
+
+
+def test_sandbox_without_a_user(server):
+    server.write("server.sandbox = require\n")
+    server.start()
+    server.add("anna", PASSWORD)
+    status = status_of(server.process.pid)
+    assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
+    login(server).append("INBOX", "Subject: x\r\n\r\nx\r\n")
+    assert server.stop() == 0
+
+
+# ---- reload, signals ----
+
+
+def test_reload_with_open_connections(server):
+    certs = os.path.join(server.dir, "certs")
+    os.mkdir(certs)
+    make_pair(certs, "first.example")
+    tls = f"tls {{ certificate = {certs}/cert.pem; key = {certs}/key.pem }}\n"
+    server.write(tls)
+    server.start()
+    server.add("anna", PASSWORD)
+    old = login(server, tls=True)
+    before = server.certificate()
+    make_pair(certs, "second.example")
+    server.write(tls + "limits.connections = 1\n")
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "were read again" in server.log())
+    old.ok("NOOP")  # goes on
+    refused = Client(Site(server))
+    assert refused.greeting.startswith(b"* BYE"), refused.greeting
+    server.write(tls)
+    assert server.cli("reload").returncode == 0
+    assert server.certificate() != before
+    # Files that are wrong: what is in force stays.
+    server.write(tls + "limits.connections = many\n")
+    done = server.cli("reload", ok=False)
+    assert done.returncode == 1
+    assert f"{server.conf}:7: limits.connections" in done.stdout + done.stderr
+    server.write(tls)
+    with open(certs + "/cert.pem", "w", encoding="ascii") as f:
+        f.write("no certificate\n")
+    count = server.log().count("nothing was changed")
+    server.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: server.log().count("nothing was changed") > count)
+    assert f"{server.conf}:6: tls.certificate" in server.log()
+    assert server.certificate() != before
+    old.ok("NOOP")
+    old.close()
+    assert server.stop() == 0
+
+
+def test_second_signal_quits_at_once(server):
+    server.start()
+    # The second comes before the end, or after it: both are an end without a crash.
+    server.process.send_signal(signal.SIGTERM)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.process.wait(30) in (0, 1)
+    server.process = None
+    assert "stopping" in server.log()
+
+
+# ---- descriptors ----
+
+
+def test_out_of_descriptors(server):
+    server.write("")
+    few = 120
+    if os.path.exists(server.ready):
+        os.unlink(server.ready)
+    with open(server.logfile, "ab") as log:
+        # As another user, root could raise its limit; a hard limit without CAP_SYS_RESOURCE holds.
+        server.process = subprocess.Popen(
+            ["setpriv", "--bounding-set", "-sys_resource", "--inh-caps", "-sys_resource", TURNSTONE, "serve",
+             "--config", server.conf, "--ready-file", server.ready],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (few, few)))
+    wait_for(lambda: os.path.exists(server.ready))
+    assert "limits.connections is" in server.log() and "LimitNOFILE" in server.log()
+    socks = [socket.create_connection(("127.0.0.1", server.port("IMAP")), timeout=60) for _ in range(few)]
+    wait_for(lambda: "connections wait: cannot accept" in server.log())
+
+    def ticks():
+        with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as f:
+            return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
+
+    start = ticks()
+    time.sleep(1)
+    assert ticks() - start < 50  # of 100: it rests, it does not spin
+    assert server.log().count("cannot accept") <= 2
+    for s in socks[:-1]:
+        s.close()
+    assert socks[-1].recv(10).startswith(b"* OK")  # the last had waited
+    socks[-1].close()
+    assert server.stop() == 0
