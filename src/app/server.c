@@ -223,13 +223,13 @@ server_main(const struct args *args)
 	sigset_t set;
 	int code = APP_FAILED;
 
-	logsink_init();
 	server->args = args;
 	pthread_mutex_init(&server->reload, NULL);
 	server->started_ms = clock_mono_ms();
 	block_signals(&set);
 	privileges_raise_file_limit();
 	if (app_conf_load(args, &server->conf)) {
+		logsink_init((enum logsink_format)server_settings_of(server)->log_format);
 		log_set_level((enum log_level)server_settings_of(server)->log_level);
 		if (app_conf_check(server->conf, &faults)) {
 			code = run(server, &set);

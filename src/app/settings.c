@@ -18,6 +18,7 @@
 
 static const char *const sandbox_words[] = {"auto", "off", "require", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
+static const char *const format_words[] = {"auto", "logfmt", "json", "text", NULL};
 
 #define AT(field) .offset = offsetof(struct server_settings, field)
 static const struct conf_opt server_opts[] = {
@@ -113,6 +114,15 @@ static const struct conf_opt server_opts[] = {
         .words = level_words,
         AT(log_level),
         .prose = "The least important kind of log lines to write."},
+    {.name = "log.format",
+        .type = CONF_ENUM,
+        .def = "auto",
+        .words = format_words,
+        .when = CONF_RESTART,
+        AT(log_format),
+        .prose = "How lines look on standard error: `logfmt`, `json` (an object a line), `text` "
+                 "(for people). `auto`: fields of the journal when standard error is connected "
+                 "to it, else logfmt."},
 };
 #undef AT
 

@@ -20,12 +20,14 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { LINE = 2600, ROOM = 64 * 1024, FULL = ROOM / 2 };
+enum { LINE = LOG_LINE_MAX, ROOM = 64 * 1024, FULL = ROOM / 2 };
 
-static void stderr_sink(enum log_level level, const char *context, const char *text, void *arg);
+static void stderr_sink(enum log_level level, const struct log_event *e, void *arg);
 
-static log_sink_f *log_sink = stderr_sink;
+static log_event_sink_f *log_sink = stderr_sink;
 static void *log_sink_arg;
+static log_sink_f *log_text_sink;
+static atomic_int log_format = LOG_FORMAT_TEXT;
 static atomic_int log_min = LOG_INFO;
 
 static struct {
@@ -71,20 +73,45 @@ write_all(const char *p, size_t n)
 
 /* ---- one line */
 
-static char *
-put(char *to, const char *end, const char *s)
-{
-	size_t n = strlen(s), room = (size_t)(end - to);
+/* Where a line is written.  What does not fit is left out, and `full` says so. */
+struct pen {
+	char *to, *end;
+	bool full;
+};
 
-	if (n > room)
-		n = room;
-	memcpy(to, s, n);
-	return to + n;
+static void
+put(struct pen *pen, const char *p, size_t n)
+{
+	if ((size_t)(pen->end - pen->to) < n) {
+		pen->full = true;
+		return;
+	}
+	memcpy(pen->to, p, n);
+	pen->to += n;
+}
+
+static void
+puts_to(struct pen *pen, const char *s)
+{
+	put(pen, s, strlen(s));
+}
+
+static void
+put_number(struct pen *pen, uint64_t v)
+{
+	char d[20];
+	size_t i = sizeof(d);
+
+	do {
+		d[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	put(pen, d + i, sizeof(d) - i);
 }
 
 /* "2026-11-23T21:12:23.456Z" */
-static char *
-put_time(char *to, const char *end)
+static void
+put_time(struct pen *pen)
 {
 	char ms[] = ".000Z";
 	struct timespec ts;
@@ -99,27 +126,233 @@ put_time(char *to, const char *end)
 		(void)strftime(stamp.text, sizeof(stamp.text), "%Y-%m-%dT%H:%M:%S", &tm);
 		stamp.second = ts.tv_sec;
 	}
-	to = put(to, end, stamp.text);
+	puts_to(pen, stamp.text);
 	pthread_mutex_unlock(&stamp.lock);
-	return put(to, end, ms);
+	put(pen, ms, sizeof(ms) - 1);
+}
+
+static void
+put_escape(struct pen *pen, unsigned c)
+{
+	static const char hex[] = "0123456789abcdef";
+	char out[] = {
+	    '\\', 'u', hex[c >> 12 & 15], hex[c >> 8 & 15], hex[c >> 4 & 15], hex[c & 15]};
+
+	put(pen, out, sizeof(out));
+}
+
+/* C1 controls, line separators, and what turns the direction of text around. */
+static bool
+is_unsafe(unsigned c)
+{
+	return (c >= 0x80 && c < 0xA0) || (c >= 0x2028 && c <= 0x202E) ||
+	       (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+}
+
+/* A character beyond ASCII; gives its bytes. */
+static size_t
+put_wide(struct pen *pen, struct str s)
+{
+	unsigned char lead = (unsigned char)s.p[0];
+	size_t n = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+	unsigned c;
+
+	if (n > s.n || !str_is_utf8((struct str){s.p, n})) {
+		put_escape(pen, 0xFFFD);
+		return 1;
+	}
+	c = n == 2
+	        ? (lead & 0x1Fu) << 6 | ((unsigned)s.p[1] & 0x3F)
+	        : (lead & 0x0Fu) << 12 | ((unsigned)s.p[1] & 0x3F) << 6 | ((unsigned)s.p[2] & 0x3F);
+	if (n < 4 && is_unsafe(c))
+		put_escape(pen, c);
+	else
+		put(pen, s.p, n);
+	return n;
+}
+
+static void
+put_escaped(struct pen *pen, struct str s, bool in_quotes)
+{
+	for (size_t i = 0; i < s.n;) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c >= 0x80) {
+			i += put_wide(pen, (struct str){s.p + i, s.n - i});
+			continue;
+		}
+		if (c < 0x20 || c == 0x7F)
+			put_escape(pen, c);
+		else {
+			if (c == '\\' || (c == '"' && in_quotes))
+				put(pen, "\\", 1);
+			put(pen, s.p + i, 1);
+		}
+		i++;
+	}
+}
+
+enum look { LOOK_BARE, LOOK_PLAIN, LOOK_ODD }; /* in quotes, as it is; to be escaped */
+
+/* Without a branch for each byte, so that it is done many at a time. */
+static enum look
+look_of(struct str s)
+{
+	unsigned odd = 0, blank = s.n == 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		odd |= (unsigned)(c < 0x20) | (unsigned)(c >= 0x7F) | (unsigned)(c == '"') |
+		       (unsigned)(c == '\\');
+		blank |= (unsigned)(c == ' ') | (unsigned)(c == '=');
+	}
+	return odd != 0 ? LOOK_ODD : blank != 0 ? LOOK_PLAIN : LOOK_BARE;
+}
+
+static struct str
+cut(struct str s, size_t max)
+{
+	return (struct str){s.p, s.n < max ? s.n : max};
+}
+
+static void
+put_value(struct pen *pen, struct str s, bool json)
+{
+	enum look look = look_of(s);
+
+	if (look == LOOK_BARE && !json) {
+		put(pen, s.p, s.n);
+		return;
+	}
+	put(pen, "\"", 1);
+	if (look == LOOK_ODD)
+		put_escaped(pen, s, true);
+	else if (s.n > 0)
+		put(pen, s.p, s.n);
+	put(pen, "\"", 1);
+}
+
+/* All of it or nothing. */
+static void
+put_field(struct pen *pen, const struct log_field *f, bool json)
+{
+	char *before = pen->to;
+
+	if (json)
+		put(pen, ",\"", 2);
+	else
+		put(pen, " ", 1);
+	puts_to(pen, f->key);
+	if (json)
+		put(pen, "\":", 2);
+	else
+		put(pen, "=", 1);
+	if (f->is_number)
+		put_number(pen, f->number);
+	else
+		put_value(pen, cut(f->text, LOG_VALUE_MAX), json);
+	if (pen->full)
+		pen->to = before;
+	pen->full = false;
+}
+
+static void
+put_fields(struct pen *pen, const struct log_event *e, bool json)
+{
+	for (unsigned i = 0; i < e->n; i++)
+		put_field(pen, &e->f[i], json);
+}
+
+/* For people: bare, unless it could be taken for a field. */
+static void
+put_message(struct pen *pen, const struct log_event *e)
+{
+	struct str s = cut(e->message, LOG_MESSAGE_MAX);
+
+	if (str_chr(s, '=') != NULL)
+		put_value(pen, s, false);
+	else
+		put_escaped(pen, s, false);
+	put_fields(pen, e, false);
+}
+
+size_t
+log_event_text(const struct log_event *e, char *out, size_t size)
+{
+	struct pen pen = {out, out + size - 1, false};
+
+	put_message(&pen, e);
+	*pen.to = '\0';
+	return (size_t)(pen.to - out);
+}
+
+static void
+put_text(struct pen *pen, enum log_level level, const struct log_event *e)
+{
+	put_time(pen);
+	put(pen, " ", 1);
+	puts_to(pen, log_level_name(level));
+	put(pen, " ", 1);
+	if (e->source != NULL) {
+		puts_to(pen, e->source);
+		put(pen, ": ", 2);
+	}
+	put_message(pen, e);
+}
+
+static void
+put_logfmt(struct pen *pen, enum log_level level, const struct log_event *e)
+{
+	put(pen, "time=", 5);
+	put_time(pen);
+	put(pen, " level=", 7);
+	puts_to(pen, log_level_name(level));
+	if (e->source != NULL) {
+		put(pen, " source=", 8);
+		puts_to(pen, e->source);
+	}
+	put(pen, " msg=", 5);
+	put_value(pen, cut(e->message, LOG_MESSAGE_MAX), false);
+	put_fields(pen, e, false);
+}
+
+static void
+put_json(struct pen *pen, enum log_level level, const struct log_event *e)
+{
+	put(pen, "{\"time\":\"", 9);
+	put_time(pen);
+	put(pen, "\",\"level\":\"", 11);
+	puts_to(pen, log_level_name(level));
+	put(pen, "\"", 1);
+	if (e->source != NULL) {
+		put(pen, ",\"source\":", 10);
+		put_value(pen, str_of(e->source), true);
+	}
+	put(pen, ",\"msg\":", 7);
+	put_value(pen, cut(e->message, LOG_MESSAGE_MAX), true);
+	put_fields(pen, e, true);
+	*pen->to++ = '}'; /* make_line() keeps room */
 }
 
 static size_t
-make_line(char *line, enum log_level level, const char *context, const char *text)
+make_line(char *line, enum log_level level, const struct log_event *e)
 {
-	const char *end = line + LINE - 1;
-	char *to = put_time(line, end);
+	struct pen pen = {line, line + LINE - 2, false}; /* the last brace, the line's end */
 
-	to = put(to, end, " ");
-	to = put(to, end, log_level_name(level));
-	to = put(to, end, " ");
-	if (context != NULL) {
-		to = put(to, end, context);
-		to = put(to, end, ": ");
+	switch ((enum log_format)atomic_load_explicit(&log_format, memory_order_relaxed)) {
+	case LOG_FORMAT_TEXT:
+		put_text(&pen, level, e);
+		break;
+	case LOG_FORMAT_LOGFMT:
+		put_logfmt(&pen, level, e);
+		break;
+	case LOG_FORMAT_JSON:
+		put_json(&pen, level, e);
+		break;
 	}
-	to = put(to, end, text);
-	*to++ = '\n';
-	return (size_t)(to - line);
+	*pen.to++ = '\n';
+	return (size_t)(pen.to - line);
 }
 
 /* ---- collecting */
@@ -169,10 +402,10 @@ collected(const char *line, size_t n, bool at_once)
 
 /* One write(2), so that lines of several threads and processes stay whole. */
 static void
-stderr_sink(enum log_level level, const char *context, const char *text, void *arg)
+stderr_sink(enum log_level level, const struct log_event *e, void *arg)
 {
 	char line[LINE];
-	size_t n = make_line(line, level, context, text);
+	size_t n = make_line(line, level, e);
 
 	(void)arg;
 	if (!collected(line, n, level >= LOG_ERROR))
@@ -262,113 +495,68 @@ log_wants(enum log_level level)
 }
 
 void
-log_set_sink(log_sink_f *sink, void *arg)
+log_set_format(enum log_format format)
+{
+	atomic_store_explicit(&log_format, (int)format, memory_order_relaxed);
+}
+
+void
+log_set_event_sink(log_event_sink_f *sink, void *arg)
 {
 	log_sink = sink != NULL ? sink : stderr_sink;
 	log_sink_arg = arg;
 }
 
-/* Without a branch for each byte, so that it is done many at a time. */
-static bool
-is_clean(struct str in)
-{
-	unsigned bad = 0;
-
-	for (size_t i = 0; i < in.n; i++) {
-		unsigned char c = (unsigned char)in.p[i];
-
-		bad |= (unsigned)(c < 0x20) | (unsigned)(c == 0x7F);
-	}
-	return bad == 0;
-}
-
 static void
-show_controls(char *out, size_t size, struct str in)
+as_text(enum log_level level, const struct log_event *e, void *arg)
 {
-	static const char hex[] = "0123456789ABCDEF";
-	size_t n = 0;
+	char text[LINE];
 
-	if (in.n < size && is_clean(in)) {
-		memcpy(out, in.p, in.n);
-		out[in.n] = '\0';
-		return;
-	}
-	for (size_t i = 0; i < in.n && n + 5 < size; i++) {
-		unsigned char c = (unsigned char)in.p[i];
-
-		if (c < 0x20 || c == 0x7F) {
-			out[n++] = '\\';
-			out[n++] = 'x';
-			out[n++] = hex[c >> 4];
-			out[n++] = hex[c & 15];
-		} else
-			out[n++] = (char)c;
-	}
-	out[n] = '\0';
-}
-
-static void
-give(enum log_level level, const char *context, struct str raw)
-{
-	char text[2048];
-
-	show_controls(text, sizeof(text), raw);
-	log_sink(level, context, text, log_sink_arg);
+	(void)log_event_text(e, text, sizeof(text));
+	log_text_sink(level, e->source, text, arg);
 }
 
 void
-log_vmsg(enum log_level level, const char *context, const char *fmt, va_list ap)
+log_set_sink(log_sink_f *sink, void *arg)
 {
-	char raw[1024];
+	log_text_sink = sink;
+	log_set_event_sink(sink != NULL ? as_text : NULL, arg);
+}
+
+void
+log_event_put(const struct log_event *e, enum log_level level)
+{
+	if (log_wants(level))
+		log_sink(level, e, log_sink_arg);
+}
+
+void
+log_event_vput(struct log_event *e, enum log_level level, const char *fmt, va_list ap)
+{
+	char text[LOG_MESSAGE_MAX + 1];
 
 	if (!log_wants(level))
 		return;
-	(void)vsnprintf(raw, sizeof(raw), fmt, ap);
-	give(level, context, str_of(raw));
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	e->message = str_of(text);
+	log_sink(level, e, log_sink_arg);
 }
 
 void
-log_msg(enum log_level level, const char *context, const char *fmt, ...)
+log_vmsg(enum log_level level, const char *source, const char *fmt, va_list ap)
+{
+	struct log_event e;
+
+	log_event_init(&e, source, STR_NONE);
+	log_event_vput(&e, level, fmt, ap);
+}
+
+void
+log_msg(enum log_level level, const char *source, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_vmsg(level, context, fmt, ap);
+	log_vmsg(level, source, fmt, ap);
 	va_end(ap);
-}
-
-void
-log_line_str(struct log_line *line, struct str s)
-{
-	size_t room = sizeof(line->p) - line->n, n = s.n < room ? s.n : room;
-
-	if (n > 0)
-		memcpy(line->p + line->n, s.p, n);
-	line->n += n;
-}
-
-void
-log_line_puts(struct log_line *line, const char *s)
-{
-	log_line_str(line, str_of(s));
-}
-
-void
-log_line_u64(struct log_line *line, uint64_t v)
-{
-	char d[20];
-	size_t i = sizeof(d);
-
-	do {
-		d[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
-	log_line_str(line, (struct str){d + i, sizeof(d) - i});
-}
-
-void
-log_line_end(struct log_line *line, enum log_level level, const char *context)
-{
-	if (log_wants(level))
-		give(level, context, (struct str){line->p, line->n});
 }

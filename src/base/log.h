@@ -2,11 +2,14 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 /*
- * Log lines: one line an event, `time level context: text`.  The context is a
- * short string made once per connection ("conn=17 user=alice"), or NULL.
- * The sink is process-wide and set once at start; the default writes to
- * standard error.  Control characters in a line are shown as \xNN, so that a
- * peer cannot forge a line.  Safe from any thread.
+ * Log lines: one line an event, with fields (key and value) beside the message.
+ * The default sink writes to standard error in one of three formats; another
+ * sink (the journal) is set once at start.  Safe from any thread.
+ *
+ * Values are hostile: in each format they are escaped so that they can end
+ * neither a line nor a field.  Control characters, bidirectional overrides,
+ * quotes and backslashes are \uNNNN or \" or \\ (JSON's escapes, in all
+ * formats), and what is no UTF-8 is \ufffd.  Keys are ours: [a-z_]+.
  */
 #include <stdarg.h>
 #include <stdbool.h>
@@ -17,29 +20,80 @@
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR, LOG_PANIC };
 
-typedef void log_sink_f(enum log_level level, const char *context, const char *text, void *arg);
+enum log_format {
+	LOG_FORMAT_TEXT,   /* time level source: message key=value ... */
+	LOG_FORMAT_LOGFMT, /* time=... level=... source=... msg=... key=value ... */
+	LOG_FORMAT_JSON    /* an object a line, the same keys */
+};
 
-void log_msg(enum log_level level, const char *context, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-void log_vmsg(enum log_level level, const char *context, const char *fmt, va_list ap)
-    __attribute__((format(printf, 3, 0)));
+struct log_field {
+	const char *key;
+	struct str text;
+	uint64_t number;
+	bool is_number;
+};
 
 /*
- * A line put together without formatting functions, for events that come tens
- * of thousands of times a second.  What does not fit is cut off.
- *	struct log_line line = {.n = 0};
- *	log_line_puts(&line, "logout commands=");
- *	log_line_u64(&line, n);
- *	log_line_end(&line, LOG_INFO, context);
+ * An event with fields.  Nothing is copied or formatted before log_event_put(),
+ * and nothing then if the line is dropped; for events that come tens of
+ * thousands of times a second:
+ *
+ *	struct log_event e;
+ *	if (log_wants(LOG_INFO)) {
+ *		log_event_init(&e, NULL, STR("logout"));
+ *		log_event_u64(&e, "commands", n);
+ *		log_event_put(&e, LOG_INFO);
+ *	}
+ *
+ * Texts must live until then.  Fields beyond LOG_FIELDS are left out; a message
+ * is cut at LOG_MESSAGE_MAX bytes, a value at LOG_VALUE_MAX.
  */
-struct log_line {
-	size_t n;
-	char p[1024];
+#define LOG_FIELDS 24
+#define LOG_VALUE_MAX 256
+#define LOG_MESSAGE_MAX 1024
+struct log_event {
+	const char *source; /* the part of the server that speaks, or NULL */
+	struct str message;
+	unsigned n;
+	struct log_field f[LOG_FIELDS];
 };
-void log_line_str(struct log_line *line, struct str s);
-void log_line_puts(struct log_line *line, const char *s);
-void log_line_u64(struct log_line *line, uint64_t v);
-void log_line_end(struct log_line *line, enum log_level level, const char *context);
+
+static inline void
+log_event_init(struct log_event *e, const char *source, struct str message)
+{
+	e->source = source;
+	e->message = message;
+	e->n = 0;
+}
+
+static inline void
+log_event_str(struct log_event *e, const char *key, struct str text)
+{
+	if (e->n < LOG_FIELDS)
+		e->f[e->n++] = (struct log_field){key, text, 0, false};
+}
+
+static inline void
+log_event_u64(struct log_event *e, const char *key, uint64_t number)
+{
+	if (e->n < LOG_FIELDS)
+		e->f[e->n++] = (struct log_field){key, STR_NONE, number, true};
+}
+
+void log_event_put(const struct log_event *e, enum log_level level);
+/* The message is made here. */
+void log_event_vput(struct log_event *e, enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+/* An event without fields; source may be NULL. */
+void log_msg(enum log_level level, const char *source, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void log_vmsg(enum log_level level, const char *source, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+/* "message key=value ..." of an event, NUL-terminated, at most size - 1 bytes; gives the length. */
+#define LOG_LINE_MAX 8192
+size_t log_event_text(const struct log_event *e, char *out, size_t size);
 
 /*
  * From log_collect_begin() on the default sink collects lines; a thread of its own writes them
@@ -54,7 +108,14 @@ void log_collect_end(void);
 /* Lines below this level are dropped; the default is LOG_INFO. */
 void log_set_level(enum log_level level);
 bool log_wants(enum log_level level);
+/* Of the default sink; LOG_FORMAT_TEXT unless set. */
+void log_set_format(enum log_format format);
+
+typedef void log_event_sink_f(enum log_level level, const struct log_event *e, void *arg);
 /* NULL restores the default sink.  Call before threads start. */
+void log_set_event_sink(log_event_sink_f *sink, void *arg);
+/* The same for who wants text: log_event_text() and the source. */
+typedef void log_sink_f(enum log_level level, const char *source, const char *text, void *arg);
 void log_set_sink(log_sink_f *sink, void *arg);
 const char *log_level_name(enum log_level level);
 #endif

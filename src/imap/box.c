@@ -102,6 +102,7 @@ imap_box_open(
 	imap_box_add_recent(box, box->recent_mark);
 	arena_on_free(a, free_box, box);
 	imap_login(conn)->box = box;
+	imap_login(conn)->tally.selected++;
 	return box;
 }
 

@@ -129,15 +129,15 @@ timed_out(void *arg)
 	const struct imap_cmd *cmd = conn->cmd;
 
 	if (cmd != NULL && (cmd->change_waits || cmd->job != NULL)) {
-		imap_log(conn, LOG_WARNING, "%.*s %s: no answer from the store: closed",
-		    STR_ARG(cmd->tag), cmd->def->name);
+		imap_log(conn, LOG_WARNING, "no answer from the store: closed");
 		imap_bye(conn, "UNAVAILABLE", "The mail store does not answer");
 	} else if (cmd != NULL && cmd->yielded)
 		conn_set_timer(conn); /* it waits for the client to read: the stream's affair */
-	else if (imap_login(conn) == NULL)
-		imap_bye(conn, NULL, "Too long without a login");
-	else
-		imap_bye(conn, NULL, "Idle for too long");
+	else {
+		conn->ending = "timeout";
+		imap_bye(conn, NULL,
+		    imap_login(conn) == NULL ? "Too long without a login" : "Idle for too long");
+	}
 }
 
 /* ---- the stream's events */
@@ -196,18 +196,34 @@ secured(void *arg)
 	conn_input_update(conn);
 }
 
+/* Who has not said yet how it ends, learns it from the stream. */
 static const char *
-end_name(enum stream_end why)
+ending(const struct imap_conn *conn, enum stream_end why)
 {
 	static const char *const names[] = {
 	    [STREAM_END_LOCAL] = "closed here",
-	    [STREAM_END_PEER] = "closed by the client",
-	    [STREAM_END_ERROR] = "connection broken",
+	    [STREAM_END_PEER] = "closed",
+	    [STREAM_END_ERROR] = "broken",
 	    [STREAM_END_TLS] = "TLS failed",
-	    [STREAM_END_TIMEOUT] = "timed out",
+	    [STREAM_END_TIMEOUT] = "timeout",
 	};
 
-	return names[why];
+	return conn->ending != NULL ? conn->ending : names[why];
+}
+
+static void
+log_end(const struct imap_conn *conn)
+{
+	struct log_event e;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	imap_event(conn, &e, STR("end"));
+	log_event_str(&e, "how", str_of(conn->ending));
+	log_event_u64(&e, "commands", conn->commands);
+	log_event_u64(&e, "bytes_in", conn->bytes_in);
+	log_event_u64(&e, "bytes_out", conn->bytes_out);
+	log_event_put(&e, LOG_INFO);
 }
 
 static void
@@ -215,9 +231,8 @@ closed(void *arg, enum stream_end why)
 {
 	struct imap_conn *conn = arg;
 
-	imap_log(conn, LOG_INFO, "end: %s, %llu commands, %llu bytes in, %llu out", end_name(why),
-	    (unsigned long long)conn->commands, (unsigned long long)conn->bytes_in,
-	    (unsigned long long)conn->bytes_out);
+	conn->ending = ending(conn, why);
+	log_end(conn);
 	conn->stream = NULL;
 	conn->closing = true;
 	loop_timer_clear(&conn->timer);
@@ -261,6 +276,19 @@ imap_conn_new(struct imap_loop *il, struct str address)
 	return conn;
 }
 
+static void
+log_begin(const struct imap_conn *conn)
+{
+	struct log_event e;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	imap_event(conn, &e, STR("connection"));
+	log_event_str(&e, "address", conn->address);
+	log_event_str(&e, "tls", conn->implicit_tls ? STR("yes") : STR("no"));
+	log_event_put(&e, LOG_INFO);
+}
+
 /* False: the connection was told that there are too many. */
 static bool
 admit(struct imap_conn *conn)
@@ -291,8 +319,7 @@ imap_conn_start(struct imap_conn *conn, struct stream *stream, bool implicit_tls
 	conn->implicit_tls = implicit_tls;
 	conn->login_deadline = loop_now(conn->il->loop) + conn->settings->login_time;
 	stream_set_limits(stream, &conn->il->stream_limits);
-	imap_log(
-	    conn, LOG_INFO, "from %.*s%s", STR_ARG(conn->address), implicit_tls ? " with TLS" : "");
+	log_begin(conn);
 	if (!admit(conn))
 		return;
 	conn_set_timer(conn);
@@ -328,6 +355,8 @@ imap_bye(struct imap_conn *conn, const char *code, const char *text)
 		return;
 	wire_out_cond(imap_out(conn), STR_NONE, WIRE_BYE, str_of(code), str_of(text));
 	imap_log(conn, LOG_INFO, "BYE %s", text);
+	if (conn->ending == NULL)
+		conn->ending = "BYE";
 	conn->closing = true;
 	loop_timer_clear(&conn->timer);
 	stream_kick(conn->stream);
@@ -340,39 +369,36 @@ imap_out(struct imap_conn *conn)
 	return stream_out(conn->stream);
 }
 
-/* The context is made when it is wanted: most turns write a line or two. */
-static const char *
-log_context(const struct imap_conn *conn, struct log_line *line)
-{
-	line->n = 0;
-	log_line_puts(line, "conn=");
-	log_line_u64(line, conn->id);
-	if (conn->turn->login != NULL) {
-		log_line_puts(line, " user=");
-		log_line_str(line, conn->turn->login->user);
-	}
-	line->p[line->n < sizeof(line->p) ? line->n : sizeof(line->p) - 1] = '\0';
-	return line->p;
-}
-
 void
-imap_log_line(const struct imap_conn *conn, int level, struct log_line *line)
+imap_event(const struct imap_conn *conn, struct log_event *e, struct str message)
 {
-	struct log_line context;
+	const struct imap_login *login = conn->turn != NULL ? conn->turn->login : NULL;
+	const struct imap_cmd *cmd = conn->cmd;
 
-	if (log_wants((enum log_level)level))
-		log_line_end(line, (enum log_level)level, log_context(conn, &context));
+	log_event_init(e, NULL, message);
+	log_event_u64(e, "conn", conn->id);
+	if (login != NULL) {
+		log_event_str(e, "user", login->user);
+		if (!str_eq(login->user, login->authcid))
+			log_event_str(e, "authcid", login->authcid);
+	}
+	if (cmd == NULL || cmd->tag.n == 0)
+		return;
+	log_event_str(e, "tag", cmd->tag);
+	log_event_str(e, "command", str_of(cmd->def != NULL ? cmd->def->name : "unknown"));
+	log_event_u64(e, "ms", (clock_mono_ns() - cmd->started_ns) / 1000000);
 }
 
 void
 imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
 {
-	struct log_line context;
+	struct log_event e;
 	va_list ap;
 
 	if (!log_wants((enum log_level)level))
 		return;
+	imap_event(conn, &e, STR_NONE);
 	va_start(ap, fmt);
-	log_vmsg((enum log_level)level, log_context(conn, &context), fmt, ap);
+	log_event_vput(&e, (enum log_level)level, fmt, ap);
 	va_end(ap);
 }

@@ -348,8 +348,9 @@ struct imap_conn {
 	unsigned input;                    /* enum conn_input */
 	bool closing;                      /* no more input; freed when the last job ended */
 	bool implicit_tls, greeted;
-	bool in_data;  /* inside data(): input goes on when it returns */
-	bool had_turn; /* a user was here before: the idle time-out between turns applies */
+	bool in_data;       /* inside data(): input goes on when it returns */
+	bool had_turn;      /* a user was here before: the idle time-out between turns applies */
+	const char *ending; /* how it ends, for the login's last line; or NULL */
 	uint64_t commands, bytes_in, bytes_out; /* statistics */
 };
 
@@ -367,9 +368,13 @@ struct imap_login {
 	struct wire_dialect dialect; /* from what was ENABLEd; every printer gets it */
 	struct imap_box *box;        /* NULL: nothing selected */
 	unsigned char *slots;
-	struct tally *users;                              /* where it is counted, */
-	struct tally_place *user_place;                   /* and with whom */
+	struct tally *users;            /* where it is counted, */
+	struct tally_place *user_place; /* and with whom */
+	struct str mechanism;
 	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */
+	struct imap_tally {                               /* for the line at its end */
+		uint64_t fetched, appended, expunged, selected;
+	} tally;
 };
 
 /* The client's picture of the selected mailbox. */
@@ -423,8 +428,8 @@ void imap_bye(struct imap_conn *conn, const char *code, const char *text);
 struct imap_turn *imap_turn_new(struct imap_conn *conn);
 void imap_turn_free(struct imap_conn *conn);
 /* False: limits.logins_per_user are there; the account stays the caller's. */
-bool imap_login_open(
-    struct imap_conn *conn, const struct auth_login *who, struct store_account *account);
+bool imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
+    struct store_account *account);
 /* Selects: takes the reference to mailbox. */
 struct imap_box *imap_box_open(
     struct imap_conn *conn, struct store_mailbox *mailbox, struct str name, bool read_only);
@@ -435,11 +440,11 @@ struct buf *imap_out(struct imap_conn *conn);
 const struct wire_dialect *imap_dialect(const struct imap_conn *conn); /* rev1 when not logged in */
 /* "CAPABILITY IMAP4rev1 …" for what holds now; the loop's, good until it is asked for another. */
 struct str imap_capabilities(const struct imap_conn *conn);
-/* With "conn=… user=…" in front. */
+/* An event with the fields of the connection: conn; user, and authcid if it is another; of the
+ * command that runs tag, command and ms. */
+void imap_event(const struct imap_conn *conn, struct log_event *e, struct str message);
 void imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-
-void imap_log_line(const struct imap_conn *conn, int level, struct log_line *line);
 
 /* ---- the selected mailbox (view.c, sync.c) ---- */
 

@@ -43,6 +43,7 @@ cmd_new(struct imap_conn *conn)
 	TS_ASSERT(conn->cmd == NULL);
 	cmd->arena = a;
 	cmd->conn = conn;
+	cmd->started_ns = clock_mono_ns();
 	conn->cmd = cmd;
 	conn->commands++;
 	conn->il->stats.commands++;
@@ -68,8 +69,7 @@ static void
 trace(const struct imap_cmd *cmd, const char *what)
 {
 	if (log_wants(LOG_DEBUG))
-		imap_log(cmd->conn, LOG_DEBUG, "%.*s %s: %s", STR_ARG(cmd->tag),
-		    cmd->def != NULL ? cmd->def->name : "-", what);
+		imap_log(cmd->conn, LOG_DEBUG, "step %s", what);
 }
 
 /* ---- the tagged reply */
@@ -163,7 +163,9 @@ cmd_reply(struct imap_cmd *cmd)
 	    !all_told(cmd))
 		return;
 	if (after == IMAP_AFTER_NEW_TURN) {
+		conn->ending = "UNAUTHENTICATE";
 		imap_turn_free(conn);
+		conn->ending = NULL;
 		conn->turn = imap_turn_new(conn);
 		conn->had_turn = true;
 	}
@@ -177,6 +179,7 @@ cmd_reply(struct imap_cmd *cmd)
 	if (after == IMAP_AFTER_STARTTLS)
 		start_tls(conn);
 	if (after == IMAP_AFTER_CLOSE) {
+		conn->ending = "LOGOUT";
 		conn->closing = true;
 		loop_timer_clear(&conn->timer);
 		stream_close(conn->stream);
@@ -297,6 +300,21 @@ cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
 	return IMAP_WAIT;
 }
 
+/* For the line at the login's end. */
+static void
+tally(const struct imap_conn *conn, const struct store_change *change)
+{
+	struct imap_login *login = imap_login(conn);
+
+	if (login == NULL || change->err != TS_OK)
+		return;
+	if (change->kind == STORE_CHANGE_APPEND)
+		login->tally.appended += change->item_count;
+	else if ((change->kind == STORE_CHANGE_EXPUNGE || change->kind == STORE_CHANGE_MOVE) &&
+	         change->affected != NULL)
+		login->tally.expunged += roaring_bitmap_get_cardinality(change->affected);
+}
+
 static void
 change_done(struct store_change *change)
 {
@@ -305,12 +323,13 @@ change_done(struct store_change *change)
 
 	cmd->change_waits = false;
 	cmd->step = cmd->next;
+	tally(conn, change);
 	if (conn->closing)
 		return;
 	if (imap_box(conn) != NULL)
 		imap_box(conn)->dirty = true;
 	if (change->err == TS_UNKNOWN) {
-		imap_log(conn, LOG_WARNING, "%.*s: outcome unknown: closed", STR_ARG(cmd->tag));
+		imap_log(conn, LOG_WARNING, "outcome unknown: closed");
 		imap_bye(conn, "UNAVAILABLE", "The outcome of the last command is unknown");
 	} else
 		imap_resume(cmd);

@@ -20,23 +20,27 @@ imap_turn_new(struct imap_conn *conn)
 	return turn;
 }
 
-/* Put together by hand, since it is written for each switch of user. */
 static void
 log_logout(const struct imap_conn *conn, const struct imap_login *login)
 {
-	struct log_line line = {.n = 0};
+	uint64_t ms = loop_now(conn->il->loop) - login->since_ms;
+	const struct imap_tally *t = &login->tally;
+	struct log_event e;
 
-	log_line_puts(&line, "logout authcid=");
-	log_line_str(&line, login->authcid);
-	log_line_puts(&line, " commands=");
-	log_line_u64(&line, conn->commands - login->commands);
-	log_line_puts(&line, " bytes_in=");
-	log_line_u64(&line, conn->bytes_in - login->bytes_in);
-	log_line_puts(&line, " bytes_out=");
-	log_line_u64(&line, conn->bytes_out - login->bytes_out);
-	log_line_puts(&line, " ms=");
-	log_line_u64(&line, loop_now(conn->il->loop) - login->since_ms);
-	imap_log_line(conn, LOG_INFO, &line);
+	if (!log_wants(LOG_INFO))
+		return;
+	imap_event(conn, &e, STR("logout"));
+	log_event_str(&e, "how", str_of(conn->ending != NULL ? conn->ending : "closed"));
+	log_event_str(&e, "mech", login->mechanism);
+	log_event_u64(&e, "commands", conn->commands - login->commands);
+	log_event_u64(&e, "bytes_in", conn->bytes_in - login->bytes_in);
+	log_event_u64(&e, "bytes_out", conn->bytes_out - login->bytes_out);
+	log_event_u64(&e, "selected", t->selected);
+	log_event_u64(&e, "fetched", t->fetched);
+	log_event_u64(&e, "appended", t->appended);
+	log_event_u64(&e, "expunged", t->expunged);
+	log_event_u64(&e, "login_ms", ms);
+	log_event_put(&e, LOG_INFO);
 }
 
 static void
@@ -88,7 +92,8 @@ may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 }
 
 bool
-imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct store_account *account)
+imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
+    struct store_account *account)
 {
 	struct tally_place *place = tally_enter(
 	    conn->server->users, buf_as_str(&who->user), (unsigned)conn->settings->user_logins);
@@ -112,6 +117,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct sto
 	login->account = account;
 	arena_on_free(a, unref_account, login);
 	login->slots = arena_zalloc(a, conn->server->reg.login_total);
+	login->mechanism = arena_str(a, mechanism);
 	login->commands = conn->commands;
 	login->bytes_in = conn->bytes_in;
 	login->bytes_out = conn->bytes_out;

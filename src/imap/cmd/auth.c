@@ -109,17 +109,25 @@ login_failed(struct imap_cmd *cmd)
 	return cmd_no(cmd, "AUTHENTICATIONFAILED", "Authentication failed");
 }
 
-/* A name as somebody claimed it: in quotes, cut, and without what could end or forge a field. */
-static const char *
-claimed(struct imap_cmd *cmd, struct str name)
+/* What somebody who is not logged in claims. */
+static void
+log_failed(const struct imap_conn *conn, const struct login_state *s)
 {
-	char *text = arena_printf(
-	    cmd->arena, "\"%.*s\"", (int)(name.n < 80 ? name.n : 80), name.n > 0 ? name.p : "");
+	struct log_event e;
 
-	for (char *c = text + 1; c[0] != '\0' && c[1] != '\0'; c++)
-		if (*c == '"' || *c == '\\')
-			*c = '?';
-	return text;
+	if (!log_wants(LOG_WARNING))
+		return;
+	imap_event(conn, &e, STR("login failed"));
+	log_event_str(&e, "address", conn->address);
+	log_event_str(&e, "mech", s->req.mechanism);
+	log_event_str(&e, "tls", s->req.tls ? STR("yes") : STR("no"));
+	log_event_str(&e, "claimed_authcid", s->req.authcid);
+	log_event_str(&e, "claimed_authzid", s->req.authzid);
+	log_event_str(&e, "why",
+	    s->result == AUTH_DENIED     ? STR("may not act for that user")
+	    : s->result == AUTH_DISABLED ? STR("disabled")
+	                                 : STR("wrong name or password"));
+	log_event_put(&e, LOG_WARNING);
 }
 
 /*
@@ -158,31 +166,25 @@ hold_back(struct imap_cmd *cmd)
 
 	if (delay > conn->settings->fail_delay_max)
 		delay = conn->settings->fail_delay_max;
-	imap_log(conn, LOG_WARNING,
-	    "login failed address=%.*s mech=%.*s tls=%s authcid=%s authzid=%s%s",
-	    STR_ARG(conn->address), STR_ARG(s->req.mechanism), s->req.tls ? "yes" : "no",
-	    claimed(cmd, s->req.authcid), claimed(cmd, s->req.authzid),
-	    s->result == AUTH_DENIED ? " (may not act for that user)" : "");
+	log_failed(conn, s);
 	if (delay == 0)
 		return cmd_goto(cmd, &failed);
 	return cmd_sleep(cmd, delay, &failed);
 }
 
-/* Put together by hand, since it is written for each switch of user. */
 static void
 audit(const struct imap_conn *conn, const struct auth_request *req)
 {
-	struct log_line line = {.n = 0};
+	struct log_event e;
 
-	log_line_puts(&line, "login authcid=");
-	log_line_str(&line, imap_login(conn)->authcid);
-	log_line_puts(&line, " mech=");
-	log_line_str(&line, req->mechanism);
-	log_line_puts(&line, req->tls ? " tls=yes address=" : " tls=no address=");
-	log_line_str(&line, conn->address);
-	log_line_puts(&line, " id=");
-	log_line_str(&line, conn->id_name);
-	imap_log_line(conn, LOG_INFO, &line);
+	if (!log_wants(LOG_INFO))
+		return;
+	imap_event(conn, &e, STR("login"));
+	log_event_str(&e, "mech", req->mechanism);
+	log_event_str(&e, "tls", req->tls ? STR("yes") : STR("no"));
+	log_event_str(&e, "address", conn->address);
+	log_event_str(&e, "id", conn->id_name);
+	log_event_put(&e, LOG_INFO);
 }
 
 static enum imap_next
@@ -193,7 +195,7 @@ login_loaded(struct imap_cmd *cmd)
 
 	if (s->account == NULL)
 		return cmd_err(cmd, s->err);
-	if (!imap_login_open(conn, &s->who, s->account)) {
+	if (!imap_login_open(conn, &s->who, s->req.mechanism, s->account)) {
 		imap_log(conn, LOG_WARNING, "more than limits.logins_per_user of %.*s: refused",
 		    STR_ARG(buf_as_str(&s->who.user)));
 		return cmd_no(cmd, "LIMIT", "Too many logins of this user");

@@ -36,6 +36,18 @@ keep(struct imap_conn *conn, const struct wire_id *id)
 	buf_fini(&text);
 }
 
+static void
+log_id(const struct imap_conn *conn)
+{
+	struct log_event e;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	imap_event(conn, &e, STR("id"));
+	log_event_str(&e, "id", conn->id_name);
+	log_event_put(&e, LOG_INFO);
+}
+
 static enum imap_next
 cmd_id(struct imap_cmd *cmd)
 {
@@ -49,7 +61,7 @@ cmd_id(struct imap_cmd *cmd)
 	if (!wire_id_parse(&cmd->in, &id))
 		return cmd_bad_syntax(cmd);
 	keep(conn, &id);
-	imap_log(conn, LOG_INFO, "id=%.*s", STR_ARG(conn->id_name));
+	log_id(conn);
 	wire_out_id(imap_out(conn), imap_dialect(conn), ours, sizeof(ours) / sizeof(*ours));
 	return cmd_ok(cmd, "Pleased to meet you");
 }

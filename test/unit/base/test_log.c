@@ -29,7 +29,7 @@ a_peer_cannot_forge_a_line(void **state)
 	(void)state;
 	log_set_sink(keep, NULL);
 	log_msg(LOG_INFO, "conn=1", "user %s", "x\r\n2026 panic: y\x7f");
-	assert_string_equal(seen, "info|conn=1|user x\\x0D\\x0A2026 panic: y\\x7F");
+	assert_string_equal(seen, "info|conn=1|user x\\u000d\\u000a2026 panic: y\\u007f");
 }
 
 static void
@@ -44,36 +44,6 @@ levels_are_filtered(void **state)
 	log_msg(LOG_DEBUG, NULL, "loud");
 	assert_string_equal(seen, "debug|-|loud");
 	log_set_level(LOG_INFO);
-}
-
-static void
-lines_are_put_together(void **state)
-{
-	struct log_line line = {.n = 0};
-
-	(void)state;
-	log_set_sink(keep, NULL);
-	log_line_puts(&line, "a=");
-	log_line_u64(&line, 0);
-	log_line_puts(&line, " b=");
-	log_line_u64(&line, UINT64_MAX);
-	log_line_str(&line, STR(" c\n"));
-	log_line_end(&line, LOG_INFO, "ctx");
-	assert_string_equal(seen, "info|ctx|a=0 b=18446744073709551615 c\\x0A");
-}
-
-static void
-what_does_not_fit_a_line_is_cut(void **state)
-{
-	struct log_line line = {.n = 0};
-
-	(void)state;
-	log_set_sink(keep, NULL);
-	for (int i = 0; i < 3000; i++)
-		log_line_puts(&line, "x");
-	assert_int_equal(line.n, sizeof(line.p));
-	log_line_end(&line, LOG_INFO, NULL);
-	assert_int_equal(strlen(seen), strlen("info|-|") + sizeof(line.p));
 }
 
 /* Standard error goes to a file while lines are logged; what is in it then. */
@@ -96,6 +66,82 @@ written(void (*log)(FILE *file))
 	text[n] = '\0';
 	(void)fclose(file);
 	return text;
+}
+
+/* Values as a hostile peer would choose them. */
+static void
+log_hostile(FILE *file)
+{
+	static const struct str values[] = {STR("a b"), STR("x\" user=root y=\"\nlevel=panic"),
+	    STR("nul\0\x1b[2J\x7f"), STR("bad\xff\xc3"), STR("\xc3\xa9\xc2\x9b\xe2\x80\xae"),
+	    STR(""), STR("back\\slash"), STR("cut\xe2\x80")};
+	static const char *const keys[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+	struct log_event e;
+
+	(void)file;
+	log_event_init(&e, "src", STR("m\r\nforged user=root"));
+	log_event_u64(&e, "n", UINT64_MAX);
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++)
+		log_event_str(&e, keys[i], values[i]);
+	log_event_put(&e, LOG_INFO);
+}
+
+static void
+hostile_values_stay_in_their_fields(void **state)
+{
+	const char *text;
+
+	(void)state;
+	log_set_format(LOG_FORMAT_LOGFMT);
+	text = written(log_hostile);
+	assert_string_equal(text + strlen("time=2026-11-23T21:12:23.456Z"),
+	    " level=info source=src msg=\"m\\u000d\\u000aforged user=root\" n=18446744073709551615"
+	    " a=\"a b\" b=\"x\\\" user=root y=\\\"\\u000alevel=panic\""
+	    " c=\"nul\\u0000\\u001b[2J\\u007f\" d=\"bad\\ufffd\\ufffd\""
+	    " e=\"\xc3\xa9\\u009b\\u202e\" f=\"\" g=\"back\\\\slash\" h=\"cut\\ufffd\\ufffd\"\n");
+	log_set_format(LOG_FORMAT_JSON);
+	text = written(log_hostile);
+	assert_string_equal(text + strlen("{\"time\":\"2026-11-23T21:12:23.456Z"),
+	    "\",\"level\":\"info\",\"source\":\"src\",\"msg\":\"m\\u000d\\u000aforged user=root\""
+	    ",\"n\":18446744073709551615"
+	    ",\"a\":\"a b\",\"b\":\"x\\\" user=root y=\\\"\\u000alevel=panic\""
+	    ",\"c\":\"nul\\u0000\\u001b[2J\\u007f\",\"d\":\"bad\\ufffd\\ufffd\""
+	    ",\"e\":\"\xc3\xa9\\u009b\\u202e\",\"f\":\"\",\"g\":\"back\\\\slash\""
+	    ",\"h\":\"cut\\ufffd\\ufffd\"}\n");
+	log_set_format(LOG_FORMAT_TEXT);
+	text = written(log_hostile);
+	assert_non_null(strstr(text, "Z info src: \"m\\u000d\\u000aforged user=root\" n="));
+}
+
+/* More than fits: whole fields are left out, and the line ends as it should. */
+static void
+log_too_much(FILE *file)
+{
+	static char long_text[3000];
+	struct log_event e;
+
+	(void)file;
+	memset(long_text, 1, sizeof(long_text));
+	log_event_init(&e, NULL, (struct str){long_text, sizeof(long_text)});
+	for (int i = 0; i < LOG_FIELDS + 5; i++)
+		log_event_str(&e, "k", (struct str){long_text, sizeof(long_text)});
+	log_event_put(&e, LOG_INFO);
+}
+
+static void
+what_does_not_fit_is_left_out(void **state)
+{
+	const char *text;
+	size_t n;
+
+	(void)state;
+	log_set_format(LOG_FORMAT_JSON);
+	text = written(log_too_much);
+	n = strlen(text);
+	assert_true(n > 6 * LOG_MESSAGE_MAX && n <= LOG_LINE_MAX);
+	assert_string_equal(text + n - 4, "1\"}\n");
+	assert_ptr_equal(strchr(text, '\n'), text + n - 1);
+	log_set_format(LOG_FORMAT_TEXT);
 }
 
 static off_t
@@ -181,8 +227,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_peer_cannot_forge_a_line),
 	    cmocka_unit_test(levels_are_filtered),
-	    cmocka_unit_test(lines_are_put_together),
-	    cmocka_unit_test(what_does_not_fit_a_line_is_cut),
+	    cmocka_unit_test(hostile_values_stay_in_their_fields),
+	    cmocka_unit_test(what_does_not_fit_is_left_out),
 	    cmocka_unit_test(an_error_takes_what_was_collected_along),
 	    cmocka_unit_test(no_line_is_lost_when_the_memory_is_full),
 	    cmocka_unit_test(a_line_does_not_wait_for_others),
