@@ -15,20 +15,23 @@
 
 /*
  * commit.mark holds the log's sequence number as of the last acknowledged
- * commit: 8 bytes "TSMARK1\n", the number, XXH3-64 of those 16; numbers
- * little-endian.  It is written after each commit and flushed about once a
- * second, so after a power cut it may be behind, never ahead.
+ * commit, in one of two records, at 0 and at 4096: 8 bytes "TSMARK1\n", the
+ * number, XXH3-64 of those 16; numbers little-endian.  The higher one counts.
+ * It is written after each commit and flushed about once a second, so after a
+ * power cut it may be behind, never ahead.  After a flush the other record is
+ * written: a power cut can tear one of them, and the other one is whole.
  */
 struct rocks_mark {
 	pthread_mutex_t lock;
 	int fd;
 	uint64_t seq;        /* written */
+	int slot;            /* where the next one is written */
 	uint64_t flushed_ms; /* when */
 	bool complained;
 };
 
-/* Reads (makes, unless read_only) the file in dir.  *found_r: there was one.  TS_DAMAGED: its
- * checksum does not hold. */
+/* Reads (makes, unless read_only) the file in dir.  *found_r: there was one.  TS_DAMAGED:
+ * there is something, but no whole record. */
 enum ts_err rocks_mark_open(struct rocks_mark *mark, int dir, bool read_only, bool *found_r);
 void rocks_mark_set(struct rocks_mark *mark, uint64_t seq);
 /* Sets it back, after an operator gave up what lay behind a damage. */

@@ -13,6 +13,7 @@
 
 #define MARK_MAGIC "TSMARK1\n"
 #define MARK_SIZE 24
+#define MARK_SLOT 4096 /* from one to the other: no device tears both in one write */
 #define MARK_FLUSH_MS 1000
 
 static bool
@@ -26,26 +27,66 @@ mark_write(struct rocks_mark *mark, uint64_t seq)
 	buf_le64(&b, seq);
 	sum = XXH3_64bits(b.p, 16);
 	buf_le64(&b, sum);
-	return pwrite(mark->fd, b.p, MARK_SIZE, 0) == MARK_SIZE;
+	return pwrite(mark->fd, b.p, MARK_SIZE, mark->slot * MARK_SLOT) == MARK_SIZE;
+}
+
+/* The record just written is on disk; from now on the other one is written, so that there is
+ * never more than one that a power cut can tear. */
+static bool
+mark_flush(struct rocks_mark *mark)
+{
+	if (fdatasync(mark->fd) != 0)
+		return false;
+	mark->slot ^= 1;
+	return true;
+}
+
+enum slot { SLOT_EMPTY, SLOT_WHOLE, SLOT_DAMAGED, SLOT_UNREADABLE };
+
+static enum slot
+slot_read(const struct rocks_mark *mark, int slot, uint64_t *seq_r)
+{
+	static const char zeros[MARK_SIZE];
+	char bytes[MARK_SIZE] = {0};
+	struct rd r = {(unsigned char *)bytes, (unsigned char *)bytes + MARK_SIZE, false};
+	ssize_t n = pread(mark->fd, bytes, MARK_SIZE, slot * MARK_SLOT);
+
+	if (n < 0)
+		return SLOT_UNREADABLE;
+	if (memcmp(bytes, zeros, MARK_SIZE) == 0)
+		return SLOT_EMPTY;
+	(void)rd_bytes(&r, 8);
+	*seq_r = rd_le64(&r);
+	return memcmp(bytes, MARK_MAGIC, 8) == 0 && rd_le64(&r) == XXH3_64bits(bytes, 16)
+	           ? SLOT_WHOLE
+	           : SLOT_DAMAGED;
 }
 
 static enum ts_err
 mark_read(struct rocks_mark *mark, bool *found_r)
 {
-	char bytes[MARK_SIZE];
-	struct rd r = {(unsigned char *)bytes, (unsigned char *)bytes + MARK_SIZE, false};
-	ssize_t n = pread(mark->fd, bytes, MARK_SIZE, 0);
+	bool damaged = false;
 
-	*found_r = n > 0;
-	if (n == 0)
-		return TS_OK;
-	if (n < 0)
-		return TS_FAIL(TS_IO, "commit.mark: %s", strerror(errno));
-	(void)rd_bytes(&r, 8);
-	mark->seq = rd_le64(&r);
-	if (n != MARK_SIZE || memcmp(bytes, MARK_MAGIC, 8) != 0 ||
-	    rd_le64(&r) != XXH3_64bits(bytes, 16))
+	*found_r = false;
+	for (int slot = 0; slot < 2; slot++) {
+		uint64_t seq = 0;
+		enum slot got = slot_read(mark, slot, &seq);
+
+		if (got == SLOT_UNREADABLE)
+			return TS_FAIL(TS_IO, "commit.mark: %s", strerror(errno));
+		damaged |= got == SLOT_DAMAGED;
+		if (got == SLOT_WHOLE && (!*found_r || seq > mark->seq)) {
+			*found_r = true;
+			mark->seq = seq;
+			mark->slot = slot ^ 1;
+		}
+	}
+	if (damaged && !*found_r)
 		return TS_FAIL(TS_DAMAGED, "commit.mark: its checksum does not hold");
+	if (damaged)
+		log_msg(LOG_INFO, NULL,
+		    "commit.mark: one of its two records is torn, as a power cut may leave it; "
+		    "the other one counts");
 	return TS_OK;
 }
 
@@ -54,6 +95,7 @@ rocks_mark_open(struct rocks_mark *mark, int dir, bool read_only, bool *found_r)
 {
 	*found_r = false;
 	mark->seq = 0;
+	mark->slot = 0;
 	mark->fd =
 	    openat(dir, "commit.mark", (read_only ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
 	if (mark->fd < 0 && read_only && errno == ENOENT)
@@ -78,7 +120,7 @@ rocks_mark_set(struct rocks_mark *mark, uint64_t seq)
 		mark->seq = seq;
 		if (now - mark->flushed_ms >= MARK_FLUSH_MS) {
 			mark->flushed_ms = now;
-			(void)fdatasync(mark->fd);
+			(void)mark_flush(mark);
 		}
 	}
 	TS_ASSERT(pthread_mutex_unlock(&mark->lock) == 0);
@@ -88,7 +130,7 @@ enum ts_err
 rocks_mark_reset(struct rocks_mark *mark, uint64_t seq)
 {
 	mark->seq = seq;
-	if (!mark_write(mark, seq) || fdatasync(mark->fd) != 0)
+	if (!mark_write(mark, seq) || !mark_flush(mark))
 		return TS_FAIL(TS_IO, "commit.mark: %s", strerror(errno));
 	return TS_OK;
 }

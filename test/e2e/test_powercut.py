@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Power cuts: what had not been flushed is dropped, kept or torn; what was acknowledged is there.
+
+SIGKILL alone proves nothing about flushing, since the page cache survives it. Here a preloaded
+library writes down what the server does to the files of its store, and when; the server is
+killed; and the folder is made anew from what had been flushed, with the rest dropped, kept or
+torn at random, several times for each kill. The last test checks the test: with flushes that
+do nothing it must find losses.
+"""
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import TOP, TURNSTONE, Server
+from demo import Client
+from test_crash import Session, differences, explain, read, seed, status
+
+sys.path.insert(0, os.path.join(TOP, "test", "fault"))
+import powercut  # noqa: E402  pylint: disable=wrong-import-position
+
+LONG = bool(os.environ.get("TURNSTONE_LONG"))
+SESSIONS = 4
+
+
+class Site(Server):
+    """A server whose file operations are written down."""
+
+    def __init__(self):
+        super().__init__("store.blob_threshold = 64k")
+        self.library = powercut.build(self.dir)
+        self.journal = os.path.join(self.dir, "journal")
+        self.base = os.path.join(self.dir, "base")
+        self.store = os.path.join(self.dir, "data", "store")
+        self.env = {}
+
+    def start_recorded(self, lie=False):
+        """The store as it is becomes the one that the cut is made from."""
+        shutil.rmtree(self.base, ignore_errors=True)
+        if os.path.isdir(self.store):
+            shutil.copytree(self.store, self.base)
+        if os.path.exists(self.journal):
+            os.unlink(self.journal)
+        env = dict(os.environ, LD_PRELOAD=self.library, POWERCUT_DIR=self.store, POWERCUT_JOURNAL=self.journal)
+        if lie:
+            env["POWERCUT_LIE"] = "1"
+        if os.path.exists(self.ready):
+            os.unlink(self.ready)
+        with open(self.logfile, "ab") as log:
+            self.process = subprocess.Popen([TURNSTONE, "serve", "--config", self.conf, "--ready-file", self.ready],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
+        while not os.path.exists(self.ready):
+            assert self.process.poll() is None, self.log()
+            time.sleep(0.01)
+        return self
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    @property
+    def imap(self):
+        return self.port("IMAP")
+
+    def password(self, _user):
+        return "secret"
+
+    def client(self):
+        return Client(self)
+
+    def login(self, user, password="secret"):
+        client = self.client()
+        client.ok(f"LOGIN {user} {password}")
+        return client
+
+
+def compare(site, sessions, uidnext, where):
+    """Each session's mailboxes are what it was told, give or take the command under way."""
+    client = site.login("alice")
+    found = []
+    for i, s in enumerate(sessions):
+        seen = {}
+        for box in s.model:
+            known = b" OK " in client.run(f"EXAMINE {box}")[-1]
+            assert known or (not s.model[box] and box not in s.created), (where, box)
+            seen[box] = read(client, box) if known else {}
+            if not known:
+                continue
+            now = status(client, box)
+            assert now["MESSAGES"] == len(seen[box]), (where, box, now)
+            assert now["UNSEEN"] == sum("\\Seen" not in f for _, f in seen[box].values()), (where, box)
+            assert now["UIDNEXT"] > max(list(seen[box]) + [0]), (where, box)
+            assert now["UIDNEXT"] >= uidnext.get(box, 1), (where, box)
+        assert explain(s, seen), (where, i, differences(s, seen))
+        found.append(seen)
+    client.close()
+    return found
+
+
+class CutSession(Session):
+    """Remembers which mailboxes it was told exist."""
+
+    def run(self):
+        self.created = set()
+        try:
+            client = self.demo.client()
+            client.ok("LOGIN alice secret")
+            for box in self.model:
+                client.run(f"CREATE {box}")
+                self.created.add(box)
+            while True:
+                self.one(client)
+        except (EOFError, ConnectionError, OSError):
+            pass
+        except Exception as err:  # pylint: disable=broad-except
+            self.failure = err
+
+
+def one_kill(site, rng, models, ids, lie=False):
+    site.start_recorded(lie)
+    sessions = [CutSession(site, f"s{i}", random.Random(rng.random()), m, ids[i]) for i, m in enumerate(models)]
+    for s in sessions:
+        s.start()
+    time.sleep(rng.uniform(0.2, 1.0))
+    site.kill()
+    for s in sessions:
+        s.join(30)
+        assert s.failure is None, s.failure
+    return sessions, powercut.Disk(site.base).replay(site.journal)
+
+
+def new_site():
+    site = Site()
+    site.add("alice", "secret")
+    models = [{f"cut{i}a": {}, f"cut{i}b": {}} for i in range(SESSIONS)]
+    return site, models, [[0] for _ in models]
+
+
+@pytest.mark.parametrize("kills,cuts", [(60, 10) if LONG else (4, 4)])
+def test_power_cut_loses_nothing(kills, cuts):
+    start = seed()
+    rng = random.Random(start)
+    site, models, ids = new_site()
+    uidnext, acknowledged, flushes, unflushed = {}, 0, 0, 0
+    try:
+        for kill in range(kills):
+            sessions, disk = one_kill(site, rng, models, ids)
+            flushes, unflushed = flushes + disk.flushes, unflushed + disk.unflushed()
+            for cut in range(cuts):
+                disk.cut(rng, site.store)
+                site.start()
+                found = compare(site, sessions, uidnext, (start, kill, cut))
+                site.kill()
+            # The last of them is the one with which the world goes on; it must not go back either.
+            models = found
+            acknowledged += sum(s.acknowledged for s in sessions)
+        print(f"seed {start}: {kills} kills, {kills * cuts} power cuts, {acknowledged} acknowledged changes, "
+              f"{flushes} flushes, {unflushed} operations not flushed at the cuts")
+        assert acknowledged > kills * SESSIONS
+    finally:
+        site.remove()
+
+
+def test_flushes_that_do_nothing_are_found():
+    """The planted bug: a disk, or a server, that only says that it has flushed."""
+    start = seed()
+    rng = random.Random(start)
+    site, models, ids = new_site()
+    try:
+        for kill in range(5):
+            sessions, disk = one_kill(site, rng, models, ids, lie=True)
+            disk.cut(rng, site.store)
+            try:
+                site.start()
+                models = compare(site, sessions, {}, (start, kill))
+            except (AssertionError, EOFError, OSError):
+                return
+            finally:
+                if site.process is not None:
+                    site.process.kill()
+                    site.process.wait()
+                    site.process = None
+        pytest.fail(f"five power cuts without any flush, and nothing was missed (seed {start})")
+    finally:
+        site.remove()
