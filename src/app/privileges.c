@@ -133,7 +133,12 @@ privileges_drop(const struct server_settings *s)
 }
 
 void
-privileges_hide_memory(void)
+privileges_shed(void)
 {
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* What the unit gave for the ports; they are open. */
+	if (geteuid() != 0) {
+		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+		(void)clear_capabilities();
+	}
 }

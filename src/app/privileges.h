@@ -16,6 +16,7 @@ void privileges_check_file_limit(uint64_t connections);
  * if it is missing.  False: logged.
  */
 bool privileges_drop(const struct server_settings *s);
-/* No core file, no debugger of the same user: passwords and keys stay inside. */
-void privileges_hide_memory(void);
+/* No core file, no debugger of the same user: passwords and keys stay inside.  Unless it is root
+   no capability either. */
+void privileges_shed(void);
 #endif

@@ -140,10 +140,12 @@ block_signals(sigset_t *set)
 static void
 wait_for_stop(struct server *server, const sigset_t *set)
 {
+	struct server_watchdog watchdog;
 	int signo = 0;
 
+	server_watchdog_init(&watchdog);
 	while (signo != SIGTERM && signo != SIGINT) {
-		signo = sigwaitinfo(set, NULL);
+		signo = server_watchdog_wait(server, &watchdog, set);
 		if (signo == SIGHUP) {
 			struct buf text = {0};
 

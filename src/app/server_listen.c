@@ -27,13 +27,15 @@ accepted(void *arg, struct loop *loop, int fd, const char *peer)
 }
 
 static bool
-listen_on(
-    struct server *server, struct str name, const struct listener_settings *s, struct loop **loops)
+listen_on(struct server *server, struct str name, const struct listener_settings *s, int fd,
+    struct loop **loops)
 {
 	struct server_listener *l = &server->listeners[server->listener_count];
-	struct listener_options opt = {.address = s->address.n > 0 ? s->address.p : "",
+	struct listener_options opt = {.address = fd >= 0            ? NULL
+	                                          : s->address.n > 0 ? s->address.p
+	                                                             : "",
 	    .port = (uint16_t)s->port,
-	    .inherited_fd = -1,
+	    .inherited_fd = fd,
 	    .loop = loops[0],
 	    .loops = loops,
 	    .nloops = server->loop_count,
@@ -43,16 +45,24 @@ listen_on(
 	*l = (struct server_listener){
 	    .server = server, .name = name, .imaps = s->tls == LISTENER_IMAPS};
 	if (listener_new(&opt, &l->listener) != TS_OK) {
-		log_msg(LOG_ERROR, NULL,
-		    "listener %.*s cannot use address '%s' port %u: is another server running, "
-		    "or are you not root? (listener %.*s { address; port })",
-		    STR_ARG(name), opt.address, opt.port, STR_ARG(name));
+		if (fd >= 0)
+			log_msg(LOG_ERROR, NULL,
+			    "listener %.*s cannot use the socket that was handed over",
+			    STR_ARG(name));
+		else
+			log_msg(LOG_ERROR, NULL,
+			    "listener %.*s cannot use address '%s' port %u: is another server "
+			    "running, "
+			    "or are you not root? (listener %.*s { address; port })",
+			    STR_ARG(name), opt.address, opt.port, STR_ARG(name));
 		return false;
 	}
 	server->listener_count++;
 	log_msg(LOG_INFO, NULL, "listener %.*s: %s port %u, %s", STR_ARG(name),
-	    s->address.n > 0 ? s->address.p : "all addresses", listener_port(l->listener),
-	    l->imaps ? "TLS from the start" : "STARTTLS");
+	    fd >= 0            ? "a socket handed over,"
+	    : s->address.n > 0 ? s->address.p
+	                       : "all addresses",
+	    listener_port(l->listener), l->imaps ? "TLS from the start" : "STARTTLS");
 	return true;
 }
 
@@ -113,6 +123,24 @@ sets_are_known(const struct args *args, struct conf_blocks blocks)
 	return true;
 }
 
+/* On the sockets of that name that were handed over, else on one of its own. */
+static bool
+listen_by_name(struct server *server, struct str name, const struct listener_settings *s,
+    struct server_inherited *in, struct loop **loops)
+{
+	int fd = server_inherited_next(in, name);
+
+	do {
+		if (server->listener_count == SERVER_LISTENERS_MAX) {
+			log_msg(LOG_ERROR, NULL, "more than %d listeners", SERVER_LISTENERS_MAX);
+			return false;
+		}
+		if (!listen_on(server, name, s, fd, loops))
+			return false;
+	} while (fd >= 0 && (fd = server_inherited_next(in, name)) >= 0);
+	return true;
+}
+
 bool
 server_listen(struct server *server)
 {
@@ -122,8 +150,10 @@ server_listen(struct server *server)
 	    {.name = {"imap", 4}, .settings = &imap}, {.name = {"imaps", 5}, .settings = &imaps}};
 	struct conf_blocks blocks = conf_blocks(server->conf, &listener_conf);
 	struct loop **loops = mem_zalloc(server->loop_count * sizeof(struct loop *));
+	struct server_inherited in;
 	bool ok;
 
+	server_inherit(&in);
 	for (unsigned i = 0; i < server->loop_count; i++)
 		loops[i] = server->loops[i].loop;
 	if (blocks.n == 0)
@@ -133,10 +163,11 @@ server_listen(struct server *server)
 		struct listener_settings s =
 		    *(const struct listener_settings *)blocks.p[i].settings;
 
-		ok = server->listener_count < SERVER_LISTENERS_MAX &&
-		     override(server->args, blocks.p[i].name, &s) &&
-		     listen_on(server, blocks.p[i].name, &s, loops);
+		ok = override(server->args, blocks.p[i].name, &s) &&
+		     listen_by_name(server, blocks.p[i].name, &s, &in, loops);
 	}
+	if (!server_inherit_end(&in))
+		ok = false;
 	mem_free(loops);
 	return ok;
 }

@@ -7,6 +7,8 @@
  * server_tls.c.  Others see server.h only.
  */
 #include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 
 #include "app/args.h"
 #include "app/control.h"
@@ -26,6 +28,8 @@ struct server_loop {
 	pthread_t thread;
 	struct loop_task stop;
 	struct loop_timer timer;
+	struct loop_task beat; /* for the watchdog */
+	atomic_uint beats_sent, beats_seen;
 };
 
 struct server_listener {
@@ -66,6 +70,30 @@ TS_CHECKED enum ts_err server_make_tls(
     const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r);
 /* Fills the slot; false: logged. */
 bool server_open_tls(struct server *server);
+
+/* Sockets handed over by systemd, by the names of listeners. */
+struct server_inherited {
+	char **names;
+	bool *taken;
+	unsigned n;
+};
+
+/* Takes them out of the environment; once, before the first thread. */
+void server_inherit(struct server_inherited *in_r);
+/* The next one of that name, the caller's; -1: none (any more). */
+int server_inherited_next(struct server_inherited *in, struct str name);
+/* Frees; false if one was left that no listener wanted (logged, closed). */
+bool server_inherit_end(struct server_inherited *in);
+
+struct server_watchdog { /* all private */
+	uint64_t every_ms, due, batches;
+	bool waited;
+};
+
+void server_watchdog_init(struct server_watchdog *w);
+void server_watchdog_feed(struct server *server, struct server_watchdog *w);
+/* Waits for a signal of the set, feeding the watchdog when it is due; -1: none, call it again. */
+int server_watchdog_wait(struct server *server, struct server_watchdog *w, const sigset_t *set);
 
 /* All listeners of the configuration; before the loops run.  False: logged. */
 bool server_listen(struct server *server);

@@ -4,6 +4,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -79,7 +80,9 @@ server_reload(struct server *server, struct buf *out)
 	bool ok;
 
 	pthread_mutex_lock(&server->reload);
-	sd_notify(0, "RELOADING=1");
+	/* The time tells systemd (Type=notify-reload) which of two reloads is meant. */
+	sd_notifyf(
+	    0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_mono_ns() / 1000);
 	ok = load_again(server, &text);
 	if (!ok)
 		buf_puts(&text, "nothing was changed\n");

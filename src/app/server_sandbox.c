@@ -58,7 +58,7 @@ server_enter_sandbox(struct server *server)
 		return true;
 	if (!app_make_folders(s->data.p))
 		return app_store_open(server->conf, &server->store); /* says what is wrong */
-	privileges_hide_memory();
+	privileges_shed();
 	collect(server, &paths);
 	ok = sandbox_enter(&paths, &server->sandbox, &why);
 	tell(must ? LOG_ERROR : LOG_WARNING, &why);
