@@ -132,6 +132,9 @@ struct engine_class {
 	/* Calls fn for each large blob file there is (for collecting orphans). */
 	enum ts_err (*blob_files)(
 	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
+	/* A large blob that is damaged goes where nobody looks for it and nobody removes it, for
+	 * people to look at.  NULL: the engine has no such place. */
+	void (*blob_set_aside)(struct engine *engine, uint64_t blob);
 	/*
 	 * Closes and opens again under a running server; waits for calls and iterators under
 	 * way.  When it fails the engine answers TS_UNAVAILABLE to everything; it may be

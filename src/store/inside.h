@@ -220,6 +220,8 @@ void mailbox_free(struct store_mailbox *mailbox);
 /* Reads a mailbox's state from disk.  counters NULL: there are none any more. */
 enum ts_err mailbox_read(struct store *store, uint64_t account, uint32_t mailbox,
     const struct counters_row *counters, struct state **state_r);
+/* A key between header and summaries into a state, in their order.  False: it is damaged. */
+bool mailbox_take_item(struct state *state, struct str key, struct str body);
 /* Puts a state in place of what there was; account.lock and mailbox.lock are taken inside. */
 void mailbox_install(struct store_mailbox *mailbox, struct state *state);
 /* Reads the state anew in place (after a failed flush).  BLOCKING. */

@@ -161,8 +161,8 @@ take_change(struct state *s, uint64_t modseq, struct str body)
 	return true;
 }
 
-static bool
-take_item(struct state *s, struct str key, struct str body)
+bool
+mailbox_take_item(struct state *s, struct str key, struct str body)
 {
 	/* account:8 'x' mailbox:4 kind, then the number */
 	struct rd k = rd_of((struct str){key.p + 14, key.n - 14}), r = rd_of(body);
@@ -216,7 +216,7 @@ mailbox_read(struct store *store, uint64_t account, uint32_t id,
 	key_index(&end, account, id, KEY_SUMMARY);
 	scan_begin_range(&scan, store, &from, &end);
 	while ((err = scan_next(&scan)) == TS_OK) {
-		if (!take_item(s, scan.key, scan.body)) {
+		if (!mailbox_take_item(s, scan.key, scan.body)) {
 			err = TS_DAMAGED;
 			break;
 		}

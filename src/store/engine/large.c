@@ -152,6 +152,20 @@ large_remove(int dir, uint64_t blob)
 		log_msg(LOG_WARNING, NULL, "large/%s cannot be removed: %s", name, strerror(errno));
 }
 
+void
+large_set_aside(int dir, int store, uint64_t blob)
+{
+	char name[NAME_MAX_LEN], to[NAME_MAX_LEN + 16];
+	const char *base;
+
+	final_name(blob, name);
+	base = strrchr(name, '/') != NULL ? strrchr(name, '/') + 1 : name;
+	(void)snprintf(to, sizeof(to), "damaged/%s", base);
+	if (!make_dir(store, "damaged") || (renameat(dir, name, store, to) != 0 && errno != ENOENT))
+		log_msg(LOG_WARNING, NULL, "large/%s cannot be moved to %s: %s", name, to,
+		    strerror(errno));
+}
+
 /* ---- reading ---- */
 
 /* A short file is damage, not a failure of the system. */

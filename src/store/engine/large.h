@@ -35,6 +35,8 @@ enum ts_err large_read(int dir, uint64_t blob, uint64_t off, uint64_t len, struc
 enum ts_err large_size(int dir, uint64_t blob, uint64_t *size_r);
 /* Not durable: a file that comes back after a crash is an orphan. */
 void large_remove(int dir, uint64_t blob);
+/* Moves a file into the folder STORE/damaged, made when there is none. */
+void large_set_aside(int dir, int store, uint64_t blob);
 enum ts_err large_list(int dir, void (*fn)(uint64_t blob, void *arg), void *arg);
 
 /* dir must outlive the writer. */

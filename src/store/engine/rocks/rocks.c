@@ -638,6 +638,15 @@ rocks_blob_files(struct engine *engine, void (*fn)(uint64_t blob, void *arg), vo
 	return large_list(((struct rocks_engine *)engine)->large, fn, arg);
 }
 
+static void
+rocks_blob_set_aside(struct engine *engine, uint64_t blob)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+
+	if ((blob & STORE_BLOB_FILE) != 0)
+		large_set_aside(e->large, e->dir, blob);
+}
+
 /* ---- figures ---- */
 
 static uint64_t
@@ -687,6 +696,7 @@ const struct engine_class engine_rocks_class = {
     .blob_finish = rocks_blob_finish,
     .blob_abort = rocks_blob_abort,
     .blob_files = rocks_blob_files,
+    .blob_set_aside = rocks_blob_set_aside,
     .reopen = rocks_reopen,
     .stats = rocks_stats,
 };

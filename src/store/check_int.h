@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_CHECK_INT_H
+#define STORE_CHECK_INT_H
+/* What the files of the check share; check.h says what it is about. */
+#include "store/check.h"
+#include "store/inside.h"
+
+/* References sorted at once: 24 MiB. */
+#define CHECK_CHUNK ((size_t)1 << 20)
+
+struct check {
+	struct store *store;
+	const struct check_options *opt;
+	struct check_result *res;
+	bool live; /* somebody else may change it */
+	struct str account_name, mailbox_name;
+};
+
+/* Tells of something; done NULL: not mended. */
+void check_say(struct check *c, enum check_kind kind, uint32_t uid, const char *done,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void check_tick(struct check *c, const char *what, uint64_t done, uint64_t total);
+
+/* What is wrong with one mailbox: found first, told at the end. */
+struct fault {
+	enum check_kind kind;
+	uint32_t uid;
+	char *text;
+	const char *done;
+};
+
+struct looked { /* one mailbox as it is on disk */
+	uint64_t account;
+	uint32_t mailbox;
+	struct state *state; /* what could be read */
+	struct counters_row counters;
+	bool has_counters;
+	roaring_bitmap_t *summaries, *bad; /* UIDs with a good summary, a damaged one */
+	roaring_bitmap_t *gone;            /* messages whose bytes are gone */
+	roaring_bitmap_t *unreferred;
+	struct fault *fault;
+	size_t faults, fault_cap;
+	bool counters_moved; /* changed while it was read: not compared */
+	bool unreadable;
+};
+void looked_fini(struct looked *l);
+/* Reads it and finds what is wrong.  messages: summaries, references, bytes too.  Other than TS_OK
+ * and TS_DAMAGED it could not be read now. */
+enum ts_err check_look(struct check *c, struct looked *l, bool messages);
+void check_fault(struct looked *l, enum check_kind kind, uint32_t uid, const char *done,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void check_mailbox(struct check *c, uint64_t account, uint32_t mailbox, struct str name);
+
+/* Writes the mailbox anew from l->state: index, counters, references, summaries. */
+enum ts_err check_mend(struct check *c, struct looked *l);
+/* A new mailbox row for what lost its own; 0: it failed.  name NULL-terminated. */
+enum ts_err check_put_info(
+    struct check *c, uint64_t account, uint32_t mailbox, const char *name, uint32_t uidvalidity);
+/* Above all the account ever gave; raises the account's row. */
+enum ts_err check_new_uidvalidity(struct check *c, uint64_t account, uint32_t *value_r);
+/* Is the mailbox, or all of the account, about to be removed; or an expunge of it unfinished? */
+bool check_job_pending(struct check *c, uint64_t account, uint32_t mailbox);
+enum ts_err check_get(struct check *c, const struct key *k, struct buf *value, struct str *body_r);
+enum ts_err check_commit(struct check *c, struct engine_batch *batch);
+
+/* The account's mailbox "Lost and found", made when there is none; account 0: of "lost+found". */
+enum ts_err check_lost_and_found(struct check *c, uint64_t *account, uint32_t *mailbox_r);
+/* Makes index entries of messages that lost theirs.  uid 0: gets a new one. */
+struct adopt {
+	uint64_t account, blob;
+	uint32_t mailbox, uid;
+};
+enum ts_err check_adopt(struct check *c, uint64_t account, uint32_t mailbox,
+    const struct adopt *list, size_t n, size_t *taken_r);
+
+void check_references(struct check *c, uint64_t account); /* 0: of all */
+void check_files(struct check *c);
+#endif
