@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -19,9 +20,43 @@ enum answer { ANSWER_OK, ANSWER_FAILED, ANSWER_NONE };
 
 /* ---- without a server ---- */
 
+/* An operation that wants the store to stand still; false: this is not one. */
+static bool
+run_still(const struct conf *conf, struct str wire, const struct channel *ch)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	struct request req = {0};
+	struct ops ops = {0};
+	const struct op *op = NULL;
+	char *text = NULL;
+	enum ts_err err;
+
+	if (request_parse(wire, &req))
+		op = ops_find(req.verb);
+	if (op == NULL || !op->still) {
+		request_fini(&req);
+		return false;
+	}
+	err = app_store_open_still(conf, request_has(&req, "repair"), &ops.store, &text);
+	if (err == TS_EXISTS || (err != TS_OK && err != TS_DAMAGED && err != TS_NOT_FOUND)) {
+		fprintf(stderr, "turnstone: the store cannot be opened: %s\n",
+		    text != NULL ? text : ts_err_name(err));
+	} else {
+		ops.recovered = err != TS_OK && text == NULL ? ts_err_name(err) : text;
+		ops.auth = ops.store != NULL ? auth_new(ops.store, s->default_domain) : NULL;
+		op_serve(ch, &ops, false);
+		if (ops.auth != NULL)
+			auth_free(&ops.auth);
+		store_close(&ops.store);
+	}
+	free(text);
+	request_fini(&req);
+	return true;
+}
+
 /* The whole of the process that plays the server. */
 static void
-run_here(const struct conf *conf, int fd)
+run_here(const struct conf *conf, struct str wire, int fd)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
 	struct channel ch = {.fd = fd, .stop = -1, .patience = -1};
@@ -29,6 +64,8 @@ run_here(const struct conf *conf, int fd)
 
 	/* Else files of root would be left in the store. */
 	if (s->user.n > 0 && geteuid() == 0 && !privileges_drop(s))
+		return;
+	if (run_still(conf, wire, &ch))
 		return;
 	if (app_store_open(conf, &ops.store)) {
 		ops.auth = auth_new(ops.store, s->default_domain);
@@ -40,7 +77,7 @@ run_here(const struct conf *conf, int fd)
 
 /* A descriptor to speak with it; -1: errno. */
 static int
-start_here(const struct conf *conf, pid_t *pid_r)
+start_here(const struct conf *conf, struct str wire, pid_t *pid_r)
 {
 	int pair[2];
 
@@ -52,7 +89,7 @@ start_here(const struct conf *conf, pid_t *pid_r)
 		close(pair[0]);
 		/* Ctrl-C ends the command; this ends in good order when it finds it gone. */
 		(void)signal(SIGINT, SIG_IGN);
-		run_here(conf, pair[1]);
+		run_here(conf, wire, pair[1]);
 		(void)fflush(NULL);
 		_exit(0);
 	}
@@ -158,7 +195,7 @@ without_server(const struct args *args, const struct conf *conf, struct str wire
 	int code = APP_FAILED, status = 0, fd;
 	pid_t pid;
 
-	fd = start_here(conf, &pid);
+	fd = start_here(conf, wire, &pid);
 	if (fd < 0) {
 		fprintf(stderr, "turnstone %s: %s\n", args->cmd->name, strerror(errno));
 		return APP_FAILED;

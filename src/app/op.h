@@ -25,6 +25,9 @@ struct ops {
 	struct store *store;
 	struct auth *auth;
 	struct server *server; /* NULL: no server runs */
+	/* What kept the store from being opened; it was opened in spite of it, or store is NULL.
+	 * Only for operations that are `still`. */
+	const char *recovered;
 };
 
 /* What an operation talks through.  Half duplex: it pulls and pushes, the command answers. */
@@ -48,6 +51,9 @@ struct op {
 	const char *verb;
 	op_fn *run;
 	bool needs_server;
+	/* Without a server: on a store on which nothing works in the background, and that may be
+	 * too damaged to be opened. */
+	bool still;
 	bool while_stopping; /* is carried out even when the server is going down */
 };
 

@@ -5,7 +5,8 @@
 #include "app/op.h"
 
 extern const struct op ops_server[]; /* ops_server.c: status, stop, reload */
-extern const struct op ops_user[];   /* ops_user.c */
+extern const struct op ops_check[];
+extern const struct op ops_user[]; /* ops_user.c */
 
 /* NULL: there is none. */
 const struct op *ops_find(struct str verb);

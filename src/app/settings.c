@@ -475,3 +475,38 @@ app_store_open(const struct conf *conf, struct store **store_r)
 	buf_fini(&path);
 	return err == TS_OK;
 }
+
+enum ts_err
+app_store_open_still(const struct conf *conf, bool recover, struct store **store_r, char **text_r)
+{
+	struct store_options opt;
+	struct buf path = {0}, words = {0};
+	char *again = NULL;
+	enum ts_err err;
+
+	*store_r = NULL;
+	*text_r = NULL;
+	app_store_options(conf, &path, &opt);
+	opt.lanes = 0;
+	if (access(buf_cstr(&path), F_OK) != 0) {
+		buf_fini(&path);
+		*text_r = mem_strdup("there is no store yet");
+		return TS_IO;
+	}
+	err = store_open(&opt, store_r, text_r);
+	if (err == TS_DAMAGED && recover) {
+		buf_printf(&words, "%.*s recover", STR_ARG(opt.engine_options.text));
+		opt.engine_options.text = buf_as_str(&words);
+		opt.salvage = true;
+		err = store_open(&opt, store_r, &again);
+		if (err != TS_OK && again != NULL) {
+			free(*text_r);
+			*text_r = again;
+			again = NULL;
+		}
+		free(again);
+	}
+	buf_fini(&path);
+	buf_fini(&words);
+	return err;
+}

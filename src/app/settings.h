@@ -66,4 +66,11 @@ TS_CHECKED enum ts_err app_tls_new(
 void app_store_options(const struct conf *conf, struct buf *path, struct store_options *opt_r);
 /* Opens the store of the configuration; prints to standard error what is wrong. */
 bool app_store_open(const struct conf *conf, struct store **store_r);
+/*
+ * For looking at a store and mending it: no lanes, nothing works in the
+ * background.  recover: when it cannot be opened, it is opened with what the
+ * files still hold; *text_r (malloc'ed) then says what was wrong, with TS_OK.
+ */
+TS_CHECKED enum ts_err app_store_open_still(
+    const struct conf *conf, bool recover, struct store **store_r, char **text_r);
 #endif

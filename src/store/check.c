@@ -29,7 +29,8 @@ tell(struct check *c, enum check_kind kind, uint32_t uid, const char *what, cons
 }
 
 void
-check_say(struct check *c, enum check_kind kind, uint32_t uid, const char *done, const char *fmt, ...)
+check_say(
+    struct check *c, enum check_kind kind, uint32_t uid, const char *done, const char *fmt, ...)
 {
 	struct buf b = {0};
 	va_list ap;
@@ -55,7 +56,8 @@ check_get(struct check *c, const struct key *k, struct buf *value, struct str *b
 
 	enum ts_err err = engine_get(c->store->engine, key_str(k), value);
 
-	return err == TS_OK && !value_open(key_str(k), buf_as_str(value), body_r) ? TS_DAMAGED : err;
+	return err == TS_OK && !value_open(key_str(k), buf_as_str(value), body_r) ? TS_DAMAGED
+	                                                                          : err;
 }
 
 enum ts_err
@@ -66,7 +68,7 @@ check_commit(struct check *c, struct engine_batch *batch)
 
 /* ---- the store's own records ---- */
 
-struct own { /* what the own records showed */
+struct own {                              /* what the own records showed */
 	uint64_t account_top, intent_top; /* the highest in use */
 	struct engine_batch *fix;
 };
@@ -339,6 +341,7 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 {
 	struct rd k = rd_of((struct str){key.p + 9, key.n - 9});
 	uint32_t id;
+	size_t i;
 
 	switch (key.p[8]) {
 	case KEY_ACCOUNT:
@@ -346,7 +349,8 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 		break;
 	case KEY_COUNTERS:
 		id = rd_be32(&k);
-		rows->one[row_of(rows, id)].counters = good && body.n == 48;
+		i = row_of(rows, id); /* may move the rows */
+		rows->one[i].counters = good && body.n == 48;
 		if (!good || body.n != 48)
 			check_say(c, CHECK_COUNTERS, 0,
 			    c->opt->repair ? "they are counted anew; new UIDVALIDITY" : NULL,
@@ -411,9 +415,8 @@ find_indexes(struct check *c, uint64_t account, struct rows *rows)
 		struct engine_iter *it =
 		    engine_iter_new(c->store->engine, key_str(&from), key_str(&end), false);
 		enum ts_err err = engine_iter_next(it, &key, &value);
-		struct rd r = rd_of(err == TS_OK && key.n >= 13
-		                        ? (struct str){key.p + 9, key.n - 9}
-		                        : STR_NONE);
+		struct rd r = rd_of(
+		    err == TS_OK && key.n >= 13 ? (struct str){key.p + 9, key.n - 9} : STR_NONE);
 		uint32_t id = rd_be32(&r);
 
 		engine_iter_free(&it);
@@ -463,8 +466,10 @@ check_account_row(struct check *c, uint64_t account, struct rows *rows)
 		check_say(c, CHECK_ACCOUNT, 0, c->opt->repair ? "raised" : NULL,
 		    "the account's next id or UIDVALIDITY is too low");
 	if (!named)
-		check_say(c, CHECK_ACCOUNT, 0, c->opt->repair ? "set to the name it is found by" : NULL,
-		    "the account's row has another name: %.*s", STR_ARG(buf_as_str(&rows->row_name)));
+		check_say(c, CHECK_ACCOUNT, 0,
+		    c->opt->repair ? "set to the name it is found by" : NULL,
+		    "the account's row has another name: %.*s",
+		    STR_ARG(buf_as_str(&rows->row_name)));
 	if (c->opt->repair && (!rows->has_row || low || !named))
 		put_account_row(c, account, rows);
 }

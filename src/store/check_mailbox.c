@@ -25,8 +25,8 @@ looked_fini(struct looked *l)
 }
 
 void
-check_fault(struct looked *l, enum check_kind kind, uint32_t uid, const char *done, const char *fmt,
-    ...)
+check_fault(
+    struct looked *l, enum check_kind kind, uint32_t uid, const char *done, const char *fmt, ...)
 {
 	struct buf b = {0};
 	va_list ap;
@@ -242,7 +242,8 @@ check_keywords(struct looked *l)
 			check_fault(l, CHECK_INDEX, 0, "it is called lost-keyword-NUMBER",
 			    "keyword number %u has no name", f);
 		if (s->flag[f].set != NULL && !roaring_bitmap_is_subset(s->flag[f].set, s->uids))
-			check_fault(l, CHECK_INDEX, 0, "left out", "flag %u is set on no message", f);
+			check_fault(
+			    l, CHECK_INDEX, 0, "left out", "flag %u is set on no message", f);
 	}
 }
 
@@ -274,11 +275,14 @@ check_blob(struct check *c, struct looked *l, uint32_t uid, const struct record 
 	roaring_bitmap_add(l->gone, uid);
 	check_fault(l, CHECK_MESSAGE, uid, "removed from the mailbox (expunged)",
 	    "its bytes (%u, blob %llx) are %s", r->size, (unsigned long long)r->blob,
-	    err == TS_NOT_FOUND ? "gone" : err == TS_OK ? "not as many" : "damaged");
+	    err == TS_NOT_FOUND ? "gone"
+	    : err == TS_OK      ? "not as many"
+	                        : "damaged");
 }
 
 static void
-check_message(struct check *c, struct looked *l, uint32_t uid, const struct record *r, struct buf *b)
+check_message(
+    struct check *c, struct looked *l, uint32_t uid, const struct record *r, struct buf *b)
 {
 	struct key k;
 
@@ -312,7 +316,8 @@ check_messages(struct check *c, struct looked *l)
 
 	for (size_t i = 0; i < s->chunk_count; i++)
 		for (uint32_t j = 0; j < s->chunk[i]->n; j++)
-			check_message(c, l, s->chunk[i]->number << CHUNK_BITS | s->chunk[i]->rec[j].off,
+			check_message(c, l,
+			    s->chunk[i]->number << CHUNK_BITS | s->chunk[i]->rec[j].off,
 			    &s->chunk[i]->rec[j], &b);
 	if (!roaring_bitmap_is_empty(stray) && !check_job_pending(c, l->account, l->mailbox))
 		check_fault(l, CHECK_SUMMARY, roaring_bitmap_minimum(stray), "removed",

@@ -89,8 +89,8 @@ renew(struct check *c, const struct looked *l)
 		buf_put(&name, body.p + 16, body.n - 16);
 		err = check_new_uidvalidity(c, l->account, &uidvalidity);
 		if (err == TS_OK)
-			err = check_put_info(
-			    c, l->account, l->mailbox, buf_cstr(&name), uidvalidity);
+			err =
+			    check_put_info(c, l->account, l->mailbox, buf_cstr(&name), uidvalidity);
 	}
 	buf_fini(&b);
 	buf_fini(&name);
@@ -123,7 +123,8 @@ count_all(struct looked *l)
 	const roaring_bitmap_t *del = state_flagged(s, STORE_DELETED);
 
 	c->messages = (uint32_t)roaring_bitmap_get_cardinality(s->uids);
-	c->unseen = c->messages - (seen != NULL ? (uint32_t)roaring_bitmap_get_cardinality(seen) : 0);
+	c->unseen =
+	    c->messages - (seen != NULL ? (uint32_t)roaring_bitmap_get_cardinality(seen) : 0);
 	c->deleted = del != NULL ? (uint32_t)roaring_bitmap_get_cardinality(del) : 0;
 	c->size = c->deleted_size = 0;
 	for (size_t i = 0; i < s->chunk_count; i++)
@@ -131,8 +132,8 @@ count_all(struct looked *l)
 			const struct record *r = &s->chunk[i]->rec[j];
 
 			c->size += r->size;
-			if (del != NULL &&
-			    roaring_bitmap_contains(del, s->chunk[i]->number << CHUNK_BITS | r->off))
+			if (del != NULL && roaring_bitmap_contains(
+			                       del, s->chunk[i]->number << CHUNK_BITS | r->off))
 				c->deleted_size += r->size;
 			if (c->modseq < r->modseq)
 				c->modseq = r->modseq;

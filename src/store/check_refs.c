@@ -121,7 +121,8 @@ bring_back(struct check *c, struct adopt *lost, size_t n)
 {
 	uint64_t account = lost[0].account;
 	uint32_t mailbox = lost[0].mailbox;
-	const char *done = "put back under their UIDs; flags are lost, the date is the message's own";
+	const char *done =
+	    "put back under their UIDs; flags are lost, the date is the message's own";
 	size_t taken = 0;
 	enum ts_err err = TS_OK;
 

@@ -140,6 +140,38 @@ store_id_new(struct store *store, enum store_id which)
 	return id;
 }
 
+/* Above everything that is in use, and by a whole lease: what was given and is not there stays
+ * unused, too. */
+static void
+derive_ids(struct store *store)
+{
+	struct key from, end;
+	struct str key, value;
+	uint64_t account = 0, blob = 0;
+	struct engine_iter *it;
+
+	key_begin(&from, 0, KEY_REF);
+	key_begin(&end, 0, KEY_REF + 1);
+	it = engine_iter_new(store->engine, key_str(&from), key_str(&end), false);
+	while (engine_iter_next(it, &key, &value) == TS_OK) {
+		struct rd r = rd_of((struct str){key.p + 9, key.n - 9});
+		uint64_t one = rd_be64(&r) & ~STORE_BLOB_FILE;
+
+		blob = one > blob ? one : blob;
+	}
+	engine_iter_free(&it);
+	it = engine_iter_new(store->engine, STR(""), STR_NONE, true);
+	if (engine_iter_next(it, &key, &value) == TS_OK) {
+		struct rd r = rd_of(key);
+
+		account = rd_be64(&r);
+	}
+	engine_iter_free(&it);
+	store->next = (struct ids){
+	    account + LEASE_ACCOUNTS, blob + 2 * LEASE_BLOBS, (uint64_t)store_wall(store) << 20};
+	log_msg(LOG_WARNING, NULL, "store: the record of ids is derived from what is in use");
+}
+
 static enum ts_err
 load_ids(struct store *store)
 {
@@ -158,6 +190,10 @@ load_ids(struct store *store)
 		store->next.intent = rd_le64(&r);
 		if (r.bad)
 			err = TS_FAIL(TS_DAMAGED, "store: the record of ids is too short");
+	}
+	if (err != TS_OK && err != TS_IO && store->opt.salvage) {
+		derive_ids(store);
+		err = TS_OK;
 	}
 	store->durable = store->next;
 	store->bg.orphan_limit = store->next.blob;
@@ -189,6 +225,19 @@ put_version(struct engine_batch *batch)
 }
 
 static enum ts_err
+rewrite_version(struct store *store)
+{
+	struct engine_batch *batch = engine_batch_new();
+
+	put_version(batch);
+
+	enum ts_err err = engine_commit(store->engine, batch);
+
+	engine_batch_free(&batch);
+	return err;
+}
+
+static enum ts_err
 create_format(struct store *store, char **text_r)
 {
 	struct key from, end;
@@ -203,6 +252,8 @@ create_format(struct store *store, char **text_r)
 
 	scan_end(&scan);
 	if (err != TS_NOT_FOUND) {
+		if (store->opt.salvage)
+			return rewrite_version(store);
 		*text_r = mem_strdup("the store has contents, but no format version");
 		return TS_DAMAGED;
 	}
@@ -261,6 +312,8 @@ check_format(struct store *store, char **text_r)
 	buf_fini(&b);
 	if (err == TS_NOT_FOUND)
 		return create_format(store, text_r);
+	if (err == TS_DAMAGED && store->opt.salvage)
+		return rewrite_version(store);
 	if (err != TS_OK || r.bad) {
 		*text_r = mem_strdup("the record of the store's format version is damaged");
 		return TS_DAMAGED;

@@ -58,6 +58,7 @@ struct store_options {
 	uint32_t max_mailboxes;  /* per account */
 	uint32_t fold_after;     /* change records after which a mailbox's index is rewritten */
 	uint32_t expunge_keep;   /* expunges whose UIDs are remembered per mailbox */
+	bool salvage;            /* open although the store's own records are damaged */
 	int64_t (*wall)(void);   /* NULL: the real clock */
 };
 
