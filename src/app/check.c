@@ -118,8 +118,8 @@ mailbox_fsck(const struct args *args)
 		fprintf(stderr, "turnstone mailbox fsck: --user is needed\n");
 		return APP_USAGE;
 	}
-	return run(args, args_get(args, "user"),
-	    args->operand_count > 0 ? args->operands[0] : NULL);
+	return run(
+	    args, args_get(args, "user"), args->operand_count > 0 ? args->operands[0] : NULL);
 }
 
 static const struct args_opt opts[] = {CLI_CONFIG_OPT,

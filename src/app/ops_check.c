@@ -114,9 +114,8 @@ summary(const struct check_result *r, const struct checking *c, struct buf *out)
 static bool
 check(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
-	struct checking c = {.io = io,
-	    .json = request_has(req, "json"),
-	    .repair = request_has(req, "repair")};
+	struct checking c = {
+	    .io = io, .json = request_has(req, "json"), .repair = request_has(req, "repair")};
 	struct check_options opt = {.repair = c.repair,
 	    .quick = request_has(req, "quick"),
 	    .user = request_get(req, "user"),
@@ -136,8 +135,8 @@ check(const struct ops *ops, const struct request *req, struct buf *out, struct 
 	if (ops->recovered != NULL)
 		found(&(struct check_finding){.kind = CHECK_TABLE,
 		          .what = ops->recovered,
-		          .done = ops->store != NULL ? "opened with what the files still hold"
-		                                     : NULL},
+		          .done =
+		              ops->store != NULL ? "opened with what the files still hold" : NULL},
 		    &c);
 	if (ops->store != NULL)
 		err = store_check(ops->store, &opt, &result);
@@ -149,7 +148,8 @@ check(const struct ops *ops, const struct request *req, struct buf *out, struct 
 		out->n = 0;
 		buf_printf(out, "there is no mail of a user %.*s\n", STR_ARG(opt.user));
 	} else if (err != TS_OK) {
-		buf_printf(out, "the store could not be checked to the end: %s\n", ts_err_name(err));
+		buf_printf(
+		    out, "the store could not be checked to the end: %s\n", ts_err_name(err));
 	}
 	return err == TS_OK;
 }

@@ -192,8 +192,12 @@ load_ids(struct store *store)
 			err = TS_FAIL(TS_DAMAGED, "store: the record of ids is too short");
 	}
 	if (err != TS_OK && err != TS_IO && store->opt.salvage) {
+		struct engine_batch *batch = engine_batch_new();
+
 		derive_ids(store);
-		err = TS_OK;
+		put_ids(&store->next, batch);
+		err = engine_commit(store->engine, batch);
+		engine_batch_free(&batch);
 	}
 	store->durable = store->next;
 	store->bg.orphan_limit = store->next.blob;

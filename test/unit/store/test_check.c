@@ -31,15 +31,17 @@ static void
 print_finding(const struct check_finding *f, void *arg)
 {
 	if (arg != NULL)
-		printf("  %s %.*s/%.*s %u: %s (%s)\n", check_kind_name(f->kind), STR_ARG(f->account),
-		    STR_ARG(f->mailbox), f->uid, f->what, f->done != NULL ? f->done : "-");
+		printf("  %s %.*s/%.*s %u: %s (%s)\n", check_kind_name(f->kind),
+		    STR_ARG(f->account), STR_ARG(f->mailbox), f->uid, f->what,
+		    f->done != NULL ? f->done : "-");
 }
 
 static struct check_result
 check(struct store *store, bool repair, bool show)
 {
-	struct check_options opt = {.repair = repair, .found = print_finding, .arg = show ? "" : NULL};
 	struct check_result r;
+	struct check_options opt = {
+	    .repair = repair, .found = print_finding, .arg = show ? &r : NULL};
 
 	assert_int_equal(store_check(store, &opt, &r), TS_OK);
 	return r;
@@ -126,7 +128,8 @@ one(struct engine_mem_disk *disk, struct store_options opt, struct str key, stru
 	assert_int_equal(store_open(&opt, &store, &text), TS_OK);
 	r = check(store, false, false);
 	if (must_see && r.found == 0)
-		print_error("not seen: key of kind %c %c\n", key.p[8], key.n > 13 ? key.p[13] : ' ');
+		print_error(
+		    "not seen: key of kind %c %c\n", key.p[8], key.n > 13 ? key.p[13] : ' ');
 	assert_true(!must_see || r.found > 0);
 	assert_int_equal(r.mended, 0);
 	r = check(store, true, false);
