@@ -10,6 +10,7 @@ struct stream_fake {
 	struct buf in, out;
 	size_t in_off;
 	size_t segment, window;
+	uint64_t writes, fail_write; /* fail_write: the one that breaks the connection; 0: none */
 	bool end, broken, ended, mute;
 	enum stream_end why;
 };
@@ -43,6 +44,8 @@ fake_write(struct stream *s, struct str bytes, size_t *n_r)
 {
 	struct stream_fake *f = s->fake;
 
+	if (++f->writes == f->fail_write)
+		f->broken = true;
 	if (f->broken)
 		return IO_BROKEN;
 	*n_r = bytes.n < f->window ? bytes.n : f->window;
@@ -124,32 +127,13 @@ fake_info(const struct stream *s, struct stream_tls_info *info_r)
 	*info_r = (struct stream_tls_info){.version = "TLSv1.3", .cipher = "FAKE"};
 }
 
-static const struct transport fake_transport = {
-    .read = fake_read,
-    .write = fake_write,
-    .buffered = fake_buffered,
-    .secure = fake_secure,
-    .handshake = fake_handshake,
-    .shut = fake_shut,
-    .discard = fake_discard,
-    .watch = fake_watch,
-    .drop = fake_drop,
-    .info = fake_info,
-};
+#define FAKE_TRANSPORT                                                                             \
+	.read = fake_read, .write = fake_write, .buffered = fake_buffered, .secure = fake_secure,  \
+	.handshake = fake_handshake, .shut = fake_shut, .discard = fake_discard,                   \
+	.watch = fake_watch, .drop = fake_drop, .info = fake_info
 
-static const struct transport fake_tls_transport = {
-    .read = fake_read,
-    .write = fake_write,
-    .buffered = fake_buffered,
-    .secure = fake_secure,
-    .handshake = fake_handshake,
-    .shut = fake_shut,
-    .discard = fake_discard,
-    .watch = fake_watch,
-    .drop = fake_drop,
-    .info = fake_info,
-    .tls = true,
-};
+static const struct transport fake_transport = {FAKE_TRANSPORT};
+static const struct transport fake_tls_transport = {FAKE_TRANSPORT, .tls = true};
 
 struct stream_fake *
 stream_fake_new(struct loop *loop, bool tls)
@@ -214,6 +198,19 @@ void
 stream_fake_set_segment(struct stream_fake *fake, size_t n)
 {
 	fake->segment = n;
+}
+
+void
+stream_fake_fail_write(struct stream_fake *fake, uint64_t n)
+{
+	fake->writes = 0;
+	fake->fail_write = n;
+}
+
+uint64_t
+stream_fake_writes(const struct stream_fake *fake)
+{
+	return fake->writes;
 }
 
 void

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fails the n-th operation of the engine, n = 1, 2, …, until a session gets
- * through without meeting it.  Whatever fails: each command gets its tagged
- * reply, or the connection ends with BYE; nothing is left behind (the store
- * asserts that at its end, the arenas are counted); and a new connection can
- * log in and read, after the store has been opened anew if it must be.
+ * Fails the n-th operation of the engine, or the n-th write to the socket,
+ * n = 1, 2, …, until a session gets through without meeting it.  Whatever
+ * fails: each command gets its tagged reply, or the connection ends (with BYE,
+ * if it can be written to); nothing is left behind (the store asserts that at
+ * its end, the arenas are counted); and a new connection can log in and read,
+ * after the store has been opened anew if it must be.  Memory is not among
+ * what may fail: an allocation succeeds or ends the process (base/mem.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,15 +67,15 @@ answered(struct str out, unsigned n)
 }
 
 static void
-complain(const char *what, enum engine_mem_op op, enum ts_err err, uint64_t n, struct str out)
+complain(const char *what, int op, enum ts_err err, uint64_t n, struct str out)
 {
-	fprintf(stderr, "op %d, %s, n %u: %s\n%.*s\n", (int)op, ts_err_name(err), (unsigned)n, what,
+	fprintf(stderr, "op %d, %s, n %u: %s\n%.*s\n", op, ts_err_name(err), (unsigned)n, what,
 	    STR_ARG(out));
 	failures++;
 }
 
 static void
-check_replies(struct site *site, enum engine_mem_op op, enum ts_err err, uint64_t n)
+check_replies(struct site *site, int op, enum ts_err err, uint64_t n)
 {
 	struct buf *out = stream_fake_output(site->clients[1].fake);
 	unsigned k = 1;
@@ -87,7 +89,7 @@ check_replies(struct site *site, enum engine_mem_op op, enum ts_err err, uint64_
 }
 
 static void
-check_afterwards(struct site *site, enum engine_mem_op op, enum ts_err err, uint64_t n)
+check_afterwards(struct site *site, int op, enum ts_err err, uint64_t n)
 {
 	struct buf *out;
 
@@ -110,6 +112,40 @@ check_afterwards(struct site *site, enum engine_mem_op op, enum ts_err err, uint
 	}
 }
 
+static void
+check_end(struct site *site, int op, enum ts_err err, uint64_t n)
+{
+	site_disconnect(site, 1);
+	site_disconnect(site, 2);
+	for (unsigned k = 0; k < ARENA_KINDS; k++)
+		if (site->il.pool.live_arenas[k] != 0)
+			complain("an arena is alive", op, err, n, STR_NONE);
+	site_free(&site);
+}
+
+/* The connection breaks at its n-th write; true: it came to that.  Input comes in small pieces,
+ * so that there are many. */
+static bool
+run_writes(uint64_t n)
+{
+	struct site *site = make_site();
+	struct stream_fake *fake;
+	bool met;
+
+	site_connect(site, 1, NULL, false, false);
+	fake = site->clients[1].fake;
+	stream_fake_set_segment(fake, 16);
+	stream_fake_fail_write(fake, n);
+	stream_fake_push(fake, str_of(session));
+	site_run(site);
+	met = stream_fake_writes(fake) >= n;
+	if (!stream_fake_ended(fake, NULL))
+		complain("the connection is still there", -1, TS_IO, n, STR_NONE);
+	check_afterwards(site, -1, TS_IO, n);
+	check_end(site, -1, TS_IO, n);
+	return met;
+}
+
 /* True: the fault was met. */
 static bool
 run(enum engine_mem_op op, enum ts_err err, uint64_t n)
@@ -122,16 +158,11 @@ run(enum engine_mem_op op, enum ts_err err, uint64_t n)
 	site_connect(site, 1, NULL, false, false);
 	stream_fake_push(site->clients[1].fake, str_of(session));
 	site_run(site);
-	check_replies(site, op, err, n);
+	check_replies(site, (int)op, err, n);
 	met = engine_mem_count(site->disk, op) - before >= n;
 	engine_mem_fail(site->disk, op, 0, TS_OK, false);
-	check_afterwards(site, op, err, n);
-	site_disconnect(site, 1);
-	site_disconnect(site, 2);
-	for (unsigned k = 0; k < ARENA_KINDS; k++)
-		if (site->il.pool.live_arenas[k] != 0)
-			complain("an arena is alive", op, err, n, STR_NONE);
-	site_free(&site);
+	check_afterwards(site, (int)op, err, n);
+	check_end(site, (int)op, err, n);
 	return met;
 }
 
@@ -156,6 +187,8 @@ main(void)
 	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
 		for (uint64_t n = 1; run(faults[i].op, faults[i].err, n) && n < 500; n++)
 			runs++;
+	for (uint64_t n = 1; run_writes(n) && n < 500; n++)
+		runs++;
 	printf("%u faults met, %u failures\n", runs, failures);
 	return failures != 0 || runs == 0;
 }
