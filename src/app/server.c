@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/logsink.h"
+#include "app/metrics.h"
 #include "app/privileges.h"
 #include "app/server_priv.h"
 #include "app/version.h"
@@ -199,7 +200,8 @@ run(struct server *server, const sigset_t *set)
 	start_threads(server);
 	/* From here on a control thread could take another configuration. */
 	pthread_mutex_lock(&server->reload);
-	ready = start_control(server) && server_announce(server);
+	ready = metrics_new(server, &server->metrics) && start_control(server) &&
+	        server_announce(server);
 	pthread_mutex_unlock(&server->reload);
 	if (ready) {
 		sd_notifyf(0, "READY=1\nMAINPID=%d", (int)getpid());

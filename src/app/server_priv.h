@@ -55,6 +55,7 @@ struct server {
 	struct server_listener listeners[SERVER_LISTENERS_MAX];
 	size_t listener_count;
 	struct control *control;
+	struct metrics *metrics; /* NULL: off */
 	struct sandbox_state sandbox;
 	struct loop_task close_listeners;
 };
@@ -100,6 +101,10 @@ bool server_listen(struct server *server);
 
 /* What server.sandbox asks for; before the first thread.  False: must not start, logged. */
 bool server_enter_sandbox(struct server *server);
+
+/* Sums the loops' counters; commands has IMAP_CMD_MAX of them, or is NULL.  Not from a loop. */
+void server_gather(
+    struct server *server, struct imap_stats *sum, struct imap_command_stats *commands);
 
 /* Tells whoever started it that it is ready, and where it listens.  False: logged. */
 bool server_announce(const struct server *server);

@@ -11,37 +11,66 @@
 struct gather {
 	struct loop_task task;
 	const struct imap_loop *il;
-	struct imap_stats stats;
+	struct imap_stats *sum;
+	struct imap_command_stats *commands;
 	sem_t done;
 };
 
 static void
+gather_commands(const struct imap_loop *il, struct imap_command_stats *to)
+{
+	for (unsigned i = 0; i <= il->server->reg.cmd_count; i++) {
+		const struct imap_command_stats *from = &il->commands[i];
+
+		for (unsigned r = 0; r < sizeof(from->results) / sizeof(*from->results); r++)
+			to[i].results[r] += from->results[r];
+		for (unsigned t = 0; t <= IMAP_TIMES; t++)
+			to[i].times[t] += from->times[t];
+		to[i].ns += from->ns;
+	}
+}
+
+/* On the loop, while the asker waits. */
+static void
 gather_loop(struct loop_task *task)
 {
 	struct gather *g = (struct gather *)(void *)task;
+	const struct imap_stats *s = &g->il->stats;
+	struct imap_stats *sum = g->sum;
+	const struct imap_conn *conn;
 
-	g->stats = g->il->stats;
+	sum->conns += s->conns;
+	sum->conns_total += s->conns_total;
+	sum->logins += s->logins;
+	sum->switches += s->switches;
+	sum->commands += s->commands;
+	sum->failed_logins += s->failed_logins;
+	sum->bytes_in += s->bytes_in;
+	sum->bytes_out += s->bytes_out;
+	LIST_EACH (conn, &g->il->conns, link) {
+		sum->bytes_in += conn->bytes_in;
+		sum->bytes_out += conn->bytes_out;
+	}
+	if (g->commands != NULL)
+		gather_commands(g->il, g->commands);
 	sem_post(&g->done);
 }
 
-static void
-gather_stats(struct server *server, struct imap_stats *sum)
+void
+server_gather(struct server *server, struct imap_stats *sum, struct imap_command_stats *commands)
 {
 	*sum = (struct imap_stats){0};
 	for (unsigned i = 0; i < server->loop_count; i++) {
-		struct gather g = {.task.fn = gather_loop, .il = server->loops[i].il};
+		struct gather g = {.task.fn = gather_loop,
+		    .il = server->loops[i].il,
+		    .sum = sum,
+		    .commands = commands};
 
 		sem_init(&g.done, 0, 0);
 		loop_post(server->loops[i].loop, &g.task);
 		while (sem_wait(&g.done) != 0)
 			;
 		sem_destroy(&g.done);
-		sum->conns += g.stats.conns;
-		sum->conns_total += g.stats.conns_total;
-		sum->logins += g.stats.logins;
-		sum->switches += g.stats.switches;
-		sum->commands += g.stats.commands;
-		sum->failed_logins += g.stats.failed_logins;
 	}
 }
 
@@ -57,7 +86,7 @@ server_status(struct server *server, struct buf *out)
 	struct imap_stats imap;
 	struct store_stats st;
 
-	gather_stats(server, &imap);
+	server_gather(server, &imap, NULL);
 	store_stats(server->store, &st);
 	buf_printf(out, "version: %s\n", APP_VERSION);
 	put_number(out, "pid", (uint64_t)getpid());
@@ -74,6 +103,8 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "failed_logins", imap.failed_logins);
 	put_number(out, "switches", imap.switches);
 	put_number(out, "commands", imap.commands);
+	put_number(out, "bytes_in", imap.bytes_in);
+	put_number(out, "bytes_out", imap.bytes_out);
 	put_number(out, "work_waiting", work_pool_waiting(server->workers));
 	put_number(out, "work_running", work_pool_running(server->workers));
 	put_number(out, "accounts_loaded", st.accounts_loaded);

@@ -2,6 +2,8 @@
 /* The way down. */
 #include "app/server_priv.h"
 
+#include "app/metrics.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <systemd/sd-daemon.h>
@@ -108,6 +110,7 @@ server_stop_threads(struct server *server)
 	server->close_listeners.fn = close_listeners;
 	loop_post(server->loops[0].loop, &server->close_listeners);
 	join_loops(server);
+	metrics_free(&server->metrics);
 	control_free(&server->control);
 }
 

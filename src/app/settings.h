@@ -20,8 +20,11 @@ struct server_settings {
 	struct str data, control, pid_file, user;
 	int64_t loops, workers, control_connections;
 	uint64_t stop_time, control_patience;
-	int log_level;  /* enum log_level */
-	int sandbox;    /* enum sandbox_mode */
+	int log_level; /* enum log_level */
+	int sandbox;   /* enum sandbox_mode */
+	struct str metrics_address;
+	int64_t metrics_port, metrics_connections;
+	uint64_t metrics_time;
 	int log_format; /* enum logsink_format */
 };
 

@@ -343,6 +343,8 @@ conn_release(struct imap_conn *conn)
 	list_remove(&conn->link);
 	tally_leave(conn->server->addresses, &conn->address_place);
 	conn->il->stats.conns--;
+	conn->il->stats.bytes_in += conn->bytes_in;
+	conn->il->stats.bytes_out += conn->bytes_out;
 	conn->server->conns--;
 	conf_unref(&conn->conf);
 	arena_free(&a);

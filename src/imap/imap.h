@@ -256,12 +256,24 @@ struct imap_ext {
 };
 
 #define IMAP_EXT_MAX 64
+#define IMAP_CMD_MAX 128
+
+/* Upper ends of the classes of commands' times, in microseconds; one more class is open. */
+#define IMAP_TIMES 14
+extern const uint32_t imap_times_us[IMAP_TIMES];
+
+struct imap_command_stats {  /* of one command */
+	uint64_t results[4]; /* by enum imap_result */
+	uint64_t times[IMAP_TIMES + 1], ns;
+};
 
 struct imap_registry { /* made once at start, constant afterwards */
 	const struct imap_ext *ext[IMAP_EXT_MAX];
 	size_t login_off[IMAP_EXT_MAX], box_off[IMAP_EXT_MAX];
 	size_t count, login_total, box_total;
 	const struct imap_cmd_def *hash[512]; /* by name */
+	const struct imap_cmd_def *cmds[IMAP_CMD_MAX];
+	unsigned cmd_count; /* less than IMAP_CMD_MAX */
 };
 void imap_registry_build(
     struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
@@ -306,7 +318,10 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	} caps[3][2];
 	struct imap_stats {
 		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
+		uint64_t bytes_in, bytes_out; /* of connections that are gone */
 	} stats;
+	/* By the registry's order; behind the last, unknown ones. */
+	struct imap_command_stats commands[IMAP_CMD_MAX];
 };
 
 /* index: of the loop among the server's loops, so that connection ids differ. */

@@ -27,7 +27,9 @@ add_command(struct imap_registry *reg, const struct imap_cmd_def *def)
 	TS_ASSERT(imap_registry_find(reg, str_of(def->name)) == NULL);
 	for (size_t i = 0; i < HASH_SIZE / 2; i++, at = (at + 1) % HASH_SIZE)
 		if (reg->hash[at] == NULL) {
+			TS_ASSERT(reg->cmd_count < IMAP_CMD_MAX - 1);
 			reg->hash[at] = def;
+			reg->cmds[reg->cmd_count++] = def;
 			return;
 		}
 	TS_WRONG("too many commands");

@@ -152,6 +152,27 @@ all_told(struct imap_cmd *cmd)
 	return false;
 }
 
+const uint32_t imap_times_us[IMAP_TIMES] = {
+    50, 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 500000, 1000000, 5000000};
+
+static void
+count_command(const struct imap_cmd *cmd)
+{
+	const struct imap_registry *reg = &cmd->conn->server->reg;
+	uint64_t ns = clock_mono_ns() - cmd->started_ns;
+	struct imap_command_stats *c;
+	unsigned i = 0, t = 0;
+
+	while (i < reg->cmd_count && reg->cmds[i] != cmd->def)
+		i++;
+	while (t < IMAP_TIMES && ns > (uint64_t)imap_times_us[t] * 1000)
+		t++;
+	c = &cmd->conn->il->commands[i];
+	c->results[cmd->result]++;
+	c->times[t]++;
+	c->ns += ns;
+}
+
 void
 cmd_reply(struct imap_cmd *cmd)
 {
@@ -170,6 +191,7 @@ cmd_reply(struct imap_cmd *cmd)
 		conn->had_turn = true;
 	}
 	print_reply(cmd);
+	count_command(cmd);
 	trace(cmd, bad ? "BAD" : cmd->result == IMAP_RESULT_NO ? "NO" : "OK");
 	cmd_free(conn);
 	count_bad(conn, bad);

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metrics for Prometheus: the format to the letter, exact differences after known work, and the manual's table."""
+import base64
+import os
+import re
+import socket
+import urllib.error
+import urllib.request
+
+import pytest
+
+from conftest import Server
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="[^"\\\n]*",?)+)\})? ([0-9.e+-]+)$')
+
+
+@pytest.fixture(name="site")
+def _site():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    server = Server(f"metrics {{ port = {port} }}\nunauthenticate = everyone\n")
+    server.add("anna", "secret")
+    server.add("bert", "secret")
+    server.start()
+    server.url = f"http://127.0.0.1:{port}/metrics"
+    yield server
+    server.remove()
+
+
+def scrape(url):
+    """Strict: HELP and TYPE before the samples of a family, no sample twice, histograms cumulative."""
+    with urllib.request.urlopen(url, timeout=30) as reply:
+        assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        text = reply.read().decode("utf-8")
+    assert text.endswith("\n")
+    found, types, helped = {}, {}, None
+    for line in text[:-1].split("\n"):
+        if line.startswith("# HELP "):
+            helped = line.split(" ")[2]
+            assert helped not in types
+        elif line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name == helped and kind in ("counter", "gauge", "histogram")
+            assert kind != "counter" or name.endswith("_total"), name
+            types[name] = kind
+        else:
+            m = SAMPLE.match(line)
+            assert m, line
+            base = re.sub("_(bucket|sum|count)$", "", m[1]) if types[helped] == "histogram" else m[1]
+            assert base == helped and (m[1], m[2]) not in found, line
+            found[m[1], m[2]] = float(m[3])
+    for (name, labels), value in found.items():
+        if name.endswith("_count"):
+            buckets = [v for (n, l), v in found.items() if n == name[:-6] + "_bucket" and l.startswith(labels + ",")]
+            assert buckets == sorted(buckets) and buckets[-1] == value
+    return found, types
+
+
+def test_known_work_shows_exactly(site):
+    before, _ = scrape(site.url)
+    with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
+        f = s.makefile("rb")
+        assert f.readline().startswith(b"* OK")
+        switch = b"b AUTHENTICATE PLAIN " + base64.b64encode(b"\0bert\0secret") + b"\r\n"
+        s.sendall(b"a LOGIN anna secret\r\nn NOOP\r\ny NONSENSE\r\nc SELECT missing\r\nu UNAUTHENTICATE\r\n" + switch
+                  + b"o LOGOUT\r\n")
+        assert b"o OK" in f.read()
+    after, types = scrape(site.url)
+
+    def grew(name, labels=None):
+        return after[name, labels] - before[name, labels]
+
+    def commands(name, result):
+        return grew("turnstone_commands_total", f'command="{name}",result="{result}"')
+
+    assert grew("turnstone_connections_total") == 1
+    assert grew("turnstone_logins_total") == 2 and grew("turnstone_switches_total") == 1
+    for name, result in (("LOGIN", "OK"), ("NOOP", "OK"), ("unknown", "BAD"), ("SELECT", "NO"),
+                         ("UNAUTHENTICATE", "OK"), ("AUTHENTICATE", "OK"), ("LOGOUT", "OK")):
+        assert commands(name, result) == 1, name
+        assert grew("turnstone_command_seconds_count", f'command="{name}"') == 1
+    assert sum(after[k] - before[k] for k in after if k[0] == "turnstone_commands_total") == 7
+    assert grew("turnstone_received_bytes_total") > 100 and grew("turnstone_sent_bytes_total") > 100
+    assert after["turnstone_resident_memory_bytes", None] > 1 << 20
+    with open(os.path.join(TOP, "doc", "admin.md"), encoding="utf-8") as f:
+        documented = set(re.findall(r"^\| `(turnstone_[a-z_]+)` \|", f.read(), re.M))
+    assert documented == set(types)
+    assert site.stop() == 0
+
+
+def test_other_paths_and_methods(site):
+    for url, method, code in ((site.url + "x", "GET", 404), (site.url, "POST", 405), (site.url, "DELETE", 405)):
+        with pytest.raises(urllib.error.HTTPError) as e:
+            urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30)
+        assert e.value.code == code
