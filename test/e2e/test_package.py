@@ -59,6 +59,7 @@ def test_contents(package):
 def test_chroot(package):
     folder = tempfile.mkdtemp(prefix="turnstone-chroot-")
     try:
+        os.chmod(folder, 0o755)  # it becomes / for the user turnstone, too
         done = subprocess.run(["debootstrap", "--variant=minbase", "bookworm", folder], capture_output=True,
                               text=True, timeout=1200, check=False)
         assert done.returncode == 0, done.stdout[-2000:]
