@@ -3,7 +3,7 @@
 
 #include <xxhash.h>
 
-#include "base/mem.h"
+#include "base/err.h"
 
 /* Zigzag, for dates before 1970 and zones west. */
 static uint64_t

@@ -41,9 +41,9 @@ struct mailstream_message {
 	uint32_t uid; /* 0: not known */
 	int64_t internaldate, savedate;
 	int16_t zone;
-	uint32_t flags; /* bits of store_flag, system flags */
-	uint64_t size;  /* of the D's before it */
-	bool bare;      /* its bytes are not in the stream */
+	uint32_t flags;      /* bits of store_flag, system flags */
+	uint64_t size;       /* of the D's before it */
+	bool bare;           /* its bytes are not in the stream */
 	struct str keywords; /* vstrs, one behind the other */
 };
 

@@ -6,7 +6,9 @@
 
 extern const struct op ops_server[]; /* ops_server.c: status, stop, reload */
 extern const struct op ops_check[];
-extern const struct op ops_user[]; /* ops_user.c */
+extern const struct op ops_user[];   /* ops_user.c */
+extern const struct op ops_import[]; /* ops_import.c */
+extern const struct op ops_export[]; /* ops_export.c */
 
 /* NULL: there is none. */
 const struct op *ops_find(struct str verb);

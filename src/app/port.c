@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `turnstone import` and `turnstone export`: between files here and an account there. */
+#include "app/port.h"
+
+#include <stdio.h>
+
+#include "app/ask.h"
+#include "app/cli.h"
+#include "app/request.h"
+
+struct run {
+	struct port port;
+	struct port_source *source;
+	struct port_sink *sink;
+	struct mailstream_in in;
+};
+
+static void
+show(const char *what, uint64_t done, uint64_t total, void *arg)
+{
+	struct run *run = arg;
+
+	progress_show(&run->port.progress, what, done, total);
+}
+
+static bool
+give(struct buf *bytes, void *arg)
+{
+	struct run *run = arg;
+
+	return run->source->fill(run->source, bytes);
+}
+
+/* "key: value" lines; numbers go into the summary, notes are told. */
+static uint64_t
+value_of(struct str text, struct str key)
+{
+	struct str line;
+	uint64_t v = 0;
+
+	while (str_split(&text, '\n', &line))
+		if (str_has_prefix(line, key) &&
+		    str_u64((struct str){line.p + key.n, line.n - key.n}, UINT64_MAX, &v))
+			break;
+	return v;
+}
+
+static void
+tell_notes(const struct run *run, struct str text)
+{
+	struct str line;
+
+	while (str_split(&text, '\n', &line))
+		if (str_has_prefix(line, STR("note: ")) || str_has_prefix(line, STR("damaged: ")))
+			fprintf(stderr, "turnstone %s: %.*s\n", run->port.cmd, STR_ARG(line));
+}
+
+static int
+import_end(const struct args *args, struct run *run, struct str text)
+{
+	uint64_t added = value_of(text, STR("messages: "));
+	uint64_t known = value_of(text, STR("there already: "));
+	uint64_t renumbered = value_of(text, STR("new uids: "));
+
+	tell_notes(run, text);
+	if (args_has(args, "json"))
+		printf("{\"imported\": %llu, \"already\": %llu, \"new_uids\": %llu, "
+		       "\"left_out\": %llu}\n",
+		    (unsigned long long)added, (unsigned long long)known,
+		    (unsigned long long)renumbered, (unsigned long long)run->port.broken);
+	else if (!run->port.progress.quiet)
+		printf("%llu messages imported, %llu were there already, %llu have new UIDs, "
+		       "%llu files left out\n",
+		    (unsigned long long)added, (unsigned long long)known,
+		    (unsigned long long)renumbered, (unsigned long long)run->port.broken);
+	return run->port.broken > 0 ? APP_DAMAGE : APP_OK;
+}
+
+static void
+run_init(struct run *run, const struct args *args)
+{
+	*run = (struct run){.port = {.cmd = args->cmd->name,
+	                        .mailbox = args_get(args, "mailbox"),
+	                        .fs_layout = args_has(args, "fs-layout"),
+	                        .keep_headers = args_has(args, "keep-headers"),
+	                        .mboxo = args_has(args, "mboxo")}};
+	progress_init(&run->port.progress, args_has(args, "quiet"));
+}
+
+static bool
+begin_request(const struct args *args, const char *verb, struct buf *wire)
+{
+	const char *user = args_get(args, "user");
+
+	if (user == NULL) {
+		fprintf(stderr, "turnstone %s: --user is missing\n", args->cmd->name);
+		return false;
+	}
+	request_begin(wire, verb);
+	request_put(wire, "name", str_of(user));
+	return true;
+}
+
+static int
+import_from(
+    const struct args *args, struct port_source *(*open)(struct port *port, const char *path))
+{
+	struct run run;
+	struct buf wire = {0}, out = {0};
+	int code = APP_FAILED;
+
+	run_init(&run, args);
+	if (!begin_request(args, "import", &wire))
+		return APP_USAGE;
+	request_end(&wire);
+	run.source = open(&run.port, args->operands[0]);
+	if (run.source != NULL) {
+		struct ask_bulk bulk = {.give = give, .progress = show, .arg = &run};
+
+		code = ask_with(args, &wire, &bulk, &out);
+		progress_clear(&run.port.progress);
+		if (code == APP_OK)
+			code = import_end(args, &run, buf_as_str(&out));
+		run.source->free(run.source);
+	}
+	buf_fini(&wire);
+	buf_fini(&out);
+	return code;
+}
+
+static int
+import_maildir(const struct args *args)
+{
+	return import_from(args, port_maildir_open);
+}
+
+/* ---- export ---- */
+
+static bool
+take(struct str bytes, void *arg)
+{
+	struct run *run = arg;
+	struct mailstream_record rec;
+	enum mailstream_got got;
+
+	buf_str(&run->in.bytes, bytes);
+	while ((got = mailstream_next(&run->in, &rec)) == MAILSTREAM_GOT)
+		if (!run->sink->take(run->sink, &rec))
+			return false;
+	if (got == MAILSTREAM_BAD)
+		fprintf(stderr, "turnstone %s: the stream of messages is damaged\n", run->port.cmd);
+	return got == MAILSTREAM_MORE;
+}
+
+static bool
+give_have(struct buf *bytes, void *arg)
+{
+	struct run *run = arg;
+
+	run->sink->have(run->sink, bytes);
+	return true;
+}
+
+static int
+export_end(const struct args *args, const struct run *run, struct str text)
+{
+	uint64_t done = value_of(text, STR("messages: "));
+	uint64_t damaged = value_of(text, STR("damaged messages: "));
+
+	tell_notes(run, text);
+	if (!run->in.ended) {
+		fprintf(stderr, "turnstone %s: the stream ended early\n", run->port.cmd);
+		return APP_FAILED;
+	}
+	if (args_has(args, "json"))
+		printf("{\"exported\": %llu, \"damaged\": %llu}\n", (unsigned long long)done,
+		    (unsigned long long)damaged);
+	else if (!run->port.progress.quiet)
+		printf("%llu messages, %llu damaged\n", (unsigned long long)(done - damaged),
+		    (unsigned long long)damaged);
+	return damaged > 0 ? APP_DAMAGE : APP_OK;
+}
+
+static int
+export_to(const struct args *args, struct port_sink *(*create)(struct port *port, const char *path))
+{
+	struct run run;
+	struct buf wire = {0}, out = {0};
+	int code = APP_FAILED;
+
+	run_init(&run, args);
+	if (!begin_request(args, "export", &wire))
+		return APP_USAGE;
+	request_put(&wire, "have", STR("yes"));
+	if (run.port.mailbox != NULL)
+		request_put(&wire, "mailbox", str_of(run.port.mailbox));
+	request_end(&wire);
+	run.sink = create(&run.port, args->operands[0]);
+	if (run.sink != NULL) {
+		struct ask_bulk bulk = {
+		    .take = take, .give = give_have, .progress = show, .arg = &run};
+
+		code = ask_with(args, &wire, &bulk, &out);
+		progress_clear(&run.port.progress);
+		if (code == APP_OK)
+			code = export_end(args, &run, buf_as_str(&out));
+		run.sink->free(run.sink);
+	}
+	mailstream_in_fini(&run.in);
+	buf_fini(&wire);
+	buf_fini(&out);
+	return code;
+}
+
+static int
+export_maildir(const struct args *args)
+{
+	return export_to(args, port_maildir_create);
+}
+
+static int
+import_mbox(const struct args *args)
+{
+	return import_from(args, port_mbox_open);
+}
+
+static int
+export_mbox(const struct args *args)
+{
+	return export_to(args, port_mbox_create);
+}
+
+#define PORT_OPTS                                                                                  \
+	CLI_CONFIG_OPT, {"user", "NAME", "whose mail it is"},                                      \
+	    {"quiet", NULL, "tell nothing of the progress"},                                       \
+	{                                                                                          \
+		"json", NULL, "the summary as one JSON object"                                     \
+	}
+
+static const struct args_opt import_maildir_opts[] = {PORT_OPTS,
+    {"mailbox", "MAILBOX", "the mail of PATH itself goes there, its folders below; else to INBOX"},
+    {"fs-layout", NULL, "folders are plain directories (a/b), not .a.b"}, {NULL, NULL, NULL}};
+
+static const struct args_opt import_mbox_opts[] = {PORT_OPTS,
+    {"mailbox", "MAILBOX", "where a file goes (else to INBOX), or below which a folder of files"},
+    {"keep-headers", NULL, "leave Status, X-Status, X-Keywords and X-UID in the messages"},
+    {"mboxo", NULL, "only >From was quoted by the writer, not >>From"}, {NULL, NULL, NULL}};
+static const struct args_opt export_opts[] = {
+    PORT_OPTS, {"mailbox", "MAILBOX", "only this one"}, {NULL, NULL, NULL}};
+
+#define AGAIN                                                                                      \
+	"May be interrupted and run again: what is there already is left out. Exit code 3: some "  \
+	"files were left out, each was named."
+
+const struct app_cmd cli_port_cmds[] = {
+    {.name = "import maildir",
+        .operands = "PATH",
+        .min = 1,
+        .max = 1,
+        .help = "take the mail of a Maildir into a user's account",
+        .more = AGAIN,
+        .opts = import_maildir_opts,
+        .run = import_maildir},
+    {.name = "export maildir",
+        .operands = "PATH",
+        .min = 1,
+        .max = 1,
+        .help = "write a user's mail as a Maildir, with UIDs, flags, keywords and dates",
+        .more = "May be interrupted and run again: only what is missing is written. What was "
+                "expunged meanwhile is removed. Exit code 3: some messages are damaged.",
+        .opts = export_opts,
+        .run = export_maildir},
+    {.name = "import mbox",
+        .operands = "PATH",
+        .min = 1,
+        .max = 1,
+        .help = "take an mbox file, or a folder of them, into a user's account",
+        .more = AGAIN,
+        .opts = import_mbox_opts,
+        .run = import_mbox},
+    {.name = "export mbox",
+        .operands = "PATH",
+        .min = 1,
+        .max = 1,
+        .help = "write a user's mail as mbox files, one a mailbox (UIDs are lost)",
+        .more = "Each file is replaced as a whole, when all of it is written. Exit code 3: some "
+                "messages are damaged.",
+        .opts = export_opts,
+        .run = export_mbox},
+    {.name = NULL}};

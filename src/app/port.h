@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APP_PORT_H
+#define APP_PORT_H
+/*
+ * Mail in files outside the store: Maildir and mbox, both ways.  These
+ * functions run in the command, never in the server.  What is wrong with one
+ * file is said, counted and left out; the rest goes on.
+ *
+ * Nothing below PATH is followed out of it: no symbolic links, only regular
+ * files and directories are opened.
+ */
+#include "app/mailstream.h"
+#include "app/progress.h"
+
+struct port {
+	struct progress progress;
+	const char *cmd;     /* for messages */
+	uint64_t broken;     /* files left out, or not written */
+	const char *mailbox; /* import: the mailbox that PATH itself becomes; NULL: INBOX */
+	bool fs_layout;      /* Maildir: folders are plain directories */
+	bool keep_headers;   /* mbox: Status and the like stay in the message */
+	bool mboxo;          /* mbox: only >From is unquoted, not >>From */
+};
+
+/* Says what is wrong with a file (names are printed harmless), and counts. */
+void port_broken(struct port *port, const char *dir, const char *name, const char *why);
+
+/* A reader of files: fill() appends some of the stream; false: that was all. */
+struct port_source {
+	bool (*fill)(struct port_source *source, struct buf *out);
+	void (*free)(struct port_source *source);
+};
+/* NULL: PATH cannot be read at all; said. */
+struct port_source *port_maildir_open(struct port *port, const char *path);
+struct port_source *port_mbox_open(struct port *port, const char *path);
+
+/* A writer of files: take() gets the stream's records in order; false: it cannot go on; said. */
+struct port_sink {
+	bool (*take)(struct port_sink *sink, const struct mailstream_record *rec);
+	/* After a MAILBOX that exists: what is there already (ops_export.c says how). */
+	void (*have)(struct port_sink *sink, struct buf *out);
+	void (*free)(struct port_sink *sink);
+};
+struct port_sink *port_maildir_create(struct port *port, const char *path);
+struct port_sink *port_mbox_create(struct port *port, const char *path);
+
+/* ---- shared by them (port_text.c) ---- */
+
+/* The whole of a small file, without following links; false: not there, or not readable. */
+bool port_slurp(int dir, const char *name, size_t max, struct buf *out);
+/* LF without CR becomes CRLF; *last is the byte before.  At most twice as long. */
+void port_crlf(struct str in, char *last, struct buf *out);
+/* %XX for blanks, controls, '%' and ','; and back (false: not that). */
+void port_escape(struct str s, struct buf *out);
+bool port_unescape(struct str s, struct buf *out);
+/* A folder's name on disk, a part for each level, joined with sep: modified UTF-7, '.' encoded;
+ * and back: UTF-7 or UTF-8, sep becomes '/', INBOX in capitals.  False: neither. */
+void port_folder(struct str name, char sep, struct buf *out);
+bool port_name(struct str folder, char sep, struct buf *out);
+#endif

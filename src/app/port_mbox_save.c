@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writing mbox (mboxrd): a file for each mailbox, replaced as a whole when all
+ * of it is on disk; an interrupted export leaves the files that were finished.
+ * CRLF becomes LF, and UIDs, zones and SAVEDATEs have no place here: who wants
+ * everything back exports a Maildir.  Flags go behind the header.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/port.h"
+#include "base/mem.h"
+#include "store/store.h"
+
+#define OUT_MARK ((size_t)256 << 10)
+#define TEMPORARY "turnstone.tmp"
+
+struct save {
+	struct port_sink sink;
+	struct port *port;
+	const char *path;
+	int root, fd; /* fd -1: between mailboxes */
+	FILE *spool;  /* the message under way: its flags come behind its bytes */
+	struct buf file, out, line;
+	bool in_header;
+};
+
+static bool
+failed(struct save *s)
+{
+	progress_clear(&s->port->progress);
+	fprintf(stderr, "turnstone %s: %s/%s: %s\n", s->port->cmd, s->path, buf_cstr(&s->file),
+	    strerror(errno));
+	return false;
+}
+
+static bool
+write_out(struct save *s, size_t mark)
+{
+	size_t at = 0;
+
+	while (s->out.n > mark && at < s->out.n) {
+		ssize_t n = write(s->fd, s->out.p + at, s->out.n - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return failed(s);
+		at += (size_t)n;
+	}
+	if (at > 0)
+		s->out.n = 0;
+	return true;
+}
+
+static bool
+end_mailbox(struct save *s)
+{
+	bool ok;
+
+	if (s->fd < 0)
+		return true;
+	ok = write_out(s, 0) && (fsync(s->fd) == 0 || failed(s));
+	close(s->fd);
+	s->fd = -1;
+	return ok && ((renameat(s->root, TEMPORARY, s->root, buf_cstr(&s->file)) == 0 &&
+	                  fsync(s->root) == 0) ||
+	                 failed(s));
+}
+
+static bool
+begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
+{
+	if (!end_mailbox(s))
+		return false;
+	if (!m->exists)
+		return true;
+	s->file.n = 0;
+	port_folder(m->name, '.', &s->file);
+	if (s->file.n > 250) {
+		progress_clear(&s->port->progress);
+		fprintf(stderr,
+		    "turnstone %s: %.*s: the name is too long for a file; export it with --mailbox "
+		    "after renaming it, or as a Maildir\n",
+		    s->port->cmd, STR_ARG(m->name));
+		return false;
+	}
+	buf_puts(&s->file, ".mbox");
+	s->fd =
+	    openat(s->root, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return s->fd >= 0 || failed(s);
+}
+
+/* Seen, and Old as all that is exported; the rest as others write them. */
+static void
+put_flags(struct save *s, const struct mailstream_message *m)
+{
+	const struct {
+		char letter;
+		unsigned flag;
+	} map[] = {
+	    {'A', STORE_ANSWERED}, {'F', STORE_FLAGGED}, {'T', STORE_DRAFT}, {'D', STORE_DELETED}};
+	struct rd r = rd_of(m->keywords);
+
+	buf_printf(&s->out, "Status: %sO\n", (m->flags >> STORE_SEEN & 1) != 0 ? "R" : "");
+	buf_puts(&s->out, "X-Status: ");
+	for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++)
+		if ((m->flags >> map[i].flag & 1) != 0)
+			buf_putc(&s->out, map[i].letter);
+	buf_putc(&s->out, '\n');
+	if (rd_left(&r) > 0)
+		buf_puts(&s->out, "X-Keywords:");
+	while (rd_left(&r) > 0) {
+		struct str word = rd_vstr(&r);
+
+		buf_printf(&s->out, " %.*s", STR_ARG(word));
+		if (rd_left(&r) == 0)
+			buf_putc(&s->out, '\n');
+	}
+}
+
+static void
+put_from(struct save *s, const struct mailstream_message *m)
+{
+	time_t when = (time_t)m->internaldate;
+	struct tm tm;
+	char text[64] = "Thu Jan  1 00:00:00 1970";
+
+	if (gmtime_r(&when, &tm) != NULL)
+		(void)strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &tm);
+	buf_printf(&s->out, "From MAILER-DAEMON %s\n", text);
+}
+
+/* A piece of a line; begins and ends say which. */
+static void
+put_line(struct save *s, const struct mailstream_message *m, struct str line, bool begins)
+{
+	bool ends = line.n > 0 && line.p[line.n - 1] == '\n';
+	size_t quotes = 0;
+
+	if (ends && line.n > 1 && line.p[line.n - 2] == '\r')
+		line.n -= 2;
+	else if (ends)
+		line.n--;
+	if (begins && s->in_header && line.n == 0 && ends) {
+		s->in_header = false;
+		put_flags(s, m);
+	}
+	while (quotes < line.n && line.p[quotes] == '>')
+		quotes++;
+	if (begins && str_has_prefix((struct str){line.p + quotes, line.n - quotes}, STR("From ")))
+		buf_putc(&s->out, '>');
+	buf_str(&s->out, line);
+	if (ends)
+		buf_putc(&s->out, '\n');
+}
+
+static bool
+put_spool(struct save *s, const struct mailstream_message *m)
+{
+	bool begins = true, ok = true;
+	char part[16384];
+
+	s->in_header = true;
+	rewind(s->spool);
+	for (size_t n; ok && (n = fread(part, 1, sizeof part, s->spool)) > 0;) {
+		buf_put(&s->line, part, n);
+
+		size_t at = 0;
+		const char *lf;
+
+		while ((lf = memchr(s->line.p + at, '\n', s->line.n - at)) != NULL) {
+			size_t len = (size_t)(lf - s->line.p) + 1 - at;
+
+			put_line(s, m, (struct str){s->line.p + at, len}, begins);
+			begins = true;
+			at += len;
+		}
+		buf_consume(&s->line, at);
+		if (s->line.n > sizeof part) { /* all but a CR that may belong to its end */
+			size_t keep = s->line.p[s->line.n - 1] == '\r' ? 1 : 0;
+
+			put_line(s, m, (struct str){s->line.p, s->line.n - keep}, begins);
+			begins = false;
+			buf_consume(&s->line, s->line.n - keep);
+		}
+		ok = write_out(s, OUT_MARK);
+	}
+	if (s->line.n > 0) {
+		put_line(s, m, buf_as_str(&s->line), begins);
+		buf_putc(&s->out, '\n');
+	} else if (!begins) {
+		buf_putc(&s->out, '\n');
+	}
+	s->line.n = 0;
+	return ok && (ferror(s->spool) == 0 || failed(s));
+}
+
+static bool
+reset_spool(struct save *s)
+{
+	rewind(s->spool);
+	return ftruncate(fileno(s->spool), 0) == 0 || failed(s);
+}
+
+static bool
+take_message(struct save *s, const struct mailstream_message *m)
+{
+	if (m->bare)
+		return true;
+	if (fflush(s->spool) != 0)
+		return failed(s);
+	put_from(s, m);
+	if (!put_spool(s, m))
+		return false;
+	if (s->in_header) /* it had no end */
+		put_flags(s, m);
+	buf_putc(&s->out, '\n');
+	return write_out(s, OUT_MARK) && reset_spool(s);
+}
+
+static bool
+take(struct port_sink *sink, const struct mailstream_record *rec)
+{
+	struct save *s = (struct save *)sink;
+
+	switch (rec->tag) {
+	case MAILSTREAM_MAILBOX:
+		return begin_mailbox(s, &rec->mailbox);
+	case MAILSTREAM_DATA:
+		return fwrite(rec->data.p, 1, rec->data.n, s->spool) == rec->data.n || failed(s);
+	case MAILSTREAM_MESSAGE:
+		return take_message(s, &rec->message);
+	case MAILSTREAM_DROP:
+		return reset_spool(s);
+	case MAILSTREAM_END:
+		return end_mailbox(s);
+	case MAILSTREAM_VERSION_TAG:
+		return true;
+	}
+	return false;
+}
+
+/* All of it is written anew. */
+static void
+have(struct port_sink *sink, struct buf *out)
+{
+	(void)sink;
+	buf_put(out, "\0\0", 2);
+}
+
+static void
+free_sink(struct port_sink *sink)
+{
+	struct save *s = (struct save *)sink;
+
+	if (s->fd >= 0) {
+		close(s->fd);
+		(void)unlinkat(s->root, TEMPORARY, 0);
+	}
+	close(s->root);
+	(void)fclose(s->spool);
+	buf_fini(&s->file);
+	buf_fini(&s->out);
+	buf_fini(&s->line);
+	mem_free(s);
+}
+
+struct port_sink *
+port_mbox_create(struct port *port, const char *path)
+{
+	FILE *spool = tmpfile();
+	int root = -1;
+	struct save *s;
+
+	if (spool != NULL && (mkdir(path, 0700) == 0 || errno == EEXIST))
+		root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0) {
+		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, strerror(errno));
+		if (spool != NULL)
+			(void)fclose(spool);
+		return NULL;
+	}
+	s = mem_zalloc(sizeof *s);
+	*s = (struct save){.sink = {take, have, free_sink},
+	    .port = port,
+	    .path = path,
+	    .root = root,
+	    .fd = -1,
+	    .spool = spool};
+	return &s->sink;
+}
