@@ -290,14 +290,12 @@ take_line(struct mbox *m, struct str line, struct buf *out)
 		if (m->skipping)
 			return;
 	}
-	if (empty && !m->in_header) {
+	if (empty) { /* the end of the header may be the end of the message, too */
+		m->in_header = m->skipping = false;
 		m->blank = true;
 		return;
 	}
-	if (empty)
-		m->in_header = m->skipping = false;
 	put_text(m, m->in_header ? line : unquoted(m, line), out);
-	/* A message without a body: the empty line ends the header, and may be the last. */
 }
 
 /* False: more must be read. */

@@ -73,6 +73,21 @@ end_mailbox(struct save *s)
 	                 failed(s));
 }
 
+/* a/b.mbox lies in the folder a, next to a.mbox. */
+static bool
+make_parents(struct save *s)
+{
+	char *path = s->file.n > 0 ? mem_strdup(buf_cstr(&s->file)) : NULL;
+	bool ok = path != NULL;
+
+	for (char *p = path; ok && (p = strchr(p, '/')) != NULL; *p++ = '/') {
+		*p = 0;
+		ok = mkdirat(s->root, path, 0700) == 0 || errno == EEXIST;
+	}
+	mem_free(path);
+	return ok;
+}
+
 static bool
 begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
 {
@@ -81,15 +96,9 @@ begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
 	if (!m->exists)
 		return true;
 	s->file.n = 0;
-	port_folder(m->name, '.', &s->file);
-	if (s->file.n > 250) {
-		progress_clear(&s->port->progress);
-		fprintf(stderr,
-		    "turnstone %s: %.*s: the name is too long for a file; export it with --mailbox "
-		    "after renaming it, or as a Maildir\n",
-		    s->port->cmd, STR_ARG(m->name));
-		return false;
-	}
+	port_folder(m->name, '/', &s->file);
+	if (!make_parents(s))
+		return failed(s);
 	buf_puts(&s->file, ".mbox");
 	s->fd =
 	    openat(s->root, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
