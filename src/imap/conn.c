@@ -235,6 +235,8 @@ closed(void *arg, enum stream_end why)
 	log_end(conn);
 	conn->stream = NULL;
 	conn->closing = true;
+	if (conn->cmd != NULL && conn->cmd->job != NULL && conn->cmd->job->work.bulk)
+		conn->cmd->job->work.cancelled = true; /* nobody waits for it any more */
 	loop_timer_clear(&conn->timer);
 	if (conn->cmd != NULL && conn->cmd->job == NULL)
 		cmd_free(conn);

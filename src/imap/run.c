@@ -303,9 +303,9 @@ job_done(struct work *work)
 		imap_resume(cmd);
 }
 
-enum imap_next
-cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
-    const struct imap_step *next)
+static enum imap_next
+start_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
+    const struct imap_step *next, bool bulk)
 {
 	struct imap_job *job = arena_new_object(cmd->arena, struct imap_job);
 
@@ -318,6 +318,7 @@ cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
 	job->work.done = job_done;
 	job->work.loop = cmd->conn->il->loop;
 	cmd->job = job;
+	job->work.bulk = bulk;
 	work_submit(cmd->conn->server->workers, &job->work);
 	return IMAP_WAIT;
 }
@@ -335,6 +336,20 @@ tally(const struct imap_conn *conn, const struct store_change *change)
 	else if ((change->kind == STORE_CHANGE_EXPUNGE || change->kind == STORE_CHANGE_MOVE) &&
 	         change->affected != NULL)
 		login->tally.expunged += roaring_bitmap_get_cardinality(change->affected);
+}
+
+enum imap_next
+cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
+    const struct imap_step *next)
+{
+	return start_job(cmd, run, state, next, false);
+}
+
+enum imap_next
+cmd_job_bulk(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
+    const struct imap_step *next)
+{
+	return start_job(cmd, run, state, next, true);
 }
 
 static void

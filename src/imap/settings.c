@@ -156,6 +156,14 @@ static const struct conf_opt opts[] = {
         AT(user_logins),
         .prose = "The most logins at the same time that act for one user. UNAUTHENTICATE gives "
                  "the place back."},
+    {.name = "limits.waiting_logins",
+        .type = CONF_INT,
+        .def = "1000",
+        .min = 1,
+        .max = 1000000,
+        AT(waiting_logins),
+        .prose = "The most passwords that wait to be checked. What was checked a moment ago does "
+                 "not wait."},
     {.name = "limits.bad_commands",
         .type = CONF_INT,
         .def = "20",

@@ -23,7 +23,7 @@ struct imap_settings {
 	uint64_t out_high, out_low;
 	int64_t literals, nesting, set_ranges, search_keys, items;
 	int64_t connections, bad_commands, failed_logins;
-	int64_t address_connections, address_v6_bits, user_logins, failed_switches;
+	int64_t address_connections, address_v6_bits, user_logins, failed_switches, waiting_logins;
 
 	/* milliseconds */
 	uint64_t login_time, idle_time, turn_time, store_time, job_time;

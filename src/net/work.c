@@ -11,7 +11,8 @@ struct work_pool {
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t change;
 	struct work *first, **last;
-	size_t waiting, running;
+	struct work *bulk_first, **bulk_last;
+	size_t waiting, running, bulk_waiting, bulk_running;
 	bool stop;
 	bool held; /* by a test */
 	unsigned nthreads;
@@ -26,31 +27,57 @@ on_done(struct loop_task *task)
 	w->done(w);
 }
 
+static void
+run_one(struct work *w)
+{
+	if (!w->cancelled)
+		w->run(w);
+}
+
+/* Both kinds get on: bulk has half of the threads, the others have the rest.  Locked. */
+static struct work *
+take(struct work_pool *pool)
+{
+	size_t share = pool->nthreads > 1 ? pool->nthreads / 2 : 1;
+	bool bulk = pool->bulk_first != NULL && pool->bulk_running < share;
+	struct work **first = bulk ? &pool->bulk_first : &pool->first, *w = *first;
+
+	if (w == NULL)
+		return NULL;
+	*first = w->next;
+	if (w->next == NULL)
+		*(bulk ? &pool->bulk_last : &pool->last) = first;
+	pool->waiting--;
+	pool->bulk_waiting -= bulk;
+	pool->running++;
+	pool->bulk_running += bulk;
+	return w;
+}
+
 static void *
 worker(void *arg)
 {
 	struct work_pool *pool = arg;
 	struct work *w;
+	bool bulk;
 
 	(void)pthread_mutex_lock(&pool->lock);
 	for (;;) {
-		while (pool->first == NULL && !pool->stop)
+		while ((w = take(pool)) == NULL && (!pool->stop || pool->waiting > 0))
 			(void)pthread_cond_wait(&pool->change, &pool->lock);
-		w = pool->first;
 		if (w == NULL)
 			break;
-		pool->first = w->next;
-		if (pool->first == NULL)
-			pool->last = &pool->first;
-		pool->waiting--;
-		pool->running++;
+		bulk = w->bulk;
 		(void)pthread_mutex_unlock(&pool->lock);
-		w->run(w);
+		run_one(w);
 		w->task.fn = on_done;
 		/* From here on w may be gone. */
 		loop_post(w->loop, &w->task);
 		(void)pthread_mutex_lock(&pool->lock);
 		pool->running--;
+		pool->bulk_running -= bulk;
+		if (pool->stop)
+			(void)pthread_cond_broadcast(&pool->change);
 	}
 	(void)pthread_mutex_unlock(&pool->lock);
 	return NULL;
@@ -65,9 +92,10 @@ run_on_loop(struct loop_task *task)
 
 	(void)pthread_mutex_lock(&pool->lock);
 	pool->waiting--;
+	pool->bulk_waiting -= w->bulk;
 	pool->running++;
 	(void)pthread_mutex_unlock(&pool->lock);
-	w->run(w);
+	run_one(w);
 	(void)pthread_mutex_lock(&pool->lock);
 	pool->running--;
 	(void)pthread_mutex_unlock(&pool->lock);
@@ -83,6 +111,7 @@ work_pool_new(unsigned threads)
 	(void)pthread_mutex_init(&pool->lock, NULL);
 	(void)pthread_cond_init(&pool->change, NULL);
 	pool->last = &pool->first;
+	pool->bulk_last = &pool->bulk_first;
 	pool->nthreads = threads;
 	for (unsigned i = 0; i < threads; i++)
 		if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0)
@@ -119,8 +148,13 @@ work_submit(struct work_pool *pool, struct work *w)
 	w->next = NULL;
 	(void)pthread_mutex_lock(&pool->lock);
 	pool->waiting++;
+	pool->bulk_waiting += w->bulk;
 	held = pool->held;
-	if (pool->nthreads > 0 || held) {
+	if (pool->nthreads > 0 && w->bulk) {
+		*pool->bulk_last = w;
+		pool->bulk_last = &w->next;
+		(void)pthread_cond_signal(&pool->change);
+	} else if (pool->nthreads > 0 || held) {
 		*pool->last = w;
 		pool->last = &w->next;
 		(void)pthread_cond_signal(&pool->change);
@@ -171,6 +205,17 @@ work_pool_running(struct work_pool *pool)
 
 	(void)pthread_mutex_lock(&pool->lock);
 	n = pool->running;
+	(void)pthread_mutex_unlock(&pool->lock);
+	return n;
+}
+
+size_t
+work_pool_waiting_bulk(struct work_pool *pool)
+{
+	size_t n;
+
+	(void)pthread_mutex_lock(&pool->lock);
+	n = pool->bulk_waiting;
 	(void)pthread_mutex_unlock(&pool->lock);
 	return n;
 }

@@ -255,8 +255,15 @@ verify(struct imap_cmd *cmd)
 	struct login_state *s = cmd->state;
 
 	s->result = auth_try(s->auth, &s->req, &s->who);
-	if (s->result == AUTH_AGAIN)
-		return cmd_job(cmd, check_run, s, &checked);
+	if (s->result == AUTH_AGAIN) {
+		struct imap_conn *conn = cmd->conn;
+
+		if (work_pool_waiting_bulk(conn->server->workers) >=
+		    (size_t)conn->settings->waiting_logins)
+			return cmd_no(
+			    cmd, "UNAVAILABLE", "Too many logins at once, try again later");
+		return cmd_job_bulk(cmd, check_run, s, &checked);
+	}
 	return cmd_goto(cmd, &checked);
 }
 
