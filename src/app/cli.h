@@ -8,6 +8,7 @@ extern const struct app_cmd cli_user_cmds[];   /* user.c; each table ends in a r
 extern const struct app_cmd cli_check_cmds[];  /* check.c */
 extern const struct app_cmd cli_config_cmds[]; /* config.c */
 extern const struct app_cmd cli_server_cmds[]; /* serve.c */
+extern const struct app_cmd cli_backup_cmds[]; /* backup.c */
 extern const struct app_cmd cli_demo_cmds[];   /* demo.c */
 extern const struct app_cmd cli_port_cmds[];   /* port.c */
 

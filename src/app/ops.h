@@ -4,6 +4,7 @@
 /* The tables of operations, by group; ops.c lists them. */
 #include "app/op.h"
 
+extern const struct op ops_backup[]; /* ops_backup.c: reading for backups */
 extern const struct op ops_server[]; /* ops_server.c: status, stop, reload */
 extern const struct op ops_check[];
 extern const struct op ops_user[];   /* ops_user.c */

@@ -477,6 +477,23 @@ find_id(struct store *store, struct str name, uint64_t *id_r)
 	return err;
 }
 
+enum ts_err
+store_account_names(struct store *store, bool (*fn)(struct str name, void *arg), void *arg)
+{
+	struct key k;
+	struct scan scan;
+	enum ts_err err;
+
+	key_begin(&k, 0, KEY_NAME);
+	scan_begin(&scan, store, &k);
+	/* One whose value is damaged is an account all the same: loading it says what is wrong. */
+	while ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))
+		if (scan.key.n > 9 && !fn((struct str){scan.key.p + 9, scan.key.n - 9}, arg))
+			break;
+	scan_end(&scan);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
 void
 account_put_new(uint64_t id, struct str name, int64_t now, struct engine_batch *batch)
 {

@@ -70,10 +70,16 @@ background_drop_blob(struct store *store, uint64_t blob)
 }
 
 static bool
-work_waits(const struct background *bg)
+collect_waits(const struct background *bg)
 {
-	return bg->purge || bg->collect || bg->intents || bg->scan_files || bg->evict ||
-	       bg->folds != NULL || bg->drops != NULL;
+	return bg->collect || bg->scan_files || bg->drops != NULL;
+}
+
+static bool
+work_waits(struct background *bg)
+{
+	return bg->purge || bg->intents || bg->evict || bg->folds != NULL ||
+	       (collect_waits(bg) && !background_pinned(bg));
 }
 
 /* ---- jobs; the mutex is not held ---- */
@@ -162,6 +168,34 @@ evict(struct store *store, bool *more_r)
 	return TS_OK;
 }
 
+/* Frees blobs, unless there is a pin: from here to the end a new one waits. */
+static enum ts_err
+collect(struct store *store)
+{
+	struct background *bg = &store->bg;
+
+	pthread_mutex_lock(&bg->mutex);
+
+	bool drops = bg->drops != NULL, co = bg->collect, sc = bg->scan_files;
+	bool pinned = background_pinned(bg);
+
+	bg->collecting = !pinned;
+	pthread_mutex_unlock(&bg->mutex);
+	if (pinned)
+		return TS_OK;
+
+	enum ts_err err = drops ? job_drop(store)
+	                  : co  ? job_flag(store, &bg->collect, collect_step)
+	                  : sc  ? job_flag(store, &bg->scan_files, files)
+	                        : TS_OK;
+
+	pthread_mutex_lock(&bg->mutex);
+	bg->collecting = false;
+	pthread_cond_broadcast(&bg->calm);
+	pthread_mutex_unlock(&bg->mutex);
+	return err;
+}
+
 static enum ts_err
 step(struct store *store)
 {
@@ -169,8 +203,7 @@ step(struct store *store)
 
 	pthread_mutex_lock(&bg->mutex);
 
-	bool drops = bg->drops != NULL, folds = bg->folds != NULL, ev = bg->evict, in = bg->intents,
-	     pu = bg->purge, co = bg->collect, sc = bg->scan_files;
+	bool folds = bg->folds != NULL, ev = bg->evict, in = bg->intents, pu = bg->purge;
 
 	pthread_mutex_unlock(&bg->mutex);
 	if (in)
@@ -179,8 +212,6 @@ step(struct store *store)
 		return job_flag(store, &bg->evict, evict);
 	if (folds)
 		return job_fold(store);
-	if (drops)
-		return job_drop(store);
 	if (pu) {
 		enum ts_err err = job_flag(store, &bg->purge, purge_step);
 
@@ -188,11 +219,7 @@ step(struct store *store)
 			background_wake(store, BG_COLLECT);
 		return err;
 	}
-	if (co)
-		return job_flag(store, &bg->collect, collect_step);
-	if (sc)
-		return job_flag(store, &bg->scan_files, files);
-	return TS_OK;
+	return collect(store);
 }
 
 bool
@@ -210,15 +237,35 @@ store_background_step(struct store *store)
 
 /* ---- the thread ---- */
 
-static void
-wait_a_second(struct background *bg)
+static struct timespec
+in_a_second(void)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += RETRY_MS / 1000;
+	return until;
+}
+
+static void
+wait_a_second(struct background *bg)
+{
+	struct timespec until = in_a_second();
+
 	while (!bg->stop && pthread_cond_timedwait(&bg->wake, &bg->mutex, &until) != ETIMEDOUT)
 		continue;
+}
+
+/* Nothing to do now; a pin that lapses lets go what waits for it. */
+static void
+wait_for_work(struct background *bg)
+{
+	struct timespec until = in_a_second();
+
+	if (collect_waits(bg))
+		(void)pthread_cond_timedwait(&bg->wake, &bg->mutex, &until);
+	else
+		pthread_cond_wait(&bg->wake, &bg->mutex);
 }
 
 static void *
@@ -231,7 +278,7 @@ run(void *arg)
 	while (!bg->stop) {
 		if (!work_waits(bg)) {
 			pthread_cond_broadcast(&bg->idle);
-			pthread_cond_wait(&bg->wake, &bg->mutex);
+			wait_for_work(bg);
 			continue;
 		}
 		bg->busy = true;
@@ -275,6 +322,7 @@ background_start(struct store *store)
 	pthread_mutex_init(&bg->mutex, NULL);
 	pthread_cond_init(&bg->wake, NULL);
 	pthread_cond_init(&bg->idle, NULL);
+	pthread_cond_init(&bg->calm, NULL);
 	bg->folds_tail = &bg->folds;
 	if (store->opt.engine_options.read_only)
 		return;
@@ -322,4 +370,5 @@ background_fini(struct store *store)
 	pthread_mutex_destroy(&bg->mutex);
 	pthread_cond_destroy(&bg->wake);
 	pthread_cond_destroy(&bg->idle);
+	pthread_cond_destroy(&bg->calm);
 }

@@ -56,9 +56,18 @@ struct fold_job {
 	struct store_mailbox *mailbox; /* referenced */
 };
 
+struct store_pin {
+	struct store_pin *next;
+	struct store *store;
+	uint64_t until; /* clock_mono_ms; background.mutex */
+};
+
 struct background {
 	pthread_mutex_t mutex;
 	pthread_cond_t wake, idle;
+	pthread_cond_t calm;    /* collecting has ended */
+	struct store_pin *pins; /* while one holds, blobs are not collected */
+	bool collecting;        /* blobs are being freed now */
 	pthread_t thread;
 	bool running, stop, busy;
 	bool purge, collect, intents, scan_files; /* there is something to do */
@@ -440,6 +449,8 @@ void background_stop(struct store *store);
 void background_fini(struct store *store);
 void background_fold(struct store_mailbox *mailbox);
 void background_drop_blob(struct store *store, uint64_t blob);
+/* pin.c; the mutex is held.  Does a pin hold? */
+bool background_pinned(struct background *bg);
 enum background_job { BG_PURGE = 1, BG_COLLECT = 2, BG_INTENTS = 4, BG_EVICT = 8 };
 void background_wake(struct store *store, unsigned jobs);
 /* fold.c, BLOCKING */

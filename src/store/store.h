@@ -98,6 +98,11 @@ struct store *store_account_store(const struct store_account *account);
 /* BLOCKING.  Removes the account with all its mail (durable when it returns). */
 enum ts_err store_account_delete(struct store *store, struct str name);
 
+/* BLOCKING.  The names of all accounts, in order, until fn returns false.  fn must not call into
+ * the store. */
+enum ts_err store_account_names(
+    struct store *store, bool (*fn)(struct str name, void *arg), void *arg);
+
 /* ---- the list of mailboxes ---- */
 
 enum store_use { /* RFC 6154 special-use attributes; a mask */
@@ -246,6 +251,18 @@ void store_read_summaries(struct store_mailbox *mailbox, const uint32_t *uids, s
 /* Appends bytes [off, off+len) of a message, fewer at its end. */
 enum ts_err store_read_blob(
     struct store *store, uint64_t blob, uint64_t off, uint64_t len, struct buf *out);
+
+/*
+ * While there is a pin no blob is freed: every message that is in a mailbox's
+ * state after store_pin_new() can be read, expunged meanwhile or not.  A pin
+ * holds up the giving back of space, so it lapses by itself after so many
+ * seconds; renew gives false when it has, and then messages may be gone.
+ */
+struct store_pin;
+struct store_pin *store_pin_new(struct store *store, unsigned seconds);
+bool store_pin_renew(struct store_pin *pin, unsigned seconds);
+/* Before the store is closed. */
+void store_pin_free(struct store_pin **pin);
 
 /* ---- uploads: message bytes on their way in ---- */
 

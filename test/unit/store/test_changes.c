@@ -711,6 +711,68 @@ wishes(void **state)
 		}
 }
 
+static bool
+collect_name(struct str name, void *arg)
+{
+	struct buf *out = arg;
+
+	buf_str(out, name);
+	buf_putc(out, ' ');
+	return true;
+}
+
+static void
+account_names(void **state)
+{
+	struct kit kit = {0};
+	struct store_account *other = NULL;
+	struct buf names = {0};
+	(void)state;
+
+	kit_open(&kit, 0);
+	assert_int_equal(store_account_load(kit.store, STR("zoe"), true, &other), TS_OK);
+	assert_int_equal(store_account_names(kit.store, collect_name, &names), TS_OK);
+	assert_string_equal(buf_cstr(&names), "ada zoe ");
+	buf_fini(&names);
+	store_account_unref(&other);
+	kit_close(&kit);
+}
+
+/* A message that was expunged under a pin can be read until the pin goes, or lapses. */
+static void
+pins(void **state)
+{
+	struct kit kit = {0};
+	struct store_message m = {0};
+	struct store_pin *pin, *second;
+	struct buf body = {0};
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_append(&kit, kit.inbox, MSG, F(STORE_DELETED));
+	store_background_wait(kit.store);
+	pin = store_pin_new(kit.store, 60);
+	second = store_pin_new(kit.store, 60);
+	store_mailbox_read_begin(kit.inbox);
+	assert_true(store_mailbox_message(kit.inbox, 1, &m));
+	store_mailbox_read_end(kit.inbox);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	store_background_wait(kit.store);
+	assert_true(store_pin_renew(pin, 60));
+	store_pin_free(&pin);
+	store_background_wait(kit.store);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 1000, &body), TS_OK);
+	assert_string_equal(buf_cstr(&body), MSG);
+	/* Lapses at once. */
+	assert_true(store_pin_renew(second, 0));
+	assert_false(store_pin_renew(second, 60));
+	store_background_wait(kit.store);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 1000, &body), TS_NOT_FOUND);
+	store_pin_free(&second);
+	buf_fini(&body);
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -730,6 +792,8 @@ main(void)
 	    cmocka_unit_test(recent_evicted),
 	    cmocka_unit_test(rename_inbox_keywords),
 	    cmocka_unit_test(wishes),
+	    cmocka_unit_test(account_names),
+	    cmocka_unit_test(pins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APP_BACKUP_RUN_H
+#define APP_BACKUP_RUN_H
+/* One run of `turnstone backup`: asks the operation (ops_backup.c), writes the folder. */
+#include "app/dialogue.h"
+#include "backup/run.h"
+
+struct run;
+
+struct backup_job {
+	struct backup_folder *folder;
+	const char *const *only; /* users; none: all */
+	size_t only_count;
+	bool full; /* read everything, believe nothing that is there */
+	bool verify;
+	/* total 0: unknown */
+	void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg);
+	void (*damage)(const char *text, void *arg);
+	void *arg;
+
+	/* results */
+	bool done;
+	struct buf why; /* else: why not; empty when the request itself has said it */
+	struct buf id;
+	uint64_t users, messages, read_messages, damaged;
+	struct run *run; /* private */
+};
+
+/* Reads everything, in the dialogue. */
+void backup_job_read(struct backup_job *job, struct dialogue *d);
+/* After it: reads back, names the run.  True: done. */
+bool backup_job_end(struct backup_job *job);
+void backup_job_fini(struct backup_job *job);
+#endif

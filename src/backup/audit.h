@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BACKUP_AUDIT_H
+#define BACKUP_AUDIT_H
+/* Looking through a whole backup folder: is all of it there, and what is no longer needed? */
+#include "backup/run.h"
+
+struct backup_audit {
+	/* A line for each thing that does not hold; it names the file. */
+	void (*bad)(const char *what, void *arg);
+	void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg); /* or NULL */
+	void *arg;
+
+	/* results */
+	uint64_t runs, objects, bytes;
+	uint64_t removed_runs, removed_objects, removed_bytes;
+	uint64_t faults;
+};
+
+/* Checks every run, every object's checksum, and that all that runs refer to is there.  False:
+ * it could not be done (not: damage was found). */
+bool backup_verify(struct backup_folder *folder, struct backup_audit *audit, struct buf *why);
+
+/*
+ * Keeps of every user the `keep` newest runs in which the user is, and removes the other runs and
+ * every object that no run refers to.  Refuses (false) while a run or list that stays cannot be
+ * read: what it refers to is not known then.  Needs WRITE.
+ */
+bool backup_prune(
+    struct backup_folder *folder, uint64_t keep, struct backup_audit *audit, struct buf *why);
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lists: to bytes and back. */
+#include "backup/lists.h"
+
+#include "base/mem.h"
+
+#define CHUNK_MAGIC "TSBKMSG1"
+#define USER_MAGIC "TSBKUSR1"
+#define RECORDS_MAGIC "TSBKREC1"
+#define MAGIC_BYTES 8
+#define FLAGS_MAX (64 * BACKUP_FLAG_WORDS)
+
+static uint64_t
+zig(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
+}
+
+static int64_t
+unzig(uint64_t v)
+{
+	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
+
+static bool
+take_magic(struct rd *r, const char *magic)
+{
+	struct str s = rd_bytes(r, MAGIC_BYTES);
+
+	return !r->bad && memcmp(s.p, magic, MAGIC_BYTES) == 0;
+}
+
+/* A number that must fit; else the list is bad. */
+static uint64_t
+take(struct rd *r, uint64_t max)
+{
+	uint64_t v = rd_varint(r);
+
+	if (v > max)
+		r->bad = true;
+	return r->bad ? 0 : v;
+}
+
+/* A count of things of at least `least` bytes each: no more than can be there. */
+static size_t
+take_count(struct rd *r, size_t least)
+{
+	return (size_t)take(r, rd_left(r) / least);
+}
+
+static void
+take_hash(struct rd *r, struct backup_hash *hash)
+{
+	struct str s = rd_bytes(r, BACKUP_HASH_BYTES);
+
+	if (!r->bad)
+		memcpy(hash->b, s.p, sizeof(hash->b));
+}
+
+static void
+put_hash(struct buf *out, const struct backup_hash *hash)
+{
+	buf_put(out, hash->b, sizeof(hash->b));
+}
+
+/* ---- chunks ---- */
+
+static void
+put_flags(struct buf *out, const uint64_t *flags)
+{
+	size_t n = 0;
+
+	buf_varint(out, flags[0] & ((1u << BACKUP_SYSTEM_FLAGS) - 1));
+	for (unsigned f = BACKUP_SYSTEM_FLAGS; f < FLAGS_MAX; f++)
+		n += (size_t)(flags[f / 64] >> f % 64 & 1);
+	buf_varint(out, n);
+	for (unsigned f = BACKUP_SYSTEM_FLAGS; n > 0 && f < FLAGS_MAX; f++)
+		if ((flags[f / 64] >> f % 64 & 1) != 0)
+			buf_varint(out, f - BACKUP_SYSTEM_FLAGS);
+}
+
+static void
+take_flags(struct rd *r, uint64_t *flags)
+{
+	memset(flags, 0, BACKUP_FLAG_WORDS * sizeof(*flags));
+	flags[0] = take(r, (1u << BACKUP_SYSTEM_FLAGS) - 1);
+	for (size_t n = (size_t)take(r, FLAGS_MAX - BACKUP_SYSTEM_FLAGS); n > 0 && !r->bad; n--) {
+		uint64_t f = take(r, FLAGS_MAX - BACKUP_SYSTEM_FLAGS - 1) + BACKUP_SYSTEM_FLAGS;
+
+		flags[f / 64] |= (uint64_t)1 << f % 64;
+	}
+}
+
+void
+backup_chunk_print(const struct backup_message *messages, size_t n, struct buf *out)
+{
+	buf_put(out, CHUNK_MAGIC, MAGIC_BYTES);
+	buf_varint(out, n);
+	for (size_t i = 0; i < n; i++) {
+		const struct backup_message *m = &messages[i];
+
+		buf_varint(out, m->uid);
+		buf_varint(out, m->size);
+		buf_varint(out, m->modseq);
+		buf_varint(out, zig(m->internaldate));
+		buf_varint(out, zig(m->savedate));
+		buf_varint(out, zig(m->zone));
+		buf_varint(out, m->blob);
+		put_flags(out, m->flags);
+		put_hash(out, &m->hash);
+	}
+}
+
+static void
+take_message(struct rd *r, struct backup_message *m)
+{
+	int64_t zone;
+
+	m->uid = (uint32_t)take(r, UINT32_MAX);
+	m->size = (uint32_t)take(r, UINT32_MAX);
+	m->modseq = rd_varint(r);
+	m->internaldate = unzig(rd_varint(r));
+	m->savedate = unzig(rd_varint(r));
+	zone = unzig(rd_varint(r));
+	if (zone < -1440 || zone > 1440)
+		r->bad = true;
+	m->zone = (int16_t)zone;
+	m->blob = rd_varint(r);
+	take_flags(r, m->flags);
+	take_hash(r, &m->hash);
+}
+
+bool
+backup_chunk_parse(struct str bytes, uint32_t number, struct backup_message *messages, size_t *n_r)
+{
+	struct rd r = rd_of(bytes);
+	uint32_t last = 0;
+
+	*n_r = 0;
+	if (!take_magic(&r, CHUNK_MAGIC))
+		return false;
+
+	size_t n = (size_t)take(&r, BACKUP_CHUNK_UIDS);
+
+	for (size_t i = 0; i < n; i++) {
+		take_message(&r, &messages[i]);
+		if (r.bad || messages[i].uid <= last ||
+		    messages[i].uid / BACKUP_CHUNK_UIDS != number)
+			return false;
+		last = messages[i].uid;
+	}
+	*n_r = n;
+	return !r.bad && rd_left(&r) == 0;
+}
+
+/* ---- users ---- */
+
+static void
+put_mailbox(struct buf *out, const struct backup_mailbox *mb)
+{
+	buf_varint(out, mb->id);
+	buf_vstr(out, mb->name);
+	buf_varint(out, mb->use);
+	buf_varint(out, mb->subscribed ? 1 : 0);
+	buf_varint(out, mb->uidvalidity);
+	buf_varint(out, mb->uidnext);
+	buf_varint(out, mb->modseq);
+	buf_varint(out, mb->messages);
+	buf_varint(out, mb->bytes);
+	buf_varint(out, mb->keyword_count);
+	for (size_t i = 0; i < mb->keyword_count; i++)
+		buf_vstr(out, mb->keywords[i]);
+	buf_varint(out, mb->chunk_count);
+	for (size_t i = 0; i < mb->chunk_count; i++) {
+		buf_varint(out, mb->chunks[i].number);
+		buf_varint(out, mb->chunks[i].count);
+		put_hash(out, &mb->chunks[i].hash);
+	}
+}
+
+void
+backup_user_print(const struct backup_user *user, struct buf *out)
+{
+	buf_put(out, USER_MAGIC, MAGIC_BYTES);
+	buf_vstr(out, user->name);
+	buf_varint(out, user->mailbox_count);
+	for (size_t i = 0; i < user->mailbox_count; i++)
+		put_mailbox(out, &user->mailboxes[i]);
+}
+
+static void
+take_chunks(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
+{
+	mb->chunk_count = take_count(r, BACKUP_HASH_BYTES + 2);
+	mb->chunks = arena_array(arena, mb->chunk_count, sizeof(*mb->chunks));
+	for (size_t i = 0; i < mb->chunk_count && !r->bad; i++) {
+		struct backup_chunk *c = &mb->chunks[i];
+
+		c->number = (uint32_t)take(r, UINT32_MAX / BACKUP_CHUNK_UIDS);
+		c->count = (uint32_t)take(r, BACKUP_CHUNK_UIDS);
+		take_hash(r, &c->hash);
+		if (i > 0 && c->number <= mb->chunks[i - 1].number)
+			r->bad = true;
+	}
+}
+
+static void
+take_mailbox(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
+{
+	mb->id = (uint32_t)take(r, UINT32_MAX);
+	mb->name = arena_str(arena, rd_vstr(r));
+	mb->use = (unsigned)take(r, UINT32_MAX);
+	mb->subscribed = take(r, 1) != 0;
+	mb->uidvalidity = (uint32_t)take(r, UINT32_MAX);
+	mb->uidnext = (uint32_t)take(r, UINT32_MAX);
+	mb->modseq = rd_varint(r);
+	mb->messages = (uint32_t)take(r, UINT32_MAX);
+	mb->bytes = rd_varint(r);
+	mb->keyword_count = take_count(r, 1);
+	if (mb->keyword_count > FLAGS_MAX - BACKUP_SYSTEM_FLAGS)
+		r->bad = true;
+	if (r->bad)
+		return;
+	mb->keywords = arena_array(arena, mb->keyword_count, sizeof(*mb->keywords));
+	for (size_t i = 0; i < mb->keyword_count; i++)
+		mb->keywords[i] = arena_str(arena, rd_vstr(r));
+	take_chunks(r, arena, mb);
+}
+
+bool
+backup_user_parse(struct str bytes, struct arena *arena, struct backup_user *user)
+{
+	struct rd r = rd_of(bytes);
+
+	*user = (struct backup_user){0};
+	if (!take_magic(&r, USER_MAGIC))
+		return false;
+	user->name = arena_str(arena, rd_vstr(&r));
+	user->mailbox_count = take_count(&r, 10);
+	user->mailboxes = arena_array(arena, user->mailbox_count, sizeof(*user->mailboxes));
+	for (size_t i = 0; i < user->mailbox_count; i++) {
+		take_mailbox(&r, arena, &user->mailboxes[i]);
+		if (r.bad ||
+		    (i > 0 && str_cmp(user->mailboxes[i - 1].name, user->mailboxes[i].name) >= 0))
+			return false;
+	}
+	return !r.bad && rd_left(&r) == 0;
+}
+
+const struct backup_mailbox *
+backup_mailbox_of(const struct backup_user *user, struct str name)
+{
+	for (size_t i = 0; i < user->mailbox_count; i++)
+		if (str_eq(user->mailboxes[i].name, name))
+			return &user->mailboxes[i];
+	return NULL;
+}
+
+/* ---- records ---- */
+
+void
+backup_records_print(const struct backup_record *records, size_t n, struct buf *out)
+{
+	buf_put(out, RECORDS_MAGIC, MAGIC_BYTES);
+	buf_varint(out, n);
+	for (size_t i = 0; i < n; i++) {
+		buf_vstr(out, records[i].key);
+		buf_vstr(out, records[i].value);
+	}
+}
+
+bool
+backup_records_parse(
+    struct str bytes, struct arena *arena, struct backup_record **records_r, size_t *n_r)
+{
+	struct rd r = rd_of(bytes);
+
+	*n_r = 0;
+	if (!take_magic(&r, RECORDS_MAGIC))
+		return false;
+	*n_r = take_count(&r, 2);
+	*records_r = arena_array(arena, *n_r, sizeof(**records_r));
+	for (size_t i = 0; i < *n_r && !r.bad; i++) {
+		(*records_r)[i].key = arena_str(arena, rd_vstr(&r));
+		(*records_r)[i].value = arena_str(arena, rd_vstr(&r));
+	}
+	return !r.bad && rd_left(&r) == 0;
+}
+
+/* ---- from the folder ---- */
+
+static enum ts_err
+parsed(struct backup_folder *folder, const struct backup_hash *hash, bool ok, struct buf *what)
+{
+	if (ok)
+		return TS_OK;
+	buf_printf(what, "%s: object ", backup_path(folder));
+	backup_hash_hex(hash, what);
+	buf_puts(what, " is not a list of the kind that it should be");
+	return TS_DAMAGED;
+}
+
+enum ts_err
+backup_chunk_get(struct backup_folder *folder, const struct backup_chunk *chunk,
+    struct backup_message *messages, size_t *n_r, struct buf *what)
+{
+	struct buf bytes = {0};
+	enum ts_err err = backup_object_get(folder, &chunk->hash, BACKUP_LIST_MAX, &bytes, what);
+
+	*n_r = 0;
+	if (err == TS_OK)
+		err = parsed(folder, &chunk->hash,
+		    backup_chunk_parse(buf_as_str(&bytes), chunk->number, messages, n_r) &&
+		        *n_r == chunk->count,
+		    what);
+	if (err != TS_OK)
+		*n_r = 0;
+	buf_fini(&bytes);
+	return err;
+}
+
+enum ts_err
+backup_user_get(struct backup_folder *folder, const struct backup_hash *hash, struct arena *arena,
+    struct backup_user *user_r, struct buf *what)
+{
+	struct buf bytes = {0};
+	enum ts_err err = backup_object_get(folder, hash, BACKUP_LIST_MAX, &bytes, what);
+
+	if (err == TS_OK)
+		err = parsed(
+		    folder, hash, backup_user_parse(buf_as_str(&bytes), arena, user_r), what);
+	buf_fini(&bytes);
+	return err;
+}
+
+enum ts_err
+backup_records_get(struct backup_folder *folder, const struct backup_hash *hash,
+    struct arena *arena, struct backup_record **records_r, size_t *n_r, struct buf *what)
+{
+	struct buf bytes = {0};
+	enum ts_err err = backup_object_get(folder, hash, BACKUP_LIST_MAX, &bytes, what);
+
+	if (err == TS_OK)
+		err = parsed(folder, hash,
+		    backup_records_parse(buf_as_str(&bytes), arena, records_r, n_r), what);
+	buf_wipe_fini(&bytes);
+	return err;
+}

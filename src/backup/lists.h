@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BACKUP_LISTS_H
+#define BACKUP_LISTS_H
+/*
+ * The lists among the objects, byte by byte.  Numbers are varints (LEB128),
+ * "z" means zigzag; strings have their length before them.  Their checksum is
+ * their name.
+ *
+ * Messages of a mailbox with UIDs n*1024 to n*1024+1023, a "chunk":
+ *	"TSBKMSG1", count, then each, UIDs ascending:
+ *	uid, size, modseq, internaldate z, savedate z, zone z (minutes east of UTC),
+ *	blob (its number in the store it was read from), system flags (bit 0
+ *	\Answered, 1 \Flagged, 2 \Deleted, 3 \Seen, 4 \Draft), number of keywords
+ *	and each as its place in the mailbox's list (0 is the first), then 32
+ *	bytes: SHA-256 of the message, all zeros when it could not be read.
+ *
+ * A user:
+ *	"TSBKUSR1", name, number of mailboxes, then each in order of names:
+ *	id (0: a subscribed name without a mailbox), name, use (bits as in
+ *	enum store_use), subscribed (0 or 1), uidvalidity, uidnext, modseq,
+ *	messages, bytes, number of keywords and each, number of chunks and each:
+ *	n, count, 32 bytes of SHA-256.
+ *
+ * Server-wide records (users with their password verifiers, and others):
+ *	"TSBKREC1", count, then each: key, value.
+ *
+ * An unchanged chunk has the same bytes, and so is not stored again.
+ */
+#include "backup/folder.h"
+#include "base/arena.h"
+
+#define BACKUP_CHUNK_UIDS 1024u
+#define BACKUP_SYSTEM_FLAGS 5u
+#define BACKUP_FLAG_WORDS 4u
+/* No list is larger; what is is damaged. */
+#define BACKUP_LIST_MAX ((size_t)512 * 1024 * 1024)
+
+struct backup_message {
+	uint32_t uid, size;
+	uint64_t modseq, blob;
+	int64_t internaldate, savedate;
+	int16_t zone;
+	uint64_t flags[BACKUP_FLAG_WORDS]; /* bits 0 to 4 system flags, then keywords */
+	struct backup_hash hash;
+};
+
+struct backup_chunk {
+	uint32_t number, count;
+	struct backup_hash hash;
+};
+
+struct backup_mailbox {
+	uint32_t id;
+	struct str name;
+	unsigned use;
+	bool subscribed;
+	uint32_t uidvalidity, uidnext, messages;
+	uint64_t modseq, bytes;
+	struct str *keywords;
+	size_t keyword_count;
+	struct backup_chunk *chunks; /* ascending */
+	size_t chunk_count;
+};
+
+struct backup_user {
+	struct str name;
+	struct backup_mailbox *mailboxes; /* in order of names */
+	size_t mailbox_count;
+};
+
+struct backup_record {
+	struct str key, value;
+};
+
+/* Messages must be of one chunk, ascending. */
+void backup_chunk_print(const struct backup_message *messages, size_t n, struct buf *out);
+/* Up to BACKUP_CHUNK_UIDS of them; false: not such a list. */
+bool backup_chunk_parse(
+    struct str bytes, uint32_t number, struct backup_message *messages, size_t *n_r);
+void backup_user_print(const struct backup_user *user, struct buf *out);
+/* Everything is copied into the arena. */
+bool backup_user_parse(struct str bytes, struct arena *arena, struct backup_user *user_r);
+void backup_records_print(const struct backup_record *records, size_t n, struct buf *out);
+bool backup_records_parse(
+    struct str bytes, struct arena *arena, struct backup_record **records_r, size_t *n_r);
+
+/* The same from the folder.  TS_NOT_FOUND, TS_DAMAGED, TS_IO: what names the file. */
+enum ts_err backup_chunk_get(struct backup_folder *folder, const struct backup_chunk *chunk,
+    struct backup_message *messages, size_t *n_r, struct buf *what);
+enum ts_err backup_user_get(struct backup_folder *folder, const struct backup_hash *hash,
+    struct arena *arena, struct backup_user *user_r, struct buf *what);
+enum ts_err backup_records_get(struct backup_folder *folder, const struct backup_hash *hash,
+    struct arena *arena, struct backup_record **records_r, size_t *n_r, struct buf *what);
+
+const struct backup_mailbox *backup_mailbox_of(const struct backup_user *user, struct str name);
+#endif

@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Objects: files named by their content. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup/folder_int.h"
+#include "base/mem.h"
+
+#define PIECE ((size_t)256 * 1024)
+#define NAME_BYTES 96
+
+static void
+object_name(const struct backup_hash *hash, char name[NAME_BYTES])
+{
+	struct buf hex = {0};
+
+	backup_hash_hex(hash, &hex);
+	(void)snprintf(name, NAME_BYTES, "objects/%.2s/%s", hex.p, buf_cstr(&hex));
+	buf_fini(&hex);
+}
+
+static void
+temp_name(unsigned number, char name[NAME_BYTES])
+{
+	(void)snprintf(name, NAME_BYTES, "tmp/%u", number);
+}
+
+void
+backup_distrust(struct backup_folder *f)
+{
+	f->distrust = true;
+}
+
+uint64_t
+backup_new_objects(const struct backup_folder *f)
+{
+	return f->new_objects;
+}
+
+uint64_t
+backup_new_bytes(const struct backup_folder *f)
+{
+	return f->new_bytes;
+}
+
+/* ---- reading ---- */
+
+int
+backup_object_open(struct backup_folder *f, const struct backup_hash *hash)
+{
+	char name[NAME_BYTES];
+
+	object_name(hash, name);
+	return openat(f->fd, name, O_RDONLY | O_CLOEXEC);
+}
+
+static enum ts_err
+cannot(struct backup_folder *f, const struct backup_hash *hash, struct buf *what)
+{
+	int e = errno;
+	char name[NAME_BYTES];
+
+	object_name(hash, name);
+	buf_printf(what, "%s/%s: %s", f->path, name, e == ENOENT ? "is missing" : strerror(e));
+	return e == ENOENT ? TS_NOT_FOUND : e == EIO ? TS_DAMAGED : TS_IO;
+}
+
+static enum ts_err
+damaged(struct backup_folder *f, const struct backup_hash *hash, struct buf *what)
+{
+	char name[NAME_BYTES];
+
+	object_name(hash, name);
+	buf_printf(what, "%s/%s: damaged, its content does not have this checksum", f->path, name);
+	return TS_DAMAGED;
+}
+
+/* Appends to out when there is one. */
+static bool
+sum_file(int fd, EVP_MD_CTX *sum, size_t max, struct buf *out, uint64_t *size_r)
+{
+	char *piece = mem_realloc(NULL, PIECE);
+	bool ok = true;
+
+	*size_r = 0;
+	while (ok) {
+		ssize_t n = read(fd, piece, PIECE);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		ok = n >= 0;
+		if (n <= 0)
+			break;
+		*size_r += (uint64_t)n;
+		(void)EVP_DigestUpdate(sum, piece, (size_t)n);
+		if (out != NULL && *size_r > max)
+			break;
+		if (out != NULL)
+			buf_put(out, piece, (size_t)n);
+	}
+	mem_free(piece);
+	return ok;
+}
+
+static enum ts_err
+read_object(struct backup_folder *f, const struct backup_hash *hash, size_t max, struct buf *out,
+    uint64_t *size_r, struct buf *what)
+{
+	int fd = backup_object_open(f, hash);
+	size_t had = out != NULL ? out->n : 0;
+	struct backup_hash got;
+	enum ts_err err = TS_OK;
+
+	if (fd < 0)
+		return cannot(f, hash, what);
+
+	EVP_MD_CTX *sum = EVP_MD_CTX_new();
+
+	TS_ASSERT(sum != NULL && EVP_DigestInit_ex(sum, EVP_sha256(), NULL) == 1);
+	if (!sum_file(fd, sum, max, out, size_r))
+		err = cannot(f, hash, what);
+	(void)EVP_DigestFinal_ex(sum, got.b, NULL);
+	EVP_MD_CTX_free(sum);
+	(void)close(fd);
+	if (err == TS_OK && !backup_hash_eq(&got, hash))
+		err = damaged(f, hash, what);
+	if (err != TS_OK && out != NULL)
+		out->n = had;
+	return err;
+}
+
+enum ts_err
+backup_object_check(
+    struct backup_folder *f, const struct backup_hash *hash, uint64_t *size_r, struct buf *what)
+{
+	return read_object(f, hash, 0, NULL, size_r, what);
+}
+
+enum ts_err
+backup_object_get(struct backup_folder *f, const struct backup_hash *hash, size_t max,
+    struct buf *out, struct buf *what)
+{
+	uint64_t size;
+
+	return read_object(f, hash, max, out, &size, what);
+}
+
+bool
+backup_object_there(struct backup_folder *f, const struct backup_hash *hash)
+{
+	char name[NAME_BYTES];
+
+	object_name(hash, name);
+	return faccessat(f->fd, name, F_OK, 0) == 0;
+}
+
+/* ---- writing ---- */
+
+bool
+backup_object_begin(struct backup_folder *f, struct buf *why)
+{
+	char name[NAME_BYTES];
+
+	TS_ASSERT(f->lock >= 0 && f->put_fd < 0);
+	if (f->put_sum == NULL)
+		f->put_sum = EVP_MD_CTX_new();
+	TS_ASSERT(f->put_sum != NULL);
+	TS_ASSERT(EVP_DigestInit_ex(f->put_sum, EVP_sha256(), NULL) == 1);
+	f->put_number = f->next++;
+	f->put_size = 0;
+	temp_name(f->put_number, name);
+	f->put_fd = openat(f->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return f->put_fd >= 0 || backup_fail(f, name, why);
+}
+
+static bool
+write_all(int fd, struct str bytes)
+{
+	while (bytes.n > 0) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		bytes.p += n;
+		bytes.n -= (size_t)n;
+	}
+	return true;
+}
+
+bool
+backup_object_write(struct backup_folder *f, struct str bytes, struct buf *why)
+{
+	if (!write_all(f->put_fd, bytes))
+		return backup_fail(f, "tmp", why);
+	(void)EVP_DigestUpdate(f->put_sum, bytes.p, bytes.n);
+	f->put_size += bytes.n;
+	return true;
+}
+
+void
+backup_object_abort(struct backup_folder *f)
+{
+	char name[NAME_BYTES];
+
+	if (f->put_fd < 0)
+		return;
+	temp_name(f->put_number, name);
+	(void)unlinkat(f->fd, name, 0);
+	(void)close(f->put_fd);
+	f->put_fd = -1;
+}
+
+/* Is it there, or about to be? */
+static bool
+known(struct backup_folder *f, const struct backup_hash *hash, uint64_t size)
+{
+	char name[NAME_BYTES];
+	struct buf what = {0};
+	struct stat st;
+	bool ok;
+
+	for (size_t i = 0; i < f->pending_count; i++)
+		if (backup_hash_eq(&f->pending[i].hash, hash))
+			return true;
+	object_name(hash, name);
+	if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
+	    (uint64_t)st.st_size != size)
+		return false;
+	ok = !f->distrust || backup_object_check(f, hash, &size, &what) == TS_OK;
+	buf_fini(&what);
+	return ok;
+}
+
+static bool
+note_fresh(struct backup_folder *f, const struct backup_hash *hash, struct buf *why)
+{
+	if (f->fresh < 0)
+		f->fresh = openat(f->fd, "tmp/fresh", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (f->fresh < 0 ||
+	    !write_all(f->fresh, (struct str){(const char *)hash->b, sizeof(hash->b)}))
+		return backup_fail(f, "tmp/fresh", why);
+	f->fresh_count++;
+	return true;
+}
+
+bool
+backup_object_end(struct backup_folder *f, struct backup_hash *hash_r, struct buf *why)
+{
+	(void)EVP_DigestFinal_ex(f->put_sum, hash_r->b, NULL);
+	if (!note_fresh(f, hash_r, why)) {
+		backup_object_abort(f);
+		return false;
+	}
+	if (known(f, hash_r, f->put_size)) {
+		backup_object_abort(f);
+		return true;
+	}
+	/* So that the flushes at the end of the batch find most of the work done. */
+	(void)sync_file_range(f->put_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	f->pending[f->pending_count++] = (struct backup_pending){f->put_fd, f->put_number, *hash_r};
+	f->put_fd = -1;
+	f->new_objects++;
+	f->new_bytes += f->put_size;
+	return f->pending_count < BACKUP_PENDING || backup_flush(f, why);
+}
+
+bool
+backup_object_put(
+    struct backup_folder *f, struct str bytes, struct backup_hash *hash_r, struct buf *why)
+{
+	if (!backup_object_begin(f, why))
+		return false;
+	if (backup_object_write(f, bytes, why))
+		return backup_object_end(f, hash_r, why);
+	backup_object_abort(f);
+	return false;
+}
+
+void
+backup_drop_pending(struct backup_folder *f)
+{
+	for (size_t i = 0; i < f->pending_count; i++) {
+		char name[NAME_BYTES];
+
+		temp_name(f->pending[i].number, name);
+		(void)unlinkat(f->fd, name, 0);
+		(void)close(f->pending[i].fd);
+	}
+	f->pending_count = 0;
+}
+
+static bool
+give_names(struct backup_folder *f, struct buf *why)
+{
+	for (size_t i = 0; i < f->pending_count; i++) {
+		char from[NAME_BYTES], to[NAME_BYTES];
+
+		temp_name(f->pending[i].number, from);
+		object_name(&f->pending[i].hash, to);
+		if (fsync(f->pending[i].fd) != 0)
+			return backup_fail(f, from, why);
+		if (renameat(f->fd, from, f->fd, to) != 0)
+			return backup_fail(f, to, why);
+	}
+	for (size_t i = 0; i < f->pending_count; i++)
+		(void)close(f->pending[i].fd);
+	f->pending_count = 0;
+	return true;
+}
+
+bool
+backup_flush(struct backup_folder *f, struct buf *why)
+{
+	if (!give_names(f, why)) {
+		backup_drop_pending(f);
+		return false;
+	}
+	return true;
+}
+
+/* Of names that an earlier run gave and did not live to flush, too: hence all of them. */
+bool
+backup_sync_names(struct backup_folder *f, struct buf *why)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		char name[NAME_BYTES];
+
+		(void)snprintf(name, sizeof(name), "objects/%02x", i);
+		if (!backup_sync_dir(f, name, why))
+			return false;
+	}
+	return true;
+}
+
+/* ---- reading back ---- */
+
+bool
+backup_check_new(struct backup_folder *f, const struct backup_checking *c, struct buf *why)
+{
+	struct buf what = {0};
+	bool ok = true;
+
+	for (uint64_t i = 0; i < f->fresh_count && ok; i++) {
+		struct backup_hash hash;
+		uint64_t size;
+		int fd;
+
+		ok = pread(f->fresh, hash.b, sizeof(hash.b), (off_t)(i * sizeof(hash.b))) ==
+		     (ssize_t)sizeof(hash.b);
+		if (!ok) {
+			(void)backup_fail(f, "tmp/fresh", why);
+			break;
+		}
+		/* What is in memory only proves that memory works. */
+		fd = backup_object_open(f, &hash);
+		if (fd >= 0) {
+			(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+			(void)close(fd);
+		}
+		what.n = 0;
+		if (backup_object_check(f, &hash, &size, &what) != TS_OK)
+			c->bad(&hash, buf_cstr(&what), c->arg);
+		if (c->progress != NULL && i % 256 == 0)
+			c->progress(i, f->fresh_count, c->arg);
+	}
+	buf_fini(&what);
+	return ok;
+}
+
+/* ---- all of them ---- */
+
+bool
+backup_object_remove(struct backup_folder *f, const struct backup_hash *hash, struct buf *why)
+{
+	char name[NAME_BYTES];
+
+	object_name(hash, name);
+	return unlinkat(f->fd, name, 0) == 0 || errno == ENOENT || backup_fail(f, name, why);
+}
+
+static bool
+list_one(struct backup_folder *f, const char *folder, int dir, const char *file,
+    bool (*fn)(const struct backup_hash *hash, uint64_t size, const char *name, void *arg),
+    void *arg)
+{
+	struct backup_hash hash;
+	struct stat st = {0};
+	struct buf name = {0};
+	bool proper, go_on;
+
+	buf_printf(&name, "%s/%s/%s", f->path, folder, file);
+	proper = fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+	         backup_hash_parse(str_of(file), &hash);
+	go_on = fn(proper ? &hash : NULL, (uint64_t)st.st_size, buf_cstr(&name), arg);
+	buf_fini(&name);
+	return go_on;
+}
+
+bool
+backup_object_list(struct backup_folder *f,
+    bool (*fn)(const struct backup_hash *hash, uint64_t size, const char *name, void *arg),
+    void *arg, struct buf *why)
+{
+	bool go_on = true;
+
+	for (unsigned i = 0; i < 256 && go_on; i++) {
+		char name[NAME_BYTES];
+		struct dirent *e;
+		DIR *d;
+		int fd;
+
+		(void)snprintf(name, sizeof(name), "objects/%02x", i);
+		fd = openat(f->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		d = fd >= 0 ? fdopendir(fd) : NULL;
+		if (d == NULL) {
+			(void)backup_fail(f, name, why);
+			if (fd >= 0)
+				(void)close(fd);
+			return false;
+		}
+		while (go_on && (e = readdir(d)) != NULL)
+			if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+				go_on = list_one(f, name, dirfd(d), e->d_name, fn, arg);
+		(void)closedir(d);
+	}
+	return go_on;
+}

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs: the files that name what was saved. */
+#include "backup/run.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backup/folder_int.h"
+#include "base/mem.h"
+
+#define RUN_MAGIC "turnstone-run 1"
+#define RUN_BYTES_MAX ((size_t)1 << 30)
+#define END_LINE_BYTES (sizeof("end ") - 1 + BACKUP_HEX_BYTES + 1)
+
+static bool
+id_ok(struct str id)
+{
+	if (id.n < 16 || id.n > BACKUP_ID_MAX)
+		return false;
+	for (size_t i = 0; i < id.n; i++)
+		if (!(id.p[i] >= '0' && id.p[i] <= '9') && id.p[i] != 'T' && id.p[i] != 'Z' &&
+		    id.p[i] != '-')
+			return false;
+	return true;
+}
+
+/* ---- text ---- */
+
+static void
+put_text(struct buf *out, struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < 0x20 || c == 0x7f || c == '%')
+			buf_printf(out, "%%%02X", c);
+		else
+			buf_putc(out, (char)c);
+	}
+}
+
+static int
+hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static bool
+take_text(struct str s, struct arena *arena, struct str *out)
+{
+	char *to = arena_zalloc(arena, s.n + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] != '%') {
+			to[n++] = s.p[i];
+			continue;
+		}
+		if (s.n - i < 3 || hex_digit(s.p[i + 1]) < 0 || hex_digit(s.p[i + 2]) < 0)
+			return false;
+		to[n++] = (char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
+		i += 2;
+	}
+	*out = (struct str){to, n};
+	return true;
+}
+
+/* ---- reading ---- */
+
+static bool
+take_user(struct str line, struct arena *arena, struct backup_run_user *user)
+{
+	struct str hash, messages, bytes;
+
+	return str_split(&line, ' ', &hash) && str_split(&line, ' ', &messages) &&
+	       str_split(&line, ' ', &bytes) && backup_hash_parse(hash, &user->hash) &&
+	       str_u64(messages, UINT64_MAX, &user->messages) &&
+	       str_u64(bytes, UINT64_MAX, &user->bytes) && line.n > 0 &&
+	       take_text(line, arena, &user->name);
+}
+
+struct growing { /* what goes into the arena when its number is known */
+	struct backup_run_user *users;
+	struct str *damaged;
+	size_t user_cap, damaged_cap;
+};
+
+static bool
+take_line(struct str line, struct arena *arena, struct backup_run *run, struct growing *g)
+{
+	struct str key, rest = line;
+	uint64_t number;
+
+	if (!str_split(&rest, ' ', &key))
+		return false;
+	if (str_eq(key, STR("user"))) {
+		if (run->user_count == g->user_cap) {
+			g->user_cap = g->user_cap > 0 ? 2 * g->user_cap : 64;
+			g->users = mem_realloc(g->users, g->user_cap * sizeof(*g->users));
+		}
+		return take_user(rest, arena, &g->users[run->user_count]) && ++run->user_count > 0;
+	}
+	if (str_eq(key, STR("damaged"))) {
+		if (run->damaged_count == g->damaged_cap) {
+			g->damaged_cap = g->damaged_cap > 0 ? 2 * g->damaged_cap : 64;
+			g->damaged = mem_realloc(g->damaged, g->damaged_cap * sizeof(*g->damaged));
+		}
+		return take_text(rest, arena, &g->damaged[run->damaged_count]) &&
+		       ++run->damaged_count > 0;
+	}
+	if (str_eq(key, STR("records")))
+		return backup_hash_parse(rest, &run->records);
+	if (str_eq(key, STR("id")) || str_eq(key, STR("store")))
+		return take_text(rest, arena, key.n == 2 ? &run->id : &run->store);
+	if (!str_u64(rest, INT64_MAX, &number))
+		return false;
+	if (str_eq(key, STR("started")))
+		run->started = (int64_t)number;
+	else if (str_eq(key, STR("ended")))
+		run->ended = (int64_t)number;
+	else
+		return false;
+	return true;
+}
+
+/* Lines up to the first that is none; false: there was one. */
+static bool
+take_lines(struct str text, struct arena *arena, struct backup_run *run)
+{
+	struct growing g = {0};
+	struct str line;
+	bool ok = str_split(&text, '\n', &line) && str_eq(line, STR(RUN_MAGIC));
+
+	while (ok && text.n > 0) {
+		/* The last one of a run that was cut off may be half of one. */
+		ok = memchr(text.p, '\n', text.n) != NULL && str_split(&text, '\n', &line) &&
+		     take_line(line, arena, run, &g);
+	}
+	run->users = arena_array(arena, run->user_count, sizeof(*run->users));
+	run->damaged = arena_array(arena, run->damaged_count, sizeof(*run->damaged));
+	if (run->user_count > 0)
+		memcpy(run->users, g.users, run->user_count * sizeof(*run->users));
+	if (run->damaged_count > 0)
+		memcpy(run->damaged, g.damaged, run->damaged_count * sizeof(*run->damaged));
+	mem_free(g.users);
+	mem_free(g.damaged);
+	return ok;
+}
+
+/* Is the end line there, and right?  Cuts it off. */
+static bool
+take_end(struct str *text)
+{
+	struct backup_hash said, is;
+	struct str end;
+
+	if (text->n < END_LINE_BYTES)
+		return false;
+	end = (struct str){text->p + text->n - END_LINE_BYTES, END_LINE_BYTES};
+	text->n -= END_LINE_BYTES;
+	backup_hash_of(*text, &is);
+	return str_has_prefix(end, STR("end ")) && end.p[end.n - 1] == '\n' &&
+	       backup_hash_parse((struct str){end.p + 4, BACKUP_HEX_BYTES}, &said) &&
+	       backup_hash_eq(&said, &is);
+}
+
+static enum ts_err
+read_file(struct backup_folder *f, const char *name, struct buf *out, struct buf *what)
+{
+	int fd = openat(f->fd, name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 1;
+
+	while (fd >= 0 && n > 0 && out->n < RUN_BYTES_MAX) {
+		n = read(fd, buf_room(out, 65536), 65536);
+		if (n > 0)
+			out->n += (size_t)n;
+		else if (n < 0 && errno == EINTR)
+			n = 1;
+	}
+	if (fd >= 0 && n >= 0) {
+		(void)close(fd);
+		return TS_OK;
+	}
+
+	enum ts_err err = fd < 0 && errno == ENOENT ? TS_NOT_FOUND : TS_IO;
+
+	(void)backup_fail(f, name, what);
+	if (fd >= 0)
+		(void)close(fd);
+	return err;
+}
+
+enum ts_err
+backup_run_get(struct backup_folder *f, struct str id, struct arena *arena, struct backup_run *run,
+    struct buf *what)
+{
+	struct buf name = {0}, bytes = {0};
+	struct str text;
+	enum ts_err err = TS_NOT_FOUND;
+
+	*run = (struct backup_run){0};
+	buf_printf(&name, "runs/%.*s", STR_ARG(id));
+	if (id_ok(id))
+		err = read_file(f, buf_cstr(&name), &bytes, what);
+	else
+		buf_printf(what, "%s: there is no run %.*s", f->path, STR_ARG(id));
+	text = buf_as_str(&bytes);
+	if (err == TS_OK &&
+	    (!take_end(&text) || !take_lines(text, arena, run) || !str_eq(run->id, id))) {
+		buf_printf(what, "%s/%s: damaged, its content does not have its checksum", f->path,
+		    buf_cstr(&name));
+		err = TS_DAMAGED;
+	}
+	run->finished = err == TS_OK;
+	buf_fini(&name);
+	buf_fini(&bytes);
+	return err;
+}
+
+enum ts_err
+backup_run_unfinished(struct backup_folder *f, struct arena *arena, struct backup_run *run)
+{
+	struct buf bytes = {0}, what = {0};
+	enum ts_err err = read_file(f, "tmp/unfinished", &bytes, &what);
+
+	*run = (struct backup_run){0};
+	if (err == TS_OK)
+		(void)take_lines(buf_as_str(&bytes), arena, run);
+	buf_fini(&bytes);
+	buf_fini(&what);
+	return err;
+}
+
+const struct backup_run_user *
+backup_run_user(const struct backup_run *run, struct str name)
+{
+	for (size_t i = 0; i < run->user_count; i++)
+		if (str_eq(run->users[i].name, name))
+			return &run->users[i];
+	return NULL;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+bool
+backup_run_ids(
+    struct backup_folder *f, struct arena *arena, struct str **ids_r, size_t *n_r, struct buf *why)
+{
+	int fd = openat(f->fd, "runs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct str *ids = NULL;
+	struct dirent *e;
+	size_t n = 0;
+
+	if (d == NULL) {
+		(void)backup_fail(f, "runs", why);
+		if (fd >= 0)
+			(void)close(fd);
+		return false;
+	}
+	while ((e = readdir(d)) != NULL) {
+		if (!id_ok(str_of(e->d_name)))
+			continue;
+		ids = mem_realloc(ids, (n + 1) * sizeof(*ids));
+		ids[n++] = arena_str(arena, str_of(e->d_name));
+	}
+	(void)closedir(d);
+	*ids_r = arena_array(arena, n, sizeof(*ids));
+	*n_r = n;
+	if (n > 0) {
+		memcpy(*ids_r, ids, n * sizeof(*ids));
+		qsort(*ids_r, n, sizeof(*ids), by_id);
+	}
+	mem_free(ids);
+	return true;
+}
+
+bool
+backup_run_remove(struct backup_folder *f, struct str id, struct buf *why)
+{
+	struct buf name = {0};
+	bool ok;
+
+	TS_ASSERT(id_ok(id));
+	buf_printf(&name, "runs/%.*s", STR_ARG(id));
+	ok = unlinkat(f->fd, buf_cstr(&name), 0) == 0 || backup_fail(f, buf_cstr(&name), why);
+	buf_fini(&name);
+	return ok && backup_sync_dir(f, "runs", why);
+}
+
+/* ---- writing ---- */
+
+struct backup_run_writer {
+	struct backup_folder *folder;
+	int fd;
+	EVP_MD_CTX *sum;
+	struct buf id, line;
+};
+
+static bool
+put_line(struct backup_run_writer *w, struct buf *why)
+{
+	struct str s = buf_as_str(&w->line);
+
+	(void)EVP_DigestUpdate(w->sum, s.p, s.n);
+	while (s.n > 0) {
+		ssize_t n = write(w->fd, s.p, s.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return backup_fail(w->folder, "tmp/unfinished", why);
+		s.p += n;
+		s.n -= (size_t)n;
+	}
+	w->line.n = 0;
+	return true;
+}
+
+/* The time, and a number behind it when a run of this second is there already. */
+static void
+choose_id(struct backup_folder *f, int64_t now, struct buf *id)
+{
+	time_t t = (time_t)now;
+	struct tm tm;
+	char text[32];
+	struct buf name = {0};
+
+	gmtime_r(&t, &tm);
+	(void)strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
+	for (unsigned i = 1; i < 10000; i++) {
+		id->n = name.n = 0;
+		buf_puts(id, text);
+		if (i > 1)
+			buf_printf(id, "-%04u", i);
+		buf_printf(&name, "runs/%s", buf_cstr(id));
+		if (faccessat(f->fd, buf_cstr(&name), F_OK, 0) != 0)
+			break;
+	}
+	buf_fini(&name);
+}
+
+bool
+backup_run_begin(struct backup_folder *f, int64_t now, struct str store,
+    struct backup_run_writer **w_r, struct buf *why)
+{
+	struct backup_run_writer *w = mem_zalloc(sizeof(*w));
+
+	*w_r = w;
+	w->folder = f;
+	w->sum = EVP_MD_CTX_new();
+	TS_ASSERT(w->sum != NULL && EVP_DigestInit_ex(w->sum, EVP_sha256(), NULL) == 1);
+	choose_id(f, now, &w->id);
+	w->fd = openat(f->fd, "tmp/unfinished", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (w->fd < 0)
+		(void)backup_fail(f, "tmp/unfinished", why);
+	buf_printf(&w->line, RUN_MAGIC "\nid %s\nstore ", buf_cstr(&w->id));
+	put_text(&w->line, store);
+	buf_printf(&w->line, "\nstarted %" PRId64 "\n", now);
+	if (w->fd >= 0 && put_line(w, why))
+		return true;
+	backup_run_abort(w_r);
+	return false;
+}
+
+struct str
+backup_run_id(const struct backup_run_writer *w)
+{
+	return buf_as_str(&w->id);
+}
+
+bool
+backup_run_records(struct backup_run_writer *w, const struct backup_hash *hash, struct buf *why)
+{
+	buf_puts(&w->line, "records ");
+	backup_hash_hex(hash, &w->line);
+	buf_putc(&w->line, '\n');
+	return put_line(w, why);
+}
+
+bool
+backup_run_add(struct backup_run_writer *w, const struct backup_run_user *user, struct buf *why)
+{
+	buf_puts(&w->line, "user ");
+	backup_hash_hex(&user->hash, &w->line);
+	buf_printf(&w->line, " %" PRIu64 " %" PRIu64 " ", user->messages, user->bytes);
+	put_text(&w->line, user->name);
+	buf_putc(&w->line, '\n');
+	return put_line(w, why);
+}
+
+bool
+backup_run_damaged(struct backup_run_writer *w, struct str text, struct buf *why)
+{
+	buf_puts(&w->line, "damaged ");
+	put_text(&w->line, text);
+	buf_putc(&w->line, '\n');
+	return put_line(w, why);
+}
+
+static bool
+put_end(struct backup_run_writer *w, int64_t now, struct buf *why)
+{
+	struct backup_hash hash;
+
+	buf_printf(&w->line, "ended %" PRId64 "\n", now);
+	if (!put_line(w, why))
+		return false;
+	(void)EVP_DigestFinal_ex(w->sum, hash.b, NULL);
+	buf_puts(&w->line, "end ");
+	backup_hash_hex(&hash, &w->line);
+	buf_putc(&w->line, '\n');
+	return put_line(w, why);
+}
+
+bool
+backup_run_end(struct backup_run_writer **wp, int64_t now, struct buf *why)
+{
+	struct backup_run_writer *w = *wp;
+	struct backup_folder *f = w->folder;
+	struct buf name = {0};
+	bool ok;
+
+	buf_printf(&name, "runs/%s", buf_cstr(&w->id));
+	ok = backup_flush(f, why) && backup_sync_names(f, why) && put_end(w, now, why);
+	if (ok && fsync(w->fd) != 0)
+		ok = backup_fail(f, "tmp/unfinished", why);
+	if (ok && renameat(f->fd, "tmp/unfinished", f->fd, buf_cstr(&name)) != 0)
+		ok = backup_fail(f, buf_cstr(&name), why);
+	ok = ok && backup_sync_dir(f, "runs", why);
+	buf_fini(&name);
+	backup_run_abort(wp);
+	return ok;
+}
+
+void
+backup_run_abort(struct backup_run_writer **wp)
+{
+	struct backup_run_writer *w = *wp;
+
+	if (w == NULL)
+		return;
+	if (w->fd >= 0)
+		(void)close(w->fd);
+	EVP_MD_CTX_free(w->sum);
+	buf_fini(&w->id);
+	buf_fini(&w->line);
+	mem_free(w);
+	*wp = NULL;
+}
+
+/* ---- moments ---- */
+
+bool
+backup_moment(struct str text, int64_t *time_r)
+{
+	static const char *const forms[] = {"%Y%m%dT%H%M%SZ", "%Y-%m-%d %H:%M:%S",
+	    "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"};
+	struct buf copy = {0};
+	bool found = false;
+
+	buf_str(&copy, text);
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms) && !found; i++) {
+		struct tm tm = {.tm_isdst = -1};
+		const char *end = strptime(buf_cstr(&copy), forms[i], &tm);
+		bool utc = i == 0 || (end != NULL && strcmp(end, "Z") == 0);
+
+		if (end == NULL || (*end != '\0' && strcmp(end, "Z") != 0) ||
+		    (i == 0 && *end != '\0'))
+			continue;
+		if (i == 5) {
+			tm.tm_hour = 23;
+			tm.tm_min = tm.tm_sec = 59;
+		}
+		*time_r = (int64_t)(utc ? timegm(&tm) : mktime(&tm));
+		found = true;
+	}
+	buf_fini(&copy);
+	return found;
+}

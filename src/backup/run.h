@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BACKUP_RUN_H
+#define BACKUP_RUN_H
+/*
+ * A run: what one `turnstone backup` saved, as a text file runs/ID:
+ *
+ *	turnstone-run 1
+ *	id 20261123T230512Z
+ *	store HEX              which store it was read from
+ *	started SECONDS        since 1970 UTC
+ *	records SHA-256        the list of server-wide records
+ *	user SHA-256 MESSAGES BYTES NAME
+ *	...
+ *	damaged TEXT           what could not be saved, a line each
+ *	ended SECONDS
+ *	end SHA-256            of everything above
+ *
+ * While it is going on the lines are written into tmp/unfinished as users are
+ * done.  One that was cut off has no end; its users are believed as far as
+ * their lists are there, so that the next run need not read them again.
+ */
+#include "backup/folder.h"
+#include "backup/lists.h"
+
+#define BACKUP_ID_MAX 63
+
+struct backup_run_user {
+	struct str name;
+	struct backup_hash hash;
+	uint64_t messages, bytes;
+};
+
+struct backup_run {
+	struct str id, store;
+	int64_t started, ended;
+	struct backup_hash records; /* none: there are none */
+	struct backup_run_user *users;
+	size_t user_count;
+	struct str *damaged;
+	size_t damaged_count;
+	bool finished;
+};
+
+/* The ids of all finished runs, the oldest first. */
+bool backup_run_ids(struct backup_folder *folder, struct arena *arena, struct str **ids_r,
+    size_t *n_r, struct buf *why);
+/* TS_NOT_FOUND, TS_DAMAGED, TS_IO: what names the file. */
+enum ts_err backup_run_get(struct backup_folder *folder, struct str id, struct arena *arena,
+    struct backup_run *run_r, struct buf *what);
+/* The run that was cut off; TS_NOT_FOUND: there is none. */
+enum ts_err backup_run_unfinished(
+    struct backup_folder *folder, struct arena *arena, struct backup_run *run_r);
+const struct backup_run_user *backup_run_user(const struct backup_run *run, struct str name);
+bool backup_run_remove(struct backup_folder *folder, struct str id, struct buf *why);
+
+/* Writing one.  Lines are on disk when end() gave true. */
+struct backup_run_writer;
+bool backup_run_begin(struct backup_folder *folder, int64_t now, struct str store,
+    struct backup_run_writer **w_r, struct buf *why);
+struct str backup_run_id(const struct backup_run_writer *w);
+bool backup_run_records(
+    struct backup_run_writer *w, const struct backup_hash *hash, struct buf *why);
+bool backup_run_add(
+    struct backup_run_writer *w, const struct backup_run_user *user, struct buf *why);
+bool backup_run_damaged(struct backup_run_writer *w, struct str text, struct buf *why);
+/* Flushes all, gives the run its name.  Both free the writer. */
+bool backup_run_end(struct backup_run_writer **w, int64_t now, struct buf *why);
+/* Leaves tmp/unfinished for the next run. */
+void backup_run_abort(struct backup_run_writer **w);
+
+/*
+ * The moment that --at means: an id, or a time as 2026-11-23, 2026-11-23 14:30[:05], both with a T
+ * for the blank and a Z for UTC if you like (else local time); a day alone is its end.
+ */
+bool backup_moment(struct str text, int64_t *time_r);
+#endif
