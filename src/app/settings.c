@@ -193,7 +193,8 @@ static const struct conf_opt store_opts[] = {
         .max = (int64_t)1 << 44,
         .when = CONF_RESTART,
         AT(free_space),
-        .prose = "Changes are refused when less than this is free on the disk of the store."},
+        .prose = "Messages are refused when less than this is free on the disk of the store; "
+                 "all other changes when less than a quarter of it is."},
     {.name = "store.state_budget",
         .type = CONF_SIZE,
         .def = "256M",

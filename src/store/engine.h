@@ -80,7 +80,8 @@ struct engine_options {
 	const char *path;     /* folder; made when missing */
 	uint64_t cache_bytes; /* block cache */
 	uint64_t write_buffer_bytes;
-	uint64_t free_space_mark; /* commits are refused with TS_FULL below it */
+	uint64_t
+	    free_space_mark; /* messages are TS_FULL below it, all else below a quarter of it */
 	bool read_only;
 	struct str text; /* further engine-specific options, engine's own syntax */
 	void *own;       /* an engine's own object; mem: a struct engine_mem_disk, or NULL */
@@ -99,6 +100,9 @@ struct engine_class {
 	    const struct engine_options *opt, struct engine **engine_r, char **text_r);
 	void (*close)(struct engine *engine);
 	enum ts_err (*commit)(struct engine *engine, const struct engine_batch *batch);
+	/* Would a batch with messages be TS_FULL?  Others may still be taken.  May block; NULL: no.
+	 */
+	bool (*full)(struct engine *engine);
 	/* Appends to value.  TS_NOT_FOUND, TS_DAMAGED, TS_IO: value is as it was. */
 	enum ts_err (*get)(struct engine *engine, struct str key, struct buf *value);
 	/*
@@ -174,6 +178,12 @@ static inline enum ts_err
 engine_commit(struct engine *e, const struct engine_batch *batch)
 {
 	return e->class->commit(e, batch);
+}
+
+static inline bool
+engine_full(struct engine *e)
+{
+	return e->class->full != NULL && e->class->full(e);
 }
 
 static inline enum ts_err

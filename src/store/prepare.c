@@ -87,6 +87,9 @@ prepare_append(struct batch *b, struct store_change *c)
 {
 	enum ts_err err = prepare_usable(c->mailbox);
 
+	/* By itself: what makes room shall not be refused along with it. */
+	if (err == TS_OK && c->item_count > 0 && engine_full(b->lane->store->engine))
+		err = TS_FULL;
 	if (err != TS_OK)
 		return err;
 

@@ -32,7 +32,7 @@
 
 struct rocks_space {
 	pthread_mutex_t lock;
-	uint64_t mark, checked_ms, written, allowed;
+	uint64_t mark, checked_ms, written, free;
 	bool full;
 };
 
@@ -126,39 +126,67 @@ free_bytes(const struct rocks_engine *e)
 	return fstatvfs(e->dir, &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX;
 }
 
-/* RocksDB must never meet a full device: its log would need a reopen to recover. */
-static bool
-space_left(struct rocks_engine *e, uint64_t bytes)
+/* How much there is above what must stay free; asked of the system every now and then. */
+static uint64_t
+space_now(struct rocks_engine *e, uint64_t bytes)
 {
 	struct rocks_space *s = &e->space;
 	uint64_t now = clock_mono_ms();
-	bool full;
+
+	if (now - s->checked_ms >= SPACE_MS || s->written + bytes > SPACE_BYTES ||
+	    s->checked_ms == 0) {
+		s->free = free_bytes(e);
+		s->checked_ms = now;
+		s->written = 0;
+	}
+	return s->free > s->written ? s->free - s->written : 0;
+}
+
+/*
+ * RocksDB must never meet a full device: its log would need a reopen to recover.
+ * Messages are refused below the mark; what is small, and above all what makes
+ * room (flags, expunges, the background's removals), below a quarter of it.
+ */
+static bool
+space_left(struct rocks_engine *e, uint64_t bytes, bool message)
+{
+	struct rocks_space *s = &e->space;
+	bool full, small_full;
+	uint64_t left;
 
 	if (s->mark == 0)
 		return true;
 	TS_ASSERT(pthread_mutex_lock(&s->lock) == 0);
-	if (now - s->checked_ms >= SPACE_MS || s->written + bytes > s->allowed ||
-	    s->checked_ms == 0) {
-		uint64_t left = free_bytes(e);
-
-		full = left < s->mark || left - s->mark < bytes;
-		if (full != s->full)
-			log_msg(full ? LOG_ERROR : LOG_WARNING, NULL,
-			    "%s: %s: %llu bytes are free, the mark is %llu", e->config.path,
-			    full ? "no more changes are taken" : "changes are taken again",
-			    (unsigned long long)left, (unsigned long long)s->mark);
-		s->full = full;
-		s->checked_ms = now;
-		s->written = 0;
-		s->allowed = bytes > SPACE_BYTES ? bytes : SPACE_BYTES;
-		if (!full && left - s->mark < s->allowed)
-			s->allowed = left - s->mark;
-	}
-	full = s->full;
-	if (!full)
+	left = space_now(e, bytes);
+	full = left < s->mark || left - s->mark < (message ? bytes : 0);
+	small_full = left < s->mark / 4 || left - s->mark / 4 < bytes;
+	if (full != s->full)
+		log_msg(full ? LOG_ERROR : LOG_WARNING, NULL,
+		    "%s: %s: %llu bytes are free, the mark is %llu", e->config.path,
+		    full ? "no more messages are taken" : "messages are taken again",
+		    (unsigned long long)left, (unsigned long long)s->mark);
+	s->full = full;
+	if (message ? !full : !small_full)
 		s->written += bytes;
 	TS_ASSERT(pthread_mutex_unlock(&s->lock) == 0);
-	return !full;
+	return message ? !full : !small_full;
+}
+
+static bool
+rocks_full(struct engine *engine)
+{
+	return !space_left((struct rocks_engine *)engine, 0, true);
+}
+
+static bool
+brings_messages(const struct engine_batch *batch)
+{
+	struct engine_op op;
+
+	for (size_t at = 0; engine_batch_next(batch, &at, &op);)
+		if (op.kind == ENGINE_PUT_BLOB)
+			return true;
+	return false;
 }
 
 /* ---- opening and closing ---- */
@@ -375,7 +403,7 @@ rocks_commit(struct engine *engine, const struct engine_batch *batch)
 		return TS_UNAVAILABLE;
 	if (atomic_load(&e->broken))
 		err = TS_UNAVAILABLE;
-	else if (!space_left(e, engine_batch_bytes(batch)))
+	else if (!space_left(e, engine_batch_bytes(batch), brings_messages(batch)))
 		err = TS_FULL;
 	else
 		err = batch_write(e, batch);
@@ -582,7 +610,7 @@ rocks_blob_create(struct engine *engine, uint64_t blob, struct engine_blob_write
 	*w_r = NULL;
 	if (e->config.read_only)
 		return TS_DENIED;
-	if (!space_left(e, 0))
+	if (!space_left(e, 0, true))
 		return TS_FULL;
 	err = large_create(e->large, blob, &file);
 	if (err != TS_OK)
@@ -600,7 +628,7 @@ rocks_blob_write(struct engine_blob_writer *base, struct str bytes)
 {
 	struct rocks_writer *w = (struct rocks_writer *)base;
 
-	if (!space_left(w->engine, bytes.n))
+	if (!space_left(w->engine, bytes.n, true))
 		return TS_FULL;
 	return large_write(w->file, bytes);
 }
@@ -684,6 +712,7 @@ const struct engine_class engine_rocks_class = {
     .open = rocks_open,
     .close = rocks_close,
     .commit = rocks_commit,
+    .full = rocks_full,
     .get = rocks_get,
     .iter_new = rocks_iter_new,
     .iter_next = rocks_iter_next,
