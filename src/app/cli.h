@@ -4,18 +4,24 @@
 /* The subcommands, a table in each of these files; main.c walks them. */
 #include "app/args.h"
 
-extern const struct app_cmd cli_user_cmds[];   /* user.c; each table ends in a row without name */
-extern const struct app_cmd cli_check_cmds[];  /* check.c */
-extern const struct app_cmd cli_config_cmds[]; /* config.c */
-extern const struct app_cmd cli_server_cmds[]; /* serve.c */
-extern const struct app_cmd cli_backup_cmds[]; /* backup.c */
-extern const struct app_cmd cli_demo_cmds[];   /* demo.c */
-extern const struct app_cmd cli_port_cmds[];   /* port.c */
+extern const struct app_cmd cli_user_cmds[];     /* user.c; each table ends in a row without name */
+extern const struct app_cmd cli_check_cmds[];    /* check.c */
+extern const struct app_cmd cli_config_cmds[];   /* config.c */
+extern const struct app_cmd cli_server_cmds[];   /* serve.c */
+extern const struct app_cmd cli_backup_cmds[];   /* backup.c */
+extern const struct app_cmd cli_demo_cmds[];     /* demo.c */
+extern const struct app_cmd cli_port_cmds[];     /* port.c */
+extern const struct app_cmd cli_mailbox_cmds[];  /* mailbox.c */
+extern const struct app_cmd cli_sessions_cmds[]; /* sessions.c */
 
 #define CLI_CONFIG_OPT                                                                             \
 	{                                                                                          \
 		"config", "FILE",                                                                  \
 		    "the configuration; without it /etc/turnstone/turnstone.conf, if it "          \
 		    "is there"                                                                     \
+	}
+#define CLI_JSON_OPT                                                                               \
+	{                                                                                          \
+		"json", NULL, "as JSON"                                                            \
 	}
 #endif

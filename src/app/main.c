@@ -8,8 +8,17 @@
 #include "app/version.h"
 #include "base/buf.h"
 
-static const struct app_cmd *const groups[] = {cli_server_cmds, cli_user_cmds, cli_check_cmds,
-    cli_config_cmds, cli_port_cmds, cli_demo_cmds, cli_backup_cmds};
+static const struct app_cmd *const groups[] = {
+    cli_server_cmds,
+    cli_user_cmds,
+    cli_check_cmds,
+    cli_config_cmds,
+    cli_port_cmds,
+    cli_demo_cmds,
+    cli_backup_cmds,
+    cli_mailbox_cmds,
+    cli_sessions_cmds,
+};
 
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 

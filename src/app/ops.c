@@ -6,7 +6,15 @@ const struct op *
 ops_find(struct str verb)
 {
 	static const struct op *const tables[] = {
-	    ops_server, ops_user, ops_check, ops_import, ops_export, ops_backup};
+	    ops_server,
+	    ops_user,
+	    ops_check,
+	    ops_import,
+	    ops_export,
+	    ops_backup,
+	    ops_mailbox,
+	    ops_sessions,
+	};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++)
 		for (const struct op *op = tables[t]; op->verb != NULL; op++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on users. */
-#include <time.h>
-
 #include "app/ops.h"
+#include "app/rows.h"
+#include "app/server.h"
 #include "auth/users.h"
 #include "base/log.h"
 
@@ -77,10 +77,23 @@ user_passwd(const struct ops *ops, const struct request *req, struct buf *out, s
 	return explain(err, why, spec.name, out);
 }
 
+/* Their open sessions, and those in which they act for others; nothing without a server. */
+static void
+end_sessions(const struct ops *ops, struct str name, const char *text, struct buf *out)
+{
+	struct server_sessions which = {.user = name};
+	uint64_t n;
+
+	if (ops->server == NULL || name.n == 0)
+		return;
+	n = server_kick(ops->server, &which, text);
+	if (n > 0)
+		buf_printf(out, "%llu connections ended\n", (unsigned long long)n);
+}
+
 static bool
 user_delete(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
-	(void)io;
 	struct str name = request_get(req, "name");
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user = {0};
@@ -88,8 +101,11 @@ user_delete(const struct ops *ops, const struct request *req, struct buf *out, s
 	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
 	bool ok;
 
+	(void)io;
 	if (err == TS_OK || err == TS_DAMAGED)
 		err = auth_users_delete(ops->auth, name, &why);
+	if (err == TS_OK)
+		end_sessions(ops, user.name, "This user was removed", out);
 	if (err == TS_OK && user.name.n > 0 && request_has(req, "purge")) {
 		err = store_account_delete(ops->store, user.name);
 		if (err == TS_NOT_FOUND)
@@ -103,12 +119,19 @@ user_delete(const struct ops *ops, const struct request *req, struct buf *out, s
 static bool
 user_disable(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
-	(void)io;
 	struct str name = request_get(req, "name");
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user = {0};
 	const char *why = NULL;
 	enum ts_err err = auth_users_disable(ops->auth, name, true, &why);
+	bool ok = explain(err, why, name, out);
 
-	return explain(err, why, name, out);
+	(void)io;
+	/* The name as sessions have it. */
+	if (ok && auth_users_get(ops->auth, name, arena, &user, &why) == TS_OK)
+		end_sessions(ops, user.name, "This user was disabled", out);
+	arena_free(&arena);
+	return ok;
 }
 
 static bool
@@ -122,46 +145,52 @@ user_enable(const struct ops *ops, const struct request *req, struct buf *out, s
 	return explain(err, why, name, out);
 }
 
+static const char *
+verifier_kind(struct str verifier)
+{
+	return str_has_prefix(verifier, STR("SCRAM-")) ? "SCRAM-SHA-256"
+	       : str_has_prefix(verifier, STR("$y$"))  ? "yescrypt"
+	                                               : "crypt(3)";
+}
+
 static bool
-list_one(const struct auth_user *user, void *arg)
+user_row(const struct auth_user *user, void *arg)
 {
 	struct buf *out = arg;
 
-	buf_str(out, user->name);
-	if ((user->flags & AUTH_USER_ADMIN) != 0)
-		buf_puts(out, " admin");
-	if ((user->flags & AUTH_USER_DISABLED) != 0)
-		buf_puts(out, " disabled");
+	row_str(out, "name", user->name);
+	row_bool(out, "admin", (user->flags & AUTH_USER_ADMIN) != 0);
+	row_bool(out, "disabled", (user->flags & AUTH_USER_DISABLED) != 0);
+	row_list(out, "acts_for");
 	for (size_t i = 0; i < user->acts_for_count; i++)
-		buf_printf(out, "%s%.*s", i == 0 ? " acts-for=" : ",", STR_ARG(user->acts_for[i]));
-	buf_putc(out, '\n');
+		row_item(out, "acts_for", user->acts_for[i]);
+	row_list(out, "verifiers");
+	for (size_t i = 0; i < user->verifier_count; i++)
+		row_item(out, "verifiers", str_of(verifier_kind(user->verifiers[i])));
+	row_u64(out, "created", user->created > 0 ? (uint64_t)user->created : 0);
+	row_u64(out, "changed", user->changed > 0 ? (uint64_t)user->changed : 0);
+	row_end(out);
 	return true;
 }
 
 static bool
 user_list(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
+	struct buf rows = {0};
+	bool ok;
+
 	(void)io;
 	(void)req;
-	return explain(auth_users_list(ops->auth, list_one, out), NULL, STR_NONE, out);
-}
-
-static void
-put_time(struct buf *out, const char *what, int64_t t)
-{
-	time_t when = (time_t)t;
-	struct tm tm;
-	char text[64];
-
-	gmtime_r(&when, &tm);
-	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
-	buf_printf(out, "%s: %s\n", what, text);
+	ok = explain(auth_users_list(ops->auth, user_row, &rows), NULL, STR_NONE, out);
+	if (ok)
+		buf_str(out, buf_as_str(&rows));
+	buf_fini(&rows);
+	return ok;
 }
 
 static bool
 user_show(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
-	(void)io;
 	struct str name = request_get(req, "name");
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user;
@@ -169,20 +198,9 @@ user_show(const struct ops *ops, const struct request *req, struct buf *out, str
 	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
 	bool ok = explain(err, why, name, out);
 
-	if (ok) {
-		buf_printf(out, "name: %.*s\nadmin: %s\ndisabled: %s\n", STR_ARG(user.name),
-		    (user.flags & AUTH_USER_ADMIN) != 0 ? "yes" : "no",
-		    (user.flags & AUTH_USER_DISABLED) != 0 ? "yes" : "no");
-		for (size_t i = 0; i < user.acts_for_count; i++)
-			buf_printf(out, "acts for: %.*s\n", STR_ARG(user.acts_for[i]));
-		for (size_t i = 0; i < user.verifier_count; i++)
-			buf_printf(out, "verifier: %s\n",
-			    str_has_prefix(user.verifiers[i], STR("SCRAM-")) ? "SCRAM-SHA-256"
-			    : str_has_prefix(user.verifiers[i], STR("$y$"))  ? "yescrypt"
-			                                                     : "crypt(3)");
-		put_time(out, "created", user.created);
-		put_time(out, "changed", user.changed);
-	}
+	(void)io;
+	if (ok)
+		user_row(&user, out);
 	arena_free(&arena);
 	return ok;
 }

@@ -2,6 +2,8 @@
 /* Requests: to lines and back. */
 #include "app/request.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 
 void
@@ -65,6 +67,20 @@ unescape(char *p, size_t *n)
 		i += 2;
 	}
 	*n = to;
+	return true;
+}
+
+bool
+request_unescape(struct str value, struct buf *out)
+{
+	char *p = buf_room(out, value.n);
+	size_t n = value.n;
+
+	if (n > 0)
+		memcpy(p, value.p, n);
+	if (!unescape(p, &n))
+		return false;
+	out->n += n;
 	return true;
 }
 

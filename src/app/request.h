@@ -39,6 +39,8 @@ void request_begin(struct buf *wire, const char *verb);
 void request_put(struct buf *wire, const char *key, struct str value);
 void request_end(struct buf *wire);
 
+/* Appends what a value stands for; false: a % without its two digits. */
+bool request_unescape(struct str value, struct buf *out);
 /* Is the end there? */
 bool request_complete(struct str wire);
 /* Copies and unescapes.  False: not a request. */

@@ -8,6 +8,7 @@
 
 #include "app/ask.h"
 #include "app/cli.h"
+#include "app/json.h"
 #include "app/request.h"
 #include "app/server.h"
 #include "app/version.h"
@@ -26,23 +27,25 @@ ask_verb(const struct args *args, const char *verb, struct buf *out)
 static void
 print_json(struct str text)
 {
+	struct buf out = {0};
+	struct json j = {.out = &out};
 	struct str line, key;
 	uint64_t number;
-	bool first = true;
 
-	putchar('{');
+	json_open(&j, '{');
 	while (str_split(&text, '\n', &line)) {
 		if (!str_split(&line, ':', &key) || key.n == 0)
 			continue;
 		line = str_trim(line);
-		printf("%s\"%.*s\": ", first ? "" : ", ", STR_ARG(key));
+		json_key_str(&j, key);
 		if (str_u64(line, UINT64_MAX, &number))
-			printf("%.*s", STR_ARG(line));
+			json_u64(&j, number);
 		else
-			printf("\"%.*s\"", STR_ARG(line));
-		first = false;
+			json_str(&j, line);
 	}
-	puts("}");
+	json_close(&j, '}');
+	puts(buf_cstr(&out));
+	buf_fini(&out);
 }
 
 static int
@@ -126,8 +129,7 @@ static const struct args_opt serve_opts[] = {CLI_CONFIG_OPT,
         "another port (or address) than the file gives a listener; may "
         "be repeated"},
     {NULL, NULL, NULL}};
-static const struct args_opt status_opts[] = {
-    CLI_CONFIG_OPT, {"json", NULL, "as one JSON object"}, {NULL, NULL, NULL}};
+static const struct args_opt status_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, {NULL, NULL, NULL}};
 static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
 
 const struct app_cmd cli_server_cmds[] = {

@@ -23,6 +23,17 @@ int server_main(const struct args *args);
 
 /* From any control thread: */
 void server_status(struct server *server, struct buf *out);
+/* Which connections; what is empty or 0 does not matter. */
+struct server_sessions {
+	struct str user; /* whose mail it is, or who logged in to act for them */
+	uint64_t id;
+	struct str address; /* without the port */
+};
+/* Appends a row (rows.h) for each: id, address, user, login, state, mailbox, seconds,
+ * login_seconds, tls, commands, client. */
+void server_who(struct server *server, const struct server_sessions *which, struct buf *out);
+/* Ends them with BYE; gives their number. */
+uint64_t server_kick(struct server *server, const struct server_sessions *which, const char *text);
 /* Like SIGTERM; but once it is stopping, nothing. */
 void server_ask_stop(struct server *server);
 /* Reads the configuration and certificates again.  Appends what became of it; false: nothing was

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/ask.h"
 #include "app/cli.h"
 #include "app/request.h"
+#include "app/rows.h"
 #include "auth/password.h"
 #include "base/mem.h"
 
@@ -178,16 +180,91 @@ user_enable(const struct args *args)
 	return simple(args, "user-enable");
 }
 
+static void
+print_list(struct str rows)
+{
+	struct buf value = {0};
+	struct str row;
+
+	while (rows_next(&rows, &row)) {
+		row_find(row, "name", 0, &value);
+		printf("%.*s", STR_ARG(buf_as_str(&value)));
+		if (row_find(row, "admin", 0, &value) && value.p[0] == 'y')
+			printf(" admin");
+		if (row_find(row, "disabled", 0, &value) && value.p[0] == 'y')
+			printf(" disabled");
+		for (size_t i = 0; row_find(row, "acts_for", i, &value); i++)
+			printf("%s%.*s", i == 0 ? " acts-for=" : ",", STR_ARG(buf_as_str(&value)));
+		putchar('\n');
+	}
+	buf_fini(&value);
+}
+
+static void
+print_time(const char *what, struct str seconds)
+{
+	uint64_t n = 0;
+	time_t when;
+	struct tm tm;
+	char text[64];
+
+	(void)str_u64(seconds, INT64_MAX, &n);
+	when = (time_t)n;
+	gmtime_r(&when, &tm);
+	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	printf("%s: %s\n", what, text);
+}
+
+static void
+print_user(struct str row)
+{
+	static const char *const names[][2] = {{"acts_for", "acts for"}, {"verifiers", "verifier"}};
+	struct buf value = {0};
+	struct str key;
+	char type;
+
+	while (row_next(&row, &type, &key, &value)) {
+		struct str text = buf_as_str(&value);
+
+		for (size_t i = 0; i < 2; i++)
+			if (str_eq(key, str_of(names[i][0])))
+				key = str_of(names[i][1]);
+		if (type == 'n')
+			print_time(str_eq(key, STR("created")) ? "created" : "changed", text);
+		else if (type != 'L')
+			printf("%.*s: %.*s\n", STR_ARG(key), STR_ARG(text));
+	}
+	buf_fini(&value);
+}
+
+static int
+show(const struct args *args, const char *verb, void (*print)(struct str rows),
+    void (*print_json)(struct str rows))
+{
+	struct buf wire = {0}, out = {0};
+	int code;
+
+	request_begin(&wire, verb);
+	if (args->operand_count > 0)
+		request_put(&wire, "name", str_of(args->operands[0]));
+	request_end(&wire);
+	code = ask_quiet(args, &wire, &out);
+	if (code == APP_OK)
+		(args_has(args, "json") ? print_json : print)(buf_as_str(&out));
+	buf_fini(&out);
+	return code;
+}
+
 static int
 user_list(const struct args *args)
 {
-	return simple(args, "user-list");
+	return show(args, "user-list", print_list, rows_print_json);
 }
 
 static int
 user_show(const struct args *args)
 {
-	return simple(args, "user-show");
+	return show(args, "user-show", print_user, row_print_json);
 }
 
 static int
@@ -264,6 +341,7 @@ static const struct args_opt add_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_O
 static const struct args_opt passwd_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT, END};
 static const struct args_opt delete_opts[] = {
     CLI_CONFIG_OPT, {"purge", NULL, "and all mail of the account"}, END};
+static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, END};
 static const struct args_opt plain_opts[] = {CLI_CONFIG_OPT, END};
 static const struct args_opt bulk_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
     {"prefix", "NAME", "names are this and a number"}, {"from", "N", "the first number (1)"},
@@ -294,25 +372,27 @@ const struct app_cmd cli_user_cmds[] = {
         .min = 1,
         .max = 1,
         .help = "delete a user; the mail stays unless --purge is given",
+        .more = "Open connections of that user end, also those in which they act for others.",
         .opts = delete_opts,
         .run = user_delete},
     {.name = "user list",
         .operands = "",
         .help = "list the users, a line each",
-        .opts = plain_opts,
+        .opts = json_opts,
         .run = user_list},
     {.name = "user show",
         .operands = "NAME",
         .min = 1,
         .max = 1,
         .help = "show a user",
-        .opts = plain_opts,
+        .opts = json_opts,
         .run = user_show},
     {.name = "user disable",
         .operands = "NAME",
         .min = 1,
         .max = 1,
         .help = "refuse a user's logins, and acting for that user",
+        .more = "Open connections of that user end, also those in which they act for others.",
         .opts = plain_opts,
         .run = user_disable},
     {.name = "user enable",

@@ -355,7 +355,8 @@ struct imap_conn {
 	size_t drop;             /* bytes of input that were used already */
 	struct loop_timer timer; /* login, idle, store time-outs */
 	struct loop_task task;   /* goes on with a command that yielded */
-	uint64_t login_deadline; /* of the first login, on loop_now()'s clock */
+	uint64_t since_ms;       /* accepted, on loop_now()'s clock */
+	uint64_t login_deadline; /* of the first login, on the same */
 	struct arena *id_arena;  /* of id_name */
 	struct str id_name;      /* ID: name/version/vendor, for log lines (kept over a switch) */
 	unsigned bad_commands;   /* BADs in a row */
