@@ -16,6 +16,7 @@ static const struct app_cmd *const groups[] = {
     cli_port_cmds,
     cli_demo_cmds,
     cli_backup_cmds,
+    cli_restore_cmds,
     cli_mailbox_cmds,
     cli_sessions_cmds,
 };

@@ -12,6 +12,7 @@ ops_find(struct str verb)
 	    ops_import,
 	    ops_export,
 	    ops_backup,
+	    ops_restore,
 	    ops_mailbox,
 	    ops_sessions,
 	};

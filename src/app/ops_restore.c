@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a restore writes (restore_run.c asks).  Questions, numbers varints,
+ * strings with their length before them:
+ *
+ *	'K' key, value      -> 'k' one byte: 1 it is new, 0 there is one, which stays
+ *	'A' name            -> nothing: this account, made when there is none
+ *	'M' name, use, subscribed, uidvalidity, uidnext, modseq
+ *	                    -> this mailbox, made when there is none: 'm' uidvalidity, uidnext;
+ *	                       'w' a keyword each; 'l' its messages
+ *	'S' name            -> nothing: subscribed
+ *	'H' uids            -> 'h' SHA-256 of each message; zeros: it cannot be read
+ *	'P' messages        -> appended: 'p' their UIDs.  The last one may go on in
+ *	'D' bytes           -> further ones of these; then 'p' stands in the last answer
+ *	'F' flags, uids     -> nothing: exactly these flags from now on
+ *	'V' name, uids      -> nothing: moved into that mailbox, made when there is none
+ *	'R' uidnext, modseq -> nothing: at least these
+ */
+#include <openssl/evp.h>
+
+#include "app/dialogue.h"
+#include "app/ops.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/loop.h"
+#include "net/work.h"
+
+#define WINDOW 512
+#define PIECE ((uint64_t)256 * 1024)
+#define ITEMS 1024
+
+struct waiter {
+	bool done;
+	enum ts_err err;
+};
+
+struct writer {
+	const struct ops *ops;
+	struct op_io *io;
+	struct buf *out;
+	struct loop *loop; /* for uploads: runs here, in this thread */
+	struct work_pool *pool;
+	struct store_account *account;
+	struct store_mailbox *mailbox;
+	struct store_change *batch;
+	struct store_upload *upload; /* the message being received */
+	struct store_append_item item;
+	uint64_t left; /* of its bytes */
+	struct buf scratch;
+};
+
+static bool
+say(struct writer *w, const char *what, enum ts_err err)
+{
+	if (err == TS_FULL)
+		buf_puts(w->out,
+		    "the disk of the store has less free space than store.free_space says\n");
+	else
+		buf_printf(w->out, "%s: %s\n", what, ts_err_name(err));
+	return false;
+}
+
+static bool
+bad_question(struct writer *w)
+{
+	buf_puts(w->out, "not a question of a restore: is the server of another version?\n");
+	return false;
+}
+
+/* Submits, waits, frees. */
+static enum ts_err
+run(struct store_change *c)
+{
+	enum ts_err err = store_submit_wait(c);
+
+	store_change_free(&c);
+	return err;
+}
+
+/* ---- records, accounts, mailboxes ---- */
+
+static bool
+put_record(struct writer *w, struct rd *r)
+{
+	struct store_change *c = store_change_new_records(w->ops->store, NULL, NULL, NULL);
+	struct str key = rd_vstr(r), value = rd_vstr(r);
+	enum ts_err err;
+	char made;
+
+	c->records = arena_array(c->arena, 1, sizeof(*c->records));
+	c->record_count = 1;
+	c->records[0].key = arena_str(c->arena, key);
+	c->records[0].value = arena_str(c->arena, value);
+	c->records[0].must_be_new = true;
+	err = r->bad ? TS_INVALID : store_submit_wait(c);
+	store_change_free(&c);
+	if (err != TS_OK && err != TS_EXISTS)
+		return say(w, "a record", err);
+	made = err == TS_OK;
+	auth_changed(w->ops->auth, STR_NONE);
+	return dialogue_send(w->io, 'k', (struct str){&made, 1});
+}
+
+static bool
+open_account(struct writer *w, struct rd *r)
+{
+	struct str name = rd_vstr(r);
+	enum ts_err err;
+
+	if (r->bad)
+		return bad_question(w);
+	store_mailbox_unref(&w->mailbox);
+	store_account_unref(&w->account);
+	err = store_account_load(w->ops->store, name, true, &w->account);
+	return err == TS_OK || say(w, "the account", err);
+}
+
+static enum ts_err
+name_change(struct writer *w, enum store_change_kind kind, struct str name)
+{
+	struct store_change *c = store_change_new(w->account, kind, NULL, NULL, NULL);
+
+	c->name = arena_str(c->arena, name);
+	return run(c);
+}
+
+struct wish {
+	struct str name;
+	unsigned use;
+	bool subscribed;
+	uint32_t uidvalidity, uidnext;
+	uint64_t modseq;
+};
+
+/* Makes it, or one in place of an INBOX that has never had a message. */
+static enum ts_err
+make_mailbox(struct writer *w, const struct wish *wish)
+{
+	struct store_change *c =
+	    store_change_new(w->account, STORE_CHANGE_CREATE, NULL, NULL, NULL);
+	struct store_mailbox *there = NULL;
+	enum ts_err err = store_mailbox_load(w->account, wish->name, &there);
+
+	if (err == TS_OK || err == TS_NOT_FOUND) {
+		c->name = arena_str(c->arena, wish->name);
+		c->use = wish->use;
+		c->mailbox = there;
+		c->wish_uidvalidity = wish->uidvalidity;
+		/* UIDNEXT comes at the end: messages take their UIDs on the way. */
+		c->wish_modseq = wish->modseq < STORE_MODSEQ_WISH_MAX ? wish->modseq : 0;
+		err = store_submit_wait(c);
+	}
+	store_change_free(&c);
+	store_mailbox_unref(&there);
+	if (err == TS_EXISTS)
+		return TS_OK;
+	if (err == TS_OK && wish->subscribed)
+		err = name_change(w, STORE_CHANGE_SUBSCRIBE, wish->name);
+	return err;
+}
+
+static bool
+send_messages(struct writer *w)
+{
+	struct store_message *m = mem_zalloc(WINDOW * sizeof(*m));
+	struct buf *b = &w->scratch;
+	uint32_t from = 0;
+	size_t n = WINDOW;
+	bool ok = true;
+
+	while (ok && n == WINDOW) {
+		store_mailbox_read_begin(w->mailbox);
+		n = store_mailbox_window(w->mailbox, NULL, from, m, WINDOW);
+		store_mailbox_read_end(w->mailbox);
+		b->n = 0;
+		for (size_t i = 0; i < n; i++) {
+			buf_varint(b, m[i].uid);
+			buf_varint(b, m[i].size);
+			buf_le64(b, (uint64_t)m[i].internaldate);
+			for (unsigned k = 0; k < STORE_FLAG_WORDS; k++)
+				buf_varint(b, m[i].flags.w[k]);
+			from = m[i].uid + 1;
+		}
+		ok = n == 0 || dialogue_send(w->io, 'l', buf_as_str(b));
+		if (n > 0 && from == 0)
+			break;
+	}
+	mem_free(m);
+	return ok;
+}
+
+static bool
+send_mailbox(struct writer *w)
+{
+	struct store_counters counters;
+	unsigned n;
+	bool ok;
+
+	store_mailbox_counters(w->mailbox, &counters);
+	w->scratch.n = 0;
+	buf_varint(&w->scratch, counters.uidvalidity);
+	buf_varint(&w->scratch, counters.uidnext);
+	ok = dialogue_send(w->io, 'm', buf_as_str(&w->scratch));
+	store_mailbox_read_begin(w->mailbox);
+	n = store_mailbox_flag_count(w->mailbox);
+	store_mailbox_read_end(w->mailbox);
+	for (unsigned f = STORE_FIRST_KEYWORD; ok && f < n; f++) {
+		struct str name;
+
+		store_mailbox_read_begin(w->mailbox);
+		name = store_mailbox_keyword(w->mailbox, f);
+		store_mailbox_read_end(w->mailbox);
+		ok = dialogue_send(w->io, 'w', name);
+	}
+	return ok && send_messages(w);
+}
+
+static bool
+open_mailbox(struct writer *w, struct rd *r)
+{
+	struct wish wish = {.name = rd_vstr(r)};
+	enum ts_err err;
+
+	wish.use = (unsigned)rd_varint(r);
+	wish.subscribed = rd_varint(r) != 0;
+	wish.uidvalidity = (uint32_t)rd_varint(r);
+	wish.uidnext = (uint32_t)rd_varint(r);
+	wish.modseq = rd_varint(r);
+	if (r->bad || w->account == NULL)
+		return bad_question(w);
+	store_mailbox_unref(&w->mailbox);
+	err = make_mailbox(w, &wish);
+	if (err == TS_OK)
+		err = store_mailbox_load(w->account, wish.name, &w->mailbox);
+	return err == TS_OK ? send_mailbox(w) : say(w, "the mailbox", err);
+}
+
+static bool
+subscribe(struct writer *w, struct rd *r)
+{
+	struct str name = rd_vstr(r);
+	enum ts_err err;
+
+	if (r->bad || w->account == NULL)
+		return bad_question(w);
+	err = name_change(w, STORE_CHANGE_SUBSCRIBE, name);
+	return err == TS_OK || err == TS_EXISTS || say(w, "the subscription", err);
+}
+
+static bool
+raise_mailbox(struct writer *w, struct rd *r)
+{
+	uint64_t uidnext = rd_varint(r), modseq = rd_varint(r);
+	struct store_change *c;
+	enum ts_err err;
+
+	if (r->bad || w->mailbox == NULL || uidnext > UINT32_MAX)
+		return bad_question(w);
+	c = store_change_new(w->account, STORE_CHANGE_RAISE, NULL, NULL, NULL);
+	c->mailbox = w->mailbox;
+	c->wish_uidnext = (uint32_t)uidnext;
+	c->wish_modseq = modseq < STORE_MODSEQ_WISH_MAX ? modseq : 0;
+	err = run(c);
+	return err == TS_OK || say(w, "UIDNEXT", err);
+}
+
+/* ---- sums of what is there ---- */
+
+static bool
+sum_message(struct writer *w, uint64_t uid, unsigned char sum[32])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct store_message m;
+	bool there;
+
+	TS_ASSERT(ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+	memset(sum, 0, 32);
+	store_mailbox_read_begin(w->mailbox);
+	there = uid <= UINT32_MAX && store_mailbox_message(w->mailbox, (uint32_t)uid, &m);
+	store_mailbox_read_end(w->mailbox);
+	for (uint64_t at = 0; there && at < m.size; at += w->scratch.n) {
+		w->scratch.n = 0;
+		there = store_read_blob(w->ops->store, m.blob, at, PIECE, &w->scratch) == TS_OK &&
+		        w->scratch.n > 0;
+		(void)EVP_DigestUpdate(ctx, w->scratch.p, w->scratch.n);
+	}
+	if (there)
+		(void)EVP_DigestFinal_ex(ctx, sum, NULL);
+	EVP_MD_CTX_free(ctx);
+	return dialogue_send(w->io, 'h', (struct str){(const char *)sum, 32});
+}
+
+static bool
+send_sums(struct writer *w, struct rd *r)
+{
+	unsigned char sum[32];
+	bool ok = w->mailbox != NULL;
+
+	while (ok && rd_left(r) > 0) {
+		uint64_t uid = rd_varint(r);
+
+		ok = !r->bad && sum_message(w, uid, sum);
+	}
+	return ok || bad_question(w);
+}
+
+/* ---- messages ---- */
+
+static void
+ready(void *arg)
+{
+	(void)arg;
+}
+
+static void
+upload_done(void *arg, enum ts_err err)
+{
+	struct waiter *waiter = arg;
+
+	waiter->done = true;
+	waiter->err = err;
+}
+
+static void
+batch_begin(struct writer *w)
+{
+	if (w->batch != NULL)
+		return;
+	w->batch = store_change_new(w->account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
+	w->batch->mailbox = w->mailbox;
+	w->batch->items = arena_array(w->batch->arena, ITEMS, sizeof(*w->batch->items));
+}
+
+static void
+batch_free(struct writer *w)
+{
+	for (size_t i = 0; w->batch != NULL && i < w->batch->item_count; i++)
+		store_upload_free(&w->batch->items[i].upload);
+	store_change_free(&w->batch);
+	loop_fake_run(w->loop);
+}
+
+static bool
+batch_end(struct writer *w)
+{
+	uint32_t next;
+	enum ts_err err;
+
+	if (w->batch == NULL || w->batch->item_count == 0)
+		return true;
+	err = store_submit_wait(w->batch);
+	if (err != TS_OK) {
+		batch_free(w);
+		return say(w, "the messages", err);
+	}
+	w->scratch.n = 0;
+	next = w->batch->first_uid;
+	for (size_t i = 0; i < w->batch->item_count; i++) {
+		if (w->batch->items[i].uid != 0)
+			next = w->batch->items[i].uid;
+		buf_varint(&w->scratch, next++);
+	}
+	store_change_free(&w->batch);
+	loop_fake_run(w->loop);
+	return dialogue_send(w->io, 'p', buf_as_str(&w->scratch));
+}
+
+static bool
+message_begin(struct writer *w, struct rd *r)
+{
+	struct store_append_item item = {.dated = true};
+	size_t n;
+	struct str *keywords;
+
+	batch_begin(w);
+	item.uid = (uint32_t)rd_varint(r);
+	item.internaldate = (int64_t)rd_le64(r);
+	item.savedate = (int64_t)rd_le64(r);
+	item.zone = (int16_t)rd_le32(r);
+	item.flags.w[0] = rd_varint(r);
+	n = (size_t)rd_varint(r);
+	if (r->bad || n > STORE_KEYWORDS_MAX || w->batch->item_count == ITEMS)
+		return false;
+	keywords = arena_array(w->batch->arena, n, sizeof(*keywords));
+	for (size_t i = 0; i < n; i++)
+		keywords[i] = arena_str(w->batch->arena, rd_vstr(r));
+	item.keywords = keywords;
+	item.keyword_count = n;
+	w->left = rd_varint(r);
+	w->item = item;
+	w->upload = store_upload_new(w->ops->store, w->pool, w->loop);
+	return !r->bad;
+}
+
+static bool
+message_end(struct writer *w)
+{
+	struct waiter waiter = {0};
+
+	store_upload_finish(w->upload, upload_done, &waiter);
+	while (!waiter.done)
+		loop_fake_run(w->loop);
+	if (waiter.err != TS_OK)
+		return say(w, "a message", waiter.err);
+	w->item.upload = w->upload;
+	w->upload = NULL;
+	w->batch->items[w->batch->item_count++] = w->item;
+	return true;
+}
+
+static bool
+message_bytes(struct writer *w, struct rd *r)
+{
+	size_t n = rd_left(r) < w->left ? rd_left(r) : (size_t)w->left;
+
+	if (!store_upload_write(w->upload, rd_bytes(r, n), ready, NULL))
+		loop_fake_run(w->loop);
+	w->left -= n;
+	return w->left > 0 || message_end(w);
+}
+
+static bool
+put_messages(struct writer *w, struct rd *r, bool first)
+{
+	if (w->mailbox == NULL || first == (w->upload != NULL))
+		return bad_question(w);
+	while (rd_left(r) > 0) {
+		if (w->upload == NULL && !message_begin(w, r))
+			return bad_question(w);
+		if (!message_bytes(w, r))
+			return false;
+	}
+	return w->upload != NULL || batch_end(w);
+}
+
+/* ---- what is there already ---- */
+
+static roaring_bitmap_t *
+take_uids(struct rd *r)
+{
+	roaring_bitmap_t *uids = roaring_bitmap_create();
+
+	while (rd_left(r) > 0 && !r->bad)
+		roaring_bitmap_add(uids, (uint32_t)rd_varint(r));
+	return uids;
+}
+
+static bool
+set_flags(struct writer *w, struct rd *r)
+{
+	struct store_change *c;
+	struct str *keywords;
+	size_t n;
+	enum ts_err err;
+
+	if (w->mailbox == NULL)
+		return bad_question(w);
+	c = store_change_new(w->account, STORE_CHANGE_FLAGS, NULL, NULL, NULL);
+	c->mailbox = w->mailbox;
+	c->mode = STORE_FLAGS_REPLACE;
+	c->flags.w[0] = rd_varint(r);
+	n = (size_t)rd_varint(r);
+	if (n > STORE_KEYWORDS_MAX)
+		n = 0;
+	keywords = arena_array(c->arena, n, sizeof(*keywords));
+	for (size_t i = 0; i < n; i++)
+		keywords[i] = arena_str(c->arena, rd_vstr(r));
+	c->keywords = keywords;
+	c->keyword_count = n;
+	c->uids = take_uids(r);
+	err = r->bad ? TS_INVALID : store_submit_wait(c);
+	store_change_free(&c);
+	return err == TS_OK || say(w, "flags", err);
+}
+
+static bool
+set_aside(struct writer *w, struct rd *r)
+{
+	struct str name = rd_vstr(r);
+	struct store_mailbox *target = NULL;
+	struct store_change *c;
+	enum ts_err err;
+
+	if (w->mailbox == NULL || r->bad)
+		return bad_question(w);
+	err = name_change(w, STORE_CHANGE_CREATE, name);
+	if (err == TS_OK || err == TS_EXISTS)
+		err = store_mailbox_load(w->account, name, &target);
+	if (err != TS_OK)
+		return say(w, "the mailbox to move messages into", err);
+	c = store_change_new(w->account, STORE_CHANGE_MOVE, NULL, NULL, NULL);
+	c->mailbox = target;
+	c->source = w->mailbox;
+	c->uids = take_uids(r);
+	err = r->bad ? TS_INVALID : store_submit_wait(c);
+	store_change_free(&c);
+	store_mailbox_unref(&target);
+	return err == TS_OK || say(w, "moving messages", err);
+}
+
+static bool
+answer(struct writer *w, struct str question)
+{
+	struct rd r = rd_of(question);
+	char what = (char)rd_u8(&r);
+
+	switch (what) {
+	case 'K':
+		return put_record(w, &r);
+	case 'A':
+		return open_account(w, &r);
+	case 'M':
+		return open_mailbox(w, &r);
+	case 'S':
+		return subscribe(w, &r);
+	case 'H':
+		return send_sums(w, &r);
+	case 'P':
+	case 'D':
+		return put_messages(w, &r, what == 'P');
+	case 'F':
+		return set_flags(w, &r);
+	case 'V':
+		return set_aside(w, &r);
+	case 'R':
+		return raise_mailbox(w, &r);
+	default:
+		return bad_question(w);
+	}
+}
+
+static bool
+restore(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct writer w = {.ops = ops, .io = io, .out = out};
+	struct buf question = {0};
+	bool ok = true;
+
+	(void)req;
+	w.loop = loop_new_fake();
+	w.pool = work_pool_new(0);
+	while (ok && io->receive(io, &question)) {
+		ok = answer(&w, buf_as_str(&question));
+		question.n = 0;
+	}
+	store_upload_free(&w.upload);
+	batch_free(&w);
+	store_mailbox_unref(&w.mailbox);
+	store_account_unref(&w.account);
+	loop_fake_run(w.loop);
+	work_pool_free(&w.pool);
+	loop_free(&w.loop);
+	buf_wipe_fini(&w.scratch);
+	buf_wipe_fini(&question);
+	return ok;
+}
+
+const struct op ops_restore[] = {{.verb = "restore", .run = restore}, {.verb = NULL}};

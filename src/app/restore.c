@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `turnstone restore`. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "app/cli.h"
+#include "app/json.h"
+#include "app/progress.h"
+#include "app/restore_run.h"
+
+struct command {
+	const struct args *args;
+	struct progress progress;
+	struct restore_job *job;
+};
+
+static void
+show(const char *what, uint64_t done, uint64_t total, void *arg)
+{
+	struct command *c = arg;
+
+	progress_show(&c->progress, what, done, total);
+}
+
+static void
+damage(const char *text, void *arg)
+{
+	struct command *c = arg;
+
+	progress_clear(&c->progress);
+	fprintf(stderr, "turnstone restore: %s\n", text);
+}
+
+static void
+talk(struct dialogue *d, void *arg)
+{
+	struct command *c = arg;
+
+	restore_job_run(c->job, d);
+}
+
+/* The newest run of that moment, or that one, that has the user. */
+static bool
+choose(struct backup_folder *folder, const char *at, const char *user, struct arena *arena,
+    struct backup_run *run, struct buf *why)
+{
+	int64_t until = INT64_MAX;
+	struct buf what = {0};
+	struct str *ids;
+	size_t n;
+	bool found = false, by_time = at == NULL;
+
+	if (!backup_run_ids(folder, arena, &ids, &n, why))
+		return false;
+	for (size_t i = 0; at != NULL && i < n && !found; i++)
+		found = str_eq(ids[i], str_of(at));
+	if (found) {
+		found = backup_run_get(folder, str_of(at), arena, run, why) == TS_OK;
+		if (found && user != NULL && backup_run_user(run, str_of(user)) == NULL) {
+			buf_printf(why, "the run %s has no user %s", at, user);
+			found = false;
+		}
+		return found;
+	}
+	if (at != NULL)
+		by_time = backup_moment(str_of(at), &until);
+	for (size_t i = n; by_time && i-- > 0 && !found;) {
+		found = backup_run_get(folder, ids[i], arena, run, &what) == TS_OK &&
+		        run->started <= until &&
+		        (user == NULL || backup_run_user(run, str_of(user)) != NULL);
+		if (what.n > 0)
+			fprintf(stderr, "turnstone restore: %s\n", buf_cstr(&what));
+		what.n = 0;
+	}
+	if (!by_time)
+		buf_printf(why, "--at %s: neither a run (see backup list) nor a time", at);
+	else if (!found)
+		buf_printf(why, "%s: no run%s%s%s%s", backup_path(folder),
+		    user != NULL ? " that has user " : "", user != NULL ? user : "",
+		    at != NULL ? " up to " : "", at != NULL ? at : "");
+	buf_fini(&what);
+	return found;
+}
+
+static void
+print(const struct command *c)
+{
+	const struct restore_job *job = c->job;
+	const char *names[] = {
+	    "users", "mailboxes", "added", "there", "flagged", "aside", "damaged"};
+	uint64_t values[] = {job->users, job->mailboxes, job->added, job->there, job->flagged,
+	    job->aside, job->damaged};
+	struct buf out = {0};
+	struct json j = {.out = &out};
+
+	if (!args_has(c->args, "json")) {
+		printf("from %.*s: %" PRIu64 " users, %" PRIu64 " mailboxes; %" PRIu64
+		       " messages added, %" PRIu64 " were there, %" PRIu64
+		       " got their flags back, %" PRIu64 " were set aside\n",
+		    STR_ARG(job->run->id), job->users, job->mailboxes, job->added, job->there,
+		    job->flagged, job->aside);
+		return;
+	}
+	json_open(&j, '{');
+	json_key(&j, "id");
+	json_str(&j, job->run->id);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		json_key(&j, names[i]);
+		json_u64(&j, values[i]);
+	}
+	json_close(&j, '}');
+	puts(buf_cstr(&out));
+	buf_fini(&out);
+}
+
+static bool
+usable(const struct restore_job *job)
+{
+	const char *wrong = NULL;
+
+	if (job->user == NULL && (job->mailbox != NULL || job->as_user != NULL))
+		wrong = "--mailbox and --as-user need --user";
+	else if (job->exact && job->into != NULL)
+		wrong = "--exact and --into do not go together";
+	if (wrong != NULL)
+		fprintf(stderr, "turnstone restore: %s\n", wrong);
+	return wrong == NULL;
+}
+
+static int
+run_job(struct command *c)
+{
+	struct restore_job *job = c->job;
+	struct buf wire = {0};
+	int code;
+
+	request_begin(&wire, "restore");
+	request_end(&wire);
+	code = dialogue_run(c->args, &wire, talk, NULL, c);
+	progress_clear(&c->progress);
+	if (code == APP_OK && job->done) {
+		print(c);
+		return job->damaged > 0 ? APP_DAMAGE : APP_OK;
+	}
+	if (job->why.n > 0 || code == APP_OK)
+		fprintf(stderr, "turnstone restore: %s\n",
+		    job->why.n > 0 ? buf_cstr(&job->why) : "was cut off; start it again");
+	return code == APP_OK ? APP_FAILED : code;
+}
+
+static int
+restore(const struct args *args)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 65536);
+	struct backup_run run;
+	struct command c = {.args = args};
+	struct restore_job job = {.run = &run,
+	    .user = args_get(args, "user"),
+	    .mailbox = args_get(args, "mailbox"),
+	    .as_user = args_get(args, "as-user"),
+	    .into = args_get(args, "into"),
+	    .exact = args_has(args, "exact"),
+	    .progress = show,
+	    .damage = damage,
+	    .arg = &c};
+	int code = APP_USAGE;
+
+	c.job = &job;
+	progress_init(&c.progress, args_has(args, "quiet") || args_has(args, "json"));
+	if (usable(&job)) {
+		code = APP_FAILED;
+		if (backup_open(args->operands[0], BACKUP_READ, &job.folder, &job.why) &&
+		    choose(job.folder, args_get(args, "at"), job.user, arena, &run, &job.why))
+			code = run_job(&c);
+		else
+			fprintf(stderr, "turnstone restore: %s\n", buf_cstr(&job.why));
+	}
+	backup_close(&job.folder);
+	buf_fini(&job.why);
+	arena_free(&arena);
+	return code;
+}
+
+static const struct args_opt opts[] = {CLI_CONFIG_OPT,
+    {"user", "NAME", "only this user, with the full name as backup list --json gives it"},
+    {"mailbox", "NAME", "only this mailbox"},
+    {"at", "ID|TIME",
+        "the run to take, or the last one that began up to then: 2026-11-23, '2026-11-23 14:30', "
+        "with a Z behind it for UTC (the newest)"},
+    {"as-user", "NAME", "into the mail of another user"},
+    {"into", "PREFIX", "into new mailboxes PREFIX/NAME; with --mailbox into PREFIX itself"},
+    {"exact", NULL,
+        "make mailboxes what they were: flags are set back, messages that the run does not have "
+        "are moved into 'NAME (set aside ID)'"},
+    {"json", NULL, "as JSON"}, {"quiet", NULL, "show no progress"}, {NULL, NULL, NULL}};
+
+const struct app_cmd cli_restore_cmds[] = {
+    {.name = "restore",
+        .operands = "DIR",
+        .min = 1,
+        .max = 1,
+        .help = "bring back users, mailboxes and messages from a backup folder",
+        .more = "Destroys nothing: in mailboxes that are there only what is missing is added. Can "
+                "be started again when it was cut off. Exits with 3 when something in the folder "
+                "is damaged and was left out.",
+        .opts = opts,
+        .run = restore},
+    {.name = NULL}};

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Backup and restore over the command line, compared over IMAP."""
+import glob
+import json
+import os
+import subprocess
+import threading
+
+import pytest
+
+from demo import TOP, Client, Demo
+
+PROGRAM = os.path.join(os.environ.get("TURNSTONE_BUILD", os.path.join(TOP, "build")), "turnstone")
+
+
+def run(demo, *words, code=0):
+    done = subprocess.run([PROGRAM, *words[:-1], *([words[-1]] if words else []),
+                           *([] if words[0] == "backup" and words[1] in ("list", "verify", "prune")
+                             else ["--config", os.path.join(demo.site, "turnstone.conf")])],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def demo():
+    site = Demo().up()
+    yield site
+    site.remove()
+
+
+def test_backup_runs(demo):
+    folder = os.path.join(demo.dir, "saved")
+    first = json.loads(run(demo, "backup", folder, "--json"))
+    assert first["users"] == 2 and first["damaged"] == []
+    assert first["read_messages"] == first["messages"] == 216
+    second = json.loads(run(demo, "backup", folder, "--json"))
+    assert second["read_messages"] == 0 and second["new_objects"] == 0
+    assert "0 faults" in run(demo, "backup", "verify", folder)
+    # Adding what is there adds nothing.
+    same = json.loads(run(demo, "restore", folder, "--json"))
+    assert same["added"] == 0 and same["there"] == 216
+    # Into new mailboxes everything comes once, and not again.
+    into = ("restore", folder, "--user", "alice", "--into", "Restored", "--json")
+    copy = json.loads(run(demo, *into))
+    assert copy["added"] == 108
+    again = json.loads(run(demo, *into))
+    assert again["added"] == 0 and again["there"] == 108
+    # Damage is named by its file.
+    victim = max(glob.glob(os.path.join(folder, "objects", "*", "*")), key=os.path.getsize)
+    with open(victim, "r+b") as f:
+        f.write(b"\xff\xff")
+    assert victim in run(demo, "backup", "verify", folder, code=3)
+    # ... and mended by a run that trusts nothing.
+    run(demo, "backup", folder, "--full")
+    assert "0 faults" in run(demo, "backup", "verify", folder)
+    assert "2 runs" in run(demo, "backup", "prune", folder, "--keep", "1")
+    assert "0 faults" in run(demo, "backup", "verify", folder)
+
+
+def test_restore_into_a_new_store(demo):
+    folder = os.path.join(demo.dir, "saved")
+    run(demo, "backup", folder)
+    other = os.path.join(demo.dir, "other.conf")
+    with open(other, "w", encoding="ascii") as f:
+        f.write(f'server {{\n\tdata = "{demo.dir}/other";\n}}\n')
+
+    def there(*words):
+        done = subprocess.run([PROGRAM, *words, "--config", other], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout
+        return json.loads(done.stdout)
+
+    assert there("restore", folder, "--json")["added"] == 216
+    saved = os.path.join(demo.dir, "saved2")
+    there("backup", saved, "--json")
+
+    def mailboxes(where):
+        # Two folders that were made of the same mail have the same messages, by checksum.
+        out = run(demo, "backup", "list", where, "--json")
+        return [(u["name"], u["messages"], u["bytes"]) for u in json.loads(out)[-1]["users"]]
+
+    assert mailboxes(saved) == mailboxes(folder)
