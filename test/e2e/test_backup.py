@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backup and restore over the command line, compared over IMAP."""
 import glob
+import imaplib
 import json
 import os
+import re
+import ssl
 import subprocess
-import threading
 
 import pytest
 
-from demo import TOP, Client, Demo
+from demo import TOP, Demo
 
 PROGRAM = os.path.join(os.environ.get("TURNSTONE_BUILD", os.path.join(TOP, "build")), "turnstone")
 
@@ -82,3 +84,31 @@ def test_restore_into_a_new_store(demo):
         return [(u["name"], u["messages"], u["bytes"]) for u in json.loads(out)[-1]["users"]]
 
     assert mailboxes(saved) == mailboxes(folder)
+
+
+def test_one_mailbox_to_a_moment(demo):
+    folder = os.path.join(demo.dir, "saved")
+    run(demo, "backup", folder)
+    context = ssl.create_default_context(cafile=demo.env["CA_FILE"])
+    context.check_hostname = False
+    imap = imaplib.IMAP4_SSL(demo.env["HOST"], int(demo.env["IMAPS_PORT"]), ssl_context=context)
+    imap.login("alice", demo.env["ALICE_PASSWORD"])
+    imap.select()
+    before = imap.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
+    imap.store("1:3", "+FLAGS", "(\\Deleted)")
+    imap.expunge()
+    imap.store("1:5", "FLAGS", "(\\Draft newword)")
+    imap.append("INBOX", None, None, b"Subject: newer\r\n\r\nnewer\r\n")
+    done = json.loads(run(demo, "restore", folder, "--user", "alice", "--mailbox", "INBOX",
+                          "--exact", "--json"))
+    assert (done["added"], done["aside"], done["flagged"]) == (3, 1, 5)
+    imap.select()
+    after = imap.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
+
+    def content(messages):
+        return sorted((m[1], re.sub(rb"^\d+ \(|\\Recent ?", b"", m[0]).split(b"BODY")[0].strip())
+                      for m in messages if isinstance(m, tuple))
+
+    assert [m[0] for m in content(after)] == [m[0] for m in content(before)]
+    assert len(content(after)) == len(content(before))
+    imap.logout()
