@@ -44,7 +44,7 @@ run_still(const struct conf *conf, struct str wire, const struct channel *ch)
 	} else {
 		ops.recovered = err != TS_OK && text == NULL ? ts_err_name(err) : text;
 		ops.auth = ops.store != NULL ? auth_new(ops.store, s->default_domain) : NULL;
-		op_serve(ch, &ops, false);
+		op_serve(ch, &ops);
 		if (ops.auth != NULL)
 			auth_free(&ops.auth);
 		store_close(&ops.store);
@@ -69,7 +69,7 @@ run_here(const struct conf *conf, struct str wire, int fd)
 		return;
 	if (app_store_open(conf, &ops.store)) {
 		ops.auth = auth_new(ops.store, s->default_domain);
-		op_serve(&ch, &ops, false);
+		op_serve(&ch, &ops);
 		auth_free(&ops.auth);
 		store_close(&ops.store);
 	}

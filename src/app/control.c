@@ -26,14 +26,12 @@ struct control {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t fewer;
-	unsigned running; /* under lock, as the next */
-	bool stop;
+	unsigned running; /* under lock */
 };
 
 struct visit {
 	struct control *control;
 	int fd;
-	bool late; /* came when the server was going down */
 };
 
 static bool
@@ -104,25 +102,22 @@ visit_thread(void *arg)
 {
 	struct visit *v = arg;
 	struct control *control = v->control;
-	struct channel ch = {.fd = v->fd,
-	    .stop = v->late ? -1 : control->stopping,
-	    .patience = v->late ? 1000 : control->patience};
+	struct channel ch = {.fd = v->fd, .stop = control->stopping, .patience = control->patience};
 
-	op_serve(&ch, &control->ops, v->late);
+	op_serve(&ch, &control->ops);
 	close(v->fd);
 	mem_free(v);
 	leave(control);
 	return NULL;
 }
 
-/* Counted in, with what is known of the end; false: too many. */
+/* Counted in; false: too many. */
 static bool
-enter(struct control *control, struct visit *v)
+enter(struct control *control)
 {
 	bool ok;
 
 	pthread_mutex_lock(&control->lock);
-	v->late = control->stop;
 	ok = control->running < control->most;
 	if (ok)
 		control->running++;
@@ -141,14 +136,13 @@ welcome(struct control *control, int fd)
 		refuse(fd, "the server answers root and the user it runs as, nobody else\n");
 		return;
 	}
-	v = mem_zalloc(sizeof(*v));
-	*v = (struct visit){.control = control, .fd = fd};
-	if (!enter(control, v)) {
-		mem_free(v);
+	if (!enter(control)) {
 		refuse(fd, "too many commands are under way: wait for one to end, or raise "
 		           "server.control_connections\n");
 		return;
 	}
+	v = mem_zalloc(sizeof(*v));
+	*v = (struct visit){.control = control, .fd = fd};
 	TS_ASSERT(pthread_attr_init(&attr) == 0);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&thread, &attr, visit_thread, v) != 0) {
@@ -252,9 +246,6 @@ wait_for_visits(struct control *control)
 void
 control_stop(struct control *control)
 {
-	pthread_mutex_lock(&control->lock);
-	control->stop = true;
-	pthread_mutex_unlock(&control->lock);
 	TS_ASSERT(eventfd_write(control->stopping, 1) == 0);
 	wait_for_visits(control);
 }

@@ -12,8 +12,8 @@
 
 enum { HEAD = 5, SLICE_MS = 1000, STOPPING_MS = 2000 };
 
-static bool
-shall_stop(const struct channel *ch)
+bool
+channel_stopping(const struct channel *ch)
 {
 	struct pollfd p = {.fd = ch->stop, .events = POLLIN};
 
@@ -25,37 +25,34 @@ channel_over(const struct channel *ch)
 {
 	struct pollfd p = {.fd = ch->fd, .events = POLLRDHUP};
 
-	if (shall_stop(ch))
+	if (channel_stopping(ch))
 		return true;
 	return poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
-/* Until fd can be read or written.  What is asked of the peer is not waited for when we shall end;
- * what it is told gets a moment even then, so that it learns the result. */
+/* Until fd can be read or written.  When we shall end the peer gets a moment all the same: to say
+ * what it has begun to say, and to learn the result. */
 static bool
 wait_for(const struct channel *ch, short events)
 {
 	uint64_t begin = clock_mono_ms();
-	bool reading = events == POLLIN;
 
 	for (;;) {
+		bool stopping = channel_stopping(ch);
 		struct pollfd p[2] = {{.fd = ch->fd, .events = events},
-		    {.fd = reading ? ch->stop : -1, .events = POLLIN}};
-		int64_t waited, patience = ch->patience;
+		    {.fd = stopping ? -1 : ch->stop, .events = POLLIN}};
+		int64_t patience = ch->patience, left = SLICE_MS;
 
-		if (poll(p, 2, SLICE_MS) < 0 && errno != EINTR)
+		if (stopping && (patience < 0 || patience > STOPPING_MS))
+			patience = STOPPING_MS;
+		if (patience >= 0)
+			left = patience - (int64_t)(clock_mono_ms() - begin);
+		if (left <= 0)
+			return false;
+		if (poll(p, 2, left < SLICE_MS ? (int)left : SLICE_MS) < 0 && errno != EINTR)
 			return false;
 		if (p[0].revents != 0)
 			return true;
-		if (shall_stop(ch)) {
-			if (reading)
-				return false;
-			if (patience < 0 || patience > STOPPING_MS)
-				patience = STOPPING_MS;
-		}
-		waited = (int64_t)(clock_mono_ms() - begin);
-		if (patience >= 0 && waited >= patience)
-			return false;
 	}
 }
 

@@ -40,7 +40,7 @@ enum { FRAME_BYTES_MAX = 1 << 20 };
 
 struct channel {
 	int fd;
-	int stop;         /* readable when we shall end; -1: never */
+	int stop;         /* readable when we shall end; the peer then has 2 s; -1: never */
 	int64_t patience; /* milliseconds for a peer that does not get on; -1: for ever */
 };
 
@@ -58,7 +58,9 @@ enum frame_result {
 enum frame_result frame_read(
     const struct channel *ch, size_t max, enum frame_type *type_r, struct buf *bytes);
 
-/* Has the peer gone, or shall we end?  Does not block. */
+/* Shall we end?  Does not block. */
+bool channel_stopping(const struct channel *ch);
+/* The same, or has the peer gone? */
 bool channel_over(const struct channel *ch);
 
 /* Eight bytes, the highest first (buf_be64()). */

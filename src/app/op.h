@@ -57,6 +57,7 @@ struct op {
 	bool while_stopping; /* is carried out even when the server is going down */
 };
 
-/* BLOCKING.  One request from the channel, carried out and answered. */
-void op_serve(const struct channel *ch, const struct ops *ops, bool stopping);
+/* BLOCKING.  One request from the channel, carried out and answered.  When it comes while the
+ * channel is stopping it is refused, but for what is carried out even then. */
+void op_serve(const struct channel *ch, const struct ops *ops);
 #endif

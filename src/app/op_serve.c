@@ -70,8 +70,7 @@ io_gone(struct op_io *io)
 }
 
 static bool
-run(const struct channel *ch, const struct ops *ops, struct str wire, bool stopping,
-    struct buf *text)
+run(const struct channel *ch, const struct ops *ops, struct str wire, struct buf *text)
 {
 	struct channel_io c = {.io = {io_progress, io_send, io_receive, io_gone}, .ch = ch};
 	struct request *req = mem_zalloc(sizeof(*req));
@@ -86,7 +85,7 @@ run(const struct channel *ch, const struct ops *ops, struct str wire, bool stopp
 		    STR_ARG(req->verb));
 	else if (op->needs_server && ops->server == NULL)
 		buf_puts(text, "no server runs on this store\n");
-	else if (stopping && !op->while_stopping)
+	else if (channel_stopping(ch) && !op->while_stopping)
 		buf_puts(text, "the server is going down: try again when it is back\n");
 	else
 		ok = op->run(ops, req, text, &c.io);
@@ -99,7 +98,7 @@ run(const struct channel *ch, const struct ops *ops, struct str wire, bool stopp
 }
 
 void
-op_serve(const struct channel *ch, const struct ops *ops, bool stopping)
+op_serve(const struct channel *ch, const struct ops *ops)
 {
 	struct buf wire = {0}, text = {0};
 	enum frame_type type;
@@ -108,7 +107,7 @@ op_serve(const struct channel *ch, const struct ops *ops, bool stopping)
 	switch (frame_read(ch, REQUEST_BYTES_MAX, &type, &wire)) {
 	case FRAME_READ:
 		if (type == FRAME_REQUEST)
-			ok = run(ch, ops, buf_as_str(&wire), stopping, &text);
+			ok = run(ch, ops, buf_as_str(&wire), &text);
 		else
 			buf_puts(&text, "a request comes first\n");
 		break;

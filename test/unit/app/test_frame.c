@@ -194,7 +194,6 @@ ops_find(struct str verb)
 
 struct served {
 	struct channel ch;
-	bool stopping;
 };
 
 static void *
@@ -203,7 +202,7 @@ serve(void *arg)
 	struct served *s = arg;
 	struct ops ops = {0};
 
-	op_serve(&s->ch, &ops, s->stopping);
+	op_serve(&s->ch, &ops);
 	shutdown(s->ch.fd, SHUT_RDWR);
 	return NULL;
 }
@@ -214,11 +213,13 @@ exchange(const void *bytes, size_t n, bool stopping, struct buf *text, char *las
 {
 	struct pair p = pair_new();
 	struct channel other = {.fd = p.peer, .stop = -1, .patience = 20000};
-	struct served s = {p.ch, stopping};
+	struct served s = {p.ch};
 	enum frame_type type;
 	pthread_t thread;
 
 	*last = '\0';
+	if (stopping)
+		s.ch.stop = eventfd(1, EFD_CLOEXEC);
 	assert_int_equal(pthread_create(&thread, NULL, serve, &s), 0);
 	say(p.peer, bytes, n);
 	shutdown(p.peer, SHUT_WR);
@@ -232,6 +233,8 @@ exchange(const void *bytes, size_t n, bool stopping, struct buf *text, char *las
 			text->n = before;
 	}
 	pthread_join(thread, NULL);
+	if (stopping)
+		close(s.ch.stop);
 	pair_free(&p);
 }
 
@@ -302,12 +305,37 @@ answer_wants(int fd, struct collected *c)
 	buf_fini(&piece);
 }
 
+/* The request comes when the server has begun to stop: the answer says so. */
+static void
+test_stop_before_request(void **state)
+{
+	struct pair p = pair_new();
+	struct channel other = {.fd = p.peer, .stop = -1, .patience = 20000};
+	struct served s = {p.ch};
+	struct buf text = {0};
+	enum frame_type type;
+	pthread_t thread;
+
+	(void)state;
+	s.ch.stop = eventfd(0, EFD_CLOEXEC);
+	assert_int_equal(pthread_create(&thread, NULL, serve, &s), 0);
+	assert_int_equal(eventfd_write(s.ch.stop, 1), 0);
+	usleep(10000); /* so that it most likely waits for the rest */
+	assert_true(frame_write(&other, FRAME_REQUEST, STR("echo\n\n")));
+	assert_int_equal(frame_read(&other, FRAME_BYTES_MAX, &type, &text), FRAME_READ);
+	assert_non_null(strstr(buf_cstr(&text), "going down"));
+	pthread_join(thread, NULL);
+	close(s.ch.stop);
+	buf_fini(&text);
+	pair_free(&p);
+}
+
 static void
 test_bulk(void **state)
 {
 	struct pair p = pair_new();
 	struct channel other = {.fd = p.peer, .stop = -1, .patience = 20000};
-	struct served s = {p.ch, false};
+	struct served s = {p.ch};
 	struct collected c = {.pieces = 3};
 	pthread_t thread;
 
@@ -328,8 +356,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_hostile_frames),
 	    cmocka_unit_test(test_both_ways), cmocka_unit_test(test_stop),
-	    cmocka_unit_test(test_patience), cmocka_unit_test(test_wrong_requests),
-	    cmocka_unit_test(test_wrong_pieces), cmocka_unit_test(test_bulk)};
+	    cmocka_unit_test(test_stop_before_request), cmocka_unit_test(test_patience),
+	    cmocka_unit_test(test_wrong_requests), cmocka_unit_test(test_wrong_pieces),
+	    cmocka_unit_test(test_bulk)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
