@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL at random while sessions append, flag, move and expunge; then everything
-that was acknowledged must be there, nothing half, and UIDs must never go back.
+"""SIGKILL at random while sessions append, flag, copy, move, rename, expunge and deliver; then
+everything that was acknowledged must be there, nothing half, UIDs and MODSEQs must never go
+back, and `turnstone check` finds nothing.
 
 Each session owns two mailboxes and keeps a model of them: what was acknowledged,
 and the one command that was under way, which may or may not have happened.
 """
+import json
 import os
 import random
 import re
+import subprocess
 import threading
 import time
 
 import pytest
 
+from conftest import TURNSTONE
 from demo import Demo
 
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "work", "$Forwarded"]
@@ -25,9 +29,11 @@ def seed():
 class Session(threading.Thread):
     """Works until the server dies.  model: mailbox -> uid -> (message id, flags)."""
 
-    def __init__(self, demo, name, rng, model, ids):
+    def __init__(self, demo, name, rng, model, ids, names):
         super().__init__(daemon=True)
         self.demo, self.box, self.rng, self.ids = demo, name, rng, ids
+        self.names = names          # {box: what the mailbox is called now}
+        self.renaming = None        # (box, new name) under way
         self.model = model          # {box: {uid: (id, frozenset(flags))}}
         self.after = None           # the model if the command under way did happen
         self.acknowledged = 0
@@ -38,7 +44,7 @@ class Session(threading.Thread):
             client = self.demo.client()
             client.ok(f"LOGIN alice {self.demo.password('alice')}")
             for box in self.model:
-                client.run(f"CREATE {box}")
+                client.run(f"CREATE {self.names[box]}")
             while True:
                 self.one(client)
         except (EOFError, ConnectionError, OSError):
@@ -56,10 +62,12 @@ class Session(threading.Thread):
     def one(self, client):
         box, other = self.rng.sample(sorted(self.model), 2)
         uids = sorted(self.model[box])
-        action = self.rng.choice(["append"] * 4 + ["flag"] * 3 + ["move", "copy", "expunge", "multi"])
+        action = self.rng.choice(["append"] * 4 + ["flag"] * 3 + ["move", "copy", "expunge", "multi", "rename"])
+        if action == "rename":
+            return self.rename(client, box)
         if action in ("append", "multi") or not uids:
             return self.append(client, box, 1 if action != "multi" else self.rng.randint(2, 9))
-        client.ok(f"SELECT {box}")
+        client.ok(f"SELECT {self.names[box]}")
         chosen = sorted(self.rng.sample(uids, min(len(uids), self.rng.randint(1, 6))))
         text = ",".join(map(str, chosen))
         if action == "flag":
@@ -79,7 +87,7 @@ class Session(threading.Thread):
             parts.append(f" ({' '.join(flags)}) {{{len(body)}+}}\r\n".encode() + body)
             added.append((ident, flags))
         self.pending = (box, added)
-        replies = client.ok(f"APPEND {box}".encode() + b"".join(parts))
+        replies = client.ok(f"APPEND {self.names[box]}".encode() + b"".join(parts))
         first, last = re.search(rb"APPENDUID \d+ (\d+)(?::(\d+))?", replies[-1]).groups()
         first = int(first)
         assert int(last or first) == first + n - 1
@@ -117,7 +125,7 @@ class Session(threading.Thread):
         if action == "move":
             for uid in chosen:
                 del self.after[box][uid]
-        replies = client.ok(f"UID {action.upper()} {text} {other}")
+        replies = client.ok(f"UID {action.upper()} {text} {self.names[other]}")
         code = next(re.search(rb"COPYUID \d+ (\S+) ([0-9:,]+)", r) for r in replies if b"COPYUID" in r)
         targets = expand(code.group(2).decode())
         assert expand(code.group(1).decode()) == chosen and len(targets) == len(chosen)
@@ -125,6 +133,24 @@ class Session(threading.Thread):
             self.after[other][target] = self.model[box][uid]
         self.unknown_target = None
         self.commit()
+
+    def rename(self, client, box):
+        self.ids[0] += 1
+        self.renaming = (box, f"{box}-{self.ids[0]}")
+        client.ok(f"RENAME {self.names[box]} {self.renaming[1]}")
+        self.names[box], self.renaming = self.renaming[1], None
+        self.acknowledged += 1
+
+    def settle_names(self, client):
+        """Of a RENAME under way one name exists, and not both."""
+        if self.renaming is None:
+            return
+        box, new = self.renaming
+        there = [b" OK " in client.run(f"STATUS {name} (MESSAGES)")[-1] for name in (self.names[box], new)]
+        assert there.count(True) == 1, (self.names[box], new, there)
+        if there[1]:
+            self.names[box] = new
+        self.renaming = None
 
     pending = None
     unknown_target = None
@@ -175,7 +201,22 @@ def explain(session, seen):
     return False
 
 
-@pytest.mark.parametrize("rounds", [8 if not os.environ.get("TURNSTONE_LONG") else 200])
+def modseq(demo, name):
+    """Of a mailbox, as the server's own command tells it."""
+    done = subprocess.run([TURNSTONE, "mailbox", "status", name, "--user", "alice", "--json", "--config",
+                           os.path.join(demo.site, "turnstone.conf")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done
+    answer = json.loads(done.stdout)
+    return (answer[0] if isinstance(answer, list) else answer)["highestmodseq"]
+
+
+def check_store(demo):
+    done = subprocess.run([TURNSTONE, "check", "--config", os.path.join(demo.site, "turnstone.conf")],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("rounds", [8 if not os.environ.get("TURNSTONE_LONG") else 300])
 def test_sigkill_loses_nothing(rounds):
     start = seed()
     print(f"seed {start}")
@@ -183,10 +224,11 @@ def test_sigkill_loses_nothing(rounds):
     demo = Demo().up()
     try:
         models = [{f"crash{i}a": {}, f"crash{i}b": {}} for i in range(4)]
+        names = [{box: box for box in m} for m in models]
         ids = [[0] for _ in models]
-        uidnext, total = {}, 0
+        uidnext, modseqs, total = {}, {}, 0
         for number in range(rounds):
-            sessions = [Session(demo, f"s{i}", random.Random(rng.random()), models[i], ids[i])
+            sessions = [Session(demo, f"s{i}", random.Random(rng.random()), models[i], ids[i], names[i])
                         for i in range(len(models))]
             for s in sessions:
                 s.start()
@@ -198,22 +240,28 @@ def test_sigkill_loses_nothing(rounds):
             demo.up()
             client = demo.login("alice")
             for i, s in enumerate(sessions):
-                if s.acknowledged == 0 and b" OK " not in client.run(f"EXAMINE crash{i}a")[-1]:
+                if s.acknowledged == 0 and b" OK " not in client.run(f"EXAMINE {names[i][f'crash{i}a']}")[-1]:
                     continue
+                s.settle_names(client)
                 for box in s.model:
-                    client.run(f"CREATE {box}")
-                seen = {box: read(client, box) for box in s.model}
+                    client.run(f"CREATE {names[i][box]}")
+                seen = {box: read(client, names[i][box]) for box in s.model}
                 assert explain(s, seen), (start, number, i, differences(s, seen))
                 for box, messages in seen.items():
-                    now = status(client, box)
+                    now = status(client, names[i][box])
                     assert now["MESSAGES"] == len(messages)
                     assert now["UNSEEN"] == sum("\\Seen" not in f for _, f in messages.values())
                     assert now["UIDNEXT"] > max(list(messages) + [0])
                     assert now["UIDNEXT"] >= uidnext.get(box, 1)
                     uidnext[box] = now["UIDNEXT"]
+                    higher = modseq(demo, names[i][box])
+                    assert higher >= modseqs.get(box, 0), (start, number, box)
+                    modseqs[box] = higher
                 models[i] = seen
                 total += s.acknowledged
             client.close()
+            if number % 4 == 3:
+                check_store(demo)
         print(f"{rounds} kills, {total} acknowledged changes, all there")
         assert total > rounds * 4, "the sessions hardly did anything"
     finally:

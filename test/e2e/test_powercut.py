@@ -85,13 +85,17 @@ def compare(site, sessions, uidnext, where):
     found = []
     for i, s in enumerate(sessions):
         seen = {}
+        s.names = dict(s.names_at_kill)
+        s.renaming = s.renaming_at_kill
+        s.settle_names(client)
         for box in s.model:
-            known = b" OK " in client.run(f"EXAMINE {box}")[-1]
+            name = s.names[box]
+            known = b" OK " in client.run(f"EXAMINE {name}")[-1]
             assert known or (not s.model[box] and box not in s.created), (where, box)
-            seen[box] = read(client, box) if known else {}
+            seen[box] = read(client, name) if known else {}
             if not known:
                 continue
-            now = status(client, box)
+            now = status(client, name)
             assert now["MESSAGES"] == len(seen[box]), (where, box, now)
             assert now["UNSEEN"] == sum("\\Seen" not in f for _, f in seen[box].values()), (where, box)
             assert now["UIDNEXT"] > max(list(seen[box]) + [0]), (where, box)
@@ -111,7 +115,7 @@ class CutSession(Session):
             client = self.demo.client()
             client.ok("LOGIN alice secret")
             for box in self.model:
-                client.run(f"CREATE {box}")
+                client.run(f"CREATE {self.names[box]}")
                 self.created.add(box)
             while True:
                 self.one(client)
@@ -121,9 +125,10 @@ class CutSession(Session):
             self.failure = err
 
 
-def one_kill(site, rng, models, ids, lie=False):
+def one_kill(site, rng, models, ids, names, lie=False):
     site.start_recorded(lie)
-    sessions = [CutSession(site, f"s{i}", random.Random(rng.random()), m, ids[i]) for i, m in enumerate(models)]
+    sessions = [CutSession(site, f"s{i}", random.Random(rng.random()), m, ids[i], dict(names[i]))
+                for i, m in enumerate(models)]
     for s in sessions:
         s.start()
     time.sleep(rng.uniform(0.2, 1.0))
@@ -131,6 +136,7 @@ def one_kill(site, rng, models, ids, lie=False):
     for s in sessions:
         s.join(30)
         assert s.failure is None, s.failure
+        s.names_at_kill, s.renaming_at_kill = dict(s.names), s.renaming
     return sessions, powercut.Disk(site.base).replay(site.journal)
 
 
@@ -138,26 +144,28 @@ def new_site():
     site = Site()
     site.add("alice", "secret")
     models = [{f"cut{i}a": {}, f"cut{i}b": {}} for i in range(SESSIONS)]
-    return site, models, [[0] for _ in models]
+    return site, models, [[0] for _ in models], [{box: box for box in m} for m in models]
 
 
 @pytest.mark.parametrize("kills,cuts", [(60, 10) if LONG else (4, 4)])
 def test_power_cut_loses_nothing(kills, cuts):
     start = seed()
     rng = random.Random(start)
-    site, models, ids = new_site()
+    site, models, ids, names = new_site()
     uidnext, acknowledged, flushes, unflushed = {}, 0, 0, 0
     try:
         for kill in range(kills):
-            sessions, disk = one_kill(site, rng, models, ids)
+            sessions, disk = one_kill(site, rng, models, ids, names)
             flushes, unflushed = flushes + disk.flushes, unflushed + disk.unflushed()
             for cut in range(cuts):
                 disk.cut(rng, site.store)
                 site.start()
                 found = compare(site, sessions, uidnext, (start, kill, cut))
+                if cut == cuts - 1:
+                    site.cli("check")
                 site.kill()
             # The last of them is the one with which the world goes on; it must not go back either.
-            models = found
+            models, names = found, [dict(s.names) for s in sessions]
             acknowledged += sum(s.acknowledged for s in sessions)
         print(f"seed {start}: {kills} kills, {kills * cuts} power cuts, {acknowledged} acknowledged changes, "
               f"{flushes} flushes, {unflushed} operations not flushed at the cuts")
@@ -170,14 +178,15 @@ def test_flushes_that_do_nothing_are_found():
     """The planted bug: a disk, or a server, that only says that it has flushed."""
     start = seed()
     rng = random.Random(start)
-    site, models, ids = new_site()
+    site, models, ids, names = new_site()
     try:
         for kill in range(5):
-            sessions, disk = one_kill(site, rng, models, ids, lie=True)
+            sessions, disk = one_kill(site, rng, models, ids, names, lie=True)
             disk.cut(rng, site.store)
             try:
                 site.start()
                 models = compare(site, sessions, {}, (start, kill))
+                names = [dict(s.names) for s in sessions]
             except (AssertionError, EOFError, OSError):
                 return
             finally:

@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""From SIGKILL to the first command served: restart.py [MESSAGES] [ROUNDS]
+
+A mailbox is filled, and 16 connections append to other mailboxes when the server is killed, so
+that there is a log to recover.  The clock runs from the signal to the tagged OK of a FETCH in the
+big mailbox; the server is started anew at once, as a supervisor would.
+"""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import bench
+
+
+def fill(site, count):
+    bench.BIG = count
+    site.need_box("Big")
+
+
+def command(f, tag, text):
+    f.write(f"{tag} {text}\r\n".encode())
+    f.flush()
+    while True:
+        line = f.readline()
+        if not line:
+            raise OSError("closed")
+        if line.startswith(f"{tag} ".encode()):
+            assert b" OK" in line, line
+            return
+
+
+def first_served(site, started):
+    """Seconds until login, and until a FETCH is answered."""
+    while True:
+        try:
+            with socket.create_connection((site.env["HOST"], int(site.env["IMAP_PORT"])), timeout=60) as s:
+                f = s.makefile("rwb")
+                if not f.readline().startswith(b"* OK"):
+                    continue
+                command(f, "a", f"LOGIN alice {site.env['ALICE_PASSWORD']}")
+                login = time.monotonic() - started
+                command(f, "b", "EXAMINE Big")
+                command(f, "c", "FETCH * (FLAGS ENVELOPE)")
+                return login, time.monotonic() - started
+        except (ConnectionError, TimeoutError, OSError):
+            time.sleep(0.002)
+
+
+def one(site, load):
+    pid = int(site.env["PID"])
+    writer = subprocess.Popen([str(a) for a in load], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(2)
+    started = time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    with open(site.folder / "server.log", "ab") as log:
+        server = subprocess.Popen([bench.TOP / "build" / "turnstone", "serve", "--config",
+                                   site.folder / "turnstone.conf", "--set", f"imap.port={site.env['IMAP_PORT']}",
+                                   "--set", f"imaps.port={site.env['IMAPS_PORT']}"], stdout=log, stderr=log)
+    result = first_served(site, started)
+    writer.wait()
+    site.env["PID"] = str(server.pid)
+    return result, server
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    bench.VAR.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["ninja", "-C", bench.TOP / "build", "test/bench/imap_load"], check=True, stdout=subprocess.DEVNULL)
+    with tempfile.TemporaryDirectory(prefix="site-", dir=bench.VAR) as folder:
+        site = bench.Site(bench.pathlib.Path(folder))
+        site.up()
+        fill(site, count)
+        site.need_load_boxes()
+        load = [bench.TOOLS / "imap_load", "--password", site.env["USER_PASSWORD"], *bench.APPEND, "--conns", 16,
+                "--seconds", 60, *site.load_args(False), "append"]
+        server, times = None, []
+        for _ in range(rounds):
+            result, server = one(site, load)
+            times.append(result)
+        server.terminate()
+        server.wait()
+    for what, values in (("login", [t[0] for t in times]), ("FETCH", [t[1] for t in times])):
+        print(f"{count} messages, SIGKILL to {what}: median {sorted(values)[len(values) // 2] * 1000:.0f} ms, "
+              f"worst {max(values) * 1000:.0f} ms, {rounds} rounds")
+
+
+if __name__ == "__main__":
+    main()
