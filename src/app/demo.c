@@ -83,7 +83,11 @@ write_conf(const struct site *site)
 	    "# Only because everything here is on the loopback interface.\n"
 	    "plaintext_login = loopback\n\n"
 	    "listener imap {\n\taddress = 127.0.0.1\n\tport = 0\n\ttls = starttls\n}\n\n"
-	    "listener imaps {\n\taddress = 127.0.0.1\n\tport = 0\n\ttls = imaps\n}\n";
+	    "listener imaps {\n\taddress = 127.0.0.1\n\tport = 0\n\ttls = imaps\n}\n\n"
+	    "# Mail comes in here; whoever can connect can deliver.\n"
+	    "listener lmtp {\n\tprotocol = lmtp\n\taddress = 127.0.0.1\n\tport = 0\n"
+	    "\ttls = starttls\n\tpath = lmtp.sock\n}\n\n"
+	    "lmtp {\n\tdomains = [localhost, turnstone.example]\n}\n";
 	struct buf path = {0};
 	bool ok = true;
 

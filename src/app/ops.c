@@ -6,6 +6,7 @@ const struct op *
 ops_find(struct str verb)
 {
 	static const struct op *const tables[] = {
+	    ops_alias,
 	    ops_server,
 	    ops_user,
 	    ops_check,

@@ -4,6 +4,7 @@
 /* The tables of operations, by group; ops.c lists them. */
 #include "app/op.h"
 
+extern const struct op ops_alias[];   /* ops_alias.c */
 extern const struct op ops_backup[];  /* ops_backup.c: reading for backups */
 extern const struct op ops_restore[]; /* ops_restore.c: writing what a backup has */
 extern const struct op ops_server[];  /* ops_server.c: status, stop, reload */

@@ -45,6 +45,12 @@ make_imap(struct server *server)
 
 	server->auth = auth_new(server->store, s->default_domain);
 	server->workers = work_pool_new(workers < 4 && s->workers == 0 ? 4 : workers);
+	server->lmtp.store = server->store;
+	server->lmtp.auth = server->auth;
+	server->lmtp.workers = server->workers;
+	server->lmtp.tls = server->tls;
+	buf_str(&server->default_domain, s->default_domain);
+	server->lmtp.default_domain = buf_as_str(&server->default_domain);
 	server->imap.store = server->store;
 	server->imap.auth = server->auth;
 	server->imap.workers = server->workers;
@@ -59,6 +65,8 @@ make_imap(struct server *server)
 
 		sl->il = &server->imap.loops[i];
 		imap_loop_init(sl->il, &server->imap, i, sl->loop, server->conf);
+		lmtp_loop_init(
+		    &sl->lmtp, &server->lmtp, i, server->loop_count, sl->loop, server->conf);
 	}
 }
 
@@ -109,14 +117,17 @@ server_fini(struct server *server)
 	if (server->workers != NULL)
 		work_pool_free(&server->workers);
 	for (unsigned i = 0; i < server->loop_count; i++)
-		if (server->loops[i].il != NULL)
+		if (server->loops[i].il != NULL) {
 			imap_loop_fini(server->loops[i].il);
+			lmtp_loop_fini(&server->loops[i].lmtp);
+		}
 	for (unsigned i = 0; i < server->loop_count; i++)
 		loop_free(&server->loops[i].loop);
 	mem_free(server->loops);
 	imap_server_fini(&server->imap);
 	mem_free(server->imap.loops);
 	auth_free(&server->auth);
+	buf_fini(&server->default_domain);
 	if (server->store != NULL)
 		store_close(&server->store);
 	tls_slot_free(&server->tls);

@@ -2,15 +2,18 @@
 /* Where connections come in. */
 #include "app/server_priv.h"
 
+#include <grp.h>
+#include <pwd.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 
-static struct imap_loop *
-imap_loop_of(struct server *server, const struct loop *loop)
+static struct server_loop *
+loop_of(struct server *server, const struct loop *loop)
 {
 	for (unsigned i = 0; i < server->loop_count; i++)
 		if (server->loops[i].loop == loop)
-			return server->loops[i].il;
+			return &server->loops[i];
 	TS_WRONG("a connection for a loop that is not ours");
 }
 
@@ -19,13 +22,59 @@ accepted(void *arg, struct loop *loop, int fd, const char *peer)
 {
 	struct server_listener *l = arg;
 	struct tls_ctx *tls = l->imaps ? tls_slot_get(l->server->tls) : NULL;
-	struct imap_conn *conn = imap_conn_new(imap_loop_of(l->server, loop), str_of(peer));
+	struct imap_conn *conn = imap_conn_new(loop_of(l->server, loop)->il, str_of(peer));
 	struct stream *stream = stream_new(loop, fd, tls, imap_conn_events(), conn);
 
 	tls_ctx_free(&tls);
 	imap_conn_start(conn, stream, l->imaps);
 }
 
+static void
+accepted_lmtp(void *arg, struct loop *loop, int fd, const char *peer)
+{
+	struct server_listener *l = arg;
+	bool implicit = l->lmtp_tls == LMTP_TLS_IMPLICIT;
+	struct tls_ctx *tls = implicit ? tls_slot_get(l->server->tls) : NULL;
+	struct lmtp_conn *conn = lmtp_conn_new(&loop_of(l->server, loop)->lmtp, str_of(peer));
+	struct stream *stream = stream_new(loop, fd, tls, lmtp_conn_events(), conn);
+
+	tls_ctx_free(&tls);
+	lmtp_conn_start(conn, stream, l->lmtp_tls);
+}
+
+/* Mode and owner of a UNIX socket. */
+static bool
+socket_owner(struct str name, const struct listener_settings *s, struct listener_options *opt)
+{
+	const struct passwd *pw = s->owner.n > 0 ? getpwnam(s->owner.p) : NULL;
+	const struct group *gr = s->group.n > 0 ? getgrnam(s->group.p) : NULL;
+	unsigned mode = 0;
+
+	if ((s->owner.n > 0 && pw == NULL) || (s->group.n > 0 && gr == NULL)) {
+		log_msg(LOG_ERROR, NULL, "listener %.*s: there is no %s %s", STR_ARG(name),
+		    s->owner.n > 0 && pw == NULL ? "user" : "group",
+		    s->owner.n > 0 && pw == NULL ? s->owner.p : s->group.p);
+		return false;
+	}
+	(void)app_mode_parse(s->mode, &mode); /* was checked with the configuration */
+	opt->unix_owned = true;
+	opt->unix_mode = (mode_t)mode;
+	opt->unix_uid = pw != NULL ? pw->pw_uid : (uid_t)-1;
+	opt->unix_gid = gr != NULL ? gr->gr_gid : (gid_t)-1;
+	return true;
+}
+
+static void
+set_protocol(struct server_listener *l, const struct listener_settings *s)
+{
+	l->imaps = s->tls == LISTENER_IMAPS;
+	l->lmtp = s->protocol == LISTENER_LMTP;
+	l->lmtp_tls = s->path.n > 0 || s->tls == LISTENER_NO_TLS ? LMTP_TLS_NONE
+	              : l->imaps                                 ? LMTP_TLS_IMPLICIT
+	                                                         : LMTP_TLS_STARTTLS;
+}
+
+/* s->path is empty for the port of a listener that has both. */
 static bool
 listen_on(struct server *server, struct str name, const struct listener_settings *s, int fd,
     struct loop **loops)
@@ -39,13 +88,26 @@ listen_on(struct server *server, struct str name, const struct listener_settings
 	    .loop = loops[0],
 	    .loops = loops,
 	    .nloops = server->loop_count,
-	    .fn = accepted,
+	    .fn = s->protocol == LISTENER_LMTP ? accepted_lmtp : accepted,
 	    .arg = l};
 
-	*l = (struct server_listener){
-	    .server = server, .name = name, .imaps = s->tls == LISTENER_IMAPS};
+	if (server->listener_count == SERVER_LISTENERS_MAX) {
+		log_msg(LOG_ERROR, NULL, "listener %.*s is one too many", STR_ARG(name));
+		return false;
+	}
+	*l = (struct server_listener){.server = server, .name = name, .path = s->path};
+	set_protocol(l, s);
+	if (s->path.n > 0) {
+		opt.address = NULL;
+		opt.unix_path = s->path.p;
+		if (!socket_owner(name, s, &opt))
+			return false;
+	}
 	if (listener_new(&opt, &l->listener) != TS_OK) {
-		if (fd >= 0)
+		if (s->path.n > 0)
+			log_msg(LOG_ERROR, NULL, "listener %.*s cannot use the path %s",
+			    STR_ARG(name), s->path.p);
+		else if (fd >= 0)
 			log_msg(LOG_ERROR, NULL,
 			    "listener %.*s cannot use the socket that was handed over",
 			    STR_ARG(name));
@@ -58,11 +120,18 @@ listen_on(struct server *server, struct str name, const struct listener_settings
 		return false;
 	}
 	server->listener_count++;
+	if (s->path.n > 0) {
+		log_msg(LOG_INFO, NULL, "listener %.*s: %s", STR_ARG(name), s->path.p);
+		return true;
+	}
 	log_msg(LOG_INFO, NULL, "listener %.*s: %s port %u, %s", STR_ARG(name),
 	    fd >= 0            ? "a socket handed over,"
 	    : s->address.n > 0 ? s->address.p
 	                       : "all addresses",
-	    listener_port(l->listener), l->imaps ? "TLS from the start" : "STARTTLS");
+	    listener_port(l->listener),
+	    l->imaps                    ? "TLS from the start"
+	    : s->tls == LISTENER_NO_TLS ? "no TLS"
+	                                : "STARTTLS");
 	return true;
 }
 
@@ -163,8 +232,13 @@ server_listen(struct server *server)
 		struct listener_settings s =
 		    *(const struct listener_settings *)blocks.p[i].settings;
 
+		bool has_port =
+		    blocks.p == none || app_listener_has_port(server->conf, blocks.p[i].settings);
+
 		ok = override(server->args, blocks.p[i].name, &s) &&
-		     listen_by_name(server, blocks.p[i].name, &s, &in, loops);
+		     (s.path.n == 0 || listen_on(server, blocks.p[i].name, &s, -1, loops));
+		s.path = STR_NONE;
+		ok = ok && (!has_port || listen_by_name(server, blocks.p[i].name, &s, &in, loops));
 	}
 	if (!server_inherit_end(&in))
 		ok = false;

@@ -16,6 +16,7 @@
 #include "app/server.h"
 #include "app/settings.h"
 #include "imap/imap.h"
+#include "lmtp/lmtp.h"
 #include "net/listen.h"
 #include "net/work.h"
 
@@ -25,6 +26,7 @@ struct server_loop {
 	struct server *server;
 	struct loop *loop;
 	struct imap_loop *il;
+	struct lmtp_loop lmtp;
 	pthread_t thread;
 	struct loop_task stop;
 	struct loop_timer timer;
@@ -36,7 +38,9 @@ struct server_listener {
 	struct server *server;
 	struct listener *listener;
 	struct str name;
-	bool imaps;
+	bool imaps, lmtp;
+	enum lmtp_tls lmtp_tls;
+	struct str path; /* of a UNIX socket, in the configuration; empty: a port */
 };
 
 struct server {
@@ -50,6 +54,8 @@ struct server {
 	struct auth *auth;
 	struct work_pool *workers;
 	struct imap_server imap;
+	struct lmtp_server lmtp;
+	struct buf default_domain; /* kept over reloads */
 	struct server_loop *loops;
 	unsigned loop_count;
 	struct server_listener listeners[SERVER_LISTENERS_MAX];

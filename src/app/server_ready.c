@@ -21,7 +21,10 @@ describe(const struct server *server, struct buf *out)
 			buf_putc(out,
 			    (up >= 'A' && up <= 'Z') || (up >= '0' && up <= '9') ? (char)up : '_');
 		}
-		buf_printf(out, "_PORT=%u\n", listener_port(l->listener));
+		if (l->path.n > 0)
+			buf_printf(out, "_SOCKET=%.*s\n", STR_ARG(l->path));
+		else
+			buf_printf(out, "_PORT=%u\n", listener_port(l->listener));
 	}
 	buf_printf(out, "PID=%d\n", (int)getpid());
 }

@@ -11,6 +11,7 @@
 struct new_conf {
 	struct loop_task task;
 	struct imap_loop *il;
+	struct lmtp_loop *lmtp;
 	struct conf *conf;
 };
 
@@ -20,6 +21,7 @@ configure_loop(struct loop_task *task)
 	struct new_conf *n = (struct new_conf *)(void *)task;
 
 	imap_loop_configure(n->il, n->conf);
+	lmtp_loop_configure(n->lmtp, n->conf);
 	conf_unref(&n->conf);
 	mem_free(n);
 }
@@ -36,6 +38,7 @@ take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
 
 		n->task.fn = configure_loop;
 		n->il = server->loops[i].il;
+		n->lmtp = &server->loops[i].lmtp;
 		n->conf = conf_ref(conf);
 		loop_post(server->loops[i].loop, &n->task);
 	}

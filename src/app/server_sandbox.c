@@ -26,6 +26,8 @@ collect(const struct server *server, struct sandbox_paths *paths)
 	add_folder(paths, SANDBOX_WRITE, buf_cstr(&control));
 	buf_fini(&control);
 	add_folder(paths, SANDBOX_WRITE, s->pid_file.p);
+	for (size_t i = 0; i < server->listener_count; i++) /* sockets are removed at the end */
+		add_folder(paths, SANDBOX_WRITE, server->listeners[i].path.p);
 	add_folder(paths, SANDBOX_WRITE, args_get(server->args, "ready-file"));
 	/* The folders, since a file that is replaced is another file: for the next reload. */
 	add_folder(paths, SANDBOX_READ, app_conf_path(server->args));

@@ -80,6 +80,50 @@ put_number(struct buf *out, const char *name, uint64_t n)
 	buf_printf(out, "%s: %llu\n", name, (unsigned long long)n);
 }
 
+struct gather_lmtp {
+	struct loop_task task;
+	const struct lmtp_loop *ll;
+	struct lmtp_stats *sum;
+	sem_t done;
+};
+
+static void
+gather_lmtp_loop(struct loop_task *task)
+{
+	struct gather_lmtp *g = (struct gather_lmtp *)(void *)task;
+
+	g->sum->conns += g->ll->stats.conns;
+	g->sum->conns_total += g->ll->stats.conns_total;
+	g->sum->messages += g->ll->stats.messages;
+	g->sum->delivered += g->ll->stats.delivered;
+	g->sum->deferred += g->ll->stats.deferred;
+	g->sum->refused += g->ll->stats.refused;
+	sem_post(&g->done);
+}
+
+static void
+put_lmtp(struct server *server, struct buf *out)
+{
+	struct lmtp_stats sum = {0};
+
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		struct gather_lmtp g = {
+		    .task.fn = gather_lmtp_loop, .ll = &server->loops[i].lmtp, .sum = &sum};
+
+		sem_init(&g.done, 0, 0);
+		loop_post(server->loops[i].loop, &g.task);
+		while (sem_wait(&g.done) != 0)
+			;
+		sem_destroy(&g.done);
+	}
+	put_number(out, "lmtp_connections", sum.conns);
+	put_number(out, "lmtp_connections_total", sum.conns_total);
+	put_number(out, "lmtp_messages", sum.messages);
+	put_number(out, "lmtp_delivered", sum.delivered);
+	put_number(out, "lmtp_deferred", sum.deferred);
+	put_number(out, "lmtp_refused", sum.refused);
+}
+
 void
 server_status(struct server *server, struct buf *out)
 {
@@ -105,6 +149,7 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "commands", imap.commands);
 	put_number(out, "bytes_in", imap.bytes_in);
 	put_number(out, "bytes_out", imap.bytes_out);
+	put_lmtp(server, out);
 	put_number(out, "work_waiting", work_pool_waiting(server->workers));
 	put_number(out, "work_running", work_pool_running(server->workers));
 	put_number(out, "accounts_loaded", st.accounts_loaded);

@@ -26,7 +26,7 @@ poll_conns(void *arg)
 {
 	struct server_loop *sl = arg;
 
-	if (sl->il->stats.conns == 0)
+	if (sl->il->stats.conns == 0 && sl->lmtp.stats.conns == 0)
 		loop_stop(sl->loop);
 	else
 		loop_timer_set(&sl->timer, CONNS_POLL_MS);
@@ -38,6 +38,7 @@ stop_loop(struct loop_task *task)
 	struct server_loop *sl = list_entry(task, struct server_loop, stop);
 
 	imap_loop_shutdown(sl->il, "The server is going down");
+	lmtp_loop_shutdown(&sl->lmtp);
 	loop_timer_init(&sl->timer, sl->loop, poll_conns, sl);
 	loop_timer_set(&sl->timer, CONNS_POLL_MS);
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/settings.h"
+#include "lmtp/settings.h"
 #include "sasl/names.h"
 #include "store/engine/rocks/rocks.h"
 
@@ -285,7 +286,8 @@ const struct conf_table tls_conf = {.name = "tls",
     .n = sizeof(tls_opts) / sizeof(*tls_opts),
     .struct_size = sizeof(struct tls_settings)};
 
-static const char *const listener_words[] = {"starttls", "imaps", NULL};
+static const char *const listener_words[] = {"starttls", "imaps", "none", NULL};
+static const char *const protocol_words[] = {"imap", "lmtp", NULL};
 
 #define AT(field) .offset = offsetof(struct listener_settings, field)
 static const struct conf_opt listener_opts[] = {
@@ -308,9 +310,72 @@ static const struct conf_opt listener_opts[] = {
         .words = listener_words,
         .when = CONF_RESTART,
         AT(tls),
-        .prose = "`starttls`: begins in clear. `imaps`: TLS from the first byte."},
+        .prose = "`starttls`: begins in clear. `imaps`: TLS from the first byte. `none`: no "
+                 "TLS at all, for lmtp only."},
+    {.name = "protocol",
+        .type = CONF_ENUM,
+        .def = "imap",
+        .words = protocol_words,
+        .when = CONF_RESTART,
+        AT(protocol),
+        .prose = "`imap`: for people who read their mail. `lmtp`: for mail servers on this machine "
+                 "or a network of their own that deliver it; whoever can connect can deliver."},
+    {.name = "path",
+        .type = CONF_PATH,
+        .def = "",
+        .max = 107,
+        .when = CONF_RESTART,
+        AT(path),
+        .prose = "A UNIX socket to listen on; beside the port if `port` is given, too, else "
+                 "instead of it. It has no TLS."},
+    {.name = "mode",
+        .type = CONF_STRING,
+        .def = "0600",
+        .max = 4,
+        .when = CONF_RESTART,
+        AT(mode),
+        .prose = "Who may connect to the UNIX socket, as for chmod(1) in octal digits."},
+    {.name = "owner",
+        .type = CONF_STRING,
+        .def = "",
+        .when = CONF_RESTART,
+        AT(owner),
+        .prose = "The user the UNIX socket belongs to. Empty: the server's."},
+    {.name = "group",
+        .type = CONF_STRING,
+        .def = "",
+        .when = CONF_RESTART,
+        AT(group),
+        .prose = "The group of the UNIX socket. Empty: the server's."},
 };
 #undef AT
+
+bool
+app_mode_parse(struct str text, unsigned *mode_r)
+{
+	*mode_r = 0;
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '7')
+			return false;
+		*mode_r = *mode_r * 8 + (unsigned)(text.p[i] - '0');
+	}
+	return text.n > 0 && *mode_r <= 0777;
+}
+
+static const char *
+check_listener(const void *settings)
+{
+	const struct listener_settings *s = settings;
+	unsigned mode;
+
+	if (!app_mode_parse(s->mode, &mode))
+		return "mode is octal digits, 0600 say";
+	if (s->tls == LISTENER_NO_TLS && s->protocol != LISTENER_LMTP)
+		return "tls = none is for protocol = lmtp only";
+	if (s->path.n > 0 && s->tls == LISTENER_IMAPS)
+		return "a UNIX socket has no TLS: tls = imaps needs a listener of its own";
+	return NULL;
+}
 
 const struct conf_table listener_conf = {.name = "listener",
     .prose = "Where clients connect: `listener NAME { ... }`, as many as wanted. Without any: "
@@ -318,13 +383,14 @@ const struct conf_table listener_conf = {.name = "listener",
     .opts = listener_opts,
     .n = sizeof(listener_opts) / sizeof(*listener_opts),
     .struct_size = sizeof(struct listener_settings),
+    .check = check_listener,
     .block = true};
 
 struct conf_tables
 app_tables(void)
 {
 	static const struct conf_table *const tables[] = {
-	    &server_conf, &listener_conf, &tls_conf, &store_conf, &imap_conf};
+	    &server_conf, &listener_conf, &tls_conf, &store_conf, &imap_conf, &lmtp_conf};
 
 	return (struct conf_tables){tables, sizeof(tables) / sizeof(*tables)};
 }
@@ -429,6 +495,28 @@ check_domain(const struct conf *conf, struct buf *faults)
 }
 
 bool
+app_listener_has_port(const struct conf *conf, const struct listener_settings *s)
+{
+	return s->path.n == 0 || conf_given(conf, s, "port");
+}
+
+/* Port 143 is nothing that lmtp should be on because somebody forgot it. */
+static void
+check_listeners(const struct conf *conf, struct buf *faults)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &listener_conf);
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct listener_settings *s = blocks.p[i].settings;
+
+		if (s->protocol != LISTENER_LMTP || s->path.n > 0 || conf_given(conf, s, "port"))
+			continue;
+		conf_where(conf, s, "protocol", faults);
+		buf_puts(faults, ": a listener with protocol = lmtp needs a port or a path\n");
+	}
+}
+
+bool
 app_conf_check(const struct conf *conf, struct buf *faults)
 {
 	size_t before = faults->n;
@@ -436,6 +524,7 @@ app_conf_check(const struct conf *conf, struct buf *faults)
 	check_control(conf, faults);
 	check_tls(conf, faults);
 	check_domain(conf, faults);
+	check_listeners(conf, faults);
 	return faults->n == before;
 }
 

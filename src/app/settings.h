@@ -39,12 +39,15 @@ struct tls_settings {
 	int min_version;
 };
 
-enum listener_tls { LISTENER_STARTTLS, LISTENER_IMAPS };
+enum listener_protocol { LISTENER_IMAP, LISTENER_LMTP };
+enum listener_tls { LISTENER_STARTTLS, LISTENER_IMAPS, LISTENER_NO_TLS };
 
 struct listener_settings {
 	struct str address;
 	int64_t port;
-	int tls; /* enum listener_tls */
+	int tls;      /* enum listener_tls */
+	int protocol; /* enum listener_protocol */
+	struct str path, mode, owner, group;
 };
 
 extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf;
@@ -61,6 +64,12 @@ bool app_conf_check(const struct conf *conf, struct buf *faults);
 
 /* Makes a folder (mode 0700) and those above it; true if it is there.  False: errno. */
 bool app_make_folders(const char *path);
+/* Is the listener on its port (a UNIX socket may stand instead of it, or beside it)?  settings is
+ * the block's. */
+bool app_listener_has_port(const struct conf *conf, const struct listener_settings *settings);
+/* Octal digits: false when they are none. */
+bool app_mode_parse(struct str text, unsigned *mode_r);
+
 /* The control socket's path. */
 void app_control_path(const struct conf *conf, struct buf *out);
 /* TS_NOT_FOUND: no certificate is configured. */

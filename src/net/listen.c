@@ -142,9 +142,18 @@ remove_stale(const struct sockaddr_un *un)
 	(void)close(fd);
 }
 
-static enum ts_err
-open_unix(const char *path, int backlog, int *fd_r)
+/* Before listen(): nobody can connect yet. */
+static bool
+give_unix(const char *path, const struct listener_options *o)
 {
+	return !o->unix_owned ||
+	       (chown(path, o->unix_uid, o->unix_gid) == 0 && chmod(path, o->unix_mode) == 0);
+}
+
+static enum ts_err
+open_unix(const struct listener_options *o, int backlog, int *fd_r)
+{
+	const char *path = o->unix_path;
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	int fd;
 
@@ -153,7 +162,7 @@ open_unix(const char *path, int backlog, int *fd_r)
 	memcpy(un.sun_path, path, strlen(path) + 1);
 	remove_stale(&un);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof(un)) != 0 ||
+	if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof(un)) != 0 || !give_unix(path, o) ||
 	    listen(fd, backlog) != 0) {
 		int why = errno;
 
@@ -237,7 +246,7 @@ listener_new(const struct listener_options *o, struct listener **listener_r)
 	if (o->address != NULL)
 		err = open_tcp(o, backlog, &fd);
 	else if (o->unix_path != NULL)
-		err = open_unix(o->unix_path, backlog, &fd);
+		err = open_unix(o, backlog, &fd);
 	else
 		err = take_inherited(o->inherited_fd, &fd);
 	if (err != TS_OK)

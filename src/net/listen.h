@@ -6,8 +6,10 @@
  * of loops.  When the process or the system is out of descriptors it rests for
  * a moment and says so once.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "net/loop.h"
@@ -25,7 +27,11 @@ struct listener_options {
 	/* One of the three: */
 	const char *address;   /* numeric; "" or "*": all, IPv6 and IPv4 */
 	const char *unix_path; /* a stale socket there is replaced */
-	int inherited_fd;      /* listening already; taken over; only if the two are NULL */
+	bool unix_owned;       /* the socket gets these; else what umask and process give: */
+	mode_t unix_mode;
+	uid_t unix_uid;   /* -1: unchanged */
+	gid_t unix_gid;   /* likewise */
+	int inherited_fd; /* listening already; taken over; only if the two are NULL */
 
 	uint16_t port; /* with address; 0: a free one */
 	int backlog;   /* 0: the system's most */

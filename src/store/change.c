@@ -213,6 +213,8 @@ change_complete(struct store_change *c)
 	struct store *store = priv->store;
 
 	atomic_fetch_add(&store->changes, 1);
+	for (size_t i = 0; c->err == TS_OK && i < c->item_count; i++)
+		upload_origin(c->items[i].upload)->stored = true;
 	/* Afterwards the change is the asker's again, and may be freed at any time. */
 	if (priv->complete == NULL) {
 		loop_post(c->loop, &priv->task);

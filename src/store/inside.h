@@ -12,6 +12,7 @@
  *   mailbox.lock    the contents of mailbox.state, mailbox.pend[]
  *   account.watches the watches
  *   lane.mutex      the lane's queue and tokens
+ *   store.pins_mutex  the list of shared uploads
  *   background.mutex  its queues
  *
  * "Head" is the state after everything that has been prepared, flushed or not.
@@ -88,6 +89,9 @@ struct store {
 
 	pthread_mutex_t ids_mutex;
 	struct ids next, durable;
+
+	pthread_mutex_t pins_mutex;
+	struct link pins; /* uploads with more than one handle */
 
 	pthread_mutex_t reopen_mutex;
 	pthread_mutex_t transfers; /* copies and moves between accounts that are under way */
@@ -262,12 +266,29 @@ struct store_upload {
 	bool large, working, finishing, finished, in_file, taken;
 	bool last; /* the work under way is the last one */
 	_Atomic bool freed;
+	/* Several handles on the same bytes: these belong to the first, which lives longest. */
+	struct store_upload *origin;    /* NULL: this is the first, or the only one */
+	_Atomic unsigned handles;       /* 0: it was never shared */
+	_Atomic bool any_taken, stored; /* a change took it; the bytes are durable */
+	bool skipped;                   /* the collector passed it by; pins_mutex */
+	struct link pin;                /* in store.pins */
 	void (*ready)(void *arg);
 	void *ready_arg;
 	void (*done)(void *arg, enum ts_err err);
 	void *done_arg;
 	struct loop_task task;
 };
+
+/* The one that has the bytes. */
+static inline struct store_upload *
+upload_origin(struct store_upload *u)
+{
+	return u->origin != NULL ? u->origin : u;
+}
+
+/* Does an upload that is shared still hold the blob?  Then the collector passes it by, and is woken
+ * when it does no more. */
+bool upload_pins(struct store *store, uint64_t blob);
 
 /* ---- changes ---- */
 

@@ -66,7 +66,7 @@ static void
 append_item(struct change_delta *cd, const struct store_append_item *item,
     const struct store_flags *flags, int64_t now)
 {
-	struct store_upload *u = item->upload;
+	struct store_upload *u = item->upload, *origin = upload_origin(u);
 	struct store_message m = {.size = (uint32_t)u->size,
 	    .blob = u->blob,
 	    .internaldate = item->internaldate != 0 || item->dated ? item->internaldate : now,
@@ -74,11 +74,11 @@ append_item(struct change_delta *cd, const struct store_append_item *item,
 	    .zone = item->zone,
 	    .flags = *flags};
 
-	if (!u->in_file)
-		engine_batch_put_blob(cd->b->ops, u->blob, buf_as_str(&u->bytes));
+	if (!u->in_file && !origin->stored)
+		engine_batch_put_blob(cd->b->ops, u->blob, buf_as_str(&origin->bytes));
 	if (item->uid != 0)
 		cd->c.uidnext = item->uid;
-	delta_message(cd, &m, buf_as_str(&u->summary));
+	delta_message(cd, &m, buf_as_str(&origin->summary));
 	u->taken = true;
 }
 

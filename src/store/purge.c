@@ -280,13 +280,18 @@ collect_step(struct store *store, bool *more_r)
 	struct engine_batch *batch = engine_batch_new();
 	enum ts_err err = read_queue(store, q);
 	uint64_t last = 0;
+	size_t done = 0;
 
 	for (size_t i = 0; i < q->n && err == TS_OK; i++) {
 		struct rd r = rd_of((struct str){q->key[i].p + 9, q->key[i].n - 9});
 		uint64_t blob = rd_be64(&r);
 		bool yes = false;
 
+		/* First of all: once nobody holds it, all references to come are on disk. */
+		if (upload_pins(store, blob))
+			continue;
 		engine_batch_delete(batch, key_str(&q->key[i]));
+		done++;
 		if (blob == last)
 			continue;
 		last = blob;
@@ -294,9 +299,9 @@ collect_step(struct store *store, bool *more_r)
 		if (err == TS_OK && !yes)
 			engine_batch_delete_blob(batch, blob);
 	}
-	if (err == TS_OK && q->n > 0)
+	if (err == TS_OK && done > 0)
 		err = background_commit(store, batch);
-	*more_r = err == TS_OK && q->n == 256;
+	*more_r = err == TS_OK && done > 0 && q->n == 256;
 	engine_batch_free(&batch);
 	mem_free(q);
 	return err;

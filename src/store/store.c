@@ -346,6 +346,8 @@ init_locks(struct store *store)
 		pthread_mutex_init(&store->shard[i].mutex, NULL);
 	}
 	pthread_mutex_init(&store->ids_mutex, NULL);
+	pthread_mutex_init(&store->pins_mutex, NULL);
+	list_init(&store->pins);
 	pthread_mutex_init(&store->reopen_mutex, NULL);
 	pthread_mutex_init(&store->transfers, NULL);
 	list_init(&store->transfer_list);
@@ -359,6 +361,7 @@ fini_locks(struct store *store)
 		pthread_mutex_destroy(&store->shard[i].mutex);
 	}
 	pthread_mutex_destroy(&store->ids_mutex);
+	pthread_mutex_destroy(&store->pins_mutex);
 	pthread_mutex_destroy(&store->reopen_mutex);
 	pthread_mutex_destroy(&store->transfers);
 }

@@ -282,6 +282,15 @@ bool store_upload_write(
 void store_upload_finish(
     struct store_upload *upload, void (*done)(void *arg, enum ts_err err), void *arg);
 uint64_t store_upload_size(const struct store_upload *upload);
+/*
+ * Another handle on the same bytes, for a further APPEND, to any account: a finished upload
+ * without an error that no change has yet (TS_INVALID is for our bug: it aborts).  All handles are
+ * equal: each goes to a change or is freed, in any order, also when others of them are durable.
+ * The store keeps one blob.  As long as a handle lives the blob is not freed, even if every message
+ * that refers to it is expunged meanwhile.  A change that is submitted when another with the same
+ * bytes is durable does not write them again.
+ */
+struct store_upload *store_upload_share(struct store_upload *upload);
 /* Removes what was not taken by a change.  Work under way is waited for in the background. */
 void store_upload_free(struct store_upload **upload);
 

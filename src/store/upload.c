@@ -30,6 +30,84 @@ store_upload_size(const struct store_upload *u)
 	return u->size;
 }
 
+/* ---- several handles on the same bytes ---- */
+
+struct store_upload *
+store_upload_share(struct store_upload *upload)
+{
+	struct store_upload *origin = upload_origin(upload), *u = mem_zalloc(sizeof *u);
+	struct store *store = origin->store;
+
+	TS_ASSERT(upload->finished && upload->err == TS_OK && !upload->taken && !upload->freed);
+	u->store = store;
+	u->pool = origin->pool;
+	u->loop = origin->loop;
+	u->origin = origin;
+	u->size = origin->size;
+	u->blob = origin->blob;
+	u->large = origin->large;
+	u->in_file = origin->in_file;
+	u->finishing = u->finished = true;
+	if (origin->handles == 0) {
+		origin->handles = 1;
+		pthread_mutex_lock(&store->pins_mutex);
+		list_push_back(&store->pins, &origin->pin);
+		pthread_mutex_unlock(&store->pins_mutex);
+	}
+	origin->handles++;
+	return u;
+}
+
+bool
+upload_pins(struct store *store, uint64_t blob)
+{
+	struct store_upload *u;
+	bool found = false;
+
+	pthread_mutex_lock(&store->pins_mutex);
+	LIST_EACH (u, &store->pins, pin) {
+		if (u->blob == blob) {
+			u->skipped = found = true;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&store->pins_mutex);
+	return found;
+}
+
+static void
+unpin(struct store_upload *origin)
+{
+	struct store *store = origin->store;
+	bool skipped;
+
+	pthread_mutex_lock(&store->pins_mutex);
+	list_remove(&origin->pin);
+	skipped = origin->skipped;
+	pthread_mutex_unlock(&store->pins_mutex);
+	if (skipped)
+		background_wake(store, BG_COLLECT);
+}
+
+static void destroy(struct store_upload *u);
+
+/* One handle less, on whichever thread the change ended.  The last one ends the first. */
+static void
+let_go(struct store_upload *u)
+{
+	struct store_upload *origin = upload_origin(u);
+
+	if (u->taken)
+		origin->any_taken = true;
+	if (u != origin)
+		mem_free(u);
+	if (atomic_fetch_sub(&origin->handles, 1) > 1)
+		return;
+	unpin(origin);
+	origin->taken = origin->any_taken;
+	destroy(origin);
+}
+
 static void
 destroy(struct store_upload *u)
 {
@@ -212,6 +290,10 @@ store_upload_free(struct store_upload **up)
 	*up = NULL;
 	if (u == NULL)
 		return;
+	if (u->origin != NULL || u->handles > 0) {
+		let_go(u);
+		return;
+	}
 	u->freed = true;
 	u->done = NULL;
 	u->ready = NULL;

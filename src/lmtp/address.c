@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Paths: see address.h. */
+#include "lmtp/address.h"
+
+static bool
+is_let_dig(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c >= 0x80;
+}
+
+/* RFC 5322 section 3.2.3, and UTF8-non-ascii. */
+static bool
+is_atext(unsigned char c)
+{
+	return is_let_dig(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+}
+
+/* sub-domain *("." sub-domain): letters, digits, hyphens inside only. */
+static bool
+domain_name_ok(struct str s)
+{
+	unsigned char before = '.';
+
+	if (s.n == 0 || s.n > 255)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '.' || c == '-') {
+			if (before == '.' || (c == '.' && before == '-'))
+				return false;
+		} else if (!is_let_dig(c))
+			return false;
+		before = c;
+	}
+	return is_let_dig(before);
+}
+
+/* "[" dcontent "]" (section 4.1.3). */
+static bool
+literal_ok(struct str s)
+{
+	if (s.n < 3 || s.n > 255 || s.p[0] != '[' || s.p[s.n - 1] != ']')
+		return false;
+	for (size_t i = 1; i < s.n - 1; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~' || (s.p[i] >= '[' && s.p[i] <= ']'))
+			return false;
+	return true;
+}
+
+bool
+lmtp_domain_ok(struct str s)
+{
+	return (s.n > 0 && s.p[0] == '[') ? literal_ok(s) : domain_name_ok(s) && str_is_utf8(s);
+}
+
+/* A quoted string; *i behind the opening quote, then behind the closing one. */
+static bool
+take_quoted(struct str in, size_t *i, struct buf *out)
+{
+	for (; *i < in.n; ++*i) {
+		unsigned char c = (unsigned char)in.p[*i];
+
+		if (c == '"') {
+			++*i;
+			return true;
+		}
+		if (c == '\\') {
+			++*i;
+			if (*i == in.n)
+				return false;
+			c = (unsigned char)in.p[*i];
+		}
+		if (c < ' ' || c == 0x7f)
+			return false;
+		buf_putc(out, (char)c);
+	}
+	return false;
+}
+
+static bool
+take_dot_string(struct str in, size_t *i, struct buf *out)
+{
+	unsigned char before = '.';
+
+	for (; *i < in.n; ++*i) {
+		unsigned char c = (unsigned char)in.p[*i];
+
+		if (c == '.' ? before == '.' : !is_atext(c))
+			break;
+		buf_putc(out, (char)c);
+		before = c;
+	}
+	return before != '.';
+}
+
+/* The domain is all up to the closing angle. */
+static bool
+take_domain(struct str in, size_t *i, struct str *domain_r)
+{
+	size_t from = *i;
+
+	while (*i < in.n && in.p[*i] != '>')
+		++*i;
+	*domain_r = (struct str){in.p + from, *i - from};
+	return lmtp_domain_ok(*domain_r);
+}
+
+/* A-d-l ":" (section 4.1.2): must be accepted, should be ignored. */
+static bool
+skip_route(struct str in, size_t *i)
+{
+	while (*i < in.n && in.p[*i] == '@') {
+		size_t from = ++*i;
+
+		while (*i < in.n && strchr(",:>", in.p[*i]) == NULL)
+			++*i;
+		if (*i == in.n || !lmtp_domain_ok((struct str){in.p + from, *i - from}))
+			return false;
+		if (in.p[*i] == ':') {
+			++*i;
+			return true;
+		}
+		if (in.p[(*i)++] != ',')
+			return false;
+	}
+	return false;
+}
+
+/* Behind the opening angle. */
+static bool
+take_mailbox(struct str in, size_t *i, struct buf *buf, struct lmtp_path *path)
+{
+	size_t from, was = buf->n;
+	bool quoted;
+
+	if (*i < in.n && in.p[*i] == '@' && !skip_route(in, i))
+		return false;
+	from = *i;
+	quoted = *i < in.n && in.p[*i] == '"';
+	if (quoted)
+		++*i;
+	if (!(quoted ? take_quoted(in, i, buf) : take_dot_string(in, i, buf)))
+		return false;
+	if (*i < in.n && in.p[*i] == '@') {
+		++*i;
+		if (!take_domain(in, i, &path->domain))
+			return false;
+	}
+	path->local = (struct str){buf->p + was, buf->n - was};
+	path->text = (struct str){in.p + from, *i - from};
+	return path->local.n > 0 && path->local.n <= LMTP_LOCAL_MAX;
+}
+
+bool
+lmtp_path_parse(struct str *in, struct buf *buf, struct lmtp_path *path_r)
+{
+	size_t i = 1;
+
+	*path_r = (struct lmtp_path){.local = STR_NONE};
+	if (in->n < 2 || in->p[0] != '<')
+		return false;
+	if (in->p[1] != '>' && !take_mailbox(*in, &i, buf, path_r))
+		return false;
+	if (i >= in->n || in->p[i] != '>' || i > LMTP_PATH_MAX ||
+	    !str_is_utf8((struct str){in->p, i}))
+		return false;
+	path_r->utf8 = !str_is_ascii((struct str){in->p, i});
+	in->p += i + 1;
+	in->n -= i + 1;
+	return true;
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections: input, time-outs, end.  A connection is freed when its stream
+ * has ended and no job of it runs.
+ */
+#include <stdarg.h>
+#include <unistd.h>
+
+#include "lmtp/conn_int.h"
+
+void
+lmtp_loop_configure(struct lmtp_loop *ll, struct conf *conf)
+{
+	const struct lmtp_settings *s = conf_get(conf, &lmtp_conf);
+
+	conf_ref(conf);
+	conf_unref(&ll->conf);
+	ll->conf = conf;
+	ll->settings = s;
+	ll->stream_limits = stream_default_limits;
+	ll->stream_limits.handshake_ms = (uint32_t)s->handshake_time;
+	ll->stream_limits.stall_ms = (uint32_t)s->output_time;
+}
+
+void
+lmtp_loop_init(struct lmtp_loop *ll, struct lmtp_server *server, unsigned index, unsigned count,
+    struct loop *loop, struct conf *conf)
+{
+	*ll = (struct lmtp_loop){
+	    .server = server, .loop = loop, .next_conn_id = index + 1, .conn_id_step = count};
+	list_init(&ll->conns);
+	lmtp_loop_configure(ll, conf);
+}
+
+void
+lmtp_loop_shutdown(struct lmtp_loop *ll)
+{
+	struct lmtp_conn *conn;
+
+	LIST_EACH (conn, &ll->conns, link)
+		lmtp_bye(conn, "421 4.3.2 The server is going down");
+}
+
+void
+lmtp_loop_fini(struct lmtp_loop *ll)
+{
+	TS_ASSERT(list_empty(&ll->conns));
+	conf_unref(&ll->conf);
+}
+
+/* ---- output */
+
+void
+lmtp_reply(struct lmtp_conn *conn, const char *fmt, ...)
+{
+	struct buf *out = stream_out(conn->stream);
+	va_list ap;
+
+	if (conn->closing)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(out, fmt, ap);
+	va_end(ap);
+	buf_puts(out, "\r\n");
+	stream_kick(conn->stream);
+}
+
+void
+lmtp_bye(struct lmtp_conn *conn, const char *text)
+{
+	if (conn->closing)
+		return;
+	lmtp_reply(conn, "%s", text);
+	lmtp_log(conn, LOG_INFO, "%s", text);
+	conn->closing = true;
+	loop_timer_clear(&conn->timer);
+	stream_close(conn->stream);
+}
+
+void
+lmtp_reply_error(struct lmtp_conn *conn, const char *text)
+{
+	lmtp_reply(conn, "%s", text);
+	if (++conn->errors >= (unsigned)conn->settings->errors)
+		lmtp_bye(conn, "421 4.7.0 Too many bad commands");
+}
+
+void
+lmtp_log(const struct lmtp_conn *conn, enum log_level level, const char *fmt, ...)
+{
+	char context[32];
+	va_list ap;
+
+	if (!log_wants(level))
+		return;
+	(void)snprintf(context, sizeof(context), "lmtp=%llu", (unsigned long long)conn->id);
+	va_start(ap, fmt);
+	log_vmsg(level, context, fmt, ap);
+	va_end(ap);
+}
+
+struct str
+lmtp_hostname(const struct lmtp_conn *conn, char *buf, size_t size)
+{
+	if (conn->settings->hostname.n > 0)
+		return conn->settings->hostname;
+	if (gethostname(buf, size) != 0 || buf[0] == '\0')
+		return STR("localhost");
+	buf[size - 1] = '\0';
+	return str_of(buf);
+}
+
+/* ---- input */
+
+static bool
+blocked(const struct lmtp_conn *conn)
+{
+	return conn->closing || conn->job != NULL || conn->held || conn->storing ||
+	       conn->input == LMTP_TLS ||
+	       stream_out_pending(conn->stream) > conn->ll->stream_limits.high;
+}
+
+static void
+set_timer(struct lmtp_conn *conn)
+{
+	const struct lmtp_settings *s = conn->settings;
+
+	if (conn->closing)
+		return;
+	if (conn->job != NULL || conn->storing || conn->held)
+		loop_timer_set(&conn->timer, s->store_time);
+	else if (conn->input == LMTP_DATA || conn->input == LMTP_CHUNK)
+		loop_timer_set(&conn->timer, s->data_time);
+	else
+		loop_timer_set(&conn->timer, s->command_time);
+}
+
+static void
+timed_out(void *arg)
+{
+	struct lmtp_conn *conn = arg;
+
+	if (conn->job != NULL || conn->storing || conn->held)
+		lmtp_bye(conn, "421 4.3.0 The mail store does not answer");
+	else
+		lmtp_bye(conn, "421 4.4.2 Nothing came for too long");
+}
+
+void
+lmtp_go_on(struct lmtp_conn *conn)
+{
+	if (conn->in_data || conn->closing)
+		return;
+	set_timer(conn);
+	if (blocked(conn))
+		stream_pause(conn->stream);
+	else
+		stream_resume(conn->stream);
+}
+
+static size_t
+take_line(struct lmtp_conn *conn, struct str in, bool *more_r)
+{
+	const char *end = str_find(in, STR("\r\n"));
+	size_t n = end != NULL ? (size_t)(end - in.p) : in.n;
+	bool too_long = n + 2 > conn->settings->line;
+
+	if (conn->input == LMTP_SKIP_LINE) {
+		*more_r = end != NULL;
+		if (end == NULL) /* a CR may be the first half of the end */
+			return in.p[in.n - 1] == '\r' ? in.n - 1 : in.n;
+		conn->input = LMTP_COMMAND;
+		return n + 2;
+	}
+	if (too_long) {
+		lmtp_reply_error(conn, "500 5.5.2 The line is too long");
+		conn->input = LMTP_SKIP_LINE;
+		return 0;
+	}
+	*more_r = end != NULL;
+	if (end == NULL)
+		return 0;
+	lmtp_command(conn, (struct str){in.p, n});
+	return n + 2;
+}
+
+static size_t
+take_data(struct lmtp_conn *conn, struct str in)
+{
+	struct str text;
+	bool end;
+	size_t n = lmtp_body_next(&conn->txn->body, in, &text, &end);
+
+	if (text.n > 0)
+		lmtp_message_bytes(conn, text);
+	if (end) {
+		conn->input = LMTP_COMMAND;
+		lmtp_message_end(conn);
+	}
+	return n;
+}
+
+static void
+chunk_end(struct lmtp_conn *conn)
+{
+	struct lmtp_txn *txn = conn->txn;
+
+	conn->input = LMTP_COMMAND;
+	if (txn == NULL || !txn->chunked)
+		return; /* it was refused, and answered */
+	if (txn->last)
+		lmtp_message_end(conn);
+	else if (txn->fault == LMTP_TOO_BIG)
+		lmtp_reply(conn, "552 5.3.4 The message is too large");
+	else
+		lmtp_reply(conn, "250 2.0.0 OK");
+}
+
+static size_t
+take_chunk(struct lmtp_conn *conn, struct str in)
+{
+	size_t n = in.n < conn->chunk_left ? in.n : (size_t)conn->chunk_left;
+
+	conn->chunk_left -= n;
+	if (conn->txn != NULL && conn->txn->chunked && n > 0) {
+		lmtp_body_look(&conn->txn->body, (struct str){in.p, n});
+		lmtp_message_bytes(conn, (struct str){in.p, n});
+	}
+	if (conn->chunk_left == 0)
+		chunk_end(conn);
+	return n;
+}
+
+static size_t
+data(void *arg, struct str in)
+{
+	struct lmtp_conn *conn = arg;
+	size_t used = 0;
+	bool more = true;
+
+	conn->in_data = true;
+	while (more && !blocked(conn) &&
+	       (used < in.n || (conn->input == LMTP_CHUNK && conn->chunk_left == 0))) {
+		struct str rest = {in.p + used, in.n - used};
+
+		if (conn->input == LMTP_DATA)
+			used += take_data(conn, rest);
+		else if (conn->input == LMTP_CHUNK)
+			used += take_chunk(conn, rest);
+		else
+			used += take_line(conn, rest, &more);
+	}
+	conn->in_data = false;
+	if (conn->closing || conn->input == LMTP_TLS)
+		used = in.n;
+	lmtp_go_on(conn);
+	return used;
+}
+
+/* ---- the stream's other events */
+
+static void
+drained(void *arg)
+{
+	lmtp_go_on(arg);
+}
+
+static void
+greet(struct lmtp_conn *conn)
+{
+	char name[256];
+
+	conn->greeted = true;
+	lmtp_reply(conn, "220 %.*s LMTP Turnstone ready",
+	    STR_ARG(lmtp_hostname(conn, name, sizeof(name))));
+}
+
+static void
+secured(void *arg)
+{
+	struct lmtp_conn *conn = arg;
+
+	if (conn->closing)
+		return;
+	if (!conn->greeted)
+		greet(conn);
+	conn->input = LMTP_COMMAND;
+	lmtp_go_on(conn);
+}
+
+static void
+closed(void *arg, enum stream_end why)
+{
+	struct lmtp_conn *conn = arg;
+
+	lmtp_log(conn, LOG_INFO, "end%s: messages=%llu",
+	    why == STREAM_END_TIMEOUT ? ": timed out" : "", (unsigned long long)conn->messages);
+	conn->stream = NULL;
+	conn->closing = true;
+	loop_timer_clear(&conn->timer);
+	lmtp_release(conn);
+}
+
+static const struct stream_events events = {
+    .data = data, .drained = drained, .closed = closed, .secured = secured};
+
+const struct stream_events *
+lmtp_conn_events(void)
+{
+	return &events;
+}
+
+/* ---- life */
+
+struct lmtp_conn *
+lmtp_conn_new(struct lmtp_loop *ll, struct str address)
+{
+	struct arena *a = arena_new(&ll->pool, ARENA_CONN, 640);
+	struct lmtp_conn *conn = arena_new_object(a, struct lmtp_conn);
+
+	conn->arena = a;
+	conn->ll = ll;
+	conn->server = ll->server;
+	conn->conf = conf_ref(ll->conf);
+	conn->settings = ll->settings;
+	conn->id = ll->next_conn_id;
+	ll->next_conn_id += ll->conn_id_step;
+	conn->address = arena_str(a, address);
+	loop_timer_init(&conn->timer, ll->loop, timed_out, conn);
+	list_push_back(&ll->conns, &conn->link);
+	ll->stats.conns++;
+	ll->stats.conns_total++;
+	ll->server->conns++;
+	return conn;
+}
+
+void
+lmtp_conn_start(struct lmtp_conn *conn, struct stream *stream, enum lmtp_tls tls)
+{
+	conn->stream = stream;
+	conn->tls = tls;
+	stream_set_limits(stream, &conn->ll->stream_limits);
+	lmtp_log(conn, LOG_INFO, "from %.*s", STR_ARG(conn->address));
+	if (conn->server->conns > (unsigned)conn->settings->connections) {
+		lmtp_bye(conn, "421 4.3.2 Too many connections");
+		return;
+	}
+	set_timer(conn);
+	if (tls == LMTP_TLS_IMPLICIT)
+		conn->input = LMTP_TLS;
+	else
+		greet(conn);
+}
+
+void
+lmtp_release(struct lmtp_conn *conn)
+{
+	struct arena *a = conn->arena;
+
+	if (conn->stream != NULL || conn->job != NULL)
+		return;
+	lmtp_txn_free(conn);
+	buf_fini(&conn->helo);
+	list_remove(&conn->link);
+	conn->ll->stats.conns--;
+	conn->server->conns--;
+	conf_unref(&conn->conf);
+	arena_free(&a);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LMTP_CONN_INT_H
+#define LMTP_CONN_INT_H
+/* What conn.c, command.c, rcpt.c and deliver.c share. */
+#include "base/log.h"
+#include "lmtp/address.h"
+#include "lmtp/body.h"
+#include "lmtp/lmtp.h"
+#include "lmtp/settings.h"
+
+enum lmtp_input { /* what the next bytes are */
+	LMTP_COMMAND,
+	LMTP_SKIP_LINE, /* the rest of a line that is too long */
+	LMTP_DATA,
+	LMTP_CHUNK, /* of BDAT */
+	LMTP_TLS    /* nothing is taken until the handshake is done */
+};
+
+struct lmtp_target { /* a mailbox that gets the message, once */
+	struct lmtp_target *next;
+	struct store_mailbox *mailbox; /* a reference */
+	struct lmtp_txn *txn;
+	struct store_change *change;
+	bool done;
+	enum ts_err err;
+};
+
+struct lmtp_rcpt { /* a RCPT that was answered with 250 */
+	struct lmtp_rcpt *next;
+	struct str address; /* as given */
+	struct lmtp_target **targets;
+	size_t target_count;
+};
+
+/* What keeps a message from being taken, whatever its recipients are. */
+enum lmtp_fault { LMTP_FINE, LMTP_TOO_BIG, LMTP_NEWLINES, LMTP_NUL };
+
+struct lmtp_txn {
+	struct arena *arena;
+	struct lmtp_conn *conn;
+	struct str sender; /* local@domain, empty for <> */
+	bool utf8;         /* SMTPUTF8 was given */
+	struct lmtp_rcpt *rcpts, **rcpts_tail;
+	struct lmtp_target *targets, **targets_tail;
+	size_t rcpt_count, target_count;
+
+	struct store_upload *upload; /* NULL: DATA has not begun, or it was given up */
+	struct buf head;             /* the first of the message, for its Message-ID */
+	struct lmtp_body body;
+	uint64_t size; /* of what came, without trace lines */
+	bool chunked;  /* BDAT was used */
+	bool last;     /* the chunk at hand is the last */
+	enum lmtp_fault fault;
+	enum ts_err err;          /* of the upload */
+	struct lmtp_target *lead; /* who is waited for before the others are begun */
+	size_t pending;
+	uint64_t began_ms;
+};
+
+struct lmtp_job; /* rcpt.c */
+
+struct lmtp_conn {
+	struct arena *arena;
+	struct lmtp_loop *ll;
+	struct lmtp_server *server;
+	struct conf *conf;
+	const struct lmtp_settings *settings;
+	struct stream *stream; /* NULL: it has ended; a job is waited for */
+	struct link link;
+	uint64_t id;
+	struct str address;
+	struct buf helo; /* of LHLO; empty: none came */
+	struct lmtp_txn *txn;
+	struct lmtp_job *job; /* a RCPT that is being looked up */
+	struct loop_timer timer;
+	unsigned input; /* enum lmtp_input */
+	uint64_t chunk_left;
+	uint64_t messages;
+	unsigned errors;
+	enum lmtp_tls tls;
+	bool held;    /* the upload is behind */
+	bool storing; /* the message is on its way to disk */
+	bool closing, in_data, greeted;
+};
+
+/* conn.c */
+void lmtp_reply(struct lmtp_conn *conn, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A bad command: counts; after too many of them 421. */
+void lmtp_reply_error(struct lmtp_conn *conn, const char *text);
+/* Says text (a 421) and closes. */
+void lmtp_bye(struct lmtp_conn *conn, const char *text);
+/* Something that held the input up is over. */
+void lmtp_go_on(struct lmtp_conn *conn);
+void lmtp_release(struct lmtp_conn *conn);
+void lmtp_log(const struct lmtp_conn *conn, enum log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+struct str lmtp_hostname(const struct lmtp_conn *conn, char *buf, size_t size);
+
+/* command.c: a line without its CRLF. */
+void lmtp_command(struct lmtp_conn *conn, struct str line);
+
+/* rcpt.c */
+void lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path);
+
+/* deliver.c */
+struct lmtp_txn *lmtp_txn_new(struct lmtp_conn *conn);
+void lmtp_txn_free(struct lmtp_conn *conn);
+/* Before the message's first byte. */
+void lmtp_message_begin(struct lmtp_conn *conn);
+void lmtp_message_bytes(struct lmtp_conn *conn, struct str bytes);
+/* All is there: stores it; the replies come later. */
+void lmtp_message_end(struct lmtp_conn *conn);
+#endif

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A transaction's message: from its first byte to the reply for each recipient.
+ *
+ * Trace lines (RFC 5321 section 4.4) come first.  The bytes are the same for
+ * all recipients, since there is one blob.  Nobody may learn from them who else
+ * got the message: what names a recipient (Delivered-To, and "for" in Received)
+ * is there only if the message has one recipient.
+ */
+#include <time.h>
+
+#include "base/clock.h"
+#include "lmtp/conn_int.h"
+
+enum { HEAD_MAX = 16 << 10 }; /* bytes in which the Message-ID is looked for */
+
+/* ---- life */
+
+struct lmtp_txn *
+lmtp_txn_new(struct lmtp_conn *conn)
+{
+	struct arena *a = arena_new(&conn->ll->pool, ARENA_OTHER, 512);
+	struct lmtp_txn *txn = arena_new_object(a, struct lmtp_txn);
+
+	txn->arena = a;
+	txn->conn = conn;
+	txn->rcpts_tail = &txn->rcpts;
+	txn->targets_tail = &txn->targets;
+	txn->began_ms = clock_mono_ms();
+	return txn;
+}
+
+void
+lmtp_txn_free(struct lmtp_conn *conn)
+{
+	struct lmtp_txn *txn = conn->txn;
+	struct arena *a;
+
+	conn->txn = NULL;
+	conn->held = conn->storing = false;
+	if (txn == NULL)
+		return;
+	for (struct lmtp_target *t = txn->targets; t != NULL; t = t->next) {
+		store_change_free(&t->change);
+		store_mailbox_unref(&t->mailbox);
+	}
+	store_upload_free(&txn->upload);
+	buf_fini(&txn->head);
+	a = txn->arena;
+	arena_free(&a);
+}
+
+/* ---- trace lines */
+
+/* RFC 5322 section 3.3. */
+static void
+put_date(int64_t now, struct buf *out)
+{
+	static const char days[] = "SunMonTueWedThuFriSat",
+	                  months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t t = (time_t)now;
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	buf_printf(out, "%.3s, %d %.3s %d %02d:%02d:%02d +0000", days + (ptrdiff_t)3 * tm.tm_wday,
+	    tm.tm_mday, months + (ptrdiff_t)3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min,
+	    tm.tm_sec);
+}
+
+static void
+put_trace(const struct lmtp_conn *conn, struct buf *out)
+{
+	const struct lmtp_txn *txn = conn->txn;
+	bool single = txn->rcpt_count == 1, tls = stream_is_tls(conn->stream);
+	bool is_unix = str_eq(conn->address, STR("unix"));
+	bool v6 = str_chr(conn->address, ':') != NULL;
+	char name[256];
+
+	buf_printf(out, "Return-Path: <%.*s>\r\n", STR_ARG(txn->sender));
+	if (single)
+		buf_printf(out, "Delivered-To: %.*s\r\n", STR_ARG(txn->rcpts->address));
+	buf_printf(out, "Received: from %.*s", STR_ARG(buf_as_str(&conn->helo)));
+	if (!is_unix)
+		buf_printf(out, " ([%s%.*s])", v6 ? "IPv6:" : "", STR_ARG(conn->address));
+	/* RFC 3848, RFC 6531 section 4.3. */
+	buf_printf(out, "\r\n\tby %.*s with %sLMTP%s id %llx.%llx",
+	    STR_ARG(lmtp_hostname(conn, name, sizeof(name))), txn->utf8 ? "UTF8" : "",
+	    tls ? "S" : "", (unsigned long long)conn->id, (unsigned long long)clock_mono_ns());
+	if (single)
+		buf_printf(out, "\r\n\tfor <%.*s>", STR_ARG(txn->rcpts->address));
+	buf_puts(out, ";\r\n\t");
+	put_date(loop_wall(conn->ll->loop), out);
+	buf_puts(out, "\r\n");
+}
+
+/* ---- bytes */
+
+static void
+upload_ready(void *arg)
+{
+	struct lmtp_conn *conn = arg;
+
+	conn->held = false;
+	lmtp_go_on(conn);
+}
+
+static void
+put(struct lmtp_conn *conn, struct str bytes)
+{
+	struct lmtp_txn *txn = conn->txn;
+
+	if (txn->upload != NULL && !store_upload_write(txn->upload, bytes, upload_ready, conn))
+		conn->held = true;
+}
+
+void
+lmtp_message_begin(struct lmtp_conn *conn)
+{
+	struct lmtp_txn *txn = conn->txn;
+	struct buf trace = {0};
+
+	txn->upload = store_upload_new(conn->server->store, conn->server->workers, conn->ll->loop);
+	put_trace(conn, &trace);
+	put(conn, buf_as_str(&trace));
+	buf_fini(&trace);
+}
+
+void
+lmtp_message_bytes(struct lmtp_conn *conn, struct str bytes)
+{
+	struct lmtp_txn *txn = conn->txn;
+
+	txn->size += bytes.n;
+	if (txn->size > conn->settings->message) {
+		txn->fault = LMTP_TOO_BIG;
+		conn->held = false;
+		store_upload_free(&txn->upload);
+		return;
+	}
+	if (txn->head.n < HEAD_MAX)
+		buf_put(&txn->head, bytes.p,
+		    bytes.n < HEAD_MAX - txn->head.n ? bytes.n : HEAD_MAX - txn->head.n);
+	put(conn, bytes);
+}
+
+/* ---- replies */
+
+/* The value of Message-ID, for the log. */
+static struct str
+message_id(const struct lmtp_txn *txn)
+{
+	struct str rest = buf_as_str(&txn->head), line;
+
+	while (str_split(&rest, '\n', &line)) {
+		line = str_trim(line);
+		if (line.n == 0)
+			break;
+		if (str_has_iprefix(line, STR("Message-ID:")))
+			return str_trim((struct str){line.p + 11, line.n - 11});
+	}
+	return STR_NONE;
+}
+
+static const char *
+reply_of_err(enum ts_err err)
+{
+	switch (err) {
+	case TS_OK:
+		return "250 2.0.0 Delivered";
+	case TS_FULL:
+		return "452 4.3.1 The mail store is full";
+	case TS_LIMIT:
+		return "452 4.2.2 The mailbox is full";
+	case TS_UNKNOWN: /* it may be there or not: to be sent again, never 250 */
+		return "451 4.3.0 The outcome is not known";
+	case TS_DAMAGED:
+		return "451 4.2.0 The mailbox is damaged";
+	default:
+		return "451 4.3.0 The mail store cannot take it now";
+	}
+}
+
+static const char *
+reply_of(const struct lmtp_txn *txn, const struct lmtp_rcpt *rcpt)
+{
+	enum ts_err err = txn->err;
+
+	switch (txn->fault) {
+	case LMTP_TOO_BIG:
+		return "552 5.3.4 The message is too large";
+	case LMTP_NEWLINES:
+		return "554 5.6.0 The message has a CR or LF that is not a CRLF";
+	case LMTP_NUL:
+		return "554 5.6.0 The message has a NUL";
+	case LMTP_FINE:
+		break;
+	}
+	for (size_t i = 0; i < rcpt->target_count && err == TS_OK; i++)
+		err = rcpt->targets[i]->err;
+	return reply_of_err(err);
+}
+
+static void
+tell(struct lmtp_conn *conn)
+{
+	struct lmtp_txn *txn = conn->txn;
+	struct str id = message_id(txn);
+	uint64_t ms = clock_mono_ms() - txn->began_ms;
+
+	for (struct lmtp_rcpt *r = txn->rcpts; r != NULL; r = r->next) {
+		const char *reply = reply_of(txn, r);
+
+		lmtp_reply(conn, "%s", reply);
+		conn->ll->stats.delivered += reply[0] == '2';
+		conn->ll->stats.deferred += reply[0] == '4';
+		conn->ll->stats.refused += reply[0] == '5';
+		lmtp_log(conn, reply[0] == '2' ? LOG_INFO : LOG_WARNING,
+		    "delivery msgid=%.*s from=<%.*s> rcpt=<%.*s> bytes=%llu ms=%llu result=\"%s\"",
+		    STR_ARG(id), STR_ARG(txn->sender), STR_ARG(r->address),
+		    (unsigned long long)txn->size, (unsigned long long)ms, reply);
+	}
+	conn->ll->stats.messages++;
+	conn->messages++;
+	lmtp_txn_free(conn);
+	lmtp_go_on(conn);
+}
+
+/* ---- to disk */
+
+static void submit_others(struct lmtp_txn *txn);
+
+static void
+stored(struct store_change *change)
+{
+	struct lmtp_target *t = change->arg;
+	struct lmtp_txn *txn = t->txn;
+
+	t->err = change->err;
+	store_change_free(&t->change);
+	txn->pending--;
+	if (txn->lead == t)
+		submit_others(txn);
+	else if (txn->pending == 0)
+		tell(txn->conn);
+}
+
+static void
+submit(struct lmtp_txn *txn, struct lmtp_target *t, struct store_upload *upload)
+{
+	struct store_change *c = store_change_new(
+	    store_mailbox_account(t->mailbox), STORE_CHANGE_APPEND, txn->conn->ll->loop, stored, t);
+
+	c->mailbox = t->mailbox;
+	c->items = arena_array(c->arena, 1, sizeof(*c->items));
+	c->item_count = 1;
+	c->items[0] = (struct store_append_item){.upload = upload};
+	t->change = c;
+	t->done = true;
+	txn->pending++;
+	store_submit(c);
+}
+
+/* The first alone, until one was taken: then the bytes are on disk, and the rest is small. */
+static void
+submit_others(struct lmtp_txn *txn)
+{
+	struct lmtp_target *t = txn->lead != NULL ? txn->lead->next : txn->targets;
+	bool lead = txn->lead == NULL || txn->lead->err != TS_OK;
+
+	txn->lead = NULL;
+	for (; t != NULL; t = t->next) {
+		/* The handle that is left goes with the last. */
+		struct store_upload *u = txn->upload;
+
+		if (t->next != NULL)
+			u = store_upload_share(txn->upload);
+		else
+			txn->upload = NULL;
+		submit(txn, t, u);
+		if (lead && t->next != NULL) {
+			txn->lead = t;
+			return;
+		}
+	}
+	if (txn->pending == 0)
+		tell(txn->conn);
+}
+
+static void
+upload_finished(void *arg, enum ts_err err)
+{
+	struct lmtp_conn *conn = arg;
+	struct lmtp_txn *txn = conn->txn;
+
+	txn->err = err;
+	if (err != TS_OK)
+		tell(conn);
+	else
+		submit_others(txn);
+}
+
+void
+lmtp_message_end(struct lmtp_conn *conn)
+{
+	struct lmtp_txn *txn = conn->txn;
+
+	lmtp_body_close(&txn->body);
+	if (txn->fault == LMTP_FINE && txn->body.nul)
+		txn->fault = LMTP_NUL;
+	else if (txn->fault == LMTP_FINE && txn->body.stray &&
+	         conn->settings->stray_newlines == LMTP_STRAY_REFUSE)
+		txn->fault = LMTP_NEWLINES;
+	conn->held = false;
+	if (txn->fault != LMTP_FINE) {
+		tell(conn);
+		return;
+	}
+	conn->storing = true;
+	store_upload_finish(txn->upload, upload_finished, conn);
+}

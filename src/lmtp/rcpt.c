@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RCPT: from an address to mailboxes, in a job on a worker.
+ *
+ * An address, prepared as a user's name is (default_domain behind a name without
+ * one), is the first of these that there is:
+ *
+ *   an alias of that name     what it stands for, each looked up likewise
+ *   a user of that name       the INBOX
+ *   both again without the sub-address; of a user, the mailbox it names
+ *   the domain's alias "@domain"
+ *   all of this without the domain, if default_domain is empty and lmtp.domains has it
+ *
+ * Loops of aliases end because an alias that is being expanded is not one
+ * again: its name then means the user.
+ */
+#include "auth/alias.h"
+#include "auth/users.h"
+#include "lmtp/conn_int.h"
+#include "sasl/names.h"
+
+enum { ALIAS_DEPTH = 16 };
+
+struct found {
+	struct found *next;
+	struct store_mailbox *mailbox; /* a reference */
+};
+
+struct lmtp_job {
+	struct work work;
+	struct lmtp_conn *conn; /* the worker reads only what does not change */
+	struct arena *arena;
+	struct str local, domain, text;
+	struct found *first, **tail;
+	size_t count;
+	struct str open[ALIAS_DEPTH]; /* aliases that are being expanded */
+	size_t depth;
+	const char *reply; /* static; NULL: found */
+};
+
+static const char no_user[] = "550 5.1.1 No such user here", disabled[] = "550 5.2.1 Disabled",
+                  later[] = "451 4.3.0 The mail store cannot be asked now",
+                  full[] = "452 4.3.1 The mail store is full",
+                  too_many[] = "452 4.5.3 Too many recipients",
+                  no_domain[] = "550 5.1.2 Mail for this domain is not taken here";
+
+static const char *
+reply_for(enum ts_err err)
+{
+	return err == TS_FULL ? full : later;
+}
+
+/* ---- on a worker ---- */
+
+static enum ts_err
+make_mailbox(struct store_account *account, struct str name)
+{
+	struct store_change *c = store_change_new(account, STORE_CHANGE_CREATE, NULL, NULL, NULL);
+	enum ts_err err;
+
+	c->name = arena_str(c->arena, name);
+	err = store_submit_wait(c);
+	store_change_free(&c);
+	return err == TS_EXISTS ? TS_OK : err;
+}
+
+/* The mailbox of a sub-address, or INBOX. */
+static enum ts_err
+load_mailbox(const struct lmtp_job *job, struct store_account *account, struct str name,
+    struct store_mailbox **mailbox_r)
+{
+	enum ts_err err = TS_NOT_FOUND;
+
+	if (name.n > 0)
+		err = store_mailbox_load(account, name, mailbox_r);
+	if (err == TS_NOT_FOUND && name.n > 0 &&
+	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE &&
+	    make_mailbox(account, name) == TS_OK)
+		err = store_mailbox_load(account, name, mailbox_r);
+	if (err == TS_NOT_FOUND)
+		err = store_mailbox_load(account, STR("INBOX"), mailbox_r);
+	return err;
+}
+
+static enum ts_err
+deliver_to(struct lmtp_job *job, struct str user, struct str mailbox)
+{
+	struct store_account *account = NULL;
+	struct found *f = arena_new_object(job->arena, struct found);
+	enum ts_err err = store_account_load(job->conn->server->store, user, true, &account);
+
+	if (err == TS_OK)
+		err = load_mailbox(job, account, mailbox, &f->mailbox);
+	store_account_unref(&account);
+	if (err != TS_OK)
+		return err;
+	*job->tail = f;
+	job->tail = &f->next;
+	job->count++;
+	return TS_OK;
+}
+
+static bool is_open(const struct lmtp_job *job, struct str name);
+static const char *expand(struct lmtp_job *job, const struct auth_alias *alias);
+
+/* An alias or a user of exactly that name.  NULL: delivered; no_user: there is none. */
+static const char *
+try_name(struct lmtp_job *job, struct str name, struct str mailbox)
+{
+	struct auth *auth = job->conn->server->auth;
+	struct auth_alias alias;
+	struct auth_user user;
+	const char *why;
+	enum ts_err err = TS_NOT_FOUND;
+
+	if (!is_open(job, name))
+		err = auth_alias_get(auth, name, job->arena, &alias);
+	if (err == TS_OK)
+		return expand(job, &alias);
+	if (err == TS_NOT_FOUND && name.p[0] != '@')
+		err = auth_users_get(auth, name, job->arena, &user, &why);
+	if (err == TS_NOT_FOUND || err == TS_INVALID)
+		return no_user;
+	if (err != TS_OK)
+		return reply_for(err);
+	if ((user.flags & AUTH_USER_DISABLED) != 0)
+		return disabled;
+	if (job->count >= (size_t)job->conn->settings->recipients)
+		return too_many;
+	err = deliver_to(job, name, mailbox);
+	return err == TS_OK ? NULL : reply_for(err);
+}
+
+/* local@domain, and without sub-address; domain may be empty. */
+static const char *
+try_address(struct lmtp_job *job, struct str name)
+{
+	struct str sep = job->conn->settings->separator, local, domain;
+	const char *reply = try_name(job, name, STR_NONE), *at;
+	struct buf base = {0};
+
+	if (reply != no_user || !sasl_name_split(name, &local, &domain))
+		return reply;
+	at = sep.n > 0 ? str_chr(local, sep.p[0]) : NULL;
+	if (at == NULL || at == local.p)
+		return no_user;
+	buf_str(&base, str_range(local.p, at));
+	if (domain.n > 0) {
+		buf_putc(&base, '@');
+		buf_str(&base, domain);
+	}
+	reply = try_name(
+	    job, arena_str(job->arena, buf_as_str(&base)), str_range(at + 1, local.p + local.n));
+	buf_fini(&base);
+	return reply;
+}
+
+static bool
+is_open(const struct lmtp_job *job, struct str name)
+{
+	for (size_t i = 0; i < job->depth; i++)
+		if (str_eq(job->open[i], name))
+			return true;
+	return false;
+}
+
+/* Found is found if one of them is; otherwise what the last one was told. */
+static const char *
+expand(struct lmtp_job *job, const struct auth_alias *alias)
+{
+	const char *worst = NULL;
+	size_t before = job->count;
+
+	if (job->depth == ALIAS_DEPTH)
+		return no_user;
+	job->open[job->depth++] = alias->name;
+	for (size_t i = 0; i < alias->target_count; i++) {
+		const char *reply = try_address(job, alias->targets[i]);
+
+		/* One that cannot be looked up now must not be lost; one that is gone may. */
+		if (reply != NULL && (worst == NULL || reply[0] == '4'))
+			worst = reply;
+		if (reply == too_many)
+			break;
+	}
+	job->depth--;
+	if (worst != NULL && worst[0] == '4')
+		return worst;
+	return job->count > before ? NULL : worst;
+}
+
+static bool
+domain_listed(const struct lmtp_job *job, struct str domain)
+{
+	const struct conf_list *list = &job->conn->settings->domains;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (str_ieq(list->items[i], domain))
+			return true;
+	return false;
+}
+
+static const char *
+look_up(struct lmtp_job *job)
+{
+	struct str dflt = job->conn->server->default_domain;
+	bool listed = domain_listed(job, job->domain);
+	struct buf raw = {0}, name = {0};
+	const char *reply = no_user;
+
+	if (job->domain.n > 0 && job->conn->settings->domains.n > 0 && !listed &&
+	    !str_ieq(job->domain, dflt))
+		return no_domain;
+	buf_str(&raw, job->local);
+	if (job->domain.n > 0) {
+		buf_putc(&raw, '@');
+		buf_str(&raw, job->domain);
+	}
+	if (sasl_name_full(buf_as_str(&raw), dflt, &name))
+		reply = try_address(job, arena_str(job->arena, buf_as_str(&name)));
+	if (reply == no_user && job->domain.n > 0 && listed && dflt.n == 0) {
+		name.n = 0;
+		if (sasl_name_full(job->local, STR_NONE, &name) &&
+		    str_chr(buf_as_str(&name), '@') == NULL)
+			reply = try_address(job, arena_str(job->arena, buf_as_str(&name)));
+	}
+	if (reply == no_user && job->domain.n > 0) {
+		name.n = raw.n = 0;
+		buf_putc(&raw, '@');
+		buf_str(&raw, job->domain);
+		if (auth_alias_name(job->conn->server->auth, buf_as_str(&raw), &name))
+			reply = try_name(job, arena_str(job->arena, buf_as_str(&name)), STR_NONE);
+	}
+	buf_fini(&raw);
+	buf_fini(&name);
+	return reply;
+}
+
+static void
+job_run(struct work *work)
+{
+	struct lmtp_job *job = list_entry(work, struct lmtp_job, work);
+
+	job->reply = look_up(job);
+}
+
+/* ---- on the loop ---- */
+
+/* The transaction's target for a mailbox; the reference of `found` goes to it. */
+static struct lmtp_target *
+target_of(struct lmtp_txn *txn, struct found *f)
+{
+	struct lmtp_target *t;
+
+	for (t = txn->targets; t != NULL; t = t->next)
+		if (t->mailbox == f->mailbox)
+			return t;
+	t = arena_new_object(txn->arena, struct lmtp_target);
+	t->txn = txn;
+	t->mailbox = f->mailbox;
+	f->mailbox = NULL;
+	*txn->targets_tail = t;
+	txn->targets_tail = &t->next;
+	txn->target_count++;
+	return t;
+}
+
+static void
+add_rcpt(struct lmtp_txn *txn, struct lmtp_job *job)
+{
+	struct lmtp_rcpt *rcpt = arena_new_object(txn->arena, struct lmtp_rcpt);
+
+	rcpt->address = arena_str(txn->arena, job->text);
+	rcpt->targets = arena_array(txn->arena, job->count, sizeof(struct lmtp_target *));
+	for (struct found *f = job->first; f != NULL; f = f->next)
+		rcpt->targets[rcpt->target_count++] = target_of(txn, f);
+	*txn->rcpts_tail = rcpt;
+	txn->rcpts_tail = &rcpt->next;
+	txn->rcpt_count++;
+}
+
+static void
+job_done(struct work *work)
+{
+	struct lmtp_job *job = list_entry(work, struct lmtp_job, work);
+	struct lmtp_conn *conn = job->conn;
+	struct lmtp_txn *txn = conn->txn;
+	size_t most = (size_t)conn->settings->recipients;
+
+	conn->job = NULL;
+	if (job->reply == NULL && txn->target_count + job->count > most)
+		job->reply = too_many;
+	if (!conn->closing) {
+		if (job->reply == NULL)
+			add_rcpt(txn, job);
+		else
+			lmtp_log(conn, LOG_INFO, "rcpt=<%.*s> refused: %s", STR_ARG(job->text),
+			    job->reply);
+		lmtp_reply(conn, "%s", job->reply != NULL ? job->reply : "250 2.1.5 OK");
+	}
+	for (struct found *f = job->first; f != NULL; f = f->next)
+		store_mailbox_unref(&f->mailbox);
+	arena_free(&job->arena);
+	if (conn->stream == NULL)
+		lmtp_release(conn);
+	else
+		lmtp_go_on(conn);
+}
+
+void
+lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
+{
+	/* No pool: the worker takes from it. */
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct lmtp_job *job = arena_new_object(arena, struct lmtp_job);
+
+	job->arena = arena;
+	job->conn = conn;
+	job->local = arena_str(arena, path->local);
+	job->domain = arena_str(arena, path->domain);
+	job->text = arena_str(arena, path->text);
+	job->tail = &job->first;
+	job->work.run = job_run;
+	job->work.done = job_done;
+	job->work.loop = conn->ll->loop;
+	conn->job = job;
+	work_submit(conn->server->workers, &job->work);
+}
