@@ -7,6 +7,7 @@ that there is a log to recover.  The clock runs from the signal to the tagged OK
 big mailbox; the server is started anew at once, as a supervisor would.
 """
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -34,9 +35,11 @@ def command(f, tag, text):
             return
 
 
-def first_served(site, started):
+def first_served(site, server, started):
     """Seconds until login, and until a FETCH is answered."""
     while True:
+        if server.poll() is not None:
+            sys.exit(f"the server did not start: see {site.folder}/server.log")
         try:
             with socket.create_connection((site.env["HOST"], int(site.env["IMAP_PORT"])), timeout=60) as s:
                 f = s.makefile("rwb")
@@ -56,12 +59,15 @@ def one(site, load):
     writer = subprocess.Popen([str(a) for a in load], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(2)
     started = time.monotonic()
+    end = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
+    select.select([end], [], [])  # a supervisor sees the end of its child
+    os.close(end)
     with open(site.folder / "server.log", "ab") as log:
         server = subprocess.Popen([bench.TOP / "build" / "turnstone", "serve", "--config",
                                    site.folder / "turnstone.conf", "--set", f"imap.port={site.env['IMAP_PORT']}",
                                    "--set", f"imaps.port={site.env['IMAPS_PORT']}"], stdout=log, stderr=log)
-    result = first_served(site, started)
+    result = first_served(site, server, started)
     writer.wait()
     site.env["PID"] = str(server.pid)
     return result, server
