@@ -48,8 +48,15 @@ auth_login_fini(struct auth_login *login)
 void
 auth_changed(struct auth *auth, struct str user)
 {
-	atomic_fetch_add(&auth->generation, 1);
+	/* In this order: who was answered from the cache before is of an older generation. */
 	auth_cache_drop(auth->cache, user);
+	atomic_fetch_add(&auth->generation, 1);
+}
+
+bool
+auth_is_current(const struct auth *auth, const struct auth_login *login)
+{
+	return login->generation == atomic_load(&auth->generation);
 }
 
 void

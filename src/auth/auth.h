@@ -67,6 +67,12 @@ enum auth_result auth_try(
 enum auth_result auth_check(
     struct auth *auth, const struct auth_request *req, struct auth_login *login_r);
 void auth_login_fini(struct auth_login *login);
+/*
+ * Has no user's record changed since the login was decided on?  If one has, ask auth_try() again.
+ * Who opens the session in the same turn of its loop as this says yes has none that a `user
+ * disable` misses: the change comes first, then the search for sessions to end.
+ */
+bool auth_is_current(const struct auth *auth, const struct auth_login *login);
 /* The user records changed: cached answers that the change could alter die at once. */
 void auth_changed(struct auth *auth, struct str user);
 #endif

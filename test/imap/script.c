@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "auth/users.h"
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -781,6 +782,17 @@ keep_setup(struct script *s, struct str line, struct str verb)
 }
 
 static bool
+change_user(struct script *s, struct str verb, struct str name)
+{
+	const char *why = NULL;
+	enum ts_err err = str_eq(verb, STR("remove")) ? auth_users_delete(s->site->auth, name, &why)
+	                                              : auth_users_disable(s->site->auth, name,
+	                                                    str_eq(verb, STR("disable")), &why);
+
+	return err == TS_OK || complain(s, why != NULL ? why : ts_err_name(err), name);
+}
+
+static bool
 directive(struct script *s, struct str line)
 {
 	struct str args = line, verb;
@@ -818,6 +830,9 @@ directive(struct script *s, struct str line)
 		site_run(s->site);
 		return true;
 	}
+	if (str_eq(verb, STR("disable")) || str_eq(verb, STR("enable")) ||
+	    str_eq(verb, STR("remove")))
+		return change_user(s, verb, args);
 	if (str_eq(verb, STR("fault")))
 		return do_fault(s, args);
 	if (str_eq(verb, STR("full"))) {

@@ -35,6 +35,7 @@
  *
  *	---                  ends a segment (also ended by anything but C lines)
  *	advance 29m          moves the clock (ms, s, m, h)
+ *	disable USER         as an administrator does; "enable USER", "remove USER"
  *	fault OP ERR [N]     the N-th (1) commit, get, blob_read … fails: unknown, full, io, damaged
  *	full on|off          no space left
  *	hold flush, release flush    with lanes 1

@@ -23,7 +23,10 @@ struct login_state { /* cmd->state; a job's while it runs */
 	struct sasl_exchange *exchange;
 	struct store_account *account;
 	enum ts_err err;
+	unsigned decided; /* how often */
 };
+
+enum { DECIDE_MAX = 8 }; /* user records that change without end keep nobody waiting for ever */
 
 /* ---- what is offered */
 
@@ -187,6 +190,20 @@ audit(const struct imap_conn *conn, const struct auth_request *req)
 	log_event_put(&e, LOG_INFO);
 }
 
+static enum imap_next verify(struct imap_cmd *cmd);
+
+/* The user may have been disabled or removed, and their sessions ended, while a worker was busy. */
+static enum imap_next
+decide_again(struct imap_cmd *cmd)
+{
+	struct login_state *s = cmd->state;
+
+	store_account_unref(&s->account);
+	if (s->decided >= DECIDE_MAX)
+		return cmd_no(cmd, "UNAVAILABLE", "Users are being changed, try again later");
+	return verify(cmd);
+}
+
 static enum imap_next
 login_loaded(struct imap_cmd *cmd)
 {
@@ -195,6 +212,8 @@ login_loaded(struct imap_cmd *cmd)
 
 	if (s->account == NULL)
 		return cmd_err(cmd, s->err);
+	if (!auth_is_current(s->auth, &s->who))
+		return decide_again(cmd);
 	if (!imap_login_open(conn, &s->who, s->req.mechanism, s->account)) {
 		imap_log(conn, LOG_WARNING, "more than limits.logins_per_user of %.*s: refused",
 		    STR_ARG(buf_as_str(&s->who.user)));
@@ -254,6 +273,7 @@ verify(struct imap_cmd *cmd)
 	static const struct imap_step checked = {"login-checked", login_checked};
 	struct login_state *s = cmd->state;
 
+	s->decided++;
 	s->result = auth_try(s->auth, &s->req, &s->who);
 	if (s->result == AUTH_AGAIN) {
 		struct imap_conn *conn = cmd->conn;
