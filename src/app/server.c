@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "imap/ext/list.h"
 #include "imap/settings.h"
+#include "imap/transcript_file.h"
 
 static unsigned
 processors(void)
@@ -59,6 +60,7 @@ make_imap(struct server *server)
 	server->imap.loop_count = server->loop_count;
 	server->imap.loops = mem_zalloc(server->loop_count * sizeof(*server->imap.loops));
 	imap_server_init(&server->imap);
+	server->imap.transcripts = transcript_files_new(s->data, s->default_domain);
 	imap_registry_build(&server->imap.reg, imap_all_extensions, imap_all_extensions_count);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		struct server_loop *sl = &server->loops[i];
@@ -125,6 +127,7 @@ server_fini(struct server *server)
 		loop_free(&server->loops[i].loop);
 	mem_free(server->loops);
 	imap_server_fini(&server->imap);
+	transcript_files_free(&server->imap.transcripts);
 	mem_free(server->imap.loops);
 	auth_free(&server->auth);
 	buf_fini(&server->default_domain);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "imap/conn_int.h"
 #include "imap/tally.h"
+#include "imap/transcript.h"
 
 void
 imap_server_init(struct imap_server *server)
@@ -23,6 +24,17 @@ imap_server_fini(struct imap_server *server)
 	tally_free(&server->addresses);
 	tally_free(&server->users);
 	failures_free(&server->failures);
+}
+
+/* Who is not on the list any more is followed no further. */
+static void
+end_transcripts(struct imap_loop *il)
+{
+	struct imap_conn *conn;
+
+	LIST_EACH (conn, &il->conns, link)
+		if (transcript_of(conn) != NULL && !transcript_wanted(conn))
+			transcript_end(&imap_login(conn)->transcript, "not asked for any more");
 }
 
 void
@@ -62,6 +74,7 @@ imap_loop_configure(struct imap_loop *il, struct conf *conf)
 	    .list_depth = (uint32_t)s->nesting,
 	    .items = (uint32_t)s->items,
 	};
+	end_transcripts(il);
 }
 
 void

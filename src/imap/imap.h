@@ -52,6 +52,8 @@
 struct conf;
 struct imap_settings; /* imap/settings.h */
 struct tally;         /* imap/tally.h */
+struct transcript;    /* imap/transcript.h */
+struct transcript_files;
 struct tally_place;
 struct failures;
 struct imap_cmd;
@@ -121,6 +123,7 @@ struct imap_cmd {
 	bool literal_too_big; /* for cmd_literal_inline */
 	void (*sink)(struct imap_cmd *cmd, struct str bytes);
 	bool streaming, wants_input, held; /* private */
+	size_t transcribed; /* private: streaming: of the input at hand, what the transcript has */
 
 	/* the tagged reply */
 	enum imap_result result;
@@ -291,9 +294,10 @@ struct imap_server {
 	struct work_pool *workers;
 	struct tls_slot *tls; /* NULL: STARTTLS is not offered */
 	void *app;
-	_Atomic unsigned conns;          /* open now, on all loops */
-	struct tally *addresses, *users; /* connections, logins */
-	struct failures *failures;       /* by address */
+	_Atomic unsigned conns;               /* open now, on all loops */
+	struct tally *addresses, *users;      /* connections, logins */
+	struct failures *failures;            /* by address */
+	struct transcript_files *transcripts; /* NULL: nowhere to write them */
 	struct imap_loop *loops;
 	unsigned loop_count;
 };
@@ -390,6 +394,7 @@ struct imap_login {
 	struct tally *users;            /* where it is counted, */
 	struct tally_place *user_place; /* and with whom */
 	struct str mechanism;
+	struct transcript *transcript;                    /* NULL: nobody asked for one */
 	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */
 	struct imap_tally {                               /* for the line at its end */
 		uint64_t fetched, appended, expunged, selected;

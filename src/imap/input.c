@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/conn_int.h"
+#include "imap/transcript.h"
 
 /* A literal that a client sends without waiting, and that is refused, is read and dropped up to
  * this many times the largest message; beyond, the connection is closed (RFC 7888 section 4). */
@@ -126,6 +127,7 @@ start_command(struct imap_conn *conn, struct str bytes, size_t end)
 	cmd->segment_last = true;
 	secret = cmd->def != NULL && (cmd->def->traits & IMAP_TRAIT_SECRET) != 0;
 	conn->frame = (struct wire_frame){0};
+	transcript_command(transcript_of(conn), cmd, text);
 	conn->bytes_in += end; /* before it runs: the login that it ends or begins has them */
 	cmd_run(cmd);
 	if (secret)
@@ -141,6 +143,7 @@ refuse(struct imap_conn *conn, struct str bytes, const char *code, const char *t
 
 	cmd->tag = arena_str(cmd->arena, wire_frame_tag(bytes));
 	cmd->streaming = true;
+	transcript_command(transcript_of(conn), cmd, STR_NONE);
 	(void)cmd_bad(cmd, text);
 	cmd->code = str_of(code);
 	cmd_run(cmd);
@@ -173,6 +176,9 @@ feed(struct imap_cmd *cmd, struct str bytes, size_t end, bool last)
 	cmd->segment = arena_str(cmd->arena, (struct str){bytes.p + at, end - at});
 	cmd->segment_last = last;
 	cmd->wants_input = false;
+	transcript_more(transcript_of(cmd->conn),
+	    (struct str){bytes.p + cmd->transcribed, end - cmd->transcribed});
+	cmd->transcribed = end;
 	cmd->step = cmd->next;
 	cmd_run(cmd);
 }
@@ -188,6 +194,8 @@ start_streaming(struct imap_conn *conn, struct str bytes, size_t end, bool too_b
 	(void)begin(cmd, text);
 	cmd->segment = wire_in_rest(&cmd->in);
 	conn->segment_at = (size_t)(cmd->segment.p - text.p);
+	transcript_command(transcript_of(conn), cmd, text);
+	cmd->transcribed = end;
 	cmd_run(cmd);
 }
 
@@ -225,6 +233,7 @@ cmd_literal_stream(struct imap_cmd *cmd, void (*sink)(struct imap_cmd *cmd, stru
 	conn->drop = conn->frame.lit.data;
 	conn->stream_left = conn->frame.lit.size;
 	conn->segment_at = 0;
+	cmd->transcribed = 0;
 	conn->input = CONN_STREAM;
 	return IMAP_WAIT;
 }
@@ -292,6 +301,7 @@ stream_bytes(struct imap_conn *conn, struct str bytes)
 
 	conn->stream_left -= n;
 	conn->bytes_in += n;
+	transcript_more(transcript_of(conn), (struct str){bytes.p, n});
 	if (n > 0 && conn->input == CONN_STREAM)
 		conn->cmd->sink(conn->cmd, (struct str){bytes.p, n});
 	return n;
@@ -320,6 +330,7 @@ line_done(struct imap_conn *conn, struct str bytes, size_t end)
 	conn->bytes_in += end;
 	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
+	transcript_line(transcript_of(conn), line);
 	cmd->line(cmd, line);
 	if (secret)
 		wipe((struct str){bytes.p, end});
@@ -336,6 +347,7 @@ line_too_long(struct imap_conn *conn, const char *text)
 	loop_timer_clear(&cmd->timer);
 	cmd->streaming = true; /* so that the rest is skipped */
 	cmd->segment_last = false;
+	transcript_line(transcript_of(conn), STR_NONE);
 	(void)cmd_bad(cmd, text);
 	cmd_run(cmd);
 }

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/conn_int.h"
+#include "imap/transcript.h"
 
 /* A command that computes longer lets other connections run. */
 #define SLICE_NS 2000000u
@@ -85,7 +86,9 @@ print_reply(struct imap_cmd *cmd)
 
 	if (cmd->tell_capabilities && cmd->result == IMAP_RESULT_OK)
 		cmd->code = imap_capabilities(cmd->conn);
+	transcript_reply_begin(transcript_of(cmd->conn), cmd);
 	wire_out_cond(imap_out(cmd->conn), cmd->tag, cond[cmd->result], cmd->code, cmd->text);
+	transcript_reply_end(transcript_of(cmd->conn), cmd);
 }
 
 static void
@@ -179,11 +182,15 @@ cmd_reply(struct imap_cmd *cmd)
 	struct imap_conn *conn = cmd->conn;
 	enum imap_after after = cmd->after;
 	bool bad = cmd->result == IMAP_RESULT_BAD;
+	struct transcript *transcript = NULL;
 
 	if (!cmd->no_sync && imap_box(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
 	    !all_told(cmd))
 		return;
 	if (after == IMAP_AFTER_NEW_TURN) {
+		/* The OK, and nothing behind it, is the last that its transcript shows. */
+		transcript = imap_login(conn)->transcript;
+		imap_login(conn)->transcript = NULL;
 		conn->ending = "UNAUTHENTICATE";
 		imap_turn_free(conn);
 		conn->ending = NULL;
@@ -191,6 +198,7 @@ cmd_reply(struct imap_cmd *cmd)
 		conn->had_turn = true;
 	}
 	print_reply(cmd);
+	transcript_end(&transcript, "UNAUTHENTICATE");
 	count_command(cmd);
 	trace(cmd, bad ? "BAD" : cmd->result == IMAP_RESULT_NO ? "NO" : "OK");
 	cmd_free(conn);

@@ -2,6 +2,8 @@
 /* The option table of the IMAP engine. */
 #include "imap/settings.h"
 
+#include "sasl/names.h"
+
 #define AT(field) .offset = offsetof(struct imap_settings, field)
 
 static const char *const unauthenticate_words[] = {"off", "admins", "everyone", NULL};
@@ -26,6 +28,29 @@ static const struct conf_opt opts[] = {
         .type = CONF_LIST,
         AT(hide_capabilities),
         .prose = "Capability words that are not advertised. What they stand for still works."},
+
+    {.name = "log.protocol_for",
+        .type = CONF_LIST,
+        .max = 1000,
+        AT(protocol_for),
+        .prose = "Users whose sessions are written down, line by line and without passwords and "
+                 "messages, in `protocol/USER.log` in the data folder. For logins from now on; a "
+                 "user who is taken off the list is followed no further."},
+    {.name = "log.protocol_size",
+        .type = CONF_SIZE,
+        .def = "16M",
+        .min = 65536,
+        .max = (int64_t)1 << 40,
+        AT(protocol_size),
+        .prose = "When such a file would grow beyond this it becomes `USER.log.1`, in place of "
+                 "the one before it, and a new one is begun."},
+    {.name = "log.protocol_literal",
+        .type = CONF_SIZE,
+        .def = "0",
+        .max = 4096,
+        AT(protocol_literal),
+        .prose = "How much of a literal (messages and their parts, texts to search for) is "
+                 "written down; of the rest only the size is."},
 
     {.name = "limits.line",
         .type = CONF_SIZE,
@@ -260,11 +285,24 @@ static const struct conf_opt opts[] = {
         .prose = "One failed login of an address is forgotten each time this has gone by."},
 };
 
+static bool
+is_name(struct str name)
+{
+	struct buf full = {0};
+	bool ok = sasl_name_full(name, STR_NONE, &full);
+
+	buf_fini(&full);
+	return ok;
+}
+
 static const char *
 check(const void *settings)
 {
 	const struct imap_settings *s = settings;
 
+	for (size_t i = 0; i < s->protocol_for.n; i++)
+		if (!is_name(s->protocol_for.items[i]))
+			return "log.protocol_for takes names of users";
 	if (s->out_low > s->out_high)
 		return "limits.out_low must not be above limits.out_high";
 	if (s->command < s->line || s->command < s->literal)

@@ -14,6 +14,8 @@ struct imap_settings {
 	int unauthenticate; /* enum imap_unauthenticate */
 	int plaintext;      /* enum imap_plaintext */
 	struct conf_list hide_capabilities;
+	struct conf_list protocol_for; /* users */
+	uint64_t protocol_size, protocol_literal;
 
 	uint64_t line, literal, command; /* bytes; of logged-in connections */
 	uint64_t login_command;          /* bytes, before login: lines, literals, commands */

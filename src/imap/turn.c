@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "imap/conn_int.h"
 #include "imap/tally.h"
+#include "imap/transcript.h"
 
 struct imap_turn *
 imap_turn_new(struct imap_conn *conn)
@@ -18,6 +19,12 @@ imap_turn_new(struct imap_conn *conn)
 
 	turn->arena = a;
 	return turn;
+}
+
+static const char *
+ending(const struct imap_conn *conn)
+{
+	return conn->ending != NULL ? conn->ending : "closed";
 }
 
 static void
@@ -30,7 +37,7 @@ log_logout(const struct imap_conn *conn, const struct imap_login *login)
 	if (!log_wants(LOG_INFO))
 		return;
 	imap_event(conn, &e, STR("logout"));
-	log_event_str(&e, "how", str_of(conn->ending != NULL ? conn->ending : "closed"));
+	log_event_str(&e, "how", str_of(ending(conn)));
 	log_event_str(&e, "mech", login->mechanism);
 	log_event_u64(&e, "commands", conn->commands - login->commands);
 	log_event_u64(&e, "bytes_in", conn->bytes_in - login->bytes_in);
@@ -53,6 +60,7 @@ login_free(struct imap_conn *conn)
 		return;
 	imap_box_free(conn);
 	log_logout(conn, login);
+	transcript_end(&login->transcript, ending(conn));
 	a = login->arena;
 	conn->turn->login = NULL;
 	arena_free(&a);
@@ -123,6 +131,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login->bytes_out = conn->bytes_out;
 	login->since_ms = loop_now(conn->il->loop);
 	conn->turn->login = login;
+	login->transcript = transcript_begin(conn);
 	conn->il->stats.logins++;
 	conn->failed_in_row = 0;
 	if (conn->had_turn)

@@ -285,9 +285,10 @@ wrote(struct stream *s, size_t n)
 		s->clear_left -= n;
 	if (s->out_off == s->out.n) {
 		buf_fini(&s->out);
-		s->out_off = 0;
+		s->out_off = s->tapped = 0;
 	} else if (s->out_off > s->out.n / 2) {
 		buf_consume(&s->out, s->out_off);
+		s->tapped -= s->tapped < s->out_off ? s->tapped : s->out_off;
 		s->out_off = 0;
 	}
 }
@@ -341,6 +342,7 @@ guard_stall(struct stream *s, bool progress)
 static void
 flush(struct stream *s)
 {
+	stream_tap_now(s);
 	if (s->out_blocked || s->state == STREAM_HANDSHAKE || s->state == STREAM_LINGER)
 		return;
 	if (stream_out_pending(s) > s->limits->high)
@@ -529,6 +531,31 @@ struct buf *
 stream_out(struct stream *s)
 {
 	return &s->out;
+}
+
+void
+stream_set_tap(struct stream *s, stream_tap_fn *tap, void *arg)
+{
+	s->tap = tap;
+	s->tap_arg = arg;
+	s->tapped = s->out.n;
+}
+
+void
+stream_tap_now(struct stream *s)
+{
+	size_t from = s->tapped;
+
+	if (s->tap == NULL || from >= s->out.n)
+		return;
+	s->tapped = s->out.n;
+	s->tap(s->tap_arg, (struct str){s->out.p + from, s->out.n - from});
+}
+
+void
+stream_tap_skip(struct stream *s)
+{
+	s->tapped = s->out.n;
 }
 
 void

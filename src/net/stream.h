@@ -100,6 +100,16 @@ bool stream_peer_ended(const struct stream *s);
 /* Append only. */
 struct buf *stream_out(struct stream *s);
 void stream_kick(struct stream *s);
+/*
+ * From now on all output that is put is shown to tap(), once and in order: when
+ * it may go out, and at once by stream_tap_now().  NULL: no more of it.  Not
+ * inside tap(), which must not put output itself.
+ */
+typedef void stream_tap_fn(void *arg, struct str bytes);
+void stream_set_tap(struct stream *s, stream_tap_fn *tap, void *arg);
+void stream_tap_now(struct stream *s);
+/* What was put until now counts as shown. */
+void stream_tap_skip(struct stream *s);
 /* Bytes put and not yet handed to the kernel. */
 size_t stream_out_pending(const struct stream *s);
 

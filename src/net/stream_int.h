@@ -62,7 +62,10 @@ struct stream {
 	const struct stream_limits *limits;
 	const struct transport *transport;
 	struct buf in, out;
-	size_t in_off, out_off;  /* consumed, written */
+	size_t in_off, out_off; /* consumed, written */
+	stream_tap_fn *tap;     /* NULL: nobody looks at output */
+	void *tap_arg;
+	size_t tapped;           /* of out: shown to it */
 	size_t clear_left;       /* of out, in STREAM_TLS_WAIT: what still goes out in clear */
 	struct loop_task turn;   /* the end of the iteration */
 	struct loop_timer timer; /* handshake, close or stall, by state */
