@@ -148,9 +148,11 @@ take_mailbox(struct str in, size_t *i, struct buf *buf, struct lmtp_path *path)
 		if (!take_domain(in, i, &path->domain))
 			return false;
 	}
+	if (buf->n == was)
+		return false; /* "" is a string, but nobody's name */
 	path->local = (struct str){buf->p + was, buf->n - was};
 	path->text = (struct str){in.p + from, *i - from};
-	return path->local.n > 0 && path->local.n <= LMTP_LOCAL_MAX;
+	return path->local.n <= LMTP_LOCAL_MAX;
 }
 
 bool

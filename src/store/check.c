@@ -573,7 +573,8 @@ read_names(struct check *c, struct names *names)
 		    mem_dup(scan.key.p + 9, scan.key.n - 9 + (scan.key.n == 9)), scan.key.n - 9};
 	}
 	scan_end(&scan);
-	qsort(names->one, names->n, sizeof(*names->one), by_id);
+	if (names->n > 1)
+		qsort(names->one, names->n, sizeof(*names->one), by_id);
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
 }
 
