@@ -162,9 +162,9 @@ struct imap_job {
 };
 enum imap_next cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
     const struct imap_step *next);
-/* The same for what strangers can ask for any number of times: see work.h, `bulk`. */
+/* The same for what strangers can ask for any number of times: see work.h, `bulk`, `source`. */
 enum imap_next cmd_job_bulk(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
-    const struct imap_step *next);
+    uint64_t source, const struct imap_step *next);
 /* Submits the change (done and arg are set here) and goes on with `next`; cmd->change holds the
  * result then.  On TS_UNKNOWN the connection gets BYE and next is not run. */
 enum imap_next cmd_change(

@@ -313,7 +313,7 @@ job_done(struct work *work)
 
 static enum imap_next
 start_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
-    const struct imap_step *next, bool bulk)
+    const struct imap_step *next, bool bulk, uint64_t source)
 {
 	struct imap_job *job = arena_new_object(cmd->arena, struct imap_job);
 
@@ -327,6 +327,7 @@ start_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
 	job->work.loop = cmd->conn->il->loop;
 	cmd->job = job;
 	job->work.bulk = bulk;
+	job->work.source = source;
 	work_submit(cmd->conn->server->workers, &job->work);
 	return IMAP_WAIT;
 }
@@ -350,14 +351,18 @@ enum imap_next
 cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
     const struct imap_step *next)
 {
-	return start_job(cmd, run, state, next, false);
+	const struct imap_login *login = imap_login(cmd->conn);
+
+	/* All sessions of a user share a turn. */
+	return start_job(cmd, run, state, next, false,
+	    login != NULL ? store_account_id(login->account) : cmd->conn->id);
 }
 
 enum imap_next
-cmd_job_bulk(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
+cmd_job_bulk(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state, uint64_t source,
     const struct imap_step *next)
 {
-	return start_job(cmd, run, state, next, true);
+	return start_job(cmd, run, state, next, true, source);
 }
 
 static void

@@ -187,8 +187,8 @@ static const struct conf_opt opts[] = {
         .min = 1,
         .max = 1000000,
         AT(waiting_logins),
-        .prose = "The most passwords that wait to be checked. What was checked a moment ago does "
-                 "not wait."},
+        .prose = "The most passwords of one address that wait to be checked. The addresses take "
+                 "turns; what was checked a moment ago does not wait."},
     {.name = "limits.bad_commands",
         .type = CONF_INT,
         .def = "20",

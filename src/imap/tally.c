@@ -74,6 +74,12 @@ place_new(struct str key, uint64_t hash)
 	return p;
 }
 
+uint64_t
+tally_hash(const struct tally *t, struct str key)
+{
+	return hash_key(t->seed, key);
+}
+
 struct tally_place *
 tally_enter(struct tally *t, struct str key, unsigned max)
 {

@@ -26,6 +26,8 @@ void tally_free(struct tally **tally);
 struct tally_place *tally_enter(struct tally *tally, struct str key, unsigned max);
 /* place may be NULL. */
 void tally_leave(struct tally *tally, struct tally_place **place);
+/* The key as a number, by a secret of this tally. */
+uint64_t tally_hash(const struct tally *tally, struct str key);
 
 struct failures;
 

@@ -7,12 +7,26 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+enum { LOTS = 1024 };
+
+struct lot { /* of the sources whose numbers end alike */
+	struct work *first, **last;
+	struct lot *next; /* in the queue's list of those that have any */
+	size_t waiting;
+};
+
+struct queue {
+	struct lot lots[LOTS];
+	struct lot *first, **last; /* whose turn it is first */
+};
+
 struct work_pool {
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t change;
-	struct work *first, **last;
-	struct work *bulk_first, **bulk_last;
-	size_t waiting, running, bulk_waiting, bulk_running;
+	struct queue usual, bulk;
+	bool bulk_last;                       /* what was taken last */
+	struct work *held_first, **held_last; /* by a test */
+	size_t waiting, running, bulk_running;
 	bool stop;
 	bool held; /* by a test */
 	unsigned nthreads;
@@ -34,21 +48,71 @@ run_one(struct work *w)
 		w->run(w);
 }
 
-/* Both kinds get on: bulk has half of the threads, the others have the rest.  Locked. */
+static void
+queue_init(struct queue *q)
+{
+	q->last = &q->first;
+	for (size_t i = 0; i < LOTS; i++)
+		q->lots[i].last = &q->lots[i].first;
+}
+
+static struct lot *
+lot_of(struct work_pool *pool, const struct work *w)
+{
+	return &(w->bulk ? &pool->bulk : &pool->usual)->lots[w->source % LOTS];
+}
+
+static void
+to_back(struct queue *q, struct lot *lot)
+{
+	lot->next = NULL;
+	*q->last = lot;
+	q->last = &lot->next;
+}
+
+static void
+enqueue(struct work_pool *pool, struct work *w)
+{
+	struct lot *lot = lot_of(pool, w);
+
+	if (lot->first == NULL)
+		to_back(w->bulk ? &pool->bulk : &pool->usual, lot);
+	*lot->last = w;
+	lot->last = &w->next;
+}
+
+/* One of the lot whose turn it is, which goes to the back. */
+static struct work *
+dequeue(struct queue *q)
+{
+	struct lot *lot = q->first;
+	struct work *w = lot->first;
+
+	if ((q->first = lot->next) == NULL)
+		q->last = &q->first;
+	if ((lot->first = w->next) == NULL)
+		lot->last = &lot->first;
+	else
+		to_back(q, lot);
+	return w;
+}
+
+/* Both kinds get on: bulk has half of the threads and every other turn at the most.  Locked. */
 static struct work *
 take(struct work_pool *pool)
 {
 	size_t share = pool->nthreads > 1 ? pool->nthreads / 2 : 1;
-	bool bulk = pool->bulk_first != NULL && pool->bulk_running < share;
-	struct work **first = bulk ? &pool->bulk_first : &pool->first, *w = *first;
+	bool bulk = pool->bulk.first != NULL && pool->bulk_running < share &&
+	            (pool->usual.first == NULL || !pool->bulk_last);
+	struct queue *q = bulk ? &pool->bulk : &pool->usual;
+	struct work *w;
 
-	if (w == NULL)
+	if (q->first == NULL)
 		return NULL;
-	*first = w->next;
-	if (w->next == NULL)
-		*(bulk ? &pool->bulk_last : &pool->last) = first;
+	w = dequeue(q);
+	lot_of(pool, w)->waiting--;
+	pool->bulk_last = bulk;
 	pool->waiting--;
-	pool->bulk_waiting -= bulk;
 	pool->running++;
 	pool->bulk_running += bulk;
 	return w;
@@ -92,7 +156,7 @@ run_on_loop(struct loop_task *task)
 
 	(void)pthread_mutex_lock(&pool->lock);
 	pool->waiting--;
-	pool->bulk_waiting -= w->bulk;
+	lot_of(pool, w)->waiting--;
 	pool->running++;
 	(void)pthread_mutex_unlock(&pool->lock);
 	run_one(w);
@@ -110,8 +174,9 @@ work_pool_new(unsigned threads)
 
 	(void)pthread_mutex_init(&pool->lock, NULL);
 	(void)pthread_cond_init(&pool->change, NULL);
-	pool->last = &pool->first;
-	pool->bulk_last = &pool->bulk_first;
+	queue_init(&pool->usual);
+	queue_init(&pool->bulk);
+	pool->held_last = &pool->held_first;
 	pool->nthreads = threads;
 	for (unsigned i = 0; i < threads; i++)
 		if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0)
@@ -148,16 +213,14 @@ work_submit(struct work_pool *pool, struct work *w)
 	w->next = NULL;
 	(void)pthread_mutex_lock(&pool->lock);
 	pool->waiting++;
-	pool->bulk_waiting += w->bulk;
 	held = pool->held;
-	if (pool->nthreads > 0 && w->bulk) {
-		*pool->bulk_last = w;
-		pool->bulk_last = &w->next;
+	lot_of(pool, w)->waiting++;
+	if (pool->nthreads > 0) {
+		enqueue(pool, w);
 		(void)pthread_cond_signal(&pool->change);
-	} else if (pool->nthreads > 0 || held) {
-		*pool->last = w;
-		pool->last = &w->next;
-		(void)pthread_cond_signal(&pool->change);
+	} else if (held) {
+		*pool->held_last = w;
+		pool->held_last = &w->next;
 	}
 	(void)pthread_mutex_unlock(&pool->lock);
 	if (pool->nthreads == 0 && !held) {
@@ -174,10 +237,10 @@ work_pool_hold(struct work_pool *pool, bool held)
 	TS_ASSERT(pool->nthreads == 0);
 	(void)pthread_mutex_lock(&pool->lock);
 	pool->held = held;
-	w = held ? NULL : pool->first;
+	w = held ? NULL : pool->held_first;
 	if (!held) {
-		pool->first = NULL;
-		pool->last = &pool->first;
+		pool->held_first = NULL;
+		pool->held_last = &pool->held_first;
 	}
 	(void)pthread_mutex_unlock(&pool->lock);
 	for (; w != NULL; w = next) {
@@ -210,12 +273,12 @@ work_pool_running(struct work_pool *pool)
 }
 
 size_t
-work_pool_waiting_bulk(struct work_pool *pool)
+work_pool_waiting_of(struct work_pool *pool, uint64_t source)
 {
 	size_t n;
 
 	(void)pthread_mutex_lock(&pool->lock);
-	n = pool->bulk_waiting;
+	n = pool->bulk.lots[source % LOTS].waiting;
 	(void)pthread_mutex_unlock(&pool->lock);
 	return n;
 }

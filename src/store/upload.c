@@ -226,6 +226,7 @@ next(struct store_upload *u)
 	u->work.run = work_run;
 	u->work.done = work_done;
 	u->work.loop = u->loop;
+	u->work.source = (uintptr_t)u / sizeof(*u);
 	work_submit(u->pool, &u->work);
 }
 

@@ -267,6 +267,16 @@ check_run(struct imap_job *job)
 	s->result = auth_check(s->auth, &s->req, &s->who);
 }
 
+/* The client's network as a number: who asks for many checks waits behind his own. */
+static uint64_t
+source_of(const struct imap_conn *conn)
+{
+	char text[TALLY_NETWORK_MAX];
+
+	return tally_hash(conn->server->addresses,
+	    tally_network(conn->address, (unsigned)conn->settings->address_v6_bits, text));
+}
+
 static enum imap_next
 verify(struct imap_cmd *cmd)
 {
@@ -277,12 +287,13 @@ verify(struct imap_cmd *cmd)
 	s->result = auth_try(s->auth, &s->req, &s->who);
 	if (s->result == AUTH_AGAIN) {
 		struct imap_conn *conn = cmd->conn;
+		uint64_t source = source_of(conn);
 
-		if (work_pool_waiting_bulk(conn->server->workers) >=
+		if (work_pool_waiting_of(conn->server->workers, source) >=
 		    (size_t)conn->settings->waiting_logins)
 			return cmd_no(
 			    cmd, "UNAVAILABLE", "Too many logins at once, try again later");
-		return cmd_job_bulk(cmd, check_run, s, &checked);
+		return cmd_job_bulk(cmd, check_run, s, source, &checked);
 	}
 	return cmd_goto(cmd, &checked);
 }
