@@ -61,6 +61,7 @@ make_imap(struct server *server)
 	server->imap.loops = mem_zalloc(server->loop_count * sizeof(*server->imap.loops));
 	imap_server_init(&server->imap);
 	server->imap.transcripts = transcript_files_new(s->data, s->default_domain);
+	lmtp_server_init(&server->lmtp);
 	imap_registry_build(&server->imap.reg, imap_all_extensions, imap_all_extensions_count);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		struct server_loop *sl = &server->loops[i];
@@ -128,6 +129,7 @@ server_fini(struct server *server)
 	mem_free(server->loops);
 	imap_server_fini(&server->imap);
 	transcript_files_free(&server->imap.transcripts);
+	lmtp_server_fini(&server->lmtp);
 	mem_free(server->imap.loops);
 	auth_free(&server->auth);
 	buf_fini(&server->default_domain);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sockets that whoever started the server has opened for it: systemd's socket activation. */
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -23,13 +24,17 @@ server_inherit(struct server_inherited *in_r)
 }
 
 int
-server_inherited_next(struct server_inherited *in, struct str name)
+server_inherited_next(struct server_inherited *in, struct str name, bool is_unix)
 {
-	for (unsigned i = 0; i < in->n; i++)
-		if (!in->taken[i] && str_eq(str_of(in->names[i]), name)) {
-			in->taken[i] = true;
-			return SD_LISTEN_FDS_START + (int)i;
-		}
+	for (unsigned i = 0; i < in->n; i++) {
+		int fd = SD_LISTEN_FDS_START + (int)i;
+
+		if (in->taken[i] || !str_eq(str_of(in->names[i]), name) ||
+		    (sd_is_socket(fd, AF_UNIX, 0, -1) > 0) != is_unix)
+			continue;
+		in->taken[i] = true;
+		return fd;
+	}
 	return -1;
 }
 

@@ -4,6 +4,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,25 +43,28 @@ accepted_lmtp(void *arg, struct loop *loop, int fd, const char *peer)
 	lmtp_conn_start(conn, stream, l->lmtp_tls);
 }
 
-/* Mode and owner of a UNIX socket. */
+/* Mode and owner of a UNIX socket.  Root is not the owner where the server will not be root. */
 static bool
-socket_owner(struct str name, const struct listener_settings *s, struct listener_options *opt)
+socket_owner(struct server *server, struct str name, const struct listener_settings *s,
+    struct listener_options *opt)
 {
-	const struct passwd *pw = s->owner.n > 0 ? getpwnam(s->owner.p) : NULL;
+	struct str user = geteuid() == 0 ? server_settings_of(server)->user : STR_NONE;
+	struct str owner = s->owner.n > 0 ? s->owner : user;
+	const struct passwd *pw = owner.n > 0 ? getpwnam(owner.p) : NULL;
 	const struct group *gr = s->group.n > 0 ? getgrnam(s->group.p) : NULL;
 	unsigned mode = 0;
 
-	if ((s->owner.n > 0 && pw == NULL) || (s->group.n > 0 && gr == NULL)) {
+	if ((owner.n > 0 && pw == NULL) || (s->group.n > 0 && gr == NULL)) {
 		log_msg(LOG_ERROR, NULL, "listener %.*s: there is no %s %s", STR_ARG(name),
-		    s->owner.n > 0 && pw == NULL ? "user" : "group",
-		    s->owner.n > 0 && pw == NULL ? s->owner.p : s->group.p);
+		    owner.n > 0 && pw == NULL ? "user" : "group",
+		    owner.n > 0 && pw == NULL ? owner.p : s->group.p);
 		return false;
 	}
 	(void)app_mode_parse(s->mode, &mode); /* was checked with the configuration */
 	opt->unix_owned = true;
 	opt->unix_mode = (mode_t)mode;
 	opt->unix_uid = pw != NULL ? pw->pw_uid : (uid_t)-1;
-	opt->unix_gid = gr != NULL ? gr->gr_gid : (gid_t)-1;
+	opt->unix_gid = gr != NULL ? gr->gr_gid : user.n > 0 && pw != NULL ? pw->pw_gid : (gid_t)-1;
 	return true;
 }
 
@@ -92,25 +96,26 @@ listen_on(struct server *server, struct str name, const struct listener_settings
 	    .arg = l};
 
 	if (server->listener_count == SERVER_LISTENERS_MAX) {
-		log_msg(LOG_ERROR, NULL, "listener %.*s is one too many", STR_ARG(name));
+		log_msg(LOG_ERROR, NULL, "listener %.*s: more than %d listeners", STR_ARG(name),
+		    SERVER_LISTENERS_MAX);
 		return false;
 	}
 	*l = (struct server_listener){.server = server, .name = name, .path = s->path};
 	set_protocol(l, s);
-	if (s->path.n > 0) {
+	if (s->path.n > 0 && fd < 0) {
 		opt.address = NULL;
 		opt.unix_path = s->path.p;
-		if (!socket_owner(name, s, &opt))
+		if (!socket_owner(server, name, s, &opt))
 			return false;
 	}
 	if (listener_new(&opt, &l->listener) != TS_OK) {
-		if (s->path.n > 0)
-			log_msg(LOG_ERROR, NULL, "listener %.*s cannot use the path %s",
-			    STR_ARG(name), s->path.p);
-		else if (fd >= 0)
+		if (fd >= 0)
 			log_msg(LOG_ERROR, NULL,
 			    "listener %.*s cannot use the socket that was handed over",
 			    STR_ARG(name));
+		else if (s->path.n > 0)
+			log_msg(LOG_ERROR, NULL, "listener %.*s cannot use the path %s",
+			    STR_ARG(name), s->path.p);
 		else
 			log_msg(LOG_ERROR, NULL,
 			    "listener %.*s cannot use address '%s' port %u: is another server "
@@ -121,7 +126,8 @@ listen_on(struct server *server, struct str name, const struct listener_settings
 	}
 	server->listener_count++;
 	if (s->path.n > 0) {
-		log_msg(LOG_INFO, NULL, "listener %.*s: %s", STR_ARG(name), s->path.p);
+		log_msg(LOG_INFO, NULL, "listener %.*s: %s%s", STR_ARG(name), s->path.p,
+		    fd >= 0 ? ", a socket handed over" : "");
 		return true;
 	}
 	log_msg(LOG_INFO, NULL, "listener %.*s: %s port %u, %s", STR_ARG(name),
@@ -192,21 +198,26 @@ sets_are_known(const struct args *args, struct conf_blocks blocks)
 	return true;
 }
 
-/* On the sockets of that name that were handed over, else on one of its own. */
+struct listen_how {
+	struct server_inherited *in;
+	struct loop **loops;
+	bool is_unix;
+	bool own; /* if none was handed over */
+};
+
+/* On the sockets of that name and kind that were handed over, else on one of its own. */
 static bool
 listen_by_name(struct server *server, struct str name, const struct listener_settings *s,
-    struct server_inherited *in, struct loop **loops)
+    struct listen_how how)
 {
-	int fd = server_inherited_next(in, name);
+	int fd = server_inherited_next(how.in, name, how.is_unix);
 
+	if (fd < 0 && !how.own)
+		return true;
 	do {
-		if (server->listener_count == SERVER_LISTENERS_MAX) {
-			log_msg(LOG_ERROR, NULL, "more than %d listeners", SERVER_LISTENERS_MAX);
+		if (!listen_on(server, name, s, fd, how.loops))
 			return false;
-		}
-		if (!listen_on(server, name, s, fd, loops))
-			return false;
-	} while (fd >= 0 && (fd = server_inherited_next(in, name)) >= 0);
+	} while (fd >= 0 && (fd = server_inherited_next(how.in, name, how.is_unix)) >= 0);
 	return true;
 }
 
@@ -236,9 +247,11 @@ server_listen(struct server *server)
 		    blocks.p == none || app_listener_has_port(server->conf, blocks.p[i].settings);
 
 		ok = override(server->args, blocks.p[i].name, &s) &&
-		     (s.path.n == 0 || listen_on(server, blocks.p[i].name, &s, -1, loops));
+		     listen_by_name(server, blocks.p[i].name, &s,
+		         (struct listen_how){&in, loops, true, s.path.n > 0});
 		s.path = STR_NONE;
-		ok = ok && (!has_port || listen_by_name(server, blocks.p[i].name, &s, &in, loops));
+		ok = ok && listen_by_name(server, blocks.p[i].name, &s,
+		               (struct listen_how){&in, loops, false, has_port});
 	}
 	if (!server_inherit_end(&in))
 		ok = false;

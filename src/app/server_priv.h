@@ -87,8 +87,8 @@ struct server_inherited {
 
 /* Takes them out of the environment; once, before the first thread. */
 void server_inherit(struct server_inherited *in_r);
-/* The next one of that name, the caller's; -1: none (any more). */
-int server_inherited_next(struct server_inherited *in, struct str name);
+/* The next one of that name, a UNIX socket or not, the caller's; -1: none (any more). */
+int server_inherited_next(struct server_inherited *in, struct str name, bool is_unix);
 /* Frees; false if one was left that no listener wanted (logged, closed). */
 bool server_inherit_end(struct server_inherited *in);
 

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "imap/conn_int.h"
-#include "imap/tally.h"
 #include "imap/transcript.h"
+#include "net/tally.h"
 
 void
 imap_server_init(struct imap_server *server)

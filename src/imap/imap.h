@@ -51,7 +51,7 @@
 
 struct conf;
 struct imap_settings; /* imap/settings.h */
-struct tally;         /* imap/tally.h */
+struct tally;         /* net/tally.h */
 struct transcript;    /* imap/transcript.h */
 struct transcript_files;
 struct tally_place;

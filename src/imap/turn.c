@@ -8,8 +8,8 @@
  */
 #include "base/log.h"
 #include "imap/conn_int.h"
-#include "imap/tally.h"
 #include "imap/transcript.h"
+#include "net/tally.h"
 
 struct imap_turn *
 imap_turn_new(struct imap_conn *conn)

@@ -8,6 +8,20 @@
 
 #include "lmtp/conn_int.h"
 
+const char lmtp_going_down[] = "421 4.3.2 The server is going down";
+
+void
+lmtp_server_init(struct lmtp_server *server)
+{
+	server->addresses = tally_new();
+}
+
+void
+lmtp_server_fini(struct lmtp_server *server)
+{
+	tally_free(&server->addresses);
+}
+
 void
 lmtp_loop_configure(struct lmtp_loop *ll, struct conf *conf)
 {
@@ -37,8 +51,12 @@ lmtp_loop_shutdown(struct lmtp_loop *ll)
 {
 	struct lmtp_conn *conn;
 
-	LIST_EACH (conn, &ll->conns, link)
-		lmtp_bye(conn, "421 4.3.2 The server is going down");
+	LIST_EACH (conn, &ll->conns, link) {
+		if (conn->storing) /* or the message comes again: tell() says it */
+			conn->leaving = true;
+		else
+			lmtp_bye(conn, lmtp_going_down);
+	}
 }
 
 void
@@ -158,6 +176,22 @@ lmtp_go_on(struct lmtp_conn *conn)
 		stream_resume(conn->stream);
 }
 
+static void
+chunk_end(struct lmtp_conn *conn)
+{
+	struct lmtp_txn *txn = conn->txn;
+
+	conn->input = LMTP_COMMAND;
+	if (txn == NULL || !txn->chunked)
+		return; /* it was refused, and answered */
+	if (txn->last)
+		lmtp_message_end(conn);
+	else if (txn->fault == LMTP_TOO_BIG)
+		lmtp_reply(conn, "552 5.3.4 The message is too large");
+	else
+		lmtp_reply(conn, "250 2.0.0 OK");
+}
+
 static size_t
 take_line(struct lmtp_conn *conn, struct str in, bool *more_r)
 {
@@ -181,6 +215,8 @@ take_line(struct lmtp_conn *conn, struct str in, bool *more_r)
 	if (end == NULL)
 		return 0;
 	lmtp_command(conn, (struct str){in.p, n});
+	if (conn->input == LMTP_CHUNK && conn->chunk_left == 0)
+		chunk_end(conn);
 	return n + 2;
 }
 
@@ -200,29 +236,13 @@ take_data(struct lmtp_conn *conn, struct str in)
 	return n;
 }
 
-static void
-chunk_end(struct lmtp_conn *conn)
-{
-	struct lmtp_txn *txn = conn->txn;
-
-	conn->input = LMTP_COMMAND;
-	if (txn == NULL || !txn->chunked)
-		return; /* it was refused, and answered */
-	if (txn->last)
-		lmtp_message_end(conn);
-	else if (txn->fault == LMTP_TOO_BIG)
-		lmtp_reply(conn, "552 5.3.4 The message is too large");
-	else
-		lmtp_reply(conn, "250 2.0.0 OK");
-}
-
 static size_t
 take_chunk(struct lmtp_conn *conn, struct str in)
 {
 	size_t n = in.n < conn->chunk_left ? in.n : (size_t)conn->chunk_left;
 
 	conn->chunk_left -= n;
-	if (conn->txn != NULL && conn->txn->chunked && n > 0) {
+	if (conn->txn != NULL && conn->txn->chunked) {
 		lmtp_body_look(&conn->txn->body, (struct str){in.p, n});
 		lmtp_message_bytes(conn, (struct str){in.p, n});
 	}
@@ -239,8 +259,7 @@ data(void *arg, struct str in)
 	bool more = true;
 
 	conn->in_data = true;
-	while (more && !blocked(conn) &&
-	       (used < in.n || (conn->input == LMTP_CHUNK && conn->chunk_left == 0))) {
+	while (more && !blocked(conn) && used < in.n) {
 		struct str rest = {in.p + used, in.n - used};
 
 		if (conn->input == LMTP_DATA)
@@ -253,7 +272,8 @@ data(void *arg, struct str in)
 	conn->in_data = false;
 	if (conn->closing || conn->input == LMTP_TLS)
 		used = in.n;
-	lmtp_go_on(conn);
+	if (used > 0) /* else the time for the rest of a line goes on */
+		lmtp_go_on(conn);
 	return used;
 }
 
@@ -334,6 +354,27 @@ lmtp_conn_new(struct lmtp_loop *ll, struct str address)
 	return conn;
 }
 
+/* False: the connection was told that there are too many. */
+static bool
+admit(struct lmtp_conn *conn)
+{
+	const struct lmtp_settings *s = conn->settings;
+	char text[TALLY_NETWORK_MAX];
+
+	if (conn->server->conns > (unsigned)s->connections) {
+		lmtp_bye(conn, "421 4.3.2 Too many connections");
+		return false;
+	}
+	if (str_eq(conn->address, STR("unix"))) /* all of them are one address */
+		return true;
+	conn->address_place = tally_enter(conn->server->addresses,
+	    tally_network(conn->address, (unsigned)s->address_v6_bits, text),
+	    (unsigned)s->address_connections);
+	if (conn->address_place == NULL)
+		lmtp_bye(conn, "421 4.7.0 Too many connections from your address");
+	return conn->address_place != NULL;
+}
+
 void
 lmtp_conn_start(struct lmtp_conn *conn, struct stream *stream, enum lmtp_tls tls)
 {
@@ -341,10 +382,8 @@ lmtp_conn_start(struct lmtp_conn *conn, struct stream *stream, enum lmtp_tls tls
 	conn->tls = tls;
 	stream_set_limits(stream, &conn->ll->stream_limits);
 	lmtp_log(conn, LOG_INFO, "from %.*s", STR_ARG(conn->address));
-	if (conn->server->conns > (unsigned)conn->settings->connections) {
-		lmtp_bye(conn, "421 4.3.2 Too many connections");
+	if (!admit(conn))
 		return;
-	}
 	set_timer(conn);
 	if (tls == LMTP_TLS_IMPLICIT)
 		conn->input = LMTP_TLS;
@@ -362,6 +401,7 @@ lmtp_release(struct lmtp_conn *conn)
 	lmtp_txn_free(conn);
 	buf_fini(&conn->helo);
 	list_remove(&conn->link);
+	tally_leave(conn->server->addresses, &conn->address_place);
 	conn->ll->stats.conns--;
 	conn->server->conns--;
 	conf_unref(&conn->conf);

@@ -81,6 +81,8 @@ struct lmtp_conn {
 	bool held;    /* the upload is behind */
 	bool storing; /* the message is on its way to disk */
 	bool closing, in_data, greeted;
+	bool leaving;                      /* closes after the replies that are due */
+	struct tally_place *address_place; /* NULL: not counted */
 };
 
 /* conn.c */
@@ -89,6 +91,8 @@ void lmtp_reply(struct lmtp_conn *conn, const char *fmt, ...) __attribute__((for
 void lmtp_reply_error(struct lmtp_conn *conn, const char *text);
 /* Says text (a 421) and closes. */
 void lmtp_bye(struct lmtp_conn *conn, const char *text);
+/* What is said when the server goes down. */
+extern const char lmtp_going_down[];
 /* Something that held the input up is over. */
 void lmtp_go_on(struct lmtp_conn *conn);
 void lmtp_release(struct lmtp_conn *conn);

@@ -28,6 +28,7 @@
 #include "conf/conf.h"
 #include "net/loop.h"
 #include "net/stream.h"
+#include "net/tally.h"
 #include "net/tls.h"
 #include "net/work.h"
 #include "store/store.h"
@@ -35,14 +36,19 @@
 struct lmtp_conn;     /* opaque */
 struct lmtp_settings; /* lmtp/settings.h */
 
-struct lmtp_server { /* the application fills it before connections come */
+struct lmtp_server { /* the application fills it, up to conns, before connections come */
 	struct store *store;
 	struct auth *auth;
 	struct work_pool *workers;
 	struct tls_slot *tls;      /* NULL: STARTTLS is not offered */
 	struct str default_domain; /* as in the settings of users; may be empty */
 	_Atomic unsigned conns;    /* open now, on all loops */
+	struct tally *addresses;   /* where from */
 };
+
+void lmtp_server_init(struct lmtp_server *server);
+/* When the loops' have been. */
+void lmtp_server_fini(struct lmtp_server *server);
 
 struct lmtp_stats {
 	uint64_t conns, conns_total;
@@ -67,7 +73,8 @@ void lmtp_loop_init(struct lmtp_loop *ll, struct lmtp_server *server, unsigned i
     unsigned count, struct loop *loop, struct conf *conf);
 /* New settings, for connections accepted from now on.  On the loop's thread. */
 void lmtp_loop_configure(struct lmtp_loop *ll, struct conf *conf);
-/* 421 to every connection.  They are gone some iterations later (stats.conns is 0). */
+/* 421 to every connection; one whose message is on its way to disk gets its replies first.  They
+ * are gone some time later (stats.conns is 0). */
 void lmtp_loop_shutdown(struct lmtp_loop *ll);
 /* When it does not run any more and stats.conns is 0. */
 void lmtp_loop_fini(struct lmtp_loop *ll);

@@ -19,7 +19,7 @@
 #include "lmtp/conn_int.h"
 #include "sasl/names.h"
 
-enum { ALIAS_DEPTH = 16 };
+enum { ALIAS_DEPTH = 16, LOOKUPS_MAX = 10000 }; /* names looked up for one address */
 
 struct found {
 	struct found *next;
@@ -34,7 +34,7 @@ struct lmtp_job {
 	struct found *first, **tail;
 	size_t count;
 	struct str open[ALIAS_DEPTH]; /* aliases that are being expanded */
-	size_t depth;
+	size_t depth, lookups;
 	const char *reply; /* static; NULL: found */
 };
 
@@ -113,6 +113,9 @@ try_name(struct lmtp_job *job, struct str name, struct str mailbox)
 	const char *why;
 	enum ts_err err = TS_NOT_FOUND;
 
+	/* Aliases that stand for each other several times over would grow without end. */
+	if (++job->lookups > LOOKUPS_MAX)
+		return too_many;
 	if (!is_open(job, name))
 		err = auth_alias_get(auth, name, job->arena, &alias);
 	if (err == TS_OK)

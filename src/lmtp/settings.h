@@ -14,7 +14,7 @@ struct lmtp_settings {
 	int stray_newlines;  /* enum lmtp_stray */
 
 	uint64_t line, message; /* bytes */
-	int64_t recipients, errors, connections;
+	int64_t recipients, errors, connections, address_connections, address_v6_bits;
 
 	/* milliseconds */
 	uint64_t command_time, data_time, store_time, handshake_time, output_time;

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "imap/imap.h"
 #include "imap/settings.h"
-#include "imap/tally.h"
+#include "net/tally.h"
 #include "sasl/mech.h"
 
 struct login_state { /* cmd->state; a job's while it runs */

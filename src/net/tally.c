@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See tally.h. */
-#include "imap/tally.h"
+#include "net/tally.h"
 
 #include <arpa/inet.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef IMAP_TALLY_H
-#define IMAP_TALLY_H
+#ifndef NET_TALLY_H
+#define NET_TALLY_H
 /*
  * What is counted over all connections of the server, by key: how much is
  * there at once (connections of an address, logins of a user), and how many

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counts by key (imap/tally.h): places, failures, networks, from several threads. */
+/* Counts by key (net/tally.h): places, failures, networks, from several threads. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "imap/tally.h"
+#include "net/tally.h"
 
 static struct str
 name(char text[32], unsigned i)
