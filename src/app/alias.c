@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `turnstone alias ...` */
+#include <stdio.h>
+
 #include "app/ask.h"
 #include "app/cli.h"
 #include "app/request.h"
+#include "app/rows.h"
 
 static int
 alias_add(const struct args *args)
@@ -28,17 +31,39 @@ alias_remove(const struct args *args)
 	return ask(args, &wire);
 }
 
+static void
+print_list(struct str rows)
+{
+	struct buf value = {0};
+	struct str row;
+
+	while (rows_next(&rows, &row)) {
+		row_find(row, "name", 0, &value);
+		printf("%.*s", STR_ARG(buf_as_str(&value)));
+		for (size_t i = 0; row_find(row, "targets", i, &value); i++)
+			printf(" %.*s", STR_ARG(buf_as_str(&value)));
+		putchar('\n');
+	}
+	buf_fini(&value);
+}
+
 static int
 alias_list(const struct args *args)
 {
-	struct buf wire = {0};
+	struct buf wire = {0}, out = {0};
+	int code;
 
 	request_begin(&wire, "alias-list");
 	request_end(&wire);
-	return ask(args, &wire);
+	code = ask_quiet(args, &wire, &out);
+	if (code == APP_OK)
+		(args_has(args, "json") ? rows_print_json : print_list)(buf_as_str(&out));
+	buf_fini(&out);
+	return code;
 }
 
 static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
+static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, {NULL, NULL, NULL}};
 
 const struct app_cmd cli_alias_cmds[] = {
     {.name = "alias add",
@@ -60,6 +85,6 @@ const struct app_cmd cli_alias_cmds[] = {
     {.name = "alias list",
         .operands = "",
         .help = "one a line: the alias, then what it stands for",
-        .opts = config_opts,
+        .opts = json_opts,
         .run = alias_list},
     {.name = NULL}};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Operations on aliases. */
 #include "app/ops.h"
+#include "app/rows.h"
 #include "auth/alias.h"
 
 static bool
@@ -46,21 +47,27 @@ list_one(const struct auth_alias *alias, void *arg)
 {
 	struct buf *out = arg;
 
-	buf_str(out, alias->name);
-	for (size_t i = 0; i < alias->target_count; i++) {
-		buf_putc(out, ' ');
-		buf_str(out, alias->targets[i]);
-	}
-	buf_putc(out, '\n');
+	row_str(out, "name", alias->name);
+	row_list(out, "targets");
+	for (size_t i = 0; i < alias->target_count; i++)
+		row_item(out, "targets", alias->targets[i]);
+	row_end(out);
 	return true;
 }
 
 static bool
 alias_list(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
+	struct buf rows = {0};
+	bool ok;
+
 	(void)req;
 	(void)io;
-	return explain(auth_alias_list(ops->auth, list_one, out), NULL, STR_NONE, out);
+	ok = explain(auth_alias_list(ops->auth, list_one, &rows), NULL, STR_NONE, out);
+	if (ok)
+		buf_str(out, buf_as_str(&rows));
+	buf_fini(&rows);
+	return ok;
 }
 
 const struct op ops_alias[] = {{.verb = "alias-add", .run = alias_add},

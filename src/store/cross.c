@@ -322,7 +322,7 @@ cross_submit(struct store_change *user)
 	uint64_t intent = store_id_new(store, ID_INTENT);
 
 	if (intent == 0) {
-		user->err = TS_UNAVAILABLE;
+		user->err = store_id_err(store);
 		change_complete(user);
 		return;
 	}

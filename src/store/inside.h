@@ -107,6 +107,13 @@ int64_t store_wall(const struct store *store);
 enum store_id { ID_ACCOUNT, ID_BLOB, ID_INTENT };
 /* May block on a commit, once in a great many calls.  0: the commit failed. */
 uint64_t store_id_new(struct store *store, enum store_id which);
+/* Why there was none. */
+static inline enum ts_err
+store_id_err(const struct store *store)
+{
+	return engine_full(store->engine) ? TS_FULL : TS_UNAVAILABLE;
+}
+
 /* Reopens the engine unless somebody did since `generation`. */
 enum ts_err store_reopen(struct store *store, uint64_t generation);
 /* engine_get, and the checksum.  body_r points into value. */

@@ -442,7 +442,7 @@ prepare_new_account(struct batch *b, struct store_change *c)
 	uint64_t id = store_id_new(b->lane->store, ID_ACCOUNT);
 
 	if (id == 0)
-		return TS_UNAVAILABLE;
+		return store_id_err(b->lane->store);
 	account_put_new(id, c->name, store_wall(b->lane->store), b->ops);
 	return TS_OK;
 }

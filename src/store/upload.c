@@ -127,7 +127,7 @@ open_file(struct store_upload *u)
 	uint64_t id = store_id_new(u->store, ID_BLOB);
 
 	if (id == 0)
-		return TS_UNAVAILABLE;
+		return store_id_err(u->store);
 	u->blob = id | STORE_BLOB_FILE;
 	u->in_file = true;
 	return u->store->engine->class->blob_create(u->store->engine, u->blob, &u->writer);
@@ -277,7 +277,7 @@ store_upload_finish(struct store_upload *u, void (*done)(void *arg, enum ts_err 
 	mail_summarize(buf_as_str(&u->bytes), NULL, &u->summary);
 	u->blob = store_id_new(u->store, ID_BLOB);
 	if (u->blob == 0)
-		u->err = TS_UNAVAILABLE;
+		u->err = store_id_err(u->store);
 	u->working = true;
 	u->task.fn = small_done;
 	loop_post(u->loop, &u->task);
