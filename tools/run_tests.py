@@ -100,12 +100,42 @@ def gcc_stage(tally, _args):
         meson_tests(tally, "build-gcc", "--suite", "unit", "--suite", "imap")
 
 
-def asan_stage(tally, _args):
+def pytest(tally, args, folder, *what, env=None):
+    """End-to-end tests on the program of a build folder."""
+    report = os.path.join(TOP, "var", f"e2e-{folder}.xml")
+    os.makedirs(os.path.dirname(report), exist_ok=True)
+    if os.path.exists(report):
+        os.unlink(report)
+    env = dict(os.environ, TURNSTONE_BUILD=os.path.join(TOP, folder), TURNSTONE_SEED=str(args.seed),
+               TURNSTONE_LONG="1" if args.long else "", PYTHONDONTWRITEBYTECODE="1", **(env or {}))
+    done = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x" if args.fast else "-q",
+                f"--junitxml={report}", *what], env=env)
+    if not os.path.exists(report):
+        tally.one(f"end to end, {folder}", False, done.stdout)
+        return
+    for case in ET.parse(report).getroot().iter("testcase"):
+        name = f"e2e {folder}: {case.get('classname', '').split('.')[-1]}.{case.get('name')}"
+        skip = case.find("skipped")
+        bad = case.find("failure") if case.find("failure") is not None else case.find("error")
+        if skip is not None:
+            tally.skip(name, skip.get("message", ""))
+        else:
+            tally.one(name, bad is None,
+                      (bad.get("message", "") + "\n" + (bad.text or "")) if bad is not None else "")
+
+
+# End-to-end tests that run on the program with sanitizers, and not on the released one.
+WITH_SANITIZERS = ["test_soak.py", "test_stress.py"]
+
+
+def asan_stage(tally, args):
     if build(tally, "build-asan", ("clang", "clang++"), "-Dbuildtype=debugoptimized", "-Dtests=true",
              "-Db_sanitize=address,undefined", "-Darena_emu=true"):
+        env = {"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1",
+               "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
         meson_tests(tally, "build-asan", "--timeout-multiplier", "4", "--suite", "unit", "--suite", "imap",
-                    env={"ASAN_OPTIONS": "abort_on_error=0:detect_leaks=1",
-                         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
+                    env=env)
+        pytest(tally, args, "build-asan", *[f"test/e2e/{name}" for name in WITH_SANITIZERS], env=env)
 
 
 def tsan_stage(tally, _args):
@@ -138,27 +168,8 @@ def fuzz_stage(tally, args):
 
 
 def e2e_stage(tally, args):
-    if not build(tally, "build", ("gcc", "g++"), "-Dbuildtype=release", "-Ddebug=true", "-Dtests=false"):
-        return
-    report = os.path.join(TOP, "var", "e2e.xml")
-    os.makedirs(os.path.dirname(report), exist_ok=True)
-    if os.path.exists(report):
-        os.unlink(report)
-    env = dict(os.environ, TURNSTONE_BUILD=os.path.join(TOP, "build"), TURNSTONE_SEED=str(args.seed),
-               TURNSTONE_LONG="1" if args.long else "", PYTHONDONTWRITEBYTECODE="1")
-    done = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x" if args.fast else "-q",
-                f"--junitxml={report}", "test/e2e"], env=env)
-    if not os.path.exists(report):
-        tally.one("end to end", False, done.stdout)
-        return
-    for case in ET.parse(report).getroot().iter("testcase"):
-        name = f"e2e: {case.get('classname', '').split('.')[-1]}.{case.get('name')}"
-        skip = case.find("skipped")
-        bad = case.find("failure") if case.find("failure") is not None else case.find("error")
-        if skip is not None:
-            tally.skip(name, skip.get("message", ""))
-        else:
-            tally.one(name, bad is None, (bad.get("message", "") + "\n" + (bad.text or "")) if bad is not None else "")
+    if build(tally, "build", ("gcc", "g++"), "-Dbuildtype=release", "-Ddebug=true", "-Dtests=false"):
+        pytest(tally, args, "build", *[f"--ignore=test/e2e/{name}" for name in WITH_SANITIZERS], "test/e2e")
 
 
 STAGES = [("static", static_checks), ("gcc", gcc_stage), ("e2e", e2e_stage), ("asan", asan_stage),
