@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from demo import Demo
+from lmtp import Lmtp
 
 
 @pytest.fixture(scope="module")
@@ -56,14 +57,26 @@ def test_there_is_mail(demo):
 
 def test_the_printed_lines_work(demo):
     lines = [line.strip() for line in demo.output.splitlines()]
-    pasted = [line for line in lines if line.startswith(("curl ", "(printf "))]
-    assert len(pasted) == 3, demo.output
+    pasted = [line for line in lines if line.startswith(("curl ", "(printf ", "bash -c "))]
+    assert len(pasted) == 4, demo.output
+    before = messages(demo, "alice")
     for line in pasted:
         done = subprocess.run(line, shell=True, executable="/bin/bash", stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, timeout=60)
         assert done.returncode == 0, (line, done.stderr)
         if line.startswith("(printf"):
             assert "a3 OK" in done.stdout and "b1 OK" in done.stdout and "b2 OK" in done.stdout, done.stdout
+        if line.startswith("bash"):
+            assert "250 2.0.0 Delivered" in done.stdout, done.stdout
+    assert messages(demo, "alice") == before + 2  # one appended, one delivered
+
+
+def test_lmtp_in_demo_env(demo):
+    for where in (int(demo.env["LMTP_PORT"]), demo.env["LMTP_SOCKET"]):
+        before = messages(demo, "bob")
+        with Lmtp(where) as client:
+            assert client.deliver(b"Subject: x\r\n\r\nx", "bob")["bob"].startswith("250")
+        assert messages(demo, "bob") == before + 1
 
 
 def test_a_second_up_says_that_it_runs(demo):

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Delivery: one LMTP connection on a server with the mem engine, on a fake
+ * loop, with users a and b, aliases, and a small limit for messages.  The
+ * input is what the client sends.  The byte 0xff is an escape, the next byte
+ * says what happens:
+ *	p     what was sent so far arrives
+ *	b     … a byte at a time
+ *	a     a minute passes
+ *	w W   the client takes no output any more / everything
+ *	u     the next commit's outcome is unknown
+ *	f     … finds the disk full
+ *	d     the client is gone; it connects anew when it sends again
+ *	x     a and b expunge all they have, between two steps of a delivery at will
+ *	s     the server goes down, as far as connections are concerned
+ * Whatever is not a reply of RFC 5321's shape ends the run, and so does anything
+ * that is left at the end.
+ */
+#include <roaring/roaring.h>
+
+#include "auth/alias.h"
+#include "base/log.h"
+#include "lmtp/lmtp.h"
+#include "lmtp/settings.h"
+#include "site.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct lmtp_site {
+	struct site *site;
+	struct conf *conf;
+	struct lmtp_server server;
+	struct lmtp_loop ll;
+	struct stream_fake *fake; /* NULL: not connected */
+};
+
+static void
+no_log(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)level, (void)context, (void)text, (void)arg;
+}
+
+static void
+add_alias(struct site *site, struct str name, struct str one, struct str two)
+{
+	struct str targets[] = {one, two};
+	const struct auth_alias alias = {.name = name, .targets = targets, .target_count = 2};
+	const char *why;
+
+	TS_ASSERT(auth_alias_put(site->auth, &alias, &why) == TS_OK);
+}
+
+static void
+site_begin(struct lmtp_site *s)
+{
+	static const struct conf_table *const tables[] = {&lmtp_conf};
+	struct conf_faults faults = {0};
+	enum ts_err err;
+
+	s->site = site_new(&(struct site_options){.conf = STR(""), .starttls = true});
+	err = conf_parse((struct conf_tables){tables, 1},
+	    STR("lmtp { domains = [example.net]; missing_mailbox = create\n"
+	        "limits { line = 1024; message = 64K; recipients = 100 } }\n"),
+	    "fuzz", NULL, &faults, &s->conf);
+	TS_ASSERT(err == TS_OK);
+	conf_faults_fini(&faults);
+	site_user(s->site, "a", "x", NULL, false);
+	site_user(s->site, "b", "x", NULL, false);
+	site_message(s->site, "a", "INBOX", "", STR("Subject: a\r\n\r\n"));
+	site_message(s->site, "b", "INBOX", "", STR("Subject: b\r\n\r\n"));
+	add_alias(s->site, STR("t"), STR("a"), STR("b"));
+	add_alias(s->site, STR("@example.net"), STR("t"), STR("a+Work"));
+	s->server.store = s->site->store;
+	s->server.auth = s->site->auth;
+	s->server.workers = s->site->server.workers;
+	s->server.tls = s->site->server.tls;
+	s->server.default_domain = STR("example.net");
+	lmtp_server_init(&s->server);
+	lmtp_loop_init(&s->ll, &s->server, 0, 1, s->site->loop, s->conf);
+}
+
+static void
+disconnect(struct lmtp_site *s)
+{
+	if (s->fake == NULL)
+		return;
+	stream_fake_free(&s->fake);
+	site_run(s->site);
+}
+
+static void
+site_end(struct lmtp_site *s)
+{
+	disconnect(s);
+	TS_ASSERT(s->ll.stats.conns == 0);
+	for (unsigned k = 0; k < ARENA_KINDS; k++)
+		TS_ASSERT(s->ll.pool.live_arenas[k] == 0);
+	lmtp_loop_fini(&s->ll);
+	lmtp_server_fini(&s->server);
+	site_free(&s->site);
+	conf_unref(&s->conf);
+}
+
+/* Lines that begin with three digits, and end in CRLF. */
+static void
+check_replies(struct buf *out)
+{
+	struct str rest = buf_as_str(out), line;
+
+	while (str_split(&rest, '\n', &line)) {
+		if (line.n == 0)
+			continue;
+		TS_ASSERT(line.n >= 5 && line.p[line.n - 1] == '\r');
+		TS_ASSERT(line.p[0] >= '2' && line.p[0] <= '5');
+		TS_ASSERT(line.p[3] == ' ' || line.p[3] == '-');
+	}
+	buf_fini(out);
+}
+
+static void
+deliver(struct lmtp_site *s, struct buf *pending, size_t segment)
+{
+	if (pending->n == 0)
+		return;
+	if (s->fake != NULL && stream_fake_ended(s->fake, NULL))
+		disconnect(s);
+	if (s->fake == NULL) {
+		struct lmtp_conn *conn = lmtp_conn_new(&s->ll, STR("192.0.2.1"));
+		struct stream *stream;
+
+		s->fake = stream_fake_new(s->site->loop, false);
+		stream = stream_fake_stream(s->fake);
+		stream_set_events(stream, lmtp_conn_events(), conn);
+		lmtp_conn_start(conn, stream, LMTP_TLS_STARTTLS);
+		site_run(s->site);
+	}
+	stream_fake_set_segment(s->fake, segment);
+	stream_fake_push(s->fake, buf_as_str(pending));
+	pending->n = 0;
+}
+
+static void
+expunge(struct site *site, struct str user)
+{
+	struct store_account *account = NULL;
+	struct store_mailbox *mailbox = NULL;
+
+	if (store_account_load(site->store, user, false, &account) == TS_OK &&
+	    store_mailbox_load(account, STR("INBOX"), &mailbox) == TS_OK) {
+		struct store_change *c =
+		    store_change_new(account, STORE_CHANGE_EXPUNGE, NULL, NULL, NULL);
+
+		c->mailbox = mailbox;
+		c->uids = roaring_bitmap_from_range(1, UINT32_MAX, 1);
+		(void)!store_submit_wait(c);
+		store_change_free(&c);
+	}
+	store_mailbox_unref(&mailbox);
+	store_account_unref(&account);
+}
+
+static void
+event(struct lmtp_site *s, struct buf *pending, uint8_t what)
+{
+	deliver(s, pending, what == 'b' ? 1 : 0);
+	if (what == 'x') { /* before the loop runs: between the steps that it would take */
+		expunge(s->site, STR("a@example.net"));
+		expunge(s->site, STR("b@example.net"));
+	} else if (what == 'a')
+		loop_fake_advance(s->site->loop, 60000);
+	else if ((what == 'w' || what == 'W') && s->fake != NULL)
+		stream_fake_set_window(s->fake, what == 'w' ? 0 : SIZE_MAX);
+	else if (what == 'u')
+		engine_mem_fail(s->site->disk, ENGINE_MEM_COMMIT, 1, TS_UNKNOWN, false);
+	else if (what == 'f')
+		engine_mem_fail(s->site->disk, ENGINE_MEM_COMMIT, 1, TS_FULL, false);
+	else if (what == 'd')
+		disconnect(s);
+	else if (what == 's')
+		lmtp_loop_shutdown(&s->ll);
+	site_run(s->site);
+	if (s->fake != NULL && stream_fake_stream(s->fake) != NULL)
+		check_replies(stream_fake_output(s->fake));
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct lmtp_site s = {0};
+	struct buf pending = {0};
+
+	log_set_sink(no_log, NULL);
+	site_begin(&s);
+	for (size_t at = 0; at < size; at++)
+		if (data[at] == 0xff && at + 1 < size)
+			event(&s, &pending, data[++at]);
+		else
+			buf_putc(&pending, (char)data[at]);
+	event(&s, &pending, 'p');
+	buf_fini(&pending);
+	site_end(&s);
+	return 0;
+}
