@@ -56,7 +56,7 @@ deliver(struct site *site, unsigned i, struct buf *pending, size_t segment)
 	if (c->fake != NULL && stream_fake_ended(c->fake, NULL))
 		site_disconnect(site, i);
 	if (c->fake == NULL)
-		site_connect(site, i, NULL, false);
+		site_connect(site, i, NULL, false, false);
 	stream_fake_set_segment(c->fake, segment);
 	stream_fake_push(c->fake, buf_as_str(pending));
 	pending->n = 0;
