@@ -665,7 +665,8 @@ check_accounts(struct check *c, struct names *names, struct own *own)
 		struct named want = {.id = id};
 
 		own->account_top = id > own->account_top ? id : own->account_top;
-		if (names->n == 0 || bsearch(&want, names->one, names->n, sizeof want, by_id) == NULL)
+		if (names->n == 0 ||
+		    bsearch(&want, names->one, names->n, sizeof want, by_id) == NULL)
 			err = nameless(c, id);
 	}
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
