@@ -124,8 +124,10 @@ def pytest(tally, args, folder, *what, env=None):
                       (bad.get("message", "") + "\n" + (bad.text or "")) if bad is not None else "")
 
 
-# End-to-end tests that run on the program with sanitizers, and not on the released one.
+# End-to-end tests that run on the program with sanitizers, and not on the released one …
 WITH_SANITIZERS = ["test_soak.py", "test_stress.py"]
+# … and on both; with --long all do.
+WITH_BOTH = ["test_admin.py", "test_backup.py", "test_lmtp.py", "test_port.py"]
 
 
 def asan_stage(tally, args):
@@ -135,7 +137,9 @@ def asan_stage(tally, args):
                "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
         meson_tests(tally, "build-asan", "--timeout-multiplier", "4", "--suite", "unit", "--suite", "imap",
                     env=env)
-        pytest(tally, args, "build-asan", *[f"test/e2e/{name}" for name in WITH_SANITIZERS], env=env)
+        which = sorted(os.listdir(f"{TOP}/test/e2e")) if args.long else WITH_SANITIZERS + WITH_BOTH
+        pytest(tally, args, "build-asan", *[f"test/e2e/{name}" for name in which if name.startswith("test_")],
+               env=env)
 
 
 def tsan_stage(tally, _args):

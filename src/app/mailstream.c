@@ -193,9 +193,9 @@ mailstream_next(struct mailstream_in *in, struct mailstream_record *rec)
 		buf_consume(&in->bytes, in->used);
 		in->used = 0;
 	}
-	r = rd_of((struct str){in->bytes.p + in->used, in->bytes.n - in->used});
-	if (rd_left(&r) == 0)
+	if (in->used == in->bytes.n)
 		return MAILSTREAM_MORE;
+	r = rd_of((struct str){in->bytes.p + in->used, in->bytes.n - in->used});
 	*rec = (struct mailstream_record){.tag = (enum mailstream_tag)rd_u8(&r)};
 	n = rd_varint(&r);
 	if (r.bad) /* ten bytes hold any varint */

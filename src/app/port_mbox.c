@@ -302,12 +302,17 @@ take_line(struct mbox *m, struct str line, struct buf *out)
 static bool
 next_line(struct mbox *m, struct buf *out)
 {
-	struct str rest = {m->in.p + m->used, m->in.n - m->used};
-	const char *lf = rest.n > 0 ? memchr(rest.p, '\n', rest.n) : NULL;
-	size_t n = lf != NULL ? (size_t)(lf - rest.p) + 1 : rest.n;
+	struct str rest;
+	const char *lf;
+	size_t n;
 	bool begins = m->line_begins;
 
-	if (rest.n == 0 || (lf == NULL && n < LINE_MAX_KEPT && !m->eof))
+	if (m->used == m->in.n)
+		return false;
+	rest = (struct str){m->in.p + m->used, m->in.n - m->used};
+	lf = memchr(rest.p, '\n', rest.n);
+	n = lf != NULL ? (size_t)(lf - rest.p) + 1 : rest.n;
+	if (lf == NULL && n < LINE_MAX_KEPT && !m->eof)
 		return false;
 	rest.n = n;
 	m->used += n;

@@ -19,7 +19,7 @@ object_name(const struct backup_hash *hash, char name[NAME_BYTES])
 	struct buf hex = {0};
 
 	backup_hash_hex(hash, &hex);
-	(void)snprintf(name, NAME_BYTES, "objects/%.2s/%s", hex.p, buf_cstr(&hex));
+	(void)snprintf(name, NAME_BYTES, "objects/%.2s/%.*s", hex.p, STR_ARG(buf_as_str(&hex)));
 	buf_fini(&hex);
 }
 

@@ -21,6 +21,9 @@ TURNSTONE = os.path.join(BUILD, "turnstone")
 if not os.path.exists(TURNSTONE):
     TURNSTONE = os.path.join(BUILD, "src", "app", "turnstone")
 
+with open(TURNSTONE, "rb") as program:
+    SANITIZED = b"__asan_init" in program.read()
+
 CONF = """\
 server {{ data = {dir}/data; loops = 2 }}
 store.free_space = 1M

@@ -11,10 +11,11 @@ import time
 
 import pytest
 
-from conftest import TURNSTONE
+from conftest import SANITIZED, TURNSTONE
 from demo import Client
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+BOX = pytest.mark.skipif(SANITIZED, reason="a sanitizer needs what the sandbox takes away")
 PASSWORD = "blue sea"
 
 
@@ -87,6 +88,7 @@ def nobody():
 
 
 @ROOT
+@BOX
 def test_user_and_sandbox(server):
     certs = os.path.join(server.dir, "certs")
     os.mkdir(certs)
@@ -135,6 +137,7 @@ def test_user_that_is_missing_or_root(server):
     assert not os.path.exists(server.dir + "/data/store")
 
 
+@BOX
 def test_sandbox_without_a_user(server):
     server.write("server.sandbox = require\n")
     server.start()
