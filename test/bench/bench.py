@@ -60,6 +60,9 @@ FIGURES = [
     Figure("append-1", "append", args=APPEND, floor="flush", aim=2150),
     Figure("append-16", "append", 16, args=APPEND, floor="flush", aim=10280),
     Figure("append-64", "append", 64, args=APPEND, floor="flush", aim=14400),
+    Figure("lmtp-1", "lmtp", args=("--users", "64"), floor="flush", main=False),
+    Figure("lmtp-16", "lmtp", 16, args=("--users", "64"), floor="flush", main=False),
+    Figure("lmtp-64", "lmtp", 64, args=("--users", "64"), floor="flush"),
     Figure("append-1m-4", "append", 4, unit="sent_mb_s", args=APPEND + ("--size", "1048576"), aim=406, main=False),
     Figure("multiappend", "multiappend", unit="msgs_s", args=APPEND, aim=25400),
     Figure("store-1", "store", floor="flush", aim=2350),
@@ -106,14 +109,20 @@ class Site:
         self.down()
         self.up()
 
+    def flushes(self):
+        """Batches of changes so far; each has one flush."""
+        text = subprocess.run([TOP / "build" / "turnstone", "status", "--config", self.folder / "turnstone.conf"],
+                              stdout=subprocess.PIPE, text=True, check=True).stdout
+        return int(dict(line.split(": ", 1) for line in text.splitlines())["batches"])
+
     def client(self, user, password):
         c = imaplib.IMAP4(self.env["HOST"], int(self.env["IMAP_PORT"]))
         c.login(user, password)
         return c
 
-    def load_args(self, tls):
+    def load_args(self, tls, scenario=""):
         e = self.env
-        port = e["IMAPS_PORT" if tls else "IMAP_PORT"]
+        port = e["LMTP_PORT" if scenario == "lmtp" else "IMAPS_PORT" if tls else "IMAP_PORT"]
         args = ["--host", e["HOST"], "--port", port, "--gateway", "gateway", "--gateway-password", e["GATEWAY_PASSWORD"]]
         return args + (["--tls", e["CA_FILE"]] if tls else [])
 
@@ -216,11 +225,16 @@ class Bench:
         return load(args + [figure.scenario])["ops_s"]
 
     def run_once(self, figure):
-        args = self.site.load_args(figure.tls) + self.figure_args(figure)
+        args = self.site.load_args(figure.tls, figure.scenario) + self.figure_args(figure)
         if figure.scenario == "idle":
             self.site.restart()
             args = self.site.load_args(figure.tls) + self.figure_args(figure) + ["--pid", self.site.env["PID"]]
-        return load(args + [figure.scenario])
+        if figure.floor != "flush":
+            return load(args + [figure.scenario])
+        before = self.site.flushes()
+        result = load(args + [figure.scenario])
+        result["flushes_op"] = (self.site.flushes() - before) / result["all_ops"]  # the warm-up's, too
+        return result
 
     def measure(self, figure):
         runs = []
@@ -235,7 +249,7 @@ class Bench:
         if figure.floor:
             row["floor"] = statistics.median(r["floor"] for r in runs)
             row["ratio"] = statistics.median(r["value"] / r["floor"] for r in runs)
-        for p in ("p50_us", "p99_us"):
+        for p in ("p50_us", "p99_us", "flushes_op"):
             if p in runs[0]["result"]:
                 row[p] = statistics.median(r["result"][p] for r in runs)
         return row
@@ -248,7 +262,7 @@ class Bench:
 
 UNITS = {"ops_s": "/s", "msgs_s": "msgs/s", "mb_s": "MB/s", "sent_mb_s": "MB/s", "kib": "KiB"}
 HEAD = f"{'figure':<20} {'median':>12} {'':<7} {'min':>10} {'max':>10} {'p50 µs':>9} {'p99 µs':>9} " \
-       f"{'floor':>9} {'ratio':>6} {'aim':>10} {'of aim':>6}"
+       f"{'floor':>9} {'ratio':>6} {'flush/op':>8} {'aim':>10} {'of aim':>6}"
 
 
 def show(x):
@@ -258,7 +272,7 @@ def show(x):
 def print_row(row):
     print(f"{row['figure']:<20} {show(row['median']):>12} {UNITS[row['unit']]:<7} {show(row['min']):>10} "
           f"{show(row['max']):>10} {show(row.get('p50_us')):>9} {show(row.get('p99_us')):>9} "
-          f"{show(row.get('floor')):>9} {show(row.get('ratio')):>6} {show(row['aim'] or None):>10} "
+          f"{show(row.get('floor')):>9} {show(row.get('ratio')):>6} {show(row.get('flushes_op')):>8} {show(row['aim'] or None):>10} "
           f"{show(row['median'] / row['aim'] if row['aim'] else None):>6}", flush=True)
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * imap_load: an IMAP load client for any server.  One line of JSON on stdout;
+ * imap_load: an IMAP (and LMTP) load client for any server.  One line of JSON on stdout;
  * any reply but OK ends the run with status 1 and the line that came.
  */
 #include <getopt.h>
@@ -156,10 +156,12 @@ print_result(const struct load_run *run, const struct load_worker *w)
 {
 	struct load_hist *h = mem_zalloc(sizeof(*h));
 	double ops = 0, msgs = 0, in = 0, out = 0;
+	uint64_t all = 0;
 
 	for (unsigned i = 0; i < run->threads; i++) {
 		double s = (double)(w[i].to.at - w[i].from.at) / 1e9;
 
+		all += w[i].now.ops;
 		load_hist_merge(h, &w[i].hist);
 		if (w[i].to.at == 0 || s <= 0)
 			continue;
@@ -168,13 +170,15 @@ print_result(const struct load_run *run, const struct load_worker *w)
 		in += (double)(w[i].to.in - w[i].from.in) / s;
 		out += (double)(w[i].to.out - w[i].from.out) / s;
 	}
-	printf("{\"scenario\":\"%s\",\"conns\":%u,\"tls\":%s,\"threads\":%u,\"ops\":%llu,\"ops_s\":"
+	printf("{\"scenario\":\"%s\",\"conns\":%u,\"tls\":%s,\"threads\":%u,\"ops\":%llu,\"all_"
+	       "ops\":%llu,"
+	       "\"ops_s\":"
 	       "%.1f,"
 	       "\"msgs_s\":%.1f,\"in_bytes_s\":%.0f,\"out_bytes_s\":%.0f,\"mean_us\":%.1f,\"p50_"
 	       "us\":%.1f,"
 	       "\"p90_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f,\"max_us\":%.1f}\n",
 	    run->scenario->name, run->conns, run->tls ? "true" : "false", run->threads,
-	    (unsigned long long)h->count, ops, msgs, in, out,
+	    (unsigned long long)h->count, (unsigned long long)all, ops, msgs, in, out,
 	    h->count > 0 ? (double)h->sum / (double)h->count / 1e3 : 0.0,
 	    (double)load_hist_at(h, 500) / 1e3, (double)load_hist_at(h, 900) / 1e3,
 	    (double)load_hist_at(h, 990) / 1e3, (double)load_hist_at(h, 999) / 1e3,

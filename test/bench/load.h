@@ -2,7 +2,7 @@
 #ifndef BENCH_LOAD_H
 #define BENCH_LOAD_H
 /*
- * The IMAP load client, which shares its few cores with the server it
+ * The load client (IMAP, and LMTP for one scenario), which shares its few cores with the server it
  * measures.  So everything that is sent is built before the clock starts: an
  * op is the bytes of one or more commands that go out in one write, tagged A,
  * B, C … in order, and it is done when as many tagged OKs have come back in
@@ -40,7 +40,7 @@ struct load_op {
 	size_t n;
 	size_t *cut; /* offsets before which a "+" must have come, ascending */
 	unsigned cuts;
-	unsigned tags; /* tagged replies, 1 to 26 */
+	unsigned tags; /* tagged replies, 1 to 26; of LMTP: replies without the 354s */
 	unsigned msgs; /* messages that count when it is done (FETCH responses count themselves) */
 };
 
@@ -51,6 +51,7 @@ enum load_flag {
 	LOAD_LITERAL = 8,   /* literals: two rings of ops, by whether LITERAL+ is there */
 	LOAD_IDLE = 16,     /* stays in IDLE; memory is measured */
 	LOAD_COUNTED = 32,  /* ends when --count messages have gone */
+	LOAD_LMTP = 64,     /* replies are RFC 5321's; "354" stands for "+" */
 };
 
 struct load_ops {

@@ -301,9 +301,35 @@ line_continue(struct load_conn *c, const char *p, size_t n)
 	}
 }
 
+/* A line of an LMTP reply; the greeting's counts like the others. */
+static void
+line_lmtp(struct load_conn *c, const char *p, size_t n)
+{
+	if (n >= 4 && memcmp(p, "354 ", 4) == 0) {
+		line_continue(c, p, n);
+	} else if (n < 4 || p[0] != '2') {
+		line_fail(c, p, n);
+	} else if (p[3] == '-') {
+		return;
+	} else if (c->state == LOAD_GREETING) {
+		c->state = LOAD_SETUP;
+		c->setup_at = 0;
+		conn_send(c, &c->w->run->setup[c->user].v[0]);
+	} else if (c->op != NULL && c->got < c->op->tags) {
+		if (++c->got == c->op->tags)
+			op_done(c);
+	} else {
+		line_fail(c, p, n);
+	}
+}
+
 static void
 line_take(struct load_conn *c, const char *p, size_t n)
 {
+	if (c->w->run->scenario->flags & LOAD_LMTP) {
+		line_lmtp(c, p, n);
+		return;
+	}
 	if (c->state == LOAD_SETUP && !c->plus && memmem(p, n, "LITERAL+", 8) != NULL)
 		c->plus = true;
 	if (n > 1 && p[0] == '*') {

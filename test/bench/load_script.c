@@ -133,6 +133,31 @@ next_fill(struct load_conn *c)
 	return &c->own;
 }
 
+/* One message to one user: MAIL, RCPT and DATA in one write, the message after the 354 (RFC 2920).
+ */
+static void
+build_lmtp(struct load_run *run, struct load_ops *ops, bool plus, unsigned user)
+{
+	unsigned n = run->users > VARIANTS ? run->users : VARIANTS;
+
+	(void)plus;
+	(void)user;
+	for (unsigned i = 0; i < n; i++) {
+		struct buf b = {0};
+		struct load_op op = {0}, *to;
+
+		buf_puts(&b, "MAIL FROM:<sailor@fleet.example>\r\nRCPT TO:<");
+		put_user(run, &b, i);
+		buf_puts(&b, ">\r\nDATA\r\n");
+		op_cut(&op, b.n);
+		load_mail_put(&b, i, run->size); /* no line of it begins with a dot */
+		buf_puts(&b, ".\r\n");
+		to = ops_add(ops, &b, 3, 1); /* MAIL, RCPT, the message */
+		to->cut = op.cut;
+		to->cuts = op.cuts;
+	}
+}
+
 /* ---- logins ---- */
 
 static void
@@ -300,6 +325,8 @@ static const struct load_scenario scenarios[] = {
         "APPEND of --batch messages in a command"},
     {"fill", LOAD_LITERAL | LOAD_COUNTED, NULL, next_fill,
         "multiappend of --count messages, all different"},
+    {"lmtp", LOAD_LMTP, build_lmtp, NULL,
+        "LMTP (RFC 2033): one message of --size to one of --users"},
     {"store", LOAD_SELECT, build_store, NULL, "STORE 1 ±FLAGS \\Flagged"},
     {"store-all", LOAD_SELECT, build_store_all, NULL, "STORE 1:--range ±FLAGS.SILENT \\Answered"},
     {"store-same", LOAD_SELECT, build_store_same, NULL,
@@ -339,6 +366,10 @@ build_setup(struct load_run *run, struct load_ops *ops, unsigned user)
 	unsigned flags = run->scenario->flags;
 	struct buf b = {0};
 
+	if (flags & LOAD_LMTP) {
+		ops_addf(ops, 1, "LHLO load.invalid\r\n");
+		return;
+	}
 	if (flags & LOAD_GATEWAY) {
 		put_authenticate(run, &b, 'A', -1);
 	} else {

@@ -76,6 +76,11 @@ class Demo:
         return int(self.env["IMAPS_PORT"])
 
     @property
+    def lmtp(self):
+        """Where mail is delivered: a port, and a path."""
+        return [int(self.env["LMTP_PORT"]), self.env["LMTP_SOCKET"]]
+
+    @property
     def ca(self):
         return self.env["CA_FILE"]
 

@@ -36,9 +36,10 @@ class Lmtp:
         lines = []
         while True:
             line = self.file.readline()
-            if not line:
-                assert not lines, lines
+            if not line and not lines:
                 return ""
+            if not line.endswith(b"\n"):
+                raise ConnectionError("the connection ended in a reply")
             assert re.fullmatch(rb"[2-5][0-9][0-9][ -][^\r\n]*\r\n", line), line
             lines.append(line[:-2].decode())
             if line[3:4] == b" ":

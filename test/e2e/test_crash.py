@@ -5,7 +5,12 @@ back, and `turnstone check` finds nothing.
 
 Each session owns two mailboxes and keeps a model of them: what was acknowledged,
 and the one command that was under way, which may or may not have happened.
+
+Deliveries go over LMTP to the sessions' mailboxes and to one of bob's that they share, often
+one message to several of them. What got its 250 is there exactly once after each restart; a
+recipient that got no reply has the message at most once, since nobody sends it again here.
 """
+import collections
 import json
 import os
 import random
@@ -18,12 +23,38 @@ import pytest
 
 from conftest import TURNSTONE
 from demo import Demo
+from lmtp import Lmtp
 
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "work", "$Forwarded"]
 
 
 def seed():
     return int(os.environ.get("TURNSTONE_SEED") or random.SystemRandom().randrange(2**31))
+
+
+class Bob:
+    """A mailbox to which all sessions deliver; sites have one as `bob`."""
+
+    def __init__(self, mailbox="INBOX"):
+        self.mailbox = mailbox
+        self.told, self.sent = set(), set()  # message ids with a 250, and all that were sent to him
+        self.deliveries = 0
+
+    def check(self, client, settle):
+        """settle: what is there now is what the world goes on with; a full mailbox is emptied."""
+        found = read(client, self.mailbox)
+        have = collections.Counter(ident for ident, _ in found.values())
+        assert not [ident for ident, n in have.items() if n > 1]
+        assert self.told <= set(have), ("lost", sorted(self.told - set(have))[:10])
+        assert set(have) <= self.sent, sorted(set(have) - self.sent)[:10]
+        if not settle:
+            return
+        self.told, self.sent = set(have), set(have)
+        if len(have) > 200:
+            client.ok(f"SELECT {self.mailbox}")
+            client.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+            client.ok("EXPUNGE")
+            self.told, self.sent = set(), set()
 
 
 class Session(threading.Thread):
@@ -36,6 +67,8 @@ class Session(threading.Thread):
         self.renaming = None        # (box, new name) under way
         self.model = model          # {box: {uid: (id, frozenset(flags))}}
         self.after = None           # the model if the command under way did happen
+        self.delivering = {}        # {box: ((id, flags), told)}: deliveries whose UIDs are not known yet
+        self.lmtp = None
         self.acknowledged = 0
         self.failure = None
 
@@ -62,9 +95,11 @@ class Session(threading.Thread):
     def one(self, client):
         box, other = self.rng.sample(sorted(self.model), 2)
         uids = sorted(self.model[box])
-        action = self.rng.choice(["append"] * 4 + ["flag"] * 3 + ["move", "copy", "expunge", "multi", "rename"])
+        action = self.rng.choice(["append"] * 4 + ["deliver"] * 4 + ["flag"] * 3 + ["move", "copy", "expunge", "multi", "rename"])
         if action == "rename":
             return self.rename(client, box)
+        if action == "deliver":
+            return self.deliver(client, self.rng.choice([[box], [box], [box, other]]), self.rng.random() < 0.5)
         if action in ("append", "multi") or not uids:
             return self.append(client, box, 1 if action != "multi" else self.rng.randint(2, 9))
         client.ok(f"SELECT {self.names[box]}")
@@ -95,6 +130,47 @@ class Session(threading.Thread):
         for i, entry in enumerate(added):
             self.after[box][first + i] = entry
         self.pending = None
+        self.commit()
+
+    def lmtp_reply(self, line=None):
+        got = self.lmtp.cmd(line) if line is not None else self.lmtp.reply()
+        if not got:
+            raise EOFError
+        assert got[:1] in "23", (line, got)
+
+    def deliver(self, client, boxes, to_bob):
+        """One message over LMTP to some mailboxes; afterwards asks for their UIDs, which a 250 does not tell."""
+        if self.lmtp is None:
+            self.lmtp = Lmtp(self.rng.choice(self.demo.lmtp), lhlo=False)
+            self.lmtp_reply("LHLO crash")
+        self.ids[0] += 1
+        ident = f"{self.box}-{self.ids[0]}"
+        bob = self.demo.bob
+        self.lmtp_reply("MAIL FROM:<>")
+        for box in boxes:
+            self.lmtp_reply(f"RCPT TO:<alice+{self.names[box]}>")
+        if to_bob:
+            self.lmtp_reply(f"RCPT TO:<bob{'+' + bob.mailbox if bob.mailbox != 'INBOX' else ''}>")
+            bob.sent.add(ident)
+        self.lmtp_reply("DATA")
+        entry = (ident, frozenset())
+        self.delivering = {box: (entry, False) for box in boxes}
+        size = self.rng.choice([10, 300, 5000, 5000, 200000])
+        self.lmtp.send(f"Subject: {ident}\r\n\r\n{'x' * size}\r\n.\r\n")
+        for box in boxes:
+            self.lmtp_reply()
+            self.delivering[box] = (entry, True)
+        if to_bob:
+            self.lmtp_reply()
+            bob.told.add(ident)
+        bob.deliveries += len(boxes) + to_bob
+        after = self.copy()
+        for box in boxes:
+            client.ok(f"EXAMINE {self.names[box]}")
+            found = client.ok(f"UID SEARCH SUBJECT {ident}")[0].split()[2:]
+            assert len(found) == 1, (ident, box, found)
+            after[box][int(found[0])] = entry
+        self.after, self.delivering = after, {}
         self.commit()
 
     def flag(self, client, box, chosen, text):
@@ -174,7 +250,8 @@ def read(client, box):
             continue
         uid, flags, size, length, body = m.groups()
         assert int(size) == int(length) == len(body), r[:200]
-        ident = re.match(rb"Subject: (\S+)\r\n\r\nx+\r\n$", body).group(1).decode()
+        text = body[body.index(b"\r\nSubject: ") + 2:] if body.startswith(b"Return-Path: <>\r\n") else body
+        ident = re.match(rb"Subject: (\S+)\r\n\r\nx+\r\n$", text).group(1).decode()
         found[int(uid)] = (ident, frozenset(flags.decode().split()) - {"\\Recent"})
     return found
 
@@ -189,6 +266,8 @@ def explain(session, seen):
     if seen == session.model or (session.after is not None and seen == session.after):
         return True
     base = session.after if session.after is not None else session.model
+    if session.delivering:
+        return explain_delivery(session, seen)
     if session.pending is not None or session.unknown_target is not None:
         box, added = session.pending or session.unknown_target
         want = {b: dict(m) for b, m in base.items()}
@@ -199,6 +278,17 @@ def explain(session, seen):
             want[box][uid] = entry
         return len(extra) == len(added) and seen == want
     return False
+
+
+def explain_delivery(session, seen):
+    """A mailbox with a 250 has one message more, others of the same message perhaps."""
+    want = {b: dict(m) for b, m in session.model.items()}
+    for box, (entry, told) in session.delivering.items():
+        extra = sorted(set(seen[box]) - set(want[box]))
+        if len(extra) > 1 or (told and not extra) or (extra and extra[0] <= max(list(want[box]) + [0])):
+            return False
+        want[box].update((uid, entry) for uid in extra)
+    return seen == want
 
 
 def modseq(demo, name):
@@ -222,7 +312,9 @@ def test_sigkill_loses_nothing(rounds):
     print(f"seed {start}")
     rng = random.Random(start)
     demo = Demo().up()
+    demo.bob = Bob("crash")
     try:
+        demo.login("bob").ok("CREATE crash")
         models = [{f"crash{i}a": {}, f"crash{i}b": {}} for i in range(4)]
         names = [{box: box for box in m} for m in models]
         ids = [[0] for _ in models]
@@ -260,9 +352,12 @@ def test_sigkill_loses_nothing(rounds):
                 models[i] = seen
                 total += s.acknowledged
             client.close()
+            client = demo.login("bob")
+            demo.bob.check(client, settle=True)
+            client.close()
             if number % 4 == 3:
                 check_store(demo)
-        print(f"{rounds} kills, {total} acknowledged changes, all there")
+        print(f"{rounds} kills, {total} acknowledged changes, {demo.bob.deliveries} deliveries to a mailbox, all there")
         assert total > rounds * 4, "the sessions hardly did anything"
     finally:
         demo.remove()
@@ -274,4 +369,4 @@ def differences(s, seen):
         for uid in sorted(set(seen[box]) | set(s.model[box])):
             if seen[box].get(uid) != s.model[box].get(uid):
                 out.append((box, uid, "model", s.model[box].get(uid), "seen", seen[box].get(uid)))
-    return out[:20], s.pending and s.pending[0], s.unknown_target and s.unknown_target[0]
+    return out[:20], s.pending and s.pending[0], s.unknown_target and s.unknown_target[0], s.delivering

@@ -18,7 +18,7 @@ import pytest
 
 from conftest import TOP, TURNSTONE, Server
 from demo import Client
-from test_crash import Session, differences, explain, read, seed, status
+from test_crash import Bob, Session, differences, explain, read, seed, status
 
 sys.path.insert(0, os.path.join(TOP, "test", "fault"))
 import powercut  # noqa: E402  pylint: disable=wrong-import-position
@@ -31,7 +31,10 @@ class Site(Server):
     """A server whose file operations are written down."""
 
     def __init__(self):
-        super().__init__("store.blob_threshold = 64k")
+        super().__init__()
+        self.write("store.blob_threshold = 64k\nlistener lmtp { protocol = lmtp; address = 127.0.0.1; port = 0; "
+                   f"path = {self.dir}/lmtp.sock }}\n")
+        self.bob = Bob()
         self.library = powercut.build(self.dir)
         self.journal = os.path.join(self.dir, "journal")
         self.base = os.path.join(self.dir, "base")
@@ -67,6 +70,10 @@ class Site(Server):
     def imap(self):
         return self.port("IMAP")
 
+    @property
+    def lmtp(self):
+        return [self.port("LMTP"), self.dir + "/lmtp.sock"]
+
     def password(self, _user):
         return "secret"
 
@@ -79,7 +86,7 @@ class Site(Server):
         return client
 
 
-def compare(site, sessions, uidnext, where):
+def compare(site, sessions, uidnext, where, settle=True):
     """Each session's mailboxes are what it was told, give or take the command under way."""
     client = site.login("alice")
     found = []
@@ -102,6 +109,9 @@ def compare(site, sessions, uidnext, where):
             assert now["UIDNEXT"] >= uidnext.get(box, 1), (where, box)
         assert explain(s, seen), (where, i, differences(s, seen))
         found.append(seen)
+    client.close()
+    client = site.login("bob")
+    site.bob.check(client, settle)
     client.close()
     return found
 
@@ -142,7 +152,8 @@ def one_kill(site, rng, models, ids, names, lie=False):
 
 def new_site():
     site = Site()
-    site.add("alice", "secret")
+    for user in ("alice", "bob"):
+        site.add(user, "secret")
     models = [{f"cut{i}a": {}, f"cut{i}b": {}} for i in range(SESSIONS)]
     return site, models, [[0] for _ in models], [{box: box for box in m} for m in models]
 
@@ -160,7 +171,7 @@ def test_power_cut_loses_nothing(kills, cuts):
             for cut in range(cuts):
                 disk.cut(rng, site.store)
                 site.start()
-                found = compare(site, sessions, uidnext, (start, kill, cut))
+                found = compare(site, sessions, uidnext, (start, kill, cut), cut == cuts - 1)
                 if cut == cuts - 1:
                     site.cli("check")
                 site.kill()
@@ -168,7 +179,7 @@ def test_power_cut_loses_nothing(kills, cuts):
             models, names = found, [dict(s.names) for s in sessions]
             acknowledged += sum(s.acknowledged for s in sessions)
         print(f"seed {start}: {kills} kills, {kills * cuts} power cuts, {acknowledged} acknowledged changes, "
-              f"{flushes} flushes, {unflushed} operations not flushed at the cuts")
+              f"{site.bob.deliveries} deliveries to a mailbox, {flushes} flushes, {unflushed} operations not flushed at the cuts")
         assert acknowledged > kills * SESSIONS
     finally:
         site.remove()

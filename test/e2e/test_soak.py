@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mixed load for a long time; memory must be flat at the end.
+"""Mixed load for a long time, deliveries among it; memory must be flat at the end.
 
 An hour with TURNSTONE_LONG, or TURNSTONE_SOAK seconds; some seconds otherwise. It runs on the
 program of TURNSTONE_BUILD: give it one with a sanitizer (./dev test --long does).
@@ -11,7 +11,7 @@ import time
 
 from conftest import Server
 from demo import Client, plain
-from test_crash import Session, seed
+from test_crash import Bob, Session, seed
 
 SECONDS = int(os.environ.get("TURNSTONE_SOAK") or (3600 if os.environ.get("TURNSTONE_LONG") else 12))
 KEPT = 150  # messages a mailbox; above it the oldest go
@@ -41,6 +41,18 @@ class Worker(Session):
                 client.ok(f"SELECT {self.names[box]}")
                 chosen = sorted(messages)[:100]
                 self.expunge(client, box, chosen, ",".join(map(str, chosen)))
+        if self.box == "s0" and self.ids[0] % 20 == 0:
+            self.shrink_bob()
+
+    def shrink_bob(self):
+        client = self.demo.client()
+        client.ok("LOGIN bob secret")
+        if int(client.ok("STATUS INBOX (MESSAGES)")[0].split(b"MESSAGES ")[1].split(b")")[0]) > KEPT:
+            client.ok("SELECT INBOX")
+            client.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+            client.ok("EXPUNGE")
+        client.ok("LOGOUT")
+        client.close()
 
     def look(self, client):
         box = self.rng.choice(sorted(self.model))
@@ -83,6 +95,10 @@ class Site(Server):
     def imap(self):
         return self.port("IMAP")
 
+    @property
+    def lmtp(self):
+        return [self.port("LMTP"), self.dir + "/lmtp.sock"]
+
     def client(self):
         return Client(self)
 
@@ -95,7 +111,10 @@ def test_soak():
     start = seed()
     rng = random.Random(start)
     os.environ["ASAN_OPTIONS"] = "quarantine_size_mb=8:" + os.environ.get("ASAN_OPTIONS", "")
-    site = Site("store.write_buffer = 4M\nstore.cache = 8M\nstore.state_budget = 4M")
+    site = Site()
+    site.write("store.write_buffer = 4M\nstore.cache = 8M\nstore.state_budget = 4M\n"
+               f"listener lmtp {{ protocol = lmtp; address = 127.0.0.1; port = 0; path = {site.dir}/lmtp.sock }}\n")
+    site.bob = Bob()
     site.ended.clear()
     try:
         for user in ("alice", "bob", "carol"):
@@ -122,6 +141,7 @@ def test_soak():
         third = len(samples) // 3
         middle, last = max(samples[third:2 * third]), max(samples[2 * third:])
         print(f"seed {start}: {SECONDS} s, {sum(w.acknowledged for w in workers[:-1])} changes, "
+              f"{site.bob.deliveries} deliveries to a mailbox, "
               f"{workers[-1].switches} switches; RSS MiB at the start {samples[0]:.0f}, most in the middle third "
               f"{middle:.0f}, most in the last third {last:.0f}")
         if SECONDS >= 600:
