@@ -5,14 +5,44 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/str.h"
+
+enum { ARGS_OPTS_MAX = 64 };
 
 static bool
 complain(const struct app_cmd *cmd, const char *what, const char *about)
 {
 	fprintf(stderr, "turnstone %s: %s%s\n", cmd->name, what, about);
-	fprintf(stderr, "See: turnstone help %s\n", cmd->name);
+	fprintf(stderr, "usage: turnstone %s%s%s%s\nSee: turnstone help %s\n", cmd->name,
+	    cmd->operands[0] != '\0' ? " " : "", cmd->operands,
+	    cmd->opts != NULL ? " [OPTIONS]" : "", cmd->name);
+	return false;
+}
+
+/* The one that was perhaps meant, or all. */
+static bool
+no_option(const struct app_cmd *cmd, const char *word, struct str name)
+{
+	const char *names[ARGS_OPTS_MAX] = {NULL}, *near;
+	size_t n = 0;
+
+	for (const struct args_opt *o = cmd->opts; o != NULL && o->name != NULL; o++) {
+		TS_ASSERT(n < ARGS_OPTS_MAX);
+		names[n++] = o->name;
+	}
+	near = str_nearest(name, names, n);
+	fprintf(stderr, "turnstone %s: there is no option %s", cmd->name, word);
+	if (near != NULL)
+		fprintf(stderr, "; did you mean --%s?", near);
+	else if (n == 0)
+		fprintf(stderr, "; this command has none");
+	else
+		fprintf(stderr, "; there are:");
+	for (size_t i = 0; near == NULL && i < n; i++)
+		fprintf(stderr, "%s --%s", i > 0 ? "," : "", names[i]);
+	fprintf(stderr, "\nSee: turnstone help %s\n", cmd->name);
 	return false;
 }
 
@@ -36,7 +66,7 @@ take_option(struct args *args, int argc, char **argv, int *i)
 	const char *value = equals != NULL ? equals + 1 : NULL;
 
 	if (o == NULL)
-		return complain(args->cmd, "there is no option ", word);
+		return no_option(args->cmd, word, name);
 	if (o->value == NULL && value != NULL)
 		return complain(args->cmd, "no value may be given in ", word);
 	if (o->value != NULL && value == NULL) {

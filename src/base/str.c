@@ -178,3 +178,49 @@ str_is_ascii(struct str s)
 			return false;
 	return true;
 }
+
+/* Letters to change, to add or to drop (Levenshtein), for short words only. */
+static size_t
+distance(struct str a, struct str b)
+{
+	size_t row[65];
+
+	if (a.n > 64 || b.n > 64)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t corner = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.n; j++) {
+			size_t best = corner + (ascii_lower((unsigned char)a.p[i - 1]) !=
+			                           ascii_lower((unsigned char)b.p[j - 1]));
+
+			corner = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[b.n];
+}
+
+const char *
+str_nearest(struct str s, const char *const *words, size_t n)
+{
+	size_t best = s.n < 4 ? 2 : s.n < 9 ? 3 : 4; /* must be nearer than that */
+	const char *word = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t d = distance(s, str_of(words[i]));
+
+		if (d < best && d < strlen(words[i])) {
+			best = d;
+			word = words[i];
+		}
+	}
+	return word;
+}

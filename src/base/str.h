@@ -73,4 +73,6 @@ bool str_u64(struct str s, uint64_t max, uint64_t *value_r);
 /* Is it well-formed UTF-8 (RFC 3629: no surrogates, shortest form, up to U+10FFFF)? */
 bool str_is_utf8(struct str s);
 bool str_is_ascii(struct str s);
+/* The word of n that s is perhaps a slip of the pen for, or NULL.  Case does not count. */
+const char *str_nearest(struct str s, const char *const *words, size_t n);
 #endif

@@ -209,7 +209,7 @@ unknown_option(struct scope *s, unsigned line, struct lookup *l)
 		if (same_last_part(last, l->words[i]))
 			guess = l->words[i];
 	if (guess == NULL)
-		guess = conf_value_nearest(l->path, l->words, l->words_n);
+		guess = str_nearest(l->path, l->words, l->words_n);
 	if (guess != NULL)
 		option_fault(s, line, l->path, "there is no such option; did you mean %s?", guess);
 	else
@@ -223,7 +223,7 @@ nearest_word(const struct conf_opt *opt, struct str text)
 
 	while (opt->type == CONF_ENUM && opt->words[n] != NULL)
 		n++;
-	return conf_value_nearest(text, opt->words, n);
+	return str_nearest(text, opt->words, n);
 }
 
 static void

@@ -165,7 +165,10 @@ bool conf_restart_needed(const struct conf *old, const struct conf *conf, struct
 void conf_print_defaults(struct conf_tables tables, struct buf *out);
 /* The values in force, in the file's syntax; each that differs from its default is marked. */
 void conf_print_show(const struct conf *conf, struct buf *out);
-/* Rows for the manuals: Markdown tables, and roff (man macros). */
+/* Rows for the manuals: Markdown tables, and roff (mdoc macros). */
 void conf_print_markdown(struct conf_tables tables, struct buf *out);
 void conf_print_roff(struct conf_tables tables, struct buf *out);
+/* Running text as lines of roff: escaped, what stands in `...` bold, a new line for each sentence.
+ */
+void conf_put_roff(struct str text, struct buf *out);
 #endif

@@ -83,11 +83,14 @@ static void
 sample_option(struct writer *w, const struct conf_opt *opt)
 {
 	struct str key = enter(w, opt->name);
-	struct buf note = {0};
+	struct buf note = {0}, bounds = {0};
 
 	comment(w, opt->prose);
 	buf_putc(&note, '(');
 	conf_value_describe(opt, &note);
+	conf_value_bounds(opt, &bounds);
+	if (bounds.n > 0)
+		buf_printf(&note, ", %s", buf_cstr(&bounds));
 	if ((opt->flags & CONF_REQUIRED) != 0)
 		buf_puts(&note, "; must be given");
 	if (opt->when == CONF_RESTART)
@@ -95,6 +98,7 @@ sample_option(struct writer *w, const struct conf_opt *opt)
 	buf_putc(&note, ')');
 	comment(w, buf_cstr(&note));
 	buf_fini(&note);
+	buf_fini(&bounds);
 	/* In a block that is commented out as a whole the mark does for its options. */
 	indent(w, w->mark);
 	if (w->mark[0] == '\0')
@@ -230,45 +234,78 @@ conf_print_markdown(struct conf_tables tables, struct buf *out)
 	}
 }
 
-/* A line of running text; a dot or quote at its beginning would be a request. */
+/* A line of mdoc begins: what would make it a request is hidden. */
 static void
-roff_text(struct str s, struct buf *out)
+roff_begin(char first, struct buf *out)
 {
-	if (s.n > 0 && (s.p[0] == '.' || s.p[0] == '\''))
+	if (first == '.' || first == '\'')
 		buf_puts(out, "\\&");
+}
+
+/* Is the blank at i the one before a new sentence? */
+static bool
+sentence_begins(struct str s, size_t i)
+{
+	size_t next = i;
+
+	while (next < s.n && s.p[next] == ' ')
+		next++;
+	return i > 0 && s.p[i] == ' ' && s.p[i - 1] == '.' && next < s.n && s.p[next] >= 'A' &&
+	       s.p[next] <= 'Z';
+}
+
+void
+conf_put_roff(struct str s, struct buf *out)
+{
+	bool bold = false;
+
 	for (size_t i = 0; i < s.n; i++) {
-		if (s.p[i] == '\\')
+		bool sentence = sentence_begins(s, i);
+		char c = s.p[i];
+
+		if (i == 0)
+			roff_begin(c, out);
+		if (c == '\\')
 			buf_puts(out, "\\e");
-		else if (s.p[i] == '-')
+		else if (c == '-')
 			buf_puts(out, "\\-");
-		else
-			buf_putc(out, s.p[i] == '\n' ? ' ' : s.p[i]);
+		else if (c == '`')
+			buf_puts(out, (bold = !bold) ? "\\fB" : "\\fR");
+		else if (c == '\n' || sentence)
+			buf_putc(out, sentence ? '\n' : ' ');
+		else if (c != ' ' || out->n == 0 || out->p[out->n - 1] != '\n')
+			buf_putc(out, c);
 	}
+	if (bold)
+		buf_puts(out, "\\fR");
 }
 
 static void
 roff_option(const struct conf_opt *opt, struct buf *out)
 {
-	struct buf text = {0};
+	struct buf text = {0}, bounds = {0};
 
-	buf_puts(out, ".TP\n\\fB");
-	roff_text(str_of(opt->name), out);
-	buf_puts(out, "\\fR (");
+	buf_puts(out, ".It Ic ");
+	conf_put_roff(str_of(opt->name), out);
+	buf_puts(out, "\nTakes ");
 	conf_value_describe(opt, &text);
+	conf_value_bounds(opt, &bounds);
+	if (bounds.n > 0)
+		buf_printf(&text, ", %s", buf_cstr(&bounds));
 	if ((opt->flags & CONF_REQUIRED) != 0) {
 		buf_puts(&text, "; must be given");
 	} else {
 		buf_puts(&text, "; default ");
 		conf_value_print_default(opt, &text);
 	}
-	if (opt->when == CONF_RESTART)
-		buf_puts(&text, "; changes need a restart");
-	buf_putc(&text, ')');
-	roff_text(buf_as_str(&text), out);
-	buf_putc(out, '\n');
-	roff_text(str_of(opt->prose), out);
+	buf_puts(&text, opt->when == CONF_RESTART ? "; a change needs a restart."
+	                                          : "; a reload applies a change.");
+	conf_put_roff(buf_as_str(&text), out);
+	buf_puts(out, "\n.Pp\n");
+	conf_put_roff(str_of(opt->prose), out);
 	buf_putc(out, '\n');
 	buf_fini(&text);
+	buf_fini(&bounds);
 }
 
 void
@@ -277,14 +314,16 @@ conf_print_roff(struct conf_tables tables, struct buf *out)
 	for (size_t i = 0; i < tables.n; i++) {
 		const struct conf_table *t = tables.p[i];
 
-		buf_puts(out, ".SS ");
-		roff_text(str_of(t->name), out);
+		buf_puts(out, ".Ss ");
+		conf_put_roff(str_of(t->name), out);
 		buf_puts(out, t->block ? " NAME { ... }\n" : "\n");
 		if (t->prose != NULL) {
-			roff_text(str_of(t->prose), out);
+			conf_put_roff(str_of(t->prose), out);
 			buf_putc(out, '\n');
 		}
+		buf_puts(out, ".Bl -tag -width Ds\n");
 		for (size_t j = 0; j < t->n; j++)
 			roff_option(&t->opts[j], out);
+		buf_puts(out, ".El\n");
 	}
 }

@@ -129,6 +129,19 @@ print_number(const struct conf_opt *opt, int64_t v, struct buf *out)
 		buf_printf(out, "%lld", (long long)v);
 }
 
+/* "1K to 2G", "1 or more" */
+static void
+print_bounds(const struct conf_opt *opt, struct buf *out)
+{
+	print_number(opt, opt->min, out);
+	if (opt->max != 0) {
+		buf_puts(out, " to ");
+		print_number(opt, opt->max, out);
+	} else {
+		buf_puts(out, " or more");
+	}
+}
+
 static bool
 in_bounds(const struct conf_opt *opt, int64_t v, struct buf *why)
 {
@@ -137,15 +150,21 @@ in_bounds(const struct conf_opt *opt, int64_t v, struct buf *why)
 	if (v >= opt->min && (opt->max == 0 || v <= opt->max))
 		return true;
 	buf_puts(why, "must be ");
-	print_number(opt, opt->min, why);
-	if (opt->max != 0) {
-		buf_puts(why, " to ");
-		print_number(opt, opt->max, why);
-	} else {
-		buf_puts(why, " or more");
-	}
+	print_bounds(opt, why);
 	buf_puts(why, of);
 	return false;
+}
+
+void
+conf_value_bounds(const struct conf_opt *opt, struct buf *out)
+{
+	if (opt->type == CONF_BOOL || opt->type == CONF_ENUM || (opt->min == 0 && opt->max == 0))
+		return;
+	print_bounds(opt, out);
+	if (opt->type == CONF_STRING || opt->type == CONF_PATH)
+		buf_puts(out, " bytes");
+	if (opt->type == CONF_LIST)
+		buf_puts(out, " items");
 }
 
 void
@@ -168,52 +187,6 @@ conf_value_describe(const struct conf_opt *opt, struct buf *out)
 	buf_puts(out, "one of");
 	for (size_t i = 0; opt->words[i] != NULL; i++)
 		buf_printf(out, "%s %s", i > 0 ? "," : "", opt->words[i]);
-}
-
-/* Letters to change, to add or to drop (Levenshtein), for short words only. */
-static size_t
-distance(struct str a, struct str b)
-{
-	size_t row[65];
-
-	if (a.n > 64 || b.n > 64)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b.n; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a.n; i++) {
-		size_t corner = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.n; j++) {
-			size_t best = corner + (ascii_lower((unsigned char)a.p[i - 1]) !=
-			                           ascii_lower((unsigned char)b.p[j - 1]));
-
-			corner = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[b.n];
-}
-
-const char *
-conf_value_nearest(struct str s, const char *const *words, size_t n)
-{
-	size_t best = s.n < 4 ? 2 : s.n < 9 ? 3 : 4; /* must be nearer than that */
-	const char *word = NULL;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t d = distance(s, str_of(words[i]));
-
-		if (d < best && d < strlen(words[i])) {
-			best = d;
-			word = words[i];
-		}
-	}
-	return word;
 }
 
 static bool

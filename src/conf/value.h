@@ -7,6 +7,8 @@
 
 /* "a size such as 64K": what the option takes, for messages and manuals. */
 void conf_value_describe(const struct conf_opt *opt, struct buf *out);
+/* "1K to 1G": what its bounds are; nothing when it has none. */
+void conf_value_bounds(const struct conf_opt *opt, struct buf *out);
 /*
  * Sets the field from text; a list gets one more item.  Strings are copied into
  * the arena.  False, with what would be right appended to why, if it does not
@@ -23,6 +25,4 @@ void conf_value_print(const struct conf_opt *opt, const void *field, struct buf 
 void conf_value_print_default(const struct conf_opt *opt, struct buf *out);
 /* In quotation marks, escaped. */
 void conf_value_quote(struct str s, struct buf *out);
-/* The word of n that s is perhaps a slip of the pen for, or NULL.  Case does not count. */
-const char *conf_value_nearest(struct str s, const char *const *words, size_t n);
 #endif

@@ -49,7 +49,8 @@ def test_contents(package):
     names = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True).stdout
     for name in ("usr/bin/turnstone", "etc/turnstone/turnstone.conf", "usr/lib/systemd/system/turnstone.service",
                  "usr/lib/systemd/system/turnstone-imap.socket", "usr/lib/sysusers.d/turnstone.conf",
-                 "usr/share/doc/turnstone/admin.md"):
+                 "usr/share/doc/turnstone/admin.md", "usr/share/man/man1/turnstone.1.gz",
+                 "usr/share/man/man5/turnstone.conf.5.gz"):
         assert f" ./{name}\n" in names
     info = subprocess.run(["dpkg-deb", "-I", package], capture_output=True, text=True, check=True).stdout
     assert "librocksdb" in info and "libseccomp2" in info
