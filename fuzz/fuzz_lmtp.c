@@ -50,6 +50,8 @@ add_alias(struct site *site, struct str name, struct str one, struct str two)
 	TS_ASSERT(auth_alias_put(site->auth, &alias, &why) == TS_OK);
 }
 
+static struct tls_slot *tls; /* made once */
+
 static void
 site_begin(struct lmtp_site *s)
 {
@@ -57,7 +59,7 @@ site_begin(struct lmtp_site *s)
 	struct conf_faults faults = {0};
 	enum ts_err err;
 
-	s->site = site_new(&(struct site_options){.conf = STR(""), .starttls = true});
+	s->site = site_new(&(struct site_options){.conf = STR("")});
 	err = conf_parse((struct conf_tables){tables, 1},
 	    STR("lmtp { domains = [example.net]; missing_mailbox = create\n"
 	        "limits { line = 1024; message = 64K; recipients = 100 } }\n"),
@@ -73,7 +75,9 @@ site_begin(struct lmtp_site *s)
 	s->server.store = s->site->store;
 	s->server.auth = s->site->auth;
 	s->server.workers = s->site->server.workers;
-	s->server.tls = s->site->server.tls;
+	if (tls == NULL)
+		tls = site_tls();
+	s->server.tls = tls;
 	s->server.default_domain = STR("example.net");
 	lmtp_server_init(&s->server);
 	lmtp_loop_init(&s->ll, &s->server, 0, 1, s->site->loop, s->conf);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The two tables.  An entry's hash picks its set, the set's low bits its
- * shard.  Within a set entries stand in order of use, the last used first;
- * the one that falls off the end is gone.
+ * shard.  Within a set entries stand in order of use, the last used first,
+ * and free ways behind them; the one that falls off the end is gone.
  */
 #include "auth/cache.h"
 
@@ -73,13 +73,16 @@ auth_cache_free(struct auth_cache **cp)
 	if (cache == NULL)
 		return;
 	*cp = NULL;
-	for (size_t i = 0; i <= cache->mask; i++)
-		for (size_t w = 0; w < WAYS; w++)
+	/* Only what was used: most of the pages were never touched. */
+	for (size_t i = 0; i <= cache->mask; i++) {
+		for (size_t w = 0; w < WAYS && cache->users[i].way[w] != NULL; w++)
 			mem_free(cache->users[i].way[w]);
+		if (cache->credentials[i].way[0].used)
+			mem_wipe(&cache->credentials[i], sizeof(cache->credentials[i]));
+	}
 	for (size_t i = 0; i < SHARDS; i++)
 		pthread_mutex_destroy(&cache->shards[i].lock);
 	mem_free(cache->users);
-	mem_wipe(cache->credentials, (cache->mask + 1) * sizeof(*cache->credentials));
 	mem_free(cache->credentials);
 	mem_wipe(cache, sizeof(*cache));
 	mem_free(cache);
@@ -209,7 +212,7 @@ drop_all(struct auth_cache *cache)
 		struct shard *shard = lock(cache, (struct siphash){i, 0});
 
 		shard->epoch++;
-		for (size_t w = 0; w < WAYS; w++) {
+		for (size_t w = 0; w < WAYS && cache->users[i].way[w] != NULL; w++) {
 			mem_free(cache->users[i].way[w]);
 			cache->users[i].way[w] = NULL;
 		}

@@ -25,7 +25,6 @@ must(enum ts_err err, const char *what)
 	}
 }
 
-/* A certificate to be shown by nobody: the handshake of a fake stream is none. */
 static void
 write_certificate(FILE *f)
 {
@@ -47,8 +46,8 @@ write_certificate(FILE *f)
 	EVP_PKEY_free(key);
 }
 
-static struct tls_slot *
-make_tls(void)
+struct tls_slot *
+site_tls(void)
 {
 	char path[] = "/tmp/turnstone-test-XXXXXX";
 	struct tls_slot *slot = tls_slot_new();
@@ -111,7 +110,7 @@ site_new(const struct site_options *options)
 	site->server.loop_count = 1;
 	site->server.loops = &site->il;
 	if (options->starttls)
-		site->server.tls = make_tls();
+		site->server.tls = site_tls();
 	imap_server_init(&site->server);
 	imap_registry_build(&site->server.reg, imap_all_extensions, imap_all_extensions_count);
 	imap_loop_init(&site->il, &site->server, 0, site->loop, site->conf);

@@ -34,6 +34,8 @@ struct site_options {
 	bool starttls; /* offered; the handshake is a fake one */
 };
 
+/* A certificate to be shown by nobody: the handshake of a fake stream is none. */
+struct tls_slot *site_tls(void);
 struct site *site_new(const struct site_options *options);
 /* Ends all clients first. */
 void site_free(struct site **site);
