@@ -6,6 +6,8 @@
 
 extern const struct sasl_mech sasl_mech_plain;
 extern const struct sasl_mech sasl_mech_login;
+extern const struct sasl_mech sasl_mech_scram_sha1, sasl_mech_scram_sha1_plus;
+extern const struct sasl_mech sasl_mech_scram_sha256, sasl_mech_scram_sha256_plus;
 
 /* Ends the exchange as malformed; why is a literal. */
 enum sasl_step sasl_malformed(struct sasl_exchange *x, const char *why);

@@ -6,7 +6,9 @@
 #include "base/mem.h"
 #include "sasl/exchange.h"
 
-const struct sasl_mech *const sasl_mechs[] = {&sasl_mech_plain, &sasl_mech_login};
+const struct sasl_mech *const sasl_mechs[] = {
+    &sasl_mech_scram_sha256_plus, &sasl_mech_scram_sha1_plus, &sasl_mech_scram_sha256,
+    &sasl_mech_scram_sha1, &sasl_mech_plain, &sasl_mech_login};
 const size_t sasl_mechs_n = sizeof(sasl_mechs) / sizeof(*sasl_mechs);
 
 const struct sasl_mech *
@@ -34,9 +36,19 @@ sasl_exchange_free(struct sasl_exchange **x)
 {
 	if (*x == NULL)
 		return;
+	if ((*x)->own != NULL)
+		(*x)->mech->free_own((*x)->own);
 	mem_wipe((*x)->secret, (*x)->kept);
+	mem_wipe(&(*x)->binding, sizeof((*x)->binding));
 	mem_free(*x);
 	*x = NULL;
+}
+
+void
+sasl_exchange_bind(struct sasl_exchange *x, const struct sasl_binding *binding)
+{
+	TS_ASSERT(x->stage == 0 && binding->n <= sizeof(binding->data));
+	x->binding = *binding;
 }
 
 enum sasl_step
@@ -59,6 +71,12 @@ enum sasl_step
 sasl_exchange_step(struct sasl_exchange *x, struct str response)
 {
 	return x->mech->server_step(x, response);
+}
+
+enum sasl_step
+sasl_exchange_keys(struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known)
+{
+	return x->mech->server_keys(x, keys, known);
 }
 
 enum sasl_step

@@ -13,8 +13,12 @@
  *	while (step == SASL_STEP_CHALLENGE)
  *		... send x->challenge, read a response ...
  *		step = sasl_exchange_step(x, response);
+ *	if (step == SASL_STEP_KEYS)	(SCRAM; then as above)
+ *		step = sasl_exchange_keys(x, what is kept of x->result.authcid);
  *	if (step == SASL_STEP_PASSWORD)
  *		... verify x->result ...
+ *	if (step == SASL_STEP_PROVEN)
+ *		... authcid is who they say, may they act for authzid? ...
  *	sasl_exchange_free(&x);	(wipes what was secret)
  *
  * A client's "*" (cancel) is the protocol's affair: it frees the exchange.
@@ -24,8 +28,10 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "sasl/scram_keys.h"
 
 enum sasl_limit {
+	SASL_BINDING_MAX = 64,    /* bytes of channel binding data */
 	SASL_NAME_MAX = 512,      /* bytes of a user name (RFC 4616 asks for 255 at least) */
 	SASL_PASSWORD_MAX = 1024, /* bytes of a password */
 	/* The longest decoded response that a mechanism may want; refuse longer lines early. */
@@ -36,11 +42,15 @@ enum sasl_flag {
 	SASL_CLEAR_PASSWORD =
 	    1,                 /* sends the password itself: only under TLS unless told otherwise */
 	SASL_CLIENT_FIRST = 2, /* the client speaks first, so an initial response saves a turn */
+	SASL_BINDS = 4,        /* only where the channel has a binding (-PLUS) */
 };
 
 enum sasl_step {
 	SASL_STEP_CHALLENGE, /* send x->challenge (it may be empty) and feed the response */
 	SASL_STEP_PASSWORD,  /* the client's part is over: verify x->result */
+	SASL_STEP_KEYS,      /* look up the keys of x->result.authcid: sasl_exchange_keys() */
+	SASL_STEP_PROVEN,    /* the client's part is over and has proven who authcid is */
+	SASL_STEP_REFUSED,   /* it is over and has not: x->why, for the log only */
 	SASL_STEP_MALFORMED, /* the client broke the rules of the mechanism: x->why */
 };
 
@@ -48,7 +58,14 @@ enum sasl_step {
 struct sasl_result {
 	struct str authzid;  /* for whom; empty: for authcid itself */
 	struct str authcid;  /* who proves to be who; never empty */
-	struct str password; /* never empty */
+	struct str password; /* never empty; of SASL_STEP_PASSWORD only */
+};
+
+/* What ties an exchange to the channel below it (RFC 5056); name empty: the channel has nothing. */
+struct sasl_binding {
+	struct str name; /* "tls-exporter", "tls-unique": static */
+	size_t n;
+	unsigned char data[SASL_BINDING_MAX];
 };
 
 struct sasl_exchange;
@@ -59,6 +76,11 @@ struct sasl_mech {
 	/* The first move when there is no initial response. */
 	enum sasl_step (*server_start)(struct sasl_exchange *x);
 	enum sasl_step (*server_step)(struct sasl_exchange *x, struct str response);
+	/* Of those that want keys. */
+	enum sasl_step (*server_keys)(
+	    struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known);
+	void (*free_own)(void *own);
+	enum sasl_scram_hash hash; /* of those that want keys */
 };
 
 struct sasl_exchange { /* to be read; only sasl writes it */
@@ -67,6 +89,8 @@ struct sasl_exchange { /* to be read; only sasl writes it */
 	struct sasl_result result; /* lives until the exchange is freed */
 	const char *why;           /* English, for the log; holds nothing the client sent */
 	unsigned stage;
+	struct sasl_binding binding;
+	void *own;                      /* the mechanism's */
 	size_t kept;                    /* bytes of secret in use */
 	char secret[SASL_RESPONSE_MAX]; /* what the result points to */
 };
@@ -81,10 +105,19 @@ const struct sasl_mech *sasl_mech_find(struct str name);
 struct sasl_exchange *sasl_exchange_new(const struct sasl_mech *mech);
 /* Wipes and frees, sets *x to NULL; NULL is fine. */
 void sasl_exchange_free(struct sasl_exchange **x);
+/* What the channel has; before the start.  Without it there is none, and no -PLUS is offered. */
+void sasl_exchange_bind(struct sasl_exchange *x, const struct sasl_binding *binding);
 /* initial: the initial response (it may be empty), NULL when there is none. */
 enum sasl_step sasl_exchange_start(struct sasl_exchange *x, const struct str *initial);
 /* Only after a step that gave SASL_STEP_CHALLENGE. */
 enum sasl_step sasl_exchange_step(struct sasl_exchange *x, struct str response);
+/*
+ * Only after SASL_STEP_KEYS: keys of x->mech->hash, copied.  For a user that is unknown or has no
+ * such keys give keys made up from the name, the same each time, with known false: they fail at the
+ * end, as a wrong password does.
+ */
+enum sasl_step sasl_exchange_keys(
+    struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known);
 
 /*
  * The client's side of PLAIN (RFC 4616): appends the one message, not encoded.

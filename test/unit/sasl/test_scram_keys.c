@@ -35,7 +35,8 @@ known_keys(void **state)
 		struct sasl_scram_keys keys, back;
 		struct buf b = {0};
 
-		sasl_scram_keys_derive(rows[i].password, rows[i].iterations, rows[i].salt, &keys);
+		sasl_scram_keys_derive(
+		    SASL_SCRAM_SHA256, rows[i].password, rows[i].iterations, rows[i].salt, &keys);
 		sasl_scram_keys_print(&keys, &b);
 		assert_true(str_eq(buf_as_str(&b), rows[i].text));
 		assert_true(sasl_scram_keys_parse(rows[i].text, &back));
@@ -55,8 +56,8 @@ salts_differ(void **state)
 	struct sasl_scram_keys a, b;
 
 	(void)state;
-	sasl_scram_keys_make(STR("same"), 4096, &a);
-	sasl_scram_keys_make(STR("same"), 4096, &b);
+	sasl_scram_keys_make(SASL_SCRAM_SHA256, STR("same"), 4096, &a);
+	sasl_scram_keys_make(SASL_SCRAM_SHA256, STR("same"), 4096, &b);
 	assert_int_equal(a.salt_n, 16);
 	assert_memory_not_equal(a.salt, b.salt, 16);
 	assert_memory_not_equal(a.stored_key, b.stored_key, sizeof(a.stored_key));
