@@ -166,7 +166,9 @@ def fuzz_stage(tally, args):
         grown = os.path.join(TOP, "var", "fuzz", name)
         os.makedirs(grown, exist_ok=True)
         found = os.path.join(TOP, "var", "fuzz", name + "-")
-        done = run([target, f"-max_total_time={seconds}", "-timeout=20", f"-seed={args.seed % 2**31}",
+        words = os.path.join(TOP, "fuzz", name + ".dict")
+        extra = [f"-dict={words}"] if os.path.exists(words) else []
+        done = run([target, *extra, f"-max_total_time={seconds}", "-timeout=20", f"-seed={args.seed % 2**31}",
                     f"-artifact_prefix={found}", grown, corpus])
         tally.one(f"fuzz {name}: {seconds} s", done.returncode == 0, done.stdout)
 

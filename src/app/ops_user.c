@@ -148,9 +148,10 @@ user_enable(const struct ops *ops, const struct request *req, struct buf *out, s
 static const char *
 verifier_kind(struct str verifier)
 {
-	return str_has_prefix(verifier, STR("SCRAM-")) ? "SCRAM-SHA-256"
-	       : str_has_prefix(verifier, STR("$y$"))  ? "yescrypt"
-	                                               : "crypt(3)";
+	return str_has_prefix(verifier, STR("SCRAM-SHA-1$"))     ? "SCRAM-SHA-1"
+	       : str_has_prefix(verifier, STR("SCRAM-SHA-256$")) ? "SCRAM-SHA-256"
+	       : str_has_prefix(verifier, STR("$y$"))            ? "yescrypt"
+	                                                         : "crypt(3)";
 }
 
 static bool

@@ -22,6 +22,7 @@ auth_new(struct store *store, struct str default_domain)
 	auth->store = store;
 	buf_str(&auth->default_domain, default_domain);
 	auth->cache = auth_cache_new(CACHE_SETS);
+	(void)pthread_mutex_init(&auth->secret_lock, NULL);
 	return auth;
 }
 
@@ -35,6 +36,8 @@ auth_free(struct auth **ap)
 	*ap = NULL;
 	auth_cache_free(&auth->cache);
 	buf_fini(&auth->default_domain);
+	(void)pthread_mutex_destroy(&auth->secret_lock);
+	mem_wipe(auth->secret, sizeof(auth->secret));
 	mem_free(auth);
 }
 
@@ -117,10 +120,14 @@ try_caches(struct auth *auth, const struct auth_request *req, struct auth_login 
 	        auth->cache, buf_as_str(&login->authcid), buf_as_str(&login->user), &who) ||
 	    (who.flags & AUTH_USER_DISABLED) != 0)
 		return AUTH_AGAIN;
-	if (!auth_cache_credential_key(
-	        auth->cache, buf_as_str(&login->authcid), req->password, &key) ||
-	    !auth_cache_credential(auth->cache, key, who.stamp))
+	if (req->proven) {
+		if (req->stamp != who.stamp)
+			return AUTH_AGAIN;
+	} else if (!auth_cache_credential_key(
+	               auth->cache, buf_as_str(&login->authcid), req->password, &key) ||
+	           !auth_cache_credential(auth->cache, key, who.stamp)) {
 		return AUTH_AGAIN;
+	}
 	if (!is_self(login) &&
 	    (!who.acts_for_asked ||
 	        !auth_cache_user(auth->cache, buf_as_str(&login->user), STR_NONE, &other) ||
@@ -139,9 +146,8 @@ auth_try(struct auth *auth, const struct auth_request *req, struct auth_login *l
 	return result;
 }
 
-/* Reads a record and remembers it. */
-static enum ts_err
-load(struct auth *auth, struct str name, struct arena *arena, struct auth_user *user_r)
+enum ts_err
+auth_user_load(struct auth *auth, struct str name, struct arena *arena, struct auth_user *user_r)
 {
 	uint64_t epoch = auth_cache_epoch(auth->cache, name);
 	struct buf key = {0}, value = {0};
@@ -160,14 +166,18 @@ load(struct auth *auth, struct str name, struct arena *arena, struct auth_user *
 }
 
 static bool
-verify(struct auth *auth, const struct auth_user *user, struct str password)
+verify(struct auth *auth, const struct auth_user *user, const struct auth_request *req)
 {
 	struct siphash key;
-	bool may_cache = auth_cache_credential_key(auth->cache, user->name, password, &key);
+	bool may_cache;
 
+	/* Proven with keys that the user has no longer is not proven. */
+	if (req->proven)
+		return req->stamp == user->stamp;
+	may_cache = auth_cache_credential_key(auth->cache, user->name, req->password, &key);
 	if (may_cache && auth_cache_credential(auth->cache, key, user->stamp))
 		return true;
-	if (!auth_password_verify(password, user))
+	if (!auth_password_verify(req->password, user))
 		return false;
 	if (may_cache)
 		auth_cache_put_credential(auth->cache, key, user->stamp);
@@ -188,7 +198,7 @@ check_target(
 		return permit(&facts, login);
 	if (!auth_user_acts_for(who, buf_as_str(&login->user)))
 		return AUTH_DENIED;
-	err = load(auth, buf_as_str(&login->user), arena, &other);
+	err = auth_user_load(auth, buf_as_str(&login->user), arena, &other);
 	if (err == TS_NOT_FOUND)
 		return AUTH_DENIED;
 	if (err != TS_OK)
@@ -204,14 +214,15 @@ check(struct auth *auth, const struct auth_request *req, struct arena *arena,
 	enum ts_err err = TS_NOT_FOUND;
 
 	if (prepare_names(auth, req, login))
-		err = load(auth, buf_as_str(&login->authcid), arena, &who);
+		err = auth_user_load(auth, buf_as_str(&login->authcid), arena, &who);
 	if (err == TS_NOT_FOUND) {
-		auth_password_pretend(req->password);
+		if (!req->proven)
+			auth_password_pretend(req->password);
 		return AUTH_FAILED;
 	}
 	if (err != TS_OK)
 		return AUTH_UNAVAILABLE;
-	if (!verify(auth, &who, req->password))
+	if (!verify(auth, &who, req))
 		return AUTH_FAILED;
 	if ((who.flags & AUTH_USER_DISABLED) != 0) {
 		log_msg(LOG_INFO, NULL, "login refused: user %.*s is disabled", STR_ARG(who.name));

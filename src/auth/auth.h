@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "sasl/scram_keys.h"
 
 struct auth;
 struct store;
@@ -41,6 +42,9 @@ struct auth_request {
 	struct str authcid;   /* as the client gave it */
 	struct str authzid;   /* empty: the same as authcid */
 	struct str password;
+	/* The mechanism has proven who authcid is: no password, and of which record it was. */
+	bool proven;
+	uint64_t stamp;
 	struct str address; /* of the client */
 	bool tls;
 };
@@ -67,6 +71,20 @@ enum auth_result auth_try(
 enum auth_result auth_check(
     struct auth *auth, const struct auth_request *req, struct auth_login *login_r);
 void auth_login_fini(struct auth_login *login);
+
+/* What SCRAM needs to know of a user. */
+struct auth_scram {
+	struct sasl_scram_keys keys;
+	bool known;     /* false: keys are made up, nobody has them */
+	uint64_t stamp; /* of the user's record, for the request that follows */
+};
+/*
+ * BLOCKING: on a worker.  AUTH_OK for any name: for one without such keys they are made up from the
+ * name and a secret of this store, so that they are the same each time and in each process
+ * (RFC 5802 section 9: who has an account cannot be found out).  Or AUTH_UNAVAILABLE.
+ */
+enum auth_result auth_scram_keys(
+    struct auth *auth, struct str name, enum sasl_scram_hash hash, struct auth_scram *scram_r);
 /*
  * Has no user's record changed since the login was decided on?  If one has, ask auth_try() again.
  * Who opens the session in the same turn of its loop as this says yes has none that a `user

@@ -14,8 +14,6 @@
 #include "sasl/names.h"
 #include "sasl/scram_keys.h"
 
-enum { SCRAM_ITERATIONS = 10000 };
-
 static const char pretended[] = "$y$j9T$vKz0Wq1TnU3c5.Ym8QsEx0$";
 
 /* The hash of a NUL-terminated password under setting, into out.  False: the method is unknown. */
@@ -44,7 +42,8 @@ const char *
 auth_password_make(struct str password, struct arena *arena, struct auth_user *user)
 {
 	struct buf clear = {0}, out = {0};
-	struct str *list = arena_array(arena, 2, sizeof(*list));
+	static const enum sasl_scram_hash hashes[] = {SASL_SCRAM_SHA256, SASL_SCRAM_SHA1};
+	struct str *list = arena_array(arena, 3, sizeof(*list));
 	struct sasl_scram_keys keys;
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 
@@ -60,15 +59,17 @@ auth_password_make(struct str password, struct arena *arena, struct auth_user *u
 		return "this system's libcrypt cannot make yescrypt hashes";
 	}
 	list[0] = arena_str(arena, buf_as_str(&out));
-	out.n = 0;
-	sasl_scram_keys_make(buf_as_str(&clear), SCRAM_ITERATIONS, &keys);
-	sasl_scram_keys_print(&keys, &out);
-	list[1] = arena_str(arena, buf_as_str(&out));
+	for (size_t i = 0; i < 2; i++) {
+		out.n = 0;
+		sasl_scram_keys_make(hashes[i], buf_as_str(&clear), AUTH_SCRAM_ITERATIONS, &keys);
+		sasl_scram_keys_print(&keys, &out);
+		list[i + 1] = arena_str(arena, buf_as_str(&out));
+	}
 	mem_wipe(&keys, sizeof(keys));
 	buf_wipe_fini(&clear);
 	buf_wipe_fini(&out);
 	user->verifiers = list;
-	user->verifier_count = 2;
+	user->verifier_count = 3;
 	return NULL;
 }
 

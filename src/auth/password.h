@@ -12,11 +12,12 @@
 #include "base/arena.h"
 #include "base/str.h"
 
+enum { AUTH_SCRAM_ITERATIONS = 10000, AUTH_SCRAM_SALT = 16 };
 /* Bytes of a password, prepared: what crypt(3) takes. */
 #define AUTH_PASSWORD_MAX 511
 
 /*
- * Verifiers for a new password, in the arena: yescrypt, SCRAM-SHA-256.  NULL
+ * Verifiers for a new password, in the arena: yescrypt, SCRAM-SHA-256, SCRAM-SHA-1.  NULL
  * when done, else why the password cannot be taken (a sentence for the user).
  */
 const char *auth_password_make(struct str password, struct arena *arena, struct auth_user *user);

@@ -98,6 +98,9 @@ imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext)
 static bool
 hidden(const struct imap_settings *settings, struct str word)
 {
+	if (str_has_prefix(word, STR("AUTH=")) &&
+	    !imap_mechanism_on(settings, (struct str){word.p + 5, word.n - 5}))
+		return true;
 	for (size_t i = 0; i < settings->hide_capabilities.n; i++)
 		if (str_ieq(settings->hide_capabilities.items[i], word))
 			return true;
@@ -113,8 +116,7 @@ print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struc
 	buf_puts(out, cap->word);
 	if (cap->value != NULL)
 		cap->value(conn, out);
-	if (conn->settings->hide_capabilities.n > 0 &&
-	    hidden(conn->settings, (struct str){out->p + before + 1, out->n - before - 1}))
+	if (hidden(conn->settings, (struct str){out->p + before + 1, out->n - before - 1}))
 		out->n = before;
 }
 

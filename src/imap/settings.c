@@ -2,6 +2,7 @@
 /* The option table of the IMAP engine. */
 #include "imap/settings.h"
 
+#include "sasl/mech.h"
 #include "sasl/names.h"
 
 #define AT(field) .offset = offsetof(struct imap_settings, field)
@@ -24,6 +25,14 @@ static const struct conf_opt opts[] = {
         AT(plaintext),
         .prose = "Whether a password may be sent without TLS: never, from this machine only "
                  "(loopback), or always."},
+    {.name = "mechanisms",
+        .type = CONF_LIST,
+        .def = "SCRAM-SHA-256-PLUS, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, PLAIN, LOGIN",
+        .min = 1,
+        .max = 32,
+        AT(mechanisms),
+        .prose = "The SASL mechanisms that AUTHENTICATE takes. Those that send a password are "
+                 "offered where `plaintext_login` lets it be sent, -PLUS under TLS only."},
     {.name = "hide_capabilities",
         .type = CONF_LIST,
         AT(hide_capabilities),
@@ -300,6 +309,10 @@ check(const void *settings)
 {
 	const struct imap_settings *s = settings;
 
+	for (size_t i = 0; i < s->mechanisms.n; i++)
+		if (sasl_mech_find(s->mechanisms.items[i]) == NULL)
+			return "mechanisms takes SCRAM-SHA-256-PLUS, SCRAM-SHA-256, "
+			       "SCRAM-SHA-1-PLUS, SCRAM-SHA-1, PLAIN and LOGIN";
 	for (size_t i = 0; i < s->protocol_for.n; i++)
 		if (!is_name(s->protocol_for.items[i]))
 			return "log.protocol_for takes names of users";
@@ -308,6 +321,15 @@ check(const void *settings)
 	if (s->command < s->line || s->command < s->literal)
 		return "limits.command must not be below limits.line and limits.literal";
 	return NULL;
+}
+
+bool
+imap_mechanism_on(const struct imap_settings *settings, struct str name)
+{
+	for (size_t i = 0; i < settings->mechanisms.n; i++)
+		if (str_ieq(settings->mechanisms.items[i], name))
+			return true;
+	return false;
 }
 
 const struct conf_table imap_conf = {

@@ -11,8 +11,9 @@ enum imap_unauthenticate { IMAP_UNAUTH_OFF, IMAP_UNAUTH_ADMINS, IMAP_UNAUTH_EVER
 enum imap_plaintext { IMAP_PLAIN_NEVER, IMAP_PLAIN_LOOPBACK, IMAP_PLAIN_ALWAYS };
 
 struct imap_settings {
-	int unauthenticate; /* enum imap_unauthenticate */
-	int plaintext;      /* enum imap_plaintext */
+	int unauthenticate;          /* enum imap_unauthenticate */
+	int plaintext;               /* enum imap_plaintext */
+	struct conf_list mechanisms; /* of sasl_mechs, in any case */
 	struct conf_list hide_capabilities;
 	struct conf_list protocol_for; /* users */
 	uint64_t protocol_size, protocol_literal;
@@ -34,4 +35,6 @@ struct imap_settings {
 };
 
 extern const struct conf_table imap_conf;
+/* Does `mechanisms` name it? */
+bool imap_mechanism_on(const struct imap_settings *settings, struct str name);
 #endif

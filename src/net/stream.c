@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/stream_int.h"
+#include "sasl/mech.h"
 
 const struct stream_limits stream_default_limits = {
     .pending = 64 * 1024,
@@ -228,6 +229,7 @@ shake_hands(struct stream *s)
 	case IO_OK:
 		s->state = STREAM_OPEN;
 		s->secured = true;
+		s->binds = stream_tls_binding(s, &(struct sasl_binding){{0}});
 		loop_timer_clear(&s->timer);
 		stream_poke(s);
 		if (s->events != NULL && s->events->secured != NULL)
@@ -598,6 +600,19 @@ bool
 stream_is_tls(const struct stream *s)
 {
 	return s->secured;
+}
+
+bool
+stream_binds(const struct stream *s)
+{
+	return s->binds;
+}
+
+bool
+stream_tls_binding(const struct stream *s, struct sasl_binding *binding_r)
+{
+	*binding_r = (struct sasl_binding){{0}};
+	return s->secured && s->transport->binding != NULL && s->transport->binding(s, binding_r);
 }
 
 bool

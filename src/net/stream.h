@@ -138,8 +138,15 @@ struct stream_tls_info {
 	bool peer_cert; /* the client showed a certificate */
 };
 
+struct sasl_binding; /* sasl/mech.h */
+
 /* The handshake is done. */
 bool stream_is_tls(const struct stream *s);
 /* False without TLS.  The strings are static. */
 bool stream_tls_info(const struct stream *s, struct stream_tls_info *info_r);
+/* Is there a channel binding for SASL: tls-exporter (RFC 9266) with TLS 1.3, tls-unique (RFC 5929)
+ * with TLS 1.2 and its extended master secret, without which it binds nothing (RFC 7627)? */
+bool stream_binds(const struct stream *s);
+/* False, and *binding_r all zeros, when there is none. */
+bool stream_tls_binding(const struct stream *s, struct sasl_binding *binding_r);
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "net/stream_int.h"
+#include "sasl/mech.h"
 
 struct stream_fake {
 	struct stream *stream; /* NULL after its end */
@@ -127,10 +128,20 @@ fake_info(const struct stream *s, struct stream_tls_info *info_r)
 	*info_r = (struct stream_tls_info){.version = "TLSv1.3", .cipher = "FAKE"};
 }
 
+static bool
+fake_binding(const struct stream *s, struct sasl_binding *binding_r)
+{
+	(void)s;
+	binding_r->name = STR("tls-exporter");
+	binding_r->n = 32;
+	memset(binding_r->data, 'b', 32);
+	return true;
+}
+
 #define FAKE_TRANSPORT                                                                             \
 	.read = fake_read, .write = fake_write, .buffered = fake_buffered, .secure = fake_secure,  \
 	.handshake = fake_handshake, .shut = fake_shut, .discard = fake_discard,                   \
-	.watch = fake_watch, .drop = fake_drop, .info = fake_info
+	.watch = fake_watch, .drop = fake_drop, .info = fake_info, .binding = fake_binding
 
 static const struct transport fake_transport = {FAKE_TRANSPORT};
 static const struct transport fake_tls_transport = {FAKE_TRANSPORT, .tls = true};

@@ -43,6 +43,8 @@ struct transport {
 	/* Closes at once; stream_gone() must be called, later. */
 	void (*drop)(struct stream *s);
 	void (*info)(const struct stream *s, struct stream_tls_info *info_r);
+	/* Of TLS: see stream_tls_binding(). */
+	bool (*binding)(const struct stream *s, struct sasl_binding *binding_r);
 	bool tls;
 };
 
@@ -86,6 +88,7 @@ struct stream {
 	bool read_wants_out : 1; /* TLS must write before it can read */
 	bool write_wants_in : 1; /* TLS must read before it can write */
 	bool secured : 1;
+	bool binds : 1; /* there is a channel binding */
 	bool gone : 1;  /* the transport is closed: stream_gone() was called */
 	int watching;   /* the socket transport's */
 	uv_poll_t poll; /* the socket transport's */

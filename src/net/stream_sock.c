@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "net/stream_int.h"
 #include "net/tls_int.h"
+#include "sasl/mech.h"
 
 static const struct transport tls_transport;
 
@@ -268,6 +269,28 @@ tls_info(const struct stream *s, struct stream_tls_info *info_r)
 	info_r->peer_cert = SSL_get0_peer_certificate(s->ssl) != NULL;
 }
 
+static bool
+tls_binding(const struct stream *s, struct sasl_binding *binding_r)
+{
+	static const char label[] = "EXPORTER-Channel-Binding"; /* RFC 9266 section 4 */
+
+	if (SSL_version(s->ssl) >= TLS1_3_VERSION) {
+		binding_r->name = STR("tls-exporter");
+		binding_r->n = 32;
+		return SSL_export_keying_material(s->ssl, binding_r->data, 32, label,
+		           sizeof(label) - 1, (const unsigned char *)"", 0, 1) == 1;
+	}
+	if (SSL_get_extms_support(s->ssl) != 1)
+		return false;
+	/* RFC 5929 section 3.1: the first Finished of the handshake, the client's unless it is
+	   resumed. */
+	binding_r->name = STR("tls-unique");
+	binding_r->n = SSL_session_reused(s->ssl)
+	                   ? SSL_get_finished(s->ssl, binding_r->data, SASL_BINDING_MAX)
+	                   : SSL_get_peer_finished(s->ssl, binding_r->data, SASL_BINDING_MAX);
+	return binding_r->n > 0 && binding_r->n <= SASL_BINDING_MAX;
+}
+
 static const struct transport tls_transport = {
     .read = tls_read,
     .write = tls_write,
@@ -279,6 +302,7 @@ static const struct transport tls_transport = {
     .watch = sock_watch,
     .drop = sock_drop,
     .info = tls_info,
+    .binding = tls_binding,
     .tls = true,
 };
 

@@ -6,9 +6,9 @@
 #include "base/mem.h"
 #include "sasl/exchange.h"
 
-const struct sasl_mech *const sasl_mechs[] = {
-    &sasl_mech_scram_sha256_plus, &sasl_mech_scram_sha1_plus, &sasl_mech_scram_sha256,
-    &sasl_mech_scram_sha1, &sasl_mech_plain, &sasl_mech_login};
+const struct sasl_mech *const sasl_mechs[] = {&sasl_mech_scram_sha256_plus,
+    &sasl_mech_scram_sha1_plus, &sasl_mech_scram_sha256, &sasl_mech_scram_sha1, &sasl_mech_plain,
+    &sasl_mech_login};
 const size_t sasl_mechs_n = sizeof(sasl_mechs) / sizeof(*sasl_mechs);
 
 const struct sasl_mech *

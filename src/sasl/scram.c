@@ -84,9 +84,10 @@ check_flag(const struct sasl_exchange *x, struct str flag)
 		if (!str_eq(flag, STR("y")))
 			return "channel binding without -PLUS";
 		/* Section 6: somebody took -PLUS out of our list. */
-		return x->binding.name.n > 0 ? "the client could bind the channel and was told that "
-		                               "this server cannot: a downgrade attack"
-		                             : NULL;
+		return x->binding.name.n > 0
+		           ? "the client could bind the channel and was told that "
+		             "this server cannot: a downgrade attack"
+		           : NULL;
 	}
 	if (!str_has_prefix(flag, STR("p=")))
 		return "-PLUS without channel binding";

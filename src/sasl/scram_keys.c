@@ -79,7 +79,8 @@ sasl_scram_keys_derive(enum sasl_scram_hash hash, struct str password, unsigned 
 	unsigned char salted[SASL_SCRAM_HASH_MAX], client[SASL_SCRAM_HASH_MAX];
 	size_t len = hashes[hash].len;
 
-	*keys_r = (struct sasl_scram_keys){.hash = hash, .iterations = iterations, .salt_n = salt.n};
+	*keys_r =
+	    (struct sasl_scram_keys){.hash = hash, .iterations = iterations, .salt_n = salt.n};
 	sasl_scram_salted(hash, password, iterations, salt, salted);
 	memcpy(keys_r->salt, salt.p, salt.n);
 	sasl_scram_hmac(hash, bytes(salted, len), STR("Client Key"), client);

@@ -104,8 +104,8 @@ scram_proof_ok(const struct sasl_scram_keys *keys, struct str auth_message, stru
 
 	if (proof.n != len)
 		return false;
-	sasl_scram_hmac(keys->hash, (struct str){(const char *)keys->stored_key, len}, auth_message,
-	    key);
+	sasl_scram_hmac(
+	    keys->hash, (struct str){(const char *)keys->stored_key, len}, auth_message, key);
 	scram_xor(key, (const unsigned char *)proof.p, len);
 	sasl_scram_digest(keys->hash, (struct str){(const char *)key, len}, stored);
 	ok = sasl_secret_equal((struct str){(const char *)stored, len},

@@ -64,7 +64,7 @@ def test_users_as_json(server, running):
     assert users[1]["admin"] is True and users[1]["acts_for"] == ["b*", "carl"]
     shown = asked(server, "user", "show", "gäte")
     assert shown == users[1] and isinstance(shown["created"], int)
-    assert sorted(shown["verifiers"]) == ["SCRAM-SHA-256", "yescrypt"]
+    assert sorted(shown["verifiers"]) == ["SCRAM-SHA-1", "SCRAM-SHA-256", "yescrypt"]
     server.cli("user", "enable", "anna")
     assert asked(server, "user", "show", "anna")["disabled"] is False
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * STARTTLS, AUTHENTICATE, LOGIN (RFC 3501 and RFC 9051 section 6.2; SASL-IR
- * RFC 4959): the way into a login.
+ * STARTTLS and LOGIN (RFC 3501 and RFC 9051 section 6.2), and the way from any
+ * claim to a login; AUTHENTICATE is in authenticate.c.
  *
  * A credential that was checked a moment ago and an account in memory make a
  * login without leaving the loop; otherwise a worker hashes the password, and
@@ -9,22 +9,10 @@
  * depend on whether the user exists.
  */
 #include "base/log.h"
+#include "imap/cmd/login.h"
 #include "imap/imap.h"
 #include "imap/settings.h"
 #include "net/tally.h"
-#include "sasl/mech.h"
-
-struct login_state { /* cmd->state; a job's while it runs */
-	struct auth *auth;
-	struct store *store;
-	struct auth_request req;
-	struct auth_login who;
-	enum auth_result result;
-	struct sasl_exchange *exchange;
-	struct store_account *account;
-	enum ts_err err;
-	unsigned decided; /* how often */
-};
 
 enum { DECIDE_MAX = 8 }; /* user records that change without end keep nobody waiting for ever */
 
@@ -37,8 +25,8 @@ is_loopback(struct str address)
 	       str_has_prefix(address, STR("::ffff:127.")) || str_eq(address, STR("unix"));
 }
 
-static bool
-password_allowed(const struct imap_conn *conn)
+bool
+imap_password_allowed(const struct imap_conn *conn)
 {
 	return stream_is_tls(conn->stream) || conn->settings->plaintext == IMAP_PLAIN_ALWAYS ||
 	       (conn->settings->plaintext == IMAP_PLAIN_LOOPBACK && is_loopback(conn->address));
@@ -47,7 +35,13 @@ password_allowed(const struct imap_conn *conn)
 static bool
 password_refused(const struct imap_conn *conn)
 {
-	return !password_allowed(conn);
+	return !imap_password_allowed(conn);
+}
+
+static bool
+binds(const struct imap_conn *conn)
+{
+	return stream_binds(conn->stream);
 }
 
 static bool
@@ -73,17 +67,17 @@ cmd_starttls(struct imap_cmd *cmd)
 static void
 drop_state(void *arg)
 {
-	struct login_state *s = arg;
+	struct imap_login_try *s = arg;
 
 	auth_login_fini(&s->who);
 	store_account_unref(&s->account);
 	sasl_exchange_free(&s->exchange);
 }
 
-static struct login_state *
-new_state(struct imap_cmd *cmd, struct str mechanism)
+struct imap_login_try *
+imap_login_new(struct imap_cmd *cmd, struct str mechanism)
 {
-	struct login_state *s = arena_new_object(cmd->arena, struct login_state);
+	struct imap_login_try *s = arena_new_object(cmd->arena, struct imap_login_try);
 
 	s->auth = cmd->conn->server->auth;
 	s->store = cmd->conn->server->store;
@@ -98,7 +92,7 @@ new_state(struct imap_cmd *cmd, struct str mechanism)
 static enum imap_next
 login_failed(struct imap_cmd *cmd)
 {
-	const struct login_state *s = cmd->state;
+	const struct imap_login_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
 
 	if (conn->failed_logins >= (unsigned)conn->settings->failed_logins ||
@@ -114,7 +108,7 @@ login_failed(struct imap_cmd *cmd)
 
 /* What somebody who is not logged in claims. */
 static void
-log_failed(const struct imap_conn *conn, const struct login_state *s)
+log_failed(const struct imap_conn *conn, const struct imap_login_try *s)
 {
 	struct log_event e;
 
@@ -127,7 +121,8 @@ log_failed(const struct imap_conn *conn, const struct login_state *s)
 	log_event_str(&e, "claimed_authcid", s->req.authcid);
 	log_event_str(&e, "claimed_authzid", s->req.authzid);
 	log_event_str(&e, "why",
-	    s->result == AUTH_DENIED     ? STR("may not act for that user")
+	    s->why != NULL               ? str_of(s->why)
+	    : s->result == AUTH_DENIED   ? STR("may not act for that user")
 	    : s->result == AUTH_DISABLED ? STR("disabled")
 	                                 : STR("wrong name or password"));
 	log_event_put(&e, LOG_WARNING);
@@ -162,7 +157,7 @@ static enum imap_next
 hold_back(struct imap_cmd *cmd)
 {
 	static const struct imap_step failed = {"login-failed", login_failed};
-	const struct login_state *s = cmd->state;
+	const struct imap_login_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
 	unsigned before = count_failure(conn);
 	uint64_t delay = conn->settings->fail_delay << (before < 16 ? before : 16);
@@ -173,6 +168,16 @@ hold_back(struct imap_cmd *cmd)
 	if (delay == 0)
 		return cmd_goto(cmd, &failed);
 	return cmd_sleep(cmd, delay, &failed);
+}
+
+enum imap_next
+imap_login_refuse(struct imap_cmd *cmd, const char *why)
+{
+	struct imap_login_try *s = cmd->state;
+
+	s->result = AUTH_FAILED;
+	s->why = why;
+	return hold_back(cmd);
 }
 
 static void
@@ -190,24 +195,22 @@ audit(const struct imap_conn *conn, const struct auth_request *req)
 	log_event_put(&e, LOG_INFO);
 }
 
-static enum imap_next verify(struct imap_cmd *cmd);
-
 /* The user may have been disabled or removed, and their sessions ended, while a worker was busy. */
 static enum imap_next
 decide_again(struct imap_cmd *cmd)
 {
-	struct login_state *s = cmd->state;
+	struct imap_login_try *s = cmd->state;
 
 	store_account_unref(&s->account);
 	if (s->decided >= DECIDE_MAX)
 		return cmd_no(cmd, "UNAVAILABLE", "Users are being changed, try again later");
-	return verify(cmd);
+	return imap_login_verify(cmd);
 }
 
 static enum imap_next
 login_loaded(struct imap_cmd *cmd)
 {
-	struct login_state *s = cmd->state;
+	struct imap_login_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
 
 	if (s->account == NULL)
@@ -228,7 +231,7 @@ login_loaded(struct imap_cmd *cmd)
 static void
 load_run(struct imap_job *job)
 {
-	struct login_state *s = job->state;
+	struct imap_login_try *s = job->state;
 
 	s->err = store_account_load(s->store, buf_as_str(&s->who.user), true, &s->account);
 	if (s->err != TS_OK)
@@ -239,7 +242,7 @@ static enum imap_next
 login_checked(struct imap_cmd *cmd)
 {
 	static const struct imap_step loaded = {"login-loaded", login_loaded};
-	struct login_state *s = cmd->state;
+	struct imap_login_try *s = cmd->state;
 
 	switch (s->result) {
 	case AUTH_OK:
@@ -262,7 +265,7 @@ login_checked(struct imap_cmd *cmd)
 static void
 check_run(struct imap_job *job)
 {
-	struct login_state *s = job->state;
+	struct imap_login_try *s = job->state;
 
 	s->result = auth_check(s->auth, &s->req, &s->who);
 }
@@ -277,29 +280,34 @@ source_of(const struct imap_conn *conn)
 	    tally_network(conn->address, (unsigned)conn->settings->address_v6_bits, text));
 }
 
-static enum imap_next
-verify(struct imap_cmd *cmd)
+enum imap_next
+imap_login_job(
+    struct imap_cmd *cmd, void (*run)(struct imap_job *job), const struct imap_step *next)
+{
+	struct imap_conn *conn = cmd->conn;
+	uint64_t source = source_of(conn);
+
+	if (work_pool_waiting_of(conn->server->workers, source) >=
+	    (size_t)conn->settings->waiting_logins)
+		return cmd_no(cmd, "UNAVAILABLE", "Too many logins at once, try again later");
+	return cmd_job_bulk(cmd, run, cmd->state, source, next);
+}
+
+enum imap_next
+imap_login_verify(struct imap_cmd *cmd)
 {
 	static const struct imap_step checked = {"login-checked", login_checked};
-	struct login_state *s = cmd->state;
+	struct imap_login_try *s = cmd->state;
 
 	s->decided++;
 	s->result = auth_try(s->auth, &s->req, &s->who);
-	if (s->result == AUTH_AGAIN) {
-		struct imap_conn *conn = cmd->conn;
-		uint64_t source = source_of(conn);
-
-		if (work_pool_waiting_of(conn->server->workers, source) >=
-		    (size_t)conn->settings->waiting_logins)
-			return cmd_no(
-			    cmd, "UNAVAILABLE", "Too many logins at once, try again later");
-		return cmd_job_bulk(cmd, check_run, s, source, &checked);
-	}
+	if (s->result == AUTH_AGAIN)
+		return imap_login_job(cmd, check_run, &checked);
 	return cmd_goto(cmd, &checked);
 }
 
-static enum imap_next
-privacy_required(struct imap_cmd *cmd)
+enum imap_next
+imap_privacy_required(struct imap_cmd *cmd)
 {
 	return cmd_no(cmd, "PRIVACYREQUIRED", "Passwords are taken under TLS only");
 }
@@ -308,96 +316,16 @@ static enum imap_next
 cmd_login(struct imap_cmd *cmd)
 {
 	struct wire_login args;
-	struct login_state *s;
+	struct imap_login_try *s;
 
 	if (!wire_login_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
-	if (!password_allowed(cmd->conn))
-		return privacy_required(cmd);
-	s = new_state(cmd, STR("LOGIN-command"));
+	if (!imap_password_allowed(cmd->conn))
+		return imap_privacy_required(cmd);
+	s = imap_login_new(cmd, STR("LOGIN-command"));
 	s->req.authcid = args.user;
 	s->req.password = args.password;
-	return verify(cmd);
-}
-
-/* ---- AUTHENTICATE */
-
-static void auth_line(struct imap_cmd *cmd, struct str line);
-
-static enum imap_next
-exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
-{
-	struct login_state *s = cmd->state;
-
-	switch (step) {
-	case SASL_STEP_CHALLENGE:
-		wire_out_challenge(imap_out(cmd->conn), s->exchange->challenge);
-		cmd->line = auth_line;
-		return IMAP_WAIT;
-	case SASL_STEP_PASSWORD:
-		s->req.authcid = s->exchange->result.authcid;
-		s->req.authzid = s->exchange->result.authzid;
-		s->req.password = s->exchange->result.password;
-		return verify(cmd);
-	case SASL_STEP_MALFORMED:
-		imap_log(cmd->conn, LOG_INFO, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
-		    s->exchange->why);
-		return cmd_bad(cmd, "Malformed response");
-	}
-	TS_WRONG("no such step");
-}
-
-static enum imap_next
-auth_answered(struct imap_cmd *cmd)
-{
-	struct login_state *s = cmd->state;
-	struct str bytes;
-
-	/* RFC 9051 section 6.2.2: BAD both for "*" and for what is no base64. */
-	switch (wire_sasl_line_parse(cmd->arena, cmd->segment, &bytes)) {
-	case WIRE_SASL_CANCEL:
-		return cmd_bad(cmd, "Authentication cancelled");
-	case WIRE_SASL_BAD:
-		return cmd_bad(cmd, "Not in base64");
-	case WIRE_SASL_DATA:
-		break;
-	}
-	if (bytes.n > SASL_RESPONSE_MAX)
-		return cmd_bad(cmd, "Response too long");
-	return exchange_moved(cmd, sasl_exchange_step(s->exchange, bytes));
-}
-
-static void
-auth_line(struct imap_cmd *cmd, struct str line)
-{
-	static const struct imap_step answered = {"auth-answered", auth_answered};
-
-	cmd->line = NULL;
-	cmd->segment = arena_str(cmd->arena, line);
-	cmd->step = &answered;
-	imap_resume(cmd);
-}
-
-static enum imap_next
-cmd_authenticate(struct imap_cmd *cmd)
-{
-	struct wire_authenticate args;
-	const struct sasl_mech *mech;
-	struct login_state *s;
-
-	if (!wire_authenticate_parse(&cmd->in, &args))
-		return cmd_bad_syntax(cmd);
-	mech = sasl_mech_find(args.mech);
-	if (mech == NULL)
-		return cmd_no(cmd, "CANNOT", "No such mechanism");
-	if ((mech->flags & SASL_CLEAR_PASSWORD) != 0 && !password_allowed(cmd->conn))
-		return privacy_required(cmd);
-	if (args.initial.n > SASL_RESPONSE_MAX)
-		return cmd_bad(cmd, "Response too long");
-	s = new_state(cmd, str_of(mech->name));
-	s->exchange = sasl_exchange_new(mech);
-	return exchange_moved(
-	    cmd, sasl_exchange_start(s->exchange, args.has_initial ? &args.initial : NULL));
+	return imap_login_verify(cmd);
 }
 
 static const struct imap_cmd_def cmds[] = {
@@ -406,7 +334,7 @@ static const struct imap_cmd_def cmds[] = {
     {.name = "AUTHENTICATE",
         .states = IMAP_NOAUTH,
         .traits = IMAP_TRAIT_SECRET,
-        .start = cmd_authenticate},
+        .start = imap_authenticate},
     {.name = NULL},
 };
 
@@ -414,8 +342,12 @@ static const struct imap_cap caps[] = {
     {.word = "STARTTLS", .states = IMAP_NOAUTH, .when = tls_offered},
     {.word = "LOGINDISABLED", .states = IMAP_NOAUTH, .when = password_refused},
     {.word = "SASL-IR", .states = IMAP_NOAUTH},
-    {.word = "AUTH=PLAIN", .states = IMAP_NOAUTH, .when = password_allowed},
-    {.word = "AUTH=LOGIN", .states = IMAP_NOAUTH, .when = password_allowed},
+    {.word = "AUTH=SCRAM-SHA-256-PLUS", .states = IMAP_NOAUTH, .when = binds},
+    {.word = "AUTH=SCRAM-SHA-256", .states = IMAP_NOAUTH},
+    {.word = "AUTH=SCRAM-SHA-1-PLUS", .states = IMAP_NOAUTH, .when = binds},
+    {.word = "AUTH=SCRAM-SHA-1", .states = IMAP_NOAUTH},
+    {.word = "AUTH=PLAIN", .states = IMAP_NOAUTH, .when = imap_password_allowed},
+    {.word = "AUTH=LOGIN", .states = IMAP_NOAUTH, .when = imap_password_allowed},
     {.word = NULL},
 };
 

@@ -118,11 +118,13 @@ test_passwords(void **state)
 
 	(void)state;
 	assert_null(auth_password_make(STR("quiet water"), arena, &u));
-	assert_int_equal(u.verifier_count, 2);
+	assert_int_equal(u.verifier_count, 3);
 	assert_true(str_has_prefix(u.verifiers[0], STR("$y$")));
 	assert_true(str_has_prefix(u.verifiers[1], STR("SCRAM-SHA-256$")));
 	assert_true(auth_verifier_ok(u.verifiers[0]));
 	assert_true(auth_verifier_ok(u.verifiers[1]));
+	assert_true(str_has_prefix(u.verifiers[2], STR("SCRAM-SHA-1$")));
+	assert_true(auth_verifier_ok(u.verifiers[2]));
 	assert_true(auth_password_verify(STR("quiet water"), &u));
 	/* RFC 8265 4.2: any blank is U+0020. */
 	assert_true(auth_password_verify(STR("quiet\u00a0water"), &u));

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Mechanisms: the first byte chooses one and what the channel has, then come
+ * the client's messages, an LF behind each; and the same text as a server's to
+ * the client's side of SCRAM.  "%N" stands for the nonce and "%P" for the proof
+ * that a real client would send, or nothing would come past them.
+ */
+#include <stdint.h>
+
+#include "base/err.h"
+#include "sasl/mech.h"
+#include "sasl/scram_client.h"
+
+static struct sasl_scram_keys keys[SASL_SCRAM_HASHES];
+
+static void
+replace(struct str in, struct str nonce, struct str proof, struct buf *out)
+{
+	for (size_t i = 0; i < in.n; i++) {
+		if (in.p[i] != '%' || i + 1 == in.n || (in.p[i + 1] != 'N' && in.p[i + 1] != 'P'))
+			buf_putc(out, in.p[i]);
+		else
+			buf_str(out, in.p[++i] == 'N' ? nonce : proof);
+	}
+}
+
+/* What a client that knows the password answers to the challenge. */
+static void
+honest(const struct sasl_exchange *x, struct buf *nonce, struct buf *proof)
+{
+	struct str challenge = x->challenge, part;
+	const char *at;
+
+	nonce->n = proof->n = 0;
+	if (!str_has_prefix(challenge, STR("r=")) || !str_split(&challenge, ',', &part))
+		return;
+	buf_put(nonce, part.p + 2, part.n - 2);
+	for (size_t cut = 1; cut < nonce->n; cut++) {
+		struct sasl_scram_options o = {.hash = x->mech->hash,
+		    .authcid = STR("gina"),
+		    .password = STR("p"),
+		    .nonce = {nonce->p, cut}};
+		struct sasl_scram_client *c;
+
+		/* Ours is at the end, of 24 characters. */
+		if (nonce->n - cut != 24)
+			continue;
+		c = sasl_scram_client_new(&o);
+		TS_ASSERT(c != NULL && sasl_scram_client_first(c, proof));
+		proof->n = 0;
+		if (sasl_scram_client_final(c, x->challenge, proof)) {
+			at = memchr(proof->p, 'p', proof->n);
+			if (at != NULL)
+				buf_consume(proof, (size_t)(at - proof->p) + 2);
+		}
+		sasl_scram_client_free(&c);
+		return;
+	}
+}
+
+static void
+serve(unsigned char choice, struct str rest)
+{
+	static const struct sasl_binding channel = {{"tls-exporter", 12}, 4, "abcd"};
+	const struct sasl_mech *mech = sasl_mechs[choice % sasl_mechs_n];
+	struct sasl_exchange *x = sasl_exchange_new(mech);
+	struct buf line = {0}, nonce = {0}, proof = {0};
+	struct str part;
+	enum sasl_step step;
+	bool begun = (choice & 0x80) != 0;
+
+	if ((choice & 0x40) != 0)
+		sasl_exchange_bind(x, &channel);
+	if (begun)
+		(void)sasl_exchange_start(x, NULL);
+	while (rest.p != NULL && str_split(&rest, '\n', &part)) {
+		struct str text;
+
+		line.n = 0;
+		replace(part, buf_as_str(&nonce), buf_as_str(&proof), &line);
+		text = line.n > 0 ? buf_as_str(&line) : STR("");
+		step = begun ? sasl_exchange_step(x, text) : sasl_exchange_start(x, &text);
+		begun = true;
+		if (step == SASL_STEP_KEYS) {
+			TS_ASSERT(x->result.authcid.n > 0);
+			step = sasl_exchange_keys(x, &keys[mech->hash], (choice & 0x20) == 0);
+			TS_ASSERT(step == SASL_STEP_CHALLENGE);
+			honest(x, &nonce, &proof);
+		}
+		if (step == SASL_STEP_PASSWORD)
+			TS_ASSERT(x->result.authcid.n > 0 && x->result.password.n > 0);
+		if (step == SASL_STEP_PROVEN)
+			TS_ASSERT((choice & 0x20) == 0 && x->result.authcid.n > 0);
+		if (step != SASL_STEP_CHALLENGE)
+			break;
+	}
+	sasl_exchange_free(&x);
+	buf_fini(&line);
+	buf_fini(&nonce);
+	buf_fini(&proof);
+}
+
+static void
+be_client(unsigned char choice, struct str rest)
+{
+	struct sasl_scram_options o = {.hash = (choice & 1) != 0 ? SASL_SCRAM_SHA1 : SASL_SCRAM_SHA256,
+	    .authcid = STR("gina"),
+	    .password = STR("p"),
+	    .nonce = STR("abc")};
+	struct sasl_scram_client *c = sasl_scram_client_new(&o);
+	struct buf out = {0};
+	struct str part;
+
+	TS_ASSERT(c != NULL && sasl_scram_client_first(c, &out));
+	if (str_split(&rest, '\n', &part) && sasl_scram_client_final(c, part, &out) &&
+	    rest.p != NULL)
+		(void)sasl_scram_client_verify(c, rest);
+	sasl_scram_client_free(&c);
+	buf_fini(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size < 2)
+		return 0;
+	if (keys[0].iterations == 0)
+		for (int i = 0; i < SASL_SCRAM_HASHES; i++)
+			sasl_scram_keys_derive((enum sasl_scram_hash)i, STR("p"), 4096, STR("salt"),
+			    &keys[i]);
+	if ((data[0] & 0x10) != 0)
+		be_client(data[0], (struct str){(const char *)data + 1, size - 1});
+	else
+		serve(data[0], (struct str){(const char *)data + 1, size - 1});
+	return 0;
+}

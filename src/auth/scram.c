@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys of SCRAM, of users and of those who are none: auth_scram_keys() in auth.h. */
+#include "auth/password.h"
+#include "auth/priv.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "sasl/names.h"
+
+#define SECRET_KEY STR("site/scram-secret")
+
+static bool
+find_keys(const struct auth_user *user, enum sasl_scram_hash hash, struct sasl_scram_keys *keys_r)
+{
+	for (size_t i = 0; i < user->verifier_count; i++)
+		if (sasl_scram_keys_parse(user->verifiers[i], keys_r) && keys_r->hash == hash)
+			return true;
+	return false;
+}
+
+static enum ts_err
+keep_secret(struct auth *auth)
+{
+	struct store_change *change = store_change_new_records(auth->store, NULL, NULL, NULL);
+	enum ts_err err;
+
+	change->records = arena_array(change->arena, 1, sizeof(*change->records));
+	change->records[0] = (struct store_record_op){.key = SECRET_KEY,
+	    .value = {(const char *)auth->secret, sizeof(auth->secret)},
+	    .must_be_new = true};
+	change->record_count = 1;
+	err = store_submit_wait(change);
+	store_change_free(&change);
+	return err;
+}
+
+/* Of the store, made at the first need; of this process where the store cannot be written. */
+static void
+load_secret(struct auth *auth)
+{
+	struct buf value = {0};
+	enum ts_err err = store_record_get(auth->store, SECRET_KEY, &value);
+
+	if (err == TS_OK && value.n == sizeof(auth->secret)) {
+		memcpy(auth->secret, value.p, value.n);
+	} else {
+		random_bytes(auth->secret, sizeof(auth->secret));
+		if (err == TS_NOT_FOUND && keep_secret(auth) != TS_OK)
+			log_msg(LOG_WARNING, NULL,
+			    "the secret that makes up SCRAM salts cannot be kept: another one "
+			    "after the next start");
+	}
+	buf_wipe_fini(&value);
+	auth->has_secret = true;
+}
+
+/* Salt and keys of nobody. */
+static void
+make_up(struct auth *auth, struct str name, enum sasl_scram_hash hash, struct sasl_scram_keys *keys)
+{
+	unsigned char sum[SASL_SCRAM_HASH_MAX];
+
+	(void)pthread_mutex_lock(&auth->secret_lock);
+	if (!auth->has_secret)
+		load_secret(auth);
+	(void)pthread_mutex_unlock(&auth->secret_lock);
+	sasl_scram_hmac(SASL_SCRAM_SHA256,
+	    (struct str){(const char *)auth->secret, sizeof(auth->secret)}, name, sum);
+	*keys = (struct sasl_scram_keys){
+	    .hash = hash, .iterations = AUTH_SCRAM_ITERATIONS, .salt_n = AUTH_SCRAM_SALT};
+	memcpy(keys->salt, sum + (hash == SASL_SCRAM_SHA1 ? AUTH_SCRAM_SALT : 0), AUTH_SCRAM_SALT);
+	random_bytes(keys->stored_key, sizeof(keys->stored_key));
+	random_bytes(keys->server_key, sizeof(keys->server_key));
+}
+
+enum auth_result
+auth_scram_keys(
+    struct auth *auth, struct str name, enum sasl_scram_hash hash, struct auth_scram *scram_r)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user = {0};
+	struct buf full = {0};
+	enum ts_err err = TS_NOT_FOUND;
+
+	arena_wipe_on_free(arena);
+	*scram_r = (struct auth_scram){0};
+	if (sasl_name_full(name, buf_as_str(&auth->default_domain), &full))
+		err = auth_user_load(auth, buf_as_str(&full), arena, &user);
+	else
+		buf_str(&full, name);
+	if (err == TS_OK && find_keys(&user, hash, &scram_r->keys)) {
+		scram_r->known = true;
+		scram_r->stamp = user.stamp;
+	} else if (err == TS_OK || err == TS_NOT_FOUND) {
+		make_up(auth, buf_as_str(&full), hash, &scram_r->keys);
+		err = TS_OK;
+	}
+	buf_fini(&full);
+	arena_free(&arena);
+	return err == TS_OK ? AUTH_OK : AUTH_UNAVAILABLE;
+}

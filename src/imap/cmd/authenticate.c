@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * AUTHENTICATE (RFC 3501 and RFC 9051 section 6.2.2; SASL-IR RFC 4959): moves
+ * a mechanism's exchange on, and gives what it proves or asks for to the login.
+ */
+#include "base/log.h"
+#include "imap/cmd/login.h"
+#include "imap/imap.h"
+#include "imap/settings.h"
+
+static void auth_line(struct imap_cmd *cmd, struct str line);
+static enum imap_next exchange_moved(struct imap_cmd *cmd, enum sasl_step step);
+
+/* ---- the keys of SCRAM */
+
+static void
+keys_run(struct imap_job *job)
+{
+	struct imap_login_try *s = job->state;
+
+	s->result = auth_scram_keys(s->auth, s->req.authcid, s->exchange->mech->hash, &s->scram);
+}
+
+static enum imap_next
+got_keys(struct imap_cmd *cmd)
+{
+	struct imap_login_try *s = cmd->state;
+
+	if (s->result != AUTH_OK)
+		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
+	return exchange_moved(
+	    cmd, sasl_exchange_keys(s->exchange, &s->scram.keys, s->scram.known));
+}
+
+/* ---- */
+
+static enum imap_next
+exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
+{
+	static const struct imap_step keys_found = {"auth-keys", got_keys};
+	struct imap_login_try *s = cmd->state;
+
+	s->req.authcid = s->exchange->result.authcid;
+	s->req.authzid = s->exchange->result.authzid;
+	s->req.password = s->exchange->result.password;
+	switch (step) {
+	case SASL_STEP_CHALLENGE:
+		wire_out_challenge(imap_out(cmd->conn), s->exchange->challenge);
+		cmd->line = auth_line;
+		return IMAP_WAIT;
+	case SASL_STEP_KEYS:
+		return imap_login_job(cmd, keys_run, &keys_found);
+	case SASL_STEP_PROVEN:
+		s->req.proven = true;
+		s->req.stamp = s->scram.stamp;
+		return imap_login_verify(cmd);
+	case SASL_STEP_PASSWORD:
+		return imap_login_verify(cmd);
+	case SASL_STEP_REFUSED:
+		return imap_login_refuse(cmd, s->exchange->why);
+	case SASL_STEP_MALFORMED:
+		imap_log(cmd->conn, LOG_INFO, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
+		    s->exchange->why);
+		return cmd_bad(cmd, "Malformed response");
+	}
+	TS_WRONG("no such step");
+}
+
+static enum imap_next
+auth_answered(struct imap_cmd *cmd)
+{
+	struct imap_login_try *s = cmd->state;
+	struct str bytes;
+
+	/* RFC 9051 section 6.2.2: BAD both for "*" and for what is no base64. */
+	switch (wire_sasl_line_parse(cmd->arena, cmd->segment, &bytes)) {
+	case WIRE_SASL_CANCEL:
+		return cmd_bad(cmd, "Authentication cancelled");
+	case WIRE_SASL_BAD:
+		return cmd_bad(cmd, "Not in base64");
+	case WIRE_SASL_DATA:
+		break;
+	}
+	if (bytes.n > SASL_RESPONSE_MAX)
+		return cmd_bad(cmd, "Response too long");
+	return exchange_moved(cmd, sasl_exchange_step(s->exchange, bytes));
+}
+
+static void
+auth_line(struct imap_cmd *cmd, struct str line)
+{
+	static const struct imap_step answered = {"auth-answered", auth_answered};
+
+	cmd->line = NULL;
+	cmd->segment = arena_str(cmd->arena, line);
+	cmd->step = &answered;
+	imap_resume(cmd);
+}
+
+enum imap_next
+imap_authenticate(struct imap_cmd *cmd)
+{
+	struct wire_authenticate args;
+	const struct sasl_mech *mech;
+	struct sasl_binding binding;
+	struct imap_login_try *s;
+
+	if (!wire_authenticate_parse(&cmd->in, &args))
+		return cmd_bad_syntax(cmd);
+	mech = sasl_mech_find(args.mech);
+	if (mech == NULL || !imap_mechanism_on(cmd->conn->settings, str_of(mech->name)) ||
+	    ((mech->flags & SASL_BINDS) != 0 && !stream_binds(cmd->conn->stream)))
+		return cmd_no(cmd, "CANNOT", "No such mechanism");
+	if ((mech->flags & SASL_CLEAR_PASSWORD) != 0 && !imap_password_allowed(cmd->conn))
+		return imap_privacy_required(cmd);
+	if (args.initial.n > SASL_RESPONSE_MAX)
+		return cmd_bad(cmd, "Response too long");
+	s = imap_login_new(cmd, str_of(mech->name));
+	s->exchange = sasl_exchange_new(mech);
+	if (stream_tls_binding(cmd->conn->stream, &binding))
+		sasl_exchange_bind(s->exchange, &binding);
+	return exchange_moved(
+	    cmd, sasl_exchange_start(s->exchange, args.has_initial ? &args.initial : NULL));
+}
+

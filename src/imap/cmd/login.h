@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_CMD_LOGIN_H
+#define IMAP_CMD_LOGIN_H
+/* What LOGIN and AUTHENTICATE share (auth.c): from a claim to a login, or a refusal. */
+#include "auth/auth.h"
+#include "imap/imap.h"
+#include "sasl/mech.h"
+
+struct imap_login_try { /* cmd->state; a job's while it runs */
+	struct auth *auth;
+	struct store *store;
+	struct auth_request req;
+	struct auth_login who;
+	enum auth_result result;
+	struct sasl_exchange *exchange; /* freed with the command */
+	struct auth_scram scram;
+	const char *why; /* refused by the mechanism; NULL: the result says it */
+	struct store_account *account;
+	enum ts_err err;
+	unsigned decided; /* how often */
+};
+
+/* Becomes cmd->state. */
+struct imap_login_try *imap_login_new(struct imap_cmd *cmd, struct str mechanism);
+/* The request is complete: answers the command. */
+enum imap_next imap_login_verify(struct imap_cmd *cmd);
+/* The mechanism refuses them; why is for the log. */
+enum imap_next imap_login_refuse(struct imap_cmd *cmd, const char *why);
+/* A job on behalf of a stranger, whose state is cmd->state: bounded, and behind his own. */
+enum imap_next imap_login_job(
+    struct imap_cmd *cmd, void (*run)(struct imap_job *job), const struct imap_step *next);
+/* May a password come on this connection as it is now? */
+bool imap_password_allowed(const struct imap_conn *conn);
+enum imap_next imap_privacy_required(struct imap_cmd *cmd);
+
+enum imap_next imap_authenticate(struct imap_cmd *cmd); /* authenticate.c */
+#endif

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SASL mechanisms over real sockets: SCRAM against Python's hashes and against GNU SASL, bindings, switching."""
+import base64
+import hashlib
+import hmac
+import os
+import shutil
+import ssl
+import subprocess
+
+import pytest
+
+from demo import Client
+from test_service import Site, wait_for
+
+PASSWORD = "blue sea"
+HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}
+
+
+def b64(data):
+    return base64.b64encode(data)
+
+
+class Scram:
+    """A client of its own, from RFC 5802 and Python's library."""
+
+    def __init__(self, mech, user, password, acts_for="", binding=(b"n", b"")):
+        self.hash = HASHES[mech.removesuffix("-PLUS")]
+        self.password = password.encode()
+        self.flag, self.bound = binding
+        self.header = self.flag + b"," + (b"a=" + acts_for.encode() if acts_for else b"") + b","
+        self.nonce = b64(os.urandom(15))
+        self.bare = b"n=" + user.encode() + b",r=" + self.nonce
+        self.signature = None
+
+    def first(self):
+        return self.header + self.bare
+
+    def final(self, challenge):
+        parts = dict(part.split(b"=", 1) for part in challenge.split(b","))
+        assert parts[b"r"].startswith(self.nonce) and len(parts[b"r"]) > len(self.nonce)
+        salted = hashlib.pbkdf2_hmac(self.hash, self.password, base64.b64decode(parts[b"s"]), int(parts[b"i"]))
+        key = self.hmac(salted, b"Client Key")
+        message = b"c=" + b64(self.header + self.bound) + b",r=" + parts[b"r"]
+        said = b",".join((self.bare, challenge, message))
+        sign = self.hmac(hashlib.new(self.hash, key).digest(), said)
+        self.signature = b"v=" + b64(self.hmac(self.hmac(salted, b"Server Key"), said))
+        return message + b",p=" + b64(bytes(a ^ b for a, b in zip(key, sign)))
+
+    def hmac(self, key, text):
+        return hmac.new(key, text, self.hash).digest()
+
+
+def authenticate(client, mech, scram, tag=b"s1"):
+    """The tagged line at the end."""
+    client.send(tag + b" AUTHENTICATE " + mech.encode() + b" " + b64(scram.first()) + b"\r\n")
+    line = client.read_line()
+    if line.startswith(b"+ "):
+        client.send(b64(scram.final(base64.b64decode(line[2:]))) + b"\r\n")
+        line = client.read_line()
+    if line.startswith(b"+ "):
+        assert base64.b64decode(line[2:]) == scram.signature
+        client.send(b"\r\n")
+        line = client.read_line()
+    assert line.startswith(tag + b" "), line
+    return line
+
+
+@pytest.fixture(name="site")
+def fixture_site(server):
+    server.write("unauthenticate = everyone\ntimeouts.failed_login = 0\n")
+    server.start()
+    server.add("anna", PASSWORD)
+    server.add("bo", "x")
+    server.add("gateway", "through", "--acts-for", "b*")
+    return server
+
+
+def whoami(client):
+    """Whose mail is it?  Each has a mailbox of their own name."""
+    return client.ok('LIST "" of-*')[0].rsplit(b"of-")[1].strip(b'"')
+
+
+def own_mailboxes(site):
+    for user, password in (("anna", PASSWORD), ("bo", "x"), ("gateway", "through")):
+        client = Client(Site(site))
+        client.ok(f'LOGIN {user} "{password}"')
+        client.ok(f"CREATE of-{user}")
+        client.close()
+
+
+@pytest.mark.parametrize("mech", sorted(HASHES))
+def test_scram(site, mech):
+    own_mailboxes(site)
+    client = Client(Site(site))
+    assert authenticate(client, mech, Scram(mech, "anna", PASSWORD)).startswith(b"s1 OK")
+    assert whoami(client) == b"anna"
+    # The next user on the same connection, for whom the gateway may act; and one for whom it may not.
+    client.ok("UNAUTHENTICATE")
+    assert authenticate(client, mech, Scram(mech, "gateway", "through", "bo")).startswith(b"s1 OK")
+    assert whoami(client) == b"bo"
+    client.ok("UNAUTHENTICATE")
+    line = authenticate(client, mech, Scram(mech, "gateway", "through", "anna"))
+    assert line.startswith(b"s1 NO [AUTHORIZATIONFAILED]")
+    line = authenticate(client, mech, Scram(mech, "anna", "green sea"))
+    assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
+    assert authenticate(client, mech, Scram(mech, "anna", PASSWORD)).startswith(b"s1 OK")
+    client.close()
+
+
+def salt_of(site, mech, user):
+    client = Client(Site(site))
+    scram = Scram(mech, user, "x")
+    client.send(b"s1 AUTHENTICATE " + mech.encode() + b" " + b64(scram.first()) + b"\r\n")
+    parts = base64.b64decode(client.read_line()[2:]).split(b",")
+    client.send(b"*\r\n")
+    assert client.read_line().startswith(b"s1 BAD")
+    client.close()
+    return parts[1:]
+
+
+def test_nobody_looks_like_somebody(site):
+    """RFC 5802 section 9: one who is not there has a salt, too, the same each time, also after a restart."""
+    for mech in HASHES:
+        client = Client(Site(site))
+        line = authenticate(client, mech, Scram(mech, "nobody", "x"))
+        assert line == authenticate(client, mech, Scram(mech, "anna", "x"))
+        client.close()
+        ours, nobody, other = (salt_of(site, mech, user) for user in ("anna", "nobody", "nobody2"))
+        assert ours[1] == nobody[1] and len(ours[0]) == len(nobody[0]) and nobody[0] != other[0]
+        assert salt_of(site, mech, "nobody") == nobody
+        site.stop()
+        site.start()
+        assert salt_of(site, mech, "nobody") == nobody
+        assert salt_of(site, mech, "anna") == ours
+    assert salt_of(site, "SCRAM-SHA-1", "nobody") != salt_of(site, "SCRAM-SHA-256", "nobody")
+
+
+def test_password_changed_in_the_middle(site):
+    """What was proven with the old password counts for nothing when it has been changed meanwhile."""
+    client = Client(Site(site))
+    scram = Scram("SCRAM-SHA-256", "anna", PASSWORD)
+    client.send(b"s1 AUTHENTICATE SCRAM-SHA-256 " + b64(scram.first()) + b"\r\n")
+    challenge = base64.b64decode(client.read_line()[2:])
+    site.cli("user", "passwd", "anna", "--password-stdin", stdin="green sea\n")
+    client.send(b64(scram.final(challenge)) + b"\r\n")
+    assert client.read_line().startswith(b"+ ")
+    client.send(b"\r\n")
+    assert client.read_line().startswith(b"s1 NO [AUTHENTICATIONFAILED]")
+    assert authenticate(client, "SCRAM-SHA-256", Scram("SCRAM-SHA-256", "anna", "green sea")).startswith(b"s1 OK")
+    client.close()
+
+
+def test_disabled(site):
+    site.cli("user", "disable", "anna")
+    client = Client(Site(site))
+    line = authenticate(client, "SCRAM-SHA-256", Scram("SCRAM-SHA-256", "anna", PASSWORD))
+    assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
+    client.close()
+
+
+def tls12(site):
+    """With TLS 1.2 only: Python knows no binding of TLS 1.3."""
+    class Old(Site):
+        def context(self):
+            context = super().context()
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            return context
+    return Client(Old(site), True)
+
+
+def test_channel_binding(site):
+    client = tls12(site)
+    assert b" AUTH=SCRAM-SHA-256-PLUS " in client.ok("CAPABILITY")[0]
+    unique = client.sock.get_channel_binding("tls-unique")
+    good, bad = (b"p=tls-unique", unique), (b"p=tls-unique", unique[:-1] + bytes([unique[-1] ^ 1]))
+    for mech in ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"):
+        for binding in (bad, (b"p=tls-exporter", unique), (b"n", b""), (b"y", b"")):
+            line = authenticate(client, mech, Scram(mech, "anna", PASSWORD, "", binding))
+            assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]"), binding
+        assert authenticate(client, mech, Scram(mech, "anna", PASSWORD, "", good)).startswith(b"s1 OK")
+        client.ok("UNAUTHENTICATE")  # the binding is the connection's, for the next user, too
+        line = authenticate(client, mech, Scram(mech, "gateway", "through", "bo", good))
+        assert line.startswith(b"s1 OK")
+        client.ok("UNAUTHENTICATE")
+    # Somebody in the middle took -PLUS out of the list: the client says that it could have.
+    line = authenticate(client, "SCRAM-SHA-256", Scram("SCRAM-SHA-256", "anna", PASSWORD, "", (b"y", b"")))
+    assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
+    client.close()
+    wait_for(lambda: "a downgrade attack" in site.log())
+    clear = Client(Site(site))
+    assert b"-PLUS" not in clear.ok("CAPABILITY")[0]
+    clear.send(b"s1 AUTHENTICATE SCRAM-SHA-256-PLUS\r\n")
+    assert clear.read_line().startswith(b"s1 NO [CANNOT]")
+    clear.close()
+
+
+@pytest.mark.skipif(shutil.which("gsasl") is None, reason="gsasl is not installed")
+@pytest.mark.parametrize("mech", ["PLAIN", "LOGIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"])
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_gnu_sasl(site, mech, version):
+    priority = f"NORMAL:-VERS-ALL:+VERS-TLS{version}"
+    trust = os.path.join(site.dir, "trust.pem")
+    with open(trust, "w", encoding="ascii") as f:
+        f.write(ssl.DER_cert_to_PEM_cert(site.certificate()))
+    done = subprocess.run(
+        ["gsasl", "--connect", f"127.0.0.1:{site.port('IMAP')}", "--imap", "-m", mech, "-a", "anna", "-p", PASSWORD,
+         "--starttls", "--x509-ca-file", trust, "--priority", priority, "--verbose"] + ([] if mech.endswith("PLUS") else ["--no-cb"]),
+        input="", capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done
+    assert "OK" in done.stdout + done.stderr
+    wait_for(lambda: f" mech={mech} " in site.log())
+
+
+def test_which_are_on(server):
+    server.write("mechanisms = scram-sha-256\n")
+    server.start()
+    server.add("anna", PASSWORD)
+    client = Client(Site(server))
+    shown = client.ok("CAPABILITY")[0]
+    assert b" AUTH=SCRAM-SHA-256 " in shown and shown.count(b"AUTH=") == 1
+    client.send(b"s1 AUTHENTICATE PLAIN\r\n")
+    assert client.read_line().startswith(b"s1 NO [CANNOT]")
+    client.close()
+    server.write("mechanisms = SCRAM-SHA-9\n")
+    assert "mechanisms takes" in server.cli("reload", ok=False).stderr
