@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two sides of SCRAM: against figures made with Python, against each other, and hostile text. */
+/* The two sides of SCRAM: against figures made with Python, against each other, and hostile text.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -106,8 +107,7 @@ talk(const struct talk *t)
 	if (step == SASL_STEP_KEYS) {
 		assert_str(x->result.authcid, STR("gina=sea"));
 		assert_str(x->result.authzid, STR("b,o"));
-		assert_int_equal(
-		    sasl_exchange_keys(x, &keys, !t->unknown), SASL_STEP_CHALLENGE);
+		assert_int_equal(sasl_exchange_keys(x, &keys, !t->unknown), SASL_STEP_CHALLENGE);
 		out.n = 0;
 		assert_true(sasl_scram_client_final(c, x->challenge, &out));
 		step = sasl_exchange_step(x, buf_as_str(&out));
@@ -159,17 +159,37 @@ static void
 bad_first_messages(void **state)
 {
 	static const struct str bad[] = {
-	    STR_NONE, STR(""), STR("n"), STR("n,"), STR("n,,"), STR("n,,n=gina"),
-	    STR("n,,n=gina,"), STR("n,,n=gina,r="), STR("n,,n=,r=abc"), STR("n,n=gina,r=abc"),
-	    STR("x,,n=gina,r=abc,m"), STR("n,,m=must,n=gina,r=abc"), STR("n,,n=gina,r=abc,m=x"),
-	    STR("n,,n=gi=na,r=abc"), STR("n,,n=gina=2,r=abc"), STR("n,,n=gina=2c,r=abc"),
-	    STR("n,,n=gina=,r=abc"), STR("n,a=b=o,n=gina,r=abc"), STR("n,b=bo,n=gina,r=abc"),
-	    STR("n,,n=gina,r=a bc"), STR("n,,n=gina,r=a\x7f"), STR("n,,n=gi\0na,r=abc"),
-	    STR("n,,n=\xff,r=abc"), STR("n,,r=abc,n=gina"), STR("n,,n=gina,r=abc,"),
-	    STR("n,,n=gina,r=abc,1=x"), STR("n,a=bo"), STR("n,a=bo,"),
+	    STR_NONE,
+	    STR(""),
+	    STR("n"),
+	    STR("n,"),
+	    STR("n,,"),
+	    STR("n,,n=gina"),
+	    STR("n,,n=gina,"),
+	    STR("n,,n=gina,r="),
+	    STR("n,,n=,r=abc"),
+	    STR("n,n=gina,r=abc"),
+	    STR("x,,n=gina,r=abc,m"),
+	    STR("n,,m=must,n=gina,r=abc"),
+	    STR("n,,n=gina,r=abc,m=x"),
+	    STR("n,,n=gi=na,r=abc"),
+	    STR("n,,n=gina=2,r=abc"),
+	    STR("n,,n=gina=2c,r=abc"),
+	    STR("n,,n=gina=,r=abc"),
+	    STR("n,a=b=o,n=gina,r=abc"),
+	    STR("n,b=bo,n=gina,r=abc"),
+	    STR("n,,n=gina,r=a bc"),
+	    STR("n,,n=gina,r=a\x7f"),
+	    STR("n,,n=gi\0na,r=abc"),
+	    STR("n,,n=\xff,r=abc"),
+	    STR("n,,r=abc,n=gina"),
+	    STR("n,,n=gina,r=abc,"),
+	    STR("n,,n=gina,r=abc,1=x"),
+	    STR("n,a=bo"),
+	    STR("n,a=bo,"),
 	};
-	static const struct str refused[] = {STR("p=tls-exporter,,n=gina,r=abc"),
-	    STR("z,,n=gina,r=abc"), STR(",,n=gina,r=abc")};
+	static const struct str refused[] = {
+	    STR("p=tls-exporter,,n=gina,r=abc"), STR("z,,n=gina,r=abc"), STR(",,n=gina,r=abc")};
 	char nonce[300];
 
 	(void)state;
@@ -255,12 +275,12 @@ bad_final_messages(void **state)
 static void
 bad_challenges(void **state)
 {
-	static const struct str bad[] = {STR(""), STR("r=abc"), STR("r=abcx"),
-	    STR("r=abcx,s=AAAA"), STR("r=abcx,s=,i=4096"), STR("r=abcx,s=A,i=4096"),
-	    STR("r=abcx,s=AAAA,i="), STR("r=abcx,s=AAAA,i=4095"), STR("r=abcx,s=AAAA,i=-1"),
-	    STR("r=abcx,s=AAAA,i=1000001"), STR("r=abc,s=AAAA,i=4096"),
-	    STR("r=abdx,s=AAAA,i=4096"), STR("m=x,r=abcx,s=AAAA,i=4096"),
-	    STR("r=abcx,s=AAAA,i=4096,m=x"), STR("e=unknown-user")};
+	static const struct str bad[] = {STR(""), STR("r=abc"), STR("r=abcx"), STR("r=abcx,s=AAAA"),
+	    STR("r=abcx,s=,i=4096"), STR("r=abcx,s=A,i=4096"), STR("r=abcx,s=AAAA,i="),
+	    STR("r=abcx,s=AAAA,i=4095"), STR("r=abcx,s=AAAA,i=-1"), STR("r=abcx,s=AAAA,i=1000001"),
+	    STR("r=abc,s=AAAA,i=4096"), STR("r=abdx,s=AAAA,i=4096"),
+	    STR("m=x,r=abcx,s=AAAA,i=4096"), STR("r=abcx,s=AAAA,i=4096,m=x"),
+	    STR("e=unknown-user")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
