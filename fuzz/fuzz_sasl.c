@@ -103,7 +103,8 @@ serve(unsigned char choice, struct str rest)
 static void
 be_client(unsigned char choice, struct str rest)
 {
-	struct sasl_scram_options o = {.hash = (choice & 1) != 0 ? SASL_SCRAM_SHA1 : SASL_SCRAM_SHA256,
+	struct sasl_scram_options o = {
+	    .hash = (choice & 1) != 0 ? SASL_SCRAM_SHA1 : SASL_SCRAM_SHA256,
 	    .authcid = STR("gina"),
 	    .password = STR("p"),
 	    .nonce = STR("abc")};
@@ -128,8 +129,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (keys[0].iterations == 0)
 		for (int i = 0; i < SASL_SCRAM_HASHES; i++)
-			sasl_scram_keys_derive((enum sasl_scram_hash)i, STR("p"), 4096, STR("salt"),
-			    &keys[i]);
+			sasl_scram_keys_derive(
+			    (enum sasl_scram_hash)i, STR("p"), 4096, STR("salt"), &keys[i]);
 	if ((data[0] & 0x10) != 0)
 		be_client(data[0], (struct str){(const char *)data + 1, size - 1});
 	else

@@ -107,8 +107,7 @@ prove(struct sasl_scram_client *c, struct str salt, unsigned iterations, struct 
 	size_t len = sasl_scram_hash_len(c->hash);
 
 	sasl_scram_salted(c->hash, buf_as_str(&c->password), iterations, salt, salted);
-	sasl_scram_hmac(
-	    c->hash, (struct str){(const char *)salted, len}, STR("Client Key"), key);
+	sasl_scram_hmac(c->hash, (struct str){(const char *)salted, len}, STR("Client Key"), key);
 	sasl_scram_digest(c->hash, (struct str){(const char *)key, len}, stored);
 	sasl_scram_hmac(c->hash, (struct str){(const char *)stored, len}, said, sign);
 	scram_xor(key, sign, len);

@@ -28,7 +28,8 @@ struct sasl_scram_options {
 	struct str password;         /* prepared here (RFC 8265) */
 	/*
 	 * What this channel has, NULL: nothing.  With plus it is used; without, the server is told
-	 * that we would have used it (RFC 5802 section 6), so plus must be set when it offers -PLUS.
+	 * that we would have used it (RFC 5802 section 6), so plus must be set when it offers
+	 * -PLUS.
 	 */
 	const struct sasl_binding *binding;
 	bool plus;

@@ -28,8 +28,7 @@ got_keys(struct imap_cmd *cmd)
 
 	if (s->result != AUTH_OK)
 		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
-	return exchange_moved(
-	    cmd, sasl_exchange_keys(s->exchange, &s->scram.keys, s->scram.known));
+	return exchange_moved(cmd, sasl_exchange_keys(s->exchange, &s->scram.keys, s->scram.known));
 }
 
 /* ---- */
@@ -122,4 +121,3 @@ imap_authenticate(struct imap_cmd *cmd)
 	return exchange_moved(
 	    cmd, sasl_exchange_start(s->exchange, args.has_initial ? &args.initial : NULL));
 }
-
