@@ -88,6 +88,13 @@ json_u64(struct json *j, uint64_t value)
 }
 
 void
+json_decimal(struct json *j, struct str value)
+{
+	before_value(j);
+	buf_str(j->out, value);
+}
+
+void
 json_i64(struct json *j, int64_t value)
 {
 	before_value(j);

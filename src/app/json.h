@@ -31,6 +31,8 @@ void json_key(struct json *j, const char *key);
 void json_key_str(struct json *j, struct str key);
 void json_str(struct json *j, struct str value);
 void json_u64(struct json *j, uint64_t value);
+/* value must be in JSON's form already: "12.5". */
+void json_decimal(struct json *j, struct str value);
 void json_i64(struct json *j, int64_t value);
 void json_bool(struct json *j, bool value);
 void json_null(struct json *j);

@@ -2,7 +2,6 @@
 /* What Prometheus is told: one table of plain numbers, and the commands. */
 #include "app/metrics.h"
 
-#include <stdio.h>
 #include <unistd.h>
 
 #include "app/server_priv.h"
@@ -13,7 +12,7 @@
 struct seen {
 	struct imap_stats imap;
 	struct store_stats store;
-	double uptime, resident;
+	double uptime;
 	uint64_t work_waiting;
 };
 
@@ -29,69 +28,122 @@ struct metric {
 	}
 VALUE(conns, s->imap.conns)
 VALUE(conns_total, s->imap.conns_total)
-VALUE(logins, s->imap.logins)
-VALUE(failed_logins, s->imap.failed_logins)
 VALUE(switches, s->imap.switches)
 VALUE(bytes_in, s->imap.bytes_in)
 VALUE(bytes_out, s->imap.bytes_out)
 VALUE(changes, s->store.changes)
 VALUE(pending, s->store.changes_pending)
-VALUE(batches, s->store.batches)
 VALUE(batch_max, s->store.batch_max)
 VALUE(commits, s->store.engine.commits)
 VALUE(commit_bytes, s->store.engine.commit_bytes)
-VALUE(flush_seconds, (double)s->store.engine.flush_ns_total / 1e9)
 VALUE(accounts, s->store.accounts_loaded)
 VALUE(mailboxes, s->store.mailboxes_loaded)
 VALUE(state_bytes, s->store.state_bytes)
 VALUE(disk_free, s->store.engine.free_bytes)
 VALUE(work_waiting, s->work_waiting)
-VALUE(resident, s->resident)
 VALUE(uptime, s->uptime)
 
 static const struct metric metrics[] = {
     {"turnstone_connections", "gauge", "Connections that are open.", conns},
     {"turnstone_connections_total", "counter", "Connections that were accepted.", conns_total},
-    {"turnstone_logins_total", "counter", "Logins that succeeded.", logins},
-    {"turnstone_failed_logins_total", "counter", "Logins that were refused.", failed_logins},
     {"turnstone_switches_total", "counter", "Logins after UNAUTHENTICATE.", switches},
     {"turnstone_received_bytes_total", "counter", "IMAP bytes from clients.", bytes_in},
     {"turnstone_sent_bytes_total", "counter", "IMAP bytes to clients.", bytes_out},
     {"turnstone_changes_total", "counter", "Changes that the store has taken.", changes},
     {"turnstone_changes_pending", "gauge", "Changes that are not on disk yet.", pending},
-    {"turnstone_batches_total", "counter", "Batches of changes with one flush each.", batches},
     {"turnstone_batch_changes_max", "gauge", "Changes in the largest batch.", batch_max},
     {"turnstone_commits_total", "counter", "Commits of the engine.", commits},
     {"turnstone_commit_bytes_total", "counter", "Bytes of these commits.", commit_bytes},
-    {"turnstone_flush_seconds_total", "counter", "Time that commits took.", flush_seconds},
     {"turnstone_accounts_loaded", "gauge", "Accounts in memory.", accounts},
     {"turnstone_mailboxes_loaded", "gauge", "Mailboxes in memory.", mailboxes},
     {"turnstone_mailbox_state_bytes", "gauge", "Memory of their states.", state_bytes},
     {"turnstone_disk_free_bytes", "gauge", "Free space on the disk of the store.", disk_free},
     {"turnstone_jobs_waiting", "gauge", "Jobs that wait for a worker.", work_waiting},
-    {"turnstone_resident_memory_bytes", "gauge", "Resident memory of the process.", resident},
     {"turnstone_uptime_seconds", "gauge", "Time since the start.", uptime},
 };
 
-static double
-resident_bytes(void)
+/* False: not known. */
+static bool
+resident_bytes(const struct server *server, double *bytes_r)
 {
-	FILE *f = fopen("/proc/self/statm", "re");
-	unsigned long size, pages = 0;
+	char text[128];
+	ssize_t n = server->statm >= 0 ? pread(server->statm, text, sizeof(text), 0) : -1;
+	struct str rest = {text, n > 0 ? (size_t)n : 0}, size, pages;
+	uint64_t count;
 
-	if (f == NULL)
-		return 0;
-	/* What the kernel prints fits.  NOLINTNEXTLINE(cert-err34-c) */
-	if (fscanf(f, "%lu %lu", &size, &pages) != 2)
-		pages = 0;
-	(void)fclose(f);
-	return (double)pages * (double)sysconf(_SC_PAGESIZE);
+	if (!str_split(&rest, ' ', &size) || !str_split(&rest, ' ', &pages) ||
+	    !str_u64(pages, UINT32_MAX, &count))
+		return false;
+	*bytes_r = (double)count * (double)sysconf(_SC_PAGESIZE);
+	return true;
 }
 
 static void
 head(struct buf *out, const char *name, const char *type, const char *help)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+print_logins(const struct imap_stats *s, struct buf *out)
+{
+	static const char *const results[IMAP_LOGIN_RESULTS] = {[IMAP_LOGIN_OK] = "ok",
+	    [IMAP_LOGIN_FAILED] = "failed",
+	    [IMAP_LOGIN_DENIED] = "denied",
+	    [IMAP_LOGIN_DISABLED] = "disabled",
+	    [IMAP_LOGIN_UNAVAILABLE] = "unavailable",
+	    [IMAP_LOGIN_LIMIT] = "limit"};
+
+	head(out, "turnstone_logins_total", "counter", "Logins by what came of them.");
+	for (unsigned i = 0; i < IMAP_LOGIN_RESULTS; i++)
+		buf_printf(out, "turnstone_logins_total{result=\"%s\"} %llu\n", results[i],
+		    (unsigned long long)s->login_results[i]);
+}
+
+static void
+print_lookups(const struct imap_stats *s, struct buf *out)
+{
+	static const char *const results[] = {"miss", "hit"};
+	const struct {
+		const char *what;
+		const uint64_t *n;
+	} all[] = {{"credential", s->credential}, {"account", s->account}, {"mailbox", s->mailbox}};
+
+	head(out, "turnstone_lookups_total", "counter", "Was it in memory?");
+	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++)
+		for (unsigned hit = 0; hit < 2; hit++)
+			buf_printf(out, "turnstone_lookups_total{what=\"%s\",result=\"%s\"} %llu\n",
+			    all[i].what, results[hit], (unsigned long long)all[i].n[hit]);
+}
+
+static void
+print_errors(const struct imap_stats *s, struct buf *out)
+{
+	head(out, "turnstone_errors_total", "counter", "Commands that failed, by kind.");
+	for (unsigned i = TS_OK + 1; i < TS_ERR_COUNT; i++)
+		buf_printf(out, "turnstone_errors_total{kind=\"%s\"} %llu\n",
+		    ts_err_name((enum ts_err)i), (unsigned long long)s->errors[i]);
+}
+
+/* unit: how many of the ends' units are one of the metric's; sums of times are in nanoseconds. */
+static void
+print_classes(struct buf *out, const char *name, const char *help, const struct store_classes *c,
+    const uint32_t ends[STORE_CLASSES], double unit)
+{
+	unsigned long long count = 0;
+
+	head(out, name, "histogram", help);
+	for (unsigned i = 0; i <= STORE_CLASSES; i++) {
+		count += c->n[i];
+		buf_printf(out, "%s_bucket{le=\"", name);
+		if (i < STORE_CLASSES)
+			buf_printf(out, "%g", (double)ends[i] / unit);
+		else
+			buf_puts(out, "+Inf");
+		buf_printf(out, "\"} %llu\n", count);
+	}
+	buf_printf(out, "%s_sum %.9f\n%s_count %llu\n", name,
+	    (double)c->sum / (unit > 1 ? unit * 1e3 : 1), name, count);
 }
 
 static const char *
@@ -145,8 +197,8 @@ void
 metrics_print(struct server *server, struct buf *out)
 {
 	struct imap_command_stats *commands = mem_zalloc(IMAP_CMD_MAX * sizeof(*commands));
-	struct seen seen = {.resident = resident_bytes(),
-	    .uptime = (double)(clock_mono_ms() - server->started_ms) / 1000,
+	double resident;
+	struct seen seen = {.uptime = (double)(clock_mono_ms() - server->started_ms) / 1000,
 	    .work_waiting = work_pool_waiting(server->workers)};
 
 	server_gather(server, &seen.imap, commands);
@@ -157,6 +209,18 @@ metrics_print(struct server *server, struct buf *out)
 		head(out, metrics[i].name, metrics[i].type, metrics[i].help);
 		buf_printf(out, "%s %.17g\n", metrics[i].name, metrics[i].value(&seen));
 	}
+	if (resident_bytes(server, &resident)) {
+		head(out, "turnstone_resident_memory_bytes", "gauge",
+		    "Resident memory of the process.");
+		buf_printf(out, "turnstone_resident_memory_bytes %.17g\n", resident);
+	}
+	print_logins(&seen.imap, out);
+	print_lookups(&seen.imap, out);
+	print_errors(&seen.imap, out);
+	print_classes(out, "turnstone_batch_changes", "Changes that share a flush.",
+	    &seen.store.batch_sizes, store_batch_sizes, 1);
+	print_classes(out, "turnstone_flush_seconds", "Time that the flush of a batch took.",
+	    &seen.store.flush_ns, store_flush_us, 1e6);
 	print_results(server, commands, out);
 	print_times(server, commands, out);
 	mem_free(commands);

@@ -23,6 +23,17 @@ ask_verb(const struct args *args, const char *verb, struct buf *out)
 	return ask_quiet(args, &wire, out);
 }
 
+/* "12.5" */
+static bool
+is_decimal(struct str s)
+{
+	struct str whole;
+	uint64_t n;
+
+	return str_split(&s, '.', &whole) && str_u64(whole, UINT64_MAX, &n) &&
+	       str_u64(s, UINT64_MAX, &n);
+}
+
 /* "key: value" lines as a JSON object. */
 static void
 print_json(struct str text)
@@ -40,6 +51,8 @@ print_json(struct str text)
 		json_key_str(&j, key);
 		if (str_u64(line, UINT64_MAX, &number))
 			json_u64(&j, number);
+		else if (is_decimal(line))
+			json_decimal(&j, line);
 		else
 			json_str(&j, line);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The running server: made, watched for signals, taken down. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <systemd/sd-daemon.h>
@@ -85,6 +86,8 @@ loop_thread(void *arg)
 static void
 start_threads(struct server *server)
 {
+	for (unsigned i = 0; i < server->loop_count; i++)
+		server_pace_begin(&server->loops[i]);
 	for (unsigned i = 0; i < server->loop_count; i++)
 		TS_ASSERT(pthread_create(
 		              &server->loops[i].thread, NULL, loop_thread, &server->loops[i]) == 0);
@@ -244,6 +247,7 @@ server_main(const struct args *args)
 	int code = APP_FAILED;
 
 	server->args = args;
+	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	pthread_mutex_init(&server->reload, NULL);
 	server->started_ms = clock_mono_ms();
 	block_signals(&set);
@@ -259,6 +263,8 @@ server_main(const struct args *args)
 		}
 	}
 	buf_fini(&faults);
+	if (server->statm >= 0)
+		close(server->statm);
 	mem_free(server);
 	log_collect_end();
 	return code;

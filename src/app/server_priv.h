@@ -22,6 +22,27 @@
 
 enum { SERVER_LISTENERS_MAX = 64 };
 
+/* What happened lately: totals, taken each second by a timer of each loop. */
+enum server_pace {
+	PACE_COMMANDS,
+	PACE_LOGINS,
+	PACE_SWITCHES,
+	PACE_BATCHES, /* this and the rest: of the store, by the first loop only */
+	PACE_BATCH_CHANGES,
+	PACE_FLUSH_NS,
+	PACE_COUNT
+};
+
+enum { PACE_SECONDS = 60 };
+
+struct server_pace_past {
+	struct loop_timer timer;
+	uint64_t taken; /* samples so far; the newest is at (taken - 1) % (PACE_SECONDS + 1) */
+	struct server_pace_sample {
+		uint64_t ms, n[PACE_COUNT];
+	} samples[PACE_SECONDS + 1];
+};
+
 struct server_loop {
 	struct server *server;
 	struct loop *loop;
@@ -30,6 +51,7 @@ struct server_loop {
 	pthread_t thread;
 	struct loop_task stop;
 	struct loop_timer timer;
+	struct server_pace_past past;
 	struct loop_task beat; /* for the watchdog */
 	atomic_uint beats_sent, beats_seen;
 };
@@ -63,6 +85,7 @@ struct server {
 	struct control *control;
 	struct metrics *metrics; /* NULL: off */
 	struct sandbox_state sandbox;
+	int statm; /* /proc/self/statm, opened before the sandbox; -1: not readable */
 	struct loop_task close_listeners;
 };
 
@@ -111,6 +134,13 @@ bool server_enter_sandbox(struct server *server);
 /* Sums the loops' counters; commands has IMAP_CMD_MAX of them, or is NULL.  Not from a loop. */
 void server_gather(
     struct server *server, struct imap_stats *sum, struct imap_command_stats *commands);
+
+/* Begins to take samples; before the loop runs.  Ends it; on the loop. */
+void server_pace_begin(struct server_loop *sl);
+void server_pace_end(struct server_loop *sl);
+/* How much of each came in a second, over the last `seconds` (at most PACE_SECONDS) or as long as
+ * there are samples.  Not from a loop. */
+void server_pace(struct server *server, unsigned seconds, double per_second_r[PACE_COUNT]);
 
 /* Tells whoever started it that it is ready, and where it listens.  False: logged. */
 bool server_announce(const struct server *server);

@@ -35,21 +35,17 @@ static void
 gather_loop(struct loop_task *task)
 {
 	struct gather *g = (struct gather *)(void *)task;
+	_Static_assert(sizeof(struct imap_stats) % sizeof(uint64_t) == 0, "nothing but numbers");
 	const struct imap_stats *s = &g->il->stats;
 	struct imap_stats *sum = g->sum;
 	const struct imap_conn *conn;
 
-	sum->conns += s->conns;
-	sum->conns_total += s->conns_total;
-	sum->logins += s->logins;
-	sum->switches += s->switches;
-	sum->commands += s->commands;
-	sum->failed_logins += s->failed_logins;
-	sum->bytes_in += s->bytes_in;
-	sum->bytes_out += s->bytes_out;
+	for (size_t i = 0; i < sizeof(*s) / sizeof(uint64_t); i++)
+		((uint64_t *)(void *)sum)[i] += ((const uint64_t *)(const void *)s)[i];
 	LIST_EACH (conn, &g->il->conns, link) {
 		sum->bytes_in += conn->bytes_in;
 		sum->bytes_out += conn->bytes_out;
+		sum->selected += imap_box(conn) != NULL;
 	}
 	if (g->commands != NULL)
 		gather_commands(g->il, g->commands);
@@ -124,6 +120,28 @@ put_lmtp(struct server *server, struct buf *out)
 	put_number(out, "lmtp_refused", sum.refused);
 }
 
+/* "NAME_SUFFIX: 1.5", or nothing where there is no value to divide by. */
+static void
+put_ratio(struct buf *out, const char *name, const char *suffix, double value, double by)
+{
+	if (by > 0)
+		buf_printf(out, "%s%s: %.1f\n", name, suffix, value / by);
+}
+
+static void
+put_pace(struct server *server, struct buf *out, unsigned seconds, const char *suffix)
+{
+	double pace[PACE_COUNT];
+
+	server_pace(server, seconds, pace);
+	put_ratio(out, "commands_per_second", suffix, pace[PACE_COMMANDS], 1);
+	put_ratio(out, "logins_per_second", suffix, pace[PACE_LOGINS], 1);
+	put_ratio(out, "switches_per_second", suffix, pace[PACE_SWITCHES], 1);
+	put_ratio(out, "commits_per_second", suffix, pace[PACE_BATCHES], 1);
+	put_ratio(out, "changes_per_commit", suffix, pace[PACE_BATCH_CHANGES], pace[PACE_BATCHES]);
+	put_ratio(out, "flush_milliseconds", suffix, pace[PACE_FLUSH_NS] / 1e6, pace[PACE_BATCHES]);
+}
+
 void
 server_status(struct server *server, struct buf *out)
 {
@@ -153,9 +171,11 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "work_waiting", work_pool_waiting(server->workers));
 	put_number(out, "work_running", work_pool_running(server->workers));
 	put_number(out, "accounts_loaded", st.accounts_loaded);
+	put_number(out, "mailboxes_selected", imap.selected);
 	put_number(out, "mailboxes_loaded", st.mailboxes_loaded);
 	put_number(out, "state_bytes", st.state_bytes);
 	put_number(out, "watches", st.watches);
+	put_number(out, "lanes", st.lanes);
 	put_number(out, "changes", st.changes);
 	put_number(out, "changes_pending", st.changes_pending);
 	put_number(out, "batches", st.batches);
@@ -165,4 +185,6 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "flush_nanoseconds", st.engine.flush_ns_total);
 	put_number(out, "disk_free_bytes", st.engine.free_bytes);
 	put_number(out, "disk_used_bytes", st.engine.used_bytes);
+	put_pace(server, out, 10, "_10s");
+	put_pace(server, out, 60, "_1m");
 }

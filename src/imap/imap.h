@@ -268,6 +268,16 @@ struct imap_ext {
 #define IMAP_TIMES 14
 extern const uint32_t imap_times_us[IMAP_TIMES];
 
+enum imap_login_result {
+	IMAP_LOGIN_OK,
+	IMAP_LOGIN_FAILED,
+	IMAP_LOGIN_DENIED,
+	IMAP_LOGIN_DISABLED,
+	IMAP_LOGIN_UNAVAILABLE,
+	IMAP_LOGIN_LIMIT,
+	IMAP_LOGIN_RESULTS
+};
+
 struct imap_command_stats {  /* of one command */
 	uint64_t results[4]; /* by enum imap_result */
 	uint64_t times[IMAP_TIMES + 1], ns;
@@ -323,9 +333,12 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 		uint64_t when; /* which conditions held, a bit each */
 		struct buf text;
 	} caps[3][2];
-	struct imap_stats {
+	struct imap_stats { /* numbers of 64 bits, all of them */
 		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
 		uint64_t bytes_in, bytes_out; /* of connections that are gone */
+		uint64_t login_results[IMAP_LOGIN_RESULTS], errors[TS_ERR_COUNT];
+		uint64_t credential[2], account[2], mailbox[2]; /* in memory: no, yes */
+		uint64_t selected; /* filled in by who sums: mailboxes selected now */
 	} stats;
 	/* By the registry's order; behind the last, unknown ones. */
 	struct imap_command_stats commands[IMAP_CMD_MAX];

@@ -35,6 +35,8 @@ cmd_open_mailbox(struct imap_cmd *cmd, struct imap_open *open, const struct imap
 	open->err = TS_OK;
 	arena_on_free(cmd->arena, unref_mailbox, open);
 	open->mailbox = store_mailbox_find(open->account, open->name, &open->err);
+	if (open->err != TS_NOT_FOUND)
+		cmd->conn->il->stats.mailbox[open->mailbox != NULL]++;
 	if (open->mailbox != NULL)
 		open->err = TS_OK;
 	else if (open->err == TS_UNAVAILABLE)

@@ -51,6 +51,8 @@ cmd_bad_syntax(struct imap_cmd *cmd)
 enum imap_next
 cmd_err(struct imap_cmd *cmd, enum ts_err err)
 {
+	TS_ASSERT(err < TS_ERR_COUNT);
+	cmd->conn->il->stats.errors[err]++;
 	switch (err) {
 	case TS_NOT_FOUND:
 		return cmd_no(cmd, "NONEXISTENT", "There is no such thing");

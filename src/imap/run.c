@@ -379,6 +379,7 @@ change_done(struct store_change *change)
 	if (imap_box(conn) != NULL)
 		imap_box(conn)->dirty = true;
 	if (change->err == TS_UNKNOWN) {
+		conn->il->stats.errors[TS_UNKNOWN]++;
 		imap_log(conn, LOG_WARNING, "outcome unknown: closed");
 		imap_bye(conn, "UNAVAILABLE", "The outcome of the last command is unknown");
 	} else

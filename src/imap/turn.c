@@ -133,6 +133,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	conn->turn->login = login;
 	login->transcript = transcript_begin(conn);
 	conn->il->stats.logins++;
+	conn->il->stats.login_results[IMAP_LOGIN_OK]++;
 	conn->failed_in_row = 0;
 	if (conn->had_turn)
 		conn->il->stats.switches++;

@@ -101,6 +101,8 @@ struct store {
 
 	_Atomic uint64_t state_bytes, accounts_loaded, mailboxes_loaded, watches, pending;
 	_Atomic uint64_t changes, batches, batch_max;
+	_Atomic uint64_t batch_sizes[STORE_CLASSES + 1], batch_changes;
+	_Atomic uint64_t flush_times[STORE_CLASSES + 1], flush_ns;
 };
 
 int64_t store_wall(const struct store *store);

@@ -17,6 +17,7 @@
  * reopened and reads anew what the batch touched.  What cannot be read then
  * stays in doubt and is tried again before the next batch.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/inside.h"
@@ -205,6 +206,28 @@ complete_all(struct batch *b)
 	}
 }
 
+const uint32_t store_batch_sizes[STORE_CLASSES] = {
+    1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048};
+const uint32_t store_flush_us[STORE_CLASSES] = {
+    100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 500000, 1000000};
+
+static size_t
+class_of(const uint32_t ends[STORE_CLASSES], uint64_t value)
+{
+	size_t i = 0;
+
+	while (i < STORE_CLASSES && value > ends[i])
+		i++;
+	return i;
+}
+
+static void
+count_flush(struct store *store, uint64_t ns)
+{
+	atomic_fetch_add(&store->flush_times[class_of(store_flush_us, ns / 1000)], 1);
+	atomic_fetch_add(&store->flush_ns, ns);
+}
+
 static void
 count_batch(struct batch *b)
 {
@@ -212,6 +235,8 @@ count_batch(struct batch *b)
 	uint64_t max = atomic_load(&store->batch_max);
 
 	atomic_fetch_add(&store->batches, 1);
+	atomic_fetch_add(&store->batch_sizes[class_of(store_batch_sizes, b->changes)], 1);
+	atomic_fetch_add(&store->batch_changes, b->changes);
 	while (
 	    b->changes > max && !atomic_compare_exchange_weak(&store->batch_max, &max, b->changes))
 		continue;
@@ -221,12 +246,17 @@ static enum ts_err
 commit(struct batch *b, uint64_t *generation_r)
 {
 	struct store *store = b->lane->store;
+	uint64_t started;
+	enum ts_err err;
 
 	*generation_r = atomic_load(&store->generation);
 	if (engine_batch_count(b->ops) == 0)
 		return TS_OK;
 	count_batch(b);
-	return engine_commit(store->engine, b->ops);
+	started = clock_mono_ns();
+	err = engine_commit(store->engine, b->ops);
+	count_flush(store, clock_mono_ns() - started);
+	return err;
 }
 
 /* ---- failure ---- */

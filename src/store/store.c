@@ -521,6 +521,21 @@ store_stats(struct store *store, struct store_stats *s)
 	    .changes = atomic_load(&store->changes),
 	    .batches = atomic_load(&store->batches),
 	    .batch_max = atomic_load(&store->batch_max),
+	    .lanes = store->lane_count,
+	    .batch_sizes.sum = atomic_load(&store->batch_changes),
+	    .flush_ns.sum = atomic_load(&store->flush_ns),
 	};
+	for (size_t i = 0; i <= STORE_CLASSES; i++) {
+		s->batch_sizes.n[i] = atomic_load(&store->batch_sizes[i]);
+		s->flush_ns.n[i] = atomic_load(&store->flush_times[i]);
+	}
 	store->engine->class->stats(store->engine, &s->engine);
+}
+
+void
+store_pace(const struct store *store, uint64_t *batches_r, uint64_t *changes_r, uint64_t *ns_r)
+{
+	*batches_r = atomic_load(&store->batches);
+	*changes_r = atomic_load(&store->batch_changes);
+	*ns_r = atomic_load(&store->flush_ns);
 }

@@ -451,10 +451,23 @@ void store_watch_free(struct store_watch **watch);
 
 /* ---- what can be seen ---- */
 
+/* How often a value was in each of some classes; one more is open. */
+#define STORE_CLASSES 12
+struct store_classes {
+	uint64_t n[STORE_CLASSES + 1], sum;
+};
+extern const uint32_t store_batch_sizes[STORE_CLASSES]; /* upper ends: changes */
+extern const uint32_t store_flush_us[STORE_CLASSES];    /* microseconds */
+
 struct store_stats {
+	unsigned lanes;
+	struct store_classes batch_sizes, flush_ns; /* of batches; sums in changes, nanoseconds */
 	uint64_t accounts_loaded, mailboxes_loaded, state_bytes, watches, changes_pending;
 	uint64_t changes, batches, batch_max;
 	struct engine_stats engine;
 };
 void store_stats(struct store *store, struct store_stats *stats_r);
+/* Batches so far, changes in them, the time of their flushes; does not look at the disk. */
+void store_pace(
+    const struct store *store, uint64_t *batches_r, uint64_t *changes_r, uint64_t *ns_r);
 #endif

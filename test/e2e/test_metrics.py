@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics for Prometheus: the format to the letter, exact differences after known work, and the manual's table."""
 import base64
+import json
 import os
+import pwd
 import re
 import socket
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -53,7 +56,8 @@ def scrape(url):
             found[m[1], m[2]] = float(m[3])
     for (name, labels), value in found.items():
         if name.endswith("_count"):
-            buckets = [v for (n, l), v in found.items() if n == name[:-6] + "_bucket" and l.startswith(labels + ",")]
+            buckets = [v for (n, l), v in found.items() if n == name[:-6] + "_bucket"
+                       and l.startswith(labels + "," if labels else "le=")]
             assert buckets == sorted(buckets) and buckets[-1] == value
     return found, types
 
@@ -76,7 +80,11 @@ def test_known_work_shows_exactly(site):
         return grew("turnstone_commands_total", f'command="{name}",result="{result}"')
 
     assert grew("turnstone_connections_total") == 1
-    assert grew("turnstone_logins_total") == 2 and grew("turnstone_switches_total") == 1
+    assert grew("turnstone_logins_total", 'result="ok"') == 2 and grew("turnstone_switches_total") == 1
+    assert grew("turnstone_logins_total", 'result="failed"') == 0
+    assert grew("turnstone_errors_total", 'kind="not found"') == 1
+    for what in ("credential", "account"):
+        assert grew("turnstone_lookups_total", f'what="{what}",result="miss"') == 2, what
     for name, result in (("LOGIN", "OK"), ("NOOP", "OK"), ("unknown", "BAD"), ("SELECT", "NO"),
                          ("UNAUTHENTICATE", "OK"), ("AUTHENTICATE", "OK"), ("LOGOUT", "OK")):
         assert commands(name, result) == 1, name
@@ -88,6 +96,59 @@ def test_known_work_shows_exactly(site):
         documented = set(re.findall(r"^\| `(turnstone_[a-z_]+)` \|", f.read(), re.M))
     assert documented == set(types)
     assert site.stop() == 0
+
+
+def test_flushes_lookups_and_refused_logins_show(site):
+    def session(*commands):
+        with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
+            s.sendall(b"".join(c + b"\r\n" for c in commands) + b"z LOGOUT\r\n")
+            assert b"z OK" in s.makefile("rb").read()
+
+    session(b"a LOGIN anna secret", b"b SELECT INBOX")
+    before, _ = scrape(site.url)
+    session(b"a LOGIN anna secret", b"b SELECT INBOX", b"c APPEND INBOX {3+}\r\nabc", b"d APPEND INBOX {3+}\r\nabc")
+    session(b"a LOGIN anna wrong")
+    after, _ = scrape(site.url)
+
+    def grew(name, labels=None):
+        return after[name, labels] - before[name, labels]
+
+    for what, n in (("credential", 1), ("account", 1), ("mailbox", 1)):
+        assert grew("turnstone_lookups_total", f'what="{what}",result="hit"') >= n, what
+    assert grew("turnstone_lookups_total", 'what="credential",result="miss"') == 1
+    assert grew("turnstone_logins_total", 'result="failed"') == 1
+    flushes = grew("turnstone_flush_seconds_count")
+    assert flushes >= 2 and grew("turnstone_flush_seconds_sum") > 0
+    assert grew("turnstone_batch_changes_count") == flushes and grew("turnstone_batch_changes_sum") >= 2
+    status = dict(line.split(": ", 1) for line in site.cli("status").stdout.splitlines())
+    assert status["lanes"] == "2" and float(status["commands_per_second_1m"]) > 0
+    assert float(status["commits_per_second_10s"]) > 0 and float(status["changes_per_commit_1m"]) >= 1
+    assert float(status["flush_milliseconds_1m"]) >= 0 and status["mailboxes_selected"] == "0"
+    data = json.loads(site.cli("status", "--json").stdout)
+    assert isinstance(data["logins_per_second_10s"], float) and isinstance(data["lanes"], int)
+    assert data["switches_per_second_1m"] == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to be root")
+def test_inside_the_sandbox_as_another_user(site):
+    assert site.stop() == 0
+    subprocess.run(["chown", "-R", "nobody", site.dir], check=True)
+    with open(site.conf, "a", encoding="utf-8") as f:
+        f.write("server { user = nobody; sandbox = require }\nlog.protocol_for = anna\n")
+    site.start()
+    assert site.login("anna", "secret")
+    found, _ = scrape(site.url)
+    assert found["turnstone_logins_total", 'result="ok"'] == 1
+    assert found["turnstone_resident_memory_bytes", None] > 1 << 20
+    assert site.stop() == 0
+    transcript = os.stat(os.path.join(site.dir, "data", "protocol", "anna.log"))
+    assert transcript.st_uid == pwd.getpwnam("nobody").pw_uid and transcript.st_size > 100
+
+
+def test_head_is_get_without_a_body(site):
+    with urllib.request.urlopen(urllib.request.Request(site.url, method="HEAD"), timeout=30) as reply:
+        assert reply.status == 200 and reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert int(reply.headers["Content-Length"]) > 1000 and reply.read() == b""
 
 
 def test_other_paths_and_methods(site):

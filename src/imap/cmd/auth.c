@@ -134,13 +134,16 @@ log_failed(const struct imap_conn *conn, const struct imap_login_try *s)
  * user do not: a gateway must not be slowed by one user whom it cannot act for.
  */
 static unsigned
-count_failure(struct imap_conn *conn)
+count_failure(struct imap_conn *conn, enum auth_result result)
 {
 	const struct imap_settings *s = conn->settings;
 	char text[TALLY_NETWORK_MAX];
 	unsigned here = conn->failed_in_row++, there;
 
 	conn->il->stats.failed_logins++;
+	conn->il->stats.login_results[result == AUTH_DENIED     ? IMAP_LOGIN_DENIED
+	                              : result == AUTH_DISABLED ? IMAP_LOGIN_DISABLED
+	                                                        : IMAP_LOGIN_FAILED]++;
 	if (conn->had_turn) {
 		conn->failed_switches++;
 		return here;
@@ -159,7 +162,7 @@ hold_back(struct imap_cmd *cmd)
 	static const struct imap_step failed = {"login-failed", login_failed};
 	const struct imap_login_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
-	unsigned before = count_failure(conn);
+	unsigned before = count_failure(conn, s->result);
 	uint64_t delay = conn->settings->fail_delay << (before < 16 ? before : 16);
 
 	if (delay > conn->settings->fail_delay_max)
@@ -213,13 +216,16 @@ login_loaded(struct imap_cmd *cmd)
 	struct imap_login_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
 
-	if (s->account == NULL)
+	if (s->account == NULL) {
+		conn->il->stats.login_results[IMAP_LOGIN_UNAVAILABLE]++;
 		return cmd_err(cmd, s->err);
+	}
 	if (!auth_is_current(s->auth, &s->who))
 		return decide_again(cmd);
 	if (!imap_login_open(conn, &s->who, s->req.mechanism, s->account)) {
 		imap_log(conn, LOG_WARNING, "more than limits.logins_per_user of %.*s: refused",
 		    STR_ARG(buf_as_str(&s->who.user)));
+		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
 		return cmd_no(cmd, "LIMIT", "Too many logins of this user");
 	}
 	s->account = NULL; /* the login's now */
@@ -247,6 +253,7 @@ login_checked(struct imap_cmd *cmd)
 	switch (s->result) {
 	case AUTH_OK:
 		s->account = store_account_find(s->store, buf_as_str(&s->who.user));
+		cmd->conn->il->stats.account[s->account != NULL]++;
 		if (s->account == NULL)
 			return cmd_job(cmd, load_run, s, &loaded);
 		return cmd_goto(cmd, &loaded);
@@ -255,6 +262,7 @@ login_checked(struct imap_cmd *cmd)
 	case AUTH_DISABLED:
 		return hold_back(cmd);
 	case AUTH_UNAVAILABLE:
+		cmd->conn->il->stats.login_results[IMAP_LOGIN_UNAVAILABLE]++;
 		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
 	case AUTH_AGAIN:
 		break;
@@ -288,8 +296,10 @@ imap_login_job(
 	uint64_t source = source_of(conn);
 
 	if (work_pool_waiting_of(conn->server->workers, source) >=
-	    (size_t)conn->settings->waiting_logins)
+	    (size_t)conn->settings->waiting_logins) {
+		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
 		return cmd_no(cmd, "UNAVAILABLE", "Too many logins at once, try again later");
+	}
 	return cmd_job_bulk(cmd, run, cmd->state, source, next);
 }
 
@@ -301,6 +311,7 @@ imap_login_verify(struct imap_cmd *cmd)
 
 	s->decided++;
 	s->result = auth_try(s->auth, &s->req, &s->who);
+	cmd->conn->il->stats.credential[s->result != AUTH_AGAIN]++;
 	if (s->result == AUTH_AGAIN)
 		return imap_login_job(cmd, check_run, &checked);
 	return cmd_goto(cmd, &checked);
