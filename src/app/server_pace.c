@@ -64,8 +64,8 @@ add_loop(struct loop_task *task)
 	take(ask->sl, &now);
 	if (now.ms > then->ms)
 		for (unsigned i = 0; i < PACE_COUNT; i++)
-			ask->per_second[i] += (double)(now.n[i] - then->n[i]) * 1000 /
-			                      (double)(now.ms - then->ms);
+			ask->per_second[i] +=
+			    (double)(now.n[i] - then->n[i]) * 1000 / (double)(now.ms - then->ms);
 	sem_post(&ask->done);
 }
 
