@@ -20,19 +20,9 @@
 
 #include "auth/alias.h"
 #include "base/log.h"
-#include "lmtp/lmtp.h"
-#include "lmtp/settings.h"
-#include "site.h"
+#include "lmtp_site.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct lmtp_site {
-	struct site *site;
-	struct conf *conf;
-	struct lmtp_server server;
-	struct lmtp_loop ll;
-	struct stream_fake *fake; /* NULL: not connected */
-};
 
 static void
 no_log(enum log_level level, const char *context, const char *text, void *arg)
@@ -55,54 +45,14 @@ static struct tls_slot *tls; /* made once */
 static void
 site_begin(struct lmtp_site *s)
 {
-	static const struct conf_table *const tables[] = {&lmtp_conf};
-	struct conf_faults faults = {0};
-	enum ts_err err;
-
-	s->site = site_new(&(struct site_options){.conf = STR("")});
-	err = conf_parse((struct conf_tables){tables, 1},
-	    STR("lmtp { domains = [example.net]; missing_mailbox = create\n"
-	        "limits { line = 1024; message = 64K; recipients = 100 } }\n"),
-	    "fuzz", NULL, &faults, &s->conf);
-	TS_ASSERT(err == TS_OK);
-	conf_faults_fini(&faults);
-	site_user(s->site, "a", "x", NULL, false);
-	site_user(s->site, "b", "x", NULL, false);
-	site_message(s->site, "a", "INBOX", "", STR("Subject: a\r\n\r\n"));
-	site_message(s->site, "b", "INBOX", "", STR("Subject: b\r\n\r\n"));
-	add_alias(s->site, STR("t"), STR("a"), STR("b"));
-	add_alias(s->site, STR("@example.net"), STR("t"), STR("a+Work"));
-	s->server.store = s->site->store;
-	s->server.auth = s->site->auth;
-	s->server.workers = s->site->server.workers;
 	if (tls == NULL)
 		tls = site_tls();
-	s->server.tls = tls;
-	s->server.default_domain = STR("example.net");
-	lmtp_server_init(&s->server);
-	lmtp_loop_init(&s->ll, &s->server, 0, 1, s->site->loop, s->conf);
-}
-
-static void
-disconnect(struct lmtp_site *s)
-{
-	if (s->fake == NULL)
-		return;
-	stream_fake_free(&s->fake);
-	site_run(s->site);
-}
-
-static void
-site_end(struct lmtp_site *s)
-{
-	disconnect(s);
-	TS_ASSERT(s->ll.stats.conns == 0);
-	for (unsigned k = 0; k < ARENA_KINDS; k++)
-		TS_ASSERT(s->ll.pool.live_arenas[k] == 0);
-	lmtp_loop_fini(&s->ll);
-	lmtp_server_fini(&s->server);
-	site_free(&s->site);
-	conf_unref(&s->conf);
+	lmtp_site_begin(s,
+	    STR("lmtp { domains = [example.net]; missing_mailbox = create\n"
+	        "limits { line = 1024; message = 64K; recipients = 100 } }\n"),
+	    0, tls);
+	add_alias(s->site, STR("t"), STR("a"), STR("b"));
+	add_alias(s->site, STR("@example.net"), STR("t"), STR("a+Work"));
 }
 
 /* Lines that begin with three digits, and end in CRLF. */
@@ -127,17 +77,9 @@ deliver(struct lmtp_site *s, struct buf *pending, size_t segment)
 	if (pending->n == 0)
 		return;
 	if (s->fake != NULL && stream_fake_ended(s->fake, NULL))
-		disconnect(s);
-	if (s->fake == NULL) {
-		struct lmtp_conn *conn = lmtp_conn_new(&s->ll, STR("192.0.2.1"));
-		struct stream *stream;
-
-		s->fake = stream_fake_new(s->site->loop, false);
-		stream = stream_fake_stream(s->fake);
-		stream_set_events(stream, lmtp_conn_events(), conn);
-		lmtp_conn_start(conn, stream, LMTP_TLS_STARTTLS);
-		site_run(s->site);
-	}
+		lmtp_site_disconnect(s);
+	if (s->fake == NULL)
+		lmtp_site_connect(s, false);
 	stream_fake_set_segment(s->fake, segment);
 	stream_fake_push(s->fake, buf_as_str(pending));
 	pending->n = 0;
@@ -179,7 +121,7 @@ event(struct lmtp_site *s, struct buf *pending, uint8_t what)
 	else if (what == 'f')
 		engine_mem_fail(s->site->disk, ENGINE_MEM_COMMIT, 1, TS_FULL, false);
 	else if (what == 'd')
-		disconnect(s);
+		lmtp_site_disconnect(s);
 	else if (what == 's')
 		lmtp_loop_shutdown(&s->ll);
 	site_run(s->site);
@@ -202,6 +144,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			buf_putc(&pending, (char)data[at]);
 	event(&s, &pending, 'p');
 	buf_fini(&pending);
-	site_end(&s);
+	lmtp_site_end(&s);
 	return 0;
 }

@@ -138,19 +138,29 @@ blocked(const struct lmtp_conn *conn)
 	       stream_out_pending(conn->stream) > conn->ll->stream_limits.high;
 }
 
+static bool
+waits_for_store(const struct lmtp_conn *conn)
+{
+	return conn->job != NULL || conn->storing || conn->held;
+}
+
 static void
 set_timer(struct lmtp_conn *conn)
 {
 	const struct lmtp_settings *s = conn->settings;
+	uint64_t wait = s->command_time, now = loop_now(conn->ll->loop);
 
 	if (conn->closing)
 		return;
-	if (conn->job != NULL || conn->storing || conn->held)
+	if (waits_for_store(conn)) {
 		loop_timer_set(&conn->timer, s->store_time);
-	else if (conn->input == LMTP_DATA || conn->input == LMTP_CHUNK)
-		loop_timer_set(&conn->timer, s->data_time);
-	else
-		loop_timer_set(&conn->timer, s->command_time);
+		return;
+	}
+	if (conn->input == LMTP_DATA || conn->input == LMTP_CHUNK)
+		wait = s->data_time;
+	if (conn->message_by_ms < now + wait)
+		wait = conn->message_by_ms > now ? conn->message_by_ms - now : 0;
+	loop_timer_set(&conn->timer, wait);
 }
 
 static void
@@ -158,10 +168,18 @@ timed_out(void *arg)
 {
 	struct lmtp_conn *conn = arg;
 
-	if (conn->job != NULL || conn->storing || conn->held)
+	if (waits_for_store(conn))
 		lmtp_bye(conn, "421 4.3.0 The mail store does not answer");
+	else if (loop_now(conn->ll->loop) >= conn->message_by_ms)
+		lmtp_bye(conn, "421 4.4.2 No message has come for too long");
 	else
 		lmtp_bye(conn, "421 4.4.2 Nothing came for too long");
+}
+
+void
+lmtp_next_message(struct lmtp_conn *conn)
+{
+	conn->message_by_ms = loop_now(conn->ll->loop) + conn->settings->message_time;
 }
 
 void
@@ -197,12 +215,15 @@ take_line(struct lmtp_conn *conn, struct str in, bool *more_r)
 {
 	const char *end = str_find(in, STR("\r\n"));
 	size_t n = end != NULL ? (size_t)(end - in.p) : in.n;
-	bool too_long = n + 2 > conn->settings->line;
+	bool too_long;
 
+	if (end == NULL && in.p[n - 1] == '\r') /* perhaps the first half of its end */
+		n--;
+	too_long = n + 2 > conn->settings->line;
 	if (conn->input == LMTP_SKIP_LINE) {
 		*more_r = end != NULL;
-		if (end == NULL) /* a CR may be the first half of the end */
-			return in.p[in.n - 1] == '\r' ? in.n - 1 : in.n;
+		if (end == NULL)
+			return n;
 		conn->input = LMTP_COMMAND;
 		return n + 2;
 	}
@@ -384,6 +405,7 @@ lmtp_conn_start(struct lmtp_conn *conn, struct stream *stream, enum lmtp_tls tls
 	lmtp_log(conn, LOG_INFO, "from %.*s", STR_ARG(conn->address));
 	if (!admit(conn))
 		return;
+	lmtp_next_message(conn);
 	set_timer(conn);
 	if (tls == LMTP_TLS_IMPLICIT)
 		conn->input = LMTP_TLS;

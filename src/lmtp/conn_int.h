@@ -76,6 +76,7 @@ struct lmtp_conn {
 	unsigned input; /* enum lmtp_input */
 	uint64_t chunk_left;
 	uint64_t messages;
+	uint64_t message_by_ms; /* by when the next message must have come whole */
 	unsigned errors;
 	enum lmtp_tls tls;
 	bool held;    /* the upload is behind */
@@ -93,6 +94,8 @@ void lmtp_reply_error(struct lmtp_conn *conn, const char *text);
 void lmtp_bye(struct lmtp_conn *conn, const char *text);
 /* What is said when the server goes down. */
 extern const char lmtp_going_down[];
+/* A message was answered, or the connection begins: the time for the next one runs. */
+void lmtp_next_message(struct lmtp_conn *conn);
 /* Something that held the input up is over. */
 void lmtp_go_on(struct lmtp_conn *conn);
 void lmtp_release(struct lmtp_conn *conn);

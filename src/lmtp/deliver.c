@@ -222,6 +222,7 @@ tell(struct lmtp_conn *conn)
 	conn->ll->stats.messages++;
 	conn->messages++;
 	lmtp_txn_free(conn);
+	lmtp_next_message(conn);
 	if (conn->leaving)
 		lmtp_bye(conn, lmtp_going_down);
 	lmtp_go_on(conn);

@@ -108,6 +108,15 @@ static const struct conf_opt opts[] = {
         .max = 86400000,
         AT(data_time),
         .prose = "How long to wait for the next piece of a message (section 4.5.3.2.5)."},
+    {.name = "lmtp.limits.message_time",
+        .type = CONF_DURATION,
+        .def = "1h",
+        .min = 1000,
+        .max = (int64_t)7 * 86400000,
+        AT(message_time),
+        .prose = "How long a connection may be open without a message that has come whole, counted "
+                 "from its beginning or from the last message; who sends a byte now and then ends "
+                 "here (421)."},
     {.name = "lmtp.limits.store_time",
         .type = CONF_DURATION,
         .def = "5m",

@@ -17,7 +17,7 @@ struct lmtp_settings {
 	int64_t recipients, errors, connections, address_connections, address_v6_bits;
 
 	/* milliseconds */
-	uint64_t command_time, data_time, store_time, handshake_time, output_time;
+	uint64_t command_time, data_time, message_time, store_time, handshake_time, output_time;
 };
 
 extern const struct conf_table lmtp_conf;

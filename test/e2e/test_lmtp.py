@@ -350,6 +350,30 @@ def test_connections_and_times(server):
         assert codes(client.deliver(MESSAGE, "alice")) == {"alice": "250 2.0.0"}
 
 
+def test_a_pipelined_flood(mail):
+    """Who sends commands and reads no replies fills his own buffers only; others are served."""
+    def rss():
+        with open(f"/proc/{mail.process.pid}/status", encoding="ascii") as f:
+            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+    with Lmtp(mail.lmtp) as flood, Lmtp(mail.lmtp) as other:
+        before, sent = rss(), 0
+        flood.sock.settimeout(1)
+        piece = b"NOOP\r\nVRFY <alice>\r\n" * 10000
+        try:
+            while sent < 200_000_000:
+                sent += flood.sock.send(piece[sent % 20:])
+        except TimeoutError:
+            pass  # all buffers on the way are full
+        assert 0 < sent < 200_000_000
+        assert codes(other.deliver(MESSAGE, "alice")) == {"alice": "250 2.0.0"}
+        assert rss() - before < 20_000, "KiB"
+        flood.sock.settimeout(60)
+        for _ in range(1000):
+            assert flood.reply()[:3] == "250" and flood.reply()[:3] == "252"
+    assert count(mail) == 1
+
+
 def test_full_disk(server):
     """4xx for what came and for who has no mail yet."""
     start(server)

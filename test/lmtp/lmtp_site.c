@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See lmtp_site.h. */
+#include "lmtp_site.h"
+
+#include <unistd.h>
+
+#include "base/err.h"
+
+void
+lmtp_site_begin(struct lmtp_site *s, struct str conf, unsigned lanes, struct tls_slot *tls)
+{
+	static const struct conf_table *const tables[] = {&lmtp_conf};
+	struct conf_faults faults = {0};
+	enum ts_err err;
+
+	s->site = site_new(&(struct site_options){.conf = STR(""), .lanes = lanes});
+	err = conf_parse((struct conf_tables){tables, 1}, conf, "test", NULL, &faults, &s->conf);
+	TS_ASSERT(err == TS_OK);
+	conf_faults_fini(&faults);
+	site_user(s->site, "a", "x", NULL, false);
+	site_user(s->site, "b", "x", NULL, false);
+	site_message(s->site, "a", "INBOX", "", STR("Subject: a\r\n\r\n"));
+	site_message(s->site, "b", "INBOX", "", STR("Subject: b\r\n\r\n"));
+	s->server.store = s->site->store;
+	s->server.auth = s->site->auth;
+	s->server.workers = s->site->server.workers;
+	s->server.tls = tls;
+	s->server.default_domain = STR("example.net");
+	lmtp_server_init(&s->server);
+	lmtp_loop_init(&s->ll, &s->server, 0, 1, s->site->loop, s->conf);
+}
+
+void
+lmtp_site_connect(struct lmtp_site *s, bool tls)
+{
+	struct lmtp_conn *conn = lmtp_conn_new(&s->ll, STR("192.0.2.1"));
+	struct stream *stream;
+
+	s->fake = stream_fake_new(s->site->loop, tls);
+	stream = stream_fake_stream(s->fake);
+	stream_set_events(stream, lmtp_conn_events(), conn);
+	lmtp_conn_start(conn, stream, tls ? LMTP_TLS_IMPLICIT : LMTP_TLS_STARTTLS);
+	site_run(s->site);
+}
+
+void
+lmtp_site_disconnect(struct lmtp_site *s)
+{
+	if (s->fake == NULL)
+		return;
+	stream_fake_free(&s->fake);
+	site_run(s->site);
+}
+
+/* A change that a connection left behind ends on the loop. */
+static void
+settle(struct lmtp_site *s)
+{
+	struct store_stats st;
+
+	do {
+		site_run(s->site);
+		store_stats(s->site->store, &st);
+	} while (st.changes_pending > 0 && usleep(1000) == 0);
+	site_run(s->site);
+}
+
+void
+lmtp_site_end(struct lmtp_site *s)
+{
+	lmtp_site_disconnect(s);
+	settle(s);
+	TS_ASSERT(s->ll.stats.conns == 0);
+	for (unsigned k = 0; k < ARENA_KINDS; k++)
+		TS_ASSERT(s->ll.pool.live_arenas[k] == 0);
+	lmtp_loop_fini(&s->ll);
+	lmtp_server_fini(&s->server);
+	site_free(&s->site);
+	conf_unref(&s->conf);
+}

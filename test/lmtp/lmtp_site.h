@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LMTP_SITE_H
+#define LMTP_SITE_H
+/*
+ * One LMTP connection on a server with the mem engine, on a fake loop, with
+ * users a and b of example.net: what tests and the fuzzer deliver to.
+ */
+#include "lmtp/lmtp.h"
+#include "lmtp/settings.h"
+#include "site.h"
+
+struct lmtp_site {
+	struct site *site;
+	struct conf *conf;
+	struct lmtp_server server;
+	struct lmtp_loop ll;
+	struct stream_fake *fake; /* NULL: not connected */
+};
+
+/* conf: text of the options; lanes: as in site_options.  tls: a slot of the caller's, or NULL. */
+void lmtp_site_begin(struct lmtp_site *s, struct str conf, unsigned lanes, struct tls_slot *tls);
+/* Nothing may be left: no connection, no arena. */
+void lmtp_site_end(struct lmtp_site *s);
+/* Connects; tls: implicitly. */
+void lmtp_site_connect(struct lmtp_site *s, bool tls);
+void lmtp_site_disconnect(struct lmtp_site *s);
+#endif
