@@ -120,7 +120,6 @@ check(const struct ops *ops, const struct request *req, struct buf *out, struct 
 	    .quick = request_has(req, "quick"),
 	    .user = request_get(req, "user"),
 	    .mailbox = request_get(req, "mailbox"),
-	    .rescue_files = ops->recovered != NULL,
 	    .found = found,
 	    .progress = progress,
 	    .arg = &c};

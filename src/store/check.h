@@ -20,7 +20,8 @@
  *     all its bytes have the right checksum (not looked at when quick).
  *  8. Every reference has its message, or is the claim of a move under way, or
  *     belongs to something that the background still has to remove.
- *  9. Every large file is referred to, or is one the background will remove.
+ *  9. Every large file is referred to, or is one the background will remove, or,
+ *     after something acknowledged was given up, will set aside.
  * 10. Jobs (moves, removals, the queue of blobs) decode.
  * 11. No account has an index for a mailbox that it does not have, unless the
  *     background has to remove it.
@@ -69,9 +70,6 @@ struct check_finding {
 struct check_options {
 	bool repair, quick;
 	struct str user, mailbox; /* empty: all */
-	/* Large files without a reference are messages whose place is lost, not left-overs: after
-	 * a part of the log was given up.  With repair. */
-	bool rescue_files;
 	void (*found)(const struct check_finding *finding, void *arg);
 	/* Every now and then; total 0: unknown. */
 	void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg);

@@ -221,8 +221,9 @@ drop_gone(struct check *c, struct looked *l, struct engine_batch *batch)
 		const struct record *r = state_record(l->state, it.current_value);
 
 		forget(l, it.current_value, batch);
-		if (r != NULL && c->store->engine->class->blob_set_aside != NULL)
-			c->store->engine->class->blob_set_aside(c->store->engine, r->blob);
+		if (r != NULL)
+			(void)engine_blob_set_aside(
+			    c->store->engine, r->blob, ENGINE_ASIDE_DAMAGED);
 	}
 	d->expunged = roaring_bitmap_copy(l->gone);
 	state_apply(l->state, d);

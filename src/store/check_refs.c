@@ -311,37 +311,69 @@ referred(struct check *c, uint64_t blob)
 	return err != TS_NOT_FOUND;
 }
 
+/* What is damaged could not be taken in, and must not be taken for a left-over. */
+static void
+set_damaged_aside(struct check *c, const struct adopt *lost, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (referred(c, lost[i].blob))
+			continue;
+		check_say(c, CHECK_MESSAGE, 0,
+		    engine_blob_set_aside(c->store->engine, lost[i].blob, ENGINE_ASIDE_DAMAGED) ==
+		            TS_OK
+		        ? "moved to damaged/ in the store's folder"
+		        : NULL,
+		    "the large file %016llx belongs to no message and is damaged",
+		    (unsigned long long)lost[i].blob);
+	}
+}
+
+static enum ts_err
+take_in(struct check *c, const struct adopt *lost, size_t n)
+{
+	size_t taken = 0;
+	uint64_t account = 0;
+	uint32_t mailbox;
+	enum ts_err err;
+
+	if (n == 0)
+		return TS_OK;
+	err = check_lost_and_found(c, &account, &mailbox);
+	if (err == TS_OK)
+		err = check_adopt(c, account, mailbox, lost, n, &taken);
+	check_say(c, CHECK_LOST, 0,
+	    err == TS_OK ? "put into \"Lost and found\" of the account lost+found" : NULL,
+	    "%zu large files belong to no message", err == TS_OK ? taken : n);
+	if (err == TS_OK)
+		set_damaged_aside(c, lost, n);
+	return err;
+}
+
 /*
  * A file without a reference is what a crash left of a message on its way, and
- * the background removes it: no damage.  After a part of the log was given up
- * it may be a message that was acknowledged.
+ * the background removes it: no damage.  After something acknowledged was given
+ * up it may be a message.
  */
 void
 check_files(struct check *c)
 {
+	struct engine *engine = c->store->engine;
 	struct files f = {0};
-	size_t n = 0, taken = 0;
-	uint64_t account = 0;
-	uint32_t mailbox;
+	struct adopt *lost;
+	size_t n = 0;
+	enum ts_err err;
 
-	if (!c->opt->rescue_files || !c->opt->repair)
+	if (!c->opt->repair || engine_blob_take_back(engine) != TS_OK || !engine_recovered(engine))
 		return;
-	if (engine_blob_files(c->store->engine, found_file, &f) != TS_OK)
-		f.n = 0;
-
-	struct adopt *lost = mem_zalloc((f.n + 1) * sizeof(*lost));
-
+	err = engine_blob_files(engine, found_file, &f);
+	lost = mem_zalloc((f.n + 1) * sizeof(*lost));
 	for (size_t i = 0; i < f.n; i++)
 		if (!referred(c, f.blob[i]))
 			lost[n++] = (struct adopt){.blob = f.blob[i]};
-	if (n > 0) {
-		bool ok = check_lost_and_found(c, &account, &mailbox) == TS_OK &&
-		          check_adopt(c, account, mailbox, lost, n, &taken) == TS_OK;
-
-		check_say(c, CHECK_LOST, 0,
-		    ok ? "put into \"Lost and found\" of the account lost+found" : NULL,
-		    "%zu large files belong to no message", n);
-	}
+	if (err == TS_OK)
+		err = take_in(c, lost, n);
+	if (err == TS_OK)
+		(void)engine_recovered_end(engine);
 	mem_free(lost);
 	mem_free(f.blob);
 }

@@ -92,6 +92,8 @@ struct engine_stats {
 	uint64_t free_bytes, used_bytes;
 };
 
+enum engine_aside { ENGINE_ASIDE_DAMAGED, ENGINE_ASIDE_LOST };
+
 struct engine_class {
 	const char *name; /* "mem", "rocks" */
 	/* On failure *text_r (malloc'ed, may be NULL) says which file is at fault and what to do.
@@ -136,9 +138,19 @@ struct engine_class {
 	/* Calls fn for each large blob file there is (for collecting orphans). */
 	enum ts_err (*blob_files)(
 	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
-	/* A large blob that is damaged goes where nobody looks for it and nobody removes it, for
-	 * people to look at.  NULL: the engine has no such place. */
-	void (*blob_set_aside)(struct engine *engine, uint64_t blob);
+	/* A large blob that is damaged, or that has lost its place, goes where nobody looks for it
+	 * and nobody removes it, for people to look at.  NULL: the engine has no such place. */
+	enum ts_err (*blob_set_aside)(
+	    struct engine *engine, uint64_t blob, enum engine_aside why);
+	/* All that were set aside as lost are in their places again; recovered() from now on, if
+	 * there were any.  NULL: there are none. */
+	enum ts_err (*blob_take_back)(struct engine *engine);
+	/* Was something given up that had been acknowledged, so that the store could be opened, now
+	 * or at an earlier time?  Then large blobs that nobody refers to may be messages.  NULL: no.
+	 */
+	bool (*recovered)(struct engine *engine);
+	/* All such blobs have been looked after. */
+	enum ts_err (*recovered_end)(struct engine *engine);
 	/*
 	 * Closes and opens again under a running server; waits for calls and iterators under
 	 * way.  When it fails the engine answers TS_UNAVAILABLE to everything; it may be
@@ -259,6 +271,30 @@ static inline enum ts_err
 engine_blob_files(struct engine *e, void (*fn)(uint64_t blob, void *arg), void *arg)
 {
 	return e->class->blob_files(e, fn, arg);
+}
+
+static inline enum ts_err
+engine_blob_set_aside(struct engine *e, uint64_t blob, enum engine_aside why)
+{
+	return e->class->blob_set_aside != NULL ? e->class->blob_set_aside(e, blob, why) : TS_OK;
+}
+
+static inline enum ts_err
+engine_blob_take_back(struct engine *e)
+{
+	return e->class->blob_take_back != NULL ? e->class->blob_take_back(e) : TS_OK;
+}
+
+static inline bool
+engine_recovered(struct engine *e)
+{
+	return e->class->recovered != NULL && e->class->recovered(e);
+}
+
+static inline enum ts_err
+engine_recovered_end(struct engine *e)
+{
+	return e->class->recovered_end != NULL ? e->class->recovered_end(e) : TS_OK;
 }
 
 static inline enum ts_err

@@ -343,14 +343,40 @@ found_file(uint64_t blob, void *arg)
 	f->blob[f->n++] = blob;
 }
 
+/* *aside counts what was set aside. */
+static enum ts_err
+set_lost_aside(struct store *store, uint64_t blob, size_t *aside)
+{
+	bool yes = false;
+	enum ts_err err = referred(store, blob, &yes);
+
+	if (err != TS_OK || yes)
+		return err;
+	++*aside;
+	return engine_blob_set_aside(store->engine, blob, ENGINE_ASIDE_LOST);
+}
+
+/* Files without a reference are what a crash left of messages on their way; after something
+ * acknowledged was given up they may be messages, and nothing is removed. */
 enum ts_err
 collect_orphans(struct store *store)
 {
 	struct files f = {.limit = store->bg.orphan_limit};
 	enum ts_err err = store->engine->class->blob_files(store->engine, found_file, &f);
+	bool recovered = engine_recovered(store->engine);
+	size_t aside = 0;
 
 	for (size_t i = 0; i < f.n && err == TS_OK; i++)
-		err = collect_dropped(store, f.blob[i]);
+		err = recovered ? set_lost_aside(store, f.blob[i], &aside)
+		                : collect_dropped(store, f.blob[i]);
+	if (aside > 0)
+		log_msg(LOG_WARNING, NULL,
+		    "%zu large messages lost their places when a part of the log was given up: "
+		    "they are in the folder lost/ of the store; turnstone check --repair brings "
+		    "them back as mail",
+		    aside);
+	if (recovered && err == TS_OK)
+		err = engine_recovered_end(store->engine);
 	mem_free(f.blob);
 	return err;
 }

@@ -140,6 +140,14 @@ store_id_new(struct store *store, enum store_id which)
 	return id;
 }
 
+static void
+note_file(uint64_t blob, void *arg)
+{
+	uint64_t *top = arg, id = blob & ~STORE_BLOB_FILE;
+
+	*top = id > *top ? id : *top;
+}
+
 /* Above everything that is in use, and by a whole lease: what was given and is not there stays
  * unused, too. */
 static void
@@ -160,6 +168,7 @@ derive_ids(struct store *store)
 		blob = one > blob ? one : blob;
 	}
 	engine_iter_free(&it);
+	(void)engine_blob_files(store->engine, note_file, &blob);
 	it = engine_iter_new(store->engine, STR(""), STR_NONE, true);
 	if (engine_iter_next(it, &key, &value) == TS_OK) {
 		struct rd r = rd_of(key);
@@ -170,6 +179,30 @@ derive_ids(struct store *store)
 	store->next = (struct ids){
 	    account + LEASE_ACCOUNTS, blob + 2 * LEASE_BLOBS, (uint64_t)store_wall(store) << 20};
 	log_msg(LOG_WARNING, NULL, "store: the record of ids is derived from what is in use");
+}
+
+static uint64_t
+higher(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* The record is lost, or as old as what is left of the log: an id must not be given twice. */
+static enum ts_err
+renew_ids(struct store *store)
+{
+	struct engine_batch *batch = engine_batch_new();
+	struct ids had = store->next;
+	enum ts_err err;
+
+	derive_ids(store);
+	store->next.account = higher(store->next.account, had.account + LEASE_ACCOUNTS);
+	store->next.blob = higher(store->next.blob, had.blob + LEASE_BLOBS);
+	store->next.intent = higher(store->next.intent, had.intent + LEASE_INTENTS);
+	put_ids(&store->next, batch);
+	err = engine_commit(store->engine, batch);
+	engine_batch_free(&batch);
+	return err;
 }
 
 static enum ts_err
@@ -191,14 +224,10 @@ load_ids(struct store *store)
 		if (r.bad)
 			err = TS_FAIL(TS_DAMAGED, "store: the record of ids is too short");
 	}
-	if (err != TS_OK && err != TS_IO && store->opt.salvage) {
-		struct engine_batch *batch = engine_batch_new();
-
-		derive_ids(store);
-		put_ids(&store->next, batch);
-		err = engine_commit(store->engine, batch);
-		engine_batch_free(&batch);
-	}
+	if ((err != TS_OK && err != TS_IO && store->opt.salvage) ||
+	    (err == TS_OK && !store->opt.engine_options.read_only &&
+	        engine_recovered(store->engine)))
+		err = renew_ids(store);
 	store->durable = store->next;
 	store->bg.orphan_limit = store->next.blob;
 	buf_fini(&b);

@@ -152,18 +152,79 @@ large_remove(int dir, uint64_t blob)
 		log_msg(LOG_WARNING, NULL, "large/%s cannot be removed: %s", name, strerror(errno));
 }
 
-void
-large_set_aside(int dir, int store, uint64_t blob)
+enum ts_err
+large_set_aside(int dir, int store, const char *where, uint64_t blob)
 {
-	char name[NAME_MAX_LEN], to[NAME_MAX_LEN + 16];
-	const char *base;
+	char name[NAME_MAX_LEN], to[2 * NAME_MAX_LEN];
+	int fd = -1;
 
 	final_name(blob, name);
-	base = strrchr(name, '/') != NULL ? strrchr(name, '/') + 1 : name;
-	(void)snprintf(to, sizeof(to), "damaged/%s", base);
-	if (!make_dir(store, "damaged") || (renameat(dir, name, store, to) != 0 && errno != ENOENT))
-		log_msg(LOG_WARNING, NULL, "large/%s cannot be moved to %s: %s", name, to,
-		    strerror(errno));
+	(void)snprintf(to, sizeof(to), "%s/%016" PRIx64, where, blob);
+	if (make_dir(store, where) &&
+	    (renameat2(dir, name, store, to, RENAME_NOREPLACE) == 0 || errno == ENOENT)) {
+		fd = openat(store, where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0 && fsync(fd) == 0 && fsync(store) == 0) {
+			(void)close(fd);
+			return TS_OK;
+		}
+	}
+	log_msg(LOG_WARNING, NULL, "large/%s cannot be moved to %s: %s", name, to, strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return TS_IO;
+}
+
+static DIR *
+aside_open(int store, const char *where)
+{
+	int fd = openat(store, where, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (d == NULL && fd >= 0)
+		(void)close(fd);
+	return d;
+}
+
+bool
+large_has_aside(int store, const char *where)
+{
+	DIR *d = aside_open(store, where);
+	struct dirent *e;
+	uint64_t blob;
+	bool any = false;
+
+	while (d != NULL && !any && (e = readdir(d)) != NULL)
+		any = name_is_blob(e->d_name, &blob);
+	if (d != NULL)
+		(void)closedir(d);
+	return any;
+}
+
+enum ts_err
+large_take_back(int dir, int store, const char *where)
+{
+	DIR *d = aside_open(store, where);
+	enum ts_err err = TS_OK;
+	struct dirent *e;
+	uint64_t blob;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		char name[NAME_MAX_LEN], sub[3];
+
+		if (!name_is_blob(e->d_name, &blob))
+			continue;
+		final_name(blob, name);
+		(void)snprintf(sub, sizeof(sub), "%.2s", name);
+		if (!make_dir(dir, sub) ||
+		    renameat2(dirfd(d), e->d_name, dir, name, RENAME_NOREPLACE) != 0)
+			err = TS_FAIL(TS_IO, "%s/%s cannot be moved to large/%s: %s", where,
+			    e->d_name, name, strerror(errno));
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	if (err == TS_OK && d != NULL)
+		(void)unlinkat(store, where, AT_REMOVEDIR);
+	return err;
 }
 
 /* ---- reading ---- */

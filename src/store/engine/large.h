@@ -35,8 +35,12 @@ enum ts_err large_read(int dir, uint64_t blob, uint64_t off, uint64_t len, struc
 enum ts_err large_size(int dir, uint64_t blob, uint64_t *size_r);
 /* Not durable: a file that comes back after a crash is an orphan. */
 void large_remove(int dir, uint64_t blob);
-/* Moves a file into the folder STORE/damaged, made when there is none. */
-void large_set_aside(int dir, int store, uint64_t blob);
+/* Moves a file into the folder STORE/WHERE, made when there is none, and keeps its name. */
+enum ts_err large_set_aside(int dir, int store, const char *where, uint64_t blob);
+/* Moves all files in STORE/WHERE back, and removes the folder.  A missing folder is an empty one. */
+enum ts_err large_take_back(int dir, int store, const char *where);
+/* Are there any? */
+bool large_has_aside(int store, const char *where);
 enum ts_err large_list(int dir, void (*fn)(uint64_t blob, void *arg), void *arg);
 
 /* dir must outlive the writer. */

@@ -666,13 +666,40 @@ rocks_blob_files(struct engine *engine, void (*fn)(uint64_t blob, void *arg), vo
 	return large_list(((struct rocks_engine *)engine)->large, fn, arg);
 }
 
-static void
-rocks_blob_set_aside(struct engine *engine, uint64_t blob)
+static enum ts_err
+rocks_blob_set_aside(struct engine *engine, uint64_t blob, enum engine_aside why)
 {
 	struct rocks_engine *e = (struct rocks_engine *)engine;
 
-	if ((blob & STORE_BLOB_FILE) != 0)
-		large_set_aside(e->large, e->dir, blob);
+	return (blob & STORE_BLOB_FILE) == 0
+	           ? TS_OK
+	           : large_set_aside(
+	                 e->large, e->dir, why == ENGINE_ASIDE_LOST ? "lost" : "damaged", blob);
+}
+
+static bool
+rocks_was_recovered(struct engine *engine)
+{
+	return rocks_recovered(((struct rocks_engine *)engine)->dir);
+}
+
+static enum ts_err
+rocks_end_recovered(struct engine *engine)
+{
+	return rocks_recovered_end(((struct rocks_engine *)engine)->dir);
+}
+
+/* Noted first: without a reference they must not be taken for left-overs. */
+static enum ts_err
+rocks_blob_take_back(struct engine *engine)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	enum ts_err err;
+
+	if (!large_has_aside(e->dir, "lost"))
+		return TS_OK;
+	err = rocks_recovered_note(e->dir, "large messages were taken back from lost/");
+	return err == TS_OK ? large_take_back(e->large, e->dir, "lost") : err;
 }
 
 /* ---- figures ---- */
@@ -726,6 +753,9 @@ const struct engine_class engine_rocks_class = {
     .blob_abort = rocks_blob_abort,
     .blob_files = rocks_blob_files,
     .blob_set_aside = rocks_blob_set_aside,
+    .blob_take_back = rocks_blob_take_back,
+    .recovered = rocks_was_recovered,
+    .recovered_end = rocks_end_recovered,
     .reopen = rocks_reopen,
     .stats = rocks_stats,
 };

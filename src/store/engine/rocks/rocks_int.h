@@ -38,6 +38,11 @@ void rocks_mark_set(struct rocks_mark *mark, uint64_t seq);
 enum ts_err rocks_mark_reset(struct rocks_mark *mark, uint64_t seq);
 void rocks_mark_close(struct rocks_mark *mark);
 
+/* The file `recovered` says that something acknowledged was given up (engine.h). */
+enum ts_err rocks_recovered_note(int dir, const char *what);
+bool rocks_recovered(int dir);
+enum ts_err rocks_recovered_end(int dir);
+
 /* ---- opening: rocks_open.c ---- */
 
 enum rocks_cf { ROCKS_KEYS, ROCKS_BLOBS, ROCKS_CFS };

@@ -142,3 +142,34 @@ rocks_mark_close(struct rocks_mark *mark)
 		(void)close(mark->fd);
 	mark->fd = -1;
 }
+
+/* ---- what was given up ---- */
+
+enum ts_err
+rocks_recovered_note(int dir, const char *what)
+{
+	int fd = openat(dir, "recovered", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	size_t n = strlen(what);
+	bool ok = fd >= 0 && write(fd, what, n) == (ssize_t)n && write(fd, "\n", 1) == 1 &&
+	          fsync(fd) == 0 && fsync(dir) == 0;
+
+	if (!ok)
+		log_msg(LOG_ERROR, NULL, "recovered: %s", strerror(errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return ok ? TS_OK : TS_IO;
+}
+
+bool
+rocks_recovered(int dir)
+{
+	return faccessat(dir, "recovered", F_OK, 0) == 0 || errno != ENOENT;
+}
+
+enum ts_err
+rocks_recovered_end(int dir)
+{
+	if ((unlinkat(dir, "recovered", 0) == 0 && fsync(dir) == 0) || errno == ENOENT)
+		return TS_OK;
+	return TS_FAIL(TS_IO, "recovered: %s", strerror(errno));
+}

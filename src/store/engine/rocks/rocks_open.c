@@ -8,6 +8,9 @@
  *   format         "turnstone rocks N\n", written when all else was made
  *   commit.mark    how far the log was acknowledged (rocks_int.h)
  *   large/         blobs with files of their own (engine/large.h)
+ *   recovered      there after something acknowledged was given up, until large
+ *                  blobs without a reference have been looked after
+ *   lost/          such blobs;  damaged/: large blobs found damaged
  *   CURRENT MANIFEST-* OPTIONS-* *.log *.sst *.blob   RocksDB's; LOCK too
  *
  * After a crash the log (*.log) may end in a record that was never flushed
@@ -360,9 +363,26 @@ log_damaged(const struct rocks_config *config, struct rocks_setup *s, uint64_t r
 	return TS_DAMAGED;
 }
 
+/* What the log lacks is given up: that is noted before the mark forgets it. */
+static enum ts_err
+give_up(const struct rocks_config *config, int dir, struct rocks_mark *mark, uint64_t reached)
+{
+	char what[128];
+	enum ts_err err;
+
+	log_msg(LOG_WARNING, NULL, "%s: opened without commits %llu to %llu, as asked for",
+	    config->path, (unsigned long long)reached + 1, (unsigned long long)mark->seq);
+	if (config->read_only)
+		return TS_OK;
+	(void)snprintf(what, sizeof(what), "commits %llu to %llu were given up",
+	    (unsigned long long)reached + 1, (unsigned long long)mark->seq);
+	err = rocks_recovered_note(dir, what);
+	return err == TS_OK ? rocks_mark_reset(mark, reached) : err;
+}
+
 /* Steps 1 and 2 above.  On TS_OK *db_r is open for reading. */
 static enum ts_err
-probe(const struct rocks_config *config, struct rocks_setup *s, struct rocks_mark *mark,
+probe(const struct rocks_config *config, int dir, struct rocks_setup *s, struct rocks_mark *mark,
     int *mode_r, struct rocks_db *db_r, char **text_r)
 {
 	char *words = open_reading(s, config->path, *mode_r = WAL_STRICT, db_r);
@@ -389,21 +409,19 @@ probe(const struct rocks_config *config, struct rocks_setup *s, struct rocks_mar
 		return log_damaged(config, s, reached, mark->seq, text_r);
 	}
 	*mode_r = WAL_POINT_IN_TIME;
-	log_msg(LOG_WARNING, NULL, "%s: opened without commits %llu to %llu, as asked for",
-	    config->path, (unsigned long long)reached + 1, (unsigned long long)mark->seq);
-	err = config->read_only ? TS_OK : rocks_mark_reset(mark, reached);
+	err = give_up(config, dir, mark, reached);
 	if (err != TS_OK)
 		rocks_db_close(db_r, false);
 	return err;
 }
 
 static enum ts_err
-open_existing(const struct rocks_config *config, struct rocks_setup *s, struct rocks_mark *mark,
-    struct rocks_db *db_r, char **text_r)
+open_existing(const struct rocks_config *config, int dir, struct rocks_setup *s,
+    struct rocks_mark *mark, struct rocks_db *db_r, char **text_r)
 {
 	char *words;
 	int mode;
-	enum ts_err err = probe(config, s, mark, &mode, db_r, text_r);
+	enum ts_err err = probe(config, dir, s, mark, &mode, db_r, text_r);
 
 	if (err != TS_OK || config->read_only)
 		return err;
@@ -452,7 +470,10 @@ check_mark(const struct rocks_config *config, int dir, struct rocks_mark *mark, 
 		return TS_OK;
 	if ((err == TS_OK || err == TS_DAMAGED) && config->recover) {
 		mark->seq = 0;
-		return TS_OK;
+		return config->read_only
+		           ? TS_OK
+		           : rocks_recovered_note(dir, "the commit mark was lost: nobody knows "
+		                                       "whether the log is whole");
 	}
 	*text_r =
 	    rocks_text("%s/commit.mark: %s; without it nobody knows whether the log is whole. "
@@ -491,7 +512,7 @@ rocks_db_open(const struct rocks_config *config, int dir, struct rocks_mark *mar
 	} else if (version == 0) {
 		err = open_fresh(config, dir, &setup, db_r, text_r);
 	} else {
-		err = open_existing(config, &setup, mark, db_r, text_r);
+		err = open_existing(config, dir, &setup, mark, db_r, text_r);
 	}
 	setup_free(&setup);
 	if (err == TS_OK && !config->read_only)
