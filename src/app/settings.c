@@ -612,13 +612,17 @@ app_store_open_still(const struct conf *conf, bool recover, struct store **store
 		*text_r = mem_strdup("there is no store yet");
 		return TS_IO;
 	}
+	if (recover) {
+		buf_printf(&words, "%.*s salvage", STR_ARG(opt.engine_options.text));
+		opt.engine_options.text = buf_as_str(&words);
+	}
 	err = store_open(&opt, store_r, text_r);
 	if (err == TS_DAMAGED && recover) {
-		buf_printf(&words, "%.*s recover", STR_ARG(opt.engine_options.text));
+		buf_puts(&words, " recover");
 		opt.engine_options.text = buf_as_str(&words);
 		opt.salvage = true;
 		err = store_open(&opt, store_r, &again);
-		if (err != TS_OK && again != NULL) {
+		if (again != NULL && (err != TS_OK || *text_r == NULL)) {
 			free(*text_r);
 			*text_r = again;
 			again = NULL;

@@ -80,8 +80,8 @@ void app_store_options(const struct conf *conf, struct buf *path, struct store_o
 bool app_store_open(const struct conf *conf, struct store **store_r);
 /*
  * For looking at a store and mending it: no lanes, nothing works in the
- * background.  recover: when it cannot be opened, it is opened with what the
- * files still hold; *text_r (malloc'ed) then says what was wrong, with TS_OK.
+ * background.  recover: damaged files are salvaged and it is opened with what
+ * they still hold; *text_r (malloc'ed) then says what was wrong, with TS_OK.
  */
 TS_CHECKED enum ts_err app_store_open_still(
     const struct conf *conf, bool recover, struct store **store_r, char **text_r);

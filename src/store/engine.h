@@ -96,8 +96,8 @@ enum engine_aside { ENGINE_ASIDE_DAMAGED, ENGINE_ASIDE_LOST };
 
 struct engine_class {
 	const char *name; /* "mem", "rocks" */
-	/* On failure *text_r (malloc'ed, may be NULL) says which file is at fault and what to do.
-	 */
+	/* On failure *text_r (malloc'ed, may be NULL) says which file is at fault and what to do;
+	 * on success what had to be done for it, if anything. */
 	enum ts_err (*open)(
 	    const struct engine_options *opt, struct engine **engine_r, char **text_r);
 	void (*close)(struct engine *engine);
@@ -140,13 +140,13 @@ struct engine_class {
 	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
 	/* A large blob that is damaged, or that has lost its place, goes where nobody looks for it
 	 * and nobody removes it, for people to look at.  NULL: the engine has no such place. */
-	enum ts_err (*blob_set_aside)(
-	    struct engine *engine, uint64_t blob, enum engine_aside why);
+	enum ts_err (*blob_set_aside)(struct engine *engine, uint64_t blob, enum engine_aside why);
 	/* All that were set aside as lost are in their places again; recovered() from now on, if
 	 * there were any.  NULL: there are none. */
 	enum ts_err (*blob_take_back)(struct engine *engine);
 	/* Was something given up that had been acknowledged, so that the store could be opened, now
-	 * or at an earlier time?  Then large blobs that nobody refers to may be messages.  NULL: no.
+	 * or at an earlier time?  Then large blobs that nobody refers to may be messages.  NULL:
+	 * no.
 	 */
 	bool (*recovered)(struct engine *engine);
 	/* All such blobs have been looked after. */

@@ -431,6 +431,7 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 	if (!opt->engine_options.read_only && cross_recover(store) != TS_OK)
 		log_msg(LOG_ERROR, NULL, "store: a move between accounts is not finished yet");
 	*store_r = store;
+	*text_r = text;
 	return TS_OK;
 }
 

@@ -64,7 +64,8 @@ struct store_options {
 
 /* Fills in the defaults. */
 void store_options_default(struct store_options *opt);
-/* BLOCKING.  On failure *text_r (malloc'ed) says which file is at fault and what to do. */
+/* BLOCKING.  On failure *text_r (malloc'ed) says which file is at fault and what to do; on success
+ * what had to be done to the files, if anything. */
 enum ts_err store_open(const struct store_options *opt, struct store **store_r, char **text_r);
 /* BLOCKING.  Commits what waits, ends the lanes.  No changes may be submitted meanwhile, all
  * references to accounts and mailboxes, watches and uploads must be gone. */

@@ -37,7 +37,8 @@ enum ts_err large_size(int dir, uint64_t blob, uint64_t *size_r);
 void large_remove(int dir, uint64_t blob);
 /* Moves a file into the folder STORE/WHERE, made when there is none, and keeps its name. */
 enum ts_err large_set_aside(int dir, int store, const char *where, uint64_t blob);
-/* Moves all files in STORE/WHERE back, and removes the folder.  A missing folder is an empty one. */
+/* Moves all files in STORE/WHERE back, and removes the folder.  A missing folder is an empty one.
+ */
 enum ts_err large_take_back(int dir, int store, const char *where);
 /* Are there any? */
 bool large_has_aside(int store, const char *where);

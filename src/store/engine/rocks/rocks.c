@@ -205,6 +205,8 @@ config_read(struct rocks_config *config, const struct engine_options *opt)
 		more = str_split(&rest, ' ', &word);
 		if (str_eq(word, STR("recover")))
 			config->recover = true;
+		else if (str_eq(word, STR("salvage")))
+			config->salvage = true;
 		else if (word.n > 0)
 			log_msg(LOG_WARNING, NULL, "engine option \"%.*s\" is not known",
 			    STR_ARG(word));
@@ -218,6 +220,7 @@ engine_start(struct rocks_engine *e, char **text_r)
 
 	if (err == TS_OK)
 		err = rocks_db_open(&e->config, e->dir, &e->mark, &e->db, text_r);
+	e->config.salvage = false; /* a reopen is another matter */
 	if (err == TS_OK)
 		err = large_dir_open(e->config.path, e->config.read_only, true, &e->large, text_r);
 	return err;

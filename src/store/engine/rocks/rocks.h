@@ -7,6 +7,8 @@
  * engine_options.text: words with blanks between.  "recover": open although the
  * log is damaged in its acknowledged part, losing what stands behind the
  * damage (see rocks_open.c); for an operator who has no better copy.
+ * "salvage": before that, damaged and missing files of RocksDB are dealt with
+ * (see rocks_salvage.c).
  */
 #include "store/engine.h"
 

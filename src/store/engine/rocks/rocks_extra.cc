@@ -8,9 +8,13 @@
 #include "store/engine/rocks/rocks_extra.h"
 
 #include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
 #include <rocksdb/env.h>
 #include <rocksdb/listener.h>
+#include <rocksdb/metadata.h>
 #include <rocksdb/options.h>
+#include <rocksdb/sst_file_reader.h>
+#include <rocksdb/table_properties.h>
 
 #include <atomic>
 #include <cstdio>
@@ -19,6 +23,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 extern "C" {
 #include "base/log.h"
@@ -142,6 +147,63 @@ rocks_extra_damaged_log(const rocksdb_options_t *opt, char *name, size_t size)
 	name[0] = '\0';
 	if (options->info_log != nullptr)
 		static_cast<log_bridge *>(options->info_log.get())->damaged_log(name, size);
+}
+
+bool
+rocks_extra_table_whole(const rocksdb_options_t *opt, const char *path, bool *user_keys_r)
+{
+	rocksdb::SstFileReader reader(*reinterpret_cast<const rocksdb::Options *>(opt));
+
+	*user_keys_r = true; /* of all tables of this version */
+	if (!reader.Open(path).ok())
+		return false;
+	auto properties = reader.GetTableProperties();
+	if (properties != nullptr)
+		*user_keys_r = properties->index_key_is_user_key != 0;
+	return reader.VerifyChecksum().ok();
+}
+
+bool
+rocks_extra_list(const rocksdb_options_t *opt, const char *path,
+    void (*table)(const struct rocks_extra_file *file, void *arg),
+    void (*blobs)(const struct rocks_extra_file *file, void *arg), void *arg, uint64_t *sequence_r)
+{
+	rocksdb::Options options(*reinterpret_cast<const rocksdb::Options *>(opt));
+	std::vector<rocksdb::ColumnFamilyHandle *> handles;
+	std::vector<rocksdb::ColumnFamilyDescriptor> families;
+	rocksdb::DB *db = nullptr;
+
+	/* Files that are missing or too short do not stand in the way. */
+	options.paranoid_checks = false;
+	options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+	families.emplace_back("default", options);
+	families.emplace_back("blobs", options);
+	if (!rocksdb::DB::OpenForReadOnly(options, path, families, &handles, &db).ok())
+		return false;
+	*sequence_r = db->GetLatestSequenceNumber();
+	for (auto *handle : handles) {
+		rocksdb::ColumnFamilyMetaData family;
+
+		db->GetColumnFamilyMetaData(handle, &family);
+		for (const auto &level : family.levels) {
+			for (const auto &file : level.files) {
+				struct rocks_extra_file one = {
+				    handle->GetID(), level.level, file.file_number, file.size};
+
+				table(&one, arg);
+			}
+		}
+		for (const auto &file : family.blob_files) {
+			struct rocks_extra_file one = {
+			    handle->GetID(), 0, file.blob_file_number, file.blob_file_size};
+
+			blobs(&one, arg);
+		}
+	}
+	for (auto *handle : handles)
+		db->DestroyColumnFamilyHandle(handle);
+	delete db;
+	return true;
 }
 
 int

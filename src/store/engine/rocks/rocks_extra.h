@@ -5,6 +5,7 @@
 #include <rocksdb/c.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,6 +20,20 @@ extern "C" {
 bool rocks_extra_attach(rocksdb_options_t *opt);
 /* The last log file in which opt's logger was told of damage, into name; empty if none. */
 void rocks_extra_damaged_log(const rocksdb_options_t *opt, char *name, size_t size);
+/* All checksums of the table hold.  *user_keys_r, if it could be opened at all: its index has keys
+ * without RocksDB's 8 bytes behind them. */
+bool rocks_extra_table_whole(const rocksdb_options_t *opt, const char *path, bool *user_keys_r);
+
+struct rocks_extra_file {
+	unsigned cf; /* number of the column family */
+	int level;
+	uint64_t number, size;
+};
+/* What the list of files in the folder names, and how far the log reaches with it.  False: it
+ * cannot be read. */
+bool rocks_extra_list(const rocksdb_options_t *opt, const char *path,
+    void (*table)(const struct rocks_extra_file *file, void *arg),
+    void (*blobs)(const struct rocks_extra_file *file, void *arg), void *arg, uint64_t *sequence_r);
 /* A rocksdb_*_compression value for index tables that this build has. */
 int rocks_extra_compression(void);
 

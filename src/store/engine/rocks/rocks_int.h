@@ -55,7 +55,7 @@ struct rocks_db {
 struct rocks_config {
 	char *path;
 	uint64_t cache_bytes, write_buffer_bytes;
-	bool read_only, recover;
+	bool read_only, recover, salvage;
 };
 
 /* dir: the store's folder, locked.  Checks the log against the mark before anything is changed. */
@@ -66,6 +66,37 @@ void rocks_db_close(struct rocks_db *db, bool flush);
 /* Opens (makes) the folder and takes its lock. */
 enum ts_err rocks_dir_open(
     const struct rocks_config *config, int *dir_r, int *lock_r, char **text_r);
+
+/* ---- salvage: rocks_salvage.c ---- */
+
+/* BLOCKING.  Brings a damaged folder, locked and not open, into a state in which it can be opened
+ * with `recover`; notes that something may have been given up.  *text_r: what was done; NULL:
+ * nothing was. */
+enum ts_err rocks_salvage(
+    const char *path, int dir, rocksdb_options_t *opt, uint64_t mark, char **text_r);
+
+/* ---- the inside of files: rocks_table.c ---- */
+
+#define ROCKS_BLOB_ENDS ((size_t)62) /* header and footer */
+/* TS_OK: the table is whole.  TS_DAMAGED: damaged blocks were replaced by empty ones, in a copy
+ * that has taken its place.  TS_INVALID: nothing can be read of it.  TS_IO: no copy could be made.
+ */
+enum ts_err rocks_table_mend(rocksdb_options_t *opt, const char *path, int dir, const char *name);
+/*
+ * A blob file with a damaged header or footer, or cut below size (0: not known), gets them
+ * back, in a copy that takes its place; zeros stand for what is gone.  Gives the number of
+ * records that can be found from the beginning on; *bytes_r: of all of them.
+ */
+uint64_t rocks_blobs_mend(
+    int dir, const char *name, uint64_t size, bool *mended_r, uint64_t *bytes_r);
+/* Its header and footer are there, and it is not shorter than size. */
+bool rocks_blobs_whole(int dir, const char *name, uint64_t size);
+/* CRC-32C in RocksDB's form (masked). */
+uint32_t rocks_crc32c(const unsigned char *p, size_t n);
+/* Appends the file; what the device cannot read is zeros. */
+bool rocks_file_slurp(int dir, const char *name, struct buf *out);
+/* Atomic, and on disk when true. */
+bool rocks_file_replace(int dir, const char *name, struct str bytes);
 
 /* malloc'ed text. */
 char *rocks_text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

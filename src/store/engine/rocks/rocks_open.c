@@ -486,11 +486,26 @@ check_mark(const struct rocks_config *config, int dir, struct rocks_mark *mark, 
 	return err == TS_OK ? TS_DAMAGED : err;
 }
 
+/* Takes both; either may be NULL. */
+static char *
+both_texts(char *first, char *then)
+{
+	char *text;
+
+	if (first == NULL || then == NULL)
+		return first != NULL ? first : then;
+	text = rocks_text("%s.  Then: %s", first, then);
+	free(first);
+	free(then);
+	return text;
+}
+
 enum ts_err
 rocks_db_open(const struct rocks_config *config, int dir, struct rocks_mark *mark,
     struct rocks_db *db_r, char **text_r)
 {
 	struct rocks_setup setup;
+	char *salvaged = NULL;
 	uint64_t version;
 	enum ts_err err = format_read(config->path, dir, &version, text_r);
 
@@ -512,7 +527,11 @@ rocks_db_open(const struct rocks_config *config, int dir, struct rocks_mark *mar
 	} else if (version == 0) {
 		err = open_fresh(config, dir, &setup, db_r, text_r);
 	} else {
-		err = open_existing(config, dir, &setup, mark, db_r, text_r);
+		if (config->salvage && !config->read_only)
+			err = rocks_salvage(config->path, dir, setup.opt[0], mark->seq, &salvaged);
+		if (err == TS_OK)
+			err = open_existing(config, dir, &setup, mark, db_r, text_r);
+		*text_r = both_texts(salvaged, *text_r);
 	}
 	setup_free(&setup);
 	if (err == TS_OK && !config->read_only)
