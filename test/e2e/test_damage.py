@@ -182,7 +182,12 @@ def one(site, name, way, data):
         assert len(text) > 20, (what, text)
     kept = {n: d for n, d in folder(site.store).items() if re.search(r"\.(sst|blob)$|^large/", n)}
     code, text = site.run("check", "--repair")
-    assert code == (3 if seen else 0) and "NOT mended" not in text, (what, text)
+    if name == "format" and seen:
+        # What the store is cannot be guessed: one line, and how to get it back.
+        assert code == 3 and "restore this file from a backup" in text, (what, text)
+        shutil.copy(os.path.join(site.whole, name), site.path(name))
+    else:
+        assert code == (3 if seen else 0) and "NOT mended" not in text, (what, text)
     now = folder(site.store)
     for file, content in kept.items():  # nothing is overwritten or thrown away
         assert content in now.values(), (what, file, text)
@@ -206,7 +211,11 @@ def test_files_one_by_one(site):
     rows = []
     names = files_of(site.whole)
     large = [n for n in names if n.startswith("large/")]
-    for name in [n for n in names if n not in large] + rnd.sample(large, 2 if not LONG else len(large)):
+    chosen = [n for n in names if n not in large]
+    if not LONG:  # one of each kind, and some more
+        kinds = {re.sub(r"\d+", "", n): n for n in rnd.sample(chosen, len(chosen))}
+        chosen = sorted(kinds.values())
+    for name in chosen + rnd.sample(large, len(large) if LONG else 1):
         with open(os.path.join(site.whole, name), "rb") as f:
             ways = damages(f.read(), rnd)
         for way, data in ways if LONG else rnd.sample(ways, 1):

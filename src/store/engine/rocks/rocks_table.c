@@ -64,11 +64,17 @@ block_sum(const struct table *t, const unsigned char *p, size_t n)
 }
 
 static bool
+inside(const struct table *t, uint64_t off, uint64_t size)
+{
+	return off <= t->n && size <= t->n - off && t->n - off - size >= TRAILER;
+}
+
+static bool
 block_whole(const struct table *t, uint64_t off, uint64_t size)
 {
 	struct rd r;
 
-	if (off > t->n || size + TRAILER > t->n - off)
+	if (!inside(t, off, size))
 		return false;
 	r = rd_of((struct str){(const char *)t->p + off + size + 1, 4});
 	return rd_le32(&r) == block_sum(t, t->p + off, (size_t)size);
@@ -163,7 +169,7 @@ replace_block(struct table *t, uint64_t off, uint64_t size, struct str key)
 	struct buf sum = {0};
 
 	t->bad++;
-	if (off > t->n || size + TRAILER > t->n - off || (!t->user_keys && key.n < 8) ||
+	if (!inside(t, off, size) || (!t->user_keys && key.n < 8) ||
 	    size < fixed + 10) {
 		t->hopeless++;
 		return;
@@ -368,6 +374,7 @@ rocks_blobs_mend(int dir, const char *name, uint64_t size, bool *mended_r, uint6
 	count = walk_records(&f, &end);
 	if ((size != 0 && f.n < size) || !ends_whole(&f)) {
 		size = size != 0 ? size : ends_whole(&f) || f.n < end + 32 ? end + 32 : f.n;
+		size = size > ROCKS_BLOB_ENDS ? size : ROCKS_BLOB_ENDS;
 		while (f.n < size)
 			buf_putc(&f, 0);
 		buf_le32(&ends, BLOB_MAGIC);
