@@ -143,8 +143,8 @@ static bool
 wanted(struct salvage *s)
 {
 	each_file(s, ask_table, -1);
-	s->wrong |= !rocks_extra_list(
-	    s->opt, s->path, ask_listed_table, ask_listed_blobs, s, &s->reached);
+	s->wrong |=
+	    !rocks_extra_list(s->opt, s->path, ask_listed_table, ask_listed_blobs, s, &s->reached);
 	return s->wrong || list_is_old(s);
 }
 
@@ -376,8 +376,8 @@ write_edits(struct salvage *s, bool adding)
 		if (!rocks_file_slurp(s->dir, buf_cstr(&current), &old) ||
 		    !edit_list(s, buf_as_str(&old), adding, &list) ||
 		    !rocks_file_replace(s->dir, buf_cstr(&current), buf_as_str(&list)))
-			s->err = TS_FAIL(TS_IO, "%s/%s cannot be changed", s->path,
-			    buf_cstr(&current));
+			s->err =
+			    TS_FAIL(TS_IO, "%s/%s cannot be changed", s->path, buf_cstr(&current));
 	}
 	buf_fini(&current);
 	buf_fini(&old);

@@ -169,8 +169,7 @@ replace_block(struct table *t, uint64_t off, uint64_t size, struct str key)
 	struct buf sum = {0};
 
 	t->bad++;
-	if (!inside(t, off, size) || (!t->user_keys && key.n < 8) ||
-	    size < fixed + 10) {
+	if (!inside(t, off, size) || (!t->user_keys && key.n < 8) || size < fixed + 10) {
 		t->hopeless++;
 		return;
 	}
@@ -270,7 +269,8 @@ rocks_file_replace(int dir, const char *name, struct str bytes)
 		if (ok)
 			bytes = (struct str){bytes.p + n, bytes.n - (size_t)n};
 	}
-	ok = ok && fsync(fd) == 0 && renameat(dir, "salvage.new", dir, name) == 0 && fsync(dir) == 0;
+	ok =
+	    ok && fsync(fd) == 0 && renameat(dir, "salvage.new", dir, name) == 0 && fsync(dir) == 0;
 	if (fd >= 0)
 		(void)close(fd);
 	return ok;
@@ -352,8 +352,8 @@ walk_records(const struct buf *f, size_t *end_r)
 		uint64_t key = rd_le64(&r), value = rd_le64(&r);
 
 		(void)rd_le64(&r);
-		if (rd_le32(&r) != rocks_crc32c((unsigned char *)f->p + at, 24) ||
-		    key > f->n || value > f->n || key + value > f->n - at - 32)
+		if (rd_le32(&r) != rocks_crc32c((unsigned char *)f->p + at, 24) || key > f->n ||
+		    value > f->n || key + value > f->n - at - 32)
 			break;
 		at += 32 + (size_t)key + (size_t)value;
 		count++;
