@@ -204,6 +204,17 @@ take_chunks(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
 	}
 }
 
+/* One that would end its place in a list of flags is none of ours. */
+static bool
+keyword_ok(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == 0x7f || ((unsigned char)s.p[i] <= ' ') ||
+		    strchr("()\"\\", s.p[i]) != NULL)
+			return false;
+	return s.n > 0;
+}
+
 static void
 take_mailbox(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
 {
@@ -222,8 +233,10 @@ take_mailbox(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
 	if (r->bad)
 		return;
 	mb->keywords = arena_array(arena, mb->keyword_count, sizeof(*mb->keywords));
-	for (size_t i = 0; i < mb->keyword_count; i++)
+	for (size_t i = 0; i < mb->keyword_count && !r->bad; i++) {
 		mb->keywords[i] = arena_str(arena, rd_vstr(r));
+		r->bad |= !keyword_ok(mb->keywords[i]);
+	}
 	take_chunks(r, arena, mb);
 }
 

@@ -55,7 +55,9 @@ backup_object_open(struct backup_folder *f, const struct backup_hash *hash)
 	char name[NAME_BYTES];
 
 	object_name(hash, name);
-	return openat(f->fd, name, O_RDONLY | O_CLOEXEC);
+	/* Only a file that is one: what else has this name could be without end, or never answer.
+	 */
+	return openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
 static enum ts_err
@@ -126,7 +128,8 @@ read_object(struct backup_folder *f, const struct backup_hash *hash, size_t max,
 	(void)EVP_DigestFinal_ex(sum, got.b, NULL);
 	EVP_MD_CTX_free(sum);
 	(void)close(fd);
-	if (err == TS_OK && !backup_hash_eq(&got, hash))
+	/* One that is larger than what refers to it says is another one. */
+	if (err == TS_OK && (!backup_hash_eq(&got, hash) || (out != NULL && *size_r > max)))
 		err = damaged(f, hash, what);
 	if (err != TS_OK && out != NULL)
 		out->n = had;

@@ -171,10 +171,18 @@ take_end(struct str *text)
 	       backup_hash_eq(&said, &is);
 }
 
+bool
+backup_run_parse(struct str bytes, bool whole, struct arena *arena, struct backup_run *run)
+{
+	*run = (struct backup_run){0};
+	run->finished = (!whole || take_end(&bytes)) && take_lines(bytes, arena, run) && whole;
+	return run->finished || !whole;
+}
+
 static enum ts_err
 read_file(struct backup_folder *f, const char *name, struct buf *out, struct buf *what)
 {
-	int fd = openat(f->fd, name, O_RDONLY | O_CLOEXEC);
+	int fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	ssize_t n = 1;
 
 	while (fd >= 0 && n > 0 && out->n < RUN_BYTES_MAX) {
@@ -202,7 +210,6 @@ backup_run_get(struct backup_folder *f, struct str id, struct arena *arena, stru
     struct buf *what)
 {
 	struct buf name = {0}, bytes = {0};
-	struct str text;
 	enum ts_err err = TS_NOT_FOUND;
 
 	*run = (struct backup_run){0};
@@ -211,9 +218,8 @@ backup_run_get(struct backup_folder *f, struct str id, struct arena *arena, stru
 		err = read_file(f, buf_cstr(&name), &bytes, what);
 	else
 		buf_printf(what, "%s: there is no run %.*s", f->path, STR_ARG(id));
-	text = buf_as_str(&bytes);
 	if (err == TS_OK &&
-	    (!take_end(&text) || !take_lines(text, arena, run) || !str_eq(run->id, id))) {
+	    (!backup_run_parse(buf_as_str(&bytes), true, arena, run) || !str_eq(run->id, id))) {
 		buf_printf(what, "%s/%s: damaged, its content does not have its checksum", f->path,
 		    buf_cstr(&name));
 		err = TS_DAMAGED;
@@ -232,7 +238,7 @@ backup_run_unfinished(struct backup_folder *f, struct arena *arena, struct backu
 
 	*run = (struct backup_run){0};
 	if (err == TS_OK)
-		(void)take_lines(buf_as_str(&bytes), arena, run);
+		(void)backup_run_parse(buf_as_str(&bytes), false, arena, run);
 	buf_fini(&bytes);
 	buf_fini(&what);
 	return err;

@@ -50,6 +50,11 @@ enum ts_err backup_run_get(struct backup_folder *folder, struct str id, struct a
 /* The run that was cut off; TS_NOT_FOUND: there is none. */
 enum ts_err backup_run_unfinished(
     struct backup_folder *folder, struct arena *arena, struct backup_run *run_r);
+/*
+ * The text of one.  whole: false unless its end line is there and right.  Else it takes what is
+ * whole up to the first line that is not, and gives true.
+ */
+bool backup_run_parse(struct str bytes, bool whole, struct arena *arena, struct backup_run *run_r);
 const struct backup_run_user *backup_run_user(const struct backup_run *run, struct str name);
 bool backup_run_remove(struct backup_folder *folder, struct str id, struct buf *why);
 

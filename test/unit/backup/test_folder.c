@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A backup folder in a temporary folder: opening, objects, runs; damaged and hostile ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "backup/audit.h"
+#include "base/mem.h"
+
+struct place {
+	char dir[64], path[80];
+	struct backup_folder *folder;
+	struct arena *arena;
+	struct buf why;
+	uint64_t bad;
+};
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int
+setup(void **state)
+{
+	struct place *p = mem_zalloc(sizeof(*p));
+
+	(void)snprintf(p->dir, sizeof(p->dir), "/tmp/test_backup.XXXXXX");
+	assert_non_null(mkdtemp(p->dir));
+	(void)snprintf(p->path, sizeof(p->path), "%s/saved", p->dir);
+	p->arena = arena_new(NULL, ARENA_OTHER, 4096);
+	*state = p;
+	assert_true(backup_open(p->path, BACKUP_WRITE, &p->folder, &p->why));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct place *p = *state;
+
+	backup_close(&p->folder);
+	arena_free(&p->arena);
+	buf_fini(&p->why);
+	(void)nftw(p->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	mem_free(p);
+	return 0;
+}
+
+static const char *
+in(const struct place *p, const char *name)
+{
+	static __thread char path[256];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", p->path, name);
+	return path;
+}
+
+static void
+put_file(const char *path, struct str bytes)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, bytes.p, bytes.n), (ssize_t)bytes.n);
+	close(fd);
+}
+
+static void
+object_path(const struct place *p, const struct backup_hash *hash, char path[256])
+{
+	struct buf hex = {0};
+
+	backup_hash_hex(hash, &hex);
+	(void)snprintf(
+	    path, 256, "%s/objects/%.2s/%.*s", p->path, hex.p, STR_ARG(buf_as_str(&hex)));
+	buf_fini(&hex);
+}
+
+/* ---- opening ---- */
+
+static void
+only_ours(void **state)
+{
+	struct place *p = *state;
+	struct backup_folder *other;
+
+	/* One writer; readers beside it. */
+	assert_false(backup_open(p->path, BACKUP_WRITE, &other, &p->why));
+	assert_null(other);
+	assert_true(backup_open(p->path, BACKUP_READ, &other, &p->why));
+	backup_close(&other);
+	/* A folder with something else stays as it is. */
+	put_file(in(p, "../note"), STR("mine"));
+	assert_false(backup_open(p->dir, BACKUP_WRITE, &other, &p->why));
+	assert_int_not_equal(access(in(p, "../objects"), F_OK), 0);
+	assert_false(backup_open(in(p, "none"), BACKUP_READ, &other, &p->why));
+	backup_close(&p->folder);
+	static const char *const marks[] = {"", "turnstone backup", "turnstone backup 2\n",
+	    "turnstone backup 99999999999999999999\n", "turnstone backup x\n",
+	    "something else entirely, and longer than any mark of ours would ever be, by far\n"};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+		put_file(in(p, "turnstone-backup"), str_of(marks[i]));
+		p->why.n = 0;
+		assert_false(backup_open(p->path, BACKUP_WRITE, &other, &p->why));
+		assert_non_null(strstr(buf_cstr(&p->why), p->path));
+	}
+}
+
+/* ---- objects ---- */
+
+static void
+damaged_objects(void **state)
+{
+	struct place *p = *state;
+	struct backup_hash hash, missing;
+	struct buf out = {0};
+	char path[256];
+
+	assert_true(backup_object_put(p->folder, STR("a message"), &hash, &p->why));
+	assert_true(backup_flush(p->folder, &p->why));
+	assert_int_equal(backup_object_get(p->folder, &hash, 9, &out, &p->why), TS_OK);
+	assert_true(str_eq(buf_as_str(&out), STR("a message")));
+	out.n = 0;
+	/* Larger than what is expected: not even read to its end. */
+	assert_int_equal(backup_object_get(p->folder, &hash, 8, &out, &p->why), TS_DAMAGED);
+	assert_int_equal(out.n, 0);
+	backup_hash_of(STR("not there"), &missing);
+	assert_int_equal(backup_object_get(p->folder, &missing, 99, &out, &p->why), TS_NOT_FOUND);
+	object_path(p, &hash, path);
+	static const char *const texts[] = {"", "a messag", "a messagf", "a message and more"};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		put_file(path, str_of(texts[i]));
+		p->why.n = 0;
+		assert_int_equal(
+		    backup_object_get(p->folder, &hash, 99, &out, &p->why), TS_DAMAGED);
+		assert_non_null(strstr(buf_cstr(&p->why), path));
+	}
+	/* What is no file is not read: it may have no end. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/dev/zero", path), 0);
+	assert_int_not_equal(backup_object_get(p->folder, &hash, 99, &out, &p->why), TS_OK);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_not_equal(backup_object_get(p->folder, &hash, 99, &out, &p->why), TS_OK);
+	assert_int_equal(out.n, 0);
+	buf_fini(&out);
+}
+
+static void
+mended_when_distrusted(void **state)
+{
+	struct place *p = *state;
+	struct backup_hash hash;
+	uint64_t size;
+	char path[256];
+
+	assert_true(backup_object_put(p->folder, STR("a message"), &hash, &p->why));
+	assert_true(backup_flush(p->folder, &p->why));
+	object_path(p, &hash, path);
+	put_file(path, STR("a massage"));
+	backup_distrust(p->folder);
+	assert_true(backup_object_put(p->folder, STR("a message"), &hash, &p->why));
+	assert_true(backup_flush(p->folder, &p->why));
+	assert_int_equal(backup_object_check(p->folder, &hash, &size, &p->why), TS_OK);
+}
+
+/* ---- runs ---- */
+
+#define HOSTILE_NAME "../../etc/p%sw\n\x7f%41"
+
+/* Records, one user with a mailbox without messages, another with a strange name. */
+static void
+write_run(struct place *p, int64_t now, struct str *id_r)
+{
+	struct backup_run_writer *w;
+	struct backup_mailbox mailbox = {.id = 1, .name = STR("INBOX"), .uidnext = 1};
+	struct backup_user user = {STR("anna"), &mailbox, 1};
+	struct backup_run_user line = {.name = STR("anna"), .messages = 0, .bytes = UINT64_MAX};
+	struct backup_hash records;
+	struct buf list = {0};
+
+	assert_true(backup_run_begin(p->folder, now, STR("abc"), &w, &p->why));
+	*id_r = arena_str(p->arena, backup_run_id(w));
+	backup_records_print(NULL, 0, &list);
+	assert_true(backup_object_put(p->folder, buf_as_str(&list), &records, &p->why));
+	assert_true(backup_run_records(w, &records, &p->why));
+	list.n = 0;
+	backup_user_print(&user, &list);
+	assert_true(backup_object_put(p->folder, buf_as_str(&list), &line.hash, &p->why));
+	assert_true(backup_run_add(w, &line, &p->why));
+	line.name = STR(HOSTILE_NAME);
+	assert_true(backup_run_add(w, &line, &p->why));
+	assert_true(backup_run_damaged(w, STR("line\nline"), &p->why));
+	assert_true(backup_run_end(&w, now + 1, &p->why));
+	buf_fini(&list);
+}
+
+static void
+read_file(const char *path, struct buf *out)
+{
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	out->n += (size_t)read(fd, buf_room(out, 65536), 65536);
+	close(fd);
+}
+
+static void
+runs_there_and_back(void **state)
+{
+	struct place *p = *state;
+	struct backup_run run;
+	struct str id, second;
+
+	write_run(p, 1700000000, &id);
+	write_run(p, 1700000000, &second);
+	assert_true(str_eq(id, STR("20231114T221320Z")));
+	assert_true(str_eq(second, STR("20231114T221320Z-0002")));
+	assert_int_equal(backup_run_get(p->folder, id, p->arena, &run, &p->why), TS_OK);
+	assert_true(run.finished && run.started == 1700000000 && run.ended == 1700000001);
+	assert_int_equal(run.user_count, 2);
+	assert_true(str_eq(run.users[1].name, STR(HOSTILE_NAME)));
+	assert_true(run.users[0].bytes == UINT64_MAX);
+	assert_int_equal(run.damaged_count, 1);
+	assert_true(str_eq(run.damaged[0], STR("line\nline")));
+	assert_true(str_eq(run.store, STR("abc")));
+	/* A run is asked for by its name alone: no name leads out of the folder. */
+	static const char *const ids[] = {"", "..", "../turnstone-backup", "../../../../etc/passwd",
+	    "20231114T221320Z/", "20231114T221320Z/../20231114T221320Z", "0000000000000000000"};
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+		p->why.n = 0;
+		assert_int_equal(
+		    backup_run_get(p->folder, str_of(ids[i]), p->arena, &run, &p->why),
+		    TS_NOT_FOUND);
+		assert_true(p->why.n > 0);
+	}
+}
+
+static void
+damaged_runs(void **state)
+{
+	struct place *p = *state;
+	struct buf bytes = {0};
+	struct backup_run run;
+	struct str id;
+	char path[256];
+
+	write_run(p, 1700000000, &id);
+	(void)snprintf(path, sizeof(path), "%s/runs/%.*s", p->path, STR_ARG(id));
+	read_file(path, &bytes);
+	for (size_t n = 0; n < bytes.n; n++) {
+		put_file(path, (struct str){bytes.p, n});
+		assert_int_equal(
+		    backup_run_get(p->folder, id, p->arena, &run, &p->why), TS_DAMAGED);
+	}
+	for (size_t bit = 0; bit < bytes.n * 8; bit++) {
+		bytes.p[bit / 8] = (char)(bytes.p[bit / 8] ^ 1 << bit % 8);
+		assert_false(backup_run_parse(buf_as_str(&bytes), true, p->arena, &run));
+		bytes.p[bit / 8] = (char)(bytes.p[bit / 8] ^ 1 << bit % 8);
+	}
+	/* Whole, under the name of another. */
+	put_file(in(p, "runs/20990101T000000Z"), buf_as_str(&bytes));
+	assert_int_equal(
+	    backup_run_get(p->folder, STR("20990101T000000Z"), p->arena, &run, &p->why),
+	    TS_DAMAGED);
+	buf_fini(&bytes);
+}
+
+/* One that was cut off anywhere: the users whose lines are whole, never half a name. */
+static void
+unfinished_runs(void **state)
+{
+	struct place *p = *state;
+	struct buf bytes = {0};
+	struct backup_run run;
+	struct str id;
+	size_t most = 0;
+
+	write_run(p, 1700000000, &id);
+	read_file(in(p, "runs/20231114T221320Z"), &bytes);
+	for (size_t n = 0; n < bytes.n; n++) {
+		put_file(in(p, "tmp/unfinished"), (struct str){bytes.p, n});
+		assert_int_equal(backup_run_unfinished(p->folder, p->arena, &run), TS_OK);
+		assert_false(run.finished);
+		assert_true(run.user_count >= most && run.user_count <= 2);
+		most = run.user_count;
+		if (most > 0)
+			assert_true(str_eq(run.users[0].name, STR("anna")));
+		if (most > 1)
+			assert_true(str_eq(run.users[1].name, STR(HOSTILE_NAME)));
+	}
+	assert_int_equal(most, 2);
+	buf_fini(&bytes);
+}
+
+/* A checksum that is right says nothing about the rest. */
+static void
+hostile_runs(void **state)
+{
+#define HEX "0123456789012345678901234567890123456789012345678901234567890123"
+	static const char *const lines[] = {"user " HEX " 1 2 ", "user " HEX " 1 2",
+	    "user " HEX " -1 2 a", "user " HEX " 18446744073709551616 2 a", "user 00 1 2 a",
+	    "user ../../../etc/passwd 1 2 a", "user " HEX " 1 2 %", "user " HEX " 1 2 %4",
+	    "user " HEX " 1 2 %4g", "records ../" HEX, "records ", "started x", "ended -1",
+	    "started 9223372036854775808", "nothing", "", "nothing of this", "end " HEX};
+	struct place *p = *state;
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		struct buf text = {0}, hex = {0};
+		struct backup_hash sum;
+		struct backup_run run;
+
+		buf_printf(&text, "turnstone-run 1\nid 20231114T221320Z\n%s\n", lines[i]);
+		backup_hash_of(buf_as_str(&text), &sum);
+		backup_hash_hex(&sum, &hex);
+		buf_printf(&text, "end %s\n", buf_cstr(&hex));
+		if (backup_run_parse(buf_as_str(&text), true, p->arena, &run))
+			fail_msg("taken: %s", lines[i]);
+		buf_fini(&text);
+		buf_fini(&hex);
+	}
+}
+
+/* ---- audits ---- */
+
+static void
+count_bad(const char *what, void *arg)
+{
+	struct place *p = arg;
+
+	(void)what;
+	p->bad++;
+}
+
+static void
+audits(void **state)
+{
+	struct place *p = *state;
+	struct backup_audit audit = {.bad = count_bad, .arg = p};
+	struct backup_hash stray;
+	struct backup_run run;
+	struct str ids[3];
+	char path[256];
+
+	for (unsigned i = 0; i < 3; i++)
+		write_run(p, 1700000000 + i, &ids[i]);
+	assert_true(backup_object_put(p->folder, STR("nobody's"), &stray, &p->why));
+	assert_true(backup_flush(p->folder, &p->why));
+	assert_true(backup_verify(p->folder, &audit, &p->why));
+	assert_int_equal(audit.runs, 3);
+	assert_int_equal(audit.faults, 0);
+	/* What does not belong there is named, and left alone. */
+	put_file(in(p, "objects/00/note"), STR("?"));
+	audit = (struct backup_audit){.bad = count_bad, .arg = p};
+	assert_true(backup_verify(p->folder, &audit, &p->why));
+	assert_int_equal(audit.faults, 1);
+	audit = (struct backup_audit){.bad = count_bad, .arg = p};
+	assert_true(backup_prune(p->folder, 1, &audit, &p->why));
+	assert_int_equal(audit.removed_runs, 2);
+	assert_int_equal(audit.removed_objects, 1);
+	assert_int_equal(access(in(p, "objects/00/note"), F_OK), 0);
+	assert_int_equal(backup_run_get(p->folder, ids[2], p->arena, &run, &p->why), TS_OK);
+	/* A list that is missing: verify says so, prune removes nothing. */
+	object_path(p, &run.users[0].hash, path);
+	assert_int_equal(unlink(path), 0);
+	assert_true(backup_object_put(p->folder, STR("nobody's"), &stray, &p->why));
+	assert_true(backup_flush(p->folder, &p->why));
+	audit = (struct backup_audit){.bad = count_bad, .arg = p};
+	assert_true(backup_verify(p->folder, &audit, &p->why));
+	assert_int_equal(audit.faults, 2);
+	audit = (struct backup_audit){.bad = count_bad, .arg = p};
+	assert_false(backup_prune(p->folder, 1, &audit, &p->why));
+	assert_true(backup_object_there(p->folder, &stray));
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {TEST(only_ours), TEST(damaged_objects),
+	    TEST(mended_when_distrusted), TEST(runs_there_and_back), TEST(damaged_runs),
+	    TEST(unfinished_runs), TEST(hostile_runs), TEST(audits)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

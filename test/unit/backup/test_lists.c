@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lists of a backup: there and back, cut off, with bits flipped, with counts that lie. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "backup/lists.h"
+#include "base/mem.h"
+
+enum kind { CHUNK, USER, RECORDS, KINDS };
+
+/* Parses; what could be parsed is printed into out. */
+static bool
+again(enum kind kind, struct str bytes, struct buf *out)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
+	struct backup_message *messages = mem_zalloc(BACKUP_CHUNK_UIDS * sizeof(*messages));
+	/* A copy of just this size: one byte too far is seen by ASan. */
+	char *copy = mem_realloc(NULL, bytes.n + (bytes.n == 0));
+	struct backup_record *records;
+	struct backup_user user;
+	size_t n;
+	bool ok = false;
+
+	if (bytes.n > 0)
+		memcpy(copy, bytes.p, bytes.n);
+	bytes.p = copy;
+	if (kind == CHUNK && (ok = backup_chunk_parse(bytes, 3, messages, &n)))
+		backup_chunk_print(messages, n, out);
+	if (kind == USER && (ok = backup_user_parse(bytes, arena, &user)))
+		backup_user_print(&user, out);
+	if (kind == RECORDS && (ok = backup_records_parse(bytes, arena, &records, &n)))
+		backup_records_print(records, n, out);
+	mem_free(copy);
+	mem_free(messages);
+	arena_free(&arena);
+	return ok;
+}
+
+static void
+make(enum kind kind, struct buf *out)
+{
+	struct backup_message messages[] = {
+	    {.uid = 3072, .size = 0, .modseq = 1, .flags = {3}},
+	    {.uid = 3073,
+	        .size = UINT32_MAX,
+	        .modseq = UINT64_MAX,
+	        .blob = UINT64_MAX,
+	        .internaldate = INT64_MIN,
+	        .savedate = INT64_MAX,
+	        .zone = -1440,
+	        .flags = {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
+	        .hash = {{1, 2, 3}}},
+	    {.uid = 4095, .size = 5, .internaldate = -1, .zone = 1440, .flags = {32, 0, 0, 1}}};
+	struct str keywords[] = {STR("$Junk"), STR("a]")};
+	struct backup_chunk chunks[] = {{0, 1, {{1}}}, {3, 1024, {{2}}}, {4194303, 1, {{3}}}};
+	struct backup_mailbox mailboxes[] = {{.id = 1,
+	                                         .name = STR("A"),
+	                                         .use = 4,
+	                                         .uidvalidity = UINT32_MAX,
+	                                         .uidnext = UINT32_MAX,
+	                                         .messages = 2,
+	                                         .modseq = UINT64_MAX,
+	                                         .bytes = UINT64_MAX,
+	                                         .keywords = keywords,
+	                                         .keyword_count = 2,
+	                                         .chunks = chunks,
+	                                         .chunk_count = 3},
+	    {.name = STR("A/b"), .subscribed = true}, {.id = 2, .name = STR("INBOX")}};
+	struct backup_user user = {STR("anna@example.org"), mailboxes, 3};
+	struct backup_record records[] = {{STR("user/anna"), STR("\0\1\2")}, {STR(""), STR("")}};
+
+	if (kind == CHUNK)
+		backup_chunk_print(messages, 3, out);
+	else if (kind == USER)
+		backup_user_print(&user, out);
+	else
+		backup_records_print(records, 2, out);
+}
+
+static void
+there_and_back(void **state)
+{
+	(void)state;
+	for (enum kind k = CHUNK; k < KINDS; k++) {
+		struct buf one = {0}, two = {0};
+
+		make(k, &one);
+		assert_true(again(k, buf_as_str(&one), &two));
+		assert_true(str_eq(buf_as_str(&one), buf_as_str(&two)));
+		/* One is not taken for another. */
+		for (enum kind other = CHUNK; other < KINDS; other++)
+			assert_true(other == k || !again(other, buf_as_str(&one), &two));
+		buf_fini(&one);
+		buf_fini(&two);
+	}
+}
+
+static void
+cut_off_or_longer(void **state)
+{
+	(void)state;
+	for (enum kind k = CHUNK; k < KINDS; k++) {
+		struct buf one = {0}, out = {0};
+
+		make(k, &one);
+		for (size_t n = 0; n < one.n; n++)
+			assert_false(again(k, (struct str){one.p, n}, &out));
+		buf_putc(&one, 0);
+		assert_false(again(k, buf_as_str(&one), &out));
+		buf_fini(&one);
+		buf_fini(&out);
+	}
+}
+
+/* Each bit: refused, or a list that, printed and read again, is the same. */
+static void
+bits_flipped(void **state)
+{
+	(void)state;
+	for (enum kind k = CHUNK; k < KINDS; k++) {
+		struct buf one = {0}, two = {0}, three = {0};
+
+		make(k, &one);
+		for (size_t bit = 0; bit < one.n * 8; bit++) {
+			one.p[bit / 8] = (char)(one.p[bit / 8] ^ 1 << bit % 8);
+			two.n = three.n = 0;
+			if (again(k, buf_as_str(&one), &two)) {
+				assert_true(again(k, buf_as_str(&two), &three));
+				assert_true(str_eq(buf_as_str(&two), buf_as_str(&three)));
+			}
+			one.p[bit / 8] = (char)(one.p[bit / 8] ^ 1 << bit % 8);
+		}
+		buf_fini(&one);
+		buf_fini(&two);
+		buf_fini(&three);
+	}
+}
+
+static void
+counts_that_lie(void **state)
+{
+	static const char *const magics[] = {"TSBKMSG1", "TSBKUSR1\1a", "TSBKREC1"};
+	static const uint64_t counts[] = {1, 1024, 1025, 65536, UINT32_MAX,
+	    (uint64_t)UINT32_MAX + 1, UINT64_MAX / 32, UINT64_MAX / 2, UINT64_MAX};
+
+	(void)state;
+	for (enum kind k = CHUNK; k < KINDS; k++)
+		for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+			struct buf b = {0}, out = {0};
+
+			buf_puts(&b, magics[k]);
+			buf_varint(&b, counts[i]);
+			assert_false(again(k, buf_as_str(&b), &out));
+			/* With the same number for everything that follows, too. */
+			for (unsigned n = 0; n < 20; n++) {
+				buf_varint(&b, counts[i]);
+				assert_true(!again(k, buf_as_str(&b), &out) || counts[i] == 1);
+			}
+			buf_fini(&b);
+			buf_fini(&out);
+		}
+}
+
+static void
+one_mailbox(struct buf *out, const char *keyword, struct str name, uint32_t second)
+{
+	struct str word = str_of(keyword);
+	struct backup_chunk chunks[] = {{5, 1, {{1}}}, {second, 1, {{2}}}};
+	struct backup_mailbox mailboxes[] = {{.id = 1,
+	                                         .name = STR("M"),
+	                                         .keywords = &word,
+	                                         .keyword_count = 1,
+	                                         .chunks = chunks,
+	                                         .chunk_count = 2},
+	    {.id = 2, .name = name}};
+	struct backup_user user = {STR("a"), mailboxes, 2};
+
+	backup_user_print(&user, out);
+}
+
+static void
+order_and_words(void **state)
+{
+	static const struct {
+		const char *keyword, *name;
+		uint32_t second;
+		bool ok;
+	} cases[] = {{"fine", "N", 6, true}, {"fine", "M", 6, false}, {"fine", "L", 6, false},
+	    {"fine", "N", 5, false}, {"fine", "N", 4, false}, {"", "N", 6, false},
+	    {"two words", "N", 6, false}, {"a)", "N", 6, false}, {"a\r\n", "N", 6, false},
+	    {"\\Seen", "N", 6, false}, {"a\"", "N", 6, false}, {"a\x7f", "N", 6, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf b = {0}, out = {0};
+
+		one_mailbox(&b, cases[i].keyword, str_of(cases[i].name), cases[i].second);
+		assert_int_equal(again(USER, buf_as_str(&b), &out), cases[i].ok);
+		buf_fini(&b);
+		buf_fini(&out);
+	}
+}
+
+static void
+uids_of_the_chunk(void **state)
+{
+	static const struct {
+		uint32_t a, b;
+		bool ok;
+	} cases[] = {{3072, 4095, true}, {3072, 4096, false}, {3071, 3072, false},
+	    {3100, 3100, false}, {3101, 3100, false}, {0, 1, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct backup_message m[] = {{.uid = cases[i].a}, {.uid = cases[i].b}};
+		struct buf b = {0}, out = {0};
+
+		backup_chunk_print(m, 2, &b);
+		assert_int_equal(again(CHUNK, buf_as_str(&b), &out), cases[i].ok);
+		buf_fini(&b);
+		buf_fini(&out);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(there_and_back),
+	    cmocka_unit_test(cut_off_or_longer), cmocka_unit_test(bits_flipped),
+	    cmocka_unit_test(counts_that_lie), cmocka_unit_test(order_and_words),
+	    cmocka_unit_test(uids_of_the_chunk)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
