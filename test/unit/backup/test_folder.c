@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A backup folder in a temporary folder: opening, objects, runs; damaged and hostile ones. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -246,8 +246,7 @@ runs_there_and_back(void **state)
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
 		p->why.n = 0;
-		assert_int_equal(
-		    backup_run_get(p->folder, str_of(ids[i]), p->arena, &run, &p->why),
+		assert_int_equal(backup_run_get(p->folder, str_of(ids[i]), p->arena, &run, &p->why),
 		    TS_NOT_FOUND);
 		assert_true(p->why.n > 0);
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lists of a backup: there and back, cut off, with bits flipped, with counts that lie. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "backup/lists.h"
 #include "base/mem.h"
@@ -42,8 +42,7 @@ again(enum kind kind, struct str bytes, struct buf *out)
 static void
 make(enum kind kind, struct buf *out)
 {
-	struct backup_message messages[] = {
-	    {.uid = 3072, .size = 0, .modseq = 1, .flags = {3}},
+	struct backup_message messages[] = {{.uid = 3072, .size = 0, .modseq = 1, .flags = {3}},
 	    {.uid = 3073,
 	        .size = UINT32_MAX,
 	        .modseq = UINT64_MAX,
