@@ -203,7 +203,8 @@ static const struct conf_opt store_opts[] = {
         .max = (int64_t)1 << 44,
         .when = CONF_RESTART,
         AT(state_budget),
-        .prose = "Memory for the state of mailboxes that nobody has open just now."},
+        .prose = "Memory for the lists of accounts and the states of mailboxes that nobody "
+                 "uses just now."},
     {.name = "store.blob_threshold",
         .type = CONF_SIZE,
         .def = "256K",
@@ -212,6 +213,32 @@ static const struct conf_opt store_opts[] = {
         .when = CONF_RESTART,
         AT(blob_threshold),
         .prose = "Messages larger than this go into files of their own."},
+    {.name = "store.copy_memory",
+        .type = CONF_SIZE,
+        .def = "512M",
+        .min = 1 << 20,
+        .max = (int64_t)1 << 40,
+        .when = CONF_RESTART,
+        AT(copy_memory),
+        .prose = "The most memory that one COPY or MOVE may take. It is done as a whole or not at "
+                 "all, so one of very many messages (about 100,000 here) is refused."},
+    {.name = "store.mime_nesting",
+        .type = CONF_INT,
+        .def = "100",
+        .min = 4,
+        .max = MAIL_NESTING_MAX,
+        .when = CONF_RESTART,
+        AT(mime_nesting),
+        .prose = "How deep the parts of a message may stand within each other. What is deeper is "
+                 "shown as one part of bytes (application/octet-stream)."},
+    {.name = "store.mime_parts",
+        .type = CONF_INT,
+        .def = "2000",
+        .min = 16,
+        .max = 1000000,
+        .when = CONF_RESTART,
+        AT(mime_parts),
+        .prose = "How many parts of a message are told apart. The last one takes the rest."},
     {.name = "store.max_keywords",
         .type = CONF_INT,
         .def = "200",
@@ -546,6 +573,9 @@ app_store_options(const struct conf *conf, struct buf *path, struct store_option
 	opt_r->lanes = (unsigned)s->lanes;
 	opt_r->state_budget = s->state_budget;
 	opt_r->blob_threshold = s->blob_threshold;
+	opt_r->copy_memory = s->copy_memory;
+	opt_r->mail.nesting = (uint32_t)s->mime_nesting;
+	opt_r->mail.parts = (uint32_t)s->mime_parts;
 	opt_r->max_keywords = (uint32_t)s->max_keywords;
 	opt_r->max_mailboxes = (uint32_t)s->max_mailboxes;
 }

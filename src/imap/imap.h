@@ -102,6 +102,7 @@ struct imap_cmd {
 	const struct imap_step *step;
 	void *state; /* the command's own, in arena */
 	uint64_t started_ns;
+	uint64_t reserved; /* bytes outside of its arena: cmd_reserve() */
 
 	/* what is waited for */
 	struct imap_job *job;
@@ -147,6 +148,16 @@ enum imap_next cmd_bad_syntax(struct imap_cmd *cmd);
 enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);
 /* For `cmd->step = &x; return IMAP_GO;` */
 enum imap_next cmd_goto(struct imap_cmd *cmd, const struct imap_step *step);
+
+/*
+ * limits.connection_memory (memory.c).  A command that is about to hold much, by what the client
+ * asks for and not by what it sent, looks first: room for what goes into its arena, which is
+ * counted by itself, reserve for what is elsewhere, until the command ends.
+ */
+uint64_t imap_conn_memory(const struct imap_conn *conn); /* bytes that it holds, about */
+uint64_t cmd_room(const struct imap_cmd *cmd);           /* bytes that it may take yet */
+bool cmd_reserve(struct imap_cmd *cmd, uint64_t bytes);  /* false: not so many; nothing is taken */
+enum imap_next cmd_no_room(struct imap_cmd *cmd);        /* NO [LIMIT] (RFC 5530 section 3) */
 
 /*
  * A job: run() on a worker thread, then the command's step `next` on the loop.

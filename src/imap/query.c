@@ -35,6 +35,7 @@ struct compiling {
 	const struct imap_box *box;
 	struct str charset; /* empty: UTF-8, and so ASCII */
 	int64_t now;
+	uint64_t room;
 	enum imap_query_fault fault;
 };
 
@@ -63,13 +64,21 @@ static void
 compile_set(struct compiling *c, struct node *n, const struct wire_key *key)
 {
 	roaring_bitmap_t *set;
+	uint64_t bytes;
 
+	if (c->fault != IMAP_QUERY_OK)
+		return; /* it will not be run */
 	if (!imap_view_resolve(c->box, &key->set, key->id == WIRE_KEY_UID, &set)) {
 		c->fault = IMAP_QUERY_BAD_NUMBER;
 		return;
 	}
 	arena_on_free(c->arena, free_bitmap, set);
 	n->set = set;
+	bytes = roaring_bitmap_portable_size_in_bytes(set);
+	if (bytes > c->room)
+		c->fault = IMAP_QUERY_TOO_BIG;
+	else
+		c->room -= bytes;
 }
 
 static void
@@ -214,9 +223,9 @@ compile(struct compiling *c, const struct wire_key *key)
 
 enum imap_query_fault
 imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
-    const struct wire_search *args, int64_t now, struct imap_query **query_r)
+    const struct wire_search *args, int64_t now, uint64_t room, struct imap_query **query_r)
 {
-	struct compiling c = {.arena = a, .box = box, .now = now};
+	struct compiling c = {.arena = a, .box = box, .now = now, .room = room};
 	struct imap_query *query = arena_new_object(a, struct imap_query);
 
 	*query_r = query;

@@ -19,12 +19,15 @@ enum imap_query_fault {
 	IMAP_QUERY_OK,
 	IMAP_QUERY_BAD_NUMBER,  /* a sequence number beyond the view */
 	IMAP_QUERY_BAD_CHARSET, /* RFC 5530 BADCHARSET */
-	IMAP_QUERY_BAD_TEXT     /* not text of the charset that was named */
+	IMAP_QUERY_BAD_TEXT,    /* not text of the charset that was named */
+	IMAP_QUERY_TOO_BIG      /* its sets take more than room */
 };
 
-/* In arena a, which frees what it holds beyond memory.  now: seconds since 1970. */
+/* In arena a, which frees what it holds beyond memory.  now: seconds since 1970.  room: bytes that
+ * it may take for sets. */
 enum imap_query_fault imap_query_new(struct arena *a, const struct imap_box *box,
-    struct store *store, const struct wire_search *args, int64_t now, struct imap_query **query_r);
+    struct store *store, const struct wire_search *args, int64_t now, uint64_t room,
+    struct imap_query **query_r);
 /* Needs neither disk nor a walk over records. */
 bool imap_query_is_cheap(const struct imap_query *query);
 /* The matching UIDs of the view that are still there; the caller's.  BLOCKING unless cheap.

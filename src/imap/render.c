@@ -38,7 +38,8 @@ imap_render_next_window(struct imap_render *r)
 {
 	r->count = r->message = r->item = 0;
 	r->summaries.n = 0;
-	r->summaries_read = r->summary_open = false;
+	r->summaries_end = 0;
+	r->summary_open = false;
 }
 
 void
@@ -48,11 +49,14 @@ imap_render_fini(struct imap_render *r)
 	buf_fini(&r->out);
 }
 
-/* ---- summaries of the window, in one scan */
+/* ---- summaries of the window, in one scan, or several if they are large */
+
+#define SUMMARIES_PIECE (1u << 20)
 
 struct reading {
 	struct imap_render *r;
 	size_t next;
+	bool full;
 };
 
 static bool
@@ -72,23 +76,28 @@ keep_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	m->summary_n = summary.n;
 	if (err == TS_OK)
 		buf_str(&r->summaries, summary);
-	return true;
+	reading->full = r->summaries.n >= SUMMARIES_PIECE;
+	return !reading->full;
 }
 
 static void
 read_summaries(struct imap_render *r)
 {
 	uint32_t uids[IMAP_RENDER_WINDOW];
-	struct reading reading = {.r = r};
+	struct reading reading = {.r = r, .next = r->message};
+	size_t n = 0;
 
-	r->summaries_read = true;
+	r->summaries_end = r->count;
+	r->summaries.n = 0;
 	if ((r->needs & IMAP_NEEDS_SUMMARY) == 0)
 		return;
-	for (size_t i = 0; i < r->count; i++) {
-		uids[i] = r->messages[i].record.uid;
+	for (size_t i = r->message; i < r->count; i++) {
+		uids[n++] = r->messages[i].record.uid;
 		r->messages[i].summary_err = TS_NOT_FOUND;
 	}
-	store_read_summaries(r->mailbox, uids, r->count, keep_summary, &reading);
+	store_read_summaries(r->mailbox, uids, n, keep_summary, &reading);
+	if (reading.full)
+		r->summaries_end = reading.next;
 }
 
 static bool
@@ -522,8 +531,9 @@ imap_render_run(struct imap_render *r)
 {
 	/* What was rendered before has been handed over. */
 	r->message_start = r->out.n == 0 && r->begun ? SIZE_MAX : r->message_start;
-	if (!r->summaries_read)
-		read_summaries(r);
-	while (r->message < r->count && r->out.n < IMAP_RENDER_PIECE && !r->broken)
+	while (r->message < r->count && r->out.n < IMAP_RENDER_PIECE && !r->broken) {
+		if (r->message == r->summaries_end)
+			read_summaries(r);
 		step(r);
+	}
 }

@@ -160,6 +160,15 @@ static const struct conf_opt opts[] = {
         .max = 64 << 20,
         AT(out_low),
         .prose = "It goes on when no more than this is waiting."},
+    {.name = "limits.connection_memory",
+        .type = CONF_SIZE,
+        .def = "64M",
+        .min = 1 << 20,
+        .max = (int64_t)16 << 30,
+        AT(connection_memory),
+        .prose = "How much memory one connection may take in all. A command that would need more "
+                 "(a LIST of very many mailboxes, a SEARCH with very many sets, an APPEND of many "
+                 "messages) is refused."},
     {.name = "limits.connections",
         .type = CONF_INT,
         .def = "20000",
@@ -320,6 +329,9 @@ check(const void *settings)
 		return "limits.out_low must not be above limits.out_high";
 	if (s->command < s->line || s->command < s->literal)
 		return "limits.command must not be below limits.line and limits.literal";
+	if (s->connection_memory < s->command + s->pipeline + s->out_high)
+		return "limits.connection_memory must not be below limits.command, "
+		       "limits.pipeline and limits.out_high together";
 	return NULL;
 }
 

@@ -97,6 +97,22 @@ entry_empty(const struct entry *e)
 	       e->tombstone == 0 && e->ops == 0;
 }
 
+/* What the list takes; its lock is held. */
+static void
+count_bytes(struct store_account *a)
+{
+	size_t now = sizeof *a + a->name.n + a->entry_cap * sizeof(struct entry *), before;
+
+	for (size_t i = 0; i < a->entry_count; i++) {
+		const struct entry *e = a->entry[i];
+
+		now += sizeof *e + e->n + (e->head != NULL ? sizeof(struct store_mailbox) : 0);
+	}
+	before = atomic_exchange(&a->counted, now);
+	atomic_fetch_add(&a->store->state_bytes, now);
+	atomic_fetch_sub(&a->store->state_bytes, before);
+}
+
 void
 account_tidy(struct store_account *a)
 {
@@ -109,6 +125,7 @@ account_tidy(struct store_account *a)
 		else
 			a->entry[kept++] = a->entry[i];
 	a->entry_count = kept;
+	count_bytes(a);
 	pthread_rwlock_unlock(&a->lock);
 }
 
@@ -382,6 +399,7 @@ install_rows(struct store_account *a, struct rows *rows)
 				mailbox_free(known[i]);
 		}
 	mem_free(known);
+	count_bytes(a);
 	pthread_rwlock_unlock(&a->lock);
 	atomic_fetch_add(&a->list_version, 1);
 }
@@ -435,6 +453,7 @@ account_free(struct store_account *a)
 	pthread_rwlock_destroy(&a->lock);
 	pthread_mutex_destroy(&a->load);
 	pthread_mutex_destroy(&a->watches);
+	atomic_fetch_sub(&a->store->state_bytes, atomic_load(&a->counted));
 	atomic_fetch_sub(&a->store->accounts_loaded, 1);
 	mem_free((char *)(uintptr_t)a->name.p);
 	mem_free(a);
@@ -610,6 +629,7 @@ store_account_load(
 	if (*account_r == NULL)
 		err = load(store, name, make, account_r);
 	pthread_mutex_unlock(&shard->load);
+	account_ask_eviction(store);
 	return err;
 }
 
@@ -696,7 +716,7 @@ idle_since(const struct store_mailbox *mb)
 	return atomic_load((_Atomic uint64_t *)(uintptr_t)&mb->used);
 }
 
-struct idle { /* a state that nobody uses */
+struct idle { /* a state, or an account, that nobody uses */
 	uint64_t used;
 	size_t bytes;
 };
@@ -709,20 +729,28 @@ struct idles {
 };
 
 static void
+add_idle(struct idles *idles, uint64_t used, size_t bytes)
+{
+	if (idles->count == idles->cap) {
+		idles->cap = idles->cap > 0 ? idles->cap * 2 : 64;
+		idles->one = mem_realloc(idles->one, idles->cap * sizeof *idles->one);
+	}
+	idles->one[idles->count++] = (struct idle){used, bytes};
+	idles->bytes += bytes;
+}
+
+static void
 find_idle(struct store_account *a, struct idles *idles)
 {
+	if (atomic_load(&a->refs) == 0)
+		add_idle(idles, atomic_load(&a->used), atomic_load(&a->counted));
 	pthread_rwlock_rdlock(&a->lock);
 	for (size_t i = 0; i < a->entry_count; i++) {
 		struct store_mailbox *mb = a->entry[i]->pub;
 
 		if (mb == NULL || mb->state == NULL || atomic_load(&mb->refs) != 0)
 			continue;
-		if (idles->count == idles->cap) {
-			idles->cap = idles->cap > 0 ? idles->cap * 2 : 64;
-			idles->one = mem_realloc(idles->one, idles->cap * sizeof *idles->one);
-		}
-		idles->one[idles->count++] = (struct idle){idle_since(mb), mb->counted};
-		idles->bytes += mb->counted;
+		add_idle(idles, idle_since(mb), mb->counted);
 	}
 	pthread_rwlock_unlock(&a->lock);
 }

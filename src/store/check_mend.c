@@ -241,7 +241,7 @@ put_summary(struct check *c, struct looked *l, uint32_t uid, const struct record
 		key_index(&k, l->account, l->mailbox, KEY_SUMMARY);
 		key_be32(&k, uid);
 		value_begin(&b);
-		mail_summarize(buf_as_str(&bytes), NULL, &b);
+		mail_summarize(buf_as_str(&bytes), &c->store->opt.mail, &b);
 		batch_put_value(batch, &k, &b);
 	}
 	buf_fini(&bytes);
@@ -393,7 +393,7 @@ adopt_one(struct check *c, struct delta *d, const struct adopt *a, uint32_t uid)
 	bool whole = store_read_blob(c->store, a->blob, 0, UINT64_MAX, &bytes) == TS_OK;
 
 	if (whole) {
-		mail_summarize(buf_as_str(&bytes), NULL, &summary);
+		mail_summarize(buf_as_str(&bytes), &c->store->opt.mail, &summary);
 		m = delta_add_message(d);
 		m->uid = uid;
 		m->blob = a->blob;

@@ -145,7 +145,9 @@ prepare_export(struct batch *b, struct transfer *t)
 	gather_messages(&t->g, b, t->source, t->user->uids);
 	if (t->g.count == 0)
 		return TS_OK;
-	gather_summaries(&t->g, t->source);
+	err = gather_summaries(&t->g, t->source);
+	if (err != TS_OK)
+		return err;
 	put_intent(t, b->ops, &b->value);
 	for (size_t i = 0; i < t->g.count; i++) {
 		claim_key(&k, t->intent, t->g.message[i].blob);

@@ -197,6 +197,8 @@ struct store_account {
 	pthread_rwlock_t lock;
 	struct entry **entry; /* ordered by name */
 	size_t entry_count, entry_cap;
+	_Atomic size_t
+	    counted; /* bytes of it that are in store.state_bytes, states not among them */
 
 	/* head */
 	uint32_t next_mailbox, last_uidvalidity;
@@ -233,6 +235,8 @@ void account_publish_gone(struct store_account *account);
 void account_put_row(struct store_account *account, struct engine_batch *batch);
 void account_put_new(uint64_t id, struct str name, int64_t now, struct engine_batch *batch);
 /* Frees states and accounts that nobody uses, oldest first, down to the budget. */
+/* Wakes the background if there is more in memory than the budget; any thread. */
+void account_ask_eviction(struct store *store);
 void account_evict(struct store *store);
 
 struct store_mailbox *mailbox_new(struct store_account *account, uint32_t id);
@@ -412,10 +416,12 @@ struct gathered {
 	char *name[STORE_FLAGS_MAX]; /* of keywords in use */
 	struct buf summaries;        /* one behind the other; lost ones are empty */
 	size_t *end;                 /* where each ends */
+	uint64_t limit;              /* opt.copy_memory */
 };
 void gather_messages(struct gathered *g, struct batch *b, struct store_mailbox *source,
     const roaring_bitmap_t *uids);
-void gather_summaries(struct gathered *g, struct store_mailbox *source);
+/* TS_LIMIT: they take more than opt.copy_memory. */
+enum ts_err gather_summaries(struct gathered *g, struct store_mailbox *source);
 void gathered_fini(struct gathered *g);
 enum ts_err put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
     struct store_uid_pair *pairs);

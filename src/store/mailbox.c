@@ -367,8 +367,8 @@ load(struct store_account *account, struct store_mailbox *mb)
 }
 
 /* Looking through all accounts takes milliseconds when there are many: once a second. */
-static void
-ask_for_eviction(struct store *store)
+void
+account_ask_eviction(struct store *store)
 {
 	uint64_t now = clock_mono_ms(), last = atomic_load(&store->evicted_at);
 
@@ -402,7 +402,7 @@ store_mailbox_load(struct store_account *account, struct str name, struct store_
 			store_mailbox_unref(&mb);
 	}
 	pthread_mutex_unlock(&account->load);
-	ask_for_eviction(account->store);
+	account_ask_eviction(account->store);
 	return err;
 }
 

@@ -282,6 +282,11 @@ gather_messages(
 	roaring_bitmap_free(set);
 }
 
+/* Bytes of a message in what is gathered, its pair and the batch, and how often its summary is in
+ * memory: here, where the buffer doubles, and in the batch. */
+#define GATHERED (sizeof(struct store_message) + 128)
+#define SUMMARY_COPIES 3
+
 static bool
 gather_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 {
@@ -292,10 +297,10 @@ gather_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	if (err == TS_OK)
 		buf_str(&g->summaries, summary);
 	g->end[g->count++] = g->summaries.n;
-	return true;
+	return g->count * GATHERED + g->summaries.n * SUMMARY_COPIES <= g->limit;
 }
 
-void
+enum ts_err
 gather_summaries(struct gathered *g, struct store_mailbox *source)
 {
 	uint32_t *uids = mem_zalloc((g->count + 1) * sizeof *uids);
@@ -305,8 +310,10 @@ gather_summaries(struct gathered *g, struct store_mailbox *source)
 		uids[i] = g->message[i].uid;
 	g->end = mem_zalloc((n + 1) * sizeof *g->end);
 	g->count = 0;
+	g->limit = source->account->store->opt.copy_memory;
 	store_read_summaries(source, uids, n, gather_summary, g);
 	mem_free(uids);
+	return g->count == n ? TS_OK : TS_LIMIT;
 }
 
 void
@@ -405,10 +412,12 @@ prepare_move(struct batch *b, struct store_mailbox *source, struct store_mailbox
 	gather_messages(&g, b, source, uids);
 	c->pairs = mem_zalloc((g.count + 1) * sizeof *c->pairs);
 	c->pair_count = g.count;
-	if (g.count > 0) {
-		gather_summaries(&g, source);
+	if (g.count > 0)
+		err = gather_summaries(&g, source);
+	if (err == TS_OK && g.count > 0)
 		err = put_copies(b, target, &g, c->pairs);
-	}
+	if (err != TS_OK)
+		c->pair_count = 0;
 	if (err == TS_OK && g.count > 0 && move)
 		remove_moved(b, source, &g);
 	if (err == TS_OK && move) {

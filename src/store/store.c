@@ -21,6 +21,8 @@ store_options_default(struct store_options *opt)
 	    .lanes = 2,
 	    .state_budget = (uint64_t)256 << 20,
 	    .blob_threshold = 128 << 10,
+	    .copy_memory = (uint64_t)512 << 20,
+	    .mail = MAIL_LIMITS_DEFAULT,
 	    .max_keywords = 128,
 	    .max_mailboxes = 20000,
 	    .fold_after = 512,

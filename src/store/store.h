@@ -40,6 +40,7 @@
 #include "base/str.h"
 struct loop;
 struct work_pool;
+#include "mail/summary.h"
 #include "store/engine.h"
 
 struct store;
@@ -54,6 +55,8 @@ struct store_options {
 	unsigned lanes;          /* writer threads; 0: changes run as posted tasks (tests) */
 	uint64_t state_budget;   /* bytes of mailbox states kept in memory beyond those in use */
 	uint64_t blob_threshold; /* messages larger than this go into files of their own */
+	uint64_t copy_memory;    /* bytes that one COPY or MOVE may take; beyond it is TS_LIMIT */
+	struct mail_limits mail; /* what summaries of messages take in */
 	uint32_t max_keywords;   /* per mailbox, at most STORE_KEYWORDS_MAX */
 	uint32_t max_mailboxes;  /* per account */
 	uint32_t fold_after;     /* change records after which a mailbox's index is rewritten */
@@ -283,6 +286,9 @@ bool store_upload_write(
 void store_upload_finish(
     struct store_upload *upload, void (*done)(void *arg, enum ts_err err), void *arg);
 uint64_t store_upload_size(const struct store_upload *upload);
+/* Bytes that it holds in memory, about; STORE_UPLOAD_MEMORY at the most while it comes in. */
+#define STORE_UPLOAD_MEMORY ((size_t)1 << 20)
+size_t store_upload_memory(const struct store_upload *upload);
 /*
  * Another handle on the same bytes, for a further APPEND, to any account: a finished upload
  * without an error that no change has yet (TS_INVALID is for our bug: it aborts).  All handles are

@@ -30,6 +30,14 @@ store_upload_size(const struct store_upload *u)
 	return u->size;
 }
 
+size_t
+store_upload_memory(const struct store_upload *u)
+{
+	if (u->large && !u->finished)
+		return STORE_UPLOAD_MEMORY;
+	return sizeof *u + u->bytes.cap + u->summary.cap;
+}
+
 /* ---- several handles on the same bytes ---- */
 
 struct store_upload *
@@ -152,7 +160,7 @@ finish_file(struct store_upload *u)
 
 	if (err != TS_OK)
 		return err;
-	mail_summarize(all, NULL, &u->summary);
+	mail_summarize(all, &u->store->opt.mail, &u->summary);
 	return class->blob_finish(&u->writer);
 }
 
@@ -274,7 +282,7 @@ store_upload_finish(struct store_upload *u, void (*done)(void *arg, enum ts_err 
 		next(u);
 		return;
 	}
-	mail_summarize(buf_as_str(&u->bytes), NULL, &u->summary);
+	mail_summarize(buf_as_str(&u->bytes), &u->store->opt.mail, &u->summary);
 	u->blob = store_id_new(u->store, ID_BLOB);
 	if (u->blob == 0)
 		u->err = store_id_err(u->store);

@@ -58,6 +58,20 @@ append_of(struct imap_cmd *cmd)
 
 /* ---- while it comes in */
 
+/* Several messages wait for each other in memory, the small ones as a whole, of all the summaries;
+ * one alone is always taken. */
+static bool
+has_room(struct imap_cmd *cmd, const struct append *ap)
+{
+	uint64_t held = ap->parser.message.size;
+
+	if (held > STORE_UPLOAD_MEMORY)
+		held = STORE_UPLOAD_MEMORY;
+	for (const struct item *i = ap->first; i != NULL; i = i->next)
+		held += store_upload_memory(i->upload);
+	return ap->count == 0 || held <= cmd_room(cmd);
+}
+
 /* What is wrong with taking this message?  The tagged reply is set then. */
 static bool
 message_refused(struct imap_cmd *cmd, struct append *ap)
@@ -74,6 +88,8 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 		return (void)cmd_no(cmd, NULL, "APPEND given up, nothing was added"), true;
 	if (ap->count == (size_t)settings->append_messages)
 		return (void)cmd_no(cmd, "LIMIT", "Too many messages in one APPEND"), true;
+	if (!has_room(cmd, ap))
+		return (void)cmd_no_room(cmd), true;
 	/* Told before the message is sent (RFC 9051 section 6.3.12: TRYCREATE). */
 	if (ap->count == 0 &&
 	    !store_account_lookup(imap_login(cmd->conn)->account, ap->parser.mailbox, &info))

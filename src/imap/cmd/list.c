@@ -44,6 +44,7 @@ struct list {
 	struct str *patterns;
 	struct row *rows;
 	size_t count, cap, next;
+	bool too_many; /* more than the connection has room for */
 	struct imap_cmd *cmd;
 };
 
@@ -74,15 +75,27 @@ use_attrs(unsigned use)
 
 /* ---- collecting: every name and every level above it, once, in order */
 
-static struct row *
+#define CHECK_ROWS 256u
+
+/* NULL: there is no room for one. */ static struct row *
 add_row(struct list *l, struct str name)
 {
 	struct row *row;
 
+	/* Names are small beside a check's worth of them. */
+	if (l->count % CHECK_ROWS == 0 && cmd_room(l->cmd) < CHECK_ROWS * sizeof(*row)) {
+		l->too_many = true;
+		return NULL;
+	}
 	if (l->count == l->cap) {
 		size_t cap = l->cap > 0 ? l->cap * 2 : 64;
-		struct row *rows = arena_array(l->cmd->arena, cap, sizeof(*rows));
+		struct row *rows;
 
+		if (cmd_room(l->cmd) / sizeof(*rows) < cap) {
+			l->too_many = true;
+			return NULL;
+		}
+		rows = arena_array(l->cmd->arena, cap, sizeof(*rows));
 		if (l->count > 0)
 			memcpy(rows, l->rows, l->count * sizeof(*rows));
 		l->rows = rows;
@@ -99,6 +112,8 @@ collect(const struct store_mailbox_info *info, void *arg)
 	struct list *l = arg;
 	struct row *row = add_row(l, info->name);
 
+	if (row == NULL)
+		return false;
 	row->marks = info->id != 0 ? EXISTS : 0;
 	row->attrs = use_attrs(info->use) | (info->subscribed ? WIRE_ATTR_SUBSCRIBED : 0);
 	row->counters = info->counters;
@@ -119,7 +134,7 @@ add_levels(struct list *l)
 {
 	size_t given = l->count;
 
-	for (size_t i = 0; i < given; i++) {
+	for (size_t i = 0; i < given && !l->too_many; i++) {
 		struct str name = l->rows[i].name;
 
 		for (size_t k = 1; k < name.n; k++) {
@@ -343,8 +358,8 @@ claim_status_items(const struct wire_status_items *items, bool *appendlimit_r)
 }
 
 /* The reference is put before the pattern (RFC 9051 section 6.3.9); a pattern that begins with the
- * separator stands alone. */
-static void
+ * separator stands alone.  False: there is no room for so many. */
+static bool
 make_patterns(struct list *l)
 {
 	struct arena *a = l->cmd->arena;
@@ -357,10 +372,13 @@ make_patterns(struct list *l)
 		if (p.n == 0 || r.p == NULL)
 			continue;
 		l->patterns[i] = p;
-		if (r.n > 0 && !str_has_prefix(p, STR("/")))
-			l->patterns[i] =
-			    str_of(arena_printf(a, "%.*s%.*s", STR_ARG(r), STR_ARG(p)));
+		if (r.n == 0 || str_has_prefix(p, STR("/")))
+			continue;
+		if (cmd_room(l->cmd) < r.n + p.n)
+			return false;
+		l->patterns[i] = str_of(arena_printf(a, "%.*s%.*s", STR_ARG(r), STR_ARG(p)));
 	}
+	return true;
 }
 
 /* An empty pattern asks for the separator and the root of the reference. */
@@ -383,9 +401,12 @@ list_go(struct imap_cmd *cmd, struct list *l)
 	l->cmd = cmd;
 	if (!l->args.extended && first.p != NULL && first.n == 0)
 		return list_root(cmd, l->lsub);
-	make_patterns(l);
+	if (!make_patterns(l))
+		return cmd_no_room(cmd);
 	store_account_list(imap_login(cmd->conn)->account, collect, l);
 	add_levels(l);
+	if (l->too_many)
+		return cmd_no_room(cmd);
 	return cmd_goto(cmd, &mark_step);
 }
 

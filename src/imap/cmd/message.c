@@ -178,7 +178,7 @@ copy_done(struct imap_cmd *cmd)
 	if (change->err == TS_NOT_FOUND)
 		return cmd_no(cmd, "TRYCREATE", "No such mailbox");
 	if (change->err == TS_LIMIT)
-		return cmd_no(cmd, "LIMIT", "The mailbox has as many keywords as it may have");
+		return cmd_no(cmd, "LIMIT", "Too many messages at once, or too many keywords");
 	if (change->err != TS_OK)
 		return cmd_err(cmd, change->err);
 	if (change->pair_count == 0)
@@ -190,6 +190,10 @@ copy_done(struct imap_cmd *cmd)
 	cmd->may_expunge = true;
 	return cmd_ok(cmd, "Done");
 }
+
+/* Bytes for COPYUID: two numbers in the code, in a buffer that doubles, in the arena and in the
+ * output. */
+#define PAIR (sizeof(struct store_uid_pair) + 22u * 4)
 
 static enum imap_next
 copy_opened(struct imap_cmd *cmd)
@@ -208,6 +212,8 @@ copy_opened(struct imap_cmd *cmd)
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	if (roaring_bitmap_is_empty(c->uids))
 		return cmd_ok(cmd, "None of the messages is there");
+	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(c->uids) * PAIR))
+		return cmd_no_room(cmd);
 	change = change_of(cmd, c->move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY);
 	change->source = box->mailbox;
 	change->mailbox = c->open.mailbox;

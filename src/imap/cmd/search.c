@@ -9,6 +9,8 @@
 #include "imap/query.h"
 
 #define PRINT_PIECE 2048u
+/* Bytes of a number at the most, twice, as buffers grow by doubling. */
+#define HIT 22u
 
 struct search {
 	struct wire_search args;
@@ -66,6 +68,16 @@ refuse(struct imap_cmd *cmd, const char *code, const char *text)
 	if ((s->args.returns & WIRE_RETURN_SAVE) != 0)
 		save(imap_box(cmd->conn), NULL);
 	return cmd_no(cmd, code, text);
+}
+
+static enum imap_next
+refuse_room(struct imap_cmd *cmd)
+{
+	const struct search *s = cmd->state;
+
+	if ((s->args.returns & WIRE_RETURN_SAVE) != 0)
+		save(imap_box(cmd->conn), NULL);
+	return cmd_no_room(cmd);
 }
 
 /* ---- printing */
@@ -197,6 +209,9 @@ search_found(struct imap_cmd *cmd)
 	if (s->failed)
 		return refuse(
 		    cmd, "SERVERBUG", "Some messages could not be read; the log has the details");
+	/* Each line goes into the out buffer as a whole. */
+	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(s->found) * HIT))
+		return refuse_room(cmd);
 	/* RFC 9051 section 6.4.4: under rev2 always ESEARCH. */
 	if (s->args.has_return || imap_dialect(cmd->conn)->rev2)
 		return print_esearch(cmd);
@@ -224,13 +239,15 @@ cmd_search(struct imap_cmd *cmd)
 	if (s->args.return_other.n > 0)
 		return cmd_bad(cmd, "Unknown result option");
 	switch (imap_query_new(cmd->arena, imap_box(cmd->conn), cmd->conn->server->store, &s->args,
-	    loop_wall(cmd->conn->il->loop), &s->query)) {
+	    loop_wall(cmd->conn->il->loop), cmd_room(cmd), &s->query)) {
 	case IMAP_QUERY_OK:
 		break;
 	case IMAP_QUERY_BAD_NUMBER:
 		return cmd_bad(cmd, "No such message number");
 	case IMAP_QUERY_BAD_CHARSET:
 		return refuse(cmd, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
+	case IMAP_QUERY_TOO_BIG:
+		return refuse_room(cmd);
 	case IMAP_QUERY_BAD_TEXT:
 		return cmd_bad(cmd, "The text is not of its charset");
 	}

@@ -465,6 +465,70 @@ limits(void **state)
 	c->keyword_count = 128;
 	assert_int_equal(kit_end(&kit, c), TS_OK);
 	assert_int_equal(kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, 0, "more"), TS_LIMIT);
+	kit.opt.max_mailboxes = 2; /* INBOX is one */
+	kit_reopen(&kit);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "a", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "b", NULL), TS_LIMIT);
+	kit_close(&kit);
+}
+
+static bool
+count_parts(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+{
+	struct mail_summary s;
+	(void)uid;
+
+	assert_int_equal(err, TS_OK);
+	assert_int_equal(mail_summary_open(bytes, &s), TS_OK);
+	*(uint32_t *)arg = s.part_count;
+	return true;
+}
+
+static uint32_t
+parts_of(struct kit *kit, uint32_t uid)
+{
+	uint32_t parts = 0;
+
+	store_read_summaries(kit->inbox, &uid, 1, count_parts, &parts);
+	return parts;
+}
+
+/* opt.mail and opt.copy_memory */
+static void
+limits_of_messages(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box;
+	struct buf text = {0};
+	uint32_t uid;
+	(void)state;
+
+	buf_puts(&text, "Content-Type: multipart/mixed; boundary=x\r\n\r\n");
+	for (int i = 0; i < 50; i++)
+		buf_puts(&text, "--x\r\n\r\ntext\r\n");
+	kit_open(&kit, 0);
+	uid = kit_append(&kit, kit.inbox, buf_cstr(&text), 0);
+	assert_int_equal(parts_of(&kit, uid), 51);
+	kit.opt.mail.parts = 20;
+	kit.opt.copy_memory = 4000;
+	kit_reopen(&kit);
+	uid = kit_append(&kit, kit.inbox, buf_cstr(&text), 0);
+	assert_int_equal(parts_of(&kit, uid), 20);
+	kit_name(&kit, STORE_CHANGE_CREATE, "box", NULL);
+	box = kit_mailbox(kit.account, "box");
+	/* All or nothing */
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_COPY, kit.inbox, box, 1, 2), TS_LIMIT);
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_MOVE, kit.inbox, box, 1, 2), TS_LIMIT);
+	kit_expect(box, "");
+	kit_expect(kit.inbox, "1: 2:");
+	kit.opt.copy_memory = 1 << 20;
+	store_mailbox_unref(&box);
+	kit_reopen(&kit);
+	box = kit_mailbox(kit.account, "box");
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_MOVE, kit.inbox, box, 1, 2), TS_OK);
+	kit_expect(box, "1: 2:");
+	store_mailbox_unref(&box);
+	buf_fini(&text);
 	kit_close(&kit);
 }
 
@@ -788,6 +852,7 @@ main(void)
 	    cmocka_unit_test(records),
 	    cmocka_unit_test(recent),
 	    cmocka_unit_test(limits),
+	    cmocka_unit_test(limits_of_messages),
 	    cmocka_unit_test(prior_modseq),
 	    cmocka_unit_test(recent_evicted),
 	    cmocka_unit_test(rename_inbox_keywords),

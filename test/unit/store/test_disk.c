@@ -426,6 +426,40 @@ evicted(void **state)
 	kit_close(&kit);
 }
 
+/* Accounts count, too: those that nobody uses go. */
+static void
+accounts_evicted(void **state)
+{
+	struct kit kit = {0};
+	struct store_account *other;
+	struct store_stats stats, again;
+	(void)state;
+
+	kit_open(&kit, 0);
+	store_stats(kit.store, &stats);
+	assert_int_equal(store_account_load(kit.store, STR("bob"), true, &other), TS_OK);
+	store_stats(kit.store, &again);
+	assert_true(again.state_bytes > stats.state_bytes);
+	assert_int_equal(again.accounts_loaded, stats.accounts_loaded + 1);
+	store_account_unref(&other);
+	kit.opt.state_budget = 1;
+	kit_shut(&kit);
+	kit.loop = loop_new_fake();
+	kit.pool = work_pool_new(0);
+
+	char *text = NULL;
+	assert_int_equal(store_open(&kit.opt, &kit.store, &text), TS_OK);
+	assert_int_equal(store_account_load(kit.store, STR("bob"), false, &other), TS_OK);
+	store_account_unref(&other);
+	store_background_wait(kit.store);
+	store_stats(kit.store, &stats);
+	assert_int_equal(stats.accounts_loaded, 0);
+	assert_int_equal(stats.state_bytes, 0);
+	assert_int_equal(store_account_load(kit.store, STR("ada"), false, &kit.account), TS_OK);
+	kit.inbox = kit_mailbox(kit.account, "INBOX");
+	kit_close(&kit);
+}
+
 /* ---- uploads ---- */
 
 static void
@@ -629,6 +663,7 @@ main(void)
 	    cmocka_unit_test(newer_version),
 	    cmocka_unit_test(large),
 	    cmocka_unit_test(evicted),
+	    cmocka_unit_test(accounts_evicted),
 	    cmocka_unit_test(uploads),
 	    cmocka_unit_test(damaged_intent),
 	};
