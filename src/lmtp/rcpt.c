@@ -11,6 +11,9 @@
  *   the domain's alias "@domain"
  *   all of this without the domain, if default_domain is empty and lmtp.domains has it
  *
+ * A sub-address is part of a prepared name, so upper and lower case are the same in it: of
+ * mailboxes that differ in nothing else it means the one that is spelled as it is, or the first.
+ *
  * Loops of aliases end because an alias that is being expanded is not one
  * again: its name then means the user.
  */
@@ -31,6 +34,7 @@ struct lmtp_job {
 	struct lmtp_conn *conn; /* the worker reads only what does not change */
 	struct arena *arena;
 	struct str local, domain, text;
+	struct str spelled; /* the sub-address as it was given; empty: none */
 	struct found *first, **tail;
 	size_t count;
 	struct str open[ALIAS_DEPTH]; /* aliases that are being expanded */
@@ -64,19 +68,52 @@ make_mailbox(struct store_account *account, struct str name)
 	return err == TS_EXISTS ? TS_OK : err;
 }
 
+struct same { /* a mailbox whose prepared name is want */
+	struct str want, found;
+	struct arena *arena;
+};
+
+static bool
+is_same(const struct store_mailbox_info *info, void *arg)
+{
+	struct same *same = arg;
+	struct buf name = {0};
+
+	if (info->id != 0 && sasl_name_prepare(info->name, &name) &&
+	    str_eq(buf_as_str(&name), same->want))
+		same->found = arena_str(same->arena, info->name);
+	buf_fini(&name);
+	return same->found.n == 0;
+}
+
 /* The mailbox of a sub-address, or INBOX. */
 static enum ts_err
-load_mailbox(const struct lmtp_job *job, struct store_account *account, struct str name,
+load_mailbox(const struct lmtp_job *job, struct store_account *account, struct str sub,
     struct store_mailbox **mailbox_r)
 {
+	struct same same = {.want = sub, .arena = job->arena};
+	struct buf b = {0};
+	struct str name = sub;
 	enum ts_err err = TS_NOT_FOUND;
 
+	if (sub.n > 0 && sasl_name_prepare(job->spelled, &b) && str_eq(buf_as_str(&b), sub))
+		name = job->spelled;
+	buf_fini(&b);
 	if (name.n > 0)
 		err = store_mailbox_load(account, name, mailbox_r);
+	if (err == TS_NOT_FOUND && name.n > 0) {
+		store_account_list(account, is_same, &same);
+		if (same.found.n > 0)
+			err = store_mailbox_load(account, same.found, mailbox_r);
+	}
 	if (err == TS_NOT_FOUND && name.n > 0 &&
-	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE &&
-	    make_mailbox(account, name) == TS_OK)
-		err = store_mailbox_load(account, name, mailbox_r);
+	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE) {
+		err = make_mailbox(account, name);
+		if (err == TS_OK)
+			err = store_mailbox_load(account, name, mailbox_r);
+		else if (err == TS_INVALID || err == TS_DENIED || err == TS_LIMIT)
+			err = TS_NOT_FOUND; /* there can be none of that name */
+	}
 	if (err == TS_NOT_FOUND)
 		err = store_mailbox_load(account, STR("INBOX"), mailbox_r);
 	return err;
@@ -208,12 +245,15 @@ look_up(struct lmtp_job *job)
 {
 	struct str dflt = job->conn->server->default_domain;
 	bool listed = domain_listed(job, job->domain);
+	struct str sep = job->conn->settings->separator;
 	struct buf raw = {0}, name = {0};
-	const char *reply = no_user;
+	const char *reply = no_user, *at = sep.n > 0 ? str_chr(job->local, sep.p[0]) : NULL;
 
 	if (job->domain.n > 0 && job->conn->settings->domains.n > 0 && !listed &&
 	    !str_ieq(job->domain, dflt))
 		return no_domain;
+	if (at != NULL)
+		job->spelled = str_range(at + 1, job->local.p + job->local.n);
 	buf_str(&raw, job->local);
 	if (job->domain.n > 0) {
 		buf_putc(&raw, '@');

@@ -141,6 +141,22 @@ def test_create_a_missing_mailbox(server):
     assert count(server, "alice", "new.box") == 1 and count(server) == 0
 
 
+def test_case_of_a_mailbox(server):
+    """As spelled, or else the one that differs in case only; one that is made is spelled as it was given."""
+    start(server, CONF + "lmtp.missing_mailbox = create\n")
+    server.cli("alias", "add", "news", "alice+News")
+    client = imap(server)
+    for name in ("Lists", "lists", "Travel", "News"):
+        client.ok(f"CREATE {name}")
+    with Lmtp(server.port("LMTP")) as lmtp:
+        lmtp.deliver(MESSAGE, "alice+Lists", "Alice+TRAVEL", "alice+New.One@one.example", "news")
+        lmtp.deliver(MESSAGE, "alice+lists")
+        lmtp.deliver(MESSAGE, "alice+LISTS")
+        lmtp.deliver(MESSAGE, "alice+inbox")
+    got = {name: count(server, "alice", name) for name in ("Lists", "lists", "Travel", "New.One", "News", "INBOX")}
+    assert got == {"Lists": 2, "lists": 1, "Travel": 1, "New.One": 1, "News": 1, "INBOX": 1}
+
+
 def test_trace_lines_tell_nobody_of_the_others(mail):
     with Lmtp(mail.lmtp) as client:
         client.deliver(MESSAGE, "alice@one.example")

@@ -13,7 +13,8 @@ lmtp_site_begin(struct lmtp_site *s, struct str conf, unsigned lanes, struct tls
 	struct conf_faults faults = {0};
 	enum ts_err err;
 
-	s->site = site_new(&(struct site_options){.conf = STR(""), .lanes = lanes});
+	s->site = site_new(
+	    &(struct site_options){.conf = STR("plaintext_login = always\n"), .lanes = lanes});
 	err = conf_parse((struct conf_tables){tables, 1}, conf, "test", NULL, &faults, &s->conf);
 	TS_ASSERT(err == TS_OK);
 	conf_faults_fini(&faults);
