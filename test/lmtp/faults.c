@@ -67,17 +67,19 @@ ask_message(struct lmtp_site *s, unsigned m)
 	struct str reply;
 
 	if (m < 2) {
-		if (!str_has_prefix(ask(s, STR("DATA\r\n")), STR("354")))
-			return STR_NONE;
+		reply = ask(s, STR("DATA\r\n"));
 		buf_printf(&b, "Subject: m%u\r\n\r\nText.\r\n.\r\n", m);
 	} else {
 		buf_printf(&b, "BDAT 15\r\nSubject: m%u\r\n\r\n", m);
-		if (!str_has_prefix(ask(s, buf_as_str(&b)), STR("250")))
-			return STR_NONE;
+		reply = ask(s, buf_as_str(&b));
 		b.n = 0;
 		buf_puts(&b, "BDAT 200000 LAST\r\n");
 		for (unsigned i = 0; i < 200000; i++)
 			buf_putc(&b, 'x');
+	}
+	if (!str_has_prefix(reply, m < 2 ? STR("354") : STR("250"))) {
+		buf_fini(&b);
+		return STR_NONE;
 	}
 	reply = ask(s, buf_as_str(&b));
 	buf_fini(&b);
