@@ -26,7 +26,8 @@ trouble(void)
 {
 	const char *path = getenv("BADIO_SWITCH");
 	char word[16] = "";
-	int fd = path != NULL ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0) : -1;
+	int fd =
+	    path != NULL ? (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0) : -1;
 
 	if (fd < 0)
 		return 0;
