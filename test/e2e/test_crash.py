@@ -25,6 +25,7 @@ from conftest import TURNSTONE
 from demo import Demo
 from lmtp import Lmtp
 
+MOST = 200  # messages a mailbox, for the sake of the time that reading them all takes
 FLAGS = ["\\Seen", "\\Flagged", "\\Answered", "\\Draft", "work", "$Forwarded"]
 
 
@@ -103,6 +104,8 @@ class Session(threading.Thread):
         if action in ("append", "multi") or not uids:
             return self.append(client, box, 1 if action != "multi" else self.rng.randint(2, 9))
         client.ok(f"SELECT {self.names[box]}")
+        if len(uids) > MOST:
+            return self.expunge(client, box, uids[:MOST // 2], ",".join(map(str, uids[:MOST // 2])))
         chosen = sorted(self.rng.sample(uids, min(len(uids), self.rng.randint(1, 6))))
         text = ",".join(map(str, chosen))
         if action == "flag":
