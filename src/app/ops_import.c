@@ -7,6 +7,10 @@
  * one counted once) is left out.  So nothing has to be remembered elsewhere, and
  * what is not acknowledged is simply sent again.  Only messages whose size and
  * date agree are read for that.
+ *
+ * A mailbox or a message that the store refuses is named, counted and left out;
+ * the rest goes on.  A message that brings a keyword new to its mailbox is a
+ * change by itself, so that no other one is refused with it.
  */
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -23,6 +27,7 @@
 #define WINDOW 512
 #define SUM 32
 #define READ_STEP ((uint64_t)256 << 10)
+#define NAMED_MAX 1000 /* of what is left out; the rest is only counted */
 
 struct have { /* a message that was there before */
 	int64_t date;
@@ -49,24 +54,44 @@ struct import {
 	uint32_t next; /* the UIDNEXT that the batch leads to */
 	uint32_t uidnext;
 	bool keep_uids;
+	bool skipping; /* the messages of a mailbox that was left out */
 	struct have *have;
 	size_t have_count;
-	uint64_t total, added, known, renumbered;
+	uint64_t total, added, known, renumbered, left_out;
 };
+
+static const char *
+reason(enum ts_err err)
+{
+	return err == TS_LIMIT     ? "a limit is reached (store.max_keywords, "
+	                             "store.max_mailboxes, or no UIDs are left)"
+	       : err == TS_FULL    ? "the disk of the store is full"
+	       : err == TS_UNKNOWN ? "it may or may not be on disk: run it again"
+	       : err == TS_INVALID ? "the name is not allowed, or somebody else "
+	                             "delivered into the mailbox: run it again"
+	                           : ts_err_name(err);
+}
 
 static bool
 fail(struct import *im, const char *what, enum ts_err err)
 {
-	const char *more = err == TS_LIMIT     ? "a limit is reached (store.max_keywords, "
-	                                         "store.max_mailboxes, or no UIDs are left)"
-	                   : err == TS_FULL    ? "the disk of the store is full"
-	                   : err == TS_UNKNOWN ? "it may or may not be on disk: run it again"
-	                   : err == TS_INVALID ? "the name is not allowed, or somebody else "
-	                                         "delivered into the mailbox: run it again"
-	                                       : ts_err_name(err);
-
-	buf_printf(im->out, "%s %.*s: %s\n", what, STR_ARG(buf_as_str(&im->name)), more);
+	buf_printf(im->out, "%s %.*s: %s\n", what, STR_ARG(buf_as_str(&im->name)), reason(err));
 	return false;
+}
+
+static void
+leave_out(struct import *im, const struct mailstream_message *m, const char *why)
+{
+	struct str name = buf_as_str(&im->name);
+
+	if (im->left_out++ >= NAMED_MAX)
+		return;
+	buf_printf(im->out, "left out: mailbox %.*s", STR_ARG(name));
+	if (m != NULL)
+		buf_printf(im->out, ", a message of %llu bytes", (unsigned long long)m->size);
+	if (m != NULL && m->uid != 0)
+		buf_printf(im->out, " with UID %u", m->uid);
+	buf_printf(im->out, ": %s\n", why);
 }
 
 /* ---- what is there already ---- */
@@ -147,8 +172,8 @@ is_known(struct import *im, const struct mailstream_message *m, const unsigned c
 
 /* ---- messages ---- */
 
-static bool
-flush(struct import *im)
+static enum ts_err
+submit(struct import *im)
 {
 	enum ts_err err = TS_OK;
 
@@ -162,6 +187,14 @@ flush(struct import *im)
 	}
 	im->batch_bytes = 0;
 	im->io->progress(im->io, "messages", im->added + im->known, im->total);
+	return err;
+}
+
+static bool
+flush(struct import *im)
+{
+	enum ts_err err = submit(im);
+
 	return err == TS_OK || fail(im, "messages for", err);
 }
 
@@ -251,6 +284,43 @@ put_item(struct import *im, const struct mailstream_message *m)
 }
 
 static bool
+brings_keyword(const struct import *im, struct str keywords)
+{
+	struct rd words = rd_of(keywords);
+	bool any = false;
+
+	store_mailbox_read_begin(im->mailbox);
+	while (!any && rd_left(&words) > 0)
+		any = store_mailbox_keyword_find(im->mailbox, rd_vstr(&words)) < 0;
+	store_mailbox_read_end(im->mailbox);
+	return any;
+}
+
+/* By itself; refused for its keywords, it is left out. */
+static bool
+put_alone(struct import *im, const struct mailstream_message *m)
+{
+	uint32_t next;
+	uint64_t renumbered;
+	enum ts_err err;
+
+	if (!flush(im))
+		return false;
+	next = im->next;
+	renumbered = im->renumbered;
+	put_item(im, m);
+	err = submit(im);
+	if (err == TS_OK)
+		return true;
+	if (err != TS_LIMIT)
+		return fail(im, "a message for", err);
+	im->next = next;
+	im->renumbered = renumbered;
+	leave_out(im, m, "the mailbox has all the keywords that store.max_keywords allows");
+	return true;
+}
+
+static bool
 take_message(struct import *im, const struct mailstream_message *m)
 {
 	unsigned char sum[SUM];
@@ -260,7 +330,8 @@ take_message(struct import *im, const struct mailstream_message *m)
 	TS_ASSERT(EVP_DigestFinal_ex(im->md, sum, NULL) == 1);
 	if (m->bare || m->size > UINT32_MAX) {
 		drop_message(im);
-		return fail(im, "a message for", TS_LIMIT);
+		leave_out(im, m, "its bytes are missing, or 4 GiB and more");
+		return true;
 	}
 	if (is_known(im, m, sum)) {
 		drop_message(im);
@@ -276,6 +347,8 @@ take_message(struct import *im, const struct mailstream_message *m)
 		drop_message(im);
 		return fail(im, "a message for", w.err);
 	}
+	if (brings_keyword(im, m->keywords))
+		return put_alone(im, m);
 	put_item(im, m);
 	return (im->batch->item_count < BATCH_ITEMS && im->batch_bytes < BATCH_BYTES) || flush(im);
 }
@@ -366,10 +439,19 @@ begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	buf_str(&im->name, m->name);
 	im->total += m->messages;
 	im->uidnext = m->uidnext;
+	im->skipping = false;
 	if (m->exists)
 		err = find_mailbox(im, m);
 	if (err == TS_OK && m->subscribed)
 		err = list_change(im, STORE_CHANGE_SUBSCRIBE, m, NULL, &none);
+	if (err == TS_INVALID || err == TS_LIMIT) {
+		store_mailbox_unref(&im->mailbox);
+		im->skipping = true;
+		leave_out(im, NULL,
+		    err == TS_INVALID ? "the name is not allowed"
+		                      : "there are as many as store.max_mailboxes allows");
+		return true;
+	}
 	if (err != TS_OK)
 		return fail(im, "mailbox", err);
 	if (m->exists)
@@ -382,6 +464,10 @@ begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
 static bool
 take(struct import *im, const struct mailstream_record *rec)
 {
+	if (im->skipping && rec->tag != MAILSTREAM_MAILBOX) {
+		im->left_out += rec->tag == MAILSTREAM_MESSAGE;
+		return true;
+	}
 	switch (rec->tag) {
 	case MAILSTREAM_MAILBOX:
 		return begin_mailbox(im, &rec->mailbox);
@@ -460,9 +546,11 @@ import(const struct ops *ops, const struct request *req, struct buf *out, struct
 	store_mailbox_unref(&im.mailbox);
 	loop_fake_run(im.loop);
 	if (ok)
-		buf_printf(out, "messages: %llu\nthere already: %llu\nnew uids: %llu\n",
+		buf_printf(out,
+		    "messages: %llu\nthere already: %llu\nnew uids: %llu\n"
+		    "not imported: %llu\n",
 		    (unsigned long long)im.added, (unsigned long long)im.known,
-		    (unsigned long long)im.renumbered);
+		    (unsigned long long)im.renumbered, (unsigned long long)im.left_out);
 	mem_free(im.have);
 	mailstream_in_fini(&im.in);
 	buf_fini(&im.name);

@@ -51,7 +51,9 @@ tell_notes(const struct run *run, struct str text)
 	struct str line;
 
 	while (str_split(&text, '\n', &line))
-		if (str_has_prefix(line, STR("note: ")) || str_has_prefix(line, STR("damaged: ")))
+		if (str_has_prefix(line, STR("note: ")) ||
+		    str_has_prefix(line, STR("left out: ")) ||
+		    str_has_prefix(line, STR("damaged: ")))
 			fprintf(stderr, "turnstone %s: %.*s\n", run->port.cmd, STR_ARG(line));
 }
 
@@ -61,19 +63,26 @@ import_end(const struct args *args, struct run *run, struct str text)
 	uint64_t added = value_of(text, STR("messages: "));
 	uint64_t known = value_of(text, STR("there already: "));
 	uint64_t renumbered = value_of(text, STR("new uids: "));
+	uint64_t left_out = value_of(text, STR("not imported: ")) + run->port.broken;
 
 	tell_notes(run, text);
+	if (run->port.words > 0)
+		fprintf(stderr,
+		    "turnstone %s: %llu keywords were left out: IMAP does not allow such names, or "
+		    "so many for a message\n",
+		    args->cmd->name, (unsigned long long)run->port.words);
 	if (args_has(args, "json"))
 		printf("{\"imported\": %llu, \"already\": %llu, \"new_uids\": %llu, "
-		       "\"left_out\": %llu}\n",
+		       "\"left_out\": %llu, \"keywords_left_out\": %llu}\n",
 		    (unsigned long long)added, (unsigned long long)known,
-		    (unsigned long long)renumbered, (unsigned long long)run->port.broken);
+		    (unsigned long long)renumbered, (unsigned long long)left_out,
+		    (unsigned long long)run->port.words);
 	else if (!run->port.progress.quiet)
 		printf("%llu messages imported, %llu were there already, %llu have new UIDs, "
-		       "%llu files left out\n",
+		       "%llu left out\n",
 		    (unsigned long long)added, (unsigned long long)known,
-		    (unsigned long long)renumbered, (unsigned long long)run->port.broken);
-	return run->port.broken > 0 ? APP_DAMAGE : APP_OK;
+		    (unsigned long long)renumbered, (unsigned long long)left_out);
+	return left_out > 0 || run->port.words > 0 ? APP_DAMAGE : APP_OK;
 }
 
 static void
@@ -250,7 +259,7 @@ static const struct args_opt export_opts[] = {
 
 #define AGAIN                                                                                      \
 	"May be interrupted and run again: what is there already is left out. Exit code 3: some "  \
-	"files were left out, each was named."
+	"files, mailboxes, messages or keywords were left out, and named."
 
 const struct app_cmd cli_port_cmds[] = {
     {.name = "import maildir",

@@ -16,6 +16,7 @@ struct port {
 	struct progress progress;
 	const char *cmd;     /* for messages */
 	uint64_t broken;     /* files left out, or not written */
+	uint64_t words;      /* keywords left out */
 	const char *mailbox; /* import: the mailbox that PATH itself becomes; NULL: INBOX */
 	bool fs_layout;      /* Maildir: folders are plain directories */
 	bool keep_headers;   /* mbox: Status and the like stay in the message */
@@ -48,6 +49,9 @@ struct port_sink *port_mbox_create(struct port *port, const char *path);
 
 /* The whole of a small file, without following links; false: not there, or not readable. */
 bool port_slurp(int dir, const char *name, size_t max, struct buf *out);
+/* Adds a keyword to vstrs of them, unless it is there (no matter the case).  What is no atom of
+ * IMAP, too long, or beyond the number that a mailbox can have is left out, and counted. */
+void port_keyword(struct port *port, struct str name, struct buf *words);
 /* LF without CR becomes CRLF; *last is the byte before.  At most twice as long. */
 void port_crlf(struct str in, char *last, struct buf *out);
 /* %XX for blanks, controls, '%' and ','; and back (false: not that). */

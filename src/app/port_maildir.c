@@ -395,19 +395,6 @@ enter_folder(struct maildir *m, struct buf *out)
 /* ---- a message ---- */
 
 static void
-add_keyword(struct buf *words, struct str name)
-{
-	struct rd r = rd_of(buf_as_str(words));
-
-	if (name.n == 0)
-		return;
-	while (rd_left(&r) > 0)
-		if (str_ieq(rd_vstr(&r), name))
-			return;
-	buf_vstr(words, name);
-}
-
-static void
 take_info(struct maildir *m, const char *name, struct mailstream_message *msg, struct buf *words)
 {
 	const char *info = strstr(name, ":2,");
@@ -418,9 +405,9 @@ take_info(struct maildir *m, const char *name, struct mailstream_message *msg, s
 		if (at != NULL)
 			msg->flags |= 1u << (at - "RFTSD");
 		else if (*p == 'P')
-			add_keyword(words, STR("$Forwarded"));
-		else if (*p >= 'a' && *p <= 'z')
-			add_keyword(words, m->letter[*p - 'a']);
+			port_keyword(m->port, STR("$Forwarded"), words);
+		else if (*p >= 'a' && *p <= 'z' && m->letter[*p - 'a'].n > 0)
+			port_keyword(m->port, m->letter[*p - 'a'], words);
 	}
 }
 
@@ -438,7 +425,7 @@ end_message(struct maildir *m, struct buf *out)
 		while (!str_eq(rest, STR("-")) && str_split(&rest, ',', &part)) {
 			word.n = 0;
 			if (port_unescape(part, &word))
-				add_keyword(&words, buf_as_str(&word));
+				port_keyword(m->port, buf_as_str(&word), &words);
 		}
 		if (f->meta->ours) {
 			msg.internaldate = f->meta->date;

@@ -236,7 +236,7 @@ take_field(struct mbox *m, struct str line)
 	} else if (str_ieq(name, STR("X-Keywords"))) {
 		while (str_split(&rest, ' ', &word))
 			if (word.n > 0)
-				buf_vstr(&m->words, word);
+				port_keyword(m->port, word, &m->words);
 	} else if (str_ieq(name, STR("X-UID"))) {
 		if (str_u64(rest, UINT32_MAX, &uid))
 			m->msg.uid = (uint32_t)uid;

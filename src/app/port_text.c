@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include "app/port.h"
+#include "store/store.h"
 #include "wire/utf7.h"
+
+#define KEYWORDS_BYTES (MAILSTREAM_RECORD_MAX / 2) /* of a message: a record holds them */
 
 void
 port_broken(struct port *port, const char *dir, const char *name, const char *why)
@@ -41,6 +44,34 @@ port_slurp(int dir, const char *name, size_t max, struct buf *out)
 			out->n += (size_t)got;
 	close(fd);
 	return got == 0;
+}
+
+/* RFC 3501 section 9: flag-keyword is an atom. */
+static bool
+is_keyword(struct str name)
+{
+	if (name.n == 0)
+		return false;
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] <= ' ' || name.p[i] >= 0x7f ||
+		    strchr("(){%*\"\\]", name.p[i]) != NULL)
+			return false;
+	return true;
+}
+
+void
+port_keyword(struct port *port, struct str name, struct buf *words)
+{
+	struct rd r = rd_of(buf_as_str(words));
+	size_t n = 0;
+
+	for (; rd_left(&r) > 0; n++)
+		if (str_ieq(rd_vstr(&r), name))
+			return;
+	if (n < STORE_KEYWORDS_MAX && words->n + name.n < KEYWORDS_BYTES && is_keyword(name))
+		buf_vstr(words, name);
+	else
+		port->words++;
 }
 
 void

@@ -72,7 +72,7 @@ def generated(root, count=60):
         put(inbox, f"{1700000000 + i}.M{i}.host:2,{['', 'S', 'FRS', 'DT', 'P'][i % 5]}{'ab' if i % 7 == 0 else ''}",
             b"Subject: %d\nFrom: a@b.example\n\nbody \xff\n>From x\nFrom here\n" % i, 1600000000 + i)
     with open(os.path.join(inbox, "dovecot-keywords"), "w", encoding="ascii") as f:
-        f.write("0 $Blue\n1 red,hot%\n")
+        f.write("0 $Blue\n1 red,hot\n")
     put(inbox, "1.empty:2,", b"")
     put(inbox, "1.cr:2,S", b"Subject: cr\rcr\r\n\r\nmixed\nand\r\nnone\r")
     put(inbox, "1.long:2,", b"X-Long: " + b"y" * 100000 + b"\nSubject: long\n\n")
@@ -111,7 +111,7 @@ def test_there_and_back(site, tmp_path):
     root = str(tmp_path / "md")
     count = generated(root)
     assert site.port("import", "maildir", root, "--user", "alice") == \
-        {"imported": count, "already": 0, "new_uids": 0, "left_out": 0}
+        {"imported": count, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0}
     # Again: nothing comes twice, twins stay twins.
     assert site.port("import", "maildir", root, "--user", "alice")["already"] == count
     first = site.export("alice", "out1")
@@ -180,6 +180,40 @@ def test_hostile(site, tmp_path):
     site.run("import", "maildir", root, "--user", "nobody", code=1)
     site.run("import", "maildir", root, code=2)
     assert "passwd" not in str(sorted(snapshot(site.export("alice", "out"))))
+
+
+def test_not_all(site, tmp_path):
+    """What the store refuses is named, counted and left out; the rest is imported; exit 3."""
+    few = "store.max_keywords = 16; store.max_mailboxes = 16;\n"
+    with open(site.conf, encoding="ascii") as f:
+        plenty = f.read()
+    with open(site.conf, "w", encoding="ascii") as f:
+        f.write(plenty + few)
+    source = str(tmp_path / "in")
+    inbox = make(source)
+    words = [f"word{i}" for i in range(18)] + ["no(atom", 'a"b']
+    with open(os.path.join(inbox, "dovecot-keywords"), "w", encoding="ascii") as f:
+        f.writelines(f"{i} {word}\n" for i, word in enumerate(words))
+    for i, flags in enumerate([chr(97 + i) for i in range(18)] + ["ab", "Sst", "ar"]):
+        put(inbox, f"{i:02}.m:2,{flags}", b"Subject: %d\n\ntext\n" % i)
+    for i in range(20):
+        put(make(source, f".Box{i}"), "1.m:2,S", b"Subject: box\n\ntext\n")
+    args = ("import", "maildir", source, "--user", "alice")
+    first = site.port(*args, code=3)
+    assert site.err.count("left out: mailbox INBOX, a message of") == 3 and "store.max_keywords" in site.err
+    boxes = site.err.count("store.max_mailboxes")
+    assert 4 <= boxes <= 5 and "2 keywords were left out" in site.err
+    assert first == {"imported": 18 + 20 - boxes, "already": 0, "new_uids": 0, "left_out": 3 + 2 * boxes,
+                     "keywords_left_out": 2}
+    again = site.port(*args, code=3)
+    assert (again["imported"], again["already"]) == (0, first["imported"])
+    with open(site.conf, "w", encoding="ascii") as f:
+        f.write(plenty)
+    last = site.port(*args, code=3)
+    assert last["imported"] == 41 - first["imported"] and last["left_out"] == 0 and last["keywords_left_out"] == 2
+    with open(os.path.join(site.export("alice", "out"), "turnstone.export"), encoding="ascii") as f:
+        rows = f.read()
+    assert "atom" not in rows and '"' not in rows and " word0,word17 " in rows
 
 
 def interrupt(site, args, delay, how):
