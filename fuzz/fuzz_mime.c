@@ -368,7 +368,7 @@ damage(struct buf *b, const uint8_t *data, size_t size)
 
 	for (; size >= 3; size -= 3, data += 3)
 		b->p[(data[0] | (size_t)data[1] << 8) % b->n] = (char)data[2];
-	hash = XXH3_64bits(b->p + 16, b->n - 16);
+	hash = XXH3_64bits_withSeed(b->p + 16, b->n - 16, (uint8_t)b->p[3]); /* the version */
 	memcpy(b->p + 8, &hash, 8);
 }
 

@@ -25,6 +25,22 @@ no_log(enum log_level level, const char *context, const char *text, void *arg)
 	(void)level, (void)context, (void)text, (void)arg;
 }
 
+/* Made once: a certificate, and a disk with users and mail, of which each run gets an image. */
+static struct tls_slot *tls;
+static struct engine_mem_disk *disk;
+
+static struct site *
+open_site(struct engine_mem_disk *on)
+{
+	return site_new(&(struct site_options){
+	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n"
+	                "limits { line = 8K; literal = 4K; command = 16K; append = 8K; }\n"),
+	    .starttls = true,
+	    .tls = tls,
+	    .disk = on,
+	});
+}
+
 static struct site *
 make_site(void)
 {
@@ -33,16 +49,17 @@ make_site(void)
 	    "Content-Type: multipart/mixed; boundary=x\r\n\r\n"
 	    "--x\r\n\r\ntext\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>\r\n"
 	    "--x--\r\n";
-	struct site *site = site_new(&(struct site_options){
-	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n"
-	                "limits { line = 8K; literal = 4K; command = 16K; append = 8K; }\n"),
-	    .starttls = true,
-	});
+	struct site *site;
 
+	if (disk != NULL)
+		return open_site(engine_mem_image(disk));
+	tls = site_tls();
+	site = open_site(NULL);
 	site_user(site, "a", "b", "*", true);
 	site_mailbox(site, "a", "Work");
 	site_message(site, "a", "INBOX", "\\Seen word", (struct str){mail, sizeof(mail) - 1});
 	site_message(site, "a", "INBOX", "\\Deleted", STR("Subject: two\r\n\r\ntext\r\n"));
+	disk = engine_mem_image(site->disk);
 	return site;
 }
 

@@ -21,11 +21,17 @@ enum { CACHE_SETS = 32768 }; /* of eight */
 struct auth *
 auth_new(struct store *store, struct str default_domain)
 {
+	return auth_new_sized(store, default_domain, CACHE_SETS);
+}
+
+struct auth *
+auth_new_sized(struct store *store, struct str default_domain, size_t sets)
+{
 	struct auth *auth = mem_zalloc(sizeof(*auth));
 
 	auth->store = store;
 	buf_str(&auth->default_domain, default_domain);
-	auth->cache = auth_cache_new(CACHE_SETS);
+	auth->cache = auth_cache_new(sets);
 	(void)pthread_mutex_init(&auth->secret_lock, NULL);
 	return auth;
 }

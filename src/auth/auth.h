@@ -61,6 +61,8 @@ struct auth_login {
 
 /* store: where users live; it outlives auth. */
 struct auth *auth_new(struct store *store, struct str default_domain);
+/* The same with another size of its caches: sets of 8, a power of two, 64 at least. */
+struct auth *auth_new_sized(struct store *store, struct str default_domain, size_t sets);
 void auth_free(struct auth **auth);
 
 /* Does not block.  login_r's buffers are overwritten on AUTH_OK; the owner calls auth_login_fini.

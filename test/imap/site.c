@@ -93,7 +93,7 @@ site_new(const struct site_options *options)
 	struct store_options so;
 	char *text = NULL;
 
-	site->disk = engine_mem_disk_new();
+	site->disk = options->disk != NULL ? options->disk : engine_mem_disk_new();
 	store_options_default(&so);
 	so.engine = &engine_mem_class;
 	so.engine_options.own = site->disk;
@@ -101,7 +101,7 @@ site_new(const struct site_options *options)
 	so.wall = fixed_wall;
 	must(store_open(&so, &site->store, &text), "store");
 	free(text);
-	site->auth = auth_new(site->store, STR("example.net"));
+	site->auth = auth_new_sized(site->store, STR("example.net"), 64);
 	site->loop = loop_new_fake();
 	site->conf = make_conf(options->conf);
 	site->server.store = site->store;
@@ -109,8 +109,9 @@ site_new(const struct site_options *options)
 	site->server.workers = work_pool_new(0);
 	site->server.loop_count = 1;
 	site->server.loops = &site->il;
+	site->own_tls = options->starttls && options->tls == NULL;
 	if (options->starttls)
-		site->server.tls = site_tls();
+		site->server.tls = options->tls != NULL ? options->tls : site_tls();
 	imap_server_init(&site->server);
 	imap_registry_build(&site->server.reg, imap_all_extensions, imap_all_extensions_count);
 	imap_loop_init(&site->il, &site->server, 0, site->loop, site->conf);
@@ -152,7 +153,8 @@ site_free(struct site **sp)
 	store_close(&site->store);
 	loop_fake_run(site->loop);
 	work_pool_free(&site->server.workers);
-	tls_slot_free(&site->server.tls);
+	if (site->own_tls)
+		tls_slot_free(&site->server.tls);
 	auth_free(&site->auth);
 	conf_unref(&site->conf);
 	loop_free(&site->loop);

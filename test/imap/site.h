@@ -25,13 +25,16 @@ struct site {
 	struct conf *conf;
 	struct imap_server server;
 	struct imap_loop il;
+	bool own_tls;
 	struct site_client clients[SITE_CLIENTS];
 };
 
 struct site_options {
 	struct str conf; /* text of a configuration file */
 	unsigned lanes;
-	bool starttls; /* offered; the handshake is a fake one */
+	bool starttls;                /* offered; the handshake is a fake one */
+	struct tls_slot *tls;         /* NULL, or what site_tls() gave, which stays the caller's */
+	struct engine_mem_disk *disk; /* NULL: a new one; taken */
 };
 
 /* A certificate to be shown by nobody: the handshake of a fake stream is none. */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Header fields: encoded words (RFC 2047), parameters and their continuations
+ * and charsets (RFC 2231), addresses, subjects, and charsets converted in
+ * pieces.  The first byte chooses the charset and the pieces.  What is text
+ * for people must be well-formed UTF-8, pieces must give what the whole gives.
+ */
+#include "base/err.h"
+#include "mail/address.h"
+#include "mail/header.h"
+#include "mail/text.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+check_text(struct buf *text)
+{
+	TS_ASSERT(text->n == 0 || str_is_utf8(buf_as_str(text)));
+	text->n = 0;
+}
+
+static void
+check_params(struct str value)
+{
+	struct mail_params p;
+	struct buf out = {0};
+	struct str name, v;
+	size_t n = 0;
+	bool extended;
+
+	mail_params_init(&p, value);
+	while (mail_param_next(&p, &name, &v)) {
+		struct buf key = {0};
+
+		TS_ASSERT(++n <= value.n);
+		buf_str(&key, name);
+		(void)mail_param_find(value, buf_as_str(&key), &out);
+		check_text(&out);
+		if (mail_param_join(value, buf_as_str(&key), &out, &extended)) {
+			TS_ASSERT(!extended || out.n == 0 || str_is_utf8(buf_as_str(&out)));
+			out.n = 0;
+		}
+		TS_ASSERT(out.n == 0);
+		buf_fini(&key);
+		if (n > 50)
+			break;
+	}
+	mail_params_fini(&p);
+	(void)mail_param_find(value, STR("filename"), &out);
+	check_text(&out);
+	buf_fini(&out);
+}
+
+static void
+check_value(struct str value)
+{
+	struct mail_addresses list = {0};
+	struct buf out = {0}, base = {0};
+
+	mail_words_decode(value, &out);
+	TS_ASSERT(out.n == 0 || str_is_utf8(buf_as_str(&out)));
+	(void)mail_base_subject(buf_as_str(&out), &base);
+	check_text(&base);
+	mail_casemap(buf_as_str(&out), &base);
+	check_text(&base);
+	out.n = 0;
+	mail_unfold(value, 40, &out);
+	TS_ASSERT(out.n <= 40 && (out.n == 0 || memchr(out.p, '\n', out.n) == NULL));
+	out.n = 0;
+	mail_parse_addresses(value, 20, &list);
+	TS_ASSERT(list.n <= 21);
+	mail_addresses_text(&list, &out);
+	check_text(&out);
+	mail_addresses_fini(&list);
+	check_params(value);
+	buf_fini(&out);
+	buf_fini(&base);
+}
+
+static void
+check_charset(struct str charset, struct str bytes, size_t step)
+{
+	struct buf whole = {0}, pieces = {0};
+	struct mail_conv *conv = mail_conv_new(charset);
+	size_t at = 0;
+
+	(void)mail_to_utf8(charset, bytes, &whole);
+	do {
+		size_t n = bytes.n - at < step ? bytes.n - at : step;
+
+		mail_conv_feed(conv, (struct str){bytes.p + at, n}, at + n == bytes.n, &pieces);
+		at += n;
+	} while (at < bytes.n);
+	if (mail_conv_known(conv))
+		TS_ASSERT(str_eq(buf_as_str(&whole), buf_as_str(&pieces)));
+	check_text(&whole);
+	check_text(&pieces);
+	mail_conv_free(&conv);
+	buf_fini(&whole);
+	buf_fini(&pieces);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const char *const charsets[] = {"UTF-8", "ISO-2022-JP", "GB18030", "Shift_JIS",
+	    "UTF-7", "UTF-16", "windows-1252", "EUC-KR", "Big5", "HZ-GB-2312", "UTF-16LE",
+	    "koi8-r"};
+	struct mail_field f;
+	struct str all, rest;
+	size_t n = 0;
+
+	if (size < 2)
+		return 0;
+	all = rest = (struct str){(const char *)data + 1, size - 1};
+	while (mail_field_next(&rest, &f)) {
+		n += f.all.n;
+		TS_ASSERT(f.all.n > 0 && n <= all.n);
+		check_value(f.value);
+	}
+	TS_ASSERT(n + rest.n == all.n);
+	TS_ASSERT(mail_header_len(all) <= all.n && mail_header_len(all) >= n);
+	check_value(all);
+	check_charset(str_of(charsets[data[0] % (sizeof(charsets) / sizeof(*charsets))]), all,
+	    1 + data[0] / 16u);
+	return 0;
+}
