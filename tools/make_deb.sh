@@ -22,7 +22,7 @@ gzip -9n "$root"/usr/share/man/man?/*
 chmod -R u=rwX,go=rX "$root"
 
 version=$(meson introspect --projectinfo "$build" | python3 -c 'import json,sys; print(json.load(sys.stdin)["version"])')
-printf 'turnstone (%s) unstable; urgency=medium\n\n  * See the history of the source.\n\n -- Turnstone <root@localhost>  %s\n' \
+printf 'turnstone (%s) unstable; urgency=medium\n\n  * See the history of the source.\n\n -- Turnstone authors <turnstone@localhost>  %s\n' \
   "$version" "$(date -R -d "@$(git -C "$top" log -1 --format=%ct)")" | gzip -9n >"$root/usr/share/doc/turnstone/changelog.gz"
 printf 'Source: turnstone\n\nPackage: turnstone\nArchitecture: any\n' >"$work/debian/control"
 depends=$(cd "$work" && dpkg-shlibdeps -O -edebian/turnstone/usr/bin/turnstone 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
@@ -31,7 +31,7 @@ cat >"$root/DEBIAN/control" <<TEXT
 Package: turnstone
 Version: $version
 Architecture: $(dpkg --print-architecture)
-Maintainer: Turnstone <root@localhost>
+Maintainer: Turnstone authors <turnstone@localhost>
 Section: mail
 Priority: optional
 Installed-Size: $(du -ks --exclude=DEBIAN "$root" | cut -f1)

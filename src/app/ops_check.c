@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operation behind `turnstone check`: each finding is a line sent at once. */
-#include "app/json_str.h"
+#include "app/json.h"
 #include "app/ops.h"
 #include "auth/users.h"
 #include "store/check.h"
@@ -34,26 +34,31 @@ put_text(struct checking *c, const struct check_finding *f)
 static void
 put_json(struct checking *c, const struct check_finding *f)
 {
-	struct buf *b = &c->line;
+	struct json j = {.out = &c->line};
 
-	buf_printf(b, "{\"kind\":\"%s\"", check_kind_name(f->kind));
+	json_open(&j, '{');
+	json_key(&j, "kind");
+	json_str(&j, str_of(check_kind_name(f->kind)));
 	if (f->account.n > 0) {
-		buf_puts(b, ",\"user\":");
-		json_put_str(b, f->account);
+		json_key(&j, "user");
+		json_str(&j, f->account);
 	}
 	if (f->mailbox.n > 0) {
-		buf_puts(b, ",\"mailbox\":");
-		json_put_str(b, f->mailbox);
+		json_key(&j, "mailbox");
+		json_str(&j, f->mailbox);
 	}
-	if (f->uid != 0)
-		buf_printf(b, ",\"uid\":%u", f->uid);
-	buf_puts(b, ",\"what\":");
-	json_put_str(b, str_of(f->what));
+	if (f->uid != 0) {
+		json_key(&j, "uid");
+		json_u64(&j, f->uid);
+	}
+	json_key(&j, "what");
+	json_str(&j, str_of(f->what));
 	if (f->done != NULL) {
-		buf_puts(b, ",\"mended\":");
-		json_put_str(b, str_of(f->done));
+		json_key(&j, "mended");
+		json_str(&j, str_of(f->done));
 	}
-	buf_puts(b, "}\n");
+	json_close(&j, '}');
+	buf_putc(&c->line, '\n');
 }
 
 static void

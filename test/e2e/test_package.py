@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from conftest import TOP
+from conftest import TOP, TURNSTONE
 
 LONG = pytest.mark.skipif(not os.environ.get("TURNSTONE_LONG") or os.geteuid() != 0,
                           reason="builds a package, and a system from the network, as root: ./dev test --long")
@@ -42,6 +42,33 @@ def package():
     done = subprocess.run([os.path.join(TOP, "dev"), "deb"], capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.split()[-1]
+
+
+def test_install(tmp_path):
+    build = os.path.dirname(TURNSTONE)
+    subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet"], check=True, timeout=120,
+                   env=dict(os.environ, DESTDIR=str(tmp_path)), stdout=subprocess.DEVNULL)
+    found = {os.path.relpath(os.path.join(top, name), tmp_path) for top, _, names in os.walk(tmp_path) for name in names}
+    for name in ("bin/turnstone", "share/man/man1/turnstone.1", "share/man/man5/turnstone.conf.5"):
+        assert sum(path.endswith("/" + name) for path in found) == 1, found
+    program = next(path for path in found if path.endswith("bin/turnstone"))
+    done = subprocess.run([tmp_path / program, "version"], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.startswith("turnstone ")
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_units(tmp_path):
+    units = []
+    for name in ("turnstone.service", "turnstone-imap.socket", "turnstone-imaps.socket"):
+        with open(os.path.join(TOP, "dist", name), encoding="utf-8") as f:
+            text = f.read()
+        units.append(str(tmp_path / name))
+        with open(units[-1], "w", encoding="utf-8") as f:
+            f.write(text.replace("/usr/bin/turnstone", TURNSTONE))
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True, timeout=60,
+                          check=False)
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "turnstone" in line]
+    assert done.returncode == 0 and said == [], done.stdout + done.stderr
 
 
 @LONG
