@@ -203,8 +203,11 @@ one_part(struct check *c, bool extended)
 	want(c, ' ');
 	number(c);
 	TS_ASSERT(!str_ieq(type, STR("multipart")));
+	/* In IMAP4rev1 message/global is a part like others (RFC 3501 knows media-message as RFC822
+	 * alone). */
 	if (str_ieq(type, STR("message")) &&
-	    (str_ieq(subtype, STR("rfc822")) || str_ieq(subtype, STR("global")))) {
+	    (str_ieq(subtype, STR("rfc822")) ||
+	        (str_ieq(subtype, STR("global")) && c->end - c->p > 1 && c->p[1] == '('))) {
 		want(c, ' ');
 		envelope(c);
 		want(c, ' ');

@@ -213,7 +213,8 @@ pieces_raw(struct pieces *c, struct str *charset_r, struct buf *raw)
 	uint32_t want = 0;
 
 	*charset_r = STR_NONE;
-	qsort(v, n, sizeof(*v), piece_cmp);
+	if (n > 1)
+		qsort(v, n, sizeof(*v), piece_cmp);
 	for (size_t i = 0; i < n; i++) {
 		struct str s = {c->text.p != NULL ? c->text.p + v[i].off : "", v[i].len};
 		struct str tail = s, part;

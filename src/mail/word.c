@@ -144,7 +144,7 @@ mail_words_decode(struct str value, struct buf *out)
 	const char *p = v.p, *raw = p; /* raw: what has been read but not written begins here */
 	bool after_word = false;
 
-	w.end = p + v.n;
+	w.end = v.n > 0 ? p + v.n : p;
 	while (v.n > 0 && p < w.end) {
 		struct word word;
 		const char *gap;
