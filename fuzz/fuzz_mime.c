@@ -206,8 +206,8 @@ one_part(struct check *c, bool extended)
 	/* In IMAP4rev1 message/global is a part like others (RFC 3501 knows media-message as RFC822
 	 * alone). */
 	if (str_ieq(type, STR("message")) &&
-	    (str_ieq(subtype, STR("rfc822")) ||
-	        (str_ieq(subtype, STR("global")) && c->end - c->p > 1 && c->p[1] == '('))) {
+	    (str_ieq(subtype, STR("rfc822")) || (str_ieq(subtype, STR("global")) && at(c, ' ') &&
+	                                            c->end - c->p > 1 && c->p[1] == '('))) {
 		want(c, ' ');
 		envelope(c);
 		want(c, ' ');
