@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server as a service: its user, its sandbox, reload, signals, descriptors, systemd's protocol."""
+import ctypes
 import os
 import pwd
 import resource
@@ -254,6 +255,18 @@ class Manager:
             if word in lines:
                 return lines
 
+    def drain(self):
+        """What has come so far."""
+        said = []
+        self.sock.setblocking(False)
+        try:
+            while True:
+                said.append(self.sock.recv(4096).decode())
+        except BlockingIOError:
+            return said
+        finally:
+            self.sock.settimeout(30)
+
 
 LAUNCHER = """\
 import os, sys
@@ -302,6 +315,53 @@ def test_sockets_handed_over_and_notifications(server, user):
     manager.wait("STOPPING=1")
     assert server.process.wait(60) == 0
     server.process = None
+
+
+class Held:
+    """The threads of a process that wait in epoll, its loops, stopped one by one (ptrace); all others go on."""
+
+    EPOLL = ("232", "281", "441") if os.uname().machine == "x86_64" else ("22", "441")  # epoll_wait and its kin
+    SEIZE, INTERRUPT, DETACH, WALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, pid):
+        self.libc = ctypes.CDLL(None, use_errno=True)
+        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+        self.libc.ptrace.restype = ctypes.c_long
+        self.tids = []
+        for tid in sorted(int(t) for t in os.listdir(f"/proc/{pid}/task")):
+            with open(f"/proc/{pid}/task/{tid}/syscall", encoding="ascii") as f:
+                call = f.read().split()[0]
+            if tid != pid and call in self.EPOLL:
+                if self.libc.ptrace(self.SEIZE, tid, None, None) != 0:
+                    self.release()
+                    pytest.skip(f"ptrace: {os.strerror(ctypes.get_errno())}")
+                self.libc.ptrace(self.INTERRUPT, tid, None, None)
+                os.waitpid(tid, self.WALL)
+                self.tids.append(tid)
+        if not self.tids:
+            pytest.skip("the kernel does not tell which threads wait in epoll")
+
+    def release(self):
+        for tid in self.tids:
+            self.libc.ptrace(self.DETACH, tid, None, None)
+
+
+def test_watchdog_is_not_fed_when_loops_are_stuck(server):
+    manager = Manager(server.dir)
+    start_as_service(server, {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "300000"})
+    manager.wait("READY=1")
+    manager.wait("WATCHDOG=1")
+    held = Held(server.process.pid)
+    try:
+        stuck = "a loop does not answer"
+        wait_for(lambda: server.log().count(stuck) >= 1)
+        manager.drain()
+        wait_for(lambda: server.log().count(stuck) >= 2)
+        assert not any("WATCHDOG=1" in said for said in manager.drain())
+    finally:
+        held.release()
+    manager.wait("WATCHDOG=1")
+    assert server.stop() == 0
 
 
 def test_socket_that_no_listener_wants(server):
