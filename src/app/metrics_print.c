@@ -11,6 +11,7 @@
 
 struct seen {
 	struct imap_stats imap;
+	struct lmtp_stats lmtp;
 	struct store_stats store;
 	double uptime;
 	uint64_t work_waiting;
@@ -31,6 +32,10 @@ VALUE(conns_total, s->imap.conns_total)
 VALUE(switches, s->imap.switches)
 VALUE(bytes_in, s->imap.bytes_in)
 VALUE(bytes_out, s->imap.bytes_out)
+VALUE(lmtp_conns, s->lmtp.conns)
+VALUE(lmtp_conns_total, s->lmtp.conns_total)
+VALUE(lmtp_messages, s->lmtp.messages)
+VALUE(lmtp_bytes, s->lmtp.bytes)
 VALUE(changes, s->store.changes)
 VALUE(pending, s->store.changes_pending)
 VALUE(batch_max, s->store.batch_max)
@@ -49,6 +54,12 @@ static const struct metric metrics[] = {
     {"turnstone_switches_total", "counter", "Logins after UNAUTHENTICATE.", switches},
     {"turnstone_received_bytes_total", "counter", "IMAP bytes from clients.", bytes_in},
     {"turnstone_sent_bytes_total", "counter", "IMAP bytes to clients.", bytes_out},
+    {"turnstone_lmtp_connections", "gauge", "LMTP connections that are open.", lmtp_conns},
+    {"turnstone_lmtp_connections_total", "counter", "LMTP connections that were accepted.",
+        lmtp_conns_total},
+    {"turnstone_lmtp_messages_total", "counter", "Messages that came in whole by LMTP.",
+        lmtp_messages},
+    {"turnstone_lmtp_message_bytes_total", "counter", "Bytes of messages by LMTP.", lmtp_bytes},
     {"turnstone_changes_total", "counter", "Changes that the store has taken.", changes},
     {"turnstone_changes_pending", "gauge", "Changes that are not on disk yet.", pending},
     {"turnstone_batch_changes_max", "gauge", "Changes in the largest batch.", batch_max},
@@ -114,6 +125,24 @@ print_lookups(const struct imap_stats *s, struct buf *out)
 		for (unsigned hit = 0; hit < 2; hit++)
 			buf_printf(out, "turnstone_lookups_total{what=\"%s\",result=\"%s\"} %llu\n",
 			    all[i].what, results[hit], (unsigned long long)all[i].n[hit]);
+}
+
+static void
+print_lmtp_recipients(const struct lmtp_stats *s, struct buf *out)
+{
+	const struct {
+		const char *at, *result;
+		uint64_t n;
+	} all[] = {{"rcpt", "deferred", s->rcpt_deferred}, {"rcpt", "refused", s->rcpt_refused},
+	    {"message", "delivered", s->delivered}, {"message", "deferred", s->deferred},
+	    {"message", "refused", s->refused}, {"message", "unknown", s->unknown},
+	    {"message", "abandoned", s->abandoned}};
+
+	head(out, "turnstone_lmtp_recipients_total", "counter",
+	    "Recipients by what came of them, and when they were told.");
+	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++)
+		buf_printf(out, "turnstone_lmtp_recipients_total{at=\"%s\",result=\"%s\"} %llu\n",
+		    all[i].at, all[i].result, (unsigned long long)all[i].n);
 }
 
 static void
@@ -202,6 +231,7 @@ metrics_print(struct server *server, struct buf *out)
 	    .work_waiting = work_pool_waiting(server->workers)};
 
 	server_gather(server, &seen.imap, commands);
+	server_gather_lmtp(server, &seen.lmtp);
 	store_stats(server->store, &seen.store);
 	head(out, "turnstone_build_info", "gauge", "Always 1; the version is the label.");
 	buf_puts(out, "turnstone_build_info{version=\"" APP_VERSION "\"} 1\n");
@@ -217,6 +247,10 @@ metrics_print(struct server *server, struct buf *out)
 	print_logins(&seen.imap, out);
 	print_lookups(&seen.imap, out);
 	print_errors(&seen.imap, out);
+	print_lmtp_recipients(&seen.lmtp, out);
+	print_classes(out, "turnstone_lmtp_message_seconds",
+	    "From the last byte of a message by LMTP to its replies.", &seen.lmtp.times,
+	    store_flush_us, 1e6);
 	print_classes(out, "turnstone_batch_changes", "Changes that share a flush.",
 	    &seen.store.batch_sizes, store_batch_sizes, 1);
 	print_classes(out, "turnstone_flush_seconds", "Time that the flush of a batch took.",

@@ -15,7 +15,8 @@ take(struct server_loop *sl, struct server_pace_sample *to)
 	*to = (struct server_pace_sample){.ms = clock_mono_ms(),
 	    .n = {[PACE_COMMANDS] = s->commands,
 	        [PACE_LOGINS] = s->logins,
-	        [PACE_SWITCHES] = s->switches}};
+	        [PACE_SWITCHES] = s->switches,
+	        [PACE_DELIVERIES] = sl->lmtp.stats.messages}};
 	if (sl == sl->server->loops)
 		store_pace(sl->server->store, &to->n[PACE_BATCHES], &to->n[PACE_BATCH_CHANGES],
 		    &to->n[PACE_FLUSH_NS]);

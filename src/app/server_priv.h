@@ -27,7 +27,8 @@ enum server_pace {
 	PACE_COMMANDS,
 	PACE_LOGINS,
 	PACE_SWITCHES,
-	PACE_BATCHES, /* this and the rest: of the store, by the first loop only */
+	PACE_DELIVERIES, /* messages by LMTP */
+	PACE_BATCHES,    /* this and the rest: of the store, by the first loop only */
 	PACE_BATCH_CHANGES,
 	PACE_FLUSH_NS,
 	PACE_COUNT
@@ -134,6 +135,9 @@ bool server_enter_sandbox(struct server *server);
 /* Sums the loops' counters; commands has IMAP_CMD_MAX of them, or is NULL.  Not from a loop. */
 void server_gather(
     struct server *server, struct imap_stats *sum, struct imap_command_stats *commands);
+
+/* The same for deliveries. */
+void server_gather_lmtp(struct server *server, struct lmtp_stats *sum);
 
 /* Begins to take samples; before the loop runs.  Ends it; on the loop. */
 void server_pace_begin(struct server_loop *sl);

@@ -88,23 +88,21 @@ gather_lmtp_loop(struct loop_task *task)
 {
 	struct gather_lmtp *g = (struct gather_lmtp *)(void *)task;
 
-	g->sum->conns += g->ll->stats.conns;
-	g->sum->conns_total += g->ll->stats.conns_total;
-	g->sum->messages += g->ll->stats.messages;
-	g->sum->delivered += g->ll->stats.delivered;
-	g->sum->deferred += g->ll->stats.deferred;
-	g->sum->refused += g->ll->stats.refused;
+	_Static_assert(sizeof(struct lmtp_stats) % sizeof(uint64_t) == 0, "nothing but numbers");
+
+	for (size_t i = 0; i < sizeof(*g->sum) / sizeof(uint64_t); i++)
+		((uint64_t *)(void *)g->sum)[i] +=
+		    ((const uint64_t *)(const void *)&g->ll->stats)[i];
 	sem_post(&g->done);
 }
 
-static void
-put_lmtp(struct server *server, struct buf *out)
+void
+server_gather_lmtp(struct server *server, struct lmtp_stats *sum)
 {
-	struct lmtp_stats sum = {0};
-
+	*sum = (struct lmtp_stats){0};
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		struct gather_lmtp g = {
-		    .task.fn = gather_lmtp_loop, .ll = &server->loops[i].lmtp, .sum = &sum};
+		    .task.fn = gather_lmtp_loop, .ll = &server->loops[i].lmtp, .sum = sum};
 
 		sem_init(&g.done, 0, 0);
 		loop_post(server->loops[i].loop, &g.task);
@@ -112,12 +110,25 @@ put_lmtp(struct server *server, struct buf *out)
 			;
 		sem_destroy(&g.done);
 	}
+}
+
+static void
+put_lmtp(struct server *server, struct buf *out)
+{
+	struct lmtp_stats sum;
+
+	server_gather_lmtp(server, &sum);
 	put_number(out, "lmtp_connections", sum.conns);
 	put_number(out, "lmtp_connections_total", sum.conns_total);
 	put_number(out, "lmtp_messages", sum.messages);
 	put_number(out, "lmtp_delivered", sum.delivered);
 	put_number(out, "lmtp_deferred", sum.deferred);
 	put_number(out, "lmtp_refused", sum.refused);
+	put_number(out, "lmtp_unknown", sum.unknown);
+	put_number(out, "lmtp_abandoned", sum.abandoned);
+	put_number(out, "lmtp_rcpt_deferred", sum.rcpt_deferred);
+	put_number(out, "lmtp_rcpt_refused", sum.rcpt_refused);
+	put_number(out, "lmtp_bytes", sum.bytes);
 }
 
 /* "NAME_SUFFIX: 1.5", or nothing where there is no value to divide by. */
@@ -137,6 +148,7 @@ put_pace(struct server *server, struct buf *out, unsigned seconds, const char *s
 	put_ratio(out, "commands_per_second", suffix, pace[PACE_COMMANDS], 1);
 	put_ratio(out, "logins_per_second", suffix, pace[PACE_LOGINS], 1);
 	put_ratio(out, "switches_per_second", suffix, pace[PACE_SWITCHES], 1);
+	put_ratio(out, "lmtp_messages_per_second", suffix, pace[PACE_DELIVERIES], 1);
 	put_ratio(out, "commits_per_second", suffix, pace[PACE_BATCHES], 1);
 	put_ratio(out, "changes_per_commit", suffix, pace[PACE_BATCH_CHANGES], pace[PACE_BATCHES]);
 	put_ratio(out, "flush_milliseconds", suffix, pace[PACE_FLUSH_NS] / 1e6, pace[PACE_BATCHES]);

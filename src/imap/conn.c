@@ -213,15 +213,7 @@ secured(void *arg)
 static const char *
 ending(const struct imap_conn *conn, enum stream_end why)
 {
-	static const char *const names[] = {
-	    [STREAM_END_LOCAL] = "closed here",
-	    [STREAM_END_PEER] = "closed",
-	    [STREAM_END_ERROR] = "broken",
-	    [STREAM_END_TLS] = "TLS failed",
-	    [STREAM_END_TIMEOUT] = "timeout",
-	};
-
-	return conn->ending != NULL ? conn->ending : names[why];
+	return conn->ending != NULL ? conn->ending : stream_end_name(why);
 }
 
 static void

@@ -55,7 +55,7 @@ run_helo(struct lmtp_conn *conn, struct str args)
 
 /* The parameters of MAIL; false: answered. */
 static bool
-mail_params(struct lmtp_conn *conn, struct str rest, bool *utf8_r)
+mail_params(struct lmtp_conn *conn, struct str sender, struct str rest, bool *utf8_r)
 {
 	struct str word;
 
@@ -82,7 +82,7 @@ mail_params(struct lmtp_conn *conn, struct str rest, bool *utf8_r)
 		} else
 			no = "555 5.5.4 Unknown parameter";
 		if (no != NULL) {
-			lmtp_reply(conn, "%s", no);
+			lmtp_refuse_mail(conn, sender, no);
 			return false;
 		}
 	}
@@ -103,9 +103,10 @@ run_mail(struct lmtp_conn *conn, struct str args)
 	args = str_trim((struct str){args.p + 5, args.n - 5});
 	if (!lmtp_path_parse(&args, &buf, &path) || (args.n > 0 && args.p[0] != ' '))
 		lmtp_reply_error(conn, "501 5.1.7 Bad sender address");
-	else if (mail_params(conn, args, &utf8)) {
+	else if (mail_params(conn, path.text, args, &utf8)) {
 		if (path.utf8 && !utf8)
-			lmtp_reply(conn, "550 5.6.7 Non-ASCII address without SMTPUTF8");
+			lmtp_refuse_mail(
+			    conn, path.text, "550 5.6.7 Non-ASCII address without SMTPUTF8");
 		else {
 			conn->txn = lmtp_txn_new(conn);
 			conn->txn->sender = arena_str(conn->txn->arena, path.text);
@@ -131,13 +132,13 @@ run_rcpt(struct lmtp_conn *conn, struct str args)
 	if (!lmtp_path_parse(&args, &buf, &path) || path.local.n == 0)
 		lmtp_reply_error(conn, "501 5.1.3 Bad recipient address");
 	else if (args.n > 0)
-		lmtp_reply(conn, "555 5.5.4 RCPT takes no parameters");
+		lmtp_refuse_rcpt(conn, path.text, "555 5.5.4 RCPT takes no parameters");
 	else if (path.utf8 && !txn->utf8) /* RFC 6531 section 3.5 */
-		lmtp_reply(conn, "553 5.6.7 Non-ASCII address without SMTPUTF8");
+		lmtp_refuse_rcpt(conn, path.text, "553 5.6.7 Non-ASCII address without SMTPUTF8");
 	else if (txn->chunked)
 		lmtp_reply_error(conn, "503 5.5.1 The message has begun");
 	else if (txn->rcpt_count >= (size_t)conn->settings->recipients)
-		lmtp_reply(conn, "452 4.5.3 Too many recipients");
+		lmtp_refuse_rcpt(conn, path.text, "452 4.5.3 Too many recipients");
 	else
 		lmtp_rcpt_lookup(conn, &path);
 	buf_fini(&buf);
@@ -206,6 +207,7 @@ run_quit(struct lmtp_conn *conn, struct str args)
 {
 	(void)args;
 	lmtp_reply(conn, "221 2.0.0 Bye");
+	conn->ending = "QUIT";
 	conn->closing = true;
 	loop_timer_clear(&conn->timer);
 	stream_close(conn->stream);

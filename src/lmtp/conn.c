@@ -90,6 +90,8 @@ lmtp_bye(struct lmtp_conn *conn, const char *text)
 		return;
 	lmtp_reply(conn, "%s", text);
 	lmtp_log(conn, LOG_INFO, "%s", text);
+	if (conn->ending == NULL)
+		conn->ending = text;
 	conn->closing = true;
 	loop_timer_clear(&conn->timer);
 	stream_close(conn->stream);
@@ -106,14 +108,14 @@ lmtp_reply_error(struct lmtp_conn *conn, const char *text)
 void
 lmtp_log(const struct lmtp_conn *conn, enum log_level level, const char *fmt, ...)
 {
-	char context[32];
+	struct log_event e;
 	va_list ap;
 
 	if (!log_wants(level))
 		return;
-	(void)snprintf(context, sizeof(context), "lmtp=%llu", (unsigned long long)conn->id);
+	lmtp_event(conn, &e, "");
 	va_start(ap, fmt);
-	log_vmsg(level, context, fmt, ap);
+	log_event_vput(&e, level, fmt, ap);
 	va_end(ap);
 }
 
@@ -168,9 +170,10 @@ timed_out(void *arg)
 {
 	struct lmtp_conn *conn = arg;
 
-	if (waits_for_store(conn))
+	if (waits_for_store(conn)) {
+		lmtp_log(conn, LOG_WARNING, "no answer from the store: closed");
 		lmtp_bye(conn, "421 4.3.0 The mail store does not answer");
-	else if (loop_now(conn->ll->loop) >= conn->message_by_ms)
+	} else if (loop_now(conn->ll->loop) >= conn->message_by_ms)
 		lmtp_bye(conn, "421 4.4.2 No message has come for too long");
 	else
 		lmtp_bye(conn, "421 4.4.2 Nothing came for too long");
@@ -330,12 +333,27 @@ secured(void *arg)
 }
 
 static void
+log_end(const struct lmtp_conn *conn)
+{
+	struct log_event e;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	lmtp_event(conn, &e, "end");
+	log_event_str(&e, "how", str_of(conn->ending));
+	log_event_u64(&e, "messages", conn->messages);
+	log_event_u64(&e, "bytes", conn->bytes);
+	log_event_put(&e, LOG_INFO);
+}
+
+static void
 closed(void *arg, enum stream_end why)
 {
 	struct lmtp_conn *conn = arg;
 
-	lmtp_log(conn, LOG_INFO, "end%s: messages=%llu",
-	    why == STREAM_END_TIMEOUT ? ": timed out" : "", (unsigned long long)conn->messages);
+	if (conn->ending == NULL)
+		conn->ending = stream_end_name(why);
+	log_end(conn);
 	conn->stream = NULL;
 	conn->closing = true;
 	loop_timer_clear(&conn->timer);
@@ -383,6 +401,7 @@ admit(struct lmtp_conn *conn)
 	char text[TALLY_NETWORK_MAX];
 
 	if (conn->server->conns > (unsigned)s->connections) {
+		lmtp_log(conn, LOG_WARNING, "more than lmtp.limits.connections: closed");
 		lmtp_bye(conn, "421 4.3.2 Too many connections");
 		return false;
 	}
@@ -391,9 +410,25 @@ admit(struct lmtp_conn *conn)
 	conn->address_place = tally_enter(conn->server->addresses,
 	    tally_network(conn->address, (unsigned)s->address_v6_bits, text),
 	    (unsigned)s->address_connections);
-	if (conn->address_place == NULL)
+	if (conn->address_place == NULL) {
+		lmtp_log(
+		    conn, LOG_WARNING, "more than lmtp.limits.connections_per_address: closed");
 		lmtp_bye(conn, "421 4.7.0 Too many connections from your address");
+	}
 	return conn->address_place != NULL;
+}
+
+static void
+log_start(const struct lmtp_conn *conn)
+{
+	struct log_event e;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	lmtp_event(conn, &e, "connection");
+	log_event_str(&e, "address", conn->address);
+	log_event_str(&e, "tls", conn->tls == LMTP_TLS_IMPLICIT ? STR("yes") : STR("no"));
+	log_event_put(&e, LOG_INFO);
 }
 
 void
@@ -402,7 +437,7 @@ lmtp_conn_start(struct lmtp_conn *conn, struct stream *stream, enum lmtp_tls tls
 	conn->stream = stream;
 	conn->tls = tls;
 	stream_set_limits(stream, &conn->ll->stream_limits);
-	lmtp_log(conn, LOG_INFO, "from %.*s", STR_ARG(conn->address));
+	log_start(conn);
 	if (!admit(conn))
 		return;
 	lmtp_next_message(conn);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef LMTP_CONN_INT_H
 #define LMTP_CONN_INT_H
-/* What conn.c, command.c, rcpt.c and deliver.c share. */
+/* What conn.c, command.c, rcpt.c, deliver.c and report.c share. */
 #include "base/log.h"
 #include "lmtp/address.h"
 #include "lmtp/body.h"
@@ -19,10 +19,12 @@ enum lmtp_input { /* what the next bytes are */
 struct lmtp_target { /* a mailbox that gets the message, once */
 	struct lmtp_target *next;
 	struct store_mailbox *mailbox; /* a reference */
+	struct str name;               /* the mailbox's, when the recipient was looked up */
 	struct lmtp_txn *txn;
 	struct store_change *change;
 	bool done;
 	enum ts_err err;
+	uint32_t uid; /* of the message there, when err is TS_OK */
 };
 
 struct lmtp_rcpt { /* a RCPT that was answered with 250 */
@@ -50,11 +52,14 @@ struct lmtp_txn {
 	uint64_t size; /* of what came, without trace lines */
 	bool chunked;  /* BDAT was used */
 	bool last;     /* the chunk at hand is the last */
+	bool begun;    /* DATA or BDAT was taken */
+	bool told;     /* the replies went out */
+	char id[36];   /* in Received and in the log */
 	enum lmtp_fault fault;
 	enum ts_err err;          /* of the upload */
 	struct lmtp_target *lead; /* who is waited for before the others are begun */
 	size_t pending;
-	uint64_t began_ms;
+	uint64_t began_ms, came_ns; /* MAIL; the message's last byte */
 };
 
 struct lmtp_job; /* rcpt.c */
@@ -75,9 +80,10 @@ struct lmtp_conn {
 	struct loop_timer timer;
 	unsigned input; /* enum lmtp_input */
 	uint64_t chunk_left;
-	uint64_t messages;
+	uint64_t messages, bytes;
 	uint64_t message_by_ms; /* by when the next message must have come whole */
 	unsigned errors;
+	const char *ending; /* static; NULL: the client's end of it, so far */
 	enum lmtp_tls tls;
 	bool held;    /* the upload is behind */
 	bool storing; /* the message is on its way to disk */
@@ -90,7 +96,7 @@ struct lmtp_conn {
 void lmtp_reply(struct lmtp_conn *conn, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A bad command: counts; after too many of them 421. */
 void lmtp_reply_error(struct lmtp_conn *conn, const char *text);
-/* Says text (a 421) and closes. */
+/* Says text (a 421; static) and closes. */
 void lmtp_bye(struct lmtp_conn *conn, const char *text);
 /* What is said when the server goes down. */
 extern const char lmtp_going_down[];
@@ -108,6 +114,20 @@ void lmtp_command(struct lmtp_conn *conn, struct str line);
 
 /* rcpt.c */
 void lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path);
+
+/* report.c: counters and log lines */
+
+/* An event of the connection: fields are added, then log_event_put(). */
+void lmtp_event(const struct lmtp_conn *conn, struct log_event *e, const char *message);
+/* Replies to a RCPT that is refused, and to a MAIL. */
+void lmtp_refuse_rcpt(struct lmtp_conn *conn, struct str address, const char *reply);
+void lmtp_refuse_mail(struct lmtp_conn *conn, struct str sender, const char *reply);
+/* What a recipient was told after the message. */
+void lmtp_report_rcpt(struct lmtp_conn *conn, const struct lmtp_rcpt *rcpt, const char *reply);
+/* All of them were. */
+void lmtp_report_message(struct lmtp_conn *conn);
+/* The transaction ends without these replies. */
+void lmtp_report_left(struct lmtp_conn *conn);
 
 /* deliver.c */
 struct lmtp_txn *lmtp_txn_new(struct lmtp_conn *conn);

@@ -27,6 +27,8 @@ lmtp_txn_new(struct lmtp_conn *conn)
 	txn->rcpts_tail = &txn->rcpts;
 	txn->targets_tail = &txn->targets;
 	txn->began_ms = clock_mono_ms();
+	(void)snprintf(txn->id, sizeof(txn->id), "%llx.%llx", (unsigned long long)conn->id,
+	    (unsigned long long)clock_mono_ns());
 	return txn;
 }
 
@@ -36,6 +38,8 @@ lmtp_txn_free(struct lmtp_conn *conn)
 	struct lmtp_txn *txn = conn->txn;
 	struct arena *a;
 
+	if (txn != NULL && !txn->told)
+		lmtp_report_left(conn);
 	conn->txn = NULL;
 	conn->held = conn->storing = false;
 	if (txn == NULL)
@@ -83,9 +87,9 @@ put_trace(const struct lmtp_conn *conn, struct buf *out)
 	if (!is_unix)
 		buf_printf(out, " ([%s%.*s])", v6 ? "IPv6:" : "", STR_ARG(conn->address));
 	/* RFC 3848, RFC 6531 section 4.3. */
-	buf_printf(out, "\r\n\tby %.*s with %sLMTP%s id %llx.%llx",
+	buf_printf(out, "\r\n\tby %.*s with %sLMTP%s id %s",
 	    STR_ARG(lmtp_hostname(conn, name, sizeof(name))), txn->utf8 ? "UTF8" : "",
-	    tls ? "S" : "", (unsigned long long)conn->id, (unsigned long long)clock_mono_ns());
+	    tls ? "S" : "", txn->id);
 	if (single)
 		buf_printf(out, "\r\n\tfor <%.*s>", STR_ARG(txn->rcpts->address));
 	buf_puts(out, ";\r\n\t");
@@ -119,6 +123,7 @@ lmtp_message_begin(struct lmtp_conn *conn)
 	struct lmtp_txn *txn = conn->txn;
 	struct buf trace = {0};
 
+	txn->begun = true;
 	txn->upload = store_upload_new(conn->server->store, conn->server->workers, conn->ll->loop);
 	put_trace(conn, &trace);
 	put(conn, buf_as_str(&trace));
@@ -144,22 +149,6 @@ lmtp_message_bytes(struct lmtp_conn *conn, struct str bytes)
 }
 
 /* ---- replies */
-
-/* The value of Message-ID, for the log. */
-static struct str
-message_id(const struct lmtp_txn *txn)
-{
-	struct str rest = buf_as_str(&txn->head), line;
-
-	while (str_split(&rest, '\n', &line)) {
-		line = str_trim(line);
-		if (line.n == 0)
-			break;
-		if (str_has_iprefix(line, STR("Message-ID:")))
-			return str_trim((struct str){line.p + 11, line.n - 11});
-	}
-	return STR_NONE;
-}
 
 static const char *
 reply_of_err(enum ts_err err)
@@ -204,23 +193,18 @@ static void
 tell(struct lmtp_conn *conn)
 {
 	struct lmtp_txn *txn = conn->txn;
-	struct str id = message_id(txn);
-	uint64_t ms = clock_mono_ms() - txn->began_ms;
 
 	for (struct lmtp_rcpt *r = txn->rcpts; r != NULL; r = r->next) {
 		const char *reply = reply_of(txn, r);
 
-		lmtp_reply(conn, "%s", reply);
-		conn->ll->stats.delivered += reply[0] == '2';
-		conn->ll->stats.deferred += reply[0] == '4';
-		conn->ll->stats.refused += reply[0] == '5';
-		lmtp_log(conn, reply[0] == '2' ? LOG_INFO : LOG_WARNING,
-		    "delivery msgid=%.*s from=<%.*s> rcpt=<%.*s> bytes=%llu ms=%llu result=\"%s\"",
-		    STR_ARG(id), STR_ARG(txn->sender), STR_ARG(r->address),
-		    (unsigned long long)txn->size, (unsigned long long)ms, reply);
+		if (reply[0] == '2')
+			lmtp_reply(conn, "%s as %s", reply, txn->id);
+		else
+			lmtp_reply(conn, "%s", reply);
+		lmtp_report_rcpt(conn, r, reply);
 	}
-	conn->ll->stats.messages++;
-	conn->messages++;
+	lmtp_report_message(conn);
+	txn->told = true;
 	lmtp_txn_free(conn);
 	lmtp_next_message(conn);
 	if (conn->leaving)
@@ -239,6 +223,7 @@ stored(struct store_change *change)
 	struct lmtp_txn *txn = t->txn;
 
 	t->err = change->err;
+	t->uid = change->first_uid;
 	store_change_free(&t->change);
 	txn->pending--;
 	if (txn->lead == t)
@@ -307,6 +292,7 @@ lmtp_message_end(struct lmtp_conn *conn)
 {
 	struct lmtp_txn *txn = conn->txn;
 
+	txn->came_ns = clock_mono_ns();
 	lmtp_body_close(&txn->body);
 	if (txn->fault == LMTP_FINE && txn->body.nul)
 		txn->fault = LMTP_NUL;

@@ -50,10 +50,17 @@ void lmtp_server_init(struct lmtp_server *server);
 /* When the loops' have been. */
 void lmtp_server_fini(struct lmtp_server *server);
 
-struct lmtp_stats {
+struct lmtp_stats { /* nothing but numbers of 64 bits */
 	uint64_t conns, conns_total;
-	uint64_t messages;                     /* that came in whole */
-	uint64_t delivered, refused, deferred; /* recipients: 2xx after the message, 5xx, 4xx */
+	uint64_t messages, bytes; /* that came in whole; of all that came, without trace lines */
+	/* Recipients, by what they were told after the message (2xx, 5xx, 4xx), … */
+	uint64_t delivered, refused, deferred;
+	/* … of messages that had begun and got no reply: it is not known, or not whole … */
+	uint64_t unknown, abandoned;
+	/* … and those that RCPT was answered with 5xx, 4xx. */
+	uint64_t rcpt_refused, rcpt_deferred;
+	/* From a message's last byte to its replies: store_flush_us, sum in nanoseconds. */
+	struct store_classes times;
 };
 
 struct lmtp_loop { /* what there is per event loop; touched by its thread only */

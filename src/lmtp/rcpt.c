@@ -27,6 +27,7 @@ enum { ALIAS_DEPTH = 16, LOOKUPS_MAX = 10000 }; /* names looked up for one addre
 struct found {
 	struct found *next;
 	struct store_mailbox *mailbox; /* a reference */
+	struct str name;               /* the mailbox's */
 };
 
 struct lmtp_job {
@@ -86,10 +87,17 @@ is_same(const struct store_mailbox_info *info, void *arg)
 	return same->found.n == 0;
 }
 
+static enum ts_err
+load(struct store_account *account, struct str name, struct found *f)
+{
+	f->name = name;
+	return store_mailbox_load(account, name, &f->mailbox);
+}
+
 /* The mailbox of a sub-address, or INBOX. */
 static enum ts_err
-load_mailbox(const struct lmtp_job *job, struct store_account *account, struct str sub,
-    struct store_mailbox **mailbox_r)
+load_mailbox(
+    const struct lmtp_job *job, struct store_account *account, struct str sub, struct found *f)
 {
 	struct same same = {.want = sub, .arena = job->arena};
 	struct buf b = {0};
@@ -100,22 +108,22 @@ load_mailbox(const struct lmtp_job *job, struct store_account *account, struct s
 		name = job->spelled;
 	buf_fini(&b);
 	if (name.n > 0)
-		err = store_mailbox_load(account, name, mailbox_r);
+		err = load(account, name, f);
 	if (err == TS_NOT_FOUND && name.n > 0) {
 		store_account_list(account, is_same, &same);
 		if (same.found.n > 0)
-			err = store_mailbox_load(account, same.found, mailbox_r);
+			err = load(account, same.found, f);
 	}
 	if (err == TS_NOT_FOUND && name.n > 0 &&
 	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE) {
 		err = make_mailbox(account, name);
 		if (err == TS_OK)
-			err = store_mailbox_load(account, name, mailbox_r);
+			err = load(account, name, f);
 		else if (err == TS_INVALID || err == TS_DENIED || err == TS_LIMIT)
 			err = TS_NOT_FOUND; /* there can be none of that name */
 	}
 	if (err == TS_NOT_FOUND)
-		err = store_mailbox_load(account, STR("INBOX"), mailbox_r);
+		err = load(account, STR("INBOX"), f);
 	return err;
 }
 
@@ -127,7 +135,7 @@ deliver_to(struct lmtp_job *job, struct str user, struct str mailbox)
 	enum ts_err err = store_account_load(job->conn->server->store, user, true, &account);
 
 	if (err == TS_OK)
-		err = load_mailbox(job, account, mailbox, &f->mailbox);
+		err = load_mailbox(job, account, mailbox, f);
 	store_account_unref(&account);
 	if (err != TS_OK)
 		return err;
@@ -301,6 +309,7 @@ target_of(struct lmtp_txn *txn, struct found *f)
 	t = arena_new_object(txn->arena, struct lmtp_target);
 	t->txn = txn;
 	t->mailbox = f->mailbox;
+	t->name = arena_str(txn->arena, f->name);
 	f->mailbox = NULL;
 	*txn->targets_tail = t;
 	txn->targets_tail = &t->next;
@@ -334,12 +343,11 @@ job_done(struct work *work)
 	if (job->reply == NULL && txn->target_count + job->count > most)
 		job->reply = too_many;
 	if (!conn->closing) {
-		if (job->reply == NULL)
+		if (job->reply == NULL) {
 			add_rcpt(txn, job);
-		else
-			lmtp_log(conn, LOG_INFO, "rcpt=<%.*s> refused: %s", STR_ARG(job->text),
-			    job->reply);
-		lmtp_reply(conn, "%s", job->reply != NULL ? job->reply : "250 2.1.5 OK");
+			lmtp_reply(conn, "250 2.1.5 OK");
+		} else
+			lmtp_refuse_rcpt(conn, job->text, job->reply);
 	}
 	for (struct found *f = job->first; f != NULL; f = f->next)
 		store_mailbox_unref(&f->mailbox);

@@ -17,6 +17,20 @@
 #include "net/stream_int.h"
 #include "sasl/mech.h"
 
+const char *
+stream_end_name(enum stream_end why)
+{
+	static const char *const names[] = {
+	    [STREAM_END_LOCAL] = "closed here",
+	    [STREAM_END_PEER] = "closed",
+	    [STREAM_END_ERROR] = "broken",
+	    [STREAM_END_TLS] = "TLS failed",
+	    [STREAM_END_TIMEOUT] = "timeout",
+	};
+
+	return names[why];
+}
+
 const struct stream_limits stream_default_limits = {
     .pending = 64 * 1024,
     .high = 256 * 1024,

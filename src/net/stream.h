@@ -36,6 +36,8 @@ enum stream_end {
 	STREAM_END_TLS,     /* TLS failed, or clear bytes stood behind STARTTLS */
 	STREAM_END_TIMEOUT, /* no handshake in time, or the peer took no output for too long */
 };
+/* For the log. */
+const char *stream_end_name(enum stream_end why);
 
 struct stream_events {
 	/*

@@ -211,8 +211,8 @@ const uint32_t store_batch_sizes[STORE_CLASSES] = {
 const uint32_t store_flush_us[STORE_CLASSES] = {
     100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 500000, 1000000};
 
-static size_t
-class_of(const uint32_t ends[STORE_CLASSES], uint64_t value)
+size_t
+store_class_of(const uint32_t ends[STORE_CLASSES], uint64_t value)
 {
 	size_t i = 0;
 
@@ -224,7 +224,7 @@ class_of(const uint32_t ends[STORE_CLASSES], uint64_t value)
 static void
 count_flush(struct store *store, uint64_t ns)
 {
-	atomic_fetch_add(&store->flush_times[class_of(store_flush_us, ns / 1000)], 1);
+	atomic_fetch_add(&store->flush_times[store_class_of(store_flush_us, ns / 1000)], 1);
 	atomic_fetch_add(&store->flush_ns, ns);
 }
 
@@ -235,7 +235,7 @@ count_batch(struct batch *b)
 	uint64_t max = atomic_load(&store->batch_max);
 
 	atomic_fetch_add(&store->batches, 1);
-	atomic_fetch_add(&store->batch_sizes[class_of(store_batch_sizes, b->changes)], 1);
+	atomic_fetch_add(&store->batch_sizes[store_class_of(store_batch_sizes, b->changes)], 1);
 	atomic_fetch_add(&store->batch_changes, b->changes);
 	while (
 	    b->changes > max && !atomic_compare_exchange_weak(&store->batch_max, &max, b->changes))

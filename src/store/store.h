@@ -465,6 +465,8 @@ struct store_classes {
 };
 extern const uint32_t store_batch_sizes[STORE_CLASSES]; /* upper ends: changes */
 extern const uint32_t store_flush_us[STORE_CLASSES];    /* microseconds */
+/* Of which class a value is; STORE_CLASSES: the open one. */
+size_t store_class_of(const uint32_t ends[STORE_CLASSES], uint64_t value);
 
 struct store_stats {
 	unsigned lanes;

@@ -2,9 +2,13 @@
 """A server of its own for a test: temporary folder, free ports on loopback, no ./dev.
 
 The program is taken from the build folder named by TURNSTONE_BUILD (default: build/ of the
-source tree).
+source tree).  With TURNSTONE_SANDBOX=1, for root: every server becomes the user SANDBOX_USER and
+shuts itself in (server.sandbox = require), and what a server leaves in its data folder must be
+that user's.
 """
 import os
+import pwd
+import re
 import shutil
 import signal
 import socket
@@ -24,6 +28,30 @@ if not os.path.exists(TURNSTONE):
 with open(TURNSTONE, "rb") as program:
     SANITIZED = b"__asan_init" in program.read()
 
+SANDBOX_USER = "nobody"
+SANDBOX = os.environ.get("TURNSTONE_SANDBOX") == "1"
+if SANDBOX and (os.geteuid() != 0 or SANITIZED):
+    pytest.exit("TURNSTONE_SANDBOX=1 needs root, and a program without sanitizers", returncode=2)
+SHUT_IN = f"server {{ user = {SANDBOX_USER}; sandbox = require }}\n"
+
+
+def give(path):
+    """In the sandbox run: the file, or the folder with all that is in it, becomes the server's."""
+    if SANDBOX:
+        user = pwd.getpwnam(SANDBOX_USER)
+        for folder, _, files in os.walk(path):
+            for name in [folder] + [os.path.join(folder, f) for f in files]:
+                os.chown(name, user.pw_uid, user.pw_gid, follow_symlinks=False)
+        if not os.path.isdir(path):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+
+
+def strangers(path):
+    """Files of a data folder that the server could not have made: in the sandbox run there are none."""
+    uid = pwd.getpwnam(SANDBOX_USER).pw_uid
+    return [os.path.join(d, f) for d, _, files in os.walk(path) for f in files
+            if os.lstat(os.path.join(d, f)).st_uid != uid]
+
 CONF = """\
 server {{ data = {dir}/data; loops = 2 }}
 store.free_space = 1M
@@ -42,11 +70,15 @@ class Server:
         self.ready = os.path.join(self.dir, "ports")
         self.logfile = os.path.join(self.dir, "log")
         self.process = None
+        self.shut_in = SANDBOX
         self.write(more)
+        give(self.dir)
 
     def write(self, more=""):
+        if re.search(r"\b(user|sandbox) *=", more):
+            self.shut_in = False  # the test has an idea of its own
         with open(self.conf, "w", encoding="utf-8") as f:
-            f.write(CONF.format(dir=self.dir, more=more))
+            f.write(CONF.format(dir=self.dir, more=more) + (SHUT_IN if self.shut_in else ""))
 
     def cli(self, *args, stdin="", config=True, ok=True):
         """Runs a subcommand with --config; checks that it did (or did not) succeed."""
@@ -108,7 +140,9 @@ class Server:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        found = strangers(self.dir + "/data") if self.shut_in else []
         shutil.rmtree(self.dir, ignore_errors=True)
+        assert not found
 
 
 @pytest.fixture

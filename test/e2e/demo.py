@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# As in conftest.py: servers are shut in.
+SHUT_IN = ["--as", "nobody"] if os.environ.get("TURNSTONE_SANDBOX") == "1" else []
 
 
 class Demo:
@@ -17,13 +19,14 @@ class Demo:
 
     def __init__(self, *options):
         self.dir = tempfile.mkdtemp(prefix="turnstone-e2e-", dir="/tmp")
+        os.chmod(self.dir, 0o755)  # another user may have to pass
         self.site = os.path.join(self.dir, "site")
         self.options = list(options)
         self.env = {}
 
     def up(self, *options):
         done = subprocess.run([os.path.join(TOP, "dev"), "up", "--dir", self.site, "--background",
-                               *self.options, *options],
+                               *SHUT_IN, *self.options, *options],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
                               stdin=subprocess.DEVNULL)
         assert done.returncode == 0, done.stdout

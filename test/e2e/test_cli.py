@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from conftest import TURNSTONE
+from conftest import TURNSTONE, give
+from test_service import wait_for
 
 
 def run(*args):
@@ -192,6 +193,8 @@ def make_certificate(server, name):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
                     "-subj", f"/CN={name}", "-days", "2", "-keyout", os.path.join(server.dir, "key.pem"),
                     "-out", os.path.join(server.dir, "cert.pem")], check=True, capture_output=True)
+    for name in ("key.pem", "cert.pem"):  # a reload reads them as the server's user
+        give(os.path.join(server.dir, name))
 
 
 @pytest.mark.parametrize("how", ["signal", "command"])
@@ -204,8 +207,7 @@ def test_certificate_reload(server, how):
     assert server.certificate() == first
     if how == "signal":
         server.process.send_signal(signal.SIGHUP)
-        while "read again" not in server.log():
-            pass
+        wait_for(lambda: "read again" in server.log())
     else:
         assert "read again" in server.cli("reload").stdout
     second = server.certificate()

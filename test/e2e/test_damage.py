@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from conftest import TURNSTONE, Server
+from conftest import TURNSTONE, Server, give
 
 LONG = bool(os.environ.get("TURNSTONE_LONG"))
 SEED = int(os.environ.get("TURNSTONE_SEED") or 1)
@@ -71,6 +71,7 @@ class Site(Server):
     def restore(self):
         shutil.rmtree(self.store)
         shutil.copytree(self.whole, self.store)
+        give(self.store)
 
     def path(self, name):
         return os.path.join(self.store, name)
@@ -191,6 +192,7 @@ def one(site, name, way, data):
         # What the store is cannot be guessed: one line, and how to get it back.
         assert code == 3 and "restore this file from a backup" in text, (what, text)
         shutil.copy(os.path.join(site.whole, name), site.path(name))
+        give(site.path(name))
     else:
         assert code == (3 if seen else 0) and "NOT mended" not in text, (what, text)
     now = folder(site.store)

@@ -124,6 +124,7 @@ def small_():
     if done.returncode != 0:
         server.remove()
         pytest.skip("tmpfs cannot be mounted: " + done.stderr.strip())
+    give(data)
     server.write(MORE.replace("store.free_space = 1M\n", ""))
     try:
         mail = Mail(server)
@@ -227,7 +228,7 @@ def bad_(tmp_path):
     library = str(tmp_path / "badio.so")
     subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o", library, os.path.join(TOP, "test", "fault", "badio.c")],
                    check=True)
-    switch = str(tmp_path / "switch")
+    switch = os.path.join(server.dir, "switch")  # where the sandbox lets it look
     mail = Mail(server)
     mail.switch = switch
     os.environ.update(BADIO_DIR=os.path.join(server.dir, "data", "store"), BADIO_SWITCH=switch, LD_PRELOAD=library)

@@ -439,6 +439,58 @@ def test_many_at_once(mail):
     assert "lmtp_messages: 64\n" in status and "lmtp_delivered: 128\n" in status
 
 
+def lines_of(server, message):
+    """The fields of each line of that message."""
+    found = (json.loads(line) for line in server.log().splitlines() if f'"msg":"{message}"' in line)
+    return [line for line in found if line.get("source") == "lmtp"]
+
+
+def test_log(server):
+    """A line for each mailbox, whatever came of it, that leads to the message."""
+    start(server, CONF.replace("message = 4M", "message = 64K") + "log.format = json\n")
+    server.cli("alias", "add", "team", "alice+lists", "bob")
+    imap(server).ok("CREATE lists")
+    with Lmtp(server.port("LMTP")) as client:
+        told = client.deliver(MESSAGE, "team", "alice@one.example", "who@one.example", "x@three.example")
+        client.deliver(b"Subject: too large\r\n\r\n" + b"x" * 70000, "bob")
+        client.deliver(b"Subject: a NUL \0\r\n\r\n", "bob")
+        assert client.cmd("MAIL FROM:<f@x.example> SIZE=1000000").startswith("552")
+        client.envelope("bob", "alice")
+        client.ok("DATA")
+        client.send(b"Subject: half\r\n")
+    wait_for(lambda: len(lines_of(server, "end")) == 1)
+    got = lines_of(server, "delivery")
+    conn, = {line["conn"] for line in got}
+    assert [(d["rcpt"], d["user"], d["mailbox"], d["result"], d["level"]) for d in got] == [
+        ("team", "alice@one.example", "lists", "delivered", "info"),
+        ("team", "bob@one.example", "INBOX", "delivered", "info"),
+        ("alice@one.example", "alice@one.example", "INBOX", "delivered", "info"),
+        ("bob", "bob@one.example", "INBOX", "refused", "warning"),
+        ("bob", "bob@one.example", "INBOX", "refused", "warning"),
+        ("bob", "bob@one.example", "INBOX", "abandoned", "warning"),
+        ("alice", "alice@one.example", "INBOX", "abandoned", "warning")]
+    first = got[0]
+    assert first["uid"] == 1 and first["from"] == "f@x.example" and first["msgid"] == "<m1@x.example>"
+    assert first["bytes"] == len(MESSAGE) + 1 and first["reply"].startswith("250 ") and first["ms"] >= 0
+    assert len({d["id"] for d in got[:3]}) == 1 and len({d["id"] for d in got}) == 4
+    assert told["team"] == told["alice@one.example"] == "250 2.0.0 Delivered as " + first["id"]
+    assert f"with LMTP id {first['id']};".encode() in body(server, mailbox="lists")
+    assert got[3]["reply"].startswith("552 ") and got[4]["reply"].startswith("554 ") and got[5]["reply"] == "closed"
+    assert "uid" not in got[3]
+    refused = [(line["id"], line["rcpt"], line["reply"][:9]) for line in lines_of(server, "recipient refused")]
+    assert refused == [(first["id"], "who@one.example", "550 5.1.1"), (first["id"], "x@three.example", "550 5.1.2")]
+    assert [line["reply"][:9] for line in lines_of(server, "sender refused")] == ["552 5.3.4"]
+    assert [(line["conn"], line["address"], line["tls"]) for line in lines_of(server, "connection")] == [(conn, "127.0.0.1", "no")]
+    end, = lines_of(server, "end")
+    assert end["how"] == "closed" and end["messages"] == 3 and end["conn"] == conn
+    status = dict(line.split(": ", 1) for line in server.cli("status").stdout.splitlines())
+    assert {k: status["lmtp_" + k] for k in (
+        "connections_total", "messages", "delivered", "refused", "deferred", "abandoned", "unknown", "rcpt_refused",
+        "rcpt_deferred")} == {"connections_total": "1", "messages": "3", "delivered": "2", "refused": "2", "deferred": "0",
+                              "abandoned": "2", "unknown": "0", "rcpt_refused": "2", "rcpt_deferred": "0"}
+    assert int(status["lmtp_bytes"]) > 70000 and float(status["lmtp_messages_per_second_1m"]) > 0
+
+
 def test_stop_waits_for_what_is_under_way(site):
     """A stop between DATA and the replies: 421, or all of them; never a 250 for nothing."""
     with Lmtp(site.lmtp) as client:

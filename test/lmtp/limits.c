@@ -217,6 +217,8 @@ no_message_comes(void **state)
 	replied(&s, "421 4.4.2 No message has come for too long\r\n");
 	over(&s, STREAM_END_LOCAL);
 	assert_int_equal(s.ll.stats.delivered, 1);
+	assert_int_equal(s.ll.stats.abandoned, 1); /* the second one's */
+	assert_int_equal(s.ll.stats.bytes, 3 + 12);
 	lmtp_site_end(&s);
 }
 
@@ -290,6 +292,8 @@ store_hangs(void **state)
 	wait_ms(&s, 2000);
 	replied(&s, "421 4.3.0 The mail store does not answer\r\n");
 	assert_true(stream_fake_ended(s.fake, NULL));
+	assert_int_equal(s.ll.stats.unknown, 1);
+	assert_int_equal(s.ll.stats.messages + s.ll.stats.delivered + s.ll.stats.abandoned, 0);
 	pthread_mutex_lock(&g.lock);
 	g.held = false;
 	pthread_cond_broadcast(&g.cond);
