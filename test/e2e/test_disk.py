@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import TOP, Server
+from conftest import TOP, Server, give
 from demo import Client
 from lmtp import Lmtp
 from test_service import Site, wait_for
