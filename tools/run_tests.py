@@ -100,9 +100,10 @@ def gcc_stage(tally, _args):
         meson_tests(tally, "build-gcc", "--suite", "unit", "--suite", "imap")
 
 
-def pytest(tally, args, folder, *what, env=None):
-    """End-to-end tests on the program of a build folder."""
-    report = os.path.join(TOP, "var", f"e2e-{folder}.xml")
+def pytest(tally, args, folder, *what, env=None, name=""):
+    """End-to-end tests on the program of a build folder; the name is of the run, if not the folder's."""
+    run_name = name or folder
+    report = os.path.join(TOP, "var", f"e2e-{run_name}.xml")
     os.makedirs(os.path.dirname(report), exist_ok=True)
     if os.path.exists(report):
         os.unlink(report)
@@ -111,10 +112,10 @@ def pytest(tally, args, folder, *what, env=None):
     done = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x" if args.fast else "-q",
                 f"--junitxml={report}", *what], env=env)
     if not os.path.exists(report):
-        tally.one(f"end to end, {folder}", False, done.stdout)
+        tally.one(f"end to end, {run_name}", False, done.stdout)
         return
     for case in ET.parse(report).getroot().iter("testcase"):
-        name = f"e2e {folder}: {case.get('classname', '').split('.')[-1]}.{case.get('name')}"
+        name = f"e2e {run_name}: {case.get('classname', '').split('.')[-1]}.{case.get('name')}"
         skip = case.find("skipped")
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         if skip is not None:
@@ -173,12 +174,27 @@ def fuzz_stage(tally, args):
         tally.one(f"fuzz {name}: {seconds} s", done.returncode == 0, done.stdout)
 
 
+RELEASE = ("build", ("gcc", "g++"), "-Dbuildtype=release", "-Ddebug=true", "-Dtests=false")
+
+
 def e2e_stage(tally, args):
-    if build(tally, "build", ("gcc", "g++"), "-Dbuildtype=release", "-Ddebug=true", "-Dtests=false"):
+    if build(tally, *RELEASE):
         pytest(tally, args, "build", *[f"--ignore=test/e2e/{name}" for name in WITH_SANITIZERS], "test/e2e")
 
 
-STAGES = [("static", static_checks), ("gcc", gcc_stage), ("e2e", e2e_stage), ("asan", asan_stage),
+# End-to-end tests that run with all servers shut in, too: quick ones of many features; with --long all do.
+SHUT_IN = ["test_backup.py", "test_crash.py", "test_metrics.py", "test_protocol_log.py", "test_switch.py"]
+
+
+def sandbox_stage(tally, args):
+    if os.geteuid() != 0:
+        tally.skip("end to end in the sandbox", "only root can become another user")
+    elif build(tally, *RELEASE):
+        which = ["test/e2e"] if args.long else [f"test/e2e/{name}" for name in SHUT_IN]
+        pytest(tally, args, "build", *which, env={"TURNSTONE_SANDBOX": "1"}, name="sandbox")
+
+
+STAGES = [("static", static_checks), ("gcc", gcc_stage), ("e2e", e2e_stage), ("sandbox", sandbox_stage), ("asan", asan_stage),
           ("tsan", tsan_stage), ("fuzz", fuzz_stage)]
 
 

@@ -20,6 +20,8 @@ import sys
 import tempfile
 import time
 
+import cost
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 VAR = TOP / "var" / "bench"
 TOOLS = TOP / "build" / "test" / "bench"
@@ -82,6 +84,8 @@ FIGURES = [
     Figure("search-text-10k", "search-text", box="Ten", aim=29, main=False),
     Figure("idle-1000", "idle", 1000, unit="kib", aim=8),
     Figure("idle-1000-tls", "idle", 1000, True, unit="kib", aim=40),
+    Figure("idle-10000-plain", "idle-half", 10000, unit="kib", main=False),
+    Figure("idle-10000-tls", "idle-half", 10000, True, unit="kib", main=False),
 ]
 
 
@@ -108,6 +112,13 @@ class Site:
     def restart(self):
         self.down()
         self.up()
+
+    def set(self, line):
+        """A line of the configuration, from the next start on."""
+        conf = self.folder / "turnstone.conf"
+        if line not in conf.read_text().splitlines():
+            with open(conf, "a", encoding="utf-8") as f:
+                f.write(line + "\n")
 
     def flushes(self):
         """Batches of changes so far; each has one flush."""
@@ -226,7 +237,8 @@ class Bench:
 
     def run_once(self, figure):
         args = self.site.load_args(figure.tls, figure.scenario) + self.figure_args(figure)
-        if figure.scenario == "idle":
+        if figure.unit == "kib":
+            self.site.set(f"limits.connections_per_address = {max(5000, figure.conns)}")
             self.site.restart()
             args = self.site.load_args(figure.tls) + self.figure_args(figure) + ["--pid", self.site.env["PID"]]
         if figure.floor != "flush":
@@ -276,6 +288,15 @@ def print_row(row):
           f"{show(row['median'] / row['aim'] if row['aim'] else None):>6}", flush=True)
 
 
+def print_memory(row):
+    """Of the run in the middle: what the process had before and after, and what a connection took of each."""
+    r = sorted(row["runs"], key=lambda run: run["value"])[len(row["runs"]) // 2]["result"]
+    for kind in ("rss", "pss", "private"):
+        before, after = r[f"{kind}_before_kib"], r[f"{kind}_after_kib"]
+        print(f"    {kind:<8} before {before:>10,} KiB   after {after:>10,} KiB   "
+              f"per connection {(after - before) / r['conns']:>7.2f} KiB", flush=True)
+
+
 def select(names):
     if not names:
         return [f for f in FIGURES if f.main]
@@ -300,24 +321,13 @@ def save(rows, failures):
     print(f"\n{path}")
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
-    parser.add_argument("figures", nargs="*", help="names or their beginnings; 'all'; without: the main ones")
-    parser.add_argument("--seconds", type=float, default=5, help="measured time of a run")
-    parser.add_argument("--warmup", type=float, default=1)
-    parser.add_argument("--reps", type=int, default=3)
-    parser.add_argument("--dir", type=pathlib.Path, help="a demo site to use and keep, instead of a temporary one")
-    parser.add_argument("--list", action="store_true", help="names of all figures")
-    options = parser.parse_args()
-    figures = select(options.figures)
-    if options.list:
-        print("\n".join(f.name for f in FIGURES))
-        return 0
-    subprocess.run(["ninja", "-C", TOP / "build", "test/bench/imap_load", "test/bench/floor"], check=True,
-                   stdout=subprocess.DEVNULL)
-    VAR.mkdir(parents=True, exist_ok=True)
-    folder = options.dir.resolve() if options.dir else pathlib.Path(tempfile.mkdtemp(prefix="site-", dir=VAR))
-    site = Site(folder)
+def new_folder():
+    return pathlib.Path(tempfile.mkdtemp(prefix="site-", dir=VAR))
+
+
+def run_figures(figures, options):
+    """The rows of the table, and what failed."""
+    site = Site(options.dir.resolve() if options.dir else new_folder())
     bench = Bench(site, options)
     rows, failures = [], []
     try:
@@ -327,6 +337,8 @@ def main():
             try:
                 rows.append(bench.measure(figure))
                 print_row(rows[-1])
+                if figure.unit == "kib":
+                    print_memory(rows[-1])
             except (RuntimeError, imaplib.IMAP4.error, OSError) as e:
                 failures.append({"figure": figure.name, "error": str(e)})
                 print(f"{figure.name:<20} FAILED: {e}", flush=True)
@@ -334,7 +346,44 @@ def main():
         bench.close()
         site.down()
         if not options.dir:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(site.folder, ignore_errors=True)
+    return rows, failures
+
+
+def run_logging(figures, options):
+    """Two sites, one with log lines and metrics: cost.py."""
+    benches = [Bench(Site(new_folder()), options) for _ in range(2)]
+    try:
+        for bench in benches:
+            bench.site.up()
+        return cost.measure(benches, figures, options), []
+    finally:
+        for bench in benches:
+            bench.close()
+            bench.site.down()
+            shutil.rmtree(bench.site.folder, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.split("\n")[0])
+    parser.add_argument("figures", nargs="*", help="names or their beginnings; 'all'; without: the main ones")
+    parser.add_argument("--seconds", type=float, default=5, help="measured time of a run")
+    parser.add_argument("--warmup", type=float, default=1)
+    parser.add_argument("--reps", type=int, help="runs of each figure (3); with --logging pairs of runs (6)")
+    parser.add_argument("--dir", type=pathlib.Path, help="a demo site to use and keep, instead of a temporary one")
+    parser.add_argument("--logging", action="store_true",
+                        help="what log and metrics cost (figures: switch-1 switch-16, unless named)")
+    parser.add_argument("--list", action="store_true", help="names of all figures")
+    options = parser.parse_args()
+    options.reps = options.reps or (6 if options.logging else 3)
+    figures = select(options.figures or (["switch-1", "switch-16"] if options.logging else []))
+    if options.list:
+        print("\n".join(f.name for f in FIGURES))
+        return 0
+    subprocess.run(["ninja", "-C", TOP / "build", "test/bench/imap_load", "test/bench/floor"], check=True,
+                   stdout=subprocess.DEVNULL)
+    VAR.mkdir(parents=True, exist_ok=True)
+    rows, failures = (run_logging if options.logging else run_figures)(figures, options)
     save(rows, failures)
     return 1 if failures else 0
 

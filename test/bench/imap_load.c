@@ -186,19 +186,20 @@ print_result(const struct load_run *run, const struct load_worker *w)
 	mem_free(h);
 }
 
-/* All connections wait in IDLE: lets things settle, and compares memory. */
+/* All connections wait: lets things settle, and compares memory. */
 static void
-print_memory(const struct load_run *run, uint64_t before)
+print_memory(const struct load_run *run, const struct load_memory *before)
 {
-	uint64_t after;
+	struct load_memory after;
 
 	usleep(2000000);
-	after = load_pss_kib(run->pid);
-	printf("{\"scenario\":\"idle\",\"conns\":%u,\"tls\":%s,\"pss_before_kib\":%llu,\"pss_after_"
-	       "kib\":%llu,"
-	       "\"kib_per_conn\":%.2f}\n",
-	    run->conns, run->tls ? "true" : "false", (unsigned long long)before,
-	    (unsigned long long)after, ((double)after - (double)before) / run->conns);
+	after = load_memory_of(run->pid);
+	printf("{\"scenario\":\"%s\",\"conns\":%u,\"tls\":%s,\"rss_before_kib\":%llu,"
+	       "\"rss_after_kib\":%llu,\"pss_before_kib\":%llu,\"pss_after_kib\":%llu,"
+	       "\"private_before_kib\":%llu,\"private_after_kib\":%llu,\"kib_per_conn\":%.2f}\n",
+	    run->scenario->name, run->conns, run->tls ? "true" : "false", before->rss, after.rss,
+	    before->pss, after.pss, before->private, after.private,
+	    ((double)after.pss - (double)before->pss) / run->conns);
 }
 
 static int
@@ -228,6 +229,24 @@ run_threads(struct load_run *run, struct load_worker *w)
 	return status;
 }
 
+/* Root may go beyond the hard limit. */
+static void
+raise_file_limit(const struct load_run *run)
+{
+	struct rlimit files = {0};
+	rlim_t need = run->conns + 64;
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_max < need)
+		files.rlim_max = need;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files) != 0) {
+		fprintf(stderr, "imap_load: %u connections need %llu open files: ulimit -Hn\n",
+		    run->conns, (unsigned long long)need);
+		exit(2);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -246,24 +265,21 @@ main(int argc, char **argv)
 	    .size = 4096,
 	    .seconds = 5,
 	    .warmup = 1};
-	struct rlimit files = {0};
 	struct load_worker *w;
-	uint64_t before = 0;
+	struct load_memory before = {0};
 	int status;
 
 	parse_options(&run, argc, argv);
-	getrlimit(RLIMIT_NOFILE, &files);
-	files.rlim_cur = files.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &files);
+	raise_file_limit(&run);
 	if (run.tls)
 		run.ssl = tls_client(run.ca_file);
 	load_script_build(&run);
 	w = mem_zalloc(run.threads * sizeof(*w));
 	if (run.pid > 0)
-		before = load_pss_kib(run.pid);
+		before = load_memory_of(run.pid);
 	status = run_threads(&run, w);
 	if (status == 0 && (run.scenario->flags & LOAD_IDLE))
-		print_memory(&run, before);
+		print_memory(&run, &before);
 	else if (status == 0)
 		print_result(&run, w);
 	return status;

@@ -52,6 +52,7 @@ enum load_flag {
 	LOAD_IDLE = 16,     /* stays in IDLE; memory is measured */
 	LOAD_COUNTED = 32,  /* ends when --count messages have gone */
 	LOAD_LMTP = 64,     /* replies are RFC 5321's; "354" stands for "+" */
+	LOAD_HALF = 128,    /* LOAD_IDLE: every other connection says nothing instead */
 };
 
 struct load_ops {
@@ -150,8 +151,11 @@ void load_script_list(void);
 /* A thread: runs its connections until the time is over and each has finished its op. */
 void *load_worker_main(void *worker);
 
-/* PSS in KiB of a process, its children left out; 0 when it cannot be read. */
-uint64_t load_pss_kib(int pid);
+/* Memory in KiB of a process, its children left out; 0 when it cannot be read. */
+struct load_memory {
+	unsigned long long rss, pss, private;
+};
+struct load_memory load_memory_of(int pid);
 
 /*
  * Appends a message of exactly size bytes (at least 1,000): headers, text, and

@@ -200,6 +200,12 @@ setup_done(struct load_conn *c)
 		}
 		return;
 	}
+	if ((w->run->scenario->flags & LOAD_HALF) && (c - w->conns) % 2 == 1) {
+		w->starting--;
+		c->state = LOAD_IDLING;
+		w->idling++;
+		return;
+	}
 	start_loop(c);
 }
 
@@ -536,22 +542,29 @@ conn_event(struct load_conn *c, unsigned events)
 
 /* ---- the thread ---- */
 
-uint64_t
-load_pss_kib(int pid)
+struct load_memory
+load_memory_of(int pid)
 {
+	struct load_memory m = {0};
 	char path[64], line[256];
-	unsigned long long kib = 0;
+	unsigned long long kib;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
 	f = fopen(path, "r");
 	if (f == NULL)
-		return 0;
-	while (fgets(line, sizeof(line), f) != NULL)
-		if (sscanf(line, "Pss: %llu kB", &kib) == 1)
-			break;
+		return m;
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "Rss: %llu kB", &kib) == 1)
+			m.rss = kib;
+		else if (sscanf(line, "Pss: %llu kB", &kib) == 1)
+			m.pss = kib;
+		else if (sscanf(line, "Private_Clean: %llu kB", &kib) == 1 ||
+		         sscanf(line, "Private_Dirty: %llu kB", &kib) == 1)
+			m.private += kib;
+	}
 	fclose(f);
-	return kib;
+	return m;
 }
 
 static void

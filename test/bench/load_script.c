@@ -342,6 +342,8 @@ static const struct load_scenario scenarios[] = {
     {"search-subject", LOAD_SELECT, build_search_subject, NULL, "SEARCH SUBJECT --word"},
     {"search-text", LOAD_SELECT, build_search_text, NULL, "SEARCH TEXT --word"},
     {"idle", LOAD_SELECT | LOAD_IDLE, build_idle, NULL, "all connections in IDLE; memory of --pid"},
+    {"idle-half", LOAD_SELECT | LOAD_IDLE | LOAD_HALF, build_idle, NULL,
+        "every other connection in IDLE, the rest only selected; memory of --pid"},
 };
 
 const struct load_scenario *

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from conftest import TOP, TURNSTONE, Server
+from conftest import TOP, TURNSTONE, Server, give
 from demo import Client
 from test_crash import Bob, Session, differences, explain, read, seed, status
 
@@ -170,6 +170,7 @@ def test_power_cut_loses_nothing(kills, cuts):
             flushes, unflushed = flushes + disk.flushes, unflushed + disk.unflushed()
             for cut in range(cuts):
                 disk.cut(rng, site.store)
+                give(site.store)
                 site.start()
                 found = compare(site, sessions, uidnext, (start, kill, cut), cut == cuts - 1)
                 if cut == cuts - 1:
@@ -194,6 +195,7 @@ def test_flushes_that_do_nothing_are_found():
         for kill in range(5):
             sessions, disk = one_kill(site, rng, models, ids, names, lie=True)
             disk.cut(rng, site.store)
+            give(site.store)
             try:
                 site.start()
                 models = compare(site, sessions, {}, (start, kill))
