@@ -20,7 +20,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-enum { LINE = LOG_LINE_MAX, ROOM = 64 * 1024, FULL = ROOM / 2 };
+enum { LINE = LOG_LINE_MAX, ROOM = 1024 * 1024, MANY = 256 * 1024 };
 
 static void stderr_sink(enum log_level level, const struct log_event *e, void *arg);
 
@@ -30,23 +30,23 @@ static log_sink_f *log_text_sink;
 static atomic_int log_format = LOG_FORMAT_TEXT;
 static atomic_int log_min = LOG_INFO;
 
-static struct {
+/* In cache lines of its own: each line writes here, and what stands above is read for each. */
+static _Alignas(64) struct {
 	pthread_mutex_t order, lock;
-	pthread_cond_t first, end; /* of what is collected; of collecting */
+	pthread_cond_t first, soon; /* lines to collect; to be written before the time */
 	pthread_t thread;
-	bool on, ending;
+	bool on, ending, many;
 	char *p, *spare; /* ROOM bytes each */
 	size_t n;
 } collect = {.order = PTHREAD_MUTEX_INITIALIZER,
-    .lock = PTHREAD_MUTEX_INITIALIZER,
+    .lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, /* held for a memcpy */
     .first = PTHREAD_COND_INITIALIZER};
 
-/* The date and time of the last line's second: most lines have the one before's. */
-static struct {
-	pthread_mutex_t lock;
-	time_t second;
+/* The date and time of the last line's second: most lines of a thread have the one before's. */
+static _Thread_local struct {
+	time_t second; /* 0: no line yet */
 	char text[20];
-} stamp = {.lock = PTHREAD_MUTEX_INITIALIZER, .second = -1};
+} stamp;
 
 const char *
 log_level_name(enum log_level level)
@@ -120,14 +120,12 @@ put_time(struct pen *pen)
 	(void)clock_gettime(CLOCK_REALTIME, &ts);
 	for (int i = 3, v = (int)(ts.tv_nsec / 1000000); i > 0; i--, v /= 10)
 		ms[i] = (char)('0' + v % 10);
-	pthread_mutex_lock(&stamp.lock);
 	if (ts.tv_sec != stamp.second) {
 		(void)gmtime_r(&ts.tv_sec, &tm);
 		(void)strftime(stamp.text, sizeof(stamp.text), "%Y-%m-%dT%H:%M:%S", &tm);
 		stamp.second = ts.tv_sec;
 	}
-	puts_to(pen, stamp.text);
-	pthread_mutex_unlock(&stamp.lock);
+	put(pen, stamp.text, sizeof(stamp.text) - 1);
 	put(pen, ms, sizeof(ms) - 1);
 }
 
@@ -194,20 +192,22 @@ put_escaped(struct pen *pen, struct str s, bool in_quotes)
 
 enum look { LOOK_BARE, LOOK_PLAIN, LOOK_ODD }; /* in quotes, as it is; to be escaped */
 
-/* Without a branch for each byte, so that it is done many at a time. */
+/* Without a branch for each byte. */
 static enum look
 look_of(struct str s)
 {
-	unsigned odd = 0, blank = s.n == 0;
+	enum { BLANK = 1, ODD = 2 };
+	static const unsigned char kinds[256] = {[0 ... 0x1F] = ODD,
+	    [' '] = BLANK,
+	    ['='] = BLANK,
+	    ['"'] = ODD,
+	    ['\\'] = ODD,
+	    [0x7F ... 0xFF] = ODD};
+	unsigned found = s.n == 0 ? BLANK : 0;
 
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		odd |= (unsigned)(c < 0x20) | (unsigned)(c >= 0x7F) | (unsigned)(c == '"') |
-		       (unsigned)(c == '\\');
-		blank |= (unsigned)(c == ' ') | (unsigned)(c == '=');
-	}
-	return odd != 0 ? LOOK_ODD : blank != 0 ? LOOK_PLAIN : LOOK_BARE;
+	for (size_t i = 0; i < s.n; i++)
+		found |= kinds[(unsigned char)s.p[i]];
+	return (found & ODD) != 0 ? LOOK_ODD : found != 0 ? LOOK_PLAIN : LOOK_BARE;
 }
 
 static struct str
@@ -233,17 +233,44 @@ put_value(struct pen *pen, struct str s, bool json)
 	put(pen, "\"", 1);
 }
 
+/* Nearly all fields, and thousands of lines a second: looked at once whether it fits. */
+static bool
+put_bare(struct pen *pen, const struct log_field *f)
+{
+	size_t n = f->text.n;
+	char *p = pen->to;
+
+	if ((size_t)(pen->end - p) < f->key_n + LOG_VALUE_MAX + 2 || n > LOG_VALUE_MAX ||
+	    (!f->is_number && look_of(f->text) != LOOK_BARE))
+		return false;
+	*p++ = ' ';
+	memcpy(p, f->key, f->key_n);
+	p += f->key_n;
+	*p++ = '=';
+	pen->to = p;
+	if (!f->is_number) {
+		memcpy(p, f->text.p, n);
+		pen->to = p + n;
+	} else if (f->number < 10)
+		*pen->to++ = (char)('0' + f->number);
+	else
+		put_number(pen, f->number);
+	return true;
+}
+
 /* All of it or nothing. */
 static void
 put_field(struct pen *pen, const struct log_field *f, bool json)
 {
 	char *before = pen->to;
 
+	if (!json && put_bare(pen, f))
+		return;
 	if (json)
 		put(pen, ",\"", 2);
 	else
 		put(pen, " ", 1);
-	puts_to(pen, f->key);
+	put(pen, f->key, f->key_n);
 	if (json)
 		put(pen, "\":", 2);
 	else
@@ -370,6 +397,7 @@ write_collected(void)
 	collect.p = collect.spare;
 	collect.spare = p;
 	collect.n = 0;
+	collect.many = false;
 	pthread_mutex_unlock(&collect.lock);
 	write_all(p, n);
 	pthread_mutex_unlock(&collect.order);
@@ -393,7 +421,10 @@ collected(const char *line, size_t n, bool at_once)
 	if (collect.n == 0)
 		pthread_cond_signal(&collect.first);
 	collect.n += n;
-	at_once = at_once || collect.n >= FULL;
+	if (collect.n >= MANY && !collect.many) {
+		collect.many = true;
+		pthread_cond_signal(&collect.soon);
+	}
 	pthread_mutex_unlock(&collect.lock);
 	if (at_once)
 		write_collected();
@@ -428,8 +459,8 @@ collector(void *arg)
 		until.tv_nsec += LOG_COLLECT_MS * 1000000;
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
-		while (!collect.ending &&
-		       pthread_cond_timedwait(&collect.end, &collect.lock, &until) != ETIMEDOUT)
+		while (!collect.ending && !collect.many &&
+		       pthread_cond_timedwait(&collect.soon, &collect.lock, &until) != ETIMEDOUT)
 			;
 		pthread_mutex_unlock(&collect.lock);
 		write_collected();
@@ -450,7 +481,7 @@ log_collect_begin(void)
 	collect.ending = false;
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&collect.end, &attr);
+	pthread_cond_init(&collect.soon, &attr);
 	pthread_condattr_destroy(&attr);
 	if (pthread_create(&collect.thread, NULL, collector, NULL) != 0)
 		TS_WRONG("cannot start a thread");
@@ -470,11 +501,11 @@ log_collect_end(void)
 	collect.on = false;
 	collect.ending = true;
 	pthread_cond_signal(&collect.first);
-	pthread_cond_signal(&collect.end);
+	pthread_cond_signal(&collect.soon);
 	pthread_mutex_unlock(&collect.lock);
 	pthread_join(collect.thread, NULL);
 	write_collected();
-	pthread_cond_destroy(&collect.end);
+	pthread_cond_destroy(&collect.soon);
 	mem_free(collect.p);
 	mem_free(collect.spare);
 	collect.p = collect.spare = NULL;

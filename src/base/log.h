@@ -28,6 +28,7 @@ enum log_format {
 
 struct log_field {
 	const char *key;
+	size_t key_n;
 	struct str text;
 	uint64_t number;
 	bool is_number;
@@ -70,14 +71,15 @@ static inline void
 log_event_str(struct log_event *e, const char *key, struct str text)
 {
 	if (e->n < LOG_FIELDS)
-		e->f[e->n++] = (struct log_field){key, text, 0, false};
+		e->f[e->n++] = (struct log_field){key, __builtin_strlen(key), text, 0, false};
 }
 
 static inline void
 log_event_u64(struct log_event *e, const char *key, uint64_t number)
 {
 	if (e->n < LOG_FIELDS)
-		e->f[e->n++] = (struct log_field){key, STR_NONE, number, true};
+		e->f[e->n++] =
+		    (struct log_field){key, __builtin_strlen(key), STR_NONE, number, true};
 }
 
 void log_event_put(const struct log_event *e, enum log_level level);
@@ -97,7 +99,8 @@ size_t log_event_text(const struct log_event *e, char *out, size_t size);
 
 /*
  * From log_collect_begin() on the default sink collects lines; a thread of its own writes them
- * LOG_COLLECT_MS after the first of them, or whoever fills half the memory for them writes.
+ * LOG_COLLECT_MS after the first of them, or when there are 256 KiB of them.  Whoever finds no
+ * room any more (1 MiB; the disk is behind) writes them.
  * Errors and panics are written before log_msg() returns, with all that came before.
  * log_collect_end() writes what is left and ends the thread.  A process that is killed, or dies
  * of a signal, loses the lines of its last LOG_COLLECT_MS.

@@ -37,22 +37,25 @@ class Scraper(threading.Thread):
         self.join()
 
 
-def lines(site):
-    with open(site.folder / "server.log", "rb") as f:
-        return sum(chunk.count(b"\n") for chunk in iter(lambda: f.read(1 << 20), b""))
+def take_lines(site):
+    """How many lines there are since the last call; they are removed, so that no run pays for another's disk."""
+    with open(site.folder / "server.log", "r+b") as f:
+        count = sum(chunk.count(b"\n") for chunk in iter(lambda: f.read(1 << 20), b""))
+        f.truncate(0)
+    return count
 
 
 def one_run(side, figure):
     """Operations a second, and log lines for an operation."""
     bench, url = side
-    before = lines(bench.site)
+    take_lines(bench.site)
     scraper = Scraper(url) if url else None
     if scraper:
         scraper.start()
     result = bench.run_once(figure)
     if scraper:
         scraper.end()
-    return result["ops_s"], (lines(bench.site) - before) / result["all_ops"]
+    return result["ops_s"], take_lines(bench.site) / result["all_ops"]
 
 
 def pairs(sides, figure, options):

@@ -50,7 +50,7 @@ levels_are_filtered(void **state)
 static char *
 written(void (*log)(FILE *file))
 {
-	static char text[400000];
+	static char text[2000000];
 	FILE *file = tmpfile();
 	int kept = dup(STDERR_FILENO);
 	size_t n;
@@ -183,8 +183,8 @@ static void
 log_a_lot(FILE *file)
 {
 	log_collect_begin();
-	for (int i = 0; i < 5000; i++)
-		log_msg(LOG_INFO, NULL, "line %d", i);
+	for (int i = 0; i < 5000; i++) /* more than there is room for */
+		log_msg(LOG_INFO, NULL, "%300s line %d", "", i);
 	assert_true(size_of(file) > 0);
 	log_collect_end();
 }
