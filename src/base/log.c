@@ -30,16 +30,18 @@ static log_sink_f *log_text_sink;
 static atomic_int log_format = LOG_FORMAT_TEXT;
 static atomic_int log_min = LOG_INFO;
 
-/* In cache lines of its own: each line writes here, and what stands above is read for each. */
+/* What each line touches fits a cache line, which the loops' cores hand to each other. */
 static _Alignas(64) struct {
-	pthread_mutex_t order, lock;
+	pthread_mutex_t lock;
+	size_t n;
+	char *p; /* ROOM bytes, as spare */
+	bool on, ending, many;
+	_Alignas(64) pthread_mutex_t order;
 	pthread_cond_t first, soon; /* lines to collect; to be written before the time */
 	pthread_t thread;
-	bool on, ending, many;
-	char *p, *spare; /* ROOM bytes each */
-	size_t n;
-} collect = {.order = PTHREAD_MUTEX_INITIALIZER,
-    .lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, /* held for a memcpy */
+	char *spare;
+} collect = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, /* held for a memcpy */
+    .order = PTHREAD_MUTEX_INITIALIZER,
     .first = PTHREAD_COND_INITIALIZER};
 
 /* The date and time of the last line's second: most lines of a thread have the one before's. */
