@@ -183,7 +183,7 @@ def e2e_stage(tally, args):
 
 
 # End-to-end tests that run with all servers shut in, too: quick ones of many features; with --long all do.
-SHUT_IN = ["test_backup.py", "test_crash.py", "test_metrics.py", "test_protocol_log.py", "test_switch.py"]
+SHUT_IN = ["test_backup.py", "test_disk.py", "test_metrics.py", "test_protocol_log.py", "test_switch.py"]
 
 
 def sandbox_stage(tally, args):

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 
@@ -29,6 +30,15 @@ class Traced(Server):
         while not os.path.exists(self.ready):
             assert self.process.poll() is None, self.log()
             time.sleep(0.01)
+
+    def remove(self):
+        """The server first: it would outlive strace."""
+        if self.process is not None:
+            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as f:
+                for child in f.read().split():
+                    os.kill(int(child), signal.SIGKILL)
+            self.process.wait(60)
+        super().remove()
 
 
 def events(trace):
