@@ -85,18 +85,29 @@ backup_fd(const struct backup_folder *f)
 	return f->fd;
 }
 
+/* May it become a backup folder: is nothing in it but what a file system puts there, or what a
+ * command left that was killed while it made one? */
 static bool
 is_empty(int fd)
 {
+	static const char *const names[] = {
+	    ".", "..", "lost+found", "lock", "objects", "runs", "tmp"};
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
 	struct dirent *e;
-	bool empty = d != NULL;
+	bool empty = d != NULL, begun = false;
 
-	/* A file system's own folder does no harm. */
-	while (d != NULL && empty && (e = readdir(d)) != NULL)
-		empty = strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-		        strcmp(e->d_name, "lost+found") == 0 || strcmp(e->d_name, "lock") == 0;
+	while (d != NULL && empty && (e = readdir(d)) != NULL) {
+		size_t at = 0;
+
+		while (at < sizeof(names) / sizeof(*names) && strcmp(e->d_name, names[at]) != 0)
+			at++;
+		empty = at < sizeof(names) / sizeof(*names);
+		begun |= at >= 4;
+	}
+	/* The lock is made first: without it the other folders are not ours. */
+	if (begun && faccessat(fd, "lock", F_OK, 0) != 0)
+		empty = false;
 	if (d != NULL)
 		(void)closedir(d);
 	else if (copy >= 0)
