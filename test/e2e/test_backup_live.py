@@ -30,6 +30,10 @@ def decoded(name):
     return name.strip('"').replace("&APYA3w-", "öß")
 
 
+def in_order(flags):
+    return b" ".join(sorted(set(flags[1].split()) - {b"\\Recent"}))
+
+
 class Writer(threading.Thread):
     """Appends, flags, moves and expunges until told to stop."""
 
@@ -91,7 +95,7 @@ def everything(server, user):
         state = json.loads(server.cli("mailbox", "status", decoded(name), "--user", user, "--json").stdout)
         client.ok(f"EXAMINE {name}")
         mail = client.ok("UID FETCH 1:* (UID FLAGS INTERNALDATE BODY.PEEK[])")[:-1]
-        shown[name] = [status, state["highestmodseq"]] + [re.sub(rb"\\Recent ?", b"", m) for m in mail]
+        shown[name] = [status, state["highestmodseq"]] + [re.sub(rb"FLAGS \(([^)]*)\)", in_order, m, count=1) for m in mail]
     client.close()
     return shown
 
