@@ -8,6 +8,7 @@
 #include "app/cli.h"
 #include "app/json.h"
 #include "app/progress.h"
+#include "app/usernames.h"
 #include "backup/audit.h"
 
 struct command {
@@ -143,8 +144,12 @@ backup(const struct args *args)
 		fprintf(stderr, "turnstone backup: at most 255 times --user\n");
 		return APP_USAGE;
 	}
-	if (!backup_open(args->operands[0], BACKUP_WRITE, &job.folder, &why))
+	if (!username_default_domain(args, &job.default_domain))
+		return APP_FAILED;
+	if (!backup_open(args->operands[0], BACKUP_WRITE, &job.folder, &why)) {
+		backup_job_fini(&job);
 		return command_end(&c, &job.folder, &why, &out);
+	}
 	request_begin(&wire, "backup");
 	request_end(&wire);
 	code = dialogue_run(args, &wire, talk, NULL, &c);

@@ -9,9 +9,10 @@ struct run;
 
 struct backup_job {
 	struct backup_folder *folder;
-	const char *const *only; /* users; none: all */
+	const char *const *only; /* users as they were typed; none: all */
 	size_t only_count;
-	bool full; /* read everything, believe nothing that is there */
+	struct buf default_domain; /* for those; freed by fini */
+	bool full;                 /* read everything, believe nothing that is there */
 	bool verify;
 	/* total 0: unknown */
 	void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg);

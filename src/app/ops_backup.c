@@ -8,49 +8,24 @@
  *	'U' name, then id uidvalidity modseq of each mailbox known to the asker
  *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account
  *	'M' place in that list  -> 'k' each keyword; 'u' set of UIDs; 'c' messages that are new or
- *	                           changed since the known modseq
+ *	                           changed since the known modseq, in pieces cut anywhere
  *	'B' place, then uid blob of each message wanted
  *	                        -> for each 'd' its bytes, in pieces, then 'e' an error's number
  *
  * From 'U' on the store's blobs are pinned, up to the next 'U' or the end.  All
  * mailboxes of the user are of one moment, unless they change faster than they
- * can be looked at (settle()).
+ * can be looked at (ops_backup_user.c).
  */
 #include <unistd.h>
 
 #include "app/dialogue.h"
-#include "app/ops.h"
+#include "app/ops_backup_priv.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #define PIN_SECONDS 600
-#define WINDOW 512
-#define PIECE ((uint64_t)256 * 1024)
-#define ROUNDS 16
-
-struct copy { /* a mailbox as it was */
-	struct store_mailbox_info info;
-	struct buf name;
-	enum ts_err err;
-	bool same;      /* nothing happened since the asker looked */
-	uint64_t since; /* what he knows */
-	struct store_mailbox *mailbox;
-	roaring_bitmap_t *uids, *changed;
-	struct store_message *messages; /* changed ones, ascending */
-	size_t count;
-};
-
-struct reader {
-	const struct ops *ops;
-	struct op_io *io;
-	struct buf *out;
-	struct store_pin *pin;
-	struct store_account *account;
-	struct copy *copies;
-	size_t copy_count;
-	struct buf scratch;
-};
+#define PIECE ((size_t)256 * 1024)
 
 static bool
 say(struct reader *rd, const char *text)
@@ -151,145 +126,11 @@ answer_records(struct reader *rd)
 /* ---- a user ---- */
 
 static void
-copy_fini(struct copy *c)
-{
-	store_mailbox_unref(&c->mailbox);
-	if (c->uids != NULL)
-		roaring_bitmap_free(c->uids);
-	if (c->changed != NULL)
-		roaring_bitmap_free(c->changed);
-	mem_free(c->messages);
-	buf_fini(&c->name);
-}
-
-static void
 forget_user(struct reader *rd)
 {
-	for (size_t i = 0; i < rd->copy_count; i++)
-		copy_fini(&rd->copies[i]);
-	mem_free(rd->copies);
-	rd->copies = NULL;
-	rd->copy_count = 0;
+	backup_forget_copies(rd);
 	store_account_unref(&rd->account);
 	store_pin_free(&rd->pin);
-}
-
-static bool
-collect_mailbox(const struct store_mailbox_info *info, void *arg)
-{
-	struct reader *rd = arg;
-
-	rd->copies = mem_realloc(rd->copies, (rd->copy_count + 1) * sizeof(*rd->copies));
-	rd->copies[rd->copy_count] = (struct copy){.info = *info};
-	buf_str(&rd->copies[rd->copy_count].name, info->name);
-	rd->copy_count++;
-	return true;
-}
-
-/* Copies what is new since the last look; the first time since what the asker knows. */
-static void
-look(struct copy *c)
-{
-	uint64_t since = c->uids != NULL ? c->info.counters.modseq : c->since;
-	roaring_bitmap_t *changed = c->changed != NULL ? c->changed : roaring_bitmap_create();
-
-	if (c->uids != NULL)
-		roaring_bitmap_free(c->uids);
-	store_mailbox_read_begin(c->mailbox);
-	c->uids = roaring_bitmap_copy(store_mailbox_uids(c->mailbox));
-	store_mailbox_changed_since(c->mailbox, since, changed);
-	roaring_bitmap_and_inplace(changed, c->uids);
-
-	size_t n = (size_t)roaring_bitmap_get_cardinality(changed);
-
-	c->messages = mem_realloc(c->messages, (n + 1) * sizeof(*c->messages));
-	c->count = store_mailbox_window(c->mailbox, changed, 0, c->messages, n);
-	c->info.counters.modseq = store_mailbox_modseq(c->mailbox);
-	store_mailbox_read_end(c->mailbox);
-	/* Counters take a lock of their own: UIDNEXT may be ahead, which does no harm. */
-	struct store_counters now;
-
-	store_mailbox_counters(c->mailbox, &now);
-	c->info.counters.uidnext = now.uidnext;
-	c->changed = changed;
-}
-
-struct settling {
-	struct reader *rd;
-	size_t at;
-	bool *moved, any;
-};
-
-static bool
-compare(const struct store_mailbox_info *info, void *arg)
-{
-	struct settling *s = arg;
-	struct reader *rd = s->rd;
-
-	while (s->at < rd->copy_count && rd->copies[s->at].info.id != info->id)
-		s->at++;
-	if (s->at == rd->copy_count)
-		return false;
-	if (rd->copies[s->at].err == TS_OK &&
-	    rd->copies[s->at].info.counters.modseq < info->counters.modseq)
-		s->moved[s->at] = s->any = true;
-	s->at++;
-	return true;
-}
-
-static void
-look_again(struct reader *rd, struct copy *c)
-{
-	c->same = false;
-	if (c->mailbox == NULL)
-		c->err = store_mailbox_load(rd->account, buf_as_str(&c->name), &c->mailbox);
-	if (c->mailbox != NULL)
-		look(c);
-}
-
-/*
- * A message moved while mailboxes are looked at one by one could be in neither
- * or in both.  So look again at what moved on, until nothing has; a round takes
- * microseconds.
- */
-static void
-settle(struct reader *rd)
-{
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		struct settling s = {.rd = rd};
-
-		s.moved = mem_zalloc(rd->copy_count + 1);
-		store_account_list(rd->account, compare, &s);
-		for (size_t i = 0; i < rd->copy_count; i++)
-			if (s.moved[i])
-				look_again(rd, &rd->copies[i]);
-		mem_free(s.moved);
-		if (!s.any)
-			return;
-	}
-}
-
-struct known {
-	uint64_t id, uidvalidity, modseq;
-};
-
-static void
-open_copy(struct reader *rd, struct copy *c, const struct known *known, size_t n)
-{
-	const struct store_counters *now = &c->info.counters;
-
-	for (size_t i = 0; i < n; i++)
-		if (known[i].id == c->info.id && known[i].uidvalidity == now->uidvalidity &&
-		    known[i].modseq <= now->modseq)
-			c->since = known[i].modseq;
-	c->same = c->since > 0 && c->since == now->modseq;
-	if (c->info.id == 0)
-		return;
-	/* One that seems the same is not loaded; settle() sees when it changes now. */
-	if (!c->same)
-		c->err = store_mailbox_load(rd->account, buf_as_str(&c->name), &c->mailbox);
-	if (c->mailbox != NULL)
-		look(c);
 }
 
 static void
@@ -310,7 +151,7 @@ put_mailbox(struct buf *b, const struct copy *c)
 }
 
 static bool
-load_user(struct reader *rd, struct str name, const struct known *known, size_t n)
+load_user(struct reader *rd, struct str name, const struct backup_known *known, size_t n)
 {
 	enum ts_err err;
 
@@ -320,10 +161,7 @@ load_user(struct reader *rd, struct str name, const struct known *known, size_t 
 	if (err != TS_OK)
 		return dialogue_send(
 		    rd->io, 'x', err == TS_NOT_FOUND ? STR("") : str_of(ts_err_name(err)));
-	store_account_list(rd->account, collect_mailbox, rd);
-	for (size_t i = 0; i < rd->copy_count; i++)
-		open_copy(rd, &rd->copies[i], known, n);
-	settle(rd);
+	backup_copy_user(rd, known, n);
 	for (size_t i = 0; i < rd->copy_count; i++) {
 		rd->scratch.n = 0;
 		put_mailbox(&rd->scratch, &rd->copies[i]);
@@ -337,7 +175,7 @@ static bool
 answer_user(struct reader *rd, struct rd *r)
 {
 	struct str name = rd_vstr(r);
-	struct known *known = NULL;
+	struct backup_known *known = NULL;
 	size_t n = 0;
 	bool ok;
 
@@ -353,20 +191,6 @@ answer_user(struct reader *rd, struct rd *r)
 }
 
 /* ---- a mailbox ---- */
-
-static void
-put_message(struct buf *b, const struct store_message *m)
-{
-	buf_varint(b, m->uid);
-	buf_varint(b, m->size);
-	buf_varint(b, m->modseq);
-	buf_varint(b, m->blob);
-	buf_le64(b, (uint64_t)m->internaldate);
-	buf_le64(b, (uint64_t)m->savedate);
-	buf_le32(b, (uint32_t)(int32_t)m->zone);
-	for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
-		buf_varint(b, m->flags.w[w]);
-}
 
 static bool
 send_keywords(struct reader *rd, const struct copy *c)
@@ -391,8 +215,8 @@ send_keywords(struct reader *rd, const struct copy *c)
 static bool
 answer_mailbox(struct reader *rd, struct rd *r)
 {
-	uint64_t at = rd_varint(r);
-	struct copy *c = at < rd->copy_count ? &rd->copies[at] : NULL;
+	uint64_t place = rd_varint(r);
+	struct copy *c = place < rd->copy_count ? &rd->copies[place] : NULL;
 	struct buf *b = &rd->scratch;
 	bool ok;
 
@@ -405,12 +229,10 @@ answer_mailbox(struct reader *rd, struct rd *r)
 	(void)buf_room(b, roaring_bitmap_portable_size_in_bytes(c->uids));
 	b->n = roaring_bitmap_portable_serialize(c->uids, b->p);
 	ok = dialogue_send(rd->io, 'u', buf_as_str(b));
-	for (size_t i = 0; ok && i < c->count;) {
-		b->n = 0;
-		for (size_t end = i + WINDOW; i < end && i < c->count; i++)
-			put_message(b, &c->messages[i]);
-		ok = dialogue_send(rd->io, 'c', buf_as_str(b));
-	}
+	for (size_t at = 0; ok && at < c->messages.n; at += PIECE)
+		ok = dialogue_send(rd->io, 'c',
+		    (struct str){c->messages.p + at,
+		        c->messages.n - at < PIECE ? c->messages.n - at : PIECE});
 	return ok;
 }
 

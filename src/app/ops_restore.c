@@ -4,7 +4,8 @@
  * strings with their length before them:
  *
  *	'K' key, value      -> 'k' one byte: 1 it is new, 0 there is one, which stays
- *	'A' name            -> nothing: this account, made when there is none
+ *	'A' name, user      -> nothing: this account, made when there is none; user 1: of one who
+ *	                       is a user, not just any name
  *	'M' name, use, subscribed, uidvalidity, uidnext, modseq
  *	                    -> this mailbox, made when there is none: 'm' uidvalidity, uidnext;
  *	                       'w' a keyword each; 'l' its messages
@@ -19,38 +20,16 @@
 #include <openssl/evp.h>
 
 #include "app/dialogue.h"
-#include "app/ops.h"
+#include "app/ops_restore_priv.h"
+#include "auth/users.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/loop.h"
-#include "net/work.h"
 
 #define WINDOW 512
 #define PIECE ((uint64_t)256 * 1024)
-#define ITEMS 1024
 
-struct waiter {
-	bool done;
-	enum ts_err err;
-};
-
-struct writer {
-	const struct ops *ops;
-	struct op_io *io;
-	struct buf *out;
-	struct loop *loop; /* for uploads: runs here, in this thread */
-	struct work_pool *pool;
-	struct store_account *account;
-	struct store_mailbox *mailbox;
-	struct store_change *batch;
-	struct store_upload *upload; /* the message being received */
-	struct store_append_item item;
-	uint64_t left; /* of its bytes */
-	struct buf scratch;
-};
-
-static bool
-say(struct writer *w, const char *what, enum ts_err err)
+bool
+restore_say(struct writer *w, const char *what, enum ts_err err)
 {
 	if (err == TS_FULL)
 		buf_puts(w->out,
@@ -60,8 +39,8 @@ say(struct writer *w, const char *what, enum ts_err err)
 	return false;
 }
 
-static bool
-bad_question(struct writer *w)
+bool
+restore_bad_question(struct writer *w)
 {
 	buf_puts(w->out, "not a question of a restore: is the server of another version?\n");
 	return false;
@@ -95,24 +74,43 @@ put_record(struct writer *w, struct rd *r)
 	err = r->bad ? TS_INVALID : store_submit_wait(c);
 	store_change_free(&c);
 	if (err != TS_OK && err != TS_EXISTS)
-		return say(w, "a record", err);
+		return restore_say(w, "a record", err);
 	made = err == TS_OK;
 	auth_changed(w->ops->auth, STR_NONE);
 	return dialogue_send(w->io, 'k', (struct str){&made, 1});
 }
 
 static bool
+is_user(struct writer *w, struct str name)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user = {0};
+	const char *why = NULL;
+	enum ts_err err = auth_users_get(w->ops->auth, name, arena, &user, &why);
+
+	arena_free(&arena);
+	if (err == TS_NOT_FOUND || err == TS_INVALID)
+		buf_printf(w->out, "there is no user %.*s\n", STR_ARG(name));
+	else if (err != TS_OK)
+		return restore_say(w, "the user", err);
+	return err == TS_OK;
+}
+
+static bool
 open_account(struct writer *w, struct rd *r)
 {
 	struct str name = rd_vstr(r);
+	bool user = rd_varint(r) != 0;
 	enum ts_err err;
 
 	if (r->bad)
-		return bad_question(w);
+		return restore_bad_question(w);
 	store_mailbox_unref(&w->mailbox);
 	store_account_unref(&w->account);
+	if (user && !is_user(w, name))
+		return false;
 	err = store_account_load(w->ops->store, name, true, &w->account);
-	return err == TS_OK || say(w, "the account", err);
+	return err == TS_OK || restore_say(w, "the account", err);
 }
 
 static enum ts_err
@@ -227,12 +225,12 @@ open_mailbox(struct writer *w, struct rd *r)
 	wish.uidnext = (uint32_t)rd_varint(r);
 	wish.modseq = rd_varint(r);
 	if (r->bad || w->account == NULL)
-		return bad_question(w);
+		return restore_bad_question(w);
 	store_mailbox_unref(&w->mailbox);
 	err = make_mailbox(w, &wish);
 	if (err == TS_OK)
 		err = store_mailbox_load(w->account, wish.name, &w->mailbox);
-	return err == TS_OK ? send_mailbox(w) : say(w, "the mailbox", err);
+	return err == TS_OK ? send_mailbox(w) : restore_say(w, "the mailbox", err);
 }
 
 static bool
@@ -242,9 +240,9 @@ subscribe(struct writer *w, struct rd *r)
 	enum ts_err err;
 
 	if (r->bad || w->account == NULL)
-		return bad_question(w);
+		return restore_bad_question(w);
 	err = name_change(w, STORE_CHANGE_SUBSCRIBE, name);
-	return err == TS_OK || err == TS_EXISTS || say(w, "the subscription", err);
+	return err == TS_OK || err == TS_EXISTS || restore_say(w, "the subscription", err);
 }
 
 static bool
@@ -255,13 +253,13 @@ raise_mailbox(struct writer *w, struct rd *r)
 	enum ts_err err;
 
 	if (r->bad || w->mailbox == NULL || uidnext > UINT32_MAX)
-		return bad_question(w);
+		return restore_bad_question(w);
 	c = store_change_new(w->account, STORE_CHANGE_RAISE, NULL, NULL, NULL);
 	c->mailbox = w->mailbox;
 	c->wish_uidnext = (uint32_t)uidnext;
 	c->wish_modseq = modseq < STORE_MODSEQ_WISH_MAX ? modseq : 0;
 	err = run(c);
-	return err == TS_OK || say(w, "UIDNEXT", err);
+	return err == TS_OK || restore_say(w, "UIDNEXT", err);
 }
 
 /* ---- sums of what is there ---- */
@@ -301,136 +299,7 @@ send_sums(struct writer *w, struct rd *r)
 
 		ok = !r->bad && sum_message(w, uid, sum);
 	}
-	return ok || bad_question(w);
-}
-
-/* ---- messages ---- */
-
-static void
-ready(void *arg)
-{
-	(void)arg;
-}
-
-static void
-upload_done(void *arg, enum ts_err err)
-{
-	struct waiter *waiter = arg;
-
-	waiter->done = true;
-	waiter->err = err;
-}
-
-static void
-batch_begin(struct writer *w)
-{
-	if (w->batch != NULL)
-		return;
-	w->batch = store_change_new(w->account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
-	w->batch->mailbox = w->mailbox;
-	w->batch->items = arena_array(w->batch->arena, ITEMS, sizeof(*w->batch->items));
-}
-
-static void
-batch_free(struct writer *w)
-{
-	for (size_t i = 0; w->batch != NULL && i < w->batch->item_count; i++)
-		store_upload_free(&w->batch->items[i].upload);
-	store_change_free(&w->batch);
-	loop_fake_run(w->loop);
-}
-
-static bool
-batch_end(struct writer *w)
-{
-	uint32_t next;
-	enum ts_err err;
-
-	if (w->batch == NULL || w->batch->item_count == 0)
-		return true;
-	err = store_submit_wait(w->batch);
-	if (err != TS_OK) {
-		batch_free(w);
-		return say(w, "the messages", err);
-	}
-	w->scratch.n = 0;
-	next = w->batch->first_uid;
-	for (size_t i = 0; i < w->batch->item_count; i++) {
-		if (w->batch->items[i].uid != 0)
-			next = w->batch->items[i].uid;
-		buf_varint(&w->scratch, next++);
-	}
-	store_change_free(&w->batch);
-	loop_fake_run(w->loop);
-	return dialogue_send(w->io, 'p', buf_as_str(&w->scratch));
-}
-
-static bool
-message_begin(struct writer *w, struct rd *r)
-{
-	struct store_append_item item = {.dated = true};
-	size_t n;
-	struct str *keywords;
-
-	batch_begin(w);
-	item.uid = (uint32_t)rd_varint(r);
-	item.internaldate = (int64_t)rd_le64(r);
-	item.savedate = (int64_t)rd_le64(r);
-	item.zone = (int16_t)rd_le32(r);
-	item.flags.w[0] = rd_varint(r);
-	n = (size_t)rd_varint(r);
-	if (r->bad || n > STORE_KEYWORDS_MAX || w->batch->item_count == ITEMS)
-		return false;
-	keywords = arena_array(w->batch->arena, n, sizeof(*keywords));
-	for (size_t i = 0; i < n; i++)
-		keywords[i] = arena_str(w->batch->arena, rd_vstr(r));
-	item.keywords = keywords;
-	item.keyword_count = n;
-	w->left = rd_varint(r);
-	w->item = item;
-	w->upload = store_upload_new(w->ops->store, w->pool, w->loop);
-	return !r->bad;
-}
-
-static bool
-message_end(struct writer *w)
-{
-	struct waiter waiter = {0};
-
-	store_upload_finish(w->upload, upload_done, &waiter);
-	while (!waiter.done)
-		loop_fake_run(w->loop);
-	if (waiter.err != TS_OK)
-		return say(w, "a message", waiter.err);
-	w->item.upload = w->upload;
-	w->upload = NULL;
-	w->batch->items[w->batch->item_count++] = w->item;
-	return true;
-}
-
-static bool
-message_bytes(struct writer *w, struct rd *r)
-{
-	size_t n = rd_left(r) < w->left ? rd_left(r) : (size_t)w->left;
-
-	if (!store_upload_write(w->upload, rd_bytes(r, n), ready, NULL))
-		loop_fake_run(w->loop);
-	w->left -= n;
-	return w->left > 0 || message_end(w);
-}
-
-static bool
-put_messages(struct writer *w, struct rd *r, bool first)
-{
-	if (w->mailbox == NULL || first == (w->upload != NULL))
-		return bad_question(w);
-	while (rd_left(r) > 0) {
-		if (w->upload == NULL && !message_begin(w, r))
-			return bad_question(w);
-		if (!message_bytes(w, r))
-			return false;
-	}
-	return w->upload != NULL || batch_end(w);
+	return ok || restore_bad_question(w);
 }
 
 /* ---- what is there already ---- */
@@ -454,7 +323,7 @@ set_flags(struct writer *w, struct rd *r)
 	enum ts_err err;
 
 	if (w->mailbox == NULL)
-		return bad_question(w);
+		return restore_bad_question(w);
 	c = store_change_new(w->account, STORE_CHANGE_FLAGS, NULL, NULL, NULL);
 	c->mailbox = w->mailbox;
 	c->mode = STORE_FLAGS_REPLACE;
@@ -470,7 +339,7 @@ set_flags(struct writer *w, struct rd *r)
 	c->uids = take_uids(r);
 	err = r->bad ? TS_INVALID : store_submit_wait(c);
 	store_change_free(&c);
-	return err == TS_OK || say(w, "flags", err);
+	return err == TS_OK || restore_say(w, "flags", err);
 }
 
 static bool
@@ -482,12 +351,12 @@ set_aside(struct writer *w, struct rd *r)
 	enum ts_err err;
 
 	if (w->mailbox == NULL || r->bad)
-		return bad_question(w);
+		return restore_bad_question(w);
 	err = name_change(w, STORE_CHANGE_CREATE, name);
 	if (err == TS_OK || err == TS_EXISTS)
 		err = store_mailbox_load(w->account, name, &target);
 	if (err != TS_OK)
-		return say(w, "the mailbox to move messages into", err);
+		return restore_say(w, "the mailbox to move messages into", err);
 	c = store_change_new(w->account, STORE_CHANGE_MOVE, NULL, NULL, NULL);
 	c->mailbox = target;
 	c->source = w->mailbox;
@@ -495,7 +364,7 @@ set_aside(struct writer *w, struct rd *r)
 	err = r->bad ? TS_INVALID : store_submit_wait(c);
 	store_change_free(&c);
 	store_mailbox_unref(&target);
-	return err == TS_OK || say(w, "moving messages", err);
+	return err == TS_OK || restore_say(w, "moving messages", err);
 }
 
 static bool
@@ -517,7 +386,7 @@ answer(struct writer *w, struct str question)
 		return send_sums(w, &r);
 	case 'P':
 	case 'D':
-		return put_messages(w, &r, what == 'P');
+		return restore_put_messages(w, &r, what == 'P');
 	case 'F':
 		return set_flags(w, &r);
 	case 'V':
@@ -525,7 +394,7 @@ answer(struct writer *w, struct str question)
 	case 'R':
 		return raise_mailbox(w, &r);
 	default:
-		return bad_question(w);
+		return restore_bad_question(w);
 	}
 }
 
@@ -543,8 +412,7 @@ restore(const struct ops *ops, const struct request *req, struct buf *out, struc
 		ok = answer(&w, buf_as_str(&question));
 		question.n = 0;
 	}
-	store_upload_free(&w.upload);
-	batch_free(&w);
+	restore_append_fini(&w);
 	store_mailbox_unref(&w.mailbox);
 	store_account_unref(&w.account);
 	loop_fake_run(w.loop);

@@ -7,6 +7,7 @@
 #include "app/json.h"
 #include "app/progress.h"
 #include "app/restore_run.h"
+#include "app/usernames.h"
 
 struct command {
 	const struct args *args;
@@ -39,47 +40,86 @@ talk(struct dialogue *d, void *arg)
 	restore_job_run(c->job, d);
 }
 
-/* The newest run of that moment, or that one, that has the user. */
+struct choice {
+	const char *at, *user; /* as they were typed */
+	struct str default_domain;
+	struct buf name; /* the user's name in the run */
+};
+
 static bool
-choose(struct backup_folder *folder, const char *at, const char *user, struct arena *arena,
+run_has(struct str name, void *arg)
+{
+	return backup_run_user(arg, name) != NULL;
+}
+
+/* Does the run have the user, if one is wanted? */
+static bool
+suits(struct choice *c, struct backup_run *run)
+{
+	if (c->user == NULL)
+		return true;
+	c->name.n = 0;
+	username_meant(str_of(c->user), c->default_domain, run_has, run, &c->name);
+	return backup_run_user(run, buf_as_str(&c->name)) != NULL;
+}
+
+static bool
+choose_by_id(struct choice *c, struct backup_folder *folder, struct arena *arena,
     struct backup_run *run, struct buf *why)
+{
+	if (backup_run_get(folder, str_of(c->at), arena, run, why) != TS_OK)
+		return false;
+	if (!suits(c, run)) {
+		buf_printf(why, "the run %s has no user %s", c->at, buf_cstr(&c->name));
+		return false;
+	}
+	return true;
+}
+
+static bool
+choose_by_time(struct choice *c, struct backup_folder *folder, const struct str *ids, size_t n,
+    struct arena *arena, struct backup_run *run, struct buf *why)
 {
 	int64_t until = INT64_MAX;
 	struct buf what = {0};
-	struct str *ids;
-	size_t n;
-	bool found = false, by_time = at == NULL;
+	bool found = false;
 
-	if (!backup_run_ids(folder, arena, &ids, &n, why))
+	if (c->at != NULL && !backup_moment(str_of(c->at), &until)) {
+		buf_printf(why, "--at %s: neither a run (see backup list) nor a time", c->at);
 		return false;
-	for (size_t i = 0; at != NULL && i < n && !found; i++)
-		found = str_eq(ids[i], str_of(at));
-	if (found) {
-		found = backup_run_get(folder, str_of(at), arena, run, why) == TS_OK;
-		if (found && user != NULL && backup_run_user(run, str_of(user)) == NULL) {
-			buf_printf(why, "the run %s has no user %s", at, user);
-			found = false;
-		}
-		return found;
 	}
-	if (at != NULL)
-		by_time = backup_moment(str_of(at), &until);
-	for (size_t i = n; by_time && i-- > 0 && !found;) {
-		found = backup_run_get(folder, ids[i], arena, run, &what) == TS_OK &&
-		        run->started <= until &&
-		        (user == NULL || backup_run_user(run, str_of(user)) != NULL);
+	while (n-- > 0 && !found) {
+		found = backup_run_get(folder, ids[n], arena, run, &what) == TS_OK &&
+		        run->started <= until && suits(c, run);
 		if (what.n > 0)
 			fprintf(stderr, "turnstone restore: %s\n", buf_cstr(&what));
 		what.n = 0;
 	}
-	if (!by_time)
-		buf_printf(why, "--at %s: neither a run (see backup list) nor a time", at);
-	else if (!found)
+	if (!found)
 		buf_printf(why, "%s: no run%s%s%s%s", backup_path(folder),
-		    user != NULL ? " that has user " : "", user != NULL ? user : "",
-		    at != NULL ? " up to " : "", at != NULL ? at : "");
+		    c->user != NULL ? " that has user " : "",
+		    c->user == NULL ? ""
+		    : c->name.n > 0 ? buf_cstr(&c->name)
+		                    : c->user,
+		    c->at != NULL ? " up to " : "", c->at != NULL ? c->at : "");
 	buf_fini(&what);
 	return found;
+}
+
+/* The newest run of that moment, or that one, that has the user. */
+static bool
+choose(struct choice *c, struct backup_folder *folder, struct arena *arena, struct backup_run *run,
+    struct buf *why)
+{
+	struct str *ids;
+	size_t n;
+
+	if (!backup_run_ids(folder, arena, &ids, &n, why))
+		return false;
+	for (size_t i = 0; c->at != NULL && i < n; i++)
+		if (str_eq(ids[i], str_of(c->at)))
+			return choose_by_id(c, folder, arena, run, why);
+	return choose_by_time(c, folder, ids, n, arena, run, why);
 }
 
 static void
@@ -148,14 +188,42 @@ run_job(struct command *c)
 	return code == APP_OK ? APP_FAILED : code;
 }
 
+/* With the names that are meant, and the run to take. */
+static int
+restore_from(struct command *c, struct str default_domain, struct arena *arena)
+{
+	struct restore_job *job = c->job;
+	struct choice choice = {args_get(c->args, "at"), job->user, default_domain, {0}};
+	struct buf as_user = {0};
+	struct backup_run run;
+	int code = APP_FAILED;
+
+	if (backup_open(c->args->operands[0], BACKUP_READ, &job->folder, &job->why) &&
+	    choose(&choice, job->folder, arena, &run, &job->why)) {
+		job->run = &run;
+		if (job->user != NULL)
+			job->user = buf_cstr(&choice.name);
+		if (job->as_user != NULL) {
+			username_meant(str_of(job->as_user), default_domain, NULL, NULL, &as_user);
+			job->as_user = buf_cstr(&as_user);
+		}
+		code = run_job(c);
+	} else {
+		fprintf(stderr, "turnstone restore: %s\n", buf_cstr(&job->why));
+	}
+	backup_close(&job->folder);
+	buf_fini(&choice.name);
+	buf_fini(&as_user);
+	return code;
+}
+
 static int
 restore(const struct args *args)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 65536);
-	struct backup_run run;
+	struct buf domain = {0};
 	struct command c = {.args = args};
-	struct restore_job job = {.run = &run,
-	    .user = args_get(args, "user"),
+	struct restore_job job = {.user = args_get(args, "user"),
 	    .mailbox = args_get(args, "mailbox"),
 	    .as_user = args_get(args, "as-user"),
 	    .into = args_get(args, "into"),
@@ -167,27 +235,22 @@ restore(const struct args *args)
 
 	c.job = &job;
 	progress_init(&c.progress, args_has(args, "quiet") || args_has(args, "json"));
-	if (usable(&job)) {
-		code = APP_FAILED;
-		if (backup_open(args->operands[0], BACKUP_READ, &job.folder, &job.why) &&
-		    choose(job.folder, args_get(args, "at"), job.user, arena, &run, &job.why))
-			code = run_job(&c);
-		else
-			fprintf(stderr, "turnstone restore: %s\n", buf_cstr(&job.why));
-	}
-	backup_close(&job.folder);
+	if (usable(&job))
+		code = username_default_domain(args, &domain)
+		           ? restore_from(&c, buf_as_str(&domain), arena)
+		           : APP_FAILED;
 	buf_fini(&job.why);
+	buf_fini(&domain);
 	arena_free(&arena);
 	return code;
 }
 
-static const struct args_opt opts[] = {CLI_CONFIG_OPT,
-    {"user", "NAME", "only this user, with the full name as backup list --json gives it"},
+static const struct args_opt opts[] = {CLI_CONFIG_OPT, {"user", "NAME", "only this user"},
     {"mailbox", "NAME", "only this mailbox"},
     {"at", "ID|TIME",
         "the run to take, or the last one that began up to then: 2026-11-23, '2026-11-23 14:30', "
         "with a Z behind it for UTC (the newest)"},
-    {"as-user", "NAME", "into the mail of another user"},
+    {"as-user", "NAME", "into the mail of another user, who must be there"},
     {"into", "PREFIX", "into new mailboxes PREFIX/NAME; with --mailbox into PREFIX itself"},
     {"exact", NULL,
         "make mailboxes what they were: flags are set back, messages that the run does not have "

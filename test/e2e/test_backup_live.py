@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Backups of a server at work: killed at any instant, and everything that IMAP can show of what is restored."""
+"""Backups of a server at work: of one moment, killed at any instant, damaged; and everything that IMAP can show of what is restored."""
+import contextlib
+import glob
 import itertools
 import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -31,7 +34,13 @@ def decoded(name):
 
 
 def in_order(flags):
-    return b" ".join(sorted(set(flags[1].split()) - {b"\\Recent"}))
+    return b"FLAGS (" + b" ".join(sorted(set(flags[1].split()) - {b"\\Recent"})) + b")"
+
+
+def login(server, user):
+    client = Client(Site(server))
+    client.ok(f"LOGIN {user} pw")
+    return client
 
 
 class Writer(threading.Thread):
@@ -43,9 +52,7 @@ class Writer(threading.Thread):
         self.ended = threading.Event()
 
     def client(self):
-        client = Client(Site(self.server))
-        client.ok(f"LOGIN {self.user} pw")
-        return client
+        return login(self.server, self.user)
 
     def append(self, client, box, number):
         size = self.rng.choice([10, 3000, 150000]) if number % 7 == 0 else 200
@@ -85,8 +92,7 @@ class Writer(threading.Thread):
 
 def everything(server, user):
     """All that a client can see of a user."""
-    client = Client(Site(server))
-    client.ok(f"LOGIN {user} pw")
+    client = login(server, user)
     shown = {"list": sorted(client.ok('LIST (SPECIAL-USE) "" *')[:-1]) + sorted(client.ok('LIST "" * RETURN (SPECIAL-USE)')[:-1]),
              "lsub": sorted(client.ok('LSUB "" *')[:-1])}
     for line in client.ok('LIST "" *')[:-1]:
@@ -100,75 +106,267 @@ def everything(server, user):
     return shown
 
 
+@contextlib.contextmanager
+def new_server(more=""):
+    server = Server("store.blob_threshold = 64K\n" + more)
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
 @pytest.fixture(name="site")
 def _site():
-    server = Server("store.blob_threshold = 64K\n")
-    for user in USERS:
-        server.add(user, "pw")
-    server.start()
-    server.writers = [Writer(server, user, random.Random(SEED + i)) for i, user in enumerate(USERS)]
-    for writer in server.writers:
-        writer.fill(60)
-    yield server
-    for writer in server.writers:
-        writer.ended.set()
-    server.remove()
+    with new_server() as server:
+        for user in USERS:
+            server.add(user, "pw")
+        server.start()
+        server.writers = [Writer(server, user, random.Random(SEED + i)) for i, user in enumerate(USERS)]
+        for writer in server.writers:
+            writer.fill(60)
+        try:
+            yield server
+        finally:
+            stop(server.writers)
+
+
+def stop(threads):
+    for thread in threads:
+        thread.ended.set()
+    for thread in threads:
+        if thread.is_alive():
+            thread.join(60)
+
+
+def run(*words, code=0, server=None):
+    """A command; gives its JSON, or what it printed."""
+    done = subprocess.run([TURNSTONE, *words, *(["--config", server.conf] if server else [])], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done
+    return json.loads(done.stdout) if "--json" in words and code in (0, 3) else done.stdout + done.stderr
 
 
 def backup(server, folder, *words, code=0):
-    done = subprocess.run([TURNSTONE, "backup", folder, *words, "--config", server.conf], stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == code, done
-    return done
+    return run("backup", folder, *words, "--json", code=code, server=server)
 
 
 def verify(folder):
-    done = subprocess.run([TURNSTONE, "backup", "verify", folder, "--json"], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=300, check=False)
-    assert done.returncode == 0, done
+    assert run("backup", "verify", folder, "--json")["damaged"] == []
 
 
-def restored(server, folder):
+@contextlib.contextmanager
+def restored(folder, *words):
     """A new server with what the backup holds."""
-    other = Server("store.blob_threshold = 64K\n")
-    done = other.cli("restore", folder)
-    assert done.returncode == 0, done
-    other.start()
-    return other
+    with new_server() as other:
+        run("restore", folder, *words, "--json", server=other)
+        yield other.start()
 
 
-def assert_same(server, other):
-    for user in USERS:
-        ours, theirs = everything(server, user), everything(other, user)
-        assert ours.keys() == theirs.keys()
+def all_of(server, users=USERS):
+    return {user: everything(server, user) for user in users}
+
+
+def assert_same(before, after):
+    """What all_of() gave: a MODSEQ may be skipped, and must never come again."""
+    assert before.keys() == after.keys()
+    for user, ours in before.items():
+        assert ours.keys() == after[user].keys()
         for name, what in ours.items():
-            if isinstance(what[1], int):  # a MODSEQ may be skipped, and must never come again
-                assert what.pop(1) <= theirs[name].pop(1), (user, name)
-            for mine, yours in itertools.zip_longest(what, theirs[name]):
-                assert mine == yours, (user, name)
+            for mine, theirs in itertools.zip_longest(what, after[user][name]):
+                if isinstance(mine, int):
+                    assert mine <= theirs, (user, name)
+                else:
+                    assert mine == theirs, (user, name)
+
+
+def content(shown):
+    """Messages of a mailbox without their numbers and UIDs: flags, date, bytes."""
+    return sorted(re.sub(rb"^\* \d+ FETCH|UID \d+ ?", b"", m) for m in shown[2:])
 
 
 def test_all_that_imap_can_show(site, tmp_path):
     folder = str(tmp_path / "saved")
-    client = site.writers[0].client()
+    client = login(site, "anna")
     client.ok("SELECT INBOX")  # holes in the UIDs, an expunge as the last change
     client.ok("STORE 2:3 +FLAGS (\\Deleted)")
     client.ok("EXPUNGE")
     client.close()
     backup(site, folder)
-    other = restored(site, folder)
-    try:
-        assert_same(site, other)
+    before = all_of(site)
+    with restored(folder) as other:
+        assert_same(before, all_of(other))
         # The comparison sees what matters: one flag less and it says so.
-        client = Client(Site(other))
-        client.ok("LOGIN anna pw")
+        client = login(other, "anna")
         client.ok("SELECT INBOX")
         client.ok("STORE 1 FLAGS (other)")
         client.close()
         with pytest.raises(AssertionError):
-            assert_same(site, other)
-    finally:
-        other.remove()
+            assert_same(before, all_of(other))
+
+
+def change_everything(server):
+    """A bit of everything that a next run has to notice."""
+    client = login(server, "anna")
+    client.ok("SELECT INBOX")
+    client.ok("STORE 1:3 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.ok("STORE 1:4 FLAGS (\\Answered entirely-new)")
+    client.ok('MOVE 5:6 "Lists.old"')
+    client.ok('RENAME "Sent things" Sent')
+    client.ok('UNSUBSCRIBE gone')
+    client.ok('CREATE Another')
+    client.ok('SUBSCRIBE Another')
+    client.ok("APPEND INBOX {18+}\r\nSubject: later\r\n\r\n")
+    client.close()
+    client = login(server, "bo")
+    client.ok(f'DELETE "{utf7(BOXES[1])}"')
+    client.ok('DELETE "Lists.old"')
+    client.ok('CREATE "Lists.old"')  # of the same name, and another mailbox
+    client.ok('APPEND "Lists.old" {18+}\r\nSubject: again\r\n\r\n')
+    client.close()
+
+
+def test_what_came_since(site, tmp_path):
+    folder = str(tmp_path / "saved")
+    first = backup(site, folder)
+    before = all_of(site)
+    change_everything(site)
+    server_add = ("dora", *USERS)
+    site.add("dora", "pw")
+    login(site, "dora").close()
+    second = backup(site, folder)
+    after = all_of(site, server_add)
+    assert second["read_messages"] == 4, second  # those that were appended and those that were moved
+    assert second["id"] != first["id"]
+    verify(folder)
+    with restored(folder) as other:
+        assert_same(after, all_of(other, server_add))
+    with restored(folder, "--at", first["id"]) as other:
+        assert_same(before, all_of(other))
+        assert not other.login("dora", "pw")
+
+
+def test_one_mailbox_of_one_user_at_an_older_moment(site, tmp_path):
+    folder = str(tmp_path / "saved")
+    first = backup(site, folder)
+    before = all_of(site)
+    change_everything(site)
+    backup(site, folder)
+    later = all_of(site)
+    done = run("restore", folder, "--at", first["id"], "--user", "anna", "--mailbox", "inbox", "--exact", "--json",
+               server=site)
+    assert (done["users"], done["mailboxes"], done["damaged"]) == (1, 1, 0)
+    now = all_of(site)
+    aside = f"INBOX (set aside {first['id']})"
+    assert content(now["anna"]["INBOX"]) == content(before["anna"]["INBOX"])
+    assert [m for m in now["anna"][f'"{aside}"'][2:] if b"Subject: later" in m]
+    # Nothing else was touched.
+    for user in USERS:
+        for name, what in later[user].items():
+            if (user, name) not in (("anna", "INBOX"), ("anna", "list")):
+                assert what == now[user][name], (user, name)
+    # Once more: there is nothing to do.
+    done = run("restore", folder, "--at", first["id"], "--user", "anna", "--mailbox", "INBOX", "--exact", "--json",
+               server=site)
+    assert (done["added"], done["flagged"], done["aside"]) == (0, 0, 0)
+    # A deleted mailbox comes back as it was: it is another one to clients only if its number was given again.
+    run("restore", folder, "--at", first["id"], "--user", "bo", "--mailbox", BOXES[1], server=site)
+    name = f'"{utf7(BOXES[1])}"' if f'"{utf7(BOXES[1])}"' in before["bo"] else utf7(BOXES[1])
+    back = everything(site, "bo")[name]
+    assert back[2:] == before["bo"][name][2:]
+
+
+class Mover(threading.Thread):
+    """
+    Appends messages 1, 2, 3 … to two mailboxes in turn, expunges from the oldest on, moves some to and fro, and marks
+    all of a mailbox with one keyword at a time: at any moment the numbers of all mailboxes are in a row, each once,
+    and the messages of a mailbox have the same mark.
+    """
+
+    def __init__(self, server, user):
+        super().__init__(daemon=True)
+        self.server, self.user, self.failure, self.last, self.first = server, user, None, 0, 1
+        self.ended = threading.Event()
+
+    def append(self, client, box):
+        client.ok(f'APPEND {box} {{{len(self.text(self.last + 1))}+}}\r\n{self.text(self.last + 1)}')
+        self.last += 1
+
+    @staticmethod
+    def text(number):
+        return f"Subject: no {number:06d}\r\n\r\n" + "text " * (number % 50)
+
+    def run(self):
+        try:
+            client, box, round_ = login(self.server, self.user), "A", 0
+            while not self.ended.is_set():
+                round_ += 1
+                other = "B" if box == "A" else "A"
+                client.ok(f"SELECT {box}")
+                self.append(client, other)
+                client.ok(f"UID MOVE 1:* {other}")
+                client.ok(f"SELECT {other}")
+                client.ok(f"STORE 1:* FLAGS (mark{round_ % 20})")
+                if self.last - self.first > 40:
+                    oldest = client.ok(f'SEARCH SUBJECT "no {self.first:06d}"')[0].split()[2].decode()
+                    client.ok(f"STORE {oldest} FLAGS (mark{round_ % 20} \\Deleted)")
+                    client.ok("EXPUNGE")
+                    self.first += 1
+                box = other
+            client.close()
+        except Exception as err:  # pylint: disable=broad-except
+            self.failure = err
+
+
+def numbers_of(server, user):
+    """The numbers of all messages; and per mailbox the marks, and how many messages there are."""
+    client, numbers, marks, sizes = login(server, user), [], [], []
+    for box in ("A", "B"):
+        client.ok(f"EXAMINE {box}")
+        mail = client.ok("UID FETCH 1:* (FLAGS BODY.PEEK[])")[:-1]
+        for message in mail:
+            number = int(re.search(rb"Subject: no (\d+)", message)[1])
+            assert Mover.text(number).encode() in message
+            numbers.append(number)
+        sizes.append(len(mail))
+        marks.append({w for m in mail for w in re.search(rb"FLAGS \(([^)]*)\)", m)[1].split() if w.startswith(b"mark")})
+    client.close()
+    return sorted(numbers), marks, sizes
+
+
+def test_one_moment(tmp_path):
+    folder, runs = str(tmp_path / "saved"), []
+    with new_server() as server:
+        movers = [Mover(server, f"mover{i}") for i in range(2)]
+        for mover in movers:
+            server.add(mover.user, "pw")
+        server.start()
+        for mover in movers:
+            client = login(server, mover.user)
+            client.ok("CREATE A")
+            client.ok("CREATE B")
+            client.close()
+        try:
+            for mover in movers:
+                mover.start()
+            for _ in range(12 if LONG else 4):
+                time.sleep(0.5)
+                low = [m.last for m in movers]
+                done = backup(server, folder)
+                runs.append((done["id"], low, [m.last + 1 for m in movers]))
+        finally:
+            stop(movers)
+        for mover in movers:
+            assert mover.failure is None, mover.failure
+    verify(folder)
+    for name, low, high in runs:
+        with restored(folder, "--at", name) as other:
+            for i, mover in enumerate(movers):
+                numbers, marks, sizes = numbers_of(other, mover.user)
+                assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), (name, mover.user)
+                assert low[i] <= numbers[-1] <= high[i], (name, mover.user)  # what had been acknowledged is there
+                # All are in one mailbox, but for what was appended there just before the move.
+                assert min(sizes) <= 1 and max(map(len, marks)) <= 1, (name, mover.user, sizes, marks)
 
 
 def test_killed_at_any_instant(site, tmp_path):
@@ -188,23 +386,49 @@ def test_killed_at_any_instant(site, tmp_path):
     # While all goes on: whole messages only, and what was there before the run.
     backup(site, folder)
     verify(folder)
+    stop(site.writers)
     for writer in site.writers:
-        writer.ended.set()
-    for writer in site.writers:
-        writer.join(60)
         assert writer.failure is None, writer.failure
     print(f"{killed} backups killed, {sum(w.changes for w in site.writers)} changes meanwhile")
     backup(site, folder)
     verify(folder)
-    other = restored(site, folder)
-    try:
-        assert_same(site, other)
-    finally:
-        other.remove()
+    with restored(folder) as other:
+        assert_same(all_of(site), all_of(other))
     # Nobody holds what was expunged any more: the store gives it up.
     assert site.stop() == 0
-    done = site.cli("check")
-    assert done.returncode == 0, done
+    site.cli("check")
+
+
+@pytest.mark.parametrize("left", [[], ["lock"], ["lock", "objects/"], ["lock", "objects/", "runs/", "tmp/"]])
+def test_a_folder_half_made(site, tmp_path, left):
+    """What a command leaves that was killed while it made the folder."""
+    folder = tmp_path / "saved"
+    folder.mkdir(0o700)
+    for name in left:
+        (folder / name).mkdir() if name.endswith("/") else (folder / name).touch()
+    assert backup(site, str(folder), "--user", "bo")["users"] == 1
+    verify(str(folder))
+
+
+def test_cut_off_and_gone_on(site, tmp_path):
+    """Users that were done before the end came are not read again."""
+    folder = str(tmp_path / "saved")
+    whole = backup(site, folder)
+    run_file, = glob.glob(folder + "/runs/*")
+    with open(run_file, encoding="utf-8") as f:
+        lines = f.read().splitlines(keepends=True)
+    users = [line for line in lines if line.startswith("user ")]
+    assert len(users) == len(USERS)
+    os.unlink(run_file)  # as if it had been killed at the third user, in the middle of a line
+    with open(folder + "/tmp/unfinished", "w", encoding="utf-8") as f:
+        f.write("".join(lines[:lines.index(users[2])]) + users[2][:20])
+    again = backup(site, folder)
+    third = int(users[2].split()[2])
+    assert 0 < third == again["read_messages"] < whole["messages"] == again["messages"]
+    assert again["new_objects"] == 0  # and what had been written is taken up
+    verify(folder)
+    with restored(folder) as other:
+        assert_same(all_of(site), all_of(other))
 
 
 def test_the_server_is_killed(site, tmp_path):
@@ -218,5 +442,80 @@ def test_the_server_is_killed(site, tmp_path):
     site.start()
     backup(site, folder)
     verify(folder)
-    assert json.loads(subprocess.run([TURNSTONE, "backup", "list", folder, "--json"], capture_output=True, text=True,
-                                     check=True).stdout)[-1]["users"]
+    assert run("backup", "list", folder, "--json")[-1]["users"]
+
+
+def flip(path):
+    with open(path, "r+b") as f:
+        f.seek(os.path.getsize(path) // 2)
+        byte = f.read(1)
+        f.seek(-1, os.SEEK_CUR)
+        f.write(bytes([byte[0] ^ 4]))
+
+
+def truncate(path):
+    os.truncate(path, os.path.getsize(path) - 1)
+
+
+def starts_with(folder, what):
+    for path in sorted(glob.glob(folder + "/objects/*/*")):
+        with open(path, "rb") as f:
+            if f.read(len(what)) == what:
+                yield path
+
+
+@pytest.mark.parametrize("what", ["Subject: anna", "TSBKMSG1", "TSBKUSR1", "TSBKREC1", "run"])
+def test_damage(site, tmp_path, what):
+    """Each kind of file of a folder, damaged: named, and all that does not need it still comes back."""
+    sound = str(tmp_path / "saved")
+    whole = backup(site, sound)
+    for harm in (flip, truncate, os.unlink):
+        if (what, harm) == ("run", os.unlink):
+            continue  # a run that is not there is none
+        folder = str(tmp_path / harm.__name__)
+        shutil.copytree(sound, folder)
+        victim = glob.glob(folder + "/runs/*")[0] if what == "run" else next(starts_with(folder, what.encode()))
+        harm(victim)
+        found = run("backup", "verify", folder, "--json", code=3)
+        assert [text for text in found["damaged"] if os.path.basename(victim) in text], (victim, found)
+        with new_server() as other:
+            if what == "run":
+                assert os.path.basename(victim) in run("restore", folder, code=1, server=other)
+                continue
+            said = run("restore", folder, code=3, server=other)
+            assert os.path.basename(victim) in said, said
+            back = run("restore", folder, "--json", code=3, server=other)  # again: what came is there
+            assert back["added"] == 0 and back["damaged"] >= 1
+            lost = whole["messages"] - back["there"]
+            assert {"Subject: anna": lost == 1, "TSBKREC1": lost == 0}.get(what, 0 < lost < whole["messages"]), lost
+
+
+def test_names_of_users(tmp_path):
+    """alice is alice@example.net for these commands, too."""
+    folder, mail = str(tmp_path / "saved"), str(tmp_path / "mail")
+    with new_server("default_domain = example.net\n") as server:
+        for user in ("alice", "bob@other.example"):
+            server.add(user, "pw")
+        server.start()
+        client = login(server, "alice")
+        client.ok("APPEND INBOX {18+}\r\nSubject: hello\r\n\r\n")
+        done = backup(server, folder, "--user", "Alice", "--user", "bob@other.example", code=3)
+        assert (done["users"], done["messages"], done["damaged"]) == (1, 1, ["user bob@other.example: has no mail here"])
+        assert run("backup", "list", folder, "--json")[-1]["users"][0]["name"] == "alice@example.net"
+        words = ("restore", folder, "--json", "--mailbox", "INBOX")
+        assert run(*words, "--user", "alice", "--into", "Back", server=server)["added"] == 1
+        assert run(*words, "--user", "alice", "--as-user", "bob@other.example", server=server)["added"] == 1
+        assert "no user carol@example.net" in run("restore", folder, "--user", "alice", "--as-user", "carol", code=1,
+                                                  server=server)
+        assert "user carol@example.net" in run("restore", folder, "--user", "carol", code=1, server=server)
+        run("export", "maildir", mail, "--user", "alice", server=server)
+        assert run("import", "maildir", mail, "--user", "Alice", "--json", server=server)["imported"] == 0
+        # A user of a time before there was a default domain is found by the name of then.
+        assert server.stop() == 0
+        with new_server() as old:
+            old.add("eve", "pw")
+            old.start()
+            login(old, "eve").close()
+            backup(old, folder + "2")
+        assert run("restore", folder + "2", "--user", "eve", "--json", server=server)["users"] == 1
+        assert backup(server, folder + "3", "--user", "eve")["users"] == 1

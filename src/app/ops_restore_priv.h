@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APP_OPS_RESTORE_PRIV_H
+#define APP_OPS_RESTORE_PRIV_H
+/* What a restore writes, from inside: ops_restore.c answers, ops_restore_append.c takes messages.
+ */
+#include "app/ops.h"
+#include "net/loop.h"
+#include "net/work.h"
+
+struct writer {
+	const struct ops *ops;
+	struct op_io *io;
+	struct buf *out;
+	struct loop *loop; /* for uploads: runs here, in this thread */
+	struct work_pool *pool;
+	struct store_account *account;
+	struct store_mailbox *mailbox;
+	struct store_change *batch;
+	struct store_upload *upload; /* the message being received */
+	struct store_append_item item;
+	uint64_t left; /* of its bytes */
+	struct buf scratch;
+};
+
+/* False, with that in the answer's text. */
+bool restore_say(struct writer *w, const char *what, enum ts_err err);
+bool restore_bad_question(struct writer *w);
+
+/* The questions 'P' (first) and 'D'. */
+bool restore_put_messages(struct writer *w, struct rd *r, bool first);
+/* Whatever is half done is dropped. */
+void restore_append_fini(struct writer *w);
+#endif

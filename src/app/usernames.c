@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which user is meant by a name. */
+#include "app/usernames.h"
+
+#include "app/settings.h"
+#include "sasl/names.h"
+
+bool
+username_default_domain(const struct args *args, struct buf *domain)
+{
+	const struct server_settings *s;
+	struct conf *conf = NULL;
+
+	if (!app_conf_load(args, &conf))
+		return false;
+	s = conf_get(conf, &server_conf);
+	buf_str(domain, s->default_domain);
+	conf_unref(&conf);
+	return true;
+}
+
+void
+username_meant(struct str typed, struct str default_domain, bool (*has)(struct str name, void *arg),
+    void *arg, struct buf *out)
+{
+	struct buf full = {0};
+	bool named = sasl_name_full(typed, default_domain, &full);
+
+	if (named && has != NULL && !has(buf_as_str(&full), arg) && has(typed, arg))
+		named = false;
+	buf_str(out, named ? buf_as_str(&full) : typed);
+	buf_fini(&full);
+}

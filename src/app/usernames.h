@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APP_USERNAMES_H
+#define APP_USERNAMES_H
+/* Names of users as people type them, where no operation looks them up. */
+#include "app/args.h"
+#include "base/buf.h"
+#include "base/str.h"
+
+/* Appends what the configuration says; false: it has faults, which are printed. */
+bool username_default_domain(const struct args *args, struct buf *domain);
+/*
+ * Appends the name that is meant: prepared and with the default domain behind it, as a login
+ * makes it, if has() knows that; else as it was typed, if has() knows that (a user of a time
+ * before there was a default domain); else the first again.  has NULL: knows everything.
+ */
+void username_meant(struct str typed, struct str default_domain,
+    bool (*has)(struct str name, void *arg), void *arg, struct buf *out);
+#endif
