@@ -124,7 +124,9 @@ def test_sigint_in_the_foreground_ends_cleanly():
     d = Demo()
     process = subprocess.Popen([os.path.join(os.path.dirname(__file__), "../../dev"), "up", "--dir", d.site],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
-                               start_new_session=True)
+                               start_new_session=True,
+                               # Ignored where the tests are a background job, and a shell cannot trap what was ignored.
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         for line in process.stdout:
             if "Ctrl-C" in line:
