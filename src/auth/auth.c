@@ -33,6 +33,10 @@ auth_new_sized(struct store *store, struct str default_domain, size_t sets)
 	buf_str(&auth->default_domain, default_domain);
 	auth->cache = auth_cache_new(sets);
 	(void)pthread_mutex_init(&auth->secret_lock, NULL);
+	(void)pthread_mutex_init(&auth->chain_lock, NULL);
+	auth->full = auth_grant_new_full();
+	auth->chain = auth_chain_new();
+	auth_chain_add(auth->chain, auth_db_store_new(auth));
 	return auth;
 }
 
@@ -44,9 +48,12 @@ auth_free(struct auth **ap)
 	if (auth == NULL)
 		return;
 	*ap = NULL;
+	auth_chain_unref(&auth->chain);
+	auth_grant_unref(&auth->full);
 	auth_cache_free(&auth->cache);
 	buf_fini(&auth->default_domain);
 	(void)pthread_mutex_destroy(&auth->secret_lock);
+	(void)pthread_mutex_destroy(&auth->chain_lock);
 	mem_wipe(auth->secret, sizeof(auth->secret));
 	mem_free(auth);
 }
@@ -56,6 +63,7 @@ auth_login_fini(struct auth_login *login)
 {
 	buf_fini(&login->authcid);
 	buf_fini(&login->user);
+	auth_grant_unref(&login->grant);
 }
 
 void
@@ -72,11 +80,15 @@ auth_is_current(const struct auth *auth, const struct auth_login *login)
 	return login->generation == atomic_load(&auth->generation);
 }
 
-void
-auth_user_key(struct str name, struct buf *out)
+/* Nothing is left of what was decided before. */
+static void
+begin(struct auth *auth, struct auth_login *login)
 {
-	buf_puts(out, "user/");
-	buf_str(out, name);
+	login->authcid.n = login->user.n = 0;
+	auth_grant_unref(&login->grant);
+	login->acts_for_others = login->server_admin = false;
+	login->why = NULL;
+	login->generation = atomic_load(&auth->generation);
 }
 
 /* Both names of the request, prepared, into the login. */
@@ -85,8 +97,7 @@ prepare_names(struct auth *auth, const struct auth_request *req, struct auth_log
 {
 	struct str domain = buf_as_str(&auth->default_domain);
 
-	login->authcid.n = login->user.n = 0;
-	login->generation = atomic_load(&auth->generation);
+	begin(auth, login);
 	if (!sasl_name_full(req->authcid, domain, &login->authcid))
 		return false;
 	if (req->authzid.n == 0)
@@ -102,12 +113,21 @@ is_self(const struct auth_login *login)
 	return str_eq(buf_as_str(&login->authcid), buf_as_str(&login->user));
 }
 
+/*
+ * What the authentication identity may do, and by which grant.  AUTH_DENIED: it may not act for
+ * that user.  facts are of the authentication identity, and of its patterns for the user.
+ */
 static enum auth_result
-permit(const struct auth_facts *who, struct auth_login *login)
+permit(struct auth *auth, const struct auth_facts *who, struct auth_login *login)
 {
 	login->acts_for_others = who->acts_for_some;
 	/* Server rights go with the person, not with those the person acts for. */
 	login->server_admin = is_self(login) && (who->flags & AUTH_USER_ADMIN) != 0;
+	if (is_self(login))
+		return AUTH_OK;
+	if (!who->acts_for_asked)
+		return AUTH_DENIED;
+	login->grant = auth_grant_ref(auth->full);
 	return AUTH_OK;
 }
 
@@ -115,35 +135,51 @@ static void
 forget(struct auth_login *login)
 {
 	login->authcid.n = login->user.n = 0;
+	auth_grant_unref(&login->grant);
 	login->acts_for_others = login->server_admin = false;
+}
+
+/* ---- from memory */
+
+/* Is what the request shows known to be right? */
+static bool
+is_proven(struct auth *auth, const struct auth_request *req, const struct auth_login *login,
+    const struct auth_facts *who)
+{
+	struct siphash key;
+
+	switch (req->proof) {
+	case AUTH_BY_PASSWORD:
+		return auth_cache_credential_key(
+		           auth->cache, buf_as_str(&login->authcid), req->secret, &key) &&
+		       auth_cache_credential(auth->cache, key, who->stamp);
+	case AUTH_BY_KEYS:
+		return req->stamp == who->stamp;
+	case AUTH_BY_CERTIFICATE:
+	case AUTH_BY_MECHANISM:
+		return true;
+	case AUTH_BY_TOKEN:
+		return false;
+	}
+	TS_WRONG("no such proof");
 }
 
 static enum auth_result
 try_caches(struct auth *auth, const struct auth_request *req, struct auth_login *login)
 {
 	struct auth_facts who, other;
-	struct siphash key;
 
-	if (!prepare_names(auth, req, login))
+	if (req->proof == AUTH_BY_TOKEN || !prepare_names(auth, req, login))
 		return AUTH_AGAIN;
 	if (!auth_cache_user(
 	        auth->cache, buf_as_str(&login->authcid), buf_as_str(&login->user), &who) ||
-	    (who.flags & AUTH_USER_DISABLED) != 0)
+	    (who.flags & AUTH_USER_DISABLED) != 0 || !is_proven(auth, req, login, &who))
 		return AUTH_AGAIN;
-	if (req->proven) {
-		if (req->stamp != who.stamp)
-			return AUTH_AGAIN;
-	} else if (!auth_cache_credential_key(
-	               auth->cache, buf_as_str(&login->authcid), req->password, &key) ||
-	           !auth_cache_credential(auth->cache, key, who.stamp)) {
-		return AUTH_AGAIN;
-	}
 	if (!is_self(login) &&
-	    (!who.acts_for_asked ||
-	        !auth_cache_user(auth->cache, buf_as_str(&login->user), STR_NONE, &other) ||
+	    (!auth_cache_user(auth->cache, buf_as_str(&login->user), STR_NONE, &other) ||
 	        (other.flags & AUTH_USER_DISABLED) != 0))
 		return AUTH_AGAIN;
-	return permit(&who, login);
+	return permit(auth, &who, login) == AUTH_OK ? AUTH_OK : AUTH_AGAIN;
 }
 
 enum auth_result
@@ -156,42 +192,43 @@ auth_try(struct auth *auth, const struct auth_request *req, struct auth_login *l
 	return result;
 }
 
-enum ts_err
-auth_user_load(struct auth *auth, struct str name, struct arena *arena, struct auth_user *user_r)
-{
-	uint64_t epoch = auth_cache_epoch(auth->cache, name);
-	struct buf key = {0}, value = {0};
-	enum ts_err err;
+/* ---- with the databases */
 
-	auth_user_key(name, &key);
-	err = store_record_get(auth->store, buf_as_str(&key), &value);
-	if (err == TS_OK && !auth_user_parse(name, buf_as_str(&value), arena, user_r))
-		err = TS_FAIL(
-		    TS_DAMAGED, "the record of user %.*s is of an unknown format", STR_ARG(name));
-	if (err == TS_OK)
-		auth_cache_put_user(auth->cache, epoch, user_r);
-	buf_fini(&key);
-	buf_wipe_fini(&value);
-	return err;
+static enum auth_result
+verify_password(struct auth *auth, const struct auth_user *user, const struct auth_request *req)
+{
+	struct auth_db *db = user->db;
+	struct siphash key;
+	bool may_cache = db->cache_ms > 0 &&
+	                 auth_cache_credential_key(auth->cache, user->name, req->secret, &key);
+	enum auth_result result;
+
+	if (may_cache && auth_cache_credential(auth->cache, key, user->stamp))
+		return AUTH_OK;
+	if (db->ops->verify != NULL)
+		result = db->ops->verify(db, user, req->secret);
+	else
+		result = auth_password_verify(req->secret, user) ? AUTH_OK : AUTH_FAILED;
+	if (result == AUTH_OK && may_cache)
+		auth_cache_put_credential(auth->cache, key, user->stamp, auth_cache_until(db));
+	return result;
 }
 
-static bool
+static enum auth_result
 verify(struct auth *auth, const struct auth_user *user, const struct auth_request *req)
 {
-	struct siphash key;
-	bool may_cache;
-
-	/* Proven with keys that the user has no longer is not proven. */
-	if (req->proven)
-		return req->stamp == user->stamp;
-	may_cache = auth_cache_credential_key(auth->cache, user->name, req->password, &key);
-	if (may_cache && auth_cache_credential(auth->cache, key, user->stamp))
-		return true;
-	if (!auth_password_verify(req->password, user))
-		return false;
-	if (may_cache)
-		auth_cache_put_credential(auth->cache, key, user->stamp);
-	return true;
+	switch (req->proof) {
+	case AUTH_BY_PASSWORD:
+		return verify_password(auth, user, req);
+	case AUTH_BY_KEYS:
+		/* Proven with keys that the user has no longer is not proven. */
+		return req->stamp == user->stamp ? AUTH_OK : AUTH_FAILED;
+	case AUTH_BY_CERTIFICATE:
+	case AUTH_BY_MECHANISM:
+	case AUTH_BY_TOKEN: /* it was what the name came from */
+		return AUTH_OK;
+	}
+	TS_WRONG("no such proof");
 }
 
 /* The credentials are right: may they act for the user? */
@@ -199,46 +236,97 @@ static enum auth_result
 check_target(
     struct auth *auth, const struct auth_user *who, struct arena *arena, struct auth_login *login)
 {
-	struct auth_facts facts = {
-	    .stamp = who->stamp, .flags = who->flags, .acts_for_some = who->acts_for_count > 0};
+	struct auth_facts facts = {.stamp = who->stamp,
+	    .flags = who->flags,
+	    .acts_for_some = who->acts_for_count > 0,
+	    .acts_for_asked = auth_user_acts_for(who, buf_as_str(&login->user))};
+	struct auth_chain *chain;
 	struct auth_user other;
+	enum auth_result result = permit(auth, &facts, login);
 	enum ts_err err;
 
-	if (is_self(login))
-		return permit(&facts, login);
-	if (!auth_user_acts_for(who, buf_as_str(&login->user)))
-		return AUTH_DENIED;
-	err = auth_user_load(auth, buf_as_str(&login->user), arena, &other);
+	if (result != AUTH_OK || is_self(login))
+		return result;
+	err = auth_find(auth, buf_as_str(&login->user), arena, &other, &chain);
 	if (err == TS_NOT_FOUND)
 		return AUTH_DENIED;
 	if (err != TS_OK)
 		return AUTH_UNAVAILABLE;
-	return (other.flags & AUTH_USER_DISABLED) != 0 ? AUTH_DENIED : permit(&facts, login);
+	auth_chain_unref(&chain);
+	return (other.flags & AUTH_USER_DISABLED) != 0 ? AUTH_DENIED : AUTH_OK;
+}
+
+/* authcid is whose token it is; one that the client named itself has to be the same. */
+static enum auth_result
+read_token(struct auth *auth, const struct auth_request *req, struct auth_login *login)
+{
+	struct str domain = buf_as_str(&auth->default_domain);
+	struct auth_chain *chain = auth_chain_get(auth);
+	struct buf name = {0}, named = {0};
+	enum auth_result result = auth_chain_token(chain, req, &name, &login->why);
+
+	auth_chain_unref(&chain);
+	if (result == AUTH_OK &&
+	    (!sasl_name_full(buf_as_str(&name), domain, &login->authcid) ||
+	        (req->authcid.n > 0 &&
+	            (!sasl_name_full(req->authcid, domain, &named) ||
+	                !str_eq(buf_as_str(&named), buf_as_str(&login->authcid)))))) {
+		login->why = "the token is another user's";
+		result = AUTH_FAILED;
+	}
+	if (result == AUTH_OK) {
+		if (req->authzid.n == 0)
+			buf_str(&login->user, buf_as_str(&login->authcid));
+		else if (!sasl_name_full(req->authzid, domain, &login->user))
+			result = AUTH_FAILED;
+	}
+	buf_fini(&name);
+	buf_fini(&named);
+	return result;
+}
+
+static enum auth_result
+check_user(struct auth *auth, const struct auth_request *req, const struct auth_user *who,
+    struct arena *arena, struct auth_login *login)
+{
+	enum auth_result result = verify(auth, who, req);
+
+	if (result != AUTH_OK)
+		return result;
+	if ((who->flags & AUTH_USER_DISABLED) != 0) {
+		log_msg(LOG_INFO, NULL, "login refused: user %.*s is disabled", STR_ARG(who->name));
+		return AUTH_DISABLED;
+	}
+	return check_target(auth, who, arena, login);
 }
 
 static enum auth_result
 check(struct auth *auth, const struct auth_request *req, struct arena *arena,
     struct auth_login *login)
 {
+	struct auth_chain *chain = NULL;
 	struct auth_user who;
+	enum auth_result result;
 	enum ts_err err = TS_NOT_FOUND;
 
-	if (prepare_names(auth, req, login))
-		err = auth_user_load(auth, buf_as_str(&login->authcid), arena, &who);
+	if (req->proof == AUTH_BY_TOKEN) {
+		begin(auth, login);
+		result = read_token(auth, req, login);
+		if (result != AUTH_OK)
+			return result;
+	}
+	if (req->proof == AUTH_BY_TOKEN || prepare_names(auth, req, login))
+		err = auth_find(auth, buf_as_str(&login->authcid), arena, &who, &chain);
 	if (err == TS_NOT_FOUND) {
-		if (!req->proven)
-			auth_password_pretend(req->password);
+		if (req->proof == AUTH_BY_PASSWORD)
+			auth_password_pretend(req->secret);
 		return AUTH_FAILED;
 	}
 	if (err != TS_OK)
 		return AUTH_UNAVAILABLE;
-	if (!verify(auth, &who, req))
-		return AUTH_FAILED;
-	if ((who.flags & AUTH_USER_DISABLED) != 0) {
-		log_msg(LOG_INFO, NULL, "login refused: user %.*s is disabled", STR_ARG(who.name));
-		return AUTH_DISABLED;
-	}
-	return check_target(auth, &who, arena, login);
+	result = check_user(auth, req, &who, arena, login);
+	auth_chain_unref(&chain);
+	return result;
 }
 
 enum auth_result

@@ -25,6 +25,7 @@
 #include "sasl/scram_keys.h"
 
 struct auth;
+struct auth_grant; /* auth/grant.h */
 struct store;
 
 enum auth_result {
@@ -37,26 +38,35 @@ enum auth_result {
 	AUTH_UNAVAILABLE /* the user database cannot be asked now */
 };
 
+enum auth_proof {            /* how authcid is proven */
+	AUTH_BY_PASSWORD,    /* `secret`, to be verified here */
+	AUTH_BY_KEYS,        /* SCRAM has proven it with keys of the record of `stamp` */
+	AUTH_BY_CERTIFICATE, /* the TLS layer and the certificate map have (EXTERNAL, PREAUTH) */
+	AUTH_BY_MECHANISM,   /* a mechanism that knows its users by itself has (Kerberos) */
+	AUTH_BY_TOKEN        /* `secret` is a token (RFC 7628), which says who authcid is */
+};
+
 struct auth_request {
 	struct str mechanism; /* "PLAIN", "LOGIN" (the command), … for the log */
-	struct str authcid;   /* as the client gave it */
-	struct str authzid;   /* empty: the same as authcid */
-	struct str password;
-	/* The mechanism has proven who authcid is: no password, and of which record it was. */
-	bool proven;
-	uint64_t stamp;
-	struct str address; /* of the client */
+	enum auth_proof proof;
+	struct str authcid; /* as the client gave it; of a token: who it has to be, or empty */
+	struct str authzid; /* empty: the same as authcid */
+	struct str secret;
+	uint64_t stamp;     /* AUTH_BY_KEYS: see auth_scram */
+	struct str address; /* of the client: numeric, or "unix" */
 	bool tls;
 };
 
-/* What a login may do.  Strings are copied out by auth_grant_copy's caller: the struct owns buf. */
+/* What a login may do.  The struct owns its buffers and its reference: auth_login_fini(). */
 struct auth_login {
-	struct buf authcid;   /* prepared */
-	struct buf user;      /* prepared: the account to open */
-	bool acts_for_others; /* an admin in the sense of `unauthenticate = admins`; hangs on
-	                         authcid */
-	bool server_admin;    /* server rights (--admin), hangs on the user acted as itself only */
-	uint64_t generation;  /* of the user records this was decided on */
+	struct buf authcid;       /* prepared */
+	struct buf user;          /* prepared: the account to open */
+	struct auth_grant *grant; /* by which they act for the user; NULL: as themselves */
+	bool acts_for_others;     /* an admin in the sense of `unauthenticate = admins`; hangs on
+	                             authcid */
+	bool server_admin;   /* server rights (--admin), hangs on the user acted as itself only */
+	uint64_t generation; /* of the users, grants and databases this was decided on */
+	const char *why;     /* for the log, static: why not; NULL: the result says it */
 };
 
 /* store: where users live; it outlives auth. */
@@ -88,11 +98,12 @@ struct auth_scram {
 enum auth_result auth_scram_keys(
     struct auth *auth, struct str name, enum sasl_scram_hash hash, struct auth_scram *scram_r);
 /*
- * Has no user's record changed since the login was decided on?  If one has, ask auth_try() again.
+ * Has nothing that a login is decided on changed since?  If so, ask auth_try() again.
  * Who opens the session in the same turn of its loop as this says yes has none that a `user
  * disable` misses: the change comes first, then the search for sessions to end.
  */
 bool auth_is_current(const struct auth *auth, const struct auth_login *login);
-/* The user records changed: cached answers that the change could alter die at once. */
+/* The user changed (empty: any may have): cached answers that the change could alter die at once.
+ */
 void auth_changed(struct auth *auth, struct str user);
 #endif

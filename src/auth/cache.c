@@ -17,7 +17,7 @@ enum { WAYS = 8, SHARDS = 64, SHORT = SASL_NAME_MAX + SASL_PASSWORD_MAX };
 
 struct entry { /* of a user */
 	struct siphash hash;
-	uint64_t stamp;
+	uint64_t stamp, until;
 	unsigned flags;
 	size_t name_n, pattern_count, packed_n;
 	char packed[]; /* the name, then the patterns as varint length and bytes */
@@ -29,7 +29,7 @@ struct user_set {
 
 struct credential {
 	struct siphash key;
-	uint64_t stamp;
+	uint64_t stamp, until;
 	bool used;
 };
 
@@ -130,6 +130,13 @@ covers(const struct entry *e, struct str other)
 	return false;
 }
 
+/* No clock is asked for what is remembered for good. */
+static bool
+is_over(uint64_t until)
+{
+	return until != UINT64_MAX && clock_mono_ms() >= until;
+}
+
 bool
 auth_cache_user(
     struct auth_cache *cache, struct str name, struct str other, struct auth_facts *facts_r)
@@ -139,6 +146,8 @@ auth_cache_user(
 	struct shard *shard = lock(cache, hash);
 	size_t w = find(set, hash, name);
 
+	if (w < WAYS && is_over(set->way[w]->until))
+		w = WAYS; /* the way is taken again when the user is put anew */
 	if (w < WAYS) {
 		struct entry *e = set->way[w];
 
@@ -164,7 +173,7 @@ auth_cache_epoch(struct auth_cache *cache, struct str name)
 }
 
 static struct entry *
-entry_of(struct siphash hash, const struct auth_user *user)
+entry_of(struct siphash hash, const struct auth_user *user, uint64_t until)
 {
 	struct buf packed = {0};
 	struct entry *e;
@@ -175,6 +184,7 @@ entry_of(struct siphash hash, const struct auth_user *user)
 	e = mem_zalloc(sizeof(*e) + packed.n);
 	e->hash = hash;
 	e->stamp = user->stamp;
+	e->until = until;
 	e->flags = user->flags;
 	e->name_n = user->name.n;
 	e->pattern_count = user->acts_for_count;
@@ -185,10 +195,11 @@ entry_of(struct siphash hash, const struct auth_user *user)
 }
 
 void
-auth_cache_put_user(struct auth_cache *cache, uint64_t epoch, const struct auth_user *user)
+auth_cache_put_user(
+    struct auth_cache *cache, uint64_t epoch, const struct auth_user *user, uint64_t until)
 {
 	struct siphash hash = siphash_of(&cache->key, user->name);
-	struct entry *e = entry_of(hash, user), *gone = e;
+	struct entry *e = entry_of(hash, user, until), *gone = e;
 	struct user_set *set = &cache->users[hash.lo & cache->mask];
 	struct shard *shard = lock(cache, hash);
 
@@ -289,7 +300,7 @@ auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t sta
 	struct credential_set *set = &cache->credentials[key.lo & cache->mask];
 	struct shard *shard = lock(cache, key);
 	size_t w = find_credential(set, key);
-	bool ok = w < WAYS && set->way[w].stamp == stamp;
+	bool ok = w < WAYS && set->way[w].stamp == stamp && !is_over(set->way[w].until);
 
 	if (ok && w > 0)
 		to_front(set, w, set->way[w]);
@@ -298,13 +309,14 @@ auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t sta
 }
 
 void
-auth_cache_put_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp)
+auth_cache_put_credential(
+    struct auth_cache *cache, struct siphash key, uint64_t stamp, uint64_t until)
 {
 	struct credential_set *set = &cache->credentials[key.lo & cache->mask];
 	struct shard *shard = lock(cache, key);
 	size_t w = find_credential(set, key);
 
 	to_front(set, w < WAYS ? w : WAYS - 1,
-	    (struct credential){.key = key, .stamp = stamp, .used = true});
+	    (struct credential){.key = key, .stamp = stamp, .until = until, .used = true});
 	unlock(shard);
 }

@@ -8,7 +8,8 @@
  * A credential is remembered as a keyed hash of name and password, the key
  * random and of this process, together with the stamp of the user's record.
  * A record's every change gives it a new stamp, so a credential verified
- * before the change fits no more.  Nothing negative is remembered.
+ * before the change fits no more.  What comes from a database that does not tell
+ * of changes is remembered until a point in time.  Nothing negative is remembered.
  *
  * Bounded: two tables of sets of eight; what was not used goes first.  Safe
  * from any thread, in 64 shards with a lock each.
@@ -41,7 +42,9 @@ bool auth_cache_user(
  * for what was read may be the old record.
  */
 uint64_t auth_cache_epoch(struct auth_cache *cache, struct str name);
-void auth_cache_put_user(struct auth_cache *cache, uint64_t epoch, const struct auth_user *user);
+/* until: on clock_mono_ms(), UINT64_MAX for good. */
+void auth_cache_put_user(
+    struct auth_cache *cache, uint64_t epoch, const struct auth_user *user, uint64_t until);
 /* Empty: all users. */
 void auth_cache_drop(struct auth_cache *cache, struct str name);
 
@@ -49,5 +52,6 @@ void auth_cache_drop(struct auth_cache *cache, struct str name);
 bool auth_cache_credential_key(
     struct auth_cache *cache, struct str name, struct str password, struct siphash *key_r);
 bool auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp);
-void auth_cache_put_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp);
+void auth_cache_put_credential(
+    struct auth_cache *cache, struct siphash key, uint64_t stamp, uint64_t until);
 #endif

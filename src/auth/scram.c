@@ -79,13 +79,14 @@ auth_scram_keys(
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user = {0};
+	struct auth_chain *chain = NULL;
 	struct buf full = {0};
 	enum ts_err err = TS_NOT_FOUND;
 
 	arena_wipe_on_free(arena);
 	*scram_r = (struct auth_scram){0};
 	if (sasl_name_full(name, buf_as_str(&auth->default_domain), &full))
-		err = auth_user_load(auth, buf_as_str(&full), arena, &user);
+		err = auth_find(auth, buf_as_str(&full), arena, &user, &chain);
 	else
 		buf_str(&full, name);
 	if (err == TS_OK && find_keys(&user, hash, &scram_r->keys)) {
@@ -95,6 +96,7 @@ auth_scram_keys(
 		make_up(auth, buf_as_str(&full), hash, &scram_r->keys);
 		err = TS_OK;
 	}
+	auth_chain_unref(&chain);
 	buf_fini(&full);
 	arena_free(&arena);
 	return err == TS_OK ? AUTH_OK : AUTH_UNAVAILABLE;

@@ -30,6 +30,8 @@ enum auth_user_limit {
 	AUTH_VERIFIER_LEN_MAX = 1024,
 };
 
+struct auth_db;
+
 struct auth_user {
 	struct str name; /* prepared, full */
 	unsigned flags;  /* of enum auth_user_flag */
@@ -39,6 +41,7 @@ struct auth_user {
 	size_t verifier_count;
 	const struct str *acts_for; /* prepared; '*' stands for any characters, also '@' and none */
 	size_t acts_for_count;
+	struct auth_db *db; /* where auth_find() found them, see db.h; not of the record */
 };
 
 void auth_user_print(const struct auth_user *user, struct buf *out);

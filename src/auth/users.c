@@ -128,22 +128,6 @@ put(struct auth *auth, struct auth_user *user, enum put_mode mode)
 	return err;
 }
 
-static enum ts_err
-get(struct auth *auth, struct str name, struct arena *arena, struct auth_user *user_r)
-{
-	struct buf key = {0}, value = {0};
-	enum ts_err err;
-
-	auth_user_key(name, &key);
-	err = store_record_get(auth->store, buf_as_str(&key), &value);
-	if (err == TS_OK && !auth_user_parse(name, buf_as_str(&value), arena, user_r))
-		err = TS_FAIL(
-		    TS_DAMAGED, "the record of user %.*s is of an unknown format", STR_ARG(name));
-	buf_fini(&key);
-	buf_wipe_fini(&value);
-	return err;
-}
-
 /* ---- one user ---- */
 
 static enum ts_err
@@ -193,7 +177,7 @@ auth_users_passwd(struct auth *auth, const struct auth_user_spec *spec, const ch
 	enum ts_err err = prepare_name(auth, spec->name, &name, why_r);
 
 	if (err == TS_OK)
-		err = get(auth, buf_as_str(&name), arena, &user);
+		err = auth_user_read(auth->store, buf_as_str(&name), arena, &user);
 	if (err == TS_OK)
 		err = make_verifiers(spec->password, spec->hash, arena, &user, why_r);
 	if (err == TS_OK)
@@ -212,7 +196,7 @@ auth_users_disable(struct auth *auth, struct str name_in, bool disabled, const c
 	enum ts_err err = prepare_name(auth, name_in, &name, why_r);
 
 	if (err == TS_OK)
-		err = get(auth, buf_as_str(&name), arena, &user);
+		err = auth_user_read(auth->store, buf_as_str(&name), arena, &user);
 	if (err == TS_OK) {
 		user.flags &= ~(unsigned)AUTH_USER_DISABLED;
 		user.flags |= disabled ? AUTH_USER_DISABLED : 0;
@@ -255,7 +239,7 @@ auth_users_get(struct auth *auth, struct str name_in, struct arena *arena, struc
 	enum ts_err err = prepare_name(auth, name_in, &name, why_r);
 
 	if (err == TS_OK)
-		err = get(auth, buf_as_str(&name), arena, user_r);
+		err = auth_user_read(auth->store, buf_as_str(&name), arena, user_r);
 	buf_fini(&name);
 	return err;
 }

@@ -409,6 +409,7 @@ struct imap_turn {
 struct imap_login {
 	struct arena *arena;
 	struct str authcid, user;
+	struct auth_grant *grant; /* a reference; NULL: acts as themselves */
 	bool acts_for_others, server_admin;
 	bool may_unauthenticate;
 	struct store_account *account;

@@ -6,6 +6,7 @@
  * One log line ends each login: the audit line at its beginning says who acts
  * for whom and how, this one what came of it.
  */
+#include "auth/grant.h"
 #include "base/log.h"
 #include "imap/conn_int.h"
 #include "imap/transcript.h"
@@ -85,6 +86,14 @@ unref_account(void *arg)
 }
 
 static void
+unref_grant(void *arg)
+{
+	struct imap_login *login = arg;
+
+	auth_grant_unref(&login->grant);
+}
+
+static void
 leave_users(void *arg)
 {
 	struct imap_login *login = arg;
@@ -119,6 +128,10 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login->arena = a;
 	login->authcid = arena_str(a, buf_as_str(&who->authcid));
 	login->user = arena_str(a, buf_as_str(&who->user));
+	if (who->grant != NULL) {
+		login->grant = auth_grant_ref(who->grant);
+		arena_on_free(a, unref_grant, login);
+	}
 	login->acts_for_others = who->acts_for_others;
 	login->server_admin = who->server_admin;
 	login->may_unauthenticate = may_unauthenticate(conn, who->acts_for_others);

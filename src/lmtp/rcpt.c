@@ -18,7 +18,7 @@
  * again: its name then means the user.
  */
 #include "auth/alias.h"
-#include "auth/users.h"
+#include "auth/db.h"
 #include "lmtp/conn_int.h"
 #include "sasl/names.h"
 
@@ -155,7 +155,6 @@ try_name(struct lmtp_job *job, struct str name, struct str mailbox)
 	struct auth *auth = job->conn->server->auth;
 	struct auth_alias alias;
 	struct auth_user user;
-	const char *why;
 	enum ts_err err = TS_NOT_FOUND;
 
 	/* Aliases that stand for each other several times over would grow without end. */
@@ -166,7 +165,7 @@ try_name(struct lmtp_job *job, struct str name, struct str mailbox)
 	if (err == TS_OK)
 		return expand(job, &alias);
 	if (err == TS_NOT_FOUND && name.p[0] != '@')
-		err = auth_users_get(auth, name, job->arena, &user, &why);
+		err = auth_find_user(auth, name, job->arena, &user);
 	if (err == TS_NOT_FOUND || err == TS_INVALID)
 		return no_user;
 	if (err != TS_OK)

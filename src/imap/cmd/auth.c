@@ -122,6 +122,7 @@ log_failed(const struct imap_conn *conn, const struct imap_login_try *s)
 	log_event_str(&e, "claimed_authzid", s->req.authzid);
 	log_event_str(&e, "why",
 	    s->why != NULL               ? str_of(s->why)
+	    : s->who.why != NULL         ? str_of(s->who.why)
 	    : s->result == AUTH_DENIED   ? STR("may not act for that user")
 	    : s->result == AUTH_DISABLED ? STR("disabled")
 	                                 : STR("wrong name or password"));
@@ -335,7 +336,7 @@ cmd_login(struct imap_cmd *cmd)
 		return imap_privacy_required(cmd);
 	s = imap_login_new(cmd, STR("LOGIN-command"));
 	s->req.authcid = args.user;
-	s->req.password = args.password;
+	s->req.secret = args.password;
 	return imap_login_verify(cmd);
 }
 

@@ -41,7 +41,7 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 
 	s->req.authcid = s->exchange->result.authcid;
 	s->req.authzid = s->exchange->result.authzid;
-	s->req.password = s->exchange->result.password;
+	s->req.secret = s->exchange->result.password;
 	switch (step) {
 	case SASL_STEP_CHALLENGE:
 		wire_out_challenge(imap_out(cmd->conn), s->exchange->challenge);
@@ -50,7 +50,7 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 	case SASL_STEP_KEYS:
 		return imap_login_job(cmd, keys_run, &keys_found);
 	case SASL_STEP_PROVEN:
-		s->req.proven = true;
+		s->req.proof = AUTH_BY_KEYS;
 		s->req.stamp = s->scram.stamp;
 		return imap_login_verify(cmd);
 	case SASL_STEP_PASSWORD:

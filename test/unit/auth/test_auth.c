@@ -83,7 +83,7 @@ ask(struct world *w, ask_f *fn, const char *authzid, const char *authcid, const 
 	struct auth_request req = {.mechanism = STR("PLAIN"),
 	    .authcid = str_of(authcid),
 	    .authzid = str_of(authzid),
-	    .password = str_of(password)};
+	    .secret = str_of(password)};
 	struct auth_login login = {0};
 	enum auth_result result = fn(w->auth, &req, &login);
 
@@ -147,7 +147,7 @@ test_acting_for_others(void **state)
 {
 	struct world *w = *state;
 	struct auth_request req = {
-	    .authcid = STR("gate"), .authzid = STR("anna"), .password = STR("gold")};
+	    .authcid = STR("gate"), .authzid = STR("anna"), .secret = STR("gold")};
 	struct auth_login login = {0};
 	const char *why;
 

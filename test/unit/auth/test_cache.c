@@ -19,7 +19,7 @@ put(struct auth_cache *cache, const char *name, uint64_t stamp)
 	    .acts_for = patterns,
 	    .acts_for_count = 2};
 
-	auth_cache_put_user(cache, auth_cache_epoch(cache, user.name), &user);
+	auth_cache_put_user(cache, auth_cache_epoch(cache, user.name), &user, UINT64_MAX);
 }
 
 static void
@@ -61,11 +61,11 @@ test_old_record_is_not_put(void **state)
 	(void)state;
 	/* The record was read, then it changed, then what was read is put. */
 	auth_cache_drop(cache, old.name);
-	auth_cache_put_user(cache, epoch, &old);
+	auth_cache_put_user(cache, epoch, &old, UINT64_MAX);
 	assert_false(auth_cache_user(cache, old.name, STR_NONE, &facts));
 	epoch = auth_cache_epoch(cache, old.name);
 	auth_cache_drop(cache, STR_NONE);
-	auth_cache_put_user(cache, epoch, &old);
+	auth_cache_put_user(cache, epoch, &old, UINT64_MAX);
 	assert_false(auth_cache_user(cache, old.name, STR_NONE, &facts));
 	auth_cache_free(&cache);
 }
@@ -108,11 +108,11 @@ test_credentials(void **state)
 	assert_false(a.lo == b.lo && a.hi == b.hi);
 	assert_false(a.lo == c.lo && a.hi == c.hi);
 	assert_false(auth_cache_credential(cache, a, 1));
-	auth_cache_put_credential(cache, a, 1);
+	auth_cache_put_credential(cache, a, 1, UINT64_MAX);
 	assert_true(auth_cache_credential(cache, a, 1));
 	assert_false(auth_cache_credential(cache, a, 2));
 	assert_false(auth_cache_credential(cache, b, 1));
-	auth_cache_put_credential(cache, a, 2);
+	auth_cache_put_credential(cache, a, 2, UINT64_MAX);
 	assert_true(auth_cache_credential(cache, a, 2));
 	assert_false(auth_cache_credential(cache, a, 1));
 	/* An empty slot is no credential, whatever its bytes. */

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The databases of a site in their order, and finding a user in them: see db.h. */
+#include <stdatomic.h>
+
+#include "auth/priv.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "sasl/names.h"
+
+enum { CHAIN_MAX = 32 };
+
+struct auth_chain {
+	_Atomic unsigned refs;
+	size_t n;
+	struct auth_db *dbs[CHAIN_MAX];
+};
+
+struct auth_chain *
+auth_chain_new(void)
+{
+	struct auth_chain *chain = mem_zalloc(sizeof(*chain));
+
+	chain->refs = 1;
+	return chain;
+}
+
+void
+auth_chain_add(struct auth_chain *chain, struct auth_db *db)
+{
+	TS_ASSERT(chain->n < CHAIN_MAX);
+	chain->dbs[chain->n++] = db;
+}
+
+void
+auth_chain_unref(struct auth_chain **cp)
+{
+	struct auth_chain *chain = *cp;
+
+	*cp = NULL;
+	if (chain == NULL ||
+	    atomic_fetch_sub_explicit(&chain->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	for (size_t i = 0; i < chain->n; i++) {
+		buf_fini(&chain->dbs[i]->name);
+		chain->dbs[i]->ops->free(chain->dbs[i]);
+	}
+	mem_free(chain);
+}
+
+struct auth_chain *
+auth_chain_get(struct auth *auth)
+{
+	struct auth_chain *chain;
+
+	(void)pthread_mutex_lock(&auth->chain_lock);
+	chain = auth->chain;
+	atomic_fetch_add_explicit(&chain->refs, 1, memory_order_relaxed);
+	(void)pthread_mutex_unlock(&auth->chain_lock);
+	return chain;
+}
+
+void
+auth_set_chain(struct auth *auth, struct auth_chain *chain)
+{
+	struct auth_chain *old;
+
+	atomic_fetch_add_explicit(&chain->refs, 1, memory_order_relaxed);
+	(void)pthread_mutex_lock(&auth->chain_lock);
+	old = auth->chain;
+	auth->chain = chain;
+	(void)pthread_mutex_unlock(&auth->chain_lock);
+	auth_chain_unref(&old);
+	auth_changed(auth, STR_NONE);
+}
+
+static enum ts_err
+find_in(struct auth_chain *chain, struct str name, struct arena *arena, struct auth_user *user_r)
+{
+	enum ts_err err = TS_NOT_FOUND;
+
+	for (size_t i = 0; err == TS_NOT_FOUND && i < chain->n; i++) {
+		struct auth_db *db = chain->dbs[i];
+
+		*user_r = (struct auth_user){0};
+		if (db->ops->find == NULL)
+			continue;
+		err = db->ops->find(db, name, arena, user_r);
+		if (err == TS_OK)
+			user_r->db = db;
+	}
+	return err;
+}
+
+enum ts_err
+auth_find(struct auth *auth, struct str name, struct arena *arena, struct auth_user *user_r,
+    struct auth_chain **chain_r)
+{
+	uint64_t epoch = auth_cache_epoch(auth->cache, name);
+	struct auth_chain *chain = auth_chain_get(auth);
+	enum ts_err err = find_in(chain, name, arena, user_r);
+
+	if (err != TS_OK) {
+		auth_chain_unref(&chain);
+		*chain_r = NULL;
+		return err;
+	}
+	if (user_r->db->cache_ms > 0)
+		auth_cache_put_user(auth->cache, epoch, user_r, auth_cache_until(user_r->db));
+	*chain_r = chain;
+	return TS_OK;
+}
+
+uint64_t
+auth_cache_until(const struct auth_db *db)
+{
+	return db->cache_ms == AUTH_DB_WATCHED ? UINT64_MAX : clock_mono_ms() + db->cache_ms;
+}
+
+enum ts_err
+auth_find_user(
+    struct auth *auth, struct str name_in, struct arena *arena, struct auth_user *user_r)
+{
+	struct auth_chain *chain = NULL;
+	struct buf name = {0};
+	enum ts_err err = TS_NOT_FOUND;
+
+	if (sasl_name_full(name_in, buf_as_str(&auth->default_domain), &name))
+		err = auth_find(auth, buf_as_str(&name), arena, user_r, &chain);
+	if (err == TS_OK)
+		user_r->db = NULL; /* its chain may go */
+	auth_chain_unref(&chain);
+	buf_fini(&name);
+	return err;
+}
+
+enum auth_result
+auth_chain_token(struct auth_chain *chain, const struct auth_request *req, struct buf *name_r,
+    const char **why_r)
+{
+	enum auth_result result = AUTH_FAILED;
+
+	*why_r = "no database takes tokens";
+	for (size_t i = 0; result == AUTH_FAILED && i < chain->n; i++) {
+		struct auth_db *db = chain->dbs[i];
+
+		if (db->ops->token != NULL)
+			result = db->ops->token(db, req, name_r, why_r);
+	}
+	return result;
+}

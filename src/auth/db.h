@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_DB_H
+#define AUTH_DB_H
+/*
+ * User databases: where users and what proves them are looked up.
+ *
+ * A site has a chain of them, in order.  The first that knows a name decides
+ * about it: its verifiers, its password check, its flags.  One that cannot be
+ * asked stops the search (AUTH_UNAVAILABLE), since going on could let a
+ * later database answer for a name that is not its own.
+ *
+ * How a password travels: auth_check() walks the chain with find(); the user
+ * found is verified by verify() of that database, or, where it has none, by the
+ * verifiers that find() gave.  A token is shown to the databases that have
+ * token(), in order; the name that it gives is then found like any other.
+ *
+ * A database is made from the configuration (auth/db_NAME.c, one a file),
+ * never changes, and is freed when the last chain that holds it is.  All
+ * functions are BLOCKING and are called on workers, several at a time.
+ */
+#include "auth/auth.h"
+#include "auth/user.h"
+#include "base/arena.h"
+
+struct auth_db;
+
+struct auth_db_ops {
+	const char *type; /* as the configuration names it */
+	/* The user of a prepared, full name.  Strings go into the arena.  user_r->stamp must differ
+	 * whenever what the database says of the user differs.  TS_OK, TS_NOT_FOUND; else it cannot
+	 * be asked (logged).  NULL: it knows no names by itself. */
+	enum ts_err (*find)(
+	    struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r);
+	/* Is it the user's password?  AUTH_OK, AUTH_FAILED, AUTH_UNAVAILABLE.  NULL: the verifiers
+	 * that find() gave say it. */
+	enum auth_result (*verify)(
+	    struct auth_db *db, const struct auth_user *user, struct str password);
+	/* Whose token is it?  AUTH_OK appends the name, as the issuer writes it; AUTH_FAILED: not
+	 * one of this database's, or not valid (*why_r: a static text for the log);
+	 * AUTH_UNAVAILABLE.  NULL: it takes no tokens. */
+	enum auth_result (*token)(struct auth_db *db, const struct auth_request *req,
+	    struct buf *name_r, const char **why_r);
+	void (*free)(struct auth_db *db);
+};
+
+struct auth_db {
+	const struct auth_db_ops *ops;
+	struct buf name; /* of its block in the configuration; "store" for the store's own users */
+	/* How long what it said of a user, and a password that it found right, may be remembered,
+	 * in milliseconds.  AUTH_DB_WATCHED: until auth_changed() says that it changed. */
+	uint64_t cache_ms;
+};
+#define AUTH_DB_WATCHED UINT64_MAX
+
+/* The store's own users (db_store.c). */
+struct auth_db *auth_db_store_new(struct auth *auth);
+
+/* Databases in order; counted references, the maker's is the first. */
+struct auth_chain;
+struct auth_chain *auth_chain_new(void);
+/* Takes over db.  Before the chain is given to auth. */
+void auth_chain_add(struct auth_chain *chain, struct auth_db *db);
+void auth_chain_unref(struct auth_chain **chain);
+/* From now on this chain is asked; takes a reference.  What was remembered dies. */
+void auth_set_chain(struct auth *auth, struct auth_chain *chain);
+/*
+ * Finds a user by a prepared, full name in the chain that is in force, and remembers it as far as
+ * its database allows.  BLOCKING.  *chain_r: a reference that keeps user_r->db alive; give it
+ * back after the last use.
+ */
+TS_CHECKED enum ts_err auth_find(struct auth *auth, struct str name, struct arena *arena,
+    struct auth_user *user_r, struct auth_chain **chain_r);
+/* The same for who only wants to know the user: name as people write it. */
+TS_CHECKED enum ts_err auth_find_user(
+    struct auth *auth, struct str name, struct arena *arena, struct auth_user *user_r);
+#endif
