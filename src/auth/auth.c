@@ -12,11 +12,7 @@
 #include "base/mem.h"
 #include "sasl/names.h"
 
-#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-enum { CACHE_SETS = 64 }; /* half of a fuzzer's time went into wiping them */
-#else
-enum { CACHE_SETS = 32768 }; /* of eight */
-#endif
+enum { CACHE_SETS = 32768 }; /* of eight, at the most */
 
 struct auth *
 auth_new(struct store *store, struct str default_domain)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two tables.  An entry's hash picks its set, the set's low bits its
- * shard.  Within a set entries stand in order of use, the last used first,
- * and free ways behind them; the one that falls off the end is gone.
+ * The two tables.  An entry's hash picks its shard, and its set in that shard's
+ * table.  Within a set entries stand in order of use, the last used first, and
+ * free ways behind them.  A table begins with one set; when an entry would fall
+ * off the end of its set the table is doubled, and only one of full size loses
+ * it: so a site with few users does not pay for pages that it never fills.
  */
 #include "auth/cache.h"
 
@@ -40,13 +42,14 @@ struct credential_set {
 struct shard {
 	pthread_mutex_t lock;
 	uint64_t epoch;
+	size_t user_sets, credential_sets; /* powers of two */
+	struct user_set *users;
+	struct credential_set *credentials;
 } __attribute__((aligned(64)));
 
 struct auth_cache {
 	struct siphash_key key;
-	size_t mask;
-	struct user_set *users;
-	struct credential_set *credentials;
+	size_t most; /* sets of each table of a shard */
 	struct shard shards[SHARDS];
 };
 
@@ -57,12 +60,33 @@ auth_cache_new(size_t sets)
 
 	TS_ASSERT(sets >= SHARDS && (sets & (sets - 1)) == 0);
 	random_bytes(&cache->key, sizeof(cache->key));
-	cache->mask = sets - 1;
-	cache->users = mem_zalloc(sets * sizeof(*cache->users));
-	cache->credentials = mem_zalloc(sets * sizeof(*cache->credentials));
-	for (size_t i = 0; i < SHARDS; i++)
-		pthread_mutex_init(&cache->shards[i].lock, NULL);
+	cache->most = sets / SHARDS;
+	for (size_t i = 0; i < SHARDS; i++) {
+		struct shard *shard = &cache->shards[i];
+
+		pthread_mutex_init(&shard->lock, NULL);
+		shard->user_sets = shard->credential_sets = 1;
+		shard->users = mem_zalloc(sizeof(*shard->users));
+		shard->credentials = mem_zalloc(sizeof(*shard->credentials));
+	}
 	return cache;
+}
+
+static void
+drop_shard(struct shard *shard)
+{
+	for (size_t i = 0; i < shard->user_sets; i++)
+		for (size_t w = 0; w < WAYS && shard->users[i].way[w] != NULL; w++) {
+			mem_free(shard->users[i].way[w]);
+			shard->users[i].way[w] = NULL;
+		}
+}
+
+static void
+free_credentials(struct shard *shard)
+{
+	mem_wipe(shard->credentials, shard->credential_sets * sizeof(*shard->credentials));
+	mem_free(shard->credentials);
 }
 
 void
@@ -73,17 +97,14 @@ auth_cache_free(struct auth_cache **cp)
 	if (cache == NULL)
 		return;
 	*cp = NULL;
-	/* Only what was used: most of the pages were never touched. */
-	for (size_t i = 0; i <= cache->mask; i++) {
-		for (size_t w = 0; w < WAYS && cache->users[i].way[w] != NULL; w++)
-			mem_free(cache->users[i].way[w]);
-		if (cache->credentials[i].way[0].used)
-			mem_wipe(&cache->credentials[i], sizeof(cache->credentials[i]));
+	for (size_t i = 0; i < SHARDS; i++) {
+		struct shard *shard = &cache->shards[i];
+
+		drop_shard(shard);
+		mem_free(shard->users);
+		free_credentials(shard);
+		pthread_mutex_destroy(&shard->lock);
 	}
-	for (size_t i = 0; i < SHARDS; i++)
-		pthread_mutex_destroy(&cache->shards[i].lock);
-	mem_free(cache->users);
-	mem_free(cache->credentials);
 	mem_wipe(cache, sizeof(*cache));
 	mem_free(cache);
 }
@@ -104,6 +125,33 @@ unlock(struct shard *shard)
 }
 
 /* ---- users ---- */
+
+static struct user_set *
+user_set(struct shard *shard, struct siphash hash)
+{
+	return &shard->users[hash.lo / SHARDS & (shard->user_sets - 1)];
+}
+
+/* Each set becomes two, by one more bit of the hash. */
+static void
+grow_users(struct shard *shard)
+{
+	struct user_set *old = shard->users;
+	size_t n = shard->user_sets;
+
+	shard->user_sets = 2 * n;
+	shard->users = mem_zalloc(2 * n * sizeof(*old));
+	for (size_t i = 0; i < n; i++)
+		for (size_t w = 0; w < WAYS && old[i].way[w] != NULL; w++) {
+			struct user_set *to = user_set(shard, old[i].way[w]->hash);
+			size_t free_way = 0;
+
+			while (to->way[free_way] != NULL)
+				free_way++;
+			to->way[free_way] = old[i].way[w];
+		}
+	mem_free(old);
+}
 
 /* The user's way in the set, WAYS when it is not there.  Under the lock. */
 static size_t
@@ -142,8 +190,8 @@ auth_cache_user(
     struct auth_cache *cache, struct str name, struct str other, struct auth_facts *facts_r)
 {
 	struct siphash hash = siphash_of(&cache->key, name);
-	struct user_set *set = &cache->users[hash.lo & cache->mask];
 	struct shard *shard = lock(cache, hash);
+	struct user_set *set = user_set(shard, hash);
 	size_t w = find(set, hash, name);
 
 	if (w < WAYS && is_over(set->way[w]->until))
@@ -200,12 +248,16 @@ auth_cache_put_user(
 {
 	struct siphash hash = siphash_of(&cache->key, user->name);
 	struct entry *e = entry_of(hash, user, until), *gone = e;
-	struct user_set *set = &cache->users[hash.lo & cache->mask];
 	struct shard *shard = lock(cache, hash);
 
 	if (shard->epoch == epoch) {
+		struct user_set *set = user_set(shard, hash);
 		size_t w = find(set, hash, user->name);
 
+		while (w == WAYS && set->way[WAYS - 1] != NULL && shard->user_sets < cache->most) {
+			grow_users(shard);
+			set = user_set(shard, hash);
+		}
 		if (w == WAYS)
 			w = WAYS - 1;
 		gone = set->way[w];
@@ -219,14 +271,11 @@ auth_cache_put_user(
 static void
 drop_all(struct auth_cache *cache)
 {
-	for (size_t i = 0; i <= cache->mask; i++) {
+	for (size_t i = 0; i < SHARDS; i++) {
 		struct shard *shard = lock(cache, (struct siphash){i, 0});
 
 		shard->epoch++;
-		for (size_t w = 0; w < WAYS && cache->users[i].way[w] != NULL; w++) {
-			mem_free(cache->users[i].way[w]);
-			cache->users[i].way[w] = NULL;
-		}
+		drop_shard(shard);
 		unlock(shard);
 	}
 }
@@ -235,8 +284,8 @@ void
 auth_cache_drop(struct auth_cache *cache, struct str name)
 {
 	struct siphash hash = siphash_of(&cache->key, name);
-	struct user_set *set = &cache->users[hash.lo & cache->mask];
 	struct entry *gone = NULL;
+	struct user_set *set;
 	struct shard *shard;
 	size_t w;
 
@@ -246,6 +295,7 @@ auth_cache_drop(struct auth_cache *cache, struct str name)
 	}
 	shard = lock(cache, hash);
 	shard->epoch++;
+	set = user_set(shard, hash);
 	w = find(set, hash, name);
 	if (w < WAYS) {
 		gone = set->way[w];
@@ -277,6 +327,32 @@ auth_cache_credential_key(
 	return true;
 }
 
+static struct credential_set *
+credential_set(struct shard *shard, struct siphash key)
+{
+	return &shard->credentials[key.lo / SHARDS & (shard->credential_sets - 1)];
+}
+
+static void
+grow_credentials(struct shard *shard)
+{
+	struct shard old = *shard;
+
+	shard->credential_sets *= 2;
+	shard->credentials = mem_zalloc(shard->credential_sets * sizeof(*shard->credentials));
+	for (size_t i = 0; i < old.credential_sets; i++)
+		for (size_t w = 0; w < WAYS && old.credentials[i].way[w].used; w++) {
+			const struct credential *c = &old.credentials[i].way[w];
+			struct credential_set *to = credential_set(shard, c->key);
+			size_t free_way = 0;
+
+			while (to->way[free_way].used)
+				free_way++;
+			to->way[free_way] = *c;
+		}
+	free_credentials(&old);
+}
+
 static size_t
 find_credential(const struct credential_set *set, struct siphash key)
 {
@@ -297,8 +373,8 @@ to_front(struct credential_set *set, size_t w, struct credential c)
 bool
 auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp)
 {
-	struct credential_set *set = &cache->credentials[key.lo & cache->mask];
 	struct shard *shard = lock(cache, key);
+	struct credential_set *set = credential_set(shard, key);
 	size_t w = find_credential(set, key);
 	bool ok = w < WAYS && set->way[w].stamp == stamp && !is_over(set->way[w].until);
 
@@ -312,10 +388,14 @@ void
 auth_cache_put_credential(
     struct auth_cache *cache, struct siphash key, uint64_t stamp, uint64_t until)
 {
-	struct credential_set *set = &cache->credentials[key.lo & cache->mask];
 	struct shard *shard = lock(cache, key);
+	struct credential_set *set = credential_set(shard, key);
 	size_t w = find_credential(set, key);
 
+	while (w == WAYS && set->way[WAYS - 1].used && shard->credential_sets < cache->most) {
+		grow_credentials(shard);
+		set = credential_set(shard, key);
+	}
 	to_front(set, w < WAYS ? w : WAYS - 1,
 	    (struct credential){.key = key, .stamp = stamp, .until = until, .used = true});
 	unlock(shard);

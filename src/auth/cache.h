@@ -11,8 +11,8 @@
  * before the change fits no more.  What comes from a database that does not tell
  * of changes is remembered until a point in time.  Nothing negative is remembered.
  *
- * Bounded: two tables of sets of eight; what was not used goes first.  Safe
- * from any thread, in 64 shards with a lock each.
+ * Bounded: two tables of sets of eight, which grow with what is put into them; what
+ * was not used goes first.  Safe from any thread, in 64 shards with a lock each.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@
 
 struct auth_cache;
 
-/* sets: of eight entries each, a power of two, at least 64. */
+/* sets: the most that a table grows to, of eight entries each; a power of two, at least 64. */
 struct auth_cache *auth_cache_new(size_t sets);
 void auth_cache_free(struct auth_cache **cache);
 

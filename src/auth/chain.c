@@ -37,8 +37,7 @@ auth_chain_unref(struct auth_chain **cp)
 	struct auth_chain *chain = *cp;
 
 	*cp = NULL;
-	if (chain == NULL ||
-	    atomic_fetch_sub_explicit(&chain->refs, 1, memory_order_acq_rel) > 1)
+	if (chain == NULL || atomic_fetch_sub_explicit(&chain->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	for (size_t i = 0; i < chain->n; i++) {
 		buf_fini(&chain->dbs[i]->name);
@@ -117,8 +116,7 @@ auth_cache_until(const struct auth_db *db)
 }
 
 enum ts_err
-auth_find_user(
-    struct auth *auth, struct str name_in, struct arena *arena, struct auth_user *user_r)
+auth_find_user(struct auth *auth, struct str name_in, struct arena *arena, struct auth_user *user_r)
 {
 	struct auth_chain *chain = NULL;
 	struct buf name = {0};

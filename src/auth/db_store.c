@@ -16,8 +16,7 @@ auth_user_key(struct str name, struct buf *out)
 }
 
 enum ts_err
-auth_user_read(
-    struct store *store, struct str name, struct arena *arena, struct auth_user *user_r)
+auth_user_read(struct store *store, struct str name, struct arena *arena, struct auth_user *user_r)
 {
 	struct buf key = {0}, value = {0};
 	enum ts_err err;

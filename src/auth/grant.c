@@ -31,7 +31,6 @@ auth_grant_unref(struct auth_grant **gp)
 	struct auth_grant *grant = *gp;
 
 	*gp = NULL;
-	if (grant != NULL &&
-	    atomic_fetch_sub_explicit(&grant->refs, 1, memory_order_acq_rel) == 1)
+	if (grant != NULL && atomic_fetch_sub_explicit(&grant->refs, 1, memory_order_acq_rel) == 1)
 		mem_free(grant);
 }

@@ -16,16 +16,16 @@
 
 /* The rights of RFC 4314 section 2.1; a mask. */
 enum auth_right {
-	AUTH_RIGHT_LOOKUP = 1u << 0,   /* l */
-	AUTH_RIGHT_READ = 1u << 1,     /* r */
-	AUTH_RIGHT_SEEN = 1u << 2,     /* s */
-	AUTH_RIGHT_WRITE = 1u << 3,    /* w: flags but \Seen and \Deleted */
-	AUTH_RIGHT_INSERT = 1u << 4,   /* i */
-	AUTH_RIGHT_POST = 1u << 5,     /* p */
-	AUTH_RIGHT_CREATE = 1u << 6,   /* k */
-	AUTH_RIGHT_DELETE = 1u << 7,   /* x: the mailbox */
-	AUTH_RIGHT_DELETED = 1u << 8,  /* t: \Deleted */
-	AUTH_RIGHT_EXPUNGE = 1u << 9,  /* e */
+	AUTH_RIGHT_LOOKUP = 1u << 0,      /* l */
+	AUTH_RIGHT_READ = 1u << 1,        /* r */
+	AUTH_RIGHT_SEEN = 1u << 2,        /* s */
+	AUTH_RIGHT_WRITE = 1u << 3,       /* w: flags but \Seen and \Deleted */
+	AUTH_RIGHT_INSERT = 1u << 4,      /* i */
+	AUTH_RIGHT_POST = 1u << 5,        /* p */
+	AUTH_RIGHT_CREATE = 1u << 6,      /* k */
+	AUTH_RIGHT_DELETE = 1u << 7,      /* x: the mailbox */
+	AUTH_RIGHT_DELETED = 1u << 8,     /* t: \Deleted */
+	AUTH_RIGHT_EXPUNGE = 1u << 9,     /* e */
 	AUTH_RIGHT_ADMINISTER = 1u << 10, /* a */
 	AUTH_RIGHTS_ALL = (1u << 11) - 1
 };

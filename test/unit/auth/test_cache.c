@@ -92,6 +92,18 @@ test_bounded(void **state)
 	}
 	assert_true(there <= 64 * 8 && there > 64 * 4);
 	auth_cache_free(&cache);
+	cache = auth_cache_new(1024);
+	/* As large as it may get nothing falls off, at whatever size it was put. */
+	for (unsigned i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		put(cache, name, i);
+	}
+	for (unsigned i = there = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "user%u", i);
+		there += auth_cache_user(cache, str_of(name), STR_NONE, &facts) && facts.stamp == i;
+	}
+	assert_true(there > 1990);
+	auth_cache_free(&cache);
 }
 
 static void
@@ -100,6 +112,7 @@ test_credentials(void **state)
 	struct auth_cache *cache = auth_cache_new(64), *other = auth_cache_new(64);
 	struct siphash a, b, c;
 	char large[1100] = {0};
+	unsigned there = 0;
 
 	(void)state;
 	assert_true(auth_cache_credential_key(cache, STR("anna"), STR("secret"), &a));
@@ -119,6 +132,15 @@ test_credentials(void **state)
 	assert_false(auth_cache_credential(cache, (struct siphash){0, 0}, 0));
 	assert_false(
 	    auth_cache_credential_key(cache, STR("anna"), (struct str){large, sizeof(large)}, &a));
+	/* More than fits into tables as they begin; the last one is always there. */
+	for (unsigned i = 1; i <= 5000; i++) {
+		a = (struct siphash){i * 0x9e3779b97f4a7c15, i};
+		auth_cache_put_credential(cache, a, i, UINT64_MAX);
+		assert_true(auth_cache_credential(cache, a, i));
+		there += i > 1 && auth_cache_credential(cache,
+		                      (struct siphash){(i - 1) * 0x9e3779b97f4a7c15, i - 1}, i - 1);
+	}
+	assert_int_equal(there, 4999);
 	assert_false(auth_cache_credential_key(cache, STR("anna"), STR(""), &a));
 	auth_cache_free(&cache);
 	auth_cache_free(&other);
