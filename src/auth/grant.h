@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -51,4 +52,29 @@ struct auth_grant *auth_grant_new_full(void);
 struct auth_grant *auth_grant_ref(struct auth_grant *grant);
 /* Sets *grant to NULL; NULL is fine. */
 void auth_grant_unref(struct auth_grant **grant);
+
+/*
+ * Is there a mailbox of that name for who acts by the grant?  name is one of the store, with '/'
+ * between its levels, whether there is such a mailbox or not (CREATE asks for names to come); INBOX
+ * in any case is one, also as the first level.  True for NULL: who acts as themselves.
+ *
+ * Each name stands for itself: what the grant names does not bring what is below it ("Voicemail" is
+ * one mailbox, "Voicemail*" or two items, "Voicemail" and "Voicemail/" with a '*', are it and all
+ * below), nor the levels above it, which are for LIST to show as \NonExistent where it has to.
+ */
+bool auth_grant_mailbox(const struct auth_grant *grant, struct str name);
+/* The same for a right of the mask; all of them are there for NULL. */
+static inline bool
+auth_grant_allows(const struct auth_grant *grant, unsigned rights)
+{
+	return grant == NULL || (grant->rights & rights) == rights;
+}
+
+/*
+ * Letters of RFC 4314 section 2.1, and the two older ones of section 2.1.1: c is k and x, d is e
+ * and t.  False: *bad_r is a letter that is none of them, or there is none at all (bad_r 0).
+ */
+bool auth_rights_parse(struct str letters, unsigned *rights_r, char *bad_r);
+/* Appends the letters, without c and d: "lrswipkxtea". */
+void auth_rights_print(unsigned rights, struct buf *out);
 #endif

@@ -11,8 +11,8 @@
  */
 #include "imap/imap.h"
 
-#include "imap/match.h"
 #include "imap/settings.h"
+#include "store/match.h"
 
 /* The attributes of RFC 6154 stand together from \All on. */
 #define SPECIAL_USE (~((unsigned)WIRE_ATTR_ALL - 1))
@@ -183,7 +183,7 @@ match_marks(const struct list *l, struct str name)
 	for (size_t i = 0; i < l->args.patterns.n && (marks & CUT) == 0; i++) {
 		struct str p = l->patterns[i];
 
-		if (p.n == 0 || !imap_match(p, name))
+		if (p.n == 0 || !store_match(p, name))
 			continue;
 		marks |= MATCHES;
 		if (p.p[p.n - 1] == '%')

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef IMAP_MATCH_H
-#define IMAP_MATCH_H
+#ifndef STORE_MATCH_H
+#define STORE_MATCH_H
 /*
  * LIST patterns (RFC 9051 section 6.3.9): '*' stands for any bytes, '%' for any
  * without the separator.  INBOX at the first level matches without case
@@ -8,5 +8,5 @@
  */
 #include "base/str.h"
 
-bool imap_match(struct str pattern, struct str name);
+bool store_match(struct str pattern, struct str name);
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LIST patterns: see match.h.  The set of places in the pattern is followed through the name. */
-#include "imap/match.h"
+#include "store/match.h"
 
 #include "base/mem.h"
 
@@ -39,7 +39,7 @@ step(struct str pattern, const unsigned char *at, unsigned char *next, char c, b
 }
 
 bool
-imap_match(struct str pattern, struct str name)
+store_match(struct str pattern, struct str name)
 {
 	unsigned char small[2][SMALL + 1];
 	unsigned char *at = small[0], *next = small[1], *swap, *heap = NULL;
