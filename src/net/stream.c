@@ -7,8 +7,8 @@
  * somebody asked for something.  Calls of the consumer set flags and ask for a
  * turn, so nothing ever happens inside them.
  *
- * Bytes come up in show() and go down in push_out(): filters above the
- * transport (SASL, deflate) belong exactly there.
+ * Bytes come up in read_input() and go down in push_out(): there they pass through
+ * the layers above the transport (layer.c), if there are any.
  */
 #include "net/stream.h"
 
@@ -25,6 +25,7 @@ stream_end_name(enum stream_end why)
 	    [STREAM_END_PEER] = "closed",
 	    [STREAM_END_ERROR] = "broken",
 	    [STREAM_END_TLS] = "TLS failed",
+	    [STREAM_END_LAYER] = "layer failed",
 	    [STREAM_END_TIMEOUT] = "timeout",
 	};
 
@@ -44,6 +45,13 @@ static size_t
 unread(const struct stream *s)
 {
 	return s->in.n - s->in_off;
+}
+
+/* Unread, decoded or not. */
+static size_t
+waiting(const struct stream *s)
+{
+	return unread(s) + (s->layers != NULL ? layers_waiting(s) : 0);
 }
 
 static void
@@ -68,6 +76,7 @@ stream_die(struct stream *s, enum stream_end why)
 static void
 finish(struct stream *s)
 {
+	layers_drop(s); /* closed() may free them */
 	if (s->fake != NULL)
 		stream_fake_note_end(s->fake, s->why);
 	if (s->events != NULL)
@@ -96,6 +105,12 @@ begin_close(struct stream *s, enum stream_end why)
 	ask_turn(s);
 }
 
+void
+stream_end_broken(struct stream *s)
+{
+	begin_close(s, STREAM_END_LAYER);
+}
+
 static void
 on_timer(void *arg)
 {
@@ -108,7 +123,7 @@ static bool
 wants_input(const struct stream *s)
 {
 	return s->state == STREAM_OPEN && !s->eof && !s->read_wants_out && s->events != NULL &&
-	       (!s->paused || unread(s) < s->limits->pending);
+	       (!s->paused || waiting(s) < s->limits->pending);
 }
 
 static bool
@@ -173,12 +188,40 @@ call_data(struct stream *s, struct str in)
 	return used;
 }
 
+/* A layer that was pushed inside data() gets what data() left. */
+static void
+hand_on(struct stream *s)
+{
+	if (s->layers != NULL && s->layers->moved)
+		layers_settle_in(s);
+}
+
 static void
 show_kept(struct stream *s)
 {
 	s->again = false;
+	if (s->layers != NULL)
+		s->layers->more = true;
 	if (unread(s) > 0)
 		consume(s, call_data(s, (struct str){s->in.p + s->in_off, unread(s)}));
+	hand_on(s);
+}
+
+static bool
+may_decode(const struct stream *s)
+{
+	return s->layers != NULL && s->layers->more && may_show(s);
+}
+
+/* Some of what the layers hold; the rest after others had their turn. */
+static void
+show_decoded(struct stream *s)
+{
+	if (!layers_pull(s))
+		return;
+	consume(s, call_data(s, (struct str){s->in.p + s->in_off, unread(s)}));
+	hand_on(s);
+	ask_turn(s);
 }
 
 /* New bytes, in the loop's buffer, on their way up. */
@@ -187,6 +230,11 @@ show(struct stream *s, struct str fresh)
 {
 	size_t used;
 
+	if (s->layers != NULL && layers_take(s, &fresh)) {
+		if (may_decode(s))
+			show_decoded(s);
+		return;
+	}
 	if (unread(s) > 0 || !may_show(s)) {
 		keep(s, fresh);
 		if (may_show(s))
@@ -196,6 +244,7 @@ show(struct stream *s, struct str fresh)
 	used = call_data(s, fresh);
 	if (used < fresh.n)
 		keep(s, (struct str){fresh.p + used, fresh.n - used});
+	hand_on(s);
 }
 
 static void
@@ -205,8 +254,8 @@ read_input(struct stream *s)
 	size_t cap = LOOP_SCRATCH, n;
 
 	s->more = false;
-	if (s->paused && s->limits->pending - unread(s) < cap)
-		cap = s->limits->pending - unread(s);
+	if (s->paused && s->limits->pending - waiting(s) < cap)
+		cap = s->limits->pending - waiting(s);
 	switch (s->transport->read(s, p, cap, &n)) {
 	case IO_OK:
 		if (n == cap && s->transport->buffered(s))
@@ -283,18 +332,20 @@ go_on(struct stream *s)
 		linger(s);
 	else if (s->again && may_show(s))
 		show_kept(s);
+	else if (may_decode(s))
+		show_decoded(s);
 	else if (s->more && wants_input(s))
 		read_input(s);
-	if (s->state == STREAM_OPEN && s->more && wants_input(s))
+	if ((s->state == STREAM_OPEN && s->more && wants_input(s)) || may_decode(s))
 		ask_turn(s);
-	if (s->eof && may_show(s) && !s->again)
+	if (s->eof && may_show(s) && !s->again && !may_decode(s))
 		begin_close(s, STREAM_END_PEER);
 }
 
 /* --- output --- */
 
-static void
-wrote(struct stream *s, size_t n)
+void
+stream_out_used(struct stream *s, size_t n)
 {
 	s->out_off += n;
 	if (s->state == STREAM_TLS_WAIT)
@@ -309,20 +360,37 @@ wrote(struct stream *s, size_t n)
 	}
 }
 
+/* What is to be written next; *encoded_r: it comes from the layers. */
+static struct str
+next_out(struct stream *s, bool *encoded_r)
+{
+	struct str bytes = s->layers != NULL ? layers_next(s) : STR_NONE;
+
+	*encoded_r = bytes.n > 0;
+	if (bytes.n > 0 || s->state == STREAM_DEAD || stream_has_layers(s))
+		return bytes;
+	return (struct str){s->out.p + s->out_off,
+	    s->state == STREAM_TLS_WAIT ? s->clear_left : s->out.n - s->out_off};
+}
+
 /* Bytes on their way down.  Returns whether any were taken. */
 static bool
 push_out(struct stream *s)
 {
-	bool any = false;
-	size_t n, want;
+	bool any = false, encoded;
+	struct str bytes;
+	size_t n;
 
 	for (;;) {
-		want = s->state == STREAM_TLS_WAIT ? s->clear_left : stream_out_pending(s);
-		if (want == 0)
+		bytes = next_out(s, &encoded);
+		if (bytes.n == 0)
 			return any;
-		switch (s->transport->write(s, (struct str){s->out.p + s->out_off, want}, &n)) {
+		switch (s->transport->write(s, bytes, &n)) {
 		case IO_OK:
-			wrote(s, n);
+			if (encoded)
+				layers_wrote(s, n);
+			else
+				stream_out_used(s, n);
 			any = true;
 			break;
 		case IO_WANT_IN:
@@ -375,7 +443,7 @@ flush(struct stream *s)
 static void
 after_flush(struct stream *s)
 {
-	if (s->state == STREAM_TLS_WAIT && s->clear_left == 0) {
+	if (s->state == STREAM_TLS_WAIT && s->clear_left == 0 && s->layers == NULL) {
 		s->state = STREAM_HANDSHAKE;
 	} else if (s->state == STREAM_CLOSING && stream_out_pending(s) == 0) {
 		if (s->transport->shut(s) && !s->eof)
@@ -477,7 +545,7 @@ stream_make(struct loop *loop, const struct transport *transport)
 void
 stream_begin_tls(struct stream *s)
 {
-	s->clear_left = stream_out_pending(s);
+	s->clear_left = s->out.n - s->out_off;
 	s->state = STREAM_TLS_WAIT;
 	loop_timer_clear(&s->timer);
 	loop_timer_set(&s->timer, s->limits->handshake_ms);
@@ -584,7 +652,7 @@ stream_kick(struct stream *s)
 size_t
 stream_out_pending(const struct stream *s)
 {
-	return s->out.n - s->out_off;
+	return s->out.n - s->out_off + (s->layers != NULL ? layers_unsent(s) : 0);
 }
 
 void
@@ -603,7 +671,8 @@ enum ts_err
 stream_starttls(struct stream *s, struct tls_ctx *tls)
 {
 	/* Inside data() the bytes behind the command are judged when it returns. */
-	if (s->state != STREAM_OPEN || s->transport->tls || (!s->in_data && unread(s) > 0))
+	if (s->state != STREAM_OPEN || s->transport->tls || stream_has_layers(s) ||
+	    (!s->in_data && unread(s) > 0))
 		return TS_INVALID;
 	s->tls = tls != NULL ? tls_ctx_ref(tls) : NULL;
 	stream_begin_tls(s);

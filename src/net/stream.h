@@ -5,8 +5,7 @@
  * Stream: the bytes of one connection, both ways, through its layers.
  *
  *      consumer
- *         |        (filters: a stack, newest on top; bytes come up and go down
- *         |         in one place each of stream.c)
+ *         |        layers, if any: SASL, compression (net/layer.h)
  *      transport   socket, TLS on the socket, or a test (net/stream_fake.h)
  *
  * Input: the stream reads into a buffer shared by the whole loop and shows it
@@ -34,6 +33,7 @@ enum stream_end {
 	STREAM_END_PEER,    /* the peer closed, and all it had sent was shown */
 	STREAM_END_ERROR,   /* the socket broke (reset, ...) */
 	STREAM_END_TLS,     /* TLS failed, or clear bytes stood behind STARTTLS */
+	STREAM_END_LAYER,   /* a layer could not decode or encode (net/layer.h) */
 	STREAM_END_TIMEOUT, /* no handshake in time, or the peer took no output for too long */
 };
 /* For the log. */
@@ -130,7 +130,7 @@ void stream_abort(struct stream *s);
  * No clear byte behind the command is ever used (RFC 3501 and RFC 9051, section
  * 6.2.1).  Called inside data(), data() must consume all it was shown, or the
  * stream ends with STREAM_END_TLS.  Called later, TS_INVALID comes back if
- * input is waiting: then close.  TS_INVALID, too, if TLS is on already.
+ * input is waiting: then close.  TS_INVALID, too, if TLS or a layer is on already.
  */
 TS_CHECKED enum ts_err stream_starttls(struct stream *s, struct tls_ctx *tls);
 

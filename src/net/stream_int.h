@@ -8,6 +8,7 @@
  */
 #include <openssl/ssl.h>
 
+#include "net/layer.h"
 #include "net/loop_int.h"
 #include "net/stream.h"
 
@@ -57,6 +58,15 @@ enum stream_state {
 	STREAM_DEAD,      /* waits for stream_gone() */
 };
 
+struct stream_layers { /* there while a layer is on, or its last bytes are not away yet */
+	struct stream_layer *top;  /* the newest */
+	struct stream_layer *tail; /* popped; looks for its end in the input */
+	struct buf wire;           /* encoded; before all that is in out */
+	size_t wire_off;
+	bool moved; /* pushed inside data(): what it leaves is the new layer's */
+	bool more;  /* something may be decoded */
+};
+
 struct stream {
 	struct loop *loop;
 	const struct stream_events *events;
@@ -64,8 +74,9 @@ struct stream {
 	const struct stream_limits *limits;
 	const struct transport *transport;
 	struct buf in, out;
-	size_t in_off, out_off; /* consumed, written */
-	stream_tap_fn *tap;     /* NULL: nobody looks at output */
+	size_t in_off, out_off;       /* consumed, written */
+	struct stream_layers *layers; /* NULL: none */
+	stream_tap_fn *tap;           /* NULL: nobody looks at output */
 	void *tap_arg;
 	size_t tapped;           /* of out: shown to it */
 	size_t clear_left;       /* of out, in STREAM_TLS_WAIT: what still goes out in clear */
@@ -110,6 +121,29 @@ void stream_die(struct stream *s, enum stream_end why);
 void stream_gone(struct stream *s);
 /* Something may be read although no stream_ready() comes. */
 void stream_poke(struct stream *s);
+/* For layer.c.  A layer broke: the stream ends when its output is written. */
+void stream_end_broken(struct stream *s);
+/* n more bytes of out are on their way. */
+void stream_out_used(struct stream *s, size_t n);
+
+/* layer.c; only where s->layers is set, but for layers_drop(). */
+
+/* Bytes of the wire that are not decoded. */
+size_t layers_waiting(const struct stream *s);
+/* Takes bytes of the wire; false: *fresh, perhaps less than it was, is for the consumer. */
+bool layers_take(struct stream *s, struct str *fresh);
+/* Decodes some more into s->in: was there anything?  layers->more is set when there may be more. */
+bool layers_pull(struct stream *s);
+/* What is in s->in is the new layer's. */
+void layers_settle_in(struct stream *s);
+/* Bytes for the wire that come before those in out, encoded now if need be; empty: there are none.
+ * Then what was written of them. */
+struct str layers_next(struct stream *s);
+void layers_wrote(struct stream *s, size_t n);
+/* How many are encoded and not written. */
+size_t layers_unsent(const struct stream *s);
+/* At the stream's end: leaves the layers to their owners. */
+void layers_drop(struct stream *s);
 /* net/stream_fake.c: the stream of a fake ended. */
 void stream_fake_note_end(struct stream_fake *fake, enum stream_end why);
 #endif
