@@ -196,6 +196,28 @@ kind_of(struct mime *m, const struct mime_part *p)
 	return MAIL_PART_LEAF;
 }
 
+/* A leaf all the same. */
+static void
+shut(struct walk *w, struct mime_part *p)
+{
+	p->kind = MAIL_PART_LEAF;
+	set_type(w->m, p, STR("application"), STR("octet-stream"));
+	p->charset = (struct mime_span){0};
+}
+
+/*
+ * RFC 2046 5.2.1 forbids it, RFC 6532 3.7 allows it for message/global: a message
+ * in base64 or quoted-printable.  Its parts have no place among the bytes of the whole
+ * message, so sections could not name them, and the grammar of BODYSTRUCTURE has no
+ * message/rfc822 without an envelope.  It is shown as bytes that a client can decode.
+ */
+static bool
+sealed(const struct mime_part *p)
+{
+	return p->kind == MAIL_PART_MESSAGE &&
+	       (p->encoding == MAIL_ENCODING_BASE64 || p->encoding == MAIL_ENCODING_QP);
+}
+
 /* The header of the top part ends at off, where its body begins. */
 static void
 end_header(struct walk *w, uint64_t off)
@@ -214,10 +236,11 @@ end_header(struct walk *w, uint64_t off)
 	read_type(w, p);
 	p->kind = kind_of(w->m, p);
 	if (p->kind != MAIL_PART_LEAF && deep) {
-		p->kind = MAIL_PART_LEAF;
 		p->opaque = w->m->cut = true;
-		set_type(w->m, p, STR("application"), STR("octet-stream"));
-		p->charset = (struct mime_span){0};
+		shut(w, p);
+	} else if (sealed(p)) {
+		p->sealed = true;
+		shut(w, p);
 	}
 	if (p->kind != MAIL_PART_MULTIPART) {
 		w->boundaries.n -= o->boundary_len;

@@ -25,6 +25,7 @@ struct mime_part {
 	    f_location;
 	bool made_up;   /* the child of a multipart without parts */
 	bool opaque;    /* a container too deep or too many, shown as a leaf */
+	bool sealed;    /* an encoded message, shown as a leaf */
 	bool defaulted; /* Content-Type absent or not to be read */
 	bool digest;    /* multipart/digest: children are messages by default */
 };

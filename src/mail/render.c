@@ -283,7 +283,7 @@ put_type(struct structure *s, const struct mime_part *p, struct buf *out)
 	struct mail_params params = {0};
 	struct str type, subtype;
 
-	if (p->defaulted || p->opaque) {
+	if (p->defaulted || p->opaque || p->sealed) {
 		type = mime_name(m, p->type);
 		subtype = mime_name(m, p->subtype);
 	} else {

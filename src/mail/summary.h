@@ -128,7 +128,9 @@ struct str mail_summary_structure(const struct mail_summary *s, bool rev2, bool 
 enum mail_part_kind {
 	MAIL_PART_LEAF,
 	MAIL_PART_MULTIPART, /* has one child or more */
-	MAIL_PART_MESSAGE    /* message/rfc822 or message/global: has exactly one child */
+	/* message/rfc822 or message/global: has exactly one child.  In base64 or quoted-printable
+	 * it is an application/octet-stream LEAF. */
+	MAIL_PART_MESSAGE
 };
 
 /*

@@ -136,6 +136,55 @@ test_message(void **state)
 	assert_false(message_has(STR(""), "x", MAIL_SEARCH_TEXT));
 }
 
+static bool
+html_has(const char *body, const char *word)
+{
+	struct buf text = {0};
+	bool found;
+
+	buf_puts(&text, "Content-Type: text/HTML; charset=utf-8\r\n\r\n");
+	buf_puts(&text, body);
+	found = message_has(buf_as_str(&text), word, MAIL_SEARCH_BODY);
+	buf_fini(&text);
+	return found;
+}
+
+/* What a reader sees is found, what is markup is not. */
+static void
+test_html(void **state)
+{
+	static const char page[] =
+	    "<html><head><style>p { color: red }</style></head><body class=\"body\">\r\n"
+	    "<p>Dear <b>Mr</b>s&nbsp;<i>M\xc3\xbc</i>ller,\r\n  how are&#32; you?</p><p>Well"
+	    "</p><!-- hidden --><a href=\"https://shop.example/?a=1&amp;b=2\">sh<span>op</span>"
+	    "</a><td>1 &lt; 2</td><img alt=\"our logo\">";
+	struct buf long_page = {0};
+
+	(void)state;
+	assert_true(html_has(page, "dear mrs m\xc3\x9cller, how are you?"));
+	assert_true(html_has(page, "mrs \xc2\xa0 m\xc3\xbcller")); /* blanks are blanks */
+	assert_true(html_has(page, "m\xc3\xbcller,\r\n  how"));
+	assert_true(html_has(page, "1 < 2"));
+	assert_true(html_has(page, "https://shop.example/?a=1&b=2"));
+	assert_true(html_has(page, "Our Logo"));
+	assert_true(html_has(page, "shop"));
+	assert_false(html_has(page, "you?Well"));
+	assert_false(html_has(page, "shop1"));
+	assert_false(html_has(page, "shopour"));
+	assert_false(html_has(page, "hidden"));
+	assert_false(html_has(page, "color"));
+	assert_false(html_has(page, "<b>"));
+	assert_false(html_has(page, "span"));
+	assert_false(html_has(page, "&lt;"));
+	/* Across pieces and windows, in a page of markup. */
+	for (size_t i = 0; i < 30000; i++)
+		buf_puts(&long_page, i == 20000 ? "<b>Nee</b>&#100;<i>le</i>" : "<b> </b>x ");
+	assert_true(html_has(buf_cstr(&long_page), "x needle x"));
+	assert_true(html_has(buf_cstr(&long_page), "x  x x"));
+	assert_false(html_has(buf_cstr(&long_page), "xx"));
+	buf_fini(&long_page);
+}
+
 int
 main(void)
 {
@@ -144,6 +193,7 @@ main(void)
 	    cmocka_unit_test(test_long),
 	    cmocka_unit_test(test_header),
 	    cmocka_unit_test(test_message),
+	    cmocka_unit_test(test_html),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
