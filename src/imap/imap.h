@@ -114,6 +114,7 @@ struct imap_cmd {
 	/* Set: the next line of input is the command's (AUTHENTICATE, IDLE), not a new command;
 	 * without its CRLF, valid during the call. */
 	void (*line)(struct imap_cmd *cmd, struct str line);
+	size_t line_max; /* before login that line may be so long, if it is more than others may */
 	/* Set: called when the watch of the selected mailbox fired while this command waits (IDLE).
 	 */
 	void (*changed)(struct imap_cmd *cmd);
@@ -244,6 +245,9 @@ struct imap_cmd_def {
 	unsigned states;  /* enum imap_states */
 	unsigned traits;
 	enum imap_next (*start)(struct imap_cmd *cmd); /* parses cmd->in, then is the first step */
+	/* Asked before login for a line that has become longer than limits.login_command: how long
+	 * may it be?  in: behind the name, of an incomplete command.  0, and NULL: no longer. */
+	size_t (*line_max)(const struct imap_conn *conn, struct wire_in *in);
 };
 
 struct imap_cap {

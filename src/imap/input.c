@@ -352,17 +352,55 @@ line_too_long(struct imap_conn *conn, const char *text)
 	cmd_run(cmd);
 }
 
+/*
+ * A line before login is too long for most: what may it be at the most?  The tokens of some
+ * mechanisms are longer than what strangers else have to say.
+ */
+static bool
+longer_line(struct imap_conn *conn, struct str bytes, struct wire_frame_limits *limits_r)
+{
+	const struct imap_cmd *cmd = conn->cmd;
+	const struct imap_cmd_def *def;
+	struct wire_head head;
+	struct wire_in in;
+	struct arena *a;
+	size_t max = 0;
+
+	*limits_r = conn->il->login_limits;
+	if (imap_login(conn) != NULL || conn->frame.line > 0)
+		return false;
+	if (cmd != NULL)
+		max = cmd->line != NULL ? cmd->line_max : 0;
+	else {
+		a = arena_new(&conn->il->pool, ARENA_CMD, 128);
+		wire_in_init(
+		    &in, (struct str){bytes.p, limits_r->line}, a, imap_dialect(conn), NULL);
+		if (wire_cmd_head(&in, &head) && !head.uid &&
+		    (def = imap_registry_find(&conn->server->reg, head.name)) != NULL &&
+		    def->line_max != NULL)
+			max = def->line_max(conn, &in);
+		arena_free(&a);
+	}
+	if (max <= limits_r->line)
+		return false;
+	limits_r->line = limits_r->command = max;
+	return true;
+}
+
 /* The framer's answer for bytes, which begin a command, a line or a segment. */
 static size_t
 frame(struct imap_conn *conn, struct str bytes)
 {
 	struct wire_frame *f = &conn->frame;
 	struct imap_cmd *cmd = conn->cmd;
+	struct wire_frame_limits longer;
 	struct wire_head head;
 	enum wire_frame_result r;
 
 	f->line_only = cmd != NULL && cmd->line != NULL;
 	r = wire_frame_scan(f, limits_of(conn), bytes);
+	if (r == WIRE_FRAME_LINE_TOO_LONG && longer_line(conn, bytes, &longer))
+		r = wire_frame_scan(f, &longer, bytes);
 	switch (r) {
 	case WIRE_FRAME_MORE:
 		return 0;

@@ -95,7 +95,8 @@ static const struct conf_opt opts[] = {
         .min = 1024,
         .max = 1 << 20,
         AT(login_command),
-        .prose = "The largest command before login."},
+        .prose = "The largest command before login. Only responses of mechanisms whose tokens are "
+                 "longer may be larger, each up to what the mechanism allows."},
     {.name = "limits.append",
         .type = CONF_SIZE,
         .def = "128M",

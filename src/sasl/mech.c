@@ -20,13 +20,25 @@ sasl_mech_find(struct str name)
 	return NULL;
 }
 
+size_t
+sasl_mech_response_max(const struct sasl_mech *mech)
+{
+	return mech->response_max > 0 ? mech->response_max : SASL_RESPONSE_MAX;
+}
+
+static size_t
+keep_max(const struct sasl_mech *mech)
+{
+	return mech->keep_max > 0 ? mech->keep_max : SASL_RESPONSE_MAX;
+}
+
 struct sasl_exchange *
 sasl_exchange_new(const struct sasl_mech *mech)
 {
-	struct sasl_exchange *x = mem_realloc(NULL, sizeof(*x));
+	struct sasl_exchange *x = mem_realloc(NULL, sizeof(*x) + keep_max(mech));
 
 	/* Without the room for secrets: it is written before it is read, and it is large. */
-	memset(x, 0, offsetof(struct sasl_exchange, secret));
+	memset(x, 0, sizeof(*x));
 	x->mech = mech;
 	return x;
 }
@@ -101,7 +113,7 @@ sasl_keep(struct sasl_exchange *x, struct str s)
 {
 	char *to = x->secret + x->kept;
 
-	TS_ASSERT(s.n <= sizeof(x->secret) - x->kept);
+	TS_ASSERT(s.n <= keep_max(x->mech) - x->kept);
 	if (s.n > 0)
 		memcpy(to, s.p, s.n);
 	x->kept += s.n;

@@ -34,7 +34,7 @@ enum sasl_limit {
 	SASL_BINDING_MAX = 64,    /* bytes of channel binding data */
 	SASL_NAME_MAX = 512,      /* bytes of a user name (RFC 4616 asks for 255 at least) */
 	SASL_PASSWORD_MAX = 1024, /* bytes of a password */
-	/* The longest decoded response that a mechanism may want; refuse longer lines early. */
+	/* The longest decoded response of a mechanism that does not say otherwise. */
 	SASL_RESPONSE_MAX = 2 * SASL_NAME_MAX + SASL_PASSWORD_MAX + 2
 };
 
@@ -81,6 +81,8 @@ struct sasl_mech {
 	    struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known);
 	void (*free_own)(void *own);
 	enum sasl_scram_hash hash; /* of those that want keys */
+	size_t response_max; /* bytes of a decoded response at the most; 0: SASL_RESPONSE_MAX */
+	size_t keep_max;     /* bytes of all that a result points to; 0: SASL_RESPONSE_MAX */
 };
 
 struct sasl_exchange { /* to be read; only sasl writes it */
@@ -90,9 +92,9 @@ struct sasl_exchange { /* to be read; only sasl writes it */
 	const char *why;           /* English, for the log; holds nothing the client sent */
 	unsigned stage;
 	struct sasl_binding binding;
-	void *own;                      /* the mechanism's */
-	size_t kept;                    /* bytes of secret in use */
-	char secret[SASL_RESPONSE_MAX]; /* what the result points to */
+	void *own;     /* the mechanism's */
+	size_t kept;   /* bytes of secret in use */
+	char secret[]; /* what the result points to */
 };
 
 /* All mechanisms, the strongest first. */
@@ -101,6 +103,9 @@ extern const size_t sasl_mechs_n;
 
 /* By name, in any case; NULL when there is none. */
 const struct sasl_mech *sasl_mech_find(struct str name);
+
+/* The longest decoded response that it may want; refuse longer lines early. */
+size_t sasl_mech_response_max(const struct sasl_mech *mech);
 
 struct sasl_exchange *sasl_exchange_new(const struct sasl_mech *mech);
 /* Wipes and frees, sets *x to NULL; NULL is fine. */

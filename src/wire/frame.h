@@ -23,7 +23,8 @@
  *	case WIRE_FRAME_LINE_TOO_LONG, WIRE_FRAME_BAD:  wire_frame_refuse()
  *	}
  *
- * A scan that gave anything but MORE must be answered before the next scan.
+ * A scan that gave anything but MORE must be answered before the next scan; a line that is too
+ * long may be scanned again with wider limits.
  */
 #include "base/str.h"
 #include "wire/dialect.h"

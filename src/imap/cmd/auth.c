@@ -346,7 +346,8 @@ static const struct imap_cmd_def cmds[] = {
     {.name = "AUTHENTICATE",
         .states = IMAP_NOAUTH,
         .traits = IMAP_TRAIT_SECRET,
-        .start = imap_authenticate},
+        .start = imap_authenticate,
+        .line_max = imap_authenticate_line_max},
     {.name = NULL},
 };
 

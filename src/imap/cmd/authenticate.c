@@ -8,6 +8,15 @@
 #include "imap/imap.h"
 #include "imap/settings.h"
 
+enum { COMMAND_MAX = 256 }; /* "tag AUTHENTICATE MECHANISM " before a response that is very long */
+
+/* Bytes of a line with the longest response in base64. */
+static size_t
+line_max(const struct sasl_mech *mech)
+{
+	return (sasl_mech_response_max(mech) + 2) / 3 * 4 + 2;
+}
+
 static void auth_line(struct imap_cmd *cmd, struct str line);
 static enum imap_next exchange_moved(struct imap_cmd *cmd, enum sasl_step step);
 
@@ -46,6 +55,7 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 	case SASL_STEP_CHALLENGE:
 		wire_out_challenge(imap_out(cmd->conn), s->exchange->challenge);
 		cmd->line = auth_line;
+		cmd->line_max = line_max(s->exchange->mech);
 		return IMAP_WAIT;
 	case SASL_STEP_KEYS:
 		return imap_login_job(cmd, keys_run, &keys_found);
@@ -80,7 +90,7 @@ auth_answered(struct imap_cmd *cmd)
 	case WIRE_SASL_DATA:
 		break;
 	}
-	if (bytes.n > SASL_RESPONSE_MAX)
+	if (bytes.n > sasl_mech_response_max(s->exchange->mech))
 		return cmd_bad(cmd, "Response too long");
 	return exchange_moved(cmd, sasl_exchange_step(s->exchange, bytes));
 }
@@ -96,6 +106,30 @@ auth_line(struct imap_cmd *cmd, struct str line)
 	imap_resume(cmd);
 }
 
+/* The mechanism of that name, if this connection may use it; passwords are another matter. */
+static const struct sasl_mech *
+find_mech(const struct imap_conn *conn, struct str name)
+{
+	const struct sasl_mech *mech = sasl_mech_find(name);
+
+	if (mech == NULL || !imap_mechanism_on(conn->settings, str_of(mech->name)) ||
+	    ((mech->flags & SASL_BINDS) != 0 && !stream_binds(conn->stream)))
+		return NULL;
+	return mech;
+}
+
+size_t
+imap_authenticate_line_max(const struct imap_conn *conn, struct wire_in *in)
+{
+	const struct sasl_mech *mech;
+	struct str name;
+
+	if (!wire_in_sp(in) || !wire_in_name(in, &name) || (mech = find_mech(conn, name)) == NULL ||
+	    ((mech->flags & SASL_CLEAR_PASSWORD) != 0 && !imap_password_allowed(conn)))
+		return 0;
+	return COMMAND_MAX + line_max(mech);
+}
+
 enum imap_next
 imap_authenticate(struct imap_cmd *cmd)
 {
@@ -106,13 +140,12 @@ imap_authenticate(struct imap_cmd *cmd)
 
 	if (!wire_authenticate_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
-	mech = sasl_mech_find(args.mech);
-	if (mech == NULL || !imap_mechanism_on(cmd->conn->settings, str_of(mech->name)) ||
-	    ((mech->flags & SASL_BINDS) != 0 && !stream_binds(cmd->conn->stream)))
+	mech = find_mech(cmd->conn, args.mech);
+	if (mech == NULL)
 		return cmd_no(cmd, "CANNOT", "No such mechanism");
 	if ((mech->flags & SASL_CLEAR_PASSWORD) != 0 && !imap_password_allowed(cmd->conn))
 		return imap_privacy_required(cmd);
-	if (args.initial.n > SASL_RESPONSE_MAX)
+	if (args.initial.n > sasl_mech_response_max(mech))
 		return cmd_bad(cmd, "Response too long");
 	s = imap_login_new(cmd, str_of(mech->name));
 	s->exchange = sasl_exchange_new(mech);

@@ -33,5 +33,7 @@ enum imap_next imap_login_job(
 bool imap_password_allowed(const struct imap_conn *conn);
 enum imap_next imap_privacy_required(struct imap_cmd *cmd);
 
-enum imap_next imap_authenticate(struct imap_cmd *cmd); /* authenticate.c */
+/* authenticate.c */
+enum imap_next imap_authenticate(struct imap_cmd *cmd);
+size_t imap_authenticate_line_max(const struct imap_conn *conn, struct wire_in *in);
 #endif
