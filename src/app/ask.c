@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "app/auth_setup.h"
 #include "app/control.h"
 #include "app/ops.h"
 #include "app/privileges.h"
@@ -44,6 +45,8 @@ run_still(const struct conf *conf, struct str wire, const struct channel *ch)
 	} else {
 		ops.recovered = err != TS_OK && text == NULL ? ts_err_name(err) : text;
 		ops.auth = ops.store != NULL ? auth_new(ops.store, s->default_domain) : NULL;
+		if (ops.auth != NULL)
+			auth_setup_offline(conf, ops.auth);
 		op_serve(ch, &ops);
 		if (ops.auth != NULL)
 			auth_free(&ops.auth);
@@ -69,6 +72,7 @@ run_here(const struct conf *conf, struct str wire, int fd)
 		return;
 	if (app_store_open(conf, &ops.store)) {
 		ops.auth = auth_new(ops.store, s->default_domain);
+		auth_setup_offline(conf, ops.auth);
 		op_serve(&ch, &ops);
 		auth_free(&ops.auth);
 		store_close(&ops.store);

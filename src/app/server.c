@@ -45,7 +45,6 @@ make_imap(struct server *server)
 	const struct server_settings *s = server_settings_of(server);
 	unsigned workers = s->workers > 0 ? (unsigned)s->workers : 2 * processors();
 
-	server->auth = auth_new(server->store, s->default_domain);
 	server->workers = work_pool_new(workers < 4 && s->workers == 0 ? 4 : workers);
 	server->lmtp.store = server->store;
 	server->lmtp.auth = server->auth;
@@ -202,7 +201,7 @@ server_make(struct server *server)
 		return false;
 	if (server->store == NULL && !app_store_open(server->conf, &server->store))
 		return false;
-	return configured || server_open_tls(server);
+	return (configured || server_open_tls(server)) && server_open_auth(server);
 }
 
 static int
@@ -217,6 +216,7 @@ run(struct server *server, const sigset_t *set)
 	}
 	make_imap(server);
 	start_threads(server);
+	server_auth_watch_begin(server);
 	/* From here on a control thread could take another configuration. */
 	pthread_mutex_lock(&server->reload);
 	ready = metrics_new(server, &server->metrics) && start_control(server) &&
@@ -231,6 +231,7 @@ run(struct server *server, const sigset_t *set)
 		code = APP_OK;
 	}
 	server_stop_threads(server);
+	server_auth_watch_end(server);
 	server_settle(server);
 	server_fini(server);
 	if (code == APP_OK)

@@ -3,8 +3,8 @@
 #define APP_SERVER_PRIV_H
 /*
  * The running server from inside, for the files that make it up: server.c (made, watched for
- * signals), server_listen.c, server_ready.c, server_reload.c, server_status.c, server_stop.c,
- * server_tls.c.  Others see server.h only.
+ * signals), server_auth.c, server_listen.c, server_ready.c, server_reload.c, server_status.c,
+ * server_stop.c, server_tls.c.  Others see server.h only.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -66,6 +66,14 @@ struct server_listener {
 	struct str path; /* of a UNIX socket, in the configuration; empty: a port */
 };
 
+struct server_auth_watch { /* all private to server_auth.c */
+	struct auth *auth;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop; /* under lock */
+};
+
 struct server {
 	const struct args *args;
 	struct conf *conf; /* under `reload` once threads run */
@@ -75,6 +83,7 @@ struct server {
 	struct tls_slot *tls;
 	struct store *store;
 	struct auth *auth;
+	struct server_auth_watch auth_watch;
 	struct work_pool *workers;
 	struct imap_server imap;
 	struct lmtp_server lmtp;
@@ -101,6 +110,12 @@ TS_CHECKED enum ts_err server_make_tls(
     const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r);
 /* Fills the slot; false: logged. */
 bool server_open_tls(struct server *server);
+
+/* Auth with the databases of the configuration; the store is open.  False: logged. */
+bool server_open_auth(struct server *server);
+/* A thread that calls auth_poll() each second; after the sandbox. */
+void server_auth_watch_begin(struct server *server);
+void server_auth_watch_end(struct server *server);
 
 /* Sockets handed over by systemd, by the names of listeners. */
 struct server_inherited {

@@ -4,6 +4,7 @@
 
 #include <systemd/sd-daemon.h>
 
+#include "app/auth_setup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -50,6 +51,7 @@ load_again(struct server *server, struct buf *out)
 	struct conf_faults faults = {0};
 	struct conf *conf = NULL;
 	struct tls_ctx *tls = NULL;
+	struct auth_setup *setup = NULL;
 	struct buf restart = {0};
 	bool ok;
 
@@ -62,7 +64,9 @@ load_again(struct server *server, struct buf *out)
 		buf_putc(out, '\n');
 		ok = false;
 	}
+	ok = ok && auth_setup_make(conf, server->auth, out, &setup);
 	if (!ok) {
+		tls_ctx_free(&tls);
 		conf_unref(&conf);
 		return false;
 	}
@@ -70,6 +74,7 @@ load_again(struct server *server, struct buf *out)
 	if (conf_restart_needed(server->conf, conf, &restart))
 		buf_printf(out, "these take effect after a restart only:\n%s", buf_cstr(&restart));
 	take_conf(server, conf, tls);
+	auth_setup_take(server->auth, &setup);
 	tls_ctx_free(&tls);
 	buf_fini(&restart);
 	return true;

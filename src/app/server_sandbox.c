@@ -4,6 +4,7 @@
 
 #include "app/privileges.h"
 #include "app/server_priv.h"
+#include "auth/settings.h"
 #include "base/log.h"
 
 static void
@@ -18,6 +19,7 @@ collect(const struct server *server, struct sandbox_paths *paths)
 {
 	const struct server_settings *s = server_settings_of(server);
 	const struct tls_settings *tls = conf_get(server->conf, &tls_conf);
+	struct conf_blocks dbs = conf_blocks(server->conf, &auth_database_conf);
 	struct buf control = {0};
 
 	sandbox_add_system(paths);
@@ -33,6 +35,9 @@ collect(const struct server *server, struct sandbox_paths *paths)
 	add_folder(paths, SANDBOX_READ, app_conf_path(server->args));
 	add_folder(paths, SANDBOX_READ, tls->certificate.p);
 	add_folder(paths, SANDBOX_READ, tls->key.p);
+	for (size_t i = 0; i < dbs.n; i++)
+		add_folder(paths, SANDBOX_READ,
+		    ((const struct auth_db_settings *)dbs.p[i].settings)->file.p);
 }
 
 /* Each line of the reasons. */

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "auth/settings.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/settings.h"
@@ -416,8 +417,8 @@ const struct conf_table listener_conf = {.name = "listener",
 struct conf_tables
 app_tables(void)
 {
-	static const struct conf_table *const tables[] = {
-	    &server_conf, &listener_conf, &tls_conf, &store_conf, &imap_conf, &lmtp_conf};
+	static const struct conf_table *const tables[] = {&server_conf, &listener_conf, &tls_conf,
+	    &store_conf, &auth_conf, &auth_database_conf, &imap_conf, &lmtp_conf};
 
 	return (struct conf_tables){tables, sizeof(tables) / sizeof(*tables)};
 }
@@ -552,6 +553,7 @@ app_conf_check(const struct conf *conf, struct buf *faults)
 	check_tls(conf, faults);
 	check_domain(conf, faults);
 	check_listeners(conf, faults);
+	(void)auth_settings_check(conf, faults);
 	return faults->n == before;
 }
 

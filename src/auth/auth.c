@@ -202,7 +202,7 @@ verify_password(struct auth *auth, const struct auth_user *user, const struct au
 	if (may_cache && auth_cache_credential(auth->cache, key, user->stamp))
 		return AUTH_OK;
 	if (db->ops->verify != NULL)
-		result = db->ops->verify(db, user, req->secret);
+		result = db->ops->verify(db, user, req);
 	else
 		result = auth_password_verify(req->secret, user) ? AUTH_OK : AUTH_FAILED;
 	if (result == AUTH_OK && may_cache)

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "auth/priv.h"
+#include "auth/settings.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "sasl/names.h"
@@ -70,6 +71,30 @@ auth_set_chain(struct auth *auth, struct auth_chain *chain)
 	(void)pthread_mutex_unlock(&auth->chain_lock);
 	auth_chain_unref(&old);
 	auth_changed(auth, STR_NONE);
+}
+
+void
+auth_poll(struct auth *auth)
+{
+	struct auth_chain *chain = auth_chain_get(auth);
+
+	for (size_t i = 0; i < chain->n; i++)
+		if (chain->dbs[i]->ops->poll != NULL)
+			chain->dbs[i]->ops->poll(chain->dbs[i]);
+	auth_chain_unref(&chain);
+}
+
+struct auth_db *
+auth_db_new(const struct auth_db_make *make, struct buf *why)
+{
+	static struct auth_db *(*const makers[])(const struct auth_db_make *, struct buf *) = {
+	    [AUTH_DB_PASSWD] = auth_db_passwd_new,
+	};
+	struct auth_db *db = makers[make->settings->type](make, why);
+
+	if (db != NULL)
+		buf_str(&db->name, make->name);
+	return db;
 }
 
 static enum ts_err

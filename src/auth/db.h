@@ -14,15 +14,17 @@
  * verifiers that find() gave.  A token is shown to the databases that have
  * token(), in order; the name that it gives is then found like any other.
  *
- * A database is made from the configuration (auth/db_NAME.c, one a file),
- * never changes, and is freed when the last chain that holds it is.  All
+ * A database is made from the configuration (auth/db_NAME.c, one a file) and
+ * is freed when the last chain that holds it is.  All
  * functions are BLOCKING and are called on workers, several at a time.
  */
 #include "auth/auth.h"
 #include "auth/user.h"
 #include "base/arena.h"
+#include "conf/conf.h"
 
 struct auth_db;
+struct auth_db_settings; /* auth/settings.h */
 
 struct auth_db_ops {
 	const char *type; /* as the configuration names it */
@@ -31,15 +33,19 @@ struct auth_db_ops {
 	 * be asked (logged).  NULL: it knows no names by itself. */
 	enum ts_err (*find)(
 	    struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r);
-	/* Is it the user's password?  AUTH_OK, AUTH_FAILED, AUTH_UNAVAILABLE.  NULL: the verifiers
-	 * that find() gave say it. */
+	/* Is req->secret the user's password?  AUTH_OK, AUTH_FAILED, AUTH_DISABLED (it is right,
+	 * but the account is closed), AUTH_UNAVAILABLE.  NULL: the verifiers that find() gave say
+	 * it. */
 	enum auth_result (*verify)(
-	    struct auth_db *db, const struct auth_user *user, struct str password);
+	    struct auth_db *db, const struct auth_user *user, const struct auth_request *req);
 	/* Whose token is it?  AUTH_OK appends the name, as the issuer writes it; AUTH_FAILED: not
 	 * one of this database's, or not valid (*why_r: a static text for the log);
 	 * AUTH_UNAVAILABLE.  NULL: it takes no tokens. */
 	enum auth_result (*token)(struct auth_db *db, const struct auth_request *req,
 	    struct buf *name_r, const char **why_r);
+	/* Called once a second, by one thread at a time: has what it is made from changed?  It
+	 * tells auth_changed() of it.  May be NULL. */
+	void (*poll)(struct auth_db *db);
 	void (*free)(struct auth_db *db);
 };
 
@@ -55,6 +61,19 @@ struct auth_db {
 /* The store's own users (db_store.c). */
 struct auth_db *auth_db_store_new(struct auth *auth);
 
+/* What a database is made from. */
+struct auth_db_make {
+	const struct conf *conf;                 /* for conf_where(); not to be kept */
+	const struct auth_db_settings *settings; /* of conf */
+	struct auth *auth;                       /* outlives the database */
+	struct str name;
+};
+/* Of the type that the settings say.  BLOCKING.  NULL: lines appended to why, "FILE:LINE: OPTION:
+ * what is wrong". */
+struct auth_db *auth_db_new(const struct auth_db_make *make, struct buf *why);
+/* The makers by type, db_NAME.c each; auth_db_new() fills in the name. */
+struct auth_db *auth_db_passwd_new(const struct auth_db_make *make, struct buf *why);
+
 /* Databases in order; counted references, the maker's is the first. */
 struct auth_chain;
 struct auth_chain *auth_chain_new(void);
@@ -63,6 +82,8 @@ void auth_chain_add(struct auth_chain *chain, struct auth_db *db);
 void auth_chain_unref(struct auth_chain **chain);
 /* From now on this chain is asked; takes a reference.  What was remembered dies. */
 void auth_set_chain(struct auth *auth, struct auth_chain *chain);
+/* Once a second: databases look whether they changed.  BLOCKING, one caller at a time. */
+void auth_poll(struct auth *auth);
 /*
  * Finds a user by a prepared, full name in the chain that is in force, and remembers it as far as
  * its database allows.  BLOCKING.  *chain_r: a reference that keeps user_r->db alive; give it

@@ -80,7 +80,7 @@ is_scram(struct str verifier)
 }
 
 bool
-auth_verifier_ok(struct str verifier)
+auth_verifier_plausible(struct str verifier)
 {
 	struct sasl_scram_keys keys;
 	struct buf z = {0};
@@ -94,15 +94,44 @@ auth_verifier_ok(struct str verifier)
 		return false;
 	buf_str(&z, verifier);
 	ok = crypt_checksalt(buf_cstr(&z)) == CRYPT_SALT_OK;
-	if (ok) {
+	buf_fini(&z);
+	return ok;
+}
+
+bool
+auth_verifier_ok(struct str verifier)
+{
+	struct buf z = {0};
+	bool ok = auth_verifier_plausible(verifier);
+
+	if (ok && !is_scram(verifier)) {
 		/* A setting without a hash behind it would pass, too: hashing must give the same
 		   length. */
 		struct buf got = {0};
 
+		buf_str(&z, verifier);
 		ok = hash("", buf_cstr(&z), &got) && got.n == verifier.n;
 		buf_fini(&got);
 	}
 	buf_fini(&z);
+	return ok;
+}
+
+static bool
+is_plain(struct str verifier)
+{
+	return str_has_prefix(verifier, STR(AUTH_PLAIN_PREFIX));
+}
+
+static bool
+verify_plain(struct str clear, struct str verifier)
+{
+	struct str password = {verifier.p + sizeof(AUTH_PLAIN_PREFIX) - 1,
+	    verifier.n - (sizeof(AUTH_PLAIN_PREFIX) - 1)};
+	struct buf prepared = {0};
+	bool ok = prepare(password, &prepared) && sasl_secret_equal(clear, buf_as_str(&prepared));
+
+	buf_wipe_fini(&prepared);
 	return ok;
 }
 
@@ -145,8 +174,9 @@ auth_password_verify(struct str password, const struct auth_user *user)
 		return auth_password_pretend(password);
 	}
 	buf_cstr(&clear);
-	ok = is_scram(verifier) ? verify_scram(buf_as_str(&clear), verifier)
-	                        : verify_crypt(buf_as_str(&clear), verifier);
+	ok = is_plain(verifier)   ? verify_plain(buf_as_str(&clear), verifier)
+	     : is_scram(verifier) ? verify_scram(buf_as_str(&clear), verifier)
+	                          : verify_crypt(buf_as_str(&clear), verifier);
 	buf_wipe_fini(&clear);
 	return ok;
 }

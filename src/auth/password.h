@@ -15,6 +15,9 @@
 enum { AUTH_SCRAM_ITERATIONS = 10000, AUTH_SCRAM_SALT = 16 };
 /* Bytes of a password, prepared: what crypt(3) takes. */
 #define AUTH_PASSWORD_MAX 511
+/* A verifier that is the password itself begins so.  Databases that may have such make them; the
+ * functions that say whether a verifier is one do not know it. */
+#define AUTH_PLAIN_PREFIX "{PLAIN}"
 
 /*
  * Verifiers for a new password, in the arena: yescrypt, SCRAM-SHA-256, SCRAM-SHA-1.  NULL
@@ -23,6 +26,8 @@ enum { AUTH_SCRAM_ITERATIONS = 10000, AUTH_SCRAM_SALT = 16 };
 const char *auth_password_make(struct str password, struct arena *arena, struct auth_user *user);
 /* Is it a verifier as a whole, of a method that this system knows? */
 bool auth_verifier_ok(struct str verifier);
+/* The same without the milliseconds of a hash: it may still be one that nothing fits. */
+bool auth_verifier_plausible(struct str verifier);
 /* Does the password fit one of the user's verifiers? */
 bool auth_password_verify(struct str password, const struct auth_user *user);
 /* For a user that does not exist: as much work as verifying, then false. */

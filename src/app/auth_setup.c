@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a configuration to what auth decides with. */
+#include "app/auth_setup.h"
+
+#include <stdio.h>
+
+#include "auth/db.h"
+#include "auth/settings.h"
+#include "base/mem.h"
+
+struct auth_setup {
+	struct auth_chain *chain;
+};
+
+static struct auth_db *
+make_db(const struct conf *conf, struct auth *auth, struct str name, struct buf *why)
+{
+	struct auth_db_make make = {.conf = conf, .auth = auth, .name = name};
+
+	if (str_eq(name, STR("store")))
+		return auth_db_store_new(auth);
+	make.settings = auth_settings_database(conf, name);
+	TS_ASSERT(make.settings != NULL);
+	return auth_db_new(&make, why);
+}
+
+bool
+auth_setup_make(
+    const struct conf *conf, struct auth *auth, struct buf *why, struct auth_setup **setup_r)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+	struct auth_setup *setup = mem_zalloc(sizeof(*setup));
+	bool ok = true;
+
+	setup->chain = auth_chain_new();
+	for (size_t i = 0; i < s->databases.n; i++) {
+		struct auth_db *db = make_db(conf, auth, s->databases.items[i], why);
+
+		ok &= db != NULL;
+		if (db != NULL)
+			auth_chain_add(setup->chain, db);
+	}
+	if (!ok)
+		auth_setup_free(&setup);
+	*setup_r = setup;
+	return ok;
+}
+
+void
+auth_setup_take(struct auth *auth, struct auth_setup **setup)
+{
+	auth_set_chain(auth, (*setup)->chain);
+	auth_setup_free(setup);
+}
+
+void
+auth_setup_free(struct auth_setup **setup)
+{
+	if (*setup == NULL)
+		return;
+	auth_chain_unref(&(*setup)->chain);
+	mem_free(*setup);
+	*setup = NULL;
+}
+
+void
+auth_setup_offline(const struct conf *conf, struct auth *auth)
+{
+	struct auth_setup *setup = NULL;
+	struct buf why = {0};
+
+	if (auth_settings_check(conf, &why) && auth_setup_make(conf, auth, &why, &setup))
+		auth_setup_take(auth, &setup);
+	else
+		fprintf(stderr, "%sturnstone: only the store's own users are known here\n",
+		    buf_cstr(&why));
+	buf_fini(&why);
+}

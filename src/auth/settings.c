@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Option tables of auth, and which option goes with which type of database. */
+#include "auth/settings.h"
+
+#define AT(field) .offset = offsetof(struct auth_settings, field)
+static const struct conf_opt auth_opts[] = {
+    {.name = "auth.databases",
+        .type = CONF_LIST,
+        .def = "store",
+        .min = 1,
+        .max = 31,
+        AT(databases),
+        .prose = "The user databases, in the order in which they are asked: `store`, which is the "
+                 "users that `turnstone user` manages, and names of `database` blocks. The first "
+                 "that knows a name decides about it. One that cannot be asked stops the search: "
+                 "the login is refused for now."},
+};
+#undef AT
+
+const struct conf_table auth_conf = {.name = "auth",
+    .prose = "Who may log in.",
+    .opts = auth_opts,
+    .n = sizeof(auth_opts) / sizeof(*auth_opts),
+    .struct_size = sizeof(struct auth_settings)};
+
+static const char *const type_words[] = {"passwd", NULL};
+
+#define AT(field) .offset = offsetof(struct auth_db_settings, field)
+static const struct conf_opt database_opts[] = {
+    {.name = "type",
+        .type = CONF_ENUM,
+        .words = type_words,
+        .def = "passwd",
+        .flags = CONF_REQUIRED,
+        AT(type),
+        .prose = "`passwd`: a file with a line for each user."},
+    {.name = "file",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(file),
+        .prose = "For type `passwd`, which needs it: the file. A line is "
+                 "`NAME:{SCHEME}HASH`, or `NAME:HASH` with a hash of crypt(3); what stands behind "
+                 "a further colon is not looked at. It is read again when it changes."},
+    {.name = "plain",
+        .type = CONF_BOOL,
+        .def = "no",
+        AT(plain),
+        .prose = "For type `passwd`: take lines with `{PLAIN}PASSWORD`. For tests: whoever reads "
+                 "the file has the passwords."},
+};
+#undef AT
+
+const struct conf_table auth_database_conf = {.name = "database",
+    .prose = "User databases beside the store's own users: `database NAME { ... }`. Only those "
+             "that `auth.databases` names are asked.",
+    .opts = database_opts,
+    .n = sizeof(database_opts) / sizeof(*database_opts),
+    .struct_size = sizeof(struct auth_db_settings),
+    .block = true};
+
+#define PASSWD (1u << AUTH_DB_PASSWD)
+
+/* What is not here goes with all types. */
+static const struct rule {
+	const char *option;
+	unsigned types; /* that take it */
+	unsigned need;  /* that need it */
+} rules[] = {
+    {"file", PASSWD, PASSWD},
+    {"plain", PASSWD, 0},
+};
+
+static bool
+check_block(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	unsigned type = 1u << s->type;
+	bool ok = true;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+		const struct rule *r = &rules[i];
+		bool given = conf_given(conf, s, r->option);
+
+		if (given == ((r->types & type) != 0) || (!given && (r->need & type) == 0))
+			continue;
+		conf_where(conf, s, given ? r->option : "type", faults);
+		if (given)
+			buf_printf(faults, ": is not for type = %s\n", type_words[s->type]);
+		else
+			buf_printf(faults, ": type = %s needs the option %s\n", type_words[s->type],
+			    r->option);
+		ok = false;
+	}
+	return ok;
+}
+
+const struct auth_db_settings *
+auth_settings_database(const struct conf *conf, struct str name)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &auth_database_conf);
+
+	for (size_t i = 0; i < blocks.n; i++)
+		if (str_eq(blocks.p[i].name, name))
+			return blocks.p[i].settings;
+	return NULL;
+}
+
+static bool
+is_named_before(const struct conf_list *list, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (str_eq(list->items[i], list->items[at]))
+			return true;
+	return false;
+}
+
+static bool
+check_order(const struct conf *conf, struct buf *faults)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+	bool ok = true;
+
+	for (size_t i = 0; i < s->databases.n; i++) {
+		struct str name = s->databases.items[i];
+		bool twice = is_named_before(&s->databases, i);
+
+		if (!twice &&
+		    (str_eq(name, STR("store")) || auth_settings_database(conf, name) != NULL))
+			continue;
+		conf_where(conf, s, "auth.databases", faults);
+		if (twice)
+			buf_printf(faults, ": %.*s is named twice\n", STR_ARG(name));
+		else
+			buf_printf(
+			    faults, ": there is no block `database %.*s { ... }`\n", STR_ARG(name));
+		ok = false;
+	}
+	return ok;
+}
+
+bool
+auth_settings_check(const struct conf *conf, struct buf *faults)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &auth_database_conf);
+	bool ok = check_order(conf, faults);
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct auth_db_settings *s = blocks.p[i].settings;
+
+		ok &= check_block(conf, s, faults);
+		if (!str_eq(blocks.p[i].name, STR("store")))
+			continue;
+		conf_where(conf, s, "type", faults);
+		buf_puts(faults, ": the name store means the store's own users\n");
+		ok = false;
+	}
+	return ok;
+}
