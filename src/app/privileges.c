@@ -14,9 +14,12 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "imap/settings.h"
+#include "lmtp/settings.h"
 
-/* Store, libraries, control socket, loops: what is open apart from connections. */
-enum { OWN_FILES = 512, CAPS_MAX = 64 };
+/* What is open apart from connections: tables of the engine (512), its log, large messages,
+ * libraries, control socket, loops. */
+enum { OWN_FILES = 1024, CAPS_MAX = 64 };
 
 void
 privileges_raise_file_limit(void)
@@ -30,10 +33,13 @@ privileges_raise_file_limit(void)
 }
 
 void
-privileges_check_file_limit(uint64_t connections)
+privileges_check_file_limit(const struct conf *conf)
 {
+	const struct imap_settings *imap_settings = conf_get(conf, &imap_conf);
+	const struct lmtp_settings *lmtp_settings = conf_get(conf, &lmtp_conf);
+	uint64_t imap = (uint64_t)imap_settings->connections;
+	uint64_t lmtp = (uint64_t)lmtp_settings->connections, need = imap + lmtp + OWN_FILES;
 	struct rlimit limit;
-	uint64_t need = connections + OWN_FILES;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
 		return;
@@ -43,12 +49,10 @@ privileges_check_file_limit(uint64_t connections)
 		return;
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
 	log_msg(LOG_WARNING, NULL,
-	    "limits.connections is %llu, which needs %llu open files, but the process may have "
-	    "%llu: "
-	    "further connections will wait (raise LimitNOFILE= of the unit or `ulimit -n`, or "
-	    "lower "
-	    "limits.connections)",
-	    (unsigned long long)connections, (unsigned long long)need,
+	    "limits.connections is %llu and lmtp.limits.connections %llu, which needs %llu open "
+	    "files, but the process may have %llu: further connections will wait (raise "
+	    "LimitNOFILE= of the unit or `ulimit -Hn`, or lower these limits)",
+	    (unsigned long long)imap, (unsigned long long)lmtp, (unsigned long long)need,
 	    (unsigned long long)limit.rlim_cur);
 }
 

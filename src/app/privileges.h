@@ -8,8 +8,8 @@
 
 /* The limit of open descriptors goes up as far as it may. */
 void privileges_raise_file_limit(void);
-/* Raises it further where so many connections need it, as root may; else warns. */
-void privileges_check_file_limit(uint64_t connections);
+/* Raises it further where as many connections as are allowed need it, as root may; else warns. */
+void privileges_check_file_limit(const struct conf *conf);
 /*
  * Becomes server.user, for good: no capability is left, none can come back, and that is tried.
  * Ports are bound by then; the store is opened as that user.  Makes the data folder for the user

@@ -184,12 +184,11 @@ server_make(struct server *server)
 {
 	const struct tls_settings *tls = conf_get(server->conf, &tls_conf);
 	const struct server_settings *s = server_settings_of(server);
-	const struct imap_settings *imap = conf_get(server->conf, &imap_conf);
 	bool drops = s->user.n > 0 && geteuid() == 0;
 	bool boxed = s->user.n > 0 || s->sandbox == SANDBOX_REQUIRE;
 	bool configured = tls->certificate.n > 0;
 
-	privileges_check_file_limit((uint64_t)imap->connections);
+	privileges_check_file_limit(server->conf);
 	make_loops(server);
 	server->tls = tls_slot_new();
 	if (!drops && !boxed && !app_store_open(server->conf, &server->store))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Configuration and certificates read again. */
+#include "app/privileges.h"
 #include "app/server_priv.h"
 
 #include <systemd/sd-daemon.h>
@@ -75,6 +76,7 @@ load_again(struct server *server, struct buf *out)
 		buf_printf(out, "these take effect after a restart only:\n%s", buf_cstr(&restart));
 	take_conf(server, conf, tls);
 	auth_setup_take(server->auth, &setup);
+	privileges_check_file_limit(conf);
 	tls_ctx_free(&tls);
 	buf_fini(&restart);
 	return true;

@@ -11,8 +11,10 @@
  *   the domain's alias "@domain"
  *   all of this without the domain, if default_domain is empty and lmtp.domains has it
  *
- * A sub-address is part of a prepared name, so upper and lower case are the same in it: of
- * mailboxes that differ in nothing else it means the one that is spelled as it is, or the first.
+ * A sub-address may be more than a name can hold: `"alice+my lists"` is a quoted local part
+ * (RFC 5321 section 4.1.2), so then the part before the separator alone is prepared.  Upper and
+ * lower case are the same in a sub-address: of mailboxes that differ in nothing else it means the
+ * one that is spelled as it is, or the first.
  *
  * Loops of aliases end because an alias that is being expanded is not one
  * again: its name then means the user.
@@ -20,6 +22,7 @@
 #include "auth/alias.h"
 #include "auth/db.h"
 #include "lmtp/conn_int.h"
+#include "mail/text.h"
 #include "sasl/names.h"
 
 enum { ALIAS_DEPTH = 16, LOOKUPS_MAX = 10000 }; /* names looked up for one address */
@@ -69,8 +72,9 @@ make_mailbox(struct store_account *account, struct str name)
 	return err == TS_EXISTS ? TS_OK : err;
 }
 
-struct same { /* a mailbox whose prepared name is want */
-	struct str want, found;
+struct same { /* a mailbox whose name compares as want does */
+	struct buf want;
+	struct str found;
 	struct arena *arena;
 };
 
@@ -80,11 +84,25 @@ is_same(const struct store_mailbox_info *info, void *arg)
 	struct same *same = arg;
 	struct buf name = {0};
 
-	if (info->id != 0 && sasl_name_prepare(info->name, &name) &&
-	    str_eq(buf_as_str(&name), same->want))
-		same->found = arena_str(same->arena, info->name);
+	if (info->id != 0) {
+		mail_casemap(info->name, &name);
+		if (str_eq(buf_as_str(&name), buf_as_str(&same->want)))
+			same->found = arena_str(same->arena, info->name);
+	}
 	buf_fini(&name);
 	return same->found.n == 0;
+}
+
+/* Is it, as it was given, the sub-address that was asked for? */
+static bool
+spells(struct str spelled, struct str sub)
+{
+	struct buf b = {0};
+	bool yes =
+	    str_eq(spelled, sub) || (sasl_name_prepare(spelled, &b) && str_eq(buf_as_str(&b), sub));
+
+	buf_fini(&b);
+	return yes;
 }
 
 static enum ts_err
@@ -99,18 +117,16 @@ static enum ts_err
 load_mailbox(
     const struct lmtp_job *job, struct store_account *account, struct str sub, struct found *f)
 {
-	struct same same = {.want = sub, .arena = job->arena};
-	struct buf b = {0};
-	struct str name = sub;
+	struct same same = {.arena = job->arena};
+	struct str name = sub.n > 0 && spells(job->spelled, sub) ? job->spelled : sub;
 	enum ts_err err = TS_NOT_FOUND;
 
-	if (sub.n > 0 && sasl_name_prepare(job->spelled, &b) && str_eq(buf_as_str(&b), sub))
-		name = job->spelled;
-	buf_fini(&b);
 	if (name.n > 0)
 		err = load(account, name, f);
 	if (err == TS_NOT_FOUND && name.n > 0) {
+		mail_casemap(sub, &same.want);
 		store_account_list(account, is_same, &same);
+		buf_fini(&same.want);
 		if (same.found.n > 0)
 			err = load(account, same.found, f);
 	}
@@ -247,35 +263,63 @@ domain_listed(const struct lmtp_job *job, struct str domain)
 	return false;
 }
 
+/* local[@domain] becomes a name, with the default domain where it has none. */
+static bool
+full_name(
+    struct lmtp_job *job, struct str local, struct str domain, struct str dflt, struct str *name_r)
+{
+	struct buf raw = {0}, name = {0};
+	bool ok;
+
+	buf_str(&raw, local);
+	if (domain.n > 0) {
+		buf_putc(&raw, '@');
+		buf_str(&raw, domain);
+	}
+	ok = sasl_name_full(buf_as_str(&raw), dflt, &name);
+	if (ok)
+		*name_r = arena_str(job->arena, buf_as_str(&name));
+	buf_fini(&raw);
+	buf_fini(&name);
+	return ok;
+}
+
+/* The whole local part is a name, or what is before the separator is one. */
+static const char *
+try_local(struct lmtp_job *job, struct str domain, struct str dflt)
+{
+	struct str name;
+
+	if (full_name(job, job->local, domain, dflt, &name))
+		return try_address(job, name);
+	if (job->spelled.n == 0)
+		return no_user;
+	return full_name(job, str_range(job->local.p, job->spelled.p - 1), domain, dflt, &name)
+	           ? try_name(job, name, job->spelled)
+	           : no_user;
+}
+
 static const char *
 look_up(struct lmtp_job *job)
 {
 	struct str dflt = job->conn->server->default_domain;
 	bool listed = domain_listed(job, job->domain);
 	struct str sep = job->conn->settings->separator;
+	const char *reply, *at = sep.n > 0 ? str_chr(job->local, sep.p[0]) : NULL;
 	struct buf raw = {0}, name = {0};
-	const char *reply = no_user, *at = sep.n > 0 ? str_chr(job->local, sep.p[0]) : NULL;
 
 	if (job->domain.n > 0 && job->conn->settings->domains.n > 0 && !listed &&
 	    !str_ieq(job->domain, dflt))
 		return no_domain;
 	if (at != NULL)
 		job->spelled = str_range(at + 1, job->local.p + job->local.n);
-	buf_str(&raw, job->local);
-	if (job->domain.n > 0) {
-		buf_putc(&raw, '@');
-		buf_str(&raw, job->domain);
-	}
-	if (sasl_name_full(buf_as_str(&raw), dflt, &name))
-		reply = try_address(job, arena_str(job->arena, buf_as_str(&name)));
-	if (reply == no_user && job->domain.n > 0 && listed && dflt.n == 0) {
-		name.n = 0;
-		if (sasl_name_full(job->local, STR_NONE, &name) &&
-		    str_chr(buf_as_str(&name), '@') == NULL)
-			reply = try_address(job, arena_str(job->arena, buf_as_str(&name)));
-	}
+	reply = try_local(job, job->domain, dflt);
+	/* A quoted local part may have an @, which is not that of a domain. */
+	if (reply == no_user && job->domain.n > 0 && listed && dflt.n == 0 &&
+	    str_chr(str_range(job->local.p, at != NULL ? at : job->local.p + job->local.n), '@') ==
+	        NULL)
+		reply = try_local(job, STR_NONE, STR_NONE);
 	if (reply == no_user && job->domain.n > 0) {
-		name.n = raw.n = 0;
 		buf_putc(&raw, '@');
 		buf_str(&raw, job->domain);
 		if (auth_alias_name(job->conn->server->auth, buf_as_str(&raw), &name))

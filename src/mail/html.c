@@ -14,10 +14,10 @@ enum state {
 	LESS,      /* behind < */
 	END_LESS,  /* behind </ */
 	TAG_NAME,
-	TAG,       /* between attributes */
+	TAG, /* between attributes */
 	ATTR_NAME,
-	ATTR_IS,   /* behind the name, = may come */
-	VALUE,     /* behind = */
+	ATTR_IS, /* behind the name, = may come */
+	VALUE,   /* behind = */
 	IN_DOUBLE,
 	IN_SINGLE,
 	IN_BARE,
@@ -28,7 +28,7 @@ enum state {
 	DECLARATION,  /* up to > */
 	RAW,          /* script, style */
 	RAW_LESS,
-	RAW_END       /* behind </ in it */
+	RAW_END /* behind </ in it */
 };
 
 /* <!--> and <!---> are whole comments. */
@@ -201,8 +201,8 @@ ref_goes_on(const struct mail_html *h, char c)
 	if (h->ref[0] != '#')
 		return letter(c) || digit(c);
 	if (h->ref_n > 1 && (h->ref[1] == 'x' || h->ref[1] == 'X'))
-		return digit(c) ||
-		       (ascii_lower((unsigned char)c) >= 'a' && ascii_lower((unsigned char)c) <= 'f');
+		return digit(c) || (ascii_lower((unsigned char)c) >= 'a' &&
+		                       ascii_lower((unsigned char)c) <= 'f');
 	return digit(c) || (h->ref_n == 1 && (c == 'x' || c == 'X'));
 }
 
@@ -458,8 +458,8 @@ step_raw(struct mail_html *h, char c)
 			return true;
 		}
 		h->end_tag = true;
-		h->state = (blank(c) || c == '/' || c == '>') && str_eq(name_of(h), element) ? TAG
-		                                                                             : RAW;
+		h->state =
+		    (blank(c) || c == '/' || c == '>') && str_eq(name_of(h), element) ? TAG : RAW;
 		return false;
 	default:
 		TS_WRONG("not a state of raw text");
@@ -524,8 +524,7 @@ end(const struct feed *f)
 }
 
 void
-mail_html_feed(
-    struct mail_html *h, struct str utf8, bool last, struct buf *text, struct buf *aside)
+mail_html_feed(struct mail_html *h, struct str utf8, bool last, struct buf *text, struct buf *aside)
 {
 	struct feed f = {h, text, aside};
 

@@ -31,7 +31,8 @@ struct mail_html {
 	uint8_t name_n, ref_n;
 	char name[MAIL_HTML_NAME]; /* of a tag or attribute, lower case; longer ones are nobody's */
 	char ref[MAIL_HTML_NAME + 2];
-	char element[MAIL_HTML_NAME]; /* the tag whose attributes are read, or whose end ends `raw` */
+	char element[MAIL_HTML_NAME]; /* the tag whose attributes are read, or whose end ends `raw`
+	                               */
 	uint8_t element_n;
 };
 

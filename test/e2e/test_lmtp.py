@@ -157,6 +157,23 @@ def test_case_of_a_mailbox(server):
     assert got == {"Lists": 2, "lists": 1, "Travel": 1, "New.One": 1, "News": 1, "INBOX": 1}
 
 
+def test_quoted_sub_address(mail):
+    """A mailbox with blanks, or with anything else that a user's name cannot have (RFC 5321 section 4.1.2)."""
+    client = imap(mail)
+    for name in ('"My lists"', '"a@b"', '"INBOX/deep"', '"two\\\\bits"'):
+        client.ok(f"CREATE {name}")
+    with Lmtp(mail.lmtp) as lmtp:
+        rcpts = ('"alice+My lists"@one.example', '"Alice+MY LISTS"', '"alice+a@b"@one.example', '"alice+inbox/Deep"',
+                 '"alice+two\\\\bits"', '"alice+none of these"@one.example', '"bob+my lists"')
+        assert codes(lmtp.deliver(MESSAGE, *rcpts)) == dict.fromkeys(rcpts, "250 2.0.0")
+        refused = ('"carol+my lists"@one.example', '"my lists"@one.example', '"+my lists"', '"alice "@one.example',
+                   '"ali ce+my lists"', '"alice@one.example+x y"@one.example')
+        assert codes(lmtp.deliver(MESSAGE, *refused)) == dict.fromkeys(refused, "550 5.1.1")
+    got = [count(mail, "alice", name) for name in ('"My lists"', '"a@b"', '"INBOX/deep"', '"two\\\\bits"', "INBOX")]
+    assert got == [1, 1, 1, 1, 1]  # several names of one mailbox: one copy
+    assert count(mail, "bob") == 1
+
+
 def test_trace_lines_tell_nobody_of_the_others(mail):
     with Lmtp(mail.lmtp) as client:
         client.deliver(MESSAGE, "alice@one.example")

@@ -217,7 +217,9 @@ def test_out_of_descriptors(server):
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (few, few)))
     wait_for(lambda: os.path.exists(server.ready))
-    assert "limits.connections is" in server.log() and "LimitNOFILE" in server.log()
+    assert (f"limits.connections is 20000 and lmtp.limits.connections 1000, which needs 22024 open files, "
+            f"but the process may have {few}: ") in server.log()
+    assert "LimitNOFILE" in server.log()
     socks = [socket.create_connection(("127.0.0.1", server.port("IMAP")), timeout=60) for _ in range(few)]
     wait_for(lambda: "connections wait: cannot accept" in server.log())
 
@@ -233,6 +235,10 @@ def test_out_of_descriptors(server):
         s.close()
     assert socks[-1].recv(10).startswith(b"* OK")  # the last had waited
     socks[-1].close()
+    # Said again when it is still so after a reload; with what there is room for, no more.
+    server.write("limits.connections = 21000\n")
+    server.cli("reload")
+    wait_for(lambda: "limits.connections is 21000 and" in server.log())
     assert server.stop() == 0
 
 

@@ -21,8 +21,7 @@ shows(struct str in, struct str want, struct str want_aside)
 		for (size_t i = 0; i < in.n; i += piece) {
 			size_t n = in.n - i < piece ? in.n - i : piece;
 
-			mail_html_feed(
-			    &h, (struct str){in.p + i, n}, i + n == in.n, &text, &aside);
+			mail_html_feed(&h, (struct str){in.p + i, n}, i + n == in.n, &text, &aside);
 		}
 		if (!str_eq(buf_as_str(&text), want) || !str_eq(buf_as_str(&aside), want_aside))
 			fail_msg("%.*s in pieces of %zu: <%.*s> and <%.*s>", STR_ARG(in), piece,
@@ -88,9 +87,8 @@ test_references(void **state)
 	    "\xe2\x82\xac\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");
 	SHOWS("&#13;&#10;x&#9;", "  x ");
 	SHOWS("&#;&#x;&#xg;&zzz;&EACUTE;", "&#;&#x;&#xg;&zzz;&EACUTE;");
-	SHOWS("&copy 2026 &copy2026 &notit; &euro 5",
-	    "\xc2\xa9 2026 \xc2\xa9"
-	    "2026 \xc2\xacit; &euro 5");
+	SHOWS("&copy 2026 &copy2026 &notit; &euro 5", "\xc2\xa9 2026 \xc2\xa9"
+	                                              "2026 \xc2\xacit; &euro 5");
 	SHOWS("&am<b>p;</b>", "&amp;");
 	SHOWS("a&nbsp;b&NonBreakingSpace;c", "a\xc2\xa0"
 	                                     "b\xc2\xa0"
