@@ -72,7 +72,7 @@ struct imap_box *
 imap_box_open(
     struct imap_conn *conn, struct store_mailbox *mailbox, struct str name, bool read_only)
 {
-	struct arena *a = arena_new(&conn->il->pool, ARENA_BOX, 512);
+	struct arena *a = arena_new(&conn->il->pool, ARENA_BOX, 320);
 	struct imap_box *box = arena_new_object(a, struct imap_box);
 	struct store_counters counters;
 

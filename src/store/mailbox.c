@@ -238,8 +238,7 @@ mailbox_read(struct store *store, uint64_t account, uint32_t id,
 	}
 	if (counters != NULL)
 		s->counters = *counters;
-	if (s->ring_floor < s->snapshot)
-		s->ring_floor = s->snapshot;
+	state_forget_changes(s);
 	state_measure(s);
 	*state_r = s;
 	return TS_OK;

@@ -32,6 +32,23 @@ chunk_free(struct chunk *c)
 	mem_free(c);
 }
 
+static void
+drop_ring(struct state *s)
+{
+	for (unsigned i = 0; s->ring != NULL && i < STATE_RING; i++)
+		drop_set(&s->ring[i].uids);
+	mem_free(s->ring);
+	s->ring = NULL;
+	s->ring_next = 0;
+}
+
+void
+state_forget_changes(struct state *s)
+{
+	drop_ring(s);
+	s->ring_floor = s->counters.modseq;
+}
+
 void
 state_free_sets(struct state *s)
 {
@@ -43,8 +60,7 @@ state_free_sets(struct state *s)
 		chunk_free(s->chunk[i]);
 	for (size_t i = 0; i < s->expunged_count; i++)
 		drop_set(&s->expunged[i].uids);
-	for (unsigned i = 0; i < STATE_RING; i++)
-		drop_set(&s->ring[i].uids);
+	drop_ring(s);
 	mem_free(s->chunk);
 	mem_free(s->expunged);
 	s->chunk = NULL;
@@ -291,7 +307,7 @@ remove_messages(struct state *s, const roaring_bitmap_t *uids, uint64_t modseq)
 	for (unsigned f = 0; f < s->flag_count; f++)
 		if (s->flag[f].set != NULL)
 			roaring_bitmap_andnot_inplace(s->flag[f].set, uids);
-	for (unsigned k = 0; k < STATE_RING; k++)
+	for (unsigned k = 0; s->ring != NULL && k < STATE_RING; k++)
 		if (s->ring[k].uids != NULL)
 			roaring_bitmap_andnot_inplace(s->ring[k].uids, uids);
 }
@@ -313,7 +329,11 @@ state_push_expunged(struct state *s, uint64_t modseq, roaring_bitmap_t *uids)
 static void
 ring_push(struct state *s, uint64_t modseq, roaring_bitmap_t *uids)
 {
-	struct state_change *e = &s->ring[s->ring_next];
+	struct state_change *e;
+
+	if (s->ring == NULL)
+		s->ring = mem_zalloc(STATE_RING * sizeof *s->ring);
+	e = &s->ring[s->ring_next];
 
 	s->ring_next = (s->ring_next + 1) % STATE_RING;
 	if (e->uids != NULL) {
@@ -470,7 +490,7 @@ state_changed_since(const struct state *s, uint64_t since, roaring_bitmap_t *set
 	if (since >= s->counters.modseq)
 		return;
 	if (since >= s->ring_floor) {
-		for (unsigned k = 0; k < STATE_RING; k++)
+		for (unsigned k = 0; s->ring != NULL && k < STATE_RING; k++)
 			if (s->ring[k].uids != NULL && s->ring[k].modseq > since)
 				roaring_bitmap_or_inplace(set, s->ring[k].uids);
 		return;

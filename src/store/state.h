@@ -54,7 +54,7 @@ struct state {
 	size_t expunged_count, expunged_cap;
 	roaring_bitmap_t *emptied; /* chunks that lost their last message since the snapshot */
 
-	struct state_change ring[STATE_RING];
+	struct state_change *ring; /* STATE_RING of them; NULL: none since it was loaded */
 	unsigned ring_next;
 	uint64_t ring_floor; /* changes above it are all in the ring */
 
@@ -68,6 +68,8 @@ void state_free_sets(struct state *state);
 /* Takes over the expunged set. */
 void state_apply(struct state *state, struct delta *d);
 void state_measure(struct state *state);
+/* What changed lately is looked up in the chunks then: for a state that was just read. */
+void state_forget_changes(struct state *state);
 
 const struct record *state_record(const struct state *state, uint32_t uid);
 const roaring_bitmap_t *state_flagged(const struct state *state, unsigned flag);
