@@ -55,6 +55,7 @@ struct auth_request {
 	uint64_t stamp;     /* AUTH_BY_KEYS: see auth_scram */
 	struct str address; /* of the client: numeric, or "unix" */
 	bool tls;
+	unsigned layer; /* strength of the security layer that SASL made; 0: none */
 };
 
 /* What a login may do.  The struct owns its buffers and its reference: auth_login_fini(). */

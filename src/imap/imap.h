@@ -44,12 +44,14 @@
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/work.h"
+#include "sasl/mech.h"
 #include "store/store.h"
 #include "wire/cmd.h"
 #include "wire/frame.h"
 #include "wire/out.h"
 
 struct conf;
+struct imap_layer;    /* imap/layer.h */
 struct imap_settings; /* imap/settings.h */
 struct tally;         /* net/tally.h */
 struct transcript;    /* imap/transcript.h */
@@ -89,7 +91,8 @@ enum imap_after {
 	IMAP_AFTER_NOTHING,
 	IMAP_AFTER_NEW_TURN, /* UNAUTHENTICATE */
 	IMAP_AFTER_STARTTLS,
-	IMAP_AFTER_CLOSE /* LOGOUT, fatal errors */
+	IMAP_AFTER_LAYER, /* a login with a security layer, which begins */
+	IMAP_AFTER_CLOSE  /* LOGOUT, fatal errors */
 };
 
 struct imap_cmd {
@@ -256,6 +259,8 @@ struct imap_cap {
 	bool (*when)(const struct imap_conn *conn); /* NULL: always; a further condition */
 	/* For words with a value ("APPENDLIMIT=…"): appends the rest.  NULL: none. */
 	void (*value)(const struct imap_conn *conn, struct buf *out);
+	/* Prints words instead, any number, each with a blank before it.  NULL: just word. */
+	void (*words)(const struct imap_conn *conn, struct buf *out);
 };
 
 struct imap_enable {
@@ -318,6 +323,7 @@ struct imap_server {
 	struct auth *auth;
 	struct work_pool *workers;
 	struct tls_slot *tls; /* NULL: STARTTLS is not offered */
+	struct sasl_mech_list more_mechs;
 	void *app;
 	_Atomic unsigned conns;               /* open now, on all loops */
 	struct tally *addresses, *users;      /* connections, logins */
@@ -423,6 +429,7 @@ struct imap_login {
 	struct tally *users;            /* where it is counted, */
 	struct tally_place *user_place; /* and with whom */
 	struct str mechanism;
+	struct imap_layer *layer;                         /* NULL: no security layer */
 	struct transcript *transcript;                    /* NULL: nobody asked for one */
 	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */
 	struct imap_tally {                               /* for the line at its end */

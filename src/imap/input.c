@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "imap/conn_int.h"
 #include "imap/transcript.h"
+#include "net/layer.h"
 
 /* A literal that a client sends without waiting, and that is refused, is read and dropped up to
  * this many times the largest message; beyond, the connection is closed (RFC 7888 section 4). */
@@ -496,6 +497,8 @@ conn_data(void *arg, struct str in)
 	slice_begin(conn->il);
 	while (more && !blocked(conn) && (used < in.n || conn->drop > 0)) {
 		used += one(conn, (struct str){in.p + used, in.n - used}, &more);
+		if (stream_moved(conn->stream))
+			break; /* what is behind is in a layer */
 		if (used < in.n && slice_over(conn->il)) {
 			/* Shown again after other connections had their turn. */
 			stream_pause(conn->stream);

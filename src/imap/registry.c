@@ -5,6 +5,7 @@
  * have fixed offsets in the login and the box.
  */
 #include "imap/conn_int.h"
+#include "imap/mechs.h"
 #include "imap/settings.h"
 
 #define HASH_SIZE (sizeof(((struct imap_registry *)NULL)->hash) / sizeof(void *))
@@ -95,8 +96,8 @@ imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext)
 	return imap_box(conn)->slots + reg->box_off[ext_index(reg, ext)];
 }
 
-static bool
-hidden(const struct imap_settings *settings, struct str word)
+bool
+imap_capability_hidden(const struct imap_settings *settings, struct str word)
 {
 	if (str_has_prefix(word, STR("AUTH=")) &&
 	    !imap_mechanism_on(settings, (struct str){word.p + 5, word.n - 5}))
@@ -112,11 +113,16 @@ print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struc
 {
 	size_t before = out->n;
 
+	if (cap->words != NULL) {
+		cap->words(conn, out);
+		return;
+	}
 	buf_putc(out, ' ');
 	buf_puts(out, cap->word);
 	if (cap->value != NULL)
 		cap->value(conn, out);
-	if (hidden(conn->settings, (struct str){out->p + before + 1, out->n - before - 1}))
+	if (imap_capability_hidden(
+	        conn->settings, (struct str){out->p + before + 1, out->n - before - 1}))
 		out->n = before;
 }
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/conn_int.h"
+#include "imap/layer.h"
 #include "imap/transcript.h"
 
 /* A command that computes longer lets other connections run. */
@@ -183,6 +184,7 @@ cmd_reply(struct imap_cmd *cmd)
 	enum imap_after after = cmd->after;
 	bool bad = cmd->result == IMAP_RESULT_BAD;
 	struct transcript *transcript = NULL;
+	struct imap_layer *layer = NULL;
 
 	if (!cmd->no_sync && imap_box(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
 	    !all_told(cmd))
@@ -191,6 +193,9 @@ cmd_reply(struct imap_cmd *cmd)
 		/* The OK, and nothing behind it, is the last that its transcript shows. */
 		transcript = imap_login(conn)->transcript;
 		imap_login(conn)->transcript = NULL;
+		/* It holds for the OK yet. */
+		layer = imap_login(conn)->layer;
+		imap_login(conn)->layer = NULL;
 		conn->ending = "UNAUTHENTICATE";
 		imap_turn_free(conn);
 		conn->ending = NULL;
@@ -199,6 +204,8 @@ cmd_reply(struct imap_cmd *cmd)
 	}
 	print_reply(cmd);
 	transcript_end(&transcript, "UNAUTHENTICATE");
+	imap_layer_end(conn, layer);
+	imap_layer_free(&layer);
 	count_command(cmd);
 	trace(cmd, bad ? "BAD" : cmd->result == IMAP_RESULT_NO ? "NO" : "OK");
 	cmd_free(conn);
@@ -206,6 +213,8 @@ cmd_reply(struct imap_cmd *cmd)
 	stream_kick(conn->stream);
 	if (conn->closing)
 		return;
+	if (after == IMAP_AFTER_LAYER)
+		imap_layer_begin(conn);
 	if (after == IMAP_AFTER_STARTTLS)
 		start_tls(conn);
 	if (after == IMAP_AFTER_CLOSE) {

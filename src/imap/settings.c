@@ -33,6 +33,63 @@ static const struct conf_opt opts[] = {
         AT(mechanisms),
         .prose = "The SASL mechanisms that AUTHENTICATE takes. Those that send a password are "
                  "offered where `plaintext_login` lets it be sent, -PLUS under TLS only."},
+    {.name = "auth.sasl_mechanisms",
+        .type = CONF_LIST,
+        .max = 16,
+        .when = CONF_RESTART,
+        AT(sasl_mechanisms),
+        .prose = "Further mechanisms, of libsasl2: `GSSAPI`, `DIGEST-MD5` and what else is "
+                 "installed. They are loaded at the start; `mechanisms` has to name them, too, "
+                 "for them to be offered."},
+    {.name = "auth.sasl_host",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 253,
+        .when = CONF_RESTART,
+        AT(sasl_host),
+        .prose = "The name of this host in Kerberos: the keytab has a key of `imap/HOST`. Empty: "
+                 "the machine's name."},
+    {.name = "auth.sasl_min_strength",
+        .type = CONF_INT,
+        .def = "0",
+        .max = 256,
+        .when = CONF_RESTART,
+        AT(sasl_min_strength),
+        .prose = "The least strength of the security layer that a mechanism of libsasl2 has to "
+                 "make where there is no TLS: 0 for none, 1 for integrity, 56 and more for "
+                 "bits of encryption."},
+    {.name = "auth.sasl_max_strength",
+        .type = CONF_INT,
+        .def = "256",
+        .max = 256,
+        .when = CONF_RESTART,
+        AT(sasl_max_strength),
+        .prose = "The most that such a layer may have, also under TLS: 1 allows integrity only, 0 "
+                 "no layers at all."},
+    {.name = "auth.sasl_buffer",
+        .type = CONF_SIZE,
+        .def = "64K",
+        .min = 1024,
+        .max = 0xffffff,
+        .when = CONF_RESTART,
+        AT(sasl_buffer),
+        .prose = "The largest piece that a client may send in such a layer."},
+    {.name = "auth.kerberos_keytab",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        .when = CONF_RESTART,
+        AT(kerberos_keytab),
+        .prose = "The keytab with the key of `imap/HOST`. Empty: the system's, /etc/krb5.keytab, "
+                 "or what KRB5_KTNAME in the environment names."},
+    {.name = "auth.kerberos_realms",
+        .type = CONF_LIST,
+        .max = 100,
+        .when = CONF_RESTART,
+        AT(kerberos_realms),
+        .prose = "Realms whose principals may log in beside those of the default realm: "
+                 "`anna@OTHER.REALM` is then the user `anna@other.realm`. A principal of the "
+                 "default realm is the user of the same name, without the realm."},
     {.name = "hide_capabilities",
         .type = CONF_LIST,
         AT(hide_capabilities),
@@ -314,15 +371,32 @@ is_name(struct str name)
 	return ok;
 }
 
+static bool
+is_in(const struct conf_list *list, struct str word)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (str_ieq(list->items[i], word))
+			return true;
+	return false;
+}
+
 static const char *
 check(const void *settings)
 {
 	const struct imap_settings *s = settings;
 
+	for (size_t i = 0; i < s->sasl_mechanisms.n; i++)
+		if (sasl_mech_find(s->sasl_mechanisms.items[i]) != NULL)
+			return "auth.sasl_mechanisms names one that is built in: it belongs into "
+			       "mechanisms only";
+	if (s->sasl_min_strength > s->sasl_max_strength)
+		return "auth.sasl_min_strength must not be above auth.sasl_max_strength";
 	for (size_t i = 0; i < s->mechanisms.n; i++)
-		if (sasl_mech_find(s->mechanisms.items[i]) == NULL)
+		if (sasl_mech_find(s->mechanisms.items[i]) == NULL &&
+		    !is_in(&s->sasl_mechanisms, s->mechanisms.items[i]))
 			return "mechanisms takes SCRAM-SHA-256-PLUS, SCRAM-SHA-256, "
-			       "SCRAM-SHA-1-PLUS, SCRAM-SHA-1, PLAIN and LOGIN";
+			       "SCRAM-SHA-1-PLUS, SCRAM-SHA-1, PLAIN, LOGIN and those that "
+			       "auth.sasl_mechanisms names";
 	for (size_t i = 0; i < s->protocol_for.n; i++)
 		if (!is_name(s->protocol_for.items[i]))
 			return "log.protocol_for takes names of users";
@@ -339,10 +413,7 @@ check(const void *settings)
 bool
 imap_mechanism_on(const struct imap_settings *settings, struct str name)
 {
-	for (size_t i = 0; i < settings->mechanisms.n; i++)
-		if (str_ieq(settings->mechanisms.items[i], name))
-			return true;
-	return false;
+	return is_in(&settings->mechanisms, name);
 }
 
 const struct conf_table imap_conf = {

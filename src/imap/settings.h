@@ -13,7 +13,11 @@ enum imap_plaintext { IMAP_PLAIN_NEVER, IMAP_PLAIN_LOOPBACK, IMAP_PLAIN_ALWAYS }
 struct imap_settings {
 	int unauthenticate;          /* enum imap_unauthenticate */
 	int plaintext;               /* enum imap_plaintext */
-	struct conf_list mechanisms; /* of sasl_mechs, in any case */
+	struct conf_list mechanisms; /* of sasl_mechs or sasl_mechanisms, in any case */
+	struct conf_list sasl_mechanisms, kerberos_realms;
+	struct str sasl_host, kerberos_keytab;
+	int64_t sasl_min_strength, sasl_max_strength;
+	uint64_t sasl_buffer;
 	struct conf_list hide_capabilities;
 	struct conf_list protocol_for; /* users */
 	uint64_t protocol_size, protocol_literal;

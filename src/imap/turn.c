@@ -9,6 +9,7 @@
 #include "auth/grant.h"
 #include "base/log.h"
 #include "imap/conn_int.h"
+#include "imap/layer.h"
 #include "imap/transcript.h"
 #include "net/tally.h"
 
@@ -101,6 +102,14 @@ leave_users(void *arg)
 	tally_leave(login->users, &login->user_place);
 }
 
+static void
+free_layer(void *arg)
+{
+	struct imap_login *login = arg;
+
+	imap_layer_free(&login->layer);
+}
+
 static bool
 may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 {
@@ -137,6 +146,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login->may_unauthenticate = may_unauthenticate(conn, who->acts_for_others);
 	login->account = account;
 	arena_on_free(a, unref_account, login);
+	arena_on_free(a, free_layer, login);
 	login->slots = arena_zalloc(a, conn->server->reg.login_total);
 	login->mechanism = arena_str(a, mechanism);
 	login->commands = conn->commands;

@@ -63,6 +63,29 @@ sasl_exchange_bind(struct sasl_exchange *x, const struct sasl_binding *binding)
 	x->binding = *binding;
 }
 
+void
+sasl_exchange_tls(struct sasl_exchange *x)
+{
+	TS_ASSERT(x->stage == 0);
+	x->tls = true;
+}
+
+struct sasl_layer *
+sasl_exchange_layer(struct sasl_exchange *x)
+{
+	return x->mech->server_layer != NULL ? x->mech->server_layer(x) : NULL;
+}
+
+void
+sasl_layer_free(struct sasl_layer **layer)
+{
+	struct sasl_layer *l = *layer;
+
+	*layer = NULL;
+	if (l != NULL)
+		l->class->free(l);
+}
+
 enum sasl_step
 sasl_exchange_start(struct sasl_exchange *x, const struct str *initial)
 {

@@ -19,12 +19,14 @@
  *		... verify x->result ...
  *	if (step == SASL_STEP_PROVEN)
  *		... authcid is who they say, may they act for authzid? ...
+ *		layer = sasl_exchange_layer(x);	(NULL: none was negotiated)
  *	sasl_exchange_free(&x);	(wipes what was secret)
  *
  * A client's "*" (cancel) is the protocol's affair: it frees the exchange.
  */
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -43,15 +45,19 @@ enum sasl_flag {
 	    1,                 /* sends the password itself: only under TLS unless told otherwise */
 	SASL_CLIENT_FIRST = 2, /* the client speaks first, so an initial response saves a turn */
 	SASL_BINDS = 4,        /* only where the channel has a binding (-PLUS) */
+	SASL_BLOCKS = 8,       /* start and step may wait for files and the network: on a worker */
+	SASL_VOUCHES = 16,     /* knows by itself who authcid is (Kerberos): no stamp */
+	SASL_TLS_ONLY = 32,    /* too weak without TLS, by the configuration */
 };
 
 enum sasl_step {
-	SASL_STEP_CHALLENGE, /* send x->challenge (it may be empty) and feed the response */
-	SASL_STEP_PASSWORD,  /* the client's part is over: verify x->result */
-	SASL_STEP_KEYS,      /* look up the keys of x->result.authcid: sasl_exchange_keys() */
-	SASL_STEP_PROVEN,    /* the client's part is over and has proven who authcid is */
-	SASL_STEP_REFUSED,   /* it is over and has not: x->why, for the log only */
-	SASL_STEP_MALFORMED, /* the client broke the rules of the mechanism: x->why */
+	SASL_STEP_CHALLENGE,   /* send x->challenge (it may be empty) and feed the response */
+	SASL_STEP_PASSWORD,    /* the client's part is over: verify x->result */
+	SASL_STEP_KEYS,        /* look up the keys of x->result.authcid: sasl_exchange_keys() */
+	SASL_STEP_PROVEN,      /* the client's part is over and has proven who authcid is */
+	SASL_STEP_REFUSED,     /* it is over and has not: x->why, for the log only */
+	SASL_STEP_MALFORMED,   /* the client broke the rules of the mechanism: x->why */
+	SASL_STEP_UNAVAILABLE, /* it cannot be decided now: x->why */
 };
 
 /* As the client sent it, well-formed UTF-8 without NUL, not yet prepared: see names.h. */
@@ -68,6 +74,28 @@ struct sasl_binding {
 	unsigned char data[SASL_BINDING_MAX];
 };
 
+/*
+ * A security layer (RFC 4422 section 3.7): bytes both ways in buffers, each with its length in
+ * front of it, four octets in network byte order.
+ */
+struct sasl_layer;
+
+struct sasl_layer_class {
+	/* packet: one buffer of the peer, whole, with its length; appends what is in it.  False:
+	 * layer->why says what is wrong. */
+	bool (*decode)(struct sasl_layer *layer, struct str packet, struct buf *out);
+	/* Appends buffers, none larger than the peer takes. */
+	bool (*encode)(struct sasl_layer *layer, struct str in, struct buf *out);
+	void (*free)(struct sasl_layer *layer);
+};
+
+struct sasl_layer {
+	const struct sasl_layer_class *class;
+	unsigned strength; /* SSF: 1 is integrity only, above it about the bits of a key */
+	size_t max_in;     /* the largest buffer of the peer, length not counted */
+	const char *why;   /* English, for the log, static */
+};
+
 struct sasl_exchange;
 
 struct sasl_mech {
@@ -80,9 +108,17 @@ struct sasl_mech {
 	enum sasl_step (*server_keys)(
 	    struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known);
 	void (*free_own)(void *own);
+	/* Of those that have layers: the one that was negotiated, for the caller; or NULL. */
+	struct sasl_layer *(*server_layer)(struct sasl_exchange *x);
 	enum sasl_scram_hash hash; /* of those that want keys */
 	size_t response_max; /* bytes of a decoded response at the most; 0: SASL_RESPONSE_MAX */
 	size_t keep_max;     /* bytes of all that a result points to; 0: SASL_RESPONSE_MAX */
+};
+
+/* Mechanisms of this process beside those of sasl_mechs (sasl/cyrus.h). */
+struct sasl_mech_list {
+	const struct sasl_mech *const *mechs;
+	size_t n;
 };
 
 struct sasl_exchange { /* to be read; only sasl writes it */
@@ -92,9 +128,11 @@ struct sasl_exchange { /* to be read; only sasl writes it */
 	const char *why;           /* English, for the log; holds nothing the client sent */
 	unsigned stage;
 	struct sasl_binding binding;
-	void *own;     /* the mechanism's */
-	size_t kept;   /* bytes of secret in use */
-	char secret[]; /* what the result points to */
+	bool tls;       /* TLS is below */
+	uint64_t stamp; /* PROVEN by a secret: of the record that it is in */
+	void *own;      /* the mechanism's */
+	size_t kept;    /* bytes of secret in use */
+	char secret[];  /* what the result points to */
 };
 
 /* All mechanisms, the strongest first. */
@@ -112,6 +150,8 @@ struct sasl_exchange *sasl_exchange_new(const struct sasl_mech *mech);
 void sasl_exchange_free(struct sasl_exchange **x);
 /* What the channel has; before the start.  Without it there is none, and no -PLUS is offered. */
 void sasl_exchange_bind(struct sasl_exchange *x, const struct sasl_binding *binding);
+/* TLS is below it; before the start. */
+void sasl_exchange_tls(struct sasl_exchange *x);
 /* initial: the initial response (it may be empty), NULL when there is none. */
 enum sasl_step sasl_exchange_start(struct sasl_exchange *x, const struct str *initial);
 /* Only after a step that gave SASL_STEP_CHALLENGE. */
@@ -123,6 +163,11 @@ enum sasl_step sasl_exchange_step(struct sasl_exchange *x, struct str response);
  */
 enum sasl_step sasl_exchange_keys(
     struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known);
+
+/* Only after SASL_STEP_PROVEN, once: the caller's, sasl_layer_free(); NULL: there is none. */
+struct sasl_layer *sasl_exchange_layer(struct sasl_exchange *x);
+/* Wipes and frees, sets *layer to NULL; NULL is fine. */
+void sasl_layer_free(struct sasl_layer **layer);
 
 /*
  * The client's side of PLAIN (RFC 4616): appends the one message, not encoded.

@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "toy.h"
 
 #define CAPTURES 32
 #define GROUP 64
@@ -33,6 +34,8 @@ struct script {
 	bool tls[SITE_CLIENTS], mute[SITE_CLIENTS];
 	char address[SITE_CLIENTS][64];
 	size_t segment[SITE_CLIENTS];
+	bool layer[SITE_CLIENTS];
+	struct buf wire[SITE_CLIENTS], plain[SITE_CLIENTS]; /* what goes into it, what came out */
 	struct capture captures[CAPTURES];
 	size_t n_captures;
 	struct str rest; /* of the text: for the lines of a message */
@@ -271,24 +274,50 @@ need_client(struct script *s, unsigned i)
 	return true;
 }
 
+/* What was said until now onto the wire, through the layer if there is one. */
+static void
+wrap(struct script *s, unsigned i)
+{
+	if (s->layer[i] && s->send[i].n > 0)
+		toy_wrap(buf_as_str(&s->send[i]), &s->wire[i]);
+	else
+		buf_str(&s->wire[i], buf_as_str(&s->send[i]));
+	buf_fini(&s->send[i]);
+}
+
 static void
 flush_sends(struct script *s)
 {
-	for (unsigned i = 0; i < SITE_CLIENTS; i++)
-		if (s->send[i].n > 0) {
-			stream_fake_push(s->site->clients[i].fake, buf_as_str(&s->send[i]));
-			buf_fini(&s->send[i]);
-		}
+	for (unsigned i = 0; i < SITE_CLIENTS; i++) {
+		wrap(s, i);
+		if (s->wire[i].n > 0)
+			stream_fake_push(s->site->clients[i].fake, buf_as_str(&s->wire[i]));
+		buf_fini(&s->wire[i]);
+	}
 	if (s->site != NULL)
 		site_run(s->site);
 }
 
 /* ---- what the server says */
 
+/* Bytes of the server that were not looked at, out of the layer if there is one. */
+static struct buf *
+output(struct script *s, unsigned i)
+{
+	struct buf *out = stream_fake_output(s->site->clients[i].fake);
+	size_t used;
+
+	if (!s->layer[i] && s->plain[i].n == 0)
+		return out;
+	while (s->layer[i] && toy_unwrap(buf_as_str(out), &s->plain[i], &used))
+		buf_consume(out, used);
+	return &s->plain[i];
+}
+
 static bool
 next_line(struct script *s, unsigned i, struct str *line_r)
 {
-	struct buf *out = stream_fake_output(s->site->clients[i].fake);
+	struct buf *out = output(s, i);
 	const char *nl = out->n > 0 ? memchr(out->p, '\n', out->n) : NULL;
 
 	if (nl == NULL)
@@ -315,7 +344,7 @@ await_line(struct script *s, unsigned i, struct str *line_r)
 static void
 drop_line(struct script *s, unsigned i)
 {
-	struct buf *out = stream_fake_output(s->site->clients[i].fake);
+	struct buf *out = output(s, i);
 
 	buf_consume(out, (size_t)((const char *)memchr(out->p, '\n', out->n) + 1 - out->p));
 }
@@ -407,6 +436,12 @@ client_line(struct script *s, unsigned i, char kind, struct str text)
 		return complain(s, "the connection has ended", text);
 	if (kind == 'x')
 		return put_hex(s, text, &s->send[i]);
+	if (kind == 'r') {
+		wrap(s, i);
+		buf_str(&s->wire[i], text);
+		buf_puts(&s->wire[i], "\r\n");
+		return true;
+	}
 	if (kind == '*')
 		return put_times(s, text, "", &s->send[i]);
 	if (kind == '+')
@@ -568,7 +603,7 @@ do_log(struct script *s, struct str pattern)
 static bool
 do_silent(struct script *s, unsigned i)
 {
-	struct buf *out = stream_fake_output(s->site->clients[i].fake);
+	struct buf *out = output(s, i);
 
 	return out->n == 0 || complain(s, "not expected", buf_as_str(out));
 }
@@ -647,6 +682,14 @@ client_directive(struct script *s, struct str verb, struct str args)
 		site_run(s->site);
 		return true;
 	}
+	if (str_eq(verb, STR("layer"))) {
+		(void)str_split(&args, ' ', &word);
+		i = client_number(args);
+		if (!need_client(s, i))
+			return false;
+		s->layer[i] = str_eq(word, STR("on"));
+		return true;
+	}
 	if (str_eq(verb, STR("untaken")))
 		return do_untaken(s, args);
 	i = client_number(args);
@@ -657,7 +700,7 @@ client_directive(struct script *s, struct str verb, struct str args)
 	if (str_eq(verb, STR("closed")))
 		return do_closed(s, i);
 	if (str_eq(verb, STR("drain"))) {
-		buf_fini(stream_fake_output(s->site->clients[i].fake));
+		buf_fini(output(s, i));
 		return true;
 	}
 	if (str_eq(verb, STR("forget"))) {
@@ -871,7 +914,7 @@ protocol_line(struct str line, unsigned *client_r, char *kind_r, struct str *tex
 		*client_r = (unsigned)(line.p[1] - '0');
 		at = 2;
 	}
-	if (at >= line.n || strchr(line.p[0] == 'C' ? ":-x*+" : ":~{}", line.p[at]) == NULL)
+	if (at >= line.n || strchr(line.p[0] == 'C' ? ":-x*+r" : ":~{}", line.p[at]) == NULL)
 		return false;
 	*kind_r = line.p[at++];
 	if (at < line.n && line.p[at] == ' ')
@@ -947,7 +990,7 @@ script_free(struct script **sp)
 	for (size_t i = 0; i < s->n_captures; i++)
 		buf_fini(&s->captures[i].value);
 	for (size_t i = 0; i < SITE_CLIENTS; i++)
-		buf_fini(&s->send[i]);
+		buf_fini(&s->send[i]), buf_fini(&s->wire[i]), buf_fini(&s->plain[i]);
 	buf_fini(&s->conf);
 	buf_fini(&s->setup);
 	buf_fini(&s->log);

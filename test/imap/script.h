@@ -21,6 +21,7 @@
  *	Cx 0d 0a       sends bytes
  *	C* N TEXT      sends TEXT N times, no line end
  *	C+ N TEXT      sends the line TEXT N times
+ *	Cr TEXT        sends a line that is not put into the layer that is on
  *	S: PATTERN     the next line from the server
  *	S~ PATTERN     skips lines up to one that fits
  *	S{ … S}        the S: lines between them, in any order
@@ -29,6 +30,8 @@
  *	closed         the server has closed the connection
  *	close, break   the client does; "break" with a reset
  *	forget         the client's connection goes; its number may be used anew
+ *	layer on|off   the client's side of the layer of X-TOY (toy.h), both ways; what goes out
+ *	               in one segment is one buffer
  *	segment N      from now on input arrives in pieces of N bytes (0: as sent)
  *	window N|all   the client takes N more bytes of output
  * with C2:, S2:, "silent 2", … for other clients.

@@ -15,6 +15,7 @@
 #include "imap/ext/list.h"
 #include "imap/settings.h"
 #include "net/tls.h"
+#include "toy.h"
 
 static void
 must(enum ts_err err, const char *what)
@@ -109,6 +110,7 @@ site_new(const struct site_options *options)
 	site->server.workers = work_pool_new(0);
 	site->server.loop_count = 1;
 	site->server.loops = &site->il;
+	site->server.more_mechs = toy_mechs;
 	site->own_tls = options->starttls && options->tls == NULL;
 	if (options->starttls)
 		site->server.tls = options->tls != NULL ? options->tls : site_tls();

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "imap/cmd/login.h"
 #include "imap/imap.h"
+#include "imap/layer.h"
+#include "imap/mechs.h"
 #include "imap/settings.h"
 #include "net/tally.h"
 
@@ -194,9 +196,25 @@ audit(const struct imap_conn *conn, const struct auth_request *req)
 	imap_event(conn, &e, STR("login"));
 	log_event_str(&e, "mech", req->mechanism);
 	log_event_str(&e, "tls", req->tls ? STR("yes") : STR("no"));
+	if (req->layer > 0)
+		log_event_u64(&e, "layer", req->layer);
 	log_event_str(&e, "address", conn->address);
 	log_event_str(&e, "id", conn->id_name);
 	log_event_put(&e, LOG_INFO);
+}
+
+/* The security layer that was negotiated is the login's, and begins behind the OK. */
+static void
+take_layer(struct imap_cmd *cmd)
+{
+	struct imap_login_try *s = cmd->state;
+	struct sasl_layer *layer = s->exchange != NULL ? sasl_exchange_layer(s->exchange) : NULL;
+
+	if (layer == NULL)
+		return;
+	imap_login(cmd->conn)->layer = imap_layer_new(layer);
+	s->req.layer = layer->strength;
+	cmd->after = IMAP_AFTER_LAYER;
 }
 
 /* The user may have been disabled or removed, and their sessions ended, while a worker was busy. */
@@ -230,6 +248,7 @@ login_loaded(struct imap_cmd *cmd)
 		return cmd_no(cmd, "LIMIT", "Too many logins of this user");
 	}
 	s->account = NULL; /* the login's now */
+	take_layer(cmd);
 	audit(conn, &s->req);
 	cmd->tell_capabilities = true;
 	return cmd_ok(cmd, "Logged in");
@@ -360,6 +379,10 @@ static const struct imap_cap caps[] = {
     {.word = "AUTH=SCRAM-SHA-1-PLUS", .states = IMAP_NOAUTH, .when = binds},
     {.word = "AUTH=SCRAM-SHA-1", .states = IMAP_NOAUTH},
     {.word = "AUTH=PLAIN", .states = IMAP_NOAUTH, .when = imap_password_allowed},
+    {.word = "AUTH=",
+        .states = IMAP_NOAUTH,
+        .when = imap_more_mechs,
+        .words = imap_more_mechs_print},
     {.word = "AUTH=LOGIN", .states = IMAP_NOAUTH, .when = imap_password_allowed},
     {.word = NULL},
 };

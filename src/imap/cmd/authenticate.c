@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "imap/cmd/login.h"
 #include "imap/imap.h"
+#include "imap/mechs.h"
 #include "imap/settings.h"
 
 enum { COMMAND_MAX = 256 }; /* "tag AUTHENTICATE MECHANISM " before a response that is very long */
@@ -40,7 +41,43 @@ got_keys(struct imap_cmd *cmd)
 	return exchange_moved(cmd, sasl_exchange_keys(s->exchange, &s->scram.keys, s->scram.known));
 }
 
-/* ---- */
+/* ---- one move of the exchange, on a worker if it may block */
+
+static enum sasl_step
+move(struct imap_login_try *s)
+{
+	if (s->started)
+		return sasl_exchange_step(s->exchange, s->response);
+	s->started = true;
+	return sasl_exchange_start(s->exchange, s->has_response ? &s->response : NULL);
+}
+
+static void
+move_run(struct imap_job *job)
+{
+	struct imap_login_try *s = job->state;
+
+	s->step = move(s);
+}
+
+static enum imap_next
+moved(struct imap_cmd *cmd)
+{
+	struct imap_login_try *s = cmd->state;
+
+	return exchange_moved(cmd, s->step);
+}
+
+static enum imap_next
+exchange_move(struct imap_cmd *cmd)
+{
+	static const struct imap_step next = {"auth-moved", moved};
+	struct imap_login_try *s = cmd->state;
+
+	if ((s->exchange->mech->flags & SASL_BLOCKS) != 0)
+		return imap_login_job(cmd, move_run, &next);
+	return exchange_moved(cmd, move(s));
+}
 
 static enum imap_next
 exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
@@ -60,13 +97,19 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 	case SASL_STEP_KEYS:
 		return imap_login_job(cmd, keys_run, &keys_found);
 	case SASL_STEP_PROVEN:
-		s->req.proof = AUTH_BY_KEYS;
-		s->req.stamp = s->scram.stamp;
+		s->req.proof = (s->exchange->mech->flags & SASL_VOUCHES) != 0 ? AUTH_BY_MECHANISM
+		                                                              : AUTH_BY_KEYS;
+		s->req.stamp =
+		    s->exchange->mech->server_keys != NULL ? s->scram.stamp : s->exchange->stamp;
 		return imap_login_verify(cmd);
 	case SASL_STEP_PASSWORD:
 		return imap_login_verify(cmd);
 	case SASL_STEP_REFUSED:
 		return imap_login_refuse(cmd, s->exchange->why);
+	case SASL_STEP_UNAVAILABLE:
+		imap_log(cmd->conn, LOG_WARNING, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
+		    s->exchange->why);
+		return cmd_no(cmd, "UNAVAILABLE", "This cannot be decided at the moment");
 	case SASL_STEP_MALFORMED:
 		imap_log(cmd->conn, LOG_INFO, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
 		    s->exchange->why);
@@ -92,7 +135,9 @@ auth_answered(struct imap_cmd *cmd)
 	}
 	if (bytes.n > sasl_mech_response_max(s->exchange->mech))
 		return cmd_bad(cmd, "Response too long");
-	return exchange_moved(cmd, sasl_exchange_step(s->exchange, bytes));
+	s->response = bytes;
+	s->has_response = true;
+	return exchange_move(cmd);
 }
 
 static void
@@ -110,12 +155,9 @@ auth_line(struct imap_cmd *cmd, struct str line)
 static const struct sasl_mech *
 find_mech(const struct imap_conn *conn, struct str name)
 {
-	const struct sasl_mech *mech = sasl_mech_find(name);
+	const struct sasl_mech *mech = imap_mech_find(conn->server, name);
 
-	if (mech == NULL || !imap_mechanism_on(conn->settings, str_of(mech->name)) ||
-	    ((mech->flags & SASL_BINDS) != 0 && !stream_binds(conn->stream)))
-		return NULL;
-	return mech;
+	return mech != NULL && imap_mech_offered(conn, mech) ? mech : NULL;
 }
 
 size_t
@@ -151,6 +193,9 @@ imap_authenticate(struct imap_cmd *cmd)
 	s->exchange = sasl_exchange_new(mech);
 	if (stream_tls_binding(cmd->conn->stream, &binding))
 		sasl_exchange_bind(s->exchange, &binding);
-	return exchange_moved(
-	    cmd, sasl_exchange_start(s->exchange, args.has_initial ? &args.initial : NULL));
+	if (stream_is_tls(cmd->conn->stream))
+		sasl_exchange_tls(s->exchange);
+	s->has_response = args.has_initial;
+	s->response = args.initial;
+	return exchange_move(cmd);
 }

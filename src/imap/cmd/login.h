@@ -13,6 +13,9 @@ struct imap_login_try { /* cmd->state; a job's while it runs */
 	struct auth_login who;
 	enum auth_result result;
 	struct sasl_exchange *exchange; /* freed with the command */
+	struct str response;            /* for its next move, in the command's arena */
+	bool has_response, started;
+	enum sasl_step step; /* what a move on a worker came to */
 	struct auth_scram scram;
 	const char *why; /* refused by the mechanism; NULL: the result says it */
 	struct store_account *account;

@@ -7,8 +7,12 @@
  * tells the capabilities that hold then.  Freeing cannot fail, so there is no
  * NO.  Who may hangs on who authenticated (conf `unauthenticate`); for others
  * the command is neither shown nor known.
+ *
+ * A security layer ends behind this line and behind its OK: that is why it waits
+ * for a turn of its own then.
  */
 #include "imap/imap.h"
+#include "net/layer.h"
 
 static bool
 allowed(const struct imap_conn *conn)
@@ -17,15 +21,43 @@ allowed(const struct imap_conn *conn)
 }
 
 static enum imap_next
+end_login(struct imap_cmd *cmd)
+{
+	cmd->after = IMAP_AFTER_NEW_TURN;
+	cmd->tell_capabilities = true;
+	return cmd_ok(cmd, "Not authenticated any more");
+}
+
+/*
+ * RFC 8437 section 4: with a security layer the client waits for the OK.  What is there already was
+ * said inside the layer, or by somebody else in clear; nobody can tell, and neither is run.
+ */
+static enum imap_next
+end_layers(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	if (stream_may_pop(conn->stream))
+		return end_login(cmd);
+	imap_log(conn, LOG_INFO, "input behind UNAUTHENTICATE, before its OK: closed");
+	imap_bye(conn, NULL, "With a security layer, wait for the OK of UNAUTHENTICATE");
+	return IMAP_WAIT;
+}
+
+static enum imap_next
 cmd_unauthenticate(struct imap_cmd *cmd)
 {
+	static const struct imap_step layers = {"end-layers", end_layers};
+
 	if (!allowed(cmd->conn))
 		return cmd_bad(cmd, "Unknown command");
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
-	cmd->after = IMAP_AFTER_NEW_TURN;
-	cmd->tell_capabilities = true;
-	return cmd_ok(cmd, "Not authenticated any more");
+	if (!stream_has_layers(cmd->conn->stream))
+		return end_login(cmd);
+	/* When the stream is not within data(), so that it knows what came behind this line. */
+	cmd->step = &layers;
+	return IMAP_YIELD;
 }
 
 static const struct imap_cmd_def cmds[] = {

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which SASL mechanisms a connection is offered. */
+#include "imap/mechs.h"
+
+#include "imap/settings.h"
+
+const struct sasl_mech *
+imap_mech_find(const struct imap_server *server, struct str name)
+{
+	const struct sasl_mech *mech = sasl_mech_find(name);
+
+	for (size_t i = 0; mech == NULL && i < server->more_mechs.n; i++)
+		if (str_ieq(name, str_of(server->more_mechs.mechs[i]->name)))
+			mech = server->more_mechs.mechs[i];
+	return mech;
+}
+
+bool
+imap_mech_offered(const struct imap_conn *conn, const struct sasl_mech *mech)
+{
+	return imap_mechanism_on(conn->settings, str_of(mech->name)) &&
+	       ((mech->flags & SASL_BINDS) == 0 || stream_binds(conn->stream)) &&
+	       ((mech->flags & SASL_TLS_ONLY) == 0 || stream_is_tls(conn->stream));
+}
+
+bool
+imap_more_mechs(const struct imap_conn *conn)
+{
+	return conn->server->more_mechs.n > 0;
+}
+
+void
+imap_more_mechs_print(const struct imap_conn *conn, struct buf *out)
+{
+	const struct sasl_mech_list *list = &conn->server->more_mechs;
+	size_t from;
+
+	for (size_t i = 0; i < list->n; i++) {
+		if (!imap_mech_offered(conn, list->mechs[i]))
+			continue;
+		from = out->n;
+		buf_puts(out, " AUTH=");
+		buf_puts(out, list->mechs[i]->name);
+		if (imap_capability_hidden(
+		        conn->settings, (struct str){out->p + from + 1, out->n - from - 1}))
+			out->n = from;
+	}
+}

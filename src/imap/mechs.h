@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_MECHS_H
+#define IMAP_MECHS_H
+/* SASL mechanisms as a connection sees them: those of sasl/mech.h and those of this server. */
+#include "imap/imap.h"
+#include "sasl/mech.h"
+
+/* In any case; NULL when there is none. */
+const struct sasl_mech *imap_mech_find(const struct imap_server *server, struct str name);
+/* Does the configuration name it, and is the channel what it needs?  (May a password come here is
+ * another question.) */
+bool imap_mech_offered(const struct imap_conn *conn, const struct sasl_mech *mech);
+
+/* For the capability row of the server's own ones: is there any; appends " AUTH=NAME" for each. */
+bool imap_more_mechs(const struct imap_conn *conn);
+void imap_more_mechs_print(const struct imap_conn *conn, struct buf *out);
+/* registry.c */
+bool imap_capability_hidden(const struct imap_settings *settings, struct str word);
+#endif
