@@ -8,6 +8,7 @@
 
 #include "auth/password.h"
 #include "auth/priv.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "sasl/names.h"
@@ -31,6 +32,7 @@ auth_new_sized(struct store *store, struct str default_domain, size_t sets)
 	(void)pthread_mutex_init(&auth->secret_lock, NULL);
 	(void)pthread_mutex_init(&auth->chain_lock, NULL);
 	auth->full = auth_grant_new_full();
+	auth_grants_init(auth);
 	auth->chain = auth_chain_new();
 	auth_chain_add(auth->chain, auth_db_store_new(auth));
 	return auth;
@@ -45,6 +47,7 @@ auth_free(struct auth **ap)
 		return;
 	*ap = NULL;
 	auth_chain_unref(&auth->chain);
+	auth_grants_fini(auth);
 	auth_grant_unref(&auth->full);
 	auth_cache_free(&auth->cache);
 	buf_fini(&auth->default_domain);
@@ -68,6 +71,8 @@ auth_changed(struct auth *auth, struct str user)
 	/* In this order: who was answered from the cache before is of an older generation. */
 	auth_cache_drop(auth->cache, user);
 	atomic_fetch_add(&auth->generation, 1);
+	if (user.n == 0 && auth->on_change != NULL)
+		auth->on_change(auth->on_change_arg);
 }
 
 bool
@@ -111,20 +116,30 @@ is_self(const struct auth_login *login)
 
 /*
  * What the authentication identity may do, and by which grant.  AUTH_DENIED: it may not act for
- * that user.  facts are of the authentication identity, and of its patterns for the user.
+ * that user.  facts are of the authentication identity, and of its patterns for the user.  The
+ * order of grants: grants.h.
  */
 static enum auth_result
-permit(struct auth *auth, const struct auth_facts *who, struct auth_login *login)
+permit(struct auth *auth, const struct auth_request *req, const struct auth_facts *who,
+    struct auth_login *login)
 {
-	login->acts_for_others = who->acts_for_some;
+	struct auth_ask ask = {.who = buf_as_str(&login->authcid),
+	    .target = buf_as_str(&login->user),
+	    .address = req->address,
+	    .now = clock_wall_s()};
+
+	login->acts_for_others = who->acts_for_some || auth_grants_name(auth, ask.who, ask.now);
 	/* Server rights go with the person, not with those the person acts for. */
 	login->server_admin = is_self(login) && (who->flags & AUTH_USER_ADMIN) != 0;
 	if (is_self(login))
 		return AUTH_OK;
-	if (!who->acts_for_asked)
-		return AUTH_DENIED;
-	login->grant = auth_grant_ref(auth->full);
-	return AUTH_OK;
+	login->grant = auth_grants_find(auth, &ask);
+	if (login->grant == NULL && who->acts_for_asked)
+		login->grant = auth_grant_ref(auth->full);
+	if (login->grant != NULL)
+		return AUTH_OK;
+	login->why = "no grant lets them act for that user";
+	return AUTH_DENIED;
 }
 
 static void
@@ -175,7 +190,7 @@ try_caches(struct auth *auth, const struct auth_request *req, struct auth_login 
 	    (!auth_cache_user(auth->cache, buf_as_str(&login->user), STR_NONE, &other) ||
 	        (other.flags & AUTH_USER_DISABLED) != 0))
 		return AUTH_AGAIN;
-	return permit(auth, &who, login) == AUTH_OK ? AUTH_OK : AUTH_AGAIN;
+	return permit(auth, req, &who, login) == AUTH_OK ? AUTH_OK : AUTH_AGAIN;
 }
 
 enum auth_result
@@ -229,8 +244,8 @@ verify(struct auth *auth, const struct auth_user *user, const struct auth_reques
 
 /* The credentials are right: may they act for the user? */
 static enum auth_result
-check_target(
-    struct auth *auth, const struct auth_user *who, struct arena *arena, struct auth_login *login)
+check_target(struct auth *auth, const struct auth_request *req, const struct auth_user *who,
+    struct arena *arena, struct auth_login *login)
 {
 	struct auth_facts facts = {.stamp = who->stamp,
 	    .flags = who->flags,
@@ -238,7 +253,7 @@ check_target(
 	    .acts_for_asked = auth_user_acts_for(who, buf_as_str(&login->user))};
 	struct auth_chain *chain;
 	struct auth_user other;
-	enum auth_result result = permit(auth, &facts, login);
+	enum auth_result result = permit(auth, req, &facts, login);
 	enum ts_err err;
 
 	if (result != AUTH_OK || is_self(login))
@@ -293,7 +308,7 @@ check_user(struct auth *auth, const struct auth_request *req, const struct auth_
 		log_msg(LOG_INFO, NULL, "login refused: user %.*s is disabled", STR_ARG(who->name));
 		return AUTH_DISABLED;
 	}
-	return check_target(auth, who, arena, login);
+	return check_target(auth, req, who, arena, login);
 }
 
 static enum auth_result

@@ -2,20 +2,20 @@
 /* A grant: its life, which mailboxes it names, the letters of its rights. */
 #include "auth/grant.h"
 
-#include <stdatomic.h>
-
-#include "base/mem.h"
 #include "store/match.h"
 
 struct auth_grant *
 auth_grant_new_full(void)
 {
-	struct auth_grant *grant = mem_zalloc(sizeof(*grant));
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, sizeof(struct auth_grant));
+	struct auth_grant *grant = arena_new_object(arena, struct auth_grant);
 
 	grant->refs = 1;
 	grant->source = AUTH_GRANT_USER;
 	grant->name = STR("acts-for");
 	grant->rights = AUTH_RIGHTS_ALL;
+	grant->until = AUTH_GRANT_FOR_GOOD;
+	grant->arena = arena;
 	return grant;
 }
 
@@ -30,10 +30,13 @@ void
 auth_grant_unref(struct auth_grant **gp)
 {
 	struct auth_grant *grant = *gp;
+	struct arena *arena;
 
 	*gp = NULL;
-	if (grant != NULL && atomic_fetch_sub_explicit(&grant->refs, 1, memory_order_acq_rel) == 1)
-		mem_free(grant);
+	if (grant == NULL || atomic_fetch_sub_explicit(&grant->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	arena = grant->arena;
+	arena_free(&arena);
 }
 
 /* ---- mailboxes */

@@ -9,6 +9,7 @@
 #include "auth/cache.h"
 #include "auth/db.h"
 #include "auth/grant.h"
+#include "auth/grants.h"
 #include "store/store.h"
 
 struct auth {
@@ -19,6 +20,17 @@ struct auth {
 	pthread_mutex_t chain_lock;
 	struct auth_chain *chain;    /* under chain_lock; never NULL */
 	struct auth_grant *full;     /* what a user's own acts_for patterns give */
+	pthread_mutex_t change_lock; /* one change of grants at a time; the three below */
+	uint64_t mark;               /* of what was put in force last */
+	struct auth_grant_list {
+		struct auth_grant **p;
+		size_t n;
+	} config_grants, store_grants; /* in order */
+	pthread_rwlock_t grants_lock;  /* the two below, both never NULL */
+	struct auth_index *index;
+	struct auth_groups *groups;
+	void (*on_change)(void *arg); /* see auth_on_change(); may be NULL */
+	void *on_change_arg;
 	pthread_mutex_t secret_lock; /* the two below */
 	bool has_secret;
 	unsigned char secret[32]; /* see auth_scram_keys() */
@@ -34,6 +46,13 @@ enum auth_result auth_chain_token(struct auth_chain *chain, const struct auth_re
     struct buf *name_r, const char **why_r);
 /* Until when what the database says now may be remembered. */
 uint64_t auth_cache_until(const struct auth_db *db);
+/* Grants of the store, read; those of the configuration, none. */
+void auth_grants_init(struct auth *auth);
+void auth_grants_fini(struct auth *auth);
+/* By which grant, a reference; NULL: none.  Does not block. */
+struct auth_grant *auth_grants_find(struct auth *auth, const struct auth_ask *ask);
+/* Is there any grant by which they may act? */
+bool auth_grants_name(struct auth *auth, struct str who, int64_t now);
 /* "user/" and the name. */
 void auth_user_key(struct str name, struct buf *out);
 #endif

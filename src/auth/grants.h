@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AUTH_GRANTS_H
+#define AUTH_GRANTS_H
+/*
+ * The grants of a site: which are in force, their changes, and what explains them.
+ *
+ * The first grant that fits a login decides, in this order: the blocks of
+ * the configuration as they stand in the file; those of the store by the time they were
+ * made; the patterns of the identity's own record (`user add --acts-for`).  A
+ * grant that does not fit (another address, expired) is passed over.  No
+ * grant, no acting for others.  As oneself one acts without a grant.
+ *
+ * All functions are BLOCKING, for a thread of its own, never a loop.  When one
+ * that changes something returns, nothing is decided by what was before, and
+ * a login that was decided before is not current any more (auth_is_current()).
+ * To end the logins that are open is the caller's affair: auth_recheck().
+ */
+#include "auth/auth.h"
+#include "auth/grant.h"
+#include "auth/grant_index.h"
+#include "auth/groups.h"
+
+/* Those of the configuration, in order; takes references.  One that says the same as before goes
+ * on, with its logins. */
+void auth_grants_configure(struct auth *auth, struct auth_grant *const *grants, size_t n);
+/* Takes over the reference. */
+void auth_set_groups(struct auth *auth, struct auth_groups *groups);
+/* A reference to those in force. */
+struct auth_groups *auth_groups_get(struct auth *auth);
+
+/*
+ * Makes a grant of the store, durably.  Without a name it gets one, made of who.  name_r: appends
+ * the name.  TS_INVALID: see fault_r ({0} before); TS_EXISTS: of that name there is one, here or
+ * in the configuration.
+ */
+TS_CHECKED enum ts_err auth_grants_add(struct auth *auth, const struct auth_grant_spec *spec,
+    struct buf *name_r, struct auth_grant_fault *fault_r);
+/* TS_NOT_FOUND; TS_DENIED: it is one of the configuration. */
+TS_CHECKED enum ts_err auth_grants_remove(struct auth *auth, struct str name);
+/* In their order, without the patterns of users; references, in an array: mem_free(). */
+size_t auth_grants_get(struct auth *auth, struct auth_grant ***grants_r);
+/* When the next of them ends; AUTH_GRANT_FOR_GOOD: none does. */
+int64_t auth_grants_next_end(struct auth *auth, int64_t now);
+
+/*
+ * May a login that was permitted go on?  NULL, or a sentence about why not.  It may while its grant
+ * is in force and names both of them, and both are there and not disabled.  grant NULL: they act as
+ * themselves.  A database that cannot be asked ends nothing.
+ */
+const char *auth_recheck(
+    struct auth *auth, struct str authcid, struct str user, const struct auth_grant *grant);
+/* Time went on: logins decided up to now are not current any more.  Any thread. */
+void auth_expire(struct auth *auth);
+/* fn is called when something changed that may end logins, by whoever changes it; it must not
+ * block.  Before there are other threads. */
+void auth_on_change(struct auth *auth, void (*fn)(void *arg), void *arg);
+/* How many changes there were. */
+uint64_t auth_generation(const struct auth *auth);
+
+/* ---- explaining */
+
+struct auth_person {
+	struct buf name;     /* prepared, full; empty: it is no name */
+	enum ts_err err;     /* TS_OK, TS_NOT_FOUND, or why it cannot be said */
+	struct buf database; /* which has the user */
+	bool disabled;
+};
+
+struct auth_explain {
+	struct str who, target; /* as people write them */
+	struct str address;     /* empty: as from anywhere, rules about addresses always hold */
+	int64_t now;
+	/* results; the owner calls auth_explain_fini() */
+	struct auth_person who_is, target_is;
+	bool self, permitted;
+	struct auth_grant *grant; /* by which */
+	const char *why;          /* not permitted: a sentence */
+};
+
+/* fn is called for each grant in order, also those behind the one that decides. */
+void auth_grants_explain(struct auth *auth, struct auth_explain *e,
+    void (*fn)(const struct auth_grant *grant, enum auth_fit fit, bool decides, void *arg),
+    void *arg);
+void auth_explain_fini(struct auth_explain *e);
+#endif
