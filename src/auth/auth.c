@@ -29,6 +29,7 @@ auth_new_sized(struct store *store, struct str default_domain, size_t sets)
 	auth->store = store;
 	buf_str(&auth->default_domain, default_domain);
 	auth->cache = auth_cache_new(sets);
+	auth->tokens = auth_tokens_new();
 	(void)pthread_mutex_init(&auth->secret_lock, NULL);
 	(void)pthread_mutex_init(&auth->chain_lock, NULL);
 	auth->full = auth_grant_new_full();
@@ -50,6 +51,7 @@ auth_free(struct auth **ap)
 	auth_grants_fini(auth);
 	auth_grant_unref(&auth->full);
 	auth_cache_free(&auth->cache);
+	auth_tokens_free(&auth->tokens);
 	buf_fini(&auth->default_domain);
 	(void)pthread_mutex_destroy(&auth->secret_lock);
 	(void)pthread_mutex_destroy(&auth->chain_lock);
@@ -89,6 +91,7 @@ begin(struct auth *auth, struct auth_login *login)
 	auth_grant_unref(&login->grant);
 	login->acts_for_others = login->server_admin = false;
 	login->why = NULL;
+	login->ends = 0;
 	login->generation = atomic_load(&auth->generation);
 }
 
@@ -150,6 +153,105 @@ forget(struct auth_login *login)
 	login->acts_for_others = login->server_admin = false;
 }
 
+/* ---- tokens */
+
+/* The user that the token's owner acts for; who the client says that it is has to be the owner. */
+static bool
+prepare_user(struct auth *auth, const struct auth_request *req, struct auth_login *login)
+{
+	struct str domain = buf_as_str(&auth->default_domain);
+	struct buf named = {0};
+	bool ok =
+	    req->authcid.n == 0 || (sasl_name_full(req->authcid, domain, &named) &&
+	                               str_eq(buf_as_str(&named), buf_as_str(&login->authcid)));
+
+	buf_fini(&named);
+	if (!ok) {
+		login->why = "the token is another user's";
+		return false;
+	}
+	if (req->authzid.n > 0)
+		return sasl_name_full(req->authzid, domain, &login->user);
+	buf_str(&login->user, buf_as_str(&login->authcid));
+	return true;
+}
+
+/* A token that was verified a moment ago.  *vouched_r: nobody else has to know its user. */
+static bool
+recall_token(
+    struct auth *auth, const struct auth_request *req, struct auth_login *login, bool *vouched_r)
+{
+	struct auth_token_facts facts;
+
+	begin(auth, login);
+	if (!auth_tokens_get(auth->tokens, req->secret, req->host, &login->authcid, &facts))
+		return false;
+	login->ends = facts.ends;
+	/* No database knew the user: is that so yet? */
+	*vouched_r = facts.vouched && facts.generation == login->generation;
+	return prepare_user(auth, req, login);
+}
+
+/* Whose token is it?  To be remembered by remember_token() when the user was found. */
+static enum auth_result
+read_token(struct auth *auth, const struct auth_request *req, struct auth_token *token,
+    struct auth_login *login)
+{
+	struct auth_chain *chain = auth_chain_get(auth);
+	enum auth_result result = auth_chain_token(chain, req, token, &login->why);
+
+	auth_chain_unref(&chain);
+	if (result != AUTH_OK)
+		return result;
+	login->why = NULL;
+	login->ends = token->ends;
+	if (!sasl_name_full(
+	        buf_as_str(&token->name), buf_as_str(&auth->default_domain), &login->authcid)) {
+		login->why = "the token names somebody who can be no user";
+		return AUTH_FAILED;
+	}
+	return prepare_user(auth, req, login) ? AUTH_OK : AUTH_FAILED;
+}
+
+static void
+remember_token(struct auth *auth, const struct auth_request *req, const struct auth_token *token,
+    uint64_t epoch, bool vouched, const struct auth_login *login)
+{
+	struct auth_token_facts facts = {.name = buf_as_str(&login->authcid),
+	    .until = clock_mono_ms() + token->cache_ms,
+	    .generation = login->generation,
+	    .ends = token->ends,
+	    .vouched = vouched};
+
+	if (token->cache_ms > 0)
+		auth_tokens_put(auth->tokens, epoch, req->secret, req->host, &facts);
+}
+
+bool
+auth_takes_tokens(const struct auth *auth)
+{
+	return atomic_load(&auth->takes_tokens);
+}
+
+void
+auth_token_hints(struct auth *auth, struct buf *scope_r, struct buf *configuration_r)
+{
+	struct auth_chain *chain = auth_chain_get(auth);
+	const struct auth_db *db = auth_chain_token_db(chain);
+
+	if (db != NULL) {
+		buf_str(scope_r, db->token_scope);
+		buf_str(configuration_r, db->token_configuration);
+	}
+	auth_chain_unref(&chain);
+}
+
+void
+auth_tokens_changed(struct auth *auth)
+{
+	auth_tokens_drop(auth->tokens);
+}
+
 /* ---- from memory */
 
 /* Is what the request shows known to be right? */
@@ -168,9 +270,8 @@ is_proven(struct auth *auth, const struct auth_request *req, const struct auth_l
 		return req->stamp == who->stamp;
 	case AUTH_BY_CERTIFICATE:
 	case AUTH_BY_MECHANISM:
+	case AUTH_BY_TOKEN: /* it is where the name came from */
 		return true;
-	case AUTH_BY_TOKEN:
-		return false;
 	}
 	TS_WRONG("no such proof");
 }
@@ -179,12 +280,18 @@ static enum auth_result
 try_caches(struct auth *auth, const struct auth_request *req, struct auth_login *login)
 {
 	struct auth_facts who, other;
+	bool vouched = false;
 
-	if (req->proof == AUTH_BY_TOKEN || !prepare_names(auth, req, login))
+	if (req->proof == AUTH_BY_TOKEN ? !recall_token(auth, req, login, &vouched)
+	                                : !prepare_names(auth, req, login))
 		return AUTH_AGAIN;
 	if (!auth_cache_user(
-	        auth->cache, buf_as_str(&login->authcid), buf_as_str(&login->user), &who) ||
-	    (who.flags & AUTH_USER_DISABLED) != 0 || !is_proven(auth, req, login, &who))
+	        auth->cache, buf_as_str(&login->authcid), buf_as_str(&login->user), &who)) {
+		if (!vouched)
+			return AUTH_AGAIN;
+		who = (struct auth_facts){.flags = 0};
+	}
+	if ((who.flags & AUTH_USER_DISABLED) != 0 || !is_proven(auth, req, login, &who))
 		return AUTH_AGAIN;
 	if (!is_self(login) &&
 	    (!auth_cache_user(auth->cache, buf_as_str(&login->user), STR_NONE, &other) ||
@@ -267,35 +374,6 @@ check_target(struct auth *auth, const struct auth_request *req, const struct aut
 	return (other.flags & AUTH_USER_DISABLED) != 0 ? AUTH_DENIED : AUTH_OK;
 }
 
-/* authcid is whose token it is; one that the client named itself has to be the same. */
-static enum auth_result
-read_token(struct auth *auth, const struct auth_request *req, struct auth_login *login)
-{
-	struct str domain = buf_as_str(&auth->default_domain);
-	struct auth_chain *chain = auth_chain_get(auth);
-	struct buf name = {0}, named = {0};
-	enum auth_result result = auth_chain_token(chain, req, &name, &login->why);
-
-	auth_chain_unref(&chain);
-	if (result == AUTH_OK &&
-	    (!sasl_name_full(buf_as_str(&name), domain, &login->authcid) ||
-	        (req->authcid.n > 0 &&
-	            (!sasl_name_full(req->authcid, domain, &named) ||
-	                !str_eq(buf_as_str(&named), buf_as_str(&login->authcid)))))) {
-		login->why = "the token is another user's";
-		result = AUTH_FAILED;
-	}
-	if (result == AUTH_OK) {
-		if (req->authzid.n == 0)
-			buf_str(&login->user, buf_as_str(&login->authcid));
-		else if (!sasl_name_full(req->authzid, domain, &login->user))
-			result = AUTH_FAILED;
-	}
-	buf_fini(&name);
-	buf_fini(&named);
-	return result;
-}
-
 static enum auth_result
 check_user(struct auth *auth, const struct auth_request *req, const struct auth_user *who,
     struct arena *arena, struct auth_login *login)
@@ -311,33 +389,66 @@ check_user(struct auth *auth, const struct auth_request *req, const struct auth_
 	return check_target(auth, req, who, arena, login);
 }
 
+/* Who has the login's authcid; token: by which it was found, or NULL. */
 static enum auth_result
-check(struct auth *auth, const struct auth_request *req, struct arena *arena,
-    struct auth_login *login)
+check_named(struct auth *auth, const struct auth_request *req, const struct auth_token *token,
+    struct arena *arena, struct auth_login *login, bool *vouched_r)
 {
 	struct auth_chain *chain = NULL;
 	struct auth_user who;
 	enum auth_result result;
-	enum ts_err err = TS_NOT_FOUND;
+	enum ts_err err = auth_find(auth, buf_as_str(&login->authcid), arena, &who, &chain);
 
-	if (req->proof == AUTH_BY_TOKEN) {
-		begin(auth, login);
-		result = read_token(auth, req, login);
-		if (result != AUTH_OK)
-			return result;
-	}
-	if (req->proof == AUTH_BY_TOKEN || prepare_names(auth, req, login))
-		err = auth_find(auth, buf_as_str(&login->authcid), arena, &who, &chain);
-	if (err == TS_NOT_FOUND) {
+	*vouched_r = err == TS_NOT_FOUND && token != NULL && token->vouched;
+	if (*vouched_r)
+		who = (struct auth_user){.name = buf_as_str(&login->authcid)};
+	else if (err == TS_NOT_FOUND) {
 		if (req->proof == AUTH_BY_PASSWORD)
 			auth_password_pretend(req->secret);
+		if (token != NULL)
+			login->why = "the token's user is not known here";
 		return AUTH_FAILED;
-	}
-	if (err != TS_OK)
+	} else if (err != TS_OK)
 		return AUTH_UNAVAILABLE;
 	result = check_user(auth, req, &who, arena, login);
 	auth_chain_unref(&chain);
 	return result;
+}
+
+static enum auth_result
+check_token(struct auth *auth, const struct auth_request *req, struct arena *arena,
+    struct auth_login *login)
+{
+	uint64_t epoch = auth_tokens_epoch(auth->tokens);
+	struct auth_token token = {.vouched = false};
+	enum auth_result result;
+	bool vouched;
+
+	begin(auth, login);
+	result = read_token(auth, req, &token, login);
+	if (result == AUTH_OK) {
+		result = check_named(auth, req, &token, arena, login, &vouched);
+		if (result == AUTH_OK)
+			remember_token(auth, req, &token, epoch, vouched, login);
+	}
+	buf_fini(&token.name);
+	return result;
+}
+
+static enum auth_result
+check(struct auth *auth, const struct auth_request *req, struct arena *arena,
+    struct auth_login *login)
+{
+	bool vouched;
+
+	if (req->proof == AUTH_BY_TOKEN)
+		return check_token(auth, req, arena, login);
+	if (!prepare_names(auth, req, login)) {
+		if (req->proof == AUTH_BY_PASSWORD)
+			auth_password_pretend(req->secret);
+		return AUTH_FAILED;
+	}
+	return check_named(auth, req, NULL, arena, login, &vouched);
 }
 
 enum auth_result

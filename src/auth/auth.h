@@ -52,7 +52,8 @@ struct auth_request {
 	struct str authcid; /* as the client gave it; of a token: who it has to be, or empty */
 	struct str authzid; /* empty: the same as authcid */
 	struct str secret;
-	uint64_t stamp;     /* AUTH_BY_KEYS: see auth_scram */
+	uint64_t stamp;  /* AUTH_BY_KEYS: see auth_scram */
+	struct str host; /* AUTH_BY_TOKEN: the server that the client thinks to talk to, or empty */
 	struct str address; /* of the client: numeric, or "unix" */
 	bool tls;
 	unsigned layer; /* strength of the security layer that SASL made; 0: none */
@@ -67,7 +68,8 @@ struct auth_login {
 	                             authcid */
 	bool server_admin;   /* server rights (--admin), hangs on the user acted as itself only */
 	uint64_t generation; /* of the users, grants and databases this was decided on */
-	const char *why;     /* for the log, static: why not; NULL: the result says it */
+	int64_t ends; /* the login ends then, by the wall clock, with its token; 0: it does not */
+	const char *why; /* for the log, static: why not; NULL: the result says it */
 };
 
 /* store: where users live; it outlives auth. */
@@ -98,6 +100,16 @@ struct auth_scram {
  */
 enum auth_result auth_scram_keys(
     struct auth *auth, struct str name, enum sasl_scram_hash hash, struct auth_scram *scram_r);
+/* Is there a database that takes tokens?  From any thread, does not block. */
+bool auth_takes_tokens(const struct auth *auth);
+/*
+ * What a client whose token is not taken should ask its issuer for, as the first database that
+ * takes tokens has it; appends, perhaps nothing.  BLOCKING, but only for a lock.
+ */
+void auth_token_hints(struct auth *auth, struct buf *scope_r, struct buf *configuration_r);
+/* What tokens are verified with changed: those that were remembered die at once. */
+void auth_tokens_changed(struct auth *auth);
+
 /*
  * Has nothing that a login is decided on changed since?  If so, ask auth_try() again.
  * Who opens the session in the same turn of its loop as this says yes has none that a `user

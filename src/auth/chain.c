@@ -68,8 +68,10 @@ auth_set_chain(struct auth *auth, struct auth_chain *chain)
 	(void)pthread_mutex_lock(&auth->chain_lock);
 	old = auth->chain;
 	auth->chain = chain;
+	atomic_store(&auth->takes_tokens, auth_chain_token_db(chain) != NULL);
 	(void)pthread_mutex_unlock(&auth->chain_lock);
 	auth_chain_unref(&old);
+	auth_tokens_changed(auth);
 	auth_changed(auth, STR_NONE);
 }
 
@@ -156,18 +158,38 @@ auth_find_user(struct auth *auth, struct str name_in, struct arena *arena, struc
 	return err;
 }
 
+const struct auth_db *
+auth_chain_token_db(const struct auth_chain *chain)
+{
+	for (size_t i = 0; i < chain->n; i++)
+		if (chain->dbs[i]->ops->token != NULL)
+			return chain->dbs[i];
+	return NULL;
+}
+
 enum auth_result
-auth_chain_token(struct auth_chain *chain, const struct auth_request *req, struct buf *name_r,
-    const char **why_r)
+auth_chain_token(struct auth_chain *chain, const struct auth_request *req,
+    struct auth_token *token_r, const char **why_r)
 {
 	enum auth_result result = AUTH_FAILED;
+	const char *why = NULL;
 
 	*why_r = "no database takes tokens";
-	for (size_t i = 0; result == AUTH_FAILED && i < chain->n; i++) {
+	for (size_t i = 0; i < chain->n; i++) {
 		struct auth_db *db = chain->dbs[i];
+		enum auth_result one;
 
-		if (db->ops->token != NULL)
-			result = db->ops->token(db, req, name_r, why_r);
+		if (db->ops->token == NULL)
+			continue;
+		*token_r = (struct auth_token){.vouched = false};
+		one = db->ops->token(db, req, token_r, &why);
+		if (one == AUTH_OK)
+			return AUTH_OK;
+		buf_fini(&token_r->name);
+		if (result != AUTH_UNAVAILABLE) {
+			result = one;
+			*why_r = why;
+		}
 	}
 	return result;
 }

@@ -12,7 +12,8 @@
  * How a password travels: auth_check() walks the chain with find(); the user
  * found is verified by verify() of that database, or, where it has none, by the
  * verifiers that find() gave.  A token is shown to the databases that have
- * token(), in order; the name that it gives is then found like any other.
+ * token(), in order, until one takes it, since each knows those of its issuer;
+ * the name that it gives is then found like any other.
  *
  * A database is made from the configuration (auth/db_NAME.c, one a file) and
  * is freed when the last chain that holds it is.  All
@@ -26,6 +27,13 @@
 struct auth_db;
 struct auth_db_settings; /* auth/settings.h */
 
+struct auth_token {        /* that was found good; the asker frees name */
+	struct buf name;   /* whose it is, as the issuer writes it */
+	uint64_t cache_ms; /* how long this may be remembered; 0: not at all */
+	int64_t ends;      /* the login with it is to end then, by the wall clock; 0: it is not */
+	bool vouched;      /* the issuer vouches for the user: no database has to know the name */
+};
+
 struct auth_db_ops {
 	const char *type; /* as the configuration names it */
 	/* The user of a prepared, full name.  Strings go into the arena.  user_r->stamp must differ
@@ -38,11 +46,11 @@ struct auth_db_ops {
 	 * it. */
 	enum auth_result (*verify)(
 	    struct auth_db *db, const struct auth_user *user, const struct auth_request *req);
-	/* Whose token is it?  AUTH_OK appends the name, as the issuer writes it; AUTH_FAILED: not
-	 * one of this database's, or not valid (*why_r: a static text for the log);
-	 * AUTH_UNAVAILABLE.  NULL: it takes no tokens. */
+	/* Whose token is it?  AUTH_OK: *token_r, which was zeroed, says it; AUTH_FAILED: not one of
+	 * this database's, or not valid (*why_r: a static text for the log); AUTH_UNAVAILABLE.
+	 * NULL: it takes no tokens. */
 	enum auth_result (*token)(struct auth_db *db, const struct auth_request *req,
-	    struct buf *name_r, const char **why_r);
+	    struct auth_token *token_r, const char **why_r);
 	/* Called once a second, by one thread at a time: has what it is made from changed?  It
 	 * tells auth_changed() of it.  May be NULL. */
 	void (*poll)(struct auth_db *db);
@@ -55,6 +63,9 @@ struct auth_db {
 	/* How long what it said of a user, and a password that it found right, may be remembered,
 	 * in milliseconds.  AUTH_DB_WATCHED: until auth_changed() says that it changed. */
 	uint64_t cache_ms;
+	/* For a client whose token is not taken: see auth_token_hints().  They live as long as it.
+	 */
+	struct str token_scope, token_configuration;
 };
 #define AUTH_DB_WATCHED UINT64_MAX
 

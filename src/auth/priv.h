@@ -10,12 +10,15 @@
 #include "auth/db.h"
 #include "auth/grant.h"
 #include "auth/grants.h"
+#include "auth/tokens.h"
 #include "store/store.h"
 
 struct auth {
 	struct store *store;
 	struct buf default_domain;
 	struct auth_cache *cache;
+	struct auth_tokens *tokens;
+	_Atomic bool takes_tokens;   /* a database of the chain does */
 	_Atomic uint64_t generation; /* grows with each change of what a login is decided on */
 	pthread_mutex_t chain_lock;
 	struct auth_chain *chain;    /* under chain_lock; never NULL */
@@ -43,7 +46,9 @@ enum ts_err auth_user_read(
 struct auth_chain *auth_chain_get(struct auth *auth);
 /* The first database that takes the request's token says whose it is: see db.h. */
 enum auth_result auth_chain_token(struct auth_chain *chain, const struct auth_request *req,
-    struct buf *name_r, const char **why_r);
+    struct auth_token *token_r, const char **why_r);
+/* The first that takes tokens, or NULL. */
+const struct auth_db *auth_chain_token_db(const struct auth_chain *chain);
 /* Until when what the database says now may be remembered. */
 uint64_t auth_cache_until(const struct auth_db *db);
 /* Grants of the store, read; those of the configuration, none. */

@@ -27,12 +27,15 @@ static const struct conf_opt opts[] = {
                  "(loopback), or always."},
     {.name = "mechanisms",
         .type = CONF_LIST,
-        .def = "SCRAM-SHA-256-PLUS, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, PLAIN, LOGIN",
+        .def = "SCRAM-SHA-256-PLUS, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, "
+               "OAUTHBEARER, XOAUTH2, PLAIN, LOGIN",
         .min = 1,
         .max = 32,
         AT(mechanisms),
         .prose = "The SASL mechanisms that AUTHENTICATE takes. Those that send a password are "
-                 "offered where `plaintext_login` lets it be sent, -PLUS under TLS only."},
+                 "offered where `plaintext_login` lets it be sent, -PLUS under TLS only, and "
+                 "those that send a token (OAUTHBEARER, XOAUTH2) like passwords, where a "
+                 "database takes tokens."},
     {.name = "auth.sasl_mechanisms",
         .type = CONF_LIST,
         .max = 16,
@@ -395,8 +398,8 @@ check(const void *settings)
 		if (sasl_mech_find(s->mechanisms.items[i]) == NULL &&
 		    !is_in(&s->sasl_mechanisms, s->mechanisms.items[i]))
 			return "mechanisms takes SCRAM-SHA-256-PLUS, SCRAM-SHA-256, "
-			       "SCRAM-SHA-1-PLUS, SCRAM-SHA-1, PLAIN, LOGIN and those that "
-			       "auth.sasl_mechanisms names";
+			       "SCRAM-SHA-1-PLUS, SCRAM-SHA-1, OAUTHBEARER, XOAUTH2, PLAIN, "
+			       "LOGIN and those that auth.sasl_mechanisms names";
 	for (size_t i = 0; i < s->protocol_for.n; i++)
 		if (!is_name(s->protocol_for.items[i]))
 			return "log.protocol_for takes names of users";

@@ -7,6 +7,7 @@
  * for whom and how, this one what came of it.
  */
 #include "auth/grant.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "imap/conn_int.h"
 #include "imap/layer.h"
@@ -110,6 +111,63 @@ free_layer(void *arg)
 	imap_layer_free(&login->layer);
 }
 
+/* ---- logins that end with their token */
+
+enum { END_SOONEST = 1, END_LOOK = 86400 }; /* seconds */
+
+struct login_end {
+	struct imap_conn *conn;
+	struct loop_timer timer;
+	int64_t at; /* by the wall clock, which may be set meanwhile */
+};
+
+static void
+look_again(struct login_end *end)
+{
+	int64_t left = end->at - clock_wall_s();
+
+	if (left < END_SOONEST) /* or a command is in the middle of something */
+		left = END_SOONEST;
+	loop_timer_set(&end->timer, (uint64_t)(left < END_LOOK ? left : END_LOOK) * 1000);
+}
+
+static void
+end_login(void *arg)
+{
+	struct login_end *end = arg;
+	struct imap_conn *conn = end->conn;
+	const struct imap_cmd *cmd = conn->cmd;
+
+	if (conn->closing)
+		return;
+	if (end->at > clock_wall_s() || (cmd != NULL && (cmd->job != NULL || cmd->change_waits))) {
+		look_again(end);
+		return;
+	}
+	conn->ending = "token expired";
+	imap_bye(conn, "EXPIRED", "The token of this login has expired");
+}
+
+static void
+forget_end(void *arg)
+{
+	struct login_end *end = arg;
+
+	loop_timer_clear(&end->timer);
+}
+
+static void
+end_at(struct imap_conn *conn, struct arena *a, int64_t at)
+{
+	struct login_end *end = arena_new_object(a, struct login_end);
+
+	end->conn = conn;
+	end->at = at;
+	loop_timer_init(&end->timer, conn->il->loop, end_login, end);
+	look_again(end);
+	arena_on_free(a, forget_end, end);
+}
+
 static bool
 may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 {
@@ -141,6 +199,8 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 		login->grant = auth_grant_ref(who->grant);
 		arena_on_free(a, unref_grant, login);
 	}
+	if (who->ends > 0)
+		end_at(conn, a, who->ends);
 	login->acts_for_others = who->acts_for_others;
 	login->server_admin = who->server_admin;
 	login->may_unauthenticate = may_unauthenticate(conn, who->acts_for_others);

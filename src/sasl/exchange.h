@@ -6,6 +6,7 @@
 
 extern const struct sasl_mech sasl_mech_plain;
 extern const struct sasl_mech sasl_mech_login;
+extern const struct sasl_mech sasl_mech_oauthbearer, sasl_mech_xoauth2;
 extern const struct sasl_mech sasl_mech_scram_sha1, sasl_mech_scram_sha1_plus;
 extern const struct sasl_mech sasl_mech_scram_sha256, sasl_mech_scram_sha256_plus;
 

@@ -7,8 +7,8 @@
 #include "sasl/exchange.h"
 
 const struct sasl_mech *const sasl_mechs[] = {&sasl_mech_scram_sha256_plus,
-    &sasl_mech_scram_sha1_plus, &sasl_mech_scram_sha256, &sasl_mech_scram_sha1, &sasl_mech_plain,
-    &sasl_mech_login};
+    &sasl_mech_scram_sha1_plus, &sasl_mech_scram_sha256, &sasl_mech_scram_sha1,
+    &sasl_mech_oauthbearer, &sasl_mech_xoauth2, &sasl_mech_plain, &sasl_mech_login};
 const size_t sasl_mechs_n = sizeof(sasl_mechs) / sizeof(*sasl_mechs);
 
 const struct sasl_mech *
@@ -112,6 +112,12 @@ enum sasl_step
 sasl_exchange_keys(struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known)
 {
 	return x->mech->server_keys(x, keys, known);
+}
+
+enum sasl_step
+sasl_exchange_deny(struct sasl_exchange *x, const struct sasl_denial *denial)
+{
+	return x->mech->server_deny(x, denial);
 }
 
 enum sasl_step

@@ -17,6 +17,8 @@
  *		step = sasl_exchange_keys(x, what is kept of x->result.authcid);
  *	if (step == SASL_STEP_PASSWORD)
  *		... verify x->result ...
+ *	if (step == SASL_STEP_TOKEN)	(if it is not taken; then as above, to the end)
+ *		step = sasl_exchange_deny(x, what a client should ask for instead);
  *	if (step == SASL_STEP_PROVEN)
  *		... authcid is who they say, may they act for authzid? ...
  *		layer = sasl_exchange_layer(x);	(NULL: none was negotiated)
@@ -36,6 +38,8 @@ enum sasl_limit {
 	SASL_BINDING_MAX = 64,    /* bytes of channel binding data */
 	SASL_NAME_MAX = 512,      /* bytes of a user name (RFC 4616 asks for 255 at least) */
 	SASL_PASSWORD_MAX = 1024, /* bytes of a password */
+	SASL_TOKEN_MAX = 16384,   /* bytes of a bearer token */
+	SASL_HOST_MAX = 255,      /* bytes of a host's name */
 	/* The longest decoded response of a mechanism that does not say otherwise. */
 	SASL_RESPONSE_MAX = 2 * SASL_NAME_MAX + SASL_PASSWORD_MAX + 2
 };
@@ -48,11 +52,13 @@ enum sasl_flag {
 	SASL_BLOCKS = 8,       /* start and step may wait for files and the network: on a worker */
 	SASL_VOUCHES = 16,     /* knows by itself who authcid is (Kerberos): no stamp */
 	SASL_TLS_ONLY = 32,    /* too weak without TLS, by the configuration */
+	SASL_TOKENS = 64,      /* shows a token: only where there is somebody who knows tokens */
 };
 
 enum sasl_step {
 	SASL_STEP_CHALLENGE,   /* send x->challenge (it may be empty) and feed the response */
 	SASL_STEP_PASSWORD,    /* the client's part is over: verify x->result */
+	SASL_STEP_TOKEN,       /* whose is x->result.token?  Empty: deny it at once */
 	SASL_STEP_KEYS,        /* look up the keys of x->result.authcid: sasl_exchange_keys() */
 	SASL_STEP_PROVEN,      /* the client's part is over and has proven who authcid is */
 	SASL_STEP_REFUSED,     /* it is over and has not: x->why, for the log only */
@@ -62,9 +68,19 @@ enum sasl_step {
 
 /* As the client sent it, well-formed UTF-8 without NUL, not yet prepared: see names.h. */
 struct sasl_result {
-	struct str authzid;  /* for whom; empty: for authcid itself */
-	struct str authcid;  /* who proves to be who; never empty */
+	struct str authzid; /* for whom; empty: for authcid itself */
+	struct str authcid; /* who proves to be who; never empty, but with a token, which says it */
 	struct str password; /* never empty; of SASL_STEP_PASSWORD only */
+	/* Of SASL_STEP_TOKEN only. */
+	struct str token; /* empty: the client asks what it should be a token for */
+	struct str host;  /* the server that the client thinks to talk to; may be empty */
+	unsigned port;    /* its port; 0: not said */
+};
+
+/* What a client whose token is not taken is told (RFC 7628 section 3.2.2); both may be empty. */
+struct sasl_denial {
+	struct str scope;         /* that a token has to have */
+	struct str configuration; /* where OpenID's configuration is: https://… */
 };
 
 /* What ties an exchange to the channel below it (RFC 5056); name empty: the channel has nothing. */
@@ -107,6 +123,8 @@ struct sasl_mech {
 	/* Of those that want keys. */
 	enum sasl_step (*server_keys)(
 	    struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known);
+	/* Of those that show a token. */
+	enum sasl_step (*server_deny)(struct sasl_exchange *x, const struct sasl_denial *denial);
 	void (*free_own)(void *own);
 	/* Of those that have layers: the one that was negotiated, for the caller; or NULL. */
 	struct sasl_layer *(*server_layer)(struct sasl_exchange *x);
@@ -168,6 +186,12 @@ enum sasl_step sasl_exchange_keys(
 struct sasl_layer *sasl_exchange_layer(struct sasl_exchange *x);
 /* Wipes and frees, sets *layer to NULL; NULL is fine. */
 void sasl_layer_free(struct sasl_layer **layer);
+
+/*
+ * Only after SASL_STEP_TOKEN: the token is not taken.  Gives a challenge; whatever the client
+ * answers, even by cancelling, it is refused.
+ */
+enum sasl_step sasl_exchange_deny(struct sasl_exchange *x, const struct sasl_denial *denial);
 
 /*
  * The client's side of PLAIN (RFC 4616): appends the one message, not encoded.

@@ -41,6 +41,12 @@ password_refused(const struct imap_conn *conn)
 }
 
 static bool
+tokens_taken(const struct imap_conn *conn)
+{
+	return imap_password_allowed(conn) && auth_takes_tokens(conn->server->auth);
+}
+
+static bool
 binds(const struct imap_conn *conn)
 {
 	return stream_binds(conn->stream);
@@ -91,8 +97,8 @@ imap_login_new(struct imap_cmd *cmd, struct str mechanism)
 	return s;
 }
 
-static enum imap_next
-login_failed(struct imap_cmd *cmd)
+enum imap_next
+imap_login_failed(struct imap_cmd *cmd)
 {
 	const struct imap_login_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
@@ -162,8 +168,9 @@ count_failure(struct imap_conn *conn, enum auth_result result)
 static enum imap_next
 hold_back(struct imap_cmd *cmd)
 {
-	static const struct imap_step failed = {"login-failed", login_failed};
+	static const struct imap_step failed = {"login-failed", imap_login_failed};
 	const struct imap_login_try *s = cmd->state;
+	const struct imap_step *next = s->when_failed != NULL ? s->when_failed : &failed;
 	struct imap_conn *conn = cmd->conn;
 	unsigned before = count_failure(conn, s->result);
 	uint64_t delay = conn->settings->fail_delay << (before < 16 ? before : 16);
@@ -172,8 +179,8 @@ hold_back(struct imap_cmd *cmd)
 		delay = conn->settings->fail_delay_max;
 	log_failed(conn, s);
 	if (delay == 0)
-		return cmd_goto(cmd, &failed);
-	return cmd_sleep(cmd, delay, &failed);
+		return cmd_goto(cmd, next);
+	return cmd_sleep(cmd, delay, next);
 }
 
 enum imap_next
@@ -378,6 +385,8 @@ static const struct imap_cap caps[] = {
     {.word = "AUTH=SCRAM-SHA-256", .states = IMAP_NOAUTH},
     {.word = "AUTH=SCRAM-SHA-1-PLUS", .states = IMAP_NOAUTH, .when = binds},
     {.word = "AUTH=SCRAM-SHA-1", .states = IMAP_NOAUTH},
+    {.word = "AUTH=OAUTHBEARER", .states = IMAP_NOAUTH, .when = tokens_taken},
+    {.word = "AUTH=XOAUTH2", .states = IMAP_NOAUTH, .when = tokens_taken},
     {.word = "AUTH=PLAIN", .states = IMAP_NOAUTH, .when = imap_password_allowed},
     {.word = "AUTH=",
         .states = IMAP_NOAUTH,

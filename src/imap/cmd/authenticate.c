@@ -20,6 +20,7 @@ line_max(const struct sasl_mech *mech)
 
 static void auth_line(struct imap_cmd *cmd, struct str line);
 static enum imap_next exchange_moved(struct imap_cmd *cmd, enum sasl_step step);
+static enum imap_next token_shown(struct imap_cmd *cmd);
 
 /* ---- the keys of SCRAM */
 
@@ -79,6 +80,45 @@ exchange_move(struct imap_cmd *cmd)
 	return exchange_moved(cmd, move(s));
 }
 
+/* ---- tokens */
+
+/* What the client should ask its issuer for; whatever it answers, the login has failed. */
+static enum imap_next
+deny(struct imap_cmd *cmd)
+{
+	struct imap_login_try *s = cmd->state;
+	struct buf scope = {0}, configuration = {0};
+	enum sasl_step step;
+
+	if (s->result == AUTH_DENIED) /* the token is right */
+		return imap_login_failed(cmd);
+	auth_token_hints(s->auth, &scope, &configuration);
+	step = sasl_exchange_deny(
+	    s->exchange, &(struct sasl_denial){buf_as_str(&scope), buf_as_str(&configuration)});
+	buf_fini(&scope);
+	buf_fini(&configuration);
+	return exchange_moved(cmd, step);
+}
+
+static enum imap_next
+token_shown(struct imap_cmd *cmd)
+{
+	static const struct imap_step denied = {"auth-deny", deny};
+	struct imap_login_try *s = cmd->state;
+
+	s->req.proof = AUTH_BY_TOKEN;
+	s->req.secret = s->exchange->result.token;
+	s->req.host = s->exchange->result.host;
+	s->when_failed = &denied;
+	if (s->req.secret.n > 0)
+		return imap_login_verify(cmd);
+	/* It asks what a token should be for (RFC 7628 section 4.3), which is no guess at one. */
+	s->result = AUTH_FAILED;
+	return deny(cmd);
+}
+
+/* ---- */
+
 static enum imap_next
 exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 {
@@ -104,6 +144,8 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 		return imap_login_verify(cmd);
 	case SASL_STEP_PASSWORD:
 		return imap_login_verify(cmd);
+	case SASL_STEP_TOKEN:
+		return token_shown(cmd);
 	case SASL_STEP_REFUSED:
 		return imap_login_refuse(cmd, s->exchange->why);
 	case SASL_STEP_UNAVAILABLE:
@@ -124,6 +166,8 @@ auth_answered(struct imap_cmd *cmd)
 	struct imap_login_try *s = cmd->state;
 	struct str bytes;
 
+	if (s->when_failed != NULL) /* RFC 7628 section 4.3: NO, even to who cancels */
+		return imap_login_failed(cmd);
 	/* RFC 9051 section 6.2.2: BAD both for "*" and for what is no base64. */
 	switch (wire_sasl_line_parse(cmd->arena, cmd->segment, &bytes)) {
 	case WIRE_SASL_CANCEL:

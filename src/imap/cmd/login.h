@@ -21,6 +21,8 @@ struct imap_login_try { /* cmd->state; a job's while it runs */
 	struct store_account *account;
 	enum ts_err err;
 	unsigned decided; /* how often */
+	/* Or NULL: what comes between a login that failed and the NO. */
+	const struct imap_step *when_failed;
 };
 
 /* Becomes cmd->state. */
@@ -29,6 +31,8 @@ struct imap_login_try *imap_login_new(struct imap_cmd *cmd, struct str mechanism
 enum imap_next imap_login_verify(struct imap_cmd *cmd);
 /* The mechanism refuses them; why is for the log. */
 enum imap_next imap_login_refuse(struct imap_cmd *cmd, const char *why);
+/* The NO to a login that failed, when all that belongs to it was done. */
+enum imap_next imap_login_failed(struct imap_cmd *cmd);
 /* A job on behalf of a stranger, whose state is cmd->state: bounded, and behind his own. */
 enum imap_next imap_login_job(
     struct imap_cmd *cmd, void (*run)(struct imap_job *job), const struct imap_step *next);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See client.h. */
+#include "sasl/client.h"
+
+#include "sasl/exchange.h"
+#include "sasl/oauth.h"
+#include "sasl/scram_text.h"
+
+/* In one piece: growing would leave a copy behind that nobody wipes. */
+static bool
+put_text(struct str text, size_t max, struct buf *out)
+{
+	if (text.n == 0 || sasl_text_fault(text, max) != NULL)
+		return false;
+	buf_str(out, text);
+	return true;
+}
+
+bool
+sasl_external_message(struct str authzid, struct buf *out)
+{
+	return authzid.n == 0 || put_text(authzid, SASL_NAME_MAX, out);
+}
+
+bool
+sasl_login_name(struct str authcid, struct buf *out)
+{
+	return put_text(authcid, SASL_NAME_MAX, out);
+}
+
+bool
+sasl_login_password(struct str password, struct buf *out)
+{
+	return put_text(password, SASL_PASSWORD_MAX, out);
+}
+
+static bool
+bearer_ok(const struct sasl_bearer *b)
+{
+	return b->token.n <= SASL_TOKEN_MAX && sasl_token_ok(b->token) &&
+	       sasl_text_fault(b->authzid, SASL_NAME_MAX) == NULL && b->host.n <= SASL_HOST_MAX &&
+	       sasl_value_ok(b->host) && b->port <= UINT16_MAX;
+}
+
+static void
+put_auth(struct str token, struct buf *out)
+{
+	buf_puts(out, "auth=Bearer ");
+	buf_str(out, token);
+	buf_puts(out, "\1\1");
+}
+
+/* Room for all of a message, see put_text(). */
+static void
+make_room(const struct sasl_bearer *b, struct buf *out)
+{
+	(void)buf_room(out, b->token.n + 3 * b->authzid.n + b->host.n + 64);
+}
+
+bool
+sasl_oauthbearer_message(const struct sasl_bearer *b, struct buf *out)
+{
+	if (!bearer_ok(b))
+		return false;
+	make_room(b, out);
+	buf_puts(out, "n,");
+	if (b->authzid.n > 0) {
+		buf_puts(out, "a=");
+		scram_name_encode(b->authzid, out);
+	}
+	buf_puts(out, ",\1");
+	if (b->host.n > 0) {
+		buf_puts(out, "host=");
+		buf_str(out, b->host);
+		buf_putc(out, '\1');
+	}
+	if (b->port > 0)
+		buf_printf(out, "port=%u\1", b->port);
+	put_auth(b->token, out);
+	return true;
+}
+
+bool
+sasl_xoauth2_message(const struct sasl_bearer *b, struct buf *out)
+{
+	if (!bearer_ok(b) || b->authzid.n == 0 || str_chr(b->authzid, '\1') != NULL)
+		return false;
+	make_room(b, out);
+	buf_puts(out, "user=");
+	buf_str(out, b->authzid);
+	buf_putc(out, '\1');
+	put_auth(b->token, out);
+	return true;
+}
+
+void
+sasl_bearer_answer(struct buf *out)
+{
+	buf_putc(out, '\1');
+}
