@@ -9,56 +9,15 @@
  * date agree are read for that.
  *
  * A mailbox or a message that the store refuses is named, counted and left out;
- * the rest goes on.  A message that brings a keyword new to its mailbox is a
- * change by itself, so that no other one is refused with it.
+ * the rest goes on.
  */
-#include <openssl/evp.h>
-#include <stdlib.h>
-
-#include "app/mailstream.h"
 #include "app/ops.h"
+#include "app/ops_import_priv.h"
 #include "auth/users.h"
-#include "base/mem.h"
 #include "net/loop.h"
 #include "net/work.h"
 
-#define BATCH_ITEMS 200
-#define BATCH_BYTES ((uint64_t)4 << 20)
-#define WINDOW 512
-#define SUM 32
-#define READ_STEP ((uint64_t)256 << 10)
 #define NAMED_MAX 1000 /* of what is left out; the rest is only counted */
-
-struct have { /* a message that was there before */
-	int64_t date;
-	uint64_t blob;
-	uint32_t size;
-	bool taken, summed;
-	unsigned char sum[SUM];
-};
-
-struct import {
-	const struct ops *ops;
-	struct op_io *io;
-	struct buf *out;
-	struct store_account *account;
-	struct store_mailbox *mailbox; /* NULL: between mailboxes */
-	struct buf name;
-	struct loop *loop;
-	struct work_pool *pool;
-	EVP_MD_CTX *md;
-	struct mailstream_in in;
-	struct store_upload *upload;
-	struct store_change *batch;
-	uint64_t batch_bytes;
-	uint32_t next; /* the UIDNEXT that the batch leads to */
-	uint32_t uidnext;
-	bool keep_uids;
-	bool skipping; /* the messages of a mailbox that was left out */
-	struct have *have;
-	size_t have_count;
-	uint64_t total, added, known, renumbered, left_out;
-};
 
 static const char *
 reason(enum ts_err err)
@@ -72,15 +31,15 @@ reason(enum ts_err err)
 	                           : ts_err_name(err);
 }
 
-static bool
-fail(struct import *im, const char *what, enum ts_err err)
+bool
+import_fail(struct import *im, const char *what, enum ts_err err)
 {
 	buf_printf(im->out, "%s %.*s: %s\n", what, STR_ARG(buf_as_str(&im->name)), reason(err));
 	return false;
 }
 
-static void
-leave_out(struct import *im, const struct mailstream_message *m, const char *why)
+void
+import_leave_out(struct import *im, const struct mailstream_message *m, const char *why)
 {
 	struct str name = buf_as_str(&im->name);
 
@@ -92,265 +51,6 @@ leave_out(struct import *im, const struct mailstream_message *m, const char *why
 	if (m != NULL && m->uid != 0)
 		buf_printf(im->out, " with UID %u", m->uid);
 	buf_printf(im->out, ": %s\n", why);
-}
-
-/* ---- what is there already ---- */
-
-static int
-by_size(const void *a, const void *b)
-{
-	const struct have *x = a, *y = b;
-
-	if (x->size != y->size)
-		return x->size < y->size ? -1 : 1;
-	return x->date == y->date ? 0 : x->date < y->date ? -1 : 1;
-}
-
-static void
-find_have(struct import *im)
-{
-	struct store_message *w = mem_zalloc(WINDOW * sizeof *w);
-	uint32_t from = 0;
-	size_t n;
-
-	do {
-		store_mailbox_read_begin(im->mailbox);
-		n = store_mailbox_window(im->mailbox, NULL, from, w, WINDOW);
-		store_mailbox_read_end(im->mailbox);
-		im->have = mem_realloc(im->have, (im->have_count + n + 1) * sizeof *im->have);
-		for (size_t i = 0; i < n; i++)
-			im->have[im->have_count++] = (struct have){
-			    .date = w[i].internaldate, .blob = w[i].blob, .size = w[i].size};
-		if (n > 0)
-			from = w[n - 1].uid + 1;
-	} while (n == WINDOW);
-	if (im->have_count > 0)
-		qsort(im->have, im->have_count, sizeof *im->have, by_size);
-	mem_free(w);
-}
-
-static bool
-sum_blob(struct import *im, struct have *h)
-{
-	struct buf b = {0};
-	bool ok = EVP_DigestInit_ex(im->md, EVP_sha256(), NULL) == 1;
-
-	for (uint64_t at = 0; ok && at < h->size; at += READ_STEP) {
-		b.n = 0;
-		ok = store_read_blob(im->ops->store, h->blob, at, READ_STEP, &b) == TS_OK &&
-		     EVP_DigestUpdate(im->md, b.p, b.n) == 1;
-	}
-	h->summed = ok && EVP_DigestFinal_ex(im->md, h->sum, NULL) == 1;
-	buf_fini(&b);
-	return h->summed;
-}
-
-static bool
-is_known(struct import *im, const struct mailstream_message *m, const unsigned char *sum)
-{
-	size_t lo = 0, hi = im->have_count;
-	struct have want = {.size = (uint32_t)m->size, .date = m->internaldate};
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (by_size(&im->have[mid], &want) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < im->have_count && by_size(&im->have[lo], &want) == 0; lo++) {
-		struct have *h = &im->have[lo];
-
-		if (h->taken || (!h->summed && !sum_blob(im, h)) || memcmp(h->sum, sum, SUM) != 0)
-			continue;
-		h->taken = true;
-		return true;
-	}
-	return false;
-}
-
-/* ---- messages ---- */
-
-static enum ts_err
-submit(struct import *im)
-{
-	enum ts_err err = TS_OK;
-
-	if (im->batch != NULL) {
-		size_t n = im->batch->item_count;
-
-		err = store_submit_wait(im->batch);
-		if (err == TS_OK)
-			im->added += n;
-		store_change_free(&im->batch);
-	}
-	im->batch_bytes = 0;
-	im->io->progress(im->io, "messages", im->added + im->known, im->total);
-	return err;
-}
-
-static bool
-flush(struct import *im)
-{
-	enum ts_err err = submit(im);
-
-	return err == TS_OK || fail(im, "messages for", err);
-}
-
-static void
-ready(void *arg)
-{
-	(void)arg;
-}
-
-struct waiter {
-	bool done;
-	enum ts_err err;
-};
-
-static void
-upload_done(void *arg, enum ts_err err)
-{
-	struct waiter *w = arg;
-
-	w->done = true;
-	w->err = err;
-}
-
-static void
-begin_message(struct import *im)
-{
-	if (im->upload != NULL)
-		return;
-	im->upload = store_upload_new(im->ops->store, im->pool, im->loop);
-	TS_ASSERT(EVP_DigestInit_ex(im->md, EVP_sha256(), NULL) == 1);
-}
-
-static void
-take_data(struct import *im, struct str data)
-{
-	begin_message(im);
-	TS_ASSERT(EVP_DigestUpdate(im->md, data.p, data.n) == 1);
-	if (!store_upload_write(im->upload, data, ready, NULL))
-		loop_fake_run(im->loop);
-}
-
-static void
-drop_message(struct import *im)
-{
-	store_upload_free(&im->upload);
-	loop_fake_run(im->loop);
-}
-
-static void
-put_item(struct import *im, const struct mailstream_message *m)
-{
-	struct rd words = rd_of(m->keywords);
-	struct str *keyword = NULL;
-	size_t n = 0;
-
-	if (im->batch == NULL) {
-		im->batch = store_change_new(im->account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
-		im->batch->mailbox = im->mailbox;
-		im->batch->items =
-		    arena_array(im->batch->arena, BATCH_ITEMS, sizeof *im->batch->items);
-	}
-	while (rd_left(&words) > 0) {
-		rd_vstr(&words);
-		n++;
-	}
-	if (n > 0)
-		keyword = arena_array(im->batch->arena, n, sizeof *keyword);
-	words = rd_of(m->keywords);
-	for (size_t i = 0; i < n; i++)
-		keyword[i] = arena_str(im->batch->arena, rd_vstr(&words));
-
-	uint32_t uid = im->keep_uids && m->uid >= im->next && m->uid < UINT32_MAX ? m->uid : 0;
-
-	im->renumbered += m->uid != 0 && uid == 0;
-	im->next = (uid != 0 ? uid : im->next) + 1;
-	im->batch->items[im->batch->item_count++] = (struct store_append_item){.upload = im->upload,
-	    .internaldate = m->internaldate,
-	    .dated = true,
-	    .zone = m->zone,
-	    .uid = uid,
-	    .savedate = m->savedate,
-	    .flags.w = {m->flags},
-	    .keywords = keyword,
-	    .keyword_count = n};
-	im->upload = NULL;
-	im->batch_bytes += m->size;
-}
-
-static bool
-brings_keyword(const struct import *im, struct str keywords)
-{
-	struct rd words = rd_of(keywords);
-	bool any = false;
-
-	store_mailbox_read_begin(im->mailbox);
-	while (!any && rd_left(&words) > 0)
-		any = store_mailbox_keyword_find(im->mailbox, rd_vstr(&words)) < 0;
-	store_mailbox_read_end(im->mailbox);
-	return any;
-}
-
-/* By itself; refused for its keywords, it is left out. */
-static bool
-put_alone(struct import *im, const struct mailstream_message *m)
-{
-	uint32_t next;
-	uint64_t renumbered;
-	enum ts_err err;
-
-	if (!flush(im))
-		return false;
-	next = im->next;
-	renumbered = im->renumbered;
-	put_item(im, m);
-	err = submit(im);
-	if (err == TS_OK)
-		return true;
-	if (err != TS_LIMIT)
-		return fail(im, "a message for", err);
-	im->next = next;
-	im->renumbered = renumbered;
-	leave_out(im, m, "the mailbox has all the keywords that store.max_keywords allows");
-	return true;
-}
-
-static bool
-take_message(struct import *im, const struct mailstream_message *m)
-{
-	unsigned char sum[SUM];
-	struct waiter w = {0};
-
-	begin_message(im);
-	TS_ASSERT(EVP_DigestFinal_ex(im->md, sum, NULL) == 1);
-	if (m->bare || m->size > UINT32_MAX) {
-		drop_message(im);
-		leave_out(im, m, "its bytes are missing, or 4 GiB and more");
-		return true;
-	}
-	if (is_known(im, m, sum)) {
-		drop_message(im);
-		im->known++;
-		if (im->known % WINDOW == 0)
-			im->io->progress(im->io, "messages", im->added + im->known, im->total);
-		return true;
-	}
-	store_upload_finish(im->upload, upload_done, &w);
-	while (!w.done)
-		loop_fake_run(im->loop);
-	if (w.err != TS_OK) {
-		drop_message(im);
-		return fail(im, "a message for", w.err);
-	}
-	if (brings_keyword(im, m->keywords))
-		return put_alone(im, m);
-	put_item(im, m);
-	return (im->batch->item_count < BATCH_ITEMS && im->batch_bytes < BATCH_BYTES) || flush(im);
 }
 
 /* ---- mailboxes ---- */
@@ -409,7 +109,7 @@ find_mailbox(struct import *im, const struct mailstream_mailbox *m)
 static bool
 end_mailbox(struct import *im)
 {
-	bool ok = im->mailbox == NULL || flush(im);
+	bool ok = im->mailbox == NULL || import_flush(im);
 
 	if (ok && im->mailbox != NULL && im->keep_uids && im->uidnext > im->next) {
 		struct store_change *c =
@@ -417,13 +117,11 @@ end_mailbox(struct import *im)
 
 		c->mailbox = im->mailbox;
 		c->wish_uidnext = im->uidnext;
-		ok = store_submit_wait(c) == TS_OK || fail(im, "UIDNEXT of", c->err);
+		ok = store_submit_wait(c) == TS_OK || import_fail(im, "UIDNEXT of", c->err);
 		store_change_free(&c);
 	}
 	store_mailbox_unref(&im->mailbox);
-	mem_free(im->have);
-	im->have = NULL;
-	im->have_count = 0;
+	import_known_fini(im);
 	return ok;
 }
 
@@ -447,15 +145,15 @@ begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	if (err == TS_INVALID || err == TS_LIMIT) {
 		store_mailbox_unref(&im->mailbox);
 		im->skipping = true;
-		leave_out(im, NULL,
+		import_leave_out(im, NULL,
 		    err == TS_INVALID ? "the name is not allowed"
 		                      : "there are as many as store.max_mailboxes allows");
 		return true;
 	}
 	if (err != TS_OK)
-		return fail(im, "mailbox", err);
+		return import_fail(im, "mailbox", err);
 	if (m->exists)
-		find_have(im);
+		import_find_known(im);
 	return true;
 }
 
@@ -472,12 +170,12 @@ take(struct import *im, const struct mailstream_record *rec)
 	case MAILSTREAM_MAILBOX:
 		return begin_mailbox(im, &rec->mailbox);
 	case MAILSTREAM_DATA:
-		take_data(im, rec->data);
+		import_take_data(im, rec->data);
 		return true;
 	case MAILSTREAM_MESSAGE:
-		return take_message(im, &rec->message);
+		return import_take_message(im, &rec->message);
 	case MAILSTREAM_DROP:
-		drop_message(im);
+		import_drop_message(im);
 		return true;
 	case MAILSTREAM_VERSION_TAG:
 	case MAILSTREAM_END:
@@ -502,7 +200,7 @@ run(struct import *im)
 			if (!take(im, &rec))
 				return false;
 		} else if (!im->io->receive(im->io, &im->in.bytes)) {
-			(void)flush(im); /* what is whole is kept */
+			(void)import_flush(im); /* what is whole is kept */
 			buf_puts(im->out, "ended early: run it again to go on\n");
 			return false;
 		}
@@ -551,7 +249,7 @@ import(const struct ops *ops, const struct request *req, struct buf *out, struct
 		    "not imported: %llu\n",
 		    (unsigned long long)im.added, (unsigned long long)im.known,
 		    (unsigned long long)im.renumbered, (unsigned long long)im.left_out);
-	mem_free(im.have);
+	import_known_fini(&im);
 	mailstream_in_fini(&im.in);
 	buf_fini(&im.name);
 	EVP_MD_CTX_free(im.md);

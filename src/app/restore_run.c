@@ -29,13 +29,15 @@ restore_damaged(struct rest *r, struct buf *what)
 
 /* ---- a mailbox ---- */
 
+/* A damaged one is told of when `tell`: it is read twice. */
 static bool
-get_chunk(struct rest *r, size_t i, size_t *n_r)
+get_chunk(struct rest *r, size_t i, bool tell, size_t *n_r)
 {
 	struct buf what = {0};
 
 	*n_r = 0;
-	if (backup_chunk_get(r->job->folder, &r->mb->chunks[i], r->chunk, n_r, &what) != TS_OK)
+	if (backup_chunk_get(r->job->folder, &r->mb->chunks[i], r->chunk, n_r, &what) != TS_OK &&
+	    tell)
 		restore_damaged(r, &what);
 	buf_fini(&what);
 	return *n_r > 0;
@@ -49,7 +51,7 @@ match_uids(struct rest *r)
 	size_t n;
 
 	for (size_t i = 0; ok && i < r->mb->chunk_count && r->same && r->count > 0; i++) {
-		if (!get_chunk(r, i, &n))
+		if (!get_chunk(r, i, false, &n))
 			continue;
 		for (size_t j = 0; ok && j < n; j++) {
 			struct there *t = restore_by_uid(r, r->chunk[j].uid);
@@ -88,7 +90,7 @@ do_messages(struct rest *r)
 	size_t n;
 
 	for (size_t i = 0; ok && i < r->mb->chunk_count; i++) {
-		if (!get_chunk(r, i, &n))
+		if (!get_chunk(r, i, true, &n))
 			continue;
 		for (size_t j = 0; ok && j < n; j++)
 			ok = do_message(r, &r->chunk[j]);

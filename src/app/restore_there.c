@@ -103,12 +103,13 @@ date_bucket(const struct rest *r, uint32_t size, int64_t date)
 	return (size_t)(h >> 32) & r->mask;
 }
 
+/* With the date, so that a chain holds equal ones only, of which the first is as good as any. */
 static size_t
-sum_bucket(const struct rest *r, const struct backup_hash *sum)
+sum_bucket(const struct rest *r, const struct backup_hash *sum, int64_t date)
 {
 	struct rd rd = rd_of((struct str){(const char *)sum->b, sizeof(sum->b)});
 
-	return (size_t)rd_le64(&rd) & r->mask;
+	return date_bucket(r, (uint32_t)rd_le64(&rd), date);
 }
 
 static void
@@ -211,10 +212,10 @@ sum_group(struct rest *r, const struct backup_message *m)
 	if (!ask_sums(r))
 		return false;
 	for (size_t i = r->group_count; i-- > 0;) {
-		const struct backup_hash *sum = &r->list[r->group[i]].sum;
+		const struct there *t = &r->list[r->group[i]];
 
-		if (!backup_hash_none(sum))
-			push(r, &r->by_sum[sum_bucket(r, sum)], r->group[i]);
+		if (!backup_hash_none(&t->sum))
+			push(r, &r->by_sum[sum_bucket(r, &t->sum, t->internaldate)], r->group[i]);
 	}
 	return true;
 }
@@ -229,7 +230,7 @@ restore_by_content(struct rest *r, const struct backup_message *m, struct there 
 		chain_by_date(r);
 	if (!sum_group(r, m))
 		return false;
-	for (uint32_t *link = &r->by_sum[sum_bucket(r, &m->hash)]; *link != NOBODY;
+	for (uint32_t *link = &r->by_sum[sum_bucket(r, &m->hash, m->internaldate)]; *link != NOBODY;
 	     link = &r->list[*link].next) {
 		struct there *t = &r->list[*link];
 

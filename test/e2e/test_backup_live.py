@@ -519,3 +519,34 @@ def test_names_of_users(tmp_path):
             backup(old, folder + "2")
         assert run("restore", folder + "2", "--user", "eve", "--json", server=server)["users"] == 1
         assert backup(server, folder + "3", "--user", "eve")["users"] == 1
+
+
+def test_many_equal_messages(tmp_path):
+    """Messages of the same date and bytes are told apart by number only, and that in one pass."""
+    folder, mail, twins = str(tmp_path / "saved"), str(tmp_path / "mail"), 20_000
+    with new_server() as server:
+        for user in ("anna", "bo"):
+            server.add(user, "pw")
+        server.start()
+        client = login(server, "anna")
+        one = ' "01-Jan-2026 12:00:00 +0000" {18+}\r\nSubject: twins\r\n\r\n'
+        for _ in range(twins // 1000):
+            client.ok("APPEND INBOX" + one * 1000)
+        client.ok('APPEND INBOX "01-Jan-2026 12:00:00 +0000" {18+}\r\nSubject: other\r\n\r\n')
+        backup(server, folder)
+        words = ("restore", folder, "--user", "anna", "--as-user", "bo", "--json")
+        done = run(*words, server=server)
+        assert (done["added"], done["there"]) == (twins + 1, 0)
+        client = login(server, "bo")
+        client.ok("SELECT INBOX")
+        client.ok("STORE 5,500,5000 +FLAGS (\\Deleted)")
+        client.ok("EXPUNGE")
+        done = run(*words, server=server)
+        assert (done["added"], done["there"]) == (3, twins - 2)
+        # An import counts them in the same way.
+        run("export", "mbox", mail, "--user", "anna", server=server)
+        words = ("import", "mbox", mail + "/INBOX.mbox", "--user", "bo", "--mailbox", "In", "--json")
+        done = run(*words, server=server)
+        assert (done["imported"], done["already"]) == (twins + 1, 0)
+        done = run(*words, server=server)
+        assert (done["imported"], done["already"]) == (0, twins + 1)

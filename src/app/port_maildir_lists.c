@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What lists say of the files of a Maildir folder: dovecot-uidlist (version 3:
+ * UIDVALIDITY, UIDNEXT, UIDs), dovecot-keywords (names of the letters a to z), and our
+ * own turnstone.export, which has what these cannot hold (port_save.c says how).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/port_maildir_priv.h"
+#include "base/mem.h"
+#include "store/store.h"
+
+static struct meta *
+add_meta(struct maildir *m)
+{
+	if ((m->meta_count & (m->meta_count + 1)) == 0)
+		m->meta = mem_realloc(m->meta, (2 * m->meta_count + 2) * sizeof *m->meta);
+	m->meta[m->meta_count] = (struct meta){0};
+	return &m->meta[m->meta_count++];
+}
+
+struct str
+maildir_base(struct str name)
+{
+	const char *colon = str_chr(name, ':');
+
+	return colon != NULL ? str_range(name.p, colon) : name;
+}
+
+static bool
+take_i64(struct str *rest, int64_t *v)
+{
+	struct str word;
+	uint64_t u;
+	bool minus;
+
+	if (!str_split(rest, ' ', &word))
+		return false;
+	minus = word.n > 0 && word.p[0] == '-';
+	if (minus)
+		word = (struct str){word.p + 1, word.n - 1};
+	if (!str_u64(word, INT64_MAX, &u))
+		return false;
+	*v = minus ? -(int64_t)u : (int64_t)u;
+	return true;
+}
+
+/* uidvalidity uidnext modseq use name */
+static void
+take_our_head(struct maildir *m, struct str line)
+{
+	int64_t v, next, modseq, use;
+
+	if (!str_has_prefix(line, STR("turnstone-export 1 ")))
+		return;
+	line = (struct str){line.p + 19, line.n - 19};
+	if (!take_i64(&line, &v) || !take_i64(&line, &next) || !take_i64(&line, &modseq) ||
+	    !take_i64(&line, &use) || v < 0 || v > UINT32_MAX || next < 0 || next > UINT32_MAX ||
+	    modseq < 0 || (uint64_t)modseq > STORE_MODSEQ_WISH_MAX || use < 0 || use > 255)
+		return;
+	m->box.uidvalidity = (uint32_t)v;
+	m->box.uidnext = (uint32_t)next;
+	m->box.modseq = (uint64_t)modseq;
+	m->box.use = (unsigned)use;
+	if (m->port->mailbox == NULL && port_unescape(line, &m->real_name) && m->real_name.n > 0 &&
+	    str_is_utf8(buf_as_str(&m->real_name)))
+		m->box.name = buf_as_str(&m->real_name);
+}
+
+/* uid date saved zone keywords base; keywords "-" when there are none */
+static void
+take_ours(struct maildir *m)
+{
+	struct str rest = buf_as_str(&m->ours), line;
+
+	if (!str_split(&rest, '\n', &line))
+		return;
+	take_our_head(m, line);
+	while (str_split(&rest, '\n', &line)) {
+		struct meta x = {.ours = true};
+		int64_t uid, zone;
+
+		if (!take_i64(&line, &uid) || !take_i64(&line, &x.date) ||
+		    !take_i64(&line, &x.saved) || !take_i64(&line, &zone) || uid <= 0 ||
+		    uid > UINT32_MAX || zone <= -1440 || zone >= 1440 ||
+		    !str_split(&line, ' ', &x.keywords))
+			continue;
+		x.uid = (uint32_t)uid;
+		x.zone = (int)zone;
+		x.base = line;
+		*add_meta(m) = x;
+	}
+}
+
+/* "3 V<uidvalidity> N<next uid> ...", then "uid key... :name" */
+static void
+take_uidlist(struct maildir *m)
+{
+	struct str rest = buf_as_str(&m->uidlist), line, word;
+	uint64_t v;
+
+	if (!str_split(&rest, '\n', &line) || !str_has_prefix(line, STR("3 ")))
+		return;
+	while (str_split(&line, ' ', &word))
+		if (word.n > 1 && str_u64((struct str){word.p + 1, word.n - 1}, UINT32_MAX, &v)) {
+			if (word.p[0] == 'V')
+				m->box.uidvalidity = (uint32_t)v;
+			if (word.p[0] == 'N')
+				m->box.uidnext = (uint32_t)v;
+		}
+	while (str_split(&rest, '\n', &line)) {
+		const char *name = str_find(line, STR(" :"));
+
+		if (name == NULL || !str_split(&line, ' ', &word) ||
+		    !str_u64(word, UINT32_MAX, &v) || v == 0)
+			continue;
+
+		struct meta *x = add_meta(m);
+
+		x->uid = (uint32_t)v;
+		x->base = maildir_base(str_range(name + 2, line.p + line.n));
+	}
+}
+
+static void
+take_letters(struct maildir *m)
+{
+	struct str rest = buf_as_str(&m->keywords), line, number;
+	uint64_t n;
+
+	memset(m->letter, 0, sizeof m->letter);
+	while (str_split(&rest, '\n', &line))
+		if (str_split(&line, ' ', &number) && str_u64(number, 25, &n))
+			m->letter[n] = line;
+}
+
+/* Ours behind those of the uidlist: the first of a name counts. */
+static int
+by_base(const void *a, const void *b)
+{
+	const struct meta *x = a, *y = b;
+	int c = str_cmp(x->base, y->base);
+
+	return c != 0 ? c : (int)y->ours - (int)x->ours;
+}
+
+const struct meta *
+maildir_meta(const struct maildir *m, struct str base)
+{
+	size_t lo = 0, hi = m->meta_count;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (str_cmp(m->meta[mid].base, base) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < m->meta_count && str_eq(m->meta[lo].base, base) ? &m->meta[lo] : NULL;
+}
+
+void
+maildir_lists_read(struct maildir *m, int fd)
+{
+	if (port_slurp(fd, "dovecot-uidlist", MAILDIR_LIST_MAX, &m->uidlist))
+		take_uidlist(m);
+	if (port_slurp(fd, "turnstone.export", MAILDIR_LIST_MAX, &m->ours))
+		take_ours(m);
+	if (port_slurp(fd, "dovecot-keywords", 65536, &m->keywords))
+		take_letters(m);
+	else
+		memset(m->letter, 0, sizeof m->letter);
+	if (m->meta_count > 0)
+		qsort(m->meta, m->meta_count, sizeof *m->meta, by_base);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A message of a Maildir, read in pieces.  A file that turnstone.export names has its
+ * bytes as they were; in all others LF becomes CRLF.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "app/port_maildir_priv.h"
+
+#define READ_STEP ((size_t)32 << 10) /* becomes at most one piece */
+
+static void
+take_info(struct maildir *m, const char *name, struct mailstream_message *msg, struct buf *words)
+{
+	const char *info = strstr(name, ":2,");
+
+	for (const char *p = info != NULL ? info + 3 : ""; *p != 0; p++) {
+		const char *at = strchr("RFTSD", *p);
+
+		if (at != NULL)
+			msg->flags |= 1u << (at - "RFTSD");
+		else if (*p == 'P')
+			port_keyword(m->port, STR("$Forwarded"), words);
+		else if (*p >= 'a' && *p <= 'z' && m->letter[*p - 'a'].n > 0)
+			port_keyword(m->port, m->letter[*p - 'a'], words);
+	}
+}
+
+static void
+end_message(struct maildir *m, struct buf *out)
+{
+	struct file *f = &m->file[m->file_at++];
+	struct mailstream_message msg = {.internaldate = m->st.st_mtim.tv_sec, .size = m->size};
+	struct buf words = {0}, word = {0};
+	struct str rest, part;
+
+	if (f->meta != NULL) {
+		msg.uid = f->meta->uid;
+		rest = f->meta->ours ? f->meta->keywords : STR_NONE;
+		while (!str_eq(rest, STR("-")) && str_split(&rest, ',', &part)) {
+			word.n = 0;
+			if (port_unescape(part, &word))
+				port_keyword(m->port, buf_as_str(&word), &words);
+		}
+		if (f->meta->ours) {
+			msg.internaldate = f->meta->date;
+			msg.savedate = f->meta->saved;
+			msg.zone = (int16_t)f->meta->zone;
+		}
+	}
+	take_info(m, f->name, &msg, &words);
+	msg.keywords = buf_as_str(&words);
+	mailstream_put_message(out, &msg);
+	close(m->fd);
+	m->fd = -1;
+	buf_fini(&words);
+	buf_fini(&word);
+}
+
+static void
+broken_file(struct maildir *m, const char *why)
+{
+	port_broken(m->port, m->folder[m->folder_at - 1].path, m->file[m->file_at++].name, why);
+}
+
+void
+maildir_file_open(struct maildir *m)
+{
+	const struct file *f = &m->file[m->file_at];
+
+	m->fd = openat(m->dir[f->new], f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	m->last = 0;
+	m->size = 0;
+	if (m->fd < 0) {
+		broken_file(m, errno == ELOOP ? "a symbolic link" : strerror(errno));
+	} else if (fstat(m->fd, &m->st) != 0 || !S_ISREG(m->st.st_mode)) {
+		close(m->fd);
+		m->fd = -1;
+		broken_file(m, "not a regular file");
+	}
+}
+
+void
+maildir_file_read(struct maildir *m, struct buf *out)
+{
+	const struct meta *meta = m->file[m->file_at].meta;
+	char raw[READ_STEP];
+	ssize_t got = read(m->fd, raw, sizeof raw);
+	struct buf piece = {0};
+
+	if (got == 0) {
+		end_message(m, out);
+		return;
+	}
+	if (got < 0) {
+		int e = errno;
+
+		close(m->fd);
+		m->fd = -1;
+		mailstream_put_drop(out);
+		broken_file(m, strerror(e));
+		return;
+	}
+	if (meta != NULL && meta->ours)
+		buf_put(&piece, raw, (size_t)got);
+	else
+		port_crlf((struct str){raw, (size_t)got}, &m->last, &piece);
+	m->size += piece.n;
+	mailstream_put_data(out, buf_as_str(&piece));
+	buf_fini(&piece);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef APP_PORT_MAILDIR_PRIV_H
+#define APP_PORT_MAILDIR_PRIV_H
+/*
+ * Reading Maildir, from inside: port_maildir.c finds folders and goes from one to the
+ * next, port_maildir_lists.c reads what lists say of a folder's files,
+ * port_maildir_message.c reads one file.
+ */
+#include <sys/stat.h>
+
+#include "app/port.h"
+
+#define MAILDIR_LIST_MAX ((size_t)1 << 30)
+
+struct folder {
+	char *path; /* below the root */
+	char *name; /* of the mailbox */
+};
+
+struct meta {                      /* what a list says of a file */
+	struct str base, keywords; /* keywords: escaped, with commas */
+	uint32_t uid;
+	int64_t date, saved;
+	int zone;
+	bool ours;
+};
+
+struct file {
+	char *name;
+	const struct meta *meta;
+	bool new;
+};
+
+struct maildir {
+	struct port_source source;
+	struct port *port;
+	int root;
+	const char *path;
+	struct folder *folder;
+	size_t folder_count, folder_at;
+
+	struct mailstream_mailbox box;
+	struct buf ours, uidlist, keywords, real_name;
+	struct str letter[26];
+	struct meta *meta;
+	size_t meta_count;
+	struct file *file;
+	size_t file_count, file_at;
+	int dir[2]; /* cur, new */
+
+	int fd; /* the file being read; -1: none */
+	struct stat st;
+	char last;
+	uint64_t size;
+	bool begun, ended;
+};
+
+/* ---- port_maildir_lists.c ---- */
+
+/* Reads the lists in the folder that is open as fd. */
+void maildir_lists_read(struct maildir *m, int fd);
+/* A file's name without its flags. */
+struct str maildir_base(struct str name);
+/* What the lists say of a file; NULL: nothing. */
+const struct meta *maildir_meta(const struct maildir *m, struct str base);
+
+/* ---- port_maildir_message.c ---- */
+
+/* Opens the file that comes next; one that cannot be read is told of and passed by. */
+void maildir_file_open(struct maildir *m);
+/* The next piece of the open file, or its end. */
+void maildir_file_read(struct maildir *m, struct buf *out);
+#endif
