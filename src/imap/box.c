@@ -4,6 +4,7 @@
  * (what the client has been told) starts as the mailbox is at that moment.
  */
 #include "imap/conn_int.h"
+#include "imap/rights.h"
 
 static void
 free_box(void *arg)
@@ -69,8 +70,8 @@ watch_fired(void *arg)
 }
 
 struct imap_box *
-imap_box_open(
-    struct imap_conn *conn, struct store_mailbox *mailbox, struct str name, bool read_only)
+imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str name,
+    unsigned rights, bool read_only)
 {
 	struct arena *a = arena_new(&conn->il->pool, ARENA_BOX, 320);
 	struct imap_box *box = arena_new_object(a, struct imap_box);
@@ -80,6 +81,9 @@ imap_box_open(
 	box->arena = a;
 	box->mailbox = mailbox;
 	box->name = arena_str(a, name);
+	box->rights = rights;
+	/* RFC 4314 section 5.2 */
+	read_only = read_only || (rights & IMAP_RIGHTS_CHANGE) == 0;
 	box->read_only = read_only;
 	box->slots = arena_zalloc(a, conn->server->reg.box_total);
 	box->recent = roaring_bitmap_create();

@@ -216,17 +216,23 @@ void cmd_unhold(struct imap_cmd *cmd);
 /*
  * A mailbox by name, for commands that name one (open.c).  Goes on with `next`,
  * at once when it is in memory, after a job when it is not; then open->mailbox
- * is set (its reference goes with the command) or open->err says why not.
+ * is set (its reference goes with the command) or open->err says why not: one
+ * that is hidden from the login is TS_NOT_FOUND, as one that is not there.
+ * needed: of enum auth_right (imap/rights.h), what the command does there.
  * open must be in cmd->arena; its name must live as long.
  */
 struct imap_open {
 	struct str name;
 	struct store_mailbox *mailbox;
+	unsigned rights; /* all that the login has there */
 	enum ts_err err;
+	unsigned missing;              /* TS_DENIED: these */
 	struct store_account *account; /* private */
 };
 enum imap_next cmd_open_mailbox(
-    struct imap_cmd *cmd, struct imap_open *open, const struct imap_step *next);
+    struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next);
+/* The reply when there is no open->mailbox. */
+enum imap_next cmd_open_err(struct imap_cmd *cmd, const struct imap_open *open);
 
 /* System flags of the grammar as flags of the store. */
 struct store_flags imap_flags_of(const struct wire_flags *flags);
@@ -442,8 +448,9 @@ struct imap_box {
 	struct arena *arena;
 	struct store_mailbox *mailbox;
 	struct store_watch *watch;
-	bool read_only;
-	bool dirty;                /* the watch fired, or not all was told by the last sync */
+	unsigned rights; /* of enum auth_right: what the login might here when it was selected */
+	bool read_only;  /* EXAMINEd, or no right to change anything */
+	bool dirty;      /* the watch fired, or not all was told by the last sync */
 	roaring_bitmap_t *uids;    /* what the client was told; sequence number = rank */
 	roaring_bitmap_t *recent;  /* \Recent for this session (rev1) */
 	roaring_bitmap_t *pending; /* UIDs whose flags are to be told by the next imap_sync() */
@@ -490,9 +497,9 @@ void imap_turn_free(struct imap_conn *conn);
 /* False: limits.logins_per_user are there; the account stays the caller's. */
 bool imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
     struct store_account *account);
-/* Selects: takes the reference to mailbox. */
-struct imap_box *imap_box_open(
-    struct imap_conn *conn, struct store_mailbox *mailbox, struct str name, bool read_only);
+/* Selects: takes the reference to mailbox, on which the login has these rights. */
+struct imap_box *imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox,
+    struct str name, unsigned rights, bool read_only);
 void imap_box_free(struct imap_conn *conn);
 
 /* The out buffer of the connection, and what goes with it. */

@@ -6,7 +6,7 @@
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
 
-#include "imap/imap.h"
+#include "imap/rights.h"
 #include "wire/utf7.h"
 
 #define NAME_MAX_BYTES 1000u /* of a whole name; a key of the store stays small */
@@ -29,10 +29,24 @@ load_run(struct imap_job *job)
 }
 
 enum imap_next
-cmd_open_mailbox(struct imap_cmd *cmd, struct imap_open *open, const struct imap_step *next)
+cmd_open_mailbox(
+    struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next)
 {
-	open->account = imap_login(cmd->conn)->account;
-	open->err = TS_OK;
+	const struct imap_login *login = imap_login(cmd->conn);
+
+	open->account = login->account;
+	open->mailbox = NULL;
+	open->rights = imap_rights_of(login, open->name);
+	open->err = imap_rights_want(login, open->name, needed, &open->missing);
+	if (open->err == TS_DENIED) {
+		struct store_mailbox_info info;
+
+		/* What is not there is not refused for a right. */
+		if (!store_account_lookup(open->account, open->name, &info))
+			open->err = TS_NOT_FOUND;
+	}
+	if (open->err != TS_OK)
+		return cmd_goto(cmd, next);
 	arena_on_free(cmd->arena, unref_mailbox, open);
 	open->mailbox = store_mailbox_find(open->account, open->name, &open->err);
 	if (open->err != TS_NOT_FOUND)
@@ -42,6 +56,12 @@ cmd_open_mailbox(struct imap_cmd *cmd, struct imap_open *open, const struct imap
 	else if (open->err == TS_UNAVAILABLE)
 		return cmd_job(cmd, load_run, open, next);
 	return cmd_goto(cmd, next);
+}
+
+enum imap_next
+cmd_open_err(struct imap_cmd *cmd, const struct imap_open *open)
+{
+	return open->err == TS_DENIED ? cmd_no_right(cmd, open->missing) : cmd_err(cmd, open->err);
 }
 
 struct store_flags

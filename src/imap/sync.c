@@ -9,6 +9,7 @@
  * told, in bounded pieces, the rest by a later sync.
  */
 #include "imap/conn_int.h"
+#include "imap/rights.h"
 
 /* Lines of one kind that one sync prints at the most: some 100 KiB. */
 #define SYNC_LINES 4096u
@@ -116,6 +117,7 @@ imap_print_known_flags(struct imap_conn *conn)
 	                        WIRE_FLAG_SEEN | WIRE_FLAG_DRAFT;
 	struct imap_box *box = imap_box(conn);
 	struct str names[STORE_KEYWORDS_MAX];
+	struct store_flag_bounds bounds = imap_rights_bounds(box->rights);
 	struct buf *out = imap_out(conn);
 	size_t n;
 
@@ -128,8 +130,9 @@ imap_print_known_flags(struct imap_conn *conn)
 	buf_puts(out, "\r\n* OK [PERMANENTFLAGS ");
 	if (box->read_only)
 		buf_puts(out, "()");
-	else
-		wire_out_flags(out, system, names, n, true);
+	else /* RFC 4314 section 5.1.1: those that this login may change */
+		wire_out_flags(
+		    out, (unsigned)bounds.system, names, bounds.keywords ? n : 0, bounds.keywords);
 	buf_puts(out, "] Flags that are kept\r\n");
 }
 

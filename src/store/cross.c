@@ -142,6 +142,7 @@ prepare_export(struct batch *b, struct transfer *t)
 
 	if (err != TS_OK)
 		return err;
+	t->g.bounds = t->user->bounds;
 	gather_messages(&t->g, b, t->source, t->user->uids);
 	if (t->g.count == 0)
 		return TS_OK;

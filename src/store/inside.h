@@ -413,10 +413,11 @@ enum ts_err prepare_move(struct batch *b, struct store_mailbox *source,
 struct gathered {
 	struct store_message *message;
 	size_t count;
-	char *name[STORE_FLAGS_MAX]; /* of keywords in use */
-	struct buf summaries;        /* one behind the other; lost ones are empty */
-	size_t *end;                 /* where each ends */
-	uint64_t limit;              /* opt.copy_memory */
+	char *name[STORE_FLAGS_MAX];     /* of keywords in use */
+	struct buf summaries;            /* one behind the other; lost ones are empty */
+	size_t *end;                     /* where each ends */
+	uint64_t limit;                  /* opt.copy_memory */
+	struct store_flag_bounds bounds; /* set before; what they leave out is not gathered */
 };
 void gather_messages(struct gathered *g, struct batch *b, struct store_mailbox *source,
     const roaring_bitmap_t *uids);

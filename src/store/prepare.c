@@ -19,13 +19,37 @@ prepare_usable(const struct store_mailbox *mb)
 	return TS_OK;
 }
 
+/* ---- bounds ---- */
+
+static bool
+may_touch(const struct store_flag_bounds *bounds, unsigned flag)
+{
+	if (!bounds->bounded)
+		return true;
+	return flag >= STORE_FIRST_KEYWORD ? bounds->keywords : (bounds->system >> flag & 1) != 0;
+}
+
+static void
+bound_flags(const struct store_flag_bounds *bounds, struct store_flags *flags)
+{
+	const uint64_t system = ((uint64_t)1 << STORE_FIRST_KEYWORD) - 1;
+
+	if (!bounds->bounded)
+		return;
+	flags->w[0] &= (bounds->system & system) | (bounds->keywords ? ~system : 0);
+	for (unsigned w = 1; w < STORE_FLAG_WORDS && !bounds->keywords; w++)
+		flags->w[w] = 0;
+}
+
 /* ---- APPEND ---- */
 
 static enum ts_err
-item_flags(struct change_delta *cd, const struct store_append_item *item, struct store_flags *flags)
+item_flags(struct change_delta *cd, const struct store_append_item *item,
+    const struct store_flag_bounds *bounds, struct store_flags *flags)
 {
 	flags->w[0] = item->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1);
-	for (size_t i = 0; i < item->keyword_count; i++) {
+	bound_flags(bounds, flags);
+	for (size_t i = 0; i < item->keyword_count && may_touch(bounds, STORE_FIRST_KEYWORD); i++) {
 		int flag = delta_keyword(cd, item->keywords[i]);
 
 		if (flag < 0)
@@ -42,7 +66,7 @@ append_flags(struct change_delta *cd, const struct store_change *c, struct store
 
 	for (size_t i = 0; i < c->item_count; i++) {
 		const struct store_upload *u = c->items[i].upload;
-		enum ts_err err = item_flags(cd, &c->items[i], &flags[i]);
+		enum ts_err err = item_flags(cd, &c->items[i], &c->bounds, &flags[i]);
 
 		if (err == TS_OK && c->items[i].uid != 0) {
 			err = c->items[i].uid < next ? TS_INVALID : TS_OK;
@@ -149,7 +173,8 @@ named_flags(struct change_delta *cd, const struct store_change *c, struct store_
 {
 	*flags = (struct store_flags){0};
 	flags->w[0] = c->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1);
-	for (size_t i = 0; i < c->keyword_count; i++) {
+	for (size_t i = 0; i < c->keyword_count && may_touch(&c->bounds, STORE_FIRST_KEYWORD);
+	     i++) {
 		int flag = c->mode == STORE_FLAGS_REMOVE ? view_keyword(&cd->view, c->keywords[i])
 		                                         : delta_keyword(cd, c->keywords[i]);
 
@@ -169,7 +194,7 @@ set_flags(struct change_delta *cd, const struct store_change *c, const struct st
 		bool named = store_flags_has(flags, f);
 		bool on = named && c->mode != STORE_FLAGS_REMOVE;
 
-		if (!named && c->mode != STORE_FLAGS_REPLACE)
+		if ((!named && c->mode != STORE_FLAGS_REPLACE) || !may_touch(&c->bounds, f))
 			continue;
 
 		roaring_bitmap_t *have = view_flagged(&cd->view, f, uids);
@@ -271,6 +296,7 @@ gather_messages(
 
 		if (!view_message(&v, it.current_value, m))
 			continue;
+		bound_flags(&g->bounds, &m->flags);
 		for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
 			used.w[w] |= m->flags.w[w];
 		g->count++;
@@ -406,7 +432,7 @@ enum ts_err
 prepare_move(struct batch *b, struct store_mailbox *source, struct store_mailbox *target,
     const roaring_bitmap_t *uids, bool move, struct store_change *c)
 {
-	struct gathered g = {0};
+	struct gathered g = {.bounds = c->bounds};
 	enum ts_err err = TS_OK;
 
 	gather_messages(&g, b, source, uids);

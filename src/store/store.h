@@ -337,6 +337,16 @@ struct store_append_item {
 	size_t keyword_count;
 };
 
+/*
+ * Which flags a change may give or alter (RFC 4314 section 4: `s`, `t`, `w`).  Of the others new
+ * messages get none, and existing ones keep those they have; nothing is refused for their sake.
+ */
+struct store_flag_bounds {
+	bool bounded;    /* else all of them */
+	bool keywords;   /* these may, */
+	uint64_t system; /* and of the system flags those with their bit (enum store_flag) set */
+};
+
 struct store_uid_pair {
 	uint32_t source, target;
 };
@@ -390,7 +400,8 @@ struct store_change {
 	struct store_flags flags; /* system flags */
 	const struct str *keywords;
 	size_t keyword_count;
-	bool check_unchanged; /* RFC 7162 UNCHANGEDSINCE */
+	struct store_flag_bounds bounds; /* APPEND FLAGS COPY MOVE */
+	bool check_unchanged;            /* RFC 7162 UNCHANGEDSINCE */
 	uint64_t unchanged_since;
 
 	/* CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE, on `account` */

@@ -782,6 +782,30 @@ add_user(struct script *s, struct str args)
 	return true;
 }
 
+/* A blank within a name of a mailbox is a '+'. */
+static bool
+add_grant(struct script *s, struct str args)
+{
+	char text[4][512] = {"", "", "", ""};
+	static const char *const keys[4] = {"", "for", "mailboxes", "rights"};
+	struct str key = STR(""), word;
+	size_t k;
+
+	do {
+		for (k = 0; k < 4 && !str_eq(key, str_of(keys[k])); k++)
+			;
+		if (k == 4 || !str_split(&args, ' ', &word))
+			return complain(s, "what is", key);
+		snprintf(text[k], sizeof(text[k]), "%.*s", STR_ARG(word));
+		for (char *p = text[k]; *p != '\0'; p++)
+			if (*p == '+')
+				*p = ' ';
+	} while (args.n > 0 && str_split(&args, ' ', &key));
+	site_grant(s->site, text[0], text[1], text[2][0] != '\0' ? text[2] : NULL,
+	    text[3][0] != '\0' ? text[3] : NULL);
+	return true;
+}
+
 static bool
 setup_line(struct script *s, struct str verb, struct str args)
 {
@@ -790,6 +814,8 @@ setup_line(struct script *s, struct str verb, struct str args)
 
 	if (str_eq(verb, STR("user")))
 		return add_user(s, args);
+	if (str_eq(verb, STR("grant")))
+		return add_grant(s, args);
 	if (str_eq(verb, STR("message")))
 		return read_message(s, args);
 	if (str_eq(verb, STR("messages")))
@@ -804,8 +830,9 @@ setup_line(struct script *s, struct str verb, struct str args)
 static bool
 is_setup(struct str verb)
 {
-	return str_eq(verb, STR("user")) || str_eq(verb, STR("message")) ||
-	       str_eq(verb, STR("messages")) || str_eq(verb, STR("mailbox"));
+	return str_eq(verb, STR("user")) || str_eq(verb, STR("grant")) ||
+	       str_eq(verb, STR("message")) || str_eq(verb, STR("messages")) ||
+	       str_eq(verb, STR("mailbox"));
 }
 
 /* Before the site is made its setup lines are kept, since conf lines may still come. */

@@ -10,6 +10,7 @@
  *	lanes N                       writer threads (0: none, all in a fixed order)
  *	starttls                      STARTTLS is offered
  *	user NAME PASSWORD [acts-for PATTERN] [admin]
+ *	grant WHO for WHOM [mailboxes NAME,NAME] [rights LETTERS]
  *	mailbox USER NAME
  *	message USER MAILBOX [FLAGS]  then lines of the message, up to a line "."
  *	messages N USER MAILBOX       N small ones

@@ -26,6 +26,7 @@ struct site {
 	struct imap_server server;
 	struct imap_loop il;
 	bool own_tls;
+	struct arena *arena;
 	struct site_client clients[SITE_CLIENTS];
 };
 
@@ -46,6 +47,9 @@ void site_free(struct site **site);
 /* A user with one cheap verifier.  acts_for: a pattern, or NULL. */
 void site_user(
     struct site *site, const char *name, const char *password, const char *acts_for, bool admin);
+/* Who may act for whom; NULL mailboxes: all, separated by commas; NULL rights: all. */
+void site_grant(struct site *site, const char *who, const char *target, const char *mailboxes,
+    const char *rights);
 /* Adds a message; the account and the mailbox are made when missing.  flags: "\Seen work". */
 void site_message(
     struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes);

@@ -9,10 +9,9 @@
  * the command has ended and all uploads are finished (summaries made, large
  * files flushed), one change takes them all or none.
  */
-#include "imap/imap.h"
-
-#include "imap/settings.h"
 #include "wire/append.h"
+#include "imap/rights.h"
+#include "imap/settings.h"
 
 struct item { /* one message, linked in order */
 	struct item *next;
@@ -79,6 +78,8 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 	const struct wire_append_message *m = &ap->parser.message;
 	const struct imap_settings *settings = cmd->conn->settings;
 	struct store_mailbox_info info;
+	unsigned missing;
+	enum ts_err err;
 
 	if (m->flags.unknown.p != NULL)
 		return (void)cmd_bad(cmd, "There is no such flag to set"), true;
@@ -91,10 +92,12 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 	if (!has_room(cmd, ap))
 		return (void)cmd_no_room(cmd), true;
 	/* Told before the message is sent (RFC 9051 section 6.3.12: TRYCREATE). */
-	if (ap->count == 0 &&
-	    !store_account_lookup(imap_login(cmd->conn)->account, ap->parser.mailbox, &info))
-		return (void)cmd_no(cmd, "TRYCREATE", "No such mailbox"), true;
-	return false;
+	if (ap->count > 0 || imap_mailbox_lookup(imap_login(cmd->conn), ap->parser.mailbox,
+	                         AUTH_RIGHT_INSERT, &info, &err, &missing))
+		return false;
+	if (err == TS_DENIED)
+		return (void)cmd_no_right(cmd, missing), true;
+	return (void)cmd_no_target(cmd, ap->parser.mailbox), true;
 }
 
 static void
@@ -215,12 +218,13 @@ append_submit(struct imap_cmd *cmd)
 	size_t n = 0;
 
 	if (ap->open.mailbox == NULL && ap->open.err == TS_NOT_FOUND)
-		return cmd_no(cmd, "TRYCREATE", "No such mailbox");
+		return cmd_no_target(cmd, ap->open.name);
 	if (ap->open.mailbox == NULL)
-		return cmd_err(cmd, ap->open.err);
+		return cmd_open_err(cmd, &ap->open);
 	change = store_change_new(
 	    imap_login(cmd->conn)->account, STORE_CHANGE_APPEND, cmd->conn->il->loop, NULL, NULL);
 	change->mailbox = ap->open.mailbox;
+	change->bounds = imap_rights_bounds(ap->open.rights);
 	change->items = arena_array(change->arena, ap->count, sizeof(*change->items));
 	change->item_count = ap->count;
 	for (struct item *i = ap->first; i != NULL; i = i->next, n++) {
@@ -253,7 +257,7 @@ append_uploads(struct imap_cmd *cmd)
 	if (ap->err != TS_OK)
 		return cmd_err(cmd, ap->err);
 	ap->open.name = ap->parser.mailbox;
-	return cmd_open_mailbox(cmd, &ap->open, &submit);
+	return cmd_open_mailbox(cmd, &ap->open, AUTH_RIGHT_INSERT, &submit);
 }
 
 static const struct imap_step uploads_step = {"append-uploads", append_uploads};

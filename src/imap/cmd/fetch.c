@@ -7,9 +7,8 @@
  * for it; then windows of messages are rendered (render.h), on the loop when
  * records suffice, by jobs when summaries or bodies are read.
  */
-#include "imap/imap.h"
-
 #include "imap/render.h"
+#include "imap/rights.h"
 
 struct fetch {
 	struct wire_fetch args;
@@ -271,7 +270,8 @@ cmd_fetch(struct imap_cmd *cmd)
 		return cmd_bad(cmd, "No such message number");
 	arena_on_free(cmd->arena, free_fetch, f);
 	prepare_render(cmd, f);
-	if (!seen || box->read_only)
+	/* RFC 4314 section 4: without "s" it is not set, and nobody complains. */
+	if (!seen || box->read_only || (box->rights & AUTH_RIGHT_SEEN) == 0)
 		return cmd_goto(cmd, &window_step);
 	unseen = unseen_of(box, f->uids);
 	if (roaring_bitmap_is_empty(unseen)) {

@@ -9,8 +9,8 @@
  * (a slice of time at a time), what a row has below it is marked in all rows
  * above it, and from that it is chosen what is printed, a window at a time.
  */
-#include "imap/imap.h"
 
+#include "imap/rights.h"
 #include "imap/settings.h"
 #include "store/match.h"
 
@@ -35,6 +35,7 @@ enum marks {
 	CHILD_EXISTS = 1 << 4,
 	CHILD_MEETS = 1 << 5,
 	CHILD_HIDDEN = 1 << 6, /* meets the criteria and matches no pattern */
+	CLOSED = 1 << 7,       /* this login cannot select it */
 };
 
 struct list {
@@ -107,7 +108,7 @@ add_row(struct list *l, struct str name)
 }
 
 static bool
-collect(const struct store_mailbox_info *info, void *arg)
+collect(const struct store_mailbox_info *info, unsigned rights, void *arg)
 {
 	struct list *l = arg;
 	struct row *row = add_row(l, info->name);
@@ -115,6 +116,8 @@ collect(const struct store_mailbox_info *info, void *arg)
 	if (row == NULL)
 		return false;
 	row->marks = info->id != 0 ? EXISTS : 0;
+	if ((rights & AUTH_RIGHT_READ) == 0)
+		row->marks |= CLOSED;
 	row->attrs = use_attrs(info->use) | (info->subscribed ? WIRE_ATTR_SUBSCRIBED : 0);
 	row->counters = info->counters;
 	return true;
@@ -245,6 +248,8 @@ choose(struct list *l, struct row *row)
 		row->attrs |= l->args.extended || imap_dialect(l->cmd->conn)->rev2
 		                  ? WIRE_ATTR_NONEXISTENT | WIRE_ATTR_NOSELECT
 		                  : WIRE_ATTR_NOSELECT;
+	else if ((row->marks & CLOSED) != 0)
+		row->attrs |= WIRE_ATTR_NOSELECT;
 	if ((l->args.select & WIRE_LIST_SUBSCRIBED) == 0 &&
 	    (l->args.returns & WIRE_LIST_RET_SUBSCRIBED) == 0)
 		row->attrs &= ~(unsigned)WIRE_ATTR_SUBSCRIBED;
@@ -316,7 +321,7 @@ list_print(struct imap_cmd *cmd)
 		        .name = row->name,
 		        .childinfo = row->childinfo});
 		/* RFC 5819 section 3: not for one that is there for its children only. */
-		if (l->want_status && (row->marks & EXISTS) != 0 && (row->marks & MEETS) != 0)
+		if (l->want_status && (row->marks & (EXISTS | MEETS | CLOSED)) == (EXISTS | MEETS))
 			print_status(cmd, row->name, l->args.status.mask, l->want_appendlimit,
 			    &row->counters);
 	}
@@ -403,7 +408,7 @@ list_go(struct imap_cmd *cmd, struct list *l)
 		return list_root(cmd, l->lsub);
 	if (!make_patterns(l))
 		return cmd_no_room(cmd);
-	store_account_list(imap_login(cmd->conn)->account, collect, l);
+	imap_mailbox_list(imap_login(cmd->conn), collect, l);
 	add_levels(l);
 	if (l->too_many)
 		return cmd_no_room(cmd);
@@ -448,13 +453,17 @@ cmd_status(struct imap_cmd *cmd)
 	struct store_mailbox_info info;
 	struct wire_status args;
 	bool appendlimit;
+	unsigned missing;
+	enum ts_err err;
 
 	if (!wire_status_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
 	if (!claim_status_items(&args.items, &appendlimit))
 		return cmd_bad(cmd, "Unknown STATUS item");
-	if (!store_account_lookup(imap_login(cmd->conn)->account, args.mailbox, &info))
-		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
+	if (!imap_mailbox_lookup(
+	        imap_login(cmd->conn), args.mailbox, AUTH_RIGHT_READ, &info, &err, &missing))
+		return err == TS_DENIED ? cmd_no_right(cmd, missing)
+		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
 	print_status(cmd, args.mailbox, args.items.mask, appendlimit, &info.counters);
 	return cmd_ok(cmd, "Done");
 }

@@ -6,7 +6,7 @@
  * A level without a mailbox of its own (after DELETE of a parent, or above a
  * CREATE) is no record of the store: LIST shows it as \Noselect.
  */
-#include "imap/imap.h"
+#include "imap/rights.h"
 
 struct use_name {
 	const char *name;
@@ -85,6 +85,8 @@ cmd_create(struct imap_cmd *cmd)
 		return cmd_no(cmd, "CANNOT", fault);
 	if (!use_mask(&args.use, &use))
 		return cmd_no(cmd, "USEATTR", "A mailbox cannot be created for this use");
+	if (!imap_rights_create(imap_login(cmd->conn), args.mailbox))
+		return cmd_no_right(cmd, AUTH_RIGHT_CREATE);
 	change = change_of(cmd, STORE_CHANGE_CREATE, args.mailbox);
 	change->use = use;
 	return cmd_change(cmd, change, &done);
@@ -110,21 +112,25 @@ static enum imap_next
 cmd_delete(struct imap_cmd *cmd)
 {
 	static const struct imap_step done = {"delete-done", delete_done};
-	struct store_account *account = imap_login(cmd->conn)->account;
+	const struct imap_login *login = imap_login(cmd->conn);
 	struct store_mailbox_info info;
 	struct str name;
+	unsigned missing;
+	enum ts_err err;
 
 	if (!wire_mailbox_parse(&cmd->in, &name))
 		return cmd_bad_syntax(cmd);
 	name = without_trailing_separator(name);
-	if (str_eq(name, STR("INBOX")))
-		return cmd_no(cmd, "CANNOT", "INBOX cannot be deleted");
-	if (!store_account_lookup(account, name, &info)) {
+	if (!imap_mailbox_lookup(login, name, AUTH_RIGHT_DELETE, &info, &err, &missing)) {
+		if (err == TS_DENIED)
+			return cmd_no_right(cmd, missing);
 		/* RFC 9051 section 6.3.5: a \Noselect name with children is not to be deleted. */
-		if (store_account_has_children(account, name))
+		if (imap_mailbox_has_children(login, name))
 			return cmd_no(cmd, "HASCHILDREN", "There are mailboxes below this name");
 		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
 	}
+	if (str_eq(name, STR("INBOX")))
+		return cmd_no(cmd, "CANNOT", "INBOX cannot be deleted");
 	return cmd_change(cmd, change_of(cmd, STORE_CHANGE_DELETE, name), &done);
 }
 
@@ -166,7 +172,7 @@ rename_submit(struct imap_cmd *cmd)
 	struct store_change *change;
 
 	if (r->inbox.err != TS_OK)
-		return cmd_err(cmd, r->inbox.err);
+		return cmd_open_err(cmd, &r->inbox);
 	change = change_of(cmd, STORE_CHANGE_RENAME, r->args.from);
 	change->new_name = arena_str(change->arena, r->args.to);
 	change->source = r->inbox.mailbox;
@@ -180,6 +186,8 @@ cmd_rename(struct imap_cmd *cmd)
 	struct rename *r = arena_new_object(cmd->arena, struct rename);
 	struct wire_rename args;
 	const char *fault;
+	unsigned missing;
+	enum ts_err err;
 
 	if (!wire_rename_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
@@ -188,6 +196,10 @@ cmd_rename(struct imap_cmd *cmd)
 	fault = imap_name_fault(args.to);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
+	/* Before anything that tells what is there. */
+	err = imap_rights_rename(imap_login(cmd->conn), args.from, args.to, &missing);
+	if (err != TS_OK)
+		return err == TS_DENIED ? cmd_no_right(cmd, missing) : cmd_err(cmd, err);
 	if (str_eq(args.to, args.from) || str_eq(args.to, STR("INBOX")))
 		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
 	if (is_below(args.to, args.from) && !str_eq(args.from, STR("INBOX")))
@@ -198,7 +210,7 @@ cmd_rename(struct imap_cmd *cmd)
 		return cmd_goto(cmd, &submit);
 	/* Its messages are moved (RFC 9051 section 6.3.6), so it has to be in memory. */
 	r->inbox.name = args.from;
-	return cmd_open_mailbox(cmd, &r->inbox, &submit);
+	return cmd_open_mailbox(cmd, &r->inbox, AUTH_RIGHT_DELETE, &submit);
 }
 
 static enum imap_next
@@ -216,6 +228,8 @@ subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
 	static const struct imap_step done = {"subscribe-done", subscribe_done};
 	const char *fault;
 	struct str name;
+	unsigned missing;
+	enum ts_err err;
 
 	if (!wire_mailbox_parse(&cmd->in, &name))
 		return cmd_bad_syntax(cmd);
@@ -223,6 +237,13 @@ subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
 	fault = imap_name_fault(name);
 	if (fault != NULL && kind == STORE_CHANGE_SUBSCRIBE)
 		return cmd_no(cmd, "CANNOT", fault);
+	/* RFC 4314 section 4: UNSUBSCRIBE takes no right; a hidden name is not subscribed. */
+	err = imap_rights_want(imap_login(cmd->conn), name, AUTH_RIGHT_LOOKUP, &missing);
+	if (kind == STORE_CHANGE_UNSUBSCRIBE && err == TS_NOT_FOUND)
+		return cmd_ok(cmd, "Done");
+	if (kind == STORE_CHANGE_SUBSCRIBE && err != TS_OK)
+		return err == TS_DENIED ? cmd_no_right(cmd, missing)
+		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
 	return cmd_change(cmd, change_of(cmd, kind, name), &done);
 }
 

@@ -4,7 +4,7 @@
  * sections 6.4.3, 6.4.6 to 6.4.9; UIDPLUS RFC 4315, MOVE RFC 6851; several
  * clients on one mailbox: RFC 2180 section 4).
  */
-#include "imap/imap.h"
+#include "imap/rights.h"
 
 static struct store_change *
 change_of(struct imap_cmd *cmd, enum store_change_kind kind)
@@ -37,6 +37,7 @@ struct store_cmd {
 	struct wire_store args;
 	roaring_bitmap_t *uids; /* what was asked for; freed with the command */
 	uint64_t told;          /* the view's MODSEQ when the change was submitted */
+	bool partly;            /* not all that was asked for is permitted */
 	uint32_t from;          /* printing: the next UID */
 };
 
@@ -85,7 +86,8 @@ store_done(struct imap_cmd *cmd)
 		return cmd_no(cmd, "LIMIT", "The mailbox has as many keywords as it may have");
 	if (change->err != TS_OK)
 		return cmd_err(cmd, change->err);
-	if (!s->args.silent) {
+	/* Who asked for silence and got less has to be told what there is now. */
+	if (!s->args.silent || s->partly) {
 		if (box->keywords_told < store_mailbox_flag_count(box->mailbox))
 			imap_print_known_flags(cmd->conn);
 		return cmd_goto(cmd, &print);
@@ -96,6 +98,25 @@ store_done(struct imap_cmd *cmd)
 		box->silent_modseq = change->modseq;
 	}
 	return cmd_ok(cmd, "Stored");
+}
+
+/* RFC 4314 section 4: which rights a STORE of these flags takes; it goes on with one of them. */
+static unsigned
+store_needs(const struct wire_store *args)
+{
+	const struct wire_flags *flags = &args->flags;
+	unsigned needed = 0;
+
+	if (args->op == WIRE_STORE_SET)
+		return IMAP_RIGHTS_FLAGS;
+	if ((flags->system & WIRE_FLAG_SEEN) != 0)
+		needed |= AUTH_RIGHT_SEEN;
+	if ((flags->system & WIRE_FLAG_DELETED) != 0)
+		needed |= AUTH_RIGHT_DELETED;
+	if (flags->n_keywords > 0 ||
+	    (flags->system & (WIRE_FLAG_ANSWERED | WIRE_FLAG_FLAGGED | WIRE_FLAG_DRAFT)) != 0)
+		needed |= AUTH_RIGHT_WRITE;
+	return needed;
 }
 
 static enum imap_next
@@ -110,6 +131,7 @@ cmd_store(struct imap_cmd *cmd)
 	struct store_cmd *s = arena_new_object(cmd->arena, struct store_cmd);
 	struct imap_box *box = imap_box(cmd->conn);
 	struct store_change *change;
+	unsigned needed;
 
 	cmd->state = s;
 	if (!wire_store_parse(&cmd->in, &s->args))
@@ -123,12 +145,17 @@ cmd_store(struct imap_cmd *cmd)
 	arena_on_free(cmd->arena, free_bitmap, s->uids);
 	if (box->read_only)
 		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+	needed = store_needs(&s->args);
+	s->partly = (needed & ~box->rights) != 0;
+	if (s->partly && (needed & box->rights) == 0)
+		return cmd_no_right(cmd, needed);
 	if (roaring_bitmap_is_empty(s->uids))
 		return cmd_ok(cmd, "Nothing to store");
 	change = change_of(cmd, STORE_CHANGE_FLAGS);
 	change->mailbox = box->mailbox;
 	change->uids = roaring_bitmap_copy(s->uids);
 	change->mode = modes[s->args.op];
+	change->bounds = imap_rights_bounds(box->rights);
 	change->flags = imap_flags_of(&s->args.flags);
 	change->keywords = s->args.flags.keywords;
 	change->keyword_count = s->args.flags.n_keywords;
@@ -204,9 +231,9 @@ copy_opened(struct imap_cmd *cmd)
 	struct store_change *change;
 
 	if (c->open.mailbox == NULL && c->open.err == TS_NOT_FOUND)
-		return cmd_no(cmd, "TRYCREATE", "No such mailbox"); /* RFC 9051 section 6.4.7 */
+		return cmd_no_target(cmd, c->open.name);
 	if (c->open.mailbox == NULL)
-		return cmd_err(cmd, c->open.err);
+		return cmd_open_err(cmd, &c->open);
 	/* RFC 2180 section 4.4.1: all of them, or none. */
 	if (!cmd->uid && !all_there(box, c->uids))
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
@@ -217,6 +244,7 @@ copy_opened(struct imap_cmd *cmd)
 	change = change_of(cmd, c->move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY);
 	change->source = box->mailbox;
 	change->mailbox = c->open.mailbox;
+	change->bounds = imap_rights_bounds(c->open.rights);
 	change->uids = roaring_bitmap_copy(c->uids);
 	return cmd_change(cmd, change, &done);
 }
@@ -227,6 +255,7 @@ copy_start(struct imap_cmd *cmd, bool move)
 	static const struct imap_step opened = {"copy-opened", copy_opened};
 	struct copy_cmd *c = arena_new_object(cmd->arena, struct copy_cmd);
 	struct imap_box *box = imap_box(cmd->conn);
+	unsigned missing;
 
 	cmd->state = c;
 	c->move = move;
@@ -237,8 +266,12 @@ copy_start(struct imap_cmd *cmd, bool move)
 	arena_on_free(cmd->arena, free_bitmap, c->uids);
 	if (move && box->read_only)
 		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+	/* RFC 6851 section 4.2: what COPY, STORE of \Deleted and EXPUNGE take. */
+	missing = (AUTH_RIGHT_DELETED | AUTH_RIGHT_EXPUNGE) & ~box->rights;
+	if (move && missing != 0)
+		return cmd_no_right(cmd, missing);
 	c->open.name = c->args.mailbox;
-	return cmd_open_mailbox(cmd, &c->open, &opened);
+	return cmd_open_mailbox(cmd, &c->open, AUTH_RIGHT_INSERT, &opened);
 }
 
 static enum imap_next
@@ -282,6 +315,10 @@ cmd_expunge(struct imap_cmd *cmd)
 	if (box->read_only) {
 		roaring_bitmap_free(uids);
 		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+	}
+	if ((box->rights & AUTH_RIGHT_EXPUNGE) == 0) {
+		roaring_bitmap_free(uids);
+		return cmd_no_right(cmd, AUTH_RIGHT_EXPUNGE);
 	}
 	change = change_of(cmd, STORE_CHANGE_EXPUNGE);
 	change->mailbox = box->mailbox;

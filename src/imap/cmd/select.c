@@ -4,7 +4,7 @@
  * 6.3.2, 6.3.3, 6.4.1, 6.4.2; CHECK RFC 3501 section 6.4.1): into a mailbox
  * and out of it.
  */
-#include "imap/imap.h"
+#include "imap/rights.h"
 
 struct select {
 	struct wire_select args;
@@ -71,7 +71,7 @@ describe(struct imap_conn *conn, struct imap_box *box)
 	if (d->rev2) /* RFC 9051 section 6.3.2: LIST is required */
 		wire_out_list(out, d,
 		    &(struct wire_list_row){
-		        .attrs = store_account_has_children(imap_login(conn)->account, box->name)
+		        .attrs = imap_mailbox_has_children(imap_login(conn), box->name)
 		                     ? WIRE_ATTR_HASCHILDREN
 		                     : WIRE_ATTR_HASNOCHILDREN,
 		        .delimiter = '/',
@@ -85,12 +85,12 @@ select_opened(struct imap_cmd *cmd)
 	struct imap_box *box;
 
 	if (s->open.mailbox == NULL)
-		return cmd_err(cmd, s->open.err);
-	box = imap_box_open(
-	    cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox, s->read_only);
+		return cmd_open_err(cmd, &s->open);
+	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox,
+	    s->open.rights, s->read_only);
 	describe(cmd->conn, box);
 	cmd->no_sync = true;
-	return cmd_ok_code(cmd, s->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
+	return cmd_ok_code(cmd, box->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
 }
 
 static enum imap_next
@@ -114,7 +114,7 @@ select_start(struct imap_cmd *cmd, bool read_only)
 			    STR("Previous mailbox closed"));
 	}
 	s->open.name = s->args.mailbox;
-	return cmd_open_mailbox(cmd, &s->open, &opened);
+	return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
 }
 
 static enum imap_next
@@ -138,7 +138,8 @@ close_expunged(struct imap_cmd *cmd)
 	return cmd_ok(cmd, "Closed");
 }
 
-/* RFC 9051 section 6.4.1: removes what is \Deleted and tells nobody here. */
+/* RFC 9051 section 6.4.1: removes what is \Deleted and tells nobody here; without the right to
+ * expunge it is OK all the same (RFC 4314 section 4). */
 static enum imap_next
 cmd_close(struct imap_cmd *cmd)
 {
@@ -151,7 +152,8 @@ cmd_close(struct imap_cmd *cmd)
 		return cmd_bad_syntax(cmd);
 	cmd->no_sync = true;
 	store_mailbox_counters(box->mailbox, &counters);
-	if (box->read_only || counters.deleted == 0 || store_mailbox_gone(box->mailbox)) {
+	if (box->read_only || (box->rights & AUTH_RIGHT_EXPUNGE) == 0 || counters.deleted == 0 ||
+	    store_mailbox_gone(box->mailbox)) {
 		imap_box_free(cmd->conn);
 		return cmd_ok(cmd, "Closed");
 	}

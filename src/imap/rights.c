@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See rights.h. */
+#include "imap/rights.h"
+
+unsigned
+imap_rights_of(const struct imap_login *login, struct str name)
+{
+	const struct auth_grant *grant = login->grant;
+
+	if (grant == NULL)
+		return AUTH_RIGHTS_ALL;
+	return auth_grant_mailbox(grant, name) ? grant->rights : 0;
+}
+
+/* What a login with these rights on a mailbox learns when it asks for others. */
+static enum ts_err
+want(unsigned rights, unsigned needed, unsigned *missing_r)
+{
+	*missing_r = needed & ~rights;
+	if (*missing_r == 0)
+		return TS_OK;
+	return (rights & (AUTH_RIGHT_LOOKUP | AUTH_RIGHT_READ)) == 0 ? TS_NOT_FOUND : TS_DENIED;
+}
+
+enum ts_err
+imap_rights_want(
+    const struct imap_login *login, struct str name, unsigned needed, unsigned *missing_r)
+{
+	return want(imap_rights_of(login, name), needed, missing_r);
+}
+
+/* RFC 4314 section 4, CREATE: "k" on the nearest parent that exists; of a name without one, on the
+ * name itself, as far as the grant goes. */
+bool
+imap_rights_create(const struct imap_login *login, struct str name)
+{
+	struct store_mailbox_info info;
+	unsigned rights = imap_rights_of(login, name), above;
+
+	if (login->grant == NULL || rights == 0)
+		return login->grant == NULL;
+	for (size_t k = name.n; k-- > 1;) {
+		struct str parent = {name.p, k};
+
+		if (name.p[k] != '/' || (above = imap_rights_of(login, parent)) == 0 ||
+		    !store_account_lookup(login->account, parent, &info))
+			continue;
+		rights = above;
+		break;
+	}
+	return (rights & AUTH_RIGHT_CREATE) != 0;
+}
+
+/* ---- RENAME */
+
+/*
+ * Does the grant name whatever could be below?  Asked with levels that no pattern spells out, so
+ * that the answer hangs on the grant alone.
+ */
+static bool
+covers_below(const struct imap_login *login, struct str name)
+{
+	static const char *const below[] = {"/\x01", "/\x01/\x01"};
+	struct buf b = {0};
+	bool all = true;
+
+	for (size_t i = 0; i < 2 && all; i++) {
+		b.n = 0;
+		buf_str(&b, name);
+		buf_puts(&b, below[i]);
+		all = imap_rights_of(login, buf_as_str(&b)) != 0;
+	}
+	buf_fini(&b);
+	return all;
+}
+
+struct below {
+	const struct imap_login *login;
+	struct str from, to;
+	unsigned missing;
+};
+
+static bool
+check_below(const struct store_mailbox_info *info, void *arg)
+{
+	struct below *w = arg;
+	struct str name = info->name;
+	struct buf b = {0};
+
+	if (info->id == 0 || name.n <= w->from.n || name.p[w->from.n] != '/' ||
+	    !str_has_prefix(name, w->from))
+		return true;
+	w->missing |= AUTH_RIGHT_DELETE & ~imap_rights_of(w->login, name);
+	buf_str(&b, w->to);
+	buf_put(&b, name.p + w->from.n, name.n - w->from.n);
+	w->missing |= AUTH_RIGHT_CREATE & ~imap_rights_of(w->login, buf_as_str(&b));
+	buf_fini(&b);
+	return w->missing == 0;
+}
+
+enum ts_err
+imap_rights_rename(
+    const struct imap_login *login, struct str from, struct str to, unsigned *missing_r)
+{
+	struct below w = {.login = login, .from = from, .to = to};
+	enum ts_err err;
+
+	*missing_r = 0;
+	if (login->grant == NULL)
+		return TS_OK;
+	if (!imap_rights_create(login, to)) {
+		*missing_r = AUTH_RIGHT_CREATE;
+		return TS_DENIED;
+	}
+	err = imap_rights_want(login, from, AUTH_RIGHT_DELETE, missing_r);
+	/* INBOX stays, and what is below it: its messages are moved. */
+	if (err != TS_OK || str_eq(from, STR("INBOX")))
+		return err;
+	if (!covers_below(login, from))
+		w.missing = AUTH_RIGHT_DELETE;
+	else if (!covers_below(login, to))
+		w.missing = AUTH_RIGHT_CREATE;
+	else
+		store_account_list(login->account, check_below, &w);
+	*missing_r = w.missing;
+	return w.missing == 0 ? TS_OK : TS_DENIED;
+}
+
+/* ---- flags */
+
+struct store_flag_bounds
+imap_rights_bounds(unsigned rights)
+{
+	const uint64_t written = 1u << STORE_ANSWERED | 1u << STORE_FLAGGED | 1u << STORE_DRAFT;
+	struct store_flag_bounds bounds = {
+	    .bounded = (rights & IMAP_RIGHTS_FLAGS) != IMAP_RIGHTS_FLAGS,
+	    .keywords = (rights & AUTH_RIGHT_WRITE) != 0};
+
+	if ((rights & AUTH_RIGHT_SEEN) != 0)
+		bounds.system |= 1u << STORE_SEEN;
+	if ((rights & AUTH_RIGHT_DELETED) != 0)
+		bounds.system |= 1u << STORE_DELETED;
+	if ((rights & AUTH_RIGHT_WRITE) != 0)
+		bounds.system |= written;
+	return bounds;
+}
+
+/* ---- the list */
+
+bool
+imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned needed,
+    struct store_mailbox_info *info_r, enum ts_err *err_r, unsigned *missing_r)
+{
+	/* A hidden name is not looked up: that would take longer where there is something. */
+	*err_r = imap_rights_want(login, name, needed, missing_r);
+	if (*err_r == TS_NOT_FOUND)
+		return false;
+	if (!store_account_lookup(login->account, name, info_r)) {
+		*err_r = TS_NOT_FOUND;
+		return false;
+	}
+	return *err_r == TS_OK;
+}
+
+struct listing {
+	const struct imap_login *login;
+	imap_mailbox_f *fn;
+	void *arg;
+	struct str above; /* has_children: below this name */
+	bool found;
+};
+
+static bool
+list_one(const struct store_mailbox_info *info, void *arg)
+{
+	struct listing *l = arg;
+	unsigned rights = imap_rights_of(l->login, info->name);
+
+	return (rights & AUTH_RIGHT_LOOKUP) == 0 || l->fn(info, rights, l->arg);
+}
+
+void
+imap_mailbox_list(const struct imap_login *login, imap_mailbox_f *fn, void *arg)
+{
+	struct listing l = {.login = login, .fn = fn, .arg = arg};
+
+	store_account_list(login->account, list_one, &l);
+}
+
+static bool
+is_child(const struct store_mailbox_info *info, unsigned rights, void *arg)
+{
+	struct listing *l = arg;
+	struct str name = info->name;
+
+	(void)rights;
+	l->found = info->id != 0 && name.n > l->above.n && name.p[l->above.n] == '/' &&
+	           str_has_prefix(name, l->above);
+	return !l->found;
+}
+
+bool
+imap_mailbox_has_children(const struct imap_login *login, struct str name)
+{
+	struct listing l = {.above = name};
+
+	if (login->grant == NULL)
+		return store_account_has_children(login->account, name);
+	imap_mailbox_list(login, is_child, &l);
+	return l.found;
+}
+
+/* ---- replies */
+
+enum imap_next
+cmd_no_right(struct imap_cmd *cmd, unsigned missing)
+{
+	static const struct {
+		unsigned right;
+		const char *text;
+	} rights[] = {
+	    {AUTH_RIGHT_LOOKUP, "\"l\" (see the mailbox)"},
+	    {AUTH_RIGHT_READ, "\"r\" (read)"},
+	    {AUTH_RIGHT_SEEN, "\"s\" (set \\Seen)"},
+	    {AUTH_RIGHT_WRITE, "\"w\" (set flags)"},
+	    {AUTH_RIGHT_INSERT, "\"i\" (insert messages)"},
+	    {AUTH_RIGHT_POST, "\"p\" (post)"},
+	    {AUTH_RIGHT_CREATE, "\"k\" (create mailboxes)"},
+	    {AUTH_RIGHT_DELETE, "\"x\" (delete the mailbox)"},
+	    {AUTH_RIGHT_DELETED, "\"t\" (set \\Deleted)"},
+	    {AUTH_RIGHT_EXPUNGE, "\"e\" (expunge)"},
+	    {AUTH_RIGHT_ADMINISTER, "\"a\" (administer)"},
+	};
+	struct buf text = {0};
+	struct str kept;
+
+	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
+		if ((missing & rights[i].right) != 0)
+			buf_printf(&text, "%s %s",
+			    text.n > 0 ? "," : "Not permitted; missing:", rights[i].text);
+	kept = arena_str(cmd->arena, buf_as_str(&text));
+	buf_fini(&text);
+	return cmd_no(cmd, "NOPERM", kept.p);
+}
+
+enum imap_next
+cmd_no_target(struct imap_cmd *cmd, struct str name)
+{
+	if (!imap_rights_create(imap_login(cmd->conn), name))
+		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
+	return cmd_no(cmd, "TRYCREATE", "No such mailbox");
+}
