@@ -194,7 +194,7 @@ make_site(const char *rights)
 	struct script *s;
 
 	site_user(site, "alice", "secret", NULL, false);
-	site_user(site, "gateway", "key", "*", false);
+	site_user(site, "gateway", "key", NULL, false);
 	site_grant(site, "gateway", "*", "Voicemail,Voicemail/*", rights);
 	site_message(site, "alice", "Voicemail", "", m);
 	site_message(site, "alice", "Voicemail", "\\Deleted", m);

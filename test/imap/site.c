@@ -8,11 +8,9 @@
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "auth/grant.h"
-#include "auth/priv.h"
+#include "auth/grants.h"
 #include "auth/users.h"
 #include "base/mem.h"
 #include "imap/ext/list.h"
@@ -97,7 +95,6 @@ site_new(const struct site_options *options)
 	struct store_options so;
 	char *text = NULL;
 
-	site->arena = arena_new(NULL, ARENA_OTHER, 256);
 	site->disk = options->disk != NULL ? options->disk : engine_mem_disk_new();
 	store_options_default(&so);
 	so.engine = &engine_mem_class;
@@ -165,7 +162,6 @@ site_free(struct site **sp)
 	conf_unref(&site->conf);
 	loop_free(&site->loop);
 	engine_mem_disk_free(&site->disk);
-	arena_free(&site->arena);
 	mem_free(site);
 }
 
@@ -188,27 +184,23 @@ site_user(
 	mem_free(data);
 }
 
-/* It takes the place of what every user's acts-for gives from now on. */
 void
 site_grant(struct site *site, const char *who, const char *target, const char *mailboxes,
     const char *rights)
 {
-	struct auth_grant *g = auth_grant_new_full();
-	char *rest = mailboxes != NULL ? arena_strdup(site->arena, mailboxes) : NULL, *one, bad;
-	struct str *names = arena_array(site->arena, 16, sizeof(*names));
+	struct str names[16], rest = str_of(mailboxes), one;
+	struct auth_grant_spec spec = {.who = str_of(who),
+	    .target = str_of(target),
+	    .rights = str_of(rights),
+	    .mailboxes = names};
+	struct auth_grant_fault fault = {0};
+	struct buf name = {0};
 
-	(void)target;
-	if (rest != NULL)
-		for (one = strtok_r(rest, ",", &rest); one != NULL;
-		     one = strtok_r(NULL, ",", &rest))
-			names[g->mailbox_count++] = str_of(one);
-	g->mailboxes = names;
-	if (rights != NULL)
-		TS_ASSERT(auth_rights_parse(str_of(rights), &g->rights, &bad));
-	g->name = str_of(arena_strdup(site->arena, who));
-	auth_grant_unref(&site->auth->full);
-	site->auth->full = g;
-	auth_changed(site->auth, STR_NONE);
+	while (rest.n > 0 && spec.mailbox_count < 16 && str_split(&rest, ',', &one))
+		names[spec.mailbox_count++] = one;
+	must(auth_grants_add(site->auth, &spec, &name, &fault), who);
+	buf_fini(&name);
+	buf_fini(&fault.text);
 }
 
 static struct store_account *

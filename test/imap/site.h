@@ -26,7 +26,6 @@ struct site {
 	struct imap_server server;
 	struct imap_loop il;
 	bool own_tls;
-	struct arena *arena;
 	struct site_client clients[SITE_CLIENTS];
 };
 
