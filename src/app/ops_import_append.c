@@ -189,5 +189,6 @@ import_take_message(struct import *im, const struct mailstream_message *m)
 	if (brings_keyword(im, m->keywords))
 		return put_alone(im, m);
 	put_item(im, m);
-	return (im->batch->item_count < BATCH_ITEMS && im->batch_bytes < BATCH_BYTES) || import_flush(im);
+	return (im->batch->item_count < BATCH_ITEMS && im->batch_bytes < BATCH_BYTES) ||
+	       import_flush(im);
 }

@@ -19,8 +19,8 @@ struct have { /* a message that was there before */
 	uint64_t blob;
 	uint32_t size;
 	uint32_t taken; /* of the first of equal ones: how many of them are taken */
-	bool readable; /* sum holds */
-	bool summed; /* of the first of a size and date: all of them have been */
+	bool readable;  /* sum holds */
+	bool summed;    /* of the first of a size and date: all of them have been */
 	unsigned char sum[IMPORT_SUM];
 };
 
@@ -59,7 +59,8 @@ void import_leave_out(struct import *im, const struct mailstream_message *m, con
 /* Remembers what is in the mailbox now. */
 void import_find_known(struct import *im);
 /* Is it there already?  One that is is not found again. */
-bool import_is_known(struct import *im, const struct mailstream_message *m, const unsigned char *sum);
+bool import_is_known(
+    struct import *im, const struct mailstream_message *m, const unsigned char *sum);
 void import_known_fini(struct import *im);
 
 /* ---- ops_import_append.c: false is a failure that was said ---- */

@@ -34,6 +34,7 @@ static const struct {
     {"STARTTLS", NONE, {0}},
     {"LOGIN", NONE, {0}},
     {"AUTHENTICATE", NONE, {0}},
+    {"(PREAUTH)", NONE, {0}},
     {"ID", NONE, {0}},
     {"ENABLE", NONE, {0}},
     {"UNAUTHENTICATE", NONE, {0}},
