@@ -691,7 +691,7 @@ store_check(struct store *store, const struct check_options *opt, struct check_r
 		err = check_accounts(&c, &names, &own);
 	if (err == TS_OK && opt->user.n == 0) {
 		check_references(&c, 0);
-		check_files(&c);
+		check_strays(&c);
 	}
 	for (size_t i = 0; i < names.n; i++)
 		mem_free(names.one[i].name);

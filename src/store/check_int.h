@@ -74,5 +74,11 @@ enum ts_err check_adopt(struct check *c, uint64_t account, uint32_t mailbox,
     const struct adopt *list, size_t n, size_t *taken_r);
 
 void check_references(struct check *c, uint64_t account); /* 0: of all */
-void check_files(struct check *c);
+/* What nothing refers to. */
+void check_strays(struct check *c);
+/* Is there a key of this kind, KEY_REF or KEY_QUEUE, of the blob? */
+bool check_blob_named(struct check *c, enum key_kind kind, uint64_t blob);
+/* Reads a whole blob; in a repair a small one that cannot be read is looked for in files that
+ * nothing points to, and put back. */
+enum ts_err check_read_blob(struct check *c, uint64_t blob, struct buf *bytes, bool *rescued_r);
 #endif

@@ -249,15 +249,31 @@ check_keywords(struct looked *l)
 
 /* ---- messages ---- */
 
+enum ts_err
+check_read_blob(struct check *c, uint64_t blob, struct buf *bytes, bool *rescued_r)
+{
+	enum ts_err err = store_read_blob(c->store, blob, 0, UINT64_MAX, bytes), again;
+
+	*rescued_r = false;
+	if ((err != TS_NOT_FOUND && err != TS_DAMAGED) || !c->opt->repair)
+		return err;
+	again = engine_blob_rescue(c->store->engine, blob);
+	if (again == TS_NOT_FOUND)
+		return err;
+	*rescued_r = again == TS_OK;
+	return again == TS_OK ? store_read_blob(c->store, blob, 0, UINT64_MAX, bytes) : again;
+}
+
 static void
 check_blob(struct check *c, struct looked *l, uint32_t uid, const struct record *r, struct buf *b)
 {
 	uint64_t size = r->size;
+	bool rescued = false;
 	enum ts_err err;
 
 	b->n = 0;
 	if (!c->opt->quick) {
-		err = store_read_blob(c->store, r->blob, 0, UINT64_MAX, b);
+		err = check_read_blob(c, r->blob, b, &rescued);
 		size = b->n;
 		c->res->bytes += b->n;
 	} else if ((r->blob & STORE_BLOB_FILE) != 0) {
@@ -265,6 +281,11 @@ check_blob(struct check *c, struct looked *l, uint32_t uid, const struct record 
 	} else {
 		return;
 	}
+	if (rescued)
+		check_fault(l, CHECK_MESSAGE, uid,
+		    "put back from a file of messages that nothing pointed to",
+		    "its bytes (%u, blob %llx) could not be read", r->size,
+		    (unsigned long long)r->blob);
 	if (err == TS_OK && size == r->size)
 		return;
 	if (err != TS_OK && err != TS_NOT_FOUND && err != TS_DAMAGED) {

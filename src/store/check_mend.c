@@ -390,7 +390,7 @@ adopt_one(struct check *c, struct delta *d, const struct adopt *a, uint32_t uid)
 	struct buf bytes = {0}, summary = {0};
 	struct mail_summary s = {0};
 	struct store_message *m;
-	bool whole = store_read_blob(c->store, a->blob, 0, UINT64_MAX, &bytes) == TS_OK;
+	bool rescued, whole = check_read_blob(c, a->blob, &bytes, &rescued) == TS_OK;
 
 	if (whole) {
 		mail_summarize(buf_as_str(&bytes), &c->store->opt.mail, &summary);

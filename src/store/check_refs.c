@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The other way round: references without a message, files without a
- * reference.  References are ordered by blob; a piece of them at a time is
- * sorted by mailbox and compared with the mailboxes' states.
+ * The other way round: references without a message.  References are ordered by
+ * blob; a piece of them at a time is sorted by mailbox and compared with the
+ * mailboxes' states.
  */
 #include <stdlib.h>
 
@@ -271,109 +271,4 @@ check_references(struct check *c, uint64_t account)
 		check_say(c, CHECK_TABLE, 0, NULL, "the references cannot all be read: %s",
 		    ts_err_name(err));
 	mem_free(r);
-}
-
-/* ---- files ---- */
-
-struct files {
-	uint64_t *blob;
-	size_t n, cap;
-};
-
-static void
-found_file(uint64_t blob, void *arg)
-{
-	struct files *f = arg;
-
-	if (f->n == f->cap) {
-		f->cap = f->cap > 0 ? f->cap * 2 : 64;
-		f->blob = mem_realloc(f->blob, f->cap * sizeof *f->blob);
-	}
-	f->blob[f->n++] = blob;
-}
-
-static bool
-referred(struct check *c, uint64_t blob)
-{
-	struct key k, end;
-	struct str key, value;
-
-	key_begin(&k, 0, KEY_REF);
-	key_be64(&k, blob);
-	end = k;
-	key_after(&end);
-
-	struct engine_iter *it =
-	    engine_iter_new(c->store->engine, key_str(&k), key_str(&end), false);
-	enum ts_err err = engine_iter_next(it, &key, &value);
-
-	engine_iter_free(&it);
-	return err != TS_NOT_FOUND;
-}
-
-/* What is damaged could not be taken in, and must not be taken for a left-over. */
-static void
-set_damaged_aside(struct check *c, const struct adopt *lost, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (referred(c, lost[i].blob))
-			continue;
-		check_say(c, CHECK_MESSAGE, 0,
-		    engine_blob_set_aside(c->store->engine, lost[i].blob, ENGINE_ASIDE_DAMAGED) ==
-		            TS_OK
-		        ? "moved to damaged/ in the store's folder"
-		        : NULL,
-		    "the large file %016llx belongs to no message and is damaged",
-		    (unsigned long long)lost[i].blob);
-	}
-}
-
-static enum ts_err
-take_in(struct check *c, const struct adopt *lost, size_t n)
-{
-	size_t taken = 0;
-	uint64_t account = 0;
-	uint32_t mailbox;
-	enum ts_err err;
-
-	if (n == 0)
-		return TS_OK;
-	err = check_lost_and_found(c, &account, &mailbox);
-	if (err == TS_OK)
-		err = check_adopt(c, account, mailbox, lost, n, &taken);
-	check_say(c, CHECK_LOST, 0,
-	    err == TS_OK ? "put into \"Lost and found\" of the account lost+found" : NULL,
-	    "%zu large files belong to no message", err == TS_OK ? taken : n);
-	if (err == TS_OK)
-		set_damaged_aside(c, lost, n);
-	return err;
-}
-
-/*
- * A file without a reference is what a crash left of a message on its way, and
- * the background removes it: no damage.  After something acknowledged was given
- * up it may be a message.
- */
-void
-check_files(struct check *c)
-{
-	struct engine *engine = c->store->engine;
-	struct files f = {0};
-	struct adopt *lost;
-	size_t n = 0;
-	enum ts_err err;
-
-	if (!c->opt->repair || engine_blob_take_back(engine) != TS_OK || !engine_recovered(engine))
-		return;
-	err = engine_blob_files(engine, found_file, &f);
-	lost = mem_zalloc((f.n + 1) * sizeof(*lost));
-	for (size_t i = 0; i < f.n; i++)
-		if (!referred(c, f.blob[i]))
-			lost[n++] = (struct adopt){.blob = f.blob[i]};
-	if (err == TS_OK)
-		err = take_in(c, lost, n);
-	if (err == TS_OK)
-		(void)engine_recovered_end(engine);
-	mem_free(lost);
-	mem_free(f.blob);
 }

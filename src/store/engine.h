@@ -138,12 +138,29 @@ struct engine_class {
 	/* Calls fn for each large blob file there is (for collecting orphans). */
 	enum ts_err (*blob_files)(
 	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
-	/* A large blob that is damaged, or that has lost its place, goes where nobody looks for it
-	 * and nobody removes it, for people to look at.  NULL: the engine has no such place. */
+	/* A blob that is damaged, or a large one that has lost its place, goes where nobody looks
+	 * for it and nobody removes it, for people to look at: of a small one a copy of what is
+	 * left.  NULL: the engine has no such place. */
 	enum ts_err (*blob_set_aside)(struct engine *engine, uint64_t blob, enum engine_aside why);
 	/* All that were set aside as lost are in their places again; recovered() from now on, if
 	 * there were any.  NULL: there are none. */
 	enum ts_err (*blob_take_back)(struct engine *engine);
+	/*
+	 * For whoever repairs the store, alone.  A small blob that cannot be read may lie in a file
+	 * that nothing points to any more: if its bytes are whole they are put back.
+	 * TS_NOT_FOUND: they are nowhere.  NULL: there are no such files.
+	 */
+	enum ts_err (*blob_rescue)(struct engine *engine, uint64_t blob);
+	/* Calls fn for each small blob there is; its bytes are not looked at. */
+	enum ts_err (*blob_each)(
+	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
+	/*
+	 * The same for small blobs that can be rescued only, if what told that they were in use
+	 * was lost together with what pointed to them: nobody knows whether they had been
+	 * deleted.  NULL: there are none.
+	 */
+	enum ts_err (*blob_each_stray)(
+	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
 	/* Was something given up that had been acknowledged, so that the store could be opened, now
 	 * or at an earlier time?  Then large blobs that nobody refers to may be messages.  NULL:
 	 * no.
@@ -277,6 +294,24 @@ static inline enum ts_err
 engine_blob_set_aside(struct engine *e, uint64_t blob, enum engine_aside why)
 {
 	return e->class->blob_set_aside != NULL ? e->class->blob_set_aside(e, blob, why) : TS_OK;
+}
+
+static inline enum ts_err
+engine_blob_rescue(struct engine *e, uint64_t blob)
+{
+	return e->class->blob_rescue != NULL ? e->class->blob_rescue(e, blob) : TS_NOT_FOUND;
+}
+
+static inline enum ts_err
+engine_blob_each(struct engine *e, void (*fn)(uint64_t blob, void *arg), void *arg)
+{
+	return e->class->blob_each(e, fn, arg);
+}
+
+static inline enum ts_err
+engine_blob_each_stray(struct engine *e, void (*fn)(uint64_t blob, void *arg), void *arg)
+{
+	return e->class->blob_each_stray != NULL ? e->class->blob_each_stray(e, fn, arg) : TS_OK;
 }
 
 static inline enum ts_err

@@ -171,6 +171,8 @@ derive_ids(struct store *store)
 	}
 	engine_iter_free(&it);
 	(void)engine_blob_files(store->engine, note_file, &blob);
+	(void)engine_blob_each(store->engine, note_file, &blob);
+	(void)engine_blob_each_stray(store->engine, note_file, &blob);
 	it = engine_iter_new(store->engine, STR(""), STR_NONE, true);
 	if (engine_iter_next(it, &key, &value) == TS_OK) {
 		struct rd r = rd_of(key);

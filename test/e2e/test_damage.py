@@ -3,8 +3,10 @@
 
 For each damage: the commands and the server say what is hurt, or go on with what is not; nothing
 they do makes it worse; `check --repair` brings back all that the files still hold, and a second
-check finds nothing. TURNSTONE_SEED chooses the places.
+check finds nothing. What the files still hold is found here without the server's code: class Held.
+TURNSTONE_SEED chooses the places.
 """
+import collections
 import imaplib
 import os
 import random
@@ -64,8 +66,10 @@ class Site(Server):
             self.stop()
         self.start()
         self.fill(5)  # these are in the log
+        self.places = self.readable()
         self.stop(signal.SIGKILL)
         shutil.copytree(self.store, self.whole)
+        self.held = Held(self)
         return self
 
     def restore(self):
@@ -102,7 +106,7 @@ class Site(Server):
         return None
 
     def read(self, user, box):
-        """{body: flags} of what can be read."""
+        """{body: (user, mailbox, UID, flags)} of what can be read."""
         got = {}
         try:
             client = self.imap(user)
@@ -111,18 +115,102 @@ class Site(Server):
         if client.select(f'"{box}"', readonly=True)[0] != "OK":
             return got
         for uid in client.uid("search", "ALL")[1][0].split():
-            result, data = client.uid("fetch", uid, "(BODY.PEEK[])")
+            result, data = client.uid("fetch", uid, "(FLAGS BODY.PEEK[])")
             if result == "OK" and data and isinstance(data[0], tuple):
-                got[data[0][1]] = uid
+                words = b" ".join(p if isinstance(p, bytes) else p[0] for p in data)
+                flags = frozenset(re.search(rb"FLAGS \(([^)]*)\)", words)[1].split()) - {rb"\Recent"}
+                got[data[0][1]] = (user, box, int(uid), flags)
         return got
 
-    def readable(self):
-        """All bodies, of all users, wherever they are now."""
+    def make_users(self, text):
+        """Users whose records were lost are made again, and those that a repair has given mail to."""
+        others = sorted(set(re.findall(r"lost\+found-\d+", text)))
+        for user in (*USERS, "lost+found", *others):
+            if self.run("user", "show", user)[0] != 0:
+                self.add(user, "pw")
+        return others
+
+    def readable(self, others=()):
+        """All bodies, of all users, wherever they are now, and where."""
         got = {}
-        for user in (*USERS, "lost+found"):
-            for box in ("INBOX", "Work", "Lost and found"):
-                got.update(self.read(user, box))
-        return set(got)
+        for user in (*USERS, "lost+found", *others):
+            try:
+                client = self.imap(user)
+            except imaplib.IMAP4.error:
+                continue
+            for line in client.list()[1]:
+                box = re.search(rb'"/" "?(.*?)"?$', line)[1].decode()
+                # A message that is in its place is not asked for twice.
+                got = {**self.read(user, box), **got}
+        return got
+
+
+def pieces_of_log(data):
+    """Each record of a log: its pieces (from, to), and what it holds."""
+    at, pieces, payload = 0, [], b""
+    while at + 7 <= len(data):
+        if 32768 - at % 32768 < 7:
+            at += 32768 - at % 32768
+            continue
+        size, kind = int.from_bytes(data[at + 4:at + 6], "little"), data[at + 6]
+        if kind not in (1, 2, 3, 4):
+            return
+        pieces.append((at, at + 7 + size))
+        payload += data[at + 7:at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):
+            yield pieces, payload
+            pieces, payload = [], b""
+
+
+Place = collections.namedtuple("Place", "file ranges heads")
+
+
+class Held:
+    """What a damaged store still holds: each body, and the bytes of the files that must be as they
+    were for it to be there: a record with its checksums in a file of values, all pieces of a commit
+    in the log, a file of its own. Made of a whole copy by looking for the bodies in it."""
+
+    def __init__(self, site):
+        self.whole = folder(site.whole)
+        self.places = {}
+        bodies = [b for mail in site.mail.values() for b in mail]
+        for name, data in self.whole.items():
+            if name.endswith(".blob"):
+                for b in bodies:
+                    at = data.find(b)
+                    if at >= 0:  # 32 bytes with lengths and checksums, 8 of the key
+                        self.add(b, name, [(at - 40, at + len(b))], [])
+            elif name.endswith(".log"):
+                heads = []
+                for pieces, payload in pieces_of_log(data):
+                    for b in bodies:
+                        if b in payload:
+                            self.add(b, name, pieces, list(heads))
+                    heads += [(at + 4, at + 7) for at, _ in pieces]
+            elif name.startswith("large/"):
+                for b in bodies:
+                    if b in data:
+                        self.add(b, name, [(0, len(data))], [])
+        assert set(self.places) == set(bodies)
+
+    def add(self, what, name, ranges, heads):
+        self.places.setdefault(what, []).append(Place(name, ranges, heads))
+
+    def same(self, place, name, data):
+        """Are these bytes as they were, and can they be found? In a block of the log each piece says
+        where the next one is."""
+        if place.file != name:
+            return True
+        whole = self.whole[name]
+        if data is None or any(data[a:b] != whole[a:b] for a, b in place.ranges):
+            return False
+        blocks = {a // 32768 for a, _ in place.ranges}
+        return all(data[a:b] == whole[a:b] for a, b in place.heads if a // 32768 in blocks)
+
+    def after(self, name, data):
+        """The bodies that are still there when this file is damaged like this."""
+        return {b for b, places in self.places.items() if any(self.same(p, name, data) for p in places)}
 
 
 @pytest.fixture(name="site", scope="module")
@@ -153,6 +241,12 @@ def folder(path):
     return out
 
 
+def touches_keys(name, data):
+    """May where messages are, and their flags, be lost with this file? Not with messages' bytes, pointers
+    to them, or the list of files."""
+    return name.endswith(".log") or name.endswith(".sst") and b"blobs" not in data
+
+
 def one(site, name, way, data):
     """Damages one file. Gives (was it seen, how many messages were lost in the end)."""
     what = f"{name} {way}"
@@ -177,7 +271,7 @@ def one(site, name, way, data):
                 assert content in after, (what, file)
     else:
         # Whatever it gives is what was put in.
-        assert site.readable() <= everything, what
+        assert set(site.readable()) <= everything, what
         site.stop()
     # 2. The check sees it, and mends it.
     code, text = site.run("check")
@@ -201,11 +295,17 @@ def one(site, name, way, data):
     code, after = site.run("check")
     assert code == 0, (what, text, after)
     # 3. All that the damage did not touch is there.
+    others = site.make_users(text)
     assert site.try_start() is None, (what, site.log()[-2000:])
-    got = site.readable()
+    got = site.readable(others)
     site.stop()
-    lost = everything - got
-    assert got <= everything, what
+    lost = everything - set(got)
+    assert set(got) <= everything, what
+    missed = site.held.after(name, data) - set(got)
+    assert not missed, (what, [m[:40] for m in missed], text)
+    if not touches_keys(name, site.held.whole[name]):
+        moved = {b[:40] for b in got if got[b] != site.places[b]}
+        assert not moved, (what, moved, text)
     if not seen:
         assert not lost, (what, len(lost))
     if name.startswith("large/"):

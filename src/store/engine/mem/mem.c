@@ -594,14 +594,14 @@ mem_blob_finish(struct engine_blob_writer **base)
 }
 
 static enum ts_err
-mem_blob_files(struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg)
+each_in_map(struct engine *engine, int map, void (*fn)(uint64_t blob, void *arg), void *arg)
 {
 	struct engine_mem_disk *disk = ((struct mem_engine *)engine)->disk;
 	const struct tree_item *item;
 	struct tree *root;
 
 	disk_lock(disk);
-	root = tree_ref(disk->maps[MAP_FILES]);
+	root = tree_ref(disk->maps[map]);
 	disk_unlock(disk);
 	for (item = tree_first(root, STR_NONE, false); item != NULL;
 	     item = tree_first(root, item->key, true)) {
@@ -611,6 +611,18 @@ mem_blob_files(struct engine *engine, void (*fn)(uint64_t blob, void *arg), void
 	}
 	tree_unref(&root);
 	return TS_OK;
+}
+
+static enum ts_err
+mem_blob_files(struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg)
+{
+	return each_in_map(engine, MAP_FILES, fn, arg);
+}
+
+static enum ts_err
+mem_blob_each(struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg)
+{
+	return each_in_map(engine, MAP_BLOBS, fn, arg);
 }
 
 /* ---- the rest ---- */
@@ -664,6 +676,7 @@ const struct engine_class engine_mem_class = {
     .blob_finish = mem_blob_finish,
     .blob_abort = mem_blob_abort,
     .blob_files = mem_blob_files,
+    .blob_each = mem_blob_each,
     .reopen = mem_reopen,
     .stats = mem_stats,
 };

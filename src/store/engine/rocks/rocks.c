@@ -15,8 +15,10 @@
  */
 #include "store/engine/rocks/rocks.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -50,6 +52,8 @@ struct rocks_engine {
 	pthread_cond_t moved;
 	unsigned users, iters; /* inside; an iterator counts in both */
 	bool reopening;
+
+	struct rocks_rescue *rescue; /* made when it is asked for first */
 
 	atomic_bool broken; /* a commit's outcome is unknown, or it is open for reading only */
 	uint64_t failed_ms; /* when reopening failed last; by who reopens */
@@ -235,6 +239,7 @@ rocks_close(struct engine *engine)
 	TS_ASSERT(e->users == 0);
 	rocks_db_close(&e->db, !e->config.read_only && !atomic_load(&e->broken));
 	rocks_mark_close(&e->mark);
+	rocks_rescue_free(&e->rescue);
 	rocksdb_readoptions_destroy(e->read);
 	rocksdb_writeoptions_destroy(e->write);
 	for (size_t i = 0; i < 3; i++) {
@@ -694,15 +699,118 @@ rocks_blob_files(struct engine *engine, void (*fn)(uint64_t blob, void *arg), vo
 	return large_list(((struct rocks_engine *)engine)->large, fn, arg);
 }
 
+/* ---- repair ---- */
+
+static struct rocks_rescue *
+rescue_of(struct rocks_engine *e)
+{
+	if (e->rescue == NULL)
+		e->rescue = rocks_rescue_new(e->dir);
+	return e->rescue;
+}
+
+static enum ts_err
+rocks_blob_rescue(struct engine *engine, uint64_t blob)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	struct engine_batch *batch;
+	struct buf bytes = {0};
+	const char *file;
+	enum ts_err err = TS_NOT_FOUND;
+
+	if ((blob & STORE_BLOB_FILE) == 0 && rocks_rescue_find(rescue_of(e), blob, &bytes, &file)) {
+		batch = engine_batch_new();
+		engine_batch_put_blob(batch, blob, buf_as_str(&bytes));
+		err = engine_commit(engine, batch);
+		engine_batch_free(&batch);
+		if (err == TS_OK)
+			log_msg(LOG_WARNING, NULL, "%s: blob %016llx is put back from %s",
+			    e->config.path, (unsigned long long)blob, file);
+	}
+	buf_fini(&bytes);
+	return err;
+}
+
+struct each {
+	void (*fn)(uint64_t blob, void *arg);
+	void *arg;
+	struct engine *engine;
+};
+
+static void
+each_key(const unsigned char key[8], void *arg)
+{
+	struct each *each = arg;
+	struct rd r = rd_of((struct str){(const char *)key, 8});
+
+	each->fn(rd_be64(&r), each->arg);
+}
+
+static enum ts_err
+rocks_blob_each(struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	struct each each = {fn, arg, engine};
+	bool all;
+
+	if (!engine_enter(e, false))
+		return TS_UNAVAILABLE;
+	all = rocks_extra_keys(e->db.db, e->db.cf[ROCKS_BLOBS], each_key, &each);
+	engine_leave(e, false);
+	return all ? TS_OK
+	           : TS_FAIL(TS_DAMAGED, "%s: the pointers to messages cannot all be read",
+	                 e->config.path);
+}
+
+static void
+each_stray(uint64_t blob, void *arg)
+{
+	struct each *each = arg;
+	uint64_t size;
+
+	if (engine_blob_size(each->engine, blob, &size) != TS_OK)
+		each->fn(blob, each->arg);
+}
+
+static enum ts_err
+rocks_blob_each_stray(struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	struct each each = {fn, arg, engine};
+
+	if (rocks_recovered_says(e->dir, ROCKS_BOTH_LOST))
+		rocks_rescue_each(rescue_of(e), each_stray, &each);
+	return TS_OK;
+}
+
+/* Of a small message that is damaged: what is left of it, for people. */
+static enum ts_err
+keep_rest(struct rocks_engine *e, uint64_t blob)
+{
+	struct buf bytes = {0}, name = {0};
+	enum ts_err err = TS_OK;
+
+	if (rocks_rescue_rest(rescue_of(e), blob, &bytes)) {
+		buf_printf(&name, "damaged/%016llx", (unsigned long long)blob);
+		if ((mkdirat(e->dir, "damaged", 0700) != 0 && errno != EEXIST) ||
+		    !rocks_file_replace(e->dir, buf_cstr(&name), buf_as_str(&bytes)))
+			err = TS_FAIL(TS_IO, "%s/%s cannot be written: %s", e->config.path,
+			    buf_cstr(&name), strerror(errno));
+	}
+	buf_fini(&bytes);
+	buf_fini(&name);
+	return err;
+}
+
 static enum ts_err
 rocks_blob_set_aside(struct engine *engine, uint64_t blob, enum engine_aside why)
 {
 	struct rocks_engine *e = (struct rocks_engine *)engine;
 
-	return (blob & STORE_BLOB_FILE) == 0
-	           ? TS_OK
-	           : large_set_aside(
-	                 e->large, e->dir, why == ENGINE_ASIDE_LOST ? "lost" : "damaged", blob);
+	if ((blob & STORE_BLOB_FILE) == 0)
+		return why == ENGINE_ASIDE_DAMAGED ? keep_rest(e, blob) : TS_OK;
+	return large_set_aside(
+	    e->large, e->dir, why == ENGINE_ASIDE_LOST ? "lost" : "damaged", blob);
 }
 
 static bool
@@ -782,6 +890,9 @@ const struct engine_class engine_rocks_class = {
     .blob_files = rocks_blob_files,
     .blob_set_aside = rocks_blob_set_aside,
     .blob_take_back = rocks_blob_take_back,
+    .blob_rescue = rocks_blob_rescue,
+    .blob_each = rocks_blob_each,
+    .blob_each_stray = rocks_blob_each_stray,
     .recovered = rocks_was_recovered,
     .recovered_end = rocks_end_recovered,
     .reopen = rocks_reopen,

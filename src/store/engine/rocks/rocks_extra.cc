@@ -3,7 +3,8 @@
  * The C API has no way to hand in a logger or a listener of one's own.  Its
  * rocksdb_options_t is a struct with an Options as its only first member, so
  * that is what its address is; rocks_extra_attach() proves it by a value set
- * on one side and read on the other before it relies on it.
+ * on one side and read on the other before it relies on it.  A rocksdb_t and a
+ * rocksdb_column_family_handle_t begin with the pointer that they stand for.
  */
 #include "store/engine/rocks/rocks_extra.h"
 
@@ -15,6 +16,7 @@
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/table_properties.h>
+#include <rocksdb/utilities/debug.h>
 
 #include <atomic>
 #include <cstdio>
@@ -163,22 +165,49 @@ rocks_extra_table_whole(const rocksdb_options_t *opt, const char *path, bool *us
 	return reader.VerifyChecksum().ok();
 }
 
+static rocksdb::Status
+open_list(rocksdb::Options options, const char *path, rocksdb::WALRecoveryMode mode,
+    std::vector<rocksdb::ColumnFamilyHandle *> *handles, rocksdb::DB **db)
+{
+	std::vector<rocksdb::ColumnFamilyDescriptor> families;
+
+	/* Files that are missing or too short do not stand in the way; with this, damage of the
+	 * log does not either, whatever the mode. */
+	options.paranoid_checks = mode == rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+	options.wal_recovery_mode = mode;
+	families.emplace_back("default", options);
+	families.emplace_back("blobs", options);
+	return rocksdb::DB::OpenForReadOnly(options, path, families, handles, db);
+}
+
+static void
+close_list(std::vector<rocksdb::ColumnFamilyHandle *> *handles, rocksdb::DB *db)
+{
+	for (auto *handle : *handles)
+		db->DestroyColumnFamilyHandle(handle);
+	handles->clear();
+	delete db;
+}
+
 bool
 rocks_extra_list(const rocksdb_options_t *opt, const char *path,
     void (*table)(const struct rocks_extra_file *file, void *arg),
-    void (*blobs)(const struct rocks_extra_file *file, void *arg), void *arg, uint64_t *sequence_r)
+    void (*blobs)(const struct rocks_extra_file *file, void *arg), void *arg, uint64_t *sequence_r,
+    uint64_t *undamaged_r)
 {
 	rocksdb::Options options(*reinterpret_cast<const rocksdb::Options *>(opt));
 	std::vector<rocksdb::ColumnFamilyHandle *> handles;
-	std::vector<rocksdb::ColumnFamilyDescriptor> families;
 	rocksdb::DB *db = nullptr;
 
-	/* Files that are missing or too short do not stand in the way. */
-	options.paranoid_checks = false;
-	options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
-	families.emplace_back("default", options);
-	families.emplace_back("blobs", options);
-	if (!rocksdb::DB::OpenForReadOnly(options, path, families, &handles, &db).ok())
+	*undamaged_r = 0;
+	if (open_list(options, path, rocksdb::WALRecoveryMode::kPointInTimeRecovery, &handles, &db)
+	        .ok()) {
+		*undamaged_r = db->GetLatestSequenceNumber();
+		close_list(&handles, db);
+	}
+	if (!open_list(
+	        options, path, rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords, &handles, &db)
+	         .ok())
 		return false;
 	*sequence_r = db->GetLatestSequenceNumber();
 	for (auto *handle : handles) {
@@ -187,22 +216,56 @@ rocks_extra_list(const rocksdb_options_t *opt, const char *path,
 		db->GetColumnFamilyMetaData(handle, &family);
 		for (const auto &level : family.levels) {
 			for (const auto &file : level.files) {
-				struct rocks_extra_file one = {
-				    handle->GetID(), level.level, file.file_number, file.size};
+				struct rocks_extra_file one = {handle->GetID(), level.level,
+				    file.file_number, file.size, file.smallestkey.data(),
+				    file.largestkey.data(), file.smallestkey.size(),
+				    file.largestkey.size(), file.smallest_seqno,
+				    file.largest_seqno};
 
 				table(&one, arg);
 			}
 		}
 		for (const auto &file : family.blob_files) {
-			struct rocks_extra_file one = {
-			    handle->GetID(), 0, file.blob_file_number, file.blob_file_size};
+			struct rocks_extra_file one = {};
 
+			one.cf = handle->GetID();
+			one.number = file.blob_file_number;
+			one.size = file.blob_file_size;
 			blobs(&one, arg);
 		}
 	}
-	for (auto *handle : handles)
-		db->DestroyColumnFamilyHandle(handle);
-	delete db;
+	close_list(&handles, db);
+	return true;
+}
+
+bool
+rocks_extra_keys(rocksdb_t *db, rocksdb_column_family_handle_t *family,
+    void (*fn)(const unsigned char key[8], void *arg), void *arg)
+{
+	constexpr size_t piece = 4096;
+	/* As in RocksDB's dbformat.h, which is not installed. */
+	constexpr int type_value = 1, type_blob = 17;
+	rocksdb::DB *cxx = *reinterpret_cast<rocksdb::DB **>(db);
+	auto *handle = *reinterpret_cast<rocksdb::ColumnFamilyHandle **>(family);
+	std::string from, last;
+	std::vector<rocksdb::KeyVersion> versions;
+
+	do {
+		versions.clear();
+		if (!rocksdb::GetAllKeyVersions(
+		        cxx, handle, from, rocksdb::Slice(), piece, &versions)
+		         .ok())
+			return false;
+		for (const auto &one : versions) {
+			/* The newest version of a key comes first. */
+			if (one.user_key.size() == 8 && one.user_key != last &&
+			    (one.type == type_value || one.type == type_blob))
+				fn(reinterpret_cast<const unsigned char *>(one.user_key.data()),
+				    arg);
+			last = one.user_key;
+		}
+		from = last + '\0';
+	} while (versions.size() >= piece);
 	return true;
 }
 

@@ -28,12 +28,21 @@ struct rocks_extra_file {
 	unsigned cf; /* number of the column family */
 	int level;
 	uint64_t number, size;
+	/* Of tables; keys without RocksDB's 8 bytes. */
+	const char *smallest, *largest;
+	size_t smallest_size, largest_size;
+	uint64_t smallest_seq, largest_seq;
 };
-/* What the list of files in the folder names, and how far the log reaches with it.  False: it
- * cannot be read. */
+/* What the list of files in the folder names, and how far the log reaches with it: with all that
+ * can be read of the log, and up to the first damage.  False: it cannot be read. */
 bool rocks_extra_list(const rocksdb_options_t *opt, const char *path,
     void (*table)(const struct rocks_extra_file *file, void *arg),
-    void (*blobs)(const struct rocks_extra_file *file, void *arg), void *arg, uint64_t *sequence_r);
+    void (*blobs)(const struct rocks_extra_file *file, void *arg), void *arg, uint64_t *sequence_r,
+    uint64_t *undamaged_r);
+/* Calls fn for each 8-byte key of the family that has a value, without reading the value.  False:
+ * not all could be read. */
+bool rocks_extra_keys(rocksdb_t *db, rocksdb_column_family_handle_t *family,
+    void (*fn)(const unsigned char key[8], void *arg), void *arg);
 /* A rocksdb_*_compression value for index tables that this build has. */
 int rocks_extra_compression(void);
 

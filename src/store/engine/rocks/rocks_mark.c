@@ -166,6 +166,16 @@ rocks_recovered(int dir)
 	return faccessat(dir, "recovered", F_OK, 0) == 0 || errno != ENOENT;
 }
 
+bool
+rocks_recovered_says(int dir, const char *what)
+{
+	struct buf b = {0};
+	bool yes = rocks_file_slurp(dir, "recovered", &b) && strstr(buf_cstr(&b), what) != NULL;
+
+	buf_fini(&b);
+	return yes;
+}
+
 enum ts_err
 rocks_recovered_end(int dir)
 {

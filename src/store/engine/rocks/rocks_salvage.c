@@ -7,16 +7,21 @@
  *     none of them is written to, only replaced, so that nothing is made worse
  *     and a better tool can have another try.
  *  2. Tables are verified.  A damaged block of data is replaced by an empty one
- *     of the same size (rocks_table.c); a table of which not even the index can
- *     be read leaves the folder.
- *  3. Can the list of files (CURRENT, MANIFEST-*) be read, and are they there?
- *     Then tables that left are taken off the list, and blob files that are
- *     missing or cut get their size back: what they lack reads as damaged.
- *  4. Otherwise RocksDB makes a new list from the tables and the log.  It
+ *     of the same size (rocks_table.c).  A table whose index or other end cannot be
+ *     read is made anew from its blocks (rocks_rebuild.c); one without any whole
+ *     block leaves the folder.
+ *  3. If the log does not reach as far as was acknowledged, it is written anew from
+ *     what is whole of it, behind the damage too (rocks_log.c).
+ *  4. Can the list of files (CURRENT, MANIFEST-*) be read, and are they there?
+ *     Then tables that left are taken off the list, those made anew get new
+ *     entries, and blob files that are missing or cut get their size back: what
+ *     they lack reads as damaged.
+ *  5. Otherwise RocksDB makes a new list from the tables and the log.  It
  *     forgets the blob files; they are added by us.
  *
  * What is then inconsistent (an older value comes to light where a newer one
- * was in a damaged block) is for the check of the store to mend.
+ * was in a damaged block) is for the check of the store to mend.  It also asks
+ * for messages whose pointers were lost with a table (rocks_rescue.c).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -33,19 +38,28 @@
 #include "store/engine/rocks/rocks_int.h"
 
 #define EDIT_DELETED_FILE 6
+#define EDIT_NEW_FILE 103
+#define EDIT_NEW_FILE_OLDEST_BLOBS 4
+#define EDIT_NEW_FILE_END 1
 #define EDIT_COLUMN_FAMILY 200
 #define EDIT_BLOB_FILE 400
-#define LOG_BLOCK ((size_t)32768)
 
 struct salvage {
 	const char *path;
 	int dir;
 	rocksdb_options_t *opt;
-	uint64_t mark, reached;               /* of the log */
+	uint64_t mark, reached, undamaged;    /* of the log */
 	uint64_t newest_table, newest_listed; /* by number */
 	bool wrong;                           /* there is something to do */
-	unsigned patched, dropped, missing, blobs;
-	struct buf edits; /* for the list: each a 32-bit length and its bytes */
+	unsigned patched, rebuilt, dropped, missing, blobs, logs, log_records;
+	struct hurt { /* tables that lack something now */
+		uint64_t number;
+		bool rebuilt;
+		struct rocks_table_facts facts; /* then */
+	} * hurt;
+	size_t hurt_count;
+	bool lost[ROCKS_CFS]; /* something may be lost there */
+	struct buf edits;     /* for the list: each a 32-bit length and its bytes */
 	enum ts_err err;
 };
 
@@ -139,13 +153,20 @@ list_is_old(const struct salvage *s)
 	return s->newest_table > s->newest_listed && s->reached < s->mark;
 }
 
+/* The log lacks something that was acknowledged, or nobody knows what was. */
+static bool
+log_is_short(const struct salvage *s)
+{
+	return s->undamaged < s->mark || s->mark == 0;
+}
+
 static bool
 wanted(struct salvage *s)
 {
 	each_file(s, ask_table, -1);
-	s->wrong |=
-	    !rocks_extra_list(s->opt, s->path, ask_listed_table, ask_listed_blobs, s, &s->reached);
-	return s->wrong || list_is_old(s);
+	s->wrong |= !rocks_extra_list(
+	    s->opt, s->path, ask_listed_table, ask_listed_blobs, s, &s->reached, &s->undamaged);
+	return s->wrong || log_is_short(s) || list_is_old(s);
 }
 
 /* ---- 1: aside ---- */
@@ -164,9 +185,9 @@ put_aside(struct salvage *s, char *name, size_t size)
 	time_t now = time(NULL);
 	int to = -1;
 
-	(void)snprintf(name, size, "salvaged-%lld", (long long)now);
+	(void)snprintf(name, size, ROCKS_ASIDE "%lld", (long long)now);
 	for (unsigned i = 1; mkdirat(s->dir, name, 0700) != 0 && errno == EEXIST; i++)
-		(void)snprintf(name, size, "salvaged-%lld-%u", (long long)now, i);
+		(void)snprintf(name, size, ROCKS_ASIDE "%lld-%u", (long long)now, i);
 	to = openat(s->dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (to < 0) {
 		s->err = TS_FAIL(TS_IO, "%s/%s: %s", s->path, name, strerror(errno));
@@ -180,20 +201,35 @@ put_aside(struct salvage *s, char *name, size_t size)
 
 /* ---- 2: tables ---- */
 
-static void
-look_at_table(struct salvage *s, const char *name, int to)
+static struct hurt *
+add_hurt(struct salvage *s, uint64_t number)
 {
-	uint64_t number;
+	s->hurt = mem_realloc(s->hurt, (s->hurt_count + 1) * sizeof(*s->hurt));
+	s->hurt[s->hurt_count] = (struct hurt){.number = number};
+	return &s->hurt[s->hurt_count++];
+}
 
-	(void)to;
-	if (!numbered(name, ".sst", &number))
-		return;
-	s->newest_table = number > s->newest_table ? number : s->newest_table;
-	switch (rocks_table_mend(s->opt, s->path, s->dir, name)) {
-	case TS_OK:
-		break;
+static struct hurt *
+hurt_of(const struct salvage *s, uint64_t number)
+{
+	for (size_t i = 0; i < s->hurt_count; i++)
+		if (s->hurt[i].number == number)
+			return &s->hurt[i];
+	return NULL;
+}
+
+/* What the index cannot tell the blocks themselves may. */
+static void
+rebuild_table(struct salvage *s, const char *name, struct hurt *h)
+{
+	unsigned blocks;
+
+	switch (rocks_table_rebuild(s->opt, s->path, s->dir, name, &h->facts, &blocks)) {
 	case TS_DAMAGED:
-		s->patched++;
+		log_msg(LOG_WARNING, NULL, "%s/%s is made anew from %u whole blocks", s->path, name,
+		    blocks);
+		s->rebuilt++;
+		h->rebuilt = true;
 		break;
 	case TS_INVALID:
 		log_msg(LOG_WARNING, NULL, "%s/%s cannot be read at all", s->path, name);
@@ -206,15 +242,59 @@ look_at_table(struct salvage *s, const char *name, int to)
 	}
 }
 
-/* ---- 3: the list of files ---- */
+static void
+look_at_table(struct salvage *s, const char *name, int to)
+{
+	uint64_t number;
+
+	(void)to;
+	if (!numbered(name, ".sst", &number) || hurt_of(s, number) != NULL)
+		return;
+	s->newest_table = number > s->newest_table ? number : s->newest_table;
+	switch (rocks_table_mend(s->opt, s->path, s->dir, name)) {
+	case TS_OK:
+		break;
+	case TS_DAMAGED:
+		s->patched++;
+		(void)add_hurt(s, number);
+		break;
+	case TS_INVALID:
+		rebuild_table(s, name, add_hurt(s, number));
+		break;
+	default:
+		s->err = TS_IO;
+	}
+}
+
+/* ---- 3: the log ---- */
 
 static void
-put_varint(struct buf *b, uint64_t v)
+clean_log(struct salvage *s, const char *name, int to)
 {
-	for (; v >= 128; v >>= 7)
-		buf_putc(b, (char)(v | 128));
-	buf_putc(b, (char)v);
+	struct buf old = {0}, clean = {0};
+	struct rocks_log_sum sum = {0};
+	uint64_t number;
+
+	(void)to;
+	if (!numbered(name, ".log", &number))
+		return;
+	if (!rocks_file_slurp(s->dir, name, &old))
+		s->err = TS_FAIL(TS_IO, "%s/%s cannot be read", s->path, name);
+	else
+		sum = rocks_log_clean(buf_as_str(&old), &clean);
+	if (sum.lost > 0) {
+		log_msg(LOG_WARNING, NULL, "%s/%s: %u whole commits are kept", s->path, name,
+		    sum.records);
+		s->logs++;
+		s->log_records += sum.records;
+		if (!rocks_file_replace(s->dir, name, buf_as_str(&clean)))
+			s->err = TS_FAIL(TS_IO, "%s/%s cannot be changed", s->path, name);
+	}
+	buf_fini(&old);
+	buf_fini(&clean);
 }
+
+/* ---- 4: the list of files ---- */
 
 static void
 add_edit(struct salvage *s, const struct buf *edit)
@@ -224,32 +304,87 @@ add_edit(struct salvage *s, const struct buf *edit)
 }
 
 static void
-take_off_list(struct salvage *s, unsigned cf, int level, uint64_t number)
+begin_edit(struct buf *b, const struct rocks_extra_file *f)
+{
+	buf_varint(b, EDIT_COLUMN_FAMILY);
+	buf_varint(b, f->cf);
+	buf_varint(b, EDIT_DELETED_FILE);
+	buf_varint(b, (uint64_t)f->level);
+	buf_varint(b, f->number);
+}
+
+static void
+take_off_list(struct salvage *s, const struct rocks_extra_file *f)
 {
 	struct buf b = {0};
 
-	put_varint(&b, EDIT_COLUMN_FAMILY);
-	put_varint(&b, cf);
-	put_varint(&b, EDIT_DELETED_FILE);
-	put_varint(&b, (uint64_t)level);
-	put_varint(&b, number);
+	begin_edit(&b, f);
 	add_edit(s, &b);
 	buf_fini(&b);
+}
+
+/* Not beyond the keys it had: tables of a level must not overlap. */
+static void
+clamp(struct buf *key, struct str bound, bool below)
+{
+	struct str user = {key->p, key->n - 8};
+	int c = str_cmp(user, bound);
+
+	if (below ? c >= 0 : c <= 0)
+		return;
+	key->n = 0;
+	buf_str(key, bound);
+	buf_le64(key, (UINT64_MAX << 8) | 15); /* the end of a removed range */
+}
+
+/* The same file with other contents; bounds of what it holds, numbers as they were. */
+static void
+list_anew(struct salvage *s, const struct rocks_extra_file *f, struct rocks_table_facts *facts)
+{
+	struct buf b = {0}, number = {0};
+
+	clamp(&facts->smallest, (struct str){f->smallest, f->smallest_size}, true);
+	clamp(&facts->largest, (struct str){f->largest, f->largest_size}, false);
+	begin_edit(&b, f);
+	buf_varint(&b, EDIT_NEW_FILE);
+	buf_varint(&b, (uint64_t)f->level);
+	buf_varint(&b, f->number);
+	buf_varint(&b, facts->size);
+	buf_vstr(&b, buf_as_str(&facts->smallest));
+	buf_vstr(&b, buf_as_str(&facts->largest));
+	buf_varint(&b, f->smallest_seq);
+	buf_varint(&b, f->largest_seq);
+	if (facts->oldest_blobs != 0) {
+		buf_varint(&number, facts->oldest_blobs);
+		buf_varint(&b, EDIT_NEW_FILE_OLDEST_BLOBS);
+		buf_vstr(&b, buf_as_str(&number));
+	}
+	buf_varint(&b, EDIT_NEW_FILE_END);
+	add_edit(s, &b);
+	buf_fini(&b);
+	buf_fini(&number);
 }
 
 static void
 listed_table(const struct rocks_extra_file *f, void *arg)
 {
 	struct salvage *s = arg;
+	struct hurt *h = hurt_of(s, f->number);
 	char name[32];
 	struct stat st;
+	bool there;
 
 	s->newest_listed = f->number > s->newest_listed ? f->number : s->newest_listed;
 	(void)snprintf(name, sizeof(name), "%06llu.sst", (unsigned long long)f->number);
-	if (fstatat(s->dir, name, &st, 0) == 0)
+	there = fstatat(s->dir, name, &st, 0) == 0;
+	if (f->cf < ROCKS_CFS && (h != NULL || !there))
+		s->lost[f->cf] = true;
+	if (there && h != NULL && h->rebuilt)
+		list_anew(s, f, &h->facts);
+	if (there)
 		return;
 	s->missing++;
-	take_off_list(s, f->cf, f->level, f->number);
+	take_off_list(s, f);
 }
 
 static void
@@ -265,68 +400,6 @@ listed_blobs(const struct rocks_extra_file *f, void *arg)
 	s->blobs += mended;
 }
 
-/* RocksDB's log format, in blocks of 32 KiB: a checksum of type and data, 16-bit length, type (1
- * whole, 2 first, 3 middle, 4 last piece), data. */
-static void
-put_piece(struct buf *b, unsigned char type, struct str data)
-{
-	struct buf typed = {0};
-
-	buf_putc(&typed, (char)type);
-	buf_str(&typed, data);
-	buf_le32(b, rocks_crc32c((const unsigned char *)typed.p, typed.n));
-	buf_putc(b, (char)(data.n & 255));
-	buf_putc(b, (char)(data.n >> 8));
-	buf_put(b, typed.p, typed.n);
-	buf_fini(&typed);
-}
-
-static void
-put_record(struct buf *b, struct str data)
-{
-	bool first = true, last = false;
-
-	do {
-		size_t left = LOG_BLOCK - b->n % LOG_BLOCK, n;
-
-		if (left < 7) {
-			for (; left > 0; left--)
-				buf_putc(b, 0);
-			continue;
-		}
-		n = data.n < left - 7 ? data.n : left - 7;
-		last = n == data.n;
-		put_piece(b, first ? last ? 1 : 2 : last ? 4 : 3, (struct str){data.p, n});
-		data = (struct str){data.p + n, data.n - n};
-		first = false;
-	} while (first || !last);
-}
-
-/* The next record, joined, into one; false: the end. */
-static bool
-next_record(struct rd *log, const unsigned char *start, struct buf *one)
-{
-	one->n = 0;
-	for (;;) {
-		size_t left = LOG_BLOCK - (size_t)(log->p - start) % LOG_BLOCK, n;
-		unsigned char type;
-
-		if (left < 7)
-			log->p += left;
-		if (log->p + 7 > log->end)
-			return false;
-		n = log->p[4] | (size_t)log->p[5] << 8;
-		type = log->p[6];
-		log->p += 7;
-		if (type < 1 || type > 4 || n > (size_t)(log->end - log->p))
-			return false;
-		buf_put(one, log->p, n);
-		log->p += n;
-		if (type == 1 || type == 4)
-			return true;
-	}
-}
-
 static void
 put_edits(struct salvage *s, struct buf *list)
 {
@@ -335,7 +408,7 @@ put_edits(struct salvage *s, struct buf *list)
 	while (r.p < r.end) {
 		uint32_t size = rd_le32(&r);
 
-		put_record(list, (struct str){(const char *)r.p, size});
+		rocks_log_put(list, (struct str){(const char *)r.p, size});
 		r.p += size;
 	}
 	s->edits.n = 0;
@@ -348,12 +421,10 @@ edit_list(struct salvage *s, struct str old, bool adding, struct buf *list)
 {
 	static const char makes_blobs[] = "\xC9\x01\x05"
 	                                  "blobs";
-	struct rd r = rd_of(old);
-	const unsigned char *start = r.p;
 	struct buf one = {0};
 
-	while (next_record(&r, start, &one)) {
-		put_record(list, buf_as_str(&one));
+	for (size_t at = 0; rocks_log_next(old, &at, &one);) {
+		rocks_log_put(list, buf_as_str(&one));
 		if (adding && memmem(one.p, one.n, makes_blobs, sizeof(makes_blobs) - 1) != NULL)
 			put_edits(s, list);
 	}
@@ -388,7 +459,8 @@ write_edits(struct salvage *s, bool adding)
 static bool
 use_list(struct salvage *s)
 {
-	if (!rocks_extra_list(s->opt, s->path, listed_table, listed_blobs, s, &s->reached))
+	if (!rocks_extra_list(
+	        s->opt, s->path, listed_table, listed_blobs, s, &s->reached, &s->undamaged))
 		return false;
 	if (list_is_old(s) || (s->newest_table > s->newest_listed && s->missing > s->dropped))
 		return false;
@@ -396,7 +468,7 @@ use_list(struct salvage *s)
 	return true;
 }
 
-/* ---- 4: a new list ---- */
+/* ---- 5: a new list ---- */
 
 static void
 add_blobs(struct salvage *s, const char *name, int to)
@@ -411,15 +483,15 @@ add_blobs(struct salvage *s, const char *name, int to)
 	count = rocks_blobs_mend(s->dir, name, 0, &mended, &bytes);
 	if (count == 0)
 		return;
-	put_varint(&b, EDIT_COLUMN_FAMILY);
-	put_varint(&b, ROCKS_BLOBS);
-	put_varint(&b, EDIT_BLOB_FILE);
-	put_varint(&b, number);
-	put_varint(&b, count);
-	put_varint(&b, bytes);
-	put_varint(&b, 0); /* no checksum of the file: its method and value are empty */
-	put_varint(&b, 0);
-	put_varint(&b, 0); /* the end */
+	buf_varint(&b, EDIT_COLUMN_FAMILY);
+	buf_varint(&b, ROCKS_BLOBS);
+	buf_varint(&b, EDIT_BLOB_FILE);
+	buf_varint(&b, number);
+	buf_varint(&b, count);
+	buf_varint(&b, bytes);
+	buf_varint(&b, 0); /* no checksum of the file: its method and value are empty */
+	buf_varint(&b, 0);
+	buf_varint(&b, 0); /* the end */
 	add_edit(s, &b);
 	buf_fini(&b);
 	s->blobs++;
@@ -441,29 +513,52 @@ make_list(struct salvage *s)
 	write_edits(s, true);
 }
 
+/* What became of it, for people; and what the check has to look after. */
+static enum ts_err
+report(struct salvage *s, const char *aside, bool listed, char **text_r)
+{
+	enum ts_err err;
+
+	*text_r = rocks_text(
+	    "%s: tables with damaged blocks: %u, made anew from their blocks: %u, that could not "
+	    "be read at all: %u, missing: %u; %s: %u; damaged logs: %u (commits kept: %u)%s; the "
+	    "files as they were are in %s/%s",
+	    s->path, s->patched, s->rebuilt, s->dropped,
+	    s->missing > s->dropped ? s->missing - s->dropped : 0,
+	    listed ? "files of messages cut or missing" : "files of messages", s->blobs, s->logs,
+	    s->log_records, listed ? "" : "; the list of files (CURRENT, MANIFEST) was made anew",
+	    s->path, aside);
+	err = rocks_recovered_note(s->dir, "the folder was salvaged");
+	if (err == TS_OK && s->lost[ROCKS_KEYS] && s->lost[ROCKS_BLOBS])
+		err = rocks_recovered_note(s->dir, ROCKS_BOTH_LOST);
+	return err;
+}
+
 enum ts_err
 rocks_salvage(const char *path, int dir, rocksdb_options_t *opt, uint64_t mark, char **text_r)
 {
 	struct salvage s = {.path = path, .dir = dir, .opt = opt, .mark = mark};
 	char aside[64];
-	bool listed;
+	bool listed = false;
 
 	if (!wanted(&s) || s.err != TS_OK)
 		return s.err;
 	put_aside(&s, aside, sizeof(aside));
 	if (s.err == TS_OK)
 		each_file(&s, look_at_table, -1);
-	if (s.err != TS_OK)
-		return s.err;
-	listed = use_list(&s);
-	if (!listed && s.err == TS_OK)
+	if (s.err == TS_OK && log_is_short(&s))
+		each_file(&s, clean_log, -1);
+	if (s.err == TS_OK)
+		listed = use_list(&s);
+	if (!listed && s.err == TS_OK) {
+		s.lost[ROCKS_KEYS] = s.lost[ROCKS_BLOBS] = s.hurt_count > 0 || s.missing > 0;
 		make_list(&s);
+	}
+	if (s.err == TS_OK)
+		s.err = report(&s, aside, listed, text_r);
+	for (size_t i = 0; i < s.hurt_count; i++)
+		rocks_table_facts_fini(&s.hurt[i].facts);
+	mem_free(s.hurt);
 	buf_fini(&s.edits);
-	*text_r = rocks_text(
-	    "%s: tables with damaged blocks: %u, that could not be read at all: %u, missing: %u; "
-	    "%s: %u%s; the files as they were are in %s/%s",
-	    path, s.patched, s.dropped, s.missing > s.dropped ? s.missing - s.dropped : 0,
-	    listed ? "files of messages cut or missing" : "files of messages", s.blobs,
-	    listed ? "" : "; the list of files (CURRENT, MANIFEST) was made anew", path, aside);
-	return s.err == TS_OK ? rocks_recovered_note(dir, "the folder was salvaged") : s.err;
+	return s.err;
 }

@@ -26,81 +26,40 @@
 
 #define FOOTER 53
 #define FOOTER_MAGIC 0x88E241B785F4CFF7u
-#define TRAILER 5
-#define LZ4 4
-#define BLOB_MAGIC 2395959u
-
-struct table {
-	unsigned char *p;
-	size_t n;
-	unsigned char sums; /* 1: CRC-32C, 4: XXH3 */
-	bool user_keys;     /* in the index, without RocksDB's 8 bytes behind them */
-	unsigned bad, hopeless;
-};
 
 /* ---- checksums ---- */
 
-uint32_t
-rocks_crc32c(const unsigned char *p, size_t n)
-{
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < n; i++) {
-		crc ^= p[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = (crc >> 1) ^ (0x82F63B78u & -(crc & 1));
-	}
-	crc = ~crc;
-	return ((crc >> 15) | (crc << 17)) + 0xA282EAD8u;
-}
-
 /* Of a block of n bytes and the byte behind it. */
-static uint32_t
-block_sum(const struct table *t, const unsigned char *p, size_t n)
+uint32_t
+rocks_block_sum(const struct rocks_table *t, const unsigned char *p, size_t n)
 {
 	if (t->sums == 1)
 		return rocks_crc32c(p, n + 1);
-	return (uint32_t)XXH3_64bits(p, n) ^ p[n] * 0x6B9083D9u;
+	return (uint32_t)XXH3_64bits(p, n) ^ p[n] * ROCKS_BLOCK_KIND_FACTOR;
 }
 
 static bool
-inside(const struct table *t, uint64_t off, uint64_t size)
+inside(const struct rocks_table *t, uint64_t off, uint64_t size)
 {
-	return off <= t->n && size <= t->n - off && t->n - off - size >= TRAILER;
+	return off <= t->n && size <= t->n - off && t->n - off - size >= ROCKS_BLOCK_TRAILER;
 }
 
-static bool
-block_whole(const struct table *t, uint64_t off, uint64_t size)
+bool
+rocks_block_whole(const struct rocks_table *t, uint64_t off, uint64_t size)
 {
 	struct rd r;
 
 	if (!inside(t, off, size))
 		return false;
 	r = rd_of((struct str){(const char *)t->p + off + size + 1, 4});
-	return rd_le32(&r) == block_sum(t, t->p + off, (size_t)size);
+	return rd_le32(&r) == rocks_block_sum(t, t->p + off, (size_t)size);
 }
 
 /* ---- the index ---- */
 
-static uint64_t
-varint(struct rd *r)
-{
-	uint64_t v = 0;
-
-	for (unsigned shift = 0; shift < 64 && r->p < r->end; shift += 7) {
-		unsigned char c = *r->p++;
-
-		v |= (uint64_t)(c & 127) << shift;
-		if (c < 128)
-			return v;
-	}
-	r->bad = true;
-	return 0;
-}
-
 /* Where the index is.  False: the end of the file is not one of a table. */
 static bool
-read_footer(struct table *t, uint64_t *off_r, uint64_t *size_r)
+read_footer(struct rocks_table *t, uint64_t *off_r, uint64_t *size_r)
 {
 	struct rd r, end;
 
@@ -109,16 +68,16 @@ read_footer(struct table *t, uint64_t *off_r, uint64_t *size_r)
 	r = rd_of((struct str){(const char *)t->p + t->n - FOOTER, FOOTER});
 	end = rd_of((struct str){(const char *)t->p + t->n - 8, 8});
 	t->sums = *r.p++;
-	(void)varint(&r);
-	(void)varint(&r);
-	*off_r = varint(&r);
-	*size_r = varint(&r);
+	(void)rd_varint(&r);
+	(void)rd_varint(&r);
+	*off_r = rd_varint(&r);
+	*size_r = rd_varint(&r);
 	return !r.bad && rd_le64(&end) == FOOTER_MAGIC && (t->sums == 1 || t->sums == 4) &&
-	       block_whole(t, *off_r, *size_r);
+	       rocks_block_whole(t, *off_r, *size_r);
 }
 
-static bool
-unpack(const struct table *t, uint64_t off, uint64_t size, struct buf *out)
+bool
+rocks_block_unpack(const struct rocks_table *t, uint64_t off, uint64_t size, struct buf *out)
 {
 	unsigned char kind = t->p[off + size];
 	struct rd r = rd_of((struct str){(const char *)t->p + off, (size_t)size});
@@ -128,9 +87,9 @@ unpack(const struct table *t, uint64_t off, uint64_t size, struct buf *out)
 
 	if (kind == 0)
 		buf_put(out, r.p, (size_t)size);
-	if (kind != LZ4)
+	if (kind != ROCKS_BLOCK_LZ4)
 		return kind == 0;
-	whole = varint(&r);
+	whole = rd_varint(&r);
 	if (r.bad || whole > (uint64_t)256 << 20)
 		return false;
 	room = mem_realloc(NULL, (size_t)whole + 1);
@@ -161,7 +120,7 @@ put_varint(unsigned char **p, uint64_t v)
 
 /* Header of the entry, key, 8 bytes behind it, value, one restart at 0, their number. */
 static void
-replace_block(struct table *t, uint64_t off, uint64_t size, struct str key)
+replace_block(struct rocks_table *t, uint64_t off, uint64_t size, struct str key)
 {
 	unsigned char *p = t->p + off;
 	size_t user = t->user_keys ? key.n : key.n - 8;
@@ -195,14 +154,23 @@ replace_block(struct table *t, uint64_t off, uint64_t size, struct str key)
 	p = t->p + off + size - 4;
 	*p = 1;
 	t->p[off + size] = 0;
-	buf_le32(&sum, block_sum(t, t->p + off, (size_t)size));
+	buf_le32(&sum, rocks_block_sum(t, t->p + off, (size_t)size));
 	memcpy(t->p + off + size + 1, sum.p, 4);
 	buf_fini(&sum);
 }
 
-/* Goes through the blocks of data; each index entry stands whole (restarts at every one). */
-static bool
-mend_blocks(struct table *t, struct str index)
+bool
+rocks_table_index(struct rocks_table *t, struct buf *index)
+{
+	uint64_t off = 0, size = 0;
+
+	return read_footer(t, &off, &size) && rocks_block_unpack(t, off, size, index);
+}
+
+/* Each entry stands whole (restarts at every one). */
+bool
+rocks_index_each(
+    struct str index, void (*fn)(void *arg, uint64_t off, uint64_t size, struct str key), void *arg)
 {
 	struct rd r = rd_of(index), tail;
 	uint32_t restarts;
@@ -215,20 +183,24 @@ mend_blocks(struct table *t, struct str index)
 		return false;
 	r.end = (const unsigned char *)index.p + index.n - 4 - 4 * (size_t)restarts;
 	while (r.p < r.end) {
-		uint64_t shared = varint(&r), n = varint(&r), off, size;
-		struct str key = {(const char *)r.p, (size_t)n};
+		uint64_t shared = rd_varint(&r);
+		struct str key = rd_vstr(&r);
+		uint64_t off = rd_varint(&r), size = rd_varint(&r);
 
-		if (r.bad || shared != 0 || n > (uint64_t)(r.end - r.p))
+		if (r.bad || shared != 0)
 			return false;
-		r.p += n;
-		off = varint(&r);
-		size = varint(&r);
-		if (r.bad)
-			return false;
-		if (!block_whole(t, off, size))
-			replace_block(t, off, size, key);
+		fn(arg, off, size, key);
 	}
 	return true;
+}
+
+static void
+mend_block(void *arg, uint64_t off, uint64_t size, struct str key)
+{
+	struct rocks_table *t = arg;
+
+	if (!rocks_block_whole(t, off, size))
+		replace_block(t, off, size, key);
 }
 
 /* ---- files ---- */
@@ -280,8 +252,7 @@ enum ts_err
 rocks_table_mend(rocksdb_options_t *opt, const char *path, int dir, const char *name)
 {
 	struct buf file = {0}, index = {0}, full = {0};
-	struct table t = {0};
-	uint64_t off = 0, size = 0;
+	struct rocks_table t = {0};
 	enum ts_err err = TS_INVALID;
 
 	buf_printf(&full, "%s/%s", path, name);
@@ -292,8 +263,9 @@ rocks_table_mend(rocksdb_options_t *opt, const char *path, int dir, const char *
 	if (rocks_file_slurp(dir, name, &file)) {
 		t.p = (unsigned char *)file.p;
 		t.n = file.n;
-		if (read_footer(&t, &off, &size) && unpack(&t, off, size, &index) &&
-		    mend_blocks(&t, buf_as_str(&index)) && t.hopeless == 0 && t.bad > 0)
+		if (rocks_table_index(&t, &index) &&
+		    rocks_index_each(buf_as_str(&index), mend_block, &t) && t.hopeless == 0 &&
+		    t.bad > 0)
 			err = rocks_file_replace(dir, name, buf_as_str(&file)) ? TS_DAMAGED : TS_IO;
 	}
 	/* There may be damage elsewhere, too. */
@@ -303,95 +275,4 @@ rocks_table_mend(rocksdb_options_t *opt, const char *path, int dir, const char *
 	buf_fini(&index);
 	buf_fini(&full);
 	return err;
-}
-
-/* ---- blob files ---- */
-
-/* 30 bytes: magic, version 1, column family, two bytes, two times, all zero.  Records: lengths of
- * key and value, a time, a CRC of these, one of key and value, key, value.  32 bytes: magic, how
- * many, two times, a CRC. */
-static bool
-ends_whole(const struct buf *f)
-{
-	struct rd h = rd_of(buf_as_str(f)), t;
-
-	if (f->n < ROCKS_BLOB_ENDS)
-		return false;
-	t = rd_of((struct str){f->p + f->n - 4, 4});
-	return rd_le32(&h) == BLOB_MAGIC && rd_le32(&h) == 1 &&
-	       rd_le32(&t) == rocks_crc32c((unsigned char *)f->p + f->n - 32, 28);
-}
-
-bool
-rocks_blobs_whole(int dir, const char *name, uint64_t size)
-{
-	struct buf f = {0};
-	char ends[ROCKS_BLOB_ENDS];
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	bool ok = fd >= 0 && fstat(fd, &st) == 0 && (uint64_t)st.st_size >= size &&
-	          (uint64_t)st.st_size >= sizeof(ends) && pread(fd, ends, 30, 0) == 30 &&
-	          pread(fd, ends + 30, 32, st.st_size - 32) == 32;
-
-	if (fd >= 0)
-		(void)close(fd);
-	buf_put(&f, ends, ok ? sizeof(ends) : 0);
-	ok = ok && ends_whole(&f);
-	buf_fini(&f);
-	return ok;
-}
-
-static uint64_t
-walk_records(const struct buf *f, size_t *end_r)
-{
-	uint64_t count = 0;
-	size_t at = 30;
-
-	while (at + 32 <= f->n) {
-		struct rd r = rd_of((struct str){f->p + at, 32});
-		uint64_t key = rd_le64(&r), value = rd_le64(&r);
-
-		(void)rd_le64(&r);
-		if (rd_le32(&r) != rocks_crc32c((unsigned char *)f->p + at, 24) || key > f->n ||
-		    value > f->n || key + value > f->n - at - 32)
-			break;
-		at += 32 + (size_t)key + (size_t)value;
-		count++;
-	}
-	*end_r = at;
-	return count;
-}
-
-uint64_t
-rocks_blobs_mend(int dir, const char *name, uint64_t size, bool *mended_r, uint64_t *bytes_r)
-{
-	struct buf f = {0}, ends = {0};
-	uint64_t count;
-	size_t end;
-
-	*mended_r = false;
-	(void)rocks_file_slurp(dir, name, &f);
-	count = walk_records(&f, &end);
-	if ((size != 0 && f.n < size) || !ends_whole(&f)) {
-		size = size != 0 ? size : ends_whole(&f) || f.n < end + 32 ? end + 32 : f.n;
-		size = size > ROCKS_BLOB_ENDS ? size : ROCKS_BLOB_ENDS;
-		while (f.n < size)
-			buf_putc(&f, 0);
-		buf_le32(&ends, BLOB_MAGIC);
-		buf_le32(&ends, 1);
-		buf_le32(&ends, ROCKS_BLOBS);
-		memcpy(f.p, ends.p, 12);
-		memset(f.p + 12, 0, 18);
-		ends.n = 4;
-		buf_le64(&ends, count);
-		buf_le64(&ends, 0);
-		buf_le64(&ends, 0);
-		buf_le32(&ends, rocks_crc32c((unsigned char *)ends.p, 28));
-		memcpy(f.p + size - 32, ends.p, 32);
-		*mended_r = rocks_file_replace(dir, name, (struct str){f.p, (size_t)size});
-	}
-	*bytes_r = f.n > ROCKS_BLOB_ENDS ? f.n - ROCKS_BLOB_ENDS : 0;
-	buf_fini(&f);
-	buf_fini(&ends);
-	return count;
 }
