@@ -10,7 +10,7 @@ check(const struct args *args)
 {
 	struct conf *conf = NULL;
 	struct buf faults = {0};
-	bool ok = app_conf_load(args, &conf) && app_conf_check(conf, &faults);
+	bool ok = app_conf_load(args, &conf) && app_conf_check(conf, false, &faults);
 	const char *path = app_conf_path(args);
 
 	if (faults.n > 0)

@@ -455,6 +455,37 @@ load_conf(struct site *site)
 	return err == TS_OK;
 }
 
+/* A site of a time when there were none gets them now. */
+static bool
+add_certificates(struct site *site)
+{
+	static const char text[] =
+	    "\n# Clients with a certificate: gateway-cert.pem is signed by ca.pem, and stands for "
+	    "the "
+	    "user gateway.\n"
+	    "tls.client_ca = ca.pem\n\n"
+	    "listener imaps_cert {\n\taddress = 127.0.0.1\n\tport = 0\n\ttls = imaps\n"
+	    "\tclient_certificate = request\n}\n\n"
+	    "certificate_map gateway {\n\tsubject = \"CN=gateway\"\n"
+	    "\tissuer = \"CN=Turnstone CA of this site\"\n\tuser = gateway\n}\n";
+	const struct tls_settings *tls = conf_get(site->conf, &tls_conf);
+	struct buf path = {0};
+	FILE *f;
+	bool ok;
+
+	if (conf_given(site->conf, tls, "tls.client_ca"))
+		return true;
+	site_path(site, "turnstone.conf", &path);
+	f = fopen(buf_cstr(&path), "ae");
+	ok = f != NULL && fputs(text, f) >= 0;
+	if (f != NULL && fclose(f) != 0)
+		ok = false;
+	conf_unref(&site->conf);
+	ok = (ok || failed(buf_cstr(&path), strerror(errno))) && load_conf(site);
+	buf_fini(&path);
+	return ok;
+}
+
 static bool
 fill_store(struct site *site)
 {
@@ -479,10 +510,10 @@ make_site(struct site *site)
 
 	if (mkdir(site->dir, 0755) != 0 && errno != EEXIST)
 		return failed(site->dir, strerror(errno));
-	ok = cert_make(site->dir, &why) || failed(buf_cstr(&why), "");
+	ok = cert_make_site(site->dir, names[GATEWAY], &why) || failed(buf_cstr(&why), "");
 	buf_fini(&why);
 	return ok && write_conf(site) && make_passwords(site) && load_conf(site) &&
-	       fill_store(site);
+	       add_certificates(site) && fill_store(site);
 }
 
 static int
@@ -513,7 +544,9 @@ const struct app_cmd cli_demo_cmds[] = {
         .min = 1,
         .max = 1,
         .help = "make a site to try things out",
-        .more = "DIR gets turnstone.conf, ca.pem, cert.pem, key.pem, passwords.env, and a store\n"
+        .more = "DIR gets turnstone.conf, passwords.env, a small CA (ca.pem, ca-key.pem), by it a\n"
+                "certificate of the server (cert.pem, key.pem) and one for a client\n"
+                "(gateway-cert.pem, gateway-key.pem), and a store\n"
                 "with the users alice, bob and gateway (who may act for everyone) and some mail.\n"
                 "What is there already is kept. No server may run on it meanwhile.",
         .opts = demo_opts,

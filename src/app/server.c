@@ -138,6 +138,7 @@ server_fini(struct server *server)
 	if (server->store != NULL)
 		store_close(&server->store);
 	tls_slot_free(&server->tls);
+	tls_tickets_free(&server->tickets);
 	if (s->pid_file.n > 0)
 		unlink(s->pid_file.p);
 	conf_unref(&server->conf);
@@ -191,6 +192,7 @@ server_make(struct server *server)
 	privileges_check_file_limit(server->conf);
 	make_loops(server);
 	server->tls = tls_slot_new();
+	server->tickets = tls_tickets_new(tls->ticket_time);
 	if (!drops && !boxed && !app_store_open(server->conf, &server->store))
 		return false;
 	if (configured && !server_open_tls(server))
@@ -255,7 +257,7 @@ server_main(const struct args *args)
 	if (app_conf_load(args, &server->conf)) {
 		logsink_init((enum logsink_format)server_settings_of(server)->log_format);
 		log_set_level((enum log_level)server_settings_of(server)->log_level);
-		if (app_conf_check(server->conf, &faults)) {
+		if (app_conf_check(server->conf, true, &faults)) {
 			code = run(server, &set);
 		} else {
 			fprintf(stderr, "%s", buf_cstr(&faults));

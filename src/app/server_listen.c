@@ -22,12 +22,12 @@ static void
 accepted(void *arg, struct loop *loop, int fd, const char *peer)
 {
 	struct server_listener *l = arg;
-	struct tls_ctx *tls = l->imaps ? tls_slot_get(l->server->tls) : NULL;
+	struct tls_ctx *tls = l->entrance.implicit_tls ? tls_slot_get(l->server->tls) : NULL;
 	struct imap_conn *conn = imap_conn_new(loop_of(l->server, loop)->il, str_of(peer));
 	struct stream *stream = stream_new(loop, fd, tls, imap_conn_events(), conn);
 
 	tls_ctx_free(&tls);
-	imap_conn_start(conn, stream, l->imaps);
+	imap_conn_start(conn, stream, &l->entrance);
 }
 
 static void
@@ -40,6 +40,7 @@ accepted_lmtp(void *arg, struct loop *loop, int fd, const char *peer)
 	struct stream *stream = stream_new(loop, fd, tls, lmtp_conn_events(), conn);
 
 	tls_ctx_free(&tls);
+	stream_set_terms(stream, &l->entrance.terms);
 	lmtp_conn_start(conn, stream, l->lmtp_tls);
 }
 
@@ -68,13 +69,27 @@ socket_owner(struct server *server, struct str name, const struct listener_setti
 	return true;
 }
 
+/* Sessions begun at one listener do not go on at another, or after it asks for something else. */
+static void
+set_terms(struct server *server, struct server_listener *l, const struct listener_settings *s)
+{
+	struct tls_terms *terms = &l->entrance.terms;
+	size_t index = (size_t)(l - server->listeners), room = sizeof(terms->context) - 2;
+
+	terms->client = app_listener_client(server->conf, s);
+	terms->context[0] = (unsigned char)('0' + terms->client);
+	terms->context[1] = (unsigned char)('0' + index);
+	memcpy(terms->context + 2, l->name.p, l->name.n < room ? l->name.n : room);
+}
+
 static void
 set_protocol(struct server_listener *l, const struct listener_settings *s)
 {
-	l->imaps = s->tls == LISTENER_IMAPS;
+	l->entrance.implicit_tls = s->tls == LISTENER_IMAPS;
+	l->entrance.preauth = s->preauth != 0;
 	l->lmtp = s->protocol == LISTENER_LMTP;
 	l->lmtp_tls = s->path.n > 0 || s->tls == LISTENER_NO_TLS ? LMTP_TLS_NONE
-	              : l->imaps                                 ? LMTP_TLS_IMPLICIT
+	              : l->entrance.implicit_tls                 ? LMTP_TLS_IMPLICIT
 	                                                         : LMTP_TLS_STARTTLS;
 }
 
@@ -102,6 +117,7 @@ listen_on(struct server *server, struct str name, const struct listener_settings
 	}
 	*l = (struct server_listener){.server = server, .name = name, .path = s->path};
 	set_protocol(l, s);
+	set_terms(server, l, s);
 	if (s->path.n > 0 && fd < 0) {
 		opt.address = NULL;
 		opt.unix_path = s->path.p;
@@ -135,7 +151,7 @@ listen_on(struct server *server, struct str name, const struct listener_settings
 	    : s->address.n > 0 ? s->address.p
 	                       : "all addresses",
 	    listener_port(l->listener),
-	    l->imaps                    ? "TLS from the start"
+	    l->entrance.implicit_tls    ? "TLS from the start"
 	    : s->tls == LISTENER_NO_TLS ? "no TLS"
 	                                : "STARTTLS");
 	return true;

@@ -61,7 +61,8 @@ struct server_listener {
 	struct server *server;
 	struct listener *listener;
 	struct str name;
-	bool imaps, lmtp;
+	struct imap_entrance entrance;
+	bool lmtp;
 	enum lmtp_tls lmtp_tls;
 	struct str path; /* of a UNIX socket, in the configuration; empty: a port */
 };
@@ -81,6 +82,7 @@ struct server {
 	uint64_t started_ms;
 
 	struct tls_slot *tls;
+	struct tls_tickets *tickets;
 	struct store *store;
 	struct auth *auth;
 	struct server_auth_watch auth_watch;
@@ -105,9 +107,12 @@ server_settings_of(const struct server *server)
 	return conf_get(server->conf, &server_conf);
 }
 
-/* The certificate of the configuration, or a self-signed one that is made in the data folder. */
-TS_CHECKED enum ts_err server_make_tls(
-    const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r);
+/*
+ * With the certificate of the configuration, or a self-signed one that is made in the data folder.
+ * expired: one that has expired is taken, with a warning.
+ */
+TS_CHECKED enum ts_err server_make_tls(struct server *server, const struct conf *conf, bool expired,
+    struct buf *why, struct tls_ctx **ctx_r);
 /* Fills the slot; false: logged. */
 bool server_open_tls(struct server *server);
 

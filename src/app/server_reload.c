@@ -60,8 +60,8 @@ load_again(struct server *server, struct buf *out)
 	for (size_t i = 0; i < faults.n; i++)
 		buf_printf(out, "%s\n", faults.text[i]);
 	conf_faults_fini(&faults);
-	ok = ok && app_conf_check(conf, out);
-	if (ok && server_make_tls(conf, out, &tls) != TS_OK) {
+	ok = ok && app_conf_check(conf, false, out);
+	if (ok && server_make_tls(server, conf, false, out, &tls) != TS_OK) {
 		buf_putc(out, '\n');
 		ok = false;
 	}

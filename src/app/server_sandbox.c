@@ -20,6 +20,7 @@ collect(const struct server *server, struct sandbox_paths *paths)
 	const struct server_settings *s = server_settings_of(server);
 	const struct tls_settings *tls = conf_get(server->conf, &tls_conf);
 	struct conf_blocks dbs = conf_blocks(server->conf, &auth_database_conf);
+	struct conf_blocks certificates = conf_blocks(server->conf, &certificate_conf);
 	struct buf control = {0};
 
 	sandbox_add_system(paths);
@@ -38,6 +39,16 @@ collect(const struct server *server, struct sandbox_paths *paths)
 	for (size_t i = 0; i < dbs.n; i++)
 		add_folder(paths, SANDBOX_READ,
 		    ((const struct auth_db_settings *)dbs.p[i].settings)->file.p);
+	add_folder(paths, SANDBOX_READ, tls->ocsp_response.p);
+	add_folder(paths, SANDBOX_READ, tls->client_ca.p);
+	add_folder(paths, SANDBOX_READ, tls->client_crl.p);
+	for (size_t i = 0; i < certificates.n; i++) {
+		const struct certificate_settings *c = certificates.p[i].settings;
+
+		add_folder(paths, SANDBOX_READ, c->certificate.p);
+		add_folder(paths, SANDBOX_READ, c->key.p);
+		add_folder(paths, SANDBOX_READ, c->ocsp_response.p);
+	}
 }
 
 /* Each line of the reasons. */

@@ -1,35 +1,67 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The certificate that the server shows. */
+/* Certificates: what the server shows, and whose of its clients it believes. */
 #include "app/server_priv.h"
 
 #include "app/cert.h"
 #include "base/log.h"
 
-enum ts_err
-server_make_tls(const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r)
+/* Each line. */
+static void
+warn(const struct buf *warnings)
+{
+	struct str rest = buf_as_str(warnings), line;
+
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			log_msg(LOG_WARNING, "tls", "%.*s", STR_ARG(line));
+}
+
+/* None is configured: one of its own in the data folder. */
+static bool
+self_signed(const struct conf *conf, struct buf *cert, struct buf *key, struct buf *why)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
-	enum ts_err err = app_tls_new(conf, why, ctx_r);
-	struct buf folder = {0}, cert = {0}, key = {0};
+	struct buf folder = {0};
+	bool ok;
 
-	if (err != TS_NOT_FOUND)
-		return err;
 	buf_printf(&folder, "%s/tls", s->data.p);
-	buf_printf(&cert, "%s/cert.pem", buf_cstr(&folder));
-	buf_printf(&key, "%s/key.pem", buf_cstr(&folder));
-	err = TS_IO;
-	if (cert_make(buf_cstr(&folder), why)) {
-		struct tls_options opt = {.cert_file = buf_cstr(&cert), .key_file = buf_cstr(&key)};
-
+	buf_printf(cert, "%s/cert.pem", buf_cstr(&folder));
+	buf_printf(key, "%s/key.pem", buf_cstr(&folder));
+	ok = cert_make(buf_cstr(&folder), why);
+	if (ok)
 		log_msg(LOG_INFO, NULL,
 		    "no tls.certificate is set: using the self-signed one in %s (clients verify "
 		    "it with its ca.pem)",
 		    buf_cstr(&folder));
-		err = tls_ctx_new(&opt, why, ctx_r);
-	}
 	buf_fini(&folder);
+	return ok;
+}
+
+enum ts_err
+server_make_tls(struct server *server, const struct conf *conf, bool expired, struct buf *why,
+    struct tls_ctx **ctx_r)
+{
+	const struct tls_settings *s = conf_get(conf, &tls_conf);
+	struct buf cert = {0}, key = {0}, warnings = {0};
+	struct app_tls how = {
+	    .tickets = server->tickets, .expired = expired, .warnings = &warnings};
+	enum ts_err err = TS_IO;
+
+	*ctx_r = NULL;
+	/* Before the context is made, which is for tickets or for none. */
+	tls_tickets_set_period(server->tickets, s->ticket_time);
+	if (s->certificate.n > 0 || self_signed(conf, &cert, &key, why)) {
+		if (s->certificate.n == 0) {
+			how.cert_file = buf_cstr(&cert);
+			how.key_file = buf_cstr(&key);
+		}
+		err = app_tls_new(conf, &how, why, ctx_r);
+	}
+	if (err == TS_OK)
+		warn(&warnings);
 	buf_fini(&cert);
 	buf_fini(&key);
+	buf_fini(&warnings);
 	return err;
 }
 
@@ -38,7 +70,9 @@ server_open_tls(struct server *server)
 {
 	struct tls_ctx *ctx = NULL;
 	struct buf why = {0};
-	bool ok = server_make_tls(server->conf, &why, &ctx) == TS_OK;
+	/* Where mail is kept a certificate that ended last night must not keep it from everybody.
+	 */
+	bool ok = server_make_tls(server, server->conf, true, &why, &ctx) == TS_OK;
 
 	if (ok)
 		tls_slot_set(server->tls, ctx);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Option tables of server, store, TLS and listeners, and what is made from them. */
+/*
+ * Option tables of server and store, and what is made from them; those of listeners are in
+ * settings_listen.c, of certificates in settings_tls.c.
+ */
 #include "app/settings.h"
 
 #include <errno.h>
@@ -272,153 +275,12 @@ const struct conf_table store_conf = {.name = "store",
     .n = sizeof(store_opts) / sizeof(*store_opts),
     .struct_size = sizeof(struct store_settings)};
 
-static const char *const version_words[] = {"1.2", "1.3", NULL};
-
-#define AT(field) .offset = offsetof(struct tls_settings, field)
-static const struct conf_opt tls_opts[] = {
-    {.name = "tls.certificate",
-        .type = CONF_PATH,
-        .def = "",
-        .flags = CONF_READABLE,
-        AT(certificate),
-        .prose = "PEM file with the certificate and its chain. Empty: a self-signed one is made "
-                 "in the data folder."},
-    {.name = "tls.key",
-        .type = CONF_PATH,
-        .def = "",
-        .flags = CONF_READABLE,
-        AT(key),
-        .prose = "PEM file with its key. Empty: it is in the certificate's file."},
-    {.name = "tls.min_version",
-        .type = CONF_ENUM,
-        .def = "1.2",
-        .words = version_words,
-        AT(min_version),
-        .prose = "The oldest version of TLS that a client may use."},
-    {.name = "tls.ciphers",
-        .type = CONF_STRING,
-        .def = "",
-        AT(ciphers),
-        .prose = "Ciphers of TLS 1.2 in OpenSSL's notation. Empty: OpenSSL's choice."},
-    {.name = "tls.ciphersuites",
-        .type = CONF_STRING,
-        .def = "",
-        AT(ciphersuites),
-        .prose = "Cipher suites of TLS 1.3. Empty: OpenSSL's choice."},
-};
-#undef AT
-
-const struct conf_table tls_conf = {.name = "tls",
-    .prose = "Certificates. They are read again by `turnstone reload` and by SIGHUP.",
-    .opts = tls_opts,
-    .n = sizeof(tls_opts) / sizeof(*tls_opts),
-    .struct_size = sizeof(struct tls_settings)};
-
-static const char *const listener_words[] = {"starttls", "imaps", "none", NULL};
-static const char *const protocol_words[] = {"imap", "lmtp", NULL};
-
-#define AT(field) .offset = offsetof(struct listener_settings, field)
-static const struct conf_opt listener_opts[] = {
-    {.name = "address",
-        .type = CONF_STRING,
-        .def = "",
-        .when = CONF_RESTART,
-        AT(address),
-        .prose = "Numeric address to listen on. Empty: all, IPv6 and IPv4."},
-    {.name = "port",
-        .type = CONF_INT,
-        .def = "143",
-        .max = 65535,
-        .when = CONF_RESTART,
-        AT(port),
-        .prose = "0: a free one, see `turnstone serve --ready-file`."},
-    {.name = "tls",
-        .type = CONF_ENUM,
-        .def = "starttls",
-        .words = listener_words,
-        .when = CONF_RESTART,
-        AT(tls),
-        .prose = "`starttls`: begins in clear. `imaps`: TLS from the first byte. `none`: no "
-                 "TLS at all, for lmtp only."},
-    {.name = "protocol",
-        .type = CONF_ENUM,
-        .def = "imap",
-        .words = protocol_words,
-        .when = CONF_RESTART,
-        AT(protocol),
-        .prose = "`imap`: for people who read their mail. `lmtp`: for mail servers on this machine "
-                 "or a network of their own that deliver it; whoever can connect can deliver."},
-    {.name = "path",
-        .type = CONF_PATH,
-        .def = "",
-        .max = 107,
-        .when = CONF_RESTART,
-        AT(path),
-        .prose = "A UNIX socket to listen on; beside the port if `port` is given, too, else "
-                 "instead of it. It has no TLS."},
-    {.name = "mode",
-        .type = CONF_STRING,
-        .def = "0600",
-        .max = 4,
-        .when = CONF_RESTART,
-        AT(mode),
-        .prose = "Who may connect to the UNIX socket, as for chmod(1) in octal digits."},
-    {.name = "owner",
-        .type = CONF_STRING,
-        .def = "",
-        .when = CONF_RESTART,
-        AT(owner),
-        .prose = "The user the UNIX socket belongs to. Empty: the server's."},
-    {.name = "group",
-        .type = CONF_STRING,
-        .def = "",
-        .when = CONF_RESTART,
-        AT(group),
-        .prose = "The group of the UNIX socket. Empty: the server's."},
-};
-#undef AT
-
-bool
-app_mode_parse(struct str text, unsigned *mode_r)
-{
-	*mode_r = 0;
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] < '0' || text.p[i] > '7')
-			return false;
-		*mode_r = *mode_r * 8 + (unsigned)(text.p[i] - '0');
-	}
-	return text.n > 0 && *mode_r <= 0777;
-}
-
-static const char *
-check_listener(const void *settings)
-{
-	const struct listener_settings *s = settings;
-	unsigned mode;
-
-	if (!app_mode_parse(s->mode, &mode))
-		return "mode is octal digits, 0600 say";
-	if (s->tls == LISTENER_NO_TLS && s->protocol != LISTENER_LMTP)
-		return "tls = none is for protocol = lmtp only";
-	if (s->path.n > 0 && s->tls == LISTENER_IMAPS)
-		return "a UNIX socket has no TLS: tls = imaps needs a listener of its own";
-	return NULL;
-}
-
-const struct conf_table listener_conf = {.name = "listener",
-    .prose = "Where clients connect: `listener NAME { ... }`, as many as wanted. Without any: "
-             "imap on port 143 and imaps on port 993.",
-    .opts = listener_opts,
-    .n = sizeof(listener_opts) / sizeof(*listener_opts),
-    .struct_size = sizeof(struct listener_settings),
-    .check = check_listener,
-    .block = true};
-
 struct conf_tables
 app_tables(void)
 {
 	static const struct conf_table *const tables[] = {&server_conf, &listener_conf, &tls_conf,
-	    &store_conf, &auth_conf, &auth_database_conf, &imap_conf, &lmtp_conf};
+	    &certificate_conf, &certificate_map_conf, &store_conf, &auth_conf, &auth_database_conf,
+	    &imap_conf, &lmtp_conf};
 
 	return (struct conf_tables){tables, sizeof(tables) / sizeof(*tables)};
 }
@@ -443,28 +305,6 @@ app_conf_load(const struct args *args, struct conf **conf_r)
 		fprintf(stderr, "%s\n", faults.text[i]);
 	conf_faults_fini(&faults);
 	return err == TS_OK;
-}
-
-static const char *
-or_null(struct str s)
-{
-	return s.n == 0 ? NULL : s.p;
-}
-
-enum ts_err
-app_tls_new(const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r)
-{
-	const struct tls_settings *s = conf_get(conf, &tls_conf);
-	struct tls_options opt = {.cert_file = or_null(s->certificate),
-	    .key_file = or_null(s->key),
-	    .min_version = version_words[s->min_version],
-	    .ciphers = or_null(s->ciphers),
-	    .ciphersuites = or_null(s->ciphersuites)};
-
-	*ctx_r = NULL;
-	if (opt.cert_file == NULL)
-		return TS_NOT_FOUND;
-	return tls_ctx_new(&opt, why, ctx_r);
 }
 
 void
@@ -495,21 +335,6 @@ check_control(const struct conf *conf, struct buf *faults)
 }
 
 static void
-check_tls(const struct conf *conf, struct buf *faults)
-{
-	struct tls_ctx *ctx = NULL;
-	struct buf why = {0};
-	enum ts_err err = app_tls_new(conf, &why, &ctx);
-
-	if (err != TS_OK && err != TS_NOT_FOUND) {
-		conf_where(conf, conf_get(conf, &tls_conf), "tls.certificate", faults);
-		buf_printf(faults, ": %s\n", buf_cstr(&why));
-	}
-	buf_fini(&why);
-	tls_ctx_free(&ctx);
-}
-
-static void
 check_domain(const struct conf *conf, struct buf *faults)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
@@ -523,36 +348,14 @@ check_domain(const struct conf *conf, struct buf *faults)
 }
 
 bool
-app_listener_has_port(const struct conf *conf, const struct listener_settings *s)
-{
-	return s->path.n == 0 || conf_given(conf, s, "port");
-}
-
-/* Port 143 is nothing that lmtp should be on because somebody forgot it. */
-static void
-check_listeners(const struct conf *conf, struct buf *faults)
-{
-	struct conf_blocks blocks = conf_blocks(conf, &listener_conf);
-
-	for (size_t i = 0; i < blocks.n; i++) {
-		const struct listener_settings *s = blocks.p[i].settings;
-
-		if (s->protocol != LISTENER_LMTP || s->path.n > 0 || conf_given(conf, s, "port"))
-			continue;
-		conf_where(conf, s, "protocol", faults);
-		buf_puts(faults, ": a listener with protocol = lmtp needs a port or a path\n");
-	}
-}
-
-bool
-app_conf_check(const struct conf *conf, struct buf *faults)
+app_conf_check(const struct conf *conf, bool starting, struct buf *faults)
 {
 	size_t before = faults->n;
 
 	check_control(conf, faults);
-	check_tls(conf, faults);
+	app_check_tls(conf, starting, faults);
 	check_domain(conf, faults);
-	check_listeners(conf, faults);
+	app_check_listeners(conf, faults);
 	(void)auth_settings_check(conf, faults);
 	return faults->n == before;
 }

@@ -35,12 +35,32 @@ struct store_settings {
 };
 
 struct tls_settings {
-	struct str certificate, key, ciphers, ciphersuites;
+	struct str certificate, key, ciphers, ciphersuites, ocsp_response;
 	int min_version;
+	uint64_t ticket_time;
+	int client_certificate; /* enum tls_client */
+	struct str client_ca, client_crl;
+};
+
+struct certificate_settings {
+	struct conf_list names;
+	struct str certificate, key, ocsp_response;
+};
+
+struct certificate_map_settings {
+	struct str subject, issuer, san_email, san_uri, fingerprint, user;
+	int user_from; /* enum certmap_from */
 };
 
 enum listener_protocol { LISTENER_IMAP, LISTENER_LMTP };
 enum listener_tls { LISTENER_STARTTLS, LISTENER_IMAPS, LISTENER_NO_TLS };
+
+enum listener_certificate {
+	LISTENER_CERTIFICATE_DEFAULT,
+	LISTENER_CERTIFICATE_OFF,
+	LISTENER_CERTIFICATE_REQUEST,
+	LISTENER_CERTIFICATE_REQUIRE
+};
 
 struct listener_settings {
 	struct str address;
@@ -48,9 +68,12 @@ struct listener_settings {
 	int tls;      /* enum listener_tls */
 	int protocol; /* enum listener_protocol */
 	struct str path, mode, owner, group;
+	int client_certificate; /* enum listener_certificate */
+	int preauth;            /* 1: by certificate */
 };
 
-extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf;
+extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf, certificate_conf,
+    certificate_map_conf;
 struct conf_tables app_tables(void);
 
 /* Loads what --config names (or the default file); on faults prints all of them to standard error
@@ -59,8 +82,8 @@ bool app_conf_load(const struct args *args, struct conf **conf_r);
 /* NULL: no file. */
 const char *app_conf_path(const struct args *args);
 /* Further checks that look at the world: certificates, lengths of paths.  Appends a line for each
- * fault; true when there is none. */
-bool app_conf_check(const struct conf *conf, struct buf *faults);
+ * fault; true when there is none.  starting: a certificate of ours that has expired is none. */
+bool app_conf_check(const struct conf *conf, bool starting, struct buf *faults);
 
 /* Makes a folder (mode 0700) and those above it; true if it is there.  False: errno. */
 bool app_make_folders(const char *path);
@@ -72,9 +95,23 @@ bool app_mode_parse(struct str text, unsigned *mode_r);
 
 /* The control socket's path. */
 void app_control_path(const struct conf *conf, struct buf *out);
-/* TS_NOT_FOUND: no certificate is configured. */
+/* What the options do not say. */
+struct app_tls {
+	const char *cert_file,
+	    *key_file; /* where none is configured; NULL: only to look at the rest */
+	struct tls_tickets *tickets;
+	bool expired; /* a certificate that has expired is only warned of */
+	struct buf *warnings;
+};
+/* Appends to why where the configuration is at fault and why. */
 TS_CHECKED enum ts_err app_tls_new(
-    const struct conf *conf, struct buf *why, struct tls_ctx **ctx_r);
+    const struct conf *conf, const struct app_tls *how, struct buf *why, struct tls_ctx **ctx_r);
+/* For app_conf_check: append a line for each fault. */
+void app_check_tls(const struct conf *conf, bool starting, struct buf *faults);
+void app_check_listeners(const struct conf *conf, struct buf *faults);
+/* What a listener asks of its clients; settings is the block's, or a copy. */
+enum tls_client app_listener_client(
+    const struct conf *conf, const struct listener_settings *settings);
 void app_store_options(const struct conf *conf, struct buf *path, struct store_options *opt_r);
 /* Opens the store of the configuration; prints to standard error what is wrong. */
 bool app_store_open(const struct conf *conf, struct store **store_r);

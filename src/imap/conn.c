@@ -184,8 +184,8 @@ turn_of_task(struct loop_task *task)
 		imap_box_tell(conn);
 }
 
-static void
-greet(struct imap_conn *conn)
+void
+imap_greet(struct imap_conn *conn)
 {
 	wire_out_cond(
 	    imap_out(conn), STR_NONE, WIRE_OK, imap_capabilities(conn), STR("Turnstone ready"));
@@ -193,19 +193,56 @@ greet(struct imap_conn *conn)
 	stream_kick(conn->stream);
 }
 
+/* Why somebody who shows a certificate is nobody by it. */
+static void
+log_identity(const struct imap_conn *conn, const struct tls_identity *id)
+{
+	struct log_event e;
+
+	if (id->standing == TLS_PEER_NONE || !log_wants(LOG_WARNING))
+		return;
+	imap_event(conn, &e,
+	    id->standing == TLS_PEER_KNOWN ? STR("certificate") : STR("certificate not accepted"));
+	log_event_str(&e, "address", imap_client_address(conn));
+	imap_event_certificate(conn, &e);
+	log_event_put(&e, id->standing == TLS_PEER_KNOWN ? LOG_INFO : LOG_WARNING);
+}
+
+/*
+ * Who is known by the certificate is logged in before the greeting (RFC 9051 section 7.1.4); the
+ * command that does it has a name that no client can send.
+ */
+static void
+preauth(struct imap_conn *conn)
+{
+	struct imap_cmd *cmd = cmd_new(conn);
+
+	cmd->def = imap_registry_find(&conn->server->reg, STR("(PREAUTH)"));
+	cmd->greeting = true;
+	TS_ASSERT(cmd->def != NULL);
+	imap_resume(cmd);
+}
+
 static void
 secured(void *arg)
 {
 	struct imap_conn *conn = arg;
+	const struct tls_identity *id;
 	struct stream_tls_info info;
 
 	if (conn->closing)
 		return;
 	if (stream_tls_info(conn->stream, &info))
 		imap_log(conn, LOG_DEBUG, "TLS %s %s", info.version, info.cipher);
-	if (!conn->greeted)
-		greet(conn);
+	id = imap_identity(conn);
+	log_identity(conn, id);
 	conn->input = CONN_COMMAND;
+	if (!conn->greeted && conn->entrance->preauth && id->standing == TLS_PEER_KNOWN) {
+		preauth(conn);
+		return;
+	}
+	if (!conn->greeted)
+		imap_greet(conn);
 	conn_input_update(conn);
 }
 
@@ -237,6 +274,8 @@ closed(void *arg, enum stream_end why)
 	struct imap_conn *conn = arg;
 
 	conn->ending = ending(conn, why);
+	if (stream_refusal(conn->stream) != NULL)
+		imap_log(conn, LOG_WARNING, "TLS refused: %s", stream_refusal(conn->stream));
 	log_end(conn);
 	conn->stream = NULL;
 	conn->closing = true;
@@ -293,7 +332,7 @@ log_begin(const struct imap_conn *conn)
 		return;
 	imap_event(conn, &e, STR("connection"));
 	log_event_str(&e, "address", conn->address);
-	log_event_str(&e, "tls", conn->implicit_tls ? STR("yes") : STR("no"));
+	log_event_str(&e, "tls", conn->entrance->implicit_tls ? STR("yes") : STR("no"));
 	log_event_put(&e, LOG_INFO);
 }
 
@@ -321,20 +360,21 @@ admit(struct imap_conn *conn)
 }
 
 void
-imap_conn_start(struct imap_conn *conn, struct stream *stream, bool implicit_tls)
+imap_conn_start(struct imap_conn *conn, struct stream *stream, const struct imap_entrance *entrance)
 {
 	conn->stream = stream;
-	conn->implicit_tls = implicit_tls;
+	conn->entrance = entrance;
+	stream_set_terms(stream, &entrance->terms);
 	conn->login_deadline = loop_now(conn->il->loop) + conn->settings->login_time;
 	stream_set_limits(stream, &conn->il->stream_limits);
 	log_begin(conn);
 	if (!admit(conn))
 		return;
 	conn_set_timer(conn);
-	if (implicit_tls)
+	if (entrance->implicit_tls)
 		conn->input = CONN_TLS;
 	else
-		greet(conn);
+		imap_greet(conn);
 }
 
 void
@@ -371,6 +411,37 @@ imap_bye(struct imap_conn *conn, const char *code, const char *text)
 	loop_timer_clear(&conn->timer);
 	stream_kick(conn->stream);
 	stream_close(conn->stream);
+}
+
+const struct tls_identity *
+imap_identity(const struct imap_conn *conn)
+{
+	if (conn->stream == NULL)
+		return &tls_identity_none;
+	return stream_identity(conn->stream, conn->server->tls);
+}
+
+struct str
+imap_client_address(const struct imap_conn *conn)
+{
+	return conn->address;
+}
+
+void
+imap_event_certificate(const struct imap_conn *conn, struct log_event *e)
+{
+	const struct tls_identity *id = imap_identity(conn);
+
+	if (id->standing == TLS_PEER_NONE)
+		return;
+	if (id->standing == TLS_PEER_KNOWN) {
+		log_event_str(e, "certificate_user", id->user);
+		log_event_str(e, "certificate_map", id->rule);
+	} else
+		log_event_str(e, "certificate_why", str_of(id->why));
+	log_event_str(e, "subject", id->subject);
+	log_event_str(e, "issuer", id->issuer);
+	log_event_str(e, "certificate", id->fingerprint);
 }
 
 struct buf *

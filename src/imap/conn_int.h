@@ -40,6 +40,7 @@ void imap_box_add_recent(struct imap_box *box, uint32_t mark);
 void imap_box_tell(struct imap_conn *conn);
 
 /* conn.c */
+void imap_greet(struct imap_conn *conn);
 void conn_set_timer(struct imap_conn *conn);
 /* Frees the connection if nothing holds it any more. */
 void conn_release(struct imap_conn *conn);

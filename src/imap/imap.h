@@ -139,6 +139,7 @@ struct imap_cmd {
 	    may_expunge; /* EXPUNGE responses may go out before the tagged reply (RFC 9051 7.5.1) */
 	bool no_sync;    /* no untagged updates before the tagged reply */
 	bool tell_capabilities; /* OK carries [CAPABILITY …] of what holds then */
+	bool greeting; /* no command but what comes before the greeting, which is its reply */
 };
 
 enum imap_next cmd_ok(struct imap_cmd *cmd, const char *text);
@@ -381,6 +382,12 @@ void imap_loop_shutdown(struct imap_loop *il, const char *text);
 /* When it does not run any more and stats.conns is 0. */
 void imap_loop_fini(struct imap_loop *il);
 
+struct imap_entrance {          /* how a listener lets clients in; outlives its connections */
+	bool implicit_tls;      /* the handshake comes first, then the greeting */
+	bool preauth;           /* then who shows a certificate is logged in at once */
+	struct tls_terms terms; /* for TLS, whenever it begins */
+};
+
 struct imap_conn {
 	struct arena *arena;
 	struct imap_loop *il;
@@ -390,7 +397,8 @@ struct imap_conn {
 	struct stream *stream; /* NULL: it has ended; a job or a task is waited for */
 	struct link link;
 	uint64_t id;
-	struct str address;
+	const struct imap_entrance *entrance;
+	struct str address; /* where it comes from; of the client rather imap_client_address() */
 	struct imap_turn *turn;  /* never NULL */
 	struct imap_cmd *cmd;    /* NULL: none in progress */
 	struct wire_frame frame; /* of the command being received */
@@ -410,7 +418,7 @@ struct imap_conn {
 	struct tally_place *address_place; /* NULL: not counted */
 	unsigned input;                    /* enum conn_input */
 	bool closing;                      /* no more input; freed when the last job ended */
-	bool implicit_tls, greeted;
+	bool greeted;
 	bool in_data;       /* inside data(): input goes on when it returns */
 	bool had_turn;      /* a user was here before: the idle time-out between turns applies */
 	const char *ending; /* how it ends, for the login's last line; or NULL */
@@ -483,12 +491,18 @@ struct imap_box *imap_box(const struct imap_conn *conn); /* NULL: nothing select
  * conn.c.  How a connection begins, on its loop:
  *	conn = imap_conn_new(il, address);
  *	stream = stream_new(loop, fd, tls, imap_conn_events(), conn);
- *	imap_conn_start(conn, stream, tls != NULL);
- * implicit_tls: greets after the handshake.  It frees itself some time after the stream has ended.
+ *	imap_conn_start(conn, stream, &entrance);
+ * It frees itself some time after the stream has ended.
  */
 struct imap_conn *imap_conn_new(struct imap_loop *il, struct str address);
 const struct stream_events *imap_conn_events(void);
-void imap_conn_start(struct imap_conn *conn, struct stream *stream, bool implicit_tls);
+void imap_conn_start(
+    struct imap_conn *conn, struct stream *stream, const struct imap_entrance *entrance);
+/* For whom the client's certificate stands, as of now; see stream_identity(). */
+const struct tls_identity *imap_identity(const struct imap_conn *conn);
+/* The client's address for limits and the log: what a trusted front told in this turn, or the
+ * connection's. */
+struct str imap_client_address(const struct imap_conn *conn);
 /* Untagged BYE, then close when the out queue is flushed. */
 void imap_bye(struct imap_conn *conn, const char *code, const char *text);
 
@@ -504,6 +518,8 @@ void imap_box_free(struct imap_conn *conn);
 
 /* The out buffer of the connection, and what goes with it. */
 struct buf *imap_out(struct imap_conn *conn);
+/* Fields about the client's certificate: nothing without one. */
+void imap_event_certificate(const struct imap_conn *conn, struct log_event *e);
 const struct wire_dialect *imap_dialect(const struct imap_conn *conn); /* rev1 when not logged in */
 /* "CAPABILITY IMAP4rev1 …" for what holds now; the loop's, good until it is asked for another. */
 struct str imap_capabilities(const struct imap_conn *conn);

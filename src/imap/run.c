@@ -76,6 +76,21 @@ trace(const struct imap_cmd *cmd, const char *what)
 
 /* ---- the tagged reply */
 
+/* What came before the greeting is over; whoever is not logged in by it can do so by a command. */
+static void
+print_greeting(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	if (cmd->result != IMAP_RESULT_OK && cmd->after == IMAP_AFTER_NOTHING) {
+		imap_greet(conn);
+	} else if (cmd->result == IMAP_RESULT_OK) {
+		wire_out_cond(
+		    imap_out(conn), STR_NONE, WIRE_PREAUTH, imap_capabilities(conn), cmd->text);
+		conn->greeted = true;
+	}
+}
+
 static void
 print_reply(struct imap_cmd *cmd)
 {
@@ -202,7 +217,10 @@ cmd_reply(struct imap_cmd *cmd)
 		conn->turn = imap_turn_new(conn);
 		conn->had_turn = true;
 	}
-	print_reply(cmd);
+	if (cmd->greeting)
+		print_greeting(cmd);
+	else
+		print_reply(cmd);
 	transcript_end(&transcript, "UNAUTHENTICATE");
 	imap_layer_end(conn, layer);
 	imap_layer_free(&layer);

@@ -27,7 +27,7 @@ static const struct conf_opt opts[] = {
                  "(loopback), or always."},
     {.name = "mechanisms",
         .type = CONF_LIST,
-        .def = "SCRAM-SHA-256-PLUS, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, "
+        .def = "EXTERNAL, SCRAM-SHA-256-PLUS, SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, "
                "OAUTHBEARER, XOAUTH2, PLAIN, LOGIN",
         .min = 1,
         .max = 32,
@@ -35,7 +35,8 @@ static const struct conf_opt opts[] = {
         .prose = "The SASL mechanisms that AUTHENTICATE takes. Those that send a password are "
                  "offered where `plaintext_login` lets it be sent, -PLUS under TLS only, and "
                  "those that send a token (OAUTHBEARER, XOAUTH2) like passwords, where a "
-                 "database takes tokens."},
+                 "database takes tokens. EXTERNAL is for clients whose certificate stands for "
+                 "somebody (`certificate_map`)."},
     {.name = "auth.sasl_mechanisms",
         .type = CONF_LIST,
         .max = 16,
@@ -397,7 +398,7 @@ check(const void *settings)
 	for (size_t i = 0; i < s->mechanisms.n; i++)
 		if (sasl_mech_find(s->mechanisms.items[i]) == NULL &&
 		    !is_in(&s->sasl_mechanisms, s->mechanisms.items[i]))
-			return "mechanisms takes SCRAM-SHA-256-PLUS, SCRAM-SHA-256, "
+			return "mechanisms takes EXTERNAL, SCRAM-SHA-256-PLUS, SCRAM-SHA-256, "
 			       "SCRAM-SHA-1-PLUS, SCRAM-SHA-1, OAUTHBEARER, XOAUTH2, PLAIN, "
 			       "LOGIN and those that auth.sasl_mechanisms names";
 	for (size_t i = 0; i < s->protocol_for.n; i++)

@@ -260,7 +260,7 @@ transcript_begin(struct imap_conn *conn)
 	buf_str(&t->user, login->user);
 	take_time(t);
 	note(t, '-', "login as %.*s, authenticated as %.*s, from %.*s", STR_ARG(login->user),
-	    STR_ARG(login->authcid), STR_ARG(conn->address));
+	    STR_ARG(login->authcid), STR_ARG(imap_client_address(conn)));
 	if (conn->cmd != NULL)
 		transcript_command(t, conn->cmd, STR_NONE);
 	hand_over(t);

@@ -12,6 +12,7 @@
  */
 #include "net/stream.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/stream_int.h"
@@ -82,7 +83,9 @@ finish(struct stream *s)
 	if (s->events != NULL)
 		s->events->closed(s->arg, s->why);
 	SSL_free(s->ssl);
+	tls_peer_free(&s->peer);
 	tls_ctx_free(&s->tls);
+	mem_free(s->refusal);
 	buf_wipe_fini(&s->in);
 	buf_fini(&s->out);
 	s->loop->users--;
@@ -293,6 +296,7 @@ shake_hands(struct stream *s)
 		s->state = STREAM_OPEN;
 		s->secured = true;
 		s->binds = stream_tls_binding(s, &(struct sasl_binding){{0}});
+		s->peer = s->transport->peer(s);
 		loop_timer_clear(&s->timer);
 		stream_poke(s);
 		if (s->events != NULL && s->events->secured != NULL)
@@ -572,6 +576,13 @@ stream_set_limits(struct stream *s, const struct stream_limits *limits)
 	}
 }
 
+void
+stream_set_terms(struct stream *s, const struct tls_terms *terms)
+{
+	TS_ASSERT(!s->secured);
+	s->terms = terms;
+}
+
 struct loop *
 stream_loop(const struct stream *s)
 {
@@ -683,6 +694,22 @@ bool
 stream_is_tls(const struct stream *s)
 {
 	return s->secured;
+}
+
+const struct tls_identity *
+stream_identity(struct stream *s, struct tls_slot *slot)
+{
+	if (s->fake != NULL)
+		return stream_fake_identity(s->fake);
+	if (s->peer == NULL || slot == NULL)
+		return &tls_identity_none;
+	return tls_peer_identity(s->peer, slot, clock_wall_s());
+}
+
+const char *
+stream_refusal(const struct stream *s)
+{
+	return s->refusal;
 }
 
 bool

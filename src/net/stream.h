@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "net/loop.h"
 #include "net/tls.h"
+#include "net/tls_peer.h"
 
 struct stream; /* opaque */
 
@@ -80,6 +81,9 @@ struct stream *stream_new(struct loop *loop, int fd, struct tls_ctx *tls,
 void stream_set_events(struct stream *s, const struct stream_events *events, void *arg);
 /* limits must stay valid as long as the stream. */
 void stream_set_limits(struct stream *s, const struct stream_limits *limits);
+/* What TLS, when it comes, wants of the client; must stay valid as long as the stream.  Before the
+ * handshake. */
+void stream_set_terms(struct stream *s, const struct tls_terms *terms);
 struct loop *stream_loop(const struct stream *s);
 /* The socket; -1 for a fake stream. */
 int stream_fd(const struct stream *s);
@@ -144,6 +148,15 @@ struct sasl_binding; /* sasl/mech.h */
 
 /* The handshake is done. */
 bool stream_is_tls(const struct stream *s);
+/*
+ * For whom the client's certificate stands, by what the slot holds now: never NULL.  Cheap when
+ * nothing changed since the last time (net/tls_peer.h).  The strings are good until it is asked
+ * again.
+ */
+const struct tls_identity *stream_identity(struct stream *s, struct tls_slot *slot);
+/* Why the handshake failed, if that was because of the client's certificate; else NULL.  In
+ * closed(). */
+const char *stream_refusal(const struct stream *s);
 /* False without TLS.  The strings are static. */
 bool stream_tls_info(const struct stream *s, struct stream_tls_info *info_r);
 /* Is there a channel binding for SASL: tls-exporter (RFC 9266) with TLS 1.3, tls-unique (RFC 5929)

@@ -14,6 +14,7 @@ struct stream_fake {
 	uint64_t writes, fail_write; /* fail_write: the one that breaks the connection; 0: none */
 	bool end, broken, ended, mute;
 	enum stream_end why;
+	struct tls_identity identity;
 };
 
 static const struct transport fake_tls_transport;
@@ -138,10 +139,18 @@ fake_binding(const struct stream *s, struct sasl_binding *binding_r)
 	return true;
 }
 
+static struct tls_peer *
+fake_peer(struct stream *s)
+{
+	(void)s; /* stream_fake_identity() */
+	return NULL;
+}
+
 #define FAKE_TRANSPORT                                                                             \
 	.read = fake_read, .write = fake_write, .buffered = fake_buffered, .secure = fake_secure,  \
 	.handshake = fake_handshake, .shut = fake_shut, .discard = fake_discard,                   \
-	.watch = fake_watch, .drop = fake_drop, .info = fake_info, .binding = fake_binding
+	.watch = fake_watch, .drop = fake_drop, .info = fake_info, .binding = fake_binding,        \
+	.peer = fake_peer
 
 static const struct transport fake_transport = {FAKE_TRANSPORT};
 static const struct transport fake_tls_transport = {FAKE_TRANSPORT, .tls = true};
@@ -152,6 +161,7 @@ stream_fake_new(struct loop *loop, bool tls)
 	struct stream_fake *f = mem_zalloc(sizeof(*f));
 
 	f->window = SIZE_MAX;
+	f->identity = tls_identity_none;
 	f->stream = stream_make(loop, &fake_transport);
 	f->stream->fake = f;
 	if (tls)
@@ -182,6 +192,19 @@ stream_fake_note_end(struct stream_fake *fake, enum stream_end why)
 	fake->stream = NULL;
 	fake->ended = true;
 	fake->why = why;
+}
+
+void
+stream_fake_set_identity(struct stream_fake *fake, const struct tls_identity *identity)
+{
+	fake->identity = *identity;
+}
+
+const struct tls_identity *
+stream_fake_identity(const struct stream_fake *fake)
+{
+	return fake->stream != NULL && stream_is_tls(fake->stream) ? &fake->identity
+	                                                           : &tls_identity_none;
 }
 
 struct stream *

@@ -30,6 +30,8 @@ uint64_t stream_fake_writes(const struct stream_fake *fake);
 void stream_fake_set_window(struct stream_fake *fake, size_t n);
 /* The peer does not go on with the TLS handshake (false, the default: it is done at once). */
 void stream_fake_hold_handshake(struct stream_fake *fake, bool held);
+/* The certificate that the peer shows under TLS (none, the default); its strings are the test's. */
+void stream_fake_set_identity(struct stream_fake *fake, const struct tls_identity *identity);
 /* Bytes that the peer has sent and the stream has not read yet: what the network holds. */
 size_t stream_fake_untaken(const struct stream_fake *fake);
 /* What the stream wrote, clear or not; the test may consume it.  Stays after the end. */

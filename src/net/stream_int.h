@@ -46,6 +46,8 @@ struct transport {
 	void (*info)(const struct stream *s, struct stream_tls_info *info_r);
 	/* Of TLS: see stream_tls_binding(). */
 	bool (*binding)(const struct stream *s, struct sasl_binding *binding_r);
+	/* Of TLS: who showed a certificate, asked once, or NULL. */
+	struct tls_peer *(*peer)(struct stream *s);
 	bool tls;
 };
 
@@ -84,6 +86,9 @@ struct stream {
 	struct loop_timer timer; /* handshake, close or stall, by state */
 	SSL *ssl;
 	struct tls_ctx *tls;
+	const struct tls_terms *terms; /* NULL: no certificate is asked for */
+	struct tls_peer *peer;         /* NULL: none was shown */
+	char *refusal; /* why a handshake failed because of a certificate, or NULL */
 	struct stream_fake *fake;
 	int fd;
 	enum stream_state state : 8;
@@ -145,5 +150,6 @@ size_t layers_unsent(const struct stream *s);
 /* At the stream's end: leaves the layers to their owners. */
 void layers_drop(struct stream *s);
 /* net/stream_fake.c: the stream of a fake ended. */
+const struct tls_identity *stream_fake_identity(const struct stream_fake *fake);
 void stream_fake_note_end(struct stream_fake *fake, enum stream_end why);
 #endif

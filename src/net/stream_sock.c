@@ -133,7 +133,7 @@ static bool
 sock_secure(struct stream *s)
 {
 	ERR_clear_error();
-	s->ssl = s->tls != NULL ? tls_ssl_new(s->tls, s->fd) : NULL;
+	s->ssl = s->tls != NULL ? tls_ssl_new(s->tls, s->fd, s->terms, &s->refusal) : NULL;
 	if (s->ssl == NULL) {
 		(void)TS_FAIL(TS_INVALID, "cannot begin TLS: %s", tls_why());
 		return false;
@@ -195,8 +195,15 @@ tls_result(struct stream *s, int ret, const char *doing)
 static enum io
 tls_handshake(struct stream *s)
 {
+	int ret;
+
 	ERR_clear_error();
-	return tls_result(s, SSL_do_handshake(s->ssl), "shaking hands");
+	ret = SSL_do_handshake(s->ssl);
+	if (ret != 1 && tls_client_refused(s->ssl)) {
+		ERR_clear_error();
+		return IO_TLS_FAILED;
+	}
+	return tls_result(s, ret, "shaking hands");
 }
 
 /* Fills p with what is there, however many records that is. */
@@ -291,6 +298,12 @@ tls_binding(const struct stream *s, struct sasl_binding *binding_r)
 	return binding_r->n > 0 && binding_r->n <= SASL_BINDING_MAX;
 }
 
+static struct tls_peer *
+tls_peer(struct stream *s)
+{
+	return tls_peer_new(s->ssl);
+}
+
 static const struct transport tls_transport = {
     .read = tls_read,
     .write = tls_write,
@@ -303,6 +316,7 @@ static const struct transport tls_transport = {
     .drop = sock_drop,
     .info = tls_info,
     .binding = tls_binding,
+    .peer = tls_peer,
     .tls = true,
 };
 

@@ -4,6 +4,7 @@
 /* What the mechanisms of this folder share; not for others. */
 #include "sasl/mech.h"
 
+extern const struct sasl_mech sasl_mech_external;
 extern const struct sasl_mech sasl_mech_plain;
 extern const struct sasl_mech sasl_mech_login;
 extern const struct sasl_mech sasl_mech_oauthbearer, sasl_mech_xoauth2;

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "sasl/exchange.h"
 
-const struct sasl_mech *const sasl_mechs[] = {&sasl_mech_scram_sha256_plus,
+const struct sasl_mech *const sasl_mechs[] = {&sasl_mech_external, &sasl_mech_scram_sha256_plus,
     &sasl_mech_scram_sha1_plus, &sasl_mech_scram_sha256, &sasl_mech_scram_sha1,
     &sasl_mech_oauthbearer, &sasl_mech_xoauth2, &sasl_mech_plain, &sasl_mech_login};
 const size_t sasl_mechs_n = sizeof(sasl_mechs) / sizeof(*sasl_mechs);
@@ -84,6 +84,13 @@ sasl_layer_free(struct sasl_layer **layer)
 	*layer = NULL;
 	if (l != NULL)
 		l->class->free(l);
+}
+
+void
+sasl_exchange_identify(struct sasl_exchange *x, struct str authcid)
+{
+	TS_ASSERT(x->stage == 0 && authcid.n > 0 && authcid.n <= SASL_NAME_MAX);
+	x->result.authcid = sasl_keep(x, authcid);
 }
 
 enum sasl_step

@@ -53,6 +53,8 @@ enum sasl_flag {
 	SASL_VOUCHES = 16,     /* knows by itself who authcid is (Kerberos): no stamp */
 	SASL_TLS_ONLY = 32,    /* too weak without TLS, by the configuration */
 	SASL_TOKENS = 64,      /* shows a token: only where there is somebody who knows tokens */
+	SASL_FROM_CHANNEL =
+	    128, /* only where the channel says who it is: sasl_exchange_identify() */
 };
 
 enum sasl_step {
@@ -170,6 +172,9 @@ void sasl_exchange_free(struct sasl_exchange **x);
 void sasl_exchange_bind(struct sasl_exchange *x, const struct sasl_binding *binding);
 /* TLS is below it; before the start. */
 void sasl_exchange_tls(struct sasl_exchange *x);
+/* Of SASL_FROM_CHANNEL: who the channel says it is, at most SASL_NAME_MAX bytes, copied; before the
+ * start.  It becomes the result's authcid. */
+void sasl_exchange_identify(struct sasl_exchange *x, struct str authcid);
 /* initial: the initial response (it may be empty), NULL when there is none. */
 enum sasl_step sasl_exchange_start(struct sasl_exchange *x, const struct str *initial);
 /* Only after a step that gave SASL_STEP_CHALLENGE. */

@@ -294,6 +294,8 @@ site_message(
 	store_account_unref(&account);
 }
 
+static const struct imap_entrance entrances[] = {{0}, {.implicit_tls = true}};
+
 void
 site_connect(struct site *site, unsigned i, const char *address, bool tls, bool mute)
 {
@@ -305,6 +307,6 @@ site_connect(struct site *site, unsigned i, const char *address, bool tls, bool 
 	if (mute)
 		stream_fake_hold_handshake(c->fake, true);
 	stream_set_events(stream_fake_stream(c->fake), imap_conn_events(), c->conn);
-	imap_conn_start(c->conn, stream_fake_stream(c->fake), tls);
+	imap_conn_start(c->conn, stream_fake_stream(c->fake), &entrances[tls]);
 	site_run(site);
 }

@@ -53,10 +53,16 @@ binds(const struct imap_conn *conn)
 }
 
 static bool
+identified(const struct imap_conn *conn)
+{
+	return imap_identity(conn)->standing == TLS_PEER_KNOWN;
+}
+
+static bool
 tls_offered(const struct imap_conn *conn)
 {
-	return conn->server->tls != NULL && !conn->implicit_tls && !stream_is_tls(conn->stream) &&
-	       tls_slot_filled(conn->server->tls);
+	return conn->server->tls != NULL && !conn->entrance->implicit_tls &&
+	       !stream_is_tls(conn->stream) && tls_slot_filled(conn->server->tls);
 }
 
 static enum imap_next
@@ -90,7 +96,7 @@ imap_login_new(struct imap_cmd *cmd, struct str mechanism)
 	s->auth = cmd->conn->server->auth;
 	s->store = cmd->conn->server->store;
 	s->req.mechanism = mechanism;
-	s->req.address = cmd->conn->address;
+	s->req.address = imap_client_address(cmd->conn);
 	s->req.tls = stream_is_tls(cmd->conn->stream);
 	arena_on_free(cmd->arena, drop_state, s);
 	cmd->state = s;
@@ -123,7 +129,7 @@ log_failed(const struct imap_conn *conn, const struct imap_login_try *s)
 	if (!log_wants(LOG_WARNING))
 		return;
 	imap_event(conn, &e, STR("login failed"));
-	log_event_str(&e, "address", conn->address);
+	log_event_str(&e, "address", imap_client_address(conn));
 	log_event_str(&e, "mech", s->req.mechanism);
 	log_event_str(&e, "tls", s->req.tls ? STR("yes") : STR("no"));
 	log_event_str(&e, "claimed_authcid", s->req.authcid);
@@ -134,6 +140,8 @@ log_failed(const struct imap_conn *conn, const struct imap_login_try *s)
 	    : s->result == AUTH_DENIED   ? STR("may not act for that user")
 	    : s->result == AUTH_DISABLED ? STR("disabled")
 	                                 : STR("wrong name or password"));
+	if (s->req.proof == AUTH_BY_CERTIFICATE)
+		imap_event_certificate(conn, &e);
 	log_event_put(&e, LOG_WARNING);
 }
 
@@ -159,7 +167,7 @@ count_failure(struct imap_conn *conn, enum auth_result result)
 	}
 	conn->failed_logins++;
 	there = failures_add(conn->server->failures,
-	    tally_network(conn->address, (unsigned)s->address_v6_bits, text),
+	    tally_network(imap_client_address(conn), (unsigned)s->address_v6_bits, text),
 	    loop_now(conn->il->loop), s->fail_forget);
 	return here > there ? here : there;
 }
@@ -205,7 +213,7 @@ audit(const struct imap_conn *conn, const struct auth_request *req)
 	log_event_str(&e, "tls", req->tls ? STR("yes") : STR("no"));
 	if (req->layer > 0)
 		log_event_u64(&e, "layer", req->layer);
-	log_event_str(&e, "address", conn->address);
+	log_event_str(&e, "address", imap_client_address(conn));
 	log_event_str(&e, "id", conn->id_name);
 	log_event_put(&e, LOG_INFO);
 }
@@ -311,8 +319,9 @@ source_of(const struct imap_conn *conn)
 {
 	char text[TALLY_NETWORK_MAX];
 
-	return tally_hash(conn->server->addresses,
-	    tally_network(conn->address, (unsigned)conn->settings->address_v6_bits, text));
+	return tally_hash(
+	    conn->server->addresses, tally_network(imap_client_address(conn),
+	                                 (unsigned)conn->settings->address_v6_bits, text));
 }
 
 enum imap_next
@@ -369,6 +378,7 @@ cmd_login(struct imap_cmd *cmd)
 static const struct imap_cmd_def cmds[] = {
     {.name = "STARTTLS", .states = IMAP_NOAUTH, .start = cmd_starttls},
     {.name = "LOGIN", .states = IMAP_NOAUTH, .traits = IMAP_TRAIT_SECRET, .start = cmd_login},
+    {.name = "(PREAUTH)", .start = imap_preauth}, /* no client's: see conn.c */
     {.name = "AUTHENTICATE",
         .states = IMAP_NOAUTH,
         .traits = IMAP_TRAIT_SECRET,
@@ -381,6 +391,7 @@ static const struct imap_cap caps[] = {
     {.word = "STARTTLS", .states = IMAP_NOAUTH, .when = tls_offered},
     {.word = "LOGINDISABLED", .states = IMAP_NOAUTH, .when = password_refused},
     {.word = "SASL-IR", .states = IMAP_NOAUTH},
+    {.word = "AUTH=EXTERNAL", .states = IMAP_NOAUTH, .when = identified},
     {.word = "AUTH=SCRAM-SHA-256-PLUS", .states = IMAP_NOAUTH, .when = binds},
     {.word = "AUTH=SCRAM-SHA-256", .states = IMAP_NOAUTH},
     {.word = "AUTH=SCRAM-SHA-1-PLUS", .states = IMAP_NOAUTH, .when = binds},

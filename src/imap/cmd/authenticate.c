@@ -117,6 +117,46 @@ token_shown(struct imap_cmd *cmd)
 	return deny(cmd);
 }
 
+/* ---- EXTERNAL (RFC 4422 appendix A) */
+
+/*
+ * The certificate is judged again at the moment it lets somebody in (net/tls_peer.h): it may have
+ * expired or been revoked since the handshake, or while the client thought about its answer.
+ */
+static enum imap_next
+certificate_shown(struct imap_cmd *cmd)
+{
+	struct imap_login_try *s = cmd->state;
+	const struct tls_identity *id = imap_identity(cmd->conn);
+
+	s->req.proof = AUTH_BY_CERTIFICATE;
+	if (id->standing != TLS_PEER_KNOWN)
+		return imap_login_refuse(cmd, id->why);
+	if (!str_eq(id->user, s->req.authcid))
+		return imap_login_refuse(cmd, "the certificate stands for another user by now");
+	return imap_login_verify(cmd);
+}
+
+/* Who it is goes into the exchange.  False: the certificate stands for nobody. */
+static bool
+identify(struct imap_cmd *cmd, struct sasl_exchange *x)
+{
+	const struct tls_identity *id = imap_identity(cmd->conn);
+
+	if (id->standing == TLS_PEER_KNOWN)
+		sasl_exchange_identify(x, id->user);
+	return id->standing == TLS_PEER_KNOWN;
+}
+
+enum imap_next
+imap_preauth(struct imap_cmd *cmd)
+{
+	struct imap_login_try *s = imap_login_new(cmd, STR("PREAUTH"));
+
+	s->req.authcid = arena_str(cmd->arena, imap_identity(cmd->conn)->user);
+	return certificate_shown(cmd);
+}
+
 /* ---- */
 
 static enum imap_next
@@ -137,6 +177,8 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 	case SASL_STEP_KEYS:
 		return imap_login_job(cmd, keys_run, &keys_found);
 	case SASL_STEP_PROVEN:
+		if ((s->exchange->mech->flags & SASL_FROM_CHANNEL) != 0)
+			return certificate_shown(cmd);
 		s->req.proof = (s->exchange->mech->flags & SASL_VOUCHES) != 0 ? AUTH_BY_MECHANISM
 		                                                              : AUTH_BY_KEYS;
 		s->req.stamp =
@@ -235,6 +277,8 @@ imap_authenticate(struct imap_cmd *cmd)
 		return cmd_bad(cmd, "Response too long");
 	s = imap_login_new(cmd, str_of(mech->name));
 	s->exchange = sasl_exchange_new(mech);
+	if ((mech->flags & SASL_FROM_CHANNEL) != 0 && !identify(cmd, s->exchange))
+		return certificate_shown(cmd);
 	if (stream_tls_binding(cmd->conn->stream, &binding))
 		sasl_exchange_bind(s->exchange, &binding);
 	if (stream_is_tls(cmd->conn->stream))

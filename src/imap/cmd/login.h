@@ -43,4 +43,6 @@ enum imap_next imap_privacy_required(struct imap_cmd *cmd);
 /* authenticate.c */
 enum imap_next imap_authenticate(struct imap_cmd *cmd);
 size_t imap_authenticate_line_max(const struct imap_conn *conn, struct wire_in *in);
+/* The login of who is known by the certificate, before the greeting. */
+enum imap_next imap_preauth(struct imap_cmd *cmd);
 #endif

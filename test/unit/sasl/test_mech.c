@@ -219,6 +219,60 @@ the_client_speaks_what_the_server_takes(void **state)
 	buf_wipe_fini(&b);
 }
 
+static enum sasl_step
+external(struct sasl_exchange **x_r, const struct str *initial, struct str answer)
+{
+	struct sasl_exchange *x = *x_r = sasl_exchange_new(sasl_mech_find(STR("external")));
+	enum sasl_step step;
+
+	sasl_exchange_identify(x, STR("gateway"));
+	step = sasl_exchange_start(x, initial);
+	if (initial != NULL)
+		return step;
+	assert_int_equal(step, SASL_STEP_CHALLENGE);
+	assert_str(x->challenge, STR(""));
+	return sasl_exchange_step(x, answer);
+}
+
+/* RFC 4422 appendix A */
+static void
+external_takes_who_it_is_from_the_channel(void **state)
+{
+	static const struct str rows[] = {{"", 0}, {"bo", 2}, {"b\xc3\xb6", 3}, {"x y,=\t", 6}};
+	struct sasl_exchange *x;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		for (int initial = 0; initial < 2; initial++) {
+			assert_int_equal(external(&x, initial != 0 ? &rows[i] : NULL, rows[i]),
+			    SASL_STEP_PROVEN);
+			assert_str(x->result.authcid, STR("gateway"));
+			assert_str(x->result.authzid, rows[i]);
+			assert_int_equal(sasl_exchange_step(x, STR("")), SASL_STEP_MALFORMED);
+			sasl_exchange_free(&x);
+		}
+}
+
+static void
+external_refuses(void **state)
+{
+	struct str longest = repeat('z', SASL_NAME_MAX + 1);
+	const struct str rows[] = {{"\0", 1}, {"bo\0", 3}, {"\xff", 1}, {"\xc0\x80", 2}, longest};
+	struct sasl_exchange *x;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		assert_int_equal(external(&x, &rows[i], STR("")), SASL_STEP_MALFORMED);
+		assert_non_null(x->why);
+		sasl_exchange_free(&x);
+	}
+	longest.n--;
+	assert_int_equal(external(&x, NULL, longest), SASL_STEP_PROVEN);
+	assert_str(x->result.authzid, longest);
+	sasl_exchange_free(&x);
+	mem_free((void *)(uintptr_t)longest.p);
+}
+
 int
 main(void)
 {
@@ -229,6 +283,8 @@ main(void)
 	    cmocka_unit_test(plain_has_limits),
 	    cmocka_unit_test(login_asks_twice),
 	    cmocka_unit_test(login_refuses),
+	    cmocka_unit_test(external_takes_who_it_is_from_the_channel),
+	    cmocka_unit_test(external_refuses),
 	    cmocka_unit_test(the_client_speaks_what_the_server_takes),
 	};
 
