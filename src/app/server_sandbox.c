@@ -36,9 +36,12 @@ collect(const struct server *server, struct sandbox_paths *paths)
 	add_folder(paths, SANDBOX_READ, app_conf_path(server->args));
 	add_folder(paths, SANDBOX_READ, tls->certificate.p);
 	add_folder(paths, SANDBOX_READ, tls->key.p);
-	for (size_t i = 0; i < dbs.n; i++)
-		add_folder(paths, SANDBOX_READ,
-		    ((const struct auth_db_settings *)dbs.p[i].settings)->file.p);
+	for (size_t i = 0; i < dbs.n; i++) {
+		const struct auth_db_settings *db = dbs.p[i].settings;
+
+		add_folder(paths, SANDBOX_READ, db->file.p);
+		add_folder(paths, SANDBOX_READ, db->jwks.p);
+	}
 	add_folder(paths, SANDBOX_READ, tls->ocsp_response.p);
 	add_folder(paths, SANDBOX_READ, tls->client_ca.p);
 	add_folder(paths, SANDBOX_READ, tls->client_crl.p);

@@ -91,6 +91,7 @@ auth_db_new(const struct auth_db_make *make, struct buf *why)
 {
 	static struct auth_db *(*const makers[])(const struct auth_db_make *, struct buf *) = {
 	    [AUTH_DB_PASSWD] = auth_db_passwd_new,
+	    [AUTH_DB_OAUTH] = auth_db_oauth_new,
 	};
 	struct auth_db *db = makers[make->settings->type](make, why);
 

@@ -84,6 +84,7 @@ struct auth_db_make {
 struct auth_db *auth_db_new(const struct auth_db_make *make, struct buf *why);
 /* The makers by type, db_NAME.c each; auth_db_new() fills in the name. */
 struct auth_db *auth_db_passwd_new(const struct auth_db_make *make, struct buf *why);
+struct auth_db *auth_db_oauth_new(const struct auth_db_make *make, struct buf *why);
 
 /* Databases in order; counted references, the maker's is the first. */
 struct auth_chain;

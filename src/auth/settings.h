@@ -10,7 +10,7 @@
  */
 #include "conf/conf.h"
 
-enum auth_db_type { AUTH_DB_PASSWD }; /* the index of its word */
+enum auth_db_type { AUTH_DB_PASSWD, AUTH_DB_OAUTH }; /* the index of its word */
 
 struct auth_settings {
 	struct conf_list databases; /* "store", and names of database blocks */
@@ -20,13 +20,25 @@ struct auth_db_settings { /* of a block */
 	int type;         /* enum auth_db_type */
 	struct str file;
 	bool plain;
+
+	/* oauth */
+	struct str jwks, issuer, user_claim, openid_configuration;
+	struct conf_list audience, token_scope, token_hosts, algorithms;
+	int token_users;                         /* enum auth_token_users */
+	uint64_t leeway, token_age, token_cache; /* milliseconds */
+	bool end_with_token;
 };
+
+enum auth_token_users { AUTH_TOKEN_USERS_KNOWN, AUTH_TOKEN_USERS_ANY };
 
 extern const struct conf_table auth_conf, auth_database_conf;
 
 /* What hangs together over several options or blocks.  Appends a line for each fault; true when
  * there is none. */
 bool auth_settings_check(const struct conf *conf, struct buf *faults);
+/* The same for one block of type oauth (settings_oauth.c). */
+bool auth_settings_check_oauth(
+    const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
 /* The block of that name; NULL: there is none. */
 const struct auth_db_settings *auth_settings_database(const struct conf *conf, struct str name);
 #endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What hangs together over the options of a database of type oauth. */
+#include "auth/jwk.h"
+#include "auth/settings.h"
+
+static bool
+fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+    const char *what, struct buf *faults)
+{
+	conf_where(conf, s, option, faults);
+	buf_printf(faults, ": %s\n", what);
+	return false;
+}
+
+static bool
+check_algorithms(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	for (size_t i = 0; i < s->algorithms.n; i++)
+		if (auth_alg_find(s->algorithms.items[i]) == NULL)
+			return fault(conf, s, "algorithms",
+			    "takes RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, "
+			    "EdDSA, Ed25519, Ed448, HS256, HS384 and HS512",
+			    faults);
+	return true;
+}
+
+/* RFC 6749 section 3.3: printable, no quotation marks, no backslash. */
+static bool
+check_scope(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	for (size_t i = 0; i < s->token_scope.n; i++) {
+		struct str word = s->token_scope.items[i];
+
+		for (size_t j = 0; j < word.n; j++)
+			if (word.p[j] <= ' ' || word.p[j] >= 0x7f || word.p[j] == '"' ||
+			    word.p[j] == '\\')
+				return fault(conf, s, "token_scope",
+				    "a scope has printable characters only, no blanks, quotation "
+				    "marks and backslashes; several are a list",
+				    faults);
+	}
+	return true;
+}
+
+bool
+auth_settings_check_oauth(
+    const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	bool ok = check_algorithms(conf, s, faults) & check_scope(conf, s, faults);
+
+	if (s->jwks.n == 0)
+		ok = fault(conf, s, "type", "type = oauth needs the option jwks", faults);
+	if (s->jwks.n > 0 && s->issuer.n == 0)
+		ok = fault(conf, s, "jwks", "needs the option issuer", faults);
+	if (s->jwks.n > 0 && s->audience.n == 0)
+		ok = fault(conf, s, "jwks", "needs the option audience", faults);
+	if (s->openid_configuration.n > 0 &&
+	    !str_has_prefix(s->openid_configuration, STR("https://")))
+		ok = fault(conf, s, "openid_configuration", "begins with https://", faults);
+	return ok;
+}
