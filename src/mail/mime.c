@@ -276,6 +276,13 @@ close_part(struct walk *w, uint64_t off, uint64_t lf)
 	struct open o = *top(w);
 	struct mime_part *p = &w->m->v[o.part];
 
+	/* The blank line of a message in a part may be the line end that belongs to the delimiter:
+	 * a message without body, then (RFC 9051 6.4.5.1), and nothing of it is outside the part.
+	 */
+	if (off < p->body_off && o.part > 0 && w->m->v[p->parent].kind == MAIL_PART_MESSAGE) {
+		p->header_len = off > p->header_off ? off - p->header_off : 0;
+		p->body_off = p->header_off + p->header_len;
+	}
 	if (off > p->body_off) {
 		p->body_len = off - p->body_off;
 		p->lines = lf - p->lf_before + (w->message.p[off - 1] != '\n');

@@ -22,7 +22,7 @@ id turnstone
 turnstone version
 turnstone config check
 printf 'sea\\n' | turnstone user add anna --password-stdin
-chown -R turnstone:turnstone /var/lib/turnstone
+[ "$(find /var/lib/turnstone ! -user turnstone)" = '' ]
 turnstone serve --set imap.port=0 --set imaps.port=0 --set imap.address=127.0.0.1 --set imaps.address=127.0.0.1 \
   --ready-file /run/turnstone/ports &
 pid=$!

@@ -112,6 +112,31 @@ test_message_in_message(void **state)
 	section(m, "1.1.1.1", MAIL_SECTION_WHOLE, NULL);
 }
 
+/* The line end before a delimiter is the delimiter's, also where it ends a header. */
+static void
+test_no_body(void **state)
+{
+	static const char digest[] =
+	    "Content-Type: multipart/digest; boundary=b\r\n\r\n"
+	    "--b\r\n\r\n\r\n"
+	    "--b\r\n\r\nSubject: one\r\n\r\n"
+	    "--b\r\n\r\nContent-Type: message/rfc822\r\n\r\nSubject: two\r\n\r\n"
+	    "--b\r\n\r\nSubject: three\r\n\r\n\r\n--b--\r\n";
+
+	(void)state;
+	section(digest, "1", MAIL_SECTION_WHOLE, "");
+	section(digest, "1", MAIL_SECTION_HEADER, "");
+	section(digest, "1", MAIL_SECTION_TEXT, "");
+	section(digest, "2", MAIL_SECTION_WHOLE, "Subject: one\r\n");
+	section(digest, "2", MAIL_SECTION_HEADER, "Subject: one\r\n");
+	section(digest, "2", MAIL_SECTION_TEXT, "");
+	section(digest, "2.1", MAIL_SECTION_WHOLE, "");
+	section(digest, "3.1", MAIL_SECTION_HEADER, "Subject: two\r\n");
+	section(digest, "3.1", MAIL_SECTION_WHOLE, "Subject: two\r\n");
+	section(digest, "4", MAIL_SECTION_HEADER, "Subject: three\r\n\r\n");
+	section(digest, "4", MAIL_SECTION_TEXT, "");
+}
+
 int
 main(void)
 {
@@ -119,6 +144,7 @@ main(void)
 	    cmocka_unit_test(test_tree),
 	    cmocka_unit_test(test_single),
 	    cmocka_unit_test(test_message_in_message),
+	    cmocka_unit_test(test_no_body),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
