@@ -195,6 +195,21 @@ static const struct conf_opt certificate_map_opts[] = {
 };
 #undef AT
 
+static const char *
+check_map_settings(const void *settings)
+{
+	const struct certificate_map_settings *s = settings;
+
+	if (s->subject.n == 0 && s->issuer.n == 0 && s->san_email.n == 0 && s->san_uri.n == 0 &&
+	    s->fingerprint.n == 0)
+		return "a condition is needed: subject, issuer, san_email, san_uri or fingerprint";
+	if ((s->user_from == CERTMAP_FIXED) != (s->user.n > 0))
+		return "either a user or user_from is needed";
+	if (s->user_from == CERTMAP_SAN_EMAIL && s->san_email.n == 0)
+		return "user_from = san_email needs a san_email";
+	return NULL;
+}
+
 const struct conf_table certificate_map_conf = {.name = "certificate_map",
     .prose = "For whom a client's certificate stands: `certificate_map NAME { ... }`, as many as "
              "wanted, the first one whose conditions all hold decides. A certificate that none "
@@ -202,6 +217,7 @@ const struct conf_table certificate_map_conf = {.name = "certificate_map",
     .opts = certificate_map_opts,
     .n = sizeof(certificate_map_opts) / sizeof(*certificate_map_opts),
     .struct_size = sizeof(struct certificate_map_settings),
+    .check = check_map_settings,
     .block = true};
 
 /* ---- contexts ---- */

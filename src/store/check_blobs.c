@@ -74,8 +74,8 @@ take_piece(struct check *c, const struct adopt *lost, size_t n, const char *what
 	if (err == TS_OK)
 		err = check_adopt(c, account, mailbox, lost, n, &taken);
 	check_say(c, CHECK_LOST, 0,
-	    err == TS_OK ? "put into \"Lost and found\" of the account lost+found" : NULL,
-	    "%zu %s", err == TS_OK ? taken : n, what);
+	    err == TS_OK ? "put into \"Lost and found\" of the account lost+found" : NULL, "%zu %s",
+	    err == TS_OK ? taken : n, what);
 	if (err == TS_OK)
 		set_damaged_aside(c, lost, n);
 	return err;

@@ -443,9 +443,9 @@ damaged_messages_are_not_given_out(void **state)
 	flip(&path, (size_t)(at - b.p) + 100);
 	salvage(w);
 	for (unsigned i = 0; i < 40; i++)
-		assert_int_equal(engine_blob_rescue(w->engine, i + 1), i == 20 ? TS_NOT_FOUND : TS_OK);
-	assert_int_equal(
-	    engine_blob_set_aside(w->engine, 21, ENGINE_ASIDE_DAMAGED), TS_OK);
+		assert_int_equal(
+		    engine_blob_rescue(w->engine, i + 1), i == 20 ? TS_NOT_FOUND : TS_OK);
+	assert_int_equal(engine_blob_set_aside(w->engine, 21, ENGINE_ASIDE_DAMAGED), TS_OK);
 	path.n = 0;
 	buf_printf(&path, "%s/damaged/%016x", w->path, 21);
 	read_whole(buf_cstr(&path), &rest);
@@ -553,7 +553,10 @@ a_flip_in_the_log_costs_one_commit(void **state)
 static void
 what_messages_say_is_not_done(void **state)
 {
-	static const char evil[] = "\x01\x04" "evil" "\x04" "evil";
+	static const char evil[] = "\x01\x04"
+	                           "evil"
+	                           "\x04"
+	                           "evil";
 	struct world *w = *state;
 	struct buf path = {0}, piece = {0}, batch = {0}, b = {0};
 	char *at;

@@ -54,7 +54,10 @@ rocks_log_put(struct buf *log, struct str record)
 		}
 		n = record.n < left - PIECE_HEAD ? record.n : left - PIECE_HEAD;
 		last = n == record.n;
-		put_piece(log, first ? last ? WHOLE : FIRST : last ? LAST : MIDDLE,
+		put_piece(log,
+		    first  ? last ? WHOLE : FIRST
+		    : last ? LAST
+		           : MIDDLE,
 		    (struct str){record.p, n});
 		record = (struct str){record.p + n, record.n - n};
 		first = false;
@@ -97,8 +100,8 @@ behind_damage(struct str log, size_t at)
 {
 	struct piece piece, next;
 
-	if (piece_at(log, at, &piece) &&
-	    piece_at(log, at + PIECE_HEAD + piece.data.n, &next) && next.whole)
+	if (piece_at(log, at, &piece) && piece_at(log, at + PIECE_HEAD + piece.data.n, &next) &&
+	    next.whole)
 		return at + PIECE_HEAD + piece.data.n;
 	return at + LOG_BLOCK - at % LOG_BLOCK;
 }

@@ -20,7 +20,14 @@
 #define FORMAT_VERSION 5
 #define NOT_THERE UINT64_MAX
 
-enum { TYPE_DELETE = 0, TYPE_VALUE = 1, TYPE_MERGE = 2, TYPE_DELETE_ONE = 7, TYPE_RANGE = 15, TYPE_BLOB = 17 };
+enum {
+	TYPE_DELETE = 0,
+	TYPE_VALUE = 1,
+	TYPE_MERGE = 2,
+	TYPE_DELETE_ONE = 7,
+	TYPE_RANGE = 15,
+	TYPE_BLOB = 17
+};
 enum block_kind { BLOCK_OTHER, BLOCK_DATA, BLOCK_RANGES };
 
 struct rebuild {
@@ -121,8 +128,7 @@ block_entries(struct str block, bool (*fn)(void *arg, struct str key, struct str
 			break;
 		key.n = (size_t)shared;
 		buf_str(&key, rd_bytes(&r, (size_t)more));
-		ok = size <= rd_left(&r) &&
-		     fn(arg, buf_as_str(&key), rd_bytes(&r, (size_t)size));
+		ok = size <= rd_left(&r) && fn(arg, buf_as_str(&key), rd_bytes(&r, (size_t)size));
 	}
 	buf_fini(&key);
 	return ok;
@@ -139,10 +145,10 @@ look_entry(void *arg, struct str key, struct str value)
 {
 	struct looking *l = arg;
 	unsigned type = key.n >= 8 ? (unsigned)(tail_of(key) & 255) : 255;
-	enum block_kind kind = type == TYPE_RANGE                                     ? BLOCK_RANGES
-	                       : type <= TYPE_MERGE || type == TYPE_DELETE_ONE ||
-	                               type == TYPE_BLOB                              ? BLOCK_DATA
-	                                                                              : BLOCK_OTHER;
+	enum block_kind kind = type == TYPE_RANGE ? BLOCK_RANGES
+	                       : type <= TYPE_MERGE || type == TYPE_DELETE_ONE || type == TYPE_BLOB
+	                           ? BLOCK_DATA
+	                           : BLOCK_OTHER;
 
 	(void)value;
 	if (kind == BLOCK_OTHER || (l->n > 0 && kind != l->kind) ||
@@ -307,7 +313,8 @@ take_listed(void *arg, uint64_t off, uint64_t size, struct str key)
 	x->data_over = false;
 	if (rocks_block_whole(&x->t, off, size))
 		take_block(x, off, size);
-	else if (off <= x->t.n && size < x->t.n - off && x->data_end < off + size + ROCKS_BLOCK_TRAILER)
+	else if (off <= x->t.n && size < x->t.n - off &&
+	         x->data_end < off + size + ROCKS_BLOCK_TRAILER)
 		x->data_end = off + size + ROCKS_BLOCK_TRAILER;
 }
 
@@ -316,7 +323,8 @@ find_blocks(struct rebuild *x)
 {
 	struct buf index = {0};
 
-	if (rocks_table_index(&x->t, &index) && rocks_index_each(buf_as_str(&index), take_listed, x)) {
+	if (rocks_table_index(&x->t, &index) &&
+	    rocks_index_each(buf_as_str(&index), take_listed, x)) {
 		x->data_over = true;
 		walk_from(x, x->data_end); /* for the ranges */
 	} else {
@@ -437,8 +445,8 @@ put_end(struct rebuild *x, struct buf *out)
 	size_t footer;
 
 	if (x->ranges_off != NOT_THERE)
-		buf_put(&kept, x->t.p + x->ranges_off,
-		    (size_t)x->ranges_size + ROCKS_BLOCK_TRAILER);
+		buf_put(
+		    &kept, x->t.p + x->ranges_off, (size_t)x->ranges_size + ROCKS_BLOCK_TRAILER);
 	buf_put(out, x->t.p, (size_t)x->data_end);
 	x->ranges_off = kept.n > 0 ? out->n : NOT_THERE;
 	buf_str(out, buf_as_str(&kept));

@@ -46,8 +46,8 @@ take_place(const struct rocks_blob_record *r, void *arg)
 		x->cap = x->cap > 0 ? 2 * x->cap : 256;
 		x->place = mem_realloc(x->place, x->cap * sizeof(*x->place));
 	}
-	x->place[x->n++] = (struct place){
-	    r->blob, r->off, (uint32_t)r->size, r->sum, (unsigned)x->files - 1};
+	x->place[x->n++] =
+	    (struct place){r->blob, r->off, (uint32_t)r->size, r->sum, (unsigned)x->files - 1};
 }
 
 /* Salvage gives whole files a second name: once is enough. */
@@ -74,8 +74,7 @@ take_file(struct rocks_rescue *x, const char *sub, const char *name)
 			x->file_cap = x->file_cap > 0 ? 2 * x->file_cap : 16;
 			x->file = mem_realloc(x->file, x->file_cap * sizeof(*x->file));
 		}
-		x->file[x->files++] =
-		    (struct rescue_file){mem_strdup(buf_cstr(&full)), st.st_ino};
+		x->file[x->files++] = (struct rescue_file){mem_strdup(buf_cstr(&full)), st.st_ino};
 		rocks_blobs_walk(x->dir, buf_cstr(&full), take_place, x);
 	}
 	buf_fini(&full);
@@ -185,7 +184,8 @@ first_of(const struct rocks_rescue *x, uint64_t blob)
 }
 
 bool
-rocks_rescue_find(const struct rocks_rescue *x, uint64_t blob, struct buf *bytes, const char **file_r)
+rocks_rescue_find(
+    const struct rocks_rescue *x, uint64_t blob, struct buf *bytes, const char **file_r)
 {
 	for (size_t i = first_of(x, blob); i < x->n && x->place[i].blob == blob; i++) {
 		const struct place *p = &x->place[i];
