@@ -1,0 +1,370 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tokens: OAUTHBEARER and XOAUTH2 with keys of an issuer, and what must not pass for a token."""
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from demo import Client
+from oauth import AUDIENCE, ISSUER, SCOPE, Issuer, authenticate, bearer, xoauth2
+from test_service import Site, wait_for
+
+pytestmark = pytest.mark.skipif(shutil.which("jose") is None, reason="jose is not installed")
+
+CONFIGURATION = ISSUER + "/.well-known/openid-configuration"
+
+
+def database(issuer, more="", name="sso"):
+    return f"""
+        auth.databases = [store, {name}]
+        timeouts.failed_login = 0
+        limits.failed_logins = 1000
+        database {name} {{
+            type = oauth
+            jwks = "{issuer.file}"
+            issuer = "{ISSUER}"
+            audience = [other.site.example, {AUDIENCE}]
+            token_scope = {SCOPE}
+            openid_configuration = "{CONFIGURATION}"
+            {more}
+        }}
+    """
+
+
+@pytest.fixture(name="issuer")
+def fixture_issuer(server):
+    return Issuer(server.dir).add("e1").add("r1", "RS256").publish()
+
+
+@pytest.fixture(name="site")
+def fixture_site(server, issuer):
+    server.write(database(issuer))
+    server.start()
+    for user, *more in (["anna"], ["bo"], ["gateway", "--acts-for", "b*"]):
+        server.add(user, "blue sea", *more)
+        client = Client(Site(server))
+        client.ok(f'LOGIN {user} "blue sea"')
+        client.ok(f"CREATE of-{user}")
+        client.close()
+    return server
+
+
+def never_clear(server, more=""):
+    server.write(more)
+    with open(server.conf, encoding="utf-8") as f:
+        text = f.read().replace("plaintext_login = loopback", "plaintext_login = never")
+    with open(server.conf, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def whoami(client):
+    """Whose mail is it?  Each has a mailbox of their own name."""
+    return client.ok('LIST "" of-*')[0].decode().rsplit("of-")[1].strip('"')
+
+
+def test_tokens_that_are_good(site, issuer):
+    client = Client(Site(site), True)
+    assert {"AUTH=OAUTHBEARER", "AUTH=XOAUTH2"} <= set(client.capabilities())
+    for kid in ("e1", "r1"):
+        line, _ = authenticate(client, bearer(issuer.token("anna", kid)))
+        assert line.startswith("OK ")
+        assert whoami(client) == "anna"
+        client.close()
+        client = Client(Site(site), True)
+    line, _ = authenticate(client, xoauth2(issuer.token("bo"), "bo"), "XOAUTH2")
+    assert line.startswith("OK ") and whoami(client) == "bo"
+    client.close()
+    # Without an initial response, and one byte at a time; as the client writes the name.
+    client = Client(Site(site), True)
+    client.send("o1 AUTHENTICATE oauthbearer\r\n")
+    assert client.read_line() == b"+ "
+    for c in bearer(issuer.token("anna"), "ANNA", "any.host.example", 993) + "\r\n":
+        client.send(c)
+    assert client.read_line().startswith(b"o1 OK ")
+    client.close()
+    wait_for(lambda: " mech=XOAUTH2 " in site.log() and " mech=OAUTHBEARER " in site.log())
+
+
+def test_tokens_that_are_not(site, issuer):
+    stranger = Issuer(site.dir).add("e1").add("r1", "RS256")
+    now = int(time.time())
+    public = json.dumps(issuer.public("r1")).encode()
+    bad = {
+        "expired": issuer.token("anna", exp=now - 120),
+        "of no end": issuer.token("anna", exp=None),
+        "not yet valid": issuer.token("anna", nbf=now + 600),
+        "of tomorrow": issuer.token("anna", iat=now + 86400),
+        "for another service": issuer.token("anna", aud="files.site.example"),
+        "for none": issuer.token("anna", aud=None),
+        "of another issuer": issuer.token("anna", iss=ISSUER + ".evil.example"),
+        "for reading news only": issuer.token("anna", scope="openid news"),
+        "of nobody": issuer.token("nobody"),
+        "without a user": issuer.token("anna", sub=None),
+        "signed by a stranger": stranger.token("anna", "e1"),
+        "signed by a stranger with RSA": stranger.token("anna", "r1"),
+        "of an unknown kid": issuer.token("anna", header={"kid": "e9"}),
+        "alg none": issuer.none("anna"),
+        "public key as secret": issuer.confused("anna", "r1", public),
+        "public file as secret": issuer.confused("anna", "r1", open(issuer.file, "rb").read()),
+        "cut off": issuer.token("anna")[:-4],
+        "no JWT": "2YotnFZFEjr1zCsicMWpAA",
+        "another kind": issuer.token("anna", header={"typ": "logout+jwt"}),
+    }
+    client = Client(Site(site), True)
+    for what, token in bad.items():
+        for mech, message in (("OAUTHBEARER", bearer(token, "anna")), ("XOAUTH2", xoauth2(token, "anna"))):
+            line, said = authenticate(client, message, mech)
+            assert line.startswith("NO [AUTHENTICATIONFAILED]"), what
+            assert said["status"] == ("invalid_token" if mech == "OAUTHBEARER" else "401")
+            assert said["scope"] == SCOPE and said["openid-configuration"] == CONFIGURATION
+    # The same connection is good for a token that is right.
+    assert authenticate(client, bearer(issuer.token("anna")))[0].startswith("OK ")
+    client.close()
+    wait_for(lambda: site.log().count("login failed") >= 2 * len(bad))
+    for why in ("it has expired", "it is for another audience", "it is of another issuer", "its scope is not enough",
+                "its signature is wrong", "its kid is no key of ours", "its algorithm is not one that is taken",
+                "the token's user is not known here", "it names no user", "it is no JWT"):
+        assert f'why="{why}"' in site.log(), why
+
+
+def test_what_comes_after_a_denial(site, issuer):
+    """RFC 7628 section 3.2.3: ^A, as XOAUTH2 has it an empty line, a cancel, or anything: NO."""
+    client = Client(Site(site), True)
+    for answer in ("AQ==", "", "*", "not base64!"):
+        line, said = authenticate(client, bearer(issuer.none("anna")), answer=answer)
+        assert line.startswith("NO [AUTHENTICATIONFAILED]") and said["status"] == "invalid_token", answer
+    # Who only asks what a token should be for (section 4.3) has not failed.
+    before = site.log().count("login failed")
+    line, said = authenticate(client, bearer("").replace(bearer(""), "biwsAWF1dGg9AQE="))
+    assert line.startswith("NO [AUTHENTICATIONFAILED]") and said["scope"] == SCOPE
+    # What is not a message of the mechanism at all.
+    for message in ("=", "AQ==", "biwsAQ==", "bixhPWEB"):
+        line, said = authenticate(client, message)
+        assert line.startswith("BAD ") and said is None
+    client.send("o1 AUTHENTICATE OAUTHBEARER\r\n")
+    assert client.read_line() == b"+ "
+    client.send("*\r\n")
+    assert client.read_line().startswith(b"o1 BAD ")
+    assert authenticate(client, bearer(issuer.token("anna")))[0].startswith("OK ")
+    client.close()
+    assert site.log().count("login failed") == before
+
+
+def test_acting_for_others(site, issuer):
+    """The name that the client gives is for whom; it takes a grant when the token is another's."""
+    client = Client(Site(site), True)
+    for mech, message in (("OAUTHBEARER", bearer), ("XOAUTH2", xoauth2)):
+        line, _ = authenticate(client, message(issuer.token("gateway"), "bo"), mech)
+        assert line.startswith("OK ") and whoami(client) == "bo"
+        client.ok("UNAUTHENTICATE")
+        # The token is right: no error result, and another code.
+        line, said = authenticate(client, message(issuer.token("gateway"), "anna"), mech)
+        assert line.startswith("NO [AUTHORIZATIONFAILED]") and said is None
+        line, said = authenticate(client, message(issuer.token("anna"), "bo"), mech)
+        assert line.startswith("NO [AUTHORIZATIONFAILED]")
+        line, said = authenticate(client, message(issuer.token("bo"), "gateway"), mech)
+        assert line.startswith("NO [AUTHORIZATIONFAILED]")
+    client.close()
+    wait_for(lambda: "authcid=gateway" in site.log())
+
+
+def test_only_where_it_is_safe_and_known(server, issuer):
+    never_clear(server, database(issuer))
+    server.start()
+    server.add("anna", "blue sea")
+    clear = Client(Site(server))
+    assert not {"AUTH=OAUTHBEARER", "AUTH=XOAUTH2"} & set(clear.capabilities())
+    clear.send(f"o1 AUTHENTICATE OAUTHBEARER {bearer(issuer.token('anna'))}\r\n")
+    assert clear.read_line().startswith(b"o1 NO [PRIVACYREQUIRED]")
+    clear.close()
+    client = Client(Site(server), True)
+    assert "AUTH=OAUTHBEARER" in client.capabilities()
+    client.close()
+    # No database takes tokens any more: gone with the reload.
+    never_clear(server)
+    server.cli("reload")
+    client = Client(Site(server), True)
+    assert "AUTH=OAUTHBEARER" not in client.capabilities()
+    client.send("o1 AUTHENTICATE OAUTHBEARER\r\n")
+    assert client.read_line().startswith(b"o1 NO [CANNOT]")
+    client.close()
+
+
+def test_long_tokens(site, issuer):
+    """Longer than limits.login_command, up to the mechanism's bound; beyond it a BAD, and the next command works."""
+    client = Client(Site(site), True)
+    token = issuer.token("anna", groups=["g" * 100] * 80)
+    assert 10000 < len(token) < 16384
+    client.send(f"o1 AUTHENTICATE OAUTHBEARER {bearer(token)}\r\n")
+    assert client.read_line().startswith(b"o1 OK ")
+    client.close()
+    client = Client(Site(site), True)
+    for size in (16385, 30000, 200000):
+        line, said = authenticate(client, bearer("t" * size))
+        assert line.startswith("BAD ") and said is None
+        client.send("o2 AUTHENTICATE OAUTHBEARER\r\n")
+        assert client.read_line() == b"+ "
+        client.send(bearer("t" * size) + "\r\n")
+        assert client.read_line().startswith(b"o2 BAD ")
+    # Others get no more room for it.
+    client.send("o3 AUTHENTICATE PLAIN " + "A" * 9000 + "\r\n")
+    assert client.read_line().startswith(b"o3 BAD ")
+    assert authenticate(client, bearer(token))[0].startswith("OK ")
+    client.close()
+
+
+def test_keys_change(site, issuer):
+    client = Client(Site(site), True)
+    old = issuer.token("gateway", "e1")
+    assert authenticate(client, bearer(old))[0].startswith("OK ")
+    client.ok("UNAUTHENTICATE")
+    # A file that is no good: what was read before stays.
+    with open(issuer.file + ".new", "w", encoding="ascii") as f:
+        f.write('{"keys": [')
+    os.rename(issuer.file + ".new", issuer.file)
+    wait_for(lambda: "what was read before stays in force" in site.log())
+    assert authenticate(client, bearer(old))[0].startswith("OK ")
+    client.ok("UNAUTHENTICATE")
+    assert "jwks.json: not JSON" in site.cli("reload", ok=False).stdout + site.cli("reload", ok=False).stderr
+    # The issuer takes the key back: also a token that was just found good is no longer.
+    issuer.add("e2").publish("e2")
+    wait_for(lambda: "jwks.json was read again: 1 keys" in site.log())
+    line, _ = authenticate(client, bearer(old))
+    assert line.startswith("NO [AUTHENTICATIONFAILED]")
+    assert authenticate(client, bearer(issuer.token("gateway", "e2")))[0].startswith("OK ")
+    client.ok("UNAUTHENTICATE")
+    # And by a reload, at once.
+    new = issuer.token("gateway", "e2")
+    assert authenticate(client, bearer(new))[0].startswith("OK ")
+    client.ok("UNAUTHENTICATE")
+    issuer.add("e3").publish("e3")
+    site.cli("reload")
+    assert authenticate(client, bearer(new))[0].startswith("NO ")
+    assert authenticate(client, bearer(issuer.token("gateway", "e3")))[0].startswith("OK ")
+    client.close()
+
+
+def test_a_user_who_is_disabled(site, issuer):
+    """A token that is remembered is of no use to one who is disabled a moment later."""
+    client = Client(Site(site), True)
+    token = issuer.token("gateway")
+    assert authenticate(client, bearer(token))[0].startswith("OK ")
+    client.ok("UNAUTHENTICATE")
+    assert authenticate(client, bearer(token, "bo"))[0].startswith("OK ")
+    client.ok("UNAUTHENTICATE")
+    site.cli("user", "disable", "gateway")
+    line, said = authenticate(client, bearer(token))
+    assert line.startswith("NO [AUTHENTICATIONFAILED]") and said["status"] == "invalid_token"
+    site.cli("user", "enable", "gateway")
+    site.cli("user", "disable", "bo")
+    assert authenticate(client, bearer(token, "bo"))[0].startswith("NO [AUTHORIZATIONFAILED]")
+    client.close()
+
+
+def test_many_switches_with_one_token(site, issuer):
+    """Ten thousand in one stream: the token is verified once, and looked up on the loop."""
+    client = Client(Site(site), True)
+    token = issuer.token("gateway", "r1")
+    assert authenticate(client, bearer(token))[0].startswith("OK ")
+    client.ok("UNAUTHENTICATE")
+    assert authenticate(client, bearer(token, "bo"))[0].startswith("OK ")
+    turns, burst = 10000, 50
+    for first in range(0, turns, burst):
+        lines = "".join(f"u{i} UNAUTHENTICATE\r\na{i} AUTHENTICATE OAUTHBEARER {bearer(token, 'bo')}\r\n"
+                        for i in range(first, first + burst))
+        client.send(lines)
+        for i in range(first, first + burst):
+            assert client.read_line().startswith(f"u{i} OK ".encode())
+            assert client.read_line().startswith(f"a{i} OK ".encode())
+    assert whoami(client) == "bo"
+    client.close()
+
+
+def test_users_whom_only_the_issuer_knows(server, issuer):
+    server.write(database(issuer, "token_users = any; user_claim = email"))
+    server.start()
+    client = Client(Site(server), True)
+    token = issuer.token("x", email="carla@site.example", email_verified=True)
+    assert authenticate(client, bearer(token))[0].startswith("OK ")
+    client.ok("CREATE mine")
+    client.close()
+    client = Client(Site(server), True)
+    for more in ({"email_verified": False}, {}):
+        line, _ = authenticate(client, bearer(issuer.token("x", email="carla@site.example", **more)))
+        assert line.startswith("NO [AUTHENTICATIONFAILED]")
+    assert authenticate(client, bearer(token))[0].startswith("OK ")
+    assert b"mine" in client.ok('LIST "" mine')[0]
+    client.close()
+    # A database knows the name now: its word counts at once, remembered or not.
+    server.add("carla@site.example", "x")
+    server.cli("user", "disable", "carla@site.example")
+    client = Client(Site(server), True)
+    assert authenticate(client, bearer(token))[0].startswith("NO [AUTHENTICATIONFAILED]")
+    client.close()
+    # A password for one whom no database knows does not exist.
+    client = Client(Site(server), True)
+    client.no('LOGIN dora x', "AUTHENTICATIONFAILED")
+    client.close()
+
+
+def test_hosts_and_ends(server, issuer):
+    server.write(database(issuer, "token_hosts = imap.site.example; end_with_token = yes; leeway = 0s"))
+    server.start()
+    server.add("anna", "blue sea")
+    client = Client(Site(server), True)
+    token = issuer.token("anna")
+    line, _ = authenticate(client, bearer(token, host="imap.evil.example"))
+    assert line.startswith("NO [AUTHENTICATIONFAILED]")
+    assert authenticate(client, bearer(token, host="IMAP.site.example", port=993))[0].startswith("OK ")
+    client.close()
+    # That it is remembered for one host makes it no good for another.
+    client = Client(Site(server), True)
+    assert authenticate(client, bearer(token, host="imap.evil.example"))[0].startswith("NO ")
+    assert authenticate(client, bearer(issuer.token("anna", exp=int(time.time()) + 3)))[0].startswith("OK ")
+    client.ok("SELECT INBOX")
+    assert client.read_response().startswith(b"* BYE [EXPIRED] ")
+    client.close()
+    wait_for(lambda: 'how="token expired"' in server.log())
+
+
+def test_wrong_configurations(server, issuer):
+    def faults(block):
+        server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {block} }}\n")
+        done = server.cli("config", "check", ok=False)
+        return done.stdout + done.stderr
+
+    key = f'jwks = "{issuer.file}"; '
+    assert "type = oauth needs the option jwks" in faults(f'issuer = "{ISSUER}"')
+    assert "jwks: needs the option issuer" in faults(key + "audience = a")
+    assert "jwks: needs the option audience" in faults(key + f'issuer = "{ISSUER}"')
+    good = key + f'issuer = "{ISSUER}"; audience = a; '
+    assert "algorithms: takes RS256" in faults(good + "algorithms = none")
+    assert "a scope has printable characters" in faults(good + 'token_scope = "a b"')
+    assert "begins with https://" in faults(good + 'openid_configuration = "http://x"')
+    assert "file: is not for type = oauth" in faults(good + f'file = "{issuer.file}"')
+    server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {good} }}\n")
+    server.cli("config", "check")
+    with open(issuer.file, "w", encoding="ascii") as f:
+        json.dump({"keys": [issuer.keys["e1"]]}, f)
+    assert "a private key: only the public part belongs here" in server.cli("serve", ok=False).stderr
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.parametrize("mech", ["OAUTHBEARER", "XOAUTH2"])
+def test_curl(server, issuer, mech):
+    def curl(token):
+        return subprocess.run(
+            ["curl", "--silent", "--show-error", "--insecure", "--user", "anna", "--oauth2-bearer", token,
+             f"imaps://127.0.0.1:{server.port('IMAPS')}/", "-X", 'LIST "" INBOX'],
+            capture_output=True, text=True, timeout=60, check=False)
+
+    server.write(database(issuer) + f"mechanisms = {mech}\n")  # it takes what it likes best of those there are
+    server.start()
+    server.add("anna", "blue sea")
+    done = curl(issuer.token("anna"))
+    assert done.returncode == 0 and "INBOX" in done.stdout, done
+    assert curl(issuer.token("anna", aud="other")).returncode != 0
+    wait_for(lambda: f" mech={mech} " in server.log())
