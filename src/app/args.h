@@ -14,8 +14,9 @@ enum {
 	APP_OK = 0,
 	APP_FAILED = 1,
 	APP_USAGE = 2,
-	APP_DAMAGE = 3,   /* damage was found, or not all could be done */
-	APP_NO_SERVER = 4 /* no server runs, and this needs one */
+	APP_DAMAGE = 3,    /* damage was found, or not all could be done */
+	APP_NO_SERVER = 4, /* no server runs, and this needs one */
+	APP_REFUSED = 5    /* `grant explain`: not permitted */
 };
 
 struct args_opt {

@@ -5,11 +5,14 @@
 #include <stdio.h>
 
 #include "auth/db.h"
+#include "auth/grants.h"
 #include "auth/settings.h"
 #include "base/mem.h"
 
 struct auth_setup {
 	struct auth_chain *chain;
+	struct auth_grants_read grants;
+	struct auth_group_file groups; /* path NULL: no groups */
 };
 
 static struct auth_db *
@@ -40,6 +43,11 @@ auth_setup_make(
 		if (db != NULL)
 			auth_chain_add(setup->chain, db);
 	}
+	ok &= auth_grants_read(conf, auth_default_domain(auth), why, &setup->grants);
+	if (s->group_file.n > 0)
+		ok &= auth_group_file_read(auth, s->group_file.p, why, &setup->groups);
+	else
+		setup->groups.groups = auth_groups_none();
 	if (!ok)
 		auth_setup_free(&setup);
 	*setup_r = setup;
@@ -49,6 +57,8 @@ auth_setup_make(
 void
 auth_setup_take(struct auth *auth, struct auth_setup **setup)
 {
+	auth_set_group_file(auth, &(*setup)->groups);
+	auth_grants_configure(auth, (*setup)->grants.p, (*setup)->grants.n);
 	auth_set_chain(auth, (*setup)->chain);
 	auth_setup_free(setup);
 }
@@ -59,6 +69,8 @@ auth_setup_free(struct auth_setup **setup)
 	if (*setup == NULL)
 		return;
 	auth_chain_unref(&(*setup)->chain);
+	auth_grants_read_fini(&(*setup)->grants);
+	auth_group_file_fini(&(*setup)->groups);
 	mem_free(*setup);
 	*setup = NULL;
 }
@@ -72,7 +84,8 @@ auth_setup_offline(const struct conf *conf, struct auth *auth)
 	if (auth_settings_check(conf, &why) && auth_setup_make(conf, auth, &why, &setup))
 		auth_setup_take(auth, &setup);
 	else
-		fprintf(stderr, "%sturnstone: only the store's own users are known here\n",
+		fprintf(stderr,
+		    "%sturnstone: only the store's own users and grants are known here\n",
 		    buf_cstr(&why));
 	buf_fini(&why);
 }

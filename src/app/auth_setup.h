@@ -2,7 +2,8 @@
 #ifndef APP_AUTH_SETUP_H
 #define APP_AUTH_SETUP_H
 /*
- * What auth decides with, from a configuration: the chain of user databases.
+ * What auth decides with, from a configuration: the chain of user databases,
+ * grants, groups.
  * Made first and put in force afterwards, so that a reload changes everything
  * or nothing.
  */

@@ -5,6 +5,7 @@
 #include "app/args.h"
 
 extern const struct app_cmd cli_alias_cmds[];    /* alias.c */
+extern const struct app_cmd cli_grant_cmds[];    /* grant.c */
 extern const struct app_cmd cli_user_cmds[];     /* user.c; each table ends in a row without name */
 extern const struct app_cmd cli_check_cmds[];    /* check.c */
 extern const struct app_cmd cli_config_cmds[];   /* config.c */

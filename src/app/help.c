@@ -16,6 +16,7 @@
 static const struct app_cmd *const groups[] = {
     cli_server_cmds,
     cli_user_cmds,
+    cli_grant_cmds,
     cli_alias_cmds,
     cli_check_cmds,
     cli_config_cmds,

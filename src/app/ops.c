@@ -7,6 +7,7 @@ ops_find(struct str verb)
 {
 	static const struct op *const tables[] = {
 	    ops_alias,
+	    ops_grant,
 	    ops_server,
 	    ops_user,
 	    ops_check,

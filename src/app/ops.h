@@ -9,6 +9,7 @@ extern const struct op ops_backup[];  /* ops_backup.c: reading for backups */
 extern const struct op ops_restore[]; /* ops_restore.c: writing what a backup has */
 extern const struct op ops_server[];  /* ops_server.c: status, stop, reload */
 extern const struct op ops_check[];
+extern const struct op ops_grant[];    /* ops_grant.c */
 extern const struct op ops_user[];     /* ops_user.c */
 extern const struct op ops_import[];   /* ops_import.c */
 extern const struct op ops_export[];   /* ops_export.c */

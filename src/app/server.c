@@ -133,7 +133,7 @@ server_fini(struct server *server)
 	transcript_files_free(&server->imap.transcripts);
 	lmtp_server_fini(&server->lmtp);
 	mem_free(server->imap.loops);
-	auth_free(&server->auth);
+	server_close_auth(server);
 	buf_fini(&server->default_domain);
 	if (server->store != NULL)
 		store_close(&server->store);
@@ -232,7 +232,6 @@ run(struct server *server, const sigset_t *set)
 		code = APP_OK;
 	}
 	server_stop_threads(server);
-	server_auth_watch_end(server);
 	server_settle(server);
 	server_fini(server);
 	if (code == APP_OK)

@@ -34,6 +34,8 @@ struct server_sessions {
 void server_who(struct server *server, const struct server_sessions *which, struct buf *out);
 /* Ends them with BYE; gives their number. */
 uint64_t server_kick(struct server *server, const struct server_sessions *which, const char *text);
+/* Ends the logins that are not permitted any more, with BYE; gives their number. */
+uint64_t server_recheck(struct server *server);
 /* Like SIGTERM; but once it is stopping, nothing. */
 void server_ask_stop(struct server *server);
 /* Reads the configuration and certificates again.  Appends what became of it; false: nothing was

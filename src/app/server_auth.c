@@ -2,14 +2,47 @@
 /*
  * The server's auth: made at the start, and looked after once a second by a
  * thread of its own, since looking at a file may wait for a disk or a network.
+ * The thread also ends logins that are not permitted any more: a moment after a
+ * change, and in the second in which a grant expires.
  */
 #include <time.h>
 
 #include "app/auth_setup.h"
 #include "app/server_priv.h"
 #include "auth/db.h"
+#include "auth/grants.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+
+enum {
+	SETTLE_MS = 250
+}; /* changes seldom come alone; who makes one may end logins himself first */
+
+/* Something changed; from any thread. */
+static void
+suspect(struct str user, void *arg)
+{
+	struct server_auth_watch *w = &((struct server *)arg)->auth_watch;
+
+	(void)pthread_mutex_lock(&w->lock);
+	server_suspect(&w->suspects, user);
+	(void)pthread_cond_signal(&w->wake);
+	(void)pthread_mutex_unlock(&w->lock);
+}
+
+static void
+watch_init(struct server *server)
+{
+	struct server_auth_watch *w = &server->auth_watch;
+	pthread_condattr_t attr;
+
+	(void)pthread_mutex_init(&w->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&w->wake, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
 
 bool
 server_open_auth(struct server *server)
@@ -19,7 +52,9 @@ server_open_auth(struct server *server)
 	struct str rest, line;
 	bool ok;
 
+	watch_init(server);
 	server->auth = auth_new(server->store, server_settings_of(server)->default_domain);
+	auth_on_change(server->auth, suspect, server);
 	ok = auth_setup_make(server->conf, server->auth, &why, &setup);
 	if (ok)
 		auth_setup_take(server->auth, &setup);
@@ -30,21 +65,102 @@ server_open_auth(struct server *server)
 	return ok;
 }
 
+void
+server_close_auth(struct server *server)
+{
+	struct server_auth_watch *w = &server->auth_watch;
+
+	if (server->auth == NULL)
+		return;
+	auth_free(&server->auth);
+	(void)pthread_cond_destroy(&w->wake);
+	(void)pthread_mutex_destroy(&w->lock);
+}
+
+/* Has a grant ended since it was asked last?  Then all that was decided by it is void. */
+static bool
+has_expired(struct server_auth_watch *w)
+{
+	int64_t now = clock_wall_s();
+	bool is = auth_grants_next_end(w->auth, w->looked) <= now;
+
+	w->looked = now;
+	if (is)
+		auth_expire(w->auth);
+	return is;
+}
+
+/* Under the lock, but while it works. */
+static void
+look_after(struct server *server)
+{
+	struct server_auth_watch *w = &server->auth_watch;
+	struct server_suspects suspects = w->suspects;
+
+	w->suspects = (struct server_suspects){0};
+	(void)pthread_mutex_unlock(&w->lock);
+	if (has_expired(w))
+		server_suspect(&suspects, STR_NONE);
+	if (suspects.any)
+		(void)server_recheck_suspects(server, &suspects);
+	(void)pthread_mutex_lock(&w->lock);
+}
+
+static void
+add_ms(struct timespec *t, unsigned ms)
+{
+	t->tv_nsec += (long)ms * 1000000;
+	t->tv_sec += t->tv_nsec / 1000000000;
+	t->tv_nsec %= 1000000000;
+}
+
+/* Waits for a change, or until then; a change is waited out.  Under the lock. */
+static void
+wait_until(struct server_auth_watch *w, const struct timespec *until)
+{
+	struct timespec settled;
+
+	while (
+	    !w->stop && !w->suspects.any && pthread_cond_timedwait(&w->wake, &w->lock, until) == 0)
+		;
+	if (w->stop || !w->suspects.any)
+		return;
+	(void)clock_gettime(CLOCK_MONOTONIC, &settled);
+	add_ms(&settled, SETTLE_MS);
+	while (!w->stop && pthread_cond_timedwait(&w->wake, &w->lock, &settled) == 0)
+		;
+}
+
+static bool
+is_past(const struct timespec *t)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec != t->tv_sec ? now.tv_sec > t->tv_sec : now.tv_nsec >= t->tv_nsec;
+}
+
 static void *
 watch(void *arg)
 {
-	struct server_auth_watch *w = arg;
-	struct timespec until;
+	struct server *server = arg;
+	struct server_auth_watch *w = &server->auth_watch;
+	struct timespec poll;
 
 	(void)pthread_mutex_lock(&w->lock);
+	(void)clock_gettime(CLOCK_MONOTONIC, &poll);
+	add_ms(&poll, 1000);
 	while (!w->stop) {
-		(void)clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec++;
-		if (pthread_cond_timedwait(&w->wake, &w->lock, &until) == 0)
-			continue; /* it is to end, or it was nothing */
-		(void)pthread_mutex_unlock(&w->lock);
-		auth_poll(w->auth);
-		(void)pthread_mutex_lock(&w->lock);
+		wait_until(w, &poll);
+		if (!w->stop && is_past(&poll)) {
+			(void)pthread_mutex_unlock(&w->lock);
+			auth_poll(w->auth);
+			(void)clock_gettime(CLOCK_MONOTONIC, &poll);
+			add_ms(&poll, 1000);
+			(void)pthread_mutex_lock(&w->lock);
+		}
+		if (!w->stop)
+			look_after(server);
 	}
 	(void)pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -54,15 +170,10 @@ void
 server_auth_watch_begin(struct server *server)
 {
 	struct server_auth_watch *w = &server->auth_watch;
-	pthread_condattr_t attr;
 
 	w->auth = server->auth;
-	(void)pthread_mutex_init(&w->lock, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&w->wake, &attr);
-	(void)pthread_condattr_destroy(&attr);
-	TS_ASSERT(pthread_create(&w->thread, NULL, watch, w) == 0);
+	w->looked = clock_wall_s();
+	TS_ASSERT(pthread_create(&w->thread, NULL, watch, server) == 0);
 }
 
 void
@@ -75,6 +186,4 @@ server_auth_watch_end(struct server *server)
 	(void)pthread_cond_signal(&w->wake);
 	(void)pthread_mutex_unlock(&w->lock);
 	(void)pthread_join(w->thread, NULL);
-	(void)pthread_cond_destroy(&w->wake);
-	(void)pthread_mutex_destroy(&w->lock);
 }

@@ -67,12 +67,21 @@ struct server_listener {
 	struct str path; /* of a UNIX socket, in the configuration; empty: a port */
 };
 
+/* Users whose logins may have to end.  A set without the names: what is not in it certainly did not
+ * change, what is in it is looked at. */
+struct server_suspects {
+	bool any, all;
+	uint64_t bits[64];
+};
+
 struct server_auth_watch { /* all private to server_auth.c */
 	struct auth *auth;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool stop; /* under lock */
+	bool stop; /* under lock, and the next */
+	struct server_suspects suspects;
+	int64_t looked; /* the thread's alone: until when it has looked for what ended, seconds */
 };
 
 struct server {
@@ -118,9 +127,15 @@ bool server_open_tls(struct server *server);
 
 /* Auth with the databases of the configuration; the store is open.  False: logged. */
 bool server_open_auth(struct server *server);
-/* A thread that calls auth_poll() each second; after the sandbox. */
+void server_close_auth(struct server *server); /* NULL auth is fine */
+/* A thread that calls auth_poll() each second, and ends logins that are not permitted any more,
+ * after changes and when time has come; after the sandbox.  It ends before the loops do. */
 void server_auth_watch_begin(struct server *server);
 void server_auth_watch_end(struct server *server);
+/* server_recheck.c: the same at once, for the logins of suspects; gives how many.  Not from a loop.
+ */
+uint64_t server_recheck_suspects(struct server *server, const struct server_suspects *suspects);
+void server_suspect(struct server_suspects *suspects, struct str user); /* empty: all */
 
 /* Sockets handed over by systemd, by the names of listeners. */
 struct server_inherited {

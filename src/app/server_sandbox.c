@@ -19,6 +19,7 @@ collect(const struct server *server, struct sandbox_paths *paths)
 {
 	const struct server_settings *s = server_settings_of(server);
 	const struct tls_settings *tls = conf_get(server->conf, &tls_conf);
+	const struct auth_settings *auth = conf_get(server->conf, &auth_conf);
 	struct conf_blocks dbs = conf_blocks(server->conf, &auth_database_conf);
 	struct conf_blocks certificates = conf_blocks(server->conf, &certificate_conf);
 	struct buf control = {0};
@@ -36,6 +37,7 @@ collect(const struct server *server, struct sandbox_paths *paths)
 	add_folder(paths, SANDBOX_READ, app_conf_path(server->args));
 	add_folder(paths, SANDBOX_READ, tls->certificate.p);
 	add_folder(paths, SANDBOX_READ, tls->key.p);
+	add_folder(paths, SANDBOX_READ, auth->group_file.p);
 	for (size_t i = 0; i < dbs.n; i++) {
 		const struct auth_db_settings *db = dbs.p[i].settings;
 

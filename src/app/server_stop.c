@@ -109,6 +109,7 @@ server_stop_threads(struct server *server)
 	 * second `turnstone stop` is answered, too. */
 	if (server->control != NULL)
 		control_stop(server->control);
+	server_auth_watch_end(server); /* so does this one */
 	server->close_listeners.fn = close_listeners;
 	loop_post(server->loops[0].loop, &server->close_listeners);
 	join_loops(server);

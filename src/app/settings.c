@@ -280,7 +280,7 @@ app_tables(void)
 {
 	static const struct conf_table *const tables[] = {&server_conf, &listener_conf, &tls_conf,
 	    &certificate_conf, &certificate_map_conf, &store_conf, &auth_conf, &auth_database_conf,
-	    &imap_conf, &lmtp_conf};
+	    &auth_grant_conf, &imap_conf, &lmtp_conf};
 
 	return (struct conf_tables){tables, sizeof(tables) / sizeof(*tables)};
 }
@@ -347,6 +347,16 @@ check_domain(const struct conf *conf, struct buf *faults)
 	buf_fini(&name);
 }
 
+static void
+check_grants(const struct conf *conf, struct buf *faults)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	struct auth_grants_read read;
+
+	if (auth_grants_read(conf, s->default_domain, faults, &read))
+		auth_grants_read_fini(&read);
+}
+
 bool
 app_conf_check(const struct conf *conf, bool starting, struct buf *faults)
 {
@@ -357,6 +367,7 @@ app_conf_check(const struct conf *conf, bool starting, struct buf *faults)
 	check_domain(conf, faults);
 	app_check_listeners(conf, faults);
 	(void)auth_settings_check(conf, faults);
+	check_grants(conf, faults);
 	return faults->n == before;
 }
 

@@ -21,6 +21,7 @@ exit_codes(struct buf *out)
 	    {APP_USAGE, "wrong usage; nothing was done"},
 	    {APP_DAMAGE, "damage was found, or not all could be done: each thing is named"},
 	    {APP_NO_SERVER, "no server runs, and this needs one"},
+	    {APP_REFUSED, "`grant explain`: not permitted"},
 	};
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
@@ -86,6 +87,36 @@ const struct topic topics[] = {
         "The lines from c on may be sent in one segment: the switch costs no round\n"
         "trip. TLS and the answer to ID stay; what was selected or enabled does not.\n"
         "The option `unauthenticate` says who may do it.\n",
+        NULL},
+    {"grants", "GRANTS", "who may act for whom, and how far",
+        "Who logs in as one user to act for another needs a grant. It says who, for\n"
+        "whom, and how far: which mailboxes there are for such a login, which rights\n"
+        "it has at the most, from where, until when:\n"
+        "\n"
+        "  turnstone grant add gateway --for '*@voice.example' \\\n"
+        "      --mailboxes Voicemail --rights lrswit --from 10.0.0.0/8 \\\n"
+        "      --until 2027-01-01\n"
+        "\n"
+        "or in the configuration\n"
+        "\n"
+        "  grant voicemail {\n"
+        "    who = gateway; for = \"*@voice.example\"; mailboxes = [Voicemail]\n"
+        "    rights = lrswit; from = [10.0.0.0/8]; until = 2027-01-01\n"
+        "  }\n"
+        "\n"
+        "The first that fits decides, in this order: those of the configuration as\n"
+        "they stand in the file; those of `grant add`, the oldest first; the patterns\n"
+        "of `user add --acts-for`. One that does not fit (another address, expired) is\n"
+        "passed over. `turnstone grant explain gateway alice` says which decides, and\n"
+        "why the others do not.\n"
+        "\n"
+        "Rights are the upper bound: such a login may do what the user may and the\n"
+        "grant allows, both. A mailbox that the grant does not name does not exist for\n"
+        "it; what is below a mailbox has to be named, too (`Voicemail/*`).\n"
+        "\n"
+        "When a grant is removed, changed or expires, when a user is disabled or leaves\n"
+        "a group, the logins that it permitted end with BYE. Groups are those of the\n"
+        "file `auth.group_file`.\n",
         NULL},
     {"limits", "LIMITS", "what the server refuses, and the options for it",
         "Whatever a client can make large, many or slow has a limit. Beyond it a\n"

@@ -59,6 +59,12 @@ auth_free(struct auth **ap)
 	mem_free(auth);
 }
 
+struct str
+auth_default_domain(const struct auth *auth)
+{
+	return buf_as_str(&auth->default_domain);
+}
+
 void
 auth_login_fini(struct auth_login *login)
 {
@@ -73,8 +79,8 @@ auth_changed(struct auth *auth, struct str user)
 	/* In this order: who was answered from the cache before is of an older generation. */
 	auth_cache_drop(auth->cache, user);
 	atomic_fetch_add(&auth->generation, 1);
-	if (user.n == 0 && auth->on_change != NULL)
-		auth->on_change(auth->on_change_arg);
+	if (auth->on_change != NULL)
+		auth->on_change(user, auth->on_change_arg);
 }
 
 bool

@@ -77,6 +77,7 @@ struct auth *auth_new(struct store *store, struct str default_domain);
 /* The same with another size of its caches: sets of 8, a power of two, 64 at least. */
 struct auth *auth_new_sized(struct store *store, struct str default_domain, size_t sets);
 void auth_free(struct auth **auth);
+struct str auth_default_domain(const struct auth *auth);
 
 /* Does not block.  login_r's buffers are overwritten on AUTH_OK; the owner calls auth_login_fini.
  */

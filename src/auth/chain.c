@@ -84,6 +84,7 @@ auth_poll(struct auth *auth)
 		if (chain->dbs[i]->ops->poll != NULL)
 			chain->dbs[i]->ops->poll(chain->dbs[i]);
 	auth_chain_unref(&chain);
+	auth_groups_poll(auth);
 }
 
 struct auth_db *

@@ -6,6 +6,8 @@
  */
 #include "auth/grant_index.h"
 
+#include <stdlib.h>
+
 #include "auth/hash.h"
 #include "auth/user.h"
 #include "base/mem.h"
@@ -41,6 +43,8 @@ struct auth_index {
 	size_t n;
 	struct table who;
 	bool has_groups;
+	int64_t *ends; /* sorted, of those that end */
+	size_t end_n;
 };
 
 /* ---- tables */
@@ -206,6 +210,25 @@ add(struct auth_index *index, size_t order)
 	    grant->who.kind == AUTH_NAMES_GROUP || grant->target.kind == AUTH_NAMES_GROUP;
 }
 
+static int
+by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+sort_ends(struct auth_index *index)
+{
+	index->ends = arena_array(index->arena, index->n, sizeof(*index->ends));
+	for (size_t i = 0; i < index->n; i++)
+		if (index->grants[i]->until != AUTH_GRANT_FOR_GOOD)
+			index->ends[index->end_n++] = index->grants[i]->until;
+	if (index->end_n > 0)
+		qsort(index->ends, index->end_n, sizeof(*index->ends), by_value);
+}
+
 struct auth_index *
 auth_index_new(struct auth_grant *const *grants, size_t n)
 {
@@ -219,6 +242,7 @@ auth_index_new(struct auth_grant *const *grants, size_t n)
 		index->grants[i] = auth_grant_ref(grants[i]);
 		add(index, i);
 	}
+	sort_ends(index);
 	return index;
 }
 
@@ -322,12 +346,17 @@ auth_index_names(
 int64_t
 auth_index_next_end(const struct auth_index *index, int64_t now)
 {
-	int64_t next = AUTH_GRANT_FOR_GOOD;
+	size_t from = 0, to = index->end_n;
 
-	for (size_t i = 0; i < index->n; i++)
-		if (index->grants[i]->until > now && index->grants[i]->until < next)
-			next = index->grants[i]->until;
-	return next;
+	while (from < to) {
+		size_t at = from + (to - from) / 2;
+
+		if (index->ends[at] > now)
+			to = at;
+		else
+			from = at + 1;
+	}
+	return from < index->end_n ? index->ends[from] : AUTH_GRANT_FOR_GOOD;
 }
 
 /* ---- one by one */

@@ -15,6 +15,8 @@
  * a login that was decided before is not current any more (auth_is_current()).
  * To end the logins that are open is the caller's affair: auth_recheck().
  */
+#include <sys/stat.h>
+
 #include "auth/auth.h"
 #include "auth/grant.h"
 #include "auth/grant_index.h"
@@ -23,8 +25,25 @@
 /* Those of the configuration, in order; takes references.  One that says the same as before goes
  * on, with its logins. */
 void auth_grants_configure(struct auth *auth, struct auth_grant *const *grants, size_t n);
-/* Takes over the reference. */
+/* Takes over the reference.  No file is looked at any more (auth_set_group_file()). */
 void auth_set_groups(struct auth *auth, struct auth_groups *groups);
+
+struct auth_group_file { /* read, not yet in force */
+	char *path;
+	struct auth_groups *groups;
+	struct stat seen;
+};
+
+/* Reads the file (auth/groups.h).  False: lines appended to faults say what is wrong. */
+bool auth_group_file_read(
+    struct auth *auth, const char *path, struct buf *faults, struct auth_group_file *file_r);
+void auth_group_file_fini(struct auth_group_file *file);
+/* Its groups are in force, and auth_groups_poll() looks at it from now on.  Takes over all of it.
+ */
+void auth_set_group_file(struct auth *auth, struct auth_group_file *file);
+/* Is it another file now?  Then it is read.  One with faults is told in the log, once, and what was
+ * in force stays.  By one thread at a time. */
+void auth_groups_poll(struct auth *auth);
 /* A reference to those in force. */
 struct auth_groups *auth_groups_get(struct auth *auth);
 
@@ -51,9 +70,9 @@ const char *auth_recheck(
     struct auth *auth, struct str authcid, struct str user, const struct auth_grant *grant);
 /* Time went on: logins decided up to now are not current any more.  Any thread. */
 void auth_expire(struct auth *auth);
-/* fn is called when something changed that may end logins, by whoever changes it; it must not
- * block.  Before there are other threads. */
-void auth_on_change(struct auth *auth, void (*fn)(void *arg), void *arg);
+/* fn is called when something changed that may end logins, of that user or of any (empty), by
+ * whoever changes it; it must not block.  Before there are other threads. */
+void auth_on_change(struct auth *auth, void (*fn)(struct str user, void *arg), void *arg);
 /* How many changes there were. */
 uint64_t auth_generation(const struct auth *auth);
 

@@ -223,43 +223,48 @@ auth_groups_none(void)
 	return g;
 }
 
-/* False, with errno, when it cannot be read; EFBIG for one that is too long. */
-static bool
-read_file(const char *path, struct buf *out)
+/* NULL: *out has all of it. */
+static const char *
+read_all(int fd, struct buf *out, struct stat *seen_r)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t n = 1;
-	int saved;
 
-	if (fd < 0)
-		return false;
+	if (fstat(fd, seen_r) != 0)
+		return strerrordesc_np(errno);
+	if (!S_ISREG(seen_r->st_mode))
+		return "not a file";
 	while (n > 0) {
 		n = read(fd, buf_room(out, 65536), 65536);
 		if (n > 0)
 			out->n += (size_t)n;
 		else if (n < 0 && errno == EINTR)
 			n = 1;
-		if (out->n > AUTH_GROUP_FILE_MAX) {
-			errno = EFBIG;
-			n = -1;
-		}
+		else if (n < 0)
+			return strerrordesc_np(errno);
+		if (out->n > AUTH_GROUP_FILE_MAX)
+			return "larger than 64 MiB";
 	}
-	saved = errno;
-	(void)close(fd);
-	errno = saved;
-	return n == 0;
+	return NULL;
 }
 
 struct auth_groups *
-auth_groups_load(const char *path, struct str default_domain, struct buf *faults)
+auth_groups_load(
+    const char *path, struct str default_domain, struct stat *seen_r, struct buf *faults)
 {
+	/* Without O_NONBLOCK a FIFO would be waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const char *why = fd < 0 ? strerrordesc_np(errno) : NULL;
 	struct auth_groups *g = NULL;
 	struct buf text = {0};
 
-	if (read_file(path, &text))
+	if (fd >= 0) {
+		why = read_all(fd, &text, seen_r);
+		(void)close(fd);
+	}
+	if (why == NULL)
 		g = auth_groups_parse(buf_as_str(&text), path, default_domain, faults);
 	else
-		buf_printf(faults, "%s: cannot be read: %s\n", path, strerrordesc_np(errno));
+		buf_printf(faults, "%s: cannot be read: %s\n", path, why);
 	buf_fini(&text);
 	return g;
 }

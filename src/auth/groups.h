@@ -16,6 +16,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -30,9 +31,9 @@ struct auth_groups *auth_groups_none(void);
 /* NULL: text about the faults, "FILE:LINE: what" a line each (the first twenty), is appended. */
 struct auth_groups *auth_groups_parse(
     struct str text, const char *file, struct str default_domain, struct buf *faults);
-/* BLOCKING.  The same from the file. */
+/* BLOCKING.  The same from the file; seen_r: what it was, if it could be opened. */
 struct auth_groups *auth_groups_load(
-    const char *path, struct str default_domain, struct buf *faults);
+    const char *path, struct str default_domain, struct stat *seen_r, struct buf *faults);
 struct auth_groups *auth_groups_ref(struct auth_groups *groups);
 /* Sets it to NULL; NULL is fine. */
 void auth_groups_unref(struct auth_groups **groups);

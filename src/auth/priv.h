@@ -32,7 +32,9 @@ struct auth {
 	pthread_rwlock_t grants_lock;  /* the two below, both never NULL */
 	struct auth_index *index;
 	struct auth_groups *groups;
-	void (*on_change)(void *arg); /* see auth_on_change(); may be NULL */
+	char *group_path;       /* under change_lock, and the next; NULL: no file */
+	struct stat group_seen; /* as it was tried last */
+	void (*on_change)(struct str user, void *arg); /* see auth_on_change(); may be NULL */
 	void *on_change_arg;
 	pthread_mutex_t secret_lock; /* the two below */
 	bool has_secret;

@@ -14,6 +14,14 @@ static const struct conf_opt auth_opts[] = {
                  "users that `turnstone user` manages, and names of `database` blocks. The first "
                  "that knows a name decides about it. One that cannot be asked stops the search: "
                  "the login is refused for now."},
+    {.name = "auth.group_file",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(group_file),
+        .prose = "Groups of users for grants, in lines as of group(5): `NAME:x:NUMBER:USER,USER`. "
+                 "Users without a domain get the default one. It is read again when it "
+                 "changes; a file with a fault is not taken. Empty: there are no groups."},
 };
 #undef AT
 

@@ -14,6 +14,7 @@ enum auth_db_type { AUTH_DB_PASSWD, AUTH_DB_OAUTH }; /* the index of its word */
 
 struct auth_settings {
 	struct conf_list databases; /* "store", and names of database blocks */
+	struct str group_file;
 };
 
 struct auth_db_settings { /* of a block */
@@ -31,7 +32,12 @@ struct auth_db_settings { /* of a block */
 
 enum auth_token_users { AUTH_TOKEN_USERS_KNOWN, AUTH_TOKEN_USERS_ANY };
 
-extern const struct conf_table auth_conf, auth_database_conf;
+struct auth_grant_settings { /* of a block */
+	struct str who, target, rights, until;
+	struct conf_list mailboxes, from;
+};
+
+extern const struct conf_table auth_conf, auth_database_conf, auth_grant_conf;
 
 /* What hangs together over several options or blocks.  Appends a line for each fault; true when
  * there is none. */
@@ -41,4 +47,15 @@ bool auth_settings_check_oauth(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
 /* The block of that name; NULL: there is none. */
 const struct auth_db_settings *auth_settings_database(const struct conf *conf, struct str name);
+
+/* grant_settings.c: the grant blocks. */
+struct auth_grant;
+struct auth_grants_read { /* in order */
+	struct auth_grant **p;
+	size_t n;
+};
+/* False: lines appended to faults, each with its place in the file. */
+bool auth_grants_read(const struct conf *conf, struct str default_domain, struct buf *faults,
+    struct auth_grants_read *read_r);
+void auth_grants_read_fini(struct auth_grants_read *read);
 #endif

@@ -434,6 +434,7 @@ struct imap_login {
 	struct arena *arena;
 	struct str authcid, user;
 	struct auth_grant *grant; /* a reference; NULL: acts as themselves */
+	uint64_t generation;      /* of what it was decided on: struct auth_login */
 	bool acts_for_others, server_admin;
 	bool may_unauthenticate;
 	struct store_account *account;

@@ -168,11 +168,17 @@ end_at(struct imap_conn *conn, struct arena *a, int64_t at)
 	arena_on_free(a, forget_end, end);
 }
 
+/*
+ * By the settings of now, not those of when the connection came: a gateway's stays for days.  What
+ * is decided here holds for the whole login.
+ */
 static bool
 may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 {
-	return conn->settings->unauthenticate == IMAP_UNAUTH_EVERYONE ||
-	       (conn->settings->unauthenticate == IMAP_UNAUTH_ADMINS && acts_for_others);
+	const struct imap_settings *now = conn->il->settings;
+
+	return now->unauthenticate == IMAP_UNAUTH_EVERYONE ||
+	       (now->unauthenticate == IMAP_UNAUTH_ADMINS && acts_for_others);
 }
 
 bool
@@ -201,6 +207,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	}
 	if (who->ends > 0)
 		end_at(conn, a, who->ends);
+	login->generation = who->generation;
 	login->acts_for_others = who->acts_for_others;
 	login->server_admin = who->server_admin;
 	login->may_unauthenticate = may_unauthenticate(conn, who->acts_for_others);

@@ -4,6 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -305,6 +308,61 @@ test_expiry(void **state)
 	assert_string_equal(recheck(w), "The permission to act for this user has expired");
 }
 
+static void
+write_groups(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+test_group_file(void **state)
+{
+	char path[] = "/tmp/turnstone-groups-XXXXXX";
+	struct world *w = *state;
+	struct auth_group_file file;
+	struct buf faults = {0};
+	int fd = mkstemp(path);
+	uint64_t before;
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(add(w, "crew", "group:gateways", "anna"), TS_OK);
+	write_groups(path, "gateways:x:1:gateway\n");
+	assert_true(auth_group_file_read(w->auth, path, &faults, &file));
+	auth_set_group_file(w->auth, &file);
+	assert_int_equal(login(w, "gateway", "anna"), AUTH_OK);
+	before = auth_generation(w->auth);
+	auth_groups_poll(w->auth); /* the same file */
+	assert_int_equal(auth_generation(w->auth), before);
+	write_groups(path, "gateways\n"); /* with a fault: nothing changes */
+	auth_groups_poll(w->auth);
+	assert_int_equal(auth_generation(w->auth), before);
+	assert_int_equal(login(w, "gateway", "anna"), AUTH_OK);
+	assert_false(auth_group_file_read(w->auth, path, &faults, &file));
+	assert_non_null(str_find(buf_as_str(&faults), STR(":1: must be NAME:")));
+	write_groups(path, "gateways:x:1:boris\n");
+	auth_groups_poll(w->auth);
+	assert_non_null(recheck(w));
+	assert_int_equal(login(w, "gateway", "anna"), AUTH_DENIED);
+	unlink(path);
+	auth_groups_poll(w->auth);
+	write_groups(path, "gateways:x:1:gateway\n");
+	auth_groups_poll(w->auth);
+	assert_int_equal(login(w, "gateway", "anna"), AUTH_OK);
+	assert_true(auth_group_file_read(w->auth, path, &faults, &file));
+	auth_group_file_fini(&file);
+	auth_set_groups(w->auth, auth_groups_none());
+	write_groups(path, "gateways:x:1:gateway,anna\n");
+	auth_groups_poll(w->auth); /* nobody looks at it any more */
+	assert_int_equal(login(w, "gateway", "anna"), AUTH_DENIED);
+	unlink(path);
+	buf_fini(&faults);
+}
+
 /* The users that a login is about. */
 static void
 test_recheck_users(void **state)
@@ -337,8 +395,9 @@ test_recheck_users(void **state)
 }
 
 static void
-count(void *arg)
+count(struct str user, void *arg)
 {
+	(void)user;
 	((struct world *)arg)->changes++;
 }
 
@@ -356,8 +415,8 @@ test_told(void **state)
 	auth_set_groups(w->auth, groups(""));
 	auth_changed(w->auth, STR_NONE);
 	assert_int_equal(w->changes, 5);
-	auth_changed(w->auth, STR("anna@site.example")); /* who changes one user ends his logins */
-	assert_int_equal(w->changes, 5);
+	auth_changed(w->auth, STR("anna@site.example"));
+	assert_int_equal(w->changes, 6);
 	assert_int_equal(auth_generation(w->auth), generation + 6);
 }
 
@@ -459,8 +518,8 @@ main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {T(test_permits), T(test_changes), T(test_durable),
-	    T(test_configuration), T(test_groups), T(test_expiry), T(test_recheck_users),
-	    T(test_told), T(test_names_made), T(test_explain)};
+	    T(test_configuration), T(test_groups), T(test_group_file), T(test_expiry),
+	    T(test_recheck_users), T(test_told), T(test_names_made), T(test_explain)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -134,21 +134,23 @@ test_file(void **state)
 	char path[] = "/tmp/turnstone-groups-XXXXXX";
 	struct buf faults = {0};
 	struct auth_groups *g;
+	struct stat seen;
 	int fd = mkstemp(path);
 
 	(void)state;
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "a:x:1:anna\n", 11), 11);
 	close(fd);
-	g = auth_groups_load(path, STR("site.example"), &faults);
+	g = auth_groups_load(path, STR("site.example"), &seen, &faults);
 	assert_non_null(g);
+	assert_int_equal(seen.st_size, 11);
 	assert_true(auth_groups_has(g, STR("a"), STR("anna@site.example")));
 	auth_groups_unref(&g);
 	unlink(path);
-	assert_null(auth_groups_load(path, STR("site.example"), &faults));
+	assert_null(auth_groups_load(path, STR("site.example"), &seen, &faults));
 	assert_non_null(str_find(buf_as_str(&faults), STR("No such file")));
 	faults.n = 0;
-	assert_null(auth_groups_load("/", STR("site.example"), &faults));
+	assert_null(auth_groups_load("/", STR("site.example"), &seen, &faults));
 	assert_true(faults.n > 0);
 	buf_fini(&faults);
 }
