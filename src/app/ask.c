@@ -23,7 +23,7 @@ enum answer { ANSWER_OK, ANSWER_FAILED, ANSWER_NONE };
 
 /* An operation that wants the store to stand still; false: this is not one. */
 static bool
-run_still(const struct conf *conf, struct str wire, const struct channel *ch)
+run_still(struct conf *conf, struct str wire, const struct channel *ch)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
 	struct request req = {0};
@@ -59,7 +59,7 @@ run_still(const struct conf *conf, struct str wire, const struct channel *ch)
 
 /* The whole of the process that plays the server. */
 static void
-run_here(const struct conf *conf, struct str wire, int fd)
+run_here(struct conf *conf, struct str wire, int fd)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
 	struct channel ch = {.fd = fd, .stop = -1, .patience = -1};
@@ -81,7 +81,7 @@ run_here(const struct conf *conf, struct str wire, int fd)
 
 /* A descriptor to speak with it; -1: errno. */
 static int
-start_here(const struct conf *conf, struct str wire, pid_t *pid_r)
+start_here(struct conf *conf, struct str wire, pid_t *pid_r)
 {
 	int pair[2];
 
@@ -191,7 +191,7 @@ verdict(const struct args *args, enum answer answer, struct buf *text, struct bu
 }
 
 static int
-without_server(const struct args *args, const struct conf *conf, struct str wire,
+without_server(const struct args *args, struct conf *conf, struct str wire,
     const struct ask_bulk *bulk, struct buf *out)
 {
 	struct buf text = {0};
@@ -245,8 +245,8 @@ needs_server(struct str wire)
 }
 
 static int
-ask_conf(const struct args *args, const struct conf *conf, struct str wire,
-    const struct ask_bulk *bulk, struct buf *out)
+ask_conf(const struct args *args, struct conf *conf, struct str wire, const struct ask_bulk *bulk,
+    struct buf *out)
 {
 	struct buf path = {0};
 	int code = APP_FAILED, fd;

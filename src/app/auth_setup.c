@@ -16,7 +16,7 @@ struct auth_setup {
 };
 
 static struct auth_db *
-make_db(const struct conf *conf, struct auth *auth, struct str name, struct buf *why)
+make_db(struct conf *conf, struct auth *auth, struct str name, struct buf *why)
 {
 	struct auth_db_make make = {.conf = conf, .auth = auth, .name = name};
 
@@ -28,8 +28,7 @@ make_db(const struct conf *conf, struct auth *auth, struct str name, struct buf 
 }
 
 bool
-auth_setup_make(
-    const struct conf *conf, struct auth *auth, struct buf *why, struct auth_setup **setup_r)
+auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct auth_setup **setup_r)
 {
 	const struct auth_settings *s = conf_get(conf, &auth_conf);
 	struct auth_setup *setup = mem_zalloc(sizeof(*setup));
@@ -76,7 +75,7 @@ auth_setup_free(struct auth_setup **setup)
 }
 
 void
-auth_setup_offline(const struct conf *conf, struct auth *auth)
+auth_setup_offline(struct conf *conf, struct auth *auth)
 {
 	struct auth_setup *setup = NULL;
 	struct buf why = {0};

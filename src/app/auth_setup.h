@@ -15,7 +15,7 @@ struct auth_setup; /* made, not yet in force */
 /* BLOCKING.  The configuration has passed app_conf_check().  False: lines appended to why say what
  * is wrong. */
 bool auth_setup_make(
-    const struct conf *conf, struct auth *auth, struct buf *why, struct auth_setup **setup_r);
+    struct conf *conf, struct auth *auth, struct buf *why, struct auth_setup **setup_r);
 /* Puts it in force and frees it. */
 void auth_setup_take(struct auth *auth, struct auth_setup **setup);
 /* Not in force: nothing came of it.  NULL is fine. */
@@ -24,5 +24,5 @@ void auth_setup_free(struct auth_setup **setup);
  * Both at once, for a command without a server.  A database that cannot be had is told on standard
  * error, and auth stays with the store's own users: `user add` and what else mends things works.
  */
-void auth_setup_offline(const struct conf *conf, struct auth *auth);
+void auth_setup_offline(struct conf *conf, struct auth *auth);
 #endif

@@ -11,6 +11,8 @@
 #include "app/privileges.h"
 #include "app/server_priv.h"
 #include "app/version.h"
+#include "auth/helper.h"
+#include "auth/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -46,6 +48,13 @@ make_imap(struct server *server)
 	unsigned workers = s->workers > 0 ? (unsigned)s->workers : 2 * processors();
 
 	server->workers = work_pool_new(workers < 4 && s->workers == 0 ? 4 : workers);
+	if (server->helper != NULL) {
+		const struct auth_settings *as = conf_get(server->conf, &auth_conf);
+
+		/* Checks that strangers ask for have half of the threads. */
+		server->waiters = work_pool_new(2 * (unsigned)as->waiting_checks);
+	}
+	server->imap.waiters = server->lmtp.waiters = server->waiters;
 	server->lmtp.store = server->store;
 	server->lmtp.auth = server->auth;
 	server->lmtp.workers = server->workers;
@@ -121,6 +130,8 @@ server_fini(struct server *server)
 		listener_close(&server->listeners[i].listener);
 	if (server->workers != NULL)
 		work_pool_free(&server->workers);
+	if (server->waiters != NULL)
+		work_pool_free(&server->waiters);
 	for (unsigned i = 0; i < server->loop_count; i++)
 		if (server->loops[i].il != NULL) {
 			imap_loop_fini(server->loops[i].il);
@@ -134,6 +145,7 @@ server_fini(struct server *server)
 	lmtp_server_fini(&server->lmtp);
 	mem_free(server->imap.loops);
 	server_close_auth(server);
+	auth_helper_stop(&server->helper);
 	buf_fini(&server->default_domain);
 	if (server->store != NULL)
 		store_close(&server->store);
@@ -189,6 +201,8 @@ server_make(struct server *server)
 	bool boxed = s->user.n > 0 || s->sandbox == SANDBOX_REQUIRE;
 	bool configured = tls->certificate.n > 0;
 
+	if (!server_start_helper(server))
+		return false;
 	privileges_check_file_limit(server->conf);
 	make_loops(server);
 	server->tls = tls_slot_new();

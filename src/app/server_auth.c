@@ -6,11 +6,15 @@
  * change, and in the second in which a grant expires.
  */
 #include <time.h>
+#include <unistd.h>
 
 #include "app/auth_setup.h"
+#include "app/privileges.h"
 #include "app/server_priv.h"
 #include "auth/db.h"
 #include "auth/grants.h"
+#include "auth/helper.h"
+#include "auth/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -44,6 +48,29 @@ watch_init(struct server *server)
 	(void)pthread_condattr_destroy(&attr);
 }
 
+static bool
+shed(void *arg)
+{
+	const struct server_settings *s = arg;
+
+	return s->user.n == 0 || geteuid() != 0 || privileges_drop(s);
+}
+
+bool
+server_start_helper(struct server *server)
+{
+	const struct auth_settings *s = conf_get(server->conf, &auth_conf);
+	struct auth_helper_options opt = {.parallel = (unsigned)s->waiting_checks,
+	    .shed = shed,
+	    /* The process that reads it has a copy of the server's memory. */
+	    .arg = (void *)(uintptr_t)server_settings_of(server)};
+
+	if (!auth_settings_need_helper(server->conf))
+		return true;
+	server->helper = auth_helper_start(&opt);
+	return server->helper != NULL;
+}
+
 bool
 server_open_auth(struct server *server)
 {
@@ -55,6 +82,7 @@ server_open_auth(struct server *server)
 	watch_init(server);
 	server->auth = auth_new(server->store, server_settings_of(server)->default_domain);
 	auth_on_change(server->auth, suspect, server);
+	auth_set_helper(server->auth, server->helper);
 	ok = auth_setup_make(server->conf, server->auth, &why, &setup);
 	if (ok)
 		auth_setup_take(server->auth, &setup);

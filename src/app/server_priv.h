@@ -95,7 +95,9 @@ struct server {
 	struct store *store;
 	struct auth *auth;
 	struct server_auth_watch auth_watch;
+	struct auth_helper *helper; /* NULL: no database needs it */
 	struct work_pool *workers;
+	struct work_pool *waiters; /* NULL without helper: see imap_server */
 	struct imap_server imap;
 	struct lmtp_server lmtp;
 	struct buf default_domain; /* kept over reloads */
@@ -125,6 +127,9 @@ TS_CHECKED enum ts_err server_make_tls(struct server *server, const struct conf 
 /* Fills the slot; false: logged. */
 bool server_open_tls(struct server *server);
 
+/* Forks the helper if a database of the configuration needs it; before privileges are dropped and
+ * before the first thread.  False: logged. */
+bool server_start_helper(struct server *server);
 /* Auth with the databases of the configuration; the store is open.  False: logged. */
 bool server_open_auth(struct server *server);
 void server_close_auth(struct server *server); /* NULL auth is fine */

@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "app/auth_setup.h"
+#include "auth/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -63,6 +64,11 @@ load_again(struct server *server, struct buf *out)
 	ok = ok && app_conf_check(conf, false, out);
 	if (ok && server_make_tls(server, conf, false, out, &tls) != TS_OK) {
 		buf_putc(out, '\n');
+		ok = false;
+	}
+	if (ok && server->helper == NULL && auth_settings_need_helper(conf)) {
+		buf_puts(out, "auth.databases: the first database of the types pam and ldap needs "
+		              "a restart\n");
 		ok = false;
 	}
 	ok = ok && auth_setup_make(conf, server->auth, out, &setup);

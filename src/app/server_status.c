@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "app/version.h"
+#include "auth/helper.h"
 #include "base/clock.h"
 
 struct gather {
@@ -154,6 +155,25 @@ put_pace(struct server *server, struct buf *out, unsigned seconds, const char *s
 	put_ratio(out, "flush_milliseconds", suffix, pace[PACE_FLUSH_NS] / 1e6, pace[PACE_BATCHES]);
 }
 
+static void
+put_helper(const struct server *server, struct buf *out)
+{
+	struct auth_helper_state state;
+
+	if (server->helper == NULL)
+		return;
+	auth_helper_state(server->helper, &state);
+	buf_printf(out, "auth_helper: %s\n", state.alive ? "yes" : "gone");
+	put_number(out, "auth_helper_pid", (uint64_t)state.supervisor);
+	put_number(out, "auth_helper_network_pid", (uint64_t)state.network);
+	put_number(out, "auth_helper_restarts", state.restarts);
+	put_number(out, "auth_helper_requests", state.requests);
+	put_number(out, "auth_helper_unanswered", state.unanswered);
+	put_number(out, "auth_helper_killed", state.killed);
+	put_number(out, "auth_checks_waiting", work_pool_waiting(server->waiters));
+	put_number(out, "auth_checks_running", work_pool_running(server->waiters));
+}
+
 void
 server_status(struct server *server, struct buf *out)
 {
@@ -180,6 +200,7 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "bytes_in", imap.bytes_in);
 	put_number(out, "bytes_out", imap.bytes_out);
 	put_lmtp(server, out);
+	put_helper(server, out);
 	put_number(out, "work_waiting", work_pool_waiting(server->workers));
 	put_number(out, "work_running", work_pool_running(server->workers));
 	put_number(out, "accounts_loaded", st.accounts_loaded);

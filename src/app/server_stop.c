@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth/helper.h"
 #include "base/log.h"
 
 enum { CONNS_POLL_MS = 10 };
@@ -109,6 +110,9 @@ server_stop_threads(struct server *server)
 	 * second `turnstone stop` is answered, too. */
 	if (server->control != NULL)
 		control_stop(server->control);
+	/* Logins that wait for others would be waited for. */
+	if (server->helper != NULL)
+		auth_helper_hang_up(server->helper);
 	server_auth_watch_end(server); /* so does this one */
 	server->close_listeners.fn = close_listeners;
 	loop_post(server->loops[0].loop, &server->close_listeners);
@@ -133,6 +137,9 @@ server_settle(struct server *server)
 		store_stats(server->store, &st);
 		again = st.changes_pending > 0 || work_pool_waiting(server->workers) > 0 ||
 		        work_pool_running(server->workers) > 0;
+		if (server->waiters != NULL)
+			again |= work_pool_waiting(server->waiters) > 0 ||
+			         work_pool_running(server->waiters) > 0;
 		for (unsigned i = 0; i < server->loop_count; i++)
 			again |= loop_settle(server->loops[i].loop);
 		if (again)

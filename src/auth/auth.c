@@ -66,6 +66,12 @@ auth_default_domain(const struct auth *auth)
 }
 
 void
+auth_set_helper(struct auth *auth, struct auth_helper *helper)
+{
+	auth->helper = helper;
+}
+
+void
 auth_login_fini(struct auth_login *login)
 {
 	buf_fini(&login->authcid);
@@ -260,6 +266,13 @@ auth_tokens_changed(struct auth *auth)
 
 /* ---- from memory */
 
+/* What of the address decides about a password. */
+static struct str
+address_of(const struct auth_request *req, unsigned flags)
+{
+	return (flags & AUTH_USER_BY_ADDRESS) != 0 ? req->address : STR_NONE;
+}
+
 /* Is what the request shows known to be right? */
 static bool
 is_proven(struct auth *auth, const struct auth_request *req, const struct auth_login *login,
@@ -269,8 +282,8 @@ is_proven(struct auth *auth, const struct auth_request *req, const struct auth_l
 
 	switch (req->proof) {
 	case AUTH_BY_PASSWORD:
-		return auth_cache_credential_key(
-		           auth->cache, buf_as_str(&login->authcid), req->secret, &key) &&
+		return auth_cache_credential_key(auth->cache, buf_as_str(&login->authcid),
+		           req->secret, address_of(req, who->flags), &key) &&
 		       auth_cache_credential(auth->cache, key, who->stamp);
 	case AUTH_BY_KEYS:
 		return req->stamp == who->stamp;
@@ -323,8 +336,8 @@ verify_password(struct auth *auth, const struct auth_user *user, const struct au
 {
 	struct auth_db *db = user->db;
 	struct siphash key;
-	bool may_cache = db->cache_ms > 0 &&
-	                 auth_cache_credential_key(auth->cache, user->name, req->secret, &key);
+	bool may_cache = db->cache_ms > 0 && auth_cache_credential_key(auth->cache, user->name,
+	                                         req->secret, address_of(req, user->flags), &key);
 	enum auth_result result;
 
 	if (may_cache && auth_cache_credential(auth->cache, key, user->stamp))
@@ -355,29 +368,52 @@ verify(struct auth *auth, const struct auth_user *user, const struct auth_reques
 	TS_WRONG("no such proof");
 }
 
-/* The credentials are right: may they act for the user? */
+static void
+rename_to(struct buf *name, struct str other)
+{
+	name->n = 0;
+	buf_str(name, other);
+}
+
 static enum auth_result
-check_target(struct auth *auth, const struct auth_request *req, const struct auth_user *who,
-    struct arena *arena, struct auth_login *login)
+permit_user(struct auth *auth, const struct auth_request *req, const struct auth_user *who,
+    struct auth_login *login)
 {
 	struct auth_facts facts = {.stamp = who->stamp,
 	    .flags = who->flags,
 	    .acts_for_some = who->acts_for_count > 0,
 	    .acts_for_asked = auth_user_acts_for(who, buf_as_str(&login->user))};
+
+	return permit(auth, req, &facts, login);
+}
+
+/* The credentials are right: may they act for the user? */
+static enum auth_result
+check_target(struct auth *auth, const struct auth_request *req, const struct auth_user *who,
+    struct arena *arena, struct auth_login *login)
+{
 	struct auth_chain *chain;
 	struct auth_user other;
-	enum auth_result result = permit(auth, req, &facts, login);
+	enum auth_result result = permit_user(auth, req, who, login);
 	enum ts_err err;
 
 	if (result != AUTH_OK || is_self(login))
 		return result;
-	err = auth_find(auth, buf_as_str(&login->user), arena, &other, &chain);
+	err =
+	    auth_find_or_wait(auth, buf_as_str(&login->user), req->may_wait, arena, &other, &chain);
 	if (err == TS_NOT_FOUND)
 		return AUTH_DENIED;
 	if (err != TS_OK)
-		return AUTH_UNAVAILABLE;
+		return err == TS_CONDITION ? AUTH_AGAIN : AUTH_UNAVAILABLE;
 	auth_chain_unref(&chain);
-	return (other.flags & AUTH_USER_DISABLED) != 0 ? AUTH_DENIED : AUTH_OK;
+	if ((other.flags & AUTH_USER_DISABLED) != 0)
+		return AUTH_DENIED;
+	if (str_eq(other.name, buf_as_str(&login->user)))
+		return AUTH_OK;
+	/* They are called otherwise in truth: is it allowed to act for that one? */
+	auth_grant_unref(&login->grant);
+	rename_to(&login->user, other.name);
+	return permit_user(auth, req, who, login);
 }
 
 static enum auth_result
@@ -395,6 +431,17 @@ check_user(struct auth *auth, const struct auth_request *req, const struct auth_
 	return check_target(auth, req, who, arena, login);
 }
 
+/* What the database calls the one who was named. */
+static void
+take_name(struct auth_login *login, const struct auth_user *who)
+{
+	if (str_eq(who->name, buf_as_str(&login->authcid)))
+		return;
+	if (is_self(login))
+		rename_to(&login->user, who->name);
+	rename_to(&login->authcid, who->name);
+}
+
 /* Who has the login's authcid; token: by which it was found, or NULL. */
 static enum auth_result
 check_named(struct auth *auth, const struct auth_request *req, const struct auth_token *token,
@@ -403,7 +450,8 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 	struct auth_chain *chain = NULL;
 	struct auth_user who;
 	enum auth_result result;
-	enum ts_err err = auth_find(auth, buf_as_str(&login->authcid), arena, &who, &chain);
+	enum ts_err err = auth_find_or_wait(
+	    auth, buf_as_str(&login->authcid), req->may_wait, arena, &who, &chain);
 
 	*vouched_r = err == TS_NOT_FOUND && token != NULL && token->vouched;
 	if (*vouched_r)
@@ -415,7 +463,8 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 			login->why = "the token's user is not known here";
 		return AUTH_FAILED;
 	} else if (err != TS_OK)
-		return AUTH_UNAVAILABLE;
+		return err == TS_CONDITION ? AUTH_AGAIN : AUTH_UNAVAILABLE;
+	take_name(login, &who);
 	result = check_user(auth, req, &who, arena, login);
 	auth_chain_unref(&chain);
 	return result;

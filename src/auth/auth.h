@@ -25,12 +25,15 @@
 #include "sasl/scram_keys.h"
 
 struct auth;
-struct auth_grant; /* auth/grant.h */
+struct auth_grant;  /* auth/grant.h */
+struct auth_helper; /* auth/helper.h */
 struct store;
 
 enum auth_result {
 	AUTH_OK,
-	AUTH_AGAIN,      /* auth_try only: ask auth_check() on a worker */
+	AUTH_AGAIN,      /* auth_try: ask auth_check() on a worker; auth_check, auth_scram_keys: a
+	                    database has to be asked that may be slow, so ask again with may_wait on
+	                    a thread that may wait for seconds */
 	AUTH_FAILED,     /* wrong credentials or no such user: never say which */
 	AUTH_DENIED,     /* credentials are right, but they may not act for that user (RFC 5530
 	                    AUTHORIZATIONFAILED) */
@@ -57,6 +60,7 @@ struct auth_request {
 	struct str address; /* of the client: numeric, or "unix" */
 	bool tls;
 	unsigned layer; /* strength of the security layer that SASL made; 0: none */
+	bool may_wait;  /* databases may be asked that wait for others */
 };
 
 /* What a login may do.  The struct owns its buffers and its reference: auth_login_fini(). */
@@ -78,6 +82,9 @@ struct auth *auth_new(struct store *store, struct str default_domain);
 struct auth *auth_new_sized(struct store *store, struct str default_domain, size_t sets);
 void auth_free(struct auth **auth);
 struct str auth_default_domain(const struct auth *auth);
+/* What databases outside are asked through (auth/helper.h); it outlives auth.  Before the first
+ * login. */
+void auth_set_helper(struct auth *auth, struct auth_helper *helper);
 
 /* Does not block.  login_r's buffers are overwritten on AUTH_OK; the owner calls auth_login_fini.
  */
@@ -99,8 +106,8 @@ struct auth_scram {
  * name and a secret of this store, so that they are the same each time and in each process
  * (RFC 5802 section 9: who has an account cannot be found out).  Or AUTH_UNAVAILABLE.
  */
-enum auth_result auth_scram_keys(
-    struct auth *auth, struct str name, enum sasl_scram_hash hash, struct auth_scram *scram_r);
+enum auth_result auth_scram_keys(struct auth *auth, struct str name, enum sasl_scram_hash hash,
+    bool may_wait, struct auth_scram *scram_r);
 /* Is there a database that takes tokens?  From any thread, does not block. */
 bool auth_takes_tokens(const struct auth *auth);
 /*

@@ -15,7 +15,12 @@
 #include "base/mem.h"
 #include "sasl/mech.h"
 
-enum { WAYS = 8, SHARDS = 64, SHORT = SASL_NAME_MAX + SASL_PASSWORD_MAX };
+enum {
+	WAYS = 8,
+	SHARDS = 64,
+	ADDRESS_MAX = 64,
+	SHORT = SASL_NAME_MAX + SASL_PASSWORD_MAX + ADDRESS_MAX
+};
 
 struct entry { /* of a user */
 	struct siphash hash;
@@ -309,21 +314,25 @@ auth_cache_drop(struct auth_cache *cache, struct str name)
 /* ---- credentials ---- */
 
 bool
-auth_cache_credential_key(
-    struct auth_cache *cache, struct str name, struct str password, struct siphash *key_r)
+auth_cache_credential_key(struct auth_cache *cache, struct str name, struct str password,
+    struct str address, struct siphash *key_r)
 {
 	char text[4 + SHORT];
-	uint32_t n = (uint32_t)name.n;
+	uint16_t lengths[2] = {(uint16_t)name.n, (uint16_t)address.n};
+	char *p = text;
 
-	if (name.n > SASL_NAME_MAX || password.n > SASL_PASSWORD_MAX || name.n == 0 ||
-	    password.n == 0)
+	_Static_assert(sizeof(lengths) == 4, "what stands before the texts");
+	if (name.n > SASL_NAME_MAX || password.n > SASL_PASSWORD_MAX || address.n > ADDRESS_MAX ||
+	    name.n == 0 || password.n == 0)
 		return false;
-	/* The length first, so that no other pair has the same bytes. */
-	memcpy(text, &n, sizeof(n));
-	memcpy(text + 4, name.p, name.n);
-	memcpy(text + 4 + name.n, password.p, password.n);
-	*key_r = siphash_of(&cache->key, (struct str){text, 4 + name.n + password.n});
-	mem_wipe(text, 4 + name.n + password.n);
+	/* The lengths first, so that nothing else has the same bytes. */
+	p = mempcpy(p, lengths, sizeof(lengths));
+	p = mempcpy(p, name.p, name.n);
+	if (address.n > 0)
+		p = mempcpy(p, address.p, address.n);
+	p = mempcpy(p, password.p, password.n);
+	*key_r = siphash_of(&cache->key, str_range(text, p));
+	mem_wipe(text, (size_t)(p - text));
 	return true;
 }
 

@@ -48,9 +48,10 @@ void auth_cache_put_user(
 /* Empty: all users. */
 void auth_cache_drop(struct auth_cache *cache, struct str name);
 
-/* False when the two together are too long to be remembered. */
-bool auth_cache_credential_key(
-    struct auth_cache *cache, struct str name, struct str password, struct siphash *key_r);
+/* address: of the client, where the answer may depend on it; else empty.  False when the three
+ * together are too long to be remembered. */
+bool auth_cache_credential_key(struct auth_cache *cache, struct str name, struct str password,
+    struct str address, struct siphash *key_r);
 bool auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp);
 void auth_cache_put_credential(
     struct auth_cache *cache, struct siphash key, uint64_t stamp, uint64_t until);

@@ -5,6 +5,7 @@
 #include "auth/priv.h"
 #include "auth/settings.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "sasl/names.h"
 
@@ -93,6 +94,8 @@ auth_db_new(const struct auth_db_make *make, struct buf *why)
 	static struct auth_db *(*const makers[])(const struct auth_db_make *, struct buf *) = {
 	    [AUTH_DB_PASSWD] = auth_db_passwd_new,
 	    [AUTH_DB_OAUTH] = auth_db_oauth_new,
+	    [AUTH_DB_PAM] = auth_db_pam_new,
+	    [AUTH_DB_LDAP] = auth_db_ldap_new,
 	};
 	struct auth_db *db = makers[make->settings->type](make, why);
 
@@ -101,41 +104,96 @@ auth_db_new(const struct auth_db_make *make, struct buf *why)
 	return db;
 }
 
+/* The first of n databases that knows the name; *at_r is which. */
 static enum ts_err
-find_in(struct auth_chain *chain, struct str name, struct arena *arena, struct auth_user *user_r)
+find_in(struct auth_chain *chain, size_t n, struct str name, bool may_wait, struct arena *arena,
+    struct auth_user *user_r, size_t *at_r)
 {
-	enum ts_err err = TS_NOT_FOUND;
-
-	for (size_t i = 0; err == TS_NOT_FOUND && i < chain->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct auth_db *db = chain->dbs[i];
+		enum ts_err err;
 
 		*user_r = (struct auth_user){0};
 		if (db->ops->find == NULL)
 			continue;
+		if (db->waits && !may_wait)
+			return TS_CONDITION;
 		err = db->ops->find(db, name, arena, user_r);
-		if (err == TS_OK)
-			user_r->db = db;
+		if (err == TS_NOT_FOUND)
+			continue;
+		user_r->db = db;
+		*at_r = i;
+		return err;
+	}
+	return TS_NOT_FOUND;
+}
+
+/*
+ * A database may say that the user is called otherwise.  Then nobody who stands before it may know
+ * that name, or who writes to the directory could become a user of the store.
+ */
+static enum ts_err
+find_canonical(struct auth_chain *chain, struct str name, bool may_wait, struct arena *arena,
+    struct auth_user *user_r)
+{
+	struct auth_user other;
+	size_t at, before;
+	enum ts_err err = find_in(chain, chain->n, name, may_wait, arena, user_r, &at);
+
+	if (err != TS_OK || str_eq(user_r->name, name))
+		return err;
+	err = find_in(chain, at, user_r->name, may_wait, arena, &other, &before);
+	if (err == TS_NOT_FOUND)
+		return TS_OK;
+	if (err == TS_OK) {
+		log_msg(LOG_ERROR, "auth",
+		    "database %.*s calls %.*s %.*s, whom database %.*s knows: refused",
+		    STR_ARG(buf_as_str(&chain->dbs[at]->name)), STR_ARG(name),
+		    STR_ARG(user_r->name), STR_ARG(buf_as_str(&chain->dbs[before]->name)));
+		err = TS_UNAVAILABLE;
 	}
 	return err;
 }
 
 enum ts_err
-auth_find(struct auth *auth, struct str name, struct arena *arena, struct auth_user *user_r,
-    struct auth_chain **chain_r)
+auth_find_or_wait(struct auth *auth, struct str name, bool may_wait, struct arena *arena,
+    struct auth_user *user_r, struct auth_chain **chain_r)
 {
-	uint64_t epoch = auth_cache_epoch(auth->cache, name);
 	struct auth_chain *chain = auth_chain_get(auth);
-	enum ts_err err = find_in(chain, name, arena, user_r);
+	uint64_t epoch = auth_cache_epoch(auth->cache, name);
+	enum ts_err err = find_canonical(chain, name, may_wait, arena, user_r);
 
 	if (err != TS_OK) {
 		auth_chain_unref(&chain);
 		*chain_r = NULL;
 		return err;
 	}
-	if (user_r->db->cache_ms > 0)
+	if (user_r->db->by_address)
+		user_r->flags |= AUTH_USER_BY_ADDRESS;
+	/* By another name the user is looked up each time. */
+	if (user_r->db->cache_ms > 0 && str_eq(user_r->name, name))
 		auth_cache_put_user(auth->cache, epoch, user_r, auth_cache_until(user_r->db));
 	*chain_r = chain;
 	return TS_OK;
+}
+
+enum ts_err
+auth_find(struct auth *auth, struct str name, struct arena *arena, struct auth_user *user_r,
+    struct auth_chain **chain_r)
+{
+	return auth_find_or_wait(auth, name, true, arena, user_r, chain_r);
+}
+
+bool
+auth_waits(struct auth *auth)
+{
+	struct auth_chain *chain = auth_chain_get(auth);
+	bool waits = false;
+
+	for (size_t i = 0; i < chain->n; i++)
+		waits |= chain->dbs[i]->waits;
+	auth_chain_unref(&chain);
+	return waits;
 }
 
 uint64_t
@@ -183,6 +241,8 @@ auth_chain_token(struct auth_chain *chain, const struct auth_request *req,
 
 		if (db->ops->token == NULL)
 			continue;
+		if (db->waits && !req->may_wait)
+			return AUTH_AGAIN;
 		*token_r = (struct auth_token){.vouched = false};
 		one = db->ops->token(db, req, token_r, &why);
 		if (one == AUTH_OK)

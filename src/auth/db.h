@@ -36,9 +36,10 @@ struct auth_token {        /* that was found good; the asker frees name */
 
 struct auth_db_ops {
 	const char *type; /* as the configuration names it */
-	/* The user of a prepared, full name.  Strings go into the arena.  user_r->stamp must differ
-	 * whenever what the database says of the user differs.  TS_OK, TS_NOT_FOUND; else it cannot
-	 * be asked (logged).  NULL: it knows no names by itself. */
+	/* The user of a prepared, full name.  Strings go into the arena.  user_r->name may be
+	 * another than was asked for: the user is that one.  user_r->stamp must differ whenever
+	 * what the database says of the user differs.  TS_OK, TS_NOT_FOUND; else it cannot be asked
+	 * (logged).  NULL: it knows no names by itself. */
 	enum ts_err (*find)(
 	    struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r);
 	/* Is req->secret the user's password?  AUTH_OK, AUTH_FAILED, AUTH_DISABLED (it is right,
@@ -66,6 +67,8 @@ struct auth_db {
 	/* For a client whose token is not taken: see auth_token_hints().  They live as long as it.
 	 */
 	struct str token_scope, token_configuration;
+	bool waits;      /* it asks others, who may be slow: see auth_request.may_wait */
+	bool by_address; /* what verify() says may depend on the client's address */
 };
 #define AUTH_DB_WATCHED UINT64_MAX
 
@@ -74,7 +77,7 @@ struct auth_db *auth_db_store_new(struct auth *auth);
 
 /* What a database is made from. */
 struct auth_db_make {
-	const struct conf *conf;                 /* for conf_where(); not to be kept */
+	struct conf *conf;                       /* conf_ref() it to keep the settings */
 	const struct auth_db_settings *settings; /* of conf */
 	struct auth *auth;                       /* outlives the database */
 	struct str name;
@@ -85,6 +88,8 @@ struct auth_db *auth_db_new(const struct auth_db_make *make, struct buf *why);
 /* The makers by type, db_NAME.c each; auth_db_new() fills in the name. */
 struct auth_db *auth_db_passwd_new(const struct auth_db_make *make, struct buf *why);
 struct auth_db *auth_db_oauth_new(const struct auth_db_make *make, struct buf *why);
+struct auth_db *auth_db_pam_new(const struct auth_db_make *make, struct buf *why);
+struct auth_db *auth_db_ldap_new(const struct auth_db_make *make, struct buf *why);
 
 /* Databases in order; counted references, the maker's is the first. */
 struct auth_chain;
@@ -96,6 +101,8 @@ void auth_chain_unref(struct auth_chain **chain);
 void auth_set_chain(struct auth *auth, struct auth_chain *chain);
 /* Once a second: databases look whether they changed.  BLOCKING, one caller at a time. */
 void auth_poll(struct auth *auth);
+/* Is there a database that waits for others?  Then finding a user may take seconds. */
+bool auth_waits(struct auth *auth);
 /*
  * Finds a user by a prepared, full name in the chain that is in force, and remembers it as far as
  * its database allows.  BLOCKING.  *chain_r: a reference that keeps user_r->db alive; give it

@@ -125,13 +125,12 @@ scheme_verifier(struct str text, bool plain, struct buf *out)
 	return "an unknown scheme";
 }
 
-/* The verifier as auth knows it, appended; NULL, or what is wrong. */
-static const char *
-make_verifier(struct str text, bool plain, struct buf *out)
+const char *
+auth_passwd_verifier(struct str text, bool plain, struct buf *out)
 {
 	const char *why = NULL;
 
-	if (text.p[0] == '{')
+	if (text.n > 0 && text.p[0] == '{')
 		why = scheme_verifier(text, plain, out);
 	else
 		buf_str(out, text);
@@ -187,7 +186,7 @@ check_line(
 		return "this is no user name";
 	if (line.locked || line.verifier.n == 0)
 		return NULL;
-	return make_verifier(line.verifier, opt->plain, verifier);
+	return auth_passwd_verifier(line.verifier, opt->plain, verifier);
 }
 
 static void
@@ -364,7 +363,7 @@ fill_user(const struct auth_passwd *file, const struct entry *e, struct str name
 	if (line.locked || line.verifier.n == 0)
 		return;
 	/* It was taken when the file was read, so {PLAIN} was allowed. */
-	TS_ASSERT(make_verifier(line.verifier, true, &verifier) == NULL);
+	TS_ASSERT(auth_passwd_verifier(line.verifier, true, &verifier) == NULL);
 	list = arena_array(arena, 1, sizeof(*list));
 	list[0] = arena_str(arena, buf_as_str(&verifier));
 	user->verifiers = list;

@@ -40,6 +40,9 @@ struct auth_passwd;
  */
 struct auth_passwd *auth_passwd_parse(
     const struct auth_passwd_options *opt, struct buf *text, struct buf *faults, size_t *bad_r);
+/* A verifier as such a file has it, as auth knows it: appended to out, which is to be wiped.  NULL,
+ * or what is wrong with it (static). */
+const char *auth_passwd_verifier(struct str text, bool plain, struct buf *out);
 struct auth_passwd *auth_passwd_ref(struct auth_passwd *file);
 void auth_passwd_unref(struct auth_passwd **file);
 size_t auth_passwd_users(const struct auth_passwd *file);

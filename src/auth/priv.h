@@ -15,6 +15,7 @@
 
 struct auth {
 	struct store *store;
+	struct auth_helper *helper; /* NULL: none */
 	struct buf default_domain;
 	struct auth_cache *cache;
 	struct auth_tokens *tokens;
@@ -51,6 +52,9 @@ enum auth_result auth_chain_token(struct auth_chain *chain, const struct auth_re
     struct auth_token *token_r, const char **why_r);
 /* The first that takes tokens, or NULL. */
 const struct auth_db *auth_chain_token_db(const struct auth_chain *chain);
+/* auth_find(), but TS_CONDITION instead of asking a database that may be slow, unless may_wait. */
+TS_CHECKED enum ts_err auth_find_or_wait(struct auth *auth, struct str name, bool may_wait,
+    struct arena *arena, struct auth_user *user_r, struct auth_chain **chain_r);
 /* Until when what the database says now may be remembered. */
 uint64_t auth_cache_until(const struct auth_db *db);
 /* Grants of the store, read; those of the configuration, none. */

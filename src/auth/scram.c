@@ -74,8 +74,8 @@ make_up(struct auth *auth, struct str name, enum sasl_scram_hash hash, struct sa
 }
 
 enum auth_result
-auth_scram_keys(
-    struct auth *auth, struct str name, enum sasl_scram_hash hash, struct auth_scram *scram_r)
+auth_scram_keys(struct auth *auth, struct str name, enum sasl_scram_hash hash, bool may_wait,
+    struct auth_scram *scram_r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user = {0};
@@ -86,7 +86,7 @@ auth_scram_keys(
 	arena_wipe_on_free(arena);
 	*scram_r = (struct auth_scram){0};
 	if (sasl_name_full(name, buf_as_str(&auth->default_domain), &full))
-		err = auth_find(auth, buf_as_str(&full), arena, &user, &chain);
+		err = auth_find_or_wait(auth, buf_as_str(&full), may_wait, arena, &user, &chain);
 	else
 		buf_str(&full, name);
 	if (err == TS_OK && find_keys(&user, hash, &scram_r->keys)) {
@@ -99,5 +99,5 @@ auth_scram_keys(
 	auth_chain_unref(&chain);
 	buf_fini(&full);
 	arena_free(&arena);
-	return err == TS_OK ? AUTH_OK : AUTH_UNAVAILABLE;
+	return err == TS_OK ? AUTH_OK : err == TS_CONDITION ? AUTH_AGAIN : AUTH_UNAVAILABLE;
 }

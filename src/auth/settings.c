@@ -2,6 +2,8 @@
 /* Option tables of auth, and which option goes with which type of database. */
 #include "auth/settings.h"
 
+#include "auth/db_name.h"
+
 #define AT(field) .offset = offsetof(struct auth_settings, field)
 static const struct conf_opt auth_opts[] = {
     {.name = "auth.databases",
@@ -22,6 +24,16 @@ static const struct conf_opt auth_opts[] = {
         .prose = "Groups of users for grants, in lines as of group(5): `NAME:x:NUMBER:USER,USER`. "
                  "Users without a domain get the default one. It is read again when it "
                  "changes; a file with a fault is not taken. Empty: there are no groups."},
+    {.name = "auth.waiting_checks",
+        .type = CONF_INT,
+        .def = "32",
+        .min = 2,
+        .max = 1024,
+        .when = CONF_RESTART,
+        AT(waiting_checks),
+        .prose = "How many logins may wait for databases outside (`pam`, `ldap`) at once; others "
+                 "wait for them. Each has a thread; logins that need no such database are not "
+                 "held up."},
 };
 #undef AT
 
@@ -31,7 +43,11 @@ const struct conf_table auth_conf = {.name = "auth",
     .n = sizeof(auth_opts) / sizeof(*auth_opts),
     .struct_size = sizeof(struct auth_settings)};
 
-static const char *const type_words[] = {"passwd", "oauth", NULL};
+static const char *const type_words[] = {"passwd", "oauth", "pam", "ldap", NULL};
+static const char *const users_words[] = {"system", "any", NULL};
+static const char *const tls_words[] = {"starttls", "none", NULL};
+static const char *const mode_words[] = {"bind", "search", NULL};
+static const char *const scope_words[] = {"sub", "one", "base", NULL};
 static const char *const token_users_words[] = {"known", "any", NULL};
 
 #define AT(field) .offset = offsetof(struct auth_db_settings, field)
@@ -42,8 +58,8 @@ static const struct conf_opt database_opts[] = {
         .def = "passwd",
         .flags = CONF_REQUIRED,
         AT(type),
-        .prose = "`passwd`: a file with a line for each user. `oauth`: tokens of an OAuth 2.0 "
-                 "issuer."},
+        .prose = "`passwd`: a file with a line for each user. `pam`: the system's PAM. `ldap`: an "
+                 "LDAP directory. `oauth`: tokens of an OAuth 2.0 issuer."},
     {.name = "file",
         .type = CONF_PATH,
         .def = "",
@@ -152,6 +168,164 @@ static const struct conf_opt database_opts[] = {
         .def = "no",
         AT(end_with_token),
         .prose = "For `oauth`: whether a login ends, with BYE, when its token expires."},
+    {.name = "cache",
+        .type = CONF_DURATION,
+        .def = "0s",
+        .max = 24 * 3600 * 1000,
+        AT(cache),
+        .prose = "For `pam` and `ldap`: how long a password that was right, and what is known of "
+                 "the user, are remembered. A password that was changed, or an account that was "
+                 "closed, stays good for so long. 0: each login asks."},
+    {.name = "timeout",
+        .type = CONF_DURATION,
+        .def = "10s",
+        .min = 100,
+        .max = 10 * 60 * 1000,
+        AT(timeout),
+        .prose = "For `pam` and `ldap`: how long an answer may take. A login that has none by "
+                 "then is told to try again later."},
+    {.name = "domains",
+        .type = CONF_LIST,
+        .def = "",
+        .max = 256,
+        AT(domains),
+        .prose = "For `pam` and `ldap`: the domains of names that this database is asked about. "
+                 "None: those of `default_domain` (names without a domain when that is empty); "
+                 "any domain, if the pattern that names are put into has `%u` or `%d`."},
+    {.name = "service",
+        .type = CONF_STRING,
+        .def = "turnstone",
+        .min = 1,
+        .max = 64,
+        AT(service),
+        .prose = "For `pam`: the service, which is the name of the file in `/etc/pam.d`."},
+    {.name = "confdir",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(confdir),
+        .prose = "For `pam`: another folder than `/etc/pam.d`."},
+    {.name = "username",
+        .type = CONF_STRING,
+        .def = "%n",
+        .min = 1,
+        .max = 512,
+        AT(username),
+        .prose = "For `pam`: the name that PAM is given: `%u` is the whole user name, `%n` what "
+                 "is before the @, `%d` what is behind it."},
+    {.name = "users",
+        .type = CONF_ENUM,
+        .def = "system",
+        .words = users_words,
+        AT(users),
+        .prose = "For `pam`: whom this database knows. `system`: who has an entry in the system's "
+                 "user database (getpwnam(3)). `any`: everybody, so put it last in "
+                 "`auth.databases`; deliveries are then taken for any name."},
+    {.name = "uri",
+        .type = CONF_LIST,
+        .def = "",
+        .max = 16,
+        AT(uri),
+        .prose = "For `ldap`, which needs it: where the directory is, `ldap://HOST`, "
+                 "`ldaps://HOST` or `ldapi://%2fPATH`. Of several the first that answers is "
+                 "taken."},
+    {.name = "tls",
+        .type = CONF_ENUM,
+        .def = "starttls",
+        .words = tls_words,
+        AT(tls),
+        .prose = "For `ldap`: `starttls`: `ldap://` begins with StartTLS or is not used. `none`: "
+                 "passwords travel in clear. With `ldaps://` and `ldapi://` it has no meaning. The "
+                 "server's certificate and name are always verified."},
+    {.name = "ca_file",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(ca_file),
+        .prose = "For `ldap`: PEM file of the authorities whose certificates are believed. Empty: "
+                 "the system's."},
+    {.name = "bind_dn",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 1024,
+        AT(bind_dn),
+        .prose = "For `ldap`: whom to bind as for searches. Empty: nobody."},
+    {.name = "bind_password_file",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(bind_password_file),
+        .prose = "For `ldap`: a file whose first line is the password of `bind_dn`."},
+    {.name = "base",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 1024,
+        AT(base),
+        .prose = "For `ldap`: where the search for users begins."},
+    {.name = "scope",
+        .type = CONF_ENUM,
+        .def = "sub",
+        .words = scope_words,
+        AT(scope),
+        .prose = "For `ldap`: `sub`: all that is below `base`; `one`: what is right below it; "
+                 "`base`: itself."},
+    {.name = "filter",
+        .type = CONF_STRING,
+        .def = "(uid=%n)",
+        .min = 1,
+        .max = 4096,
+        AT(filter),
+        .prose = "For `ldap`: the filter that finds a user, with `%u`, `%n`, `%d` as in "
+                 "`username`; `%%` is a percent sign. Names are escaped in it. It must match one "
+                 "entry at most."},
+    {.name = "dn",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 1024,
+        AT(dn),
+        .prose = "For `ldap`: the entry of a user, with `%u`, `%n`, `%d`, instead of a search "
+                 "below `base`; `filter` must match it, too (set it to `(objectClass=*)`)."},
+    {.name = "mode",
+        .type = CONF_ENUM,
+        .def = "bind",
+        .words = mode_words,
+        AT(mode),
+        .prose = "For `ldap`: `bind`: the directory verifies a password. `search`: it is verified "
+                 "here, by what `password_attribute` has; SCRAM works with keys that are there."},
+    {.name = "password_attribute",
+        .type = CONF_STRING,
+        .def = "userPassword",
+        .min = 1,
+        .max = 128,
+        AT(password_attribute),
+        .prose = "For `ldap` with `mode = search`: what is in it has the form of a passwd-file."},
+    {.name = "name_attribute",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 128,
+        AT(name_attribute),
+        .prose = "For `ldap`: the attribute with the name of the user's account. Empty: it is the "
+                 "name that was given at login. Who can write it can become another user."},
+    {.name = "disabled_filter",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 4096,
+        AT(disabled_filter),
+        .prose = "For `ldap`: a user whose entry it matches is disabled."},
+    {.name = "connections",
+        .type = CONF_INT,
+        .def = "4",
+        .max = 64,
+        AT(connections),
+        .prose = "For `ldap`: how many connections are kept open for further questions."},
+    {.name = "connect_timeout",
+        .type = CONF_DURATION,
+        .def = "3s",
+        .min = 100,
+        .max = 60 * 1000,
+        AT(connect_timeout),
+        .prose = "For `ldap`: how long a connection may take to be made before the next `uri` is "
+                 "tried."},
 };
 #undef AT
 
@@ -165,6 +339,8 @@ const struct conf_table auth_database_conf = {.name = "database",
 
 #define PASSWD (1u << AUTH_DB_PASSWD)
 #define OAUTH (1u << AUTH_DB_OAUTH)
+#define PAM (1u << AUTH_DB_PAM)
+#define LDAP (1u << AUTH_DB_LDAP)
 
 /* What is not here goes with all types. */
 static const struct rule {
@@ -187,6 +363,28 @@ static const struct rule {
     {"token_hosts", OAUTH, 0},
     {"openid_configuration", OAUTH, 0},
     {"end_with_token", OAUTH, 0},
+    {"cache", PAM | LDAP, 0},
+    {"timeout", PAM | LDAP, 0},
+    {"domains", PAM | LDAP, 0},
+    {"service", PAM, 0},
+    {"confdir", PAM, 0},
+    {"username", PAM, 0},
+    {"users", PAM, 0},
+    {"uri", LDAP, LDAP},
+    {"tls", LDAP, 0},
+    {"ca_file", LDAP, 0},
+    {"bind_dn", LDAP, 0},
+    {"bind_password_file", LDAP, 0},
+    {"base", LDAP, 0},
+    {"scope", LDAP, 0},
+    {"filter", LDAP, 0},
+    {"dn", LDAP, 0},
+    {"mode", LDAP, 0},
+    {"password_attribute", LDAP, 0},
+    {"name_attribute", LDAP, 0},
+    {"disabled_filter", LDAP, 0},
+    {"connections", LDAP, 0},
+    {"connect_timeout", LDAP, 0},
 };
 
 static bool
@@ -210,6 +408,79 @@ check_block(const struct conf *conf, const struct auth_db_settings *s, struct bu
 		ok = false;
 	}
 	return ok;
+}
+
+static bool
+fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+    const char *what, struct buf *faults)
+{
+	conf_where(conf, s, option, faults);
+	buf_printf(faults, ": %s\n", what);
+	return false;
+}
+
+static bool
+check_pattern(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+    struct str pattern, struct buf *faults)
+{
+	if (auth_pattern_ok(pattern))
+		return true;
+	return fault(conf, s, option, "behind % there is u, n, d or %", faults);
+}
+
+static bool
+check_ldap(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	bool ok = check_pattern(conf, s, "filter", s->filter, faults) &&
+	          check_pattern(conf, s, "dn", s->dn, faults);
+
+	for (size_t i = 0; i < s->uri.n; i++)
+		if (!str_has_iprefix(s->uri.items[i], STR("ldap://")) &&
+		    !str_has_iprefix(s->uri.items[i], STR("ldaps://")) &&
+		    !str_has_iprefix(s->uri.items[i], STR("ldapi://")))
+			ok = fault(conf, s, "uri",
+			    "a URI begins with ldap://, ldaps:// or ldapi://", faults);
+	if ((s->bind_dn.n > 0) != (s->bind_password_file.n > 0))
+		ok = fault(conf, s, s->bind_dn.n > 0 ? "bind_dn" : "bind_password_file",
+		    "bind_dn and bind_password_file go together", faults);
+	if (s->dn.n > 0 && (conf_given(conf, s, "base") || conf_given(conf, s, "scope")))
+		ok = fault(conf, s, "dn", "goes without base and scope", faults);
+	if (s->mode == AUTH_LDAP_BIND && conf_given(conf, s, "password_attribute"))
+		ok = fault(conf, s, "password_attribute", "is for mode = search", faults);
+	return ok;
+}
+
+static bool
+check_type(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	switch ((enum auth_db_type)s->type) {
+	case AUTH_DB_PASSWD:
+		break;
+	case AUTH_DB_PAM:
+		if (str_chr(s->service, '/') != NULL)
+			return fault(conf, s, "service", "is a name, not a path", faults);
+		return check_pattern(conf, s, "username", s->username, faults);
+	case AUTH_DB_LDAP:
+		return check_ldap(conf, s, faults);
+	case AUTH_DB_OAUTH:
+		return auth_settings_check_oauth(conf, s, faults);
+	}
+	return true;
+}
+
+bool
+auth_settings_need_helper(const struct conf *conf)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+
+	for (size_t i = 0; i < s->databases.n; i++) {
+		const struct auth_db_settings *db =
+		    auth_settings_database(conf, s->databases.items[i]);
+
+		if (db != NULL && (db->type == AUTH_DB_PAM || db->type == AUTH_DB_LDAP))
+			return true;
+	}
+	return false;
 }
 
 const struct auth_db_settings *
@@ -266,8 +537,7 @@ auth_settings_check(const struct conf *conf, struct buf *faults)
 		const struct auth_db_settings *s = blocks.p[i].settings;
 
 		ok &= check_block(conf, s, faults);
-		if (s->type == AUTH_DB_OAUTH)
-			ok &= auth_settings_check_oauth(conf, s, faults);
+		ok &= check_type(conf, s, faults);
 		if (!str_eq(blocks.p[i].name, STR("store")))
 			continue;
 		conf_where(conf, s, "type", faults);

@@ -10,18 +10,37 @@
  */
 #include "conf/conf.h"
 
-enum auth_db_type { AUTH_DB_PASSWD, AUTH_DB_OAUTH }; /* the index of its word */
+/* Each the index of its word. */
+enum auth_db_type { AUTH_DB_PASSWD, AUTH_DB_OAUTH, AUTH_DB_PAM, AUTH_DB_LDAP };
+enum auth_pam_users { AUTH_PAM_USERS_SYSTEM, AUTH_PAM_USERS_ANY };
+enum auth_ldap_scope { AUTH_LDAP_SUB, AUTH_LDAP_ONE, AUTH_LDAP_BASE };
+enum auth_ldap_mode { AUTH_LDAP_BIND, AUTH_LDAP_SEARCH };
+enum auth_ldap_tls { AUTH_LDAP_STARTTLS, AUTH_LDAP_NO_TLS };
 
 struct auth_settings {
 	struct conf_list databases; /* "store", and names of database blocks */
 	struct str group_file;
+	int64_t waiting_checks;
 };
 
 struct auth_db_settings { /* of a block */
 	int type;         /* enum auth_db_type */
+	/* passwd */
 	struct str file;
 	bool plain;
-
+	/* what has to be asked each time */
+	uint64_t cache, timeout;
+	struct conf_list domains;
+	/* pam */
+	struct str service, confdir, username;
+	int users; /* enum auth_pam_users */
+	/* ldap */
+	struct conf_list uri;
+	int tls, mode, scope; /* enum auth_ldap_… */
+	struct str ca_file, bind_dn, bind_password_file, base, filter, dn, name_attribute,
+	    password_attribute, disabled_filter;
+	int64_t connections;
+	uint64_t connect_timeout;
 	/* oauth */
 	struct str jwks, issuer, user_claim, openid_configuration;
 	struct conf_list audience, token_scope, token_hosts, algorithms;
@@ -45,6 +64,8 @@ bool auth_settings_check(const struct conf *conf, struct buf *faults);
 /* The same for one block of type oauth (settings_oauth.c). */
 bool auth_settings_check_oauth(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
+/* Does a database of auth.databases need the helper (auth/helper.h)? */
+bool auth_settings_need_helper(const struct conf *conf);
 /* The block of that name; NULL: there is none. */
 const struct auth_db_settings *auth_settings_database(const struct conf *conf, struct str name);
 

@@ -22,7 +22,11 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum auth_user_flag { AUTH_USER_ADMIN = 1, AUTH_USER_DISABLED = 2 };
+enum auth_user_flag {
+	AUTH_USER_ADMIN = 1,
+	AUTH_USER_DISABLED = 2,
+	AUTH_USER_BY_ADDRESS = 256, /* not of a record: see auth_db.by_address */
+};
 
 enum auth_user_limit {
 	AUTH_VERIFIERS_MAX = 8,
@@ -41,6 +45,7 @@ struct auth_user {
 	size_t verifier_count;
 	const struct str *acts_for; /* prepared; '*' stands for any characters, also '@' and none */
 	size_t acts_for_count;
+	struct str handle;  /* for the verify() of the database; not of the record */
 	struct auth_db *db; /* where auth_find() found them, see db.h; not of the record */
 };
 

@@ -180,7 +180,7 @@ enum imap_next cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), 
     const struct imap_step *next);
 /* The same for what strangers can ask for any number of times: see work.h, `bulk`, `source`. */
 enum imap_next cmd_job_bulk(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
-    uint64_t source, const struct imap_step *next);
+    uint64_t source, bool waits, const struct imap_step *next);
 /* Submits the change (done and arg are set here) and goes on with `next`; cmd->change holds the
  * result then.  On TS_UNKNOWN the connection gets BYE and next is not run. */
 enum imap_next cmd_change(
@@ -329,7 +329,8 @@ struct imap_server {
 	struct store *store;
 	struct auth *auth;
 	struct work_pool *workers;
-	struct tls_slot *tls; /* NULL: STARTTLS is not offered */
+	struct work_pool *waiters; /* for what waits for other machines; NULL: nothing does */
+	struct tls_slot *tls;      /* NULL: STARTTLS is not offered */
 	struct sasl_mech_list more_mechs;
 	void *app;
 	_Atomic unsigned conns;               /* open now, on all loops */
@@ -340,6 +341,8 @@ struct imap_server {
 	unsigned loop_count;
 };
 
+/* Where a job of cmd_job_bulk() runs; waits: it may wait for other machines. */
+struct work_pool *imap_job_pool(const struct imap_server *server, bool waits);
 /* Makes what counts (the caller fills in the rest), and frees it when no connection is left. */
 void imap_server_init(struct imap_server *server);
 void imap_server_fini(struct imap_server *server);

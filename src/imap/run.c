@@ -340,7 +340,7 @@ job_done(struct work *work)
 
 static enum imap_next
 start_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
-    const struct imap_step *next, bool bulk, uint64_t source)
+    const struct imap_step *next, struct work_pool *pool, bool bulk, uint64_t source)
 {
 	struct imap_job *job = arena_new_object(cmd->arena, struct imap_job);
 
@@ -355,7 +355,7 @@ start_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
 	cmd->job = job;
 	job->work.bulk = bulk;
 	job->work.source = source;
-	work_submit(cmd->conn->server->workers, &job->work);
+	work_submit(pool, &job->work);
 	return IMAP_WAIT;
 }
 
@@ -381,15 +381,22 @@ cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
 	const struct imap_login *login = imap_login(cmd->conn);
 
 	/* All sessions of a user share a turn. */
-	return start_job(cmd, run, state, next, false,
+	return start_job(cmd, run, state, next, cmd->conn->server->workers, false,
 	    login != NULL ? store_account_id(login->account) : cmd->conn->id);
+}
+
+struct work_pool *
+imap_job_pool(const struct imap_server *server, bool waits)
+{
+	return waits && server->waiters != NULL ? server->waiters : server->workers;
 }
 
 enum imap_next
 cmd_job_bulk(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state, uint64_t source,
-    const struct imap_step *next)
+    bool waits, const struct imap_step *next)
 {
-	return start_job(cmd, run, state, next, true, source);
+	return start_job(
+	    cmd, run, state, next, imap_job_pool(cmd->conn->server, waits), true, source);
 }
 
 static void

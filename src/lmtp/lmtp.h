@@ -40,6 +40,7 @@ struct lmtp_server { /* the application fills it, up to conns, before connection
 	struct store *store;
 	struct auth *auth;
 	struct work_pool *workers;
+	struct work_pool *waiters; /* for lookups that wait for other machines; NULL: none do */
 	struct tls_slot *tls;      /* NULL: STARTTLS is not offered */
 	struct str default_domain; /* as in the settings of users; may be empty */
 	_Atomic unsigned conns;    /* open now, on all loops */

@@ -190,7 +190,8 @@ try_name(struct lmtp_job *job, struct str name, struct str mailbox)
 		return disabled;
 	if (job->count >= (size_t)job->conn->settings->recipients)
 		return too_many;
-	err = deliver_to(job, name, mailbox);
+	/* A database may call them otherwise. */
+	err = deliver_to(job, user.name, mailbox);
 	return err == TS_OK ? NULL : reply_for(err);
 }
 
@@ -418,5 +419,6 @@ lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 	job->work.done = job_done;
 	job->work.loop = conn->ll->loop;
 	conn->job = job;
-	work_submit(conn->server->workers, &job->work);
+	work_submit(conn->server->waiters != NULL ? conn->server->waiters : conn->server->workers,
+	    &job->work);
 }

@@ -279,12 +279,23 @@ load_run(struct imap_job *job)
 		s->account = NULL;
 }
 
+static void
+check_run(struct imap_job *job)
+{
+	struct imap_login_try *s = job->state;
+
+	s->result = auth_check(s->auth, &s->req, &s->who);
+}
+
 static enum imap_next
 login_checked(struct imap_cmd *cmd)
 {
 	static const struct imap_step loaded = {"login-loaded", login_loaded};
+	static const struct imap_step again = {"login-checked", login_checked};
 	struct imap_login_try *s = cmd->state;
 
+	if (imap_login_must_wait(s))
+		return imap_login_job(cmd, check_run, &again);
 	switch (s->result) {
 	case AUTH_OK:
 		s->account = store_account_find(s->store, buf_as_str(&s->who.user));
@@ -305,14 +316,6 @@ login_checked(struct imap_cmd *cmd)
 	TS_WRONG("a check that decided nothing");
 }
 
-static void
-check_run(struct imap_job *job)
-{
-	struct imap_login_try *s = job->state;
-
-	s->result = auth_check(s->auth, &s->req, &s->who);
-}
-
 /* The client's network as a number: who asks for many checks waits behind his own. */
 static uint64_t
 source_of(const struct imap_conn *conn)
@@ -329,14 +332,24 @@ imap_login_job(
     struct imap_cmd *cmd, void (*run)(struct imap_job *job), const struct imap_step *next)
 {
 	struct imap_conn *conn = cmd->conn;
+	const struct imap_login_try *s = cmd->state;
 	uint64_t source = source_of(conn);
+	struct work_pool *pool = imap_job_pool(conn->server, s->req.may_wait);
 
-	if (work_pool_waiting_of(conn->server->workers, source) >=
-	    (size_t)conn->settings->waiting_logins) {
+	if (work_pool_waiting_of(pool, source) >= (size_t)conn->settings->waiting_logins) {
 		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
 		return cmd_no(cmd, "UNAVAILABLE", "Too many logins at once, try again later");
 	}
-	return cmd_job_bulk(cmd, run, cmd->state, source, next);
+	return cmd_job_bulk(cmd, run, cmd->state, source, s->req.may_wait, next);
+}
+
+bool
+imap_login_must_wait(struct imap_login_try *s)
+{
+	if (s->result != AUTH_AGAIN || s->req.may_wait)
+		return false;
+	s->req.may_wait = true;
+	return true;
 }
 
 enum imap_next

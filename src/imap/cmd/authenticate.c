@@ -29,14 +29,18 @@ keys_run(struct imap_job *job)
 {
 	struct imap_login_try *s = job->state;
 
-	s->result = auth_scram_keys(s->auth, s->req.authcid, s->exchange->mech->hash, &s->scram);
+	s->result = auth_scram_keys(
+	    s->auth, s->req.authcid, s->exchange->mech->hash, s->req.may_wait, &s->scram);
 }
 
 static enum imap_next
 got_keys(struct imap_cmd *cmd)
 {
+	static const struct imap_step again = {"auth-keys", got_keys};
 	struct imap_login_try *s = cmd->state;
 
+	if (imap_login_must_wait(s))
+		return imap_login_job(cmd, keys_run, &again);
 	if (s->result != AUTH_OK)
 		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
 	return exchange_moved(cmd, sasl_exchange_keys(s->exchange, &s->scram.keys, s->scram.known));

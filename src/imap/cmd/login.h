@@ -33,6 +33,9 @@ enum imap_next imap_login_verify(struct imap_cmd *cmd);
 enum imap_next imap_login_refuse(struct imap_cmd *cmd, const char *why);
 /* The NO to a login that failed, when all that belongs to it was done. */
 enum imap_next imap_login_failed(struct imap_cmd *cmd);
+/* Did the check stop before a database that may be slow?  Then it is to be done again, and
+ * imap_login_job() does it where it may wait. */
+bool imap_login_must_wait(struct imap_login_try *s);
 /* A job on behalf of a stranger, whose state is cmd->state: bounded, and behind his own. */
 enum imap_next imap_login_job(
     struct imap_cmd *cmd, void (*run)(struct imap_job *job), const struct imap_step *next);

@@ -115,9 +115,9 @@ test_credentials(void **state)
 	unsigned there = 0;
 
 	(void)state;
-	assert_true(auth_cache_credential_key(cache, STR("anna"), STR("secret"), &a));
-	assert_true(auth_cache_credential_key(cache, STR("annas"), STR("ecret"), &b));
-	assert_true(auth_cache_credential_key(other, STR("anna"), STR("secret"), &c));
+	assert_true(auth_cache_credential_key(cache, STR("anna"), STR("secret"), STR_NONE, &a));
+	assert_true(auth_cache_credential_key(cache, STR("annas"), STR("ecret"), STR_NONE, &b));
+	assert_true(auth_cache_credential_key(other, STR("anna"), STR("secret"), STR_NONE, &c));
 	assert_false(a.lo == b.lo && a.hi == b.hi);
 	assert_false(a.lo == c.lo && a.hi == c.hi);
 	assert_false(auth_cache_credential(cache, a, 1));
@@ -130,8 +130,8 @@ test_credentials(void **state)
 	assert_false(auth_cache_credential(cache, a, 1));
 	/* An empty slot is no credential, whatever its bytes. */
 	assert_false(auth_cache_credential(cache, (struct siphash){0, 0}, 0));
-	assert_false(
-	    auth_cache_credential_key(cache, STR("anna"), (struct str){large, sizeof(large)}, &a));
+	assert_false(auth_cache_credential_key(
+	    cache, STR("anna"), (struct str){large, sizeof(large)}, STR_NONE, &a));
 	/* More than fits into tables as they begin; the last one is always there. */
 	for (unsigned i = 1; i <= 5000; i++) {
 		a = (struct siphash){i * 0x9e3779b97f4a7c15, i};
@@ -141,7 +141,7 @@ test_credentials(void **state)
 		                      (struct siphash){(i - 1) * 0x9e3779b97f4a7c15, i - 1}, i - 1);
 	}
 	assert_int_equal(there, 4999);
-	assert_false(auth_cache_credential_key(cache, STR("anna"), STR(""), &a));
+	assert_false(auth_cache_credential_key(cache, STR("anna"), STR(""), STR_NONE, &a));
 	auth_cache_free(&cache);
 	auth_cache_free(&other);
 }

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests to PAM as bytes: the kind of request, then five texts. */
+#include "auth/pam_wire.h"
+
+void
+auth_pam_request_print(const struct auth_pam_request *r, struct buf *out)
+{
+	buf_putc(out, r->look_up ? 1 : 0);
+	buf_vstr(out, r->service);
+	buf_vstr(out, r->confdir);
+	buf_vstr(out, r->user);
+	buf_vstr(out, r->password);
+	buf_vstr(out, r->address);
+}
+
+/* NUL bytes would end them early in PAM. */
+static struct str
+text(struct rd *r, struct arena *arena)
+{
+	struct str s = rd_vstr(r);
+
+	if (s.n > 0 && memchr(s.p, 0, s.n) != NULL)
+		r->bad = true;
+	return arena_str(arena, s);
+}
+
+bool
+auth_pam_request_parse(struct str in, struct arena *arena, struct auth_pam_request *r_r)
+{
+	struct rd r = rd_of(in);
+
+	r_r->look_up = rd_u8(&r) != 0;
+	r_r->service = text(&r, arena);
+	r_r->confdir = text(&r, arena);
+	r_r->user = text(&r, arena);
+	r_r->password = text(&r, arena);
+	r_r->address = text(&r, arena);
+	return !r.bad && rd_left(&r) == 0 && r_r->service.n > 0 && r_r->user.n > 0;
+}
