@@ -6,15 +6,14 @@ import json
 import mailbox
 import os
 import re
-import shutil
 import subprocess
 import time
 
 import pytest
 
-from demo import TOP, Demo
+from demo import Demo
+from node import imapflow
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 @pytest.fixture(scope="module")
@@ -282,15 +281,7 @@ createfolders = no
 # ---- ImapFlow
 
 def test_imapflow(demo):
-    home = os.path.join(TOP, "var", "npm")
-    os.makedirs(home, exist_ok=True)
-    for name in ("package.json", "flow.js"):
-        shutil.copy(os.path.join(HERE, "npm", name), home)
-    if not os.path.isdir(os.path.join(home, "node_modules", "imapflow")):
-        done = subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            pytest.skip("npm cannot install imapflow here (is the registry reachable?)")
+    home = imapflow()
     out = run(["node", "flow.js", "127.0.0.1", str(demo.imaps), demo.ca, "alice", demo.password("alice")], cwd=home)
     got = json.loads(out.strip().splitlines()[-1])
     assert "Flow/Arbeit/Überstunden" in got["list"]

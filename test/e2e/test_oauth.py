@@ -9,8 +9,9 @@ import time
 import pytest
 
 from demo import Client
+from node import imapflow
 from oauth import AUDIENCE, ISSUER, SCOPE, Issuer, authenticate, bearer, xoauth2
-from test_service import Site, wait_for
+from test_service import Site, make_pair, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("jose") is None, reason="jose is not installed")
 
@@ -368,3 +369,30 @@ def test_curl(server, issuer, mech):
     assert done.returncode == 0 and "INBOX" in done.stdout, done
     assert curl(issuer.token("anna", aud="other")).returncode != 0
     wait_for(lambda: f" mech={mech} " in server.log())
+
+
+@pytest.mark.parametrize("mech", ["OAUTHBEARER", "XOAUTH2"])
+def test_imapflow(server, issuer, mech):
+    home = imapflow()
+    certs = os.path.join(server.dir, "certs")
+    os.mkdir(certs)
+    make_pair(certs, "localhost")
+    server.write(database(issuer) + f"tls {{ certificate = {certs}/cert.pem; key = {certs}/key.pem }}\n"
+                 f"mechanisms = {mech}\n")
+    server.start()
+    for user, *more in (["anna"], ["gateway", "--acts-for", "*"]):
+        server.add(user, "blue sea", *more)
+
+    def flow(user, token):
+        done = subprocess.run(["node", "token.js", "localhost", str(server.port("IMAPS")), f"{certs}/cert.pem", user, token],
+                              cwd=home, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done
+        return json.loads(done.stdout.strip().splitlines()[-1])
+
+    assert "INBOX" in flow("anna", issuer.token("anna"))["list"]
+    assert "INBOX" in flow("anna", issuer.token("gateway"))["list"]  # acts for anna
+    got = flow("anna", issuer.token("anna", exp=1))
+    assert got["failed"] and got["code"] == "AUTHENTICATIONFAILED" and got["told"]["scope"] == SCOPE, got
+    got = flow("gateway", issuer.token("anna"))
+    assert got["failed"] and got["code"] == "AUTHORIZATIONFAILED", got
+    wait_for(lambda: server.log().count(f" mech={mech} ") >= 2)

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that are written in JavaScript, installed once by npm."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from demo import TOP
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def imapflow():
+    """The folder to run test/e2e/npm/*.js in; skips the test where ImapFlow cannot be had."""
+    home = os.path.join(TOP, "var", "npm")
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node and npm are not installed")
+    os.makedirs(home, exist_ok=True)
+    for name in os.listdir(os.path.join(HERE, "npm")):
+        shutil.copy(os.path.join(HERE, "npm", name), home)
+    if not os.path.isdir(os.path.join(home, "node_modules", "imapflow")):
+        done = subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            pytest.skip("npm cannot install imapflow here (is the registry reachable?)")
+    return home
