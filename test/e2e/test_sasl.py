@@ -31,7 +31,7 @@ class Scram:
         self.header = self.flag + b"," + (b"a=" + acts_for.encode() if acts_for else b"") + b","
         self.nonce = b64(os.urandom(15))
         self.bare = b"n=" + user.encode() + b",r=" + self.nonce
-        self.signature = None
+        self.signature = self.key = self.proof = self.message = None
 
     def first(self):
         return self.header + self.bare
@@ -45,7 +45,9 @@ class Scram:
         said = b",".join((self.bare, challenge, message))
         sign = self.hmac(hashlib.new(self.hash, key).digest(), said)
         self.signature = b"v=" + b64(self.hmac(self.hmac(salted, b"Server Key"), said))
-        return message + b",p=" + b64(bytes(a ^ b for a, b in zip(key, sign)))
+        self.key, self.proof = key, bytes(a ^ b for a, b in zip(key, sign))
+        self.message = message + b",p=" + b64(self.proof)
+        return self.message
 
     def hmac(self, key, text):
         return hmac.new(key, text, self.hash).digest()

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nothing secret stays in the server's memory: the memory of the running process is searched after each use."""
+import base64
+import os
+import secrets
+import ssl
+import threading
+
+import pytest
+
+import memory
+from conftest import SANITIZED, Server
+from demo import Client, plain
+from test_sasl import Scram, authenticate, b64
+from test_service import Site
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="reading another process' memory needs root"),
+    pytest.mark.skipif(SANITIZED, reason="the sanitizers keep freed memory as it was"),
+]
+USERS = 12
+
+
+def secret():
+    return secrets.token_urlsafe(48)
+
+
+class Insecure(Site):
+    def context(self):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def client_of(server, tls):
+    return Client(Insecure(server), tls)
+
+
+def traffic(server):
+    """Much memory is used and freed before a test looks, so that nothing is overwritten by luck alone."""
+    def one(user):
+        for round_ in range(6):
+            client = client_of(server, round_ % 2 == 1)
+            client.ok(f"LOGIN {user} {server.passwords[user]}")
+            client.ok("SELECT INBOX")
+            client.append("INBOX", "Subject: x\r\n\r\n" + "text " * 2000)
+            client.ok("FETCH 1:* (FLAGS BODY.PEEK[])")
+            client.ok("UNAUTHENTICATE")
+            client.ok(f"AUTHENTICATE PLAIN {plain('', user, server.passwords[user])}")
+            client.ok("LOGOUT")
+            client.close()
+    threads = [threading.Thread(target=one, args=(user,)) for user in server.passwords]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
+@pytest.fixture(name="server", scope="module")
+def fixture_server():
+    s = Server("unauthenticate = everyone\ntimeouts.failed_login = 0\nlimits.failed_logins = 1000\n")
+    s.start()
+    s.passwords = {f"user{i}": secret() for i in range(USERS)}
+    for user, password in s.passwords.items():
+        s.add(user, password)
+    traffic(s)
+    yield s
+    s.remove()
+
+
+@pytest.fixture(name="user")
+def fixture_user(server):
+    """A user with a password that nobody has used before."""
+    user, password = f"u{secrets.token_hex(4)}", secret()
+    server.add(user, password)
+    return user, password
+
+
+def of_plain(user, password):
+    """The password, and what PLAIN makes of it behind the name."""
+    message = plain("", user, password)
+    return {**memory.of_text("password", password),
+            **memory.pieces("PLAIN message", message[len(base64.b64encode(user.encode())) + 4:].encode())}
+
+
+tls_or_not = pytest.mark.parametrize("tls", (False, True), ids=("clear", "tls"))
+
+
+def test_it_can_be_found(server, user):
+    """A secret that is there is found: half of a line that waits for its end."""
+    name, password = user
+    client = client_of(server, False)
+    client.send(f"a LOGIN {name} {password}")
+    needles = memory.pieces("password", password.encode())
+    while not (found := memory.look(server.process.pid, needles)):
+        pass
+    assert {what for what, *_ in found} == set(needles)
+    client.send("\r\n")
+    assert client.until("a")[-1].startswith(b"a OK")
+    memory.assert_gone(server.process.pid, needles)
+    client.close()
+
+
+def test_user_add(server, user):
+    memory.assert_gone(server.process.pid, memory.of_text("password", user[1]))
+
+
+def test_user_passwd(server, user):
+    password = secret()
+    server.cli("user", "passwd", user[0], "--password-stdin", stdin=password + "\n")
+    memory.assert_gone(server.process.pid, memory.of_text("password", password))
+    assert server.login(user[0], password)
+    memory.assert_gone(server.process.pid, memory.of_text("password", password))
+
+
+WAYS = {
+    "LOGIN": lambda n, p: f"LOGIN {n} {p}\r\n",
+    "quoted": lambda n, p: f'LOGIN "{n}" "{p}"\r\n',
+    "literals": lambda n, p: f"LOGIN {{{len(n)}+}}\r\n{n} {{{len(p)}+}}\r\n{p}\r\n",
+    "PLAIN-IR": lambda n, p: f"AUTHENTICATE PLAIN {plain('', n, p)}\r\n",
+    "PLAIN": lambda n, p: f"AUTHENTICATE PLAIN\r\n{plain('', n, p)}\r\n",
+    "mechanism LOGIN": lambda n, p: f"AUTHENTICATE LOGIN\r\n{b64(n.encode()).decode()}\r\n{b64(p.encode()).decode()}\r\n",
+}
+
+
+def of_way(name, password):
+    return {**of_plain(name, password), **memory.pieces("base64", b64(password.encode()))}
+
+
+def give(client, text, step):
+    """In one segment, or in pieces."""
+    for i in range(0, len(text), step):
+        client.send(text[i:i + step])
+
+
+def tagged(client, tag):
+    while True:
+        line = client.read_response()
+        if line.startswith(tag.encode() + b" "):
+            return line
+
+
+@tls_or_not
+@pytest.mark.parametrize("way", sorted(WAYS))
+@pytest.mark.parametrize("step", (10000, 7), ids=("whole", "pieces"))
+def test_login(server, user, tls, way, step):
+    """Right, then ended by UNAUTHENTICATE, wrong, right again, LOGOUT; memory is searched after each."""
+    name, password = user
+    wrong = secret()
+    client = client_of(server, tls)
+    give(client, "a " + WAYS[way](name, password), step)
+    assert tagged(client, "a").startswith(b"a OK")
+    memory.assert_gone(server.process.pid, of_way(name, password))
+    client.ok("UNAUTHENTICATE")
+    memory.assert_gone(server.process.pid, of_way(name, password))
+    give(client, "b " + WAYS[way](name, wrong), step)
+    assert tagged(client, "b").startswith(b"b NO")
+    memory.assert_gone(server.process.pid, of_way(name, wrong))
+    give(client, "c " + WAYS[way](name, password), step)
+    assert tagged(client, "c").startswith(b"c OK")
+    client.ok("LOGOUT")
+    client.close()
+    memory.assert_gone(server.process.pid, of_way(name, password))
+
+
+@tls_or_not
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_cut(server, user, tls, way):
+    """The connection ends in the middle of the secret; and it ends by force behind it."""
+    name, password = user
+    text = "a " + WAYS[way](name, password)
+    for end in (len(text) - 12, len(text) - 2):
+        client = client_of(server, tls)
+        client.send(text[:end])
+        client.close()
+        memory.assert_gone(server.process.pid, of_way(name, password))
+
+
+@tls_or_not
+def test_wrong_commands(server, tls):
+    """Secrets in commands that are refused before anybody looks at them."""
+    password = secret()
+    needles = of_way("nobody", password)
+    client = client_of(server, tls)
+    for text in (f"a LOGIN nobody {password} more\r\n", f"a AUTHENTICATE PLAIN {plain('', 'nobody', password)}?\r\n",
+                 f"a AUTHENTICATE NONE {plain('', 'nobody', password)}\r\n",
+                 f"a AUTHENTICATE PLAIN\r\n{plain('', 'nobody', password)}*\r\n",
+                 f"a AUTHENTICATE LOGIN {b64(b'nobody').decode()}\r\n{b64(password.encode()).decode()}%\r\n",
+                 f"a AUTHENTICATE PLAIN\r\n{plain('', 'nobody', password) * 1000}\r\n",
+                 f"a LOGIN nobody {password * 1000}\r\n", f"a LOGIN nobody {{{len(password) * 1000}+}}\r\n{password * 1000}\r\n",
+                 f"a LOGN nobody {password}\r\n"):
+        client.send(text)
+        assert b"OK" not in tagged(client, "a")
+        memory.assert_gone(server.process.pid, needles)
+    client.close()
+
+
+@tls_or_not
+def test_scram(server, user, tls):
+    """What would let somebody take the keys out of an exchange that they had heard: the proof, and the client's key."""
+    name, password = user
+    client = client_of(server, tls)
+    for mech in ("SCRAM-SHA-256", "SCRAM-SHA-1"):
+        for right in (True, False):
+            scram = Scram(mech, name, password if right else secret())
+            line = authenticate(client, mech, scram)
+            assert line.startswith(b"s1 OK" if right else b"s1 NO")
+            needles = {"nonce": scram.nonce, "proof": scram.proof, "client key": scram.key,
+                       "proof in base64": b64(scram.proof), "final": b64(scram.message)[-32:],
+                       "first": b64(scram.first())[-20:], "signature": scram.signature}
+            if right:
+                client.ok("UNAUTHENTICATE")
+            memory.assert_gone(server.process.pid, needles)
+        scram = Scram(mech, name, password)
+        client.send(f"c AUTHENTICATE {mech} ".encode() + b64(scram.first()) + b"\r\n")
+        assert client.read_line().startswith(b"+ ")
+        client.send(b"*\r\n")
+        assert tagged(client, "c").startswith(b"c BAD")
+        memory.assert_gone(server.process.pid, {"nonce": scram.nonce, "first": b64(scram.first())[-20:]})
+    client.close()
