@@ -7,6 +7,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+enum { WIPE_MAX = 128 * 1024 };
+
 void
 buf_fini(struct buf *b)
 {
@@ -21,6 +23,29 @@ buf_wipe_fini(struct buf *b)
 	buf_fini(b);
 }
 
+/*
+ * What is outgrown goes back to malloc without its contents: it may be the
+ * beginning of a password, whatever the buffer is called.  Large ones hold
+ * messages; the kernel moves those without a copy.
+ */
+static void
+grow(struct buf *b, size_t cap)
+{
+	char *p;
+
+	if (b->cap > WIPE_MAX) {
+		b->p = mem_realloc(b->p, cap);
+	} else {
+		p = mem_realloc(NULL, cap);
+		if (b->n > 0)
+			memcpy(p, b->p, b->n);
+		mem_wipe(b->p, b->cap);
+		mem_free(b->p);
+		b->p = p;
+	}
+	b->cap = cap;
+}
+
 char *
 buf_room(struct buf *b, size_t more)
 {
@@ -33,8 +58,7 @@ buf_room(struct buf *b, size_t more)
 	cap = b->cap > 0 ? b->cap * 2 : 64;
 	while (cap < need)
 		cap *= 2;
-	b->p = mem_realloc(b->p, cap);
-	b->cap = cap;
+	grow(b, cap);
 	return b->p + b->n;
 }
 

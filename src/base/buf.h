@@ -3,7 +3,8 @@
 #define BASE_BUF_H
 /*
  * A byte buffer that grows on the heap.  {0} is an empty one.  The owner calls
- * buf_fini(); buf_wipe_fini() for secrets.  Growth at least doubles.
+ * buf_fini(); buf_wipe_fini() for secrets, of which no copy is left behind when
+ * the buffer grows (up to 128 KiB).  Growth at least doubles.
  * The number printers write decimal digits without formatting functions.
  */
 #include <stdarg.h>

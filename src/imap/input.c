@@ -64,6 +64,15 @@ wipe(struct str bytes)
 	mem_wipe((void *)(uintptr_t)bytes.p, bytes.n);
 }
 
+/* Whatever comes before a login may hold a password, be it as part of a command that is mistyped,
+ * too long, or not taken. */
+static bool
+is_secret(const struct imap_conn *conn, const struct imap_cmd *cmd)
+{
+	return imap_login(conn) == NULL ||
+	       (cmd->def != NULL && (cmd->def->traits & IMAP_TRAIT_SECRET) != 0);
+}
+
 /* ---- starting a command */
 
 static const char *
@@ -89,8 +98,6 @@ gate(struct imap_cmd *cmd, const struct wire_head *head)
 		return false;
 	}
 	cmd->def = def;
-	if ((def->traits & IMAP_TRAIT_SECRET) != 0)
-		arena_wipe_on_free(cmd->arena);
 	if ((def->states & imap_state(conn)) == 0) {
 		(void)cmd_bad(cmd, state_fault(def, imap_state(conn)));
 		return false;
@@ -126,7 +133,9 @@ start_command(struct imap_conn *conn, struct str bytes, size_t end)
 	(void)begin(cmd, text);
 	cmd->segment = wire_in_rest(&cmd->in);
 	cmd->segment_last = true;
-	secret = cmd->def != NULL && (cmd->def->traits & IMAP_TRAIT_SECRET) != 0;
+	secret = is_secret(conn, cmd);
+	if (secret)
+		arena_wipe_on_free(cmd->arena);
 	conn->frame = (struct wire_frame){0};
 	transcript_command(transcript_of(conn), cmd, text);
 	conn->bytes_in += end; /* before it runs: the login that it ends or begins has them */
@@ -287,6 +296,8 @@ skip(struct imap_conn *conn, struct str bytes)
 	size_t n = wire_frame_skip(&conn->frame, bytes, &done);
 
 	conn->bytes_in += n;
+	if (is_secret(conn, conn->cmd))
+		wipe((struct str){bytes.p, n});
 	if (done) {
 		conn->frame = (struct wire_frame){0};
 		conn->input = CONN_COMMAND;
@@ -325,7 +336,7 @@ line_done(struct imap_conn *conn, struct str bytes, size_t end)
 {
 	struct imap_cmd *cmd = conn->cmd;
 	struct str line = {bytes.p, end};
-	bool secret = (cmd->def->traits & IMAP_TRAIT_SECRET) != 0;
+	bool secret = is_secret(conn, cmd);
 
 	conn->frame = (struct wire_frame){0};
 	conn->bytes_in += end;

@@ -59,13 +59,16 @@ def traffic(server):
 
 @pytest.fixture(name="server", scope="module")
 def fixture_server():
-    s = Server("unauthenticate = everyone\ntimeouts.failed_login = 0\nlimits.failed_logins = 1000\n")
+    s = Server("unauthenticate = everyone\ntimeouts.failed_login = 0\nlimits.failed_logins = 1000\n"
+               "log { level = debug; protocol_for = written }\n")
     s.start()
     s.passwords = {f"user{i}": secret() for i in range(USERS)}
     for user, password in s.passwords.items():
         s.add(user, password)
     traffic(s)
     yield s
+    log = s.log()
+    assert not [p for p in s.passwords.values() if p in log]
     s.remove()
 
 
@@ -74,6 +77,7 @@ def fixture_user(server):
     """A user with a password that nobody has used before."""
     user, password = f"u{secrets.token_hex(4)}", secret()
     server.add(user, password)
+    server.passwords[user] = password
     return user, password
 
 
@@ -162,6 +166,25 @@ def test_login(server, user, tls, way, step):
     client.ok("LOGOUT")
     client.close()
     memory.assert_gone(server.process.pid, of_way(name, password))
+
+
+@tls_or_not
+def test_prepared(server, tls):
+    """A password that is not ASCII is prepared by ICU, in UTF-16; the session is written down besides."""
+    name, password = "written", "ü" + secret()
+    server.add(name, password)
+    needles = {**memory.pieces("password", password.encode()[2:]),
+               **memory.pieces("password in UTF-16", password.encode("utf-16-le")[2:])}
+    memory.assert_gone(server.process.pid, needles)
+    client = client_of(server, tls)
+    client.ok(f"AUTHENTICATE PLAIN {plain('', name, password)}")
+    client.ok("UNAUTHENTICATE")
+    client.no(f"AUTHENTICATE PLAIN {plain('', name, password + 'x')}")
+    memory.assert_gone(server.process.pid, {**needles, **of_plain(name, password)})
+    client.close()
+    server.cli("user", "delete", name)
+    with open(f"{server.dir}/data/protocol/{name}.log", "rb") as f:
+        assert password.encode() not in f.read()
 
 
 @tls_or_not
