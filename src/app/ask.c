@@ -269,6 +269,26 @@ ask_conf(const struct args *args, struct conf *conf, struct str wire, const stru
 	return code;
 }
 
+/* A server that runs has a configuration in force, whatever faults the file may have now. */
+static bool
+ask_running(const struct args *args, struct str wire, const struct ask_bulk *bulk, struct buf *out,
+    int *code_r)
+{
+	struct conf *conf = NULL;
+	struct buf path = {0};
+	int fd = -1;
+
+	if (app_conf_find(args, &conf)) {
+		app_control_path(conf, &path);
+		fd = control_dial(buf_cstr(&path));
+	}
+	if (fd >= 0)
+		*code_r = with_server(args, buf_cstr(&path), fd, wire, bulk, out);
+	conf_unref(&conf);
+	buf_fini(&path);
+	return fd >= 0;
+}
+
 int
 ask_with(const struct args *args, struct buf *wire, const struct ask_bulk *bulk, struct buf *out)
 {
@@ -278,7 +298,8 @@ ask_with(const struct args *args, struct buf *wire, const struct ask_bulk *bulk,
 	if (wire->n > REQUEST_BYTES_MAX)
 		fprintf(stderr, "turnstone %s: this is too much for one request (%zu bytes)\n",
 		    args->cmd->name, wire->n);
-	else if (app_conf_load(args, &conf))
+	else if (!ask_running(args, buf_as_str(wire), bulk, out, &code) &&
+	         app_conf_load(args, &conf))
 		code = ask_conf(args, conf, buf_as_str(wire), bulk, out);
 	buf_wipe_fini(wire);
 	conf_unref(&conf);

@@ -28,6 +28,7 @@ static const struct app_cmd *const groups[] = {
     cli_sessions_cmds,
 };
 
+#define WIDTH 90
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 
 const struct app_cmd *
@@ -106,13 +107,37 @@ help_usage(FILE *f)
 	fprintf(f, "\nMore: turnstone help COMMAND, TOPIC or OPTION\n");
 }
 
+/* Text from column `at` on, in lines of at most WIDTH; further ones are indented likewise. */
+static void
+wrap(const char *text, size_t at)
+{
+	size_t column = at;
+
+	while (*text != '\0') {
+		size_t word = strcspn(text, " \n");
+
+		if (column > at && column + 1 + word > WIDTH) {
+			printf("\n%*s", (int)at, "");
+			column = at;
+		}
+		printf("%s%.*s", column > at ? " " : "", (int)word, text);
+		column += word + (column > at);
+		text += word;
+		text += strspn(text, " \n");
+	}
+	putchar('\n');
+}
+
 void
 help_cmd(const struct app_cmd *c)
 {
-	printf("turnstone %s%s%s%s\n    %s\n", c->name, c->operands[0] != '\0' ? " " : "",
-	    c->operands, c->opts != NULL ? " [OPTIONS]" : "", c->help);
-	if (c->more != NULL)
-		printf("\n%s\n", c->more);
+	printf("turnstone %s%s%s%s\n    ", c->name, c->operands[0] != '\0' ? " " : "", c->operands,
+	    c->opts != NULL ? " [OPTIONS]" : "");
+	wrap(c->help, 4);
+	if (c->more != NULL) {
+		putchar('\n');
+		wrap(c->more, 0);
+	}
 	if (c->opts == NULL)
 		return;
 	printf("\nOptions:\n");
@@ -121,7 +146,8 @@ help_cmd(const struct app_cmd *c)
 
 		buf_printf(&left, "--%s%s%s", o->name, o->value != NULL ? " " : "",
 		    o->value != NULL ? o->value : "");
-		printf("  %-24s %s\n", buf_cstr(&left), o->help);
+		printf("  %-24s ", buf_cstr(&left));
+		wrap(o->help, left.n > 24 ? left.n + 3 : 27);
 		buf_fini(&left);
 	}
 }
@@ -213,15 +239,17 @@ help_no_cmd(int argc, char **argv)
 {
 	bool group = is_group(argv[0]);
 
-	fprintf(stderr, "turnstone: there is no command '%s%s%s'\n", argv[0],
-	    group && argc > 1 ? " " : "", group && argc > 1 ? argv[1] : "");
+	if (group && argc == 1)
+		fprintf(stderr, "turnstone %s: which of these is meant?\n", argv[0]);
+	else
+		fprintf(stderr, "turnstone: there is no command '%s%s%s'\n", argv[0],
+		    group ? " " : "", group ? argv[1] : "");
 	if (!group || argc > 1)
 		suggest(argc, argv, false);
-	fputc('\n', stderr);
 	if (group)
 		list_cmds(stderr, argv[0]);
 	else
-		help_usage(stderr);
+		fprintf(stderr, "See: turnstone help\n");
 }
 
 static bool
@@ -269,9 +297,12 @@ help_run(int argc, char **argv)
 	fprintf(stderr, "turnstone: there is no command, topic or option '%s%s%s'\n", argv[0],
 	    argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 	suggest(argc, argv, true);
-	fprintf(stderr, "\nTopics:\n");
-	list_topics(stderr);
-	fprintf(stderr, "\nCommands:\n");
-	list_cmds(stderr, is_group(argv[0]) ? argv[0] : NULL);
+	if (is_group(argv[0])) {
+		list_cmds(stderr, argv[0]);
+	} else {
+		fprintf(stderr, "Topics:\n");
+		list_topics(stderr);
+		fprintf(stderr, "Commands: see turnstone help\n");
+	}
 	return APP_USAGE;
 }

@@ -8,10 +8,16 @@
 #include "app/version.h"
 
 static bool
+is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static bool
 wants_help(int argc, char **argv)
 {
 	for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--help") == 0)
+		if (is_help(argv[i]))
 			return true;
 	return false;
 }
@@ -29,13 +35,15 @@ main(int argc, char **argv)
 		help_usage(stderr);
 		return APP_USAGE;
 	}
-	if (strcmp(argv[0], "help") == 0 || strcmp(argv[0], "--help") == 0)
+	if (strcmp(argv[0], "help") == 0 || is_help(argv[0]))
 		return help_run(argc - 1, argv + 1);
 	if (strcmp(argv[0], "--version") == 0) {
 		puts("turnstone " APP_VERSION);
 		return APP_OK;
 	}
 	cmd = help_find(argc, argv, &words);
+	if (cmd == NULL && argc == 2 && is_help(argv[1])) /* `import --help` */
+		return help_run(1, argv);
 	if (cmd == NULL) {
 		help_no_cmd(argc, argv);
 		return APP_USAGE;

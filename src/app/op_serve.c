@@ -90,8 +90,9 @@ run(const struct channel *ch, const struct ops *ops, struct str wire, struct buf
 	else
 		ok = op->run(ops, req, text, &c.io);
 	if (op != NULL && ops->server != NULL)
-		log_msg(LOG_INFO, "control", "%s %.*s: %s", op->verb,
-		    STR_ARG(request_get(req, "name")), ok ? "done" : "failed");
+		log_msg(LOG_INFO, "control", "%s%s%.*s: %s", op->verb,
+		    request_get(req, "name").n > 0 ? " " : "", STR_ARG(request_get(req, "name")),
+		    ok ? "done" : "failed");
 	request_fini(req);
 	mem_free(req);
 	return ok && !c.broken;

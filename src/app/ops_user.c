@@ -88,7 +88,8 @@ end_sessions(const struct ops *ops, struct str name, const char *text, struct bu
 		return;
 	n = server_kick(ops->server, &which, text);
 	if (n > 0)
-		buf_printf(out, "%llu connections ended\n", (unsigned long long)n);
+		buf_printf(
+		    out, "%llu connection%s ended\n", (unsigned long long)n, n == 1 ? "" : "s");
 }
 
 static bool

@@ -124,7 +124,7 @@ start_control(struct server *server)
 static void
 server_fini(struct server *server)
 {
-	const struct server_settings *s = server_settings_of(server);
+	const struct server_settings *s = conf_get(server->started, &server_conf);
 
 	for (size_t i = 0; i < server->listener_count; i++)
 		listener_close(&server->listeners[i].listener);
@@ -153,6 +153,7 @@ server_fini(struct server *server)
 	tls_tickets_free(&server->tickets);
 	if (s->pid_file.n > 0)
 		unlink(s->pid_file.p);
+	conf_unref(&server->started);
 	conf_unref(&server->conf);
 	pthread_mutex_destroy(&server->reload);
 }
@@ -271,6 +272,7 @@ server_main(const struct args *args)
 		logsink_init((enum logsink_format)server_settings_of(server)->log_format);
 		log_set_level((enum log_level)server_settings_of(server)->log_level);
 		if (app_conf_check(server->conf, true, &faults)) {
+			server->started = conf_ref(server->conf);
 			code = run(server, &set);
 		} else {
 			fprintf(stderr, "%s", buf_cstr(&faults));

@@ -86,7 +86,8 @@ struct server_auth_watch { /* all private to server_auth.c */
 
 struct server {
 	const struct args *args;
-	struct conf *conf; /* under `reload` once threads run */
+	struct conf *conf;    /* under `reload` once threads run */
+	struct conf *started; /* what it began with: options for a restart are in force as here */
 	pthread_mutex_t reload;
 	uint64_t started_ms;
 

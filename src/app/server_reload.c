@@ -78,7 +78,7 @@ load_again(struct server *server, struct buf *out)
 		return false;
 	}
 	buf_puts(out, "configuration and certificates were read again\n");
-	if (conf_restart_needed(server->conf, conf, &restart))
+	if (conf_restart_needed(server->started, conf, &restart))
 		buf_printf(out, "these take effect after a restart only:\n%s", buf_cstr(&restart));
 	take_conf(server, conf, tls);
 	auth_setup_take(server->auth, &setup);

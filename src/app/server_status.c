@@ -185,9 +185,16 @@ server_status(struct server *server, struct buf *out)
 	buf_printf(out, "version: %s\n", APP_VERSION);
 	put_number(out, "pid", (uint64_t)getpid());
 	put_number(out, "uptime_seconds", (clock_mono_ms() - server->started_ms) / 1000);
-	for (size_t i = 0; i < server->listener_count; i++)
-		buf_printf(out, "listener_%.*s: %u\n", STR_ARG(server->listeners[i].name),
-		    listener_port(server->listeners[i].listener));
+	for (size_t i = 0; i < server->listener_count; i++) {
+		const struct server_listener *l = &server->listeners[i];
+
+		if (l->path.n > 0) /* beside a port of the same listener, maybe */
+			buf_printf(out, "listener_%.*s_socket: %.*s\n", STR_ARG(l->name),
+			    STR_ARG(l->path));
+		else
+			buf_printf(out, "listener_%.*s: %u\n", STR_ARG(l->name),
+			    listener_port(l->listener));
+	}
 	put_number(out, "loops", server->loop_count);
 	buf_printf(out, "sandbox_seccomp: %s\n", server->sandbox.seccomp ? "yes" : "no");
 	put_number(out, "sandbox_landlock", (uint64_t)server->sandbox.landlock);

@@ -296,6 +296,23 @@ app_conf_path(const struct args *args)
 }
 
 bool
+app_conf_find(const struct args *args, struct conf **conf_r)
+{
+	const char *path = app_conf_path(args);
+	const struct server_settings *s;
+
+	*conf_r = NULL;
+	if (path == NULL || !conf_load_sound(app_tables(), path, conf_r))
+		return false;
+	/* Else the default would lead to another server. */
+	s = conf_get(*conf_r, &server_conf);
+	if (conf_given(*conf_r, s, "server.data") || conf_given(*conf_r, s, "server.control"))
+		return true;
+	conf_unref(conf_r);
+	return false;
+}
+
+bool
 app_conf_load(const struct args *args, struct conf **conf_r)
 {
 	struct conf_faults faults = {0};

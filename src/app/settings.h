@@ -79,6 +79,9 @@ struct conf_tables app_tables(void);
 /* Loads what --config names (or the default file); on faults prints all of them to standard error
  * and gives false.  The snapshot's reference is the caller's. */
 bool app_conf_load(const struct args *args, struct conf **conf_r);
+/* So much of a file, which may have faults, that app_control_path() leads to its server.  False:
+ * the file does not say where it is. */
+bool app_conf_find(const struct args *args, struct conf **conf_r);
 /* NULL: no file. */
 const char *app_conf_path(const struct args *args);
 /* Further checks that look at the world: certificates, lengths of paths.  Appends a line for each

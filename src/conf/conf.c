@@ -265,6 +265,7 @@ bind_value(struct scope *s, const struct lookup *l, const struct conf_node *node
 {
 	const struct conf_opt *opt = &l->inst->table->opts[l->at];
 	unsigned *line = &l->inst->lines[l->at];
+	size_t before = s->faults->n;
 
 	if (*line != 0 && opt->type != CONF_LIST) {
 		option_fault(s, node->line, l->path, "is given twice, first in line %u", *line);
@@ -279,6 +280,8 @@ bind_value(struct scope *s, const struct lookup *l, const struct conf_node *node
 		bind_array(s, l, node);
 	else if (node->type == CONF_NODE_TEXT)
 		bind_text(s, l, node->text, node->line);
+	if (s->conf->sound_only && s->faults->n > before)
+		*line = 0;
 }
 
 static void bind_object(struct scope *s, const struct conf_node *object);
@@ -450,25 +453,32 @@ finish(struct conf *conf, struct conf_faults *faults)
 	}
 }
 
-enum ts_err
-conf_parse(struct conf_tables tables, struct str text, const char *file, const char *dir,
-    struct conf_faults *faults, struct conf **conf_r)
+/* Options with faults keep their defaults. */
+static struct conf *
+make(struct conf_tables tables, struct str text, const char *file, const char *dir, bool sound_only,
+    struct conf_faults *faults)
 {
 	struct conf *conf = snapshot_new(tables, file, dir);
 	struct arena *a = arena_new(NULL, ARENA_OTHER, 4096);
 	struct scope top = {.conf = conf, .faults = faults};
 
-	*conf_r = NULL;
+	conf->sound_only = sound_only;
 	bind_object(&top, conf_tree_parse(a, text, conf->file, faults));
 	buf_fini(&top.path);
 	arena_free(&a);
 	finish(conf, faults);
-	if (faults->n > 0) {
-		conf_unref(&conf);
-		return TS_INVALID;
-	}
-	*conf_r = conf;
-	return TS_OK;
+	return conf;
+}
+
+enum ts_err
+conf_parse(struct conf_tables tables, struct str text, const char *file, const char *dir,
+    struct conf_faults *faults, struct conf **conf_r)
+{
+	*conf_r = make(tables, text, file, dir, false, faults);
+	if (faults->n == 0)
+		return TS_OK;
+	conf_unref(conf_r);
+	return TS_INVALID;
 }
 
 /* False, with errno, when the file cannot be read; one byte more than allowed is enough. */
@@ -532,6 +542,22 @@ conf_load(
 	free(dir);
 	buf_fini(&text);
 	return err;
+}
+
+bool
+conf_load_sound(struct conf_tables tables, const char *path, struct conf **conf_r)
+{
+	struct conf_faults faults = {0};
+	struct buf text = {0};
+	char *dir = folder_of(path);
+
+	*conf_r = NULL;
+	if (read_file(path, &text))
+		*conf_r = make(tables, buf_as_str(&text), path, dir, true, &faults);
+	conf_faults_fini(&faults);
+	free(dir);
+	buf_fini(&text);
+	return *conf_r != NULL;
 }
 
 struct conf *

@@ -132,6 +132,9 @@ enum ts_err conf_load(struct conf_tables tables, const char *path, struct conf_f
    to, NULL: as they are. */
 enum ts_err conf_parse(struct conf_tables tables, struct str text, const char *file,
     const char *dir, struct conf_faults *faults, struct conf **conf_r) TS_CHECKED;
+/* What of a file with faults is sound, the rest with its defaults: only to find a server that runs
+ * with what the file was before.  False: it cannot be read. */
+bool conf_load_sound(struct conf_tables tables, const char *path, struct conf **conf_r);
 struct conf *conf_ref(struct conf *conf);
 /* Drops a reference, sets *conf to NULL; NULL is fine. */
 void conf_unref(struct conf **conf);

@@ -26,6 +26,7 @@ struct conf_group { /* what there is of a table */
 
 struct conf {
 	atomic_uint refs;
+	bool sound_only; /* an option with a fault is as one that is not given */
 	struct arena *arena;
 	const char *file, *dir;
 	struct conf_tables tables;

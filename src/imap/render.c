@@ -178,6 +178,19 @@ read_exactly(struct imap_render *r, uint64_t off, uint64_t len, struct buf *out)
 	return err;
 }
 
+/* RFC 9051 section 4.3.1: only a literal8 may hold NUL.  What an APPEND or an import brought of it
+ * goes out as 0x80 in all others, so that offsets and sizes stay; BINARY gives it as it is. */
+static void
+hide_nul(struct str bytes)
+{
+	char *p;
+
+	while (bytes.n > 0 && (p = memchr(bytes.p, '\0', bytes.n)) != NULL) {
+		*p = (char)0x80;
+		bytes = str_range(p + 1, bytes.p + bytes.n);
+	}
+}
+
 /* The next piece of the literal that is being sent. */
 static enum done
 source_piece(struct imap_render *r)
@@ -186,10 +199,13 @@ source_piece(struct imap_render *r)
 	struct buf raw = {0}, decoded = {0};
 	uint64_t len = s->left < IMAP_RENDER_PIECE ? s->left : IMAP_RENDER_PIECE;
 	uint64_t skip, take;
+	size_t before = r->out.n;
 	enum ts_err err;
 
 	if (!s->decode) {
 		err = read_exactly(r, s->off, len, &r->out);
+		if (err == TS_OK)
+			hide_nul((struct str){r->out.p + before, r->out.n - before});
 	} else {
 		err = read_exactly(r, s->off, len, &raw);
 		if (err == TS_OK) {
@@ -247,6 +263,7 @@ put_header_fields(
 	len = chosen.n;
 	cut_to_partial(item, &off, &len);
 	put_name(r, item);
+	hide_nul(buf_as_str(&chosen));
 	wire_out_literal(&r->out, (struct str){chosen.n > 0 ? chosen.p + off : "", (size_t)len});
 	buf_fini(&header);
 	buf_fini(&chosen);

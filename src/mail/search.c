@@ -42,6 +42,18 @@ squeezing_window(const struct mail_needle *n)
 	return (struct window){.needle = {n->squeezed.p, n->squeezed.n}, .squeeze = true};
 }
 
+/* Folded headers have tabs where their readers see blanks. */
+static void
+blank_tabs(struct str text)
+{
+	char *p;
+
+	while (text.n > 0 && (p = memchr(text.p, '\t', text.n)) != NULL) {
+		*p = ' ';
+		text = str_range(p + 1, text.p + text.n);
+	}
+}
+
 /* Runs of blanks behind `from` become one. */
 static void
 squeeze(struct buf *b, size_t from)
@@ -62,9 +74,10 @@ mail_needle_new(struct str utf8)
 	if (utf8.n == 0)
 		return n;
 	mail_casemap(utf8, &n->folded);
+	blank_tabs(buf_as_str(&n->folded));
 	buf_str(&n->squeezed, buf_as_str(&n->folded));
 	for (size_t i = 0; i < n->squeezed.n; i++)
-		if (strchr("\t\r\n\f", n->squeezed.p[i]) != NULL)
+		if (n->squeezed.p[i] == '\r' || n->squeezed.p[i] == '\n')
 			n->squeezed.p[i] = ' ';
 	squeeze(&n->squeezed, 0);
 	return n;
@@ -109,6 +122,7 @@ window_feed(struct window *w, struct str utf8)
 				piece.n--;
 		}
 		mail_casemap(piece, &w->text);
+		blank_tabs((struct str){w->text.p + from, w->text.n - from});
 		if (w->squeeze)
 			squeeze(&w->text, from);
 		utf8 = (struct str){utf8.p + piece.n, utf8.n - piece.n};

@@ -3,12 +3,14 @@
 #define MAIL_SEARCH_H
 /*
  * Substring search as SEARCH wants it: in decoded text, without regard to
- * case (text.h says how texts are compared).  HTML is searched as it is shown
- * (html.h), and there any run of blanks is as good as another.  RFC 3501 and RFC 9051,
- * both 6.4.4, leave it to the server what of a body is text.  A needle is made once per
- * search key and is constant from then on: threads may share it.  Time is
- * linear in the text; memory is one window per call, whatever the size of
- * the message.
+ * case (text.h says how texts are compared); a tab is as good as a blank, since
+ * headers are folded with both.  HTML is searched as it is shown (html.h), and there any
+ * run of blanks is as good as another.  RFC 3501 and RFC 9051, both 6.4.4, leave it to
+ * the server what of a body is text.
+ *
+ * A needle is made once per search key and is constant from then on: threads may share
+ * it.  Time is linear in the text; memory is a few windows per call, whatever the size
+ * of the message.
  */
 #include "mail/summary.h"
 

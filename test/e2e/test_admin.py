@@ -164,7 +164,7 @@ def test_kick(server):
 def test_who_may_not_log_in_does_not_stay(server, verb, name):
     """Whose mail it is, and who logged in to act for them: both ends are cut."""
     anna, gate, _idle = site(server)
-    assert "1 connections ended" in server.cli("user", verb, name).stdout
+    assert "1 connection ended" in server.cli("user", verb, name).stdout
     gate.ended()
     anna.run("NOOP")
     assert [row["user"] for row in asked(server, "who", "anna")] == ["anna"]
@@ -231,3 +231,39 @@ def test_stopped_server_keeps_its_files(server):
         for name in [folder, *[os.path.join(folder, f) for f in files]]:
             assert os.stat(name).st_uid == uid, name
     assert [u["name"] for u in asked(server, "user", "list")] == ["anna"]
+
+
+def test_a_faulty_file_beside_a_running_server(server):
+    """The server has a sound configuration in force: it can be asked, and says what it thinks of the new one."""
+    server.write()
+    server.add("anna", "blue")
+    server.start()
+    server.write("limits.connections = lots\nnosuch = 1\n")
+    done = server.cli("reload", ok=False)
+    assert done.returncode == 1 and "nothing was changed" in done.stderr and 'not "lots"' in done.stderr
+    assert asked(server, "status")["connections"] == 0
+    assert [u["name"] for u in asked(server, "user", "list")] == ["anna"]
+    with open(server.conf, encoding="utf-8") as f:
+        text = f.read()
+    # A file that does not say which server is meant leads to none: not to that of the default, either.
+    with open(server.conf, "w", encoding="utf-8") as f:
+        f.write(text.replace(f"data = {server.dir}/data", "data = [1, 2]"))
+    done = server.cli("stop", ok=False)
+    assert done.returncode == 1 and "data" in done.stderr and 'not "lots"' in done.stderr
+    with open(server.conf, "w", encoding="utf-8") as f:
+        f.write(text)
+    assert server.cli("stop").stdout == "stopped\n"
+    assert server.process.wait(60) == 0
+    server.process = None
+    assert 'not "lots"' in server.cli("user", "list", ok=False).stderr  # no server: the file has to be sound
+
+
+def test_restart_needed(server):
+    """Told by what runs, not by what was read last."""
+    server.write()
+    server.start()
+    server.write("server.workers = 7\n")
+    assert "server.workers" in server.cli("reload").stdout
+    assert "server.workers" in server.cli("reload").stdout
+    server.write()
+    assert "restart" not in server.cli("reload").stdout

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from demo import Demo
+from demo import SHUT_IN, TOP, Demo
 from lmtp import Lmtp
 
 
@@ -149,3 +149,26 @@ def test_unknown_options_are_refused():
     done = subprocess.run([os.path.join(os.path.dirname(__file__), "../../dev"), "up", "--port", "1"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode != 0 and "--port" in done.stdout and "--imap-port" in done.stdout
+
+
+def test_two_at_once():
+    """One of them starts the server, the other finds it; both are content."""
+    d = Demo()
+    try:
+        both = [subprocess.Popen([os.path.join(TOP, "dev"), "up", "--dir", d.site, "--background", *SHUT_IN],
+                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                for _ in range(2)]
+        said = [p.communicate(timeout=600)[0] for p in both]
+        assert [p.returncode for p in both] == [0, 0], said
+        d.read_env()
+        assert sum("already" in text for text in said) == 1 and all(f"PID {d.pid}" in text for text in said)
+        d.login("alice").close()
+    finally:
+        d.remove()
+
+
+@pytest.mark.parametrize("port", ["65536", "x"])
+def test_no_such_port(port, tmp_path):
+    done = subprocess.run([os.path.join(TOP, "dev"), "up", "--dir", str(tmp_path / "site"), "--imap-port", port],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1 and port in done.stderr and not (tmp_path / "site").exists()

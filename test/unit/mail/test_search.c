@@ -77,6 +77,8 @@ test_header(void **state)
 	(void)state;
 	assert_true(mail_search_header(n, h, STR("X-WORD")));
 	assert_false(mail_search_header(n, h, STR("To")));
+	assert_true(in("folded with a tab", STR("folded\twith a\ttab")));
+	assert_true(in("folded\twith", STR("folded with")));
 	assert_true(mail_search_header(none, h, STR("to")));
 	assert_false(mail_search_header(none, h, STR("cc")));
 	mail_needle_free(&n);
