@@ -46,8 +46,9 @@ bool
 auth_settings_check_oauth(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {
-	bool ok = check_algorithms(conf, s, faults) & check_scope(conf, s, faults);
+	bool ok = check_algorithms(conf, s, faults);
 
+	ok &= check_scope(conf, s, faults);
 	if (s->jwks.n == 0)
 		ok = fault(conf, s, "type", "type = oauth needs the option jwks", faults);
 	if (s->jwks.n > 0 && s->issuer.n == 0)
