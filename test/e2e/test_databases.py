@@ -631,8 +631,10 @@ def test_ldap_is_remembered_if_wanted(server, directory):
     server.add("gateway", "pass key", "--acts-for", "*")
     server.start()
     assert answer(server, "anna", "blue sea") == "OK"
-    n = int(status(server)["auth_helper_requests"])
     client = Client(Site(server))
+    client.ok(f"AUTHENTICATE PLAIN {plain('anna', 'gateway', 'pass key')}")
+    client.ok("UNAUTHENTICATE")
+    n = int(status(server)["auth_helper_requests"])
     for _ in range(10):
         assert answer(server, "anna", "blue sea") == "OK"
         client.ok(f"AUTHENTICATE PLAIN {plain('anna', 'gateway', 'pass key')}")
