@@ -16,6 +16,7 @@ imap_server_init(struct imap_server *server)
 	server->addresses = tally_new();
 	server->users = tally_new();
 	server->failures = failures_new();
+	server->failed_accounts = failures_new();
 }
 
 void
@@ -24,6 +25,7 @@ imap_server_fini(struct imap_server *server)
 	tally_free(&server->addresses);
 	tally_free(&server->users);
 	failures_free(&server->failures);
+	failures_free(&server->failed_accounts);
 }
 
 /* Who is not on the list any more is followed no further. */
@@ -125,7 +127,7 @@ conn_set_timer(struct imap_conn *conn)
 		ms = s->job_time;
 	else if (imap_login(conn) != NULL)
 		ms = s->idle_time;
-	else if (conn->had_turn)
+	else if (conn->turns > 0)
 		ms = s->turn_time;
 	else {
 		/* A time for the whole way to the login, however busy the client is. */

@@ -335,7 +335,8 @@ struct imap_server {
 	void *app;
 	_Atomic unsigned conns;               /* open now, on all loops */
 	struct tally *addresses, *users;      /* connections, logins */
-	struct failures *failures;            /* by address */
+	struct failures *failures;            /* logins, by address */
+	struct failures *failed_accounts;     /* by the account that was claimed */
 	struct transcript_files *transcripts; /* NULL: nowhere to write them */
 	struct imap_loop *loops;
 	unsigned loop_count;
@@ -416,14 +417,14 @@ struct imap_conn {
 	struct str id_name;      /* ID: name/version/vendor, for log lines (kept over a switch) */
 	unsigned bad_commands;   /* BADs in a row */
 	unsigned failed_logins;  /* before the first login */
-	unsigned failed_switches;          /* after UNAUTHENTICATE */
-	unsigned failed_in_row;            /* since the last login that was one */
+	unsigned failed_switches; /* after UNAUTHENTICATE */
+	unsigned failed_in_row;   /* since the last login that was one */
+	unsigned turns; /* users that were here before: the idle time-out between turns applies */
 	struct tally_place *address_place; /* NULL: not counted */
 	unsigned input;                    /* enum conn_input */
 	bool closing;                      /* no more input; freed when the last job ended */
 	bool greeted;
 	bool in_data;       /* inside data(): input goes on when it returns */
-	bool had_turn;      /* a user was here before: the idle time-out between turns applies */
 	const char *ending; /* how it ends, for the login's last line; or NULL */
 	uint64_t commands, bytes_in, bytes_out; /* statistics */
 };

@@ -215,7 +215,7 @@ cmd_reply(struct imap_cmd *cmd)
 		imap_turn_free(conn);
 		conn->ending = NULL;
 		conn->turn = imap_turn_new(conn);
-		conn->had_turn = true;
+		conn->turns++;
 	}
 	if (cmd->greeting)
 		print_greeting(cmd);

@@ -289,8 +289,17 @@ static const struct conf_opt opts[] = {
         .min = 1,
         .max = 1000000,
         AT(failed_switches),
-        .prose = "The same for logins after UNAUTHENTICATE. They count for the connection only, "
-                 "not for its address."},
+        .prose = "The same for logins after UNAUTHENTICATE."},
+    {.name = "limits.failed_logins_per_address",
+        .type = CONF_INT,
+        .def = "20",
+        .min = 1,
+        .max = 1000000,
+        AT(failed_address),
+        .prose = "When so many logins of an address have failed lately its further passwords wait "
+                 "before they are checked, the right ones, too, `timeouts.failed_login` and longer "
+                 "each time. What was checked a moment ago does not wait, nor does a connection "
+                 "that has had a user."},
 
     {.name = "timeouts.login",
         .type = CONF_DURATION,
@@ -349,7 +358,8 @@ static const struct conf_opt opts[] = {
         .max = 60000,
         AT(fail_delay),
         .prose = "How long the answer to a first failed login is held back; it doubles with each "
-                 "further one on the connection, and with those of its address."},
+                 "further one of the connection, of its address, or of the account, whichever has "
+                 "the most. Right passwords are not held back for what others did to the account."},
     {.name = "timeouts.failed_login_max",
         .type = CONF_DURATION,
         .def = "10s",
@@ -362,7 +372,8 @@ static const struct conf_opt opts[] = {
         .min = 1000,
         .max = 86400000,
         AT(fail_forget),
-        .prose = "One failed login of an address is forgotten each time this has gone by."},
+        .prose = "One failed login of an address, and of an account, is forgotten each time this "
+                 "has gone by."},
 };
 
 static bool

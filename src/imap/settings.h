@@ -31,6 +31,7 @@ struct imap_settings {
 	int64_t literals, nesting, set_ranges, search_keys, items;
 	int64_t connections, bad_commands, failed_logins;
 	int64_t address_connections, address_v6_bits, user_logins, failed_switches, waiting_logins;
+	int64_t failed_address;
 
 	/* milliseconds */
 	uint64_t login_time, idle_time, turn_time, store_time, job_time;

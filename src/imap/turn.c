@@ -9,6 +9,7 @@
 #include "auth/grant.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "imap/audit.h"
 #include "imap/conn_int.h"
 #include "imap/layer.h"
 #include "imap/transcript.h"
@@ -31,29 +32,6 @@ ending(const struct imap_conn *conn)
 }
 
 static void
-log_logout(const struct imap_conn *conn, const struct imap_login *login)
-{
-	uint64_t ms = loop_now(conn->il->loop) - login->since_ms;
-	const struct imap_tally *t = &login->tally;
-	struct log_event e;
-
-	if (!log_wants(LOG_INFO))
-		return;
-	imap_event(conn, &e, STR("logout"));
-	log_event_str(&e, "how", str_of(ending(conn)));
-	log_event_str(&e, "mech", login->mechanism);
-	log_event_u64(&e, "commands", conn->commands - login->commands);
-	log_event_u64(&e, "bytes_in", conn->bytes_in - login->bytes_in);
-	log_event_u64(&e, "bytes_out", conn->bytes_out - login->bytes_out);
-	log_event_u64(&e, "selected", t->selected);
-	log_event_u64(&e, "fetched", t->fetched);
-	log_event_u64(&e, "appended", t->appended);
-	log_event_u64(&e, "expunged", t->expunged);
-	log_event_u64(&e, "login_ms", ms);
-	log_event_put(&e, LOG_INFO);
-}
-
-static void
 login_free(struct imap_conn *conn)
 {
 	struct imap_login *login = conn->turn->login;
@@ -62,7 +40,7 @@ login_free(struct imap_conn *conn)
 	if (login == NULL)
 		return;
 	imap_box_free(conn);
-	log_logout(conn, login);
+	audit_logout(conn, login, ending(conn));
 	transcript_end(&login->transcript, ending(conn));
 	a = login->arena;
 	conn->turn->login = NULL;
@@ -225,7 +203,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	conn->il->stats.logins++;
 	conn->il->stats.login_results[IMAP_LOGIN_OK]++;
 	conn->failed_in_row = 0;
-	if (conn->had_turn)
+	if (conn->turns > 0)
 		conn->il->stats.switches++;
 	return true;
 }

@@ -207,6 +207,21 @@ failures_add(struct failures *f, struct str key, uint64_t now, uint64_t forget_m
 	return before;
 }
 
+unsigned
+failures_left(struct failures *f, struct str key, uint64_t now, uint64_t forget_ms)
+{
+	uint64_t hash = hash_key(f->seed, key);
+	const struct failure *set = f->sets[hash % SETS];
+	unsigned left = 0;
+
+	(void)pthread_mutex_lock(&f->lock);
+	for (size_t i = 0; i < WAYS; i++)
+		if (set[i].count > 0 && set[i].hash == hash)
+			left = left_of(&set[i], now, forget_ms);
+	(void)pthread_mutex_unlock(&f->lock);
+	return left;
+}
+
 /* ---- addresses */
 
 struct str

@@ -4,7 +4,7 @@
 /*
  * What is counted over all connections of the server, by key: how much is
  * there at once (connections of an address, logins of a user), and how many
- * logins of an address failed lately.  Any thread; each call holds a lock for
+ * logins of an address, or of an account, failed lately.  Any thread; each call holds a lock for
  * less than a microsecond.
  *
  * Neither can be grown by a peer: a tally has an entry for what is there, which
@@ -35,6 +35,9 @@ struct failures *failures_new(void) __attribute__((returns_nonnull));
 void failures_free(struct failures **failures);
 /* One more at now_ms.  Returns how many there were before it; one is forgotten each forget_ms. */
 unsigned failures_add(
+    struct failures *failures, struct str key, uint64_t now_ms, uint64_t forget_ms);
+/* How many there are. */
+unsigned failures_left(
     struct failures *failures, struct str key, uint64_t now_ms, uint64_t forget_ms);
 
 /* The network of an address: of IPv6 its first v6_bits bits, else the address itself. */

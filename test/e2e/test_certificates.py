@@ -156,7 +156,7 @@ def test_external(certs, version, starttls):
     assert shown(c)
     ok = c.ok(external())[-1]
     assert b"UNAUTHENTICATE" in ok
-    certs.logged("msg=login", "user=gateway", "mech=EXTERNAL", "tls=yes")
+    certs.logged("msg=login", "user=gateway", "mech=EXTERNAL", "tls=TLSv1")
     c.ok("CREATE mine")
     c.ok("UNAUTHENTICATE")
     assert shown(c) and "STARTTLS" not in c.capabilities()
@@ -463,7 +463,7 @@ def test_preauth(certs, version):
     c = certs.client("IMAPS_PREAUTH", version=version)
     assert c.greeting.startswith(b"* PREAUTH [CAPABILITY IMAP4rev1 ") and b" UNAUTHENTICATE" in c.greeting
     assert b"AUTH=" not in c.greeting and b"STARTTLS" not in c.greeting
-    certs.logged("msg=login", "user=gateway", "mech=PREAUTH", "tls=yes")
+    certs.logged("msg=login", "user=gateway", "mech=PREAUTH", "tls=TLSv1")
     c.bad("STARTTLS")
     c.bad(external())
     c.ok("SELECT INBOX")

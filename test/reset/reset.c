@@ -175,7 +175,7 @@ essence(const struct imap_conn *conn)
 	c.since_ms = 0;
 	c.id_arena = NULL;
 	c.id_name = STR_NONE;
-	c.had_turn = false;
+	c.turns = 0;
 	c.failed_logins = c.failed_switches = 0;
 	c.address_place = NULL;
 	c.commands = c.bytes_in = c.bytes_out = 0;

@@ -9,7 +9,9 @@
  * depend on whether the user exists.
  */
 #include "base/log.h"
+#include "imap/audit.h"
 #include "imap/cmd/login.h"
+#include "imap/failed.h"
 #include "imap/imap.h"
 #include "imap/layer.h"
 #include "imap/mechs.h"
@@ -98,6 +100,7 @@ imap_login_new(struct imap_cmd *cmd, struct str mechanism)
 	s->req.mechanism = mechanism;
 	s->req.address = imap_client_address(cmd->conn);
 	s->req.tls = stream_is_tls(cmd->conn->stream);
+	s->asked_ms = loop_now(cmd->conn->il->loop);
 	arena_on_free(cmd->arena, drop_state, s);
 	cmd->state = s;
 	return s;
@@ -109,8 +112,7 @@ imap_login_failed(struct imap_cmd *cmd)
 	const struct imap_login_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
 
-	if (conn->failed_logins >= (unsigned)conn->settings->failed_logins ||
-	    conn->failed_switches >= (unsigned)conn->settings->failed_switches) {
+	if (failed_too_often(conn)) {
 		wire_out_cond(
 		    imap_out(conn), STR_NONE, WIRE_BYE, STR_NONE, STR("Too many failed logins"));
 		cmd->after = IMAP_AFTER_CLOSE;
@@ -120,59 +122,20 @@ imap_login_failed(struct imap_cmd *cmd)
 	return cmd_no(cmd, "AUTHENTICATIONFAILED", "Authentication failed");
 }
 
-/* What somebody who is not logged in claims. */
-static void
-log_failed(const struct imap_conn *conn, const struct imap_login_try *s)
+static const char *
+why_failed(const struct imap_login_try *s)
 {
-	struct log_event e;
-
-	if (!log_wants(LOG_WARNING))
-		return;
-	imap_event(conn, &e, STR("login failed"));
-	log_event_str(&e, "address", imap_client_address(conn));
-	log_event_str(&e, "mech", s->req.mechanism);
-	log_event_str(&e, "tls", s->req.tls ? STR("yes") : STR("no"));
-	log_event_str(&e, "claimed_authcid", s->req.authcid);
-	log_event_str(&e, "claimed_authzid", s->req.authzid);
-	log_event_str(&e, "why",
-	    s->why != NULL               ? str_of(s->why)
-	    : s->who.why != NULL         ? str_of(s->who.why)
-	    : s->result == AUTH_DENIED   ? STR("may not act for that user")
-	    : s->result == AUTH_DISABLED ? STR("disabled")
-	                                 : STR("wrong name or password"));
-	if (s->req.proof == AUTH_BY_CERTIFICATE)
-		imap_event_certificate(conn, &e);
-	log_event_put(&e, LOG_WARNING);
+	return s->why != NULL               ? s->why
+	       : s->who.why != NULL         ? s->who.why
+	       : s->result == AUTH_DENIED   ? "may not act for that user"
+	       : s->result == AUTH_DISABLED ? "disabled"
+	                                    : "wrong name or password";
 }
 
 /*
- * Counts a failed login; returns how many there were before it.  A stranger's count for his
- * address, too, or he would begin anew with each connection.  Those of a connection that has had a
- * user do not: a gateway must not be slowed by one user whom it cannot act for.
+ * The answer is held back, longer each time.  It comes at a time that is set when the client has
+ * said all, however long the check took: that may hang on who there is.
  */
-static unsigned
-count_failure(struct imap_conn *conn, enum auth_result result)
-{
-	const struct imap_settings *s = conn->settings;
-	char text[TALLY_NETWORK_MAX];
-	unsigned here = conn->failed_in_row++, there;
-
-	conn->il->stats.failed_logins++;
-	conn->il->stats.login_results[result == AUTH_DENIED     ? IMAP_LOGIN_DENIED
-	                              : result == AUTH_DISABLED ? IMAP_LOGIN_DISABLED
-	                                                        : IMAP_LOGIN_FAILED]++;
-	if (conn->had_turn) {
-		conn->failed_switches++;
-		return here;
-	}
-	conn->failed_logins++;
-	there = failures_add(conn->server->failures,
-	    tally_network(imap_client_address(conn), (unsigned)s->address_v6_bits, text),
-	    loop_now(conn->il->loop), s->fail_forget);
-	return here > there ? here : there;
-}
-
-/* The answer is held back, longer each time. */
 static enum imap_next
 hold_back(struct imap_cmd *cmd)
 {
@@ -180,15 +143,13 @@ hold_back(struct imap_cmd *cmd)
 	const struct imap_login_try *s = cmd->state;
 	const struct imap_step *next = s->when_failed != NULL ? s->when_failed : &failed;
 	struct imap_conn *conn = cmd->conn;
-	unsigned before = count_failure(conn, s->result);
-	uint64_t delay = conn->settings->fail_delay << (before < 16 ? before : 16);
+	uint64_t due = s->asked_ms + failed_count(conn, s->result, s->req.authcid);
+	uint64_t now = loop_now(conn->il->loop);
 
-	if (delay > conn->settings->fail_delay_max)
-		delay = conn->settings->fail_delay_max;
-	log_failed(conn, s);
-	if (delay == 0)
+	audit_failed(conn, &s->req, why_failed(s));
+	if (due <= now)
 		return cmd_goto(cmd, next);
-	return cmd_sleep(cmd, delay, next);
+	return cmd_sleep(cmd, due - now, next);
 }
 
 enum imap_next
@@ -199,23 +160,6 @@ imap_login_refuse(struct imap_cmd *cmd, const char *why)
 	s->result = AUTH_FAILED;
 	s->why = why;
 	return hold_back(cmd);
-}
-
-static void
-audit(const struct imap_conn *conn, const struct auth_request *req)
-{
-	struct log_event e;
-
-	if (!log_wants(LOG_INFO))
-		return;
-	imap_event(conn, &e, STR("login"));
-	log_event_str(&e, "mech", req->mechanism);
-	log_event_str(&e, "tls", req->tls ? STR("yes") : STR("no"));
-	if (req->layer > 0)
-		log_event_u64(&e, "layer", req->layer);
-	log_event_str(&e, "address", imap_client_address(conn));
-	log_event_str(&e, "id", conn->id_name);
-	log_event_put(&e, LOG_INFO);
 }
 
 /* The security layer that was negotiated is the login's, and begins behind the OK. */
@@ -252,6 +196,7 @@ login_loaded(struct imap_cmd *cmd)
 
 	if (s->account == NULL) {
 		conn->il->stats.login_results[IMAP_LOGIN_UNAVAILABLE]++;
+		audit_failed(conn, &s->req, "the user's mail cannot be opened");
 		return cmd_err(cmd, s->err);
 	}
 	if (!auth_is_current(s->auth, &s->who))
@@ -259,12 +204,13 @@ login_loaded(struct imap_cmd *cmd)
 	if (!imap_login_open(conn, &s->who, s->req.mechanism, s->account)) {
 		imap_log(conn, LOG_WARNING, "more than limits.logins_per_user of %.*s: refused",
 		    STR_ARG(buf_as_str(&s->who.user)));
+		audit_failed(conn, &s->req, "more than limits.logins_per_user");
 		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
 		return cmd_no(cmd, "LIMIT", "Too many logins of this user");
 	}
 	s->account = NULL; /* the login's now */
 	take_layer(cmd);
-	audit(conn, &s->req);
+	audit_login(conn, &s->req);
 	cmd->tell_capabilities = true;
 	return cmd_ok(cmd, "Logged in");
 }
@@ -309,6 +255,7 @@ login_checked(struct imap_cmd *cmd)
 		return hold_back(cmd);
 	case AUTH_UNAVAILABLE:
 		cmd->conn->il->stats.login_results[IMAP_LOGIN_UNAVAILABLE]++;
+		audit_failed(cmd->conn, &s->req, "a user database cannot be asked");
 		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
 	case AUTH_AGAIN:
 		break;
@@ -327,17 +274,33 @@ source_of(const struct imap_conn *conn)
 	                                 (unsigned)conn->settings->address_v6_bits, text));
 }
 
+static enum imap_next
+job_waited(struct imap_cmd *cmd)
+{
+	const struct imap_login_try *s = cmd->state;
+
+	return imap_login_job(cmd, s->job_run, s->job_next);
+}
+
 enum imap_next
 imap_login_job(
     struct imap_cmd *cmd, void (*run)(struct imap_job *job), const struct imap_step *next)
 {
+	static const struct imap_step waited = {"login-waited", job_waited};
 	struct imap_conn *conn = cmd->conn;
-	const struct imap_login_try *s = cmd->state;
-	uint64_t source = source_of(conn);
+	struct imap_login_try *s = cmd->state;
+	uint64_t source = source_of(conn), wait = s->waited ? 0 : failed_wait(conn);
 	struct work_pool *pool = imap_job_pool(conn->server, s->req.may_wait);
 
+	if (wait > 0) { /* once for each attempt */
+		s->waited = true;
+		s->job_run = run;
+		s->job_next = next;
+		return cmd_sleep(cmd, wait, &waited);
+	}
 	if (work_pool_waiting_of(pool, source) >= (size_t)conn->settings->waiting_logins) {
 		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
+		audit_failed(conn, &s->req, "more than limits.waiting_logins");
 		return cmd_no(cmd, "UNAVAILABLE", "Too many logins at once, try again later");
 	}
 	return cmd_job_bulk(cmd, run, cmd->state, source, s->req.may_wait, next);

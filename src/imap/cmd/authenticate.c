@@ -212,6 +212,7 @@ auth_answered(struct imap_cmd *cmd)
 	struct imap_login_try *s = cmd->state;
 	struct str bytes;
 
+	s->asked_ms = loop_now(cmd->conn->il->loop);
 	if (s->when_failed != NULL) /* RFC 7628 section 4.3: NO, even to who cancels */
 		return imap_login_failed(cmd);
 	/* RFC 9051 section 6.2.2: BAD both for "*" and for what is no base64. */

@@ -21,6 +21,10 @@ struct imap_login_try { /* cmd->state; a job's while it runs */
 	struct store_account *account;
 	enum ts_err err;
 	unsigned decided; /* how often */
+	bool waited;      /* as long as failed_wait() said, with these: */
+	void (*job_run)(struct imap_job *job);
+	const struct imap_step *job_next;
+	uint64_t asked_ms; /* when the client had said what this is about, on loop_now()'s clock */
 	/* Or NULL: what comes between a login that failed and the NO. */
 	const struct imap_step *when_failed;
 };

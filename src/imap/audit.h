@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_AUDIT_H
+#define IMAP_AUDIT_H
+/*
+ * The lines that an auditor reads: who came, for whom they acted, by what right, over what, and
+ * what came of it.  One line for each login and each switch, one for its end, one for each that
+ * failed.  doc/admin.md has the table of their fields.
+ *
+ * Names, addresses and ID are what clients say: base/log.h escapes them.
+ */
+#include "auth/auth.h"
+#include "imap/imap.h"
+
+/* The login has begun. */
+void audit_login(const struct imap_conn *conn, const struct auth_request *req);
+/* It ends; also when nobody can be told any more. */
+void audit_logout(const struct imap_conn *conn, const struct imap_login *login, const char *how);
+/* None came of it; why is for the administrator, who is not told whether the client was. */
+void audit_failed(const struct imap_conn *conn, const struct auth_request *req, const char *why);
+#endif
