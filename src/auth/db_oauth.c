@@ -13,6 +13,8 @@
 #include <pthread.h>
 
 #include "auth/file.h"
+#include "auth/helper.h"
+#include "auth/introspect.h"
 #include "auth/jwt.h"
 #include "auth/priv.h"
 #include "auth/settings.h"
@@ -23,8 +25,9 @@
 struct oauth_db {
 	struct auth_db db;
 	struct auth *auth;
-	struct arena *arena;       /* of what the settings point to */
-	struct auth_db_settings s; /* those of this type */
+	struct conf *conf; /* a reference: s is of it */
+	const struct auth_db_settings *s;
+	struct buf scope; /* for clients */
 	struct auth_claim_rules rules;
 	struct stat seen; /* the poller's alone: of the file as it was tried last */
 	pthread_mutex_t lock;
@@ -43,7 +46,7 @@ own(struct auth_db *db)
 static bool
 host_ok(const struct oauth_db *o, struct str host)
 {
-	const struct conf_list *hosts = &o->s.token_hosts;
+	const struct conf_list *hosts = &o->s->token_hosts;
 
 	for (size_t i = 0; i < hosts->n; i++)
 		if (str_ieq(hosts->items[i], host))
@@ -56,14 +59,14 @@ fill_in(const struct oauth_db *o, int64_t now, int64_t expires, struct auth_toke
 {
 	uint64_t left_ms;
 
-	token_r->vouched = o->s.token_users == AUTH_TOKEN_USERS_ANY;
-	token_r->cache_ms = o->s.token_cache;
+	token_r->vouched = o->s->token_users == AUTH_TOKEN_USERS_ANY;
+	token_r->cache_ms = o->s->token_cache;
 	if (expires == INT64_MAX)
 		return;
 	left_ms = (uint64_t)(expires - now) * 1000;
 	if (left_ms < token_r->cache_ms)
 		token_r->cache_ms = left_ms;
-	if (o->s.end_with_token)
+	if (o->s->end_with_token)
 		token_r->ends = expires;
 }
 
@@ -71,7 +74,7 @@ static const char *
 verify_here(struct oauth_db *o, struct str token, int64_t now, struct auth_token *token_r,
     int64_t *expires_r)
 {
-	struct auth_jwt_rules rules = {.algorithms = o->s.algorithms, .claims = o->rules};
+	struct auth_jwt_rules rules = {.algorithms = o->s->algorithms, .claims = o->rules};
 	struct auth_jwks *keys;
 	const char *why;
 
@@ -84,22 +87,78 @@ verify_here(struct oauth_db *o, struct str token, int64_t now, struct auth_token
 	return why;
 }
 
+/* The endpoint's answer; false: it cannot be had. */
+static bool
+ask(struct oauth_db *o, struct str token, struct buf *answer)
+{
+	struct auth_introspect question = {.url = o->s->introspection,
+	    .ca_file = o->s->ca_file,
+	    .client_id = o->s->client_id,
+	    .client_secret_file = o->s->client_secret_file,
+	    .bearer_file = o->s->bearer_file,
+	    .connect_ms = o->s->connect_timeout,
+	    .token = token};
+	struct buf request = {0};
+	bool ok;
+
+	auth_introspect_print(&question, &request);
+	ok = auth_helper_call(o->auth->helper, AUTH_HELPER_OAUTH, buf_as_str(&request),
+	         o->s->timeout, answer) == TS_OK;
+	buf_wipe_fini(&request);
+	return ok;
+}
+
+/* RFC 7662 section 2.2.  What is no answer decides nothing. */
+static enum auth_result
+verify_there(struct oauth_db *o, struct str token, int64_t now, struct auth_token *token_r,
+    int64_t *expires_r, const char **why_r)
+{
+	enum auth_result result = AUTH_UNAVAILABLE;
+	struct auth_claims claims;
+	struct buf answer = {0};
+	json_t *json = NULL, *active;
+
+	if (ask(o, token, &answer))
+		json = auth_json_object(buf_as_str(&answer), AUTH_INTROSPECT_MAX);
+	active = json_object_get(json, "active");
+	*why_r = "the introspection endpoint cannot be asked";
+	if (json_is_boolean(active)) {
+		*why_r = json_is_true(active) ? auth_claims_judge(json, &o->rules, now, &claims)
+		                              : "its issuer says that it is not active";
+		result = *why_r == NULL ? AUTH_OK : AUTH_FAILED;
+	} else if (answer.n > 0)
+		log_msg(LOG_ERROR, "auth", "%s: an answer that is none of RFC 7662",
+		    o->s->introspection.p);
+	if (result == AUTH_OK) {
+		buf_str(&token_r->name, claims.user);
+		*expires_r = claims.expires;
+	}
+	json_decref(json);
+	buf_wipe_fini(&answer);
+	return result;
+}
+
 static enum auth_result
 token(struct auth_db *db, const struct auth_request *req, struct auth_token *token_r,
     const char **why_r)
 {
 	struct oauth_db *o = own(db);
 	int64_t now = clock_wall_s(), expires = 0;
+	enum auth_result result;
 
 	if (!host_ok(o, req->host)) {
 		*why_r = "the client thinks to talk to another host";
 		return AUTH_FAILED;
 	}
-	*why_r = verify_here(o, req->secret, now, token_r, &expires);
-	if (*why_r != NULL)
-		return AUTH_FAILED;
-	fill_in(o, now, expires, token_r);
-	return AUTH_OK;
+	if (o->db.waits)
+		result = verify_there(o, req->secret, now, token_r, &expires, why_r);
+	else {
+		*why_r = verify_here(o, req->secret, now, token_r, &expires);
+		result = *why_r == NULL ? AUTH_OK : AUTH_FAILED;
+	}
+	if (result == AUTH_OK)
+		fill_in(o, now, expires, token_r);
+	return result;
 }
 
 /* ---- keys ---- */
@@ -110,13 +169,13 @@ load(struct oauth_db *o, struct buf *why)
 {
 	struct auth_jwks *keys = NULL;
 	struct buf text = {0};
-	const char *fault = auth_file_read(o->s.jwks.p, AUTH_JWKS_MAX, &text, &o->seen);
+	const char *fault = auth_file_read(o->s->jwks.p, AUTH_JWKS_MAX, &text, &o->seen);
 
 	if (fault == NULL)
 		keys = auth_jwks_parse(buf_as_str(&text), &fault);
 	buf_wipe_fini(&text);
 	if (keys == NULL)
-		buf_printf(why, "%s: %s\n", o->s.jwks.p, fault);
+		buf_printf(why, "%s: %s\n", o->s->jwks.p, fault);
 	return keys;
 }
 
@@ -132,7 +191,7 @@ take(struct oauth_db *o, struct auth_jwks *keys)
 	auth_jwks_unref(&old);
 	auth_tokens_changed(o->auth);
 	log_msg(
-	    LOG_INFO, "auth", "%s was read again: %zu keys", o->s.jwks.p, auth_jwks_count(keys));
+	    LOG_INFO, "auth", "%s was read again: %zu keys", o->s->jwks.p, auth_jwks_count(keys));
 }
 
 static void
@@ -143,9 +202,9 @@ poll(struct auth_db *db)
 	struct buf why = {0};
 	struct stat now;
 
-	if (o->s.jwks.n == 0)
+	if (o->s->jwks.n == 0)
 		return;
-	now = auth_file_look(o->s.jwks.p);
+	now = auth_file_look(o->s->jwks.p);
 	if (auth_file_same(&now, &o->seen))
 		return;
 	o->seen = now; /* what cannot be opened is told once */
@@ -165,7 +224,8 @@ free_own(struct auth_db *db)
 
 	auth_jwks_unref(&o->keys);
 	(void)pthread_mutex_destroy(&o->lock);
-	arena_free(&o->arena);
+	conf_unref(&o->conf);
+	buf_fini(&o->scope);
 	mem_free(o);
 }
 
@@ -174,73 +234,40 @@ static const struct auth_db_ops ops = {
 
 /* ---- making one ---- */
 
-/* With a NUL behind it, as in the configuration. */
-static struct str
-keep(struct oauth_db *o, struct str text)
-{
-	char *p = arena_zalloc(o->arena, text.n + 1);
-
-	if (text.n > 0)
-		memcpy(p, text.p, text.n);
-	return (struct str){p, text.n};
-}
-
-static struct conf_list
-keep_list(struct oauth_db *o, struct conf_list list)
-{
-	struct str *items = arena_array(o->arena, list.n, sizeof(*items));
-
-	for (size_t i = 0; i < list.n; i++)
-		items[i] = keep(o, list.items[i]);
-	return (struct conf_list){items, list.n};
-}
-
 /* Words with a blank between them. */
-static struct str
-joined(struct oauth_db *o, struct conf_list words)
-{
-	struct buf text = {0};
-	struct str kept;
-
-	for (size_t i = 0; i < words.n; i++) {
-		if (i > 0)
-			buf_putc(&text, ' ');
-		buf_str(&text, words.items[i]);
-	}
-	kept = keep(o, buf_as_str(&text));
-	buf_fini(&text);
-	return kept;
-}
-
 static void
-keep_settings(struct oauth_db *o, const struct auth_db_settings *s)
+join(const struct conf_list *words, struct buf *out)
 {
-	o->s = *s;
-	o->s.jwks = keep(o, s->jwks);
-	o->s.algorithms = keep_list(o, s->algorithms);
-	o->s.token_hosts = keep_list(o, s->token_hosts);
-	o->rules = (struct auth_claim_rules){.issuer = keep(o, s->issuer),
-	    .audience = keep_list(o, s->audience),
-	    .scope = keep_list(o, s->token_scope),
-	    .user = keep(o, s->user_claim),
-	    .leeway = (int64_t)(s->leeway / 1000),
-	    .max_age = (int64_t)(s->token_age / 1000),
-	    .expires = s->jwks.n > 0};
-	o->db.token_scope = joined(o, s->token_scope);
-	o->db.token_configuration = keep(o, s->openid_configuration);
+	for (size_t i = 0; i < words->n; i++) {
+		if (i > 0)
+			buf_putc(out, ' ');
+		buf_str(out, words->items[i]);
+	}
 }
 
 struct auth_db *
 auth_db_oauth_new(const struct auth_db_make *make, struct buf *why)
 {
+	const struct auth_db_settings *s = make->settings;
 	struct oauth_db *o = mem_zalloc(sizeof(*o));
 
 	o->db.ops = &ops;
+	o->db.waits = s->introspection.n > 0;
 	o->auth = make->auth;
-	o->arena = arena_new(NULL, ARENA_OTHER, 1024);
-	keep_settings(o, make->settings);
+	o->conf = conf_ref(make->conf);
+	o->s = s;
+	o->rules = (struct auth_claim_rules){.issuer = s->issuer,
+	    .audience = s->audience,
+	    .scope = s->token_scope,
+	    .user = s->user_claim,
+	    .leeway = (int64_t)(s->leeway / 1000),
+	    .max_age = (int64_t)(s->token_age / 1000),
+	    .expires = s->jwks.n > 0};
+	join(&s->token_scope, &o->scope);
+	o->db.token_scope = buf_as_str(&o->scope);
+	o->db.token_configuration = s->openid_configuration;
 	(void)pthread_mutex_init(&o->lock, NULL);
-	if (o->s.jwks.n > 0 && (o->keys = load(o, why)) == NULL) {
+	if (s->jwks.n > 0 && (o->keys = load(o, why)) == NULL) {
 		free_own(&o->db);
 		return NULL;
 	}

@@ -33,6 +33,7 @@
 enum auth_helper_kind {
 	AUTH_HELPER_PAM,  /* in a process of its own */
 	AUTH_HELPER_LDAP, /* this and what follows: in a thread of the network process */
+	AUTH_HELPER_OAUTH,
 	AUTH_HELPER_KINDS
 };
 

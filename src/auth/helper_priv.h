@@ -42,5 +42,5 @@ bool helper_msg_read(int fd, struct buf *bytes, uint64_t deadline);
 /* Reads the request from fd, has it served, writes the reply. */
 void helper_serve(enum auth_helper_kind kind, int fd, uint64_t deadline);
 /* The handlers, a file each. */
-auth_helper_fn auth_helper_pam, auth_helper_ldap;
+auth_helper_fn auth_helper_pam, auth_helper_ldap, auth_helper_oauth;
 #endif

@@ -81,6 +81,35 @@ static const struct conf_opt database_opts[] = {
         AT(jwks),
         .prose = "For `oauth`: the file with the issuer's keys (JWKS, RFC 7517). Tokens are JWTs "
                  "(RFC 7519) that are signed with one of them. It is read again when it changes."},
+    {.name = "introspection",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 1024,
+        AT(introspection),
+        .prose = "For `oauth`, in place of `jwks`: the URL of the issuer's introspection endpoint "
+                 "(RFC 7662), which is asked about each token that is not remembered. Always over "
+                 "TLS; `ca_file`, `timeout` and `connect_timeout` are for it, too."},
+    {.name = "client_id",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 256,
+        AT(client_id),
+        .prose = "For `oauth` with `introspection`: who we are there, with the secret of "
+                 "`client_secret_file`."},
+    {.name = "client_secret_file",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(client_secret_file),
+        .prose = "For `oauth` with `introspection`: a file whose first line is the secret of "
+                 "`client_id`."},
+    {.name = "bearer_file",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(bearer_file),
+        .prose = "For `oauth` with `introspection`: a file whose first line is a token that says "
+                 "who we are there, in place of `client_id`."},
     {.name = "algorithms",
         .type = CONF_LIST,
         .def = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
@@ -182,8 +211,9 @@ static const struct conf_opt database_opts[] = {
         .min = 100,
         .max = 10 * 60 * 1000,
         AT(timeout),
-        .prose = "For `pam` and `ldap`: how long an answer may take. A login that has none by "
-                 "then is told to try again later."},
+        .prose =
+            "For `pam`, `ldap` and `oauth`: how long an answer may take. A login that has none by "
+            "then is told to try again later."},
     {.name = "domains",
         .type = CONF_LIST,
         .def = "",
@@ -242,7 +272,8 @@ static const struct conf_opt database_opts[] = {
         .def = "",
         .flags = CONF_READABLE,
         AT(ca_file),
-        .prose = "For `ldap`: PEM file of the authorities whose certificates are believed. Empty: "
+        .prose = "For `ldap` and `oauth`: PEM file of the authorities whose certificates are "
+                 "believed. Empty: "
                  "the system's."},
     {.name = "bind_dn",
         .type = CONF_STRING,
@@ -324,8 +355,8 @@ static const struct conf_opt database_opts[] = {
         .min = 100,
         .max = 60 * 1000,
         AT(connect_timeout),
-        .prose = "For `ldap`: how long a connection may take to be made before the next `uri` is "
-                 "tried."},
+        .prose = "For `ldap` and `oauth`: how long a connection may take to be made (before the "
+                 "next `uri` is tried)."},
 };
 #undef AT
 
@@ -351,6 +382,10 @@ static const struct rule {
     {"file", PASSWD, PASSWD},
     {"plain", PASSWD, 0},
     {"jwks", OAUTH, 0},
+    {"introspection", OAUTH, 0},
+    {"client_id", OAUTH, 0},
+    {"client_secret_file", OAUTH, 0},
+    {"bearer_file", OAUTH, 0},
     {"algorithms", OAUTH, 0},
     {"issuer", OAUTH, 0},
     {"audience", OAUTH, 0},
@@ -364,7 +399,7 @@ static const struct rule {
     {"openid_configuration", OAUTH, 0},
     {"end_with_token", OAUTH, 0},
     {"cache", PAM | LDAP, 0},
-    {"timeout", PAM | LDAP, 0},
+    {"timeout", PAM | LDAP | OAUTH, 0},
     {"domains", PAM | LDAP, 0},
     {"service", PAM, 0},
     {"confdir", PAM, 0},
@@ -372,7 +407,7 @@ static const struct rule {
     {"users", PAM, 0},
     {"uri", LDAP, LDAP},
     {"tls", LDAP, 0},
-    {"ca_file", LDAP, 0},
+    {"ca_file", LDAP | OAUTH, 0},
     {"bind_dn", LDAP, 0},
     {"bind_password_file", LDAP, 0},
     {"base", LDAP, 0},
@@ -384,7 +419,7 @@ static const struct rule {
     {"name_attribute", LDAP, 0},
     {"disabled_filter", LDAP, 0},
     {"connections", LDAP, 0},
-    {"connect_timeout", LDAP, 0},
+    {"connect_timeout", LDAP | OAUTH, 0},
 };
 
 static bool
@@ -477,7 +512,8 @@ auth_settings_need_helper(const struct conf *conf)
 		const struct auth_db_settings *db =
 		    auth_settings_database(conf, s->databases.items[i]);
 
-		if (db != NULL && (db->type == AUTH_DB_PAM || db->type == AUTH_DB_LDAP))
+		if (db != NULL && (db->type == AUTH_DB_PAM || db->type == AUTH_DB_LDAP ||
+		                      db->introspection.n > 0))
 			return true;
 	}
 	return false;

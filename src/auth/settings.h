@@ -42,6 +42,7 @@ struct auth_db_settings { /* of a block */
 	int64_t connections;
 	uint64_t connect_timeout;
 	/* oauth */
+	struct str introspection, client_id, client_secret_file, bearer_file;
 	struct str jwks, issuer, user_claim, openid_configuration;
 	struct conf_list audience, token_scope, token_hosts, algorithms;
 	int token_users;                         /* enum auth_token_users */

@@ -42,6 +42,38 @@ check_scope(const struct conf *conf, const struct auth_db_settings *s, struct bu
 	return true;
 }
 
+/* What goes with a file of keys, and what with an endpoint. */
+static bool
+check_source(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	static const char *const asked[] = {"client_id", "client_secret_file", "bearer_file",
+	    "timeout", "connect_timeout", "ca_file"};
+	bool ok = true;
+
+	if ((s->jwks.n > 0) == (s->introspection.n > 0))
+		return fault(conf, s, "type",
+		    "type = oauth needs one of the options jwks and introspection", faults);
+	if (s->jwks.n > 0 && s->issuer.n == 0)
+		ok = fault(conf, s, "jwks", "needs the option issuer", faults);
+	if (s->jwks.n > 0 && s->audience.n == 0)
+		ok = fault(conf, s, "jwks", "needs the option audience", faults);
+	for (size_t i = 0; s->jwks.n > 0 && i < sizeof(asked) / sizeof(*asked); i++)
+		if (conf_given(conf, s, asked[i]))
+			ok = fault(
+			    conf, s, asked[i], "goes with introspection, not with jwks", faults);
+	if (s->introspection.n > 0 && conf_given(conf, s, "algorithms"))
+		ok = fault(conf, s, "algorithms", "goes with jwks", faults);
+	if (s->introspection.n > 0 && !str_has_prefix(s->introspection, STR("https://")))
+		ok = fault(conf, s, "introspection",
+		    "begins with https://, since tokens are sent there", faults);
+	if ((s->client_id.n > 0) != (s->client_secret_file.n > 0))
+		ok = fault(conf, s, s->client_id.n > 0 ? "client_id" : "client_secret_file",
+		    "client_id and client_secret_file go together", faults);
+	if (s->client_id.n > 0 && s->bearer_file.n > 0)
+		ok = fault(conf, s, "bearer_file", "is in place of client_id", faults);
+	return ok;
+}
+
 bool
 auth_settings_check_oauth(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
@@ -49,12 +81,7 @@ auth_settings_check_oauth(
 	bool ok = check_algorithms(conf, s, faults);
 
 	ok &= check_scope(conf, s, faults);
-	if (s->jwks.n == 0)
-		ok = fault(conf, s, "type", "type = oauth needs the option jwks", faults);
-	if (s->jwks.n > 0 && s->issuer.n == 0)
-		ok = fault(conf, s, "jwks", "needs the option issuer", faults);
-	if (s->jwks.n > 0 && s->audience.n == 0)
-		ok = fault(conf, s, "jwks", "needs the option audience", faults);
+	ok &= check_source(conf, s, faults);
 	if (s->openid_configuration.n > 0 &&
 	    !str_has_prefix(s->openid_configuration, STR("https://")))
 		ok = fault(conf, s, "openid_configuration", "begins with https://", faults);

@@ -3,10 +3,14 @@
 import base64
 import hashlib
 import hmac
+import http.server
 import json
 import os
+import ssl
 import subprocess
+import threading
 import time
+import urllib.parse
 
 ISSUER = "https://id.site.example"
 AUDIENCE = "imap.site.example"
@@ -92,3 +96,52 @@ def authenticate(client, message, mech="OAUTHBEARER", answer="AQ==", tag="o1"):
         line = client.read_line().decode()
     assert line.startswith(tag + " "), line
     return line[len(tag) + 1:], said
+
+
+class Endpoint:
+    """An introspection endpoint (RFC 7662) on loopback, over TLS, with an authority of its own."""
+
+    def __init__(self, folder, names="IP:127.0.0.1"):
+        self.cert, key = os.path.join(folder, "endpoint.pem"), os.path.join(folder, "endpoint.key")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=endpoint", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", self.cert],
+                       check=True, capture_output=True)
+        os.chmod(self.cert, 0o644)
+        self.tokens = {}  # what is said of each; others are not active
+        self.asked = []  # (headers, form) of each request
+        self.status, self.type, self.raw, self.headers = 200, "application/json", None, {}
+        self.gate = threading.Event()
+        self.gate.set()
+        endpoint = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):  # pylint: disable=invalid-name
+                form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                endpoint.asked.append((dict(self.headers), form))
+                endpoint.gate.wait(60)
+                said = {"active": True, **endpoint.tokens[form["token"][0]]} if form["token"][0] in endpoint.tokens else {"active": False}
+                body = endpoint.raw if endpoint.raw is not None else json.dumps(said).encode()
+                self.send_response(endpoint.status)
+                for name, value in {"Content-Type": endpoint.type, "Content-Length": str(len(body)), **endpoint.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args):  # pylint: disable=arguments-differ
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, *args):  # pylint: disable=arguments-differ
+                pass  # a client that hangs up is what some tests are about
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cert, key)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = f"https://127.0.0.1:{self.server.server_port}/introspect"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.gate.set()
+        self.server.shutdown()
+        self.server.server_close()

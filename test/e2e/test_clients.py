@@ -15,7 +15,6 @@ from demo import Demo
 from node import imapflow
 
 
-
 @pytest.fixture(scope="module")
 def demo():
     d = Demo().up()

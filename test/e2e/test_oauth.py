@@ -338,7 +338,7 @@ def test_wrong_configurations(server, issuer):
         return done.stdout + done.stderr
 
     key = f'jwks = "{issuer.file}"; '
-    assert "type = oauth needs the option jwks" in faults(f'issuer = "{ISSUER}"')
+    assert "type = oauth needs one of the options jwks and introspection" in faults(f'issuer = "{ISSUER}"')
     assert "jwks: needs the option issuer" in faults(key + "audience = a")
     assert "jwks: needs the option audience" in faults(key + f'issuer = "{ISSUER}"')
     good = key + f'issuer = "{ISSUER}"; audience = a; '
