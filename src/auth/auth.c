@@ -101,7 +101,7 @@ begin(struct auth *auth, struct auth_login *login)
 {
 	login->authcid.n = login->user.n = 0;
 	auth_grant_unref(&login->grant);
-	login->acts_for_others = login->server_admin = false;
+	login->acts_for_others = login->server_admin = login->vouched = false;
 	login->why = NULL;
 	login->ends = 0;
 	login->generation = atomic_load(&auth->generation);
@@ -162,7 +162,7 @@ forget(struct auth_login *login)
 {
 	login->authcid.n = login->user.n = 0;
 	auth_grant_unref(&login->grant);
-	login->acts_for_others = login->server_admin = false;
+	login->acts_for_others = login->server_admin = login->vouched = false;
 }
 
 /* ---- tokens */
@@ -309,6 +309,7 @@ try_caches(struct auth *auth, const struct auth_request *req, struct auth_login 
 		if (!vouched)
 			return AUTH_AGAIN;
 		who = (struct auth_facts){.flags = 0};
+		login->vouched = true;
 	}
 	if ((who.flags & AUTH_USER_DISABLED) != 0 || !is_proven(auth, req, login, &who))
 		return AUTH_AGAIN;
@@ -453,7 +454,7 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 	enum ts_err err = auth_find_or_wait(
 	    auth, buf_as_str(&login->authcid), req->may_wait, arena, &who, &chain);
 
-	*vouched_r = err == TS_NOT_FOUND && token != NULL && token->vouched;
+	*vouched_r = login->vouched = err == TS_NOT_FOUND && token != NULL && token->vouched;
 	if (*vouched_r)
 		who = (struct auth_user){.name = buf_as_str(&login->authcid)};
 	else if (err == TS_NOT_FOUND) {

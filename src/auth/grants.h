@@ -64,10 +64,11 @@ int64_t auth_grants_next_end(struct auth *auth, int64_t now);
 /*
  * May a login that was permitted go on?  NULL, or a sentence about why not.  It may while its grant
  * is in force and names both of them, and both are there and not disabled.  grant NULL: they act as
- * themselves.  A database that cannot be asked ends nothing.
+ * themselves.  A database that cannot be asked ends nothing.  vouched: as in struct auth_login, no
+ * database has to know authcid.
  */
-const char *auth_recheck(
-    struct auth *auth, struct str authcid, struct str user, const struct auth_grant *grant);
+const char *auth_recheck(struct auth *auth, struct str authcid, struct str user, bool vouched,
+    const struct auth_grant *grant);
 /* Time went on: logins decided up to now are not current any more.  Any thread. */
 void auth_expire(struct auth *auth);
 /* fn is called when something changed that may end logins, of that user or of any (empty), by
