@@ -39,7 +39,8 @@ struct entry { /* of a login */
 	uint64_t id;
 	struct str authcid, user;
 	struct auth_grant *grant; /* a reference, or NULL */
-	const char *why;          /* it must go; NULL: it may stay */
+	bool vouched;
+	const char *why; /* it must go; NULL: it may stay */
 };
 
 struct recheck {
@@ -76,6 +77,7 @@ list_one(struct recheck *r, struct imap_conn *conn)
 		return;
 	e.authcid = arena_str(r->arena, login->authcid);
 	e.user = arena_str(r->arena, login->user);
+	e.vouched = login->vouched;
 	e.grant = login->grant != NULL ? auth_grant_ref(login->grant) : NULL;
 	buf_put(&r->entries, &e, sizeof(e));
 }
@@ -147,7 +149,7 @@ server_recheck_suspects(struct server *server, const struct server_suspects *sus
 	for (size_t i = 0; i < n; i++) {
 		struct entry *e = &entries[i];
 
-		e->why = auth_recheck(server->auth, e->authcid, e->user, e->grant);
+		e->why = auth_recheck(server->auth, e->authcid, e->user, e->vouched, e->grant);
 		going += e->why != NULL;
 		auth_grant_unref(&e->grant);
 	}

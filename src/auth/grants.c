@@ -66,8 +66,8 @@ make_index(const struct auth *auth)
 	return index;
 }
 
-static void
-changed(struct auth *auth)
+void
+auth_grants_changed(struct auth *auth)
 {
 	atomic_fetch_add(&auth->generation, 1);
 	if (auth->on_change != NULL)
@@ -95,7 +95,7 @@ put_in_force(struct auth *auth)
 		if (was[i]->mark != auth->mark)
 			atomic_store(&was[i]->gone, true);
 	auth_index_free(&old);
-	changed(auth);
+	auth_grants_changed(auth);
 }
 
 struct auth_grant *
@@ -356,7 +356,7 @@ auth_grants_remove(struct auth *auth, struct str name)
 	return err;
 }
 
-/* ---- of the configuration, and groups */
+/* ---- of the configuration */
 
 void
 auth_grants_configure(struct auth *auth, struct auth_grant *const *grants, size_t n)
@@ -371,118 +371,6 @@ auth_grants_configure(struct auth *auth, struct auth_grant *const *grants, size_
 	auth->config_grants = list;
 	put_in_force(auth);
 	(void)pthread_mutex_unlock(&auth->change_lock);
-}
-
-/* Under change_lock. */
-static void
-set_groups(struct auth *auth, struct auth_groups *groups)
-{
-	struct auth_groups *old;
-
-	(void)pthread_rwlock_wrlock(&auth->grants_lock);
-	old = auth->groups;
-	auth->groups = groups;
-	(void)pthread_rwlock_unlock(&auth->grants_lock);
-	auth_groups_unref(&old);
-	changed(auth);
-}
-
-void
-auth_set_groups(struct auth *auth, struct auth_groups *groups)
-{
-	struct auth_group_file file = {.groups = groups};
-
-	auth_set_group_file(auth, &file);
-}
-
-bool
-auth_group_file_read(
-    struct auth *auth, const char *path, struct buf *faults, struct auth_group_file *file_r)
-{
-	*file_r = (struct auth_group_file){0};
-	file_r->groups =
-	    auth_groups_load(path, buf_as_str(&auth->default_domain), &file_r->seen, faults);
-	if (file_r->groups == NULL)
-		return false;
-	file_r->path = mem_strdup(path);
-	return true;
-}
-
-void
-auth_group_file_fini(struct auth_group_file *file)
-{
-	mem_free(file->path);
-	auth_groups_unref(&file->groups);
-	file->path = NULL;
-}
-
-void
-auth_set_group_file(struct auth *auth, struct auth_group_file *file)
-{
-	(void)pthread_mutex_lock(&auth->change_lock);
-	mem_free(auth->group_path);
-	auth->group_path = file->path;
-	auth->group_seen = file->seen;
-	set_groups(auth, file->groups);
-	(void)pthread_mutex_unlock(&auth->change_lock);
-	*file = (struct auth_group_file){0};
-}
-
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-static void
-read_again(struct auth *auth, const struct stat *now)
-{
-	struct buf faults = {0};
-	struct auth_groups *groups;
-	struct str rest, line;
-
-	auth->group_seen = *now; /* what cannot be read is told once */
-	groups = auth_groups_load(
-	    auth->group_path, buf_as_str(&auth->default_domain), &auth->group_seen, &faults);
-	rest = buf_as_str(&faults);
-	while (rest.n > 0 && str_split(&rest, '\n', &line))
-		log_msg(LOG_ERROR, "auth", "%.*s", STR_ARG(line));
-	buf_fini(&faults);
-	if (groups == NULL) {
-		log_msg(LOG_ERROR, "auth", "%s: the groups that were read before stay in force",
-		    auth->group_path);
-		return;
-	}
-	log_msg(LOG_INFO, "auth", "%s was read again: %zu memberships", auth->group_path,
-	    auth_groups_count(groups));
-	set_groups(auth, groups);
-}
-
-void
-auth_groups_poll(struct auth *auth)
-{
-	struct stat now;
-
-	(void)pthread_mutex_lock(&auth->change_lock);
-	if (auth->group_path != NULL) {
-		if (stat(auth->group_path, &now) != 0)
-			now = (struct stat){0};
-		if (!same_file(&now, &auth->group_seen))
-			read_again(auth, &now);
-	}
-	(void)pthread_mutex_unlock(&auth->change_lock);
-}
-
-struct auth_groups *
-auth_groups_get(struct auth *auth)
-{
-	struct auth_groups *groups;
-
-	(void)pthread_rwlock_rdlock(&auth->grants_lock);
-	groups = auth_groups_ref(auth->groups);
-	(void)pthread_rwlock_unlock(&auth->grants_lock);
-	return groups;
 }
 
 /* ---- life */
@@ -533,75 +421,4 @@ void
 auth_expire(struct auth *auth)
 {
 	atomic_fetch_add(&auth->generation, 1);
-}
-
-/* ---- may it go on? */
-
-static const char withdrawn[] = "The permission to act for this user was withdrawn";
-
-static const char *
-grant_is_over(
-    struct auth *auth, struct str authcid, struct str user, const struct auth_grant *grant)
-{
-	struct auth_groups *groups;
-	const char *why = NULL;
-
-	if (atomic_load(&grant->gone))
-		return withdrawn;
-	if (clock_wall_s() >= grant->until)
-		return "The permission to act for this user has expired";
-	if (grant->source == AUTH_GRANT_USER)
-		return NULL; /* see below */
-	groups = auth_groups_get(auth);
-	if (!auth_names_fit(&grant->who, groups, authcid) ||
-	    !auth_names_fit(&grant->target, groups, user))
-		why = withdrawn;
-	auth_groups_unref(&groups);
-	return why;
-}
-
-/* From memory, or with the databases. */
-static enum ts_err
-facts_of(struct auth *auth, struct str name, struct str other, struct auth_facts *facts_r)
-{
-	struct auth_chain *chain = NULL;
-	struct auth_user user;
-	struct arena *arena;
-	enum ts_err err;
-
-	if (auth_cache_user(auth->cache, name, other, facts_r))
-		return TS_OK;
-	arena = arena_new(NULL, ARENA_OTHER, 1024);
-	arena_wipe_on_free(arena);
-	err = auth_find(auth, name, arena, &user, &chain);
-	if (err == TS_OK)
-		*facts_r = (struct auth_facts){
-		    .flags = user.flags, .acts_for_asked = auth_user_acts_for(&user, other)};
-	auth_chain_unref(&chain);
-	arena_free(&arena);
-	return err;
-}
-
-const char *
-auth_recheck(struct auth *auth, struct str authcid, struct str user, const struct auth_grant *grant)
-{
-	const char *why = grant != NULL ? grant_is_over(auth, authcid, user, grant) : NULL;
-	struct auth_facts who, other;
-	enum ts_err err, other_err = TS_OK;
-
-	if (why != NULL)
-		return why;
-	err = facts_of(auth, authcid, user, &who);
-	if (!str_eq(authcid, user))
-		other_err = facts_of(auth, user, STR_NONE, &other);
-	if (err == TS_NOT_FOUND || other_err == TS_NOT_FOUND)
-		return "This user was removed";
-	if (err == TS_OK && (who.flags & AUTH_USER_DISABLED) != 0)
-		return "This user was disabled";
-	if (other_err == TS_OK && !str_eq(authcid, user) && (other.flags & AUTH_USER_DISABLED) != 0)
-		return "This user was disabled";
-	if (err == TS_OK && grant != NULL && grant->source == AUTH_GRANT_USER &&
-	    !who.acts_for_asked)
-		return withdrawn;
-	return NULL;
 }

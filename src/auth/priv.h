@@ -60,6 +60,8 @@ uint64_t auth_cache_until(const struct auth_db *db);
 /* Grants of the store, read; those of the configuration, none. */
 void auth_grants_init(struct auth *auth);
 void auth_grants_fini(struct auth *auth);
+/* What logins are decided on is another now. */
+void auth_grants_changed(struct auth *auth);
 /* By which grant, a reference; NULL: none.  Does not block. */
 struct auth_grant *auth_grants_find(struct auth *auth, const struct auth_ask *ask);
 /* Is there any grant by which they may act? */

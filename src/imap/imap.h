@@ -439,7 +439,7 @@ struct imap_login {
 	struct str authcid, user;
 	struct auth_grant *grant; /* a reference; NULL: acts as themselves */
 	uint64_t generation;      /* of what it was decided on: struct auth_login */
-	bool acts_for_others, server_admin;
+	bool acts_for_others, server_admin, vouched;
 	bool may_unauthenticate;
 	struct store_account *account;
 	struct wire_dialect dialect; /* from what was ENABLEd; every printer gets it */

@@ -186,6 +186,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	if (who->ends > 0)
 		end_at(conn, a, who->ends);
 	login->generation = who->generation;
+	login->vouched = who->vouched;
 	login->acts_for_others = who->acts_for_others;
 	login->server_admin = who->server_admin;
 	login->may_unauthenticate = may_unauthenticate(conn, who->acts_for_others);

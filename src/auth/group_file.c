@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The groups in force, and the file that they are read from again when it changes: see grants.h. */
+#include "auth/grants.h"
+#include "auth/priv.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+/* Under change_lock. */
+static void
+set_groups(struct auth *auth, struct auth_groups *groups)
+{
+	struct auth_groups *old;
+
+	(void)pthread_rwlock_wrlock(&auth->grants_lock);
+	old = auth->groups;
+	auth->groups = groups;
+	(void)pthread_rwlock_unlock(&auth->grants_lock);
+	auth_groups_unref(&old);
+	auth_grants_changed(auth);
+}
+
+void
+auth_set_groups(struct auth *auth, struct auth_groups *groups)
+{
+	struct auth_group_file file = {.groups = groups};
+
+	auth_set_group_file(auth, &file);
+}
+
+bool
+auth_group_file_read(
+    struct auth *auth, const char *path, struct buf *faults, struct auth_group_file *file_r)
+{
+	*file_r = (struct auth_group_file){0};
+	file_r->groups =
+	    auth_groups_load(path, buf_as_str(&auth->default_domain), &file_r->seen, faults);
+	if (file_r->groups == NULL)
+		return false;
+	file_r->path = mem_strdup(path);
+	return true;
+}
+
+void
+auth_group_file_fini(struct auth_group_file *file)
+{
+	mem_free(file->path);
+	auth_groups_unref(&file->groups);
+	file->path = NULL;
+}
+
+void
+auth_set_group_file(struct auth *auth, struct auth_group_file *file)
+{
+	(void)pthread_mutex_lock(&auth->change_lock);
+	mem_free(auth->group_path);
+	auth->group_path = file->path;
+	auth->group_seen = file->seen;
+	set_groups(auth, file->groups);
+	(void)pthread_mutex_unlock(&auth->change_lock);
+	*file = (struct auth_group_file){0};
+}
+
+static bool
+same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+static void
+read_again(struct auth *auth, const struct stat *now)
+{
+	struct buf faults = {0};
+	struct auth_groups *groups;
+	struct str rest, line;
+
+	auth->group_seen = *now; /* what cannot be read is told once */
+	groups = auth_groups_load(
+	    auth->group_path, buf_as_str(&auth->default_domain), &auth->group_seen, &faults);
+	rest = buf_as_str(&faults);
+	while (rest.n > 0 && str_split(&rest, '\n', &line))
+		log_msg(LOG_ERROR, "auth", "%.*s", STR_ARG(line));
+	buf_fini(&faults);
+	if (groups == NULL) {
+		log_msg(LOG_ERROR, "auth", "%s: the groups that were read before stay in force",
+		    auth->group_path);
+		return;
+	}
+	log_msg(LOG_INFO, "auth", "%s was read again: %zu memberships", auth->group_path,
+	    auth_groups_count(groups));
+	set_groups(auth, groups);
+}
+
+void
+auth_groups_poll(struct auth *auth)
+{
+	struct stat now;
+
+	(void)pthread_mutex_lock(&auth->change_lock);
+	if (auth->group_path != NULL) {
+		if (stat(auth->group_path, &now) != 0)
+			now = (struct stat){0};
+		if (!same_file(&now, &auth->group_seen))
+			read_again(auth, &now);
+	}
+	(void)pthread_mutex_unlock(&auth->change_lock);
+}
+
+struct auth_groups *
+auth_groups_get(struct auth *auth)
+{
+	struct auth_groups *groups;
+
+	(void)pthread_rwlock_rdlock(&auth->grants_lock);
+	groups = auth_groups_ref(auth->groups);
+	(void)pthread_rwlock_unlock(&auth->grants_lock);
+	return groups;
+}
