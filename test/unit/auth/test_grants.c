@@ -124,8 +124,8 @@ login(struct world *w, const char *who, const char *target)
 static const char *
 recheck(struct world *w)
 {
-	return auth_recheck(
-	    w->auth, buf_as_str(&w->login.authcid), buf_as_str(&w->login.user), w->login.grant);
+	return auth_recheck(w->auth, buf_as_str(&w->login.authcid), buf_as_str(&w->login.user),
+	    w->login.vouched, w->login.grant);
 }
 
 static void
@@ -394,6 +394,30 @@ test_recheck_users(void **state)
 	assert_string_equal(recheck(w), "The permission to act for this user was withdrawn");
 }
 
+/* Whom a token vouches for is in no database, and need not be. */
+static void
+test_recheck_vouched(void **state)
+{
+	struct world *w = *state;
+	struct str stranger = STR("stranger@site.example"), anna = STR("anna@site.example");
+	struct auth_grant *grant;
+	const char *why;
+
+	assert_string_equal(
+	    auth_recheck(w->auth, stranger, stranger, false, NULL), "This user was removed");
+	assert_null(auth_recheck(w->auth, stranger, stranger, true, NULL));
+	assert_int_equal(add(w, "a", "stranger", "anna"), TS_OK);
+	assert_int_equal(add(w, "b", "gateway", "anna"), TS_OK);
+	assert_int_equal(login(w, "gateway", "anna"), AUTH_OK);
+	grant = w->login.grant;
+	assert_string_equal(auth_recheck(w->auth, stranger, anna, true, grant),
+	    "The permission to act for this user was withdrawn");
+	assert_null(recheck(w));
+	assert_int_equal(auth_users_disable(w->auth, STR("anna"), true, &why), TS_OK);
+	assert_string_equal(
+	    auth_recheck(w->auth, anna, anna, true, NULL), "This user was disabled");
+}
+
 static void
 count(struct str user, void *arg)
 {
@@ -519,7 +543,8 @@ main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {T(test_permits), T(test_changes), T(test_durable),
 	    T(test_configuration), T(test_groups), T(test_group_file), T(test_expiry),
-	    T(test_recheck_users), T(test_told), T(test_names_made), T(test_explain)};
+	    T(test_recheck_users), T(test_recheck_vouched), T(test_told), T(test_names_made),
+	    T(test_explain)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
