@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Large and odd things that a transcript would not say well."""
+import base64
 import re
 
 import pytest
@@ -134,3 +135,50 @@ def test_move_and_copy_of_what_others_expunged(demo, box):
     other.ok("UNSELECT")
     other.ok("DELETE PTarget")
     other.close()
+
+
+def append8(box, message):
+    box.send(f"b APPEND {box.name} ~{{{len(message)}+}}\r\n".encode() + message + b"\r\n")
+    assert box.until("b")[-1].startswith(b"b OK")
+
+
+def value(response, item):
+    """The literal of an item."""
+    at = response.index(item + b" ")
+    m = re.match(rb"~?\{(\d+)\}\r\n", response[at + len(item) + 1:])
+    start = at + len(item) + 1 + m.end()
+    return response[start:start + int(m.group(1))]
+
+
+def test_binary_parts_are_base64_to_who_does_not_ask_for_binary(box):
+    """RFC 3516 section 6: BODY and BODYSTRUCTURE show them in an encoding that a literal can carry."""
+    data = bytes(range(256)) * 300 + b"\r\n--b\r\r\n"
+    message = (b"Subject: bin\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n"
+               b"--b\r\nContent-Type: application/x; name=y\r\nContent-Transfer-Encoding: BINARY\r\n\r\n" +
+               data.replace(b"--b", b"--c") + b"\r\n--b--\r\n")
+    append8(box, message)
+    box.ok(f"SELECT {box.name}")
+    got = box.ok("FETCH 1 (RFC822.SIZE BODYSTRUCTURE BODY.PEEK[] BODY.PEEK[2] BODY.PEEK[2.MIME])")[0]
+    body = value(got, b"BODY[2]")
+    assert b"\0" not in got and base64.b64decode(body) == data.replace(b"--b", b"--c")
+    assert f'("application" "x" ("name" "y") NIL NIL "base64" {len(body)} '.encode() in got
+    assert value(got, b"BODY[2.MIME]") == (b"Content-Type: application/x; name=y\r\n"
+                                           b"Content-Transfer-Encoding: base64\r\n\r\n")
+    assert f"RFC822.SIZE {len(value(got, b'BODY[]'))} ".encode() in got
+    got = box.ok("FETCH 1 (BINARY.SIZE[2] BINARY.PEEK[2] BODY.PEEK[1])")[0]
+    assert value(got, b"BINARY[2]") == base64.b64decode(body) and value(got, b"BODY[1]") == b"text"
+    assert f"BINARY.SIZE[2] {len(data)} ".encode() in got
+
+
+def test_no_nul_but_in_literal8(box):
+    """RFC 9051 section 4.3.1; where it has no business it goes out as 0x80."""
+    message = b"Subject: a\0b\r\nX: \0\r\n\r\nc\0d" + b"\0" * 300_000
+    append8(box, message)
+    box.ok(f"SELECT {box.name}")
+    got = box.ok("FETCH 1 (RFC822.SIZE ENVELOPE BODY.PEEK[] BODY.PEEK[HEADER.FIELDS (X)] BODY.PEEK[TEXT]<1.2>)")[0]
+    assert b"\0" not in got and f"RFC822.SIZE {len(message)} ".encode() in got
+    assert value(got, b"BODY[]") == message.replace(b"\0", b"\x80")
+    assert value(got, b"BODY[HEADER.FIELDS (X)]") == b"X: \x80\r\n\r\n"
+    assert value(got, b"BODY[TEXT]<1>") == b"\x80d"
+    got = box.ok("FETCH 1 (BINARY.PEEK[1] BINARY.PEEK[])")[0]
+    assert value(got, b"BINARY[1]") == message.partition(b"\r\n\r\n")[2] and value(got, b"BINARY[]") == message

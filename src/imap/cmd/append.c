@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * APPEND (RFC 3501 and RFC 9051 section 6.3.12), of several messages at once
- * (RFC 3502), with literal8 (RFC 3516 section 4.4), APPENDUID (RFC 4315),
- * APPENDLIMIT (RFC 7889).
+ * (RFC 3502), with literal8 (RFC 3516 section 4.4; binary parts become base64 on the
+ * way), APPENDUID (RFC 4315), APPENDLIMIT (RFC 7889).
  *
  * A message never lies in memory as a whole: its bytes go to a store_upload as
  * they come, which holds the connection's input back when it is behind.  When
@@ -12,10 +12,12 @@
 #include "wire/append.h"
 #include "imap/rights.h"
 #include "imap/settings.h"
+#include "mail/unbinary.h"
 
 struct item { /* one message, linked in order */
 	struct item *next;
 	struct store_upload *upload;
+	struct mail_unbinary *unbinary; /* of a literal8; else NULL */
 	struct wire_append_message message;
 	uint64_t size;
 };
@@ -36,8 +38,10 @@ free_uploads(void *arg)
 {
 	struct append *ap = arg;
 
-	for (struct item *i = ap->first; i != NULL; i = i->next)
+	for (struct item *i = ap->first; i != NULL; i = i->next) {
 		store_upload_free(&i->upload);
+		mail_unbinary_free(&i->unbinary);
+	}
 }
 
 static struct append *
@@ -113,10 +117,39 @@ upload_finished(void *arg, enum ts_err err)
 }
 
 static void
+upload_ready(void *arg)
+{
+	cmd_unhold(arg);
+}
+
+static void
+nobody_waits(void *arg)
+{
+	(void)arg;
+}
+
+/* Through what makes binary parts base64, and into the store. */
+static bool
+upload(struct append *ap, struct str bytes, bool last)
+{
+	struct buf text = {0};
+	bool ok;
+
+	mail_unbinary_feed(ap->last->unbinary, bytes, last, &text);
+	ok = text.n == 0 || store_upload_write(ap->last->upload, buf_as_str(&text),
+	                        last ? nobody_waits : upload_ready, ap->cmd);
+	buf_fini(&text);
+	return ok;
+}
+
+static void
 finish_last(struct append *ap)
 {
 	if (ap->last == NULL)
 		return;
+	if (ap->last->unbinary != NULL)
+		(void)upload(ap, STR(""), true); /* little: no need to wait */
+	mail_unbinary_free(&ap->last->unbinary);
 	ap->unfinished++;
 	store_upload_finish(ap->last->upload, upload_finished, ap);
 }
@@ -129,6 +162,8 @@ begin_item(struct imap_cmd *cmd, struct append *ap)
 	item->message = ap->parser.message;
 	item->upload = store_upload_new(
 	    cmd->conn->server->store, cmd->conn->server->workers, cmd->conn->il->loop);
+	if (item->message.literal8)
+		item->unbinary = mail_unbinary_new();
 	if (ap->last != NULL)
 		ap->last->next = item;
 	else
@@ -140,20 +175,18 @@ begin_item(struct imap_cmd *cmd, struct append *ap)
 static const struct imap_step segment_step, uploads_step;
 
 static void
-upload_ready(void *arg)
-{
-	cmd_unhold(arg);
-}
-
-static void
 append_bytes(struct imap_cmd *cmd, struct str bytes)
 {
 	struct append *ap = cmd->state;
+	bool ready;
 
 	/* RFC 9051 section 4.3: NUL only in a literal8. */
 	if (!ap->last->message.literal8 && memchr(bytes.p, '\0', bytes.n) != NULL)
 		ap->has_nul = true;
-	if (!store_upload_write(ap->last->upload, bytes, upload_ready, cmd))
+	ready = ap->last->unbinary != NULL
+	            ? upload(ap, bytes, false)
+	            : store_upload_write(ap->last->upload, bytes, upload_ready, cmd);
+	if (!ready)
 		cmd_hold(cmd);
 }
 

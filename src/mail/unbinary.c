@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Binary parts to base64: see unbinary.h.
+ *
+ * Bytes come in any pieces.  A line is kept back only while it may be a delimiter, and in a
+ * header; all else goes through.  In a body that is being encoded the last line end is kept
+ * back as well: before a delimiter it is the delimiter's (RFC 2046 5.1.1).
+ */
+#include "mail/unbinary.h"
+
+#include "base/base64.h"
+#include "base/mem.h"
+#include "mail/decode.h"
+#include "mail/header.h"
+
+#define NESTING 100u          /* multiparts inside one another */
+#define HEADER 65536u         /* bytes of a part's header */
+#define BOUNDARY_LIMIT 1000u  /* as in mime.c */
+#define DELIMITER_LIMIT 4096u /* bytes of a delimiter line with its blanks */
+#define LINE 57u              /* bytes that become a line of 76 */
+
+struct open {
+	size_t boundary_off, boundary_len; /* in boundaries */
+	bool closed, digest;
+};
+
+struct mail_unbinary {
+	struct open open[NESTING];
+	size_t depth;
+	struct buf boundaries;
+	bool in_header, digest; /* digest: without a Content-Type it is a message */
+	bool lost;              /* a header that is too long: to its end it passes */
+	bool encoding;          /* the body that is being read */
+	bool mid_line;          /* the line is no delimiter, its rest passes */
+	struct buf line;        /* not known yet, or of a header */
+	struct buf header;
+	struct buf raw; /* less than LINE, to be encoded */
+	bool first;     /* nothing of this body has been encoded */
+	char eol[2];    /* kept back */
+	uint8_t eol_n;
+};
+
+struct mail_unbinary *
+mail_unbinary_new(void)
+{
+	struct mail_unbinary *u = mem_zalloc(sizeof(*u));
+
+	u->in_header = true;
+	return u;
+}
+
+void
+mail_unbinary_free(struct mail_unbinary **up)
+{
+	struct mail_unbinary *u = *up;
+
+	if (u == NULL)
+		return;
+	*up = NULL;
+	buf_fini(&u->boundaries);
+	buf_fini(&u->line);
+	buf_fini(&u->header);
+	buf_fini(&u->raw);
+	mem_free(u);
+}
+
+/* ---- bodies ---- */
+
+static void
+put_line(struct mail_unbinary *u, struct str bytes, struct buf *out)
+{
+	if (!u->first)
+		buf_puts(out, "\r\n");
+	u->first = false;
+	base64_encode(bytes, out);
+}
+
+static void
+encode(struct mail_unbinary *u, struct str bytes, struct buf *out)
+{
+	while (u->raw.n + bytes.n >= LINE) {
+		size_t take = LINE - u->raw.n;
+
+		buf_put(&u->raw, bytes.p, take);
+		put_line(u, buf_as_str(&u->raw), out);
+		u->raw.n = 0;
+		bytes = (struct str){bytes.p + take, bytes.n - take};
+	}
+	if (bytes.n > 0)
+		buf_put(&u->raw, bytes.p, bytes.n);
+}
+
+/* Bytes of a body; a line end only at their end. */
+static void
+body(struct mail_unbinary *u, struct str bytes, struct buf *out)
+{
+	size_t keep = 0;
+
+	if (!u->encoding) {
+		buf_str(out, bytes);
+		return;
+	}
+	if (u->eol_n == 1 && u->eol[0] == '\r' && bytes.p[0] == '\n') {
+		u->eol[u->eol_n++] = '\n';
+		return;
+	}
+	encode(u, (struct str){u->eol, u->eol_n}, out);
+	if (bytes.p[bytes.n - 1] == '\n')
+		keep = bytes.n > 1 && bytes.p[bytes.n - 2] == '\r' ? 2 : 1;
+	else if (bytes.p[bytes.n - 1] == '\r')
+		keep = 1;
+	encode(u, (struct str){bytes.p, bytes.n - keep}, out);
+	memcpy(u->eol, bytes.p + bytes.n - keep, keep);
+	u->eol_n = (uint8_t)keep;
+}
+
+/* The body ends; with a delimiter behind it the last line end is not its own. */
+static void
+body_end(struct mail_unbinary *u, bool delimiter, struct buf *out)
+{
+	if (!u->encoding)
+		return;
+	if (!delimiter)
+		encode(u, (struct str){u->eol, u->eol_n}, out);
+	if (u->raw.n > 0)
+		put_line(u, buf_as_str(&u->raw), out);
+	if (delimiter)
+		buf_put(out, u->eol, u->eol_n);
+	u->raw.n = u->eol_n = 0;
+	u->encoding = false;
+}
+
+/* ---- headers ---- */
+
+static void
+put_encoded_header(const struct mail_unbinary *u, struct buf *out)
+{
+	struct str rest = buf_as_str(&u->header);
+	struct mail_field f;
+	bool done = false;
+
+	while (mail_field_next(&rest, &f)) {
+		if (done || !str_ieq(f.name, STR("Content-Transfer-Encoding"))) {
+			buf_str(out, f.all);
+			continue;
+		}
+		done = true;
+		buf_puts(out, "Content-Transfer-Encoding: base64");
+		buf_puts(out, f.all.n > 1 && f.all.p[f.all.n - 2] == '\r' ? "\r\n" : "\n");
+	}
+	buf_str(out, rest);
+}
+
+static void
+push(struct mail_unbinary *u, struct mail_params *params, bool digest)
+{
+	struct str name, value;
+
+	while (u->depth < NESTING && mail_param_next(params, &name, &value)) {
+		value = str_trim(value);
+		if (!str_ieq(name, STR("boundary")) || value.n == 0 || value.n > BOUNDARY_LIMIT)
+			continue;
+		u->open[u->depth++] = (struct open){
+		    .boundary_off = u->boundaries.n, .boundary_len = value.n, .digest = digest};
+		buf_str(&u->boundaries, value);
+		return;
+	}
+}
+
+/* Its empty line is there: what comes behind it? */
+static void
+header_end(struct mail_unbinary *u, struct buf *out)
+{
+	struct str header = buf_as_str(&u->header), type = STR_NONE, subtype;
+	struct str content = mail_field_find(header, STR("Content-Type"));
+	enum mail_encoding encoding =
+	    mail_encoding_of(mail_field_find(header, STR("Content-Transfer-Encoding")));
+	bool encoded = encoding == MAIL_ENCODING_BASE64 || encoding == MAIL_ENCODING_QP;
+	bool multipart = false, message = u->digest && content.p == NULL;
+	struct mail_params params;
+
+	u->in_header = false;
+	mail_params_init(&params, content);
+	subtype = params.first;
+	if (content.p != NULL && str_split(&subtype, '/', &type)) {
+		multipart = str_ieq(type, STR("multipart"));
+		message = str_ieq(type, STR("message")) && (str_ieq(subtype, STR("rfc822")) ||
+		                                               str_ieq(subtype, STR("global")));
+	}
+	if (encoding == MAIL_ENCODING_BINARY && !multipart && !message) {
+		put_encoded_header(u, out);
+		u->encoding = u->first = true;
+	} else {
+		buf_str(out, header);
+	}
+	if (multipart)
+		push(u, &params, str_ieq(subtype, STR("digest")));
+	if (message && !encoded) { /* its own header follows */
+		u->in_header = true;
+		u->digest = false;
+	}
+	mail_params_fini(&params);
+	u->header.n = 0;
+}
+
+static void
+header_line(struct mail_unbinary *u, struct str line, struct buf *out)
+{
+	bool empty = line.p[0] == '\n' || (line.n == 2 && line.p[0] == '\r' && line.p[1] == '\n');
+
+	if (u->lost) {
+		buf_str(out, line);
+		u->lost = u->in_header = !empty;
+		return;
+	}
+	buf_str(&u->header, line);
+	if (empty) {
+		header_end(u, out);
+	} else if (u->header.n > HEADER) {
+		buf_str(out, buf_as_str(&u->header));
+		u->header.n = 0;
+		u->lost = true;
+	}
+}
+
+/* ---- delimiters ---- */
+
+enum what { OTHER, DELIMITER, CLOSE };
+
+static enum what
+match(const struct mail_unbinary *u, struct str line, size_t *depth_r)
+{
+	if (line.n < 3 || line.p[0] != '-' || line.p[1] != '-')
+		return OTHER;
+	line = (struct str){line.p + 2, line.n - 2};
+	while (line.n > 0 && strchr(" \t\r\n", line.p[line.n - 1]) != NULL &&
+	       line.p[line.n - 1] != '\0')
+		line.n--;
+	for (size_t i = u->depth; i-- > 0;) {
+		const struct open *o = &u->open[i];
+		bool close = line.n == o->boundary_len + 2;
+
+		if (o->closed || (line.n != o->boundary_len && !close) ||
+		    memcmp(line.p, u->boundaries.p + o->boundary_off, o->boundary_len) != 0 ||
+		    (close && memcmp(line.p + o->boundary_len, "--", 2) != 0))
+			continue;
+		*depth_r = i + 1;
+		return close ? CLOSE : DELIMITER;
+	}
+	return OTHER;
+}
+
+static void
+whole_line(struct mail_unbinary *u, struct str line, struct buf *out)
+{
+	size_t depth = 0;
+	enum what what = match(u, line, &depth);
+
+	if (what == OTHER && u->in_header) {
+		header_line(u, line, out);
+		return;
+	}
+	if (what == OTHER) {
+		body(u, line, out);
+		return;
+	}
+	buf_str(out, buf_as_str(&u->header)); /* one that has no end */
+	u->header.n = 0;
+	body_end(u, true, out);
+	buf_str(out, line);
+	u->depth = depth;
+	u->boundaries.n = u->open[depth - 1].boundary_off + u->open[depth - 1].boundary_len;
+	u->open[depth - 1].closed = what == CLOSE;
+	u->in_header = what == DELIMITER;
+	u->digest = u->open[depth - 1].digest;
+	u->lost = false;
+}
+
+/* May what is there of a line still be, or become, one that has to be seen as a whole? */
+static bool
+has_to_wait(const struct mail_unbinary *u)
+{
+	struct str line = buf_as_str(&u->line);
+
+	if (u->in_header)
+		return line.n <= HEADER;
+	return u->depth > 0 && line.n <= DELIMITER_LIMIT && line.p[0] == '-' &&
+	       (line.n == 1 || line.p[1] == '-');
+}
+
+/* The rest of a line that passes, and its end. */
+static void
+pass(struct mail_unbinary *u, struct str bytes, struct buf *out)
+{
+	u->mid_line = bytes.p[bytes.n - 1] != '\n';
+	if (u->in_header)
+		buf_str(out, bytes);
+	else
+		body(u, bytes, out);
+}
+
+/* Bytes of one line: its end at most at their end. */
+static void
+take(struct mail_unbinary *u, struct str bytes, struct buf *out)
+{
+	if (u->mid_line) {
+		pass(u, bytes, out);
+		return;
+	}
+	buf_str(&u->line, bytes);
+	if (bytes.p[bytes.n - 1] == '\n') {
+		whole_line(u, buf_as_str(&u->line), out);
+		u->line.n = 0;
+	} else if (!has_to_wait(u)) {
+		if (u->in_header) { /* a line of more than HEADER bytes */
+			buf_str(out, buf_as_str(&u->header));
+			u->header.n = 0;
+			u->lost = true;
+		}
+		pass(u, buf_as_str(&u->line), out);
+		u->line.n = 0;
+	}
+}
+
+void
+mail_unbinary_feed(struct mail_unbinary *u, struct str piece, bool last, struct buf *out)
+{
+	while (piece.n > 0) {
+		const char *nl = str_chr(piece, '\n');
+		size_t n = nl != NULL ? (size_t)(nl - piece.p) + 1 : piece.n;
+
+		take(u, (struct str){piece.p, n}, out);
+		piece = (struct str){piece.p + n, piece.n - n};
+	}
+	if (!last)
+		return;
+	if (u->line.n > 0)
+		whole_line(u, buf_as_str(&u->line), out);
+	u->line.n = 0;
+	buf_str(out, buf_as_str(&u->header));
+	u->header.n = 0;
+	body_end(u, false, out);
+}
