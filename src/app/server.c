@@ -37,8 +37,10 @@ make_loops(struct server *server)
 
 	server->loop_count = s->loops > 0 ? (unsigned)s->loops : processors();
 	server->loops = mem_zalloc(server->loop_count * sizeof(*server->loops));
-	for (unsigned i = 0; i < server->loop_count; i++)
+	for (unsigned i = 0; i < server->loop_count; i++) {
 		server->loops[i] = (struct server_loop){.server = server, .loop = loop_new()};
+		list_init(&server->loops[i].waiting.conns);
+	}
 }
 
 static void
@@ -126,8 +128,10 @@ server_fini(struct server *server)
 {
 	const struct server_settings *s = conf_get(server->started, &server_conf);
 
-	for (size_t i = 0; i < server->listener_count; i++)
+	for (size_t i = 0; i < server->listener_count; i++) {
 		listener_close(&server->listeners[i].listener);
+		mem_free(server->listeners[i].front);
+	}
 	if (server->workers != NULL)
 		work_pool_free(&server->workers);
 	if (server->waiters != NULL)

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "imap/settings.h"
 
 static struct server_loop *
 loop_of(struct server *server, const struct loop *loop)
@@ -18,8 +19,9 @@ loop_of(struct server *server, const struct loop *loop)
 	TS_WRONG("a connection for a loop that is not ours");
 }
 
+/* front: what told the peer's address; NULL: nothing stands in between. */
 static void
-accepted(void *arg, struct loop *loop, int fd, const char *peer)
+begin_imap(void *arg, struct loop *loop, int fd, const char *peer, const char *front)
 {
 	struct server_listener *l = arg;
 	struct tls_ctx *tls = l->entrance.implicit_tls ? tls_slot_get(l->server->tls) : NULL;
@@ -27,11 +29,13 @@ accepted(void *arg, struct loop *loop, int fd, const char *peer)
 	struct stream *stream = stream_new(loop, fd, tls, imap_conn_events(), conn);
 
 	tls_ctx_free(&tls);
+	if (front != NULL)
+		conn->front = arena_str(conn->arena, str_of(front));
 	imap_conn_start(conn, stream, &l->entrance);
 }
 
 static void
-accepted_lmtp(void *arg, struct loop *loop, int fd, const char *peer)
+begin_lmtp(void *arg, struct loop *loop, int fd, const char *peer, const char *front)
 {
 	struct server_listener *l = arg;
 	bool implicit = l->lmtp_tls == LMTP_TLS_IMPLICIT;
@@ -41,7 +45,19 @@ accepted_lmtp(void *arg, struct loop *loop, int fd, const char *peer)
 
 	tls_ctx_free(&tls);
 	stream_set_terms(stream, &l->entrance.terms);
+	(void)front;
 	lmtp_conn_start(conn, stream, l->lmtp_tls);
+}
+
+static void
+accepted(void *arg, struct loop *loop, int fd, const char *peer)
+{
+	struct server_listener *l = arg;
+
+	if (l->door.n > 0)
+		proxy_wait(&l->door, &loop_of(l->server, loop)->waiting, loop, fd, peer);
+	else
+		l->door.fn(l, loop, fd, peer, NULL);
 }
 
 /* Mode and owner of a UNIX socket.  Root is not the owner where the server will not be root. */
@@ -83,6 +99,22 @@ set_terms(struct server *server, struct server_listener *l, const struct listene
 }
 
 static void
+set_door(struct server *server, struct server_listener *l, const struct listener_settings *s)
+{
+	const struct imap_settings *imap = conf_get(server->conf, &imap_conf);
+
+	l->front = mem_zalloc((s->proxy_from.n + 1) * sizeof(*l->front));
+	for (size_t i = 0; i < s->proxy_from.n; i++)
+		(void)net_network_parse(s->proxy_from.items[i], &l->front[i]);
+	l->door = (struct proxy_door){.name = l->name,
+	    .from = l->front,
+	    .n = s->proxy_from.n,
+	    .ms = (uint32_t)imap->handshake_time,
+	    .fn = s->protocol == LISTENER_LMTP ? begin_lmtp : begin_imap,
+	    .arg = l};
+}
+
+static void
 set_protocol(struct server_listener *l, const struct listener_settings *s)
 {
 	l->entrance.implicit_tls = s->tls == LISTENER_IMAPS;
@@ -107,7 +139,7 @@ listen_on(struct server *server, struct str name, const struct listener_settings
 	    .loop = loops[0],
 	    .loops = loops,
 	    .nloops = server->loop_count,
-	    .fn = s->protocol == LISTENER_LMTP ? accepted_lmtp : accepted,
+	    .fn = accepted,
 	    .arg = l};
 
 	if (server->listener_count == SERVER_LISTENERS_MAX) {
@@ -118,6 +150,7 @@ listen_on(struct server *server, struct str name, const struct listener_settings
 	*l = (struct server_listener){.server = server, .name = name, .path = s->path};
 	set_protocol(l, s);
 	set_terms(server, l, s);
+	set_door(server, l, s);
 	if (s->path.n > 0 && fd < 0) {
 		opt.address = NULL;
 		opt.unix_path = s->path.p;

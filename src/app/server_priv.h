@@ -18,6 +18,7 @@
 #include "imap/imap.h"
 #include "lmtp/lmtp.h"
 #include "net/listen.h"
+#include "net/proxy.h"
 #include "net/work.h"
 
 enum { SERVER_LISTENERS_MAX = 64 };
@@ -51,6 +52,7 @@ struct server_loop {
 	struct lmtp_loop lmtp;
 	pthread_t thread;
 	struct loop_task stop;
+	struct proxy_waiting waiting; /* for their PROXY header */
 	struct loop_timer timer;
 	struct server_pace_past past;
 	struct loop_task beat; /* for the watchdog */
@@ -64,7 +66,9 @@ struct server_listener {
 	struct imap_entrance entrance;
 	bool lmtp;
 	enum lmtp_tls lmtp_tls;
-	struct str path; /* of a UNIX socket, in the configuration; empty: a port */
+	struct proxy_door door;    /* no networks: no PROXY protocol */
+	struct net_network *front; /* those of the door */
+	struct str path;           /* of a UNIX socket, in the configuration; empty: a port */
 };
 
 /* Users whose logins may have to end.  A set without the names: what is not in it certainly did not

@@ -37,7 +37,7 @@ matches(const struct imap_conn *conn, const struct server_sessions *which)
 
 	if (conn->closing || (which->id != 0 && conn->id != which->id))
 		return false;
-	if (which->address.n > 0 && !is_from(conn->address, which->address))
+	if (which->address.n > 0 && !is_from(imap_client_address(conn), which->address))
 		return false;
 	return which->user.n == 0 || (login != NULL && (str_eq(login->user, which->user) ||
 	                                                   str_eq(login->authcid, which->user)));
@@ -64,7 +64,7 @@ put_row(const struct imap_conn *conn, struct buf *out)
 	uint64_t now = loop_now(conn->il->loop);
 
 	row_u64(out, "id", conn->id);
-	row_str(out, "address", conn->address);
+	row_str(out, "address", imap_client_address(conn));
 	row_str(out, "user", login != NULL ? login->user : STR(""));
 	row_str(out, "login", login != NULL ? login->authcid : STR(""));
 	row_str(out, "state", str_of(state_word(conn)));

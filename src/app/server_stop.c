@@ -40,6 +40,7 @@ stop_loop(struct loop_task *task)
 
 	imap_loop_shutdown(sl->il, "The server is going down");
 	lmtp_loop_shutdown(&sl->lmtp);
+	proxy_drop(&sl->waiting);
 	server_pace_end(sl);
 	loop_timer_init(&sl->timer, sl->loop, poll_conns, sl);
 	loop_timer_set(&sl->timer, CONNS_POLL_MS);

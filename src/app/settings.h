@@ -70,6 +70,8 @@ struct listener_settings {
 	struct str path, mode, owner, group;
 	int client_certificate; /* enum listener_certificate */
 	int preauth;            /* 1: by certificate */
+	bool proxy_protocol;
+	struct conf_list proxy_from; /* networks */
 };
 
 extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf, certificate_conf,

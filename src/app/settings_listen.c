@@ -2,6 +2,7 @@
 /* The option table of listeners. */
 #include "app/settings.h"
 #include "base/err.h"
+#include "net/network.h"
 
 static const char *const listener_words[] = {"starttls", "imaps", "none", NULL};
 static const char *const certificate_words[] = {"default", "off", "request", "require", NULL};
@@ -82,6 +83,22 @@ static const struct conf_opt listener_opts[] = {
         AT(preauth),
         .prose = "`certificate`: who shows one that stands for somebody (`certificate_map`) is "
                  "logged in at once, by the PREAUTH greeting. For tls = imaps only."},
+    {.name = "proxy_protocol",
+        .type = CONF_BOOL,
+        .def = "no",
+        .when = CONF_RESTART,
+        AT(proxy_protocol),
+        .prose = "Whether a load balancer stands in front that tells each client's address by the "
+                 "PROXY protocol (version 1 or 2), before anything else. Then nobody comes in "
+                 "without it."},
+    {.name = "proxy_from",
+        .type = CONF_LIST,
+        .max = 100,
+        .when = CONF_RESTART,
+        AT(proxy_from),
+        .prose = "Addresses and networks of the load balancers (`10.0.0.7`, `10.0.0.0/8`, `unix`). "
+                 "Connections from elsewhere are closed: whoever could send a PROXY header could "
+                 "claim to be at any address."},
 };
 #undef AT
 
@@ -101,6 +118,7 @@ static const char *
 check_listener(const void *settings)
 {
 	const struct listener_settings *s = settings;
+	struct net_network network;
 	unsigned mode;
 
 	if (!app_mode_parse(s->mode, &mode))
@@ -110,6 +128,13 @@ check_listener(const void *settings)
 	if (s->preauth != 0 && (s->tls != LISTENER_IMAPS || s->protocol != LISTENER_IMAP))
 		return "preauth is for tls = imaps and protocol = imap only: after it there is no "
 		       "STARTTLS any more (RFC 9051 section 7.1.4)";
+	if (s->proxy_protocol != (s->proxy_from.n > 0))
+		return "proxy_protocol = yes and proxy_from belong together";
+	for (size_t i = 0; i < s->proxy_from.n; i++)
+		if (net_network_parse(s->proxy_from.items[i], &network) != NULL)
+			return "proxy_from takes addresses and networks such as 10.0.0.7, "
+			       "10.0.0.0/8, "
+			       "2001:db8::/32, or unix";
 	if (s->client_certificate > LISTENER_CERTIFICATE_OFF && s->tls == LISTENER_NO_TLS)
 		return "client_certificate needs TLS";
 	if (s->path.n > 0 && s->tls == LISTENER_IMAPS)

@@ -334,6 +334,8 @@ log_begin(const struct imap_conn *conn)
 		return;
 	imap_event(conn, &e, STR("connection"));
 	log_event_str(&e, "address", conn->address);
+	if (conn->front.n > 0)
+		log_event_str(&e, "front", conn->front);
 	log_event_str(&e, "tls", conn->entrance->implicit_tls ? STR("yes") : STR("no"));
 	log_event_put(&e, LOG_INFO);
 }
@@ -426,6 +428,8 @@ imap_identity(const struct imap_conn *conn)
 struct str
 imap_client_address(const struct imap_conn *conn)
 {
+	if (conn->turn != NULL && conn->turn->told != NULL)
+		return str_of(conn->turn->told->address);
 	return conn->address;
 }
 

@@ -403,6 +403,7 @@ struct imap_conn {
 	uint64_t id;
 	const struct imap_entrance *entrance;
 	struct str address; /* where it comes from; of the client rather imap_client_address() */
+	struct str front;   /* told us that address (PROXY protocol); empty: it is the socket's */
 	struct imap_turn *turn;  /* never NULL */
 	struct imap_cmd *cmd;    /* NULL: none in progress */
 	struct wire_frame frame; /* of the command being received */
@@ -429,9 +430,15 @@ struct imap_conn {
 	uint64_t commands, bytes_in, bytes_out; /* statistics */
 };
 
+struct imap_told { /* about the client, by a front before the login of this turn (ID) */
+	char address[46], session[65]; /* ends in NUL; session may be empty */
+	unsigned port;                 /* 0: not told */
+};
+
 struct imap_turn {
 	struct arena *arena;
 	struct imap_login *login; /* NULL: not authenticated */
+	struct imap_told *told;   /* NULL: nothing was */
 };
 
 struct imap_login {

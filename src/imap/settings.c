@@ -2,6 +2,7 @@
 /* The option table of the IMAP engine. */
 #include "imap/settings.h"
 
+#include "net/network.h"
 #include "sasl/mech.h"
 #include "sasl/names.h"
 
@@ -94,6 +95,14 @@ static const struct conf_opt opts[] = {
         .prose = "Realms whose principals may log in beside those of the default realm: "
                  "`anna@OTHER.REALM` is then the user `anna@other.realm`. A principal of the "
                  "default realm is the user of the same name, without the realm."},
+    {.name = "trusted_fronts",
+        .type = CONF_LIST,
+        .max = 100,
+        AT(trusted_fronts),
+        .prose = "Addresses and networks of webmails and proxies that log in for people and tell "
+                 "their address by the ID command (`x-originating-ip`) before each login. Limits "
+                 "for failed logins, grants and the log then see that address. From others it "
+                 "is not believed."},
     {.name = "hide_capabilities",
         .type = CONF_LIST,
         AT(hide_capabilities),
@@ -399,6 +408,7 @@ static const char *
 check(const void *settings)
 {
 	const struct imap_settings *s = settings;
+	struct net_network network;
 
 	for (size_t i = 0; i < s->sasl_mechanisms.n; i++)
 		if (sasl_mech_find(s->sasl_mechanisms.items[i]) != NULL)
@@ -412,6 +422,10 @@ check(const void *settings)
 			return "mechanisms takes EXTERNAL, SCRAM-SHA-256-PLUS, SCRAM-SHA-256, "
 			       "SCRAM-SHA-1-PLUS, SCRAM-SHA-1, OAUTHBEARER, XOAUTH2, PLAIN, "
 			       "LOGIN and those that auth.sasl_mechanisms names";
+	for (size_t i = 0; i < s->trusted_fronts.n; i++)
+		if (net_network_parse(s->trusted_fronts.items[i], &network) != NULL)
+			return "trusted_fronts takes addresses and networks such as 10.0.0.7, "
+			       "10.0.0.0/8, 2001:db8::/32, or unix";
 	for (size_t i = 0; i < s->protocol_for.n; i++)
 		if (!is_name(s->protocol_for.items[i]))
 			return "log.protocol_for takes names of users";

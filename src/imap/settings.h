@@ -19,7 +19,8 @@ struct imap_settings {
 	int64_t sasl_min_strength, sasl_max_strength;
 	uint64_t sasl_buffer;
 	struct conf_list hide_capabilities;
-	struct conf_list protocol_for; /* users */
+	struct conf_list protocol_for;   /* users */
+	struct conf_list trusted_fronts; /* networks */
 	uint64_t protocol_size, protocol_literal;
 
 	uint64_t line, literal, command; /* bytes; of logged-in connections */

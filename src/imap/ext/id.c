@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ID (RFC 2971): who is the client's program, for log lines only.  Name,
- * version and vendor are kept with the connection, over UNAUTHENTICATE too;
- * all other fields, addresses told by a front among them, are dropped.
+ * version and vendor are kept with the connection, over UNAUTHENTICATE too.
+ *
+ * Webmails and proxies that log in for somebody tell where that is: from a front
+ * that the configuration trusts, before a login, the address is believed, and
+ * kept with the turn: it is told anew for the next user.  All other fields are
+ * dropped.
  */
 #include "base/log.h"
 #include "imap/imap.h"
+#include "imap/settings.h"
+#include "net/network.h"
 
 #define VALUE_MAX 64u /* bytes of a value that are kept */
 
@@ -36,15 +42,106 @@ keep(struct imap_conn *conn, const struct wire_id *id)
 	buf_fini(&text);
 }
 
+/* ---- what a front tells (x-originating-ip, x-originating-port, x-session-id) */
+
+static bool
+is_front(const struct imap_conn *conn)
+{
+	const struct conf_list *fronts = &conn->settings->trusted_fronts;
+	struct net_network address, network;
+
+	if (fronts->n == 0 || !net_address_parse(conn->address, &address))
+		return false;
+	for (size_t i = 0; i < fronts->n; i++)
+		if (net_network_parse(fronts->items[i], &network) == NULL &&
+		    net_network_has(&network, &address))
+			return true;
+	return false;
+}
+
+static struct str
+field(const struct wire_id *id, const char *name)
+{
+	for (size_t i = 0; i < id->n; i++)
+		if (str_ieq(id->v[i].name, str_of(name)))
+			return id->v[i].value;
+	return STR_NONE;
+}
+
+/* IPv6 may stand in brackets. */
+static bool
+parse_told(struct str text, struct buf *out)
+{
+	struct net_network address;
+
+	if (text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']') {
+		text.p++;
+		text.n -= 2;
+	}
+	if (!net_address_parse(text, &address) || address.family == NET_FAMILY_UNIX)
+		return false;
+	net_network_print(&address, out);
+	return true;
+}
+
+/* What is no plain text is left out of log lines. */
+static void
+keep_session(struct imap_told *told, struct str session)
+{
+	size_t n = session.n < sizeof(told->session) ? session.n : sizeof(told->session) - 1;
+
+	for (size_t i = 0; i < n; i++)
+		if (session.p[i] <= ' ' || session.p[i] > '~')
+			n = 0;
+	if (n > 0)
+		memcpy(told->session, session.p, n);
+	told->session[n] = '\0';
+}
+
+static void
+take_told(struct imap_conn *conn, const struct wire_id *id)
+{
+	struct str address = field(id, "x-originating-ip");
+	struct imap_turn *turn = conn->turn;
+	struct buf text = {0};
+	uint64_t port = 0;
+
+	/* Only what comes before the login counts for it. */
+	if (address.n == 0 || turn->login != NULL || !is_front(conn))
+		return;
+	if (!parse_told(address, &text)) {
+		imap_log(conn, LOG_WARNING, "ID: x-originating-ip is no address: passed over");
+		buf_fini(&text);
+		return;
+	}
+	if (turn->told == NULL)
+		turn->told = arena_new_object(turn->arena, struct imap_told);
+	TS_ASSERT(text.n < sizeof(turn->told->address));
+	memcpy(turn->told->address, buf_cstr(&text), text.n + 1);
+	turn->told->port =
+	    str_u64(field(id, "x-originating-port"), 65535, &port) ? (unsigned)port : 0;
+	keep_session(turn->told, field(id, "x-session-id"));
+	buf_fini(&text);
+}
+
 static void
 log_id(const struct imap_conn *conn)
 {
+	const struct imap_told *told = conn->turn->told;
 	struct log_event e;
 
 	if (!log_wants(LOG_INFO))
 		return;
 	imap_event(conn, &e, STR("id"));
 	log_event_str(&e, "id", conn->id_name);
+	if (told != NULL) {
+		log_event_str(&e, "address", str_of(told->address));
+		if (told->port > 0)
+			log_event_u64(&e, "port", told->port);
+		log_event_str(&e, "front", conn->address);
+		if (told->session[0] != '\0')
+			log_event_str(&e, "session", str_of(told->session));
+	}
 	log_event_put(&e, LOG_INFO);
 }
 
@@ -61,6 +158,7 @@ cmd_id(struct imap_cmd *cmd)
 	if (!wire_id_parse(&cmd->in, &id))
 		return cmd_bad_syntax(cmd);
 	keep(conn, &id);
+	take_told(conn, &id);
 	log_id(conn);
 	wire_out_id(imap_out(conn), imap_dialect(conn), ours, sizeof(ours) / sizeof(*ours));
 	return cmd_ok(cmd, "Pleased to meet you");

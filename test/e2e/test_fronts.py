@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who stands in front: load balancers that speak the PROXY protocol, webmails that tell addresses by ID."""
+import os
+import signal
+import socket
+import ssl
+import struct
+import time
+
+import pytest
+
+from conftest import Server
+from demo import Client
+from test_service import wait_for
+
+PASSWORD = "blue sea"
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+CONF = """\
+timeouts.failed_login = 0
+timeouts.handshake = 2s
+unauthenticate = everyone
+trusted_fronts = [203.0.113.50]
+listener imap_proxied {{ address = 127.0.0.1; port = 0; tls = starttls; proxy_protocol = yes
+  proxy_from = [127.0.0.1, "10.0.0.0/8"] }}
+listener imaps_proxied {{ address = 127.0.0.1; port = 0; tls = imaps; proxy_protocol = yes
+  proxy_from = 127.0.0.0/8 }}
+listener imap_closed {{ address = 127.0.0.1; port = 0; tls = starttls; proxy_protocol = yes
+  proxy_from = 10.0.0.0/8 }}
+listener lmtp_proxied {{ protocol = lmtp; address = 127.0.0.1; port = 0; tls = none; proxy_protocol = yes
+  proxy_from = 127.0.0.1; path = {path}; }}
+"""
+
+
+@pytest.fixture(name="site", scope="module")
+def fixture_site():
+    s = Server()
+    s.write(CONF.format(path=os.path.join(s.dir, "lmtp.sock")))
+    s.start()
+    s.add("anna", PASSWORD)
+    yield s
+    s.remove()
+
+
+def v2(source, port=50000, command=0x21, fields=b""):
+    if source is None:
+        return SIGNATURE + bytes([command, 0]) + struct.pack(">H", len(fields)) + fields
+    family = socket.AF_INET6 if ":" in source else socket.AF_INET
+    where = socket.inet_pton(family, source) + socket.inet_pton(family, "::1" if ":" in source else "127.0.0.1")
+    body = where + struct.pack(">HH", port, 143) + fields
+    return SIGNATURE + bytes([command, 0x21 if ":" in source else 0x11]) + struct.pack(">H", len(body)) + body
+
+
+class Proxied(Client):
+    """demo.Client behind a header."""
+
+    def __init__(self, site, listener, header, tls=False, pieces=False):
+        raw = socket.create_connection(("127.0.0.1", site.port(listener)), timeout=60)
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in [header[i:i + 1] for i in range(len(header))] if pieces else [header]:
+            raw.sendall(part)
+        if tls:
+            context = ssl.create_default_context()
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            raw = context.wrap_socket(raw)
+        self.sock, self.buf, self.count = raw, b"", 0
+        self.greeting = self.read_response()
+
+
+def line_of(site, *words):
+    return wait_for(lambda: next((line for line in site.log().splitlines() if all(w in line for w in words)), None))
+
+
+HEADERS = {
+    "1, IPv4": (b"PROXY TCP4 203.0.113.5 127.0.0.1 50000 143\r\n", "203.0.113.5"),
+    "1, IPv6": (b"PROXY TCP6 2001:db8::5 ::1 50000 143\r\n", "2001:db8::5"),
+    "1, unknown": (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+    "2, IPv4": (v2("203.0.113.6"), "203.0.113.6"),
+    "2, IPv6": (v2("2001:db8::6", fields=b"\x02\x00\x01z"), "2001:db8::6"),
+    "2, IPv4 in IPv6": (v2("::ffff:203.0.113.7"), "203.0.113.7"),
+    "2, local": (v2(None, command=0x20, fields=b"xyz"), "127.0.0.1"),
+}
+
+
+@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("kind", sorted(HEADERS))
+def test_the_client_is_where_the_header_says(site, kind, tls, pieces):
+    header, address = HEADERS[kind]
+    c = Proxied(site, "IMAPS_PROXIED" if tls else "IMAP_PROXIED", header, tls, pieces)
+    assert c.greeting.startswith(b"* OK")
+    line_of(site, "msg=connection", f"address={address} ", "front=127.0.0.1")
+    if not tls:
+        # Nobody at all is on this machine but who is: passwords in clear are for loopback.
+        assert (b"LOGINDISABLED" in c.greeting) == (address != "127.0.0.1")
+        if address != "127.0.0.1":
+            c.no("LOGIN anna x", "PRIVACYREQUIRED")
+            c.close()
+            return
+    c.no("LOGIN anna wrong", "AUTHENTICATIONFAILED")
+    line_of(site, 'msg="login failed"', f"address={address} ")
+    c.ok(f'LOGIN anna "{PASSWORD}"')
+    line_of(site, "msg=login", f"address={address} ")
+    assert address in site.cli("who").stdout
+    c.close()
+
+
+def closed(site, listener, data, why):
+    """Without a byte, with one line in the log."""
+    said = f"connection from 127.0.0.1 closed: {why}"
+    before = site.log().count(said)
+    with socket.create_connection(("127.0.0.1", site.port(listener)), timeout=60) as s:
+        if data is not None:
+            s.sendall(data)
+        try:
+            assert s.recv(100) == b""
+        except ConnectionResetError:
+            pass
+    wait_for(lambda: site.log().count(said) == before + 1)
+
+
+@pytest.mark.parametrize("listener", ["IMAP_PROXIED", "IMAPS_PROXIED"])
+def test_without_a_header_nobody_comes_in(site, listener):
+    for data, why in ((b"a LOGIN anna x\r\n", "no PROXY header"),
+                      (b"\x16\x03\x01\x02\x00", "no PROXY header"),
+                      (b"PROXY TCP4 here there 1 2\r\n", "a line of version 1 that is malformed"),
+                      (b"PROXY UNKNOWN " + b"x" * 200, "a line longer than 107 bytes"),
+                      (v2("203.0.113.5", command=0x22), "a version or command that does not exist"),
+                      (v2("203.0.113.5", fields=b"\x02\xff\xff"), "a field that is cut off"),
+                      (v2("203.0.113.5", fields=b"x" * 2048), "a header that is too long"),
+                      (b"PROXY ", "no PROXY header in time"),
+                      (None, "no PROXY header in time")):
+        closed(site, listener, data, why)
+
+
+def test_only_from_there(site):
+    closed(site, "IMAP_CLOSED", None, "its address is not in proxy_from")
+
+
+def test_who_goes_away_before_it(site):
+    for data in (b"", b"PROXY TCP4 2"):
+        with socket.create_connection(("127.0.0.1", site.port("IMAP_PROXIED")), timeout=60) as s:
+            s.sendall(data)
+    line_of(site, "it ended before a PROXY header came")
+
+
+def test_what_follows_is_not_taken(site):
+    """A command in the same segment as the header, and TLS behind one."""
+    c = Proxied(site, "IMAP_PROXIED", HEADERS["2, IPv4"][0] + b"a1 NOOP\r\na2 LOGOUT\r\n")
+    assert c.until("a1")[-1].startswith(b"a1 OK")
+    assert c.until("a2")[-1].startswith(b"a2 OK")
+    c.close()
+
+
+def test_lmtp(site):
+    with socket.create_connection(("127.0.0.1", site.port("LMTP_PROXIED")), timeout=60) as s:
+        s.sendall(HEADERS["1, IPv4"][0])
+        assert s.recv(100).startswith(b"220")
+    line_of(site, "203.0.113.5")
+
+
+def test_a_webmail_behind_a_balancer(site):
+    """The balancer tells where the webmail is, which is trusted to tell where its people are."""
+    c = Proxied(site, "IMAPS_PROXIED", b"PROXY TCP4 203.0.113.50 127.0.0.1 50000 993\r\n", tls=True)
+    c.ok('ID ("name" "Webmail" "x-originating-ip" "198.51.100.9" "x-session-id" "s1")')
+    line_of(site, "msg=id", "address=198.51.100.9", "front=203.0.113.50", "session=s1")
+    c.ok(f'LOGIN anna "{PASSWORD}"')
+    line_of(site, "msg=login", "address=198.51.100.9 ", "Webmail")
+    assert "198.51.100.9" in site.cli("who").stdout
+    c.ok("UNAUTHENTICATE")
+    c.no("LOGIN anna wrong", "AUTHENTICATIONFAILED")
+    line_of(site, 'msg="login failed"', "address=203.0.113.50 ")
+    c.close()
+    other = Proxied(site, "IMAPS_PROXIED", b"PROXY TCP4 203.0.113.51 127.0.0.1 50000 993\r\n", tls=True)
+    other.ok('ID ("x-originating-ip" "198.51.100.10")')
+    other.ok(f'LOGIN anna "{PASSWORD}"')
+    line_of(site, "msg=login", "address=203.0.113.51 ")
+    assert "address=198.51.100.10" not in site.log()
+
+
+def test_faults_are_told(server):
+    for block, words in (("listener p { port = 0; proxy_protocol = yes }", "proxy_from"),
+                         ("listener p { port = 0; proxy_from = 127.0.0.1 }", "proxy_protocol"),
+                         ("listener p { port = 0; proxy_protocol = yes; proxy_from = 10.0.0.1/8 }", "proxy_from"),
+                         ("trusted_fronts = here", "trusted_fronts")):
+        server.write(block)
+        done = server.cli("config", "check", ok=False)
+        assert words in done.stderr and "t.conf:" in done.stderr, done
+
+
+def test_the_server_stops_while_headers_are_waited_for(site):
+    with socket.create_connection(("127.0.0.1", site.port("IMAP_PROXIED")), timeout=60) as s:
+        s.sendall(b"PROXY ")
+        time.sleep(0)
+        assert site.stop(signal.SIGTERM) == 0
+        assert s.recv(10) == b""
