@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "app/cli.h"
+#include "app/sasl.h"
 #include "app/settings.h"
 
 static int
@@ -10,13 +11,16 @@ check(const struct args *args)
 {
 	struct conf *conf = NULL;
 	struct buf faults = {0};
-	bool ok = app_conf_load(args, &conf) && app_conf_check(conf, false, &faults);
+	struct sasl_cyrus *cyrus = NULL;
+	bool ok = app_conf_load(args, &conf) && app_conf_check(conf, false, &faults) &&
+	          app_sasl_open(conf, &faults, &cyrus);
 	const char *path = app_conf_path(args);
 
 	if (faults.n > 0)
 		fprintf(stderr, "%s", buf_cstr(&faults));
 	if (ok)
 		printf("%s: no faults\n", path != NULL ? path : "defaults (no file)");
+	sasl_cyrus_close(&cyrus);
 	buf_fini(&faults);
 	conf_unref(&conf);
 	return ok ? APP_OK : APP_FAILED;

@@ -3,6 +3,7 @@
 #include "app/ops.h"
 #include "app/rows.h"
 #include "app/server.h"
+#include "auth/digest.h"
 #include "auth/users.h"
 #include "base/log.h"
 
@@ -45,6 +46,7 @@ spec_of(const struct request *req, struct str *patterns)
 	    .password = request_get(req, "password"),
 	    .hash = request_get(req, "hash"),
 	    .admin = request_has(req, "admin"),
+	    .digest_md5 = request_has(req, "digest-md5"),
 	    .acts_for = patterns};
 
 	for (size_t i = 0; i < req->field_count; i++)
@@ -149,10 +151,11 @@ user_enable(const struct ops *ops, const struct request *req, struct buf *out, s
 static const char *
 verifier_kind(struct str verifier)
 {
-	return str_has_prefix(verifier, STR("SCRAM-SHA-1$"))     ? "SCRAM-SHA-1"
-	       : str_has_prefix(verifier, STR("SCRAM-SHA-256$")) ? "SCRAM-SHA-256"
-	       : str_has_prefix(verifier, STR("$y$"))            ? "yescrypt"
-	                                                         : "crypt(3)";
+	return str_has_prefix(verifier, STR("SCRAM-SHA-1$"))       ? "SCRAM-SHA-1"
+	       : str_has_prefix(verifier, STR("SCRAM-SHA-256$"))   ? "SCRAM-SHA-256"
+	       : str_has_prefix(verifier, STR("$y$"))              ? "yescrypt"
+	       : str_has_prefix(verifier, STR(AUTH_DIGEST_PREFIX)) ? "DIGEST-MD5"
+	                                                           : "crypt(3)";
 }
 
 static bool

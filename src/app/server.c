@@ -9,6 +9,7 @@
 #include "app/logsink.h"
 #include "app/metrics.h"
 #include "app/privileges.h"
+#include "app/sasl.h"
 #include "app/server_priv.h"
 #include "app/version.h"
 #include "auth/helper.h"
@@ -66,6 +67,9 @@ make_imap(struct server *server)
 	server->imap.store = server->store;
 	server->imap.auth = server->auth;
 	server->imap.workers = server->workers;
+	app_sasl_set_users(server->cyrus, server->auth);
+	if (server->cyrus != NULL)
+		server->imap.more_mechs = sasl_cyrus_mechs(server->cyrus);
 	server->imap.tls = server->tls;
 	server->imap.app = server;
 	server->imap.loop_count = server->loop_count;
@@ -148,6 +152,7 @@ server_fini(struct server *server)
 	transcript_files_free(&server->imap.transcripts);
 	lmtp_server_fini(&server->lmtp);
 	mem_free(server->imap.loops);
+	sasl_cyrus_close(&server->cyrus);
 	server_close_auth(server);
 	auth_helper_stop(&server->helper);
 	buf_fini(&server->default_domain);
@@ -192,6 +197,19 @@ wait_for_stop(struct server *server, const sigset_t *set)
 	}
 }
 
+/* As the user that the server runs as, who has to read the keytab, and before the sandbox. */
+static bool
+open_sasl(struct server *server)
+{
+	struct buf faults = {0};
+	bool ok = app_sasl_open(server->conf, &faults, &server->cyrus);
+
+	if (!ok)
+		fprintf(stderr, "%s", buf_cstr(&faults));
+	buf_fini(&faults);
+	return ok;
+}
+
 /*
  * The store's lock comes first, so that a second server does not get as far as
  * ports; unless privileges are dropped on the way: ports and a configured key
@@ -209,6 +227,7 @@ server_make(struct server *server)
 	if (!server_start_helper(server))
 		return false;
 	privileges_check_file_limit(server->conf);
+	app_sasl_prepare(server->conf);
 	make_loops(server);
 	server->tls = tls_slot_new();
 	server->tickets = tls_tickets_new(tls->ticket_time);
@@ -216,7 +235,7 @@ server_make(struct server *server)
 		return false;
 	if (configured && !server_open_tls(server))
 		return false;
-	if (!server_listen(server) || (drops && !privileges_drop(s)) ||
+	if (!server_listen(server) || (drops && !privileges_drop(s)) || !open_sasl(server) ||
 	    !server_enter_sandbox(server))
 		return false;
 	if (server->store == NULL && !app_store_open(server->conf, &server->store))

@@ -97,6 +97,7 @@ struct server {
 
 	struct tls_slot *tls;
 	struct tls_tickets *tickets;
+	struct sasl_cyrus *cyrus; /* NULL: no mechanism of libsasl2 */
 	struct store *store;
 	struct auth *auth;
 	struct server_auth_watch auth_watch;

@@ -3,6 +3,7 @@
 #include "app/sandbox.h"
 
 #include "app/privileges.h"
+#include "app/sasl.h"
 #include "app/server_priv.h"
 #include "auth/settings.h"
 #include "base/log.h"
@@ -38,6 +39,7 @@ collect(const struct server *server, struct sandbox_paths *paths)
 	add_folder(paths, SANDBOX_READ, tls->certificate.p);
 	add_folder(paths, SANDBOX_READ, tls->key.p);
 	add_folder(paths, SANDBOX_READ, auth->group_file.p);
+	app_sasl_sandbox(server->conf, paths);
 	for (size_t i = 0; i < dbs.n; i++) {
 		const struct auth_db_settings *db = dbs.p[i].settings;
 

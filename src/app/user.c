@@ -124,6 +124,13 @@ finish(const struct args *args, struct buf *wire, bool ok)
 	return ask(args, wire);
 }
 
+static void
+put_digest(const struct args *args, struct buf *wire)
+{
+	if (args_has(args, "digest-md5"))
+		request_put(wire, "digest-md5", STR("yes"));
+}
+
 static int
 user_add(const struct args *args)
 {
@@ -136,6 +143,7 @@ user_add(const struct args *args)
 		request_put(&wire, "acts-for", str_of(pattern));
 	if (args_has(args, "admin"))
 		request_put(&wire, "admin", STR("yes"));
+	put_digest(args, &wire);
 	return finish(args, &wire, put_secret(args, &wire));
 }
 
@@ -146,6 +154,7 @@ user_passwd(const struct args *args)
 
 	request_begin(&wire, "user-passwd");
 	request_put(&wire, "name", str_of(args->operands[0]));
+	put_digest(args, &wire);
 	return finish(args, &wire, put_secret(args, &wire));
 }
 
@@ -329,6 +338,12 @@ passwd(const struct args *args)
 	{                                                                                          \
 		"hash", "HASH", "a ready crypt(3) hash or SCRAM-SHA-256 verifier instead"          \
 	}
+#define DIGEST_OPT                                                                                 \
+	{                                                                                          \
+		"digest-md5", NULL,                                                                \
+		    "and the secret of that mechanism, which is as good as the password to who "   \
+		    "has it; without this option the user has none"                                \
+	}
 #define END                                                                                        \
 	{                                                                                          \
 		NULL, NULL, NULL                                                                   \
@@ -337,8 +352,9 @@ passwd(const struct args *args)
 static const struct args_opt add_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
     {"acts-for", "PATTERN",
         "may act for these users: a name in which '*' stands for any characters; may be repeated"},
-    {"admin", NULL, "server rights (not the right to act for others)"}, END};
-static const struct args_opt passwd_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT, END};
+    {"admin", NULL, "server rights (not the right to act for others)"}, DIGEST_OPT, END};
+static const struct args_opt passwd_opts[] = {
+    CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT, DIGEST_OPT, END};
 static const struct args_opt delete_opts[] = {
     CLI_CONFIG_OPT, {"purge", NULL, "and all mail of the account"}, END};
 static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, END};

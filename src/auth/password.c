@@ -9,6 +9,7 @@
 
 #include <crypt.h>
 
+#include "auth/digest.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "sasl/names.h"
@@ -167,7 +168,10 @@ auth_password_verify(struct str password, const struct auth_user *user)
 	bool ok;
 
 	for (size_t i = 0; i < user->verifier_count; i++)
-		if (verifier.p == NULL || (is_scram(verifier) && !is_scram(user->verifiers[i])))
+		if (str_has_prefix(user->verifiers[i], STR(AUTH_DIGEST_PREFIX)))
+			continue; /* for that mechanism only */
+		else if (verifier.p == NULL ||
+		         (is_scram(verifier) && !is_scram(user->verifiers[i])))
 			verifier = user->verifiers[i];
 	if (verifier.p == NULL || !prepare(password, &clear)) {
 		buf_wipe_fini(&clear);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "auth/digest.h"
 #include "auth/password.h"
 #include "auth/priv.h"
 #include "base/clock.h"
@@ -83,6 +84,17 @@ make_verifiers(struct str password, struct str ready, struct arena *arena, struc
 	return TS_OK;
 }
 
+/* Once its name is known. */
+static enum ts_err
+add_digest(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena,
+    struct auth_user *user, const char **why_r)
+{
+	if (!spec->digest_md5)
+		return TS_OK;
+	*why_r = auth_digest_add(buf_as_str(&auth->default_domain), spec->password, arena, user);
+	return *why_r != NULL ? TS_INVALID : TS_OK;
+}
+
 /* ---- records ---- */
 
 static struct store_record_op *
@@ -144,7 +156,8 @@ add(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena, s
 	if (err != TS_OK)
 		return err;
 	user.name = buf_as_str(name);
-	return put(auth, &user, PUT_NEW);
+	err = add_digest(auth, spec, arena, &user, why_r);
+	return err == TS_OK ? put(auth, &user, PUT_NEW) : err;
 }
 
 static struct arena *
@@ -180,6 +193,8 @@ auth_users_passwd(struct auth *auth, const struct auth_user_spec *spec, const ch
 		err = auth_user_read(auth->store, buf_as_str(&name), arena, &user);
 	if (err == TS_OK)
 		err = make_verifiers(spec->password, spec->hash, arena, &user, why_r);
+	if (err == TS_OK)
+		err = add_digest(auth, spec, arena, &user, why_r);
 	if (err == TS_OK)
 		err = put(auth, &user, PUT_OLD);
 	buf_fini(&name);

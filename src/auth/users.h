@@ -20,11 +20,12 @@ struct auth_user_spec {
 	const struct str *acts_for;
 	size_t acts_for_count;
 	bool admin;
+	bool digest_md5; /* and a secret for that mechanism: auth/digest.h; needs the password */
 };
 
 TS_CHECKED enum ts_err auth_users_add(
     struct auth *auth, const struct auth_user_spec *spec, const char **why_r);
-/* Changes password (or hash) only; the rest of spec is not looked at. */
+/* Changes password (or hash, and digest_md5) only; the rest of spec is not looked at. */
 TS_CHECKED enum ts_err auth_users_passwd(
     struct auth *auth, const struct auth_user_spec *spec, const char **why_r);
 TS_CHECKED enum ts_err auth_users_disable(

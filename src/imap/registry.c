@@ -126,6 +126,20 @@ print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struc
 		out->n = before;
 }
 
+void
+imap_auth_words_print(const struct imap_conn *conn, struct buf *out)
+{
+	const struct imap_registry *reg = &conn->server->reg;
+
+	for (size_t i = 0; i < reg->count; i++)
+		for (const struct imap_cap *c = reg->ext[i]->caps; c != NULL && c->word != NULL;
+		     c++)
+			if ((c->states & IMAP_NOAUTH) != 0 &&
+			    str_has_prefix(str_of(c->word), STR("AUTH=")) &&
+			    (c->when == NULL || c->when(conn)))
+				print_capability(conn, c, out);
+}
+
 /* A bit for each capability of the state whose condition holds. */
 static uint64_t
 conditions(const struct imap_conn *conn, unsigned state)

@@ -16,6 +16,7 @@
 #include "imap/layer.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
+#include "net/layer.h"
 #include "net/tally.h"
 
 enum { DECIDE_MAX = 8 }; /* user records that change without end keep nobody waiting for ever */
@@ -52,6 +53,13 @@ static bool
 binds(const struct imap_conn *conn)
 {
 	return stream_binds(conn->stream);
+}
+
+/* RFC 4422 section 6.1.2: whoever took a mechanism away in clear is found out in the layer. */
+static bool
+in_layer(const struct imap_conn *conn)
+{
+	return stream_has_layers(conn->stream);
 }
 
 static bool
@@ -174,6 +182,9 @@ take_layer(struct imap_cmd *cmd)
 	imap_login(cmd->conn)->layer = imap_layer_new(layer);
 	s->req.layer = layer->strength;
 	cmd->after = IMAP_AFTER_LAYER;
+	/* RFC 3501 and RFC 9051 section 6.2.2: the OK is not in the layer, so the client asks anew.
+	 */
+	cmd->tell_capabilities = false;
 }
 
 /* The user may have been disabled or removed, and their sessions ended, while a worker was busy. */
@@ -209,9 +220,9 @@ login_loaded(struct imap_cmd *cmd)
 		return cmd_no(cmd, "LIMIT", "Too many logins of this user");
 	}
 	s->account = NULL; /* the login's now */
+	cmd->tell_capabilities = true;
 	take_layer(cmd);
 	audit_login(conn, &s->req);
-	cmd->tell_capabilities = true;
 	return cmd_ok(cmd, "Logged in");
 }
 
@@ -380,6 +391,7 @@ static const struct imap_cap caps[] = {
         .when = imap_more_mechs,
         .words = imap_more_mechs_print},
     {.word = "AUTH=LOGIN", .states = IMAP_NOAUTH, .when = imap_password_allowed},
+    {.word = "AUTH=", .states = IMAP_LOGGED_IN, .when = in_layer, .words = imap_auth_words_print},
     {.word = NULL},
 };
 
