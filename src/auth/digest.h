@@ -21,8 +21,8 @@
 /* Appends the realm of this site: the default domain, prepared; "turnstone" without one. */
 void auth_digest_realm(struct str default_domain, struct buf *out);
 /* Adds the verifiers; user->name is set.  NULL when done, else why not (a sentence). */
-const char *auth_digest_add(struct str default_domain, struct str password, struct arena *arena,
-    struct auth_user *user);
+const char *auth_digest_add(
+    struct str default_domain, struct str password, struct arena *arena, struct auth_user *user);
 /* BLOCKING.  The secret of a name as a client sent it; AUTH_FAILED: there is none. */
 enum auth_result auth_digest_secret(
     struct auth *auth, struct str name, unsigned char secret_r[16], uint64_t *stamp_r);

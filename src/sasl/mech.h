@@ -52,10 +52,10 @@ enum sasl_flag {
 	SASL_BLOCKS = 8,       /* start and step may wait for files and the network: on a worker */
 	SASL_VOUCHES = 16,     /* knows by itself who authcid is (Kerberos): no stamp */
 	SASL_TLS_ONLY = 32,    /* too weak without TLS, by the configuration */
-	SASL_NO_INITIAL = 128, /* the server speaks first: an initial response is malformed */
 	SASL_TOKENS = 64,      /* shows a token: only where there is somebody who knows tokens */
 	SASL_FROM_CHANNEL =
-	    128, /* only where the channel says who it is: sasl_exchange_identify() */
+	    128,               /* only where the channel says who it is: sasl_exchange_identify() */
+	SASL_NO_INITIAL = 256, /* the server speaks first: an initial response is malformed */
 };
 
 enum sasl_step {
