@@ -59,7 +59,7 @@ cat >"$root/DEBIAN/prerm" <<'TEXT'
 #!/bin/sh
 set -e
 if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
-	systemctl disable --now turnstone-imap.socket turnstone-imaps.socket turnstone.service || true
+	systemctl disable --now turnstone-imap.socket turnstone-imaps.socket turnstone-lmtp.socket turnstone.service || true
 fi
 TEXT
 cat >"$root/DEBIAN/postrm" <<'TEXT'

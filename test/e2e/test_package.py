@@ -59,7 +59,7 @@ def test_install(tmp_path):
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_units(tmp_path):
     units = []
-    for name in ("turnstone.service", "turnstone-imap.socket", "turnstone-imaps.socket"):
+    for name in ("turnstone.service", "turnstone-imap.socket", "turnstone-imaps.socket", "turnstone-lmtp.socket"):
         with open(os.path.join(TOP, "dist", name), encoding="utf-8") as f:
             text = f.read()
         units.append(str(tmp_path / name))
@@ -75,7 +75,7 @@ def test_units(tmp_path):
 def test_contents(package):
     names = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True).stdout
     for name in ("usr/bin/turnstone", "etc/turnstone/turnstone.conf", "usr/lib/systemd/system/turnstone.service",
-                 "usr/lib/systemd/system/turnstone-imap.socket", "usr/lib/sysusers.d/turnstone.conf",
+                 "usr/lib/systemd/system/turnstone-imap.socket", "usr/lib/systemd/system/turnstone-lmtp.socket", "usr/lib/sysusers.d/turnstone.conf",
                  "usr/share/doc/turnstone/admin.md", "usr/share/man/man1/turnstone.1.gz",
                  "usr/share/man/man5/turnstone.conf.5.gz"):
         assert f" ./{name}\n" in names

@@ -14,6 +14,7 @@ import pytest
 
 from conftest import SANITIZED, TURNSTONE
 from demo import Client
+from lmtp import Lmtp
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 BOX = pytest.mark.skipif(SANITIZED, reason="a sanitizer needs what the sandbox takes away")
@@ -321,6 +322,24 @@ def test_sockets_handed_over_and_notifications(server, user):
     manager.wait("STOPPING=1")
     assert server.process.wait(60) == 0
     server.process = None
+
+
+def test_unix_socket_handed_over(server):
+    """As turnstone-lmtp.socket does: the socket is systemd's, with its owner and mode, and stays."""
+    path = os.path.join(server.dir, "lmtp.sock")
+    server.write(f"listener lmtp {{ protocol = lmtp; path = {path}; group = no-such-group }}\nlmtp.domains = [x.example]\n")
+    server.add("anna", PASSWORD)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(path)
+        sock.listen()
+        os.chmod(path, 0o660)
+        start_as_service(server, {}, [sock.fileno()], "lmtp")
+        wait_for(lambda: os.path.exists(server.ready))
+        with Lmtp(path) as lmtp:
+            assert lmtp.deliver(b"Subject: x\r\n\r\nx\r\n", "anna")["anna"].startswith("250 ")
+        assert f"listener_lmtp_socket: {path}" in server.cli("status").stdout
+        assert server.stop() == 0
+        assert os.stat(path).st_mode & 0o777 == 0o660
 
 
 class Held:
