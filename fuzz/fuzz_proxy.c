@@ -35,8 +35,8 @@ check_address(const struct proxy_header *h)
 
 	TS_ASSERT(net_network_ok(&h->address) && h->address.family != NET_FAMILY_UNIX);
 	net_network_print(&h->address, &text);
-	TS_ASSERT(net_address_parse(buf_as_str(&text), &again) &&
-	          net_network_equal(&again, &h->address));
+	TS_ASSERT(
+	    net_address_parse(buf_as_str(&text), &again) && net_network_equal(&again, &h->address));
 	buf_fini(&text);
 }
 

@@ -99,7 +99,8 @@ void auth_login_fini(struct auth_login *login);
 /* What SCRAM needs to know of a user. */
 struct auth_scram {
 	struct sasl_scram_keys keys;
-	bool known;     /* false: keys are made up, nobody has them */
+	bool known;     /* false: nobody gets in with them; made up, or the user's who is */
+	bool disabled;  /* (the server's signature would tell that the password is right) */
 	uint64_t stamp; /* of the user's record, for the request that follows */
 };
 /*

@@ -90,7 +90,8 @@ auth_scram_keys(struct auth *auth, struct str name, enum sasl_scram_hash hash, b
 	else
 		buf_str(&full, name);
 	if (err == TS_OK && find_keys(&user, hash, &scram_r->keys)) {
-		scram_r->known = true;
+		scram_r->disabled = (user.flags & AUTH_USER_DISABLED) != 0;
+		scram_r->known = !scram_r->disabled;
 		scram_r->stamp = user.stamp;
 	} else if (err == TS_OK || err == TS_NOT_FOUND) {
 		make_up(auth, buf_as_str(&full), hash, &scram_r->keys);

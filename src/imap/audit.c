@@ -30,8 +30,7 @@ add_way(struct log_event *e, const struct imap_conn *conn, const struct auth_req
 }
 
 static void
-add_certificate(
-    struct log_event *e, const struct imap_conn *conn, const struct auth_request *req)
+add_certificate(struct log_event *e, const struct imap_conn *conn, const struct auth_request *req)
 {
 	const struct tls_identity *id;
 

@@ -84,8 +84,8 @@ failed_wait(const struct imap_conn *conn)
 
 	if (conn->turns > 0)
 		return 0;
-	failed = failures_left(
-	    conn->server->failures, network_of(conn, text), loop_now(conn->il->loop), s->fail_forget);
+	failed = failures_left(conn->server->failures, network_of(conn, text),
+	    loop_now(conn->il->loop), s->fail_forget);
 	if (failed < (unsigned)s->failed_address)
 		return 0;
 	return delay_for(s, failed - (unsigned)s->failed_address);

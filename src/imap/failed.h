@@ -2,7 +2,8 @@
 #ifndef IMAP_FAILED_H
 #define IMAP_FAILED_H
 /*
- * Failed logins: they are counted, and the more of them there were, the later the next answer comes.
+ * Failed logins: they are counted, and the more of them there were, the later the next answer
+ * comes.
  *
  * Three counts, of which the highest decides: of the connection, of the client's address, of the
  * account that was claimed.  Guessing at one account from many addresses is slowed down, and so is
@@ -12,9 +13,10 @@
  * is of no use to hang up and try the next one.  What was checked a moment ago does not wait.
  *
  * After UNAUTHENTICATE they count like all others, for the address and the account, too
- * (a connection that has had a user may well be used to guess at others), and for the connection against a
- * limit of its own.  Who shows the right credentials and may not act for a user is guessing at nothing:
- * that counts for the connection alone, so that a gateway is not slowed by one user.
+ * (a connection that has had a user may well be used to guess at others), and for the connection
+ * against a limit of its own.  Who shows the right credentials and may not act for a user is
+ * guessing at nothing: that counts for the connection alone, so that a gateway is not slowed by one
+ * user.
  */
 #include "auth/auth.h"
 #include "imap/imap.h"

@@ -184,8 +184,8 @@ header_end(struct mail_unbinary *u, struct buf *out)
 	subtype = params.first;
 	if (content.p != NULL && str_split(&subtype, '/', &type)) {
 		multipart = str_ieq(type, STR("multipart"));
-		message = str_ieq(type, STR("message")) && (str_ieq(subtype, STR("rfc822")) ||
-		                                               str_ieq(subtype, STR("global")));
+		message = str_ieq(type, STR("message")) &&
+		          (str_ieq(subtype, STR("rfc822")) || str_ieq(subtype, STR("global")));
 	}
 	if (encoding == MAIL_ENCODING_BINARY && !multipart && !message) {
 		put_encoded_header(u, out);

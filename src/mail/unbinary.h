@@ -9,8 +9,8 @@
  *     mail_unbinary_free(&u);
  *
  * RFC 3516 section 6: a message that has such parts (an APPEND with a literal8 brings them) shows
- * them in BODY and BODYSTRUCTURE in an encoding that IMAP without BINARY can carry; section 4.4 lets
- * the server change it when the message comes in.  BINARY gives the same bytes as ever.
+ * them in BODY and BODYSTRUCTURE in an encoding that IMAP without BINARY can carry; section 4.4
+ * lets the server change it when the message comes in.  BINARY gives the same bytes as ever.
  *
  * What changes is the field Content-Transfer-Encoding and the body of leaf parts that say binary.
  * Multiparts and messages keep theirs: it says nothing of their own bytes.  Structure is found as

@@ -22,8 +22,9 @@
 #include "net/network.h"
 
 enum proxy_limit {
-	PROXY_V1_MAX = 107,       /* with CRLF, by the specification */
-	PROXY_V2_MAX = 16 + 2048, /* what is longer is refused; fields that we skip are 2 KiB at most */
+	PROXY_V1_MAX = 107, /* with CRLF, by the specification */
+	PROXY_V2_MAX =
+	    16 + 2048, /* what is longer is refused; fields that we skip are 2 KiB at most */
 	PROXY_WAITING_MAX = 10000 /* connections of one loop whose header has not come */
 };
 
@@ -31,8 +32,8 @@ enum proxy_result { PROXY_MORE, PROXY_DONE, PROXY_BAD };
 
 struct proxy_header {
 	size_t size; /* of the header in the input */
-	/* It says nothing about a client: a check by the balancer itself (LOCAL), or a family that it
-	 * does not tell (UNKNOWN, UNSPEC, a UNIX socket). */
+	/* It says nothing about a client: a check by the balancer itself (LOCAL), or a family that
+	 * it does not tell (UNKNOWN, UNSPEC, a UNIX socket). */
 	bool local;
 	struct net_network address; /* of the client, else */
 	uint16_t port;

@@ -193,7 +193,8 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 	case SASL_STEP_TOKEN:
 		return token_shown(cmd);
 	case SASL_STEP_REFUSED:
-		return imap_login_refuse(cmd, s->exchange->why);
+		return imap_login_refuse(
+		    cmd, s->scram.disabled ? "disabled, whatever the proof" : s->exchange->why);
 	case SASL_STEP_UNAVAILABLE:
 		imap_log(cmd->conn, LOG_WARNING, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
 		    s->exchange->why);

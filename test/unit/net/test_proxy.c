@@ -59,7 +59,8 @@ static void
 version_1(void **state)
 {
 	static const struct row rows[] = {
-	    DONE("PROXY TCP4 192.0.2.7 198.51.100.1 50000 993\r\n\x16\x03\x01", 45, "192.0.2.7", 50000),
+	    DONE("PROXY TCP4 192.0.2.7 198.51.100.1 50000 993\r\n\x16\x03\x01", 45, "192.0.2.7",
+	        50000),
 	    DONE("PROXY TCP4 0.0.0.0 255.255.255.255 0 65535\r\nx", 44, "0.0.0.0", 0),
 	    DONE("PROXY TCP6 2001:db8::7 ::1 1 2\r\n", 32, "2001:db8::7", 1),
 	    DONE("PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n", 37, "192.0.2.7", 1),
@@ -88,7 +89,8 @@ version_1(void **state)
 	    OTHER("PROXY UNKNOWNS\r\n", PROXY_BAD),
 	    OTHER("PROXY TCP4 192.0.2.7 198.51.100.1 5 993\n", PROXY_MORE),
 	    OTHER("PROXY UNKNOWN "
-	          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	          "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	          "xxxxxxx"
 	          "xxxxxxxxxxxxxxxxx\r\n",
 	        PROXY_BAD),
 	};
@@ -131,7 +133,8 @@ version_2(void **state)
 	    OTHER(SIG "\x21\x31\0\x0c", PROXY_BAD),
 	    OTHER(SIG "\x21\x11\x08\x01", PROXY_BAD), /* 2049 bytes */
 	    OTHER(SIG "\x21\x11\x08\0", PROXY_MORE),
-	    OTHER(SIG "\x21\x11\0\x0e\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x02\0", PROXY_BAD),
+	    OTHER(SIG "\x21\x11\0\x0e\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x02\0",
+	        PROXY_BAD),
 	    OTHER(SIG "\x21\x11\0\x10\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x02\0\x02z",
 	        PROXY_BAD),
 	    /* a checksum that does not hold, and one of another length */
@@ -146,7 +149,8 @@ version_2(void **state)
 		expect(&rows[i], i);
 }
 
-/* The check value of CRC-32C over "123456789" is 0xe3069283; here with a table, for a whole header. */
+/* The check value of CRC-32C over "123456789" is 0xe3069283; here with a table, for a whole header.
+ */
 static uint32_t
 crc_by_table(const unsigned char *p, size_t n)
 {
@@ -155,7 +159,8 @@ crc_by_table(const unsigned char *p, size_t n)
 	for (uint32_t i = 0; i < 256; i++) {
 		table[i] = i;
 		for (int k = 0; k < 8; k++)
-			table[i] = (table[i] & 1) != 0 ? table[i] >> 1 ^ 0x82f63b78u : table[i] >> 1;
+			table[i] =
+			    (table[i] & 1) != 0 ? table[i] >> 1 ^ 0x82f63b78u : table[i] >> 1;
 	}
 	for (size_t i = 0; i < n; i++)
 		crc = table[(crc ^ p[i]) & 0xff] ^ crc >> 8;
@@ -165,7 +170,8 @@ crc_by_table(const unsigned char *p, size_t n)
 static void
 a_checksum_that_holds(void **state)
 {
-	char text[] = SIG "\x21\x11\0\x13\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x03\0\x04\0\0\0\0";
+	char text[] =
+	    SIG "\x21\x11\0\x13\xc0\0\x02\x07\xc6\x33\x64\x01\xc3\x50\x03\xe1\x03\0\x04\0\0\0\0";
 	struct str in = {text, sizeof(text) - 1};
 	struct proxy_header h;
 	uint32_t crc;
