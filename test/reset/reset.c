@@ -122,7 +122,8 @@ make_site(void)
 	static const char message[] = "Subject: a message\r\n\r\nIts text.\r\n";
 	struct site *site = site_new(&(struct site_options){
 	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n"
-	                "trusted_fronts = 192.0.2.1\n")});
+	                "trusted_fronts = 192.0.2.1\n"
+	                "auth.sasl_mechanisms = [X-TOY]\nmechanisms = [X-TOY, PLAIN]\n")});
 	struct str m = {message, sizeof(message) - 1};
 
 	site_user(site, "alice", "secret", NULL, false);

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What one login costs the server by its mechanism: processor time of its process, and time as the client sees it.
+
+One connection in clear on loopback logs in and says UNAUTHENTICATE, over and over.  The native mechanisms
+stand beside DIGEST-MD5 through libsasl2, which takes a thread's turn for each of its moves.
+
+    /usr/bin/python3 test/bench/sasl.py [switches [repetitions]]
+"""
+import os
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+# pylint: disable=wrong-import-position
+from conftest import Server  # noqa: E402
+from demo import plain  # noqa: E402
+from saslmech import Digest, LayerClient  # noqa: E402
+from test_sasl import Scram, authenticate  # noqa: E402
+from test_service import Site  # noqa: E402
+
+PASSWORD = "blue sea"
+
+
+def by_plain(client):
+    client.ok("AUTHENTICATE PLAIN " + plain("", "anna", PASSWORD))
+    client.ok("UNAUTHENTICATE")
+
+
+def by_scram(client):
+    assert authenticate(client, "SCRAM-SHA-256", Scram("SCRAM-SHA-256", "anna", PASSWORD)).startswith(b"s1 OK")
+    client.ok("UNAUTHENTICATE")
+
+
+def by_digest(qop):
+    def run(client):
+        assert client.authenticate(Digest("anna", PASSWORD, qop=qop)).startswith(b"s1 OK")
+        client.unauthenticate()
+    return run
+
+
+ROWS = [("PLAIN, native, in the cache", by_plain), ("SCRAM-SHA-256, native", by_scram),
+        ("DIGEST-MD5, libsasl2, no layer", by_digest("auth")),
+        ("DIGEST-MD5, libsasl2, integrity layer", by_digest("auth-int")),
+        ("DIGEST-MD5, libsasl2, confidentiality layer", by_digest("auth-conf"))]
+
+
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
+        f.read()
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as f:
+            total += int(f.read().split()[0])
+    return total / 1e9
+
+
+def measure(server, what, count):
+    client = LayerClient(Site(server))
+    for _ in range(20):
+        what(client)
+    cpu, wall = processor_seconds(server.process.pid), time.monotonic()
+    for _ in range(count):
+        what(client)
+    cpu, wall = processor_seconds(server.process.pid) - cpu, time.monotonic() - wall
+    client.close()
+    return cpu / count * 1e6, wall / count * 1e6
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    reps = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    server = Server("default_domain = example.test\nunauthenticate = everyone\nlog.level = warning\n"
+                    "auth.sasl_mechanisms = [DIGEST-MD5]\nmechanisms = [DIGEST-MD5, SCRAM-SHA-256, PLAIN]\n")
+    try:
+        server.start()
+        server.add("anna", PASSWORD, "--digest-md5")
+        print(f"{count} switches, {reps} times; us of the server's processors, and as the client sees it (median)")
+        for name, what in ROWS:
+            got = [measure(server, what, count) for _ in range(reps)]
+            cpu, wall = (statistics.median(column) for column in zip(*got))
+            print(f"{name:45} {cpu:8.1f} {wall:8.1f}", flush=True)
+    finally:
+        server.remove()
+
+
+if __name__ == "__main__":
+    main()
