@@ -83,6 +83,9 @@ struct engine_options {
 	uint64_t
 	    free_space_mark; /* messages are TS_FULL below it, all else below a quarter of it */
 	bool read_only;
+	/* Does the value say of itself that it is what was put under this key?  Then salvage may
+	 * believe it where the engine's own checksum does not hold.  NULL: values do not. */
+	bool (*whole)(struct str key, struct str value);
 	struct str text; /* further engine-specific options, engine's own syntax */
 	void *own;       /* an engine's own object; mem: a struct engine_mem_disk, or NULL */
 };

@@ -103,6 +103,14 @@ value_open(struct str key, struct str value, struct str *body_r)
 	return sum == checksum(key, *body_r);
 }
 
+bool
+value_whole(struct str key, struct str value)
+{
+	struct str body;
+
+	return value_open(key, value, &body);
+}
+
 void
 batch_put_value(struct engine_batch *batch, const struct key *k, struct buf *b)
 {

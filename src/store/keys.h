@@ -115,6 +115,8 @@ void value_begin(struct buf *b);
 void value_seal(struct buf *b, struct str key);
 /* False: the checksum does not hold. */
 bool value_open(struct str key, struct str value, struct str *body_r);
+/* The same, for an engine that has lost its own checksum. */
+bool value_whole(struct str key, struct str value);
 /* Seals and puts. */
 void batch_put_value(struct engine_batch *batch, const struct key *k, struct buf *b);
 void batch_put_empty(struct engine_batch *batch, const struct key *k);

@@ -410,7 +410,11 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 	if (store->opt.max_keywords > STORE_KEYWORDS_MAX)
 		store->opt.max_keywords = STORE_KEYWORDS_MAX;
 
-	enum ts_err err = engine_open(opt->engine, &opt->engine_options, &store->engine, &text);
+	struct engine_options engine = opt->engine_options;
+	enum ts_err err;
+
+	engine.whole = value_whole;
+	err = engine_open(opt->engine, &engine, &store->engine, &text);
 
 	if (err != TS_OK) {
 		*text_r = text;
@@ -502,10 +506,65 @@ store_reopen(struct store *store, uint64_t generation)
 
 /* ---- reading ---- */
 
+/* The text behind the first n bytes of a row, of which it must be whole. */
+static void
+row_text(struct store *store, const struct key *k, size_t n, struct buf *out)
+{
+	struct buf b = {0};
+	struct str body = STR_NONE;
+
+	if (store_get(store, k, &b, &body) == TS_OK && body.n > n)
+		buf_put(out, body.p + n, body.n - n);
+	buf_fini(&b);
+}
+
+/*
+ * Bytes that cannot be read: whose message is it?  The engine knows ids only.  Without a reference
+ * it was expunged meanwhile, and that is no damage.
+ */
+static void
+tell_whose(struct store *store, uint64_t blob, enum ts_err why)
+{
+	struct key k, end;
+	struct scan scan;
+	struct buf account_name = {0}, mailbox_name = {0};
+
+	key_begin(&k, 0, KEY_REF);
+	key_be64(&k, blob);
+	end = k;
+	key_after(&end);
+	scan_begin_range(&scan, store, &k, &end);
+	if (scan_next(&scan) == TS_OK && scan.key.n == 33) {
+		struct rd r = rd_of((struct str){scan.key.p + 17, 16});
+		uint64_t account = rd_be64(&r);
+		uint32_t mailbox = rd_be32(&r), uid = rd_be32(&r);
+
+		scan_end(&scan);
+		key_begin(&k, account, KEY_ACCOUNT);
+		row_text(store, &k, 16, &account_name);
+		key_begin(&k, account, KEY_INFO);
+		key_be32(&k, mailbox);
+		row_text(store, &k, 16, &mailbox_name);
+		log_msg(LOG_ERROR, NULL,
+		    "the bytes of a message are %s: user %s, mailbox %s (number %u), UID %u, blob "
+		    "%016llx; see turnstone check",
+		    why == TS_NOT_FOUND ? "gone" : "damaged", buf_cstr(&account_name),
+		    buf_cstr(&mailbox_name), mailbox, uid, (unsigned long long)blob);
+	} else {
+		scan_end(&scan);
+	}
+	buf_fini(&account_name);
+	buf_fini(&mailbox_name);
+}
+
 enum ts_err
 store_read_blob(struct store *store, uint64_t blob, uint64_t off, uint64_t len, struct buf *out)
 {
-	return store->engine->class->blob_read(store->engine, blob, off, len, out);
+	enum ts_err err = store->engine->class->blob_read(store->engine, blob, off, len, out);
+
+	if (err == TS_NOT_FOUND || err == TS_DAMAGED)
+		tell_whose(store, blob, err);
+	return err;
 }
 
 enum ts_err

@@ -206,6 +206,7 @@ config_read(struct rocks_config *config, const struct engine_options *opt)
 	config->cache_bytes = opt->cache_bytes;
 	config->write_buffer_bytes = opt->write_buffer_bytes;
 	config->read_only = opt->read_only;
+	config->whole = opt->whole;
 	while (more) {
 		more = str_split(&rest, ' ', &word);
 		if (str_eq(word, STR("recover")))

@@ -152,17 +152,11 @@ rocks_extra_damaged_log(const rocksdb_options_t *opt, char *name, size_t size)
 }
 
 bool
-rocks_extra_table_whole(const rocksdb_options_t *opt, const char *path, bool *user_keys_r)
+rocks_extra_table_whole(const rocksdb_options_t *opt, const char *path)
 {
 	rocksdb::SstFileReader reader(*reinterpret_cast<const rocksdb::Options *>(opt));
 
-	*user_keys_r = true; /* of all tables of this version */
-	if (!reader.Open(path).ok())
-		return false;
-	auto properties = reader.GetTableProperties();
-	if (properties != nullptr)
-		*user_keys_r = properties->index_key_is_user_key != 0;
-	return reader.VerifyChecksum().ok();
+	return reader.Open(path).ok() && reader.VerifyChecksum().ok();
 }
 
 static rocksdb::Status

@@ -20,9 +20,8 @@ extern "C" {
 bool rocks_extra_attach(rocksdb_options_t *opt);
 /* The last log file in which opt's logger was told of damage, into name; empty if none. */
 void rocks_extra_damaged_log(const rocksdb_options_t *opt, char *name, size_t size);
-/* All checksums of the table hold.  *user_keys_r, if it could be opened at all: its index has keys
- * without RocksDB's 8 bytes behind them. */
-bool rocks_extra_table_whole(const rocksdb_options_t *opt, const char *path, bool *user_keys_r);
+/* All checksums of the table hold. */
+bool rocks_extra_table_whole(const rocksdb_options_t *opt, const char *path);
 
 struct rocks_extra_file {
 	unsigned cf; /* number of the column family */

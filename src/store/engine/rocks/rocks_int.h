@@ -59,6 +59,7 @@ struct rocks_config {
 	char *path;
 	uint64_t cache_bytes, write_buffer_bytes;
 	bool read_only, recover, salvage;
+	bool (*whole)(struct str key, struct str value); /* engine_options */
 };
 
 /* dir: the store's folder, locked.  Checks the log against the mark before anything is changed. */
@@ -77,17 +78,15 @@ enum ts_err rocks_dir_open(
 /* BLOCKING.  Brings a damaged folder, locked and not open, into a state in which it can be opened
  * with `recover`; notes that something may have been given up.  *text_r: what was done; NULL:
  * nothing was. */
-enum ts_err rocks_salvage(
-    const char *path, int dir, rocksdb_options_t *opt, uint64_t mark, char **text_r);
+enum ts_err rocks_salvage(const struct rocks_config *config, int dir, rocksdb_options_t *opt,
+    uint64_t mark, char **text_r);
 
-/* ---- tables from the inside: rocks_table.c, rocks_rebuild.c ---- */
+/* ---- tables from the inside: rocks_table.c, rocks_rebuild.c, rocks_crumbs.c ---- */
 
 struct rocks_table {
 	unsigned char *p;
 	size_t n;
 	unsigned char sums; /* 1: CRC-32C, 4: XXH3 */
-	bool user_keys;     /* in the index, without RocksDB's 8 bytes behind them */
-	unsigned bad, hopeless;
 };
 /* Is there a whole block of so many bytes, with its trailer behind it? */
 bool rocks_block_whole(const struct rocks_table *t, uint64_t off, uint64_t size);
@@ -110,16 +109,34 @@ struct rocks_table_facts {
 };
 void rocks_table_facts_fini(struct rocks_table_facts *facts);
 
-/* TS_OK: the table is whole.  TS_DAMAGED: damaged blocks were replaced by empty ones, in a copy
- * that has taken its place.  TS_INVALID: that cannot be done.  TS_IO: no copy could be made. */
-enum ts_err rocks_table_mend(rocksdb_options_t *opt, const char *path, int dir, const char *name);
+/* By key, then newer ones first; keys with RocksDB's 8 bytes. */
+int rocks_key_compare(struct str a, struct str b);
+
+/* What is believed of a damaged block. */
+struct rocks_crumb_rules {
+	bool (*whole)(struct str key, struct str value); /* NULL: nothing */
+	uint64_t smallest_seq, largest_seq;              /* of the table */
+};
 /*
- * Makes a table whose index, footer or other end cannot be read anew from its whole blocks of data,
- * in a copy that takes its place; it has another size and needs another entry in the list of
- * files.  TS_INVALID: there is no whole block.  *blocks_r: how many there were.
+ * Makes a block of those entries of a damaged one that are vouched for and stand behind a key
+ * (empty: any).  Gives their number.
+ */
+unsigned rocks_block_crumbs(const struct rocks_table *t, uint64_t off, uint64_t size,
+    const struct rocks_crumb_rules *rules, struct str behind, struct buf *out);
+
+struct rocks_rebuilt {
+	unsigned blocks, damaged; /* of data: whole ones, others */
+	unsigned crumbs;          /* entries kept of the latter */
+};
+/*
+ * Makes a damaged table anew from its whole blocks of data, and of damaged ones from what is
+ * vouched for in them, in a copy that takes its place; it has another size and needs another entry
+ * in the list of files.  TS_OK: it is done.  TS_INVALID: there is nothing to make it of.  TS_IO: no
+ * copy could be made.
  */
 enum ts_err rocks_table_rebuild(rocksdb_options_t *opt, const char *path, int dir, const char *name,
-    struct rocks_table_facts *facts_r, unsigned *blocks_r);
+    const struct rocks_crumb_rules *rules, struct rocks_table_facts *facts_r,
+    struct rocks_rebuilt *did_r);
 
 /* ---- files of values: rocks_blobs.c ---- */
 

@@ -528,7 +528,7 @@ rocks_db_open(const struct rocks_config *config, int dir, struct rocks_mark *mar
 		err = open_fresh(config, dir, &setup, db_r, text_r);
 	} else {
 		if (config->salvage && !config->read_only)
-			err = rocks_salvage(config->path, dir, setup.opt[0], mark->seq, &salvaged);
+			err = rocks_salvage(config, dir, setup.opt[0], mark->seq, &salvaged);
 		if (err == TS_OK)
 			err = open_existing(config, dir, &setup, mark, db_r, text_r);
 		*text_r = both_texts(salvaged, *text_r);

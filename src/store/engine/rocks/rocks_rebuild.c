@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table whose end is damaged (index, properties, footer, or cut off) still has
- * its blocks of data, each with a checksum.  They stay where they are in the
- * file; behind them a new end is written: ranges that were removed, properties,
- * an index, a footer.
+ * A damaged table still has blocks of data, each with a checksum.  Those that are
+ * whole stay where they are in the file.  Behind them come blocks of what is left
+ * in damaged ones (rocks_crumbs.c), and a new end: ranges that were removed,
+ * properties, an index, a footer.
  *
  * Blocks of data stand one behind the other from the file's beginning.  Where
  * the index cannot be read, a block's size is not known: it is the one with
@@ -30,11 +30,21 @@ enum {
 };
 enum block_kind { BLOCK_OTHER, BLOCK_DATA, BLOCK_RANGES };
 
+struct entry {                /* of the index */
+	size_t key, key_size; /* in keys */
+	uint64_t off, size;
+	bool anew; /* off is in added */
+};
+
 struct rebuild {
 	struct rocks_table t;
+	const struct rocks_crumb_rules *rules;
 	struct rocks_table_facts *facts;
-	struct buf index, last; /* entries; the last key */
-	unsigned blocks;
+	struct rocks_rebuilt *did;
+	struct entry *entry;
+	size_t entry_count;
+	struct buf keys, added; /* of the index; blocks made of damaged ones */
+	struct buf last;        /* key */
 	uint64_t data_end;
 	uint64_t entries, deletions, ranges, key_bytes, value_bytes;
 	uint64_t ranges_off, ranges_size; /* where they are; NOT_THERE: there are none */
@@ -65,9 +75,8 @@ user_of(struct str key)
 	return (struct str){key.p, key.n - 8};
 }
 
-/* Newer ones of the same key come first. */
-static int
-compare(struct str a, struct str b)
+int
+rocks_key_compare(struct str a, struct str b)
 {
 	int c = str_cmp(user_of(a), user_of(b));
 
@@ -86,9 +95,10 @@ set_key(struct buf *b, struct str key)
 static void
 widen(struct rebuild *x, struct str key)
 {
-	if (x->facts->smallest.n == 0 || compare(key, buf_as_str(&x->facts->smallest)) < 0)
+	if (x->facts->smallest.n == 0 ||
+	    rocks_key_compare(key, buf_as_str(&x->facts->smallest)) < 0)
 		set_key(&x->facts->smallest, key);
-	if (x->facts->largest.n == 0 || compare(key, buf_as_str(&x->facts->largest)) > 0)
+	if (x->facts->largest.n == 0 || rocks_key_compare(key, buf_as_str(&x->facts->largest)) > 0)
 		set_key(&x->facts->largest, key);
 }
 
@@ -152,7 +162,7 @@ look_entry(void *arg, struct str key, struct str value)
 
 	(void)value;
 	if (kind == BLOCK_OTHER || (l->n > 0 && kind != l->kind) ||
-	    (l->last.n > 0 && compare(buf_as_str(&l->last), key) >= 0))
+	    (l->last.n > 0 && rocks_key_compare(buf_as_str(&l->last), key) >= 0))
 		return false;
 	l->kind = kind;
 	l->n++;
@@ -213,10 +223,12 @@ take_range(void *arg, struct str key, struct str end)
 }
 
 static void
-put_handle(struct buf *b, uint64_t off, uint64_t size)
+add_entry(struct rebuild *x, uint64_t off, uint64_t size, bool anew)
 {
-	buf_varint(b, off);
-	buf_varint(b, size);
+	if ((x->entry_count & (x->entry_count - 1)) == 0)
+		x->entry = mem_realloc(x->entry, (2 * x->entry_count + 1) * sizeof(*x->entry));
+	x->entry[x->entry_count++] = (struct entry){x->keys.n, x->last.n, off, size, anew};
+	buf_str(&x->keys, buf_as_str(&x->last));
 }
 
 /* Takes a whole block if it is one of data, or, behind those, of removed ranges. */
@@ -230,11 +242,8 @@ take_block(struct rebuild *x, uint64_t off, uint64_t size)
 
 	if (kind == BLOCK_DATA && !x->data_over) {
 		(void)block_entries(buf_as_str(&block), take_entry, x);
-		buf_varint(&x->index, 0);
-		buf_varint(&x->index, x->last.n);
-		buf_str(&x->index, buf_as_str(&x->last));
-		put_handle(&x->index, off, size);
-		x->blocks++;
+		add_entry(x, off, size, false);
+		x->did->blocks++;
 		x->data_end = off + size + ROCKS_BLOCK_TRAILER;
 	} else if (kind == BLOCK_RANGES && x->ranges_off == NOT_THERE) {
 		(void)block_entries(buf_as_str(&block), take_range, x);
@@ -242,6 +251,41 @@ take_block(struct rebuild *x, uint64_t off, uint64_t size)
 		x->ranges_size = size;
 	}
 	x->data_over |= kind != BLOCK_DATA;
+	buf_fini(&block);
+}
+
+/* Appends a block, its trailer behind it. */
+static void
+put_block(struct rebuild *x, struct buf *out, struct str block, uint64_t *off_r)
+{
+	struct buf b = {0};
+
+	*off_r = out->n;
+	buf_str(&b, block);
+	buf_putc(&b, 0);
+	buf_str(out, buf_as_str(&b));
+	buf_le32(out, rocks_block_sum(&x->t, (const unsigned char *)b.p, block.n));
+	buf_fini(&b);
+}
+
+static void
+take_damaged(struct rebuild *x, uint64_t off, uint64_t size)
+{
+	struct buf block = {0};
+	unsigned n;
+	uint64_t at;
+
+	x->did->damaged++;
+	if (off > x->t.n || size >= x->t.n - off)
+		return; /* cut off */
+	if (x->data_end < off + size + ROCKS_BLOCK_TRAILER)
+		x->data_end = off + size + ROCKS_BLOCK_TRAILER;
+	n = rocks_block_crumbs(&x->t, off, size, x->rules, buf_as_str(&x->last), &block);
+	if (n > 0 && block_entries(buf_as_str(&block), take_entry, x)) {
+		put_block(x, &x->added, buf_as_str(&block), &at);
+		add_entry(x, at, block.n, true);
+		x->did->crumbs += n;
+	}
 	buf_fini(&block);
 }
 
@@ -313,9 +357,8 @@ take_listed(void *arg, uint64_t off, uint64_t size, struct str key)
 	x->data_over = false;
 	if (rocks_block_whole(&x->t, off, size))
 		take_block(x, off, size);
-	else if (off <= x->t.n && size < x->t.n - off &&
-	         x->data_end < off + size + ROCKS_BLOCK_TRAILER)
-		x->data_end = off + size + ROCKS_BLOCK_TRAILER;
+	else
+		take_damaged(x, off, size);
 }
 
 static void
@@ -330,7 +373,7 @@ find_blocks(struct rebuild *x)
 	} else {
 		x->t.sums = 4;
 		walk_from(x, 0);
-		if (x->blocks == 0) {
+		if (x->did->blocks == 0) {
 			x->t.sums = 1;
 			x->data_over = false;
 			walk_from(x, 0);
@@ -341,18 +384,11 @@ find_blocks(struct rebuild *x)
 
 /* ---- the new end ---- */
 
-/* Appends a block, its trailer behind it. */
 static void
-put_block(struct rebuild *x, struct buf *out, struct str block, uint64_t *off_r)
+put_handle(struct buf *b, uint64_t off, uint64_t size)
 {
-	struct buf b = {0};
-
-	*off_r = out->n;
-	buf_str(&b, block);
-	buf_putc(&b, 0);
-	buf_str(out, buf_as_str(&b));
-	buf_le32(out, rocks_block_sum(&x->t, (const unsigned char *)b.p, block.n));
-	buf_fini(&b);
+	buf_varint(b, off);
+	buf_varint(b, size);
 }
 
 static void
@@ -398,14 +434,14 @@ put_properties(struct rebuild *x, struct buf *out, uint64_t *off_r, uint64_t *si
 	put_entry(&b, "rocksdb.column.family.name",
 	    x->facts->cf == ROCKS_BLOBS ? STR("blobs") : STR("default"));
 	put_entry(&b, "rocksdb.comparator", STR("leveldb.BytewiseComparator"));
-	put_number(&b, "rocksdb.data.size", x->data_end);
+	put_number(&b, "rocksdb.data.size", x->data_end + x->added.n);
 	put_number(&b, "rocksdb.deleted.keys", x->deletions + x->ranges);
 	put_number(&b, "rocksdb.format.version", 0);
 	put_number(&b, "rocksdb.index.key.is.user.key", 0);
-	put_number(&b, "rocksdb.index.size", x->index.n);
+	put_number(&b, "rocksdb.index.size", x->keys.n);
 	put_number(&b, "rocksdb.index.value.is.delta.encoded", 1);
 	put_entry(&b, "rocksdb.merge.operator", STR("nullptr"));
-	put_number(&b, "rocksdb.num.data.blocks", x->blocks);
+	put_number(&b, "rocksdb.num.data.blocks", x->entry_count);
 	put_number(&b, "rocksdb.num.entries", x->entries + x->ranges);
 	put_number(&b, "rocksdb.num.range-deletions", x->ranges);
 	put_number(&b, "rocksdb.raw.key.size", x->key_bytes);
@@ -419,20 +455,21 @@ put_properties(struct rebuild *x, struct buf *out, uint64_t *off_r, uint64_t *si
 static void
 put_index(struct rebuild *x, struct buf *out, uint64_t *off_r, uint64_t *size_r)
 {
-	uint32_t *at = mem_zalloc((x->blocks + 1) * sizeof(*at));
-	struct rd r = rd_of(buf_as_str(&x->index));
-	size_t n = 0;
+	uint32_t *at = mem_zalloc((x->entry_count + 1) * sizeof(*at));
+	struct buf b = {0};
 
-	while (r.p < r.end && n < x->blocks) {
-		at[n++] = (uint32_t)(r.p - (const unsigned char *)x->index.p);
-		(void)rd_varint(&r);
-		(void)rd_vstr(&r);
-		(void)rd_varint(&r);
-		(void)rd_varint(&r);
+	for (size_t i = 0; i < x->entry_count; i++) {
+		const struct entry *e = &x->entry[i];
+
+		at[i] = (uint32_t)b.n;
+		buf_varint(&b, 0);
+		buf_vstr(&b, (struct str){x->keys.p + e->key, e->key_size});
+		put_handle(&b, e->off + (e->anew ? x->data_end : 0), e->size);
 	}
-	put_restarts(&x->index, at, n);
-	*size_r = x->index.n;
-	put_block(x, out, buf_as_str(&x->index), off_r);
+	put_restarts(&b, at, x->entry_count);
+	*size_r = b.n;
+	put_block(x, out, buf_as_str(&b), off_r);
+	buf_fini(&b);
 	mem_free(at);
 }
 
@@ -448,6 +485,7 @@ put_end(struct rebuild *x, struct buf *out)
 		buf_put(
 		    &kept, x->t.p + x->ranges_off, (size_t)x->ranges_size + ROCKS_BLOCK_TRAILER);
 	buf_put(out, x->t.p, (size_t)x->data_end);
+	buf_str(out, buf_as_str(&x->added));
 	x->ranges_off = kept.n > 0 ? out->n : NOT_THERE;
 	buf_str(out, buf_as_str(&kept));
 	put_properties(x, out, &off, &size);
@@ -478,28 +516,32 @@ put_end(struct rebuild *x, struct buf *out)
 
 enum ts_err
 rocks_table_rebuild(rocksdb_options_t *opt, const char *path, int dir, const char *name,
-    struct rocks_table_facts *facts_r, unsigned *blocks_r)
+    const struct rocks_crumb_rules *rules, struct rocks_table_facts *facts_r,
+    struct rocks_rebuilt *did_r)
 {
 	struct buf file = {0}, out = {0}, full = {0};
-	struct rebuild x = {.facts = facts_r, .ranges_off = NOT_THERE, .t.user_keys = true};
+	struct rebuild x = {
+	    .rules = rules, .facts = facts_r, .did = did_r, .ranges_off = NOT_THERE};
 	enum ts_err err = TS_INVALID;
 
 	*facts_r = (struct rocks_table_facts){.cf = ROCKS_BLOBS};
+	*did_r = (struct rocks_rebuilt){0};
 	buf_printf(&full, "%s/%s", path, name);
 	if (rocks_file_slurp(dir, name, &file) && file.n > 0) {
 		x.t.p = (unsigned char *)file.p;
 		x.t.n = file.n;
 		find_blocks(&x);
 	}
-	if (x.blocks > 0) {
+	if (x.entry_count > 0) {
 		put_end(&x, &out);
 		facts_r->size = out.n;
-		err = rocks_file_replace(dir, name, buf_as_str(&out)) ? TS_DAMAGED : TS_IO;
+		err = rocks_file_replace(dir, name, buf_as_str(&out)) ? TS_OK : TS_IO;
 	}
-	if (err == TS_DAMAGED && !rocks_extra_table_whole(opt, buf_cstr(&full), &x.t.user_keys))
+	if (err == TS_OK && !rocks_extra_table_whole(opt, buf_cstr(&full)))
 		err = TS_INVALID;
-	*blocks_r = x.blocks;
-	buf_fini(&x.index);
+	mem_free(x.entry);
+	buf_fini(&x.keys);
+	buf_fini(&x.added);
 	buf_fini(&x.last);
 	buf_fini(&file);
 	buf_fini(&out);

@@ -6,10 +6,10 @@
  *  1. Every file of RocksDB gets a second name in salvaged-TIME/; from here on
  *     none of them is written to, only replaced, so that nothing is made worse
  *     and a better tool can have another try.
- *  2. Tables are verified.  A damaged block of data is replaced by an empty one
- *     of the same size (rocks_table.c).  A table whose index or other end cannot be
- *     read is made anew from its blocks (rocks_rebuild.c); one without any whole
- *     block leaves the folder.
+ *  2. Tables are verified.  A damaged one is made anew from its whole blocks
+ *     (rocks_rebuild.c), and of a damaged block from those entries that the store
+ *     has a checksum of (rocks_crumbs.c).  One of which there is nothing leaves the
+ *     folder.
  *  3. If the log does not reach as far as was acknowledged, it is written anew from
  *     what is whole of it, behind the damage too (rocks_log.c).
  *  4. Can the list of files (CURRENT, MANIFEST-*) be read, and are they there?
@@ -46,12 +46,18 @@
 
 struct salvage {
 	const char *path;
+	const struct rocks_config *config;
 	int dir;
 	rocksdb_options_t *opt;
 	uint64_t mark, reached, undamaged;    /* of the log */
 	uint64_t newest_table, newest_listed; /* by number */
 	bool wrong;                           /* there is something to do */
-	unsigned patched, rebuilt, dropped, missing, blobs, logs, log_records;
+	unsigned rebuilt, dropped, missing, blobs, logs, log_records;
+	struct rocks_rebuilt did; /* of all tables */
+	struct listed {           /* as the list had them */
+		uint64_t number, smallest_seq, largest_seq;
+	} * listed;
+	size_t listed_count;
 	struct hurt { /* tables that lack something now */
 		uint64_t number;
 		bool rebuilt;
@@ -113,14 +119,13 @@ ask_table(struct salvage *s, const char *name, int to)
 {
 	struct buf full = {0};
 	uint64_t number;
-	bool user_keys;
 
 	(void)to;
 	if (!numbered(name, ".sst", &number))
 		return;
 	s->newest_table = number > s->newest_table ? number : s->newest_table;
 	buf_printf(&full, "%s/%s", s->path, name);
-	s->wrong |= !rocks_extra_table_whole(s->opt, buf_cstr(&full), &user_keys);
+	s->wrong |= !rocks_extra_table_whole(s->opt, buf_cstr(&full));
 	buf_fini(&full);
 }
 
@@ -133,6 +138,8 @@ ask_listed_table(const struct rocks_extra_file *f, void *arg)
 	s->newest_listed = f->number > s->newest_listed ? f->number : s->newest_listed;
 	(void)snprintf(name, sizeof(name), "%06llu.sst", (unsigned long long)f->number);
 	s->wrong |= faccessat(s->dir, name, F_OK, 0) != 0;
+	s->listed = mem_realloc(s->listed, (s->listed_count + 1) * sizeof(*s->listed));
+	s->listed[s->listed_count++] = (struct listed){f->number, f->smallest_seq, f->largest_seq};
 }
 
 static void
@@ -218,17 +225,33 @@ hurt_of(const struct salvage *s, uint64_t number)
 	return NULL;
 }
 
-/* What the index cannot tell the blocks themselves may. */
+static struct rocks_crumb_rules
+rules_for(const struct salvage *s, uint64_t number)
+{
+	struct rocks_crumb_rules rules = {s->config->whole, 0, s->reached};
+
+	for (size_t i = 0; i < s->listed_count; i++)
+		if (s->listed[i].number == number) {
+			rules.smallest_seq = s->listed[i].smallest_seq;
+			rules.largest_seq = s->listed[i].largest_seq;
+		}
+	return rules;
+}
+
 static void
 rebuild_table(struct salvage *s, const char *name, struct hurt *h)
 {
-	unsigned blocks;
+	struct rocks_crumb_rules rules = rules_for(s, h->number);
+	struct rocks_rebuilt did;
 
-	switch (rocks_table_rebuild(s->opt, s->path, s->dir, name, &h->facts, &blocks)) {
-	case TS_DAMAGED:
-		log_msg(LOG_WARNING, NULL, "%s/%s is made anew from %u whole blocks", s->path, name,
-		    blocks);
+	switch (rocks_table_rebuild(s->opt, s->path, s->dir, name, &rules, &h->facts, &did)) {
+	case TS_OK:
+		log_msg(LOG_WARNING, NULL,
+		    "%s/%s is made anew from %u whole blocks and %u entries of %u damaged ones",
+		    s->path, name, did.blocks, did.crumbs, did.damaged);
 		s->rebuilt++;
+		s->did.damaged += did.damaged;
+		s->did.crumbs += did.crumbs;
 		h->rebuilt = true;
 		break;
 	case TS_INVALID:
@@ -238,32 +261,23 @@ rebuild_table(struct salvage *s, const char *name, struct hurt *h)
 			s->err = TS_FAIL(TS_IO, "%s/%s: %s", s->path, name, strerror(errno));
 		break;
 	default:
-		s->err = TS_IO;
+		s->err = TS_FAIL(TS_IO, "%s/%s cannot be made anew", s->path, name);
 	}
 }
 
 static void
 look_at_table(struct salvage *s, const char *name, int to)
 {
+	struct buf full = {0};
 	uint64_t number;
 
 	(void)to;
 	if (!numbered(name, ".sst", &number) || hurt_of(s, number) != NULL)
 		return;
-	s->newest_table = number > s->newest_table ? number : s->newest_table;
-	switch (rocks_table_mend(s->opt, s->path, s->dir, name)) {
-	case TS_OK:
-		break;
-	case TS_DAMAGED:
-		s->patched++;
-		(void)add_hurt(s, number);
-		break;
-	case TS_INVALID:
+	buf_printf(&full, "%s/%s", s->path, name);
+	if (!rocks_extra_table_whole(s->opt, buf_cstr(&full)))
 		rebuild_table(s, name, add_hurt(s, number));
-		break;
-	default:
-		s->err = TS_IO;
-	}
+	buf_fini(&full);
 }
 
 /* ---- 3: the log ---- */
@@ -520,10 +534,10 @@ report(struct salvage *s, const char *aside, bool listed, char **text_r)
 	enum ts_err err;
 
 	*text_r = rocks_text(
-	    "%s: tables with damaged blocks: %u, made anew from their blocks: %u, that could not "
-	    "be read at all: %u, missing: %u; %s: %u; damaged logs: %u (commits kept: %u)%s; the "
-	    "files as they were are in %s/%s",
-	    s->path, s->patched, s->rebuilt, s->dropped,
+	    "%s: damaged tables made anew: %u (damaged blocks in them: %u, entries kept of these: "
+	    "%u), tables that could not be read at all: %u, missing: %u; %s: %u; damaged logs: %u "
+	    "(commits kept: %u)%s; the files as they were are in %s/%s",
+	    s->path, s->rebuilt, s->did.damaged, s->did.crumbs, s->dropped,
 	    s->missing > s->dropped ? s->missing - s->dropped : 0,
 	    listed ? "files of messages cut or missing" : "files of messages", s->blobs, s->logs,
 	    s->log_records, listed ? "" : "; the list of files (CURRENT, MANIFEST) was made anew",
@@ -535,14 +549,18 @@ report(struct salvage *s, const char *aside, bool listed, char **text_r)
 }
 
 enum ts_err
-rocks_salvage(const char *path, int dir, rocksdb_options_t *opt, uint64_t mark, char **text_r)
+rocks_salvage(const struct rocks_config *config, int dir, rocksdb_options_t *opt, uint64_t mark,
+    char **text_r)
 {
-	struct salvage s = {.path = path, .dir = dir, .opt = opt, .mark = mark};
+	struct salvage s = {
+	    .path = config->path, .config = config, .dir = dir, .opt = opt, .mark = mark};
 	char aside[64];
 	bool listed = false;
 
-	if (!wanted(&s) || s.err != TS_OK)
+	if (!wanted(&s) || s.err != TS_OK) {
+		mem_free(s.listed);
 		return s.err;
+	}
 	put_aside(&s, aside, sizeof(aside));
 	if (s.err == TS_OK)
 		each_file(&s, look_at_table, -1);
@@ -559,6 +577,7 @@ rocks_salvage(const char *path, int dir, rocksdb_options_t *opt, uint64_t mark, 
 	for (size_t i = 0; i < s.hurt_count; i++)
 		rocks_table_facts_fini(&s.hurt[i].facts);
 	mem_free(s.hurt);
+	mem_free(s.listed);
 	buf_fini(&s.edits);
 	return s.err;
 }

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RocksDB's files from the inside, as far as salvage needs it.
+ * RocksDB's tables from the inside, as far as salvage needs it.
  *
  * A table (*.sst) ends in 53 bytes: the kind of checksums, where the meta index
  * and the index are (two varints each, offset and size; padded to 40 bytes), the
  * format's version, and 8 magic bytes.  Behind each block of it stand 5 bytes:
  * how it is compressed, and the checksum.  The index has an entry for each block
  * of data: a key not below the block's last one, and where the block is.
- *
- * A damaged block of data is replaced by one of the same size that holds one
- * removal of the index entry's key, older than everything else, with the rest
- * of the size as its unused value.  So index, size and list of files stay as
- * they are, and RocksDB reads past what is lost.
  */
 #include <fcntl.h>
 #include <lz4.h>
@@ -100,65 +95,6 @@ rocks_block_unpack(const struct rocks_table *t, uint64_t off, uint64_t size, str
 	return n == (int)whole;
 }
 
-static size_t
-varint_size(uint64_t v)
-{
-	size_t n = 1;
-
-	for (; v >= 128; v >>= 7)
-		n++;
-	return n;
-}
-
-static void
-put_varint(unsigned char **p, uint64_t v)
-{
-	for (; v >= 128; v >>= 7)
-		*(*p)++ = (unsigned char)(v | 128);
-	*(*p)++ = (unsigned char)v;
-}
-
-/* Header of the entry, key, 8 bytes behind it, value, one restart at 0, their number. */
-static void
-replace_block(struct rocks_table *t, uint64_t off, uint64_t size, struct str key)
-{
-	unsigned char *p = t->p + off;
-	size_t user = t->user_keys ? key.n : key.n - 8;
-	size_t fixed = 1 + varint_size(user + 8) + user + 8 + 8, value;
-	struct buf sum = {0};
-
-	t->bad++;
-	if (!inside(t, off, size) || (!t->user_keys && key.n < 8) || size < fixed + 10) {
-		t->hopeless++;
-		return;
-	}
-	value = (size_t)size - fixed;
-	while (varint_size(value) + value + fixed > size)
-		value--;
-	/* Where the length of the length jumps one size cannot be met; a longer form of it can. */
-	bool longer = varint_size(value) + value + fixed < size;
-
-	memset(p, 0, (size_t)size);
-	*p++ = 0;
-	put_varint(&p, user + 8);
-	if (longer) {
-		size_t v = value;
-
-		for (size_t i = varint_size(value); i > 0; i--, v >>= 7)
-			*p++ = (unsigned char)(v | 128);
-		*p++ = 0;
-	} else {
-		put_varint(&p, value);
-	}
-	memcpy(p, key.p, user); /* then zeros: the oldest, a removal */
-	p = t->p + off + size - 4;
-	*p = 1;
-	t->p[off + size] = 0;
-	buf_le32(&sum, rocks_block_sum(t, t->p + off, (size_t)size));
-	memcpy(t->p + off + size + 1, sum.p, 4);
-	buf_fini(&sum);
-}
-
 bool
 rocks_table_index(struct rocks_table *t, struct buf *index)
 {
@@ -192,15 +128,6 @@ rocks_index_each(
 		fn(arg, off, size, key);
 	}
 	return true;
-}
-
-static void
-mend_block(void *arg, uint64_t off, uint64_t size, struct str key)
-{
-	struct rocks_table *t = arg;
-
-	if (!rocks_block_whole(t, off, size))
-		replace_block(t, off, size, key);
 }
 
 /* ---- files ---- */
@@ -246,33 +173,4 @@ rocks_file_replace(int dir, const char *name, struct str bytes)
 	if (fd >= 0)
 		(void)close(fd);
 	return ok;
-}
-
-enum ts_err
-rocks_table_mend(rocksdb_options_t *opt, const char *path, int dir, const char *name)
-{
-	struct buf file = {0}, index = {0}, full = {0};
-	struct rocks_table t = {0};
-	enum ts_err err = TS_INVALID;
-
-	buf_printf(&full, "%s/%s", path, name);
-	if (rocks_extra_table_whole(opt, buf_cstr(&full), &t.user_keys)) {
-		buf_fini(&full);
-		return TS_OK;
-	}
-	if (rocks_file_slurp(dir, name, &file)) {
-		t.p = (unsigned char *)file.p;
-		t.n = file.n;
-		if (rocks_table_index(&t, &index) &&
-		    rocks_index_each(buf_as_str(&index), mend_block, &t) && t.hopeless == 0 &&
-		    t.bad > 0)
-			err = rocks_file_replace(dir, name, buf_as_str(&file)) ? TS_DAMAGED : TS_IO;
-	}
-	/* There may be damage elsewhere, too. */
-	if (err == TS_DAMAGED && !rocks_extra_table_whole(opt, buf_cstr(&full), &t.user_keys))
-		err = TS_INVALID;
-	buf_fini(&file);
-	buf_fini(&index);
-	buf_fini(&full);
-	return err;
 }
