@@ -129,6 +129,15 @@ account_tidy(struct store_account *a)
 	pthread_rwlock_unlock(&a->lock);
 }
 
+void
+account_tidy_some(struct store_account *a)
+{
+	if (a->entry_count < a->tidy_at)
+		return;
+	account_tidy(a);
+	a->tidy_at = 2 * a->entry_count + 1000;
+}
+
 /* ---- reading the list from disk ---- */
 
 struct row { /* a mailbox on disk */
@@ -145,7 +154,7 @@ struct rows {
 	size_t count, cap;
 	struct entry **extra; /* names of subscriptions and tombstones */
 	size_t extra_count, extra_cap;
-	uint32_t next_mailbox, last_uidvalidity;
+	uint32_t next_mailbox, last_uidvalidity, name_floor;
 	int64_t created;
 	bool found;
 };
@@ -235,7 +244,10 @@ take_row(struct rows *rows, struct str key, struct str body)
 		row_extra(rows, tail)->sub_pub = true;
 		break;
 	case KEY_TOMBSTONE:
-		row_extra(rows, tail)->tombstone = rd_le32(&r);
+		if (tail.n > 0)
+			row_extra(rows, tail)->tombstone = rd_le32(&r);
+		else
+			rows->name_floor = rd_le32(&r);
 		break;
 	default:
 		return false;
@@ -376,6 +388,8 @@ install_rows(struct store_account *a, struct rows *rows)
 	    rows->next_mailbox > a->next_mailbox ? rows->next_mailbox : a->next_mailbox;
 	if (rows->last_uidvalidity > a->last_uidvalidity)
 		a->last_uidvalidity = rows->last_uidvalidity;
+	if (rows->name_floor > a->name_floor)
+		a->name_floor = rows->name_floor;
 	a->created = rows->created;
 	a->head_mailboxes = 0;
 	for (size_t i = 0; i < rows->count; i++) {
@@ -391,6 +405,9 @@ install_rows(struct store_account *a, struct rows *rows)
 	}
 	qsort(a->entry, a->entry_count, sizeof(struct entry *), entry_order);
 	place_extra(a, rows, a->entry_count);
+	a->tombstones = 0;
+	for (size_t i = 0; i < a->entry_count; i++)
+		a->tombstones += a->entry[i]->tombstone != 0;
 	for (size_t i = 0; i < known_count; i++)
 		if (known[i] != NULL) {
 			known[i]->head.gone = true;

@@ -57,7 +57,7 @@ column_to(struct record *r, enum column col, uint64_t v)
 		r->savedate = (int64_t)v;
 		break;
 	default:
-		r->zone = (int16_t)((int64_t)v - 32768);
+		r->zone = (int16_t)(v - 32768);
 	}
 }
 

@@ -217,12 +217,19 @@ next_account(struct check *c, uint64_t *id)
 	struct key from;
 	struct str key, value;
 
+	if (*id == UINT64_MAX)
+		return TS_NOT_FOUND;
 	key_begin(&from, *id + 1, 0);
+	from.n = 8;
 
 	struct engine_iter *it = engine_iter_new(c->store->engine, key_str(&from), STR_NONE, false);
-	enum ts_err err = engine_iter_next(it, &key, &value);
+	enum ts_err err;
 
-	if (err == TS_OK && key.n >= 8) {
+	/* What is shorter belongs to nobody. */
+	do
+		err = engine_iter_next(it, &key, &value);
+	while (err == TS_OK && key.n < 8);
+	if (err == TS_OK) {
 		struct rd r = rd_of(key);
 
 		*id = rd_be64(&r);
@@ -342,8 +349,12 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 	struct rd k = rd_of((struct str){key.p + 9, key.n - 9});
 	uint32_t id;
 	size_t i;
+	char kind = key.p[8];
 
-	switch (key.p[8]) {
+	if ((kind == KEY_ACCOUNT && key.n != 9) ||
+	    ((kind == KEY_COUNTERS || kind == KEY_INFO) && key.n != 13))
+		kind = 0;
+	switch (kind) {
 	case KEY_ACCOUNT:
 		take_account_row(c, rows, body, good);
 		break;

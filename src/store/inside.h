@@ -202,8 +202,9 @@ struct store_account {
 
 	/* head */
 	uint32_t next_mailbox, last_uidvalidity;
+	uint32_t name_floor; /* no tombstone that was forgotten had a higher value; see tombs.c */
 	int64_t created;
-	size_t head_mailboxes;
+	size_t head_mailboxes, tombstones, tidy_at; /* as many entries: some may be empty */
 	bool head_gone, stale;
 
 	pthread_mutex_t watches;
@@ -224,13 +225,23 @@ size_t account_entry_at(const struct store_account *account, struct str name);
 struct entry *account_entry(const struct store_account *account, struct str name);
 /* Write lock held.  Makes it when there is none. */
 struct entry *account_entry_add(struct store_account *account, struct str name);
-/* Frees the entries in which nothing is left.  For the lane, while it prepares; takes the lock. */
+/* Frees the entries in which nothing is left.  For the lane, while it prepares and holds no entry;
+ * takes the lock. */
 void account_tidy(struct store_account *account);
+/* The same when there are many more than at the last time. */
+void account_tidy_some(struct store_account *account);
 /* Reads the list from disk and makes memory agree with it.  BLOCKING.  Takes account.lock. */
 enum ts_err account_read(struct store_account *account);
 void account_free(struct store_account *account);
 /* Removes it from the table and marks everything gone. */
 void account_publish_gone(struct store_account *account);
+/* tombs.c.  A name's mailbox goes: no later one of that name may have its UIDVALIDITY. */
+void tombs_bury(
+    struct batch *b, struct store_account *account, struct entry *e, uint32_t uidvalidity);
+/* The highest UIDVALIDITY under which the name (e may be NULL) may have been known; 0: none. */
+uint32_t tombs_highest(const struct store_account *account, const struct entry *e);
+/* BLOCKING.  Of a store of format 1: accounts with too many lose some. */
+enum ts_err tombs_migrate(struct store *store);
 /* Puts account row into a batch, from the head. */
 void account_put_row(struct store_account *account, struct engine_batch *batch);
 void account_put_new(uint64_t id, struct str name, int64_t now, struct engine_batch *batch);

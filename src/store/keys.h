@@ -34,7 +34,8 @@
  *                                  recent mark:4 uidnext:4 size:8 deleted size:8 modseq:8
  *   n:8 'm' mailbox:4              -> info: uidvalidity:4 use:4 created:8, name
  *   n:8 's' name                   -> nothing: subscribed
- *   n:8 't' name                   -> uidvalidity:4 of the last mailbox that had this name
+ *   n:8 't' name                   -> uidvalidity:4 of the last mailbox that had this name.
+ *                                  Name empty: the highest of those that were forgotten
  *   n:8 'x' mailbox:4 'H'          -> index header: snapshot:8 expunge floor:8, keywords as
  *                                  count:varint then (flag:varint, length:varint, name)
  *   n:8 'x' mailbox:4 'I' block:4  -> index block: the messages with UIDs block*1024 to
@@ -59,7 +60,7 @@
 #include "store/engine.h"
 #include "store/store.h"
 
-#define KEYS_FORMAT 1
+#define KEYS_FORMAT 2 /* 1: as many tombstones as there were names */
 
 enum key_kind {
 	KEY_REF = 'B',

@@ -4,7 +4,8 @@
  *
  * UIDVALIDITY: the account's values only grow, so a new mailbox never gets one
  * that was given before.  A renamed mailbox keeps its own, unless its new name
- * was once another's (there is a tombstone): then it gets a new one, too.
+ * was, or may have been, once another's (there is a tombstone, or some were
+ * forgotten, see tombs.c): then it gets a new one, too.
  * A mailbox that comes from elsewhere may bring a lower value than the
  * account's last; per name the values grow all the same, since it must be above
  * the tombstone.  A value under which no UID was ever given does not count:
@@ -66,7 +67,7 @@ next_uidvalidity(struct store_account *a)
 static uint32_t
 wished_uidvalidity(struct store_account *a, const struct entry *e, uint32_t wish)
 {
-	if (wish == 0 || wish > STORE_UIDVALIDITY_WISH_MAX || (e != NULL && wish <= e->tombstone))
+	if (wish == 0 || wish > STORE_UIDVALIDITY_WISH_MAX || wish <= tombs_highest(a, e))
 		return next_uidvalidity(a);
 	if (wish > a->last_uidvalidity)
 		a->last_uidvalidity = wish;
@@ -223,25 +224,14 @@ prepare_create(struct batch *b, struct store_change *c)
 
 /* ---- DELETE ---- */
 
-static void
-bury(struct batch *b, struct store_account *a, struct entry *e, uint32_t uidvalidity)
-{
-	struct key k;
-
-	e->tombstone = uidvalidity;
-	key_begin(&k, a->id, KEY_TOMBSTONE);
-	key_bytes(&k, entry_name(e));
-	value_begin(&b->value);
-	buf_le32(&b->value, uidvalidity);
-	batch_put_value(b->ops, &k, &b->value);
-}
-
 static enum ts_err
 prepare_delete(struct batch *b, struct store_change *c)
 {
 	struct store_account *a = c->account;
-	struct entry *e = find_entry(a, c->name);
+	struct entry *e;
 
+	account_tidy_some(a);
+	e = find_entry(a, c->name);
 	if (str_eq(c->name, INBOX))
 		return TS_INVALID;
 	if (e == NULL || e->head == NULL)
@@ -250,7 +240,7 @@ prepare_delete(struct batch *b, struct store_change *c)
 	struct store_mailbox *mb = e->head;
 
 	remove_rows(b, mb);
-	bury(b, a, e, mb->head.uidvalidity);
+	tombs_bury(b, a, e, mb->head.uidvalidity);
 	set_head(b, a, e, NULL);
 	b->list[b->list_count - 1].gone = store_mailbox_ref(mb);
 	a->head_mailboxes--;
@@ -333,9 +323,9 @@ rename_one(struct batch *b, struct store_account *a, const struct rename *one)
 	struct str name = {one->to, one->n};
 	struct entry *to = make_entry(a, name);
 
-	bury(b, a, one->from, mb->head.uidvalidity);
+	tombs_bury(b, a, one->from, mb->head.uidvalidity);
 	set_head(b, a, one->from, NULL);
-	if (to->tombstone != 0)
+	if (to->tombstone != 0 || mb->head.uidvalidity <= tombs_highest(a, to))
 		mb->head.uidvalidity = next_uidvalidity(a);
 	mailbox_put_info(mb, name, b->ops);
 	set_head(b, a, to, mb);
@@ -377,6 +367,8 @@ prepare_rename(struct batch *b, struct store_change *c)
 {
 	struct store_account *a = c->account;
 	struct renames r = {0};
+
+	account_tidy_some(a);
 
 	if (str_eq(c->name, INBOX))
 		return rename_inbox(b, c);

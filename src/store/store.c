@@ -225,8 +225,8 @@ load_ids(struct store *store)
 		store->next.account = rd_le64(&r);
 		store->next.blob = rd_le64(&r);
 		store->next.intent = rd_le64(&r);
-		if (r.bad)
-			err = TS_FAIL(TS_DAMAGED, "store: the record of ids is too short");
+		if (r.bad || rd_left(&r) > 0)
+			err = TS_FAIL(TS_DAMAGED, "store: the record of ids has another form");
 	}
 	if ((err != TS_OK && err != TS_IO && store->opt.salvage) ||
 	    (err == TS_OK && !store->opt.engine_options.read_only &&
@@ -245,7 +245,7 @@ struct migration {
 	uint32_t from;
 	enum ts_err (*run)(struct store *store);
 };
-static const struct migration migrations[] = {{0, NULL}};
+static const struct migration migrations[] = {{1, tombs_migrate}};
 
 static void
 put_version(struct engine_batch *batch)

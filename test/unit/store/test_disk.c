@@ -322,6 +322,159 @@ newer_version(void **state)
 	engine_mem_disk_free(&kit.disk);
 }
 
+static unsigned
+count_tombstones(struct kit *kit, uint64_t account, uint32_t *floor_r)
+{
+	struct engine *engine;
+	struct str key, value, body;
+	struct key k;
+	char *text = NULL;
+	unsigned n = 0;
+
+	assert_int_equal(
+	    engine_open(&engine_mem_class, &kit->opt.engine_options, &engine, &text), TS_OK);
+	key_begin(&k, account, KEY_TOMBSTONE);
+
+	struct key end = k;
+
+	key_after(&end);
+
+	struct engine_iter *it = engine_iter_new(engine, key_str(&k), key_str(&end), false);
+
+	*floor_r = 0;
+	while (engine_iter_next(it, &key, &value) == TS_OK) {
+		assert_true(value_open(key, value, &body));
+
+		struct rd r = rd_of(body);
+
+		if (key.n == 9)
+			*floor_r = rd_le32(&r);
+		n++;
+	}
+	engine_iter_free(&it);
+	engine_close(&engine);
+	return n;
+}
+
+/* A store of format 1 with as many tombstones as it ever had names. */
+static void
+older_version(void **state)
+{
+	struct kit kit = {0};
+	struct engine *engine;
+	struct engine_batch *batch = engine_batch_new();
+	struct key k;
+	struct buf b = {0};
+	char *text = NULL, name[32];
+	uint32_t floor, low = 1000; /* lower than the clock */
+	uint64_t account;
+	(void)state;
+
+	kit_open(&kit, 0);
+	account = store_account_id(kit.account);
+	kit_shut(&kit);
+	assert_int_equal(
+	    engine_open(&engine_mem_class, &kit.opt.engine_options, &engine, &text), TS_OK);
+	key_begin(&k, 0, KEY_VERSION);
+	value_begin(&b);
+	buf_le32(&b, 1);
+	batch_put_value(batch, &k, &b);
+	for (unsigned i = 0; i < 3000; i++) {
+		(void)snprintf(name, sizeof(name), "old%04u", i);
+		key_begin(&k, account, KEY_TOMBSTONE);
+		key_bytes(&k, str_of(name));
+		value_begin(&b);
+		buf_le32(&b, low + i);
+		batch_put_value(batch, &k, &b);
+	}
+	assert_int_equal(engine_commit(engine, batch), TS_OK);
+	engine_close(&engine);
+	assert_int_equal(count_tombstones(&kit, account, &floor), 3000);
+	kit.opt.engine = NULL;
+	kit_open(&kit, 0);
+	/* A name whose tombstone is kept, one whose is not: neither gets a value it had. */
+	for (unsigned i = 0; i < 3000; i += 2999) {
+		struct store_change *c = kit_change(&kit, STORE_CHANGE_CREATE);
+
+		(void)snprintf(name, sizeof(name), "old%04u", i);
+		c->name = str_of(name);
+		c->wish_uidvalidity = low + i;
+		assert_int_equal(kit_run(&kit, &c), TS_OK);
+		assert_true(c->uidvalidity > low + 3000);
+		store_change_free(&c);
+	}
+	kit_shut(&kit);
+	assert_true(count_tombstones(&kit, account, &floor) <= 512);
+	assert_int_equal(floor, low + 3000 - 256 - 1);
+	/* It is of the new format now: no second migration, nothing else to do. */
+	kit.opt.engine = NULL;
+	kit_open(&kit, 0);
+	kit_close(&kit);
+	engine_batch_free(&batch);
+	buf_fini(&b);
+}
+
+/* Mailboxes come and go under many names: the records do not grow, and no name has a value again
+ * that another mailbox had under it. */
+static void
+tombstones_are_bounded(void **state)
+{
+	enum { NAMES = 700, STEPS = 6000 };
+	struct kit kit = {0};
+	uint32_t *highest = mem_zalloc(NAMES * sizeof(*highest));
+	char name[32], to[32];
+	uint32_t floor, seed = 1;
+	unsigned kept = 0, renewed = 0;
+	uint64_t account;
+	(void)state;
+
+	kit_open(&kit, 0);
+	account = store_account_id(kit.account);
+	for (unsigned i = 0; i < STEPS; i++) {
+		struct store_mailbox_info was, info;
+		unsigned at, other;
+		struct store_change *c;
+		bool there;
+
+		seed = seed * 1103515245 + 12345;
+		at = (seed >> 8) % NAMES;
+		other = (seed >> 18) % NAMES;
+		(void)snprintf(name, sizeof(name), "n%u", at);
+		(void)snprintf(to, sizeof(to), "n%u", other);
+		there = store_account_lookup(kit.account, str_of(name), &was);
+		if (there && i % 3 != 0) {
+			assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, name, NULL), TS_OK);
+			continue;
+		}
+		if (there) {
+			if (at == other || kit_name(&kit, STORE_CHANGE_RENAME, name, to) != TS_OK)
+				continue;
+			assert_true(store_account_lookup(kit.account, str_of(to), &info));
+			kept += info.counters.uidvalidity == was.counters.uidvalidity;
+			renewed += info.counters.uidvalidity != was.counters.uidvalidity;
+			at = other;
+		} else {
+			c = kit_change(&kit, STORE_CHANGE_CREATE);
+			c->name = str_of(name);
+			c->wish_uidvalidity = i % 5 == 0 ? highest[at] + i % 2 : 0;
+			assert_int_equal(kit_run(&kit, &c), TS_OK);
+			store_change_free(&c);
+			assert_true(store_account_lookup(kit.account, str_of(name), &info));
+		}
+		assert_true(info.counters.uidvalidity > highest[at]);
+		highest[at] = info.counters.uidvalidity;
+		if (i % 1000 == 999)
+			kit_reopen(&kit);
+	}
+	print_message("renames: %u kept their UIDVALIDITY, %u got a new one\n", kept, renewed);
+	assert_true(kept > 0 && renewed > 0);
+	kit_shut(&kit);
+	assert_in_range(count_tombstones(&kit, account, &floor), 200, 513);
+	assert_true(floor > 0);
+	engine_mem_disk_free(&kit.disk);
+	mem_free(highest);
+}
+
 /* ---- sizes ---- */
 
 static void
@@ -661,6 +814,8 @@ main(void)
 	    cmocka_unit_test(damage),
 	    cmocka_unit_test(wrong_value),
 	    cmocka_unit_test(newer_version),
+	    cmocka_unit_test(older_version),
+	    cmocka_unit_test(tombstones_are_bounded),
 	    cmocka_unit_test(large),
 	    cmocka_unit_test(evicted),
 	    cmocka_unit_test(accounts_evicted),
