@@ -78,6 +78,8 @@ struct server_suspects {
 	uint64_t bits[64];
 };
 
+struct server_recheck;
+
 struct server_auth_watch { /* all private to server_auth.c */
 	struct auth *auth;
 	pthread_t thread;
@@ -85,7 +87,9 @@ struct server_auth_watch { /* all private to server_auth.c */
 	pthread_cond_t wake;
 	bool stop; /* under lock, and the next */
 	struct server_suspects suspects;
-	int64_t looked; /* the thread's alone: until when it has looked for what ended, seconds */
+	/* the thread's alone */
+	struct server_recheck *rest; /* NULL: none is left to look at */
+	int64_t looked;              /* until when it has looked for what ended, seconds */
 };
 
 struct server {
@@ -143,9 +147,16 @@ void server_close_auth(struct server *server); /* NULL auth is fine */
  * after changes and when time has come; after the sandbox.  It ends before the loops do. */
 void server_auth_watch_begin(struct server *server);
 void server_auth_watch_end(struct server *server);
-/* server_recheck.c: the same at once, for the logins of suspects; gives how many.  Not from a loop.
+/*
+ * server_recheck.c: the logins of suspects that are not permitted any more are ended, all of which
+ * that can be said without waiting for others; a step looks at one of the rest (false: there is
+ * none).  Not from a loop.
  */
-uint64_t server_recheck_suspects(struct server *server, const struct server_suspects *suspects);
+struct server_recheck *server_recheck_new(
+    struct server *server, const struct server_suspects *suspects);
+bool server_recheck_step(struct server_recheck *recheck);
+const struct server_suspects *server_recheck_of(const struct server_recheck *recheck);
+void server_recheck_free(struct server_recheck **recheck);              /* NULL is fine */
 void server_suspect(struct server_suspects *suspects, struct str user); /* empty: all */
 
 /* Sockets handed over by systemd, by the names of listeners. */

@@ -4,10 +4,12 @@
  * expired, or names them no more; a user was disabled or removed.
  *
  * Each loop lists its logins, here it is asked about each (which may read
- * records, so no loop does it), and the loops end those that must go.  A login
- * that was decided since the change is of a younger generation than the one
- * taken at the beginning, and is left alone; so a connection's id tells which
- * login is meant, even when its user has changed meanwhile.
+ * records, so no loop does it), and the loops end those that must go.  Those
+ * that only a database can tell of that waits for others (a directory) are
+ * left for later, one at a time.  A login that was decided since the change is
+ * of a younger generation than the one taken at the beginning, and is left
+ * alone; so a connection's id tells which login is meant, even when its user
+ * has changed meanwhile.
  */
 #include <semaphore.h>
 #include <stdlib.h>
@@ -37,48 +39,51 @@ is_suspect(const struct server_suspects *suspects, struct str user)
 
 struct entry { /* of a login */
 	uint64_t id;
-	struct str authcid, user;
-	struct auth_grant *grant; /* a reference, or NULL */
-	bool vouched;
-	const char *why; /* it must go; NULL: it may stay */
+	struct auth_session session;
+	struct auth_grant *grant; /* the session's: a reference, or NULL */
+	bool slow;                /* a database has to be waited for */
+	const char *why;          /* it must go; NULL: it may stay */
 };
 
-struct recheck {
-	const struct server_suspects *suspects;
+struct server_recheck {
+	struct server *server;
+	struct server_suspects suspects;
 	uint64_t generation;
 	struct arena *arena;
-	struct buf entries; /* an array of struct entry */
+	struct buf entries; /* an array of struct entry, sorted by id */
+	size_t at;          /* of the slow ones: the next to look at */
 	uint64_t ended;
 };
 
 struct visit {
 	struct loop_task task;
-	struct recheck *r;
+	struct server_recheck *r;
 	struct imap_loop *il;
-	void (*each)(struct recheck *r, struct imap_conn *conn);
+	void (*each)(struct server_recheck *r, struct imap_conn *conn);
 	sem_t done;
 };
 
 static bool
-is_old(const struct recheck *r, const struct imap_conn *conn)
+is_old(const struct server_recheck *r, const struct imap_conn *conn)
 {
 	return !conn->closing && imap_login(conn) != NULL &&
 	       imap_login(conn)->generation < r->generation;
 }
 
 static void
-list_one(struct recheck *r, struct imap_conn *conn)
+list_one(struct server_recheck *r, struct imap_conn *conn)
 {
 	const struct imap_login *login = imap_login(conn);
 	struct entry e = {.id = conn->id};
 
 	if (!is_old(r, conn) ||
-	    (!is_suspect(r->suspects, login->authcid) && !is_suspect(r->suspects, login->user)))
+	    (!is_suspect(&r->suspects, login->authcid) && !is_suspect(&r->suspects, login->user)))
 		return;
-	e.authcid = arena_str(r->arena, login->authcid);
-	e.user = arena_str(r->arena, login->user);
-	e.vouched = login->vouched;
 	e.grant = login->grant != NULL ? auth_grant_ref(login->grant) : NULL;
+	e.session = (struct auth_session){.authcid = arena_str(r->arena, login->authcid),
+	    .user = arena_str(r->arena, login->user),
+	    .grant = e.grant,
+	    .vouched = login->vouched};
 	buf_put(&r->entries, &e, sizeof(e));
 }
 
@@ -91,7 +96,7 @@ by_id(const void *a, const void *b)
 }
 
 static void
-end_one(struct recheck *r, struct imap_conn *conn)
+end_one(struct server_recheck *r, struct imap_conn *conn)
 {
 	struct entry key = {.id = conn->id};
 	const struct entry *e;
@@ -119,56 +124,117 @@ visit_loop(struct loop_task *task)
 
 /* One loop after the other: what they touch needs no lock. */
 static void
-visit_all(struct server *server, struct recheck *r,
-    void (*each)(struct recheck *r, struct imap_conn *conn))
+visit_all(struct server_recheck *r, void (*each)(struct server_recheck *r, struct imap_conn *conn))
 {
-	for (unsigned i = 0; i < server->loop_count; i++) {
+	for (unsigned i = 0; i < r->server->loop_count; i++) {
 		struct visit v = {
-		    .task.fn = visit_loop, .r = r, .il = server->loops[i].il, .each = each};
+		    .task.fn = visit_loop, .r = r, .il = r->server->loops[i].il, .each = each};
 
 		sem_init(&v.done, 0, 0);
-		loop_post(server->loops[i].loop, &v.task);
+		loop_post(r->server->loops[i].loop, &v.task);
 		while (sem_wait(&v.done) != 0)
 			;
 		sem_destroy(&v.done);
 	}
 }
 
-uint64_t
-server_recheck_suspects(struct server *server, const struct server_suspects *suspects)
+static struct entry *
+entry_at(const struct server_recheck *r, size_t i)
 {
-	struct recheck r = {.suspects = suspects,
-	    .generation = auth_generation(server->auth),
-	    .arena = arena_new(NULL, ARENA_OTHER, 4096)};
-	struct entry *entries;
-	size_t n, going = 0;
+	return i < r->entries.n / sizeof(struct entry) ? &((struct entry *)(void *)r->entries.p)[i]
+	                                               : NULL;
+}
 
-	visit_all(server, &r, list_one);
-	entries = (struct entry *)(void *)r.entries.p;
-	n = r.entries.n / sizeof(*entries);
-	for (size_t i = 0; i < n; i++) {
-		struct entry *e = &entries[i];
+static void
+look_at(struct server_recheck *r, struct entry *e, bool may_wait)
+{
+	const char *why = NULL;
+	enum ts_err err = auth_recheck(r->server->auth, &e->session, may_wait, &why);
 
-		e->why = auth_recheck(server->auth, e->authcid, e->user, e->vouched, e->grant);
-		going += e->why != NULL;
-		auth_grant_unref(&e->grant);
-	}
-	if (going > 0) {
-		qsort(entries, n, sizeof(*entries), by_id);
-		visit_all(server, &r, end_one);
-	}
-	buf_fini(&r.entries);
-	arena_free(&r.arena);
-	if (r.ended > 0)
+	e->why = err == TS_DENIED ? why : NULL;
+	e->slow = err == TS_CONDITION;
+}
+
+static void
+end_those(struct server_recheck *r)
+{
+	uint64_t before = r->ended;
+
+	visit_all(r, end_one);
+	if (r->ended > before)
 		log_msg(LOG_INFO, "auth", "%llu logins ended that are not permitted any more",
-		    (unsigned long long)r.ended);
-	return r.ended;
+		    (unsigned long long)(r->ended - before));
+}
+
+struct server_recheck *
+server_recheck_new(struct server *server, const struct server_suspects *suspects)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
+	struct server_recheck *r = arena_new_object(arena, struct server_recheck);
+	size_t going = 0;
+
+	r->server = server;
+	r->suspects = *suspects;
+	r->generation = auth_generation(server->auth);
+	r->arena = arena;
+	visit_all(r, list_one);
+	if (r->entries.n > 0)
+		qsort(
+		    r->entries.p, r->entries.n / sizeof(struct entry), sizeof(struct entry), by_id);
+	for (size_t i = 0; entry_at(r, i) != NULL; i++) {
+		look_at(r, entry_at(r, i), false);
+		going += entry_at(r, i)->why != NULL;
+	}
+	if (going > 0)
+		end_those(r);
+	return r;
+}
+
+bool
+server_recheck_step(struct server_recheck *r)
+{
+	struct entry *e;
+
+	while ((e = entry_at(r, r->at)) != NULL && !e->slow)
+		r->at++;
+	if (e == NULL)
+		return false;
+	look_at(r, e, true);
+	if (e->why != NULL)
+		end_those(r);
+	r->at++;
+	return true;
+}
+
+const struct server_suspects *
+server_recheck_of(const struct server_recheck *r)
+{
+	return &r->suspects;
+}
+
+void
+server_recheck_free(struct server_recheck **rp)
+{
+	struct server_recheck *r = *rp;
+	struct arena *arena;
+
+	*rp = NULL;
+	if (r == NULL)
+		return;
+	for (size_t i = 0; entry_at(r, i) != NULL; i++)
+		auth_grant_unref(&entry_at(r, i)->grant);
+	buf_fini(&r->entries);
+	arena = r->arena;
+	arena_free(&arena);
 }
 
 uint64_t
 server_recheck(struct server *server)
 {
 	struct server_suspects all = {.any = true, .all = true};
+	struct server_recheck *r = server_recheck_new(server, &all);
+	uint64_t ended = r->ended;
 
-	return server_recheck_suspects(server, &all);
+	server_recheck_free(&r);
+	return ended;
 }

@@ -414,6 +414,7 @@ check_target(struct auth *auth, const struct auth_request *req, const struct aut
 	/* They are called otherwise in truth: is it allowed to act for that one? */
 	auth_grant_unref(&login->grant);
 	rename_to(&login->user, other.name);
+	login->vouched = true;
 	return permit_user(auth, req, who, login);
 }
 
@@ -441,6 +442,7 @@ take_name(struct auth_login *login, const struct auth_user *who)
 	if (is_self(login))
 		rename_to(&login->user, who->name);
 	rename_to(&login->authcid, who->name);
+	login->vouched = true;
 }
 
 /* Who has the login's authcid; token: by which it was found, or NULL. */

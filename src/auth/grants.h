@@ -61,14 +61,20 @@ size_t auth_grants_get(struct auth *auth, struct auth_grant ***grants_r);
 /* When the next of them ends; AUTH_GRANT_FOR_GOOD: none does. */
 int64_t auth_grants_next_end(struct auth *auth, int64_t now);
 
+struct auth_session { /* a login that is open */
+	struct str authcid, user;
+	const struct auth_grant *grant; /* NULL: they act as themselves */
+	bool vouched;                   /* as in struct auth_login */
+};
+
 /*
- * May a login that was permitted go on?  NULL, or a sentence about why not.  It may while its grant
- * is in force and names both of them, and both are there and not disabled.  grant NULL: they act as
- * themselves.  A database that cannot be asked ends nothing.  vouched: as in struct auth_login, no
- * database has to know authcid.
+ * May a login that was permitted go on?  It may while its grant is in force and names both of them,
+ * and both are there (but for one that is vouched for) and not disabled.  TS_DENIED: *why_r is a
+ * sentence, static, about why not.  TS_CONDITION: without may_wait, it can be said only after
+ * asking a database that waits for others.  Else that cannot be asked now.
  */
-const char *auth_recheck(struct auth *auth, struct str authcid, struct str user, bool vouched,
-    const struct auth_grant *grant);
+enum ts_err auth_recheck(
+    struct auth *auth, const struct auth_session *session, bool may_wait, const char **why_r);
 /* Time went on: logins decided up to now are not current any more.  Any thread. */
 void auth_expire(struct auth *auth);
 /* fn is called when something changed that may end logins, of that user or of any (empty), by

@@ -6,30 +6,37 @@
 
 static const char withdrawn[] = "The permission to act for this user was withdrawn";
 
-static const char *
-grant_is_over(
-    struct auth *auth, struct str authcid, struct str user, const struct auth_grant *grant)
+static enum ts_err
+deny(const char **why_r, const char *why)
 {
+	*why_r = why;
+	return TS_DENIED;
+}
+
+static enum ts_err
+look_at_grant(struct auth *auth, const struct auth_session *s, const char **why_r)
+{
+	const struct auth_grant *grant = s->grant;
 	struct auth_groups *groups;
-	const char *why = NULL;
+	bool fit;
 
 	if (atomic_load(&grant->gone))
-		return withdrawn;
+		return deny(why_r, withdrawn);
 	if (clock_wall_s() >= grant->until)
-		return "The permission to act for this user has expired";
+		return deny(why_r, "The permission to act for this user has expired");
 	if (grant->source == AUTH_GRANT_USER)
-		return NULL; /* see below */
+		return TS_OK; /* the user's record says it */
 	groups = auth_groups_get(auth);
-	if (!auth_names_fit(&grant->who, groups, authcid) ||
-	    !auth_names_fit(&grant->target, groups, user))
-		why = withdrawn;
+	fit = auth_names_fit(&grant->who, groups, s->authcid) &&
+	      auth_names_fit(&grant->target, groups, s->user);
 	auth_groups_unref(&groups);
-	return why;
+	return fit ? TS_OK : deny(why_r, withdrawn);
 }
 
 /* From memory, or with the databases. */
 static enum ts_err
-facts_of(struct auth *auth, struct str name, struct str other, struct auth_facts *facts_r)
+facts_of(
+    struct auth *auth, struct str name, struct str other, bool may_wait, struct auth_facts *facts_r)
 {
 	struct auth_chain *chain = NULL;
 	struct auth_user user;
@@ -40,7 +47,7 @@ facts_of(struct auth *auth, struct str name, struct str other, struct auth_facts
 		return TS_OK;
 	arena = arena_new(NULL, ARENA_OTHER, 1024);
 	arena_wipe_on_free(arena);
-	err = auth_find(auth, name, arena, &user, &chain);
+	err = auth_find_or_wait(auth, name, may_wait, arena, &user, &chain);
 	if (err == TS_OK)
 		*facts_r = (struct auth_facts){
 		    .flags = user.flags, .acts_for_asked = auth_user_acts_for(&user, other)};
@@ -49,31 +56,38 @@ facts_of(struct auth *auth, struct str name, struct str other, struct auth_facts
 	return err;
 }
 
-const char *
-auth_recheck(struct auth *auth, struct str authcid, struct str user, bool vouched,
-    const struct auth_grant *grant)
+static enum ts_err
+look_at_user(struct auth *auth, struct str name, struct str other, const struct auth_session *s,
+    bool may_wait, struct auth_facts *facts_r, const char **why_r)
 {
-	const char *why = grant != NULL ? grant_is_over(auth, authcid, user, grant) : NULL;
-	struct auth_facts who, other;
-	enum ts_err err, other_err = TS_OK;
+	enum ts_err err = facts_of(auth, name, other, may_wait, facts_r);
 
-	if (why != NULL)
-		return why;
-	err = facts_of(auth, authcid, user, &who);
-	if (vouched && err == TS_NOT_FOUND) {
-		who = (struct auth_facts){.flags = 0};
-		err = TS_OK;
+	if (err == TS_NOT_FOUND && s->vouched) {
+		*facts_r = (struct auth_facts){.flags = 0};
+		return TS_OK;
 	}
-	if (!str_eq(authcid, user))
-		other_err = facts_of(auth, user, STR_NONE, &other);
-	if (err == TS_NOT_FOUND || other_err == TS_NOT_FOUND)
-		return "This user was removed";
-	if (err == TS_OK && (who.flags & AUTH_USER_DISABLED) != 0)
-		return "This user was disabled";
-	if (other_err == TS_OK && !str_eq(authcid, user) && (other.flags & AUTH_USER_DISABLED) != 0)
-		return "This user was disabled";
-	if (err == TS_OK && grant != NULL && grant->source == AUTH_GRANT_USER &&
+	if (err == TS_NOT_FOUND)
+		return deny(why_r, "This user was removed");
+	if (err == TS_OK && (facts_r->flags & AUTH_USER_DISABLED) != 0)
+		return deny(why_r, "This user was disabled");
+	return err;
+}
+
+enum ts_err
+auth_recheck(struct auth *auth, const struct auth_session *s, bool may_wait, const char **why_r)
+{
+	struct auth_facts who, other;
+	enum ts_err err = TS_OK, err_other = TS_OK;
+
+	if (s->grant != NULL)
+		err = look_at_grant(auth, s, why_r);
+	if (err == TS_OK)
+		err = look_at_user(auth, s->authcid, s->user, s, may_wait, &who, why_r);
+	if (err == TS_OK && s->grant != NULL && s->grant->source == AUTH_GRANT_USER &&
 	    !who.acts_for_asked)
-		return withdrawn;
-	return NULL;
+		err = deny(why_r, withdrawn);
+	/* Also when the one could not be asked about: the other may be gone. */
+	if (err != TS_DENIED && !str_eq(s->authcid, s->user))
+		err_other = look_at_user(auth, s->user, STR_NONE, s, may_wait, &other, why_r);
+	return err == TS_OK || err_other == TS_DENIED ? err_other : err;
 }

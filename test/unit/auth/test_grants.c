@@ -122,9 +122,22 @@ login(struct world *w, const char *who, const char *target)
 }
 
 static const char *
+recheck_as(struct world *w, struct str authcid, struct str user, bool vouched,
+    const struct auth_grant *grant)
+{
+	struct auth_session session = {authcid, user, grant, vouched};
+	const char *why = NULL;
+	enum ts_err err = auth_recheck(w->auth, &session, false, &why);
+
+	assert_true(err == TS_OK || err == TS_DENIED);
+	assert_true((why == NULL) == (err == TS_OK));
+	return why;
+}
+
+static const char *
 recheck(struct world *w)
 {
-	return auth_recheck(w->auth, buf_as_str(&w->login.authcid), buf_as_str(&w->login.user),
+	return recheck_as(w, buf_as_str(&w->login.authcid), buf_as_str(&w->login.user),
 	    w->login.vouched, w->login.grant);
 }
 
@@ -404,18 +417,17 @@ test_recheck_vouched(void **state)
 	const char *why;
 
 	assert_string_equal(
-	    auth_recheck(w->auth, stranger, stranger, false, NULL), "This user was removed");
-	assert_null(auth_recheck(w->auth, stranger, stranger, true, NULL));
+	    recheck_as(w, stranger, stranger, false, NULL), "This user was removed");
+	assert_null(recheck_as(w, stranger, stranger, true, NULL));
 	assert_int_equal(add(w, "a", "stranger", "anna"), TS_OK);
 	assert_int_equal(add(w, "b", "gateway", "anna"), TS_OK);
 	assert_int_equal(login(w, "gateway", "anna"), AUTH_OK);
 	grant = w->login.grant;
-	assert_string_equal(auth_recheck(w->auth, stranger, anna, true, grant),
+	assert_string_equal(recheck_as(w, stranger, anna, true, grant),
 	    "The permission to act for this user was withdrawn");
 	assert_null(recheck(w));
 	assert_int_equal(auth_users_disable(w->auth, STR("anna"), true, &why), TS_OK);
-	assert_string_equal(
-	    auth_recheck(w->auth, anna, anna, true, NULL), "This user was disabled");
+	assert_string_equal(recheck_as(w, anna, anna, true, NULL), "This user was disabled");
 }
 
 static void
