@@ -118,6 +118,23 @@ has_expired(struct server_auth_watch *w)
 	return is;
 }
 
+/* What was left of the one before is looked at, too. */
+static void
+begin_recheck(struct server *server, struct server_suspects *suspects)
+{
+	struct server_auth_watch *w = &server->auth_watch;
+
+	if (w->rest != NULL) {
+		const struct server_suspects *old = server_recheck_of(w->rest);
+
+		suspects->all |= old->all;
+		for (size_t i = 0; i < sizeof(old->bits) / sizeof(*old->bits); i++)
+			suspects->bits[i] |= old->bits[i];
+	}
+	server_recheck_free(&w->rest);
+	w->rest = server_recheck_new(server, suspects);
+}
+
 /* Under the lock, but while it works. */
 static void
 look_after(struct server *server)
@@ -130,7 +147,9 @@ look_after(struct server *server)
 	if (has_expired(w))
 		server_suspect(&suspects, STR_NONE);
 	if (suspects.any)
-		(void)server_recheck_suspects(server, &suspects);
+		begin_recheck(server, &suspects);
+	else if (w->rest != NULL && !server_recheck_step(w->rest))
+		server_recheck_free(&w->rest);
 	(void)pthread_mutex_lock(&w->lock);
 }
 
@@ -148,8 +167,8 @@ wait_until(struct server_auth_watch *w, const struct timespec *until)
 {
 	struct timespec settled;
 
-	while (
-	    !w->stop && !w->suspects.any && pthread_cond_timedwait(&w->wake, &w->lock, until) == 0)
+	while (!w->stop && !w->suspects.any && w->rest == NULL &&
+	       pthread_cond_timedwait(&w->wake, &w->lock, until) == 0)
 		;
 	if (w->stop || !w->suspects.any)
 		return;
@@ -214,4 +233,5 @@ server_auth_watch_end(struct server *server)
 	(void)pthread_cond_signal(&w->wake);
 	(void)pthread_mutex_unlock(&w->lock);
 	(void)pthread_join(w->thread, NULL);
+	server_recheck_free(&w->rest);
 }

@@ -139,10 +139,10 @@ visit_all(struct server_recheck *r, void (*each)(struct server_recheck *r, struc
 }
 
 static struct entry *
-entry_at(const struct server_recheck *r, size_t i)
+entries_of(const struct server_recheck *r, size_t *n_r)
 {
-	return i < r->entries.n / sizeof(struct entry) ? &((struct entry *)(void *)r->entries.p)[i]
-	                                               : NULL;
+	*n_r = r->entries.n / sizeof(struct entry);
+	return (struct entry *)(void *)r->entries.p;
 }
 
 static void
@@ -171,19 +171,20 @@ server_recheck_new(struct server *server, const struct server_suspects *suspects
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
 	struct server_recheck *r = arena_new_object(arena, struct server_recheck);
-	size_t going = 0;
+	struct entry *entries;
+	size_t n, going = 0;
 
 	r->server = server;
 	r->suspects = *suspects;
 	r->generation = auth_generation(server->auth);
 	r->arena = arena;
 	visit_all(r, list_one);
-	if (r->entries.n > 0)
-		qsort(
-		    r->entries.p, r->entries.n / sizeof(struct entry), sizeof(struct entry), by_id);
-	for (size_t i = 0; entry_at(r, i) != NULL; i++) {
-		look_at(r, entry_at(r, i), false);
-		going += entry_at(r, i)->why != NULL;
+	entries = entries_of(r, &n);
+	if (n > 0)
+		qsort(entries, n, sizeof(*entries), by_id);
+	for (size_t i = 0; i < n; i++) {
+		look_at(r, &entries[i], false);
+		going += entries[i].why != NULL;
 	}
 	if (going > 0)
 		end_those(r);
@@ -193,14 +194,15 @@ server_recheck_new(struct server *server, const struct server_suspects *suspects
 bool
 server_recheck_step(struct server_recheck *r)
 {
-	struct entry *e;
+	size_t n;
+	struct entry *entries = entries_of(r, &n);
 
-	while ((e = entry_at(r, r->at)) != NULL && !e->slow)
+	while (r->at < n && !entries[r->at].slow)
 		r->at++;
-	if (e == NULL)
+	if (r->at == n)
 		return false;
-	look_at(r, e, true);
-	if (e->why != NULL)
+	look_at(r, &entries[r->at], true);
+	if (entries[r->at].why != NULL)
 		end_those(r);
 	r->at++;
 	return true;
@@ -216,13 +218,16 @@ void
 server_recheck_free(struct server_recheck **rp)
 {
 	struct server_recheck *r = *rp;
+	struct entry *entries;
 	struct arena *arena;
+	size_t n;
 
 	*rp = NULL;
 	if (r == NULL)
 		return;
-	for (size_t i = 0; entry_at(r, i) != NULL; i++)
-		auth_grant_unref(&entry_at(r, i)->grant);
+	entries = entries_of(r, &n);
+	for (size_t i = 0; i < n; i++)
+		auth_grant_unref(&entries[i].grant);
 	buf_fini(&r->entries);
 	arena = r->arena;
 	arena_free(&arena);
