@@ -95,20 +95,33 @@ is_one_of(struct str name, const char *const *list)
 	return false;
 }
 
-/* Does it stand by itself, so that text before and behind it is not one word? */
+/* Does it stand by itself, so that text before and behind it is not one word?  In order. */
 static bool
 breaks(struct str name)
 {
-	static const char *const list[] = {"p", "br", "div", "td", "tr", "li", "table", "tbody",
-	    "img", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "hr", "th", "thead", "tfoot",
-	    "center", "blockquote", "pre", "body", "html", "head", "title", "meta", "link", "style",
-	    "script", "address", "article", "aside", "audio", "button", "caption", "col",
-	    "colgroup", "dd", "details", "dialog", "dir", "dl", "dt", "fieldset", "figcaption",
-	    "figure", "footer", "form", "frame", "frameset", "header", "hgroup", "iframe", "input",
-	    "legend", "main", "menu", "nav", "noframes", "noscript", "object", "optgroup", "option",
-	    "search", "section", "select", "summary", "svg", "template", "textarea", "video", NULL};
+	static const char *const list[] = {"address", "article", "aside", "audio", "blockquote",
+	    "body", "br", "button", "caption", "center", "col", "colgroup", "dd", "details",
+	    "dialog", "dir", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer",
+	    "form", "frame", "frameset", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header",
+	    "hgroup", "hr", "html", "iframe", "img", "input", "legend", "li", "link", "main",
+	    "menu", "meta", "nav", "noframes", "noscript", "object", "ol", "optgroup", "option",
+	    "p", "pre", "script", "search", "section", "select", "style", "summary", "svg", "table",
+	    "tbody", "td", "template", "textarea", "tfoot", "th", "thead", "title", "tr", "ul",
+	    "video"};
+	size_t low = 0, high = sizeof(list) / sizeof(list[0]);
 
-	return is_one_of(name, list);
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		int order = str_cmp(name, str_of(list[mid]));
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return false;
 }
 
 static bool
@@ -523,6 +536,38 @@ end(const struct feed *f)
 		put(f, TEXT, "</", 2);
 }
 
+/* How many bytes at the front are nothing to anybody, since only one byte ends the state. */
+static size_t
+skip(const struct mail_html *h, struct str s)
+{
+	char until;
+	const char *at;
+
+	switch ((enum state)h->state) {
+	case IN_DOUBLE:
+	case IN_SINGLE:
+		if (h->seen)
+			return 0;
+		until = h->state == IN_DOUBLE ? '"' : '\'';
+		break;
+	case COMMENT:
+		if (h->dashes > 0)
+			return 0;
+		until = '-';
+		break;
+	case RAW:
+		until = '<';
+		break;
+	case DECLARATION:
+		until = '>';
+		break;
+	default:
+		return 0;
+	}
+	at = str_chr(s, until);
+	return at != NULL ? (size_t)(at - s.p) : s.n;
+}
+
 void
 mail_html_feed(struct mail_html *h, struct str utf8, bool last, struct buf *text, struct buf *aside)
 {
@@ -536,6 +581,7 @@ mail_html_feed(struct mail_html *h, struct str utf8, bool last, struct buf *text
 			i++;
 		if (i > from)
 			put(&f, TEXT, utf8.p + from, i - from);
+		i += skip(h, (struct str){utf8.p + i, utf8.n - i});
 		if (i < utf8.n && step(&f, utf8.p[i]))
 			i++;
 	}
