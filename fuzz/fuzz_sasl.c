@@ -2,12 +2,13 @@
 /*
  * Mechanisms: the first byte chooses one and what the channel has, then come
  * the client's messages, an LF behind each; and the same text as a server's to
- * the client's side of SCRAM.  "%N" stands for the nonce and "%P" for the proof
- * that a real client would send, or nothing would come past them.
+ * the client's side of SCRAM, or the parts of a message with a token.  "%N" stands for the nonce
+ * and "%P" for the proof that a real client would send, or nothing would come past them.
  */
 #include <stdint.h>
 
 #include "base/err.h"
+#include "sasl/client.h"
 #include "sasl/mech.h"
 #include "sasl/scram_client.h"
 
@@ -95,6 +96,12 @@ serve(unsigned char choice, struct str rest)
 			TS_ASSERT(
 			    ((choice & 0x20) == 0 || (mech->flags & SASL_FROM_CHANNEL) != 0) &&
 			    x->result.authcid.n > 0);
+		if (step == SASL_STEP_TOKEN) {
+			TS_ASSERT(x->result.authcid.n == 0 && x->result.token.n <= SASL_TOKEN_MAX);
+			step = sasl_exchange_deny(
+			    x, &(struct sasl_denial){STR("mail"), STR("https://id.example")});
+			TS_ASSERT(step == SASL_STEP_CHALLENGE);
+		}
 		if (step != SASL_STEP_CHALLENGE)
 			break;
 	}
@@ -102,6 +109,30 @@ serve(unsigned char choice, struct str rest)
 	buf_fini(&line);
 	buf_fini(&nonce);
 	buf_fini(&proof);
+}
+
+/* What our client says of the parts, our server takes, with the same parts. */
+static void
+bearer(bool xoauth2, struct str rest)
+{
+	struct sasl_bearer b = {.port = 993};
+	struct buf out = {0};
+	struct str message;
+
+	(void)str_split(&rest, '\n', &b.token);
+	(void)str_split(&rest, '\n', &b.authzid);
+	(void)str_split(&rest, '\n', &b.host);
+	if (xoauth2 ? sasl_xoauth2_message(&b, &out) : sasl_oauthbearer_message(&b, &out)) {
+		struct sasl_exchange *x = sasl_exchange_new(
+		    sasl_mech_find(xoauth2 ? STR("XOAUTH2") : STR("OAUTHBEARER")));
+
+		message = buf_as_str(&out);
+		TS_ASSERT(sasl_exchange_start(x, &message) == SASL_STEP_TOKEN);
+		TS_ASSERT(str_eq(x->result.token, b.token) && str_eq(x->result.authzid, b.authzid));
+		sasl_exchange_free(&x);
+	} else
+		TS_ASSERT(out.n == 0);
+	buf_fini(&out);
 }
 
 static void
@@ -135,7 +166,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (int i = 0; i < SASL_SCRAM_HASHES; i++)
 			sasl_scram_keys_derive(
 			    (enum sasl_scram_hash)i, STR("p"), 4096, STR("salt"), &keys[i]);
-	if ((data[0] & 0x10) != 0)
+	if ((data[0] & 0x18) == 0x18)
+		bearer((data[0] & 1) != 0, (struct str){(const char *)data + 1, size - 1});
+	else if ((data[0] & 0x10) != 0)
 		be_client(data[0], (struct str){(const char *)data + 1, size - 1});
 	else
 		serve(data[0], (struct str){(const char *)data + 1, size - 1});
