@@ -353,6 +353,8 @@ closed(void *arg, enum stream_end why)
 
 	if (conn->ending == NULL)
 		conn->ending = stream_end_name(why);
+	if (stream_refusal(conn->stream) != NULL)
+		lmtp_log(conn, LOG_WARNING, "TLS refused: %s", stream_refusal(conn->stream));
 	log_end(conn);
 	conn->stream = NULL;
 	conn->closing = true;

@@ -35,6 +35,7 @@ class Figure:
     scenario: str
     conns: int = 1
     tls: bool = False
+    external: bool = False  # the gateway by its certificate
     unit: str = "ops_s"  # ops_s, msgs_s, mb_s (received), sent_mb_s, kib
     box: str = ""  # a filled mailbox of alice: Big or Ten
     args: tuple = ()
@@ -50,6 +51,8 @@ FIGURES = [
     Figure("switch-2", "switch", 2, floor="canned", aim=22950),
     Figure("switch-16", "switch", 16, floor="canned", aim=78000),
     Figure("switch-16-tls", "switch", 16, True, floor="canned", aim=46000),
+    Figure("switch-1-external", "switch", tls=True, external=True, main=False),
+    Figure("switch-16-external", "switch", 16, True, external=True, floor="canned"),
     Figure("gateway-1", "gateway", floor="flush", aim=2820),
     Figure("gateway-16", "gateway", 16, floor="canned", aim=12800),
     Figure("gateway-16-tls", "gateway", 16, True, floor="canned", aim=14200),
@@ -136,6 +139,11 @@ class Site:
         port = e["LMTP_PORT" if scenario == "lmtp" else "IMAPS_PORT" if tls else "IMAP_PORT"]
         args = ["--host", e["HOST"], "--port", port, "--gateway", "gateway", "--gateway-password", e["GATEWAY_PASSWORD"]]
         return args + (["--tls", e["CA_FILE"]] if tls else [])
+
+    def external_args(self):
+        e = self.env
+        return ["--port", e["IMAPS_CERT_PORT"], "--mech", "external", "--cert", e["GATEWAY_CERT"], "--key",
+                e["GATEWAY_KEY"]]
 
     def need_box(self, name):
         """Fills one of alice's mailboxes, unless it is full already."""
@@ -237,6 +245,8 @@ class Bench:
 
     def run_once(self, figure):
         args = self.site.load_args(figure.tls, figure.scenario) + self.figure_args(figure)
+        if figure.external:
+            args += self.site.external_args()
         if figure.unit == "kib":
             self.site.set(f"limits.connections_per_address = {max(5000, figure.conns)}")
             self.site.restart()

@@ -21,7 +21,8 @@ static const struct option options[] = {{"host", 1, NULL, 'h'}, {"port", 1, NULL
     {"gateway", 1, NULL, 'g'}, {"gateway-password", 1, NULL, 'G'}, {"mailbox", 1, NULL, 'm'},
     {"size", 1, NULL, 'z'}, {"batch", 1, NULL, 'b'}, {"range", 1, NULL, 'r'},
     {"count", 1, NULL, 'C'}, {"word", 1, NULL, 'W'}, {"pid", 1, NULL, 'i'},
-    {"resume", 0, NULL, 'R'}, {NULL, 0, NULL, 0}};
+    {"resume", 0, NULL, 'R'}, {"mech", 1, NULL, 'M'}, {"cert", 1, NULL, 'E'}, {"key", 1, NULL, 'K'},
+    {NULL, 0, NULL, 0}};
 
 static void
 usage(void)
@@ -29,6 +30,8 @@ usage(void)
 	fprintf(stderr,
 	    "usage: imap_load [options] SCENARIO\n"
 	    "  --host A --port P --tls CA_FILE         where (127.0.0.1, 143, plain)\n"
+	    "  --cert FILE --key FILE                  a certificate to show under TLS\n"
+	    "  --mech plain|external                   how a gateway logs in (plain)\n"
 	    "  --resume                                resume TLS sessions where connections end\n"
 	    "  --conns N --threads 1|2                 connections, client threads (1, 1)\n"
 	    "  --seconds S --warmup S                  measured time, and before it (5, 1)\n"
@@ -106,6 +109,19 @@ take_option(struct load_run *run, int opt)
 	case 'R':
 		run->resume = true;
 		break;
+	case 'M':
+		run->external = strcmp(optarg, "external") == 0;
+		if (!run->external && strcmp(optarg, "plain") != 0) {
+			usage();
+			exit(2);
+		}
+		break;
+	case 'E':
+		run->cert_file = optarg;
+		break;
+	case 'K':
+		run->key_file = optarg;
+		break;
 	case 'i':
 		run->pid = atoi(optarg);
 		break;
@@ -124,7 +140,7 @@ parse_options(struct load_run *run, int argc, char **argv)
 		take_option(run, opt);
 	run->scenario = optind + 1 == argc ? load_script_find(argv[optind]) : NULL;
 	if (run->scenario == NULL || run->conns < 1 || run->users < 1 || run->threads < 1 ||
-	    run->size < 1000 || run->batch < 1) {
+	    run->size < 1000 || run->batch < 1 || (run->external && run->cert_file == NULL)) {
 		usage();
 		exit(2);
 	}
@@ -135,12 +151,19 @@ parse_options(struct load_run *run, int argc, char **argv)
 }
 
 static SSL_CTX *
-tls_client(const char *ca_file)
+tls_client(const struct load_run *run)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	const char *key = run->key_file != NULL ? run->key_file : run->cert_file;
 
-	if (ctx == NULL || SSL_CTX_load_verify_locations(ctx, ca_file, NULL) != 1) {
-		fprintf(stderr, "imap_load: cannot read the certificates in %s\n", ca_file);
+	if (ctx == NULL || SSL_CTX_load_verify_locations(ctx, run->ca_file, NULL) != 1) {
+		fprintf(stderr, "imap_load: cannot read the certificates in %s\n", run->ca_file);
+		exit(2);
+	}
+	if (run->cert_file != NULL &&
+	    (SSL_CTX_use_certificate_chain_file(ctx, run->cert_file) != 1 ||
+	        SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)) {
+		fprintf(stderr, "imap_load: cannot use the certificate in %s\n", run->cert_file);
 		exit(2);
 	}
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
@@ -272,7 +295,7 @@ main(int argc, char **argv)
 	parse_options(&run, argc, argv);
 	raise_file_limit(&run);
 	if (run.tls)
-		run.ssl = tls_client(run.ca_file);
+		run.ssl = tls_client(&run);
 	load_script_build(&run);
 	w = mem_zalloc(run.threads * sizeof(*w));
 	if (run.pid > 0)

@@ -78,8 +78,10 @@ struct load_scenario {
 struct load_run {
 	const struct load_scenario *scenario;
 	const char *host, *port, *ca_file;
+	const char *cert_file, *key_file; /* shown to the server; key NULL: in the same file */
 	const char *user, *user_prefix, *password, *gateway, *gateway_password, *mailbox, *word;
 	bool tls, resume;
+	bool external; /* the gateway is who the certificate says, not by its password */
 	unsigned conns, threads, users, batch, range;
 	size_t size;
 	uint64_t count;

@@ -50,6 +50,15 @@ put_authenticate(const struct load_run *run, struct buf *b, char tag, int user)
 
 	if (user >= 0)
 		put_user(run, &id, (unsigned)user);
+	if (run->external) {
+		buf_printf(b, "%c AUTHENTICATE EXTERNAL ", tag);
+		if (id.n == 0)
+			buf_putc(b, '='); /* an empty initial response (RFC 4959 section 3) */
+		base64_encode(buf_as_str(&id), b);
+		buf_puts(b, "\r\n");
+		buf_fini(&id);
+		return;
+	}
 	buf_putc(&id, 0);
 	buf_puts(&id, run->gateway);
 	buf_putc(&id, 0);

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from demo import SHUT_IN, TOP, Demo
+from demo import SHUT_IN, TOP, Client, Demo
 from lmtp import Lmtp
 
 
@@ -41,7 +41,7 @@ def messages(demo, user):
 
 def test_demo_env_is_for_scripts(demo):
     for name in ("HOST", "IMAP_PORT", "IMAPS_PORT", "CA_FILE", "PID", "ALICE_PASSWORD", "BOB_PASSWORD",
-                 "GATEWAY_PASSWORD", "USER_PASSWORD"):
+                 "GATEWAY_PASSWORD", "USER_PASSWORD", "CLIENT_CA", "GATEWAY_CERT", "GATEWAY_KEY", "IMAPS_CERT_PORT"):
         assert re.fullmatch(r"[A-Za-z0-9_./:-]+", demo.env[name]), (name, demo.env.get(name))
     assert os.readlink(f"/proc/{demo.pid}/exe").endswith("/turnstone")
     assert os.stat(os.path.join(demo.site, "demo.env")).st_mode & 0o077 == 0
@@ -96,6 +96,68 @@ def test_starttls_and_the_ca_file(demo):
                           input="a LOGOUT\r\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=60)
     assert "a OK" in done.stdout, done.stdout
+
+
+def by_certificate(demo):
+    """One user after the other, as the gateway; the lines of the server."""
+    said = "".join(f"{t} {c}\r\n" for t, c in (("a", "AUTHENTICATE EXTERNAL YWxpY2U="), ("b", "UNAUTHENTICATE"),
+                                              ("c", "AUTHENTICATE EXTERNAL Ym9i"), ("d", "LOGOUT")))
+    done = subprocess.run(["openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", demo.env["CA_FILE"],
+                           "-cert", demo.env["GATEWAY_CERT"], "-key", demo.env["GATEWAY_KEY"], "-connect",
+                           f"127.0.0.1:{demo.env['IMAPS_CERT_PORT']}"],
+                          input=said, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+    return done.stdout
+
+
+class CertPort:
+    """What Client wants to know, of the port that asks for a certificate."""
+
+    def __init__(self, demo):
+        self.imaps = int(demo.env["IMAPS_CERT_PORT"])
+        self.context = demo.context
+
+
+def test_the_gateway_and_its_certificate(demo):
+    got = by_certificate(demo)
+    for tag in "abcd":
+        assert f"\n{tag} OK" in got, got
+    done = subprocess.run(["openssl", "verify", "-purpose", "sslclient", "-CAfile", demo.env["CLIENT_CA"],
+                           demo.env["GATEWAY_CERT"]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert os.stat(demo.env["GATEWAY_KEY"]).st_mode & 0o077 == 0
+    # Without one the port is an imaps port like any other.
+    c = Client(CertPort(demo), True)
+    assert "AUTH=EXTERNAL" not in c.capabilities()
+    c.ok(f"LOGIN alice {demo.password('alice')}")
+    c.close()
+
+
+def test_an_older_site_gets_its_certificates(demo):
+    """Mail and passwords stay; the configuration gets what it had not."""
+    before = messages(demo, "alice")
+    password = demo.password("alice")
+    demo.down()
+    conf = os.path.join(demo.site, "turnstone.conf")
+    with open(conf, encoding="utf-8") as f:
+        text = f.read()
+    begin, end = text.index("# Clients with a certificate"), text.index("user = gateway\n}\n") + 17
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write(text[:begin] + text[end:] + "log.level = debug\n")
+    for name in ("ca-key.pem", "gateway-cert.pem", "gateway-key.pem"):
+        os.unlink(os.path.join(demo.site, name))
+    demo.up()
+    assert demo.password("alice") == password and messages(demo, "alice") == before
+    assert "\nc OK" in by_certificate(demo)
+    with open(conf, encoding="utf-8") as f:
+        now = f.read()
+    assert now.count("listener imaps_cert") == 1 and "log.level = debug" in now
+    ca = os.stat(demo.env["CA_FILE"]).st_mtime_ns
+    demo.down()
+    demo.up()  # and nothing more after that
+    assert os.stat(demo.env["CA_FILE"]).st_mtime_ns == ca
+    with open(conf, encoding="utf-8") as f:
+        assert f.read() == now
 
 
 def test_killed_and_started_again_with_mail_and_passwords(demo):
