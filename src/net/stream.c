@@ -371,7 +371,7 @@ next_out(struct stream *s, bool *encoded_r)
 	struct str bytes = s->layers != NULL ? layers_next(s) : STR_NONE;
 
 	*encoded_r = bytes.n > 0;
-	if (bytes.n > 0 || s->state == STREAM_DEAD || stream_has_layers(s))
+	if (bytes.n > 0 || s->state == STREAM_DEAD || stream_has_layers(s) || s->out.n == 0)
 		return bytes;
 	return (struct str){s->out.p + s->out_off,
 	    s->state == STREAM_TLS_WAIT ? s->clear_left : s->out.n - s->out_off};

@@ -145,3 +145,18 @@ class Endpoint:
         self.gate.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+def mutt(server, folder, user, *lines):
+    """Mutt opens the user's INBOX and leaves; lines say how it logs in."""
+    pem = os.path.join(folder, "server.pem")
+    with open(pem, "w", encoding="ascii") as f:
+        f.write(ssl.DER_cert_to_PEM_cert(server.certificate()))
+    url = f"imaps://{user}@127.0.0.1:{server.port('IMAPS')}/"
+    rc = os.path.join(folder, "muttrc")
+    with open(rc, "w", encoding="utf-8") as f:
+        f.write("\n".join((f'set folder="{url}"', f'set spoolfile="{url}INBOX"', f'set imap_user="{user}"',
+                           f'set certificate_file="{pem}"', "set ssl_verify_host=no", "set header_cache=\"\"",
+                           "set imap_check_subscribed=no", *lines, 'push "<quit>"')) + "\n")
+    return subprocess.run(["script", "-qec", f"mutt -n -F {rc}", "/dev/null"], capture_output=True, text=True, timeout=60,
+                          stdin=subprocess.DEVNULL, env=dict(os.environ, HOME=folder, TERM="xterm"), check=False)

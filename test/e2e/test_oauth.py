@@ -10,7 +10,7 @@ import pytest
 
 from demo import Client
 from node import imapflow
-from oauth import AUDIENCE, ISSUER, SCOPE, Issuer, authenticate, bearer, xoauth2
+from oauth import AUDIENCE, ISSUER, SCOPE, Issuer, authenticate, bearer, mutt, xoauth2
 from test_service import Site, make_pair, wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("jose") is None, reason="jose is not installed")
@@ -168,6 +168,9 @@ def test_acting_for_others(site, issuer):
         assert line.startswith("NO [AUTHORIZATIONFAILED]")
         line, said = authenticate(client, message(issuer.token("bo"), "gateway"), mech)
         assert line.startswith("NO [AUTHORIZATIONFAILED]")
+    site.cli("grant", "add", "gateway", "--for", "anna")
+    assert authenticate(client, bearer(issuer.token("gateway"), "anna"))[0].startswith("OK ")
+    assert whoami(client) == "anna"
     client.close()
     wait_for(lambda: "authcid=gateway" in site.log())
 
@@ -396,3 +399,13 @@ def test_imapflow(server, issuer, mech):
     got = flow("gateway", issuer.token("anna"))
     assert got["failed"] and got["code"] == "AUTHORIZATIONFAILED", got
     wait_for(lambda: server.log().count(f" mech={mech} ") >= 2)
+
+
+@pytest.mark.skipif(shutil.which("mutt") is None or shutil.which("script") is None, reason="mutt or script is not installed")
+@pytest.mark.parametrize("mech", ["oauthbearer", "xoauth2"])
+def test_mutt(site, issuer, tmp_path, mech):
+    (tmp_path / "token").write_text(issuer.token("anna"))
+    done = mutt(site, str(tmp_path), "anna", f'set imap_authenticators="{mech}"',
+                f'set imap_oauth_refresh_command="cat {tmp_path}/token"')
+    wait_for(lambda: f" mech={mech.upper()} " in site.log() and "selected=1" in site.log(), 10)
+    assert done.returncode == 0, done

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from demo import Client
+from oauth import mutt
 from test_service import Site, wait_for
 
 PASSWORD = "blue sea"
@@ -106,6 +107,10 @@ def test_scram(site, mech):
     assert line.startswith(b"s1 NO [AUTHORIZATIONFAILED]")
     line = authenticate(client, mech, Scram(mech, "anna", "green sea"))
     assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
+    site.cli("grant", "add", "gateway", "--for", "anna")
+    assert authenticate(client, mech, Scram(mech, "gateway", "through", "anna")).startswith(b"s1 OK")
+    assert whoami(client) == b"anna"
+    client.ok("UNAUTHENTICATE")
     assert authenticate(client, mech, Scram(mech, "anna", PASSWORD)).startswith(b"s1 OK")
     client.close()
 
@@ -226,3 +231,51 @@ def test_which_are_on(server):
     client.close()
     server.write("mechanisms = SCRAM-SHA-9\n")
     assert "mechanisms takes" in server.cli("reload", ok=False).stderr
+
+
+# mutt has GNU SASL, mbsync has Cyrus': an independent implementation each.
+
+@pytest.mark.skipif(shutil.which("mutt") is None or shutil.which("script") is None, reason="mutt or script is not installed")
+@pytest.mark.parametrize("mech", sorted(HASHES))
+def test_mutt(site, tmp_path, mech):
+    done = mutt(site, str(tmp_path), "anna", f'set imap_authenticators="{mech.lower()}"', f'set imap_pass="{PASSWORD}"')
+    wait_for(lambda: f" mech={mech} " in site.log() and "selected=1" in site.log(), 10)
+    assert done.returncode == 0, done
+
+
+@pytest.mark.skipif(shutil.which("mbsync") is None, reason="mbsync is not installed")
+@pytest.mark.parametrize("mech", sorted(HASHES))
+def test_mbsync(site, tmp_path, mech):
+    trust, rc = tmp_path / "trust.pem", tmp_path / "rc"
+    trust.write_text(ssl.DER_cert_to_PEM_cert(site.certificate()))
+    (tmp_path / "mail").mkdir()
+    rc.write_text(f"""IMAPAccount far
+Host 127.0.0.1
+Port {site.port('IMAPS')}
+User anna
+Pass "{PASSWORD}"
+AuthMechs {mech}
+SSLType IMAPS
+CertificateFile {trust}
+
+IMAPStore far
+Account far
+
+MaildirStore near
+Path {tmp_path}/mail/
+Inbox {tmp_path}/mail/INBOX
+
+Channel c
+Far :far:
+Near :near:
+Create Near
+SyncState *
+""")
+    client = Client(Site(site))
+    client.ok(f'LOGIN anna "{PASSWORD}"')
+    client.append("INBOX", "Subject: hello\r\n\r\nx\r\n")
+    client.close()
+    done = subprocess.run(["mbsync", "-c", str(rc), "c"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done
+    assert len(os.listdir(tmp_path / "mail" / "INBOX" / "new") + os.listdir(tmp_path / "mail" / "INBOX" / "cur")) == 1
+    wait_for(lambda: f" mech={mech} " in site.log())
