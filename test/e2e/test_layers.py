@@ -116,8 +116,8 @@ def test_digest_switches(digest, tls):
     assert line.startswith(b"s1 NO [AUTHORIZATIONFAILED]")
     client.ok("NOOP")
     client.close()
-    log = wait_for(lambda: "how=closed" in digest.log() and digest.log())
-    assert "mech=DIGEST-MD5" in log and "layer=1 " in log and "layer=128 " in log
+    for word in ("mech=DIGEST-MD5", "layer=1 ", "layer=128 "):
+        wait_for(lambda w=word: w in digest.log())
 
 
 def test_digest_refused(digest):
@@ -204,7 +204,7 @@ def test_early_bytes(digest, qop, tls, how):
         client.fill()
     assert client.buf == b""
     client.close()
-    assert wait_for(lambda: "input behind UNAUTHENTICATE" in digest.log())
+    wait_for(lambda: "input behind UNAUTHENTICATE" in digest.log() and digest.log().count("msg=logout ") == 4)
     assert digest.log().count("msg=login ") == 4  # the three that made the mail, and this one
 
 
@@ -239,8 +239,7 @@ def test_broken_layer(digest, how):
     with pytest.raises(EOFError):
         client.fill()
     client.close()
-    assert wait_for(lambda: 'how="layer failed"' in digest.log())
-    assert "SASL security layer failed" in digest.log()
+    wait_for(lambda: 'how="layer failed"' in digest.log() and "SASL security layer failed" in digest.log())
 
 
 def imtest(port, *args, env=None, say=()):
@@ -593,7 +592,7 @@ def test_gssapi_without_its_key(server, realm):
     client = LayerClient(Site(server))
     assert client.authenticate(Gssapi(credentials=creds, **service())).startswith(b"s1 NO [UNAVAILABLE]")
     client.close()
-    assert "GSSAPI" in server.log()
+    wait_for(lambda: "libsasl2" in server.log() and "AUTHENTICATE GSSAPI" in server.log())
     server.write(f"auth.sasl_mechanisms = [GSSAPI]\nauth.kerberos_keytab = {server.dir}/none\n")
     assert "auth.kerberos_keytab" in server.cli("config", "check", ok=False).stderr
 
@@ -604,8 +603,6 @@ def test_imtest_gssapi(kerberos, realm):
     """A client that we did not write, its layers on."""
     cache, _ = realm.ticket("anna", "kanna")
     env = dict(realm.env, KRB5CCNAME=cache)
-    path = os.path.join(realm.dir, "hosts")
-    del path
     for strength in (0, 1, 256):
         out = subprocess.run(
             [IMTEST, "-m", "GSSAPI", "-a", "anna", "-u", "anna", "-p", str(kerberos.port("IMAP")), "-l", str(strength),
