@@ -80,6 +80,7 @@ app_sasl_open(const struct conf *conf, struct buf *faults, struct sasl_cyrus **c
 	    .keytab = s->kerberos_keytab,
 	    .min_strength = (unsigned)s->sasl_min_strength,
 	    .max_strength = (unsigned)s->sasl_max_strength,
+	    .digest_md5_encrypts = s->digest_md5_encrypts,
 	    .buffer = s->sasl_buffer};
 	bool ok;
 

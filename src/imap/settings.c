@@ -71,6 +71,14 @@ static const struct conf_opt opts[] = {
         AT(sasl_max_strength),
         .prose = "The most that such a layer may have, also under TLS: 1 allows integrity only, 0 "
                  "no layers at all."},
+    {.name = "auth.digest_md5_encryption",
+        .type = CONF_BOOL,
+        .def = "no",
+        .when = CONF_RESTART,
+        AT(digest_md5_encrypts),
+        .prose = "Whether DIGEST-MD5 may encrypt, too, and not only protect integrity. Its "
+                 "ciphers are broken, and Debian's plugin loses some 13 KiB of memory with each "
+                 "such login, until the server is restarted."},
     {.name = "auth.sasl_buffer",
         .type = CONF_SIZE,
         .def = "64K",

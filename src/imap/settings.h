@@ -17,6 +17,7 @@ struct imap_settings {
 	struct conf_list sasl_mechanisms, kerberos_realms;
 	struct str sasl_host, kerberos_keytab;
 	int64_t sasl_min_strength, sasl_max_strength;
+	bool digest_md5_encrypts;
 	uint64_t sasl_buffer;
 	struct conf_list hide_capabilities;
 	struct conf_list protocol_for;   /* users */

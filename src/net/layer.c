@@ -17,7 +17,7 @@ enum {
 static struct str
 raw_of(const struct stream_layer *l)
 {
-	return (struct str){l->raw.p + l->raw_off, l->raw.n - l->raw_off};
+	return buf_behind(&l->raw, l->raw_off);
 }
 
 static void
@@ -168,8 +168,8 @@ feed_tail(struct stream *s, struct str *fresh)
 	enum layer_tail got = l->class->tail(l, *fresh, &used);
 
 	TS_ASSERT(used <= fresh->n);
-	fresh->p += used;
-	fresh->n -= used;
+	if (used > 0)
+		*fresh = (struct str){fresh->p + used, fresh->n - used};
 	if (got == LAYER_TAIL_MORE)
 		return;
 	if (got == LAYER_TAIL_BROKEN)
@@ -251,7 +251,7 @@ layers_next(struct stream *s)
 
 	if (ls->wire.n == 0 && ls->top != NULL && !encode_out(s, CHUNK))
 		return STR_NONE;
-	return (struct str){ls->wire.p + ls->wire_off, ls->wire.n - ls->wire_off};
+	return buf_behind(&ls->wire, ls->wire_off);
 }
 
 void
@@ -373,7 +373,7 @@ begin_tail(struct stream *s, struct stream_layer *l)
 {
 	struct buf raw = l->raw;
 	size_t off = l->raw_off;
-	struct str rest = {raw.p + off, raw.n - off};
+	struct str rest = buf_behind(&raw, off);
 
 	l->raw = (struct buf){0};
 	l->raw_off = 0;

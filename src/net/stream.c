@@ -373,8 +373,10 @@ next_out(struct stream *s, bool *encoded_r)
 	*encoded_r = bytes.n > 0;
 	if (bytes.n > 0 || s->state == STREAM_DEAD || stream_has_layers(s) || s->out.n == 0)
 		return bytes;
-	return (struct str){s->out.p + s->out_off,
-	    s->state == STREAM_TLS_WAIT ? s->clear_left : s->out.n - s->out_off};
+	bytes = buf_behind(&s->out, s->out_off);
+	if (s->state == STREAM_TLS_WAIT)
+		bytes.n = s->clear_left;
+	return bytes;
 }
 
 /* Bytes on their way down.  Returns whether any were taken. */

@@ -131,6 +131,13 @@ void stream_end_broken(struct stream *s);
 /* n more bytes of out are on their way. */
 void stream_out_used(struct stream *s, size_t n);
 
+/* What is behind off; p may be NULL when it is empty. */
+static inline struct str
+buf_behind(const struct buf *b, size_t off)
+{
+	return off == 0 ? buf_as_str(b) : (struct str){b->p + off, b->n - off};
+}
+
 /* layer.c; only where s->layers is set, but for layers_drop(). */
 
 /* Bytes of the wire that are not decoded. */

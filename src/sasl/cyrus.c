@@ -227,60 +227,48 @@ add_mech(struct sasl_cyrus *cyrus, struct str name)
 	cyrus->list[cyrus->n++] = &m->mech;
 }
 
-/* The list that the library offers, clear or under TLS: " GSSAPI DIGEST-MD5 ". */
+/* Does the library offer it, clear or under TLS? */
 static bool
-offered(const struct sasl_cyrus *cyrus, bool tls, struct buf *out)
+offered(const struct cyrus_mech *m, bool tls)
 {
+	sasl_security_properties_t props;
 	sasl_conn_t *conn = NULL;
 	const char *text = NULL;
+	struct buf word = {0};
 	unsigned len = 0;
 	int n = 0;
-	bool ok = sasl_server_new(CYRUS_SERVICE, cyrus->host, NULL, NULL, NULL, NULL, 0, &conn) ==
-	              SASL_OK &&
-	          cyrus_conn_setup(cyrus, conn, tls) == SASL_OK;
+	bool ok = cyrus_mech_props(m, tls, &props) &&
+	          sasl_server_new(
+	              CYRUS_SERVICE, m->cyrus->host, NULL, NULL, NULL, NULL, 0, &conn) == SASL_OK &&
+	          sasl_setprop(conn, SASL_SEC_PROPS, &props) == SASL_OK &&
+	          sasl_listmech(conn, NULL, " ", " ", " ", &text, &len, &n) == SASL_OK;
 
-	if (ok && sasl_listmech(conn, NULL, " ", " ", " ", &text, &len, &n) == SASL_OK)
-		buf_put(out, text, len);
+	buf_printf(&word, " %s ", m->name);
+	ok = ok && strstr(text, buf_cstr(&word)) != NULL;
+	buf_fini(&word);
 	if (conn != NULL)
 		sasl_dispose(&conn);
 	return ok;
 }
 
-static bool
-in_list(struct buf *list, const char *name)
-{
-	struct buf word = {0};
-	bool found;
-
-	buf_printf(&word, " %s ", name);
-	found = strstr(buf_cstr(list), buf_cstr(&word)) != NULL;
-	buf_fini(&word);
-	return found;
-}
-
-/* Are they all there; those that are too weak in clear are marked. */
+/* Are they all there?  Those that are too weak in clear are marked. */
 static bool
 check_offered(struct sasl_cyrus *cyrus, struct buf *why)
 {
-	struct buf clear = {0}, tls = {0};
-	bool ok = offered(cyrus, false, &clear) && offered(cyrus, true, &tls);
+	bool ok = true;
 
-	if (!ok)
-		buf_puts(why, "libsasl2 cannot tell its mechanisms\n");
 	for (size_t i = 0; i < cyrus->n; i++) {
 		struct cyrus_mech *m = &cyrus->mechs[i];
 
-		if (ok && !in_list(&tls, m->name)) {
+		if (!offered(m, true)) {
 			buf_printf(why,
 			    "%s is not installed, or cannot be loaded (in Debian it is in "
 			    "libsasl2-modules or libsasl2-modules-gssapi-mit)\n",
 			    m->name);
 			ok = false;
-		} else if (ok && !in_list(&clear, m->name))
+		} else if (!offered(m, false))
 			m->mech.flags |= SASL_TLS_ONLY;
 	}
-	buf_fini(&clear);
-	buf_fini(&tls);
 	return ok;
 }
 
@@ -322,6 +310,7 @@ make(const struct sasl_cyrus_options *o)
 		cyrus->realms[cyrus->realm_n++] = (struct str){copy(o->realms[i]), o->realms[i].n};
 	cyrus->props.min_ssf = o->min_strength;
 	cyrus->props.max_ssf = o->max_strength;
+	cyrus->digest_md5_encrypts = o->digest_md5_encrypts;
 	cyrus->props.maxbufsize = (unsigned)o->buffer;
 	cyrus->props.security_flags = SASL_SEC_NOANONYMOUS | SASL_SEC_NOPLAINTEXT;
 	set_callbacks(cyrus);

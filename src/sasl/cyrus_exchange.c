@@ -26,15 +26,17 @@ struct cyrus_conn { /* x->own, or the layer's */
 	bool moved; /* a move of the client was understood */
 };
 
-int
-cyrus_conn_setup(const struct sasl_cyrus *cyrus, sasl_conn_t *conn, bool tls)
+bool
+cyrus_mech_props(const struct cyrus_mech *m, bool tls, sasl_security_properties_t *props_r)
 {
-	sasl_security_properties_t props = cyrus->props;
-
+	*props_r = m->cyrus->props;
 	/* Under TLS no further layer is needed, and one is allowed. */
 	if (tls)
-		props.min_ssf = 0;
-	return sasl_setprop(conn, SASL_SEC_PROPS, &props);
+		props_r->min_ssf = 0;
+	if (!m->cyrus->digest_md5_encrypts && strcmp(m->name, "DIGEST-MD5") == 0 &&
+	    props_r->max_ssf > 1)
+		props_r->max_ssf = 1;
+	return props_r->min_ssf <= props_r->max_ssf;
 }
 
 /* Who may act for whom is not its affair. */
@@ -241,6 +243,7 @@ connect_library(struct sasl_exchange *x)
 {
 	const struct cyrus_mech *m = (const struct cyrus_mech *)(const void *)x->mech;
 	struct cyrus_conn *c = mem_zalloc(sizeof(*c));
+	sasl_security_properties_t props;
 	int rc;
 
 	x->own = c;
@@ -253,7 +256,9 @@ connect_library(struct sasl_exchange *x)
 	rc = sasl_server_new(CYRUS_SERVICE,
 	    (x->mech->flags & SASL_VOUCHES) != 0 ? m->cyrus->host : m->cyrus->realm, NULL, NULL,
 	    NULL, c->callbacks, 0, &c->conn);
-	return rc == SASL_OK ? cyrus_conn_setup(c->cyrus, c->conn, x->tls) : rc;
+	if (rc == SASL_OK && !cyrus_mech_props(m, x->tls, &props))
+		rc = SASL_TOOWEAK;
+	return rc == SASL_OK ? sasl_setprop(c->conn, SASL_SEC_PROPS, &props) : rc;
 }
 
 static enum sasl_step

@@ -29,6 +29,7 @@ struct sasl_cyrus {
 	struct str *realms;
 	size_t realm_n;
 	sasl_security_properties_t props;
+	bool digest_md5_encrypts;
 	sasl_callback_t callbacks[6];
 };
 
@@ -36,6 +37,6 @@ struct sasl_cyrus {
 void cyrus_mech_init(struct sasl_mech *mech);
 int cyrus_auxprop_init(const sasl_utils_t *utils, int max_version, int *version_r,
     sasl_auxprop_plug_t **plug_r, const char *name);
-/* What a connection of the library may do: without TLS, or with it. */
-int cyrus_conn_setup(const struct sasl_cyrus *cyrus, sasl_conn_t *conn, bool tls);
+/* What a mechanism may do: without TLS, or with it.  False: nothing that would be enough. */
+bool cyrus_mech_props(const struct cyrus_mech *m, bool tls, sasl_security_properties_t *props_r);
 #endif

@@ -72,7 +72,7 @@ def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
     reps = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     server = Server("default_domain = example.test\nunauthenticate = everyone\nlog.level = warning\n"
-                    "auth.sasl_mechanisms = [DIGEST-MD5]\nmechanisms = [DIGEST-MD5, SCRAM-SHA-256, PLAIN]\n")
+                    "auth.sasl_mechanisms = [DIGEST-MD5]\nauth.digest_md5_encryption = yes\nmechanisms = [DIGEST-MD5, SCRAM-SHA-256, PLAIN]\n")
     try:
         server.start()
         server.add("anna", PASSWORD, "--digest-md5")
