@@ -44,7 +44,7 @@ auth_names_parse(
 	struct buf b = {0};
 	bool ok;
 
-	if (str_has_prefix(text, group_word)) {
+	if (str_has_iprefix(text, group_word)) {
 		text = (struct str){text.p + group_word.n, text.n - group_word.n};
 		*names_r = (struct auth_names){AUTH_NAMES_GROUP, arena_str(arena, text)};
 		return is_group_name(text);
@@ -52,6 +52,8 @@ auth_names_parse(
 	/* Only a whole name gets the default domain. */
 	ok = str_chr(text, '*') != NULL ? sasl_name_prepare(text, &b)
 	                                : sasl_name_full(text, default_domain, &b);
+	/* What only looks like the word, in wide letters, would be printed as the word. */
+	ok = ok && !str_has_prefix(buf_as_str(&b), group_word);
 	if (ok)
 		*names_r = names_of(arena_str(arena, buf_as_str(&b)));
 	buf_fini(&b);

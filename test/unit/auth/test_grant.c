@@ -164,6 +164,8 @@ test_names(void **state)
 	    {"*@", "*@", AUTH_NAMES_PATTERN},
 	    {"**", "**", AUTH_NAMES_PATTERN},
 	    {"group:Staff", "group:Staff", AUTH_NAMES_GROUP},
+	    {"Group:Staff", "group:Staff", AUTH_NAMES_GROUP},
+	    {"\xef\xbd\x87roup:staff", NULL, 0}, /* a wide g */
 	    {"", NULL, 0},
 	    {"a b", NULL, 0},
 	    {"a@b@c", NULL, 0},
