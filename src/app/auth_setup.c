@@ -6,6 +6,7 @@
 
 #include "auth/db.h"
 #include "auth/grants.h"
+#include "auth/hashing.h"
 #include "auth/settings.h"
 #include "base/mem.h"
 
@@ -13,7 +14,17 @@ struct auth_setup {
 	struct auth_chain *chain;
 	struct auth_grants_read grants;
 	struct auth_group_file groups; /* path NULL: no groups */
+	struct auth_hashing hashing;
 };
+
+static struct auth_hashing
+hashing_of(const struct conf *conf)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+
+	return (struct auth_hashing){
+	    (enum auth_scheme)s->password_scheme, (uint32_t)s->password_cost};
+}
 
 static struct auth_db *
 make_db(struct conf *conf, struct auth *auth, struct str name, struct buf *why)
@@ -34,6 +45,7 @@ auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct au
 	struct auth_setup *setup = mem_zalloc(sizeof(*setup));
 	bool ok = true;
 
+	setup->hashing = hashing_of(conf);
 	setup->chain = auth_chain_new();
 	for (size_t i = 0; i < s->databases.n; i++) {
 		struct auth_db *db = make_db(conf, auth, s->databases.items[i], why);
@@ -56,6 +68,7 @@ auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct au
 void
 auth_setup_take(struct auth *auth, struct auth_setup **setup)
 {
+	auth_set_hashing(auth, &(*setup)->hashing);
 	auth_set_group_file(auth, &(*setup)->groups);
 	auth_grants_configure(auth, (*setup)->grants.p, (*setup)->grants.n);
 	auth_set_chain(auth, (*setup)->chain);
@@ -78,8 +91,10 @@ void
 auth_setup_offline(struct conf *conf, struct auth *auth)
 {
 	struct auth_setup *setup = NULL;
+	struct auth_hashing hashing = hashing_of(conf);
 	struct buf why = {0};
 
+	auth_set_hashing(auth, &hashing); /* in any case */
 	if (auth_settings_check(conf, &why) && auth_setup_make(conf, auth, &why, &setup))
 		auth_setup_take(auth, &setup);
 	else

@@ -4,6 +4,7 @@
 #include "app/rows.h"
 #include "app/server.h"
 #include "auth/digest.h"
+#include "auth/hashing.h"
 #include "auth/users.h"
 #include "base/log.h"
 
@@ -153,9 +154,8 @@ verifier_kind(struct str verifier)
 {
 	return str_has_prefix(verifier, STR("SCRAM-SHA-1$"))       ? "SCRAM-SHA-1"
 	       : str_has_prefix(verifier, STR("SCRAM-SHA-256$"))   ? "SCRAM-SHA-256"
-	       : str_has_prefix(verifier, STR("$y$"))              ? "yescrypt"
 	       : str_has_prefix(verifier, STR(AUTH_DIGEST_PREFIX)) ? "DIGEST-MD5"
-	                                                           : "crypt(3)";
+	                                                           : auth_hash_name(verifier);
 }
 
 static bool

@@ -111,20 +111,23 @@ own_data(const struct server_settings *s, const struct passwd *pw)
 	return false;
 }
 
-bool
-privileges_drop(const struct server_settings *s)
+static const struct passwd *
+find_user(const struct server_settings *s)
 {
 	const struct passwd *pw = getpwnam(s->user.p);
 
-	if (pw == NULL || pw->pw_uid == 0) {
-		log_msg(LOG_ERROR, NULL,
-		    pw == NULL ? "server.user: there is no user %s"
-		               : "server.user: %s is root; name a user of the server's own",
-		    s->user.p);
-		return false;
-	}
-	if (!own_data(s, pw))
-		return false;
+	if (pw != NULL && pw->pw_uid != 0)
+		return pw;
+	log_msg(LOG_ERROR, NULL,
+	    pw == NULL ? "server.user: there is no user %s"
+	               : "server.user: %s is root; name a user of the server's own",
+	    s->user.p);
+	return NULL;
+}
+
+static bool
+become_for_good(const struct server_settings *s, const struct passwd *pw)
+{
 	if (!become(pw)) {
 		log_msg(LOG_ERROR, NULL, "cannot become user %s: %s", s->user.p, strerror(errno));
 		return false;
@@ -134,6 +137,22 @@ privileges_drop(const struct server_settings *s)
 		return false;
 	}
 	return true;
+}
+
+bool
+privileges_drop(const struct server_settings *s)
+{
+	const struct passwd *pw = find_user(s);
+
+	return pw != NULL && own_data(s, pw) && become_for_good(s, pw);
+}
+
+bool
+privileges_drop_helper(const struct server_settings *s)
+{
+	const struct passwd *pw = find_user(s);
+
+	return pw != NULL && become_for_good(s, pw);
 }
 
 void

@@ -16,6 +16,8 @@ void privileges_check_file_limit(const struct conf *conf);
  * if it is missing.  False: logged.
  */
 bool privileges_drop(const struct server_settings *s);
+/* The same for a process beside the server: the data folder is not its business. */
+bool privileges_drop_helper(const struct server_settings *s);
 /* No core file, no debugger of the same user: passwords and keys stay inside.  Unless it is root
    no capability either. */
 void privileges_shed(void);

@@ -53,7 +53,7 @@ shed(void *arg)
 {
 	const struct server_settings *s = arg;
 
-	return s->user.n == 0 || geteuid() != 0 || privileges_drop(s);
+	return s->user.n == 0 || geteuid() != 0 || privileges_drop_helper(s);
 }
 
 bool

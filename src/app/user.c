@@ -304,6 +304,31 @@ user_bulk(const struct args *args)
 	return finish(args, &wire, put_secret(args, &wire));
 }
 
+/* --scheme, --cost. */
+static bool
+read_hashing(const struct args *args, struct auth_hashing *h_r)
+{
+	const char *word = args_get(args, "scheme"), *fault;
+	unsigned long long cost;
+	unsigned at = 0;
+
+	if (!args_number(args, "cost", 0, UINT32_MAX, 0, &cost))
+		return false;
+	while (word != NULL && auth_scheme_words[at] != NULL &&
+	       strcmp(word, auth_scheme_words[at]) != 0)
+		at++;
+	if (auth_scheme_words[at] == NULL) {
+		fprintf(stderr, "turnstone %s: --scheme %s: there is no such scheme\n",
+		    args->cmd->name, word);
+		return false;
+	}
+	*h_r = (struct auth_hashing){(enum auth_scheme)at, (uint32_t)cost};
+	fault = auth_hashing_fault(h_r);
+	if (fault != NULL)
+		fprintf(stderr, "turnstone %s: --cost: %s\n", args->cmd->name, fault);
+	return fault == NULL;
+}
+
 /* Prints the verifiers of a password, for --hash. */
 static int
 passwd(const struct args *args)
@@ -311,10 +336,13 @@ passwd(const struct args *args)
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct buf password = {0};
 	struct auth_user user = {0};
+	struct auth_hashing hashing;
 	int code = APP_FAILED;
 
-	if (read_password(args, &password)) {
-		const char *why = auth_password_make(buf_as_str(&password), arena, &user);
+	if (!read_hashing(args, &hashing)) {
+		code = APP_USAGE;
+	} else if (read_password(args, &password)) {
+		const char *why = auth_password_make(buf_as_str(&password), &hashing, arena, &user);
 
 		if (why != NULL)
 			fprintf(stderr, "turnstone passwd: %s\n", why);
@@ -362,8 +390,10 @@ static const struct args_opt plain_opts[] = {CLI_CONFIG_OPT, END};
 static const struct args_opt bulk_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
     {"prefix", "NAME", "names are this and a number"}, {"from", "N", "the first number (1)"},
     {"to", "N", "the last number"}, {"digits", "N", "digits of a number at least (4)"}, END};
-static const struct args_opt hash_opts[] = {
-    PASSWORD_OPTS, {"scram", NULL, "a SCRAM-SHA-256 verifier instead of yescrypt"}, END};
+static const struct args_opt hash_opts[] = {PASSWORD_OPTS,
+    {"scram", NULL, "a SCRAM-SHA-256 verifier instead of a hash"},
+    {"scheme", "SCHEME", "yescrypt (the default), bcrypt, sha512, sha256, argon2id or argon2i"},
+    {"cost", "N", "as auth.password_cost of the configuration"}, END};
 
 const struct app_cmd cli_user_cmds[] = {
     {.name = "user add",

@@ -31,6 +31,7 @@ auth_new_sized(struct store *store, struct str default_domain, size_t sets)
 	auth->cache = auth_cache_new(sets);
 	auth->tokens = auth_tokens_new();
 	(void)pthread_mutex_init(&auth->secret_lock, NULL);
+	(void)pthread_mutex_init(&auth->renew_lock, NULL);
 	(void)pthread_mutex_init(&auth->chain_lock, NULL);
 	auth->full = auth_grant_new_full();
 	auth_grants_init(auth);
@@ -54,6 +55,7 @@ auth_free(struct auth **ap)
 	auth_tokens_free(&auth->tokens);
 	buf_fini(&auth->default_domain);
 	(void)pthread_mutex_destroy(&auth->secret_lock);
+	auth_renew_fini(auth);
 	(void)pthread_mutex_destroy(&auth->chain_lock);
 	mem_wipe(auth->secret, sizeof(auth->secret));
 	mem_free(auth);
@@ -63,6 +65,30 @@ struct str
 auth_default_domain(const struct auth *auth)
 {
 	return buf_as_str(&auth->default_domain);
+}
+
+void
+auth_set_hashing(struct auth *auth, const struct auth_hashing *hashing)
+{
+	atomic_store(&auth->hashing, (uint64_t)hashing->scheme << 32 | hashing->cost);
+}
+
+struct auth_hashing
+auth_hashing_get(struct auth *auth)
+{
+	uint64_t both = atomic_load(&auth->hashing);
+
+	return (struct auth_hashing){(enum auth_scheme)(both >> 32), (uint32_t)both};
+}
+
+/* What a user who does not exist costs. */
+static void
+pretend(struct auth *auth, const struct auth_request *req)
+{
+	struct auth_hashing hashing = auth_hashing_get(auth);
+
+	if (req->proof == AUTH_BY_PASSWORD)
+		(void)auth_password_pretend(req->secret, &hashing);
 }
 
 void
@@ -336,6 +362,7 @@ static enum auth_result
 verify_password(struct auth *auth, const struct auth_user *user, const struct auth_request *req)
 {
 	struct auth_db *db = user->db;
+	struct auth_hashing hashing = auth_hashing_get(auth);
 	struct siphash key;
 	bool may_cache = db->cache_ms > 0 && auth_cache_credential_key(auth->cache, user->name,
 	                                         req->secret, address_of(req, user->flags), &key);
@@ -346,7 +373,9 @@ verify_password(struct auth *auth, const struct auth_user *user, const struct au
 	if (db->ops->verify != NULL)
 		result = db->ops->verify(db, user, req);
 	else
-		result = auth_password_verify(req->secret, user) ? AUTH_OK : AUTH_FAILED;
+		result = auth_password_verify(req->secret, &hashing, user) ? AUTH_OK : AUTH_FAILED;
+	if (result == AUTH_OK && db->is_store)
+		auth_renew_note(auth, user, req->secret);
 	if (result == AUTH_OK && may_cache)
 		auth_cache_put_credential(auth->cache, key, user->stamp, auth_cache_until(db));
 	return result;
@@ -460,8 +489,7 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 	if (*vouched_r)
 		who = (struct auth_user){.name = buf_as_str(&login->authcid)};
 	else if (err == TS_NOT_FOUND) {
-		if (req->proof == AUTH_BY_PASSWORD)
-			auth_password_pretend(req->secret);
+		pretend(auth, req);
 		if (token != NULL)
 			login->why = "the token's user is not known here";
 		return AUTH_FAILED;
@@ -502,8 +530,7 @@ check(struct auth *auth, const struct auth_request *req, struct arena *arena,
 	if (req->proof == AUTH_BY_TOKEN)
 		return check_token(auth, req, arena, login);
 	if (!prepare_names(auth, req, login)) {
-		if (req->proof == AUTH_BY_PASSWORD)
-			auth_password_pretend(req->secret);
+		pretend(auth, req);
 		return AUTH_FAILED;
 	}
 	return check_named(auth, req, NULL, arena, login, &vouched);

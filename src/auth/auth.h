@@ -25,8 +25,9 @@
 #include "sasl/scram_keys.h"
 
 struct auth;
-struct auth_grant;  /* auth/grant.h */
-struct auth_helper; /* auth/helper.h */
+struct auth_grant;   /* auth/grant.h */
+struct auth_hashing; /* auth/hashing.h */
+struct auth_helper;  /* auth/helper.h */
 struct store;
 
 enum auth_result {
@@ -87,6 +88,9 @@ struct str auth_default_domain(const struct auth *auth);
 /* What databases outside are asked through (auth/helper.h); it outlives auth.  Before the first
  * login. */
 void auth_set_helper(struct auth *auth, struct auth_helper *helper);
+
+/* What new passwords are hashed with, and old ones are measured by.  From any thread. */
+void auth_set_hashing(struct auth *auth, const struct auth_hashing *hashing);
 
 /* Does not block.  login_r's buffers are overwritten on AUTH_OK; the owner calls auth_login_fini.
  */

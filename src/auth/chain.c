@@ -85,6 +85,7 @@ auth_poll(struct auth *auth)
 		if (chain->dbs[i]->ops->poll != NULL)
 			chain->dbs[i]->ops->poll(chain->dbs[i]);
 	auth_chain_unref(&chain);
+	auth_renew_poll(auth);
 	auth_groups_poll(auth);
 }
 

@@ -67,6 +67,7 @@ struct auth_db {
 	/* For a client whose token is not taken: see auth_token_hints().  They live as long as it.
 	 */
 	struct str token_scope, token_configuration;
+	bool is_store;   /* its hashes may be renewed */
 	bool waits;      /* it asks others, who may be slow: see auth_request.may_wait */
 	bool by_address; /* what verify() says may depend on the client's address */
 };

@@ -52,6 +52,7 @@ auth_db_store_new(struct auth *auth)
 
 	s->db.ops = &ops;
 	s->db.cache_ms = AUTH_DB_WATCHED;
+	s->db.is_store = true;
 	buf_puts(&s->db.name, "store");
 	s->store = auth->store;
 	return &s->db;

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hashing.  Passwords are prepared (RFC 8265 OpaqueString) before they are
- * hashed or verified.  One verifier decides: a crypt(3) string if there is
- * one, else SCRAM keys, so that a wrong password costs one hash, as a user
- * who does not exist does.
+ * Passwords are prepared (RFC 8265 OpaqueString) before they are hashed or
+ * verified.  One verifier decides: a hash if there is one, else SCRAM keys, so
+ * that a wrong password costs one hash, as a user who does not exist does.
  */
 #include "auth/password.h"
-
-#include <crypt.h>
 
 #include "auth/digest.h"
 #include "base/err.h"
@@ -15,60 +12,60 @@
 #include "sasl/names.h"
 #include "sasl/scram_keys.h"
 
-static const char pretended[] = "$y$j9T$vKz0Wq1TnU3c5.Ym8QsEx0$";
+enum { BCRYPT_PASSWORD_MAX = 72 }; /* what is behind it would not count */
 
-/* The hash of a NUL-terminated password under setting, into out.  False: the method is unknown. */
-static bool
-hash(const char *password, const char *setting, struct buf *out)
-{
-	struct crypt_data *data = mem_zalloc(sizeof(*data));
-	const char *got = crypt_rn(password, setting, data, sizeof(*data));
-
-	if (got != NULL)
-		buf_puts(out, got);
-	mem_wipe(data, sizeof(*data));
-	mem_free(data);
-	return got != NULL;
-}
-
-/* What is hashed; out is to be wiped.  False: no password that anybody could have. */
+/* What is hashed, NUL-terminated; out is to be wiped.  False: no password that anybody could
+ * have. */
 static bool
 prepare(struct str password, struct buf *out)
 {
-	return sasl_password_prepare(password, out) && out->n <= AUTH_PASSWORD_MAX &&
-	       memchr(out->p, 0, out->n) == NULL;
+	bool ok = sasl_password_prepare(password, out) && out->n <= AUTH_PASSWORD_MAX &&
+	          memchr(out->p, 0, out->n) == NULL;
+
+	(void)buf_cstr(out);
+	return ok;
 }
 
-const char *
-auth_password_make(struct str password, struct arena *arena, struct auth_user *user)
+/* The hash and the SCRAM keys into a list; NULL, or what is wrong. */
+static const char *
+make_list(struct buf *clear, const struct auth_hashing *h, struct arena *arena, struct str *list)
 {
-	struct buf clear = {0}, out = {0};
 	static const enum sasl_scram_hash hashes[] = {SASL_SCRAM_SHA256, SASL_SCRAM_SHA1};
-	struct str *list = arena_array(arena, 3, sizeof(*list));
 	struct sasl_scram_keys keys;
-	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	struct buf out = {0};
 
-	if (!prepare(password, &clear)) {
-		buf_wipe_fini(&clear);
-		return "a password must have 1 to 511 bytes of UTF-8 text without control "
-		       "characters";
-	}
-	if (crypt_gensalt_rn("$y$", 0, NULL, 0, setting, sizeof(setting)) == NULL ||
-	    !hash(buf_cstr(&clear), setting, &out)) {
-		buf_wipe_fini(&clear);
+	if (h->scheme == AUTH_SCHEME_BCRYPT && clear->n > BCRYPT_PASSWORD_MAX)
+		return "with bcrypt a password has 72 bytes at most";
+	if (!auth_hash_make(buf_cstr(clear), h, &out)) {
 		buf_fini(&out);
-		return "this system's libcrypt cannot make yescrypt hashes";
+		return "this system cannot make hashes of auth.password_scheme";
 	}
 	list[0] = arena_str(arena, buf_as_str(&out));
 	for (size_t i = 0; i < 2; i++) {
 		out.n = 0;
-		sasl_scram_keys_make(hashes[i], buf_as_str(&clear), AUTH_SCRAM_ITERATIONS, &keys);
+		sasl_scram_keys_make(hashes[i], buf_as_str(clear), AUTH_SCRAM_ITERATIONS, &keys);
 		sasl_scram_keys_print(&keys, &out);
 		list[i + 1] = arena_str(arena, buf_as_str(&out));
 	}
 	mem_wipe(&keys, sizeof(keys));
-	buf_wipe_fini(&clear);
 	buf_wipe_fini(&out);
+	return NULL;
+}
+
+const char *
+auth_password_make(
+    struct str password, const struct auth_hashing *h, struct arena *arena, struct auth_user *user)
+{
+	struct str *list = arena_array(arena, 3, sizeof(*list));
+	struct buf clear = {0};
+	const char *why = prepare(password, &clear)
+	                      ? make_list(&clear, h, arena, list)
+	                      : "a password must have 1 to 511 bytes of UTF-8 text without control "
+	                        "characters";
+
+	buf_wipe_fini(&clear);
+	if (why != NULL)
+		return why;
 	user->verifiers = list;
 	user->verifier_count = 3;
 	return NULL;
@@ -80,48 +77,72 @@ is_scram(struct str verifier)
 	return str_has_prefix(verifier, STR("SCRAM-"));
 }
 
+static bool
+is_plain(struct str verifier)
+{
+	return str_has_prefix(verifier, STR(AUTH_PLAIN_PREFIX));
+}
+
+/* The verifier that decides; verifier_count: there is none. */
+static size_t
+deciding(const struct auth_user *user)
+{
+	size_t at = user->verifier_count;
+
+	for (size_t i = user->verifier_count; i-- > 0;)
+		if (str_has_prefix(user->verifiers[i], STR(AUTH_DIGEST_PREFIX)))
+			continue; /* for that mechanism only */
+		else if (!is_scram(user->verifiers[i]) || at == user->verifier_count)
+			at = i;
+	return at;
+}
+
+bool
+auth_password_is_weak(const struct auth_user *user, const struct auth_hashing *h)
+{
+	size_t at = deciding(user);
+
+	return at < user->verifier_count && auth_hash_is_weak(user->verifiers[at], h);
+}
+
+bool
+auth_password_renew(
+    struct str password, const struct auth_hashing *h, struct arena *arena, struct auth_user *user)
+{
+	struct str *list = arena_array(arena, user->verifier_count, sizeof(*list));
+	struct buf clear = {0}, out = {0};
+	bool ok = auth_password_is_weak(user, h) && prepare(password, &clear) &&
+	          (h->scheme != AUTH_SCHEME_BCRYPT || clear.n <= BCRYPT_PASSWORD_MAX) &&
+	          auth_hash_make(buf_cstr(&clear), h, &out);
+
+	for (size_t i = 0; ok && i < user->verifier_count; i++)
+		list[i] = user->verifiers[i];
+	if (ok) {
+		list[deciding(user)] = arena_str(arena, buf_as_str(&out));
+		user->verifiers = list;
+	}
+	buf_wipe_fini(&clear);
+	buf_wipe_fini(&out);
+	return ok;
+}
+
 bool
 auth_verifier_plausible(struct str verifier)
 {
 	struct sasl_scram_keys keys;
-	struct buf z = {0};
-	bool ok;
 
 	if (verifier.n > AUTH_VERIFIER_LEN_MAX || verifier.n == 0)
 		return false;
 	if (is_scram(verifier))
 		return sasl_scram_keys_parse(verifier, &keys);
-	if (verifier.p[0] != '$' || memchr(verifier.p, 0, verifier.n) != NULL)
-		return false;
-	buf_str(&z, verifier);
-	ok = crypt_checksalt(buf_cstr(&z)) == CRYPT_SALT_OK;
-	buf_fini(&z);
-	return ok;
+	return auth_hash_plausible(verifier);
 }
 
 bool
 auth_verifier_ok(struct str verifier)
 {
-	struct buf z = {0};
-	bool ok = auth_verifier_plausible(verifier);
-
-	if (ok && !is_scram(verifier)) {
-		/* A setting without a hash behind it would pass, too: hashing must give the same
-		   length. */
-		struct buf got = {0};
-
-		buf_str(&z, verifier);
-		ok = hash("", buf_cstr(&z), &got) && got.n == verifier.n;
-		buf_fini(&got);
-	}
-	buf_fini(&z);
-	return ok;
-}
-
-static bool
-is_plain(struct str verifier)
-{
-	return str_has_prefix(verifier, STR(AUTH_PLAIN_PREFIX));
+	return auth_verifier_plausible(verifier) &&
+	       (is_scram(verifier) || auth_hash_is_whole(verifier));
 }
 
 static bool
@@ -137,20 +158,6 @@ verify_plain(struct str clear, struct str verifier)
 }
 
 static bool
-verify_crypt(struct str clear, struct str verifier)
-{
-	struct buf setting = {0}, got = {0};
-	bool ok;
-
-	buf_str(&setting, verifier);
-	ok = hash(clear.p, buf_cstr(&setting), &got) &&
-	     sasl_secret_equal(buf_as_str(&got), verifier);
-	buf_wipe_fini(&got);
-	buf_wipe_fini(&setting);
-	return ok;
-}
-
-static bool
 verify_scram(struct str clear, struct str verifier)
 {
 	struct sasl_scram_keys keys;
@@ -161,39 +168,35 @@ verify_scram(struct str clear, struct str verifier)
 }
 
 bool
-auth_password_verify(struct str password, const struct auth_user *user)
+auth_password_verify(
+    struct str password, const struct auth_hashing *h, const struct auth_user *user)
 {
+	size_t at = deciding(user);
 	struct buf clear = {0};
-	struct str verifier = STR_NONE;
+	struct str verifier;
 	bool ok;
 
-	for (size_t i = 0; i < user->verifier_count; i++)
-		if (str_has_prefix(user->verifiers[i], STR(AUTH_DIGEST_PREFIX)))
-			continue; /* for that mechanism only */
-		else if (verifier.p == NULL ||
-		         (is_scram(verifier) && !is_scram(user->verifiers[i])))
-			verifier = user->verifiers[i];
-	if (verifier.p == NULL || !prepare(password, &clear)) {
+	if (at == user->verifier_count || !prepare(password, &clear)) {
 		buf_wipe_fini(&clear);
-		return auth_password_pretend(password);
+		return auth_password_pretend(password, h);
 	}
-	buf_cstr(&clear);
+	verifier = user->verifiers[at];
 	ok = is_plain(verifier)   ? verify_plain(buf_as_str(&clear), verifier)
 	     : is_scram(verifier) ? verify_scram(buf_as_str(&clear), verifier)
-	                          : verify_crypt(buf_as_str(&clear), verifier);
+	                          : auth_hash_verify(buf_cstr(&clear), verifier);
 	buf_wipe_fini(&clear);
 	return ok;
 }
 
 bool
-auth_password_pretend(struct str password)
+auth_password_pretend(struct str password, const struct auth_hashing *h)
 {
-	struct buf clear = {0}, got = {0};
+	struct buf clear = {0}, out = {0};
 
 	if (!prepare(password, &clear))
 		clear.n = 0;
-	hash(buf_cstr(&clear), pretended, &got);
-	buf_fini(&got);
+	(void)auth_hash_make(buf_cstr(&clear), h, &out);
+	buf_fini(&out);
 	buf_wipe_fini(&clear);
 	return false;
 }

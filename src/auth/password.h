@@ -2,12 +2,13 @@
 #ifndef AUTH_PASSWORD_H
 #define AUTH_PASSWORD_H
 /*
- * Passwords and their verifiers: crypt(3) strings, yescrypt for new ones, and
- * SCRAM-SHA-256 keys.  Everything here takes milliseconds by design: on a
- * worker, never on a loop.
+ * Passwords and their verifiers: hashes (hashing.h) and SCRAM keys.  Everything
+ * here but the looks at a verifier takes milliseconds by design: on a worker,
+ * never on a loop.
  */
 #include <stdbool.h>
 
+#include "auth/hashing.h"
 #include "auth/user.h"
 #include "base/arena.h"
 #include "base/str.h"
@@ -20,16 +21,27 @@ enum { AUTH_SCRAM_ITERATIONS = 10000, AUTH_SCRAM_SALT = 16 };
 #define AUTH_PLAIN_PREFIX "{PLAIN}"
 
 /*
- * Verifiers for a new password, in the arena: yescrypt, SCRAM-SHA-256, SCRAM-SHA-1.  NULL
- * when done, else why the password cannot be taken (a sentence for the user).
+ * Verifiers for a new password, in the arena: a hash of the site's choice, SCRAM-SHA-256,
+ * SCRAM-SHA-1.  NULL when done, else why the password cannot be taken (a sentence for the user).
  */
-const char *auth_password_make(struct str password, struct arena *arena, struct auth_user *user);
+const char *auth_password_make(
+    struct str password, const struct auth_hashing *h, struct arena *arena, struct auth_user *user);
+/*
+ * The user's verifiers with a new hash in place of the one that is weaker than the site's choice;
+ * the password is known to fit.  False: there is no such, or none can be made.
+ */
+bool auth_password_renew(
+    struct str password, const struct auth_hashing *h, struct arena *arena, struct auth_user *user);
+/* Has the user a hash that auth_password_renew() would change? */
+bool auth_password_is_weak(const struct auth_user *user, const struct auth_hashing *h);
 /* Is it a verifier as a whole, of a method that this system knows? */
 bool auth_verifier_ok(struct str verifier);
 /* The same without the milliseconds of a hash: it may still be one that nothing fits. */
 bool auth_verifier_plausible(struct str verifier);
-/* Does the password fit one of the user's verifiers? */
-bool auth_password_verify(struct str password, const struct auth_user *user);
-/* For a user that does not exist: as much work as verifying, then false. */
-bool auth_password_pretend(struct str password);
+/* Does the password fit one of the user's verifiers?  One without a verifier costs as much as one
+ * with the site's choice. */
+bool auth_password_verify(
+    struct str password, const struct auth_hashing *h, const struct auth_user *user);
+/* For a user that does not exist: as much work as verifying with the site's choice, then false. */
+bool auth_password_pretend(struct str password, const struct auth_hashing *h);
 #endif

@@ -10,8 +10,11 @@
 #include "auth/db.h"
 #include "auth/grant.h"
 #include "auth/grants.h"
+#include "auth/hashing.h"
 #include "auth/tokens.h"
 #include "store/store.h"
+
+struct auth_renewal; /* renew.c */
 
 struct auth {
 	struct store *store;
@@ -37,6 +40,10 @@ struct auth {
 	struct stat group_seen; /* as it was tried last */
 	void (*on_change)(struct str user, void *arg); /* see auth_on_change(); may be NULL */
 	void *on_change_arg;
+	_Atomic uint64_t hashing;   /* scheme << 32 | cost */
+	pthread_mutex_t renew_lock; /* the two below */
+	struct auth_renewal *renewals;
+	size_t renewal_count;
 	pthread_mutex_t secret_lock; /* the two below */
 	bool has_secret;
 	unsigned char secret[32]; /* see auth_scram_keys() */
@@ -55,6 +62,13 @@ const struct auth_db *auth_chain_token_db(const struct auth_chain *chain);
 /* auth_find(), but TS_CONDITION instead of asking a database that may be slow, unless may_wait. */
 TS_CHECKED enum ts_err auth_find_or_wait(struct auth *auth, struct str name, bool may_wait,
     struct arena *arena, struct auth_user *user_r, struct auth_chain **chain_r);
+/* What new hashes are made with now. */
+struct auth_hashing auth_hashing_get(struct auth *auth);
+/* A password that was right: if the hash of the store's user is weak, auth_renew_poll() makes a
+ * new one.  Does not block. */
+void auth_renew_note(struct auth *auth, const struct auth_user *user, struct str password);
+void auth_renew_poll(struct auth *auth);
+void auth_renew_fini(struct auth *auth);
 /* Until when what the database says now may be remembered. */
 uint64_t auth_cache_until(const struct auth_db *db);
 /* Grants of the store, read; those of the configuration, none. */

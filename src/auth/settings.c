@@ -3,6 +3,7 @@
 #include "auth/settings.h"
 
 #include "auth/db_name.h"
+#include "auth/hashing.h"
 
 #define AT(field) .offset = offsetof(struct auth_settings, field)
 static const struct conf_opt auth_opts[] = {
@@ -24,6 +25,23 @@ static const struct conf_opt auth_opts[] = {
         .prose = "Groups of users for grants, in lines as of group(5): `NAME:x:NUMBER:USER,USER`. "
                  "Users without a domain get the default one. It is read again when it "
                  "changes; a file with a fault is not taken. Empty: there are no groups."},
+    {.name = "auth.password_scheme",
+        .type = CONF_ENUM,
+        .def = "yescrypt",
+        .words = auth_scheme_words,
+        AT(password_scheme),
+        .prose = "What passwords of the store's users are hashed with. A hash of a weaker method "
+                 "(from the weakest: sha256, sha512, bcrypt, argon2i, then yescrypt and argon2id), "
+                 "or of the same with less cost, is renewed when its user logs in with the "
+                 "password."},
+    {.name = "auth.password_cost",
+        .type = CONF_INT,
+        .def = "0",
+        .max = 5000000,
+        AT(password_cost),
+        .prose = "How much work a hash takes. yescrypt: 1 to 9, each twice the work of the one "
+                 "before; bcrypt: 4 to 16, likewise; sha256, sha512: rounds; argon2id, argon2i: "
+                 "MiB of memory, 8 to 256. 0: 5, 10, 200000, 19."},
     {.name = "auth.waiting_checks",
         .type = CONF_INT,
         .def = "32",
@@ -37,11 +55,21 @@ static const struct conf_opt auth_opts[] = {
 };
 #undef AT
 
+static const char *
+check_auth(const void *settings)
+{
+	const struct auth_settings *s = settings;
+	struct auth_hashing h = {(enum auth_scheme)s->password_scheme, (uint32_t)s->password_cost};
+
+	return auth_hashing_fault(&h);
+}
+
 const struct conf_table auth_conf = {.name = "auth",
     .prose = "Who may log in.",
     .opts = auth_opts,
     .n = sizeof(auth_opts) / sizeof(*auth_opts),
-    .struct_size = sizeof(struct auth_settings)};
+    .struct_size = sizeof(struct auth_settings),
+    .check = check_auth};
 
 static const char *const type_words[] = {"passwd", "oauth", "pam", "ldap", NULL};
 static const char *const users_words[] = {"system", "any", NULL};

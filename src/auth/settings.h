@@ -21,6 +21,8 @@ struct auth_settings {
 	struct conf_list databases; /* "store", and names of database blocks */
 	struct str group_file;
 	int64_t waiting_checks;
+	int password_scheme; /* enum auth_scheme */
+	int64_t password_cost;
 };
 
 struct auth_db_settings { /* of a block */

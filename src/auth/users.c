@@ -64,13 +64,15 @@ prepare_patterns(struct auth *auth, const struct auth_user_spec *spec, struct ar
 }
 
 static enum ts_err
-make_verifiers(struct str password, struct str ready, struct arena *arena, struct auth_user *user,
-    const char **why_r)
+make_verifiers(struct auth *auth, struct str password, struct str ready, struct arena *arena,
+    struct auth_user *user, const char **why_r)
 {
 	struct str *list;
 
 	if (ready.n == 0) {
-		*why_r = auth_password_make(password, arena, user);
+		struct auth_hashing hashing = auth_hashing_get(auth);
+
+		*why_r = auth_password_make(password, &hashing, arena, user);
 		return *why_r != NULL ? TS_INVALID : TS_OK;
 	}
 	if (!auth_verifier_ok(ready))
@@ -152,7 +154,7 @@ add(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena, s
 	if (err == TS_OK)
 		err = prepare_patterns(auth, spec, arena, &user, why_r);
 	if (err == TS_OK)
-		err = make_verifiers(spec->password, spec->hash, arena, &user, why_r);
+		err = make_verifiers(auth, spec->password, spec->hash, arena, &user, why_r);
 	if (err != TS_OK)
 		return err;
 	user.name = buf_as_str(name);
@@ -192,7 +194,7 @@ auth_users_passwd(struct auth *auth, const struct auth_user_spec *spec, const ch
 	if (err == TS_OK)
 		err = auth_user_read(auth->store, buf_as_str(&name), arena, &user);
 	if (err == TS_OK)
-		err = make_verifiers(spec->password, spec->hash, arena, &user, why_r);
+		err = make_verifiers(auth, spec->password, spec->hash, arena, &user, why_r);
 	if (err == TS_OK)
 		err = add_digest(auth, spec, arena, &user, why_r);
 	if (err == TS_OK)
@@ -342,7 +344,7 @@ auth_users_bulk(
 {
 	struct arena *arena = secret_arena();
 	struct auth_user user = {0};
-	enum ts_err err = make_verifiers(bulk->password, bulk->hash, arena, &user, why_r);
+	enum ts_err err = make_verifiers(auth, bulk->password, bulk->hash, arena, &user, why_r);
 
 	*made_r = 0;
 	stamp(&user);

@@ -18,27 +18,41 @@ find_pending(const struct engine_batch *ops, struct str key, bool *there_r)
 	return found;
 }
 
-static enum ts_err
-record_there(struct batch *b, const struct key *k, bool *there_r)
+/* Is there a change of it that is not yet in the engine?  *there_r: what comes of it. */
+static bool
+is_pending(struct batch *b, const struct key *k, bool *there_r)
 {
 	struct lane *lane = b->lane;
-	struct str body;
+	bool found = find_pending(b->records, key_str(k), there_r);
 
-	if (find_pending(b->records, key_str(k), there_r))
-		return TS_OK;
+	if (found)
+		return true;
 	/* The other batch may be under flush: its owner empties this under the mutex. */
 	pthread_mutex_lock(&lane->mutex);
-
-	bool found = find_pending(lane->batch[1 - b->index].records, key_str(k), there_r);
-
+	found = find_pending(lane->batch[1 - b->index].records, key_str(k), there_r);
 	pthread_mutex_unlock(&lane->mutex);
-	if (found)
-		return TS_OK;
+	return found;
+}
 
-	enum ts_err err = store_get(lane->store, k, &b->value, &body);
+static enum ts_err
+check_record(struct batch *b, const struct key *k, const struct store_record_op *op)
+{
+	bool there = false, pending = is_pending(b, k, &there);
+	struct str body = STR_NONE;
 
-	*there_r = err == TS_OK;
-	return err == TS_NOT_FOUND ? TS_OK : err;
+	if (!pending) {
+		enum ts_err err = store_get(b->lane->store, k, &b->value, &body);
+
+		if (err != TS_OK && err != TS_NOT_FOUND)
+			return err;
+		there = err == TS_OK;
+	}
+	if (there && op->must_be_new)
+		return TS_EXISTS;
+	if (!there && op->must_exist)
+		return TS_NOT_FOUND;
+	return op->must_be.n > 0 && (pending || !there || !str_eq(body, op->must_be)) ? TS_CONDITION
+	                                                                              : TS_OK;
 }
 
 enum ts_err
@@ -47,23 +61,19 @@ prepare_records(struct batch *b, struct store_change *c)
 	struct key k;
 
 	for (size_t i = 0; i < c->record_count; i++) {
-		bool there = false;
+		const struct store_record_op *op = &c->records[i];
 
-		if (c->records[i].key.n == 0 || c->records[i].key.n > STORE_NAME_MAX)
+		if (op->key.n == 0 || op->key.n > STORE_NAME_MAX)
 			return TS_INVALID;
-		if (!c->records[i].must_be_new && !c->records[i].must_exist)
+		if (!op->must_be_new && !op->must_exist && op->must_be.n == 0)
 			continue;
 		key_begin(&k, 0, KEY_RECORD);
-		key_bytes(&k, c->records[i].key);
+		key_bytes(&k, op->key);
 
-		enum ts_err err = record_there(b, &k, &there);
+		enum ts_err err = check_record(b, &k, op);
 
 		if (err != TS_OK)
 			return err;
-		if (there && c->records[i].must_be_new)
-			return TS_EXISTS;
-		if (!there && c->records[i].must_exist)
-			return TS_NOT_FOUND;
 	}
 	for (size_t i = 0; i < c->record_count; i++) {
 		key_begin(&k, 0, KEY_RECORD);

@@ -417,6 +417,9 @@ struct store_change {
 		struct str key, value;
 		bool remove;
 		bool must_be_new, must_exist; /* else TS_EXISTS, TS_NOT_FOUND */
+		/* Not empty: the value that it has to have yet, else TS_CONDITION, also when
+		 * another change of it is under way. */
+		struct str must_be;
 	} * records;
 	size_t record_count;
 

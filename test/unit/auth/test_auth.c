@@ -4,10 +4,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "auth/auth.h"
+#include "auth/db.h"
+#include "auth/hashing.h"
 #include "auth/users.h"
 #include "base/log.h"
 #include "store/engine/mem/mem.h"
@@ -246,6 +249,189 @@ test_store_in_trouble(void **state)
 	assert_int_equal(ask(w, auth_check, "", "anna", "blue", "anna@site.example"), AUTH_OK);
 }
 
+static bool
+has_hash(struct world *w, const char *name, const char *prefix)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 512);
+	struct auth_user user;
+	const char *why;
+	bool has;
+
+	assert_int_equal(auth_users_get(w->auth, str_of(name), arena, &user, &why), TS_OK);
+	has = str_has_prefix(user.verifiers[0], str_of(prefix));
+	arena_free(&arena);
+	return has;
+}
+
+/* A weak hash is renewed at a login; nothing that was decided by it is void. */
+static void
+test_renewal(void **state)
+{
+	const struct auth_hashing weak = {AUTH_SCHEME_SHA256, 1000},
+	                          now = {AUTH_SCHEME_YESCRYPT, 1}, other = {AUTH_SCHEME_BCRYPT, 4};
+	struct world *w = *state;
+	struct auth_login login = {0};
+	struct auth_request req = {
+	    .mechanism = STR("PLAIN"), .authcid = STR("anna"), .secret = STR("blue sea")};
+	struct auth_user_spec spec = {.name = STR("anna"), .password = STR("new sea")};
+	struct auth_scram before, after;
+	const char *why;
+
+	auth_set_hashing(w->auth, &weak);
+	assert_int_equal(add(w, "anna", "blue sea", NULL, false), TS_OK);
+	auth_set_hashing(w->auth, &now);
+	assert_int_equal(
+	    auth_scram_keys(w->auth, STR("anna"), SASL_SCRAM_SHA256, false, &before), AUTH_OK);
+	assert_int_equal(ask(w, auth_check, "", "anna", "wrong", NULL), AUTH_FAILED);
+	auth_poll(w->auth);
+	assert_true(has_hash(w, "anna", "$5$"));
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
+	assert_true(has_hash(w, "anna", "$5$")); /* the reply did not wait */
+	auth_poll(w->auth);
+	assert_true(has_hash(w, "anna", "$y$"));
+	assert_true(auth_is_current(w->auth, &login));
+	assert_int_equal(ask(w, auth_try, "", "anna", "blue sea", NULL), AUTH_OK);
+	assert_int_equal(ask(w, auth_check, "", "anna", "wrong", NULL), AUTH_FAILED);
+	assert_int_equal(
+	    auth_scram_keys(w->auth, STR("anna"), SASL_SCRAM_SHA256, false, &after), AUTH_OK);
+	assert_true(before.stamp == after.stamp);
+	assert_memory_equal(&before.keys, &after.keys, sizeof(before.keys));
+	/* A password that was changed meanwhile stays: the note is of another record. */
+	auth_set_hashing(w->auth, &weak);
+	assert_int_equal(auth_users_passwd(w->auth, &spec, &why), TS_OK);
+	assert_int_equal(ask(w, auth_check, "", "anna", "new sea", NULL), AUTH_OK);
+	auth_set_hashing(w->auth, &now);
+	auth_changed(w->auth, STR_NONE);
+	assert_int_equal(ask(w, auth_check, "", "anna", "new sea", NULL), AUTH_OK);
+	auth_set_hashing(w->auth, &weak);
+	spec.password = STR("newest sea");
+	assert_int_equal(auth_users_passwd(w->auth, &spec, &why), TS_OK);
+	auth_set_hashing(w->auth, &now);
+	auth_poll(w->auth);
+	assert_true(has_hash(w, "anna", "$5$"));
+	assert_int_equal(ask(w, auth_check, "", "anna", "newest sea", NULL), AUTH_OK);
+	/* What is as strong is left alone. */
+	auth_poll(w->auth);
+	assert_true(has_hash(w, "anna", "$y$"));
+	auth_set_hashing(w->auth, &other);
+	auth_changed(w->auth, STR_NONE);
+	assert_int_equal(ask(w, auth_check, "", "anna", "newest sea", NULL), AUTH_OK);
+	auth_poll(w->auth);
+	assert_true(has_hash(w, "anna", "$y$"));
+	auth_login_fini(&login);
+}
+
+/* ---- databases */
+
+struct fake_db {
+	struct auth_db db;
+	const char *knows, *called;
+	enum ts_err err;
+	enum auth_result result;
+	unsigned found, verified;
+};
+
+static enum ts_err
+fake_find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
+{
+	struct fake_db *f = (struct fake_db *)(void *)db;
+
+	f->found++;
+	if (f->err != TS_OK)
+		return f->err;
+	if (!str_eq(name, str_of(f->knows)))
+		return TS_NOT_FOUND;
+	*user_r = (struct auth_user){.name = arena_str(arena, str_of(f->called)), .stamp = 7};
+	return TS_OK;
+}
+
+static enum auth_result
+fake_verify(struct auth_db *db, const struct auth_user *user, const struct auth_request *req)
+{
+	struct fake_db *f = (struct fake_db *)(void *)db;
+
+	(void)user;
+	f->verified++;
+	return str_eq(req->secret, STR("blue sea")) ? f->result : AUTH_FAILED;
+}
+
+static void
+fake_free(struct auth_db *db)
+{
+	free(db);
+}
+
+static const struct auth_db_ops fake_ops = {
+    .type = "fake", .find = fake_find, .verify = fake_verify, .free = fake_free};
+
+static struct fake_db *
+fake(struct auth_chain *chain, const char *name, const char *knows)
+{
+	struct fake_db *f = calloc(1, sizeof(*f));
+
+	f->db.ops = &fake_ops;
+	buf_puts(&f->db.name, name);
+	f->knows = f->called = knows;
+	f->result = AUTH_OK;
+	auth_chain_add(chain, &f->db);
+	return f;
+}
+
+static void
+test_databases(void **state)
+{
+	struct world *w = *state;
+	struct auth_chain *chain = auth_chain_new();
+	struct fake_db *a = fake(chain, "a", "anna@site.example");
+	struct fake_db *b = fake(chain, "b", "bo@site.example");
+	struct auth_request req = {.mechanism = STR("PLAIN"),
+	    .authcid = STR("bo"),
+	    .secret = STR("blue sea"),
+	    .address = STR("10.0.0.1")};
+	struct auth_login login = {0};
+
+	b->db.waits = b->db.by_address = true;
+	auth_set_chain(w->auth, chain);
+	assert_int_equal(ask(w, auth_check, "", "anna", "blue sea", NULL), AUTH_OK);
+	assert_int_equal(a->verified, 1);
+	/* Not remembered. */
+	assert_int_equal(ask(w, auth_try, "", "anna", "blue sea", NULL), AUTH_AGAIN);
+	/* One that may be slow is asked only where there is time. */
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_AGAIN);
+	assert_int_equal(b->found, 0);
+	req.may_wait = true;
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
+	/* Remembered for a time, and for the address. */
+	b->db.cache_ms = 3600 * 1000;
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
+	assert_int_equal(b->verified, 2);
+	assert_int_equal(auth_try(w->auth, &req, &login), AUTH_OK);
+	req.address = STR("10.0.0.2");
+	assert_int_equal(auth_try(w->auth, &req, &login), AUTH_AGAIN);
+	/* Another name for the user. */
+	b->called = "bo.berg@site.example";
+	req.authcid = STR("BO");
+	auth_changed(w->auth, STR_NONE);
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
+	assert_true(str_eq(buf_as_str(&login.user), STR("bo.berg@site.example")));
+	assert_true(str_eq(buf_as_str(&login.authcid), STR("bo.berg@site.example")));
+	/* But not that of a user of an earlier database. */
+	b->called = "anna@site.example";
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_UNAVAILABLE);
+	b->called = "bo@site.example";
+	/* An account that is closed, a database that cannot be asked. */
+	b->result = AUTH_DISABLED;
+	b->db.cache_ms = 0;
+	auth_changed(w->auth, STR_NONE);
+	req.address = STR("10.0.0.3");
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_DISABLED);
+	a->err = TS_UNAVAILABLE;
+	b->result = AUTH_OK;
+	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_UNAVAILABLE);
+	auth_chain_unref(&chain);
+	auth_login_fini(&login);
+}
+
 int
 main(void)
 {
@@ -254,6 +440,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_password_change, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_acting_for_others, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bad_users, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_renewal, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_databases, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bulk, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_store_in_trouble, setup, teardown)};
 

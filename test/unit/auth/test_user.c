@@ -114,10 +114,11 @@ test_passwords(void **state)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 512);
 	struct auth_user u = {.name = STR("anna")}, scram = {.name = STR("anna")};
+	const struct auth_hashing hashing = {AUTH_SCHEME_YESCRYPT, 0};
 	char longest[512];
 
 	(void)state;
-	assert_null(auth_password_make(STR("quiet water"), arena, &u));
+	assert_null(auth_password_make(STR("quiet water"), &hashing, arena, &u));
 	assert_int_equal(u.verifier_count, 3);
 	assert_true(str_has_prefix(u.verifiers[0], STR("$y$")));
 	assert_true(str_has_prefix(u.verifiers[1], STR("SCRAM-SHA-256$")));
@@ -125,27 +126,27 @@ test_passwords(void **state)
 	assert_true(auth_verifier_ok(u.verifiers[1]));
 	assert_true(str_has_prefix(u.verifiers[2], STR("SCRAM-SHA-1$")));
 	assert_true(auth_verifier_ok(u.verifiers[2]));
-	assert_true(auth_password_verify(STR("quiet water"), &u));
+	assert_true(auth_password_verify(STR("quiet water"), &hashing, &u));
 	/* RFC 8265 4.2: any blank is U+0020. */
-	assert_true(auth_password_verify(STR("quiet\u00a0water"), &u));
-	assert_false(auth_password_verify(STR("quiet wateR"), &u));
-	assert_false(auth_password_verify(STR("quiet"), &u));
-	assert_false(auth_password_verify(STR(""), &u));
-	assert_false(auth_password_verify(STR("quiet water\0"), &u));
+	assert_true(auth_password_verify(STR("quiet\u00a0water"), &hashing, &u));
+	assert_false(auth_password_verify(STR("quiet wateR"), &hashing, &u));
+	assert_false(auth_password_verify(STR("quiet"), &hashing, &u));
+	assert_false(auth_password_verify(STR(""), &hashing, &u));
+	assert_false(auth_password_verify(STR("quiet water\0"), &hashing, &u));
 	scram.verifiers = &u.verifiers[1];
 	scram.verifier_count = 1;
-	assert_true(auth_password_verify(STR("quiet water"), &scram));
-	assert_false(auth_password_verify(STR("quiet  water"), &scram));
+	assert_true(auth_password_verify(STR("quiet water"), &hashing, &scram));
+	assert_false(auth_password_verify(STR("quiet  water"), &hashing, &scram));
 	scram.verifier_count = 0;
-	assert_false(auth_password_verify(STR("quiet water"), &scram));
-	assert_false(auth_password_pretend(STR("quiet water")));
+	assert_false(auth_password_verify(STR("quiet water"), &hashing, &scram));
+	assert_false(auth_password_pretend(STR("quiet water"), &hashing));
 
 	memset(longest, 'p', sizeof(longest));
-	assert_non_null(auth_password_make((struct str){longest, 512}, arena, &scram));
-	assert_null(auth_password_make((struct str){longest, 511}, arena, &scram));
-	assert_true(auth_password_verify((struct str){longest, 511}, &scram));
-	assert_non_null(auth_password_make(STR(""), arena, &scram));
-	assert_non_null(auth_password_make(STR("a\tb"), arena, &scram));
+	assert_non_null(auth_password_make((struct str){longest, 512}, &hashing, arena, &scram));
+	assert_null(auth_password_make((struct str){longest, 511}, &hashing, arena, &scram));
+	assert_true(auth_password_verify((struct str){longest, 511}, &hashing, &scram));
+	assert_non_null(auth_password_make(STR(""), &hashing, arena, &scram));
+	assert_non_null(auth_password_make(STR("a\tb"), &hashing, arena, &scram));
 	arena_free(&arena);
 }
 

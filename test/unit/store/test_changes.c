@@ -384,6 +384,15 @@ record(struct kit *kit, const char *key, const char *value, bool new, bool exist
 	return c;
 }
 
+static struct store_change *
+swap(struct kit *kit, const char *key, const char *old, const char *value)
+{
+	struct store_change *c = record(kit, key, value, false, false);
+
+	c->records[0].must_be = str_of(old);
+	return c;
+}
+
 static bool
 join(struct str key, struct str value, void *arg)
 {
@@ -404,6 +413,11 @@ records(void **state)
 	assert_int_equal(kit_end(&kit, record(&kit, "u/bob", "2", false, true)), TS_NOT_FOUND);
 	assert_int_equal(kit_end(&kit, record(&kit, "u/bob", "3", false, false)), TS_OK);
 	assert_int_equal(kit_end(&kit, record(&kit, "v/bob", "4", false, false)), TS_OK);
+	assert_int_equal(kit_end(&kit, swap(&kit, "v/bob", "5", "6")), TS_CONDITION);
+	assert_int_equal(kit_end(&kit, swap(&kit, "v/nobody", "5", "6")), TS_CONDITION);
+	assert_int_equal(kit_end(&kit, swap(&kit, "v/bob", "4", "6")), TS_OK);
+	assert_int_equal(kit_end(&kit, swap(&kit, "v/bob", "4", "7")), TS_CONDITION);
+	assert_int_equal(kit_end(&kit, swap(&kit, "v/bob", "6", "4")), TS_OK);
 	assert_int_equal(store_record_get(kit.store, STR("u/bob"), &b), TS_OK);
 	assert_int_equal(b.n, 1);
 	b.n = 0;
