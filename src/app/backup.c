@@ -99,13 +99,14 @@ print_run(struct command *c, const struct backup_job *job, struct buf *out)
 
 	if (!args_has(c->args, "json")) {
 		buf_printf(out,
-		    "%.*s: %" PRIu64 " users, %" PRIu64 " messages (%" PRIu64 " read, %" PRIu64
-		    " new objects, %" PRIu64 " bytes written)\n",
-		    STR_ARG(buf_as_str(&job->id)), job->users, job->messages, job->read_messages,
-		    backup_new_objects(job->folder), backup_new_bytes(job->folder));
+		    "%.*s: %" PRIu64 " user%s, %" PRIu64 " message%s (%" PRIu64 " read, %" PRIu64
+		    " new object%s, %" PRIu64 " bytes written)\n",
+		    STR_ARG(buf_as_str(&job->id)), job->users, CLI_S(job->users), job->messages,
+		    CLI_S(job->messages), job->read_messages, backup_new_objects(job->folder),
+		    CLI_S(backup_new_objects(job->folder)), backup_new_bytes(job->folder));
 		if (job->damaged > 0)
-			buf_printf(out, "%" PRIu64 " things could not be saved (see above)\n",
-			    job->damaged);
+			buf_printf(out, "%" PRIu64 " thing%s could not be saved (see above)\n",
+			    job->damaged, CLI_S(job->damaged));
 		return;
 	}
 	json_open(&j, '{');
@@ -218,8 +219,8 @@ list_text(const struct backup_run *run, struct buf *out)
 	}
 	buf_printf(out, "%.*s  ", STR_ARG(run->id));
 	print_time(run->started, out);
-	buf_printf(out, "  %zu users, %" PRIu64 " messages, %" PRIu64 " bytes", run->user_count,
-	    messages, bytes);
+	buf_printf(out, "  %zu user%s, %" PRIu64 " message%s, %" PRIu64 " bytes", run->user_count,
+	    CLI_S(run->user_count), messages, CLI_S(messages), bytes);
 	if (run->damaged_count > 0)
 		buf_printf(out, ", %zu damaged", run->damaged_count);
 	buf_putc(out, '\n');
@@ -274,15 +275,17 @@ print_audit(struct command *c, const struct backup_audit *a, bool prune, struct 
 	if (!args_has(c->args, "json")) {
 		if (prune)
 			buf_printf(out,
-			    "%" PRIu64 " runs and %" PRIu64 " objects removed, %" PRIu64
-			    " bytes; %" PRIu64 " runs stay\n",
-			    a->removed_runs, a->removed_objects, a->removed_bytes,
-			    a->runs - a->removed_runs);
+			    "removed: %" PRIu64 " run%s and %" PRIu64 " object%s, %" PRIu64
+			    " bytes; kept: %" PRIu64 " run%s\n",
+			    a->removed_runs, CLI_S(a->removed_runs), a->removed_objects,
+			    CLI_S(a->removed_objects), a->removed_bytes, a->runs - a->removed_runs,
+			    CLI_S(a->runs - a->removed_runs));
 		else
 			buf_printf(out,
-			    "%" PRIu64 " runs, %" PRIu64 " objects, %" PRIu64 " bytes: %" PRIu64
-			    " faults\n",
-			    a->runs, a->objects, a->bytes, a->faults);
+			    "%" PRIu64 " run%s, %" PRIu64 " object%s, %" PRIu64 " bytes: %" PRIu64
+			    " fault%s\n",
+			    a->runs, CLI_S(a->runs), a->objects, CLI_S(a->objects), a->bytes,
+			    a->faults, CLI_S(a->faults));
 		return;
 	}
 	json_open(&j, '{');

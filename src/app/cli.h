@@ -17,6 +17,9 @@ extern const struct app_cmd cli_port_cmds[];     /* port.c */
 extern const struct app_cmd cli_mailbox_cmds[];  /* mailbox.c */
 extern const struct app_cmd cli_sessions_cmds[]; /* sessions.c */
 
+/* The end of a plural. */
+#define CLI_S(n) ((n) == 1 ? "" : "s")
+
 #define CLI_CONFIG_OPT                                                                             \
 	{                                                                                          \
 		"config", "FILE",                                                                  \

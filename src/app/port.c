@@ -68,8 +68,8 @@ import_end(const struct args *args, struct run *run, struct str text)
 	tell_notes(run, text);
 	if (run->port.words > 0)
 		fprintf(stderr,
-		    "turnstone %s: %llu keywords were left out: IMAP does not allow such names, or "
-		    "so many for a message\n",
+		    "turnstone %s: keywords left out: %llu (IMAP does not allow such names, or so "
+		    "many for a message)\n",
 		    args->cmd->name, (unsigned long long)run->port.words);
 	if (args_has(args, "json"))
 		printf("{\"imported\": %llu, \"already\": %llu, \"new_uids\": %llu, "
@@ -78,10 +78,10 @@ import_end(const struct args *args, struct run *run, struct str text)
 		    (unsigned long long)renumbered, (unsigned long long)left_out,
 		    (unsigned long long)run->port.words);
 	else if (!run->port.progress.quiet)
-		printf("%llu messages imported, %llu were there already, %llu have new UIDs, "
+		printf("messages: %llu imported (%llu of them with new UIDs), %llu there already, "
 		       "%llu left out\n",
-		    (unsigned long long)added, (unsigned long long)known,
-		    (unsigned long long)renumbered, (unsigned long long)left_out);
+		    (unsigned long long)added, (unsigned long long)renumbered,
+		    (unsigned long long)known, (unsigned long long)left_out);
 	return left_out > 0 || run->port.words > 0 ? APP_DAMAGE : APP_OK;
 }
 
@@ -185,8 +185,8 @@ export_end(const struct args *args, const struct run *run, struct str text)
 		printf("{\"exported\": %llu, \"damaged\": %llu}\n", (unsigned long long)done,
 		    (unsigned long long)damaged);
 	else if (!run->port.progress.quiet)
-		printf("%llu messages, %llu damaged\n", (unsigned long long)(done - damaged),
-		    (unsigned long long)damaged);
+		printf("messages: %llu exported, %llu damaged\n",
+		    (unsigned long long)(done - damaged), (unsigned long long)damaged);
 	return damaged > 0 ? APP_DAMAGE : APP_OK;
 }
 

@@ -134,11 +134,12 @@ print(const struct command *c)
 	struct json j = {.out = &out};
 
 	if (!args_has(c->args, "json")) {
-		printf("from %.*s: %" PRIu64 " users, %" PRIu64 " mailboxes; %" PRIu64
-		       " messages added, %" PRIu64 " were there, %" PRIu64
-		       " got their flags back, %" PRIu64 " were set aside\n",
-		    STR_ARG(job->run->id), job->users, job->mailboxes, job->added, job->there,
-		    job->flagged, job->aside);
+		printf("from %.*s: %" PRIu64 " user%s, %" PRIu64 " mailbox%s; messages: %" PRIu64
+		       " added, %" PRIu64 " there already, %" PRIu64
+		       " with their flags set back, %" PRIu64 " set aside\n",
+		    STR_ARG(job->run->id), job->users, CLI_S(job->users), job->mailboxes,
+		    job->mailboxes == 1 ? "" : "es", job->added, job->there, job->flagged,
+		    job->aside);
 		return;
 	}
 	json_open(&j, '{');
