@@ -67,8 +67,8 @@ load_again(struct server *server, struct buf *out)
 		ok = false;
 	}
 	if (ok && server->helper == NULL && auth_settings_need_helper(conf)) {
-		buf_puts(out, "auth.databases: the first database of the types pam and ldap needs "
-		              "a restart\n");
+		buf_puts(out, "auth.databases: the first database that is asked outside (pam, "
+		              "ldap, oauth with introspection) needs a restart\n");
 		ok = false;
 	}
 	ok = ok && auth_setup_make(conf, server->auth, out, &setup);

@@ -412,7 +412,7 @@ verify_public(
 		ok = der != NULL;
 	}
 	ok = ok && EVP_DigestVerify(ctx, sig, n, (const unsigned char *)text.p, text.n) == 1;
-	OPENSSL_free(der);
+	OPENSSL_clear_free(der, der != NULL ? n : 0);
 	EVP_MD_CTX_free(ctx);
 	ERR_clear_error();
 	return ok;

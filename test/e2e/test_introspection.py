@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+import memory
+from conftest import SANITIZED
 from demo import Client
 from oauth import ISSUER, SCOPE, Endpoint, authenticate, bearer
 from test_service import Site, wait_for
@@ -196,3 +198,37 @@ def test_wrong_configurations(server, endpoint):
     assert "goes with jwks" in faults(url + "algorithms = RS256")
     server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {url} }}\n")
     server.cli("config", "check")
+
+
+def network_process(server):
+    """The helper's process that speaks to others."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii") as name, open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                if name.read().strip() == "turnstone-net" and parent(stat.read().rsplit(")", 1)[1].split()[1]) == server.process.pid:
+                    return int(pid)
+        except OSError:
+            pass  # it has ended meanwhile
+    raise AssertionError("there is none")
+
+
+def parent(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return int(stat.read().rsplit(")", 1)[1].split()[1])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reading another process' memory needs root")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers keep freed memory as it was")
+def test_tokens_and_secrets_are_wiped(server, endpoint):
+    """In the server, and in the process that asks."""
+    ours = os.urandom(40).hex()
+    start(server, database(endpoint, 'token_cache = 0s; bearer_file = "' + secret(server, "bearer", ours) + '"'))
+    net = network_process(server)
+    for taken in (True, False):
+        token = os.urandom(40).hex()
+        if taken:
+            endpoint.tokens[token] = of("anna")
+        assert ask(server, token) == (OK if taken else NO)
+        needles = memory.pieces("token", token.encode())
+        memory.assert_gone(server.process.pid, needles)
+        memory.assert_gone(net, {**needles, **memory.pieces("secret", ours.encode())})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens: OAUTHBEARER and XOAUTH2 with keys of an issuer, and what must not pass for a token."""
+import base64
 import json
 import os
 import shutil
@@ -8,6 +9,8 @@ import time
 
 import pytest
 
+import memory
+from conftest import SANITIZED
 from demo import Client
 from node import imapflow
 from oauth import AUDIENCE, ISSUER, SCOPE, Issuer, authenticate, bearer, mutt, xoauth2
@@ -409,3 +412,41 @@ def test_mutt(site, issuer, tmp_path, mech):
                 f'set imap_oauth_refresh_command="cat {tmp_path}/token"')
     wait_for(lambda: f" mech={mech.upper()} " in site.log() and "selected=1" in site.log(), 10)
     assert done.returncode == 0, done
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="reading another process' memory needs root")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers keep freed memory as it was")
+@pytest.mark.parametrize("kid", ["e1", "r1"])
+def test_tokens_are_wiped(site, issuer, kid):
+    """Neither tokens that were taken nor those that were not stay in memory, nor what was read in them."""
+    def needles(token, message):
+        claims, signature = token.split(".")[1:]
+        nonce = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["nonce"]
+        # The nonce is the last claim, what is before it stands in the configuration, too.  OpenSSL leaves a
+        # signature of ECDSA, in its own form, in freed memory; without the rest it is of use to nobody.
+        return {**memory.pieces("claims", claims[-56:].encode()), **memory.pieces("signature", signature.encode()),
+                **memory.pieces("message", message.encode()[60:]), **memory.pieces("decoded claims", nonce.encode())}
+
+    client = Client(Site(site), True)
+    for good in (True, False, True):
+        token = issuer.token("gateway", kid, nonce=os.urandom(24).hex(), **({} if good else {"aud": "files.site.example"}))
+        for mech, message in (("OAUTHBEARER", bearer(token)), ("XOAUTH2", xoauth2(token, "gateway"))):
+            line, _ = authenticate(client, message, mech)
+            assert line.startswith("OK " if good else "NO ")
+            memory.assert_gone(site.process.pid, needles(token, message))
+            if good:
+                client.ok("UNAUTHENTICATE")
+    # One byte at a time, without an initial response; cut off in the middle.
+    token = issuer.token("gateway", kid, nonce=os.urandom(24).hex())
+    client.send("o1 AUTHENTICATE OAUTHBEARER\r\n")
+    assert client.read_line() == b"+ "
+    message = bearer(token)
+    for i in range(0, len(message), 7):
+        client.send(message[i:i + 7])
+    client.send("\r\n")
+    assert client.read_line().startswith(b"o1 OK ")
+    memory.assert_gone(site.process.pid, needles(token, message))
+    client.ok("UNAUTHENTICATE")
+    client.send(f"o2 AUTHENTICATE OAUTHBEARER {message[:-20]}")
+    client.close()
+    memory.assert_gone(site.process.pid, needles(token, message))
