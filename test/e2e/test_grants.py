@@ -186,6 +186,31 @@ def test_unix_socket_is_an_address(server):
     assert verdict["permitted"]
 
 
+def test_the_address_is_the_one_that_a_trusted_front_tells(server):
+    """It is told anew for each user of the connection; from others it is not believed."""
+    users(server, "trusted_fronts = 127.0.0.2\n")
+    server.cli("grant", "add", "gateway", "--for", "alice", "--from", "203.0.113.0/24")
+    server.cli("grant", "add", "gateway", "--for", "bob", "--from", "127.0.0.2")
+    front = Imap(server, "127.0.0.2")
+    refused = b"[AUTHORIZATIONFAILED]"
+    assert refused in front.act("gateway", "alice")
+    front.ok('ID ("x-originating-ip" "203.0.113.7")')
+    assert b" OK" in front.act("gateway", "alice")
+    front.ok("UNAUTHENTICATE")
+    assert refused in front.act("gateway", "alice")  # nobody has said where this one is
+    assert b" OK" in front.act("gateway", "bob")
+    front.ok("UNAUTHENTICATE")
+    front.ok('ID ("x-originating-ip" "203.0.113.8")')
+    assert refused in front.act("gateway", "bob")
+    front.ok('ID ("x-originating-ip" "203.0.114.8")')
+    assert refused in front.act("gateway", "alice")
+    front.ok('ID ("x-originating-ip" "203.0.113.8")')
+    assert b" OK" in front.act("gateway", "alice")
+    stranger = Imap(server, "127.0.0.3")
+    stranger.ok('ID ("x-originating-ip" "203.0.113.7")')
+    assert refused in stranger.act("gateway", "alice")
+
+
 def test_first_that_fits_decides(server):
     """Blocks in their order, the store's by age, the user's own patterns last."""
     users(server)
