@@ -544,7 +544,10 @@ auth_check(struct auth *auth, const struct auth_request *req, struct auth_login 
 
 	arena_wipe_on_free(arena);
 	result = check(auth, req, arena, login_r);
-	if (result != AUTH_OK)
+	if (result == AUTH_DENIED) { /* who they are is proven, and is for the log */
+		auth_grant_unref(&login_r->grant);
+		login_r->acts_for_others = login_r->server_admin = login_r->vouched = false;
+	} else if (result != AUTH_OK)
 		forget(login_r);
 	arena_free(&arena);
 	return result;

@@ -76,6 +76,7 @@ struct auth_login {
 	bool server_admin;   /* server rights (--admin), hangs on the user acted as itself only */
 	uint64_t generation; /* of the users, grants and databases this was decided on */
 	int64_t ends; /* the login ends then, by the wall clock, with its token; 0: it does not */
+	/* (AUTH_DENIED leaves the names: authcid is proven then, and is for the log.) */
 	const char *why; /* for the log, static: why not; NULL: the result says it */
 };
 

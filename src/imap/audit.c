@@ -91,13 +91,16 @@ audit_logout(const struct imap_conn *conn, const struct imap_login *login, const
 }
 
 void
-audit_failed(const struct imap_conn *conn, const struct auth_request *req, const char *why)
+audit_failed(const struct imap_conn *conn, const struct auth_request *req, struct str proven,
+    const char *why)
 {
 	struct log_event e;
 
 	if (!log_wants(LOG_WARNING))
 		return;
 	imap_event(conn, &e, STR("login failed"));
+	if (proven.n > 0)
+		log_event_str(&e, "authcid", proven);
 	add_way(&e, conn, req);
 	log_event_str(&e, "claimed_authcid", req->authcid);
 	log_event_str(&e, "claimed_authzid", req->authzid);

@@ -15,6 +15,8 @@
 void audit_login(const struct imap_conn *conn, const struct auth_request *req);
 /* It ends; also when nobody can be told any more. */
 void audit_logout(const struct imap_conn *conn, const struct imap_login *login, const char *how);
-/* None came of it; why is for the administrator, who is not told whether the client was. */
-void audit_failed(const struct imap_conn *conn, const struct auth_request *req, const char *why);
+/* None came of it.  proven: who they are, when their credentials are right and it failed all the
+ * same.  why is for the administrator: the client is told less. */
+void audit_failed(const struct imap_conn *conn, const struct auth_request *req, struct str proven,
+    const char *why);
 #endif

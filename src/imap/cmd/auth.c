@@ -154,7 +154,8 @@ hold_back(struct imap_cmd *cmd)
 	uint64_t due = s->asked_ms + failed_count(conn, s->result, s->req.authcid);
 	uint64_t now = loop_now(conn->il->loop);
 
-	audit_failed(conn, &s->req, why_failed(s));
+	audit_failed(conn, &s->req,
+	    s->result == AUTH_DENIED ? buf_as_str(&s->who.authcid) : STR_NONE, why_failed(s));
 	if (due <= now)
 		return cmd_goto(cmd, next);
 	return cmd_sleep(cmd, due - now, next);
@@ -207,7 +208,7 @@ login_loaded(struct imap_cmd *cmd)
 
 	if (s->account == NULL) {
 		conn->il->stats.login_results[IMAP_LOGIN_UNAVAILABLE]++;
-		audit_failed(conn, &s->req, "the user's mail cannot be opened");
+		audit_failed(conn, &s->req, buf_as_str(&s->who.authcid), "the user's mail cannot be opened");
 		return cmd_err(cmd, s->err);
 	}
 	if (!auth_is_current(s->auth, &s->who))
@@ -215,7 +216,7 @@ login_loaded(struct imap_cmd *cmd)
 	if (!imap_login_open(conn, &s->who, s->req.mechanism, s->account)) {
 		imap_log(conn, LOG_WARNING, "more than limits.logins_per_user of %.*s: refused",
 		    STR_ARG(buf_as_str(&s->who.user)));
-		audit_failed(conn, &s->req, "more than limits.logins_per_user");
+		audit_failed(conn, &s->req, buf_as_str(&s->who.authcid), "more than limits.logins_per_user");
 		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
 		return cmd_no(cmd, "LIMIT", "Too many logins of this user");
 	}
@@ -266,7 +267,7 @@ login_checked(struct imap_cmd *cmd)
 		return hold_back(cmd);
 	case AUTH_UNAVAILABLE:
 		cmd->conn->il->stats.login_results[IMAP_LOGIN_UNAVAILABLE]++;
-		audit_failed(cmd->conn, &s->req, "a user database cannot be asked");
+		audit_failed(cmd->conn, &s->req, STR_NONE, "a user database cannot be asked");
 		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
 	case AUTH_AGAIN:
 		break;
@@ -311,7 +312,7 @@ imap_login_job(
 	}
 	if (work_pool_waiting_of(pool, source) >= (size_t)conn->settings->waiting_logins) {
 		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
-		audit_failed(conn, &s->req, "more than limits.waiting_logins");
+		audit_failed(conn, &s->req, STR_NONE, "more than limits.waiting_logins");
 		return cmd_no(cmd, "UNAVAILABLE", "Too many logins at once, try again later");
 	}
 	return cmd_job_bulk(cmd, run, cmd->state, source, s->req.may_wait, next);
