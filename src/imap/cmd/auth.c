@@ -208,7 +208,8 @@ login_loaded(struct imap_cmd *cmd)
 
 	if (s->account == NULL) {
 		conn->il->stats.login_results[IMAP_LOGIN_UNAVAILABLE]++;
-		audit_failed(conn, &s->req, buf_as_str(&s->who.authcid), "the user's mail cannot be opened");
+		audit_failed(
+		    conn, &s->req, buf_as_str(&s->who.authcid), "the user's mail cannot be opened");
 		return cmd_err(cmd, s->err);
 	}
 	if (!auth_is_current(s->auth, &s->who))
@@ -216,7 +217,8 @@ login_loaded(struct imap_cmd *cmd)
 	if (!imap_login_open(conn, &s->who, s->req.mechanism, s->account)) {
 		imap_log(conn, LOG_WARNING, "more than limits.logins_per_user of %.*s: refused",
 		    STR_ARG(buf_as_str(&s->who.user)));
-		audit_failed(conn, &s->req, buf_as_str(&s->who.authcid), "more than limits.logins_per_user");
+		audit_failed(
+		    conn, &s->req, buf_as_str(&s->who.authcid), "more than limits.logins_per_user");
 		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
 		return cmd_no(cmd, "LIMIT", "Too many logins of this user");
 	}

@@ -35,7 +35,8 @@ set_up(void **state)
 	snprintf(ca_file, sizeof(ca_file), "%s/ca.pem", dir);
 	test_cert_make(&(struct test_cert_spec){.subject = "CN=CA", .ca = true}, &ca);
 	test_cert_make(
-	    &(struct test_cert_spec){.subject = "CN=own", .issuer = &ca, .usage = "serverAuth"}, &own);
+	    &(struct test_cert_spec){.subject = "CN=own", .issuer = &ca, .usage = "serverAuth"},
+	    &own);
 	test_cert_make(
 	    &(struct test_cert_spec){.subject = "CN=named", .issuer = &ca, .usage = "serverAuth"},
 	    &named);
@@ -122,8 +123,7 @@ connect_to(struct tls_ctx *ctx, struct dial *d)
 	char byte;
 	long n;
 
-	SSL_CTX_set_session_cache_mode(
-	    cctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_set_session_cache_mode(cctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(cctx, keep_session);
 	c = SSL_new(cctx);
 	assert_true(c != NULL && s != NULL && BIO_new_bio_pair(&cb, 0, &sb, 0) == 1);
@@ -388,7 +388,8 @@ ocsp_responses(void **state)
 	write_ocsp(&own, &responder, V_OCSP_CERTSTATUS_GOOD, now - 60, now + 3600);
 	expect_ocsp(NULL, true);
 	test_cert_free(&responder);
-	test_cert_make(&(struct test_cert_spec){.subject = "CN=r", .usage = "OCSPSigning"}, &responder);
+	test_cert_make(
+	    &(struct test_cert_spec){.subject = "CN=r", .usage = "OCSPSigning"}, &responder);
 	write_ocsp(&own, &responder, V_OCSP_CERTSTATUS_GOOD, now - 60, now + 3600);
 	expect_ocsp("not signed by", false);
 	test_cert_free(&responder);
