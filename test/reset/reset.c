@@ -35,6 +35,7 @@ static struct {
 static size_t script_count;
 static struct buf probe;
 static unsigned failed;
+static bool narrow; /* instead of scripts: a login that sees one mailbox, and may only read it */
 
 static void
 die(const char *who, const char *what)
@@ -129,6 +130,8 @@ make_site(void)
 	site_user(site, "alice", "secret", NULL, false);
 	site_user(site, "bob", "hidden", NULL, false);
 	site_user(site, "gateway", "key", "*", true);
+	site_user(site, "narrow", "key", NULL, false);
+	site_grant(site, "narrow", "alice", "Work", "lr");
 	site_mailbox(site, "alice", "Work");
 	site_mailbox(site, "bob", "Entw\xc3\xbcrfe");
 	for (unsigned i = 0; i < 3; i++) {
@@ -246,9 +249,13 @@ run(const size_t *p, size_t n, bool pipelined, const char *who)
 	struct buf got;
 
 	lines(s, who, "S~ * OK %*\n");
-	if (n > 0)
+	if (n > 0 && narrow)
+		lines(s, who,
+		    "C: d0 AUTHENTICATE PLAIN %plain(alice,narrow,key)\nC: d1 STATUS INBOX ()\n"
+		    "C: d2 SELECT Work\nS~ d2 OK [READ-ONLY] %*\n");
+	else if (n > 0)
 		lines(s, who, "C: d0 AUTHENTICATE PLAIN %plain(alice,gateway,key)\nS~ d0 OK %*\n");
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !narrow; i++) {
 		if (!script_lines(s, buf_as_str(&scripts[p[i]].text)))
 			die(scripts[p[i]].name, "the script does not do what it says");
 		check_dirty(site->clients[1].conn, scripts[p[i]].name);
@@ -306,6 +313,10 @@ main(int argc, char **argv)
 	want = run(NULL, 0, false, "fresh");
 	if (str_find(buf_as_str(&want), STR("p29 OK")) == NULL)
 		die("probe.txt", "does not come to its end");
+	narrow = true;
+	for (unsigned piped = 0; piped < 2; piped++, count++)
+		compare(&want, &(size_t){0}, 1, piped == 1);
+	narrow = false;
 	for (size_t i = 0; i < script_count; i++)
 		for (unsigned piped = 0; piped < 2; piped++, count++)
 			compare(&want, &i, 1, piped);
