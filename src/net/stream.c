@@ -371,7 +371,7 @@ next_out(struct stream *s, bool *encoded_r)
 	struct str bytes = s->layers != NULL ? layers_next(s) : STR_NONE;
 
 	*encoded_r = bytes.n > 0;
-	if (bytes.n > 0 || s->state == STREAM_DEAD || stream_has_layers(s) || s->out.n == 0)
+	if (bytes.n > 0 || s->state == STREAM_DEAD || stream_has_layers(s))
 		return bytes;
 	bytes = buf_behind(&s->out, s->out_off);
 	if (s->state == STREAM_TLS_WAIT)

@@ -328,7 +328,7 @@ main(void)
 	if (sasl_client_init(NULL) != SASL_OK)
 		return 1;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	sasl_client_done();
+	/* The client is left as it is: its plugin forgets a cache at the end. */
 	sasl_cyrus_close(&cyrus);
 	return failed;
 }
