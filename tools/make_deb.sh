@@ -36,6 +36,7 @@ Section: mail
 Priority: optional
 Installed-Size: $(du -ks --exclude=DEBIAN "$root" | cut -f1)
 Depends: $depends, systemd | systemd-standalone-sysusers, openssl
+Suggests: libsasl2-modules, libsasl2-modules-gssapi-mit
 Provides: imap-server
 Description: IMAP server that can change its user without reconnecting
  Turnstone is an IMAP server built around RFC 8437 (UNAUTHENTICATE): one
