@@ -4,13 +4,10 @@
  * again when it is another one; who looks up a user takes a reference to what
  * is in force and never waits for the disk.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "auth/file.h"
 #include "auth/passwd_file.h"
 #include "auth/priv.h"
 #include "auth/settings.h"
@@ -61,44 +58,6 @@ find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user 
 
 /* ---- reading ---- */
 
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-/* NULL: *out has all of it, seen_r is what it was.  Else why not. */
-static const char *
-read_all(const char *path, struct buf *out, struct stat *seen_r)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	const char *why = NULL;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		return strerrordesc_np(errno);
-	if (fstat(fd, seen_r) != 0)
-		why = strerrordesc_np(errno);
-	else if (!S_ISREG(seen_r->st_mode))
-		why = "not a file";
-	else
-		(void)buf_room(out, (size_t)seen_r->st_size + 1);
-	while (why == NULL && n > 0) {
-		n = read(fd, buf_room(out, 1 << 16), 1 << 16);
-		if (n > 0)
-			out->n += (size_t)n;
-		else if (n < 0 && errno == EINTR)
-			n = 1;
-		else if (n < 0)
-			why = strerrordesc_np(errno);
-		if (out->n > AUTH_PASSWD_FILE_MAX)
-			why = "larger than 1 GiB";
-	}
-	close(fd);
-	return why;
-}
-
 /*
  * Reads the file.  NULL: *why has lines of what is wrong.  Bad lines of a file that is taken are
  * in it, too.
@@ -112,7 +71,8 @@ load(struct passwd_db *p, struct buf *why)
 	struct auth_passwd *file = NULL;
 	struct buf text = {0}, faults = {0};
 	struct str rest, line;
-	const char *fault = read_all(buf_cstr(&p->path), &text, &p->seen);
+	const char *fault =
+	    auth_file_read(buf_cstr(&p->path), AUTH_PASSWD_FILE_MAX, &text, &p->seen);
 	size_t bad = 0;
 
 	if (fault != NULL)
@@ -178,11 +138,9 @@ poll(struct auth_db *db)
 	struct passwd_db *p = own(db);
 	struct auth_passwd *file;
 	struct buf why = {0};
-	struct stat now;
+	struct stat now = auth_file_look(buf_cstr(&p->path));
 
-	if (stat(buf_cstr(&p->path), &now) != 0)
-		now = (struct stat){0};
-	if (same_file(&now, &p->seen))
+	if (auth_file_same(&now, &p->seen))
 		return;
 	p->seen = now; /* what cannot be opened is told once */
 	file = load(p, &why);

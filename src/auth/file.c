@@ -44,7 +44,8 @@ read_fd(int fd, size_t max, struct buf *out)
 const char *
 auth_file_read(const char *path, size_t max, struct buf *out, struct stat *seen_r)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Without O_NONBLOCK a FIFO would be waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	const char *why;
 
 	if (fd < 0)

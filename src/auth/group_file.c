@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The groups in force, and the file that they are read from again when it changes: see grants.h. */
+#include "auth/file.h"
 #include "auth/grants.h"
 #include "auth/priv.h"
 #include "base/log.h"
@@ -60,13 +61,6 @@ auth_set_group_file(struct auth *auth, struct auth_group_file *file)
 	*file = (struct auth_group_file){0};
 }
 
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 static void
 read_again(struct auth *auth, const struct stat *now)
 {
@@ -98,9 +92,8 @@ auth_groups_poll(struct auth *auth)
 
 	(void)pthread_mutex_lock(&auth->change_lock);
 	if (auth->group_path != NULL) {
-		if (stat(auth->group_path, &now) != 0)
-			now = (struct stat){0};
-		if (!same_file(&now, &auth->group_seen))
+		now = auth_file_look(auth->group_path);
+		if (!auth_file_same(&now, &auth->group_seen))
 			read_again(auth, &now);
 	}
 	(void)pthread_mutex_unlock(&auth->change_lock);

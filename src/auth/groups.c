@@ -2,12 +2,10 @@
 /* Groups: see groups.h.  Memberships are sorted by user, and a table finds where a user's begin. */
 #include "auth/groups.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "auth/file.h"
 #include "auth/grant.h"
 #include "auth/hash.h"
 #include "base/arena.h"
@@ -223,44 +221,14 @@ auth_groups_none(void)
 	return g;
 }
 
-/* NULL: *out has all of it. */
-static const char *
-read_all(int fd, struct buf *out, struct stat *seen_r)
-{
-	ssize_t n = 1;
-
-	if (fstat(fd, seen_r) != 0)
-		return strerrordesc_np(errno);
-	if (!S_ISREG(seen_r->st_mode))
-		return "not a file";
-	while (n > 0) {
-		n = read(fd, buf_room(out, 65536), 65536);
-		if (n > 0)
-			out->n += (size_t)n;
-		else if (n < 0 && errno == EINTR)
-			n = 1;
-		else if (n < 0)
-			return strerrordesc_np(errno);
-		if (out->n > AUTH_GROUP_FILE_MAX)
-			return "larger than 64 MiB";
-	}
-	return NULL;
-}
-
 struct auth_groups *
 auth_groups_load(
     const char *path, struct str default_domain, struct stat *seen_r, struct buf *faults)
 {
-	/* Without O_NONBLOCK a FIFO would be waited for. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	const char *why = fd < 0 ? strerrordesc_np(errno) : NULL;
 	struct auth_groups *g = NULL;
 	struct buf text = {0};
+	const char *why = auth_file_read(path, AUTH_GROUP_FILE_MAX, &text, seen_r);
 
-	if (fd >= 0) {
-		why = read_all(fd, &text, seen_r);
-		(void)close(fd);
-	}
 	if (why == NULL)
 		g = auth_groups_parse(buf_as_str(&text), path, default_domain, faults);
 	else
