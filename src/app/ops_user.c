@@ -3,10 +3,13 @@
 #include "app/ops.h"
 #include "app/rows.h"
 #include "app/server.h"
+#include "auth/db.h"
 #include "auth/digest.h"
 #include "auth/hashing.h"
+#include "auth/password.h"
 #include "auth/users.h"
 #include "base/log.h"
+#include "sasl/names.h"
 
 enum { BULK_STEP = 5000 };
 
@@ -155,15 +158,15 @@ verifier_kind(struct str verifier)
 	return str_has_prefix(verifier, STR("SCRAM-SHA-1$"))       ? "SCRAM-SHA-1"
 	       : str_has_prefix(verifier, STR("SCRAM-SHA-256$"))   ? "SCRAM-SHA-256"
 	       : str_has_prefix(verifier, STR(AUTH_DIGEST_PREFIX)) ? "DIGEST-MD5"
+	       : str_has_prefix(verifier, STR(AUTH_PLAIN_PREFIX))  ? "the password itself"
 	                                                           : auth_hash_name(verifier);
 }
 
-static bool
-user_row(const struct auth_user *user, void *arg)
+static void
+put_user(const struct auth_user *user, struct str database, struct buf *out)
 {
-	struct buf *out = arg;
-
 	row_str(out, "name", user->name);
+	row_str(out, "database", database);
 	row_bool(out, "admin", (user->flags & AUTH_USER_ADMIN) != 0);
 	row_bool(out, "disabled", (user->flags & AUTH_USER_DISABLED) != 0);
 	row_list(out, "acts_for");
@@ -172,9 +175,17 @@ user_row(const struct auth_user *user, void *arg)
 	row_list(out, "verifiers");
 	for (size_t i = 0; i < user->verifier_count; i++)
 		row_item(out, "verifiers", str_of(verifier_kind(user->verifiers[i])));
-	row_u64(out, "created", user->created > 0 ? (uint64_t)user->created : 0);
-	row_u64(out, "changed", user->changed > 0 ? (uint64_t)user->changed : 0);
+	if (user->created > 0)
+		row_u64(out, "created", (uint64_t)user->created);
+	if (user->changed > 0)
+		row_u64(out, "changed", (uint64_t)user->changed);
 	row_end(out);
+}
+
+static bool
+user_row(const struct auth_user *user, void *arg)
+{
+	put_user(user, STR("store"), arg);
 	return true;
 }
 
@@ -198,14 +209,26 @@ user_show(const struct ops *ops, const struct request *req, struct buf *out, str
 {
 	struct str name = request_get(req, "name");
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_chain *chain = NULL;
 	struct auth_user user;
+	struct buf full = {0};
 	const char *why = NULL;
-	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
-	bool ok = explain(err, why, name, out);
+	enum ts_err err = TS_NOT_FOUND;
+	bool ok = true;
 
 	(void)io;
-	if (ok)
-		user_row(&user, out);
+	/* Who decides about the name; the store's record where that cannot be found out. */
+	if (sasl_name_full(name, auth_default_domain(ops->auth), &full))
+		err = auth_find(ops->auth, buf_as_str(&full), arena, &user, &chain);
+	if (err == TS_OK) {
+		put_user(&user, buf_as_str(&user.db->name), out);
+	} else {
+		ok = explain(auth_users_get(ops->auth, name, arena, &user, &why), why, name, out);
+		if (ok)
+			user_row(&user, out);
+	}
+	auth_chain_unref(&chain);
+	buf_fini(&full);
 	arena_free(&arena);
 	return ok;
 }

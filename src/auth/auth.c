@@ -70,7 +70,11 @@ auth_default_domain(const struct auth *auth)
 void
 auth_set_hashing(struct auth *auth, const struct auth_hashing *hashing)
 {
-	atomic_store(&auth->hashing, (uint64_t)hashing->scheme << 32 | hashing->cost);
+	uint64_t both = (uint64_t)hashing->scheme << 32 | hashing->cost;
+
+	/* A password that is remembered does not come to where its hash would be found weak. */
+	if (atomic_exchange(&auth->hashing, both) != both)
+		auth_cache_forget_credentials(auth->cache);
 }
 
 struct auth_hashing
@@ -363,20 +367,21 @@ verify_password(struct auth *auth, const struct auth_user *user, const struct au
 {
 	struct auth_db *db = user->db;
 	struct auth_hashing hashing = auth_hashing_get(auth);
+	enum auth_result result;
 	struct siphash key;
 	bool may_cache = db->cache_ms > 0 && auth_cache_credential_key(auth->cache, user->name,
 	                                         req->secret, address_of(req, user->flags), &key);
-	enum auth_result result;
+	bool known = may_cache && auth_cache_credential(auth->cache, key, user->stamp);
 
-	if (may_cache && auth_cache_credential(auth->cache, key, user->stamp))
-		return AUTH_OK;
-	if (db->ops->verify != NULL)
+	if (known)
+		result = AUTH_OK;
+	else if (db->ops->verify != NULL)
 		result = db->ops->verify(db, user, req);
 	else
 		result = auth_password_verify(req->secret, &hashing, user) ? AUTH_OK : AUTH_FAILED;
 	if (result == AUTH_OK && db->is_store)
 		auth_renew_note(auth, user, req->secret);
-	if (result == AUTH_OK && may_cache)
+	if (result == AUTH_OK && may_cache && !known) /* or it would be remembered for ever */
 		auth_cache_put_credential(auth->cache, key, user->stamp, auth_cache_until(db));
 	return result;
 }

@@ -409,3 +409,14 @@ auth_cache_put_credential(
 	    (struct credential){.key = key, .stamp = stamp, .until = until, .used = true});
 	unlock(shard);
 }
+
+void
+auth_cache_forget_credentials(struct auth_cache *cache)
+{
+	for (size_t i = 0; i < SHARDS; i++) {
+		struct shard *shard = lock(cache, (struct siphash){i, 0});
+
+		mem_wipe(shard->credentials, shard->credential_sets * sizeof(*shard->credentials));
+		unlock(shard);
+	}
+}

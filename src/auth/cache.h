@@ -53,6 +53,8 @@ void auth_cache_drop(struct auth_cache *cache, struct str name);
 bool auth_cache_credential_key(struct auth_cache *cache, struct str name, struct str password,
     struct str address, struct siphash *key_r);
 bool auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp);
+/* All of them: each is verified anew. */
+void auth_cache_forget_credentials(struct auth_cache *cache);
 void auth_cache_put_credential(
     struct auth_cache *cache, struct siphash key, uint64_t stamp, uint64_t until);
 #endif

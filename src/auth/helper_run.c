@@ -112,6 +112,7 @@ static void __attribute__((noreturn)) serve_network(const struct supervisor *sv)
 	if (sv->opt->shed != NULL && !sv->opt->shed(sv->opt->arg))
 		_exit(1);
 	(void)prctl(PR_SET_DUMPABLE, 0);
+	(void)setenv("LDAPNOINIT", "1", 1); /* the server's configuration is all there is */
 	(void)sem_init(&slots, 0, sv->opt->parallel);
 	for (;;) {
 		while (sem_wait(&slots) != 0)

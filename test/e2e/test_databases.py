@@ -82,6 +82,9 @@ def test_the_first_that_knows_a_name_decides(server):
     assert answer(server, "anna", "of the file") == FAILED
     assert answer(server, "bo", "of the file") == "OK"
     assert answer(server, "nobody", "of the file") == FAILED
+    for user, database in (("anna", "store"), ("bo", "staff")):
+        assert f"database: {database}\n" in server.cli("user", "show", user).stdout
+    assert "there is no user" in server.cli("user", "show", "nobody", ok=False).stderr
     # Who is disabled in the store does not come in by the file.
     server.cli("user", "disable", "anna")
     assert answer(server, "anna", "of the file") == FAILED
@@ -94,6 +97,36 @@ def test_the_first_that_knows_a_name_decides(server):
     server.cli("reload")
     assert answer(server, "anna", "of the file") == FAILED
     assert answer(server, "bo", "of the file") == FAILED
+    assert server.stop() == 0
+
+
+def test_a_weak_hash_is_renewed_at_a_login(server):
+    def kind():
+        return re.search(r"verifier: (.*)", server.cli("user", "show", "anna").stdout).group(1)
+
+    configure(server, "auth.password_scheme = sha512; auth.password_cost = 1000\n")
+    server.start()
+    server.add("anna", "blue sea")
+    assert kind() == "SHA-512-crypt"
+    assert answer(server, "anna", "blue sea") == "OK"
+    session = Client(Site(server))
+    session.ok('LOGIN anna "blue sea"')
+    for scheme, cost, want in (("argon2id", 8, "argon2id"), ("yescrypt", 1, "argon2id"), ("argon2id", 12, "argon2id")):
+        configure(server, f"auth.password_scheme = {scheme}; auth.password_cost = {cost}\n")
+        server.cli("reload")
+        before = server.log().count("has a new hash")
+        assert answer(server, "anna", "wrong") == FAILED
+        assert answer(server, "anna", "blue sea") == "OK"
+        if scheme == "argon2id":
+            wait_for(lambda n=before: server.log().count("has a new hash") == n + 1)
+        assert kind() == want
+        assert answer(server, "anna", "blue sea") == "OK"
+        session.ok("NOOP")
+    assert server.stop() == 0
+    # It is on disk.
+    server.start()
+    assert kind() == "argon2id"
+    assert answer(server, "anna", "blue sea") == "OK"
     assert server.stop() == 0
 
 
