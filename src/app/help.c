@@ -268,6 +268,17 @@ show_topic(const char *name)
 	return found;
 }
 
+/* Of a command: `who` is an option, too. */
+static void
+show_option_too(const char *name)
+{
+	struct buf out = {0};
+
+	if (topic_options(name, &out))
+		printf("\nThe option of that name:\n\n%s", buf_cstr(&out));
+	buf_fini(&out);
+}
+
 int
 help_run(int argc, char **argv)
 {
@@ -281,6 +292,8 @@ help_run(int argc, char **argv)
 	}
 	if (c != NULL) {
 		help_cmd(c);
+		if (argc == 1)
+			show_option_too(argv[0]);
 		return APP_OK;
 	}
 	topic = argc == 1 && show_topic(argv[0]);

@@ -99,7 +99,7 @@ def test_what_would_be_right():
     code, out, err = run("help", "swiching")
     assert code == 2 and out == "" and "Did you mean: switching" in err and "exit-codes" in err
     assert "Did you mean: limits.literal" in run("help", "limits.literl")[2]
-    assert "Did you mean: timeouts" in run("help", "timeout")[2]
+    assert "Did you mean: timeouts" in run("help", "timeuts")[2]
     code, out, err = run("usr", "list")
     assert code == 2 and "Did you mean: user" in err
     code, out, err = run("user", "lst")
