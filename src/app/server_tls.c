@@ -48,8 +48,6 @@ server_make_tls(struct server *server, const struct conf *conf, bool expired, st
 	enum ts_err err = TS_IO;
 
 	*ctx_r = NULL;
-	/* Before the context is made, which is for tickets or for none. */
-	tls_tickets_set_period(server->tickets, s->ticket_time);
 	if (s->certificate.n > 0 || self_signed(conf, &cert, &key, why)) {
 		if (s->certificate.n == 0) {
 			how.cert_file = buf_cstr(&cert);
@@ -57,8 +55,10 @@ server_make_tls(struct server *server, const struct conf *conf, bool expired, st
 		}
 		err = app_tls_new(conf, &how, why, ctx_r);
 	}
-	if (err == TS_OK)
+	if (err == TS_OK) {
+		tls_tickets_set_period(server->tickets, s->ticket_time);
 		warn(&warnings);
+	}
 	buf_fini(&cert);
 	buf_fini(&key);
 	buf_fini(&warnings);

@@ -335,6 +335,7 @@ app_tls_new(
 	    .client_crl = or_null(s->client_crl),
 	    .map = make_map(conf, why),
 	    .tickets = how->tickets,
+	    .ticket_ms = s->ticket_time,
 	    .expired = how->expired,
 	    .fault = &fault,
 	    .warnings = how->warnings};

@@ -290,7 +290,7 @@ make_own(struct making *m, struct own *own, const struct tls_named *named)
 	if (err != TS_OK)
 		return err;
 	tls_client_setup(ssl, m->ctx);
-	tls_tickets_setup(ssl, m->o->tickets);
+	tls_tickets_setup(ssl, m->o->tickets, m->o->ticket_ms);
 	return TS_OK;
 }
 

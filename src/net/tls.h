@@ -72,6 +72,7 @@ struct tls_options {
 	const char *client_crl;      /* PEM: what they have revoked; may be NULL */
 	struct certmap *map;         /* a reference is taken; may be NULL */
 	struct tls_tickets *tickets; /* outlives all contexts; NULL: none are given */
+	uint64_t ticket_ms;          /* their period; 0: none are given */
 	bool expired;                /* a certificate of ours that has expired is only warned of */
 	struct tls_fault *fault;     /* set on an error; may be NULL */
 	struct buf *warnings;        /* lines of what is not right but no error; may be NULL */

@@ -44,5 +44,5 @@ void tls_staple_free(struct tls_staple **staple);
 int tls_staple_send(SSL *ssl, void *staple);
 
 /* tls_tickets.c */
-void tls_tickets_setup(SSL_CTX *ssl, struct tls_tickets *tickets);
+void tls_tickets_setup(SSL_CTX *ssl, struct tls_tickets *tickets, uint64_t period_ms);
 #endif

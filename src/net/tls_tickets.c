@@ -165,16 +165,9 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *ciph
 }
 
 void
-tls_tickets_setup(SSL_CTX *ssl, struct tls_tickets *t)
+tls_tickets_setup(SSL_CTX *ssl, struct tls_tickets *t, uint64_t period_ms)
 {
-	uint64_t seconds = 0;
-
-	if (t != NULL) {
-		(void)pthread_mutex_lock(&t->lock);
-		seconds = t->period_ms / 1000;
-		(void)pthread_mutex_unlock(&t->lock);
-	}
-	if (seconds == 0) {
+	if (t == NULL || period_ms < 1000) {
 		/* TLS 1.3 would give tickets that name a session in a cache; there is none. */
 		(void)SSL_CTX_set_options(ssl, SSL_OP_NO_TICKET);
 		(void)SSL_CTX_set_num_tickets(ssl, 0);
@@ -182,6 +175,6 @@ tls_tickets_setup(SSL_CTX *ssl, struct tls_tickets *t)
 	}
 	(void)SSL_CTX_set_app_data(ssl, t);
 	(void)SSL_CTX_set_num_tickets(ssl, 1);
-	(void)SSL_CTX_set_timeout(ssl, (long)seconds);
+	(void)SSL_CTX_set_timeout(ssl, (long)(period_ms / 1000));
 	(void)SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, on_ticket);
 }

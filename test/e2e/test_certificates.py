@@ -28,6 +28,7 @@ listener imaps_request {{ address = 127.0.0.1; port = 0; tls = imaps; client_cer
 listener imaps_other {{ address = 127.0.0.1; port = 0; tls = imaps; client_certificate = request }}
 listener imaps_require {{ address = 127.0.0.1; port = 0; tls = imaps; client_certificate = require }}
 listener imap_request {{ address = 127.0.0.1; port = 0; tls = starttls; client_certificate = request }}
+listener lmtp_require {{ protocol = lmtp; address = 127.0.0.1; port = 0; tls = imaps; client_certificate = require }}
 listener imaps_preauth {{ address = 127.0.0.1; port = 0; tls = imaps; client_certificate = request
   preauth = certificate }}
 {map}
@@ -271,6 +272,14 @@ def test_required(certs, version):
         certs.logged("how=\"TLS failed\"")
         lines = [line for line in certs.new_log().splitlines() if "level=warning" in line]
         assert len(lines) == 1 and "conn=" in lines[0], lines
+
+
+def test_mail_servers_with_a_certificate(certs, version):
+    certs.start()
+    assert handshake(Site(certs, "LMTP_REQUIRE", "gateway", version)).startswith(b"220")
+    with pytest.raises(ssl.SSLError):
+        handshake(Site(certs, "LMTP_REQUIRE", None, version))
+    certs.logged("TLS refused: the client showed no certificate")
 
 
 def test_a_chain(certs, version):

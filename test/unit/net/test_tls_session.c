@@ -73,7 +73,8 @@ server(struct tls_tickets *tickets)
 	    .named = &by_name,
 	    .named_count = 1,
 	    .client_ca = ca_file,
-	    .tickets = tickets};
+	    .tickets = tickets,
+	    .ticket_ms = PERIOD};
 	struct tls_ctx *ctx;
 
 	assert_int_equal(tls_ctx_new(&o, NULL, &ctx), TS_OK);
