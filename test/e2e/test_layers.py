@@ -251,6 +251,30 @@ def test_broken_layer(digest, how):
     wait_for(lambda: 'how="layer failed"' in digest.log() and "SASL security layer failed" in digest.log())
 
 
+def test_protocol_log(server):
+    """What is written down of a session is what was said, not what was on the wire."""
+    configure(server, "DIGEST-MD5", "log.protocol_for = [bo]\n")
+    server.start()
+    users(server)
+    client = LayerClient(Site(server))
+    assert client.authenticate(Digest("bo", "x")).startswith(b"s1 OK")
+    client.ok("SELECT INBOX")
+    client.ok("CREATE under-the-layer")
+    client.unauthenticate()
+    assert client.authenticate(Digest("anna", PASSWORD)).startswith(b"s1 OK")
+    client.ok("CREATE of-nobody")
+    client.close()
+    path = os.path.join(server.dir, "data", "protocol", "bo@example.test.log")
+
+    def written():
+        with open(path, encoding="utf-8") as f:
+            return f.read()
+    wait_for(lambda: os.path.exists(path) and "UNAUTHENTICATE" in written().split("under-the-layer")[-1])
+    log = written()
+    assert " C t2 CREATE under-the-layer\n" in log and " S t2 OK " in log
+    assert "of-nobody" not in log and "AUTHENTICATE DIGEST" not in log
+
+
 def imtest(port, *args, env=None, say=()):
     """Runs imtest, which answers the exchange itself, then says lines; each is answered before the next is said."""
     with subprocess.Popen([IMTEST, "-p", str(port), *args, "127.0.0.1"], stdin=subprocess.PIPE,
