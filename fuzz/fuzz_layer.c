@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Layers of a stream: a peer that sends anything, in pieces of any size, into a layer of packets and
- * one above it that expands, pushed and popped at any time.  What is shown must be what a decoder
- * without buffers makes of the same bytes, and no input is shown that came before a layer ended.
+ * Layers of a stream: a peer that sends anything, in pieces of any size, into a layer of packets
+ * and one above it that expands, pushed and popped at any time.  What is shown must be what a
+ * decoder without buffers makes of the same bytes, and no input is shown that came before a layer
+ * ended.
  *
  * The input: a byte of how (segment, window), then bytes of the wire.  The consumer takes lines; a
  * line that begins with '+' or 'z' pushes a layer, one with '-' pops all when it may.
