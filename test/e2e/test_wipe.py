@@ -12,7 +12,7 @@ import memory
 from conftest import SANITIZED, Server
 from demo import Client, plain
 from test_sasl import Scram, authenticate, b64
-from test_service import Site
+from test_service import Site, wait_for
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="reading another process' memory needs root"),
@@ -185,6 +185,34 @@ def test_prepared(server, tls):
     server.cli("user", "delete", name)
     with open(f"{server.dir}/data/protocol/{name}.log", "rb") as f:
         assert password.encode() not in f.read()
+
+
+@pytest.mark.parametrize("scheme", ("bcrypt", "sha512", "sha256", "argon2id", "argon2i"))
+def test_hashes(scheme):
+    """Each method: a password that is set, checked, and hashed anew since the site's choice is another now."""
+    more = "unauthenticate = everyone\ntimeouts.failed_login = 0\n"
+    s = Server(f"{more}auth.password_scheme = {scheme}\n")
+    try:
+        s.start()
+        password = secret()
+        needles = of_plain("anna", password)
+        s.add("anna", password)
+        memory.assert_gone(s.process.pid, needles)
+        shown = {"sha512": "SHA-512-crypt", "sha256": "SHA-256-crypt"}.get(scheme, scheme)
+        assert f'"{shown}"' in s.cli("user", "show", "anna", "--json").stdout
+        s.stop()
+        s.write(more)
+        s.start()
+        client = client_of(s, True)
+        client.ok(f"AUTHENTICATE PLAIN {plain('', 'anna', password)}")
+        client.ok("UNAUTHENTICATE")
+        client.no(f"LOGIN anna {password}x")
+        client.close()
+        if scheme != "argon2id":  # the default is no stronger
+            wait_for(lambda: '"yescrypt' in s.cli("user", "show", "anna", "--json").stdout)
+        memory.assert_gone(s.process.pid, needles)
+    finally:
+        s.remove()
 
 
 @tls_or_not
