@@ -114,7 +114,7 @@ verify_there(struct oauth_db *o, struct str token, int64_t now, struct auth_toke
     int64_t *expires_r, const char **why_r)
 {
 	enum auth_result result = AUTH_UNAVAILABLE;
-	struct auth_claims claims;
+	struct auth_claims claims = {.expires = 0};
 	struct buf answer = {0};
 	json_t *json = NULL, *active;
 
