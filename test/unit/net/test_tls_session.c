@@ -120,7 +120,7 @@ connect_to(struct tls_ctx *ctx, struct dial *d)
 	SSL_CTX *cctx = SSL_CTX_new(TLS_client_method());
 	SSL *c, *s = tls_ssl_new(ctx, -1, d->terms, NULL);
 	const unsigned char *ocsp = NULL;
-	BIO *cb, *sb;
+	BIO *cb = NULL, *sb = NULL;
 	char byte;
 	long n;
 
@@ -134,8 +134,11 @@ connect_to(struct tls_ctx *ctx, struct dial *d)
 	SSL_set_connect_state(c);
 	assert_int_equal(SSL_set_min_proto_version(c, d->version), 1);
 	assert_int_equal(SSL_set_max_proto_version(c, d->version), 1);
+	/* The macro for it casts const away. */
 	if (d->host != NULL)
-		assert_int_equal(SSL_set_tlsext_host_name(c, d->host), 1);
+		assert_int_equal(SSL_ctrl(c, SSL_CTRL_SET_TLSEXT_HOSTNAME,
+		                     TLSEXT_NAMETYPE_host_name, (void *)(uintptr_t)d->host),
+		    1);
 	if (d->session != NULL)
 		assert_int_equal(SSL_set_session(c, d->session), 1);
 	if (d->ask_ocsp)
