@@ -20,6 +20,9 @@ look_up(struct auth *auth, struct str text, struct auth_person *person, struct a
 		return;
 	person->err = auth_find(auth, buf_as_str(&person->name), arena, user_r, &chain);
 	if (person->err == TS_OK) {
+		/* A database may call them otherwise, and grants are about that name. */
+		person->name.n = 0;
+		buf_str(&person->name, user_r->name);
 		person->disabled = (user_r->flags & AUTH_USER_DISABLED) != 0;
 		buf_str(&person->database, buf_as_str(&user_r->db->name));
 	}

@@ -325,8 +325,16 @@ remove_one(struct auth *auth, struct str name)
 	struct auth_grant *grant = list_find(list, name);
 	enum ts_err err;
 
+	if (grant == NULL && list_find(&auth->config_grants, name) != NULL)
+		return TS_DENIED;
+	if (grant == NULL && name.n > 0 && name.n <= AUTH_GRANT_NAME_MAX) {
+		/* A record that was not understood can be removed, too. */
+		struct auth_grant unread = {.name = name};
+
+		return write_record(auth, &unread, true);
+	}
 	if (grant == NULL)
-		return list_find(&auth->config_grants, name) != NULL ? TS_DENIED : TS_NOT_FOUND;
+		return TS_NOT_FOUND;
 	err = write_record(auth, grant, true);
 	if (err == TS_UNKNOWN) {
 		(void)read_store(auth);

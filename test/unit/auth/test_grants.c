@@ -210,6 +210,32 @@ test_durable(void **state)
 	assert_true(str_eq(w->login.grant->name, STR("z-first")));
 }
 
+/* What cannot be read is no grant, not one without bounds; it can be removed. */
+static void
+test_unreadable(void **state)
+{
+	struct world *w = *state;
+	struct store_change *change = store_change_new_records(w->store, NULL, NULL, NULL);
+	struct auth_grant **list;
+
+	change->records = arena_array(change->arena, 1, sizeof(*change->records));
+	change->record_count = 1;
+	change->records[0].key = STR("grant/later");
+	change->records[0].value = STR("\x02gateway");
+	assert_int_equal(store_submit_wait(change), TS_OK);
+	store_change_free(&change);
+	close_world(w);
+	open_world(w);
+	assert_int_equal(auth_grants_get(w->auth, &list), 0);
+	mem_free(list);
+	assert_int_equal(login(w, "gateway", "anna"), AUTH_DENIED);
+	assert_int_equal(add(w, "later", "gateway", "anna"), TS_EXISTS);
+	assert_int_equal(auth_grants_remove(w->auth, STR("later")), TS_OK);
+	assert_int_equal(auth_grants_remove(w->auth, STR("later")), TS_NOT_FOUND);
+	assert_int_equal(add(w, "later", "gateway", "anna"), TS_OK);
+	assert_int_equal(login(w, "gateway", "anna"), AUTH_OK);
+}
+
 static struct auth_grant *
 configured(const char *name, const char *who, const char *target, const char *rights)
 {
@@ -554,9 +580,9 @@ main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {T(test_permits), T(test_changes), T(test_durable),
-	    T(test_configuration), T(test_groups), T(test_group_file), T(test_expiry),
-	    T(test_recheck_users), T(test_recheck_vouched), T(test_told), T(test_names_made),
-	    T(test_explain)};
+	    T(test_unreadable), T(test_configuration), T(test_groups), T(test_group_file),
+	    T(test_expiry), T(test_recheck_users), T(test_recheck_vouched), T(test_told),
+	    T(test_names_made), T(test_explain)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
