@@ -40,7 +40,7 @@ def prepare(count, ways, delay):
         f.writelines(f"{name}@localhost:{hashed}\n" for name in users["file, SHA-512"])
         f.writelines(f"{name}@localhost:\n" for name in users["file, no hash"])
     server.write(f"timeouts {{ failed_login = {delay}ms; failed_login_max = {delay}ms }}\n"
-                 "limits { failed_logins = 100000; failed_logins_per_address = 1000000 }\n"
+                 "limits { failed_logins = 100000; failed_logins_per_address = 1000000 }\ntimeouts.login = 1h\n"
                  "auth.databases = [store, file]\n"
                  f"database file {{ type = passwd; file = {server.dir}/users }}\n")
     for kind in KINDS[1:4]:
