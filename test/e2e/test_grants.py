@@ -461,6 +461,34 @@ def test_who_acts_for_others_was_disabled(server):
     assert "disabled" in alice.ended() and "disabled" in own.ended()
 
 
+@pytest.mark.parametrize("line, word", [("dora:!{PLAIN}gold\n", "disabled"), ("", "removed")],
+                         ids=["locked", "removed"])
+def test_users_of_a_file_who_are_gone_lose_their_logins(server, line, word):
+    """As whom it is for, as who acts, and as themselves; the file is watched."""
+    path = os.path.join(server.dir, "passwd")
+
+    def passwd(text):
+        with open(path + ".new", "w", encoding="utf-8") as f:
+            f.write(text)
+        give(path + ".new")
+        os.rename(path + ".new", path)
+
+    passwd("dora:{PLAIN}gold\nemil:{PLAIN}gold\n")
+    users(server, f"database file {{ type = passwd; file = {path}; plain = yes }}\n"
+                  "auth.databases = [store, file]\n")
+    server.cli("grant", "add", "*", "--for", "*")
+    own, whose, who, emil = Imap(server), acting(server, "gateway", "dora"), acting(server, "dora", "bob"), Imap(server)
+    own.ok("LOGIN dora gold")
+    emil.ok("LOGIN emil gold")
+    assert explained(server, "gateway", "dora")[0]["for_database"] == "file"
+    passwd(line + "emil:{PLAIN}gold\n")
+    for client in [own, whose, who]:
+        assert word in client.ended()
+    emil.ok("NOOP")
+    verdict, _ = explained(server, "gateway", "dora")
+    assert verdict["for_is"] == ("disabled" if line else "missing")
+
+
 def test_expiry_ends_the_login_without_a_command(server):
     users(server)
     until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=5)
