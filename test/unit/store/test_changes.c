@@ -851,11 +851,71 @@ pins(void **state)
 	kit_close(&kit);
 }
 
+/* A change within bounds, submitted and waited for. */
+static void
+bounded(struct kit *kit, enum store_change_kind kind, struct store_mailbox *source,
+    struct store_mailbox *target, uint64_t system, bool keywords)
+{
+	static const struct str word = {"word", 4};
+	struct store_change *c =
+	    store_change_new(store_mailbox_account(target), kind, kit->loop, NULL, NULL);
+
+	c->mailbox = target;
+	c->source = source;
+	c->uids = kit_range(1, 2);
+	c->bounds = (struct store_flag_bounds){true, keywords, system};
+	c->mode = STORE_FLAGS_REPLACE;
+	store_flags_set(&c->flags, STORE_ANSWERED);
+	c->keywords = &word;
+	c->keyword_count = kind == STORE_CHANGE_FLAGS ? 1 : 0;
+	assert_int_equal(kit_end(kit, c), TS_OK);
+}
+
+/* RFC 4314 section 4: of flags that may not be set none is given and none is changed. */
+static void
+flag_bounds(void **state)
+{
+	const uint64_t seen = 1u << STORE_SEEN, answered = 1u << STORE_ANSWERED;
+	struct kit kit = {0};
+	struct store_account *other;
+	struct store_mailbox *box, *far;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_append(&kit, kit.inbox, MSG, F(STORE_SEEN) | F(STORE_DELETED));
+	kit_append(&kit, kit.inbox, MSG, F(STORE_FLAGGED));
+	kit_flags(&kit, kit.inbox, 2, 2, STORE_FLAGS_ADD, 0, "work");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	box = kit_mailbox(kit.account, "Box");
+	assert_int_equal(store_account_load(kit.store, STR("bob"), true, &other), TS_OK);
+	far = kit_mailbox(other, "INBOX");
+
+	bounded(&kit, STORE_CHANGE_COPY, kit.inbox, box, seen, false);
+	kit_expect(box, "1:S 2:");
+	/* To another account, in several steps. */
+	bounded(&kit, STORE_CHANGE_COPY, kit.inbox, far, seen, true);
+	kit_expect(far, "1:S 2:[work]");
+	bounded(&kit, STORE_CHANGE_MOVE, kit.inbox, box, 0, false);
+	kit_expect(box, "1:S 2: 3: 4:");
+
+	/* Replaced within bounds: the others stay; a keyword that may not be set is not made. */
+	bounded(&kit, STORE_CHANGE_FLAGS, NULL, far, answered, false);
+	kit_expect(far, "1:AS 2:A[work]");
+	assert_int_equal(store_mailbox_flag_count(far), STORE_FIRST_KEYWORD + 1);
+	bounded(&kit, STORE_CHANGE_FLAGS, NULL, far, seen, true);
+	kit_expect(far, "1:A[word] 2:A[word]");
+	store_mailbox_unref(&box);
+	store_mailbox_unref(&far);
+	store_account_unref(&other);
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(append_and_flags),
+	    cmocka_unit_test(flag_bounds),
 	    cmocka_unit_test(nothing_to_do),
 	    cmocka_unit_test(unchanged_since),
 	    cmocka_unit_test(copy_and_move),
