@@ -683,6 +683,24 @@ check_accounts(struct check *c, struct names *names, struct own *own)
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
 }
 
+/* What reading would not look at: a table's filter, say. */
+static void
+check_tables(struct check *c)
+{
+	char *text;
+	enum ts_err err = engine_verify(c->store->engine, &text);
+
+	if (err == TS_DAMAGED)
+		check_say(c, CHECK_TABLE, 0, NULL,
+		    "a table of the store is damaged; a repair makes it anew from what is whole: "
+		    "%s",
+		    text);
+	else if (err != TS_OK)
+		check_say(c, CHECK_TABLE, 0, NULL, "the tables of the store cannot all be read: %s",
+		    text != NULL ? text : ts_err_name(err));
+	mem_free(text);
+}
+
 enum ts_err
 store_check(struct store *store, const struct check_options *opt, struct check_result *result)
 {
@@ -694,6 +712,8 @@ store_check(struct store *store, const struct check_options *opt, struct check_r
 	*result = (struct check_result){0};
 	if (opt->repair && c.live)
 		err = TS_INVALID;
+	if (err == TS_OK && opt->user.n == 0 && !opt->quick)
+		check_tables(&c);
 	if (err == TS_OK && opt->user.n == 0)
 		err = check_own(&c, &own);
 	if (err == TS_OK)

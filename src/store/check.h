@@ -4,6 +4,7 @@
 /*
  * Checking a store, and mending it.  What must hold:
  *
+ *  0. All checksums of the engine's tables hold (not looked at when quick, or for one user).
  *  1. Every value has the checksum of itself and its key, and the form that
  *     keys.h gives it; every key is of a known kind.
  *  2. A name leads to an id below the ids' record, and the account with that id

@@ -148,6 +148,10 @@ struct engine_class {
 	/* All that were set aside as lost are in their places again; recovered() from now on, if
 	 * there were any.  NULL: there are none. */
 	enum ts_err (*blob_take_back)(struct engine *engine);
+	/* Do all checksums hold of what keys and small blobs are found by, those that reading does
+	 * not look at too?  TS_DAMAGED: no; *text_r (malloc'ed) says where.  NULL: there are none.
+	 */
+	enum ts_err (*verify)(struct engine *engine, char **text_r);
 	/*
 	 * For whoever repairs the store, alone.  A small blob that cannot be read may lie in a file
 	 * that nothing points to any more: if its bytes are whole they are put back.
@@ -297,6 +301,13 @@ static inline enum ts_err
 engine_blob_set_aside(struct engine *e, uint64_t blob, enum engine_aside why)
 {
 	return e->class->blob_set_aside != NULL ? e->class->blob_set_aside(e, blob, why) : TS_OK;
+}
+
+static inline enum ts_err
+engine_verify(struct engine *e, char **text_r)
+{
+	*text_r = NULL;
+	return e->class->verify != NULL ? e->class->verify(e, text_r) : TS_OK;
 }
 
 static inline enum ts_err

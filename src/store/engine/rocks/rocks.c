@@ -17,6 +17,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -700,7 +701,25 @@ rocks_blob_files(struct engine *engine, void (*fn)(uint64_t blob, void *arg), vo
 	return large_list(((struct rocks_engine *)engine)->large, fn, arg);
 }
 
-/* ---- repair ---- */
+/* ---- check and repair ---- */
+
+static enum ts_err
+rocks_verify(struct engine *engine, char **text_r)
+{
+	struct rocks_engine *e = (struct rocks_engine *)engine;
+	char *words;
+
+	if (!engine_enter(e, false))
+		return TS_UNAVAILABLE;
+	words = rocks_extra_verify(e->db.db);
+	engine_leave(e, false);
+	if (words == NULL)
+		return TS_OK;
+	*text_r = rocks_text("%s: %s", e->config.path, words);
+	free(words);
+	return strncmp(*text_r + strlen(e->config.path) + 2, "Corruption", 10) == 0 ? TS_DAMAGED
+	                                                                            : TS_IO;
+}
 
 static struct rocks_rescue *
 rescue_of(struct rocks_engine *e)
@@ -891,6 +910,7 @@ const struct engine_class engine_rocks_class = {
     .blob_files = rocks_blob_files,
     .blob_set_aside = rocks_blob_set_aside,
     .blob_take_back = rocks_blob_take_back,
+    .verify = rocks_verify,
     .blob_rescue = rocks_blob_rescue,
     .blob_each = rocks_blob_each,
     .blob_each_stray = rocks_blob_each_stray,

@@ -232,6 +232,14 @@ rocks_extra_list(const rocksdb_options_t *opt, const char *path,
 	return true;
 }
 
+char *
+rocks_extra_verify(rocksdb_t *db)
+{
+	auto status = (*reinterpret_cast<rocksdb::DB **>(db))->VerifyChecksum();
+
+	return status.ok() ? nullptr : strdup(status.ToString().c_str());
+}
+
 bool
 rocks_extra_keys(rocksdb_t *db, rocksdb_column_family_handle_t *family,
     void (*fn)(const unsigned char key[8], void *arg), void *arg)

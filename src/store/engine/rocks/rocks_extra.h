@@ -38,6 +38,8 @@ bool rocks_extra_list(const rocksdb_options_t *opt, const char *path,
     void (*table)(const struct rocks_extra_file *file, void *arg),
     void (*blobs)(const struct rocks_extra_file *file, void *arg), void *arg, uint64_t *sequence_r,
     uint64_t *undamaged_r);
+/* All checksums of the tables in use hold.  Else the words for it, malloc'ed. */
+char *rocks_extra_verify(rocksdb_t *db);
 /* Calls fn for each 8-byte key of the family that has a value, without reading the value.  False:
  * not all could be read. */
 bool rocks_extra_keys(rocksdb_t *db, rocksdb_column_family_handle_t *family,
