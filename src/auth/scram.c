@@ -78,6 +78,7 @@ auth_scram_keys(struct auth *auth, struct str name, enum sasl_scram_hash hash, b
     struct auth_scram *scram_r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct sasl_scram_keys made;
 	struct auth_user user = {0};
 	struct auth_chain *chain = NULL;
 	struct buf full = {0};
@@ -89,14 +90,17 @@ auth_scram_keys(struct auth *auth, struct str name, enum sasl_scram_hash hash, b
 		err = auth_find_or_wait(auth, buf_as_str(&full), may_wait, arena, &user, &chain);
 	else
 		buf_str(&full, name);
+	/* Always: it takes a moment, which would tell who has none. */
+	make_up(auth, buf_as_str(&full), hash, &made);
 	if (err == TS_OK && find_keys(&user, hash, &scram_r->keys)) {
 		scram_r->disabled = (user.flags & AUTH_USER_DISABLED) != 0;
 		scram_r->known = !scram_r->disabled;
 		scram_r->stamp = user.stamp;
 	} else if (err == TS_OK || err == TS_NOT_FOUND) {
-		make_up(auth, buf_as_str(&full), hash, &scram_r->keys);
+		scram_r->keys = made;
 		err = TS_OK;
 	}
+	mem_wipe(&made, sizeof(made));
 	auth_chain_unref(&chain);
 	buf_fini(&full);
 	arena_free(&arena);
