@@ -94,7 +94,8 @@ auth_setup_offline(struct conf *conf, struct auth *auth)
 	struct auth_hashing hashing = hashing_of(conf);
 	struct buf why = {0};
 
-	auth_set_hashing(auth, &hashing); /* in any case */
+	if (auth_hashing_fault(&hashing) == NULL) /* even if a database cannot be had */
+		auth_set_hashing(auth, &hashing);
 	if (auth_settings_check(conf, &why) && auth_setup_make(conf, auth, &why, &setup))
 		auth_setup_take(auth, &setup);
 	else

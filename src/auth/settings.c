@@ -55,21 +55,11 @@ static const struct conf_opt auth_opts[] = {
 };
 #undef AT
 
-static const char *
-check_auth(const void *settings)
-{
-	const struct auth_settings *s = settings;
-	struct auth_hashing h = {(enum auth_scheme)s->password_scheme, (uint32_t)s->password_cost};
-
-	return auth_hashing_fault(&h);
-}
-
 const struct conf_table auth_conf = {.name = "auth",
     .prose = "Who may log in.",
     .opts = auth_opts,
     .n = sizeof(auth_opts) / sizeof(*auth_opts),
-    .struct_size = sizeof(struct auth_settings),
-    .check = check_auth};
+    .struct_size = sizeof(struct auth_settings)};
 
 static const char *const type_words[] = {"passwd", "oauth", "pam", "ldap", NULL};
 static const char *const users_words[] = {"system", "any", NULL};
@@ -591,12 +581,27 @@ check_order(const struct conf *conf, struct buf *faults)
 	return ok;
 }
 
+static bool
+check_hashing(const struct conf *conf, struct buf *faults)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+	struct auth_hashing h = {(enum auth_scheme)s->password_scheme, (uint32_t)s->password_cost};
+	const char *fault = auth_hashing_fault(&h);
+
+	if (fault == NULL)
+		return true;
+	conf_where(conf, s, "auth.password_cost", faults);
+	buf_printf(faults, ": %s\n", fault);
+	return false;
+}
+
 bool
 auth_settings_check(const struct conf *conf, struct buf *faults)
 {
 	struct conf_blocks blocks = conf_blocks(conf, &auth_database_conf);
 	bool ok = check_order(conf, faults);
 
+	ok &= check_hashing(conf, faults);
 	for (size_t i = 0; i < blocks.n; i++) {
 		const struct auth_db_settings *s = blocks.p[i].settings;
 

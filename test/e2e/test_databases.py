@@ -207,6 +207,8 @@ def test_faults_of_the_configuration(server):
     for text, want in (
             ("auth.databases = [store, staff]", "auth.databases: there is no block `database staff { ... }`"),
             ("auth.databases = [store, store]", "auth.databases: store is named twice"),
+            ("auth.password_cost = 100000", "auth.password_cost: the cost of yescrypt is 1 to 9"),
+            ("auth.password_scheme = bcrypt\nauth.password_cost = 30", "auth.password_cost: the cost of bcrypt is 4 to 16"),
             ("database staff { type = passwd }", "type: type = passwd needs the option file"),
             ("database staff { type = passwd; file = staff; uri = \"ldap://x\" }", "uri: is not for type = passwd"),
             ("database staff { file = staff }", "type: must be given"),
