@@ -43,15 +43,17 @@ def path(site, user="alice"):
     return os.path.join(site.dir, "data", "protocol", user + ".log")
 
 
-def lines(site, user="alice", last=None):
-    """(side, text) of each line; waits until one with `last` is there, which the writer's thread brings."""
+def lines(site, user="alice", last=None, times=1):
+    """(side, text) of each line; waits until the last is one with `last`, and there are as many of them:
+    the writer's thread brings them."""
     end = time.monotonic() + 60
     while True:
         text = ""
         if os.path.exists(path(site, user)):
             with open(path(site, user), encoding="utf-8", errors="surrogateescape") as f:
                 text = f.read()
-        if last is None or (text.endswith("\n") and last in text.rstrip("\n").split("\n")[-1]):
+        if last is None or (text.endswith("\n") and last in text.rstrip("\n").split("\n")[-1]
+                            and text.count(last) >= times):
             break
         assert time.monotonic() < end, text
         time.sleep(0.02)
@@ -157,7 +159,7 @@ def test_idle_tells_what_others_do(site):
         assert b"EXISTS" in f.readline()
         s.sendall(b"DONE\r\nd LOGOUT\r\n")
         f.read()
-    _, said = lines(site, last="end: LOGOUT")
+    _, said = lines(site, last="end: LOGOUT", times=2)
     assert ("C", "DONE") in said and ("S", "* 1 EXISTS") in said
 
 
