@@ -24,8 +24,10 @@ hex_pair(struct str s, unsigned char *byte_r)
 {
 	int high = s.n >= 2 ? hex_digit(s.p[0]) : -1, low = s.n >= 2 ? hex_digit(s.p[1]) : -1;
 
-	*byte_r = (unsigned char)((high << 4 | low) & 0xff);
-	return high >= 0 && low >= 0;
+	if (high < 0 || low < 0)
+		return false;
+	*byte_r = (unsigned char)(high << 4 | low);
+	return true;
 }
 
 static void
