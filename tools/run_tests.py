@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
@@ -156,22 +157,27 @@ def fuzz_stage(tally, args):
     if not build(tally, "build-fuzz", ("clang", "clang++"), "-Dtests=true", "-Dfuzz=true",
                  "-Darena_emu=true", "-Db_sanitize=address,undefined"):
         return
+    targets = [t for t in sorted(glob.glob(os.path.join(TOP, "build-fuzz", "fuzz", "fuzz_*")))
+               if os.access(t, os.X_OK) and not os.path.isdir(t)]
+    with ThreadPoolExecutor(int(JOBS)) as pool:
+        for results in pool.map(lambda target: fuzz_one(target, args), targets):
+            for name, done in results:
+                tally.one(name, done.returncode == 0, done.stdout)
+
+
+def fuzz_one(target, args):
+    """Replays a target's corpus, then fuzzes for a while: (name, what came of it) of both."""
     seconds = 120 if args.long else 5
-    for target in sorted(glob.glob(os.path.join(TOP, "build-fuzz", "fuzz", "fuzz_*"))):
-        if not os.access(target, os.X_OK) or os.path.isdir(target):
-            continue
-        name = os.path.basename(target)[len("fuzz_"):]
-        corpus = os.path.join(TOP, "fuzz", "corpus", name)
-        done = run([target, "-runs=0", "-timeout=20", corpus])
-        tally.one(f"fuzz {name}: corpus", done.returncode == 0, done.stdout)
-        grown = os.path.join(TOP, "var", "fuzz", name)
-        os.makedirs(grown, exist_ok=True)
-        found = os.path.join(TOP, "var", "fuzz", name + "-")
-        words = os.path.join(TOP, "fuzz", name + ".dict")
-        extra = [f"-dict={words}"] if os.path.exists(words) else []
-        done = run([target, *extra, f"-max_total_time={seconds}", "-timeout=20", f"-seed={args.seed % 2**31}",
-                    f"-artifact_prefix={found}", grown, corpus])
-        tally.one(f"fuzz {name}: {seconds} s", done.returncode == 0, done.stdout)
+    name = os.path.basename(target)[len("fuzz_"):]
+    corpus = os.path.join(TOP, "fuzz", "corpus", name)
+    replayed = run([target, "-runs=0", "-timeout=20", corpus])
+    grown = os.path.join(TOP, "var", "fuzz", name)
+    os.makedirs(grown, exist_ok=True)
+    words = os.path.join(TOP, "fuzz", name + ".dict")
+    extra = [f"-dict={words}"] if os.path.exists(words) else []
+    fuzzed = run([target, *extra, f"-max_total_time={seconds}", "-timeout=20", f"-seed={args.seed % 2**31}",
+                  f"-artifact_prefix={grown}-", grown, corpus])
+    return [(f"fuzz {name}: corpus", replayed), (f"fuzz {name}: {seconds} s", fuzzed)]
 
 
 RELEASE = ("build", ("gcc", "g++"), "-Dbuildtype=release", "-Ddebug=true", "-Dtests=false")
