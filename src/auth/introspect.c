@@ -2,6 +2,8 @@
 /* See introspect.h. */
 #include "auth/introspect.h"
 
+#include "auth/wire_text.h"
+
 void
 auth_introspect_print(const struct auth_introspect *a, struct buf *out)
 {
@@ -17,28 +19,17 @@ auth_introspect_print(const struct auth_introspect *a, struct buf *out)
 	buf_vstr(out, a->token);
 }
 
-/* With a NUL behind it, and none inside. */
-static struct str
-text(struct rd *r, struct arena *arena)
-{
-	struct str s = rd_vstr(r);
-
-	if (s.n > 0 && memchr(s.p, 0, s.n) != NULL)
-		r->bad = true;
-	return arena_str(arena, s);
-}
-
 bool
 auth_introspect_parse(struct str in, struct arena *arena, struct auth_introspect *ask_r)
 {
 	struct rd r = rd_of(in);
 
-	*ask_r = (struct auth_introspect){.url = text(&r, arena)};
-	ask_r->ca_file = text(&r, arena);
-	ask_r->client_id = text(&r, arena);
-	ask_r->client_secret_file = text(&r, arena);
-	ask_r->bearer_file = text(&r, arena);
+	*ask_r = (struct auth_introspect){.url = wire_text(&r, arena)};
+	ask_r->ca_file = wire_text(&r, arena);
+	ask_r->client_id = wire_text(&r, arena);
+	ask_r->client_secret_file = wire_text(&r, arena);
+	ask_r->bearer_file = wire_text(&r, arena);
 	ask_r->connect_ms = rd_varint(&r);
-	ask_r->token = text(&r, arena);
+	ask_r->token = wire_text(&r, arena);
 	return !r.bad && rd_left(&r) == 0 && ask_r->token.n > 0;
 }

@@ -2,6 +2,8 @@
 /* LDAP requests and replies as bytes: a varint length and what the server is, then the rest. */
 #include "auth/ldap_wire.h"
 
+#include "auth/wire_text.h"
+
 void
 auth_ldap_request_print(const struct auth_ldap_request *r, struct buf *out)
 {
@@ -37,17 +39,6 @@ auth_ldap_request_server(struct str printed)
 	return rd_vstr(&r);
 }
 
-/* libldap takes texts that end in a NUL; a NUL inside would end them early. */
-static struct str
-text(struct rd *r, struct arena *arena)
-{
-	struct str s = rd_vstr(r);
-
-	if (s.n > 0 && memchr(s.p, 0, s.n) != NULL)
-		r->bad = true;
-	return arena_str(arena, s);
-}
-
 static bool
 parse_server(struct str in, struct arena *arena, struct auth_ldap_request *r_r)
 {
@@ -57,11 +48,11 @@ parse_server(struct str in, struct arena *arena, struct auth_ldap_request *r_r)
 	if (r_r->uri_count == 0 || r_r->uri_count > AUTH_LDAP_URIS)
 		return false;
 	for (size_t i = 0; i < r_r->uri_count; i++)
-		r_r->uris[i] = text(&r, arena);
+		r_r->uris[i] = wire_text(&r, arena);
 	r_r->starttls = rd_u8(&r) != 0;
-	r_r->ca_file = text(&r, arena);
-	r_r->bind_dn = text(&r, arena);
-	r_r->bind_password_file = text(&r, arena);
+	r_r->ca_file = wire_text(&r, arena);
+	r_r->bind_dn = wire_text(&r, arena);
+	r_r->bind_password_file = wire_text(&r, arena);
 	r_r->connect_ms = rd_varint(&r);
 	r_r->connections = rd_varint(&r);
 	return !r.bad && rd_left(&r) == 0;
@@ -76,14 +67,14 @@ auth_ldap_request_parse(struct str in, struct arena *arena, struct auth_ldap_req
 	if (!parse_server(rd_vstr(&r), arena, r_r))
 		return false;
 	r_r->verify = rd_u8(&r) != 0;
-	r_r->dn = text(&r, arena);
+	r_r->dn = wire_text(&r, arena);
 	r_r->password = arena_str(arena, rd_vstr(&r));
-	r_r->base = text(&r, arena);
-	r_r->filter = text(&r, arena);
+	r_r->base = wire_text(&r, arena);
+	r_r->filter = wire_text(&r, arena);
 	r_r->scope = rd_u8(&r);
-	r_r->name_attribute = text(&r, arena);
-	r_r->password_attribute = text(&r, arena);
-	r_r->disabled_filter = text(&r, arena);
+	r_r->name_attribute = wire_text(&r, arena);
+	r_r->password_attribute = wire_text(&r, arena);
+	r_r->disabled_filter = wire_text(&r, arena);
 	return !r.bad && rd_left(&r) == 0;
 }
 

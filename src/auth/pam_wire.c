@@ -2,6 +2,8 @@
 /* Requests to PAM as bytes: the kind of request, then five texts. */
 #include "auth/pam_wire.h"
 
+#include "auth/wire_text.h"
+
 void
 auth_pam_request_print(const struct auth_pam_request *r, struct buf *out)
 {
@@ -13,27 +15,16 @@ auth_pam_request_print(const struct auth_pam_request *r, struct buf *out)
 	buf_vstr(out, r->address);
 }
 
-/* NUL bytes would end them early in PAM. */
-static struct str
-text(struct rd *r, struct arena *arena)
-{
-	struct str s = rd_vstr(r);
-
-	if (s.n > 0 && memchr(s.p, 0, s.n) != NULL)
-		r->bad = true;
-	return arena_str(arena, s);
-}
-
 bool
 auth_pam_request_parse(struct str in, struct arena *arena, struct auth_pam_request *r_r)
 {
 	struct rd r = rd_of(in);
 
 	r_r->look_up = rd_u8(&r) != 0;
-	r_r->service = text(&r, arena);
-	r_r->confdir = text(&r, arena);
-	r_r->user = text(&r, arena);
-	r_r->password = text(&r, arena);
-	r_r->address = text(&r, arena);
+	r_r->service = wire_text(&r, arena);
+	r_r->confdir = wire_text(&r, arena);
+	r_r->user = wire_text(&r, arena);
+	r_r->password = wire_text(&r, arena);
+	r_r->address = wire_text(&r, arena);
 	return !r.bad && rd_left(&r) == 0 && r_r->service.n > 0 && r_r->user.n > 0;
 }

@@ -16,7 +16,7 @@ static const struct conf_opt auth_opts[] = {
         .prose = "The user databases, in the order in which they are asked: `store`, which is the "
                  "users that `turnstone user` manages, and names of `database` blocks. The first "
                  "that knows a name decides about it. One that cannot be asked stops the search: "
-                 "the login is refused for now."},
+                 "the login is refused then."},
     {.name = "auth.group_file",
         .type = CONF_PATH,
         .def = "",
