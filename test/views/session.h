@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_VIEWS_SESSION_H
+#define TEST_VIEWS_SESSION_H
+/*
+ * A client: what it has asked for, and what it may believe of the mailbox that it has selected.
+ *
+ * The driver calls session_next() or one of the session_…() that say what to ask, sends what is in
+ * `out`, and gives what comes to session_take(), which reads every response and compares it with
+ * what the client believes and with the truth.
+ */
+#include "truth.h"
+
+enum verb {
+	V_LOGIN,
+	V_ENABLE,
+	V_SELECT,
+	V_EXAMINE,
+	V_CLOSE,
+	V_UNSELECT,
+	V_NOOP,
+	V_CHECK,
+	V_IDLE,
+	V_FETCH,
+	V_STORE,
+	V_SEARCH,
+	V_EXPUNGE,
+	V_COPY,
+	V_MOVE,
+	V_APPEND,
+	V_LOGOUT,
+	VERBS
+};
+
+enum item { /* of FETCH */
+	ITEM_UID = 1,
+	ITEM_FLAGS = 2,
+	ITEM_SIZE = 4,
+	ITEM_ENVELOPE = 8,
+	ITEM_STRUCTURE = 16,
+	ITEM_BODY = 32,
+	ITEM_PEEK = 64 /* with ITEM_BODY */
+};
+
+enum key { KEY_ALL, KEY_FLAG, KEY_UNFLAG, KEY_SUBJECT, KEY_TEXT, KEYS };
+
+struct act { /* a command that was sent */
+	unsigned tag;
+	enum verb verb;
+	bool uid, silent, all, idling, done;
+	uint64_t sent, done_sent;
+	struct numbers uids; /* of the messages asked for; with all: every one there is */
+	struct numbers at;   /* their numbers */
+	unsigned items;
+	enum key key;
+	uint32_t which, value; /* STORE; SEARCH: which flag */
+	uint32_t id;           /* SEARCH */
+	struct mailbox *box;   /* which it is about */
+	struct mailbox *target;
+	struct numbers ids; /* APPEND: texts */
+	uint32_t flags;     /* APPEND */
+	struct removal *removal;
+	char *code; /* MOVE: what COPYUID said */
+	bool searched;
+};
+
+/* A message as the client knows it. */
+struct seat {
+	uint32_t uid; /* 0: not told */
+	uint32_t flags;
+	bool flagged;   /* flags were told */
+	uint64_t since; /* its EXISTS was told after that moment */
+	uint64_t floor[FLAGS];
+	unsigned got_tag, got; /* items that this command has brought */
+};
+
+/* All that it keeps of a mailbox, from one selection to the next if it wants to go on with it. */
+struct belief {
+	struct mailbox *box; /* NULL: none is selected */
+	uint32_t uidvalidity, uidnext;
+	bool read_only;
+	unsigned selection; /* a number of its own */
+	uint32_t keywords;  /* as FLAGS named them */
+	bool flags_told;
+	uint32_t recent;
+	struct seat *seats;
+	size_t count, cap, first; /* first: how many there were when it was selected */
+};
+
+#define PIPELINE 4
+
+struct session {
+	struct truth *truth;
+	char name[16];
+	uint64_t random;
+	bool rev2, logged_in, bye;
+	struct belief belief;
+	struct act *acts[PIPELINE + 1]; /* under way, the oldest first */
+	size_t act_count;
+	struct mailbox *selecting; /* where it will be when all is answered */
+	bool will_read_only;
+	unsigned tag;
+	uint64_t answered; /* when the last command was */
+	uint64_t commands;
+	struct buf in, out;
+};
+
+void session_init(struct session *s, struct truth *truth, unsigned number, bool rev2);
+void session_fini(struct session *s);
+
+/* What the server sent. */
+void session_take(struct session *s, struct str bytes);
+
+/* ---- asking; uids and numbers are taken from the belief ---- */
+
+void session_login(struct session *s, const char *user, const char *password);
+void session_select(struct session *s, struct mailbox *box, bool read_only);
+/* NOOP, CHECK, CLOSE, UNSELECT, EXPUNGE, LOGOUT, IDLE. */
+void session_simple(struct session *s, enum verb verb);
+void session_done(struct session *s); /* ends IDLE */
+/* chosen: numbers; NULL: 1:* (an empty mailbox has none). */
+void session_fetch(struct session *s, const struct numbers *chosen, bool uid, unsigned items);
+void session_store(struct session *s, const struct numbers *chosen, bool uid, char mode,
+    uint32_t flags, bool silent);
+void session_search(struct session *s, bool uid, enum key key, uint32_t what);
+void session_uid_expunge(struct session *s, const struct numbers *chosen);
+void session_copy(
+    struct session *s, const struct numbers *chosen, bool uid, bool move, struct mailbox *target);
+void session_append(struct session *s, struct mailbox *target, unsigned count, uint32_t flags);
+
+/* By its seed: one more command, if it may have one more under way. */
+void session_next(struct session *s);
+/* May it speak of numbers, or may some that are on their way be shifted? */
+bool session_may_number(const struct session *s);
+bool session_idles(const struct session *s); /* IDLE is on, and DONE was not said */
+
+/* At the end, when all have said NOOP and have looked at all flags: what they believe is the same,
+ * and it is the truth. */
+void sessions_agree(struct session *const *sessions, size_t n);
+#endif
