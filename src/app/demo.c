@@ -203,7 +203,8 @@ upload_ready(void *arg)
 static enum ts_err
 append(struct filler *f, struct store_mailbox *mailbox)
 {
-	struct store_upload *upload = store_upload_new(f->store, f->pool, f->loop);
+	struct store_upload *upload =
+	    store_upload_new(f->store, f->pool, f->loop, (struct work_who){0});
 	struct waiter w = {0};
 	struct store_change *change;
 	struct str keyword = str_of(f->mail.keyword);

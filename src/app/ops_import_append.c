@@ -62,7 +62,7 @@ begin_message(struct import *im)
 {
 	if (im->upload != NULL)
 		return;
-	im->upload = store_upload_new(im->ops->store, im->pool, im->loop);
+	im->upload = store_upload_new(im->ops->store, im->pool, im->loop, (struct work_who){0});
 	TS_ASSERT(EVP_DigestInit_ex(im->md, EVP_sha256(), NULL) == 1);
 }
 

@@ -92,7 +92,7 @@ message_begin(struct writer *w, struct rd *r)
 	item.keyword_count = n;
 	w->left = rd_varint(r);
 	w->item = item;
-	w->upload = store_upload_new(w->ops->store, w->pool, w->loop);
+	w->upload = store_upload_new(w->ops->store, w->pool, w->loop, (struct work_who){0});
 	return !r->bad;
 }
 

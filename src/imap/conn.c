@@ -110,6 +110,14 @@ imap_loop_fini(struct imap_loop *il)
 	conf_unref(&il->conf);
 }
 
+/* Nobody waits for it any more. */
+static void
+cancel_job(struct imap_conn *conn)
+{
+	if (conn->cmd != NULL && conn->cmd->job != NULL)
+		work_cancel(&conn->cmd->job->work);
+}
+
 /* ---- time-outs */
 
 void
@@ -281,8 +289,7 @@ closed(void *arg, enum stream_end why)
 	log_end(conn);
 	conn->stream = NULL;
 	conn->closing = true;
-	if (conn->cmd != NULL && conn->cmd->job != NULL && conn->cmd->job->work.bulk)
-		conn->cmd->job->work.cancelled = true; /* nobody waits for it any more */
+	cancel_job(conn);
 	loop_timer_clear(&conn->timer);
 	if (conn->cmd != NULL && conn->cmd->job == NULL)
 		cmd_free(conn);
@@ -412,6 +419,7 @@ imap_bye(struct imap_conn *conn, const char *code, const char *text)
 	if (conn->ending == NULL)
 		conn->ending = "BYE";
 	conn->closing = true;
+	cancel_job(conn);
 	loop_timer_clear(&conn->timer);
 	stream_kick(conn->stream);
 	stream_close(conn->stream);

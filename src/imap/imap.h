@@ -167,20 +167,31 @@ enum imap_next cmd_no_room(struct imap_cmd *cmd);        /* NO [LIMIT] (RFC 5530
 /*
  * A job: run() on a worker thread, then the command's step `next` on the loop.
  * Its memory is its own arena (freed with the command); run() must touch
- * nothing of the connection.  A connection that closes waits for it.
+ * nothing of the connection.  What may take long is WORK_LONG: run() asks
+ * imap_job_should_stop() as it goes, and returns WORK_AGAIN to go on later, with its state
+ * as it left it (work.h).  When the connection closes, or its time is over
+ * (timeouts.job), the job is cancelled; the connection waits for it.
  */
 struct imap_job {
 	struct work work;
 	struct imap_cmd *cmd;
 	const struct imap_step *next;
-	void (*run)(struct imap_job *job);
+	enum work_end (*run)(struct imap_job *job);
 	void *state; /* in cmd->arena: only the job may touch it while it runs */
 };
-enum imap_next cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
+typedef enum work_end imap_job_f(struct imap_job *job);
+/* For the user who is logged in. */
+enum imap_next cmd_job(struct imap_cmd *cmd, enum work_kind kind, imap_job_f *run, void *state,
     const struct imap_step *next);
-/* The same for what strangers can ask for any number of times: see work.h, `bulk`, `source`. */
-enum imap_next cmd_job_bulk(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
-    uint64_t source, bool waits, const struct imap_step *next);
+/* For somebody else; waits: it may wait for other machines. */
+enum imap_next cmd_job_of(struct imap_cmd *cmd, enum work_kind kind, struct work_who who,
+    bool waits, imap_job_f *run, void *state, const struct imap_step *next);
+/* For run(), between two pieces of work: has it to return now? */
+static inline bool
+imap_job_should_stop(struct imap_job *job)
+{
+	return work_should_stop(&job->work);
+}
 /* Submits the change (done and arg are set here) and goes on with `next`; cmd->change holds the
  * result then.  On TS_UNKNOWN the connection gets BYE and next is not run. */
 enum imap_next cmd_change(
@@ -342,7 +353,9 @@ struct imap_server {
 	unsigned loop_count;
 };
 
-/* Where a job of cmd_job_bulk() runs; waits: it may wait for other machines. */
+/* Whose jobs those of a login are: numbers, by a secret of the server. */
+struct work_who imap_work_who(const struct imap_server *server, const struct auth_login *who);
+/* Where a job of cmd_job_of() runs. */
 struct work_pool *imap_job_pool(const struct imap_server *server, bool waits);
 /* Makes what counts (the caller fills in the rest), and frees it when no connection is left. */
 void imap_server_init(struct imap_server *server);
@@ -454,6 +467,7 @@ struct imap_login {
 	unsigned char *slots;
 	struct tally *users;            /* where it is counted, */
 	struct tally_place *user_place; /* and with whom */
+	struct work_who who;            /* whose its jobs are */
 	struct str mechanism;
 	struct imap_layer *layer;                         /* NULL: no security layer */
 	struct transcript *transcript;                    /* NULL: nobody asked for one */

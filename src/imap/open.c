@@ -20,12 +20,13 @@ unref_mailbox(void *arg)
 	store_mailbox_unref(&open->mailbox);
 }
 
-static void
+static enum work_end
 load_run(struct imap_job *job)
 {
 	struct imap_open *open = job->state;
 
 	open->err = store_mailbox_load(open->account, open->name, &open->mailbox);
+	return WORK_DONE;
 }
 
 enum imap_next
@@ -54,7 +55,7 @@ cmd_open_mailbox(
 	if (open->mailbox != NULL)
 		open->err = TS_OK;
 	else if (open->err == TS_UNAVAILABLE)
-		return cmd_job(cmd, load_run, open, next);
+		return cmd_job(cmd, WORK_SHORT, load_run, open, next);
 	return cmd_goto(cmd, next);
 }
 

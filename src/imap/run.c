@@ -17,6 +17,7 @@
 #include "imap/conn_int.h"
 #include "imap/layer.h"
 #include "imap/transcript.h"
+#include "net/tally.h"
 
 /* A command that computes longer lets other connections run. */
 #define SLICE_NS 2000000u
@@ -313,13 +314,13 @@ cmd_should_yield(const struct imap_cmd *cmd)
 
 /* ---- what a command may wait for */
 
-static void
+static enum work_end
 job_run(struct work *work)
 {
 	struct imap_job *job =
 	    (struct imap_job *)(void *)((char *)work - offsetof(struct imap_job, work));
 
-	job->run(job);
+	return job->run(job);
 }
 
 static void
@@ -338,9 +339,22 @@ job_done(struct work *work)
 		imap_resume(cmd);
 }
 
-static enum imap_next
-start_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
-    const struct imap_step *next, struct work_pool *pool, bool bulk, uint64_t source)
+struct work_who
+imap_work_who(const struct imap_server *server, const struct auth_login *who)
+{
+	return (struct work_who){.user = tally_hash(server->users, buf_as_str(&who->user)),
+	    .identity = tally_hash(server->users, buf_as_str(&who->authcid)) | 1};
+}
+
+struct work_pool *
+imap_job_pool(const struct imap_server *server, bool waits)
+{
+	return waits && server->waiters != NULL ? server->waiters : server->workers;
+}
+
+enum imap_next
+cmd_job_of(struct imap_cmd *cmd, enum work_kind kind, struct work_who who, bool waits,
+    imap_job_f *run, void *state, const struct imap_step *next)
 {
 	struct imap_job *job = arena_new_object(cmd->arena, struct imap_job);
 
@@ -352,11 +366,18 @@ start_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
 	job->work.run = job_run;
 	job->work.done = job_done;
 	job->work.loop = cmd->conn->il->loop;
+	job->work.kind = kind;
+	job->work.who = who;
 	cmd->job = job;
-	job->work.bulk = bulk;
-	job->work.source = source;
-	work_submit(pool, &job->work);
+	work_submit(imap_job_pool(cmd->conn->server, waits), &job->work);
 	return IMAP_WAIT;
+}
+
+enum imap_next
+cmd_job(struct imap_cmd *cmd, enum work_kind kind, imap_job_f *run, void *state,
+    const struct imap_step *next)
+{
+	return cmd_job_of(cmd, kind, imap_login(cmd->conn)->who, false, run, state, next);
 }
 
 /* For the line at the login's end. */
@@ -372,31 +393,6 @@ tally(const struct imap_conn *conn, const struct store_change *change)
 	else if ((change->kind == STORE_CHANGE_EXPUNGE || change->kind == STORE_CHANGE_MOVE) &&
 	         change->affected != NULL)
 		login->tally.expunged += roaring_bitmap_get_cardinality(change->affected);
-}
-
-enum imap_next
-cmd_job(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state,
-    const struct imap_step *next)
-{
-	const struct imap_login *login = imap_login(cmd->conn);
-
-	/* All sessions of a user share a turn. */
-	return start_job(cmd, run, state, next, cmd->conn->server->workers, false,
-	    login != NULL ? store_account_id(login->account) : cmd->conn->id);
-}
-
-struct work_pool *
-imap_job_pool(const struct imap_server *server, bool waits)
-{
-	return waits && server->waiters != NULL ? server->waiters : server->workers;
-}
-
-enum imap_next
-cmd_job_bulk(struct imap_cmd *cmd, void (*run)(struct imap_job *job), void *state, uint64_t source,
-    bool waits, const struct imap_step *next)
-{
-	return start_job(
-	    cmd, run, state, next, imap_job_pool(cmd->conn->server, waits), true, source);
 }
 
 static void

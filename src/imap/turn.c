@@ -175,6 +175,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login = arena_new_object(a, struct imap_login);
 	login->users = conn->server->users;
 	login->user_place = place;
+	login->who = imap_work_who(conn->server, who);
 	arena_on_free(a, leave_users, login);
 	login->arena = a;
 	login->authcid = arena_str(a, buf_as_str(&who->authcid));

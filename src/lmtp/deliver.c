@@ -124,7 +124,8 @@ lmtp_message_begin(struct lmtp_conn *conn)
 	struct buf trace = {0};
 
 	txn->begun = true;
-	txn->upload = store_upload_new(conn->server->store, conn->server->workers, conn->ll->loop);
+	txn->upload = store_upload_new(conn->server->store, conn->server->workers, conn->ll->loop,
+	    (struct work_who){.user = conn->id});
 	put_trace(conn, &trace);
 	put(conn, buf_as_str(&trace));
 	buf_fini(&trace);

@@ -331,12 +331,13 @@ look_up(struct lmtp_job *job)
 	return reply;
 }
 
-static void
+static enum work_end
 job_run(struct work *work)
 {
 	struct lmtp_job *job = list_entry(work, struct lmtp_job, work);
 
 	job->reply = look_up(job);
+	return WORK_DONE;
 }
 
 /* ---- on the loop ---- */
@@ -418,6 +419,8 @@ lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 	job->work.run = job_run;
 	job->work.done = job_done;
 	job->work.loop = conn->ll->loop;
+	job->work.kind = WORK_SHORT;
+	job->work.who.user = conn->id;
 	conn->job = job;
 	work_submit(conn->server->waiters != NULL ? conn->server->waiters : conn->server->workers,
 	    &job->work);

@@ -1,37 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Worker pools, see work.h. */
+/* Worker pools, see work.h; whose turn it is, work_queue.h. */
 #include "net/work.h"
 
 #include <pthread.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-
-enum { LOTS = 1024 };
-
-struct lot { /* of the sources whose numbers end alike */
-	struct work *first, **last;
-	struct lot *next; /* in the queue's list of those that have any */
-	size_t waiting;
-};
-
-struct queue {
-	struct lot lots[LOTS];
-	struct lot *first, **last; /* whose turn it is first */
-};
+#include "net/work_queue.h"
 
 struct work_pool {
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t change;
-	struct queue usual, bulk;
-	bool bulk_last;                       /* what was taken last */
-	struct work *held_first, **held_last; /* by a test */
-	size_t waiting, running, bulk_running;
+	struct work_queue *queue;
+	_Atomic uint64_t slice_ns;
+	unsigned questions; /* in a slice; 0: the clock says when it is over */
+	unsigned idle;      /* threads that wait for work */
 	bool stop;
-	bool held; /* by a test */
+	bool held;             /* by a test */
+	struct loop *loop;     /* without threads: where all runs */
+	struct loop_task turn; /* there, a slice */
 	unsigned nthreads;
 	pthread_t threads[];
 };
+
+static size_t
+sum(const size_t counts[WORK_KINDS])
+{
+	size_t n = 0;
+
+	for (unsigned kind = 0; kind < WORK_KINDS; kind++)
+		n += counts[kind];
+	return n;
+}
+
+static size_t
+waiting(const struct work_pool *pool)
+{
+	return sum(work_queue_counts(pool->queue)->waiting);
+}
+
+/* ---- one slice ---- */
 
 static void
 on_done(struct loop_task *task)
@@ -42,104 +51,72 @@ on_done(struct loop_task *task)
 }
 
 static void
-run_one(struct work *w)
+post_done(struct work *w)
 {
+	w->task.fn = on_done;
+	loop_post(w->loop, &w->task);
+}
+
+/* Of what was taken from the queue; the lock is held before and after, not meanwhile. */
+static void
+run_slice(struct work_pool *pool, struct work *w)
+{
+	enum work_kind kind = w->kind;
+	struct work_who who = w->who;
+	enum work_end end = WORK_DONE;
+
+	(void)pthread_mutex_unlock(&pool->lock);
+	w->questions = 0;
+	w->slice_end_ns = clock_mono_ns() + pool->slice_ns;
 	if (!w->cancelled)
-		w->run(w);
+		end = w->run(w);
+	(void)pthread_mutex_lock(&pool->lock);
+	if (end == WORK_AGAIN && !w->cancelled) {
+		work_queue_ran(pool->queue, kind, who);
+		work_queue_put(pool->queue, w);
+		return;
+	}
+	(void)pthread_mutex_unlock(&pool->lock);
+	/* From here on w may be gone. */
+	post_done(w);
+	(void)pthread_mutex_lock(&pool->lock);
+	work_queue_ran(pool->queue, kind, who);
 }
 
-static void
-queue_init(struct queue *q)
+bool
+work_should_stop(struct work *w)
 {
-	q->last = &q->first;
-	for (size_t i = 0; i < LOTS; i++)
-		q->lots[i].last = &q->lots[i].first;
+	if (w == NULL)
+		return false;
+	if (w->cancelled)
+		return true;
+	if (w->pool->nthreads > 0)
+		return clock_mono_ns() >= w->slice_end_ns;
+	return w->pool->questions > 0 && ++w->questions >= w->pool->questions;
 }
 
-static struct lot *
-lot_of(struct work_pool *pool, const struct work *w)
-{
-	return &(w->bulk ? &pool->bulk : &pool->usual)->lots[w->source % LOTS];
-}
-
-static void
-to_back(struct queue *q, struct lot *lot)
-{
-	lot->next = NULL;
-	*q->last = lot;
-	q->last = &lot->next;
-}
-
-static void
-enqueue(struct work_pool *pool, struct work *w)
-{
-	struct lot *lot = lot_of(pool, w);
-
-	if (lot->first == NULL)
-		to_back(w->bulk ? &pool->bulk : &pool->usual, lot);
-	*lot->last = w;
-	lot->last = &w->next;
-}
-
-/* One of the lot whose turn it is, which goes to the back. */
-static struct work *
-dequeue(struct queue *q)
-{
-	struct lot *lot = q->first;
-	struct work *w = lot->first;
-
-	if ((q->first = lot->next) == NULL)
-		q->last = &q->first;
-	if ((lot->first = w->next) == NULL)
-		lot->last = &lot->first;
-	else
-		to_back(q, lot);
-	return w;
-}
-
-/* Both kinds get on: bulk has half of the threads and every other turn at the most.  Locked. */
-static struct work *
-take(struct work_pool *pool)
-{
-	size_t share = pool->nthreads > 1 ? pool->nthreads / 2 : 1;
-	bool bulk = pool->bulk.first != NULL && pool->bulk_running < share &&
-	            (pool->usual.first == NULL || !pool->bulk_last);
-	struct queue *q = bulk ? &pool->bulk : &pool->usual;
-	struct work *w;
-
-	if (q->first == NULL)
-		return NULL;
-	w = dequeue(q);
-	lot_of(pool, w)->waiting--;
-	pool->bulk_last = bulk;
-	pool->waiting--;
-	pool->running++;
-	pool->bulk_running += bulk;
-	return w;
-}
+/* ---- threads ---- */
 
 static void *
 worker(void *arg)
 {
 	struct work_pool *pool = arg;
 	struct work *w;
-	bool bulk;
 
 	(void)pthread_mutex_lock(&pool->lock);
 	for (;;) {
-		while ((w = take(pool)) == NULL && (!pool->stop || pool->waiting > 0))
+		while ((w = work_queue_take(pool->queue)) == NULL &&
+		       (!pool->stop || waiting(pool) > 0)) {
+			pool->idle++;
 			(void)pthread_cond_wait(&pool->change, &pool->lock);
+			pool->idle--;
+		}
 		if (w == NULL)
 			break;
-		bulk = w->bulk;
-		(void)pthread_mutex_unlock(&pool->lock);
-		run_one(w);
-		w->task.fn = on_done;
-		/* From here on w may be gone. */
-		loop_post(w->loop, &w->task);
-		(void)pthread_mutex_lock(&pool->lock);
-		pool->running--;
-		pool->bulk_running -= bulk;
+		/* What ended before may have given several others leave to run. */
+		if (pool->idle > 0 && waiting(pool) > 0)
+			(void)pthread_cond_signal(&pool->change);
+		run_slice(pool, w);
 		if (pool->stop)
 			(void)pthread_cond_broadcast(&pool->change);
 	}
@@ -147,25 +124,62 @@ worker(void *arg)
 	return NULL;
 }
 
-/* Without threads: on the work's loop, and done() in a task of its own. */
-static void
-run_on_loop(struct loop_task *task)
-{
-	struct work *w = (struct work *)(void *)((char *)task - offsetof(struct work, task));
-	struct work_pool *pool = w->pool;
+/* ---- without threads ---- */
 
+bool
+work_pool_step(struct work_pool *pool)
+{
+	struct work *w;
+
+	TS_ASSERT(pool->nthreads == 0);
 	(void)pthread_mutex_lock(&pool->lock);
-	pool->waiting--;
-	lot_of(pool, w)->waiting--;
-	pool->running++;
+	w = work_queue_take(pool->queue);
+	if (w != NULL)
+		run_slice(pool, w);
 	(void)pthread_mutex_unlock(&pool->lock);
-	run_one(w);
-	(void)pthread_mutex_lock(&pool->lock);
-	pool->running--;
-	(void)pthread_mutex_unlock(&pool->lock);
-	w->task.fn = on_done;
-	loop_post(w->loop, &w->task);
+	return w != NULL;
 }
+
+/* Locked. */
+static void
+post_turn(struct work_pool *pool)
+{
+	if (!pool->held && waiting(pool) > 0)
+		loop_post(pool->loop, &pool->turn);
+}
+
+static void
+turn(struct loop_task *task)
+{
+	struct work_pool *pool =
+	    (struct work_pool *)(void *)((char *)task - offsetof(struct work_pool, turn));
+
+	if (pool->held)
+		return;
+	(void)work_pool_step(pool);
+	(void)pthread_mutex_lock(&pool->lock);
+	post_turn(pool);
+	(void)pthread_mutex_unlock(&pool->lock);
+}
+
+void
+work_pool_hold(struct work_pool *pool, bool held)
+{
+	TS_ASSERT(pool->nthreads == 0);
+	(void)pthread_mutex_lock(&pool->lock);
+	pool->held = held;
+	post_turn(pool);
+	(void)pthread_mutex_unlock(&pool->lock);
+}
+
+void
+work_pool_set_questions(struct work_pool *pool, unsigned n)
+{
+	TS_ASSERT(pool->nthreads == 0);
+	pool->questions = n;
+}
+
+/* ---- for all ---- */
 
 struct work_pool *
 work_pool_new(unsigned threads)
@@ -174,10 +188,10 @@ work_pool_new(unsigned threads)
 
 	(void)pthread_mutex_init(&pool->lock, NULL);
 	(void)pthread_cond_init(&pool->change, NULL);
-	queue_init(&pool->usual);
-	queue_init(&pool->bulk);
-	pool->held_last = &pool->held_first;
+	pool->queue = work_queue_new(threads);
+	pool->turn.fn = turn;
 	pool->nthreads = threads;
+	work_pool_set_slice(pool, WORK_SLICE_MS);
 	for (unsigned i = 0; i < threads; i++)
 		if (pthread_create(&pool->threads[i], NULL, worker, pool) != 0)
 			TS_WRONG("cannot start a worker thread");
@@ -198,87 +212,85 @@ work_pool_free(struct work_pool **pool)
 	(void)pthread_mutex_unlock(&p->lock);
 	for (unsigned i = 0; i < p->nthreads; i++)
 		(void)pthread_join(p->threads[i], NULL);
-	TS_ASSERT(p->waiting == 0);
+	TS_ASSERT(!p->turn.queued);
+	work_queue_free(&p->queue);
 	(void)pthread_cond_destroy(&p->change);
 	(void)pthread_mutex_destroy(&p->lock);
 	mem_free(p);
 }
 
 void
-work_submit(struct work_pool *pool, struct work *w)
+work_pool_set_slice(struct work_pool *pool, unsigned ms)
 {
-	bool held;
-
-	w->pool = pool;
-	w->next = NULL;
-	(void)pthread_mutex_lock(&pool->lock);
-	pool->waiting++;
-	held = pool->held;
-	lot_of(pool, w)->waiting++;
-	if (pool->nthreads > 0) {
-		enqueue(pool, w);
-		(void)pthread_cond_signal(&pool->change);
-	} else if (held) {
-		*pool->held_last = w;
-		pool->held_last = &w->next;
-	}
-	(void)pthread_mutex_unlock(&pool->lock);
-	if (pool->nthreads == 0 && !held) {
-		w->task.fn = run_on_loop;
-		loop_post(w->loop, &w->task);
-	}
+	pool->slice_ns = (uint64_t)ms * 1000000;
 }
 
 void
-work_pool_hold(struct work_pool *pool, bool held)
+work_submit(struct work_pool *pool, struct work *w)
 {
-	struct work *w, *next;
-
-	TS_ASSERT(pool->nthreads == 0);
+	w->pool = pool;
+	w->cancelled = false;
 	(void)pthread_mutex_lock(&pool->lock);
-	pool->held = held;
-	w = held ? NULL : pool->held_first;
-	if (!held) {
-		pool->held_first = NULL;
-		pool->held_last = &pool->held_first;
+	work_queue_put(pool->queue, w);
+	if (pool->nthreads > 0) {
+		(void)pthread_cond_signal(&pool->change);
+	} else {
+		TS_ASSERT(pool->loop == NULL || pool->loop == w->loop);
+		pool->loop = w->loop;
+		post_turn(pool);
 	}
 	(void)pthread_mutex_unlock(&pool->lock);
-	for (; w != NULL; w = next) {
-		next = w->next;
-		w->task.fn = run_on_loop;
-		loop_post(w->loop, &w->task);
-	}
+}
+
+void
+work_cancel(struct work *w)
+{
+	struct work_pool *pool = w->pool;
+	bool waited;
+
+	(void)pthread_mutex_lock(&pool->lock);
+	w->cancelled = true;
+	waited = work_queue_remove(pool->queue, w);
+	if (pool->stop)
+		(void)pthread_cond_broadcast(&pool->change);
+	(void)pthread_mutex_unlock(&pool->lock);
+	if (waited)
+		post_done(w);
+}
+
+void
+work_pool_counts(struct work_pool *pool, struct work_counts *counts_r)
+{
+	(void)pthread_mutex_lock(&pool->lock);
+	*counts_r = *work_queue_counts(pool->queue);
+	(void)pthread_mutex_unlock(&pool->lock);
 }
 
 size_t
 work_pool_waiting(struct work_pool *pool)
 {
-	size_t n;
+	struct work_counts counts;
 
-	(void)pthread_mutex_lock(&pool->lock);
-	n = pool->waiting;
-	(void)pthread_mutex_unlock(&pool->lock);
-	return n;
+	work_pool_counts(pool, &counts);
+	return sum(counts.waiting);
 }
 
 size_t
 work_pool_running(struct work_pool *pool)
 {
-	size_t n;
+	struct work_counts counts;
 
-	(void)pthread_mutex_lock(&pool->lock);
-	n = pool->running;
-	(void)pthread_mutex_unlock(&pool->lock);
-	return n;
+	work_pool_counts(pool, &counts);
+	return sum(counts.running);
 }
 
 size_t
-work_pool_waiting_of(struct work_pool *pool, uint64_t source)
+work_pool_waiting_of(struct work_pool *pool, uint64_t user)
 {
 	size_t n;
 
 	(void)pthread_mutex_lock(&pool->lock);
-	n = pool->bulk.lots[source % LOTS].waiting;
+	n = work_queue_waiting_of(pool->queue, WORK_LOGIN, user);
 	(void)pthread_mutex_unlock(&pool->lock);
 	return n;
 }

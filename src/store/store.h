@@ -39,8 +39,8 @@
 #include "base/err.h"
 #include "base/str.h"
 struct loop;
-struct work_pool;
 #include "mail/summary.h"
+#include "net/work.h"
 #include "store/engine.h"
 
 struct store;
@@ -276,8 +276,9 @@ void store_pin_free(struct store_pin **pin);
  * Belongs to one loop.
  */
 struct store_upload;
+/* who: whose works the writing is. */
 struct store_upload *store_upload_new(
-    struct store *store, struct work_pool *pool, struct loop *loop);
+    struct store *store, struct work_pool *pool, struct loop *loop, struct work_who who);
 /* Appends a copy.  False: hold back (stop reading from the peer) until ready(arg) is called. */
 bool store_upload_write(
     struct store_upload *upload, struct str bytes, void (*ready)(void *arg), void *arg);

@@ -14,13 +14,15 @@
 static void next(struct store_upload *u);
 
 struct store_upload *
-store_upload_new(struct store *store, struct work_pool *pool, struct loop *loop)
+store_upload_new(
+    struct store *store, struct work_pool *pool, struct loop *loop, struct work_who who)
 {
 	struct store_upload *u = mem_zalloc(sizeof *u);
 
 	u->store = store;
 	u->pool = pool;
 	u->loop = loop;
+	u->work.who = who;
 	return u;
 }
 
@@ -164,7 +166,7 @@ finish_file(struct store_upload *u)
 	return class->blob_finish(&u->writer);
 }
 
-static void
+static enum work_end
 work_run(struct work *work)
 {
 	struct store_upload *u = list_entry(work, struct store_upload, work);
@@ -173,7 +175,7 @@ work_run(struct work *work)
 		if (u->writer != NULL)
 			u->store->engine->class->blob_abort(&u->writer);
 		u->writer = NULL;
-		return;
+		return WORK_DONE;
 	}
 	u->io_err = write_flight(u);
 	u->flight.n = 0;
@@ -181,6 +183,7 @@ work_run(struct work *work)
 		u->io_err = finish_file(u);
 	if (u->io_err != TS_OK && u->writer != NULL)
 		u->store->engine->class->blob_abort(&u->writer);
+	return WORK_DONE;
 }
 
 /* ---- on the loop ---- */
@@ -234,7 +237,8 @@ next(struct store_upload *u)
 	u->work.run = work_run;
 	u->work.done = work_done;
 	u->work.loop = u->loop;
-	u->work.source = (uintptr_t)u / sizeof(*u);
+	/* The end of a file: a summary of all of it, and a flush. */
+	u->work.kind = u->last ? WORK_LONG : WORK_SHORT;
 	work_submit(u->pool, &u->work);
 }
 

@@ -278,7 +278,8 @@ site_message(
 	struct store_append_item item = {.internaldate = fixed_wall()};
 	enum ts_err err = TS_BUG;
 
-	item.upload = store_upload_new(site->store, site->server.workers, site->loop);
+	item.upload =
+	    store_upload_new(site->store, site->server.workers, site->loop, (struct work_who){0});
 	(void)store_upload_write(item.upload, bytes, NULL, NULL);
 	store_upload_finish(item.upload, uploaded, &err);
 	loop_fake_run(site->loop);

@@ -160,8 +160,8 @@ begin_item(struct imap_cmd *cmd, struct append *ap)
 	struct item *item = arena_new_object(cmd->arena, struct item);
 
 	item->message = ap->parser.message;
-	item->upload = store_upload_new(
-	    cmd->conn->server->store, cmd->conn->server->workers, cmd->conn->il->loop);
+	item->upload = store_upload_new(cmd->conn->server->store, cmd->conn->server->workers,
+	    cmd->conn->il->loop, imap_login(cmd->conn)->who);
 	if (item->message.literal8)
 		item->unbinary = mail_unbinary_new();
 	if (ap->last != NULL)

@@ -229,7 +229,7 @@ login_loaded(struct imap_cmd *cmd)
 	return cmd_ok(cmd, "Logged in");
 }
 
-static void
+static enum work_end
 load_run(struct imap_job *job)
 {
 	struct imap_login_try *s = job->state;
@@ -237,14 +237,16 @@ load_run(struct imap_job *job)
 	s->err = store_account_load(s->store, buf_as_str(&s->who.user), true, &s->account);
 	if (s->err != TS_OK)
 		s->account = NULL;
+	return WORK_DONE;
 }
 
-static void
+static enum work_end
 check_run(struct imap_job *job)
 {
 	struct imap_login_try *s = job->state;
 
 	s->result = auth_check(s->auth, &s->req, &s->who);
+	return WORK_DONE;
 }
 
 static enum imap_next
@@ -261,7 +263,8 @@ login_checked(struct imap_cmd *cmd)
 		s->account = store_account_find(s->store, buf_as_str(&s->who.user));
 		cmd->conn->il->stats.account[s->account != NULL]++;
 		if (s->account == NULL)
-			return cmd_job(cmd, load_run, s, &loaded);
+			return cmd_job_of(cmd, WORK_SHORT,
+			    imap_work_who(cmd->conn->server, &s->who), false, load_run, s, &loaded);
 		return cmd_goto(cmd, &loaded);
 	case AUTH_FAILED:
 	case AUTH_DENIED:
@@ -297,8 +300,7 @@ job_waited(struct imap_cmd *cmd)
 }
 
 enum imap_next
-imap_login_job(
-    struct imap_cmd *cmd, void (*run)(struct imap_job *job), const struct imap_step *next)
+imap_login_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *next)
 {
 	static const struct imap_step waited = {"login-waited", job_waited};
 	struct imap_conn *conn = cmd->conn;
@@ -317,7 +319,8 @@ imap_login_job(
 		audit_failed(conn, &s->req, STR_NONE, "more than limits.waiting_logins");
 		return cmd_no(cmd, "UNAVAILABLE", "Too many logins at once, try again later");
 	}
-	return cmd_job_bulk(cmd, run, cmd->state, source, s->req.may_wait, next);
+	return cmd_job_of(cmd, WORK_LOGIN, (struct work_who){.user = source}, s->req.may_wait, run,
+	    cmd->state, next);
 }
 
 bool

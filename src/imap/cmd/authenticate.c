@@ -24,13 +24,14 @@ static enum imap_next token_shown(struct imap_cmd *cmd);
 
 /* ---- the keys of SCRAM */
 
-static void
+static enum work_end
 keys_run(struct imap_job *job)
 {
 	struct imap_login_try *s = job->state;
 
 	s->result = auth_scram_keys(
 	    s->auth, s->req.authcid, s->exchange->mech->hash, s->req.may_wait, &s->scram);
+	return WORK_DONE;
 }
 
 static enum imap_next
@@ -57,12 +58,13 @@ move(struct imap_login_try *s)
 	return sasl_exchange_start(s->exchange, s->has_response ? &s->response : NULL);
 }
 
-static void
+static enum work_end
 move_run(struct imap_job *job)
 {
 	struct imap_login_try *s = job->state;
 
 	s->step = move(s);
+	return WORK_DONE;
 }
 
 static enum imap_next

@@ -127,10 +127,11 @@ fetch_rendered(struct imap_cmd *cmd)
 	return cmd_should_yield(cmd) ? IMAP_YIELD : IMAP_GO;
 }
 
-static void
+static enum work_end
 run_render(struct imap_job *job)
 {
 	imap_render_run(job->state);
+	return WORK_DONE;
 }
 
 static enum imap_next
@@ -139,7 +140,7 @@ fetch_job(struct imap_cmd *cmd)
 	struct fetch *f = cmd->state;
 
 	if (f->render.needs != 0)
-		return cmd_job(cmd, run_render, &f->render, &rendered_step);
+		return cmd_job(cmd, WORK_LONG, run_render, &f->render, &rendered_step);
 	imap_render_run(&f->render);
 	return cmd_goto(cmd, &rendered_step);
 }

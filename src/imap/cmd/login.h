@@ -22,7 +22,7 @@ struct imap_login_try { /* cmd->state; a job's while it runs */
 	enum ts_err err;
 	unsigned decided; /* how often */
 	bool waited;      /* as long as failed_wait() said, with these: */
-	void (*job_run)(struct imap_job *job);
+	imap_job_f *job_run;
 	const struct imap_step *job_next;
 	uint64_t asked_ms; /* when the client had said what this is about, on loop_now()'s clock */
 	/* Or NULL: what comes between a login that failed and the NO. */
@@ -41,8 +41,7 @@ enum imap_next imap_login_failed(struct imap_cmd *cmd);
  * imap_login_job() does it where it may wait. */
 bool imap_login_must_wait(struct imap_login_try *s);
 /* A job on behalf of a stranger, whose state is cmd->state: bounded, and behind his own. */
-enum imap_next imap_login_job(
-    struct imap_cmd *cmd, void (*run)(struct imap_job *job), const struct imap_step *next);
+enum imap_next imap_login_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *next);
 /* May a password come on this connection as it is now? */
 bool imap_password_allowed(const struct imap_conn *conn);
 enum imap_next imap_privacy_required(struct imap_cmd *cmd);

@@ -218,12 +218,13 @@ search_found(struct imap_cmd *cmd)
 	return print_search(cmd);
 }
 
-static void
+static enum work_end
 run_query(struct imap_job *job)
 {
 	struct search *s = job->state;
 
 	s->found = imap_query_run(s->query, &s->failed);
+	return WORK_DONE;
 }
 
 static enum imap_next
@@ -252,7 +253,7 @@ cmd_search(struct imap_cmd *cmd)
 		return cmd_bad(cmd, "The text is not of its charset");
 	}
 	if (!imap_query_is_cheap(s->query))
-		return cmd_job(cmd, run_query, s, &found);
+		return cmd_job(cmd, WORK_LONG, run_query, s, &found);
 	s->found = imap_query_run(s->query, &s->failed);
 	return cmd_goto(cmd, &found);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tasks, timers, worker pools and listeners, on the fake loop and on real ones. */
+/* Tasks, timers and listeners, on the fake loop and on real ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,6 @@
 #include "base/mem.h"
 #include "net/listen.h"
 #include "net/loop.h"
-#include "net/work.h"
 
 struct note { /* a task that writes its letter, and may post others */
 	struct loop_task task;
@@ -359,201 +358,6 @@ real_timers_and_stop(void **state)
 	buf_fini(&out);
 }
 
-/* --- worker pool --- */
-
-struct job {
-	struct work work;
-	struct buf *out; /* fake loop */
-	char letter;
-	pthread_t ran_on;
-	int *left;
-};
-
-static void
-job_run(struct work *w)
-{
-	struct job *j = (struct job *)(void *)w;
-
-	j->ran_on = pthread_self();
-	if (j->out != NULL)
-		buf_putc(j->out, j->letter);
-}
-
-static void
-job_done(struct work *w)
-{
-	struct job *j = (struct job *)(void *)w;
-
-	if (j->out != NULL)
-		buf_putc(j->out, (char)(j->letter - 32));
-	else
-		assert_false(pthread_equal(j->ran_on, pthread_self()));
-	if (--*j->left == 0)
-		loop_stop(w->loop);
-}
-
-static void
-quiet_done(struct work *w)
-{
-	if (--*((struct job *)(void *)w)->left == 0)
-		loop_stop(w->loop);
-}
-
-static void
-work_without_threads(void **state)
-{
-	struct loop *loop = loop_new_fake();
-	struct work_pool *pool = work_pool_new(0);
-	struct buf out = {0};
-	int left = 3;
-	struct job jobs[2];
-
-	(void)state;
-	for (int i = 0; i < 2; i++) {
-		jobs[i] = (struct job){
-		    .work = {.run = job_run, .done = job_done, .loop = loop},
-		    .out = &out,
-		    .letter = (char)('a' + i),
-		    .left = &left,
-		};
-		work_submit(pool, &jobs[i].work);
-	}
-	assert_int_equal(work_pool_waiting(pool), 2);
-	assert_int_equal(out.n, 0);
-	loop_fake_run(loop);
-	assert_string_equal(buf_cstr(&out), "abAB");
-	assert_int_equal(work_pool_waiting(pool), 0);
-	work_submit(pool, &jobs[1].work);
-	loop_fake_run(loop);
-	assert_string_equal(buf_cstr(&out), "abABbB");
-	work_pool_free(&pool);
-	buf_fini(&out);
-	loop_free(&loop);
-}
-
-static void
-work_on_threads(void **state)
-{
-	enum { JOBS = 500 };
-	struct loop *loop = loop_new();
-	struct work_pool *pool = work_pool_new(3);
-	struct job *jobs = mem_zalloc(JOBS * sizeof(*jobs));
-	int left = JOBS;
-
-	(void)state;
-	for (int i = 0; i < JOBS; i++) {
-		jobs[i].work = (struct work){.run = job_run, .done = job_done, .loop = loop};
-		jobs[i].left = &left;
-		work_submit(pool, &jobs[i].work);
-	}
-	loop_run(loop);
-	assert_int_equal(left, 0);
-
-	/* Freeing waits; what is done is told when the loop is wound up. */
-	left = JOBS;
-	for (int i = 0; i < JOBS; i++)
-		work_submit(pool, &jobs[i].work);
-	work_pool_free(&pool);
-	loop_free(&loop);
-	assert_int_equal(left, 0);
-	mem_free(jobs);
-}
-
-struct gate { /* a work that keeps the only thread until it is opened */
-	struct work work;
-	pthread_mutex_t lock;
-};
-
-static void
-gate_run(struct work *w)
-{
-	struct gate *g = (struct gate *)(void *)w;
-
-	(void)pthread_mutex_lock(&g->lock);
-	(void)pthread_mutex_unlock(&g->lock);
-}
-
-static void
-gate_done(struct work *w)
-{
-	(void)w;
-}
-
-/* "a1": letter, source; a capital letter: bulk.  Gives the order in which one thread runs them. */
-static void
-expect_order(const char *const *submitted, size_t n, const char *order)
-{
-	struct loop *loop = loop_new();
-	struct work_pool *pool = work_pool_new(1);
-	struct gate gate = {.work = {.run = gate_run, .done = gate_done, .loop = loop}};
-	struct job *jobs = mem_zalloc(n * sizeof(*jobs));
-	struct buf out = {0};
-	int left = (int)n;
-
-	(void)pthread_mutex_init(&gate.lock, NULL);
-	(void)pthread_mutex_lock(&gate.lock);
-	work_submit(pool, &gate.work);
-	while (work_pool_running(pool) == 0)
-		(void)sched_yield();
-	for (size_t i = 0; i < n; i++) {
-		jobs[i] = (struct job){.out = &out, .letter = submitted[i][0], .left = &left};
-		jobs[i].work = (struct work){.run = job_run,
-		    .done = quiet_done,
-		    .loop = loop,
-		    .source = (uint64_t)(submitted[i][1] - '0'),
-		    .bulk = submitted[i][0] < 'a'};
-		work_submit(pool, &jobs[i].work);
-	}
-	assert_int_equal(work_pool_waiting(pool), n);
-	(void)pthread_mutex_unlock(&gate.lock);
-	loop_run(loop);
-	assert_string_equal(buf_cstr(&out), order);
-	work_pool_free(&pool);
-	loop_free(&loop);
-	(void)pthread_mutex_destroy(&gate.lock);
-	mem_free(jobs);
-	buf_fini(&out);
-}
-
-/* Sources take turns; strangers' works have every other turn of the only thread. */
-static void
-work_in_turns(void **state)
-{
-	static const char *const sources[] = {"a1", "b1", "c1", "d1", "e2", "f3", "g2"};
-	static const char *const kinds[] = {"A1", "B1", "C2", "a1", "b1"};
-
-	(void)state;
-	expect_order(sources, 7, "aefbgcd");
-	expect_order(kinds, 5, "AaCbB");
-}
-
-/* What was cancelled is not run, and is done all the same. */
-static void
-work_cancelled(void **state)
-{
-	struct loop *loop = loop_new_fake();
-	struct work_pool *pool = work_pool_new(0);
-	struct buf out = {0};
-	int left = 1;
-	struct job job = {.work = {.run = job_run, .done = job_done, .loop = loop, .bulk = true},
-	    .out = &out,
-	    .letter = 'a',
-	    .left = &left};
-
-	(void)state;
-	job.work.source = 7;
-	work_submit(pool, &job.work);
-	assert_int_equal(work_pool_waiting_of(pool, 7), 1);
-	assert_int_equal(work_pool_waiting_of(pool, 8), 0);
-	job.work.cancelled = true;
-	loop_fake_run(loop);
-	assert_int_equal(work_pool_waiting_of(pool, 7), 0);
-	assert_string_equal(buf_cstr(&out), "A");
-	work_pool_free(&pool);
-	loop_free(&loop);
-	buf_fini(&out);
-}
-
 /* --- listeners --- */
 
 struct guests {
@@ -834,10 +638,6 @@ main(void)
 	    cmocka_unit_test(posting_from_threads),
 	    cmocka_unit_test(one_task_posted_by_all),
 	    cmocka_unit_test(real_timers_and_stop),
-	    cmocka_unit_test(work_without_threads),
-	    cmocka_unit_test(work_on_threads),
-	    cmocka_unit_test(work_in_turns),
-	    cmocka_unit_test(work_cancelled),
 	    cmocka_unit_test(listening_hands_out_in_turn),
 	    cmocka_unit_test(listening_refuses),
 	    cmocka_unit_test(listening_on_a_path_and_an_inherited_socket),

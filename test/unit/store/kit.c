@@ -136,7 +136,8 @@ uploaded(void *arg, enum ts_err err)
 struct store_upload *
 kit_upload(struct kit *kit, struct str text)
 {
-	struct store_upload *u = store_upload_new(kit->store, kit->pool, kit->loop);
+	struct store_upload *u =
+	    store_upload_new(kit->store, kit->pool, kit->loop, (struct work_who){0});
 	enum ts_err err = TS_BUG;
 
 	(void)store_upload_write(u, text, NULL, NULL);

@@ -630,7 +630,8 @@ ended(void *arg, enum ts_err err)
 static struct store_upload *
 upload_large(struct kit *kit, size_t size, enum ts_err *err_r)
 {
-	struct store_upload *u = store_upload_new(kit->store, kit->pool, kit->loop);
+	struct store_upload *u =
+	    store_upload_new(kit->store, kit->pool, kit->loop, (struct work_who){0});
 	char piece[10000];
 	unsigned calls = 0, held = 0;
 
@@ -729,14 +730,14 @@ uploads(void **state)
 	store_read_summaries(kit.inbox, &m.uid, 1, summary_of_big, &size);
 
 	/* Given up: while it is written, when it is finished, with a change that fails. */
-	u = store_upload_new(kit.store, kit.pool, kit.loop);
+	u = store_upload_new(kit.store, kit.pool, kit.loop, (struct work_who){0});
 	b.n = 0;
 	memset(buf_room(&b, 300000), 'y', 300000);
 	b.n = 300000;
 	(void)store_upload_write(u, buf_as_str(&b), ready, NULL);
 	store_upload_free(&u);
 	loop_fake_run(kit.loop);
-	u = store_upload_new(kit.store, kit.pool, kit.loop);
+	u = store_upload_new(kit.store, kit.pool, kit.loop, (struct work_who){0});
 	(void)store_upload_write(u, buf_as_str(&b), ready, NULL);
 	loop_fake_run(kit.loop);
 	store_upload_free(&u);

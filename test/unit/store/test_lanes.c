@@ -370,7 +370,8 @@ struct worker {
 static struct store_upload *
 upload_here(struct kit *kit, struct loop *loop)
 {
-	struct store_upload *u = store_upload_new(kit->store, kit->pool, loop);
+	struct store_upload *u =
+	    store_upload_new(kit->store, kit->pool, loop, (struct work_who){0});
 	struct str text = STR(MSG);
 
 	(void)store_upload_write(u, text, NULL, NULL);

@@ -78,7 +78,8 @@ static void
 fill_append(struct shared *all, struct store_change *c, struct loop *loop)
 {
 	enum ts_err err = TS_BUG;
-	struct store_upload *u = store_upload_new(all->kit->store, all->kit->pool, loop);
+	struct store_upload *u =
+	    store_upload_new(all->kit->store, all->kit->pool, loop, (struct work_who){0});
 
 	(void)store_upload_write(u, STR(MSG), NULL, NULL);
 	store_upload_finish(u, uploaded, &err);
