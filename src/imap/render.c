@@ -2,8 +2,12 @@
 /* FETCH responses: see render.h.  RFC 3501 and RFC 9051 sections 6.4.5 and 7.5.2, RFC 3516. */
 #include "imap/render.h"
 
-#include "mail/header.h"
 #include "mail/section.h"
+
+/* A header is chosen from in pieces of this size: what waits for the end of a field is no more. */
+#define HEADER_PIECE (64u * 1024)
+/* A piece that goes on in a window that is nearly full has so many bytes, that it gets on. */
+#define PIECE_LEAST 4096u
 
 /* What became of one item; ITEM_NONE: there is nothing to say. */
 enum done { ITEM_DONE, ITEM_MORE, ITEM_FAILED, ITEM_NONE };
@@ -34,6 +38,26 @@ imap_render_needs(const struct wire_fetch_item *item)
 }
 
 void
+imap_render_items(
+    struct imap_render *r, struct arena *a, const struct wire_fetch_item *items, size_t n)
+{
+	r->items = items;
+	r->item_count = n;
+	r->names = arena_array(a, n, sizeof(*r->names));
+	for (size_t i = 0; i < n; i++) {
+		const struct wire_names *fields = &items[i].section.fields;
+		struct str *v;
+
+		if (fields->n == 0)
+			continue;
+		/* The response names them in the client's order. */
+		v = arena_array(a, fields->n, sizeof(*v));
+		memcpy(v, fields->v, fields->n * sizeof(*v));
+		mail_names_init(&r->names[i], v, fields->n);
+	}
+}
+
+void
 imap_render_next_window(struct imap_render *r)
 {
 	r->count = r->message = r->item = 0;
@@ -45,6 +69,7 @@ imap_render_next_window(struct imap_render *r)
 void
 imap_render_fini(struct imap_render *r)
 {
+	mail_choice_fini(&r->source.choice);
 	buf_fini(&r->summaries);
 	buf_fini(&r->out);
 }
@@ -151,20 +176,6 @@ section_range(struct imap_render *r, const struct wire_section *section, struct 
 	return true;
 }
 
-static void
-cut_to_partial(const struct wire_fetch_item *item, uint64_t *off, uint64_t *len)
-{
-	uint64_t skip;
-
-	if (!item->has_partial)
-		return;
-	skip = item->from < *len ? item->from : *len;
-	*off += skip;
-	*len -= skip;
-	if (*len > item->length)
-		*len = item->length;
-}
-
 static enum ts_err
 read_exactly(struct imap_render *r, uint64_t off, uint64_t len, struct buf *out)
 {
@@ -191,45 +202,30 @@ hide_nul(struct str bytes)
 	}
 }
 
-/* The next piece of the literal that is being sent. */
-static enum done
-source_piece(struct imap_render *r)
+/* The head of the response before its first item, a blank before the others. */
+static void
+begin_item(struct imap_render *r)
 {
-	struct imap_render_source *s = &r->source;
-	struct buf raw = {0}, decoded = {0};
-	uint64_t len = s->left < IMAP_RENDER_PIECE ? s->left : IMAP_RENDER_PIECE;
-	uint64_t skip, take;
-	size_t before = r->out.n;
-	enum ts_err err;
-
-	if (!s->decode) {
-		err = read_exactly(r, s->off, len, &r->out);
-		if (err == TS_OK)
-			hide_nul((struct str){r->out.p + before, r->out.n - before});
-	} else {
-		err = read_exactly(r, s->off, len, &raw);
-		if (err == TS_OK) {
-			mail_decode(&s->decoder, buf_as_str(&raw), len == s->left, &decoded);
-			skip = s->skip < decoded.n ? s->skip : decoded.n;
-			take = decoded.n - skip < s->take ? decoded.n - skip : s->take;
-			buf_put(&r->out, decoded.p + skip, (size_t)take);
-			s->skip -= skip;
-			s->take -= take;
-		}
+	if (r->begun) {
+		buf_putc(&r->out, ' ');
+		return;
 	}
-	buf_fini(&raw);
-	buf_fini(&decoded);
-	if (err != TS_OK)
-		return ITEM_FAILED;
-	s->off += len;
-	s->left -= len;
-	s->active = s->left > 0 && (!s->decode || s->take > 0);
-	return s->active ? ITEM_MORE : ITEM_DONE;
+	r->begun = true;
+	r->message_start = r->out.n;
+	wire_out_fetch_begin(&r->out, r->messages[r->message].seq);
+}
+
+static void
+begin_named(struct imap_render *r, const char *name)
+{
+	begin_item(r);
+	buf_puts(&r->out, name);
 }
 
 static void
 put_name(struct imap_render *r, const struct wire_fetch_item *item)
 {
+	begin_item(r);
 	if (item->id == WIRE_FETCH_RFC822 || item->id == WIRE_FETCH_RFC822_HEADER ||
 	    item->id == WIRE_FETCH_RFC822_TEXT)
 		buf_puts(&r->out, wire_name_of(wire_fetch_names, item->id));
@@ -246,46 +242,194 @@ put_nil(struct imap_render *r, const struct wire_fetch_item *item)
 	return ITEM_DONE;
 }
 
-/* BODY[HEADER.FIELDS ...]: chosen from the header, which is read as a whole. */
-static enum done
-put_header_fields(
-    struct imap_render *r, const struct wire_fetch_item *item, struct mail_range range)
-{
-	struct buf header = {0}, chosen = {0};
-	uint64_t off = 0, len;
+/* ---- literals */
 
-	if (read_exactly(r, range.off, range.len, &header) != TS_OK) {
-		buf_fini(&header);
-		return ITEM_FAILED;
-	}
-	mail_header_fields(buf_as_str(&header), item->section.fields.v, item->section.fields.n,
-	    item->section.what == WIRE_SECTION_HEADER_FIELDS_NOT, &chosen);
-	len = chosen.n;
-	cut_to_partial(item, &off, &len);
+/* What the client asked for of so many bytes. */
+static void
+cut_to_partial(const struct wire_fetch_item *item, struct imap_render_source *s)
+{
+	s->skip = 0;
+	s->take = s->size;
+	if (!item->has_partial)
+		return;
+	s->skip = item->from < s->size ? item->from : s->size;
+	s->take = s->size - s->skip;
+	if (s->take > item->length)
+		s->take = item->length;
+}
+
+static void
+source_rewind(struct imap_render *r)
+{
+	struct imap_render_source *s = &r->source;
+
+	s->done = 0;
+	if (s->way == IMAP_DECODED)
+		mail_decoder_init(&s->decoder, s->encoding);
+	mail_choice_fini(&s->choice);
+	s->choice = (struct mail_choice){.names = &r->names[r->item],
+	    .not = r->items[r->item].section.what == WIRE_SECTION_HEADER_FIELDS_NOT};
+}
+
+/* The size is known: the name, the size, and from now on the bytes. */
+static void
+source_head(struct imap_render *r)
+{
+	const struct wire_fetch_item *item = &r->items[r->item];
+	struct imap_render_source *s = &r->source;
+
+	s->measuring = false;
+	cut_to_partial(item, s);
 	put_name(r, item);
-	hide_nul(buf_as_str(&chosen));
-	wire_out_literal(&r->out, (struct str){chosen.n > 0 ? chosen.p + off : "", (size_t)len});
-	buf_fini(&header);
-	buf_fini(&chosen);
+	wire_out_literal_head(&r->out, s->take, s->way == IMAP_DECODED && s->nul);
+	if (s->way == IMAP_AS_IS) { /* nothing is read that is not sent */
+		s->begin += s->skip;
+		s->len = s->take;
+		s->skip = 0;
+	}
+	source_rewind(r);
+	s->active = s->take > 0;
+}
+
+/* Reads the next piece and appends what becomes of it. */
+static enum ts_err
+source_read(struct imap_render *r, uint64_t most, struct buf *out)
+{
+	struct imap_render_source *s = &r->source;
+	uint64_t left = s->len - s->done, len = left < most ? left : most;
+	struct buf raw = {0};
+	enum ts_err err;
+
+	if (s->way == IMAP_AS_IS) {
+		err = read_exactly(r, s->begin + s->done, len, out);
+	} else {
+		err = read_exactly(r, s->begin + s->done, len, &raw);
+		if (err == TS_OK && s->way == IMAP_DECODED)
+			mail_decode(&s->decoder, buf_as_str(&raw), len == left, out);
+		else if (err == TS_OK)
+			mail_choose(&s->choice, buf_as_str(&raw), len == left, out);
+	}
+	buf_fini(&raw);
+	s->done += len;
+	return err;
+}
+
+/* Bytes of the literal go out, as many as are wanted of them. */
+static void
+source_send(struct imap_render *r, struct str bytes)
+{
+	struct imap_render_source *s = &r->source;
+	size_t skip = s->skip < bytes.n ? (size_t)s->skip : bytes.n;
+	size_t take = s->take < bytes.n - skip ? (size_t)s->take : bytes.n - skip;
+	size_t before = r->out.n;
+
+	if (take > 0)
+		buf_put(&r->out, bytes.p + skip, take);
+	if (s->way != IMAP_DECODED && take > 0)
+		hide_nul((struct str){r->out.p + before, take});
+	s->skip -= skip;
+	s->take -= take;
+}
+
+static enum done
+source_ended(struct imap_render *r)
+{
+	mail_choice_fini(&r->source.choice);
+	r->source.active = false;
 	return ITEM_DONE;
 }
 
 static enum done
-put_range(struct imap_render *r, const struct wire_fetch_item *item, uint64_t off, uint64_t len)
+measured(struct imap_render *r, struct str all)
 {
-	size_t before = r->out.n;
-	enum done done;
+	const struct wire_fetch_item *item = &r->items[r->item];
+	struct imap_render_source *s = &r->source;
 
-	cut_to_partial(item, &off, &len);
-	put_name(r, item);
-	wire_out_literal_head(&r->out, len, false);
-	r->source = (struct imap_render_source){.off = off, .left = len};
-	if (len == 0)
-		return ITEM_DONE;
-	done = source_piece(r);
-	if (done == ITEM_FAILED)
-		r->out.n = before;
+	if (item->id == WIRE_FETCH_BINARY_SIZE) {
+		begin_item(r);
+		wire_out_fetch_section(&r->out, r->dialect, item);
+		buf_putc(&r->out, ' ');
+		buf_u64(&r->out, s->size);
+		return source_ended(r);
+	}
+	source_head(r);
+	if (s->active && all.n == s->size) { /* it is at hand */
+		source_send(r, all);
+		return source_ended(r);
+	}
+	return s->active ? ITEM_MORE : source_ended(r);
+}
+
+static enum done
+source_measure(struct imap_render *r)
+{
+	struct imap_render_source *s = &r->source;
+	struct buf made = {0};
+	enum done done = ITEM_MORE;
+
+	if (source_read(r, s->way == IMAP_CHOSEN ? HEADER_PIECE : IMAP_RENDER_PIECE, &made) !=
+	    TS_OK) {
+		done = ITEM_FAILED;
+	} else {
+		s->size += made.n;
+		s->nul = s->nul || (made.n > 0 && memchr(made.p, '\0', made.n) != NULL);
+		if (s->done == s->len)
+			done = measured(r, buf_as_str(&made));
+	}
+	buf_fini(&made);
 	return done;
+}
+
+/* The next piece of the literal that is measured or sent. */
+static enum done
+source_piece(struct imap_render *r)
+{
+	struct imap_render_source *s = &r->source;
+	uint64_t most = r->out.n < IMAP_RENDER_PIECE ? IMAP_RENDER_PIECE - r->out.n : 0;
+	struct buf made = {0};
+	enum ts_err err;
+
+	if (s->measuring)
+		return source_measure(r);
+	most = most < PIECE_LEAST ? PIECE_LEAST : most;
+	if (s->way == IMAP_AS_IS) { /* without a copy */
+		size_t before = r->out.n;
+
+		err = source_read(r, most, &r->out);
+		hide_nul((struct str){r->out.p + before, r->out.n - before});
+		s->take -= r->out.n - before;
+	} else {
+		if (s->way == IMAP_CHOSEN && most > HEADER_PIECE)
+			most = HEADER_PIECE;
+		err = source_read(r, most, &made);
+		source_send(r, buf_as_str(&made));
+	}
+	buf_fini(&made);
+	if (err != TS_OK)
+		return ITEM_FAILED;
+	return s->take > 0 && s->done < s->len ? ITEM_MORE : source_ended(r);
+}
+
+static enum done
+source_begin(struct imap_render *r, enum imap_render_way way, struct mail_range range,
+    enum mail_encoding encoding)
+{
+	r->source = (struct imap_render_source){.way = way,
+	    .active = true,
+	    .measuring = way != IMAP_AS_IS,
+	    .begin = range.off,
+	    .len = range.len,
+	    .size = range.len,
+	    .encoding = encoding};
+	if (way == IMAP_AS_IS) {
+		source_head(r);
+		if (!r->source.active)
+			return ITEM_DONE;
+	} else {
+		r->source.size = 0;
+		source_rewind(r);
+	}
+	return source_piece(r);
 }
 
 static enum done
@@ -308,44 +452,15 @@ put_section(struct imap_render *r, const struct wire_fetch_item *item)
 		return ITEM_FAILED;
 	if (!found)
 		return put_nil(r, item);
-	if (section->what == WIRE_SECTION_HEADER_FIELDS ||
-	    section->what == WIRE_SECTION_HEADER_FIELDS_NOT)
-		return put_header_fields(r, item, range);
-	return put_range(r, item, range.off, range.len);
+	return source_begin(r,
+	    section->what == WIRE_SECTION_HEADER_FIELDS ||
+	            section->what == WIRE_SECTION_HEADER_FIELDS_NOT
+	        ? IMAP_CHOSEN
+	        : IMAP_AS_IS,
+	    range, MAIL_ENCODING_BINARY);
 }
 
 /* ---- BINARY (RFC 3516): content-transfer-encoding undone */
-
-/* Decodes all of it once, to learn its size and whether it holds NUL. */
-static enum ts_err
-measure(struct imap_render *r, const struct mail_part *part, uint64_t *size_r, bool *nul_r)
-{
-	struct mail_decoder decoder;
-	struct buf raw = {0}, decoded = {0};
-	uint64_t done = 0;
-	enum ts_err err = TS_OK;
-
-	*size_r = 0;
-	*nul_r = false;
-	mail_decoder_init(&decoder, part->encoding);
-	while (done < part->body_len && err == TS_OK) {
-		uint64_t len = part->body_len - done;
-
-		if (len > IMAP_RENDER_PIECE)
-			len = IMAP_RENDER_PIECE;
-		raw.n = decoded.n = 0;
-		err = read_exactly(r, part->body_off + done, len, &raw);
-		if (err != TS_OK)
-			break;
-		done += len;
-		mail_decode(&decoder, buf_as_str(&raw), done == part->body_len, &decoded);
-		*size_r += decoded.n;
-		*nul_r = *nul_r || (decoded.n > 0 && memchr(decoded.p, '\0', decoded.n) != NULL);
-	}
-	buf_fini(&raw);
-	buf_fini(&decoded);
-	return err;
-}
 
 /* BINARY[] without a part number is the message as it is (RFC 9051 section 6.4.5). */
 static bool
@@ -366,11 +481,7 @@ binary_part(struct imap_render *r, const struct wire_fetch_item *item, struct ma
 static enum done
 put_binary(struct imap_render *r, const struct wire_fetch_item *item)
 {
-	size_t before = r->out.n;
 	struct mail_part part;
-	uint64_t size, off = 0;
-	enum done done;
-	bool nul;
 
 	if (!open_summary(r))
 		return ITEM_FAILED;
@@ -380,26 +491,8 @@ put_binary(struct imap_render *r, const struct wire_fetch_item *item)
 		r->unknown_cte = true; /* RFC 3516 section 4.3 */
 		return ITEM_NONE;
 	}
-	if (measure(r, &part, &size, &nul) != TS_OK)
-		return ITEM_FAILED;
-	if (item->id == WIRE_FETCH_BINARY_SIZE) {
-		wire_out_fetch_section(&r->out, r->dialect, item);
-		buf_putc(&r->out, ' ');
-		buf_u64(&r->out, size);
-		return ITEM_DONE;
-	}
-	cut_to_partial(item, &off, &size);
-	put_name(r, item);
-	wire_out_literal_head(&r->out, size, nul);
-	r->source = (struct imap_render_source){
-	    .off = part.body_off, .left = part.body_len, .skip = off, .take = size, .decode = true};
-	if (size == 0)
-		return ITEM_DONE;
-	mail_decoder_init(&r->source.decoder, part.encoding);
-	done = source_piece(r);
-	if (done == ITEM_FAILED)
-		r->out.n = before;
-	return done;
+	return source_begin(
+	    r, IMAP_DECODED, (struct mail_range){part.body_off, part.body_len}, part.encoding);
 }
 
 /* ---- items, messages */
@@ -409,7 +502,7 @@ put_envelope(struct imap_render *r)
 {
 	if (!open_summary(r))
 		return ITEM_FAILED;
-	buf_puts(&r->out, "ENVELOPE ");
+	begin_named(r, "ENVELOPE ");
 	buf_str(&r->out, mail_summary_text(&r->summary, MAIL_TEXT_ENVELOPE));
 	return ITEM_DONE;
 }
@@ -419,7 +512,7 @@ put_structure(struct imap_render *r, const char *name, bool extended)
 {
 	if (!open_summary(r))
 		return ITEM_FAILED;
-	buf_puts(&r->out, name);
+	begin_named(r, name);
 	buf_str(&r->out, mail_summary_structure(&r->summary, r->dialect->rev2, extended));
 	return ITEM_DONE;
 }
@@ -431,19 +524,19 @@ put_item(struct imap_render *r, const struct wire_fetch_item *item)
 
 	switch (item->id) {
 	case WIRE_FETCH_FLAGS:
-		buf_puts(&r->out, "FLAGS ");
+		begin_named(r, "FLAGS ");
 		imap_print_flags(r->box, record, &r->out);
 		return ITEM_DONE;
 	case WIRE_FETCH_UID:
-		buf_puts(&r->out, "UID ");
+		begin_named(r, "UID ");
 		buf_u64(&r->out, record->uid);
 		return ITEM_DONE;
 	case WIRE_FETCH_RFC822_SIZE:
-		buf_puts(&r->out, "RFC822.SIZE ");
+		begin_named(r, "RFC822.SIZE ");
 		buf_u64(&r->out, record->size);
 		return ITEM_DONE;
 	case WIRE_FETCH_INTERNALDATE:
-		buf_puts(&r->out, "INTERNALDATE ");
+		begin_named(r, "INTERNALDATE ");
 		wire_out_time(&r->out,
 		    (struct wire_time){.unix_s = record->internaldate, .zone_min = record->zone});
 		return ITEM_DONE;
@@ -480,7 +573,7 @@ static void
 message_failed(struct imap_render *r)
 {
 	r->failed = true;
-	r->source.active = false;
+	(void)source_ended(r);
 	if (r->begun && r->message_start == SIZE_MAX)
 		r->broken = true;
 	else if (r->begun)
@@ -488,25 +581,11 @@ message_failed(struct imap_render *r)
 	next_message(r);
 }
 
-/* The head of the response before its first item, a blank before the others. */
-static void
-begin_item(struct imap_render *r)
-{
-	if (r->begun) {
-		buf_putc(&r->out, ' ');
-		return;
-	}
-	r->begun = true;
-	r->message_start = r->out.n;
-	wire_out_fetch_begin(&r->out, r->messages[r->message].seq);
-}
-
 static void
 message_ended(struct imap_render *r)
 {
 	if (r->messages[r->message].tell_flags && !r->has_flags) {
-		begin_item(r);
-		buf_puts(&r->out, "FLAGS ");
+		begin_named(r, "FLAGS ");
 		imap_print_flags(r->box, &r->messages[r->message].record, &r->out);
 	}
 	if (r->begun)
@@ -518,21 +597,7 @@ message_ended(struct imap_render *r)
 static void
 step(struct imap_render *r)
 {
-	enum done done;
-
-	if (r->source.active) {
-		done = source_piece(r);
-	} else {
-		size_t before = r->out.n;
-		bool begun = r->begun;
-
-		begin_item(r);
-		done = put_item(r, &r->items[r->item]);
-		if (done == ITEM_NONE) {
-			r->out.n = before;
-			r->begun = begun;
-		}
-	}
+	enum done done = r->source.active ? source_piece(r) : put_item(r, &r->items[r->item]);
 	if (done == ITEM_FAILED) {
 		message_failed(r);
 		return;

@@ -10,12 +10,17 @@
  * mailbox's state through the store, and of the connection only the view,
  * which nobody changes while its command is in progress.
  *
+ * What a literal holds is read in pieces.  Where its size cannot be told from the
+ * summary (BINARY, HEADER.FIELDS) all of it is gone through twice: measured, then
+ * sent.  What fits into one piece is read once.
+ *
  * A message whose summary or body cannot be read leaves no response at all
  * (`failed` is set).  When that is found in the middle of a literal that was
  * handed over in part, nothing sane can be sent any more: `broken`.
  */
 #include "imap/imap.h"
 #include "mail/decode.h"
+#include "mail/fields.h"
 #include "mail/summary.h"
 
 #define IMAP_RENDER_WINDOW 256u
@@ -41,6 +46,7 @@ struct imap_render {
 	const struct imap_box *box;
 	const struct wire_dialect *dialect;
 	const struct wire_fetch_item *items;
+	struct mail_names *names; /* of each item: those of HEADER.FIELDS */
 	size_t item_count;
 	unsigned needs;
 	bool has_flags;
@@ -58,11 +64,17 @@ struct imap_render {
 	size_t message_start; /* in out, when begun; SIZE_MAX: handed over in part */
 	struct mail_summary summary;
 	bool summary_open;
-	struct imap_render_source {
-		uint64_t off, left;  /* of the blob */
-		uint64_t skip, take; /* of what it decodes to */
+	struct imap_render_source { /* of the literal that is measured or sent */
+		enum imap_render_way { IMAP_AS_IS, IMAP_DECODED, IMAP_CHOSEN } way;
+		bool active, measuring;
+		uint64_t begin, len; /* of the blob */
+		uint64_t done;       /* of these: read */
+		uint64_t size;       /* what it becomes, as far as it was measured */
+		bool nul;
+		uint64_t skip, take; /* of what it becomes: still to be left out, to be sent */
+		enum mail_encoding encoding;
 		struct mail_decoder decoder;
-		bool decode, active;
+		struct mail_choice choice;
 	} source;
 
 	/* results */
@@ -72,6 +84,9 @@ struct imap_render {
 
 /* Which of enum imap_needs an item has. */
 unsigned imap_render_needs(const struct wire_fetch_item *item);
+/* Sets the items, which must stay, as what is in arena a. */
+void imap_render_items(
+    struct imap_render *r, struct arena *a, const struct wire_fetch_item *items, size_t n);
 /* BLOCKING unless needs is 0.  Renders until the window is done (message == count) or out holds a
  * piece.  The caller empties out. */
 void imap_render_run(struct imap_render *r);

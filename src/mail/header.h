@@ -33,13 +33,6 @@ size_t mail_header_len(struct str bytes);
 void mail_unfold(struct str value, size_t max, struct buf *out);
 
 /*
- * BODY[HEADER.FIELDS (...)] and .NOT: appends the fields of header whose name
- * is (not) among names, as they are, and the empty line if header has one.
- */
-void mail_header_fields(
-    struct str header, const struct str *names, size_t n, bool not, struct buf *out);
-
-/*
  * Parameters: `type/subtype; name=value; ...`.  mail_params_init() takes what
  * stands before the first semicolon; each mail_param_next() gives the next
  * parameter with its raw name, comments and quoting removed.  name and value

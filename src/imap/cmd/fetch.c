@@ -205,15 +205,13 @@ plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 		f->render.needs |= imap_render_needs(&args->items[i]);
 		*seen_r = *seen_r || sets_seen(&args->items[i]);
 	}
-	f->render.items = args->items;
-	f->render.item_count = args->n_items;
+	items = args->items;
 	if (cmd->uid && !has_uid) { /* RFC 9051 section 6.4.9 */
 		items = arena_array(cmd->arena, args->n_items + 1, sizeof(*items));
 		items[0].id = WIRE_FETCH_UID;
 		memcpy(items + 1, args->items, args->n_items * sizeof(*items));
-		f->render.items = items;
-		f->render.item_count++;
 	}
+	imap_render_items(&f->render, cmd->arena, items, args->n_items + (items != args->items));
 	return NULL;
 }
 

@@ -50,31 +50,6 @@ test_late_colon(void **state)
 }
 
 static void
-subset(const char *header, bool not, const char *want)
-{
-	const struct str names[] = {STR("subject"), STR("TO")};
-	struct buf out = {0};
-
-	mail_header_fields(str_of(header), names, 2, not, &out);
-	assert_string_equal(buf_cstr(&out), want);
-	buf_fini(&out);
-}
-
-static void
-test_subset(void **state)
-{
-	(void)state;
-	subset("To: a\r\n b\r\nX: y\r\nSubject : s\r\n\r\n", false,
-	    "To: a\r\n b\r\nSubject : s\r\n\r\n");
-	subset("To: a\r\n b\r\nX: y\r\nbad\r\n\r\n", true, "X: y\r\nbad\r\n\r\n");
-	subset("X: y\r\n\r\n", false, "\r\n");
-	subset("X: y\r\n", false, "");
-	subset("To: y", false, "To: y");
-	subset("\r\n", true, "\r\n");
-	subset("", true, "");
-}
-
-static void
 test_unfold(void **state)
 {
 	struct buf out = {0};
@@ -155,7 +130,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_fields),
 	    cmocka_unit_test(test_late_colon),
-	    cmocka_unit_test(test_subset),
 	    cmocka_unit_test(test_unfold),
 	    cmocka_unit_test(test_params),
 	    cmocka_unit_test(test_extended),
