@@ -77,6 +77,24 @@ check_value(struct str value)
 	buf_fini(&base);
 }
 
+/* In pieces it is what it is as a whole. */
+static void
+check_words(struct str value, size_t step)
+{
+	struct mail_words w = {0};
+	struct buf whole = {0}, pieces = {0};
+
+	mail_words_decode(value, &whole);
+	for (size_t at = 0; at < value.n; at += step)
+		mail_words_feed(&w,
+		    (struct str){value.p + at, value.n - at < step ? value.n - at : step},
+		    value.n - at <= step, &pieces);
+	TS_ASSERT(value.n > MAIL_WORDS_HELD || str_eq(buf_as_str(&whole), buf_as_str(&pieces)));
+	mail_words_fini(&w);
+	buf_fini(&whole);
+	buf_fini(&pieces);
+}
+
 static void
 check_charset(struct str charset, struct str bytes, size_t step)
 {
@@ -121,6 +139,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	TS_ASSERT(n + rest.n == all.n);
 	TS_ASSERT(mail_header_len(all) <= all.n && mail_header_len(all) >= n);
 	check_value(all);
+	check_words(all, 1 + data[0] / 16u);
 	check_charset(str_of(charsets[data[0] % (sizeof(charsets) / sizeof(*charsets))]), all,
 	    1 + data[0] / 16u);
 	return 0;

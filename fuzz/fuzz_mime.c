@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "mail/address.h"
 #include "mail/date.h"
-#include "mail/header.h"
+#include "mail/fields.h"
 #include "mail/search.h"
 #include "mail/section.h"
 #include "mail/text.h"
@@ -298,15 +298,26 @@ use_part(const struct mail_part *p, struct str message)
 	struct str header = {message.p + p->header_off, p->header_len};
 	struct str bytes = {message.p + p->body_off, p->body_len};
 	struct str names[] = {STR("subject"), STR("x")};
+	struct mail_names listed;
+	struct mail_choice choice, others;
 	struct buf out = {0}, text = {0};
 	struct mail_field f;
 	struct mail_decoder d;
 
 	TS_ASSERT(p->lines <= p->body_len);
-	mail_header_fields(header, names, 2, false, &out);
-	out.n = 0;
-	mail_header_fields(header, names, 2, true, &out);
-	TS_ASSERT(out.n <= header.n);
+	mail_names_init(&listed, names, 2);
+	choice = (struct mail_choice){.names = &listed};
+	others = (struct mail_choice){.names = &listed, .not = true};
+	mail_choose(&choice, header, true, &out);
+	for (size_t i = 0; i < header.n; i += 5)
+		mail_choose(&others,
+		    (struct str){header.p + i, header.n - i < 5 ? header.n - i : 5},
+		    header.n - i <= 5, &out);
+	mail_choice_fini(&choice);
+	mail_choice_fini(&others);
+	/* Each field is in one of them, the empty line in both; nothing behind it is. */
+	TS_ASSERT(out.n <= header.n + 2);
+	TS_ASSERT(mail_header_len(header) < header.n || out.n >= header.n);
 	while (mail_field_next(&header, &f)) {
 		struct mail_date date;
 
@@ -355,12 +366,23 @@ use_summary(const struct mail_summary *s, struct str message)
 static void
 use_search(const struct mail_summary *s, struct str message)
 {
-	struct mail_needle *n =
-	    mail_needle_new((struct str){message.p, message.n < 5 ? message.n : 5});
-	bool in_body = mail_search_message(n, message, s, MAIL_SEARCH_BODY);
+	struct mail_search *search = mail_search_new();
+	struct str word = {message.p, message.n < 5 ? message.n : 5};
+	struct mail_range range;
+	size_t body, text;
 
-	TS_ASSERT(!in_body || mail_search_message(n, message, s, MAIL_SEARCH_TEXT));
-	mail_needle_free(&n);
+	body = mail_search_add(search, MAIL_SEARCH_BODY, STR_NONE, MAIL_TEXT_COUNT, word);
+	text = mail_search_add(search, MAIL_SEARCH_TEXT, STR_NONE, MAIL_TEXT_COUNT, word);
+	(void)mail_search_add(search, MAIL_SEARCH_FIELD, STR("to"), MAIL_TEXT_COUNT, word);
+	(void)mail_search_ready(search);
+	mail_search_begin(search, s);
+	while (mail_search_wants(search, &range)) {
+		TS_ASSERT(range.len > 0 && range.off + range.len <= message.n);
+		mail_search_feed(search, (struct str){message.p + range.off, range.len});
+	}
+	TS_ASSERT(mail_search_key(search, body) == MAIL_SEARCH_NO ||
+	          mail_search_key(search, text) == MAIL_SEARCH_YES);
+	mail_search_free(&search);
 }
 
 /* Changes four bytes a time and mends the checksum, so that the checks behind it are reached. */

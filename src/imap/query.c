@@ -3,10 +3,15 @@
 #include "imap/query.h"
 
 #include "mail/search.h"
-#include "mail/summary.h"
 #include "mail/text.h"
 
 #define QUERY_WINDOW 256u
+#define SUMMARIES_PIECE (256u * 1024)
+#define BLOB_PIECE (256u * 1024)
+/* Sets that a loop may go through for a SEARCH. */
+#define CHEAP_NODES 64u
+/* Of so few keys it is looked after each piece of a message whether they suffice. */
+#define FEW_NODES 64u
 
 /* What a key costs; children of an AND run in this order. */
 enum cost { COST_SETS, COST_RECORDS, COST_SUMMARIES, COST_BLOBS };
@@ -15,33 +20,71 @@ struct node {
 	enum wire_key_id id;
 	enum cost cost;
 	struct node *next, *child;
-	const roaring_bitmap_t *set; /* SET, UID, RECENT */
+	const roaring_bitmap_t *set; /* SET, UID, RECENT, and of a flag; NULL: empty */
 	int flag;                    /* store flag; -1: a keyword that no message has */
 	int64_t number;              /* day, size, or time */
-	struct mail_needle *needle;
-	struct str field;
-	enum mail_text text;
+	size_t key;                  /* of the search */
+};
+
+/* Of the messages that are asked about: those that match, and those of which only reading tells
+ * (NULL: none). */
+struct bounds {
+	roaring_bitmap_t *yes, *may;
+};
+
+struct frame { /* a node that is being worked on, for these messages */
+	const struct node *node, *next;
+	roaring_bitmap_t *in;
+	struct bounds out;
+	uint32_t from; /* a walk over records goes on here */
+};
+
+struct unread { /* a message that has to be read, with its summary */
+	size_t record, off, n;
 };
 
 struct imap_query {
 	struct store *store;
 	struct store_mailbox *mailbox;
-	const struct imap_box *box;
+	struct mail_search *search;
 	struct node *root;
+	size_t nodes, depth, texts;
+	bool reads_all; /* not only headers */
+	roaring_bitmap_t *all, *flagged[STORE_FLAGS_MAX];
+
+	/* running: sets */
+	struct frame *frames;
+	size_t top;
+	bool began, walked, done, failed;
+	struct bounds result;
+
+	/* reading: a window of messages, those of them that the summaries do not decide */
+	struct store_message *records;
+	size_t count, scanned;
+	uint32_t from;
+	struct buf summaries;
+	struct unread unread[QUERY_WINDOW];
+	size_t unread_n, at;
+	bool open; /* unread[at] is being read */
+	struct mail_summary summary;
+	struct buf bytes; /* a window of it, */
+	uint64_t off;     /* from here */
+	uint64_t read;
+
+	bool (*enough)(void *arg);
+	void *arg;
 };
 
 struct compiling {
 	struct arena *arena;
 	const struct imap_box *box;
+	struct imap_query *query;
 	struct str charset; /* empty: UTF-8, and so ASCII */
 	int64_t now;
 	uint64_t room;
+	size_t depth;
+	bool flags[STORE_FLAGS_MAX]; /* asked for */
 	enum imap_query_fault fault;
-};
-
-struct running {
-	const struct imap_query *query;
-	bool failed;
 };
 
 /* ---- compiling */
@@ -53,18 +96,18 @@ free_bitmap(void *arg)
 }
 
 static void
-free_needle(void *arg)
+take_room(struct compiling *c, uint64_t bytes)
 {
-	struct mail_needle *needle = arg;
-
-	mail_needle_free(&needle);
+	if (bytes > c->room)
+		c->fault = IMAP_QUERY_TOO_BIG;
+	else
+		c->room -= bytes;
 }
 
 static void
 compile_set(struct compiling *c, struct node *n, const struct wire_key *key)
 {
 	roaring_bitmap_t *set;
-	uint64_t bytes;
 
 	if (c->fault != IMAP_QUERY_OK)
 		return; /* it will not be run */
@@ -74,28 +117,27 @@ compile_set(struct compiling *c, struct node *n, const struct wire_key *key)
 	}
 	arena_on_free(c->arena, free_bitmap, set);
 	n->set = set;
-	bytes = roaring_bitmap_portable_size_in_bytes(set);
-	if (bytes > c->room)
-		c->fault = IMAP_QUERY_TOO_BIG;
-	else
-		c->room -= bytes;
+	take_room(c, roaring_bitmap_portable_size_in_bytes(set));
 }
 
 static void
-compile_text(struct compiling *c, struct node *n, struct str text)
+compile_text(struct compiling *c, struct node *n, const struct wire_key *key,
+    enum mail_search_in in, enum mail_text which)
 {
 	struct buf utf8 = {0};
 
 	if (c->charset.n == 0)
-		buf_str(&utf8, text);
-	else
-		(void)mail_to_utf8(c->charset, text, &utf8); /* known, or we would not be here */
-	if (!str_is_utf8(buf_as_str(&utf8))) {
+		buf_str(&utf8, key->text);
+	else /* known, or we would not be here */
+		(void)mail_to_utf8(c->charset, key->text, &utf8);
+	n->cost = in == MAIL_SEARCH_SUMMARY ? COST_SUMMARIES : COST_BLOBS;
+	if (!str_is_utf8(buf_as_str(&utf8)))
 		c->fault = IMAP_QUERY_BAD_TEXT;
-	} else {
-		n->needle = mail_needle_new(buf_as_str(&utf8));
-		arena_on_free(c->arena, free_needle, n->needle);
-	}
+	else
+		n->key =
+		    mail_search_add(c->query->search, in, key->field, which, buf_as_str(&utf8));
+	c->query->texts++;
+	c->query->reads_all |= in == MAIL_SEARCH_BODY || in == MAIL_SEARCH_TEXT;
 	buf_fini(&utf8);
 }
 
@@ -145,11 +187,8 @@ compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 		if (flags[i].id == key->id)
 			n->flag = flags[i].flag;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		if (texts[i].id == key->id) {
-			n->text = texts[i].text;
-			n->cost = COST_SUMMARIES;
-			compile_text(c, n, key->text);
-		}
+		if (texts[i].id == key->id)
+			compile_text(c, n, key, MAIL_SEARCH_SUMMARY, texts[i].text);
 	}
 	switch (key->id) {
 	case WIRE_KEY_SET:
@@ -166,11 +205,13 @@ compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 		n->flag = keyword_of(c->box, key->text);
 		break;
 	case WIRE_KEY_BODY:
+		compile_text(c, n, key, MAIL_SEARCH_BODY, MAIL_TEXT_COUNT);
+		break;
 	case WIRE_KEY_TEXT:
+		compile_text(c, n, key, MAIL_SEARCH_TEXT, MAIL_TEXT_COUNT);
+		break;
 	case WIRE_KEY_HEADER:
-		n->cost = COST_BLOBS;
-		n->field = arena_str(c->arena, key->field);
-		compile_text(c, n, key->text);
+		compile_text(c, n, key, MAIL_SEARCH_FIELD, MAIL_TEXT_COUNT);
 		break;
 	case WIRE_KEY_BEFORE:
 	case WIRE_KEY_ON:
@@ -197,36 +238,111 @@ compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 	default:
 		break;
 	}
+	if (n->flag >= 0)
+		c->flags[n->flag] = true;
+}
+
+/* Cheap ones first; those of one cost as they were written. */
+static void
+sort_children(struct node *n)
+{
+	struct node *first[COST_BLOBS + 1] = {0}, **tail[COST_BLOBS + 1], *next, **at = &n->child;
+
+	for (int cost = 0; cost <= COST_BLOBS; cost++)
+		tail[cost] = &first[cost];
+	for (struct node *c = n->child; c != NULL; c = next) {
+		next = c->next;
+		c->next = NULL;
+		*tail[c->cost] = c;
+		tail[c->cost] = &c->next;
+	}
+	for (int cost = 0; cost <= COST_BLOBS; cost++) {
+		*at = first[cost];
+		if (first[cost] != NULL)
+			at = tail[cost];
+	}
 }
 
 /* Depth is bounded by the parser's limit on nesting. */
 static struct node *
 compile(struct compiling *c, const struct wire_key *key)
 {
-	struct node *n = arena_new_object(c->arena, struct node), **at;
+	struct node *n = arena_new_object(c->arena, struct node), **at = &n->child;
 
 	n->id = key->id;
+	c->query->nodes++;
+	if (++c->depth > c->query->depth)
+		c->query->depth = c->depth;
 	compile_key(c, n, key);
 	for (const struct wire_key *k = key->child; k != NULL; k = k->next) {
-		struct node *child = compile(c, k);
-
-		/* Cheap ones first; those of one cost as they were written. */
-		for (at = &n->child; *at != NULL && (*at)->cost <= child->cost; at = &(*at)->next)
-			continue;
-		child->next = *at;
-		*at = child;
-		if (child->cost > n->cost)
-			n->cost = child->cost;
+		*at = compile(c, k);
+		if ((*at)->cost > n->cost)
+			n->cost = (*at)->cost;
+		at = &(*at)->next;
 	}
+	c->depth--;
+	sort_children(n);
 	return n;
+}
+
+/* The flags as they are now, and who is there: one look for all that is asked.  The nodes get their
+ * sets. */
+static void
+look_at_flags(struct compiling *c)
+{
+	struct imap_query *q = c->query;
+
+	store_mailbox_read_begin(q->mailbox);
+	q->all = roaring_bitmap_and(c->box->uids, store_mailbox_uids(q->mailbox));
+	for (unsigned f = 0; f < STORE_FLAGS_MAX && c->fault == IMAP_QUERY_OK; f++) {
+		const roaring_bitmap_t *set =
+		    c->flags[f] ? store_mailbox_flagged(q->mailbox, f) : NULL;
+
+		if (set == NULL)
+			continue;
+		take_room(c, roaring_bitmap_portable_size_in_bytes(set));
+		if (c->fault == IMAP_QUERY_OK)
+			q->flagged[f] = roaring_bitmap_and(q->all, set);
+	}
+	store_mailbox_read_end(q->mailbox);
+}
+
+static void
+free_bounds(struct bounds *b)
+{
+	if (b->yes != NULL)
+		roaring_bitmap_free(b->yes);
+	if (b->may != NULL)
+		roaring_bitmap_free(b->may);
+	*b = (struct bounds){0};
+}
+
+static void
+free_query(void *arg)
+{
+	struct imap_query *q = arg;
+
+	mail_search_free(&q->search);
+	for (size_t i = 0; i < q->top; i++) {
+		roaring_bitmap_free(q->frames[i].in);
+		free_bounds(&q->frames[i].out);
+	}
+	free_bounds(&q->result);
+	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++)
+		if (q->flagged[f] != NULL)
+			roaring_bitmap_free(q->flagged[f]);
+	if (q->all != NULL)
+		roaring_bitmap_free(q->all);
+	buf_fini(&q->summaries);
+	buf_fini(&q->bytes);
 }
 
 enum imap_query_fault
 imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
     const struct wire_search *args, int64_t now, uint64_t room, struct imap_query **query_r)
 {
-	struct compiling c = {.arena = a, .box = box, .now = now, .room = room};
 	struct imap_query *query = arena_new_object(a, struct imap_query);
+	struct compiling c = {.arena = a, .box = box, .query = query, .now = now, .room = room};
 
 	*query_r = query;
 	if (args->charset.p != NULL && !str_ieq(args->charset, STR("UTF-8")) &&
@@ -237,18 +353,28 @@ imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
 	}
 	query->store = store;
 	query->mailbox = box->mailbox;
-	query->box = box;
+	query->search = mail_search_new();
+	arena_on_free(a, free_query, query);
 	query->root = compile(&c, args->root);
+	take_room(&c, mail_search_ready(query->search));
+	if (c.fault != IMAP_QUERY_OK)
+		return c.fault;
+	look_at_flags(&c);
+	/* Each node that is being worked on has some sets. */
+	take_room(&c, roaring_bitmap_portable_size_in_bytes(query->all) * (query->depth * 4 + 4));
+	query->frames = arena_array(a, query->depth + 1, sizeof(*query->frames));
+	if (query->root->cost >= COST_RECORDS)
+		query->records = arena_array(a, QUERY_WINDOW, sizeof(*query->records));
 	return c.fault;
 }
 
 bool
 imap_query_is_cheap(const struct imap_query *query)
 {
-	return query->root->cost == COST_SETS;
+	return query->root->cost == COST_SETS && query->nodes <= CHEAP_NODES;
 }
 
-/* ---- running */
+/* ---- sets */
 
 /* Those of `in` that are (not) in set; set NULL is the empty one. */
 static roaring_bitmap_t *
@@ -259,16 +385,72 @@ choose(const roaring_bitmap_t *in, const roaring_bitmap_t *set, bool wanted)
 	return wanted ? roaring_bitmap_and(in, set) : roaring_bitmap_andnot(in, set);
 }
 
-static roaring_bitmap_t *
-choose_flag(const struct running *run, const roaring_bitmap_t *in, int flag, bool wanted)
+static const roaring_bitmap_t *
+flagged(const struct imap_query *q, const struct node *n)
 {
-	roaring_bitmap_t *out;
+	return n->flag >= 0 ? q->flagged[n->flag] : NULL;
+}
 
-	store_mailbox_read_begin(run->query->mailbox);
-	out = choose(in,
-	    flag >= 0 ? store_mailbox_flagged(run->query->mailbox, (unsigned)flag) : NULL, wanted);
-	store_mailbox_read_end(run->query->mailbox);
-	return out;
+/* The messages of `in` that match. */
+static roaring_bitmap_t *
+choose_by_sets(const struct imap_query *q, const struct node *n, const roaring_bitmap_t *in)
+{
+	roaring_bitmap_t *recent, *out;
+
+	switch (n->id) {
+	case WIRE_KEY_SET:
+	case WIRE_KEY_UID:
+	case WIRE_KEY_RECENT:
+		return choose(in, n->set, true);
+	case WIRE_KEY_OLD:
+		return choose(in, n->set, false);
+	case WIRE_KEY_NEW: /* RECENT UNSEEN */
+		recent = choose(in, n->set, true);
+		out = choose(recent, flagged(q, n), false);
+		roaring_bitmap_free(recent);
+		return out;
+	case WIRE_KEY_ANSWERED:
+	case WIRE_KEY_DELETED:
+	case WIRE_KEY_DRAFT:
+	case WIRE_KEY_FLAGGED:
+	case WIRE_KEY_SEEN:
+	case WIRE_KEY_KEYWORD:
+		return choose(in, flagged(q, n), true);
+	case WIRE_KEY_UNANSWERED:
+	case WIRE_KEY_UNDELETED:
+	case WIRE_KEY_UNDRAFT:
+	case WIRE_KEY_UNFLAGGED:
+	case WIRE_KEY_UNSEEN:
+	case WIRE_KEY_UNKEYWORD:
+		return choose(in, flagged(q, n), false);
+	default: /* ALL */
+		return roaring_bitmap_copy(in);
+	}
+}
+
+/* The same of one message. */
+static bool
+sets_have(const struct imap_query *q, const struct node *n, uint32_t uid)
+{
+	const roaring_bitmap_t *set = n->flag >= 0 ? flagged(q, n) : n->set;
+	bool in = set != NULL && roaring_bitmap_contains(set, uid);
+
+	switch (n->id) {
+	case WIRE_KEY_ALL:
+		return true;
+	case WIRE_KEY_NEW:
+		return !in && n->set != NULL && roaring_bitmap_contains(n->set, uid);
+	case WIRE_KEY_OLD:
+	case WIRE_KEY_UNANSWERED:
+	case WIRE_KEY_UNDELETED:
+	case WIRE_KEY_UNDRAFT:
+	case WIRE_KEY_UNFLAGGED:
+	case WIRE_KEY_UNSEEN:
+	case WIRE_KEY_UNKEYWORD:
+		return !in;
+	default:
+		return in;
+	}
 }
 
 /* The day on the calendar of the place where it was given (section 6.4.4: time and zone are not
@@ -305,16 +487,188 @@ record_matches(const struct node *n, const struct store_message *m)
 }
 
 static size_t
-window_of(const struct running *run, const roaring_bitmap_t *in, uint32_t from,
-    struct store_message *records)
+window_of(struct imap_query *q, const roaring_bitmap_t *in, uint32_t from)
 {
 	size_t n;
 
-	store_mailbox_read_begin(run->query->mailbox);
-	n = store_mailbox_window(run->query->mailbox, in, from, records, QUERY_WINDOW);
-	store_mailbox_read_end(run->query->mailbox);
+	store_mailbox_read_begin(q->mailbox);
+	n = store_mailbox_window(q->mailbox, in, from, q->records, QUERY_WINDOW);
+	store_mailbox_read_end(q->mailbox);
 	return n;
 }
+
+/* Where the next window begins; false: this was the last one. */
+static bool
+window_next(const struct imap_query *q, size_t n, uint32_t *from)
+{
+	if (n < QUERY_WINDOW || q->records[n - 1].uid == UINT32_MAX)
+		return false;
+	*from = q->records[n - 1].uid + 1;
+	return true;
+}
+
+/* ---- the first stage: what sets and records tell */
+
+static bool
+is_inner(const struct node *n)
+{
+	return n->id == WIRE_KEY_AND || n->id == WIRE_KEY_OR || n->id == WIRE_KEY_NOT;
+}
+
+/* Takes in. */
+static void
+push(struct imap_query *q, const struct node *n, roaring_bitmap_t *in)
+{
+	struct frame *f = &q->frames[q->top++];
+
+	*f = (struct frame){.node = n, .next = n->child, .in = in};
+	f->out.yes = n->id == WIRE_KEY_AND ? roaring_bitmap_copy(in) : roaring_bitmap_create();
+}
+
+/* The messages that the next child of a node is asked about: those that it can change. */
+static roaring_bitmap_t *
+asked(const struct frame *f)
+{
+	if (f->node->id == WIRE_KEY_OR)
+		return roaring_bitmap_andnot(f->in, f->out.yes);
+	if (f->node->id == WIRE_KEY_NOT)
+		return roaring_bitmap_copy(f->in);
+	if (f->out.may == NULL)
+		return roaring_bitmap_copy(f->out.yes);
+	return roaring_bitmap_or(f->out.yes, f->out.may);
+}
+
+static void
+set_may(struct bounds *b, roaring_bitmap_t *may)
+{
+	if (b->may != NULL)
+		roaring_bitmap_free(b->may);
+	b->may = may;
+	if (may != NULL && roaring_bitmap_is_empty(may)) {
+		roaring_bitmap_free(may);
+		b->may = NULL;
+	}
+}
+
+/* All of the child's that are not surely in both. */
+static void
+combine_and(struct bounds *out, struct bounds *child)
+{
+	roaring_bitmap_t *may = NULL;
+
+	roaring_bitmap_and_inplace(out->yes, child->yes);
+	if (child->may != NULL || out->may != NULL) {
+		may = roaring_bitmap_andnot(child->yes, out->yes);
+		if (child->may != NULL)
+			roaring_bitmap_or_inplace(may, child->may);
+	}
+	set_may(out, may);
+}
+
+static void
+combine_or(struct bounds *out, struct bounds *child)
+{
+	roaring_bitmap_t *may = NULL;
+
+	roaring_bitmap_or_inplace(out->yes, child->yes);
+	if (out->may != NULL || child->may != NULL) {
+		may = out->may != NULL ? roaring_bitmap_copy(out->may) : roaring_bitmap_create();
+		if (child->may != NULL)
+			roaring_bitmap_or_inplace(may, child->may);
+		roaring_bitmap_andnot_inplace(may, out->yes);
+	}
+	set_may(out, may);
+}
+
+/* Takes what a child of the topmost node has found, or the root. */
+static void
+combine(struct imap_query *q, struct bounds *found)
+{
+	struct frame *f;
+
+	if (q->top == 0) {
+		q->result = *found;
+		return;
+	}
+	f = &q->frames[q->top - 1];
+	if (f->node->id == WIRE_KEY_AND) {
+		combine_and(&f->out, found);
+	} else if (f->node->id == WIRE_KEY_OR) {
+		combine_or(&f->out, found);
+	} else {
+		roaring_bitmap_or_inplace(f->out.yes, f->in);
+		roaring_bitmap_andnot_inplace(f->out.yes, found->yes);
+		if (found->may != NULL)
+			roaring_bitmap_andnot_inplace(f->out.yes, found->may);
+		set_may(&f->out, found->may);
+		found->may = NULL;
+	}
+	free_bounds(found);
+}
+
+/* The topmost node is done. */
+static void
+pop(struct imap_query *q)
+{
+	struct frame *f = &q->frames[--q->top];
+	struct bounds out = f->out;
+
+	roaring_bitmap_free(f->in);
+	f->out = (struct bounds){0};
+	combine(q, &out);
+}
+
+/* A window of a walk over records. */
+static void
+walk(struct imap_query *q, struct frame *f)
+{
+	size_t n = window_of(q, f->in, f->from);
+
+	for (size_t i = 0; i < n; i++)
+		if (record_matches(f->node, &q->records[i]))
+			roaring_bitmap_add(f->out.yes, q->records[i].uid);
+	if (!window_next(q, n, &f->from))
+		pop(q);
+}
+
+/* The next child; one that has children, or walks, is worked on next. */
+static void
+ask_child(struct imap_query *q, struct frame *f)
+{
+	const struct node *child = f->next;
+	roaring_bitmap_t *in = asked(f);
+	struct bounds found = {0};
+
+	f->next = child->next;
+	if (is_inner(child) || child->cost == COST_RECORDS) {
+		push(q, child, in);
+		return;
+	}
+	if (child->cost == COST_SETS) {
+		found.yes = choose_by_sets(q, child, in);
+		roaring_bitmap_free(in);
+	} else {
+		found.yes = roaring_bitmap_create();
+		set_may(&found, in);
+	}
+	combine(q, &found);
+}
+
+static void
+step_sets(struct imap_query *q)
+{
+	struct frame *f = &q->frames[q->top - 1];
+
+	if (!is_inner(f->node))
+		walk(q, f);
+	else if (f->next == NULL || (f->node->id == WIRE_KEY_AND && f->out.may == NULL &&
+	                                roaring_bitmap_is_empty(f->out.yes)))
+		pop(q);
+	else
+		ask_child(q, f);
+}
+
+/* ---- the second stage: one message after the other */
 
 static bool
 sent_matches(const struct node *n, const struct mail_summary *s)
@@ -328,186 +682,225 @@ sent_matches(const struct node *n, const struct mail_summary *s)
 	return s->sent_day >= n->number;
 }
 
-static bool
-blob_matches(struct running *run, const struct node *n, const struct mail_summary *s, uint64_t blob)
+static enum mail_search_found
+sure(bool found)
 {
-	struct buf bytes = {0};
-	uint64_t len = n->id == WIRE_KEY_HEADER ? s->header_len : s->size;
-	bool found = false;
-
-	if (store_read_blob(run->query->store, blob, 0, len, &bytes) != TS_OK)
-		run->failed = true;
-	else if (n->id == WIRE_KEY_HEADER)
-		found = mail_search_header(n->needle, buf_as_str(&bytes), n->field);
-	else
-		found = mail_search_message(n->needle, buf_as_str(&bytes), s,
-		    n->id == WIRE_KEY_BODY ? MAIL_SEARCH_BODY : MAIL_SEARCH_TEXT);
-	buf_fini(&bytes);
-	return found;
+	return found ? MAIL_SEARCH_YES : MAIL_SEARCH_NO;
 }
 
-struct scanning {
-	struct running *run;
-	const struct node *node;
-	const struct store_message *records;
-	size_t count, next;
-	roaring_bitmap_t *out;
-};
-
-static bool
-scan_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+/* Does the message match, as far as it is known by now? */
+static enum mail_search_found
+judge(const struct imap_query *q, const struct node *n, const struct store_message *m)
 {
-	struct scanning *s = arg;
-	struct mail_summary summary;
-	bool found;
-
-	while (s->next < s->count && s->records[s->next].uid < uid)
-		s->next++;
-	if (s->next == s->count || s->records[s->next].uid != uid)
-		return true;
-	if (err != TS_OK || mail_summary_open(bytes, &summary) != TS_OK) {
-		s->run->failed = true;
-		return true;
-	}
-	if (s->node->cost == COST_BLOBS) {
-		found = blob_matches(s->run, s->node, &summary, s->records[s->next].blob);
-	} else if (s->node->needle != NULL) {
-		struct str text = mail_summary_text(&summary, s->node->text);
-
-		found = text.p != NULL && mail_needle_in(s->node->needle, text);
-	} else {
-		found = sent_matches(s->node, &summary);
-	}
-	if (found)
-		roaring_bitmap_add(s->out, uid);
-	return true;
-}
-
-static roaring_bitmap_t *
-walk(struct running *run, const struct node *n, const roaring_bitmap_t *in)
-{
-	struct store_message records[QUERY_WINDOW];
-	uint32_t uids[QUERY_WINDOW], from = 0;
-	roaring_bitmap_t *out = roaring_bitmap_create();
-	size_t count;
-
-	while ((count = window_of(run, in, from, records)) > 0) {
-		if (n->cost == COST_RECORDS) {
-			for (size_t i = 0; i < count; i++)
-				if (record_matches(n, &records[i]))
-					roaring_bitmap_add(out, records[i].uid);
-		} else {
-			struct scanning s = {
-			    .run = run, .node = n, .records = records, .count = count, .out = out};
-
-			for (size_t i = 0; i < count; i++)
-				uids[i] = records[i].uid;
-			store_read_summaries(run->query->mailbox, uids, count, scan_summary, &s);
-		}
-		if (count < QUERY_WINDOW || records[count - 1].uid == UINT32_MAX)
-			break;
-		from = records[count - 1].uid + 1;
-	}
-	return out;
-}
-
-static roaring_bitmap_t *eval(
-    struct running *run, const struct node *n, const roaring_bitmap_t *in);
-
-static roaring_bitmap_t *
-eval_and(struct running *run, const struct node *n, const roaring_bitmap_t *in)
-{
-	roaring_bitmap_t *left = roaring_bitmap_copy(in), *next;
-
-	for (const struct node *c = n->child; c != NULL && !roaring_bitmap_is_empty(left);
-	     c = c->next) {
-		next = eval(run, c, left);
-		roaring_bitmap_free(left);
-		left = next;
-	}
-	return left;
-}
-
-static roaring_bitmap_t *
-eval_or(struct running *run, const struct node *n, const roaring_bitmap_t *in)
-{
-	roaring_bitmap_t *found = roaring_bitmap_create(), *rest, *more;
-
-	for (const struct node *c = n->child; c != NULL; c = c->next) {
-		rest = roaring_bitmap_andnot(in, found);
-		more = eval(run, c, rest);
-		roaring_bitmap_or_inplace(found, more);
-		roaring_bitmap_free(rest);
-		roaring_bitmap_free(more);
-	}
-	return found;
-}
-
-static roaring_bitmap_t *
-eval_not(struct running *run, const struct node *n, const roaring_bitmap_t *in)
-{
-	roaring_bitmap_t *found = eval(run, n->child, in), *out = roaring_bitmap_andnot(in, found);
-
-	roaring_bitmap_free(found);
-	return out;
-}
-
-/* The messages of `in` that match; the caller's. */
-static roaring_bitmap_t *
-eval(struct running *run, const struct node *n, const roaring_bitmap_t *in)
-{
-	roaring_bitmap_t *recent, *out;
+	enum mail_search_found all = sure(n->id != WIRE_KEY_OR), one;
 
 	switch (n->id) {
 	case WIRE_KEY_AND:
-		return eval_and(run, n, in);
 	case WIRE_KEY_OR:
-		return eval_or(run, n, in);
+		for (const struct node *c = n->child; c != NULL; c = c->next) {
+			one = judge(q, c, m);
+			if (one == sure(n->id == WIRE_KEY_OR))
+				return one;
+			if (one == MAIL_SEARCH_OPEN)
+				all = one;
+		}
+		return all;
 	case WIRE_KEY_NOT:
-		return eval_not(run, n, in);
-	case WIRE_KEY_ALL:
-		return roaring_bitmap_copy(in);
-	case WIRE_KEY_SET:
-	case WIRE_KEY_UID:
-	case WIRE_KEY_RECENT:
-		return choose(in, n->set, true);
-	case WIRE_KEY_OLD:
-		return choose(in, n->set, false);
-	case WIRE_KEY_NEW: /* RECENT UNSEEN */
-		recent = choose(in, n->set, true);
-		out = choose_flag(run, recent, STORE_SEEN, false);
-		roaring_bitmap_free(recent);
-		return out;
-	case WIRE_KEY_ANSWERED:
-	case WIRE_KEY_DELETED:
-	case WIRE_KEY_DRAFT:
-	case WIRE_KEY_FLAGGED:
-	case WIRE_KEY_SEEN:
-	case WIRE_KEY_KEYWORD:
-		return choose_flag(run, in, n->flag, true);
-	case WIRE_KEY_UNANSWERED:
-	case WIRE_KEY_UNDELETED:
-	case WIRE_KEY_UNDRAFT:
-	case WIRE_KEY_UNFLAGGED:
-	case WIRE_KEY_UNSEEN:
-	case WIRE_KEY_UNKEYWORD:
-		return choose_flag(run, in, n->flag, false);
+		one = judge(q, n->child, m);
+		return one == MAIL_SEARCH_OPEN ? one : sure(one == MAIL_SEARCH_NO);
+	case WIRE_KEY_SENTBEFORE:
+	case WIRE_KEY_SENTON:
+	case WIRE_KEY_SENTSINCE:
+		return sure(sent_matches(n, &q->summary));
 	default:
-		return walk(run, n, in);
+		if (n->cost == COST_SETS)
+			return sure(sets_have(q, n, m->uid));
+		if (n->cost == COST_RECORDS)
+			return sure(record_matches(n, m));
+		return mail_search_key(q->search, n->key);
 	}
 }
 
-roaring_bitmap_t *
-imap_query_run(const struct imap_query *query, bool *failed_r)
+static bool
+enough(const struct imap_query *q)
 {
-	struct running run = {.query = query};
-	roaring_bitmap_t *all, *out;
+	return q->enough != NULL && q->enough(q->arg);
+}
 
-	store_mailbox_read_begin(query->mailbox);
-	all = roaring_bitmap_and(query->box->uids, store_mailbox_uids(query->mailbox));
-	store_mailbox_read_end(query->mailbox);
-	out = eval(&run, query->root, all);
-	roaring_bitmap_free(all);
-	*failed_r = run.failed;
-	return out;
+static void
+judged(struct imap_query *q, const struct store_message *m, enum mail_search_found found)
+{
+	if (found == MAIL_SEARCH_YES)
+		roaring_bitmap_add(q->result.yes, m->uid);
+}
+
+static bool
+begin_message(struct imap_query *q, struct str summary)
+{
+	if (mail_summary_open(summary, &q->summary) != TS_OK)
+		return false;
+	mail_search_begin(q->search, &q->summary);
+	return true;
+}
+
+/* A message whose summary decides needs no more; those of others are kept. */
+static bool
+scan_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+{
+	struct imap_query *q = arg;
+	const struct store_message *m;
+	enum mail_search_found found;
+
+	while (q->scanned < q->count && q->records[q->scanned].uid < uid)
+		q->scanned++;
+	if (q->scanned == q->count || q->records[q->scanned].uid != uid)
+		return true;
+	m = &q->records[q->scanned++];
+	if (err != TS_OK || !begin_message(q, bytes)) {
+		q->failed = true;
+		return !enough(q);
+	}
+	found = judge(q, q->root, m);
+	if (found != MAIL_SEARCH_OPEN) {
+		judged(q, m, found);
+		return !enough(q);
+	}
+	q->unread[q->unread_n++] = (struct unread){q->scanned - 1, q->summaries.n, bytes.n};
+	buf_str(&q->summaries, bytes);
+	return q->summaries.n < SUMMARIES_PIECE;
+}
+
+static void
+scan_window(struct imap_query *q)
+{
+	uint32_t uids[QUERY_WINDOW];
+	size_t n = 0;
+
+	q->unread_n = q->at = 0;
+	q->summaries.n = 0;
+	for (size_t i = q->scanned; i < q->count; i++)
+		uids[n++] = q->records[i].uid;
+	store_read_summaries(q->mailbox, uids, n, scan_summary, q);
+	if (q->unread_n == 0 && !enough(q))
+		q->scanned = q->count;
+}
+
+/* The bytes of the message at a range. */
+static bool
+bytes_at(struct imap_query *q, uint64_t blob, struct mail_range range, struct str *bytes_r)
+{
+	uint64_t len = range.len;
+
+	if (range.off < q->off || range.off + range.len > q->off + q->bytes.n) {
+		if (q->reads_all && len < BLOB_PIECE)
+			len = q->summary.size - range.off < BLOB_PIECE ? q->summary.size - range.off
+			                                               : BLOB_PIECE;
+		q->bytes.n = 0;
+		q->off = range.off;
+		if (store_read_blob(q->store, blob, range.off, len, &q->bytes) != TS_OK)
+			return false;
+		q->read += q->bytes.n;
+		if (q->bytes.n < range.len)
+			return false;
+	}
+	*bytes_r = (struct str){q->bytes.p + (range.off - q->off), (size_t)range.len};
+	return true;
+}
+
+/* Reads on in a message, up to where it is decided, or it has been enough.  True: decided. */
+static bool
+read_message(struct imap_query *q, const struct store_message *m)
+{
+	enum mail_search_found found = MAIL_SEARCH_OPEN;
+	struct mail_range range;
+	struct str bytes;
+
+	while (found == MAIL_SEARCH_OPEN) {
+		bool more = mail_search_wants(q->search, &range);
+
+		if (more) {
+			if (!bytes_at(q, m->blob, range, &bytes)) {
+				q->failed = true;
+				return true;
+			}
+			mail_search_feed(q->search, bytes);
+		}
+		if (!more || q->nodes <= FEW_NODES || !mail_search_within(q->search))
+			found = judge(q, q->root, m);
+		TS_ASSERT(more || found != MAIL_SEARCH_OPEN);
+		if (found == MAIL_SEARCH_OPEN && enough(q))
+			return false;
+	}
+	judged(q, m, found);
+	return true;
+}
+
+static void
+step_message(struct imap_query *q)
+{
+	const struct unread *u = &q->unread[q->at];
+	const struct store_message *m = &q->records[u->record];
+
+	if (!q->open) { /* the summary was whole a moment ago */
+		q->open = begin_message(q, (struct str){q->summaries.p + u->off, u->n});
+		q->bytes.n = 0;
+		q->failed |= !q->open;
+	}
+	if (q->open && !read_message(q, m))
+		return;
+	q->open = false;
+	q->at++;
+}
+
+/* False: nothing is left to be read. */
+static bool
+step_reading(struct imap_query *q)
+{
+	if (q->at < q->unread_n) {
+		step_message(q);
+	} else if (q->scanned < q->count) {
+		scan_window(q);
+	} else {
+		if (q->walked || q->result.may == NULL)
+			return false;
+		q->count = window_of(q, q->result.may, q->from);
+		q->scanned = 0;
+		q->walked = !window_next(q, q->count, &q->from);
+	}
+	return true;
+}
+
+bool
+imap_query_run(struct imap_query *q, bool (*enough_f)(void *arg), void *arg)
+{
+	q->enough = enough_f;
+	q->arg = arg;
+	if (!q->began)
+		push(q, q->root, roaring_bitmap_copy(q->all)); /* an AND */
+	q->began = true;
+	while (q->top > 0) {
+		step_sets(q);
+		if (q->top > 0 && enough(q))
+			return false;
+	}
+	while (step_reading(q))
+		if (enough(q))
+			return false;
+	return true;
+}
+
+roaring_bitmap_t *
+imap_query_found(struct imap_query *q, bool *failed_r)
+{
+	roaring_bitmap_t *found = q->result.yes;
+
+	q->result.yes = NULL;
+	*failed_r = q->failed;
+	return found;
+}
+
+uint64_t
+imap_query_read(const struct imap_query *q)
+{
+	return q->read;
 }

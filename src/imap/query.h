@@ -5,10 +5,10 @@
  * Query: a compiled SEARCH program (RFC 3501 and RFC 9051 section 6.4.4), with
  * sets resolved to UIDs, text converted to UTF-8, and keys ordered by cost.
  *
- * It is made on the loop, from the view; it is run over the mailbox's state,
- * on the loop when imap_query_is_cheap(), on a worker otherwise.  Running is
- * set arithmetic: each key gets the messages that are still in question and
- * gives back those that match, so that flags narrow what is read from disk.
+ * It is made on the loop, from the view and the flags as they are at that moment.  It is run on
+ * the loop when imap_query_is_cheap(), on a worker otherwise, in two stages: set arithmetic finds
+ * the messages of which only reading tells; each of these is read once, in pieces, for all keys
+ * (mail/search.h).  It can be left at any time, and gone on with on another thread.
  */
 #include "imap/imap.h"
 #include "wire/search.h"
@@ -24,13 +24,18 @@ enum imap_query_fault {
 };
 
 /* In arena a, which frees what it holds beyond memory.  now: seconds since 1970.  room: bytes that
- * it may take for sets. */
+ * it may take for sets and texts. */
 enum imap_query_fault imap_query_new(struct arena *a, const struct imap_box *box,
     struct store *store, const struct wire_search *args, int64_t now, uint64_t room,
     struct imap_query **query_r);
-/* Needs neither disk nor a walk over records. */
+/* Needs neither disk, nor a walk over records, nor much time. */
 bool imap_query_is_cheap(const struct imap_query *query);
-/* The matching UIDs of the view that are still there; the caller's.  BLOCKING unless cheap.
+/* BLOCKING unless cheap.  True: it is done.  False: enough(), which is asked every now and then,
+ * said so; go on later, by the same call.  enough may be NULL. */
+bool imap_query_run(struct imap_query *query, bool (*enough)(void *arg), void *arg);
+/* When it is done: the matching UIDs of the view that are still there; the caller's.
  * *failed_r is set when a message could not be read (it does not match then). */
-roaring_bitmap_t *imap_query_run(const struct imap_query *query, bool *failed_r);
+roaring_bitmap_t *imap_query_found(struct imap_query *query, bool *failed_r);
+/* How many bytes of messages were read. */
+uint64_t imap_query_read(const struct imap_query *query);
 #endif

@@ -192,7 +192,8 @@ mail_choose(struct mail_choice *c, struct str bytes, bool last, struct buf *out)
 	mail_fields_feed(&c->fields, bytes, last);
 	while (mail_fields_next(&c->fields, &p)) {
 		if (p.first)
-			c->chosen = (mail_names_find(c->names, p.field.name) < c->names->n) != c->not;
+			c->chosen =
+			    (mail_names_find(c->names, p.field.name) < c->names->n) != c->not ;
 		if (c->chosen || p.blank) /* the empty line is not subject to the choice */
 			buf_str(out, p.field.all);
 	}

@@ -2,194 +2,378 @@
 /*
  * Substring search: see search.h.
  *
- * Text flows through transfer decoding, charset conversion, of HTML the removal of
- * markup, and folding into a window, which memmem() goes through when it is full; glibc's is linear
- * whatever the needle.  The last bytes of a window, one less than the needle
- * has, are kept, so that a match across two windows is seen.
+ * Keys that look into the same text are one group of needles.  The parts of a message are gone
+ * through in their order; of each its header and its body are wanted as far as a group has needles
+ * to be found there.  Text flows through transfer decoding, charset conversion, of HTML the removal
+ * of markup, and folding to the needles of all groups it is for.
  */
 #include "mail/search.h"
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "mail/header.h"
+#include "mail/fields.h"
 #include "mail/html.h"
+#include "mail/needles.h"
 #include "mail/text_int.h"
 
-#define PIECE 16384u  /* bytes of a body taken at a time */
-#define WINDOW 65536u /* folded bytes looked through at a time */
+#define PIECE 16384u /* bytes of a body taken at a time */
 
-struct mail_needle {
-	struct buf folded;
-	struct buf squeezed; /* the same with each run of blanks made one */
+struct group {
+	struct mail_needles *needles; /* NULL: no key looks there */
+	bool known;                   /* all of the text was seen */
 };
 
-struct window {
-	struct str needle;
-	bool squeeze;
-	struct buf text;
-	bool found;
+struct key {
+	enum mail_search_in in;
+	enum mail_text which;
+	struct str field;
+	struct buf text; /* until it is a needle */
+	struct group *group;
+	size_t number; /* of the needle */
 };
 
-static struct window
-window(const struct mail_needle *n)
+enum where { AT_HEADER, AT_BODY };
+
+struct mail_search {
+	struct key *keys;
+	size_t n, cap;
+	struct group body, text, texts[MAIL_TEXT_COUNT];
+	struct group *fields; /* as names.v, and one more */
+	struct mail_names names;
+	struct str *name_v;
+	size_t name_n;
+
+	/* the message */
+	struct mail_summary summary;
+	uint32_t i; /* the part at hand */
+	struct mail_part part;
+	bool part_known;
+	enum where where;
+	struct mail_range range; /* of the header or body at hand */
+	uint64_t done;           /* of it */
+	bool within;
+	struct group *to[2]; /* groups that this text is for, or NULL */
+	struct group *field; /* and of the field at hand */
+
+	/* decoding */
+	struct mail_fields header;
+	struct mail_words words;
+	struct mail_decoder decoder;
+	struct mail_conv *conv;
+	struct mail_html html;
+	bool is_html, shown_blank, aside_blank;
+	struct buf bytes, utf8, folded, shown, aside;
+};
+
+struct mail_search *
+mail_search_new(void)
 {
-	return (struct window){.needle = {n->folded.p, n->folded.n}};
+	return mem_zalloc(sizeof(struct mail_search));
 }
 
-static struct window
-squeezing_window(const struct mail_needle *n)
-{
-	return (struct window){.needle = {n->squeezed.p, n->squeezed.n}, .squeeze = true};
-}
-
-/* Folded headers have tabs where their readers see blanks. */
+/* What belongs to the text at hand. */
 static void
-blank_tabs(struct str text)
+drop_text(struct mail_search *s)
 {
-	char *p;
-
-	while (text.n > 0 && (p = memchr(text.p, '\t', text.n)) != NULL) {
-		*p = ' ';
-		text = str_range(p + 1, text.p + text.n);
-	}
-}
-
-/* Runs of blanks behind `from` become one. */
-static void
-squeeze(struct buf *b, size_t from)
-{
-	size_t n = from;
-
-	for (size_t i = from; i < b->n; i++)
-		if (b->p[i] != ' ' || n == 0 || b->p[n - 1] != ' ')
-			b->p[n++] = b->p[i];
-	b->n = n;
-}
-
-struct mail_needle *
-mail_needle_new(struct str utf8)
-{
-	struct mail_needle *n = mem_zalloc(sizeof(*n));
-
-	if (utf8.n == 0)
-		return n;
-	mail_casemap(utf8, &n->folded);
-	blank_tabs(buf_as_str(&n->folded));
-	buf_str(&n->squeezed, buf_as_str(&n->folded));
-	for (size_t i = 0; i < n->squeezed.n; i++)
-		if (n->squeezed.p[i] == '\r' || n->squeezed.p[i] == '\n')
-			n->squeezed.p[i] = ' ';
-	squeeze(&n->squeezed, 0);
-	return n;
+	mail_fields_fini(&s->header);
+	s->header = (struct mail_fields){0};
+	mail_words_fini(&s->words);
+	s->words = (struct mail_words){0};
+	mail_conv_free(&s->conv);
+	s->field = NULL;
+	s->within = false;
 }
 
 void
-mail_needle_free(struct mail_needle **np)
+mail_search_free(struct mail_search **sp)
 {
-	if (*np == NULL)
+	struct mail_search *s = *sp;
+	struct buf *bufs[] = {&s->bytes, &s->utf8, &s->folded, &s->shown, &s->aside};
+
+	*sp = NULL;
+	if (s == NULL)
 		return;
-	buf_fini(&(*np)->folded);
-	buf_fini(&(*np)->squeezed);
-	mem_free(*np);
-	*np = NULL;
+	drop_text(s);
+	for (size_t i = 0; i < sizeof(bufs) / sizeof(*bufs); i++)
+		buf_fini(bufs[i]);
+	mail_needles_free(&s->body.needles);
+	mail_needles_free(&s->text.needles);
+	for (size_t i = 0; i < MAIL_TEXT_COUNT; i++)
+		mail_needles_free(&s->texts[i].needles);
+	for (size_t i = 0; s->fields != NULL && i <= s->names.n; i++)
+		mail_needles_free(&s->fields[i].needles);
+	mem_free(s->fields);
+	for (size_t i = 0; i < s->n; i++)
+		buf_fini(&s->keys[i].text);
+	mem_free(s->name_v);
+	mem_free(s->keys);
+	mem_free(s);
 }
 
-static void
-window_look(struct window *w)
+/* ---- keys ---- */
+
+size_t
+mail_search_add(struct mail_search *s, enum mail_search_in in, struct str field,
+    enum mail_text which, struct str utf8)
 {
-	struct str needle = w->needle, text = buf_as_str(&w->text);
+	struct key *key;
 
-	if (text.n >= needle.n && str_find(text, needle) != NULL)
-		w->found = true;
-	if (text.n >= needle.n)
-		buf_consume(&w->text, text.n - needle.n + 1);
-}
-
-/* utf8 holds whole characters. */
-static void
-window_feed(struct window *w, struct str utf8)
-{
-	size_t full = WINDOW + w->needle.n * 2;
-
-	while (utf8.n > 0 && !w->found) {
-		struct str piece = utf8;
-		size_t from = w->text.n;
-
-		if (piece.n > PIECE) {
-			piece.n = PIECE;
-			while (
-			    piece.n > PIECE - 4 && ((unsigned char)utf8.p[piece.n] & 0xc0) == 0x80)
-				piece.n--;
-		}
-		mail_casemap(piece, &w->text);
-		blank_tabs((struct str){w->text.p + from, w->text.n - from});
-		if (w->squeeze)
-			squeeze(&w->text, from);
-		utf8 = (struct str){utf8.p + piece.n, utf8.n - piece.n};
-		if (w->text.n >= full)
-			window_look(w);
+	if (s->n == s->cap) {
+		s->cap = s->cap > 0 ? s->cap * 2 : 4;
+		s->keys = mem_realloc(s->keys, s->cap * sizeof(*s->keys));
 	}
+	key = &s->keys[s->n++];
+	*key = (struct key){.in = in, .which = which, .field = field};
+	buf_str(&key->text, utf8);
+	return s->n - 1;
 }
 
-/* The text ends here: nothing matches across this point. */
+/* The names of fields, each once. */
+static void
+gather_names(struct mail_search *s)
+{
+	size_t n = 0, once = 0;
+
+	s->name_v = mem_zalloc((s->n + 1) * sizeof(*s->name_v));
+	for (size_t i = 0; i < s->n; i++)
+		if (s->keys[i].in == MAIL_SEARCH_FIELD)
+			s->name_v[n++] = s->keys[i].field;
+	mail_names_init(&s->names, s->name_v, n);
+	for (size_t i = 0; i < n; i++)
+		if (once == 0 || !str_ieq(s->name_v[once - 1], s->name_v[i]))
+			s->name_v[once++] = s->name_v[i];
+	s->names.n = once;
+	s->fields = mem_zalloc((once + 1) * sizeof(*s->fields));
+}
+
+static struct group *
+group_of(struct mail_search *s, const struct key *key)
+{
+	switch (key->in) {
+	case MAIL_SEARCH_BODY:
+		return &s->body;
+	case MAIL_SEARCH_TEXT:
+		return &s->text;
+	case MAIL_SEARCH_SUMMARY:
+		return &s->texts[key->which];
+	case MAIL_SEARCH_FIELD: /* the last one is for lines without a name */
+		return &s->fields[mail_names_find(&s->names, key->field)];
+	}
+	TS_WRONG("a key that looks nowhere");
+}
+
+static size_t
+bytes_of(const struct group *g)
+{
+	return g->needles != NULL ? mail_needles_bytes(g->needles) : 0;
+}
+
+static size_t
+window_of(const struct group *g)
+{
+	return g->needles != NULL ? mail_needles_window(g->needles) : 0;
+}
+
+size_t
+mail_search_ready(struct mail_search *s)
+{
+	size_t bytes = s->cap * sizeof(*s->keys), window = 0;
+
+	gather_names(s);
+	for (size_t i = 0; i < s->n; i++) {
+		struct key *key = &s->keys[i];
+
+		key->group = group_of(s, key);
+		if (key->group->needles == NULL)
+			key->group->needles = mail_needles_new();
+		key->number = mail_needles_add(key->group->needles, buf_as_str(&key->text));
+		buf_fini(&key->text);
+	}
+	for (size_t i = 0; i < MAIL_TEXT_COUNT; i++)
+		bytes += bytes_of(&s->texts[i]);
+	for (size_t i = 0; i <= s->names.n; i++) {
+		size_t w = window_of(&s->fields[i]);
+
+		bytes += bytes_of(&s->fields[i]) + sizeof(struct group) + sizeof(struct str);
+		window = w > window ? w : window;
+	}
+	return bytes + bytes_of(&s->body) + bytes_of(&s->text) + window_of(&s->body) +
+	       window_of(&s->text) + window;
+}
+
+/* ---- a message ---- */
+
+static void
+group_begin(struct group *g)
+{
+	g->known = false;
+	if (g->needles != NULL)
+		mail_needles_begin(g->needles);
+}
+
+/* Is something to be found there yet? */
 static bool
-window_end(struct window *w)
+open(const struct group *g)
 {
-	if (!w->found)
-		window_look(w);
-	w->text.n = 0;
-	return w->found;
+	return g->needles != NULL && !g->known && mail_needles_left(g->needles) > 0;
 }
 
-bool
-mail_needle_in(const struct mail_needle *n, struct str utf8)
+void
+mail_search_begin(struct mail_search *s, const struct mail_summary *summary)
 {
-	struct window w = window(n);
-
-	if (n->folded.n == 0)
-		return true;
-	window_feed(&w, utf8);
-	window_end(&w);
-	buf_fini(&w.text);
-	return w.found;
+	drop_text(s);
+	s->summary = *summary;
+	s->i = 0;
+	s->part_known = false;
+	s->where = AT_HEADER;
+	for (size_t i = 0; i < MAIL_TEXT_COUNT; i++)
+		group_begin(&s->texts[i]);
+	for (size_t i = 0; i <= s->names.n; i++)
+		group_begin(&s->fields[i]);
+	group_begin(&s->body);
+	group_begin(&s->text);
+	/* The empty text is in every message. */
+	if (s->body.needles != NULL)
+		mail_needles_end(s->body.needles, MAIL_NEEDLES_PLAIN);
+	if (s->text.needles != NULL)
+		mail_needles_end(s->text.needles, MAIL_NEEDLES_PLAIN);
 }
 
-bool
-mail_search_header(const struct mail_needle *n, struct str header, struct str field)
+static void
+feed_plain(struct mail_search *s, struct group *g, struct str utf8)
 {
-	struct mail_field f;
-	struct buf text = {0};
-	bool found = false;
+	s->folded.n = 0;
+	mail_needles_fold(utf8, &s->folded);
+	mail_needles_feed(g->needles, MAIL_NEEDLES_PLAIN, buf_as_str(&s->folded));
+}
 
-	while (!found && mail_field_next(&header, &f)) {
-		if (!str_ieq(f.name, field))
-			continue;
-		text.n = 0;
-		mail_words_decode(f.value, &text);
-		found = mail_needle_in(n, buf_as_str(&text));
-	}
-	buf_fini(&text);
-	return found;
+static void
+look_at_text(struct mail_search *s, struct group *g, enum mail_text which)
+{
+	struct str text = mail_summary_text(&s->summary, which);
+
+	g->known = true;
+	if (text.p == NULL)
+		return;
+	feed_plain(s, g, text);
+	mail_needles_end(g->needles, MAIL_NEEDLES_PLAIN);
+}
+
+enum mail_search_found
+mail_search_key(struct mail_search *s, size_t number)
+{
+	const struct key *key = &s->keys[number];
+
+	if (key->in == MAIL_SEARCH_SUMMARY && !key->group->known)
+		look_at_text(s, key->group, key->which);
+	if (mail_needles_found(key->group->needles, key->number))
+		return MAIL_SEARCH_YES;
+	return key->group->known ? MAIL_SEARCH_NO : MAIL_SEARCH_OPEN;
+}
+
+/* ---- headers ---- */
+
+/* Decoded text of a header, for all it is for. */
+static void
+header_text(struct mail_search *s, struct str utf8, bool of_value)
+{
+	s->folded.n = 0;
+	mail_needles_fold(utf8, &s->folded);
+	for (int i = 0; i < 2; i++)
+		if (s->to[i] != NULL)
+			mail_needles_feed(
+			    s->to[i]->needles, MAIL_NEEDLES_PLAIN, buf_as_str(&s->folded));
+	if (of_value && s->field != NULL)
+		mail_needles_feed(s->field->needles, MAIL_NEEDLES_PLAIN, buf_as_str(&s->folded));
+}
+
+static void
+field_begin(struct mail_search *s, struct str name)
+{
+	struct group *g = &s->fields[mail_names_find(&s->names, name)];
+	bool listed = g < s->fields + s->names.n || name.n == 0;
+
+	s->field = s->i == 0 && listed && open(g) ? g : NULL;
+	if (s->to[0] == NULL && s->to[1] == NULL)
+		return;
+	if (text_ascii_run(name) == name.n)
+		header_text(s, name, false);
+	header_text(s, STR(": "), false);
+}
+
+static void
+field_piece(struct mail_search *s, const struct mail_fields_piece *p)
+{
+	if (p->first)
+		field_begin(s, p->field.name);
+	if (s->to[0] == NULL && s->to[1] == NULL && s->field == NULL)
+		return;
+	s->utf8.n = 0;
+	mail_words_feed(&s->words, p->field.value, p->last, &s->utf8);
+	header_text(s, buf_as_str(&s->utf8), true);
+	if (!p->last)
+		return;
+	mail_words_fini(&s->words);
+	s->words = (struct mail_words){0};
+	header_text(s, STR("\r\n"), false);
+	if (s->field != NULL)
+		mail_needles_end(s->field->needles, MAIL_NEEDLES_PLAIN);
 }
 
 /* All fields of a header, decoded, one a line. */
 static void
-search_fields(struct window *w, struct str header)
+feed_header(struct mail_search *s, struct str bytes, bool last)
 {
-	struct mail_field f;
-	struct buf text = {0};
+	struct mail_fields_piece p;
 
-	while (!w->found && mail_field_next(&header, &f)) {
-		text.n = 0;
-		if (text_ascii_run(f.name) == f.name.n)
-			buf_str(&text, f.name);
-		buf_puts(&text, ": ");
-		mail_words_decode(f.value, &text);
-		buf_puts(&text, "\r\n");
-		window_feed(w, buf_as_str(&text));
+	mail_fields_feed(&s->header, bytes, last);
+	while (mail_fields_next(&s->header, &p))
+		if (!p.blank)
+			field_piece(s, &p);
+}
+
+/* ---- bodies ---- */
+
+static void
+body_begin(struct mail_search *s)
+{
+	s->is_html = str_eq(s->part.subtype, STR("html"));
+	s->shown_blank = s->aside_blank = false;
+	s->conv = mail_conv_new(s->part.charset.n > 0 ? s->part.charset : STR("us-ascii"));
+	mail_decoder_init(&s->decoder, s->part.encoding);
+	mail_html_init(&s->html);
+}
+
+static void
+body_folded(struct mail_search *s, enum mail_needles_stream stream)
+{
+	for (int i = 0; i < 2; i++)
+		if (s->to[i] != NULL)
+			mail_needles_feed(s->to[i]->needles, stream, buf_as_str(&s->folded));
+}
+
+static void
+body_shown(struct mail_search *s, enum mail_needles_stream stream, struct str utf8, bool *blank)
+{
+	s->folded.n = 0;
+	mail_needles_fold(utf8, &s->folded);
+	mail_needles_squeeze(&s->folded, 0, blank);
+	body_folded(s, stream);
+}
+
+static void
+body_text(struct mail_search *s, struct str utf8, bool last)
+{
+	if (!s->is_html) {
+		s->folded.n = 0;
+		mail_needles_fold(utf8, &s->folded);
+		body_folded(s, MAIL_NEEDLES_PLAIN);
+		return;
 	}
-	window_end(w);
-	buf_fini(&text);
+	s->shown.n = s->aside.n = 0;
+	mail_html_feed(&s->html, utf8, last, &s->shown, &s->aside);
+	body_shown(s, MAIL_NEEDLES_SHOWN, buf_as_str(&s->shown), &s->shown_blank);
+	body_shown(s, MAIL_NEEDLES_ASIDE, buf_as_str(&s->aside), &s->aside_blank);
 }
 
 static bool
@@ -198,118 +382,163 @@ encoded(enum mail_encoding e)
 	return e == MAIL_ENCODING_BASE64 || e == MAIL_ENCODING_QP;
 }
 
-/* Where the decoded text of a part goes. */
-struct sink {
-	bool is_html;
-	struct window text;
-	struct window aside; /* what attributes show of HTML */
-	struct mail_html html;
-	struct buf html_text, html_aside;
-};
-
 static void
-sink_init(struct sink *s, const struct mail_needle *n, const struct mail_part *p)
+body_piece(struct mail_search *s, struct str piece, bool last)
 {
-	*s = (struct sink){.is_html = str_eq(p->subtype, STR("html"))};
-	s->text = s->is_html ? squeezing_window(n) : window(n);
-	s->aside = squeezing_window(n);
-	mail_html_init(&s->html);
-}
-
-static void
-sink_feed(struct sink *s, struct str utf8, bool last)
-{
-	if (!s->is_html) {
-		window_feed(&s->text, utf8);
+	if (encoded(s->part.encoding)) {
+		s->bytes.n = 0;
+		mail_decode(&s->decoder, piece, last, &s->bytes);
+		piece = buf_as_str(&s->bytes);
+	}
+	if (text_conv_passes_ascii(s->conv) && text_ascii_run(piece) == piece.n) {
+		body_text(s, piece, last);
 		return;
 	}
-	s->html_text.n = s->html_aside.n = 0;
-	mail_html_feed(&s->html, utf8, last, &s->html_text, &s->html_aside);
-	window_feed(&s->text, buf_as_str(&s->html_text));
-	window_feed(&s->aside, buf_as_str(&s->html_aside));
+	s->utf8.n = 0;
+	mail_conv_feed(s->conv, piece, last, &s->utf8);
+	body_text(s, buf_as_str(&s->utf8), last);
 }
 
-static bool
-sink_found(const struct sink *s)
+static void
+feed_body(struct mail_search *s, struct str bytes, bool last)
 {
-	return s->text.found || s->aside.found;
-}
+	while (bytes.n > 0) {
+		size_t n = bytes.n < PIECE ? bytes.n : PIECE;
 
-/* Nothing comes any more.  Found? */
-static bool
-sink_end(struct sink *s)
-{
-	window_end(&s->text);
-	window_end(&s->aside);
-	buf_fini(&s->text.text);
-	buf_fini(&s->aside.text);
-	buf_fini(&s->html_text);
-	buf_fini(&s->html_aside);
-	return sink_found(s);
-}
-
-static bool
-search_body(const struct mail_needle *n, const struct mail_part *p, struct str body)
-{
-	struct mail_conv *conv = mail_conv_new(p->charset.n > 0 ? p->charset : STR("us-ascii"));
-	struct mail_decoder d;
-	struct sink sink;
-	struct buf bytes = {0}, text = {0};
-
-	sink_init(&sink, n, p);
-	mail_decoder_init(&d, p->encoding);
-	while (body.n > 0 && !sink_found(&sink)) {
-		struct str piece = {body.p, body.n < PIECE ? body.n : PIECE};
-		bool last = piece.n == body.n;
-
-		body = (struct str){body.p + piece.n, body.n - piece.n};
-		if (encoded(p->encoding)) {
-			bytes.n = 0;
-			mail_decode(&d, piece, last, &bytes);
-			piece = buf_as_str(&bytes);
-		}
-		if (text_conv_passes_ascii(conv) && text_ascii_run(piece) == piece.n) {
-			sink_feed(&sink, piece, last);
-			continue;
-		}
-		text.n = 0;
-		mail_conv_feed(conv, piece, last, &text);
-		sink_feed(&sink, buf_as_str(&text), last);
+		body_piece(s, (struct str){bytes.p, n}, last && n == bytes.n);
+		bytes = (struct str){bytes.p + n, bytes.n - n};
 	}
-	buf_fini(&bytes);
-	buf_fini(&text);
-	mail_conv_free(&conv);
-	return sink_end(&sink);
 }
 
+/* ---- what is wanted ---- */
+
 static bool
-is_message(const struct mail_summary *s, const struct mail_part *p)
+is_message(const struct mail_search *s)
 {
 	struct mail_part parent;
 
-	mail_summary_part(s, p->parent, &parent);
-	return parent.kind == MAIL_PART_MESSAGE;
+	mail_summary_part(&s->summary, s->part.parent, &parent);
+	return s->i > 0 && parent.kind == MAIL_PART_MESSAGE;
+}
+
+static bool
+any_field_open(const struct mail_search *s)
+{
+	for (size_t i = 0; i <= s->names.n; i++)
+		if (open(&s->fields[i]))
+			return true;
+	return false;
+}
+
+/* Is the header or body at hand looked at?  For whom? */
+static bool
+choose(struct mail_search *s)
+{
+	bool here;
+
+	if (s->where == AT_HEADER) {
+		s->range = (struct mail_range){s->part.header_off, s->part.header_len};
+		s->to[0] = open(&s->text) ? &s->text : NULL;
+		s->to[1] = open(&s->body) && is_message(s) ? &s->body : NULL;
+		here = s->to[0] != NULL || s->to[1] != NULL || (s->i == 0 && any_field_open(s));
+	} else {
+		s->range = (struct mail_range){s->part.body_off, s->part.body_len};
+		s->to[0] = open(&s->text) ? &s->text : NULL;
+		s->to[1] = open(&s->body) ? &s->body : NULL;
+		here = s->part.kind == MAIL_PART_LEAF && str_eq(s->part.type, STR("text")) &&
+		       (s->to[0] != NULL || s->to[1] != NULL);
+	}
+	return here && s->range.len > 0;
+}
+
+/* The text ends here: nothing matches across this point. */
+static void
+end_text(struct mail_search *s)
+{
+	for (int i = 0; i < 2; i++)
+		for (int k = 0; k < MAIL_NEEDLES_STREAMS && s->to[i] != NULL; k++)
+			mail_needles_end(s->to[i]->needles, (enum mail_needles_stream)k);
+	drop_text(s);
+}
+
+static void
+next_text(struct mail_search *s)
+{
+	if (s->where == AT_HEADER) {
+		if (s->i == 0)
+			for (size_t i = 0; i <= s->names.n; i++)
+				s->fields[i].known = true;
+		s->where = AT_BODY;
+		return;
+	}
+	s->where = AT_HEADER;
+	s->part_known = false;
+	s->i++;
 }
 
 bool
-mail_search_message(const struct mail_needle *n, struct str message, const struct mail_summary *s,
-    enum mail_search which)
+mail_search_wants(struct mail_search *s, struct mail_range *range_r)
 {
-	struct window w = window(n);
+	while (s->i < s->summary.part_count && (s->i == 0 || open(&s->text) || open(&s->body))) {
+		if (!s->part_known)
+			mail_summary_part(&s->summary, s->i, &s->part);
+		s->part_known = true;
+		if (!s->within && choose(s)) {
+			s->within = true;
+			s->done = 0;
+			if (s->where == AT_BODY)
+				body_begin(s);
+		}
+		if (s->within) {
+			uint64_t left = s->range.len - s->done;
 
-	TS_ASSERT(message.n == s->size);
-	if (n->folded.n == 0)
-		return true;
-	for (uint32_t i = 0; i < s->part_count && !w.found; i++) {
-		struct mail_part p;
-
-		mail_summary_part(s, i, &p);
-		if (which == MAIL_SEARCH_TEXT || (i > 0 && is_message(s, &p)))
-			search_fields(&w, (struct str){message.p + p.header_off, p.header_len});
-		if (!w.found && p.kind == MAIL_PART_LEAF && str_eq(p.type, STR("text")))
-			w.found =
-			    search_body(n, &p, (struct str){message.p + p.body_off, p.body_len});
+			*range_r = (struct mail_range){s->range.off + s->done,
+			    left < MAIL_SEARCH_PIECE ? left : MAIL_SEARCH_PIECE};
+			return true;
+		}
+		next_text(s);
 	}
-	buf_fini(&w.text);
-	return w.found;
+	s->body.known = s->text.known = true;
+	return false;
+}
+
+/* Is nothing to be found in this text any more? */
+static bool
+satisfied(const struct mail_search *s)
+{
+	for (int i = 0; i < 2; i++)
+		if (s->to[i] != NULL && open(s->to[i]))
+			return false;
+	return s->where == AT_BODY || s->i > 0 || !any_field_open(s);
+}
+
+void
+mail_search_feed(struct mail_search *s, struct str bytes)
+{
+	bool last;
+
+	TS_ASSERT(s->within && bytes.n <= s->range.len - s->done);
+	s->done += bytes.n;
+	last = s->done == s->range.len;
+	if (s->where == AT_HEADER)
+		feed_header(s, bytes, last);
+	else
+		feed_body(s, bytes, last);
+	if (!last && !satisfied(s))
+		return;
+	end_text(s);
+	next_text(s);
+}
+
+bool
+mail_search_within(const struct mail_search *s)
+{
+	return s->within;
+}
+
+size_t
+mail_search_held(const struct mail_search *s)
+{
+	return s->header.held.cap + s->words.held.cap + s->words.bytes.cap + s->bytes.cap +
+	       s->utf8.cap + s->folded.cap + s->shown.cap + s->aside.cap;
 }

@@ -8,32 +8,49 @@
  * run of blanks is as good as another.  RFC 3501 and RFC 9051, both 6.4.4, leave it to
  * the server what of a body is text.
  *
- * A needle is made once per search key and is constant from then on: threads may share
- * it.  Time is linear in the text; memory is a few windows per call, whatever the size
- * of the message.
+ * All that a SEARCH looks for is looked for in one pass over a message, which comes in
+ * pieces:
+ *
+ *     key = mail_search_add(s, MAIL_SEARCH_BODY, STR_NONE, "word");      for each of them
+ *     mail_search_begin(s, &summary);
+ *     while (mail_search_key(s, key) == MAIL_SEARCH_OPEN && mail_search_wants(s, &range))
+ *             mail_search_feed(s, bytes of the message at that range);
+ *
+ * Time is linear in the text, however many keys there are; memory is some times that of the
+ * keys, and a few windows, whatever the size of the message.  One thread at a time.
  */
-#include "mail/summary.h"
+#include "mail/section.h"
 
-struct mail_needle;
+#define MAIL_SEARCH_PIECE 65536u /* the most that it wants at a time */
 
-struct mail_needle *mail_needle_new(struct str utf8);
-void mail_needle_free(struct mail_needle **np);
-
-/* Is it in this UTF-8 text?  The empty needle is in every text. */
-bool mail_needle_in(const struct mail_needle *n, struct str utf8);
-
-/*
- * SEARCH HEADER: is it in the decoded value of any field of that name?  With
- * the empty needle: is there such a field?
- */
-bool mail_search_header(const struct mail_needle *n, struct str header, struct str field);
-
-enum mail_search {
-	MAIL_SEARCH_BODY, /* text parts at any depth, and headers of nested messages */
-	MAIL_SEARCH_TEXT  /* these, the message's header, and the MIME headers of its parts */
+enum mail_search_in {
+	MAIL_SEARCH_BODY,   /* text parts at any depth, and headers of nested messages */
+	MAIL_SEARCH_TEXT,   /* these, the message's header, and the MIME headers of its parts */
+	MAIL_SEARCH_FIELD,  /* the decoded value of any field of that name; of the empty text: is
+	                       there  one? */
+	MAIL_SEARCH_SUMMARY /* as FIELD, of those whose text the summary has */
 };
 
-/* message and s belong together: s is the summary of message (its size is checked). */
-bool mail_search_message(const struct mail_needle *n, struct str message,
-    const struct mail_summary *s, enum mail_search which);
+struct mail_search;
+
+struct mail_search *mail_search_new(void) __attribute__((returns_nonnull));
+void mail_search_free(struct mail_search **sp);
+/* Returns its number.  field, which must stay: FIELD; which: SUMMARY. */
+size_t mail_search_add(struct mail_search *s, enum mail_search_in in, struct str field,
+    enum mail_text which, struct str utf8);
+/* All are added.  About the memory that it takes. */
+size_t mail_search_ready(struct mail_search *s);
+
+/* The next message: what its summary is about.  The summary must stay until the next one. */
+void mail_search_begin(struct mail_search *s, const struct mail_summary *summary);
+/* OPEN: more of the message has to be seen. */
+enum mail_search_found { MAIL_SEARCH_NO, MAIL_SEARCH_YES, MAIL_SEARCH_OPEN };
+enum mail_search_found mail_search_key(struct mail_search *s, size_t key);
+/* False: nothing, all is known. */
+bool mail_search_wants(struct mail_search *s, struct mail_range *range_r);
+void mail_search_feed(struct mail_search *s, struct str bytes);
+/* Is it in the middle of a header or a body? */
+bool mail_search_within(const struct mail_search *s);
+/* What it holds now of a message, without the keys. */
+size_t mail_search_held(const struct mail_search *s);
 #endif

@@ -34,6 +34,24 @@ void mail_conv_free(struct mail_conv **cp);
 void mail_words_decode(struct str value, struct buf *out);
 
 /*
+ * The same for a value that comes in pieces, in little memory: {0}, feed, feed ... the last one,
+ * fini.  It differs where an encoded word or a run of blanks is longer than MAIL_WORDS_HELD: such a
+ * word is none, and such blanks do not vanish.
+ */
+#define MAIL_WORDS_HELD 65536u
+#define MAIL_WORD_CHARSET 80
+struct mail_words {
+	struct buf held;        /* what cannot be decided yet */
+	struct buf bytes;       /* decoded words of one charset that stand together, */
+	struct mail_conv *conv; /* of which it has the front, if they are many */
+	char charset[MAIL_WORD_CHARSET];
+	size_t charset_n;
+	bool begun, after_word;
+};
+void mail_words_feed(struct mail_words *w, struct str piece, bool last, struct buf *out);
+void mail_words_fini(struct mail_words *w);
+
+/*
  * Appends utf8 in the form in which texts are compared: i;unicode-casemap in
  * effect (case folded, compatibility forms replaced, decomposed), so that two
  * texts are equal, ordered or contained when these bytes are.

@@ -14,13 +14,17 @@ struct word {
 	const char *end; /* behind the word */
 };
 
+/* Decoded bytes that are gathered before they are converted. */
+#define GATHERED 16384u
+
+/* Where one call is. */
 struct words {
-	struct buf *out;
-	struct buf bytes;   /* decoded words of one charset that stand together */
-	struct str charset; /* theirs */
 	const char *end;
+	bool last;
 	const char *mark; /* the next "?=" at or behind the place of the last look, or end */
 };
+
+enum found { FOUND, NOTHING, UNDECIDED };
 
 /* Only the first look reads on; later ones reuse the place, so all looks together are linear. */
 static const char *
@@ -35,29 +39,45 @@ find_mark(struct words *w, const char *from)
 	return w->mark;
 }
 
-/* RFC 2047 section 2, tolerant of blanks inside; p stands on "=?". */
-static bool
+/* What is at p would have to go on behind the end. */
+static enum found
+cut_off(const struct words *w, const char *p)
+{
+	return w->last || w->end - p > (ptrdiff_t)MAIL_WORDS_HELD ? NOTHING : UNDECIDED;
+}
+
+/* RFC 2047 section 2, tolerant of blanks inside; p stands on "=". */
+static enum found
 word_at(struct words *w, const char *p, struct word *word_r)
 {
-	const char *q = p + 2, *limit = w->end - q > 80 ? q + 80 : w->end, *mark;
+	const char *q = p + 2, *limit, *mark;
 	struct str charset, lang;
 
+	if (w->end - p < 2)
+		return cut_off(w, p);
+	if (p[1] != '?')
+		return NOTHING;
+	limit = w->end - q > MAIL_WORD_CHARSET ? q + MAIL_WORD_CHARSET : w->end;
 	while (q < limit && *q != '?' && !lex_blank(*q) && *q != '=')
 		q++;
-	if (q >= limit || *q != '?' || q == p + 2 || w->end - q < 5 || q[2] != '?')
-		return false;
+	if (q == limit)
+		return limit == w->end ? cut_off(w, p) : NOTHING;
+	if (*q != '?' || q == p + 2)
+		return NOTHING;
+	if (w->end - q < 5)
+		return cut_off(w, p);
 	charset = str_range(p + 2, q);
 	str_split(&charset, '*', &lang); /* RFC 2231 section 5: charset*language */
 	word_r->charset = lang;
 	word_r->encoding = (char)ascii_lower((unsigned char)q[1]);
-	if (word_r->encoding != 'b' && word_r->encoding != 'q')
-		return false;
+	if (q[2] != '?' || (word_r->encoding != 'b' && word_r->encoding != 'q'))
+		return NOTHING;
 	mark = find_mark(w, q + 3);
 	if (mark == w->end)
-		return false;
+		return cut_off(w, p);
 	word_r->text = str_range(q + 3, mark);
 	word_r->end = mark + 2;
-	return true;
+	return FOUND;
 }
 
 static void
@@ -99,18 +119,26 @@ put_clean(struct str s, struct buf *out)
 	out->n = (size_t)(q - out->p);
 }
 
-/* Converts what has been gathered. */
+/* Converts what has been gathered.  end: the text of these words ends here. */
 static void
-words_flush(struct words *w)
+words_convert(struct mail_words *w, bool end, struct buf *out)
 {
+	struct str charset = {w->charset, w->charset_n};
 	struct buf text = {0};
 
-	if (w->bytes.n == 0)
+	if (w->bytes.n == 0 && w->conv == NULL)
 		return;
-	mail_to_utf8(w->charset, buf_as_str(&w->bytes), &text);
-	put_clean(buf_as_str(&text), w->out);
+	if (w->conv == NULL && !end)
+		w->conv = mail_conv_new(charset);
+	if (w->conv != NULL)
+		mail_conv_feed(w->conv, buf_as_str(&w->bytes), end, &text);
+	else
+		mail_to_utf8(charset, buf_as_str(&w->bytes), &text);
+	put_clean(buf_as_str(&text), out);
 	buf_fini(&text);
 	w->bytes.n = 0;
+	if (end)
+		mail_conv_free(&w->conv);
 }
 
 static void
@@ -136,43 +164,120 @@ stateful(struct str charset)
 	       str_has_iprefix(charset, STR("hz"));
 }
 
-void
-mail_words_decode(struct str value, struct buf *out)
+static void
+words_add(struct mail_words *w, const struct word *word, struct buf *out)
 {
-	struct words w = {.out = out};
-	struct str v = str_trim(value);
-	const char *p = v.p, *raw = p; /* raw: what has been read but not written begins here */
-	bool after_word = false;
+	struct str charset = {w->charset, w->charset_n};
 
-	w.end = v.n > 0 ? p + v.n : p;
-	while (v.n > 0 && p < w.end) {
-		struct word word;
-		const char *gap;
+	if (!str_ieq(charset, word->charset) || stateful(word->charset))
+		words_convert(w, true, out);
+	memcpy(w->charset, word->charset.p, word->charset.n);
+	w->charset_n = word->charset.n;
+	word_bytes(word, &w->bytes);
+	if (w->bytes.n > GATHERED)
+		words_convert(w, false, out);
+	w->after_word = true;
+}
 
-		p = memchr(p, '=', (size_t)(w.end - p));
-		if (p == NULL)
+static void
+words_raw(struct mail_words *w, struct str raw, struct buf *out)
+{
+	words_convert(w, true, out);
+	put_raw(raw, out);
+	w->after_word = false;
+}
+
+/* What of [raw, end) can be written: no blanks at its end, which may be nothing, and no half
+ * characters. */
+static const char *
+written_up_to(const char *raw, const char *end, bool cut)
+{
+	const char *e = end;
+
+	while (e > raw && lex_blank(e[-1]) && end - e < (ptrdiff_t)MAIL_WORDS_HELD)
+		e--;
+	for (int i = 1; cut && e == end && i < 4 && e - raw >= i; i++) {
+		unsigned char c = (unsigned char)e[-i];
+
+		if (c >= 0xc0)
+			return e - i;
+		if (c < 0x80)
 			break;
-		if (w.end - p < 2 || p[1] != '?' || !word_at(&w, p, &word)) {
-			p++;
+	}
+	return e;
+}
+
+/* Returns how many bytes were used up. */
+static size_t
+words_take(struct mail_words *w, struct str s, bool last, struct buf *out)
+{
+	struct words at = {.end = s.p + s.n, .last = last};
+	const char *p = s.p, *raw, *gap, *e;
+
+	while (last && at.end > p && lex_blank(at.end[-1]))
+		at.end--;
+	while (!w->begun && p < at.end && lex_blank(*p))
+		p++;
+	w->begun = w->begun || p < at.end;
+	raw = p; /* what has been read but not written begins here */
+	while (p < at.end) {
+		const char *next = memchr(p, '=', (size_t)(at.end - p));
+		enum found found;
+		struct word word;
+
+		p = next != NULL ? next : at.end;
+		found = next != NULL ? word_at(&at, p, &word) : NOTHING;
+		if (found == UNDECIDED)
+			break;
+		if (found == NOTHING) {
+			p += p < at.end;
 			continue;
 		}
 		for (gap = raw; gap < p && lex_blank(*gap);)
 			gap++;
-		if (!after_word || gap < p) { /* RFC 2047 6.2: blanks between words vanish */
-			words_flush(&w);
-			put_raw(str_range(raw, p), out);
-		}
-		if (!str_ieq(w.charset, word.charset) || stateful(word.charset))
-			words_flush(&w);
-		w.charset = word.charset;
-		word_bytes(&word, &w.bytes);
-		after_word = true;
+		if (!w->after_word || gap < p) /* RFC 2047 6.2: blanks between words vanish */
+			words_raw(w, str_range(raw, p), out);
+		words_add(w, &word, out);
 		p = raw = word.end;
 	}
-	words_flush(&w);
-	if (v.n > 0)
-		put_raw(str_range(raw, w.end), out);
-	buf_fini(&w.bytes);
+	e = last ? at.end : written_up_to(raw, p, p == at.end);
+	if (e > raw)
+		words_raw(w, str_range(raw, e), out);
+	return last ? s.n : (size_t)((e > raw ? e : raw) - s.p);
+}
+
+void
+mail_words_feed(struct mail_words *w, struct str piece, bool last, struct buf *out)
+{
+	size_t used;
+
+	if (w->held.n > 0) {
+		buf_str(&w->held, piece);
+		used = words_take(w, buf_as_str(&w->held), last, out);
+		buf_consume(&w->held, used);
+	} else if (piece.n > 0) {
+		used = words_take(w, piece, last, out);
+		buf_put(&w->held, piece.p + used, piece.n - used);
+	}
+	if (last)
+		words_convert(w, true, out);
+}
+
+void
+mail_words_fini(struct mail_words *w)
+{
+	buf_fini(&w->held);
+	buf_fini(&w->bytes);
+	mail_conv_free(&w->conv);
+}
+
+void
+mail_words_decode(struct str value, struct buf *out)
+{
+	struct mail_words w = {0};
+
+	mail_words_feed(&w, value, true, out);
+	mail_words_fini(&w);
 }
 
 /* ---- base subject ---- */

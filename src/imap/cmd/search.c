@@ -206,6 +206,7 @@ search_found(struct imap_cmd *cmd)
 {
 	struct search *s = cmd->state;
 
+	s->found = imap_query_found(s->query, &s->failed);
 	if (s->failed)
 		return refuse(
 		    cmd, "SERVERBUG", "Some messages could not be read; the log has the details");
@@ -218,13 +219,18 @@ search_found(struct imap_cmd *cmd)
 	return print_search(cmd);
 }
 
+static bool
+should_stop(void *job)
+{
+	return imap_job_should_stop(job);
+}
+
 static enum work_end
 run_query(struct imap_job *job)
 {
 	struct search *s = job->state;
 
-	s->found = imap_query_run(s->query, &s->failed);
-	return WORK_DONE;
+	return imap_query_run(s->query, should_stop, job) ? WORK_DONE : WORK_AGAIN;
 }
 
 static enum imap_next
@@ -254,7 +260,7 @@ cmd_search(struct imap_cmd *cmd)
 	}
 	if (!imap_query_is_cheap(s->query))
 		return cmd_job(cmd, WORK_LONG, run_query, s, &found);
-	s->found = imap_query_run(s->query, &s->failed);
+	(void)imap_query_run(s->query, NULL, NULL);
 	return cmd_goto(cmd, &found);
 }
 

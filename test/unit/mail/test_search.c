@@ -1,23 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Substring search in texts, headers and bodies. */
+/* Substring search in texts, headers and bodies; streaming gives what the whole message gives. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "mail/header.h"
+#include "mail/html.h"
+#include "mail/needles.h"
 #include "mail/search.h"
+#include "mail/text.h"
 
 static bool
 in(const char *needle, struct str text)
 {
-	struct mail_needle *n = mail_needle_new(str_of(needle));
-	bool found = mail_needle_in(n, text);
+	struct mail_needles *n = mail_needles_new();
+	size_t key = mail_needles_add(n, str_of(needle));
+	struct buf folded = {0};
+	bool found;
 
-	mail_needle_free(&n);
+	mail_needles_begin(n);
+	mail_needles_fold(text, &folded);
+	mail_needles_feed(n, MAIL_NEEDLES_PLAIN, buf_as_str(&folded));
+	mail_needles_end(n, MAIL_NEEDLES_PLAIN);
+	found = mail_needles_found(n, key);
+	mail_needles_free(&n);
 	assert_null(n);
+	buf_fini(&folded);
 	return found;
 }
 
@@ -66,39 +80,91 @@ test_long(void **state)
 	buf_fini(&text);
 }
 
+/* A key and what is found. */
+struct sought {
+	enum mail_search_in in;
+	struct str field;
+	enum mail_text which;
+	struct str text;
+	bool found;
+	size_t key;
+};
+
+/* Looks for all of them in one message, in pieces that the search asks for.  Returns the most
+ * memory that it took for the message. */
+static size_t
+seek(struct str message, struct sought *v, size_t n)
+{
+	struct mail_search *s = mail_search_new();
+	struct buf bytes = {0};
+	struct mail_summary summary;
+	struct mail_range range;
+	size_t held = 0;
+
+	mail_summarize(message, NULL, &bytes);
+	assert_int_equal(mail_summary_open(buf_as_str(&bytes), &summary), TS_OK);
+	for (size_t i = 0; i < n; i++)
+		v[i].key = mail_search_add(s, v[i].in, v[i].field, v[i].which, v[i].text);
+	(void)mail_search_ready(s);
+	for (int again = 0; again < 2; again++) { /* nothing is left of the message before */
+		mail_search_begin(s, &summary);
+		while (mail_search_wants(s, &range)) {
+			char *copy = malloc(range.len);
+
+			assert_in_range(range.len, 1, MAIL_SEARCH_PIECE);
+			assert_true(range.off + range.len <= message.n);
+			memcpy(copy, message.p + range.off, range.len);
+			mail_search_feed(s, (struct str){copy, range.len});
+			free(copy);
+			held = mail_search_held(s) > held ? mail_search_held(s) : held;
+		}
+		for (size_t i = 0; i < n; i++) {
+			enum mail_search_found found = mail_search_key(s, v[i].key);
+
+			assert_int_not_equal(found, MAIL_SEARCH_OPEN);
+			v[i].found = found == MAIL_SEARCH_YES;
+		}
+	}
+	mail_search_free(&s);
+	buf_fini(&bytes);
+	return held;
+}
+
+static bool
+header_has(const char *field, const char *word, struct str message)
+{
+	struct sought sought = {
+	    .in = MAIL_SEARCH_FIELD, .field = str_of(field), .text = str_of(word)};
+
+	seek(message, &sought, 1);
+	return sought.found;
+}
+
 static void
 test_header(void **state)
 {
 	struct str h = STR("To: a@a\r\nX-Word: one\r\nx-word: =?utf-8?q?Tw=C3=B6?=\r\n "
-	                   "zwei\r\n\r\nX-Word: body\r\n");
-	struct mail_needle *n = mail_needle_new(STR("tw\xc3\x96 Z")),
-	                   *none = mail_needle_new(STR(""));
+	                   "zwei\r\nno colon\r\n\r\nX-Word: body\r\n");
 
 	(void)state;
-	assert_true(mail_search_header(n, h, STR("X-WORD")));
-	assert_false(mail_search_header(n, h, STR("To")));
+	assert_true(header_has("X-WORD", "tw\xc3\x96 Z", h));
+	assert_false(header_has("To", "tw\xc3\x96 Z", h));
 	assert_true(in("folded with a tab", STR("folded\twith a\ttab")));
 	assert_true(in("folded\twith", STR("folded with")));
-	assert_true(mail_search_header(none, h, STR("to")));
-	assert_false(mail_search_header(none, h, STR("cc")));
-	mail_needle_free(&n);
-	mail_needle_free(&none);
+	assert_true(header_has("to", "", h));
+	assert_false(header_has("cc", "", h));
+	assert_false(header_has("x-word", "body", h));
+	assert_true(header_has("", "colon", h));
+	assert_false(header_has("", "one", h));
 }
 
 static bool
-message_has(struct str text, const char *word, enum mail_search which)
+message_has(struct str message, const char *word, enum mail_search_in in)
 {
-	struct mail_needle *n = mail_needle_new(str_of(word));
-	struct buf bytes = {0};
-	struct mail_summary s;
-	bool found;
+	struct sought sought = {.in = in, .text = str_of(word)};
 
-	mail_summarize(text, NULL, &bytes);
-	assert_int_equal(mail_summary_open(buf_as_str(&bytes), &s), TS_OK);
-	found = mail_search_message(n, text, &s, which);
-	mail_needle_free(&n);
-	buf_fini(&bytes);
-	return found;
+	seek(message, &sought, 1);
+	return sought.found;
 }
 
 static void
@@ -187,6 +253,388 @@ test_html(void **state)
 	buf_fini(&long_page);
 }
 
+/* ---- the same, simply: all of a text at once, and one key after the other ---- */
+
+static void
+fold_simply(struct str text, bool squeezed, struct buf *out)
+{
+	struct buf folded = {0};
+
+	mail_casemap(text, &folded);
+	for (size_t i = 0; i < folded.n; i++) {
+		char c = folded.p[i] == '\t' ? ' ' : folded.p[i];
+
+		if (!squeezed || c != ' ' || out->n == 0 || out->p[out->n - 1] != ' ')
+			buf_putc(out, c);
+	}
+	buf_fini(&folded);
+}
+
+static bool
+in_simply(struct str word, struct str text, bool squeezed)
+{
+	struct buf needle = {0}, blanks = {0}, folded = {0};
+	bool found;
+
+	fold_simply(word, false, &blanks);
+	for (size_t i = 0; squeezed && i < blanks.n; i++)
+		if (blanks.p[i] == '\r' || blanks.p[i] == '\n')
+			blanks.p[i] = ' ';
+	fold_simply(buf_as_str(&blanks), squeezed, &needle);
+	fold_simply(text, squeezed, &folded);
+	found = needle.n == 0 || (folded.n >= needle.n &&
+	                             str_find(buf_as_str(&folded), buf_as_str(&needle)) != NULL);
+	buf_fini(&needle);
+	buf_fini(&blanks);
+	buf_fini(&folded);
+	return found;
+}
+
+static bool
+header_simply(struct str header, const struct sought *k)
+{
+	struct buf all = {0}, value = {0};
+	struct mail_field f;
+	bool found = false;
+
+	while (mail_field_next(&header, &f)) {
+		value.n = 0;
+		mail_words_decode(f.value, &value);
+		if (k->in == MAIL_SEARCH_FIELD)
+			found = found || (str_ieq(f.name, k->field) &&
+			                     in_simply(k->text, buf_as_str(&value), false));
+		if (str_is_ascii(f.name))
+			buf_str(&all, f.name);
+		buf_puts(&all, ": ");
+		buf_str(&all, buf_as_str(&value));
+		buf_puts(&all, "\r\n");
+	}
+	if (k->in != MAIL_SEARCH_FIELD)
+		found = in_simply(k->text, buf_as_str(&all), false);
+	buf_fini(&all);
+	buf_fini(&value);
+	return found;
+}
+
+static bool
+body_simply(const struct mail_part *p, struct str body, struct str word)
+{
+	bool is_html = str_eq(p->subtype, STR("html")), found;
+	struct buf bytes = {0}, text = {0}, shown = {0}, aside = {0};
+	struct mail_decoder d;
+	struct mail_html html;
+
+	mail_decoder_init(&d, p->encoding);
+	mail_decode(&d, body, true, &bytes);
+	mail_to_utf8(p->charset.n > 0 ? p->charset : STR("us-ascii"), buf_as_str(&bytes), &text);
+	mail_html_init(&html);
+	if (is_html)
+		mail_html_feed(&html, buf_as_str(&text), true, &shown, &aside);
+	found = is_html ? in_simply(word, buf_as_str(&shown), true) ||
+	                      in_simply(word, buf_as_str(&aside), true)
+	                : in_simply(word, buf_as_str(&text), false);
+	buf_fini(&bytes);
+	buf_fini(&text);
+	buf_fini(&shown);
+	buf_fini(&aside);
+	return found;
+}
+
+static bool
+seek_simply(struct str message, const struct sought *k)
+{
+	struct buf bytes = {0};
+	struct mail_summary s;
+	struct mail_part p, parent;
+	struct str text;
+	bool found = false;
+
+	mail_summarize(message, NULL, &bytes);
+	assert_int_equal(mail_summary_open(buf_as_str(&bytes), &s), TS_OK);
+	if (k->in == MAIL_SEARCH_SUMMARY) {
+		text = mail_summary_text(&s, k->which);
+		found = text.p != NULL && in_simply(k->text, text, false);
+	}
+	for (uint32_t i = 0; i < s.part_count && k->in != MAIL_SEARCH_SUMMARY; i++) {
+		mail_summary_part(&s, i, &p);
+		mail_summary_part(&s, p.parent, &parent);
+		if (k->in == MAIL_SEARCH_FIELD
+		        ? i == 0
+		        : k->in == MAIL_SEARCH_TEXT || (i > 0 && parent.kind == MAIL_PART_MESSAGE))
+			found =
+			    found ||
+			    header_simply((struct str){message.p + p.header_off, p.header_len}, k);
+		if (k->in != MAIL_SEARCH_FIELD && p.kind == MAIL_PART_LEAF &&
+		    str_eq(p.type, STR("text")))
+			found =
+			    found || body_simply(&p,
+			                 (struct str){message.p + p.body_off, p.body_len}, k->text);
+	}
+	buf_fini(&bytes);
+	return found;
+}
+
+/* ---- messages of all kinds ---- */
+
+static const char *const words[] = {"Alpha", "beta",
+    "stra\xc3\x9f"
+    "e",
+    "\xd0\x9c\xd0\xb8\xd1\x80", "caf\xc3\xa9", "x", "and then", "a  b", "\xe6\x97\xa5\xe6\x9c\xac",
+    "1 < 2", "\t", "longer-than-others-are"};
+
+static size_t
+upto(size_t n)
+{
+	return (size_t)random() % n;
+}
+
+static const char *
+word(void)
+{
+	return words[upto(sizeof(words) / sizeof(*words))];
+}
+
+static void
+put_field(struct buf *m)
+{
+	static const char *const names[] = {
+	    "Subject", "X-One", "x-two", "To", "From", "", "Odd Name"};
+	size_t n = upto(6) == 0 ? upto(9000) : upto(12);
+
+	buf_printf(m, "%s%s", names[upto(7)], upto(20) == 0 ? "" : ": ");
+	while (n-- > 0) {
+		switch (upto(7)) {
+		case 0:
+			buf_printf(m, " =?utf-8?q?=%02X%s?=", (unsigned)upto(128) + 33, "=C3=A9t");
+			break;
+		case 1:
+			buf_puts(m, "=?iso-8859-1?Q?_caf=E9?=");
+			break;
+		case 2:
+			buf_puts(m, " =?utf-8?b?w6kgYWxwaGE?=\r\n ");
+			break;
+		case 3:
+			buf_puts(m, "\r\n\t");
+			break;
+		case 4:
+			buf_puts(m, upto(2) == 0 ? "=?broken?q?" : "=");
+			break;
+		default:
+			buf_printf(m, "%s ", word());
+		}
+	}
+	buf_puts(m, "\r\n");
+}
+
+static void
+put_text(struct buf *m)
+{
+	static const char *const html[] = {"<b>", "</b>", "<p title=\"beta x\">", "&eacute;",
+	    "&lt;", "<!-- alpha -->", "<br>", "  ", "\r\n", "<style>beta</style>", "<a href='x'>"};
+	size_t n = upto(8) == 0 ? 5000 + upto(30000) : upto(40);
+
+	while (n-- > 0)
+		if (upto(3) == 0)
+			buf_puts(m, html[upto(11)]);
+		else
+			buf_printf(m, "%s%s", word(), upto(8) == 0 ? "\r\n" : " ");
+}
+
+static void
+put_encoded(struct buf *m, struct str text, bool base64)
+{
+	static const char digits[] =
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < text.n; i += base64 ? 3 : 1) {
+		unsigned v = (unsigned char)text.p[i];
+
+		if (!base64) {
+			if (v > 126 || v < 32 || v == '=' || upto(50) == 0)
+				buf_printf(m, "=%02X", v);
+			else
+				buf_putc(m, (char)v);
+			if (i % 70 == 69)
+				buf_puts(m, "=\r\n");
+			continue;
+		}
+		v = v << 16 | (i + 1 < text.n ? (unsigned char)text.p[i + 1] << 8 : 0) |
+		    (i + 2 < text.n ? (unsigned char)text.p[i + 2] : 0);
+		for (int k = 18; k >= 0; k -= 6)
+			buf_putc(m, digits[v >> k & 63]);
+		if (i % 54 == 51)
+			buf_puts(m, "\r\n");
+	}
+	buf_puts(m, "\r\n");
+}
+
+static void
+put_part(struct buf *m, int depth)
+{
+	static const char *const charsets[] = {
+	    "utf-8", "us-ascii", "windows-1252", "utf-16le", "none"};
+	static const char *const encodings[] = {"8bit", "base64", "quoted-printable"};
+	size_t kind = upto(depth > 2 ? 2 : 4), encoding = upto(3);
+	struct buf text = {0};
+
+	for (size_t n = upto(4); n > 0; n--)
+		put_field(m);
+	if (kind < 2) {
+		buf_printf(m, "Content-Type: text/%s; charset=%s\r\n", kind == 0 ? "plain" : "html",
+		    charsets[upto(5)]);
+		buf_printf(m, "Content-Transfer-Encoding: %s\r\n\r\n", encodings[encoding]);
+		put_text(&text);
+		if (encoding == 0)
+			buf_str(m, buf_as_str(&text));
+		else
+			put_encoded(m, buf_as_str(&text), encoding == 1);
+	} else if (kind == 2) {
+		buf_puts(m, "Content-Type: message/rfc822\r\n\r\n");
+		put_part(m, depth + 1);
+	} else {
+		buf_printf(
+		    m, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\nalpha\r\n", depth);
+		for (size_t n = 1 + upto(4); n > 0; n--) {
+			buf_printf(m, "\r\n--b%d\r\n", depth);
+			put_part(m, depth + 1);
+		}
+		buf_printf(m, "\r\n--b%d--\r\n", depth);
+	}
+	buf_fini(&text);
+}
+
+static void
+some_key(struct sought *k, struct buf *text)
+{
+	static const struct str fields[] = {
+	    {"subject", 7}, {"X-TWO", 5}, {"x-one", 5}, {"", 0}, {"cc", 2}};
+	static const enum mail_text which[] = {MAIL_TEXT_SUBJECT, MAIL_TEXT_FROM, MAIL_TEXT_TO};
+
+	*k = (struct sought){
+	    .in = (enum mail_search_in)upto(4), .field = fields[upto(5)], .which = which[upto(3)]};
+	for (size_t n = upto(4); n > 0; n--)
+		buf_printf(text, "%s%s", word(), upto(2) == 0 ? " " : "");
+	k->text = text->n > 0 ? buf_as_str(text) : STR("");
+	/* The front or the end of it, cut between characters. */
+	for (size_t n = upto(6);
+	     n > 0 && k->text.n > 1 && ((unsigned char)k->text.p[1] & 0xc0) != 0x80; n--)
+		k->text = (struct str){k->text.p + 1, k->text.n - 1};
+}
+
+/* Few and many keys at once give what each of them gives alone in the whole text. */
+static void
+test_as_simply(void **state)
+{
+	enum { KEYS = 40 };
+	size_t yes = 0, no = 0;
+
+	(void)state;
+	srandom(7);
+	for (int round = 0; round < 60; round++) {
+		struct buf message = {0}, texts[KEYS] = {{0}};
+		struct sought v[KEYS];
+		size_t n = round % 2 == 0 ? 1 + upto(4) : KEYS;
+
+		put_part(&message, 0);
+		for (size_t i = 0; i < n; i++)
+			some_key(&v[i], &texts[i]);
+		seek(buf_as_str(&message), v, n);
+		for (size_t i = 0; i < n; i++) {
+			if (v[i].found != seek_simply(buf_as_str(&message), &v[i])) {
+				(void)fwrite(message.p, 1, message.n, stderr);
+				fail_msg("in %d, field %.*s, text '%.*s': %d", v[i].in,
+				    STR_ARG(v[i].field), STR_ARG(v[i].text), v[i].found);
+			}
+			yes += v[i].found;
+			no += !v[i].found;
+			buf_fini(&texts[i]);
+		}
+		buf_fini(&message);
+	}
+	assert_true(yes > 100 && no > 100);
+}
+
+static void
+put_times(struct buf *b, size_t n, const char *unit)
+{
+	while (n-- > 0)
+		buf_puts(b, unit);
+}
+
+/* Fields and bodies of megabytes: what is held of them is little, and everything is found. */
+static void
+test_memory(void **state)
+{
+	static const char *const found[] = {
+	    "first", "\xc3\xa9t\xc3\xa9 end", "late words", "last", "behind", "hidden end"};
+	struct buf m = {0};
+	struct sought v[8] = {0};
+	size_t n = sizeof(found) / sizeof(*found);
+
+	(void)state;
+	buf_puts(&m, "X-One: first");
+	put_times(&m, 150000, " =?utf-8?q?=C3=A9t?=\r\n");
+	buf_puts(&m, " =?utf-8?q?=C3?= =?utf-8?q?=A9_end?=\r\nX-Two: ");
+	put_times(&m, 300000, "a word ");
+	buf_puts(&m, "late words\r\nX-Three: ");
+	put_times(&m, 2000000, "y");
+	buf_puts(&m, " last\r\nX-Four: behind\r\nContent-Type: text/html\r\n\r\n<p title='");
+	put_times(&m, 500000, "aside ");
+	buf_puts(&m, "hidden  end'>");
+	put_times(&m, 500000, "<b> </b>x ");
+	for (size_t i = 0; i < n; i++) {
+		v[i].in = MAIL_SEARCH_TEXT;
+		v[i].text = str_of(found[i]);
+	}
+	v[n] = (struct sought){
+	    .in = MAIL_SEARCH_FIELD, .field = STR("x-three"), .text = STR("yyy last")};
+	v[n + 1] = (struct sought){
+	    .in = MAIL_SEARCH_FIELD, .field = STR("x-three"), .text = STR("behind")};
+	assert_in_range(seek(buf_as_str(&m), v, n + 2), 1, 2u << 20);
+	for (size_t i = 0; i <= n; i++)
+		assert_true(v[i].found);
+	assert_false(v[n + 1].found);
+	buf_fini(&m);
+}
+
+/* One that is the end or the beginning of others, twice the same, and long runs of one letter. */
+static void
+test_many(void **state)
+{
+	enum { N = 300 };
+	struct mail_needles *n = mail_needles_new();
+	static char text[N + 1];
+	struct str as = {text, N};
+
+	(void)state;
+	memset(text, 'a', N);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(mail_needles_add(n, (struct str){text, i + 1}), i);
+	assert_int_equal(mail_needles_add(n, STR("AB")), N);
+	assert_int_equal(mail_needles_add(n, STR("ab")), N + 1);
+	assert_int_equal(mail_needles_add(n, STR("")), N + 2);
+	for (size_t len = 0; len < N; len += 7) {
+		mail_needles_begin(n);
+		for (size_t at = 0; at < len; at += 5) {
+			size_t left = len - at < 5 ? len - at : 5;
+
+			mail_needles_feed(n, MAIL_NEEDLES_PLAIN, (struct str){as.p + at, left});
+		}
+		mail_needles_feed(n, MAIL_NEEDLES_SHOWN, as); /* another text */
+		mail_needles_begin(n);
+		mail_needles_feed(n, MAIL_NEEDLES_PLAIN, (struct str){as.p, len});
+		if (len % 2 == 0)
+			mail_needles_end(n, MAIL_NEEDLES_PLAIN);
+		mail_needles_feed(n, MAIL_NEEDLES_PLAIN, STR("b"));
+		for (size_t i = 0; i < N; i++)
+			assert_int_equal(mail_needles_found(n, i), i < len);
+		assert_int_equal(mail_needles_found(n, N), len > 0 && len % 2 != 0);
+		assert_int_equal(mail_needles_found(n, N + 1), len > 0 && len % 2 != 0);
+		assert_int_equal(mail_needles_found(n, N + 2), len % 2 == 0);
+	}
+	mail_needles_free(&n);
+}
+
 int
 main(void)
 {
@@ -196,6 +644,9 @@ main(void)
 	    cmocka_unit_test(test_header),
 	    cmocka_unit_test(test_message),
 	    cmocka_unit_test(test_html),
+	    cmocka_unit_test(test_as_simply),
+	    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -177,6 +178,72 @@ test_base_subject(void **state)
 	base("[unclosed", "[unclosed", false);
 }
 
+/* A field's value in pieces, cut anywhere, gives what the whole gives. */
+static void
+test_words_in_pieces(void **state)
+{
+	static const char *const bits[] = {
+	    "=?utf-8?q?a=C3=A9?=", "=?utf-8?b?w6k=?=", "=?utf-8?q?=C3?=", "=?utf-8?q?=A9?=",
+	    "=?iso-8859-1?q?=E9_?=", "=?iso-2022-jp?b?GyRCRnwbKEI=?=", "=?none?q?x?=", "=?", "=",
+	    "?=", "?q?", " ", "\r\n ", "\t", "word", "\xc3\xa9", "\xe9", "\xf0\x9f\x98\x80",
+	    "\xe6\x97", "  ", "=?utf-8*en?Q?tagged?="};
+
+	(void)state;
+	srandom(3);
+	for (int round = 0; round < 4000; round++) {
+		struct buf value = {0}, whole = {0}, got = {0};
+		struct mail_words w = {0};
+		size_t at = 0;
+
+		for (long n = random() % 14; n > 0; n--)
+			buf_puts(&value, bits[(size_t)random() % (sizeof(bits) / sizeof(*bits))]);
+		mail_words_decode(buf_as_str(&value), &whole);
+		do {
+			size_t n = (size_t)random() % 9;
+			char *copy = malloc(n + 1);
+
+			n = value.n - at < n ? value.n - at : n;
+			if (n > 0)
+				memcpy(copy, value.p + at, n);
+			at += n;
+			mail_words_feed(&w, (struct str){copy, n}, at == value.n, &got);
+			free(copy);
+		} while (at < value.n);
+		if (!str_eq(buf_as_str(&whole), buf_as_str(&got)))
+			fail_msg("'%.*s': '%.*s', in pieces '%.*s'", STR_ARG(buf_as_str(&value)),
+			    STR_ARG(buf_as_str(&whole)), STR_ARG(buf_as_str(&got)));
+		mail_words_fini(&w);
+		buf_fini(&value);
+		buf_fini(&whole);
+		buf_fini(&got);
+	}
+}
+
+/* Of a value of megabytes little is held, whatever it is made of. */
+static void
+test_words_memory(void **state)
+{
+	static const char *const units[] = {"=?utf-8?q?=C3=A9?= ", "word ", "                ",
+	    "=?utf-8?q?no_end ", "yyyyyyyyyyyyyyyy", "================"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		struct mail_words w = {0};
+		struct buf piece = {0}, out = {0};
+
+		while (piece.n < 16384)
+			buf_puts(&piece, units[i]);
+		for (int n = 0; n < 300; n++) {
+			out.n = 0;
+			mail_words_feed(&w, buf_as_str(&piece), n == 299, &out);
+			assert_true(w.held.cap + w.bytes.cap + out.cap < 8 * MAIL_WORDS_HELD);
+		}
+		mail_words_fini(&w);
+		buf_fini(&piece);
+		buf_fini(&out);
+	}
+}
+
 int
 main(void)
 {
@@ -186,6 +253,8 @@ main(void)
 	    cmocka_unit_test(test_casemap),
 	    cmocka_unit_test(test_casemap_long),
 	    cmocka_unit_test(test_base_subject),
+	    cmocka_unit_test(test_words_in_pieces),
+	    cmocka_unit_test(test_words_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
