@@ -69,7 +69,6 @@ struct imap_query {
 	struct mail_summary summary;
 	struct buf bytes; /* a window of it, */
 	uint64_t off;     /* from here */
-	uint64_t read;
 
 	bool (*enough)(void *arg);
 	void *arg;
@@ -799,7 +798,6 @@ bytes_at(struct imap_query *q, uint64_t blob, struct mail_range range, struct st
 		q->off = range.off;
 		if (store_read_blob(q->store, blob, range.off, len, &q->bytes) != TS_OK)
 			return false;
-		q->read += q->bytes.n;
 		if (q->bytes.n < range.len)
 			return false;
 	}
@@ -897,10 +895,4 @@ imap_query_found(struct imap_query *q, bool *failed_r)
 	q->result.yes = NULL;
 	*failed_r = q->failed;
 	return found;
-}
-
-uint64_t
-imap_query_read(const struct imap_query *q)
-{
-	return q->read;
 }

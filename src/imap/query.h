@@ -36,6 +36,4 @@ bool imap_query_run(struct imap_query *query, bool (*enough)(void *arg), void *a
 /* When it is done: the matching UIDs of the view that are still there; the caller's.
  * *failed_r is set when a message could not be read (it does not match then). */
 roaring_bitmap_t *imap_query_found(struct imap_query *query, bool *failed_r);
-/* How many bytes of messages were read. */
-uint64_t imap_query_read(const struct imap_query *query);
 #endif

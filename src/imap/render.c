@@ -76,7 +76,7 @@ imap_render_fini(struct imap_render *r)
 
 /* ---- summaries of the window, in one scan, or several if they are large */
 
-#define SUMMARIES_PIECE (1u << 20)
+#define SUMMARIES_PIECE (256u * 1024)
 
 struct reading {
 	struct imap_render *r;
@@ -608,7 +608,7 @@ step(struct imap_render *r)
 		message_ended(r);
 }
 
-void
+bool
 imap_render_run(struct imap_render *r)
 {
 	/* What was rendered before has been handed over. */
@@ -617,5 +617,9 @@ imap_render_run(struct imap_render *r)
 		if (r->message == r->summaries_end)
 			read_summaries(r);
 		step(r);
+		if (r->enough != NULL && r->enough(r->arg))
+			return r->message == r->count || r->out.n >= IMAP_RENDER_PIECE ||
+			       r->broken;
 	}
+	return true;
 }

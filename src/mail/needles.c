@@ -20,6 +20,7 @@
 #define FEW 4u
 #define PIECE 16384u  /* bytes folded at a time */
 #define WINDOW 65536u /* folded bytes looked through at a time */
+#define DIRECT 4096u  /* so many that come at once need no window */
 
 struct needle {
 	struct buf folded[2]; /* as it is; with each run of blanks made one */
@@ -34,6 +35,10 @@ struct node {
 	uint32_t link;   /* the same behind this one, when nothing is found yet */
 	uint16_t children;
 	unsigned char byte;
+};
+
+struct growing { /* which of the ordered needles are below a node */
+	uint32_t from, end, depth;
 };
 
 struct tree {
@@ -153,14 +158,16 @@ mail_needles_add(struct mail_needles *n, struct str utf8)
 	for (int kind = 0; kind < 2; kind++)
 		if (v->folded[kind].n > n->longest[kind])
 			n->longest[kind] = v->folded[kind].n;
-	n->bytes += 2 * sizeof(*v) + (v->folded[0].n + squeezed->n) * (4 + sizeof(struct node));
+	n->bytes += v->folded[0].n + squeezed->n;
 	return n->n - 1;
 }
 
 size_t
 mail_needles_bytes(const struct mail_needles *n)
 {
-	return sizeof(*n) + n->bytes;
+	size_t each = n->n > FEW ? 2 + sizeof(struct node) + sizeof(struct growing) : 2;
+
+	return sizeof(*n) + n->cap * sizeof(*n->v) + n->bytes * each;
 }
 
 size_t
@@ -179,10 +186,6 @@ compare(const void *a, const void *b)
 {
 	return str_cmp(((const struct ordered *)a)->text, ((const struct ordered *)b)->text);
 }
-
-struct growing { /* which of the ordered needles are below a node */
-	uint32_t from, end, depth;
-};
 
 /* Node k: needles that end at it, a child for each byte that others go on with. */
 static void
@@ -316,10 +319,8 @@ found(struct mail_needles *n, struct needle *v)
 }
 
 static void
-look(struct mail_needles *n, int kind, struct buf *window)
+look(struct mail_needles *n, int kind, struct str text)
 {
-	struct str text = buf_as_str(window);
-
 	for (size_t i = 0; i < n->n; i++) {
 		struct str needle = buf_as_str(&n->v[i].folded[kind]);
 
@@ -327,8 +328,32 @@ look(struct mail_needles *n, int kind, struct buf *window)
 		    str_find(text, needle) != NULL)
 			found(n, &n->v[i]);
 	}
-	if (text.n >= n->longest[kind] && n->longest[kind] > 0)
-		buf_consume(window, text.n - n->longest[kind] + 1);
+}
+
+/* Looks through the window.  Its end stays, of which the front of a needle may be. */
+static void
+look_through(struct mail_needles *n, int kind, struct buf *window)
+{
+	size_t longest = n->longest[kind];
+
+	look(n, kind, buf_as_str(window));
+	if (window->n >= longest && longest > 0)
+		buf_consume(window, window->n - longest + 1);
+}
+
+/* Much at once: looked through where it is. */
+static void
+look_directly(struct mail_needles *n, int kind, struct buf *window, struct str text)
+{
+	size_t end = n->longest[kind] > 0 ? n->longest[kind] - 1 : 0;
+
+	if (window->n > 0) {
+		buf_put(window, text.p, end);
+		look(n, kind, buf_as_str(window));
+	}
+	look(n, kind, text);
+	window->n = 0;
+	buf_put(window, text.p + text.n - end, end);
 }
 
 /* The nearest node from k on whose needles are to be found; the way there is made shorter. */
@@ -387,9 +412,13 @@ mail_needles_feed(struct mail_needles *n, enum mail_needles_stream stream, struc
 		walk(n, kind, s, folded);
 		return;
 	}
+	if (folded.n >= DIRECT && folded.n >= 2 * n->longest[kind]) {
+		look_directly(n, kind, &s->text, folded);
+		return;
+	}
 	buf_str(&s->text, folded);
 	if (s->text.n >= WINDOW + n->longest[kind] * 2)
-		look(n, kind, &s->text);
+		look_through(n, kind, &s->text);
 }
 
 void
@@ -399,7 +428,7 @@ mail_needles_end(struct mail_needles *n, enum mail_needles_stream stream)
 	int kind = stream != MAIL_NEEDLES_PLAIN;
 
 	if (n->left > 0 && s->text.n > 0)
-		look(n, kind, &s->text);
+		look(n, kind, buf_as_str(&s->text));
 	buf_fini(&s->text);
 	s->at = 0;
 	for (size_t i = 0; i < n->n && n->left > 0; i++)

@@ -273,20 +273,21 @@ mail_search_key(struct mail_search *s, size_t number)
 
 /* ---- headers ---- */
 
-/* Decoded text of a header, for all it is for. */
-static void
-header_text(struct mail_search *s, struct str utf8, bool of_value)
+static bool
+for_any(const struct mail_search *s)
 {
-	s->folded.n = 0;
-	mail_needles_fold(utf8, &s->folded);
-	for (int i = 0; i < 2; i++)
-		if (s->to[i] != NULL)
-			mail_needles_feed(
-			    s->to[i]->needles, MAIL_NEEDLES_PLAIN, buf_as_str(&s->folded));
-	if (of_value && s->field != NULL)
-		mail_needles_feed(s->field->needles, MAIL_NEEDLES_PLAIN, buf_as_str(&s->folded));
+	return s->to[0] != NULL || s->to[1] != NULL;
 }
 
+static void
+feed_folded(struct mail_search *s, enum mail_needles_stream stream)
+{
+	for (int i = 0; i < 2; i++)
+		if (s->to[i] != NULL)
+			mail_needles_feed(s->to[i]->needles, stream, buf_as_str(&s->folded));
+}
+
+/* The name of a field goes to those for whom the header is, as its value. */
 static void
 field_begin(struct mail_search *s, struct str name)
 {
@@ -294,28 +295,39 @@ field_begin(struct mail_search *s, struct str name)
 	bool listed = g < s->fields + s->names.n || name.n == 0;
 
 	s->field = s->i == 0 && listed && open(g) ? g : NULL;
-	if (s->to[0] == NULL && s->to[1] == NULL)
+	if (!for_any(s))
 		return;
 	if (text_ascii_run(name) == name.n)
-		header_text(s, name, false);
-	header_text(s, STR(": "), false);
+		buf_str(&s->utf8, name);
+	buf_puts(&s->utf8, ": ");
 }
 
 static void
 field_piece(struct mail_search *s, const struct mail_fields_piece *p)
 {
+	size_t value;
+
+	s->utf8.n = 0;
 	if (p->first)
 		field_begin(s, p->field.name);
-	if (s->to[0] == NULL && s->to[1] == NULL && s->field == NULL)
+	if (!for_any(s) && s->field == NULL)
 		return;
-	s->utf8.n = 0;
+	value = s->utf8.n;
 	mail_words_feed(&s->words, p->field.value, p->last, &s->utf8);
-	header_text(s, buf_as_str(&s->utf8), true);
+	if (s->field != NULL)
+		feed_plain(
+		    s, s->field, (struct str){s->utf8.p + value, s->utf8.n - value});
+	if (for_any(s)) {
+		if (p->last)
+			buf_puts(&s->utf8, "\r\n");
+		s->folded.n = 0;
+		mail_needles_fold(buf_as_str(&s->utf8), &s->folded);
+		feed_folded(s, MAIL_NEEDLES_PLAIN);
+	}
 	if (!p->last)
 		return;
 	mail_words_fini(&s->words);
 	s->words = (struct mail_words){0};
-	header_text(s, STR("\r\n"), false);
 	if (s->field != NULL)
 		mail_needles_end(s->field->needles, MAIL_NEEDLES_PLAIN);
 }
@@ -345,20 +357,12 @@ body_begin(struct mail_search *s)
 }
 
 static void
-body_folded(struct mail_search *s, enum mail_needles_stream stream)
-{
-	for (int i = 0; i < 2; i++)
-		if (s->to[i] != NULL)
-			mail_needles_feed(s->to[i]->needles, stream, buf_as_str(&s->folded));
-}
-
-static void
 body_shown(struct mail_search *s, enum mail_needles_stream stream, struct str utf8, bool *blank)
 {
 	s->folded.n = 0;
 	mail_needles_fold(utf8, &s->folded);
 	mail_needles_squeeze(&s->folded, 0, blank);
-	body_folded(s, stream);
+	feed_folded(s, stream);
 }
 
 static void
@@ -367,7 +371,7 @@ body_text(struct mail_search *s, struct str utf8, bool last)
 	if (!s->is_html) {
 		s->folded.n = 0;
 		mail_needles_fold(utf8, &s->folded);
-		body_folded(s, MAIL_NEEDLES_PLAIN);
+		feed_folded(s, MAIL_NEEDLES_PLAIN);
 		return;
 	}
 	s->shown.n = s->aside.n = 0;

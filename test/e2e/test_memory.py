@@ -83,3 +83,23 @@ def test_large_header_of_many_clients(site):
         got = c.read()
         assert got[0] == HEADER[len(b"Subject: large\r\n"):] + b"\r\n"
     assert site.process.poll() is None, site.log()
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers have memory of their own")
+def test_searches_of_many_clients(site):
+    first = Client(site)
+    body = LINE * (SIZE // len(LINE)) + b"word " * (SIZE // 5) + b"the end\r\n"
+    first.append(HEADER + b"\r\n" + body)
+    clients = [Client(site) for _ in range(CLIENTS)]
+    for c in clients:
+        c.run("EXAMINE INBOX")
+    limit(site)
+    for c in clients:
+        c.send('SEARCH BODY "word the end" TEXT "word x-fill" NOT HEADER X-Long "no such word"')
+    for c in clients:
+        assert c.read() == [b"* SEARCH\r\n"]
+    for c in clients:
+        c.send('SEARCH BODY "word the end" HEADER X-Long "word word"')
+    for c in clients:
+        assert c.read() == [b"* SEARCH 1\r\n"]
+    assert site.process.poll() is None, site.log()
