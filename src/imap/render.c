@@ -8,6 +8,8 @@
 #define HEADER_PIECE (64u * 1024)
 /* A piece that goes on in a window that is nearly full has so many bytes, that it gets on. */
 #define PIECE_LEAST 4096u
+/* After so many items, and after each message, it is asked whether to go on. */
+#define ASKED_ITEMS 8u
 
 /* What became of one item; ITEM_NONE: there is nothing to say. */
 enum done { ITEM_DONE, ITEM_MORE, ITEM_FAILED, ITEM_NONE };
@@ -609,7 +611,7 @@ step(struct imap_render *r)
 }
 
 bool
-imap_render_run(struct imap_render *r)
+imap_render_run(struct imap_render *r, bool (*enough)(void *arg), void *arg)
 {
 	/* What was rendered before has been handed over. */
 	r->message_start = r->out.n == 0 && r->begun ? SIZE_MAX : r->message_start;
@@ -617,9 +619,9 @@ imap_render_run(struct imap_render *r)
 		if (r->message == r->summaries_end)
 			read_summaries(r);
 		step(r);
-		if (r->enough != NULL && r->enough(r->arg))
-			return r->message == r->count || r->out.n >= IMAP_RENDER_PIECE ||
-			       r->broken;
+		if (enough != NULL && (r->source.active || r->item % ASKED_ITEMS == 0) &&
+		    enough(arg))
+			return r->message == r->count || r->out.n >= IMAP_RENDER_PIECE || r->broken;
 	}
 	return true;
 }

@@ -50,8 +50,6 @@ struct imap_render {
 	size_t item_count;
 	unsigned needs;
 	bool has_flags;
-	bool (*enough)(void *arg); /* asked between pieces: is it to be left?  NULL: never */
-	void *arg;
 
 	/* the window */
 	struct imap_render_message *messages; /* room for `window` of them */
@@ -90,8 +88,9 @@ unsigned imap_render_needs(const struct wire_fetch_item *item);
 void imap_render_items(
     struct imap_render *r, struct arena *a, const struct wire_fetch_item *items, size_t n);
 /* BLOCKING unless needs is 0.  Renders until the window is done (message == count) or out holds a
- * piece: true; the caller empties out.  False: enough() said so, go on later, by the same call. */
-bool imap_render_run(struct imap_render *r);
+ * piece: true; the caller empties out.  False: enough(), which is asked between pieces, said so; go
+ * on later, by the same call.  enough may be NULL. */
+bool imap_render_run(struct imap_render *r, bool (*enough)(void *arg), void *arg);
 void imap_render_next_window(struct imap_render *r);
 void imap_render_fini(struct imap_render *r);
 #endif

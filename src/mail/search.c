@@ -315,8 +315,7 @@ field_piece(struct mail_search *s, const struct mail_fields_piece *p)
 	value = s->utf8.n;
 	mail_words_feed(&s->words, p->field.value, p->last, &s->utf8);
 	if (s->field != NULL)
-		feed_plain(
-		    s, s->field, (struct str){s->utf8.p + value, s->utf8.n - value});
+		feed_plain(s, s->field, (struct str){s->utf8.p + value, s->utf8.n - value});
 	if (for_any(s)) {
 		if (p->last)
 			buf_puts(&s->utf8, "\r\n");

@@ -639,6 +639,17 @@ hold_handshake(struct script *s, bool held, struct str args)
 	return true;
 }
 
+static bool
+set_slice(struct script *s, struct str args)
+{
+	uint64_t n;
+
+	if (!str_u64(args, 1000000, &n))
+		return complain(s, "no number", args);
+	work_pool_set_questions(s->site->server.workers, (unsigned)n);
+	return true;
+}
+
 /* args: two numbers, and perhaps a client. */
 static bool
 do_untaken(struct script *s, struct str args)
@@ -911,6 +922,13 @@ directive(struct script *s, struct str line)
 	}
 	if (str_eq(line, STR("hold jobs")) || str_eq(line, STR("release jobs"))) {
 		work_pool_hold(s->site->server.workers, line.p[0] == 'h');
+		site_run(s->site);
+		return true;
+	}
+	if (str_eq(verb, STR("slice")))
+		return set_slice(s, args);
+	if (str_eq(line, STR("step jobs"))) {
+		(void)work_pool_step(s->site->server.workers);
 		site_run(s->site);
 		return true;
 	}

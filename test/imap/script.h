@@ -44,6 +44,8 @@
  *	full on|off          no space left
  *	hold flush, release flush    with lanes 1
  *	hold jobs, release jobs      nothing runs on a worker meanwhile
+ *	step jobs            while they are held: one slice of the job whose turn it is
+ *	slice N              from now on a job's slice is over at its N-th question (0: never)
  *	hold handshake, release handshake   of a client: TLS is begun and not gone on with
  *	untaken N M    of what the client sent between N and M bytes were not taken in
  *	live KIND N          arenas of a kind: conn turn login box cmd

@@ -127,11 +127,16 @@ fetch_rendered(struct imap_cmd *cmd)
 	return cmd_should_yield(cmd) ? IMAP_YIELD : IMAP_GO;
 }
 
+static bool
+should_stop(void *job)
+{
+	return imap_job_should_stop(job);
+}
+
 static enum work_end
 run_render(struct imap_job *job)
 {
-	imap_render_run(job->state);
-	return WORK_DONE;
+	return imap_render_run(job->state, should_stop, job) ? WORK_DONE : WORK_AGAIN;
 }
 
 static enum imap_next
@@ -141,7 +146,7 @@ fetch_job(struct imap_cmd *cmd)
 
 	if (f->render.needs != 0)
 		return cmd_job(cmd, WORK_LONG, run_render, &f->render, &rendered_step);
-	imap_render_run(&f->render);
+	(void)imap_render_run(&f->render, NULL, NULL);
 	return cmd_goto(cmd, &rendered_step);
 }
 
