@@ -63,7 +63,7 @@ struct imap_query {
 	size_t count, scanned;
 	uint32_t from;
 	struct buf summaries;
-	struct unread unread[QUERY_WINDOW];
+	struct unread *unread;
 	size_t unread_n, at;
 	bool open; /* unread[at] is being read */
 	struct mail_summary summary;
@@ -364,6 +364,8 @@ imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
 	query->frames = arena_array(a, query->depth + 1, sizeof(*query->frames));
 	if (query->root->cost >= COST_RECORDS)
 		query->records = arena_array(a, QUERY_WINDOW, sizeof(*query->records));
+	if (query->root->cost >= COST_SUMMARIES)
+		query->unread = arena_array(a, QUERY_WINDOW, sizeof(*query->unread));
 	return c.fault;
 }
 

@@ -246,8 +246,8 @@ static const struct conf_opt opts[] = {
         .max = (int64_t)16 << 30,
         AT(connection_memory),
         .prose = "How much memory one connection may take in all. A command that would need more "
-                 "(a LIST of very many mailboxes, a SEARCH with very many sets, an APPEND of many "
-                 "messages) is refused."},
+                 "(a LIST of very many mailboxes, a SEARCH with very many sets or texts, an APPEND "
+                 "of many messages) is refused."},
     {.name = "limits.connections",
         .type = CONF_INT,
         .def = "20000",

@@ -57,11 +57,11 @@ def site_(server):
     server.stop()
 
 
-def limit(server):
+def limit(server, room):
     """No more addresses than it has now, and some."""
     with open(f"/proc/{server.process.pid}/status", encoding="ascii") as f:
         now = int(re.search(r"VmSize:\s+(\d+) kB", f.read()).group(1)) << 10
-    resource.prlimit(server.process.pid, resource.RLIMIT_AS, (now + ROOM, now + ROOM))
+    resource.prlimit(server.process.pid, resource.RLIMIT_AS, (now + room, now + room))
 
 
 @pytest.mark.skipif(SANITIZED, reason="sanitizers have memory of their own")
@@ -71,7 +71,7 @@ def test_large_header_of_many_clients(site):
     clients = [Client(site) for _ in range(CLIENTS)]
     for c in clients:
         c.run("EXAMINE INBOX")
-    limit(site)
+    limit(site, ROOM)
     # Large literals that nobody takes, all at the same time.
     for c in clients:
         c.send("FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (Subject)]")
@@ -93,7 +93,7 @@ def test_searches_of_many_clients(site):
     clients = [Client(site) for _ in range(CLIENTS)]
     for c in clients:
         c.run("EXAMINE INBOX")
-    limit(site)
+    limit(site, ROOM // 4)
     for c in clients:
         c.send('SEARCH BODY "word the end" TEXT "word x-fill" NOT HEADER X-Long "no such word"')
     for c in clients:
