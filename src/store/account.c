@@ -12,10 +12,12 @@
 #include "base/mem.h"
 #include "store/inside.h"
 
+/* By bits that the shard's table does not take (HASH_FUNCTION): all names of a shard agree in these,
+ * and would share a bucket. */
 static struct shard *
 shard_of(struct store *store, struct str name)
 {
-	return &store->shard[XXH3_64bits(name.p, name.n) % SHARDS];
+	return &store->shard[(XXH3_64bits(name.p, name.n) >> 32) % SHARDS];
 }
 
 bool
@@ -221,7 +223,7 @@ take_row(struct rows *rows, struct str key, struct str body)
 		rows->next_mailbox = rd_le32(&r);
 		rows->last_uidvalidity = rd_le32(&r);
 		rows->created = (int64_t)rd_le64(&r);
-		rows->found = true;
+		rows->found = rows->next_mailbox > 0;
 		break;
 	case KEY_COUNTERS:
 		row = row_of(rows, rd_be32(&k), true);

@@ -446,7 +446,9 @@ put_account_row(struct check *c, uint64_t account, struct rows *rows)
 {
 	struct key k;
 	struct buf b = {0};
-	uint32_t next = rows->next_mailbox > rows->top_id ? rows->next_mailbox : rows->top_id + 1;
+	uint32_t next = rows->next_mailbox > rows->top_id ? rows->next_mailbox
+	                : rows->top_id < UINT32_MAX       ? rows->top_id + 1
+	                                                  : UINT32_MAX; /* they are used up */
 	uint32_t last = rows->last_uidvalidity, now = (uint32_t)store_wall(c->store);
 
 	if (last < rows->top_uidvalidity)
@@ -466,8 +468,9 @@ put_account_row(struct check *c, uint64_t account, struct rows *rows)
 static void
 check_account_row(struct check *c, uint64_t account, struct rows *rows)
 {
-	bool low = rows->has_row && (rows->next_mailbox <= rows->top_id ||
-	                                rows->last_uidvalidity < rows->top_uidvalidity);
+	bool low = rows->has_row &&
+	           ((rows->next_mailbox <= rows->top_id && rows->next_mailbox < UINT32_MAX) ||
+	               rows->last_uidvalidity < rows->top_uidvalidity);
 	bool named = !rows->has_row || str_eq(buf_as_str(&rows->row_name), c->account_name);
 
 	if (!rows->has_row && !c->live)

@@ -32,7 +32,8 @@ check_put_info(
 	return err;
 }
 
-/* Reads the account's row and raises it: its next mailbox, or its last UIDVALIDITY. */
+/* Reads the account's row and raises it: its next mailbox, or its last UIDVALIDITY.  TS_LIMIT: they
+ * are used up. */
 static enum ts_err
 raise_account(struct check *c, uint64_t account, uint32_t *mailbox_r, uint32_t *uidvalidity_r)
 {
@@ -49,16 +50,22 @@ raise_account(struct check *c, uint64_t account, uint32_t *mailbox_r, uint32_t *
 		uint32_t next = rd_le32(&r), last = rd_le32(&r);
 		int64_t now = store_wall(c->store);
 
-		if (mailbox_r != NULL)
+		if (last == UINT32_MAX || (mailbox_r != NULL && next == UINT32_MAX))
+			err = TS_FAIL(TS_LIMIT,
+			    "store: account %llu has no id or UIDVALIDITY left for a mailbox",
+			    (unsigned long long)account);
+		if (mailbox_r != NULL && err == TS_OK)
 			*mailbox_r = next++;
-		last = now > last && now <= UINT32_MAX ? (uint32_t)now : last + 1;
+		if (err == TS_OK)
+			last = now > last && now < UINT32_MAX ? (uint32_t)now : last + 1;
 		*uidvalidity_r = last;
 		value_begin(&v);
 		buf_le32(&v, next);
 		buf_le32(&v, last);
 		buf_put(&v, body.p + 8, body.n - 8);
 		batch_put_value(batch, &k, &v);
-		err = check_commit(c, batch);
+		if (err == TS_OK)
+			err = check_commit(c, batch);
 	}
 	engine_batch_free(&batch);
 	buf_fini(&b);

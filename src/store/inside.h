@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 #include <xxhash.h>
 
+/* The low half; shards are chosen by the high one. */
 #define HASH_FUNCTION(p, n, hash) ((hash) = (unsigned)XXH3_64bits((p), (n)))
 #include <uthash.h>
 
@@ -201,7 +202,8 @@ struct store_account {
 	    counted; /* bytes of it that are in store.state_bytes, states not among them */
 
 	/* head */
-	uint32_t next_mailbox, last_uidvalidity;
+	uint32_t next_mailbox;     /* UINT32_MAX: all ids are used up */
+	uint32_t last_uidvalidity; /* UINT32_MAX: all values are */
 	uint32_t name_floor; /* no tombstone that was forgotten had a higher value; see tombs.c */
 	int64_t created;
 	size_t head_mailboxes, tombstones, tidy_at; /* as many entries: some may be empty */

@@ -51,12 +51,21 @@ batch_list_op(struct batch *b, struct entry *entry, struct store_account *accoun
 	return op;
 }
 
+/* Are there so many ids and UIDVALIDITYs left?  They only grow, and have an end. */
+static bool
+numbers_left(const struct store_account *a, size_t mailboxes, size_t uidvalidities)
+{
+	return mailboxes <= UINT32_MAX - a->next_mailbox &&
+	       uidvalidities <= UINT32_MAX - a->last_uidvalidity;
+}
+
+/* There is one: numbers_left(). */
 static uint32_t
 next_uidvalidity(struct store_account *a)
 {
 	int64_t now = store_wall(a->store);
 
-	if (now > a->last_uidvalidity && now <= UINT32_MAX)
+	if (now > a->last_uidvalidity && now < UINT32_MAX)
 		a->last_uidvalidity = (uint32_t)now;
 	else
 		a->last_uidvalidity++;
@@ -207,10 +216,14 @@ prepare_create(struct batch *b, struct store_change *c)
 		if (err != TS_OK)
 			return err;
 		old = e->head;
-		remove_rows(b, old);
-		a->head_mailboxes--;
 	} else if (a->head_mailboxes >= a->store->opt.max_mailboxes) {
 		return TS_LIMIT;
+	}
+	if (!numbers_left(a, 1, 1))
+		return TS_LIMIT;
+	if (old != NULL) {
+		remove_rows(b, old);
+		a->head_mailboxes--;
 	}
 
 	struct store_mailbox *mb = create(b, c, c->name, c->use);
@@ -313,7 +326,8 @@ check_renames(struct store_account *a, const struct renames *r)
 		if (e != NULL && e->head != NULL)
 			return TS_EXISTS;
 	}
-	return TS_OK;
+	/* Each may need a new UIDVALIDITY. */
+	return numbers_left(a, 0, r->count) ? TS_OK : TS_LIMIT;
 }
 
 static void
@@ -345,7 +359,7 @@ rename_inbox(struct batch *b, struct store_change *c)
 		return TS_NOT_FOUND;
 	if (c->source != inbox->head || prepare_usable(c->source) != TS_OK)
 		return TS_UNAVAILABLE;
-	if (a->head_mailboxes >= a->store->opt.max_mailboxes)
+	if (a->head_mailboxes >= a->store->opt.max_mailboxes || !numbers_left(a, 1, 1))
 		return TS_LIMIT;
 	/* It may have more of them than are allowed now. */
 	if (c->source->head.flag_count > STORE_FIRST_KEYWORD + a->store->opt.max_keywords)
