@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "app/version.h"
 #include "auth/helper.h"
 #include "auth/settings.h"
+#include "base/block.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -36,6 +38,8 @@ make_loops(struct server *server)
 {
 	const struct server_settings *s = server_settings_of(server);
 
+	if (getenv("TURNSTONE_WATCH_BLOCKING") != NULL)
+		block_watch(); /* for tests */
 	server->loop_count = s->loops > 0 ? (unsigned)s->loops : processors();
 	server->loops = mem_zalloc(server->loop_count * sizeof(*server->loops));
 	for (unsigned i = 0; i < server->loop_count; i++) {

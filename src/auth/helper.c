@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "auth/helper_priv.h"
+#include "base/block.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -123,6 +124,7 @@ auth_helper_call(struct auth_helper *h, enum auth_helper_kind kind, struct str r
 	bool ok;
 	int fd;
 
+	block_here("auth_helper_call");
 	if (h == NULL)
 		return TS_UNAVAILABLE;
 	if (ms > AUTH_HELPER_MS_MAX)

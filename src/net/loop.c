@@ -8,6 +8,7 @@
 
 #include <signal.h>
 
+#include "base/block.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -195,7 +196,11 @@ loop_run(struct loop *loop)
 {
 	TS_ASSERT(!loop->fake);
 	set_owner(loop, (uintptr_t)pthread_self());
+
+	bool was = block_on_loop(true);
+
 	(void)uv_run(&loop->uv, UV_RUN_DEFAULT);
+	(void)block_on_loop(was);
 	set_owner(loop, 0);
 	__atomic_store_n(&loop->stop, false, __ATOMIC_RELEASE);
 }
@@ -334,18 +339,22 @@ loop_scratch(struct loop *loop)
 void
 loop_fake_run(struct loop *loop)
 {
+	bool was = block_on_loop(true);
+
 	TS_ASSERT(loop->fake);
 	for (size_t rounds = 0; has_tasks(loop); rounds++) {
 		if (rounds == FAKE_ROUNDS)
 			TS_WRONG("tasks post each other for ever");
 		run_round(loop);
 	}
+	(void)block_on_loop(was);
 }
 
 void
 loop_fake_advance(struct loop *loop, uint64_t ms)
 {
 	uint64_t end = loop->now + ms, at;
+	bool was = block_on_loop(true);
 
 	loop_fake_run(loop);
 	while (timers_next(loop, &at) && at <= end) {
@@ -355,6 +364,7 @@ loop_fake_advance(struct loop *loop, uint64_t ms)
 		loop_fake_run(loop);
 	}
 	loop->now = end;
+	(void)block_on_loop(was);
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/block.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
@@ -64,12 +65,14 @@ run_slice(struct work_pool *pool, struct work *w)
 	enum work_kind kind = w->kind;
 	struct work_who who = w->who;
 	enum work_end end = WORK_DONE;
+	bool was = block_on_loop(false); /* a worker may block, also one that a loop's thread plays */
 
 	(void)pthread_mutex_unlock(&pool->lock);
 	w->questions = 0;
 	w->slice_end_ns = clock_mono_ns() + pool->slice_ns;
 	if (!w->cancelled)
 		end = w->run(w);
+	(void)block_on_loop(was);
 	(void)pthread_mutex_lock(&pool->lock);
 	if (end == WORK_AGAIN && !w->cancelled) {
 		work_queue_ran(pool->queue, kind, who);
@@ -206,6 +209,7 @@ work_pool_free(struct work_pool **pool)
 	*pool = NULL;
 	if (p == NULL)
 		return;
+	block_here("work_pool_free");
 	(void)pthread_mutex_lock(&p->lock);
 	p->stop = true;
 	(void)pthread_cond_broadcast(&p->change);

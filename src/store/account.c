@@ -12,8 +12,8 @@
 #include "base/mem.h"
 #include "store/inside.h"
 
-/* By bits that the shard's table does not take (HASH_FUNCTION): all names of a shard agree in these,
- * and would share a bucket. */
+/* By bits that the shard's table does not take (HASH_FUNCTION): all names of a shard agree in
+ * these, and would share a bucket. */
 static struct shard *
 shard_of(struct store *store, struct str name)
 {
@@ -640,6 +640,7 @@ store_account_load(
 	struct shard *shard = shard_of(store, name);
 	enum ts_err err = TS_OK;
 
+	block_here("store_account_load");
 	*account_r = NULL;
 	if (!account_name_ok(name))
 		return TS_INVALID;

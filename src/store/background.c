@@ -35,6 +35,7 @@ background_wake(struct store *store, unsigned jobs)
 	bg->collect |= (jobs & BG_COLLECT) != 0;
 	bg->intents |= (jobs & BG_INTENTS) != 0;
 	bg->evict |= (jobs & BG_EVICT) != 0;
+	bg->ids |= (jobs & BG_IDS) != 0;
 	pthread_cond_signal(&bg->wake);
 	pthread_mutex_unlock(&bg->mutex);
 }
@@ -78,7 +79,7 @@ collect_waits(const struct background *bg)
 static bool
 work_waits(struct background *bg)
 {
-	return bg->purge || bg->intents || bg->evict || bg->folds != NULL ||
+	return bg->ids || bg->purge || bg->intents || bg->evict || bg->folds != NULL ||
 	       (collect_waits(bg) && !background_pinned(bg));
 }
 
@@ -147,6 +148,19 @@ job_flag(struct store *store, bool *flag, enum ts_err (*fn)(struct store *store,
 }
 
 static enum ts_err
+ids(struct store *store, bool *more_r)
+{
+	enum ts_err err;
+
+	*more_r = false;
+	err = store_ids_renew(store);
+	pthread_mutex_lock(&store->ids_mutex);
+	store->ids_asked = err != TS_OK; /* then it is tried again anyway */
+	pthread_mutex_unlock(&store->ids_mutex);
+	return err;
+}
+
+static enum ts_err
 intents(struct store *store, bool *more_r)
 {
 	*more_r = false;
@@ -204,8 +218,11 @@ step(struct store *store)
 	pthread_mutex_lock(&bg->mutex);
 
 	bool folds = bg->folds != NULL, ev = bg->evict, in = bg->intents, pu = bg->purge;
+	bool id = bg->ids;
 
 	pthread_mutex_unlock(&bg->mutex);
+	if (id)
+		return job_flag(store, &bg->ids, ids);
 	if (in)
 		return job_flag(store, &bg->intents, intents);
 	if (ev)
@@ -301,6 +318,7 @@ store_background_wait(struct store *store)
 {
 	struct background *bg = &store->bg;
 
+	block_here("store_background_wait");
 	if (!bg->running) {
 		while (store_background_step(store))
 			continue;
@@ -327,7 +345,7 @@ background_start(struct store *store)
 	if (store->opt.engine_options.read_only)
 		return;
 	/* Whatever was left by the last run. */
-	bg->purge = bg->collect = bg->intents = bg->scan_files = true;
+	bg->ids = bg->purge = bg->collect = bg->intents = bg->scan_files = true;
 	if (store->opt.lanes == 0)
 		return;
 	if (pthread_create(&bg->thread, NULL, run, store) != 0)

@@ -159,7 +159,11 @@ run_here(struct loop_task *task)
 
 	priv->task.fn = finished;
 	send(priv->change);
+
+	bool was = block_on_loop(false); /* this is the lane's thread now */
+
 	lane_run(priv->store->lane);
+	(void)block_on_loop(was);
 }
 
 void
@@ -190,6 +194,7 @@ store_submit_wait(struct store_change *c)
 {
 	struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
 
+	block_here("store_submit_wait");
 	TS_ASSERT(c->done == NULL);
 	c->priv->complete = wake;
 	c->priv->complete_arg = &w;

@@ -238,6 +238,9 @@ next_account(struct check *c, uint64_t *id)
 	return err;
 }
 
+/* Ids above come from damage, and so do UIDVALIDITYs unless they are about to be used up. */
+#define SANE STORE_UIDVALIDITY_WISH_MAX
+
 struct rows { /* an account's list */
 	struct {
 		uint32_t id, uidvalidity;
@@ -247,7 +250,10 @@ struct rows { /* an account's list */
 	size_t n, cap;
 	bool has_row;
 	struct buf row_name;
-	uint32_t next_mailbox, last_uidvalidity, top_id, top_uidvalidity;
+	uint32_t next_mailbox, last_uidvalidity;
+	uint32_t top_id, sane_uidvalidity; /* in use, of those up to SANE */
+	uint32_t top_uidvalidity;          /* of all */
+	bool anew, renew; /* numbers begin again; UIDVALIDITYs above SANE must go */
 	uint64_t created;
 	struct engine_batch *fix;
 };
@@ -302,6 +308,22 @@ rewrite(struct rows *rows, struct str key, bool number, uint32_t value)
 }
 
 static void
+saw_id(struct rows *rows, uint32_t id)
+{
+	if (id <= SANE && id > rows->top_id)
+		rows->top_id = id;
+}
+
+static void
+saw_uidvalidity(struct rows *rows, uint32_t value)
+{
+	if (value <= SANE && value > rows->sane_uidvalidity)
+		rows->sane_uidvalidity = value;
+	if (value > rows->top_uidvalidity)
+		rows->top_uidvalidity = value;
+}
+
+static void
 take_info(struct check *c, struct rows *rows, uint32_t id, struct str body, bool good)
 {
 	size_t i = row_of(rows, id);
@@ -322,8 +344,7 @@ take_info(struct check *c, struct rows *rows, uint32_t id, struct str body, bool
 	rows->one[i].info = true;
 	rows->one[i].name = mem_zalloc(rd_left(&r) + 1);
 	memcpy(rows->one[i].name, r.p, rd_left(&r));
-	if (rows->top_uidvalidity < rows->one[i].uidvalidity)
-		rows->top_uidvalidity = rows->one[i].uidvalidity;
+	saw_uidvalidity(rows, rows->one[i].uidvalidity);
 }
 
 static void
@@ -366,11 +387,11 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 			check_say(c, CHECK_COUNTERS, 0,
 			    c->opt->repair ? "they are counted anew; new UIDVALIDITY" : NULL,
 			    "the counters of mailbox %u are damaged", id);
-		rows->top_id = id > rows->top_id ? id : rows->top_id;
+		saw_id(rows, id);
 		break;
 	case KEY_INFO:
 		id = rd_be32(&k);
-		rows->top_id = id > rows->top_id ? id : rows->top_id;
+		saw_id(rows, id);
 		take_info(c, rows, id, body, good);
 		break;
 	case KEY_SUBSCRIBED:
@@ -389,6 +410,24 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 	}
 }
 
+/* Mailboxes that are being removed: none may get their ids meanwhile. */
+static void
+saw_jobs(struct check *c, uint64_t account, struct rows *rows)
+{
+	struct key k;
+	struct scan scan;
+
+	key_begin(&k, 0, KEY_PURGE);
+	key_be64(&k, account);
+	scan_begin(&scan, c->store, &k);
+	while (scan_next(&scan) == TS_OK || scan.key.n > 0) {
+		struct rd r = rd_of((struct str){scan.key.p + 17, scan.key.n - 17});
+
+		saw_id(rows, rd_be32(&r));
+	}
+	scan_end(&scan);
+}
+
 static enum ts_err
 read_rows(struct check *c, uint64_t account, struct rows *rows)
 {
@@ -403,6 +442,7 @@ read_rows(struct check *c, uint64_t account, struct rows *rows)
 		if (scan.key.n > 8)
 			take_row(c, rows, scan.key, scan.body, err == TS_OK);
 	scan_end(&scan);
+	saw_jobs(c, account, rows);
 	if (err != TS_NOT_FOUND)
 		check_say(c, CHECK_TABLE, 0, NULL,
 		    "the account's list of mailboxes cannot all be read: %s", ts_err_name(err));
@@ -434,7 +474,7 @@ find_indexes(struct check *c, uint64_t account, struct rows *rows)
 		if (err != TS_OK || r.bad)
 			break;
 		(void)row_of(rows, id);
-		rows->top_id = id > rows->top_id ? id : rows->top_id;
+		saw_id(rows, id);
 		if (id == UINT32_MAX)
 			break;
 		next = id + 1;
@@ -446,14 +486,12 @@ put_account_row(struct check *c, uint64_t account, struct rows *rows)
 {
 	struct key k;
 	struct buf b = {0};
-	uint32_t next = rows->next_mailbox > rows->top_id ? rows->next_mailbox
-	                : rows->top_id < UINT32_MAX       ? rows->top_id + 1
-	                                                  : UINT32_MAX; /* they are used up */
+	uint32_t next = rows->next_mailbox > rows->top_id ? rows->next_mailbox : rows->top_id + 1;
 	uint32_t last = rows->last_uidvalidity, now = (uint32_t)store_wall(c->store);
 
 	if (last < rows->top_uidvalidity)
 		last = rows->top_uidvalidity;
-	if (!rows->has_row && last < now)
+	if ((!rows->has_row || rows->anew) && last < now)
 		last = now;
 	key_begin(&k, account, KEY_ACCOUNT);
 	value_begin(&b);
@@ -465,12 +503,33 @@ put_account_row(struct check *c, uint64_t account, struct rows *rows)
 	buf_fini(&b);
 }
 
+/* Numbers only grow, and have come to their end, or a damaged row says so.  A repair goes on above
+ * those that are in use; mailboxes that are at the end themselves get new values. */
+static void
+check_used_up(struct check *c, struct rows *rows)
+{
+	bool ids = rows->has_row && rows->next_mailbox > SANE;
+
+	rows->renew = rows->top_uidvalidity == UINT32_MAX ||
+	              (rows->has_row && rows->last_uidvalidity == UINT32_MAX);
+	rows->anew = ids || rows->renew;
+	if (!rows->anew)
+		return;
+	check_say(c, CHECK_ACCOUNT, 0, c->opt->repair ? "it goes on above those in use" : NULL,
+	    "the account has no ids or UIDVALIDITYs left for new mailboxes");
+	if (ids)
+		rows->next_mailbox = rows->top_id + 1;
+	if (rows->renew)
+		rows->last_uidvalidity = rows->top_uidvalidity = rows->sane_uidvalidity;
+}
+
 static void
 check_account_row(struct check *c, uint64_t account, struct rows *rows)
 {
-	bool low = rows->has_row &&
-	           ((rows->next_mailbox <= rows->top_id && rows->next_mailbox < UINT32_MAX) ||
-	               rows->last_uidvalidity < rows->top_uidvalidity);
+	check_used_up(c, rows);
+
+	bool low = rows->has_row && (rows->next_mailbox <= rows->top_id ||
+	                                rows->last_uidvalidity < rows->top_uidvalidity);
 	bool named = !rows->has_row || str_eq(buf_as_str(&rows->row_name), c->account_name);
 
 	if (!rows->has_row && !c->live)
@@ -484,7 +543,7 @@ check_account_row(struct check *c, uint64_t account, struct rows *rows)
 		    c->opt->repair ? "set to the name it is found by" : NULL,
 		    "the account's row has another name: %.*s",
 		    STR_ARG(buf_as_str(&rows->row_name)));
-	if (c->opt->repair && (!rows->has_row || low || !named))
+	if (c->opt->repair && (!rows->has_row || low || !named || rows->anew))
 		put_account_row(c, account, rows);
 }
 
@@ -536,6 +595,9 @@ check_account(struct check *c, uint64_t account, struct str name)
 		check_account_row(c, account, &rows);
 		err = c->opt->repair ? check_commit(c, rows.fix) : TS_OK;
 	}
+	for (size_t i = 0; i < rows.n && err == TS_OK && c->opt->repair && rows.renew; i++)
+		if (rows.one[i].info && rows.one[i].uidvalidity > SANE)
+			err = check_renew(c, account, rows.one[i].id);
 	for (size_t i = 0; i < rows.n && err == TS_OK; i++)
 		check_one_mailbox(c, account, &rows, i);
 	c->res->accounts++;
@@ -712,6 +774,7 @@ store_check(struct store *store, const struct check_options *opt, struct check_r
 	struct names names = {0};
 	enum ts_err err = TS_OK;
 
+	block_here("store_check");
 	*result = (struct check_result){0};
 	if (opt->repair && c.live)
 		err = TS_INVALID;

@@ -79,9 +79,8 @@ check_new_uidvalidity(struct check *c, uint64_t account, uint32_t *value_r)
 	return raise_account(c, account, NULL, value_r);
 }
 
-/* The mailbox keeps its name and gets a new UIDVALIDITY. */
-static enum ts_err
-renew(struct check *c, const struct looked *l)
+enum ts_err
+check_renew(struct check *c, uint64_t account, uint32_t mailbox)
 {
 	struct key k;
 	struct buf b = {0}, name = {0};
@@ -89,15 +88,14 @@ renew(struct check *c, const struct looked *l)
 	uint32_t uidvalidity;
 	enum ts_err err;
 
-	key_begin(&k, l->account, KEY_INFO);
-	key_be32(&k, l->mailbox);
+	key_begin(&k, account, KEY_INFO);
+	key_be32(&k, mailbox);
 	err = check_get(c, &k, &b, &body);
 	if (err == TS_OK && body.n > 16) {
 		buf_put(&name, body.p + 16, body.n - 16);
-		err = check_new_uidvalidity(c, l->account, &uidvalidity);
+		err = check_new_uidvalidity(c, account, &uidvalidity);
 		if (err == TS_OK)
-			err =
-			    check_put_info(c, l->account, l->mailbox, buf_cstr(&name), uidvalidity);
+			err = check_put_info(c, account, mailbox, buf_cstr(&name), uidvalidity);
 	}
 	buf_fini(&b);
 	buf_fini(&name);
@@ -291,7 +289,7 @@ check_mend(struct check *c, struct looked *l)
 
 	if (lost) {
 		l->counters = (struct counters_row){.uidnext = 1, .modseq = 1};
-		err = err == TS_OK ? renew(c, l) : err;
+		err = err == TS_OK ? check_renew(c, l->account, l->mailbox) : err;
 	}
 	tidy_flags(l->state);
 	count_all(l);

@@ -322,7 +322,7 @@ void
 cross_submit(struct store_change *user)
 {
 	struct store *store = user->priv->store;
-	uint64_t intent = store_id_new(store, ID_INTENT);
+	uint64_t intent = store_id_take(store, ID_INTENT);
 
 	if (intent == 0) {
 		user->err = store_id_err(store);

@@ -21,7 +21,8 @@
  * returned TS_OK, before the batch that names them.
  *
  * Threads: commit, get, scan and blob calls may be made from any thread at the
- * same time.  All of them may block on the disk: never call them on a loop.
+ * same time.  All of them may block on the disk: never call them on a loop
+ * (the functions below see to it, base/block.h).
  * One commit at a time per engine is the usual case; more are allowed.  A commit
  * is seen by readers at some time before it returns TS_OK, never after; while it
  * is being flushed they may still read what was before.
@@ -35,6 +36,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/block.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -199,12 +201,14 @@ static inline enum ts_err
 engine_open(const struct engine_class *class, const struct engine_options *opt,
     struct engine **engine_r, char **text_r)
 {
+	block_here("engine_open");
 	return class->open(opt, engine_r, text_r);
 }
 
 static inline void
 engine_close(struct engine **engine)
 {
+	block_here("engine_close");
 	if (*engine != NULL)
 		(*engine)->class->close(*engine);
 	*engine = NULL;
@@ -213,36 +217,42 @@ engine_close(struct engine **engine)
 static inline enum ts_err
 engine_commit(struct engine *e, const struct engine_batch *batch)
 {
+	block_here("engine_commit");
 	return e->class->commit(e, batch);
 }
 
 static inline bool
 engine_full(struct engine *e)
 {
+	block_here("engine_full");
 	return e->class->full != NULL && e->class->full(e);
 }
 
 static inline enum ts_err
 engine_get(struct engine *e, struct str key, struct buf *value)
 {
+	block_here("engine_get");
 	return e->class->get(e, key, value);
 }
 
 static inline struct engine_iter *
 engine_iter_new(struct engine *e, struct str from, struct str end, bool reverse)
 {
+	block_here("engine_iter_new");
 	return e->class->iter_new(e, from, end, reverse);
 }
 
 static inline enum ts_err
 engine_iter_next(struct engine_iter *iter, struct str *key_r, struct str *value_r)
 {
+	block_here("engine_iter_next");
 	return iter->class->iter_next(iter, key_r, value_r);
 }
 
 static inline void
 engine_iter_free(struct engine_iter **iter)
 {
+	block_here("engine_iter_free");
 	if (*iter != NULL)
 		(*iter)->class->iter_free(*iter);
 	*iter = NULL;
@@ -251,24 +261,28 @@ engine_iter_free(struct engine_iter **iter)
 static inline enum ts_err
 engine_blob_read(struct engine *e, uint64_t blob, uint64_t off, uint64_t len, struct buf *value)
 {
+	block_here("engine_blob_read");
 	return e->class->blob_read(e, blob, off, len, value);
 }
 
 static inline enum ts_err
 engine_blob_size(struct engine *e, uint64_t blob, uint64_t *size_r)
 {
+	block_here("engine_blob_size");
 	return e->class->blob_size(e, blob, size_r);
 }
 
 static inline enum ts_err
 engine_blob_create(struct engine *e, uint64_t blob, struct engine_blob_writer **w_r)
 {
+	block_here("engine_blob_create");
 	return e->class->blob_create(e, blob, w_r);
 }
 
 static inline enum ts_err
 engine_blob_write(struct engine_blob_writer *w, struct str bytes)
 {
+	block_here("engine_blob_write");
 	return w->class->blob_write(w, bytes);
 }
 
@@ -281,12 +295,14 @@ engine_blob_map(struct engine_blob_writer *w, struct str *bytes_r)
 static inline enum ts_err
 engine_blob_finish(struct engine_blob_writer **w)
 {
+	block_here("engine_blob_finish");
 	return (*w)->class->blob_finish(w);
 }
 
 static inline void
 engine_blob_abort(struct engine_blob_writer **w)
 {
+	block_here("engine_blob_abort");
 	if (*w != NULL)
 		(*w)->class->blob_abort(w);
 }
@@ -294,18 +310,21 @@ engine_blob_abort(struct engine_blob_writer **w)
 static inline enum ts_err
 engine_blob_files(struct engine *e, void (*fn)(uint64_t blob, void *arg), void *arg)
 {
+	block_here("engine_blob_files");
 	return e->class->blob_files(e, fn, arg);
 }
 
 static inline enum ts_err
 engine_blob_set_aside(struct engine *e, uint64_t blob, enum engine_aside why)
 {
+	block_here("engine_blob_set_aside");
 	return e->class->blob_set_aside != NULL ? e->class->blob_set_aside(e, blob, why) : TS_OK;
 }
 
 static inline enum ts_err
 engine_verify(struct engine *e, char **text_r)
 {
+	block_here("engine_verify");
 	*text_r = NULL;
 	return e->class->verify != NULL ? e->class->verify(e, text_r) : TS_OK;
 }
@@ -313,24 +332,28 @@ engine_verify(struct engine *e, char **text_r)
 static inline enum ts_err
 engine_blob_rescue(struct engine *e, uint64_t blob)
 {
+	block_here("engine_blob_rescue");
 	return e->class->blob_rescue != NULL ? e->class->blob_rescue(e, blob) : TS_NOT_FOUND;
 }
 
 static inline enum ts_err
 engine_blob_each(struct engine *e, void (*fn)(uint64_t blob, void *arg), void *arg)
 {
+	block_here("engine_blob_each");
 	return e->class->blob_each(e, fn, arg);
 }
 
 static inline enum ts_err
 engine_blob_each_stray(struct engine *e, void (*fn)(uint64_t blob, void *arg), void *arg)
 {
+	block_here("engine_blob_each_stray");
 	return e->class->blob_each_stray != NULL ? e->class->blob_each_stray(e, fn, arg) : TS_OK;
 }
 
 static inline enum ts_err
 engine_blob_take_back(struct engine *e)
 {
+	block_here("engine_blob_take_back");
 	return e->class->blob_take_back != NULL ? e->class->blob_take_back(e) : TS_OK;
 }
 
@@ -343,18 +366,21 @@ engine_recovered(struct engine *e)
 static inline enum ts_err
 engine_recovered_end(struct engine *e)
 {
+	block_here("engine_recovered_end");
 	return e->class->recovered_end != NULL ? e->class->recovered_end(e) : TS_OK;
 }
 
 static inline enum ts_err
 engine_reopen(struct engine *e, char **text_r)
 {
+	block_here("engine_reopen");
 	return e->class->reopen(e, text_r);
 }
 
 static inline void
 engine_stats(struct engine *e, struct engine_stats *stats_r)
 {
+	block_here("engine_stats");
 	e->class->stats(e, stats_r);
 }
 #endif

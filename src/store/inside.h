@@ -12,6 +12,7 @@
  *   mailbox.lock    the contents of mailbox.state, mailbox.pend[]
  *   account.watches the watches
  *   lane.mutex      the lane's queue and tokens
+ *   store.lease_mutex  renewing the lease of ids; then ids_mutex, the ids
  *   store.pins_mutex  the list of shared uploads
  *   background.mutex  its queues
  *
@@ -72,7 +73,7 @@ struct background {
 	bool collecting;        /* blobs are being freed now */
 	pthread_t thread;
 	bool running, stop, busy;
-	bool purge, collect, intents, scan_files; /* there is something to do */
+	bool ids, purge, collect, intents, scan_files; /* there is something to do */
 	bool evict;
 	uint64_t retry_at; /* after a failure: not before; clock_mono_ms */
 	struct fold_job *folds, **folds_tail;
@@ -88,8 +89,11 @@ struct store {
 	unsigned lane_count; /* at least 1 */
 	struct background bg;
 
-	pthread_mutex_t ids_mutex;
+	pthread_mutex_t lease_mutex; /* one renewal at a time; then ids_mutex */
+	pthread_mutex_t ids_mutex;   /* the four below; never held while something blocks */
 	struct ids next, durable;
+	enum ts_err ids_err; /* of the last renewal */
+	bool ids_asked;      /* the background is to renew them */
 
 	pthread_mutex_t pins_mutex;
 	struct link pins; /* uploads with more than one handle */
@@ -108,14 +112,15 @@ struct store {
 
 int64_t store_wall(const struct store *store);
 enum store_id { ID_ACCOUNT, ID_BLOB, ID_INTENT };
-/* May block on a commit, once in a great many calls.  0: the commit failed. */
+/* Any thread, does not block.  Ids are leased ahead, and the background renews the lease when half
+ * of it is given.  0: there is none left, because that fails. */
+uint64_t store_id_take(struct store *store, enum store_id which);
+/* The same, BLOCKING: renews the lease itself when none is left. */
 uint64_t store_id_new(struct store *store, enum store_id which);
-/* Why there was none. */
-static inline enum ts_err
-store_id_err(const struct store *store)
-{
-	return engine_full(store->engine) ? TS_FULL : TS_UNAVAILABLE;
-}
+/* BLOCKING.  Renews the lease if half of it is given. */
+enum ts_err store_ids_renew(struct store *store);
+/* Why there was none; does not block. */
+enum ts_err store_id_err(struct store *store);
 
 /* Reopens the engine unless somebody did since `generation`. */
 enum ts_err store_reopen(struct store *store, uint64_t generation);
@@ -501,7 +506,7 @@ void background_fold(struct store_mailbox *mailbox);
 void background_drop_blob(struct store *store, uint64_t blob);
 /* pin.c; the mutex is held.  Does a pin hold? */
 bool background_pinned(struct background *bg);
-enum background_job { BG_PURGE = 1, BG_COLLECT = 2, BG_INTENTS = 4, BG_EVICT = 8 };
+enum background_job { BG_PURGE = 1, BG_COLLECT = 2, BG_INTENTS = 4, BG_EVICT = 8, BG_IDS = 16 };
 void background_wake(struct store *store, unsigned jobs);
 /* fold.c, BLOCKING */
 enum ts_err fold_mailbox(struct store_mailbox *mailbox);

@@ -383,6 +383,7 @@ store_mailbox_load(struct store_account *account, struct str name, struct store_
 {
 	enum ts_err err;
 
+	block_here("store_mailbox_load");
 	*mailbox_r = NULL;
 	pthread_mutex_lock(&account->load);
 	*mailbox_r = store_mailbox_find(account, name, &err);
@@ -623,6 +624,7 @@ store_read_summaries(struct store_mailbox *mb, const uint32_t *uids, size_t n,
 	struct buf value = {0};
 	size_t i = 0;
 
+	block_here("store_read_summaries");
 	if (n > 4 && uids[n - 1] - uids[0] < 8 * n)
 		i = summaries_by_scan(mb, uids, n, fn, arg);
 	for (; i < n; i++) {

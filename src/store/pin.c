@@ -26,6 +26,7 @@ store_pin_new(struct store *store, unsigned seconds)
 	struct background *bg = &store->bg;
 	struct store_pin *pin = mem_zalloc(sizeof *pin);
 
+	block_here("store_pin_new");
 	pin->store = store;
 	pin->until = clock_mono_ms() + (uint64_t)seconds * 1000;
 	pthread_mutex_lock(&bg->mutex);

@@ -16,7 +16,8 @@ prepare_usable(const struct store_mailbox *mb)
 		return TS_NOT_FOUND;
 	if (mb->stale || mb->account->stale || mb->state == NULL)
 		return TS_UNAVAILABLE;
-	return TS_OK;
+	/* RFC 7162 section 3.1: a MODSEQ has 63 bits. */
+	return mb->head.c.modseq < INT64_MAX ? TS_OK : TS_LIMIT;
 }
 
 /* ---- bounds ---- */

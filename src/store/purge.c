@@ -362,7 +362,7 @@ enum ts_err
 collect_orphans(struct store *store)
 {
 	struct files f = {.limit = store->bg.orphan_limit};
-	enum ts_err err = store->engine->class->blob_files(store->engine, found_file, &f);
+	enum ts_err err = engine_blob_files(store->engine, found_file, &f);
 	bool recovered = engine_recovered(store->engine);
 	size_t aside = 0;
 

@@ -106,27 +106,50 @@ put_ids(const struct ids *ids, struct engine_batch *batch)
 	buf_fini(&b);
 }
 
-static enum ts_err
-lease(struct store *store)
+/* Half of a lease, or more, is given. */
+static bool
+lease_is_low(const struct store *store)
 {
-	struct ids ids = {store->next.account + LEASE_ACCOUNTS, store->next.blob + LEASE_BLOBS,
-	    store->next.intent + LEASE_INTENTS};
+	const struct ids *next = &store->next, *durable = &store->durable;
+
+	return next->account + LEASE_ACCOUNTS / 2 > durable->account ||
+	       next->blob + LEASE_BLOBS / 2 > durable->blob ||
+	       next->intent + LEASE_INTENTS / 2 > durable->intent;
+}
+
+enum ts_err
+store_ids_renew(struct store *store)
+{
 	struct engine_batch *batch = engine_batch_new();
+	struct ids ids;
+	enum ts_err err = TS_OK;
+	bool low;
 
-	put_ids(&ids, batch);
-
-	enum ts_err err = background_commit(store, batch);
-
-	if (err == TS_OK)
-		store->durable = ids;
+	pthread_mutex_lock(&store->lease_mutex);
+	pthread_mutex_lock(&store->ids_mutex);
+	low = lease_is_low(store);
+	ids = (struct ids){store->next.account + LEASE_ACCOUNTS, store->next.blob + LEASE_BLOBS,
+	    store->next.intent + LEASE_INTENTS};
+	pthread_mutex_unlock(&store->ids_mutex);
+	if (low) {
+		put_ids(&ids, batch);
+		err = background_commit(store, batch);
+		pthread_mutex_lock(&store->ids_mutex);
+		if (err == TS_OK)
+			store->durable = ids;
+		store->ids_err = err;
+		pthread_mutex_unlock(&store->ids_mutex);
+	}
+	pthread_mutex_unlock(&store->lease_mutex);
 	engine_batch_free(&batch);
 	return err;
 }
 
 uint64_t
-store_id_new(struct store *store, enum store_id which)
+store_id_take(struct store *store, enum store_id which)
 {
 	uint64_t *next = &store->next.account, *durable = &store->durable.account, id = 0;
+	bool low;
 
 	if (which == ID_BLOB) {
 		next = &store->next.blob;
@@ -136,18 +159,51 @@ store_id_new(struct store *store, enum store_id which)
 		durable = &store->durable.intent;
 	}
 	pthread_mutex_lock(&store->ids_mutex);
-	if (*next < *durable || lease(store) == TS_OK)
+	if (*next < *durable)
 		id = (*next)++;
+	low = lease_is_low(store) && !store->ids_asked;
+	store->ids_asked |= low;
 	pthread_mutex_unlock(&store->ids_mutex);
+	if (low)
+		background_wake(store, BG_IDS);
 	return id;
+}
+
+uint64_t
+store_id_new(struct store *store, enum store_id which)
+{
+	uint64_t id = store_id_take(store, which);
+
+	if (id == 0 && store_ids_renew(store) == TS_OK)
+		id = store_id_take(store, which);
+	return id;
+}
+
+enum ts_err
+store_id_err(struct store *store)
+{
+	enum ts_err err;
+
+	pthread_mutex_lock(&store->ids_mutex);
+	err = store->ids_err;
+	pthread_mutex_unlock(&store->ids_mutex);
+	return err == TS_FULL ? TS_FULL : TS_UNAVAILABLE;
+}
+
+/* Ids are counted from 1 on: a higher one was never given. */
+#define ID_MOST ((uint64_t)1 << 62)
+
+static void
+note_id(uint64_t id, uint64_t *top)
+{
+	if (id > *top && id <= ID_MOST)
+		*top = id;
 }
 
 static void
 note_file(uint64_t blob, void *arg)
 {
-	uint64_t *top = arg, id = blob & ~STORE_BLOB_FILE;
-
-	*top = id > *top ? id : *top;
+	note_id(blob & ~STORE_BLOB_FILE, arg);
 }
 
 /* Above everything that is in use, and by a whole lease: what was given and is not there stays
@@ -165,19 +221,19 @@ derive_ids(struct store *store)
 	it = engine_iter_new(store->engine, key_str(&from), key_str(&end), false);
 	while (engine_iter_next(it, &key, &value) == TS_OK) {
 		struct rd r = rd_of((struct str){key.p + 9, key.n - 9});
-		uint64_t one = rd_be64(&r) & ~STORE_BLOB_FILE;
 
-		blob = one > blob ? one : blob;
+		note_file(rd_be64(&r), &blob);
 	}
 	engine_iter_free(&it);
 	(void)engine_blob_files(store->engine, note_file, &blob);
 	(void)engine_blob_each(store->engine, note_file, &blob);
 	(void)engine_blob_each_stray(store->engine, note_file, &blob);
-	it = engine_iter_new(store->engine, STR(""), STR_NONE, true);
+	key_begin(&end, ID_MOST, 0);
+	it = engine_iter_new(store->engine, STR(""), key_str(&end), true);
 	if (engine_iter_next(it, &key, &value) == TS_OK) {
 		struct rd r = rd_of(key);
 
-		account = rd_be64(&r);
+		note_id(rd_be64(&r), &account);
 	}
 	engine_iter_free(&it);
 	store->next = (struct ids){
@@ -199,6 +255,8 @@ renew_ids(struct store *store)
 	struct ids had = store->next;
 	enum ts_err err;
 
+	if (had.account > ID_MOST || had.blob > ID_MOST || had.intent > ID_MOST)
+		had = (struct ids){0};
 	derive_ids(store);
 	store->next.account = higher(store->next.account, had.account + LEASE_ACCOUNTS);
 	store->next.blob = higher(store->next.blob, had.blob + LEASE_BLOBS);
@@ -225,7 +283,8 @@ load_ids(struct store *store)
 		store->next.account = rd_le64(&r);
 		store->next.blob = rd_le64(&r);
 		store->next.intent = rd_le64(&r);
-		if (r.bad || rd_left(&r) > 0)
+		if (r.bad || rd_left(&r) > 0 || store->next.account > ID_MOST ||
+		    store->next.blob > ID_MOST || store->next.intent > ID_MOST)
 			err = TS_FAIL(TS_DAMAGED, "store: the record of ids has another form");
 	}
 	if ((err != TS_OK && err != TS_IO && store->opt.salvage) ||
@@ -379,6 +438,7 @@ init_locks(struct store *store)
 		pthread_mutex_init(&store->shard[i].mutex, NULL);
 	}
 	pthread_mutex_init(&store->ids_mutex, NULL);
+	pthread_mutex_init(&store->lease_mutex, NULL);
 	pthread_mutex_init(&store->pins_mutex, NULL);
 	list_init(&store->pins);
 	pthread_mutex_init(&store->reopen_mutex, NULL);
@@ -394,6 +454,7 @@ fini_locks(struct store *store)
 		pthread_mutex_destroy(&store->shard[i].mutex);
 	}
 	pthread_mutex_destroy(&store->ids_mutex);
+	pthread_mutex_destroy(&store->lease_mutex);
 	pthread_mutex_destroy(&store->pins_mutex);
 	pthread_mutex_destroy(&store->reopen_mutex);
 	pthread_mutex_destroy(&store->transfers);
@@ -435,6 +496,10 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 	}
 	lanes_start(store);
 	background_start(store);
+	/* So that nobody waits for the first ones; what fails now is tried again in the background.
+	 */
+	if (!opt->engine_options.read_only)
+		(void)store_ids_renew(store);
 	/* A move that a crash cut in two is finished before anybody can look. */
 	if (!opt->engine_options.read_only && cross_recover(store) != TS_OK)
 		log_msg(LOG_ERROR, NULL, "store: a move between accounts is not finished yet");
@@ -486,7 +551,7 @@ store_reopen(struct store *store, uint64_t generation)
 	if (atomic_load(&store->generation) == generation) {
 		char *text = NULL;
 
-		err = store->engine->class->reopen(store->engine, &text);
+		err = engine_reopen(store->engine, &text);
 		if (err == TS_OK)
 			atomic_fetch_add(&store->generation, 1);
 		if (err == TS_OK)
@@ -560,7 +625,7 @@ tell_whose(struct store *store, uint64_t blob, enum ts_err why)
 enum ts_err
 store_read_blob(struct store *store, uint64_t blob, uint64_t off, uint64_t len, struct buf *out)
 {
-	enum ts_err err = store->engine->class->blob_read(store->engine, blob, off, len, out);
+	enum ts_err err = engine_blob_read(store->engine, blob, off, len, out);
 
 	if (err == TS_NOT_FOUND || err == TS_DAMAGED)
 		tell_whose(store, blob, err);
@@ -627,7 +692,7 @@ store_stats(struct store *store, struct store_stats *s)
 		s->batch_sizes.n[i] = atomic_load(&store->batch_sizes[i]);
 		s->flush_ns.n[i] = atomic_load(&store->flush_times[i]);
 	}
-	store->engine->class->stats(store->engine, &s->engine);
+	engine_stats(store->engine, &s->engine);
 }
 
 void

@@ -140,7 +140,7 @@ open_file(struct store_upload *u)
 		return store_id_err(u->store);
 	u->blob = id | STORE_BLOB_FILE;
 	u->in_file = true;
-	return u->store->engine->class->blob_create(u->store->engine, u->blob, &u->writer);
+	return engine_blob_create(u->store->engine, u->blob, &u->writer);
 }
 
 static enum ts_err
@@ -149,21 +149,20 @@ write_flight(struct store_upload *u)
 	enum ts_err err = u->writer == NULL ? open_file(u) : TS_OK;
 
 	if (err == TS_OK && u->flight.n > 0)
-		err = u->store->engine->class->blob_write(u->writer, buf_as_str(&u->flight));
+		err = engine_blob_write(u->writer, buf_as_str(&u->flight));
 	return err;
 }
 
 static enum ts_err
 finish_file(struct store_upload *u)
 {
-	const struct engine_class *class = u->store->engine->class;
 	struct str all;
-	enum ts_err err = class->blob_map(u->writer, &all);
+	enum ts_err err = engine_blob_map(u->writer, &all);
 
 	if (err != TS_OK)
 		return err;
 	mail_summarize(all, &u->store->opt.mail, &u->summary);
-	return class->blob_finish(&u->writer);
+	return engine_blob_finish(&u->writer);
 }
 
 static enum work_end
@@ -173,7 +172,7 @@ work_run(struct work *work)
 
 	if (u->give_up || u->io_err != TS_OK) {
 		if (u->writer != NULL)
-			u->store->engine->class->blob_abort(&u->writer);
+			engine_blob_abort(&u->writer);
 		u->writer = NULL;
 		return WORK_DONE;
 	}
@@ -182,7 +181,7 @@ work_run(struct work *work)
 	if (u->io_err == TS_OK && u->last)
 		u->io_err = finish_file(u);
 	if (u->io_err != TS_OK && u->writer != NULL)
-		u->store->engine->class->blob_abort(&u->writer);
+		engine_blob_abort(&u->writer);
 	return WORK_DONE;
 }
 
@@ -287,7 +286,7 @@ store_upload_finish(struct store_upload *u, void (*done)(void *arg, enum ts_err 
 		return;
 	}
 	mail_summarize(buf_as_str(&u->bytes), &u->store->opt.mail, &u->summary);
-	u->blob = store_id_new(u->store, ID_BLOB);
+	u->blob = store_id_take(u->store, ID_BLOB);
 	if (u->blob == 0)
 		u->err = store_id_err(u->store);
 	u->working = true;

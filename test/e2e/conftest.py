@@ -28,6 +28,8 @@ if not os.path.exists(TURNSTONE):
 with open(TURNSTONE, "rb") as program:
     SANITIZED = b"__asan_init" in program.read()
 
+os.environ["TURNSTONE_WATCH_BLOCKING"] = "1"  # a server aborts when a loop of it may block
+
 SANDBOX_USER = "nobody"
 SANDBOX = os.environ.get("TURNSTONE_SANDBOX") == "1"
 if SANDBOX and (os.geteuid() != 0 or SANITIZED):

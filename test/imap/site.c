@@ -12,6 +12,7 @@
 
 #include "auth/grants.h"
 #include "auth/users.h"
+#include "base/block.h"
 #include "base/mem.h"
 #include "imap/ext/list.h"
 #include "imap/settings.h"
@@ -94,6 +95,8 @@ site_new(const struct site_options *options)
 	struct site *site = mem_zalloc(sizeof(*site));
 	struct store_options so;
 	char *text = NULL;
+
+	block_watch(); /* what may block and is called on the loop aborts */
 
 	site->disk = options->disk != NULL ? options->disk : engine_mem_disk_new();
 	store_options_default(&so);

@@ -45,6 +45,7 @@ kit_open(struct kit *kit, unsigned lanes)
 	const struct engine_class *engine = kit->opt.engine;
 	uint64_t threshold = kit->opt.blob_threshold;
 
+	block_watch();
 	store_options_default(&kit->opt);
 	kit->opt.engine = engine != NULL ? engine : &engine_mem_class;
 	kit->opt.lanes = lanes;
