@@ -224,8 +224,11 @@ static const struct conf_opt store_opts[] = {
         .max = (int64_t)1 << 40,
         .when = CONF_RESTART,
         AT(copy_memory),
-        .prose = "The most memory that one COPY or MOVE may take. It is done as a whole or not at "
-                 "all, so one of very many messages (about 100,000 here) is refused."},
+        .prose =
+            "The most memory that one COPY may take, 400 bytes a message. It is done as a whole "
+            "or not at all, so one of very many messages (more than 1,300,000 here) is "
+            "refused. A MOVE takes 24 bytes a message. Between accounts both take what is "
+            "known of the messages' structures as well, some 1.5 KiB each."},
     {.name = "store.mime_nesting",
         .type = CONF_INT,
         .def = "100",

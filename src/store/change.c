@@ -28,6 +28,11 @@ destroy(struct store_change *c)
 	if (c->failed != NULL)
 		roaring_bitmap_free(c->failed);
 	mem_free(c->pairs);
+	if (priv->left != NULL)
+		roaring_bitmap_free(priv->left);
+	if (priv->piece != NULL)
+		roaring_bitmap_free(priv->piece);
+	store_mailbox_unref(&priv->move_to);
 	store_mailbox_unref(&priv->held[0]);
 	store_mailbox_unref(&priv->held[1]);
 	store_account_unref(&c->account);
@@ -130,8 +135,7 @@ take(struct store_change *c)
 	atomic_fetch_add(&priv->store->pending, 1);
 }
 
-/* The lane of what is changed, whatever account the asker named. */
-static struct lane *
+struct lane *
 lane_for(const struct store_change *c)
 {
 	const struct store_account *a = c->mailbox != NULL ? c->mailbox->account : c->account;
@@ -144,11 +148,13 @@ send(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
 
-	if ((c->kind == STORE_CHANGE_COPY || c->kind == STORE_CHANGE_MOVE) && c->source != NULL &&
-	    c->mailbox != NULL && c->source->account != c->mailbox->account)
+	if ((c->kind != STORE_CHANGE_COPY && c->kind != STORE_CHANGE_MOVE) || c->source == NULL ||
+	    c->mailbox == NULL)
+		lane_enqueue(lane_for(c), priv);
+	else if (c->source->account != c->mailbox->account)
 		cross_submit(c);
 	else
-		lane_enqueue(lane_for(c), priv);
+		copy_submit(c);
 }
 
 /* lanes 0: the change runs inside a task, with whatever else waits by then. */
@@ -157,11 +163,10 @@ run_here(struct loop_task *task)
 {
 	struct store_change_priv *priv = list_entry(task, struct store_change_priv, task);
 
+	bool was = block_on_loop(false); /* this is the lane's thread now, and the copier's */
+
 	priv->task.fn = finished;
 	send(priv->change);
-
-	bool was = block_on_loop(false); /* this is the lane's thread now */
-
 	lane_run(priv->store->lane);
 	(void)block_on_loop(was);
 }
@@ -211,12 +216,40 @@ store_submit_wait(struct store_change *c)
 	return c->err;
 }
 
+/* What was one batch of a change that has more of them. */
+static bool
+goes_on(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+	struct store_mailbox *target = priv->move_to;
+	bool again = priv->again && c->err == TS_OK;
+
+	if (priv->piece != NULL && c->err == TS_OK)
+		roaring_bitmap_or_inplace(c->affected, priv->piece);
+	if (priv->piece != NULL)
+		roaring_bitmap_free(priv->piece);
+	priv->piece = NULL;
+	priv->again = false;
+	priv->move_to = NULL;
+	if (target != NULL && c->err == TS_OK) {
+		copy_inbox(c, target);
+		again = true;
+	} else if (again) {
+		lane_enqueue(lane_for(c), priv);
+	}
+	/* It may be gone by now, if it goes on. */
+	store_mailbox_unref(&target);
+	return again;
+}
+
 void
 change_complete(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
 	struct store *store = priv->store;
 
+	if (goes_on(c))
+		return;
 	atomic_fetch_add(&store->changes, 1);
 	for (size_t i = 0; c->err == TS_OK && i < c->item_count; i++)
 		upload_origin(c->items[i].upload)->stored = true;

@@ -93,6 +93,7 @@ own_form(struct own *own, struct str key, struct str body)
 		own->account_top = id > own->account_top ? id : own->account_top;
 		return key.n > 9 && !r.bad && id != 0;
 	case KEY_PURGE:
+	case KEY_STAGED:
 		return key.n == 29;
 	case KEY_QUEUE:
 		return key.n == 33;
@@ -123,6 +124,8 @@ own_name(char kind)
 		return "the note of a blob to be looked at";
 	case KEY_RECORD:
 		return "a server-wide record (a user)";
+	case KEY_STAGED:
+		return "the note of a COPY under way";
 	case KEY_VERSION:
 		return "the format version";
 	default:
@@ -152,6 +155,7 @@ own_fix(struct own *own, struct str key)
 		return "it is written anew";
 	}
 	case KEY_PURGE:
+	case KEY_STAGED:
 		engine_batch_delete(own->fix, key);
 		return "it is dropped; what it named comes back as found below";
 	case KEY_RECORD:

@@ -9,36 +9,38 @@
 #include "base/mem.h"
 #include "store/check_int.h"
 
+static bool
+has_key(struct check *c, enum key_kind kind, uint64_t account, uint32_t mailbox)
+{
+	struct key k, end;
+	struct str key, value;
+	struct engine_iter *it;
+	bool yes;
+
+	key_begin(&k, 0, kind);
+	key_be64(&k, account);
+	key_be32(&k, mailbox);
+	end = k;
+	key_after(&end);
+	it = engine_iter_new(c->store->engine, key_str(&k), key_str(&end), false);
+	yes = engine_iter_next(it, &key, &value) == TS_OK;
+	engine_iter_free(&it);
+	return yes;
+}
+
 bool
 check_job_pending(struct check *c, uint64_t account, uint32_t mailbox)
 {
 	struct key k;
-	struct str key, value;
-	bool yes;
+	struct buf b = {0};
+	bool dropped;
 
 	key_begin(&k, 0, KEY_DROPPED);
 	key_be64(&k, account);
-
-	struct buf b = {0};
-
-	yes = engine_get(c->store->engine, key_str(&k), &b) == TS_OK;
+	dropped = engine_get(c->store->engine, key_str(&k), &b) == TS_OK;
 	buf_fini(&b);
-	if (yes)
-		return true;
-	key_begin(&k, 0, KEY_PURGE);
-	key_be64(&k, account);
-	key_be32(&k, mailbox);
-
-	struct key end = k;
-
-	key_after(&end);
-
-	struct engine_iter *it =
-	    engine_iter_new(c->store->engine, key_str(&k), key_str(&end), false);
-
-	yes = engine_iter_next(it, &key, &value) == TS_OK;
-	engine_iter_free(&it);
-	return yes;
+	return dropped || has_key(c, KEY_PURGE, account, mailbox) ||
+	       has_key(c, KEY_STAGED, account, mailbox);
 }
 
 static int

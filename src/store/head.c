@@ -386,11 +386,25 @@ delta_keyword(struct change_delta *cd, struct str name)
 }
 
 void
-delta_message(struct change_delta *cd, struct store_message *m, struct str summary)
+message_put(struct batch *b, const struct store_mailbox *mb, const struct store_message *m,
+    struct str summary)
 {
-	struct store_mailbox *mb = cd->mailbox;
 	struct key k;
 
+	key_ref(&k, KEY_REF, m->blob, mb->account->id, mb->id, m->uid);
+	batch_put_empty(b->ops, &k);
+	if (summary.p == NULL)
+		return;
+	key_index(&k, mb->account->id, mb->id, KEY_SUMMARY);
+	key_be32(&k, m->uid);
+	value_begin(&b->value);
+	buf_str(&b->value, summary);
+	batch_put_value(b->ops, &k, &b->value);
+}
+
+void
+delta_show(struct change_delta *cd, struct store_message *m)
+{
 	m->uid = cd->c.uidnext++;
 	m->modseq = cd->delta->modseq;
 	*delta_add_message(cd->delta) = *m;
@@ -403,15 +417,13 @@ delta_message(struct change_delta *cd, struct store_message *m, struct str summa
 		cd->c.deleted++;
 		cd->c.deleted_size += m->size;
 	}
-	key_ref(&k, KEY_REF, m->blob, mb->account->id, mb->id, m->uid);
-	batch_put_empty(cd->b->ops, &k);
-	if (summary.p == NULL)
-		return;
-	key_index(&k, mb->account->id, mb->id, KEY_SUMMARY);
-	key_be32(&k, m->uid);
-	value_begin(&cd->b->value);
-	buf_str(&cd->b->value, summary);
-	batch_put_value(cd->b->ops, &k, &cd->b->value);
+}
+
+void
+delta_message(struct change_delta *cd, struct store_message *m, struct str summary)
+{
+	delta_show(cd, m);
+	message_put(cd->b, cd->mailbox, m, summary);
 }
 
 void
@@ -440,9 +452,6 @@ delta_flag(struct change_delta *cd, unsigned flag, bool on, roaring_bitmap_t *ui
 	}
 	delta_add_flag(cd->delta, flag, on, uids);
 }
-
-/* More than this many expunged at once are cleared away in the background. */
-#define EXPUNGE_INLINE 2000
 
 static void
 forget_message(struct change_delta *cd, const struct store_message *m)

@@ -14,7 +14,7 @@
  *   lane.mutex      the lane's queue and tokens
  *   store.lease_mutex  renewing the lease of ids; then ids_mutex, the ids
  *   store.pins_mutex  the list of shared uploads
- *   background.mutex  its queues
+ *   background.mutex, copier.mutex  their queues
  *
  * "Head" is the state after everything that has been prepared, flushed or not.
  * It belongs to the lane that holds the token to prepare, and is put back to
@@ -81,6 +81,16 @@ struct background {
 	uint64_t orphan_limit; /* files with an id below were not made by this run */
 };
 
+struct copier { /* copy.c: the thread that reads for COPY and MOVE */
+	pthread_mutex_t mutex;
+	pthread_cond_t wake;
+	struct copying *queue, **queue_tail;
+	struct copying *put_off; /* what they put is to be taken away, which failed */
+	size_t under_way;
+	pthread_t thread;
+	bool running, stop;
+};
+
 struct store {
 	struct store_options opt;
 	struct engine *engine;
@@ -88,6 +98,8 @@ struct store {
 	struct lane *lane;
 	unsigned lane_count; /* at least 1 */
 	struct background bg;
+	struct copier copier;
+	_Atomic bool staged_left; /* of the last run; no UIDs are given before it is gone */
 
 	pthread_mutex_t lease_mutex; /* one renewal at a time; then ids_mutex */
 	pthread_mutex_t ids_mutex;   /* the four below; never held while something blocks */
@@ -177,6 +189,9 @@ struct store_mailbox {
 
 	struct head head;
 	bool stale; /* must be read anew before it is changed; lane */
+
+	struct copying *held_by; /* others give no UIDs; the three: lane.mutex */
+	struct store_change_priv *waiting, **waiting_tail;
 };
 
 struct entry { /* a name */
@@ -329,7 +344,10 @@ enum inner_kind { /* continues enum store_change_kind */
 	INNER_EXPORT, /* cross.c */
 	INNER_IMPORT,
 	INNER_FINISH,
-	INNER_ABORT
+	INNER_ABORT,
+	INNER_PIECE, /* copy.c */
+	INNER_SHOW,
+	INNER_UNSTAGE
 };
 
 struct store_change_priv {
@@ -341,7 +359,12 @@ struct store_change_priv {
 	/* Instead of posting: on the lane's thread. */
 	void (*complete)(struct store_change *change);
 	void *complete_arg;
-	struct transfer *transfer; /* cross.c */
+	struct transfer *transfer;     /* cross.c */
+	struct copying *copying;       /* copy.c */
+	struct store_mailbox *move_to; /* RENAME of INBOX: its messages go there; referenced */
+	roaring_bitmap_t *left;        /* EXPUNGE in pieces: those to come, and those that go now */
+	roaring_bitmap_t *piece;
+	bool again; /* there is another piece */
 	struct store_mailbox *held[2];
 };
 
@@ -356,6 +379,20 @@ void cross_submit(struct store_change *change);
 enum ts_err cross_prepare(struct batch *b, struct store_change *change);
 /* BLOCKING.  Finishes or undoes what a crash, or a failed flush, left. */
 enum ts_err cross_recover(struct store *store);
+
+/* copy.c: takes a COPY or MOVE within an account on its way; moves all of INBOX after a RENAME. */
+void copy_submit(struct store_change *change);
+void copy_inbox(struct store_change *change, struct store_mailbox *target);
+enum ts_err copy_prepare(struct batch *b, struct store_change *change);
+/* May the change be prepared?  COPY_WAIT: it was taken, and comes back into the lane's queue. */
+enum copy_hold { COPY_GO, COPY_WAIT, COPY_REFUSE };
+enum copy_hold copy_hold(struct lane *lane, struct store_change_priv *priv);
+/* Tries again what could not be taken away.  TS_UNAVAILABLE: there was something. */
+enum ts_err copy_retry(struct store *store);
+void copier_start(struct store *store);
+/* Waits for what is under way, then ends the thread. */
+void copier_stop(struct store *store);
+void copier_fini(struct store *store);
 
 /* ---- lanes ---- */
 
@@ -416,6 +453,10 @@ void lanes_start(struct store *store);
 void lanes_stop(struct store *store);
 struct lane *lane_of(struct store *store, uint64_t account);
 void lane_enqueue(struct lane *lane, struct store_change_priv *priv);
+/* Puts a list, which is empty then, before the queue; lane.mutex is held. */
+void lane_put_back(struct lane *lane, struct store_change_priv **list);
+/* The lane of what is changed, whatever account the asker named. */
+struct lane *lane_for(const struct store_change *change);
 /* lanes 0: runs everything that waits, in the caller's thread. */
 void lane_run(struct lane *lane);
 
@@ -423,17 +464,15 @@ void lane_run(struct lane *lane);
 enum ts_err prepare_change(struct batch *b, struct store_change *change);
 enum ts_err prepare_list_change(struct batch *b, struct store_change *change); /* list.c */
 enum ts_err prepare_records(struct batch *b, struct store_change *change);     /* records.c */
-/* COPY or MOVE within an account; uids NULL: all.  pairs are given when change is. */
-enum ts_err prepare_move(struct batch *b, struct store_mailbox *source,
-    struct store_mailbox *target, const roaring_bitmap_t *uids, bool move,
-    struct store_change *change);
 /* Messages on their way from one mailbox to another. */
 struct gathered {
 	struct store_message *message;
 	size_t count;
-	char *name[STORE_FLAGS_MAX];     /* of keywords in use */
-	struct buf summaries;            /* one behind the other; lost ones are empty */
-	size_t *end;                     /* where each ends */
+	char *name[STORE_FLAGS_MAX]; /* of keywords in use */
+	struct buf summaries;        /* one behind the other; lost ones are empty */
+	uint32_t *read;              /* of which messages */
+	size_t *end;                 /* where each ends */
+	size_t read_count, read_cap;
 	uint64_t limit;                  /* opt.copy_memory */
 	struct store_flag_bounds bounds; /* set before; what they leave out is not gathered */
 };
@@ -441,9 +480,15 @@ void gather_messages(struct gathered *g, struct batch *b, struct store_mailbox *
     const roaring_bitmap_t *uids);
 /* TS_LIMIT: they take more than opt.copy_memory. */
 enum ts_err gather_summaries(struct gathered *g, struct store_mailbox *source);
+void gathered_read(struct gathered *g, uint32_t uid, struct str summary);
+/* That of a message; *at, 0 at first, goes on with ascending UIDs.  STR_NONE: there is none. */
+struct str gathered_summary(const struct gathered *g, size_t *at, uint32_t uid);
+/* The flags under other numbers; those with -1 go. */
+struct store_flags flags_mapped(const struct store_flags *flags, const int *map);
 void gathered_fini(struct gathered *g);
 enum ts_err put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
     struct store_uid_pair *pairs);
+void remove_moved(struct batch *b, struct store_mailbox *source, const struct gathered *g);
 /* TS_OK: the mailbox may be changed. */
 enum ts_err prepare_usable(const struct store_mailbox *mailbox);
 void prepare_close(struct batch *b);
@@ -489,7 +534,14 @@ void delta_commit(struct change_delta *cd);
 void delta_abort(struct change_delta *cd);
 /* The flag of a keyword, made when there is none; -1: too many. */
 int delta_keyword(struct change_delta *cd, struct str name);
-/* A new message: counters, reference and summary (STR_NONE: it is lost); m->uid is set. */
+/* More than so many expunged at once are cleared away in the background. */
+#define EXPUNGE_INLINE 500
+/* Reference and summary (STR_NONE: it is lost) of a message. */
+void message_put(struct batch *b, const struct store_mailbox *mailbox,
+    const struct store_message *m, struct str summary);
+/* A new message, whose reference and summary were put; m->uid is set. */
+void delta_show(struct change_delta *cd, struct store_message *m);
+/* The same, and puts them. */
 void delta_message(struct change_delta *cd, struct store_message *m, struct str summary);
 /* Sets and clears flags of messages that exist; takes the set. */
 void delta_flag(struct change_delta *cd, unsigned flag, bool on, roaring_bitmap_t *uids);
@@ -512,6 +564,10 @@ void background_wake(struct store *store, unsigned jobs);
 enum ts_err fold_mailbox(struct store_mailbox *mailbox);
 /* purge.c, BLOCKING; *more_r: call again */
 enum ts_err purge_step(struct store *store, bool *more_r);
+/* Of keys KEY_PURGE, instead of a MODSEQ: what a COPY that failed had put, by its first UID. */
+#define PURGE_STAGED ((uint64_t)1 << 63)
+/* Takes away what a COPY of the last run had put. */
+enum ts_err staged_recover(struct store *store);
 enum ts_err collect_step(struct store *store, bool *more_r);
 enum ts_err collect_orphans(struct store *store);
 enum ts_err collect_dropped(struct store *store, uint64_t blob);

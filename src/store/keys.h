@@ -21,11 +21,15 @@
  *   0^8 'M' intent:8               -> a COPY or MOVE between accounts under way, cross.c
  *   0^8 'N' name                   -> account:8
  *   0^8 'P' account:8 mailbox:4 modseq:8  -> what a deleted mailbox held (modseq 0, no value),
- *                                  or an expunge left (pairs of uid:varint blob:varint), is to
- *                                  be removed
+ *                                  or an expunge left (pairs of uid:varint blob:varint), or a
+ *                                  COPY that failed (the highest bit, first UID), is to be
+ *                                  removed
  *   0^8 'Q' blob:8 account:8 mailbox:4 uid:4  -> nothing: this reference went away, look
  *                                  whether the blob has others, else free it
  *   0^8 'R' key                    -> a server-wide record's value
+ *   0^8 'S' account:8 mailbox:4 uid:8  -> pairs of uid:varint blob:varint: what a COPY has put
+ *                                  under UIDs that are not yet messages, copy.c; the key has
+ *                                  the first
  *   0^8 'V'                        -> version:4, then text for people
  *
  * Account n
@@ -71,6 +75,7 @@ enum key_kind {
 	KEY_PURGE = 'P',
 	KEY_QUEUE = 'Q',
 	KEY_RECORD = 'R',
+	KEY_STAGED = 'S',
 	KEY_VERSION = 'V',
 
 	KEY_ACCOUNT = 'a',

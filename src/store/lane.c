@@ -44,12 +44,15 @@ static void
 prepare(struct batch *b, struct store_change_priv *priv)
 {
 	struct store_change *c = priv->change;
+	enum copy_hold hold = copy_hold(b->lane, priv);
 
+	if (hold == COPY_WAIT)
+		return;
 	priv->next = NULL;
 	*b->last = priv;
 	b->last = &priv->next;
 	b->changes++;
-	c->err = prepare_change(b, c);
+	c->err = hold == COPY_GO ? prepare_change(b, c) : TS_UNAVAILABLE;
 }
 
 static struct store_change_priv *
@@ -560,6 +563,16 @@ out:
 	return NULL;
 }
 
+/* The mutex is held. */
+static void
+tell(struct lane *lane)
+{
+	if (lane->preparing)
+		pthread_cond_broadcast(&lane->flush);
+	else
+		pthread_cond_signal(&lane->work);
+}
+
 void
 lane_enqueue(struct lane *lane, struct store_change_priv *priv)
 {
@@ -567,11 +580,25 @@ lane_enqueue(struct lane *lane, struct store_change_priv *priv)
 	priv->next = NULL;
 	*lane->queue_tail = priv;
 	lane->queue_tail = &priv->next;
-	if (lane->preparing)
-		pthread_cond_broadcast(&lane->flush);
-	else
-		pthread_cond_signal(&lane->work);
+	tell(lane);
 	pthread_mutex_unlock(&lane->mutex);
+}
+
+void
+lane_put_back(struct lane *lane, struct store_change_priv **list)
+{
+	struct store_change_priv *last = *list;
+
+	if (last == NULL)
+		return;
+	while (last->next != NULL)
+		last = last->next;
+	last->next = lane->queue;
+	if (lane->queue == NULL)
+		lane->queue_tail = &last->next;
+	lane->queue = *list;
+	*list = NULL;
+	tell(lane);
 }
 
 void

@@ -365,12 +365,11 @@ rename_inbox(struct batch *b, struct store_change *c)
 	if (c->source->head.flag_count > STORE_FIRST_KEYWORD + a->store->opt.max_keywords)
 		return TS_LIMIT;
 
-	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well. */
+	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well.  They
+	 * go when the new mailbox is there, piece by piece. */
 	struct store_mailbox *mb = create(b, c, c->new_name, 0);
-	enum ts_err err = prepare_move(b, c->source, mb, NULL, true, c);
 
-	/* All keywords of INBOX fit, for the new mailbox has the same limit. */
-	TS_ASSERT(err == TS_OK);
+	c->priv->move_to = store_mailbox_ref(mb);
 	c->mailbox_id = mb->id;
 	c->uidvalidity = mb->head.uidvalidity;
 	return TS_OK;

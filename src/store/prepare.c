@@ -248,34 +248,66 @@ prepare_flags(struct batch *b, struct store_change *c)
 
 /* ---- EXPUNGE ---- */
 
+/* Of one batch */
+#define EXPUNGE_PIECE 4096
+
+/* The first ones of a set; true: it has more. */
+static bool
+first_ones(roaring_bitmap_t *set, uint32_t n)
+{
+	uint32_t behind;
+
+	if (!roaring_bitmap_select(set, n, &behind))
+		return false;
+	roaring_bitmap_remove_range_closed(set, behind, roaring_bitmap_maximum(set));
+	return true;
+}
+
+/* Which go now, out of all that the change is about; what is to come is remembered. */
+static roaring_bitmap_t *
+expunge_piece(const struct view *v, struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+	roaring_bitmap_t *all = view_existing(v, priv->left != NULL ? priv->left : c->uids, false);
+	roaring_bitmap_t *uids = view_flagged(v, STORE_DELETED, all);
+
+	roaring_bitmap_free(all);
+	if (priv->left != NULL)
+		roaring_bitmap_free(priv->left);
+	priv->left = roaring_bitmap_copy(uids);
+	priv->again = first_ones(uids, EXPUNGE_PIECE);
+	roaring_bitmap_andnot_inplace(priv->left, uids);
+	return uids;
+}
+
 static enum ts_err
 prepare_expunge(struct batch *b, struct store_change *c)
 {
 	enum ts_err err = prepare_usable(c->mailbox);
 	struct change_delta cd;
+	roaring_bitmap_t *uids;
 
+	if (c->affected == NULL)
+		c->affected = roaring_bitmap_create();
 	if (err != TS_OK)
 		return err;
 	delta_begin(&cd, b, c->mailbox);
-
-	roaring_bitmap_t *all = view_existing(&cd.view, c->uids, false);
-	roaring_bitmap_t *uids = view_flagged(&cd.view, STORE_DELETED, all);
-
-	roaring_bitmap_free(all);
 	c->modseq = cd.c.modseq;
-	c->affected = uids;
+	uids = expunge_piece(&cd.view, c);
 	if (roaring_bitmap_is_empty(uids)) {
+		roaring_bitmap_free(uids);
 		delta_abort(&cd);
 		return TS_OK;
 	}
 	roaring_bitmap_run_optimize(uids);
-	delta_expunge(&cd, roaring_bitmap_copy(uids));
+	c->priv->piece = roaring_bitmap_copy(uids);
+	delta_expunge(&cd, uids);
 	delta_commit(&cd);
 	c->modseq = c->mailbox->head.c.modseq;
 	return TS_OK;
 }
 
-/* ---- COPY, MOVE within an account ---- */
+/* ---- messages on their way from one mailbox to another ---- */
 
 void
 gather_messages(
@@ -314,33 +346,54 @@ gather_messages(
 #define GATHERED (sizeof(struct store_message) + 128)
 #define SUMMARY_COPIES 3
 
+void
+gathered_read(struct gathered *g, uint32_t uid, struct str summary)
+{
+	if (g->read_count == g->read_cap) {
+		g->read_cap = g->read_cap > 0 ? 2 * g->read_cap : 16;
+		g->read = mem_realloc(g->read, g->read_cap * sizeof *g->read);
+		g->end = mem_realloc(g->end, g->read_cap * sizeof *g->end);
+	}
+	/* A summary that is damaged here is damaged there, too; the message goes all the same. */
+	buf_str(&g->summaries, summary);
+	g->read[g->read_count] = uid;
+	g->end[g->read_count++] = g->summaries.n;
+}
+
+struct str
+gathered_summary(const struct gathered *g, size_t *at, uint32_t uid)
+{
+	size_t from;
+
+	while (*at < g->read_count && g->read[*at] < uid)
+		++*at;
+	if (*at == g->read_count || g->read[*at] != uid)
+		return STR_NONE;
+	from = *at > 0 ? g->end[*at - 1] : 0;
+	return g->end[*at] > from ? (struct str){g->summaries.p + from, g->end[*at] - from}
+	                          : STR_NONE;
+}
+
 static bool
 gather_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 {
 	struct gathered *g = arg;
 
-	(void)uid;
-	/* A summary that is damaged here is damaged there, too; the message goes all the same. */
-	if (err == TS_OK)
-		buf_str(&g->summaries, summary);
-	g->end[g->count++] = g->summaries.n;
-	return g->count * GATHERED + g->summaries.n * SUMMARY_COPIES <= g->limit;
+	gathered_read(g, uid, err == TS_OK ? summary : STR_NONE);
+	return g->read_count * GATHERED + g->summaries.n * SUMMARY_COPIES <= g->limit;
 }
 
 enum ts_err
 gather_summaries(struct gathered *g, struct store_mailbox *source)
 {
 	uint32_t *uids = mem_zalloc((g->count + 1) * sizeof *uids);
-	size_t n = g->count;
 
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < g->count; i++)
 		uids[i] = g->message[i].uid;
-	g->end = mem_zalloc((n + 1) * sizeof *g->end);
-	g->count = 0;
 	g->limit = source->account->store->opt.copy_memory;
-	store_read_summaries(source, uids, n, gather_summary, g);
+	store_read_summaries(source, uids, g->count, gather_summary, g);
 	mem_free(uids);
-	return g->count == n ? TS_OK : TS_LIMIT;
+	return g->read_count == g->count ? TS_OK : TS_LIMIT;
 }
 
 void
@@ -349,6 +402,7 @@ gathered_fini(struct gathered *g)
 	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++)
 		mem_free(g->name[f]);
 	mem_free(g->message);
+	mem_free(g->read);
 	mem_free(g->end);
 	buf_fini(&g->summaries);
 }
@@ -369,8 +423,8 @@ map_flags(struct change_delta *cd, const struct gathered *g, int *map)
 	return TS_OK;
 }
 
-static struct store_flags
-mapped(const struct store_flags *flags, const int *map)
+struct store_flags
+flags_mapped(const struct store_flags *flags, const int *map)
 {
 	struct store_flags out = {0};
 
@@ -390,6 +444,7 @@ put_copies(struct batch *b, struct store_mailbox *target, const struct gathered 
 {
 	int map[STORE_FLAGS_MAX];
 	struct change_delta cd;
+	size_t at = 0;
 
 	delta_begin(&cd, b, target);
 
@@ -401,12 +456,9 @@ put_copies(struct batch *b, struct store_mailbox *target, const struct gathered 
 	}
 	for (size_t i = 0; i < g->count; i++) {
 		struct store_message m = g->message[i];
-		size_t from = i > 0 ? g->end[i - 1] : 0;
-		struct str summary = g->end[i] > from
-		                         ? (struct str){g->summaries.p + from, g->end[i] - from}
-		                         : STR_NONE;
+		struct str summary = gathered_summary(g, &at, m.uid);
 
-		m.flags = mapped(&g->message[i].flags, map);
+		m.flags = flags_mapped(&g->message[i].flags, map);
 		m.savedate = store_wall(b->lane->store);
 		delta_message(&cd, &m, summary);
 		pairs[i] = (struct store_uid_pair){g->message[i].uid, m.uid};
@@ -415,7 +467,7 @@ put_copies(struct batch *b, struct store_mailbox *target, const struct gathered 
 	return TS_OK;
 }
 
-static void
+void
 remove_moved(struct batch *b, struct store_mailbox *source, const struct gathered *g)
 {
 	roaring_bitmap_t *uids = roaring_bitmap_create();
@@ -427,47 +479,6 @@ remove_moved(struct batch *b, struct store_mailbox *source, const struct gathere
 	delta_begin(&cd, b, source);
 	delta_expunge(&cd, uids);
 	delta_commit(&cd);
-}
-
-enum ts_err
-prepare_move(struct batch *b, struct store_mailbox *source, struct store_mailbox *target,
-    const roaring_bitmap_t *uids, bool move, struct store_change *c)
-{
-	struct gathered g = {.bounds = c->bounds};
-	enum ts_err err = TS_OK;
-
-	gather_messages(&g, b, source, uids);
-	c->pairs = mem_zalloc((g.count + 1) * sizeof *c->pairs);
-	c->pair_count = g.count;
-	if (g.count > 0)
-		err = gather_summaries(&g, source);
-	if (err == TS_OK && g.count > 0)
-		err = put_copies(b, target, &g, c->pairs);
-	if (err != TS_OK)
-		c->pair_count = 0;
-	if (err == TS_OK && g.count > 0 && move)
-		remove_moved(b, source, &g);
-	if (err == TS_OK && move) {
-		c->affected = roaring_bitmap_create();
-		for (size_t i = 0; i < g.count; i++)
-			roaring_bitmap_add(c->affected, g.message[i].uid);
-	}
-	c->uidvalidity = target->head.uidvalidity;
-	c->modseq = target->head.c.modseq;
-	gathered_fini(&g);
-	return err;
-}
-
-static enum ts_err
-prepare_copy(struct batch *b, struct store_change *c)
-{
-	enum ts_err err = prepare_usable(c->mailbox);
-
-	if (err == TS_OK)
-		err = prepare_usable(c->source);
-	if (err != TS_OK)
-		return err;
-	return prepare_move(b, c->source, c->mailbox, c->uids, c->kind == STORE_CHANGE_MOVE, c);
 }
 
 /* ---- all ---- */
@@ -521,7 +532,7 @@ prepare_change(struct batch *b, struct store_change *c)
 		return prepare_expunge(b, c);
 	case STORE_CHANGE_COPY:
 	case STORE_CHANGE_MOVE:
-		return prepare_copy(b, c);
+		return TS_INVALID; /* without its mailboxes */
 	case STORE_CHANGE_RECORDS:
 		return prepare_records(b, c);
 	case INNER_NEW_ACCOUNT:
@@ -533,6 +544,10 @@ prepare_change(struct batch *b, struct store_change *c)
 	case INNER_FINISH:
 	case INNER_ABORT:
 		return cross_prepare(b, c);
+	case INNER_PIECE:
+	case INNER_SHOW:
+	case INNER_UNSTAGE:
+		return copy_prepare(b, c);
 	default:
 		return prepare_list_change(b, c);
 	}

@@ -227,6 +227,35 @@ purge_step(struct store *store, bool *more_r)
 	return err;
 }
 
+/* ---- what a COPY of the last run had put ---- */
+
+enum ts_err
+staged_recover(struct store *store)
+{
+	enum ts_err err = TS_OK;
+	struct key job;
+
+	while (atomic_load(&store->staged_left) && err == TS_OK) {
+		err = first_job(store, KEY_STAGED, &job);
+		if (err == TS_OK) {
+			struct rd r = rd_of((struct str){job.p + 9, job.n - 9});
+			uint64_t account = rd_be64(&r);
+
+			err = purge_expunged(store, account, rd_be32(&r), &job);
+		} else if (err == TS_NOT_FOUND) {
+			atomic_store(&store->staged_left, false);
+		}
+	}
+	if (err == TS_NOT_FOUND)
+		return TS_OK;
+	if (err != TS_OK)
+		log_msg(LOG_ERROR, NULL,
+		    "store: what an unfinished COPY left cannot be taken away yet: new messages "
+		    "are refused until then: %s",
+		    ts_err_name(err));
+	return err;
+}
+
 /* ---- blobs ---- */
 
 static enum ts_err

@@ -495,11 +495,17 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 		return err;
 	}
 	lanes_start(store);
+	copier_start(store);
 	background_start(store);
 	/* So that nobody waits for the first ones; what fails now is tried again in the background.
 	 */
 	if (!opt->engine_options.read_only)
 		(void)store_ids_renew(store);
+	/* A COPY that a crash cut off has used UIDs that nobody has seen. */
+	if (!opt->engine_options.read_only) {
+		atomic_store(&store->staged_left, true);
+		(void)staged_recover(store);
+	}
 	/* A move that a crash cut in two is finished before anybody can look. */
 	if (!opt->engine_options.read_only && cross_recover(store) != TS_OK)
 		log_msg(LOG_ERROR, NULL, "store: a move between accounts is not finished yet");
@@ -533,9 +539,11 @@ store_close(struct store **storep)
 	*storep = NULL;
 	if (store == NULL)
 		return;
+	copier_stop(store);
 	background_stop(store);
 	lanes_stop(store);
 	background_fini(store);
+	copier_fini(store);
 	free_accounts(store);
 	engine_close(&store->engine);
 	fini_locks(store);

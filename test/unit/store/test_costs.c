@@ -3,6 +3,7 @@
  * What a store costs others, without a clock: how long chains are, which
  * thread commits, how much one batch holds; and numbers that come to an end.
  */
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 
 #include "base/block.h"
 #include "base/mem.h"
+#include "store/check.h"
 #include "store/engine/rocks/rocks.h"
 #include "store/inside.h"
 
@@ -227,6 +229,411 @@ watch(void **state)
 	assert_int_equal(in_child(in_work), 0);
 }
 
+/* ---- many messages at once ---- */
+
+#define MANY 1200     /* three pieces of a COPY or MOVE */
+#define LOTS 5000     /* two pieces of an EXPUNGE */
+#define OPS_MOST 2600 /* of a batch */
+
+/* So many messages, in one change. */
+static void
+fill(struct kit *kit, struct store_mailbox *mb, unsigned n, unsigned flags)
+{
+	struct store_change *c = kit_change(kit, STORE_CHANGE_APPEND);
+	struct str word = STR("word");
+
+	c->mailbox = mb;
+	c->item_count = n;
+	c->items = arena_array(c->arena, n, sizeof *c->items);
+	for (unsigned i = 0; i < n; i++) {
+		c->items[i].upload = kit_upload(kit, STR("Subject: one\r\n\r\ntext\r\n"));
+		c->items[i].flags.w[0] = flags;
+		c->items[i].keywords = &word;
+		c->items[i].keyword_count = 1;
+	}
+	assert_int_equal(kit_end(kit, c), TS_OK);
+}
+
+static unsigned
+messages(const struct store_mailbox *mb)
+{
+	struct store_counters c;
+
+	store_mailbox_counters(mb, &c);
+	return c.messages;
+}
+
+struct seen { /* of the commits of a disk */
+	struct kit *kit;
+	unsigned commits;
+	size_t most;                       /* operations of one */
+	struct engine_mem_disk *image[64]; /* before each of them */
+};
+
+static enum ts_err
+look(const struct engine_batch *batch, void *arg)
+{
+	struct seen *seen = arg;
+
+	if (engine_batch_count(batch) > seen->most)
+		seen->most = engine_batch_count(batch);
+	assert_true(seen->commits < 64);
+	seen->image[seen->commits++] = engine_mem_image(seen->kit->disk);
+	return TS_OK;
+}
+
+static void
+tell(const struct check_finding *f, void *arg)
+{
+	print_message("%.*s %u: %s\n", STR_ARG(f->mailbox), f->uid, f->what);
+	++*(unsigned *)arg;
+}
+
+static void
+assert_clean(struct kit *kit)
+{
+	unsigned found = 0;
+	struct check_options opt = {.found = tell, .arg = &found};
+	struct check_result r;
+
+	store_background_wait(kit->store);
+	assert_int_equal(store_check(kit->store, &opt, &r), TS_OK);
+	assert_int_equal(found, 0);
+}
+
+/* Each message has a summary, and a new one gets a UID above all. */
+static void
+assert_usable(struct kit *kit, struct store_mailbox *mb)
+{
+	struct store_counters c;
+	uint32_t uid;
+
+	store_mailbox_counters(mb, &c);
+	uid = kit_append(kit, mb, "Subject: new\r\n\r\n", 0);
+	assert_true(uid >= c.uidnext);
+	assert_clean(kit);
+}
+
+static struct store_change *
+many(struct kit *kit, enum store_change_kind kind, struct store_mailbox *to)
+{
+	struct store_change *c = kit_change(kit, kind);
+
+	c->source = kit->inbox;
+	c->mailbox = to;
+	c->uids = kit_range(1, MANY);
+	return c;
+}
+
+static void
+in_pieces(const struct engine_class *engine, enum store_change_kind kind)
+{
+	struct kit kit = {.opt.engine = engine};
+	struct seen seen = {.kit = &kit};
+	struct store_mailbox *box;
+	struct store_change *c;
+	uint64_t before;
+
+	kit_open(&kit, 0);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	box = kit_mailbox(kit.account, "Box");
+	fill(&kit, kit.inbox, MANY, 1u << STORE_FLAGGED);
+	fill(&kit, box, 2, 0);
+	if (engine == NULL)
+		engine_mem_hook(kit.disk, look, &seen);
+	before = commits(&kit);
+	c = many(&kit, kind, box);
+	assert_int_equal(kit_run(&kit, &c), TS_OK);
+	assert_int_equal(c->pair_count, MANY);
+	for (uint32_t i = 0; i < MANY; i++) {
+		assert_int_equal(c->pairs[i].source, i + 1);
+		assert_int_equal(c->pairs[i].target, i + 3);
+	}
+	store_change_free(&c);
+	assert_true(commits(&kit) - before >= 3);
+	assert_true(seen.most < OPS_MOST);
+	if (engine == NULL)
+		engine_mem_hook(kit.disk, NULL, NULL);
+	assert_int_equal(messages(box), MANY + 2);
+	assert_int_equal(messages(kit.inbox), kind == STORE_CHANGE_COPY ? MANY : 0);
+	assert_usable(&kit, box);
+	/* As the power goes before each of the commits */
+	for (unsigned i = 0; i < seen.commits; i++) {
+		unsigned there, here;
+
+		store_mailbox_unref(&box);
+		kit_on(&kit, seen.image[i]);
+		box = kit_mailbox(kit.account, "Box");
+		there = messages(box) - 2;
+		here = messages(kit.inbox);
+		if (kind == STORE_CHANGE_COPY)
+			assert_true(here == MANY && (there == 0 || there == MANY));
+		else
+			assert_int_equal(here + there, MANY);
+		assert_usable(&kit, box);
+	}
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+static void
+pieces(void **state)
+{
+	(void)state;
+	in_pieces(NULL, STORE_CHANGE_COPY);
+	in_pieces(NULL, STORE_CHANGE_MOVE);
+	in_pieces(&engine_rocks_class, STORE_CHANGE_COPY);
+	in_pieces(&engine_rocks_class, STORE_CHANGE_MOVE);
+}
+
+/* The nth commit of a COPY fails: nothing of it is there, or all when it was the last one and
+ * happened, and then goes on. */
+static void
+copy_fails(uint64_t nth, enum ts_err err, bool happened, unsigned there)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box;
+	struct store_change *c;
+
+	kit_open(&kit, 0);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	box = kit_mailbox(kit.account, "Box");
+	fill(&kit, kit.inbox, MANY, 0);
+	store_background_wait(kit.store);
+	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, nth, err, happened);
+	c = many(&kit, STORE_CHANGE_COPY, box);
+	assert_int_equal(kit_run(&kit, &c), err);
+	assert_int_equal(c->pair_count, 0);
+	store_change_free(&c);
+	assert_int_equal(messages(box), there);
+	assert_usable(&kit, box);
+	assert_int_equal(messages(box), there + 1);
+	store_mailbox_unref(&box);
+	kit_reopen(&kit);
+	box = kit_mailbox(kit.account, "Box");
+	assert_int_equal(messages(box), there + 1);
+	assert_clean(&kit);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+static void
+failures(void **state)
+{
+	(void)state;
+	for (uint64_t nth = 1; nth <= 4; nth++) {
+		copy_fails(nth, TS_FULL, false, 0);
+		copy_fails(nth, TS_UNKNOWN, false, 0);
+		copy_fails(nth, TS_UNKNOWN, true, nth == 4 ? MANY : 0);
+	}
+}
+
+/* It cannot be taken away at once, so UIDs are refused until the background has done it. */
+static void
+put_off(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box;
+	struct store_change *c;
+	(void)state;
+
+	kit_open(&kit, 0);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	box = kit_mailbox(kit.account, "Box");
+	fill(&kit, kit.inbox, MANY, 0);
+	store_background_wait(kit.store);
+	/* Keywords do not fit: known at the end, and then the disk is full. */
+	kit_flags(&kit, kit.inbox, 1, MANY, STORE_FLAGS_ADD, 0, "one");
+	for (unsigned i = 0; i < kit.opt.max_keywords; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof name, "k%u", i);
+		kit_append(&kit, box, "a: b\r\n\r\n", 0);
+		assert_int_equal(
+		    kit_flags(&kit, box, i + 1, i + 1, STORE_FLAGS_ADD, 0, name), TS_OK);
+	}
+	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 4, TS_FULL, false);
+	c = many(&kit, STORE_CHANGE_COPY, box);
+	assert_int_equal(kit_run(&kit, &c), TS_LIMIT);
+	store_change_free(&c);
+	assert_int_equal(kit_append(&kit, box, "a: b\r\n\r\n", 0), 0);
+	while (store_background_step(kit.store))
+		;
+	assert_usable(&kit, box);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+/* ---- turns ---- */
+
+struct gate {
+	sem_t entered, go;
+	_Atomic bool on;
+};
+
+static enum ts_err
+hold(const struct engine_batch *batch, void *arg)
+{
+	struct gate *gate = arg;
+
+	(void)batch;
+	if (atomic_exchange(&gate->on, false)) {
+		sem_post(&gate->entered);
+		sem_wait(&gate->go);
+	}
+	return TS_OK;
+}
+
+struct order {
+	struct loop *loop;
+	unsigned done, want;
+	const char *name[4];
+	uint32_t uid;
+};
+
+struct ask {
+	struct order *order;
+	const char *name;
+};
+
+static void
+ended(struct store_change *c)
+{
+	struct ask *ask = c->arg;
+	struct order *o = ask->order;
+
+	assert_int_equal(c->err, TS_OK);
+	if (c->kind == STORE_CHANGE_APPEND)
+		o->uid = c->first_uid;
+	o->name[o->done++] = ask->name;
+	if (o->done == o->want)
+		loop_stop(o->loop);
+	store_change_free(&c);
+}
+
+static void
+send(struct store_change *c, struct ask *ask)
+{
+	c->loop = ask->order->loop;
+	c->done = ended;
+	c->arg = ask;
+	store_submit(c);
+}
+
+/* While a COPY is under way another user's change in the same lane is done; what would give UIDs
+ * in the mailbox waits for it. */
+static void
+turns(void **state)
+{
+	struct kit kit = {0};
+	struct gate gate = {0};
+	struct order order = {.loop = loop_new(), .want = 3};
+	struct ask copy = {&order, "copy"}, flags = {&order, "flags"}, append = {&order, "append"};
+	struct store_account *bob;
+	struct store_mailbox *box, *his;
+	struct store_change *c;
+	(void)state;
+
+	kit_open(&kit, 1);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	box = kit_mailbox(kit.account, "Box");
+	assert_int_equal(store_account_load(kit.store, STR("bob"), true, &bob), TS_OK);
+	his = kit_mailbox(bob, "INBOX");
+	kit_append(&kit, his, "a: b\r\n\r\n", 0);
+	fill(&kit, kit.inbox, MANY, 0);
+	store_background_wait(kit.store);
+	sem_init(&gate.entered, 0, 0);
+	sem_init(&gate.go, 0, 0);
+	engine_mem_hook(kit.disk, hold, &gate);
+	gate.on = true;
+	send(many(&kit, STORE_CHANGE_COPY, box), &copy);
+	sem_wait(&gate.entered); /* its first piece */
+	c = kit_change(&kit, STORE_CHANGE_APPEND);
+	c->mailbox = box;
+	c->item_count = 1;
+	c->items = arena_array(c->arena, 1, sizeof *c->items);
+	c->items[0].upload = kit_upload(&kit, STR("a: b\r\n\r\n"));
+	send(c, &append);
+	c = store_change_new(bob, STORE_CHANGE_FLAGS, NULL, NULL, NULL);
+	c->mailbox = his;
+	c->uids = kit_range(1, 1);
+	c->flags.w[0] = 1u << STORE_SEEN;
+	send(c, &flags);
+	sem_post(&gate.go);
+	loop_run(order.loop);
+	assert_string_equal(order.name[0], "flags");
+	assert_string_equal(order.name[1], "copy");
+	assert_string_equal(order.name[2], "append");
+	assert_int_equal(order.uid, MANY + 1);
+	engine_mem_hook(kit.disk, NULL, NULL);
+	assert_clean(&kit);
+	store_mailbox_unref(&his);
+	store_mailbox_unref(&box);
+	store_account_unref(&bob);
+	kit_close(&kit);
+	loop_free(&order.loop);
+	sem_destroy(&gate.entered);
+	sem_destroy(&gate.go);
+}
+
+/* ---- EXPUNGE, RENAME of INBOX ---- */
+
+static void
+expunge_in_pieces(const struct engine_class *engine)
+{
+	struct kit kit = {.opt.engine = engine};
+	struct store_change *c;
+	uint64_t before;
+
+	kit_open(&kit, 0);
+	fill(&kit, kit.inbox, LOTS, 1u << STORE_DELETED);
+	before = commits(&kit);
+	c = kit_change(&kit, STORE_CHANGE_EXPUNGE);
+	c->mailbox = kit.inbox;
+	assert_int_equal(kit_run(&kit, &c), TS_OK);
+	assert_int_equal(roaring_bitmap_get_cardinality(c->affected), LOTS);
+	assert_true(commits(&kit) - before >= 2);
+	store_change_free(&c);
+	assert_int_equal(messages(kit.inbox), 0);
+	assert_usable(&kit, kit.inbox);
+	kit_close(&kit);
+}
+
+static void
+rename_in_pieces(const struct engine_class *engine)
+{
+	struct kit kit = {.opt.engine = engine};
+	struct seen seen = {.kit = &kit};
+	struct store_mailbox *box;
+
+	kit_open(&kit, 0);
+	fill(&kit, kit.inbox, MANY, 0);
+	if (engine == NULL)
+		engine_mem_hook(kit.disk, look, &seen);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "INBOX", "Old"), TS_OK);
+	if (engine == NULL)
+		engine_mem_hook(kit.disk, NULL, NULL);
+	assert_true(seen.most < OPS_MOST);
+	for (unsigned i = 0; i < seen.commits; i++)
+		engine_mem_disk_free(&seen.image[i]);
+	box = kit_mailbox(kit.account, "Old");
+	assert_int_equal(messages(box), MANY);
+	assert_int_equal(messages(kit.inbox), 0);
+	assert_usable(&kit, box);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+static void
+other_pieces(void **state)
+{
+	(void)state;
+	expunge_in_pieces(NULL);
+	expunge_in_pieces(&engine_rocks_class);
+	rename_in_pieces(NULL);
+	rename_in_pieces(&engine_rocks_class);
+}
+
 /* ---- numbers that are used up ---- */
 
 static void
@@ -293,6 +700,11 @@ main(void)
 	    cmocka_unit_test(ids),
 	    cmocka_unit_test(no_room_for_ids),
 	    cmocka_unit_test(watch),
+	    cmocka_unit_test(pieces),
+	    cmocka_unit_test(failures),
+	    cmocka_unit_test(put_off),
+	    cmocka_unit_test(turns),
+	    cmocka_unit_test(other_pieces),
 	    cmocka_unit_test(used_up),
 	};
 
