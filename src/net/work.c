@@ -65,7 +65,8 @@ run_slice(struct work_pool *pool, struct work *w)
 	enum work_kind kind = w->kind;
 	struct work_who who = w->who;
 	enum work_end end = WORK_DONE;
-	bool was = block_on_loop(false); /* a worker may block, also one that a loop's thread plays */
+	bool was =
+	    block_on_loop(false); /* a worker may block, also one that a loop's thread plays */
 
 	(void)pthread_mutex_unlock(&pool->lock);
 	w->questions = 0;

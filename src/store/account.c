@@ -92,6 +92,32 @@ account_entry_add(struct store_account *a, struct str name)
 	return a->entry[at] = entry_new(name);
 }
 
+void
+account_entries_add(struct store_account *a, const struct str *names, size_t n, struct entry **out)
+{
+	struct entry **fresh = mem_zalloc((n + 1) * sizeof(*fresh));
+	size_t old = a->entry_count, more = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		out[i] = account_entry(a, names[i]);
+		if (out[i] == NULL)
+			out[i] = fresh[more++] = entry_new(names[i]);
+	}
+	a->entry_count += more;
+	if (a->entry_count > a->entry_cap) {
+		a->entry_cap = a->entry_count;
+		a->entry = mem_realloc(a->entry, a->entry_cap * sizeof(struct entry *));
+	}
+	/* Both are in order: from the back, so that nothing is moved twice. */
+	for (size_t at = a->entry_count; more > 0;) {
+		bool newer = old == 0 || str_cmp(entry_name(a->entry[old - 1]),
+		                             entry_name(fresh[more - 1])) < 0;
+
+		a->entry[--at] = newer ? fresh[--more] : a->entry[--old];
+	}
+	mem_free(fresh);
+}
+
 static bool
 entry_empty(const struct entry *e)
 {

@@ -140,7 +140,10 @@ own_fix(struct own *own, struct str key)
 	switch (key.p[8]) {
 	case KEY_IDS:
 	case KEY_VERSION:
-		return "it is written anew";
+		if (key.n == 9)
+			return "it is written anew";
+		engine_batch_delete(own->fix, key); /* there is one only */
+		return "it is dropped";
 	case KEY_NAME:
 		engine_batch_delete(own->fix, key);
 		return "it is made anew from the account's row";
@@ -332,12 +335,14 @@ take_info(struct check *c, struct rows *rows, uint32_t id, struct str body, bool
 {
 	size_t i = row_of(rows, id);
 	struct rd r = rd_of(body);
+	struct str name = STR_NONE;
 
 	if (good) {
 		rows->one[i].uidvalidity = rd_le32(&r);
 		(void)rd_bytes(&r, 12);
+		name = rd_bytes(&r, rd_left(&r));
 	}
-	if (!good || r.bad || rd_left(&r) == 0) {
+	if (r.bad || !mailbox_name_ok(name)) {
 		rows->one[i].damaged = true;
 		check_say(c, CHECK_LIST, 0,
 		    c->opt->repair ? "it gets a name in \"Lost and found\" and a new UIDVALIDITY"
@@ -346,8 +351,8 @@ take_info(struct check *c, struct rows *rows, uint32_t id, struct str body, bool
 		return;
 	}
 	rows->one[i].info = true;
-	rows->one[i].name = mem_zalloc(rd_left(&r) + 1);
-	memcpy(rows->one[i].name, r.p, rd_left(&r));
+	rows->one[i].name = mem_zalloc(name.n + 1);
+	memcpy(rows->one[i].name, name.p, name.n);
 	saw_uidvalidity(rows, rows->one[i].uidvalidity);
 }
 

@@ -247,6 +247,9 @@ size_t account_entry_at(const struct store_account *account, struct str name);
 struct entry *account_entry(const struct store_account *account, struct str name);
 /* Write lock held.  Makes it when there is none. */
 struct entry *account_entry_add(struct store_account *account, struct str name);
+/* The same for many at once, whose names are ascending; out[i] is that of names[i]. */
+void account_entries_add(
+    struct store_account *account, const struct str *names, size_t n, struct entry **out);
 /* Frees the entries in which nothing is left.  For the lane, while it prepares and holds no entry;
  * takes the lock. */
 void account_tidy(struct store_account *account);
@@ -260,6 +263,9 @@ void account_publish_gone(struct store_account *account);
 /* tombs.c.  A name's mailbox goes: no later one of that name may have its UIDVALIDITY. */
 void tombs_bury(
     struct batch *b, struct store_account *account, struct entry *e, uint32_t uidvalidity);
+/* The same of many names; keeps no more than there are to be, and puts no others. */
+void tombs_bury_all(struct batch *b, struct store_account *account, struct entry *const *e,
+    const uint32_t *uidvalidity, size_t n);
 /* The highest UIDVALIDITY under which the name (e may be NULL) may have been known; 0: none. */
 uint32_t tombs_highest(const struct store_account *account, const struct entry *e);
 /* BLOCKING.  Of a store of format 1: accounts with too many lose some. */
@@ -415,6 +421,7 @@ struct list_op {                       /* a change of the list, to be published 
 	struct store_mailbox *mailbox; /* the entry's new one; referenced */
 	struct store_mailbox *gone;    /* referenced */
 	bool subscription, subscribed; /* only that changes */
+	bool created;                  /* the mailbox is made by this */
 	uint32_t uidvalidity;
 };
 

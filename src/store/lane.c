@@ -297,22 +297,24 @@ drop_list_op(struct list_op *op)
 	e->ops--;
 	e->head = e->pub;
 	e->sub_head = e->sub_pub;
+	if (op->gone != NULL)
+		op->gone->head.gone = false;
+	if (op->mailbox != NULL)
+		op->mailbox->head.uidvalidity = atomic_load(&op->mailbox->uidvalidity);
+	if (op->created && !atomic_load(&op->mailbox->gone)) {
+		atomic_store(&op->mailbox->gone, true);
+		atomic_fetch_or(&op->mailbox->refs, REFS_GONE);
+	}
+	pthread_rwlock_unlock(&a->lock);
+}
+
+static void
+count_head_mailboxes(struct store_account *a)
+{
+	pthread_rwlock_rdlock(&a->lock);
 	a->head_mailboxes = 0;
 	for (size_t i = 0; i < a->entry_count; i++)
 		a->head_mailboxes += a->entry[i]->pub != NULL;
-	if (op->gone != NULL)
-		op->gone->head.gone = false;
-	if (op->mailbox != NULL) {
-		bool known = false;
-
-		op->mailbox->head.uidvalidity = atomic_load(&op->mailbox->uidvalidity);
-		for (size_t i = 0; i < a->entry_count && !known; i++)
-			known = a->entry[i]->pub == op->mailbox;
-		if (!known && !atomic_load(&op->mailbox->gone)) { /* was to be created */
-			atomic_store(&op->mailbox->gone, true);
-			atomic_fetch_or(&op->mailbox->refs, REFS_GONE);
-		}
-	}
 	pthread_rwlock_unlock(&a->lock);
 }
 
@@ -328,6 +330,9 @@ drop(struct batch *b, enum ts_err err, bool doubt)
 	}
 	for (size_t i = 0; i < b->list_count; i++)
 		drop_list_op(&b->list[i]);
+	for (size_t i = 0; i < b->list_count; i++)
+		if (i == 0 || b->list[i].account != b->list[i - 1].account)
+			count_head_mailboxes(b->list[i].account);
 	for (struct pend *p = b->pends; p != NULL; p = p->next) {
 		mailbox_reset_head(p->mailbox);
 		if (doubt && !atomic_load(&p->mailbox->gone))

@@ -158,6 +158,7 @@ create(struct batch *b, const struct store_change *c, struct str name, unsigned 
 	mailbox_put_info(mb, name, b->ops);
 	mailbox_put_counters(mb, b->ops);
 	set_head(b, a, make_entry(a, name), mb);
+	b->list[b->list_count - 1].created = true;
 	a->head_mailboxes++;
 	return mb;
 }
@@ -331,18 +332,43 @@ check_renames(struct store_account *a, const struct renames *r)
 }
 
 static void
-rename_one(struct batch *b, struct store_account *a, const struct rename *one)
+rename_one(struct batch *b, struct store_account *a, const struct rename *one, struct entry *to)
 {
 	struct store_mailbox *mb = one->from->head;
 	struct str name = {one->to, one->n};
-	struct entry *to = make_entry(a, name);
 
-	tombs_bury(b, a, one->from, mb->head.uidvalidity);
 	set_head(b, a, one->from, NULL);
 	if (to->tombstone != 0 || mb->head.uidvalidity <= tombs_highest(a, to))
 		mb->head.uidvalidity = next_uidvalidity(a);
 	mailbox_put_info(mb, name, b->ops);
 	set_head(b, a, to, mb);
+}
+
+/* There may be very many. */
+static void
+rename_all(struct batch *b, struct store_account *a, const struct renames *r)
+{
+	struct str *name = mem_zalloc((r->count + 1) * sizeof(*name));
+	struct entry **from = mem_zalloc((r->count + 1) * sizeof(*from));
+	struct entry **to = mem_zalloc((r->count + 1) * sizeof(*to));
+	uint32_t *was = mem_zalloc((r->count + 1) * sizeof(*was));
+
+	for (size_t i = 0; i < r->count; i++) {
+		name[i] = (struct str){r->one[i].to, r->one[i].n};
+		from[i] = r->one[i].from;
+		was[i] = from[i]->head->head.uidvalidity;
+	}
+	/* What is behind the old name and the new one is the same: they are in order. */
+	pthread_rwlock_wrlock(&a->lock);
+	account_entries_add(a, name, r->count, to);
+	pthread_rwlock_unlock(&a->lock);
+	for (size_t i = 0; i < r->count; i++)
+		rename_one(b, a, &r->one[i], to[i]);
+	tombs_bury_all(b, a, from, was, r->count);
+	mem_free(name);
+	mem_free(from);
+	mem_free(to);
+	mem_free(was);
 }
 
 static enum ts_err
@@ -399,8 +425,7 @@ prepare_rename(struct batch *b, struct store_change *c)
 		TS_ASSERT(r.one != NULL);
 		if (r.one[0].from->n == c->name.n)
 			c->mailbox_id = r.one[0].from->head->id;
-		for (size_t i = 0; i < r.count; i++)
-			rename_one(b, a, &r.one[i]);
+		rename_all(b, a, &r);
 		account_put_row(a, b->ops);
 	}
 	for (size_t i = 0; i < r.count; i++)

@@ -100,6 +100,40 @@ tombs_bury(struct batch *b, struct store_account *a, struct entry *e, uint32_t u
 		forget_some(b, a);
 }
 
+/* With n more: all with a value not above it can go; 0: none need to. */
+static uint32_t
+limit_among(const struct store_account *a, const uint32_t *fresh, size_t n)
+{
+	uint32_t *values = mem_zalloc((a->tombstones + n + 1) * sizeof(*values)), limit = 0;
+	size_t all = 0;
+
+	for (size_t i = 0; i < a->entry_count; i++)
+		if (a->entry[i]->tombstone != 0)
+			values[all++] = a->entry[i]->tombstone;
+	for (size_t i = 0; i < n; i++)
+		values[all++] = fresh[i];
+	if (all > KEEP)
+		limit = limit_of(values, all);
+	mem_free(values);
+	return limit;
+}
+
+void
+tombs_bury_all(struct batch *b, struct store_account *a, struct entry *const *e,
+    const uint32_t *uidvalidity, size_t n)
+{
+	uint32_t limit = a->tombstones + n > MOST ? limit_among(a, uidvalidity, n) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (uidvalidity[i] > limit)
+			tombs_bury(b, a, e[i], uidvalidity[i]);
+	if (limit <= a->name_floor)
+		return;
+	/* Those that are not kept need not be put: the floor stands for them. */
+	a->name_floor = limit;
+	put_tomb(b->ops, a->id, STR_NONE, a->name_floor, &b->value);
+}
+
 /* ---- of a store of format 1 ---- */
 
 struct tombs {

@@ -7,6 +7,7 @@ nothing in between) before each of these runs; the table shows medians, and
 the median of the ratios of the pairs.
 """
 import argparse
+import base64
 import dataclasses
 import imaplib
 import json
@@ -14,6 +15,7 @@ import os
 import pathlib
 import platform
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,6 +29,7 @@ VAR = TOP / "var" / "bench"
 TOOLS = TOP / "build" / "test" / "bench"
 USERS = 1000
 BIG, TEN = 100_000, 10_000
+BATCH = 100  # switches in one write
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Figure:
     external: bool = False  # the gateway by its certificate
     unit: str = "ops_s"  # ops_s, msgs_s, mb_s (received), sent_mb_s, kib
     box: str = ""  # a filled mailbox of alice: Big or Ten
+    accounts: int = 0  # so many are in memory, a thousand of which are asked for
     args: tuple = ()
     floor: str = ""  # flush, canned
     aim: float = 0  # for orientation; with unit kib at most, else at least
@@ -50,6 +54,7 @@ FIGURES = [
     Figure("switch-1", "switch", floor="canned", aim=9500),
     Figure("switch-2", "switch", 2, floor="canned", aim=22950),
     Figure("switch-16", "switch", 16, floor="canned", aim=78000),
+    Figure("switch-16-100k-accounts", "switch", 16, floor="canned", accounts=100_000, main=False),
     Figure("switch-16-tls", "switch", 16, True, floor="canned", aim=46000),
     Figure("switch-1-external", "switch", tls=True, external=True, main=False),
     Figure("switch-16-external", "switch", 16, True, external=True, floor="canned"),
@@ -98,6 +103,7 @@ class Site:
     def __init__(self, folder):
         self.folder = folder
         self.env = {}
+        self.users = USERS
 
     def dev(self, *args):
         done = subprocess.run([TOP / "dev", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -105,7 +111,7 @@ class Site:
             sys.exit(f"./dev {' '.join(map(str, args))} failed:\n{done.stdout[-4000:]}")
 
     def up(self):
-        self.dev("up", "--background", "--dir", self.folder, "--users", str(USERS))
+        self.dev("up", "--background", "--dir", self.folder, "--users", str(self.users))
         lines = (self.folder / "demo.env").read_text().splitlines()
         self.env = dict(line.split("=", 1) for line in lines if "=" in line)
 
@@ -159,6 +165,30 @@ class Site:
         load(["--user", "alice", "--password", self.env["ALICE_PASSWORD"], "--mailbox", name, "--size", "2000",
               "--count", str(want - have)] + self.load_args(False) + ["fill"])
 
+    def need_accounts(self, n):
+        """So many users, each of whose accounts has been opened since the server started."""
+        self.down()
+        self.users = n
+        self.up()
+        print(f"opening {n} accounts", file=sys.stderr)
+        with socket.create_connection((self.env["HOST"], int(self.env["IMAP_PORT"]))) as s:
+            lines = s.makefile("rb")
+            lines.readline()
+            for first in range(1, n + 1, BATCH):
+                users = range(first, min(first + BATCH, n + 1))
+                s.sendall(b"".join(self.switch_to(f"user{i:04}", i > 1) for i in users))
+                for i in users:
+                    for _ in range(2 if i > 1 else 1):
+                        line = lines.readline()
+                        if b" OK " not in line:
+                            raise RuntimeError(f"user{i:04}: {line!r}")
+
+    def switch_to(self, user, again):
+        """UNAUTHENTICATE, and the gateway acts for another user."""
+        plain = f"{user}\0gateway\0{self.env['GATEWAY_PASSWORD']}".encode()
+        return (b"u UNAUTHENTICATE\r\n" if again else b"") + b"a AUTHENTICATE PLAIN " + \
+            base64.b64encode(plain) + b"\r\n"
+
     def need_load_boxes(self):
         for i in range(1, 65):
             c = self.client(f"user{i:04}", self.env["USER_PASSWORD"])
@@ -203,6 +233,8 @@ class Bench:
         if figure.box and figure.box not in self.boxes:
             self.site.need_box(figure.box)
             self.boxes.add(figure.box)
+        if figure.accounts:
+            self.site.need_accounts(figure.accounts)
         if "Load" in figure.args and "Load" not in self.boxes:
             self.site.need_load_boxes()
             self.boxes.add("Load")

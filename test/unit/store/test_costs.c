@@ -624,6 +624,66 @@ rename_in_pieces(const struct engine_class *engine)
 	kit_close(&kit);
 }
 
+#define CHILDREN 1500
+
+/* The children are as they were, under the new name. */
+static void
+assert_renamed(struct kit *kit, uint32_t first)
+{
+	struct store_mailbox_info info;
+	char name[32];
+
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		(void)snprintf(name, sizeof name, "P/%u", i);
+		assert_false(store_account_lookup(kit->account, str_of(name), &info));
+		(void)snprintf(name, sizeof name, "New/%u", i);
+		assert_true(store_account_lookup(kit->account, str_of(name), &info));
+		assert_int_equal(info.counters.uidvalidity, first + i);
+	}
+}
+
+/* A batch has a row for each child, and no more tombstones than are kept. */
+static void
+rename_parent(const struct engine_class *engine)
+{
+	struct kit kit = {.opt.engine = engine};
+	struct seen seen = {.kit = &kit};
+	struct store_mailbox_info info;
+	uint32_t first = 0, last;
+	char name[32];
+
+	kit_open(&kit, 0);
+	for (unsigned i = 0; i < CHILDREN; i++) {
+		(void)snprintf(name, sizeof name, "P/%u", i);
+		assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, name, NULL), TS_OK);
+		assert_true(store_account_lookup(kit.account, str_of(name), &info));
+		first = i == 0 ? info.counters.uidvalidity : first;
+	}
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "New", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "New", NULL), TS_OK);
+	if (engine == NULL)
+		engine_mem_hook(kit.disk, look, &seen);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "P", "New"), TS_OK);
+	if (engine == NULL)
+		engine_mem_hook(kit.disk, NULL, NULL);
+	assert_true(seen.most < CHILDREN + 600);
+	for (unsigned i = 0; i < seen.commits; i++)
+		engine_mem_disk_free(&seen.image[i]);
+	assert_renamed(&kit, first);
+	kit_reopen(&kit);
+	assert_renamed(&kit, first);
+	/* Its old name has never had such a value, nor has that of one that is moved there. */
+	last = first + CHILDREN;
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "P/3", NULL), TS_OK);
+	assert_true(store_account_lookup(kit.account, STR("P/3"), &info));
+	assert_true(info.counters.uidvalidity > last);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "New/7", "P/9"), TS_OK);
+	assert_true(store_account_lookup(kit.account, STR("P/9"), &info));
+	assert_true(info.counters.uidvalidity > last);
+	assert_clean(&kit);
+	kit_close(&kit);
+}
+
 static void
 other_pieces(void **state)
 {
@@ -632,6 +692,8 @@ other_pieces(void **state)
 	expunge_in_pieces(&engine_rocks_class);
 	rename_in_pieces(NULL);
 	rename_in_pieces(&engine_rocks_class);
+	rename_parent(NULL);
+	rename_parent(&engine_rocks_class);
 }
 
 /* ---- numbers that are used up ---- */
