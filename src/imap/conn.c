@@ -79,6 +79,9 @@ imap_loop_configure(struct imap_loop *il, struct conf *conf)
 	end_transcripts(il);
 }
 
+/* A command that computes longer lets other connections run. */
+#define SLICE_NS 2000000u
+
 void
 imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index, struct loop *loop,
     struct conf *conf)
@@ -88,6 +91,7 @@ imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index,
 	    .loop = loop,
 	    .next_conn_id = index + 1,
 	    .conn_id_step = server->loop_count > 0 ? server->loop_count : 1,
+	    .slice_ns = SLICE_NS,
 	};
 	list_init(&il->conns);
 	imap_loop_configure(il, conf);

@@ -372,7 +372,8 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	struct wire_frame_limits login_limits, limits; /* before and after login */
 	struct wire_limits wire_limits;
 	uint64_t next_conn_id, conn_id_step;
-	uint64_t slice_end_ns; /* until when the running command may go on */
+	uint64_t slice_ns;     /* how long a command may compute before others have their turn */
+	uint64_t slice_end_ns; /* until when the running one may go on */
 	struct imap_caps {     /* capabilities that were printed last in a state, clear and TLS */
 		const struct imap_settings *settings;
 		uint64_t when; /* which conditions held, a bit each */

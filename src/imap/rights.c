@@ -76,7 +76,7 @@ covers_below(const struct imap_login *login, struct str name)
 
 struct below {
 	const struct imap_login *login;
-	struct str from, to;
+	struct str from, to, below;
 	unsigned missing;
 };
 
@@ -87,8 +87,9 @@ check_below(const struct store_mailbox_info *info, void *arg)
 	struct str name = info->name;
 	struct buf b = {0};
 
-	if (info->id == 0 || name.n <= w->from.n || name.p[w->from.n] != '/' ||
-	    !str_has_prefix(name, w->from))
+	if (!str_has_prefix(name, w->below))
+		return false;
+	if (info->id == 0)
 		return true;
 	w->missing |= AUTH_RIGHT_DELETE & ~imap_rights_of(w->login, name);
 	buf_str(&b, w->to);
@@ -103,6 +104,7 @@ imap_rights_rename(
     const struct imap_login *login, struct str from, struct str to, unsigned *missing_r)
 {
 	struct below w = {.login = login, .from = from, .to = to};
+	struct buf below = {0};
 	enum ts_err err;
 
 	*missing_r = 0;
@@ -120,8 +122,13 @@ imap_rights_rename(
 		w.missing = AUTH_RIGHT_DELETE;
 	else if (!covers_below(login, to))
 		w.missing = AUTH_RIGHT_CREATE;
-	else
-		store_account_list(login->account, check_below, &w);
+	else {
+		buf_str(&below, from);
+		buf_putc(&below, '/');
+		w.below = buf_as_str(&below);
+		(void)store_account_list_from(login->account, w.below, check_below, &w);
+		buf_fini(&below);
+	}
 	*missing_r = w.missing;
 	return w.missing == 0 ? TS_OK : TS_DENIED;
 }
@@ -162,52 +169,78 @@ imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned ne
 	return *err_r == TS_OK;
 }
 
-struct listing {
+struct page {
 	const struct imap_login *login;
 	imap_mailbox_f *fn;
 	void *arg;
-	struct str above; /* has_children: below this name */
+	size_t left;
+	struct buf *next;
+	bool ended;
+};
+
+static bool
+page_one(const struct store_mailbox_info *info, void *arg)
+{
+	struct page *p = arg;
+	unsigned rights;
+
+	if (p->left-- == 0) {
+		buf_str(p->next, info->name);
+		p->ended = false;
+		return false;
+	}
+	rights = imap_rights_of(p->login, info->name);
+	return (rights & AUTH_RIGHT_LOOKUP) == 0 || p->fn(info, rights, p->arg);
+}
+
+bool
+imap_mailbox_page(const struct imap_login *login, struct str from, size_t most, imap_mailbox_f *fn,
+    void *arg, struct buf *next_r, uint64_t *version_r)
+{
+	struct page p = {login, fn, arg, most, next_r, true};
+	struct buf begin = {0};
+	uint64_t version;
+
+	buf_str(&begin, from); /* which may be what next_r holds */
+	next_r->n = 0;
+	version = store_account_list_from(login->account, buf_as_str(&begin), page_one, &p);
+	buf_fini(&begin);
+	if (version_r != NULL)
+		*version_r = version;
+	return p.ended;
+}
+
+struct child {
+	const struct imap_login *login;
+	struct str below;
 	bool found;
 };
 
 static bool
-list_one(const struct store_mailbox_info *info, void *arg)
+is_child(const struct store_mailbox_info *info, void *arg)
 {
-	struct listing *l = arg;
-	unsigned rights = imap_rights_of(l->login, info->name);
+	struct child *c = arg;
 
-	return (rights & AUTH_RIGHT_LOOKUP) == 0 || l->fn(info, rights, l->arg);
-}
-
-void
-imap_mailbox_list(const struct imap_login *login, imap_mailbox_f *fn, void *arg)
-{
-	struct listing l = {.login = login, .fn = fn, .arg = arg};
-
-	store_account_list(login->account, list_one, &l);
-}
-
-static bool
-is_child(const struct store_mailbox_info *info, unsigned rights, void *arg)
-{
-	struct listing *l = arg;
-	struct str name = info->name;
-
-	(void)rights;
-	l->found = info->id != 0 && name.n > l->above.n && name.p[l->above.n] == '/' &&
-	           str_has_prefix(name, l->above);
-	return !l->found;
+	if (!str_has_prefix(info->name, c->below))
+		return false;
+	c->found = info->id != 0 && (imap_rights_of(c->login, info->name) & AUTH_RIGHT_LOOKUP) != 0;
+	return !c->found;
 }
 
 bool
 imap_mailbox_has_children(const struct imap_login *login, struct str name)
 {
-	struct listing l = {.above = name};
+	struct child c = {.login = login};
+	struct buf below = {0};
 
 	if (login->grant == NULL)
 		return store_account_has_children(login->account, name);
-	imap_mailbox_list(login, is_child, &l);
-	return l.found;
+	buf_str(&below, name);
+	buf_putc(&below, '/');
+	c.below = buf_as_str(&below);
+	(void)store_account_list_from(login->account, c.below, is_child, &c);
+	buf_fini(&below);
+	return c.found;
 }
 
 /* ---- replies */

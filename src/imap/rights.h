@@ -49,9 +49,14 @@ bool imap_mailbox_lookup(const struct imap_login *login, struct str name, unsign
     struct store_mailbox_info *info_r, enum ts_err *err_r, unsigned *missing_r);
 /* store_account_has_children() of those that LIST shows. */
 bool imap_mailbox_has_children(const struct imap_login *login, struct str name);
-/* store_account_list() of those names that LIST shows, with the rights on each. */
+/*
+ * store_account_list_from() of those names that LIST shows, with the rights on each.  No more than
+ * `most` names are looked at, shown or not; false: the list goes on, with *next_r.  Where fn
+ * returns false it says true.  version_r may be NULL.
+ */
 typedef bool imap_mailbox_f(const struct store_mailbox_info *info, unsigned rights, void *arg);
-void imap_mailbox_list(const struct imap_login *login, imap_mailbox_f *fn, void *arg);
+bool imap_mailbox_page(const struct imap_login *login, struct str from, size_t most,
+    imap_mailbox_f *fn, void *arg, struct buf *next_r, uint64_t *version_r);
 
 /* NO [NOPERM] that names what is missing. */
 enum imap_next cmd_no_right(struct imap_cmd *cmd, unsigned missing);

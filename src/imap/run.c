@@ -19,8 +19,6 @@
 #include "imap/transcript.h"
 #include "net/tally.h"
 
-/* A command that computes longer lets other connections run. */
-#define SLICE_NS 2000000u
 /* The arena and its first chunk come to less than 1 KiB, which malloc keeps ready (base/mem.c). */
 #define CMD_FIRST 896
 #define OUT_FIRST 512
@@ -28,7 +26,7 @@
 void
 slice_begin(struct imap_loop *il)
 {
-	il->slice_end_ns = clock_mono_ns() + SLICE_NS;
+	il->slice_end_ns = clock_mono_ns() + il->slice_ns;
 }
 
 bool

@@ -898,12 +898,15 @@ list_lock(const struct store_account *a)
 	return (pthread_rwlock_t *)(uintptr_t)&a->lock;
 }
 
-void
-store_account_list(const struct store_account *a,
+uint64_t
+store_account_list_from(const struct store_account *a, struct str from,
     bool (*fn)(const struct store_mailbox_info *info, void *arg), void *arg)
 {
+	uint64_t version;
+
 	pthread_rwlock_rdlock(list_lock(a));
-	for (size_t i = 0; i < a->entry_count; i++) {
+	version = store_account_list_version(a);
+	for (size_t i = from.n > 0 ? account_entry_at(a, from) : 0; i < a->entry_count; i++) {
 		const struct entry *e = a->entry[i];
 		struct store_mailbox_info info;
 
@@ -915,6 +918,14 @@ store_account_list(const struct store_account *a,
 			break;
 	}
 	pthread_rwlock_unlock(list_lock(a));
+	return version;
+}
+
+void
+store_account_list(const struct store_account *a,
+    bool (*fn)(const struct store_mailbox_info *info, void *arg), void *arg)
+{
+	(void)store_account_list_from(a, STR(""), fn, arg);
 }
 
 bool

@@ -142,6 +142,10 @@ struct store_mailbox_info {
  */
 void store_account_list(const struct store_account *account,
     bool (*fn)(const struct store_mailbox_info *info, void *arg), void *arg);
+/* The same from a name on, this one included, there or not.  Returns the list's version as it was
+ * meanwhile: whoever asks again to go on learns from it whether both belong together. */
+uint64_t store_account_list_from(const struct store_account *account, struct str from,
+    bool (*fn)(const struct store_mailbox_info *info, void *arg), void *arg);
 /* False when there is no such mailbox.  info_r->name is left empty. */
 bool store_account_lookup(
     const struct store_account *account, struct str name, struct store_mailbox_info *info_r);

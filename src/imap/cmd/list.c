@@ -4,10 +4,18 @@
  * section 6.3.9 for LSUB; LIST-EXTENDED RFC 5258, LIST-STATUS RFC 5819,
  * SPECIAL-USE RFC 6154, STATUS=SIZE RFC 8438, APPENDLIMIT RFC 7889).
  *
- * One walk over the account's names makes a row of each, and of each level
- * above one, in the command's arena.  The rows are matched with the patterns
- * (a slice of time at a time), what a row has below it is marked in all rows
- * above it, and from that it is chosen what is printed, a window at a time.
+ * Patterns are put together, and say where in the list names can be that match them: a pattern
+ * without wildcards is one name, any other the range of names with its beginning.  These are walked
+ * in order.  Some names at a time are copied out of the list, matched outside of its lock, and
+ * forgotten when no pattern takes them, once the rows above them know of them.  A row is made of a
+ * name, or a level above one, that a pattern takes.  At the end it is chosen which rows are
+ * printed.
+ *
+ * A slice of time may end after each pattern that was held against a name.  A name is looked at
+ * once, and all that is said of it is of that moment.  When the list has changed between two looks
+ * the walk begins anew, so that a client sees the list as it was at one moment; after WALKS of
+ * them, in an account that changes all the time, it goes on: a mailbox that was renamed meanwhile
+ * may then show under both names or neither, one that was made or deleted may show or not.
  */
 
 #include "imap/rights.h"
@@ -16,14 +24,20 @@
 
 /* The attributes of RFC 6154 stand together from \All on. */
 #define SPECIAL_USE (~((unsigned)WIRE_ATTR_ALL - 1))
+#define BATCH 64u      /* names copied at a time */
+#define FEW 8u         /* where the first one may be all that is wanted */
+#define WALKS 4u       /* of the list, when it changes meanwhile */
+#define CHECK_ROWS 64u /* rows between two looks at the memory */
 
 struct row {
+	struct row *next;  /* in the order of printing */
+	struct row *under; /* the one before on the stack of names that the last one begins with */
+	struct row *above; /* the nearest level above that has a row */
 	struct str name;
 	unsigned attrs; /* WIRE_ATTR_* */
 	unsigned marks; /* enum marks */
 	unsigned childinfo;
-	bool listed;
-	struct store_counters counters;
+	const struct store_counters *counters; /* with RETURN (STATUS) */
 };
 
 enum marks {
@@ -31,22 +45,75 @@ enum marks {
 	MEETS = 1 << 1,   /* the selection criteria, whatever the patterns */
 	MATCHES = 1 << 2, /* a pattern */
 	CUT = 1 << 3,     /* a pattern that ends in '%' */
-	/* Of the rows below: is there one that ... */
-	CHILD_EXISTS = 1 << 4,
-	CHILD_MEETS = 1 << 5,
-	CHILD_HIDDEN = 1 << 6, /* meets the criteria and matches no pattern */
-	CLOSED = 1 << 7,       /* this login cannot select it */
+	NAMED = 1 << 4,   /* a pattern without wildcards */
+	/* Of the names below: is there one that ... */
+	CHILD_EXISTS = 1 << 5,
+	CHILD_MEETS = 1 << 6,
+	CHILD_HIDDEN = 1 << 7, /* meets the criteria and matches no pattern */
+	CLOSED = 1 << 8        /* this login cannot select it */
+};
+
+struct pattern {
+	struct store_pattern match;
+	unsigned gives; /* marks */
+};
+
+/* Where names that match can be. */
+enum probe_kind {
+	PROBE_NAME,  /* at this name */
+	PROBE_CHILD, /* among those that begin with it: is there one at all? */
+	PROBE_ALL    /* all that begin with it */
+};
+
+struct probe {
+	struct str at;
+	enum probe_kind kind;
+};
+
+struct seen {         /* a name as it was copied out of the list */
+	size_t at, n; /* its bytes in list.names */
+	unsigned attrs, marks;
+	struct store_counters counters;
 };
 
 struct list {
 	struct wire_list args;
+	struct imap_cmd *cmd;
 	bool lsub;
 	bool want_status, want_appendlimit;
-	struct str *patterns;
-	struct row *rows;
-	size_t count, cap, next;
 	bool too_many; /* more than the connection has room for */
-	struct imap_cmd *cmd;
+
+	struct store_pattern_text reference;
+	struct pattern *patterns;
+	size_t pattern_count, next_pattern; /* next: of the arguments */
+	bool want_levels;                   /* of what is above a name */
+	struct probe *probes;
+	size_t probe_count;
+
+	/* the walk */
+	struct arena *walk; /* its rows */
+	unsigned walks;
+	uint64_t version;
+	size_t probe;
+	bool begun;      /* the probe was */
+	bool ended;      /* the list has no more names for it */
+	bool child_seen; /* in it */
+	struct buf from; /* where the list goes on */
+	struct buf names;
+	struct seen seen[BATCH];
+	size_t seen_count, seen_next;
+
+	/* the name at hand */
+	bool at_name;
+	struct str kept;     /* a copy in walk, once a row needs it */
+	size_t cut;          /* its first so many bytes are matched now */
+	size_t pattern;      /* with this pattern */
+	unsigned marks;      /* what came of it so far */
+	struct buf previous; /* the name before it */
+
+	struct row *rows, **tail, *top;
+	size_t row_count;
+	struct row *printing;
 };
 
 /* ---- attributes */
@@ -74,125 +141,49 @@ use_attrs(unsigned use)
 	return attrs;
 }
 
-/* ---- collecting: every name and every level above it, once, in order */
+/* ---- rows */
 
-#define CHECK_ROWS 256u
-
-/* NULL: there is no room for one. */ static struct row *
-add_row(struct list *l, struct str name)
+/* Looked at now and then: names are small beside what is left over for them. */
+static bool
+has_room(const struct list *l)
 {
-	struct row *row;
+	size_t more = CHECK_ROWS * (sizeof(struct row) + sizeof(struct store_counters));
 
-	/* Names are small beside a check's worth of them. */
-	if (l->count % CHECK_ROWS == 0 && cmd_room(l->cmd) < CHECK_ROWS * sizeof(*row)) {
-		l->too_many = true;
-		return NULL;
-	}
-	if (l->count == l->cap) {
-		size_t cap = l->cap > 0 ? l->cap * 2 : 64;
-		struct row *rows;
+	return arena_bytes(l->walk) + more <= cmd_room(l->cmd);
+}
 
-		if (cmd_room(l->cmd) / sizeof(*rows) < cap) {
-			l->too_many = true;
-			return NULL;
-		}
-		rows = arena_array(l->cmd->arena, cap, sizeof(*rows));
-		if (l->count > 0)
-			memcpy(rows, l->rows, l->count * sizeof(*rows));
-		l->rows = rows;
-		l->cap = cap;
-	}
-	row = &l->rows[l->count++];
-	row->name = arena_str(l->cmd->arena, name);
+/* The nearest row above the name at hand. */
+static struct row *
+row_above(const struct list *l, struct str name)
+{
+	struct row *row = l->top;
+
+	while (row != NULL && (row->name.n >= name.n || name.p[row->name.n] != '/'))
+		row = row->under;
 	return row;
 }
 
-static bool
-collect(const struct store_mailbox_info *info, unsigned rights, void *arg)
+static struct row *
+push_row(struct list *l, struct str name, unsigned marks)
 {
-	struct list *l = arg;
-	struct row *row = add_row(l, info->name);
+	struct row *row = arena_new_object(l->walk, struct row);
 
-	if (row == NULL)
-		return false;
-	row->marks = info->id != 0 ? EXISTS : 0;
-	if ((rights & AUTH_RIGHT_READ) == 0)
-		row->marks |= CLOSED;
-	row->attrs = use_attrs(info->use) | (info->subscribed ? WIRE_ATTR_SUBSCRIBED : 0);
-	row->counters = info->counters;
-	return true;
+	if (++l->row_count % CHECK_ROWS == 0 && !has_room(l))
+		l->too_many = true;
+	*row = (struct row){
+	    .under = l->top, .above = row_above(l, name), .name = name, .marks = marks};
+	l->top = row;
+	*l->tail = row;
+	l->tail = &row->next;
+	return row;
 }
 
-static int
-by_name(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-
-	return str_cmp(x->name, y->name);
-}
-
-/* Adds the levels above each name that are no names themselves; the rows are sorted after. */
+/* Sets a mark in a row and those above it; those above one that has it have it, too. */
 static void
-add_levels(struct list *l)
+mark_up(struct row *row, unsigned mark)
 {
-	size_t given = l->count;
-
-	for (size_t i = 0; i < given && !l->too_many; i++) {
-		struct str name = l->rows[i].name;
-
-		for (size_t k = 1; k < name.n; k++) {
-			struct row key = {.name = {name.p, k}};
-
-			if (name.p[k] != '/')
-				continue;
-			/* A neighbour before it below the same level has added it already. */
-			if (i > 0 && l->rows[i - 1].name.n > k &&
-			    str_has_prefix(l->rows[i - 1].name, (struct str){name.p, k + 1}))
-				continue;
-			if (bsearch(&key, l->rows, given, sizeof(*l->rows), by_name) == NULL)
-				(void)add_row(l, key.name);
-		}
-	}
-	if (l->count > given)
-		qsort(l->rows, l->count, sizeof(*l->rows), by_name);
-}
-
-/* ---- choosing */
-
-/* Sets a mark in every row above rows[i]; those above one that has it have it, too. */
-static void
-mark_above(struct list *l, size_t i, unsigned mark)
-{
-	struct str name = l->rows[i].name;
-
-	for (size_t k = name.n; k-- > 1;) {
-		struct row key = {.name = {name.p, k}}, *row;
-
-		if (name.p[k] != '/')
-			continue;
-		row = bsearch(&key, l->rows, l->count, sizeof(*l->rows), by_name);
-		TS_ASSERT(row != NULL);
-		if ((row->marks & mark) != 0)
-			return;
+	for (; row != NULL && (row->marks & mark) == 0; row = row->above)
 		row->marks |= mark;
-	}
-}
-
-static unsigned
-match_marks(const struct list *l, struct str name)
-{
-	unsigned marks = 0;
-
-	for (size_t i = 0; i < l->args.patterns.n && (marks & CUT) == 0; i++) {
-		struct str p = l->patterns[i];
-
-		if (p.n == 0 || !store_match(p, name))
-			continue;
-		marks |= MATCHES;
-		if (p.p[p.n - 1] == '%')
-			marks |= CUT;
-	}
-	return marks;
 }
 
 static bool
@@ -208,37 +199,249 @@ meets_criteria(const struct list *l, const struct row *row)
 	return (l->args.select & WIRE_LIST_SPECIAL_USE) == 0 || (row->attrs & SPECIAL_USE) != 0;
 }
 
-static void
-mark(struct list *l, size_t i)
-{
-	struct row *row = &l->rows[i];
+/* ---- a name: the levels above it that are new, then itself, each held against all patterns */
 
-	row->marks |= match_marks(l, row->name);
-	if ((row->marks & EXISTS) != 0)
-		mark_above(l, i, CHILD_EXISTS);
-	if (!meets_criteria(l, row))
-		return;
-	row->marks |= MEETS;
-	mark_above(l, i, CHILD_MEETS);
-	if ((row->marks & MATCHES) == 0)
-		mark_above(l, i, CHILD_HIDDEN);
+/*
+ * Those below one level stand together in the list, so a level is new unless the name before was
+ * below it, too.  One that is a name of its own has been seen before: it has a row on the stack, or
+ * nobody wants it.
+ */
+static size_t
+next_cut(const struct list *l, struct str name, size_t from)
+{
+	for (size_t k = from; l->want_levels && k < name.n; k++)
+		if (name.p[k] == '/' && (l->top == NULL || l->top->name.n != k))
+			return k;
+	return name.n;
 }
 
 static void
-choose(struct list *l, struct row *row)
+begin_part(struct list *l, size_t cut)
+{
+	l->cut = cut;
+	l->pattern = 0;
+	l->marks = 0;
+}
+
+static void
+begin_name(struct list *l, struct str name)
+{
+	struct str before = buf_as_str(&l->previous);
+	size_t common = 0;
+
+	while (common < name.n && common < before.n && name.p[common] == before.p[common])
+		common++;
+	while (l->top != NULL && l->top->name.n > common)
+		l->top = l->top->under;
+	l->at_name = true;
+	l->kept = STR_NONE;
+	begin_part(l, next_cut(l, name, common > 0 ? common : 1));
+}
+
+static struct str
+keep(struct list *l, struct str name, size_t n)
+{
+	if (l->kept.p == NULL)
+		l->kept = arena_str(l->walk, name);
+	return (struct str){l->kept.p, n};
+}
+
+static void
+end_level(struct list *l, struct str name)
+{
+	bool recursive = (l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0;
+
+	if ((l->marks & (CUT | NAMED)) != 0 || (recursive && (l->marks & MATCHES) != 0))
+		(void)push_row(l, keep(l, name, l->cut), l->marks);
+	begin_part(l, next_cut(l, name, l->cut + 1));
+}
+
+static void
+end_name(struct list *l, const struct seen *seen, struct str name)
+{
+	struct row row = {.attrs = seen->attrs, .marks = seen->marks | l->marks};
+	struct row *above = row_above(l, name), *kept;
+	bool meets = meets_criteria(l, &row);
+
+	if ((row.marks & EXISTS) != 0) {
+		l->child_seen = true;
+		mark_up(above, CHILD_EXISTS);
+	}
+	if (meets) {
+		row.marks |= MEETS;
+		mark_up(above, CHILD_MEETS);
+		if ((row.marks & MATCHES) == 0)
+			mark_up(above, CHILD_HIDDEN);
+	}
+	if ((row.marks & MATCHES) != 0) {
+		kept = push_row(l, keep(l, name, name.n), row.marks);
+		kept->attrs = row.attrs;
+		if (l->want_status) {
+			struct store_counters *counters =
+			    arena_new_object(l->walk, struct store_counters);
+
+			*counters = seen->counters;
+			kept->counters = counters;
+		}
+	}
+	l->previous.n = 0;
+	buf_str(&l->previous, name);
+	l->at_name = false;
+	l->seen_next++;
+}
+
+/* One pattern against one name, or what follows from all of them; false: no name is left. */
+static bool
+work(struct list *l)
+{
+	const struct seen *seen = &l->seen[l->seen_next];
+	struct str name;
+
+	if (l->seen_next == l->seen_count)
+		return false;
+	name = (struct str){l->names.p + seen->at, seen->n};
+	if (!l->at_name)
+		begin_name(l, name);
+	if (l->pattern < l->pattern_count) {
+		const struct pattern *p = &l->patterns[l->pattern++];
+
+		if ((p->gives & ~l->marks) != 0 &&
+		    store_pattern_match(&p->match, (struct str){name.p, l->cut}, NULL))
+			l->marks |= p->gives;
+	} else if (l->cut < name.n)
+		end_level(l, name);
+	else
+		end_name(l, seen, name);
+	return true;
+}
+
+/* ---- the walk */
+
+static void
+begin_walk(struct list *l)
+{
+	arena_free(&l->walk);
+	l->walk = arena_child(l->cmd->arena, 1024);
+	l->walks++;
+	l->version = 0;
+	l->probe = 0;
+	l->begun = l->at_name = false;
+	l->from.n = l->previous.n = 0;
+	l->seen_count = l->seen_next = l->row_count = 0;
+	l->rows = l->top = NULL;
+	l->tail = &l->rows;
+}
+
+/* Under the list's lock. */
+static bool
+copy_name(const struct store_mailbox_info *info, unsigned rights, void *arg)
+{
+	struct list *l = arg;
+	const struct probe *probe = &l->probes[l->probe];
+	struct seen *seen = &l->seen[l->seen_count];
+
+	if (probe->kind == PROBE_NAME ? !str_eq(info->name, probe->at)
+	                              : !str_has_prefix(info->name, probe->at))
+		return false;
+	TS_ASSERT(l->seen_count < BATCH);
+	l->seen_count++;
+	*seen = (struct seen){.at = l->names.n, .n = info->name.n, .counters = info->counters};
+	buf_str(&l->names, info->name);
+	seen->marks = (info->id != 0 ? EXISTS : 0) | ((rights & AUTH_RIGHT_READ) == 0 ? CLOSED : 0);
+	seen->attrs = use_attrs(info->use) | (info->subscribed ? WIRE_ATTR_SUBSCRIBED : 0);
+	return true;
+}
+
+static void
+begin_probe(struct list *l)
+{
+	const struct probe *probe = &l->probes[l->probe];
+
+	/* What was seen by one before it is not looked at again. */
+	if (str_cmp(buf_as_str(&l->from), probe->at) < 0) {
+		l->from.n = 0;
+		buf_str(&l->from, probe->at);
+	}
+	l->begun = true;
+	l->ended = l->child_seen = false;
+}
+
+/* The next names of the probe.  False: the list is not what it was, all begins anew. */
+static bool
+look(struct list *l)
+{
+	static const size_t most[] = {[PROBE_NAME] = 1, [PROBE_CHILD] = FEW, [PROBE_ALL] = BATCH};
+	const struct probe *probe = &l->probes[l->probe];
+	struct buf next = {0};
+	uint64_t version;
+
+	l->names.n = l->seen_count = l->seen_next = 0;
+	l->ended = imap_mailbox_page(imap_login(l->cmd->conn), buf_as_str(&l->from),
+	               most[probe->kind], copy_name, l, &next, &version) ||
+	           probe->kind == PROBE_NAME;
+	if (next.n > 0) {
+		l->from.n = 0;
+		buf_str(&l->from, buf_as_str(&next));
+	} else if (l->seen_count > 0) { /* behind the last */
+		l->from.n = 0;
+		buf_put(&l->from, l->names.p + l->seen[l->seen_count - 1].at,
+		    l->seen[l->seen_count - 1].n);
+		buf_putc(&l->from, '\0');
+	}
+	buf_fini(&next);
+	if (l->version != 0 && l->version != version && l->walks < WALKS)
+		return false;
+	l->version = version;
+	return true;
+}
+
+static enum imap_next list_print(struct imap_cmd *cmd);
+
+static enum imap_next
+list_walk(struct imap_cmd *cmd)
+{
+	static const struct imap_step print = {"list-print", list_print};
+	struct list *l = cmd->state;
+
+	do {
+		if (work(l))
+			continue;
+		if (l->too_many)
+			return cmd_no_room(cmd);
+		if (l->begun &&
+		    (l->ended || (l->child_seen && l->probes[l->probe].kind == PROBE_CHILD))) {
+			l->probe++;
+			l->begun = false;
+		}
+		if (l->probe == l->probe_count) {
+			l->printing = l->rows;
+			return cmd_goto(cmd, &print);
+		}
+		if (!l->begun)
+			begin_probe(l);
+		if (!look(l))
+			begin_walk(l);
+	} while (!cmd_should_yield(cmd));
+	return IMAP_YIELD;
+}
+
+/* ---- choosing */
+
+/* Completes the row; is it listed? */
+static bool
+choose(const struct list *l, struct row *row)
 {
 	const unsigned criteria = WIRE_LIST_SUBSCRIBED | WIRE_LIST_SPECIAL_USE;
-	const unsigned level = CUT | CHILD_EXISTS;
+	bool listed = (row->marks & MEETS) != 0;
 
-	if ((row->marks & MATCHES) == 0)
-		return;
-	row->listed = (row->marks & MEETS) != 0;
-	/* RFC 9051 section 6.3.9: % at the end shows levels that are no mailboxes. */
-	if ((l->args.select & criteria) == 0 && (row->marks & level) == level)
-		row->listed = true;
+	/* RFC 9051 section 6.3.9: % at the end shows levels that are no mailboxes.  So does the
+	 * whole name of one, by which clients ask whether it is there. */
+	if ((l->args.select & criteria) == 0 && (row->marks & (CUT | NAMED)) != 0 &&
+	    (row->marks & CHILD_EXISTS) != 0)
+		listed = true;
 	if ((l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0) {
 		/* RFC 5258 section 3.5: not for the sake of a child that is listed itself. */
-		row->listed |= (row->marks & CHILD_HIDDEN) != 0;
+		listed |= (row->marks & CHILD_HIDDEN) != 0;
 		if ((row->marks & CHILD_MEETS) != 0)
 			row->childinfo = l->args.select & criteria;
 	}
@@ -253,18 +456,19 @@ choose(struct list *l, struct row *row)
 	if ((l->args.select & WIRE_LIST_SUBSCRIBED) == 0 &&
 	    (l->args.returns & WIRE_LIST_RET_SUBSCRIBED) == 0)
 		row->attrs &= ~(unsigned)WIRE_ATTR_SUBSCRIBED;
+	return listed;
 }
 
 /* LSUB (RFC 3501 section 6.3.9): subscribed names, and with a % at the end the levels above them,
  * which alone are \Noselect then. */
-static void
+static bool
 choose_lsub(struct row *row)
 {
 	const unsigned level = CUT | CHILD_HIDDEN;
 	bool subscribed = (row->marks & MEETS) != 0;
 
-	row->listed = (row->marks & MATCHES) != 0 && (subscribed || (row->marks & level) == level);
 	row->attrs = subscribed ? 0 : WIRE_ATTR_NOSELECT;
+	return subscribed || (row->marks & level) == level;
 }
 
 /* ---- printing */
@@ -300,52 +504,36 @@ print_status(struct imap_cmd *cmd, struct str name, unsigned mask, bool appendli
 	buf_fini(&other);
 }
 
+static void
+print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
+{
+	wire_out_list(imap_out(cmd->conn), imap_dialect(cmd->conn),
+	    &(struct wire_list_row){.lsub = l->lsub,
+	        .attrs = row->attrs,
+	        .delimiter = '/',
+	        .name = row->name,
+	        .childinfo = row->childinfo});
+	/* RFC 5819 section 3: not for one that is there for its children only. */
+	if (l->want_status && (row->marks & (EXISTS | MEETS | CLOSED)) == (EXISTS | MEETS))
+		print_status(
+		    cmd, row->name, l->args.status.mask, l->want_appendlimit, row->counters);
+}
+
 static enum imap_next
 list_print(struct imap_cmd *cmd)
 {
 	struct list *l = cmd->state;
-	struct buf *out = imap_out(cmd->conn);
-	unsigned printed = 0;
 
-	for (; l->next < l->count; l->next++) {
-		const struct row *row = &l->rows[l->next];
+	while (l->printing != NULL) {
+		struct row *row = l->printing;
 
-		if (!row->listed)
-			continue;
-		if (printed++ == 500)
-			return IMAP_YIELD;
-		wire_out_list(out, imap_dialect(cmd->conn),
-		    &(struct wire_list_row){.lsub = l->lsub,
-		        .attrs = row->attrs,
-		        .delimiter = '/',
-		        .name = row->name,
-		        .childinfo = row->childinfo});
-		/* RFC 5819 section 3: not for one that is there for its children only. */
-		if (l->want_status && (row->marks & (EXISTS | MEETS | CLOSED)) == (EXISTS | MEETS))
-			print_status(cmd, row->name, l->args.status.mask, l->want_appendlimit,
-			    &row->counters);
-	}
-	return cmd_ok(cmd, "Done");
-}
-
-static enum imap_next
-list_mark(struct imap_cmd *cmd)
-{
-	static const struct imap_step print = {"list-print", list_print};
-	struct list *l = cmd->state;
-
-	while (l->next < l->count) {
-		mark(l, l->next++);
+		l->printing = row->next;
+		if (l->lsub ? choose_lsub(row) : choose(l, row))
+			print_row(cmd, l, row);
 		if (cmd_should_yield(cmd))
 			return IMAP_YIELD;
 	}
-	for (size_t i = 0; i < l->count; i++)
-		if (l->lsub)
-			choose_lsub(&l->rows[i]);
-		else
-			choose(l, &l->rows[i]);
-	l->next = 0;
-	return cmd_goto(cmd, &print);
+	return cmd_ok(cmd, "Done");
 }
 
 /* ---- starting */
@@ -362,28 +550,118 @@ claim_status_items(const struct wire_status_items *items, bool *appendlimit_r)
 	return true;
 }
 
-/* The reference is put before the pattern (RFC 9051 section 6.3.9); a pattern that begins with the
- * separator stands alone.  False: there is no room for so many. */
-static bool
-make_patterns(struct list *l)
+static void
+add_probe(struct list *l, enum probe_kind kind, struct str at)
 {
+	l->probes[l->probe_count++] = (struct probe){at, kind};
+}
+
+/* Where names can be that this one matches. */
+static void
+add_probes(struct list *l, const struct store_pattern *p)
+{
+	bool recursive = (l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0;
 	struct arena *a = l->cmd->arena;
+	char *inbox;
 
-	l->patterns = arena_array(a, l->args.patterns.n, sizeof(*l->patterns));
-	for (size_t i = 0; i < l->args.patterns.n; i++) {
-		struct str p = l->args.patterns.v[i], r = l->args.reference;
-
-		/* RFC 5258 section 3: an empty one matches nothing, also behind a reference. */
-		if (p.n == 0 || r.p == NULL)
-			continue;
-		l->patterns[i] = p;
-		if (r.n == 0 || str_has_prefix(p, STR("/")))
-			continue;
-		if (cmd_room(l->cmd) < r.n + p.n)
-			return false;
-		l->patterns[i] = str_of(arena_printf(a, "%.*s%.*s", STR_ARG(r), STR_ARG(p)));
+	if (p->exact) {
+		add_probe(l, PROBE_NAME, p->text);
+		if (!l->lsub) /* says nothing of what is below */
+			add_probe(l, recursive ? PROBE_ALL : PROBE_CHILD,
+			    str_of(arena_printf(a, "%.*s/", STR_ARG(p->text))));
+		return;
 	}
-	return true;
+	add_probe(l, PROBE_ALL, p->fixed);
+	inbox = arena_zalloc(a, p->fixed.n + 1);
+	store_pattern_inbox(p->fixed, inbox);
+	if (!str_eq(p->fixed, (struct str){inbox, p->fixed.n}))
+		add_probe(l, PROBE_ALL, (struct str){inbox, p->fixed.n});
+}
+
+/* The reference is put before the pattern (RFC 9051 section 6.3.9); a pattern that begins with the
+ * separator stands alone. */
+static void
+add_pattern(struct list *l, struct str pattern)
+{
+	struct store_pattern_text text = {.n = 0};
+	struct pattern *p = &l->patterns[l->pattern_count];
+
+	/* RFC 5258 section 3: an empty one matches nothing, also behind a reference. */
+	if (pattern.n == 0 || l->args.reference.p == NULL)
+		return;
+	if (!str_has_prefix(pattern, STR("/")))
+		text = l->reference;
+	store_pattern_add(&text, pattern);
+	if (!store_pattern_make(&text, l->cmd->arena, &p->match))
+		return;
+	l->pattern_count++;
+	p->gives = MATCHES;
+	if (pattern.p[pattern.n - 1] == '%')
+		p->gives |= CUT;
+	else if (p->match.exact)
+		p->gives |= NAMED;
+	l->want_levels |= (p->gives & ~(unsigned)MATCHES) != 0;
+	add_probes(l, &p->match);
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct probe *x = a, *y = b;
+	int order = str_cmp(x->at, y->at);
+
+	return order != 0 ? order : (int)y->kind - (int)x->kind;
+}
+
+/* In the list's order, without those that a wider one before them includes. */
+static void
+sort_probes(struct list *l)
+{
+	size_t kept = 0;
+	const struct probe *wide = NULL;
+
+	if (l->probe_count > 0)
+		qsort(l->probes, l->probe_count, sizeof(*l->probes), by_place);
+	for (size_t i = 0; i < l->probe_count; i++) {
+		if (wide != NULL && str_has_prefix(l->probes[i].at, wide->at))
+			continue;
+		l->probes[kept] = l->probes[i];
+		if (l->probes[kept].kind == PROBE_ALL)
+			wide = &l->probes[kept];
+		kept++;
+	}
+	l->probe_count = kept;
+}
+
+static enum imap_next
+list_patterns(struct imap_cmd *cmd)
+{
+	static const struct imap_step walk = {"list-walk", list_walk};
+	const size_t most = 2 * sizeof(struct store_pattern_text) +
+	                    (STORE_PATTERN_MAX / 64 + 1) * sizeof(uint64_t) * 258;
+	struct list *l = cmd->state;
+
+	while (l->next_pattern < l->args.patterns.n) {
+		if (cmd_room(cmd) < most)
+			return cmd_no_room(cmd);
+		add_pattern(l, l->args.patterns.v[l->next_pattern++]);
+		if (cmd_should_yield(cmd))
+			return IMAP_YIELD;
+	}
+	l->want_levels |= (l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0;
+	sort_probes(l);
+	begin_walk(l);
+	return cmd_goto(cmd, &walk);
+}
+
+static void
+free_bufs(void *arg)
+{
+	struct list *l = arg;
+
+	buf_fini(&l->from);
+	buf_fini(&l->names);
+	buf_fini(&l->previous);
 }
 
 /* An empty pattern asks for the separator and the root of the reference. */
@@ -399,20 +677,19 @@ list_root(struct imap_cmd *cmd, bool lsub)
 static enum imap_next
 list_go(struct imap_cmd *cmd, struct list *l)
 {
-	static const struct imap_step mark_step = {"list-mark", list_mark};
+	static const struct imap_step patterns = {"list-patterns", list_patterns};
+	const size_t n = l->args.patterns.n;
 	struct str first = l->args.patterns.v[0];
 
 	cmd->state = l;
 	l->cmd = cmd;
 	if (!l->args.extended && first.p != NULL && first.n == 0)
 		return list_root(cmd, l->lsub);
-	if (!make_patterns(l))
-		return cmd_no_room(cmd);
-	imap_mailbox_list(imap_login(cmd->conn), collect, l);
-	add_levels(l);
-	if (l->too_many)
-		return cmd_no_room(cmd);
-	return cmd_goto(cmd, &mark_step);
+	arena_on_free(cmd->arena, free_bufs, l);
+	l->patterns = arena_array(cmd->arena, n, sizeof(*l->patterns));
+	l->probes = arena_array(cmd->arena, 2 * n, sizeof(*l->probes));
+	store_pattern_add(&l->reference, l->args.reference);
+	return cmd_goto(cmd, &patterns);
 }
 
 static enum imap_next
