@@ -183,6 +183,15 @@ command_name(const struct server *server, unsigned i)
 	return i < reg->cmd_count ? reg->cmds[i]->name : "unknown";
 }
 
+/* A command that there is not: it can be BAD, and takes no time. */
+static bool
+lacks(const struct server *server, unsigned i)
+{
+	const struct imap_registry *reg = &server->imap.reg;
+
+	return i < reg->cmd_count && (reg->cmds[i]->traits & IMAP_TRAIT_LACKING) != 0;
+}
+
 static void
 print_results(const struct server *server, const struct imap_command_stats *all, struct buf *out)
 {
@@ -190,7 +199,7 @@ print_results(const struct server *server, const struct imap_command_stats *all,
 
 	head(out, "turnstone_commands_total", "counter", "Commands by name and tagged reply.");
 	for (unsigned i = 0; i <= server->imap.reg.cmd_count; i++)
-		for (unsigned r = 1; r < 4; r++)
+		for (unsigned r = lacks(server, i) ? IMAP_RESULT_BAD : 1; r < 4; r++)
 			buf_printf(out,
 			    "turnstone_commands_total{command=\"%s\",result=\"%s\"} %llu\n",
 			    command_name(server, i), results[r],
@@ -208,6 +217,8 @@ print_times(const struct server *server, const struct imap_command_stats *all, s
 		const char *command = command_name(server, i);
 		unsigned long long count = 0;
 
+		if (lacks(server, i))
+			continue;
 		for (unsigned b = 0; b <= IMAP_TIMES; b++) {
 			count += c->times[b];
 			buf_printf(out, "%s_bucket{command=\"%s\",le=\"", name, command);

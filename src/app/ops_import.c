@@ -16,6 +16,7 @@
 #include "auth/users.h"
 #include "net/loop.h"
 #include "net/work.h"
+#include "wire/utf7.h"
 
 #define NAMED_MAX 1000 /* of what is left out; the rest is only counted */
 
@@ -126,7 +127,7 @@ end_mailbox(struct import *im)
 }
 
 static bool
-begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
+begin_normal(struct import *im, const struct mailstream_mailbox *m)
 {
 	enum ts_err err = TS_OK;
 	uint32_t none;
@@ -155,6 +156,20 @@ begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	if (m->exists)
 		import_find_known(im);
 	return true;
+}
+
+/* File systems and other servers spell names in other ways, too. */
+static bool
+begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
+{
+	struct arena *a = arena_new(NULL, ARENA_OTHER, 512);
+	struct mailstream_mailbox normal = *m;
+	bool ok;
+
+	normal.name = wire_name_normal(a, m->name);
+	ok = begin_normal(im, &normal);
+	arena_free(&a);
+	return ok;
 }
 
 /* ---- all ---- */

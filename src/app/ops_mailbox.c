@@ -4,6 +4,7 @@
 #include "app/rows.h"
 #include "auth/users.h"
 #include "imap/imap.h"
+#include "wire/utf7.h"
 
 /* The request, looked up: whose account it is, and the mailbox as the store has it. */
 struct target {
@@ -48,6 +49,7 @@ explain(enum ts_err err, struct str user, struct str name, struct buf *out)
 static void
 take_name(struct target *t, struct str name)
 {
+	name = wire_name_normal(t->arena, name);
 	buf_str(&t->name, name);
 	if (name.n >= 5 && str_ieq((struct str){name.p, 5}, STR("INBOX")) &&
 	    (name.n == 5 || name.p[5] == '/'))

@@ -147,8 +147,11 @@ enum imap_next cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *te
 enum imap_next cmd_no(
     struct imap_cmd *cmd, const char *code, const char *text); /* code may be NULL */
 enum imap_next cmd_bad(struct imap_cmd *cmd, const char *text);
-/* BAD with the cursor's error text; NO [CANNOT] for a mailbox name that is none. */
+/* BAD with the cursor's error text; NO for what is no fault of grammar: [CANNOT] for a mailbox name
+ * that is none, [LIMIT] for more than is allowed.  A NO is an attempt that failed, so the command
+ * owes what it owes then (cmd_is_attempt). */
 enum imap_next cmd_bad_syntax(struct imap_cmd *cmd);
+bool cmd_is_attempt(const struct imap_cmd *cmd); /* cmd_bad_syntax() says NO */
 /* The only place that turns a ts_err into NO and a response code (respond.c). */
 enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);
 /* For `cmd->step = &x; return IMAP_GO;` */
@@ -246,6 +249,12 @@ enum imap_next cmd_open_mailbox(
 /* The reply when there is no open->mailbox. */
 enum imap_next cmd_open_err(struct imap_cmd *cmd, const struct imap_open *open);
 
+/*
+ * A client that spelt a mailbox's name otherwise than it is kept is told (RFC 9051 sections 5.1 and
+ * 6.3.9.7): LIST with OLDNAME, in IMAP4rev2.  given.p NULL: it did not.  attrs: WIRE_ATTR_*.
+ */
+void imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, unsigned attrs);
+
 /* System flags of the grammar as flags of the store. */
 struct store_flags imap_flags_of(const struct wire_flags *flags);
 /* For NO: is it a name under which a mailbox may be made?  NULL, or what is wrong with it. */
@@ -258,7 +267,8 @@ enum imap_traits {
 	IMAP_TRAIT_MAY_EXPUNGE = 1u << 1, /* EXPUNGE responses are allowed before its tagged reply;
 	                                     for the form with UID they always are */
 	IMAP_TRAIT_UID = 1u << 2,         /* there is a form with UID in front */
-	IMAP_TRAIT_SECRET = 1u << 3       /* its bytes are wiped from memory */
+	IMAP_TRAIT_SECRET = 1u << 3,      /* its bytes are wiped from memory */
+	IMAP_TRAIT_LACKING = 1u << 4 /* a command of IMAP that there is not: it has a name only */
 };
 
 struct imap_cmd_def {
@@ -573,6 +583,9 @@ void imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set,
  * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
 bool imap_view_resolve(
     const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r);
+/* The same for what changes nothing and shows no message (SEARCH): what is beyond names nothing. */
+roaring_bitmap_t *imap_view_select(
+    const struct imap_box *box, const struct wire_set *set, bool uid);
 uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
 uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
 /* Appends "(\Seen $Forwarded …)"; flags in force, \Recent from the view (box->recent is empty in

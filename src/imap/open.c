@@ -3,9 +3,6 @@
  * What commands that name a mailbox share: finding it in memory or having it
  * loaded by a worker, and what a new name may look like.
  */
-#include <unicode/unorm2.h>
-#include <unicode/ustring.h>
-
 #include "imap/rights.h"
 #include "wire/utf7.h"
 
@@ -79,17 +76,18 @@ imap_flags_of(const struct wire_flags *flags)
 	return f;
 }
 
-/* RFC 9051 section 6.3.4: a name that is not Net-Unicode (RFC 5198: in form C) is refused. */
-static bool
-is_net_unicode(struct str name)
+void
+imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, unsigned attrs)
 {
-	UErrorCode err = U_ZERO_ERROR;
-	const UNormalizer2 *nfc = unorm2_getNFCInstance(&err);
-	UChar text[NAME_MAX_BYTES];
-	int32_t n = 0;
-
-	(void)u_strFromUTF8(text, NAME_MAX_BYTES, &n, name.p, (int32_t)name.n, &err);
-	return unorm2_isNormalized(nfc, text, n, &err) && U_SUCCESS(err);
+	if (given.p == NULL || !imap_dialect(cmd->conn)->rev2)
+		return;
+	if ((attrs & WIRE_ATTR_NONEXISTENT) == 0)
+		attrs |= imap_mailbox_has_children(imap_login(cmd->conn), name)
+		             ? WIRE_ATTR_HASCHILDREN
+		             : WIRE_ATTR_HASNOCHILDREN;
+	wire_out_list(imap_out(cmd->conn), imap_dialect(cmd->conn),
+	    &(struct wire_list_row){
+	        .attrs = attrs, .delimiter = '/', .name = name, .oldname = given});
 }
 
 const char *
@@ -104,8 +102,6 @@ imap_name_fault(struct str name)
 		return "The mailbox name is longer than 1000 bytes";
 	if (!wire_name_ok(name))
 		return "The mailbox name holds characters that are not allowed";
-	if (!str_is_ascii(name) && !is_net_unicode(name))
-		return "The mailbox name is not in Unicode's normal form C";
 	/* RFC 9051 section 5.1: "#" begins names of other name spaces. */
 	if (name.p[0] == '#')
 		return "Mailbox names that begin with # are reserved";

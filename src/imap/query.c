@@ -110,10 +110,7 @@ compile_set(struct compiling *c, struct node *n, const struct wire_key *key)
 
 	if (c->fault != IMAP_QUERY_OK)
 		return; /* it will not be run */
-	if (!imap_view_resolve(c->box, &key->set, key->id == WIRE_KEY_UID, &set)) {
-		c->fault = IMAP_QUERY_BAD_NUMBER;
-		return;
-	}
+	set = imap_view_select(c->box, &key->set, key->id == WIRE_KEY_UID);
 	arena_on_free(c->arena, free_bitmap, set);
 	n->set = set;
 	take_room(c, roaring_bitmap_portable_size_in_bytes(set));

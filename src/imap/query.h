@@ -17,7 +17,6 @@ struct imap_query;
 
 enum imap_query_fault {
 	IMAP_QUERY_OK,
-	IMAP_QUERY_BAD_NUMBER,  /* a sequence number beyond the view */
 	IMAP_QUERY_BAD_CHARSET, /* RFC 5530 BADCHARSET */
 	IMAP_QUERY_BAD_TEXT,    /* not text of the charset that was named */
 	IMAP_QUERY_TOO_BIG      /* its sets take more than room */

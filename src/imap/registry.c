@@ -46,6 +46,68 @@ slot(size_t *total, size_t size)
 	return at;
 }
 
+/*
+ * Commands of the IMAP registry's RFCs, and of clients in wide use, that this server does not have.
+ * They are BAD as any other word is, but logs, transcripts and counters call them by their names.
+ */
+static enum imap_next
+cmd_lacking(struct imap_cmd *cmd)
+{
+	return cmd_bad(cmd, "This server does not have this command");
+}
+
+#define LACKS(command)                                                                             \
+	{                                                                                          \
+		.name = (command), .states = IMAP_ANY,                                             \
+		.traits = IMAP_TRAIT_UID | IMAP_TRAIT_LACKING, .start = cmd_lacking                \
+	}
+
+static const struct imap_cmd_def lacking[] = {
+    LACKS("CANCELUPDATE"), /* RFC 5267 */
+    LACKS("COMPARATOR"),
+    LACKS("LANGUAGE"), /* RFC 5255 */
+    LACKS("COMPRESS"), /* RFC 4978 */
+    LACKS("CONVERSIONS"),
+    LACKS("CONVERT"), /* RFC 5259 */
+    LACKS("DELETEACL"),
+    LACKS("GETACL"),
+    LACKS("LISTRIGHTS"),
+    LACKS("MYRIGHTS"),
+    LACKS("SETACL"),  /* RFC 4314 */
+    LACKS("ESEARCH"), /* RFC 7377 */
+    LACKS("GENURLAUTH"),
+    LACKS("RESETKEY"),
+    LACKS("URLFETCH"), /* RFC 4467 */
+    LACKS("GETANNOTATION"),
+    LACKS("SETANNOTATION"), /* drafts of RFC 5464 */
+    LACKS("GETJMAPACCESS"), /* RFC 9698 */
+    LACKS("GETMETADATA"),
+    LACKS("SETMETADATA"), /* RFC 5464 */
+    LACKS("GETQUOTA"),
+    LACKS("GETQUOTAROOT"),
+    LACKS("SETQUOTA"), /* RFC 9208 */
+    LACKS("NOTIFY"),   /* RFC 5465 */
+    LACKS("PARTIAL"),  /* RFC 1730 */
+    LACKS("REPLACE"),  /* RFC 8508 */
+    LACKS("RLIST"),
+    LACKS("RLSUB"), /* RFC 2193 */
+    LACKS("SORT"),
+    LACKS("THREAD"),     /* RFC 5256 */
+    LACKS("UIDBATCHES"), /* an Internet-Draft */
+    LACKS("XAPPLEPUSHSERVICE"),
+    LACKS("XLIST"),
+    {.name = NULL},
+};
+
+/* Whatever an extension brings is not lacking. */
+static void
+add_lacking(struct imap_registry *reg)
+{
+	for (const struct imap_cmd_def *d = lacking; d->name != NULL; d++)
+		if (imap_registry_find(reg, str_of(d->name)) == NULL)
+			add_command(reg, d);
+}
+
 void
 imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all, size_t count)
 {
@@ -58,6 +120,7 @@ imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all
 		for (const struct imap_cmd_def *d = all[i]->cmds; d != NULL && d->name != NULL; d++)
 			add_command(reg, d);
 	}
+	add_lacking(reg);
 }
 
 const struct imap_cmd_def *

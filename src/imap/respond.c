@@ -40,11 +40,19 @@ cmd_bad(struct imap_cmd *cmd, const char *text)
 	return finish(cmd, IMAP_RESULT_BAD, STR_NONE, text);
 }
 
+bool
+cmd_is_attempt(const struct imap_cmd *cmd)
+{
+	return cmd->in.impossible || cmd->in.too_much;
+}
+
 enum imap_next
 cmd_bad_syntax(struct imap_cmd *cmd)
 {
-	if (cmd->in.impossible) /* RFC 5530 section 3: CANNOT */
+	if (cmd->in.impossible) /* RFC 5530 section 3: CANNOT, LIMIT */
 		return cmd_no(cmd, "CANNOT", cmd->in.error);
+	if (cmd->in.too_much)
+		return cmd_no(cmd, "LIMIT", cmd->in.error);
 	return cmd_bad(cmd, cmd->in.error != NULL ? cmd->in.error : "Syntax error");
 }
 
@@ -55,30 +63,31 @@ cmd_err(struct imap_cmd *cmd, enum ts_err err)
 	cmd->conn->il->stats.errors[err]++;
 	switch (err) {
 	case TS_NOT_FOUND:
-		return cmd_no(cmd, "NONEXISTENT", "There is no such thing");
+		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
 	case TS_EXISTS:
-		return cmd_no(cmd, "ALREADYEXISTS", "There is one already");
+		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox of this name exists already");
 	case TS_INVALID:
-		return cmd_no(cmd, "CANNOT", "That cannot be done");
+		return cmd_no(cmd, "CANNOT", "Not allowed for a mailbox of this name");
 	case TS_DENIED:
-		return cmd_no(cmd, "NOPERM", "Not permitted");
+		return cmd_no(cmd, "NOPERM", "Permission denied");
 	case TS_CONDITION:
-		return cmd_no(cmd, NULL, "It has changed in between");
+		return cmd_no(cmd, NULL, "The mailbox changed in the meantime; try again");
 	case TS_LIMIT:
-		return cmd_no(cmd, "LIMIT", "A limit of the server is reached");
+		return cmd_no(cmd, "LIMIT", "A limit of this server is reached");
 	case TS_FULL:
 		/* RFC 5530 section 3: OVERQUOTA speaks of the user's quota; a full disk is the
 		 * server's trouble and may pass. */
-		return cmd_no(cmd, "UNAVAILABLE", "There is no space left on the server");
+		return cmd_no(
+		    cmd, "UNAVAILABLE", "The server is out of disk space; try again later");
 	case TS_IO:
 	case TS_UNAVAILABLE:
 	case TS_CANCELLED:
-		return cmd_no(cmd, "UNAVAILABLE", "The mail store cannot be used at the moment");
+		return cmd_no(cmd, "UNAVAILABLE", "The mail store is unavailable; try again later");
 	case TS_DAMAGED:
 		return cmd_no(
-		    cmd, "SERVERBUG", "Stored data is damaged; the administrator is told");
+		    cmd, "SERVERBUG", "Stored data is damaged; please tell the administrator");
 	case TS_BUG:
-		return cmd_no(cmd, "SERVERBUG", "Internal error");
+		return cmd_no(cmd, "SERVERBUG", "Internal error; please tell the administrator");
 	case TS_UNKNOWN:
 		/* Nobody knows what happened, so nothing may be said of it. */
 		imap_bye(cmd->conn, "UNAVAILABLE", "The outcome of the last command is unknown");

@@ -279,7 +279,12 @@ cmd_no_right(struct imap_cmd *cmd, unsigned missing)
 enum imap_next
 cmd_no_target(struct imap_cmd *cmd, struct str name)
 {
+	const char *fault;
+
 	if (!imap_rights_create(imap_login(cmd->conn), name))
 		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
+	fault = imap_name_fault(name);
+	if (fault != NULL)
+		return cmd_no(cmd, "CANNOT", fault);
 	return cmd_no(cmd, "TRYCREATE", "No such mailbox");
 }

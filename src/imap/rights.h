@@ -61,6 +61,7 @@ bool imap_mailbox_page(const struct imap_login *login, struct str from, size_t m
 /* NO [NOPERM] that names what is missing. */
 enum imap_next cmd_no_right(struct imap_cmd *cmd, unsigned missing);
 /* No mailbox to put messages into: NO [TRYCREATE] (RFC 9051 sections 6.3.12, 6.4.7), unless it
- * cannot be created either. */
+ * cannot be created either: NO [NONEXISTENT] where the login may not, NO [CANNOT] of a name that
+ * CREATE refuses. */
 enum imap_next cmd_no_target(struct imap_cmd *cmd, struct str name);
 #endif

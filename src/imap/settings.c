@@ -173,8 +173,9 @@ static const struct conf_opt opts[] = {
         .min = 1024,
         .max = 1 << 20,
         AT(login_command),
-        .prose = "The largest command before login. Only responses of mechanisms whose tokens are "
-                 "longer may be larger, each up to what the mechanism allows."},
+        .prose = "The largest command before login. Only these may be larger: responses of "
+                 "mechanisms whose tokens are longer, each up to what the mechanism allows, and "
+                 "ID, up to 62 KiB in one line, which is all that RFC 2971 lets a client send."},
     {.name = "limits.append",
         .type = CONF_SIZE,
         .def = "128M",

@@ -58,16 +58,40 @@ resolve_uids(const struct imap_box *box, const struct wire_set *set, roaring_bit
 	}
 }
 
+/* Numbers beyond name nothing, as UIDs do, "*" in an empty mailbox neither. */
+static void
+resolve_seq_known(const struct imap_box *box, const struct wire_set *set, roaring_bitmap_t *out)
+{
+	uint32_t count = (uint32_t)roaring_bitmap_get_cardinality(box->uids);
+
+	for (size_t i = 0; i < set->n; i++) {
+		struct wire_range r = wire_range_resolve(set->v[i], count);
+
+		if (r.hi > count)
+			r.hi = count;
+		if (r.lo > 0 && r.lo <= r.hi)
+			roaring_bitmap_add_range(
+			    out, imap_view_uid(box, r.lo), (uint64_t)imap_view_uid(box, r.hi) + 1);
+	}
+}
+
+/* RFC 5182 section 2.1: what was expunged since is no more in it. */
+static void
+resolve_saved(const struct imap_box *box, roaring_bitmap_t *out)
+{
+	if (box->saved != NULL)
+		roaring_bitmap_or_inplace(out, box->saved);
+}
+
 bool
 imap_view_resolve(
     const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r)
 {
 	roaring_bitmap_t *out = roaring_bitmap_create();
 
-	if (set->saved) { /* RFC 5182 section 2.1: what was expunged since is no more in it */
-		if (box->saved != NULL)
-			roaring_bitmap_or_inplace(out, box->saved);
-	} else if (uid)
+	if (set->saved)
+		resolve_saved(box, out);
+	else if (uid)
 		resolve_uids(box, set, out);
 	else if (!resolve_seq(box, set, out)) {
 		roaring_bitmap_free(out);
@@ -77,4 +101,19 @@ imap_view_resolve(
 	roaring_bitmap_and_inplace(out, box->uids);
 	*uids_r = out;
 	return true;
+}
+
+roaring_bitmap_t *
+imap_view_select(const struct imap_box *box, const struct wire_set *set, bool uid)
+{
+	roaring_bitmap_t *out = roaring_bitmap_create();
+
+	if (set->saved)
+		resolve_saved(box, out);
+	else if (uid)
+		resolve_uids(box, set, out);
+	else
+		resolve_seq_known(box, set, out);
+	roaring_bitmap_and_inplace(out, box->uids);
+	return out;
 }

@@ -24,6 +24,7 @@
 #include "lmtp/conn_int.h"
 #include "mail/text.h"
 #include "sasl/names.h"
+#include "wire/utf7.h"
 
 enum { ALIAS_DEPTH = 16, LOOKUPS_MAX = 10000 }; /* names looked up for one address */
 
@@ -121,6 +122,7 @@ load_mailbox(
 	struct str name = sub.n > 0 && spells(job->spelled, sub) ? job->spelled : sub;
 	enum ts_err err = TS_NOT_FOUND;
 
+	name = wire_name_normal(job->arena, name);
 	if (name.n > 0)
 		err = load(account, name, f);
 	if (err == TS_NOT_FOUND && name.n > 0) {

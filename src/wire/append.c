@@ -58,15 +58,16 @@ read_message_literal(struct wire_in *in, struct wire_append_message *m)
 static bool
 read_message(struct wire_append *ap, struct wire_in *in, struct wire_append_message *m)
 {
-	if (!wire_in_sp(in))
+	/* One blank each: nothing is guessed about what stands before a message. */
+	if (!wire_in_char(in, ' '))
 		return false;
 	if (wire_in_peek(in) == '(') {
-		if (!wire_in_flag_list(in, &m->flags) || !wire_in_sp(in))
+		if (!wire_in_flag_list(in, &m->flags) || !wire_in_char(in, ' '))
 			return false;
 		keep_flags(ap, &m->flags);
 	}
 	if (wire_in_peek(in) == '"') {
-		if (!wire_in_date_time(in, &m->time) || !wire_in_sp(in))
+		if (!wire_in_date_time(in, &m->time) || !wire_in_char(in, ' '))
 			return false;
 		m->has_time = true;
 	}
@@ -78,6 +79,8 @@ bad(struct wire_append *ap, const struct wire_in *in)
 {
 	TS_ASSERT(in->error != NULL);
 	ap->error = in->error;
+	ap->impossible = in->impossible;
+	ap->too_much = in->too_much;
 	return WIRE_APPEND_BAD;
 }
 
@@ -99,13 +102,16 @@ wire_append_feed(struct wire_append *ap, struct str segment)
 	} else {
 		if (ap->message.utf8 && !wire_in_char(&in, ')'))
 			return bad(ap, &in);
-		if (wire_in_at_end(&in))
+		if (wire_in_at_line_end(&in))
 			return WIRE_APPEND_END;
 	}
 	if (!read_message(ap, &in, &m))
 		return bad(ap, &in);
-	if (ap->n_messages == 0)
+	if (ap->n_messages == 0) {
 		ap->mailbox = arena_str(ap->arena, mailbox);
+		if (in.given.p != NULL)
+			ap->given = arena_str(ap->arena, in.given);
+	}
 	ap->message = m;
 	ap->n_messages++;
 	return WIRE_APPEND_MESSAGE;

@@ -45,7 +45,9 @@ struct wire_append_message {
 struct wire_append {
 	struct str mailbox; /* from the first MESSAGE on */
 	struct wire_append_message message;
-	size_t n_messages; /* this one included */
+	size_t n_messages;         /* this one included */
+	struct str given;          /* as in struct wire_in: of the mailbox */
+	bool impossible, too_much; /* as in struct wire_in */
 	const char *error;
 	/* private */
 	struct arena *arena;

@@ -18,7 +18,7 @@ wire_cmd_head(struct wire_in *in, struct wire_head *head_r)
 		head_r->tag = STR_NONE;
 		return wire_in_fail(in, "A tag expected");
 	}
-	if (!wire_in_sp(in) || !wire_in_name(in, &head_r->name))
+	if (!wire_in_char(in, ' ') || !wire_in_name(in, &head_r->name))
 		return false;
 	if (!str_eq(head_r->name, STR("UID")))
 		return true;
@@ -40,7 +40,8 @@ wire_authenticate_parse(struct wire_in *in, struct wire_authenticate *cmd_r)
 	*cmd_r = (struct wire_authenticate){0};
 	if (!wire_in_sp(in) || !wire_in_name(in, &cmd_r->mech))
 		return false;
-	if (wire_in_at_end(in))
+	/* A blank with nothing behind it may be meant for an empty response or for none. */
+	if (wire_in_at_line_end(in))
 		return true;
 	cmd_r->has_initial = true;
 	return wire_in_sp(in) && wire_in_base64(in, &cmd_r->initial) && wire_in_end(in);
@@ -77,7 +78,7 @@ wire_sasl_line_parse(struct arena *a, struct str line, struct str *bytes_r)
 bool
 wire_done_parse(struct str line)
 {
-	return str_ieq(without_line_end(line), STR("DONE"));
+	return str_ieq(str_trim(line), STR("DONE"));
 }
 
 bool
@@ -95,7 +96,7 @@ wire_enable_parse(struct wire_in *in, struct wire_names *names_r)
 	*names_r = (struct wire_names){0};
 	do {
 		if (vec.n >= in->limits->items)
-			return wire_in_fail(in, "Too many names");
+			return wire_in_limit(in, "Too many names");
 		if (!wire_in_sp(in) ||
 		    !wire_in_name(in, WIRE_VEC_PUSH(in->arena, &vec, struct str)))
 			return false;
@@ -110,11 +111,13 @@ wire_id_parse(struct wire_in *in, struct wire_id *id_r)
 	struct wire_vec vec = {0};
 
 	*id_r = (struct wire_id){0};
+	if (wire_in_at_end(in)) /* without anything it can only mean NIL */
+		return true;
 	if (!wire_in_sp(in))
 		return false;
 	if (wire_in_try_word(in, "NIL"))
 		return wire_in_end(in);
-	if (!wire_in_char(in, '('))
+	if (!wire_in_open(in))
 		return false;
 	if (wire_in_try_char(in, ')'))
 		return wire_in_end(in);
@@ -122,14 +125,17 @@ wire_id_parse(struct wire_in *in, struct wire_id *id_r)
 		struct wire_pair *pair;
 
 		if (vec.n >= in->limits->items)
-			return wire_in_fail(in, "Too many fields");
+			return wire_in_limit(in, "Too many fields");
 		pair = WIRE_VEC_PUSH(in->arena, &vec, struct wire_pair);
-		if (!wire_in_string(in, &pair->name) || !wire_in_sp(in) ||
-		    !wire_in_nstring(in, &pair->value))
+		/* Strings in RFC 2971; atoms say the same. */
+		if (wire_in_try_word(in, "NIL"))
+			return wire_in_fail(in, "A string expected");
+		if (!wire_in_astring(in, &pair->name) || !wire_in_sp(in) ||
+		    (!wire_in_try_word(in, "NIL") && !wire_in_astring(in, &pair->value)))
 			return false;
-	} while (wire_in_try_char(in, ' '));
+	} while (wire_in_more(in));
 	*id_r = (struct wire_id){vec.v, vec.n};
-	return wire_in_char(in, ')') && wire_in_end(in);
+	return wire_in_close(in) && wire_in_end(in);
 }
 
 bool
@@ -199,8 +205,17 @@ wire_mailbox_parse(struct wire_in *in, struct str *mailbox_r)
 bool
 wire_rename_parse(struct wire_in *in, struct wire_rename *cmd_r)
 {
-	return wire_in_sp(in) && wire_in_mailbox(in, &cmd_r->from) && wire_in_sp(in) &&
-	       wire_in_mailbox(in, &cmd_r->to) && wire_in_end(in);
+	struct str given;
+
+	*cmd_r = (struct wire_rename){0};
+	if (!wire_in_sp(in) || !wire_in_mailbox(in, &cmd_r->from))
+		return false;
+	given = in->given;
+	if (!wire_in_sp(in) || !wire_in_mailbox(in, &cmd_r->to))
+		return false;
+	if (given.p != NULL || in->given.p != NULL)
+		cmd_r->given = given.p != NULL ? given : cmd_r->from;
+	return wire_in_end(in);
 }
 
 bool

@@ -80,6 +80,7 @@ bool wire_mailbox_parse(struct wire_in *in, struct str *mailbox_r);
 
 struct wire_rename {
 	struct str from, to;
+	struct str given; /* from as it was spelt; p == NULL: both are as they are kept */
 };
 bool wire_rename_parse(struct wire_in *in, struct wire_rename *cmd_r);
 

@@ -63,6 +63,7 @@ bool
 wire_in_mailbox(struct wire_in *in, struct str *name_r)
 {
 	const char *fault = NULL;
+	struct str given;
 
 	if (!wire_in_astring(in, name_r))
 		return false;
@@ -76,6 +77,9 @@ wire_in_mailbox(struct wire_in *in, struct str *name_r)
 		in->impossible = in->error == NULL;
 		return wire_in_fail(in, fault);
 	}
+	given = *name_r;
+	*name_r = wire_name_normal(in->arena, given);
+	in->given = name_r->p != given.p ? given : STR_NONE;
 	*name_r = with_inbox(in->arena, *name_r);
 	return true;
 }
@@ -108,6 +112,8 @@ wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r)
 	/* RFC 9051 section 6.3.9: a pattern that is not accepted is ignored in silence. */
 	if (!name_to_utf8(in, pattern_r) || (pattern_r->n > 0 && !wire_name_ok(*pattern_r)))
 		*pattern_r = STR_NONE;
+	else
+		*pattern_r = wire_name_normal(in->arena, *pattern_r);
 	return true;
 }
 
@@ -171,15 +177,25 @@ read_month_year(struct wire_in *in, uint32_t day, int32_t *day_r)
 	return true;
 }
 
+/* One digit or two; blank: or a blank and one. */
+static bool
+read_day(struct wire_in *in, bool blank, uint32_t *day_r)
+{
+	bool one = blank && wire_in_try_char(in, ' ');
+
+	if (in->end - in->p < 2 || in->p[1] < '0' || in->p[1] > '9')
+		one = true;
+	return read_digits(in, one ? 1 : 2, day_r);
+}
+
 bool
 wire_in_date(struct wire_in *in, int32_t *day_r)
 {
 	bool quoted = wire_in_try_char(in, '"');
-	size_t digits = in->end - in->p >= 2 && in->p[1] >= '0' && in->p[1] <= '9' ? 2 : 1;
 	uint32_t day;
 
 	*day_r = 0;
-	if (!read_digits(in, digits, &day) || !read_month_year(in, day, day_r))
+	if (!read_day(in, quoted, &day) || !read_month_year(in, day, day_r))
 		return false;
 	return !quoted || wire_in_char(in, '"');
 }
@@ -225,9 +241,9 @@ wire_in_date_time(struct wire_in *in, struct wire_time *time_r)
 	*time_r = (struct wire_time){0};
 	if (!wire_in_char(in, '"'))
 		return false;
-	if (!read_digits(in, wire_in_try_char(in, ' ') ? 1 : 2, &day) ||
-	    !read_month_year(in, day, &days) || !wire_in_sp(in) || !read_clock(in, &seconds) ||
-	    !wire_in_sp(in) || !read_zone(in, &time_r->zone_min) || !wire_in_char(in, '"'))
+	if (!read_day(in, true, &day) || !read_month_year(in, day, &days) ||
+	    !wire_in_char(in, ' ') || !read_clock(in, &seconds) || !wire_in_char(in, ' ') ||
+	    !read_zone(in, &time_r->zone_min) || !wire_in_char(in, '"'))
 		return false;
 	time_r->unix_s = (int64_t)days * 86400 + seconds - time_r->zone_min * 60;
 	return true;
@@ -250,7 +266,7 @@ read_flag(struct wire_in *in, struct wire_flags *flags, struct wire_vec *keyword
 		if (!wire_in_atom(in, &name))
 			return false;
 		if (keywords->n >= in->limits->items)
-			return wire_in_fail(in, "Too many flags");
+			return wire_in_limit(in, "Too many flags");
 		*WIRE_VEC_PUSH(in->arena, keywords, struct str) = name;
 		return true;
 	}
@@ -273,15 +289,15 @@ read_flags(struct wire_in *in, bool list, struct wire_flags *flags_r)
 	struct wire_vec keywords = {0};
 
 	*flags_r = (struct wire_flags){0};
-	if (list && !wire_in_char(in, '('))
+	if (list && !wire_in_open(in))
 		return false;
 	if (list && wire_in_try_char(in, ')'))
 		return true;
 	do {
 		if (!read_flag(in, flags_r, &keywords))
 			return false;
-	} while (wire_in_try_char(in, ' '));
-	if (list && !wire_in_char(in, ')'))
+	} while (wire_in_more(in));
+	if (list && !wire_in_close(in))
 		return false;
 	flags_r->keywords = keywords.v;
 	flags_r->n_keywords = keywords.n;
@@ -350,7 +366,7 @@ wire_in_set(struct wire_in *in, struct wire_set *set_r)
 		return false;
 	n = count_commas(in) + 1;
 	if (n > in->limits->set_ranges)
-		return wire_in_fail(in, "Too many ranges in a set");
+		return wire_in_limit(in, "Too many ranges in a set");
 	set_r->v = arena_array(in->arena, n, sizeof(*set_r->v));
 	do {
 		if (!read_range(in, &set_r->v[set_r->n++]))
@@ -406,7 +422,7 @@ wire_in_value(struct wire_in *in, struct str *raw_r)
 			return false;
 		if (c == '(') {
 			if (++depth > in->limits->list_depth)
-				return wire_in_fail(in, "Too many parentheses");
+				return wire_in_limit(in, "Too many parentheses");
 			in->p++;
 		} else if (c == ')' && depth > 0) {
 			depth--;
@@ -428,13 +444,14 @@ wire_in_value(struct wire_in *in, struct str *raw_r)
 static bool
 value_follows(const struct wire_in *in)
 {
+	struct wire_in at = *in;
 	char c;
 
-	if (in->end - in->p < 2 || in->p[0] != ' ')
+	if (!wire_in_more(&at))
 		return false;
-	c = in->p[1];
+	c = *at.p;
 	if (c == '-') /* partial-range of RFC 9394 */
-		return in->end - in->p > 2 && in->p[2] >= '0' && in->p[2] <= '9';
+		return at.end - at.p > 1 && at.p[1] >= '0' && at.p[1] <= '9';
 	return (c >= '0' && c <= '9') || (c != '\0' && strchr("*$(\"{", c) != NULL);
 }
 
@@ -444,7 +461,7 @@ wire_in_params(struct wire_in *in, struct wire_params *params_r)
 	struct wire_vec vec = {0};
 
 	*params_r = (struct wire_params){0};
-	if (!wire_in_char(in, '('))
+	if (!wire_in_open(in))
 		return false;
 	if (wire_in_try_char(in, ')'))
 		return true;
@@ -452,14 +469,14 @@ wire_in_params(struct wire_in *in, struct wire_params *params_r)
 		struct wire_param *param;
 
 		if (vec.n >= in->limits->items)
-			return wire_in_fail(in, "Too many parameters");
+			return wire_in_limit(in, "Too many parameters");
 		param = WIRE_VEC_PUSH(in->arena, &vec, struct wire_param);
 		if (!wire_in_name(in, &param->name))
 			return false;
 		if (value_follows(in) && (!wire_in_sp(in) || !wire_in_value(in, &param->value)))
 			return false;
-	} while (wire_in_try_char(in, ' '));
-	if (!wire_in_char(in, ')'))
+	} while (wire_in_more(in));
+	if (!wire_in_close(in))
 		return false;
 	params_r->v = vec.v;
 	params_r->n = vec.n;

@@ -60,7 +60,7 @@ read_part(struct wire_in *in, struct wire_section *section, bool *more_r)
 	*more_r = true;
 	while (*more_r && is_digit(wire_in_peek(in))) {
 		if (vec.n >= in->limits->items)
-			return wire_in_fail(in, "Too many part numbers");
+			return wire_in_limit(in, "Too many part numbers");
 		if (!wire_in_nz_number(in, WIRE_VEC_PUSH(in->arena, &vec, uint32_t)))
 			return false;
 		*more_r = wire_in_try_char(in, '.');
@@ -75,16 +75,16 @@ read_fields(struct wire_in *in, struct wire_names *fields)
 {
 	struct wire_vec vec = {0};
 
-	if (!wire_in_sp(in) || !wire_in_char(in, '('))
+	if (!wire_in_sp(in) || !wire_in_open(in))
 		return false;
 	do {
 		if (vec.n >= in->limits->items)
-			return wire_in_fail(in, "Too many header fields");
+			return wire_in_limit(in, "Too many header fields");
 		if (!wire_in_astring(in, WIRE_VEC_PUSH(in->arena, &vec, struct str)))
 			return false;
-	} while (wire_in_try_char(in, ' '));
+	} while (wire_in_more(in));
 	*fields = (struct wire_names){vec.v, vec.n};
-	return wire_in_char(in, ')');
+	return wire_in_close(in);
 }
 
 /* Behind "[", up to and with "]". */
@@ -179,7 +179,7 @@ read_item(struct wire_in *in, bool list, struct wire_fetch_item *item)
 	item->id = WIRE_FETCH_OTHER;
 	item->name = name;
 	/* Alone, a list behind it would be the modifiers of FETCH. */
-	if (list && in->end - in->p >= 2 && in->p[0] == ' ' && in->p[1] == '(')
+	if (list && wire_in_sp_then(in, '('))
 		return wire_in_sp(in) && wire_in_value(in, &item->args);
 	return true;
 }
@@ -202,20 +202,20 @@ static bool
 read_items(struct wire_in *in, struct wire_fetch *cmd)
 {
 	struct wire_vec vec = {0};
-	bool list = wire_in_try_char(in, '(');
+	bool list = wire_in_try_open(in);
 
 	if (list || !read_macro(in, &vec)) {
 		do {
 			if (vec.n >= in->limits->items)
-				return wire_in_fail(in, "Too many items");
+				return wire_in_limit(in, "Too many items");
 			if (!read_item(
 			        in, list, WIRE_VEC_PUSH(in->arena, &vec, struct wire_fetch_item)))
 				return false;
-		} while (list && wire_in_try_char(in, ' '));
+		} while (list && wire_in_more(in));
 	}
 	cmd->items = vec.v;
 	cmd->n_items = vec.n;
-	return !list || wire_in_char(in, ')');
+	return !list || wire_in_close(in);
 }
 
 bool

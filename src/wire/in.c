@@ -48,19 +48,46 @@ wire_in_fail(struct wire_in *in, const char *text)
 	return false;
 }
 
+bool
+wire_in_limit(struct wire_in *in, const char *text)
+{
+	in->too_much |= in->error == NULL;
+	return wire_in_fail(in, text);
+}
+
 struct str
 wire_in_rest(const struct wire_in *in)
 {
 	return str_range(in->p, in->end);
 }
 
+static bool
+is_line_end(const char *p, const char *end)
+{
+	return p == end || (end - p == 1 && *p == '\n') ||
+	       (end - p == 2 && p[0] == '\r' && p[1] == '\n');
+}
+
+static const char *
+skip_blanks(const struct wire_in *in)
+{
+	const char *p = in->p;
+
+	while (p < in->end && *p == ' ')
+		p++;
+	return p;
+}
+
 bool
 wire_in_at_end(const struct wire_in *in)
 {
-	size_t left = (size_t)(in->end - in->p);
+	return is_line_end(skip_blanks(in), in->end);
+}
 
-	return left == 0 || (left == 1 && *in->p == '\n') ||
-	       (left == 2 && in->p[0] == '\r' && in->p[1] == '\n');
+bool
+wire_in_at_line_end(const struct wire_in *in)
+{
+	return is_line_end(in->p, in->end);
 }
 
 bool
@@ -109,7 +136,54 @@ wire_in_char(struct wire_in *in, char c)
 bool
 wire_in_sp(struct wire_in *in)
 {
-	return wire_in_char(in, ' ');
+	if (wire_in_at_end(in)) /* blanks there or not */
+		return wire_in_fail(in, "Missing arguments");
+	if (!wire_in_char(in, ' '))
+		return false;
+	in->p = skip_blanks(in);
+	return true;
+}
+
+bool
+wire_in_try_open(struct wire_in *in)
+{
+	if (!wire_in_try_char(in, '('))
+		return false;
+	in->p = skip_blanks(in);
+	return true;
+}
+
+bool
+wire_in_open(struct wire_in *in)
+{
+	return wire_in_try_open(in) || wire_in_char(in, '(');
+}
+
+bool
+wire_in_more(struct wire_in *in)
+{
+	const char *p = skip_blanks(in);
+
+	if (in->error != NULL || p == in->p || is_line_end(p, in->end) || *p == ')')
+		return false;
+	in->p = p;
+	return true;
+}
+
+bool
+wire_in_close(struct wire_in *in)
+{
+	if (in->error == NULL)
+		in->p = skip_blanks(in);
+	return wire_in_char(in, ')');
+}
+
+bool
+wire_in_sp_then(const struct wire_in *in, char c)
+{
+	const char *p = skip_blanks(in);
+
+	return p > in->p && p < in->end && *p == c;
 }
 
 static bool

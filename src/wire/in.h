@@ -29,6 +29,8 @@ struct wire_in {
 	/* The error is not one of grammar: a mailbox name that is spelt well but that no mailbox
 	 * can have.  Deserves NO rather than BAD. */
 	bool impossible;
+	struct str given; /* the last mailbox name as it was spelt; p == NULL: as it is kept */
+	bool too_much;    /* nor this one: a limit; NO as well */
 };
 
 /* dialect and limits may be NULL: wire_dialect_rev1, wire_limits_default. */
@@ -39,17 +41,35 @@ struct wire_in wire_in_sub(const struct wire_in *in, struct str bytes);
 /* Always false, so that one can write: return wire_in_fail(in, "..."). */
 bool wire_in_fail(struct wire_in *in, const char *text);
 
+/* The same for what is well said and more than a limit allows. */
+bool wire_in_limit(struct wire_in *in, const char *text);
+
 /* What is not read yet, line end included. */
 struct str wire_in_rest(const struct wire_in *in);
-/* Is the command's line end (or the end of the bytes) next? */
+/*
+ * Blanks: one is needed between two things, and clients send more of them, within parentheses and
+ * at the end of the line, too.  There is one reading of that, so it is taken.  Not where a message
+ * or an initial response is next: there a blank could be meant.
+ */
+/* Is the command's line end (or the end of the bytes) next, but for blanks? */
 bool wire_in_at_end(const struct wire_in *in);
+/* Is it next, without any? */
+bool wire_in_at_line_end(const struct wire_in *in);
 /* It must be; anything else is "unexpected arguments". */
 bool wire_in_end(struct wire_in *in);
 /* The next byte, 0 at the end of the bytes. */
 char wire_in_peek(const struct wire_in *in);
-bool wire_in_sp(struct wire_in *in);
+bool wire_in_sp(struct wire_in *in); /* one blank or more */
 bool wire_in_char(struct wire_in *in, char c);
 bool wire_in_try_char(struct wire_in *in, char c);
+/* Lists: do { … } while (wire_in_more(in)) between them; more is false before a parenthesis that
+ * closes and at the line's end. */
+bool wire_in_try_open(struct wire_in *in); /* "(" */
+bool wire_in_open(struct wire_in *in);
+bool wire_in_more(struct wire_in *in);
+bool wire_in_close(struct wire_in *in); /* ")" */
+/* Is c what comes next, behind a blank or more? */
+bool wire_in_sp_then(const struct wire_in *in, char c);
 /* An atom equal to word (without case), a delimiter behind it. */
 bool wire_in_try_word(struct wire_in *in, const char *word);
 
@@ -68,20 +88,23 @@ bool wire_in_number(struct wire_in *in, uint32_t *n_r);
 bool wire_in_nz_number(struct wire_in *in, uint32_t *n_r);
 bool wire_in_number64(struct wire_in *in, uint64_t *n_r); /* 63 bits */
 
-/* A mailbox name: UTF-8 whatever the dialect, checked by wire_name_ok() (in->impossible when that
- * fails), INBOX in capitals, also as first level of a name. */
+/* A mailbox name: UTF-8 in normal form C whatever was sent (see in->given), checked by
+ * wire_name_ok() (in->impossible when that fails), INBOX in capitals, also as first level of a
+ * name. */
 bool wire_in_mailbox(struct wire_in *in, struct str *name_r);
 /* A LIST reference or pattern, UTF-8, may be empty, % and * as they are.  p == NULL: spelt well,
  * but no name can match it. */
 bool wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r);
 
-/* "1-Feb-1994", quotes allowed: days since 1 Jan 1970 (may be negative). */
+/* "1-Feb-1994", quotes allowed, within them a blank in place of the first digit: days since 1 Jan
+ * 1970 (may be negative). */
 bool wire_in_date(struct wire_in *in, int32_t *day_r);
 struct wire_time {
 	int64_t unix_s;   /* seconds since 1970 UTC */
 	int16_t zone_min; /* minutes east of UTC, for printing it again */
 };
-/* "17-Jul-1996 02:44:25 -0700", quotes required; a blank in place of the first digit allowed. */
+/* "17-Jul-1996 02:44:25 -0700", quotes required; the day with a blank in place of its
+ * first digit, or with one digit, too. */
 bool wire_in_date_time(struct wire_in *in, struct wire_time *time_r);
 
 enum { /* system flags */

@@ -37,7 +37,7 @@ read_status_items(struct wire_in *in, struct wire_status_items *items_r)
 	struct wire_vec other = {0};
 
 	*items_r = (struct wire_status_items){0};
-	if (!wire_in_char(in, '('))
+	if (!wire_in_open(in))
 		return false;
 	do {
 		const struct wire_name *known;
@@ -49,12 +49,12 @@ read_status_items(struct wire_in *in, struct wire_status_items *items_r)
 		if (known != NULL)
 			items_r->mask |= 1u << known->id;
 		else if (other.n >= in->limits->items)
-			return wire_in_fail(in, "Too many items");
+			return wire_in_limit(in, "Too many items");
 		else
 			*WIRE_VEC_PUSH(in->arena, &other, struct str) = name;
-	} while (wire_in_try_char(in, ' '));
+	} while (wire_in_more(in));
 	items_r->other = (struct wire_names){other.v, other.n};
-	return wire_in_char(in, ')');
+	return wire_in_close(in);
 }
 
 bool
@@ -120,18 +120,18 @@ read_select_options(struct wire_in *in, struct wire_list *cmd)
 static bool
 read_patterns(struct wire_in *in, struct wire_list *cmd)
 {
-	bool list = wire_in_try_char(in, '(');
+	bool list = wire_in_try_open(in);
 	struct wire_vec vec = {0};
 
 	cmd->extended |= list;
 	do {
 		if (vec.n >= in->limits->items)
-			return wire_in_fail(in, "Too many patterns");
+			return wire_in_limit(in, "Too many patterns");
 		if (!wire_in_list_mailbox(in, WIRE_VEC_PUSH(in->arena, &vec, struct str)))
 			return false;
-	} while (list && wire_in_try_char(in, ' '));
+	} while (list && wire_in_more(in));
 	cmd->patterns = (struct wire_names){vec.v, vec.n};
-	return !list || wire_in_char(in, ')');
+	return !list || wire_in_close(in);
 }
 
 static bool

@@ -72,6 +72,34 @@ read_child(struct parser *p, struct wire_key ***tail)
 	return true;
 }
 
+/* Counts a key. */
+static bool
+one_more(struct parser *p)
+{
+	if (++p->cmd->n_keys > p->in->limits->search_keys)
+		return wire_in_limit(p->in, "Too many search keys");
+	return true;
+}
+
+/* An OR of ORs, on whichever side they are, is one of many keys: clients make long chains. */
+static bool
+read_alternatives(struct parser *p, struct wire_key ***tail)
+{
+	for (size_t left = 2; left > 0;) {
+		if (!wire_in_sp(p->in))
+			return false;
+		if (wire_in_try_word(p->in, "OR")) {
+			if (!one_more(p))
+				return false;
+			left++;
+		} else if (!read_child(p, tail))
+			return false;
+		else
+			left--;
+	}
+	return true;
+}
+
 static bool
 read_children(struct parser *p, struct wire_key *key)
 {
@@ -81,14 +109,13 @@ read_children(struct parser *p, struct wire_key *key)
 	case WIRE_KEY_NOT:
 		return wire_in_sp(p->in) && read_child(p, &tail);
 	case WIRE_KEY_OR:
-		return wire_in_sp(p->in) && read_child(p, &tail) && wire_in_sp(p->in) &&
-		       read_child(p, &tail);
+		return read_alternatives(p, &tail);
 	default: /* AND, behind the parenthesis */
 		do {
 			if (!read_child(p, &tail))
 				return false;
-		} while (wire_in_try_char(p->in, ' '));
-		return wire_in_char(p->in, ')');
+		} while (wire_in_more(p->in));
+		return wire_in_close(p->in);
 	}
 }
 
@@ -99,20 +126,47 @@ read_nested(struct parser *p, struct wire_key *key)
 	bool ok;
 
 	if (++p->depth > p->in->limits->search_depth)
-		return wire_in_fail(p->in, "Search too deeply nested");
+		return wire_in_limit(p->in, "Search too deeply nested");
 	ok = read_children(p, key);
 	p->depth--;
 	return ok;
 }
 
+/* A number may stand in quotes, as clients send it. */
+static bool
+read_number(struct wire_in *in, struct wire_key *key)
+{
+	bool quoted = wire_in_try_char(in, '"');
+
+	return wire_in_number64(in, &key->number) && (!quoted || wire_in_char(in, '"'));
+}
+
 static bool
 read_age(struct wire_in *in, struct wire_key *key)
 {
+	bool quoted = wire_in_try_char(in, '"');
 	uint32_t seconds;
-	bool ok = wire_in_nz_number(in, &seconds);
+	bool ok = wire_in_nz_number(in, &seconds) && (!quoted || wire_in_char(in, '"'));
 
 	key->number = seconds;
 	return ok;
+}
+
+/* An atom, also in quotes. */
+static bool
+read_keyword(struct wire_in *in, struct wire_key *key)
+{
+	struct str text;
+	struct wire_in sub;
+
+	if (wire_in_peek(in) != '"')
+		return wire_in_atom(in, &key->text);
+	if (!wire_in_quoted(in, &text))
+		return false;
+	sub = wire_in_sub(in, text);
+	if (!wire_in_atom(&sub, &key->text) || sub.p != sub.end)
+		return wire_in_fail(in, "A keyword expected");
+	return true;
 }
 
 static bool
@@ -126,7 +180,7 @@ read_arguments(struct parser *p, struct wire_key *key)
 		return read_nested(p, key);
 	case WIRE_KEY_KEYWORD:
 	case WIRE_KEY_UNKEYWORD:
-		return wire_in_sp(in) && wire_in_atom(in, &key->text);
+		return wire_in_sp(in) && read_keyword(in, key);
 	case WIRE_KEY_HEADER:
 		if (!wire_in_sp(in) || !wire_in_astring(in, &key->field))
 			return false;
@@ -148,7 +202,7 @@ read_arguments(struct parser *p, struct wire_key *key)
 		return wire_in_sp(in) && wire_in_date(in, &key->day);
 	case WIRE_KEY_LARGER:
 	case WIRE_KEY_SMALLER:
-		return wire_in_sp(in) && wire_in_number64(in, &key->number);
+		return wire_in_sp(in) && read_number(in, key);
 	case WIRE_KEY_OLDER:
 	case WIRE_KEY_YOUNGER:
 		return wire_in_sp(in) && read_age(in, key);
@@ -187,10 +241,10 @@ read_key(struct parser *p, struct wire_key **key_r)
 
 	if (p->in->error != NULL)
 		return false;
-	if (++p->cmd->n_keys > p->in->limits->search_keys)
-		return wire_in_fail(p->in, "Too many search keys");
+	if (!one_more(p))
+		return false;
 	*key_r = key = arena_new_object(p->in->arena, struct wire_key);
-	if (wire_in_try_char(p->in, '(')) {
+	if (wire_in_try_open(p->in)) {
 		key->id = WIRE_KEY_AND;
 		return read_nested(p, key);
 	}
@@ -248,6 +302,6 @@ wire_search_parse(struct wire_in *in, struct wire_search *cmd_r, wire_key_ext_f 
 	do {
 		if (!read_child(&p, &tail))
 			return false;
-	} while (wire_in_try_char(in, ' '));
+	} while (wire_in_more(in));
 	return wire_in_end(in);
 }

@@ -7,7 +7,7 @@
 enum wire_key_id {
 	/* made of other keys: key.child, linked by next */
 	WIRE_KEY_AND, /* parentheses, and the root; never empty */
-	WIRE_KEY_OR,  /* two children */
+	WIRE_KEY_OR,  /* two children or more: ORs within each other are one */
 	WIRE_KEY_NOT, /* one child */
 	/* alone */
 	WIRE_KEY_ALL,
@@ -24,7 +24,7 @@ enum wire_key_id {
 	WIRE_KEY_UNDRAFT,
 	WIRE_KEY_UNFLAGGED,
 	WIRE_KEY_UNSEEN,
-	/* key.text: an atom */
+	/* key.text: an atom, quoted or not */
 	WIRE_KEY_KEYWORD,
 	WIRE_KEY_UNKEYWORD,
 	/* key.text, in the charset of the command */

@@ -157,6 +157,19 @@ def test_case_of_a_mailbox(server):
     assert got == {"Lists": 2, "lists": 1, "Travel": 1, "New.One": 1, "News": 1, "INBOX": 1}
 
 
+def test_spelling_of_a_mailbox(server):
+    """A sub-address that spells letters apart (e and U+0301) names the mailbox that clients see."""
+    start(server, CONF + "lmtp.missing_mailbox = create\n")
+    with Lmtp(server.port("LMTP")) as lmtp:
+        for sub in ("cafe\u0301", "caf\u00e9"):
+            lmtp.ok("MAIL FROM:<f@x.example> SMTPUTF8")
+            lmtp.ok(f"RCPT TO:<alice+{sub}@one.example>")
+            lmtp.ok("DATA")
+            lmtp.send(MESSAGE + b"\r\n.\r\n")
+            assert lmtp.reply().startswith("250")
+    assert count(server, "alice", "caf&AOk-") == 2
+
+
 def test_quoted_sub_address(mail):
     """A mailbox with blanks, or with anything else that a user's name cannot have (RFC 5321 section 4.1.2)."""
     client = imap(mail)

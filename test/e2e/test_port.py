@@ -182,6 +182,17 @@ def test_hostile(site, tmp_path):
     assert "passwd" not in str(sorted(snapshot(site.export("alice", "out"))))
 
 
+def test_spelling_of_names(site, tmp_path):
+    """Names that a file system spells apart (e and U+0301) become the name that clients ask for; two are one."""
+    root = str(tmp_path / "md")
+    put(make(root), "1.a:2,", b"Subject: inbox\n\n")
+    put(make(root, ".Cafe&AwE-"), "1.b:2,", b"Subject: apart\n\n")
+    put(make(root, ".Caf&AOk-"), "1.c:2,", b"Subject: together\n\n")
+    assert site.port("import", "maildir", root, "--user", "alice")["imported"] == 3
+    assert [n for n in snapshot(site.export("alice", "out")) if "Caf" in n and "/cur/" in n] != []
+    assert not [n for n in snapshot(str(tmp_path / "out")) if "&AwE-" in n]
+
+
 def test_not_all(site, tmp_path):
     """What the store refuses is named, counted and left out; the rest is imported; exit 3."""
     few = "store.max_keywords = 16; store.max_mailboxes = 16;\n"

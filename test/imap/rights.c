@@ -229,6 +229,8 @@ check_table(void)
 	for (size_t i = 0; i < reg.cmd_count; i++) {
 		size_t k = 0;
 
+		if ((reg.cmds[i]->traits & IMAP_TRAIT_LACKING) != 0)
+			continue;
 		while (k < sizeof(table) / sizeof(*table) &&
 		       strcmp(table[k].command, reg.cmds[i]->name) != 0)
 			k++;

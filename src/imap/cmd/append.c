@@ -213,7 +213,10 @@ append_segment(struct imap_cmd *cmd)
 	case WIRE_APPEND_BAD:
 		break;
 	}
-	return cmd_bad(cmd, ap->parser.error);
+	cmd->in.error = ap->parser.error;
+	cmd->in.impossible = ap->parser.impossible;
+	cmd->in.too_much = ap->parser.too_much;
+	return cmd_bad_syntax(cmd);
 }
 
 static const struct imap_step segment_step = {"append-segment", append_segment};
@@ -223,16 +226,18 @@ static const struct imap_step segment_step = {"append-segment", append_segment};
 static enum imap_next
 append_done(struct imap_cmd *cmd)
 {
+	const struct append *ap = cmd->state;
 	struct store_change *change = cmd->change;
 	struct buf code = {0};
 	struct str s;
 
 	if (change->err == TS_NOT_FOUND)
-		return cmd_no(cmd, "TRYCREATE", "No such mailbox");
+		return cmd_no_target(cmd, ap->open.name);
 	if (change->err == TS_LIMIT)
 		return cmd_no(cmd, "LIMIT", "The mailbox has as many keywords as it may have");
 	if (change->err != TS_OK)
 		return cmd_err(cmd, change->err);
+	imap_tell_name(cmd, ap->parser.given, ap->open.name, 0);
 	wire_out_code_appenduid(&code, change->uidvalidity,
 	    &(struct wire_set){.v = &(struct wire_range){.lo = change->first_uid,
 	                           .hi = change->first_uid + (uint32_t)change->item_count - 1},

@@ -63,6 +63,7 @@ create_done(struct imap_cmd *cmd)
 		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);
+	imap_tell_name(cmd, cmd->in.given, cmd->change->name, 0);
 	return cmd_ok(cmd, "Created");
 }
 
@@ -105,6 +106,7 @@ delete_done(struct imap_cmd *cmd)
 		wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("CLOSED"),
 		    STR("The selected mailbox was deleted"));
 	}
+	imap_tell_name(cmd, cmd->in.given, cmd->change->name, WIRE_ATTR_NONEXISTENT);
 	return cmd_ok(cmd, "Deleted");
 }
 
@@ -140,9 +142,15 @@ is_below(struct str name, struct str parent)
 	return name.n > parent.n && str_has_prefix(name, parent) && name.p[parent.n] == '/';
 }
 
+struct rename { /* cmd->state */
+	struct wire_rename args;
+	struct imap_open inbox;
+};
+
 static enum imap_next
 rename_done(struct imap_cmd *cmd)
 {
+	const struct rename *r = cmd->state;
 	struct store_change *change = cmd->change;
 	struct imap_box *box = imap_box(cmd->conn);
 
@@ -156,13 +164,9 @@ rename_done(struct imap_cmd *cmd)
 	    (str_eq(box->name, change->name) || is_below(box->name, change->name)))
 		box->name = str_of(arena_printf(box->arena, "%.*s%.*s", STR_ARG(change->new_name),
 		    (int)(box->name.n - change->name.n), box->name.p + change->name.n));
+	imap_tell_name(cmd, r->args.given, change->new_name, 0);
 	return cmd_ok(cmd, "Renamed");
 }
-
-struct rename { /* cmd->state */
-	struct wire_rename args;
-	struct imap_open inbox;
-};
 
 static enum imap_next
 rename_submit(struct imap_cmd *cmd)

@@ -203,7 +203,7 @@ copy_done(struct imap_cmd *cmd)
 	struct store_change *change = cmd->change;
 
 	if (change->err == TS_NOT_FOUND)
-		return cmd_no(cmd, "TRYCREATE", "No such mailbox");
+		return cmd_no_target(cmd, c->open.name);
 	if (change->err == TS_LIMIT)
 		return cmd_no(cmd, "LIMIT", "Too many messages at once, or too many keywords");
 	if (change->err != TS_OK)

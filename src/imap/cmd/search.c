@@ -60,23 +60,26 @@ save_result(struct imap_box *box, const struct search *s)
 }
 
 /* A SEARCH that was to save and failed leaves nothing (RFC 5182 section 2.1). */
-static enum imap_next
-refuse(struct imap_cmd *cmd, const char *code, const char *text)
+static void
+forget_saved(struct imap_cmd *cmd)
 {
 	const struct search *s = cmd->state;
 
 	if ((s->args.returns & WIRE_RETURN_SAVE) != 0)
 		save(imap_box(cmd->conn), NULL);
+}
+
+static enum imap_next
+refuse(struct imap_cmd *cmd, const char *code, const char *text)
+{
+	forget_saved(cmd);
 	return cmd_no(cmd, code, text);
 }
 
 static enum imap_next
 refuse_room(struct imap_cmd *cmd)
 {
-	const struct search *s = cmd->state;
-
-	if ((s->args.returns & WIRE_RETURN_SAVE) != 0)
-		save(imap_box(cmd->conn), NULL);
+	forget_saved(cmd);
 	return cmd_no_room(cmd);
 }
 
@@ -241,16 +244,17 @@ cmd_search(struct imap_cmd *cmd)
 
 	cmd->state = s;
 	arena_on_free(cmd->arena, free_found, s);
-	if (!wire_search_parse(&cmd->in, &s->args, NULL, NULL))
+	if (!wire_search_parse(&cmd->in, &s->args, NULL, NULL)) {
+		if (cmd_is_attempt(cmd))
+			forget_saved(cmd);
 		return cmd_bad_syntax(cmd);
+	}
 	if (s->args.return_other.n > 0)
 		return cmd_bad(cmd, "Unknown result option");
 	switch (imap_query_new(cmd->arena, imap_box(cmd->conn), cmd->conn->server->store, &s->args,
 	    loop_wall(cmd->conn->il->loop), cmd_room(cmd), &s->query)) {
 	case IMAP_QUERY_OK:
 		break;
-	case IMAP_QUERY_BAD_NUMBER:
-		return cmd_bad(cmd, "No such message number");
 	case IMAP_QUERY_BAD_CHARSET:
 		return refuse(cmd, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
 	case IMAP_QUERY_TOO_BIG:

@@ -49,7 +49,7 @@ first_unseen(const struct imap_box *box, const struct store_counters *counters)
 }
 
 static void
-describe(struct imap_conn *conn, struct imap_box *box)
+describe(struct imap_conn *conn, struct imap_box *box, struct str given)
 {
 	const struct wire_dialect *d = imap_dialect(conn);
 	struct buf *out = imap_out(conn);
@@ -75,7 +75,8 @@ describe(struct imap_conn *conn, struct imap_box *box)
 		                     ? WIRE_ATTR_HASCHILDREN
 		                     : WIRE_ATTR_HASNOCHILDREN,
 		        .delimiter = '/',
-		        .name = box->name});
+		        .name = box->name,
+		        .oldname = given});
 }
 
 static enum imap_next
@@ -88,9 +89,22 @@ select_opened(struct imap_cmd *cmd)
 		return cmd_open_err(cmd, &s->open);
 	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox,
 	    s->open.rights, s->read_only);
-	describe(cmd->conn, box);
+	describe(cmd->conn, box, cmd->in.given);
 	cmd->no_sync = true;
 	return cmd_ok_code(cmd, box->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
+}
+
+/* RFC 9051 section 6.3.2: what was selected is closed first, whatever comes of this one. */
+static void
+leave(struct imap_cmd *cmd)
+{
+	cmd->no_sync = true;
+	if (imap_box(cmd->conn) == NULL)
+		return;
+	imap_box_free(cmd->conn);
+	if (imap_dialect(cmd->conn)->rev2)
+		wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("CLOSED"),
+		    STR("Previous mailbox closed"));
 }
 
 static enum imap_next
@@ -101,18 +115,14 @@ select_start(struct imap_cmd *cmd, bool read_only)
 
 	cmd->state = s;
 	s->read_only = read_only;
-	if (!wire_select_parse(&cmd->in, &s->args))
+	if (!wire_select_parse(&cmd->in, &s->args)) {
+		if (cmd_is_attempt(cmd)) /* also of a name that no mailbox can have */
+			leave(cmd);
 		return cmd_bad_syntax(cmd);
+	}
 	if (s->args.params.n > 0)
 		return cmd_bad(cmd, "Unknown parameter");
-	cmd->no_sync = true;
-	/* RFC 9051 section 6.3.2: what was selected is closed first, whatever comes of this one. */
-	if (imap_box(cmd->conn) != NULL) {
-		imap_box_free(cmd->conn);
-		if (imap_dialect(cmd->conn)->rev2)
-			wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("CLOSED"),
-			    STR("Previous mailbox closed"));
-	}
+	leave(cmd);
 	s->open.name = s->args.mailbox;
 	return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
 }

@@ -164,8 +164,20 @@ cmd_id(struct imap_cmd *cmd)
 	return cmd_ok(cmd, "Pleased to meet you");
 }
 
+/* RFC 2971 section 3.3: 30 fields, with names of 30 bytes and values of 1,024, each of them in
+ * quotes and, at worst, behind a backslash. */
+#define ID_MAX (30u * (2 * 30 + 2 * 1024 + 6) + 256)
+
+/* Clients send it before login. */
+static size_t
+id_line_max(const struct imap_conn *conn, struct wire_in *in)
+{
+	(void)conn, (void)in;
+	return ID_MAX;
+}
+
 static const struct imap_cmd_def cmds[] = {
-    {.name = "ID", .states = IMAP_ANY, .start = cmd_id},
+    {.name = "ID", .states = IMAP_ANY, .start = cmd_id, .line_max = id_line_max},
     {.name = NULL},
 };
 

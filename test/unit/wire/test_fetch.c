@@ -138,8 +138,8 @@ items_of_extensions(void **state)
 static void
 what_is_no_fetch(void **state)
 {
-	static const char *const cases[] = {"", "()", "( UID)", "(UID", "UID FLAGS", "UID)",
-	    "BODY[", "BODY[1", "BODY[1.]", "BODY[.1]", "BODY[0]", "BODY[01]", "BODY[4294967296]",
+	static const char *const cases[] = {"", "()", "( )", "(UID", "UID FLAGS", "UID)", "BODY[",
+	    "BODY[1", "BODY[1.]", "BODY[.1]", "BODY[0]", "BODY[01]", "BODY[4294967296]",
 	    "BODY[MIME]", "BODY[FOO]", "BODY[1.2.FOO]", "BODY[HEADER.FIELDS]",
 	    "BODY[HEADER.FIELDS ()]", "BODY[HEADER.FIELDS (a]", "BODY[HEADER.FIELDS (a) ]",
 	    "BODY[TEXT]<0>", "BODY[TEXT]<0.0>", "BODY[TEXT]<1.2", "BODY[TEXT]<-1.2>",
@@ -252,8 +252,12 @@ search_keys(void **state)
 	    {"NOT SEEN", "(and (not SEEN))"},
 	    {"NOT NOT SEEN", "(and (not (not SEEN)))"},
 	    {"OR SEEN NOT OLD NEW", "(and (or SEEN (not OLD)) NEW)"},
-	    {"OR (SEEN FLAGGED) OR DRAFT RECENT",
-	        "(and (or (and SEEN FLAGGED) (or DRAFT RECENT)))"},
+	    {"OR (SEEN FLAGGED) OR DRAFT RECENT", "(and (or (and SEEN FLAGGED) DRAFT RECENT))"},
+	    /* ORs within each other are one, on whichever side */
+	    {"OR OR SEEN OLD OR DRAFT RECENT NEW", "(and (or SEEN OLD DRAFT RECENT) NEW)"},
+	    {"OR NOT OR SEEN OLD DRAFT", "(and (or (not (or SEEN OLD)) DRAFT))"},
+	    {" ( SEEN   OLD )  NEW ", "(and (and SEEN OLD) NEW)"},
+	    {"KEYWORD \"a\" LARGER \"5\" OLDER \"7\"", "(and KEYWORD=a LARGER=5 OLDER=7)"},
 	    {"(SEEN)", "(and (and SEEN))"},
 	    {"FROM {3}\r\na b SUBJECT \"\"", "(and FROM=a b SUBJECT=)"},
 	    {"BCC a CC b TO c BODY d TEXT e", "(and BCC=a CC=b TO=c BODY=d TEXT=e)"},
@@ -316,11 +320,12 @@ what_is_no_search(void **state)
 {
 	static const char *const cases[] = {"", " ", " ()", " (SEEN", " SEEN)", " NOT", " NOT ",
 	    " OR SEEN", " OR SEEN )", " FOO", " FROM", " FROM ", " HEADER a", " KEYWORD \\Seen",
-	    " KEYWORD \"a\"", " BEFORE 1-1-2000", " LARGER x", " LARGER 9223372036854775808",
-	    " OLDER 0", " UID x", " UID", " RETURN SEEN", " RETURN (MIN", " RETURN (MIN)",
-	    " RETURN (MIN 5) SEEN", " CHARSET", " CHARSET x", " CHARSET x SEEN CHARSET y SEEN",
-	    " SEEN RETURN ()", " SEEN  OLD", " 0", " 1:", " SEEN \r\nx", " ((((SEEN)))", " MODSEQ",
-	    " MODSEQ x", " NOT()"};
+	    " KEYWORD \"a b\"", " KEYWORD \"\"", " KEYWORD \"\\\\Seen\"", " LARGER \"5",
+	    " LARGER \"\"", " LARGER 5\"", " BEFORE 1-1-2000", " LARGER x",
+	    " LARGER 9223372036854775808", " OLDER 0", " UID x", " UID", " RETURN SEEN",
+	    " RETURN (MIN", " RETURN (MIN)", " RETURN (MIN 5) SEEN", " CHARSET", " CHARSET x",
+	    " CHARSET x SEEN CHARSET y SEEN", " SEEN RETURN ()", " 0", " 1:", " SEEN \r\nx",
+	    " ((((SEEN)))", " MODSEQ", " MODSEQ x", " NOT()"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -365,8 +370,9 @@ nesting_is_bounded(void **state)
 	assert_false(nested("(", ")", 100000));
 	assert_true(nested("NOT ", "", 50));
 	assert_false(nested("NOT ", "", 51));
-	assert_true(nested("OR OLD ", "", 50));
-	assert_false(nested("OR OLD ", "", 51));
+	assert_true(nested("OR OLD ", "", 400));
+	assert_true(nested("OR NOT ", " OLD", 25));
+	assert_false(nested("OR NOT ", " OLD", 26));
 	assert_true(nested("OLD ", "", 999));
 	assert_false(nested("OLD ", "", 1000));
 }

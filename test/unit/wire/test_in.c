@@ -172,6 +172,12 @@ mailboxes(void **state)
 	check(wire_in_mailbox, "{7}\r\nEntw\xC3\xBCr", &utf8, "Entw\xC3\xBCr");
 	check(wire_in_mailbox, "{2}\r\n\xC3(", &utf8, NULL);
 	check(wire_in_mailbox, "a&b", NULL, NULL);
+	/* one spelling: normal form C */
+	check(wire_in_mailbox, "e&AwE-", NULL, "\xC3\xA9");
+	check(wire_in_mailbox, "\"e\xCC\x81\"", &utf8, "\xC3\xA9");
+	check(wire_in_mailbox, "&1V8-", NULL, "\xED\x95\x9F");
+	check(wire_in_mailbox, "&ERIRYRGr-", NULL, "\xED\x95\x9C");
+	check(wire_in_list_mailbox, "e&AwE-*", NULL, "\xC3\xA9*");
 	check(wire_in_mailbox, "&AAE-", NULL, NULL); /* a control character, spelt well */
 	check(wire_in_mailbox, "{3}\r\na\tb", NULL, NULL);
 	check(wire_in_mailbox, "\"\"", NULL, NULL);
@@ -209,6 +215,8 @@ dates(void **state)
 	    {"\"1-Jan-2023", false, 0},
 	    {"1-Jan-2023\"", false, 0},
 	    {" 1-Jan-2023", false, 0},
+	    {"\" 1-Jan-1970\"", true, 0},
+	    {"\"  1-Jan-1970\"", false, 0},
 	    {"1 Jan 2023", false, 0},
 	    {"1-J", false, 0},
 	    {"", false, 0},
@@ -240,7 +248,10 @@ date_times(void **state)
 	    {"\"01-Jan-1970 01:00:00 +0100\"", true, 0, 60},
 	    {"\"31-Dec-1969 19:30:01 -0430\"", true, 1, -270},
 	    {"\"29-Feb-2024 23:59:60 +0000\"", true, 1709251200, 0},
-	    {"\"1-Jan-1970 00:00:00 +0000\"", false, 0, 0},
+	    {"\"1-Jan-1970 00:00:00 +0000\"", true, 0, 0},
+	    {"\"001-Jan-1970 00:00:00 +0000\"", false, 0, 0},
+	    {"\"  1-Jan-1970 00:00:00 +0000\"", false, 0, 0},
+	    {"\"1-Jan-1970  00:00:00 +0000\"", false, 0, 0},
 	    {"01-Jan-1970 00:00:00 +0000", false, 0, 0},
 	    {"\"01-Jan-1970 24:00:00 +0000\"", false, 0, 0},
 	    {"\"01-Jan-1970 00:60:00 +0000\"", false, 0, 0},
@@ -291,7 +302,12 @@ flags(void **state)
 	assert_false(wire_in_flags(&in, &f));
 	in = over("(\\Seen", NULL);
 	assert_false(wire_in_flags(&in, &f));
-	in = over("( \\Seen)", NULL);
+	in = over("(  \\Seen   work ) ", NULL);
+	assert_true(wire_in_flags(&in, &f) && wire_in_end(&in));
+	assert_int_equal(f.n_keywords, 1);
+	in = over("( )", NULL);
+	assert_true(wire_in_flags(&in, &f) && wire_in_end(&in));
+	in = over("(\\Seen(work))", NULL);
 	assert_false(wire_in_flags(&in, &f));
 	in = over("(\\)", NULL);
 	assert_false(wire_in_flags(&in, &f));
@@ -345,7 +361,7 @@ parameters(void **state)
 static void
 bad_parameters(void **state)
 {
-	static const char *const cases[] = {"", "X", "(", "(X", "(X ", "(X)Y", "( X)", "(X  Y)",
+	static const char *const cases[] = {"", "X", "(", "(X", "(X ", "(X)Y", "( )Y", "(X\tY)",
 	    "(X (", "(X (a)", "(X ())) ", "(X \"a)", "(X ({9}\r\na))", "(X {9}\r\na)", "(())"};
 
 	(void)state;
