@@ -301,7 +301,7 @@ transcript_command(struct transcript *t, const struct imap_cmd *cmd, struct str 
 	give_up(t, &t->client);
 	if (cmd->def == NULL)
 		note(t, 'C', "[no command that is known]");
-	else if ((cmd->def->traits & IMAP_TRAIT_SECRET) != 0)
+	else if ((cmd->def->traits & (IMAP_TRAIT_SECRET | IMAP_TRAIT_LACKING)) != 0)
 		note(t, 'C', "%.*s %s [not shown]", STR_ARG(cmd->tag), cmd->def->name);
 	else
 		feed(t, &t->client, bytes);

@@ -69,7 +69,7 @@ def test_known_work_shows_exactly(site):
         f = s.makefile("rb")
         assert f.readline().startswith(b"* OK")
         switch = b"b AUTHENTICATE PLAIN " + base64.b64encode(b"\0bert\0secret") + b"\r\n"
-        s.sendall(b"a LOGIN anna secret\r\nn NOOP\r\ny NONSENSE\r\nc SELECT missing\r\nu UNAUTHENTICATE\r\n" + switch
+        s.sendall(b"a LOGIN anna secret\r\nn NOOP\r\ny NONSENSE\r\nq GETQUOTA \"\"\r\nc SELECT missing\r\nu UNAUTHENTICATE\r\n" + switch
                   + b"o LOGOUT\r\n")
         assert b"o OK" in f.read()
     after, types = scrape(site.url)
@@ -90,7 +90,10 @@ def test_known_work_shows_exactly(site):
                          ("UNAUTHENTICATE", "OK"), ("AUTHENTICATE", "OK"), ("LOGOUT", "OK")):
         assert commands(name, result) == 1, name
         assert grew("turnstone_command_seconds_count", f'command="{name}"') == 1
-    assert sum(after[k] - before[k] for k in after if k[0] == "turnstone_commands_total") == 7
+    assert sum(after[k] - before[k] for k in after if k[0] == "turnstone_commands_total") == 8
+    # one that there is not has its name, and no times
+    assert commands("GETQUOTA", "BAD") == 1 and commands("SORT", "BAD") == 0
+    assert not any("GETQUOTA" in (labels or "") for name, labels in after if name.startswith("turnstone_command_seconds"))
     assert grew("turnstone_received_bytes_total") > 100 and grew("turnstone_sent_bytes_total") > 100
     assert after["turnstone_resident_memory_bytes", None] > 1 << 20
     with open(os.path.join(TOP, "doc", "admin.md"), encoding="utf-8") as f:
