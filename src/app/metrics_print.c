@@ -14,7 +14,6 @@ struct seen {
 	struct lmtp_stats lmtp;
 	struct store_stats store;
 	double uptime;
-	uint64_t work_waiting;
 };
 
 struct metric {
@@ -45,7 +44,6 @@ VALUE(accounts, s->store.accounts_loaded)
 VALUE(mailboxes, s->store.mailboxes_loaded)
 VALUE(state_bytes, s->store.state_bytes)
 VALUE(disk_free, s->store.engine.free_bytes)
-VALUE(work_waiting, s->work_waiting)
 VALUE(uptime, s->uptime)
 
 static const struct metric metrics[] = {
@@ -69,7 +67,6 @@ static const struct metric metrics[] = {
     {"turnstone_mailboxes_loaded", "gauge", "Mailboxes in memory.", mailboxes},
     {"turnstone_mailbox_state_bytes", "gauge", "Memory of their states.", state_bytes},
     {"turnstone_disk_free_bytes", "gauge", "Free space on the disk of the store.", disk_free},
-    {"turnstone_jobs_waiting", "gauge", "Jobs that wait for a worker.", work_waiting},
     {"turnstone_uptime_seconds", "gauge", "Time since the start.", uptime},
 };
 
@@ -93,6 +90,22 @@ static void
 head(struct buf *out, const char *name, const char *type, const char *help)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void
+print_jobs(const struct server *server, struct buf *out)
+{
+	struct work_counts counts;
+
+	work_pool_counts(server->workers, &counts);
+	head(out, "turnstone_jobs_waiting", "gauge", "Jobs that wait for a worker.");
+	for (unsigned i = 0; i < WORK_KINDS; i++)
+		buf_printf(out, "turnstone_jobs_waiting{kind=\"%s\"} %zu\n", work_kind_words[i],
+		    counts.waiting[i]);
+	head(out, "turnstone_jobs_running", "gauge", "Jobs that a worker does now.");
+	for (unsigned i = 0; i < WORK_KINDS; i++)
+		buf_printf(out, "turnstone_jobs_running{kind=\"%s\"} %zu\n", work_kind_words[i],
+		    counts.running[i]);
 }
 
 static void
@@ -238,8 +251,7 @@ metrics_print(struct server *server, struct buf *out)
 {
 	struct imap_command_stats *commands = mem_zalloc(IMAP_CMD_MAX * sizeof(*commands));
 	double resident;
-	struct seen seen = {.uptime = (double)(clock_mono_ms() - server->started_ms) / 1000,
-	    .work_waiting = work_pool_waiting(server->workers)};
+	struct seen seen = {.uptime = (double)(clock_mono_ms() - server->started_ms) / 1000};
 
 	server_gather(server, &seen.imap, commands);
 	server_gather_lmtp(server, &seen.lmtp);
@@ -255,6 +267,7 @@ metrics_print(struct server *server, struct buf *out)
 		    "Resident memory of the process.");
 		buf_printf(out, "turnstone_resident_memory_bytes %.17g\n", resident);
 	}
+	print_jobs(server, out);
 	print_logins(&seen.imap, out);
 	print_lookups(&seen.imap, out);
 	print_errors(&seen.imap, out);

@@ -55,6 +55,7 @@ make_imap(struct server *server)
 	unsigned workers = s->workers > 0 ? (unsigned)s->workers : 2 * processors();
 
 	server->workers = work_pool_new(workers < 4 && s->workers == 0 ? 4 : workers);
+	work_pool_set_slice(server->workers, (unsigned)s->work_slice);
 	if (server->helper != NULL) {
 		const struct auth_settings *as = conf_get(server->conf, &auth_conf);
 

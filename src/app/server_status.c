@@ -156,6 +156,24 @@ put_pace(struct server *server, struct buf *out, unsigned seconds, const char *s
 }
 
 static void
+put_work(const struct server *server, struct buf *out)
+{
+	struct work_counts counts;
+	uint64_t waiting = 0, running = 0;
+
+	work_pool_counts(server->workers, &counts);
+	for (unsigned kind = 0; kind < WORK_KINDS; kind++) {
+		buf_printf(out, "work_waiting_%s: %zu\nwork_running_%s: %zu\n",
+		    work_kind_words[kind], counts.waiting[kind], work_kind_words[kind],
+		    counts.running[kind]);
+		waiting += counts.waiting[kind];
+		running += counts.running[kind];
+	}
+	put_number(out, "work_waiting", waiting);
+	put_number(out, "work_running", running);
+}
+
+static void
 put_helper(const struct server *server, struct buf *out)
 {
 	struct auth_helper_state state;
@@ -208,8 +226,7 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "bytes_out", imap.bytes_out);
 	put_lmtp(server, out);
 	put_helper(server, out);
-	put_number(out, "work_waiting", work_pool_waiting(server->workers));
-	put_number(out, "work_running", work_pool_running(server->workers));
+	put_work(server, out);
 	put_number(out, "accounts_loaded", st.accounts_loaded);
 	put_number(out, "mailboxes_selected", imap.selected);
 	put_number(out, "mailboxes_loaded", st.mailboxes_loaded);

@@ -103,8 +103,19 @@ static const struct conf_opt server_opts[] = {
         .max = 1024,
         .when = CONF_RESTART,
         AT(workers),
-        .prose = "Threads for what takes long: password hashes, reading from disk. 0: two for "
-                 "each processor, at least four."},
+        .prose = "Threads for what takes long: password hashes, reading from disk, searching. 0: "
+                 "two for each processor, at least four. Half of them, or the one, is the most "
+                 "that a user has at a time, an identity that acts for many, and all logins "
+                 "together; of two and more one never searches or renders."},
+    {.name = "server.work_slice",
+        .type = CONF_DURATION,
+        .def = "50ms",
+        .min = 1,
+        .max = 10000,
+        .when = CONF_RESTART,
+        AT(work_slice),
+        .prose = "How long a search, or the rendering of a FETCH, keeps a worker before it goes "
+                 "behind what else waits."},
     {.name = "server.stop_time",
         .type = CONF_DURATION,
         .def = "30s",

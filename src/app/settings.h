@@ -18,7 +18,7 @@ enum sandbox_mode { SANDBOX_AUTO, SANDBOX_OFF, SANDBOX_REQUIRE };
 struct server_settings {
 	struct str default_domain;
 	struct str data, control, pid_file, user;
-	int64_t loops, workers, control_connections;
+	int64_t loops, workers, work_slice, control_connections;
 	uint64_t stop_time, control_patience;
 	int log_level; /* enum log_level */
 	int sandbox;   /* enum sandbox_mode */

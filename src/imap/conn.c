@@ -124,6 +124,14 @@ cancel_job(struct imap_conn *conn)
 
 /* ---- time-outs */
 
+/* Bytes that it has are to be written, and are not yet. */
+static bool
+waits_for_disk(const struct imap_cmd *cmd)
+{
+	return cmd->change_waits ||
+	       (cmd->result == IMAP_RESULT_NONE && (cmd->held || cmd->upload_waits));
+}
+
 void
 conn_set_timer(struct imap_conn *conn)
 {
@@ -133,7 +141,7 @@ conn_set_timer(struct imap_conn *conn)
 
 	if (conn->closing)
 		return;
-	if (cmd != NULL && cmd->change_waits)
+	if (cmd != NULL && waits_for_disk(cmd))
 		ms = s->store_time;
 	else if (cmd != NULL && cmd->job != NULL)
 		ms = s->job_time;
@@ -155,7 +163,7 @@ timed_out(void *arg)
 	struct imap_conn *conn = arg;
 	const struct imap_cmd *cmd = conn->cmd;
 
-	if (cmd != NULL && (cmd->change_waits || cmd->job != NULL)) {
+	if (cmd != NULL && (waits_for_disk(cmd) || cmd->job != NULL)) {
 		imap_log(conn, LOG_WARNING, "no answer from the store: closed");
 		imap_bye(conn, "UNAVAILABLE", "The mail store does not answer");
 	} else if (cmd != NULL && cmd->yielded)

@@ -111,6 +111,7 @@ struct imap_cmd {
 	struct imap_job *job;
 	struct store_change *change;
 	bool change_waits;            /* it is under way; else what it brought */
+	bool upload_waits;            /* the end of an upload is waited for */
 	const struct imap_step *next; /* private: after change, timer, input */
 	bool running, yielded;   /* private: inside a step; waits for its turn or for drained() */
 	struct loop_timer timer; /* cmd_sleep */

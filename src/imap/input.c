@@ -258,8 +258,10 @@ void
 cmd_unhold(struct imap_cmd *cmd)
 {
 	cmd->held = false;
-	if (!cmd->conn->in_data && !cmd->conn->closing)
+	if (!cmd->conn->in_data && !cmd->conn->closing) {
+		conn_set_timer(cmd->conn);
 		conn_input_update(cmd->conn);
+	}
 }
 
 bool

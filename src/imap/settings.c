@@ -348,14 +348,16 @@ static const struct conf_opt opts[] = {
         .max = 86400000,
         AT(store_time),
         .prose = "A change that is not on disk after so long costs the connection: it is closed, "
-                 "the outcome unknown to its client."},
+                 "the outcome unknown to its client. Likewise when the disk takes nothing of a "
+                 "large message, or does not flush it, for so long."},
     {.name = "timeouts.job",
         .type = CONF_DURATION,
         .def = "10m",
         .min = 1000,
         .max = 86400000,
         AT(job_time),
-        .prose = "The same for reading: loading a mailbox, searching bodies."},
+        .prose = "The same for reading: loading a mailbox, searching bodies. The work ends with "
+                 "the connection."},
     {.name = "timeouts.handshake",
         .type = CONF_DURATION,
         .def = "30s",

@@ -93,6 +93,7 @@ lmtp_bye(struct lmtp_conn *conn, const char *text)
 	if (conn->ending == NULL)
 		conn->ending = text;
 	conn->closing = true;
+	lmtp_rcpt_cancel(conn);
 	loop_timer_clear(&conn->timer);
 	stream_close(conn->stream);
 }
@@ -358,6 +359,7 @@ closed(void *arg, enum stream_end why)
 	log_end(conn);
 	conn->stream = NULL;
 	conn->closing = true;
+	lmtp_rcpt_cancel(conn);
 	loop_timer_clear(&conn->timer);
 	lmtp_release(conn);
 }

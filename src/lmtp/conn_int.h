@@ -114,6 +114,8 @@ void lmtp_command(struct lmtp_conn *conn, struct str line);
 
 /* rcpt.c */
 void lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path);
+/* The connection closes: nobody waits for it. */
+void lmtp_rcpt_cancel(struct lmtp_conn *conn);
 
 /* report.c: counters and log lines */
 

@@ -406,6 +406,13 @@ job_done(struct work *work)
 }
 
 void
+lmtp_rcpt_cancel(struct lmtp_conn *conn)
+{
+	if (conn->job != NULL)
+		work_cancel(&conn->job->work);
+}
+
+void
 lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 {
 	/* No pool: the worker takes from it. */

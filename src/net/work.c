@@ -10,6 +10,8 @@
 #include "base/mem.h"
 #include "net/work_queue.h"
 
+const char *const work_kind_words[WORK_KINDS] = {"short", "login", "long"};
+
 struct work_pool {
 	pthread_mutex_t lock; /* all below */
 	pthread_cond_t change;

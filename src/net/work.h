@@ -43,6 +43,7 @@ struct work_who {
 };
 
 #define WORK_SLICE_MS 50
+extern const char *const work_kind_words[WORK_KINDS];
 
 /*
  * Embedded in what the work is about, zeroed; the caller sets run, done, loop, kind and who.  It

@@ -313,7 +313,6 @@ struct store_upload {
 	struct engine_blob_writer *writer;
 	enum ts_err err;    /* the loop's */
 	enum ts_err io_err; /* the worker's while `working` */
-	bool give_up;       /* for the worker: it was freed */
 	struct work work;
 	bool large, working, finishing, finished, in_file, taken;
 	bool last; /* the work under way is the last one */

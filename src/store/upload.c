@@ -170,7 +170,9 @@ work_run(struct work *work)
 {
 	struct store_upload *u = list_entry(work, struct store_upload, work);
 
-	if (u->give_up || u->io_err != TS_OK) {
+	if (u->freed && u->io_err == TS_OK)
+		u->io_err = TS_UNAVAILABLE; /* nobody waits for it: what is left is not written */
+	if (u->io_err != TS_OK) {
 		if (u->writer != NULL)
 			engine_blob_abort(&u->writer);
 		u->writer = NULL;
@@ -231,7 +233,6 @@ next(struct store_upload *u)
 	u->bytes = swap;
 	u->bytes.n = 0;
 	u->last = u->finishing;
-	u->give_up = u->freed;
 	u->working = true;
 	u->work.run = work_run;
 	u->work.done = work_done;

@@ -59,16 +59,22 @@ wait_ms(struct lmtp_site *s, uint64_t ms)
 }
 
 static struct lmtp_site *
-begin(struct lmtp_site *s, unsigned lanes, struct tls_slot *tls)
+begin_with(struct lmtp_site *s, const char *conf, unsigned lanes, struct tls_slot *tls)
 {
 	*s = (struct lmtp_site){0};
 	log_set_sink(no_log, NULL);
-	lmtp_site_begin(s, str_of(small), lanes, tls);
+	lmtp_site_begin(s, str_of(conf), lanes, tls);
 	lmtp_site_connect(s, false);
 	replied(s, "220 ");
 	say(s, "LHLO me\r\n");
 	replied(s, "250-");
 	return s;
+}
+
+static struct lmtp_site *
+begin(struct lmtp_site *s, unsigned lanes, struct tls_slot *tls)
+{
+	return begin_with(s, small, lanes, tls);
 }
 
 static void
@@ -317,10 +323,41 @@ lookup_hangs(void **state)
 	replied(&s, "");
 	wait_ms(&s, 2000);
 	replied(&s, "421 4.3.0 The mail store does not answer\r\n");
+	/* The lookup is not done any more. */
+	assert_int_equal(work_pool_waiting(s.site->server.workers), 0);
+	assert_int_equal(s.ll.stats.conns, 0);
 	work_pool_hold(s.site->server.workers, false);
-	site_run(s.site);
 	over(&s, STREAM_END_LOCAL);
 	lmtp_site_end(&s);
+}
+
+/* The disk takes nothing of a large message: its input is held back, or its end is waited for. */
+static void
+upload_hangs(void **state)
+{
+	static const size_t sizes[] = {200 << 10, 2 << 20};
+	struct buf text = {0};
+	struct lmtp_site s;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		begin_with(&s, "lmtp.limits { message = 4M; store_time = 2m }\n", 0, NULL);
+		envelope(&s);
+		while (text.n < sizes[i])
+			buf_puts(&text, "some more of it\r\n");
+		work_pool_hold(s.site->server.workers, true);
+		stream_fake_push(s.fake, buf_as_str(&text));
+		say(&s, ".\r\n");
+		wait_ms(&s, 119000);
+		replied(&s, "");
+		wait_ms(&s, 1000);
+		replied(&s, "421 4.3.0 The mail store does not answer\r\n");
+		work_pool_hold(s.site->server.workers, false);
+		site_run(s.site);
+		over(&s, STREAM_END_LOCAL);
+		lmtp_site_end(&s);
+	}
+	buf_fini(&text);
 }
 
 int
@@ -330,7 +367,7 @@ main(void)
 	    cmocka_unit_test(pipelined), cmocka_unit_test(nothing_comes),
 	    cmocka_unit_test(no_message_comes), cmocka_unit_test(handshake),
 	    cmocka_unit_test(no_output_is_taken), cmocka_unit_test(store_hangs),
-	    cmocka_unit_test(lookup_hangs)};
+	    cmocka_unit_test(lookup_hangs), cmocka_unit_test(upload_hangs)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

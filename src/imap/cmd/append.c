@@ -27,10 +27,10 @@ struct append {
 	struct wire_append parser;
 	struct imap_open open;
 	struct item *first, *last;
-	size_t count, unfinished;
+	size_t count, unfinished; /* unfinished: uploads */
 	uint64_t total;
 	enum ts_err err;
-	bool opened, has_nul, waiting;
+	bool opened, has_nul;
 };
 
 static void
@@ -112,7 +112,7 @@ upload_finished(void *arg, enum ts_err err)
 	if (err != TS_OK && ap->err == TS_OK)
 		ap->err = err;
 	ap->unfinished--;
-	if (ap->unfinished == 0 && ap->waiting)
+	if (ap->unfinished == 0 && ap->cmd->upload_waits)
 		imap_resume(ap->cmd);
 }
 
@@ -287,8 +287,8 @@ append_uploads(struct imap_cmd *cmd)
 	static const struct imap_step submit = {"append-submit", append_submit};
 	struct append *ap = cmd->state;
 
-	ap->waiting = ap->unfinished > 0;
-	if (ap->waiting)
+	cmd->upload_waits = ap->unfinished > 0;
+	if (cmd->upload_waits)
 		return IMAP_WAIT;
 	if (ap->has_nul)
 		return cmd_bad(cmd, "NUL in a literal; use literal8");

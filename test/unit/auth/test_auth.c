@@ -120,6 +120,51 @@ test_login(void **state)
 	assert_int_equal(ask(w, auth_check, "", "", "", NULL), AUTH_FAILED);
 }
 
+/* ---- what a login costs ---- */
+
+static unsigned hashes; /* that were computed */
+
+char *__real_crypt_rn(const char *phrase, const char *setting, void *data, int size);
+char *__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size);
+
+char *
+__wrap_crypt_rn(const char *phrase, const char *setting, void *data, int size)
+{
+	hashes++;
+	return __real_crypt_rn(phrase, setting, data, size);
+}
+
+static unsigned
+cost(struct world *w, const char *authcid, const char *password, enum auth_result want)
+{
+	hashes = 0;
+	assert_int_equal(ask(w, auth_check, "", authcid, password, NULL), want);
+	return hashes;
+}
+
+/* Who does not exist, has a name that nobody can have, or is disabled costs what others do. */
+static void
+test_cost(void **state)
+{
+	struct world *w = *state;
+	const char *why;
+
+	assert_int_equal(add(w, "anna", "blue sea", NULL, false), TS_OK);
+	assert_int_equal(add(w, "dora", "blue sea", NULL, false), TS_OK);
+	assert_int_equal(auth_users_disable(w->auth, STR("dora"), true, &why), TS_OK);
+	assert_int_equal(cost(w, "anna", "red sea", AUTH_FAILED), 1);
+	assert_int_equal(cost(w, "bert", "red sea", AUTH_FAILED), 1);
+	assert_int_equal(cost(w, "bert@elsewhere.example", "red sea", AUTH_FAILED), 1);
+	assert_int_equal(cost(w, "an na", "red sea", AUTH_FAILED), 1);
+	assert_int_equal(cost(w, "", "red sea", AUTH_FAILED), 1);
+	assert_int_equal(cost(w, "dora", "red sea", AUTH_FAILED), 1);
+	assert_int_equal(cost(w, "dora", "blue sea", AUTH_DISABLED), 1);
+	/* nor does a password that nobody can have tell */
+	assert_int_equal(cost(w, "anna", "", AUTH_FAILED), cost(w, "bert", "", AUTH_FAILED));
+	assert_int_equal(
+	    cost(w, "anna", "a\tb", AUTH_FAILED), cost(w, "bert", "a\tb", AUTH_FAILED));
+}
+
 static void
 test_password_change(void **state)
 {
@@ -437,6 +482,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_login, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_cost, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_password_change, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_acting_for_others, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bad_users, setup, teardown),

@@ -25,9 +25,11 @@ kind_of(char letter)
 
 /*
  * Runs a script of words against the queue of so many threads:
- *	+aUk, +aUkI  puts work a of user U (and identity I): k is s(hort), c(heck of a login),
- *l(ong) =a           a is taken now; =- nothing is .a           a has run ~a           a's slice is
- *over, it waits again !a           a is taken out
+ *	+aUk, +aUkI  puts work a of user U (and identity I); k: s(hort), c(heck), l(ong)
+ *	=a           a is taken now; =- nothing is
+ *	.a           a has run
+ *	~a           the slice of a is over, it waits again
+ *	!a           a is taken out
  */
 static void
 play(unsigned threads, const char *script)
