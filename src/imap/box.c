@@ -15,6 +15,7 @@ free_box(void *arg)
 	roaring_bitmap_free(box->uids);
 	roaring_bitmap_free(box->recent);
 	roaring_bitmap_free(box->pending);
+	roaring_bitmap_free(box->expunged);
 	if (box->silent != NULL)
 		roaring_bitmap_free(box->silent);
 	if (box->saved != NULL)
@@ -22,19 +23,36 @@ free_box(void *arg)
 	store_mailbox_unref(&box->mailbox);
 }
 
-void
-imap_box_add_recent(struct imap_box *box, uint32_t mark)
+/* RFC 3501 section 2.3.2: recent for whoever is told first; who only reads takes it from nobody. */
+uint32_t
+imap_box_claim_begin(struct imap_box *box)
 {
-	roaring_bitmap_t *range;
+	if (box->recents && !box->read_only)
+		return store_mailbox_claim_begin(box->mailbox);
+	store_mailbox_read_begin(box->mailbox);
+	return box->recents ? store_mailbox_recent_mark(box->mailbox) : UINT32_MAX;
+}
 
-	if (roaring_bitmap_is_empty(box->uids) || roaring_bitmap_maximum(box->uids) <= mark)
+void
+imap_box_claim_end(struct imap_box *box)
+{
+	if (box->recents && !box->read_only)
+		store_mailbox_claim_end(box->mailbox);
+	else
+		store_mailbox_read_end(box->mailbox);
+}
+
+void
+imap_box_add_recent(struct imap_box *box, const roaring_bitmap_t *uids, uint32_t mark)
+{
+	roaring_bitmap_t *above;
+
+	if (roaring_bitmap_is_empty(uids) || roaring_bitmap_maximum(uids) <= mark)
 		return;
-	range = roaring_bitmap_create();
-	roaring_bitmap_add_range(
-	    range, (uint64_t)mark + 1, (uint64_t)roaring_bitmap_maximum(box->uids) + 1);
-	roaring_bitmap_and_inplace(range, box->uids);
-	roaring_bitmap_or_inplace(box->recent, range);
-	roaring_bitmap_free(range);
+	above = roaring_bitmap_copy(uids);
+	roaring_bitmap_remove_range(above, 0, (uint64_t)mark + 1);
+	roaring_bitmap_or_inplace(box->recent, above);
+	roaring_bitmap_free(above);
 }
 
 void
@@ -69,13 +87,50 @@ watch_fired(void *arg)
 	imap_box_tell(conn);
 }
 
+/* 0: all are \Seen.  By sets: message by message it takes milliseconds of a large mailbox that is
+ * read. */
+static uint32_t
+first_unseen(const struct store_mailbox *mailbox, const struct store_counters *counters)
+{
+	const roaring_bitmap_t *uids = store_mailbox_uids(mailbox);
+	const roaring_bitmap_t *seen = store_mailbox_flagged(mailbox, STORE_SEEN);
+	roaring_bitmap_t *unseen;
+	uint32_t first;
+
+	if (counters->unseen == 0)
+		return 0;
+	if (seen == NULL)
+		return roaring_bitmap_minimum(uids);
+	unseen = roaring_bitmap_andnot(uids, seen);
+	first = roaring_bitmap_is_empty(unseen) ? 0 : roaring_bitmap_minimum(unseen);
+	roaring_bitmap_free(unseen);
+	return first;
+}
+
+/* All that SELECT tells is of one moment. */
+static void
+look_first(struct imap_box *box, struct imap_selected *selected)
+{
+	struct store_counters counters;
+	uint32_t mark = imap_box_claim_begin(box);
+
+	store_mailbox_read_counters(box->mailbox, &counters);
+	box->uids = roaring_bitmap_copy(store_mailbox_uids(box->mailbox));
+	selected->unseen = box->recents ? first_unseen(box->mailbox, &counters) : 0;
+	imap_read_keywords(box, &selected->keywords);
+	imap_box_claim_end(box);
+	box->modseq = counters.modseq;
+	box->uidvalidity = counters.uidvalidity;
+	selected->uidnext = counters.uidnext;
+	imap_box_add_recent(box, box->uids, mark);
+}
+
 struct imap_box *
 imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str name,
-    unsigned rights, bool read_only)
+    unsigned rights, bool read_only, struct imap_selected *selected)
 {
 	struct arena *a = arena_new(&conn->il->pool, ARENA_BOX, 320);
 	struct imap_box *box = arena_new_object(a, struct imap_box);
-	struct store_counters counters;
 
 	imap_box_free(conn);
 	box->arena = a;
@@ -83,27 +138,16 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	box->name = arena_str(a, name);
 	box->rights = rights;
 	/* RFC 4314 section 5.2 */
-	read_only = read_only || (rights & IMAP_RIGHTS_CHANGE) == 0;
-	box->read_only = read_only;
+	box->read_only = read_only || (rights & IMAP_RIGHTS_CHANGE) == 0;
 	box->slots = arena_zalloc(a, conn->server->reg.box_total);
 	box->recent = roaring_bitmap_create();
 	box->pending = roaring_bitmap_create();
+	box->expunged = roaring_bitmap_create();
+	box->recents = !imap_dialect(conn)->rev2;
 	/* Before looking: what comes in between is told by the first sync. */
 	box->watch = store_watch_new(imap_login(conn)->account, store_mailbox_id(mailbox),
 	    conn->il->loop, watch_fired, conn);
-	if (imap_dialect(conn)->rev2)
-		box->recent_mark = UINT32_MAX;
-	else if (read_only)
-		box->recent_mark = store_mailbox_recent_mark(mailbox);
-	else
-		box->recent_mark = store_mailbox_claim_recent(mailbox);
-	store_mailbox_counters(mailbox, &counters);
-	box->uidvalidity = counters.uidvalidity;
-	store_mailbox_read_begin(mailbox);
-	box->uids = roaring_bitmap_copy(store_mailbox_uids(mailbox));
-	box->modseq = store_mailbox_modseq(mailbox);
-	store_mailbox_read_end(mailbox);
-	imap_box_add_recent(box, box->recent_mark);
+	look_first(box, selected);
 	arena_on_free(a, free_box, box);
 	imap_login(conn)->box = box;
 	imap_login(conn)->tally.selected++;

@@ -34,8 +34,12 @@ bool slice_over(const struct imap_loop *il);
 /* registry.c: what was printed is for settings that may go. */
 void imap_forget_capabilities(struct imap_loop *il);
 
-/* box.c: UIDs of the view above mark are \Recent for this session. */
-void imap_box_add_recent(struct imap_box *box, uint32_t mark);
+/* box.c.  Begins a reading of the mailbox that takes new messages into the view; returns the mark
+ * above which they are \Recent for this session. */
+uint32_t imap_box_claim_begin(struct imap_box *box);
+void imap_box_claim_end(struct imap_box *box);
+/* Those of uids above mark are. */
+void imap_box_add_recent(struct imap_box *box, const roaring_bitmap_t *uids, uint32_t mark);
 /* Tells the command that waits for changes (IDLE) of those that came, when output may go out. */
 void imap_box_tell(struct imap_conn *conn);
 

@@ -504,9 +504,10 @@ struct imap_box {
 	    *silent;             /* or NULL.  The next imap_sync() does not tell the flags of ... */
 	uint64_t silent_modseq;  /* ... these UIDs where they have this MODSEQ.  Freed by it */
 	roaring_bitmap_t *saved; /* "$" (RFC 5182): UIDs; NULL: the empty set */
-	uint64_t modseq;         /* changes up to here are in uids and pending */
-	bool stale;              /* uids holds expunged ones, not told yet */
-	uint32_t recent_mark, uidvalidity;
+	uint64_t modseq;         /* changes up to here are in uids, pending and expunged */
+	roaring_bitmap_t *expunged; /* those of uids that are gone; not told yet */
+	bool recents;               /* the session has \Recent: not under rev2 */
+	uint32_t uidvalidity;
 	struct str name;
 	unsigned keywords_told; /* flags up to this index were in a FLAGS response */
 	unsigned char *slots;
@@ -549,9 +550,19 @@ void imap_turn_free(struct imap_conn *conn);
 /* False: limits.logins_per_user are there; the account stays the caller's. */
 bool imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
     struct store_account *account);
+struct imap_keywords {  /* of a mailbox, as they were when they were read */
+	unsigned count; /* of flags: name[0] is that of STORE_FIRST_KEYWORD */
+	struct str name[STORE_KEYWORDS_MAX];
+};
+/* What SELECT tells besides the view: of the moment in which the view was taken. */
+struct imap_selected {
+	uint32_t uidnext;
+	uint32_t unseen; /* UID of the first message without \Seen; 0: none */
+	struct imap_keywords keywords;
+};
 /* Selects: takes the reference to mailbox, on which the login has these rights. */
 struct imap_box *imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox,
-    struct str name, unsigned rights, bool read_only);
+    struct str name, unsigned rights, bool read_only, struct imap_selected *selected_r);
 void imap_box_free(struct imap_conn *conn);
 
 /* The out buffer of the connection, and what goes with it. */
@@ -575,8 +586,13 @@ void imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
  * when the mailbox is gone (the connection got BYE).
  */
 bool imap_sync(struct imap_conn *conn, bool may_expunge);
+/* The mailbox's keywords.  Between store_mailbox_read_begin and _end, in the reading that gave the
+ * messages whose flags are to be printed with them. */
+void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords_r);
 /* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" of the selected mailbox; keywords_told is set. */
-void imap_print_known_flags(struct imap_conn *conn);
+void imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywords);
+/* The same if the client has not been told of all of them: before a FETCH response with flags. */
+void imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords);
 /* "* n FETCH (FLAGS (…))" (with UID where uid is set), flags as they are now, for each of set that
  * is in the view; they count as told only when imap_sync() comes to them. */
 void imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, bool uid);
@@ -590,6 +606,7 @@ roaring_bitmap_t *imap_view_select(
 uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
 uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
 /* Appends "(\Seen $Forwarded …)"; flags in force, \Recent from the view (box->recent is empty in
- * rev2).  Not between store_mailbox_read_begin and _end. */
-void imap_print_flags(const struct imap_box *box, const struct store_message *msg, struct buf *out);
+ * rev2).  keywords: of the reading that gave msg. */
+void imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,
+    const struct store_message *msg, struct buf *out);
 #endif

@@ -18,7 +18,8 @@ static uint64_t
 box_bytes(const struct imap_box *box)
 {
 	return arena_bytes(box->arena) + bitmap_bytes(box->uids) + bitmap_bytes(box->recent) +
-	       bitmap_bytes(box->pending) + bitmap_bytes(box->silent) + bitmap_bytes(box->saved);
+	       bitmap_bytes(box->pending) + bitmap_bytes(box->expunged) +
+	       bitmap_bytes(box->silent) + bitmap_bytes(box->saved);
 }
 
 uint64_t

@@ -527,7 +527,7 @@ put_item(struct imap_render *r, const struct wire_fetch_item *item)
 	switch (item->id) {
 	case WIRE_FETCH_FLAGS:
 		begin_named(r, "FLAGS ");
-		imap_print_flags(r->box, record, &r->out);
+		imap_print_flags(r->box, r->keywords, record, &r->out);
 		return ITEM_DONE;
 	case WIRE_FETCH_UID:
 		begin_named(r, "UID ");
@@ -588,7 +588,8 @@ message_ended(struct imap_render *r)
 {
 	if (r->messages[r->message].tell_flags && !r->has_flags) {
 		begin_named(r, "FLAGS ");
-		imap_print_flags(r->box, &r->messages[r->message].record, &r->out);
+		imap_print_flags(
+		    r->box, r->keywords, &r->messages[r->message].record, &r->out);
 	}
 	if (r->begun)
 		wire_out_fetch_end(&r->out);

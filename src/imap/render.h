@@ -55,8 +55,9 @@ struct imap_render {
 	struct imap_render_message *messages; /* room for `window` of them */
 	size_t window;                        /* at most IMAP_RENDER_WINDOW */
 	size_t count;
-	struct buf summaries; /* of messages up to ... */
-	size_t summaries_end; /* ... this one, read in pieces */
+	struct imap_keywords *keywords; /* of the moment of the window; NULL: no flags are told */
+	struct buf summaries;           /* of messages up to ... */
+	size_t summaries_end;           /* ... this one, read in pieces */
 
 	/* where it is: message, item, bytes of a literal */
 	size_t message, item;

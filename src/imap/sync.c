@@ -3,10 +3,11 @@
  * Untagged updates of the selected mailbox: the one place that sends EXPUNGE,
  * EXISTS, RECENT, FLAGS and unasked FETCH (RFC 9051 sections 5.2 and 7.5).
  *
- * Looking and telling are apart: look() takes what changed in the mailbox
- * since last time into the box (new UIDs into the view, changed flags into
- * `pending`, expunged ones are noted by `stale`); what may be told now is
- * told, in bounded pieces, the rest by a later sync.
+ * Looking and telling are apart.  look() reads the mailbox once: what is new,
+ * what is gone, which flags changed, from which mark on messages are recent,
+ * all of one moment.  take() puts that into the box: new UIDs into the view,
+ * expunged ones into `expunged`, changed ones into `pending`.  What may be told
+ * now is told from the box, in bounded pieces, the rest by a later sync.
  */
 #include "imap/conn_int.h"
 #include "imap/rights.h"
@@ -15,23 +16,18 @@
 #define SYNC_LINES 4096u
 #define WINDOW 64
 
-static void
-look_at_new(struct imap_conn *conn, struct imap_box *box, const roaring_bitmap_t *now)
-{
-	roaring_bitmap_t *fresh = roaring_bitmap_andnot(now, box->uids);
+/* ---- looking */
 
-	if (!roaring_bitmap_is_empty(fresh)) {
-		struct buf *out = imap_out(conn);
-
-		roaring_bitmap_or_inplace(box->uids, fresh);
-		wire_out_number(out, (uint32_t)roaring_bitmap_get_cardinality(box->uids), "EXISTS");
-	}
-	roaring_bitmap_free(fresh);
-}
+struct look {
+	uint64_t modseq;
+	uint32_t mark;                  /* above it messages are recent for this session */
+	roaring_bitmap_t *fresh, *gone; /* NULL: nothing changed */
+	roaring_bitmap_t *changed;
+};
 
 /* What the client did itself with STORE .SILENT is not told (RFC 9051 section 6.4.6). */
 static void
-drop_silent(struct imap_box *box)
+drop_silent(const struct imap_box *box, roaring_bitmap_t *changed)
 {
 	roaring_uint32_iterator_t it;
 	struct store_message msg;
@@ -40,35 +36,74 @@ drop_silent(struct imap_box *box)
 		return;
 	roaring_init_iterator(box->silent, &it);
 	for (; it.has_value; roaring_advance_uint32_iterator(&it))
-		if (roaring_bitmap_contains(box->pending, it.current_value) &&
+		if (roaring_bitmap_contains(changed, it.current_value) &&
 		    store_mailbox_message(box->mailbox, it.current_value, &msg) &&
 		    msg.modseq == box->silent_modseq)
-			roaring_bitmap_remove(box->pending, it.current_value);
-	roaring_bitmap_free(box->silent);
-	box->silent = NULL;
+			roaring_bitmap_remove(changed, it.current_value);
 }
 
-/* Takes the mailbox's changes into the box.  New messages are announced at the end of it. */
-static roaring_bitmap_t *
-look(struct imap_box *box)
+/* The mailbox is being read. */
+static void
+read_changes(const struct imap_box *box, struct look *l)
 {
-	roaring_bitmap_t *now = NULL;
-	uint64_t modseq;
+	const roaring_bitmap_t *now = store_mailbox_uids(box->mailbox);
 
-	store_mailbox_read_begin(box->mailbox);
-	modseq = store_mailbox_modseq(box->mailbox);
-	if (modseq != box->modseq) {
-		now = roaring_bitmap_copy(store_mailbox_uids(box->mailbox));
-		store_mailbox_changed_since(box->mailbox, box->modseq, box->pending);
-		/* New messages are told by EXISTS; the client asks for their flags. */
-		roaring_bitmap_and_inplace(box->pending, box->uids);
-		drop_silent(box);
-		box->modseq = modseq;
-		if (!roaring_bitmap_is_subset(box->uids, now))
-			box->stale = true;
+	l->modseq = store_mailbox_modseq(box->mailbox);
+	if (l->modseq == box->modseq)
+		return;
+	l->fresh = roaring_bitmap_andnot(now, box->uids);
+	l->gone = roaring_bitmap_andnot(box->uids, now);
+	l->changed = roaring_bitmap_copy(box->pending);
+	store_mailbox_changed_since(box->mailbox, box->modseq, l->changed);
+	/* New messages are told by EXISTS; the client asks for their flags. */
+	roaring_bitmap_and_inplace(l->changed, box->uids);
+	drop_silent(box, l->changed);
+}
+
+static void
+forget(struct look *l)
+{
+	if (l->fresh != NULL) {
+		roaring_bitmap_free(l->fresh);
+		roaring_bitmap_free(l->gone);
+		roaring_bitmap_free(l->changed);
 	}
+	*l = (struct look){.fresh = NULL};
+}
+
+/* New messages have to be claimed in the reading that finds them: then what was read before,
+ * without a claim, is forgotten and does not count. */
+static void
+look(struct imap_box *box, struct look *l)
+{
+	*l = (struct look){.fresh = NULL};
+	store_mailbox_read_begin(box->mailbox);
+	read_changes(box, l);
 	store_mailbox_read_end(box->mailbox);
-	return now;
+	if (l->fresh == NULL || roaring_bitmap_is_empty(l->fresh))
+		return;
+	forget(l);
+	l->mark = imap_box_claim_begin(box);
+	read_changes(box, l);
+	imap_box_claim_end(box);
+}
+
+/* ---- messages that come and go */
+
+static void
+tell_new(struct imap_conn *conn, struct imap_box *box, const struct look *l)
+{
+	uint64_t recent = roaring_bitmap_get_cardinality(box->recent), now;
+
+	if (roaring_bitmap_is_empty(l->fresh))
+		return;
+	roaring_bitmap_or_inplace(box->uids, l->fresh);
+	imap_box_add_recent(box, l->fresh, l->mark);
+	wire_out_number(
+	    imap_out(conn), (uint32_t)roaring_bitmap_get_cardinality(box->uids), "EXISTS");
+	now = roaring_bitmap_get_cardinality(box->recent);
+	if (now != recent)
+		wire_out_number(imap_out(conn), (uint32_t)now, "RECENT");
 }
 
 /* EXPUNGE with sequence numbers that go down as one goes on (RFC 9051 section 7.5.1). */
@@ -76,22 +111,21 @@ static void
 tell_expunged(struct imap_conn *conn, struct imap_box *box)
 {
 	struct buf *out = imap_out(conn);
-	roaring_bitmap_t *gone;
 	roaring_uint32_iterator_t it;
+	uint32_t from = 0;
 	unsigned n = 0;
 
-	store_mailbox_read_begin(box->mailbox);
-	gone = roaring_bitmap_andnot(box->uids, store_mailbox_uids(box->mailbox));
-	store_mailbox_read_end(box->mailbox);
-	roaring_init_iterator_last(gone, &it);
+	roaring_init_iterator_last(box->expunged, &it);
 	/* From the last on, so that no number told before is moved by one told later. */
 	for (; it.has_value && n < SYNC_LINES; n++) {
-		wire_out_number(out, imap_view_seq(box, it.current_value), "EXPUNGE");
-		roaring_bitmap_remove(box->uids, it.current_value);
+		from = it.current_value;
+		wire_out_number(out, imap_view_seq(box, from), "EXPUNGE");
+		roaring_bitmap_remove(box->uids, from);
 		roaring_previous_uint32_iterator(&it);
 	}
-	box->stale = it.has_value;
-	roaring_bitmap_free(gone);
+	if (n == 0)
+		return;
+	roaring_bitmap_remove_range(box->expunged, from, (uint64_t)UINT32_MAX + 1);
 	roaring_bitmap_and_inplace(box->recent, box->uids);
 	roaring_bitmap_and_inplace(box->pending, box->uids);
 	if (box->saved != NULL)
@@ -100,46 +134,46 @@ tell_expunged(struct imap_conn *conn, struct imap_box *box)
 
 /* ---- flags */
 
-static size_t
-known_keywords(const struct imap_box *box, unsigned upto, struct str *names)
+void
+imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords)
 {
-	size_t n = 0;
-
-	for (unsigned f = STORE_FIRST_KEYWORD; f < upto && n < STORE_KEYWORDS_MAX; f++)
-		names[n++] = store_mailbox_keyword(box->mailbox, f);
-	return n;
+	keywords->count = store_mailbox_flag_count(box->mailbox);
+	for (unsigned f = STORE_FIRST_KEYWORD; f < keywords->count; f++)
+		keywords->name[f - STORE_FIRST_KEYWORD] = store_mailbox_keyword(box->mailbox, f);
 }
 
 void
-imap_print_known_flags(struct imap_conn *conn)
+imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywords)
 {
 	const unsigned system = WIRE_FLAG_ANSWERED | WIRE_FLAG_FLAGGED | WIRE_FLAG_DELETED |
 	                        WIRE_FLAG_SEEN | WIRE_FLAG_DRAFT;
 	struct imap_box *box = imap_box(conn);
-	struct str names[STORE_KEYWORDS_MAX];
 	struct store_flag_bounds bounds = imap_rights_bounds(box->rights);
 	struct buf *out = imap_out(conn);
-	size_t n;
+	size_t n = keywords->count - STORE_FIRST_KEYWORD;
 
-	store_mailbox_read_begin(box->mailbox);
-	box->keywords_told = store_mailbox_flag_count(box->mailbox);
-	n = known_keywords(box, box->keywords_told, names);
-	store_mailbox_read_end(box->mailbox);
+	box->keywords_told = keywords->count;
 	buf_puts(out, "* FLAGS ");
-	wire_out_flags(out, system, names, n, false);
+	wire_out_flags(out, system, keywords->name, n, false);
 	buf_puts(out, "\r\n* OK [PERMANENTFLAGS ");
 	if (box->read_only)
 		buf_puts(out, "()");
 	else /* RFC 4314 section 5.1.1: those that this login may change */
-		wire_out_flags(
-		    out, (unsigned)bounds.system, names, bounds.keywords ? n : 0, bounds.keywords);
+		wire_out_flags(out, (unsigned)bounds.system, keywords->name,
+		    bounds.keywords ? n : 0, bounds.keywords);
 	buf_puts(out, "] Flags that are kept\r\n");
 }
 
-/* names: as many as box->keywords_told says, at least up to the highest of the message. */
-static void
-print_flags(const struct imap_box *box, const struct store_message *msg, const struct str *names,
-    size_t n_names, struct buf *out)
+void
+imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords)
+{
+	if (keywords->count > imap_box(conn)->keywords_told)
+		imap_print_known_flags(conn, keywords);
+}
+
+void
+imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,
+    const struct store_message *msg, struct buf *out)
 {
 	struct str set[STORE_KEYWORDS_MAX];
 	unsigned system = (unsigned)(msg->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1));
@@ -147,43 +181,21 @@ print_flags(const struct imap_box *box, const struct store_message *msg, const s
 
 	if (roaring_bitmap_contains(box->recent, msg->uid))
 		system |= WIRE_FLAG_RECENT;
-	for (size_t i = 0; i < n_names; i++)
-		if (store_flags_has(&msg->flags, (unsigned)(STORE_FIRST_KEYWORD + i)))
-			set[n++] = names[i];
+	for (unsigned f = STORE_FIRST_KEYWORD; f < keywords->count; f++)
+		if (store_flags_has(&msg->flags, f))
+			set[n++] = keywords->name[f - STORE_FIRST_KEYWORD];
 	wire_out_flags(out, system, set, n, false);
-}
-
-static bool
-has_keywords(const struct store_message *msg)
-{
-	uint64_t any = msg->flags.w[0] >> STORE_FIRST_KEYWORD;
-
-	for (unsigned i = 1; i < STORE_FLAG_WORDS; i++)
-		any |= msg->flags.w[i];
-	return any != 0;
-}
-
-void
-imap_print_flags(const struct imap_box *box, const struct store_message *msg, struct buf *out)
-{
-	struct str names[STORE_KEYWORDS_MAX];
-	size_t n = 0;
-
-	if (has_keywords(msg)) {
-		store_mailbox_read_begin(box->mailbox);
-		n = known_keywords(box, store_mailbox_flag_count(box->mailbox), names);
-		store_mailbox_read_end(box->mailbox);
-	}
-	print_flags(box, msg, names, n, out);
 }
 
 static void
 print_window(struct imap_conn *conn, const struct store_message *msgs, size_t n, bool uid,
-    const struct str *names, size_t n_names)
+    const struct imap_keywords *keywords)
 {
 	struct imap_box *box = imap_box(conn);
 	struct buf *out = imap_out(conn);
 
+	if (n > 0)
+		imap_tell_keywords(conn, keywords);
 	for (size_t i = 0; i < n; i++) {
 		uint32_t seq = imap_view_seq(box, msgs[i].uid);
 
@@ -195,7 +207,7 @@ print_window(struct imap_conn *conn, const struct store_message *msgs, size_t n,
 			buf_putc(out, ' ');
 		}
 		buf_puts(out, "FLAGS ");
-		print_flags(box, &msgs[i], names, n_names, out);
+		imap_print_flags(box, keywords, &msgs[i], out);
 		wire_out_fetch_end(out);
 	}
 }
@@ -206,16 +218,16 @@ print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, bool uid,
 {
 	struct imap_box *box = imap_box(conn);
 	struct store_message msgs[WINDOW];
-	struct str names[STORE_KEYWORDS_MAX];
-	size_t n, n_names;
+	struct imap_keywords keywords;
 	uint32_t from = 1;
+	size_t n;
 
 	do {
 		store_mailbox_read_begin(box->mailbox);
 		n = store_mailbox_window(box->mailbox, set, from, msgs, WINDOW);
-		n_names = known_keywords(box, store_mailbox_flag_count(box->mailbox), names);
+		imap_read_keywords(box, &keywords);
 		store_mailbox_read_end(box->mailbox);
-		print_window(conn, msgs, n, uid, names, n_names);
+		print_window(conn, msgs, n, uid, &keywords);
 		if (n < WINDOW || msgs[n - 1].uid == UINT32_MAX)
 			return 0;
 		from = msgs[n - 1].uid + 1;
@@ -233,16 +245,10 @@ imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, bool
 static void
 tell_flags(struct imap_conn *conn, struct imap_box *box)
 {
-	unsigned count;
 	uint32_t from;
 
 	if (roaring_bitmap_is_empty(box->pending))
 		return;
-	store_mailbox_read_begin(box->mailbox);
-	count = store_mailbox_flag_count(box->mailbox);
-	store_mailbox_read_end(box->mailbox);
-	if (count > box->keywords_told)
-		imap_print_known_flags(conn);
 	/* With UID, since RFC 9051 section 6.4.9 wants it there for the UID commands. */
 	from = print_fetch_flags(conn, box->pending, true, SYNC_LINES);
 	if (from == 0)
@@ -251,14 +257,27 @@ tell_flags(struct imap_conn *conn, struct imap_box *box)
 		roaring_bitmap_remove_range(box->pending, 0, from);
 }
 
+static void
+take(struct imap_box *box, const struct look *l)
+{
+	box->modseq = l->modseq;
+	roaring_bitmap_or_inplace(box->expunged, l->gone);
+	roaring_bitmap_overwrite(box->pending, l->changed);
+}
+
+static void
+drop_old_silent(struct imap_box *box)
+{
+	if (box->silent != NULL)
+		roaring_bitmap_free(box->silent);
+	box->silent = NULL;
+}
+
 bool
 imap_sync(struct imap_conn *conn, bool may_expunge)
 {
 	struct imap_box *box = imap_box(conn);
-	roaring_bitmap_t *now;
-	uint32_t mark = box->recent_mark;
-	uint64_t recent;
-	bool fresh = false;
+	struct look l;
 
 	box->dirty = false;
 	if (store_mailbox_gone(box->mailbox)) {
@@ -266,28 +285,17 @@ imap_sync(struct imap_conn *conn, bool may_expunge)
 		imap_bye(conn, "NONEXISTENT", "The selected mailbox is gone");
 		return false;
 	}
-	recent = roaring_bitmap_get_cardinality(box->recent);
-	now = look(box);
-	if (may_expunge && box->stale)
+	look(box, &l);
+	drop_old_silent(box);
+	if (l.fresh != NULL)
+		take(box, &l);
+	if (may_expunge)
 		tell_expunged(conn, box);
-	if (now != NULL) {
-		/* RFC 3501 section 2.3.2: recent for whoever is told first. */
-		fresh = !roaring_bitmap_is_subset(now, box->uids);
-		if (fresh && box->recent_mark != UINT32_MAX && !box->read_only)
-			mark = store_mailbox_claim_recent(box->mailbox);
-		look_at_new(conn, box, now);
-		imap_box_add_recent(box, mark);
-		roaring_bitmap_free(now);
-	}
-	if (box->recent_mark != UINT32_MAX &&
-	    recent != roaring_bitmap_get_cardinality(box->recent) && fresh)
-		wire_out_number(imap_out(conn),
-		    (uint32_t)roaring_bitmap_get_cardinality(box->recent), "RECENT");
-	if (box->silent != NULL) {
-		roaring_bitmap_free(box->silent);
-		box->silent = NULL;
-	}
+	if (l.fresh != NULL)
+		tell_new(conn, box, &l);
+	forget(&l);
 	tell_flags(conn, box);
-	box->dirty = (may_expunge && box->stale) || !roaring_bitmap_is_empty(box->pending);
+	box->dirty = (may_expunge && !roaring_bitmap_is_empty(box->expunged)) ||
+	             !roaring_bitmap_is_empty(box->pending);
 	return true;
 }

@@ -918,6 +918,7 @@ store_account_list_from(const struct store_account *a, struct str from,
 			break;
 	}
 	pthread_rwlock_unlock(list_lock(a));
+	store_looked(a->store);
 	return version;
 }
 
@@ -943,6 +944,7 @@ store_account_lookup(
 		found = true;
 	}
 	pthread_rwlock_unlock(list_lock(a));
+	store_looked(a->store);
 	return found;
 }
 
@@ -961,6 +963,7 @@ store_account_has_children(const struct store_account *a, struct str name)
 		found = a->entry[i]->pub != NULL;
 	}
 	pthread_rwlock_unlock(list_lock(a));
+	store_looked(a->store);
 	buf_fini(&b);
 	return found;
 }

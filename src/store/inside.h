@@ -123,6 +123,13 @@ struct store {
 };
 
 int64_t store_wall(const struct store *store);
+/* A reader has let go of its lock. */
+static inline void
+store_looked(const struct store *store)
+{
+	if (store->opt.looked != NULL)
+		store->opt.looked(store->opt.looked_arg);
+}
 enum store_id { ID_ACCOUNT, ID_BLOB, ID_INTENT };
 /* Any thread, does not block.  Ids are leased ahead, and the background renews the lease when half
  * of it is given.  0: there is none left, because that fails. */
@@ -181,6 +188,7 @@ struct store_mailbox {
 	struct counters_row counters; /* account.lock */
 
 	pthread_rwlock_t lock;
+	uint32_t claimed;    /* by the claim that has begun, if it has news; write lock */
 	struct state *state; /* NULL: not loaded */
 	struct state **old;  /* replaced ones, without sets: their keywords may be in use */
 	size_t old_count;

@@ -69,8 +69,8 @@ store_mailbox_unref(struct store_mailbox **mbp)
 	store_account_unref(&account);
 }
 
-struct store_mailbox *
-store_mailbox_find(struct store_account *account, struct str name, enum ts_err *err_r)
+static struct store_mailbox *
+find(struct store_account *account, struct str name, enum ts_err *err_r)
 {
 	struct store_mailbox *mb = NULL;
 
@@ -86,6 +86,15 @@ store_mailbox_find(struct store_account *account, struct str name, enum ts_err *
 	else
 		mb = store_mailbox_ref(e->pub);
 	pthread_rwlock_unlock(&account->lock);
+	return mb;
+}
+
+struct store_mailbox *
+store_mailbox_find(struct store_account *account, struct str name, enum ts_err *err_r)
+{
+	struct store_mailbox *mb = find(account, name, err_r);
+
+	store_looked(account->store);
 	return mb;
 }
 
@@ -262,6 +271,12 @@ mailbox_install(struct store_mailbox *mb, struct state *state)
 	pthread_rwlock_wrlock(&mb->account->lock);
 	pthread_rwlock_wrlock(&mb->lock);
 	if (mb->state != NULL) {
+		/* What was claimed since the last change is not on disk. */
+		if (state->counters.recent_mark < mb->state->counters.recent_mark) {
+			state->counters.recent_mark = mb->state->counters.recent_mark;
+			state->counters.recent =
+			    state_count_above(state, state->counters.recent_mark);
+		}
 		state_free_sets(mb->state);
 		mb->old = mem_realloc(mb->old, (mb->old_count + 1) * sizeof(struct state *));
 		mb->old[mb->old_count++] = mb->state;
@@ -386,7 +401,7 @@ store_mailbox_load(struct store_account *account, struct str name, struct store_
 	block_here("store_mailbox_load");
 	*mailbox_r = NULL;
 	pthread_mutex_lock(&account->load);
-	*mailbox_r = store_mailbox_find(account, name, &err);
+	*mailbox_r = find(account, name, &err);
 	if (err == TS_UNAVAILABLE) {
 		pthread_rwlock_rdlock(&account->lock);
 
@@ -439,10 +454,8 @@ store_message_object_id(const struct store_message *message, struct buf *out)
 }
 
 void
-store_mailbox_counters(const struct store_mailbox *mb, struct store_counters *c)
+store_mailbox_read_counters(const struct store_mailbox *mb, struct store_counters *c)
 {
-	pthread_rwlock_rdlock(mailbox_lock(mb));
-
 	const struct counters_row *s = &mb->state->counters;
 
 	*c = (struct store_counters){.messages = s->messages,
@@ -454,7 +467,14 @@ store_mailbox_counters(const struct store_mailbox *mb, struct store_counters *c)
 	    .size = s->size,
 	    .modseq = s->modseq,
 	    .deleted_size = s->deleted_size};
-	pthread_rwlock_unlock(mailbox_lock(mb));
+}
+
+void
+store_mailbox_counters(const struct store_mailbox *mb, struct store_counters *c)
+{
+	store_mailbox_read_begin(mb);
+	store_mailbox_read_counters(mb, c);
+	store_mailbox_read_end(mb);
 }
 
 bool
@@ -473,6 +493,7 @@ void
 store_mailbox_read_end(const struct store_mailbox *mb)
 {
 	pthread_rwlock_unlock(mailbox_lock(mb));
+	store_looked(mb->account->store);
 }
 
 const roaring_bitmap_t *
@@ -537,39 +558,42 @@ store_mailbox_modseq(const struct store_mailbox *mb)
 }
 
 uint32_t
-store_mailbox_claim_recent(struct store_mailbox *mb)
+store_mailbox_recent_mark(const struct store_mailbox *mb)
+{
+	return mb->state->counters.recent_mark;
+}
+
+uint32_t
+store_mailbox_claim_begin(struct store_mailbox *mb)
 {
 	pthread_rwlock_wrlock(&mb->lock);
 
 	struct counters_row *c = &mb->state->counters;
-	uint32_t mark = c->recent_mark, claimed = c->uidnext - 1;
-	bool news = c->recent > 0;
+	uint32_t mark = c->recent_mark;
 
-	c->recent_mark = claimed;
+	mb->claimed = c->recent > 0 ? c->uidnext - 1 : 0;
+	c->recent_mark = c->uidnext - 1;
 	c->recent = 0;
-	pthread_rwlock_unlock(&mb->lock);
-	if (!news)
-		return mark;
-	/* For STATUS.  It reaches the disk with the mailbox's next change. */
-	pthread_rwlock_wrlock(&mb->account->lock);
-	if (mb->counters.uidnext <= claimed + 1)
-		mb->counters.recent = 0;
-	if (mb->counters.recent_mark < claimed)
-		mb->counters.recent_mark =
-		    claimed; /* a state that is loaded again begins with it */
-	pthread_rwlock_unlock(&mb->account->lock);
 	return mark;
 }
 
-uint32_t
-store_mailbox_recent_mark(const struct store_mailbox *mb)
+void
+store_mailbox_claim_end(struct store_mailbox *mb)
 {
-	pthread_rwlock_rdlock(mailbox_lock(mb));
+	uint32_t claimed = mb->claimed;
 
-	uint32_t mark = mb->state->counters.recent_mark;
-
-	pthread_rwlock_unlock(mailbox_lock(mb));
-	return mark;
+	pthread_rwlock_unlock(&mb->lock);
+	if (claimed != 0) {
+		/* For STATUS.  It reaches the disk with the mailbox's next change. */
+		pthread_rwlock_wrlock(&mb->account->lock);
+		if (mb->counters.uidnext <= claimed + 1)
+			mb->counters.recent = 0;
+		if (mb->counters.recent_mark < claimed)
+			mb->counters.recent_mark =
+			    claimed; /* a state that is loaded again begins with it */
+		pthread_rwlock_unlock(&mb->account->lock);
+	}
+	store_looked(mb->account->store);
 }
 
 /* ---- summaries ---- */

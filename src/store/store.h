@@ -63,6 +63,10 @@ struct store_options {
 	uint32_t expunge_keep;   /* expunges whose UIDs are remembered per mailbox */
 	bool salvage;            /* open although the store's own records are damaged */
 	int64_t (*wall)(void);   /* NULL: the real clock */
+	/* NULL, or called whenever a reading of a mailbox, or of a list of them, has ended, on the
+	 * reader's thread without a lock: tests change something between two readings. */
+	void (*looked)(void *arg);
+	void *looked_arg;
 };
 
 /* Fills in the defaults. */
@@ -209,7 +213,8 @@ void store_mailbox_object_id(const struct store_mailbox *mailbox, struct buf *ou
 /* RFC 8474 EMAILID of a message. */
 void store_message_object_id(const struct store_message *message, struct buf *out);
 
-/* A consistent copy of the counters, under the lock. */
+/* A consistent copy of the counters, under the lock; what else is to agree with them is read with
+ * store_mailbox_read_counters(). */
 void store_mailbox_counters(const struct store_mailbox *mailbox, struct store_counters *counters_r);
 /* Deleted, or its account was: every later change answers TS_NOT_FOUND. */
 bool store_mailbox_gone(const struct store_mailbox *mailbox);
@@ -217,7 +222,8 @@ bool store_mailbox_gone(const struct store_mailbox *mailbox);
 /*
  * Direct reading: between begin and end the state does not change.  Keep it
  * short (microseconds to a few milliseconds), call nothing of the store but
- * what is listed here, take one lock at a time.
+ * what is listed here, take one lock at a time.  What is told or done as one
+ * thing comes from one reading: between two of them anything may have changed.
  */
 void store_mailbox_read_begin(const struct store_mailbox *mailbox);
 void store_mailbox_read_end(const struct store_mailbox *mailbox);
@@ -243,12 +249,15 @@ void store_mailbox_changed_since(
 uint64_t store_mailbox_expunged_since(
     const struct store_mailbox *mailbox, uint64_t since, roaring_bitmap_t *set_r);
 uint64_t store_mailbox_modseq(const struct store_mailbox *mailbox);
-
-/* rev1 \Recent (RFC 3501 2.3.2): messages with a UID above the returned mark are recent for the
- * caller, and for nobody after it.  Takes the lock itself; not between begin and end. */
-uint32_t store_mailbox_claim_recent(struct store_mailbox *mailbox);
-/* The mark without claiming (EXAMINE). */
+void store_mailbox_read_counters(
+    const struct store_mailbox *mailbox, struct store_counters *counters_r);
+/* rev1 \Recent (RFC 3501 2.3.2): messages with a UID above are recent for nobody yet. */
 uint32_t store_mailbox_recent_mark(const struct store_mailbox *mailbox);
+
+/* Begin and end of a reading that claims \Recent: messages with a UID above the mark that is
+ * returned are recent for the caller, and for nobody after it.  Nobody else reads meanwhile. */
+uint32_t store_mailbox_claim_begin(struct store_mailbox *mailbox);
+void store_mailbox_claim_end(struct store_mailbox *mailbox);
 
 /* ---- reading from disk: BLOCKING, on a worker ---- */
 

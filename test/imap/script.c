@@ -874,6 +874,18 @@ change_user(struct script *s, struct str verb, struct str name)
 }
 
 static bool
+do_meanwhile(struct script *s, struct str args)
+{
+	struct str number;
+	uint64_t n;
+
+	if (!str_split(&args, ' ', &number) || !str_u64(number, 10000, &n) || n == 0 ||
+	    s->options.lanes > 0 || !site_meanwhile(s->site, (unsigned)n, args))
+		return complain(s, "nothing that can happen", args);
+	return true;
+}
+
+static bool
 directive(struct script *s, struct str line)
 {
 	struct str args = line, verb;
@@ -939,6 +951,12 @@ directive(struct script *s, struct str line)
 		return do_hold(s);
 	if (str_eq(line, STR("release flush")))
 		return set_held(s, false), true;
+	if (str_eq(verb, STR("meanwhile")))
+		return do_meanwhile(s, args);
+	if (str_eq(line, STR("background"))) {
+		store_background_wait(s->site->store);
+		return true;
+	}
 	if (str_eq(verb, STR("live")))
 		return do_live(s, args);
 	if (str_eq(verb, STR("log")))

@@ -46,6 +46,9 @@
  *	hold jobs, release jobs      nothing runs on a worker meanwhile
  *	step jobs            while they are held: one slice of the job whose turn it is
  *	slice N              from now on a job's slice is over at its N-th question (0: never)
+ *	meanwhile N WHAT     at the end of the N-th reading of a mailbox or list from now on: see
+ *	                     site_meanwhile()
+ *	background           what the store does in the background is done
  *	hold handshake, release handshake   of a client: TLS is begun and not gone on with
  *	untaken N M    of what the client sent between N and M bytes were not taken in
  *	live KIND N          arenas of a kind: conn turn login box cmd

@@ -89,6 +89,27 @@ fixed_wall(void)
 	return 1767225600; /* 1 Jan 2026 */
 }
 
+static void
+looked(void *arg)
+{
+	struct site *site = arg;
+
+	if (site->changing)
+		return;
+	site->readings++;
+	site->changing = true;
+	for (size_t i = 0; i < site->event_count; i++) {
+		struct site_event *e = &site->events[i];
+
+		if (e->change == NULL || --e->left > 0)
+			continue;
+		must(store_submit_wait(e->change), "meanwhile");
+		store_mailbox_unref(&e->change->mailbox);
+		store_change_free(&e->change);
+	}
+	site->changing = false;
+}
+
 struct site *
 site_new(const struct site_options *options)
 {
@@ -104,6 +125,8 @@ site_new(const struct site_options *options)
 	so.engine_options.own = site->disk;
 	so.lanes = options->lanes;
 	so.wall = fixed_wall;
+	so.looked = looked;
+	so.looked_arg = site;
 	must(store_open(&so, &site->store, &text), "store");
 	free(text);
 	site->auth = auth_new_sized(site->store, STR("example.net"), 64);
@@ -153,6 +176,11 @@ site_free(struct site **sp)
 	for (unsigned i = 0; i < 1000 && site->il.stats.conns > 0; i++) {
 		usleep(1000);
 		site_run(site);
+	}
+	for (size_t i = 0; i < site->event_count; i++) {
+		if (site->events[i].change != NULL)
+			store_mailbox_unref(&site->events[i].change->mailbox);
+		store_change_free(&site->events[i].change);
 	}
 	imap_loop_fini(&site->il);
 	imap_server_fini(&site->server);
@@ -271,6 +299,20 @@ uploaded(void *arg, enum ts_err err)
 	*(enum ts_err *)arg = err;
 }
 
+static struct store_upload *
+upload_of(struct site *site, struct str bytes)
+{
+	enum ts_err err = TS_BUG;
+	struct store_upload *upload =
+	    store_upload_new(site->store, site->server.workers, site->loop, (struct work_who){0});
+
+	(void)store_upload_write(upload, bytes, NULL, NULL);
+	store_upload_finish(upload, uploaded, &err);
+	loop_fake_run(site->loop);
+	must(err, "upload");
+	return upload;
+}
+
 void
 site_message(
     struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes)
@@ -279,14 +321,8 @@ site_message(
 	struct store_change *change;
 	struct str keywords[16];
 	struct store_append_item item = {.internaldate = fixed_wall()};
-	enum ts_err err = TS_BUG;
 
-	item.upload =
-	    store_upload_new(site->store, site->server.workers, site->loop, (struct work_who){0});
-	(void)store_upload_write(item.upload, bytes, NULL, NULL);
-	store_upload_finish(item.upload, uploaded, &err);
-	loop_fake_run(site->loop);
-	must(err, "upload");
+	item.upload = upload_of(site, bytes);
 	parse_flags(flags, &item, keywords);
 	change = store_change_new(account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
 	change->mailbox = mailbox_of(site, account, mailbox);
@@ -296,6 +332,92 @@ site_message(
 	store_mailbox_unref(&change->mailbox);
 	store_change_free(&change);
 	store_account_unref(&account);
+}
+
+static struct store_change *
+add_event(struct site *site, unsigned n, struct store_account *account, struct str mailbox,
+    enum store_change_kind kind)
+{
+	struct store_change *change = store_change_new(account, kind, NULL, NULL, NULL);
+	char name[300];
+
+	while (site->event_count > 0 && site->events[site->event_count - 1].change == NULL)
+		site->event_count--; /* it has happened */
+	TS_ASSERT(site->event_count < SITE_EVENTS);
+	site->events[site->event_count++] = (struct site_event){n, change};
+	snprintf(name, sizeof(name), "%.*s", STR_ARG(mailbox));
+	if (kind == STORE_CHANGE_DELETE)
+		change->name = arena_str(change->arena, mailbox);
+	else
+		change->mailbox = mailbox_of(site, account, name);
+	return change;
+}
+
+static void
+add_flags_event(struct store_change *change, uint32_t uid, struct str flags)
+{
+	struct store_append_item item = {.flags = {{0}}};
+	struct str *keywords = arena_array(change->arena, 16, sizeof(*keywords));
+	const char *text = arena_printf(change->arena, "%.*s", STR_ARG(flags));
+
+	parse_flags(text, &item, keywords);
+	change->mode = STORE_FLAGS_ADD;
+	change->flags = item.flags;
+	change->keywords = keywords;
+	change->keyword_count = item.keyword_count;
+	change->uids = roaring_bitmap_from_range(uid, (uint64_t)uid + 1, 1);
+}
+
+static void
+add_append_event(struct site *site, struct store_change *change, struct str flags)
+{
+	struct store_append_item *item = arena_new_object(change->arena, struct store_append_item);
+
+	item->internaldate = fixed_wall();
+	item->upload = upload_of(site, STR("Subject: meanwhile\r\n\r\nText.\r\n"));
+	parse_flags(arena_printf(change->arena, "%.*s", STR_ARG(flags)), item,
+	    arena_array(change->arena, 16, sizeof(struct str)));
+	change->items = item;
+	change->item_count = 1;
+}
+
+bool
+site_meanwhile(struct site *site, unsigned n, struct str what)
+{
+	struct str verb, user, mailbox, word;
+	struct store_account *account;
+	struct store_change *change;
+	uint64_t uid = 0;
+	char name[300];
+	bool known = true;
+
+	(void)str_split(&what, ' ', &verb);
+	(void)str_split(&what, ' ', &user);
+	(void)str_split(&what, ' ', &mailbox);
+	snprintf(name, sizeof(name), "%.*s", STR_ARG(user));
+	if (str_eq(verb, STR("expunge")) || str_eq(verb, STR("flags")))
+		known = str_split(&what, ' ', &word) && str_u64(word, UINT32_MAX, &uid);
+	account = account_of(site, name);
+	site->changing = true; /* what is read here does not count */
+	if (known && str_eq(verb, STR("expunge"))) {
+		add_flags_event(add_event(site, n, account, mailbox, STORE_CHANGE_FLAGS),
+		    (uint32_t)uid, STR("\\Deleted"));
+		change = add_event(site, n, account, mailbox, STORE_CHANGE_EXPUNGE);
+		change->uids = roaring_bitmap_from_range(uid, uid + 1, 1);
+	} else if (known && str_eq(verb, STR("flags"))) {
+		add_flags_event(
+		    add_event(site, n, account, mailbox, STORE_CHANGE_FLAGS), (uint32_t)uid, what);
+	} else if (str_eq(verb, STR("append"))) {
+		change = add_event(site, n, account, mailbox, STORE_CHANGE_APPEND);
+		add_append_event(site, change, what);
+	} else if (str_eq(verb, STR("delete"))) {
+		(void)add_event(site, n, account, mailbox, STORE_CHANGE_DELETE);
+	} else {
+		known = false;
+	}
+	site->changing = false;
+	store_account_unref(&account);
+	return known;
 }
 
 static const struct imap_entrance entrances[] = {{0}, {.implicit_tls = true}};

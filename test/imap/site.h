@@ -11,6 +11,7 @@
 #include "store/engine/mem/mem.h"
 
 #define SITE_CLIENTS 10
+#define SITE_EVENTS 8
 
 struct site_client {
 	struct stream_fake *fake;
@@ -27,6 +28,13 @@ struct site {
 	struct imap_loop il;
 	bool own_tls;
 	struct site_client clients[SITE_CLIENTS];
+	struct site_event {    /* a change between two readings; private */
+		unsigned left; /* readings until then */
+		struct store_change *change;
+	} events[SITE_EVENTS];
+	size_t event_count;
+	uint64_t readings; /* so far */
+	bool changing;
 };
 
 struct site_options {
@@ -53,6 +61,17 @@ void site_grant(struct site *site, const char *who, const char *target, const ch
 void site_message(
     struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes);
 void site_mailbox(struct site *site, const char *user, const char *mailbox);
+/*
+ * Something happens between two readings: when the n-th reading (from 1) of a
+ * mailbox or of a list of them, from now on, has ended, `what` is done before
+ * its reader goes on, as by another session.  Lanes 0.  False: nothing that is
+ * known.
+ *	expunge USER MAILBOX UID
+ *	flags USER MAILBOX UID FLAGS     these are added
+ *	append USER MAILBOX [FLAGS]
+ *	delete USER MAILBOX
+ */
+bool site_meanwhile(struct site *site, unsigned n, struct str what);
 /* Connects client i; address NULL: 192.0.2.1.  mute: it does not go on with a TLS handshake. */
 void site_connect(struct site *site, unsigned i, const char *address, bool tls, bool mute);
 /* Runs until nothing is to be done. */

@@ -66,6 +66,8 @@ fill_window(struct fetch *f)
 	imap_render_next_window(r);
 	store_mailbox_read_begin(r->mailbox);
 	r->count = store_mailbox_window(r->mailbox, f->uids, f->from, records, r->window);
+	if (r->keywords != NULL)
+		imap_read_keywords(r->box, r->keywords);
 	store_mailbox_read_end(r->mailbox);
 	for (size_t i = 0; i < r->count; i++)
 		r->messages[i].record = records[i];
@@ -153,7 +155,12 @@ fetch_job(struct imap_cmd *cmd)
 static enum imap_next
 fetch_window(struct imap_cmd *cmd)
 {
-	fill_window(cmd->state);
+	struct fetch *f = cmd->state;
+
+	fill_window(f);
+	/* RFC 9051 section 7.3.5: FLAGS names the keywords that FETCH shows. */
+	if (f->render.keywords != NULL && f->render.count > 0)
+		imap_tell_keywords(cmd->conn, f->render.keywords);
 	return cmd_goto(cmd, &job_step);
 }
 
@@ -275,7 +282,10 @@ cmd_fetch(struct imap_cmd *cmd)
 	arena_on_free(cmd->arena, free_fetch, f);
 	prepare_render(cmd, f);
 	/* RFC 4314 section 4: without "s" it is not set, and nobody complains. */
-	if (!seen || box->read_only || (box->rights & AUTH_RIGHT_SEEN) == 0)
+	seen = seen && !box->read_only && (box->rights & AUTH_RIGHT_SEEN) != 0;
+	if (seen || f->render.has_flags)
+		f->render.keywords = arena_new_object(cmd->arena, struct imap_keywords);
+	if (!seen)
 		return cmd_goto(cmd, &window_step);
 	unseen = unseen_of(box, f->uids);
 	if (roaring_bitmap_is_empty(unseen)) {

@@ -87,11 +87,8 @@ store_done(struct imap_cmd *cmd)
 	if (change->err != TS_OK)
 		return cmd_err(cmd, change->err);
 	/* Who asked for silence and got less has to be told what there is now. */
-	if (!s->args.silent || s->partly) {
-		if (box->keywords_told < store_mailbox_flag_count(box->mailbox))
-			imap_print_known_flags(cmd->conn);
+	if (!s->args.silent || s->partly)
 		return cmd_goto(cmd, &print);
-	}
 	/* Silent, unless somebody else changed one of them in between (RFC 9051 section 6.4.6). */
 	if (change->prior_modseq <= s->told && change->affected != NULL) {
 		box->silent = roaring_bitmap_copy(change->affected);

@@ -26,48 +26,24 @@ say_number(struct imap_conn *conn, const char *code, uint64_t n, const char *tex
 	buf_puts(out, "\r\n");
 }
 
-/* The sequence number of the first unseen message of the view; 0: none.  rev1 only. */
-static uint32_t
-first_unseen(const struct imap_box *box, const struct store_counters *counters)
-{
-	const roaring_bitmap_t *seen;
-	roaring_bitmap_t *unseen;
-	uint32_t found = 0;
-
-	if (counters->unseen == 0)
-		return 0;
-	/* By sets: message by message it takes milliseconds of a large mailbox that is read. */
-	store_mailbox_read_begin(box->mailbox);
-	seen = store_mailbox_flagged(box->mailbox, STORE_SEEN);
-	unseen =
-	    seen != NULL ? roaring_bitmap_andnot(box->uids, seen) : roaring_bitmap_copy(box->uids);
-	store_mailbox_read_end(box->mailbox);
-	if (!roaring_bitmap_is_empty(unseen))
-		found = imap_view_seq(box, roaring_bitmap_minimum(unseen));
-	roaring_bitmap_free(unseen);
-	return found;
-}
-
 static void
-describe(struct imap_conn *conn, struct imap_box *box, struct str given)
+describe(struct imap_conn *conn, const struct imap_box *box, const struct imap_selected *selected,
+    struct str given)
 {
 	const struct wire_dialect *d = imap_dialect(conn);
 	struct buf *out = imap_out(conn);
-	struct store_counters counters;
-	uint32_t unseen;
 
-	store_mailbox_counters(box->mailbox, &counters);
-	imap_print_known_flags(conn);
+	imap_print_known_flags(conn, &selected->keywords);
 	wire_out_number(out, (uint32_t)roaring_bitmap_get_cardinality(box->uids), "EXISTS");
 	if (!d->rev2) {
 		wire_out_number(
 		    out, (uint32_t)roaring_bitmap_get_cardinality(box->recent), "RECENT");
-		unseen = first_unseen(box, &counters);
-		if (unseen != 0)
-			say_number(conn, "UNSEEN", unseen, "First unseen message");
+		if (selected->unseen != 0)
+			say_number(conn, "UNSEEN", imap_view_seq(box, selected->unseen),
+			    "First unseen message");
 	}
 	say_number(conn, "UIDVALIDITY", box->uidvalidity, "UIDs valid");
-	say_number(conn, "UIDNEXT", counters.uidnext, "Predicted next UID");
+	say_number(conn, "UIDNEXT", selected->uidnext, "Predicted next UID");
 	if (d->rev2) /* RFC 9051 section 6.3.2: LIST is required */
 		wire_out_list(out, d,
 		    &(struct wire_list_row){
@@ -83,13 +59,14 @@ static enum imap_next
 select_opened(struct imap_cmd *cmd)
 {
 	struct select *s = cmd->state;
+	struct imap_selected selected;
 	struct imap_box *box;
 
 	if (s->open.mailbox == NULL)
 		return cmd_open_err(cmd, &s->open);
 	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox,
-	    s->open.rights, s->read_only);
-	describe(cmd->conn, box, cmd->in.given);
+	    s->open.rights, s->read_only, &selected);
+	describe(cmd->conn, box, &selected, cmd->in.given);
 	cmd->no_sync = true;
 	return cmd_ok_code(cmd, box->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
 }

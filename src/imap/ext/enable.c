@@ -56,7 +56,7 @@ enable_rev2(struct imap_conn *conn)
 	imap_login(conn)->dialect.utf8 = true;
 	if (imap_box(conn) != NULL) { /* no \Recent in rev2 (RFC 9051 appendix E) */
 		roaring_bitmap_clear(imap_box(conn)->recent);
-		imap_box(conn)->recent_mark = UINT32_MAX;
+		imap_box(conn)->recents = false;
 	}
 }
 

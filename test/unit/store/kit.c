@@ -301,3 +301,23 @@ kit_expect(struct store_mailbox *mb, const char *text)
 	assert_string_equal(buf_cstr(&b), text);
 	buf_fini(&b);
 }
+
+uint32_t
+kit_claim(struct store_mailbox *mb)
+{
+	uint32_t mark = store_mailbox_claim_begin(mb);
+
+	store_mailbox_claim_end(mb);
+	return mark;
+}
+
+uint32_t
+kit_recent_mark(const struct store_mailbox *mb)
+{
+	store_mailbox_read_begin(mb);
+
+	uint32_t mark = store_mailbox_recent_mark(mb);
+
+	store_mailbox_read_end(mb);
+	return mark;
+}

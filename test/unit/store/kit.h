@@ -47,6 +47,9 @@ enum ts_err kit_name(
     struct kit *kit, enum store_change_kind kind, const char *name, const char *to);
 enum ts_err kit_move(struct kit *kit, enum store_change_kind kind, struct store_mailbox *source,
     struct store_mailbox *target, uint32_t from, uint32_t to);
+/* Claims \Recent, or only looks at the mark. */
+uint32_t kit_claim(struct store_mailbox *mb);
+uint32_t kit_recent_mark(const struct store_mailbox *mb);
 roaring_bitmap_t *kit_range(uint32_t from, uint32_t to);
 /* "1:S 2:SF 4:[keyword]" … of all messages. */
 void kit_show(struct store_mailbox *mb, struct buf *out);

@@ -443,14 +443,14 @@ recent(void **state)
 	kit_open(&kit, 0);
 	kit_append(&kit, kit.inbox, MSG, 0);
 	kit_append(&kit, kit.inbox, MSG, 0);
-	assert_int_equal(store_mailbox_claim_recent(kit.inbox), 0);
-	assert_int_equal(store_mailbox_claim_recent(kit.inbox), 2);
+	assert_int_equal(kit_claim(kit.inbox), 0);
+	assert_int_equal(kit_claim(kit.inbox), 2);
 	kit_append(&kit, kit.inbox, MSG, 0);
 	store_mailbox_counters(kit.inbox, &c);
 	assert_int_equal(c.recent, 1);
 	kit_crash(&kit);
-	assert_int_equal(store_mailbox_recent_mark(kit.inbox), 2);
-	assert_int_equal(store_mailbox_claim_recent(kit.inbox), 2);
+	assert_int_equal(kit_recent_mark(kit.inbox), 2);
+	assert_int_equal(kit_claim(kit.inbox), 2);
 	kit_close(&kit);
 }
 
@@ -607,13 +607,13 @@ recent_evicted(void **state)
 	struct store_mailbox *box = kit_mailbox(kit.account, "Box");
 
 	kit_append(&kit, box, MSG, 0);
-	assert_int_equal(store_mailbox_claim_recent(box), 0);
+	assert_int_equal(kit_claim(box), 0);
 	store_mailbox_unref(&box);
 	store_background_wait(kit.store);
 	store_stats(kit.store, &stats);
 	assert_int_equal(stats.mailboxes_loaded, 1);
 	box = kit_mailbox(kit.account, "Box");
-	assert_int_equal(store_mailbox_claim_recent(box), 1);
+	assert_int_equal(kit_claim(box), 1);
 	store_mailbox_unref(&box);
 	kit_close(&kit);
 }

@@ -427,7 +427,7 @@ work(void *arg)
 		size_t n = store_mailbox_window(w->mb, NULL, 0, m, 50);
 		assert_true(n <= roaring_bitmap_get_cardinality(store_mailbox_uids(w->mb)));
 		store_mailbox_read_end(w->mb);
-		store_mailbox_claim_recent(w->mb);
+		kit_claim(w->mb);
 	}
 	loop_free(&loop);
 	return NULL;

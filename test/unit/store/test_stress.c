@@ -174,7 +174,7 @@ look(struct store_mailbox *mb)
 		assert_true(c.messages < c.uidnext && c.unseen <= c.messages &&
 		            c.deleted <= c.messages && c.recent <= c.messages);
 		last = c;
-		store_mailbox_claim_recent(mb);
+		kit_claim(mb);
 	}
 }
 
