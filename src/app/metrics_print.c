@@ -43,6 +43,7 @@ VALUE(commit_bytes, s->store.engine.commit_bytes)
 VALUE(accounts, s->store.accounts_loaded)
 VALUE(mailboxes, s->store.mailboxes_loaded)
 VALUE(state_bytes, s->store.state_bytes)
+VALUE(held_bytes, s->store.held_bytes)
 VALUE(disk_free, s->store.engine.free_bytes)
 VALUE(uptime, s->uptime)
 
@@ -66,6 +67,8 @@ static const struct metric metrics[] = {
     {"turnstone_accounts_loaded", "gauge", "Accounts in memory.", accounts},
     {"turnstone_mailboxes_loaded", "gauge", "Mailboxes in memory.", mailboxes},
     {"turnstone_mailbox_state_bytes", "gauge", "Memory of their states.", state_bytes},
+    {"turnstone_held_bytes", "gauge", "Bytes of expunged messages that commands read yet.",
+        held_bytes},
     {"turnstone_disk_free_bytes", "gauge", "Free space on the disk of the store.", disk_free},
     {"turnstone_uptime_seconds", "gauge", "Time since the start.", uptime},
 };

@@ -232,6 +232,10 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "mailboxes_loaded", st.mailboxes_loaded);
 	put_number(out, "state_bytes", st.state_bytes);
 	put_number(out, "watches", st.watches);
+	put_number(out, "holds", st.holds);
+	put_number(out, "held_messages", st.held_messages);
+	put_number(out, "held_bytes", st.held_bytes);
+	put_number(out, "held_refused", st.held_refused);
 	put_number(out, "lanes", st.lanes);
 	put_number(out, "changes", st.changes);
 	put_number(out, "changes_pending", st.changes_pending);

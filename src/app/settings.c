@@ -240,6 +240,16 @@ static const struct conf_opt store_opts[] = {
             "or not at all, so one of very many messages (more than 1,300,000 here) is "
             "refused. A MOVE takes 24 bytes a message. Between accounts both take what is "
             "known of the messages' structures as well, some 1.5 KiB each."},
+    {.name = "store.held_bytes",
+        .type = CONF_SIZE,
+        .def = "4G",
+        .min = 0,
+        .max = (int64_t)1 << 44,
+        .when = CONF_RESTART,
+        AT(held_bytes),
+        .prose = "A command goes on reading messages that others expunge meanwhile: their bytes "
+                 "stay on the disk until it ends. Of all commands together no more than this; "
+                 "messages beyond it are gone for those commands, too."},
     {.name = "store.mime_nesting",
         .type = CONF_INT,
         .def = "100",
@@ -421,6 +431,7 @@ app_store_options(const struct conf *conf, struct buf *path, struct store_option
 	opt_r->state_budget = s->state_budget;
 	opt_r->blob_threshold = s->blob_threshold;
 	opt_r->copy_memory = s->copy_memory;
+	opt_r->held_bytes = s->held_bytes;
 	opt_r->mail.nesting = (uint32_t)s->mime_nesting;
 	opt_r->mail.parts = (uint32_t)s->mime_parts;
 	opt_r->max_keywords = (uint32_t)s->max_keywords;

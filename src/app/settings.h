@@ -30,7 +30,8 @@ struct server_settings {
 
 struct store_settings {
 	int64_t lanes, max_keywords, max_mailboxes, mime_nesting, mime_parts;
-	uint64_t copy_memory, cache, write_buffer, free_space, state_budget, blob_threshold;
+	uint64_t copy_memory, held_bytes, cache, write_buffer, free_space, state_budget,
+	    blob_threshold;
 	struct str engine_options;
 };
 

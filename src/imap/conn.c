@@ -426,7 +426,8 @@ imap_bye(struct imap_conn *conn, const char *code, const char *text)
 {
 	if (conn->closing)
 		return;
-	wire_out_cond(imap_out(conn), STR_NONE, WIRE_BYE, str_of(code), str_of(text));
+	if (conn->cmd == NULL || !conn->cmd->midway)
+		wire_out_cond(imap_out(conn), STR_NONE, WIRE_BYE, str_of(code), str_of(text));
 	imap_log(conn, LOG_INFO, "BYE %s", text);
 	if (conn->ending == NULL)
 		conn->ending = "BYE";

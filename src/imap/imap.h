@@ -113,7 +113,8 @@ struct imap_cmd {
 	bool change_waits;            /* it is under way; else what it brought */
 	bool upload_waits;            /* the end of an upload is waited for */
 	const struct imap_step *next; /* private: after change, timer, input */
-	bool running, yielded;   /* private: inside a step; waits for its turn or for drained() */
+	bool running, yielded; /* private: inside a step; waits for its turn or for drained() */
+	bool midway;           /* the output ends inside of a response: only its rest may follow */
 	struct loop_timer timer; /* cmd_sleep */
 	/* Set: the next line of input is the command's (AUTHENTICATE, IDLE), not a new command;
 	 * without its CRLF, valid during the call. */
@@ -542,7 +543,8 @@ const struct tls_identity *imap_identity(const struct imap_conn *conn);
 /* The client's address for limits and the log: what a trusted front told in this turn, or the
  * connection's. */
 struct str imap_client_address(const struct imap_conn *conn);
-/* Untagged BYE, then close when the out queue is flushed. */
+/* Untagged BYE, then close when the out queue is flushed.  Inside of a response that is printed in
+ * pieces (cmd->midway) it closes without a word: whatever came would be taken for a part of it. */
 void imap_bye(struct imap_conn *conn, const char *code, const char *text);
 
 struct imap_turn *imap_turn_new(struct imap_conn *conn);
@@ -605,6 +607,8 @@ roaring_bitmap_t *imap_view_select(
     const struct imap_box *box, const struct wire_set *set, bool uid);
 uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
 uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
+/* For the log: a message that is there cannot be read.  Any thread. */
+void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid);
 /* Appends "(\Seen $Forwarded …)"; flags in force, \Recent from the view (box->recent is empty in
  * rev2).  keywords: of the reading that gave msg. */
 void imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,

@@ -51,6 +51,8 @@ struct imap_query {
 	size_t nodes, depth, texts;
 	bool reads_all; /* not only headers */
 	roaring_bitmap_t *all, *flagged[STORE_FLAGS_MAX];
+	struct store_hold *hold; /* of all, where records or more are read; else NULL */
+	bool expunged;           /* the view had others, too */
 
 	/* running: sets */
 	struct frame *frames;
@@ -290,6 +292,8 @@ look_at_flags(struct compiling *c)
 
 	store_mailbox_read_begin(q->mailbox);
 	q->all = roaring_bitmap_and(c->box->uids, store_mailbox_uids(q->mailbox));
+	if (q->root->cost != COST_SETS)
+		q->hold = store_hold_begin(q->mailbox, q->all);
 	for (unsigned f = 0; f < STORE_FLAGS_MAX && c->fault == IMAP_QUERY_OK; f++) {
 		const roaring_bitmap_t *set =
 		    c->flags[f] ? store_mailbox_flagged(q->mailbox, f) : NULL;
@@ -301,6 +305,8 @@ look_at_flags(struct compiling *c)
 			q->flagged[f] = roaring_bitmap_and(q->all, set);
 	}
 	store_mailbox_read_end(q->mailbox);
+	q->expunged =
+	    roaring_bitmap_get_cardinality(q->all) < roaring_bitmap_get_cardinality(c->box->uids);
 }
 
 static void
@@ -318,6 +324,7 @@ free_query(void *arg)
 {
 	struct imap_query *q = arg;
 
+	store_hold_end(&q->hold);
 	mail_search_free(&q->search);
 	for (size_t i = 0; i < q->top; i++) {
 		roaring_bitmap_free(q->frames[i].in);
@@ -490,7 +497,7 @@ window_of(struct imap_query *q, const roaring_bitmap_t *in, uint32_t from)
 	size_t n;
 
 	store_mailbox_read_begin(q->mailbox);
-	n = store_mailbox_window(q->mailbox, in, from, q->records, QUERY_WINDOW);
+	n = store_hold_window(q->hold, in, from, q->records, QUERY_WINDOW);
 	store_mailbox_read_end(q->mailbox);
 	return n;
 }
@@ -741,21 +748,24 @@ begin_message(struct imap_query *q, struct str summary)
 	return true;
 }
 
+/* One that was expunged and could not be kept does not match, and nothing is wrong. */
+static void
+unreadable(struct imap_query *q, const struct store_message *m)
+{
+	if (!store_hold_has(q->hold, m->uid))
+		return;
+	q->failed = true;
+	imap_log_unreadable(q->mailbox, m->uid);
+}
+
 /* A message whose summary decides needs no more; those of others are kept. */
 static bool
-scan_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+take_summary(struct imap_query *q, const struct store_message *m, enum ts_err err, struct str bytes)
 {
-	struct imap_query *q = arg;
-	const struct store_message *m;
 	enum mail_search_found found;
 
-	while (q->scanned < q->count && q->records[q->scanned].uid < uid)
-		q->scanned++;
-	if (q->scanned == q->count || q->records[q->scanned].uid != uid)
-		return true;
-	m = &q->records[q->scanned++];
 	if (err != TS_OK || !begin_message(q, bytes)) {
-		q->failed = true;
+		unreadable(q, m);
 		return !enough(q);
 	}
 	found = judge(q, q->root, m);
@@ -766,6 +776,28 @@ scan_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
 	q->unread[q->unread_n++] = (struct unread){q->scanned - 1, q->summaries.n, bytes.n};
 	buf_str(&q->summaries, bytes);
 	return q->summaries.n < SUMMARIES_PIECE;
+}
+
+static bool
+scan_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+{
+	struct imap_query *q = arg;
+	const struct store_message *m;
+	struct buf made = {0};
+	bool more;
+
+	while (q->scanned < q->count && q->records[q->scanned].uid < uid)
+		q->scanned++;
+	if (q->scanned == q->count || q->records[q->scanned].uid != uid)
+		return true;
+	m = &q->records[q->scanned++];
+	if (err == TS_NOT_FOUND) { /* it went with the message */
+		err = store_make_summary(q->store, m, &made);
+		bytes = buf_as_str(&made);
+	}
+	more = take_summary(q, m, err, bytes);
+	buf_fini(&made);
+	return more;
 }
 
 static void
@@ -817,7 +849,7 @@ read_message(struct imap_query *q, const struct store_message *m)
 
 		if (more) {
 			if (!bytes_at(q, m->blob, range, &bytes)) {
-				q->failed = true;
+				unreadable(q, m);
 				return true;
 			}
 			mail_search_feed(q->search, bytes);
@@ -894,4 +926,10 @@ imap_query_found(struct imap_query *q, bool *failed_r)
 	q->result.yes = NULL;
 	*failed_r = q->failed;
 	return found;
+}
+
+bool
+imap_query_expunged(const struct imap_query *q)
+{
+	return q->expunged || (q->hold != NULL && store_hold_touched(q->hold));
 }

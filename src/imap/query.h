@@ -8,7 +8,8 @@
  * It is made on the loop, from the view and the flags as they are at that moment.  It is run on
  * the loop when imap_query_is_cheap(), on a worker otherwise, in two stages: set arithmetic finds
  * the messages of which only reading tells; each of these is read once, in pieces, for all keys
- * (mail/search.h).  It can be left at any time, and gone on with on another thread.
+ * (mail/search.h).  It can be left at any time, and gone on with on another thread.  The messages
+ * are held until the query is freed.
  */
 #include "imap/imap.h"
 #include "wire/search.h"
@@ -32,7 +33,10 @@ bool imap_query_is_cheap(const struct imap_query *query);
 /* BLOCKING unless cheap.  True: it is done.  False: enough(), which is asked every now and then,
  * said so; go on later, by the same call.  enough may be NULL. */
 bool imap_query_run(struct imap_query *query, bool (*enough)(void *arg), void *arg);
-/* When it is done: the matching UIDs of the view that are still there; the caller's.
- * *failed_r is set when a message could not be read (it does not match then). */
+/* When it is done: the matching UIDs of the view that were there when it was made, whatever others
+ * did meanwhile; the caller's.  *failed_r is set when a message could not be read (it does not
+ * match then). */
 roaring_bitmap_t *imap_query_found(struct imap_query *query, bool *failed_r);
+/* Are some of the view gone by now? */
+bool imap_query_expunged(const struct imap_query *query);
 #endif

@@ -100,9 +100,11 @@ keep_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	m = &r->messages[reading->next++];
 	m->summary_err = err;
 	m->summary_off = r->summaries.n;
-	m->summary_n = summary.n;
 	if (err == TS_OK)
 		buf_str(&r->summaries, summary);
+	else if (err == TS_NOT_FOUND) /* it went with the message */
+		m->summary_err = store_make_summary(r->store, &m->record, &r->summaries);
+	m->summary_n = r->summaries.n - m->summary_off;
 	reading->full = r->summaries.n >= SUMMARIES_PIECE;
 	return !reading->full;
 }
@@ -574,7 +576,14 @@ next_message(struct imap_render *r)
 static void
 message_failed(struct imap_render *r)
 {
-	r->failed = true;
+	uint32_t uid = r->messages[r->message].record.uid;
+
+	if (r->hold != NULL && !store_hold_has(r->hold, uid)) {
+		r->expunged = true;
+	} else {
+		r->failed = true;
+		imap_log_unreadable(r->mailbox, uid);
+	}
 	(void)source_ended(r);
 	if (r->begun && r->message_start == SIZE_MAX)
 		r->broken = true;
@@ -588,8 +597,7 @@ message_ended(struct imap_render *r)
 {
 	if (r->messages[r->message].tell_flags && !r->has_flags) {
 		begin_named(r, "FLAGS ");
-		imap_print_flags(
-		    r->box, r->keywords, &r->messages[r->message].record, &r->out);
+		imap_print_flags(r->box, r->keywords, &r->messages[r->message].record, &r->out);
 	}
 	if (r->begun)
 		wire_out_fetch_end(&r->out);

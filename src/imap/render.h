@@ -14,6 +14,9 @@
  * summary (BINARY, HEADER.FIELDS) all of it is gone through twice: measured, then
  * sent.  What fits into one piece is read once.
  *
+ * Messages that others expunge meanwhile are read all the same, by the hold of
+ * the command; one that could not be kept is `expunged`.
+ *
  * A message whose summary or body cannot be read leaves no response at all
  * (`failed` is set).  When that is found in the middle of a literal that was
  * handed over in part, nothing sane can be sent any more: `broken`.
@@ -43,6 +46,7 @@ struct imap_render {
 	/* what and how; constant during the command */
 	struct store *store;
 	struct store_mailbox *mailbox;
+	struct store_hold *hold; /* NULL: the window holds all that is needed */
 	const struct imap_box *box;
 	const struct wire_dialect *dialect;
 	const struct wire_fetch_item *items;
@@ -80,7 +84,7 @@ struct imap_render {
 
 	/* results */
 	struct buf out;
-	bool failed, broken, unknown_cte;
+	bool failed, expunged, broken, unknown_cte;
 };
 
 /* Which of enum imap_needs an item has. */

@@ -3,6 +3,7 @@
  * The view: sequence numbers and UIDs as the client knows them (RFC 9051
  * section 2.3.1).  It is a bitmap of UIDs; a sequence number is a rank.
  */
+#include "base/log.h"
 #include "imap/imap.h"
 
 uint32_t
@@ -116,4 +117,12 @@ imap_view_select(const struct imap_box *box, const struct wire_set *set, bool ui
 		resolve_seq_known(box, set, out);
 	roaring_bitmap_and_inplace(out, box->uids);
 	return out;
+}
+
+void
+imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid)
+{
+	log_msg(LOG_ERROR, NULL, "a message cannot be read: user %.*s, mailbox number %u, UID %u",
+	    STR_ARG(store_account_name(store_mailbox_account(mailbox))), store_mailbox_id(mailbox),
+	    uid);
 }

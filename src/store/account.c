@@ -733,6 +733,9 @@ account_publish_gone(struct store_account *a)
 	for (size_t i = 0; i < a->entry_count; i++)
 		if (a->entry[i]->pub != NULL)
 			atomic_store(&a->entry[i]->pub->gone, true);
+	for (size_t i = 0; i < a->entry_count; i++)
+		if (a->entry[i]->pub != NULL)
+			holds_keep_all(a->entry[i]->pub);
 	pthread_rwlock_unlock(&a->lock);
 	atomic_fetch_add(&a->list_version, 1);
 }

@@ -137,7 +137,7 @@ let_go(struct copying *t, bool held)
 
 /* ---- reading a piece; the copier's thread ---- */
 
-static void
+static enum ts_err
 begin(struct copying *t)
 {
 	struct store_mailbox *mb = t->source;
@@ -149,6 +149,9 @@ begin(struct copying *t)
 	store_mailbox_read_end(mb);
 	t->total = roaring_bitmap_get_cardinality(t->left);
 	t->pieces = !t->move && t->total > PIECE;
+	return t->user->all_or_none && t->total < roaring_bitmap_get_cardinality(uids)
+	           ? TS_CONDITION
+	           : TS_OK;
 }
 
 static bool
@@ -294,8 +297,8 @@ read_and_go(struct copying *t)
 	enum ts_err err = TS_OK;
 
 	if (t->left == NULL)
-		begin(t);
-	if (t->total > 0)
+		err = begin(t);
+	if (err == TS_OK && t->total > 0)
 		err = read_piece(t);
 	if (err != TS_OK)
 		end(t, err);
@@ -488,6 +491,10 @@ prepare_piece(struct batch *b, struct copying *t)
 
 	gather_messages(&t->g, b, t->source, uids);
 	roaring_bitmap_free(uids);
+	/* What a MOVE has moved stays so (RFC 6851 section 3.3). */
+	if (t->user->all_or_none && t->g.count < t->g.read_count &&
+	    (!t->move || t->pair_count == 0))
+		return TS_CONDITION;
 	if (t->g.count > 0)
 		err = t->pieces ? stage(b, t) : put_now(b, t);
 	t->user->uidvalidity = t->target->head.uidvalidity;

@@ -144,6 +144,8 @@ prepare_export(struct batch *b, struct transfer *t)
 		return err;
 	t->g.bounds = t->user->bounds;
 	gather_messages(&t->g, b, t->source, t->user->uids);
+	if (!all_gathered(&t->g, t->user))
+		return TS_CONDITION;
 	if (t->g.count == 0)
 		return TS_OK;
 	err = gather_summaries(&t->g, t->source);

@@ -13,6 +13,8 @@
  *   account.watches the watches
  *   lane.mutex      the lane's queue and tokens
  *   store.lease_mutex  renewing the lease of ids; then ids_mutex, the ids
+ *   mailbox.holds_mutex  holds, and what is kept for them; also inside of mailbox.lock
+ *   store.held_mutex  blobs of what is kept; also inside of holds_mutex
  *   store.pins_mutex  the list of shared uploads
  *   background.mutex, copier.mutex  their queues
  *
@@ -110,6 +112,10 @@ struct store {
 	pthread_mutex_t pins_mutex;
 	struct link pins; /* uploads with more than one handle */
 
+	pthread_mutex_t held_mutex;
+	struct held_blob *held; /* uthash by blob */
+	_Atomic uint64_t holds, held_messages, held_bytes, held_refused;
+
 	pthread_mutex_t reopen_mutex;
 	pthread_mutex_t transfers; /* copies and moves between accounts that are under way */
 	struct link transfer_list;
@@ -194,6 +200,10 @@ struct store_mailbox {
 	size_t old_count;
 	_Atomic size_t counted; /* bytes that are in store.state_bytes; eviction looks at it */
 	struct pend *pend[2];
+
+	pthread_mutex_t holds_mutex;
+	struct link holds;
+	struct kept *kept; /* uthash by UID */
 
 	struct head head;
 	bool stale; /* must be read anew before it is changed; lane */
@@ -349,6 +359,17 @@ upload_origin(struct store_upload *u)
  * when it does no more. */
 bool upload_pins(struct store *store, uint64_t blob);
 
+/* ---- holds ---- */
+
+/* Messages leave a state: those that somebody holds are kept.  mailbox.lock is held. */
+void holds_keep(
+    struct store_mailbox *mailbox, const struct state *state, const roaring_bitmap_t *gone);
+/* The mailbox is gone (the mark is set already), and its contents will be. */
+void holds_keep_all(struct store_mailbox *mailbox);
+/* Is the blob kept for a hold?  Then the collector passes it by, and is woken when it is no more.
+ */
+bool hold_has_blob(struct store *store, uint64_t blob);
+
 /* ---- changes ---- */
 
 enum inner_kind { /* continues enum store_change_kind */
@@ -453,6 +474,8 @@ struct lane {
 	pthread_cond_t work, flush;
 	struct store_change_priv *queue, **queue_tail;
 	bool preparing, flushing, failed, parked, stop;
+	uint64_t flushes;      /* that have ended, with all that follows from them */
+	_Atomic bool in_doubt; /* states may show what is not on disk any more */
 	struct batch batch[2];
 	pthread_t thread[2];
 	unsigned threads;
@@ -471,6 +494,9 @@ void lane_enqueue(struct lane *lane, struct store_change_priv *priv);
 void lane_put_back(struct lane *lane, struct store_change_priv **list);
 /* The lane of what is changed, whatever account the asker named. */
 struct lane *lane_for(const struct store_change *change);
+/* BLOCKING.  Waits until what was committed up to now is published.  False: it cannot be yet, since
+ * states are in doubt. */
+bool lanes_settle(struct store *store);
 /* lanes 0: runs everything that waits, in the caller's thread. */
 void lane_run(struct lane *lane);
 
@@ -492,6 +518,8 @@ struct gathered {
 };
 void gather_messages(struct gathered *g, struct batch *b, struct store_mailbox *source,
     const roaring_bitmap_t *uids);
+/* False: one of the change's UIDs is not there, and it wants all or none. */
+bool all_gathered(const struct gathered *g, const struct store_change *change);
 /* TS_LIMIT: they take more than opt.copy_memory. */
 enum ts_err gather_summaries(struct gathered *g, struct store_mailbox *source);
 void gathered_read(struct gathered *g, uint32_t uid, struct str summary);

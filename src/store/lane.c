@@ -82,6 +82,8 @@ publish_pend(struct batch *b, struct pend *p)
 
 	for (struct delta *d = p->first; d != NULL; d = d->next) {
 		weight += 1 + d->added_count / 32;
+		if (d->expunged != NULL)
+			holds_keep(mb, s, d->expunged);
 		state_apply(s, d);
 	}
 	s->counters = p->after;
@@ -140,8 +142,10 @@ publish_list(struct batch *b)
 		watch_notify(a, 0);
 	}
 	for (size_t i = 0; i < b->list_count; i++)
-		if (b->list[i].gone != NULL)
+		if (b->list[i].gone != NULL) {
+			holds_keep_all(b->list[i].gone);
 			watch_notify(b->list[i].account, b->list[i].gone->id);
+		}
 }
 
 static void
@@ -411,6 +415,13 @@ resolve(struct lane *lane)
 	return true;
 }
 
+static void
+note_doubt(struct lane *lane)
+{
+	atomic_store(&lane->in_doubt,
+	    lane->refused || lane->doubt_count > 0 || lane->doubt_account_count > 0);
+}
+
 /* Before a batch: is everything known again?  Else what is in doubt stays refused. */
 static void
 retry(struct lane *lane)
@@ -420,6 +431,7 @@ retry(struct lane *lane)
 		lane->refused = false;
 	if (!lane->refused && (lane->doubt_count > 0 || lane->doubt_account_count > 0))
 		(void)resolve(lane);
+	note_doubt(lane);
 }
 
 /* Nobody else prepares or flushes on this lane now. */
@@ -443,6 +455,7 @@ fail(struct batch *b, enum ts_err err, uint64_t generation)
 		lane->refused = store_reopen(lane->store, generation) != TS_OK;
 		if (!lane->refused)
 			(void)resolve(lane);
+		note_doubt(lane);
 		background_wake(lane->store, BG_PURGE | BG_COLLECT | BG_INTENTS);
 	}
 	batch_clear(other);
@@ -558,6 +571,7 @@ run(void *arg)
 		flush(lane, b);
 		pthread_mutex_lock(&lane->mutex);
 		lane->flushing = false;
+		lane->flushes++;
 		pthread_cond_broadcast(&lane->flush);
 		if (lane->stop)
 			pthread_cond_broadcast(&lane->work);
@@ -587,6 +601,25 @@ lane_enqueue(struct lane *lane, struct store_change_priv *priv)
 	lane->queue_tail = &priv->next;
 	tell(lane);
 	pthread_mutex_unlock(&lane->mutex);
+}
+
+bool
+lanes_settle(struct store *store)
+{
+	bool settled = true;
+
+	for (unsigned i = 0; i < store->lane_count; i++) {
+		struct lane *lane = &store->lane[i];
+		uint64_t seen;
+
+		pthread_mutex_lock(&lane->mutex);
+		seen = lane->flushes;
+		while (lane->flushing && lane->flushes == seen)
+			pthread_cond_wait(&lane->flush, &lane->mutex);
+		pthread_mutex_unlock(&lane->mutex);
+		settled = settled && !atomic_load(&lane->in_doubt);
+	}
+	return settled;
 }
 
 void

@@ -18,6 +18,8 @@ mailbox_new(struct store_account *account, uint32_t id)
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&mb->lock, &attr);
 	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&mb->holds_mutex, NULL);
+	list_init(&mb->holds);
 	return mb;
 }
 
@@ -41,6 +43,8 @@ mailbox_free(struct store_mailbox *mb)
 		state_free(&mb->old[i]);
 	mem_free(mb->old);
 	pthread_rwlock_destroy(&mb->lock);
+	TS_ASSERT(list_empty(&mb->holds) && mb->kept == NULL);
+	pthread_mutex_destroy(&mb->holds_mutex);
 	mem_free(mb);
 }
 
@@ -265,6 +269,16 @@ mailbox_count_bytes(struct store_mailbox *mb)
 	mb->counted = now;
 }
 
+/* What another state does not have any more. */
+static void
+keep_lost(struct store_mailbox *mb, const struct state *state)
+{
+	roaring_bitmap_t *lost = roaring_bitmap_andnot(mb->state->uids, state->uids);
+
+	holds_keep(mb, mb->state, lost);
+	roaring_bitmap_free(lost);
+}
+
 void
 mailbox_install(struct store_mailbox *mb, struct state *state)
 {
@@ -277,6 +291,7 @@ mailbox_install(struct store_mailbox *mb, struct state *state)
 			state->counters.recent =
 			    state_count_above(state, state->counters.recent_mark);
 		}
+		keep_lost(mb, state);
 		state_free_sets(mb->state);
 		mb->old = mem_realloc(mb->old, (mb->old_count + 1) * sizeof(struct state *));
 		mb->old[mb->old_count++] = mb->state;
@@ -350,6 +365,7 @@ mailbox_reread(struct store_mailbox *mb)
 	if (state == NULL || back) {
 		state_free(&state);
 		atomic_store(&mb->gone, true);
+		holds_keep_all(mb);
 		mb->head.gone = true;
 		return TS_OK;
 	}

@@ -224,6 +224,7 @@ prepare_flags(struct batch *b, struct store_change *c)
 
 	roaring_bitmap_t *uids = view_existing(&cd.view, c->uids, false);
 
+	c->found = roaring_bitmap_get_cardinality(uids);
 	if (c->check_unchanged) {
 		c->failed = view_changed(&cd.view, c->unchanged_since, uids);
 		roaring_bitmap_andnot_inplace(uids, c->failed);
@@ -339,6 +340,12 @@ gather_messages(
 			g->name[f] = mem_strdup(view_keyword_name(&v, f));
 	pthread_rwlock_unlock(&source->lock);
 	roaring_bitmap_free(set);
+}
+
+bool
+all_gathered(const struct gathered *g, const struct store_change *c)
+{
+	return !c->all_or_none || g->count == roaring_bitmap_get_cardinality(c->uids);
 }
 
 /* Bytes of a message in what is gathered, its pair and the batch, and how often its summary is in

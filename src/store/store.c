@@ -22,6 +22,7 @@ store_options_default(struct store_options *opt)
 	    .state_budget = (uint64_t)256 << 20,
 	    .blob_threshold = 128 << 10,
 	    .copy_memory = (uint64_t)512 << 20,
+	    .held_bytes = (uint64_t)4 << 30,
 	    .mail = MAIL_LIMITS_DEFAULT,
 	    .max_keywords = 128,
 	    .max_mailboxes = 20000,
@@ -440,6 +441,7 @@ init_locks(struct store *store)
 	pthread_mutex_init(&store->ids_mutex, NULL);
 	pthread_mutex_init(&store->lease_mutex, NULL);
 	pthread_mutex_init(&store->pins_mutex, NULL);
+	pthread_mutex_init(&store->held_mutex, NULL);
 	list_init(&store->pins);
 	pthread_mutex_init(&store->reopen_mutex, NULL);
 	pthread_mutex_init(&store->transfers, NULL);
@@ -456,6 +458,7 @@ fini_locks(struct store *store)
 	pthread_mutex_destroy(&store->ids_mutex);
 	pthread_mutex_destroy(&store->lease_mutex);
 	pthread_mutex_destroy(&store->pins_mutex);
+	pthread_mutex_destroy(&store->held_mutex);
 	pthread_mutex_destroy(&store->reopen_mutex);
 	pthread_mutex_destroy(&store->transfers);
 }
@@ -692,6 +695,10 @@ store_stats(struct store *store, struct store_stats *s)
 	    .changes = atomic_load(&store->changes),
 	    .batches = atomic_load(&store->batches),
 	    .batch_max = atomic_load(&store->batch_max),
+	    .holds = atomic_load(&store->holds),
+	    .held_messages = atomic_load(&store->held_messages),
+	    .held_bytes = atomic_load(&store->held_bytes),
+	    .held_refused = atomic_load(&store->held_refused),
 	    .lanes = store->lane_count,
 	    .batch_sizes.sum = atomic_load(&store->batch_changes),
 	    .flush_ns.sum = atomic_load(&store->flush_ns),

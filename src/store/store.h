@@ -56,6 +56,7 @@ struct store_options {
 	uint64_t state_budget;   /* bytes of mailbox states kept in memory beyond those in use */
 	uint64_t blob_threshold; /* messages larger than this go into files of their own */
 	uint64_t copy_memory;    /* bytes that one COPY or MOVE may take; beyond it is TS_LIMIT */
+	uint64_t held_bytes;     /* of expunged messages that are kept for holds */
 	struct mail_limits mail; /* what summaries of messages take in */
 	uint32_t max_keywords;   /* per mailbox, at most STORE_KEYWORDS_MAX */
 	uint32_t max_mailboxes;  /* per account */
@@ -270,6 +271,32 @@ enum ts_err store_read_blob(
     struct store *store, uint64_t blob, uint64_t off, uint64_t len, struct buf *out);
 
 /*
+ * A hold: a command goes on reading messages that others expunge meanwhile.  Until it ends, each
+ * message that it has can be found by store_hold_window(), with the flags that it had at last, and
+ * its bytes can be read; a summary that is gone is made anew.  It holds nothing else, and as long
+ * as nothing is expunged it costs a set.  Beyond opt.held_bytes nothing more is kept: such a
+ * message is gone for the hold, too.
+ */
+struct store_hold;
+/* Holds those of uids that are there.  Between store_mailbox_read_begin and _end. */
+struct store_hold *store_hold_begin(struct store_mailbox *mailbox, const roaring_bitmap_t *uids);
+const roaring_bitmap_t *store_hold_uids(const struct store_hold *hold);
+/* As store_mailbox_window(), of those that are held; set NULL: all of them, else a part of them;
+ * max is 256 at the most.  Between store_mailbox_read_begin and _end. */
+size_t store_hold_window(struct store_hold *hold, const roaring_bitmap_t *set, uint32_t from,
+    struct store_message *out, size_t max);
+/* Is the message still to be read?  Not if it is gone and was not kept. */
+bool store_hold_has(struct store_hold *hold, uint32_t uid);
+/* Was any of them expunged meanwhile? */
+bool store_hold_touched(struct store_hold *hold);
+/* Any thread, when nobody reads by it any more. */
+void store_hold_end(struct store_hold **hold);
+/* BLOCKING.  Appends the summary of a message that has none (store_read_summaries says
+ * TS_NOT_FOUND), as one has that was expunged: it is made of the message's bytes. */
+enum ts_err store_make_summary(
+    struct store *store, const struct store_message *message, struct buf *out);
+
+/*
  * While there is a pin no blob is freed: every message that is in a mailbox's
  * state after store_pin_new() can be read, expunged meanwhile or not.  A pin
  * holds up the giving back of space, so it lapses by itself after so many
@@ -410,6 +437,7 @@ struct store_change {
 	/* FLAGS EXPUNGE COPY MOVE: which; UIDs that do not exist are left out.  EXPUNGE: only those
 	 * that are \Deleted.  NULL: all.  Owned by the change (freed with it). */
 	roaring_bitmap_t *uids;
+	bool all_or_none; /* COPY MOVE: TS_CONDITION if one of uids does not exist */
 	enum store_flag_mode mode;
 	struct store_flags flags; /* system flags */
 	const struct str *keywords;
@@ -443,6 +471,7 @@ struct store_change {
 	uint32_t uidvalidity;       /* APPEND COPY MOVE: of the target; CREATE: the one given */
 	uint32_t first_uid;         /* APPEND: the first; without wishes consecutive ones follow */
 	uint64_t prior_modseq;      /* FLAGS: the highest MODSEQ an affected message had before */
+	uint64_t found;             /* FLAGS: how many of uids there are */
 	roaring_bitmap_t *affected; /* FLAGS: really changed.  EXPUNGE MOVE: gone */
 	roaring_bitmap_t *failed;   /* FLAGS: refused by UNCHANGEDSINCE */
 	struct store_uid_pair *pairs; /* COPY MOVE: in ascending order of source */
@@ -501,6 +530,8 @@ struct store_stats {
 	struct store_classes batch_sizes, flush_ns; /* of batches; sums in changes, nanoseconds */
 	uint64_t accounts_loaded, mailboxes_loaded, state_bytes, watches, changes_pending;
 	uint64_t changes, batches, batch_max;
+	/* Holds; the expunged messages that are kept for them, and those that were not, so far. */
+	uint64_t holds, held_messages, held_bytes, held_refused;
 	struct engine_stats engine;
 };
 void store_stats(struct store *store, struct store_stats *stats_r);

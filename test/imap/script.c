@@ -609,6 +609,20 @@ do_silent(struct script *s, unsigned i)
 }
 
 static bool
+do_rest(struct script *s, unsigned i, struct str text)
+{
+	struct buf *out = output(s, i);
+
+	if (text.n == 0 || out->n == 0)
+		return complain(s, "nothing", text);
+	for (size_t k = 0; k < out->n; k++)
+		if (out->p[k] != text.p[k % text.n])
+			return complain(s, "not all of", text);
+	buf_fini(out);
+	return true;
+}
+
+static bool
 do_closed(struct script *s, unsigned i)
 {
 	for (unsigned tries = 0; !stream_fake_ended(s->site->clients[i].fake, NULL); tries++) {
@@ -703,6 +717,8 @@ client_directive(struct script *s, struct str verb, struct str args)
 	}
 	if (str_eq(verb, STR("untaken")))
 		return do_untaken(s, args);
+	if (str_eq(verb, STR("rest")))
+		return need_client(s, 1) && do_rest(s, 1, args);
 	i = client_number(args);
 	if (!need_client(s, i))
 		return false;

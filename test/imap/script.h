@@ -28,6 +28,7 @@
  *	S{ … S}        the S: lines between them, in any order
  *	silent         nothing more has come
  *	drain          drops what has come
+ *	rest TEXT      what has come for client 1 is TEXT over and over; it is dropped
  *	closed         the server has closed the connection
  *	close, break   the client does; "break" with a reset
  *	forget         the client's connection goes; its number may be used anew

@@ -93,9 +93,11 @@ static void
 looked(void *arg)
 {
 	struct site *site = arg;
+	bool was;
 
 	if (site->changing)
 		return;
+	was = block_on_loop(false); /* it is another session's, and another thread's */
 	site->readings++;
 	site->changing = true;
 	for (size_t i = 0; i < site->event_count; i++) {
@@ -108,6 +110,7 @@ looked(void *arg)
 		store_change_free(&e->change);
 	}
 	site->changing = false;
+	(void)block_on_loop(was);
 }
 
 struct site *

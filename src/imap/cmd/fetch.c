@@ -5,7 +5,9 @@
  *
  * Steps: \Seen is set first, by one change for all messages, where an item asks
  * for it; then windows of messages are rendered (render.h), on the loop when
- * records suffice, by jobs when summaries or bodies are read.
+ * records suffice, by jobs when summaries or bodies are read.  What one window
+ * of records does not do is held: a message that is there at the first look is
+ * there until the tagged reply.
  */
 #include "imap/render.h"
 #include "imap/rights.h"
@@ -28,6 +30,7 @@ free_fetch(void *arg)
 	roaring_bitmap_free(f->uids);
 	if (f->seen != NULL)
 		roaring_bitmap_free(f->seen);
+	store_hold_end(&f->render.hold);
 	imap_render_fini(&f->render);
 }
 
@@ -65,7 +68,9 @@ fill_window(struct fetch *f)
 
 	imap_render_next_window(r);
 	store_mailbox_read_begin(r->mailbox);
-	r->count = store_mailbox_window(r->mailbox, f->uids, f->from, records, r->window);
+	r->count = r->hold != NULL
+	               ? store_hold_window(r->hold, NULL, f->from, records, r->window)
+	               : store_mailbox_window(r->mailbox, f->uids, f->from, records, r->window);
 	if (r->keywords != NULL)
 		imap_read_keywords(r->box, r->keywords);
 	store_mailbox_read_end(r->mailbox);
@@ -99,7 +104,7 @@ fetch_end(struct imap_cmd *cmd)
 	if (f->render.unknown_cte)
 		return cmd_no(cmd, "UNKNOWN-CTE", "A part has an unknown transfer encoding");
 	/* RFC 2180 section 4.1.2: the others were sent */
-	if (!cmd->uid && f->found < roaring_bitmap_get_cardinality(f->uids))
+	if (!cmd->uid && (f->render.expunged || f->found < roaring_bitmap_get_cardinality(f->uids)))
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	return cmd_ok(cmd, "Fetched");
 }
@@ -114,6 +119,7 @@ fetch_rendered(struct imap_cmd *cmd)
 
 	buf_str(imap_out(cmd->conn), buf_as_str(&r->out));
 	r->out.n = 0;
+	cmd->midway = r->begun || r->broken;
 	if (r->broken) {
 		imap_bye(cmd->conn, "SERVERBUG", "A message could not be read to its end");
 		return IMAP_WAIT;
@@ -244,19 +250,21 @@ prepare_render(struct imap_cmd *cmd, struct fetch *f)
 	f->render.messages = arena_array(cmd->arena, f->render.window, sizeof(*f->render.messages));
 }
 
-/* Those of uids that are not \Seen yet. */
+/* Takes hold of the messages; returns those that are not \Seen yet. */
 static roaring_bitmap_t *
-unseen_of(const struct imap_box *box, const roaring_bitmap_t *uids)
+hold_messages(struct fetch *f)
 {
+	struct store_mailbox *mailbox = f->render.mailbox;
 	const roaring_bitmap_t *seen;
 	roaring_bitmap_t *unseen;
 
-	store_mailbox_read_begin(box->mailbox);
-	seen = store_mailbox_flagged(box->mailbox, STORE_SEEN);
-	unseen = roaring_bitmap_and(uids, store_mailbox_uids(box->mailbox));
+	store_mailbox_read_begin(mailbox);
+	f->render.hold = store_hold_begin(mailbox, f->uids);
+	seen = store_mailbox_flagged(mailbox, STORE_SEEN);
+	unseen = roaring_bitmap_copy(store_hold_uids(f->render.hold));
 	if (seen != NULL)
 		roaring_bitmap_andnot_inplace(unseen, seen);
-	store_mailbox_read_end(box->mailbox);
+	store_mailbox_read_end(mailbox);
 	return unseen;
 }
 
@@ -285,10 +293,11 @@ cmd_fetch(struct imap_cmd *cmd)
 	seen = seen && !box->read_only && (box->rights & AUTH_RIGHT_SEEN) != 0;
 	if (seen || f->render.has_flags)
 		f->render.keywords = arena_new_object(cmd->arena, struct imap_keywords);
-	if (!seen)
-		return cmd_goto(cmd, &window_step);
-	unseen = unseen_of(box, f->uids);
-	if (roaring_bitmap_is_empty(unseen)) {
+	if (!seen && f->render.needs == 0 &&
+	    roaring_bitmap_get_cardinality(f->uids) <= f->render.window)
+		return cmd_goto(cmd, &window_step); /* one look does it all */
+	unseen = hold_messages(f);
+	if (!seen || roaring_bitmap_is_empty(unseen)) {
 		roaring_bitmap_free(unseen);
 		return cmd_goto(cmd, &window_step);
 	}

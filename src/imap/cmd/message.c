@@ -13,18 +13,6 @@ change_of(struct imap_cmd *cmd, enum store_change_kind kind)
 	    imap_login(cmd->conn)->account, kind, cmd->conn->il->loop, NULL, NULL);
 }
 
-/* Are all of them still there?  Sequence numbers may name what others have expunged. */
-static bool
-all_there(const struct imap_box *box, const roaring_bitmap_t *uids)
-{
-	bool all;
-
-	store_mailbox_read_begin(box->mailbox);
-	all = roaring_bitmap_is_subset(uids, store_mailbox_uids(box->mailbox));
-	store_mailbox_read_end(box->mailbox);
-	return all;
-}
-
 static void
 free_bitmap(void *arg)
 {
@@ -68,8 +56,8 @@ store_print(struct imap_cmd *cmd)
 	/* What was printed just now need not be told again, whoever changed it up to then. */
 	box->silent = roaring_bitmap_copy(s->uids);
 	box->silent_modseq = cmd->change->modseq;
-	/* RFC 2180 section 4.2.2 */
-	if (!cmd->uid && !all_there(box, s->uids))
+	/* RFC 2180 section 4.2.3 */
+	if (!cmd->uid && cmd->change->found < roaring_bitmap_get_cardinality(s->uids))
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	return cmd_ok(cmd, "Stored");
 }
@@ -199,6 +187,8 @@ copy_done(struct imap_cmd *cmd)
 	const struct copy_cmd *c = cmd->state;
 	struct store_change *change = cmd->change;
 
+	if (change->err == TS_CONDITION)
+		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	if (change->err == TS_NOT_FOUND)
 		return cmd_no_target(cmd, c->open.name);
 	if (change->err == TS_LIMIT)
@@ -224,23 +214,21 @@ copy_opened(struct imap_cmd *cmd)
 {
 	static const struct imap_step done = {"copy-done", copy_done};
 	struct copy_cmd *c = cmd->state;
-	struct imap_box *box = imap_box(cmd->conn);
 	struct store_change *change;
 
 	if (c->open.mailbox == NULL && c->open.err == TS_NOT_FOUND)
 		return cmd_no_target(cmd, c->open.name);
 	if (c->open.mailbox == NULL)
 		return cmd_open_err(cmd, &c->open);
-	/* RFC 2180 section 4.4.1: all of them, or none. */
-	if (!cmd->uid && !all_there(box, c->uids))
-		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	if (roaring_bitmap_is_empty(c->uids))
 		return cmd_ok(cmd, "None of the messages is there");
 	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(c->uids) * PAIR))
 		return cmd_no_room(cmd);
 	change = change_of(cmd, c->move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY);
-	change->source = box->mailbox;
+	change->source = imap_box(cmd->conn)->mailbox;
 	change->mailbox = c->open.mailbox;
+	/* RFC 2180 section 4.4.1: all of them, or none. */
+	change->all_or_none = !cmd->uid;
 	change->bounds = imap_rights_bounds(c->open.rights);
 	change->uids = roaring_bitmap_copy(c->uids);
 	return cmd_change(cmd, change, &done);

@@ -137,6 +137,9 @@ search_end(struct imap_cmd *cmd)
 
 	if ((s->args.returns & WIRE_RETURN_SAVE) != 0)
 		save_result(imap_box(cmd->conn), s);
+	/* RFC 5530 section 3: it may not be told yet, and the client had better ask. */
+	if (!cmd->uid && imap_query_expunged(s->query))
+		return cmd_ok_code(cmd, STR("EXPUNGEISSUED"), "Searched");
 	return cmd_ok(cmd, "Searched");
 }
 

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Holds: what one command found stays readable for it, whoever expunges, moves or deletes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "kit.h"
+
+#define F(flag) (1u << (flag))
+#define MSG "From: a@b.example\r\nSubject: one\r\n\r\nHello\r\n"
+
+static struct store_hold *
+hold(struct store_mailbox *mb, uint32_t from, uint32_t to)
+{
+	roaring_bitmap_t *uids = kit_range(from, to);
+	struct store_hold *h;
+
+	store_mailbox_read_begin(mb);
+	h = store_hold_begin(mb, uids);
+	store_mailbox_read_end(mb);
+	roaring_bitmap_free(uids);
+	return h;
+}
+
+static size_t
+window(struct store_mailbox *mb, struct store_hold *h, uint32_t from, struct store_message *out)
+{
+	size_t n;
+
+	store_mailbox_read_begin(mb);
+	n = store_hold_window(h, NULL, from, out, 8);
+	store_mailbox_read_end(mb);
+	return n;
+}
+
+static void
+remove_one(struct kit *kit, uint32_t uid)
+{
+	assert_int_equal(kit_flags(kit, kit->inbox, uid, uid, STORE_FLAGS_ADD,
+	                     F(STORE_DELETED) | F(STORE_FLAGGED), "last"),
+	    TS_OK);
+	assert_int_equal(kit_expunge(kit, kit->inbox), TS_OK);
+	store_background_wait(kit->store);
+}
+
+static enum ts_err
+read_message(struct kit *kit, const struct store_message *m)
+{
+	struct buf bytes = {0}, summary = {0};
+	struct mail_summary s;
+	enum ts_err err = store_read_blob(kit->store, m->blob, 0, m->size, &bytes);
+
+	if (err == TS_OK) {
+		assert_int_equal(bytes.n, m->size);
+		assert_int_equal(store_make_summary(kit->store, m, &summary), TS_OK);
+		assert_int_equal(mail_summary_open(buf_as_str(&summary), &s), TS_OK);
+		assert_int_equal(s.size, m->size);
+	}
+	buf_fini(&bytes);
+	buf_fini(&summary);
+	return err;
+}
+
+static void
+expect_held(struct kit *kit, uint64_t holds, uint64_t messages)
+{
+	struct store_stats stats;
+
+	store_stats(kit->store, &stats);
+	assert_int_equal(stats.holds, holds);
+	assert_int_equal(stats.held_messages, messages);
+	assert_int_equal(stats.held_bytes, messages * strlen(MSG));
+}
+
+/* Two commands, one of them with fewer messages; the one that ends last has them to its end. */
+static void
+expunged(void **state)
+{
+	struct kit kit = {0};
+	struct store_hold *all, *some;
+	struct store_message m[8];
+	struct buf none = {0};
+	(void)state;
+
+	kit_open(&kit, 0);
+	for (unsigned i = 0; i < 5; i++)
+		kit_append(&kit, kit.inbox, MSG, 0);
+	all = hold(kit.inbox, 1, 9);
+	some = hold(kit.inbox, 4, 5);
+	assert_int_equal(roaring_bitmap_get_cardinality(store_hold_uids(all)), 5);
+	assert_false(store_hold_touched(all));
+	remove_one(&kit, 2);
+	remove_one(&kit, 5);
+	kit_append(&kit, kit.inbox, MSG, 0); /* is nobody's */
+	expect_held(&kit, 2, 2);
+	assert_true(store_hold_touched(all) && store_hold_touched(some));
+	assert_int_equal(window(kit.inbox, all, 1, m), 5);
+	for (uint32_t i = 0; i < 5; i++) {
+		assert_int_equal(m[i].uid, i + 1);
+		assert_int_equal(read_message(&kit, &m[i]), TS_OK);
+		assert_true(store_hold_has(all, i + 1));
+	}
+	assert_true(store_flags_has(&m[1].flags, STORE_FLAGGED));
+	assert_true(store_flags_has(&m[1].flags, STORE_FIRST_KEYWORD));
+	assert_int_equal(window(kit.inbox, all, 3, m), 3);
+	assert_int_equal(window(kit.inbox, some, 1, m), 2);
+	assert_int_equal(m[1].uid, 5);
+	assert_false(store_hold_has(some, 2));
+
+	store_hold_end(&all);
+	store_background_wait(kit.store);
+	expect_held(&kit, 1, 1);
+	assert_int_equal(read_message(&kit, &m[1]), TS_OK);
+	store_hold_end(&some);
+	store_background_wait(kit.store);
+	expect_held(&kit, 0, 0);
+	assert_int_equal(store_read_blob(kit.store, m[1].blob, 0, 10, &none), TS_NOT_FOUND);
+	buf_fini(&none);
+	kit_close(&kit);
+}
+
+/* What is moved away within the account goes, too, and keeps its bytes by its new place. */
+static void
+moved(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box;
+	struct store_hold *h;
+	struct store_message m[8];
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	box = kit_mailbox(kit.account, "Box");
+	h = hold(kit.inbox, 1, 1);
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_MOVE, kit.inbox, box, 1, 1), TS_OK);
+	store_background_wait(kit.store);
+	assert_int_equal(window(kit.inbox, h, 1, m), 1);
+	assert_int_equal(read_message(&kit, &m[0]), TS_OK);
+	store_hold_end(&h);
+	store_background_wait(kit.store);
+	assert_int_equal(read_message(&kit, &m[0]), TS_OK);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+/* The mailbox is deleted, after something of it was expunged. */
+static void
+deleted(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box;
+	struct store_hold *h, *late;
+	struct store_message m[8];
+	struct buf none = {0};
+	(void)state;
+
+	kit_open(&kit, 0);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	box = kit_mailbox(kit.account, "Box");
+	kit_append(&kit, box, MSG, F(STORE_DELETED));
+	kit_append(&kit, box, MSG, 0);
+	h = hold(box, 1, 2);
+	assert_int_equal(kit_expunge(&kit, box), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "Box", NULL), TS_OK);
+	late = hold(box, 1, 2);
+	store_background_wait(kit.store);
+	expect_held(&kit, 2, 2);
+	assert_int_equal(window(box, h, 1, m), 2);
+	assert_int_equal(read_message(&kit, &m[0]), TS_OK);
+	assert_int_equal(read_message(&kit, &m[1]), TS_OK);
+	store_hold_end(&h);
+	store_background_wait(kit.store);
+	assert_int_equal(window(box, late, 1, m), 1);
+	assert_int_equal(read_message(&kit, &m[0]), TS_OK);
+	store_hold_end(&late);
+	store_background_wait(kit.store);
+	assert_int_equal(store_read_blob(kit.store, m[0].blob, 0, 10, &none), TS_NOT_FOUND);
+	buf_fini(&none);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+/* No more than opt.held_bytes is kept; what is beyond is gone for the hold. */
+static void
+limited(void **state)
+{
+	struct kit kit = {0};
+	struct store_hold *h;
+	struct store_message m[8];
+	struct store_stats stats;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit.opt.held_bytes = strlen(MSG) + 1;
+	kit_reopen(&kit);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	h = hold(kit.inbox, 1, 2);
+	remove_one(&kit, 1);
+	remove_one(&kit, 2);
+	assert_int_equal(window(kit.inbox, h, 1, m), 1);
+	assert_int_equal(m[0].uid, 1);
+	assert_true(store_hold_has(h, 1));
+	assert_false(store_hold_has(h, 2));
+	store_stats(kit.store, &stats);
+	assert_int_equal(stats.held_refused, 1);
+	store_hold_end(&h);
+	kit_close(&kit);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(expunged),
+	    cmocka_unit_test(moved),
+	    cmocka_unit_test(deleted),
+	    cmocka_unit_test(limited),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
