@@ -42,9 +42,11 @@ judge_leave(struct session *s)
 		struct message *m = b->box->messages[i];
 		const struct seat *seat = seat_of(s, m->uid);
 
-		if (all || (seat != NULL && !seat->flagged))
+		if (seat != NULL && !seat->flagged)
 			m->recent_lost = true;
 	}
+	if (claims && all)
+		b->box->recent_lost = s->truth->now;
 	*b = (struct belief){.seats = b->seats, .cap = b->cap};
 }
 
@@ -713,6 +715,7 @@ check_end_recent(struct session *s)
 
 	for (size_t i = 0; i < box->count; i++)
 		if (box->messages[i]->gone == NEVER && !box->messages[i]->recent_lost &&
+		    box->messages[i]->from > box->recent_lost &&
 		    box->messages[i]->recent_of == 0 && !s->rev2 && !s->belief.read_only &&
 		    seat_of(s, box->messages[i]->uid) != NULL)
 			truth_fault(s->truth, "UID %u of %s is \\Recent in no session",
