@@ -27,12 +27,15 @@ def test_wrong_usage(args):
     assert done.stdout == "" and "turnstone" in done.stderr
 
 
-@pytest.mark.parametrize("args", [("help",), ("--help",), ("help", "serve"), ("help", "user"),
-                                  ("help", "user", "add"), ("user", "add", "--help")])
-def test_help(args):
+@pytest.mark.parametrize("args, says", [(("help",), "usage: turnstone COMMAND"), (("--help",), "usage: turnstone COMMAND"),
+                                        (("help", "serve"), "turnstone serve [OPTIONS]"),
+                                        (("help", "user"), "  user add         make a user"),
+                                        (("help", "user", "add"), "turnstone user add NAME [OPTIONS]"),
+                                        (("user", "add", "--help"), "turnstone user add NAME [OPTIONS]")])
+def test_help(args, says):
     done = run(*args)
     assert done.returncode == 0 and done.stderr == ""
-    assert "turnstone" in done.stdout or "Commands" in done.stdout
+    assert says in done.stdout.splitlines() or done.stdout.startswith(says)
 
 
 def test_config_faults_all_at_once(server):

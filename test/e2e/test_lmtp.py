@@ -545,14 +545,16 @@ def test_mode_of_the_socket(server):
     Lmtp(server.dir + "/lmtp.sock").close()
 
 
-@pytest.mark.parametrize("line", ["mode = 0999", "tls = imaps", "path = ''", "owner = nobody-of-that-name"])
-def test_bad_listeners(server, line):
+@pytest.mark.parametrize("line, why", [("mode = 0999", "mode is octal digits"), ("tls = imaps", "a UNIX socket has no TLS"),
+                                       ("path = ''", "needs a port or a path"),
+                                       ("owner = nobody-of-that-name", "there is no user nobody-of-that-name")])
+def test_bad_listeners(server, line, why):
     port = "" if "path" in line else f"path = {server.dir}/lmtp.sock; "
     server.write(f"listener lmtp {{ protocol = lmtp; {port}{line} }}\n")
     server.start(wait=False)
     assert server.process.wait(60) == 1
     server.process = None
-    assert "listener" in server.log() or "mode" in server.log()
+    assert any("listener lmtp: " in text and why in text for text in server.log().splitlines())
 
 
 @ROOT

@@ -70,9 +70,15 @@ def test_it_hangs_on_who_authenticated(demo):
 
 def test_arguments_are_bad_and_change_nothing(demo):
     c = gateway(demo, "alice")
-    c.ok("SELECT INBOX")
-    c.bad("UNAUTHENTICATE now")
-    c.ok("FETCH 1 FLAGS")
+    c.ok("CREATE Own")
+    c.append("Own", "Subject: alice's\r\n\r\nhere\r\n")
+    c.ok("SELECT Own")
+    for arguments in ("now", "alice", "(NOW)", "{3+}\r\nnow", " "):
+        c.bad("UNAUTHENTICATE " + arguments)
+        # Still logged in, as the same, in the same mailbox.
+        assert any(b"alice's" in r for r in c.ok("FETCH 1 BODY.PEEK[HEADER.FIELDS (SUBJECT)]"))
+    c.ok("CLOSE")
+    c.ok("DELETE Own")
     c.close()
 
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * usage: test_reset FOLDER [SEED]
+ * usage: test_reset FOLDER [SEED]; else the seed is TURNSTONE_SEED, or the time
  *
  * Proof that UNAUTHENTICATE leaves nothing of a user behind (RFC 8437 section
  * 3).  FOLDER holds dirtying scripts, NAME.imt; each extension that keeps a
@@ -303,7 +303,8 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 int
 main(int argc, char **argv)
 {
-	unsigned seed = argc > 2 ? (unsigned)atoi(argv[2]) : (unsigned)time(NULL);
+	const char *given = argc > 2 ? argv[2] : getenv("TURNSTONE_SEED");
+	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
 	unsigned state = seed, count = 0;
 	struct buf want;
 

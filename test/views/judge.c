@@ -715,9 +715,8 @@ check_end_recent(struct session *s)
 
 	for (size_t i = 0; i < box->count; i++)
 		if (box->messages[i]->gone == NEVER && !box->messages[i]->recent_lost &&
-		    box->messages[i]->from > box->recent_lost &&
-		    box->messages[i]->recent_of == 0 && !s->rev2 && !s->belief.read_only &&
-		    seat_of(s, box->messages[i]->uid) != NULL)
+		    box->messages[i]->from > box->recent_lost && box->messages[i]->recent_of == 0 &&
+		    !s->rev2 && !s->belief.read_only && seat_of(s, box->messages[i]->uid) != NULL)
 			truth_fault(s->truth, "UID %u of %s is \\Recent in no session",
 			    box->messages[i]->uid, box->name);
 }

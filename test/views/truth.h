@@ -62,7 +62,7 @@ struct mailbox {
 	size_t count;
 	struct removal **removals;
 	size_t removal_count;
-	unsigned arriving; /* commands under way that may add messages */
+	unsigned arriving;    /* commands under way that may add messages */
 	uint64_t recent_lost; /* until then a session may have been told of any, and did not look */
 };
 
