@@ -467,6 +467,34 @@ next_selected(struct session *s)
 		session_simple(s, one_in(s, 2) ? V_CLOSE : V_UNSELECT);
 }
 
+/* Adds and takes away, as fast as it goes. */
+static void
+churn(struct session *s)
+{
+	struct numbers chosen = {0};
+
+	if (s->belief.count < 4 + below(s, 12) || !choose(s, 3, &chosen)) {
+		session_append(s, s->selecting, 1 + below(s, 3), 0);
+	} else {
+		session_store(s, &chosen, true, '+', FLAG_DELETED, true);
+		session_uid_expunge(s, &chosen);
+	}
+	numbers_fini(&chosen);
+	if (!all_known(&s->belief))
+		session_fetch(s, NULL, true, ITEM_UID | ITEM_FLAGS);
+}
+
+/* Whether numbers are what they were: in one go, so that a change has to be told in between. */
+static void
+look(struct session *s)
+{
+	session_simple(s, one_in(s, 8) ? V_CHECK : V_NOOP);
+	if (s->belief.count > 12)
+		session_fetch(s, NULL, true, ITEM_UID);
+	else
+		session_simple(s, V_NOOP);
+}
+
 void
 session_next(struct session *s)
 {
@@ -479,7 +507,12 @@ session_next(struct session *s)
 	            last->verb == V_UNSELECT || last->verb == V_IDLE || last->verb == V_LOGOUT)))
 		return;
 	if (s->selecting == NULL)
-		session_select(s, &s->truth->boxes[one_in(s, 3)], one_in(s, 6));
-	else
+		session_select(s, &s->truth->boxes[s->habit == HABIT_ANYTHING && one_in(s, 3)],
+		    s->habit != HABIT_CHURN && one_in(s, 6));
+	else if (s->habit == HABIT_CHURN && s->act_count == 0)
+		churn(s);
+	else if (s->habit == HABIT_LOOK && s->act_count == 0)
+		look(s);
+	else if (s->habit == HABIT_ANYTHING)
 		next_selected(s);
 }

@@ -93,6 +93,7 @@ struct session {
 	char name[16];
 	uint64_t random;
 	bool rev2, logged_in, bye;
+	enum habit { HABIT_ANYTHING, HABIT_CHURN, HABIT_LOOK } habit;
 	struct belief belief;
 	struct act *acts[PIPELINE + 1]; /* under way, the oldest first */
 	size_t act_count;

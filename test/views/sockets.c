@@ -249,6 +249,8 @@ begin(struct round *r, uint64_t seed)
 		struct client *c = &r->clients[i];
 
 		session_init(&c->s, &r->truth, i + 1, i % 4 == 3);
+		if (seed % 2 == 1)
+			c->s.habit = i % 2 == 0 ? HABIT_CHURN : HABIT_LOOK;
 		c->fd = dial();
 		(void)fcntl(c->fd, F_SETFL, O_NONBLOCK);
 		session_login(&c->s, user, password);
