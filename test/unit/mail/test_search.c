@@ -597,6 +597,44 @@ test_memory(void **state)
 	buf_fini(&m);
 }
 
+/* A match over the border of two pieces, small and large ones, for few needles and many. */
+static void
+test_borders(void **state)
+{
+	enum { TEXT = 40000 };
+	static const char word[] = "needle at the border";
+	static const size_t pieces[] = {1, 7, 4096, 5000, 16384, TEXT};
+	static char text[TEXT];
+
+	(void)state;
+	for (size_t keys = 1; keys < 10; keys += 8) {
+		struct mail_needles *n = mail_needles_new();
+
+		for (size_t i = 0; i < keys; i++)
+			(void)mail_needles_add(n, (struct str){word + i, sizeof(word) - 1 - i});
+		(void)mail_needles_add(n, STR("needle that is not there"));
+		for (int round = 0; round < 400; round++) {
+			size_t border = pieces[2 + (size_t)round % 3],
+			       at = border - 1 - (size_t)round % 18;
+
+			memset(text, 'n', TEXT);
+			memcpy(text + at, word, sizeof(word) - 1);
+			mail_needles_begin(n);
+			for (size_t from = 0, piece; from < TEXT; from += piece) {
+				piece = from == 0 ? border : pieces[(size_t)round / 18 % 6];
+				piece = TEXT - from < piece ? TEXT - from : piece;
+				mail_needles_feed(
+				    n, MAIL_NEEDLES_PLAIN, (struct str){text + from, piece});
+			}
+			mail_needles_end(n, MAIL_NEEDLES_PLAIN);
+			for (size_t i = 0; i < keys; i++)
+				assert_true(mail_needles_found(n, i));
+			assert_false(mail_needles_found(n, keys));
+		}
+		mail_needles_free(&n);
+	}
+}
+
 /* One that is the end or the beginning of others, twice the same, and long runs of one letter. */
 static void
 test_many(void **state)
@@ -646,6 +684,7 @@ main(void)
 	    cmocka_unit_test(test_html),
 	    cmocka_unit_test(test_as_simply),
 	    cmocka_unit_test(test_memory),
+	    cmocka_unit_test(test_borders),
 	    cmocka_unit_test(test_many),
 	};
 
