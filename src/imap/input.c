@@ -31,7 +31,7 @@ blocked(const struct imap_conn *conn)
 	if (conn->input == CONN_SKIP || conn->input == CONN_DISCARD)
 		return false;
 	/* What a peer asks for and does not take must not pile up. */
-	if (cmd == NULL && stream_out_pending(conn->stream) > conn->il->stream_limits.high)
+	if (cmd == NULL && stream_out_pending(conn->stream) > conn->turn->rules->stream_limits.high)
 		return true;
 	if (cmd != NULL && cmd->held)
 		return true;
@@ -54,7 +54,8 @@ conn_input_update(struct imap_conn *conn)
 static const struct wire_frame_limits *
 limits_of(const struct imap_conn *conn)
 {
-	return imap_login(conn) != NULL ? &conn->il->limits : &conn->il->login_limits;
+	return imap_login(conn) != NULL ? &conn->turn->rules->limits
+	                                : &conn->turn->rules->login_limits;
 }
 
 /* The bytes are the stream's or the loop's buffer, which data() may overwrite. */
@@ -112,7 +113,8 @@ begin(struct imap_cmd *cmd, struct str text)
 	struct imap_conn *conn = cmd->conn;
 	struct wire_head head;
 
-	wire_in_init(&cmd->in, text, cmd->arena, imap_dialect(conn), &conn->il->wire_limits);
+	wire_in_init(
+	    &cmd->in, text, cmd->arena, imap_dialect(conn), &conn->turn->rules->wire_limits);
 	if (!wire_cmd_head(&cmd->in, &head)) {
 		cmd->tag = head.tag;
 		(void)cmd_bad_syntax(cmd);
@@ -278,7 +280,8 @@ conn_input_skip(struct imap_conn *conn)
 		return true;
 	}
 	if (lit->data > 0 && !lit->sync &&
-	    (lit->size > INT64_MAX || lit->size / SKIP_MESSAGES > conn->settings->append_limit)) {
+	    (lit->size > INT64_MAX ||
+	        lit->size / SKIP_MESSAGES > imap_settings(conn)->append_limit)) {
 		imap_log(conn, LOG_INFO, "literal of %llu bytes refused: closed",
 		    (unsigned long long)lit->size);
 		imap_bye(conn, "TOOBIG", "Literal too big");
@@ -380,7 +383,7 @@ longer_line(struct imap_conn *conn, struct str bytes, struct wire_frame_limits *
 	struct arena *a;
 	size_t max = 0;
 
-	*limits_r = conn->il->login_limits;
+	*limits_r = conn->turn->rules->login_limits;
 	if (imap_login(conn) != NULL || conn->frame.line > 0)
 		return false;
 	if (cmd != NULL)
@@ -499,6 +502,13 @@ one(struct imap_conn *conn, struct str bytes, bool *more_r)
 	TS_WRONG("input while TLS is awaited");
 }
 
+/* Is the peer amid a literal, or behind one of a command that it has not ended? */
+static bool
+amid(const struct imap_conn *conn)
+{
+	return conn->input != CONN_COMMAND || (conn->cmd != NULL && conn->cmd->wants_input);
+}
+
 size_t
 conn_data(void *arg, struct str in)
 {
@@ -523,6 +533,8 @@ conn_data(void *arg, struct str in)
 	if (!conn->closing) {
 		conn_set_timer(conn);
 		conn_input_update(conn);
+		if (amid(conn))
+			stream_expect_more(conn->stream);
 	} else
 		used = in.n;
 	return used;

@@ -297,6 +297,8 @@ data(void *arg, struct str in)
 	conn->in_data = false;
 	if (conn->closing || conn->input == LMTP_TLS)
 		used = in.n;
+	else if (conn->input != LMTP_COMMAND)
+		stream_expect_more(conn->stream);
 	if (used > 0) /* else the time for the rest of a line goes on */
 		lmtp_go_on(conn);
 	return used;

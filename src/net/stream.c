@@ -250,13 +250,26 @@ show(struct stream *s, struct str fresh)
 	hand_on(s);
 }
 
+/*
+ * A peer may hold the rest back until it sees an ACK.  Where the read emptied
+ * the socket and no output is about to carry one, it goes out by itself; what is
+ * complete costs nothing here.
+ */
+static void
+ack_part(struct stream *s)
+{
+	if (wants_input(s) && !s->paused && !s->more && (s->expects || waiting(s) > 0) &&
+	    stream_out_pending(s) == 0)
+		s->transport->ack(s);
+}
+
 static void
 read_input(struct stream *s)
 {
 	char *p = loop_scratch(s->loop);
 	size_t cap = LOOP_SCRATCH, n;
 
-	s->more = false;
+	s->more = s->expects = false;
 	if (s->paused && s->limits->pending - waiting(s) < cap)
 		cap = s->limits->pending - waiting(s);
 	switch (s->transport->read(s, p, cap, &n)) {
@@ -264,6 +277,7 @@ read_input(struct stream *s)
 		if (n == cap && s->transport->buffered(s))
 			stream_poke(s);
 		show(s, (struct str){p, n});
+		ack_part(s);
 		break;
 	case IO_WANT_OUT:
 		s->read_wants_out = true;
@@ -293,6 +307,7 @@ shake_hands(struct stream *s)
 	}
 	switch (s->transport->handshake(s)) {
 	case IO_OK:
+		s->transport->ack(s);
 		s->state = STREAM_OPEN;
 		s->secured = true;
 		s->binds = stream_tls_binding(s, &(struct sasl_binding){{0}});
@@ -305,7 +320,8 @@ shake_hands(struct stream *s)
 	case IO_WANT_OUT:
 		s->out_blocked = true;
 		break;
-	case IO_WANT_IN:
+	case IO_WANT_IN: /* some clients write each record of a flight by itself */
+		s->transport->ack(s);
 		break;
 	case IO_END:
 	case IO_BROKEN:
@@ -622,6 +638,12 @@ bool
 stream_peer_ended(const struct stream *s)
 {
 	return s->peer_ended;
+}
+
+void
+stream_expect_more(struct stream *s)
+{
+	s->expects = true;
 }
 
 struct buf *

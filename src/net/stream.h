@@ -102,6 +102,14 @@ bool stream_is_paused(const struct stream *s);
  * is flushed and the stream ends by itself.
  */
 bool stream_peer_ended(const struct stream *s);
+/*
+ * Inside data(): what was consumed is not all of what the peer is sending (a
+ * literal goes on).  A peer that writes it in small pieces, with Nagle's
+ * algorithm on, keeps the next one back until the last is acknowledged, so the
+ * ACK goes out at once instead of with the delay of RFC 1122 section 4.2.3.2.
+ * Bytes that data() leaves without pausing mean the same.
+ */
+void stream_expect_more(struct stream *s);
 
 /* Append only. */
 struct buf *stream_out(struct stream *s);

@@ -11,7 +11,8 @@ struct stream_fake {
 	struct buf in, out;
 	size_t in_off;
 	size_t segment, window;
-	uint64_t writes, fail_write; /* fail_write: the one that breaks the connection; 0: none */
+	uint64_t acks, writes,
+	    fail_write; /* fail_write: the one that breaks the connection; 0: none */
 	bool end, broken, ended, mute;
 	enum stream_end why;
 	struct tls_identity identity;
@@ -64,6 +65,12 @@ fake_buffered(struct stream *s)
 {
 	(void)s;
 	return false;
+}
+
+static void
+fake_ack(struct stream *s)
+{
+	s->fake->acks++;
 }
 
 static bool
@@ -147,10 +154,10 @@ fake_peer(struct stream *s)
 }
 
 #define FAKE_TRANSPORT                                                                             \
-	.read = fake_read, .write = fake_write, .buffered = fake_buffered, .secure = fake_secure,  \
-	.handshake = fake_handshake, .shut = fake_shut, .discard = fake_discard,                   \
-	.watch = fake_watch, .drop = fake_drop, .info = fake_info, .binding = fake_binding,        \
-	.peer = fake_peer
+	.read = fake_read, .write = fake_write, .buffered = fake_buffered, .ack = fake_ack,        \
+	.secure = fake_secure, .handshake = fake_handshake, .shut = fake_shut,                     \
+	.discard = fake_discard, .watch = fake_watch, .drop = fake_drop, .info = fake_info,        \
+	.binding = fake_binding, .peer = fake_peer
 
 static const struct transport fake_transport = {FAKE_TRANSPORT};
 static const struct transport fake_tls_transport = {FAKE_TRANSPORT, .tls = true};
@@ -245,6 +252,12 @@ uint64_t
 stream_fake_writes(const struct stream_fake *fake)
 {
 	return fake->writes;
+}
+
+uint64_t
+stream_fake_acks(const struct stream_fake *fake)
+{
+	return fake->acks;
 }
 
 void

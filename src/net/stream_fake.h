@@ -26,6 +26,8 @@ void stream_fake_break(struct stream_fake *fake);
 /* The connection breaks at the n-th write from now on (0: never), and how many there were. */
 void stream_fake_fail_write(struct stream_fake *fake, uint64_t n);
 uint64_t stream_fake_writes(const struct stream_fake *fake);
+/* How often input was acknowledged before its rest was there. */
+uint64_t stream_fake_acks(const struct stream_fake *fake);
 /* The peer takes n more bytes of output, then none; SIZE_MAX (the default): all. */
 void stream_fake_set_window(struct stream_fake *fake, size_t n);
 /* The peer does not go on with the TLS handshake (false, the default: it is done at once). */

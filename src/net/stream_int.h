@@ -29,6 +29,8 @@ struct transport {
 	enum io (*write)(struct stream *s, struct str bytes, size_t *n_r);
 	/* Input waits inside that watch() does not see. */
 	bool (*buffered)(struct stream *s);
+	/* Acknowledges what was read now. */
+	void (*ack)(struct stream *s);
 	/* Puts TLS on top: s->transport is another one now.  False: no memory. */
 	bool (*secure)(struct stream *s);
 	enum io (*handshake)(struct stream *s);
@@ -96,6 +98,7 @@ struct stream {
 	bool paused : 1;
 	bool in_data : 1;        /* inside events->data */
 	bool again : 1;          /* show what is kept */
+	bool expects : 1;        /* stream_expect_more() */
 	bool more : 1;           /* try to read */
 	bool eof : 1;            /* all that the peer sent was read */
 	bool peer_ended : 1;     /* the peer has ended; maybe not all was read */

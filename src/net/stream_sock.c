@@ -129,6 +129,15 @@ sock_buffered(struct stream *s)
 	return false;
 }
 
+/* Fails on a UNIX socket, which has no ACKs.  The kernel goes back to delayed ones by itself. */
+static void
+sock_ack(struct stream *s)
+{
+	int one = 1;
+
+	(void)setsockopt(s->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+}
+
 static bool
 sock_secure(struct stream *s)
 {
@@ -160,6 +169,7 @@ static const struct transport sock_transport = {
     .read = sock_read,
     .write = sock_write,
     .buffered = sock_buffered,
+    .ack = sock_ack,
     .secure = sock_secure,
     .handshake = sock_handshake,
     .shut = sock_shut,
@@ -308,6 +318,7 @@ static const struct transport tls_transport = {
     .read = tls_read,
     .write = tls_write,
     .buffered = tls_buffered,
+    .ack = sock_ack,
     .secure = tls_secure,
     .handshake = tls_handshake,
     .shut = tls_shut,
@@ -332,6 +343,8 @@ stream_new(
 		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 	/* Fails on a UNIX socket, which does not wait anyway. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	/* A peer that is gone without a word is noticed, by the system's times. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
 	s->fd = fd;
 	if (uv_poll_init_socket(&loop->uv, &s->poll, fd) != 0)
 		TS_WRONG("cannot watch a socket");

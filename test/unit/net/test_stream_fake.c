@@ -42,6 +42,11 @@ obey(struct reader *r, struct str line)
 		buf_puts(stream_out(r->s), "lost\n");
 		stream_kick(r->s);
 		stream_abort(r->s);
+	} else if (str_eq(line, STR("part"))) {
+		stream_expect_more(r->s);
+	} else if (str_eq(line, STR("answer"))) {
+		buf_puts(stream_out(r->s), "yes\n");
+		stream_kick(r->s);
 	} else if (str_eq(line, STR("again"))) {
 		stream_pause(r->s);
 		stream_resume(r->s);
@@ -507,10 +512,42 @@ events_set_late(void **state)
 	finish(&r);
 }
 
+/* A peer that writes in small pieces waits for the ACK of each (RFC 896). */
+static void
+parts_are_acknowledged_at_once(void **state)
+{
+	struct reader r;
+
+	(void)state;
+	start(&r, false);
+	push(&r, "whole\n");
+	push(&r, "answer\n");
+	assert_int_equal(stream_fake_acks(r.fake), 0);
+	push(&r, "half");
+	assert_int_equal(stream_fake_acks(r.fake), 1);
+	push(&r, " a line\n");
+	assert_int_equal(stream_fake_acks(r.fake), 1);
+	/* Consumed, but not all: a literal. */
+	push(&r, "part\n");
+	assert_int_equal(stream_fake_acks(r.fake), 2);
+	push(&r, "whole\n");
+	assert_int_equal(stream_fake_acks(r.fake), 2);
+	/* The answer carries the ACK. */
+	push(&r, "answer\nhalf");
+	assert_int_equal(stream_fake_acks(r.fake), 2);
+	push(&r, "\n");
+	/* What waits for us is not waited for. */
+	r.one_a_time = true;
+	push(&r, "one\ntwo\nhalf");
+	assert_int_equal(stream_fake_acks(r.fake), 2);
+	finish(&r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(parts_are_acknowledged_at_once),
 	    cmocka_unit_test(lines_in_any_segmentation),
 	    cmocka_unit_test(pausing),
 	    cmocka_unit_test(pausing_bounds_what_is_kept),
