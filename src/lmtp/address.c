@@ -173,3 +173,73 @@ lmtp_path_parse(struct str *in, struct buf *buf, struct lmtp_path *path_r)
 	in->n -= i + 1;
 	return true;
 }
+
+/* ---- lenient: what a peer says of itself and of senders */
+
+/* Up to the closing angle, which is not in it; a local part may be quoted. */
+static bool
+take_sender(struct str in, size_t *i)
+{
+	bool quoted = *i < in.n && in.p[*i] == '"';
+
+	for (size_t from = *i; *i < in.n; ++*i) {
+		unsigned char c = (unsigned char)in.p[*i];
+
+		if (c < ' ' || c == 0x7f)
+			return false;
+		if (quoted && *i > from && c == '\\' && *i + 1 < in.n)
+			++*i;
+		else if (quoted && *i > from && c == '"')
+			quoted = false;
+		else if (!quoted && c == '>')
+			return true;
+		else if (!quoted && (c == ' ' || c == '<'))
+			return false;
+		if ((unsigned char)in.p[*i] < ' ')
+			return false;
+	}
+	return false;
+}
+
+bool
+lmtp_sender_parse(struct str *in, struct lmtp_path *path_r)
+{
+	size_t i = 1, from = 1;
+
+	*path_r = (struct lmtp_path){.local = STR_NONE};
+	if (in->n < 2 || in->p[0] != '<')
+		return false;
+	if (in->p[1] == '@' && skip_route(*in, &i))
+		from = i;
+	else
+		i = from;
+	if (!take_sender(*in, &i) || i > LMTP_PATH_MAX || !str_is_utf8((struct str){in->p, i}))
+		return false;
+	path_r->text = (struct str){in->p + from, i - from};
+	path_r->utf8 = !str_is_ascii(path_r->text);
+	in->p += i + 1;
+	in->n -= i + 1;
+	return true;
+}
+
+bool
+lmtp_peer_name_ok(struct str s)
+{
+	if (s.n == 0 || s.n > 255 || !str_is_utf8(s))
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+/* RFC 5321 section 4.4: a domain or an address literal stands there. */
+void
+lmtp_peer_name_put(struct str name, struct buf *out)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		buf_putc(out, is_let_dig(c) || strchr(".-_:[]", c) != NULL ? (char)c : '?');
+	}
+}

@@ -24,6 +24,17 @@ struct lmtp_path {
  * the local part without quotes; path_r points into both.  False: not a path.
  */
 bool lmtp_path_parse(struct str *in, struct buf *buf, struct lmtp_path *path_r);
+/*
+ * The same for a sender, who is none of our business: the mail server that hands the message over
+ * has accepted it.  Takes whatever stands in the angles that a trace line can hold, without
+ * controls, blanks outside of quotes and further angles; path_r has only text (without a route that
+ * is well formed) and utf8.
+ */
+bool lmtp_sender_parse(struct str *in, struct lmtp_path *path_r);
+/* A name that a peer gave itself: 1 to 255 bytes of UTF-8 without controls and blanks. */
+bool lmtp_peer_name_ok(struct str s);
+/* Appends it for a trace line: bytes that have a meaning there become "?". */
+void lmtp_peer_name_put(struct str name, struct buf *out);
 /* Is it a domain, or an address literal in brackets? */
 bool lmtp_domain_ok(struct str s);
 #endif

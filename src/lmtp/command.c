@@ -30,7 +30,7 @@ run_lhlo(struct lmtp_conn *conn, struct str args)
 	char name[256];
 
 	args = str_trim(args);
-	if (!lmtp_domain_ok(args)) {
+	if (!lmtp_peer_name_ok(args)) {
 		syntax(conn);
 		return;
 	}
@@ -93,7 +93,6 @@ static void
 run_mail(struct lmtp_conn *conn, struct str args)
 {
 	struct lmtp_path path;
-	struct buf buf = {0};
 	bool utf8 = false;
 
 	if (!str_has_iprefix(args, STR("FROM:"))) {
@@ -101,7 +100,7 @@ run_mail(struct lmtp_conn *conn, struct str args)
 		return;
 	}
 	args = str_trim((struct str){args.p + 5, args.n - 5});
-	if (!lmtp_path_parse(&args, &buf, &path) || (args.n > 0 && args.p[0] != ' '))
+	if (!lmtp_sender_parse(&args, &path) || (args.n > 0 && args.p[0] != ' '))
 		lmtp_reply_error(conn, "501 5.1.7 Bad sender address");
 	else if (mail_params(conn, path.text, args, &utf8)) {
 		if (path.utf8 && !utf8)
@@ -114,7 +113,6 @@ run_mail(struct lmtp_conn *conn, struct str args)
 			lmtp_reply(conn, "250 2.1.0 OK");
 		}
 	}
-	buf_fini(&buf);
 }
 
 static void

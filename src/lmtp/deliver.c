@@ -21,14 +21,16 @@ lmtp_txn_new(struct lmtp_conn *conn)
 {
 	struct arena *a = arena_new(&conn->ll->pool, ARENA_OTHER, 512);
 	struct lmtp_txn *txn = arena_new_object(a, struct lmtp_txn);
+	uint64_t id;
 
 	txn->arena = a;
 	txn->conn = conn;
 	txn->rcpts_tail = &txn->rcpts;
 	txn->targets_tail = &txn->targets;
 	txn->began_ms = clock_mono_ms();
-	(void)snprintf(txn->id, sizeof(txn->id), "%llx.%llx", (unsigned long long)conn->id,
-	    (unsigned long long)clock_mono_ns());
+	/* It goes out with the message, so it tells nothing: no counter, no clock. */
+	random_bytes(&id, sizeof(id));
+	(void)snprintf(txn->id, sizeof(txn->id), "%016llx", (unsigned long long)id);
 	return txn;
 }
 
@@ -83,7 +85,8 @@ put_trace(const struct lmtp_conn *conn, struct buf *out)
 	buf_printf(out, "Return-Path: <%.*s>\r\n", STR_ARG(txn->sender));
 	if (single)
 		buf_printf(out, "Delivered-To: %.*s\r\n", STR_ARG(txn->rcpts->address));
-	buf_printf(out, "Received: from %.*s", STR_ARG(buf_as_str(&conn->helo)));
+	buf_puts(out, "Received: from ");
+	lmtp_peer_name_put(buf_as_str(&conn->helo), out);
 	if (!is_unix)
 		buf_printf(out, " ([%s%.*s])", v6 ? "IPv6:" : "", STR_ARG(conn->address));
 	/* RFC 3848, RFC 6531 section 4.3. */

@@ -61,6 +61,58 @@ no_paths(void **state)
 	}
 }
 
+/* What mail servers hand on was accepted by them; a trace line must be able to hold it. */
+static void
+senders(void **state)
+{
+	static const char *const good[][2] = {{"<>", ""},
+	    {"<a@my_host.example>", "a@my_host.example"},
+	    {"<user..name@b.example>", "user..name@b.example"}, {"<name.@b>", "name.@b"},
+	    {"<a@host.>", "a@host."}, {"<root@(none)>", "root@(none)"}, {"<a@b@c>", "a@b@c"},
+	    {"<a,b@c>", "a,b@c"}, {"<a@>", "a@"}, {"<a\"b@c>", "a\"b@c"},
+	    {"<\"a > b\\\"\"@c>", "\"a > b\\\"\"@c"}, {"<@x.example:a@b>", "a@b"}, {"<@b>", "@b"},
+	    {"<MAILER-DAEMON>", "MAILER-DAEMON"}};
+	static const char *const bad[] = {"", "<", "a@b", "<a@b", "<a b@c>", "<a@b\r\nX: y>",
+	    "<a\x01@b>", "<a\xff@b>", "<<a@b>>", "<\"a@b>", "<\"a\\\r\nX: y\"@b>", "<a\x7f@b>",
+	    "<a\tb@c>"};
+	struct lmtp_path path;
+	struct str s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		s = str_of(good[i][0]);
+		if (!lmtp_sender_parse(&s, &path))
+			fail_msg("refused: %s", good[i][0]);
+		assert_true(str_eq(path.text, str_of(good[i][1])));
+		assert_int_equal(s.n, 0);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		s = str_of(bad[i]);
+		if (lmtp_sender_parse(&s, &path))
+			fail_msg("taken: %s", bad[i]);
+	}
+}
+
+static void
+peer_names(void **state)
+{
+	struct buf out = {0};
+
+	(void)state;
+	assert_true(lmtp_peer_name_ok(STR("mail_postfix_1")));
+	assert_true(lmtp_peer_name_ok(STR("(none)")));
+	assert_false(lmtp_peer_name_ok(STR("")));
+	assert_false(lmtp_peer_name_ok(STR("a b")));
+	assert_false(lmtp_peer_name_ok(STR("a\r\nX: y")));
+	assert_false(lmtp_peer_name_ok(STR("a\xff")));
+	lmtp_peer_name_put(STR("mail_1.b:[::1]"), &out);
+	assert_true(str_eq(buf_as_str(&out), STR("mail_1.b:[::1]")));
+	out.n = 0;
+	lmtp_peer_name_put(STR("(x);<y>\"\\@,"), &out);
+	assert_true(str_eq(buf_as_str(&out), STR("?x???y?????")));
+	buf_fini(&out);
+}
+
 /* Feeds in, cut in two at `cut`; returns how much was used up to the end, SIZE_MAX: no end. */
 static size_t
 feed(struct lmtp_body *b, struct str in, size_t cut, struct buf *out)
@@ -134,7 +186,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(paths), cmocka_unit_test(no_paths),
-	    cmocka_unit_test(bodies), cmocka_unit_test(noticed)};
+	    cmocka_unit_test(senders), cmocka_unit_test(peer_names), cmocka_unit_test(bodies),
+	    cmocka_unit_test(noticed)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
