@@ -34,6 +34,8 @@ put_escaped(struct buf *out, struct str s)
 			buf_printf(out, "\\%c", c);
 		else if (c < 0x20 || c == 0x7f)
 			buf_printf(out, "\\u%04x", c);
+		else if (c == 0xc2 && (unsigned char)s.p[1] < 0xa0) /* C1 controls */
+			buf_printf(out, "\\u%04x", (unsigned char)s.p[1]);
 		else
 			buf_put(out, s.p, n);
 		n = n == 0 ? 1 : n;

@@ -184,10 +184,16 @@ cell(struct buf *out, const struct rows_column *c, struct str text, size_t width
 
 	for (size_t i = 0; c->right && i < pad; i++)
 		buf_putc(out, ' ');
-	for (size_t i = 0; i < text.n; i++) {
-		unsigned char b = (unsigned char)text.p[i];
+	while (text.n > 0) {
+		size_t n = str_showable(text);
 
-		buf_putc(out, b < 0x20 || b == 0x7f ? '?' : (char)b);
+		if (n > 0)
+			buf_put(out, text.p, n);
+		else
+			buf_putc(out, '?');
+		n = n > 0 ? n : 1;
+		text.p += n;
+		text.n -= n;
 	}
 	for (size_t i = 0; !c->right && !last && i < pad; i++)
 		buf_putc(out, ' ');

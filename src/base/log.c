@@ -141,14 +141,6 @@ put_escape(struct pen *pen, unsigned c)
 	put(pen, out, sizeof(out));
 }
 
-/* C1 controls, line separators, and what turns the direction of text around. */
-static bool
-is_unsafe(unsigned c)
-{
-	return (c >= 0x80 && c < 0xA0) || (c >= 0x2028 && c <= 0x202E) ||
-	       (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
-}
-
 /* A character beyond ASCII; gives its bytes. */
 static size_t
 put_wide(struct pen *pen, struct str s)
@@ -164,7 +156,7 @@ put_wide(struct pen *pen, struct str s)
 	c = n == 2
 	        ? (lead & 0x1Fu) << 6 | ((unsigned)s.p[1] & 0x3F)
 	        : (lead & 0x0Fu) << 12 | ((unsigned)s.p[1] & 0x3F) << 6 | ((unsigned)s.p[2] & 0x3F);
-	if (n < 4 && is_unsafe(c))
+	if (str_showable((struct str){s.p, n}) == 0)
 		put_escape(pen, c);
 	else
 		put(pen, s.p, n);

@@ -154,6 +154,25 @@ utf8_length(const unsigned char *p, size_t n)
 	return len;
 }
 
+size_t
+str_showable(struct str s)
+{
+	const unsigned char *p = (const unsigned char *)s.p;
+	size_t n = utf8_length(p, s.n);
+
+	if (n == 1)
+		return p[0] >= ' ' && p[0] != 0x7f;
+	if (n == 2)
+		return p[0] == 0xC2 && p[1] < 0xA0 ? 0 : n;
+	if (n == 3 && p[0] == 0xE2 && p[1] == 0x80)
+		return p[2] == 0x8E || p[2] == 0x8F || (p[2] >= 0xA8 && p[2] <= 0xAE) ? 0 : n;
+	if (n == 3 && p[0] == 0xE2 && p[1] == 0x81)
+		return p[2] >= 0xA6 && p[2] <= 0xA9 ? 0 : n;
+	if (n == 3 && p[0] == 0xEF && p[1] == 0xBB && p[2] == 0xBF)
+		return 0;
+	return n;
+}
+
 bool
 str_is_utf8(struct str s)
 {

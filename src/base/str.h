@@ -72,6 +72,11 @@ bool str_split(struct str *rest, char sep, struct str *part_r);
 bool str_u64(struct str s, uint64_t max, uint64_t *value_r);
 /* Is it well-formed UTF-8 (RFC 3629: no surrogates, shortest form, up to U+10FFFF)? */
 bool str_is_utf8(struct str s);
+/* Bytes of the character that s, not empty, begins with, if a terminal may have it; 0: its first
+ * byte is to be shown in another way.  Not for terminals: what is not UTF-8, the controls C0, DEL
+ * and C1, and what changes the order or the lines of a text (U+200E, U+200F, U+2028 to U+202E,
+ * U+2066 to U+2069, U+FEFF). */
+size_t str_showable(struct str s);
 bool str_is_ascii(struct str s);
 /* The word of n that s is perhaps a slip of the pen for, or NULL.  Case does not count. */
 const char *str_nearest(struct str s, const char *const *words, size_t n);

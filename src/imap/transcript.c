@@ -79,11 +79,28 @@ note(struct transcript *t, char letter, const char *fmt, ...)
 	buf_putc(&t->lines, '\n');
 }
 
+/* The file is read in a terminal.  ASCII controls were written out by show(). */
+static void
+put_shown(struct buf *out, struct str line)
+{
+	while (line.n > 0) {
+		size_t n = str_showable(line);
+
+		if (n > 0)
+			buf_put(out, line.p, n);
+		else
+			buf_printf(out, "\\x%02x", (unsigned char)line.p[0]);
+		n = n > 0 ? n : 1;
+		line.p += n;
+		line.n -= n;
+	}
+}
+
 static void
 end_line(struct transcript *t, struct side *s)
 {
 	begin_line(t, s->letter);
-	buf_str(&t->lines, buf_as_str(&s->line));
+	put_shown(&t->lines, buf_as_str(&s->line));
 	if (s->cut > 0)
 		buf_printf(&t->lines, "[%llu more bytes]", (unsigned long long)s->cut);
 	buf_putc(&t->lines, '\n');
@@ -227,7 +244,7 @@ before_client(struct transcript *t)
 bool
 transcript_wanted(const struct imap_conn *conn)
 {
-	const struct imap_settings *s = conn->il->settings;
+	const struct imap_settings *s = conn->il->rules->settings;
 	const struct transcript_files *files = conn->server->transcripts;
 	struct buf name = {0};
 	bool found = false;
@@ -244,7 +261,7 @@ transcript_wanted(const struct imap_conn *conn)
 struct transcript *
 transcript_begin(struct imap_conn *conn)
 {
-	const struct imap_settings *s = conn->il->settings;
+	const struct imap_settings *s = conn->il->rules->settings;
 	const struct imap_login *login = imap_login(conn);
 	struct transcript *t;
 

@@ -165,6 +165,13 @@ def test_idle_tells_what_others_do(site):
     assert ("C", "DONE") in said and ("S", "* 1 EXISTS") in said
 
 
+def test_a_terminal_takes_no_orders_from_the_file(site):
+    talk(site, b"a LOGIN alice " + SECRETS["alice"].encode() + b"\r\nb NOOP \xc2\x9b2J\x9b \xc3\xa9 \xe2\x80\xae\r\nz LOGOUT\r\n")
+    text, _ = lines(site, last="end: LOGOUT")
+    assert "\\xc2\\x9b2J\\x9b \u00e9 \\xe2\\x80\\xae" in text
+    assert not [c for c in text if 0x80 <= ord(c) < 0xa0 or 0xdc80 <= ord(c) < 0xdd00]
+
+
 def test_reload_begins_and_ends(site):
     site.write("unauthenticate = everyone\nlog { protocol_for = [bob, gateway]; protocol_literal = 4 }\n")
     with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:

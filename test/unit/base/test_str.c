@@ -64,6 +64,26 @@ utf8_is_checked_to_the_letter(void **state)
 	assert_false(str_is_ascii(STR("\xC3\xA9")));
 }
 
+/* A terminal that reads a log must not take orders from it. */
+static void
+what_a_terminal_may_have(void **state)
+{
+	(void)state;
+	assert_int_equal(str_showable(STR("a")), 1);
+	assert_int_equal(str_showable(STR("\xC3\xA9")), 2);
+	assert_int_equal(str_showable(STR("\xE2\x82\xAC")), 3);
+	assert_int_equal(str_showable(STR("\xF0\x9F\x90\xA6")), 4);
+	assert_int_equal(str_showable(STR("\x1b[2J")), 0);
+	assert_int_equal(str_showable(STR("\x7f")), 0);
+	assert_int_equal(str_showable(STR("\x9b")), 0);
+	assert_int_equal(str_showable(STR("\xC2\x9b")), 0); /* CSI of C1 */
+	assert_int_equal(str_showable(STR("\xC2\xA0")), 2);
+	assert_int_equal(str_showable(STR("\xE2\x80\xAE")), 0); /* turns text around */
+	assert_int_equal(str_showable(STR("\xE2\x81\xA6")), 0);
+	assert_int_equal(str_showable(STR("\xEF\xBB\xBF")), 0);
+	assert_int_equal(str_showable(STR("\xE2\x80")), 0);
+}
+
 int
 main(void)
 {
@@ -72,6 +92,7 @@ main(void)
 	    cmocka_unit_test(splitting),
 	    cmocka_unit_test(numbers),
 	    cmocka_unit_test(utf8_is_checked_to_the_letter),
+	    cmocka_unit_test(what_a_terminal_may_have),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
