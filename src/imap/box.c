@@ -65,7 +65,7 @@ imap_box_tell(struct imap_conn *conn)
 	    !box->dirty)
 		return;
 	/* A client that does not read is told once, when it does: drained() comes back here. */
-	if (stream_out_pending(conn->stream) > conn->il->stream_limits.high)
+	if (stream_out_pending(conn->stream) > conn->turn->rules->stream_limits.high)
 		return;
 	before = imap_out(conn)->n;
 	conn->cmd->changed(conn->cmd);

@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "imap/conn_int.h"
 #include "imap/transcript.h"
 #include "net/tally.h"
@@ -39,17 +40,16 @@ end_transcripts(struct imap_loop *il)
 			transcript_end(&imap_login(conn)->transcript, "not asked for any more");
 }
 
-void
-imap_loop_configure(struct imap_loop *il, struct conf *conf)
+static struct imap_rules *
+rules_new(struct conf *conf)
 {
 	const struct imap_settings *s = conf_get(conf, &imap_conf);
+	struct imap_rules *rules = mem_zalloc(sizeof(*rules));
 
-	imap_forget_capabilities(il); /* the new settings may lie where old ones lay */
-	conf_ref(conf);
-	conf_unref(&il->conf);
-	il->conf = conf;
-	il->settings = s;
-	il->stream_limits = (struct stream_limits){
+	rules->refs = 1;
+	rules->conf = conf_ref(conf);
+	rules->settings = s;
+	rules->stream_limits = (struct stream_limits){
 	    .pending = s->pipeline,
 	    .high = s->out_high,
 	    .low = s->out_low,
@@ -57,25 +57,46 @@ imap_loop_configure(struct imap_loop *il, struct conf *conf)
 	    .close_ms = stream_default_limits.close_ms,
 	    .stall_ms = (uint32_t)s->output_time,
 	};
-	il->limits = (struct wire_frame_limits){
+	rules->limits = (struct wire_frame_limits){
 	    .line = s->line,
 	    .literal = s->literal,
 	    .command = s->command,
 	    .literals = (uint32_t)s->literals,
 	};
-	il->login_limits = (struct wire_frame_limits){
+	rules->login_limits = (struct wire_frame_limits){
 	    .line = s->login_command,
 	    .literal = s->login_command,
 	    .command = s->login_command,
 	    .literals = 8,
 	};
-	il->wire_limits = (struct wire_limits){
+	rules->wire_limits = (struct wire_limits){
 	    .set_ranges = (uint32_t)s->set_ranges,
 	    .search_keys = (uint32_t)s->search_keys,
 	    .search_depth = (uint32_t)s->nesting,
 	    .list_depth = (uint32_t)s->nesting,
 	    .items = (uint32_t)s->items,
 	};
+	return rules;
+}
+
+void
+imap_rules_unref(struct imap_rules **rules)
+{
+	struct imap_rules *r = *rules;
+
+	*rules = NULL;
+	if (r == NULL || --r->refs > 0)
+		return;
+	imap_forget_capabilities(r);
+	conf_unref(&r->conf);
+	mem_free(r);
+}
+
+void
+imap_loop_configure(struct imap_loop *il, struct conf *conf)
+{
+	imap_rules_unref(&il->rules);
+	il->rules = rules_new(conf);
 	end_transcripts(il);
 }
 
@@ -110,8 +131,7 @@ void
 imap_loop_fini(struct imap_loop *il)
 {
 	TS_ASSERT(list_empty(&il->conns));
-	imap_forget_capabilities(il);
-	conf_unref(&il->conf);
+	imap_rules_unref(&il->rules);
 }
 
 /* Nobody waits for it any more. */
@@ -135,7 +155,7 @@ waits_for_disk(const struct imap_cmd *cmd)
 void
 conn_set_timer(struct imap_conn *conn)
 {
-	const struct imap_settings *s = conn->settings;
+	const struct imap_settings *s = imap_settings(conn);
 	const struct imap_cmd *cmd = conn->cmd;
 	uint64_t now, ms;
 
@@ -298,7 +318,6 @@ closed(void *arg, enum stream_end why)
 	conn->ending = ending(conn, why);
 	if (stream_refusal(conn->stream) != NULL)
 		imap_log(conn, LOG_WARNING, "TLS refused: %s", stream_refusal(conn->stream));
-	log_end(conn);
 	conn->stream = NULL;
 	conn->closing = true;
 	cancel_job(conn);
@@ -328,8 +347,6 @@ imap_conn_new(struct imap_loop *il, struct str address)
 	conn->arena = a;
 	conn->il = il;
 	conn->server = il->server;
-	conn->conf = conf_ref(il->conf);
-	conn->settings = il->settings;
 	conn->id = il->next_conn_id;
 	conn->since_ms = loop_now(il->loop);
 	il->next_conn_id += il->conn_id_step;
@@ -363,7 +380,7 @@ log_begin(const struct imap_conn *conn)
 static bool
 admit(struct imap_conn *conn)
 {
-	const struct imap_settings *s = conn->settings;
+	const struct imap_settings *s = imap_settings(conn);
 	char text[TALLY_NETWORK_MAX];
 
 	if (conn->server->conns > (unsigned)s->connections) {
@@ -388,8 +405,8 @@ imap_conn_start(struct imap_conn *conn, struct stream *stream, const struct imap
 	conn->stream = stream;
 	conn->entrance = entrance;
 	stream_set_terms(stream, &entrance->terms);
-	conn->login_deadline = loop_now(conn->il->loop) + conn->settings->login_time;
-	stream_set_limits(stream, &conn->il->stream_limits);
+	conn->login_deadline = loop_now(conn->il->loop) + imap_settings(conn)->login_time;
+	stream_set_limits(stream, &conn->turn->rules->stream_limits);
 	log_begin(conn);
 	if (!admit(conn))
 		return;
@@ -411,13 +428,13 @@ conn_release(struct imap_conn *conn)
 	if (conn->cmd != NULL)
 		cmd_free(conn);
 	imap_turn_free(conn);
+	log_end(conn);
 	list_remove(&conn->link);
 	tally_leave(conn->server->addresses, &conn->address_place);
 	conn->il->stats.conns--;
 	conn->il->stats.bytes_in += conn->bytes_in;
 	conn->il->stats.bytes_out += conn->bytes_out;
 	conn->server->conns--;
-	conf_unref(&conn->conf);
 	arena_free(&a);
 }
 

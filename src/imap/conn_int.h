@@ -31,8 +31,11 @@ void cmd_reply(struct imap_cmd *cmd);
 void slice_begin(struct imap_loop *il);
 bool slice_over(const struct imap_loop *il);
 
-/* registry.c: what was printed is for settings that may go. */
-void imap_forget_capabilities(struct imap_loop *il);
+/* registry.c: frees what was printed for them. */
+void imap_forget_capabilities(struct imap_rules *rules);
+
+/* conn.c */
+void imap_rules_unref(struct imap_rules **rules);
 
 /* box.c.  Begins a reading of the mailbox that takes new messages into the view; returns the mark
  * above which they are \Recent for this session. */

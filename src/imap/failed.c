@@ -10,7 +10,7 @@ static struct str
 network_of(const struct imap_conn *conn, char text[TALLY_NETWORK_MAX])
 {
 	return tally_network(
-	    imap_client_address(conn), (unsigned)conn->settings->address_v6_bits, text);
+	    imap_client_address(conn), (unsigned)imap_settings(conn)->address_v6_bits, text);
 }
 
 /* The same for all ways to write a name; what is no name is counted as it is. */
@@ -27,7 +27,7 @@ count_account(struct imap_conn *conn, struct str authcid)
 		buf_str(&name, authcid);
 	}
 	before = failures_add(conn->server->failed_accounts, buf_as_str(&name),
-	    loop_now(conn->il->loop), conn->settings->fail_forget);
+	    loop_now(conn->il->loop), imap_settings(conn)->fail_forget);
 	buf_fini(&name);
 	return before;
 }
@@ -46,7 +46,7 @@ count(struct imap_conn *conn, bool guessed, struct str authcid)
 	if (!guessed)
 		return here;
 	address = failures_add(conn->server->failures, network_of(conn, text),
-	    loop_now(conn->il->loop), conn->settings->fail_forget);
+	    loop_now(conn->il->loop), imap_settings(conn)->fail_forget);
 	account = count_account(conn, authcid);
 	if (here < address)
 		here = address;
@@ -72,18 +72,16 @@ failed_count(struct imap_conn *conn, enum auth_result result, struct str authcid
 
 	conn->il->stats.failed_logins++;
 	conn->il->stats.login_results[results[result]]++;
-	return delay_for(conn->settings, count(conn, result != AUTH_DENIED, authcid));
+	return delay_for(imap_settings(conn), count(conn, result != AUTH_DENIED, authcid));
 }
 
 uint64_t
 failed_wait(const struct imap_conn *conn)
 {
-	const struct imap_settings *s = conn->settings;
+	const struct imap_settings *s = imap_settings(conn);
 	char text[TALLY_NETWORK_MAX];
 	unsigned failed;
 
-	if (conn->turns > 0)
-		return 0;
 	failed = failures_left(conn->server->failures, network_of(conn, text),
 	    loop_now(conn->il->loop), s->fail_forget);
 	if (failed < (unsigned)s->failed_address)
@@ -94,6 +92,6 @@ failed_wait(const struct imap_conn *conn)
 bool
 failed_too_often(const struct imap_conn *conn)
 {
-	return conn->failed_logins >= (unsigned)conn->settings->failed_logins ||
-	       conn->failed_switches >= (unsigned)conn->settings->failed_switches;
+	return conn->failed_logins >= (unsigned)imap_settings(conn)->failed_logins ||
+	       conn->failed_switches >= (unsigned)imap_settings(conn)->failed_switches;
 }

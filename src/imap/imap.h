@@ -291,6 +291,9 @@ struct imap_cap {
 	void (*value)(const struct imap_conn *conn, struct buf *out);
 	/* Prints words instead, any number, each with a blank before it.  NULL: just word. */
 	void (*words)(const struct imap_conn *conn, struct buf *out);
+	/* What the words depend on beside the settings, as a number that is another when they are.
+	 * Printed values depend on the settings only. */
+	uint64_t (*key)(const struct imap_conn *conn);
 };
 
 struct imap_enable {
@@ -373,25 +376,35 @@ struct work_pool *imap_job_pool(const struct imap_server *server, bool waits);
 void imap_server_init(struct imap_server *server);
 void imap_server_fini(struct imap_server *server);
 
+/*
+ * The settings and what follows from them.  A loop makes one whenever the configuration is read,
+ * and each turn holds the one of its beginning: after a reload the next login on an old connection
+ * is like one on a new connection, and one that is open goes on as it began.
+ */
+struct imap_rules {
+	unsigned refs; /* all on one loop */
+	struct conf *conf;
+	const struct imap_settings *settings;
+	struct stream_limits stream_limits;
+	struct wire_frame_limits login_limits, limits; /* before and after login */
+	struct wire_limits wire_limits;
+	struct imap_caps {     /* capabilities that were printed last in a state, clear and TLS */
+		uint64_t when; /* which conditions held, a bit each */
+		uint64_t key;  /* of those with `words` */
+		struct buf text;
+	} caps[3][2];
+};
+
 struct imap_loop { /* what the engine has per event loop; touched by its thread only */
 	struct imap_server *server;
 	struct loop *loop;
 	struct arena_pool pool;
 	struct link conns;
-	struct conf *conf; /* a reference; connections take their own */
-	const struct imap_settings *settings;
-	struct stream_limits stream_limits;
-	struct wire_frame_limits login_limits, limits; /* before and after login */
-	struct wire_limits wire_limits;
+	struct imap_rules *rules; /* in force; a reference */
 	uint64_t next_conn_id, conn_id_step;
 	uint64_t slice_ns;     /* how long a command may compute before others have their turn */
 	uint64_t slice_end_ns; /* until when the running one may go on */
-	struct imap_caps {     /* capabilities that were printed last in a state, clear and TLS */
-		const struct imap_settings *settings;
-		uint64_t when; /* which conditions held, a bit each */
-		struct buf text;
-	} caps[3][2];
-	struct imap_stats { /* numbers of 64 bits, all of them */
+	struct imap_stats {    /* numbers of 64 bits, all of them */
 		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
 		uint64_t bytes_in, bytes_out; /* of connections that are gone */
 		uint64_t login_results[IMAP_LOGIN_RESULTS], errors[TS_ERR_COUNT];
@@ -405,7 +418,7 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 /* index: of the loop among the server's loops, so that connection ids differ. */
 void imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index,
     struct loop *loop, struct conf *conf);
-/* New settings, for connections accepted from now on.  On the loop's thread. */
+/* New settings, for turns that begin from now on.  On the loop's thread. */
 void imap_loop_configure(struct imap_loop *il, struct conf *conf);
 /* Says BYE to every connection.  They are gone some iterations later (stats.conns is 0). */
 void imap_loop_shutdown(struct imap_loop *il, const char *text);
@@ -422,8 +435,6 @@ struct imap_conn {
 	struct arena *arena;
 	struct imap_loop *il;
 	struct imap_server *server;
-	struct conf *conf;
-	const struct imap_settings *settings;
 	struct stream *stream; /* NULL: it has ended; a job or a task is waited for */
 	struct link link;
 	uint64_t id;
@@ -463,6 +474,7 @@ struct imap_told { /* about the client, by a front before the login of this turn
 
 struct imap_turn {
 	struct arena *arena;
+	struct imap_rules *rules; /* a reference */
 	struct imap_login *login; /* NULL: not authenticated */
 	struct imap_told *told;   /* NULL: nothing was */
 };
@@ -513,6 +525,13 @@ struct imap_box {
 	unsigned keywords_told; /* flags up to this index were in a FLAGS response */
 	unsigned char *slots;
 };
+
+/* Those of the turn. */
+static inline const struct imap_settings *
+imap_settings(const struct imap_conn *conn)
+{
+	return conn->turn->rules->settings;
+}
 
 unsigned imap_state(const struct imap_conn *conn);
 /* Slots by the extension's struct; asserts that there is a login (box). */

@@ -18,7 +18,7 @@ imap_mech_find(const struct imap_server *server, struct str name)
 bool
 imap_mech_offered(const struct imap_conn *conn, const struct sasl_mech *mech)
 {
-	return imap_mechanism_on(conn->settings, str_of(mech->name)) &&
+	return imap_mechanism_on(imap_settings(conn), str_of(mech->name)) &&
 	       ((mech->flags & SASL_BINDS) == 0 || stream_binds(conn->stream)) &&
 	       ((mech->flags & SASL_TOKENS) == 0 || auth_takes_tokens(conn->server->auth)) &&
 	       ((mech->flags & SASL_TLS_ONLY) == 0 || stream_is_tls(conn->stream)) &&
@@ -30,6 +30,17 @@ bool
 imap_more_mechs(const struct imap_conn *conn)
 {
 	return conn->server->more_mechs.n > 0;
+}
+
+uint64_t
+imap_more_mechs_key(const struct imap_conn *conn)
+{
+	const struct sasl_mech_list *list = &conn->server->more_mechs;
+	uint64_t key = 1;
+
+	for (size_t i = 0; i < list->n; i++)
+		key = key << 1 | imap_mech_offered(conn, list->mechs[i]);
+	return key;
 }
 
 void
@@ -45,7 +56,7 @@ imap_more_mechs_print(const struct imap_conn *conn, struct buf *out)
 		buf_puts(out, " AUTH=");
 		buf_puts(out, list->mechs[i]->name);
 		if (imap_capability_hidden(
-		        conn->settings, (struct str){out->p + from + 1, out->n - from - 1}))
+		        imap_settings(conn), (struct str){out->p + from + 1, out->n - from - 1}))
 			out->n = from;
 	}
 }

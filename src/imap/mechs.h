@@ -14,7 +14,9 @@ bool imap_mech_offered(const struct imap_conn *conn, const struct sasl_mech *mec
 /* For the capability row of the server's own ones: is there any; appends " AUTH=NAME" for each. */
 bool imap_more_mechs(const struct imap_conn *conn);
 void imap_more_mechs_print(const struct imap_conn *conn, struct buf *out);
+uint64_t imap_more_mechs_key(const struct imap_conn *conn);
 /* registry.c.  All " AUTH=" words that were shown before the login; and is a word hidden? */
 void imap_auth_words_print(const struct imap_conn *conn, struct buf *out);
+uint64_t imap_auth_words_key(const struct imap_conn *conn);
 bool imap_capability_hidden(const struct imap_settings *settings, struct str word);
 #endif

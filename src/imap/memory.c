@@ -28,7 +28,7 @@ imap_conn_memory(const struct imap_conn *conn)
 	const struct imap_login *login = imap_login(conn);
 	uint64_t n = arena_bytes(conn->arena) + arena_bytes(conn->turn->arena);
 
-	n += stream_out_pending(conn->stream) + conn->settings->pipeline;
+	n += stream_out_pending(conn->stream) + imap_settings(conn)->pipeline;
 	if (login != NULL)
 		n += arena_bytes(login->arena);
 	if (login != NULL && login->box != NULL)
@@ -41,7 +41,8 @@ imap_conn_memory(const struct imap_conn *conn)
 uint64_t
 cmd_room(const struct imap_cmd *cmd)
 {
-	uint64_t held = imap_conn_memory(cmd->conn), limit = cmd->conn->settings->connection_memory;
+	uint64_t held = imap_conn_memory(cmd->conn),
+	         limit = imap_settings(cmd->conn)->connection_memory;
 
 	return held < limit ? limit - held : 0;
 }

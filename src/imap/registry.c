@@ -185,7 +185,7 @@ print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struc
 	if (cap->value != NULL)
 		cap->value(conn, out);
 	if (imap_capability_hidden(
-	        conn->settings, (struct str){out->p + before + 1, out->n - before - 1}))
+	        imap_settings(conn), (struct str){out->p + before + 1, out->n - before - 1}))
 		out->n = before;
 }
 
@@ -239,33 +239,69 @@ print_capabilities(const struct imap_conn *conn, unsigned state, uint64_t held, 
 		}
 }
 
+uint64_t
+imap_auth_words_key(const struct imap_conn *conn)
+{
+	return conditions(conn, IMAP_NOAUTH) * 31 + imap_more_mechs_key(conn);
+}
+
+/* What the words depend on that are printed in the state; see struct imap_cap. */
+static uint64_t
+keys(const struct imap_conn *conn, unsigned state)
+{
+	const struct imap_registry *reg = &conn->server->reg;
+	uint64_t key = 0;
+
+	for (size_t i = 0; i < reg->count; i++)
+		for (const struct imap_cap *c = reg->ext[i]->caps; c != NULL && c->word != NULL;
+		     c++)
+			if ((c->states & state) != 0 && c->words != NULL &&
+			    (c->when == NULL || c->when(conn)))
+				key = key * 0x9e3779b97f4a7c15 + c->key(conn);
+	return key;
+}
+
+#ifdef TS_DEBUG
+/* A text that is kept is the text that would be printed now, or one connection sees another's. */
+static void
+compare(const struct imap_conn *conn, unsigned state, const struct imap_caps *caps)
+{
+	struct buf fresh = {0};
+
+	print_capabilities(conn, state, caps->when, &fresh);
+	TS_ASSERT(str_eq(buf_as_str(&fresh), buf_as_str(&caps->text)));
+	buf_fini(&fresh);
+}
+#else
+#define compare(conn, state, caps) ((void)0)
+#endif
+
 /*
- * A switch of user tells them twice.  The text hangs on the state, the
- * settings and the conditions; who differs from the last one in any of these
- * has it printed anew.
+ * A switch of user tells them twice.  The text depends on the state, the rules, in which it is
+ * kept, the conditions, and the keys of those who print words of their own; it is printed
+ * again when one of these is different from the last time.
  */
 struct str
 imap_capabilities(const struct imap_conn *conn)
 {
 	unsigned state = imap_state(conn);
-	struct imap_caps *caps = &conn->il->caps[state / 2][stream_is_tls(conn->stream)];
-	uint64_t held = conditions(conn, state);
+	struct imap_caps *caps = &conn->turn->rules->caps[state / 2][stream_is_tls(conn->stream)];
+	uint64_t held = conditions(conn, state), key = keys(conn, state);
 
-	if (caps->settings != conn->settings || caps->when != held) {
+	if (caps->text.n == 0 || caps->when != held || caps->key != key) {
 		caps->text.n = 0;
 		print_capabilities(conn, state, held, &caps->text);
-		caps->settings = conn->settings;
 		caps->when = held;
+		caps->key = key;
 	}
+	compare(conn, state, caps);
 	return buf_as_str(&caps->text);
 }
 
 void
-imap_forget_capabilities(struct imap_loop *il)
+imap_forget_capabilities(struct imap_rules *rules)
 {
-	for (size_t i = 0; i < sizeof(il->caps) / sizeof(il->caps[0]); i++)
-		for (size_t j = 0; j < 2; j++) {
-			buf_fini(&il->caps[i][j].text);
-			il->caps[i][j].settings = NULL;
-		}
+	for (size_t i = 0; i < sizeof(rules->caps) / sizeof(rules->caps[0]); i++)
+		for (size_t j = 0; j < 2; j++)
+			buf_fini(&rules->caps[i][j].text);
 }

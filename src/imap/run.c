@@ -111,7 +111,7 @@ count_bad(struct imap_conn *conn, bool bad)
 {
 	if (!bad)
 		conn->bad_commands = 0;
-	else if (++conn->bad_commands >= (unsigned)conn->settings->bad_commands) {
+	else if (++conn->bad_commands >= (unsigned)imap_settings(conn)->bad_commands) {
 		imap_log(conn, LOG_INFO, "%u wrong commands in a row: closed", conn->bad_commands);
 		imap_bye(conn, NULL, "Too many wrong commands");
 	}
@@ -151,7 +151,7 @@ yield(struct imap_cmd *cmd)
 	cmd->yielded = true;
 	stream_kick(conn->stream);
 	/* Above the mark drained() will come; below it just wait for the others. */
-	if (stream_out_pending(conn->stream) <= conn->il->stream_limits.high)
+	if (stream_out_pending(conn->stream) <= conn->turn->rules->stream_limits.high)
 		loop_post(conn->il->loop, &conn->task);
 }
 
@@ -306,7 +306,7 @@ cmd_should_yield(const struct imap_cmd *cmd)
 {
 	const struct imap_conn *conn = cmd->conn;
 
-	return stream_out_pending(conn->stream) > conn->il->stream_limits.high ||
+	return stream_out_pending(conn->stream) > conn->turn->rules->stream_limits.high ||
 	       slice_over(conn->il);
 }
 

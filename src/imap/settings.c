@@ -316,16 +316,17 @@ static const struct conf_opt opts[] = {
         AT(failed_address),
         .prose = "When so many logins of an address have failed lately its further passwords wait "
                  "before they are checked, the right ones, too, `timeouts.failed_login` and longer "
-                 "each time. What was checked a moment ago does not wait, nor does a connection "
-                 "that has had a user."},
+                 "each time. What was checked a moment ago does not wait."},
 
     {.name = "timeouts.login",
         .type = CONF_DURATION,
-        .def = "1m",
+        .def = "3m",
         .min = 1000,
         .max = 86400000,
         AT(login_time),
-        .prose = "A new connection must be logged in within this time."},
+        .prose = "A new connection must be logged in within this time, which is long enough for a "
+                 "person "
+                 "at a password dialog."},
     {.name = "timeouts.idle",
         .type = CONF_DURATION,
         .def = "30m",
@@ -334,6 +335,14 @@ static const struct conf_opt opts[] = {
         AT(idle_time),
         .prose = "A logged-in client that sends nothing for so long is logged out. "
                  "RFC 9051 asks for 30 minutes at least."},
+    {.name = "timeouts.still_here",
+        .type = CONF_DURATION,
+        .def = "2m",
+        .max = 86400000,
+        AT(still_time),
+        .prose =
+            "An IDLE client is sent \"* OK Still here\" this often, so that routers that forget "
+            "silent connections keep this one. 0: never."},
     {.name = "timeouts.turn",
         .type = CONF_DURATION,
         .def = "30m",

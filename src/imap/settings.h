@@ -36,7 +36,7 @@ struct imap_settings {
 	int64_t failed_address;
 
 	/* milliseconds */
-	uint64_t login_time, idle_time, turn_time, store_time, job_time;
+	uint64_t login_time, idle_time, still_time, turn_time, store_time, job_time;
 	uint64_t handshake_time, output_time;
 	uint64_t fail_delay, fail_delay_max, fail_forget;
 };

@@ -15,6 +15,14 @@
 #include "imap/transcript.h"
 #include "net/tally.h"
 
+static void
+unref_rules(void *arg)
+{
+	struct imap_turn *turn = arg;
+
+	imap_rules_unref(&turn->rules);
+}
+
 struct imap_turn *
 imap_turn_new(struct imap_conn *conn)
 {
@@ -22,6 +30,11 @@ imap_turn_new(struct imap_conn *conn)
 	struct imap_turn *turn = arena_new_object(a, struct imap_turn);
 
 	turn->arena = a;
+	turn->rules = conn->il->rules;
+	turn->rules->refs++;
+	arena_on_free(a, unref_rules, turn);
+	if (conn->stream != NULL) /* those of the turn before may go */
+		stream_set_limits(conn->stream, &turn->rules->stream_limits);
 	return turn;
 }
 
@@ -146,25 +159,21 @@ end_at(struct imap_conn *conn, struct arena *a, int64_t at)
 	arena_on_free(a, forget_end, end);
 }
 
-/*
- * By the settings of now, not those of when the connection came: a gateway's stays for days.  What
- * is decided here holds for the whole login.
- */
+/* What is decided here holds for the whole login. */
 static bool
 may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 {
-	const struct imap_settings *now = conn->il->settings;
+	int who = imap_settings(conn)->unauthenticate;
 
-	return now->unauthenticate == IMAP_UNAUTH_EVERYONE ||
-	       (now->unauthenticate == IMAP_UNAUTH_ADMINS && acts_for_others);
+	return who == IMAP_UNAUTH_EVERYONE || (who == IMAP_UNAUTH_ADMINS && acts_for_others);
 }
 
 bool
 imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
     struct store_account *account)
 {
-	struct tally_place *place = tally_enter(
-	    conn->server->users, buf_as_str(&who->user), (unsigned)conn->settings->user_logins);
+	struct tally_place *place = tally_enter(conn->server->users, buf_as_str(&who->user),
+	    (unsigned)imap_settings(conn)->user_logins);
 	struct arena *a;
 	struct imap_login *login;
 

@@ -934,6 +934,8 @@ directive(struct script *s, struct str line)
 		return true;
 	if (str_eq(verb, STR("client")))
 		return do_client(s, args);
+	if (str_eq(verb, STR("reload"))) /* the whole of the new configuration */
+		return site_reload(s->site, args), true;
 	if (str_eq(verb, STR("advance")) && parse_time(args, &n)) {
 		loop_fake_advance(s->site->loop, n);
 		site_run(s->site);

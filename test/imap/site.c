@@ -168,6 +168,15 @@ site_disconnect(struct site *site, unsigned i)
 }
 
 void
+site_reload(struct site *site, struct str text)
+{
+	conf_unref(&site->conf);
+	site->conf = make_conf(text);
+	imap_loop_configure(&site->il, site->conf);
+	site_run(site);
+}
+
+void
 site_free(struct site **sp)
 {
 	struct site *site = *sp;

@@ -49,6 +49,8 @@ struct site_options {
 struct tls_slot *site_tls(void);
 struct site *site_new(const struct site_options *options);
 /* Ends all clients first. */
+/* As a reload does: another configuration file. */
+void site_reload(struct site *site, struct str text);
 void site_free(struct site **site);
 
 /* A user with one cheap verifier.  acts_for: a pattern, or NULL. */

@@ -80,7 +80,7 @@ static bool
 message_refused(struct imap_cmd *cmd, struct append *ap)
 {
 	const struct wire_append_message *m = &ap->parser.message;
-	const struct imap_settings *settings = cmd->conn->settings;
+	const struct imap_settings *settings = imap_settings(cmd->conn);
 	struct store_mailbox_info info;
 	unsigned missing;
 	enum ts_err err;
@@ -311,7 +311,7 @@ static const struct imap_cmd_def cmds[] = {
 static void
 append_limit(const struct imap_conn *conn, struct buf *out)
 {
-	buf_u64(out, conn->settings->append_limit);
+	buf_u64(out, imap_settings(conn)->append_limit);
 }
 
 static const struct imap_cap caps[] = {

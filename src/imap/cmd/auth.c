@@ -33,8 +33,9 @@ is_loopback(struct str address)
 bool
 imap_password_allowed(const struct imap_conn *conn)
 {
-	return stream_is_tls(conn->stream) || conn->settings->plaintext == IMAP_PLAIN_ALWAYS ||
-	       (conn->settings->plaintext == IMAP_PLAIN_LOOPBACK && is_loopback(conn->address));
+	return stream_is_tls(conn->stream) || imap_settings(conn)->plaintext == IMAP_PLAIN_ALWAYS ||
+	       (imap_settings(conn)->plaintext == IMAP_PLAIN_LOOPBACK &&
+	           is_loopback(conn->address));
 }
 
 static bool
@@ -288,7 +289,7 @@ source_of(const struct imap_conn *conn)
 
 	return tally_hash(
 	    conn->server->addresses, tally_network(imap_client_address(conn),
-	                                 (unsigned)conn->settings->address_v6_bits, text));
+	                                 (unsigned)imap_settings(conn)->address_v6_bits, text));
 }
 
 static enum imap_next
@@ -314,7 +315,7 @@ imap_login_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *ne
 		s->job_next = next;
 		return cmd_sleep(cmd, wait, &waited);
 	}
-	if (work_pool_waiting_of(pool, source) >= (size_t)conn->settings->waiting_logins) {
+	if (work_pool_waiting_of(pool, source) >= (size_t)imap_settings(conn)->waiting_logins) {
 		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
 		audit_failed(conn, &s->req, STR_NONE, "more than limits.waiting_logins");
 		return cmd_no(cmd, "UNAVAILABLE", "Too many logins at once, try again later");
@@ -395,9 +396,14 @@ static const struct imap_cap caps[] = {
     {.word = "AUTH=",
         .states = IMAP_NOAUTH,
         .when = imap_more_mechs,
-        .words = imap_more_mechs_print},
+        .words = imap_more_mechs_print,
+        .key = imap_more_mechs_key},
     {.word = "AUTH=LOGIN", .states = IMAP_NOAUTH, .when = imap_password_allowed},
-    {.word = "AUTH=", .states = IMAP_LOGGED_IN, .when = in_layer, .words = imap_auth_words_print},
+    {.word = "AUTH=",
+        .states = IMAP_LOGGED_IN,
+        .when = in_layer,
+        .words = imap_auth_words_print,
+        .key = imap_auth_words_key},
     {.word = NULL},
 };
 

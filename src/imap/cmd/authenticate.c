@@ -266,6 +266,26 @@ imap_authenticate_line_max(const struct imap_conn *conn, struct wire_in *in)
 	return COMMAND_MAX + line_max(mech);
 }
 
+/*
+ * RFC 5802 section 6: a client that says "y" saw no -PLUS.  Where one was offered, somebody took it
+ * out of the list; where none was, because of the channel or of the configuration, it is right.
+ */
+static bool
+plus_offered(const struct imap_conn *conn, const struct sasl_mech *mech)
+{
+	struct buf word = {0};
+	const struct sasl_mech *plus;
+	bool offered;
+
+	if ((mech->flags & SASL_BINDS) != 0)
+		return true;
+	buf_printf(&word, "AUTH=%s-PLUS", mech->name);
+	plus = find_mech(conn, str_of(buf_cstr(&word) + strlen("AUTH=")));
+	offered = plus != NULL && !imap_capability_hidden(imap_settings(conn), buf_as_str(&word));
+	buf_fini(&word);
+	return offered;
+}
+
 enum imap_next
 imap_authenticate(struct imap_cmd *cmd)
 {
@@ -287,7 +307,7 @@ imap_authenticate(struct imap_cmd *cmd)
 	s->exchange = sasl_exchange_new(mech);
 	if ((mech->flags & SASL_FROM_CHANNEL) != 0 && !identify(cmd, s->exchange))
 		return certificate_shown(cmd);
-	if (stream_tls_binding(cmd->conn->stream, &binding))
+	if (plus_offered(cmd->conn, mech) && stream_tls_binding(cmd->conn->stream, &binding))
 		sasl_exchange_bind(s->exchange, &binding);
 	if (stream_is_tls(cmd->conn->stream))
 		sasl_exchange_tls(s->exchange);

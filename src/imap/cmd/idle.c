@@ -5,6 +5,7 @@
  * wakes the command.
  */
 #include "imap/imap.h"
+#include "imap/settings.h"
 
 static enum imap_next
 idle_done(struct imap_cmd *cmd)
@@ -33,6 +34,54 @@ idle_changed(struct imap_cmd *cmd)
 	(void)imap_sync(cmd->conn, true);
 }
 
+/* ---- a word now and then, for routers that forget silent connections */
+
+struct still {
+	struct imap_conn *conn;
+	struct loop_timer timer;
+	uint64_t ms;
+};
+
+static void
+say_still_here(void *arg)
+{
+	struct still *still = arg;
+	struct imap_conn *conn = still->conn;
+
+	if (conn->closing)
+		return;
+	/* To a client that takes nothing it is of no use. */
+	if (stream_out_pending(conn->stream) == 0) {
+		wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, STR_NONE, STR("Still here"));
+		stream_kick(conn->stream);
+	}
+	loop_timer_set(&still->timer, still->ms);
+}
+
+static void
+forget_still(void *arg)
+{
+	struct still *still = arg;
+
+	loop_timer_clear(&still->timer);
+}
+
+static void
+begin_still(struct imap_cmd *cmd)
+{
+	uint64_t ms = imap_settings(cmd->conn)->still_time;
+	struct still *still;
+
+	if (ms == 0)
+		return;
+	still = arena_new_object(cmd->arena, struct still);
+	still->conn = cmd->conn;
+	still->ms = ms;
+	loop_timer_init(&still->timer, cmd->conn->il->loop, say_still_here, still);
+	arena_on_free(cmd->arena, forget_still, still);
+	loop_timer_set(&still->timer, ms);
+}
+
 static enum imap_next
 cmd_idle(struct imap_cmd *cmd)
 {
@@ -43,6 +92,7 @@ cmd_idle(struct imap_cmd *cmd)
 		return IMAP_WAIT; /* the mailbox is gone, and the connection with it */
 	cmd->line = idle_line;
 	cmd->changed = idle_changed;
+	begin_still(cmd);
 	return IMAP_WAIT;
 }
 

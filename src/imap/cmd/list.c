@@ -497,7 +497,7 @@ print_status(struct imap_cmd *cmd, struct str name, unsigned mask, bool appendli
 
 	if (appendlimit) { /* RFC 7889 section 3 */
 		buf_puts(&other, "APPENDLIMIT ");
-		buf_u64(&other, cmd->conn->settings->append_limit);
+		buf_u64(&other, imap_settings(cmd->conn)->append_limit);
 	}
 	wire_out_status(
 	    imap_out(cmd->conn), imap_dialect(cmd->conn), name, &values, buf_as_str(&other));

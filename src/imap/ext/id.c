@@ -47,7 +47,7 @@ keep(struct imap_conn *conn, const struct wire_id *id)
 static bool
 is_front(const struct imap_conn *conn)
 {
-	const struct conf_list *fronts = &conn->settings->trusted_fronts;
+	const struct conf_list *fronts = &imap_settings(conn)->trusted_fronts;
 	struct net_network address, network;
 
 	if (fronts->n == 0 || !net_address_parse(conn->address, &address))
