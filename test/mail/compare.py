@@ -247,7 +247,7 @@ def differences(a, b):
 
 def main():
     dump = sys.argv[1]
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int.from_bytes(os.urandom(4), "big")
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(os.environ.get("TURNSTONE_SEED") or int.from_bytes(os.urandom(4), "big"))
     count = int(sys.argv[3]) if len(sys.argv) > 3 else 400
     print("seed", seed, flush=True)
     rng = random.Random(seed)
