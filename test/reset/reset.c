@@ -199,7 +199,8 @@ check_clean(struct site *site, const char *who)
 	if (pool->live_arenas[ARENA_LOGIN] != 0 || pool->live_arenas[ARENA_BOX] != 0 ||
 	    pool->live_arenas[ARENA_CMD] != 0 || pool->live_arenas[ARENA_TURN] != 1 ||
 	    pool->live_cleanups[ARENA_LOGIN] != 0 || pool->live_cleanups[ARENA_BOX] != 0 ||
-	    pool->live_cleanups[ARENA_CMD] != 0 || pool->live_cleanups[ARENA_TURN] != 0)
+	    pool->live_cleanups[ARENA_CMD] != 0 ||
+	    pool->live_cleanups[ARENA_TURN] != 1) /* the new turn's reference to the rules */
 		die(who, "something of the login is alive");
 	store_stats(site->store, &stats);
 	if (stats.watches != 0 || stats.changes_pending != 0)
