@@ -418,8 +418,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	log_set_sink(quiet, NULL);
 	if ((data[0] & 1) != 0)
-		limits =
-		    (struct mail_limits){.nesting = 2, .parts = 4, .addresses = 3, .field = 60};
+		limits = (struct mail_limits){
+		    .nesting = 2, .parts = 4, .addresses = 3, .address_field = 60, .field = 60};
 	message = (struct str){(const char *)data + 1, size - 1};
 	mail_summarize(message, &limits, &bytes);
 	if (mail_summary_open(buf_as_str(&bytes), &s) != TS_OK)

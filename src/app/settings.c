@@ -252,13 +252,15 @@ static const struct conf_opt store_opts[] = {
                  "messages beyond it are gone for those commands, too."},
     {.name = "store.mime_nesting",
         .type = CONF_INT,
-        .def = "100",
+        .def = "50",
         .min = 4,
         .max = MAIL_NESTING_MAX,
         .when = CONF_RESTART,
         AT(mime_nesting),
-        .prose = "How deep the parts of a message may stand within each other. What is deeper is "
-                 "shown as one part of bytes (application/octet-stream)."},
+        .prose =
+            "How deep the parts of a message may stand within each other. What is deeper is "
+            "shown as one part of bytes (application/octet-stream). Some programs that read mail "
+            "go no deeper than the default."},
     {.name = "store.mime_parts",
         .type = CONF_INT,
         .def = "2000",
@@ -267,6 +269,34 @@ static const struct conf_opt store_opts[] = {
         .when = CONF_RESTART,
         AT(mime_parts),
         .prose = "How many parts of a message are told apart. The last one takes the rest."},
+    {.name = "store.mail_addresses",
+        .type = CONF_INT,
+        .def = "10000",
+        .min = 100,
+        .max = 1000000,
+        .when = CONF_RESTART,
+        AT(mail_addresses),
+        .prose = "How many addresses of the From, To, Cc, ... of a message ENVELOPE shows. SEARCH "
+                 "finds those beyond."},
+    {.name = "store.mail_address_bytes",
+        .type = CONF_SIZE,
+        .def = "512K",
+        .min = 4096,
+        .max = 64 << 20,
+        .when = CONF_RESTART,
+        AT(mail_address_bytes),
+        .prose = "How much of the From, To, Cc, ... of a message is read for ENVELOPE: whole "
+                 "addresses only. SEARCH finds those beyond."},
+    {.name = "store.mail_field_bytes",
+        .type = CONF_SIZE,
+        .def = "64K",
+        .min = 1024,
+        .max = 16 << 20,
+        .when = CONF_RESTART,
+        AT(mail_field_bytes),
+        .prose =
+            "How much of each other header field ENVELOPE and BODYSTRUCTURE show: whole words, "
+            "parameters and message ids only. SEARCH finds what is beyond."},
     {.name = "store.max_keywords",
         .type = CONF_INT,
         .def = "200",
@@ -434,6 +464,9 @@ app_store_options(const struct conf *conf, struct buf *path, struct store_option
 	opt_r->held_bytes = s->held_bytes;
 	opt_r->mail.nesting = (uint32_t)s->mime_nesting;
 	opt_r->mail.parts = (uint32_t)s->mime_parts;
+	opt_r->mail.addresses = (uint32_t)s->mail_addresses;
+	opt_r->mail.address_field = (uint32_t)s->mail_address_bytes;
+	opt_r->mail.field = (uint32_t)s->mail_field_bytes;
 	opt_r->max_keywords = (uint32_t)s->max_keywords;
 	opt_r->max_mailboxes = (uint32_t)s->max_mailboxes;
 }

@@ -32,6 +32,7 @@ struct store_settings {
 	int64_t lanes, max_keywords, max_mailboxes, mime_nesting, mime_parts;
 	uint64_t copy_memory, held_bytes, cache, write_buffer, free_space, state_budget,
 	    blob_threshold;
+	int64_t mail_addresses, mail_address_bytes, mail_field_bytes;
 	struct str engine_options;
 };
 

@@ -22,7 +22,10 @@ struct parse {
 	bool gap;    /* blanks or a comment behind the last token */
 	bool dot;    /* the last token was a dot */
 	bool whole;  /* route, mailbox, host are known */
-	bool angled; /* from angle brackets, so that no others count */
+	bool angled; /* from angle brackets */
+	/* Words behind a whole address, from there on; they belong to the next one, if a comma is
+	 * missing, or to nobody. */
+	size_t behind;
 	struct str comment, name, route, mailbox, host;
 };
 
@@ -31,10 +34,16 @@ put(struct parse *a, char c)
 {
 	struct buf *t = &a->list->text;
 
-	if (c == '\0' || c == '\r' || c == '\n')
-		return;
 	TS_ASSERT(t->n < t->cap);
-	t->p[t->n++] = c;
+	if (c != '\0')
+		t->p[t->n++] = c;
+}
+
+/* The byte at p, as it is in the text of a field. */
+static void
+put_at(struct parse *a, const char *p)
+{
+	put(a, lex_unfolded(p, a->end));
 }
 
 static struct str
@@ -107,10 +116,13 @@ name_from_comment(struct parse *a)
 	size_t from = a->list->text.n;
 	struct str c = a->comment;
 
+	if (c.n == 0)
+		return;
+	put(a, ' '); /* for its parenthesis */
 	for (size_t i = 0; i < c.n; i++) {
 		if (c.p[i] == '\\' && i + 1 < c.n)
 			i++;
-		put(a, c.p[i]);
+		put_at(a, c.p + i);
 	}
 	a->name = str_trim(text_from(a, from));
 }
@@ -132,10 +144,44 @@ finish(struct parse *a)
 	begin_address(a);
 }
 
+/*
+ * A second address stands behind a whole one: a comma is missing.  The words between them are
+ * the second one's, and so is a comment behind these.
+ */
+static void
+next_address(struct parse *a)
+{
+	struct parse second = *a;
+
+	second.any = a->list->text.n > a->behind;
+	if (second.any)
+		a->comment = STR_NONE;
+	else
+		second.comment = STR_NONE;
+	finish(a);
+	a->list->broken = true;
+	if (!second.any)
+		return;
+	a->words = second.behind;
+	a->last = second.last;
+	a->any = true;
+	a->gap = second.gap;
+	a->dot = second.dot;
+	a->comment = second.comment;
+}
+
 /* Before a word: what separates it from the one before. */
 static void
 begin_word(struct parse *a)
 {
+	/* Behind a whole address: that one's comment is its name, what comes now is not. */
+	if (a->whole && a->list->text.n == a->behind) {
+		a->list->broken = true;
+		if (a->name.n == 0)
+			name_from_comment(a);
+		a->comment = STR_NONE;
+		a->behind = a->last = a->list->text.n;
+	}
 	if (a->gap && a->any)
 		put(a, ' ');
 	if (!a->any || (a->gap && !a->dot))
@@ -151,7 +197,7 @@ take_quoted(struct parse *a)
 	for (a->p++; a->p < a->end && *a->p != '"'; a->p++) {
 		if (*a->p == '\\' && a->p + 1 < a->end)
 			a->p++;
-		put(a, *a->p);
+		put_at(a, a->p);
 	}
 	if (a->p < a->end)
 		a->p++;
@@ -196,18 +242,19 @@ take_domain(struct parse *a)
 		if (a->p >= a->end || (special(*a->p) && *a->p != '.'))
 			break;
 		if (*a->p == '[') { /* a domain literal, with its brackets */
-			while (a->p < a->end && *a->p != ']' && *a->p != '>' && *a->p != ',')
-				put(a, *a->p++);
+			for (; a->p < a->end && *a->p != ']' && *a->p != '>' && *a->p != ',';
+			     a->p++)
+				put_at(a, a->p);
 			if (a->p < a->end && *a->p == ']')
 				put(a, *a->p++);
 			break;
 		}
 		if (!joined && *a->p != '.')
 			break;
-		joined = *a->p == '.';
 		do
 			put(a, *a->p++);
 		while (a->p < a->end && !special(*a->p));
+		joined = a->p[-1] == '.'; /* RFC 5322 4.4: blanks around dots only */
 	}
 	if (a->list->text.n == from)
 		a->list->broken = true;
@@ -234,6 +281,8 @@ take_bare(struct parse *a)
 	put(a, '@');
 	a->host = take_domain(a);
 	a->any = a->whole = true;
+	a->behind = a->last = t->n;
+	a->gap = a->dot = false;
 }
 
 /* "@one,@two:" in front of an angle address (RFC 5322 obs-route). */
@@ -285,8 +334,10 @@ take_angle(struct parse *a)
 
 	a->name = a->any ? str_trim(text_from(a, words)) : STR_NONE;
 	a->route = a->mailbox = a->host = STR_NONE;
-	a->p++;
-	skip(a);
+	for (a->p++, skip(a); a->p < a->end && *a->p == '<'; skip(a)) {
+		a->list->broken = true;
+		a->p++;
+	}
 	if (a->p < a->end && *a->p == '@')
 		take_route(a);
 	if (a->host.p == NULL)
@@ -295,7 +346,7 @@ take_angle(struct parse *a)
 		a->p++;
 		a->host = take_domain(a);
 	}
-	while (a->p < a->end && *a->p != '>' && *a->p != ',') {
+	while (a->p < a->end && *a->p != '>' && *a->p != ',' && *a->p != '<') {
 		a->list->broken = true;
 		a->p++;
 	}
@@ -304,6 +355,22 @@ take_angle(struct parse *a)
 	else
 		a->list->broken = true;
 	a->any = a->whole = a->angled = true;
+	a->behind = a->last = a->list->text.n;
+	a->gap = a->dot = false;
+}
+
+/* An @ that is not the first one of its address. */
+static void
+take_second_at(struct parse *a)
+{
+	if (a->list->text.n > a->behind) { /* the word before it is another mailbox */
+		next_address(a);
+		take_bare(a);
+		return;
+	}
+	a->list->broken = true; /* "a@b@c": no other host */
+	(void)take_domain(a);
+	a->list->text.n = a->behind;
 }
 
 static void
@@ -342,19 +409,16 @@ take_token(struct parse *a)
 		take_colon(a);
 		break;
 	case '<':
-		if (!a->angled) {
-			take_angle(a);
-		} else {
-			a->list->broken = true;
-			a->p++;
-		}
+		if (a->angled)
+			next_address(a);
+		take_angle(a);
 		break;
 	case '@':
 		a->p++;
 		if (!a->whole)
 			take_bare(a);
 		else
-			a->list->broken = true;
+			take_second_at(a);
 		break;
 	case '"':
 		take_quoted(a);
@@ -373,25 +437,34 @@ take_token(struct parse *a)
 }
 
 void
-mail_parse_addresses(struct str value, size_t max, struct mail_addresses *list)
+mail_parse_addresses(struct str value, size_t max, size_t max_bytes, struct mail_addresses *list)
 {
-	struct parse a = {.p = value.p, .end = value.p + value.n, .list = list};
+	size_t room = max_bytes > list->bytes ? max_bytes - list->bytes : 0;
+	size_t n = value.n < room ? value.n : room;
+	struct parse a = {.p = value.p, .end = value.p + n, .list = list};
+	bool cut = n < value.n;
 
-	if (value.n == 0)
+	list->bytes += n;
+	list->cut |= cut;
+	if (n == 0)
 		return;
-	reserve(list, value.n * 2 + 16);
+	reserve(list, n * 2 + 16);
 	begin_address(&a);
 	for (;;) {
 		skip(&a);
 		if (a.p >= a.end)
 			break;
 		if (list->n >= max) {
-			list->cut = true;
-			begin_address(&a);
+			cut = true;
 			break;
 		}
 		take_token(&a);
 	}
+	if (list->n >= max && (a.any || a.whole))
+		cut = true;
+	if (cut) /* what is read just now may lack something */
+		begin_address(&a);
+	list->cut |= cut;
 	finish(&a);
 	if (a.in_group)
 		add(&a, MAIL_ADDRESS_END);
@@ -403,6 +476,31 @@ mail_addresses_fini(struct mail_addresses *list)
 	mem_free(list->v);
 	buf_fini(&list->text);
 	*list = (struct mail_addresses){0};
+}
+
+/* `name <@one,@two:mailbox@host>`, the brackets where they are needed. */
+static void
+address_text(const struct mail_address *a, struct buf *out)
+{
+	bool angle = a->name.n > 0 || a->route.n > 0;
+
+	if (a->name.n > 0) {
+		mail_words_decode(a->name, out);
+		buf_putc(out, ' ');
+	}
+	if (angle)
+		buf_putc(out, '<');
+	if (a->route.n > 0) {
+		mail_words_decode(a->route, out);
+		buf_putc(out, ':');
+	}
+	mail_words_decode(a->mailbox, out);
+	if (a->host.n > 0) {
+		buf_putc(out, '@');
+		mail_words_decode(a->host, out);
+	}
+	if (angle)
+		buf_putc(out, '>');
 }
 
 void
@@ -424,18 +522,8 @@ mail_addresses_text(const struct mail_addresses *list, struct buf *out)
 		if (a->kind == MAIL_ADDRESS_GROUP) {
 			mail_words_decode(a->mailbox, out);
 			buf_puts(out, ": ");
-			continue;
+		} else {
+			address_text(a, out);
 		}
-		if (a->name.n > 0) {
-			mail_words_decode(a->name, out);
-			buf_puts(out, " <");
-		}
-		mail_words_decode(a->mailbox, out);
-		if (a->host.n > 0) {
-			buf_putc(out, '@');
-			mail_words_decode(a->host, out);
-		}
-		if (a->name.n > 0)
-			buf_putc(out, '>');
 	}
 }

@@ -30,18 +30,21 @@ struct mail_addresses {
 	struct mail_address *v;
 	size_t n, cap;
 	struct buf text;
-	bool cut;    /* there were more than max */
-	bool broken; /* something was not as the RFC says */
+	size_t bytes; /* of the values that were read */
+	bool cut;     /* there was more than max or max_bytes */
+	bool broken;  /* something was not as the RFC says */
 };
 
 /*
  * Appends the addresses of a field value (folded or not), until the list has
- * max entries.  Every group that begins also ends, if need be by one entry
- * more than max.
+ * max entries, or max_bytes of values have been read for it: whole addresses
+ * only.  Every group that begins also ends, if need be by one entry more than max.
+ * Where a comma is missing between two addresses there are two.
  */
-void mail_parse_addresses(struct str value, size_t max, struct mail_addresses *list);
+void mail_parse_addresses(
+    struct str value, size_t max, size_t max_bytes, struct mail_addresses *list);
 void mail_addresses_fini(struct mail_addresses *list);
 
-/* Appends "name <mailbox@host>, group: a@b;" decoded to UTF-8, for SEARCH. */
+/* Appends "name <@route:mailbox@host>, group: a@b;" decoded to UTF-8, for SEARCH. */
 void mail_addresses_text(const struct mail_addresses *list, struct buf *out);
 #endif

@@ -4,6 +4,29 @@
 
 #include "mail/lex_int.h"
 
+struct str
+mail_encoding_word(struct str value)
+{
+	const char *p, *end, *from;
+
+	if (value.n == 0)
+		return STR("");
+	p = value.p;
+	end = p + value.n;
+	lex_skip_cfws(&p, end, NULL);
+	if (p < end && *p == '"') { /* RFC 2045 section 6.1 has a token only */
+		for (from = ++p; from < end && lex_blank(*from); from++)
+			continue;
+		for (p = from; p < end && *p != '"' && !lex_blank(*p) && *p != '\0';)
+			p++;
+		return str_range(from, p);
+	}
+	from = p;
+	while (p < end && !lex_blank(*p) && *p != '\0' && *p != '(' && *p != ';' && *p != ',')
+		p++;
+	return str_range(from, p);
+}
+
 enum mail_encoding
 mail_encoding_of(struct str value)
 {
@@ -17,20 +40,12 @@ mail_encoding_of(struct str value)
 	    {{"quoted-printable", 16}, MAIL_ENCODING_QP},
 	    {{"base64", 6}, MAIL_ENCODING_BASE64},
 	};
-	const char *p, *end, *from;
+	struct str word = mail_encoding_word(value);
 
-	if (value.n == 0)
-		return MAIL_ENCODING_7BIT;
-	p = value.p;
-	end = p + value.n;
-	lex_skip_cfws(&p, end, NULL);
-	from = p;
-	while (p < end && !lex_blank(*p) && *p != '(' && *p != ';')
-		p++;
-	if (p == from)
+	if (word.n == 0)
 		return MAIL_ENCODING_7BIT;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (str_ieq(str_range(from, p), names[i].name))
+		if (str_ieq(word, names[i].name))
 			return names[i].encoding;
 	return MAIL_ENCODING_UNKNOWN;
 }

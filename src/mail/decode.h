@@ -18,7 +18,13 @@ enum mail_encoding {
 	MAIL_ENCODING_UNKNOWN /* for [UNKNOWN-CTE]; the bytes pass as they are */
 };
 
-/* From the value of the field, comments and blanks tolerated. */
+/*
+ * The word of a Content-Transfer-Encoding that says it: the first one, comments and blanks left
+ * out, of a quoted string its inside.  Empty when there is none.  All who read the field
+ * ask here.
+ */
+struct str mail_encoding_word(struct str value);
+/* What the word of that value means; MAIL_ENCODING_7BIT when there is none. */
 enum mail_encoding mail_encoding_of(struct str value);
 
 struct mail_decoder {

@@ -2,6 +2,11 @@
 /* Header fields: see header.h. */
 #include "mail/header.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "mail/lex_int.h"
+
 static inline bool
 blank(char c)
 {
@@ -77,31 +82,58 @@ mail_header_len(struct str bytes)
 	return bytes.n;
 }
 
-void
-mail_unfold(struct str value, size_t max, struct buf *out)
+/* Where the encoded word begins in which the text ends, or n. */
+static size_t
+open_word(struct str s)
+{
+	size_t i = s.n;
+	const char *text, *end = s.p + s.n;
+
+	while (i > 0 && !(s.p[i - 1] == '=' && i < s.n && s.p[i] == '?'))
+		i--;
+	if (i == 0 || (text = memchr(s.p + i + 1, '?', (size_t)(end - s.p) - i - 1)) == NULL)
+		return s.n;
+	/* Behind charset?encoding? */
+	if (end - text < 3 || text[2] != '?' || memmem(text + 3, (size_t)(end - text) - 3, "?=", 2))
+		return s.n;
+	return i - 1;
+}
+
+struct str
+mail_field_fit(struct str value, size_t max, bool text)
 {
 	struct str v = str_trim(value);
-	bool cut = v.n > max;
-	size_t from = out->n;
-	char *q;
+	size_t n = max;
 
-	if (cut)
-		v.n = max;
-	q = buf_room(out, v.n);
-	for (size_t i = 0; i < v.n; i++) {
-		char c = v.p[i];
+	if (v.n <= max)
+		return v;
+	while (n > 0 && !lex_blank(v.p[n]))
+		n--;
+	if (n > 0)
+		n = open_word((struct str){v.p, n});
+	if (n > 0)
+		return str_trim((struct str){v.p, n});
+	if (!text)
+		return STR_NONE;
+	for (n = max; n > 0 && ((unsigned char)v.p[n] & 0xc0) == 0x80;) /* no half characters */
+		n--;
+	return (struct str){v.p, n};
+}
 
-		if (c != '\r' && c != '\n' && c != '\0')
+void
+mail_unfold(struct str value, struct buf *out)
+{
+	struct str v = str_trim(value);
+	const char *end = v.n > 0 ? v.p + v.n : v.p;
+	char *q = buf_room(out, v.n);
+
+	for (const char *p = v.p; p < end; p++) {
+		char c = lex_unfolded(p, end);
+
+		if (c != '\0')
 			*q++ = c;
 	}
+	while (q > out->p + out->n && blank(q[-1])) /* a NUL stood behind it */
+		q--;
 	out->n = (size_t)(q - out->p);
-	/* No half characters at the cut. */
-	for (int i = 0;
-	     cut && i < 3 && out->n > from && ((unsigned char)out->p[out->n - 1] & 0xc0) == 0x80;
-	     i++)
-		out->n--;
-	if (cut && out->n > from && (unsigned char)out->p[out->n - 1] >= 0xc0)
-		out->n--;
-	while (out->n > from && blank(out->p[out->n - 1]))
-		out->n--;
 }

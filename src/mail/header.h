@@ -28,39 +28,55 @@ struct str mail_field_find(struct str header, struct str name);
 /* Length of the header at the front of bytes, with the empty line. */
 size_t mail_header_len(struct str bytes);
 
-/* Appends value without CR, LF and NUL, and without blanks at both ends; at most max bytes of it.
+/*
+ * The front of a value that fits into max bytes, whole words only, and no encoded word (RFC 2047)
+ * cut in two.  When its first word is too long: STR_NONE, or, of text for people, the characters
+ * of it that fit.
  */
-void mail_unfold(struct str value, size_t max, struct buf *out);
+struct str mail_field_fit(struct str value, size_t max, bool text);
+
+/* Appends value unfolded, without NUL, and without blanks at both ends; a CR or LF that is no fold
+ * is a blank. */
+void mail_unfold(struct str value, struct buf *out);
 
 /*
- * Parameters: `type/subtype; name=value; ...`.  mail_params_init() takes what
- * stands before the first semicolon; each mail_param_next() gives the next
- * parameter with its raw name, comments and quoting removed.  name and value
- * live until the next call; mail_params_fini() at the end.
+ * Parameters: `type/subtype; name=value; ...`.  mail_params_read() reads them in one pass,
+ * comments and quoting removed, and no more than max bytes: what reaches beyond is left out as
+ * a whole, and cut is set.
+ *
+ * Pieces of a parameter (RFC 2231 section 3: name*0, name*1*, ...) become one, at the place of
+ * the first, unless one is missing, or the plain name stands beside pieces that are not
+ * extended, so that nobody can say which of them counts: then they are parameters like others.
  */
-struct mail_params {
-	struct str rest;
-	struct str first; /* "text/plain", "attachment"; comments and blanks removed */
-	struct buf text;
-	struct buf head;
+struct mail_param {
+	struct str name; /* of the extended form: with one star behind it */
+	struct str
+	    value;     /* of the extended form: charset'language'text, percent signs as they are */
+	bool extended; /* RFC 2231 section 4 */
 };
 
-void mail_params_init(struct mail_params *p, struct str value);
-bool mail_param_next(struct mail_params *p, struct str *name_r, struct str *value_r);
+struct mail_params {
+	struct str
+	    first; /* "text/plain", "attachment"; comments removed, each blank is one space */
+	struct mail_param *v;
+	size_t n;
+	bool extended; /* one of them is */
+	bool cut;
+	struct buf text, joined;
+};
+
+void mail_params_read(struct mail_params *p, struct str value, size_t max);
 void mail_params_fini(struct mail_params *p);
 
+/* The first one of that name, better in the extended form; NULL if there is none. */
+const struct mail_param *mail_params_find(const struct mail_params *p, struct str name);
+
+/* Appends the value: of the extended form in UTF-8, decoded. */
+void mail_param_value(const struct mail_param *p, struct buf *out);
+
 /*
- * Appends the value of one parameter in UTF-8: RFC 2231 continuations joined
- * and charsets converted, RFC 2047 words decoded where a sender put them
+ * Appends the value of one parameter in UTF-8, RFC 2047 words decoded where a sender put them
  * against the rules.  False when there is no such parameter.
  */
 bool mail_param_find(struct str value, struct str name, struct buf *out);
-
-/*
- * RFC 2231 alone: the pieces of the parameter `name` (name*, name*0, name*1*, ...) as one
- * value.  *extended_r: some piece was in the extended form, and the value is UTF-8.  False,
- * and nothing appended: there are none, one is missing, or the plain name stands beside
- * pieces that are not extended, so that nobody can say which of them counts.
- */
-bool mail_param_join(struct str value, struct str name, struct buf *out, bool *extended_r);
 #endif

@@ -13,8 +13,7 @@
 #include "base/mem.h"
 #include "mail/header.h"
 
-#define NAME_LIMIT 127      /* bytes of a type, subtype or charset name */
-#define BOUNDARY_LIMIT 1000 /* RFC 2046 5.1.1 allows 70 */
+#define NAME_LIMIT 127 /* bytes of a charset name */
 
 struct open {
 	uint32_t part;
@@ -88,21 +87,6 @@ set_type(struct mime *m, struct mime_part *p, struct str type, struct str subtyp
 	p->subtype = put_name(m, subtype);
 }
 
-/* RFC 2045 5.1: is it a token? */
-static bool
-token(struct str s)
-{
-	if (s.n == 0 || s.n > NAME_LIMIT)
-		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c <= ' ' || c >= 127 || strchr("()<>@,;:\\\"/[]?=", c) != NULL)
-			return false;
-	}
-	return true;
-}
-
 /* The fields that a part is made of: the first of each name counts. */
 static void
 read_fields(struct walk *w, struct mime_part *p)
@@ -129,10 +113,6 @@ read_fields(struct walk *w, struct mime_part *p)
 		if (f.name.n < 10 || !str_has_iprefix(f.name, STR("content-")))
 			continue;
 		tail = (struct str){f.name.p + 8, f.name.n - 8};
-		if (f.value.n > w->limits->field) {
-			f.value.n = w->limits->field;
-			w->m->cut = true;
-		}
 		for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
 			if (str_ieq(tail, wanted[i].name) && wanted[i].to->p == NULL)
 				*wanted[i].to = f.value;
@@ -140,23 +120,20 @@ read_fields(struct walk *w, struct mime_part *p)
 }
 
 static void
-read_params(struct walk *w, struct mime_part *p, struct mail_params *params)
+read_params(struct walk *w, struct mime_part *p, const struct mail_params *params)
 {
+	const struct mail_param *charset = mail_params_find(params, STR("charset"));
 	struct open *o = top(w);
-	struct str name, value;
+	struct buf value = {0};
 
-	while (mail_param_next(params, &name, &value)) {
-		if (p->charset.len == 0 && str_ieq(name, STR("charset")) && value.n <= NAME_LIMIT)
-			p->charset = put_name(w->m, str_trim(value));
-		if (o->boundary_len == 0 && str_ieq(name, STR("boundary"))) {
-			value = str_trim(value);
-			if (value.n == 0 || value.n > BOUNDARY_LIMIT)
-				continue;
-			o->boundary_off = (uint32_t)w->boundaries.n;
-			o->boundary_len = (uint32_t)value.n;
-			buf_str(&w->boundaries, value);
-		}
-	}
+	if (charset != NULL)
+		mail_param_value(charset, &value);
+	if (value.n > 0 && value.n <= NAME_LIMIT)
+		p->charset = put_name(w->m, str_trim(buf_as_str(&value)));
+	buf_fini(&value);
+	o->boundary_off = (uint32_t)w->boundaries.n;
+	if (mime_boundary(params, &w->boundaries))
+		o->boundary_len = (uint32_t)(w->boundaries.n - o->boundary_off);
 }
 
 static void
@@ -166,10 +143,9 @@ read_type(struct walk *w, struct mime_part *p)
 	struct mail_params params;
 	struct str type = STR_NONE, subtype = STR_NONE;
 
-	mail_params_init(&params, p->f_type);
-	subtype = params.first;
-	if (p->f_type.p != NULL && str_split(&subtype, '/', &type) && token(type) &&
-	    token(subtype)) {
+	mail_params_read(&params, p->f_type, w->limits->field);
+	w->m->cut |= params.cut;
+	if (mime_type_of(&params, &type, &subtype)) {
 		set_type(w->m, p, type, subtype);
 	} else {
 		/* RFC 2045 5.2; RFC 2046 5.1.5 for what is in a digest. */
@@ -181,19 +157,6 @@ read_type(struct walk *w, struct mime_part *p)
 	}
 	read_params(w, p, &params);
 	mail_params_fini(&params);
-}
-
-static enum mail_part_kind
-kind_of(struct mime *m, const struct mime_part *p)
-{
-	struct str type = mime_name(m, p->type), subtype = mime_name(m, p->subtype);
-
-	if (str_eq(type, STR("multipart")))
-		return MAIL_PART_MULTIPART;
-	if (str_eq(type, STR("message")) &&
-	    (str_eq(subtype, STR("rfc822")) || str_eq(subtype, STR("global"))))
-		return MAIL_PART_MESSAGE;
-	return MAIL_PART_LEAF;
 }
 
 /* A leaf all the same. */
@@ -234,7 +197,7 @@ end_header(struct walk *w, uint64_t off)
 	read_fields(w, p);
 	p->encoding = mail_encoding_of(p->f_encoding);
 	read_type(w, p);
-	p->kind = kind_of(w->m, p);
+	p->kind = mime_kind_of(mime_name(w->m, p->type), mime_name(w->m, p->subtype));
 	if (p->kind != MAIL_PART_LEAF && deep) {
 		p->opaque = w->m->cut = true;
 		shut(w, p);
@@ -295,36 +258,26 @@ close_part(struct walk *w, uint64_t off, uint64_t lf)
 	w->depth--;
 }
 
-enum line { LINE_OTHER, LINE_DELIMITER, LINE_CLOSE };
-
-/* Whose delimiter is this line, which begins with "--"?  The innermost one counts. */
-static enum line
+/* Whose delimiter is this line, which begins with "--"? */
+static enum mime_line
 match(struct walk *w, struct str line, uint32_t *depth_r)
 {
-	line = (struct str){line.p + 2, line.n - 2};
-	while (line.n > 0 && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t' ||
-	                         line.p[line.n - 1] == '\r' || line.p[line.n - 1] == '\n'))
-		line.n--;
-	if (line.n == 0 || line.n > BOUNDARY_LIMIT + 2)
-		return LINE_OTHER;
+	struct mime_match found = {.line = line};
+
 	for (uint32_t i = w->depth; i-- > 0;) {
 		const struct open *o = &w->open[i];
-		bool close = line.n == (size_t)o->boundary_len + 2;
 
-		if (o->boundary_len == 0 || o->closed || (line.n != o->boundary_len && !close) ||
-		    memcmp(line.p, w->boundaries.p + o->boundary_off, o->boundary_len) != 0)
-			continue;
-		if (close && memcmp(line.p + o->boundary_len, "--", 2) != 0)
-			continue;
-		*depth_r = i + 1;
-		return close ? LINE_CLOSE : LINE_DELIMITER;
+		if (!o->closed &&
+		    mime_line_match(
+		        &found, (struct str){w->boundaries.p + o->boundary_off, o->boundary_len}))
+			*depth_r = i + 1;
 	}
-	return LINE_OTHER;
+	return found.what;
 }
 
 /* A delimiter line of the open multipart at depth, from off to next. */
 static void
-delimiter(struct walk *w, uint32_t depth, enum line what, uint64_t off, uint64_t next)
+delimiter(struct walk *w, uint32_t depth, enum mime_line what, uint64_t off, uint64_t next)
 {
 	const char *s = w->message.p;
 	uint64_t end = off, lf = w->lf;
@@ -341,7 +294,7 @@ delimiter(struct walk *w, uint32_t depth, enum line what, uint64_t off, uint64_t
 	while (w->depth > depth)
 		close_part(w, end, lf);
 	w->open[depth - 1].delimited = true;
-	if (what == LINE_CLOSE) {
+	if (what == MIME_LINE_CLOSE) {
 		w->open[depth - 1].closed = true;
 	} else {
 		w->lf++; /* the new part begins behind this line */
@@ -354,17 +307,17 @@ static void
 take_line(struct walk *w, uint64_t off, uint64_t next)
 {
 	struct str line = {w->message.p + off, next - off};
-	uint32_t depth;
-	enum line what;
+	uint32_t depth = 0;
+	enum mime_line what;
 
 	if (line.p[0] == '-' && line.n > 2 && line.p[1] == '-' && w->multiparts > 0 && !w->full) {
 		what = match(w, line, &depth);
-		if (what == LINE_DELIMITER && w->m->n >= w->limits->parts) {
+		if (what == MIME_LINE_DELIMITER && w->m->n >= w->limits->parts) {
 			/* From here on all text belongs to the part that is open. */
 			w->full = w->m->cut = true;
-			what = LINE_OTHER;
+			what = MIME_LINE_OTHER;
 		}
-		if (what != LINE_OTHER) {
+		if (what != MIME_LINE_OTHER) {
 			delimiter(w, depth, what, off, next);
 			return;
 		}

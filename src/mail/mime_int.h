@@ -6,6 +6,7 @@
  * lines.  Open multiparts and messages stand on a stack of bounded height;
  * nothing recurses.
  */
+#include "mail/header.h"
 #include "mail/summary.h"
 
 /* Text of a part lies in mime.names (lower case), fields point into the message. */
@@ -39,6 +40,37 @@ struct mime {
 
 void mime_parse(struct str message, const struct mail_limits *limits, struct mime *m);
 void mime_fini(struct mime *m);
+
+/*
+ * mime_line.c: what the walk over a stored message and the one over a message that comes in
+ * (unbinary.c) have to see in the same way.
+ */
+
+/* The type and subtype that a Content-Type names; false when it names none that is one. */
+bool mime_type_of(const struct mail_params *p, struct str *type_r, struct str *subtype_r);
+/* How a part of that type is read. */
+enum mail_part_kind mime_kind_of(struct str type, struct str subtype);
+/* Appends the boundary that the parameters give; false when there is none that can be used. */
+bool mime_boundary(const struct mail_params *p, struct buf *out);
+
+#define MIME_BOUNDARY_MAX 1000 /* RFC 2046 5.1.1 allows 70 */
+/* So much of the front of a line says whether it is a delimiter. */
+#define MIME_LINE_MAX (MIME_BOUNDARY_MAX + 8)
+
+enum mime_line { MIME_LINE_OTHER, MIME_LINE_DELIMITER, MIME_LINE_CLOSE };
+
+/*
+ * A line is compared with boundaries from its beginning (RFC 2046 5.1.1, note to implementors): a
+ * boundary, perhaps "--", and then the end or a character that cannot be in a boundary, or a
+ * blank.  Of the open boundaries that fit the longest counts, of the same ones the innermost:
+ * look from the innermost one outwards, and go on where this is true.
+ */
+struct mime_match {
+	struct str line; /* from its first byte */
+	size_t longest;  /* 0 at first */
+	enum mime_line what;
+};
+bool mime_line_match(struct mime_match *m, struct str boundary);
 
 static inline struct str
 mime_name(const struct mime *m, struct mime_span s)

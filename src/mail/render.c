@@ -3,18 +3,23 @@
 #include "mail/render_int.h"
 
 #include "mail/header.h"
+#include "mail/lex_int.h"
 
-/* A field value, unfolded and within limits; NIL when absent. */
+/* A field value, unfolded and within limits; NIL when absent, or when it is no text for people and
+ * nothing of it fits. */
 static void
-put_value(struct render *r, struct str value, struct buf *out)
+put_value(struct render *r, struct str value, bool text, struct buf *out)
 {
+	if (value.p != NULL) {
+		r->cut |= value.n > r->limits->field;
+		value = mail_field_fit(value, r->limits->field, text);
+	}
 	if (value.p == NULL) {
 		buf_puts(out, "NIL");
 		return;
 	}
 	r->scratch.n = 0;
-	r->cut |= value.n > r->limits->field;
-	mail_unfold(value, r->limits->field, &r->scratch);
+	mail_unfold(value, &r->scratch);
 	render_string(buf_as_str(&r->scratch), out);
 }
 
@@ -23,11 +28,7 @@ put_value(struct render *r, struct str value, struct buf *out)
 static void
 take_addresses(struct render *r, struct str value, struct mail_addresses *list)
 {
-	if (value.n > r->limits->field) {
-		value.n = r->limits->field;
-		list->cut = true;
-	}
-	mail_parse_addresses(value, r->limits->addresses, list);
+	mail_parse_addresses(value, r->limits->addresses, r->limits->address_field, list);
 	r->cut |= list->cut;
 }
 
@@ -145,17 +146,17 @@ render_envelope(struct render *r, const struct envelope *e, struct buf *out)
 	    e->reply_to.n > 0 ? &e->reply_to : &e->from, &e->to, &e->cc, &e->bcc};
 
 	buf_putc(out, '(');
-	put_value(r, e->date, out);
+	put_value(r, e->date, false, out);
 	buf_putc(out, ' ');
-	put_value(r, e->subject, out);
+	put_value(r, e->subject, true, out);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		buf_putc(out, ' ');
 		put_addresses(lists[i], out);
 	}
 	buf_putc(out, ' ');
-	put_value(r, e->in_reply_to, out);
+	put_value(r, e->in_reply_to, false, out);
 	buf_putc(out, ' ');
-	put_value(r, e->message_id, out);
+	put_value(r, e->message_id, false, out);
 	buf_putc(out, ')');
 }
 
@@ -179,14 +180,21 @@ share(struct structure *s)
 }
 
 static void
-put_type_params(struct structure *s, const struct mime_part *p, struct buf *out)
+read_params(struct structure *s, struct str value, struct mail_params *p)
 {
-	if (p->f_type.p == NULL) {
-		/* RFC 2045 5.2; a nested message has no charset. */
+	mail_params_read(p, value, s->r->limits->field);
+	s->r->cut |= p->cut;
+	s->differs |= p->extended;
+}
+
+static void
+put_type_params(struct structure *s, const struct mime_part *p, const struct mail_params *params,
+    struct buf *out)
+{
+	if (p->f_type.p != NULL)
+		render_params(params, s->rev2, out);
+	else /* RFC 2045 5.2; a nested message has no charset. */
 		buf_puts(out, p->kind == MAIL_PART_LEAF ? "(\"charset\" \"us-ascii\")" : "NIL");
-		return;
-	}
-	s->differs |= render_params(p->f_type, s->rev2, out);
 }
 
 static struct str
@@ -195,19 +203,22 @@ language_part(struct str *rest)
 	struct str part = STR("");
 
 	while (part.n == 0 && str_split(rest, ',', &part))
-		part = str_trim(part);
+		part = lex_first_word(part);
 	return part;
 }
 
 /* RFC 3282: a list of tags, comments removed. */
 static void
-put_language(struct str value, struct buf *out)
+put_language(struct structure *s, struct str value, struct buf *out)
 {
 	struct mail_params p;
 	struct str rest, part;
 	size_t from = out->n;
 
-	mail_params_init(&p, value);
+	s->r->cut |= value.n > s->r->limits->field;
+	if (value.p != NULL)
+		value = mail_field_fit(value, s->r->limits->field, false);
+	mail_params_read(&p, value, SIZE_MAX);
 	for (rest = p.first; rest.p != NULL && (part = language_part(&rest)).n > 0;) {
 		buf_putc(out, out->n == from ? '(' : ' ');
 		render_string(part, out);
@@ -223,38 +234,61 @@ static void
 put_disposition(struct structure *s, struct str value, struct buf *out)
 {
 	struct mail_params p;
+	struct str kind;
 
-	mail_params_init(&p, value);
-	if (p.first.n == 0) {
+	read_params(s, value, &p);
+	kind = lex_first_word(p.first);
+	if (kind.n == 0) {
 		buf_puts(out, "NIL");
 	} else {
 		buf_putc(out, '(');
-		render_string(p.first, out);
+		render_string(kind, out);
 		buf_putc(out, ' ');
-		s->differs |= render_params(value, s->rev2, out);
+		render_params(&p, s->rev2, out);
 		buf_putc(out, ')');
 	}
 	mail_params_fini(&p);
 }
 
-/* RFC 2557 4.4.2: blanks in a long URI come from folding and are no part of it. */
+/* Does the blank at text[i..end) stand between two encoded words? */
+static bool
+between_words(struct str text, size_t i, size_t end)
+{
+	return i >= 2 && memcmp(text.p + i - 2, "?=", 2) == 0 && text.n - end >= 2 &&
+	       memcmp(text.p + end, "=?", 2) == 0;
+}
+
+/*
+ * RFC 2557 4.4.2: blanks in a long URI come from folding and are no part of it.  Those between
+ * encoded words stay: without one these are none (RFC 2047 section 5), and whoever decodes them
+ * drops it.
+ */
 static void
 put_location(struct render *r, struct str value, struct buf *out)
 {
-	char *q;
+	struct str text;
+	size_t n = 0, end;
 
+	if (value.p != NULL) {
+		r->cut |= value.n > r->limits->field;
+		value = mail_field_fit(value, r->limits->field, false);
+	}
 	if (value.p == NULL) {
 		buf_puts(out, "NIL");
 		return;
 	}
 	r->scratch.n = 0;
-	mail_unfold(value, r->limits->field, &r->scratch);
-	q = r->scratch.p;
-	for (size_t i = 0; i < r->scratch.n; i++)
-		if (r->scratch.p[i] != ' ' && r->scratch.p[i] != '\t')
-			*q++ = r->scratch.p[i];
-	if (r->scratch.n > 0)
-		r->scratch.n = (size_t)(q - r->scratch.p);
+	mail_unfold(value, &r->scratch);
+	text = buf_as_str(&r->scratch);
+	for (size_t i = 0; i < text.n; i = end) {
+		for (end = i; end < text.n && (text.p[end] == ' ' || text.p[end] == '\t');)
+			end++;
+		if (end > i && between_words(text, i, end))
+			r->scratch.p[n++] = ' ';
+		if (end == i)
+			r->scratch.p[n++] = text.p[end++];
+	}
+	r->scratch.n = n;
 	render_string(buf_as_str(&r->scratch), out);
 }
 
@@ -267,7 +301,7 @@ put_extension_tail(struct structure *s, const struct mime_part *p)
 	buf_putc(out, ' ');
 	put_disposition(s, p->f_disposition, out);
 	buf_putc(out, ' ');
-	put_language(p->f_language, out);
+	put_language(s, p->f_language, out);
 	buf_putc(out, ' ');
 	put_location(s->r, p->f_location, out);
 	buf_putc(out, ')');
@@ -280,17 +314,12 @@ static void
 put_type(struct structure *s, const struct mime_part *p, struct buf *out)
 {
 	const struct mime *m = s->m;
-	struct mail_params params = {0};
-	struct str type, subtype;
+	struct mail_params params;
+	struct str type = mime_name(m, p->type), subtype = mime_name(m, p->subtype);
 
-	if (p->defaulted || p->opaque || p->sealed) {
-		type = mime_name(m, p->type);
-		subtype = mime_name(m, p->subtype);
-	} else {
-		mail_params_init(&params, p->f_type);
-		subtype = params.first;
-		str_split(&subtype, '/', &type);
-	}
+	read_params(s, p->f_type, &params);
+	if (!p->defaulted && !p->opaque && !p->sealed)
+		(void)mime_type_of(&params, &type, &subtype);
 	if (p->kind != MAIL_PART_MULTIPART) {
 		render_string(type, out);
 		buf_putc(out, ' ');
@@ -301,7 +330,11 @@ put_type(struct structure *s, const struct mime_part *p, struct buf *out)
 		if (p->opaque)
 			buf_puts(out, "NIL"); /* those of a container would say too much */
 		else
-			put_type_params(s, p, out);
+			put_type_params(s, p, &params, out);
+	} else {
+		share(s);
+		buf_putc(s->bodystructure, ' ');
+		put_type_params(s, p, &params, s->bodystructure);
 	}
 	mail_params_fini(&params);
 }
@@ -311,17 +344,19 @@ static void
 put_basic(struct structure *s, const struct mime_part *p)
 {
 	struct buf *out = s->body;
-	struct mail_params encoding;
+	struct str encoding = mail_encoding_word(p->f_encoding);
 
 	put_type(s, p, out);
 	buf_putc(out, ' ');
-	put_value(s->r, p->f_id, out);
+	put_value(s->r, p->f_id, false, out);
 	buf_putc(out, ' ');
-	put_value(s->r, p->f_description, out);
+	put_value(s->r, p->f_description, true, out);
 	buf_putc(out, ' ');
-	mail_params_init(&encoding, p->f_encoding);
-	render_string(encoding.first.n > 0 ? encoding.first : STR("7bit"), out);
-	mail_params_fini(&encoding);
+	if (encoding.n > s->r->limits->field) { /* unknown all the same */
+		encoding.n = s->r->limits->field;
+		s->r->cut = true;
+	}
+	render_string(encoding.n > 0 ? encoding : STR("7bit"), out);
 	buf_putc(out, ' ');
 	buf_u64(out, p->body_len);
 }
@@ -381,9 +416,6 @@ put_part(struct structure *s, uint32_t index)
 			put_part(s, i);
 		buf_putc(s->body, ' ');
 		put_type(s, p, s->body);
-		share(s);
-		buf_putc(s->bodystructure, ' ');
-		put_type_params(s, p, s->bodystructure);
 	} else {
 		put_basic(s, p);
 		if (shows_inside(s, p))
@@ -392,7 +424,7 @@ put_part(struct structure *s, uint32_t index)
 			put_leaf_lines(s, p);
 		share(s);
 		buf_putc(s->bodystructure, ' ');
-		put_value(s->r, p->f_md5, s->bodystructure);
+		put_value(s->r, p->f_md5, false, s->bodystructure);
 	}
 	put_extension_tail(s, p);
 }

@@ -29,10 +29,7 @@ bool render_structure(
 
 /* render_param.c: a string without CR, LF or NUL, quoted if it can be, else a literal. */
 void render_string(struct str s, struct buf *out);
-/*
- * ("name" "value" ...) or NIL, of a field value such as `text/plain; name=value`.  joined:
- * RFC 2231 pieces as RFC 9051 7.5.2 wants them, otherwise as they stand in the message.
- * True when there are such pieces.
- */
-bool render_params(struct str value, bool joined, struct buf *out);
+/* ("name" "value" ...) or NIL.  utf8: those in the extended form of RFC 2231 decoded, as RFC 9051
+ * 7.5.2 wants them. */
+void render_params(const struct mail_params *p, bool utf8, struct buf *out);
 #endif

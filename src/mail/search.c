@@ -21,6 +21,7 @@
 struct group {
 	struct mail_needles *needles; /* NULL: no key looks there */
 	bool known;                   /* all of the text was seen */
+	bool looked;                  /* of a summary's text: what the summary has of it was */
 };
 
 struct key {
@@ -53,7 +54,8 @@ struct mail_search {
 	uint64_t done;           /* of it */
 	bool within;
 	struct group *to[2]; /* groups that this text is for, or NULL */
-	struct group *field; /* and of the field at hand */
+	/* and of the field at hand: of that name, and of its text in a summary that was cut */
+	struct group *field, *cut;
 
 	/* decoding */
 	struct mail_fields header;
@@ -80,7 +82,7 @@ drop_text(struct mail_search *s)
 	mail_words_fini(&s->words);
 	s->words = (struct mail_words){0};
 	mail_conv_free(&s->conv);
-	s->field = NULL;
+	s->field = s->cut = NULL;
 	s->within = false;
 }
 
@@ -206,7 +208,7 @@ mail_search_ready(struct mail_search *s)
 static void
 group_begin(struct group *g)
 {
-	g->known = false;
+	g->known = g->looked = false;
 	if (g->needles != NULL)
 		mail_needles_begin(g->needles);
 }
@@ -216,6 +218,28 @@ static bool
 open(const struct group *g)
 {
 	return g->needles != NULL && !g->known && mail_needles_left(g->needles) > 0;
+}
+
+static void
+feed_plain(struct mail_search *s, struct group *g, struct str utf8)
+{
+	s->folded.n = 0;
+	mail_needles_fold(utf8, &s->folded);
+	mail_needles_feed(g->needles, MAIL_NEEDLES_PLAIN, buf_as_str(&s->folded));
+}
+
+/* What a limit left out of the summary is in the header: SEARCH TO finds what HEADER TO finds. */
+static void
+look_at_text(struct mail_search *s, struct group *g, enum mail_text which)
+{
+	struct str text = mail_summary_text(&s->summary, which);
+
+	g->looked = true;
+	g->known = text.p == NULL || (s->summary.flags & MAIL_SUMMARY_CUT) == 0;
+	if (text.p == NULL)
+		return;
+	feed_plain(s, g, text);
+	mail_needles_end(g->needles, MAIL_NEEDLES_PLAIN);
 }
 
 void
@@ -237,26 +261,10 @@ mail_search_begin(struct mail_search *s, const struct mail_summary *summary)
 		mail_needles_end(s->body.needles, MAIL_NEEDLES_PLAIN);
 	if (s->text.needles != NULL)
 		mail_needles_end(s->text.needles, MAIL_NEEDLES_PLAIN);
-}
-
-static void
-feed_plain(struct mail_search *s, struct group *g, struct str utf8)
-{
-	s->folded.n = 0;
-	mail_needles_fold(utf8, &s->folded);
-	mail_needles_feed(g->needles, MAIL_NEEDLES_PLAIN, buf_as_str(&s->folded));
-}
-
-static void
-look_at_text(struct mail_search *s, struct group *g, enum mail_text which)
-{
-	struct str text = mail_summary_text(&s->summary, which);
-
-	g->known = true;
-	if (text.p == NULL)
-		return;
-	feed_plain(s, g, text);
-	mail_needles_end(g->needles, MAIL_NEEDLES_PLAIN);
+	/* At once: who asks later may have let the header pass. */
+	for (size_t i = 0; (summary->flags & MAIL_SUMMARY_CUT) != 0 && i < MAIL_TEXT_COUNT; i++)
+		if (s->texts[i].needles != NULL)
+			look_at_text(s, &s->texts[i], (enum mail_text)i);
 }
 
 enum mail_search_found
@@ -264,7 +272,7 @@ mail_search_key(struct mail_search *s, size_t number)
 {
 	const struct key *key = &s->keys[number];
 
-	if (key->in == MAIL_SEARCH_SUMMARY && !key->group->known)
+	if (key->in == MAIL_SEARCH_SUMMARY && !key->group->looked)
 		look_at_text(s, key->group, key->which);
 	if (mail_needles_found(key->group->needles, key->number))
 		return MAIL_SEARCH_YES;
@@ -287,6 +295,30 @@ feed_folded(struct mail_search *s, enum mail_needles_stream stream)
 			mail_needles_feed(s->to[i]->needles, stream, buf_as_str(&s->folded));
 }
 
+/* The text of a summary that the field of that name is in, if it was cut and is looked for. */
+static struct group *
+cut_text(struct mail_search *s, struct str name)
+{
+	static const struct {
+		struct str name;
+		enum mail_text text;
+	} texts[] = {
+	    {{"subject", 7}, MAIL_TEXT_SUBJECT},
+	    {{"from", 4}, MAIL_TEXT_FROM},
+	    {{"to", 2}, MAIL_TEXT_TO},
+	    {{"cc", 2}, MAIL_TEXT_CC},
+	    {{"bcc", 3}, MAIL_TEXT_BCC},
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct group *g = &s->texts[texts[i].text];
+
+		if (g->looked && open(g) && str_ieq(name, texts[i].name))
+			return g;
+	}
+	return NULL;
+}
+
 /* The name of a field goes to those for whom the header is, as its value. */
 static void
 field_begin(struct mail_search *s, struct str name)
@@ -295,6 +327,7 @@ field_begin(struct mail_search *s, struct str name)
 	bool listed = g < s->fields + s->names.n || name.n == 0;
 
 	s->field = s->i == 0 && listed && open(g) ? g : NULL;
+	s->cut = s->i == 0 ? cut_text(s, name) : NULL;
 	if (!for_any(s))
 		return;
 	if (text_ascii_run(name) == name.n)
@@ -310,12 +343,14 @@ field_piece(struct mail_search *s, const struct mail_fields_piece *p)
 	s->utf8.n = 0;
 	if (p->first)
 		field_begin(s, p->field.name);
-	if (!for_any(s) && s->field == NULL)
+	if (!for_any(s) && s->field == NULL && s->cut == NULL)
 		return;
 	value = s->utf8.n;
 	mail_words_feed(&s->words, p->field.value, p->last, &s->utf8);
 	if (s->field != NULL)
 		feed_plain(s, s->field, (struct str){s->utf8.p + value, s->utf8.n - value});
+	if (s->cut != NULL)
+		feed_plain(s, s->cut, (struct str){s->utf8.p + value, s->utf8.n - value});
 	if (for_any(s)) {
 		if (p->last)
 			buf_puts(&s->utf8, "\r\n");
@@ -329,6 +364,8 @@ field_piece(struct mail_search *s, const struct mail_fields_piece *p)
 	s->words = (struct mail_words){0};
 	if (s->field != NULL)
 		mail_needles_end(s->field->needles, MAIL_NEEDLES_PLAIN);
+	if (s->cut != NULL)
+		mail_needles_end(s->cut->needles, MAIL_NEEDLES_PLAIN);
 }
 
 /* All fields of a header, decoded, one a line. */
@@ -348,7 +385,7 @@ feed_header(struct mail_search *s, struct str bytes, bool last)
 static void
 body_begin(struct mail_search *s)
 {
-	s->is_html = str_eq(s->part.subtype, STR("html"));
+	s->is_html = str_eq(s->part.type, STR("text")) && str_eq(s->part.subtype, STR("html"));
 	s->shown_blank = s->aside_blank = false;
 	s->conv = mail_conv_new(s->part.charset.n > 0 ? s->part.charset : STR("us-ascii"));
 	mail_decoder_init(&s->decoder, s->part.encoding);
@@ -413,6 +450,14 @@ feed_body(struct mail_search *s, struct str bytes, bool last)
 	}
 }
 
+/* Is the leaf text for people?  A message in a form of its own (delivery-status,
+ * disposition-notification, ...; RFC 9051 6.4.4 BODY) is. */
+static bool
+is_text(const struct mail_part *p)
+{
+	return str_eq(p->type, STR("text")) || str_eq(p->type, STR("message"));
+}
+
 /* ---- what is wanted ---- */
 
 static bool
@@ -429,6 +474,9 @@ any_field_open(const struct mail_search *s)
 {
 	for (size_t i = 0; i <= s->names.n; i++)
 		if (open(&s->fields[i]))
+			return true;
+	for (size_t i = 0; i < MAIL_TEXT_COUNT; i++)
+		if (s->texts[i].looked && open(&s->texts[i]))
 			return true;
 	return false;
 }
@@ -448,7 +496,7 @@ choose(struct mail_search *s)
 		s->range = (struct mail_range){s->part.body_off, s->part.body_len};
 		s->to[0] = open(&s->text) ? &s->text : NULL;
 		s->to[1] = open(&s->body) ? &s->body : NULL;
-		here = s->part.kind == MAIL_PART_LEAF && str_eq(s->part.type, STR("text")) &&
+		here = s->part.kind == MAIL_PART_LEAF && is_text(&s->part) &&
 		       (s->to[0] != NULL || s->to[1] != NULL);
 	}
 	return here && s->range.len > 0;
@@ -471,6 +519,8 @@ next_text(struct mail_search *s)
 		if (s->i == 0)
 			for (size_t i = 0; i <= s->names.n; i++)
 				s->fields[i].known = true;
+		for (size_t i = 0; s->i == 0 && i < MAIL_TEXT_COUNT; i++)
+			s->texts[i].known = s->texts[i].looked;
 		s->where = AT_BODY;
 		return;
 	}

@@ -24,7 +24,8 @@
 #define MAIL_SEARCH_PIECE 65536u /* the most that it wants at a time */
 
 enum mail_search_in {
-	MAIL_SEARCH_BODY,   /* text parts at any depth, and headers of nested messages */
+	/* text and message/... parts at any depth, and headers of nested messages */
+	MAIL_SEARCH_BODY,
 	MAIL_SEARCH_TEXT,   /* these, the message's header, and the MIME headers of its parts */
 	MAIL_SEARCH_FIELD,  /* the decoded value of any field of that name; of the empty text: is
 	                       there  one? */

@@ -116,9 +116,7 @@ put_subject(struct making *k)
 	if (subject.p == NULL) {
 		note_absent(k, MAIL_TEXT_SUBJECT);
 	} else {
-		if (subject.n > k->r.limits->field)
-			subject.n = k->r.limits->field;
-		mail_words_decode(subject, &k->scratch);
+		mail_words_decode(mail_field_fit(subject, k->r.limits->field, true), &k->scratch);
 		buf_str(k->out, buf_as_str(&k->scratch));
 		note_text(k, MAIL_TEXT_SUBJECT, from);
 		if (mail_base_subject(buf_as_str(&k->scratch), &k->key))
@@ -176,8 +174,10 @@ put_ids(struct making *k, enum mail_text which, struct str value, size_t max)
 {
 	size_t from = k->out->n, n = 0;
 
-	if (value.n > k->r.limits->field)
+	if (value.n > k->r.limits->field) {
 		value.n = k->r.limits->field;
+		k->r.cut = true;
+	}
 	for (size_t i = 0; i < value.n && n < max; i++) {
 		size_t id = k->out->n;
 
@@ -333,10 +333,15 @@ static struct mail_limits
 tighten(const struct mail_limits *l, size_t step)
 {
 	static const struct mail_limits steps[] = {
-	    {100, 200, 100, 4096, 0},
-	    {20, 30, 20, 512, 0},
-	    {3, 4, 2, 80, 0},
-	    {1, 1, 1, 60, 0},
+	    {.nesting = 100,
+	        .parts = 2000,
+	        .addresses = 2000,
+	        .field = 65536,
+	        .address_field = 65536},
+	    {.nesting = 100, .parts = 200, .addresses = 100, .field = 4096, .address_field = 4096},
+	    {.nesting = 20, .parts = 30, .addresses = 20, .field = 512, .address_field = 512},
+	    {.nesting = 3, .parts = 4, .addresses = 2, .field = 80, .address_field = 80},
+	    {.nesting = 1, .parts = 1, .addresses = 1, .field = 60, .address_field = 60},
 	};
 
 	TS_ASSERT(step < sizeof(steps) / sizeof(steps[0]));
@@ -344,6 +349,7 @@ tighten(const struct mail_limits *l, size_t step)
 	    .parts = least(l->parts, steps[step].parts),
 	    .addresses = least(l->addresses, steps[step].addresses),
 	    .field = least(l->field, steps[step].field),
+	    .address_field = least(l->address_field, steps[step].address_field),
 	    .summary = l->summary};
 }
 

@@ -36,9 +36,11 @@ struct mail_limits {
 	uint32_t nesting;
 	/* Parts in all; the last one swallows the rest of the message. */
 	uint32_t parts;
-	/* Addresses taken from one field (From, To, ...); the rest is left out. */
-	uint32_t addresses;
-	/* Bytes of one header field that are looked at; the rest is left out. */
+	/* Addresses taken from the fields of one name (From, To, ...), and bytes of these fields;
+	 * what is beyond, and an address that reaches there, is left out. */
+	uint32_t addresses, address_field;
+	/* Bytes of any other field; the rest is left out, from its first word, parameter or
+	 * message id that does not fit. */
 	uint32_t field;
 	/* Bytes of the summary.  When it does not fit, it is made again with
 	 * smaller limits of all kinds until it does; MAIL_SUMMARY_CUT then tells. */
@@ -48,9 +50,10 @@ struct mail_limits {
 #define MAIL_NESTING_MAX 500u
 #define MAIL_SUMMARY_MIN 16384u /* smaller limits.summary is taken as this */
 #define MAIL_LIMITS_DEFAULT                                                                        \
-	((struct mail_limits){.nesting = 100,                                                      \
+	((struct mail_limits){.nesting = 50,                                                       \
 	    .parts = 2000,                                                                         \
-	    .addresses = 2000,                                                                     \
+	    .addresses = 10000,                                                                    \
+	    .address_field = 1u << 19,                                                             \
 	    .field = 65536,                                                                        \
 	    .summary = 2u << 20})
 
@@ -118,10 +121,10 @@ enum ts_err mail_summary_open(struct str bytes, struct mail_summary *view_r) TS_
 struct str mail_summary_text(const struct mail_summary *s, enum mail_text which);
 
 /*
- * BODYSTRUCTURE (extended) or BODY.  In IMAP4rev2 parameters in pieces and charsets of their
- * own (RFC 2231) are put together and decoded (RFC 9051 7.5.2: "name*0", "name*1" become
- * "name", and "name*0*" UTF-8 under "name*"), and a message/global shows what is inside; in
- * IMAP4rev1 they are as they stand in the message, and it is a leaf.
+ * BODYSTRUCTURE (extended) or BODY.  Parameters in pieces are put together (RFC 2231 section 6:
+ * "name*0", "name*1" become "name", and "name*0*" becomes "name*").  In IMAP4rev2 those with a
+ * charset of their own are UTF-8 (RFC 9051 7.5.2), and a message/global shows what is inside; in
+ * IMAP4rev1 charset and percent signs are as they stand in the message, and it is a leaf.
  */
 struct str mail_summary_structure(const struct mail_summary *s, bool rev2, bool extended);
 

@@ -10,14 +10,11 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
-#include "mail/decode.h"
-#include "mail/header.h"
+#include "mail/mime_int.h"
 
-#define NESTING 100u          /* multiparts inside one another */
-#define HEADER 65536u         /* bytes of a part's header */
-#define BOUNDARY_LIMIT 1000u  /* as in mime.c */
-#define DELIMITER_LIMIT 4096u /* bytes of a delimiter line with its blanks */
-#define LINE 57u              /* bytes that become a line of 76 */
+#define NESTING 100u  /* multiparts inside one another */
+#define HEADER 65536u /* bytes of a part's header */
+#define LINE 57u      /* bytes that become a line of 76 */
 
 struct open {
 	size_t boundary_off, boundary_len; /* in boundaries */
@@ -31,8 +28,9 @@ struct mail_unbinary {
 	bool in_header, digest; /* digest: without a Content-Type it is a message */
 	bool lost;              /* a header that is too long: to its end it passes */
 	bool encoding;          /* the body that is being read */
-	bool mid_line;          /* the line is no delimiter, its rest passes */
+	bool mid_line;          /* the line is known, its rest passes */
 	struct buf line;        /* not known yet, or of a header */
+	bool no_delimiter;      /* its front says that it is none */
 	struct buf header;
 	struct buf raw; /* less than LINE, to be encoded */
 	bool first;     /* nothing of this body has been encoded */
@@ -152,54 +150,55 @@ put_encoded_header(const struct mail_unbinary *u, struct buf *out)
 }
 
 static void
-push(struct mail_unbinary *u, struct mail_params *params, bool digest)
+push(struct mail_unbinary *u, const struct mail_params *params, bool digest)
 {
-	struct str name, value;
+	size_t off = u->boundaries.n;
 
-	while (u->depth < NESTING && mail_param_next(params, &name, &value)) {
-		value = str_trim(value);
-		if (!str_ieq(name, STR("boundary")) || value.n == 0 || value.n > BOUNDARY_LIMIT)
-			continue;
+	if (u->depth < NESTING && mime_boundary(params, &u->boundaries))
 		u->open[u->depth++] = (struct open){
-		    .boundary_off = u->boundaries.n, .boundary_len = value.n, .digest = digest};
-		buf_str(&u->boundaries, value);
-		return;
-	}
+		    .boundary_off = off, .boundary_len = u->boundaries.n - off, .digest = digest};
+}
+
+/* What the body behind this header is, as mime.c sees it; a multipart is open from here on. */
+static enum mail_part_kind
+read_type(struct mail_unbinary *u, struct str header)
+{
+	struct str content = mail_field_find(header, STR("Content-Type")), type, subtype;
+	enum mail_part_kind kind = MAIL_PART_LEAF;
+	struct mail_params params;
+
+	mail_params_read(&params, content, HEADER);
+	if (mime_type_of(&params, &type, &subtype))
+		kind = mime_kind_of(type, subtype);
+	else if (u->digest && content.p == NULL)
+		kind = MAIL_PART_MESSAGE;
+	if (kind == MAIL_PART_MULTIPART)
+		push(u, &params, str_ieq(subtype, STR("digest")));
+	mail_params_fini(&params);
+	return kind;
 }
 
 /* Its empty line is there: what comes behind it? */
 static void
 header_end(struct mail_unbinary *u, struct buf *out)
 {
-	struct str header = buf_as_str(&u->header), type = STR_NONE, subtype;
-	struct str content = mail_field_find(header, STR("Content-Type"));
+	struct str header = buf_as_str(&u->header);
 	enum mail_encoding encoding =
 	    mail_encoding_of(mail_field_find(header, STR("Content-Transfer-Encoding")));
 	bool encoded = encoding == MAIL_ENCODING_BASE64 || encoding == MAIL_ENCODING_QP;
-	bool multipart = false, message = u->digest && content.p == NULL;
-	struct mail_params params;
+	enum mail_part_kind kind = read_type(u, header);
 
 	u->in_header = false;
-	mail_params_init(&params, content);
-	subtype = params.first;
-	if (content.p != NULL && str_split(&subtype, '/', &type)) {
-		multipart = str_ieq(type, STR("multipart"));
-		message = str_ieq(type, STR("message")) &&
-		          (str_ieq(subtype, STR("rfc822")) || str_ieq(subtype, STR("global")));
-	}
-	if (encoding == MAIL_ENCODING_BINARY && !multipart && !message) {
+	if (encoding == MAIL_ENCODING_BINARY && kind == MAIL_PART_LEAF) {
 		put_encoded_header(u, out);
 		u->encoding = u->first = true;
 	} else {
 		buf_str(out, header);
 	}
-	if (multipart)
-		push(u, &params, str_ieq(subtype, STR("digest")));
-	if (message && !encoded) { /* its own header follows */
+	if (kind == MAIL_PART_MESSAGE && !encoded) { /* its own header follows */
 		u->in_header = true;
 		u->digest = false;
 	}
-	mail_params_fini(&params);
 	u->header.n = 0;
 }
 
@@ -225,55 +224,55 @@ header_line(struct mail_unbinary *u, struct str line, struct buf *out)
 
 /* ---- delimiters ---- */
 
-enum what { OTHER, DELIMITER, CLOSE };
-
-static enum what
+static enum mime_line
 match(const struct mail_unbinary *u, struct str line, size_t *depth_r)
 {
+	struct mime_match found = {.line = line};
+
 	if (line.n < 3 || line.p[0] != '-' || line.p[1] != '-')
-		return OTHER;
-	line = (struct str){line.p + 2, line.n - 2};
-	while (line.n > 0 && strchr(" \t\r\n", line.p[line.n - 1]) != NULL &&
-	       line.p[line.n - 1] != '\0')
-		line.n--;
+		return MIME_LINE_OTHER;
 	for (size_t i = u->depth; i-- > 0;) {
 		const struct open *o = &u->open[i];
-		bool close = line.n == o->boundary_len + 2;
 
-		if (o->closed || (line.n != o->boundary_len && !close) ||
-		    memcmp(line.p, u->boundaries.p + o->boundary_off, o->boundary_len) != 0 ||
-		    (close && memcmp(line.p + o->boundary_len, "--", 2) != 0))
-			continue;
-		*depth_r = i + 1;
-		return close ? CLOSE : DELIMITER;
+		if (!o->closed &&
+		    mime_line_match(
+		        &found, (struct str){u->boundaries.p + o->boundary_off, o->boundary_len}))
+			*depth_r = i + 1;
 	}
-	return OTHER;
+	return found.what;
 }
 
-static void
-whole_line(struct mail_unbinary *u, struct str line, struct buf *out)
+/* A delimiter line, or the front of one, of which the rest passes.  False: it is none. */
+static bool
+delimiter_line(struct mail_unbinary *u, struct str line, struct buf *out)
 {
 	size_t depth = 0;
-	enum what what = match(u, line, &depth);
+	enum mime_line what = match(u, line, &depth);
 
-	if (what == OTHER && u->in_header) {
-		header_line(u, line, out);
-		return;
-	}
-	if (what == OTHER) {
-		body(u, line, out);
-		return;
-	}
+	if (what == MIME_LINE_OTHER)
+		return false;
 	buf_str(out, buf_as_str(&u->header)); /* one that has no end */
 	u->header.n = 0;
 	body_end(u, true, out);
 	buf_str(out, line);
 	u->depth = depth;
 	u->boundaries.n = u->open[depth - 1].boundary_off + u->open[depth - 1].boundary_len;
-	u->open[depth - 1].closed = what == CLOSE;
-	u->in_header = what == DELIMITER;
+	u->open[depth - 1].closed = what == MIME_LINE_CLOSE;
+	u->in_header = what == MIME_LINE_DELIMITER;
 	u->digest = u->open[depth - 1].digest;
 	u->lost = false;
+	return true;
+}
+
+static void
+whole_line(struct mail_unbinary *u, struct str line, struct buf *out)
+{
+	if (!u->no_delimiter && delimiter_line(u, line, out))
+		return;
+	if (u->in_header)
+		header_line(u, line, out);
+	else
+		body(u, line, out);
 }
 
 /* May what is there of a line still be, or become, one that has to be seen as a whole? */
@@ -284,7 +283,7 @@ has_to_wait(const struct mail_unbinary *u)
 
 	if (u->in_header)
 		return line.n <= HEADER;
-	return u->depth > 0 && line.n <= DELIMITER_LIMIT && line.p[0] == '-' &&
+	return u->depth > 0 && !u->no_delimiter && line.p[0] == '-' &&
 	       (line.n == 1 || line.p[1] == '-');
 }
 
@@ -311,7 +310,16 @@ take(struct mail_unbinary *u, struct str bytes, struct buf *out)
 	if (bytes.p[bytes.n - 1] == '\n') {
 		whole_line(u, buf_as_str(&u->line), out);
 		u->line.n = 0;
-	} else if (!has_to_wait(u)) {
+		u->no_delimiter = false;
+		return;
+	}
+	if (!u->no_delimiter && u->line.n >= MIME_LINE_MAX) {
+		u->mid_line = delimiter_line(u, buf_as_str(&u->line), out);
+		u->no_delimiter = !u->mid_line;
+		if (u->mid_line)
+			u->line.n = 0;
+	}
+	if (!u->mid_line && !has_to_wait(u)) {
 		if (u->in_header) { /* a line of more than HEADER bytes */
 			buf_str(out, buf_as_str(&u->header));
 			u->header.n = 0;
@@ -319,6 +327,7 @@ take(struct mail_unbinary *u, struct str bytes, struct buf *out)
 		}
 		pass(u, buf_as_str(&u->line), out);
 		u->line.n = 0;
+		u->no_delimiter = false;
 	}
 }
 

@@ -84,6 +84,7 @@ static void
 word_bytes(const struct word *word, struct buf *out)
 {
 	struct str s = word->text;
+	const char *end = s.n > 0 ? s.p + s.n : s.p;
 	struct mail_decoder d;
 
 	if (word->encoding == 'b') {
@@ -98,8 +99,10 @@ word_bytes(const struct word *word, struct buf *out)
 		    (lo = lex_hex(s.p[i + 2])) >= 0) {
 			buf_putc(out, (char)(hi * 16 + lo));
 			i += 2;
-		} else if (s.p[i] != '\r' && s.p[i] != '\n') {
-			buf_putc(out, s.p[i] == '_' ? ' ' : s.p[i]);
+		} else if (s.p[i] == '_') {
+			buf_putc(out, ' ');
+		} else {
+			lex_put_unfolded(s.p + i, end, out);
 		}
 	}
 }
@@ -108,12 +111,13 @@ word_bytes(const struct word *word, struct buf *out)
 static void
 put_clean(struct str s, struct buf *out)
 {
+	const char *end = s.n > 0 ? s.p + s.n : s.p;
 	char *q = buf_room(out, s.n);
 
-	for (size_t i = 0; i < s.n; i++) {
-		char c = s.p[i];
+	for (const char *p = s.p; p < end; p++) {
+		char c = lex_unfolded(p, end);
 
-		if (c != '\0' && c != '\r' && c != '\n')
+		if (c != '\0')
 			*q++ = c;
 	}
 	out->n = (size_t)(q - out->p);

@@ -12,12 +12,12 @@
 
 /* Each entry as name|route|mailbox|host, "-" for none, G:name and ";" for groups. */
 static void
-gives_max(const char *value, size_t max, const char *want)
+gives_max(const char *value, size_t max, size_t bytes, const char *want)
 {
 	struct mail_addresses l = {0};
 	struct buf got = {0};
 
-	mail_parse_addresses(str_of(value), max, &l);
+	mail_parse_addresses(str_of(value), max, bytes, &l);
 	for (size_t i = 0; i < l.n; i++) {
 		const struct mail_address *a = &l.v[i];
 
@@ -41,7 +41,7 @@ gives_max(const char *value, size_t max, const char *want)
 static void
 gives(const char *value, const char *want)
 {
-	gives_max(value, 100, want);
+	gives_max(value, 100, SIZE_MAX, want);
 }
 
 static void
@@ -94,6 +94,8 @@ test_broken(void **state)
 	gives("Ann <ann@site.test", "Ann|-|ann|site.test");
 	gives("Ann <ann@site.test, bob@b.test", "Ann|-|ann|site.test -|-|bob|b.test");
 	gives("Ann Lee ann@site.test", "Ann Lee|-|ann|site.test");
+	gives("Ann <ann@site.test <bob@b.test>", "Ann|-|ann|site.test -|-|bob|b.test");
+	gives("<<ann@site.test>>", "-|-|ann|site.test");
 	gives("ann@site.test <ann@site.test>", "ann@site.test|-|ann|site.test");
 	gives("a@b@c", "-|-|a|b");
 	gives("@b", "-|-||b");
@@ -101,9 +103,63 @@ test_broken(void **state)
 	gives("<@host>", "-|-||host");
 	gives("\"open <a@b>", "-|-|open <a@b>|");
 	gives("(open a@b", "");
-	gives("<a@b> <c@d>", "-|-|a|b");
 	gives(">>)) a@b", "-|-|a|b");
 	gives("\\", "-|-|\\|");
+}
+
+/* Words behind an address are not part of it, and an address behind one is another one. */
+static void
+test_no_comma(void **state)
+{
+	(void)state;
+	gives("ann@site.test written by hand", "-|-|ann|site.test");
+	gives("ann@site.test bob@b.test", "-|-|ann|site.test -|-|bob|b.test");
+	gives("ann@site.test Bob Lee bob@b.test carl", "-|-|ann|site.test Bob Lee|-|bob|b.test");
+	gives("<carl@third.test fourth>", "-|-|carl|third.test");
+	gives("<carl@ third . test fourth . com> x", "-|-|carl|third.test");
+	gives("<a@b> <c@d>", "-|-|a|b -|-|c|d");
+	gives("<a@b><c@d>,<e@f>", "-|-|a|b -|-|c|d -|-|e|f");
+	gives("Ann <a@b> Carl Lee <c@d> tail", "Ann|-|a|b Carl Lee|-|c|d");
+	gives("Ann <a@b> c@d", "Ann|-|a|b -|-|c|d");
+	gives("<a@b>c.c@d", "-|-|a|b -|-|c.c|d");
+	gives("<a@b> \"c c\"@d", "-|-|a|b -|-|c c|d");
+	gives("<a@b> (Ann) <c@d> (Carl)", "Ann|-|a|b Carl|-|c|d");
+	gives("a@b (Ann) c@d (Carl)", "Ann|-|a|b Carl|-|c|d");
+	gives("a@b (Ann) Carl (x) <c@d>", "a@b AnnCarl|-|c|d");
+	gives("<a@b> (Ann) Carl (x) <c@d>", "Ann|-|a|b Carl|-|c|d");
+	gives("g: a@b <c@d> <e@f>; <g@h> <i@j>", "G:g a@b|-|c|d -|-|e|f ; -|-|g|h -|-|i|j");
+	gives("a@b: c@d", "-|-|a|b -|-|c|d");
+	gives("a@b@c d@e", "-|-|a|b -|-|d|e");
+	gives("<a@b>@c <d@e>", "-|-|a|b -|-|d|e");
+	gives("a@[127.0.0.1] b@c", "-|-|a|[127.0.0.1] -|-|b|c");
+}
+
+/* A CR that ends no line is a blank. */
+static void
+test_bare_cr(void **state)
+{
+	(void)state;
+	gives("Ann\rLee <ann@site.test>", "Ann Lee|-|ann|site.test");
+	gives("\"Ann\rLee\" <ann@site.test>", "Ann Lee|-|ann|site.test");
+	gives("\"Ann\r\n Lee\" <ann@site.test>", "Ann Lee|-|ann|site.test");
+	gives("ann@site.test (Ann\rLee)", "Ann Lee|-|ann|site.test");
+	gives("ann@site.test\rbob@b.test", "-|-|ann|site.test -|-|bob|b.test");
+}
+
+static void
+test_text(void **state)
+{
+	struct mail_addresses l = {0};
+	struct buf text = {0};
+
+	(void)state;
+	mail_parse_addresses(
+	    STR("Ann <@one.test,@two.test:a@b>, g: <@three.test:c@d>, e@f;"), 10, SIZE_MAX, &l);
+	mail_addresses_text(&l, &text);
+	assert_string_equal(
+	    buf_cstr(&text), "Ann <@one.test,@two.test:a@b>, g: <@three.test:c@d>, e@f;");
+	buf_fini(&text);
+	mail_addresses_fini(&l);
 }
 
 static void
@@ -112,7 +168,7 @@ test_nul(void **state)
 	struct mail_addresses l = {0};
 
 	(void)state;
-	mail_parse_addresses(STR("A\0nn <a\0b@c\0d>"), 10, &l);
+	mail_parse_addresses(STR("A\0nn <a\0b@c\0d>"), 10, SIZE_MAX, &l);
 	assert_int_equal(l.n, 1);
 	assert_true(str_eq(l.v[0].name, STR("Ann")));
 	assert_true(str_eq(l.v[0].mailbox, STR("ab")));
@@ -124,8 +180,20 @@ static void
 test_limit(void **state)
 {
 	(void)state;
-	gives_max("a@a, b@b, c@c", 2, "-|-|a|a -|-|b|b");
-	gives_max("g: a@a, b@b, c@c;", 2, "G:g -|-|a|a ;");
+	gives_max("a@a, b@b, c@c", 2, SIZE_MAX, "-|-|a|a -|-|b|b");
+	gives_max("g: a@a, b@b, c@c;", 2, SIZE_MAX, "G:g -|-|a|a ;");
+	gives_max("<a@a> <b@b> <c@c>", 2, SIZE_MAX, "-|-|a|a -|-|b|b");
+	gives_max("<a@a> <b@b>", 1, SIZE_MAX, "-|-|a|a");
+	/* Wherever the bytes end, there are whole addresses only. */
+	for (size_t n = 0; n < 40; n++) {
+		static const char value[] = "Ann <ann@one.test>, g: ben@two.test;";
+
+		gives_max(value, 100, n,
+		    n >= sizeof(value) - 1 ? "Ann|-|ann|one.test G:g -|-|ben|two.test ;"
+		    : n >= 22              ? "Ann|-|ann|one.test G:g ;"
+		    : n >= 19              ? "Ann|-|ann|one.test"
+		                           : "");
+	}
 }
 
 /* Several fields in one list: what was read first stays readable while the text moves. */
@@ -137,7 +205,7 @@ test_several_fields(void **state)
 
 	(void)state;
 	for (int i = 0; i < 200; i++)
-		mail_parse_addresses(STR("Some Name <box@host.test>"), 1000, &l);
+		mail_parse_addresses(STR("Some Name <box@host.test>"), 1000, SIZE_MAX, &l);
 	assert_int_equal(l.n, 200);
 	for (size_t i = 0; i < l.n; i++)
 		assert_true(str_eq(l.v[i].host, STR("host.test")));
@@ -157,6 +225,9 @@ main(void)
 	    cmocka_unit_test(test_obsolete),
 	    cmocka_unit_test(test_groups),
 	    cmocka_unit_test(test_broken),
+	    cmocka_unit_test(test_no_comma),
+	    cmocka_unit_test(test_bare_cr),
+	    cmocka_unit_test(test_text),
 	    cmocka_unit_test(test_nul),
 	    cmocka_unit_test(test_limit),
 	    cmocka_unit_test(test_several_fields),

@@ -158,6 +158,35 @@ test_header(void **state)
 	assert_false(header_has("", "one", h));
 }
 
+/* What a limit kept out of the summary is found all the same: TO finds what HEADER TO finds. */
+static void
+test_cut(void **state)
+{
+	struct buf m = {0};
+
+	(void)state;
+	buf_puts(&m, "To: ");
+	for (unsigned i = 0; i < 12000; i++)
+		buf_printf(&m, "box%u@b.test,\r\n ", i);
+	buf_puts(&m, "last@b.test\r\nSubject:");
+	for (unsigned i = 0; i < 20000; i++)
+		buf_puts(&m, " word");
+	buf_puts(&m, " omega\r\nX: nowhere\r\n\r\nbody");
+	struct sought v[] = {
+	    {.in = MAIL_SEARCH_SUMMARY, .which = MAIL_TEXT_TO, .text = STR("last@b.test")},
+	    {.in = MAIL_SEARCH_SUMMARY, .which = MAIL_TEXT_TO, .text = STR("box1@b.test")},
+	    {.in = MAIL_SEARCH_FIELD, .field = STR("to"), .text = STR("last@b.test")},
+	    {.in = MAIL_SEARCH_SUMMARY, .which = MAIL_TEXT_SUBJECT, .text = STR("Omega")},
+	    {.in = MAIL_SEARCH_SUMMARY, .which = MAIL_TEXT_SUBJECT, .text = STR("last@")},
+	    {.in = MAIL_SEARCH_SUMMARY, .which = MAIL_TEXT_TO, .text = STR("nowhere")},
+	    {.in = MAIL_SEARCH_SUMMARY, .which = MAIL_TEXT_CC, .text = STR("")},
+	};
+	seek(buf_as_str(&m), v, sizeof(v) / sizeof(*v));
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		assert_int_equal(v[i].found, i < 4);
+	buf_fini(&m);
+}
+
 static bool
 message_has(struct str message, const char *word, enum mail_search_in in)
 {
@@ -197,6 +226,19 @@ test_message(void **state)
 	assert_true(message_has(m, "secret.bin", MAIL_SEARCH_TEXT));
 	assert_false(message_has(m, "secret.bin", MAIL_SEARCH_BODY));
 	assert_true(message_has(m, "", MAIL_SEARCH_BODY));
+	/* What is said in message/... that is no nested message. */
+	assert_true(message_has(
+	    STR("Content-Type: multipart/report; boundary=b\n\n--b\n"
+	        "Content-Type: message/delivery-status\n\nReporting-MTA: dns; a.test\n\n"
+	        "Final-Recipient: rfc822; zebra@b.test\n--b--\n"),
+	    "zebra@b.test", MAIL_SEARCH_BODY));
+	assert_true(message_has(STR("Content-Type: message/global-delivery-status; charset=utf-8\n"
+	                            "Content-Transfer-Encoding: base64\n\nWsOpYnJh\n"),
+	    "Z\xc3\xa9"
+	    "bra",
+	    MAIL_SEARCH_BODY));
+	assert_true(message_has(
+	    STR("Content-Type: message/html\n\n<b>zebra"), "<b>zebra", MAIL_SEARCH_TEXT));
 	/* Nothing matches from one part into the next. */
 	assert_false(
 	    message_has(STR("Content-Type: multipart/x; boundary=b\n\n--b\n\nab\n--b\n\ncd\n--b--"),
@@ -680,6 +722,7 @@ main(void)
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_long),
 	    cmocka_unit_test(test_header),
+	    cmocka_unit_test(test_cut),
 	    cmocka_unit_test(test_message),
 	    cmocka_unit_test(test_html),
 	    cmocka_unit_test(test_as_simply),

@@ -97,7 +97,8 @@ test_words(void **state)
 	words("=?iso-2022-jp?b?GyRCJCIbKEI=?= =?iso-2022-jp?b?GyRCJCIbKEI=?=",
 	    "\xe3\x81\x82\xe3\x81\x82");
 	words("=?nowhere?q?=E9?=", "\xc3\xa9");
-	words("=?utf-8?q?a=00b=0D=0Ac?=", "abc");
+	words("=?utf-8?q?a=00b=0D=0Ac?=", "ab c");
+	words("a\rb\r\n c =?utf-8?q?d\re?=\rf", "a b c d e f");
 }
 
 static void

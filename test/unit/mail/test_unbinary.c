@@ -95,6 +95,36 @@ test_parts(void **state)
 	     "Content-Transfer-Encoding: binary\n\n\x01");
 }
 
+/* Delimiter lines and types are those that the reader of stored messages sees. */
+static void
+test_as_stored(void **state)
+{
+	struct buf in = {0}, out = {0}, want = {0};
+
+	(void)state;
+	BECOMES("Content-Type: multipart/mixed; boundary*0=b; boundary*1=c\n\n--bc by a gateway\n"
+	        "Content-Transfer-Encoding: \"binary\"\n\na\n--b\n--bc-- end\nepilogue\n",
+	    "Content-Type: multipart/mixed; boundary*0=b; boundary*1=c\n\n--bc by a gateway\n"
+	    "Content-Transfer-Encoding: base64\n\nYQotLWI=\n--bc-- end\nepilogue\n");
+	SAME("Content-Type: multi part/mixed; boundary=b\n\n--b\n"
+	     "Content-Transfer-Encoding: binary\n\na\n--b--\n");
+	/* A delimiter line of any length. */
+	for (size_t piece = 1; piece < 5000; piece += 499) {
+		in.n = out.n = want.n = 0;
+		buf_puts(&in, "Content-Type: multipart/mixed; boundary=b\n\n--b ");
+		for (int i = 0; i < 100000; i++)
+			buf_putc(&in, 'x');
+		buf_str(&want, buf_as_str(&in));
+		buf_puts(&in, "\nContent-Transfer-Encoding: binary\n\na\n--b--");
+		buf_puts(&want, "\nContent-Transfer-Encoding: base64\n\nYQ==\n--b--");
+		convert(buf_as_str(&in), piece, &out);
+		assert_true(str_eq(buf_as_str(&out), buf_as_str(&want)));
+	}
+	buf_fini(&in);
+	buf_fini(&out);
+	buf_fini(&want);
+}
+
 /* What is longer than what is kept passes, and memory stays small. */
 static void
 test_long(void **state)
@@ -127,6 +157,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_single),
 	    cmocka_unit_test(test_parts),
+	    cmocka_unit_test(test_as_stored),
 	    cmocka_unit_test(test_long),
 	};
 
