@@ -2,6 +2,7 @@
 /* Charsets to UTF-8 by ICU, and the folded form of texts: see text.h. */
 #include "mail/text.h"
 
+#include <unicode/uchar.h>
 #include <unicode/ucnv.h>
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
@@ -14,8 +15,12 @@ enum conv_kind {
 	CONV_UTF8,    /* checked; what is malformed becomes U+FFFD */
 	CONV_LENIENT, /* UTF-8, and byte by byte Latin-1 where it is not */
 	CONV_LATIN1,
+	CONV_UTF16, /* its byte order is not known yet; then CONV_ICU */
 	CONV_ICU
 };
+
+/* Bytes of UTF-16 without a byte order mark from which its order is guessed. */
+#define SAMPLE 256u
 
 struct mail_conv {
 	enum conv_kind kind;
@@ -24,6 +29,7 @@ struct mail_conv {
 	char held[4];
 	uint16_t high; /* a high surrogate that waits for its low one */
 	UConverter *icu;
+	struct buf sample;
 };
 
 #define NAME_MAX_LEN 60
@@ -127,6 +133,8 @@ conv_init(struct mail_conv *c, struct str charset)
 	if (c->icu == NULL || U_FAILURE(err)) {
 		c->kind = CONV_LENIENT;
 		c->known = false;
+	} else if (ucnv_getType(c->icu) == UCNV_UTF16) {
+		c->kind = CONV_UTF16;
 	}
 }
 
@@ -136,6 +144,7 @@ conv_fini(struct mail_conv *c)
 	if (c->icu != NULL)
 		ucnv_close(c->icu);
 	c->icu = NULL;
+	buf_fini(&c->sample);
 }
 
 struct mail_conv *
@@ -335,6 +344,99 @@ icu_feed(struct mail_conv *c, struct str s, bool last, struct buf *out)
 	}
 }
 
+/* ---- UTF-16 without a byte order mark ---- */
+
+/* How a byte order reads. */
+struct reading {
+	unsigned odd;   /* what is in no text: controls, private, unassigned, halves of pairs */
+	unsigned ascii; /* letters, digits, punctuation, blanks, line ends */
+	unsigned jumps; /* from one block of 256 to another: text stays within few */
+};
+
+static bool
+is_odd(uint32_t c)
+{
+	switch (u_charType((UChar32)c)) {
+	case U_UNASSIGNED:
+	case U_PRIVATE_USE_CHAR:
+	case U_SURROGATE:
+		return true;
+	case U_CONTROL_CHAR:
+		return c != '\t' && c != '\r' && c != '\n' && c != '\f';
+	default:
+		return false;
+	}
+}
+
+static struct reading
+read_as(struct str s, bool little)
+{
+	struct reading r = {0};
+	uint32_t before = 0, high = 0;
+
+	for (size_t i = 0; i + 1 < s.n; i += 2) {
+		uint32_t first = (unsigned char)s.p[i], second = (unsigned char)s.p[i + 1];
+		uint32_t c = little ? second << 8 | first : first << 8 | second;
+
+		r.jumps += i > 0 && c >> 8 != before >> 8;
+		before = c;
+		if (c >= 0xdc00 && c <= 0xdfff && high != 0)
+			c = 0x10000 + ((high - 0xd800) << 10) + (c - 0xdc00);
+		else
+			r.odd += high != 0;
+		high = c >= 0xd800 && c <= 0xdbff ? c : 0;
+		r.odd += high == 0 && is_odd(c);
+		r.ascii += c < 0x80 && !is_odd(c);
+	}
+	return r;
+}
+
+/*
+ * RFC 2781 section 4.3: big-endian, if nothing says otherwise.  But senders leave the mark out of
+ * little-endian text: it is that when it reads as text, and more so than the other way round.
+ */
+static bool
+is_little_endian(struct str s)
+{
+	struct reading little, big;
+
+	if (s.n >= 2 && (memcmp(s.p, "\xfe\xff", 2) == 0 || memcmp(s.p, "\xff\xfe", 2) == 0))
+		return false; /* ICU goes by the mark */
+	little = read_as(s, true);
+	big = read_as(s, false);
+	if (little.odd != big.odd)
+		return little.odd < big.odd;
+	if (little.ascii != big.ascii)
+		return little.ascii > big.ascii;
+	return little.jumps * 2 < big.jumps;
+}
+
+static void
+utf16_feed(struct mail_conv *c, struct str bytes, bool last, struct buf *out)
+{
+	size_t take = SAMPLE - c->sample.n < bytes.n ? SAMPLE - c->sample.n : bytes.n;
+	UErrorCode err = U_ZERO_ERROR;
+
+	if (take > 0)
+		buf_put(&c->sample, bytes.p, take);
+	if (c->sample.n < SAMPLE && !last)
+		return;
+	c->kind = CONV_ICU;
+	if (c->sample.n > 0 && is_little_endian(buf_as_str(&c->sample))) {
+		UConverter *icu = ucnv_open("UTF-16LE", &err);
+
+		if (U_SUCCESS(err)) {
+			ucnv_close(c->icu);
+			c->icu = icu;
+		}
+	}
+	bytes = (struct str){bytes.n > 0 ? bytes.p + take : NULL, bytes.n - take};
+	icu_feed(c, buf_as_str(&c->sample), last && bytes.n == 0, out);
+	c->sample.n = 0;
+	if (bytes.n > 0)
+		icu_feed(c, bytes, last, out);
+}
+
 void
 mail_conv_feed(struct mail_conv *c, struct str bytes, bool last, struct buf *out)
 {
@@ -353,6 +455,9 @@ mail_conv_feed(struct mail_conv *c, struct str bytes, bool last, struct buf *out
 				text_put_char(out, (unsigned char)bytes.p[i]);
 		}
 		break;
+	case CONV_UTF16:
+		utf16_feed(c, bytes, last, out);
+		break;
 	case CONV_ICU:
 		icu_feed(c, bytes, last, out);
 		break;
@@ -362,7 +467,7 @@ mail_conv_feed(struct mail_conv *c, struct str bytes, bool last, struct buf *out
 bool
 text_conv_passes_ascii(const struct mail_conv *c)
 {
-	return c->kind != CONV_ICU && c->held_n == 0;
+	return c->kind != CONV_ICU && c->kind != CONV_UTF16 && c->held_n == 0;
 }
 
 bool

@@ -7,7 +7,8 @@
  *
  * A charset nobody knows, US-ASCII with 8-bit bytes, and raw 8-bit bytes in a
  * header are taken as UTF-8 where they are that, and as Latin-1 byte by byte
- * where not.  Malformed bytes of a known charset become U+FFFD.
+ * where not.  UTF-16 without a byte order mark is big-endian, or little-endian
+ * where that makes better text.  Malformed bytes of a known charset become U+FFFD.
  */
 #include "base/buf.h"
 #include "base/str.h"

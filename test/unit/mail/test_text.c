@@ -58,9 +58,43 @@ test_charsets(void **state)
 	converts("shift_jis", STR("\x82\xa0"), "\xe3\x81\x82", true);
 	converts("gb2312", STR("\xc4\xe3"), "\xe4\xbd\xa0", true);
 	converts("utf-16be", STR("\xd8\x3d\xde\x00"), "\xf0\x9f\x98\x80", true);
+	converts("utf-16", STR("\xfe\xff\0a\xd8\x3d\xde\x00"), "a\xf0\x9f\x98\x80", true);
+	converts("utf-16",
+	    STR("\xff\xfe"
+	        "a\0"),
+	    "a", true);
+	/* Without a mark: what makes text. */
+	converts("utf-16", STR("\0T\0e\0a"), "Tea", true);
+	converts("utf-16", STR("T\0e\0a\0\r\0\n\0"), "Tea\r\n", true);
+	converts("UTF-16", STR("\x1f\4@\4\x38\4\x32\4\x35\4\x42\4"),
+	    "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", true);
+	converts("UTF-16", STR("\4\x1f\4@\4\x38\4\x32\4\x35\4\x42"),
+	    "\xd0\x9f\xd1\x80\xd0\xb8\xd0\xb2\xd0\xb5\xd1\x82", true);
+	converts("UTF-16", STR("\xe5\x65\x2c\x67\x9e\x8a"), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+	    true);
+	converts("UTF-16", STR("\x65\xe5\x67\x2c\x8a\x9e"), "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e",
+	    true);
+	converts("UTF-16", STR("\x3d\xd8\x00\xde!\0"), "\xf0\x9f\x98\x80!", true);
+	converts("utf-16", STR(""), "", true);
 	converts("no-such-charset", STR("a\xe9"), "a\xc3\xa9", false);
 	converts("", STR("a"), "a", false);
 	converts("../../etc/x", STR("a"), "a", false);
+}
+
+/* More than what the byte order is guessed from. */
+static void
+test_utf16_long(void **state)
+{
+	struct buf in = {0}, want = {0};
+
+	(void)state;
+	for (int i = 0; i < 300; i++) {
+		buf_put(&in, "a\0", 2);
+		buf_putc(&want, 'a');
+	}
+	converts("utf-16", buf_as_str(&in), buf_cstr(&want), true);
+	buf_fini(&in);
+	buf_fini(&want);
 }
 
 static void
@@ -250,6 +284,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_charsets),
+	    cmocka_unit_test(test_utf16_long),
 	    cmocka_unit_test(test_words),
 	    cmocka_unit_test(test_casemap),
 	    cmocka_unit_test(test_casemap_long),

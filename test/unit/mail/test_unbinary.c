@@ -120,6 +120,13 @@ test_as_stored(void **state)
 		convert(buf_as_str(&in), piece, &out);
 		assert_true(str_eq(buf_as_str(&out), buf_as_str(&want)));
 	}
+	/* Of which no more is kept than it takes to know it. */
+	struct mail_unbinary *u = mail_unbinary_new();
+
+	out.n = 0;
+	mail_unbinary_feed(u, (struct str){in.p, 90000}, false, &out);
+	assert_int_equal(out.n, 90000);
+	mail_unbinary_free(&u);
 	buf_fini(&in);
 	buf_fini(&out);
 	buf_fini(&want);

@@ -43,6 +43,15 @@ strings(void **state)
 	printed("\"a \\\"b\\\\\"");
 	wire_out_string(&b, rev1, STR("a\r\nb"));
 	printed("{4}\r\na\r\nb");
+	/* Each of the two alone, too, has no place in a quoted string. */
+	wire_out_string(&b, rev1, STR("a\rb"));
+	printed("{3}\r\na\rb");
+	wire_out_string(&b, rev1, STR("a\nb"));
+	printed("{3}\r\na\nb");
+	wire_out_astring(&b, rev1, STR("\r"));
+	printed("{1}\r\n\r");
+	wire_out_mailbox(&b, &utf8, STR("a\rb"));
+	printed("{3}\r\na\rb");
 	wire_out_string(&b, rev1, STR("\xC3\xA9"));
 	printed("{2}\r\n\xC3\xA9");
 	wire_out_string(&b, &utf8, STR("\xC3\xA9"));
@@ -144,6 +153,8 @@ conditions(void **state)
 	printed("a1 OK Done\r\n");
 	wire_out_cond(&b, STR_NONE, WIRE_BYE, STR("UNAVAILABLE"), STR("Later\r\n* x"));
 	printed("* BYE [UNAVAILABLE] Later??* x\r\n");
+	wire_out_cond(&b, STR("a"), WIRE_NO, STR_NONE, STR("x\ry\nz"));
+	printed("a NO x?y?z\r\n");
 	wire_out_cond(&b, STR("a"), WIRE_NO, STR_NONE, STR_NONE);
 	printed("a NO -\r\n");
 	wire_out_cond(&b, STR("a"), WIRE_BAD, STR_NONE, STR("[x] y"));
