@@ -198,16 +198,17 @@ written_up_to(const char *raw, const char *end, bool cut)
 {
 	const char *e = end;
 
-	while (e > raw && lex_blank(e[-1]) && end - e < (ptrdiff_t)MAIL_WORDS_HELD)
-		e--;
-	for (int i = 1; cut && e == end && i < 4 && e - raw >= i; i++) {
-		unsigned char c = (unsigned char)e[-i];
+	for (int i = 1; cut && i < 4 && end - raw >= i; i++) {
+		unsigned char c = (unsigned char)end[-i];
 
 		if (c >= 0xc0)
-			return e - i;
-		if (c < 0x80)
+			e = end - i;
+		if (c < 0x80 || c >= 0xc0)
 			break;
 	}
+	/* These last, since a line end is nothing or a blank by what follows it. */
+	while (e > raw && lex_blank(e[-1]) && end - e < (ptrdiff_t)MAIL_WORDS_HELD)
+		e--;
 	return e;
 }
 

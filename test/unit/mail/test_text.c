@@ -217,7 +217,7 @@ test_base_subject(void **state)
 static void
 test_words_in_pieces(void **state)
 {
-	static const char *const bits[] = {
+	static const char *const bits[] = {"\r\n", "\n", "\r", "\xc3\xa9", "\xff",
 	    "=?utf-8?q?a=C3=A9?=", "=?utf-8?b?w6k=?=", "=?utf-8?q?=C3?=", "=?utf-8?q?=A9?=",
 	    "=?iso-8859-1?q?=E9_?=", "=?iso-2022-jp?b?GyRCRnwbKEI=?=", "=?none?q?x?=", "=?", "=",
 	    "?=", "?q?", " ", "\r\n ", "\t", "word", "\xc3\xa9", "\xe9", "\xf0\x9f\x98\x80",
