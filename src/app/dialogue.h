@@ -29,7 +29,8 @@ int dialogue_run(const struct args *args, struct buf *wire,
     void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg), void *arg);
 /*
  * Asks, and calls item() for each item of the answer, in another thread while this one waits.
- * item() gives false to end everything.  False: it did, or the other side is gone.
+ * item() gives false to end everything.  False: it did, or the other side is gone, or the question
+ * is longer than a piece.
  */
 bool dialogue_ask(struct dialogue *d, struct str question,
     bool (*item)(char type, struct str bytes, void *arg), void *arg);

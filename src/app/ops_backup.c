@@ -7,9 +7,9 @@
  *	'R'                     -> 'r' key, value: each server-wide record
  *	'U' name, then id uidvalidity modseq of each mailbox known to the asker
  *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account
- *	'M' place in that list  -> 'k' each keyword; 'u' set of UIDs; 'c' messages that are new or
- *	                           changed since the known modseq, in pieces cut anywhere
- *	'B' place, then uid blob of each message wanted
+ *	'M' place in that list  -> 'k' each keyword by its number, empty where none has it; 'u' set
+ *of UIDs; 'c' messages that are new or changed since the known modseq, in pieces cut anywhere 'B'
+ *place, then uid blob of each message wanted
  *	                        -> for each 'd' its bytes, in pieces, then 'e' an error's number
  *
  * From 'U' on the store's blobs are pinned, up to the next 'U' or the end.  All
@@ -195,20 +195,9 @@ answer_user(struct reader *rd, struct rd *r)
 static bool
 send_keywords(struct reader *rd, const struct copy *c)
 {
-	unsigned n;
-
-	store_mailbox_read_begin(c->mailbox);
-	n = store_mailbox_flag_count(c->mailbox);
-	store_mailbox_read_end(c->mailbox);
-	for (unsigned f = STORE_FIRST_KEYWORD; f < n; f++) {
-		struct str name;
-
-		store_mailbox_read_begin(c->mailbox);
-		name = store_mailbox_keyword(c->mailbox, f);
-		store_mailbox_read_end(c->mailbox);
-		if (!dialogue_send(rd->io, 'k', name))
+	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(c->keywords); f++)
+		if (!dialogue_send(rd->io, 'k', store_keywords_name(c->keywords, f)))
 			return false;
-	}
 	return true;
 }
 

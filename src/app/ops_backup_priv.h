@@ -15,7 +15,8 @@ struct copy { /* a mailbox as it was */
 	uint64_t since; /* what he knows */
 	struct store_mailbox *mailbox;
 	roaring_bitmap_t *uids, *changed;
-	struct buf messages; /* changed ones, ascending, as they are sent */
+	struct buf messages;             /* changed ones, ascending, as they are sent */
+	struct store_keywords *keywords; /* of the same look */
 };
 
 struct reader {

@@ -11,6 +11,7 @@ static void
 copy_fini(struct copy *c)
 {
 	store_mailbox_unref(&c->mailbox);
+	store_keywords_unref(&c->keywords);
 	if (c->uids != NULL)
 		roaring_bitmap_free(c->uids);
 	if (c->changed != NULL)
@@ -90,6 +91,8 @@ look(struct copy *c)
 	roaring_bitmap_and_inplace(changed, c->uids);
 
 	copy_messages(c, changed, window);
+	store_keywords_unref(&c->keywords);
+	c->keywords = store_mailbox_keywords(c->mailbox);
 	c->info.counters.modseq = store_mailbox_modseq(c->mailbox);
 	store_mailbox_read_end(c->mailbox);
 	mem_free(window);

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 
 #define WINDOW 256
+#define NAMED_MAX 1000 /* messages whose keywords are left out; the rest is only counted */
 
 struct export
 {
@@ -20,7 +21,8 @@ struct export
 	struct str only; /* a mailbox; empty: all */
 	struct buf names;
 	struct buf stream;
-	uint64_t total, done, damaged;
+	uint64_t total, done, damaged, words;
+	size_t named;
 	bool have; /* the command tells what it has */
 };
 
@@ -73,14 +75,28 @@ ask_have(struct export *ex, bool *ok_r)
 	return set;
 }
 
+/* What a record has no room for is named and left out. */
 static void
-put_keywords(struct store_mailbox *mb, const struct store_message *m, struct buf *out)
+put_keywords(struct export *ex, const struct store_keywords *keywords, struct str name,
+    const struct store_message *m, struct buf *words)
 {
-	store_mailbox_read_begin(mb);
-	for (unsigned f = STORE_FIRST_KEYWORD; f < store_mailbox_flag_count(mb); f++)
-		if (store_flags_has(&m->flags, f))
-			buf_vstr(out, store_mailbox_keyword(mb, f));
-	store_mailbox_read_end(mb);
+	unsigned lost = 0;
+
+	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(keywords); f++) {
+		struct str word = store_keywords_name(keywords, f);
+
+		if (word.p == NULL || !store_flags_has(&m->flags, f))
+			continue;
+		if (words->n + word.n > MAILSTREAM_RECORD_MAX / 2)
+			lost++;
+		else
+			buf_vstr(words, word);
+	}
+	ex->words += lost;
+	if (lost > 0 && ex->named++ < NAMED_MAX)
+		buf_printf(ex->out,
+		    "left out: %.*s, UID %u: %u keywords that together are too long\n",
+		    STR_ARG(name), m->uid, lost);
 }
 
 /* False: nobody reads any more. */
@@ -106,8 +122,8 @@ put_bytes(struct export *ex, const struct store_message *m, enum ts_err *err_r)
 }
 
 static bool
-put_message(struct export *ex, struct store_mailbox *mb, struct str name,
-    const struct store_message *m, bool bare)
+put_message(struct export *ex, struct store_mailbox *mb, const struct store_keywords *keywords,
+    struct str name, const struct store_message *m, bool bare)
 {
 	struct mailstream_message out = {.uid = m->uid,
 	    .internaldate = m->internaldate,
@@ -135,7 +151,7 @@ put_message(struct export *ex, struct store_mailbox *mb, struct str name,
 		    ts_err_name(err));
 		return true;
 	}
-	put_keywords(mb, m, &words);
+	put_keywords(ex, keywords, name, m, &words);
 	out.keywords = buf_as_str(&words);
 	mailstream_put_message(&ex->stream, &out);
 	buf_fini(&words);
@@ -152,12 +168,16 @@ put_messages(struct export *ex, struct store_mailbox *mb, struct str name)
 	roaring_bitmap_t *have = ask_have(ex, &ok);
 
 	do {
+		struct store_keywords *keywords;
+
 		store_mailbox_read_begin(mb);
 		n = store_mailbox_window(mb, NULL, from, w, WINDOW);
+		keywords = store_mailbox_keywords(mb);
 		store_mailbox_read_end(mb);
 		for (size_t i = 0; ok && i < n; i++)
 			ok = put_message(
-			    ex, mb, name, &w[i], roaring_bitmap_contains(have, w[i].uid));
+			    ex, mb, keywords, name, &w[i], roaring_bitmap_contains(have, w[i].uid));
+		store_keywords_unref(&keywords);
 		if (n > 0)
 			from = w[n - 1].uid + 1;
 		ex->done += n;
@@ -252,8 +272,9 @@ static bool export(
 	else
 		buf_printf(out, "%s\n", why != NULL ? why : ts_err_name(err));
 	if (ok)
-		buf_printf(out, "messages: %llu\ndamaged messages: %llu\n",
-		    (unsigned long long)ex.done, (unsigned long long)ex.damaged);
+		buf_printf(out, "messages: %llu\ndamaged messages: %llu\nkeywords left out: %llu\n",
+		    (unsigned long long)ex.done, (unsigned long long)ex.damaged,
+		    (unsigned long long)ex.words);
 	buf_fini(&ex.names);
 	buf_fini(&ex.stream);
 	store_account_unref(&ex.account);

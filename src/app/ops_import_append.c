@@ -12,7 +12,7 @@
 #define BATCH_BYTES ((uint64_t)4 << 20)
 
 static enum ts_err
-submit(struct import *im)
+submit(struct import *im, enum store_limit *limit_r)
 {
 	enum ts_err err = TS_OK;
 
@@ -22,6 +22,7 @@ submit(struct import *im)
 		err = store_submit_wait(im->batch);
 		if (err == TS_OK)
 			im->added += n;
+		*limit_r = im->batch->limit;
 		store_change_free(&im->batch);
 	}
 	im->batch_bytes = 0;
@@ -32,7 +33,8 @@ submit(struct import *im)
 bool
 import_flush(struct import *im)
 {
-	enum ts_err err = submit(im);
+	enum store_limit limit;
+	enum ts_err err = submit(im, &limit);
 
 	return err == TS_OK || import_fail(im, "messages for", err);
 }
@@ -139,6 +141,7 @@ brings_keyword(const struct import *im, struct str keywords)
 static bool
 put_alone(struct import *im, const struct mailstream_message *m)
 {
+	enum store_limit limit;
 	uint32_t next;
 	uint64_t renumbered;
 	enum ts_err err;
@@ -148,14 +151,19 @@ put_alone(struct import *im, const struct mailstream_message *m)
 	next = im->next;
 	renumbered = im->renumbered;
 	put_item(im, m);
-	err = submit(im);
+	err = submit(im, &limit);
 	if (err == TS_OK)
 		return true;
 	if (err != TS_LIMIT)
 		return import_fail(im, "a message for", err);
 	im->next = next;
 	im->renumbered = renumbered;
-	import_leave_out(im, m, "the mailbox has all the keywords that store.max_keywords allows");
+	import_leave_out(im, m,
+	    limit == STORE_LIMIT_KEYWORD_BYTES
+	        ? "one of its keywords is longer than store.keyword_length allows"
+	    : limit == STORE_LIMIT_KEYWORDS
+	        ? "the mailbox has all the keywords that store.max_keywords allows"
+	        : "the mailbox has no UIDs left");
 	return true;
 }
 

@@ -8,14 +8,18 @@
  *	                       is a user, not just any name
  *	'M' name, use, subscribed, uidvalidity, uidnext, modseq
  *	                    -> this mailbox, made when there is none: 'm' uidvalidity, uidnext;
- *	                       'w' a keyword each; 'l' its messages
+ *	                       'w' each keyword by its number, empty where none has it; 'l' its
+ *	                       messages
  *	'S' name            -> nothing: subscribed
  *	'H' uids            -> 'h' SHA-256 of each message; zeros: it cannot be read
+ *	'W' name            -> nothing: a keyword.  The first one of a mailbox is number 0 in flags
  *	'P' messages        -> appended: 'p' their UIDs.  The last one may go on in
  *	'D' bytes           -> further ones of these; then 'p' stands in the last answer
  *	'F' flags, uids     -> nothing: exactly these flags from now on
  *	'V' name, uids      -> nothing: moved into that mailbox, made when there is none
  *	'R' uidnext, modseq -> nothing: at least these
+ *
+ * 'P', 'F' and 'V' are also answered by an 'o' for each keyword that the mailbox has no room for.
  */
 #include <openssl/evp.h>
 
@@ -158,9 +162,10 @@ make_mailbox(struct writer *w, const struct wish *wish)
 }
 
 static bool
-send_messages(struct writer *w)
+send_messages(struct writer *w, const struct store_keywords *sent)
 {
 	struct store_message *m = mem_zalloc(WINDOW * sizeof(*m));
+	struct store_keywords *now;
 	struct buf *b = &w->scratch;
 	uint32_t from = 0;
 	size_t n = WINDOW;
@@ -169,16 +174,20 @@ send_messages(struct writer *w)
 	while (ok && n == WINDOW) {
 		store_mailbox_read_begin(w->mailbox);
 		n = store_mailbox_window(w->mailbox, NULL, from, m, WINDOW);
+		now = store_mailbox_keywords(w->mailbox);
 		store_mailbox_read_end(w->mailbox);
 		b->n = 0;
 		for (size_t i = 0; i < n; i++) {
+			struct store_flags flags = store_keywords_translate(&m[i].flags, now, sent);
+
 			buf_varint(b, m[i].uid);
 			buf_varint(b, m[i].size);
 			buf_le64(b, (uint64_t)m[i].internaldate);
 			for (unsigned k = 0; k < STORE_FLAG_WORDS; k++)
-				buf_varint(b, m[i].flags.w[k]);
+				buf_varint(b, flags.w[k]);
 			from = m[i].uid + 1;
 		}
+		store_keywords_unref(&now);
 		ok = n == 0 || dialogue_send(w->io, 'l', buf_as_str(b));
 		if (n > 0 && from == 0)
 			break;
@@ -191,7 +200,7 @@ static bool
 send_mailbox(struct writer *w)
 {
 	struct store_counters counters;
-	unsigned n;
+	struct store_keywords *keywords;
 	bool ok;
 
 	store_mailbox_counters(w->mailbox, &counters);
@@ -200,17 +209,13 @@ send_mailbox(struct writer *w)
 	buf_varint(&w->scratch, counters.uidnext);
 	ok = dialogue_send(w->io, 'm', buf_as_str(&w->scratch));
 	store_mailbox_read_begin(w->mailbox);
-	n = store_mailbox_flag_count(w->mailbox);
+	keywords = store_mailbox_keywords(w->mailbox);
 	store_mailbox_read_end(w->mailbox);
-	for (unsigned f = STORE_FIRST_KEYWORD; ok && f < n; f++) {
-		struct str name;
-
-		store_mailbox_read_begin(w->mailbox);
-		name = store_mailbox_keyword(w->mailbox, f);
-		store_mailbox_read_end(w->mailbox);
-		ok = dialogue_send(w->io, 'w', name);
-	}
-	return ok && send_messages(w);
+	for (unsigned f = STORE_FIRST_KEYWORD; ok && f < store_keywords_end(keywords); f++)
+		ok = dialogue_send(w->io, 'w', store_keywords_name(keywords, f));
+	ok = ok && send_messages(w, keywords);
+	store_keywords_unref(&keywords);
+	return ok;
 }
 
 static bool
@@ -226,6 +231,9 @@ open_mailbox(struct writer *w, struct rd *r)
 	wish.modseq = rd_varint(r);
 	if (r->bad || w->account == NULL)
 		return restore_bad_question(w);
+	restore_append_fini(w);
+	arena_free(&w->words_arena);
+	w->word_count = 0;
 	store_mailbox_unref(&w->mailbox);
 	err = make_mailbox(w, &wish);
 	if (err == TS_OK)
@@ -302,6 +310,54 @@ send_sums(struct writer *w, struct rd *r)
 	return ok || restore_bad_question(w);
 }
 
+/* ---- keywords ---- */
+
+static bool
+take_word(struct writer *w, struct rd *r)
+{
+	struct str name = rd_vstr(r);
+
+	if (r->bad || w->word_count == STORE_KEYWORDS_MAX)
+		return restore_bad_question(w);
+	if (w->words_arena == NULL)
+		w->words_arena = arena_new(NULL, ARENA_OTHER, 4096);
+	w->words[w->word_count++] = arena_str(w->words_arena, name);
+	return true;
+}
+
+bool
+restore_take_words(struct writer *w, struct rd *r, struct arena *arena, const struct str **names_r,
+    size_t *count_r)
+{
+	uint64_t n = rd_varint(r);
+	struct str *names;
+
+	if (r->bad || n > w->word_count)
+		return false;
+	names = arena_array(arena, n, sizeof(*names));
+	for (size_t i = 0; i < n; i++) {
+		uint64_t at = rd_varint(r);
+
+		if (r->bad || at >= w->word_count)
+			return false;
+		names[i] = w->words[at];
+	}
+	*names_r = names;
+	*count_r = (size_t)n;
+	return true;
+}
+
+bool
+restore_send_lost(struct writer *w, const struct store_change *change)
+{
+	struct rd lost = rd_of(buf_as_str(&change->lost));
+	bool ok = true;
+
+	while (ok && rd_left(&lost) > 0)
+		ok = dialogue_send(w->io, 'o', rd_vstr(&lost));
+	return ok;
+}
+
 /* ---- what is there already ---- */
 
 static roaring_bitmap_t *
@@ -318,28 +374,25 @@ static bool
 set_flags(struct writer *w, struct rd *r)
 {
 	struct store_change *c;
-	struct str *keywords;
-	size_t n;
-	enum ts_err err;
+	bool ok;
 
 	if (w->mailbox == NULL)
 		return restore_bad_question(w);
 	c = store_change_new(w->account, STORE_CHANGE_FLAGS, NULL, NULL, NULL);
 	c->mailbox = w->mailbox;
 	c->mode = STORE_FLAGS_REPLACE;
+	c->restoring = true;
 	c->flags.w[0] = rd_varint(r);
-	n = (size_t)rd_varint(r);
-	if (n > STORE_KEYWORDS_MAX)
-		n = 0;
-	keywords = arena_array(c->arena, n, sizeof(*keywords));
-	for (size_t i = 0; i < n; i++)
-		keywords[i] = arena_str(c->arena, rd_vstr(r));
-	c->keywords = keywords;
-	c->keyword_count = n;
+	ok = restore_take_words(w, r, c->arena, &c->keywords, &c->keyword_count);
 	c->uids = take_uids(r);
-	err = r->bad ? TS_INVALID : store_submit_wait(c);
+	if (!ok || r->bad)
+		ok = restore_bad_question(w);
+	else if (store_submit_wait(c) != TS_OK)
+		ok = restore_say(w, "flags", c->err);
+	else
+		ok = restore_send_lost(w, c);
 	store_change_free(&c);
-	return err == TS_OK || restore_say(w, "flags", err);
+	return ok;
 }
 
 static bool
@@ -349,6 +402,7 @@ set_aside(struct writer *w, struct rd *r)
 	struct store_mailbox *target = NULL;
 	struct store_change *c;
 	enum ts_err err;
+	bool ok = true;
 
 	if (w->mailbox == NULL || r->bad)
 		return restore_bad_question(w);
@@ -361,10 +415,13 @@ set_aside(struct writer *w, struct rd *r)
 	c->mailbox = target;
 	c->source = w->mailbox;
 	c->uids = take_uids(r);
+	c->restoring = true;
 	err = r->bad ? TS_INVALID : store_submit_wait(c);
+	if (err == TS_OK)
+		ok = restore_send_lost(w, c);
 	store_change_free(&c);
 	store_mailbox_unref(&target);
-	return err == TS_OK || restore_say(w, "moving messages", err);
+	return err == TS_OK ? ok : restore_say(w, "moving messages", err);
 }
 
 static bool
@@ -384,6 +441,8 @@ answer(struct writer *w, struct str question)
 		return subscribe(w, &r);
 	case 'H':
 		return send_sums(w, &r);
+	case 'W':
+		return take_word(w, &r);
 	case 'P':
 	case 'D':
 		return restore_put_messages(w, &r, what == 'P');
@@ -413,6 +472,7 @@ restore(const struct ops *ops, const struct request *req, struct buf *out, struc
 		question.n = 0;
 	}
 	restore_append_fini(&w);
+	arena_free(&w.words_arena);
 	store_mailbox_unref(&w.mailbox);
 	store_account_unref(&w.account);
 	loop_fake_run(w.loop);

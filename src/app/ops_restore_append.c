@@ -32,6 +32,7 @@ batch_begin(struct writer *w)
 		return;
 	w->batch = store_change_new(w->account, STORE_CHANGE_APPEND, NULL, NULL, NULL);
 	w->batch->mailbox = w->mailbox;
+	w->batch->restoring = true;
 	w->batch->items = arena_array(w->batch->arena, ITEMS, sizeof(*w->batch->items));
 }
 
@@ -49,6 +50,7 @@ batch_end(struct writer *w)
 {
 	uint32_t next;
 	enum ts_err err;
+	bool ok;
 
 	if (w->batch == NULL || w->batch->item_count == 0)
 		return true;
@@ -64,17 +66,16 @@ batch_end(struct writer *w)
 			next = w->batch->items[i].uid;
 		buf_varint(&w->scratch, next++);
 	}
+	ok = restore_send_lost(w, w->batch);
 	store_change_free(&w->batch);
 	loop_fake_run(w->loop);
-	return dialogue_send(w->io, 'p', buf_as_str(&w->scratch));
+	return ok && dialogue_send(w->io, 'p', buf_as_str(&w->scratch));
 }
 
 static bool
 message_begin(struct writer *w, struct rd *r)
 {
 	struct store_append_item item = {.dated = true};
-	size_t n;
-	struct str *keywords;
 
 	batch_begin(w);
 	item.uid = (uint32_t)rd_varint(r);
@@ -82,14 +83,9 @@ message_begin(struct writer *w, struct rd *r)
 	item.savedate = (int64_t)rd_le64(r);
 	item.zone = (int16_t)rd_le32(r);
 	item.flags.w[0] = rd_varint(r);
-	n = (size_t)rd_varint(r);
-	if (r->bad || n > STORE_KEYWORDS_MAX || w->batch->item_count == ITEMS)
+	if (!restore_take_words(w, r, w->batch->arena, &item.keywords, &item.keyword_count) ||
+	    w->batch->item_count == ITEMS)
 		return false;
-	keywords = arena_array(w->batch->arena, n, sizeof(*keywords));
-	for (size_t i = 0; i < n; i++)
-		keywords[i] = arena_str(w->batch->arena, rd_vstr(r));
-	item.keywords = keywords;
-	item.keyword_count = n;
 	w->left = rd_varint(r);
 	w->item = item;
 	w->upload = store_upload_new(w->ops->store, w->pool, w->loop, (struct work_who){0});

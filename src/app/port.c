@@ -6,6 +6,7 @@
 
 #include "app/ask.h"
 #include "app/cli.h"
+#include "app/frame.h"
 #include "app/request.h"
 
 struct run {
@@ -13,6 +14,7 @@ struct run {
 	struct port_source *source;
 	struct port_sink *sink;
 	struct mailstream_in in;
+	struct buf rest; /* of what the source gave */
 };
 
 static void
@@ -27,8 +29,15 @@ static bool
 give(struct buf *bytes, void *arg)
 {
 	struct run *run = arg;
+	size_t n;
 
-	return run->source->fill(run->source, bytes);
+	/* One list of a Maildir may be more than goes into a frame; records may be cut anywhere. */
+	if (run->rest.n == 0 && !run->source->fill(run->source, &run->rest))
+		return false;
+	n = run->rest.n < FRAME_BYTES_MAX ? run->rest.n : FRAME_BYTES_MAX;
+	buf_put(bytes, run->rest.p, n);
+	buf_consume(&run->rest, n);
+	return true;
 }
 
 /* "key: value" lines; numbers go into the summary, notes are told. */
@@ -132,6 +141,7 @@ import_from(
 			code = import_end(args, &run, buf_as_str(&out));
 		run.source->free(run.source);
 	}
+	buf_fini(&run.rest);
 	buf_fini(&wire);
 	buf_fini(&out);
 	return code;
@@ -175,6 +185,7 @@ export_end(const struct args *args, const struct run *run, struct str text)
 {
 	uint64_t done = value_of(text, STR("messages: "));
 	uint64_t damaged = value_of(text, STR("damaged messages: "));
+	uint64_t words = value_of(text, STR("keywords left out: "));
 
 	tell_notes(run, text);
 	if (!run->in.ended) {
@@ -182,12 +193,13 @@ export_end(const struct args *args, const struct run *run, struct str text)
 		return APP_FAILED;
 	}
 	if (args_has(args, "json"))
-		printf("{\"exported\": %llu, \"damaged\": %llu}\n", (unsigned long long)done,
-		    (unsigned long long)damaged);
+		printf("{\"exported\": %llu, \"damaged\": %llu, \"keywords_left_out\": %llu}\n",
+		    (unsigned long long)done, (unsigned long long)damaged,
+		    (unsigned long long)words);
 	else if (!run->port.progress.quiet)
 		printf("messages: %llu exported, %llu damaged\n",
 		    (unsigned long long)(done - damaged), (unsigned long long)damaged);
-	return damaged > 0 ? APP_DAMAGE : APP_OK;
+	return damaged > 0 || words > 0 ? APP_DAMAGE : APP_OK;
 }
 
 static int

@@ -35,8 +35,9 @@ restore_set_flags(struct rest *r, const struct backup_message *m, const struct t
 	if (same_flags(r, m, t))
 		return true;
 	buf_putc(&head, 'F');
-	restore_put_flags(r, m, &head);
-	if (!str_eq(buf_as_str(&head), buf_as_str(&r->flags_head)) || r->flags.n > RESTORE_BATCH) {
+	ok = restore_put_flags(r, m, &head);
+	if (ok && (!str_eq(buf_as_str(&head), buf_as_str(&r->flags_head)) ||
+	              r->flags.n > RESTORE_BATCH)) {
 		ok = restore_flush_flags(r);
 		buf_str(&r->flags, buf_as_str(&head));
 		buf_str(&r->flags_head, buf_as_str(&head));

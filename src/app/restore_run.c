@@ -3,20 +3,36 @@
 #include "app/restore_run_priv.h"
 
 #include "base/mem.h"
+#include "store/store.h"
 
+#define SHOWN 60 /* bytes of a name that may be long */
+
+/* A keyword that found no room is named once for a mailbox. */
 static bool
-none(char type, struct str bytes, void *arg)
+take_lost(char type, struct str bytes, void *arg)
 {
-	(void)type;
-	(void)bytes;
-	(void)arg;
+	struct rest *r = arg;
+	struct rd lost = rd_of(buf_as_str(&r->lost));
+	struct buf what = {0};
+
+	if (type != 'o')
+		return true;
+	while (rd_left(&lost) > 0)
+		if (str_ieq(rd_vstr(&lost), bytes))
+			return true;
+	buf_vstr(&r->lost, bytes);
+	buf_printf(&what, "mailbox %.*s: no room for the keyword %.*s%s (store.max_keywords)",
+	    STR_ARG(buf_as_str(&r->target)), bytes.n < SHOWN ? (int)bytes.n : SHOWN, bytes.p,
+	    bytes.n > SHOWN ? "..." : "");
+	restore_damaged(r, &what);
+	buf_fini(&what);
 	return true;
 }
 
 bool
 restore_tell(struct rest *r, const struct buf *question)
 {
-	return dialogue_ask(r->d, buf_as_str(question), none, r);
+	return dialogue_ask(r->d, buf_as_str(question), take_lost, r);
 }
 
 void
@@ -136,6 +152,13 @@ do_mailbox(struct rest *r, const struct backup_mailbox *mb)
 
 	r->mb = mb;
 	name_target(r);
+	r->lost.n = 0;
+	if (r->target.n > STORE_NAME_MAX) {
+		buf_printf(&q, "mailbox %.*s...: its name is too long", SHOWN, r->target.p);
+		restore_damaged(r, &q);
+		buf_fini(&q);
+		return true;
+	}
 	if (mb->id == 0) {
 		buf_putc(&q, 'S');
 		buf_vstr(&q, mb->name);
@@ -173,7 +196,12 @@ do_records(struct rest *r)
 		buf_putc(&q, 'K');
 		buf_vstr(&q, records[i].key);
 		buf_vstr(&q, records[i].value);
-		ok = restore_tell(r, &q);
+		if (q.n <= DIALOGUE_PIECE) {
+			ok = restore_tell(r, &q);
+			continue;
+		}
+		buf_printf(&what, "the record %.*s is too large", STR_ARG(records[i].key));
+		restore_damaged(r, &what);
 	}
 	buf_wipe_fini(&q);
 	buf_fini(&what);
@@ -251,6 +279,7 @@ restore_job_run(struct restore_job *job, struct dialogue *d)
 	buf_fini(&r->batch);
 	buf_fini(&r->flags);
 	buf_fini(&r->flags_head);
+	buf_fini(&r->lost);
 	restore_there_fini(r);
 	mem_free(r);
 }

@@ -37,6 +37,10 @@ struct rest {
 	size_t group_count, group_cap, group_at;
 	struct buf keywords;             /* vstr each */
 	int map[64 * BACKUP_FLAG_WORDS]; /* flags of the run to those here; -1: none */
+	/* Places of the run's keywords to the numbers under which the other side was told them. */
+	int told[64 * BACKUP_FLAG_WORDS];
+	int told_count;
+	struct buf lost; /* keywords that found no room, vstr each; the user knows */
 
 	struct backup_message chunk[BACKUP_CHUNK_UIDS];
 	struct buf batch, flags, flags_head;
@@ -45,7 +49,7 @@ struct rest {
 
 /* ---- restore_run.c ---- */
 
-/* A question that is answered with nothing that matters. */
+/* A question that is answered with nothing but what keywords found no room: those are told. */
 bool restore_tell(struct rest *r, const struct buf *question);
 /* Tells the user, counts it, and empties what. */
 void restore_damaged(struct rest *r, struct buf *what);
@@ -65,8 +69,8 @@ void restore_there_fini(struct rest *r);
 /* Adds it, now or at the flush.  One that is damaged in the folder is told, and true. */
 bool restore_add(struct rest *r, const struct backup_message *m);
 bool restore_flush(struct rest *r);
-/* Appends its flags, as questions have them. */
-void restore_put_flags(struct rest *r, const struct backup_message *m, struct buf *q);
+/* Appends its flags, as questions have them, after the keywords have been told. */
+bool restore_put_flags(struct rest *r, const struct backup_message *m, struct buf *q);
 
 /* ---- restore_exact.c ---- */
 

@@ -44,6 +44,8 @@ map_keywords(struct rest *r)
 		r->map[f] = f < BACKUP_SYSTEM_FLAGS ? (int)f : -1;
 		if (f < BACKUP_SYSTEM_FLAGS || f - BACKUP_SYSTEM_FLAGS >= r->mb->keyword_count)
 			continue;
+		if (r->mb->keywords[f - BACKUP_SYSTEM_FLAGS].n == 0)
+			continue;
 		for (int i = BACKUP_SYSTEM_FLAGS; rd_left(&rd) > 0; i++)
 			if (str_ieq(rd_vstr(&rd), r->mb->keywords[f - BACKUP_SYSTEM_FLAGS]))
 				r->map[f] = i;
@@ -57,6 +59,9 @@ restore_open_mailbox(struct rest *r)
 	bool ok;
 
 	r->count = r->keywords.n = 0;
+	r->told_count = 0;
+	for (size_t i = 0; i < sizeof(r->told) / sizeof(*r->told); i++)
+		r->told[i] = -1;
 	r->chained = false;
 	buf_putc(&q, 'M');
 	buf_vstr(&q, buf_as_str(&r->target));

@@ -304,7 +304,17 @@ static const struct conf_opt store_opts[] = {
         .max = STORE_KEYWORDS_MAX,
         .when = CONF_RESTART,
         AT(max_keywords),
-        .prose = "The most different keywords in one mailbox."},
+        .prose = "The most different keywords on the messages of one mailbox. One that no message "
+                 "has any more makes room for another."},
+    {.name = "store.keyword_length",
+        .type = CONF_INT,
+        .def = "255",
+        .min = 16,
+        .max = 4096,
+        .when = CONF_RESTART,
+        AT(keyword_length),
+        .prose = "How many bytes the name of a new keyword may have. Longer ones that are there "
+                 "stay, and a restore brings them back."},
     {.name = "store.max_mailboxes",
         .type = CONF_INT,
         .def = "100000",
@@ -468,6 +478,7 @@ app_store_options(const struct conf *conf, struct buf *path, struct store_option
 	opt_r->mail.address_field = (uint32_t)s->mail_address_bytes;
 	opt_r->mail.field = (uint32_t)s->mail_field_bytes;
 	opt_r->max_keywords = (uint32_t)s->max_keywords;
+	opt_r->keyword_bytes = (uint32_t)s->keyword_length;
 	opt_r->max_mailboxes = (uint32_t)s->max_mailboxes;
 }
 

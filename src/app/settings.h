@@ -29,7 +29,8 @@ struct server_settings {
 };
 
 struct store_settings {
-	int64_t lanes, max_keywords, max_mailboxes, mime_nesting, mime_parts, mail_addresses;
+	int64_t lanes, max_keywords, keyword_length, max_mailboxes, mime_nesting, mime_parts;
+	int64_t mail_addresses;
 	uint64_t copy_memory, held_bytes, cache, write_buffer, free_space, state_budget,
 	    blob_threshold;
 	uint64_t mail_address_bytes, mail_field_bytes;

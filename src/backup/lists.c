@@ -204,7 +204,8 @@ take_chunks(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
 	}
 }
 
-/* One that would end its place in a list of flags is none of ours. */
+/* One that would end its place in a list of flags is none of ours.  Empty: no keyword has the
+ * place. */
 static bool
 keyword_ok(struct str s)
 {
@@ -212,7 +213,7 @@ keyword_ok(struct str s)
 		if (s.p[i] == 0x7f || ((unsigned char)s.p[i] <= ' ') ||
 		    strchr("()\"\\", s.p[i]) != NULL)
 			return false;
-	return s.n > 0;
+	return true;
 }
 
 static void

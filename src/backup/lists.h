@@ -18,8 +18,9 @@
  *	"TSBKUSR1", name, number of mailboxes, then each in order of names:
  *	id (0: a subscribed name without a mailbox), name, use (bits as in
  *	enum store_use), subscribed (0 or 1), uidvalidity, uidnext, modseq,
- *	messages, bytes, number of keywords and each, number of chunks and each:
- *	n, count, 32 bytes of SHA-256.
+ *	messages, bytes, number of keywords and each (empty: no keyword has that
+ *	place, and no message names it), number of chunks and each: n, count,
+ *	32 bytes of SHA-256.
  *
  * Server-wide records (users with their password verifiers, and others):
  *	"TSBKREC1", count, then each: key, value.

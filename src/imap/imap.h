@@ -156,6 +156,8 @@ enum imap_next cmd_bad_syntax(struct imap_cmd *cmd);
 bool cmd_is_attempt(const struct imap_cmd *cmd); /* cmd_bad_syntax() says NO */
 /* The only place that turns a ts_err into NO and a response code (respond.c). */
 enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);
+/* The same for a change that was refused; says which limit. */
+enum imap_next cmd_change_err(struct imap_cmd *cmd, const struct store_change *change);
 /* For `cmd->step = &x; return IMAP_GO;` */
 enum imap_next cmd_goto(struct imap_cmd *cmd, const struct imap_step *step);
 
@@ -522,7 +524,8 @@ struct imap_box {
 	bool recents;               /* the session has \Recent: not under rev2 */
 	uint32_t uidvalidity;
 	struct str name;
-	unsigned keywords_told; /* flags up to this index were in a FLAGS response */
+	uint64_t keywords_told; /* the table that was in a FLAGS response; store_keywords_id() */
+	bool room_told;         /* and that more can be made */
 	unsigned char *slots;
 };
 
@@ -571,9 +574,9 @@ void imap_turn_free(struct imap_conn *conn);
 /* False: limits.logins_per_user are there; the account stays the caller's. */
 bool imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
     struct store_account *account);
-struct imap_keywords {  /* of a mailbox, as they were when they were read */
-	unsigned count; /* of flags: name[0] is that of STORE_FIRST_KEYWORD */
-	struct str name[STORE_KEYWORDS_MAX];
+struct imap_keywords {                /* of a mailbox, as they were when they were read */
+	struct store_keywords *table; /* a reference; imap_drop_keywords() */
+	bool room;                    /* more can be made */
 };
 /* What SELECT tells besides the view: of the moment in which the view was taken. */
 struct imap_selected {
@@ -609,14 +612,19 @@ void imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
 bool imap_sync(struct imap_conn *conn, bool may_expunge);
 /* The mailbox's keywords.  Between store_mailbox_read_begin and _end, in the reading that gave the
  * messages whose flags are to be printed with them. */
-void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords_r);
+void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords);
+void imap_drop_keywords(struct imap_keywords *keywords);
 /* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" of the selected mailbox; keywords_told is set. */
 void imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywords);
-/* The same if the client has not been told of all of them: before a FETCH response with flags. */
+/* The same if the client was told others: before a FETCH response with flags. */
 void imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords);
-/* "* n FETCH (FLAGS (…))" (with UID where uid is set), flags as they are now, for each of set that
- * is in the view; they count as told only when imap_sync() comes to them. */
-void imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, bool uid);
+/* Untagged responses of one step end when so much was printed. */
+#define IMAP_PRINT_BYTES ((size_t)64 * 1024)
+/* "* n FETCH (FLAGS (…))" (with UID where uid is set), flags as they are now, for each of set from
+ * a UID on that is in the view; they count as told only when imap_sync() comes to them.  Returns
+ * the UID to go on from when IMAP_PRINT_BYTES were printed, 0 when all are done. */
+uint32_t imap_print_fetch_flags(
+    struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid);
 /* Sets of the client -> UIDs of the view.  seq: sequence numbers, else UIDs.  False: a sequence
  * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
 bool imap_view_resolve(

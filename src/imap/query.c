@@ -22,8 +22,10 @@ struct node {
 	struct node *next, *child;
 	const roaring_bitmap_t *set; /* SET, UID, RECENT, and of a flag; NULL: empty */
 	int flag;                    /* store flag; -1: a keyword that no message has */
-	int64_t number;              /* day, size, or time */
-	size_t key;                  /* of the search */
+	struct str keyword;          /* its number is found in the look that takes the sets */
+	struct node *next_keyword;
+	int64_t number; /* day, size, or time */
+	size_t key;     /* of the search */
 };
 
 /* Of the messages that are asked about: those that match, and those of which only reading tells
@@ -84,6 +86,7 @@ struct compiling {
 	int64_t now;
 	uint64_t room;
 	size_t depth;
+	struct node *keywords;       /* asked for, by name */
 	bool flags[STORE_FLAGS_MAX]; /* asked for */
 	enum imap_query_fault fault;
 };
@@ -139,17 +142,6 @@ compile_text(struct compiling *c, struct node *n, const struct wire_key *key,
 	buf_fini(&utf8);
 }
 
-static int
-keyword_of(const struct imap_box *box, struct str name)
-{
-	int flag;
-
-	store_mailbox_read_begin(box->mailbox);
-	flag = store_mailbox_keyword_find(box->mailbox, name);
-	store_mailbox_read_end(box->mailbox);
-	return flag;
-}
-
 static void
 compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 {
@@ -200,7 +192,9 @@ compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 		break;
 	case WIRE_KEY_KEYWORD:
 	case WIRE_KEY_UNKEYWORD:
-		n->flag = keyword_of(c->box, key->text);
+		n->keyword = arena_str(c->arena, key->text);
+		n->next_keyword = c->keywords;
+		c->keywords = n;
 		break;
 	case WIRE_KEY_BODY:
 		compile_text(c, n, key, MAIL_SEARCH_BODY, MAIL_TEXT_COUNT);
@@ -291,6 +285,11 @@ look_at_flags(struct compiling *c)
 	struct imap_query *q = c->query;
 
 	store_mailbox_read_begin(q->mailbox);
+	for (struct node *n = c->keywords; n != NULL; n = n->next_keyword) {
+		n->flag = store_mailbox_keyword_find(q->mailbox, n->keyword);
+		if (n->flag >= 0)
+			c->flags[n->flag] = true;
+	}
 	q->all = roaring_bitmap_and(c->box->uids, store_mailbox_uids(q->mailbox));
 	if (q->root->cost != COST_SETS)
 		q->hold = store_hold_begin(q->mailbox, q->all);

@@ -72,6 +72,8 @@ void
 imap_render_fini(struct imap_render *r)
 {
 	mail_choice_fini(&r->source.choice);
+	if (r->keywords != NULL)
+		imap_drop_keywords(r->keywords);
 	buf_fini(&r->summaries);
 	buf_fini(&r->out);
 }

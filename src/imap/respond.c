@@ -100,6 +100,23 @@ cmd_err(struct imap_cmd *cmd, enum ts_err err)
 }
 
 enum imap_next
+cmd_change_err(struct imap_cmd *cmd, const struct store_change *change)
+{
+	static const char *const limits[] = {
+	    [STORE_LIMIT_OTHER] = "A limit of the server is reached",
+	    [STORE_LIMIT_KEYWORDS] = "The mailbox has as many keywords as it may have",
+	    [STORE_LIMIT_KEYWORD_BYTES] = "A new keyword is longer than keywords may be",
+	    [STORE_LIMIT_MEMORY] = "Too many messages at once",
+	    [STORE_LIMIT_UIDS] = "The mailbox has no UIDs left",
+	};
+
+	if (change->err != TS_LIMIT)
+		return cmd_err(cmd, change->err);
+	cmd->conn->il->stats.errors[TS_LIMIT]++;
+	return cmd_no(cmd, "LIMIT", limits[change->limit]);
+}
+
+enum imap_next
 cmd_goto(struct imap_cmd *cmd, const struct imap_step *step)
 {
 	cmd->step = step;

@@ -12,8 +12,6 @@
 #include "imap/conn_int.h"
 #include "imap/rights.h"
 
-/* Lines of one kind that one sync prints at the most: some 100 KiB. */
-#define SYNC_LINES 4096u
 #define WINDOW 64
 
 /* ---- looking */
@@ -112,18 +110,18 @@ tell_expunged(struct imap_conn *conn, struct imap_box *box)
 {
 	struct buf *out = imap_out(conn);
 	roaring_uint32_iterator_t it;
+	size_t before = out->n;
 	uint32_t from = 0;
-	unsigned n = 0;
 
 	roaring_init_iterator_last(box->expunged, &it);
 	/* From the last on, so that no number told before is moved by one told later. */
-	for (; it.has_value && n < SYNC_LINES; n++) {
+	while (it.has_value && out->n - before < IMAP_PRINT_BYTES) {
 		from = it.current_value;
 		wire_out_number(out, imap_view_seq(box, from), "EXPUNGE");
 		roaring_bitmap_remove(box->uids, from);
 		roaring_previous_uint32_iterator(&it);
 	}
-	if (n == 0)
+	if (from == 0)
 		return;
 	roaring_bitmap_remove_range(box->expunged, from, (uint64_t)UINT32_MAX + 1);
 	roaring_bitmap_and_inplace(box->recent, box->uids);
@@ -137,9 +135,28 @@ tell_expunged(struct imap_conn *conn, struct imap_box *box)
 void
 imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords)
 {
-	keywords->count = store_mailbox_flag_count(box->mailbox);
-	for (unsigned f = STORE_FIRST_KEYWORD; f < keywords->count; f++)
-		keywords->name[f - STORE_FIRST_KEYWORD] = store_mailbox_keyword(box->mailbox, f);
+	imap_drop_keywords(keywords);
+	keywords->table = store_mailbox_keywords(box->mailbox);
+	keywords->room = store_mailbox_keyword_room(box->mailbox);
+}
+
+void
+imap_drop_keywords(struct imap_keywords *keywords)
+{
+	store_keywords_unref(&keywords->table);
+}
+
+/* The names of the keywords, or of those that a message has. */
+static size_t
+names_of(const struct store_keywords *table, const struct store_flags *which, struct str *names)
+{
+	size_t n = 0;
+
+	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(table); f++) {
+		names[n] = store_keywords_name(table, f);
+		n += names[n].p != NULL && (which == NULL || store_flags_has(which, f));
+	}
+	return n;
 }
 
 void
@@ -148,26 +165,31 @@ imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywo
 	const unsigned system = WIRE_FLAG_ANSWERED | WIRE_FLAG_FLAGGED | WIRE_FLAG_DELETED |
 	                        WIRE_FLAG_SEEN | WIRE_FLAG_DRAFT;
 	struct imap_box *box = imap_box(conn);
+	struct str names[STORE_KEYWORDS_MAX + 1];
 	struct store_flag_bounds bounds = imap_rights_bounds(box->rights);
 	struct buf *out = imap_out(conn);
-	size_t n = keywords->count - STORE_FIRST_KEYWORD;
+	size_t n = names_of(keywords->table, NULL, names);
 
-	box->keywords_told = keywords->count;
+	box->keywords_told = store_keywords_id(keywords->table);
+	box->room_told = keywords->room;
 	buf_puts(out, "* FLAGS ");
-	wire_out_flags(out, system, keywords->name, n, false);
+	wire_out_flags(out, system, names, n, false);
 	buf_puts(out, "\r\n* OK [PERMANENTFLAGS ");
 	if (box->read_only)
 		buf_puts(out, "()");
 	else /* RFC 4314 section 5.1.1: those that this login may change */
-		wire_out_flags(out, (unsigned)bounds.system, keywords->name,
-		    bounds.keywords ? n : 0, bounds.keywords);
+		wire_out_flags(out, (unsigned)bounds.system, names, bounds.keywords ? n : 0,
+		    bounds.keywords && keywords->room);
 	buf_puts(out, "] Flags that are kept\r\n");
 }
 
 void
 imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords)
 {
-	if (keywords->count > imap_box(conn)->keywords_told)
+	const struct imap_box *box = imap_box(conn);
+
+	if (store_keywords_id(keywords->table) != box->keywords_told ||
+	    (!box->read_only && keywords->room != box->room_told))
 		imap_print_known_flags(conn, keywords);
 }
 
@@ -175,71 +197,71 @@ void
 imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,
     const struct store_message *msg, struct buf *out)
 {
-	struct str set[STORE_KEYWORDS_MAX];
+	struct str names[STORE_KEYWORDS_MAX + 1];
 	unsigned system = (unsigned)(msg->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1));
-	size_t n = 0;
+	size_t n = names_of(keywords->table, &msg->flags, names);
 
 	if (roaring_bitmap_contains(box->recent, msg->uid))
 		system |= WIRE_FLAG_RECENT;
-	for (unsigned f = STORE_FIRST_KEYWORD; f < keywords->count; f++)
-		if (store_flags_has(&msg->flags, f))
-			set[n++] = keywords->name[f - STORE_FIRST_KEYWORD];
-	wire_out_flags(out, system, set, n, false);
+	wire_out_flags(out, system, names, n, false);
 }
 
 static void
-print_window(struct imap_conn *conn, const struct store_message *msgs, size_t n, bool uid,
-    const struct imap_keywords *keywords)
+print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
+    const struct store_message *msg, bool uid)
 {
 	struct imap_box *box = imap_box(conn);
 	struct buf *out = imap_out(conn);
+	uint32_t seq = imap_view_seq(box, msg->uid);
 
-	if (n > 0)
-		imap_tell_keywords(conn, keywords);
-	for (size_t i = 0; i < n; i++) {
-		uint32_t seq = imap_view_seq(box, msgs[i].uid);
-
-		if (seq == 0)
-			continue;
-		wire_out_fetch_begin(out, seq);
-		if (uid) {
-			wire_out_fetch_number(out, WIRE_FETCH_UID, msgs[i].uid);
-			buf_putc(out, ' ');
-		}
-		buf_puts(out, "FLAGS ");
-		imap_print_flags(box, keywords, &msgs[i], out);
-		wire_out_fetch_end(out);
+	if (seq == 0)
+		return;
+	wire_out_fetch_begin(out, seq);
+	if (uid) {
+		wire_out_fetch_number(out, WIRE_FETCH_UID, msg->uid);
+		buf_putc(out, ' ');
 	}
+	buf_puts(out, "FLAGS ");
+	imap_print_flags(box, keywords, msg, out);
+	wire_out_fetch_end(out);
 }
 
-/* Prints up to max of set; returns the UID to go on from, 0 when all are done. */
-static uint32_t
-print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, bool uid, unsigned max)
+uint32_t
+imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid)
 {
-	struct imap_box *box = imap_box(conn);
+	const struct imap_box *box = imap_box(conn);
+	const struct buf *out = imap_out(conn);
+	struct imap_keywords keywords = {NULL, false};
 	struct store_message msgs[WINDOW];
-	struct imap_keywords keywords;
-	uint32_t from = 1;
-	size_t n;
+	size_t n, i, before = out->n;
 
 	do {
 		store_mailbox_read_begin(box->mailbox);
 		n = store_mailbox_window(box->mailbox, set, from, msgs, WINDOW);
 		imap_read_keywords(box, &keywords);
 		store_mailbox_read_end(box->mailbox);
-		print_window(conn, msgs, n, uid, &keywords);
-		if (n < WINDOW || msgs[n - 1].uid == UINT32_MAX)
-			return 0;
-		from = msgs[n - 1].uid + 1;
-		max -= max < WINDOW ? max : WINDOW;
-	} while (max > 0);
-	return from;
+		if (n > 0)
+			imap_tell_keywords(conn, &keywords);
+		for (i = 0; i < n && (i == 0 || out->n - before < IMAP_PRINT_BYTES); i++)
+			print_fetch_flags(conn, &keywords, &msgs[i], uid);
+		if (i > 0)
+			from = msgs[i - 1].uid + 1; /* 0 behind the last one there can be */
+	} while (n == WINDOW && from != 0 && out->n - before < IMAP_PRINT_BYTES);
+	imap_drop_keywords(&keywords);
+	return i == n && n < WINDOW ? 0 : from;
 }
 
-void
-imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, bool uid)
+/* FLAGS follows also when no message says so: a keyword that was forgotten, or room for others. */
+static void
+tell_known_flags(struct imap_conn *conn, const struct imap_box *box)
 {
-	(void)print_fetch_flags(conn, set, uid, UINT32_MAX);
+	struct imap_keywords keywords = {NULL, false};
+
+	store_mailbox_read_begin(box->mailbox);
+	imap_read_keywords(box, &keywords);
+	store_mailbox_read_end(box->mailbox);
+	imap_tell_keywords(conn, &keywords);
+	imap_drop_keywords(&keywords);
 }
 
 static void
@@ -247,10 +269,11 @@ tell_flags(struct imap_conn *conn, struct imap_box *box)
 {
 	uint32_t from;
 
+	tell_known_flags(conn, box);
 	if (roaring_bitmap_is_empty(box->pending))
 		return;
 	/* With UID, since RFC 9051 section 6.4.9 wants it there for the UID commands. */
-	from = print_fetch_flags(conn, box->pending, true, SYNC_LINES);
+	from = imap_print_fetch_flags(conn, box->pending, 0, true);
 	if (from == 0)
 		roaring_bitmap_clear(box->pending);
 	else

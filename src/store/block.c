@@ -212,7 +212,7 @@ put_flags(const struct state *s, const struct chunk *c, struct buf *b)
 
 	for (unsigned f = 0; f < s->flag_count; f++) {
 		unsigned char bits[CHUNK_UIDS / 8] = {0};
-		uint32_t hits = s->flag[f].set != NULL ? rows_in(c, s->flag[f].set, bits) : 0;
+		uint32_t hits = s->flag[f] != NULL ? rows_in(c, s->flag[f], bits) : 0;
 
 		if (hits == 0)
 			continue;

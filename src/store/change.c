@@ -28,6 +28,7 @@ destroy(struct store_change *c)
 	if (c->failed != NULL)
 		roaring_bitmap_free(c->failed);
 	mem_free(c->pairs);
+	buf_fini(&c->lost);
 	if (priv->left != NULL)
 		roaring_bitmap_free(priv->left);
 	if (priv->piece != NULL)

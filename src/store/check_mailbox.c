@@ -238,10 +238,11 @@ check_keywords(struct looked *l)
 	struct state *s = l->state;
 
 	for (unsigned f = 0; f < s->flag_count; f++) {
-		if (f >= STORE_FIRST_KEYWORD && s->flag[f].name == NULL)
+		if (f >= STORE_FIRST_KEYWORD && state_flagged(s, f) != NULL &&
+		    store_keywords_name(s->keywords, f).p == NULL)
 			check_fault(l, CHECK_INDEX, 0, "it is called lost-keyword-NUMBER",
 			    "keyword number %u has no name", f);
-		if (s->flag[f].set != NULL && !roaring_bitmap_is_subset(s->flag[f].set, s->uids))
+		if (s->flag[f] != NULL && !roaring_bitmap_is_subset(s->flag[f], s->uids))
 			check_fault(
 			    l, CHECK_INDEX, 0, "left out", "flag %u is set on no message", f);
 	}

@@ -109,13 +109,12 @@ tidy_flags(struct state *s)
 {
 	char name[40];
 
-	for (unsigned f = 0; f < s->flag_count; f++) {
-		if (s->flag[f].set != NULL)
-			roaring_bitmap_and_inplace(s->flag[f].set, s->uids);
-		if (f < STORE_FIRST_KEYWORD || s->flag[f].name != NULL)
-			continue;
+	for (unsigned f = 0; f < s->flag_count; f++)
+		if (s->flag[f] != NULL)
+			roaring_bitmap_and_inplace(s->flag[f], s->uids);
+	for (unsigned f; (f = state_nameless(s)) < STORE_FLAGS_MAX;) {
 		(void)snprintf(name, sizeof name, "lost-keyword-%u", f);
-		state_set_keyword(s, f, name);
+		keywords_put(&s->keywords, f, str_of(name));
 	}
 }
 
@@ -155,18 +154,12 @@ count_all(struct looked *l)
 static void
 put_header(const struct looked *l, struct engine_batch *batch, struct buf *b)
 {
-	const struct state *s = l->state;
 	struct key k;
 
 	key_index(&k, l->account, l->mailbox, KEY_HEADER);
 	value_begin(b);
-	buf_le64(b, l->counters.modseq);
-	buf_le64(b, l->counters.modseq); /* older expunges are no longer known one by one */
-	buf_varint(b, s->flag_count - STORE_FIRST_KEYWORD);
-	for (unsigned f = STORE_FIRST_KEYWORD; f < s->flag_count; f++) {
-		buf_varint(b, f);
-		buf_vstr(b, str_of(s->flag[f].name));
-	}
+	/* Older expunges are no longer known one by one. */
+	state_put_header(l->state, l->counters.modseq, l->counters.modseq, b);
 	batch_put_value(batch, &k, b);
 }
 

@@ -163,6 +163,13 @@ take_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	return g->summaries.n < PIECE_BYTES;
 }
 
+/* What is renamed, or comes back, is nothing new. */
+static bool
+any_length(const struct copying *t)
+{
+	return t->user->restoring || t->user->kind == STORE_CHANGE_RENAME;
+}
+
 static enum ts_err
 read_piece(struct copying *t)
 {
@@ -173,17 +180,19 @@ read_piece(struct copying *t)
 	size_t n = 0;
 
 	if (whole > limit)
-		return TS_LIMIT;
+		return refuse(t->user, STORE_LIMIT_MEMORY);
 	for (roaring_init_iterator(t->left, &it); it.has_value && n < PIECE;
 	     roaring_advance_uint32_iterator(&it))
 		uids[n++] = it.current_value;
 	gathered_fini(&t->g);
-	t->g = (struct gathered){.bounds = t->user->bounds};
+	t->g = (struct gathered){.bounds = t->user->bounds, .any_length = any_length(t)};
 	store_read_summaries(t->source, uids, n, take_summary, &t->g);
 	for (size_t i = 0; i < t->g.read_count; i++)
 		roaring_bitmap_remove(t->left, t->g.read[i]);
 	t->pieces |= !t->move && t->g.read_count < n; /* the summaries are long */
-	return whole + t->g.summaries.n * SUMMARY_COPIES > limit ? TS_LIMIT : TS_OK;
+	return whole + t->g.summaries.n * SUMMARY_COPIES > limit
+	           ? refuse(t->user, STORE_LIMIT_MEMORY)
+	           : TS_OK;
 }
 
 /* ---- the copier's queue ---- */
@@ -352,6 +361,12 @@ copy_submit(struct store_change *user)
 	submit(user, user->mailbox, user->kind == STORE_CHANGE_MOVE);
 }
 
+bool
+copy_fits(const struct store *store, uint64_t messages)
+{
+	return messages * MOVED_COST <= store->opt.copy_memory;
+}
+
 void
 copy_inbox(struct store_change *user, struct store_mailbox *target)
 {
@@ -371,14 +386,18 @@ add_pairs(struct copying *t, size_t n)
 
 /* The number of a keyword among those of the copy; 0: too many. */
 static unsigned
-name_index(struct copying *t, const char *name)
+name_index(struct copying *t, struct str name)
 {
+	char *z;
+
 	for (unsigned i = 0; i < t->names; i++)
-		if (strcmp(t->name[STORE_FIRST_KEYWORD + i], name) == 0)
+		if (str_ieq(str_of(t->name[STORE_FIRST_KEYWORD + i]), name))
 			return STORE_FIRST_KEYWORD + i;
 	if (t->names == STORE_KEYWORDS_MAX)
 		return 0;
-	t->name[STORE_FIRST_KEYWORD + t->names] = mem_strdup(name);
+	z = mem_zalloc(name.n + 1);
+	memcpy(z, name.p, name.n);
+	t->name[STORE_FIRST_KEYWORD + t->names] = z;
 	return STORE_FIRST_KEYWORD + t->names++;
 }
 
@@ -386,12 +405,14 @@ static enum ts_err
 map_names(struct copying *t, int *map)
 {
 	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++) {
+		struct str name = store_keywords_name(t->g.keywords, f);
+
 		map[f] = f < STORE_FIRST_KEYWORD ? (int)f : -1;
-		if (t->g.name[f] == NULL)
+		if (name.p == NULL || !store_flags_has(&t->g.used, f))
 			continue;
-		map[f] = (int)name_index(t, t->g.name[f]);
+		map[f] = (int)name_index(t, name);
 		if (map[f] == 0)
-			return TS_LIMIT;
+			return refuse(t->user, STORE_LIMIT_KEYWORDS);
 	}
 	return TS_OK;
 }
@@ -446,7 +467,7 @@ stage(struct batch *b, struct copying *t)
 	if (t->piece_count == 0)
 		t->first = t->next_uid = t->target->head.c.uidnext;
 	if (t->g.count > UINT32_MAX - t->next_uid)
-		return TS_LIMIT;
+		return refuse(t->user, STORE_LIMIT_UIDS);
 
 	enum ts_err err = map_names(t, map);
 
@@ -468,7 +489,7 @@ put_now(struct batch *b, struct copying *t)
 	enum ts_err err;
 
 	add_pairs(t, t->g.count);
-	err = put_copies(b, t->target, &t->g, t->pairs + t->pair_count);
+	err = put_copies(b, t->target, &t->g, t->pairs + t->pair_count, t->user);
 	if (err != TS_OK)
 		return err;
 	if (t->move)
@@ -509,11 +530,15 @@ show_all(struct change_delta *cd, struct copying *t)
 	int64_t now = store_wall(t->store);
 
 	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++) {
+		enum ts_err err = TS_OK;
+
 		map[f] = f < STORE_FIRST_KEYWORD ? (int)f : -1;
 		if (t->name[f] != NULL)
 			map[f] = delta_keyword(cd, str_of(t->name[f]));
 		if (t->name[f] != NULL && map[f] < 0)
-			return TS_LIMIT;
+			err = keyword_refused(t->user, cd, str_of(t->name[f]));
+		if (err != TS_OK)
+			return err;
 	}
 	TS_ASSERT(cd->c.uidnext == t->first || t->count == 0);
 	for (size_t i = 0; i < t->count; i++) {
@@ -536,6 +561,7 @@ prepare_show(struct batch *b, struct copying *t)
 	if (err != TS_OK || t->count == 0)
 		return err;
 	delta_begin(&cd, b, t->target);
+	cd.any_length = any_length(t);
 	err = show_all(&cd, t);
 	if (err != TS_OK) {
 		delta_abort(&cd);

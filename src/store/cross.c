@@ -149,8 +149,10 @@ prepare_export(struct batch *b, struct transfer *t)
 	if (t->g.count == 0)
 		return TS_OK;
 	err = gather_summaries(&t->g, t->source);
-	if (err != TS_OK)
+	if (err != TS_OK) {
+		t->user->limit = STORE_LIMIT_MEMORY;
 		return err;
+	}
 	put_intent(t, b->ops, &b->value);
 	for (size_t i = 0; i < t->g.count; i++) {
 		claim_key(&k, t->intent, t->g.message[i].blob);
@@ -167,7 +169,7 @@ prepare_import(struct batch *b, struct transfer *t)
 	if (err != TS_OK)
 		return err;
 	t->pairs = mem_zalloc(t->g.count * sizeof *t->pairs);
-	err = put_copies(b, t->target, &t->g, t->pairs);
+	err = put_copies(b, t->target, &t->g, t->pairs, t->user);
 	if (err != TS_OK)
 		return err;
 	delete_claims(t->intent, t->g.message, t->g.count, false, b->ops);

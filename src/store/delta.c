@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Change records.  A record is a sequence of items, each a letter and its data:
+ *   'k' flag:varint                         no message has the keyword: it is forgotten
  *   'K' flag:varint length:varint name      a new keyword
  *   'A' count:varint, then per message      new messages
  *       uid:varint (less the one before) size:varint blob:varint
@@ -115,6 +116,11 @@ delta_encode(const struct delta *d, struct buf *b)
 {
 	uint32_t before = 0;
 
+	for (unsigned f = STORE_FIRST_KEYWORD; f < STORE_FLAGS_MAX; f++)
+		if (store_flags_has(&d->forgotten, f)) {
+			buf_putc(b, 'k');
+			buf_varint(b, f);
+		}
 	for (size_t i = 0; i < d->keyword_count; i++) {
 		buf_putc(b, 'K');
 		buf_varint(b, d->keywords[i].flag);
@@ -184,6 +190,9 @@ decode_item(struct delta *d, struct rd *r)
 	unsigned flag;
 
 	switch (kind) {
+	case 'k':
+		store_flags_set(&d->forgotten, take_flag(r));
+		break;
 	case 'K':
 		flag = take_flag(r);
 		delta_add_keyword(d, flag, rd_vstr(r));

@@ -27,6 +27,7 @@ struct delta {
 	size_t added_count, added_cap;
 	struct delta_flag *flags;
 	size_t flag_count;
+	struct store_flags forgotten; /* keywords whose names go before new ones come */
 	struct delta_keyword *keywords;
 	size_t keyword_count;
 	roaring_bitmap_t *expunged; /* NULL: none */

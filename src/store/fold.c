@@ -108,22 +108,11 @@ static void
 put_header(struct fold *f, uint64_t floor, struct engine_batch *batch, struct buf *b)
 {
 	struct store_mailbox *mb = f->mailbox;
-	const struct state *s = mb->state;
-	uint64_t keywords = 0;
 	struct key k;
 
-	for (unsigned i = STORE_FIRST_KEYWORD; i < s->flag_count; i++)
-		keywords += s->flag[i].name != NULL;
 	key_index(&k, mb->account->id, mb->id, KEY_HEADER);
 	value_begin(b);
-	buf_le64(b, f->snapshot);
-	buf_le64(b, floor);
-	buf_varint(b, keywords);
-	for (unsigned i = STORE_FIRST_KEYWORD; i < s->flag_count; i++)
-		if (s->flag[i].name != NULL) {
-			buf_varint(b, i);
-			buf_vstr(b, str_of(s->flag[i].name));
-		}
+	state_put_header(mb->state, f->snapshot, floor, b);
 	batch_put_value(batch, &k, b);
 }
 

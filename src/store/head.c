@@ -118,7 +118,6 @@ pend_delta(struct pend *p, struct delta *d)
 		pend_flag(p, d->flags[i].flag, d->flags[i].on, d->flags[i].uids);
 	if (d->expunged != NULL)
 		or_into(&p->expunged, d->expunged);
-	p->keywords |= d->keyword_count > 0;
 	*p->last = d;
 	p->last = &d->next;
 }
@@ -268,50 +267,6 @@ view_highest(const struct view *v, const roaring_bitmap_t *among)
 	return highest;
 }
 
-static const struct delta_keyword *
-keyword_in(const struct delta *d, unsigned flag, struct str name)
-{
-	for (size_t i = 0; d != NULL && i < d->keyword_count; i++)
-		if (name.p != NULL ? str_ieq(str_of(d->keywords[i].name), name)
-		                   : d->keywords[i].flag == flag)
-			return &d->keywords[i];
-	return NULL;
-}
-
-static const struct delta_keyword *
-keyword_pending(const struct view *v, unsigned flag, struct str name)
-{
-	for (unsigned i = 0; i < 2; i++)
-		if (v->pend[i] != NULL && v->pend[i]->keywords)
-			for (const struct delta *d = v->pend[i]->first; d != NULL; d = d->next) {
-				const struct delta_keyword *k = keyword_in(d, flag, name);
-
-				if (k != NULL)
-					return k;
-			}
-	return NULL;
-}
-
-int
-view_keyword(const struct view *v, struct str name)
-{
-	int flag = state_keyword(v->state, name);
-	const struct delta_keyword *k = flag < 0 ? keyword_pending(v, 0, name) : NULL;
-
-	return k != NULL ? (int)k->flag : flag;
-}
-
-const char *
-view_keyword_name(const struct view *v, unsigned flag)
-{
-	const struct delta_keyword *k;
-
-	if (flag < v->state->flag_count && v->state->flag[flag].name != NULL)
-		return v->state->flag[flag].name;
-	k = keyword_pending(v, flag, STR_NONE);
-	return k != NULL ? k->name : NULL;
-}
-
 uint32_t
 view_count_above(const struct view *v, uint32_t mark)
 {
@@ -341,7 +296,7 @@ delta_begin(struct change_delta *cd, struct batch *b, struct store_mailbox *mb)
 	    .mailbox = mb,
 	    .delta = delta_new(mb->head.c.modseq + 1),
 	    .c = mb->head.c,
-	    .flag_count = mb->head.flag_count};
+	    .keywords = keywords_ref(mb->head.keywords)};
 	view_of(&cd->view, b, mb);
 }
 
@@ -349,6 +304,7 @@ void
 delta_abort(struct change_delta *cd)
 {
 	pthread_rwlock_unlock(&cd->mailbox->lock);
+	store_keywords_unref(&cd->keywords);
 	delta_free(&cd->delta);
 }
 
@@ -366,23 +322,88 @@ delta_commit(struct change_delta *cd)
 	batch_put_value(cd->b->ops, &k, &cd->b->value);
 	cd->c.modseq = cd->delta->modseq;
 	mb->head.c = cd->c;
-	mb->head.flag_count = cd->flag_count;
+	store_keywords_unref(&mb->head.keywords);
+	mb->head.keywords = cd->keywords;
+	cd->keywords = NULL;
 	pend_delta(batch_pend(cd->b, mb), cd->delta);
 	cd->delta = NULL;
+}
+
+/* Has one of the messages, which all exist, the flag? */
+static bool
+has_any(const struct view *v, unsigned flag, const roaring_bitmap_t *among)
+{
+	const roaring_bitmap_t *base = state_flagged(v->state, flag);
+	bool pending = false, any;
+
+	for (unsigned i = 0; i < 2; i++)
+		pending |= v->pend[i] != NULL && flag < v->pend[i]->flag_cap;
+	if (!pending) /* the most frequent case costs no set */
+		return base != NULL && roaring_bitmap_intersect(base, among);
+
+	roaring_bitmap_t *have = view_flagged(v, flag, among);
+
+	any = !roaring_bitmap_is_empty(have);
+	roaring_bitmap_free(have);
+	return any;
+}
+
+unsigned
+head_keywords(const struct batch *b, struct store_mailbox *mb)
+{
+	roaring_bitmap_t *all;
+	unsigned n = 0;
+	struct view v;
+
+	pthread_rwlock_rdlock(&mb->lock);
+	view_of(&v, b, mb);
+	all = view_existing(&v, NULL, false);
+	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(mb->head.keywords); f++)
+		n += has_any(&v, f, all);
+	pthread_rwlock_unlock(&mb->lock);
+	roaring_bitmap_free(all);
+	return n;
+}
+
+/* Keywords that no message has, nor gets by this change. */
+static void
+forget_keywords(struct change_delta *cd)
+{
+	roaring_bitmap_t *all = view_existing(&cd->view, NULL, false);
+
+	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(cd->keywords); f++) {
+		if (store_keywords_name(cd->keywords, f).p == NULL ||
+		    store_flags_has(&cd->named, f) || has_any(&cd->view, f, all))
+			continue;
+		keywords_drop(&cd->keywords, f);
+		store_flags_set(&cd->delta->forgotten, f);
+	}
+	roaring_bitmap_free(all);
 }
 
 int
 delta_keyword(struct change_delta *cd, struct str name)
 {
-	const struct delta_keyword *mine = keyword_in(cd->delta, 0, name);
-	int flag = mine != NULL ? (int)mine->flag : view_keyword(&cd->view, name);
+	const struct store_options *opt = &cd->mailbox->account->store->opt;
+	int flag = store_keywords_find(cd->keywords, name);
 
-	if (flag >= 0)
-		return flag;
-	if (cd->flag_count >= STORE_FIRST_KEYWORD + cd->mailbox->account->store->opt.max_keywords)
+	if (flag < 0 && name.n > opt->keyword_bytes && !cd->any_length) {
+		cd->limit = STORE_LIMIT_KEYWORD_BYTES;
 		return -1;
-	delta_add_keyword(cd->delta, cd->flag_count, name);
-	return (int)cd->flag_count++;
+	}
+	if (flag < 0 && cd->keywords->count >= opt->max_keywords)
+		forget_keywords(cd);
+	if (flag < 0 && cd->keywords->count >= opt->max_keywords) {
+		cd->limit = STORE_LIMIT_KEYWORDS;
+		return -1;
+	}
+	if (flag < 0) {
+		flag = (int)keywords_free_number(cd->keywords);
+		keywords_put(&cd->keywords, (unsigned)flag, name);
+		delta_add_keyword(cd->delta, (unsigned)flag, name);
+	}
+	store_flags_set(&cd->named, (unsigned)flag);
+	return flag;
 }
 
 void

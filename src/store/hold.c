@@ -21,7 +21,8 @@
 struct kept { /* a message that is gone from the state */
 	UT_hash_handle hh;
 	struct store_message message;
-	unsigned holds; /* that have it */
+	struct store_keywords *keywords; /* of its flags */
+	unsigned holds;                  /* that have it */
 };
 
 struct held_blob {
@@ -115,7 +116,7 @@ blob_release(struct store *store, const struct store_message *m)
 /* ---- keeping; mailbox.lock and mailbox.holds_mutex are held ---- */
 
 static void
-keep_one(struct store_hold *h, const struct store_message *m)
+keep_one(struct store_hold *h, const struct state *state, const struct store_message *m)
 {
 	struct store_mailbox *mb = h->mailbox;
 	struct kept *k;
@@ -126,6 +127,7 @@ keep_one(struct store_hold *h, const struct store_message *m)
 			return;
 		k = mem_zalloc(sizeof *k);
 		k->message = *m;
+		k->keywords = keywords_ref(state->keywords);
 		HASH_ADD(hh, mb->kept, message.uid, sizeof k->message.uid, k);
 	}
 	k->holds++;
@@ -145,7 +147,7 @@ keep(struct store_hold *h, const struct state *state, const roaring_bitmap_t *se
 		n = state_window(state, mine, from, m, WINDOW);
 		for (size_t i = 0; i < n; i++)
 			if (!roaring_bitmap_contains(h->kept, m[i].uid))
-				keep_one(h, &m[i]);
+				keep_one(h, state, &m[i]);
 		from = n > 0 ? m[n - 1].uid + 1 : 0;
 	} while (n == WINDOW && from != 0);
 	roaring_bitmap_free(mine);
@@ -250,7 +252,12 @@ kept_window(struct store_hold *h, const roaring_bitmap_t *set, uint32_t from,
 		if (!roaring_bitmap_contains(set, uid) ||
 		    roaring_bitmap_contains(mb->state->uids, uid))
 			continue;
-		out[n++] = kept_of(mb, uid)->message;
+
+		const struct kept *k = kept_of(mb, uid);
+
+		out[n] = k->message;
+		out[n++].flags =
+		    store_keywords_translate(&k->message.flags, k->keywords, mb->state->keywords);
 	}
 	return n;
 }
@@ -313,6 +320,7 @@ store_hold_end(struct store_hold **hp)
 			continue;
 		wake = blob_release(store, &k->message) || wake;
 		HASH_DEL(mb->kept, k);
+		store_keywords_unref(&k->keywords);
 		mem_free(k);
 	}
 	pthread_mutex_unlock(&mb->holds_mutex);

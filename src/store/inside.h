@@ -173,7 +173,7 @@ void scan_end(struct scan *scan);
 
 struct head {
 	struct counters_row c;
-	unsigned flag_count;
+	struct store_keywords *keywords;
 	uint32_t uidvalidity;
 	unsigned use;
 	int64_t created;
@@ -194,10 +194,8 @@ struct store_mailbox {
 	struct counters_row counters; /* account.lock */
 
 	pthread_rwlock_t lock;
-	uint32_t claimed;    /* by the claim that has begun, if it has news; write lock */
-	struct state *state; /* NULL: not loaded */
-	struct state **old;  /* replaced ones, without sets: their keywords may be in use */
-	size_t old_count;
+	uint32_t claimed;       /* by the claim that has begun, if it has news; write lock */
+	struct state *state;    /* NULL: not loaded */
 	_Atomic size_t counted; /* bytes that are in store.state_bytes; eviction looks at it */
 	struct pend *pend[2];
 
@@ -416,6 +414,8 @@ enum ts_err cross_recover(struct store *store);
 
 /* copy.c: takes a COPY or MOVE within an account on its way; moves all of INBOX after a RENAME. */
 void copy_submit(struct store_change *change);
+/* May so many messages be moved by one change? */
+bool copy_fits(const struct store *store, uint64_t messages);
 void copy_inbox(struct store_change *change, struct store_mailbox *target);
 enum ts_err copy_prepare(struct batch *b, struct store_change *change);
 /* May the change be prepared?  COPY_WAIT: it was taken, and comes back into the lane's queue. */
@@ -439,7 +439,6 @@ struct pend { /* what a batch does to one mailbox */
 	unsigned flag_cap;
 	struct store_message *message; /* new ones, ascending; flags are in set */
 	size_t message_count, message_cap;
-	bool keywords;
 	struct counters_row after; /* set when the batch is closed */
 };
 
@@ -508,10 +507,12 @@ enum ts_err prepare_records(struct batch *b, struct store_change *change);     /
 struct gathered {
 	struct store_message *message;
 	size_t count;
-	char *name[STORE_FLAGS_MAX]; /* of keywords in use */
-	struct buf summaries;        /* one behind the other; lost ones are empty */
-	uint32_t *read;              /* of which messages */
-	size_t *end;                 /* where each ends */
+	struct store_keywords *keywords; /* of the source */
+	struct store_flags used;         /* by the messages */
+	bool any_length;                 /* of keywords; set before */
+	struct buf summaries;            /* one behind the other; lost ones are empty */
+	uint32_t *read;                  /* of which messages */
+	size_t *end;                     /* where each ends */
 	size_t read_count, read_cap;
 	uint64_t limit;                  /* opt.copy_memory */
 	struct store_flag_bounds bounds; /* set before; what they leave out is not gathered */
@@ -528,8 +529,15 @@ struct str gathered_summary(const struct gathered *g, size_t *at, uint32_t uid);
 /* The flags under other numbers; those with -1 go. */
 struct store_flags flags_mapped(const struct store_flags *flags, const int *map);
 void gathered_fini(struct gathered *g);
+struct change_delta;
+/* TS_LIMIT, and which. */
+enum ts_err refuse(struct store_change *change, enum store_limit limit);
+/* A keyword that delta_keyword() refused: so is the change, or a backup goes on without it. */
+enum ts_err keyword_refused(
+    struct store_change *change, const struct change_delta *cd, struct str name);
+/* The pairs have room for all; limit and lost of `c` say what is refused. */
 enum ts_err put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
-    struct store_uid_pair *pairs);
+    struct store_uid_pair *pairs, struct store_change *c);
 void remove_moved(struct batch *b, struct store_mailbox *source, const struct gathered *g);
 /* TS_OK: the mailbox may be changed. */
 enum ts_err prepare_usable(const struct store_mailbox *mailbox);
@@ -554,9 +562,8 @@ bool view_message(const struct view *v, uint32_t uid, struct store_message *mess
 roaring_bitmap_t *view_changed(const struct view *v, uint64_t since, const roaring_bitmap_t *among);
 /* The highest MODSEQ that one of `among`, which all exist, has. */
 uint64_t view_highest(const struct view *v, const roaring_bitmap_t *among);
-int view_keyword(const struct view *v, struct str name);
-/* The name of a flag >= STORE_FIRST_KEYWORD; NULL: there is none. */
-const char *view_keyword_name(const struct view *v, unsigned flag);
+/* How many keywords messages have in the head; takes the lock. */
+unsigned head_keywords(const struct batch *b, struct store_mailbox *mailbox);
 uint32_t view_count_above(const struct view *v, uint32_t mark);
 
 /* Building deltas, for prepare.c and cross.c. */
@@ -564,8 +571,12 @@ struct change_delta {
 	struct batch *b;
 	struct store_mailbox *mailbox;
 	struct delta *delta;
-	struct counters_row c; /* what the head's will be */
-	unsigned flag_count;
+	/* What the head's will be. */
+	struct counters_row c;
+	struct store_keywords *keywords;
+	struct store_flags named; /* keywords that this change gives to messages */
+	bool any_length;          /* set by whoever makes keywords that are not new to the user */
+	enum store_limit limit;   /* why delta_keyword() refused */
 	struct view view;
 };
 /* The mailbox is locked for reading until commit or abort. */
@@ -574,7 +585,8 @@ void delta_begin(struct change_delta *cd, struct batch *b, struct store_mailbox 
 void delta_commit(struct change_delta *cd);
 /* Only before anything was put into the batch: keywords are fine. */
 void delta_abort(struct change_delta *cd);
-/* The flag of a keyword, made when there is none; -1: too many. */
+/* The flag of a keyword, made when there is none; when there are too many those that no message has
+ * are forgotten.  -1: it cannot be made, see limit. */
 int delta_keyword(struct change_delta *cd, struct str name);
 /* More than so many expunged at once are cleared away in the background. */
 #define EXPUNGE_INLINE 500

@@ -64,7 +64,7 @@
 #include "store/engine.h"
 #include "store/store.h"
 
-#define KEYS_FORMAT 2 /* 1: as many tombstones as there were names */
+#define KEYS_FORMAT 3 /* 1: as many tombstones as there were names; 2: no keyword was forgotten */
 
 enum key_kind {
 	KEY_REF = 'B',

@@ -388,8 +388,10 @@ rename_inbox(struct batch *b, struct store_change *c)
 	if (a->head_mailboxes >= a->store->opt.max_mailboxes || !numbers_left(a, 1, 1))
 		return TS_LIMIT;
 	/* It may have more of them than are allowed now. */
-	if (c->source->head.flag_count > STORE_FIRST_KEYWORD + a->store->opt.max_keywords)
-		return TS_LIMIT;
+	if (head_keywords(b, c->source) > a->store->opt.max_keywords)
+		return refuse(c, STORE_LIMIT_KEYWORDS);
+	if (!copy_fits(a->store, c->source->head.c.messages))
+		return refuse(c, STORE_LIMIT_MEMORY);
 
 	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well.  They
 	 * go when the new mailbox is there, piece by piece. */

@@ -31,6 +31,7 @@ mailbox_drop_state(struct store_mailbox *mb)
 	if (mb->state != NULL)
 		atomic_fetch_sub(&store->mailboxes_loaded, 1);
 	state_free(&mb->state);
+	store_keywords_unref(&mb->head.keywords);
 	atomic_fetch_sub(&store->state_bytes, mb->counted);
 	mb->counted = 0;
 }
@@ -39,9 +40,6 @@ void
 mailbox_free(struct store_mailbox *mb)
 {
 	mailbox_drop_state(mb);
-	for (size_t i = 0; i < mb->old_count; i++)
-		state_free(&mb->old[i]);
-	mem_free(mb->old);
 	pthread_rwlock_destroy(&mb->lock);
 	TS_ASSERT(list_empty(&mb->holds) && mb->kept == NULL);
 	pthread_mutex_destroy(&mb->holds_mutex);
@@ -141,7 +139,6 @@ static bool
 take_header(struct state *s, struct str body)
 {
 	struct rd r = rd_of(body);
-	struct buf name = {0};
 
 	s->snapshot = rd_le64(&r);
 	s->expunge_floor = rd_le64(&r);
@@ -153,11 +150,8 @@ take_header(struct state *s, struct str body)
 			r.bad = true;
 			break;
 		}
-		name.n = 0;
-		buf_str(&name, v);
-		state_set_keyword(s, (unsigned)flag, buf_cstr(&name));
+		keywords_put(&s->keywords, (unsigned)flag, v);
 	}
-	buf_fini(&name);
 	return !r.bad && rd_left(&r) == 0;
 }
 
@@ -208,9 +202,8 @@ agrees(struct state *s, const struct counters_row *c)
 	uint64_t n_seen = seen != NULL ? roaring_bitmap_get_cardinality(seen) : 0;
 	uint64_t n_deleted = deleted != NULL ? roaring_bitmap_get_cardinality(deleted) : 0;
 
-	for (unsigned f = STORE_FIRST_KEYWORD; f < s->flag_count; f++)
-		if (s->flag[f].name == NULL)
-			return false;
+	if (state_nameless(s) < STORE_FLAGS_MAX)
+		return false;
 	return all == c->messages && all - n_seen == c->unseen && n_deleted == c->deleted &&
 	       s->counters.modseq == c->modseq &&
 	       (all == 0 || roaring_bitmap_maximum(s->uids) < c->uidnext);
@@ -292,9 +285,8 @@ mailbox_install(struct store_mailbox *mb, struct state *state)
 			    state_count_above(state, state->counters.recent_mark);
 		}
 		keep_lost(mb, state);
-		state_free_sets(mb->state);
-		mb->old = mem_realloc(mb->old, (mb->old_count + 1) * sizeof(struct state *));
-		mb->old[mb->old_count++] = mb->state;
+		keywords_follow(&state->keywords, mb->state->keywords);
+		state_free(&mb->state);
 	} else {
 		atomic_fetch_add(&mb->account->store->mailboxes_loaded, 1);
 	}
@@ -306,14 +298,21 @@ mailbox_install(struct store_mailbox *mb, struct state *state)
 	pthread_rwlock_unlock(&mb->account->lock);
 }
 
+/* The lock is held, or nobody else knows the state. */
+static void
+head_follow(struct store_mailbox *mb)
+{
+	mb->head.c = mb->state->counters;
+	store_keywords_unref(&mb->head.keywords);
+	mb->head.keywords = keywords_ref(mb->state->keywords);
+}
+
 void
 mailbox_reset_head(struct store_mailbox *mb)
 {
 	pthread_rwlock_rdlock(&mb->lock);
-	if (mb->state != NULL) {
-		mb->head.c = mb->state->counters;
-		mb->head.flag_count = mb->state->flag_count;
-	}
+	if (mb->state != NULL)
+		head_follow(mb);
 	pthread_rwlock_unlock(&mb->lock);
 	mb->head.uidvalidity = atomic_load(&mb->uidvalidity);
 	mb->head.gone = atomic_load(&mb->gone);
@@ -391,7 +390,8 @@ load(struct store_account *account, struct store_mailbox *mb)
 	if (err != TS_OK)
 		return err;
 	mb->head.c = state->counters;
-	mb->head.flag_count = state->flag_count;
+	store_keywords_unref(&mb->head.keywords);
+	mb->head.keywords = keywords_ref(state->keywords);
 	mailbox_install(mb, state);
 	return TS_OK;
 }
@@ -524,22 +524,35 @@ store_mailbox_flagged(const struct store_mailbox *mb, unsigned flag)
 	return state_flagged(mb->state, flag);
 }
 
-unsigned
-store_mailbox_flag_count(const struct store_mailbox *mb)
+struct store_keywords *
+store_mailbox_keywords(const struct store_mailbox *mb)
 {
-	return mb->state->flag_count;
+	return keywords_ref(mb->state->keywords);
 }
 
-struct str
-store_mailbox_keyword(const struct store_mailbox *mb, unsigned flag)
+uint64_t
+store_mailbox_keywords_id(const struct store_mailbox *mb)
 {
-	return flag < mb->state->flag_count ? str_of(mb->state->flag[flag].name) : STR_NONE;
+	return mb->state->keywords->id;
+}
+
+bool
+store_mailbox_keyword_room(const struct store_mailbox *mb)
+{
+	const struct store_keywords *t = mb->state->keywords;
+	unsigned used = 0;
+
+	if (t->count < mb->account->store->opt.max_keywords)
+		return true;
+	for (unsigned f = STORE_FIRST_KEYWORD; f < t->end; f++)
+		used += state_flagged(mb->state, f) != NULL;
+	return used < mb->account->store->opt.max_keywords;
 }
 
 int
 store_mailbox_keyword_find(const struct store_mailbox *mb, struct str name)
 {
-	return state_keyword(mb->state, name);
+	return store_keywords_find(mb->state->keywords, name);
 }
 
 bool

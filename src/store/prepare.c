@@ -42,39 +42,67 @@ bound_flags(const struct store_flag_bounds *bounds, struct store_flags *flags)
 		flags->w[w] = 0;
 }
 
-/* ---- APPEND ---- */
+/* ---- limits ---- */
 
-static enum ts_err
-item_flags(struct change_delta *cd, const struct store_append_item *item,
-    const struct store_flag_bounds *bounds, struct store_flags *flags)
+enum ts_err
+refuse(struct store_change *c, enum store_limit limit)
 {
-	flags->w[0] = item->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1);
-	bound_flags(bounds, flags);
-	for (size_t i = 0; i < item->keyword_count && may_touch(bounds, STORE_FIRST_KEYWORD); i++) {
-		int flag = delta_keyword(cd, item->keywords[i]);
+	c->limit = limit;
+	return TS_LIMIT;
+}
 
-		if (flag < 0)
-			return TS_LIMIT;
-		store_flags_set(flags, (unsigned)flag);
-	}
+enum ts_err
+keyword_refused(struct store_change *c, const struct change_delta *cd, struct str name)
+{
+	struct rd lost = rd_of(buf_as_str(&c->lost));
+
+	if (!c->restoring)
+		return refuse(c, cd->limit);
+	while (rd_left(&lost) > 0)
+		if (str_ieq(rd_vstr(&lost), name))
+			return TS_OK;
+	buf_vstr(&c->lost, name);
 	return TS_OK;
 }
 
+/* ---- APPEND ---- */
+
 static enum ts_err
-append_flags(struct change_delta *cd, const struct store_change *c, struct store_flags *flags)
+item_flags(struct change_delta *cd, const struct store_append_item *item, struct store_change *c,
+    struct store_flags *flags)
+{
+	enum ts_err err = TS_OK;
+
+	flags->w[0] = item->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1);
+	bound_flags(&c->bounds, flags);
+	for (size_t i = 0;
+	     i < item->keyword_count && err == TS_OK && may_touch(&c->bounds, STORE_FIRST_KEYWORD);
+	     i++) {
+		int flag = delta_keyword(cd, item->keywords[i]);
+
+		if (flag < 0)
+			err = keyword_refused(c, cd, item->keywords[i]);
+		else
+			store_flags_set(flags, (unsigned)flag);
+	}
+	return err;
+}
+
+static enum ts_err
+append_flags(struct change_delta *cd, struct store_change *c, struct store_flags *flags)
 {
 	uint32_t next = cd->c.uidnext;
 
 	for (size_t i = 0; i < c->item_count; i++) {
 		const struct store_upload *u = c->items[i].upload;
-		enum ts_err err = item_flags(cd, &c->items[i], &c->bounds, &flags[i]);
+		enum ts_err err = item_flags(cd, &c->items[i], c, &flags[i]);
 
 		if (err == TS_OK && c->items[i].uid != 0) {
 			err = c->items[i].uid < next ? TS_INVALID : TS_OK;
 			next = c->items[i].uid;
 		}
 		if (err == TS_OK && next++ == UINT32_MAX)
-			err = TS_LIMIT;
+			err = refuse(c, STORE_LIMIT_UIDS);
 		if (err == TS_OK && (u == NULL || !u->finished || u->taken))
 			err = TS_INVALID;
 		if (err == TS_OK)
@@ -122,6 +150,7 @@ prepare_append(struct batch *b, struct store_change *c)
 	struct change_delta cd;
 
 	delta_begin(&cd, b, c->mailbox);
+	cd.any_length = c->restoring;
 	err = append_flags(&cd, c, flags);
 	c->uidvalidity = c->mailbox->head.uidvalidity;
 	c->first_uid = c->item_count > 0 && c->items[0].uid != 0 ? c->items[0].uid : cd.c.uidnext;
@@ -170,28 +199,32 @@ prepare_raise(struct batch *b, struct store_change *c)
 
 /* The flags that are named; new keywords are made, unless they are to be removed. */
 static enum ts_err
-named_flags(struct change_delta *cd, const struct store_change *c, struct store_flags *flags)
+named_flags(struct change_delta *cd, struct store_change *c, struct store_flags *flags)
 {
+	enum ts_err err = TS_OK;
+
 	*flags = (struct store_flags){0};
 	flags->w[0] = c->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1);
-	for (size_t i = 0; i < c->keyword_count && may_touch(&c->bounds, STORE_FIRST_KEYWORD);
+	for (size_t i = 0;
+	     i < c->keyword_count && err == TS_OK && may_touch(&c->bounds, STORE_FIRST_KEYWORD);
 	     i++) {
-		int flag = c->mode == STORE_FLAGS_REMOVE ? view_keyword(&cd->view, c->keywords[i])
-		                                         : delta_keyword(cd, c->keywords[i]);
+		int flag = c->mode == STORE_FLAGS_REMOVE
+		               ? store_keywords_find(cd->keywords, c->keywords[i])
+		               : delta_keyword(cd, c->keywords[i]);
 
 		if (flag >= 0)
 			store_flags_set(flags, (unsigned)flag);
 		else if (c->mode != STORE_FLAGS_REMOVE)
-			return TS_LIMIT;
+			err = keyword_refused(c, cd, c->keywords[i]);
 	}
-	return TS_OK;
+	return err;
 }
 
 static void
 set_flags(struct change_delta *cd, const struct store_change *c, const struct store_flags *flags,
     const roaring_bitmap_t *uids)
 {
-	for (unsigned f = 0; f < cd->flag_count; f++) {
+	for (unsigned f = 0; f < store_keywords_end(cd->keywords); f++) {
 		bool named = store_flags_has(flags, f);
 		bool on = named && c->mode != STORE_FLAGS_REMOVE;
 
@@ -221,6 +254,7 @@ prepare_flags(struct batch *b, struct store_change *c)
 	if (err != TS_OK)
 		return err;
 	delta_begin(&cd, b, c->mailbox);
+	cd.any_length = c->restoring;
 
 	roaring_bitmap_t *uids = view_existing(&cd.view, c->uids, false);
 
@@ -315,7 +349,6 @@ gather_messages(
     struct gathered *g, struct batch *b, struct store_mailbox *source, const roaring_bitmap_t *uids)
 {
 	struct view v;
-	struct store_flags used = {0};
 	roaring_uint32_iterator_t it;
 
 	pthread_rwlock_rdlock(&source->lock);
@@ -332,12 +365,10 @@ gather_messages(
 			continue;
 		bound_flags(&g->bounds, &m->flags);
 		for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
-			used.w[w] |= m->flags.w[w];
+			g->used.w[w] |= m->flags.w[w];
 		g->count++;
 	}
-	for (unsigned f = STORE_FIRST_KEYWORD; f < STORE_FLAGS_MAX; f++)
-		if (store_flags_has(&used, f) && view_keyword_name(&v, f) != NULL)
-			g->name[f] = mem_strdup(view_keyword_name(&v, f));
+	g->keywords = keywords_ref(source->head.keywords);
 	pthread_rwlock_unlock(&source->lock);
 	roaring_bitmap_free(set);
 }
@@ -406,8 +437,7 @@ gather_summaries(struct gathered *g, struct store_mailbox *source)
 void
 gathered_fini(struct gathered *g)
 {
-	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++)
-		mem_free(g->name[f]);
+	store_keywords_unref(&g->keywords);
 	mem_free(g->message);
 	mem_free(g->read);
 	mem_free(g->end);
@@ -415,19 +445,23 @@ gathered_fini(struct gathered *g)
 }
 
 static enum ts_err
-map_flags(struct change_delta *cd, const struct gathered *g, int *map)
+map_flags(struct change_delta *cd, const struct gathered *g, int *map, struct store_change *c)
 {
+	enum ts_err err = TS_OK;
+
 	if (g->count > UINT32_MAX - cd->c.uidnext)
-		return TS_LIMIT;
-	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++) {
+		return refuse(c, STORE_LIMIT_UIDS);
+	for (unsigned f = 0; f < STORE_FLAGS_MAX && err == TS_OK; f++) {
+		struct str name = store_keywords_name(g->keywords, f);
+
 		map[f] = f < STORE_FIRST_KEYWORD ? (int)f : -1;
-		if (g->name[f] == NULL)
+		if (name.p == NULL || !store_flags_has(&g->used, f))
 			continue;
-		map[f] = delta_keyword(cd, str_of(g->name[f]));
+		map[f] = delta_keyword(cd, name);
 		if (map[f] < 0)
-			return TS_LIMIT;
+			err = keyword_refused(c, cd, name);
 	}
-	return TS_OK;
+	return err;
 }
 
 struct store_flags
@@ -447,15 +481,16 @@ flags_mapped(const struct store_flags *flags, const int *map)
 
 enum ts_err
 put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
-    struct store_uid_pair *pairs)
+    struct store_uid_pair *pairs, struct store_change *c)
 {
 	int map[STORE_FLAGS_MAX];
 	struct change_delta cd;
 	size_t at = 0;
 
 	delta_begin(&cd, b, target);
+	cd.any_length = g->any_length;
 
-	enum ts_err err = map_flags(&cd, g, map);
+	enum ts_err err = map_flags(&cd, g, map, c);
 
 	if (err != TS_OK) {
 		delta_abort(&cd);

@@ -11,7 +11,8 @@ state_new(void)
 
 	s->uids = roaring_bitmap_create();
 	s->flag_count = STORE_FIRST_KEYWORD;
-	s->flag = mem_zalloc(s->flag_count * sizeof *s->flag);
+	s->flag = mem_zalloc(s->flag_count * sizeof(roaring_bitmap_t *));
+	s->keywords = keywords_new();
 	s->counters.uidnext = 1;
 	s->counters.modseq = 1;
 	return s;
@@ -50,25 +51,6 @@ state_forget_changes(struct state *s)
 }
 
 void
-state_free_sets(struct state *s)
-{
-	drop_set(&s->uids);
-	drop_set(&s->emptied);
-	for (unsigned f = 0; f < s->flag_count; f++)
-		drop_set(&s->flag[f].set);
-	for (size_t i = 0; i < s->chunk_count; i++)
-		chunk_free(s->chunk[i]);
-	for (size_t i = 0; i < s->expunged_count; i++)
-		drop_set(&s->expunged[i].uids);
-	drop_ring(s);
-	mem_free(s->chunk);
-	mem_free(s->expunged);
-	s->chunk = NULL;
-	s->expunged = NULL;
-	s->chunk_count = s->expunged_count = 0;
-}
-
-void
 state_free(struct state **sp)
 {
 	struct state *s = *sp;
@@ -76,38 +58,38 @@ state_free(struct state **sp)
 	*sp = NULL;
 	if (s == NULL)
 		return;
-	state_free_sets(s);
+	drop_set(&s->uids);
+	drop_set(&s->emptied);
 	for (unsigned f = 0; f < s->flag_count; f++)
-		mem_free(s->flag[f].name);
+		drop_set(&s->flag[f]);
+	for (size_t i = 0; i < s->chunk_count; i++)
+		chunk_free(s->chunk[i]);
+	for (size_t i = 0; i < s->expunged_count; i++)
+		drop_set(&s->expunged[i].uids);
+	drop_ring(s);
+	store_keywords_unref(&s->keywords);
 	mem_free(s->flag);
+	mem_free(s->chunk);
+	mem_free(s->expunged);
 	mem_free(s);
 }
 
 static void
 grow_flags(struct state *s, unsigned flag)
 {
-	if (flag < s->flag_count)
-		return;
-	s->flag = mem_realloc(s->flag, (flag + 1) * sizeof *s->flag);
-	memset(s->flag + s->flag_count, 0, (flag + 1 - s->flag_count) * sizeof *s->flag);
+	s->flag = mem_realloc(s->flag, (flag + 1) * sizeof(roaring_bitmap_t *));
+	memset(s->flag + s->flag_count, 0, (flag + 1 - s->flag_count) * sizeof(roaring_bitmap_t *));
 	s->flag_count = flag + 1;
 }
 
 roaring_bitmap_t *
 state_flag_set(struct state *s, unsigned flag)
 {
-	grow_flags(s, flag);
-	if (s->flag[flag].set == NULL)
-		s->flag[flag].set = roaring_bitmap_create();
-	return s->flag[flag].set;
-}
-
-void
-state_set_keyword(struct state *s, unsigned flag, const char *name)
-{
-	grow_flags(s, flag);
-	if (s->flag[flag].name == NULL)
-		s->flag[flag].name = mem_strdup(name);
+	if (flag >= s->flag_count)
+		grow_flags(s, flag);
+	if (s->flag[flag] == NULL)
+		s->flag[flag] = roaring_bitmap_create();
+	return s->flag[flag];
 }
 
 /* Where the chunk is, or would have to be. */
@@ -305,8 +287,8 @@ remove_messages(struct state *s, const roaring_bitmap_t *uids, uint64_t modseq)
 	}
 	roaring_bitmap_andnot_inplace(s->uids, uids);
 	for (unsigned f = 0; f < s->flag_count; f++)
-		if (s->flag[f].set != NULL)
-			roaring_bitmap_andnot_inplace(s->flag[f].set, uids);
+		if (s->flag[f] != NULL)
+			roaring_bitmap_andnot_inplace(s->flag[f], uids);
 	for (unsigned k = 0; s->ring != NULL && k < STATE_RING; k++)
 		if (s->ring[k].uids != NULL)
 			roaring_bitmap_andnot_inplace(s->ring[k].uids, uids);
@@ -346,8 +328,11 @@ ring_push(struct state *s, uint64_t modseq, roaring_bitmap_t *uids)
 void
 state_apply(struct state *s, struct delta *d)
 {
+	for (unsigned f = STORE_FIRST_KEYWORD; f < STORE_FLAGS_MAX; f++)
+		if (store_flags_has(&d->forgotten, f))
+			keywords_drop(&s->keywords, f);
 	for (size_t i = 0; i < d->keyword_count; i++)
-		state_set_keyword(s, d->keywords[i].flag, d->keywords[i].name);
+		keywords_put(&s->keywords, d->keywords[i].flag, str_of(d->keywords[i].name));
 	for (size_t i = 0; i < d->added_count; i++)
 		add_message(s, &d->added[i]);
 	for (size_t i = 0; i < d->flag_count; i++) {
@@ -375,17 +360,18 @@ state_measure(struct state *s)
 	size_t n = roaring_bitmap_size_in_bytes(s->uids);
 
 	for (unsigned f = 0; f < s->flag_count; f++)
-		if (s->flag[f].set != NULL)
-			n += roaring_bitmap_size_in_bytes(s->flag[f].set);
+		if (s->flag[f] != NULL)
+			n += roaring_bitmap_size_in_bytes(s->flag[f]);
 	for (size_t i = 0; i < s->expunged_count; i++)
 		n += roaring_bitmap_size_in_bytes(s->expunged[i].uids) + 64;
+	n += sizeof *s->keywords + s->keywords->bytes;
 	s->set_bytes = n + s->chunk_count * sizeof(struct chunk) + sizeof *s;
 }
 
 const roaring_bitmap_t *
 state_flagged(const struct state *s, unsigned flag)
 {
-	const roaring_bitmap_t *set = flag < s->flag_count ? s->flag[flag].set : NULL;
+	const roaring_bitmap_t *set = flag < s->flag_count ? s->flag[flag] : NULL;
 
 	return set != NULL && !roaring_bitmap_is_empty(set) ? set : NULL;
 }
@@ -411,7 +397,7 @@ state_message(const struct state *s, uint32_t uid, struct store_message *m)
 		return false;
 	fill(m, uid, r);
 	for (unsigned f = 0; f < s->flag_count; f++)
-		if (s->flag[f].set != NULL && roaring_bitmap_contains(s->flag[f].set, uid))
+		if (s->flag[f] != NULL && roaring_bitmap_contains(s->flag[f], uid))
 			store_flags_set(&m->flags, f);
 	return true;
 }
@@ -468,8 +454,8 @@ state_window(const struct state *s, const roaring_bitmap_t *set, uint32_t from,
 		roaring_advance_uint32_iterator(&it);
 	}
 	for (unsigned f = 0; f < s->flag_count; f++)
-		if (s->flag[f].set != NULL)
-			fill_flag(s->flag[f].set, f, out, n);
+		if (s->flag[f] != NULL)
+			fill_flag(s->flag[f], f, out, n);
 	return n;
 }
 
@@ -537,13 +523,29 @@ state_expunged_since(const struct state *s, uint64_t since, roaring_bitmap_t *se
 	return s->expunge_floor;
 }
 
-int
-state_keyword(const struct state *s, struct str name)
+unsigned
+state_nameless(const struct state *s)
 {
 	for (unsigned f = STORE_FIRST_KEYWORD; f < s->flag_count; f++)
-		if (s->flag[f].name != NULL && str_ieq(str_of(s->flag[f].name), name))
-			return (int)f;
-	return -1;
+		if (state_flagged(s, f) != NULL && store_keywords_name(s->keywords, f).p == NULL)
+			return f;
+	return STORE_FLAGS_MAX;
+}
+
+void
+state_put_header(const struct state *s, uint64_t snapshot, uint64_t floor, struct buf *b)
+{
+	buf_le64(b, snapshot);
+	buf_le64(b, floor);
+	buf_varint(b, s->keywords->count);
+	for (unsigned f = STORE_FIRST_KEYWORD; f < s->keywords->end; f++) {
+		struct str name = store_keywords_name(s->keywords, f);
+
+		if (name.p == NULL)
+			continue;
+		buf_varint(b, f);
+		buf_vstr(b, name);
+	}
 }
 
 uint32_t

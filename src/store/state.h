@@ -10,6 +10,7 @@
  * No locks here: whoever holds the state holds the lock of its mailbox.
  */
 #include "store/delta.h"
+#include "store/keywords.h"
 
 #define CHUNK_BITS 10
 #define CHUNK_UIDS (1u << CHUNK_BITS)
@@ -30,11 +31,6 @@ struct chunk {
 	struct record *rec;
 };
 
-struct state_flag {
-	roaring_bitmap_t *set; /* NULL: no message ever had it */
-	char *name;            /* of a keyword */
-};
-
 struct state_change {
 	uint64_t modseq;
 	roaring_bitmap_t *uids;
@@ -42,8 +38,9 @@ struct state_change {
 
 struct state {
 	roaring_bitmap_t *uids;
-	struct state_flag *flag;
-	unsigned flag_count;
+	roaring_bitmap_t **flag; /* NULL: no message has it */
+	unsigned flag_count;     /* all that some message ever had are below */
+	struct store_keywords *keywords;
 	struct chunk **chunk;
 	size_t chunk_count, chunk_cap;
 	struct counters_row counters;
@@ -63,8 +60,6 @@ struct state {
 
 struct state *state_new(void);
 void state_free(struct state **state);
-/* Frees all but the names of keywords, which somebody may still hold; see mailbox.c. */
-void state_free_sets(struct state *state);
 /* Takes over the expunged set. */
 void state_apply(struct state *state, struct delta *d);
 void state_measure(struct state *state);
@@ -80,9 +75,10 @@ void state_changed_since(const struct state *state, uint64_t since, roaring_bitm
 /* The highest MODSEQ of those of the set that are there; 0: none is. */
 uint64_t state_highest(const struct state *state, const roaring_bitmap_t *set);
 uint64_t state_expunged_since(const struct state *state, uint64_t since, roaring_bitmap_t *set_r);
-int state_keyword(const struct state *state, struct str name);
-/* Sets the name of a keyword that has none. */
-void state_set_keyword(struct state *state, unsigned flag, const char *name);
+/* Have messages a flag without a name?  STORE_FLAGS_MAX: no; else which. */
+unsigned state_nameless(const struct state *state);
+/* Appends the index header (keys.h). */
+void state_put_header(const struct state *state, uint64_t snapshot, uint64_t floor, struct buf *b);
 /* Remembers an expunge; takes the set. */
 void state_push_expunged(struct state *state, uint64_t modseq, roaring_bitmap_t *uids);
 /* How many messages have a UID above mark. */

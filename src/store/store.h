@@ -59,6 +59,7 @@ struct store_options {
 	uint64_t held_bytes;     /* of expunged messages that are kept for holds */
 	struct mail_limits mail; /* what summaries of messages take in */
 	uint32_t max_keywords;   /* per mailbox, at most STORE_KEYWORDS_MAX */
+	uint32_t keyword_bytes;  /* of the name of a new keyword */
 	uint32_t max_mailboxes;  /* per account */
 	uint32_t fold_after;     /* change records after which a mailbox's index is rewritten */
 	uint32_t expunge_keep;   /* expunges whose UIDs are remembered per mailbox */
@@ -189,6 +190,28 @@ store_flags_set(struct store_flags *f, unsigned flag)
 	f->w[flag / 64] |= (uint64_t)1 << (flag % 64);
 }
 
+/*
+ * Names of keywords by their numbers (STORE_FIRST_KEYWORD and above) at one
+ * moment.  A keyword that no message has any more is forgotten when a new one
+ * needs its place, and then its number names another one.  So the flags of a
+ * message mean something with the table that was taken in the same look, and
+ * with no other.  A table never changes; any thread may read it.
+ */
+struct store_keywords;
+void store_keywords_unref(struct store_keywords **keywords);
+/* Of one mailbox: another table has another one, and none has 0. */
+uint64_t store_keywords_id(const struct store_keywords *keywords);
+/* All numbers are below. */
+unsigned store_keywords_end(const struct store_keywords *keywords);
+/* As first given; STR_NONE: no keyword has that number. */
+struct str store_keywords_name(const struct store_keywords *keywords, unsigned flag);
+/* -1: there is none.  Names are compared without case (RFC 9051 section 2.3.2). */
+int store_keywords_find(const struct store_keywords *keywords, struct str name);
+/* Flags of one table in the numbers of another one, without the keywords that it has not.  Both are
+ * of one mailbox. */
+struct store_flags store_keywords_translate(const struct store_flags *flags,
+    const struct store_keywords *from, const struct store_keywords *to);
+
 struct store_message {
 	uint32_t uid, size;
 	uint64_t modseq, blob;
@@ -231,11 +254,14 @@ void store_mailbox_read_end(const struct store_mailbox *mailbox);
 const roaring_bitmap_t *store_mailbox_uids(const struct store_mailbox *mailbox);
 /* NULL when no message has it. */
 const roaring_bitmap_t *store_mailbox_flagged(const struct store_mailbox *mailbox, unsigned flag);
-/* How many flags there are (STORE_FIRST_KEYWORD + keywords). */
-unsigned store_mailbox_flag_count(const struct store_mailbox *mailbox);
-/* A keyword's name as first given; flag >= STORE_FIRST_KEYWORD.  Valid as long as the mailbox. */
-struct str store_mailbox_keyword(const struct store_mailbox *mailbox, unsigned flag);
-/* -1: no message ever had it.  Keywords are compared without case (RFC 9051 2.3.2). */
+/* The keywords, with a reference; it stays as it is when the mailbox goes on. */
+struct store_keywords *store_mailbox_keywords(const struct store_mailbox *mailbox);
+/* Its store_keywords_id(). */
+uint64_t store_mailbox_keywords_id(const struct store_mailbox *mailbox);
+/* Can a keyword be made that is not there yet? */
+bool store_mailbox_keyword_room(const struct store_mailbox *mailbox);
+/* -1: there is none of that name.  The number holds as long as nobody else may change the mailbox:
+ * up to the end of this look. */
 int store_mailbox_keyword_find(const struct store_mailbox *mailbox, struct str name);
 bool store_mailbox_message(
     const struct store_mailbox *mailbox, uint32_t uid, struct store_message *message_r);
@@ -364,6 +390,14 @@ enum store_change_kind {
 #define STORE_UIDVALIDITY_WISH_MAX (UINT32_MAX - (1u << 20))
 #define STORE_MODSEQ_WISH_MAX ((uint64_t)1 << 62)
 
+enum store_limit {                 /* what was reached */
+	STORE_LIMIT_OTHER,         /* mailboxes, subscriptions */
+	STORE_LIMIT_KEYWORDS,      /* messages have as many different ones as opt.max_keywords */
+	STORE_LIMIT_KEYWORD_BYTES, /* a new one is longer than opt.keyword_bytes */
+	STORE_LIMIT_MEMORY,        /* opt.copy_memory */
+	STORE_LIMIT_UIDS
+};
+
 enum store_flag_mode { STORE_FLAGS_ADD, STORE_FLAGS_REMOVE, STORE_FLAGS_REPLACE };
 
 struct store_append_item {
@@ -402,8 +436,8 @@ struct store_uid_pair {
  * it names; the asker keeps and releases his.
  *
  * Errors: TS_NOT_FOUND (mailbox gone), TS_EXISTS, TS_INVALID (a name, INBOX
- * deleted), TS_LIMIT (mailboxes, keywords, UIDs used up), TS_FULL, TS_UNKNOWN,
- * TS_UNAVAILABLE, TS_DAMAGED.
+ * deleted), TS_LIMIT (see `limit`), TS_FULL, TS_UNKNOWN, TS_UNAVAILABLE,
+ * TS_DAMAGED.
  *
  * COPY and MOVE may go between accounts of the store: `account` is then that
  * of the target.  RENAME of INBOX (RFC 3501 6.3.5: its messages are moved, it
@@ -443,7 +477,10 @@ struct store_change {
 	const struct str *keywords;
 	size_t keyword_count;
 	struct store_flag_bounds bounds; /* APPEND FLAGS COPY MOVE */
-	bool check_unchanged;            /* RFC 7162 UNCHANGEDSINCE */
+	/* APPEND FLAGS MOVE, of a backup: names of any length are taken, and what finds no room is
+	 * left out; `lost` says what. */
+	bool restoring;
+	bool check_unchanged; /* RFC 7162 UNCHANGEDSINCE */
 	uint64_t unchanged_since;
 
 	/* CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE, on `account` */
@@ -467,6 +504,8 @@ struct store_change {
 
 	/* results */
 	enum ts_err err;
+	enum store_limit limit;     /* TS_LIMIT: which one */
+	struct buf lost;            /* restoring: names of keywords left out, vstr each, once */
 	uint64_t modseq;            /* of this change; unchanged when nothing changed */
 	uint32_t uidvalidity;       /* APPEND COPY MOVE: of the target; CREATE: the one given */
 	uint32_t first_uid;         /* APPEND: the first; without wishes consecutive ones follow */

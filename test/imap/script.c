@@ -923,6 +923,10 @@ directive(struct script *s, struct str line)
 		s->options.lanes = (unsigned)n;
 		return s->site == NULL || complain(s, "too late", line);
 	}
+	if (str_eq(verb, STR("keywords")) && str_u64(args, 1000, &n)) {
+		s->options.keywords = (unsigned)n;
+		return s->site == NULL || complain(s, "too late", line);
+	}
 	if (str_eq(verb, STR("starttls"))) {
 		s->options.starttls = true;
 		return s->site == NULL || complain(s, "too late", line);

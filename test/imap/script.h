@@ -8,6 +8,7 @@
  * Before the first client speaks:
  *	conf TEXT                     a line of the configuration file
  *	lanes N                       writer threads (0: none, all in a fixed order)
+ *	keywords N                    the most keywords of a mailbox
  *	starttls                      STARTTLS is offered
  *	user NAME PASSWORD [acts-for PATTERN] [admin]
  *	grant WHO for WHOM [mailboxes NAME,NAME] [rights LETTERS]

@@ -127,6 +127,8 @@ site_new(const struct site_options *options)
 	so.engine = &engine_mem_class;
 	so.engine_options.own = site->disk;
 	so.lanes = options->lanes;
+	if (options->keywords > 0)
+		so.max_keywords = options->keywords;
 	so.wall = fixed_wall;
 	so.looked = looked;
 	so.looked_arg = site;

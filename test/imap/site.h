@@ -40,6 +40,7 @@ struct site {
 struct site_options {
 	struct str conf; /* text of a configuration file */
 	unsigned lanes;
+	unsigned keywords;            /* the most of a mailbox; 0: the store's default */
 	bool starttls;                /* offered; the handshake is a fake one */
 	struct tls_slot *tls;         /* NULL, or what site_tls() gave, which stays the caller's */
 	struct engine_mem_disk *disk; /* NULL: a new one; taken */

@@ -233,10 +233,8 @@ append_done(struct imap_cmd *cmd)
 
 	if (change->err == TS_NOT_FOUND)
 		return cmd_no_target(cmd, ap->open.name);
-	if (change->err == TS_LIMIT)
-		return cmd_no(cmd, "LIMIT", "The mailbox has as many keywords as it may have");
 	if (change->err != TS_OK)
-		return cmd_err(cmd, change->err);
+		return cmd_change_err(cmd, change);
 	imap_tell_name(cmd, ap->parser.given, ap->open.name, 0);
 	wire_out_code_appenduid(&code, change->uidvalidity,
 	    &(struct wire_set){.v = &(struct wire_range){.lo = change->first_uid,

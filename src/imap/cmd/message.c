@@ -29,29 +29,15 @@ struct store_cmd {
 	uint32_t from;          /* printing: the next UID */
 };
 
-#define STORE_PRINT_WINDOW 512
-
-/* Each message asked for is answered with its flags (RFC 9051 section 6.4.6), a window at a time.
- */
+/* Each message asked for is answered with its flags (RFC 9051 section 6.4.6), a piece at a time. */
 static enum imap_next
 store_print(struct imap_cmd *cmd)
 {
 	struct store_cmd *s = cmd->state;
 	struct imap_box *box = imap_box(cmd->conn);
-	roaring_uint32_iterator_t it;
-	roaring_bitmap_t *window = roaring_bitmap_create();
-	unsigned n = 0;
 
-	roaring_init_iterator(s->uids, &it);
-	(void)roaring_move_uint32_iterator_equalorlarger(&it, s->from);
-	for (; it.has_value && n < STORE_PRINT_WINDOW; n++) {
-		roaring_bitmap_add(window, it.current_value);
-		s->from = it.current_value + 1;
-		roaring_advance_uint32_iterator(&it);
-	}
-	imap_print_fetch_flags(cmd->conn, window, cmd->uid);
-	roaring_bitmap_free(window);
-	if (it.has_value)
+	s->from = imap_print_fetch_flags(cmd->conn, s->uids, s->from, cmd->uid);
+	if (s->from != 0)
 		return IMAP_YIELD;
 	/* What was printed just now need not be told again, whoever changed it up to then. */
 	box->silent = roaring_bitmap_copy(s->uids);
@@ -70,10 +56,8 @@ store_done(struct imap_cmd *cmd)
 	struct imap_box *box = imap_box(cmd->conn);
 	struct store_change *change = cmd->change;
 
-	if (change->err == TS_LIMIT)
-		return cmd_no(cmd, "LIMIT", "The mailbox has as many keywords as it may have");
 	if (change->err != TS_OK)
-		return cmd_err(cmd, change->err);
+		return cmd_change_err(cmd, change);
 	/* Who asked for silence and got less has to be told what there is now. */
 	if (!s->args.silent || s->partly)
 		return cmd_goto(cmd, &print);
@@ -191,10 +175,8 @@ copy_done(struct imap_cmd *cmd)
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	if (change->err == TS_NOT_FOUND)
 		return cmd_no_target(cmd, c->open.name);
-	if (change->err == TS_LIMIT)
-		return cmd_no(cmd, "LIMIT", "Too many messages at once, or too many keywords");
 	if (change->err != TS_OK)
-		return cmd_err(cmd, change->err);
+		return cmd_change_err(cmd, change);
 	if (change->pair_count == 0)
 		return cmd_ok(cmd, "None of the messages is there");
 	if (!c->move)

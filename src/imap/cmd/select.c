@@ -59,7 +59,7 @@ static enum imap_next
 select_opened(struct imap_cmd *cmd)
 {
 	struct select *s = cmd->state;
-	struct imap_selected selected;
+	struct imap_selected selected = {0};
 	struct imap_box *box;
 
 	if (s->open.mailbox == NULL)
@@ -67,6 +67,7 @@ select_opened(struct imap_cmd *cmd)
 	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox,
 	    s->open.rights, s->read_only, &selected);
 	describe(cmd->conn, box, &selected, cmd->in.given);
+	imap_drop_keywords(&selected.keywords);
 	cmd->no_sync = true;
 	return cmd_ok_code(cmd, box->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
 }

@@ -189,7 +189,7 @@ order_and_words(void **state)
 		uint32_t second;
 		bool ok;
 	} cases[] = {{"fine", "N", 6, true}, {"fine", "M", 6, false}, {"fine", "L", 6, false},
-	    {"fine", "N", 5, false}, {"fine", "N", 4, false}, {"", "N", 6, false},
+	    {"fine", "N", 5, false}, {"fine", "N", 4, false}, {"", "N", 6, true},
 	    {"two words", "N", 6, false}, {"a)", "N", 6, false}, {"a\r\n", "N", 6, false},
 	    {"\\Seen", "N", 6, false}, {"a\"", "N", 6, false}, {"a\x7f", "N", 6, false}};
 

@@ -271,9 +271,13 @@ show_message(struct store_mailbox *mb, const struct store_message *m, struct buf
 	for (unsigned f = 0; f < STORE_FIRST_KEYWORD; f++)
 		if (store_flags_has(&m->flags, f))
 			buf_putc(out, letters[f]);
-	for (unsigned f = STORE_FIRST_KEYWORD; f < store_mailbox_flag_count(mb); f++)
+
+	struct store_keywords *keywords = store_mailbox_keywords(mb);
+
+	for (unsigned f = STORE_FIRST_KEYWORD; f < STORE_FLAGS_MAX; f++)
 		if (store_flags_has(&m->flags, f))
-			buf_printf(out, "[%.*s]", STR_ARG(store_mailbox_keyword(mb, f)));
+			buf_printf(out, "[%.*s]", STR_ARG(store_keywords_name(keywords, f)));
+	store_keywords_unref(&keywords);
 }
 
 void

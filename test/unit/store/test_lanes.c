@@ -149,6 +149,45 @@ overlay(void **state)
 	loop_free(&box.loop);
 }
 
+/* A keyword that loses its last message under the flush gives its place, and the number, to another
+ * one behind it, and that one again. */
+static void
+keywords_overlap(void **state)
+{
+	const struct str words[] = {STR("a"), STR("b"), STR("c")};
+	struct kit kit = {0};
+	struct gate gate;
+	struct box box = {.loop = loop_new()};
+	(void)state;
+
+	kit_open(&kit, 1);
+	kit.opt.max_keywords = 1;
+	kit_reopen(&kit);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, 0, "a");
+	store_background_wait(kit.store);
+	gate_open(&gate, &kit);
+	gate.on = true;
+	(void)send_flags(&kit, &box, 1, STORE_FLAGS_REMOVE, 0, &words[0]);
+	sem_wait(&gate.entered);
+	(void)send_flags(&kit, &box, 2, STORE_FLAGS_ADD, 0, &words[1]);
+	(void)send_flags(&kit, &box, 1, STORE_FLAGS_ADD, 0, &words[2]); /* no room */
+	(void)send_flags(&kit, &box, 2, STORE_FLAGS_REMOVE, 0, &words[1]);
+	(void)send_flags(&kit, &box, 2, STORE_FLAGS_ADD, 0, &words[2]);
+	kit_expect(kit.inbox, "1:[a] 2:");
+	sem_post(&gate.go);
+	wait_for(&box, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(box.err[i], i == 2 ? TS_LIMIT : TS_OK);
+	kit_expect(kit.inbox, "1: 2:[c]");
+	engine_mem_hook(kit.disk, NULL, NULL);
+	kit_crash(&kit);
+	kit_expect(kit.inbox, "1: 2:[c]");
+	kit_close(&kit);
+	loop_free(&box.loop);
+}
+
 static void
 names_overlap(void **state)
 {
@@ -487,6 +526,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(overlay),
+	    cmocka_unit_test(keywords_overlap),
 	    cmocka_unit_test(names_overlap),
 	    cmocka_unit_test(failed_with_one_behind),
 	    cmocka_unit_test(watches),

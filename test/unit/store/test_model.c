@@ -84,10 +84,15 @@ model_flags(const struct store_mailbox *mb, const struct store_flags *flags)
 {
 	uint32_t out = (uint32_t)flags->w[0] & 31;
 
-	for (unsigned f = STORE_FIRST_KEYWORD; f < store_mailbox_flag_count(mb); f++)
-		for (unsigned k = 0; k < KEYWORDS && store_flags_has(flags, f); k++)
-			if (str_ieq(store_mailbox_keyword(mb, f), str_of(keyword_name[k])))
-				out |= 32u << k;
+	struct store_keywords *table = store_mailbox_keywords(mb);
+
+	for (unsigned k = 0; k < KEYWORDS; k++) {
+		int f = store_keywords_find(table, str_of(keyword_name[k]));
+
+		if (f >= 0 && store_flags_has(flags, (unsigned)f))
+			out |= 32u << k;
+	}
+	store_keywords_unref(&table);
 	return out;
 }
 
