@@ -622,9 +622,10 @@ void imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keyw
 #define IMAP_PRINT_BYTES ((size_t)64 * 1024)
 /* "* n FETCH (FLAGS (…))" (with UID where uid is set), flags as they are now, for each of set from
  * a UID on that is in the view; they count as told only when imap_sync() comes to them.  Returns
- * the UID to go on from when IMAP_PRINT_BYTES were printed, 0 when all are done. */
+ * the UID to go on from when IMAP_PRINT_BYTES were printed, 0 when all are done; adds to *told how
+ * many were printed. */
 uint32_t imap_print_fetch_flags(
-    struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid);
+    struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid, uint64_t *told);
 /* Sets of the client -> UIDs of the view.  seq: sequence numbers, else UIDs.  False: a sequence
  * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
 bool imap_view_resolve(

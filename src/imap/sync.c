@@ -206,7 +206,8 @@ imap_print_flags(const struct imap_box *box, const struct imap_keywords *keyword
 	wire_out_flags(out, system, names, n, false);
 }
 
-static void
+/* False: it is not in the view. */
+static bool
 print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
     const struct store_message *msg, bool uid)
 {
@@ -215,7 +216,7 @@ print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
 	uint32_t seq = imap_view_seq(box, msg->uid);
 
 	if (seq == 0)
-		return;
+		return false;
 	wire_out_fetch_begin(out, seq);
 	if (uid) {
 		wire_out_fetch_number(out, WIRE_FETCH_UID, msg->uid);
@@ -224,10 +225,12 @@ print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
 	buf_puts(out, "FLAGS ");
 	imap_print_flags(box, keywords, msg, out);
 	wire_out_fetch_end(out);
+	return true;
 }
 
 uint32_t
-imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid)
+imap_print_fetch_flags(
+    struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid, uint64_t *told)
 {
 	const struct imap_box *box = imap_box(conn);
 	const struct buf *out = imap_out(conn);
@@ -243,7 +246,7 @@ imap_print_fetch_flags(struct imap_conn *conn, const roaring_bitmap_t *set, uint
 		if (n > 0)
 			imap_tell_keywords(conn, &keywords);
 		for (i = 0; i < n && (i == 0 || out->n - before < IMAP_PRINT_BYTES); i++)
-			print_fetch_flags(conn, &keywords, &msgs[i], uid);
+			*told += print_fetch_flags(conn, &keywords, &msgs[i], uid);
 		if (i > 0)
 			from = msgs[i - 1].uid + 1; /* 0 behind the last one there can be */
 	} while (n == WINDOW && from != 0 && out->n - before < IMAP_PRINT_BYTES);
@@ -267,13 +270,14 @@ tell_known_flags(struct imap_conn *conn, const struct imap_box *box)
 static void
 tell_flags(struct imap_conn *conn, struct imap_box *box)
 {
+	uint64_t told = 0;
 	uint32_t from;
 
 	tell_known_flags(conn, box);
 	if (roaring_bitmap_is_empty(box->pending))
 		return;
 	/* With UID, since RFC 9051 section 6.4.9 wants it there for the UID commands. */
-	from = imap_print_fetch_flags(conn, box->pending, 0, true);
+	from = imap_print_fetch_flags(conn, box->pending, 0, true, &told);
 	if (from == 0)
 		roaring_bitmap_clear(box->pending);
 	else

@@ -350,6 +350,28 @@ loop_fake_run(struct loop *loop)
 	(void)block_on_loop(was);
 }
 
+bool
+loop_fake_step(struct loop *loop)
+{
+	struct task_queue *q;
+	struct loop_task *task;
+	bool was = block_on_loop(true);
+
+	TS_ASSERT(loop->fake);
+	take_posted(loop);
+	q = loop->own.first != NULL ? &loop->own : &loop->at_end;
+	task = q->first;
+	if (task != NULL) {
+		q->first = task->next;
+		if (q->first == NULL)
+			q->last = &q->first;
+		task->next = NULL;
+		run_tasks(task);
+	}
+	(void)block_on_loop(was);
+	return task != NULL;
+}
+
 void
 loop_fake_advance(struct loop *loop, uint64_t ms)
 {

@@ -104,6 +104,8 @@ bool loop_timer_is_set(const struct loop_timer *timer);
 
 /* For tests.  Runs tasks until none is left. */
 void loop_fake_run(struct loop *loop);
+/* Runs one of them; false: there is none. */
+bool loop_fake_step(struct loop *loop);
 /* Moves both clocks, a timer at a time in their order, running tasks after each. */
 void loop_fake_advance(struct loop *loop, uint64_t ms);
 void loop_fake_set_wall(struct loop *loop, int64_t seconds);

@@ -258,7 +258,6 @@ prepare_flags(struct batch *b, struct store_change *c)
 
 	roaring_bitmap_t *uids = view_existing(&cd.view, c->uids, false);
 
-	c->found = roaring_bitmap_get_cardinality(uids);
 	if (c->check_unchanged) {
 		c->failed = view_changed(&cd.view, c->unchanged_since, uids);
 		roaring_bitmap_andnot_inplace(uids, c->failed);

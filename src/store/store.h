@@ -510,7 +510,6 @@ struct store_change {
 	uint32_t uidvalidity;       /* APPEND COPY MOVE: of the target; CREATE: the one given */
 	uint32_t first_uid;         /* APPEND: the first; without wishes consecutive ones follow */
 	uint64_t prior_modseq;      /* FLAGS: the highest MODSEQ an affected message had before */
-	uint64_t found;             /* FLAGS: how many of uids there are */
 	roaring_bitmap_t *affected; /* FLAGS: really changed.  EXPUNGE MOVE: gone */
 	roaring_bitmap_t *failed;   /* FLAGS: refused by UNCHANGEDSINCE */
 	struct store_uid_pair *pairs; /* COPY MOVE: in ascending order of source */

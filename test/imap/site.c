@@ -109,6 +109,8 @@ looked(void *arg)
 		store_mailbox_unref(&e->change->mailbox);
 		store_change_free(&e->change);
 	}
+	if (site->looked != NULL)
+		site->looked(site->looked_arg);
 	site->changing = false;
 	(void)block_on_loop(was);
 }

@@ -35,6 +35,9 @@ struct site {
 	size_t event_count;
 	uint64_t readings; /* so far */
 	bool changing;
+	/* NULL, or a test's: at the end of each reading, for changes that the test makes itself. */
+	void (*looked)(void *arg);
+	void *looked_arg;
 };
 
 struct site_options {

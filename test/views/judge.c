@@ -353,6 +353,19 @@ judge_esearch(struct session *s, struct words *w)
 
 /* ---- replies */
 
+/* Nobody has to be told what became of a message that is gone, but that it is. */
+static void
+check_flags_told(
+    struct session *s, const struct seat *seat, const struct message *m, uint64_t since)
+{
+	for (unsigned f = 0; f < FLAGS; f++)
+		if (!truth_may_be(
+		        m, 1u << f, (seat->flags >> f & 1) != 0, since, s->truth->now, 0, NULL) &&
+		    m->gone == NEVER && !truth_may_be_gone(s->truth, s->belief.box, m))
+			truth_fault(s->truth, "flag %u of UID %u was changed, and it was not told",
+			    f, m->uid);
+}
+
 /* The mailbox is what it was at that moment or later (RFC 9051 section 5.2): nothing is untold. */
 static void
 check_settled(struct session *s, uint64_t since)
@@ -368,12 +381,8 @@ check_settled(struct session *s, uint64_t since)
 		if (m != NULL && m->gone < since)
 			truth_fault(
 			    s->truth, "UID %u is gone, and its EXPUNGE was not told", m->uid);
-		for (unsigned f = 0; m != NULL && seat->flagged && f < FLAGS; f++)
-			if (!truth_may_be(m, 1u << f, (seat->flags >> f & 1) != 0, since,
-			        s->truth->now, 0, NULL))
-				truth_fault(s->truth,
-				    "flag %u of UID %u was changed, and it was not told", f,
-				    m->uid);
+		if (m != NULL && seat->flagged)
+			check_flags_told(s, seat, m, since);
 	}
 	for (size_t i = 0; i < b->box->count && s->truth->fault == NULL; i++) {
 		const struct message *m = b->box->messages[i];

@@ -27,6 +27,7 @@ struct store_cmd {
 	uint64_t told;          /* the view's MODSEQ when the change was submitted */
 	bool partly;            /* not all that was asked for is permitted */
 	uint32_t from;          /* printing: the next UID */
+	uint64_t answered;      /* printing: how many there were */
 };
 
 /* Each message asked for is answered with its flags (RFC 9051 section 6.4.6), a piece at a time. */
@@ -36,14 +37,15 @@ store_print(struct imap_cmd *cmd)
 	struct store_cmd *s = cmd->state;
 	struct imap_box *box = imap_box(cmd->conn);
 
-	s->from = imap_print_fetch_flags(cmd->conn, s->uids, s->from, cmd->uid);
+	s->from = imap_print_fetch_flags(cmd->conn, s->uids, s->from, cmd->uid, &s->answered);
 	if (s->from != 0)
 		return IMAP_YIELD;
 	/* What was printed just now need not be told again, whoever changed it up to then. */
 	box->silent = roaring_bitmap_copy(s->uids);
 	box->silent_modseq = cmd->change->modseq;
-	/* RFC 2180 section 4.2.3 */
-	if (!cmd->uid && cmd->change->found < roaring_bitmap_get_cardinality(s->uids))
+	/* RFC 2180 section 4.2.3; also what went after it was changed and before it was answered.
+	 */
+	if (!cmd->uid && s->answered < roaring_bitmap_get_cardinality(s->uids))
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	return cmd_ok(cmd, "Stored");
 }

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * usage: test_forced [SHARE], or COMMAND EARLIER CHANGE LOOK
+ *
+ * Each kind of command, and each kind of change by another connection, landing at the end of the
+ * first, second, … reading of a mailbox or task of the loop (a job, a change, a watch) until the
+ * command has ended; and all that, at readings, after an earlier change that the session was not
+ * told of yet.  SHARE: only each so-many-th kind of it.  Two sessions believe something of the
+ * mailbox: the one whose command it is, and one that only looks.  What they are told is compared
+ * with the truth (session.h), then both say NOOP and have to agree with it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "world.h"
+
+#define MESSAGES 6
+#define LOOKS_MAX 60 /* of a command, as a guard */
+
+static struct numbers
+some(const struct session *s, unsigned from, unsigned step, unsigned most)
+{
+	struct numbers chosen = {0};
+
+	for (unsigned n = from; n <= s->belief.count && chosen.n < most; n += step)
+		numbers_add(&chosen, n);
+	return chosen;
+}
+
+static void
+fetch(struct session *s, bool all, bool uid, unsigned items)
+{
+	struct numbers chosen = some(s, 1, 2, 9);
+
+	session_fetch(s, all ? NULL : &chosen, uid, items);
+	numbers_fini(&chosen);
+}
+
+static void
+store(struct session *s, bool uid, char mode, uint32_t flags, bool silent)
+{
+	struct numbers chosen = some(s, 1, 2, 9);
+
+	session_store(s, &chosen, uid, mode, flags, silent);
+	numbers_fini(&chosen);
+}
+
+static void
+copy(struct session *s, bool uid, bool moves, unsigned target)
+{
+	struct numbers chosen = some(s, 1, 3, 9);
+
+	session_copy(s, &chosen, uid, moves, &s->truth->boxes[target]);
+	numbers_fini(&chosen);
+}
+
+static void
+uid_expunge(struct session *s)
+{
+	struct numbers chosen = some(s, 2, 1, 9);
+
+	session_uid_expunge(s, &chosen);
+	numbers_fini(&chosen);
+}
+
+static void
+pipelined(struct session *s)
+{
+	fetch(s, true, false, ITEM_UID | ITEM_FLAGS);
+	store(s, false, '+', FLAG_DRAFT, false);
+	session_search(s, false, KEY_FLAG, FLAG_DELETED);
+	session_simple(s, V_NOOP);
+}
+
+static void
+idle(struct session *s)
+{
+	session_simple(s, V_IDLE);
+	session_done(s);
+}
+
+#define COMMANDS 46
+#define LARGE 40 /* from here on one of the messages is */
+
+static void
+command(struct session *s, unsigned which)
+{
+	const unsigned records = ITEM_UID | ITEM_FLAGS, key = 1u << 9;
+	struct mailbox *boxes = s->truth->boxes;
+
+	switch (which) {
+	case 0:
+		session_simple(s, V_NOOP);
+		break;
+	case 1:
+		session_simple(s, V_CHECK);
+		break;
+	case 2:
+		idle(s);
+		break;
+	case 3:
+		fetch(s, true, false, ITEM_FLAGS);
+		break;
+	case 4:
+		fetch(s, true, false, records);
+		break;
+	case 5:
+		fetch(s, false, false, records);
+		break;
+	case 6:
+		fetch(s, true, true, records);
+		break;
+	case 7:
+		fetch(s, false, true, records | ITEM_SIZE);
+		break;
+	case 8:
+		fetch(s, true, false, records | ITEM_ENVELOPE);
+		break;
+	case 9:
+		fetch(s, true, true, ITEM_STRUCTURE);
+		break;
+	case 10:
+		fetch(s, false, false, ITEM_UID | ITEM_BODY | ITEM_PEEK);
+		break;
+	case 11:
+		fetch(s, false, true, ITEM_UID | ITEM_BODY | ITEM_PEEK);
+		break;
+	case 12:
+		fetch(s, false, false, ITEM_BODY);
+		break;
+	case 13:
+		fetch(s, false, true, records | ITEM_BODY);
+		break;
+	case 14:
+		store(s, false, '+', FLAG_FLAGGED, false);
+		break;
+	case 15:
+		store(s, false, '+', FLAG_FLAGGED, true);
+		break;
+	case 16:
+		store(s, true, '+', FLAG_SEEN | key, false);
+		break;
+	case 17:
+		store(s, true, '+', FLAG_SEEN | key, true);
+		break;
+	case 18:
+		store(s, false, '-', FLAG_SEEN | FLAG_ANSWERED, false);
+		break;
+	case 19:
+		store(s, true, '-', FLAG_SEEN | FLAG_ANSWERED, true);
+		break;
+	case 20:
+		store(s, false, '=', FLAG_DRAFT, false);
+		break;
+	case 21:
+		store(s, true, '=', key, true);
+		break;
+	case 22:
+		session_search(s, false, KEY_ALL, 0);
+		break;
+	case 23:
+		session_search(s, true, KEY_ALL, 0);
+		break;
+	case 24:
+		session_search(s, false, KEY_FLAG, FLAG_SEEN);
+		break;
+	case 25:
+		session_search(s, true, KEY_UNFLAG, FLAG_DELETED);
+		break;
+	case 26:
+		session_search(s, false, KEY_SUBJECT, 2);
+		break;
+	case 27:
+		session_search(s, true, KEY_TEXT, 2);
+		break;
+	case 28:
+		session_simple(s, V_EXPUNGE);
+		break;
+	case 29:
+		uid_expunge(s);
+		break;
+	case 30:
+		copy(s, false, false, 1);
+		break;
+	case 31:
+		copy(s, true, false, 0);
+		break;
+	case 32:
+		copy(s, false, true, 1);
+		break;
+	case 33:
+		copy(s, true, true, 1);
+		break;
+	case 34:
+		session_append(s, &boxes[0], 2, key);
+		break;
+	case 35:
+		session_select(s, &boxes[0], false);
+		break;
+	case 36:
+		session_select(s, &boxes[0], true);
+		break;
+	case 37:
+		session_simple(s, V_CLOSE);
+		break;
+	case 38:
+		session_simple(s, V_UNSELECT);
+		break;
+	case 39:
+		pipelined(s);
+		break;
+	case 40:
+		fetch(s, true, true, ITEM_UID);
+		break;
+	case 41:
+		fetch(s, false, false, ITEM_UID | ITEM_BODY | ITEM_PEEK);
+		break;
+	case 42:
+		fetch(s, false, true, ITEM_UID | ITEM_BODY);
+		break;
+	case 43:
+		session_search(s, true, KEY_TEXT, 2);
+		break;
+	case 44:
+		copy(s, true, false, 1);
+		break;
+	default:
+		fetch(s, true, true, ITEM_STRUCTURE | ITEM_ENVELOPE);
+		break;
+	}
+}
+
+struct forced {
+	enum change change;
+	unsigned at;
+	bool met;
+};
+
+static void
+land(struct world *w, unsigned n)
+{
+	struct forced *f = w->arg;
+
+	if (n != f->at)
+		return;
+	f->met = true;
+	world_change(w, f->change);
+}
+
+static void
+look_at_all(struct world *w)
+{
+	for (unsigned i = 0; i < w->session_count; i++) {
+		session_simple(&w->sessions[i], V_NOOP);
+		world_run(w);
+		if (w->sessions[i].belief.count > 0 && w->truth.fault == NULL)
+			session_fetch(&w->sessions[i], NULL, true, ITEM_UID | ITEM_FLAGS);
+		world_run(w);
+	}
+}
+
+static void
+settle(struct world *w)
+{
+	struct session *all[SITE_CLIENTS];
+
+	for (unsigned i = 0; i < w->session_count; i++) {
+		all[i] = &w->sessions[i];
+		if (all[i]->selecting == NULL)
+			session_select(all[i], &w->truth.boxes[0], false);
+	}
+	world_run(w);
+	for (unsigned times = 0; times < 2 && w->truth.fault == NULL; times++)
+		look_at_all(w);
+	if (w->truth.fault == NULL)
+		sessions_agree(all, w->session_count);
+}
+
+static void
+begin(struct world *w, unsigned which)
+{
+	world_begin(w, which, 2);
+	w->truth.size_max = which >= LARGE ? 600000 : 1000;
+	w->truth.next_id = which >= LARGE ? 7 : 1; /* the seventh is large */
+	world_prepare(w);
+	world_append(w, MESSAGES - 1, 0);
+	world_append(w, 1, FLAG_DELETED | 1u << 8);
+	world_prepare(w);
+	for (unsigned i = 0; i < 2; i++)
+		session_select(&w->sessions[i], &w->truth.boxes[0], false);
+	world_run(w);
+	look_at_all(w);
+}
+
+/* True: the look was taken. */
+static bool
+run(struct world *w, unsigned which, enum change earlier, struct forced *f)
+{
+	begin(w, which);
+	world_change(w, earlier);
+	site_run(w->site);
+	f->met = false;
+	w->arg = f;
+	w->looks = 0;
+	w->hold = land;
+	w->tasks = earlier == CHANGE_NONE;
+	command(&w->sessions[0], which);
+	world_run(w);
+	w->hold = NULL;
+	w->tasks = false;
+	if (w->sessions[0].act_count > 0)
+		truth_fault(&w->truth, "the command has not ended");
+	settle(w);
+	return f->met;
+}
+
+static unsigned
+all_looks(struct world *w, unsigned which, enum change earlier, enum change change)
+{
+	struct forced f = {.change = change, .at = 1};
+	bool more = true;
+
+	for (; more && f.at < LOOKS_MAX; f.at++) {
+		more = run(w, which, earlier, &f);
+		if (w->truth.fault != NULL) {
+			truth_print(&w->truth);
+			fprintf(stderr,
+			    "command %u, after %s, %s at hold point %u: test_forced %u %u %u %u\n",
+			    which, change_names[earlier], change_names[change], f.at, which,
+			    (unsigned)earlier, (unsigned)change, f.at);
+			world_end(w);
+			exit(1);
+		}
+		world_end(w);
+	}
+	return f.at - 1;
+}
+
+static void
+quiet(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)arg;
+	if (level >= LOG_ERROR)
+		fprintf(stderr, "%s %s\n", context != NULL ? context : "-", text);
+}
+
+static const enum change earlier[] = {
+    CHANGE_NONE, CHANGE_EXPUNGE_SOME, CHANGE_APPEND_KEYWORD, CHANGE_FLAGS};
+
+int
+main(int argc, char **argv)
+{
+	unsigned share = argc == 2 ? (unsigned)atoi(argv[1]) : 1, runs = 0, kinds = 0;
+	struct world w;
+
+	log_set_sink(quiet, NULL);
+	if (argc == 5) {
+		struct forced f = {
+		    .change = (enum change)atoi(argv[3]), .at = (unsigned)atoi(argv[4])};
+
+		world_open(&w);
+		(void)run(&w, (unsigned)atoi(argv[1]), (enum change)atoi(argv[2]), &f);
+		truth_print(&w.truth);
+		world_end(&w);
+		world_close(&w);
+		return 0;
+	}
+	for (unsigned which = 0; which < COMMANDS; which++) {
+		world_open(&w);
+		for (size_t i = 0; i < sizeof(earlier) / sizeof(*earlier); i++)
+			for (unsigned c = CHANGE_NONE + 1; c < CHANGES; c++)
+				if (kinds++ % share == 0)
+					runs += all_looks(&w, which, earlier[i], (enum change)c);
+		world_close(&w);
+	}
+	printf("%u interleavings, no contradiction\n", runs);
+	return 0;
+}

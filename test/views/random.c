@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * usage: test_random [RUNS [SEED]]
+ *
+ * Sessions that do anything, on a fake loop, where a seed says what goes next: some bytes of a
+ * session's input, one task of the loop (a read, a job, a change, a watch, a piece of output),
+ * time, jobs that are held up, output that is not taken.  At the end of any reading another
+ * connection may change the mailbox.  Without SEED the seeds are always the same.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "net/work.h"
+#include "world.h"
+
+#define SESSIONS 4
+#define STEPS 6000
+#define WINDOW 20000
+
+struct chance {
+	uint64_t random;
+	bool jobs_held;
+};
+
+static unsigned
+below(struct chance *c, unsigned n)
+{
+	return random_below(&c->random, n);
+}
+
+static void
+meanwhile(struct world *w, unsigned n)
+{
+	struct chance *c = w->arg;
+	enum change change = (enum change)below(c, CHANGES);
+
+	(void)n;
+	if (below(c, 40) != 0)
+		return;
+	if (change == CHANGE_EXPUNGE_ALL && below(c, 4) != 0)
+		change = CHANGE_APPEND;
+	if (w->ready_count > 0 || (change != CHANGE_APPEND && change != CHANGE_APPEND_KEYWORD &&
+	                              change != CHANGE_APPEND_EXPUNGE))
+		world_change(w, change);
+}
+
+static void
+hold_jobs(struct world *w, struct chance *c, bool held)
+{
+	c->jobs_held = held;
+	work_pool_hold(w->site->server.workers, held);
+}
+
+static void
+ask(struct world *w, struct chance *c)
+{
+	struct session *s = &w->sessions[below(c, SESSIONS)];
+
+	if (session_idles(s)) {
+		if (below(c, 3) == 0)
+			session_done(s);
+	} else if (s->act_count == 0 || below(c, 4) == 0)
+		session_next(s);
+}
+
+static void
+step(struct world *w, struct chance *c)
+{
+	unsigned i = below(c, SESSIONS), n = below(c, 100);
+
+	if (n < 20)
+		ask(w, c);
+	else if (n < 45)
+		world_send(w, i, below(c, 3) == 0 ? 1 + below(c, 40) : SIZE_MAX);
+	else if (n < 46)
+		hold_jobs(w, c, !c->jobs_held);
+	else if (n < 47)
+		stream_fake_set_window(
+		    w->site->clients[i].fake, below(c, 2) == 0 ? below(c, WINDOW) : SIZE_MAX);
+	else if (n < 48 && below(c, 10) == 0)
+		loop_fake_advance(w->site->loop, 1 + below(c, 500));
+	else
+		(void)loop_fake_step(w->site->loop);
+	world_take(w);
+}
+
+static void
+finish(struct world *w, struct chance *c)
+{
+	struct session *all[SESSIONS];
+
+	w->hold = NULL;
+	hold_jobs(w, c, false);
+	for (unsigned i = 0; i < SESSIONS; i++) {
+		all[i] = &w->sessions[i];
+		stream_fake_set_window(w->site->clients[i].fake, SIZE_MAX);
+		if (session_idles(all[i]))
+			session_done(all[i]);
+	}
+	world_run(w);
+	for (unsigned i = 0; i < SESSIONS && w->truth.fault == NULL; i++)
+		if (all[i]->selecting == NULL)
+			session_select(all[i], &w->truth.boxes[0], false);
+	for (unsigned times = 0; times < 2; times++) {
+		world_run(w);
+		for (unsigned i = 0; i < SESSIONS && w->truth.fault == NULL; i++) {
+			session_simple(all[i], V_NOOP);
+			world_run(w);
+			if (all[i]->belief.count > 0)
+				session_fetch(all[i], NULL, true, ITEM_UID | ITEM_FLAGS);
+		}
+	}
+	world_run(w);
+	if (w->truth.fault == NULL)
+		sessions_agree(all, SESSIONS);
+}
+
+/* False: a contradiction. */
+static bool
+run(struct world *w, uint64_t seed)
+{
+	struct chance c = {.random = seed};
+	bool good;
+
+	world_begin(w, seed, SESSIONS);
+	w->truth.size_max = 300000;
+	w->arg = &c;
+	w->hold = meanwhile;
+	for (unsigned n = 0; n < STEPS && w->truth.fault == NULL; n++) {
+		if (w->ready_count < READY / 2 && !c.jobs_held) {
+			w->hold = NULL;
+			world_prepare(w);
+			w->hold = meanwhile;
+		}
+		step(w, &c);
+	}
+	finish(w, &c);
+	good = w->truth.fault == NULL;
+	if (!good)
+		truth_print(&w->truth);
+	world_end(w);
+	return good;
+}
+
+static void
+quiet(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)arg;
+	if (level >= LOG_ERROR)
+		fprintf(stderr, "%s %s\n", context != NULL ? context : "-", text);
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned runs = argc > 1 ? (unsigned)atoi(argv[1]) : 30;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 9051;
+	struct world w;
+
+	log_set_sink(quiet, NULL);
+	world_open(&w);
+	for (unsigned i = 0; i < runs; i++)
+		if (!run(&w, seed + i)) {
+			fprintf(stderr, "test_random 1 %llu\n", (unsigned long long)(seed + i));
+			return 1;
+		}
+	world_close(&w);
+	printf("%u runs, no contradiction\n", runs);
+	return 0;
+}
