@@ -31,7 +31,7 @@
 struct client {
 	struct session s;
 	int fd;
-	bool greeted;
+	bool greeted, closed;
 	uint64_t pause, idle_until; /* milliseconds */
 };
 
@@ -108,7 +108,7 @@ take(struct round *r, struct client *c)
 			truth_fault(&r->truth,
 			    "session %s: the server has closed, %zu bytes into a response",
 			    c->s.name, c->s.in.n);
-		c->s.bye = true;
+		c->closed = true;
 		return;
 	}
 	r->heard = clock_mono_ms();
@@ -144,7 +144,7 @@ exchange(struct round *r)
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		struct client *c = &r->clients[i];
 
-		p[i] = (struct pollfd){.fd = c->s.bye ? -1 : c->fd};
+		p[i] = (struct pollfd){.fd = c->closed ? -1 : c->fd};
 		p[i].events =
 		    (short)((now >= c->pause ? POLLIN : 0) | (c->s.out.n > 0 ? POLLOUT : 0));
 	}
