@@ -113,10 +113,14 @@ print_run(struct command *c, const struct backup_job *job, struct buf *out)
 	json_key(&j, "id");
 	json_str(&j, buf_as_str(&job->id));
 	json_number(&j, "users", job->users);
+	json_number(&j, "read_users", job->read_users);
 	json_number(&j, "messages", job->messages);
 	json_number(&j, "read_messages", job->read_messages);
 	json_number(&j, "new_objects", backup_new_objects(job->folder));
 	json_number(&j, "new_bytes", backup_new_bytes(job->folder));
+	json_number(&j, "files_opened", backup_costs(job->folder)->opened);
+	json_number(&j, "files_written", backup_costs(job->folder)->written);
+	json_number(&j, "flushes", backup_costs(job->folder)->flushes);
 	json_damage(c, &j);
 	json_close(&j, '}');
 	buf_putc(out, '\n');

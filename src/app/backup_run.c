@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run.  For each user: what does the last run know, what happened since, then
+ * A run.  A user whose mark is that of the last run is taken over, and costs a
+ * line.  For each other one: what does the last run know, what happened since, then
  * chunk by chunk (1,024 UIDs) the new list, made of the old one and what
  * changed; messages that are new are fetched and stored under their checksum.
  * So memory holds what the operation sends of a mailbox's changed messages, some
@@ -11,6 +12,7 @@
 #include "app/usernames.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/store.h"
 
 bool
 run_fail(struct run *r, const char *text)
@@ -35,17 +37,53 @@ run_note_damage(struct run *r, struct str text)
 /* ---- names and records ---- */
 
 static bool
-take_name(char type, struct str bytes, void *arg)
+take_store(char type, struct str bytes, void *arg)
+{
+	struct run *r = arg;
+	struct rd rd = rd_of(bytes);
+
+	(void)type;
+	buf_str(&r->store, rd_vstr(&rd));
+	r->accounts = rd_varint(&rd);
+	return !rd.bad || run_fail(r, "the server answered what was not asked");
+}
+
+static bool
+take_accounts(char type, struct str bytes, void *arg)
 {
 	struct run *r = arg;
 
-	if (type == 'i') {
-		buf_str(&r->store, bytes);
-	} else {
-		buf_vstr(&r->names, bytes);
-		r->name_count++;
-	}
+	if (type != 'n')
+		return run_fail(r, "the server answered what was not asked");
+	buf_str(&r->asked, bytes);
 	return true;
+}
+
+/* At most so many from that name on, into r->asked. */
+static bool
+ask_accounts(struct run *r, struct str from, unsigned most)
+{
+	struct buf q = {0};
+	bool ok;
+
+	r->asked.n = 0;
+	buf_putc(&q, 'N');
+	buf_varint(&q, most);
+	buf_str(&q, from);
+	ok = dialogue_ask(r->d, buf_as_str(&q), take_accounts, r);
+	buf_fini(&q);
+	return ok;
+}
+
+static bool
+next_account(struct rd *rd, struct account *a)
+{
+	if (rd_left(rd) == 0)
+		return false;
+	a->name = rd_vstr(rd);
+	a->mark.low = rd_le64(rd);
+	a->mark.high = rd_le64(rd);
+	return !rd->bad;
 }
 
 static bool
@@ -105,15 +143,53 @@ load_base(struct run *r)
 	    str_eq(run.store, buf_as_str(&r->store)))
 		r->base.runs[r->base.count++] = run;
 	/* A few: a run of some users only may stand before one of all. */
-	for (size_t i = n; i-- > 0 && i + 8 >= n;) {
+	run.whole = false;
+	for (size_t i = n; !run.whole && i-- > 0 && i + 8 >= n;) {
 		what.n = 0;
 		if (backup_run_get(r->job->folder, ids[i], r->arena, &run, &what) != TS_OK)
 			r->job->damage(buf_cstr(&what), r->job->arg);
 		else if (str_eq(run.store, buf_as_str(&r->store)))
 			r->base.runs[r->base.count++] = run;
+		else
+			run.whole = false;
 	}
 	buf_fini(&what);
 	return true;
+}
+
+/* What one that was cut off says may not be there; what a finished one has too is. */
+static bool
+is_there(struct run *r, const struct backup_run *in, const struct backup_run_user *u)
+{
+	struct buf what = {0};
+	uint64_t size;
+	bool there = in->finished;
+
+	for (size_t i = 0; i < r->base.count && !there; i++) {
+		const struct backup_run_user *other =
+		    r->base.runs[i].finished ? backup_run_user(&r->base.runs[i], u->name) : NULL;
+
+		there = other != NULL && backup_hash_eq(&other->hash, &u->hash);
+	}
+	there = there || backup_object_check(r->job->folder, &u->hash, &size, &what) == TS_OK;
+	buf_fini(&what);
+	return there;
+}
+
+/* The newest that is known of a user, when nothing happened to him since. */
+static const struct backup_run_user *
+unchanged_user(struct run *r, const struct account *a)
+{
+	for (size_t i = 0; i < r->base.count; i++) {
+		const struct backup_run_user *u = backup_run_user(&r->base.runs[i], a->name);
+
+		if (u == NULL || backup_mark_none(&u->mark))
+			continue;
+		return backup_mark_eq(&u->mark, &a->mark) && is_there(r, &r->base.runs[i], u)
+		           ? u
+		           : NULL;
+	}
+	return NULL;
 }
 
 static bool
@@ -146,6 +222,11 @@ take_user_item(char type, struct str bytes, void *arg)
 		buf_str(&r->refused, bytes);
 		return true;
 	}
+	if (type == 'k') {
+		r->mark.low = rd_le64(&rd);
+		r->mark.high = rd_le64(&rd);
+		return !rd.bad || run_fail(r, "the server sent half a mark");
+	}
 	if (type != 'm')
 		return run_fail(r, "the server answered what was not asked");
 	r->heads = mem_realloc(r->heads, (r->head_count + 1) * sizeof(*r->heads));
@@ -172,6 +253,7 @@ ask_user(struct run *r, const struct backup_user *base)
 
 	r->head_count = 0;
 	r->gone = false;
+	r->mark = (struct backup_mark){0};
 	buf_putc(&q, 'U');
 	buf_vstr(&q, r->user);
 	/* What does not fit is read whole. */
@@ -216,7 +298,7 @@ static bool
 save_user(struct run *r)
 {
 	struct backup_user user = {.name = r->user, .mailbox_count = r->head_count};
-	struct backup_run_user line = {.name = r->user};
+	struct backup_run_user line = {.name = r->user, .mark = r->mark};
 	struct buf list = {0};
 	bool ok;
 
@@ -228,8 +310,9 @@ save_user(struct run *r)
 	}
 	backup_user_print(&user, &list);
 	ok = backup_object_put(r->job->folder, buf_as_str(&list), &line.hash, &r->job->why) &&
-	     backup_run_add(r->w, &line, &r->job->why);
+	     backup_run_add(r->w, &line, &r->job->why) && backup_run_push(r->w, &r->job->why);
 	r->job->users++;
+	r->job->read_users++;
 	r->job->messages += line.messages;
 	mem_free(user.mailboxes);
 	buf_fini(&list);
@@ -256,9 +339,18 @@ user_refused(struct run *r)
 }
 
 static bool
-do_user(struct run *r, struct str name)
+keep_user(struct run *r, const struct backup_run_user *u)
+{
+	r->job->users++;
+	r->job->messages += u->messages;
+	return backup_run_add(r->w, u, &r->job->why);
+}
+
+static bool
+read_user(struct run *r, struct str name)
 {
 	struct backup_user base = {0}, none = {0};
+	uint64_t damaged = r->job->damaged;
 	enum outcome out;
 
 	r->user_arena = arena_new(NULL, ARENA_OTHER, 16384);
@@ -275,10 +367,21 @@ do_user(struct run *r, struct str name)
 		if (out == AGAIN)
 			(void)run_fail(r, "the server sent a list in which messages are missing");
 	}
+	/* The next run is to look at what could not be saved. */
+	if (r->job->damaged > damaged)
+		r->mark = (struct backup_mark){0};
 	if (out == DONE)
 		out = (r->gone ? user_refused(r) : save_user(r)) ? DONE : FAILED;
 	arena_free(&r->user_arena);
 	return out == DONE;
+}
+
+static bool
+do_user(struct run *r, const struct account *a)
+{
+	const struct backup_run_user *u = unchanged_user(r, a);
+
+	return u != NULL ? keep_user(r, u) : read_user(r, a->name);
 }
 
 /* ---- the run ---- */
@@ -300,44 +403,75 @@ check_progress(uint64_t done, uint64_t total, void *arg)
 	r->job->progress("checksums", done, total, r->job->arg);
 }
 
+/* Gives the mark of one that is there. */
+static bool
+find_account(struct run *r, struct str name, struct account *a)
+{
+	struct rd rd;
+
+	if (name.n > STORE_NAME_MAX || !ask_accounts(r, name, 1))
+		return false;
+	rd = rd_of(buf_as_str(&r->asked));
+	return next_account(&rd, a) && str_eq(a->name, name);
+}
+
 static bool
 has_account(struct str name, void *arg)
 {
-	const struct run *r = arg;
-	struct rd names = rd_of(buf_as_str(&r->names));
+	struct account a;
 
-	while (rd_left(&names) > 0)
-		if (str_eq(rd_vstr(&names), name))
-			return true;
-	return false;
+	return find_account(arg, name, &a);
 }
 
 static bool
 do_named_user(struct run *r, const char *typed)
 {
 	struct buf name = {0};
+	struct account a;
 	bool ok;
 
 	username_meant(str_of(typed), buf_as_str(&r->job->default_domain), has_account, r, &name);
-	ok = do_user(r, buf_as_str(&name));
+	if (!find_account(r, buf_as_str(&name), &a))
+		a = (struct account){0};
+	a.name = buf_as_str(&name);
+	ok = do_user(r, &a);
 	buf_fini(&name);
 	return ok;
+}
+
+/* Piece by piece; *from becomes the first name that can come behind them. */
+static bool
+do_some_users(struct run *r, struct buf *from, uint64_t *n, bool *more)
+{
+	bool ok = ask_accounts(r, buf_as_str(from), BACKUP_NAMES);
+	struct rd rd = rd_of(buf_as_str(&r->asked));
+	struct account a;
+
+	*more = false;
+	while (ok && next_account(&rd, &a)) {
+		ok = do_user(r, &a);
+		r->job->progress("users", ++*n, r->accounts, r->job->arg);
+		from->n = 0;
+		buf_str(from, a.name);
+		*more = true;
+	}
+	buf_putc(from, '\0');
+	return ok && (!rd.bad || run_fail(r, "the server sent half a name"));
 }
 
 static bool
 do_users(struct run *r)
 {
-	struct rd names = rd_of(buf_as_str(&r->names));
-	size_t n = 0;
-	bool ok = true;
+	struct buf from = {0};
+	uint64_t n = 0;
+	bool ok = true, more = r->job->only_count == 0;
 
 	for (size_t i = 0; ok && i < r->job->only_count; i++)
 		ok = do_named_user(r, r->job->only[i]);
-	while (ok && r->job->only_count == 0 && rd_left(&names) > 0) {
-		ok = do_user(r, rd_vstr(&names));
-		r->job->progress("users", ++n, r->name_count, r->job->arg);
-	}
-	return ok;
+	while (ok && more)
+		ok = do_some_users(r, &from, &n, &more);
+	buf_fini(&from);
+	return ok && (r->job->only_count > 0 || backup_run_whole(r->w, n, &r->job->why));
 }
 
 static bool
@@ -345,7 +479,7 @@ read_all(struct run *r)
 {
 	struct buf *why = &r->job->why;
 
-	if (!dialogue_ask(r->d, STR("L"), take_name, r) || !load_base(r) ||
+	if (!dialogue_ask(r->d, STR("L"), take_store, r) || !load_base(r) ||
 	    !backup_run_begin(r->job->folder, clock_wall_s(), buf_as_str(&r->store), &r->w, why))
 		return false;
 	buf_str(&r->job->id, backup_run_id(r->w));
@@ -396,7 +530,7 @@ backup_job_fini(struct backup_job *job)
 	mem_free(r->heads);
 	buf_fini(&r->changed);
 	buf_fini(&r->store);
-	buf_fini(&r->names);
+	buf_fini(&r->asked);
 	buf_fini(&r->keywords);
 	buf_fini(&r->refused);
 	arena_free(&r->arena);

@@ -5,6 +5,9 @@
 #include "app/dialogue.h"
 #include "backup/run.h"
 
+/* So many accounts are asked for at once, at the most. */
+#define BACKUP_NAMES 1024u
+
 struct run;
 
 struct backup_job {
@@ -23,7 +26,7 @@ struct backup_job {
 	bool done;
 	struct buf why; /* else: why not; empty when the request itself has said it */
 	struct buf id;
-	uint64_t users, messages, read_messages, damaged;
+	uint64_t users, read_users, messages, read_messages, damaged;
 	struct run *run; /* private */
 };
 

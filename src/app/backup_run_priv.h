@@ -17,9 +17,16 @@ struct cached { /* messages that many users have are fetched once */
 	struct backup_hash hash;
 };
 
-struct base { /* runs to go on from: the last ones, the newest first, and the one cut off */
+/* Runs to go on from: the one cut off, then finished ones, the newest first, up to one of all
+ * accounts. */
+struct base {
 	struct backup_run *runs;
 	size_t count;
+};
+
+struct account { /* as the operation gives it */
+	struct str name;
+	struct backup_mark mark;
 };
 
 struct head { /* a mailbox, as the operation gives it */
@@ -35,12 +42,14 @@ struct run {
 	struct backup_run_writer *w;
 	struct arena *arena; /* of the run */
 	struct base base;
-	struct buf store, names; /* this store's number; each account, vstr */
-	size_t name_count;
+	struct buf store;  /* this store's number */
+	struct buf asked;  /* accounts: as the operation sends them */
+	uint64_t accounts; /* how many there are */
 	struct cached *cache;
 
 	struct arena *user_arena; /* of the user */
 	struct str user;
+	struct backup_mark mark; /* of what is saved now */
 	struct head *heads;
 	size_t head_count;
 	bool gone;

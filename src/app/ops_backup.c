@@ -3,13 +3,16 @@
  * What a backup reads (backup_run.c asks).  Questions, their numbers varints,
  * strings with their length before them:
  *
- *	'L'                     -> 'i' number of this store; 'n' name, each account
+ *	'L'                     -> 'i' number of this store, how many accounts there are
+ *	'N' most, name          -> 'n' so many accounts from that name on, any number in an item:
+ *	                           name, mark (16 bytes, see store.h)
  *	'R'                     -> 'r' key, value: each server-wide record
  *	'U' name, then id uidvalidity modseq of each mailbox known to the asker
- *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account
- *	'M' place in that list  -> 'k' each keyword by its number, empty where none has it; 'u' set
- *of UIDs; 'c' messages that are new or changed since the known modseq, in pieces cut anywhere 'B'
- *place, then uid blob of each message wanted
+ *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account;
+ *then 'k' the mark of all that, unless something cannot be read 'M' place in that list  -> 'k' each
+ *keyword by its number, empty where none has it; 'u' set of UIDs; 'c' messages that are new or
+ *changed since the known modseq, in pieces cut anywhere 'B' place, then uid blob of each message
+ *wanted
  *	                        -> for each 'd' its bytes, in pieces, then 'e' an error's number
  *
  * From 'U' on the store's blobs are pinned, up to the next 'U' or the end.  All
@@ -18,6 +21,7 @@
  */
 #include <unistd.h>
 
+#include "app/backup_run.h"
 #include "app/dialogue.h"
 #include "app/ops_backup_priv.h"
 #include "base/clock.h"
@@ -66,32 +70,71 @@ store_id(struct store *store, struct buf *id)
 }
 
 static bool
-collect_name(struct str name, void *arg)
+count_name(struct str name, void *arg)
 {
-	buf_vstr(arg, name);
+	uint64_t *n = arg;
+
+	(void)name;
+	++*n;
 	return true;
 }
 
 static bool
 answer_list(struct reader *rd)
 {
-	struct buf names = {0}, id = {0};
+	struct buf id = {0}, item = {0};
+	uint64_t n = 0;
 	enum ts_err err = store_id(rd->ops->store, &id);
-	bool ok = true;
+	bool ok;
 
 	if (err == TS_OK)
-		err = store_account_names(rd->ops->store, collect_name, &names);
-	if (err != TS_OK)
-		ok = say(rd, "the accounts cannot be listed: see the log");
-
-	struct rd r = rd_of(buf_as_str(&names));
-
-	ok = ok && dialogue_send(rd->io, 'i', buf_as_str(&id));
-	while (ok && rd_left(&r) > 0)
-		ok = dialogue_send(rd->io, 'n', rd_vstr(&r));
-	buf_fini(&names);
+		err = store_account_names(rd->ops->store, count_name, &n);
+	buf_vstr(&item, buf_as_str(&id));
+	buf_varint(&item, n);
+	ok = err == TS_OK ? dialogue_send(rd->io, 'i', buf_as_str(&item))
+	                  : say(rd, "the accounts cannot be listed: see the log");
+	buf_fini(&item);
 	buf_fini(&id);
 	return ok;
+}
+
+static void
+put_mark(struct buf *b, const struct store_mark *mark)
+{
+	buf_le64(b, mark->low);
+	buf_le64(b, mark->high);
+}
+
+static bool
+send_account(struct str name, const struct store_mark *mark, void *arg)
+{
+	struct reader *rd = arg;
+	struct buf *b = &rd->scratch;
+
+	buf_vstr(b, name);
+	put_mark(b, mark);
+	if (b->n < PIECE)
+		return true;
+	rd->lost = !dialogue_send(rd->io, 'n', buf_as_str(b));
+	b->n = 0;
+	return !rd->lost;
+}
+
+static bool
+answer_names(struct reader *rd, struct rd *r)
+{
+	uint64_t most = rd_varint(r);
+	struct str from = rd_bytes(r, rd_left(r));
+	struct buf *b = &rd->scratch;
+	enum ts_err err;
+
+	if (r->bad || most == 0 || most > BACKUP_NAMES)
+		return say(rd, "not a question of a backup");
+	b->n = 0;
+	err = store_account_marks(rd->ops->store, from, (size_t)most, send_account, rd);
+	if (err != TS_OK)
+		return say(rd, "the accounts cannot be listed: see the log");
+	return !rd->lost && (b->n == 0 || dialogue_send(rd->io, 'n', buf_as_str(b)));
 }
 
 static bool
@@ -150,6 +193,25 @@ put_mailbox(struct buf *b, const struct copy *c)
 	buf_varint(b, (unsigned)c->err);
 }
 
+/* What a mark of the disk is compared with later: hence of exactly what is sent. */
+static bool
+send_mark(struct reader *rd)
+{
+	struct store_mark mark = {0};
+
+	for (size_t i = 0; i < rd->copy_count; i++) {
+		struct store_mailbox_info info = rd->copies[i].info;
+
+		if (rd->copies[i].err != TS_OK)
+			return true;
+		info.name = buf_as_str(&rd->copies[i].name);
+		store_mark_add(&mark, &info);
+	}
+	rd->scratch.n = 0;
+	put_mark(&rd->scratch, &mark);
+	return dialogue_send(rd->io, 'k', buf_as_str(&rd->scratch));
+}
+
 static bool
 load_user(struct reader *rd, struct str name, const struct backup_known *known, size_t n)
 {
@@ -168,7 +230,7 @@ load_user(struct reader *rd, struct str name, const struct backup_known *known, 
 		if (!dialogue_send(rd->io, 'm', buf_as_str(&rd->scratch)))
 			return false;
 	}
-	return true;
+	return send_mark(rd);
 }
 
 static bool
@@ -296,6 +358,8 @@ answer(struct reader *rd, struct str question)
 	switch (rd_u8(&r)) {
 	case 'L':
 		return answer_list(rd);
+	case 'N':
+		return answer_names(rd, &r);
 	case 'R':
 		return answer_records(rd);
 	case 'U':

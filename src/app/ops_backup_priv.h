@@ -28,6 +28,7 @@ struct reader {
 	struct copy *copies;
 	size_t copy_count;
 	struct buf scratch;
+	bool lost; /* the asker is gone */
 };
 
 struct backup_known { /* what the asker has of a mailbox */

@@ -85,6 +85,19 @@ backup_fd(const struct backup_folder *f)
 	return f->fd;
 }
 
+const struct backup_costs *
+backup_costs(const struct backup_folder *f)
+{
+	return &f->costs;
+}
+
+bool
+backup_flush_fd(struct backup_folder *f, int fd)
+{
+	f->costs.flushes++;
+	return fsync(fd) == 0;
+}
+
 /* May it become a backup folder: is nothing in it but what a file system puts there, or what a
  * command left that was killed while it made one? */
 static bool
@@ -137,7 +150,7 @@ bool
 backup_sync_dir(struct backup_folder *f, const char *name, struct buf *why)
 {
 	int fd = openat(f->fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && fsync(fd) == 0;
+	bool ok = fd >= 0 && backup_flush_fd(f, fd);
 
 	if (!ok)
 		(void)backup_fail(f, name, why);
@@ -151,9 +164,12 @@ static bool
 write_mark(struct backup_folder *f, struct buf *why)
 {
 	int fd = openat(f->fd, "tmp/mark", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	static const char text[] = MARK "1\n";
-	bool ok = fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1 &&
-	          fsync(fd) == 0;
+	struct buf text = {0};
+	bool ok;
+
+	buf_printf(&text, MARK "%d\n", BACKUP_FORMAT);
+	ok = fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n && backup_flush_fd(f, fd);
+	buf_fini(&text);
 
 	if (fd >= 0)
 		(void)close(fd);
@@ -163,7 +179,7 @@ write_mark(struct backup_folder *f, struct buf *why)
 }
 
 static bool
-check_mark(struct backup_folder *f, bool *there_r, struct buf *why)
+check_mark(struct backup_folder *f, bool *there_r, bool *older_r, struct buf *why)
 {
 	int fd = openat(f->fd, "turnstone-backup", O_RDONLY | O_CLOEXEC);
 	char text[64];
@@ -188,7 +204,8 @@ check_mark(struct backup_folder *f, bool *there_r, struct buf *why)
 		    why, "%s/turnstone-backup: this is not the mark of a backup folder", f->path);
 		return false;
 	}
-	if (number != BACKUP_FORMAT) {
+	*older_r = number > 0 && number < BACKUP_FORMAT;
+	if (number != BACKUP_FORMAT && !*older_r) {
 		buf_printf(why, "%s: format %u is of another version of turnstone", f->path,
 		    (unsigned)number);
 		return false;
@@ -227,7 +244,7 @@ clean_tmp(struct backup_folder *f)
 }
 
 static bool
-open_write(struct backup_folder *f, bool there, struct buf *why)
+open_write(struct backup_folder *f, bool there, bool older, struct buf *why)
 {
 	if (!there && !is_empty(f->fd)) {
 		buf_printf(why,
@@ -239,13 +256,14 @@ open_write(struct backup_folder *f, bool there, struct buf *why)
 	if (!take_lock(f, why) || !make_folders(f, why))
 		return false;
 	clean_tmp(f);
-	return there || write_mark(f, why);
+	f->named_all = faccessat(f->fd, "tmp/unfinished", F_OK, 0) == 0;
+	return (there && !older) || write_mark(f, why);
 }
 
 static bool
 open_folder(struct backup_folder *f, enum backup_mode mode, struct buf *why)
 {
-	bool there = false;
+	bool there = false, older = false;
 
 	if (mode == BACKUP_WRITE && mkdir(f->path, 0700) != 0 && errno != EEXIST) {
 		buf_printf(why, "%s: %s", f->path, strerror(errno));
@@ -256,10 +274,10 @@ open_folder(struct backup_folder *f, enum backup_mode mode, struct buf *why)
 		buf_printf(why, "%s: %s", f->path, strerror(errno));
 		return false;
 	}
-	if (!check_mark(f, &there, why))
+	if (!check_mark(f, &there, &older, why))
 		return false;
 	if (mode == BACKUP_WRITE)
-		return open_write(f, there, why);
+		return open_write(f, there, older, why);
 	if (!there)
 		buf_printf(
 		    why, "%s: not a backup folder (it has no file turnstone-backup)", f->path);
@@ -297,6 +315,7 @@ backup_close(struct backup_folder **folder)
 	if (f->fd >= 0)
 		(void)close(f->fd);
 	EVP_MD_CTX_free(f->put_sum);
+	buf_fini(&f->put_bytes);
 	mem_free(f->path);
 	mem_free(f);
 	*folder = NULL;

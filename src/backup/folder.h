@@ -2,9 +2,10 @@
 #ifndef BACKUP_FOLDER_H
 #define BACKUP_FOLDER_H
 /*
- * A backup folder, format 1.
+ * A backup folder, format 2.  One of format 1 is read, and becomes one of format 2 when it is
+ * written into: runs have more lines now (run.h), all else is the same.
  *
- *	turnstone-backup   one line, "turnstone backup 1"; a higher number is refused
+ *	turnstone-backup   one line, "turnstone backup 2"; a higher number is refused
  *	lock               locked (flock) by whoever writes
  *	objects/xx/NAME    NAME is the SHA-256 of the file's bytes in 64 hex digits, xx its first
  *	                   two.  Messages as they are, byte for byte; lists of messages and of
@@ -28,7 +29,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define BACKUP_FORMAT 1
+#define BACKUP_FORMAT 2
 #define BACKUP_HASH_BYTES 32
 #define BACKUP_HEX_BYTES ((size_t)2 * BACKUP_HASH_BYTES)
 
@@ -62,11 +63,19 @@ const char *backup_path(const struct backup_folder *folder);
 /* The folder itself, for run.c. */
 int backup_fd(const struct backup_folder *folder);
 
+struct backup_costs {     /* since the opening */
+	uint64_t opened;  /* objects and runs, for reading */
+	uint64_t written; /* files that were made */
+	uint64_t flushes; /* of files and folders */
+};
+const struct backup_costs *backup_costs(const struct backup_folder *folder);
+
 /* ---- objects ---- */
 
 /* Objects that are there already are read and compared, and replaced where they are damaged. */
 void backup_distrust(struct backup_folder *folder);
-/* One object at a time: begin, write, then end or abort. */
+/* One object at a time: begin, write, then end or abort.  A small one that is there already is
+ * never written. */
 bool backup_object_begin(struct backup_folder *folder, struct buf *why);
 bool backup_object_write(struct backup_folder *folder, struct str bytes, struct buf *why);
 bool backup_object_end(struct backup_folder *folder, struct backup_hash *hash_r, struct buf *why);

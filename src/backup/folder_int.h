@@ -21,7 +21,9 @@ struct backup_folder {
 	bool distrust;
 	unsigned next; /* for names in tmp */
 
-	int put_fd; /* the object being written; -1: none */
+	bool putting;
+	int put_fd; /* the object being written; -1: it is in put_bytes */
+	struct buf put_bytes;
 	unsigned put_number;
 	uint64_t put_size;
 	EVP_MD_CTX *put_sum;
@@ -30,6 +32,10 @@ struct backup_folder {
 	    pending[BACKUP_PENDING]; /* written, not flushed, without their names */
 	size_t pending_count;
 
+	/* Which of objects/xx have new names; all: a run that was cut off gave some, too. */
+	bool named[256], named_all;
+	struct backup_costs costs;
+
 	int fresh; /* tmp/fresh: hashes of all that was put */
 	uint64_t fresh_count, new_objects, new_bytes;
 };
@@ -37,7 +43,8 @@ struct backup_folder {
 /* Puts "PATH/name: " and errno's text; gives false. */
 bool backup_fail(const struct backup_folder *f, const char *name, struct buf *why);
 bool backup_sync_dir(struct backup_folder *f, const char *name, struct buf *why);
-/* Flushes the names of all objects. */
+bool backup_flush_fd(struct backup_folder *f, int fd);
+/* Flushes the names of new objects. */
 bool backup_sync_names(struct backup_folder *f, struct buf *why);
 void backup_drop_pending(struct backup_folder *f);
 #endif

@@ -12,6 +12,8 @@
 
 #define PIECE ((size_t)256 * 1024)
 #define NAME_BYTES 96
+/* Smaller ones get a file only when it is known that they are new. */
+#define SMALL ((size_t)64 * 1024)
 
 static void
 object_name(const struct backup_hash *hash, char name[NAME_BYTES])
@@ -55,6 +57,7 @@ backup_object_open(struct backup_folder *f, const struct backup_hash *hash)
 	char name[NAME_BYTES];
 
 	object_name(hash, name);
+	f->costs.opened++;
 	/* Only a file that is one: what else has this name could be without end, or never answer.
 	 */
 	return openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -166,18 +169,16 @@ backup_object_there(struct backup_folder *f, const struct backup_hash *hash)
 bool
 backup_object_begin(struct backup_folder *f, struct buf *why)
 {
-	char name[NAME_BYTES];
-
-	TS_ASSERT(f->lock >= 0 && f->put_fd < 0);
+	(void)why;
+	TS_ASSERT(f->lock >= 0 && !f->putting);
 	if (f->put_sum == NULL)
 		f->put_sum = EVP_MD_CTX_new();
 	TS_ASSERT(f->put_sum != NULL);
 	TS_ASSERT(EVP_DigestInit_ex(f->put_sum, EVP_sha256(), NULL) == 1);
-	f->put_number = f->next++;
+	f->putting = true;
 	f->put_size = 0;
-	temp_name(f->put_number, name);
-	f->put_fd = openat(f->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return f->put_fd >= 0 || backup_fail(f, name, why);
+	f->put_bytes.n = 0;
+	return true;
 }
 
 static bool
@@ -196,14 +197,36 @@ write_all(int fd, struct str bytes)
 	return true;
 }
 
+/* What was gathered goes into a file. */
+static bool
+make_file(struct backup_folder *f, struct buf *why)
+{
+	char name[NAME_BYTES];
+
+	if (f->put_fd >= 0)
+		return true;
+	f->put_number = f->next++;
+	temp_name(f->put_number, name);
+	f->put_fd = openat(f->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	f->costs.written++;
+	if (f->put_fd < 0 || !write_all(f->put_fd, buf_as_str(&f->put_bytes)))
+		return backup_fail(f, name, why);
+	f->put_bytes.n = 0;
+	return true;
+}
+
 bool
 backup_object_write(struct backup_folder *f, struct str bytes, struct buf *why)
 {
-	if (!write_all(f->put_fd, bytes))
-		return backup_fail(f, "tmp", why);
 	(void)EVP_DigestUpdate(f->put_sum, bytes.p, bytes.n);
 	f->put_size += bytes.n;
-	return true;
+	if (f->put_fd < 0 && f->put_size <= SMALL) {
+		buf_str(&f->put_bytes, bytes);
+		return true;
+	}
+	if (!make_file(f, why))
+		return false;
+	return write_all(f->put_fd, bytes) || backup_fail(f, "tmp", why);
 }
 
 void
@@ -211,6 +234,7 @@ backup_object_abort(struct backup_folder *f)
 {
 	char name[NAME_BYTES];
 
+	f->putting = false;
 	if (f->put_fd < 0)
 		return;
 	temp_name(f->put_number, name);
@@ -264,10 +288,15 @@ backup_object_end(struct backup_folder *f, struct backup_hash *hash_r, struct bu
 		backup_object_abort(f);
 		return true;
 	}
+	if (!make_file(f, why)) {
+		backup_object_abort(f);
+		return false;
+	}
 	/* So that the flushes at the end of the batch find most of the work done. */
 	(void)sync_file_range(f->put_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	f->pending[f->pending_count++] = (struct backup_pending){f->put_fd, f->put_number, *hash_r};
 	f->put_fd = -1;
+	f->putting = false;
 	f->new_objects++;
 	f->new_bytes += f->put_size;
 	return f->pending_count < BACKUP_PENDING || backup_flush(f, why);
@@ -306,10 +335,11 @@ give_names(struct backup_folder *f, struct buf *why)
 
 		temp_name(f->pending[i].number, from);
 		object_name(&f->pending[i].hash, to);
-		if (fsync(f->pending[i].fd) != 0)
+		if (!backup_flush_fd(f, f->pending[i].fd))
 			return backup_fail(f, from, why);
 		if (renameat(f->fd, from, f->fd, to) != 0)
 			return backup_fail(f, to, why);
+		f->named[f->pending[i].hash.b[0]] = true;
 	}
 	for (size_t i = 0; i < f->pending_count; i++)
 		(void)close(f->pending[i].fd);
@@ -327,7 +357,6 @@ backup_flush(struct backup_folder *f, struct buf *why)
 	return true;
 }
 
-/* Of names that an earlier run gave and did not live to flush, too: hence all of them. */
 bool
 backup_sync_names(struct backup_folder *f, struct buf *why)
 {
@@ -335,9 +364,11 @@ backup_sync_names(struct backup_folder *f, struct buf *why)
 		char name[NAME_BYTES];
 
 		(void)snprintf(name, sizeof(name), "objects/%02x", i);
-		if (!backup_sync_dir(f, name, why))
+		if ((f->named_all || f->named[i]) && !backup_sync_dir(f, name, why))
 			return false;
+		f->named[i] = false;
 	}
+	f->named_all = false;
 	return true;
 }
 

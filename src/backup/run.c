@@ -17,6 +17,7 @@
 
 #define RUN_MAGIC "turnstone-run 1"
 #define RUN_BYTES_MAX ((size_t)1 << 30)
+#define GATHERED ((size_t)64 * 1024)
 #define END_LINE_BYTES (sizeof("end ") - 1 + BACKUP_HEX_BYTES + 1)
 
 static bool
@@ -86,6 +87,23 @@ take_user(struct str line, struct arena *arena, struct backup_run_user *user)
 	       take_text(line, arena, &user->name);
 }
 
+/* 32 digits: low, high. */
+static bool
+take_mark(struct str hex, struct backup_mark *mark)
+{
+	uint64_t v[2] = {0};
+
+	if (hex.n != 32)
+		return false;
+	for (size_t i = 0; i < hex.n; i++) {
+		if (hex_digit(hex.p[i]) < 0)
+			return false;
+		v[i / 16] = v[i / 16] << 4 | (uint64_t)hex_digit(hex.p[i]);
+	}
+	*mark = (struct backup_mark){v[0], v[1]};
+	return true;
+}
+
 struct growing { /* what goes into the arena when its number is known */
 	struct backup_run_user *users;
 	struct str *damaged;
@@ -105,8 +123,11 @@ take_line(struct str line, struct arena *arena, struct backup_run *run, struct g
 			g->user_cap = g->user_cap > 0 ? 2 * g->user_cap : 64;
 			g->users = mem_realloc(g->users, g->user_cap * sizeof(*g->users));
 		}
+		g->users[run->user_count].mark = (struct backup_mark){0};
 		return take_user(rest, arena, &g->users[run->user_count]) && ++run->user_count > 0;
 	}
+	if (str_eq(key, STR("mark")))
+		return run->user_count > 0 && take_mark(rest, &g->users[run->user_count - 1].mark);
 	if (str_eq(key, STR("damaged"))) {
 		if (run->damaged_count == g->damaged_cap) {
 			g->damaged_cap = g->damaged_cap > 0 ? 2 * g->damaged_cap : 64;
@@ -125,9 +146,36 @@ take_line(struct str line, struct arena *arena, struct backup_run *run, struct g
 		run->started = (int64_t)number;
 	else if (str_eq(key, STR("ended")))
 		run->ended = (int64_t)number;
+	else if (str_eq(key, STR("whole")))
+		run->whole = true;
 	else
 		return false;
 	return true;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct backup_run_user *x = *(const struct backup_run_user *const *)a;
+	const struct backup_run_user *y = *(const struct backup_run_user *const *)b;
+	int c = str_cmp(x->name, y->name);
+
+	return c != 0 ? c : x < y ? -1 : x > y;
+}
+
+static void
+order_users(struct arena *arena, struct backup_run *run)
+{
+	bool ordered = true;
+
+	run->by_name = arena_array(arena, run->user_count, sizeof(*run->by_name));
+	for (size_t i = 0; i < run->user_count; i++) {
+		run->by_name[i] = &run->users[i];
+		ordered =
+		    ordered && (i == 0 || by_name(&run->by_name[i - 1], &run->by_name[i]) < 0);
+	}
+	if (!ordered)
+		qsort(run->by_name, run->user_count, sizeof(*run->by_name), by_name);
 }
 
 /* Lines up to the first that is none; false: there was one. */
@@ -147,6 +195,7 @@ take_lines(struct str text, struct arena *arena, struct backup_run *run)
 	run->damaged = arena_array(arena, run->damaged_count, sizeof(*run->damaged));
 	if (run->user_count > 0)
 		memcpy(run->users, g.users, run->user_count * sizeof(*run->users));
+	order_users(arena, run);
 	if (run->damaged_count > 0)
 		memcpy(run->damaged, g.damaged, run->damaged_count * sizeof(*run->damaged));
 	mem_free(g.users);
@@ -185,6 +234,7 @@ read_file(struct backup_folder *f, const char *name, struct buf *out, struct buf
 	int fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	ssize_t n = 1;
 
+	f->costs.opened++;
 	while (fd >= 0 && n > 0 && out->n < RUN_BYTES_MAX) {
 		n = read(fd, buf_room(out, 65536), 65536);
 		if (n > 0)
@@ -247,10 +297,18 @@ backup_run_unfinished(struct backup_folder *f, struct arena *arena, struct backu
 const struct backup_run_user *
 backup_run_user(const struct backup_run *run, struct str name)
 {
-	for (size_t i = 0; i < run->user_count; i++)
-		if (str_eq(run->users[i].name, name))
-			return &run->users[i];
-	return NULL;
+	size_t low = 0, high = run->user_count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (str_cmp(run->by_name[mid]->name, name) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < run->user_count && str_eq(run->by_name[low]->name, name) ? run->by_name[low]
+	                                                                      : NULL;
 }
 
 static int
@@ -311,13 +369,13 @@ struct backup_run_writer {
 	struct backup_folder *folder;
 	int fd;
 	EVP_MD_CTX *sum;
-	struct buf id, line;
+	struct buf id, lines;
 };
 
-static bool
-put_line(struct backup_run_writer *w, struct buf *why)
+bool
+backup_run_push(struct backup_run_writer *w, struct buf *why)
 {
-	struct str s = buf_as_str(&w->line);
+	struct str s = buf_as_str(&w->lines);
 
 	(void)EVP_DigestUpdate(w->sum, s.p, s.n);
 	while (s.n > 0) {
@@ -330,8 +388,14 @@ put_line(struct backup_run_writer *w, struct buf *why)
 		s.p += n;
 		s.n -= (size_t)n;
 	}
-	w->line.n = 0;
+	w->lines.n = 0;
 	return true;
+}
+
+static bool
+put_line(struct backup_run_writer *w, struct buf *why)
+{
+	return w->lines.n < GATHERED || backup_run_push(w, why);
 }
 
 /* The time, and a number behind it when a run of this second is there already. */
@@ -371,10 +435,10 @@ backup_run_begin(struct backup_folder *f, int64_t now, struct str store,
 	w->fd = openat(f->fd, "tmp/unfinished", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (w->fd < 0)
 		(void)backup_fail(f, "tmp/unfinished", why);
-	buf_printf(&w->line, RUN_MAGIC "\nid %s\nstore ", buf_cstr(&w->id));
-	put_text(&w->line, store);
-	buf_printf(&w->line, "\nstarted %" PRId64 "\n", now);
-	if (w->fd >= 0 && put_line(w, why))
+	buf_printf(&w->lines, RUN_MAGIC "\nid %s\nstore ", buf_cstr(&w->id));
+	put_text(&w->lines, store);
+	buf_printf(&w->lines, "\nstarted %" PRId64 "\n", now);
+	if (w->fd >= 0 && backup_run_push(w, why))
 		return true;
 	backup_run_abort(w_r);
 	return false;
@@ -389,29 +453,39 @@ backup_run_id(const struct backup_run_writer *w)
 bool
 backup_run_records(struct backup_run_writer *w, const struct backup_hash *hash, struct buf *why)
 {
-	buf_puts(&w->line, "records ");
-	backup_hash_hex(hash, &w->line);
-	buf_putc(&w->line, '\n');
+	buf_puts(&w->lines, "records ");
+	backup_hash_hex(hash, &w->lines);
+	buf_putc(&w->lines, '\n');
 	return put_line(w, why);
 }
 
 bool
 backup_run_add(struct backup_run_writer *w, const struct backup_run_user *user, struct buf *why)
 {
-	buf_puts(&w->line, "user ");
-	backup_hash_hex(&user->hash, &w->line);
-	buf_printf(&w->line, " %" PRIu64 " %" PRIu64 " ", user->messages, user->bytes);
-	put_text(&w->line, user->name);
-	buf_putc(&w->line, '\n');
+	buf_puts(&w->lines, "user ");
+	backup_hash_hex(&user->hash, &w->lines);
+	buf_printf(&w->lines, " %" PRIu64 " %" PRIu64 " ", user->messages, user->bytes);
+	put_text(&w->lines, user->name);
+	if (!backup_mark_none(&user->mark))
+		buf_printf(
+		    &w->lines, "\nmark %016" PRIX64 "%016" PRIX64, user->mark.low, user->mark.high);
+	buf_putc(&w->lines, '\n');
 	return put_line(w, why);
 }
 
 bool
 backup_run_damaged(struct backup_run_writer *w, struct str text, struct buf *why)
 {
-	buf_puts(&w->line, "damaged ");
-	put_text(&w->line, text);
-	buf_putc(&w->line, '\n');
+	buf_puts(&w->lines, "damaged ");
+	put_text(&w->lines, text);
+	buf_putc(&w->lines, '\n');
+	return put_line(w, why);
+}
+
+bool
+backup_run_whole(struct backup_run_writer *w, uint64_t accounts, struct buf *why)
+{
+	buf_printf(&w->lines, "whole %" PRIu64 "\n", accounts);
 	return put_line(w, why);
 }
 
@@ -420,14 +494,14 @@ put_end(struct backup_run_writer *w, int64_t now, struct buf *why)
 {
 	struct backup_hash hash;
 
-	buf_printf(&w->line, "ended %" PRId64 "\n", now);
-	if (!put_line(w, why))
+	buf_printf(&w->lines, "ended %" PRId64 "\n", now);
+	if (!backup_run_push(w, why))
 		return false;
 	(void)EVP_DigestFinal_ex(w->sum, hash.b, NULL);
-	buf_puts(&w->line, "end ");
-	backup_hash_hex(&hash, &w->line);
-	buf_putc(&w->line, '\n');
-	return put_line(w, why);
+	buf_puts(&w->lines, "end ");
+	backup_hash_hex(&hash, &w->lines);
+	buf_putc(&w->lines, '\n');
+	return backup_run_push(w, why);
 }
 
 bool
@@ -440,7 +514,7 @@ backup_run_end(struct backup_run_writer **wp, int64_t now, struct buf *why)
 
 	buf_printf(&name, "runs/%s", buf_cstr(&w->id));
 	ok = backup_flush(f, why) && backup_sync_names(f, why) && put_end(w, now, why);
-	if (ok && fsync(w->fd) != 0)
+	if (ok && !backup_flush_fd(f, w->fd))
 		ok = backup_fail(f, "tmp/unfinished", why);
 	if (ok && renameat(f->fd, "tmp/unfinished", f->fd, buf_cstr(&name)) != 0)
 		ok = backup_fail(f, buf_cstr(&name), why);
@@ -461,7 +535,7 @@ backup_run_abort(struct backup_run_writer **wp)
 		(void)close(w->fd);
 	EVP_MD_CTX_free(w->sum);
 	buf_fini(&w->id);
-	buf_fini(&w->line);
+	buf_fini(&w->lines);
 	mem_free(w);
 	*wp = NULL;
 }

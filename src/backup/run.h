@@ -10,8 +10,12 @@
  *	started SECONDS        since 1970 UTC
  *	records SHA-256        the list of server-wide records
  *	user SHA-256 MESSAGES BYTES NAME
+ *	mark HEX               of that user, 16 bytes: what the store says of an account in
+ *	                       which nothing happened since.  Not after one of whom
+ *	                       something could not be saved, nor in format 1
  *	...
  *	damaged TEXT           what could not be saved, a line each
+ *	whole ACCOUNTS         it is of all accounts; not in format 1
  *	ended SECONDS
  *	end SHA-256            of everything above
  *
@@ -24,9 +28,26 @@
 
 #define BACKUP_ID_MAX 63
 
+struct backup_mark {
+	uint64_t low, high;
+};
+
+static inline bool
+backup_mark_none(const struct backup_mark *mark)
+{
+	return mark->low == 0 && mark->high == 0;
+}
+
+static inline bool
+backup_mark_eq(const struct backup_mark *a, const struct backup_mark *b)
+{
+	return a->low == b->low && a->high == b->high;
+}
+
 struct backup_run_user {
 	struct str name;
 	struct backup_hash hash;
+	struct backup_mark mark; /* or none */
 	uint64_t messages, bytes;
 };
 
@@ -35,10 +56,12 @@ struct backup_run {
 	int64_t started, ended;
 	struct backup_hash records; /* none: there are none */
 	struct backup_run_user *users;
+	const struct backup_run_user **by_name;
 	size_t user_count;
 	struct str *damaged;
 	size_t damaged_count;
 	bool finished;
+	bool whole; /* of all accounts */
 };
 
 /* The ids of all finished runs, the oldest first. */
@@ -68,6 +91,9 @@ bool backup_run_records(
 bool backup_run_add(
     struct backup_run_writer *w, const struct backup_run_user *user, struct buf *why);
 bool backup_run_damaged(struct backup_run_writer *w, struct str text, struct buf *why);
+bool backup_run_whole(struct backup_run_writer *w, uint64_t accounts, struct buf *why);
+/* Lines are gathered; puts them where one that is cut off leaves them. */
+bool backup_run_push(struct backup_run_writer *w, struct buf *why);
 /* Flushes all, gives the run its name.  Both free the writer. */
 bool backup_run_end(struct backup_run_writer **w, int64_t now, struct buf *why);
 /* Leaves tmp/unfinished for the next run. */

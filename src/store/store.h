@@ -160,6 +160,21 @@ bool store_account_has_children(const struct store_account *account, struct str 
 /* Grows with each change of the list (create, delete, rename, subscribe, use). */
 uint64_t store_account_list_version(const struct store_account *account);
 
+/*
+ * The mark of an account: its mailboxes' names, uses, UIDVALIDITY, UIDNEXT and
+ * MODSEQ, and its subscriptions, in 16 bytes.  As long as it is the same,
+ * nothing happened that changes a mailbox or the list.  All zeros: there is none.
+ */
+struct store_mark {
+	uint64_t low, high;
+};
+/* Adds one of the list; a mark begins with zeros. */
+void store_mark_add(struct store_mark *mark, const struct store_mailbox_info *info);
+/* BLOCKING.  At most max accounts from that name on, in order of names, with their marks as of the
+ * disk: no account is loaded.  None for one that is damaged.  Until fn returns false. */
+enum ts_err store_account_marks(struct store *store, struct str from, size_t max,
+    bool (*fn)(struct str name, const struct store_mark *mark, void *arg), void *arg);
+
 /* ---- a mailbox's state ---- */
 
 enum store_flag { /* indexes into struct store_flags; keywords follow */

@@ -2,6 +2,7 @@
 """Backups of a server at work: of one moment, killed at any instant, damaged; and everything that IMAP can show of what is restored."""
 import contextlib
 import glob
+import hashlib
 import itertools
 import json
 import os
@@ -550,3 +551,77 @@ def test_many_equal_messages(tmp_path):
         assert (done["imported"], done["already"]) == (twins + 1, 0)
         done = run(*words, server=server)
         assert (done["imported"], done["already"]) == (0, twins + 1)
+
+
+def costs(done):
+    return {key: done[key] for key in ("read_users", "read_messages", "new_objects", "files_opened", "files_written",
+                                       "flushes")}
+
+
+def accounts_loaded(server):
+    return int(re.search(r"accounts_loaded: (\d+)", server.cli("status").stdout)[1])
+
+
+def test_what_did_not_change_costs_nothing(tmp_path):
+    """A next run opens, writes, flushes and loads for those to whom something happened, however many others there are."""
+    folders = [str(tmp_path / "few"), str(tmp_path / "many")]
+    with new_server() as server:
+        names = [f"user{i:02}" for i in range(40)]
+        for user in names:
+            server.add(user, "pw")
+        server.start()
+        for user in names:
+            client = login(server, user)
+            client.ok(f"APPEND INBOX {{19+}}\r\nSubject: {user}\r\n\r\n")
+            client.ok("CREATE Box")
+            client.ok("SUBSCRIBE Box")
+            client.close()
+        only = [word for user in names[:3] for word in ("--user", user)]
+        backup(server, folders[0], *only)
+        backup(server, folders[1])
+        server.stop()
+        server.start()
+        before = accounts_loaded(server)
+        few, many = costs(backup(server, folders[0], *only)), costs(backup(server, folders[1]))
+        assert few == many
+        assert many["read_users"] == many["new_objects"] == many["files_written"] == 0
+        assert accounts_loaded(server) == before
+        # Each kind of change is noticed, of one user alone.
+        client = login(server, names[7])
+        for change in ("SELECT INBOX", "STORE 1 +FLAGS (blue)", "STORE 1 -FLAGS (blue)", "UNSUBSCRIBE Box", "SUBSCRIBE Box",
+                       "RENAME Box Bax", "DELETE Bax", "CREATE Bax", "COPY 1 Bax", "STORE 1 +FLAGS (\\Deleted)", "EXPUNGE",
+                       'CREATE "Done" (USE (\\Archive))'):
+            client.ok(change)
+            done = backup(server, folders[1])
+            assert done["read_users"] == (change != "SELECT INBOX"), change
+            again = backup(server, folders[1])
+            assert (again["read_users"], again["users"], again["messages"]) == (0, 40, done["messages"]), change
+        client.close()
+        verify(folders[1])
+        before = all_of(server, names[6:9])
+        with restored(folders[1]) as other:
+            assert_same(before, all_of(other, names[6:9]))
+        # One of whom there is no list any more is looked at when all is read anew.
+        assert backup(server, folders[1], "--full")["read_users"] == 40
+
+
+def test_a_folder_of_an_older_version(site, tmp_path):
+    """Its runs have no marks: the next run asks for every user, and reads no message again."""
+    folder = str(tmp_path / "saved")
+    first = backup(site, folder)
+    run_file, = glob.glob(folder + "/runs/*")
+    with open(run_file, encoding="utf-8") as f:
+        text = "".join(line for line in f if line.split()[0] not in ("mark", "whole", "end"))
+    with open(run_file, "w", encoding="utf-8") as f:
+        f.write(text + f"end {hashlib.sha256(text.encode()).hexdigest()}\n")
+    with open(folder + "/turnstone-backup", "w", encoding="utf-8") as f:
+        f.write("turnstone backup 1\n")
+    with restored(folder) as other:
+        assert_same(all_of(site), all_of(other))
+    change_everything(site)
+    second = backup(site, folder)
+    assert (second["read_users"], second["read_messages"] < 5) == (first["users"], True)
+    assert backup(site, folder)["read_users"] == 0
+    verify(folder)
+    with restored(folder) as other:
+        assert_same(all_of(site), all_of(other))

@@ -110,8 +110,9 @@ only_ours(void **state)
 	assert_int_not_equal(access(in(p, "../objects"), F_OK), 0);
 	assert_false(backup_open(in(p, "none"), BACKUP_READ, &other, &p->why));
 	backup_close(&p->folder);
-	static const char *const marks[] = {"", "turnstone backup", "turnstone backup 2\n",
-	    "turnstone backup 99999999999999999999\n", "turnstone backup x\n",
+	static const char *const marks[] = {"", "turnstone backup", "turnstone backup 0\n",
+	    "turnstone backup 3\n", "turnstone backup 99999999999999999999\n",
+	    "turnstone backup x\n",
 	    "something else entirely, and longer than any mark of ours would ever be, by far\n"};
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
@@ -192,7 +193,8 @@ write_run(struct place *p, int64_t now, struct str *id_r)
 	struct backup_run_writer *w;
 	struct backup_mailbox mailbox = {.id = 1, .name = STR("INBOX"), .uidnext = 1};
 	struct backup_user user = {STR("anna"), &mailbox, 1};
-	struct backup_run_user line = {.name = STR("anna"), .messages = 0, .bytes = UINT64_MAX};
+	struct backup_run_user line = {
+	    .name = STR("anna"), .mark = {1, UINT64_MAX}, .messages = 0, .bytes = UINT64_MAX};
 	struct backup_hash records;
 	struct buf list = {0};
 
@@ -206,6 +208,7 @@ write_run(struct place *p, int64_t now, struct str *id_r)
 	assert_true(backup_object_put(p->folder, buf_as_str(&list), &line.hash, &p->why));
 	assert_true(backup_run_add(w, &line, &p->why));
 	line.name = STR(HOSTILE_NAME);
+	line.mark = (struct backup_mark){0};
 	assert_true(backup_run_add(w, &line, &p->why));
 	assert_true(backup_run_damaged(w, STR("line\nline"), &p->why));
 	assert_true(backup_run_end(&w, now + 1, &p->why));
@@ -238,6 +241,8 @@ runs_there_and_back(void **state)
 	assert_int_equal(run.user_count, 2);
 	assert_true(str_eq(run.users[1].name, STR(HOSTILE_NAME)));
 	assert_true(run.users[0].bytes == UINT64_MAX);
+	assert_true(run.users[0].mark.low == 1 && run.users[0].mark.high == UINT64_MAX);
+	assert_true(backup_mark_none(&run.users[1].mark) && !run.whole);
 	assert_int_equal(run.damaged_count, 1);
 	assert_true(str_eq(run.damaged[0], STR("line\nline")));
 	assert_true(str_eq(run.store, STR("abc")));
@@ -314,11 +319,15 @@ unfinished_runs(void **state)
 static void
 hostile_runs(void **state)
 {
+#define MARK "0123456789ABCDEF0123456789ABCDEF"
 #define HEX "0123456789012345678901234567890123456789012345678901234567890123"
 	static const char *const lines[] = {"user " HEX " 1 2 ", "user " HEX " 1 2",
 	    "user " HEX " -1 2 a", "user " HEX " 18446744073709551616 2 a", "user 00 1 2 a",
 	    "user ../../../etc/passwd 1 2 a", "user " HEX " 1 2 %", "user " HEX " 1 2 %4",
 	    "user " HEX " 1 2 %4g", "records ../" HEX, "records ", "started x", "ended -1",
+	    "mark " MARK, "user " HEX " 1 2 a\nmark " MARK "0", "user " HEX " 1 2 a\nmark 12",
+	    "user " HEX " 1 2 a\nmark ",
+	    "user " HEX " 1 2 a\nmark 0123456789abcdef0123456789abcdef", "whole ",
 	    "started 9223372036854775808", "nothing", "", "nothing of this", "end " HEX};
 	struct place *p = *state;
 
@@ -336,6 +345,131 @@ hostile_runs(void **state)
 		buf_fini(&text);
 		buf_fini(&hex);
 	}
+}
+
+/* Users are found by name, in whatever order they are in; of two of a name the first. */
+static void
+users_by_name(void **state)
+{
+	struct place *p = *state;
+	struct buf text = {0};
+	struct backup_run run;
+
+	buf_puts(&text, "turnstone-run 1\n");
+	for (unsigned i = 0; i < 1000; i++)
+		buf_printf(&text, "user " HEX " %u 2 %u\nmark " MARK "\n", i, i * 7919 % 1000);
+	buf_puts(&text, "user " HEX " 5000 2 500\nwhole 1000\n");
+	assert_true(backup_run_parse(buf_as_str(&text), false, p->arena, &run));
+	assert_int_equal(run.user_count, 1001);
+	assert_true(run.whole);
+	for (unsigned i = 0; i < 1000; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "%u", i * 7919 % 1000);
+		assert_int_equal(backup_run_user(&run, str_of(name))->messages, i);
+	}
+	assert_null(backup_run_user(&run, STR("1000")));
+	assert_null(backup_run_user(&run, STR("")));
+	assert_true(run.users[7].mark.low == 0x0123456789ABCDEF);
+	buf_fini(&text);
+}
+
+/* ---- what a run costs ---- */
+
+/* A run of n users, whose lists are put again, or whose lines are taken over. */
+static struct backup_costs
+costs_of(struct place *p, unsigned n, bool put)
+{
+	struct backup_costs before = *backup_costs(p->folder), after;
+	struct backup_run_writer *w;
+	struct buf list = {0};
+
+	assert_true(backup_run_begin(p->folder, 1700000000, STR("abc"), &w, &p->why));
+	for (unsigned i = 0; i < n; i++) {
+		char name[16];
+		struct backup_run_user line = {.name = {name, 0}, .mark = {i, 1}};
+		struct backup_user user = {0};
+
+		line.name.n = (size_t)snprintf(name, sizeof(name), "%06u", i);
+		user.name = line.name;
+		list.n = 0;
+		backup_user_print(&user, &list);
+		backup_hash_of(buf_as_str(&list), &line.hash);
+		if (put)
+			assert_true(
+			    backup_object_put(p->folder, buf_as_str(&list), &line.hash, &p->why));
+		assert_true(backup_run_add(w, &line, &p->why));
+	}
+	assert_true(backup_run_end(&w, 1700000001, &p->why));
+	buf_fini(&list);
+	after = *backup_costs(p->folder);
+	return (struct backup_costs){after.opened - before.opened, after.written - before.written,
+	    after.flushes - before.flushes};
+}
+
+static void
+nothing_new_costs_nothing(void **state)
+{
+	struct place *p = *state;
+	struct backup_costs first = costs_of(p, 60, true);
+
+	/* Each list once, and the folders they are in. */
+	assert_int_equal(first.written, 60);
+	assert_true(first.flushes >= 60 && first.flushes <= 60 + 60 + 2);
+	for (unsigned put = 0; put < 2; put++) {
+		struct backup_costs few = costs_of(p, 3, put != 0);
+		struct backup_costs many = costs_of(p, 60, put != 0);
+
+		assert_int_equal(many.written, 0);
+		assert_int_equal(many.opened, few.opened);
+		assert_int_equal(many.flushes, few.flushes);
+		assert_true(many.flushes <= 2); /* the run and its folder */
+	}
+}
+
+/* Names that were given by a run that was cut off, and not flushed: the next one does. */
+static void
+names_of_a_run_cut_off(void **state)
+{
+	struct place *p = *state;
+	struct backup_run_writer *w;
+	struct backup_hash hash;
+
+	assert_true(backup_run_begin(p->folder, 1700000000, STR("abc"), &w, &p->why));
+	assert_true(backup_object_put(p->folder, STR("named"), &hash, &p->why));
+	assert_true(backup_flush(p->folder, &p->why));
+	backup_run_abort(&w);
+	backup_close(&p->folder);
+	assert_true(backup_open(p->path, BACKUP_WRITE, &p->folder, &p->why));
+	assert_int_equal(costs_of(p, 3, false).flushes, 256 + 2);
+	assert_int_equal(costs_of(p, 3, false).flushes, 2);
+}
+
+/* A folder of an older version: read as it is, and made one of now by who writes. */
+static void
+older_folders(void **state)
+{
+	struct place *p = *state;
+	struct buf text = {0};
+	struct backup_folder *other;
+	struct backup_run run;
+	struct str id;
+
+	write_run(p, 1700000000, &id);
+	put_file(in(p, "turnstone-backup"), STR("turnstone backup 1\n"));
+	assert_true(backup_open(p->path, BACKUP_READ, &other, &p->why));
+	assert_int_equal(backup_run_get(other, id, p->arena, &run, &p->why), TS_OK);
+	backup_close(&other);
+	read_file(in(p, "turnstone-backup"), &text);
+	assert_true(str_eq(buf_as_str(&text), STR("turnstone backup 1\n")));
+	backup_close(&p->folder);
+	assert_true(backup_open(p->path, BACKUP_WRITE, &p->folder, &p->why));
+	text.n = 0;
+	read_file(in(p, "turnstone-backup"), &text);
+	assert_true(str_eq(buf_as_str(&text), STR("turnstone backup 2\n")));
+	put_file(in(p, "turnstone-backup"), STR("turnstone backup 3\n"));
+	assert_false(backup_open(p->path, BACKUP_READ, &other, &p->why));
+	buf_fini(&text);
 }
 
 /* ---- audits ---- */
@@ -396,7 +530,9 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {TEST(only_ours), TEST(damaged_objects),
 	    TEST(mended_when_distrusted), TEST(runs_there_and_back), TEST(damaged_runs),
-	    TEST(unfinished_runs), TEST(hostile_runs), TEST(audits)};
+	    TEST(unfinished_runs), TEST(hostile_runs), TEST(users_by_name),
+	    TEST(nothing_new_costs_nothing), TEST(names_of_a_run_cut_off), TEST(older_folders),
+	    TEST(audits)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
