@@ -27,17 +27,20 @@ struct look {
 static void
 drop_silent(const struct imap_box *box, roaring_bitmap_t *changed)
 {
-	roaring_uint32_iterator_t it;
-	struct store_message msg;
+	roaring_bitmap_t *mine, *later;
 
 	if (box->silent == NULL)
 		return;
-	roaring_init_iterator(box->silent, &it);
-	for (; it.has_value; roaring_advance_uint32_iterator(&it))
-		if (roaring_bitmap_contains(changed, it.current_value) &&
-		    store_mailbox_message(box->mailbox, it.current_value, &msg) &&
-		    msg.modseq == box->silent_modseq)
-			roaring_bitmap_remove(changed, it.current_value);
+	/* By sets: message by message it takes long, of a million, and the mailbox is locked. */
+	mine = roaring_bitmap_create();
+	later = roaring_bitmap_create();
+	store_mailbox_changed_since(box->mailbox, box->silent_modseq - 1, mine);
+	store_mailbox_changed_since(box->mailbox, box->silent_modseq, later);
+	roaring_bitmap_andnot_inplace(mine, later);
+	roaring_bitmap_and_inplace(mine, box->silent);
+	roaring_bitmap_andnot_inplace(changed, mine);
+	roaring_bitmap_free(mine);
+	roaring_bitmap_free(later);
 }
 
 /* The mailbox is being read. */

@@ -22,9 +22,8 @@ from conftest import Server  # noqa: E402
 
 OTHERS = 8
 MESSAGE = b"Subject: one\r\nFrom: a@example.org\r\n\r\ntext\r\n"
-LIMITS = """limits { append_messages = 1000; command = 1M; connections_per_user = 100 }
+LIMITS = """limits { append_messages = 1000; command = 1M }
 store.max_mailboxes = 1000000
-server.plaintext_login = always
 """
 
 
