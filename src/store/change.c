@@ -144,13 +144,23 @@ lane_for(const struct store_change *c)
 	return lane_of(c->priv->store, a != NULL ? a->id : 0);
 }
 
+/* One without its INBOX goes to the lane, which refuses it. */
+static bool
+renames_inbox(const struct store_change *c)
+{
+	return c->kind == STORE_CHANGE_RENAME && c->mailbox == NULL && c->source != NULL &&
+	       c->source->account == c->account && str_eq(c->name, STR("INBOX"));
+}
+
 static void
 send(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
 
-	if ((c->kind != STORE_CHANGE_COPY && c->kind != STORE_CHANGE_MOVE) || c->source == NULL ||
-	    c->mailbox == NULL)
+	if (renames_inbox(c))
+		copy_submit(c);
+	else if ((c->kind != STORE_CHANGE_COPY && c->kind != STORE_CHANGE_MOVE) ||
+	         c->source == NULL || c->mailbox == NULL)
 		lane_enqueue(lane_for(c), priv);
 	else if (c->source->account != c->mailbox->account)
 		cross_submit(c);
@@ -222,7 +232,6 @@ static bool
 goes_on(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
-	struct store_mailbox *target = priv->move_to;
 	bool again = priv->again && c->err == TS_OK;
 
 	if (priv->piece != NULL && c->err == TS_OK)
@@ -231,15 +240,9 @@ goes_on(struct store_change *c)
 		roaring_bitmap_free(priv->piece);
 	priv->piece = NULL;
 	priv->again = false;
-	priv->move_to = NULL;
-	if (target != NULL && c->err == TS_OK) {
-		copy_inbox(c, target);
-		again = true;
-	} else if (again) {
+	/* From here on it may be gone, if it goes on. */
+	if (again)
 		lane_enqueue(lane_for(c), priv);
-	}
-	/* It may be gone by now, if it goes on. */
-	store_mailbox_unref(&target);
 	return again;
 }
 

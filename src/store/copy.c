@@ -4,8 +4,9 @@
  * their turns in between.  For each piece the copier's thread reads summaries
  * from disk, then a change goes through the lane.
  *
- * A MOVE moves piece by piece: each message is here or there (RFC 6851).  A
- * COPY is seen whole or not at all (RFC 9051 section 6.4.7): of several pieces,
+ * A MOVE moves piece by piece: each message is here or there (RFC 6851).  So
+ * does a RENAME of INBOX, whose first piece makes the mailbox, too.  A COPY is
+ * seen whole or not at all (RFC 9051 section 6.4.7): of several pieces,
  *
  *   stage   puts references, summaries and a record ('S', keys.h) of what was
  *           put, under the UIDs from UIDNEXT on; nobody sees anything
@@ -38,11 +39,12 @@ struct copying {
 	struct copying *next;
 	struct store *store;
 	struct store_change *user;             /* NULL: it has its answer */
-	struct store_mailbox *source, *target; /* referenced */
+	struct store_mailbox *source, *target; /* referenced; RENAME: no target before its piece */
 	roaring_bitmap_t *left;                /* not yet looked at; NULL: it has not begun */
 	uint64_t total;
 	struct gathered g; /* the piece at hand */
 	bool move, pieces; /* pieces: a COPY of more than one */
+	bool begun;        /* a piece is durable */
 	bool stuck;        /* what it put cannot be taken away now; lane.mutex */
 	struct store_uid_pair *pairs;
 	size_t pair_count, pair_cap;
@@ -126,6 +128,8 @@ let_go(struct copying *t, bool held)
 {
 	struct store_mailbox *mb = t->target;
 
+	if (mb == NULL)
+		return;
 	pthread_mutex_lock(&mb->account->lane->mutex);
 	if (mb->held_by == t) {
 		if (!held)
@@ -233,7 +237,7 @@ static void
 go(struct copying *t, enum inner_kind kind)
 {
 	struct store_change *c =
-	    change_new_inner(t->store, t->target->account, (int)kind, advance, t);
+	    change_new_inner(t->store, t->source->account, (int)kind, advance, t);
 
 	c->priv->copying = t;
 	c->mailbox = t->target;
@@ -248,6 +252,8 @@ answer(struct copying *t, enum ts_err err)
 
 	t->user = NULL;
 	user->err = err;
+	if (!t->begun)
+		user->mailbox_id = 0;
 	if (err == TS_OK || t->move) {
 		user->pairs = t->pairs;
 		user->pair_count = t->pairs_durable;
@@ -331,6 +337,7 @@ advance(struct store_change *c)
 	else if (err != TS_OK)
 		end(t, err);
 	else {
+		t->begun = true;
 		t->pairs_durable = t->pair_count;
 		if (!roaring_bitmap_is_empty(t->left))
 			copier_put(t);
@@ -341,36 +348,19 @@ advance(struct store_change *c)
 	}
 }
 
-static void
-submit(struct store_change *user, struct store_mailbox *target, bool move)
+void
+copy_submit(struct store_change *user)
 {
 	struct copying *t = mem_zalloc(sizeof *t);
 
 	t->store = user->priv->store;
 	t->user = user;
 	t->source = store_mailbox_ref(user->source);
-	t->target = store_mailbox_ref(target);
-	t->move = move;
+	if (user->mailbox != NULL)
+		t->target = store_mailbox_ref(user->mailbox);
+	t->move = user->kind != STORE_CHANGE_COPY;
 	count_under_way(t->store, true);
 	copier_put(t);
-}
-
-void
-copy_submit(struct store_change *user)
-{
-	submit(user, user->mailbox, user->kind == STORE_CHANGE_MOVE);
-}
-
-bool
-copy_fits(const struct store *store, uint64_t messages)
-{
-	return messages * MOVED_COST <= store->opt.copy_memory;
-}
-
-void
-copy_inbox(struct store_change *user, struct store_mailbox *target)
-{
-	submit(user, target, true);
 }
 
 /* ---- preparing; in the lane ---- */
@@ -499,9 +489,24 @@ put_now(struct batch *b, struct copying *t)
 }
 
 static enum ts_err
+prepare_target(struct batch *b, struct copying *t)
+{
+	struct store_change *user = t->user;
+	enum ts_err err;
+
+	if (user->kind == STORE_CHANGE_RENAME && t->target == NULL) {
+		err = prepare_list_change(b, user);
+		if (err != TS_OK)
+			return err;
+		t->target = store_mailbox_ref(user->priv->move_to);
+	}
+	return prepare_usable(t->target);
+}
+
+static enum ts_err
 prepare_piece(struct batch *b, struct copying *t)
 {
-	enum ts_err err = prepare_usable(t->target);
+	enum ts_err err = prepare_target(b, t);
 
 	if (err == TS_OK)
 		err = prepare_usable(t->source);

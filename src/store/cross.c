@@ -309,10 +309,11 @@ advance(struct store_change *c)
 		}
 		break;
 	case INNER_FINISH:
+		/* The target has them, and the background goes on: not what err says. */
 		if (err == TS_OK)
 			end(t, err);
 		else
-			leave(t, err);
+			leave(t, TS_UNKNOWN);
 		break;
 	default:
 		if (err == TS_OK)

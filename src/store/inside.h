@@ -393,7 +393,7 @@ struct store_change_priv {
 	void *complete_arg;
 	struct transfer *transfer;     /* cross.c */
 	struct copying *copying;       /* copy.c */
-	struct store_mailbox *move_to; /* RENAME of INBOX: its messages go there; referenced */
+	struct store_mailbox *move_to; /* RENAME of INBOX: the one that was made; referenced */
 	roaring_bitmap_t *left;        /* EXPUNGE in pieces: those to come, and those that go now */
 	roaring_bitmap_t *piece;
 	bool again; /* there is another piece */
@@ -412,11 +412,8 @@ enum ts_err cross_prepare(struct batch *b, struct store_change *change);
 /* BLOCKING.  Finishes or undoes what a crash, or a failed flush, left. */
 enum ts_err cross_recover(struct store *store);
 
-/* copy.c: takes a COPY or MOVE within an account on its way; moves all of INBOX after a RENAME. */
+/* copy.c: takes a COPY or MOVE within an account, or a RENAME of INBOX, on its way. */
 void copy_submit(struct store_change *change);
-/* May so many messages be moved by one change? */
-bool copy_fits(const struct store *store, uint64_t messages);
-void copy_inbox(struct store_change *change, struct store_mailbox *target);
 enum ts_err copy_prepare(struct batch *b, struct store_change *change);
 /* May the change be prepared?  COPY_WAIT: it was taken, and comes back into the lane's queue. */
 enum copy_hold { COPY_GO, COPY_WAIT, COPY_REFUSE };

@@ -393,8 +393,8 @@ rename_inbox(struct batch *b, struct store_change *c)
 	if (!copy_fits(a->store, c->source->head.c.messages))
 		return refuse(c, STORE_LIMIT_MEMORY);
 
-	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well.  They
-	 * go when the new mailbox is there, piece by piece. */
+	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well.
+	 * The first ones go in this batch (copy.c): a small INBOX goes whole or not at all. */
 	struct store_mailbox *mb = create(b, c, c->new_name, 0);
 
 	c->priv->move_to = store_mailbox_ref(mb);

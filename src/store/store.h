@@ -457,6 +457,13 @@ struct store_uid_pair {
  * COPY and MOVE may go between accounts of the store: `account` is then that
  * of the target.  RENAME of INBOX (RFC 3501 6.3.5: its messages are moved, it
  * stays) needs `source`, INBOX loaded; RENAME takes the children along.
+ * Both go in batches of some hundred messages, and so does EXPUNGE of very
+ * many: one that fails behind the first of them has done a part, each message
+ * whole.  `pairs` and `affected` tell which, and RENAME's mailbox_id whether
+ * the new mailbox is there; on TS_UNKNOWN others may be done beside these.  An
+ * INBOX that fits into one batch is renamed whole or not at all.  COPY is never
+ * seen in part.  A MOVE between accounts that cannot be ended, but will be, is
+ * TS_UNKNOWN.
  * RENAME onto a name that was once used gives the mailbox a new UIDVALIDITY.
  *
  * Mail that comes from elsewhere keeps its identity: CREATE takes a wished
@@ -527,9 +534,9 @@ struct store_change {
 	uint64_t prior_modseq;      /* FLAGS: the highest MODSEQ an affected message had before */
 	roaring_bitmap_t *affected; /* FLAGS: really changed.  EXPUNGE MOVE: gone */
 	roaring_bitmap_t *failed;   /* FLAGS: refused by UNCHANGEDSINCE */
-	struct store_uid_pair *pairs; /* COPY MOVE: in ascending order of source */
+	struct store_uid_pair *pairs; /* COPY MOVE, RENAME of INBOX: in ascending order of source */
 	size_t pair_count;
-	uint32_t mailbox_id; /* CREATE RENAME */
+	uint32_t mailbox_id; /* CREATE RENAME; 0 of a RENAME of INBOX: it is not there */
 
 	struct store_change_priv *priv;
 };

@@ -147,6 +147,20 @@ struct rename { /* cmd->state */
 	struct imap_open inbox;
 };
 
+/* INBOX, with more messages than go at once: the new mailbox is there, and has some of them. */
+static enum imap_next
+rename_partly(struct imap_cmd *cmd)
+{
+	const struct store_change *change = cmd->change;
+
+	cmd->conn->il->stats.errors[change->err]++;
+	return cmd_no(cmd, "UNAVAILABLE",
+	    arena_printf(cmd->arena,
+	        "The new mailbox was made, and %zu messages were moved to it; the others are still "
+	        "in INBOX",
+	        change->pair_count));
+}
+
 static enum imap_next
 rename_done(struct imap_cmd *cmd)
 {
@@ -156,6 +170,8 @@ rename_done(struct imap_cmd *cmd)
 
 	if (change->err == TS_EXISTS)
 		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
+	if (change->err != TS_OK && str_eq(change->name, STR("INBOX")) && change->mailbox_id != 0)
+		return rename_partly(cmd);
 	if (change->err != TS_OK)
 		return cmd_err(cmd, change->err);
 	/* The selected mailbox goes with its name, or with the one above it; messages leave INBOX.

@@ -167,12 +167,25 @@ copyuid_code(struct imap_cmd *cmd)
 	return s;
 }
 
+/* RFC 6851 section 4.3: COPYUID goes before the EXPUNGE responses, untagged.  A MOVE that failed on
+ * its way has moved some for good, and tells which. */
+static void
+tell_moved(struct imap_cmd *cmd)
+{
+	if (cmd->change->pair_count == 0)
+		return;
+	wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, copyuid_code(cmd), STR("Moved"));
+	cmd->may_expunge = true;
+}
+
 static enum imap_next
 copy_done(struct imap_cmd *cmd)
 {
 	const struct copy_cmd *c = cmd->state;
 	struct store_change *change = cmd->change;
 
+	if (c->move)
+		tell_moved(cmd);
 	if (change->err == TS_CONDITION)
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	if (change->err == TS_NOT_FOUND)
@@ -183,9 +196,6 @@ copy_done(struct imap_cmd *cmd)
 		return cmd_ok(cmd, "None of the messages is there");
 	if (!c->move)
 		return cmd_ok_code(cmd, copyuid_code(cmd), "Copied");
-	/* RFC 6851 section 4.3: COPYUID goes before the EXPUNGE responses, untagged. */
-	wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, copyuid_code(cmd), STR("Moved"));
-	cmd->may_expunge = true;
 	return cmd_ok(cmd, "Done");
 }
 
@@ -260,9 +270,10 @@ cmd_move(struct imap_cmd *cmd)
 static enum imap_next
 expunge_done(struct imap_cmd *cmd)
 {
+	/* Of very many some are gone, when it fails on its way. */
+	cmd->may_expunge = true;
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);
-	cmd->may_expunge = true;
 	return cmd_ok(cmd, "Expunged");
 }
 

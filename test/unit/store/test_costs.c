@@ -624,6 +624,67 @@ rename_in_pieces(const struct engine_class *engine)
 	kit_close(&kit);
 }
 
+/* The n-th commit fails: a part of INBOX is moved, and the answer says which. */
+static void
+rename_fails(unsigned count, uint64_t nth, bool move, size_t moved)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box = NULL;
+	struct store_mailbox_info info;
+	struct store_change *c;
+
+	kit_open(&kit, 0);
+	fill(&kit, kit.inbox, count, 0);
+	c = kit_change(&kit, move ? STORE_CHANGE_MOVE : STORE_CHANGE_RENAME);
+	c->name = STR("INBOX");
+	c->new_name = STR("Old");
+	c->source = kit.inbox;
+	if (move) {
+		assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Old", NULL), TS_OK);
+		c->mailbox = box = kit_mailbox(kit.account, "Old");
+	}
+	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, nth, TS_FULL, false);
+	assert_int_equal(kit_run(&kit, &c), TS_FULL);
+	assert_int_equal(c->pair_count, moved);
+	assert_int_equal(roaring_bitmap_get_cardinality(c->affected), moved);
+	assert_int_equal(messages(kit.inbox), count - moved);
+	assert_int_equal(store_account_lookup(kit.account, STR("Old"), &info), move || moved > 0);
+	assert_int_equal(c->mailbox_id != 0, !move && moved > 0);
+	if (move || moved > 0)
+		assert_int_equal(info.counters.messages, moved);
+	assert_clean(&kit);
+	store_change_free(&c);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+static void
+pieces_fail(void **state)
+{
+	(void)state;
+	rename_fails(10, 1, false, 0);
+	rename_fails(MANY, 1, false, 0);
+	rename_fails(MANY, 2, false, 500);
+	rename_fails(MANY, 3, false, 1000);
+	rename_fails(MANY, 2, true, 500);
+}
+
+/* What fits into one piece takes one commit, so that it cannot be done in part. */
+static void
+rename_small(void **state)
+{
+	struct kit kit = {0};
+	uint64_t before;
+	(void)state;
+
+	kit_open(&kit, 0);
+	fill(&kit, kit.inbox, 10, 0);
+	before = commits(&kit);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "INBOX", "Old"), TS_OK);
+	assert_int_equal(commits(&kit) - before, 1);
+	kit_close(&kit);
+}
+
 #define CHILDREN 1500
 
 /* The children are as they were, under the new name. */
@@ -767,6 +828,8 @@ main(void)
 	    cmocka_unit_test(put_off),
 	    cmocka_unit_test(turns),
 	    cmocka_unit_test(other_pieces),
+	    cmocka_unit_test(pieces_fail),
+	    cmocka_unit_test(rename_small),
 	    cmocka_unit_test(used_up),
 	};
 

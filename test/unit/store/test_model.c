@@ -3,7 +3,9 @@
  * Random changes on two accounts, beside a model that is too simple to be
  * wrong.  After each change the store, and a second store on an image of the
  * disk (as after a power cut), must be what the model is.  Some commits fail:
- * then both must be the model before or after the change, nothing between.
+ * then both must be the model before or after the change, nothing between (no
+ * change here is so large that it goes in pieces).  TURNSTONE_SEED for other
+ * changes than always.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +13,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -48,7 +48,7 @@ struct world {
 	struct store_account *bob;
 	struct model model, after;
 	uint32_t next_id;
-	unsigned seed, fails, crashes, odd;
+	unsigned seed, fails, crashes;
 };
 
 static unsigned
@@ -500,7 +500,8 @@ step(struct world *w, bool faults)
 		fault = false;
 	} else {
 		assert_true(fault);
-		assert_true(err == bad || (err == TS_UNAVAILABLE));
+		/* TS_UNKNOWN: a MOVE to another account, which the background ends. */
+		assert_true(err == bad || err == TS_UNAVAILABLE || err == TS_UNKNOWN);
 		w->fails++;
 		store_background_wait(w->kit.store);
 	}
@@ -553,33 +554,32 @@ run_model(unsigned seed, unsigned steps, bool faults, const struct engine_class 
 }
 
 static unsigned
-new_seed(void)
+given_seed(void)
 {
-	const char *given = getenv("STORE_SEED");
+	const char *given = getenv("TURNSTONE_SEED");
 
-	return given != NULL ? (unsigned)strtoul(given, NULL, 10)
-	                     : (unsigned)time(NULL) * 31 + (unsigned)getpid();
+	return given != NULL ? (unsigned)strtoul(given, NULL, 10) : 1;
 }
 
 static void
 without_faults(void **state)
 {
 	(void)state;
-	run_model(new_seed(), 400, false, NULL);
+	run_model(given_seed(), 400, false, NULL);
 }
 
 static void
 with_faults(void **state)
 {
 	(void)state;
-	run_model(new_seed() + 1, 400, true, NULL);
+	run_model(given_seed() + 1, 400, true, NULL);
 }
 
 static void
 on_rocks(void **state)
 {
 	(void)state;
-	run_model(new_seed() + 2, 200, false, &engine_rocks_class);
+	run_model(given_seed() + 2, 200, false, &engine_rocks_class);
 }
 
 int
