@@ -3,6 +3,7 @@
 #include "app/port.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "app/ask.h"
 #include "app/cli.h"
@@ -102,6 +103,8 @@ run_init(struct run *run, const struct args *args)
 	                        .fs_layout = args_has(args, "fs-layout"),
 	                        .keep_headers = args_has(args, "keep-headers"),
 	                        .mboxo = args_has(args, "mboxo")}};
+	if (args_get(args, "flags") != NULL)
+		run->port.no_flags = strcmp(args_get(args, "flags"), "none") == 0;
 	progress_init(&run->port.progress, args_has(args, "quiet"));
 }
 
@@ -242,6 +245,12 @@ export_maildir(const struct args *args)
 static int
 import_mbox(const struct args *args)
 {
+	const char *flags = args_get(args, "flags");
+
+	if (flags != NULL && strcmp(flags, "headers") != 0 && strcmp(flags, "none") != 0) {
+		fprintf(stderr, "turnstone %s: --flags is headers or none\n", args->cmd->name);
+		return APP_USAGE;
+	}
 	return import_from(args, port_mbox_open);
 }
 
@@ -265,6 +274,7 @@ static const struct args_opt import_maildir_opts[] = {PORT_OPTS,
 static const struct args_opt import_mbox_opts[] = {PORT_OPTS,
     {"mailbox", "MAILBOX", "where a file goes (else to INBOX), or below which a folder of files"},
     {"keep-headers", NULL, "leave Status, X-Status, X-Keywords and X-UID in the messages"},
+    {"flags", "headers|none", "none: Status and the like are text, not flags (else headers)"},
     {"mboxo", NULL, "only >From was quoted by the writer, not >>From"}, {NULL, NULL, NULL}};
 static const struct args_opt export_opts[] = {
     PORT_OPTS, {"mailbox", "MAILBOX", "only this one"}, {NULL, NULL, NULL}};

@@ -21,10 +21,15 @@ struct port {
 	bool fs_layout;      /* Maildir: folders are plain directories */
 	bool keep_headers;   /* mbox: Status and the like stay in the message */
 	bool mboxo;          /* mbox: only >From is unquoted, not >>From */
+	bool no_flags;       /* mbox of others: Status and the like are text */
 };
 
-/* Says what is wrong with a file (names are printed harmless), and counts. */
+/* Says what is wrong with a file in dir ("": name is the whole path; names are printed
+ * harmless), and counts. */
 void port_broken(struct port *port, const char *dir, const char *name, const char *why);
+/* The same for a line of it. */
+void port_broken_line(
+    struct port *port, const char *dir, const char *name, uint64_t line, const char *why);
 
 /* A reader of files: fill() appends some of the stream; false: that was all. */
 struct port_source {

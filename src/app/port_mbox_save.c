@@ -2,32 +2,35 @@
 /*
  * Writing mbox (mboxrd): a file for each mailbox, replaced as a whole when all
  * of it is on disk; an interrupted export leaves the files that were finished.
- * CRLF becomes LF, and UIDs, zones and SAVEDATEs have no place here: who wants
- * everything back exports a Maildir.  Flags go behind the header.
+ * CRLF becomes LF.  UIDs and SAVEDATEs have no place here: who wants everything
+ * back exports a Maildir.  port_mbox_priv.h says what comes before each message.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "app/port.h"
+#include "app/port_mbox_priv.h"
 #include "base/mem.h"
 #include "store/store.h"
 
 #define OUT_MARK ((size_t)256 << 10)
 #define TEMPORARY "turnstone.tmp"
+#define WORDS_LINE ((size_t)900) /* keywords beyond go into one more line */
 
 struct save {
 	struct port_sink sink;
 	struct port *port;
 	const char *path;
 	int root, fd; /* fd -1: between mailboxes */
-	FILE *spool;  /* the message under way: its flags come behind its bytes */
+	FILE *spool;  /* the message under way: what is known of it comes behind its bytes */
 	struct buf file, out, line;
-	bool in_header;
+	bool in_header, asis; /* asis: the message has an LF without CR */
+	char last;            /* of the message under way */
 };
 
 static bool
@@ -105,6 +108,25 @@ begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
 	return s->fd >= 0 || failed(s);
 }
 
+static void
+put_keywords(struct save *s, const struct mailstream_message *m)
+{
+	struct rd r = rd_of(m->keywords);
+	size_t begin = 0;
+
+	while (rd_left(&r) > 0) {
+		struct str word = rd_vstr(&r);
+
+		if (begin == 0 || s->out.n - begin > WORDS_LINE) {
+			buf_puts(&s->out, begin == 0 ? "X-Keywords:" : "\nX-Keywords:");
+			begin = s->out.n;
+		}
+		buf_printf(&s->out, " %.*s", STR_ARG(word));
+	}
+	if (begin != 0)
+		buf_putc(&s->out, '\n');
+}
+
 /* Seen, and Old as all that is exported; the rest as others write them. */
 static void
 put_flags(struct save *s, const struct mailstream_message *m)
@@ -114,7 +136,6 @@ put_flags(struct save *s, const struct mailstream_message *m)
 		unsigned flag;
 	} map[] = {
 	    {'A', STORE_ANSWERED}, {'F', STORE_FLAGGED}, {'T', STORE_DRAFT}, {'D', STORE_DELETED}};
-	struct rd r = rd_of(m->keywords);
 
 	buf_printf(&s->out, "Status: %sO\n", (m->flags >> STORE_SEEN & 1) != 0 ? "R" : "");
 	buf_puts(&s->out, "X-Status: ");
@@ -122,19 +143,16 @@ put_flags(struct save *s, const struct mailstream_message *m)
 		if ((m->flags >> map[i].flag & 1) != 0)
 			buf_putc(&s->out, map[i].letter);
 	buf_putc(&s->out, '\n');
-	if (rd_left(&r) > 0)
-		buf_puts(&s->out, "X-Keywords:");
-	while (rd_left(&r) > 0) {
-		struct str word = rd_vstr(&r);
+}
 
-		buf_printf(&s->out, " %.*s", STR_ARG(word));
-		if (rd_left(&r) == 0)
-			buf_putc(&s->out, '\n');
-	}
+static bool
+is_cut(const struct save *s, const struct mailstream_message *m)
+{
+	return m->size > 0 && s->last != '\n';
 }
 
 static void
-put_from(struct save *s, const struct mailstream_message *m)
+put_head(struct save *s, const struct mailstream_message *m)
 {
 	time_t when = (time_t)m->internaldate;
 	struct tm tm;
@@ -142,35 +160,32 @@ put_from(struct save *s, const struct mailstream_message *m)
 
 	if (gmtime_r(&when, &tm) != NULL)
 		(void)strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &tm);
-	buf_printf(&s->out, "From MAILER-DAEMON %s\n", text);
+	buf_printf(&s->out, "From MAILER-DAEMON %s" MBOX_MARK "\n", text);
+	put_flags(s, m);
+	put_keywords(s, m);
+	buf_printf(&s->out, MBOX_OURS "%" PRId64 " %d %s %s\n", m->internaldate, (int)m->zone,
+	    s->asis ? "asis" : "crlf", is_cut(s, m) ? "cut" : "whole");
 }
 
-/* A piece of a line; begins and ends say which. */
+/* A piece of a line; begins says whether it is the first one. */
 static void
-put_line(struct save *s, const struct mailstream_message *m, struct str line, bool begins)
+put_line(struct save *s, struct str line, bool begins)
 {
 	bool ends = line.n > 0 && line.p[line.n - 1] == '\n';
-	size_t quotes = 0;
 
-	if (ends && line.n > 1 && line.p[line.n - 2] == '\r')
-		line.n -= 2;
-	else if (ends)
-		line.n--;
-	if (begins && s->in_header && line.n == 0 && ends) {
-		s->in_header = false;
-		put_flags(s, m);
-	}
-	while (quotes < line.n && line.p[quotes] == '>')
-		quotes++;
-	if (begins && str_has_prefix((struct str){line.p + quotes, line.n - quotes}, STR("From ")))
+	if (ends)
+		line.n -= s->asis ? 1 : 2;
+	if (begins && !s->in_header && mbox_is_to_quote(line))
 		buf_putc(&s->out, '>');
+	if (begins && ends && (line.n == 0 || (s->asis && str_eq(line, STR("\r")))))
+		s->in_header = false;
 	buf_str(&s->out, line);
 	if (ends)
 		buf_putc(&s->out, '\n');
 }
 
 static bool
-put_spool(struct save *s, const struct mailstream_message *m)
+put_spool(struct save *s)
 {
 	bool begins = true, ok = true;
 	char part[16384];
@@ -186,7 +201,7 @@ put_spool(struct save *s, const struct mailstream_message *m)
 		while ((lf = memchr(s->line.p + at, '\n', s->line.n - at)) != NULL) {
 			size_t len = (size_t)(lf - s->line.p) + 1 - at;
 
-			put_line(s, m, (struct str){s->line.p + at, len}, begins);
+			put_line(s, (struct str){s->line.p + at, len}, begins);
 			begins = true;
 			at += len;
 		}
@@ -194,18 +209,14 @@ put_spool(struct save *s, const struct mailstream_message *m)
 		if (s->line.n > sizeof part) { /* all but a CR that may belong to its end */
 			size_t keep = s->line.p[s->line.n - 1] == '\r' ? 1 : 0;
 
-			put_line(s, m, (struct str){s->line.p, s->line.n - keep}, begins);
+			put_line(s, (struct str){s->line.p, s->line.n - keep}, begins);
 			begins = false;
 			buf_consume(&s->line, s->line.n - keep);
 		}
 		ok = write_out(s, OUT_MARK);
 	}
-	if (s->line.n > 0) {
-		put_line(s, m, buf_as_str(&s->line), begins);
-		buf_putc(&s->out, '\n');
-	} else if (!begins) {
-		buf_putc(&s->out, '\n');
-	}
+	if (s->line.n > 0)
+		put_line(s, buf_as_str(&s->line), begins);
 	s->line.n = 0;
 	return ok && (ferror(s->spool) == 0 || failed(s));
 }
@@ -214,7 +225,22 @@ static bool
 reset_spool(struct save *s)
 {
 	rewind(s->spool);
+	s->asis = false;
+	s->last = 0;
 	return ftruncate(fileno(s->spool), 0) == 0 || failed(s);
+}
+
+static bool
+take_data(struct save *s, struct str data)
+{
+	const char *end = data.p + data.n;
+
+	for (const char *p = data.p; !s->asis && (p = memchr(p, '\n', (size_t)(end - p))) != NULL;
+	     p++)
+		s->asis = (p > data.p ? p[-1] : s->last) != '\r';
+	if (data.n > 0)
+		s->last = end[-1];
+	return fwrite(data.p, 1, data.n, s->spool) == data.n || failed(s);
 }
 
 static bool
@@ -224,12 +250,10 @@ take_message(struct save *s, const struct mailstream_message *m)
 		return true;
 	if (fflush(s->spool) != 0)
 		return failed(s);
-	put_from(s, m);
-	if (!put_spool(s, m))
+	put_head(s, m);
+	if (!put_spool(s))
 		return false;
-	if (s->in_header) /* it had no end */
-		put_flags(s, m);
-	buf_putc(&s->out, '\n');
+	buf_puts(&s->out, is_cut(s, m) ? "\n\n" : "\n");
 	return write_out(s, OUT_MARK) && reset_spool(s);
 }
 
@@ -242,7 +266,7 @@ take(struct port_sink *sink, const struct mailstream_record *rec)
 	case MAILSTREAM_MAILBOX:
 		return begin_mailbox(s, &rec->mailbox);
 	case MAILSTREAM_DATA:
-		return fwrite(rec->data.p, 1, rec->data.n, s->spool) == rec->data.n || failed(s);
+		return take_data(s, rec->data);
 	case MAILSTREAM_MESSAGE:
 		return take_message(s, &rec->message);
 	case MAILSTREAM_DROP:

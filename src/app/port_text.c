@@ -24,10 +24,21 @@ port_broken(struct port *port, const char *dir, const char *name, const char *wh
 		else
 			buf_putc(&shown, *p);
 	progress_clear(&port->progress);
-	fprintf(
-	    stderr, "turnstone %s: %s/%s: %s, left out\n", port->cmd, dir, buf_cstr(&shown), why);
+	fprintf(stderr, "turnstone %s: %s%s%s: %s, left out\n", port->cmd, dir,
+	    dir[0] != 0 ? "/" : "", buf_cstr(&shown), why);
 	port->broken++;
 	buf_fini(&shown);
+}
+
+void
+port_broken_line(
+    struct port *port, const char *dir, const char *name, uint64_t line, const char *why)
+{
+	struct buf b = {0};
+
+	buf_printf(&b, "%s, line %llu", name, (unsigned long long)line);
+	port_broken(port, dir, buf_cstr(&b), why);
+	buf_fini(&b);
 }
 
 bool

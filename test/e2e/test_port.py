@@ -136,8 +136,9 @@ def test_there_and_back(site, tmp_path):
 
 def test_mbox(site, tmp_path):
     root = str(tmp_path / "md")
-    count = generated(root) - 1
-    os.remove(os.path.join(root, "cur/1.cr:2,S"))  # mbox cannot hold a bare CR before a line's end
+    count = generated(root)
+    put(root, "3.forged:2,", b"Status: RO\nX-Status: D\nX-Keywords: forged\nFrom : a@b.example\n\n")
+    count += 1
     site.port("import", "maildir", root, "--user", "alice")
     for user, out in (("alice", "m1"), ("bob", "m2")):
         assert site.port("export", "mbox", str(tmp_path / out), "--user", user if out == "m1" else "bob")["exported"] == \
@@ -154,6 +155,16 @@ def test_mbox(site, tmp_path):
     with open(tmp_path / "none", "wb") as f:
         f.write(b"no mbox\n")
     assert site.port("import", "mbox", str(tmp_path / "none"), "--user", "carol", code=3)["left_out"] == 1
+    with open(tmp_path / "behind", "wb") as f:
+        f.write(b"lost\nFrom x\nSubject: c\n\nFrom a 2026-02-02 10:00:00 +0000\nStatus: RO\nSubject: d\n\n")
+    done = site.port("import", "mbox", str(tmp_path / "behind"), "--user", "bob", "--mailbox", "b", "--flags", "none",
+                     code=3)
+    assert (done["imported"], done["left_out"]) == (2, 1) and f"{tmp_path}/behind, line 1: " in site.err
+    site.run("import", "mbox", str(tmp_path / "behind"), "--user", "bob", "--flags", "some", code=2)
+    data = b"".join(v for k, v in snapshot(site.export("bob", "b")).items() if k.startswith(".b/cur/"))
+    assert data.count(b"Status: RO\r\n") == 1
+    data = b"".join(v for k, v in snapshot(site.export("bob", "b")).items() if k.startswith("cur/"))
+    assert b"X-Status: D\r\nX-Keywords: forged\r\nFrom : a" in data and b">From : a" not in data
     data = b"".join(v for k, v in snapshot(site.export("carol", "c")).items() if k.startswith("cur/"))
     assert b"Status" not in data and b"\r\nFrom nobody in particular\r\nFrom y\r\n" in data
 

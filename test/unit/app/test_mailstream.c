@@ -8,10 +8,11 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/port.h"
+#include "app/port_mbox_priv.h"
 #include "store/store.h"
 
 /* ---- the stream ---- */
@@ -291,6 +292,264 @@ test_mbox(void **state)
 	buf_fini(&out);
 }
 
+/* What a file of others comes to, and what is told of it. */
+static void
+check_mbox(const char *text, const char *want, unsigned broken)
+{
+	struct files f;
+	struct buf out = {0};
+
+	files_begin(&f);
+	add_file(&f, "b", text);
+	read_source(port_mbox_open(&f.port, f.path), &out);
+	assert_string_equal(buf_cstr(&out), want);
+	assert_int_equal(f.port.broken, broken);
+	files_end(&f);
+	buf_fini(&out);
+}
+
+#define DATED "From a@b Thu Jan  1 00:00:00 1970\n"
+
+/* Each a date that can be read, in front of no header field, and then without one in front of one.
+ */
+static void
+test_mbox_separators(void **state)
+{
+	static const char *const dated[] = {"a Mon, 02 Feb 2026 10:00:00 GMT",
+	    "- Sat 23 Jan 2016 22:06:43 +0200", "() 2019-10-02 05:04:34 +0000",
+	    "a 2026-02-02T10:00:00.25Z", "a Mon Feb  2 10:00:00 PM 2026",
+	    "a Mon Feb  2 10:00:00 CET 2026 remote from there", "Mon Feb  2 10:00 2026",
+	    "\"a Mon Feb 2\" Tuesday, 3 February 2026 10:00:00 +0100 (CET)"};
+	static const char *const undated[] = {
+	    "", "a Mo Feb  2 10:00:00 2026 Uhr", "a", "a 2.2.2026", "a Mon Feb 31 10:00:00 2026"};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof dated / sizeof *dated; i++) {
+		snprintf(
+		    text, sizeof text, "From %s\n\none\n\nFrom %s\n\ntwo\n", dated[i], dated[i]);
+		check_mbox(text, "\nb[0 0|\r\none\r\n][0 0|\r\ntwo\r\n]\n", 0);
+		/* Without an empty line before it. */
+		snprintf(text, sizeof text, DATED "A: b\n\none\nFrom %s\nA: c\n\n", dated[i]);
+		check_mbox(text, "\nb[0 0|A: b\r\n\r\none\r\n][0 0|A: c\r\n]\n", 0);
+	}
+	for (size_t i = 0; i < sizeof undated / sizeof *undated; i++) {
+		snprintf(
+		    text, sizeof text, "From %s\nA: b\n\nFrom %s\nC : d\n", undated[i], undated[i]);
+		check_mbox(text, "\nb[0 0|A: b\r\n][0 0|C : d\r\n]\n", 0);
+		/* Text, when not both hold. */
+		snprintf(text, sizeof text, DATED "\n%s", "From you\nhttp://a\n\nFrom me\n\nx\n");
+		check_mbox(
+		    text, "\nb[0 0|\r\nFrom you\r\nhttp://a\r\n\r\nFrom me\r\n\r\nx\r\n]\n", 0);
+	}
+}
+
+static void
+test_mbox_lost(void **state)
+{
+	(void)state;
+	check_mbox("From nobody\nno field\n\n" DATED "A: b\n", "\nb[0 0|A: b\r\n]\n", 1);
+	check_mbox("A: b\n\nlost\n" DATED "A: b\n", "\nb[0 0|A: b\r\n]\n", 1);
+	check_mbox("no mbox\nat all\n", "\n\n", 1);
+	check_mbox("\n\n" DATED "A: b\n", "\nb[0 0|A: b\r\n]\n", 0);
+	check_mbox("", "\nb\n", 0);
+}
+
+/* Without a date in its line a message has that of its header. */
+static void
+test_mbox_dates(void **state)
+{
+	struct mail_date date;
+
+	(void)state;
+	assert_true(mbox_from_date(STR("From a Mon Feb  2 12:30:00 AM 2026\n"), &date));
+	assert_int_equal(date.utc, 1769992200);
+	assert_true(mbox_from_date(STR("From a 2026-02-02 10:00:00+02:00"), &date));
+	assert_int_equal(date.utc, 1770019200);
+	assert_int_equal(date.zone, 120);
+	assert_false(mbox_from_date(STR("From a Mon Feb  2 13:30:00 PM 2026"), &date));
+	assert_false(mbox_from_date(STR("From 2 Feb to 10:00 of 2026"), &date));
+}
+
+/* ---- mbox, out and in ---- */
+
+static uint32_t
+next_random(uint32_t *seed)
+{
+	*seed = *seed * 1664525 + 1013904223;
+	return *seed >> 8;
+}
+
+/* Bytes in which all that a line can be to an mbox comes often. */
+static void
+put_random_message(uint32_t *seed, struct buf *out)
+{
+	static const char *const part[] = {"\r\n", "\r\n", "\n", "\r", "\r\r\n", "From ",
+	    "From : Ann", "\r\nFrom x", "\r\n>From ", "\r\n>>From y", ">", "Subject: s",
+	    "Status: RO", "X-Status: D\r\n", "X-Keywords: forged\r\n", "X-UID: 9\r\n", "\r\n\r\n",
+	    "From MAILER-DAEMON Thu Jan  1 00:00:00 1970" MBOX_MARK "\r\n", "\r\n\r\n" DATED,
+	    MBOX_OURS "0 0 crlf cut\r\n", "Status: O\r\nX-Status: \r\n", " folded", "text"};
+	bool clean = next_random(seed) % 2 == 0; /* all its ends are CRLF */
+
+	for (uint32_t n = next_random(seed) % 12; n > 0; n--) {
+		const char *p = part[next_random(seed) % (sizeof part / sizeof *part)];
+
+		if (next_random(seed) % 100 == 0)
+			for (uint32_t i = MBOX_QUOTES - 2 + next_random(seed) % 5; i > 0; i--)
+				buf_putc(out, '>');
+		if (next_random(seed) % 300 == 0)
+			for (uint32_t i = 16000 + next_random(seed) % 80000; i > 0; i--)
+				buf_putc(out, 'x');
+		if (next_random(seed) % 100 == 0)
+			buf_putc(out, 0);
+		if (!clean || strcmp(p, "\n") != 0)
+			buf_puts(out, p);
+	}
+}
+
+static void
+put_random(uint32_t *seed, struct buf *stream)
+{
+	struct buf bytes = {0}, words = {0};
+	struct mailstream_message m = {.flags = next_random(seed) % 32,
+	    .internaldate = (int64_t)next_random(seed) * (next_random(seed) % 9) - 1000,
+	    .zone = (int16_t)(next_random(seed) % 1441 - 720)};
+
+	put_random_message(seed, &bytes);
+	for (uint32_t n = next_random(seed) % 3 == 0 ? next_random(seed) % 250 : 0; n > 0; n--) {
+		char word[16];
+
+		snprintf(word, sizeof word, "word%u", n);
+		buf_vstr(&words, str_of(word));
+	}
+	m.size = bytes.n;
+	m.keywords = buf_as_str(&words);
+	for (size_t at = 0; at < bytes.n;) {
+		size_t n = 1 + next_random(seed) % (MAILSTREAM_PIECE - 1);
+
+		n = n < bytes.n - at ? n : bytes.n - at;
+		mailstream_put_data(stream, (struct str){bytes.p + at, n});
+		at += n;
+	}
+	mailstream_put_message(stream, &m);
+	buf_fini(&bytes);
+	buf_fini(&words);
+}
+
+static void
+save_mbox(struct files *f, struct str stream)
+{
+	struct port_sink *sink = port_mbox_create(&f->port, f->path);
+	struct mailstream_in in = {0};
+	struct mailstream_record rec;
+
+	assert_non_null(sink);
+	buf_str(&in.bytes, stream);
+	while (mailstream_next(&in, &rec) == MAILSTREAM_GOT)
+		assert_true(sink->take(sink, &rec));
+	assert_true(in.ended);
+	sink->free(sink);
+	mailstream_in_fini(&in);
+}
+
+/* One after the other, all but how the bytes come in pieces. */
+static void
+flatten(struct str stream, struct buf *out)
+{
+	struct mailstream_in in = {0};
+	struct mailstream_record rec;
+
+	buf_str(&in.bytes, stream);
+	while (mailstream_next(&in, &rec) == MAILSTREAM_GOT) {
+		if (rec.tag == MAILSTREAM_DATA)
+			buf_str(out, rec.data);
+		else if (rec.tag == MAILSTREAM_MESSAGE)
+			mailstream_put_message(out, &rec.message);
+	}
+	assert_true(in.ended);
+	mailstream_in_fini(&in);
+}
+
+static void
+load_mbox(struct files *f, struct buf *out)
+{
+	struct port_source *source = port_mbox_open(&f->port, f->path);
+
+	assert_non_null(source);
+	while (source->fill(source, out))
+		;
+	source->free(source);
+}
+
+/* Every message comes back as it was: bytes, flags, keywords, dates. */
+static void
+test_mbox_there_and_back(void **state)
+{
+	uint32_t seed = 8437;
+
+	(void)state;
+	for (unsigned round = 0; round < 60; round++) {
+		struct files f;
+		struct buf stream = {0}, back = {0}, one = {0}, two = {0};
+
+		files_begin(&f);
+		mailstream_put_version(&stream);
+		mailstream_put_mailbox(
+		    &stream, &(struct mailstream_mailbox){.name = STR("a"), .exists = true});
+		for (unsigned i = 0; i < 50; i++)
+			put_random(&seed, &stream);
+		mailstream_put_end(&stream);
+		save_mbox(&f, buf_as_str(&stream));
+		load_mbox(&f, &back);
+		flatten(buf_as_str(&stream), &one);
+		flatten(buf_as_str(&back), &two);
+		assert_int_equal(one.n, two.n);
+		assert_memory_equal(one.p, two.p, one.n);
+		assert_int_equal(f.port.broken + f.port.words, 0);
+		files_end(&f);
+		buf_fini(&stream);
+		buf_fini(&back);
+		buf_fini(&one);
+		buf_fini(&two);
+	}
+}
+
+/* Whose lines are flags: ours in a file of ours, theirs in theirs, also behind ours. */
+static void
+test_mbox_whose_flags(void **state)
+{
+	static const char ours[] = "From MAILER-DAEMON Thu Jan  1 00:00:00 1970" MBOX_MARK
+	                           "\nStatus: O\nX-Status: \n" MBOX_OURS "0 0 crlf whole\n";
+	char text[512];
+
+	(void)state;
+	snprintf(text, sizeof text, "%sStatus: RO\nX-UID: 4\n\nx\n\n" DATED "Status: RO\n\n", ours);
+	check_mbox(text, "\nb[0 0|Status: RO\r\nX-UID: 4\r\n\r\nx\r\n][0 8|]\n", 0);
+	/* The mark in a file of others is nothing. */
+	snprintf(text, sizeof text, DATED "Status: RO\n\nx\n\n%s\ny\n", ours);
+	check_mbox(text, "\nb[0 8|\r\nx\r\n][0 0|" MBOX_OURS "0 0 crlf whole\r\n\r\ny\r\n]\n", 0);
+	/* Nor in lines that somebody has changed. */
+	snprintf(text, sizeof text,
+	    "From MAILER-DAEMON Thu Jan  1 00:00:00 1970" MBOX_MARK "\nA: b\nStatus: RO\n\n");
+	check_mbox(text, "\nb[0 8|A: b\r\n]\n", 0);
+}
+
+static void
+test_mbox_no_flags(void **state)
+{
+	struct files f;
+	struct buf out = {0};
+
+	(void)state;
+	files_begin(&f);
+	f.port.no_flags = true;
+	add_file(&f, "b", DATED "Status: RO\nX-Keywords: a\n\n");
+	read_source(port_mbox_open(&f.port, f.path), &out);
+	assert_string_equal(buf_cstr(&out), "\nb[0 0|Status: RO\r\nX-Keywords: a\r\n]\n");
+	files_end(&f);
+	buf_fini(&out);
+}
+
 static void
 test_keywords(void **state)
 {
@@ -324,6 +583,12 @@ main(void)
 	    cmocka_unit_test(test_order),
 	    cmocka_unit_test(test_maildir),
 	    cmocka_unit_test(test_mbox),
+	    cmocka_unit_test(test_mbox_separators),
+	    cmocka_unit_test(test_mbox_lost),
+	    cmocka_unit_test(test_mbox_dates),
+	    cmocka_unit_test(test_mbox_there_and_back),
+	    cmocka_unit_test(test_mbox_whose_flags),
+	    cmocka_unit_test(test_mbox_no_flags),
 	    cmocka_unit_test(test_keywords),
 	};
 
