@@ -100,6 +100,7 @@ run_init(struct run *run, const struct args *args)
 {
 	*run = (struct run){.port = {.cmd = args->cmd->name,
 	                        .mailbox = args_get(args, "mailbox"),
+	                        .follow_owned = args_has(args, "follow-owned"),
 	                        .fs_layout = args_has(args, "fs-layout"),
 	                        .keep_headers = args_has(args, "keep-headers"),
 	                        .mboxo = args_has(args, "mboxo")}};
@@ -267,12 +268,19 @@ export_mbox(const struct args *args)
 		"json", NULL, "the summary as one JSON object"                                     \
 	}
 
+#define FOLLOW_OPT                                                                                 \
+	{                                                                                          \
+		"follow-owned", NULL, "follow symbolic links to what belongs to PATH's owner"      \
+	}
+
 static const struct args_opt import_maildir_opts[] = {PORT_OPTS,
     {"mailbox", "MAILBOX", "the mail of PATH itself goes there, its folders below; else to INBOX"},
-    {"fs-layout", NULL, "folders are plain directories (a/b), not .a.b"}, {NULL, NULL, NULL}};
+    FOLLOW_OPT, {"fs-layout", NULL, "folders are plain directories (a/b), not .a.b"},
+    {NULL, NULL, NULL}};
 
 static const struct args_opt import_mbox_opts[] = {PORT_OPTS,
     {"mailbox", "MAILBOX", "where a file goes (else to INBOX), or below which a folder of files"},
+    FOLLOW_OPT,
     {"keep-headers", NULL, "leave Status, X-Status, X-Keywords and X-UID in the messages"},
     {"flags", "headers|none", "none: Status and the like are text, not flags (else headers)"},
     {"mboxo", NULL, "only >From was quoted by the writer, not >>From"}, {NULL, NULL, NULL}};

@@ -7,8 +7,10 @@
  * file is said, counted and left out; the rest goes on.
  *
  * Nothing below PATH is followed out of it: no symbolic links, only regular
- * files and directories are opened.
+ * files and directories are opened, and only those whose owner is PATH's.
  */
+#include <sys/stat.h>
+
 #include "app/mailstream.h"
 #include "app/progress.h"
 
@@ -18,6 +20,8 @@ struct port {
 	uint64_t broken;     /* files left out, or not written */
 	uint64_t words;      /* keywords left out */
 	const char *mailbox; /* import: the mailbox that PATH itself becomes; NULL: INBOX */
+	bool follow_owned;   /* links are followed to what belongs to the same owner */
+	uid_t owner;         /* of PATH */
 	bool fs_layout;      /* Maildir: folders are plain directories */
 	bool keep_headers;   /* mbox: Status and the like stay in the message */
 	bool mboxo;          /* mbox: only >From is unquoted, not >>From */
@@ -50,10 +54,26 @@ struct port_sink {
 struct port_sink *port_maildir_create(struct port *port, const char *path);
 struct port_sink *port_mbox_create(struct port *port, const char *path);
 
+/* ---- files (port_open.c); -1: errno is for port_why() ---- */
+
+/* PATH itself: a folder or a regular file.  Links in it are followed only if the user asks for
+ * that, and if whose they are is root or the owner of what they lead to. */
+int port_open_operand(struct port *port, const char *path, struct stat *st_r);
+int port_open_folder(struct port *port, const char *path); /* nothing but a folder */
+/* A folder or a regular file below; it must be the operand's owner's. */
+int port_open(const struct port *port, int at, const char *path, bool folder);
+const char *port_why(int error);
+
+/* A new file, with a name that nobody can have guessed. */
+struct port_temporary {
+	char name[32];
+};
+int port_create(int dir, struct port_temporary *name_r);
+
 /* ---- shared by them (port_text.c) ---- */
 
-/* The whole of a small file, without following links; false: not there, or not readable. */
-bool port_slurp(int dir, const char *name, size_t max, struct buf *out);
+/* The whole of a small file, as port_open() opens it; false: not there, or not readable. */
+bool port_slurp(const struct port *port, int dir, const char *name, size_t max, struct buf *out);
 /* Adds a keyword to vstrs of them, unless it is there (no matter the case).  What is no atom of
  * IMAP, too long, or beyond the number that a mailbox can have is left out, and counted. */
 void port_keyword(struct port *port, struct str name, struct buf *words);

@@ -41,16 +41,11 @@ add_folder(struct maildir *m, const char *path, struct str name)
 	buf_fini(&z);
 }
 
-static int
-open_dir(int at, const char *name)
-{
-	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 static bool
-has_cur(int at, const char *path)
+has_cur(const struct maildir *m, const char *path)
 {
-	int fd = open_dir(at, path), cur = fd >= 0 ? open_dir(fd, "cur") : -1;
+	int fd = port_open(m->port, m->root, path, true);
+	int cur = fd >= 0 ? port_open(m->port, fd, "cur", true) : -1;
 
 	if (fd >= 0)
 		close(fd);
@@ -65,10 +60,23 @@ is_part(const char *name)
 	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
 }
 
+/* What a link leads to; says why it leads nowhere. */
+static bool
+is_folder(struct maildir *m, int at, const char *name)
+{
+	int fd = port_open(m->port, at, name, true);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != ENOTDIR)
+		port_broken(m->port, m->path, name, port_why(errno));
+	return fd >= 0;
+}
+
 static void
 find_folders(struct maildir *m, const char *below, unsigned depth)
 {
-	int fd = open_dir(m->root, below[0] != 0 ? below : ".");
+	int fd = port_open(m->port, m->root, below[0] != 0 ? below : ".", true);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
 	bool dots = !m->port->fs_layout;
@@ -76,23 +84,25 @@ find_folders(struct maildir *m, const char *below, unsigned depth)
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		struct buf path = {0}, name = {0};
 		struct stat st;
+		bool link;
 
 		if ((e->d_name[0] == '.') != dots || strcmp(e->d_name, ".") == 0 ||
 		    strcmp(e->d_name, "..") == 0 || is_part(e->d_name))
 			continue;
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-		    !S_ISDIR(st.st_mode)) {
-			if (S_ISLNK(st.st_mode))
-				port_broken(m->port, m->path, e->d_name, "a symbolic link");
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
-		}
+		link = S_ISLNK(st.st_mode);
+		if (link && !is_folder(m, dirfd(d), e->d_name))
+			continue;
+		if (!link && !S_ISDIR(st.st_mode))
+			continue;
 		buf_printf(&path, "%s%s%s", below, below[0] != 0 ? "/" : "", e->d_name);
 		if (!port_name(
 		        dots ? str_of(e->d_name + 1) : buf_as_str(&path), dots ? '.' : '/', &name))
 			port_broken(m->port, m->path, buf_cstr(&path), "its name is no UTF-8");
-		else if (has_cur(m->root, buf_cstr(&path)))
+		else if (has_cur(m, buf_cstr(&path)))
 			add_folder(m, buf_cstr(&path), buf_as_str(&name));
-		if (!dots && depth < DEPTH_MAX)
+		if (!dots && !link && depth < DEPTH_MAX) /* links could go round */
 			find_folders(m, buf_cstr(&path), depth + 1);
 		buf_fini(&path);
 		buf_fini(&name);
@@ -157,19 +167,27 @@ leave_folder(struct maildir *m)
 }
 
 static void
+open_part(struct maildir *m, int folder, int i, const char *name)
+{
+	m->dir[i] = port_open(m->port, folder, name, true);
+	if (m->dir[i] < 0 && errno != ENOENT)
+		port_broken(m->port, m->folder[m->folder_at - 1].path, name, port_why(errno));
+}
+
+static void
 enter_folder(struct maildir *m, struct buf *out)
 {
 	const struct folder *f = &m->folder[m->folder_at++];
-	int fd = open_dir(m->root, f->path);
+	int fd = port_open(m->port, m->root, f->path, true);
 
 	m->box = (struct mailstream_mailbox){.name = str_of(f->name), .exists = true};
 	if (fd < 0) {
-		port_broken(m->port, m->path, f->path, strerror(errno));
+		port_broken(m->port, m->path, f->path, port_why(errno));
 		return;
 	}
 	maildir_lists_read(m, fd);
-	m->dir[0] = open_dir(fd, "cur");
-	m->dir[1] = open_dir(fd, "new");
+	open_part(m, fd, 0, "cur");
+	open_part(m, fd, 1, "new");
 	close(fd);
 	list_files(m, m->dir[0], false);
 	list_files(m, m->dir[1], true);
@@ -190,7 +208,7 @@ put_subscriptions(struct maildir *m, struct buf *out)
 	bool two;
 
 	if (m->port->mailbox == NULL &&
-	    port_slurp(m->root, "subscriptions", MAILDIR_LIST_MAX, &text)) {
+	    port_slurp(m->port, m->root, "subscriptions", MAILDIR_LIST_MAX, &text)) {
 		rest = buf_as_str(&text);
 		two = str_has_prefix(rest, STR("V\t2\n"));
 		if (two)
@@ -263,11 +281,11 @@ free_source(struct port_source *source)
 struct port_source *
 port_maildir_open(struct port *port, const char *path)
 {
-	int root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int root = port_open_folder(port, path);
 	struct maildir *m;
 
 	if (root < 0) {
-		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, strerror(errno));
+		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, port_why(errno));
 		return NULL;
 	}
 	m = mem_zalloc(sizeof *m);
@@ -277,7 +295,7 @@ port_maildir_open(struct port *port, const char *path)
 	    .path = path,
 	    .dir = {-1, -1},
 	    .fd = -1};
-	if (has_cur(root, "."))
+	if (has_cur(m, "."))
 		add_folder(m, ".", STR("INBOX"));
 	find_folders(m, "", 0);
 	if (m->folder_count == 0) {

@@ -164,11 +164,11 @@ maildir_meta(const struct maildir *m, struct str base)
 void
 maildir_lists_read(struct maildir *m, int fd)
 {
-	if (port_slurp(fd, "dovecot-uidlist", MAILDIR_LIST_MAX, &m->uidlist))
+	if (port_slurp(m->port, fd, "dovecot-uidlist", MAILDIR_LIST_MAX, &m->uidlist))
 		take_uidlist(m);
-	if (port_slurp(fd, "turnstone.export", MAILDIR_LIST_MAX, &m->ours))
+	if (port_slurp(m->port, fd, "turnstone.export", MAILDIR_LIST_MAX, &m->ours))
 		take_ours(m);
-	if (port_slurp(fd, "dovecot-keywords", 65536, &m->keywords))
+	if (port_slurp(m->port, fd, "dovecot-keywords", 65536, &m->keywords))
 		take_letters(m);
 	else
 		memset(m->letter, 0, sizeof m->letter);

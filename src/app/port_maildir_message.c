@@ -4,7 +4,6 @@
  * bytes as they were; in all others LF becomes CRLF.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,15 +70,15 @@ maildir_file_open(struct maildir *m)
 {
 	const struct file *f = &m->file[m->file_at];
 
-	m->fd = openat(m->dir[f->new], f->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	m->fd = port_open(m->port, m->dir[f->new], f->name, false);
 	m->last = 0;
 	m->size = 0;
 	if (m->fd < 0) {
-		broken_file(m, errno == ELOOP ? "a symbolic link" : strerror(errno));
-	} else if (fstat(m->fd, &m->st) != 0 || !S_ISREG(m->st.st_mode)) {
+		broken_file(m, port_why(errno));
+	} else if (fstat(m->fd, &m->st) != 0) {
 		close(m->fd);
 		m->fd = -1;
-		broken_file(m, "not a regular file");
+		broken_file(m, strerror(errno));
 	}
 }
 

@@ -54,8 +54,7 @@ add_found(struct mbox *m, struct buf *path)
 static void
 find_files(struct mbox *m, const char *below, unsigned depth)
 {
-	int fd = openat(
-	    m->root, below[0] != 0 ? below : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = port_open(m->port, m->root, below[0] != 0 ? below : ".", true);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
 
@@ -147,15 +146,19 @@ open_file(struct mbox *m)
 {
 	const struct box_file *f = &m->file[m->at++];
 
-	m->fd = openat(m->root, f->path,
-	    O_RDONLY | (m->root == AT_FDCWD ? 0 : O_NOFOLLOW) | O_NONBLOCK | O_CLOEXEC);
+	if (m->root >= 0) {
+		m->fd = port_open(m->port, m->root, f->path, false);
+	} else {
+		m->fd = m->single;
+		m->single = -1;
+	}
 	if (m->fd < 0) {
-		broken(m, errno == ELOOP ? "a symbolic link" : strerror(errno));
+		broken(m, port_why(errno));
 		return;
 	}
-	if (fstat(m->fd, &m->st) != 0 || !S_ISREG(m->st.st_mode)) {
+	if (fstat(m->fd, &m->st) != 0) {
 		close_file(m);
-		broken(m, "not a regular file");
+		broken(m, strerror(errno));
 		return;
 	}
 	m->in.n = m->used = 0;
@@ -229,6 +232,8 @@ free_source(struct port_source *source)
 		close(m->fd);
 	if (m->root >= 0)
 		close(m->root);
+	if (m->single >= 0)
+		close(m->single);
 	for (size_t i = 0; i < m->count; i++) {
 		mem_free(m->file[i].path);
 		mem_free(m->file[i].name);
@@ -244,28 +249,30 @@ struct port_source *
 port_mbox_open(struct port *port, const char *path)
 {
 	struct stat st;
-	struct mbox *m = mem_zalloc(sizeof *m);
+	int fd = port_open_operand(port, path, &st);
+	struct mbox *m;
 
-	*m = (struct mbox){.source = {fill, free_source},
-	    .port = port,
-	    .root = AT_FDCWD,
-	    .path = path,
-	    .dir = path,
-	    .fd = -1};
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-		m->root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (m->root >= 0)
-			find_files(m, "", 0);
-		if (m->count > 0)
-			qsort(m->file, m->count, sizeof *m->file, by_name);
-		return &m->source;
-	}
-	if (access(path, R_OK) != 0) {
-		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, strerror(errno));
-		free_source(&m->source);
+	if (fd < 0) {
+		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, port_why(errno));
 		return NULL;
 	}
-	m->dir = "";
-	add_file(m, path, port->mailbox != NULL ? str_of(port->mailbox) : STR("INBOX"));
+	m = mem_zalloc(sizeof *m);
+	*m = (struct mbox){.source = {fill, free_source},
+	    .port = port,
+	    .root = -1,
+	    .single = -1,
+	    .path = path,
+	    .dir = "",
+	    .fd = -1};
+	if (S_ISDIR(st.st_mode)) {
+		m->root = fd;
+		m->dir = path;
+		find_files(m, "", 0);
+		if (m->count > 0)
+			qsort(m->file, m->count, sizeof *m->file, by_name);
+	} else {
+		m->single = fd;
+		add_file(m, path, port->mailbox != NULL ? str_of(port->mailbox) : STR("INBOX"));
+	}
 	return &m->source;
 }

@@ -31,7 +31,7 @@ struct box_file {
 struct mbox {
 	struct port_source source;
 	struct port *port;
-	int root;               /* AT_FDCWD: a single file */
+	int root, single;       /* a folder, or the one file; -1: not that */
 	const char *path, *dir; /* dir: what a file's path is shown below; "": nothing */
 	struct box_file *file;
 	size_t count, at;

@@ -19,15 +19,16 @@
 #include "store/store.h"
 
 #define OUT_MARK ((size_t)256 << 10)
-#define TEMPORARY "turnstone.tmp"
 #define WORDS_LINE ((size_t)900) /* keywords beyond go into one more line */
 
 struct save {
 	struct port_sink sink;
 	struct port *port;
 	const char *path;
-	int root, fd; /* fd -1: between mailboxes */
-	FILE *spool;  /* the message under way: what is known of it comes behind its bytes */
+	int root, dir, fd; /* dir: the file's; fd -1: between mailboxes */
+	struct port_temporary temporary;
+	struct buf name; /* of the file in dir */
+	FILE *spool;     /* the message under way: what is known of it comes behind its bytes */
 	struct buf file, out, line;
 	bool in_header, asis; /* asis: the message has an LF without CR */
 	char last;            /* of the message under way */
@@ -61,6 +62,19 @@ write_out(struct save *s, size_t mark)
 	return true;
 }
 
+static void
+leave(struct save *s, bool whole)
+{
+	if (s->fd >= 0) {
+		close(s->fd);
+		if (!whole)
+			(void)unlinkat(s->dir, s->temporary.name, 0);
+	}
+	if (s->dir >= 0)
+		close(s->dir);
+	s->fd = s->dir = -1;
+}
+
 static bool
 end_mailbox(struct save *s)
 {
@@ -68,27 +82,41 @@ end_mailbox(struct save *s)
 
 	if (s->fd < 0)
 		return true;
-	ok = write_out(s, 0) && (fsync(s->fd) == 0 || failed(s));
-	close(s->fd);
-	s->fd = -1;
-	return ok && ((renameat(s->root, TEMPORARY, s->root, buf_cstr(&s->file)) == 0 &&
-	                  fsync(s->root) == 0) ||
-	                 failed(s));
+	ok = write_out(s, 0) &&
+	     ((fsync(s->fd) == 0 &&
+	          renameat(s->dir, s->temporary.name, s->dir, buf_cstr(&s->name)) == 0 &&
+	          fsync(s->dir) == 0) ||
+	         failed(s));
+	leave(s, ok);
+	return ok;
 }
 
-/* a/b.mbox lies in the folder a, next to a.mbox. */
+/* a/b.mbox lies in the folder a, next to a.mbox; what is a link there is none of ours. */
 static bool
-make_parents(struct save *s)
+enter_parents(struct save *s)
 {
-	char *path = s->file.n > 0 ? mem_strdup(buf_cstr(&s->file)) : NULL;
-	bool ok = path != NULL;
+	struct str rest = buf_as_str(&s->file), part;
+	struct buf name = {0};
 
-	for (char *p = path; ok && (p = strchr(p, '/')) != NULL; *p++ = '/') {
-		*p = 0;
-		ok = mkdirat(s->root, path, 0700) == 0 || errno == EEXIST;
+	s->dir = dup(s->root);
+	while (s->dir >= 0 && str_split(&rest, '/', &part)) {
+		name.n = 0;
+		buf_str(&name, part);
+		if (rest.n == 0)
+			break;
+
+		int fd = -1;
+
+		if (mkdirat(s->dir, buf_cstr(&name), 0700) == 0 || errno == EEXIST)
+			fd = openat(s->dir, buf_cstr(&name),
+			    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		close(s->dir);
+		s->dir = fd;
 	}
-	mem_free(path);
-	return ok;
+	s->name.n = 0;
+	buf_printf(&s->name, "%.*s.mbox", STR_ARG(buf_as_str(&name)));
+	buf_fini(&name);
+	return s->dir >= 0;
 }
 
 static bool
@@ -100,11 +128,10 @@ begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
 		return true;
 	s->file.n = 0;
 	port_folder(m->name, '/', &s->file);
-	if (!make_parents(s))
+	if (!enter_parents(s))
 		return failed(s);
 	buf_puts(&s->file, ".mbox");
-	s->fd =
-	    openat(s->root, TEMPORARY, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	s->fd = port_create(s->dir, &s->temporary);
 	return s->fd >= 0 || failed(s);
 }
 
@@ -292,13 +319,11 @@ free_sink(struct port_sink *sink)
 {
 	struct save *s = (struct save *)sink;
 
-	if (s->fd >= 0) {
-		close(s->fd);
-		(void)unlinkat(s->root, TEMPORARY, 0);
-	}
+	leave(s, false);
 	close(s->root);
 	(void)fclose(s->spool);
 	buf_fini(&s->file);
+	buf_fini(&s->name);
 	buf_fini(&s->out);
 	buf_fini(&s->line);
 	mem_free(s);
@@ -312,9 +337,9 @@ port_mbox_create(struct port *port, const char *path)
 	struct save *s;
 
 	if (spool != NULL && (mkdir(path, 0700) == 0 || errno == EEXIST))
-		root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		root = port_open_folder(port, path);
 	if (root < 0) {
-		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, strerror(errno));
+		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, port_why(errno));
 		if (spool != NULL)
 			(void)fclose(spool);
 		return NULL;
@@ -324,6 +349,7 @@ port_mbox_create(struct port *port, const char *path)
 	    .port = port,
 	    .path = path,
 	    .root = root,
+	    .dir = -1,
 	    .fd = -1,
 	    .spool = spool};
 	return &s->sink;

@@ -52,6 +52,7 @@ struct save {
 	size_t old_count;
 	roaring_bitmap_t *had, *told;
 	int fd; /* the message under way; -1: none */
+	struct port_temporary temporary;
 };
 
 static bool
@@ -83,13 +84,17 @@ write_all(int fd, struct str bytes)
 static bool
 put_list(int dir, const char *name, struct str text)
 {
-	int fd = openat(
-	    dir, "turnstone.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	struct port_temporary temporary;
+	int fd = port_create(dir, &temporary);
 	bool ok = fd >= 0 && write_all(fd, text) && fsync(fd) == 0;
 
-	if (fd >= 0)
-		close(fd);
-	return ok && renameat(dir, "turnstone.tmp", dir, name) == 0;
+	if (fd < 0)
+		return false;
+	close(fd);
+	if (ok && renameat(dir, temporary.name, dir, name) == 0)
+		return true;
+	(void)unlinkat(dir, temporary.name, 0);
+	return false;
 }
 
 static int
@@ -302,9 +307,18 @@ static bool
 take_data(struct save *s, struct str data)
 {
 	if (s->fd < 0)
-		s->fd = openat(s->tmp, "turnstone",
-		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+		s->fd = port_create(s->tmp, &s->temporary);
 	return (s->fd >= 0 && write_all(s->fd, data)) || failed(s, "a message");
+}
+
+static void
+drop(struct save *s)
+{
+	if (s->fd < 0)
+		return;
+	close(s->fd);
+	(void)unlinkat(s->tmp, s->temporary.name, 0);
+	s->fd = -1;
 }
 
 static int
@@ -398,7 +412,7 @@ take_message(struct save *s, const struct mailstream_message *m)
 	} else {
 		(void)futimens(s->fd, when);
 		ok = close(s->fd) == 0 &&
-		     renameat(s->tmp, "turnstone", s->cur, buf_cstr(&name)) == 0;
+		     renameat(s->tmp, s->temporary.name, s->cur, buf_cstr(&name)) == 0;
 		s->fd = -1;
 	}
 	roaring_bitmap_add(s->told, m->uid);
@@ -434,9 +448,7 @@ take(struct port_sink *sink, const struct mailstream_record *rec)
 	case MAILSTREAM_MESSAGE:
 		return take_message(s, &rec->message);
 	case MAILSTREAM_DROP:
-		if (s->fd >= 0)
-			close(s->fd);
-		s->fd = -1;
+		drop(s);
 		return true;
 	case MAILSTREAM_END:
 		return finish(s);
@@ -451,9 +463,8 @@ free_sink(struct port_sink *sink)
 {
 	struct save *s = (struct save *)sink;
 
+	drop(s);
 	(void)leave(s, false);
-	if (s->fd >= 0)
-		close(s->fd);
 	close(s->root);
 	roaring_bitmap_free(s->had);
 	roaring_bitmap_free(s->told);
@@ -471,9 +482,9 @@ port_maildir_create(struct port *port, const char *path)
 	struct save *s;
 
 	if (mkdir(path, 0700) == 0 || errno == EEXIST)
-		root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		root = port_open_folder(port, path);
 	if (root < 0) {
-		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, strerror(errno));
+		fprintf(stderr, "turnstone %s: %s: %s\n", port->cmd, path, port_why(errno));
 		return NULL;
 	}
 	s = mem_zalloc(sizeof *s);

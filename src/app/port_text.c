@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What readers and writers of mail files share. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/port.h"
@@ -42,17 +39,15 @@ port_broken_line(
 }
 
 bool
-port_slurp(int dir, const char *name, size_t max, struct buf *out)
+port_slurp(const struct port *port, int dir, const char *name, size_t max, struct buf *out)
 {
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
+	int fd = port_open(port, dir, name, false);
 	ssize_t got = -1;
 
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		while (out->n < max && (got = read(fd, buf_room(out, 65536), 65536)) > 0)
-			out->n += (size_t)got;
+	while (out->n < max && (got = read(fd, buf_room(out, 65536), 65536)) > 0)
+		out->n += (size_t)got;
 	close(fd);
 	return got == 0;
 }

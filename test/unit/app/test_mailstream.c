@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -550,6 +552,127 @@ test_mbox_no_flags(void **state)
 	buf_fini(&out);
 }
 
+/* ---- what is opened ---- */
+
+static void
+add_link(struct files *f, const char *to, const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", f->path, name);
+	assert_int_equal(symlink(to, path), 0);
+}
+
+/* Nothing is read through a link, and what is another owner's not at all. */
+static void
+test_links(void **state)
+{
+	struct files f;
+	struct buf out = {0};
+	char path[256];
+	int fd;
+
+	(void)state;
+	files_begin(&f);
+	add_folder(&f, "there");
+	add_folder(&f, "there/cur");
+	add_file(&f, "there/cur/1:2,S", "secret");
+	add_file(&f, "there/box", DATED "\nsecret\n");
+	add_link(&f, "there", "link");
+	add_link(&f, "there/box", "box");
+	snprintf(path, sizeof path, "%s/link", f.path);
+	assert_null(port_maildir_open(&f.port, path));
+	assert_null(port_mbox_open(&f.port, path));
+	snprintf(path, sizeof path, "%s/box", f.path);
+	assert_null(port_mbox_open(&f.port, path));
+	snprintf(path, sizeof path, "%s/link/box", f.path);
+	assert_null(port_mbox_open(&f.port, path));
+
+	f.port.follow_owned = true;
+	read_source(port_mbox_open(&f.port, path), &out);
+	assert_non_null(strstr(buf_cstr(&out), "secret"));
+	fd = open(f.path, O_RDONLY | O_DIRECTORY);
+	assert_true(fd >= 0);
+	assert_true(close(port_open(&f.port, fd, "link/box", false)) == 0);
+	assert_int_equal(port_open(&f.port, fd, "link/box", true), -1);
+	f.port.owner++;
+	assert_int_equal(port_open(&f.port, fd, "link/box", false), -1);
+	assert_int_equal(errno, EXDEV);
+	f.port.follow_owned = false;
+	assert_int_equal(port_open(&f.port, fd, "there/box", false), -1);
+	assert_int_equal(errno, EXDEV);
+	f.port.owner--;
+	assert_int_equal(port_open(&f.port, fd, "link/box", false), -1);
+	assert_int_equal(errno, ELOOP);
+	assert_true(close(port_open(&f.port, fd, "there/box", false)) == 0);
+	close(fd);
+	files_end(&f);
+	buf_fini(&out);
+}
+
+/* A folder that becomes a link when the folders are known, before it is read. */
+static void
+test_exchanged(void **state)
+{
+	struct files f;
+	struct buf out = {0};
+	struct port_source *source;
+	char from[256], to[256];
+
+	(void)state;
+	files_begin(&f);
+	add_folder(&f, "victim");
+	add_folder(&f, "victim/Maildir");
+	add_folder(&f, "victim/Maildir/cur");
+	add_file(&f, "victim/Maildir/cur/1:2,S", "secret");
+	add_folder(&f, "m");
+	add_folder(&f, "m/cur");
+	add_folder(&f, "m/Z");
+	add_folder(&f, "m/Z/Maildir");
+	add_folder(&f, "m/Z/Maildir/cur");
+	f.port.fs_layout = true;
+	snprintf(from, sizeof from, "%s/m", f.path);
+	source = port_maildir_open(&f.port, from);
+	snprintf(from, sizeof from, "%s/m/Z", f.path);
+	snprintf(to, sizeof to, "%s/m/.was", f.path);
+	assert_int_equal(rename(from, to), 0);
+	add_link(&f, "../victim", "m/Z");
+	read_source(source, &out);
+	assert_string_equal(buf_cstr(&out), "\nINBOX\n");
+	assert_int_equal(f.port.broken, 1);
+	files_end(&f);
+	buf_fini(&out);
+}
+
+/* An export goes into no folder that is a link, and over no file that it has not made. */
+static void
+test_export_links(void **state)
+{
+	struct files f;
+	struct mailstream_record rec = {
+	    .tag = MAILSTREAM_MAILBOX, .mailbox = {.name = STR("a/b"), .exists = true}};
+	struct port_sink *sink;
+	char path[256];
+
+	(void)state;
+	files_begin(&f);
+	add_folder(&f, "victim");
+	add_folder(&f, "out");
+	add_link(&f, "../victim", "out/a");
+	snprintf(path, sizeof path, "%s/out", f.path);
+	sink = port_mbox_create(&f.port, path);
+	assert_non_null(sink);
+	assert_false(sink->take(sink, &rec));
+	sink->free(sink);
+	add_link(&f, "victim", "link");
+	snprintf(path, sizeof path, "%s/link", f.path);
+	assert_null(port_mbox_create(&f.port, path));
+	assert_null(port_maildir_create(&f.port, path));
+	snprintf(path, sizeof path, "%s/victim", f.path);
+	assert_int_equal(rmdir(path), 0); /* it is empty */
+	files_end(&f);
+}
+
 static void
 test_keywords(void **state)
 {
@@ -589,6 +712,9 @@ main(void)
 	    cmocka_unit_test(test_mbox_there_and_back),
 	    cmocka_unit_test(test_mbox_whose_flags),
 	    cmocka_unit_test(test_mbox_no_flags),
+	    cmocka_unit_test(test_links),
+	    cmocka_unit_test(test_exchanged),
+	    cmocka_unit_test(test_export_links),
 	    cmocka_unit_test(test_keywords),
 	};
 
