@@ -9,10 +9,11 @@
  *	'R'                     -> 'r' key, value: each server-wide record
  *	'U' name, then id uidvalidity modseq of each mailbox known to the asker
  *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account;
- *then 'k' the mark of all that, unless something cannot be read 'M' place in that list  -> 'k' each
- *keyword by its number, empty where none has it; 'u' set of UIDs; 'c' messages that are new or
- *changed since the known modseq, in pieces cut anywhere 'B' place, then uid blob of each message
- *wanted
+ *	                           'k' the mark of all that, if all could be read
+ *	'M' place in that list  -> 'k' each keyword by its number, empty where none has it;
+ *	                           'u' set of UIDs; 'c' messages that are new or changed since
+ *	                           the known modseq, in pieces cut anywhere
+ *	'B' place, then uid blob of each message wanted
  *	                        -> for each 'd' its bytes, in pieces, then 'e' an error's number
  *
  * From 'U' on the store's blobs are pinned, up to the next 'U' or the end.  All

@@ -363,6 +363,12 @@ copy_submit(struct store_change *user)
 	copier_put(t);
 }
 
+bool
+copy_fits(const struct store *store, uint64_t messages)
+{
+	return messages * MOVED_COST <= store->opt.copy_memory;
+}
+
 /* ---- preparing; in the lane ---- */
 
 static void

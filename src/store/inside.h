@@ -414,6 +414,8 @@ enum ts_err cross_recover(struct store *store);
 
 /* copy.c: takes a COPY or MOVE within an account, or a RENAME of INBOX, on its way. */
 void copy_submit(struct store_change *change);
+/* May so many messages be moved by one change? */
+bool copy_fits(const struct store *store, uint64_t messages);
 enum ts_err copy_prepare(struct batch *b, struct store_change *change);
 /* May the change be prepared?  COPY_WAIT: it was taken, and comes back into the lane's queue. */
 enum copy_hold { COPY_GO, COPY_WAIT, COPY_REFUSE };
