@@ -147,7 +147,8 @@ def test_mbox(site, tmp_path):
             assert site.port("import", "mbox", str(tmp_path / "m1"), "--user", "bob")["imported"] == count
             assert site.port("import", "mbox", str(tmp_path / "m1"), "--user", "bob")["already"] == count
     assert snapshot(tmp_path / "m1") == snapshot(tmp_path / "m2")
-    assert len(mailbox.mbox(tmp_path / "m1" / "INBOX.mbox", create=False)) == count - 3
+    # Python takes any line that begins with "From " for a separator, in a header, too.
+    assert len(mailbox.mbox(tmp_path / "m1" / "INBOX.mbox", create=False)) == count - 3 + 1
     with open(tmp_path / "other", "wb") as f:
         f.write(b"From x@y Mon Sep 14 10:00:00 2020 +0200\nSubject: a\nStatus: RO\nX-UID: 44\nContent-Length: 99999\n"
                 b"\nFrom nobody in particular\n>From y\n\nFrom y Mon Sep 14 10:00:01 2020\nSubject: b\n\n\n")
@@ -156,7 +157,7 @@ def test_mbox(site, tmp_path):
         f.write(b"no mbox\n")
     assert site.port("import", "mbox", str(tmp_path / "none"), "--user", "carol", code=3)["left_out"] == 1
     with open(tmp_path / "behind", "wb") as f:
-        f.write(b"lost\nFrom x\nSubject: c\n\nFrom a 2026-02-02 10:00:00 +0000\nStatus: RO\nSubject: d\n\n")
+        f.write(b"lost\n\nFrom x\nSubject: c\n\nFrom a 2026-02-02 10:00:00 +0000\nStatus: RO\nSubject: d\n\n")
     done = site.port("import", "mbox", str(tmp_path / "behind"), "--user", "bob", "--mailbox", "b", "--flags", "none",
                      code=3)
     assert (done["imported"], done["left_out"]) == (2, 1) and f"{tmp_path}/behind, line 1: " in site.err
