@@ -72,9 +72,12 @@ mail_field_find(struct str header, struct str name)
 size_t
 mail_header_len(struct str bytes)
 {
-	const char *p = bytes.p, *end = bytes.p + bytes.n, *next;
+	const char *p, *end, *next;
 
-	for (; p < end; p = next) {
+	if (bytes.n == 0) /* there may be no pointer to add to */
+		return 0;
+	end = bytes.p + bytes.n;
+	for (p = bytes.p; p < end; p = next) {
 		next = line_end(p, end);
 		if (line_empty(p, end))
 			return (size_t)(next - bytes.p);
@@ -87,8 +90,11 @@ static size_t
 open_word(struct str s)
 {
 	size_t i = s.n;
-	const char *text, *end = s.p + s.n;
+	const char *text, *end;
 
+	if (s.n == 0)
+		return 0;
+	end = s.p + s.n;
 	while (i > 0 && !(s.p[i - 1] == '=' && i < s.n && s.p[i] == '?'))
 		i--;
 	if (i == 0 || (text = memchr(s.p + i + 1, '?', (size_t)(end - s.p) - i - 1)) == NULL)

@@ -419,8 +419,8 @@ seek_simply(struct str message, const struct sought *k)
 /* ---- messages of all kinds ---- */
 
 static const char *const words[] = {"Alpha", "beta",
-    "stra\xc3\x9f"
-    "e",
+    ("stra\xc3\x9f"
+     "e"),
     "\xd0\x9c\xd0\xb8\xd1\x80", "caf\xc3\xa9", "x", "and then", "a  b", "\xe6\x97\xa5\xe6\x9c\xac",
     "1 < 2", "\t", "longer-than-others-are"};
 
