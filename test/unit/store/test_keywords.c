@@ -286,6 +286,45 @@ tables_stay(void **state)
 	}
 }
 
+/* A message that a command goes on reading, expunged, has not the keyword that got its number. */
+static void
+holds_stay(void **state)
+{
+	struct kit kit;
+	roaring_bitmap_t *all = kit_range(1, 2);
+	struct store_hold *hold;
+	struct store_keywords *table;
+	struct store_message m[2];
+	int number;
+	(void)state;
+
+	open_kit(&kit, NULL, 1);
+	kit_append(&kit, kit.inbox, MSG, 1u << STORE_DELETED);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	add(&kit, 1, "a");
+	number = number_of(&kit, "a");
+	store_mailbox_read_begin(kit.inbox);
+	hold = store_hold_begin(kit.inbox, all);
+	store_mailbox_read_end(kit.inbox);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	for (int given = 0; given < 2; given++) {
+		if (given != 0)
+			assert_int_equal(add(&kit, 2, "b"), TS_OK);
+		store_mailbox_read_begin(kit.inbox);
+		assert_int_equal(store_hold_window(hold, NULL, 1, m, 2), 2);
+		table = store_mailbox_keywords(kit.inbox);
+		store_mailbox_read_end(kit.inbox);
+		assert_int_equal(store_keywords_find(table, STR("b")), given != 0 ? number : -1);
+		assert_int_equal(store_flags_has(&m[0].flags, (unsigned)number), given == 0);
+		assert_int_equal(store_flags_has(&m[1].flags, (unsigned)number), given != 0);
+		assert_true(store_flags_has(&m[0].flags, STORE_DELETED));
+		store_keywords_unref(&table);
+	}
+	store_hold_end(&hold);
+	roaring_bitmap_free(all);
+	kit_close(&kit);
+}
+
 /* After a flush of which nobody knows the outcome the table is read anew, with another id. */
 static void
 unknown_outcome(void **state)
@@ -474,6 +513,7 @@ main(void)
 	    cmocka_unit_test(forgotten),
 	    cmocka_unit_test(forgotten_by_itself),
 	    cmocka_unit_test(tables_stay),
+	    cmocka_unit_test(holds_stay),
 	    cmocka_unit_test(unknown_outcome),
 	    cmocka_unit_test(restoring),
 	    cmocka_unit_test(rename_too_much),
