@@ -242,7 +242,7 @@ print_capabilities(const struct imap_conn *conn, unsigned state, uint64_t held, 
 uint64_t
 imap_auth_words_key(const struct imap_conn *conn)
 {
-	return conditions(conn, IMAP_NOAUTH) * 31 + imap_more_mechs_key(conn);
+	return conditions(conn, IMAP_NOAUTH) << 32 | imap_more_mechs_key(conn);
 }
 
 /* What the words depend on that are printed in the state; see struct imap_cap. */
