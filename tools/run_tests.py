@@ -25,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
+WAITING = str(2 * int(JOBS))  # end-to-end tests at a time: they wait more than they compute
 SEED = 20260115  # of the default selection
 RUNS = 3000      # of a fuzz target in the default selection, in at most …
 SECONDS = 30     # … so many seconds: a slow machine sees fewer of the same inputs, never others
@@ -119,7 +120,7 @@ def pytest(tally, args, folder, *what, env=None, name=""):
     env = dict(os.environ, TURNSTONE_BUILD=os.path.join(TOP, folder), TURNSTONE_SEED=str(args.seed),
                TURNSTONE_LONG="1" if args.long else "", PYTHONDONTWRITEBYTECODE="1", **(env or {}))
     done = run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x" if args.fast else "-q",
-                f"--junitxml={report}", *what], env=env)
+                "-n", WAITING, "--dist", "load", f"--junitxml={report}", *what], env=env)
     if not os.path.exists(report):
         tally.one(f"end to end, {run_name}", False, done.stdout)
         return

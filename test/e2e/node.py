@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that are written in JavaScript, installed once by npm."""
+import fcntl
 import os
 import shutil
 import subprocess
@@ -17,11 +18,16 @@ def imapflow():
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     os.makedirs(home, exist_ok=True)
-    for name in os.listdir(os.path.join(HERE, "npm")):
-        shutil.copy(os.path.join(HERE, "npm", name), home)
-    if not os.path.isdir(os.path.join(home, "node_modules", "imapflow")):
-        done = subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            pytest.skip("npm cannot install imapflow here (is the registry reachable?)")
+    with open(os.path.join(home, "lock"), "w", encoding="ascii") as lock:  # tests run side by side
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for name in os.listdir(os.path.join(HERE, "npm")):
+            copy = os.path.join(home, name)
+            shutil.copy(os.path.join(HERE, "npm", name), copy + ".new")
+            os.rename(copy + ".new", copy)
+        if not os.path.isdir(os.path.join(home, "node_modules", "imapflow")):
+            done = subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"],
+                                  cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  stdin=subprocess.DEVNULL)
+            if done.returncode != 0:
+                pytest.skip("npm cannot install imapflow here (is the registry reachable?)")
     return home
