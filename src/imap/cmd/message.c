@@ -65,7 +65,8 @@ store_done(struct imap_cmd *cmd)
 		return cmd_goto(cmd, &print);
 	/* Silent, unless somebody else changed one of them in between (RFC 9051 section 6.4.6). */
 	if (change->prior_modseq <= s->told && change->affected != NULL) {
-		box->silent = roaring_bitmap_copy(change->affected);
+		/* What is pending is another's change, known and not yet told. */
+		box->silent = roaring_bitmap_andnot(change->affected, box->pending);
 		box->silent_modseq = change->modseq;
 	}
 	return cmd_ok(cmd, "Stored");
