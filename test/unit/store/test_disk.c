@@ -190,6 +190,185 @@ cut_move(void **state)
 	cut(STORE_CHANGE_MOVE);
 }
 
+/* What a refused import leaves: neither intent nor claim, and the messages where they were.  So
+ * their bytes go with them. */
+static void
+assert_released(struct kit *kit)
+{
+	struct store_mailbox *mb = bobs_inbox(kit);
+	struct store_message m[3];
+	struct buf none = {0};
+
+	store_background_wait(kit->store);
+	kit_expect(kit->inbox, "1:S 2:[word] 3:");
+	kit_expect(mb, "1:R[his]");
+	assert_int_equal(keys(kit, KEY_INTENT), 0);
+	assert_int_equal(keys(kit, KEY_QUEUE), 0);
+	assert_int_equal(keys(kit, KEY_REF), 4);
+	store_mailbox_read_begin(kit->inbox);
+	assert_int_equal(store_mailbox_window(kit->inbox, NULL, 0, m, 3), 3);
+	store_mailbox_read_end(kit->inbox);
+	kit_flags(kit, kit->inbox, 1, 2, STORE_FLAGS_ADD, F(STORE_DELETED), NULL);
+	assert_int_equal(kit_expunge(kit, kit->inbox), TS_OK);
+	store_background_wait(kit->store);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(
+		    store_read_blob(kit->store, m[i].blob, 0, 100, &none), TS_NOT_FOUND);
+	assert_int_equal(store_read_blob(kit->store, m[2].blob, 0, 100, &none), TS_OK);
+	buf_fini(&none);
+	store_mailbox_unref(&mb);
+}
+
+/* Bob's INBOX has all the keywords that it may have. */
+static void
+prepare_full_bob(struct kit *kit)
+{
+	struct store_mailbox *mb;
+
+	prepare_bob(kit);
+	kit->opt.max_keywords = 1;
+	kit_reopen(kit);
+	mb = bobs_inbox(kit);
+	kit_flags(kit, mb, 1, 1, STORE_FLAGS_ADD, 0, "his");
+	store_background_wait(kit->store);
+	store_mailbox_unref(&mb);
+}
+
+enum after { GOES_ON, CRASHES, CLOSES };
+
+static void
+refused_import(enum store_change_kind kind, enum after after)
+{
+	struct kit kit = {0};
+	struct images images = {0};
+	struct store_mailbox *mb;
+
+	prepare_full_bob(&kit);
+	mb = bobs_inbox(&kit);
+	images.disk = kit.disk;
+	engine_mem_hook(kit.disk, take_image, &images);
+	assert_int_equal(kit_move(&kit, kind, kit.inbox, mb, 1, 2), TS_LIMIT);
+	engine_mem_hook(kit.disk, NULL, NULL);
+	assert_int_equal(images.n, 2); /* the export and the abort */
+	store_mailbox_unref(&mb);
+	if (after == CRASHES)
+		kit_on(&kit, images.image[1]);
+	else if (after == CLOSES)
+		kit_reopen(&kit);
+	assert_released(&kit);
+	for (unsigned i = 0; i < images.n; i++)
+		if (images.image[i] != kit.disk)
+			engine_mem_disk_free(&images.image[i]);
+	kit_close(&kit);
+}
+
+static enum ts_err
+full_after_the_first(const struct engine_batch *batch, void *arg)
+{
+	(void)batch;
+	return ++*(unsigned *)arg == 1 ? TS_OK : TS_FULL;
+}
+
+/* The export was the last that could be written: import and abort are both refused, and the
+ * background releases the claims when there is room again. */
+static void
+refused_abort(enum store_change_kind kind)
+{
+	struct kit kit = {0};
+	struct store_mailbox *mb;
+	unsigned n = 0;
+
+	prepare_full_bob(&kit);
+	mb = bobs_inbox(&kit);
+	engine_mem_hook(kit.disk, full_after_the_first, &n);
+	assert_int_equal(kit_move(&kit, kind, kit.inbox, mb, 1, 2), TS_LIMIT);
+	while (store_background_step(kit.store))
+		continue;
+	assert_true(n >= 2);
+	assert_int_equal(keys(&kit, KEY_INTENT), 1);
+	engine_mem_hook(kit.disk, NULL, NULL);
+	store_mailbox_unref(&mb);
+	assert_released(&kit);
+	kit_close(&kit);
+}
+
+static void
+refused(void **state)
+{
+	(void)state;
+	for (enum after after = GOES_ON; after <= CLOSES; after++) {
+		refused_import(STORE_CHANGE_COPY, after);
+		refused_import(STORE_CHANGE_MOVE, after);
+	}
+	refused_abort(STORE_CHANGE_COPY);
+	refused_abort(STORE_CHANGE_MOVE);
+}
+
+/* ---- one message, several handles ---- */
+
+static enum ts_err
+append_handle(struct kit *kit, struct store_mailbox *mb, struct store_upload *upload)
+{
+	struct store_change *c =
+	    store_change_new(store_mailbox_account(mb), STORE_CHANGE_APPEND, kit->loop, NULL, NULL);
+
+	c->mailbox = mb;
+	c->item_count = 1;
+	c->items = arena_array(c->arena, 1, sizeof *c->items);
+	c->items[0].upload = upload;
+	return kit_end(kit, c);
+}
+
+/*
+ * The first recipient has expunged the message before the second one gets it, and the collector has
+ * passed it by.  used: then the second one has the bytes; otherwise they go, and nobody has to come
+ * by for that.
+ */
+static void
+shared_handle(uint64_t threshold, bool used)
+{
+	struct kit kit = {.opt.blob_threshold = threshold};
+	struct store_upload *first, *second;
+	struct store_mailbox *mb;
+	struct store_message m;
+	struct buf b = {0};
+
+	kit_open(&kit, 0);
+	mb = bobs_inbox(&kit);
+	first = kit_upload(&kit, STR(MSG));
+	second = store_upload_share(first);
+	assert_int_equal(append_handle(&kit, kit.inbox, first), TS_OK);
+	store_mailbox_read_begin(kit.inbox);
+	assert_true(store_mailbox_message(kit.inbox, 1, &m));
+	store_mailbox_read_end(kit.inbox);
+	kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, F(STORE_DELETED), NULL);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	store_background_wait(kit.store);
+	assert_int_equal(keys(&kit, KEY_QUEUE), 1);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, 100, &b), TS_OK);
+	if (used)
+		assert_int_equal(append_handle(&kit, mb, second), TS_OK);
+	else
+		store_upload_free(&second);
+	store_background_wait(kit.store);
+	assert_int_equal(keys(&kit, KEY_QUEUE), 0);
+	assert_int_equal(
+	    store_read_blob(kit.store, m.blob, 0, 100, &b), used ? TS_OK : TS_NOT_FOUND);
+	buf_fini(&b);
+	store_mailbox_unref(&mb);
+	kit_close(&kit);
+}
+
+static void
+shared(void **state)
+{
+	(void)state;
+	shared_handle(0, false);
+	shared_handle(0, true);
+	shared_handle(1, false);
+	shared_handle(1, true);
+}
+
 /* ---- folding ---- */
 
 static void
@@ -811,6 +990,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(cut_copy),
 	    cmocka_unit_test(cut_move),
+	    cmocka_unit_test(refused),
+	    cmocka_unit_test(shared),
 	    cmocka_unit_test(folded),
 	    cmocka_unit_test(damage),
 	    cmocka_unit_test(wrong_value),
