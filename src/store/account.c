@@ -53,8 +53,8 @@ account_entry(const struct store_account *a, struct str name)
 	return at < a->entry_count && str_eq(entry_name(a->entry[at]), name) ? a->entry[at] : NULL;
 }
 
-static struct entry *
-entry_new(struct str name)
+struct entry *
+account_entry_new(struct str name)
 {
 	struct entry *e = mem_zalloc(sizeof *e);
 
@@ -63,8 +63,8 @@ entry_new(struct str name)
 	return e;
 }
 
-static void
-entry_free(struct entry *e)
+void
+account_entry_free(struct entry *e)
 {
 	mem_free(e->name);
 	mem_free(e);
@@ -89,7 +89,7 @@ account_entry_add(struct store_account *a, struct str name)
 	make_room(a);
 	memmove(a->entry + at + 1, a->entry + at, (a->entry_count - at) * sizeof(struct entry *));
 	a->entry_count++;
-	return a->entry[at] = entry_new(name);
+	return a->entry[at] = account_entry_new(name);
 }
 
 void
@@ -101,7 +101,7 @@ account_entries_add(struct store_account *a, const struct str *names, size_t n, 
 	for (size_t i = 0; i < n; i++) {
 		out[i] = account_entry(a, names[i]);
 		if (out[i] == NULL)
-			out[i] = fresh[more++] = entry_new(names[i]);
+			out[i] = fresh[more++] = account_entry_new(names[i]);
 	}
 	a->entry_count += more;
 	if (a->entry_count > a->entry_cap) {
@@ -118,16 +118,15 @@ account_entries_add(struct store_account *a, const struct str *names, size_t n, 
 	mem_free(fresh);
 }
 
-static bool
-entry_empty(const struct entry *e)
+bool
+account_entry_empty(const struct entry *e)
 {
 	return e->pub == NULL && e->head == NULL && !e->sub_pub && !e->sub_head &&
 	       e->tombstone == 0 && e->ops == 0;
 }
 
-/* What the list takes; its lock is held. */
-static void
-count_bytes(struct store_account *a)
+void
+account_count_bytes(struct store_account *a)
 {
 	size_t now = sizeof *a + a->name.n + a->entry_cap * sizeof(struct entry *), before;
 
@@ -148,12 +147,12 @@ account_tidy(struct store_account *a)
 
 	pthread_rwlock_wrlock(&a->lock);
 	for (size_t i = 0; i < a->entry_count; i++)
-		if (entry_empty(a->entry[i]))
-			entry_free(a->entry[i]);
+		if (account_entry_empty(a->entry[i]))
+			account_entry_free(a->entry[i]);
 		else
 			a->entry[kept++] = a->entry[i];
 	a->entry_count = kept;
-	count_bytes(a);
+	account_count_bytes(a);
 	pthread_rwlock_unlock(&a->lock);
 }
 
@@ -193,7 +192,7 @@ rows_fini(struct rows *rows)
 	for (size_t i = 0; i < rows->count; i++)
 		mem_free(rows->row[i].name);
 	for (size_t i = 0; i < rows->extra_count; i++)
-		entry_free(rows->extra[i]);
+		account_entry_free(rows->extra[i]);
 	mem_free(rows->row);
 	mem_free(rows->extra);
 }
@@ -233,7 +232,7 @@ row_extra(struct rows *rows, struct str name)
 		rows->extra_cap = rows->extra_cap > 0 ? rows->extra_cap * 2 : 8;
 		rows->extra = mem_realloc(rows->extra, rows->extra_cap * sizeof(struct entry *));
 	}
-	return rows->extra[rows->extra_count++] = entry_new(name);
+	return rows->extra[rows->extra_count++] = account_entry_new(name);
 }
 
 static bool
@@ -316,6 +315,14 @@ entry_order(const void *a, const void *b)
 	return str_cmp(entry_name(*x), entry_name(*y));
 }
 
+static int
+id_order(const void *a, const void *b)
+{
+	struct store_mailbox *const *x = a, *const *y = b;
+
+	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
 /* Takes the known mailboxes out of the entries, ordered by id, and empties the list. */
 static struct store_mailbox **
 detach_mailboxes(struct store_account *a, size_t *n_r)
@@ -324,26 +331,34 @@ detach_mailboxes(struct store_account *a, size_t *n_r)
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->entry_count; i++) {
-		if (a->entry[i]->pub != NULL)
+		if (a->entry[i]->pub != NULL) {
 			known[n++] = a->entry[i]->pub;
-		entry_free(a->entry[i]);
+			a->entry[i]->pub->head.gone = true; /* unless it is placed again */
+		}
+		account_entry_free(a->entry[i]);
 	}
 	a->entry_count = 0;
+	if (n > 0)
+		qsort(known, n, sizeof(*known), id_order);
 	*n_r = n;
 	return known;
 }
 
-static struct store_mailbox *
-take_known(struct store_mailbox **known, size_t n, uint32_t id)
+static int
+by_id(const void *key, const void *element)
 {
-	struct store_mailbox *found = NULL;
+	struct store_mailbox *const *mb = element;
+	uint32_t id = *(const uint32_t *)key;
 
-	for (size_t i = 0; i < n && found == NULL; i++)
-		if (known[i] != NULL && known[i]->id == id) {
-			found = known[i];
-			known[i] = NULL;
-		}
-	return found;
+	return id < (*mb)->id ? -1 : id > (*mb)->id;
+}
+
+static struct store_mailbox *
+find_known(struct store_mailbox **known, size_t n, uint32_t id)
+{
+	struct store_mailbox **at = n > 0 ? bsearch(&id, known, n, sizeof(*known), by_id) : NULL;
+
+	return at != NULL ? *at : NULL;
 }
 
 static void
@@ -360,7 +375,7 @@ place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 	atomic_store(&mb->uidvalidity, row->uidvalidity);
 	mb->counters = row->counters;
 	make_room(a);
-	e = a->entry[a->entry_count++] = entry_new((struct str){row->name, row->n});
+	e = a->entry[a->entry_count++] = account_entry_new((struct str){row->name, row->n});
 	e->pub = e->head = mb;
 	a->head_mailboxes++;
 }
@@ -379,7 +394,7 @@ place_extra(struct store_account *a, struct rows *rows, size_t ordered)
 		a->entry_count = all;
 		if (e == NULL) {
 			make_room(a);
-			e = a->entry[a->entry_count++] = entry_new(entry_name(x));
+			e = a->entry[a->entry_count++] = account_entry_new(entry_name(x));
 		}
 		e->sub_pub = e->sub_head = e->sub_pub || x->sub_pub;
 		if (x->tombstone != 0)
@@ -398,7 +413,7 @@ place_extra(struct store_account *a, struct rows *rows, size_t ordered)
 		last->sub_pub = last->sub_head = last->sub_pub || e->sub_pub;
 		last->tombstone = last->tombstone != 0 ? last->tombstone : e->tombstone;
 		TS_ASSERT(e->pub == NULL);
-		entry_free(e);
+		account_entry_free(e);
 	}
 	a->entry_count = kept;
 }
@@ -424,7 +439,7 @@ install_rows(struct store_account *a, struct rows *rows)
 		struct row *row = &rows->row[i];
 
 		if (row->named && row->counted)
-			place_row(a, row, take_known(known, known_count, row->id));
+			place_row(a, row, find_known(known, known_count, row->id));
 		else
 			log_msg(LOG_ERROR, NULL,
 			    "store: account %llu mailbox %u: %s is missing, it cannot be shown",
@@ -437,14 +452,13 @@ install_rows(struct store_account *a, struct rows *rows)
 	for (size_t i = 0; i < a->entry_count; i++)
 		a->tombstones += a->entry[i]->tombstone != 0;
 	for (size_t i = 0; i < known_count; i++)
-		if (known[i] != NULL) {
-			known[i]->head.gone = true;
+		if (known[i]->head.gone) {
 			atomic_store(&known[i]->gone, true);
 			if (atomic_fetch_or(&known[i]->refs, REFS_GONE) == 0)
 				mailbox_free(known[i]);
 		}
 	mem_free(known);
-	count_bytes(a);
+	account_count_bytes(a);
 	pthread_rwlock_unlock(&a->lock);
 	atomic_fetch_add(&a->list_version, 1);
 }
@@ -453,8 +467,10 @@ enum ts_err
 account_read(struct store_account *a)
 {
 	struct rows rows = {0};
-	enum ts_err err = read_rows(a->store, a->id, &rows);
+	enum ts_err err = rename_finish(a->store, a->id);
 
+	if (err == TS_OK)
+		err = read_rows(a->store, a->id, &rows);
 	if (err == TS_OK)
 		install_rows(a, &rows);
 	rows_fini(&rows);
@@ -492,7 +508,7 @@ account_free(struct store_account *a)
 	for (size_t i = 0; i < a->entry_count; i++) {
 		if (a->entry[i]->pub != NULL)
 			mailbox_free(a->entry[i]->pub);
-		entry_free(a->entry[i]);
+		account_entry_free(a->entry[i]);
 	}
 	mem_free(a->entry);
 	pthread_rwlock_destroy(&a->lock);

@@ -163,9 +163,11 @@ ids(struct store *store, bool *more_r)
 static enum ts_err
 intents(struct store *store, bool *more_r)
 {
-	enum ts_err err = staged_recover(store), again = copy_retry(store);
+	enum ts_err err = staged_recover(store), again = copier_retry(store);
 
 	*more_r = false;
+	if (err == TS_OK)
+		err = rename_recover(store);
 	if (err == TS_OK)
 		err = cross_recover(store);
 	return err == TS_OK ? again : err;

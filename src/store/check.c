@@ -99,6 +99,8 @@ own_form(struct own *own, struct str key, struct str body)
 		return key.n == 33;
 	case KEY_RECORD:
 		return key.n > 9;
+	case KEY_RENAME:
+		return key.n == 17 || key.n == 18;
 	case KEY_VERSION:
 		return key.n == 9 && body.n >= 4;
 	default:
@@ -124,6 +126,8 @@ own_name(char kind)
 		return "the note of a blob to be looked at";
 	case KEY_RECORD:
 		return "a server-wide record (a user)";
+	case KEY_RENAME:
+		return "the note of a RENAME under way";
 	case KEY_STAGED:
 		return "the note of a COPY under way";
 	case KEY_VERSION:

@@ -36,7 +36,7 @@ struct piece { /* that is staged */
 };
 
 struct copying {
-	struct copying *next;
+	struct errand errand;
 	struct store *store;
 	struct store_change *user;             /* NULL: it has its answer */
 	struct store_mailbox *source, *target; /* referenced; RENAME: no target before its piece */
@@ -93,31 +93,26 @@ gives_uids(const struct store_change *c)
 	}
 }
 
-enum copy_hold
+enum hold
 copy_hold(struct lane *lane, struct store_change_priv *priv)
 {
 	const struct store_change *c = priv->change;
 	struct store_mailbox *mb = c->mailbox;
 	struct copying *t = priv->copying;
-	enum copy_hold hold = COPY_GO;
+	enum hold hold = HOLD_GO;
 
 	if (!gives_uids(c))
-		return COPY_GO;
+		return HOLD_GO;
 	if (atomic_load(&lane->store->staged_left))
-		return COPY_REFUSE;
+		return HOLD_REFUSE;
 	pthread_mutex_lock(&lane->mutex);
 	if (mb->held_by != NULL && mb->held_by != t) {
-		hold = mb->held_by->stuck ? COPY_REFUSE : COPY_WAIT;
+		hold = mb->held_by->stuck ? HOLD_REFUSE : HOLD_WAIT;
 	} else if (t != NULL && t->pieces) {
 		mb->held_by = t;
 	}
-	if (hold == COPY_WAIT) {
-		priv->next = NULL;
-		if (mb->waiting == NULL)
-			mb->waiting_tail = &mb->waiting;
-		*mb->waiting_tail = priv;
-		mb->waiting_tail = &priv->next;
-	}
+	if (hold == HOLD_WAIT)
+		lane_keep(&mb->waiting, priv);
 	pthread_mutex_unlock(&lane->mutex);
 	return hold;
 }
@@ -199,38 +194,6 @@ read_piece(struct copying *t)
 	           : TS_OK;
 }
 
-/* ---- the copier's queue ---- */
-
-static void read_and_go(struct copying *t);
-
-static void
-copier_put(struct copying *t)
-{
-	struct copier *cp = &t->store->copier;
-
-	if (!cp->running) { /* lanes 0 */
-		read_and_go(t);
-		return;
-	}
-	pthread_mutex_lock(&cp->mutex);
-	t->next = NULL;
-	*cp->queue_tail = t;
-	cp->queue_tail = &t->next;
-	pthread_cond_signal(&cp->wake);
-	pthread_mutex_unlock(&cp->mutex);
-}
-
-static void
-count_under_way(struct store *store, bool more)
-{
-	struct copier *cp = &store->copier;
-
-	pthread_mutex_lock(&cp->mutex);
-	cp->under_way += more ? 1 : (size_t)-1;
-	pthread_cond_signal(&cp->wake);
-	pthread_mutex_unlock(&cp->mutex);
-}
-
 /* ---- from step to step ---- */
 
 static void
@@ -274,7 +237,7 @@ done(struct copying *t)
 
 	let_go(t, false);
 	copying_free(t);
-	count_under_way(store, false);
+	copier_end(store);
 }
 
 static void
@@ -291,24 +254,17 @@ end(struct copying *t, enum ts_err err)
 static void
 put_off(struct copying *t)
 {
-	struct store *store = t->store;
-	struct copier *cp = &store->copier;
-
 	pthread_mutex_lock(&t->target->account->lane->mutex);
 	t->stuck = true;
 	pthread_mutex_unlock(&t->target->account->lane->mutex);
 	let_go(t, true);
-	pthread_mutex_lock(&cp->mutex);
-	t->next = cp->put_off;
-	cp->put_off = t;
-	pthread_mutex_unlock(&cp->mutex);
-	count_under_way(store, false);
-	background_wake(store, BG_INTENTS);
+	copier_put_off(&t->errand);
 }
 
 static void
-read_and_go(struct copying *t)
+read_and_go(struct errand *errand)
 {
+	struct copying *t = (struct copying *)(void *)errand;
 	enum ts_err err = TS_OK;
 
 	if (t->left == NULL)
@@ -340,12 +296,24 @@ advance(struct store_change *c)
 		t->begun = true;
 		t->pairs_durable = t->pair_count;
 		if (!roaring_bitmap_is_empty(t->left))
-			copier_put(t);
+			copier_put(&t->errand);
 		else if (kind == INNER_PIECE && t->pieces)
 			go(t, INNER_SHOW);
 		else
 			end(t, TS_OK);
 	}
+}
+
+static void
+unstage_again(struct errand *errand)
+{
+	go((struct copying *)(void *)errand, INNER_UNSTAGE);
+}
+
+static void
+drop(struct errand *errand)
+{
+	copying_free((struct copying *)(void *)errand);
 }
 
 void
@@ -354,13 +322,15 @@ copy_submit(struct store_change *user)
 	struct copying *t = mem_zalloc(sizeof *t);
 
 	t->store = user->priv->store;
+	t->errand = (struct errand){
+	    .store = t->store, .run = read_and_go, .again = unstage_again, .drop = drop};
 	t->user = user;
 	t->source = store_mailbox_ref(user->source);
 	if (user->mailbox != NULL)
 		t->target = store_mailbox_ref(user->mailbox);
 	t->move = user->kind != STORE_CHANGE_COPY;
-	count_under_way(t->store, true);
-	copier_put(t);
+	copier_begin(t->store);
+	copier_put(&t->errand);
 }
 
 bool
@@ -627,105 +597,4 @@ copy_prepare(struct batch *b, struct store_change *c)
 	default:
 		return prepare_unstage(b, t);
 	}
-}
-
-/* ---- the copier's thread ---- */
-
-static void *
-run(void *arg)
-{
-	struct copier *cp = arg;
-
-	pthread_mutex_lock(&cp->mutex);
-	for (;;) {
-		struct copying *t = cp->queue;
-
-		if (t == NULL && cp->stop && cp->under_way == 0)
-			break;
-		if (t == NULL) {
-			pthread_cond_wait(&cp->wake, &cp->mutex);
-			continue;
-		}
-		cp->queue = t->next;
-		if (cp->queue == NULL)
-			cp->queue_tail = &cp->queue;
-		pthread_mutex_unlock(&cp->mutex);
-		read_and_go(t);
-		pthread_mutex_lock(&cp->mutex);
-	}
-	pthread_mutex_unlock(&cp->mutex);
-	return NULL;
-}
-
-void
-copier_start(struct store *store)
-{
-	struct copier *cp = &store->copier;
-
-	pthread_mutex_init(&cp->mutex, NULL);
-	pthread_cond_init(&cp->wake, NULL);
-	cp->queue_tail = &cp->queue;
-	if (store->opt.lanes == 0)
-		return;
-	if (pthread_create(&cp->thread, NULL, run, cp) != 0)
-		TS_WRONG("the thread that copies cannot be started");
-	cp->running = true;
-}
-
-void
-copier_stop(struct store *store)
-{
-	struct copier *cp = &store->copier;
-
-	pthread_mutex_lock(&cp->mutex);
-	cp->stop = true;
-	pthread_cond_signal(&cp->wake);
-	pthread_mutex_unlock(&cp->mutex);
-	if (cp->running)
-		pthread_join(cp->thread, NULL);
-	cp->running = false;
-}
-
-static struct copying *
-take_put_off(struct store *store)
-{
-	struct copier *cp = &store->copier;
-	struct copying *t;
-
-	pthread_mutex_lock(&cp->mutex);
-	t = cp->put_off;
-	cp->put_off = NULL;
-	pthread_mutex_unlock(&cp->mutex);
-	return t;
-}
-
-enum ts_err
-copy_retry(struct store *store)
-{
-	struct copying *t = take_put_off(store), *next;
-	enum ts_err err = t != NULL ? TS_UNAVAILABLE : TS_OK;
-
-	for (; t != NULL; t = next) {
-		next = t->next;
-		count_under_way(store, true);
-		go(t, INNER_UNSTAGE);
-	}
-	if (err != TS_OK && store->opt.lanes == 0)
-		lane_run(store->lane);
-	return err;
-}
-
-/* What is left goes when the store is opened again. */
-void
-copier_fini(struct store *store)
-{
-	struct copier *cp = &store->copier;
-	struct copying *t = take_put_off(store), *next;
-
-	for (; t != NULL; t = next) {
-		next = t->next;
-		copying_free(t);
-	}
-	pthread_mutex_destroy(&cp->mutex);
-	pthread_cond_destroy(&cp->wake);
 }

@@ -17,6 +17,7 @@
  *   store.held_mutex  blobs of what is kept; also inside of holds_mutex
  *   store.pins_mutex  the list of shared uploads
  *   background.mutex, copier.mutex  their queues
+ *   store.rename_mutex  a piece of a RENAME's rows; nothing is taken inside but for reopening
  *
  * "Head" is the state after everything that has been prepared, flushed or not.
  * It belongs to the lane that holds the token to prepare, and is put back to
@@ -83,11 +84,19 @@ struct background {
 	uint64_t orphan_limit; /* files with an id below were not made by this run */
 };
 
-struct copier { /* copy.c: the thread that reads for COPY and MOVE */
+struct errand { /* what the copier's thread does for a change; first in what it is about */
+	struct errand *next;
+	struct store *store;
+	void (*run)(struct errand *errand);   /* a step, on the copier's thread */
+	void (*again)(struct errand *errand); /* of one put off: it goes on */
+	void (*drop)(struct errand *errand);  /* of one put off: the store is being closed */
+};
+
+struct copier { /* copier.c */
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
-	struct copying *queue, **queue_tail;
-	struct copying *put_off; /* what they put is to be taken away, which failed */
+	struct errand *queue, **queue_tail;
+	struct errand *put_off; /* their last step failed; the background tries it again */
 	size_t under_way;
 	pthread_t thread;
 	bool running, stop;
@@ -101,7 +110,10 @@ struct store {
 	unsigned lane_count; /* at least 1 */
 	struct background bg;
 	struct copier copier;
-	_Atomic bool staged_left; /* of the last run; no UIDs are given before it is gone */
+	_Atomic bool staged_left;  /* of the last run; no UIDs are given before it is gone */
+	_Atomic size_t renames;    /* on disk, or about to be: names under way, see rename.c */
+	_Atomic bool renames_left; /* that nobody works on may be there, too */
+	pthread_mutex_t rename_mutex;
 
 	pthread_mutex_t lease_mutex; /* one renewal at a time; then ids_mutex */
 	pthread_mutex_t ids_mutex;   /* the four below; never held while something blocks */
@@ -180,6 +192,10 @@ struct head {
 	bool gone;
 };
 
+struct waiting { /* changes that were taken out of their lane's queue; lane.mutex */
+	struct store_change_priv *first, **tail;
+};
+
 struct store_mailbox {
 	struct store_account *account;
 	uint32_t id;
@@ -206,8 +222,8 @@ struct store_mailbox {
 	struct head head;
 	bool stale; /* must be read anew before it is changed; lane */
 
-	struct copying *held_by; /* others give no UIDs; the three: lane.mutex */
-	struct store_change_priv *waiting, **waiting_tail;
+	struct copying *held_by; /* others give no UIDs; the two: lane.mutex */
+	struct waiting waiting;
 };
 
 struct entry { /* a name */
@@ -245,6 +261,9 @@ struct store_account {
 	size_t head_mailboxes, tombstones, tidy_at; /* as many entries: some may be empty */
 	bool head_gone, stale;
 
+	struct renaming *renaming; /* others do not change the list; the two: lane.mutex */
+	struct waiting waiting;
+
 	pthread_mutex_t watches;
 	struct link watch_list;
 };
@@ -255,6 +274,11 @@ entry_name(const struct entry *e)
 	return (struct str){e->name, e->n};
 }
 
+/* Nothing but a name. */
+struct entry *account_entry_new(struct str name);
+void account_entry_free(struct entry *entry);
+/* Is nothing left in it? */
+bool account_entry_empty(const struct entry *entry);
 bool account_name_ok(struct str name);
 /* Is it one that a mailbox may have? */
 bool mailbox_name_ok(struct str name);
@@ -266,6 +290,8 @@ struct entry *account_entry_add(struct store_account *account, struct str name);
 /* The same for many at once, whose names are ascending; out[i] is that of names[i]. */
 void account_entries_add(
     struct store_account *account, const struct str *names, size_t n, struct entry **out);
+/* Counts the bytes of the list anew; nobody changes it meanwhile. */
+void account_count_bytes(struct store_account *account);
 /* Frees the entries in which nothing is left.  For the lane, while it prepares and holds no entry;
  * takes the lock. */
 void account_tidy(struct store_account *account);
@@ -282,6 +308,11 @@ void tombs_bury(
 /* The same of many names; keeps no more than there are to be, and puts no others. */
 void tombs_bury_all(struct batch *b, struct store_account *account, struct entry *const *e,
     const uint32_t *uidvalidity, size_t n);
+/* Too many of these: all with a value not above the result go, and it is the floor.  0: none need
+ * to.  Sorts them. */
+uint32_t tombs_limit(uint32_t *values, size_t n);
+/* Of a name (STR_NONE: the floor); 0: there is none any more. */
+void tombs_put(struct engine_batch *batch, uint64_t account, struct str name, uint32_t value);
 /* The highest UIDVALIDITY under which the name (e may be NULL) may have been known; 0: none. */
 uint32_t tombs_highest(const struct store_account *account, const struct entry *e);
 /* BLOCKING.  Of a store of format 1: accounts with too many lose some. */
@@ -379,7 +410,9 @@ enum inner_kind { /* continues enum store_change_kind */
 	INNER_ABORT,
 	INNER_PIECE, /* copy.c */
 	INNER_SHOW,
-	INNER_UNSTAGE
+	INNER_UNSTAGE,
+	INNER_RENAME_BEGIN, /* rename.c */
+	INNER_RENAME_SHOW
 };
 
 struct store_change_priv {
@@ -393,6 +426,7 @@ struct store_change_priv {
 	void *complete_arg;
 	struct transfer *transfer;     /* cross.c */
 	struct copying *copying;       /* copy.c */
+	struct renaming *renaming;     /* rename.c */
 	struct store_mailbox *move_to; /* RENAME of INBOX: the one that was made; referenced */
 	roaring_bitmap_t *left;        /* EXPUNGE in pieces: those to come, and those that go now */
 	roaring_bitmap_t *piece;
@@ -417,11 +451,34 @@ void copy_submit(struct store_change *change);
 /* May so many messages be moved by one change? */
 bool copy_fits(const struct store *store, uint64_t messages);
 enum ts_err copy_prepare(struct batch *b, struct store_change *change);
-/* May the change be prepared?  COPY_WAIT: it was taken, and comes back into the lane's queue. */
-enum copy_hold { COPY_GO, COPY_WAIT, COPY_REFUSE };
-enum copy_hold copy_hold(struct lane *lane, struct store_change_priv *priv);
-/* Tries again what could not be taken away.  TS_UNAVAILABLE: there was something. */
-enum ts_err copy_retry(struct store *store);
+/* May the change be prepared?  HOLD_WAIT: it was taken, and comes back into the lane's queue. */
+enum hold { HOLD_GO, HOLD_WAIT, HOLD_REFUSE };
+enum hold copy_hold(struct lane *lane, struct store_change_priv *priv);
+
+/* rename.c: the same.  A RENAME of very many is taken for good, and gets its answer. */
+enum hold rename_hold(struct lane *lane, struct store_change_priv *priv);
+enum ts_err rename_prepare(struct batch *b, struct store_change *change);
+/* What of the batch's renamings follows from its end. */
+void rename_publish(struct renaming *t);
+void rename_dropped(struct renaming *t, bool doubt);
+struct renaming *rename_next(const struct renaming *t);
+struct store_account *rename_account(const struct renaming *t);
+/* Is there a RENAME of the account whose rows are not all written? */
+bool rename_pending(struct store *store, uint64_t account);
+/* BLOCKING.  Writes the rows of one that are left. */
+enum ts_err rename_finish(struct store *store, uint64_t account);
+/* BLOCKING.  Of all that nobody works on. */
+enum ts_err rename_recover(struct store *store);
+
+/* copier.c: the errand is run soon; with lanes 0 at once. */
+void copier_put(struct errand *errand);
+/* It is under way, which copier_stop() waits for; it has ended. */
+void copier_begin(struct store *store);
+void copier_end(struct store *store);
+/* The same, for now. */
+void copier_put_off(struct errand *errand);
+/* Goes on with those that were put off.  TS_UNAVAILABLE: there was one. */
+enum ts_err copier_retry(struct store *store);
 void copier_start(struct store *store);
 /* Waits for what is under way, then ends the thread. */
 void copier_stop(struct store *store);
@@ -464,6 +521,7 @@ struct batch {
 	struct engine_batch *records; /* puts and deletes of server-wide records, for looking up */
 	struct buf value;             /* scratch */
 	bool purge, collect;
+	struct renaming *renamings; /* that it shows */
 };
 
 struct lane {
@@ -488,8 +546,10 @@ void lanes_start(struct store *store);
 void lanes_stop(struct store *store);
 struct lane *lane_of(struct store *store, uint64_t account);
 void lane_enqueue(struct lane *lane, struct store_change_priv *priv);
-/* Puts a list, which is empty then, before the queue; lane.mutex is held. */
-void lane_put_back(struct lane *lane, struct store_change_priv **list);
+/* In both lane.mutex is held.  Keeps one back, which was taken out of the queue; puts all of them,
+ * none is left then, before the queue. */
+void lane_keep(struct waiting *waiting, struct store_change_priv *priv);
+void lane_put_back(struct lane *lane, struct waiting *waiting);
 /* The lane of what is changed, whatever account the asker named. */
 struct lane *lane_for(const struct store_change *change);
 /* BLOCKING.  Waits until what was committed up to now is published.  False: it cannot be yet, since
@@ -501,7 +561,9 @@ void lane_run(struct lane *lane);
 /* prepare.c: adds the change to the batch.  Other than TS_OK: nothing was added. */
 enum ts_err prepare_change(struct batch *b, struct store_change *change);
 enum ts_err prepare_list_change(struct batch *b, struct store_change *change); /* list.c */
-enum ts_err prepare_records(struct batch *b, struct store_change *change);     /* records.c */
+/* May it be renamed so, whatever is there?  Not INBOX. */
+bool rename_names_ok(const struct store_change *change);
+enum ts_err prepare_records(struct batch *b, struct store_change *change); /* records.c */
 /* Messages on their way from one mailbox to another. */
 struct gathered {
 	struct store_message *message;

@@ -30,6 +30,10 @@
  *   0^8 'S' account:8 mailbox:4 uid:8  -> pairs of uid:varint blob:varint: what a COPY has put
  *                                  under UIDs that are not yet messages, copy.c; the key has
  *                                  the first
+ *   0^8 'T' account:8              -> a RENAME of which not all rows are written, rename.c: old and
+ *                                  new name (vstr), first new uidvalidity:4, set of the
+ *                                  mailboxes that get one, in the order of their ids
+ *   0^8 'T' account:8 1            -> mailbox:4: those up to it are written
  *   0^8 'V'                        -> version:4, then text for people
  *
  * Account n
@@ -64,7 +68,9 @@
 #include "store/engine.h"
 #include "store/store.h"
 
-#define KEYS_FORMAT 3 /* 1: as many tombstones as there were names; 2: no keyword was forgotten */
+/* 1: as many tombstones as there were names; 2: no keyword was forgotten; 3: a RENAME was one
+ * batch */
+#define KEYS_FORMAT 4
 
 enum key_kind {
 	KEY_REF = 'B',
@@ -76,6 +82,7 @@ enum key_kind {
 	KEY_QUEUE = 'Q',
 	KEY_RECORD = 'R',
 	KEY_STAGED = 'S',
+	KEY_RENAME = 'T',
 	KEY_VERSION = 'V',
 
 	KEY_ACCOUNT = 'a',

@@ -44,15 +44,17 @@ static void
 prepare(struct batch *b, struct store_change_priv *priv)
 {
 	struct store_change *c = priv->change;
-	enum copy_hold hold = copy_hold(b->lane, priv);
+	enum hold hold = copy_hold(b->lane, priv);
 
-	if (hold == COPY_WAIT)
+	if (hold == HOLD_GO)
+		hold = rename_hold(b->lane, priv);
+	if (hold == HOLD_WAIT)
 		return;
 	priv->next = NULL;
 	*b->last = priv;
 	b->last = &priv->next;
 	b->changes++;
-	c->err = hold == COPY_GO ? prepare_change(b, c) : TS_UNAVAILABLE;
+	c->err = hold == HOLD_GO ? prepare_change(b, c) : TS_UNAVAILABLE;
 }
 
 static struct store_change_priv *
@@ -162,6 +164,8 @@ publish(struct batch *b)
 	for (struct pend *p = b->pends; p != NULL; p = p->next)
 		publish_pend(b, p);
 	publish_list(b);
+	for (struct renaming *t = b->renamings; t != NULL; t = rename_next(t))
+		rename_publish(t);
 	if (b->gone != NULL)
 		account_publish_gone(b->gone);
 	for (struct pend *p = b->pends; p != NULL; p = p->next)
@@ -188,6 +192,7 @@ batch_clear(struct batch *b)
 	for (size_t i = 0; i < b->list_count; i++)
 		list_op_fini(&b->list[i]);
 	b->list_count = 0;
+	b->renamings = NULL;
 	store_account_unref(&b->gone);
 	b->purge = b->collect = false;
 	engine_batch_clear(b->ops);
@@ -344,6 +349,11 @@ drop(struct batch *b, enum ts_err err, bool doubt)
 	}
 	for (size_t i = 0; i < b->list_count && doubt; i++)
 		doubt_account(lane, b->list[i].account);
+	for (struct renaming *t = b->renamings; t != NULL; t = rename_next(t)) {
+		rename_dropped(t, doubt);
+		if (doubt)
+			doubt_account(lane, rename_account(t));
+	}
 	if (b->gone != NULL) {
 		b->gone->head_gone = false;
 		if (doubt)
@@ -623,19 +633,25 @@ lanes_settle(struct store *store)
 }
 
 void
-lane_put_back(struct lane *lane, struct store_change_priv **list)
+lane_keep(struct waiting *waiting, struct store_change_priv *priv)
 {
-	struct store_change_priv *last = *list;
+	priv->next = NULL;
+	if (waiting->first == NULL)
+		waiting->tail = &waiting->first;
+	*waiting->tail = priv;
+	waiting->tail = &priv->next;
+}
 
-	if (last == NULL)
+void
+lane_put_back(struct lane *lane, struct waiting *waiting)
+{
+	if (waiting->first == NULL)
 		return;
-	while (last->next != NULL)
-		last = last->next;
-	last->next = lane->queue;
+	*waiting->tail = lane->queue;
 	if (lane->queue == NULL)
-		lane->queue_tail = &last->next;
-	lane->queue = *list;
-	*list = NULL;
+		lane->queue_tail = waiting->tail;
+	lane->queue = waiting->first;
+	*waiting = (struct waiting){0};
 	tell(lane);
 }
 

@@ -344,7 +344,7 @@ rename_one(struct batch *b, struct store_account *a, const struct rename *one, s
 	set_head(b, a, to, mb);
 }
 
-/* There may be very many. */
+/* Very many are renamed otherwise (rename.c). */
 static void
 rename_all(struct batch *b, struct store_account *a, const struct renames *r)
 {
@@ -403,6 +403,17 @@ rename_inbox(struct batch *b, struct store_change *c)
 	return TS_OK;
 }
 
+bool
+rename_names_ok(const struct store_change *c)
+{
+	/* Not into itself. */
+	bool below = str_has_prefix(c->new_name, c->name) && c->new_name.n > c->name.n &&
+	             c->new_name.p[c->name.n] == '/';
+
+	return mailbox_name_ok(c->name) && mailbox_name_ok(c->new_name) && !below &&
+	       !str_eq(c->name, INBOX);
+}
+
 static enum ts_err
 prepare_rename(struct batch *b, struct store_change *c)
 {
@@ -413,11 +424,7 @@ prepare_rename(struct batch *b, struct store_change *c)
 
 	if (str_eq(c->name, INBOX))
 		return rename_inbox(b, c);
-	if (!mailbox_name_ok(c->name) || !mailbox_name_ok(c->new_name))
-		return TS_INVALID;
-	/* Not into itself. */
-	if (str_has_prefix(c->new_name, c->name) && c->new_name.n > c->name.n &&
-	    c->new_name.p[c->name.n] == '/')
+	if (!rename_names_ok(c))
 		return TS_INVALID;
 	find_renames(a, c->name, c->new_name, &r);
 

@@ -94,7 +94,8 @@ add_row(struct store_mark *mark, struct buf *b, const struct scan *scan)
 	return !k.bad && !r.bad;
 }
 
-/* Damage leaves none: loading the account says what is wrong. */
+/* Damage leaves none: loading the account says what is wrong.  Neither do rows that are not all
+ * written: in memory all mailboxes have their new names. */
 static enum ts_err
 read_mark(struct store *store, uint64_t id, struct buf *b, struct store_mark *mark)
 {
@@ -103,6 +104,8 @@ read_mark(struct store *store, uint64_t id, struct buf *b, struct store_mark *ma
 	enum ts_err err;
 
 	*mark = (struct store_mark){0};
+	if (rename_pending(store, id))
+		return TS_OK;
 	key_begin(&from, id, KEY_COUNTERS);
 	key_begin(&end, id, KEY_TOMBSTONE);
 	scan_begin_range(&scan, store, &from, &end);

@@ -589,6 +589,9 @@ prepare_change(struct batch *b, struct store_change *c)
 	case INNER_SHOW:
 	case INNER_UNSTAGE:
 		return copy_prepare(b, c);
+	case INNER_RENAME_BEGIN:
+	case INNER_RENAME_SHOW:
+		return rename_prepare(b, c);
 	default:
 		return prepare_list_change(b, c);
 	}

@@ -314,7 +314,8 @@ nothing_to_migrate(struct store *store)
 	return TS_OK;
 }
 
-static const struct migration migrations[] = {{1, tombs_migrate}, {2, nothing_to_migrate}};
+static const struct migration migrations[] = {
+    {1, tombs_migrate}, {2, nothing_to_migrate}, {3, nothing_to_migrate}};
 
 static void
 put_version(struct engine_batch *batch)
@@ -452,6 +453,7 @@ init_locks(struct store *store)
 	pthread_mutex_init(&store->pins_mutex, NULL);
 	pthread_mutex_init(&store->held_mutex, NULL);
 	list_init(&store->pins);
+	pthread_mutex_init(&store->rename_mutex, NULL);
 	pthread_mutex_init(&store->reopen_mutex, NULL);
 	pthread_mutex_init(&store->transfers, NULL);
 	list_init(&store->transfer_list);
@@ -468,6 +470,7 @@ fini_locks(struct store *store)
 	pthread_mutex_destroy(&store->lease_mutex);
 	pthread_mutex_destroy(&store->pins_mutex);
 	pthread_mutex_destroy(&store->held_mutex);
+	pthread_mutex_destroy(&store->rename_mutex);
 	pthread_mutex_destroy(&store->reopen_mutex);
 	pthread_mutex_destroy(&store->transfers);
 }
@@ -518,7 +521,10 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 		atomic_store(&store->staged_left, true);
 		(void)staged_recover(store);
 	}
-	/* A move that a crash cut in two is finished before anybody can look. */
+	/* A RENAME, and a move, that a crash cut in two is finished before anybody can look. */
+	atomic_store(&store->renames_left, true);
+	if (!opt->engine_options.read_only)
+		(void)rename_recover(store);
 	if (!opt->engine_options.read_only && cross_recover(store) != TS_OK)
 		log_msg(LOG_ERROR, NULL, "store: a move between accounts is not finished yet");
 	*store_r = store;

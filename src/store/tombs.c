@@ -53,6 +53,26 @@ put_tomb(
 	batch_put_value(batch, &k, b);
 }
 
+void
+tombs_put(struct engine_batch *batch, uint64_t account, struct str name, uint32_t value)
+{
+	struct buf b = {0};
+	struct key k;
+
+	tomb_key(&k, account, name);
+	if (value == 0)
+		engine_batch_delete(batch, key_str(&k));
+	else
+		put_tomb(batch, account, name, value, &b);
+	buf_fini(&b);
+}
+
+uint32_t
+tombs_limit(uint32_t *values, size_t n)
+{
+	return n > MOST ? limit_of(values, n) : 0;
+}
+
 /* ---- of an account in memory ---- */
 
 uint32_t
