@@ -238,8 +238,8 @@ static const struct conf_opt store_opts[] = {
         .prose =
             "The most memory that one COPY may take, 400 bytes a message. It is done as a whole "
             "or not at all, so one of very many messages (more than 1,300,000 here) is "
-            "refused. A MOVE takes 24 bytes a message. Between accounts both take what is "
-            "known of the messages' structures as well, some 1.5 KiB each."},
+            "refused. A MOVE takes 24 bytes a message. Both take what is known of the structures "
+            "of 500 messages as well, some MiB at most."},
     {.name = "store.held_bytes",
         .type = CONF_SIZE,
         .def = "4G",

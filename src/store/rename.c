@@ -39,7 +39,7 @@ struct entries {
 
 struct renaming {
 	struct errand errand;
-	struct renaming *next; /* in its batch */
+	struct renaming *next;         /* in its batch */
 	struct store_account *account; /* referenced */
 	struct store_change *user;     /* NULL: it has its answer */
 	struct buf old, new;
@@ -48,11 +48,11 @@ struct renaming {
 	/* built */
 	struct renamed *one; /* in the order of names */
 	size_t count, cap;
-	struct entries table; /* the new one; when it is shown the old one */
+	struct entries table;      /* the new one; when it is shown the old one */
 	struct entries made, gone; /* what only the new one has, only the old one */
 	struct engine_batch *ops;
-	uint64_t version;                  /* of the list that it is made of */
-	uint32_t last_uidvalidity, limit;  /* tombstones up to the limit go */
+	uint64_t version;                 /* of the list that it is made of */
+	uint32_t last_uidvalidity, limit; /* tombstones up to the limit go */
 	uint32_t floor, mailbox_id;
 	size_t tombstones;
 };
@@ -169,7 +169,7 @@ read_record(struct store *store, uint64_t account, struct note *note)
 	note->first = rd_le32(&r);
 	note->fresh = value_take_set(&r);
 	return r.bad || note->fresh == NULL ? TS_DAMAGED
-	                                   : read_written(store, account, &note->written);
+	                                    : read_written(store, account, &note->written);
 }
 
 static bool
@@ -352,7 +352,8 @@ rename_recover(struct store *store)
 		return TS_OK;
 	}
 	log_msg(LOG_ERROR, NULL,
-	    "store: a RENAME that was cut off is not finished yet: who it belongs to has to wait: %s",
+	    "store: a RENAME that was cut off is not finished yet: who it belongs to has to wait: "
+	    "%s",
 	    ts_err_name(err));
 	return err;
 }
@@ -400,9 +401,8 @@ is_long(const struct store_change *c)
 {
 	struct store_account *a = c->account;
 
-	return c->kind == STORE_CHANGE_RENAME && rename_names_ok(c) && !a->head_gone &&
-	       !a->stale && !a->store->opt.engine_options.read_only &&
-	       names_below(a, c->name) > PIECE;
+	return c->kind == STORE_CHANGE_RENAME && rename_names_ok(c) && !a->head_gone && !a->stale &&
+	       !a->store->opt.engine_options.read_only && names_below(a, c->name) > PIECE;
 }
 
 static void begin(struct store_change *user);
@@ -657,14 +657,13 @@ merge(struct renaming *t)
 		struct entry *e = old < a->entry_count ? a->entry[old] : NULL;
 		struct renamed *one = new < t->count ? &t->one[new] : NULL;
 
-		if (one == NULL ||
-		    (e != NULL && str_cmp(entry_name(e), entry_name(one->to)) < 0)) {
+		if (one == NULL || (e != NULL && str_cmp(entry_name(e), entry_name(one->to)) < 0)) {
 			keep_name(t, e);
 			old++;
 		} else {
 			take_name(t, one);
 			old += one->there != NULL;
-			new++;
+			new ++;
 		}
 	}
 }
@@ -901,8 +900,7 @@ begin(struct store_change *user)
 	struct renaming *t = mem_zalloc(sizeof *t);
 	struct store_account *a = user->account;
 
-	t->errand = (struct errand){
-	    .store = a->store, .run = run, .again = again, .drop = drop};
+	t->errand = (struct errand){.store = a->store, .run = run, .again = again, .drop = drop};
 	t->account = store_account_ref(a);
 	t->user = user;
 	buf_str(&t->old, user->name);

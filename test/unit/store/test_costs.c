@@ -464,6 +464,56 @@ put_off(void **state)
 	kit_close(&kit);
 }
 
+/* With so much memory in all; `more`: for the summaries of a piece. */
+static enum ts_err
+with_memory(enum store_change_kind kind, uint64_t each, uint64_t more)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box;
+	struct store_counters counters;
+	struct store_change *c;
+	enum ts_err err;
+
+	kit_open(&kit, 0);
+	fill(&kit, kit.inbox, MANY, 0);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	kit.opt.copy_memory = each * MANY + more;
+	kit_reopen(&kit);
+	box = kit_mailbox(kit.account, "Box");
+	c = many(&kit, kind, box);
+	err = kit_run(&kit, &c);
+	store_mailbox_counters(box, &counters);
+	if (err == TS_LIMIT) { /* nothing of it was done */
+		assert_int_equal(c->limit, STORE_LIMIT_MEMORY);
+		assert_int_equal(c->pair_count, 0);
+		assert_int_equal(counters.uidnext, 1);
+		assert_int_equal(messages(kit.inbox), MANY);
+	} else {
+		assert_int_equal(counters.messages, MANY);
+	}
+	store_change_free(&c);
+	assert_usable(&kit, box);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+	return err;
+}
+
+/* What the help of store.copy_memory says: 400 bytes for each message of a COPY, 24 of a MOVE, and
+ * the structures of 500 at a time. */
+static void
+memory(void **state)
+{
+	const uint64_t piece = 1 << 20;
+	(void)state;
+
+	assert_int_equal(with_memory(STORE_CHANGE_COPY, 399, 0), TS_LIMIT);
+	assert_int_equal(with_memory(STORE_CHANGE_COPY, 400, 0), TS_LIMIT);
+	assert_int_equal(with_memory(STORE_CHANGE_COPY, 400, piece), TS_OK);
+	assert_int_equal(with_memory(STORE_CHANGE_MOVE, 23, 0), TS_LIMIT);
+	assert_int_equal(with_memory(STORE_CHANGE_MOVE, 24, 0), TS_LIMIT);
+	assert_int_equal(with_memory(STORE_CHANGE_MOVE, 24, piece), TS_OK);
+}
+
 /* ---- turns ---- */
 
 struct gate {
@@ -826,6 +876,7 @@ main(void)
 	    cmocka_unit_test(pieces),
 	    cmocka_unit_test(failures),
 	    cmocka_unit_test(put_off),
+	    cmocka_unit_test(memory),
 	    cmocka_unit_test(turns),
 	    cmocka_unit_test(other_pieces),
 	    cmocka_unit_test(pieces_fail),

@@ -401,10 +401,12 @@ refused(void **state)
 
 struct gate {
 	sem_t entered, go;
-	_Atomic int wait_for; /* the next commit of the copier's (1), or of the lane's that shows (2) */
+	_Atomic int
+	    wait_for; /* the next commit of the copier's (1), or of the lane's that shows (2) */
 };
 
-/* A batch of the copier's has more rows than any other; one that shows puts a record of a RENAME. */
+/* A batch of the copier's has more rows than any other; one that shows puts a record of a RENAME.
+ */
 static int
 kind_of(const struct engine_batch *batch)
 {
