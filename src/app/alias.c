@@ -6,18 +6,54 @@
 #include "app/cli.h"
 #include "app/request.h"
 #include "app/rows.h"
+#include "app/settings.h"
+#include "lmtp/settings.h"
+
+/* What ends a name before a sub-address.  A file with faults is not this command's business. */
+static void
+put_separator(const struct args *args, struct buf *wire)
+{
+	const char *path = app_conf_path(args);
+	struct conf_faults faults = {0};
+	struct conf *conf = NULL;
+
+	if (path != NULL ? conf_load_sound(app_tables(), path, &conf)
+	                 : conf_load(app_tables(), NULL, &faults, &conf) == TS_OK) {
+		const struct lmtp_settings *s = conf_get(conf, &lmtp_conf);
+
+		request_put(wire, "separator", s->separator);
+	}
+	conf_faults_fini(&faults);
+	conf_unref(&conf);
+}
+
+static void
+print_warnings(const struct args *args, struct str text)
+{
+	struct str line;
+
+	while (str_split(&text, '\n', &line))
+		if (line.n > 0)
+			fprintf(stderr, "turnstone %s: warning: %.*s\n", args->cmd->name,
+			    STR_ARG(line));
+}
 
 static int
 alias_add(const struct args *args)
 {
-	struct buf wire = {0};
+	struct buf wire = {0}, out = {0};
+	int code;
 
 	request_begin(&wire, "alias-add");
 	request_put(&wire, "name", str_of(args->operands[0]));
 	for (size_t i = 1; i < args->operand_count; i++)
 		request_put(&wire, "target", str_of(args->operands[i]));
+	put_separator(args, &wire);
 	request_end(&wire);
-	return ask(args, &wire);
+	code = ask_quiet(args, &wire, &out);
+	print_warnings(args, buf_as_str(&out));
+	buf_fini(&out);
+	return code;
 }
 
 static int
@@ -72,7 +108,8 @@ const struct app_cmd cli_alias_cmds[] = {
         .max = 257,
         .help = "deliver mail for NAME to users; replaces an alias of that name",
         .more = "NAME is local, local@domain, or @domain for all in it that is neither a user\n"
-                "nor an alias. A USER may also be another alias, or have a sub-address.",
+                "nor an alias. A USER may also be another alias, or have a sub-address. One\n"
+                "that does not exist, or is disabled, is warned of.",
         .opts = config_opts,
         .run = alias_add},
     {.name = "alias remove",

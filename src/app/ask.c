@@ -244,6 +244,20 @@ needs_server(struct str wire)
 	return op != NULL && op->needs_server;
 }
 
+/* Without a configuration nobody has said that there shall be a store at the default place.  One
+ * that is there is meant. */
+static bool
+may_begin(const struct args *args, const struct conf *conf)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+
+	if (app_conf_path(args) != NULL || access(s->data.p, F_OK) == 0)
+		return true;
+	fprintf(stderr, "turnstone %s: no server runs, and there is no data folder %s\n",
+	    args->cmd->name, s->data.p);
+	return false;
+}
+
 static int
 ask_conf(const struct args *args, struct conf *conf, struct str wire, const struct ask_bulk *bulk,
     struct buf *out)
@@ -261,7 +275,10 @@ ask_conf(const struct args *args, struct conf *conf, struct str wire, const stru
 	} else if (needs_server(wire)) {
 		fprintf(stderr, "turnstone %s: no server runs (there is none on %s)\n",
 		    args->cmd->name, buf_cstr(&path));
+		app_conf_hint(args);
 		code = APP_NO_SERVER;
+	} else if (!may_begin(args, conf)) {
+		app_conf_hint(args);
 	} else {
 		code = without_server(args, conf, wire, bulk, out);
 	}

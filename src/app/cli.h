@@ -23,8 +23,8 @@ extern const struct app_cmd cli_sessions_cmds[]; /* sessions.c */
 #define CLI_CONFIG_OPT                                                                             \
 	{                                                                                          \
 		"config", "FILE",                                                                  \
-		    "the configuration; without it /etc/turnstone/turnstone.conf, if it "          \
-		    "is there"                                                                     \
+		    "the configuration; without it the file that TURNSTONE_CONFIG names, else "    \
+		    "/etc/turnstone/turnstone.conf, if it is there"                                \
 	}
 #define CLI_JSON_OPT                                                                               \
 	{                                                                                          \

@@ -268,45 +268,36 @@ show_topic(const char *name)
 	return found;
 }
 
-/* Of a command: `who` is an option, too. */
+/* Of a command or a group of them: `who` and `user` are options, too. */
 static void
 show_option_too(const char *name)
 {
 	struct buf out = {0};
 
 	if (topic_options(name, &out))
-		printf("\nThe option of that name:\n\n%s", buf_cstr(&out));
+		printf("\nOptions of that name in the configuration:\n\n%s", buf_cstr(&out));
 	buf_fini(&out);
 }
 
-int
-help_run(int argc, char **argv)
+/* `user`: its commands, and the topic or the options of that name after them.  A topic that also
+ * has commands (`config`) is what one looks for first. */
+static void
+help_group(const char *name)
 {
-	int words;
-	const struct app_cmd *c = help_find(argc, argv, &words);
-	bool topic;
+	bool topic = topic_find(name) != NULL;
 
-	if (argc == 0) {
-		help_usage(stdout);
-		return APP_OK;
-	}
-	if (c != NULL) {
-		help_cmd(c);
-		if (argc == 1)
-			show_option_too(argv[0]);
-		return APP_OK;
-	}
-	topic = argc == 1 && show_topic(argv[0]);
-	if (argc == 1 && is_group(argv[0])) {
-		if (topic)
-			printf("\nCommands:\n");
-		else
-			printf("turnstone %s ...\n", argv[0]);
-		list_cmds(stdout, argv[0]);
-		return APP_OK;
-	}
-	if (topic)
-		return APP_OK;
+	if (topic && show_topic(name))
+		printf("\nCommands:\n");
+	else
+		printf("turnstone %s ...\n", name);
+	list_cmds(stdout, name);
+	if (!topic)
+		show_option_too(name);
+}
+
+static int
+help_unknown(int argc, char **argv)
+{
 	fprintf(stderr, "turnstone: there is no command, topic or option '%s%s%s'\n", argv[0],
 	    argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 	suggest(argc, argv, true);
@@ -318,4 +309,24 @@ help_run(int argc, char **argv)
 		fprintf(stderr, "Commands: see turnstone help\n");
 	}
 	return APP_USAGE;
+}
+
+int
+help_run(int argc, char **argv)
+{
+	int words;
+	const struct app_cmd *c = help_find(argc, argv, &words);
+
+	if (argc == 0) {
+		help_usage(stdout);
+	} else if (c != NULL) {
+		help_cmd(c);
+		if (argc == 1)
+			show_option_too(argv[0]);
+	} else if (argc == 1 && is_group(argv[0])) {
+		help_group(argv[0]);
+	} else if (argc > 1 || !show_topic(argv[0])) {
+		return help_unknown(argc, argv);
+	}
+	return APP_OK;
 }

@@ -144,6 +144,8 @@ manual_commands(const char *date, struct buf *out)
 		cmd_section(c, out);
 	for (const struct topic *t = topics; t->name != NULL; t++)
 		topic_section(t, out);
+	buf_puts(out, ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev " APP_CONFIG_ENV
+	              "\nThe configuration, for commands without\n.Fl Fl config .\n.El\n");
 	buf_puts(out, ".Sh SEE ALSO\n.Xr turnstone.conf 5\n");
 }
 

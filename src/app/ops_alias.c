@@ -3,6 +3,8 @@
 #include "app/ops.h"
 #include "app/rows.h"
 #include "auth/alias.h"
+#include "auth/db.h"
+#include "sasl/names.h"
 
 static bool
 explain(enum ts_err err, const char *why, struct str name, struct buf *out)
@@ -18,18 +20,89 @@ explain(enum ts_err err, const char *why, struct str name, struct buf *out)
 	return err == TS_OK;
 }
 
+/* Is there an alias or a user of that prepared name?  An alias that names itself means the user. */
+static enum ts_err
+find_name(const struct ops *ops, struct str name, struct str self, struct arena *arena,
+    struct auth_user *user_r)
+{
+	struct auth_alias alias;
+	enum ts_err err = TS_NOT_FOUND;
+
+	*user_r = (struct auth_user){0};
+	if (!str_eq(name, self))
+		err = auth_alias_get(ops->auth, name, arena, &alias);
+	return err == TS_NOT_FOUND ? auth_find_user(ops->auth, name, arena, user_r) : err;
+}
+
+/* The same as a delivery looks: if need be without the sub-address. */
+static enum ts_err
+find_target(const struct ops *ops, struct str name, struct str self, struct str sep,
+    struct arena *arena, struct auth_user *user_r)
+{
+	enum ts_err err = find_name(ops, name, self, arena, user_r);
+	struct buf base = {0};
+	struct str local, domain;
+	const char *at = NULL;
+
+	if (err == TS_NOT_FOUND && sep.n > 0 && sasl_name_split(name, &local, &domain))
+		at = str_chr(local, sep.p[0]);
+	if (at == NULL || at == local.p)
+		return err;
+	buf_str(&base, str_range(local.p, at));
+	buf_put(&base, local.p + local.n, name.n - local.n);
+	err = find_name(ops, buf_as_str(&base), self, arena, user_r);
+	buf_fini(&base);
+	return err;
+}
+
+/* Mail for a target that is not there is lost without a word, so the word comes now. */
+static void
+warn_target(
+    const struct ops *ops, struct str typed, struct str self, struct str sep, struct buf *out)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct buf name = {0};
+	struct auth_user user;
+	enum ts_err err = TS_NOT_FOUND;
+
+	if (auth_alias_name(ops->auth, typed, &name))
+		err = find_target(ops, buf_as_str(&name), self, sep, arena, &user);
+	if (err == TS_NOT_FOUND || err == TS_INVALID)
+		buf_printf(out,
+		    "there is no user or alias %.*s (yet): until there is, this target gets "
+		    "nothing\n",
+		    STR_ARG(buf_as_str(&name)));
+	else if (err != TS_OK)
+		buf_printf(out, "whether there is a user %.*s cannot be found out now: %s\n",
+		    STR_ARG(buf_as_str(&name)), ts_err_name(err));
+	else if ((user.flags & AUTH_USER_DISABLED) != 0)
+		buf_printf(out, "user %.*s is disabled: this target gets nothing\n",
+		    STR_ARG(buf_as_str(&name)));
+	buf_fini(&name);
+	arena_free(&arena);
+}
+
+/* The text, when it is done, is warnings, a line each. */
 static bool
 alias_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
 	struct str targets[REQUEST_FIELDS_MAX];
 	struct auth_alias alias = {.name = request_get(req, "name"), .targets = targets};
+	struct buf self = {0};
 	const char *why = NULL;
+	bool ok;
 
 	(void)io;
 	for (size_t i = 0; i < req->field_count; i++)
 		if (str_eq(req->fields[i].key, STR("target")))
 			targets[alias.target_count++] = req->fields[i].value;
-	return explain(auth_alias_put(ops->auth, &alias, &why), why, alias.name, out);
+	ok = explain(auth_alias_put(ops->auth, &alias, &why), why, alias.name, out);
+	if (ok)
+		(void)auth_alias_name(ops->auth, alias.name, &self);
+	for (size_t i = 0; ok && i < alias.target_count; i++)
+		warn_target(ops, targets[i], buf_as_str(&self), request_get(req, "separator"), out);
+	buf_fini(&self);
+	return ok;
 }
 
 static bool

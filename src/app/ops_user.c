@@ -71,6 +71,24 @@ user_add(const struct ops *ops, const struct request *req, struct buf *out, stru
 	return explain(err, why, spec.name, out);
 }
 
+/* Before the command asks for a password. */
+static bool
+user_check(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str patterns[REQUEST_FIELDS_MAX];
+	struct auth_user_spec spec = spec_of(req, patterns);
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user;
+	const char *why = NULL;
+	enum ts_err err = request_has(req, "exists")
+	                      ? auth_users_get(ops->auth, spec.name, arena, &user, &why)
+	                      : auth_users_check(ops->auth, &spec, &why);
+
+	arena_free(&arena);
+	return explain(err, why, spec.name, out);
+}
+
 static bool
 user_passwd(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
@@ -268,7 +286,8 @@ user_bulk(const struct ops *ops, const struct request *req, struct buf *out, str
 }
 
 const struct op ops_user[] = {{.verb = "user-add", .run = user_add},
-    {.verb = "user-passwd", .run = user_passwd}, {.verb = "user-delete", .run = user_delete},
-    {.verb = "user-disable", .run = user_disable}, {.verb = "user-enable", .run = user_enable},
-    {.verb = "user-list", .run = user_list}, {.verb = "user-show", .run = user_show},
-    {.verb = "user-bulk", .run = user_bulk}, {.verb = NULL}};
+    {.verb = "user-check", .run = user_check}, {.verb = "user-passwd", .run = user_passwd},
+    {.verb = "user-delete", .run = user_delete}, {.verb = "user-disable", .run = user_disable},
+    {.verb = "user-enable", .run = user_enable}, {.verb = "user-list", .run = user_list},
+    {.verb = "user-show", .run = user_show}, {.verb = "user-bulk", .run = user_bulk},
+    {.verb = NULL}};

@@ -60,16 +60,31 @@ is_part(const char *name)
 	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
 }
 
+void
+maildir_broken(
+    struct maildir *m, const char *below, const char *part, const char *name, const char *why)
+{
+	struct buf dir = {0};
+
+	buf_puts(&dir, m->path);
+	if (below[0] != 0 && strcmp(below, ".") != 0)
+		buf_printf(&dir, "/%s", below);
+	if (part[0] != 0)
+		buf_printf(&dir, "/%s", part);
+	port_broken(m->port, buf_cstr(&dir), name, why);
+	buf_fini(&dir);
+}
+
 /* What a link leads to; says why it leads nowhere. */
 static bool
-is_folder(struct maildir *m, int at, const char *name)
+is_folder(struct maildir *m, int at, const char *below, const char *name)
 {
 	int fd = port_open(m->port, at, name, true);
 
 	if (fd >= 0)
 		close(fd);
 	else if (errno != ENOTDIR)
-		port_broken(m->port, m->path, name, port_why(errno));
+		maildir_broken(m, below, "", name, port_why(errno));
 	return fd >= 0;
 }
 
@@ -92,14 +107,14 @@ find_folders(struct maildir *m, const char *below, unsigned depth)
 		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 			continue;
 		link = S_ISLNK(st.st_mode);
-		if (link && !is_folder(m, dirfd(d), e->d_name))
+		if (link && !is_folder(m, dirfd(d), below, e->d_name))
 			continue;
 		if (!link && !S_ISDIR(st.st_mode))
 			continue;
 		buf_printf(&path, "%s%s%s", below, below[0] != 0 ? "/" : "", e->d_name);
 		if (!port_name(
 		        dots ? str_of(e->d_name + 1) : buf_as_str(&path), dots ? '.' : '/', &name))
-			port_broken(m->port, m->path, buf_cstr(&path), "its name is no UTF-8");
+			maildir_broken(m, "", "", buf_cstr(&path), "its name is no UTF-8");
 		else if (has_cur(m, buf_cstr(&path)))
 			add_folder(m, buf_cstr(&path), buf_as_str(&name));
 		if (!dots && !link && depth < DEPTH_MAX) /* links could go round */
@@ -171,7 +186,7 @@ open_part(struct maildir *m, int folder, int i, const char *name)
 {
 	m->dir[i] = port_open(m->port, folder, name, true);
 	if (m->dir[i] < 0 && errno != ENOENT)
-		port_broken(m->port, m->folder[m->folder_at - 1].path, name, port_why(errno));
+		maildir_broken(m, m->folder[m->folder_at - 1].path, "", name, port_why(errno));
 }
 
 static void
@@ -182,7 +197,7 @@ enter_folder(struct maildir *m, struct buf *out)
 
 	m->box = (struct mailstream_mailbox){.name = str_of(f->name), .exists = true};
 	if (fd < 0) {
-		port_broken(m->port, m->path, f->path, port_why(errno));
+		maildir_broken(m, "", "", f->path, port_why(errno));
 		return;
 	}
 	maildir_lists_read(m, fd);

@@ -62,7 +62,9 @@ end_message(struct maildir *m, struct buf *out)
 static void
 broken_file(struct maildir *m, const char *why)
 {
-	port_broken(m->port, m->folder[m->folder_at - 1].path, m->file[m->file_at++].name, why);
+	const struct file *f = &m->file[m->file_at++];
+
+	maildir_broken(m, m->folder[m->folder_at - 1].path, f->new ? "new" : "cur", f->name, why);
 }
 
 void

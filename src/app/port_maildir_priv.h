@@ -55,6 +55,13 @@ struct maildir {
 	bool begun, ended;
 };
 
+/* ---- port_maildir.c ---- */
+
+/* PATH/below/part/name is left out, and why; below ("." or "": PATH itself) and part may be empty.
+ */
+void maildir_broken(
+    struct maildir *m, const char *below, const char *part, const char *name, const char *why);
+
 /* ---- port_maildir_lists.c ---- */
 
 /* Reads the lists in the folder that is open as fd. */

@@ -32,6 +32,14 @@ privileges_raise_file_limit(void)
 	}
 }
 
+/* Who left the limits at their defaults did not ask for so many connections. */
+static bool
+limits_given(const struct conf *conf)
+{
+	return conf_given(conf, conf_get(conf, &imap_conf), "limits.connections") ||
+	       conf_given(conf, conf_get(conf, &lmtp_conf), "lmtp.limits.connections");
+}
+
 void
 privileges_check_file_limit(const struct conf *conf)
 {
@@ -48,7 +56,7 @@ privileges_check_file_limit(const struct conf *conf)
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 		return;
 	(void)getrlimit(RLIMIT_NOFILE, &limit);
-	log_msg(LOG_WARNING, NULL,
+	log_msg(limits_given(conf) ? LOG_WARNING : LOG_DEBUG, NULL,
 	    "limits.connections is %llu and lmtp.limits.connections %llu, which needs %llu open "
 	    "files, but the process may have %llu: further connections will wait (raise "
 	    "LimitNOFILE= of the unit or `ulimit -Hn`, or lower these limits)",

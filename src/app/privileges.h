@@ -8,7 +8,8 @@
 
 /* The limit of open descriptors goes up as far as it may. */
 void privileges_raise_file_limit(void);
-/* Raises it further where as many connections as are allowed need it, as root may; else warns. */
+/* Raises it further where as many connections as are allowed need it, as root may; else warns if
+ * the configuration asks for so many, and not only the defaults do. */
 void privileges_check_file_limit(const struct conf *conf);
 /*
  * Becomes server.user, for good: no capability is left, none can come back, and that is tried.

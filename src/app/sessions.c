@@ -54,6 +54,18 @@ who(const struct args *args)
 	return code;
 }
 
+static void
+print_ended(const struct args *args, uint64_t n)
+{
+	if (args_has(args, "json"))
+		printf("{\"ended\": %llu}\n", (unsigned long long)n);
+	else if (n > 0)
+		printf("%llu connection%s ended\n", (unsigned long long)n, CLI_S(n));
+	else
+		fprintf(stderr, "turnstone kick: no such connection: nothing was ended (see: "
+		                "turnstone who)\n");
+}
+
 static int
 kick(const struct args *args)
 {
@@ -75,11 +87,8 @@ kick(const struct args *args)
 	code = ask_quiet(args, &wire, &out);
 	if (code == APP_OK) {
 		(void)str_u64(str_trim(buf_as_str(&out)), UINT64_MAX, &n);
-		if (args_has(args, "json"))
-			printf("{\"ended\": %llu}\n", (unsigned long long)n);
-		else
-			printf(
-			    "%llu connection%s ended\n", (unsigned long long)n, n == 1 ? "" : "s");
+		code = n > 0 ? APP_OK : APP_FAILED;
+		print_ended(args, n);
 	}
 	buf_fini(&out);
 	return code;
@@ -102,8 +111,9 @@ const struct app_cmd cli_sessions_cmds[] = {
         .operands = "[USER]",
         .max = 1,
         .help = "end open connections, with BYE",
-        .more = "Ends those that meet all of what is given, and says how many they were.  They "
-                "may log in again: see `turnstone user disable`.",
+        .more = "Ends those that meet all of what is given, and says how many they were; exits "
+                "with 1 when there was none.  They may log in again: see `turnstone user "
+                "disable`.",
         .opts = opts,
         .run = kick},
     {.name = NULL}};

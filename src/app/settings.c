@@ -354,9 +354,38 @@ app_conf_path(const struct args *args)
 {
 	const char *path = args_get(args, "config");
 
-	if (path == NULL && access(APP_CONFIG_FILE, F_OK) == 0)
-		path = APP_CONFIG_FILE;
-	return path;
+	if (path != NULL)
+		return path;
+	path = getenv(APP_CONFIG_ENV);
+	if (path != NULL && path[0] != '\0')
+		return path;
+	/* One that is there but may not be seen is no reason to go by the defaults. */
+	return access(APP_CONFIG_FILE, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
+	           ? APP_CONFIG_FILE
+	           : NULL;
+}
+
+void
+app_conf_hint(const struct args *args)
+{
+	if (app_conf_path(args) == NULL)
+		fprintf(stderr,
+		    "turnstone %s: there is no configuration: neither --config nor "
+		    "the environment's %s names a file, and there is no %s\n",
+		    args->cmd->name, APP_CONFIG_ENV, APP_CONFIG_FILE);
+}
+
+/* A file that was named on another day, in a profile perhaps. */
+static void
+name_source(const struct args *args)
+{
+	const char *path = app_conf_path(args);
+
+	if (args_get(args, "config") == NULL && path != NULL && access(path, R_OK) != 0)
+		fprintf(stderr, "%s was looked for because %s\n", path,
+		    strcmp(path, APP_CONFIG_FILE) == 0 ? "no --config was given and " APP_CONFIG_ENV
+		                                         " is not set"
+		                                       : APP_CONFIG_ENV " names it");
 }
 
 bool
@@ -384,6 +413,8 @@ app_conf_load(const struct args *args, struct conf **conf_r)
 
 	for (size_t i = 0; i < faults.n; i++)
 		fprintf(stderr, "%s\n", faults.text[i]);
+	if (err != TS_OK)
+		name_source(args);
 	conf_faults_fini(&faults);
 	return err == TS_OK;
 }

@@ -3,8 +3,9 @@
 #define APP_SETTINGS_H
 /*
  * The options that belong to the server as a whole, and the list of all option
- * tables.  Where the file is: --config, else /etc/turnstone/turnstone.conf if
- * there is one, else no file, which is all defaults.
+ * tables.  Where the file is: --config, else what TURNSTONE_CONFIG in the
+ * environment names, else /etc/turnstone/turnstone.conf if there is one, else no
+ * file, which is all defaults.
  */
 #include "app/args.h"
 #include "conf/conf.h"
@@ -12,6 +13,7 @@
 #include "store/store.h"
 
 #define APP_CONFIG_FILE "/etc/turnstone/turnstone.conf"
+#define APP_CONFIG_ENV "TURNSTONE_CONFIG"
 
 enum sandbox_mode { SANDBOX_AUTO, SANDBOX_OFF, SANDBOX_REQUIRE };
 
@@ -89,6 +91,9 @@ bool app_conf_load(const struct args *args, struct conf **conf_r);
 bool app_conf_find(const struct args *args, struct conf **conf_r);
 /* NULL: no file. */
 const char *app_conf_path(const struct args *args);
+/* Where no file was found and something went wrong: says on standard error where one was looked
+ * for.  Else nothing. */
+void app_conf_hint(const struct args *args);
 /* Further checks that look at the world: certificates, lengths of paths.  Appends a line for each
  * fault; true when there is none.  starting: a certificate of ours that has expired is none. */
 bool app_conf_check(const struct conf *conf, bool starting, struct buf *faults);

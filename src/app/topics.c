@@ -52,7 +52,8 @@ limits(struct buf *out)
 
 const struct topic topics[] = {
     {"config", "CONFIGURATION", "where settings come from, and how to change them",
-        "The file is the one that `--config` names, else\n"
+        "The file is the one that `--config` names, else the one that the variable\n"
+        "`TURNSTONE_CONFIG` of the environment names, else\n"
         "`/etc/turnstone/turnstone.conf` if it is there; without a file all options\n"
         "have their defaults. `turnstone config defaults` prints all of them with\n"
         "their meaning, as a file to begin with.\n"

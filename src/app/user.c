@@ -37,8 +37,9 @@ prompt(const char *text, struct buf *out)
 		return false;
 	quiet = old;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
-	fprintf(stderr, "%s: ", text);
+	/* First, or what is typed at the sight of the question would be dropped. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
+	fprintf(stderr, "%s: ", text);
 	ok = read_line(stdin, out);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 	(void)fputc('\n', stderr);
@@ -131,31 +132,67 @@ put_digest(const struct args *args, struct buf *wire)
 		request_put(wire, "digest-md5", STR("yes"));
 }
 
+/* Does somebody type the password? */
+static bool
+will_ask(const struct args *args)
+{
+	if (args_has(args, "hash") || args_has(args, "password-file"))
+		return false;
+	return !args_has(args, "password-stdin") || isatty(STDIN_FILENO);
+}
+
+static void
+put_user(const struct args *args, struct buf *wire)
+{
+	const char *pattern;
+
+	request_put(wire, "name", str_of(args->operands[0]));
+	for (size_t i = 0; (pattern = args_nth(args, "acts-for", i)) != NULL; i++)
+		request_put(wire, "acts-for", str_of(pattern));
+	if (args_has(args, "admin"))
+		request_put(wire, "admin", STR("yes"));
+	put_digest(args, wire);
+}
+
+/* Nobody types a password, twice, for a name that is refused afterwards. */
+static int
+check_first(const struct args *args, bool exists)
+{
+	struct buf wire = {0};
+
+	if (!will_ask(args))
+		return APP_OK;
+	request_begin(&wire, "user-check");
+	put_user(args, &wire);
+	if (exists)
+		request_put(&wire, "exists", STR("yes"));
+	request_end(&wire);
+	return ask(args, &wire);
+}
+
+static int
+put_password(const struct args *args, const char *verb, bool exists)
+{
+	struct buf wire = {0};
+	int code = check_first(args, exists);
+
+	if (code != APP_OK)
+		return code;
+	request_begin(&wire, verb);
+	put_user(args, &wire);
+	return finish(args, &wire, put_secret(args, &wire));
+}
+
 static int
 user_add(const struct args *args)
 {
-	struct buf wire = {0};
-	const char *pattern;
-
-	request_begin(&wire, "user-add");
-	request_put(&wire, "name", str_of(args->operands[0]));
-	for (size_t i = 0; (pattern = args_nth(args, "acts-for", i)) != NULL; i++)
-		request_put(&wire, "acts-for", str_of(pattern));
-	if (args_has(args, "admin"))
-		request_put(&wire, "admin", STR("yes"));
-	put_digest(args, &wire);
-	return finish(args, &wire, put_secret(args, &wire));
+	return put_password(args, "user-add", false);
 }
 
 static int
 user_passwd(const struct args *args)
 {
-	struct buf wire = {0};
-
-	request_begin(&wire, "user-passwd");
-	request_put(&wire, "name", str_of(args->operands[0]));
-	put_digest(args, &wire);
-	return finish(args, &wire, put_secret(args, &wire));
+	return put_password(args, "user-passwd", true);
 }
 
 static int

@@ -144,15 +144,23 @@ put(struct auth *auth, struct auth_user *user, enum put_mode mode)
 
 /* ---- one user ---- */
 
+/* All but the password. */
+static enum ts_err
+prepare(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena, struct buf *name,
+    struct auth_user *user, const char **why_r)
+{
+	enum ts_err err = prepare_name(auth, spec->name, name, why_r);
+
+	return err == TS_OK ? prepare_patterns(auth, spec, arena, user, why_r) : err;
+}
+
 static enum ts_err
 add(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena, struct buf *name,
     const char **why_r)
 {
 	struct auth_user user = {.flags = spec->admin ? AUTH_USER_ADMIN : 0};
-	enum ts_err err = prepare_name(auth, spec->name, name, why_r);
+	enum ts_err err = prepare(auth, spec, arena, name, &user, why_r);
 
-	if (err == TS_OK)
-		err = prepare_patterns(auth, spec, arena, &user, why_r);
 	if (err == TS_OK)
 		err = make_verifiers(auth, spec->password, spec->hash, arena, &user, why_r);
 	if (err != TS_OK)
@@ -178,6 +186,23 @@ auth_users_add(struct auth *auth, const struct auth_user_spec *spec, const char 
 	struct buf name = {0};
 	enum ts_err err = add(auth, spec, arena, &name, why_r);
 
+	buf_fini(&name);
+	arena_free(&arena);
+	return err;
+}
+
+enum ts_err
+auth_users_check(struct auth *auth, const struct auth_user_spec *spec, const char **why_r)
+{
+	struct arena *arena = secret_arena();
+	struct buf name = {0};
+	struct auth_user user = {0};
+	enum ts_err err = prepare(auth, spec, arena, &name, &user, why_r);
+
+	if (err == TS_OK) {
+		err = auth_user_read(auth->store, buf_as_str(&name), arena, &user);
+		err = err == TS_OK ? TS_EXISTS : err == TS_NOT_FOUND ? TS_OK : err;
+	}
 	buf_fini(&name);
 	arena_free(&arena);
 	return err;

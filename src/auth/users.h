@@ -25,6 +25,10 @@ struct auth_user_spec {
 
 TS_CHECKED enum ts_err auth_users_add(
     struct auth *auth, const struct auth_user_spec *spec, const char **why_r);
+/* What auth_users_add() would refuse whatever the password is, so that nobody is asked for one in
+ * vain.  TS_OK: nothing.  TS_EXISTS. */
+TS_CHECKED enum ts_err auth_users_check(
+    struct auth *auth, const struct auth_user_spec *spec, const char **why_r);
 /* Changes password (or hash, and digest_md5) only; the rest of spec is not looked at. */
 TS_CHECKED enum ts_err auth_users_passwd(
     struct auth *auth, const struct auth_user_spec *spec, const char **why_r);

@@ -28,6 +28,7 @@ if not os.path.exists(TURNSTONE):
 with open(TURNSTONE, "rb") as program:
     SANITIZED = b"__asan_init" in program.read()
 
+os.environ.pop("TURNSTONE_CONFIG", None)
 os.environ["TURNSTONE_WATCH_BLOCKING"] = "1"  # a server aborts when a loop of it may block
 
 SANDBOX_USER = "nobody"

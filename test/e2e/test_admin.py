@@ -149,9 +149,11 @@ def test_kick(server):
     number = [row["id"] for row in asked(server, "who") if row["user"] == "anna"][0]
     assert asked(server, "kick", "--conn", str(number)) == {"ended": 1}
     anna.ended()
-    assert asked(server, "kick", "--conn", str(number)) == {"ended": 0}
-    assert asked(server, "kick", "--address", "127.0.0.2") == {"ended": 0}
-    assert asked(server, "kick", "--address", "127.0.0.") == {"ended": 0}
+    for nobody in (("--conn", str(number)), ("--address", "127.0.0.2"), ("--address", "127.0.0."), ("zoe",)):
+        done = server.cli("kick", *nobody, ok=False)
+        assert done.returncode == 1 and done.stdout == "" and "nothing was ended" in done.stderr
+        done = server.cli("kick", *nobody, "--json", ok=False)
+        assert done.returncode == 1 and json.loads(done.stdout) == {"ended": 0}
     assert asked(server, "kick", "--address", "127.0.0.1") == {"ended": 1}
     idle.ended()
     assert asked(server, "who") == [] and server.cli("who").stdout == ""

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import pwd
+import re
 import resource
 import signal
 import socket
@@ -205,9 +206,7 @@ def test_second_signal_quits_at_once(server):
 # ---- descriptors ----
 
 
-def test_out_of_descriptors(server):
-    server.write("")
-    few = 120
+def start_with_few(server, soft, hard):
     if os.path.exists(server.ready):
         os.unlink(server.ready)
     with open(server.logfile, "ab") as log:
@@ -216,8 +215,23 @@ def test_out_of_descriptors(server):
             ["setpriv", "--bounding-set", "-sys_resource", "--inh-caps", "-sys_resource", TURNSTONE, "serve",
              "--config", server.conf, "--ready-file", server.ready],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (few, few)))
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
     wait_for(lambda: os.path.exists(server.ready))
+
+
+@pytest.mark.parametrize("soft", [120, 4000])
+def test_defaults_warn_of_no_descriptors(server, soft):
+    """Nobody asked for 20,000 connections: what the process may have has to do."""
+    start_with_few(server, soft, 4000)
+    with open(f"/proc/{server.process.pid}/limits", encoding="ascii") as f:
+        assert re.search(r"^Max open files +4000 +4000 ", f.read(), re.M)
+    assert "limits.connections" not in server.log() and "warning" not in server.log()
+
+
+def test_out_of_descriptors(server):
+    server.write("limits.connections = 20000\n")
+    few = 120
+    start_with_few(server, few, few)
     assert (f"limits.connections is 20000 and lmtp.limits.connections 1000, which needs 22024 open files, "
             f"but the process may have {few}: ") in server.log()
     assert "LimitNOFILE" in server.log()

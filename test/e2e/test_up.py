@@ -41,7 +41,8 @@ def messages(demo, user):
 
 def test_demo_env_is_for_scripts(demo):
     for name in ("HOST", "IMAP_PORT", "IMAPS_PORT", "CA_FILE", "PID", "ALICE_PASSWORD", "BOB_PASSWORD",
-                 "GATEWAY_PASSWORD", "USER_PASSWORD", "CLIENT_CA", "GATEWAY_CERT", "GATEWAY_KEY", "IMAPS_CERT_PORT"):
+                 "GATEWAY_PASSWORD", "USER_PASSWORD", "CLIENT_CA", "GATEWAY_CERT", "GATEWAY_KEY", "IMAPS_CERT_PORT",
+                 "TURNSTONE_CONFIG"):
         assert re.fullmatch(r"[A-Za-z0-9_./:-]+", demo.env[name]), (name, demo.env.get(name))
     assert os.readlink(f"/proc/{demo.pid}/exe").endswith("/turnstone")
     assert os.stat(os.path.join(demo.site, "demo.env")).st_mode & 0o077 == 0
@@ -62,7 +63,7 @@ def test_there_is_mail(demo):
 
 def test_the_printed_lines_work(demo):
     lines = [line.strip() for line in demo.output.splitlines()]
-    pasted = [line for line in lines if line.startswith(("curl ", "(printf ", "bash -c "))]
+    pasted = [line for line in lines if line.startswith(("curl ", "(printf ", "bash -c ", "TURNSTONE_CONFIG="))]
     assert len(pasted) == 5, demo.output
     before = messages(demo, "alice")
     for line in pasted:

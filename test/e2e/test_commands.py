@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What commands say and when: before they ask, after they looked, and to whom."""
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from conftest import TOP, TURNSTONE
+
+RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
+
+
+def at_terminal(server, *args, answer="", env=None):
+    """Runs a command on a terminal of its own; each question is answered alike.  Gives code and screen."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen([TURNSTONE, *args, "--config", server.conf], stdin=slave, stdout=slave, stderr=slave,
+                               start_new_session=True, env=env)
+    os.close(slave)
+    screen, answered = "", 0
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if not select.select([master], [], [], 1)[0]:
+            continue
+        try:
+            got = os.read(master, 65536)
+        except OSError:  # the other side is closed
+            break
+        screen += got.decode()
+        while answered < len(re.findall(r"(?:Password|Again): ", screen)):
+            answered += 1
+            os.write(master, (answer + "\n").encode())
+    os.close(master)
+    try:
+        return process.wait(60), screen
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+# ---- where the configuration is ----
+
+
+def bare(*args, **env):
+    return subprocess.run([TURNSTONE, *args], capture_output=True, text=True, timeout=120, check=False,
+                          stdin=subprocess.DEVNULL, env={"PATH": os.environ["PATH"], **env})
+
+
+def commands_with_config():
+    """Each command that takes --config, with words enough for its operands."""
+    names = re.findall(r"^  (\S+(?: \S+)?) +\S", bare("help").stdout.split("Topics:")[0], re.M)
+    for name in names:
+        text = bare("help", *name.split()).stdout
+        if "--config FILE" in text:
+            yield name.split() + [w for w in re.findall(r"[A-Z]\w*", text.splitlines()[0]) if w != "OPTIONS"]
+
+
+def test_the_environment_names_the_configuration(server):
+    server.add("anna", "blue")
+    assert bare("user", "list", TURNSTONE_CONFIG=server.conf).stdout == "anna\n"
+    server.start()
+    assert f"pid: {server.process.pid}\n" in bare("status", TURNSTONE_CONFIG=server.conf).stdout
+    other = os.path.join(server.dir, "other.conf")
+    with open(other, "w", encoding="utf-8") as f:
+        f.write(f"server.data = {server.dir}/elsewhere\n")
+    assert server.cli("user", "list").stdout == "anna\n"
+    assert bare("config", "check", "--config", server.conf, TURNSTONE_CONFIG=other).stdout.startswith(server.conf)
+    assert bare("config", "check", TURNSTONE_CONFIG=other).stdout.startswith(other)
+    done = bare("status", TURNSTONE_CONFIG=other)
+    assert done.returncode == 4 and f"{server.dir}/elsewhere/control.sock" in done.stderr
+    assert "TURNSTONE_CONFIG" in bare("help", "config").stdout
+
+
+def test_every_command_says_what_it_looked_for(server):
+    nowhere = os.path.join(server.dir, "nowhere.conf")
+    count = 0
+    for words in commands_with_config():
+        args = [word if not word.isupper() else "x" for word in words]
+        if words[:2] in (["user", "bulk"], ["grant", "add"]) or words[0] in ("demo-site",):
+            continue  # they want options first
+        done = bare(*args, TURNSTONE_CONFIG=nowhere)
+        if done.returncode == 2 or "PATH" in words or "DIR" in words:
+            continue  # likewise, or they open that first
+        count += 1
+        assert done.returncode != 0 and f"{nowhere}: cannot read the file" in done.stderr, (args, done)
+        assert "TURNSTONE_CONFIG names it" in done.stderr, (args, done)
+    assert count > 15
+
+
+@pytest.mark.skipif(os.path.exists("/etc/turnstone") or os.path.exists("/var/lib/turnstone"),
+                    reason="Turnstone is installed here")
+def test_no_configuration_at_all():
+    done = bare("status")
+    assert done.returncode == 4 and "/var/lib/turnstone/control.sock" in done.stderr
+    assert "neither --config nor the environment's TURNSTONE_CONFIG" in done.stderr
+    assert "no /etc/turnstone/turnstone.conf" in done.stderr
+    done = bare("user", "add", "anna", "--hash", "$y$x", TURNSTONE_CONFIG="")
+    assert done.returncode == 1 and "no data folder /var/lib/turnstone" in done.stderr
+    assert "no /etc/turnstone/turnstone.conf" in done.stderr and not os.path.exists("/var/lib/turnstone")
+
+
+def can_mount():
+    return os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs a mount namespace")
+def test_the_default_place(server):
+    """In a name space of mounts, where /etc is a copy."""
+    server.add("anna", "blue")
+    etc = os.path.join(server.dir, "etc")
+    shutil.copytree("/etc", etc, symlinks=True, ignore=shutil.ignore_patterns("ssl", "alternatives"))
+    os.makedirs(os.path.join(etc, "turnstone"), exist_ok=True)
+    shutil.copy(server.conf, os.path.join(etc, "turnstone", "turnstone.conf"))
+    done = subprocess.run(["unshare", "-m", "sh", "-c", f"mount --bind {etc} /etc && exec {TURNSTONE} user list"],
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout == "anna\n", done
+
+
+# ---- users and aliases ----
+
+
+@RUNNING
+def test_a_name_is_checked_before_a_password_is_asked_for(server, running):
+    server.add("anna", "blue")
+    if running:
+        server.start()
+    for args, says in [(("user", "add", "two words"), "a user name is"),
+                       (("user", "add", "a*"), "'*'"),
+                       (("user", "add", "Anna"), "exists already"),
+                       (("user", "add", "new", "--acts-for", "x y"), "a pattern to act for"),
+                       (("user", "add", "Anna", "--password-stdin"), "exists already"),
+                       (("user", "passwd", "nobody"), "no user nobody")]:
+        code, screen = at_terminal(server, *args, answer="secret")
+        assert code == 1 and says in screen and "Password" not in screen, (args, screen)
+        if "--password-stdin" not in args:
+            assert says in server.cli(*args, ok=False).stderr  # without a terminal, too
+    code, screen = at_terminal(server, "user", "add", "Bert", answer="secret")
+    assert code == 0 and screen.count("Password:") == 1 and screen.count("Again:") == 1
+    code, screen = at_terminal(server, "user", "passwd", "bert", answer="other")
+    assert code == 0 and screen.count("Password:") == 1
+    assert server.cli("user", "list").stdout == "anna\nbert\n"
+
+
+@RUNNING
+def test_alias_targets_that_are_not_there(server, running):
+    server.write("lmtp.separator = -\n")
+    server.add("anna", "blue")
+    server.add("carl-otto", "red")
+    server.add("gone", "red")
+    server.cli("user", "disable", "gone")
+    if running:
+        server.start()
+    done = server.cli("alias", "add", "team", "anna", "nobody", "anna-lists", "carl-otto", "gone")
+    lines = done.stderr.splitlines()
+    assert done.stdout == "" and len(lines) == 2, done
+    assert "warning: there is no user or alias nobody" in lines[0] and "gone is disabled" in lines[1]
+    assert server.cli("alias", "add", "all", "team").stderr == ""
+    assert "no user or alias self" in server.cli("alias", "add", "self", "self").stderr
+    assert server.cli("alias", "add", "anna", "anna").stderr == ""
+    assert "no user or alias zoe-lists" in server.cli("alias", "add", "z", "zoe-lists").stderr
+    listed = {row["name"]: row["targets"] for row in json.loads(server.cli("alias", "list", "--json").stdout)}
+    assert listed["team"] == ["anna", "nobody", "anna-lists", "carl-otto", "gone"] and listed["self"] == ["self"]
+
+
+# ---- files ----
+
+
+@pytest.mark.parametrize("what", ["maildir", "mbox"])
+def test_a_path_is_named_once(server, what):
+    server.add("anna", "blue")
+    folder = os.path.join(server.dir, "in")
+    os.makedirs(os.path.join(folder, "cur"))
+    bad = os.path.join(folder, "bad.mbox")
+    with open(bad, "w", encoding="ascii") as f:
+        f.write("no message\n")
+    os.symlink(bad, os.path.join(folder, "cur", "link"))
+    os.makedirs(os.path.join(folder, ".Sub", "new"))
+    os.mkdir(os.path.join(folder, ".Sub", "cur"))
+    os.symlink(bad, os.path.join(folder, ".Sub", "new", "another"))
+    os.symlink(bad, os.path.join(server.dir, "link"))
+    for path in ("/no/such/file", bad, folder, os.path.join(server.dir, "link"), os.path.join(folder, "cur")):
+        done = server.cli("import", what, path, "--user", "anna", ok=False)
+        for line in done.stderr.splitlines():
+            assert line.count(path) == 1 and line.startswith(f"turnstone import {what}: {path}"), line
+        assert done.stderr != ""
+        if path == folder and what == "maildir":
+            assert f"{folder}/cur/link: a symbolic link" in done.stderr
+            assert f"{folder}/.Sub/new/another: a symbolic link" in done.stderr
+
+
+# ---- the help ----
+
+
+def test_commands_come_before_options_of_their_name():
+    text = subprocess.run([TURNSTONE, "help", "user"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert text.startswith("turnstone user ...\n  user add ")
+    assert text.index("user bulk") < text.index("certificate_map")
+
+
+def test_dev_help_does_nothing(tmp_path):
+    """Neither apt-get nor a compiler may be called: they are not there."""
+    tools = ["bash", "dirname", "sed", "expand", "env", "cat", "grep", "awk", "id"]
+    for tool in tools:
+        os.symlink(subprocess.run(["which", tool], capture_output=True, text=True, check=True).stdout.strip(),
+                   tmp_path / tool)
+    env = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    dev = os.path.join(TOP, "dev")
+    with open(dev, encoding="utf-8") as f:
+        verbs = dict(re.findall(r"^verb_(\w+)\(\) \{ # (.*)$", f.read(), re.M))
+    assert len(verbs) >= 10
+    for verb, line in verbs.items():
+        for args in ([verb, "--help"], [verb, "-h"], ["help", verb], [verb, "x", "--help"]):
+            done = subprocess.run([dev, *args], capture_output=True, text=True, env=env, timeout=60, check=False)
+            assert done.returncode == 0 and done.stderr == "", (args, done)
+            assert f"usage: ./dev {verb}" in done.stdout and line in done.stdout
+    for verb in ("build", "lint", "deb", "clean", "fmt"):
+        done = subprocess.run([dev, verb, "--nonsense"], capture_output=True, text=True, env=env, timeout=60, check=False)
+        assert done.returncode == 1 and "--nonsense" in done.stderr and "installing" not in done.stdout
