@@ -314,6 +314,52 @@ assert_usable(struct kit *kit, struct store_mailbox *mb)
 	assert_clean(kit);
 }
 
+/* ---- which message is where: all have bytes of their own ---- */
+
+static size_t
+blobs_of(struct store_mailbox *mb, uint64_t *blob, size_t most)
+{
+	struct store_message m[256];
+	uint32_t from = 1;
+	size_t n, all = 0;
+
+	store_mailbox_read_begin(mb);
+	while ((n = store_mailbox_window(mb, NULL, from, m, 256)) > 0) {
+		assert_true(all + n <= most);
+		for (size_t i = 0; i < n; i++)
+			blob[all++] = m[i].blob;
+		from = m[n - 1].uid + 1;
+	}
+	store_mailbox_read_end(mb);
+	return all;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Each of them is in one of the two, once; others are, too, that have come since. */
+static void
+assert_each_once(const uint64_t *want, struct store_mailbox *a, struct store_mailbox *b)
+{
+	uint64_t *all = mem_zalloc((2 * MANY + 16) * sizeof *all);
+	size_t n = blobs_of(a, all, MANY + 8), k = 0;
+
+	n += blobs_of(b, all + n, MANY + 8);
+	qsort(all, n, sizeof *all, by_number);
+	for (size_t i = 0; i < MANY; i++) {
+		while (k < n && all[k] < want[i])
+			k++;
+		assert_true(k < n && all[k] == want[i]);
+		assert_true(k + 1 == n || all[k + 1] != want[i]);
+	}
+	mem_free(all);
+}
+
 static struct store_change *
 many(struct kit *kit, enum store_change_kind kind, struct store_mailbox *to)
 {
@@ -332,12 +378,14 @@ in_pieces(const struct engine_class *engine, enum store_change_kind kind)
 	struct seen seen = {.kit = &kit};
 	struct store_mailbox *box;
 	struct store_change *c;
-	uint64_t before;
+	uint64_t before, blob[MANY];
 
 	kit_open(&kit, 0);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
 	box = kit_mailbox(kit.account, "Box");
 	fill(&kit, kit.inbox, MANY, 1u << STORE_FLAGGED);
+	assert_int_equal(blobs_of(kit.inbox, blob, MANY), MANY);
+	qsort(blob, MANY, sizeof *blob, by_number);
 	fill(&kit, box, 2, 0);
 	if (engine == NULL)
 		engine_mem_hook(kit.disk, look, &seen);
@@ -370,6 +418,8 @@ in_pieces(const struct engine_class *engine, enum store_change_kind kind)
 			assert_true(here == MANY && (there == 0 || there == MANY));
 		else
 			assert_int_equal(here + there, MANY);
+		if (kind == STORE_CHANGE_MOVE)
+			assert_each_once(blob, kit.inbox, box);
 		assert_usable(&kit, box);
 	}
 	store_mailbox_unref(&box);
@@ -426,6 +476,125 @@ failures(void **state)
 		copy_fails(nth, TS_UNKNOWN, false, 0);
 		copy_fails(nth, TS_UNKNOWN, true, nth == 4 ? MANY : 0);
 	}
+}
+
+/* ---- a MOVE that fails on its way: each message is in one place, and the answer says where ----
+ */
+
+struct moving {
+	struct kit kit;
+	struct store_mailbox *box;
+	unsigned others; /* messages in it */
+	uint64_t blob[MANY];
+};
+
+static void
+moving_begin(struct moving *m, const struct engine_class *engine)
+{
+	*m = (struct moving){.kit.opt.engine = engine};
+	kit_open(&m->kit, 0);
+	m->kit.opt.max_keywords = 2;
+	kit_reopen(&m->kit);
+	assert_int_equal(kit_name(&m->kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
+	m->box = kit_mailbox(m->kit.account, "Box");
+	fill(&m->kit, m->kit.inbox, MANY, 0);
+	store_background_wait(m->kit.store);
+	assert_int_equal(blobs_of(m->kit.inbox, m->blob, MANY), MANY);
+	qsort(m->blob, MANY, sizeof *m->blob, by_number);
+}
+
+/* What was answered was done; the rest was not, or nobody knows. */
+static void
+moving_run(struct moving *m, enum ts_err err, size_t answered, size_t moved)
+{
+	struct store_change *c = many(&m->kit, STORE_CHANGE_MOVE, m->box);
+	struct store_message gone, there;
+
+	assert_int_equal(kit_run(&m->kit, &c), err);
+	assert_int_equal(c->pair_count, answered);
+	assert_int_equal(roaring_bitmap_get_cardinality(c->affected), answered);
+	for (size_t i = 0; i < c->pair_count; i++) {
+		assert_true(roaring_bitmap_contains(c->affected, c->pairs[i].source));
+		store_mailbox_read_begin(m->kit.inbox);
+		assert_false(store_mailbox_message(m->kit.inbox, c->pairs[i].source, &gone));
+		store_mailbox_read_end(m->kit.inbox);
+		store_mailbox_read_begin(m->box);
+		assert_true(store_mailbox_message(m->box, c->pairs[i].target, &there));
+		store_mailbox_read_end(m->box);
+	}
+	store_change_free(&c);
+	assert_int_equal(messages(m->box), m->others + moved);
+	assert_int_equal(messages(m->kit.inbox), MANY - moved);
+	assert_each_once(m->blob, m->kit.inbox, m->box);
+}
+
+/* The same when the store is opened again, and the rest can be moved. */
+static void
+moving_end(struct moving *m, bool crash)
+{
+	assert_clean(&m->kit);
+	store_mailbox_unref(&m->box);
+	if (crash)
+		kit_crash(&m->kit);
+	else
+		kit_reopen(&m->kit);
+	m->box = kit_mailbox(m->kit.account, "Box");
+	assert_each_once(m->blob, m->kit.inbox, m->box);
+	assert_usable(&m->kit, m->box);
+	assert_int_equal(
+	    kit_move(&m->kit, STORE_CHANGE_MOVE, m->kit.inbox, m->box, 1, MANY), TS_OK);
+	assert_int_equal(messages(m->kit.inbox), 0);
+	assert_int_equal(messages(m->box), m->others + MANY + 1);
+	assert_each_once(m->blob, m->kit.inbox, m->box);
+	assert_clean(&m->kit);
+	store_mailbox_unref(&m->box);
+	kit_close(&m->kit);
+}
+
+static void
+move_fails(uint64_t nth, enum ts_err err, bool happened, bool crash)
+{
+	size_t before = (nth - 1) * 500, moved = happened ? nth * 500 : before;
+	struct moving m;
+
+	moving_begin(&m, NULL);
+	engine_mem_fail(m.kit.disk, ENGINE_MEM_COMMIT, nth, err, happened);
+	moving_run(&m, err, before, moved < MANY ? moved : MANY);
+	moving_end(&m, crash);
+}
+
+/* A later piece is not taken in: its keyword is one too many. */
+static void
+move_refused(const struct engine_class *engine, uint32_t uid, size_t moved)
+{
+	struct moving m;
+
+	moving_begin(&m, engine);
+	kit_flags(&m.kit, m.kit.inbox, 1, MANY, STORE_FLAGS_REPLACE, 0, NULL);
+	kit_flags(&m.kit, m.kit.inbox, uid, uid, STORE_FLAGS_ADD, 0, "other");
+	kit_append(&m.kit, m.box, "a: b\r\n\r\n", 0);
+	m.others = 1;
+	kit_flags(&m.kit, m.box, 1, 1, STORE_FLAGS_ADD, 0, "first");
+	kit_flags(&m.kit, m.box, 1, 1, STORE_FLAGS_ADD, 0, "second");
+	moving_run(&m, TS_LIMIT, moved, moved);
+	kit_flags(&m.kit, m.kit.inbox, uid, uid, STORE_FLAGS_REPLACE, 0, NULL);
+	moving_end(&m, false);
+}
+
+static void
+moves_fail(void **state)
+{
+	(void)state;
+	for (uint64_t nth = 1; nth <= 3; nth++)
+		for (unsigned crash = 0; crash < 2; crash++) {
+			move_fails(nth, TS_FULL, false, crash);
+			move_fails(nth, TS_UNKNOWN, false, crash);
+			move_fails(nth, TS_UNKNOWN, true, crash);
+		}
+	move_refused(NULL, 1, 0);
+	move_refused(NULL, 501, 500);
+	move_refused(NULL, MANY, 1000);
+	move_refused(&engine_rocks_class, 501, 500);
 }
 
 /* It cannot be taken away at once, so UIDs are refused until the background has done it. */
@@ -875,6 +1044,7 @@ main(void)
 	    cmocka_unit_test(watch),
 	    cmocka_unit_test(pieces),
 	    cmocka_unit_test(failures),
+	    cmocka_unit_test(moves_fail),
 	    cmocka_unit_test(put_off),
 	    cmocka_unit_test(memory),
 	    cmocka_unit_test(turns),
