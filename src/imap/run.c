@@ -378,16 +378,16 @@ cmd_job(struct imap_cmd *cmd, enum work_kind kind, imap_job_f *run, void *state,
 	return cmd_job_of(cmd, kind, imap_login(cmd->conn)->who, false, run, state, next);
 }
 
-/* For the line at the login's end. */
+/* For the line at the login's end; what failed on its way counts as far as it came. */
 static void
 tally(const struct imap_conn *conn, const struct store_change *change)
 {
 	struct imap_login *login = imap_login(conn);
 
-	if (login == NULL || change->err != TS_OK)
+	if (login == NULL)
 		return;
 	if (change->kind == STORE_CHANGE_APPEND)
-		login->tally.appended += change->item_count;
+		login->tally.appended += change->err == TS_OK ? change->item_count : 0;
 	else if ((change->kind == STORE_CHANGE_EXPUNGE || change->kind == STORE_CHANGE_MOVE) &&
 	         change->affected != NULL)
 		login->tally.expunged += roaring_bitmap_get_cardinality(change->affected);

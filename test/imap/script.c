@@ -46,7 +46,7 @@ struct script {
 	pthread_mutex_t log_lock;
 	pthread_mutex_t flush_lock;
 	pthread_cond_t flush_cond;
-	bool held;
+	bool held, came; /* came: a commit waits */
 };
 
 static bool
@@ -536,6 +536,8 @@ hold_hook(const struct engine_batch *batch, void *arg)
 
 	(void)batch;
 	pthread_mutex_lock(&s->flush_lock);
+	s->came = s->held;
+	pthread_cond_broadcast(&s->flush_cond);
 	while (s->held)
 		pthread_cond_wait(&s->flush_cond, &s->flush_lock);
 	pthread_mutex_unlock(&s->flush_lock);
@@ -547,6 +549,7 @@ set_held(struct script *s, bool held)
 {
 	pthread_mutex_lock(&s->flush_lock);
 	s->held = held;
+	s->came = false;
 	pthread_cond_broadcast(&s->flush_cond);
 	pthread_mutex_unlock(&s->flush_lock);
 }
@@ -559,6 +562,16 @@ do_hold(struct script *s)
 	set_held(s, true);
 	engine_mem_hook(s->site->disk, hold_hook, s);
 	return true;
+}
+
+static bool
+await_flush(struct script *s)
+{
+	pthread_mutex_lock(&s->flush_lock);
+	while (s->held && !s->came)
+		pthread_cond_wait(&s->flush_cond, &s->flush_lock);
+	pthread_mutex_unlock(&s->flush_lock);
+	return s->held || complain(s, "needs", STR("hold flush"));
 }
 
 static bool
@@ -971,6 +984,8 @@ directive(struct script *s, struct str line)
 		return hold_handshake(s, line.p[0] == 'h', args);
 	if (str_eq(line, STR("hold flush")))
 		return do_hold(s);
+	if (str_eq(line, STR("await flush")))
+		return await_flush(s);
 	if (str_eq(line, STR("release flush")))
 		return set_held(s, false), true;
 	if (str_eq(verb, STR("meanwhile")))

@@ -45,6 +45,7 @@
  *	fault OP ERR [N]     the N-th (1) commit, get, blob_read … fails: unknown, full, io, damaged
  *	full on|off          no space left
  *	hold flush, release flush    with lanes 1
+ *	await flush                  a commit has come, and is held (the background's counts, too)
  *	hold jobs, release jobs      nothing runs on a worker meanwhile
  *	step jobs            while they are held: one slice of the job whose turn it is
  *	slice N              from now on a job's slice is over at its N-th question (0: never)

@@ -185,9 +185,14 @@ copy_done(struct imap_cmd *cmd)
 	const struct copy_cmd *c = cmd->state;
 	struct store_change *change = cmd->change;
 
+	/* Some were gone at once, or behind the first piece of a MOVE. */
+	bool expunged = change->err == TS_CONDITION ||
+	                (change->err == TS_OK && !cmd->uid &&
+	                    change->pair_count < roaring_bitmap_get_cardinality(c->uids));
+
 	if (c->move)
 		tell_moved(cmd);
-	if (change->err == TS_CONDITION)
+	if (expunged)
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
 	if (change->err == TS_NOT_FOUND)
 		return cmd_no_target(cmd, c->open.name);
