@@ -41,6 +41,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "imap/ext.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/work.h"
@@ -58,26 +59,8 @@ struct transcript;    /* imap/transcript.h */
 struct transcript_files;
 struct tally_place;
 struct failures;
-struct imap_cmd;
-struct imap_conn;
-
-enum imap_states { /* RFC 9051 section 3; a mask */
-	IMAP_NOAUTH = 1u << 0,
-	IMAP_AUTH = 1u << 1,
-	IMAP_SELECTED = 1u << 2,
-	IMAP_LOGGED_IN = IMAP_AUTH | IMAP_SELECTED,
-	IMAP_ANY = IMAP_NOAUTH | IMAP_LOGGED_IN
-};
 
 /* ---- steps ---- */
-
-enum imap_next {
-	IMAP_DONE,  /* cmd_ok, cmd_no or cmd_bad was called */
-	IMAP_GO,    /* run cmd->step again at once (it was changed) */
-	IMAP_YIELD, /* run cmd->step again when the out queue is below its mark, after other
-	               connections had their turn */
-	IMAP_WAIT   /* something holds the command and will call imap_resume() */
-};
 
 struct imap_step {
 	const char *name; /* for traces */
@@ -264,57 +247,7 @@ struct store_flags imap_flags_of(const struct wire_flags *flags);
 /* For NO: is it a name under which a mailbox may be made?  NULL, or what is wrong with it. */
 const char *imap_name_fault(struct str name);
 
-/* ---- what an extension gives ---- */
-
-enum imap_traits {
-	IMAP_TRAIT_STREAM = 1u << 0,      /* message literals are streamed (APPEND) */
-	IMAP_TRAIT_MAY_EXPUNGE = 1u << 1, /* EXPUNGE responses are allowed before its tagged reply;
-	                                     for the form with UID they always are */
-	IMAP_TRAIT_UID = 1u << 2,         /* there is a form with UID in front */
-	IMAP_TRAIT_SECRET = 1u << 3,      /* its bytes are wiped from memory */
-	IMAP_TRAIT_LACKING = 1u << 4 /* a command of IMAP that there is not: it has a name only */
-};
-
-struct imap_cmd_def {
-	const char *name; /* in capitals; NULL ends a table */
-	unsigned states;  /* enum imap_states */
-	unsigned traits;
-	enum imap_next (*start)(struct imap_cmd *cmd); /* parses cmd->in, then is the first step */
-	/* Asked before login for a line that has become longer than limits.login_command: how long
-	 * may it be?  in: behind the name, of an incomplete command.  0, and NULL: no longer. */
-	size_t (*line_max)(const struct imap_conn *conn, struct wire_in *in);
-};
-
-struct imap_cap {
-	const char *word;                           /* NULL ends a table */
-	unsigned states;                            /* when it is shown */
-	bool (*when)(const struct imap_conn *conn); /* NULL: always; a further condition */
-	/* For words with a value ("APPENDLIMIT=…"): appends the rest.  NULL: none. */
-	void (*value)(const struct imap_conn *conn, struct buf *out);
-	/* Prints words instead, any number, each with a blank before it.  NULL: just word. */
-	void (*words)(const struct imap_conn *conn, struct buf *out);
-	/* What the words depend on beside the settings, as a number that is another when they are.
-	 * Printed values depend on the settings only. */
-	uint64_t (*key)(const struct imap_conn *conn);
-};
-
-struct imap_enable {
-	const char *name; /* NULL ends a table */
-	void (*enable)(struct imap_conn *conn);
-};
-
-struct imap_fetch_item; /* imap/fetch.h */
-struct imap_search_key; /* imap/search.h */
-
-/* One file under imap/cmd or imap/ext ends in one of these.  Everything is const. */
-struct imap_ext {
-	const char *name;  /* also names test/reset/NAME.imt */
-	const char *title; /* for the table in the documentation: "RFC 2177 IDLE" */
-	const struct imap_cap *caps;
-	const struct imap_cmd_def *cmds;
-	const struct imap_enable *enables;
-	size_t login_size, box_size; /* zeroed slots in the login and the box */
-};
+/* ---- the registry of extensions (imap/ext.h) ---- */
 
 #define IMAP_EXT_MAX 64
 #define IMAP_CMD_MAX 128
@@ -338,17 +271,38 @@ struct imap_command_stats {  /* of one command */
 	uint64_t times[IMAP_TIMES + 1], ns;
 };
 
+enum imap_word { /* kinds of names that extensions bring */
+	IMAP_WORD_COMMAND,
+	IMAP_WORD_ENABLE,
+	IMAP_WORD_FETCH,
+	IMAP_WORD_SEARCH,
+	IMAP_WORD_STATUS
+};
+
 struct imap_registry { /* made once at start, constant afterwards */
 	const struct imap_ext *ext[IMAP_EXT_MAX];
 	size_t login_off[IMAP_EXT_MAX], box_off[IMAP_EXT_MAX];
 	size_t count, login_total, box_total;
-	const struct imap_cmd_def *hash[512]; /* by name */
+	struct imap_row {         /* an open hash table by kind and name */
+		const char *name; /* NULL: free */
+		const void *row;
+		enum imap_word kind;
+	} words[1024];
+	unsigned word_count;
 	const struct imap_cmd_def *cmds[IMAP_CMD_MAX];
 	unsigned cmd_count; /* less than IMAP_CMD_MAX */
 };
 void imap_registry_build(
     struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
+/* By name, without case; NULL: no extension has it. */
 const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);
+const struct imap_enable *imap_registry_enable(const struct imap_registry *reg, struct str name);
+const struct imap_fetch_item *imap_registry_fetch_item(
+    const struct imap_registry *reg, struct str name);
+const struct imap_search_key *imap_registry_search_key(
+    const struct imap_registry *reg, struct str name);
+const struct imap_status_item *imap_registry_status_item(
+    const struct imap_registry *reg, struct str name);
 
 /* ---- lifetimes ---- */
 
@@ -537,10 +491,6 @@ imap_settings(const struct imap_conn *conn)
 }
 
 unsigned imap_state(const struct imap_conn *conn);
-/* Slots by the extension's struct; asserts that there is a login (box). */
-void *imap_login_slot(const struct imap_conn *conn, const struct imap_ext *ext);
-void *imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext);
-
 static inline struct imap_login *
 imap_login(const struct imap_conn *conn)
 {

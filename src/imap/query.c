@@ -24,8 +24,9 @@ struct node {
 	int flag;                    /* store flag; -1: a keyword that no message has */
 	struct str keyword;          /* its number is found in the look that takes the sets */
 	struct node *next_keyword;
-	int64_t number; /* day, size, or time */
-	size_t key;     /* of the search */
+	int64_t number;               /* day, size, or time */
+	size_t key;                   /* of the search */
+	const struct wire_key *other; /* an extension's */
 };
 
 /* Of the messages that are asked about: those that match, and those of which only reading tells
@@ -226,6 +227,10 @@ compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 	case WIRE_KEY_YOUNGER:
 		n->cost = COST_RECORDS;
 		n->number = c->now - (int64_t)key->number;
+		break;
+	case WIRE_KEY_OTHER:
+		n->cost = COST_RECORDS;
+		n->other = key;
 		break;
 	default:
 		break;
@@ -485,6 +490,8 @@ record_matches(const struct node *n, const struct store_message *m)
 		return m->internaldate <= n->number;
 	case WIRE_KEY_YOUNGER:
 		return m->internaldate >= n->number;
+	case WIRE_KEY_OTHER:
+		return ((const struct imap_search_key *)n->other->ext)->matches(n->other, m);
 	default:
 		TS_WRONG("a SEARCH key that is none of records");
 	}

@@ -1,39 +1,60 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The registry of extensions: made once at start from their constant structs,
- * then only read.  Commands are found by name in an open hash table, slots
- * have fixed offsets in the login and the box.
+ * then only read.  What they bring is found by kind and name in an open hash
+ * table, slots have fixed offsets in the login and the box.
  */
 #include "imap/conn_int.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
+#include "wire/fetch.h"
+#include "wire/search.h"
 
-#define HASH_SIZE (sizeof(((struct imap_registry *)NULL)->hash) / sizeof(void *))
+#define WORDS (sizeof(((struct imap_registry *)NULL)->words) / sizeof(struct imap_row))
 
 static size_t
-hash_of(struct str name)
+hash_of(enum imap_word kind, struct str name)
 {
-	uint32_t h = 2166136261u;
+	uint32_t h = 2166136261u + kind;
 
 	for (size_t i = 0; i < name.n; i++)
-		h = (h ^ (unsigned char)name.p[i]) * 16777619u;
-	return (h ^ h >> 15) % HASH_SIZE;
+		h = (h ^ ((unsigned char)name.p[i] & 0xdfu)) * 16777619u; /* without case */
+	return (h ^ h >> 15) % WORDS;
+}
+
+static const void *
+find_word(const struct imap_registry *reg, enum imap_word kind, struct str name)
+{
+	for (size_t at = hash_of(kind, name); reg->words[at].name != NULL; at = (at + 1) % WORDS)
+		if (reg->words[at].kind == kind && str_ieq(str_of(reg->words[at].name), name))
+			return reg->words[at].row;
+	return NULL;
+}
+
+/* Two extensions with one name, or one that the base grammar reads by itself: a client's word would
+ * mean two things. */
+static void
+add_word(struct imap_registry *reg, enum imap_word kind, const char *name, const void *row)
+{
+	static const struct wire_name *const base[] = {[IMAP_WORD_FETCH] = wire_fetch_names,
+	    [IMAP_WORD_SEARCH] = wire_key_names,
+	    [IMAP_WORD_STATUS] = wire_status_names};
+	size_t at = hash_of(kind, str_of(name));
+
+	TS_ASSERT(find_word(reg, kind, str_of(name)) == NULL);
+	TS_ASSERT(base[kind] == NULL || wire_name_find(base[kind], str_of(name)) == NULL);
+	TS_ASSERT(++reg->word_count <= WORDS / 2);
+	while (reg->words[at].name != NULL)
+		at = (at + 1) % WORDS;
+	reg->words[at] = (struct imap_row){name, row, kind};
 }
 
 static void
 add_command(struct imap_registry *reg, const struct imap_cmd_def *def)
 {
-	size_t at = hash_of(str_of(def->name));
-
-	TS_ASSERT(imap_registry_find(reg, str_of(def->name)) == NULL);
-	for (size_t i = 0; i < HASH_SIZE / 2; i++, at = (at + 1) % HASH_SIZE)
-		if (reg->hash[at] == NULL) {
-			TS_ASSERT(reg->cmd_count < IMAP_CMD_MAX - 1);
-			reg->hash[at] = def;
-			reg->cmds[reg->cmd_count++] = def;
-			return;
-		}
-	TS_WRONG("too many commands");
+	add_word(reg, IMAP_WORD_COMMAND, def->name, def);
+	TS_ASSERT(reg->cmd_count < IMAP_CMD_MAX - 1);
+	reg->cmds[reg->cmd_count++] = def;
 }
 
 static size_t
@@ -108,6 +129,10 @@ add_lacking(struct imap_registry *reg)
 			add_command(reg, d);
 }
 
+#define ADD(kind, type, rows)                                                                      \
+	for (const type *r = (rows); r != NULL && r->name != NULL; r++)                            \
+	add_word(reg, (kind), r->name, r)
+
 void
 imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all, size_t count)
 {
@@ -119,6 +144,10 @@ imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all
 		reg->box_off[i] = slot(&reg->box_total, all[i]->box_size);
 		for (const struct imap_cmd_def *d = all[i]->cmds; d != NULL && d->name != NULL; d++)
 			add_command(reg, d);
+		ADD(IMAP_WORD_ENABLE, struct imap_enable, all[i]->enables);
+		ADD(IMAP_WORD_FETCH, struct imap_fetch_item, all[i]->fetch_items);
+		ADD(IMAP_WORD_SEARCH, struct imap_search_key, all[i]->search_keys);
+		ADD(IMAP_WORD_STATUS, struct imap_status_item, all[i]->status_items);
 	}
 	add_lacking(reg);
 }
@@ -126,10 +155,31 @@ imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all
 const struct imap_cmd_def *
 imap_registry_find(const struct imap_registry *reg, struct str name)
 {
-	for (size_t at = hash_of(name); reg->hash[at] != NULL; at = (at + 1) % HASH_SIZE)
-		if (str_eq(str_of(reg->hash[at]->name), name))
-			return reg->hash[at];
-	return NULL;
+	return find_word(reg, IMAP_WORD_COMMAND, name);
+}
+
+const struct imap_enable *
+imap_registry_enable(const struct imap_registry *reg, struct str name)
+{
+	return find_word(reg, IMAP_WORD_ENABLE, name);
+}
+
+const struct imap_fetch_item *
+imap_registry_fetch_item(const struct imap_registry *reg, struct str name)
+{
+	return find_word(reg, IMAP_WORD_FETCH, name);
+}
+
+const struct imap_search_key *
+imap_registry_search_key(const struct imap_registry *reg, struct str name)
+{
+	return find_word(reg, IMAP_WORD_SEARCH, name);
+}
+
+const struct imap_status_item *
+imap_registry_status_item(const struct imap_registry *reg, struct str name)
+{
+	return find_word(reg, IMAP_WORD_STATUS, name);
 }
 
 static size_t

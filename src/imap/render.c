@@ -34,6 +34,8 @@ imap_render_needs(const struct wire_fetch_item *item)
 		if (item->section.what == WIRE_SECTION_ALL && item->section.n_part == 0)
 			return IMAP_NEEDS_BLOB;
 		return IMAP_NEEDS_BLOB | IMAP_NEEDS_SUMMARY;
+	case WIRE_FETCH_OTHER:
+		return ((const struct imap_fetch_item *)item->ext)->needs;
 	default:
 		return IMAP_NEEDS_BLOB | IMAP_NEEDS_SUMMARY;
 	}
@@ -523,6 +525,22 @@ put_structure(struct imap_render *r, const char *name, bool extended)
 	return ITEM_DONE;
 }
 
+/* An extension's. */
+static enum done
+put_other(struct imap_render *r, const struct imap_fetch_item *item)
+{
+	bool summary = (item->needs & IMAP_NEEDS_SUMMARY) != 0;
+
+	if (summary && !open_summary(r))
+		return ITEM_FAILED;
+	begin_named(r, item->name);
+	buf_putc(&r->out, ' ');
+	item->print(&(struct imap_fetched){.record = &r->messages[r->message].record,
+	                .summary = summary ? &r->summary : NULL},
+	    &r->out);
+	return ITEM_DONE;
+}
+
 static enum done
 put_item(struct imap_render *r, const struct wire_fetch_item *item)
 {
@@ -561,6 +579,7 @@ put_item(struct imap_render *r, const struct wire_fetch_item *item)
 	case WIRE_FETCH_BINARY_SIZE:
 		return put_binary(r, item);
 	case WIRE_FETCH_OTHER:
+		return put_other(r, item->ext);
 	case WIRE_FETCH_COUNT:
 		break;
 	}

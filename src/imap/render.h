@@ -29,11 +29,6 @@
 #define IMAP_RENDER_WINDOW 256u
 #define IMAP_RENDER_PIECE (256u * 1024)
 
-enum imap_needs { /* what an item needs beyond the message's record; a mask */
-	IMAP_NEEDS_SUMMARY = 1u << 0,
-	IMAP_NEEDS_BLOB = 1u << 1
-};
-
 struct imap_render_message {
 	struct store_message record;
 	uint32_t seq;

@@ -49,6 +49,7 @@ struct wire_fetch_item {
 	uint64_t from;   /* <from.length> */
 	uint64_t length; /* not 0 */
 	struct str name; /* OTHER: capitals */
+	const void *ext; /* OTHER: its row; whoever knows the name sets it */
 	struct str args; /* OTHER: a raw parenthesised list behind the name; p == NULL: none */
 };
 

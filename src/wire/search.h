@@ -64,7 +64,7 @@ struct wire_key {
 	int32_t day;
 	uint64_t number;
 	struct wire_set set;
-	const void *ext;
+	const void *ext; /* OTHER: its row */
 };
 
 enum { /* RETURN options */

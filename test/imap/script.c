@@ -954,8 +954,7 @@ directive(struct script *s, struct str line)
 	if (str_eq(verb, STR("reload"))) /* the whole of the new configuration */
 		return site_reload(s->site, args), true;
 	if (str_eq(verb, STR("advance")) && parse_time(args, &n)) {
-		loop_fake_advance(s->site->loop, n);
-		site_run(s->site);
+		site_advance(s->site, n);
 		return true;
 	}
 	if (str_eq(verb, STR("disable")) || str_eq(verb, STR("enable")) ||

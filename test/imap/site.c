@@ -83,10 +83,20 @@ make_conf(struct str text)
 	return conf;
 }
 
+static _Atomic uint64_t passed_ms; /* lanes ask, too */
+
 static int64_t
 fixed_wall(void)
 {
-	return 1767225600; /* 1 Jan 2026 */
+	return 1767225600 /* 1 Jan 2026 */ + (int64_t)(passed_ms / 1000);
+}
+
+void
+site_advance(struct site *site, uint64_t ms)
+{
+	passed_ms += ms;
+	loop_fake_advance(site->loop, ms);
+	site_run(site);
 }
 
 static void
@@ -123,6 +133,7 @@ site_new(const struct site_options *options)
 	char *text = NULL;
 
 	block_watch(); /* what may block and is called on the loop aborts */
+	passed_ms = 0;
 
 	site->disk = options->disk != NULL ? options->disk : engine_mem_disk_new();
 	store_options_default(&so);

@@ -82,6 +82,8 @@ bool site_meanwhile(struct site *site, unsigned n, struct str what);
 void site_connect(struct site *site, unsigned i, const char *address, bool tls, bool mute);
 /* Runs until nothing is to be done. */
 void site_run(struct site *site);
+/* So much time passes, for the loop and for the store. */
+void site_advance(struct site *site, uint64_t ms);
 /* The connection of client i is gone (and freed). */
 void site_disconnect(struct site *site, unsigned i);
 #endif

@@ -318,9 +318,23 @@ static const struct imap_cap caps[] = {
     {.word = NULL},
 };
 
+/* RFC 7889 section 3: the same for all mailboxes. */
+static void
+status_limit(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
+{
+	(void)mailbox;
+	append_limit(conn, out);
+}
+
+static const struct imap_status_item status_items[] = {
+    {.name = "APPENDLIMIT", .print = status_limit},
+    {.name = NULL},
+};
+
 const struct imap_ext imap_ext_append = {
     .name = "append",
     .title = "APPEND, MULTIAPPEND (RFC 3502), APPENDLIMIT (RFC 7889)",
     .caps = caps,
     .cmds = cmds,
+    .status_items = status_items,
 };

@@ -204,6 +204,14 @@ sets_seen(const struct wire_fetch_item *item)
 	}
 }
 
+/* An item of an extension; none takes arguments. */
+static bool
+claim_item(struct imap_cmd *cmd, struct wire_fetch_item *item)
+{
+	item->ext = imap_registry_fetch_item(&cmd->conn->server->reg, item->name);
+	return item->ext != NULL && item->args.p == NULL;
+}
+
 /* NULL, or what is wrong with the items. */
 static const char *
 plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
@@ -216,7 +224,7 @@ plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 	if (args->modifiers.n > 0)
 		return "Unknown FETCH modifier";
 	for (size_t i = 0; i < args->n_items; i++) {
-		if (args->items[i].id == WIRE_FETCH_OTHER)
+		if (args->items[i].id == WIRE_FETCH_OTHER && !claim_item(cmd, &args->items[i]))
 			return "Unknown FETCH item";
 		has_uid = has_uid || args->items[i].id == WIRE_FETCH_UID;
 		f->render.has_flags = f->render.has_flags || args->items[i].id == WIRE_FETCH_FLAGS;

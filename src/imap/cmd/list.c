@@ -2,7 +2,7 @@
 /*
  * LIST, LSUB, STATUS (RFC 3501 and RFC 9051 sections 6.3.9, 6.3.11; RFC 3501
  * section 6.3.9 for LSUB; LIST-EXTENDED RFC 5258, LIST-STATUS RFC 5819,
- * SPECIAL-USE RFC 6154, STATUS=SIZE RFC 8438, APPENDLIMIT RFC 7889).
+ * SPECIAL-USE RFC 6154, STATUS=SIZE RFC 8438; items of extensions RFC 4466).
  *
  * Patterns are put together, and say where in the list names can be that match them: a pattern
  * without wildcards is one name, any other the range of names with its beginning.  These are walked
@@ -37,7 +37,7 @@ struct row {
 	unsigned attrs; /* WIRE_ATTR_* */
 	unsigned marks; /* enum marks */
 	unsigned childinfo;
-	const struct store_counters *counters; /* with RETURN (STATUS) */
+	const struct store_mailbox_info *info; /* with RETURN (STATUS); without its name */
 };
 
 enum marks {
@@ -73,15 +73,21 @@ struct probe {
 struct seen {         /* a name as it was copied out of the list */
 	size_t at, n; /* its bytes in list.names */
 	unsigned attrs, marks;
-	struct store_counters counters;
+	struct store_mailbox_info info; /* without its name */
+};
+
+struct status_others { /* items of extensions, in the order that was asked for */
+	const struct imap_status_item **v;
+	size_t n;
 };
 
 struct list {
 	struct wire_list args;
 	struct imap_cmd *cmd;
 	bool lsub;
-	bool want_status, want_appendlimit;
-	bool too_many; /* more than the connection has room for */
+	bool want_status;
+	struct status_others others; /* with it */
+	bool too_many;               /* more than the connection has room for */
 
 	struct store_pattern_text reference;
 	struct pattern *patterns;
@@ -147,7 +153,7 @@ use_attrs(unsigned use)
 static bool
 has_room(const struct list *l)
 {
-	size_t more = CHECK_ROWS * (sizeof(struct row) + sizeof(struct store_counters));
+	size_t more = CHECK_ROWS * (sizeof(struct row) + sizeof(struct store_mailbox_info));
 
 	return arena_bytes(l->walk) + more <= cmd_room(l->cmd);
 }
@@ -277,11 +283,11 @@ end_name(struct list *l, const struct seen *seen, struct str name)
 		kept = push_row(l, keep(l, name, name.n), row.marks);
 		kept->attrs = row.attrs;
 		if (l->want_status) {
-			struct store_counters *counters =
-			    arena_new_object(l->walk, struct store_counters);
+			struct store_mailbox_info *info =
+			    arena_new_object(l->walk, struct store_mailbox_info);
 
-			*counters = seen->counters;
-			kept->counters = counters;
+			*info = seen->info;
+			kept->info = info;
 		}
 	}
 	l->previous.n = 0;
@@ -345,7 +351,8 @@ copy_name(const struct store_mailbox_info *info, unsigned rights, void *arg)
 		return false;
 	TS_ASSERT(l->seen_count < BATCH);
 	l->seen_count++;
-	*seen = (struct seen){.at = l->names.n, .n = info->name.n, .counters = info->counters};
+	*seen = (struct seen){.at = l->names.n, .n = info->name.n, .info = *info};
+	seen->info.name = STR_NONE;
 	buf_str(&l->names, info->name);
 	seen->marks = (info->id != 0 ? EXISTS : 0) | ((rights & AUTH_RIGHT_READ) == 0 ? CLOSED : 0);
 	seen->attrs = use_attrs(info->use) | (info->subscribed ? WIRE_ATTR_SUBSCRIBED : 0);
@@ -489,15 +496,18 @@ status_values(unsigned mask, const struct store_counters *c)
 }
 
 static void
-print_status(struct imap_cmd *cmd, struct str name, unsigned mask, bool appendlimit,
-    const struct store_counters *counters)
+print_status(struct imap_cmd *cmd, struct str name, const struct store_mailbox_info *info,
+    unsigned mask, const struct status_others *others)
 {
-	struct wire_status_values values = status_values(mask, counters);
+	struct wire_status_values values = status_values(mask, &info->counters);
 	struct buf other = {0};
 
-	if (appendlimit) { /* RFC 7889 section 3 */
-		buf_puts(&other, "APPENDLIMIT ");
-		buf_u64(&other, imap_settings(cmd->conn)->append_limit);
+	for (size_t i = 0; i < others->n; i++) {
+		if (i > 0)
+			buf_putc(&other, ' ');
+		buf_puts(&other, others->v[i]->name);
+		buf_putc(&other, ' ');
+		others->v[i]->print(cmd->conn, info, &other);
 	}
 	wire_out_status(
 	    imap_out(cmd->conn), imap_dialect(cmd->conn), name, &values, buf_as_str(&other));
@@ -515,8 +525,7 @@ print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
 	        .childinfo = row->childinfo});
 	/* RFC 5819 section 3: not for one that is there for its children only. */
 	if (l->want_status && (row->marks & (EXISTS | MEETS | CLOSED)) == (EXISTS | MEETS))
-		print_status(
-		    cmd, row->name, l->args.status.mask, l->want_appendlimit, row->counters);
+		print_status(cmd, row->name, row->info, l->args.status.mask, &l->others);
 }
 
 static enum imap_next
@@ -539,13 +548,28 @@ list_print(struct imap_cmd *cmd)
 /* ---- starting */
 
 static bool
-claim_status_items(const struct wire_status_items *items, bool *appendlimit_r)
+has_item(const struct status_others *others, const struct imap_status_item *item)
 {
-	*appendlimit_r = false;
+	for (size_t i = 0; i < others->n; i++)
+		if (others->v[i] == item)
+			return true;
+	return false;
+}
+
+/* Items of extensions; false: one of them is nobody's.  Asked for twice, one is told once. */
+static bool
+claim_status_items(
+    struct imap_cmd *cmd, const struct wire_status_items *items, struct status_others *others)
+{
+	others->v = arena_array(cmd->arena, items->other.n, sizeof(*others->v));
 	for (size_t i = 0; i < items->other.n; i++) {
-		if (!str_eq(items->other.v[i], STR("APPENDLIMIT")))
+		const struct imap_status_item *item =
+		    imap_registry_status_item(&cmd->conn->server->reg, items->other.v[i]);
+
+		if (item == NULL)
 			return false;
-		*appendlimit_r = true;
+		if (!has_item(others, item))
+			others->v[others->n++] = item;
 	}
 	return true;
 }
@@ -708,7 +732,7 @@ cmd_list(struct imap_cmd *cmd)
 	if ((l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0 && (l->args.select & criteria) == 0)
 		return cmd_bad(cmd, "RECURSIVEMATCH needs another selection option");
 	l->want_status = (l->args.returns & WIRE_LIST_RET_STATUS) != 0;
-	if (l->want_status && !claim_status_items(&l->args.status, &l->want_appendlimit))
+	if (l->want_status && !claim_status_items(cmd, &l->args.status, &l->others))
 		return cmd_bad(cmd, "Unknown STATUS item");
 	return list_go(cmd, l);
 }
@@ -728,20 +752,20 @@ static enum imap_next
 cmd_status(struct imap_cmd *cmd)
 {
 	struct store_mailbox_info info;
+	struct status_others others = {0};
 	struct wire_status args;
-	bool appendlimit;
 	unsigned missing;
 	enum ts_err err;
 
 	if (!wire_status_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
-	if (!claim_status_items(&args.items, &appendlimit))
+	if (!claim_status_items(cmd, &args.items, &others))
 		return cmd_bad(cmd, "Unknown STATUS item");
 	if (!imap_mailbox_lookup(
 	        imap_login(cmd->conn), args.mailbox, AUTH_RIGHT_READ, &info, &err, &missing))
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)
 		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
-	print_status(cmd, args.mailbox, args.items.mask, appendlimit, &info.counters);
+	print_status(cmd, args.mailbox, &info, args.items.mask, &others);
 	return cmd_ok(cmd, "Done");
 }
 

@@ -239,6 +239,16 @@ run_query(struct imap_job *job)
 	return imap_query_run(s->query, should_stop, job) ? WORK_DONE : WORK_AGAIN;
 }
 
+/* A key of an extension. */
+static bool
+read_key(struct wire_in *in, struct str name, struct wire_key *key, void *arg)
+{
+	const struct imap_search_key *row = imap_registry_search_key(arg, name);
+
+	key->ext = row;
+	return row != NULL && (row->parse == NULL || row->parse(in, key));
+}
+
 static enum imap_next
 cmd_search(struct imap_cmd *cmd)
 {
@@ -247,7 +257,7 @@ cmd_search(struct imap_cmd *cmd)
 
 	cmd->state = s;
 	arena_on_free(cmd->arena, free_found, s);
-	if (!wire_search_parse(&cmd->in, &s->args, NULL, NULL)) {
+	if (!wire_search_parse(&cmd->in, &s->args, read_key, &cmd->conn->server->reg)) {
 		if (cmd_is_attempt(cmd))
 			forget_saved(cmd);
 		return cmd_bad_syntax(cmd);

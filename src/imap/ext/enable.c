@@ -6,17 +6,6 @@
  */
 #include "imap/imap.h"
 
-static const struct imap_enable *
-find(const struct imap_registry *reg, struct str name)
-{
-	for (size_t i = 0; i < reg->count; i++)
-		for (const struct imap_enable *e = reg->ext[i]->enables;
-		     e != NULL && e->name != NULL; e++)
-			if (str_ieq(str_of(e->name), name))
-				return e;
-	return NULL;
-}
-
 static bool
 named_before(const struct wire_names *names, size_t i)
 {
@@ -38,7 +27,7 @@ cmd_enable(struct imap_cmd *cmd)
 		return cmd_bad_syntax(cmd);
 	enabled = arena_array(cmd->arena, names.n, sizeof(*enabled));
 	for (size_t i = 0; i < names.n; i++) {
-		const struct imap_enable *e = find(&conn->server->reg, names.v[i]);
+		const struct imap_enable *e = imap_registry_enable(&conn->server->reg, names.v[i]);
 
 		if (e == NULL || named_before(&names, i))
 			continue; /* RFC 5161 section 3.1: unknown ones are ignored */

@@ -19,6 +19,7 @@
 	EXT(search)                                                                                \
 	EXT(idle)                                                                                  \
 	EXT(id)                                                                                    \
+	EXT(savedate)                                                                              \
 	EXT(enable)                                                                                \
 	EXT(unauthenticate)
 
