@@ -175,15 +175,14 @@ imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywo
 
 	box->keywords_told = store_keywords_id(keywords->table);
 	box->room_told = keywords->room;
-	buf_puts(out, "* FLAGS ");
-	wire_out_flags(out, system, names, n, false);
-	buf_puts(out, "\r\n* OK [PERMANENTFLAGS ");
+	wire_out_flags_line(out, system, names, n);
+	wire_out_ok_begin(out);
 	if (box->read_only)
-		buf_puts(out, "()");
+		wire_out_code_permanentflags(out, 0, NULL, 0, false);
 	else /* RFC 4314 section 5.1.1: those that this login may change */
-		wire_out_flags(out, (unsigned)bounds.system, names, bounds.keywords ? n : 0,
-		    bounds.keywords && keywords->room);
-	buf_puts(out, "] Flags that are kept\r\n");
+		wire_out_code_permanentflags(out, (unsigned)bounds.system, names,
+		    bounds.keywords ? n : 0, bounds.keywords && keywords->room);
+	wire_out_ok_end(out, "Flags that are kept");
 }
 
 void

@@ -308,6 +308,36 @@ wire_out_challenge(struct buf *b, struct str bytes)
 }
 
 void
+wire_out_ok_begin(struct buf *b)
+{
+	buf_put(b, "* OK [", 6);
+}
+
+void
+wire_out_ok_end(struct buf *b, const char *text)
+{
+	buf_put(b, "] ", 2);
+	buf_puts(b, text);
+	buf_put(b, "\r\n", 2);
+}
+
+void
+wire_out_code_number(struct buf *b, const char *name, uint64_t n)
+{
+	buf_puts(b, name);
+	buf_putc(b, ' ');
+	buf_u64(b, n);
+}
+
+void
+wire_out_code_permanentflags(
+    struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords, bool star)
+{
+	buf_puts(b, "PERMANENTFLAGS ");
+	wire_out_flags(b, system, keywords, n_keywords, star);
+}
+
+void
 wire_out_code_appenduid(struct buf *b, uint32_t uidvalidity, const struct wire_set *uids)
 {
 	buf_puts(b, "APPENDUID ");
@@ -317,15 +347,19 @@ wire_out_code_appenduid(struct buf *b, uint32_t uidvalidity, const struct wire_s
 }
 
 void
-wire_out_code_copyuid(
-    struct buf *b, uint32_t uidvalidity, const struct wire_set *from, const struct wire_set *to)
+wire_out_code_copyuid_begin(struct buf *b, uint32_t uidvalidity, struct wire_set_out *set_r)
 {
-	buf_puts(b, "COPYUID ");
-	buf_u64(b, uidvalidity);
+	wire_out_code_number(b, "COPYUID", uidvalidity);
 	buf_putc(b, ' ');
-	wire_set_print(b, from);
-	buf_putc(b, ' ');
-	wire_set_print(b, to);
+	*set_r = (struct wire_set_out){.b = b};
+}
+
+void
+wire_out_code_copyuid_to(struct wire_set_out *set)
+{
+	wire_set_out_end(set);
+	buf_putc(set->b, ' ');
+	*set = (struct wire_set_out){.b = set->b};
 }
 
 void

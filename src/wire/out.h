@@ -35,14 +35,28 @@ void wire_out_cond(
     struct buf *b, struct str tag, enum wire_cond cond, struct str code, struct str text);
 void wire_out_continue(struct buf *b, struct str text);   /* "+ text" */
 void wire_out_challenge(struct buf *b, struct str bytes); /* "+ base64" */
+/* "* OK [", then the contents of a code, then "] text": for codes that are printed in pieces. */
+void wire_out_ok_begin(struct buf *b);
+void wire_out_ok_end(struct buf *b, const char *text);
 /* Contents of response codes. */
+void wire_out_code_number(struct buf *b, const char *name, uint64_t n); /* "UIDNEXT 7" */
+/* "PERMANENTFLAGS (…)"; the arguments of wire_out_flags(). */
+void wire_out_code_permanentflags(
+    struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords, bool star);
 void wire_out_code_appenduid(struct buf *b, uint32_t uidvalidity, const struct wire_set *uids);
-void wire_out_code_copyuid(
-    struct buf *b, uint32_t uidvalidity, const struct wire_set *from, const struct wire_set *to);
+/* "COPYUID 38505 304,319:320 3956:3958": the sources go into the set between begin and to, then the
+ * targets, in the same order; wire_set_out_end() ends it. */
+void wire_out_code_copyuid_begin(struct buf *b, uint32_t uidvalidity, struct wire_set_out *set_r);
+void wire_out_code_copyuid_to(struct wire_set_out *set);
 void wire_out_code_badcharset(struct buf *b, const char *const *charsets, size_t n);
 
 /* ---- data */
 void wire_out_number(struct buf *b, uint32_t n, const char *name); /* "* 5 EXISTS" */
+/* "* FLAGS (…)"; the arguments of wire_out_flags(). */
+void wire_out_flags_line(
+    struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords);
+/* A line that was printed before: "* CAPABILITY …". */
+void wire_out_line(struct buf *b, struct str line);
 /* "NAME a b c" without "* ": for CAPABILITY and ENABLED, as code or (with _line) as response. */
 void wire_out_words(struct buf *b, const char *name, const struct str *words, size_t n);
 void wire_out_words_line(struct buf *b, const char *name, const struct str *words, size_t n);
@@ -110,12 +124,14 @@ struct wire_esearch {
 	struct str tag;
 	bool uid;
 	unsigned has; /* WIRE_RETURN_MIN, MAX, ALL, COUNT; leave out what has no value */
-	uint32_t min, max, count;
-	struct wire_set all; /* resolved */
+	uint32_t min, max;
+	uint64_t count;
 };
-void wire_out_esearch(struct buf *b, const struct wire_esearch *e);
-/* In pieces, for a set that is printed by wire_set_out: "* ESEARCH (TAG "a1") UID". */
-void wire_out_esearch_begin(struct buf *b, struct str tag, bool uid);
+/* "* ESEARCH (TAG "a1") UID MIN 1 COUNT 3 ALL ": with ALL, the numbers go into the set before the
+ * end. */
+void wire_out_esearch_begin(
+    struct buf *b, const struct wire_esearch *e, struct wire_set_out *all_r);
+void wire_out_esearch_end(struct buf *b, struct wire_set_out *all);
 
 /* ---- FETCH: begin, items with a blank between them, end */
 void wire_out_fetch_begin(struct buf *b, uint32_t seq); /* "* 12 FETCH (" */

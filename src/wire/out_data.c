@@ -36,6 +36,22 @@ wire_out_number(struct buf *b, uint32_t n, const char *name)
 }
 
 void
+wire_out_flags_line(struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords)
+{
+	buf_put(b, "* FLAGS ", 8);
+	wire_out_flags(b, system, keywords, n_keywords, false);
+	buf_put(b, "\r\n", 2);
+}
+
+void
+wire_out_line(struct buf *b, struct str line)
+{
+	buf_put(b, "* ", 2);
+	buf_str(b, line);
+	buf_put(b, "\r\n", 2);
+}
+
+void
 wire_out_words(struct buf *b, const char *name, const struct str *words, size_t n)
 {
 	buf_puts(b, name);
@@ -205,19 +221,6 @@ wire_out_search_end(struct buf *b)
 	buf_put(b, "\r\n", 2);
 }
 
-void
-wire_out_esearch_begin(struct buf *b, struct str tag, bool uid)
-{
-	buf_puts(b, "* ESEARCH");
-	if (tag.n > 0) {
-		buf_puts(b, " (TAG ");
-		wire_out_quoted(b, tag);
-		buf_putc(b, ')');
-	}
-	if (uid)
-		buf_puts(b, " UID");
-}
-
 static void
 put_named(struct buf *b, const char *name, uint64_t n)
 {
@@ -226,19 +229,31 @@ put_named(struct buf *b, const char *name, uint64_t n)
 }
 
 void
-wire_out_esearch(struct buf *b, const struct wire_esearch *e)
+wire_out_esearch_begin(struct buf *b, const struct wire_esearch *e, struct wire_set_out *all_r)
 {
-	wire_out_esearch_begin(b, e->tag, e->uid);
+	buf_puts(b, "* ESEARCH");
+	if (e->tag.n > 0) {
+		buf_puts(b, " (TAG ");
+		wire_out_quoted(b, e->tag);
+		buf_putc(b, ')');
+	}
+	if (e->uid)
+		buf_puts(b, " UID");
 	if ((e->has & WIRE_RETURN_MIN) != 0)
 		put_named(b, " MIN ", e->min);
 	if ((e->has & WIRE_RETURN_MAX) != 0)
 		put_named(b, " MAX ", e->max);
 	if ((e->has & WIRE_RETURN_COUNT) != 0)
 		put_named(b, " COUNT ", e->count);
-	if ((e->has & WIRE_RETURN_ALL) != 0 && e->all.n > 0) {
+	if ((e->has & WIRE_RETURN_ALL) != 0)
 		buf_puts(b, " ALL ");
-		wire_set_print(b, &e->all);
-	}
+	*all_r = (struct wire_set_out){.b = b};
+}
+
+void
+wire_out_esearch_end(struct buf *b, struct wire_set_out *all)
+{
+	wire_set_out_end(all);
 	buf_put(b, "\r\n", 2);
 }
 

@@ -5,13 +5,9 @@
 static enum imap_next
 cmd_capability(struct imap_cmd *cmd)
 {
-	struct buf *out = imap_out(cmd->conn);
-
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
-	buf_puts(out, "* ");
-	buf_str(out, imap_capabilities(cmd->conn));
-	buf_puts(out, "\r\n");
+	wire_out_line(imap_out(cmd->conn), imap_capabilities(cmd->conn));
 	return cmd_ok(cmd, "That is all");
 }
 

@@ -150,19 +150,16 @@ copyuid_code(struct imap_cmd *cmd)
 {
 	const struct store_change *change = cmd->change;
 	struct buf code = {0};
-	struct wire_set_out from = {.b = &code}, to = {.b = &code};
+	struct wire_set_out set;
 	struct str s;
 
-	buf_puts(&code, "COPYUID ");
-	buf_u64(&code, change->uidvalidity);
-	buf_putc(&code, ' ');
+	wire_out_code_copyuid_begin(&code, change->uidvalidity, &set);
 	for (size_t i = 0; i < change->pair_count; i++)
-		wire_set_out_add(&from, change->pairs[i].source, change->pairs[i].source);
-	wire_set_out_end(&from);
-	buf_putc(&code, ' ');
+		wire_set_out_add(&set, change->pairs[i].source, change->pairs[i].source);
+	wire_out_code_copyuid_to(&set);
 	for (size_t i = 0; i < change->pair_count; i++)
-		wire_set_out_add(&to, change->pairs[i].target, change->pairs[i].target);
-	wire_set_out_end(&to);
+		wire_set_out_add(&set, change->pairs[i].target, change->pairs[i].target);
+	wire_set_out_end(&set);
 	s = arena_str(cmd->arena, buf_as_str(&code));
 	buf_fini(&code);
 	return s;

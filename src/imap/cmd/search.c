@@ -83,6 +83,20 @@ refuse_room(struct imap_cmd *cmd)
 	return cmd_no_room(cmd);
 }
 
+static enum imap_next
+refuse_charset(struct imap_cmd *cmd)
+{
+	static const char *const known[] = {"US-ASCII", "UTF-8"};
+	struct buf code = {0};
+
+	wire_out_code_badcharset(&code, known, 2);
+	forget_saved(cmd);
+	cmd_no(cmd, arena_printf(cmd->arena, "%.*s", (int)code.n, code.p),
+	    "This charset is not known");
+	buf_fini(&code);
+	return IMAP_DONE;
+}
+
 /* ---- printing */
 
 static uint32_t
@@ -161,47 +175,40 @@ print_search(struct imap_cmd *cmd)
 }
 
 static void
-print_all(struct imap_cmd *cmd, struct buf *out)
+add_all(struct imap_cmd *cmd, struct wire_set_out *set)
 {
-	struct wire_set_out set = {.b = out};
 	uint32_t numbers[PRINT_PIECE];
 	size_t n;
 
-	buf_puts(out, " ALL ");
 	do {
 		n = next_numbers(cmd, numbers, PRINT_PIECE);
 		for (size_t i = 0; i < n; i++)
-			wire_set_out_add(&set, numbers[i], numbers[i]);
+			wire_set_out_add(set, numbers[i], numbers[i]);
 	} while (n == PRINT_PIECE);
-	wire_set_out_end(&set);
 }
 
 static enum imap_next
 print_esearch(struct imap_cmd *cmd)
 {
 	struct search *s = cmd->state;
-	struct buf *out = imap_out(cmd->conn);
-	unsigned returns = s->args.has_return ? s->args.returns : WIRE_RETURN_ALL;
-	bool any = !roaring_bitmap_is_empty(s->found);
+	struct wire_esearch e = {.tag = cmd->tag, .uid = cmd->uid};
+	struct wire_set_out all;
 
-	if ((returns & ~(unsigned)WIRE_RETURN_SAVE) == 0)
+	e.has =
+	    s->args.has_return ? s->args.returns & ~(unsigned)WIRE_RETURN_SAVE : WIRE_RETURN_ALL;
+	if (e.has == 0) /* RETURN (SAVE) */
 		return search_end(cmd);
-	wire_out_esearch_begin(out, cmd->tag, cmd->uid);
-	if (any && (returns & WIRE_RETURN_MIN) != 0) {
-		buf_puts(out, " MIN ");
-		buf_u64(out, shown(cmd, roaring_bitmap_minimum(s->found)));
-	}
-	if (any && (returns & WIRE_RETURN_MAX) != 0) {
-		buf_puts(out, " MAX ");
-		buf_u64(out, shown(cmd, roaring_bitmap_maximum(s->found)));
-	}
-	if ((returns & WIRE_RETURN_COUNT) != 0) {
-		buf_puts(out, " COUNT ");
-		buf_u64(out, roaring_bitmap_get_cardinality(s->found));
-	}
-	if (any && (returns & WIRE_RETURN_ALL) != 0)
-		print_all(cmd, out);
-	buf_puts(out, "\r\n");
+	e.count = roaring_bitmap_get_cardinality(s->found);
+	if (e.count == 0)
+		e.has &= WIRE_RETURN_COUNT;
+	if ((e.has & WIRE_RETURN_MIN) != 0)
+		e.min = shown(cmd, roaring_bitmap_minimum(s->found));
+	if ((e.has & WIRE_RETURN_MAX) != 0)
+		e.max = shown(cmd, roaring_bitmap_maximum(s->found));
+	wire_out_esearch_begin(imap_out(cmd->conn), &e, &all);
+	if ((e.has & WIRE_RETURN_ALL) != 0)
+		add_all(cmd, &all);
+	wire_out_esearch_end(imap_out(cmd->conn), &all);
 	return search_end(cmd);
 }
 
@@ -269,7 +276,7 @@ cmd_search(struct imap_cmd *cmd)
 	case IMAP_QUERY_OK:
 		break;
 	case IMAP_QUERY_BAD_CHARSET:
-		return refuse(cmd, "BADCHARSET (US-ASCII UTF-8)", "This charset is not known");
+		return refuse_charset(cmd);
 	case IMAP_QUERY_TOO_BIG:
 		return refuse_room(cmd);
 	case IMAP_QUERY_BAD_TEXT:

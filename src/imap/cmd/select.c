@@ -17,13 +17,9 @@ say_number(struct imap_conn *conn, const char *code, uint64_t n, const char *tex
 {
 	struct buf *out = imap_out(conn);
 
-	buf_puts(out, "* OK [");
-	buf_puts(out, code);
-	buf_putc(out, ' ');
-	buf_u64(out, n);
-	buf_puts(out, "] ");
-	buf_puts(out, text);
-	buf_puts(out, "\r\n");
+	wire_out_ok_begin(out);
+	wire_out_code_number(out, code, n);
+	wire_out_ok_end(out, text);
 }
 
 static void

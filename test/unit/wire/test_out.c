@@ -146,6 +146,8 @@ conditions(void **state)
 	struct wire_range one[] = {{4, 5, false, false}, {9, 9, false, false}};
 	struct wire_set set = {one, 2, false};
 	static const char *const charsets[] = {"US-ASCII", "UTF-8"};
+	static const struct str keyword = {"work", 4};
+	struct wire_set_out uids;
 	struct buf code = {0};
 
 	(void)state;
@@ -163,8 +165,22 @@ conditions(void **state)
 	wire_out_cond(&b, STR("a"), WIRE_OK, buf_as_str(&code), STR("x"));
 	printed("a OK [APPENDUID 7 4:5,9] x\r\n");
 	code.n = 0;
-	wire_out_code_copyuid(&b, 7, &set, &set);
-	printed("COPYUID 7 4:5,9 4:5,9");
+	wire_out_code_copyuid_begin(&b, 7, &uids);
+	wire_set_out_add(&uids, 4, 4);
+	wire_set_out_add(&uids, 5, 5);
+	wire_set_out_add(&uids, 9, 9);
+	wire_out_code_copyuid_to(&uids);
+	wire_set_out_add(&uids, 1, 3);
+	wire_set_out_end(&uids);
+	printed("COPYUID 7 4:5,9 1:3");
+	wire_out_ok_begin(&b);
+	wire_out_code_number(&b, "UIDNEXT", 7);
+	wire_out_ok_end(&b, "Next");
+	printed("* OK [UIDNEXT 7] Next\r\n");
+	wire_out_code_permanentflags(&b, 0, NULL, 0, false);
+	printed("PERMANENTFLAGS ()");
+	wire_out_code_permanentflags(&b, WIRE_FLAG_SEEN, &keyword, 1, true);
+	printed("PERMANENTFLAGS (\\Seen work \\*)");
 	wire_out_code_badcharset(&b, charsets, 2);
 	printed("BADCHARSET (US-ASCII UTF-8)");
 	wire_out_continue(&b, STR("Go"));
@@ -192,6 +208,10 @@ data(void **state)
 	(void)state;
 	wire_out_number(&b, 23, "EXISTS");
 	printed("* 23 EXISTS\r\n");
+	wire_out_line(&b, STR("CAPABILITY ID"));
+	printed("* CAPABILITY ID\r\n");
+	wire_out_flags_line(&b, WIRE_FLAG_SEEN, caps, 2);
+	printed("* FLAGS (\\Seen IMAP4rev1 ID)\r\n");
 	wire_out_words_line(&b, "CAPABILITY", caps, 2);
 	printed("* CAPABILITY IMAP4rev1 ID\r\n");
 	wire_out_words_line(&b, "ENABLED", NULL, 0);
@@ -224,14 +244,13 @@ static void
 searches(void **state)
 {
 	static const uint32_t ids[] = {1, 20, 4294967295};
-	struct wire_range ranges[] = {{1, 3, false, false}};
+	struct wire_set_out all;
 	struct wire_esearch e = {.tag = STR("a\"1"),
 	    .uid = true,
 	    .has = WIRE_RETURN_MIN | WIRE_RETURN_MAX | WIRE_RETURN_COUNT | WIRE_RETURN_ALL,
 	    .min = 1,
 	    .max = 3,
-	    .count = 3,
-	    .all = {ranges, 1, false}};
+	    .count = 3};
 
 	(void)state;
 	wire_out_search_begin(&b);
@@ -242,10 +261,14 @@ searches(void **state)
 	wire_out_search_begin(&b);
 	wire_out_search_end(&b);
 	printed("* SEARCH\r\n");
-	wire_out_esearch(&b, &e);
+	wire_out_esearch_begin(&b, &e, &all);
+	wire_set_out_add(&all, 1, 2);
+	wire_set_out_add(&all, 3, 3);
+	wire_out_esearch_end(&b, &all);
 	printed("* ESEARCH (TAG \"a\\\"1\") UID MIN 1 MAX 3 COUNT 3 ALL 1:3\r\n");
-	e = (struct wire_esearch){.tag = STR("t"), .has = WIRE_RETURN_ALL | WIRE_RETURN_COUNT};
-	wire_out_esearch(&b, &e);
+	e = (struct wire_esearch){.tag = STR("t"), .has = WIRE_RETURN_COUNT};
+	wire_out_esearch_begin(&b, &e, &all);
+	wire_out_esearch_end(&b, &all);
 	printed("* ESEARCH (TAG \"t\") COUNT 0\r\n");
 }
 
