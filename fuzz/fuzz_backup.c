@@ -3,9 +3,13 @@
  * Any bytes as what lies in a backup folder.  The first byte says as what: the
  * list of a chunk, of a user, of records (what can be read, printed and read
  * again, is the same), a run whose checksum is right, one that was cut off, a
- * moment.
+ * moment or a pack.
  */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "backup/lists.h"
+#include "backup/pack.h"
 #include "backup/run.h"
 #include "base/mem.h"
 
@@ -69,6 +73,31 @@ whole_run(struct str bytes, struct arena *arena)
 	buf_fini(&hex);
 }
 
+static bool
+record(const struct backup_entry *e, struct str bytes, bool good, void *arg)
+{
+	const struct str *all = arg;
+	struct backup_hash hash;
+
+	if (!good)
+		return true;
+	TS_ASSERT(bytes.n == e->size && e->at + backup_record_bytes(e->size) <= all->n + 1);
+	backup_hash_of(bytes, &hash);
+	TS_ASSERT(backup_hash_eq(&hash, &e->hash));
+	return true;
+}
+
+static void
+pack(struct str bytes)
+{
+	int fd = memfd_create("pack", MFD_CLOEXEC);
+
+	TS_ASSERT(fd >= 0 && write(fd, bytes.p, bytes.n) == (ssize_t)bytes.n);
+	TS_ASSERT(lseek(fd, 0, SEEK_SET) == 0);
+	TS_ASSERT(backup_pack_scan(fd, 1, record, &bytes));
+	close(fd);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -90,6 +119,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 5:
 		(void)backup_moment(bytes, &when);
+		pack(bytes);
 		break;
 	default:
 		list(data[0] % 6, bytes);

@@ -280,10 +280,11 @@ print_audit(struct command *c, const struct backup_audit *a, bool prune, struct 
 		if (prune)
 			buf_printf(out,
 			    "removed: %" PRIu64 " run%s and %" PRIu64 " object%s, %" PRIu64
-			    " bytes; kept: %" PRIu64 " run%s\n",
+			    " bytes; kept: %" PRIu64 " run%s, and %" PRIu64
+			    " bytes that no run needs in packs that some need\n",
 			    a->removed_runs, CLI_S(a->removed_runs), a->removed_objects,
 			    CLI_S(a->removed_objects), a->removed_bytes, a->runs - a->removed_runs,
-			    CLI_S(a->runs - a->removed_runs));
+			    CLI_S(a->runs - a->removed_runs), a->dead_bytes);
 		else
 			buf_printf(out,
 			    "%" PRIu64 " run%s, %" PRIu64 " object%s, %" PRIu64 " bytes: %" PRIu64
@@ -300,6 +301,8 @@ print_audit(struct command *c, const struct backup_audit *a, bool prune, struct 
 		json_number(&j, "removed_runs", a->removed_runs);
 		json_number(&j, "removed_objects", a->removed_objects);
 		json_number(&j, "removed_bytes", a->removed_bytes);
+		json_number(&j, "dead_objects", a->dead_objects);
+		json_number(&j, "dead_bytes", a->dead_bytes);
 	}
 	json_damage(c, &j);
 	json_close(&j, '}');

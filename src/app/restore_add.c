@@ -132,16 +132,20 @@ restore_add(struct rest *r, const struct backup_message *m)
 {
 	struct buf what = {0}, bytes = {0};
 	uint64_t size = m->size;
-	enum ts_err err =
-	    m->size < RESTORE_BATCH
-	        ? backup_object_get(r->job->folder, &m->hash, RESTORE_BATCH, &bytes, &what)
-	        : backup_object_check(r->job->folder, &m->hash, &size, &what);
-	bool ok = true;
+	bool ok = true, large = m->size >= RESTORE_BATCH;
+	enum ts_err err = TS_OK;
+
+	if (large)
+		err = backup_object_check(r->job->folder, &m->hash, &size, &what);
+	/* A list that says so of a small one may be of a hostile folder. */
+	large = large && size >= RESTORE_BATCH;
+	if (err == TS_OK && !large)
+		err = backup_object_get(r->job->folder, &m->hash, RESTORE_BATCH, &bytes, &what);
 
 	if (err != TS_OK) {
 		buf_printf(&what, " (mailbox %.*s, UID %u)", STR_ARG(r->mb->name), m->uid);
 		restore_damaged(r, &what);
-	} else if (m->size >= RESTORE_BATCH) {
+	} else if (large) {
 		ok = add_large(r, m, size);
 		r->job->added++;
 	} else {

@@ -104,7 +104,7 @@ static bool
 is_empty(int fd)
 {
 	static const char *const names[] = {
-	    ".", "..", "lost+found", "lock", "objects", "runs", "tmp"};
+	    ".", "..", "lost+found", "lock", "objects", "packs", "index", "runs", "tmp"};
 	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
 	struct dirent *e;
@@ -131,7 +131,7 @@ is_empty(int fd)
 static bool
 make_folders(struct backup_folder *f, struct buf *why)
 {
-	static const char *const names[] = {"objects", "runs", "tmp"};
+	static const char *const names[] = {"objects", "packs", "index", "runs", "tmp"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (mkdirat(f->fd, names[i], 0700) != 0 && errno != EEXIST)
@@ -235,7 +235,8 @@ clean_tmp(struct backup_folder *f)
 	struct dirent *e;
 
 	while (d != NULL && (e = readdir(d)) != NULL)
-		if (e->d_name[0] != '.' && strcmp(e->d_name, "unfinished") != 0)
+		if (e->d_name[0] != '.' && strcmp(e->d_name, "unfinished") != 0 &&
+		    strcmp(e->d_name, "pack") != 0)
 			(void)unlinkat(dirfd(d), e->d_name, 0);
 	if (d != NULL)
 		(void)closedir(d);
@@ -257,7 +258,7 @@ open_write(struct backup_folder *f, bool there, bool older, struct buf *why)
 		return false;
 	clean_tmp(f);
 	f->named_all = faccessat(f->fd, "tmp/unfinished", F_OK, 0) == 0;
-	return (there && !older) || write_mark(f, why);
+	return ((there && !older) || write_mark(f, why)) && backup_pack_salvage(f, why);
 }
 
 static bool
@@ -291,7 +292,7 @@ backup_open(
 	struct backup_folder *f = mem_zalloc(sizeof(*f));
 
 	f->path = mem_strdup(path);
-	f->fd = f->lock = f->put_fd = f->fresh = -1;
+	f->fd = f->lock = f->put_fd = f->fresh = f->packing.fd = -1;
 	*folder_r = f;
 	if (open_folder(f, mode, why))
 		return true;
@@ -308,6 +309,9 @@ backup_close(struct backup_folder **folder)
 		return;
 	backup_object_abort(f);
 	backup_drop_pending(f);
+	backup_pack_drop(f);
+	backup_forget_index(f);
+	mem_free(f->new_packs);
 	if (f->fresh >= 0)
 		(void)close(f->fresh);
 	if (f->lock >= 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Objects: files named by their content. */
+/* Objects: bytes named by their content, in packs (pack.h) or in files of their own. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,6 @@
 
 #define PIECE ((size_t)256 * 1024)
 #define NAME_BYTES 96
-/* Smaller ones get a file only when it is known that they are new. */
-#define SMALL ((size_t)64 * 1024)
 
 static void
 object_name(const struct backup_hash *hash, char name[NAME_BYTES])
@@ -35,6 +33,7 @@ void
 backup_distrust(struct backup_folder *f)
 {
 	f->distrust = true;
+	backup_forget_index(f);
 }
 
 uint64_t
@@ -112,7 +111,7 @@ sum_file(int fd, EVP_MD_CTX *sum, size_t max, struct buf *out, uint64_t *size_r)
 }
 
 static enum ts_err
-read_object(struct backup_folder *f, const struct backup_hash *hash, size_t max, struct buf *out,
+read_file(struct backup_folder *f, const struct backup_hash *hash, size_t max, struct buf *out,
     uint64_t *size_r, struct buf *what)
 {
 	int fd = backup_object_open(f, hash);
@@ -140,6 +139,41 @@ read_object(struct backup_folder *f, const struct backup_hash *hash, size_t max,
 }
 
 enum ts_err
+backup_file_check(
+    struct backup_folder *f, const struct backup_hash *hash, uint64_t *size_r, struct buf *what)
+{
+	return read_file(f, hash, 0, NULL, size_r, what);
+}
+
+static enum ts_err
+read_packed(struct backup_folder *f, const struct backup_hash *hash, size_t max, struct buf *out,
+    uint64_t *size_r, struct buf *what)
+{
+	size_t had = out->n;
+	enum ts_err err = backup_packed_get(f, hash, out, what);
+
+	*size_r = out->n - had;
+	if (err == TS_OK && *size_r > max) {
+		out->n = had;
+		return damaged(f, hash, what);
+	}
+	return err;
+}
+
+static enum ts_err
+read_object(struct backup_folder *f, const struct backup_hash *hash, size_t max, struct buf *out,
+    uint64_t *size_r, struct buf *what)
+{
+	struct buf aside = {0};
+	enum ts_err err = out != NULL
+	                      ? read_packed(f, hash, max, out, size_r, what)
+	                      : read_packed(f, hash, BACKUP_PACKED_MAX, &aside, size_r, what);
+
+	buf_fini(&aside);
+	return err != TS_NOT_FOUND ? err : read_file(f, hash, max, out, size_r, what);
+}
+
+enum ts_err
 backup_object_check(
     struct backup_folder *f, const struct backup_hash *hash, uint64_t *size_r, struct buf *what)
 {
@@ -158,10 +192,11 @@ backup_object_get(struct backup_folder *f, const struct backup_hash *hash, size_
 bool
 backup_object_there(struct backup_folder *f, const struct backup_hash *hash)
 {
+	struct backup_entry e;
 	char name[NAME_BYTES];
 
 	object_name(hash, name);
-	return faccessat(f->fd, name, F_OK, 0) == 0;
+	return backup_packed_find(f, hash, &e) || faccessat(f->fd, name, F_OK, 0) == 0;
 }
 
 /* ---- writing ---- */
@@ -181,8 +216,8 @@ backup_object_begin(struct backup_folder *f, struct buf *why)
 	return true;
 }
 
-static bool
-write_all(int fd, struct str bytes)
+bool
+backup_write_all(int fd, struct str bytes)
 {
 	while (bytes.n > 0) {
 		ssize_t n = write(fd, bytes.p, bytes.n);
@@ -209,7 +244,7 @@ make_file(struct backup_folder *f, struct buf *why)
 	temp_name(f->put_number, name);
 	f->put_fd = openat(f->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	f->costs.written++;
-	if (f->put_fd < 0 || !write_all(f->put_fd, buf_as_str(&f->put_bytes)))
+	if (f->put_fd < 0 || !backup_write_all(f->put_fd, buf_as_str(&f->put_bytes)))
 		return backup_fail(f, name, why);
 	f->put_bytes.n = 0;
 	return true;
@@ -220,13 +255,13 @@ backup_object_write(struct backup_folder *f, struct str bytes, struct buf *why)
 {
 	(void)EVP_DigestUpdate(f->put_sum, bytes.p, bytes.n);
 	f->put_size += bytes.n;
-	if (f->put_fd < 0 && f->put_size <= SMALL) {
+	if (f->put_fd < 0 && f->put_size <= BACKUP_PACKED_MAX) {
 		buf_str(&f->put_bytes, bytes);
 		return true;
 	}
 	if (!make_file(f, why))
 		return false;
-	return write_all(f->put_fd, bytes) || backup_fail(f, "tmp", why);
+	return backup_write_all(f->put_fd, bytes) || backup_fail(f, "tmp", why);
 }
 
 void
@@ -243,25 +278,50 @@ backup_object_abort(struct backup_folder *f)
 	f->put_fd = -1;
 }
 
-/* Is it there, or about to be? */
-static bool
-known(struct backup_folder *f, const struct backup_hash *hash, uint64_t size)
+enum found {
+	NEW,
+	NEW_FILE,  /* there is a file of its name that is not it, and has to be replaced */
+	THERE,     /* there, or about to be */
+	THERE_NEW, /* in a pack of this run, which is checked as a whole */
+};
+
+static enum found
+find_file(struct backup_folder *f, const struct backup_hash *hash, uint64_t size)
 {
 	char name[NAME_BYTES];
 	struct buf what = {0};
 	struct stat st;
-	bool ok;
+	enum found found;
 
 	for (size_t i = 0; i < f->pending_count; i++)
 		if (backup_hash_eq(&f->pending[i].hash, hash))
-			return true;
+			return THERE;
 	object_name(hash, name);
-	if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
-	    (uint64_t)st.st_size != size)
-		return false;
-	ok = !f->distrust || backup_object_check(f, hash, &size, &what) == TS_OK;
+	if (fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return NEW;
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
+		return NEW_FILE;
+	found =
+	    !f->distrust || read_file(f, hash, 0, NULL, &size, &what) == TS_OK ? THERE : NEW_FILE;
 	buf_fini(&what);
-	return ok;
+	return found;
+}
+
+static enum found
+find_packed(struct backup_folder *f, const struct backup_hash *hash, uint64_t size)
+{
+	struct buf bytes = {0}, what = {0};
+	struct backup_entry e;
+	enum found found = NEW;
+
+	if (size <= BACKUP_PACKED_MAX && backup_packed_find(f, hash, &e) && e.size == size &&
+	    (!f->distrust || backup_packed_get(f, hash, &bytes, &what) == TS_OK))
+		found = e.pack >= (f->new_pack_count > 0 ? f->new_packs[0].number : f->next_pack)
+		            ? THERE_NEW
+		            : THERE;
+	buf_fini(&bytes);
+	buf_fini(&what);
+	return found;
 }
 
 static bool
@@ -270,36 +330,53 @@ note_fresh(struct backup_folder *f, const struct backup_hash *hash, struct buf *
 	if (f->fresh < 0)
 		f->fresh = openat(f->fd, "tmp/fresh", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (f->fresh < 0 ||
-	    !write_all(f->fresh, (struct str){(const char *)hash->b, sizeof(hash->b)}))
+	    !backup_write_all(f->fresh, (struct str){(const char *)hash->b, sizeof(hash->b)}))
 		return backup_fail(f, "tmp/fresh", why);
 	f->fresh_count++;
 	return true;
 }
 
+/* What was put becomes a file, without its name for now. */
+static bool
+end_file(struct backup_folder *f, const struct backup_hash *hash, struct buf *why)
+{
+	if (!make_file(f, why))
+		return false;
+	/* So that the flushes at the end of the batch find most of the work done. */
+	(void)sync_file_range(f->put_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+	f->pending[f->pending_count++] = (struct backup_pending){f->put_fd, f->put_number, *hash};
+	f->put_fd = -1;
+	return f->pending_count < BACKUP_PENDING || backup_give_names(f, why);
+}
+
+static bool
+end_object(struct backup_folder *f, const struct backup_hash *hash, struct buf *why)
+{
+	enum found found = find_packed(f, hash, f->put_size);
+	bool packed = f->put_size <= BACKUP_PACKED_MAX;
+
+	if (found == NEW)
+		found = find_file(f, hash, f->put_size);
+	packed = packed && found == NEW;
+	if (!packed && found != THERE_NEW && !note_fresh(f, hash, why))
+		return false;
+	if (found == THERE || found == THERE_NEW)
+		return true;
+	f->new_objects++;
+	f->new_bytes += f->put_size;
+	return packed ? backup_pack_put(f, hash, buf_as_str(&f->put_bytes), why)
+	              : end_file(f, hash, why);
+}
+
 bool
 backup_object_end(struct backup_folder *f, struct backup_hash *hash_r, struct buf *why)
 {
+	bool ok;
+
 	(void)EVP_DigestFinal_ex(f->put_sum, hash_r->b, NULL);
-	if (!note_fresh(f, hash_r, why)) {
-		backup_object_abort(f);
-		return false;
-	}
-	if (known(f, hash_r, f->put_size)) {
-		backup_object_abort(f);
-		return true;
-	}
-	if (!make_file(f, why)) {
-		backup_object_abort(f);
-		return false;
-	}
-	/* So that the flushes at the end of the batch find most of the work done. */
-	(void)sync_file_range(f->put_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-	f->pending[f->pending_count++] = (struct backup_pending){f->put_fd, f->put_number, *hash_r};
-	f->put_fd = -1;
-	f->putting = false;
-	f->new_objects++;
-	f->new_bytes += f->put_size;
-	return f->pending_count < BACKUP_PENDING || backup_flush(f, why);
+	ok = end_object(f, hash_r, why);
+	backup_object_abort(f);
+	return ok;
 }
 
 bool
@@ -328,7 +405,7 @@ backup_drop_pending(struct backup_folder *f)
 }
 
 static bool
-give_names(struct backup_folder *f, struct buf *why)
+name_all(struct backup_folder *f, struct buf *why)
 {
 	for (size_t i = 0; i < f->pending_count; i++) {
 		char from[NAME_BYTES], to[NAME_BYTES];
@@ -348,13 +425,19 @@ give_names(struct backup_folder *f, struct buf *why)
 }
 
 bool
-backup_flush(struct backup_folder *f, struct buf *why)
+backup_give_names(struct backup_folder *f, struct buf *why)
 {
-	if (!give_names(f, why)) {
+	if (!name_all(f, why)) {
 		backup_drop_pending(f);
 		return false;
 	}
 	return true;
+}
+
+bool
+backup_flush(struct backup_folder *f, struct buf *why)
+{
+	return backup_give_names(f, why) && backup_pack_end(f, why);
 }
 
 bool
@@ -368,42 +451,109 @@ backup_sync_names(struct backup_folder *f, struct buf *why)
 			return false;
 		f->named[i] = false;
 	}
-	f->named_all = false;
+	if ((f->named_all || f->packs_named) &&
+	    (!backup_sync_dir(f, "packs", why) || !backup_sync_dir(f, "index", why)))
+		return false;
+	f->named_all = f->packs_named = false;
 	return true;
 }
 
 /* ---- reading back ---- */
 
-bool
-backup_check_new(struct backup_folder *f, const struct backup_checking *c, struct buf *why)
+/* What is in memory only proves that memory works. */
+static void
+forget_cached(int fd)
 {
-	struct buf what = {0};
-	bool ok = true;
+	if (fd >= 0)
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
 
-	for (uint64_t i = 0; i < f->fresh_count && ok; i++) {
+struct check {
+	struct backup_folder *f;
+	const struct backup_checking *c;
+	uint64_t done, total;
+	size_t good; /* objects of the pack */
+	struct buf what;
+};
+
+static void
+check_progress(struct check *k)
+{
+	if (k->c->progress != NULL && k->done % 256 == 0)
+		k->c->progress(k->done, k->total, k->c->arg);
+	k->done++;
+}
+
+static bool
+check_fresh(struct check *k, struct buf *why)
+{
+	struct backup_folder *f = k->f;
+
+	for (uint64_t i = 0; i < f->fresh_count; i++) {
 		struct backup_hash hash;
 		uint64_t size;
 		int fd;
 
-		ok = pread(f->fresh, hash.b, sizeof(hash.b), (off_t)(i * sizeof(hash.b))) ==
-		     (ssize_t)sizeof(hash.b);
-		if (!ok) {
-			(void)backup_fail(f, "tmp/fresh", why);
-			break;
-		}
-		/* What is in memory only proves that memory works. */
+		if (pread(f->fresh, hash.b, sizeof(hash.b), (off_t)(i * sizeof(hash.b))) !=
+		    (ssize_t)sizeof(hash.b))
+			return backup_fail(f, "tmp/fresh", why);
 		fd = backup_object_open(f, &hash);
-		if (fd >= 0) {
-			(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		forget_cached(fd);
+		if (fd >= 0)
 			(void)close(fd);
-		}
-		what.n = 0;
-		if (backup_object_check(f, &hash, &size, &what) != TS_OK)
-			c->bad(&hash, buf_cstr(&what), c->arg);
-		if (c->progress != NULL && i % 256 == 0)
-			c->progress(i, f->fresh_count, c->arg);
+		k->what.n = 0;
+		if (backup_object_check(f, &hash, &size, &k->what) != TS_OK)
+			k->c->bad(&hash, buf_cstr(&k->what), k->c->arg);
+		check_progress(k);
 	}
-	buf_fini(&what);
+	return true;
+}
+
+static bool
+check_record(const struct backup_entry *e, struct str bytes, bool good, void *arg)
+{
+	struct check *k = arg;
+
+	(void)e;
+	(void)bytes;
+	k->good += good;
+	check_progress(k);
+	return true;
+}
+
+static void
+check_pack(struct check *k, uint32_t number, size_t objects)
+{
+	int fd = backup_pack_open(k->f, number);
+	char name[32];
+
+	k->good = 0;
+	forget_cached(fd);
+	backup_pack_name(number, name);
+	if (fd < 0 || !backup_pack_scan(fd, number, check_record, k))
+		k->good = 0;
+	if (fd >= 0)
+		(void)close(fd);
+	if (k->good == objects)
+		return;
+	k->what.n = 0;
+	buf_printf(&k->what, "%s/%s: damaged, %zu of its %zu objects have their checksum",
+	    k->f->path, name, k->good, objects);
+	k->c->bad(NULL, buf_cstr(&k->what), k->c->arg);
+}
+
+bool
+backup_check_new(struct backup_folder *f, const struct backup_checking *c, struct buf *why)
+{
+	struct check k = {.f = f, .c = c, .total = f->fresh_count};
+	bool ok;
+
+	for (size_t i = 0; i < f->new_pack_count; i++)
+		k.total += f->new_packs[i].objects;
+	ok = check_fresh(&k, why);
+	for (size_t i = 0; ok && i < f->new_pack_count; i++)
+		check_pack(&k, f->new_packs[i].number, f->new_packs[i].objects);
+	buf_fini(&k.what);
 	return ok;
 }
 

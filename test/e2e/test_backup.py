@@ -50,8 +50,9 @@ def test_backup_runs(demo):
     again = json.loads(run(demo, *into))
     assert again["added"] == 0 and again["there"] == 108
     # Damage is named by its file.
-    victim = max(glob.glob(os.path.join(folder, "objects", "*", "*")), key=os.path.getsize)
+    victim = max(glob.glob(os.path.join(folder, "packs", "*")), key=os.path.getsize)
     with open(victim, "r+b") as f:
+        f.seek(os.path.getsize(victim) // 2)
         f.write(b"\xff\xff")
     assert victim in run(demo, "backup", "verify", folder, code=3)
     # ... and mended by a run that trusts nothing.

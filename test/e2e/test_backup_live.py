@@ -400,6 +400,33 @@ def test_killed_at_any_instant(site, tmp_path):
     site.cli("check")
 
 
+def test_prune_killed_at_any_instant(site, tmp_path):
+    """Whatever a killed prune leaves has all of the runs that stay; the next one ends its work."""
+    folder, rng, killed = str(tmp_path / "saved"), random.Random(SEED), 0
+    backup(site, folder)
+    for i in range(30 if LONG else 6):
+        change = login(site, "anna")
+        change.ok("SELECT INBOX")
+        change.ok("STORE 1:* FLAGS (" + ("a" if i % 2 else "b") * (i + 1) + ")")
+        for box in ("INBOX", "Lists.old"):
+            change.ok(f"APPEND {box} {{{1000 + i}+}}\r\n" + "x" * (1000 + i))
+        change.ok("STORE 1 +FLAGS (\\Deleted)")
+        change.ok("EXPUNGE")
+        change.close()
+        backup(site, folder)
+        process = subprocess.Popen([TURNSTONE, "backup", "prune", folder, "--keep", "1"], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(rng.uniform(0.005, 0.1))
+        process.send_signal(signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+        verify(folder)
+    run("backup", "prune", folder, "--keep", "1")
+    verify(folder)
+    print(f"{killed} prunes killed")
+    with restored(folder) as other:
+        assert_same(all_of(site), all_of(other))
+
+
 @pytest.mark.parametrize("left", [[], ["lock"], ["lock", "objects/"], ["lock", "objects/", "runs/", "tmp/"]])
 def test_a_folder_half_made(site, tmp_path, left):
     """What a command leaves that was killed while it made the folder."""
@@ -458,16 +485,49 @@ def truncate(path):
     os.truncate(path, os.path.getsize(path) - 1)
 
 
-def starts_with(folder, what):
-    for path in sorted(glob.glob(folder + "/objects/*/*")):
+def packed(folder):
+    """Objects in packs: name, path of the pack, where in it the bytes begin, how many."""
+    for path in sorted(glob.glob(folder + "/packs/*")):
         with open(path, "rb") as f:
-            if f.read(len(what)) == what:
-                yield path
+            pack = f.read()
+        at = len(b"turnstone-pack 1\n")
+        while at < len(pack):
+            word, name, size = pack[at:pack.index(b"\n", at)].split()
+            assert word == b"object"
+            at = pack.index(b"\n", at) + 1
+            yield name.decode(), path, at, int(size)
+            at += int(size) + 1
 
 
-@pytest.mark.parametrize("what", ["Subject: anna", "TSBKMSG1", "TSBKUSR1", "TSBKREC1", "run"])
+def objects(folder):
+    yield from packed(folder)
+    for path in sorted(glob.glob(folder + "/objects/*/*")):
+        yield os.path.basename(path), path, 0, os.path.getsize(path)
+
+
+def content_of(path, at, size):
+    with open(path, "rb") as f:
+        f.seek(at)
+        return f.read(size)
+
+
+def find_object(folder, what):
+    if what == "large":
+        return max(objects(folder), key=lambda o: o[3])
+    return next(o for o in objects(folder) if content_of(*o[1:]).startswith(what.encode()))
+
+
+def flip_in(path, at, size):
+    with open(path, "r+b") as f:
+        f.seek(at + size // 2)
+        byte = f.read(1)
+        f.seek(at + size // 2)
+        f.write(bytes([byte[0] ^ 4]))
+
+
+@pytest.mark.parametrize("what", ["Subject: anna", "large", "TSBKMSG1", "TSBKUSR1", "TSBKREC1", "run"])
 def test_damage(site, tmp_path, what):
-    """Each kind of file of a folder, damaged: named, and all that does not need it still comes back."""
+    """Each kind of file and of object, damaged: named, and all that does not need it still comes back."""
     sound = str(tmp_path / "saved")
     whole = backup(site, sound)
     for harm in (flip, truncate, os.unlink):
@@ -475,20 +535,76 @@ def test_damage(site, tmp_path, what):
             continue  # a run that is not there is none
         folder = str(tmp_path / harm.__name__)
         shutil.copytree(sound, folder)
-        victim = glob.glob(folder + "/runs/*")[0] if what == "run" else next(starts_with(folder, what.encode()))
-        harm(victim)
+        if what == "run":
+            name = os.path.basename(glob.glob(folder + "/runs/*")[0])
+            harm(folder + "/runs/" + name)
+        else:
+            name, *place = find_object(folder, what)
+            assert ("/packs/" in place[0]) == (what != "large")
+            if what == "large":
+                harm(place[0])
+            elif harm == flip:
+                flip_in(*place)
+            else:
+                continue  # packs that are cut or lost have a test of their own
         found = run("backup", "verify", folder, "--json", code=3)
-        assert [text for text in found["damaged"] if os.path.basename(victim) in text], (victim, found)
+        assert [text for text in found["damaged"] if name in text], (name, found)
         with new_server() as other:
             if what == "run":
-                assert os.path.basename(victim) in run("restore", folder, code=1, server=other)
+                assert name in run("restore", folder, code=1, server=other)
                 continue
             said = run("restore", folder, code=3, server=other)
-            assert os.path.basename(victim) in said, said
+            assert name in said, said
             back = run("restore", folder, "--json", code=3, server=other)  # again: what came is there
             assert back["added"] == 0 and back["damaged"] >= 1
             lost = whole["messages"] - back["there"]
-            assert {"Subject: anna": lost == 1, "TSBKREC1": lost == 0}.get(what, 0 < lost < whole["messages"]), lost
+            assert {"Subject: anna": lost == 1, "large": lost == 1, "TSBKREC1": lost == 0}.get(
+                what, 0 < lost < whole["messages"]), lost
+
+
+def test_packs_that_are_cut_or_lost(site, tmp_path):
+    """What is left comes back, what is not is named, and a run that trusts nothing mends all of it."""
+    sound = str(tmp_path / "saved")
+    whole = backup(site, sound)
+    everyone = all_of(site)
+    only = list(packed(sound))
+    pack, middle = only[0][1][len(sound):], only[len(only) // 2]
+    for harm in (lambda path: os.truncate(path, middle[2]), os.unlink):
+        folder = str(tmp_path / "harmed")
+        shutil.copytree(sound, folder)
+        harm(folder + pack)
+        found = run("backup", "verify", folder, "--json", code=3)
+        assert [text for text in found["damaged"] if pack in text], found
+        with new_server() as other:
+            run("restore", folder, code=3, server=other)
+            back = run("restore", folder, "--json", code=3, server=other)
+            assert back["added"] == 0 and back["there"] < whole["messages"]
+            if harm != os.unlink:
+                assert back["there"] > 0
+        mended = backup(site, folder, "--full")
+        assert mended["read_messages"] == whole["messages"] and mended["new_objects"] > 0
+        verify(folder)
+        with restored(folder) as other:
+            assert_same(everyone, all_of(other))
+        shutil.rmtree(folder)
+
+
+def test_index_damaged_or_lost(site, tmp_path):
+    """An index only says where things are: without it, or with a wrong one, everything comes back."""
+    folder = str(tmp_path / "saved")
+    backup(site, folder)
+    index, = glob.glob(folder + "/index/*")
+    for harm in (flip, truncate, os.unlink):
+        harm(index)
+        if harm != os.unlink:
+            found = run("backup", "verify", folder, "--json", code=3)["damaged"]
+            assert len(found) == 1 and index in found[0], found
+        with restored(folder) as other:
+            assert_same(all_of(site), all_of(other))
+        done = backup(site, folder, "--full")
+        assert done["new_objects"] == 0
+        assert glob.glob(folder + "/index/*") == [index]
+        verify(folder)
 
 
 def test_names_of_users(tmp_path):
@@ -605,23 +721,44 @@ def test_what_did_not_change_costs_nothing(tmp_path):
         assert backup(server, folders[1], "--full")["read_users"] == 40
 
 
-def test_a_folder_of_an_older_version(site, tmp_path):
-    """Its runs have no marks: the next run asks for every user, and reads no message again."""
+def unpack(folder):
+    """Makes each object a file of its own, as formats 1 and 2 have them."""
+    for name, *place in list(packed(folder)):
+        with open(f"{folder}/objects/{name[:2]}/{name}", "wb") as f:
+            f.write(content_of(*place))
+    shutil.rmtree(folder + "/packs")
+    shutil.rmtree(folder + "/index")
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_folder_of_an_older_version(site, tmp_path, number):
+    """Read as it is, and gone on with: no message is read again.  Runs of format 1 have no marks, so all users are."""
     folder = str(tmp_path / "saved")
     first = backup(site, folder)
+    unpack(folder)
     run_file, = glob.glob(folder + "/runs/*")
-    with open(run_file, encoding="utf-8") as f:
-        text = "".join(line for line in f if line.split()[0] not in ("mark", "whole", "end"))
-    with open(run_file, "w", encoding="utf-8") as f:
-        f.write(text + f"end {hashlib.sha256(text.encode()).hexdigest()}\n")
+    if number == 1:
+        with open(run_file, encoding="utf-8") as f:
+            text = "".join(line for line in f if line.split()[0] not in ("mark", "whole", "end"))
+        with open(run_file, "w", encoding="utf-8") as f:
+            f.write(text + f"end {hashlib.sha256(text.encode()).hexdigest()}\n")
     with open(folder + "/turnstone-backup", "w", encoding="utf-8") as f:
-        f.write("turnstone backup 1\n")
+        f.write(f"turnstone backup {number}\n")
+    verify(folder)
     with restored(folder) as other:
         assert_same(all_of(site), all_of(other))
     change_everything(site)
     second = backup(site, folder)
-    assert (second["read_users"], second["read_messages"] < 5) == (first["users"], True)
+    assert (second["read_users"], second["read_messages"] < 5) == (first["users"] if number == 1 else 2, True)
+    assert glob.glob(folder + "/packs/*")
     assert backup(site, folder)["read_users"] == 0
+    verify(folder)
+    with restored(folder, "--at", first["id"]) as other:
+        assert other.login("anna", "pw")
+    # Pruned, the files of then go when nothing needs them.
+    files = len(glob.glob(folder + "/objects/*/*"))
+    run("backup", "prune", folder, "--keep", "1")
+    assert 0 < len(glob.glob(folder + "/objects/*/*")) < files
     verify(folder)
     with restored(folder) as other:
         assert_same(all_of(site), all_of(other))
