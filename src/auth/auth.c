@@ -31,7 +31,7 @@ auth_new_sized(struct store *store, struct str default_domain, size_t sets)
 	auth->cache = auth_cache_new(sets);
 	auth->tokens = auth_tokens_new();
 	(void)pthread_mutex_init(&auth->secret_lock, NULL);
-	(void)pthread_mutex_init(&auth->renew_lock, NULL);
+	auth_renew_init(auth);
 	(void)pthread_mutex_init(&auth->chain_lock, NULL);
 	auth->full = auth_grant_new_full();
 	auth_grants_init(auth);

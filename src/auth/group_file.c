@@ -90,7 +90,9 @@ auth_groups_poll(struct auth *auth)
 {
 	struct stat now;
 
-	(void)pthread_mutex_lock(&auth->change_lock);
+	/* A change of grants may wait for the disk; then the next poll does it. */
+	if (pthread_mutex_trylock(&auth->change_lock) != 0)
+		return;
 	if (auth->group_path != NULL) {
 		now = auth_file_look(auth->group_path);
 		if (!auth_file_same(&now, &auth->group_seen))

@@ -14,7 +14,8 @@
 #include "auth/tokens.h"
 #include "store/store.h"
 
-struct auth_renewal; /* renew.c */
+struct auth_renewal; /* renew.c; the next, too */
+struct auth_renewing;
 
 struct auth {
 	struct store *store;
@@ -44,7 +45,8 @@ struct auth {
 	pthread_mutex_t renew_lock; /* the two below */
 	struct auth_renewal *renewals;
 	size_t renewal_count;
-	pthread_mutex_t secret_lock; /* the two below */
+	struct auth_renewing *renewing; /* referenced */
+	pthread_mutex_t secret_lock;    /* the two below */
 	bool has_secret;
 	unsigned char secret[32]; /* see auth_scram_keys() */
 };
@@ -68,6 +70,7 @@ struct auth_hashing auth_hashing_get(struct auth *auth);
  * new one.  Does not block. */
 void auth_renew_note(struct auth *auth, const struct auth_user *user, struct str password);
 void auth_renew_poll(struct auth *auth);
+void auth_renew_init(struct auth *auth);
 void auth_renew_fini(struct auth *auth);
 /* Until when what the database says now may be remembered. */
 uint64_t auth_cache_until(const struct auth_db *db);

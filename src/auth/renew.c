@@ -3,7 +3,8 @@
  * Renewing hashes of the store's users that are weaker than the site's choice.
  *
  * A login with a password is when the password is known.  It leaves a note and
- * goes on; who calls auth_poll() makes the new hash within a second.  The record
+ * goes on; who calls auth_poll() makes the new hash within a second, and does not
+ * wait until it is written.  The record
  * is replaced only if it is what the login saw, and keeps its stamp: what the
  * user may and which password is right did not change, so nothing that was
  * remembered is wrong, and no session has to end.
@@ -15,7 +16,12 @@
 
 enum {
 	NOTES_MAX = 64, /* more: at their next login */
-	EACH_POLL = 4,  /* hashes made, so that a poll does not take long */
+	EACH_POLL =
+	    4, /* hashes made, so that a poll does not take long; and on their way to disk */
+};
+
+struct auth_renewing { /* outlives the changes, which may outlive struct auth */
+	_Atomic unsigned refs, under_way;
 };
 
 struct auth_renewal {
@@ -80,26 +86,58 @@ take_note(struct auth *auth)
 	return note;
 }
 
+static void
+unref(struct auth_renewing *r)
+{
+	if (atomic_fetch_sub(&r->refs, 1) == 1)
+		mem_free(r);
+}
+
+struct replacing { /* in the change's arena */
+	struct auth_renewing *renewing;
+	struct str name;
+	const char *scheme;
+};
+
+static void
+replaced(const struct store_change *change)
+{
+	const struct replacing *r = change->arg;
+
+	if (change->err == TS_OK)
+		log_msg(LOG_INFO, "auth", "the password of %.*s has a new hash: %s",
+		    STR_ARG(r->name), r->scheme);
+	else if (change->err != TS_CONDITION)
+		log_msg(LOG_WARNING, "auth", "the password of %.*s cannot be given a new hash: %s",
+		    STR_ARG(r->name), ts_err_name(change->err));
+	atomic_fetch_sub(&r->renewing->under_way, 1);
+	unref(r->renewing);
+}
+
 /* The record with another value, if it has the old one yet. */
-static enum ts_err
-replace(struct auth *auth, struct str key, struct str old, const struct auth_user *user)
+static void
+replace(struct auth *auth, struct str key, struct str old, const struct auth_user *user,
+    const char *scheme)
 {
 	struct store_change *change = store_change_new_records(auth->store, NULL, NULL, NULL);
-	struct store_record_op *op = arena_array(change->arena, 1, sizeof(*op));
+	struct arena *arena = change->arena;
+	struct store_record_op *op = arena_array(arena, 1, sizeof(*op));
+	struct replacing *r = arena_new_object(arena, struct replacing);
 	struct buf value = {0};
-	enum ts_err err;
 
-	arena_wipe_on_free(change->arena);
+	arena_wipe_on_free(arena);
 	auth_user_print(user, &value);
-	op->key = key;
-	op->value = buf_as_str(&value);
-	op->must_be = old;
+	op->key = arena_str(arena, key);
+	op->value = arena_str(arena, buf_as_str(&value));
+	op->must_be = arena_str(arena, old);
 	change->records = op;
 	change->record_count = 1;
-	err = store_submit_wait(change);
-	store_change_free(&change);
+	*r = (struct replacing){auth->renewing, arena_str(arena, user->name), scheme};
+	change->arg = r;
+	atomic_fetch_add(&r->renewing->refs, 1);
+	atomic_fetch_add(&r->renewing->under_way, 1);
+	store_submit_alone(change, replaced);
 	buf_wipe_fini(&value);
-	return err;
 }
 
 static void
@@ -117,16 +155,9 @@ renew(struct auth *auth, const struct auth_renewal *note)
 	err = store_record_get(auth->store, buf_as_str(&key), &old);
 	if (err == TS_OK && auth_user_parse(name, buf_as_str(&old), arena, &user) &&
 	    user.stamp == note->stamp &&
-	    auth_password_renew(buf_as_str(&note->password), &h, arena, &user)) {
-		err = replace(auth, buf_as_str(&key), buf_as_str(&old), &user);
-		if (err == TS_OK)
-			log_msg(LOG_INFO, "auth", "the password of %.*s has a new hash: %s",
-			    STR_ARG(name), auth_scheme_words[h.scheme]);
-		else if (err != TS_CONDITION)
-			log_msg(LOG_WARNING, "auth",
-			    "the password of %.*s cannot be given a new hash: %s", STR_ARG(name),
-			    ts_err_name(err));
-	}
+	    auth_password_renew(buf_as_str(&note->password), &h, arena, &user))
+		replace(
+		    auth, buf_as_str(&key), buf_as_str(&old), &user, auth_scheme_words[h.scheme]);
 	buf_fini(&key);
 	buf_wipe_fini(&old);
 	arena_free(&arena);
@@ -137,10 +168,25 @@ auth_renew_poll(struct auth *auth)
 {
 	struct auth_renewal *note;
 
-	for (unsigned n = 0; n < EACH_POLL && (note = take_note(auth)) != NULL; n++) {
+	for (unsigned n = 0; n < EACH_POLL; n++) {
+		/* Where nothing gets to disk, notes are left, and then there are no more of them.
+		 */
+		if (atomic_load(&auth->renewing->under_way) >= EACH_POLL)
+			return;
+		note = take_note(auth);
+		if (note == NULL)
+			return;
 		renew(auth, note);
 		free_note(note);
 	}
+}
+
+void
+auth_renew_init(struct auth *auth)
+{
+	(void)pthread_mutex_init(&auth->renew_lock, NULL);
+	auth->renewing = mem_zalloc(sizeof(*auth->renewing));
+	atomic_store(&auth->renewing->refs, 1);
 }
 
 void
@@ -150,5 +196,6 @@ auth_renew_fini(struct auth *auth)
 
 	while ((note = take_note(auth)) != NULL)
 		free_note(note);
+	unref(auth->renewing);
 	(void)pthread_mutex_destroy(&auth->renew_lock);
 }

@@ -18,20 +18,28 @@ find_keys(const struct auth_user *user, enum sasl_scram_hash hash, struct sasl_s
 	return false;
 }
 
-static enum ts_err
+static void
+kept(const struct store_change *change)
+{
+	if (change->err != TS_OK)
+		log_msg(LOG_WARNING, NULL,
+		    "the secret that makes up SCRAM salts cannot be kept: another one after the "
+		    "next start");
+}
+
+/* Nobody waits for it: who logs in meanwhile has a worker, and the secret is in memory. */
+static void
 keep_secret(struct auth *auth)
 {
 	struct store_change *change = store_change_new_records(auth->store, NULL, NULL, NULL);
-	enum ts_err err;
+	struct str secret = {(const char *)auth->secret, sizeof(auth->secret)};
 
+	arena_wipe_on_free(change->arena);
 	change->records = arena_array(change->arena, 1, sizeof(*change->records));
-	change->records[0] = (struct store_record_op){.key = SECRET_KEY,
-	    .value = {(const char *)auth->secret, sizeof(auth->secret)},
-	    .must_be_new = true};
+	change->records[0] = (struct store_record_op){
+	    .key = SECRET_KEY, .value = arena_str(change->arena, secret), .must_be_new = true};
 	change->record_count = 1;
-	err = store_submit_wait(change);
-	store_change_free(&change);
-	return err;
+	store_submit_alone(change, kept);
 }
 
 /* Of the store, made at the first need; of this process where the store cannot be written. */
@@ -45,10 +53,8 @@ load_secret(struct auth *auth)
 		memcpy(auth->secret, value.p, value.n);
 	} else {
 		random_bytes(auth->secret, sizeof(auth->secret));
-		if (err == TS_NOT_FOUND && keep_secret(auth) != TS_OK)
-			log_msg(LOG_WARNING, NULL,
-			    "the secret that makes up SCRAM salts cannot be kept: another one "
-			    "after the next start");
+		if (err == TS_NOT_FOUND)
+			keep_secret(auth);
 	}
 	buf_wipe_fini(&value);
 	auth->has_secret = true;

@@ -16,6 +16,10 @@
  * lower case are the same in a sub-address: of mailboxes that differ in nothing else it means the
  * one that is spelled as it is, or the first.
  *
+ * A user who has no account yet, or not the mailbox: the worker notes what is
+ * wanted, the loop makes it and waits for the flush, which no worker does, and
+ * the address is looked up once more.
+ *
  * Loops of aliases end because an alias that is being expanded is not one
  * again: its name then means the user.
  */
@@ -26,12 +30,24 @@
 #include "sasl/names.h"
 #include "wire/utf7.h"
 
-enum { ALIAS_DEPTH = 16, LOOKUPS_MAX = 10000 }; /* names looked up for one address */
+enum {
+	ALIAS_DEPTH = 16,
+	LOOKUPS_MAX = 10000, /* names looked up for one address */
+	ROUNDS_MAX = 4       /* accounts are made, mailboxes are made, all are found; one more */
+};
 
 struct found {
 	struct found *next;
 	struct store_mailbox *mailbox; /* a reference */
 	struct str name;               /* the mailbox's */
+};
+
+struct wanted { /* what is to be made first */
+	struct wanted *next;
+	struct lmtp_job *job;
+	struct store_account *account; /* a reference; NULL: it is the account that is wanted */
+	struct str user, mailbox;
+	struct store_change *change; /* under way; the loop's */
 };
 
 struct lmtp_job {
@@ -41,7 +57,10 @@ struct lmtp_job {
 	struct str local, domain, text;
 	struct str spelled; /* the sub-address as it was given; empty: none */
 	struct found *first, **tail;
-	size_t count;
+	size_t count;                   /* of these and of those wanted */
+	struct wanted *wanted, *cannot; /* cannot: mailboxes that were refused */
+	size_t making;
+	unsigned rounds;
 	struct str open[ALIAS_DEPTH]; /* aliases that are being expanded */
 	size_t depth, lookups;
 	const char *reply; /* static; NULL: found */
@@ -61,16 +80,30 @@ reply_for(enum ts_err err)
 
 /* ---- on a worker ---- */
 
-static enum ts_err
-make_mailbox(struct store_account *account, struct str name)
+/* account NULL: of the user. */
+static void
+want(struct lmtp_job *job, struct str user, struct store_account *account, struct str mailbox)
 {
-	struct store_change *c = store_change_new(account, STORE_CHANGE_CREATE, NULL, NULL, NULL);
-	enum ts_err err;
+	struct wanted *w = arena_new_object(job->arena, struct wanted);
 
-	c->name = arena_str(c->arena, name);
-	err = store_submit_wait(c);
-	store_change_free(&c);
-	return err == TS_EXISTS ? TS_OK : err;
+	for (const struct wanted *o = job->wanted; o != NULL; o = o->next)
+		if (str_eq(o->user, user) && str_eq(o->mailbox, mailbox))
+			return;
+	w->job = job;
+	w->user = arena_str(job->arena, user);
+	w->mailbox = arena_str(job->arena, mailbox);
+	w->account = account != NULL ? store_account_ref(account) : NULL;
+	w->next = job->wanted;
+	job->wanted = w;
+}
+
+static bool
+cannot_make(const struct lmtp_job *job, struct str user, struct str mailbox)
+{
+	for (const struct wanted *w = job->cannot; w != NULL; w = w->next)
+		if (str_eq(w->user, user) && str_eq(w->mailbox, mailbox))
+			return true;
+	return false;
 }
 
 struct same { /* a mailbox whose name compares as want does */
@@ -113,10 +146,10 @@ load(struct store_account *account, struct str name, struct found *f)
 	return store_mailbox_load(account, name, &f->mailbox);
 }
 
-/* The mailbox of a sub-address, or INBOX. */
+/* The mailbox of a sub-address, or INBOX; none if it is wanted. */
 static enum ts_err
-load_mailbox(
-    const struct lmtp_job *job, struct store_account *account, struct str sub, struct found *f)
+load_mailbox(struct lmtp_job *job, struct store_account *account, struct str user, struct str sub,
+    struct found *f)
 {
 	struct same same = {.arena = job->arena};
 	struct str name = sub.n > 0 && spells(job->spelled, sub) ? job->spelled : sub;
@@ -133,12 +166,10 @@ load_mailbox(
 			err = load(account, same.found, f);
 	}
 	if (err == TS_NOT_FOUND && name.n > 0 &&
-	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE) {
-		err = make_mailbox(account, name);
-		if (err == TS_OK)
-			err = load(account, name, f);
-		else if (err == TS_INVALID || err == TS_DENIED || err == TS_LIMIT)
-			err = TS_NOT_FOUND; /* there can be none of that name */
+	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE &&
+	    !cannot_make(job, user, name)) {
+		want(job, user, account, name);
+		return TS_OK;
 	}
 	if (err == TS_NOT_FOUND)
 		err = load(account, STR("INBOX"), f);
@@ -150,16 +181,22 @@ deliver_to(struct lmtp_job *job, struct str user, struct str mailbox)
 {
 	struct store_account *account = NULL;
 	struct found *f = arena_new_object(job->arena, struct found);
-	enum ts_err err = store_account_load(job->conn->server->store, user, true, &account);
+	enum ts_err err = store_account_load(job->conn->server->store, user, false, &account);
 
-	if (err == TS_OK)
-		err = load_mailbox(job, account, mailbox, f);
+	if (err == TS_OK) {
+		err = load_mailbox(job, account, user, mailbox, f);
+	} else if (err == TS_NOT_FOUND) {
+		want(job, user, NULL, STR_NONE);
+		err = TS_OK;
+	}
 	store_account_unref(&account);
 	if (err != TS_OK)
 		return err;
+	job->count++;
+	if (f->mailbox == NULL)
+		return TS_OK;
 	*job->tail = f;
 	job->tail = &f->next;
-	job->count++;
 	return TS_OK;
 }
 
@@ -379,9 +416,30 @@ add_rcpt(struct lmtp_txn *txn, struct lmtp_job *job)
 }
 
 static void
-job_done(struct work *work)
+let_go_of_found(struct lmtp_job *job)
 {
-	struct lmtp_job *job = list_entry(work, struct lmtp_job, work);
+	for (struct found *f = job->first; f != NULL; f = f->next)
+		store_mailbox_unref(&f->mailbox);
+	job->first = NULL;
+	job->tail = &job->first;
+	job->count = 0;
+}
+
+/* What is under way goes on, without us. */
+static void
+let_go_of_wanted(struct lmtp_job *job)
+{
+	for (struct wanted *w = job->wanted; w != NULL; w = w->next) {
+		store_change_free(&w->change);
+		store_account_unref(&w->account);
+	}
+	job->wanted = NULL;
+	job->making = 0;
+}
+
+static void
+end(struct lmtp_job *job)
+{
 	struct lmtp_conn *conn = job->conn;
 	struct lmtp_txn *txn = conn->txn;
 	size_t most = (size_t)conn->settings->recipients;
@@ -396,8 +454,8 @@ job_done(struct work *work)
 		} else
 			lmtp_refuse_rcpt(conn, job->text, job->reply);
 	}
-	for (struct found *f = job->first; f != NULL; f = f->next)
-		store_mailbox_unref(&f->mailbox);
+	let_go_of_found(job);
+	let_go_of_wanted(job);
 	arena_free(&job->arena);
 	if (conn->stream == NULL)
 		lmtp_release(conn);
@@ -405,11 +463,101 @@ job_done(struct work *work)
 		lmtp_go_on(conn);
 }
 
+static void
+submit(struct lmtp_job *job)
+{
+	const struct lmtp_server *server = job->conn->server;
+
+	job->rounds++;
+	work_submit(server->waiters != NULL ? server->waiters : server->workers, &job->work);
+}
+
+/* All is made that can be. */
+static void
+look_again(struct lmtp_job *job)
+{
+	let_go_of_found(job);
+	let_go_of_wanted(job);
+	job->depth = job->lookups = 0;
+	job->spelled = STR_NONE;
+	if (job->reply == NULL && job->rounds == ROUNDS_MAX)
+		job->reply = later;
+	if (job->reply != NULL)
+		end(job);
+	else
+		submit(job);
+}
+
+static void
+made(struct store_change *change)
+{
+	struct wanted *w = change->arg;
+	struct lmtp_job *job = w->job;
+	enum ts_err err = change->err;
+
+	store_change_free(&w->change);
+	if (w->account != NULL && (err == TS_INVALID || err == TS_DENIED || err == TS_LIMIT)) {
+		struct wanted *none = arena_new_object(job->arena, struct wanted);
+
+		/* There can be none of that name. */
+		none->user = w->user;
+		none->mailbox = w->mailbox;
+		none->next = job->cannot;
+		job->cannot = none;
+	} else if (err != TS_OK && err != TS_EXISTS) {
+		job->reply = reply_for(err);
+	}
+	if (--job->making == 0)
+		look_again(job);
+}
+
+static void
+make(struct lmtp_job *job)
+{
+	struct loop *loop = job->conn->ll->loop;
+
+	for (struct wanted *w = job->wanted; w != NULL; w = w->next) {
+		job->making++;
+		if (w->account == NULL) {
+			w->change = store_change_new_account(
+			    job->conn->server->store, w->user, loop, made, w);
+		} else {
+			w->change =
+			    store_change_new(w->account, STORE_CHANGE_CREATE, loop, made, w);
+			w->change->name = arena_str(w->change->arena, w->mailbox);
+		}
+	}
+	for (struct wanted *w = job->wanted; w != NULL; w = w->next)
+		store_submit(w->change);
+}
+
+static void
+job_done(struct work *work)
+{
+	struct lmtp_job *job = list_entry(work, struct lmtp_job, work);
+
+	if (job->wanted != NULL && job->reply == NULL && !job->conn->closing)
+		make(job);
+	else
+		end(job);
+}
+
+/* The connection ends by itself, when the caller is ready. */
 void
 lmtp_rcpt_cancel(struct lmtp_conn *conn)
 {
-	if (conn->job != NULL)
-		work_cancel(&conn->job->work);
+	struct lmtp_job *job = conn->job;
+
+	if (job == NULL)
+		return;
+	if (job->making == 0) {
+		work_cancel(&job->work);
+		return;
+	}
+	let_go_of_wanted(job);
+	let_go_of_found(job);
+	conn->job = NULL;
+	arena_free(&job->arena);
 }
 
 void
@@ -431,6 +579,5 @@ lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 	job->work.kind = WORK_SHORT;
 	job->work.who.user = conn->id;
 	conn->job = job;
-	work_submit(conn->server->waiters != NULL ? conn->server->waiters : conn->server->workers,
-	    &job->work);
+	submit(job);
 }

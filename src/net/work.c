@@ -67,8 +67,8 @@ run_slice(struct work_pool *pool, struct work *w)
 	enum work_kind kind = w->kind;
 	struct work_who who = w->who;
 	enum work_end end = WORK_DONE;
-	bool was =
-	    block_on_loop(false); /* a worker may block, also one that a loop's thread plays */
+	bool was = block_on_loop(false); /* a worker may block, also one that a loop plays */
+	bool was_worker = block_on_worker(true);
 
 	(void)pthread_mutex_unlock(&pool->lock);
 	w->questions = 0;
@@ -76,6 +76,7 @@ run_slice(struct work_pool *pool, struct work *w)
 	if (!w->cancelled)
 		end = w->run(w);
 	(void)block_on_loop(was);
+	(void)block_on_worker(was_worker);
 	(void)pthread_mutex_lock(&pool->lock);
 	if (end == WORK_AGAIN && !w->cancelled) {
 		work_queue_ran(pool->queue, kind, who);

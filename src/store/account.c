@@ -632,28 +632,20 @@ account_put_row(struct store_account *a, struct engine_batch *batch)
 static enum ts_err
 create(struct store *store, struct str name)
 {
-	struct store_change *c = change_new_inner(store, NULL, INNER_NEW_ACCOUNT, NULL, NULL);
-
-	c->name = arena_str(c->arena, name);
-
+	struct store_change *c = store_change_new_account(store, name, NULL, NULL, NULL);
 	enum ts_err err = store_submit_wait(c);
 
 	store_change_free(&c);
-	return err;
+	return err == TS_EXISTS ? TS_OK : err;
 }
 
 /* shard.load is held. */
 static enum ts_err
-load(struct store *store, struct str name, bool make, struct store_account **account_r)
+load(struct store *store, struct str name, struct store_account **account_r)
 {
 	uint64_t id = 0;
 	enum ts_err err = find_id(store, name, &id);
 
-	if (err == TS_NOT_FOUND && make) {
-		err = create(store, name);
-		if (err == TS_OK)
-			err = find_id(store, name, &id);
-	}
 	if (err != TS_OK)
 		return err;
 
@@ -675,22 +667,36 @@ load(struct store *store, struct str name, bool make, struct store_account **acc
 	return TS_OK;
 }
 
+static enum ts_err
+find_or_load(struct store *store, struct str name, struct store_account **account_r)
+{
+	struct shard *shard = shard_of(store, name);
+	enum ts_err err = TS_OK;
+
+	pthread_mutex_lock(&shard->load);
+	*account_r = store_account_find(store, name);
+	if (*account_r == NULL)
+		err = load(store, name, account_r);
+	pthread_mutex_unlock(&shard->load);
+	return err;
+}
+
 enum ts_err
 store_account_load(
     struct store *store, struct str name, bool make, struct store_account **account_r)
 {
-	struct shard *shard = shard_of(store, name);
-	enum ts_err err = TS_OK;
+	enum ts_err err;
 
 	block_here("store_account_load");
 	*account_r = NULL;
 	if (!account_name_ok(name))
 		return TS_INVALID;
-	pthread_mutex_lock(&shard->load);
-	*account_r = store_account_find(store, name);
-	if (*account_r == NULL)
-		err = load(store, name, make, account_r);
-	pthread_mutex_unlock(&shard->load);
+	err = find_or_load(store, name, account_r);
+	/* Without a lock: others of the shard do not wait for the flush. */
+	if (err == TS_NOT_FOUND && make)
+		err = create(store, name);
+	if (err == TS_OK && *account_r == NULL)
+		err = find_or_load(store, name, account_r);
 	account_ask_eviction(store);
 	return err;
 }

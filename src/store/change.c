@@ -98,6 +98,19 @@ store_change_new_records(
 }
 
 struct store_change *
+store_change_new_account(struct store *store, struct str name, struct loop *loop,
+    void (*done)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(store, NULL, INNER_NEW_ACCOUNT);
+
+	c->name = arena_str(c->arena, name);
+	c->loop = loop;
+	c->done = done;
+	c->arg = arg;
+	return c;
+}
+
+struct store_change *
 change_new_inner(struct store *store, struct store_account *account, int kind,
     void (*complete)(struct store_change *change), void *arg)
 {
@@ -195,6 +208,30 @@ store_submit(struct store_change *c)
 }
 
 static void
+end_alone(struct store_change *c)
+{
+	void (*ended)(const struct store_change *change) = c->priv->ended;
+
+	if (ended != NULL)
+		ended(c);
+	store_change_free(&c);
+}
+
+void
+store_submit_alone(struct store_change *c, void (*ended)(const struct store_change *change))
+{
+	struct lane *lane = c->priv->store->lane;
+
+	TS_ASSERT(c->done == NULL);
+	c->priv->complete = end_alone;
+	c->priv->ended = ended;
+	take(c);
+	send(c);
+	if (lane->store->opt.lanes == 0)
+		lane_run(lane);
+}
+
+static void
 wake(struct store_change *c)
 {
 	struct waiter *w = c->priv->complete_arg;
@@ -210,7 +247,7 @@ store_submit_wait(struct store_change *c)
 {
 	struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
 
-	block_here("store_submit_wait");
+	block_for_flush("store_submit_wait");
 	TS_ASSERT(c->done == NULL);
 	c->priv->complete = wake;
 	c->priv->complete_arg = &w;

@@ -424,9 +424,10 @@ struct store_change_priv {
 	/* Instead of posting: on the lane's thread. */
 	void (*complete)(struct store_change *change);
 	void *complete_arg;
-	struct transfer *transfer;     /* cross.c */
-	struct copying *copying;       /* copy.c */
-	struct renaming *renaming;     /* rename.c */
+	void (*ended)(const struct store_change *change); /* store_submit_alone() */
+	struct transfer *transfer;                        /* cross.c */
+	struct copying *copying;                          /* copy.c */
+	struct renaming *renaming;                        /* rename.c */
 	struct store_mailbox *move_to; /* RENAME of INBOX: the one that was made; referenced */
 	roaring_bitmap_t *left;        /* EXPUNGE in pieces: those to come, and those that go now */
 	roaring_bitmap_t *piece;
@@ -564,6 +565,10 @@ enum ts_err prepare_list_change(struct batch *b, struct store_change *change); /
 /* May it be renamed so, whatever is there?  Not INBOX. */
 bool rename_names_ok(const struct store_change *change);
 enum ts_err prepare_records(struct batch *b, struct store_change *change); /* records.c */
+/* Is there a record of account 0 in the head of the lane that writes these?  Reads the value into
+ * b->value when it is on disk. */
+enum ts_err record_look(
+    struct batch *b, const struct key *k, bool *there_r, bool *pending_r, struct str *body_r);
 /* Messages on their way from one mailbox to another. */
 struct gathered {
 	struct store_message *message;

@@ -527,11 +527,24 @@ remove_moved(struct batch *b, struct store_mailbox *source, const struct gathere
 static enum ts_err
 prepare_new_account(struct batch *b, struct store_change *c)
 {
-	uint64_t id = store_id_new(b->lane->store, ID_ACCOUNT);
+	bool there, pending;
+	struct str body;
+	struct key k;
+	uint64_t id;
+	enum ts_err err;
 
+	if (!account_name_ok(c->name))
+		return TS_INVALID;
+	key_begin(&k, 0, KEY_NAME);
+	key_bytes(&k, c->name);
+	err = record_look(b, &k, &there, &pending, &body);
+	if (err != TS_OK || there)
+		return err != TS_OK ? err : TS_EXISTS;
+	id = store_id_new(b->lane->store, ID_ACCOUNT);
 	if (id == 0)
 		return store_id_err(b->lane->store);
 	account_put_new(id, c->name, store_wall(b->lane->store), b->ops);
+	engine_batch_put(b->records, key_str(&k), STR_NONE);
 	return TS_OK;
 }
 

@@ -34,19 +34,32 @@ is_pending(struct batch *b, const struct key *k, bool *there_r)
 	return found;
 }
 
+enum ts_err
+record_look(
+    struct batch *b, const struct key *k, bool *there_r, bool *pending_r, struct str *body_r)
+{
+	enum ts_err err;
+
+	*there_r = false;
+	*body_r = STR_NONE;
+	*pending_r = is_pending(b, k, there_r);
+	if (*pending_r)
+		return TS_OK;
+	b->value.n = 0;
+	err = store_get(b->lane->store, k, &b->value, body_r);
+	*there_r = err == TS_OK;
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
 static enum ts_err
 check_record(struct batch *b, const struct key *k, const struct store_record_op *op)
 {
-	bool there = false, pending = is_pending(b, k, &there);
-	struct str body = STR_NONE;
+	bool there, pending;
+	struct str body;
+	enum ts_err err = record_look(b, k, &there, &pending, &body);
 
-	if (!pending) {
-		enum ts_err err = store_get(b->lane->store, k, &b->value, &body);
-
-		if (err != TS_OK && err != TS_NOT_FOUND)
-			return err;
-		there = err == TS_OK;
-	}
+	if (err != TS_OK)
+		return err;
 	if (there && op->must_be_new)
 		return TS_EXISTS;
 	if (!there && op->must_exist)

@@ -97,7 +97,8 @@ void store_background_wait(struct store *store);
 
 /* The account if it is in memory, with a reference; NULL otherwise.  Any thread, does not block. */
 struct store_account *store_account_find(struct store *store, struct str name);
-/* BLOCKING.  Loads it.  create: makes the account with its INBOX when there is none. */
+/* BLOCKING.  Loads it.  create: makes the account with its INBOX when there is none, which waits
+ * for a flush as store_submit_wait() does; a worker asks for store_change_new_account() instead. */
 enum ts_err store_account_load(
     struct store *store, struct str name, bool create, struct store_account **account_r);
 struct store_account *store_account_ref(struct store_account *account);
@@ -548,7 +549,15 @@ struct store_change *store_change_new_records(
     struct store *store, struct loop *loop, void (*done)(struct store_change *change), void *arg);
 void store_submit(struct store_change *change);
 void store_change_free(struct store_change **change);
-/* Submits and waits: for commands that run outside a loop (tools, tests).  done must be NULL. */
+/* A new account with its INBOX.  TS_EXISTS: it is there. */
+struct store_change *store_change_new_account(struct store *store, struct str name,
+    struct loop *loop, void (*done)(struct store_change *change), void *arg);
+/* Submits it and waits for nothing; it is freed when it has ended.  Before that ended(), unless it
+ * is NULL, is called on the lane's thread: it must not block.  done must be NULL. */
+void store_submit_alone(
+    struct store_change *change, void (*ended)(const struct store_change *change));
+/* Submits and waits: for commands that have a thread of their own (tools, tests), which it may keep
+ * as long as a flush hangs; neither on a loop nor on a worker.  done must be NULL. */
 enum ts_err store_submit_wait(struct store_change *change);
 
 /* ---- server-wide records ---- */

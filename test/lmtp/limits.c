@@ -283,6 +283,15 @@ flush_hook(const struct engine_batch *batch, void *arg)
 }
 
 static void
+open_gate(struct gate *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->held = false;
+	pthread_cond_broadcast(&g->cond);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void
 store_hangs(void **state)
 {
 	struct gate g = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true};
@@ -300,11 +309,61 @@ store_hangs(void **state)
 	assert_true(stream_fake_ended(s.fake, NULL));
 	assert_int_equal(s.ll.stats.unknown, 1);
 	assert_int_equal(s.ll.stats.messages + s.ll.stats.delivered + s.ll.stats.abandoned, 0);
-	pthread_mutex_lock(&g.lock);
-	g.held = false;
-	pthread_cond_broadcast(&g.cond);
-	pthread_mutex_unlock(&g.lock);
+	open_gate(&g);
 	lmtp_site_disconnect(&s);
+	lmtp_site_end(&s);
+}
+
+/* The first message for somebody makes an account, and then a mailbox: no worker waits for it. */
+static void
+making_hangs(void **state)
+{
+	struct gate g = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true};
+	struct lmtp_site s;
+
+	(void)state;
+	begin_with(&s,
+	    "lmtp.missing_mailbox = create; lmtp.limits { command_time = 1h; store_time = 2m }\n",
+	    1, NULL);
+	site_user(s.site, "new", "x", NULL, false);
+	site_user(s.site, "newer", "x", NULL, false);
+	say(&s, "MAIL FROM:<>\r\n");
+	replied(&s, "250 2.1.0");
+	engine_mem_hook(s.site->disk, flush_hook, &g);
+	say(&s, "RCPT TO:<new+Work>\r\nRCPT TO:<a>\r\n");
+	assert_int_equal(work_pool_running(s.site->server.workers), 0);
+	assert_int_equal(work_pool_waiting(s.site->server.workers), 0);
+	wait_ms(&s, 119000);
+	replied(&s, "");
+	open_gate(&g);
+	while (str_find(buf_as_str(stream_fake_output(s.fake)), STR("OK\r\n250 2.1.5")) == NULL)
+		site_run(s.site);
+	replied(&s, "250 2.1.5 OK\r\n250 2.1.5 OK\r\n");
+	say(&s, "DATA\r\n");
+	replied(&s, "354");
+	say(&s, "x\r\n.\r\n");
+	while (str_find(buf_as_str(stream_fake_output(s.fake)), STR("\n250 2.0.0")) == NULL)
+		site_run(s.site);
+	replied(&s, "250 2.0.0");
+	/* Too long, and the client is gone meanwhile. */
+	for (unsigned leaves = 0; leaves < 2; leaves++) {
+		say(&s, "MAIL FROM:<>\r\n");
+		replied(&s, "250 2.1.0");
+		g.held = true;
+		say(&s, leaves ? "RCPT TO:<newer+Work>\r\n" : "RCPT TO:<new+Other>\r\n");
+		wait_ms(&s, 119000);
+		replied(&s, "");
+		if (!leaves) {
+			wait_ms(&s, 2000);
+			replied(&s, "421 4.3.0 The mail store does not answer\r\n");
+		}
+		lmtp_site_disconnect(&s);
+		assert_int_equal(s.ll.stats.conns, 0);
+		open_gate(&g);
+		lmtp_site_connect(&s, false);
+		say(&s, "LHLO me\r\n");
+		replied(&s, "220 ");
+	}
 	lmtp_site_end(&s);
 }
 
@@ -367,7 +426,8 @@ main(void)
 	    cmocka_unit_test(pipelined), cmocka_unit_test(nothing_comes),
 	    cmocka_unit_test(no_message_comes), cmocka_unit_test(handshake),
 	    cmocka_unit_test(no_output_is_taken), cmocka_unit_test(store_hangs),
-	    cmocka_unit_test(lookup_hangs), cmocka_unit_test(upload_hangs)};
+	    cmocka_unit_test(making_hangs), cmocka_unit_test(lookup_hangs),
+	    cmocka_unit_test(upload_hangs)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -235,10 +235,49 @@ load_run(struct imap_job *job)
 {
 	struct imap_login_try *s = job->state;
 
-	s->err = store_account_load(s->store, buf_as_str(&s->who.user), true, &s->account);
+	s->err = store_account_load(s->store, buf_as_str(&s->who.user), false, &s->account);
 	if (s->err != TS_OK)
 		s->account = NULL;
 	return WORK_DONE;
+}
+
+static enum imap_next
+load(struct imap_cmd *cmd, const struct imap_step *next)
+{
+	struct imap_login_try *s = cmd->state;
+
+	return cmd_job_of(
+	    cmd, WORK_SHORT, imap_work_who(cmd->conn->server, &s->who), false, load_run, s, next);
+}
+
+static enum imap_next
+login_made(struct imap_cmd *cmd)
+{
+	static const struct imap_step loaded = {"login-loaded", login_loaded};
+	struct imap_login_try *s = cmd->state;
+
+	/* Another login, or a delivery, may have been faster. */
+	if (cmd->change->err == TS_OK || cmd->change->err == TS_EXISTS)
+		return load(cmd, &loaded);
+	s->err = cmd->change->err;
+	return cmd_goto(cmd, &loaded);
+}
+
+/* The first time that there is something for this user: the loop waits for the flush, not a worker,
+ * which others need. */
+static enum imap_next
+login_looked(struct imap_cmd *cmd)
+{
+	static const struct imap_step made = {"login-made", login_made};
+	static const struct imap_step loaded = {"login-loaded", login_loaded};
+	struct imap_login_try *s = cmd->state;
+
+	if (s->account == NULL && s->err == TS_NOT_FOUND)
+		return cmd_change(cmd,
+		    store_change_new_account(
+		        s->store, buf_as_str(&s->who.user), cmd->conn->il->loop, NULL, NULL),
+		    &made);
+	return cmd_goto(cmd, &loaded);
 }
 
 static enum work_end
@@ -253,6 +292,7 @@ check_run(struct imap_job *job)
 static enum imap_next
 login_checked(struct imap_cmd *cmd)
 {
+	static const struct imap_step looked = {"login-looked", login_looked};
 	static const struct imap_step loaded = {"login-loaded", login_loaded};
 	static const struct imap_step again = {"login-checked", login_checked};
 	struct imap_login_try *s = cmd->state;
@@ -264,8 +304,7 @@ login_checked(struct imap_cmd *cmd)
 		s->account = store_account_find(s->store, buf_as_str(&s->who.user));
 		cmd->conn->il->stats.account[s->account != NULL]++;
 		if (s->account == NULL)
-			return cmd_job_of(cmd, WORK_SHORT,
-			    imap_work_who(cmd->conn->server, &s->who), false, load_run, s, &loaded);
+			return load(cmd, &looked);
 		return cmd_goto(cmd, &loaded);
 	case AUTH_FAILED:
 	case AUTH_DENIED:

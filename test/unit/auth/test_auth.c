@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Users and logins over a store on the mem engine. */
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -308,6 +311,18 @@ has_hash(struct world *w, const char *name, const char *prefix)
 	return has;
 }
 
+/* Nobody waits until it is written but we. */
+static void
+poll_and_wait(struct world *w)
+{
+	struct store_stats stats;
+
+	auth_poll(w->auth);
+	do
+		store_stats(w->store, &stats);
+	while (stats.changes_pending > 0);
+}
+
 /* A weak hash is renewed at a login; nothing that was decided by it is void. */
 static void
 test_renewal(void **state)
@@ -328,11 +343,11 @@ test_renewal(void **state)
 	assert_int_equal(
 	    auth_scram_keys(w->auth, STR("anna"), SASL_SCRAM_SHA256, false, &before), AUTH_OK);
 	assert_int_equal(ask(w, auth_check, "", "anna", "wrong", NULL), AUTH_FAILED);
-	auth_poll(w->auth);
+	poll_and_wait(w);
 	assert_true(has_hash(w, "anna", "$5$"));
 	assert_int_equal(auth_check(w->auth, &req, &login), AUTH_OK);
 	assert_true(has_hash(w, "anna", "$5$")); /* the reply did not wait */
-	auth_poll(w->auth);
+	poll_and_wait(w);
 	assert_true(has_hash(w, "anna", "$y$"));
 	assert_true(auth_is_current(w->auth, &login));
 	assert_int_equal(ask(w, auth_try, "", "anna", "blue sea", NULL), AUTH_OK);
@@ -352,18 +367,137 @@ test_renewal(void **state)
 	spec.password = STR("newest sea");
 	assert_int_equal(auth_users_passwd(w->auth, &spec, &why), TS_OK);
 	auth_set_hashing(w->auth, &now);
-	auth_poll(w->auth);
+	poll_and_wait(w);
 	assert_true(has_hash(w, "anna", "$5$"));
 	assert_int_equal(ask(w, auth_check, "", "anna", "newest sea", NULL), AUTH_OK);
 	/* What is as strong is left alone. */
-	auth_poll(w->auth);
+	poll_and_wait(w);
 	assert_true(has_hash(w, "anna", "$y$"));
 	auth_set_hashing(w->auth, &other);
 	auth_changed(w->auth, STR_NONE);
 	assert_int_equal(ask(w, auth_check, "", "anna", "newest sea", NULL), AUTH_OK);
-	auth_poll(w->auth);
+	poll_and_wait(w);
 	assert_true(has_hash(w, "anna", "$y$"));
 	auth_login_fini(&login);
+}
+
+/* ---- a flush that hangs */
+
+struct gate {
+	sem_t entered, go;
+	_Atomic bool held;
+};
+
+static enum ts_err
+hold(const struct engine_batch *batch, void *arg)
+{
+	struct gate *gate = arg;
+
+	(void)batch;
+	if (atomic_exchange(&gate->held, false)) {
+		sem_post(&gate->entered);
+		sem_wait(&gate->go);
+	}
+	return TS_OK;
+}
+
+static void
+hold_flush(struct world *w, struct gate *gate)
+{
+	sem_init(&gate->entered, 0, 0);
+	sem_init(&gate->go, 0, 0);
+	gate->held = true;
+	engine_mem_hook(w->disk, hold, gate);
+}
+
+static void
+hold_no_more(struct world *w, struct gate *gate)
+{
+	engine_mem_hook(w->disk, NULL, NULL);
+	sem_destroy(&gate->entered);
+	sem_destroy(&gate->go);
+}
+
+static unsigned
+renewed(struct world *w)
+{
+	unsigned n = 0;
+	char name[16];
+
+	for (unsigned i = 0; i < 12; i++) {
+		(void)snprintf(name, sizeof(name), "user%u", i);
+		n += has_hash(w, name, "$y$");
+	}
+	return n;
+}
+
+/* Neither a login by SCRAM nor the thread that polls waits for it, and little is left behind. */
+static void
+test_held_flush(void **state)
+{
+	const struct auth_hashing weak = {AUTH_SCHEME_SHA256, 1000},
+	                          now = {AUTH_SCHEME_YESCRYPT, 1};
+	struct world *w = *state;
+	struct gate gate;
+	struct auth_scram first, again;
+	struct store_stats stats;
+	char name[16];
+
+	auth_set_hashing(w->auth, &weak);
+	for (unsigned i = 0; i < 12; i++) {
+		(void)snprintf(name, sizeof(name), "user%u", i);
+		assert_int_equal(add(w, name, "blue sea", NULL, false), TS_OK);
+	}
+	auth_set_hashing(w->auth, &now);
+	hold_flush(w, &gate);
+	/* The secret of those who do not exist is made. */
+	assert_int_equal(
+	    auth_scram_keys(w->auth, STR("nobody"), SASL_SCRAM_SHA256, false, &first), AUTH_OK);
+	sem_wait(&gate.entered);
+	for (unsigned i = 0; i < 12; i++) {
+		(void)snprintf(name, sizeof(name), "user%u", i);
+		assert_int_equal(ask(w, auth_check, "", name, "blue sea", NULL), AUTH_OK);
+		auth_poll(w->auth);
+	}
+	store_stats(w->store, &stats);
+	assert_int_equal(stats.changes_pending, 1 + 4);
+	assert_int_equal(renewed(w), 0);
+	sem_post(&gate.go);
+	for (unsigned i = 0; i < 4; i++)
+		poll_and_wait(w);
+	assert_int_equal(renewed(w), 12);
+	hold_no_more(w, &gate);
+	/* It was kept. */
+	auth_free(&w->auth);
+	w->auth = auth_new(w->store, STR("site.example"));
+	assert_int_equal(
+	    auth_scram_keys(w->auth, STR("nobody"), SASL_SCRAM_SHA256, false, &again), AUTH_OK);
+	assert_int_equal(first.keys.salt_n, again.keys.salt_n);
+	assert_memory_equal(first.keys.salt, again.keys.salt, first.keys.salt_n);
+}
+
+/* A change may end when those who asked for it are gone. */
+static void
+test_ends_after_all(void **state)
+{
+	const struct auth_hashing weak = {AUTH_SCHEME_SHA256, 1000},
+	                          now = {AUTH_SCHEME_YESCRYPT, 1};
+	struct world *w = *state;
+	struct gate gate;
+
+	auth_set_hashing(w->auth, &weak);
+	assert_int_equal(add(w, "anna", "blue sea", NULL, false), TS_OK);
+	auth_set_hashing(w->auth, &now);
+	assert_int_equal(ask(w, auth_check, "", "anna", "blue sea", NULL), AUTH_OK);
+	hold_flush(w, &gate);
+	auth_poll(w->auth);
+	sem_wait(&gate.entered);
+	auth_free(&w->auth);
+	sem_post(&gate.go);
+	w->auth = auth_new(w->store, STR("site.example"));
+	poll_and_wait(w);
+	assert_true(has_hash(w, "anna", "$y$"));
+	hold_no_more(w, &gate);
 }
 
 /* ---- databases */
@@ -487,6 +621,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_acting_for_others, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bad_users, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_renewal, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_held_flush, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_ends_after_all, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_databases, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bulk, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_store_in_trouble, setup, teardown)};

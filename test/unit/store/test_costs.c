@@ -221,10 +221,39 @@ in_work(struct loop *loop)
 	work_pool_free(&pool);
 }
 
+static enum work_end
+flushes(struct work *w)
+{
+	(void)w;
+	block_for_flush("a test");
+	return WORK_DONE;
+}
+
+/* A worker reads from disk, but does not wait for a flush. */
+static void
+flush_in_work(struct loop *loop)
+{
+	struct work_pool *pool = work_pool_new(0);
+	struct work w = {.run = flushes, .done = worked, .loop = loop};
+
+	work_submit(pool, &w);
+	loop_fake_run(loop);
+	work_pool_free(&pool);
+}
+
+static void
+flush_behind_work(struct loop *loop)
+{
+	in_work(loop);
+	block_for_flush("behind the loop");
+}
+
 static void
 watch(void **state)
 {
 	(void)state;
+	assert_int_equal(in_child(flush_in_work), SIGABRT);
+	assert_int_equal(in_child(flush_behind_work), 0);
 	assert_int_equal(in_child(on_loop), SIGABRT);
 	assert_int_equal(in_child(in_work), 0);
 }
