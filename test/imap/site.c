@@ -103,11 +103,12 @@ static void
 looked(void *arg)
 {
 	struct site *site = arg;
-	bool was;
+	bool was, was_worker;
 
 	if (site->changing)
 		return;
 	was = block_on_loop(false); /* it is another session's, and another thread's */
+	was_worker = block_on_worker(false);
 	site->readings++;
 	site->changing = true;
 	for (size_t i = 0; i < site->event_count; i++) {
@@ -123,6 +124,7 @@ looked(void *arg)
 		site->looked(site->looked_arg);
 	site->changing = false;
 	(void)block_on_loop(was);
+	(void)block_on_worker(was_worker);
 }
 
 struct site *
