@@ -68,14 +68,16 @@ imap_box_tell(struct imap_conn *conn)
 	if (stream_out_pending(conn->stream) > conn->turn->rules->stream_limits.high)
 		return;
 	before = imap_out(conn)->n;
+	slice_begin(conn->il);
 	conn->cmd->changed(conn->cmd);
+	pace_ran(conn);
 	if (imap_out(conn)->n > before) {
 		conn->bytes_out += imap_out(conn)->n - before;
 		stream_kick(conn->stream);
 	}
 	/* One look tells a bounded piece. */
 	if (!conn->closing && box->dirty)
-		loop_post(conn->il->loop, &conn->task);
+		pace_ask(conn);
 }
 
 static void
@@ -84,7 +86,10 @@ watch_fired(void *arg)
 	struct imap_conn *conn = arg;
 
 	conn->turn->login->box->dirty = true;
-	imap_box_tell(conn);
+	if (conn->cmd != NULL && conn->cmd->changed != NULL && pace_holds(conn))
+		pace_ask(conn);
+	else
+		imap_box_tell(conn);
 }
 
 /* 0: all are \Seen.  By sets: message by message it takes milliseconds of a large mailbox that is

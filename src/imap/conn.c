@@ -115,6 +115,7 @@ imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index,
 	    .slice_ns = SLICE_NS,
 	};
 	list_init(&il->conns);
+	pace_init(il);
 	imap_loop_configure(il, conf);
 }
 
@@ -131,6 +132,7 @@ void
 imap_loop_fini(struct imap_loop *il)
 {
 	TS_ASSERT(list_empty(&il->conns));
+	pace_fini(il);
 	imap_rules_unref(&il->rules);
 }
 
@@ -206,8 +208,8 @@ drained(void *arg)
 		return;
 	if (conn->cmd == NULL)
 		conn_input_update(conn); /* the next command was held back */
-	else if (conn->cmd->yielded && !conn->task.queued)
-		imap_resume(conn->cmd);
+	else if (conn->cmd->yielded)
+		pace_ask(conn);
 	else
 		imap_box_tell(conn);
 }
@@ -222,8 +224,11 @@ turn_of_task(struct loop_task *task)
 		conn_release(conn);
 	else if (conn->cmd != NULL && conn->cmd->yielded)
 		imap_resume(conn->cmd);
-	else
+	else {
+		if (pace_give_input(conn))
+			conn_input_update(conn);
 		imap_box_tell(conn);
+	}
 }
 
 void
@@ -422,7 +427,7 @@ conn_release(struct imap_conn *conn)
 {
 	struct arena *a = conn->arena;
 
-	if (conn->stream != NULL || conn->task.queued ||
+	if (conn->stream != NULL || conn->task.queued || pace_waits(conn) ||
 	    (conn->cmd != NULL && conn->cmd->job != NULL))
 		return;
 	if (conn->cmd != NULL)

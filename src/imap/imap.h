@@ -42,6 +42,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "imap/ext.h"
+#include "imap/pace.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/work.h"
@@ -360,7 +361,8 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	uint64_t next_conn_id, conn_id_step;
 	uint64_t slice_ns;     /* how long a command may compute before others have their turn */
 	uint64_t slice_end_ns; /* until when the running one may go on */
-	struct imap_stats {    /* numbers of 64 bits, all of them */
+	struct pace pace;
+	struct imap_stats { /* numbers of 64 bits, all of them */
 		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
 		uint64_t bytes_in, bytes_out; /* of connections that are gone */
 		uint64_t login_results[IMAP_LOGIN_RESULTS], errors[TS_ERR_COUNT];
@@ -404,13 +406,14 @@ struct imap_conn {
 	size_t segment_at;       /* of a streaming command: where its segment begins in the input */
 	size_t drop;             /* bytes of input that were used already */
 	struct loop_timer timer; /* login, idle, store time-outs */
-	struct loop_task task;   /* goes on with a command that yielded */
-	uint64_t since_ms;       /* accepted, on loop_now()'s clock */
-	uint64_t login_deadline; /* of the first login, on the same */
-	struct arena *id_arena;  /* of id_name */
-	struct str id_name;      /* ID: name/version/vendor, for log lines (kept over a switch) */
-	unsigned bad_commands;   /* BADs in a row */
-	unsigned failed_logins;  /* before the first login */
+	struct loop_task task;   /* goes on with a command that yielded; pace_ask() */
+	struct pace_place pace;
+	uint64_t since_ms;        /* accepted, on loop_now()'s clock */
+	uint64_t login_deadline;  /* of the first login, on the same */
+	struct arena *id_arena;   /* of id_name */
+	struct str id_name;       /* ID: name/version/vendor, for log lines (kept over a switch) */
+	unsigned bad_commands;    /* BADs in a row */
+	unsigned failed_logins;   /* before the first login */
 	unsigned failed_switches; /* after UNAUTHENTICATE */
 	unsigned failed_in_row;   /* since the last login that was one */
 	unsigned turns; /* users that were here before: the idle time-out between turns applies */

@@ -516,6 +516,10 @@ conn_data(void *arg, struct str in)
 	size_t used = 0;
 	bool more = true;
 
+	if (!conn->closing && pace_hold_input(conn)) {
+		stream_pause(conn->stream);
+		return 0;
+	}
 	conn->in_data = true;
 	slice_begin(conn->il);
 	while (more && !blocked(conn) && (used < in.n || conn->drop > 0)) {
@@ -530,6 +534,7 @@ conn_data(void *arg, struct str in)
 		}
 	}
 	conn->in_data = false;
+	pace_ran(conn);
 	if (!conn->closing) {
 		conn_set_timer(conn);
 		conn_input_update(conn);

@@ -152,7 +152,7 @@ yield(struct imap_cmd *cmd)
 	stream_kick(conn->stream);
 	/* Above the mark drained() will come; below it just wait for the others. */
 	if (stream_out_pending(conn->stream) <= conn->turn->rules->stream_limits.high)
-		loop_post(conn->il->loop, &conn->task);
+		pace_ask(conn);
 }
 
 /* Updates before the reply; false: there is more to tell, or the mailbox is gone (BYE). */
@@ -295,10 +295,22 @@ imap_resume(struct imap_cmd *cmd)
 	slice_begin(conn->il);
 	cmd->yielded = false;
 	cmd_run(cmd);
+	pace_ran(conn);
 	if (!conn->in_data && !conn->closing) {
 		conn_input_update(conn);
 		conn_set_timer(conn);
 	}
+}
+
+/* What it waited for is there. */
+static void
+go_on(struct imap_cmd *cmd)
+{
+	if (pace_holds(cmd->conn)) {
+		cmd->yielded = true;
+		pace_ask(cmd->conn);
+	} else
+		imap_resume(cmd);
 }
 
 bool
@@ -334,7 +346,7 @@ job_done(struct work *work)
 	if (conn->closing)
 		conn_release(conn);
 	else
-		imap_resume(cmd);
+		go_on(cmd);
 }
 
 struct work_who
@@ -411,7 +423,7 @@ change_done(struct store_change *change)
 		imap_log(conn, LOG_WARNING, "outcome unknown: closed");
 		imap_bye(conn, "UNAVAILABLE", "The outcome of the last command is unknown");
 	} else
-		imap_resume(cmd);
+		go_on(cmd);
 }
 
 enum imap_next

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whose turn it is on a loop, see pace.h. */
+#include "imap/pace.h"
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "imap/conn_int.h"
+#include "net/tally.h"
+
+enum { LATELY_MS = 1000, LONG_PART = 8 }; /* an eighth of a slice is long */
+
+struct paced {
+	struct paced *next; /* in its bucket */
+	uint64_t who;
+	uint64_t until_ms;
+	struct link known, ring;
+	struct link conns; /* that wait; of pace_place */
+};
+
+/* ---- who is paced ---- */
+
+static uint64_t
+who_is(const struct imap_conn *conn)
+{
+	const struct imap_login *login = imap_login(conn);
+	char text[TALLY_NETWORK_MAX];
+
+	if (login != NULL)
+		return login->who.user;
+	return tally_hash(conn->server->addresses,
+	    tally_network(conn->address, (unsigned)imap_settings(conn)->address_v6_bits, text));
+}
+
+static struct paced **
+find(struct pace *pace, uint64_t who)
+{
+	struct paced **at = &pace->bucket[who % PACE_BUCKETS];
+
+	while (*at != NULL && (*at)->who != who)
+		at = &(*at)->next;
+	return at;
+}
+
+static void
+forget(struct pace *pace, struct paced *p)
+{
+	*find(pace, p->who) = p->next;
+	list_remove(&p->known);
+	mem_free(p);
+}
+
+/* Those who have not computed for long lately; a look at the first two each time is enough. */
+static void
+forget_some(struct imap_loop *il)
+{
+	struct pace *pace = &il->pace;
+
+	for (unsigned i = 0; i < 2 && !list_empty(&pace->known); i++) {
+		struct paced *p = list_entry(pace->known.next, struct paced, known);
+
+		if (p->until_ms > loop_now(il->loop))
+			return;
+		if (list_empty(&p->conns)) {
+			forget(pace, p);
+		} else {
+			list_remove(&p->known);
+			list_push_back(&pace->known, &p->known);
+		}
+	}
+}
+
+static void
+remember(struct imap_loop *il, uint64_t who)
+{
+	struct paced **at = find(&il->pace, who), *p = *at;
+
+	if (p == NULL) {
+		p = *at = mem_zalloc(sizeof(*p));
+		p->who = who;
+		list_init(&p->known);
+		list_init(&p->ring);
+		list_init(&p->conns);
+	}
+	p->until_ms = loop_now(il->loop) + LATELY_MS;
+	list_remove(&p->known);
+	list_push_back(&il->pace.known, &p->known);
+}
+
+/* NULL: served at once. */
+static struct paced *
+paced_of(const struct imap_conn *conn)
+{
+	struct pace *pace = &conn->il->pace;
+
+	if (list_empty(&pace->known))
+		return NULL;
+	forget_some(conn->il);
+	return *find(pace, who_is(conn));
+}
+
+bool
+pace_holds(const struct imap_conn *conn)
+{
+	return paced_of(conn) != NULL;
+}
+
+void
+pace_ran(struct imap_conn *conn)
+{
+	struct imap_loop *il = conn->il;
+	uint64_t began = il->slice_end_ns - il->slice_ns, ns = clock_mono_ns() - began;
+
+	if (conn->pace.turn) { /* a whole slice was counted */
+		conn->pace.turn = false;
+		il->pace.credit_ns += (int64_t)il->slice_ns - (int64_t)ns;
+	}
+	if (ns >= il->slice_ns / LONG_PART)
+		remember(il, who_is(conn));
+}
+
+/* ---- turns ---- */
+
+bool
+pace_waits(const struct imap_conn *conn)
+{
+	return conn->pace.paced != NULL;
+}
+
+void
+pace_ask(struct imap_conn *conn)
+{
+	struct pace *pace = &conn->il->pace;
+	struct paced *p = paced_of(conn);
+
+	if (pace_waits(conn))
+		return;
+	if (p == NULL) {
+		loop_post(conn->il->loop, &conn->task);
+		return;
+	}
+	if (list_empty(&p->conns))
+		list_push_back(&pace->ring, &p->ring);
+	conn->pace.paced = p;
+	list_push_back(&p->conns, &conn->pace.link);
+	loop_post(conn->il->loop, &pace->task);
+}
+
+/* The first connection of the first in the ring, who goes to its back. */
+static struct imap_conn *
+take(struct pace *pace)
+{
+	struct paced *p = list_entry(pace->ring.next, struct paced, ring);
+	struct pace_place *place = list_entry(p->conns.next, struct pace_place, link);
+
+	list_remove(&place->link);
+	place->link = (struct link){NULL, NULL};
+	place->paced = NULL;
+	list_remove(&p->ring);
+	if (!list_empty(&p->conns))
+		list_push_back(&pace->ring, &p->ring);
+	return list_entry(place, struct imap_conn, pace);
+}
+
+static void
+serve(struct loop_task *task)
+{
+	struct pace *pace = list_entry(task, struct pace, task);
+	struct imap_loop *il = list_entry(pace, struct imap_loop, pace);
+	int64_t most = PACE_SLICES * (int64_t)il->slice_ns;
+
+	pace->credit_ns = pace->credit_ns > 0 ? most : pace->credit_ns + most;
+	while (!list_empty(&pace->ring)) {
+		struct imap_conn *conn = take(pace);
+		uint64_t began = clock_mono_ns();
+
+		conn->task.fn(&conn->task); /* which may free it */
+		pace->credit_ns -= (int64_t)(clock_mono_ns() - began);
+		if (pace->credit_ns <= 0)
+			break;
+	}
+	if (!list_empty(&pace->ring))
+		loop_post(il->loop, &pace->task);
+}
+
+/* ---- input ---- */
+
+bool
+pace_hold_input(struct imap_conn *conn)
+{
+	if (conn->pace.turn || !pace_holds(conn))
+		return false;
+	conn->pace.held = true;
+	pace_ask(conn);
+	return true;
+}
+
+bool
+pace_give_input(struct imap_conn *conn)
+{
+	if (!conn->pace.held)
+		return false;
+	conn->pace.held = false;
+	conn->pace.turn = true;
+	conn->il->pace.credit_ns -= (int64_t)conn->il->slice_ns;
+	return true;
+}
+
+/* ---- life ---- */
+
+void
+pace_init(struct imap_loop *il)
+{
+	list_init(&il->pace.ring);
+	list_init(&il->pace.known);
+	il->pace.task.fn = serve;
+}
+
+void
+pace_fini(struct imap_loop *il)
+{
+	struct pace *pace = &il->pace;
+
+	TS_ASSERT(list_empty(&pace->ring));
+	while (!list_empty(&pace->known))
+		forget(pace, list_entry(pace->known.next, struct paced, known));
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_PACE_H
+#define IMAP_PACE_H
+/*
+ * Whose turn it is on a loop.
+ *
+ * A command computes for a slice at a time, but a user may have many connections, and there may
+ * be many users.  Whoever has computed for long lately is paced: all connections of that user on
+ * this loop wait in one queue, the queues stand in a ring, and an iteration of the loop serves the
+ * ring for PACE_SLICES slices.  Everybody else is served at once.  So a short command waits for a
+ * few slices, however many connections keep the loop busy, and a user with a hundred connections
+ * gets as much of it as one with a single one.
+ *
+ * Before login an address counts as a user.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "net/loop.h"
+
+struct imap_conn;
+struct imap_loop;
+struct paced;
+
+#define PACE_SLICES 2
+#define PACE_BUCKETS 64
+
+struct pace {              /* of a loop */
+	struct link ring;  /* those of whom a connection waits, in the order of their turns */
+	struct link known; /* all who are paced, first who computed least lately */
+	struct paced *bucket[PACE_BUCKETS];
+	struct loop_task task;
+	int64_t credit_ns; /* what the ring may compute yet in this iteration */
+};
+
+struct pace_place { /* of a connection */
+	struct link link;
+	struct paced *paced; /* in whose queue it waits; NULL: it does not */
+	bool held;           /* its input waits, too */
+	bool turn;           /* that input has its turn, as soon as the stream shows it */
+};
+
+void pace_init(struct imap_loop *il);
+/* Nobody waits. */
+void pace_fini(struct imap_loop *il);
+
+/* What the connection wants to compute waits for its turn: then call pace_ask(). */
+bool pace_holds(const struct imap_conn *conn);
+/* Has conn->task run in the connection's turn; once, however often it is asked. */
+void pace_ask(struct imap_conn *conn);
+/* The connection waits for its turn. */
+bool pace_waits(const struct imap_conn *conn);
+/* The connection has computed since slice_begin(). */
+void pace_ran(struct imap_conn *conn);
+
+/* For conn_data(): must the input wait?  Then pause the stream, and consume nothing. */
+bool pace_hold_input(struct imap_conn *conn);
+/* In the connection's turn: is it for input?  The stream shows it as soon as it is resumed. */
+bool pace_give_input(struct imap_conn *conn);
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * usage: test_pace
+ *
+ * Whose turn it is on a loop (imap/pace.h), with slices of no time, so that every command has
+ * computed for long.  alice works on six connections, bob on one: answers are counted, no time is
+ * measured.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "site.h"
+
+enum { ALICE = 1, ALICES = 6, BOB = ALICE + ALICES, MAILBOXES = 200, LINES = 20 };
+
+static unsigned failures;
+
+static void
+quiet(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)level, (void)context, (void)text, (void)arg;
+}
+
+static void
+expect(bool good, const char *what, unsigned long n)
+{
+	if (good)
+		return;
+	fprintf(stderr, "%s: %lu\n", what, n);
+	failures++;
+}
+
+static unsigned
+count(const struct site *site, unsigned client, const char *part)
+{
+	struct str text = buf_as_str(stream_fake_output(site->clients[client].fake));
+	unsigned n = 0;
+
+	for (const char *p; (p = str_find(text, str_of(part))) != NULL; n++)
+		text = str_range(p + 1, text.p + text.n);
+	return n;
+}
+
+static unsigned
+count_alice(const struct site *site, const char *part)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ALICES; i++)
+		n += count(site, ALICE + i, part);
+	return n;
+}
+
+static void
+say(struct site *site, unsigned client, const char *line, unsigned times)
+{
+	struct buf lines = {0};
+
+	buf_fini(stream_fake_output(site->clients[client].fake));
+	for (unsigned i = 0; i < times; i++)
+		buf_puts(&lines, line);
+	stream_fake_push(site->clients[client].fake, buf_as_str(&lines));
+	buf_fini(&lines);
+}
+
+static void
+say_alice(struct site *site, const char *line, unsigned times)
+{
+	for (unsigned i = 0; i < ALICES; i++)
+		say(site, ALICE + i, line, times);
+}
+
+/* Has its turn in each round of the loop. */
+struct watch {
+	struct loop_task task;
+	struct site *site;
+	const char *bobs, *alices;
+	unsigned times, begun, then;
+	const char *line; /* bob says it when alice has begun */
+};
+
+static void
+look(struct loop_task *task)
+{
+	struct watch *w = (struct watch *)(void *)task;
+
+	w->then = count_alice(w->site, w->alices);
+	if (w->line != NULL && w->then > 0) {
+		w->begun = w->then;
+		say(w->site, BOB, w->line, 1);
+		w->line = NULL;
+	}
+	if (w->line != NULL || count(w->site, BOB, w->bobs) < w->times)
+		loop_post(w->site->loop, task);
+}
+
+/* How often alice was answered until bob was answered so often; w->line: from when he asked. */
+static unsigned
+alice_until(struct site *site, struct watch w)
+{
+	w.task.fn = look;
+	w.site = site;
+	loop_post(site->loop, &w.task);
+	site_run(site);
+	return w.then - w.begun;
+}
+
+static void
+log_in(struct site *site, unsigned client, const char *line)
+{
+	site_connect(site, client, NULL, false, false);
+	say(site, client, line, 1);
+	site_run(site);
+}
+
+static struct site *
+make_site(void)
+{
+	struct site *site = site_new(&(struct site_options){
+	    .conf = STR("plaintext_login = always\nlimits.logins_per_user = 100\n")});
+	char name[16];
+
+	site_user(site, "alice", "secret", NULL, false);
+	site_user(site, "bob", "secret", NULL, false);
+	for (unsigned i = 0; i < MAILBOXES; i++) {
+		snprintf(name, sizeof(name), "m%03u", i);
+		site_mailbox(site, "alice", name);
+		site_mailbox(site, "bob", name);
+	}
+	site->il.slice_ns = (uint64_t)1 << 40; /* nothing is long */
+	for (unsigned i = 0; i < ALICES; i++)
+		log_in(site, ALICE + i, "l LOGIN alice secret\r\n");
+	log_in(site, BOB, "l LOGIN bob secret\r\n");
+	site->il.slice_ns = 0;
+	return site;
+}
+
+static void
+all_is_answered(struct site *site, unsigned each, unsigned bob)
+{
+	site_run(site);
+	expect(count_alice(site, "t OK") == each * ALICES, "answers to alice",
+	    count_alice(site, "t OK"));
+	expect(count(site, BOB, "t OK") == bob, "answers to bob", count(site, BOB, "t OK"));
+	expect(list_empty(&site->il.pace.ring), "somebody still waits", 1);
+}
+
+/* Who has not computed for long is served at once. */
+static void
+check_short(struct site *site)
+{
+	unsigned rows;
+
+	say_alice(site, "t LIST \"\" *\r\n", 1);
+	rows = alice_until(site,
+	    (struct watch){.bobs = "t OK", .times = 1, .alices = "* LIST", .line = "t NOOP\r\n"});
+	expect(rows <= 3, "alice's rows before bob's NOOP", rows);
+	all_is_answered(site, 1, 1);
+}
+
+/* Of two who both compute for long, each has every other turn. */
+static void
+check_users(struct site *site)
+{
+	unsigned rows;
+
+	say_alice(site, "t LIST \"\" *\r\n", 1);
+	say(site, BOB, "t LIST \"\" *\r\n", 1);
+	rows = alice_until(
+	    site, (struct watch){.bobs = "* LIST", .times = MAILBOXES, .alices = "* LIST"});
+	expect(rows <= MAILBOXES * 3 / 2, "alice's rows during bob's LIST", rows);
+	all_is_answered(site, 1, 1);
+}
+
+/* Commands that are short, but many: input has its turn, too. */
+static void
+check_input(struct site *site)
+{
+	unsigned answers;
+
+	say_alice(site, "t NOOP\r\n", LINES);
+	say(site, BOB, "t NOOP\r\n", LINES);
+	answers =
+	    alice_until(site, (struct watch){.bobs = "t OK", .times = LINES, .alices = "t OK"});
+	expect(answers <= LINES * 5 / 2, "alice's answers during bob's", answers);
+	all_is_answered(site, LINES, LINES);
+}
+
+/* It is forgotten in time. */
+static void
+check_forgotten(struct site *site)
+{
+	expect(!list_empty(&site->il.pace.known), "nobody is paced", 0);
+	site->il.slice_ns = (uint64_t)1 << 40;
+	loop_fake_advance(site->loop, 2000);
+	for (unsigned i = 0; i < 3; i++) {
+		say(site, BOB, "t NOOP\r\n", 1);
+		site_run(site);
+	}
+	expect(list_empty(&site->il.pace.known), "somebody is paced still", 0);
+	site->il.slice_ns = 0;
+}
+
+/* A connection that waits for its turn goes away. */
+static void
+check_end(struct site *site)
+{
+	say_alice(site, "t LIST \"\" *\r\n", 1);
+	while (list_empty(&site->il.pace.ring) && loop_fake_step(site->loop))
+		continue;
+	for (unsigned i = 0; i <= ALICES; i++)
+		site_disconnect(site, ALICE + i);
+	expect(list_empty(&site->il.pace.ring), "somebody who is gone still waits", 1);
+}
+
+int
+main(void)
+{
+	struct site *site = make_site();
+
+	log_set_sink(quiet, NULL);
+	check_short(site);
+	check_users(site);
+	check_input(site);
+	check_forgotten(site);
+	check_end(site);
+	site_free(&site);
+	return failures == 0 ? 0 : 1;
+}
