@@ -498,6 +498,7 @@ account_new(struct store *store, uint64_t id, struct str name)
 	pthread_mutex_init(&a->load, NULL);
 	pthread_mutex_init(&a->watches, NULL);
 	list_init(&a->watch_list);
+	change_queue_init(&a->changes);
 	atomic_fetch_add(&store->accounts_loaded, 1);
 	return a;
 }

@@ -235,9 +235,16 @@ struct entry { /* a name */
 	size_t n;
 };
 
+/* Changes that wait for their lane, in order; lane.mutex. */
+struct change_queue {
+	struct store_change_priv *first, **last;
+	struct link ring; /* among those of the lane of which any waits */
+};
+
 struct store_account {
 	struct store *store;
 	struct lane *lane;
+	struct change_queue changes;
 	uint64_t id;
 	struct str name;
 	UT_hash_handle hh;
@@ -529,7 +536,8 @@ struct lane {
 	struct store *store;
 	pthread_mutex_t mutex;
 	pthread_cond_t work, flush;
-	struct store_change_priv *queue, **queue_tail;
+	struct link ring;         /* queues of accounts, in the order of their turns */
+	struct change_queue rest; /* of what is no account's */
 	bool preparing, flushing, failed, parked, stop;
 	uint64_t flushes;      /* that have ended, with all that follows from them */
 	_Atomic bool in_doubt; /* states may show what is not on disk any more */
@@ -547,8 +555,9 @@ void lanes_start(struct store *store);
 void lanes_stop(struct store *store);
 struct lane *lane_of(struct store *store, uint64_t account);
 void lane_enqueue(struct lane *lane, struct store_change_priv *priv);
-/* In both lane.mutex is held.  Keeps one back, which was taken out of the queue; puts all of them,
- * none is left then, before the queue. */
+void change_queue_init(struct change_queue *queue);
+/* In both lane.mutex is held.  Keeps one back, which was taken out of its queue; puts all of them,
+ * which are of one account and none is left then, before its queue. */
 void lane_keep(struct waiting *waiting, struct store_change_priv *priv);
 void lane_put_back(struct lane *lane, struct waiting *waiting);
 /* The lane of what is changed, whatever account the asker named. */

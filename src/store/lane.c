@@ -23,7 +23,7 @@
 #include "store/inside.h"
 
 #define BATCH_CHANGES 512
-#define BATCH_BYTES ((size_t)4 << 20)
+#define BATCH_BYTES ((size_t)1 << 20) /* the next one waits as long as it takes to write this */
 
 struct lane *
 lane_of(struct store *store, uint64_t account)
@@ -57,14 +57,64 @@ prepare(struct batch *b, struct store_change_priv *priv)
 	c->err = hold == HOLD_GO ? prepare_change(b, c) : TS_UNAVAILABLE;
 }
 
+/* ---- what waits: a queue for each account, one change of each in turn ---- */
+
+void
+change_queue_init(struct change_queue *queue)
+{
+	queue->last = &queue->first;
+	list_init(&queue->ring);
+}
+
+static struct change_queue *
+queue_of(struct lane *lane, const struct store_change *c)
+{
+	struct store_account *a = c->mailbox != NULL ? c->mailbox->account : c->account;
+
+	return a != NULL ? &a->changes : &lane->rest;
+}
+
+static bool
+any_waits(const struct lane *lane)
+{
+	return !list_empty(&lane->ring);
+}
+
+/* Puts a list before the others of its account, or behind them. */
+static void
+queue_put(struct lane *lane, struct store_change_priv *first, bool before)
+{
+	struct change_queue *q = queue_of(lane, first->change);
+	struct store_change_priv *last = first;
+
+	while (last->next != NULL)
+		last = last->next;
+	if (q->first == NULL)
+		list_push_back(&lane->ring, &q->ring);
+	if (before) {
+		last->next = q->first;
+		if (q->first == NULL)
+			q->last = &last->next;
+		q->first = first;
+	} else {
+		*q->last = first;
+		q->last = &last->next;
+	}
+}
+
+/* Somebody's first; whoever has more waits until the others had theirs. */
 static struct store_change_priv *
 queue_take(struct lane *lane)
 {
-	struct store_change_priv *priv = lane->queue;
+	struct change_queue *q = list_entry(lane->ring.next, struct change_queue, ring);
+	struct store_change_priv *priv = q->first;
 
-	lane->queue = priv->next;
-	if (lane->queue == NULL)
-		lane->queue_tail = &lane->queue;
+	list_remove(&q->ring);
+	q->first = priv->next;
+	if (q->first == NULL)
+		q->last = &q->first;
+	else
+		list_push_back(&lane->ring, &q->ring);
 	return priv;
 }
 
@@ -509,7 +559,7 @@ fill(struct lane *lane, struct batch *b)
 	for (;;) {
 		if (lane->failed) {
 			park(lane);
-		} else if (lane->queue != NULL && !batch_full(b)) {
+		} else if (any_waits(lane) && !batch_full(b)) {
 			struct store_change_priv *priv = queue_take(lane);
 
 			pthread_mutex_unlock(&lane->mutex);
@@ -563,8 +613,8 @@ run(void *arg)
 	mem_free(me);
 	pthread_mutex_lock(&lane->mutex);
 	for (;;) {
-		while (lane->preparing || lane->failed || lane->queue == NULL) {
-			if (lane->stop && lane->queue == NULL && !lane->preparing)
+		while (lane->preparing || lane->failed || !any_waits(lane)) {
+			if (lane->stop && !any_waits(lane) && !lane->preparing)
 				goto out;
 			pthread_cond_wait(&lane->work, &lane->mutex);
 		}
@@ -592,11 +642,10 @@ out:
 	return NULL;
 }
 
-/* The mutex is held. */
 static void
-tell(struct lane *lane)
+tell(struct lane *lane, bool preparing)
 {
-	if (lane->preparing)
+	if (preparing)
 		pthread_cond_broadcast(&lane->flush);
 	else
 		pthread_cond_signal(&lane->work);
@@ -605,12 +654,15 @@ tell(struct lane *lane)
 void
 lane_enqueue(struct lane *lane, struct store_change_priv *priv)
 {
-	pthread_mutex_lock(&lane->mutex);
+	bool preparing;
+
 	priv->next = NULL;
-	*lane->queue_tail = priv;
-	lane->queue_tail = &priv->next;
-	tell(lane);
+	pthread_mutex_lock(&lane->mutex);
+	queue_put(lane, priv, false);
+	preparing = lane->preparing;
 	pthread_mutex_unlock(&lane->mutex);
+	/* Not before: whoever wakes would wait for the mutex, and a loop for whoever has it. */
+	tell(lane, preparing);
 }
 
 bool
@@ -647,12 +699,9 @@ lane_put_back(struct lane *lane, struct waiting *waiting)
 {
 	if (waiting->first == NULL)
 		return;
-	*waiting->tail = lane->queue;
-	if (lane->queue == NULL)
-		lane->queue_tail = waiting->tail;
-	lane->queue = waiting->first;
+	queue_put(lane, waiting->first, true);
 	*waiting = (struct waiting){0};
-	tell(lane);
+	tell(lane, lane->preparing);
 }
 
 void
@@ -663,11 +712,11 @@ lane_run(struct lane *lane)
 	if (lane->preparing)
 		return; /* called by a completion: the outer one goes on with it */
 	lane->preparing = true;
-	while (lane->queue != NULL) {
+	while (any_waits(lane)) {
 		uint64_t generation;
 
 		retry(lane);
-		while (lane->queue != NULL && !batch_full(b))
+		while (any_waits(lane) && !batch_full(b))
 			prepare(b, queue_take(lane));
 		prepare_close(b);
 
@@ -693,7 +742,8 @@ lane_init(struct lane *lane, struct store *store)
 	pthread_mutex_init(&lane->mutex, NULL);
 	pthread_cond_init(&lane->work, NULL);
 	pthread_cond_init(&lane->flush, NULL);
-	lane->queue_tail = &lane->queue;
+	list_init(&lane->ring);
+	change_queue_init(&lane->rest);
 	for (unsigned i = 0; i < 2; i++) {
 		struct batch *b = &lane->batch[i];
 

@@ -521,6 +521,79 @@ many_threads(void **state)
 	kit_close(&kit);
 }
 
+/* ---- turns ---- */
+
+#define BATCH 512u /* changes of a batch */
+#define BEHIND 20u
+
+struct turns {
+	unsigned done, want, bob_at;
+	struct store_account *bob;
+	struct loop *loop;
+};
+
+static void
+counted(struct store_change *c)
+{
+	struct turns *t = c->arg;
+
+	assert_int_equal(c->err, TS_OK);
+	t->done++;
+	if (c->account == t->bob)
+		t->bob_at = t->done;
+	if (t->done == t->want)
+		loop_stop(t->loop);
+	store_change_free(&c);
+}
+
+static void
+send_seen(struct turns *t, struct store_account *account, struct store_mailbox *mb)
+{
+	struct store_change *c = store_change_new(account, STORE_CHANGE_FLAGS, t->loop, counted, t);
+
+	c->mailbox = mb;
+	c->uids = kit_range(1, 1);
+	c->mode = STORE_FLAGS_ADD;
+	c->flags.w[0] = F(STORE_SEEN);
+	t->want++;
+	store_submit(c);
+}
+
+/* Whoever has many changes waiting does not keep others from their turn. */
+static void
+one_of_each(void **state)
+{
+	struct kit kit = {0};
+	struct gate gate;
+	struct turns t = {.loop = loop_new()};
+	struct store_mailbox *box;
+	(void)state;
+
+	kit_open(&kit, 1);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	assert_int_equal(store_account_load(kit.store, STR("bob"), true, &t.bob), TS_OK);
+	box = kit_mailbox(t.bob, "INBOX");
+	kit_append(&kit, box, MSG, 0);
+	store_background_wait(kit.store);
+	gate_open(&gate, &kit);
+	gate.on = true;
+	send_seen(&t, kit.account, kit.inbox);
+	sem_wait(&gate.entered);
+	/* One batch is under flush, the next one fills up, and more than that waits. */
+	for (unsigned i = 0; i < BATCH + BEHIND; i++)
+		send_seen(&t, kit.account, kit.inbox);
+	send_seen(&t, t.bob, box);
+	sem_post(&gate.go);
+	loop_run(t.loop);
+	assert_int_equal(t.done, t.want);
+	assert_in_range(t.bob_at, 1, 1 + BATCH + 2);
+	engine_mem_hook(kit.disk, NULL, NULL);
+	store_mailbox_unref(&box);
+	store_account_unref(&t.bob);
+	loop_free(&t.loop);
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -532,6 +605,7 @@ main(void)
 	    cmocka_unit_test(watches),
 	    cmocka_unit_test(watch_deleted),
 	    cmocka_unit_test(abandoned),
+	    cmocka_unit_test(one_of_each),
 	    cmocka_unit_test(many_threads),
 	};
 
