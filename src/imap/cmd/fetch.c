@@ -12,6 +12,8 @@
 #include "imap/render.h"
 #include "imap/rights.h"
 
+enum { SHORT_MESSAGES = 16, SHORT_BYTES = 256 * 1024 };
+
 struct fetch {
 	struct wire_fetch args;
 	struct imap_render render;
@@ -78,7 +80,8 @@ fill_window(struct fetch *f)
 		r->messages[i].record = records[i];
 	number_window(f);
 	f->found += r->count;
-	f->last = r->count < r->window || records[r->count - 1].uid == UINT32_MAX;
+	f->last =
+	    r->count < r->window || records[r->count - 1].uid >= roaring_bitmap_maximum(f->uids);
 	if (r->count > 0)
 		f->from = records[r->count - 1].uid + 1;
 }
@@ -147,13 +150,26 @@ run_render(struct imap_job *job)
 	return imap_render_run(job->state, should_stop, job) ? WORK_DONE : WORK_AGAIN;
 }
 
+/* A few small messages take a millisecond or two, and need not wait for what takes long. */
+static enum work_kind
+kind_of(const struct fetch *f)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < f->render.count; i++)
+		bytes += f->render.messages[i].record.size;
+	return f->render.count <= SHORT_MESSAGES && bytes * f->render.item_count <= SHORT_BYTES
+	           ? WORK_SHORT
+	           : WORK_LONG;
+}
+
 static enum imap_next
 fetch_job(struct imap_cmd *cmd)
 {
 	struct fetch *f = cmd->state;
 
 	if (f->render.needs != 0)
-		return cmd_job(cmd, WORK_LONG, run_render, &f->render, &rendered_step);
+		return cmd_job(cmd, kind_of(f), run_render, &f->render, &rendered_step);
 	(void)imap_render_run(&f->render, NULL, NULL);
 	return cmd_goto(cmd, &rendered_step);
 }
