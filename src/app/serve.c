@@ -8,9 +8,9 @@
 
 #include "app/ask.h"
 #include "app/cli.h"
-#include "app/json.h"
 #include "app/request.h"
 #include "app/server.h"
+#include "app/status.h"
 #include "app/version.h"
 
 static int
@@ -23,54 +23,20 @@ ask_verb(const struct args *args, const char *verb, struct buf *out)
 	return ask_quiet(args, &wire, out);
 }
 
-/* "12.5" */
-static bool
-is_decimal(struct str s)
-{
-	struct str whole;
-	uint64_t n;
-
-	return str_split(&s, '.', &whole) && str_u64(whole, UINT64_MAX, &n) &&
-	       str_u64(s, UINT64_MAX, &n);
-}
-
-/* "key: value" lines as a JSON object. */
-static void
-print_json(struct str text)
-{
-	struct buf out = {0};
-	struct json j = {.out = &out};
-	struct str line, key;
-	uint64_t number;
-
-	json_open(&j, '{');
-	while (str_split(&text, '\n', &line)) {
-		if (!str_split(&line, ':', &key) || key.n == 0)
-			continue;
-		line = str_trim(line);
-		json_key_str(&j, key);
-		if (str_u64(line, UINT64_MAX, &number))
-			json_u64(&j, number);
-		else if (is_decimal(line))
-			json_decimal(&j, line);
-		else
-			json_str(&j, line);
-	}
-	json_close(&j, '}');
-	puts(buf_cstr(&out));
-	buf_fini(&out);
-}
-
 static int
 status(const struct args *args)
 {
-	struct buf out = {0};
-	int code = ask_verb(args, "status", &out);
+	struct buf lines = {0}, out = {0};
+	int code = ask_verb(args, "status", &lines);
 
 	if (code == APP_OK && args_has(args, "json"))
-		print_json(buf_as_str(&out));
-	else
-		(void)fwrite(out.p, 1, out.n, stdout);
+		status_json(buf_as_str(&lines), &out);
+	else if (code == APP_OK && args_has(args, "all"))
+		buf_str(&out, buf_as_str(&lines));
+	else if (code == APP_OK)
+		status_summary(buf_as_str(&lines), &out);
+	(void)fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&lines);
 	buf_fini(&out);
 	return code;
 }
@@ -142,7 +108,9 @@ static const struct args_opt serve_opts[] = {CLI_CONFIG_OPT,
         "another port (or address) than the file gives a listener; may "
         "be repeated"},
     {NULL, NULL, NULL}};
-static const struct args_opt status_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, {NULL, NULL, NULL}};
+static const struct args_opt status_opts[] = {CLI_CONFIG_OPT,
+    {"all", NULL, "every figure, a line each"}, {"json", NULL, "every figure, as JSON"},
+    {NULL, NULL, NULL}};
 static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
 
 const struct app_cmd cli_server_cmds[] = {
@@ -156,6 +124,8 @@ const struct app_cmd cli_server_cmds[] = {
     {.name = "status",
         .operands = "",
         .help = "what the running server is doing",
+        .more = "A summary for people. What takes longer than two seconds to count (mail, disk) is "
+                "cut off, and the line says `more than`.",
         .opts = status_opts,
         .run = status},
     {.name = "stop",

@@ -293,6 +293,7 @@ server_main(const struct args *args)
 	server->args = args;
 	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	pthread_mutex_init(&server->reload, NULL);
+	usage_init(&server->usage);
 	server->started_ms = clock_mono_ms();
 	block_signals(&set);
 	privileges_raise_file_limit();
@@ -308,6 +309,7 @@ server_main(const struct args *args)
 		}
 	}
 	buf_fini(&faults);
+	usage_fini(&server->usage);
 	if (server->statm >= 0)
 		close(server->statm);
 	mem_free(server);

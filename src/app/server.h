@@ -29,9 +29,12 @@ struct server_sessions {
 	uint64_t id;
 	struct str address; /* without the port */
 };
-/* Appends a row (rows.h) for each: id, address, user, login, state, mailbox, seconds,
- * login_seconds, tls, commands, client. */
+/* Appends a row (rows.h) for each: id, address, host (the address without the port), user, login,
+ * state, mailbox, seconds, idle_seconds (since the client sent something), login_seconds, tls,
+ * commands, client (what it said of itself by ID). */
 void server_who(struct server *server, const struct server_sessions *which, struct buf *out);
+/* Logins that are open, and how many different users' mail they are of. */
+void server_count_users(struct server *server, uint64_t *logins_r, uint64_t *users_r);
 /* Ends them with BYE; gives their number. */
 uint64_t server_kick(struct server *server, const struct server_sessions *which, const char *text);
 /* Ends the logins that are not permitted any more, with BYE; gives their number. */

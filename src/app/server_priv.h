@@ -15,6 +15,7 @@
 #include "app/sandbox.h"
 #include "app/server.h"
 #include "app/settings.h"
+#include "app/usage.h"
 #include "imap/imap.h"
 #include "lmtp/lmtp.h"
 #include "net/listen.h"
@@ -118,6 +119,7 @@ struct server {
 	struct control *control;
 	struct metrics *metrics; /* NULL: off */
 	struct sandbox_state sandbox;
+	struct usage_count usage;
 	int statm; /* /proc/self/statm, opened before the sandbox; -1: not readable */
 	struct loop_task close_listeners;
 };

@@ -3,11 +3,14 @@
 #include "app/server_priv.h"
 
 #include <semaphore.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app/version.h"
 #include "auth/helper.h"
 #include "base/clock.h"
+#include "imap/settings.h"
+#include "lmtp/settings.h"
 
 struct gather {
 	struct loop_task task;
@@ -192,6 +195,61 @@ put_helper(const struct server *server, struct buf *out)
 	put_number(out, "auth_checks_running", work_pool_running(server->waiters));
 }
 
+static void
+put_users(struct server *server, struct buf *out)
+{
+	uint64_t logins, users;
+
+	server_count_users(server, &logins, &users);
+	put_number(out, "logged_in", logins);
+	put_number(out, "users_logged_in", users);
+}
+
+static void
+put_usage(struct server *server, struct buf *out)
+{
+	const struct server_settings *started = conf_get(server->started, &server_conf);
+	struct usage usage;
+
+	usage_get(&server->usage, started->data.p, server->store, &usage);
+	put_number(out, "disk_used_bytes", usage.disk_bytes);
+	put_number(out, "disk_used_files", usage.disk_files);
+	if (!usage.disk_whole)
+		buf_puts(out, "disk_used_cut_off: yes\n");
+	put_number(out, "mail_accounts", usage.mail.accounts);
+	put_number(out, "mail_mailboxes", usage.mail.mailboxes);
+	put_number(out, "mail_messages", usage.mail.messages);
+	put_number(out, "mail_bytes", usage.mail.bytes);
+	if (!usage.mail_whole)
+		buf_puts(out, "mail_cut_off: yes\n");
+}
+
+static uint64_t
+free_space_mark(const struct server *server)
+{
+	const struct store_settings *s = conf_get(server->started, &store_conf);
+
+	return s->free_space;
+}
+
+/* The most connections, and what the process may open, which may be less than these want. */
+static void
+put_mosts(struct server *server, struct buf *out)
+{
+	const struct imap_settings *imap;
+	const struct lmtp_settings *lmtp;
+	struct rlimit limit;
+
+	pthread_mutex_lock(&server->reload);
+	imap = conf_get(server->conf, &imap_conf);
+	lmtp = conf_get(server->conf, &lmtp_conf);
+	put_number(out, "connections_most", (uint64_t)imap->connections);
+	put_number(out, "lmtp_connections_most", (uint64_t)lmtp->connections);
+	pthread_mutex_unlock(&server->reload);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		put_number(out, "files_most", limit.rlim_cur);
+}
+
 void
 server_status(struct server *server, struct buf *out)
 {
@@ -217,7 +275,9 @@ server_status(struct server *server, struct buf *out)
 	buf_printf(out, "sandbox_seccomp: %s\n", server->sandbox.seccomp ? "yes" : "no");
 	put_number(out, "sandbox_landlock", (uint64_t)server->sandbox.landlock);
 	put_number(out, "connections", imap.conns);
+	put_mosts(server, out);
 	put_number(out, "connections_total", imap.conns_total);
+	put_users(server, out);
 	put_number(out, "logins", imap.logins);
 	put_number(out, "failed_logins", imap.failed_logins);
 	put_number(out, "switches", imap.switches);
@@ -245,7 +305,8 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "commit_bytes", st.engine.commit_bytes);
 	put_number(out, "flush_nanoseconds", st.engine.flush_ns_total);
 	put_number(out, "disk_free_bytes", st.engine.free_bytes);
-	put_number(out, "disk_used_bytes", st.engine.used_bytes);
+	put_number(out, "disk_free_mark_bytes", free_space_mark(server));
+	put_usage(server, out);
 	put_pace(server, out, 10, "_10s");
 	put_pace(server, out, 60, "_1m");
 }

@@ -2,11 +2,13 @@
 /* `turnstone who`, `turnstone kick`. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "app/ask.h"
 #include "app/cli.h"
 #include "app/request.h"
 #include "app/rows.h"
+#include "app/sessions_group.h"
 
 /* False: printed. */
 static bool
@@ -29,27 +31,75 @@ put_which(const struct args *args, struct buf *wire)
 	return true;
 }
 
-static int
-who(const struct args *args)
+/* False: printed. */
+static bool
+read_by(const struct args *args, enum sessions_by *by_r)
+{
+	const char *word = args_get(args, "by");
+
+	*by_r =
+	    word != NULL && strcmp(word, "address") == 0 ? SESSIONS_BY_ADDRESS : SESSIONS_BY_USER;
+	if (word == NULL || *by_r == SESSIONS_BY_ADDRESS || strcmp(word, "user") == 0)
+		return true;
+	fprintf(stderr, "turnstone who: --by is user or address, not '%s'\n", word);
+	return false;
+}
+
+static void
+print_groups(const struct args *args, struct str rows, enum sessions_by by)
+{
+	static const struct rows_column users[] = {{"user", "USER", false},
+	    {"connections", "CONNECTIONS", true}, {"idle_seconds", "IDLE", true},
+	    {"addresses", "ADDRESSES", false}, {"clients", "CLIENTS", false}, {NULL, NULL, false}},
+	                                addresses[] = {{"address", "ADDRESS", false},
+	                                    {"connections", "CONNECTIONS", true},
+	                                    {"idle_seconds", "IDLE", true},
+	                                    {"users", "USERS", false},
+	                                    {"clients", "CLIENTS", false}, {NULL, NULL, false}};
+	bool json = args_has(args, "json");
+	struct buf groups = {0};
+
+	sessions_group(rows, by, json, &groups);
+	if (json)
+		rows_print_json(buf_as_str(&groups));
+	else
+		rows_print_table(buf_as_str(&groups), by == SESSIONS_BY_USER ? users : addresses);
+	buf_fini(&groups);
+}
+
+static void
+print_connections(const struct args *args, struct str rows)
 {
 	static const struct rows_column columns[] = {{"id", "ID", true},
 	    {"address", "ADDRESS", false}, {"user", "USER", false}, {"login", "LOGIN", false},
 	    {"state", "STATE", false}, {"mailbox", "MAILBOX", false}, {"seconds", "SECONDS", true},
-	    {"tls", "TLS", false}, {"commands", "COMMANDS", true}, {NULL, NULL, false}};
+	    {"idle_seconds", "IDLE", true}, {"tls", "TLS", false}, {"commands", "COMMANDS", true},
+	    {"client", "CLIENT", false}, {NULL, NULL, false}};
+
+	if (args_has(args, "json"))
+		rows_print_json(rows);
+	else
+		rows_print_table(rows, columns);
+}
+
+static int
+who(const struct args *args)
+{
 	struct buf wire = {0}, out = {0};
+	enum sessions_by by;
 	int code;
 
 	request_begin(&wire, "who");
-	if (!put_which(args, &wire)) {
+	if (!read_by(args, &by) || !put_which(args, &wire)) {
 		buf_fini(&wire);
 		return APP_USAGE;
 	}
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == APP_OK && args_has(args, "json"))
-		rows_print_json(buf_as_str(&out));
+	if (code == APP_OK && args_has(args, "by"))
+		print_groups(args, buf_as_str(&out), by);
 	else if (code == APP_OK)
-		rows_print_table(buf_as_str(&out), columns);
+		print_connections(args, buf_as_str(&out));
 	buf_fini(&out);
 	return code;
 }
@@ -94,9 +144,16 @@ kick(const struct args *args)
 	return code;
 }
 
-static const struct args_opt opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT,
-    {"conn", "ID", "only the connection of this number"},
-    {"address", "ADDRESS", "only connections from this address"}, {NULL, NULL, NULL}};
+#define WHICH_OPTS                                                                                 \
+	CLI_CONFIG_OPT, CLI_JSON_OPT, {"conn", "ID", "only the connection of this number"},        \
+	{                                                                                          \
+		"address", "ADDRESS", "only connections from this address"                         \
+	}
+
+static const struct args_opt opts[] = {WHICH_OPTS, {NULL, NULL, NULL}};
+static const struct args_opt who_opts[] = {WHICH_OPTS,
+    {"by", "user|address", "a line for each user or address, not for each connection"},
+    {NULL, NULL, NULL}};
 
 const struct app_cmd cli_sessions_cmds[] = {
     {.name = "who",
@@ -104,8 +161,9 @@ const struct app_cmd cli_sessions_cmds[] = {
         .max = 1,
         .help = "list the open connections",
         .more = "USER is whose mail it is; LOGIN is who gave the password, which is another name "
-                "where a gateway acts for a user.  With USER: where it is either of them.",
-        .opts = opts,
+                "where a gateway acts for a user.  With USER: where it is either of them.  IDLE is "
+                "the seconds since the client sent something, CLIENT what it calls itself (ID).",
+        .opts = who_opts,
         .run = who},
     {.name = "kick",
         .operands = "[USER]",

@@ -353,7 +353,7 @@ imap_conn_new(struct imap_loop *il, struct str address)
 	conn->il = il;
 	conn->server = il->server;
 	conn->id = il->next_conn_id;
-	conn->since_ms = loop_now(il->loop);
+	conn->since_ms = conn->heard_ms = loop_now(il->loop);
 	il->next_conn_id += il->conn_id_step;
 	conn->address = arena_str(a, address);
 	conn->task.fn = turn_of_task;

@@ -409,6 +409,7 @@ struct imap_conn {
 	struct loop_task task;   /* goes on with a command that yielded; pace_ask() */
 	struct pace_place pace;
 	uint64_t since_ms;        /* accepted, on loop_now()'s clock */
+	uint64_t heard_ms;        /* when the client last sent something, on the same */
 	uint64_t login_deadline;  /* of the first login, on the same */
 	struct arena *id_arena;   /* of id_name */
 	struct str id_name;       /* ID: name/version/vendor, for log lines (kept over a switch) */

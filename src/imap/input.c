@@ -516,6 +516,7 @@ conn_data(void *arg, struct str in)
 	size_t used = 0;
 	bool more = true;
 
+	conn->heard_ms = loop_now(conn->il->loop);
 	if (!conn->closing && pace_hold_input(conn)) {
 		stream_pause(conn->stream);
 		return 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Marks: what tells that nothing happened to an account, without loading it.
+ * What is told of accounts without loading them: marks and totals.
+ *
+ * Marks tell that nothing happened to an account.
  * A mark is the sum of a hash of each thing in the list, so that rows on disk
  * and the list in memory come to the same, in whatever order.
  */
@@ -169,5 +171,68 @@ store_account_marks(struct store *store, struct str from, size_t max,
 	}
 	buf_fini(&names);
 	buf_fini(&scratch);
+	return err;
+}
+
+/* ---- totals ---- */
+
+enum { TOTALS_STEP = 1024 }; /* accounts whose names are read at a time */
+
+/* Rows that are damaged are left out: `check` says what is wrong. */
+static enum ts_err
+add_totals(struct store *store, uint64_t id, struct store_totals *totals)
+{
+	struct key from, end;
+	struct scan scan;
+	enum ts_err err;
+
+	key_begin(&from, id, KEY_COUNTERS);
+	end = from;
+	key_after(&end);
+	scan_begin_range(&scan, store, &from, &end);
+	while ((err = scan_next(&scan)) == TS_OK) {
+		struct rd r = rd_of(scan.body);
+		struct counters_row counters;
+
+		value_take_counters(&r, &counters);
+		totals->mailboxes++;
+		totals->messages += counters.messages;
+		totals->bytes += counters.size;
+	}
+	scan_end(&scan);
+	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
+}
+
+enum ts_err
+store_totals(struct store *store, bool (*go_on)(void *arg), void *arg,
+    struct store_totals *totals_r, bool *whole_r)
+{
+	struct buf names = {0}, from = {0};
+	enum ts_err err = TS_OK;
+	size_t n = TOTALS_STEP;
+
+	*totals_r = (struct store_totals){0};
+	*whole_r = true;
+	while (err == TS_OK && *whole_r && n == TOTALS_STEP) {
+		struct rd r;
+
+		names.n = n = 0;
+		err = read_names(store, buf_as_str(&from), TOTALS_STEP, &names);
+		r = rd_of(buf_as_str(&names));
+		while (err == TS_OK && rd_left(&r) > 0 && (*whole_r = go_on(arg))) {
+			struct str name = rd_vstr(&r);
+			uint64_t id = rd_le64(&r);
+
+			from.n = 0;
+			buf_str(&from, name);
+			buf_putc(&from, 0); /* the next one */
+			totals_r->accounts++;
+			n++;
+			if (id != 0)
+				err = add_totals(store, id, totals_r);
+		}
+	}
+	buf_fini(&names);
+	buf_fini(&from);
 	return err;
 }

@@ -176,6 +176,17 @@ void store_mark_add(struct store_mark *mark, const struct store_mailbox_info *in
 enum ts_err store_account_marks(struct store *store, struct str from, size_t max,
     bool (*fn)(struct str name, const struct store_mark *mark, void *arg), void *arg);
 
+struct store_totals {
+	uint64_t accounts, mailboxes, messages, bytes;
+};
+/*
+ * BLOCKING.  Counts what all accounts hold, as of the disk: no account is loaded.  go_on() is asked
+ * before each account; when it says false *whole_r is false, too, and the totals are of the
+ * accounts until there.
+ */
+TS_CHECKED enum ts_err store_totals(struct store *store, bool (*go_on)(void *arg), void *arg,
+    struct store_totals *totals_r, bool *whole_r);
+
 /* ---- a mailbox's state ---- */
 
 enum store_flag { /* indexes into struct store_flags; keywords follow */

@@ -131,7 +131,7 @@ class Site:
 
     def flushes(self):
         """Batches of changes so far; each has one flush."""
-        text = subprocess.run([TOP / "build" / "turnstone", "status", "--config", self.folder / "turnstone.conf"],
+        text = subprocess.run([TOP / "build" / "turnstone", "status", "--all", "--config", self.folder / "turnstone.conf"],
                               stdout=subprocess.PIPE, text=True, check=True).stdout
         return int(dict(line.split(": ", 1) for line in text.splitlines())["batches"])
 

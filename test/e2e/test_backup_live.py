@@ -675,7 +675,7 @@ def costs(done):
 
 
 def accounts_loaded(server):
-    return int(re.search(r"accounts_loaded: (\d+)", server.cli("status").stdout)[1])
+    return int(re.search(r"accounts_loaded: (\d+)", server.cli("status", "--all").stdout)[1])
 
 
 def test_what_did_not_change_costs_nothing(tmp_path):

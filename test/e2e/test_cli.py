@@ -184,7 +184,7 @@ def test_status_stop_and_socket_mode(server):
     mode = os.stat(os.path.join(server.dir, "data", "control.sock")).st_mode
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
     pid = server.process.pid
-    assert f"pid: {pid}\n" in server.cli("status").stdout
+    assert f"pid: {pid}\n" in server.cli("status", "--all").stdout
     status = json.loads(server.cli("status", "--json").stdout)
     assert status["pid"] == pid and status["connections"] == 0 and status["loops"] == 2
     assert status["listener_imap"] == server.port("IMAP")
@@ -254,7 +254,7 @@ def test_foreign_bytes_on_the_control_socket(server):
                 assert not s.recv(100).startswith(b"ok")
             except (BrokenPipeError, ConnectionResetError):
                 pass
-    assert server.cli("status").stdout
+    assert server.cli("status", "--all").stdout
 
 
 def test_demo_site(server):

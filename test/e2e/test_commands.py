@@ -11,7 +11,9 @@ import time
 
 import pytest
 
-from conftest import TOP, TURNSTONE
+from conftest import TOP, TURNSTONE, give
+from test_admin import Imap, asked
+from test_service import wait_for
 
 RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
 
@@ -64,7 +66,7 @@ def test_the_environment_names_the_configuration(server):
     server.add("anna", "blue")
     assert bare("user", "list", TURNSTONE_CONFIG=server.conf).stdout == "anna\n"
     server.start()
-    assert f"pid: {server.process.pid}\n" in bare("status", TURNSTONE_CONFIG=server.conf).stdout
+    assert f"pid: {server.process.pid}\n" in bare("status", "--all", TURNSTONE_CONFIG=server.conf).stdout
     other = os.path.join(server.dir, "other.conf")
     with open(other, "w", encoding="utf-8") as f:
         f.write(f"server.data = {server.dir}/elsewhere\n")
@@ -221,3 +223,117 @@ def test_dev_help_does_nothing(tmp_path):
     for verb in ("build", "lint", "deb", "clean", "fmt"):
         done = subprocess.run([dev, verb, "--nonsense"], capture_output=True, text=True, env=env, timeout=60, check=False)
         assert done.returncode == 1 and "--nonsense" in done.stderr and "installing" not in done.stdout
+
+
+# ---- who ----
+
+
+def people(server):
+    """anna three times, one of them by a gateway, with two programs; one who is not logged in."""
+    server.add("anna", "blue")
+    server.add("gate", "gold", "--acts-for", "*")
+    server.start()
+    clients = [Imap(server) for _ in range(4)]
+    clients[0].run('ID ("name" "Sparrow" "version" "3")')
+    clients[0].run("LOGIN anna blue")
+    clients[1].run("LOGIN anna blue")
+    clients[2].run('ID ("name" "Proxy")')
+    clients[2].act_for("anna", "gate", "gold")
+    return clients
+
+
+def test_who_tells_the_client_and_idle_time(server):
+    clients = people(server)
+    rows = sorted(asked(server, "who", "anna"), key=lambda row: row["id"])
+    assert sorted(row["client"] for row in rows) == ["", "Proxy", "Sparrow/3"]
+    assert all(0 <= row["idle_seconds"] <= row["seconds"] + 1 and row["host"] == "127.0.0.1" for row in rows)
+    table = server.cli("who").stdout.splitlines()
+    assert table[0].split()[-4:] == ["IDLE", "TLS", "COMMANDS", "CLIENT"] and any("Sparrow/3" in x for x in table)
+
+    def idle():
+        return {row["id"]: row["idle_seconds"] for row in asked(server, "who", "anna")}
+
+    wait_for(lambda: all(seconds >= 2 for seconds in idle().values()), 30)
+    busy = [row["id"] for row in rows if row["client"] == ""][0]
+    clients[1].run("NOOP")
+    after = idle()
+    assert all(after[n] > after[busy] for n in after if n != busy), after
+
+
+def test_who_by_user_and_by_address(server):
+    clients = people(server)
+    groups = asked(server, "who", "--by", "user")
+    assert [g["user"] for g in groups] == ["", "anna"]
+    assert groups[1]["connections"] == 3 and groups[1]["addresses"] == ["127.0.0.1"]
+    assert groups[1]["clients"] == ["Proxy", "Sparrow/3"] and groups[1]["idle_seconds"] >= 0
+    groups = asked(server, "who", "--by", "address")
+    assert len(groups) == 1 and groups[0]["address"] == "127.0.0.1" and groups[0]["connections"] == 4
+    assert groups[0]["users"] == ["anna"]
+    assert asked(server, "who", "gate", "--by", "user")[0]["connections"] == 1
+    table = server.cli("who", "--by", "user").stdout.splitlines()
+    assert table[0].split() == ["USER", "CONNECTIONS", "IDLE", "ADDRESSES", "CLIENTS"]
+    assert table[1].startswith("(not logged in)") and table[2].split()[:2] == ["anna", "3"]
+    assert server.cli("who", "--by", "address").stdout.splitlines()[1].split()[:2] == ["127.0.0.1", "4"]
+    done = server.cli("who", "--by", "name", ok=False)
+    assert done.returncode == 2 and "user or address" in done.stderr
+    assert asked(server, "who", "nobody", "--by", "user") == []
+    for client in clients:
+        client.run("NOOP")
+
+
+# ---- status ----
+
+
+def lying_there(folder):
+    return sum(os.lstat(os.path.join(d, f)).st_size for d, _, files in os.walk(folder) for f in files
+               if not os.path.islink(os.path.join(d, f)) and os.path.isfile(os.path.join(d, f)))
+
+
+def test_status_counts_everything_on_the_disk(server):
+    server.write("store.blob_threshold = 1M\n")
+    server.add("anna", "blue")
+    server.start()
+    client = Imap(server)
+    client.run("LOGIN anna blue")
+    large = "x" * 2_000_000
+    for text in ("small", large):
+        client.run(f"APPEND INBOX {{{len(text) + 4}+}}\r\n\r\n{text}\r\n")
+    salvaged = os.path.join(server.dir, "data", "store", "salvaged-20260101")
+    os.mkdir(salvaged)
+    with open(os.path.join(salvaged, "000001.sst"), "wb") as f:
+        f.truncate(5_000_000)
+    give(salvaged)
+
+    def same():
+        before = lying_there(server.dir + "/data")
+        said = asked(server, "status")["disk_used_bytes"]
+        return before == lying_there(server.dir + "/data") and said == before and before > 7_000_000
+
+    wait_for(same)
+    status = asked(server, "status")
+    assert status["mail_messages"] == 2 and status["mail_accounts"] == 1 and status["mail_mailboxes"] == 1
+    assert status["mail_bytes"] == len("small") + len(large) + 8
+    assert status["logged_in"] == 1 and status["users_logged_in"] == 1 and status["connections"] == 1
+
+
+def test_status_is_for_people(server):
+    clients = people(server)
+    text = server.cli("status").stdout
+    lines = {line[2:14].strip(): line[15:] for line in text.splitlines() if line.startswith("  ")}
+    assert re.match(rf"Turnstone \S+, running for \d+ \w+( \d+ \w+)? \(process {server.process.pid}\)\n", text)
+    assert lines["Connections"] == "4 open, 3 logged in, of 1 user; from mail servers 0"
+    assert f"imap port {server.port('IMAP')}" in lines["Listeners"]
+    assert lines["Mail"].startswith("0 messages in 1 mailbox of 1 account")
+    assert re.match(r"[\d.]+ \w+ used, [\d.]+ \w+ free$", lines["Disk"])
+    assert lines["Warnings"] == "none" and len(text.splitlines()) < 15
+    every = server.cli("status", "--all").stdout
+    assert "state_bytes: " in every and len(every.splitlines()) > 60
+    assert set(asked(server, "status")) == {line.split(":")[0] for line in every.splitlines()}
+    server.stop()
+    with open(server.conf, encoding="utf-8") as f:
+        conf = f.read()
+    with open(server.conf, "w", encoding="utf-8") as f:
+        f.write(conf.replace("free_space = 1M", "free_space = 16T"))
+    server.start()
+    assert "disk is full" in server.cli("status").stdout
+    del clients

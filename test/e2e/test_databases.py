@@ -40,7 +40,7 @@ def configure(server, text):
 
 
 def status(server):
-    lines = server.cli("status").stdout.splitlines()
+    lines = server.cli("status", "--all").stdout.splitlines()
     return dict(line.split(": ", 1) for line in lines)
 
 

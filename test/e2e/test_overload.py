@@ -273,7 +273,7 @@ def test_overload(server):
         if end is not None:
             end()
     for _ in range(300):
-        status = dict(line.split(": ", 1) for line in server.cli("status").stdout.splitlines())
+        status = dict(line.split(": ", 1) for line in server.cli("status", "--all").stdout.splitlines())
         if status["connections"] == "0":
             break
         time.sleep(0.1)

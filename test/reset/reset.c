@@ -177,7 +177,7 @@ essence(const struct imap_conn *conn)
 	c.turn = NULL;
 	memset(&c.timer, 0, sizeof(c.timer));
 	c.login_deadline = 0;
-	c.since_ms = 0;
+	c.since_ms = c.heard_ms = 0;
 	c.id_arena = NULL;
 	c.id_name = STR_NONE;
 	c.turns = 0;
