@@ -92,21 +92,56 @@ talk(struct dialogue *d, void *arg)
 	backup_job_read(c->job, d);
 }
 
+/* "3 users" */
+static void
+things(struct buf *out, const char *before, uint64_t n, const char *one, const char *many)
+{
+	buf_printf(out, "%s%" PRIu64 " %s", before, n, n == 1 ? one : many);
+}
+
+static void
+print_run_text(const struct backup_job *job, struct buf *out)
+{
+	const struct backup_record_counts *r = &job->records;
+	uint64_t objects = backup_new_objects(job->folder);
+
+	buf_printf(out, "%.*s: ", STR_ARG(buf_as_str(&job->id)));
+	things(out, "", r->users, "user", "users");
+	things(out, ", ", r->grants, "grant", "grants");
+	things(out, ", ", r->aliases, "alias", "aliases");
+	things(out, ", ", r->others, "other record", "other records");
+	things(out, "; mail of ", job->users, "account", "accounts");
+	things(out, ": ", job->mailboxes, "mailbox", "mailboxes");
+	things(out, ", ", job->subscriptions, "subscription", "subscriptions");
+	things(out, ", ", job->messages, "message", "messages");
+	buf_printf(out, " (%" PRIu64 " read, ", job->read_messages);
+	things(out, "", objects, "new object", "new objects");
+	things(out, ", ", backup_new_bytes(job->folder), "byte", "bytes");
+	buf_puts(out, " written)\n");
+	if (job->damaged > 0)
+		buf_printf(out, "%" PRIu64 " thing%s could not be saved (see above)\n",
+		    job->damaged, CLI_S(job->damaged));
+}
+
+static void
+json_records(struct json *j, const struct backup_record_counts *r)
+{
+	json_key(j, "records");
+	json_open(j, '{');
+	json_number(j, "users", r->users);
+	json_number(j, "grants", r->grants);
+	json_number(j, "aliases", r->aliases);
+	json_number(j, "others", r->others);
+	json_close(j, '}');
+}
+
 static void
 print_run(struct command *c, const struct backup_job *job, struct buf *out)
 {
 	struct json j = {.out = out};
 
 	if (!args_has(c->args, "json")) {
-		buf_printf(out,
-		    "%.*s: %" PRIu64 " user%s, %" PRIu64 " message%s (%" PRIu64 " read, %" PRIu64
-		    " new object%s, %" PRIu64 " bytes written)\n",
-		    STR_ARG(buf_as_str(&job->id)), job->users, CLI_S(job->users), job->messages,
-		    CLI_S(job->messages), job->read_messages, backup_new_objects(job->folder),
-		    CLI_S(backup_new_objects(job->folder)), backup_new_bytes(job->folder));
-		if (job->damaged > 0)
-			buf_printf(out, "%" PRIu64 " thing%s could not be saved (see above)\n",
-			    job->damaged, CLI_S(job->damaged));
+		print_run_text(job, out);
 		return;
 	}
 	json_open(&j, '{');
@@ -114,8 +149,11 @@ print_run(struct command *c, const struct backup_job *job, struct buf *out)
 	json_str(&j, buf_as_str(&job->id));
 	json_number(&j, "users", job->users);
 	json_number(&j, "read_users", job->read_users);
+	json_number(&j, "mailboxes", job->mailboxes);
+	json_number(&j, "subscriptions", job->subscriptions);
 	json_number(&j, "messages", job->messages);
 	json_number(&j, "read_messages", job->read_messages);
+	json_records(&j, &job->records);
 	json_number(&j, "new_objects", backup_new_objects(job->folder));
 	json_number(&j, "new_bytes", backup_new_bytes(job->folder));
 	json_number(&j, "files_opened", backup_costs(job->folder)->opened);

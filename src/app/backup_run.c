@@ -94,6 +94,19 @@ take_record(char type, struct str bytes, void *arg)
 	return true;
 }
 
+static void
+count_record(struct backup_record_counts *c, struct str key)
+{
+	if (str_has_prefix(key, STR("user/")))
+		c->users++;
+	else if (str_has_prefix(key, STR("grant/")))
+		c->grants++;
+	else if (str_has_prefix(key, STR("alias/")))
+		c->aliases++;
+	else
+		c->others++;
+}
+
 static bool
 save_records(struct run *r)
 {
@@ -109,6 +122,7 @@ save_records(struct run *r)
 	while (ok && rd_left(&rd) > 0 && !rd.bad) {
 		records = mem_realloc(records, (n + 1) * sizeof(*records));
 		records[n].key = rd_vstr(&rd);
+		count_record(&r->job->records, records[n].key);
 		records[n++].value = rd_vstr(&rd);
 	}
 	if (ok && !rd.bad) {
@@ -294,11 +308,27 @@ do_mailboxes(struct run *r, const struct backup_user *base)
 	return out;
 }
 
+static void
+count_user(struct backup_job *job, const struct backup_run_user *u)
+{
+	job->users++;
+	job->mailboxes += u->mailboxes;
+	job->subscriptions += u->subscriptions;
+	job->messages += u->messages;
+}
+
+static void
+count_mailbox(struct backup_run_user *u, const struct backup_mailbox *mb)
+{
+	u->mailboxes += mb->id != 0;
+	u->subscriptions += mb->subscribed;
+}
+
 static bool
 save_user(struct run *r)
 {
 	struct backup_user user = {.name = r->user, .mailbox_count = r->head_count};
-	struct backup_run_user line = {.name = r->user, .mark = r->mark};
+	struct backup_run_user line = {.name = r->user, .mark = r->mark, .counted = true};
 	struct buf list = {0};
 	bool ok;
 
@@ -307,13 +337,13 @@ save_user(struct run *r)
 		user.mailboxes[i] = r->heads[i].mb;
 		line.messages += r->heads[i].mb.messages;
 		line.bytes += r->heads[i].mb.bytes;
+		count_mailbox(&line, &r->heads[i].mb);
 	}
 	backup_user_print(&user, &list);
 	ok = backup_object_put(r->job->folder, buf_as_str(&list), &line.hash, &r->job->why) &&
 	     backup_run_add(r->w, &line, &r->job->why) && backup_run_push(r->w, &r->job->why);
-	r->job->users++;
+	count_user(r->job, &line);
 	r->job->read_users++;
-	r->job->messages += line.messages;
 	mem_free(user.mailboxes);
 	buf_fini(&list);
 	return ok;
@@ -338,12 +368,30 @@ user_refused(struct run *r)
 	return ok;
 }
 
+/* A run of an older version has not counted: the user's list tells. */
+static void
+count_again(struct run *r, struct backup_run_user *u)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
+	struct backup_user user;
+	struct buf what = {0};
+
+	u->counted = backup_user_get(r->job->folder, &u->hash, arena, &user, &what) == TS_OK;
+	for (size_t i = 0; u->counted && i < user.mailbox_count; i++)
+		count_mailbox(u, &user.mailboxes[i]);
+	buf_fini(&what);
+	arena_free(&arena);
+}
+
 static bool
 keep_user(struct run *r, const struct backup_run_user *u)
 {
-	r->job->users++;
-	r->job->messages += u->messages;
-	return backup_run_add(r->w, u, &r->job->why);
+	struct backup_run_user line = *u;
+
+	if (!line.counted)
+		count_again(r, &line);
+	count_user(r->job, &line);
+	return backup_run_add(r->w, &line, &r->job->why);
 }
 
 static bool

@@ -26,7 +26,11 @@ struct backup_job {
 	bool done;
 	struct buf why; /* else: why not; empty when the request itself has said it */
 	struct buf id;
-	uint64_t users, read_users, messages, read_messages, damaged;
+	uint64_t users, read_users, messages, read_messages, damaged; /* users: accounts */
+	uint64_t mailboxes, subscriptions;
+	struct backup_record_counts { /* server-wide records by kind */
+		uint64_t users, grants, aliases, others;
+	} records;
 	struct run *run; /* private */
 };
 

@@ -262,7 +262,8 @@ warn_connections(struct str lines, struct buf *out)
 	uint64_t files = number_of(lines, "files_most"), open = number_of(lines, "connections");
 
 	if (open >= most - most / 10)
-		warning(out, "limits.connections is nearly reached: see turnstone who --by address");
+		warning(
+		    out, "limits.connections is nearly reached: see turnstone who --by address");
 	/* A tenth of the descriptors is left for files. */
 	if (open + number_of(lines, "lmtp_connections") >= files - files / 5)
 		warning(out, "the process may open hardly more files: raise LimitNOFILE=");

@@ -102,8 +102,7 @@ usage_fini(struct usage_count *count)
 }
 
 void
-usage_get(
-    struct usage_count *count, const char *folder, struct store *store, struct usage *usage_r)
+usage_get(struct usage_count *count, const char *folder, struct store *store, struct usage *usage_r)
 {
 	uint64_t begin, took;
 

@@ -3,8 +3,8 @@
 #define BACKUP_FOLDER_H
 /*
  * A backup folder, format 3.  Those of formats 1 and 2 are read, and become one of format 3 when
- * they are written into; what is in them stays as it is.  Format 1 has runs with fewer lines
- * (run.h); both have no packs, every object is a file of its own.
+ * they are written into; what is in them stays as it is.  Their runs have fewer
+ * lines (run.h), and they have no packs: every object is a file of its own.
  *
  *	turnstone-backup   one line, "turnstone backup 3"; a higher number is refused
  *	lock               locked (flock) by whoever writes

@@ -104,6 +104,17 @@ take_mark(struct str hex, struct backup_mark *mark)
 	return true;
 }
 
+static bool
+take_boxes(struct str line, struct backup_run_user *user)
+{
+	struct str mailboxes;
+
+	user->counted = str_split(&line, ' ', &mailboxes) &&
+	                str_u64(mailboxes, UINT64_MAX, &user->mailboxes) &&
+	                str_u64(line, UINT64_MAX, &user->subscriptions);
+	return user->counted;
+}
+
 struct growing { /* what goes into the arena when its number is known */
 	struct backup_run_user *users;
 	struct str *damaged;
@@ -123,11 +134,13 @@ take_line(struct str line, struct arena *arena, struct backup_run *run, struct g
 			g->user_cap = g->user_cap > 0 ? 2 * g->user_cap : 64;
 			g->users = mem_realloc(g->users, g->user_cap * sizeof(*g->users));
 		}
-		g->users[run->user_count].mark = (struct backup_mark){0};
+		g->users[run->user_count] = (struct backup_run_user){0};
 		return take_user(rest, arena, &g->users[run->user_count]) && ++run->user_count > 0;
 	}
 	if (str_eq(key, STR("mark")))
 		return run->user_count > 0 && take_mark(rest, &g->users[run->user_count - 1].mark);
+	if (str_eq(key, STR("boxes")))
+		return run->user_count > 0 && take_boxes(rest, &g->users[run->user_count - 1]);
 	if (str_eq(key, STR("damaged"))) {
 		if (run->damaged_count == g->damaged_cap) {
 			g->damaged_cap = g->damaged_cap > 0 ? 2 * g->damaged_cap : 64;
@@ -469,6 +482,9 @@ backup_run_add(struct backup_run_writer *w, const struct backup_run_user *user, 
 	if (!backup_mark_none(&user->mark))
 		buf_printf(
 		    &w->lines, "\nmark %016" PRIX64 "%016" PRIX64, user->mark.low, user->mark.high);
+	if (user->counted)
+		buf_printf(&w->lines, "\nboxes %" PRIu64 " %" PRIu64, user->mailboxes,
+		    user->subscriptions);
 	buf_putc(&w->lines, '\n');
 	return put_line(w, why);
 }

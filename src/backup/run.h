@@ -13,6 +13,8 @@
  *	mark HEX               of that user, 16 bytes: what the store says of an account in
  *	                       which nothing happened since.  Not after one of whom
  *	                       something could not be saved, nor in format 1
+ *	boxes MAILBOXES SUBSCRIPTIONS
+ *	                       of that user; not in formats 1 and 2
  *	...
  *	damaged TEXT           what could not be saved, a line each
  *	whole ACCOUNTS         it is of all accounts; not in format 1
@@ -49,6 +51,8 @@ struct backup_run_user {
 	struct backup_hash hash;
 	struct backup_mark mark; /* or none */
 	uint64_t messages, bytes;
+	bool counted; /* the next two are known */
+	uint64_t mailboxes, subscriptions;
 };
 
 struct backup_run {

@@ -337,3 +337,35 @@ def test_status_is_for_people(server):
     server.start()
     assert "disk is full" in server.cli("status").stdout
     del clients
+
+
+# ---- backup ----
+
+
+@RUNNING
+def test_backup_counts_every_kind(server, running):
+    for name in ("anna", "bert", "carl"):  # bert and carl have no mail
+        server.add(name, "blue")
+    server.cli("alias", "add", "team", "anna", "bert")
+    server.cli("grant", "add", "bert", "--for", "carl")
+    server.cli("grant", "add", "bert", "--for", "a*")
+    server.cli("mailbox", "create", "Lists/One", "--user", "anna", "--subscribe")
+    server.start()
+    client = Imap(server)
+    client.run("LOGIN anna blue")
+    client.run("SUBSCRIBE Elsewhere")
+    for _ in range(2):
+        client.run("APPEND Lists/One {5+}\r\na: b\n")
+    if not running:
+        server.stop()
+    folder = os.path.join(server.dir, "saved")
+    first = asked(server, "backup", folder)
+    second = asked(server, "backup", folder)  # nobody is read
+    assert first["read_users"] == 1 and second["read_users"] == 0
+    boxes = len([m for m in asked(server, "mailbox", "list", "--user", "anna") if m["exists"]])
+    for done in (first, second):
+        assert done["users"] == 1 and done["mailboxes"] == boxes and done["subscriptions"] == 2
+        assert done["messages"] == 2
+        assert {k: done["records"][k] for k in ("users", "grants", "aliases")} == {"users": 3, "grants": 2, "aliases": 1}
+    assert re.match(rf"\S+: 3 users, 2 grants, 1 alias, \d+ other records?; mail of 1 account: {boxes} mailbox\w*, "
+                    r"2 subscriptions, 2 messages \(0 read, ", server.cli("backup", folder).stdout)

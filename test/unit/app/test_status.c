@@ -187,8 +187,9 @@ test_totals(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_units), cmocka_unit_test(test_page),
-	    cmocka_unit_test(test_folder), cmocka_unit_test(test_totals)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_units),
+	    cmocka_unit_test(test_page), cmocka_unit_test(test_folder),
+	    cmocka_unit_test(test_totals)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,8 +334,10 @@ hostile_runs(void **state)
 	    "user " HEX " -1 2 a", "user " HEX " 18446744073709551616 2 a", "user 00 1 2 a",
 	    "user ../../../etc/passwd 1 2 a", "user " HEX " 1 2 %", "user " HEX " 1 2 %4",
 	    "user " HEX " 1 2 %4g", "records ../" HEX, "records ", "started x", "ended -1",
-	    "mark " MARK, "user " HEX " 1 2 a\nmark " MARK "0", "user " HEX " 1 2 a\nmark 12",
-	    "user " HEX " 1 2 a\nmark ",
+	    "mark " MARK, "boxes 1 1", "user " HEX " 1 2 a\nboxes 1",
+	    "user " HEX " 1 2 a\nboxes 1 x", "user " HEX " 1 2 a\nboxes -1 1",
+	    "user " HEX " 1 2 a\nboxes 1 1 1", "user " HEX " 1 2 a\nmark " MARK "0",
+	    "user " HEX " 1 2 a\nmark 12", "user " HEX " 1 2 a\nmark ",
 	    "user " HEX " 1 2 a\nmark 0123456789abcdef0123456789abcdef", "whole ",
 	    "started 9223372036854775808", "nothing", "", "nothing of this", "end " HEX};
 	struct place *p = *state;
