@@ -595,6 +595,24 @@ do_live(struct script *s, struct str args)
 }
 
 static bool
+do_held(struct script *s, struct str args)
+{
+	struct store_stats stats;
+	uint64_t n;
+
+	store_stats(s->site->store, &stats);
+	if (!str_u64(args, UINT32_MAX, &n))
+		return complain(s, "no number", args);
+	if (stats.held_messages == n && (n > 0) == (stats.held_bytes > 0) &&
+	    (n == 0 || stats.holds > 0))
+		return true;
+	fprintf(stderr, "%s:%u: %llu messages are held, %llu bytes, for %llu commands\n", s->file,
+	    s->line_no, (unsigned long long)stats.held_messages,
+	    (unsigned long long)stats.held_bytes, (unsigned long long)stats.holds);
+	return false;
+}
+
+static bool
 do_log(struct script *s, struct str pattern)
 {
 	struct str rest = buf_as_str(&s->log), line;
@@ -983,6 +1001,8 @@ directive(struct script *s, struct str line)
 		return hold_handshake(s, line.p[0] == 'h', args);
 	if (str_eq(line, STR("hold flush")))
 		return do_hold(s);
+	if (str_eq(verb, STR("held")))
+		return do_held(s, args);
 	if (str_eq(line, STR("await flush")))
 		return await_flush(s);
 	if (str_eq(line, STR("release flush")))

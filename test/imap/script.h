@@ -54,6 +54,7 @@
  *	background           what the store does in the background is done
  *	hold handshake, release handshake   of a client: TLS is begun and not gone on with
  *	untaken N M    of what the client sent between N and M bytes were not taken in
+ *	held N               so many expunged messages are held for commands that read them
  *	live KIND N          arenas of a kind: conn turn login box cmd
  *	log PATTERN          a line with this in it was logged
  *

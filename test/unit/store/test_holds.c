@@ -9,8 +9,27 @@
 
 #include "kit.h"
 
+#include "store/engine/rocks/rocks.h"
+
 #define F(flag) (1u << (flag))
 #define MSG "From: a@b.example\r\nSubject: one\r\n\r\nHello\r\n"
+
+/* Where messages lie. */
+struct place {
+	const struct engine_class *engine; /* NULL: mem */
+	uint64_t threshold;                /* 1: each in a file of its own */
+	unsigned lanes;
+};
+
+static struct kit
+kit_at(void **state)
+{
+	const struct place *place = *state;
+	struct kit kit = {.opt = {.engine = place->engine, .blob_threshold = place->threshold}};
+
+	kit_open(&kit, place->lanes);
+	return kit;
+}
 
 static struct store_hold *
 hold(struct store_mailbox *mb, uint32_t from, uint32_t to)
@@ -79,13 +98,11 @@ expect_held(struct kit *kit, uint64_t holds, uint64_t messages)
 static void
 expunged(void **state)
 {
-	struct kit kit = {0};
+	struct kit kit = kit_at(state);
 	struct store_hold *all, *some;
 	struct store_message m[8];
 	struct buf none = {0};
-	(void)state;
 
-	kit_open(&kit, 0);
 	for (unsigned i = 0; i < 5; i++)
 		kit_append(&kit, kit.inbox, MSG, 0);
 	all = hold(kit.inbox, 1, 9);
@@ -126,13 +143,11 @@ expunged(void **state)
 static void
 moved(void **state)
 {
-	struct kit kit = {0};
+	struct kit kit = kit_at(state);
 	struct store_mailbox *box;
 	struct store_hold *h;
 	struct store_message m[8];
-	(void)state;
 
-	kit_open(&kit, 0);
 	kit_append(&kit, kit.inbox, MSG, 0);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
 	box = kit_mailbox(kit.account, "Box");
@@ -152,14 +167,12 @@ moved(void **state)
 static void
 deleted(void **state)
 {
-	struct kit kit = {0};
+	struct kit kit = kit_at(state);
 	struct store_mailbox *box;
 	struct store_hold *h, *late;
 	struct store_message m[8];
 	struct buf none = {0};
-	(void)state;
 
-	kit_open(&kit, 0);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Box", NULL), TS_OK);
 	box = kit_mailbox(kit.account, "Box");
 	kit_append(&kit, box, MSG, F(STORE_DELETED));
@@ -189,13 +202,11 @@ deleted(void **state)
 static void
 limited(void **state)
 {
-	struct kit kit = {0};
+	struct kit kit = kit_at(state);
 	struct store_hold *h;
 	struct store_message m[8];
 	struct store_stats stats;
-	(void)state;
 
-	kit_open(&kit, 0);
 	kit.opt.held_bytes = strlen(MSG) + 1;
 	kit_reopen(&kit);
 	kit_append(&kit, kit.inbox, MSG, 0);
@@ -216,12 +227,19 @@ limited(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(expunged),
-	    cmocka_unit_test(moved),
-	    cmocka_unit_test(deleted),
-	    cmocka_unit_test(limited),
-	};
+	struct place places[] = {{NULL, 0, 0}, {NULL, 1, 0}, {&engine_rocks_class, 0, 0},
+	    {&engine_rocks_class, 1, 0}, {&engine_rocks_class, 1, 1}};
+	int failed = 0;
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+		const struct CMUnitTest tests[] = {
+		    cmocka_unit_test_prestate(expunged, &places[i]),
+		    cmocka_unit_test_prestate(moved, &places[i]),
+		    cmocka_unit_test_prestate(deleted, &places[i]),
+		    cmocka_unit_test_prestate(limited, &places[i]),
+		};
+
+		failed += cmocka_run_group_tests(tests, NULL, NULL);
+	}
+	return failed;
 }
