@@ -33,6 +33,7 @@
 enum {
 	ALIAS_DEPTH = 16,
 	LOOKUPS_MAX = 10000, /* names looked up for one address */
+	LOOKS = 8,           /* at a user's mailboxes, when they change */
 	ROUNDS_MAX = 4       /* accounts are made, mailboxes are made, all are found; one more */
 };
 
@@ -106,7 +107,8 @@ cannot_make(const struct lmtp_job *job, struct str user, struct str mailbox)
 	return false;
 }
 
-struct same { /* a mailbox whose name compares as want does */
+struct same { /* the mailbox of this name, or the first one whose name compares as want does */
+	struct str name;
 	struct buf want;
 	struct str found;
 	struct arena *arena;
@@ -117,14 +119,15 @@ is_same(const struct store_mailbox_info *info, void *arg)
 {
 	struct same *same = arg;
 	struct buf name = {0};
+	bool exact = str_eq(info->name, same->name);
 
-	if (info->id != 0) {
+	if (info->id != 0 && (exact || same->found.n == 0)) {
 		mail_casemap(info->name, &name);
-		if (str_eq(buf_as_str(&name), buf_as_str(&same->want)))
+		if (exact || str_eq(buf_as_str(&name), buf_as_str(&same->want)))
 			same->found = arena_str(same->arena, info->name);
 	}
 	buf_fini(&name);
-	return same->found.n == 0;
+	return !exact;
 }
 
 /* Is it, as it was given, the sub-address that was asked for? */
@@ -146,25 +149,42 @@ load(struct store_account *account, struct str name, struct found *f)
 	return store_mailbox_load(account, name, &f->mailbox);
 }
 
-/* The mailbox of a sub-address, or INBOX; none if it is wanted. */
+/* *again: one was seen, and is not there any more. */
+static enum ts_err
+load_same(const struct lmtp_job *job, struct store_account *account, struct str sub,
+    struct str name, struct found *f, bool *again)
+{
+	struct same same = {.arena = job->arena, .name = name};
+	enum ts_err err = load(account, name, f);
+
+	*again = false;
+	if (err != TS_NOT_FOUND)
+		return err;
+	mail_casemap(sub, &same.want);
+	store_account_list(account, is_same, &same);
+	buf_fini(&same.want);
+	if (same.found.n == 0)
+		return TS_NOT_FOUND;
+	err = load(account, same.found, f);
+	*again = err == TS_NOT_FOUND;
+	return err;
+}
+
+/* The mailbox of a sub-address, or INBOX; none if it is wanted.  Who renames mailboxes meanwhile
+ * makes us look again: what was seen at different moments is no answer. */
 static enum ts_err
 load_mailbox(struct lmtp_job *job, struct store_account *account, struct str user, struct str sub,
     struct found *f)
 {
-	struct same same = {.arena = job->arena};
 	struct str name = sub.n > 0 && spells(job->spelled, sub) ? job->spelled : sub;
 	enum ts_err err = TS_NOT_FOUND;
+	bool again = true;
 
 	name = wire_name_normal(job->arena, name);
-	if (name.n > 0)
-		err = load(account, name, f);
-	if (err == TS_NOT_FOUND && name.n > 0) {
-		mail_casemap(sub, &same.want);
-		store_account_list(account, is_same, &same);
-		buf_fini(&same.want);
-		if (same.found.n > 0)
-			err = load(account, same.found, f);
-	}
+	for (unsigned i = 0; i < LOOKS && name.n > 0 && again; i++)
+		err = load_same(job, account, sub, name, f, &again);
+	if (name.n > 0 && again)
+		return TS_UNAVAILABLE;
 	if (err == TS_NOT_FOUND && name.n > 0 &&
 	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE &&
 	    !cannot_make(job, user, name)) {
