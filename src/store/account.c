@@ -373,7 +373,7 @@ place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 	mb->head.uidvalidity = row->uidvalidity;
 	mb->head.gone = false;
 	atomic_store(&mb->uidvalidity, row->uidvalidity);
-	mb->counters = row->counters;
+	mailbox_list_counters(mb, &row->counters);
 	make_room(a);
 	e = a->entry[a->entry_count++] = account_entry_new((struct str){row->name, row->n});
 	e->pub = e->head = mb;
@@ -497,6 +497,7 @@ account_new(struct store *store, uint64_t id, struct str name)
 	pthread_rwlockattr_destroy(&attr);
 	pthread_mutex_init(&a->load, NULL);
 	pthread_mutex_init(&a->watches, NULL);
+	pthread_mutex_init(&a->counting, NULL);
 	list_init(&a->watch_list);
 	change_queue_init(&a->changes);
 	atomic_fetch_add(&store->accounts_loaded, 1);
@@ -515,6 +516,7 @@ account_free(struct store_account *a)
 	pthread_rwlock_destroy(&a->lock);
 	pthread_mutex_destroy(&a->load);
 	pthread_mutex_destroy(&a->watches);
+	pthread_mutex_destroy(&a->counting);
 	atomic_fetch_sub(&a->store->state_bytes, atomic_load(&a->counted));
 	atomic_fetch_sub(&a->store->accounts_loaded, 1);
 	mem_free((char *)(uintptr_t)a->name.p);
@@ -902,20 +904,23 @@ account_evict(struct store *store)
 static void
 fill_info(const struct store_mailbox *mb, const struct entry *e, struct store_mailbox_info *info)
 {
+	struct counters_row c;
+
 	*info = (struct store_mailbox_info){.subscribed = e->sub_pub};
 	if (mb == NULL)
 		return;
 	info->id = mb->id;
 	info->use = mb->use;
-	info->counters = (struct store_counters){.messages = mb->counters.messages,
-	    .unseen = mb->counters.unseen,
-	    .deleted = mb->counters.deleted,
-	    .recent = mb->counters.recent,
-	    .uidnext = mb->counters.uidnext,
+	c = mailbox_listed(mb);
+	info->counters = (struct store_counters){.messages = c.messages,
+	    .unseen = c.unseen,
+	    .deleted = c.deleted,
+	    .recent = c.recent,
+	    .uidnext = c.uidnext,
 	    .uidvalidity = atomic_load(&mb->uidvalidity),
-	    .size = mb->counters.size,
-	    .modseq = mb->counters.modseq,
-	    .deleted_size = mb->counters.deleted_size};
+	    .size = c.size,
+	    .modseq = c.modseq,
+	    .deleted_size = c.deleted_size};
 }
 
 static pthread_rwlock_t *

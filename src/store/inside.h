@@ -8,8 +8,10 @@
  *   shard.load      loading of accounts whose names fall into the shard; then all others
  *   shard.mutex     the table of accounts in memory
  *   account.load    loading of the account's mailboxes; then the two below
- *   account.lock    the list: entries, counters of all mailboxes, mailbox.state being there
+ *   account.lock    the list: entries, mailbox.state being there
  *   mailbox.lock    the contents of mailbox.state, mailbox.pend[]
+ *   account.counting  mailbox.counters of all mailboxes: those of the state, set while mailbox.lock
+ *                   is held, so that the list and the mailbox never contradict each other
  *   account.watches the watches
  *   lane.mutex      the lane's queue and tokens
  *   store.lease_mutex  renewing the lease of ids; then ids_mutex, the ids
@@ -207,10 +209,9 @@ struct store_mailbox {
 	_Atomic uint64_t log_weight; /* of the change records since the last fold */
 
 	unsigned use;                 /* account.lock */
-	struct counters_row counters; /* account.lock */
+	struct counters_row counters; /* account.counting */
 
 	pthread_rwlock_t lock;
-	uint32_t claimed;       /* by the claim that has begun, if it has news; write lock */
 	struct state *state;    /* NULL: not loaded */
 	_Atomic size_t counted; /* bytes that are in store.state_bytes; eviction looks at it */
 	struct pend *pend[2];
@@ -255,6 +256,7 @@ struct store_account {
 
 	pthread_mutex_t load;
 	pthread_rwlock_t lock;
+	pthread_mutex_t counting;
 	struct entry **entry; /* ordered by name */
 	size_t entry_count, entry_cap;
 	_Atomic size_t
@@ -350,6 +352,9 @@ void mailbox_reset_head(struct store_mailbox *mailbox);
 /* After the state changed: brings the store's count of bytes up to date. */
 void mailbox_count_bytes(struct store_mailbox *mailbox);
 void mailbox_put_info(struct store_mailbox *mailbox, struct str name, struct engine_batch *batch);
+/* What the list says of it. */
+void mailbox_list_counters(struct store_mailbox *mailbox, const struct counters_row *counters);
+struct counters_row mailbox_listed(const struct store_mailbox *mailbox);
 void mailbox_put_counters(struct store_mailbox *mailbox, struct engine_batch *batch);
 
 void watch_notify(struct store_account *account, uint32_t mailbox_id);

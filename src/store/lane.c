@@ -145,17 +145,8 @@ publish_pend(struct batch *b, struct pend *p)
 	}
 	mb->pend[b->index] = NULL;
 	mailbox_count_bytes(mb);
-
-	struct counters_row counters = s->counters;
-
+	mailbox_list_counters(mb, &s->counters);
 	pthread_rwlock_unlock(&mb->lock);
-	pthread_rwlock_wrlock(&mb->account->lock);
-	if (counters.recent_mark < mb->counters.recent_mark) { /* claimed between the two locks */
-		counters.recent_mark = mb->counters.recent_mark;
-		counters.recent = 0;
-	}
-	mb->counters = counters;
-	pthread_rwlock_unlock(&mb->account->lock);
 	if (atomic_fetch_add(&mb->log_weight, weight) + weight > store->opt.fold_after)
 		background_fold(mb);
 }

@@ -71,32 +71,34 @@ store_mailbox_unref(struct store_mailbox **mbp)
 	store_account_unref(&account);
 }
 
-static struct store_mailbox *
-find(struct store_account *account, struct str name, enum ts_err *err_r)
+/* TS_UNAVAILABLE: it is not loaded.  A reference then, too. */
+static enum ts_err
+find(struct store_account *account, struct str name, struct store_mailbox **mailbox_r)
 {
-	struct store_mailbox *mb = NULL;
+	enum ts_err err = TS_NOT_FOUND;
 
+	*mailbox_r = NULL;
 	pthread_rwlock_rdlock(&account->lock);
 
 	struct entry *e = account_entry(account, name);
 
-	*err_r = TS_OK;
-	if (e == NULL || e->pub == NULL || atomic_load(&account->gone))
-		*err_r = TS_NOT_FOUND;
-	else if (e->pub->state == NULL)
-		*err_r = TS_UNAVAILABLE;
-	else
-		mb = store_mailbox_ref(e->pub);
+	if (e != NULL && e->pub != NULL && !atomic_load(&account->gone)) {
+		err = e->pub->state != NULL ? TS_OK : TS_UNAVAILABLE;
+		*mailbox_r = store_mailbox_ref(e->pub);
+	}
 	pthread_rwlock_unlock(&account->lock);
-	return mb;
+	store_looked(account->store);
+	return err;
 }
 
 struct store_mailbox *
 store_mailbox_find(struct store_account *account, struct str name, enum ts_err *err_r)
 {
-	struct store_mailbox *mb = find(account, name, err_r);
+	struct store_mailbox *mb;
 
-	store_looked(account->store);
+	*err_r = find(account, name, &mb);
+	if (*err_r != TS_OK)
+		store_mailbox_unref(&mb);
 	return mb;
 }
 
@@ -117,6 +119,25 @@ mailbox_put_info(struct store_mailbox *mb, struct str name, struct engine_batch 
 	buf_str(&b, name);
 	batch_put_value(batch, &k, &b);
 	buf_fini(&b);
+}
+
+void
+mailbox_list_counters(struct store_mailbox *mb, const struct counters_row *counters)
+{
+	pthread_mutex_lock(&mb->account->counting);
+	mb->counters = *counters;
+	pthread_mutex_unlock(&mb->account->counting);
+}
+
+struct counters_row
+mailbox_listed(const struct store_mailbox *mb)
+{
+	struct counters_row counters;
+
+	pthread_mutex_lock(&mb->account->counting);
+	counters = mb->counters;
+	pthread_mutex_unlock(&mb->account->counting);
+	return counters;
 }
 
 void
@@ -291,7 +312,7 @@ mailbox_install(struct store_mailbox *mb, struct state *state)
 		atomic_fetch_add(&mb->account->store->mailboxes_loaded, 1);
 	}
 	mb->state = state;
-	mb->counters = state->counters;
+	mailbox_list_counters(mb, &state->counters);
 	mailbox_count_bytes(mb);
 	atomic_store(&mb->log_weight, state->counters.modseq - state->snapshot);
 	pthread_rwlock_unlock(&mb->lock);
@@ -377,14 +398,9 @@ mailbox_reread(struct store_mailbox *mb)
 static enum ts_err
 load(struct store_account *account, struct store_mailbox *mb)
 {
-	struct counters_row c;
-	struct state *state;
-
 	/* Nobody changes it while it is not loaded. */
-	pthread_rwlock_rdlock(&account->lock);
-	c = mb->counters;
-	pthread_rwlock_unlock(&account->lock);
-
+	struct counters_row c = mailbox_listed(mb);
+	struct state *state;
 	enum ts_err err = mailbox_read(account->store, account->id, mb->id, &c, &state);
 
 	if (err != TS_OK)
@@ -415,23 +431,15 @@ store_mailbox_load(struct store_account *account, struct str name, struct store_
 	enum ts_err err;
 
 	block_here("store_mailbox_load");
-	*mailbox_r = NULL;
 	pthread_mutex_lock(&account->load);
-	*mailbox_r = find(account, name, &err);
-	if (err == TS_UNAVAILABLE) {
-		pthread_rwlock_rdlock(&account->lock);
-
-		struct entry *e = account_entry(account, name);
-		struct store_mailbox *mb =
-		    e != NULL && e->pub != NULL ? store_mailbox_ref(e->pub) : NULL;
-
-		pthread_rwlock_unlock(&account->lock);
-		err = mb != NULL ? load(account, mb) : TS_NOT_FOUND;
-		if (err == TS_OK)
-			*mailbox_r = mb;
-		else
-			store_mailbox_unref(&mb);
-	}
+	/* Whatever the name means from here on, this one is not loaded by anybody else. */
+	err = find(account, name, mailbox_r);
+	if (err == TS_UNAVAILABLE)
+		err = load(account, *mailbox_r);
+	if (err != TS_OK && *mailbox_r != NULL && store_mailbox_gone(*mailbox_r))
+		err = TS_NOT_FOUND; /* deleted meanwhile, and what was read half gone */
+	if (err != TS_OK)
+		store_mailbox_unref(mailbox_r);
 	pthread_mutex_unlock(&account->load);
 	account_ask_eviction(account->store);
 	return err;
@@ -600,28 +608,18 @@ store_mailbox_claim_begin(struct store_mailbox *mb)
 	struct counters_row *c = &mb->state->counters;
 	uint32_t mark = c->recent_mark;
 
-	mb->claimed = c->recent > 0 ? c->uidnext - 1 : 0;
+	/* It reaches the disk with the mailbox's next change; a state that is loaded again begins
+	 * with it. */
 	c->recent_mark = c->uidnext - 1;
 	c->recent = 0;
+	mailbox_list_counters(mb, c);
 	return mark;
 }
 
 void
 store_mailbox_claim_end(struct store_mailbox *mb)
 {
-	uint32_t claimed = mb->claimed;
-
 	pthread_rwlock_unlock(&mb->lock);
-	if (claimed != 0) {
-		/* For STATUS.  It reaches the disk with the mailbox's next change. */
-		pthread_rwlock_wrlock(&mb->account->lock);
-		if (mb->counters.uidnext <= claimed + 1)
-			mb->counters.recent = 0;
-		if (mb->counters.recent_mark < claimed)
-			mb->counters.recent_mark =
-			    claimed; /* a state that is loaded again begins with it */
-		pthread_rwlock_unlock(&mb->account->lock);
-	}
 	store_looked(mb->account->store);
 }
 

@@ -99,7 +99,8 @@ count(const struct choice *c, const char *name)
 static void
 turn(struct choice *c)
 {
-	change(c, STORE_CHANGE_RENAME, c->turned ? "LISTS" : "Lists", c->turned ? "Lists" : "LISTS");
+	change(
+	    c, STORE_CHANGE_RENAME, c->turned ? "LISTS" : "Lists", c->turned ? "Lists" : "LISTS");
 	c->turned = !c->turned;
 }
 
@@ -125,7 +126,8 @@ renamed(void **state)
 			c.then = turn;
 			deliver(&c, "250 2.0.0");
 			assert_int_equal(count(&c, c.turned ? "LISTS" : "Lists"), 1);
-			assert_int_equal(count(&c, "INBOX"), 1); /* it has that from the beginning */
+			assert_int_equal(
+			    count(&c, "INBOX"), 1); /* it has that from the beginning */
 			assert_int_equal(count(&c, "lists"), 99);
 			end(&c);
 		}
