@@ -36,8 +36,9 @@ keep_secret(struct auth *auth)
 
 	arena_wipe_on_free(change->arena);
 	change->records = arena_array(change->arena, 1, sizeof(*change->records));
-	change->records[0] = (struct store_record_op){
-	    .key = SECRET_KEY, .value = arena_str(change->arena, secret), .must_be_new = true};
+	change->records[0] = (struct store_record_op){.key = arena_str(change->arena, SECRET_KEY),
+	    .value = arena_str(change->arena, secret),
+	    .must_be_new = true};
 	change->record_count = 1;
 	store_submit_alone(change, kept);
 }

@@ -188,6 +188,17 @@ arena_wipe_on_free(struct arena *a)
 	a->wipe = true;
 }
 
+bool
+arena_holds(const struct arena *a, const void *p)
+{
+	uintptr_t at = (uintptr_t)p;
+
+	for (const struct chunk *c = a->chunks; c != NULL; c = c->next)
+		if (at >= (uintptr_t)c->data && at < (uintptr_t)c->data + c->size)
+			return true;
+	return false;
+}
+
 size_t
 arena_bytes(const struct arena *a)
 {

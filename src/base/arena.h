@@ -21,6 +21,7 @@
  * own, so ASan and valgrind see overruns and use after free inside an arena.
  */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,6 +66,8 @@ char *arena_printf(struct arena *a, const char *fmt, ...)
 void arena_on_free(struct arena *a, arena_cleanup_f *fn, void *arg);
 /* Marks the arena's memory as secret: it is wiped before it is freed. */
 void arena_wipe_on_free(struct arena *a);
+/* Is what p points to in the arena itself (not in a child)?  For assertions: looks through all. */
+bool arena_holds(const struct arena *a, const void *p);
 /* Bytes held in chunks, children not counted. */
 size_t arena_bytes(const struct arena *a);
 

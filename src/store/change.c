@@ -136,11 +136,73 @@ store_change_free(struct store_change **cp)
 }
 
 static void
+wake(struct store_change *c)
+{
+	struct waiter *w = c->priv->complete_arg;
+
+	pthread_mutex_lock(&w->mutex);
+	w->done = true;
+	pthread_cond_signal(&w->cond);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+const struct str *
+store_change_names(struct store_change *c, const struct str *names, size_t n)
+{
+	struct str *own;
+
+	if (n == 0)
+		return NULL;
+	own = arena_array(c->arena, n, sizeof *own);
+	for (size_t i = 0; i < n; i++)
+		own[i] = arena_str(c->arena, names[i]);
+	return own;
+}
+
+#ifdef TS_DEBUG
+/* Whatever it refers to has to live as long as it does, which may be longer than who asked. */
+static bool
+owns_names(const struct store_change *c, const struct str *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (names[i].n > 0 && !arena_holds(c->arena, names[i].p))
+			return false;
+	return n == 0 || arena_holds(c->arena, names);
+}
+
+static void
+check_owned(const struct store_change *c)
+{
+	const struct str names[] = {c->name, c->new_name};
+
+	if (c->priv->complete == wake) /* who waits keeps it */
+		return;
+	for (size_t i = 0; i < 2; i++)
+		TS_ASSERT(names[i].n == 0 || arena_holds(c->arena, names[i].p));
+	TS_ASSERT(owns_names(c, c->keywords, c->keyword_count));
+	TS_ASSERT(c->item_count == 0 || arena_holds(c->arena, c->items));
+	for (size_t i = 0; i < c->item_count; i++)
+		TS_ASSERT(owns_names(c, c->items[i].keywords, c->items[i].keyword_count));
+	TS_ASSERT(c->record_count == 0 || arena_holds(c->arena, c->records));
+	for (size_t i = 0; i < c->record_count; i++) {
+		const struct store_record_op *op = &c->records[i];
+		const struct str texts[] = {op->key, op->value, op->must_be};
+
+		for (size_t k = 0; k < 3; k++)
+			TS_ASSERT(texts[k].n == 0 || arena_holds(c->arena, texts[k].p));
+	}
+}
+#else
+#define check_owned(c) ((void)0)
+#endif
+
+static void
 take(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
 
 	TS_ASSERT(!priv->submitted);
+	check_owned(c);
 	priv->submitted = true;
 	if (c->mailbox != NULL)
 		priv->held[0] = store_mailbox_ref(c->mailbox);
@@ -229,17 +291,6 @@ store_submit_alone(struct store_change *c, void (*ended)(const struct store_chan
 	send(c);
 	if (lane->store->opt.lanes == 0)
 		lane_run(lane);
-}
-
-static void
-wake(struct store_change *c)
-{
-	struct waiter *w = c->priv->complete_arg;
-
-	pthread_mutex_lock(&w->mutex);
-	w->done = true;
-	pthread_cond_signal(&w->cond);
-	pthread_mutex_unlock(&w->mutex);
 }
 
 enum ts_err

@@ -455,8 +455,9 @@ struct store_uid_pair {
 
 /*
  * A change.  The asker makes it with store_change_new(), fills the fields of
- * its kind (memory for them from change->arena, or handed over with
- * arena_on_free on it), submits it, and gets it back in done().  The results are in
+ * its kind, all of them with memory of change->arena, since a change that is
+ * under way outlives who asked for it (debug builds look; not when somebody
+ * waits for its end), submits it, and gets it back in done().  The results are in
  * the same struct.  store_change_free() at any time: when the change is under
  * way it goes on, done() is not called any more, and the store frees it.
  * From submit to free the change holds references of its own on the mailboxes
@@ -558,6 +559,9 @@ struct store_change *store_change_new(struct store_account *account, enum store_
 /* RECORDS changes have no account: this one makes them. */
 struct store_change *store_change_new_records(
     struct store *store, struct loop *loop, void (*done)(struct store_change *change), void *arg);
+/* Copies of names, for its keywords; NULL for none. */
+const struct str *store_change_names(
+    struct store_change *change, const struct str *names, size_t n);
 void store_submit(struct store_change *change);
 void store_change_free(struct store_change **change);
 /* A new account with its INBOX.  TS_EXISTS: it is there. */

@@ -270,7 +270,8 @@ append_submit(struct imap_cmd *cmd)
 		    .internaldate = i->message.has_time ? i->message.time.unix_s : 0,
 		    .zone = i->message.has_time ? i->message.time.zone_min : 0,
 		    .flags = imap_flags_of(&i->message.flags),
-		    .keywords = i->message.flags.keywords,
+		    .keywords = store_change_names(
+		        change, i->message.flags.keywords, i->message.flags.n_keywords),
 		    .keyword_count = i->message.flags.n_keywords,
 		};
 		i->upload = NULL; /* the change's now */

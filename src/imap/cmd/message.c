@@ -129,7 +129,8 @@ cmd_store(struct imap_cmd *cmd)
 	change->mode = modes[s->args.op];
 	change->bounds = imap_rights_bounds(box->rights);
 	change->flags = imap_flags_of(&s->args.flags);
-	change->keywords = s->args.flags.keywords;
+	change->keywords =
+	    store_change_names(change, s->args.flags.keywords, s->args.flags.n_keywords);
 	change->keyword_count = s->args.flags.n_keywords;
 	s->told = box->modseq;
 	return cmd_change(cmd, change, &done);

@@ -161,6 +161,43 @@ done(struct store_change *c)
 	*(bool *)c->arg = true;
 }
 
+static void
+own(struct store_change *c, struct str *s)
+{
+	if (s->p != NULL)
+		*s = arena_str(c->arena, *s);
+}
+
+void
+kit_own(struct store_change *c)
+{
+	own(c, &c->name);
+	own(c, &c->new_name);
+	c->keywords = store_change_names(c, c->keywords, c->keyword_count);
+	if (c->item_count > 0) {
+		struct store_append_item *items =
+		    arena_array(c->arena, c->item_count, sizeof *items);
+
+		memcpy(items, c->items, c->item_count * sizeof *items);
+		c->items = items;
+	}
+	for (size_t i = 0; i < c->item_count; i++)
+		c->items[i].keywords =
+		    store_change_names(c, c->items[i].keywords, c->items[i].keyword_count);
+	if (c->record_count > 0) {
+		struct store_record_op *records =
+		    arena_array(c->arena, c->record_count, sizeof *records);
+
+		memcpy(records, c->records, c->record_count * sizeof *records);
+		c->records = records;
+	}
+	for (size_t i = 0; i < c->record_count; i++) {
+		own(c, &c->records[i].key);
+		own(c, &c->records[i].value);
+		own(c, &c->records[i].must_be);
+	}
+}
+
 enum ts_err
 kit_run(struct kit *kit, struct store_change **c)
 {
@@ -170,6 +207,7 @@ kit_run(struct kit *kit, struct store_change **c)
 		return store_submit_wait(*c);
 	(*c)->done = done;
 	(*c)->arg = &flag;
+	kit_own(*c);
 	store_submit(*c);
 	assert_false(flag);
 	loop_fake_run(kit->loop);

@@ -36,6 +36,8 @@ struct store_mailbox *kit_mailbox(struct store_account *account, const char *nam
 struct store_upload *kit_upload(struct kit *kit, struct str text);
 struct store_change *kit_change(struct kit *kit, enum store_change_kind kind);
 /* Submits, waits, frees when c_r is NULL; gives the error. */
+/* What it refers to becomes its own, as store_submit() wants it. */
+void kit_own(struct store_change *c);
 enum ts_err kit_run(struct kit *kit, struct store_change **c);
 enum ts_err kit_end(struct kit *kit, struct store_change *c);
 

@@ -248,10 +248,30 @@ flush_behind_work(struct loop *loop)
 	block_for_flush("behind the loop");
 }
 
+/* A change that refers to what is not its own: whoever asked may be gone when the lane reads it. */
+static void
+borrows(struct loop *loop)
+{
+	struct kit kit = {0};
+	struct str word = STR("borrowed");
+	struct store_change *c;
+
+	(void)loop;
+	kit_open(&kit, 0);
+	c = kit_change(&kit, STORE_CHANGE_FLAGS);
+	c->mailbox = kit.inbox;
+	c->keywords = &word;
+	c->keyword_count = 1;
+	store_submit(c);
+}
+
 static void
 watch(void **state)
 {
 	(void)state;
+#ifdef TS_DEBUG
+	assert_int_equal(in_child(borrows), SIGABRT);
+#endif
 	assert_int_equal(in_child(flush_in_work), SIGABRT);
 	assert_int_equal(in_child(flush_behind_work), 0);
 	assert_int_equal(in_child(on_loop), SIGABRT);
@@ -765,6 +785,7 @@ send(struct store_change *c, struct ask *ask)
 	c->loop = ask->order->loop;
 	c->done = ended;
 	c->arg = ask;
+	kit_own(c);
 	store_submit(c);
 }
 

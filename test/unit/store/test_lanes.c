@@ -95,6 +95,7 @@ send_flags(struct kit *kit, struct box *box, uint32_t uid, enum store_flag_mode 
 	c->flags.w[0] = flags;
 	c->keywords = keyword;
 	c->keyword_count = keyword != NULL;
+	kit_own(c);
 	store_submit(c);
 	return c;
 }
@@ -127,6 +128,7 @@ overlay(void **state)
 	c = store_change_new(kit.account, STORE_CHANGE_EXPUNGE, box.loop, noted, &box);
 	c->mailbox = kit.inbox;
 	sent[5] = c;
+	kit_own(c);
 	store_submit(c);
 	sent[6] = send_flags(&kit, &box, 1, STORE_FLAGS_ADD, F(STORE_DRAFT), NULL); /* is gone */
 	assert_int_equal(box.done, 0);
@@ -214,6 +216,7 @@ names_overlap(void **state)
 
 		c->name = str_of(todo[i].name);
 		c->new_name = str_of(todo[i].to);
+		kit_own(c);
 		store_submit(c);
 		if (i == 0)
 			sem_wait(&gate.entered);
@@ -377,6 +380,7 @@ abandoned(void **state)
 		c = store_change_new(
 		    kit.account, STORE_CHANGE_CREATE, lanes > 0 ? loop : kit.loop, noted, NULL);
 		c->name = STR("left");
+		kit_own(c);
 		store_submit(c);
 		store_change_free(&c);
 		/* Goes behind it. */
@@ -556,6 +560,7 @@ send_seen(struct turns *t, struct store_account *account, struct store_mailbox *
 	c->mode = STORE_FLAGS_ADD;
 	c->flags.w[0] = F(STORE_SEEN);
 	t->want++;
+	kit_own(c);
 	store_submit(c);
 }
 

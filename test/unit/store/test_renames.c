@@ -448,6 +448,7 @@ submit(struct kit *kit, struct loop *loop, enum store_change_kind kind, const ch
 
 	c->name = str_of(name);
 	c->new_name = to != NULL ? str_of(to) : STR_NONE;
+	kit_own(c);
 	store_submit(c);
 	return c;
 }
