@@ -166,7 +166,7 @@ begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	struct mailstream_mailbox normal = *m;
 	bool ok;
 
-	normal.name = wire_name_normal(a, m->name);
+	normal.name = wire_name_kept(a, m->name);
 	ok = begin_normal(im, &normal);
 	arena_free(&a);
 	return ok;

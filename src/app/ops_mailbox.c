@@ -49,11 +49,7 @@ explain(enum ts_err err, struct str user, struct str name, struct buf *out)
 static void
 take_name(struct target *t, struct str name)
 {
-	name = wire_name_normal(t->arena, name);
-	buf_str(&t->name, name);
-	if (name.n >= 5 && str_ieq((struct str){name.p, 5}, STR("INBOX")) &&
-	    (name.n == 5 || name.p[5] == '/'))
-		memcpy(t->name.p, "INBOX", 5);
+	buf_str(&t->name, wire_name_kept(t->arena, name));
 }
 
 /* A user who was deleted may have left mail: then the name stands for the account itself. */
@@ -181,11 +177,13 @@ change(struct target *t, enum store_change_kind kind)
 static bool
 mailbox_create(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
-	const char *fault = imap_name_fault(request_get(req, "name"));
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	const char *fault = wire_name_fault(wire_name_kept(arena, request_get(req, "name")));
 	struct target t;
 	bool ok;
 
 	(void)io;
+	arena_free(&arena);
 	if (fault != NULL) {
 		buf_printf(out, "%s\n", fault);
 		return false;

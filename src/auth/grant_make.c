@@ -2,6 +2,7 @@
 /* Grants from what people write, and from records: see grant.h. */
 #include "auth/grant.h"
 #include "auth/user.h"
+#include "base/normal.h"
 #include "sasl/names.h"
 
 enum { FORMAT = 1, SMALL = 512 };
@@ -152,7 +153,7 @@ make_mailboxes(
 			return fault(f, "mailboxes",
 			    "must be names of mailboxes in UTF-8, in which '*' stands for any "
 			    "characters and '%%' for any but '/'");
-		list[i] = arena_str(grant->arena, spec->mailboxes[i]);
+		list[i] = str_normal(grant->arena, arena_str(grant->arena, spec->mailboxes[i]));
 	}
 	grant->mailboxes = list;
 	grant->mailbox_count = spec->mailbox_count;
@@ -294,7 +295,7 @@ parse_lists(struct rd *r, struct auth_grant *grant)
 	grant->mailbox_count = parse_count(r);
 	mailboxes = arena_array(grant->arena, grant->mailbox_count, sizeof(*mailboxes));
 	for (size_t i = 0; i < grant->mailbox_count && !r->bad; i++) {
-		mailboxes[i] = arena_str(grant->arena, rd_vstr(r));
+		mailboxes[i] = str_normal(grant->arena, arena_str(grant->arena, rd_vstr(r)));
 		r->bad |= !is_mailbox(mailboxes[i]);
 	}
 	grant->mailboxes = mailboxes;

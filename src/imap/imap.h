@@ -245,8 +245,6 @@ void imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, uns
 
 /* System flags of the grammar as flags of the store. */
 struct store_flags imap_flags_of(const struct wire_flags *flags);
-/* For NO: is it a name under which a mailbox may be made?  NULL, or what is wrong with it. */
-const char *imap_name_fault(struct str name);
 
 /* ---- the registry of extensions (imap/ext.h) ---- */
 

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What commands that name a mailbox share: finding it in memory or having it
- * loaded by a worker, and what a new name may look like.
+ * loaded by a worker.
  */
 #include "imap/rights.h"
 #include "wire/utf7.h"
-
-#define NAME_MAX_BYTES 1000u /* of a whole name; a key of the store stays small */
-#define NAME_MAX_LEVELS 50u
 
 static void
 unref_mailbox(void *arg)
@@ -88,31 +85,4 @@ imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, unsigned
 	wire_out_list(imap_out(cmd->conn), imap_dialect(cmd->conn),
 	    &(struct wire_list_row){
 	        .attrs = attrs, .delimiter = '/', .name = name, .oldname = given});
-}
-
-const char *
-imap_name_fault(struct str name)
-{
-	struct str rest = name, level;
-	unsigned levels = 0;
-
-	if (name.n == 0)
-		return "A mailbox needs a name";
-	if (name.n > NAME_MAX_BYTES)
-		return "The mailbox name is longer than 1000 bytes";
-	if (!wire_name_ok(name))
-		return "The mailbox name holds characters that are not allowed";
-	/* RFC 9051 section 5.1: "#" begins names of other name spaces. */
-	if (name.p[0] == '#')
-		return "Mailbox names that begin with # are reserved";
-	while (str_split(&rest, '/', &level)) {
-		if (level.n == 0)
-			return "The mailbox name has an empty level";
-		/* RFC 3501 section 5.1: a name with wildcards could not be listed by itself. */
-		if (str_chr(level, '*') != NULL || str_chr(level, '%') != NULL)
-			return "Mailbox names cannot hold * or %";
-		if (++levels > NAME_MAX_LEVELS)
-			return "The mailbox name has more than 50 levels";
-	}
-	return NULL;
 }

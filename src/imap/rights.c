@@ -2,6 +2,8 @@
 /* See rights.h. */
 #include "imap/rights.h"
 
+#include "wire/utf7.h"
+
 unsigned
 imap_rights_of(const struct imap_login *login, struct str name)
 {
@@ -283,7 +285,7 @@ cmd_no_target(struct imap_cmd *cmd, struct str name)
 
 	if (!imap_rights_create(imap_login(cmd->conn), name))
 		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
-	fault = imap_name_fault(name);
+	fault = wire_name_fault(name);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
 	return cmd_no(cmd, "TRYCREATE", "No such mailbox");

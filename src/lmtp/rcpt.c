@@ -180,12 +180,12 @@ load_mailbox(struct lmtp_job *job, struct store_account *account, struct str use
 	enum ts_err err = TS_NOT_FOUND;
 	bool again = true;
 
-	name = wire_name_normal(job->arena, name);
+	name = wire_name_kept(job->arena, name);
 	for (unsigned i = 0; i < LOOKS && name.n > 0 && again; i++)
 		err = load_same(job, account, sub, name, f, &again);
 	if (name.n > 0 && again)
 		return TS_UNAVAILABLE;
-	if (err == TS_NOT_FOUND && name.n > 0 &&
+	if (err == TS_NOT_FOUND && wire_name_fault(name) == NULL &&
 	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE &&
 	    !cannot_make(job, user, name)) {
 		want(job, user, account, name);

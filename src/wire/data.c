@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/normal.h"
 #include "wire/in.h"
 #include "wire/utf7.h"
 #include "wire/vec_int.h"
@@ -40,25 +41,6 @@ name_to_utf8(struct wire_in *in, struct str *name)
 	return ok;
 }
 
-/* RFC 9051 section 5.1: INBOX in any case is one name; so is what lies below it. */
-static struct str
-with_inbox(struct arena *a, struct str name)
-{
-	const size_t n = 5;
-	char *copy;
-
-	if (name.n < n || !str_ieq((struct str){name.p, n}, STR("INBOX")))
-		return name;
-	if (name.n == n)
-		return STR("INBOX");
-	if (name.p[n] != '/' || str_has_prefix(name, STR("INBOX")))
-		return name;
-	copy = arena_zalloc(a, name.n + 1);
-	memcpy(copy, name.p, name.n);
-	memcpy(copy, "INBOX", n);
-	return (struct str){copy, name.n};
-}
-
 bool
 wire_in_mailbox(struct wire_in *in, struct str *name_r)
 {
@@ -78,9 +60,9 @@ wire_in_mailbox(struct wire_in *in, struct str *name_r)
 		return wire_in_fail(in, fault);
 	}
 	given = *name_r;
-	*name_r = wire_name_normal(in->arena, given);
+	*name_r = str_normal(in->arena, given);
 	in->given = name_r->p != given.p ? given : STR_NONE;
-	*name_r = with_inbox(in->arena, *name_r);
+	*name_r = wire_name_kept(in->arena, *name_r);
 	return true;
 }
 
@@ -113,7 +95,7 @@ wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r)
 	if (!name_to_utf8(in, pattern_r) || (pattern_r->n > 0 && !wire_name_ok(*pattern_r)))
 		*pattern_r = STR_NONE;
 	else
-		*pattern_r = wire_name_normal(in->arena, *pattern_r);
+		*pattern_r = str_normal(in->arena, *pattern_r);
 	return true;
 }
 

@@ -3,6 +3,10 @@
 #include "wire/utf7.h"
 
 #include "base/err.h"
+#include "base/normal.h"
+
+#define NAME_MAX_BYTES 1000u /* of a whole name; a key of the store stays small */
+#define NAME_MAX_LEVELS 50u
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 
@@ -219,4 +223,56 @@ wire_name_ok(struct str utf8)
 			return false;
 	}
 	return true;
+}
+
+/* RFC 9051 section 5.1: INBOX in any case is one name; so is what lies below it. */
+static struct str
+with_inbox(struct arena *a, struct str name)
+{
+	const size_t n = 5;
+	char *copy;
+
+	if (name.n < n || !str_ieq((struct str){name.p, n}, STR("INBOX")))
+		return name;
+	if (name.n == n)
+		return STR("INBOX");
+	if (name.p[n] != '/' || str_has_prefix(name, STR("INBOX")))
+		return name;
+	copy = arena_zalloc(a, name.n + 1);
+	memcpy(copy, name.p, name.n);
+	memcpy(copy, "INBOX", n);
+	return (struct str){copy, name.n};
+}
+
+struct str
+wire_name_kept(struct arena *a, struct str utf8)
+{
+	return with_inbox(a, str_normal(a, utf8));
+}
+
+const char *
+wire_name_fault(struct str utf8)
+{
+	struct str rest = utf8, level;
+	unsigned levels = 0;
+
+	if (utf8.n == 0)
+		return "A mailbox needs a name";
+	if (utf8.n > NAME_MAX_BYTES)
+		return "The mailbox name is longer than 1000 bytes";
+	if (!wire_name_ok(utf8))
+		return "The mailbox name holds characters that are not allowed";
+	/* RFC 9051 section 5.1: "#" begins names of other name spaces. */
+	if (utf8.p[0] == '#')
+		return "Mailbox names that begin with # are reserved";
+	while (str_split(&rest, '/', &level)) {
+		if (level.n == 0)
+			return "The mailbox name has an empty level";
+		/* RFC 3501 section 5.1: a name with wildcards could not be listed by itself. */
+		if (str_chr(level, '*') != NULL || str_chr(level, '%') != NULL)
+			return "Mailbox names cannot hold * or %";
+		if (++levels > NAME_MAX_LEVELS)
+			return "The mailbox name has more than 50 levels";
+	}
+	return NULL;
 }

@@ -7,6 +7,7 @@
  * CREATE) is no record of the store: LIST shows it as \Noselect.
  */
 #include "imap/rights.h"
+#include "wire/utf7.h"
 
 struct use_name {
 	const char *name;
@@ -81,7 +82,7 @@ cmd_create(struct imap_cmd *cmd)
 	if (args.params.n > 0)
 		return cmd_bad(cmd, "Unknown parameter");
 	args.mailbox = without_trailing_separator(args.mailbox);
-	fault = imap_name_fault(args.mailbox);
+	fault = wire_name_fault(args.mailbox);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
 	if (!use_mask(&args.use, &use))
@@ -213,7 +214,7 @@ cmd_rename(struct imap_cmd *cmd)
 		return cmd_bad_syntax(cmd);
 	args.from = without_trailing_separator(args.from);
 	args.to = without_trailing_separator(args.to);
-	fault = imap_name_fault(args.to);
+	fault = wire_name_fault(args.to);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
 	/* Before anything that tells what is there. */
@@ -254,7 +255,7 @@ subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
 	if (!wire_mailbox_parse(&cmd->in, &name))
 		return cmd_bad_syntax(cmd);
 	name = without_trailing_separator(name);
-	fault = imap_name_fault(name);
+	fault = wire_name_fault(name);
 	if (fault != NULL && kind == STORE_CHANGE_SUBSCRIBE)
 		return cmd_no(cmd, "CANNOT", fault);
 	/* RFC 4314 section 4: UNSUBSCRIBE takes no right; a hidden name is not subscribed. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of mailboxes in one spelling: see utf7.h. */
+/* See normal.h. */
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
 
 #include "base/mem.h"
-#include "wire/utf7.h"
+#include "base/normal.h"
 
 /* The form C of n UTF-16 units takes up to three times as many (Unicode Standard Annex 15). */
 #define GROWTH 3
@@ -39,9 +39,9 @@ compose(struct arena *a, struct str utf8)
 }
 
 struct str
-wire_name_normal(struct arena *a, struct str utf8)
+str_normal(struct arena *a, struct str utf8)
 {
-	/* ICU counts in 32 bits; nothing so long is a name. */
+	/* ICU counts in 32 bits. */
 	if (utf8.n > INT32_MAX / (8 * GROWTH) || str_is_ascii(utf8) || !str_is_utf8(utf8))
 		return utf8;
 	return compose(a, utf8);
