@@ -17,7 +17,7 @@
 #include "app/privileges.h"
 #include "app/settings.h"
 
-enum answer { ANSWER_OK, ANSWER_FAILED, ANSWER_NONE };
+enum answer { ANSWER_OK, ANSWER_FAILED, ANSWER_NONE, ANSWER_NOT_ASKED };
 
 /* ---- without a server ---- */
 
@@ -171,6 +171,8 @@ talk(int fd, struct str wire, const struct ask_bulk *bulk, struct buf *text)
 	struct buf frame = {0};
 	enum frame_type type;
 
+	if (bulk != NULL && bulk->begin != NULL && !bulk->begin(bulk->arg))
+		return ANSWER_NOT_ASKED;
 	/* A server that refuses at once does not read: what it says is there all the same. */
 	(void)frame_write(&ch, FRAME_REQUEST, wire);
 	while (frame_read(&ch, FRAME_BYTES_MAX, &type, &frame) == FRAME_READ &&

@@ -16,6 +16,9 @@
 
 /* Bulk data and progress; a function that is NULL takes nothing, gives nothing. */
 struct ask_bulk {
+	/* NULL, or called once there is somebody to ask, before anything is asked; false: nothing
+	 * is (the caller has said why). */
+	bool (*begin)(void *arg);
 	/* From the operation's send(); false: no more of it, the operation is ended (the caller has
 	 * said why). */
 	bool (*take)(struct str bytes, void *arg);

@@ -120,47 +120,68 @@ own_data(const struct server_settings *s, const struct passwd *pw)
 }
 
 static const struct passwd *
-find_user(const struct server_settings *s)
+find_user(const char *name, struct buf *why)
 {
-	const struct passwd *pw = getpwnam(s->user.p);
+	const struct passwd *pw = getpwnam(name);
 
 	if (pw != NULL && pw->pw_uid != 0)
 		return pw;
-	log_msg(LOG_ERROR, NULL,
-	    pw == NULL ? "server.user: there is no user %s"
-	               : "server.user: %s is root; name a user of the server's own",
-	    s->user.p);
+	if (pw == NULL)
+		buf_printf(why, "there is no user %s on this system", name);
+	else
+		buf_printf(why, "%s is root; name another user", name);
 	return NULL;
 }
 
 static bool
-become_for_good(const struct server_settings *s, const struct passwd *pw)
+become_for_good(const struct passwd *pw, struct buf *why)
 {
 	if (!become(pw)) {
-		log_msg(LOG_ERROR, NULL, "cannot become user %s: %s", s->user.p, strerror(errno));
+		buf_printf(why, "cannot become user %s: %s", pw->pw_name, strerror(errno));
 		return false;
 	}
 	if (!became(pw)) {
-		log_msg(LOG_ERROR, NULL, "user %s could become root again: not started", s->user.p);
+		buf_printf(why, "user %s could become root again", pw->pw_name);
 		return false;
 	}
 	return true;
 }
 
 bool
+privileges_become(const char *name, struct buf *why)
+{
+	const struct passwd *pw = find_user(name, why);
+
+	if (pw != NULL && geteuid() != 0) {
+		buf_puts(why, "only root can become another user");
+		pw = NULL;
+	}
+	return pw != NULL && become_for_good(pw, why);
+}
+
+static bool
+drop(const struct server_settings *s, bool with_data)
+{
+	struct buf why = {0};
+	const struct passwd *pw = find_user(s->user.p, &why);
+	bool ok = pw != NULL && (!with_data || own_data(s, pw)) && become_for_good(pw, &why);
+
+	if (why.n > 0)
+		log_msg(LOG_ERROR, NULL, "server.user: %s", buf_cstr(&why));
+	buf_fini(&why);
+	return ok;
+}
+
+bool
 privileges_drop(const struct server_settings *s)
 {
-	const struct passwd *pw = find_user(s);
-
-	return pw != NULL && own_data(s, pw) && become_for_good(s, pw);
+	return drop(s, true);
 }
 
 bool
 privileges_drop_helper(const struct server_settings *s)
 {
-	const struct passwd *pw = find_user(s);
-
-	return pw != NULL && become_for_good(s, pw);
+	return drop(s, false);
 }
 
 void

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "app/settings.h"
+#include "base/buf.h"
 
 /* The limit of open descriptors goes up as far as it may. */
 void privileges_raise_file_limit(void);
@@ -17,6 +18,9 @@ void privileges_check_file_limit(const struct conf *conf);
  * if it is missing.  False: logged.
  */
 bool privileges_drop(const struct server_settings *s);
+/* The same for a command, and any user but root; false: why has the reason, without a line end.
+ * Groups are that user's from then on. */
+bool privileges_become(const char *name, struct buf *why);
 /* The same for a process beside the server: the data folder is not its business. */
 bool privileges_drop_helper(const struct server_settings *s);
 /* No core file, no debugger of the same user: passwords and keys stay inside.  Unless it is root
