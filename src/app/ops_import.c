@@ -80,7 +80,11 @@ find_mailbox(struct import *im, const struct mailstream_mailbox *m)
 {
 	struct store_counters c = {0};
 	uint32_t given = 0;
-	enum ts_err err = store_mailbox_load(im->account, m->name, &im->mailbox);
+	enum ts_err err;
+
+	if (im->dry)
+		return import_dry_mailbox(im, m);
+	err = store_mailbox_load(im->account, m->name, &im->mailbox);
 
 	if (err == TS_OK)
 		store_mailbox_counters(im->mailbox, &c);
@@ -110,9 +114,11 @@ find_mailbox(struct import *im, const struct mailstream_mailbox *m)
 static bool
 end_mailbox(struct import *im)
 {
-	bool ok = im->mailbox == NULL || import_flush(im);
+	bool ok = im->mailbox == NULL || im->dry || import_flush(im);
 
-	if (ok && im->mailbox != NULL && im->keep_uids && im->uidnext > im->next) {
+	if (im->dry)
+		import_dry_end_mailbox(im);
+	if (ok && im->mailbox != NULL && !im->dry && im->keep_uids && im->uidnext > im->next) {
 		struct store_change *c =
 		    store_change_new(im->account, STORE_CHANGE_RAISE, NULL, NULL, NULL);
 
@@ -139,9 +145,11 @@ begin_normal(struct import *im, const struct mailstream_mailbox *m)
 	im->total += m->messages;
 	im->uidnext = m->uidnext;
 	im->skipping = false;
-	if (m->exists)
+	if (wire_name_fault(m->name) != NULL)
+		err = TS_INVALID;
+	if (err == TS_OK && m->exists)
 		err = find_mailbox(im, m);
-	if (err == TS_OK && m->subscribed)
+	if (err == TS_OK && m->subscribed && !im->dry)
 		err = list_change(im, STORE_CHANGE_SUBSCRIBE, m, NULL, &none);
 	if (err == TS_INVALID || err == TS_LIMIT) {
 		store_mailbox_unref(&im->mailbox);
@@ -153,7 +161,7 @@ begin_normal(struct import *im, const struct mailstream_mailbox *m)
 	}
 	if (err != TS_OK)
 		return import_fail(im, "mailbox", err);
-	if (m->exists)
+	if (im->mailbox != NULL)
 		import_find_known(im);
 	return true;
 }
@@ -234,7 +242,9 @@ find_account(struct import *im, const struct request *req)
 	enum ts_err err = auth_users_get(im->ops->auth, name, arena, &user, &why);
 
 	if (err == TS_OK)
-		err = store_account_load(im->ops->store, user.name, true, &im->account);
+		err = store_account_load(im->ops->store, user.name, !im->dry, &im->account);
+	if (err == TS_NOT_FOUND && im->dry && user.name.n > 0)
+		err = TS_OK; /* it would be made */
 	if (err == TS_NOT_FOUND)
 		buf_printf(im->out, "there is no user %.*s\n", STR_ARG(name));
 	else if (err != TS_OK)
@@ -244,16 +254,20 @@ find_account(struct import *im, const struct request *req)
 }
 
 static bool
-import(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+import_or_tell(
+    const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io, bool dry)
 {
-	struct import im = {.ops = ops, .io = io, .out = out};
+	struct import im = {.ops = ops, .io = io, .out = out, .dry = dry};
 	bool ok;
 
 	im.loop = loop_new_fake();
 	im.pool = work_pool_new(0);
 	im.md = EVP_MD_CTX_new();
 	TS_ASSERT(im.md != NULL);
-	ok = find_account(&im, req) && run(&im);
+	ok = find_account(&im, req);
+	if (ok && dry)
+		import_dry_begin(&im);
+	ok = ok && run(&im);
 	store_upload_free(&im.upload);
 	store_change_free(&im.batch);
 	store_mailbox_unref(&im.mailbox);
@@ -265,13 +279,29 @@ import(const struct ops *ops, const struct request *req, struct buf *out, struct
 		    (unsigned long long)im.added, (unsigned long long)im.known,
 		    (unsigned long long)im.renumbered, (unsigned long long)im.left_out);
 	import_known_fini(&im);
+	import_dry_fini(&im);
 	mailstream_in_fini(&im.in);
 	buf_fini(&im.name);
 	EVP_MD_CTX_free(im.md);
-	store_account_unref(&im.account);
+	if (im.account != NULL)
+		store_account_unref(&im.account);
 	work_pool_free(&im.pool);
 	loop_free(&im.loop);
 	return ok;
 }
 
-const struct op ops_import[] = {{.verb = "import", .run = import}, {.verb = NULL}};
+static bool
+import(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	return import_or_tell(ops, req, out, io, false);
+}
+
+/* A verb of its own: a server that does not know it changes nothing either. */
+static bool
+import_dry(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	return import_or_tell(ops, req, out, io, true);
+}
+
+const struct op ops_import[] = {
+    {.verb = "import", .run = import}, {.verb = "import-dry", .run = import_dry}, {.verb = NULL}};

@@ -62,10 +62,13 @@ upload_done(void *arg, enum ts_err err)
 static void
 begin_message(struct import *im)
 {
-	if (im->upload != NULL)
+	if (im->summing)
 		return;
-	im->upload = store_upload_new(im->ops->store, im->pool, im->loop, (struct work_who){0});
+	if (!im->dry)
+		im->upload =
+		    store_upload_new(im->ops->store, im->pool, im->loop, (struct work_who){0});
 	TS_ASSERT(EVP_DigestInit_ex(im->md, EVP_sha256(), NULL) == 1);
+	im->summing = true;
 }
 
 void
@@ -73,15 +76,26 @@ import_take_data(struct import *im, struct str data)
 {
 	begin_message(im);
 	TS_ASSERT(EVP_DigestUpdate(im->md, data.p, data.n) == 1);
-	if (!store_upload_write(im->upload, data, ready, NULL))
+	if (!im->dry && !store_upload_write(im->upload, data, ready, NULL))
 		loop_fake_run(im->loop);
 }
 
 void
 import_drop_message(struct import *im)
 {
+	im->summing = false;
 	store_upload_free(&im->upload);
 	loop_fake_run(im->loop);
+}
+
+uint32_t
+import_uid_of(struct import *im, const struct mailstream_message *m)
+{
+	uint32_t uid = im->keep_uids && m->uid >= im->next && m->uid < UINT32_MAX ? m->uid : 0;
+
+	im->renumbered += m->uid != 0 && uid == 0;
+	im->next = (uid != 0 ? uid : im->next) + 1;
+	return uid;
 }
 
 static void
@@ -107,15 +121,11 @@ put_item(struct import *im, const struct mailstream_message *m)
 	for (size_t i = 0; i < n; i++)
 		keyword[i] = arena_str(im->batch->arena, rd_vstr(&words));
 
-	uint32_t uid = im->keep_uids && m->uid >= im->next && m->uid < UINT32_MAX ? m->uid : 0;
-
-	im->renumbered += m->uid != 0 && uid == 0;
-	im->next = (uid != 0 ? uid : im->next) + 1;
 	im->batch->items[im->batch->item_count++] = (struct store_append_item){.upload = im->upload,
 	    .internaldate = m->internaldate,
 	    .dated = true,
 	    .zone = m->zone,
-	    .uid = uid,
+	    .uid = import_uid_of(im, m),
 	    .savedate = m->savedate,
 	    .flags.w = {m->flags},
 	    .keywords = keyword,
@@ -159,11 +169,9 @@ put_alone(struct import *im, const struct mailstream_message *m)
 	im->next = next;
 	im->renumbered = renumbered;
 	import_leave_out(im, m,
-	    limit == STORE_LIMIT_KEYWORD_BYTES
-	        ? "one of its keywords is longer than store.keyword_length allows"
-	    : limit == STORE_LIMIT_KEYWORDS
-	        ? "the mailbox has all the keywords that store.max_keywords allows"
-	        : "the mailbox has no UIDs left");
+	    limit == STORE_LIMIT_KEYWORD_BYTES ? IMPORT_LONG_KEYWORD
+	    : limit == STORE_LIMIT_KEYWORDS    ? IMPORT_MANY_KEYWORDS
+	                                       : "the mailbox has no UIDs left");
 	return true;
 }
 
@@ -175,6 +183,7 @@ import_take_message(struct import *im, const struct mailstream_message *m)
 
 	begin_message(im);
 	TS_ASSERT(EVP_DigestFinal_ex(im->md, sum, NULL) == 1);
+	im->summing = false;
 	if (m->bare || m->size > UINT32_MAX) {
 		import_drop_message(im);
 		import_leave_out(im, m, "its bytes are missing, or 4 GiB and more");
@@ -183,8 +192,13 @@ import_take_message(struct import *im, const struct mailstream_message *m)
 	if (import_is_known(im, m, sum)) {
 		import_drop_message(im);
 		im->known++;
+		im->dryness.known++;
 		if (im->known % IMPORT_WINDOW == 0)
 			im->io->progress(im->io, "messages", im->added + im->known, im->total);
+		return true;
+	}
+	if (im->dry) {
+		import_dry_message(im, m);
 		return true;
 	}
 	store_upload_finish(im->upload, upload_done, &w);

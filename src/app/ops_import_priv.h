@@ -3,7 +3,8 @@
 #define APP_OPS_IMPORT_PRIV_H
 /*
  * An import from inside: ops_import.c takes the stream and makes mailboxes,
- * ops_import_known.c knows what is there already, ops_import_append.c adds messages.
+ * ops_import_known.c knows what is there already, ops_import_append.c adds messages, and
+ * ops_import_dry.c says what would come, without a change.
  */
 #include <openssl/evp.h>
 
@@ -13,6 +14,8 @@
 
 #define IMPORT_SUM 32
 #define IMPORT_WINDOW 512
+#define IMPORT_LONG_KEYWORD "one of its keywords is longer than store.keyword_length allows"
+#define IMPORT_MANY_KEYWORDS "the mailbox has all the keywords that store.max_keywords allows"
 
 struct have { /* a message that was there before */
 	int64_t date;
@@ -22,6 +25,17 @@ struct have { /* a message that was there before */
 	bool readable;  /* sum holds */
 	bool summed;    /* of the first of a size and date: all of them have been */
 	unsigned char sum[IMPORT_SUM];
+};
+
+struct import_dry {          /* of a run that changes nothing */
+	struct arena *arena; /* of the mailbox at hand */
+	struct str *word;    /* keywords that it has, and would have */
+	size_t words;
+	uint64_t mailboxes;    /* that there are, and would be */
+	struct buf made;       /* names of those that would be, vstr each */
+	bool new;              /* the mailbox at hand would be made */
+	bool open;             /* there is one at hand */
+	uint64_t added, known; /* in it */
 };
 
 struct import {
@@ -41,6 +55,9 @@ struct import {
 	uint32_t next; /* the UIDNEXT that the batch leads to */
 	uint32_t uidnext;
 	bool keep_uids;
+	bool dry;
+	bool summing; /* the checksum of a message is under way */
+	struct import_dry dryness;
 	bool skipping; /* the messages of a mailbox that was left out */
 	struct have *have;
 	size_t have_count;
@@ -69,6 +86,20 @@ void import_take_data(struct import *im, struct str data);
 /* The message whose data came last; or it is none. */
 bool import_take_message(struct import *im, const struct mailstream_message *m);
 void import_drop_message(struct import *im);
+/* The UID that it gets; 0: whichever comes next. */
+uint32_t import_uid_of(struct import *im, const struct mailstream_message *m);
 /* All that was taken is durable. */
 bool import_flush(struct import *im);
+
+/* ---- ops_import_dry.c ---- */
+
+/* Counts what is there. */
+void import_dry_begin(struct import *im);
+/* A mailbox that exists in the stream: finds it, or says that it would be made.  A limit, a name
+ * that cannot be: as a real run has it. */
+enum ts_err import_dry_mailbox(struct import *im, const struct mailstream_mailbox *m);
+void import_dry_end_mailbox(struct import *im);
+/* The message whose data came last, which is not there yet. */
+void import_dry_message(struct import *im, const struct mailstream_message *m);
+void import_dry_fini(struct import *im);
 #endif

@@ -8,10 +8,14 @@
 #include "app/ask.h"
 #include "app/cli.h"
 #include "app/frame.h"
+#include "app/json.h"
+#include "app/privileges.h"
 #include "app/request.h"
 
 struct run {
 	struct port port;
+	const struct args *args;
+	struct port_source *(*open)(struct port *port, const char *path);
 	struct port_source *source;
 	struct port_sink *sink;
 	struct mailstream_in in;
@@ -67,43 +71,137 @@ tell_notes(const struct run *run, struct str text)
 			fprintf(stderr, "turnstone %s: %.*s\n", run->port.cmd, STR_ARG(line));
 }
 
-static int
-import_end(const struct args *args, struct run *run, struct str text)
+/* "would come: 0|1 messages already name" */
+static bool
+take_row(struct str *text, struct str *name_r, uint64_t numbers[3])
 {
-	uint64_t added = value_of(text, STR("messages: "));
-	uint64_t known = value_of(text, STR("there already: "));
-	uint64_t renumbered = value_of(text, STR("new uids: "));
-	uint64_t left_out = value_of(text, STR("not imported: ")) + run->port.broken;
+	const struct str key = STR("would come: ");
+	struct str line, word;
+
+	while (str_split(text, '\n', &line)) {
+		bool ok = str_has_prefix(line, key);
+
+		if (ok)
+			line = (struct str){line.p + key.n, line.n - key.n};
+		for (unsigned i = 0; ok && i < 3; i++)
+			ok = str_split(&line, ' ', &word) && str_u64(word, UINT64_MAX, &numbers[i]);
+		*name_r = line;
+		if (ok)
+			return true;
+	}
+	return false;
+}
+
+static void
+print_rows(struct str text)
+{
+	uint64_t numbers[3];
+	struct str name;
+
+	while (take_row(&text, &name, numbers))
+		printf("%.*s: %llu to come, %llu there already%s\n", STR_ARG(name),
+		    (unsigned long long)numbers[1], (unsigned long long)numbers[2],
+		    numbers[0] != 0 ? " (a new mailbox)" : "");
+}
+
+static void
+put_rows(struct str text, struct json *j)
+{
+	uint64_t numbers[3];
+	struct str name;
+
+	json_key(j, "mailboxes");
+	json_open(j, '[');
+	while (take_row(&text, &name, numbers)) {
+		json_open(j, '{');
+		json_key(j, "name");
+		json_str(j, name);
+		json_key(j, "new");
+		json_bool(j, numbers[0] != 0);
+		json_key(j, "messages");
+		json_u64(j, numbers[1]);
+		json_key(j, "already");
+		json_u64(j, numbers[2]);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
+struct summary {
+	uint64_t added, known, renumbered, left_out;
+};
+
+static void
+print_summary(const struct run *run, const struct summary *s)
+{
+	bool dry = args_has(run->args, "dry-run");
+
+	printf("messages: %llu %s (%llu of them with new UIDs), %llu there already, %llu left out",
+	    (unsigned long long)s->added, dry ? "would be imported" : "imported",
+	    (unsigned long long)s->renumbered, (unsigned long long)s->known,
+	    (unsigned long long)s->left_out);
+	if (run->port.passed > 0)
+		printf(", %llu passed by", (unsigned long long)run->port.passed);
+	if (run->port.renamed > 0)
+		printf("; mailboxes with other names: %llu", (unsigned long long)run->port.renamed);
+	putchar('\n');
+}
+
+static void
+print_json(const struct run *run, const struct summary *s, struct str text)
+{
+	const char *const names[] = {"imported", "already", "new_uids", "left_out",
+	    "keywords_left_out", "passed_by", "other_names"};
+	const uint64_t values[] = {s->added, s->known, s->renumbered, s->left_out, run->port.words,
+	    run->port.passed, run->port.renamed};
+	struct buf out = {0};
+	struct json j = {.out = &out};
+
+	json_open(&j, '{');
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		json_key(&j, names[i]);
+		json_u64(&j, values[i]);
+	}
+	if (args_has(run->args, "dry-run")) {
+		json_key(&j, "dry_run");
+		json_bool(&j, true);
+		put_rows(text, &j);
+	}
+	json_close(&j, '}');
+	puts(buf_cstr(&out));
+	buf_fini(&out);
+}
+
+static int
+import_end(struct run *run, struct str text)
+{
+	struct summary s = {value_of(text, STR("messages: ")),
+	    value_of(text, STR("there already: ")), value_of(text, STR("new uids: ")),
+	    value_of(text, STR("not imported: ")) + run->port.broken};
 
 	tell_notes(run, text);
 	if (run->port.words > 0)
-		fprintf(stderr,
-		    "turnstone %s: keywords left out: %llu (IMAP does not allow such names, or so "
-		    "many for a message)\n",
-		    args->cmd->name, (unsigned long long)run->port.words);
-	if (args_has(args, "json"))
-		printf("{\"imported\": %llu, \"already\": %llu, \"new_uids\": %llu, "
-		       "\"left_out\": %llu, \"keywords_left_out\": %llu}\n",
-		    (unsigned long long)added, (unsigned long long)known,
-		    (unsigned long long)renumbered, (unsigned long long)left_out,
-		    (unsigned long long)run->port.words);
-	else if (!run->port.progress.quiet)
-		printf("messages: %llu imported (%llu of them with new UIDs), %llu there already, "
-		       "%llu left out\n",
-		    (unsigned long long)added, (unsigned long long)renumbered,
-		    (unsigned long long)known, (unsigned long long)left_out);
-	return left_out > 0 || run->port.words > 0 ? APP_DAMAGE : APP_OK;
+		fprintf(stderr, "turnstone %s: flags and keywords left out: %llu\n",
+		    run->args->cmd->name, (unsigned long long)run->port.words);
+	if (args_has(run->args, "json")) {
+		print_json(run, &s, text);
+	} else if (!run->port.progress.quiet) {
+		print_rows(text);
+		print_summary(run, &s);
+	}
+	return s.left_out > 0 || run->port.words > 0 ? APP_DAMAGE : APP_OK;
 }
 
 static void
 run_init(struct run *run, const struct args *args)
 {
-	*run = (struct run){.port = {.cmd = args->cmd->name,
-	                        .mailbox = args_get(args, "mailbox"),
-	                        .follow_owned = args_has(args, "follow-owned"),
-	                        .fs_layout = args_has(args, "fs-layout"),
-	                        .keep_headers = args_has(args, "keep-headers"),
-	                        .mboxo = args_has(args, "mboxo")}};
+	*run = (struct run){.args = args,
+	    .port = {.cmd = args->cmd->name,
+	        .mailbox = args_get(args, "mailbox"),
+	        .follow_owned = args_has(args, "follow-owned"),
+	        .fs_layout = args_has(args, "fs-layout"),
+	        .keep_headers = args_has(args, "keep-headers"),
+	        .mboxo = args_has(args, "mboxo")}};
 	if (args_get(args, "flags") != NULL)
 		run->port.no_flags = strcmp(args_get(args, "flags"), "none") == 0;
 	progress_init(&run->port.progress, args_has(args, "quiet"));
@@ -123,28 +221,46 @@ begin_request(const struct args *args, const char *verb, struct buf *wire)
 	return true;
 }
 
+/* As the user who may read it, from here on; nothing of PATH was looked at yet. */
+static bool
+begin_reading(void *arg)
+{
+	struct run *run = arg;
+	const char *as = args_get(run->args, "as");
+	struct buf why = {0};
+	bool ok = as == NULL || privileges_become(as, &why);
+
+	if (ok)
+		run->source = run->open(&run->port, run->args->operands[0]);
+	else
+		fprintf(stderr, "turnstone %s: --as %s: %s\n", run->args->cmd->name, as,
+		    buf_cstr(&why));
+	buf_fini(&why);
+	return run->source != NULL;
+}
+
 static int
 import_from(
     const struct args *args, struct port_source *(*open)(struct port *port, const char *path))
 {
 	struct run run;
 	struct buf wire = {0}, out = {0};
-	int code = APP_FAILED;
+	struct ask_bulk bulk = {
+	    .begin = begin_reading, .give = give, .progress = show, .arg = &run};
+	int code;
 
 	run_init(&run, args);
-	if (!begin_request(args, "import", &wire))
+	run.open = open;
+	if (!port_top_ok(&run.port) ||
+	    !begin_request(args, args_has(args, "dry-run") ? "import-dry" : "import", &wire))
 		return APP_USAGE;
 	request_end(&wire);
-	run.source = open(&run.port, args->operands[0]);
-	if (run.source != NULL) {
-		struct ask_bulk bulk = {.give = give, .progress = show, .arg = &run};
-
-		code = ask_with(args, &wire, &bulk, &out);
-		progress_clear(&run.port.progress);
-		if (code == APP_OK)
-			code = import_end(args, &run, buf_as_str(&out));
+	code = ask_with(args, &wire, &bulk, &out);
+	progress_clear(&run.port.progress);
+	if (code == APP_OK)
+		code = import_end(&run, buf_as_str(&out));
+	if (run.source != NULL)
 		run.source->free(run.source);
-	}
 	buf_fini(&run.rest);
 	buf_fini(&wire);
 	buf_fini(&out);
@@ -268,20 +384,26 @@ export_mbox(const struct args *args)
 		"json", NULL, "the summary as one JSON object"                                     \
 	}
 
+#define IMPORT_OPTS                                                                                \
+	PORT_OPTS, {"dry-run", NULL, "say what would come, and change nothing"},                   \
+	{                                                                                          \
+		"as", "USER", "read PATH as this user of the system, not as root"                  \
+	}
+
 #define FOLLOW_OPT                                                                                 \
 	{                                                                                          \
 		"follow-owned", NULL, "follow symbolic links to what belongs to PATH's owner"      \
 	}
 
-static const struct args_opt import_maildir_opts[] = {PORT_OPTS,
+static const struct args_opt import_maildir_opts[] = {IMPORT_OPTS,
     {"mailbox", "MAILBOX", "the mail of PATH itself goes there, its folders below; else to INBOX"},
     FOLLOW_OPT, {"fs-layout", NULL, "folders are plain directories (a/b), not .a.b"},
     {NULL, NULL, NULL}};
 
-static const struct args_opt import_mbox_opts[] = {PORT_OPTS,
+static const struct args_opt import_mbox_opts[] = {IMPORT_OPTS,
     {"mailbox", "MAILBOX", "where a file goes (else to INBOX), or below which a folder of files"},
     FOLLOW_OPT,
-    {"keep-headers", NULL, "leave Status, X-Status, X-Keywords and X-UID in the messages"},
+    {"keep-headers", NULL, "leave Status, X-Mozilla-Status and the like in the messages"},
     {"flags", "headers|none", "none: Status and the like are text, not flags (else headers)"},
     {"mboxo", NULL, "only >From was quoted by the writer, not >>From"}, {NULL, NULL, NULL}};
 static const struct args_opt export_opts[] = {
@@ -289,7 +411,8 @@ static const struct args_opt export_opts[] = {
 
 #define AGAIN                                                                                      \
 	"May be interrupted and run again: what is there already is left out. Exit code 3: some "  \
-	"files, mailboxes, messages or keywords were left out, and named."
+	"files, lines, mailboxes, messages, flags or keywords were left out, and named. What is "  \
+	"passed by was understood, and is no mail."
 
 const struct app_cmd cli_port_cmds[] = {
     {.name = "import maildir",

@@ -18,8 +18,11 @@ struct port {
 	struct progress progress;
 	const char *cmd;     /* for messages */
 	uint64_t broken;     /* files left out, or not written */
-	uint64_t words;      /* keywords left out */
-	const char *mailbox; /* import: the mailbox that PATH itself becomes; NULL: INBOX */
+	uint64_t passed;     /* what is understood, and no mail */
+	uint64_t words;      /* flags and keywords left out */
+	uint64_t renamed;    /* mailboxes that cannot have their names */
+	const char *mailbox; /* import: below which all of it goes; NULL: nothing */
+	bool inbox_is_top;   /* INBOX becomes that mailbox itself */
 	bool follow_owned;   /* links are followed to what belongs to the same owner */
 	uid_t owner;         /* of PATH */
 	bool fs_layout;      /* Maildir: folders are plain directories */
@@ -34,6 +37,12 @@ void port_broken(struct port *port, const char *dir, const char *name, const cha
 /* The same for a line of it. */
 void port_broken_line(
     struct port *port, const char *dir, const char *name, uint64_t line, const char *why);
+/* Says something else of it. */
+void port_say(struct port *port, const char *dir, const char *name, const char *text);
+/* Says what a file, or a line of it (0: all of it), is when it is no mail to be imported; counts n.
+ */
+void port_passed(struct port *port, const char *dir, const char *name, uint64_t line, uint64_t n,
+    const char *what);
 
 /* A reader of files: fill() appends some of the stream; false: that was all. */
 struct port_source {
@@ -72,18 +81,43 @@ int port_create(int dir, struct port_temporary *name_r);
 
 /* ---- shared by them (port_text.c) ---- */
 
-/* The whole of a small file, as port_open() opens it; false: not there, or not readable. */
+/* The whole of a small file, as port_open() opens it; false: errno is for port_why(). */
 bool port_slurp(const struct port *port, int dir, const char *name, size_t max, struct buf *out);
+/* Where something is said: see port_broken_line(). */
+struct port_at {
+	const char *dir, *name;
+	uint64_t line;
+};
+/* Says that a flag or keyword is left out, and counts it. */
+void port_no_word(struct port *port, const struct port_at *at, struct str word, const char *why);
 /* Adds a keyword to vstrs of them, unless it is there (no matter the case).  What is no atom of
- * IMAP, too long, or beyond the number that a mailbox can have is left out, and counted. */
-void port_keyword(struct port *port, struct str name, struct buf *words);
+ * IMAP, too long, or beyond the number that a mailbox can have is left out. */
+void port_keyword(struct port *port, const struct port_at *at, struct str name, struct buf *words);
 /* LF without CR becomes CRLF; *last is the byte before.  At most twice as long. */
 void port_crlf(struct str in, char *last, struct buf *out);
 /* %XX for blanks, controls, '%' and ','; and back (false: not that). */
 void port_escape(struct str s, struct buf *out);
 bool port_unescape(struct str s, struct buf *out);
 /* A folder's name on disk, a part for each level, joined with sep: modified UTF-7, '.' encoded;
- * and back: UTF-7 or UTF-8, sep becomes '/', INBOX in capitals.  False: neither. */
+ * and back: UTF-7, or whatever it is, sep becomes '/'.  port_name.c makes a name of it. */
 void port_folder(struct str name, char sep, struct buf *out);
-bool port_name(struct str folder, char sep, struct buf *out);
+void port_name(struct str folder, char sep, struct buf *out);
+
+/* ---- names of mailboxes (port_name.c) ---- */
+
+struct port_place {
+	char *path; /* below the root */
+	char *said; /* what the mailbox is called there: any bytes */
+	char *name; /* what it is called here; port_places() fills it in */
+};
+void port_place_add(struct port_place **places, size_t *n, const char *path, struct str said);
+/*
+ * Names all of them, below port->mailbox if there is one, and sorts them by name.  A name that
+ * CREATE refuses becomes one that is like it, that nothing else there has, and that is the same in
+ * each run; that is said.  Names that are one for IMAP (the spelling, INBOX) stay one.
+ */
+void port_places(struct port *port, const char *dir, struct port_place *places, size_t n);
+void port_places_free(struct port_place *places, size_t n);
+/* Can the mailbox that --mailbox names be made?  False: said. */
+bool port_top_ok(const struct port *port);
 #endif

@@ -22,57 +22,55 @@
 /* ---- folders ---- */
 
 static void
-add_folder(struct maildir *m, const char *path, struct str name)
+add_folder(struct maildir *m, const char *path, struct str said)
 {
-	struct buf z = {0};
-	const char *top = m->port->mailbox;
-
-	if (top != NULL) {
-		buf_puts(&z, top);
-		if (!str_eq(name, STR("INBOX"))) {
-			buf_putc(&z, '/');
-			buf_str(&z, name);
-		}
-	} else {
-		buf_str(&z, name);
-	}
-	m->folder = mem_realloc(m->folder, (m->folder_count + 1) * sizeof *m->folder);
-	m->folder[m->folder_count++] = (struct folder){mem_strdup(path), mem_strdup(buf_cstr(&z))};
-	buf_fini(&z);
+	port_place_add(&m->folder, &m->folder_count, path, said);
 }
 
-static bool
-has_cur(const struct maildir *m, const char *path)
+const char *
+maildir_dir(struct maildir *m, const char *below, const char *part)
 {
-	int fd = port_open(m->port, m->root, path, true);
-	int cur = fd >= 0 ? port_open(m->port, fd, "cur", true) : -1;
-
-	if (fd >= 0)
-		close(fd);
-	if (cur >= 0)
-		close(cur);
-	return cur >= 0;
-}
-
-static bool
-is_part(const char *name)
-{
-	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
+	m->said.n = 0;
+	buf_puts(&m->said, m->path);
+	if (below[0] != 0 && strcmp(below, ".") != 0)
+		buf_printf(&m->said, "/%s", below);
+	if (part[0] != 0)
+		buf_printf(&m->said, "/%s", part);
+	return buf_cstr(&m->said);
 }
 
 void
 maildir_broken(
     struct maildir *m, const char *below, const char *part, const char *name, const char *why)
 {
-	struct buf dir = {0};
+	port_broken(m->port, maildir_dir(m, below, part), name, why);
+}
 
-	buf_puts(&dir, m->path);
-	if (below[0] != 0 && strcmp(below, ".") != 0)
-		buf_printf(&dir, "/%s", below);
-	if (part[0] != 0)
-		buf_printf(&dir, "/%s", part);
-	port_broken(m->port, buf_cstr(&dir), name, why);
-	buf_fini(&dir);
+/* Is mail in it?  Says why that cannot be known. */
+static bool
+has_mail(struct maildir *m, const char *path)
+{
+	static const char *const parts[] = {"cur", "new"};
+	int fd = port_open(m->port, m->root, path, true);
+	bool has = false;
+
+	if (fd < 0)
+		maildir_broken(m, "", "", path, port_why(errno));
+	for (size_t i = 0; fd >= 0 && i < 2 && !has; i++) {
+		struct stat st;
+
+		/* What it really is, opening it says later. */
+		has = fstatat(fd, parts[i], &st, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+	}
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+static bool
+is_part(const char *name)
+{
+	return strcmp(name, "cur") == 0 || strcmp(name, "new") == 0 || strcmp(name, "tmp") == 0;
 }
 
 /* What a link leads to; says why it leads nowhere. */
@@ -88,48 +86,69 @@ is_folder(struct maildir *m, int at, const char *below, const char *name)
 	return fd >= 0;
 }
 
+static void find_folders(struct maildir *m, const char *below, unsigned depth);
+
+/* A folder that the layout has. */
+static void
+take_folder(struct maildir *m, const char *path, bool link, unsigned depth)
+{
+	bool dots = !m->port->fs_layout;
+	struct buf said = {0};
+
+	port_name(str_of(dots ? path + 1 : path), dots ? '.' : '/', &said);
+	if (has_mail(m, path))
+		add_folder(m, path, buf_as_str(&said));
+	else if (dots)
+		port_broken(
+		    m->port, m->path, path, "no folder of a Maildir: it has neither cur nor new");
+	if (!dots && !link) { /* links could go round */
+		if (depth < DEPTH_MAX)
+			find_folders(m, path, depth + 1);
+		else
+			maildir_broken(m, "", "", path, "folders lie too deep in each other");
+	}
+	buf_fini(&said);
+}
+
+static void
+take_entry(struct maildir *m, int dir, const char *below, const char *name, unsigned depth)
+{
+	bool dots = !m->port->fs_layout, link, layout = (name[0] == '.') == dots;
+	struct buf path = {0};
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+		maildir_broken(m, below, "", name, port_why(errno));
+		return;
+	}
+	link = S_ISLNK(st.st_mode);
+	if (link ? !is_folder(m, dir, below, name) : !S_ISDIR(st.st_mode))
+		return;
+	buf_printf(&path, "%s%s%s", below, below[0] != 0 ? "/" : "", name);
+	if (layout)
+		take_folder(m, buf_cstr(&path), link, depth);
+	else if (has_mail(m, buf_cstr(&path)))
+		maildir_broken(m, "", "", buf_cstr(&path),
+		    dots ? "a folder of mail without a dot (read with --fs-layout)"
+		         : "a folder of mail with a dot (read without --fs-layout)");
+	buf_fini(&path);
+}
+
 static void
 find_folders(struct maildir *m, const char *below, unsigned depth)
 {
 	int fd = port_open(m->port, m->root, below[0] != 0 ? below : ".", true);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
-	bool dots = !m->port->fs_layout;
 
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		struct buf path = {0}, name = {0};
-		struct stat st;
-		bool link;
-
-		if ((e->d_name[0] == '.') != dots || strcmp(e->d_name, ".") == 0 ||
-		    strcmp(e->d_name, "..") == 0 || is_part(e->d_name))
-			continue;
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
-		link = S_ISLNK(st.st_mode);
-		if (link && !is_folder(m, dirfd(d), below, e->d_name))
-			continue;
-		if (!link && !S_ISDIR(st.st_mode))
-			continue;
-		buf_printf(&path, "%s%s%s", below, below[0] != 0 ? "/" : "", e->d_name);
-		if (!port_name(
-		        dots ? str_of(e->d_name + 1) : buf_as_str(&path), dots ? '.' : '/', &name))
-			maildir_broken(m, "", "", buf_cstr(&path), "its name is no UTF-8");
-		else if (has_cur(m, buf_cstr(&path)))
-			add_folder(m, buf_cstr(&path), buf_as_str(&name));
-		if (!dots && !link && depth < DEPTH_MAX) /* links could go round */
-			find_folders(m, buf_cstr(&path), depth + 1);
-		buf_fini(&path);
-		buf_fini(&name);
-	}
+	if (d == NULL)
+		maildir_broken(m, "", "", below, port_why(errno));
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+		    !is_part(e->d_name))
+			take_entry(m, dirfd(d), below, e->d_name, depth);
 	if (d != NULL)
 		closedir(d);
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct folder *)a)->name, ((const struct folder *)b)->name);
 }
 
 /* ---- a folder's files ---- */
@@ -151,6 +170,9 @@ list_files(struct maildir *m, int fd, bool new)
 	DIR *d = fd >= 0 ? fdopendir(dup(fd)) : NULL;
 	struct dirent *e;
 
+	if (fd >= 0 && d == NULL)
+		maildir_broken(m, m->folder[m->folder_at - 1].path, "", new ? "new" : "cur",
+		    port_why(errno));
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;
@@ -174,6 +196,7 @@ leave_folder(struct maildir *m)
 	m->file = NULL;
 	m->meta = NULL;
 	m->ours.n = m->uidlist.n = m->keywords.n = m->real_name.n = 0;
+	m->letters_told = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		if (m->dir[i] >= 0)
 			close(m->dir[i]);
@@ -192,7 +215,7 @@ open_part(struct maildir *m, int folder, int i, const char *name)
 static void
 enter_folder(struct maildir *m, struct buf *out)
 {
-	const struct folder *f = &m->folder[m->folder_at++];
+	const struct port_place *f = &m->folder[m->folder_at++];
 	int fd = port_open(m->port, m->root, f->path, true);
 
 	m->box = (struct mailstream_mailbox){.name = str_of(f->name), .exists = true};
@@ -214,33 +237,59 @@ enter_folder(struct maildir *m, struct buf *out)
 
 /* ---- all ---- */
 
+/* The mailbox that a name of the list of subscriptions means here; NULL: there is none. */
+static const char *
+name_of(const struct maildir *m, struct str said)
+{
+	for (size_t i = 0; i < m->folder_count; i++)
+		if (str_eq(str_of(m->folder[i].said), said))
+			return m->folder[i].name;
+	return NULL;
+}
+
+static void
+put_subscription(struct maildir *m, struct str line, char sep, uint64_t number, struct buf *out)
+{
+	struct port_place *place = NULL;
+	struct buf said = {0};
+	const char *name;
+	size_t n = 0;
+
+	port_name(line, sep, &said);
+	name = name_of(m, buf_as_str(&said));
+	if (name == NULL) { /* of a mailbox that is not there */
+		port_place_add(&place, &n, "subscriptions", buf_as_str(&said));
+		port_places(m->port, m->path, place, n);
+		name = place->name;
+	}
+	if (line.p != NULL && memchr(line.p, 0, line.n) != NULL)
+		port_broken_line(m->port, m->path, "subscriptions", number, "no name of a mailbox");
+	else
+		mailstream_put_mailbox(
+		    out, &(struct mailstream_mailbox){.name = str_of(name), .subscribed = true});
+	port_places_free(place, n);
+	buf_fini(&said);
+}
+
 /* "V<tab>2", an empty line, names with tabs between levels; or older, names with dots. */
 static void
 put_subscriptions(struct maildir *m, struct buf *out)
 {
 	struct buf text = {0};
 	struct str rest, line;
+	uint64_t number = 0;
 	bool two;
 
-	if (m->port->mailbox == NULL &&
-	    port_slurp(m->port, m->root, "subscriptions", MAILDIR_LIST_MAX, &text)) {
+	if (maildir_list_get(m, m->root, "", "subscriptions", MAILDIR_LIST_MAX, &text)) {
 		rest = buf_as_str(&text);
 		two = str_has_prefix(rest, STR("V\t2\n"));
-		if (two)
-			(void)str_split(&rest, '\n', &line);
-		while (str_split(&rest, '\n', &line)) {
-			struct buf name = {0};
-
-			if (line.n > 0 && port_name(line,
-			                      two                  ? '\t'
-			                      : m->port->fs_layout ? '/'
-			                                           : '.',
-			                      &name))
-				mailstream_put_mailbox(
-				    out, &(struct mailstream_mailbox){
-				             .name = buf_as_str(&name), .subscribed = true});
-			buf_fini(&name);
-		}
+		for (; str_split(&rest, '\n', &line); number++)
+			if (line.n > 0 && (!two || number > 0))
+				put_subscription(m, line,
+				    two                  ? '\t'
+				    : m->port->fs_layout ? '/'
+				                         : '.',
+				    number + 1, out);
 	}
 	buf_fini(&text);
 }
@@ -281,15 +330,12 @@ free_source(struct port_source *source)
 	if (m->fd >= 0)
 		close(m->fd);
 	close(m->root);
-	for (size_t i = 0; i < m->folder_count; i++) {
-		mem_free(m->folder[i].path);
-		mem_free(m->folder[i].name);
-	}
-	mem_free(m->folder);
+	port_places_free(m->folder, m->folder_count);
 	buf_fini(&m->ours);
 	buf_fini(&m->uidlist);
 	buf_fini(&m->keywords);
 	buf_fini(&m->real_name);
+	buf_fini(&m->said);
 	mem_free(m);
 }
 
@@ -310,16 +356,17 @@ port_maildir_open(struct port *port, const char *path)
 	    .path = path,
 	    .dir = {-1, -1},
 	    .fd = -1};
-	if (has_cur(m, "."))
+	port->inbox_is_top = true;
+	if (has_mail(m, "."))
 		add_folder(m, ".", STR("INBOX"));
 	find_folders(m, "", 0);
 	if (m->folder_count == 0) {
 		fprintf(stderr,
-		    "turnstone %s: %s: no Maildir is here (a folder `cur` is missing)\n", port->cmd,
-		    path);
+		    "turnstone %s: %s: no Maildir is here (there is neither `cur` nor `new`)\n",
+		    port->cmd, path);
 		free_source(&m->source);
 		return NULL;
 	}
-	qsort(m->folder, m->folder_count, sizeof *m->folder, by_name);
+	port_places(port, path, m->folder, m->folder_count);
 	return &m->source;
 }

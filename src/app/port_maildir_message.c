@@ -11,20 +11,48 @@
 
 #define READ_STEP ((size_t)32 << 10) /* becomes at most one piece */
 
+static const char *
+folder_of(const struct maildir *m)
+{
+	return m->folder[m->folder_at - 1].path;
+}
+
+/* A letter that no list explains; each is said once in a folder. */
+static void
+no_letter(struct maildir *m, const struct port_at *at, char letter)
+{
+	bool lower = letter >= 'a' && letter <= 'z';
+
+	if (lower && (m->letters_told >> (letter - 'a') & 1) != 0) {
+		m->port->words++;
+		return;
+	}
+	if (lower)
+		m->letters_told |= 1u << (letter - 'a');
+	port_no_word(m->port, at, (struct str){&letter, 1},
+	    lower ? "a flag that dovecot-keywords does not name" : "no flag of a Maildir");
+}
+
 static void
 take_info(struct maildir *m, const char *name, struct mailstream_message *msg, struct buf *words)
 {
-	const char *info = strstr(name, ":2,");
+	static const char letters[] = "RFTSD"; /* in the order of enum store_flag */
+	const struct port_at at = {folder_of(m), name, 0};
+	const char *colon = strchr(name, ':'), *info = strstr(name, ":2,");
 
+	if (colon != NULL && info == NULL && colon[1] != 0)
+		port_no_word(m->port, &at, str_of(colon), "no flags of a Maildir");
 	for (const char *p = info != NULL ? info + 3 : ""; *p != 0; p++) {
-		const char *at = strchr("RFTSD", *p);
+		const char *flag = strchr(letters, *p);
 
-		if (at != NULL)
-			msg->flags |= 1u << (at - "RFTSD");
+		if (flag != NULL)
+			msg->flags |= 1u << (flag - letters);
 		else if (*p == 'P')
-			port_keyword(m->port, STR("$Forwarded"), words);
+			port_keyword(m->port, &at, STR("$Forwarded"), words);
 		else if (*p >= 'a' && *p <= 'z' && m->letter[*p - 'a'].n > 0)
-			port_keyword(m->port, m->letter[*p - 'a'], words);
+			port_keyword(m->port, &at, m->letter[*p - 'a'], words);
+		else
+			no_letter(m, &at, *p);
 	}
 }
 
@@ -33,6 +61,7 @@ end_message(struct maildir *m, struct buf *out)
 {
 	struct file *f = &m->file[m->file_at++];
 	struct mailstream_message msg = {.internaldate = m->st.st_mtim.tv_sec, .size = m->size};
+	const struct port_at at = {folder_of(m), f->name, 0};
 	struct buf words = {0}, word = {0};
 	struct str rest, part;
 
@@ -42,7 +71,9 @@ end_message(struct maildir *m, struct buf *out)
 		while (!str_eq(rest, STR("-")) && str_split(&rest, ',', &part)) {
 			word.n = 0;
 			if (port_unescape(part, &word))
-				port_keyword(m->port, buf_as_str(&word), &words);
+				port_keyword(m->port, &at, buf_as_str(&word), &words);
+			else
+				port_no_word(m->port, &at, part, "not as export writes it");
 		}
 		if (f->meta->ours) {
 			msg.internaldate = f->meta->date;
@@ -62,9 +93,7 @@ end_message(struct maildir *m, struct buf *out)
 static void
 broken_file(struct maildir *m, const char *why)
 {
-	const struct file *f = &m->file[m->file_at++];
-
-	maildir_broken(m, m->folder[m->folder_at - 1].path, f->new ? "new" : "cur", f->name, why);
+	port_broken(m->port, folder_of(m), m->file[m->file_at++].name, why);
 }
 
 void

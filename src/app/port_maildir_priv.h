@@ -12,11 +12,6 @@
 
 #define MAILDIR_LIST_MAX ((size_t)1 << 30)
 
-struct folder {
-	char *path; /* below the root */
-	char *name; /* of the mailbox */
-};
-
 struct meta {                      /* what a list says of a file */
 	struct str base, keywords; /* keywords: escaped, with commas */
 	uint32_t uid;
@@ -36,12 +31,13 @@ struct maildir {
 	struct port *port;
 	int root;
 	const char *path;
-	struct folder *folder;
+	struct port_place *folder;
 	size_t folder_count, folder_at;
 
 	struct mailstream_mailbox box;
 	struct buf ours, uidlist, keywords, real_name;
 	struct str letter[26];
+	uint32_t letters_told; /* bits: it was said that the letter means nothing */
 	struct meta *meta;
 	size_t meta_count;
 	struct file *file;
@@ -64,8 +60,12 @@ void maildir_broken(
 
 /* ---- port_maildir_lists.c ---- */
 
-/* Reads the lists in the folder that is open as fd. */
+/* Reads the lists in the folder that is open as fd; what is not understood is said. */
 void maildir_lists_read(struct maildir *m, int fd);
+/* A list in a folder that is open as fd and said as dir; false: there is none, or it cannot be
+ * read, which is said. */
+bool maildir_list_get(
+    struct maildir *m, int fd, const char *dir, const char *name, size_t max, struct buf *out);
 /* A file's name without its flags. */
 struct str maildir_base(struct str name);
 /* What the lists say of a file; NULL: nothing. */

@@ -24,31 +24,36 @@
 /* ---- which files ---- */
 
 static void
-add_file(struct mbox *m, const char *path, struct str name)
-{
-	struct buf z = {0};
-
-	buf_str(&z, name);
-	m->file = mem_realloc(m->file, (m->count + 1) * sizeof *m->file);
-	m->file[m->count++] = (struct box_file){mem_strdup(path), mem_strdup(buf_cstr(&z))};
-	buf_fini(&z);
-}
-
-static void
 add_found(struct mbox *m, struct buf *path)
 {
-	struct str plain = buf_as_str(path);
-	struct buf name = {0};
+	struct buf said = {0}, name = {0};
 
-	if (m->port->mailbox != NULL)
-		buf_printf(&name, "%s/", m->port->mailbox);
-	if (str_has_suffix(plain, STR(".mbox")))
-		plain.n -= 5;
-	if (port_name(plain, '/', &name))
-		add_file(m, buf_cstr(path), buf_as_str(&name));
-	else
-		port_broken(m->port, m->path, buf_cstr(path), "its name is no UTF-8");
+	mbox_said(buf_cstr(path), &said);
+	port_name(buf_as_str(&said), '/', &name);
+	port_place_add(&m->file, &m->count, buf_cstr(path), buf_as_str(&name));
+	buf_fini(&said);
 	buf_fini(&name);
+}
+
+static void find_files(struct mbox *m, const char *below, unsigned depth);
+
+static void
+take_entry(struct mbox *m, int dir, const char *below, const char *name, unsigned depth)
+{
+	struct buf path = {0};
+	struct stat st;
+
+	buf_printf(&path, "%s%s%s", below, below[0] != 0 ? "/" : "", name);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		port_broken(m->port, m->path, buf_cstr(&path), port_why(errno));
+	else if (!S_ISDIR(st.st_mode))
+		add_found(m, &path); /* opening says what is no regular file */
+	else if (depth < DEPTH_MAX)
+		find_files(m, buf_cstr(&path), depth + 1);
+	else
+		port_broken(
+		    m->port, m->path, buf_cstr(&path), "folders lie too deep in each other");
+	buf_fini(&path);
 }
 
 static void
@@ -58,30 +63,13 @@ find_files(struct mbox *m, const char *below, unsigned depth)
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
 
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		struct buf path = {0};
-		struct stat st;
-
-		if (e->d_name[0] == '.')
-			continue;
-		buf_printf(&path, "%s%s%s", below, below[0] != 0 ? "/" : "", e->d_name);
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		    S_ISDIR(st.st_mode)) {
-			if (depth < DEPTH_MAX)
-				find_files(m, buf_cstr(&path), depth + 1);
-		} else {
-			add_found(m, &path); /* opening says what is no regular file */
-		}
-		buf_fini(&path);
-	}
+	if (d == NULL)
+		port_broken(m->port, m->path, below, port_why(errno));
+	while (d != NULL && (e = readdir(d)) != NULL)
+		if (e->d_name[0] != '.')
+			take_entry(m, dirfd(d), below, e->d_name, depth);
 	if (d != NULL)
 		closedir(d);
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(((const struct box_file *)a)->name, ((const struct box_file *)b)->name);
 }
 
 /* ---- lines ---- */
@@ -141,10 +129,20 @@ broken(struct mbox *m, const char *why)
 	port_broken(m->port, m->dir, m->file[m->at - 1].path, why);
 }
 
+/* Thunderbird's indexes have names like those of mailboxes. */
+static bool
+is_index(const struct mbox *m, const char *path)
+{
+	char begin[5];
+
+	return mbox_is_index(path) && (pread(m->fd, begin, sizeof begin, 0) != sizeof begin ||
+	                                  memcmp(begin, "From ", sizeof begin) != 0);
+}
+
 static void
 open_file(struct mbox *m)
 {
-	const struct box_file *f = &m->file[m->at++];
+	const struct port_place *f = &m->file[m->at++];
 
 	if (m->root >= 0) {
 		m->fd = port_open(m->port, m->root, f->path, false);
@@ -161,7 +159,13 @@ open_file(struct mbox *m)
 		broken(m, strerror(errno));
 		return;
 	}
+	if (m->root >= 0 && is_index(m, f->path)) {
+		close_file(m);
+		port_passed(m->port, m->dir, f->path, 0, 1, "a file of Thunderbird's without mail");
+		return;
+	}
 	m->in.n = m->used = 0;
+	m->count_in_file = m->deleted = 0;
 	m->eof = m->in_message = m->blank = m->ours = m->told_lost = m->behind_from = false;
 	m->own = OWN_NOT;
 	m->named = false;
@@ -180,6 +184,9 @@ read_more(struct mbox *m, struct buf *out)
 		mbox_end_message(m, out);
 		if (!m->told_lost)
 			mbox_put_mailbox(m, out);
+		if (m->deleted > 0)
+			port_passed(m->port, m->dir, m->file[m->at - 1].path, 0, m->deleted,
+			    "a message that was deleted in Thunderbird");
 		close_file(m);
 		return;
 	}
@@ -234,11 +241,7 @@ free_source(struct port_source *source)
 		close(m->root);
 	if (m->single >= 0)
 		close(m->single);
-	for (size_t i = 0; i < m->count; i++) {
-		mem_free(m->file[i].path);
-		mem_free(m->file[i].name);
-	}
-	mem_free(m->file);
+	port_places_free(m->file, m->count);
 	buf_fini(&m->in);
 	buf_fini(&m->words);
 	buf_fini(&m->piece);
@@ -268,11 +271,11 @@ port_mbox_open(struct port *port, const char *path)
 		m->root = fd;
 		m->dir = path;
 		find_files(m, "", 0);
-		if (m->count > 0)
-			qsort(m->file, m->count, sizeof *m->file, by_name);
 	} else {
 		m->single = fd;
-		add_file(m, path, port->mailbox != NULL ? str_of(port->mailbox) : STR("INBOX"));
+		port->inbox_is_top = true;
+		port_place_add(&m->file, &m->count, path, STR("INBOX"));
 	}
+	port_places(port, path, m->file, m->count);
 	return &m->source;
 }

@@ -8,8 +8,9 @@
  * is a header field; elsewhere, when both hold.  The date is the INTERNALDATE,
  * without one the Date field, else the file's time.  Lines ">From " lose one '>'.
  * Of the header, Status and X-Status (flags), X-Keywords, X-UID, X-IMAP and
- * X-IMAPbase (UIDVALIDITY) are taken, and left out of the message unless the
- * user wants to keep them.
+ * X-IMAPbase are taken, and left out of the message unless the user wants to keep
+ * them; so is what Thunderbird puts (port_mbox_mozilla.c).  A field with a value that
+ * is none of these programs' stays in the message, and says nothing.
  *
  * In a file of ours (port_mbox_priv.h) only our own lines say anything of a
  * message, and it comes back as it was.  Others may have appended to the file:
@@ -66,6 +67,22 @@ put_ends(struct mbox *m, unsigned but, struct buf *out)
 	m->ends = 0;
 }
 
+/* Or something that other programs keep in the file? */
+static bool
+is_mail(struct mbox *m)
+{
+	if (m->expunged) {
+		m->deleted++;
+		return false;
+	}
+	if (m->count_in_file == 1 && m->internal_subject && m->internal_field) {
+		port_passed(m->port, m->dir, m->file[m->at - 1].path, m->began, 1,
+		    "internal data of a mail server (UW IMAP)");
+		return false;
+	}
+	return true;
+}
+
 void
 mbox_end_message(struct mbox *m, struct buf *out)
 {
@@ -75,7 +92,10 @@ mbox_end_message(struct mbox *m, struct buf *out)
 		put_ends(m, (m->blank ? 1 : 0) + (m->own_cut ? 1 : 0), out);
 	flush_piece(m, out);
 	m->msg.keywords = buf_as_str(&m->words);
-	mailstream_put_message(out, &m->msg);
+	if (is_mail(m))
+		mailstream_put_message(out, &m->msg);
+	else
+		mailstream_put_drop(out);
 	m->in_message = m->blank = false;
 }
 
@@ -101,7 +121,11 @@ begin_message(struct mbox *m, const struct mail_date *date, bool own, struct buf
 		m->msg.zone = (int16_t)(date->zone % 1440);
 	}
 	m->words.n = 0;
-	m->in_message = m->in_header = m->behind_from = true;
+	m->in_message = m->in_header = m->behind_from = m->at_top = true;
+	m->expunged = m->internal_subject = m->internal_field = false;
+	m->mozilla = 0;
+	m->began = m->line;
+	m->count_in_file++;
 	m->skipping = m->at_start = m->blank = m->told_lost = false;
 	m->own = own ? OWN_STATUS : OWN_NOT;
 	m->own_asis = m->own_cut = false;
@@ -124,16 +148,17 @@ take_flags(struct mbox *m, struct str value)
 	}
 }
 
-static void
-take_words(struct mbox *m, struct str rest)
+void
+mbox_take_words(struct mbox *m, struct str rest)
 {
+	const struct port_at at = {m->dir, m->file[m->at - 1].path, m->line};
 	struct str word;
 
 	rest = str_trim(rest);
 	while (str_split(&rest, ' ', &word)) {
 		word = str_trim(word);
 		if (word.n > 0)
-			port_keyword(m->port, word, &m->words);
+			port_keyword(m->port, &at, word, &m->words);
 	}
 }
 
@@ -149,12 +174,51 @@ take_date(struct mbox *m, struct str value)
 	m->msg.zone = (int16_t)(date.zone % 1440);
 }
 
+/* Flags as programs write them; a text of a sender's is none. */
+static bool
+take_status(struct mbox *m, struct str value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if (value.p[i] == 0 || strchr("ROUNAFTD", value.p[i]) == NULL)
+			return false;
+	take_flags(m, value);
+	return true;
+}
+
+static bool
+take_uid(struct mbox *m, struct str value)
+{
+	uint64_t uid;
+
+	if (!str_u64(value, UINT32_MAX, &uid))
+		return false;
+	m->msg.uid = (uint32_t)uid;
+	return true;
+}
+
+static bool
+take_named(struct mbox *m, struct str name, struct str value)
+{
+	if (str_ieq(name, STR("Status")) || str_ieq(name, STR("X-Status")))
+		return take_status(m, value);
+	if (str_ieq(name, STR("X-UID")))
+		return take_uid(m, value);
+	if (str_ieq(name, STR("X-Keywords"))) {
+		m->words_go_on = true;
+		mbox_take_words(m, value);
+		return true;
+	}
+	if (mbox_is_mozilla(name))
+		return mbox_take_mozilla(m, name, value);
+	return str_ieq(name, STR("X-IMAPbase")) || str_ieq(name, STR("X-IMAP"));
+}
+
 /* True: the field is one of those that are taken. */
 static bool
 take_field(struct mbox *m, struct str line)
 {
 	struct str rest = line, name;
-	uint64_t uid;
+	bool taken;
 
 	m->words_go_on = false;
 	if (!str_split(&rest, ':', &name) || name.n == line.n)
@@ -162,20 +226,13 @@ take_field(struct mbox *m, struct str line)
 	rest = str_trim(rest);
 	if (str_ieq(str_trim(name), STR("Date")))
 		take_date(m, rest);
-	if (m->port->no_flags)
-		return false;
-	if (str_ieq(name, STR("Status")) || str_ieq(name, STR("X-Status"))) {
-		take_flags(m, rest);
-	} else if (str_ieq(name, STR("X-Keywords"))) {
-		m->words_go_on = true;
-		take_words(m, rest);
-	} else if (str_ieq(name, STR("X-UID"))) {
-		if (str_u64(rest, UINT32_MAX, &uid))
-			m->msg.uid = (uint32_t)uid;
-	} else {
-		return str_ieq(name, STR("X-IMAPbase")) || str_ieq(name, STR("X-IMAP"));
-	}
-	return true;
+	m->internal_field |= str_ieq(name, STR("X-IMAP"));
+	m->internal_subject |=
+	    str_ieq(name, STR("Subject")) &&
+	    str_eq(rest, STR("DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA"));
+	taken = !m->port->no_flags && take_named(m, name, rest);
+	m->at_top = m->at_top && mbox_is_mozilla(name);
+	return taken;
 }
 
 /* ---- a message of ours ---- */
@@ -213,7 +270,7 @@ take_own_head(struct mbox *m, struct str line)
 
 	if (m->own == OWN_REST) {
 		if (str_has_prefix(line, STR("X-Keywords:"))) {
-			take_words(m, (struct str){line.p + 11, line.n - 11});
+			mbox_take_words(m, (struct str){line.p + 11, line.n - 11});
 			return true;
 		}
 		m->own = OWN_TEXT;
@@ -287,7 +344,7 @@ take_header(struct mbox *m, struct str line)
 	if (line.p[0] != ' ' && line.p[0] != '\t')
 		m->skipping = take_field(m, line) && !m->port->keep_headers;
 	else if (m->words_go_on)
-		take_words(m, line);
+		mbox_take_words(m, line);
 	return m->skipping;
 }
 

@@ -23,17 +23,12 @@
 /* Lines with as many '>' are quoted whatever follows: nobody needs to see more of a line. */
 #define MBOX_QUOTES 8000
 
-struct box_file {
-	char *path; /* below the root; of a single file: its path */
-	char *name;
-};
-
 struct mbox {
 	struct port_source source;
 	struct port *port;
 	int root, single;       /* a folder, or the one file; -1: not that */
 	const char *path, *dir; /* dir: what a file's path is shown below; "": nothing */
-	struct box_file *file;
+	struct port_place *file;
 	size_t count, at;
 
 	int fd; /* -1: none */
@@ -43,11 +38,17 @@ struct mbox {
 	bool eof, line_begins;
 
 	uint64_t line;  /* number of the line under way */
+	uint64_t began; /* of that in which the message began */
+	uint64_t count_in_file, deleted;
 	bool named;     /* its mailbox is in the stream */
 	bool ours;      /* the file is marked */
 	bool told_lost; /* lines that belong to no message */
 	bool in_message, in_header;
 	bool skipping, words_go_on; /* a header field that was taken; it is X-Keywords */
+	/* Lines that Thunderbird put: they are the first ones; each is taken once. */
+	bool at_top, expunged;
+	unsigned mozilla;
+	bool internal_subject, internal_field; /* of UW IMAP's own message */
 	bool dated;
 	bool blank; /* an empty line was seen: it belongs to the message when no From follows */
 	bool at_start, behind_from;
@@ -73,7 +74,21 @@ bool mbox_is_marked(struct str line);
 bool mbox_is_to_quote(struct str line);
 bool mbox_is_quoted(struct str line);
 
+/* ---- port_mbox_mozilla.c ---- */
+
+/* X-Mozilla-Status and its like: the field is taken. */
+bool mbox_take_mozilla(struct mbox *m, struct str name, struct str value);
+/* Is the field one that Thunderbird puts before those that came with the message? */
+bool mbox_is_mozilla(struct str name);
+/* Is a file one of Thunderbird's that hold no mail?  By its name. */
+bool mbox_is_index(const char *path);
+/* What the mailbox of a file in a folder is called: without ".mbox", and ".sbd" of folders. */
+void mbox_said(const char *path, struct buf *out);
+
 /* ---- port_mbox_message.c ---- */
+
+/* Keywords, with blanks between. */
+void mbox_take_words(struct mbox *m, struct str words);
 
 /* A line, or the first piece of one, with its end; next is what is read of the line behind it. */
 void mbox_take_line(struct mbox *m, struct str line, struct str next, struct buf *out);

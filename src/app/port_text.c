@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What readers and writers of mail files share. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,32 +11,75 @@
 
 #define KEYWORDS_BYTES (MAILSTREAM_RECORD_MAX / 2) /* of a message: a record holds them */
 
-void
-port_broken(struct port *port, const char *dir, const char *name, const char *why)
+#define NAMED_MAX 1000 /* flags and keywords; the rest is only counted */
+
+/* Without what a terminal could take for more than text. */
+static void
+show(struct str text, struct buf *out)
+{
+	while (text.n > 0) {
+		size_t n = str_showable(text);
+
+		if (n == 0)
+			buf_printf(out, "%%%02X", (unsigned char)*text.p);
+		else
+			buf_put(out, text.p, n);
+		n += n == 0;
+		text = (struct str){text.p + n, text.n - n};
+	}
+}
+
+/* "turnstone import mbox: DIR/NAME, line 7: TEXT" */
+static void
+tell(struct port *port, const struct port_at *at, const char *text)
 {
 	struct buf shown = {0};
 
-	for (const char *p = name; *p != 0; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			buf_printf(&shown, "%%%02X", (unsigned char)*p);
-		else
-			buf_putc(&shown, *p);
+	show(str_of(at->name), &shown);
+	if (at->line > 0)
+		buf_printf(&shown, ", line %llu", (unsigned long long)at->line);
 	progress_clear(&port->progress);
-	fprintf(stderr, "turnstone %s: %s%s%s: %s, left out\n", port->cmd, dir,
-	    dir[0] != 0 ? "/" : "", buf_cstr(&shown), why);
-	port->broken++;
+	fprintf(stderr, "turnstone %s: %s%s%s: %s\n", port->cmd, at->dir,
+	    at->dir[0] != 0 ? "/" : "", buf_cstr(&shown), text);
 	buf_fini(&shown);
+}
+
+void
+port_say(struct port *port, const char *dir, const char *name, const char *text)
+{
+	tell(port, &(struct port_at){dir, name, 0}, text);
 }
 
 void
 port_broken_line(
     struct port *port, const char *dir, const char *name, uint64_t line, const char *why)
 {
-	struct buf b = {0};
+	struct buf text = {0};
 
-	buf_printf(&b, "%s, line %llu", name, (unsigned long long)line);
-	port_broken(port, dir, buf_cstr(&b), why);
-	buf_fini(&b);
+	buf_printf(&text, "%s, left out", why);
+	tell(port, &(struct port_at){dir, name, line}, buf_cstr(&text));
+	port->broken++;
+	buf_fini(&text);
+}
+
+void
+port_broken(struct port *port, const char *dir, const char *name, const char *why)
+{
+	port_broken_line(port, dir, name, 0, why);
+}
+
+void
+port_passed(struct port *port, const char *dir, const char *name, uint64_t line, uint64_t n,
+    const char *what)
+{
+	struct buf text = {0};
+
+	if (n > 1)
+		buf_printf(&text, "%llu times: ", (unsigned long long)n);
+	buf_printf(&text, "%s, passed by", what);
+	tell(port, &(struct port_at){dir, name, line}, buf_cstr(&text));
+	port->passed += n;
+	buf_fini(&text);
 }
 
 bool
@@ -48,7 +92,13 @@ port_slurp(const struct port *port, int dir, const char *name, size_t max, struc
 		return false;
 	while (out->n < max && (got = read(fd, buf_room(out, 65536), 65536)) > 0)
 		out->n += (size_t)got;
+	if (got > 0)
+		errno = EFBIG;
+
+	int e = errno;
+
 	close(fd);
+	errno = e;
 	return got == 0;
 }
 
@@ -66,7 +116,20 @@ is_keyword(struct str name)
 }
 
 void
-port_keyword(struct port *port, struct str name, struct buf *words)
+port_no_word(struct port *port, const struct port_at *at, struct str word, const char *why)
+{
+	struct buf text = {0};
+
+	if (port->words++ < NAMED_MAX) {
+		show(word.n > 100 ? (struct str){word.p, 100} : word, &text);
+		buf_printf(&text, ": %s, left out", why);
+		tell(port, at, buf_cstr(&text));
+	}
+	buf_fini(&text);
+}
+
+void
+port_keyword(struct port *port, const struct port_at *at, struct str name, struct buf *words)
 {
 	struct rd r = rd_of(buf_as_str(words));
 	size_t n = 0;
@@ -74,10 +137,12 @@ port_keyword(struct port *port, struct str name, struct buf *words)
 	for (; rd_left(&r) > 0; n++)
 		if (str_ieq(rd_vstr(&r), name))
 			return;
-	if (n < STORE_KEYWORDS_MAX && words->n + name.n < KEYWORDS_BYTES && is_keyword(name))
-		buf_vstr(words, name);
+	if (!is_keyword(name))
+		port_no_word(port, at, name, "no keyword of IMAP");
+	else if (n >= STORE_KEYWORDS_MAX || words->n + name.n >= KEYWORDS_BYTES)
+		port_no_word(port, at, name, "a keyword more than a message can have");
 	else
-		port->words++;
+		buf_vstr(words, name);
 }
 
 void
@@ -173,7 +238,8 @@ put_part(struct str part, struct buf *out)
 		struct str piece = dot != NULL ? str_range(rest.p, dot) : rest;
 
 		eight.n = 0;
-		ok = wire_utf7_to_utf8(&eight, piece);
+		ok = wire_utf7_to_utf8(&eight, piece) &&
+		     (eight.n == 0 || memchr(eight.p, 0, eight.n) == NULL);
 		buf_str(out, buf_as_str(&eight));
 		if (dot != NULL)
 			buf_putc(out, '.');
@@ -186,10 +252,9 @@ put_part(struct str part, struct buf *out)
 	buf_fini(&eight);
 }
 
-bool
+void
 port_name(struct str folder, char sep, struct buf *out)
 {
-	size_t from = out->n;
 	struct str part;
 	bool first = true;
 
@@ -199,8 +264,4 @@ port_name(struct str folder, char sep, struct buf *out)
 		first = false;
 		put_part(part, out);
 	}
-	if (out->n - from >= 5 && (out->n - from == 5 || out->p[from + 5] == '/') &&
-	    str_ieq((struct str){out->p + from, 5}, STR("INBOX")))
-		memcpy(out->p + from, "INBOX", 5);
-	return str_is_utf8((struct str){out->p + from, out->n - from});
 }

@@ -549,6 +549,12 @@ free_accounts(struct store *store)
 	}
 }
 
+const struct store_options *
+store_options_of(const struct store *store)
+{
+	return &store->opt;
+}
+
 void
 store_close(struct store **storep)
 {

@@ -80,6 +80,9 @@ enum ts_err store_open(const struct store_options *opt, struct store **store_r, 
  * references to accounts and mailboxes, watches and uploads must be gone. */
 void store_close(struct store **store);
 
+/* What it was opened with, limits that a store has of its own put in. */
+const struct store_options *store_options_of(const struct store *store);
+
 /*
  * Work in the background: rewriting indexes, removing the contents of deleted
  * mailboxes, freeing blobs, finishing moves between accounts after a crash,

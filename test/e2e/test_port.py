@@ -3,10 +3,13 @@
 import json
 import mailbox
 import os
+import pwd
 import random
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -33,7 +36,7 @@ class Site:
     def run(self, *args, code=0, input=None):
         done = subprocess.run(self.command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, input=input,
                               text=True, errors="replace", timeout=120)
-        assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
+        assert code is None or done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
         self.err = done.stderr
         return done.stdout
 
@@ -111,7 +114,8 @@ def test_there_and_back(site, tmp_path):
     root = str(tmp_path / "md")
     count = generated(root)
     assert site.port("import", "maildir", root, "--user", "alice") == \
-        {"imported": count, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0}
+        {"imported": count, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0, "passed_by": 0,
+         "other_names": 0}
     # Again: nothing comes twice, twins stay twins.
     assert site.port("import", "maildir", root, "--user", "alice")["already"] == count
     first = site.export("alice", "out1")
@@ -185,9 +189,11 @@ def test_hostile(site, tmp_path):
     with open(os.path.join(inbox, "turnstone.export"), "wb") as f:
         f.write(b"turnstone-export 1 7 99 99999999999999999999 0 ../../x\n1 2 3\n1 x y z - 1.good\n" + b"9" * 100000)
     done = site.port("import", "maildir", root, "--user", "alice", code=3)
-    assert done["imported"] == 2 and done["left_out"] == 5
-    for name in ("fifo", "dir", "link", ".Root"):
-        assert name in site.err
+    # Four files; the head and three lines of one list, the head and three lines of the other.
+    assert (done["imported"], done["left_out"], done["other_names"]) == (2, 4 + 4 + 4, 1)
+    for name in ("fifo", "dir", "link", ".Root", "dovecot-uidlist, line 1:", "dovecot-uidlist, line 3:",
+                 "turnstone.export, line 1:", "turnstone.export, line 4:"):
+        assert name in site.err, name
     site.run("import", "maildir", str(tmp_path / "nothing"), "--user", "alice", code=1)
     site.run("import", "maildir", root, "--user", "nobody", code=1)
     site.run("import", "maildir", root, code=2)
@@ -227,7 +233,9 @@ def test_not_all(site, tmp_path):
     boxes = site.err.count("store.max_mailboxes")
     assert 4 <= boxes <= 5 and "keywords left out: 2" in site.err
     assert first == {"imported": 18 + 20 - boxes, "already": 0, "new_uids": 0, "left_out": 3 + 2 * boxes,
-                     "keywords_left_out": 2}
+                     "keywords_left_out": 2, "passed_by": 0, "other_names": 0}
+    for word in ("no(atom", 'a"b'):
+        assert f": {word}: no keyword of IMAP" in site.err
     again = site.port(*args, code=3)
     assert (again["imported"], again["already"]) == (0, first["imported"])
     with open(site.conf, "w", encoding="ascii") as f:
@@ -237,6 +245,247 @@ def test_not_all(site, tmp_path):
     with open(os.path.join(site.export("alice", "out"), "turnstone.export"), encoding="ascii") as f:
         rows = f.read()
     assert "atom" not in rows and '"' not in rows and " word0,word17 " in rows
+
+
+def names(site, user):
+    rows = json.loads(site.run("mailbox", "list", "--user", user, "--json"))
+    return sorted(row["name"] for row in rows if row["exists"])
+
+
+def fetched(site, user, folder):
+    """Of each message its flags and keywords, and its bytes; Maildir letters."""
+    path = os.path.join(site.dir, f"fetched-{time.monotonic_ns()}")
+    site.port("export", "maildir", path, "--user", user, "--mailbox", folder)
+    got = []
+    for top, _, files in os.walk(path):
+        if os.path.basename(top) != "cur":
+            continue
+        with open(os.path.join(os.path.dirname(top), "turnstone.export"), encoding="ascii") as f:
+            rows = {line.split()[5]: line.split()[4] for line in f.read().splitlines()[1:]}
+        for name in sorted(files, key=lambda n: int(re.search(r"\.U(\d+)V", n).group(1))):
+            base, flags = name.split(":2,")
+            with open(os.path.join(top, name), "rb") as f:
+                got.append((re.sub("[a-z]", "", flags), rows[base], f.read()))
+    return got
+
+
+def test_thunderbird(site, tmp_path):
+    """A profile's folder: flags of its own, messages that are deleted, .sbd folders, indexes."""
+    root = tmp_path / "Local Folders"
+    os.makedirs(root / "Inbox.sbd" / "Deep.sbd")
+    top = "X-Account-Key: account2\nX-UIDL: 7\n"
+    rows = [("0001", "00000000", "", "S"), ("0007", "00000000", "$label1 work", "FRS"),
+            ("1000", "00800000", "", "P"), ("0000", "00200000", "", "T"), ("0009", "00000000", "", None)]
+    with open(root / "Inbox", "w", encoding="ascii") as f:
+        for i, (status, more, keys, _) in enumerate(rows):
+            f.write(f"From - Mon Feb  2 10:00:0{i} 2026\n{top}X-Mozilla-Status: {status}\n"
+                    f"X-Mozilla-Status2: {more}\nX-Mozilla-Keys: {keys:20}\nSubject: {i}\n\ntext {i}\n\n")
+        # Of what came with the message nothing deletes it, and what is no number says nothing.
+        f.write("From - Mon Feb  2 10:00:09 2026\nX-Mozilla-Status: 0000\nSubject: forged\nX-Mozilla-Status: 0008\n"
+                "\nkept\n\n"
+                "From - Mon Feb  2 10:00:10 2026\nSubject: forged too\nX-Mozilla-Status: 0009\n\nkept\n\n"
+                "From - Mon Feb  2 10:00:11 2026\nX-Mozilla-Status: none\nSubject: odd\n\nkept\n\n")
+    for name in ("Inbox.sbd/Sub", "Inbox.sbd/Deep", "Inbox.sbd/Deep.sbd/Leaf", "Sent"):
+        (root / name).write_text("From - Mon Feb  2 10:00:00 2026\nSubject: one\n\ntext\n\n", encoding="ascii")
+    for name in ("Inbox.msf", "Inbox.sbd/Sub.msf"):
+        (root / name).write_text("// <!-- <mdb:mork:z v=\"1.4\"/> -->\n\n< <(a=c)>\n", encoding="ascii")
+    (root / "msgFilterRules.dat").write_text('version="9"\n', encoding="ascii")
+    # No index, in spite of its name.
+    (root / "odd.msf").write_text("From - Mon Feb  2 10:00:00 2026\nSubject: one\n\ntext\n\n", encoding="ascii")
+    done = site.port("import", "mbox", str(root), "--user", "alice")
+    assert done == {"imported": 7 + 4 + 1, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0,
+                    "passed_by": 3 + 1, "other_names": 0}
+    for name in ("Inbox: a message that was deleted in Thunderbird", "Inbox.msf: ", "Inbox.sbd/Sub.msf: ",
+                 "msgFilterRules.dat: "):
+        assert f"{root}/{name}" in site.err
+    assert names(site, "alice") == ["INBOX", "INBOX/Deep", "INBOX/Deep/Leaf", "INBOX/Sub", "Sent", "odd.msf"]
+    got = fetched(site, "alice", "INBOX")
+    assert [flags for flags, _, _ in got] == ["S", "FRS", "P", "T", "", "ST", ""]
+    assert got[1][1] == "$label1,work" and got[2][1] == "$Forwarded,$MDNSent"
+    assert got[0][2] == b"X-Account-Key: account2\r\nX-UIDL: 7\r\nSubject: 0\r\n\r\ntext 0\r\n"
+    assert b"X-Mozilla-Status: 0008\r\n" in got[4][2] and b"X-Mozilla-Status: none\r\n" in got[6][2]
+    # As text.
+    done = site.port("import", "mbox", str(root / "Inbox"), "--user", "bob", "--flags", "none")
+    assert done["imported"] == 8 and done["passed_by"] == 0
+    assert {flags for flags, _, _ in fetched(site, "bob", "INBOX")} == {""}
+    # Below another mailbox.
+    site.port("import", "mbox", str(root), "--user", "carol", "--mailbox", "old")
+    assert "old/Inbox/Deep/Leaf" in names(site, "carol") and "old/Inbox" in names(site, "carol")
+
+
+def test_internal_data(site, tmp_path):
+    """The message that UW IMAP keeps at the begin of a file is none; one that only looks so is."""
+    subject = "Subject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
+    first = f"From MAILER-DAEMON Mon Feb  2 09:00:00 2026\n{subject}X-IMAP: 1770022800 0000000002\nStatus: RO\n\ndata\n\n"
+    mail = "From a@b.example Mon Feb  2 10:00:00 2026\nSubject: one\nStatus: O\n\ntext\n\n"
+    path = tmp_path / "box"
+    path.write_text(first + mail + first, encoding="ascii")
+    done = site.port("import", "mbox", str(path), "--user", "alice")
+    assert (done["imported"], done["passed_by"], done["left_out"]) == (2, 1, 0)
+    assert f"{path}, line 1: internal data" in site.err
+    path.write_text(first.replace("X-IMAP:", "X-Other:") + mail, encoding="ascii")
+    assert site.port("import", "mbox", str(path), "--user", "bob")["imported"] == 2
+
+
+def test_status_of_senders(site, tmp_path):
+    """A Status that is a text of the sender's stays, and is no flag: "Done" is not \\Deleted."""
+    path = tmp_path / "box"
+    path.write_text("From a@b.example Mon Feb  2 10:00:00 2026\nStatus: Done\nX-UID: none\nX-Status: AF\n"
+                    "X-Keywords: good b{d\nSubject: one\n\ntext\n\n", encoding="ascii")
+    done = site.port("import", "mbox", str(path), "--user", "alice", code=3)
+    assert done["imported"] == 1 and done["keywords_left_out"] == 1
+    assert f"{path}, line 5: b{{d: no keyword of IMAP" in site.err
+    assert fetched(site, "alice", "INBOX") == \
+        [("FR", "good", b"Status: Done\r\nX-UID: none\r\nSubject: one\r\n\r\ntext\r\n")]
+
+
+def test_nothing_dropped(site, tmp_path):
+    """What a Maildir has that is not understood is named, counted, and makes the exit code 3."""
+    root = str(tmp_path / "md")
+    inbox = make(root)
+    put(inbox, "1.m:2,Sc", b"Subject: no name for c\n\n")
+    put(inbox, "2.m:2,SX", b"Subject: no flag\n\n")
+    put(inbox, "3.m:1,x", b"Subject: no flags\n\n")
+    put(inbox, "4.m:2,a", b"Subject: fine\n\n")
+    with open(os.path.join(inbox, "dovecot-keywords"), "w", encoding="ascii") as f:
+        f.write("0 red\n27 beyond\nx y\n")
+    with open(os.path.join(inbox, "dovecot-uidlist"), "w", encoding="ascii") as f:
+        f.write("1 1500000000 9\n" + "what\n" * 12)
+    os.makedirs(os.path.join(root, ".NotOne"))
+    os.makedirs(os.path.join(root, "plain", "cur"))
+    os.makedirs(os.path.join(root, ".OnlyNew", "new"))
+    put(os.path.join(root, ".OnlyNew"), "1.n", b"Subject: new\n\n", part="new")
+    os.symlink("dovecot-keywords", os.path.join(root, ".OnlyNew", "dovecot-uidlist"))
+    done = site.port("import", "maildir", root, "--user", "alice", code=3)
+    assert done["imported"] == 5 and done["keywords_left_out"] == 3
+    assert done["left_out"] == 2 + 13 + 2 + 1
+    for text in ("c: a flag that dovecot-keywords does not name", "X: no flag of a Maildir", ":1,x: no flags",
+                 "dovecot-keywords, line 2:", "dovecot-keywords, line 3:", "dovecot-uidlist, line 1:",
+                 "dovecot-uidlist: 3 more such lines", ".NotOne: no folder of a Maildir",
+                 "plain: a folder of mail without a dot", ".OnlyNew/dovecot-uidlist: a symbolic link"):
+        assert text in site.err, text
+    done = site.port("import", "maildir", root, "--user", "bob", "--fs-layout", code=3)
+    assert done["imported"] == 4 and ".OnlyNew: a folder of mail with a dot" in site.err
+    # mbox: folders too deep.
+    deep = os.path.join(str(tmp_path / "boxes"), *["d"] * 40)
+    os.makedirs(deep)
+    done = site.port("import", "mbox", str(tmp_path / "boxes"), "--user", "carol", code=3)
+    assert done["left_out"] == 1 and "folders lie too deep in each other" in site.err
+
+
+def test_subscriptions_below(site, tmp_path):
+    """--mailbox takes subscriptions along, under the names that mailboxes get."""
+    root = str(tmp_path / "md")
+    put(make(root), "1.m:2,", b"Subject: inbox\n\n")
+    make(root, ".Sent")
+    make(root, ".a*b")
+    with open(os.path.join(root, "subscriptions"), "w", encoding="ascii") as f:
+        f.write("V\t2\n\nINBOX\nSent\na*b\nnowhere\n")
+    site.port("import", "maildir", root, "--user", "alice", "--mailbox", "old")
+    rows = json.loads(site.run("mailbox", "list", "--user", "alice", "--json"))
+    assert [r["name"] for r in rows if r["subscribed"]] == ["old", "old/Sent", "old/a\uff0ab", "old/nowhere"]
+    assert [r["name"] for r in rows if r["exists"]] == ["INBOX", "old", "old/Sent", "old/a\uff0ab"]
+
+
+def test_names_that_cannot_be(site, tmp_path):
+    """What CREATE refuses gets a name that is like it, the same in each run, and nobody else's; that is said."""
+    root = str(tmp_path / "md")
+    put(make(root), "1.m:2,", b"Subject: inbox\n\n")
+    folders = [".a*b", ".a%b", ".#news", ".c&AAE-d", ".e..f", ".x\uff0ay", ".x*y", ".latin\udce9",
+               ".latin\udcea", "." + ".".join("d" * 60), ".z&AAA-", ".a*b.below"]
+    for i, folder in enumerate(folders):
+        put(make(root, folder), f"{i}.m:2,", b"Subject: %d\n\n" % i)
+    first = site.port("import", "maildir", root, "--user", "alice")
+    assert first["imported"] == len(folders) + 1 and first["left_out"] == 0 and first["other_names"] == 10
+    assert f"{root}/.a*b: is called a\uff0ab here: Mailbox names cannot hold * or %" in site.err
+    got = names(site, "alice")
+    assert len(got) == len(folders) + 1 and len(set(got)) == len(got)
+    for name in ("a\uff0ab", "a\uff0ab/below", "a\uff05b", "\uff03news", "c\u2401d", "x\uff0ay"):
+        assert name in got, (name, got)
+    assert [n for n in got if re.fullmatch("x\uff0ay ~[0-9a-f]{8}", n)]
+    assert len([n for n in got if re.fullmatch("latin\ufffd ~[0-9a-f]{8}", n)]) == 2
+    assert [n for n in got if re.fullmatch("e/f ~[0-9a-f]{8}", n)]
+    again = site.port("import", "maildir", root, "--user", "alice")
+    assert again["already"] == first["imported"] and names(site, "alice") == got
+    site.run("import", "maildir", root, "--user", "alice", "--mailbox", "a*b", code=2)
+
+
+def test_dry_run(site, tmp_path):
+    """It says what a real run does, with the same exit code, and changes nothing."""
+    root = str(tmp_path / "md")
+    count = generated(root)
+    os.symlink("/etc/passwd", os.path.join(root, "cur", "link"))
+    make(root, ".a*b")
+    with open(site.conf, encoding="ascii") as f:
+        plenty = f.read()
+    with open(site.conf, "w", encoding="ascii") as f:
+        f.write(plenty + "store.max_keywords = 16; store.max_mailboxes = 16;\n")
+    for i in range(20):
+        put(make(root, f".Box{i}"), "1.m:2,S", b"Subject: box\n\ntext\n")
+    words = make(root, ".Words")
+    with open(os.path.join(words, "dovecot-keywords"), "w", encoding="ascii") as f:
+        f.writelines(f"{i} word{i}\n" for i in range(20))
+    for i in range(20):
+        put(words, f"{i:02}.m:2,{chr(97 + i)}", b"Subject: %d\n\ntext\n" % i)
+    os.rename(words, os.path.join(root, ".AWords"))
+    box = tmp_path / "box"
+    box.write_text("lost\n\nFrom a@b.example Mon Feb  2 10:00:00 2026\nSubject: one\n\ntext\n\n", encoding="ascii")
+    for kind, path in (("maildir", root), ("mbox", str(box))):
+        for _ in range(2):  # of a user without mail, and of one with all of it
+            before = site.run("mailbox", "list", "--user", "alice", "--json", code=None)
+            dry = site.port("import", kind, path, "--user", "alice", "--dry-run", code=3)
+            said = site.err
+            assert site.run("mailbox", "list", "--user", "alice", "--json", code=None) == before
+            real = site.port("import", kind, path, "--user", "alice", code=3)
+            rows = dry.pop("mailboxes")
+            assert dry.pop("dry_run") and dry == real and said == site.err
+            assert sum(r["messages"] for r in rows) == real["imported"]
+            assert sum(r["already"] for r in rows) == real["already"]
+            before = json.loads(before) if before.startswith("[") else []
+            assert {r["name"] for r in rows if r["new"]} == \
+                set(names(site, "alice")) - {r["name"] for r in before if r["exists"]} - {"INBOX"}
+    assert real["already"] == 1 and count > 0
+    assert "INBOX: 1 to come, 0 there already\n" in \
+        site.run("import", "mbox", str(box), "--user", "bob", "--dry-run", code=3)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root becomes another user")
+def test_as(site, tmp_path):
+    """Root reads as the user who is named: nothing that the user may not read, of whatever owner."""
+    other = pwd.getpwnam("nobody")
+    root = tempfile.mkdtemp(prefix="turnstone-e2e-", dir="/tmp")
+    try:
+        os.chmod(root, 0o755)
+        inbox = make(root + "/md")
+        put(inbox, "1.m:2,", b"Subject: mine\n\n")
+        put(inbox, "2.m:2,", b"Subject: root's\n\n")
+        for top, folders, files in os.walk(root + "/md"):
+            for name in [".", *folders, *files]:
+                os.chown(os.path.join(top, name), other.pw_uid, other.pw_gid)
+        os.chmod(inbox + "/cur/2.m:2,", 0)
+        done = site.port("import", "maildir", root + "/md", "--user", "alice", "--as", "nobody", code=3)
+        assert (done["imported"], done["left_out"]) == (1, 1) and "2.m:2,: Permission denied" in site.err
+        os.mkdir(root + "/shut", 0o700)
+        os.rename(root + "/md", root + "/shut/md")
+        site.run("import", "maildir", root + "/shut/md", "--user", "alice", "--as", "nobody", code=1)
+        assert "Permission denied" in site.err
+        # Whatever is asked for, it is given up before PATH is looked at.
+        site.run("import", "maildir", root + "/none", "--user", "alice", "--as", "no-such-user", code=1)
+        assert "no-such-user" in site.err and "/none" not in site.err
+        site.run("import", "maildir", root + "/none", "--user", "alice", "--as", "root", code=1)
+        assert "root is root" in site.err and "/none" not in site.err
+        trace = root + "/trace"
+        subprocess.run(["strace", "-f", "-o", trace, "-e", "trace=openat,setresuid,setgroups,setresgid",
+                        *site.command("import", "maildir", root + "/shut/md", "--user", "alice", "--as", "nobody")],
+                       check=False, capture_output=True, timeout=120)
+        with open(trace, encoding="ascii", errors="replace") as f:
+            lines = f.read().splitlines()
+        calls = [i for i, line in enumerate(lines) if f"setresuid({other.pw_uid}," in line]
+        groups = [i for i, line in enumerate(lines) if "setgroups(1, " in line]
+        opened = [i for i, line in enumerate(lines) if '"shut"' in line]
+        assert groups and calls and opened and groups[0] < calls[0] < opened[0]
+    finally:
+        shutil.rmtree(root)
 
 
 def interrupt(site, args, delay, how):

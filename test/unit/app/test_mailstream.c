@@ -677,21 +677,22 @@ static void
 test_keywords(void **state)
 {
 	struct port port = {.cmd = "test"};
+	const struct port_at at = {"", "file", 1};
 	struct buf words = {0};
 	char word[16];
 
 	(void)state;
-	port_keyword(&port, STR("Work"), &words);
-	port_keyword(&port, STR("wORK"), &words);
+	port_keyword(&port, &at, STR("Work"), &words);
+	port_keyword(&port, &at, STR("wORK"), &words);
 	assert_true(str_eq(buf_as_str(&words), STR("\4Work")));
 	for (const char *p = "(){%*\"\\] \x7f\x80\x01"; *p != '\0'; p++)
-		port_keyword(&port, (struct str){p, 1}, &words);
-	port_keyword(&port, STR_NONE, &words);
+		port_keyword(&port, &at, (struct str){p, 1}, &words);
+	port_keyword(&port, &at, STR_NONE, &words);
 	assert_int_equal(words.n, 5);
 	assert_int_equal(port.words, 13);
 	for (unsigned i = 0; i < STORE_KEYWORDS_MAX + 5; i++) {
 		snprintf(word, sizeof(word), "w%u", i);
-		port_keyword(&port, str_of(word), &words);
+		port_keyword(&port, &at, str_of(word), &words);
 	}
 	assert_int_equal(port.words, 13 + 6);
 	buf_fini(&words);
