@@ -171,8 +171,8 @@ list_files(struct maildir *m, int fd, bool new)
 	struct dirent *e;
 
 	if (fd >= 0 && d == NULL)
-		maildir_broken(m, m->folder[m->folder_at - 1].path, "", new ? "new" : "cur",
-		    port_why(errno));
+		maildir_broken(
+		    m, m->folder[m->folder_at - 1].path, "", new ? "new" : "cur", port_why(errno));
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;

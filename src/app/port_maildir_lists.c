@@ -40,12 +40,12 @@ struct list {
 
 bool
 maildir_list_get(
-    struct maildir *m, int fd, const char *dir, const char *name, size_t max, struct buf *out)
+    struct maildir *m, int fd, const char *below, const char *name, size_t max, struct buf *out)
 {
 	if (port_slurp(m->port, fd, name, max, out))
 		return true;
 	if (errno != ENOENT)
-		port_broken(m->port, dir, name, port_why(errno));
+		maildir_broken(m, below, "", name, port_why(errno));
 	out->n = 0;
 	return false;
 }
@@ -60,8 +60,8 @@ static void
 fault(struct list *list)
 {
 	if (list->faults++ < FAULTS_MAX)
-		port_broken_line(list->m->port, here(list->m), list->name, list->line,
-		    "a line that is not understood");
+		port_broken_line(list->m->port, maildir_dir(list->m, here(list->m), ""), list->name,
+		    list->line, "a line that is not understood");
 }
 
 static void
@@ -73,7 +73,8 @@ end_list(struct list *list)
 		list->m->port->broken += list->faults - FAULTS_MAX;
 		buf_printf(&text, "%llu more such lines, left out",
 		    (unsigned long long)(list->faults - FAULTS_MAX));
-		port_say(list->m->port, here(list->m), list->name, buf_cstr(&text));
+		port_say(list->m->port, maildir_dir(list->m, here(list->m), ""), list->name,
+		    buf_cstr(&text));
 	}
 	buf_fini(&text);
 }

@@ -11,10 +11,12 @@
 
 #define READ_STEP ((size_t)32 << 10) /* becomes at most one piece */
 
-static const char *
-folder_of(const struct maildir *m)
+/* The file, for what is said of it. */
+static struct port_at
+at_file(struct maildir *m, const struct file *f)
 {
-	return m->folder[m->folder_at - 1].path;
+	return (struct port_at){
+	    maildir_dir(m, m->folder[m->folder_at - 1].path, f->new ? "new" : "cur"), f->name, 0};
 }
 
 /* A letter that no list explains; each is said once in a folder. */
@@ -34,25 +36,25 @@ no_letter(struct maildir *m, const struct port_at *at, char letter)
 }
 
 static void
-take_info(struct maildir *m, const char *name, struct mailstream_message *msg, struct buf *words)
+take_info(
+    struct maildir *m, const struct port_at *at, struct mailstream_message *msg, struct buf *words)
 {
 	static const char letters[] = "RFTSD"; /* in the order of enum store_flag */
-	const struct port_at at = {folder_of(m), name, 0};
-	const char *colon = strchr(name, ':'), *info = strstr(name, ":2,");
+	const char *colon = strchr(at->name, ':'), *info = strstr(at->name, ":2,");
 
 	if (colon != NULL && info == NULL && colon[1] != 0)
-		port_no_word(m->port, &at, str_of(colon), "no flags of a Maildir");
+		port_no_word(m->port, at, str_of(colon), "no flags of a Maildir");
 	for (const char *p = info != NULL ? info + 3 : ""; *p != 0; p++) {
 		const char *flag = strchr(letters, *p);
 
 		if (flag != NULL)
 			msg->flags |= 1u << (flag - letters);
 		else if (*p == 'P')
-			port_keyword(m->port, &at, STR("$Forwarded"), words);
+			port_keyword(m->port, at, STR("$Forwarded"), words);
 		else if (*p >= 'a' && *p <= 'z' && m->letter[*p - 'a'].n > 0)
-			port_keyword(m->port, &at, m->letter[*p - 'a'], words);
+			port_keyword(m->port, at, m->letter[*p - 'a'], words);
 		else
-			no_letter(m, &at, *p);
+			no_letter(m, at, *p);
 	}
 }
 
@@ -61,7 +63,7 @@ end_message(struct maildir *m, struct buf *out)
 {
 	struct file *f = &m->file[m->file_at++];
 	struct mailstream_message msg = {.internaldate = m->st.st_mtim.tv_sec, .size = m->size};
-	const struct port_at at = {folder_of(m), f->name, 0};
+	const struct port_at at = at_file(m, f);
 	struct buf words = {0}, word = {0};
 	struct str rest, part;
 
@@ -81,7 +83,7 @@ end_message(struct maildir *m, struct buf *out)
 			msg.zone = (int16_t)f->meta->zone;
 		}
 	}
-	take_info(m, f->name, &msg, &words);
+	take_info(m, &at, &msg, &words);
 	msg.keywords = buf_as_str(&words);
 	mailstream_put_message(out, &msg);
 	close(m->fd);
@@ -93,7 +95,9 @@ end_message(struct maildir *m, struct buf *out)
 static void
 broken_file(struct maildir *m, const char *why)
 {
-	port_broken(m->port, folder_of(m), m->file[m->file_at++].name, why);
+	const struct port_at at = at_file(m, &m->file[m->file_at++]);
+
+	port_broken(m->port, at.dir, at.name, why);
 }
 
 void

@@ -35,7 +35,7 @@ struct maildir {
 	size_t folder_count, folder_at;
 
 	struct mailstream_mailbox box;
-	struct buf ours, uidlist, keywords, real_name;
+	struct buf ours, uidlist, keywords, real_name, said;
 	struct str letter[26];
 	uint32_t letters_told; /* bits: it was said that the letter means nothing */
 	struct meta *meta;
@@ -53,6 +53,8 @@ struct maildir {
 
 /* ---- port_maildir.c ---- */
 
+/* PATH/below/part, as maildir_broken() has it; it holds until the next call. */
+const char *maildir_dir(struct maildir *m, const char *below, const char *part);
 /* PATH/below/part/name is left out, and why; below ("." or "": PATH itself) and part may be empty.
  */
 void maildir_broken(
@@ -62,10 +64,10 @@ void maildir_broken(
 
 /* Reads the lists in the folder that is open as fd; what is not understood is said. */
 void maildir_lists_read(struct maildir *m, int fd);
-/* A list in a folder that is open as fd and said as dir; false: there is none, or it cannot be
+/* A list in a folder that is open as fd and lies below PATH; false: there is none, or it cannot be
  * read, which is said. */
 bool maildir_list_get(
-    struct maildir *m, int fd, const char *dir, const char *name, size_t max, struct buf *out);
+    struct maildir *m, int fd, const char *below, const char *name, size_t max, struct buf *out);
 /* A file's name without its flags. */
 struct str maildir_base(struct str name);
 /* What the lists say of a file; NULL: nothing. */
