@@ -46,10 +46,16 @@ explain(enum ts_err err, struct str user, struct str name, struct buf *out)
 	return false;
 }
 
+/* As it is kept; where there is one that is spelled just so, that one. */
 static void
 take_name(struct target *t, struct str name)
 {
-	buf_str(&t->name, wire_name_kept(t->arena, name));
+	struct store_mailbox_info info;
+
+	if (!store_account_lookup(t->account, name, &info))
+		name = wire_name_kept(t->arena, name);
+	t->name.n = 0;
+	buf_str(&t->name, name);
 }
 
 /* A user who was deleted may have left mail: then the name stands for the account itself. */
@@ -64,14 +70,15 @@ find(const struct ops *ops, const struct request *req, bool create, struct targe
 
 	*t = (struct target){.user = request_get(req, "user")};
 	t->arena = arena_new(NULL, ARENA_OTHER, 1024);
-	take_name(t, request_get(req, "name"));
 	err = auth_users_get(ops->auth, t->user, t->arena, &user, &why);
 	known = err == TS_OK;
 	if (known)
 		t->user = user.name;
 	err = store_account_load(ops->store, t->user, create && known, &t->account);
-	if (err == TS_OK)
+	if (err == TS_OK) {
+		take_name(t, request_get(req, "name"));
 		return true;
+	}
 	if (err == TS_NOT_FOUND)
 		buf_printf(out,
 		    known ? "%.*s has no mailboxes yet: the first login or delivery makes them\n"

@@ -28,6 +28,7 @@
 #include "auth/users.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/normal.h"
 
 #define WINDOW 512
 #define PIECE ((uint64_t)256 * 1024)
@@ -126,6 +127,19 @@ name_change(struct writer *w, enum store_change_kind kind, struct str name)
 	return run(c);
 }
 
+/* A name of the backup as it is kept here; or as it was, where there is a mailbox of that spelling.
+ */
+static struct str
+take_name(struct writer *w, struct rd *r, struct arena *arena)
+{
+	struct store_mailbox_info info;
+	struct str name = rd_vstr(r);
+
+	return w->account != NULL && store_account_lookup(w->account, name, &info)
+	           ? name
+	           : str_normal(arena, name);
+}
+
 struct wish {
 	struct str name;
 	unsigned use;
@@ -221,35 +235,45 @@ send_mailbox(struct writer *w)
 static bool
 open_mailbox(struct writer *w, struct rd *r)
 {
-	struct wish wish = {.name = rd_vstr(r)};
-	enum ts_err err;
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct wish wish = {.name = take_name(w, r, arena)};
+	enum ts_err err = TS_INVALID;
+	bool bad;
 
 	wish.use = (unsigned)rd_varint(r);
 	wish.subscribed = rd_varint(r) != 0;
 	wish.uidvalidity = (uint32_t)rd_varint(r);
 	wish.uidnext = (uint32_t)rd_varint(r);
 	wish.modseq = rd_varint(r);
-	if (r->bad || w->account == NULL)
-		return restore_bad_question(w);
-	restore_append_fini(w);
-	arena_free(&w->words_arena);
-	w->word_count = 0;
-	store_mailbox_unref(&w->mailbox);
-	err = make_mailbox(w, &wish);
+	bad = r->bad || w->account == NULL;
+	if (!bad) {
+		restore_append_fini(w);
+		arena_free(&w->words_arena);
+		w->word_count = 0;
+		store_mailbox_unref(&w->mailbox);
+		err = make_mailbox(w, &wish);
+	}
 	if (err == TS_OK)
 		err = store_mailbox_load(w->account, wish.name, &w->mailbox);
+	arena_free(&arena);
+	if (bad)
+		return restore_bad_question(w);
 	return err == TS_OK ? send_mailbox(w) : restore_say(w, "the mailbox", err);
 }
 
 static bool
 subscribe(struct writer *w, struct rd *r)
 {
-	struct str name = rd_vstr(r);
-	enum ts_err err;
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct str name = take_name(w, r, arena);
+	bool bad = r->bad || w->account == NULL;
+	enum ts_err err = TS_INVALID;
 
-	if (r->bad || w->account == NULL)
+	if (!bad)
+		err = name_change(w, STORE_CHANGE_SUBSCRIBE, name);
+	arena_free(&arena);
+	if (bad)
 		return restore_bad_question(w);
-	err = name_change(w, STORE_CHANGE_SUBSCRIBE, name);
 	return err == TS_OK || err == TS_EXISTS || restore_say(w, "the subscription", err);
 }
 
@@ -398,17 +422,20 @@ set_flags(struct writer *w, struct rd *r)
 static bool
 set_aside(struct writer *w, struct rd *r)
 {
-	struct str name = rd_vstr(r);
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct str name = take_name(w, r, arena);
 	struct store_mailbox *target = NULL;
 	struct store_change *c;
-	enum ts_err err;
-	bool ok = true;
+	enum ts_err err = TS_INVALID;
+	bool ok = true, bad = w->mailbox == NULL || r->bad;
 
-	if (w->mailbox == NULL || r->bad)
-		return restore_bad_question(w);
-	err = name_change(w, STORE_CHANGE_CREATE, name);
+	if (!bad)
+		err = name_change(w, STORE_CHANGE_CREATE, name);
 	if (err == TS_OK || err == TS_EXISTS)
 		err = store_mailbox_load(w->account, name, &target);
+	arena_free(&arena);
+	if (bad)
+		return restore_bad_question(w);
 	if (err != TS_OK)
 		return restore_say(w, "the mailbox to move messages into", err);
 	c = store_change_new(w->account, STORE_CHANGE_MOVE, NULL, NULL, NULL);

@@ -171,6 +171,19 @@ imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned ne
 	return *err_r == TS_OK;
 }
 
+struct str
+imap_mailbox_meant(const struct imap_login *login, struct str name, struct str *given)
+{
+	struct store_mailbox_info info;
+
+	if (given->p == NULL || str_eq(*given, name) || imap_rights_of(login, *given) == 0 ||
+	    !store_account_lookup(login->account, *given, &info))
+		return name;
+	name = *given;
+	*given = STR_NONE;
+	return name;
+}
+
 struct page {
 	const struct imap_login *login;
 	imap_mailbox_f *fn;

@@ -47,6 +47,9 @@ struct store_flag_bounds imap_rights_bounds(unsigned rights);
 /* store_account_lookup() of what is there for the login; *err_r as imap_rights_want(). */
 bool imap_mailbox_lookup(const struct imap_login *login, struct str name, unsigned needed,
     struct store_mailbox_info *info_r, enum ts_err *err_r, unsigned *missing_r);
+/* The name of the mailbox that a client means: in normal form, unless there is one that is spelled
+ * as the client did (*given, see wire/in.h; it becomes STR_NONE). */
+struct str imap_mailbox_meant(const struct imap_login *login, struct str name, struct str *given);
 /* store_account_has_children() of those that LIST shows. */
 bool imap_mailbox_has_children(const struct imap_login *login, struct str name);
 /*

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/normal.h"
 #include "store/inside.h"
 
 /* By bits that the shard's table does not take (HASH_FUNCTION): all names of a shard agree in
@@ -380,6 +381,15 @@ place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 	a->head_mailboxes++;
 }
 
+/* One entry takes over what another one of the name says. */
+static void
+merge(struct entry *e, const struct entry *other)
+{
+	e->sub_pub = e->sub_head = e->sub_pub || other->sub_pub;
+	if (other->tombstone != 0)
+		e->tombstone = other->tombstone;
+}
+
 static void
 place_extra(struct store_account *a, struct rows *rows, size_t ordered)
 {
@@ -396,9 +406,7 @@ place_extra(struct store_account *a, struct rows *rows, size_t ordered)
 			make_room(a);
 			e = a->entry[a->entry_count++] = account_entry_new(entry_name(x));
 		}
-		e->sub_pub = e->sub_head = e->sub_pub || x->sub_pub;
-		if (x->tombstone != 0)
-			e->tombstone = x->tombstone;
+		merge(e, x);
 	}
 	qsort(a->entry, a->entry_count, sizeof(struct entry *), entry_order);
 	/* A name that is subscribed and has a tombstone came twice. */
@@ -410,12 +418,154 @@ place_extra(struct store_account *a, struct rows *rows, size_t ordered)
 			a->entry[kept++] = e;
 			continue;
 		}
-		last->sub_pub = last->sub_head = last->sub_pub || e->sub_pub;
-		last->tombstone = last->tombstone != 0 ? last->tombstone : e->tombstone;
+		merge(last, e);
 		TS_ASSERT(e->pub == NULL);
 		account_entry_free(e);
 	}
 	a->entry_count = kept;
+}
+
+static const struct row *
+row_named(const struct rows *rows, struct str name)
+{
+	for (size_t i = 0; i < rows->count; i++)
+		if (rows->row[i].named &&
+		    str_eq((struct str){rows->row[i].name, rows->row[i].n}, name))
+			return &rows->row[i];
+	return NULL;
+}
+
+/*
+ * Names come in normal form from outside (base/normal.h), but stores have others that were made
+ * before that was so.  They get that form, too, unless another mailbox has the name: then each
+ * keeps its own.
+ */
+struct respell {
+	struct store *store;
+	uint64_t account;
+	struct rows *rows;
+	struct arena *arena;        /* NULL: nothing is respelled */
+	struct engine_batch *batch; /* likewise */
+	struct str *name;           /* of rows, then of extras; p NULL: as it is */
+};
+
+/* STR_NONE: it stays as it is. */
+static struct str
+respelled(struct respell *r, struct str old, bool is_row)
+{
+	struct str name;
+
+	if (str_is_ascii(old))
+		return STR_NONE;
+	if (r->arena == NULL)
+		r->arena = arena_new(NULL, ARENA_OTHER, 4096);
+	name = str_normal(r->arena, old);
+	if (name.p == old.p || row_named(r->rows, is_row ? name : old) != NULL)
+		return STR_NONE;
+	for (size_t i = 0; is_row && i < r->rows->count; i++)
+		if (r->name[i].p != NULL && str_eq(r->name[i], name))
+			return STR_NONE;
+	if (r->batch == NULL)
+		r->batch = engine_batch_new();
+	return name;
+}
+
+static void
+respell_row(struct respell *r, const struct row *row, struct str name)
+{
+	struct key k;
+	struct buf b = {0};
+
+	key_begin(&k, r->account, KEY_INFO);
+	key_be32(&k, row->id);
+	value_begin(&b);
+	buf_le32(&b, row->uidvalidity);
+	buf_le32(&b, row->use);
+	buf_le64(&b, (uint64_t)row->created);
+	buf_str(&b, name);
+	batch_put_value(r->batch, &k, &b);
+	buf_fini(&b);
+}
+
+static void
+respell_subscription(struct respell *r, struct str old, struct str name)
+{
+	struct key k;
+
+	key_begin(&k, r->account, KEY_SUBSCRIBED);
+	key_bytes(&k, old);
+	engine_batch_delete(r->batch, key_str(&k));
+	key_begin(&k, r->account, KEY_SUBSCRIBED);
+	key_bytes(&k, name);
+	batch_put_empty(r->batch, &k);
+}
+
+static void
+find_respelled(struct respell *r)
+{
+	struct rows *rows = r->rows;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		const struct row *row = &rows->row[i];
+
+		if (row->named)
+			r->name[i] = respelled(r, (struct str){row->name, row->n}, true);
+		if (r->name[i].p != NULL)
+			respell_row(r, row, r->name[i]);
+	}
+	/* A tombstone stays with what it is of; the subscription of a mailbox goes with it. */
+	for (size_t i = 0; i < rows->extra_count; i++) {
+		struct str old = entry_name(rows->extra[i]), *name = &r->name[rows->count + i];
+
+		if (!rows->extra[i]->sub_pub || str_is_ascii(old))
+			continue;
+		for (size_t k = 0; k < rows->count && name->p == NULL; k++)
+			if (r->name[k].p != NULL &&
+			    str_eq(old, (struct str){rows->row[k].name, rows->row[k].n}))
+				*name = r->name[k];
+		if (name->p == NULL)
+			*name = respelled(r, old, false);
+		if (name->p != NULL)
+			respell_subscription(r, old, *name);
+	}
+}
+
+static void
+use_respelled(struct respell *r)
+{
+	struct rows *rows = r->rows;
+
+	for (size_t i = 0; i < rows->count + rows->extra_count; i++) {
+		struct entry *e = i < rows->count ? NULL : rows->extra[i - rows->count];
+		char **text = e != NULL ? &e->name : &rows->row[i].name;
+
+		if (r->name[i].p == NULL)
+			continue;
+		mem_free(*text);
+		*text = mem_dup(r->name[i].p, r->name[i].n);
+		*(e != NULL ? &e->n : &rows->row[i].n) = r->name[i].n;
+	}
+}
+
+/* BLOCKING.  On disk first; without room there everything stays as it is. */
+static enum ts_err
+respell_rows(struct store *store, uint64_t account, struct rows *rows)
+{
+	struct respell r = {.store = store, .account = account, .rows = rows};
+	enum ts_err err = TS_OK;
+
+	r.name = mem_zalloc((rows->count + rows->extra_count + 1) * sizeof(*r.name));
+	find_respelled(&r);
+	if (r.batch != NULL) {
+		if (!store->opt.engine_options.read_only)
+			err = background_commit(store, r.batch);
+		if (err == TS_OK)
+			use_respelled(&r);
+		engine_batch_free(&r.batch);
+	}
+	mem_free(r.name);
+	arena_free(&r.arena);
+	return err == TS_FULL ? TS_OK : err;
 }
 
 static void
@@ -471,6 +621,8 @@ account_read(struct store_account *a)
 
 	if (err == TS_OK)
 		err = read_rows(a->store, a->id, &rows);
+	if (err == TS_OK)
+		err = respell_rows(a->store, a->id, &rows);
 	if (err == TS_OK)
 		install_rows(a, &rows);
 	rows_fini(&rows);

@@ -156,7 +156,10 @@ void store_account_list(const struct store_account *account,
  * meanwhile: whoever asks again to go on learns from it whether both belong together. */
 uint64_t store_account_list_from(const struct store_account *account, struct str from,
     bool (*fn)(const struct store_mailbox_info *info, void *arg), void *arg);
-/* False when there is no such mailbox.  info_r->name is left empty. */
+/* False when there is no such mailbox.  info_r->name is left empty.  Names are compared byte by
+ * byte: whoever takes one from outside brings it into normal form first (base/normal.h).  Those of
+ * a store get that form when an account is loaded; but of two that differ in the spelling only one
+ * keeps another. */
 bool store_account_lookup(
     const struct store_account *account, struct str name, struct store_mailbox_info *info_r);
 /* Is there a mailbox below name ("name/...")? */

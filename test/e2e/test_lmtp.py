@@ -2,6 +2,7 @@
 """Delivery by LMTP: recipients of all kinds, one blob for many, bodies, limits, a kill after the 250, swaks."""
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -168,6 +169,34 @@ def test_spelling_of_a_mailbox(server):
             lmtp.send(MESSAGE + b"\r\n.\r\n")
             assert lmtp.reply().startswith("250")
     assert count(server, "alice", "caf&AOk-") == 2
+
+
+def test_names_that_cannot_be_made(server):
+    """What CREATE refuses is not made of a sub-address either: the message goes to INBOX."""
+    start(server, CONF + "lmtp.missing_mailbox = create\n")
+    subs = ("a*b", "a%b", "#news", "a//b", "/a", "a/", "/".join("x" * 51), "a\u0085", "fine")
+    with Lmtp(server.port("LMTP")) as lmtp:
+        for sub in subs:
+            lmtp.ok("MAIL FROM:<f@x.example> SMTPUTF8")
+            lmtp.ok(f'RCPT TO:<"alice+{sub}"@one.example>')
+            lmtp.ok("DATA")
+            lmtp.send(MESSAGE + b"\r\n.\r\n")
+            assert lmtp.reply().startswith("250"), sub
+    client = imap(server)
+    got = {line.rsplit(b" ", 1)[1] for line in client.ok('LIST "" "*"') if b"LIST" in line}
+    assert got == {b"INBOX", b"fine"}
+    assert count(server) == len(subs) - 1 and count(server, "alice", "fine") == 1
+
+
+def test_ids_of_deliveries(mail):
+    """The id in Received is random: no count, and nothing of the host's clock."""
+    with Lmtp(mail.lmtp) as client:
+        for _ in range(8):
+            client.deliver(MESSAGE, "alice")
+    ids = [int(re.search(rb"with LMTP id ([0-9a-f]{16})", body(mail, n=i + 1)).group(1), 16) for i in range(8)]
+    # Whatever counts or tells the time has the same high bits for a long while; of random ones that are all
+    # alike by chance in one of 2^168 runs.
+    assert len({i >> 40 for i in ids}) > 1 and len({i & 0xffffff for i in ids}) > 1
 
 
 def test_quoted_sub_address(mail):

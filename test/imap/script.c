@@ -43,6 +43,7 @@ struct script {
 	size_t group_n;
 	int group_client; /* -1: none */
 	struct buf log;
+	size_t log_at; /* behind the line that the last `log` found */
 	pthread_mutex_t log_lock;
 	pthread_mutex_t flush_lock;
 	pthread_cond_t flush_cond;
@@ -594,6 +595,7 @@ do_live(struct script *s, struct str args)
 	return false;
 }
 
+/* "then PATTERN": behind the line that the last `log` found. */
 static bool
 do_held(struct script *s, struct str args)
 {
@@ -616,17 +618,24 @@ static bool
 do_log(struct script *s, struct str pattern)
 {
 	struct str rest = buf_as_str(&s->log), line;
+	const char *begin = rest.p;
 	struct buf wide = {0};
 	bool found = false;
 
+	if (str_has_prefix(pattern, STR("then "))) {
+		pattern = (struct str){pattern.p + 5, pattern.n - 5};
+		rest = (struct str){rest.p + s->log_at, rest.n - s->log_at};
+	}
 	buf_puts(&wide, "%*");
 	buf_str(&wide, pattern);
 	buf_puts(&wide, "%*");
 	while (!found && rest.n > 0 && str_split(&rest, '\n', &line))
 		found = match(s, buf_as_str(&wide), line);
 	buf_fini(&wide);
-	if (found)
+	if (found) {
+		s->log_at = (size_t)(line.p + line.n - begin);
 		return true;
+	}
 	complain(s, "not logged", pattern);
 	return complain(s, "log", buf_as_str(&s->log));
 }

@@ -57,6 +57,7 @@
  *	held N               so many expunged messages are held for commands that read them
  *	live KIND N          arenas of a kind: conn turn login box cmd
  *	log PATTERN          a line with this in it was logged
+ *	log then PATTERN     the same, behind the line that the last one found
  *
  * In patterns %* is anything, %{name} is anything the first time and the same
  * afterwards (usable in C lines), %% a percent sign.  In C lines

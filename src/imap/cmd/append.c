@@ -95,6 +95,9 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 		return (void)cmd_no(cmd, "LIMIT", "Too many messages in one APPEND"), true;
 	if (!has_room(cmd, ap))
 		return (void)cmd_no_room(cmd), true;
+	if (ap->count == 0)
+		ap->parser.mailbox = imap_mailbox_meant(
+		    imap_login(cmd->conn), ap->parser.mailbox, &ap->parser.given);
 	/* Told before the message is sent (RFC 9051 section 6.3.12: TRYCREATE). */
 	if (ap->count > 0 || imap_mailbox_lookup(imap_login(cmd->conn), ap->parser.mailbox,
 	                         AUTH_RIGHT_INSERT, &info, &err, &missing))

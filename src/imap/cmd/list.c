@@ -761,6 +761,7 @@ cmd_status(struct imap_cmd *cmd)
 		return cmd_bad_syntax(cmd);
 	if (!claim_status_items(cmd, &args.items, &others))
 		return cmd_bad(cmd, "Unknown STATUS item");
+	args.mailbox = imap_mailbox_meant(imap_login(cmd->conn), args.mailbox, &cmd->in.given);
 	if (!imap_mailbox_lookup(
 	        imap_login(cmd->conn), args.mailbox, AUTH_RIGHT_READ, &info, &err, &missing))
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)

@@ -123,7 +123,7 @@ cmd_delete(struct imap_cmd *cmd)
 
 	if (!wire_mailbox_parse(&cmd->in, &name))
 		return cmd_bad_syntax(cmd);
-	name = without_trailing_separator(name);
+	name = imap_mailbox_meant(login, without_trailing_separator(name), &cmd->in.given);
 	if (!imap_mailbox_lookup(login, name, AUTH_RIGHT_DELETE, &info, &err, &missing)) {
 		if (err == TS_DENIED)
 			return cmd_no_right(cmd, missing);
@@ -212,7 +212,8 @@ cmd_rename(struct imap_cmd *cmd)
 
 	if (!wire_rename_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
-	args.from = without_trailing_separator(args.from);
+	args.from = imap_mailbox_meant(
+	    imap_login(cmd->conn), without_trailing_separator(args.from), &args.given);
 	args.to = without_trailing_separator(args.to);
 	fault = wire_name_fault(args.to);
 	if (fault != NULL)
@@ -254,7 +255,8 @@ subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
 
 	if (!wire_mailbox_parse(&cmd->in, &name))
 		return cmd_bad_syntax(cmd);
-	name = without_trailing_separator(name);
+	name = imap_mailbox_meant(
+	    imap_login(cmd->conn), without_trailing_separator(name), &cmd->in.given);
 	fault = wire_name_fault(name);
 	if (fault != NULL && kind == STORE_CHANGE_SUBSCRIBE)
 		return cmd_no(cmd, "CANNOT", fault);

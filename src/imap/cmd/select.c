@@ -97,7 +97,7 @@ select_start(struct imap_cmd *cmd, bool read_only)
 	if (s->args.params.n > 0)
 		return cmd_bad(cmd, "Unknown parameter");
 	leave(cmd);
-	s->open.name = s->args.mailbox;
+	s->open.name = imap_mailbox_meant(imap_login(cmd->conn), s->args.mailbox, &cmd->in.given);
 	return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
 }
 

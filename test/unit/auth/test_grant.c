@@ -194,6 +194,34 @@ test_names(void **state)
 	arena_free(&arena);
 }
 
+/* e and U+0301 in what an administrator, or an older record, says; mailboxes have one letter for
+ * it. */
+static void
+test_spelling(void **state)
+{
+	const struct str mailboxes[] = {STR("Cafe\xcc\x81/*")};
+	const struct auth_grant_spec spec = {.name = STR("g"),
+	    .who = STR("gateway"),
+	    .target = STR("*"),
+	    .mailboxes = mailboxes,
+	    .mailbox_count = 1};
+	struct auth_grant *grant = make(&spec, NULL), *again;
+	struct auth_grant old = *grant;
+	struct buf record = {0};
+
+	(void)state;
+	assert_true(auth_grant_mailbox(grant, STR("Caf\xc3\xa9/x")));
+	old.mailboxes = mailboxes;
+	auth_grant_print(&old, &record);
+	again = auth_grant_parse(STR("g"), buf_as_str(&record));
+	assert_non_null(again);
+	assert_true(auth_grant_mailbox(again, STR("Caf\xc3\xa9/x")));
+	assert_true(auth_grant_same(grant, again));
+	buf_fini(&record);
+	auth_grant_unref(&again);
+	auth_grant_unref(&grant);
+}
+
 static void
 test_make(void **state)
 {
@@ -402,6 +430,7 @@ main(void)
 	    cmocka_unit_test(test_rights),
 	    cmocka_unit_test(test_allows),
 	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_spelling),
 	    cmocka_unit_test(test_make),
 	    cmocka_unit_test(test_until),
 	    cmocka_unit_test(test_record),

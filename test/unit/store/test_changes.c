@@ -487,6 +487,83 @@ limits(void **state)
 }
 
 static bool
+list_name(const struct store_mailbox_info *info, void *arg)
+{
+	buf_printf(arg, "%.*s%s%s,", STR_ARG(info->name), info->id != 0 ? "" : "-",
+	    info->subscribed ? "+" : "");
+	return true;
+}
+
+static void
+expect_names(struct kit *kit, const char *want)
+{
+	struct buf got = {0};
+
+	store_account_list(kit->account, list_name, &got);
+	assert_string_equal(buf_cstr(&got), want);
+	buf_fini(&got);
+}
+
+static bool
+same_mark(struct str name, const struct store_mark *mark, void *arg)
+{
+	struct store_mark *want = arg;
+
+	assert_true(str_eq(name, STR("ada")));
+	assert_true(mark->low == want->low && mark->high == want->high);
+	return true;
+}
+
+static bool
+add_mark(const struct store_mailbox_info *info, void *arg)
+{
+	store_mark_add(arg, info);
+	return true;
+}
+
+/* Names that older programs put into the store in another form: e and U+0301, u and U+0308. */
+static void
+spelling(void **state)
+{
+	struct store_mailbox_info info;
+	struct store_mark mark = {0};
+	struct kit kit = {0};
+	uint32_t id;
+	(void)state;
+
+	kit_open(&kit, 0);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "cafe\xcc\x81", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "cafe\xcc\x81/x", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_SUBSCRIBE, "cafe\xcc\x81", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_SUBSCRIBE, "nu\xcc\x88r", NULL), TS_OK);
+	assert_true(store_account_lookup(kit.account, STR("cafe\xcc\x81"), &info));
+	id = info.id;
+	kit_reopen(&kit);
+	expect_names(&kit, "INBOX,caf\xc3\xa9+,caf\xc3\xa9/x,n\xc3\xbcr-+,");
+	assert_true(store_account_lookup(kit.account, STR("caf\xc3\xa9"), &info) && info.id == id);
+	store_account_list(kit.account, add_mark, &mark);
+	assert_int_equal(store_account_marks(kit.store, STR(""), 10, same_mark, &mark), TS_OK);
+	/* What is not subscribed any more is not when it is read again. */
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_UNSUBSCRIBE, "caf\xc3\xa9", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_UNSUBSCRIBE, "n\xc3\xbcr", NULL), TS_OK);
+	kit_reopen(&kit);
+	expect_names(&kit, "INBOX,caf\xc3\xa9,caf\xc3\xa9/x,");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "caf\xc3\xa9", "bar"), TS_OK);
+	kit_reopen(&kit);
+	expect_names(&kit, "INBOX,bar,bar/x,");
+	/* Two that differ in the spelling only keep theirs, and so do their subscriptions. */
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "u\xcc\x88", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "\xc3\xbc", NULL), TS_OK);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_SUBSCRIBE, "u\xcc\x88", NULL), TS_OK);
+	kit_reopen(&kit);
+	expect_names(&kit, "INBOX,bar,bar/x,u\xcc\x88+,\xc3\xbc,");
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "\xc3\xbc", NULL), TS_OK);
+	kit_reopen(&kit);
+	expect_names(&kit, "INBOX,bar,bar/x,\xc3\xbc+,");
+	kit_close(&kit);
+}
+
+static bool
 count_parts(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
 {
 	struct mail_summary s;
@@ -928,6 +1005,7 @@ main(void)
 	    cmocka_unit_test(records),
 	    cmocka_unit_test(recent),
 	    cmocka_unit_test(limits),
+	    cmocka_unit_test(spelling),
 	    cmocka_unit_test(limits_of_messages),
 	    cmocka_unit_test(prior_modseq),
 	    cmocka_unit_test(recent_evicted),

@@ -228,6 +228,58 @@ names_to_use(void **state)
 	assert_false(wire_name_ok((struct str){"a\0b", 3}));
 }
 
+/* Both halves of what everybody who makes a mailbox asks. */
+static void
+names_to_make(void **state)
+{
+	static const struct {
+		const char *name, *kept;
+		bool ok;
+	} rows[] = {
+	    {"a/b", "a/b", true},
+	    {"inbox/A", "INBOX/A", true},
+	    {"inboxes", "inboxes", true},
+	    {"e\xcc\x81", "\xc3\xa9", true},
+	    {"", "", false},
+	    {"/a", "/a", false},
+	    {"a/", "a/", false},
+	    {"a//b", "a//b", false},
+	    {"#news", "#news", false},
+	    {"a#", "a#", true},
+	    {"a*b", "a*b", false},
+	    {"a/%", "a/%", false},
+	    {"a\tb", "a\tb", false},
+	    {"a\xc2\x85", "a\xc2\x85", false},
+	    {"a\xe2\x80\xa8", "a\xe2\x80\xa8", false},
+	    {"a\xff", "a\xff", false},
+	};
+	struct arena *a = arena_new(NULL, ARENA_OTHER, 256);
+	struct buf b = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct str kept = wire_name_kept(a, str_of(rows[i].name));
+
+		if (!str_eq(kept, str_of(rows[i].kept)) ||
+		    (wire_name_fault(kept) == NULL) != rows[i].ok)
+			fail_msg("%s", rows[i].name);
+	}
+	for (unsigned i = 0; i < 1000; i++)
+		buf_putc(&b, 'x');
+	assert_null(wire_name_fault(buf_as_str(&b)));
+	buf_putc(&b, 'x');
+	assert_non_null(wire_name_fault(buf_as_str(&b)));
+	b.n = 0;
+	for (unsigned i = 0; i < 49; i++)
+		buf_puts(&b, "x/");
+	buf_putc(&b, 'x');
+	assert_null(wire_name_fault(buf_as_str(&b)));
+	buf_puts(&b, "/x");
+	assert_non_null(wire_name_fault(buf_as_str(&b)));
+	buf_fini(&b);
+	arena_free(&a);
+}
+
 int
 main(void)
 {
@@ -240,6 +292,7 @@ main(void)
 	    cmocka_unit_test(names_in_both_spellings),
 	    cmocka_unit_test(names_in_no_spelling),
 	    cmocka_unit_test(names_to_use),
+	    cmocka_unit_test(names_to_make),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
