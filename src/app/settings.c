@@ -219,7 +219,10 @@ static const struct conf_opt store_opts[] = {
         .when = CONF_RESTART,
         AT(state_budget),
         .prose = "Memory for the lists of accounts and the states of mailboxes that nobody "
-                 "uses just now."},
+                 "uses just now: entries, names, messages' records, sets of UIDs and flags, "
+                 "keywords, expunges and changes that are remembered, with what malloc adds. "
+                 "What connections, commands and backups hold, store.cache and "
+                 "store.write_buffer come on top."},
     {.name = "store.blob_threshold",
         .type = CONF_SIZE,
         .def = "256K",

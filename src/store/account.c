@@ -80,6 +80,21 @@ make_room(struct store_account *a)
 	a->entry = mem_realloc(a->entry, a->entry_cap * sizeof(struct entry *));
 }
 
+/* An entry, and its mailbox. */
+static size_t
+entry_cost(const struct entry *e)
+{
+	return mem_cost(sizeof *e) + mem_cost(e->n) + mem_cost(sizeof(struct store_mailbox));
+}
+
+/* Until the account is counted anew; its lock is held. */
+static void
+count_more(struct store_account *a, size_t bytes)
+{
+	atomic_fetch_add(&a->counted, bytes);
+	atomic_fetch_add(&a->store->state_bytes, bytes);
+}
+
 struct entry *
 account_entry_add(struct store_account *a, struct str name)
 {
@@ -90,7 +105,9 @@ account_entry_add(struct store_account *a, struct str name)
 	make_room(a);
 	memmove(a->entry + at + 1, a->entry + at, (a->entry_count - at) * sizeof(struct entry *));
 	a->entry_count++;
-	return a->entry[at] = account_entry_new(name);
+	a->entry[at] = account_entry_new(name);
+	count_more(a, entry_cost(a->entry[at]));
+	return a->entry[at];
 }
 
 void
@@ -101,8 +118,10 @@ account_entries_add(struct store_account *a, const struct str *names, size_t n, 
 
 	for (size_t i = 0; i < n; i++) {
 		out[i] = account_entry(a, names[i]);
-		if (out[i] == NULL)
+		if (out[i] == NULL) {
 			out[i] = fresh[more++] = account_entry_new(names[i]);
+			count_more(a, entry_cost(out[i]));
+		}
 	}
 	a->entry_count += more;
 	if (a->entry_count > a->entry_cap) {
@@ -126,15 +145,20 @@ account_entry_empty(const struct entry *e)
 	       e->tombstone == 0 && e->ops == 0;
 }
 
+/* Of an account's place in its shard's table. */
+#define TABLE_COST 16
+
 void
 account_count_bytes(struct store_account *a)
 {
-	size_t now = sizeof *a + a->name.n + a->entry_cap * sizeof(struct entry *), before;
+	size_t now = mem_cost(sizeof *a) + mem_cost(a->name.n) + TABLE_COST +
+	             mem_cost(a->entry_cap * sizeof(struct entry *)),
+	       before;
 
 	for (size_t i = 0; i < a->entry_count; i++) {
 		const struct entry *e = a->entry[i];
 
-		now += sizeof *e + e->n + (e->head != NULL ? sizeof(struct store_mailbox) : 0);
+		now += e->head != NULL ? entry_cost(e) : mem_cost(sizeof *e) + mem_cost(e->n);
 	}
 	before = atomic_exchange(&a->counted, now);
 	atomic_fetch_add(&a->store->state_bytes, now);

@@ -149,6 +149,7 @@ trim_expunged(struct state *s, uint64_t floor)
 	if (n == 0)
 		return;
 	s->expunged_count -= n;
+	s->expunged_measured = s->expunged_bytes = 0;
 	memmove(s->expunged, s->expunged + n, s->expunged_count * sizeof *s->expunged);
 }
 

@@ -144,6 +144,7 @@ publish_pend(struct batch *b, struct pend *p)
 		s->counters.recent = state_count_above(s, mark);
 	}
 	mb->pend[b->index] = NULL;
+	state_measure_some(s);
 	mailbox_count_bytes(mb);
 	mailbox_list_counters(mb, &s->counters);
 	pthread_rwlock_unlock(&mb->lock);

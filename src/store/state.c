@@ -354,19 +354,87 @@ state_apply(struct state *s, struct delta *d)
 	}
 }
 
+/* ---- what it costs ---- */
+
+/* Blocks of a set's containers: the container, and its values. */
+#define CONTAINER_COST 32
+#define ARRAY_SLACK 3 /* an array that grew has room for a third more, about */
+#define BITSET_COST (8192 + 64)
+
+static size_t
+set_cost(const roaring_bitmap_t *set)
+{
+	roaring_statistics_t st;
+	size_t n;
+
+	if (set == NULL)
+		return 0;
+	roaring_bitmap_statistics(set, &st);
+	n = mem_cost(sizeof *set) + st.n_containers * CONTAINER_COST;
+	n += mem_cost((size_t)set->high_low_container.allocation_size *
+	              (sizeof(void *) + sizeof(uint16_t) + sizeof(uint8_t)));
+	n += st.n_array_containers * mem_cost(0) + st.n_bytes_array_containers +
+	     st.n_bytes_array_containers / ARRAY_SLACK;
+	n += st.n_run_containers * mem_cost(0) + st.n_bytes_run_containers;
+	return n + st.n_bitset_containers * BITSET_COST;
+}
+
+static size_t
+keywords_cost(const struct store_keywords *t)
+{
+	size_t each = mem_cost(sizeof(void *) + sizeof(size_t) + 1);
+
+	return mem_cost(sizeof *t) + mem_cost(t->cap * sizeof(void *)) + t->bytes + t->count * each;
+}
+
+/* Of expunges there may be many: each is measured once. */
+static size_t
+expunged_cost(struct state *s)
+{
+	if (s->expunged_measured > s->expunged_count)
+		s->expunged_measured = s->expunged_bytes = 0;
+	while (s->expunged_measured < s->expunged_count)
+		s->expunged_bytes += set_cost(s->expunged[s->expunged_measured++].uids);
+	return s->expunged_bytes + mem_cost(s->expunged_cap * sizeof *s->expunged);
+}
+
+static size_t
+ring_cost(const struct state *s)
+{
+	size_t n = s->ring != NULL ? mem_cost(STATE_RING * sizeof *s->ring) : 0;
+
+	for (unsigned k = 0; s->ring != NULL && k < STATE_RING; k++)
+		n += set_cost(s->ring[k].uids);
+	return n;
+}
+
+#define MEASURE_EVERY 16
+
 void
 state_measure(struct state *s)
 {
-	size_t n = roaring_bitmap_size_in_bytes(s->uids);
+	size_t n = mem_cost(sizeof *s) + set_cost(s->uids) + set_cost(s->emptied);
 
+	n += mem_cost(s->flag_count * sizeof(roaring_bitmap_t *));
 	for (unsigned f = 0; f < s->flag_count; f++)
-		if (s->flag[f] != NULL)
-			n += roaring_bitmap_size_in_bytes(s->flag[f]);
-	for (size_t i = 0; i < s->expunged_count; i++)
-		n += roaring_bitmap_size_in_bytes(s->expunged[i].uids) + 64;
-	n += sizeof *s->keywords + s->keywords->bytes;
-	s->set_bytes = n + s->chunk_count * sizeof(struct chunk) + sizeof *s;
+		n += set_cost(s->flag[f]);
+	n += keywords_cost(s->keywords) + expunged_cost(s) + ring_cost(s);
+	n += mem_cost(s->chunk_cap * sizeof(struct chunk *));
+	s->set_bytes = n + s->chunk_count * (mem_cost(sizeof(struct chunk)) + mem_cost(0) / 2);
+	s->changes = 0;
 }
+
+void
+state_measure_some(struct state *s)
+{
+	/* The first one makes what a state that was only read does not have. */
+	if (s->changes++ % MEASURE_EVERY == 0) {
+		state_measure(s);
+		s->changes = 1;
+	}
+}
+
+/* ---- questions ---- */
 
 const roaring_bitmap_t *
 state_flagged(const struct state *s, unsigned flag)

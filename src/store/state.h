@@ -55,7 +55,10 @@ struct state {
 	unsigned ring_next;
 	uint64_t ring_floor; /* changes above it are all in the ring */
 
-	size_t record_bytes, set_bytes; /* memory, about; sets as of state_measure() */
+	/* memory, about; of all but records as of state_measure() */
+	size_t record_bytes, set_bytes;
+	size_t expunged_bytes, expunged_measured; /* of so many of `expunged` */
+	unsigned changes;                         /* since it was measured */
 };
 
 struct state *state_new(void);
@@ -63,6 +66,8 @@ void state_free(struct state **state);
 /* Takes over the expunged set. */
 void state_apply(struct state *state, struct delta *d);
 void state_measure(struct state *state);
+/* A change was applied: measures, if it is time. */
+void state_measure_some(struct state *state);
 /* What changed lately is looked up in the chunks then: for a state that was just read. */
 void state_forget_changes(struct state *state);
 

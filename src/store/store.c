@@ -738,3 +738,9 @@ store_pace(const struct store *store, uint64_t *batches_r, uint64_t *changes_r, 
 	*changes_r = atomic_load(&store->batch_changes);
 	*ns_r = atomic_load(&store->flush_ns);
 }
+
+uint64_t
+store_state_bytes(const struct store *store)
+{
+	return atomic_load(&store->state_bytes);
+}

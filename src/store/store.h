@@ -626,6 +626,8 @@ struct store_stats {
 };
 void store_stats(struct store *store, struct store_stats *stats_r);
 /* Batches so far, changes in them, the time of their flushes; does not look at the disk. */
+/* Of the stats, state_bytes alone: costs nothing. */
+uint64_t store_state_bytes(const struct store *store);
 void store_pace(
     const struct store *store, uint64_t *batches_r, uint64_t *changes_r, uint64_t *ns_r);
 #endif
