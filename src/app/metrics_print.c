@@ -43,6 +43,9 @@ VALUE(commit_bytes, s->store.engine.commit_bytes)
 VALUE(accounts, s->store.accounts_loaded)
 VALUE(mailboxes, s->store.mailboxes_loaded)
 VALUE(state_bytes, s->store.state_bytes)
+VALUE(cache_bytes, s->store.engine.cache_bytes)
+VALUE(memtable_bytes, s->store.engine.memtable_bytes)
+VALUE(index_bytes, s->store.engine.index_bytes)
 VALUE(held_bytes, s->store.held_bytes)
 VALUE(disk_free, s->store.engine.free_bytes)
 VALUE(uptime, s->uptime)
@@ -66,28 +69,16 @@ static const struct metric metrics[] = {
     {"turnstone_commit_bytes_total", "counter", "Bytes of these commits.", commit_bytes},
     {"turnstone_accounts_loaded", "gauge", "Accounts in memory.", accounts},
     {"turnstone_mailboxes_loaded", "gauge", "Mailboxes in memory.", mailboxes},
-    {"turnstone_mailbox_state_bytes", "gauge", "Memory of their states.", state_bytes},
+    {"turnstone_mailbox_state_bytes", "gauge", "Memory of accounts and states.", state_bytes},
+    {"turnstone_store_cache_bytes", "gauge", "Memory of blocks read from disk.", cache_bytes},
+    {"turnstone_store_write_buffer_bytes", "gauge",
+        "Memory of changes that are in the log and not yet in a table.", memtable_bytes},
+    {"turnstone_store_index_bytes", "gauge", "Memory of indexes of open tables.", index_bytes},
     {"turnstone_held_bytes", "gauge", "Bytes of expunged messages that commands read yet.",
         held_bytes},
     {"turnstone_disk_free_bytes", "gauge", "Free space on the disk of the store.", disk_free},
     {"turnstone_uptime_seconds", "gauge", "Time since the start.", uptime},
 };
-
-/* False: not known. */
-static bool
-resident_bytes(const struct server *server, double *bytes_r)
-{
-	char text[128];
-	ssize_t n = server->statm >= 0 ? pread(server->statm, text, sizeof(text), 0) : -1;
-	struct str rest = {text, n > 0 ? (size_t)n : 0}, size, pages;
-	uint64_t count;
-
-	if (!str_split(&rest, ' ', &size) || !str_split(&rest, ' ', &pages) ||
-	    !str_u64(pages, UINT32_MAX, &count))
-		return false;
-	*bytes_r = (double)count * (double)sysconf(_SC_PAGESIZE);
-	return true;
-}
 
 static void
 head(struct buf *out, const char *name, const char *type, const char *help)
@@ -253,7 +244,7 @@ void
 metrics_print(struct server *server, struct buf *out)
 {
 	struct imap_command_stats *commands = mem_zalloc(IMAP_CMD_MAX * sizeof(*commands));
-	double resident;
+	uint64_t resident;
 	struct seen seen = {.uptime = (double)(clock_mono_ms() - server->started_ms) / 1000};
 
 	server_gather(server, &seen.imap, commands);
@@ -265,10 +256,11 @@ metrics_print(struct server *server, struct buf *out)
 		head(out, metrics[i].name, metrics[i].type, metrics[i].help);
 		buf_printf(out, "%s %.17g\n", metrics[i].name, metrics[i].value(&seen));
 	}
-	if (resident_bytes(server, &resident)) {
+	if (server_resident(server, &resident)) {
 		head(out, "turnstone_resident_memory_bytes", "gauge",
 		    "Resident memory of the process.");
-		buf_printf(out, "turnstone_resident_memory_bytes %.17g\n", resident);
+		buf_printf(
+		    out, "turnstone_resident_memory_bytes %llu\n", (unsigned long long)resident);
 	}
 	print_jobs(server, out);
 	print_logins(&seen.imap, out);

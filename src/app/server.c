@@ -291,6 +291,7 @@ server_main(const struct args *args)
 	int code = APP_FAILED;
 
 	server->args = args;
+	trim_init();
 	server->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	pthread_mutex_init(&server->reload, NULL);
 	usage_init(&server->usage);

@@ -28,6 +28,7 @@ tick(void *arg)
 	struct server_loop *sl = arg;
 
 	take(sl, &sl->past.samples[sl->past.taken++ % SAMPLES]);
+	server_memory_note(sl);
 	if (sl == &sl->server->loops[0]) /* keys whose time is over are not kept in memory */
 		tls_tickets_rotate(sl->server->tickets, clock_mono_ms());
 	loop_timer_set(&sl->past.timer, EVERY_MS);

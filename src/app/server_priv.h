@@ -15,6 +15,7 @@
 #include "app/sandbox.h"
 #include "app/server.h"
 #include "app/settings.h"
+#include "app/trim.h"
 #include "app/usage.h"
 #include "imap/imap.h"
 #include "lmtp/lmtp.h"
@@ -58,6 +59,7 @@ struct server_loop {
 	struct server_pace_past past;
 	struct loop_task beat; /* for the watchdog */
 	atomic_uint beats_sent, beats_seen;
+	_Atomic uint64_t memory; /* bytes that its connections hold, about */
 };
 
 struct server_listener {
@@ -120,7 +122,9 @@ struct server {
 	struct metrics *metrics; /* NULL: off */
 	struct sandbox_state sandbox;
 	struct usage_count usage;
-	int statm; /* /proc/self/statm, opened before the sandbox; -1: not readable */
+	struct trim trim;       /* the watch's thread's alone */
+	_Atomic uint64_t trims; /* how often memory was given back */
+	int statm;              /* /proc/self/statm, opened before the sandbox; -1: not readable */
 	struct loop_task close_listeners;
 };
 
@@ -197,6 +201,12 @@ void server_gather(
 
 /* The same for deliveries. */
 void server_gather_lmtp(struct server *server, struct lmtp_stats *sum);
+
+/* server_memory.c.  On the loop, now and then; on another thread, each second. */
+void server_memory_note(struct server_loop *sl);
+void server_memory_look(struct server *server);
+/* Resident memory of the process; false: not known. */
+bool server_resident(const struct server *server, uint64_t *bytes_r);
 
 /* Begins to take samples; before the loop runs.  Ends it; on the loop. */
 void server_pace_begin(struct server_loop *sl);

@@ -255,6 +255,7 @@ server_status(struct server *server, struct buf *out)
 {
 	struct imap_stats imap;
 	struct store_stats st;
+	uint64_t resident;
 
 	server_gather(server, &imap, NULL);
 	store_stats(server->store, &st);
@@ -291,6 +292,12 @@ server_status(struct server *server, struct buf *out)
 	put_number(out, "mailboxes_selected", imap.selected);
 	put_number(out, "mailboxes_loaded", st.mailboxes_loaded);
 	put_number(out, "state_bytes", st.state_bytes);
+	put_number(out, "store_cache_bytes", st.engine.cache_bytes);
+	put_number(out, "store_write_buffer_bytes", st.engine.memtable_bytes);
+	put_number(out, "store_index_bytes", st.engine.index_bytes);
+	if (server_resident(server, &resident))
+		put_number(out, "resident_bytes", resident);
+	put_number(out, "memory_given_back", atomic_load(&server->trims));
 	put_number(out, "watches", st.watches);
 	put_number(out, "holds", st.holds);
 	put_number(out, "held_messages", st.held_messages);

@@ -95,6 +95,7 @@ struct engine_options {
 struct engine_stats {
 	uint64_t commits, commit_ops, commit_bytes, flush_ns_total;
 	uint64_t free_bytes, used_bytes;
+	uint64_t cache_bytes, memtable_bytes, index_bytes; /* memory */
 };
 
 enum engine_aside { ENGINE_ASIDE_DAMAGED, ENGINE_ASIDE_LOST };

@@ -886,7 +886,10 @@ rocks_stats(struct engine *engine, struct engine_stats *stats_r)
 	for (int i = 0; i < ROCKS_CFS; i++) {
 		stats_r->used_bytes += property(e, i, "rocksdb.total-sst-files-size");
 		stats_r->used_bytes += property(e, i, "rocksdb.total-blob-file-size");
+		stats_r->memtable_bytes += property(e, i, "rocksdb.size-all-mem-tables");
+		stats_r->index_bytes += property(e, i, "rocksdb.estimate-table-readers-mem");
 	}
+	stats_r->cache_bytes = property(e, 0, "rocksdb.block-cache-usage"); /* one for all */
 	engine_leave(e, false);
 }
 
