@@ -12,6 +12,7 @@ extern const struct app_cmd cli_config_cmds[];   /* config.c */
 extern const struct app_cmd cli_server_cmds[];   /* serve.c */
 extern const struct app_cmd cli_backup_cmds[];   /* backup.c */
 extern const struct app_cmd cli_restore_cmds[];  /* restore.c */
+extern const struct app_cmd cli_domain_cmds[];   /* domain.c */
 extern const struct app_cmd cli_demo_cmds[];     /* demo.c */
 extern const struct app_cmd cli_port_cmds[];     /* port.c */
 extern const struct app_cmd cli_mailbox_cmds[];  /* mailbox.c */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app/cli.h"
+#include "app/examples.h"
 #include "app/settings.h"
 #include "app/topics.h"
 #include "base/buf.h"
@@ -20,6 +21,7 @@ static const struct app_cmd *const groups[] = {
     cli_alias_cmds,
     cli_check_cmds,
     cli_config_cmds,
+    cli_domain_cmds,
     cli_port_cmds,
     cli_demo_cmds,
     cli_backup_cmds,
@@ -128,18 +130,9 @@ wrap(const char *text, size_t at)
 	putchar('\n');
 }
 
-void
-help_cmd(const struct app_cmd *c)
+static void
+show_options(const struct app_cmd *c)
 {
-	printf("turnstone %s%s%s%s\n    ", c->name, c->operands[0] != '\0' ? " " : "", c->operands,
-	    c->opts != NULL ? " [OPTIONS]" : "");
-	wrap(c->help, 4);
-	if (c->more != NULL) {
-		putchar('\n');
-		wrap(c->more, 0);
-	}
-	if (c->opts == NULL)
-		return;
 	printf("\nOptions:\n");
 	for (const struct args_opt *o = c->opts; o->name != NULL; o++) {
 		struct buf left = {0};
@@ -150,6 +143,34 @@ help_cmd(const struct app_cmd *c)
 		wrap(o->help, left.n > 24 ? left.n + 3 : 27);
 		buf_fini(&left);
 	}
+}
+
+static void
+show_examples(const struct app_cmd *c)
+{
+	bool any = false;
+
+	for (const struct example *e = examples; e->cmd != NULL; e++) {
+		if (strcmp(e->cmd, c->name) != 0)
+			continue;
+		printf("%s  # %s\n  %s\n", any ? "" : "\nExamples:\n", e->what, e->line);
+		any = true;
+	}
+}
+
+void
+help_cmd(const struct app_cmd *c)
+{
+	printf("turnstone %s%s%s%s\n    ", c->name, c->operands[0] != '\0' ? " " : "", c->operands,
+	    c->opts != NULL ? " [OPTIONS]" : "");
+	wrap(c->help, 4);
+	if (c->more != NULL) {
+		putchar('\n');
+		wrap(c->more, 0);
+	}
+	if (c->opts != NULL)
+		show_options(c);
+	show_examples(c);
 }
 
 /* Is it the first word of commands ("user")? */

@@ -2,6 +2,7 @@
 /* Commands, topics and options as mdoc. */
 #include "app/manual.h"
 
+#include "app/examples.h"
 #include "app/help.h"
 #include "app/settings.h"
 #include "app/topics.h"
@@ -124,6 +125,24 @@ cmd_section(const struct app_cmd *c, struct buf *out)
 		cmd_options(c->opts, out);
 }
 
+static void
+examples_section(struct buf *out)
+{
+	buf_puts(out, ".Sh EXAMPLES\nThe configuration is the default one, or\n.Ev " APP_CONFIG_ENV
+	              "\nnames it.\n");
+	for (const struct example *e = examples; e->cmd != NULL; e++) {
+		struct buf line = {0};
+
+		buf_puts(out, ".Pp\n");
+		conf_put_roff(str_of(e->what), out);
+		buf_printf(&line, "  %s", e->line);
+		buf_puts(out, "\n.Bd -literal -offset indent\n");
+		literal_line(buf_as_str(&line), out);
+		buf_puts(out, ".Ed\n");
+		buf_fini(&line);
+	}
+}
+
 void
 manual_commands(const char *date, struct buf *out)
 {
@@ -142,10 +161,11 @@ manual_commands(const char *date, struct buf *out)
 	    ".Sh COMMANDS\n");
 	for (size_t i = 0; (c = help_cmd_at(i)) != NULL; i++)
 		cmd_section(c, out);
-	for (const struct topic *t = topics; t->name != NULL; t++)
-		topic_section(t, out);
 	buf_puts(out, ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev " APP_CONFIG_ENV
 	              "\nThe configuration, for commands without\n.Fl Fl config .\n.El\n");
+	for (const struct topic *t = topics; t->name != NULL; t++)
+		topic_section(t, out);
+	examples_section(out);
 	buf_puts(out, ".Sh SEE ALSO\n.Xr turnstone.conf 5\n");
 }
 

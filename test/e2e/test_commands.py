@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What commands say and when: before they ask, after they looked, and to whom."""
+import grp
 import json
 import os
 import pty
+import pwd
 import re
 import select
 import shutil
 import subprocess
 import time
+from xml.etree import ElementTree
 
 import pytest
 
@@ -18,11 +21,14 @@ from test_service import wait_for
 RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
 
 
-def at_terminal(server, *args, answer="", env=None):
+def at_terminal(server, *args, answer=""):
     """Runs a command on a terminal of its own; each question is answered alike.  Gives code and screen."""
+    return typed([TURNSTONE, *args, "--config", server.conf], answer)
+
+
+def typed(command, answer, **more):
     master, slave = pty.openpty()
-    process = subprocess.Popen([TURNSTONE, *args, "--config", server.conf], stdin=slave, stdout=slave, stderr=slave,
-                               start_new_session=True, env=env)
+    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, start_new_session=True, **more)
     os.close(slave)
     screen, answered = "", 0
     end = time.monotonic() + 60
@@ -369,3 +375,170 @@ def test_backup_counts_every_kind(server, running):
         assert {k: done["records"][k] for k in ("users", "grants", "aliases")} == {"users": 3, "grants": 2, "aliases": 1}
     assert re.match(rf"\S+: 3 users, 2 grants, 1 alias, \d+ other records?; mail of 1 account: {boxes} mailbox\w*, "
                     r"2 subscriptions, 2 messages \(0 read, ", server.cli("backup", folder).stdout)
+
+
+# ---- the manual's examples ----
+
+
+def examples():
+    with open(os.path.join(os.path.dirname(TURNSTONE), "src", "app", "turnstone.1"), encoding="utf-8") as f:
+        section = re.search(r"^\.Sh EXAMPLES\n(.*?)^\.Sh ", f.read(), re.M | re.S)[1]
+    for block in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", section, re.M | re.S):
+        yield block.strip().removeprefix("\\&").replace("\\-", "-").replace("\\e", "\\")
+
+
+def commands():
+    return [name for name in re.findall(r"^  (\S+(?: \S+)?) +\S", bare("help").stdout.split("Topics:")[0], re.M)]
+
+
+def test_every_command_has_examples():
+    lines = list(examples())
+    names = commands()
+    for name in names:
+        mine = [line for line in lines if re.match(rf"turnstone {name}( |$)", line)
+                and not any(line.startswith(f"turnstone {more}") for more in names if more.startswith(name + " "))]
+        assert mine, name
+        text = bare("help", *name.split()).stdout
+        assert "\nExamples:\n" in text and all(f"\n  {line}\n" in text for line in mine), name
+
+
+def test_the_examples_work(server):
+    """One after the other, on a machine of their own."""
+    home = os.path.join(server.dir, "home")
+    os.mkdir(home)
+    os.symlink(TURNSTONE, os.path.join(server.dir, "turnstone"))
+    with open(os.path.join(home, "password.txt"), "w", encoding="ascii") as f:
+        f.write("blue sea\n")
+    env = {"PATH": server.dir + ":" + os.environ["PATH"], "TURNSTONE_CONFIG": server.conf, "TERM": "dumb",
+           "TURNSTONE_WATCH_BLOCKING": "1"}
+    ready = os.path.join(home, "ports.env")
+    reader = None
+    for line in examples():
+        if line.startswith("turnstone serve "):
+            with open(server.logfile, "ab") as log:
+                server.process = subprocess.Popen(["sh", "-c", "exec " + line], cwd=home, env=env, stdout=log, stderr=log,
+                                                  stdin=subprocess.DEVNULL)
+            wait_for(lambda: os.path.exists(ready))
+            server.ready = ready
+            reader = Imap(server)
+            reader.run("LOGIN alice green")
+            reader.run("APPEND INBOX {5+}\r\na: b\n")
+            continue
+        code, screen = typed(["sh", "-c", line], "green", cwd=home, env=env)
+        assert code == 0, (line, screen)
+    assert reader.ended() and server.process.wait(30) == 0
+    server.process = None
+    assert sorted(os.listdir(home)) == ["Maildir", "config-v1.1.xml", "mbox", "password.txt", "ports.env", "saved",
+                                        "site", "turnstone.conf.sample"]
+
+
+# ---- what to publish ----
+
+PUBLIC = """\
+server.data = {dir}/data
+default_domain = first.example
+lmtp.domains = [first.example, other.example]
+listener plain {{ port = 1143; tls = starttls }}
+listener secure {{ port = 1993; tls = imaps }}
+listener more {{ address = "::"; port = 2993; tls = imaps }}
+listener inside {{ address = 127.0.0.1; port = 3143 }}
+listener mail {{ protocol = lmtp; port = 24; address = 127.0.0.1; tls = none }}
+listener behind {{ port = 4993; tls = imaps; proxy_protocol = yes; proxy_from = [10.0.0.7] }}
+"""
+
+
+def domain_help(server, *args, code=0):
+    path = os.path.join(server.dir, "public.conf")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(PUBLIC.format(dir=server.dir))
+    done = bare("domain-help", *args, TURNSTONE_CONFIG=path)
+    assert done.returncode == code, done
+    return done.stdout if code == 0 else done.stderr
+
+
+def zone(text):
+    """Lines of a zone file, comments left out: (name, type, value)."""
+    found = [re.fullmatch(r"(\S+) +3600 IN (\S+) +(\S.*)", line).groups() for line in text.splitlines()
+             if line and not line.startswith(";")]
+    assert all(name.endswith(".") for name, _, _ in found)
+    return found
+
+
+def test_domain_help_prints_records_to_paste(server):
+    text = domain_help(server, "Other.Example.", "--host", "IMAP.other.example", "--mx", "mx.other.example",
+                       "--address", "203.0.113.5", "--address", "2001:db8::5")
+    assert zone(text) == [
+        ("imap.other.example.", "A", "203.0.113.5"),
+        ("imap.other.example.", "AAAA", "2001:db8::5"),
+        ("other.example.", "MX", "10 mx.other.example."),
+        ("other.example.", "TXT", '"v=spf1 mx -all"'),
+        ("_dmarc.other.example.", "TXT", '"v=DMARC1; p=none; rua=mailto:postmaster@other.example"'),
+        ("_imaps._tcp.other.example.", "SRV", "0 1 1993 imap.other.example."),
+        ("_imaps._tcp.other.example.", "SRV", "0 1 2993 imap.other.example."),
+        ("_imap._tcp.other.example.", "SRV", "0 1 1143 imap.other.example."),
+        ("_pop3s._tcp.other.example.", "SRV", "0 0 0 ."),
+        ("_pop3._tcp.other.example.", "SRV", "0 0 0 .")]
+    for part in ("DKIM", "_domainkey.other.example.", "_submissions._tcp", "autoconfig.other.example.", "IN CAA",
+                 "port 1993, SSL/TLS", "port 1143, STARTTLS", "alice@other.example", "listener inside", "listener behind"):
+        assert re.search(rf"^;.*{re.escape(part)}", text, re.M), part
+    text = domain_help(server, "third.example", "--host", "imap.other.example", "--address", "203.0.113.5")
+    assert "lmtp.domains does not have third.example" in text
+    assert not [row for row in zone(text) if row[1] == "A"]  # not of this zone
+
+
+def test_domain_help_for_programs(server):
+    said = json.loads(domain_help(server, "first.example", "--host", "m.first.example", "--json"))
+    assert said["domain"] == "first.example" and said["mx"] == said["host"] == "m.first.example"
+    assert [(c["port"], c["security"]) for c in said["clients"]] == [(1993, "SSL/TLS"), (2993, "SSL/TLS"), (1143, "STARTTLS")]
+    assert {"name": "first.example.", "ttl": 3600, "type": "MX", "value": "10 m.first.example.",
+            "to_decide": False} in said["records"]
+    assert len(said["notes"]) == 2
+    tree = ElementTree.fromstring(domain_help(server, "first.example", "--host", "m.first.example", "--autoconfig"))
+    assert [(s.find("port").text, s.find("socketType").text) for s in tree.iter("incomingServer")] == [
+        ("1993", "SSL"), ("2993", "SSL"), ("1143", "STARTTLS")]
+    assert tree.find("emailProvider/domain").text == "first.example"
+
+
+@pytest.mark.parametrize("name", ["two words.example", "under_score.example", "alone", "10.0.0.1", "-a.example",
+                                  "a-.example", "a..example", ".example", "a.example..", "", "bücher.example",
+                                  "x" * 64 + ".example", "a." * 127 + "example", "a;b.example", 'a"b.example'])
+def test_domain_help_wants_a_domain(server, name):
+    err = domain_help(server, name, code=2)
+    assert err.startswith(f"turnstone domain-help: '{name}': ") and len(err.splitlines()) == 1
+    assert f"'{name}'" in domain_help(server, "good.example", "--host", name, code=2)
+    assert f"'{name}'" in domain_help(server, "good.example", "--mx", name, code=2)
+    assert "no IP address" in domain_help(server, "good.example", "--address", "1.2.3", code=2)
+
+
+# ---- a certificate that is renewed ----
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_hook_of_the_document(server):
+    """Certbot's files are root's alone; the server, which is another user, reads what the hook makes of them."""
+    with open(os.path.join(TOP, "doc", "admin.md"), encoding="utf-8") as f:
+        hook = re.search(r"^    #!/bin/sh -e\n(?:    .*\n)+", f.read(), re.M)[0].replace("\n    ", "\n").lstrip()
+    os.symlink(TURNSTONE, os.path.join(server.dir, "turnstone"))
+    etc, live = os.path.join(server.dir, "etc"), os.path.join(server.dir, "live")
+    os.chmod(server.dir, 0o755)
+    shutil.chown(server.dir, "nobody")
+    os.mkdir(etc)
+    os.mkdir(live, 0o700)
+    group = grp.getgrgid(pwd.getpwnam("nobody").pw_gid).gr_name
+    hook = hook.replace("/etc/turnstone/", etc + "/").replace("-g turnstone", f"-g {group}")
+    env = {"PATH": server.dir + ":" + os.environ["PATH"], "TURNSTONE_CONFIG": server.conf, "RENEWED_LINEAGE": live}
+
+    def renew():
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-subj", "/CN=localhost", "-days", "2", "-keyout", live + "/privkey.pem", "-out",
+                        live + "/fullchain.pem"], check=True, capture_output=True)
+        return subprocess.run(["sh", "-c", hook], env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    server.write(f"server.user = nobody\ntls {{ certificate = {etc}/cert.pem; key = {etc}/key.pem }}\n")
+    assert renew().returncode != 0  # no server runs yet
+    assert os.stat(etc + "/key.pem").st_mode & 0o777 == 0o640
+    server.start()
+    first = server.certificate()
+    done = renew()
+    assert done.returncode == 0, done
+    assert server.certificate() != first

@@ -2,6 +2,7 @@
 """Postfix delivers: an instance of its own (folder, queue, port on loopback); the system's is never touched."""
 import os
 import pwd
+import re
 import shutil
 import smtplib
 import socket
@@ -11,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import Server
+from conftest import TOP, Server
 from test_lmtp import LISTENER, count, imap
 from test_service import wait_for
 
@@ -89,8 +90,15 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+def documented():
+    """The settings for whole domains, as doc/admin.md has them."""
+    with open(os.path.join(TOP, "doc", "admin.md"), encoding="utf-8") as f:
+        section = f.read().split("### Whole domains, and unknown recipients\n")[1].split("\n### ")[0]
+    return re.search(r"^    # /etc/postfix/main\.cf\n((?:    .*\n)+)", section, re.M)[1].replace("\n    ", "\n").strip()
+
+
 class Postfix:
-    def __init__(self, transport):
+    def __init__(self, transport, settings=""):
         self.dir = tempfile.mkdtemp(prefix="ts-postfix-", dir="/tmp")
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
@@ -100,7 +108,11 @@ class Postfix:
         shutil.chown(self.dir + "/data", "postfix")
         for name, text in (("main.cf", MAIN), ("master.cf", MASTER)):
             with open(os.path.join(self.dir, "conf", name), "w", encoding="ascii") as f:
-                f.write(text.format(dir=self.dir, port=self.port, transport=transport, programs=PROGRAMS))
+                text = text.format(dir=self.dir, port=self.port, transport=transport, programs=PROGRAMS)
+                if name == "main.cf" and settings != "":
+                    given = re.findall(r"^(\w+) =", settings, re.M)
+                    text = "".join(line for line in text.splitlines(True) if line.split(" =")[0] not in given) + settings
+                f.write(text)
 
     def command(self, *args):
         return subprocess.run(["/usr/sbin/postfix", "-c", self.dir + "/conf", *args], capture_output=True, text=True,
@@ -206,3 +218,46 @@ def test_what_is_deferred_comes_later(mx):
     mx.start()
     wait_for(lambda: count(mx) == 2 and count(mx, "bob") == 3, 60)
     assert "status=bounced" not in mx.postfix.log()
+
+
+def refused(postfix, recipient, code):
+    """What a stranger is told at RCPT."""
+    with smtplib.SMTP("127.0.0.1", postfix.port, timeout=60) as client:
+        client.ehlo("client.example")
+        client.mail("stranger@elsewhere.example")
+        got, text = client.rcpt(recipient)
+        return got == code and f"{got} {text.decode()}"
+
+
+def test_unknown_recipients_are_refused_at_once():
+    """With the settings that the document has, for the domains one.example and two.example."""
+    server, postfix = Server(), None
+    try:
+        os.chmod(server.dir, 0o755)
+        server.write(LISTENER.replace("0640", "0666") % server.dir + "default_domain = one.example\n")
+        for user in ("alice", "bob@two.example"):
+            server.add(user, "pw")
+        server.cli("alias", "add", "team@two.example", "alice")
+        server.start()
+        settings = documented().replace("example.org, example.net", "one.example, two.example")
+        settings = settings.replace("/run/turnstone-lmtp.sock", server.dir + "/lmtp.sock")
+        assert "reject_unverified_recipient" in settings and "lmtp.sock" in settings
+        # This client is a stranger; the first probe's result is waited for, as Postfix does for six seconds.
+        postfix = Postfix("unused", settings + "\nmynetworks = 192.0.2.1/32\naddress_verify_poll_count = 30\n").start()
+        for unknown in ("nobody@one.example", "alice@two.example", "bob@one.example"):
+            assert "550" in wait_for(lambda to=unknown: refused(postfix, to, 550), 60)
+        assert refused(postfix, "someone@elsewhere.example", 554)  # not a relay
+        for known in ("alice@one.example", "alice+lists@one.example", "bob@two.example", "team@two.example"):
+            wait_for(lambda to=known: refused(postfix, to, 250), 60)
+        assert count(server) == 0  # a question is no message
+        postfix.send(b"Subject: hello\r\n\r\n", "alice@one.example", "team@two.example",
+                     sender="stranger@elsewhere.example")
+        wait_for(lambda: postfix.log().count("status=sent") == 2, 60)
+        assert count(server) == 1  # both are alice
+        server.stop()
+        assert "450" in wait_for(lambda: refused(postfix, "later@one.example", 450), 60)
+    finally:
+        if postfix is not None:
+            print(postfix.log())
+            postfix.stop()
+        server.remove()
