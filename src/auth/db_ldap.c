@@ -89,7 +89,7 @@ ask(struct ldap_db *l, struct auth_ldap_request *r, struct arena *arena,
 	return AUTH_LDAP_UNAVAILABLE;
 }
 
-/* What the password attribute has; what cannot be verified here is passed over. */
+/* What the password attribute has; what cannot be verified here is said, and passed over. */
 static void
 take_passwords(struct ldap_db *l, const struct auth_ldap_reply *reply, struct arena *arena,
     struct auth_user *user)
@@ -99,16 +99,22 @@ take_passwords(struct ldap_db *l, const struct auth_ldap_reply *reply, struct ar
 	const char *why = NULL;
 
 	for (size_t i = 0; i < reply->password_count; i++) {
+		const char *fault;
+
 		verifier.n = 0;
-		why = auth_passwd_verifier(reply->passwords[i], false, &verifier);
-		if (why == NULL)
+		fault = auth_passwd_verifier(reply->passwords[i], false, &verifier);
+		if (fault == NULL)
 			list[user->verifier_count++] = arena_str(arena, buf_as_str(&verifier));
+		else
+			why = fault;
 	}
 	user->verifiers = list;
 	buf_wipe_fini(&verifier);
-	if (why != NULL && user->verifier_count == 0)
-		log_msg(LOG_WARNING, "auth", "database %.*s: the password of %.*s: %s",
-		    STR_ARG(buf_as_str(&l->db.name)), STR_ARG(reply->dn), why);
+	if (why != NULL)
+		log_msg(user->verifier_count == 0 ? LOG_WARNING : LOG_INFO, "auth",
+		    "database %.*s: of %zu passwords of %.*s %zu cannot be verified: %s",
+		    STR_ARG(buf_as_str(&l->db.name)), reply->password_count, STR_ARG(reply->dn),
+		    reply->password_count - user->verifier_count, why);
 }
 
 /* Made of all that is known of the user. */

@@ -29,6 +29,7 @@ struct auth_passwd {
 
 struct line {
 	struct str name, verifier; /* of the text; the verifier may be empty */
+	struct str extra;          /* what Dovecot has in the eighth field and behind it */
 	bool locked;
 };
 
@@ -49,6 +50,8 @@ take_field(struct str *rest)
 static void
 split_line(struct str text, struct line *line_r)
 {
+	struct str field;
+
 	*line_r = (struct line){0};
 	if (!str_split(&text, ':', &line_r->name))
 		return;
@@ -57,6 +60,21 @@ split_line(struct str text, struct line *line_r)
 		text = (struct str){text.p + 1, text.n - 1};
 	}
 	line_r->verifier = take_field(&text);
+	for (int i = 0; i < 5 && text.n > 0; i++) /* uid, gid, gecos, home, shell */
+		(void)str_split(&text, ':', &field);
+	line_r->extra = text;
+}
+
+/* Extra fields may restrict who logs in, and from where; those of the mail's place do not. */
+static bool
+extra_understood(struct str extra)
+{
+	struct str word;
+
+	while (str_split(&extra, ' ', &word))
+		if (word.n > 0 && !str_has_prefix(word, STR("userdb_")))
+			return false;
+	return true;
 }
 
 /* Schemes and how what they hold begins: the prefixes are crypt(5)'s. */
@@ -184,6 +202,8 @@ check_line(
 	if (!sasl_name_full(line.name, opt->default_domain, name) ||
 	    str_chr(buf_as_str(name), '*') != NULL)
 		return "this is no user name";
+	if (!extra_understood(line.extra))
+		return "an extra field that is not understood here, and may restrict the user";
 	if (line.locked || line.verifier.n == 0)
 		return NULL;
 	return auth_passwd_verifier(line.verifier, opt->plain, verifier);

@@ -9,7 +9,9 @@
  *
  * A verifier is what crypt(3) takes, or {SCHEME} and then a hash, or SCRAM keys;
  * '!' or '*' before it, or instead of it, locks the user; an empty one is that
- * of a user without a password.  What is behind it is not looked at.
+ * of a user without a password.  What is behind it is not looked at, but for the extra
+ * fields: one that does not begin with "userdb_" (allow_nets, nologin) may keep the user out,
+ * so such a line is not understood.
  *
  * Kept are the file's bytes and 16 bytes for each user: names are prepared again
  * when they are compared.

@@ -46,8 +46,9 @@ test_lines(void **state)
 	struct auth_passwd *file =
 	    parse("# comment\n\n"
 	          "Anna:" HASH "\r\n"
-	          "bo@b.example:{crypt}" HASH ":1:2:gecos:/home:/bin/sh:extra=1\n"
-	          "cara:" KEYS ":1:2\n"
+	          "bo@b.example:{crypt}" HASH
+	          ":1:2:gecos:/home:/bin/sh:userdb_quota=1 userdb_mail=maildir:~/m\n"
+	          "cara:" KEYS ":1:2:::\n"
 	          "dora:{SCRAM-SHA-1}4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=,"
 	          "D+CSWLOshSulAsxiupA+qs2/fTE=:x\n"
 	          "emil:!" HASH "\n"
@@ -91,6 +92,10 @@ test_faults(void **state)
 		const char *line, *want;
 	} all[] = {
 	    {"anna", "line 1: no colon behind the name\n"},
+	    {"anna:" HASH "::::::userdb_quota=1 allow_nets=10.0.0.0/8",
+	        "line 1: an extra field that is not understood here, and may restrict the user\n"},
+	    {"anna:!::::::nologin",
+	        "line 1: an extra field that is not understood here, and may restrict the user\n"},
 	    {":" HASH, "line 1: this is no user name\n"},
 	    {"a b:" HASH, "line 1: this is no user name\n"},
 	    {"a*:" HASH, "line 1: this is no user name\n"},
