@@ -17,7 +17,7 @@ put_separator(const struct args *args, struct buf *wire)
 	struct conf_faults faults = {0};
 	struct conf *conf = NULL;
 
-	if (path != NULL ? conf_load_sound(app_tables(), path, &conf)
+	if (path != NULL ? conf_load_sound(app_tables(), path, NULL, &conf)
 	                 : conf_load(app_tables(), NULL, &faults, &conf) == TS_OK) {
 		const struct lmtp_settings *s = conf_get(conf, &lmtp_conf);
 

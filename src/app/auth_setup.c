@@ -26,16 +26,37 @@ hashing_of(const struct conf *conf)
 	    (enum auth_scheme)s->password_scheme, (uint32_t)s->password_cost};
 }
 
+/* Each line behind the place of the option that names the file. */
+static void
+put_lines(const struct conf *conf, const void *settings, const char *option,
+    const struct buf *lines, struct buf *out)
+{
+	struct str rest = buf_as_str(lines), line;
+
+	while (str_split(&rest, '\n', &line)) {
+		if (line.n == 0)
+			continue;
+		conf_where(conf, settings, option, out);
+		buf_printf(out, ": %.*s\n", STR_ARG(line));
+	}
+}
+
 static struct auth_db *
 make_db(struct conf *conf, struct auth *auth, struct str name, struct buf *why)
 {
 	struct auth_db_make make = {.conf = conf, .auth = auth, .name = name};
+	struct buf lines = {0};
+	struct auth_db *db;
 
 	if (str_eq(name, STR("store")))
 		return auth_db_store_new(auth);
 	make.settings = auth_settings_database(conf, name);
 	TS_ASSERT(make.settings != NULL);
-	return auth_db_new(&make, why);
+	db = auth_db_new(&make, &lines);
+	put_lines(conf, make.settings, make.settings->type == AUTH_DB_OAUTH ? "jwks" : "file",
+	    &lines, why);
+	buf_fini(&lines);
+	return db;
 }
 
 bool
@@ -43,6 +64,7 @@ auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct au
 {
 	const struct auth_settings *s = conf_get(conf, &auth_conf);
 	struct auth_setup *setup = mem_zalloc(sizeof(*setup));
+	struct buf lines = {0};
 	bool ok = true;
 
 	setup->hashing = hashing_of(conf);
@@ -56,9 +78,11 @@ auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct au
 	}
 	ok &= auth_grants_read(conf, auth_default_domain(auth), why, &setup->grants);
 	if (s->group_file.n > 0)
-		ok &= auth_group_file_read(auth, s->group_file.p, why, &setup->groups);
+		ok &= auth_group_file_read(auth, s->group_file.p, &lines, &setup->groups);
 	else
 		setup->groups.groups = auth_groups_none();
+	put_lines(conf, s, "auth.group_file", &lines, why);
+	buf_fini(&lines);
 	if (!ok)
 		auth_setup_free(&setup);
 	*setup_r = setup;

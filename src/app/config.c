@@ -3,25 +3,34 @@
 #include <stdio.h>
 
 #include "app/cli.h"
-#include "app/sasl.h"
+#include "app/config_check.h"
 #include "app/settings.h"
+
+static void
+print_lines(const char *before, const struct buf *lines)
+{
+	struct str rest = buf_as_str(lines), line;
+
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			fprintf(stderr, "%s%.*s\n", before, STR_ARG(line));
+}
 
 static int
 check(const struct args *args)
 {
+	struct config_check how = {.purpose = CONFIG_CHECK_FILE, .args = args};
 	struct conf *conf = NULL;
-	struct buf faults = {0};
-	struct sasl_cyrus *cyrus = NULL;
-	bool ok = app_conf_load(args, &conf) && app_conf_check(conf, false, &faults) &&
-	          app_sasl_open(conf, &faults, &cyrus);
+	struct buf faults = {0}, warnings = {0};
+	bool ok = config_check(&how, &faults, &warnings, &conf);
 	const char *path = app_conf_path(args);
 
-	if (faults.n > 0)
-		fprintf(stderr, "%s", buf_cstr(&faults));
+	print_lines("", &faults);
+	print_lines("warning: ", &warnings);
 	if (ok)
 		printf("%s: no faults\n", path != NULL ? path : "defaults (no file)");
-	sasl_cyrus_close(&cyrus);
 	buf_fini(&faults);
+	buf_fini(&warnings);
 	conf_unref(&conf);
 	return ok ? APP_OK : APP_FAILED;
 }
@@ -65,7 +74,12 @@ const struct app_cmd cli_config_cmds[] = {
     {.name = "config check",
         .operands = "",
         .help = "look for faults in the configuration",
-        .more = "Prints every fault with its line and exits with 1 if there is any.",
+        .more = "Prints every fault for which `serve` would not start, or `reload` would change "
+                "nothing, each with its line, and exits with 1 if there is any. No port is bound, "
+                "and a running server is not disturbed. Run it as root where root starts the "
+                "server: what it does after it has become `server.user` is looked at as that "
+                "user. Lines that begin with `warning:` tell what works at the start and will "
+                "fail later.",
         .opts = file_opts,
         .run = check},
     {.name = "config show",

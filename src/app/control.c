@@ -215,9 +215,11 @@ control_new(const struct control_options *opt, const struct ops *ops, struct con
 	struct control *control;
 	int fd = bind_socket(opt->path);
 
-	if (fd < 0)
-		return TS_FAIL(TS_IO, "cannot make the control socket %s: %s (see server.control)",
-		    opt->path, strerror(errno));
+	if (fd < 0) {
+		log_msg(LOG_ERROR, NULL, "server.control: cannot make the socket %s: %s", opt->path,
+		    strerrordesc_np(errno));
+		return TS_IO;
+	}
 	control = mem_zalloc(sizeof(*control));
 	control->path = mem_strdup(opt->path);
 	control->fd = fd;

@@ -111,9 +111,8 @@ metrics_new(struct server *server, struct metrics **metrics_r)
 	    (unsigned)(s->metrics_time / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    (size_t)REQUEST_MAX, MHD_OPTION_END);
 	if (m->daemon == NULL) {
-		log_msg(LOG_ERROR, NULL,
-		    "metrics cannot use address %s port %d: %s (metrics { address; port })",
-		    s->metrics_address.p, (int)s->metrics_port, strerror(errno));
+		log_msg(LOG_ERROR, NULL, "metrics.port: %s port %d: %s", s->metrics_address.p,
+		    (int)s->metrics_port, listener_advice(errno));
 		mem_free(m);
 		return false;
 	}

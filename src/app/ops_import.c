@@ -25,7 +25,7 @@ reason(enum ts_err err)
 {
 	return err == TS_LIMIT     ? "a limit is reached (store.max_keywords, "
 	                             "store.max_mailboxes, or no UIDs are left)"
-	       : err == TS_FULL    ? "the disk of the store is full"
+	       : err == TS_FULL    ? "the disk of the store is full (the log has the figures)"
 	       : err == TS_UNKNOWN ? "it may or may not be on disk: run it again"
 	       : err == TS_INVALID ? "the name is not allowed, or somebody else "
 	                             "delivered into the mailbox: run it again"

@@ -34,8 +34,9 @@ explain(enum ts_err err, struct str user, struct str name, struct buf *out)
 		    out, "%.*s has as many mailboxes as store.max_mailboxes says\n", STR_ARG(user));
 		break;
 	case TS_FULL:
-		buf_puts(
-		    out, "the disk of the store has less free space than store.free_space says\n");
+		buf_puts(out,
+		    "the disk of the store is full: less is free than store.free_space says, or "
+		    "than was needed (the log has the figures); make room\n");
 		break;
 	case TS_UNKNOWN:
 		buf_puts(out, "the change may or may not be on disk: look, then try again\n");

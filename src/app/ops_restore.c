@@ -38,7 +38,8 @@ restore_say(struct writer *w, const char *what, enum ts_err err)
 {
 	if (err == TS_FULL)
 		buf_puts(w->out,
-		    "the disk of the store has less free space than store.free_space says\n");
+		    "the disk of the store is full: less is free than store.free_space says, or "
+		    "than was needed (the log has the figures); make room\n");
 	else
 		buf_printf(w->out, "%s: %s\n", what, ts_err_name(err));
 	return false;

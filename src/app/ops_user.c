@@ -30,8 +30,9 @@ explain(enum ts_err err, const char *why, struct str name, struct buf *out)
 		    STR_ARG(name));
 		break;
 	case TS_FULL:
-		buf_puts(
-		    out, "the disk of the store has less free space than store.free_space says\n");
+		buf_puts(out,
+		    "the disk of the store is full: less is free than store.free_space says, or "
+		    "than was needed (the log has the figures); make room\n");
 		break;
 	default:
 		buf_printf(out, "%s\n",

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -108,15 +107,13 @@ became(const struct passwd *pw)
 static bool
 own_data(const struct server_settings *s, const struct passwd *pw)
 {
-	struct stat st;
+	struct buf why = {0};
+	bool ok = app_make_folders(s->data.p, pw, &why);
 
-	if (stat(s->data.p, &st) == 0)
-		return true;
-	if (app_make_folders(s->data.p) && chown(s->data.p, pw->pw_uid, pw->pw_gid) == 0)
-		return true;
-	log_msg(LOG_ERROR, NULL, "server.data: cannot make %s for user %s: %s", s->data.p,
-	    s->user.p, strerror(errno));
-	return false;
+	if (!ok)
+		log_msg(LOG_ERROR, NULL, "server.data: %s", buf_cstr(&why));
+	buf_fini(&why);
+	return ok;
 }
 
 static const struct passwd *

@@ -55,14 +55,26 @@ host_name(struct buf *out)
 		freeaddrinfo(found);
 }
 
+/* Lines "MECHANISM what is wrong", or about them all. */
 static void
 explain(const struct conf *conf, struct str why, struct buf *faults)
 {
-	struct str line;
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+	const struct conf_list *list = &s->sasl_mechanisms;
+	struct str line, word;
 
 	while (why.n > 0 && str_split(&why, '\n', &line)) {
-		conf_where(conf, conf_get(conf, &imap_conf), "auth.sasl_mechanisms", faults);
-		buf_printf(faults, ": %.*s\n", STR_ARG(line));
+		struct str rest = line;
+		size_t i = 0;
+
+		str_split(&rest, ' ', &word);
+		while (i < list->n && !str_ieq(list->items[i], word))
+			i++;
+		if (i == list->n || !conf_blame_item(conf, s, "auth.sasl_mechanisms", i, faults)) {
+			conf_where(conf, s, "auth.sasl_mechanisms", faults);
+			rest = line;
+		}
+		buf_printf(faults, ": %.*s\n", STR_ARG(rest));
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "app/config_check.h"
 #include "app/logsink.h"
 #include "app/metrics.h"
 #include "app/privileges.h"
@@ -282,11 +283,22 @@ run(struct server *server, const sigset_t *set)
 	return code;
 }
 
+static void
+log_warnings(const struct buf *warnings)
+{
+	struct str rest = buf_as_str(warnings), line;
+
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			log_msg(LOG_WARNING, NULL, "%.*s", STR_ARG(line));
+}
+
 int
 server_main(const struct args *args)
 {
 	struct server *server = mem_zalloc(sizeof(*server));
-	struct buf faults = {0};
+	struct config_check how = {.purpose = CONFIG_CHECK_START, .args = args};
+	struct buf faults = {0}, warnings = {0};
 	sigset_t set;
 	int code = APP_FAILED;
 
@@ -298,19 +310,17 @@ server_main(const struct args *args)
 	server->started_ms = clock_mono_ms();
 	block_signals(&set);
 	privileges_raise_file_limit();
-	if (app_conf_load(args, &server->conf)) {
+	if (config_check(&how, &faults, &warnings, &server->conf)) {
 		logsink_init((enum logsink_format)server_settings_of(server)->log_format);
 		log_set_level((enum log_level)server_settings_of(server)->log_level);
-		if (app_conf_check(server->conf, true, &faults)) {
-			server->started = conf_ref(server->conf);
-			code = run(server, &set);
-		} else {
-			fprintf(stderr, "%s", buf_cstr(&faults));
-			conf_unref(&server->conf);
-		}
+		log_warnings(&warnings);
+		server->started = conf_ref(server->conf);
+		code = run(server, &set);
 	}
+	fprintf(stderr, "%s", buf_cstr(&faults));
 	buf_fini(&faults);
 	usage_fini(&server->usage);
+	buf_fini(&warnings);
 	if (server->statm >= 0)
 		close(server->statm);
 	mem_free(server);

@@ -23,6 +23,26 @@ server_inherit(struct server_inherited *in_r)
 	in_r->taken = mem_zalloc((in_r->n + 1) * sizeof(bool));
 }
 
+void
+server_inherited_look(struct server_inherited *in_r)
+{
+	int n;
+
+	*in_r = (struct server_inherited){0};
+	n = sd_listen_fds_with_names(0, &in_r->names);
+	in_r->n = n > 0 ? (unsigned)n : 0;
+}
+
+void
+server_inherited_fini(struct server_inherited *in)
+{
+	for (unsigned i = 0; i < in->n; i++)
+		free(in->names[i]);
+	free(in->names);
+	mem_free(in->taken);
+	*in = (struct server_inherited){0};
+}
+
 int
 server_inherited_next(struct server_inherited *in, struct str name, bool is_unix)
 {
@@ -52,9 +72,7 @@ server_inherit_end(struct server_inherited *in)
 			close(SD_LISTEN_FDS_START + (int)i);
 			ok = false;
 		}
-		free(in->names[i]);
 	}
-	free(in->names);
-	mem_free(in->taken);
+	server_inherited_fini(in);
 	return ok;
 }

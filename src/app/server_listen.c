@@ -125,185 +125,141 @@ set_protocol(struct server_listener *l, const struct listener_settings *s)
 	                                                         : LMTP_TLS_STARTTLS;
 }
 
-/* s->path is empty for the port of a listener that has both. */
-static bool
-listen_on(struct server *server, struct str name, const struct listener_settings *s, int fd,
-    struct loop **loops)
+static void
+log_bound(const struct server_listener *l, const struct listener_settings *s, bool handed_over)
 {
-	struct server_listener *l = &server->listeners[server->listener_count];
-	struct listener_options opt = {.address = fd >= 0            ? NULL
-	                                          : s->address.n > 0 ? s->address.p
-	                                                             : "",
-	    .port = (uint16_t)s->port,
-	    .inherited_fd = fd,
-	    .loop = loops[0],
-	    .loops = loops,
-	    .nloops = server->loop_count,
-	    .fn = accepted,
-	    .arg = l};
-
-	if (server->listener_count == SERVER_LISTENERS_MAX) {
-		log_msg(LOG_ERROR, NULL, "listener %.*s: more than %d listeners", STR_ARG(name),
-		    SERVER_LISTENERS_MAX);
-		return false;
-	}
-	*l = (struct server_listener){.server = server, .name = name, .path = s->path};
-	set_protocol(l, s);
-	set_terms(server, l, s);
-	set_door(server, l, s);
-	if (s->path.n > 0 && fd < 0) {
-		opt.address = NULL;
-		opt.unix_path = s->path.p;
-		if (!socket_owner(server, name, s, &opt))
-			return false;
-	}
-	if (listener_new(&opt, &l->listener) != TS_OK) {
-		if (fd >= 0)
-			log_msg(LOG_ERROR, NULL,
-			    "listener %.*s cannot use the socket that was handed over",
-			    STR_ARG(name));
-		else if (s->path.n > 0)
-			log_msg(LOG_ERROR, NULL, "listener %.*s cannot use the path %s",
-			    STR_ARG(name), s->path.p);
-		else
-			log_msg(LOG_ERROR, NULL,
-			    "listener %.*s cannot use address '%s' port %u: is another server "
-			    "running, "
-			    "or are you not root? (listener %.*s { address; port })",
-			    STR_ARG(name), opt.address, opt.port, STR_ARG(name));
-		return false;
-	}
-	server->listener_count++;
 	if (s->path.n > 0) {
-		log_msg(LOG_INFO, NULL, "listener %.*s: %s%s", STR_ARG(name), s->path.p,
-		    fd >= 0 ? ", a socket handed over" : "");
-		return true;
+		log_msg(LOG_INFO, NULL, "listener %.*s: %s%s", STR_ARG(l->name), s->path.p,
+		    handed_over ? ", a socket handed over" : "");
+		return;
 	}
-	log_msg(LOG_INFO, NULL, "listener %.*s: %s port %u, %s", STR_ARG(name),
-	    fd >= 0            ? "a socket handed over,"
+	log_msg(LOG_INFO, NULL, "listener %.*s: %s port %u, %s", STR_ARG(l->name),
+	    handed_over        ? "a socket handed over,"
 	    : s->address.n > 0 ? s->address.p
 	                       : "all addresses",
 	    listener_port(l->listener),
 	    l->entrance.implicit_tls    ? "TLS from the start"
 	    : s->tls == LISTENER_NO_TLS ? "no TLS"
 	                                : "STARTTLS");
-	return true;
 }
 
-/* --set NAME.port=N and NAME.address=A go before the file. */
-static bool
-override(const struct args *args, struct str name, struct listener_settings *s)
+static void
+log_fault(const struct server *server, const struct app_listener *al,
+    const struct listener_settings *s, const struct buf *why)
 {
-	const char *text;
-	struct buf prefix = {0};
-	bool ok = true;
+	struct buf where = {0};
 
-	for (size_t i = 0; ok && (text = args_nth(args, "set", i)) != NULL; i++) {
-		struct str word = str_of(text), key;
-		uint64_t port;
-
-		prefix.n = 0;
-		buf_str(&prefix, name);
-		buf_putc(&prefix, '.');
-		if (!str_split(&word, '=', &key) || !str_has_prefix(key, buf_as_str(&prefix)))
-			continue;
-		key.p += prefix.n;
-		key.n -= prefix.n;
-		if (str_eq(key, STR("port")) && str_u64(word, 65535, &port)) {
-			s->port = (int64_t)port;
-		} else if (str_eq(key, STR("address"))) {
-			s->address = word;
-		} else {
-			log_msg(LOG_ERROR, NULL,
-			    "--set %s: it takes LISTENER.port=NUMBER or LISTENER.address=ADDRESS",
-			    text);
-			ok = false;
-		}
-	}
-	buf_fini(&prefix);
-	return ok;
+	if (!app_listener_blame(server->conf, al, s->path.n > 0 ? "path" : "port address", &where))
+		buf_printf(&where, "listener %.*s", STR_ARG(al->name));
+	log_msg(LOG_ERROR, NULL, "%s: %.*s", buf_cstr(&where), STR_ARG(buf_as_str(why)));
+	buf_fini(&where);
 }
 
-/* Does every --set name a listener? */
-static bool
-sets_are_known(const struct args *args, struct conf_blocks blocks)
-{
-	const char *text;
-
-	for (size_t i = 0; (text = args_nth(args, "set", i)) != NULL; i++) {
-		struct str word = str_of(text), name;
-		bool known = false;
-
-		str_split(&word, '.', &name);
-		for (size_t b = 0; b < blocks.n; b++)
-			known |= str_eq(blocks.p[b].name, name);
-		if (!known) {
-			log_msg(LOG_ERROR, NULL,
-			    "--set %s: there is no listener %.*s in the configuration", text,
-			    STR_ARG(name));
-			return false;
-		}
-	}
-	return true;
-}
-
+/* One of the sockets of a listener: s->path is empty for the port of one that has both. */
 struct listen_how {
 	struct server_inherited *in;
 	struct loop **loops;
+	const struct listener_settings *s;
 	bool is_unix;
 	bool own; /* if none was handed over */
 };
 
+static bool
+listen_on(
+    struct server *server, const struct app_listener *al, const struct listen_how *how, int fd)
+{
+	const struct listener_settings *s = how->s;
+	struct server_listener *l = &server->listeners[server->listener_count];
+	struct listener_options opt = {.address = fd >= 0            ? NULL
+	                                          : s->address.n > 0 ? s->address.p
+	                                                             : "",
+	    .port = (uint16_t)s->port,
+	    .inherited_fd = fd,
+	    .loop = how->loops[0],
+	    .loops = how->loops,
+	    .nloops = server->loop_count,
+	    .fn = accepted,
+	    .arg = l};
+	struct buf why = {0};
+	bool ok;
+
+	if (server->listener_count == SERVER_LISTENERS_MAX) {
+		log_msg(LOG_ERROR, NULL, "listener %.*s: more than %d sockets to listen on",
+		    STR_ARG(al->name), SERVER_LISTENERS_MAX);
+		return false;
+	}
+	*l = (struct server_listener){.server = server, .name = al->name, .path = s->path};
+	set_protocol(l, s);
+	set_terms(server, l, s);
+	set_door(server, l, s);
+	if (s->path.n > 0 && fd < 0) {
+		opt.address = NULL;
+		opt.unix_path = s->path.p;
+		if (!socket_owner(server, al->name, s, &opt))
+			return false;
+	}
+	ok = listener_new(&opt, &why, &l->listener) == TS_OK;
+	if (ok) {
+		server->listener_count++;
+		log_bound(l, s, fd >= 0);
+	} else {
+		log_fault(server, al, s, &why);
+	}
+	buf_fini(&why);
+	return ok;
+}
+
 /* On the sockets of that name and kind that were handed over, else on one of its own. */
 static bool
-listen_by_name(struct server *server, struct str name, const struct listener_settings *s,
-    struct listen_how how)
+listen_by_name(struct server *server, const struct app_listener *al, const struct listen_how *how)
 {
-	int fd = server_inherited_next(how.in, name, how.is_unix);
+	int fd = server_inherited_next(how->in, al->name, how->is_unix);
 
-	if (fd < 0 && !how.own)
+	if (fd < 0 && !how->own)
 		return true;
 	do {
-		if (!listen_on(server, name, s, fd, how.loops))
+		if (!listen_on(server, al, how, fd))
 			return false;
-	} while (fd >= 0 && (fd = server_inherited_next(how.in, name, how.is_unix)) >= 0);
+	} while (fd >= 0 && (fd = server_inherited_next(how->in, al->name, how->is_unix)) >= 0);
 	return true;
+}
+
+static bool
+listen_both(struct server *server, const struct app_listener *al, struct listen_how how)
+{
+	struct listener_settings s = al->s;
+
+	how.s = &s;
+	how.is_unix = true;
+	how.own = s.path.n > 0;
+	if (!listen_by_name(server, al, &how))
+		return false;
+	s.path = STR_NONE;
+	how.is_unix = false;
+	how.own = al->has_port;
+	return listen_by_name(server, al, &how);
 }
 
 bool
 server_listen(struct server *server)
 {
-	static const struct listener_settings imap = {.port = 143, .tls = LISTENER_STARTTLS},
-	                                      imaps = {.port = 993, .tls = LISTENER_IMAPS};
-	static const struct conf_block none[] = {
-	    {.name = {"imap", 4}, .settings = &imap}, {.name = {"imaps", 5}, .settings = &imaps}};
-	struct conf_blocks blocks = conf_blocks(server->conf, &listener_conf);
 	struct loop **loops = mem_zalloc(server->loop_count * sizeof(struct loop *));
 	struct server_inherited in;
+	struct app_listener *list;
+	struct buf faults = {0}; /* were told by config_check() */
+	size_t n;
 	bool ok;
 
 	server_inherit(&in);
 	for (unsigned i = 0; i < server->loop_count; i++)
 		loops[i] = server->loops[i].loop;
-	if (blocks.n == 0)
-		blocks = (struct conf_blocks){none, 2};
-	ok = sets_are_known(server->args, blocks);
-	for (size_t i = 0; ok && i < blocks.n; i++) {
-		struct listener_settings s =
-		    *(const struct listener_settings *)blocks.p[i].settings;
-
-		bool has_port =
-		    blocks.p == none || app_listener_has_port(server->conf, blocks.p[i].settings);
-
-		ok = override(server->args, blocks.p[i].name, &s) &&
-		     listen_by_name(server, blocks.p[i].name, &s,
-		         (struct listen_how){&in, loops, true, s.path.n > 0});
-		s.path = STR_NONE;
-		ok = ok && listen_by_name(server, blocks.p[i].name, &s,
-		               (struct listen_how){&in, loops, false, has_port});
-	}
+	ok = app_listeners(server->conf, server->args, &faults, &list, &n);
+	for (size_t i = 0; ok && i < n; i++)
+		ok = listen_both(server, &list[i], (struct listen_how){.in = &in, .loops = loops});
 	if (!server_inherit_end(&in))
 		ok = false;
+	mem_free(list);
 	mem_free(loops);
+	buf_fini(&faults);
 	return ok;
 }

@@ -172,6 +172,9 @@ struct server_inherited {
 	unsigned n;
 };
 
+/* Only looks at their names: for config_check(). */
+void server_inherited_look(struct server_inherited *in_r);
+void server_inherited_fini(struct server_inherited *in);
 /* Takes them out of the environment; once, before the first thread. */
 void server_inherit(struct server_inherited *in_r);
 /* The next one of that name, a UNIX socket or not, the caller's; -1: none (any more). */

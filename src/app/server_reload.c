@@ -6,6 +6,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "app/auth_setup.h"
+#include "app/config_check.h"
 #include "auth/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -50,22 +51,15 @@ take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
 static bool
 load_again(struct server *server, struct buf *out)
 {
-	struct conf_faults faults = {0};
+	struct config_check how = {.purpose = CONFIG_CHECK_RELOAD, .args = server->args};
 	struct conf *conf = NULL;
 	struct tls_ctx *tls = NULL;
 	struct auth_setup *setup = NULL;
 	struct buf restart = {0};
 	bool ok;
 
-	ok = conf_load(app_tables(), app_conf_path(server->args), &faults, &conf) == TS_OK;
-	for (size_t i = 0; i < faults.n; i++)
-		buf_printf(out, "%s\n", faults.text[i]);
-	conf_faults_fini(&faults);
-	ok = ok && app_conf_check(conf, false, out);
-	if (ok && server_make_tls(server, conf, false, out, &tls) != TS_OK) {
-		buf_putc(out, '\n');
-		ok = false;
-	}
+	ok = config_check(&how, out, NULL, &conf) &&
+	     server_make_tls(server, conf, false, out, &tls) == TS_OK;
 	if (ok && server->helper == NULL && auth_settings_need_helper(conf)) {
 		buf_puts(out, "auth.databases: the first database that is asked outside (pam, "
 		              "ldap, oauth with introspection) needs a restart\n");

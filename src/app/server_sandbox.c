@@ -81,8 +81,11 @@ server_enter_sandbox(struct server *server)
 
 	if (s->sandbox == SANDBOX_OFF || (s->sandbox == SANDBOX_AUTO && s->user.n == 0))
 		return true;
-	if (!app_make_folders(s->data.p))
-		return app_store_open(server->conf, &server->store); /* says what is wrong */
+	if (!app_make_folders(s->data.p, NULL, &why)) {
+		log_msg(LOG_ERROR, NULL, "server.data: %s", buf_cstr(&why));
+		buf_fini(&why);
+		return false;
+	}
 	privileges_shed();
 	collect(server, &paths);
 	ok = sandbox_enter(&paths, &server->sandbox, &why);

@@ -70,14 +70,16 @@ server_open_tls(struct server *server)
 {
 	struct tls_ctx *ctx = NULL;
 	struct buf why = {0};
+	struct str rest, line;
 	/* Where mail is kept a certificate that ended last night must not keep it from everybody.
 	 */
 	bool ok = server_make_tls(server, server->conf, true, &why, &ctx) == TS_OK;
 
 	if (ok)
 		tls_slot_set(server->tls, ctx);
-	else
-		log_msg(LOG_ERROR, NULL, "%s", buf_cstr(&why));
+	rest = buf_as_str(&why);
+	while (rest.n > 0 && str_split(&rest, '\n', &line))
+		log_msg(LOG_ERROR, NULL, "%.*s", STR_ARG(line));
 	tls_ctx_free(&ctx);
 	buf_fini(&why);
 	return ok;

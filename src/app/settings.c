@@ -6,11 +6,12 @@
 #include "app/settings.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "auth/settings.h"
@@ -18,7 +19,6 @@
 #include "base/mem.h"
 #include "imap/settings.h"
 #include "lmtp/settings.h"
-#include "sasl/names.h"
 #include "store/engine/rocks/rocks.h"
 
 static const char *const sandbox_words[] = {"auto", "off", "require", NULL};
@@ -398,7 +398,7 @@ app_conf_find(const struct args *args, struct conf **conf_r)
 	const struct server_settings *s;
 
 	*conf_r = NULL;
-	if (path == NULL || !conf_load_sound(app_tables(), path, conf_r))
+	if (path == NULL || !conf_load_sound(app_tables(), path, NULL, conf_r))
 		return false;
 	/* Else the default would lead to another server. */
 	s = conf_get(*conf_r, &server_conf);
@@ -435,57 +435,6 @@ app_control_path(const struct conf *conf, struct buf *out)
 	buf_puts(out, "/control.sock");
 }
 
-static void
-check_control(const struct conf *conf, struct buf *faults)
-{
-	struct buf path = {0};
-
-	app_control_path(conf, &path);
-	if (path.n >= sizeof(((struct sockaddr_un *)0)->sun_path)) {
-		conf_where(conf, conf_get(conf, &server_conf), "server.control", faults);
-		buf_printf(faults, ": the path of a socket must have less than %zu bytes: %s\n",
-		    sizeof(((struct sockaddr_un *)0)->sun_path), buf_cstr(&path));
-	}
-	buf_fini(&path);
-}
-
-static void
-check_domain(const struct conf *conf, struct buf *faults)
-{
-	const struct server_settings *s = conf_get(conf, &server_conf);
-	struct buf name = {0};
-
-	if (s->default_domain.n > 0 && !sasl_name_full(STR("x"), s->default_domain, &name)) {
-		conf_where(conf, s, "default_domain", faults);
-		buf_puts(faults, ": this is no domain name\n");
-	}
-	buf_fini(&name);
-}
-
-static void
-check_grants(const struct conf *conf, struct buf *faults)
-{
-	const struct server_settings *s = conf_get(conf, &server_conf);
-	struct auth_grants_read read;
-
-	if (auth_grants_read(conf, s->default_domain, faults, &read))
-		auth_grants_read_fini(&read);
-}
-
-bool
-app_conf_check(const struct conf *conf, bool starting, struct buf *faults)
-{
-	size_t before = faults->n;
-
-	check_control(conf, faults);
-	app_check_tls(conf, starting, faults);
-	check_domain(conf, faults);
-	app_check_listeners(conf, faults);
-	(void)auth_settings_check(conf, faults);
-	check_grants(conf, faults);
-	return faults->n == before;
-}
-
 void
 app_store_options(const struct conf *conf, struct buf *path, struct store_options *opt_r)
 {
@@ -516,21 +465,57 @@ app_store_options(const struct conf *conf, struct buf *path, struct store_option
 	opt_r->max_mailboxes = (uint32_t)s->max_mailboxes;
 }
 
-/* Makes a folder and those above it. */
-bool
-app_make_folders(const char *path)
+static bool
+folder_fault(const char *path, size_t n, int code, struct buf *why)
 {
-	char *copy = mem_strdup(path);
-	bool ok = true;
+	const struct passwd *pw = getpwuid(geteuid());
 
-	for (char *p = copy + 1; ok && *p != '\0'; p++) {
-		if (*p != '/')
-			continue;
-		*p = '\0';
-		ok = mkdir(copy, 0755) == 0 || errno == EEXIST;
-		*p = '/';
+	buf_printf(why, "cannot make the folder %.*s: %s", (int)n, path, strerrordesc_np(code));
+	if ((code == EACCES || code == EPERM) && pw != NULL)
+		buf_printf(why, " for user %s", pw->pw_name);
+	return false;
+}
+
+/* The next level, in the one that fd is of and closes; -1: errno. */
+static int
+go_down(int fd, const char *name, mode_t mode, bool *made_r)
+{
+	int next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC), saved;
+
+	*made_r = next < 0 && errno == ENOENT && mkdirat(fd, name, mode) == 0;
+	if (*made_r)
+		next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*made_r && next >= 0)
+		(void)fchmod(next, mode); /* whatever the umask is */
+	saved = errno;
+	(void)close(fd);
+	errno = saved;
+	return next;
+}
+
+/* By descriptors all the way: what changes hands is what was made here. */
+bool
+app_make_folders(const char *path, const struct passwd *owner, struct buf *why)
+{
+	char *copy = mem_strdup(path), *p = copy;
+	int fd = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool made = false, ok = fd >= 0;
+
+	while (ok && *(p += strspn(p, "/")) != '\0') {
+		char *end = p + strcspn(p, "/");
+		bool last = end[strspn(end, "/")] == '\0';
+
+		*end = '\0';
+		fd = go_down(fd, p, last ? 0700 : 0755, &made);
+		ok = fd >= 0;
+		if (!ok)
+			folder_fault(path, (size_t)(end - copy), errno, why);
+		p = last ? end : end + 1;
 	}
-	ok = ok && (mkdir(copy, 0700) == 0 || errno == EEXIST);
+	if (ok && made && owner != NULL && fchown(fd, owner->pw_uid, owner->pw_gid) != 0)
+		ok = folder_fault(path, strlen(path), errno, why);
+	if (fd >= 0)
+		(void)close(fd);
 	mem_free(copy);
 	return ok;
 }
@@ -540,15 +525,15 @@ app_store_open(const struct conf *conf, struct store **store_r)
 {
 	const struct server_settings *server = conf_get(conf, &server_conf);
 	struct store_options opt;
-	struct buf path = {0}, where = {0};
+	struct buf path = {0}, where = {0}, why = {0};
 	char *text = NULL;
 	enum ts_err err;
 
-	if (!app_make_folders(server->data.p)) {
+	if (!app_make_folders(server->data.p, NULL, &why)) {
 		conf_where(conf, server, "server.data", &where);
-		fprintf(stderr, "%s: cannot make the folder %s: %s\n", buf_cstr(&where),
-		    server->data.p, strerror(errno));
+		fprintf(stderr, "%s: %s\n", buf_cstr(&where), buf_cstr(&why));
 		buf_fini(&where);
+		buf_fini(&why);
 		return false;
 	}
 	app_store_options(conf, &path, &opt);

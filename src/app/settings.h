@@ -94,15 +94,32 @@ const char *app_conf_path(const struct args *args);
 /* Where no file was found and something went wrong: says on standard error where one was looked
  * for.  Else nothing. */
 void app_conf_hint(const struct args *args);
-/* Further checks that look at the world: certificates, lengths of paths.  Appends a line for each
- * fault; true when there is none.  starting: a certificate of ours that has expired is none. */
-bool app_conf_check(const struct conf *conf, bool starting, struct buf *faults);
 
-/* Makes a folder (mode 0700) and those above it; true if it is there.  False: errno. */
-bool app_make_folders(const char *path);
+/*
+ * Makes a folder (mode 0700) and those above it (0755); true if it is there.  owner: whose the
+ * folder is to be if it is made; NULL: the process's.  False: why says which level cannot be made,
+ * and why not.
+ */
+struct passwd;
+bool app_make_folders(const char *path, const struct passwd *owner, struct buf *why);
+
 /* Is the listener on its port (a UNIX socket may stand instead of it, or beside it)?  settings is
  * the block's. */
 bool app_listener_has_port(const struct conf *conf, const struct listener_settings *settings);
+/* A listener as the server will have it. */
+struct app_listener {
+	struct str name;
+	struct listener_settings s;            /* with what --set says */
+	const struct listener_settings *given; /* its block; NULL: there is no block at all */
+	bool has_port;                         /* beside its path, or instead of one */
+};
+/* Those of the configuration, or the usual two without any; args (may be NULL) may have --set.  The
+ * asker frees *list_r by mem_free().  False: lines appended to faults. */
+bool app_listeners(const struct conf *conf, const struct args *args, struct buf *faults,
+    struct app_listener **list_r, size_t *n_r);
+/* Appends "FILE:LINE: listener NAME: OPTION" as conf_blame() does; false: nothing is to be said. */
+bool app_listener_blame(const struct conf *conf, const struct app_listener *listener,
+    const char *options, struct buf *out);
 /* Octal digits: false when they are none. */
 bool app_mode_parse(struct str text, unsigned *mode_r);
 
@@ -116,10 +133,11 @@ struct app_tls {
 	bool expired; /* a certificate that has expired is only warned of */
 	struct buf *warnings;
 };
-/* Appends to why where the configuration is at fault and why. */
+/* Appends to why a line for each fault: where the configuration is wrong, and why. */
 TS_CHECKED enum ts_err app_tls_new(
     const struct conf *conf, const struct app_tls *how, struct buf *why, struct tls_ctx **ctx_r);
-/* For app_conf_check: append a line for each fault. */
+/* For config_check(): append a line for each fault.  starting: a certificate of ours that has
+ * expired is none. */
 void app_check_tls(const struct conf *conf, bool starting, struct buf *faults);
 void app_check_listeners(const struct conf *conf, struct buf *faults);
 /* What a listener asks of its clients; settings is the block's, or a copy. */

@@ -2,6 +2,7 @@
 /* The option table of listeners. */
 #include "app/settings.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "net/network.h"
 
 static const char *const listener_words[] = {"starttls", "imaps", "none", NULL};
@@ -114,32 +115,45 @@ app_mode_parse(struct str text, unsigned *mode_r)
 	return text.n > 0 && *mode_r <= 0777;
 }
 
-static const char *
-check_listener(const void *settings)
+static void
+check_proxy(const struct listener_settings *s, const struct conf_report *r)
+{
+	struct net_network network;
+
+	if (s->proxy_protocol != (s->proxy_from.n > 0))
+		conf_report(r, "proxy_protocol proxy_from",
+		    "proxy_protocol = yes and proxy_from belong together");
+	for (size_t i = 0; i < s->proxy_from.n; i++) {
+		const char *why = net_network_parse(s->proxy_from.items[i], &network);
+
+		if (why != NULL)
+			conf_report_item(r, "proxy_from", i,
+			    "%s; it takes addresses and networks such as 10.0.0.7, 10.0.0.0/8, "
+			    "2001:db8::/32, or unix",
+			    why);
+	}
+}
+
+static void
+check_listener(const void *settings, const struct conf_report *r)
 {
 	const struct listener_settings *s = settings;
-	struct net_network network;
 	unsigned mode;
 
 	if (!app_mode_parse(s->mode, &mode))
-		return "mode is octal digits, 0600 say";
+		conf_report(r, "mode", "must be octal digits such as 0600, not %s", s->mode.p);
 	if (s->tls == LISTENER_NO_TLS && s->protocol != LISTENER_LMTP)
-		return "tls = none is for protocol = lmtp only";
+		conf_report(r, "tls protocol", "tls = none is for protocol = lmtp only");
 	if (s->preauth != 0 && (s->tls != LISTENER_IMAPS || s->protocol != LISTENER_IMAP))
-		return "preauth is for tls = imaps and protocol = imap only: after it there is no "
-		       "STARTTLS any more (RFC 9051 section 7.1.4)";
-	if (s->proxy_protocol != (s->proxy_from.n > 0))
-		return "proxy_protocol = yes and proxy_from belong together";
-	for (size_t i = 0; i < s->proxy_from.n; i++)
-		if (net_network_parse(s->proxy_from.items[i], &network) != NULL)
-			return "proxy_from takes addresses and networks such as 10.0.0.7, "
-			       "10.0.0.0/8, "
-			       "2001:db8::/32, or unix";
+		conf_report(r, "preauth tls protocol",
+		    "preauth is for tls = imaps and protocol = imap only: after it there is no "
+		    "STARTTLS any more (RFC 9051 section 7.1.4)");
 	if (s->client_certificate > LISTENER_CERTIFICATE_OFF && s->tls == LISTENER_NO_TLS)
-		return "client_certificate needs TLS";
+		conf_report(r, "client_certificate tls", "client_certificate needs TLS");
 	if (s->path.n > 0 && s->tls == LISTENER_IMAPS)
-		return "a UNIX socket has no TLS: tls = imaps needs a listener of its own";
-	return NULL;
+		conf_report(r, "path tls",
+		    "a UNIX socket has no TLS: tls = imaps needs a listener of its own");
+	check_proxy(s, r);
 }
 
 const struct conf_table listener_conf = {.name = "listener",
@@ -175,12 +189,96 @@ app_listener_client(const struct conf *conf, const struct listener_settings *s)
 	TS_WRONG("no such word");
 }
 
+/* ---- the listeners of a server ---- */
+
+static bool
+set_option(
+    struct app_listener *l, const char *text, struct str key, struct str word, struct buf *faults)
+{
+	uint64_t port;
+
+	if (str_eq(key, STR("port")) && str_u64(word, 65535, &port)) {
+		l->s.port = (int64_t)port;
+	} else if (str_eq(key, STR("address"))) {
+		l->s.address = word;
+	} else {
+		buf_printf(faults,
+		    "--set %s: it takes LISTENER.port=NUMBER or LISTENER.address=ADDRESS\n", text);
+		return false;
+	}
+	return true;
+}
+
+/* --set NAME.port=N and NAME.address=A go before the file. */
+static bool
+set(const char *text, struct app_listener *list, size_t n, struct buf *faults)
+{
+	struct str word = str_of(text), key, name;
+
+	str_split(&word, '=', &key);
+	str_split(&key, '.', &name);
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(list[i].name, name))
+			return set_option(&list[i], text, key, word, faults);
+	buf_printf(faults, "--set %s: there is no listener %.*s in the configuration\n", text,
+	    STR_ARG(name));
+	return false;
+}
+
+bool
+app_listeners(const struct conf *conf, const struct args *args, struct buf *faults,
+    struct app_listener **list_r, size_t *n_r)
+{
+	static const struct app_listener usual[] = {
+	    {{"imap", 4}, {.port = 143, .tls = LISTENER_STARTTLS}, NULL, true},
+	    {{"imaps", 5}, {.port = 993, .tls = LISTENER_IMAPS}, NULL, true}};
+	struct conf_blocks blocks = conf_blocks(conf, &listener_conf);
+	struct app_listener *list = mem_zalloc((blocks.n + 2) * sizeof(*list));
+	size_t n = blocks.n > 0 ? blocks.n : 2;
+	const char *text;
+	bool ok = true;
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct listener_settings *s = blocks.p[i].settings;
+
+		list[i] =
+		    (struct app_listener){blocks.p[i].name, *s, s, app_listener_has_port(conf, s)};
+	}
+	if (blocks.n == 0)
+		memcpy(list, usual, sizeof(usual));
+	for (size_t i = 0; args != NULL && (text = args_nth(args, "set", i)) != NULL; i++)
+		ok &= set(text, list, n, faults);
+	*list_r = list;
+	*n_r = n;
+	return ok;
+}
+
+bool
+app_listener_blame(
+    const struct conf *conf, const struct app_listener *l, const char *options, struct buf *out)
+{
+	if (l->given != NULL)
+		return conf_blame(conf, l->given, options, out);
+	buf_printf(out, "listener %.*s", STR_ARG(l->name));
+	return true;
+}
+
 static void
-fault(const struct conf *conf, const struct listener_settings *s, const char *option,
+fault(const struct conf *conf, const struct listener_settings *s, const char *options,
     const char *text, struct buf *faults)
 {
-	conf_where(conf, s, option, faults);
-	buf_printf(faults, ": %s\n", text);
+	if (conf_blame(conf, s, options, faults))
+		buf_printf(faults, ": %s\n", text);
+}
+
+static bool
+is_wrong(const struct conf *conf, const char *option)
+{
+	struct buf where = {0};
+	bool wrong = !conf_blame(conf, conf_get(conf, &tls_conf), option, &where);
+
+	buf_fini(&where);
+	return wrong;
 }
 
 void
@@ -188,6 +286,7 @@ app_check_listeners(const struct conf *conf, struct buf *faults)
 {
 	struct conf_blocks blocks = conf_blocks(conf, &listener_conf);
 	const struct tls_settings *tls = conf_get(conf, &tls_conf);
+	bool no_ca = tls->client_ca.n == 0 && !is_wrong(conf, "tls.client_ca");
 
 	for (size_t i = 0; i < blocks.n; i++) {
 		const struct listener_settings *s = blocks.p[i].settings;
@@ -195,13 +294,14 @@ app_check_listeners(const struct conf *conf, struct buf *faults)
 
 		/* Port 143 is nothing that lmtp should be on because somebody forgot it. */
 		if (s->protocol == LISTENER_LMTP && s->path.n == 0 && !conf_given(conf, s, "port"))
-			fault(conf, s, "protocol",
+			fault(conf, s, "protocol port path",
 			    "a listener with protocol = lmtp needs a port or a path", faults);
-		if (client != TLS_CLIENT_OFF && tls->client_ca.n == 0)
+		/* What tls.client_certificate asks for is told there. */
+		if (s->client_certificate > LISTENER_CERTIFICATE_OFF && no_ca)
 			fault(conf, s, "client_certificate",
 			    "tls.client_ca is needed, by which they are verified", faults);
 		if (s->preauth != 0 && client == TLS_CLIENT_OFF)
-			fault(conf, s, "preauth",
+			fault(conf, s, "preauth client_certificate",
 			    "client_certificate = request or require is needed with it", faults);
 	}
 }

@@ -81,20 +81,22 @@ static const struct conf_opt tls_opts[] = {
 };
 #undef AT
 
-static const char *
-check_tls_settings(const void *settings)
+static void
+check_tls_settings(const void *settings, const struct conf_report *r)
 {
 	const struct tls_settings *s = settings;
 
 	if (s->client_certificate != TLS_CLIENT_OFF && s->client_ca.n == 0)
-		return "tls.client_certificate needs tls.client_ca";
+		conf_report(r, "tls.client_certificate tls.client_ca",
+		    "tls.client_ca is needed, by which certificates of clients are verified");
 	if (s->client_crl.n > 0 && s->client_ca.n == 0)
-		return "tls.client_crl needs tls.client_ca";
+		conf_report(r, "tls.client_crl tls.client_ca", "needs tls.client_ca");
 	if (s->ocsp_response.n > 0 && s->certificate.n == 0)
-		return "tls.ocsp_response needs tls.certificate";
+		conf_report(r, "tls.ocsp_response tls.certificate", "needs tls.certificate");
+	if (s->key.n > 0 && s->certificate.n == 0)
+		conf_report(r, "tls.key tls.certificate", "needs tls.certificate");
 	if (s->ticket_time > 0 && s->ticket_time < 60000)
-		return "tls.ticket_time is a minute at least, or 0";
-	return NULL;
+		conf_report(r, "tls.ticket_time", "must be 0, or a minute or more");
 }
 
 const struct conf_table tls_conf = {.name = "tls",
@@ -195,19 +197,19 @@ static const struct conf_opt certificate_map_opts[] = {
 };
 #undef AT
 
-static const char *
-check_map_settings(const void *settings)
+static void
+check_map_settings(const void *settings, const struct conf_report *r)
 {
 	const struct certificate_map_settings *s = settings;
 
 	if (s->subject.n == 0 && s->issuer.n == 0 && s->san_email.n == 0 && s->san_uri.n == 0 &&
 	    s->fingerprint.n == 0)
-		return "a condition is needed: subject, issuer, san_email, san_uri or fingerprint";
+		conf_report(r, "subject issuer san_email san_uri fingerprint",
+		    "a condition is needed: subject, issuer, san_email, san_uri or fingerprint");
 	if ((s->user_from == CERTMAP_FIXED) != (s->user.n > 0))
-		return "either a user or user_from is needed";
+		conf_report(r, "user_from user", "either a user or user_from is needed");
 	if (s->user_from == CERTMAP_SAN_EMAIL && s->san_email.n == 0)
-		return "user_from = san_email needs a san_email";
-	return NULL;
+		conf_report(r, "user_from san_email", "user_from = san_email needs a san_email");
 }
 
 const struct conf_table certificate_map_conf = {.name = "certificate_map",
@@ -244,7 +246,7 @@ map_option(enum certmap_part part)
 	return names[part];
 }
 
-/* NULL: a line in why says where the configuration is wrong. */
+/* NULL: a line in why for each rule that is wrong. */
 static struct certmap *
 make_map(const struct conf *conf, struct buf *why)
 {
@@ -252,7 +254,8 @@ make_map(const struct conf *conf, struct buf *why)
 	const struct server_settings *server = conf_get(conf, &server_conf);
 	struct certmap_rule *rules = mem_zalloc((blocks.n + 1) * sizeof(*rules));
 	struct certmap_fault fault;
-	struct certmap *map;
+	struct certmap *map = NULL;
+	size_t wrong = 0;
 
 	for (size_t i = 0; i < blocks.n; i++) {
 		const struct certificate_map_settings *s = blocks.p[i].settings;
@@ -265,36 +268,54 @@ make_map(const struct conf *conf, struct buf *why)
 		    .fingerprint = s->fingerprint,
 		    .user = s->user,
 		    .from = (enum certmap_from)s->user_from};
+		map = certmap_new(&rules[i], 1, server->default_domain, &fault);
+		if (map == NULL) {
+			wrong++;
+			/* Without any condition: the check of the block has told it. */
+			if (fault.part != CERTMAP_PART_NONE &&
+			    conf_blame(conf, s, map_option(fault.part), why))
+				buf_printf(why, ": %s\n", fault.why);
+		}
+		certmap_free(&map);
 	}
-	map = certmap_new(rules, blocks.n, server->default_domain, &fault);
-	if (map == NULL) {
-		conf_where(conf, blocks.p[fault.rule].settings, map_option(fault.part), why);
-		buf_printf(why, ": %s", fault.why);
-	}
+	if (wrong == 0)
+		map = certmap_new(rules, blocks.n, server->default_domain, &fault);
 	mem_free(rules);
 	return map;
 }
 
+struct tls_faults {
+	const struct conf *conf;
+	struct buf *out;
+};
+
 static void
-where(const struct conf *conf, const struct tls_fault *fault, struct buf *out)
+tell(void *arg, const struct tls_fault *fault, struct str text)
 {
+	/* A key that no option names is looked for in the certificate's file. */
 	static const char *const names[] = {
 	    [TLS_PART_VERSION] = "tls.min_version",
 	    [TLS_PART_CIPHERS] = "tls.ciphers",
 	    [TLS_PART_CIPHERSUITES] = "tls.ciphersuites",
 	    [TLS_PART_CERT] = "tls.certificate",
-	    [TLS_PART_KEY] = "tls.key",
+	    [TLS_PART_KEY] = "tls.key tls.certificate",
 	    [TLS_PART_OCSP] = "tls.ocsp_response",
 	    [TLS_PART_NAMES] = "tls.names", /* of blocks only */
 	    [TLS_PART_CLIENT_CA] = "tls.client_ca",
 	    [TLS_PART_CLIENT_CRL] = "tls.client_crl",
 	};
-	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
+	const struct tls_faults *f = arg;
+	struct conf_blocks blocks = conf_blocks(f->conf, &certificate_conf);
+	const char *name = names[fault->part];
+	bool told;
 
-	if (fault->named > 0)
-		conf_where(conf, blocks.p[fault->named - 1].settings, names[fault->part] + 4, out);
+	if (fault->named == 0)
+		told = conf_blame(f->conf, conf_get(f->conf, &tls_conf), name, f->out);
 	else
-		conf_where(conf, conf_get(conf, &tls_conf), names[fault->part], out);
+		told = conf_blame(f->conf, blocks.p[fault->named - 1].settings,
+		    fault->part == TLS_PART_KEY ? "key certificate" : name + 4, f->out);
+	if (told)
+		buf_printf(f->out, ": %.*s\n", STR_ARG(text));
 }
 
 static struct tls_named *
@@ -321,7 +342,7 @@ app_tls_new(
 	const struct tls_settings *s = conf_get(conf, &tls_conf);
 	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
 	struct tls_named *named = named_of(blocks);
-	struct tls_fault fault = {0};
+	struct tls_faults faults = {conf, why};
 	struct buf text = {0};
 	struct tls_options opt = {.cert_file = or_null(s->certificate),
 	    .key_file = or_null(s->key),
@@ -337,7 +358,8 @@ app_tls_new(
 	    .tickets = how->tickets,
 	    .ticket_ms = s->ticket_time,
 	    .expired = how->expired,
-	    .fault = &fault,
+	    .on_fault = tell,
+	    .fault_arg = &faults,
 	    .warnings = how->warnings};
 	enum ts_err err = TS_INVALID;
 
@@ -346,13 +368,10 @@ app_tls_new(
 		opt.cert_file = how->cert_file;
 		opt.key_file = how->key_file;
 	}
-	if (opt.map != NULL) {
-		err = tls_ctx_new(&opt, &text, ctx_r);
-		if (err != TS_OK) {
-			where(conf, &fault, why);
-			buf_printf(why, ": %s", buf_cstr(&text));
-		}
-	}
+	if (tls_ctx_new(&opt, &text, ctx_r) == TS_OK && opt.map != NULL)
+		err = TS_OK;
+	if (err != TS_OK)
+		tls_ctx_free(ctx_r);
 	certmap_free(&opt.map);
 	mem_free(named);
 	buf_fini(&text);
@@ -365,7 +384,6 @@ app_check_tls(const struct conf *conf, bool starting, struct buf *faults)
 	struct app_tls how = {.expired = starting};
 	struct tls_ctx *ctx;
 
-	if (app_tls_new(conf, &how, faults, &ctx) != TS_OK)
-		buf_putc(faults, '\n');
-	tls_ctx_free(&ctx);
+	if (app_tls_new(conf, &how, faults, &ctx) == TS_OK)
+		tls_ctx_free(&ctx);
 }

@@ -396,7 +396,8 @@ auth_grants_init(struct auth *auth)
 	(void)pthread_mutex_init(&auth->change_lock, NULL);
 	auth->groups = auth_groups_none();
 	/* A store that cannot be read has told so; nobody acts for others by it then. */
-	(void)read_store(auth);
+	if (auth->store != NULL)
+		(void)read_store(auth);
 	auth->index = make_index(auth);
 }
 

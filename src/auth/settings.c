@@ -4,6 +4,7 @@
 
 #include "auth/db_name.h"
 #include "auth/hashing.h"
+#include "base/mem.h"
 
 #define AT(field) .offset = offsetof(struct auth_settings, field)
 static const struct conf_opt auth_opts[] = {
@@ -444,6 +445,7 @@ static bool
 check_block(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {
 	unsigned type = 1u << s->type;
+	struct buf options = {0};
 	bool ok = true;
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
@@ -452,23 +454,28 @@ check_block(const struct conf *conf, const struct auth_db_settings *s, struct bu
 
 		if (given == ((r->types & type) != 0) || (!given && (r->need & type) == 0))
 			continue;
-		conf_where(conf, s, given ? r->option : "type", faults);
-		if (given)
+		ok = false;
+		buf_printf(&options, given ? "%s type" : "type %s", r->option);
+		if (!conf_blame(conf, s, buf_cstr(&options), faults))
+			; /* it has a fault of its own */
+		else if (given)
 			buf_printf(faults, ": is not for type = %s\n", type_words[s->type]);
 		else
 			buf_printf(faults, ": type = %s needs the option %s\n", type_words[s->type],
 			    r->option);
-		ok = false;
+		options.n = 0;
 	}
+	buf_fini(&options);
 	return ok;
 }
 
+/* options as for conf_blame(). */
 static bool
-fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+fault(const struct conf *conf, const struct auth_db_settings *s, const char *options,
     const char *what, struct buf *faults)
 {
-	conf_where(conf, s, option, faults);
-	buf_printf(faults, ": %s\n", what);
+	if (conf_blame(conf, s, options, faults))
+		buf_printf(faults, ": %s\n", what);
 	return false;
 }
 
@@ -478,23 +485,32 @@ check_pattern(const struct conf *conf, const struct auth_db_settings *s, const c
 {
 	if (auth_pattern_ok(pattern))
 		return true;
-	return fault(conf, s, option, "behind % there is u, n, d or %", faults);
+	return fault(conf, s, option, "after % comes u, n, d or %", faults);
+}
+
+static bool
+item_fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+    size_t item, const char *what, struct buf *faults)
+{
+	if (conf_blame_item(conf, s, option, item, faults))
+		buf_printf(faults, ": %s\n", what);
+	return false;
 }
 
 static bool
 check_ldap(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {
-	bool ok = check_pattern(conf, s, "filter", s->filter, faults) &&
-	          check_pattern(conf, s, "dn", s->dn, faults);
+	bool ok = check_pattern(conf, s, "filter", s->filter, faults);
 
+	ok &= check_pattern(conf, s, "dn", s->dn, faults);
 	for (size_t i = 0; i < s->uri.n; i++)
 		if (!str_has_iprefix(s->uri.items[i], STR("ldap://")) &&
 		    !str_has_iprefix(s->uri.items[i], STR("ldaps://")) &&
 		    !str_has_iprefix(s->uri.items[i], STR("ldapi://")))
-			ok = fault(conf, s, "uri",
-			    "a URI begins with ldap://, ldaps:// or ldapi://", faults);
+			ok = item_fault(conf, s, "uri", i,
+			    "must begin with ldap://, ldaps:// or ldapi://", faults);
 	if ((s->bind_dn.n > 0) != (s->bind_password_file.n > 0))
-		ok = fault(conf, s, s->bind_dn.n > 0 ? "bind_dn" : "bind_password_file",
+		ok = fault(conf, s, "bind_dn bind_password_file",
 		    "bind_dn and bind_password_file go together", faults);
 	if (s->dn.n > 0 && (conf_given(conf, s, "base") || conf_given(conf, s, "scope")))
 		ok = fault(conf, s, "dn", "goes without base and scope", faults);
@@ -557,6 +573,22 @@ is_named_before(const struct conf_list *list, size_t at)
 	return false;
 }
 
+static void
+no_database(const struct conf *conf, struct str name, struct buf *faults)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &auth_database_conf);
+	const char **words = mem_zalloc((blocks.n + 1) * sizeof(*words));
+	const char *guess;
+
+	words[0] = "store";
+	for (size_t i = 0; i < blocks.n; i++)
+		words[i + 1] = blocks.p[i].name.p;
+	guess = str_nearest(name, words, blocks.n + 1);
+	buf_printf(faults, ": there is no block `database %.*s { ... }`", STR_ARG(name));
+	buf_printf(faults, guess != NULL ? "; did you mean %s?\n" : "\n", guess);
+	mem_free(words);
+}
+
 static bool
 check_order(const struct conf *conf, struct buf *faults)
 {
@@ -570,13 +602,13 @@ check_order(const struct conf *conf, struct buf *faults)
 		if (!twice &&
 		    (str_eq(name, STR("store")) || auth_settings_database(conf, name) != NULL))
 			continue;
-		conf_where(conf, s, "auth.databases", faults);
-		if (twice)
-			buf_printf(faults, ": %.*s is named twice\n", STR_ARG(name));
-		else
-			buf_printf(
-			    faults, ": there is no block `database %.*s { ... }`\n", STR_ARG(name));
 		ok = false;
+		if (!conf_blame_item(conf, s, "auth.databases", i, faults))
+			continue;
+		if (twice)
+			buf_puts(faults, ": is named twice\n");
+		else
+			no_database(conf, name, faults);
 	}
 	return ok;
 }
@@ -590,8 +622,8 @@ check_hashing(const struct conf *conf, struct buf *faults)
 
 	if (fault == NULL)
 		return true;
-	conf_where(conf, s, "auth.password_cost", faults);
-	buf_printf(faults, ": %s\n", fault);
+	if (conf_blame(conf, s, "auth.password_cost auth.password_scheme", faults))
+		buf_printf(faults, ": %s\n", fault);
 	return false;
 }
 
@@ -609,9 +641,9 @@ auth_settings_check(const struct conf *conf, struct buf *faults)
 		ok &= check_type(conf, s, faults);
 		if (!str_eq(blocks.p[i].name, STR("store")))
 			continue;
-		conf_where(conf, s, "type", faults);
-		buf_puts(faults, ": the name store means the store's own users\n");
-		ok = false;
+		ok = fault(conf, s, "type",
+		    "the name store means the store's own users; give the block another name",
+		    faults);
 	}
 	return ok;
 }

@@ -3,43 +3,62 @@
 #include "auth/jwk.h"
 #include "auth/settings.h"
 
+/* options as for conf_blame(). */
 static bool
-fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+fault(const struct conf *conf, const struct auth_db_settings *s, const char *options,
     const char *what, struct buf *faults)
 {
-	conf_where(conf, s, option, faults);
-	buf_printf(faults, ": %s\n", what);
+	if (conf_blame(conf, s, options, faults))
+		buf_printf(faults, ": %s\n", what);
+	return false;
+}
+
+static bool
+item_fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+    size_t item, const char *what, struct buf *faults)
+{
+	if (conf_blame_item(conf, s, option, item, faults))
+		buf_printf(faults, ": %s\n", what);
 	return false;
 }
 
 static bool
 check_algorithms(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {
+	bool ok = true;
+
 	for (size_t i = 0; i < s->algorithms.n; i++)
 		if (auth_alg_find(s->algorithms.items[i]) == NULL)
-			return fault(conf, s, "algorithms",
-			    "takes RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, "
-			    "EdDSA, Ed25519, Ed448, HS256, HS384 and HS512",
+			ok = item_fault(conf, s, "algorithms", i,
+			    "there is no such algorithm; there are RS256, RS384, RS512, PS256, "
+			    "PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519, Ed448, HS256, "
+			    "HS384 and HS512",
 			    faults);
-	return true;
+	return ok;
 }
 
 /* RFC 6749 section 3.3: printable, no quotation marks, no backslash. */
 static bool
+is_scope(struct str word)
+{
+	for (size_t j = 0; j < word.n; j++)
+		if (word.p[j] <= ' ' || word.p[j] >= 0x7f || word.p[j] == '"' || word.p[j] == '\\')
+			return false;
+	return true;
+}
+
+static bool
 check_scope(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {
-	for (size_t i = 0; i < s->token_scope.n; i++) {
-		struct str word = s->token_scope.items[i];
+	bool ok = true;
 
-		for (size_t j = 0; j < word.n; j++)
-			if (word.p[j] <= ' ' || word.p[j] >= 0x7f || word.p[j] == '"' ||
-			    word.p[j] == '\\')
-				return fault(conf, s, "token_scope",
-				    "a scope has printable characters only, no blanks, quotation "
-				    "marks and backslashes; several are a list",
-				    faults);
-	}
-	return true;
+	for (size_t i = 0; i < s->token_scope.n; i++)
+		if (!is_scope(s->token_scope.items[i]))
+			ok = item_fault(conf, s, "token_scope", i,
+			    "a scope has printable characters only, no blanks, quotation "
+			    "marks and backslashes; several are a list",
+			    faults);
+	return ok;
 }
 
 /* What goes with a file of keys, and what with an endpoint. */
@@ -51,12 +70,12 @@ check_source(const struct conf *conf, const struct auth_db_settings *s, struct b
 	bool ok = true;
 
 	if ((s->jwks.n > 0) == (s->introspection.n > 0))
-		return fault(conf, s, "type",
-		    "type = oauth needs one of the options jwks and introspection", faults);
+		return fault(conf, s, "type jwks introspection",
+		    "type = oauth needs exactly one of the options jwks and introspection", faults);
 	if (s->jwks.n > 0 && s->issuer.n == 0)
-		ok = fault(conf, s, "jwks", "needs the option issuer", faults);
+		ok = fault(conf, s, "jwks issuer", "jwks needs the option issuer", faults);
 	if (s->jwks.n > 0 && s->audience.n == 0)
-		ok = fault(conf, s, "jwks", "needs the option audience", faults);
+		ok = fault(conf, s, "jwks audience", "jwks needs the option audience", faults);
 	for (size_t i = 0; s->jwks.n > 0 && i < sizeof(asked) / sizeof(*asked); i++)
 		if (conf_given(conf, s, asked[i]))
 			ok = fault(
@@ -67,7 +86,7 @@ check_source(const struct conf *conf, const struct auth_db_settings *s, struct b
 		ok = fault(conf, s, "introspection",
 		    "begins with https://, since tokens are sent there", faults);
 	if ((s->client_id.n > 0) != (s->client_secret_file.n > 0))
-		ok = fault(conf, s, s->client_id.n > 0 ? "client_id" : "client_secret_file",
+		ok = fault(conf, s, "client_id client_secret_file",
 		    "client_id and client_secret_file go together", faults);
 	if (s->client_id.n > 0 && s->bearer_file.n > 0)
 		ok = fault(conf, s, "bearer_file", "is in place of client_id", faults);

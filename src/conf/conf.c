@@ -44,6 +44,7 @@ conf_instance_new(struct arena *a, const struct conf_table *table, const char *d
 	inst->table = table;
 	inst->settings = arena_zalloc(a, table->struct_size);
 	inst->lines = arena_array(a, table->n, sizeof(*inst->lines));
+	inst->wrong = arena_array(a, table->n, sizeof(*inst->wrong));
 	for (size_t i = 0; i < table->n; i++) {
 		TS_ASSERT(table->opts[i].offset < table->struct_size);
 		conf_value_default(&table->opts[i], dir, a, inst->settings + table->opts[i].offset);
@@ -174,7 +175,6 @@ option_fault(struct scope *s, unsigned line, struct str path, const char *fmt, .
 		buf_printf(&name, "%s %.*s", s->block->table->name, STR_ARG(s->block->name));
 		if (path.n > 0)
 			buf_puts(&name, ": ");
-		s->block->faulty = true;
 	}
 	buf_str(&name, path);
 	conf_fault(s->faults, s->conf->file, line, "%s: %s", buf_cstr(&name), buf_cstr(&what));
@@ -232,11 +232,10 @@ bind_text(struct scope *s, const struct lookup *l, struct str text, unsigned lin
 	const struct conf_opt *opt = &l->inst->table->opts[l->at];
 	struct buf why = {0};
 
-	if (!conf_value_set(
-	        opt, text, s->conf->dir, s->conf->arena, l->inst->settings + opt->offset, &why)) {
+	if (!conf_value_set(opt, text, line, s->conf->dir, s->conf->arena,
+	        l->inst->settings + opt->offset, &why)) {
 		const char *guess = nearest_word(opt, text);
 
-		l->inst->faulty = true;
 		buf_printf(&why, ", not \"%.*s\"", text.n > 60 ? 60 : (int)text.n, text.p);
 		if (guess != NULL)
 			buf_printf(&why, "; did you mean %s?", guess);
@@ -268,6 +267,7 @@ bind_value(struct scope *s, const struct lookup *l, const struct conf_node *node
 	size_t before = s->faults->n;
 
 	if (*line != 0 && opt->type != CONF_LIST) {
+		l->inst->wrong[l->at] = true;
 		option_fault(s, node->line, l->path, "is given twice, first in line %u", *line);
 		return;
 	}
@@ -280,6 +280,8 @@ bind_value(struct scope *s, const struct lookup *l, const struct conf_node *node
 		bind_array(s, l, node);
 	else if (node->type == CONF_NODE_TEXT)
 		bind_text(s, l, node->text, node->line);
+	if (s->faults->n > before)
+		l->inst->wrong[l->at] = true;
 	if (s->conf->sound_only && s->faults->n > before)
 		*line = 0;
 }
@@ -381,19 +383,50 @@ bind_object(struct scope *s, const struct conf_node *object)
 	}
 }
 
-static void
+static bool
 check_list(struct scope *s, const struct conf_opt *opt, const void *field, unsigned line)
 {
 	size_t n = ((const struct conf_list *)field)->n;
 
 	if (n >= (size_t)opt->min && (opt->max == 0 || n <= (size_t)opt->max))
-		return;
+		return true;
 	if (opt->max == 0)
 		option_fault(
 		    s, line, str_of(opt->name), "needs %lld items or more", (long long)opt->min);
 	else
 		option_fault(s, line, str_of(opt->name), "takes %lld to %lld items, not %zu",
 		    (long long)opt->min, (long long)opt->max, n);
+	return false;
+}
+
+static bool
+check_readable(struct scope *s, const struct conf_opt *opt, const struct str *path, unsigned line)
+{
+	if (path->n == 0 || faccessat(AT_FDCWD, path->p, R_OK, AT_EACCESS) == 0)
+		return true;
+	option_fault(
+	    s, line, str_of(opt->name), "cannot read %s: %s", path->p, strerrordesc_np(errno));
+	return false;
+}
+
+/* What is sound of an option that is not is its default. */
+static void
+give_up(struct conf *conf, struct conf_instance *inst, size_t at)
+{
+	const struct conf_opt *opt = &inst->table->opts[at];
+	void *field = inst->settings + opt->offset;
+
+	inst->wrong[at] = true;
+	if (!conf->sound_only)
+		return;
+	inst->lines[at] = 0;
+	if (opt->type == CONF_PATH)
+		*(struct str *)field = STR_NONE;
+	else if (opt->type == CONF_LIST)
+		*(struct conf_list *)field = (struct conf_list){0};
+	else
+		return;
+	conf_value_default(opt, conf->dir, conf->arena, field);
 }
 
 static void
@@ -403,40 +436,43 @@ check_option(struct scope *s, struct conf_instance *inst, size_t at)
 	const void *field = inst->settings + opt->offset;
 	unsigned line = inst->lines[at] != 0 ? inst->lines[at] : inst->line;
 	struct buf what = {0};
+	bool ok = true;
 
 	if ((opt->flags & CONF_REQUIRED) != 0 && inst->lines[at] == 0) {
-		conf_value_describe(opt, &what);
-		option_fault(s, line, str_of(opt->name), "must be given: %s", buf_cstr(&what));
+		if (!inst->wrong[at]) {
+			conf_value_describe(opt, &what);
+			option_fault(
+			    s, line, str_of(opt->name), "must be given: %s", buf_cstr(&what));
+		}
+		ok = false;
 	} else if (opt->type == CONF_LIST) {
-		check_list(s, opt, field, line);
+		ok = inst->wrong[at] || check_list(s, opt, field, line);
 	} else if (opt->type == CONF_PATH && (opt->flags & CONF_READABLE) != 0) {
-		const struct str *path = field;
-
-		if (path->n > 0 && faccessat(AT_FDCWD, path->p, R_OK, AT_EACCESS) != 0)
-			option_fault(s, line, str_of(opt->name), "cannot read %s: %s", path->p,
-			    strerrordesc_np(errno));
+		ok = check_readable(s, opt, field, line);
 	}
+	if (!ok)
+		give_up(s->conf, inst, at);
 	buf_fini(&what);
 }
+
+struct conf_report {
+	const struct conf *conf;
+	const struct conf_instance *inst;
+	struct conf_faults *faults;
+};
 
 static void
 check_instance(struct conf *conf, struct conf_instance *inst, struct conf_faults *faults)
 {
 	struct scope s = {.conf = conf, .faults = faults};
-	size_t before = faults->n;
-	const char *why;
+	struct conf_report report = {conf, inst, faults};
 
 	if (inst->table->block)
 		s.block = inst;
 	for (size_t i = 0; i < inst->table->n; i++)
 		check_option(&s, inst, i);
-	if (inst->faulty || faults->n > before || inst->table->check == NULL)
-		return;
-	why = inst->table->check(inst->settings);
-	if (why != NULL && s.block != NULL)
-		option_fault(&s, inst->line, STR_NONE, "%s", why);
-	else if (why != NULL)
-		conf_fault(faults, conf->file, 0, "%s: %s", inst->table->name, why);
+	if (inst->table->check != NULL)
+		inst->table->check(inst->settings, &report);
 }
 
 static void
@@ -545,16 +581,21 @@ conf_load(
 }
 
 bool
-conf_load_sound(struct conf_tables tables, const char *path, struct conf **conf_r)
+conf_load_sound(
+    struct conf_tables tables, const char *path, struct conf_faults *faults, struct conf **conf_r)
 {
-	struct conf_faults faults = {0};
+	struct conf_faults own = {0}, *told = faults != NULL ? faults : &own;
 	struct buf text = {0};
-	char *dir = folder_of(path);
+	char *dir = path != NULL ? folder_of(path) : NULL;
 
 	*conf_r = NULL;
-	if (read_file(path, &text))
-		*conf_r = make(tables, buf_as_str(&text), path, dir, true, &faults);
-	conf_faults_fini(&faults);
+	if (path == NULL)
+		*conf_r = make(tables, STR_NONE, "defaults", NULL, true, told);
+	else if (read_file(path, &text))
+		*conf_r = make(tables, buf_as_str(&text), path, dir, true, told);
+	else
+		conf_fault(told, path, 0, "cannot read the file: %s", strerrordesc_np(errno));
+	conf_faults_fini(&own);
 	free(dir);
 	buf_fini(&text);
 	return *conf_r != NULL;
@@ -606,34 +647,160 @@ instance_of(const struct conf *conf, const void *settings)
 	TS_WRONG("settings that are not of this configuration");
 }
 
-static unsigned
-line_of(const struct conf_instance *inst, const char *option)
+static size_t
+index_of(const struct conf_instance *inst, struct str option)
 {
 	for (size_t i = 0; i < inst->table->n; i++)
-		if (strcmp(inst->table->opts[i].name, option) == 0)
-			return inst->lines[i];
+		if (str_eq(str_of(inst->table->opts[i].name), option))
+			return i;
 	TS_WRONG("an option that the table has not");
 }
 
 bool
 conf_given(const struct conf *conf, const void *settings, const char *option)
 {
-	return line_of(instance_of(conf, settings), option) != 0;
+	const struct conf_instance *inst = instance_of(conf, settings);
+
+	return inst->lines[index_of(inst, str_of(option))] != 0;
+}
+
+static void
+put_name(const struct conf_instance *inst, const char *option, struct buf *out)
+{
+	if (inst->table->block)
+		buf_printf(out, "%s %.*s: ", inst->table->name, STR_ARG(inst->name));
+	buf_puts(out, option);
 }
 
 void
 conf_where(const struct conf *conf, const void *settings, const char *option, struct buf *out)
 {
 	const struct conf_instance *inst = instance_of(conf, settings);
-	unsigned line = line_of(inst, option);
+	unsigned line = inst->lines[index_of(inst, str_of(option))];
 
 	if (line != 0)
 		buf_printf(out, "%s:%u: ", conf->file, line);
 	else
 		buf_puts(out, "default of ");
-	if (inst->table->block)
-		buf_printf(out, "%s %.*s: ", inst->table->name, STR_ARG(inst->name));
-	buf_puts(out, option);
+	put_name(inst, option, out);
+}
+
+/* line 0: nothing of it is given. */
+static void
+put_place(const struct conf *conf, const struct conf_instance *inst, unsigned line,
+    const char *option, struct buf *out)
+{
+	if (line == 0)
+		line = inst->line;
+	if (line != 0)
+		buf_printf(out, "%s:%u: ", conf->file, line);
+	else
+		buf_printf(out, "%s: ", conf->file);
+	put_name(inst, option, out);
+}
+
+static bool
+blame(
+    const struct conf *conf, const struct conf_instance *inst, const char *options, struct buf *out)
+{
+	struct str rest = str_of(options), name;
+	size_t at = SIZE_MAX;
+
+	while (str_split(&rest, ' ', &name)) {
+		size_t i = index_of(inst, name);
+
+		if (inst->wrong[i])
+			return false;
+		if (at == SIZE_MAX || (inst->lines[at] == 0 && inst->lines[i] != 0))
+			at = i;
+	}
+	put_place(conf, inst, inst->lines[at], inst->table->opts[at].name, out);
+	return true;
+}
+
+static bool
+blame_item(const struct conf *conf, const struct conf_instance *inst, const char *option,
+    size_t item, struct buf *out)
+{
+	size_t at = index_of(inst, str_of(option));
+	const struct conf_list *list =
+	    (const void *)(inst->settings + inst->table->opts[at].offset);
+
+	if (inst->wrong[at])
+		return false;
+	put_place(conf, inst, list->lines != NULL ? list->lines[item] : 0, option, out);
+	buf_printf(out, ": %.*s", STR_ARG(list->items[item]));
+	return true;
+}
+
+bool
+conf_blame(const struct conf *conf, const void *settings, const char *options, struct buf *out)
+{
+	return blame(conf, instance_of(conf, settings), options, out);
+}
+
+bool
+conf_blame_item(
+    const struct conf *conf, const void *settings, const char *option, size_t item, struct buf *out)
+{
+	return blame_item(conf, instance_of(conf, settings), option, item, out);
+}
+
+/* where is freed. */
+static void
+report_at(const struct conf_report *r, struct buf *where, const char *fmt, va_list ap)
+{
+	buf_puts(where, ": ");
+	buf_vprintf(where, fmt, ap);
+	conf_fault(r->faults, NULL, 0, "%s", buf_cstr(where));
+	buf_fini(where);
+}
+
+void
+conf_report(const struct conf_report *r, const char *options, const char *fmt, ...)
+{
+	struct buf where = {0};
+	va_list ap;
+
+	if (!blame(r->conf, r->inst, options, &where))
+		return;
+	va_start(ap, fmt);
+	report_at(r, &where, fmt, ap);
+	va_end(ap);
+}
+
+void
+conf_report_item(const struct conf_report *r, const char *option, size_t item, const char *fmt, ...)
+{
+	struct buf where = {0};
+	va_list ap;
+
+	if (!blame_item(r->conf, r->inst, option, item, &where))
+		return;
+	va_start(ap, fmt);
+	report_at(r, &where, fmt, ap);
+	va_end(ap);
+}
+
+static void
+each_readable_of(
+    const struct conf *conf, const struct conf_instance *inst, conf_path_f *fn, void *arg)
+{
+	for (size_t i = 0; i < inst->table->n; i++) {
+		const struct conf_opt *opt = &inst->table->opts[i];
+		const struct str *path = (const void *)(inst->settings + opt->offset);
+
+		if (opt->type == CONF_PATH && (opt->flags & CONF_READABLE) != 0 && path->n > 0)
+			fn(arg, conf, inst->settings, opt->name, *path);
+	}
+}
+
+void
+conf_each_readable(const struct conf *conf, conf_path_f *fn, void *arg)
+{
+	for (size_t i = 0; i < conf->tables.n; i++)
+		for (size_t j = 0; j < conf->groups[i].n; j++)
+			each_readable_of(conf, conf->groups[i].p[j], fn, arg);
 }
 
 static bool

@@ -76,6 +76,7 @@ enum conf_flag {
 struct conf_list {
 	const struct str *items; /* each with a NUL behind it */
 	size_t n;
+	const unsigned *lines; /* of each item in the file; NULL: the default's */
 };
 
 struct conf_opt {
@@ -92,8 +93,19 @@ struct conf_opt {
 	unsigned flags; /* of enum conf_flag */
 };
 
-/* Looks at options that hang together; NULL when content, else a sentence for the user. */
-typedef const char *conf_check_f(const void *settings);
+/* Looks at options that depend on each other, or on what is built in, and reports every fault. */
+struct conf_report; /* opaque */
+typedef void conf_check_f(const void *settings, const struct conf_report *report);
+/*
+ * For such a check: a fault with an option, told with its line.  options are names with blanks
+ * between them: all that the fault is about.  It is told at the first that is given in the file,
+ * and left out if one of them is wrong by itself.
+ */
+void conf_report(const struct conf_report *report, const char *options, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for one item of a list, which is named, with its own line. */
+void conf_report_item(const struct conf_report *report, const char *option, size_t item,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
 struct conf_table {
 	const char *name;  /* of a block: its keyword */
@@ -101,7 +113,7 @@ struct conf_table {
 	const struct conf_opt *opts;
 	size_t n;
 	size_t struct_size;
-	conf_check_f *check; /* may be NULL; runs only if all options by themselves are right */
+	conf_check_f *check; /* may be NULL; options with faults have their defaults */
 	bool block;
 };
 
@@ -132,9 +144,13 @@ enum ts_err conf_load(struct conf_tables tables, const char *path, struct conf_f
    to, NULL: as they are. */
 enum ts_err conf_parse(struct conf_tables tables, struct str text, const char *file,
     const char *dir, struct conf_faults *faults, struct conf **conf_r) TS_CHECKED;
-/* What of a file with faults is sound, the rest with its defaults: only to find a server that runs
- * with what the file was before.  False: it cannot be read. */
-bool conf_load_sound(struct conf_tables tables, const char *path, struct conf **conf_r);
+/*
+ * What of a file with faults is sound, the rest with its defaults: to find a server that runs with
+ * what the file was before, and to look for further faults.  The faults are added, unless NULL.
+ * False: it cannot be read.
+ */
+bool conf_load_sound(
+    struct conf_tables tables, const char *path, struct conf_faults *faults, struct conf **conf_r);
 struct conf *conf_ref(struct conf *conf);
 /* Drops a reference, sets *conf to NULL; NULL is fine. */
 void conf_unref(struct conf **conf);
@@ -159,6 +175,20 @@ struct conf_blocks conf_blocks(const struct conf *conf, const struct conf_table 
  * value that only its user can see.  settings is what conf_get or a block gave.
  */
 void conf_where(const struct conf *conf, const void *settings, const char *option, struct buf *out);
+/*
+ * Whom to blame: the same for the first of several options (blanks between their names) that is
+ * given, if all of them are right by themselves.  Else nothing is appended and it is false.
+ * Where none is given the line of the block stands before it.
+ */
+bool conf_blame(
+    const struct conf *conf, const void *settings, const char *options, struct buf *out);
+/* The same for an item of a list: "FILE:LINE: NAME: ITEM". */
+bool conf_blame_item(const struct conf *conf, const void *settings, const char *option, size_t item,
+    struct buf *out);
+typedef void conf_path_f(
+    void *arg, const struct conf *conf, const void *settings, const char *option, struct str path);
+/* Calls fn for each path that is set and has CONF_READABLE. */
+void conf_each_readable(const struct conf *conf, conf_path_f *fn, void *arg);
 /* Is the option given in the file?  An option that the table has not is our bug. */
 bool conf_given(const struct conf *conf, const void *settings, const char *option);
 /* Appends the names, one a line, of CONF_RESTART options whose values differ.  True if any. */

@@ -12,9 +12,9 @@ struct conf_instance { /* a table's struct, filled: one for a plain table, one f
 	struct str name; /* of the block */
 	unsigned line;   /* of the block, 0 for a plain table */
 	bool dotted;     /* the block was begun by a.b.c = x */
-	bool faulty;
 	unsigned char *settings;
 	unsigned *lines; /* per option; 0: not given */
+	bool *wrong;     /* per option: it has a fault of its own */
 };
 
 struct conf_group { /* what there is of a table */

@@ -46,13 +46,15 @@ conf_fault(struct conf_faults *faults, const char *file, unsigned line, const ch
 		return;
 	if (faults->text == NULL)
 		faults->text = mem_zalloc((CONF_FAULTS_MAX + 1) * sizeof(char *));
-	buf_puts(&b, file);
+	if (file != NULL)
+		buf_puts(&b, file);
 	if (faults->n == CONF_FAULTS_MAX) {
-		buf_puts(&b, ": and more faults");
+		buf_puts(&b, file != NULL ? ": and more faults" : "and more faults");
 	} else {
 		if (line > 0)
 			buf_printf(&b, ":%u", line);
-		buf_puts(&b, ": ");
+		if (file != NULL)
+			buf_puts(&b, ": ");
 		va_start(ap, fmt);
 		buf_vprintf(&b, fmt, ap);
 		va_end(ap);

@@ -36,8 +36,8 @@ struct conf_node {
 struct conf_node *conf_tree_parse(
     struct arena *a, struct str text, const char *file, struct conf_faults *faults);
 
-/* Adds "file:line: text" ("file: text" for line 0); past CONF_FAULTS_MAX only says that there are
-   more. */
+/* Adds "file:line: text" ("file: text" for line 0, "text" for a NULL file); past CONF_FAULTS_MAX
+   only says that there are more. */
 void conf_fault(struct conf_faults *faults, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 bool conf_faults_full(const struct conf_faults *faults);

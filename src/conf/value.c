@@ -244,20 +244,34 @@ set_number(const struct conf_opt *opt, struct str text, void *field, struct buf 
 }
 
 /* Room doubles whenever the count is a power of two. */
-static void
-add_item(struct conf_list *list, struct str text, struct arena *a)
+static void *
+room_for_one(const void *old, size_t n, size_t size, struct arena *a)
 {
-	struct str *items;
+	void *p;
 
-	if ((list->n & (list->n - 1)) == 0 || list->n == 0) {
-		items = arena_array(a, list->n > 0 ? list->n * 2 : 1, sizeof(*items));
-		if (list->n > 0)
-			memcpy(items, list->items, list->n * sizeof(*items));
-	} else {
-		items = (struct str *)(uintptr_t)list->items;
-	}
-	items[list->n++] = arena_str(a, text);
+	if (n > 0 && (n & (n - 1)) != 0)
+		return (void *)(uintptr_t)old;
+	p = arena_array(a, n > 0 ? n * 2 : 1, size);
+	if (n > 0)
+		memcpy(p, old, n * size);
+	return p;
+}
+
+/* line 0: of a default. */
+static void
+add_item(struct conf_list *list, struct str text, unsigned line, struct arena *a)
+{
+	struct str *items = room_for_one(list->items, list->n, sizeof(*items), a);
+
+	items[list->n] = arena_str(a, text);
 	list->items = items;
+	if (line != 0) {
+		unsigned *lines = room_for_one(list->lines, list->n, sizeof(*lines), a);
+
+		lines[list->n] = line;
+		list->lines = lines;
+	}
+	list->n++;
 }
 
 static struct str
@@ -269,8 +283,8 @@ join_path(struct str text, const char *dir, struct arena *a)
 }
 
 bool
-conf_value_set(const struct conf_opt *opt, struct str text, const char *dir, struct arena *a,
-    void *field, struct buf *why)
+conf_value_set(const struct conf_opt *opt, struct str text, unsigned line, const char *dir,
+    struct arena *a, void *field, struct buf *why)
 {
 	switch (opt->type) {
 	case CONF_BOOL:
@@ -285,7 +299,7 @@ conf_value_set(const struct conf_opt *opt, struct str text, const char *dir, str
 	case CONF_ENUM:
 		return set_enum(opt, text, field, why);
 	case CONF_LIST:
-		add_item(field, text, a);
+		add_item(field, text, line, a);
 		return true;
 	case CONF_STRING:
 	case CONF_PATH:
@@ -307,10 +321,10 @@ conf_value_default(const struct conf_opt *opt, const char *dir, struct arena *a,
 	if (opt->def == NULL)
 		return; /* the struct is zeroed */
 	if (opt->type != CONF_LIST) {
-		TS_ASSERT(conf_value_set(opt, rest, dir, a, field, &why));
+		TS_ASSERT(conf_value_set(opt, rest, 0, dir, a, field, &why));
 	} else if (rest.n > 0) {
 		while (str_split(&rest, ',', &part))
-			add_item(field, str_trim(part), a);
+			add_item(field, str_trim(part), 0, a);
 	}
 	buf_fini(&why);
 }

@@ -424,39 +424,80 @@ is_in(const struct conf_list *list, struct str word)
 	return false;
 }
 
-static const char *
-check(const void *settings)
-{
-	const struct imap_settings *s = settings;
-	struct net_network network;
+enum { MECHANISMS_MAX = 64 }; /* names to look for a near one in */
 
+static void
+check_mechanisms(const struct imap_settings *s, const struct conf_report *r)
+{
+	const char *words[MECHANISMS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sasl_mechs_n && n < MECHANISMS_MAX; i++)
+		words[n++] = sasl_mechs[i]->name;
+	for (size_t i = 0; i < s->sasl_mechanisms.n && n < MECHANISMS_MAX; i++)
+		words[n++] = s->sasl_mechanisms.items[i].p;
+	for (size_t i = 0; i < s->mechanisms.n; i++) {
+		const char *guess = str_nearest(s->mechanisms.items[i], words, n);
+
+		if (sasl_mech_find(s->mechanisms.items[i]) != NULL ||
+		    is_in(&s->sasl_mechanisms, s->mechanisms.items[i]))
+			continue;
+		conf_report_item(r, "mechanisms", i,
+		    "there is no such mechanism; %s%s%sone of libsasl2 must be listed in "
+		    "auth.sasl_mechanisms, too",
+		    guess != NULL ? "did you mean " : "", guess != NULL ? guess : "",
+		    guess != NULL ? "? " : "");
+	}
 	for (size_t i = 0; i < s->sasl_mechanisms.n; i++)
 		if (sasl_mech_find(s->sasl_mechanisms.items[i]) != NULL)
-			return "auth.sasl_mechanisms names one that is built in: it belongs into "
-			       "mechanisms only";
+			conf_report_item(r, "auth.sasl_mechanisms", i,
+			    "is built in; list it under mechanisms instead");
 	if (s->sasl_min_strength > s->sasl_max_strength)
-		return "auth.sasl_min_strength must not be above auth.sasl_max_strength";
-	for (size_t i = 0; i < s->mechanisms.n; i++)
-		if (sasl_mech_find(s->mechanisms.items[i]) == NULL &&
-		    !is_in(&s->sasl_mechanisms, s->mechanisms.items[i]))
-			return "mechanisms takes EXTERNAL, SCRAM-SHA-256-PLUS, SCRAM-SHA-256, "
-			       "SCRAM-SHA-1-PLUS, SCRAM-SHA-1, OAUTHBEARER, XOAUTH2, PLAIN, "
-			       "LOGIN and those that auth.sasl_mechanisms names";
-	for (size_t i = 0; i < s->trusted_fronts.n; i++)
-		if (net_network_parse(s->trusted_fronts.items[i], &network) != NULL)
-			return "trusted_fronts takes addresses and networks such as 10.0.0.7, "
-			       "10.0.0.0/8, 2001:db8::/32, or unix";
+		conf_report(r, "auth.sasl_min_strength auth.sasl_max_strength",
+		    "auth.sasl_min_strength (%lld) must not be above auth.sasl_max_strength (%lld)",
+		    (long long)s->sasl_min_strength, (long long)s->sasl_max_strength);
+}
+
+static void
+check_names(const struct imap_settings *s, const struct conf_report *r)
+{
+	struct net_network network;
+
+	for (size_t i = 0; i < s->trusted_fronts.n; i++) {
+		const char *why = net_network_parse(s->trusted_fronts.items[i], &network);
+
+		if (why != NULL)
+			conf_report_item(r, "trusted_fronts", i,
+			    "%s; it takes addresses and networks such as 10.0.0.7, 10.0.0.0/8, "
+			    "2001:db8::/32, or unix",
+			    why);
+	}
 	for (size_t i = 0; i < s->protocol_for.n; i++)
 		if (!is_name(s->protocol_for.items[i]))
-			return "log.protocol_for takes names of users";
+			conf_report_item(r, "log.protocol_for", i, "is not a user name");
+}
+
+static void
+check(const void *settings, const struct conf_report *r)
+{
+	const struct imap_settings *s = settings;
+
+	check_mechanisms(s, r);
+	check_names(s, r);
 	if (s->out_low > s->out_high)
-		return "limits.out_low must not be above limits.out_high";
-	if (s->command < s->line || s->command < s->literal)
-		return "limits.command must not be below limits.line and limits.literal";
+		conf_report(r, "limits.out_low limits.out_high",
+		    "limits.out_low must not be above limits.out_high");
+	if (s->command < s->line)
+		conf_report(r, "limits.command limits.line",
+		    "limits.command must not be below limits.line");
+	if (s->command < s->literal)
+		conf_report(r, "limits.command limits.literal",
+		    "limits.command must not be below limits.literal");
 	if (s->connection_memory < s->command + s->pipeline + s->out_high)
-		return "limits.connection_memory must not be below limits.command, "
-		       "limits.pipeline and limits.out_high together";
-	return NULL;
+		conf_report(r,
+		    "limits.connection_memory limits.command limits.pipeline limits.out_high",
+		    "limits.connection_memory must not be below limits.command, limits.pipeline "
+		    "and limits.out_high together");
 }
 
 bool

@@ -4,7 +4,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -142,36 +145,121 @@ remove_stale(const struct sockaddr_un *un)
 	(void)close(fd);
 }
 
-/* Before listen(): nobody can connect yet. */
+static enum ts_err
+tell(struct buf *why, enum ts_err err, const struct buf *text)
+{
+	if (why == NULL)
+		return TS_FAIL(err, "%.*s", STR_ARG(buf_as_str(text)));
+	buf_str(why, buf_as_str(text));
+	return err;
+}
+
+/* What the system said, and what to do about it. */
+static const char *
+advice(int code, bool is_unix)
+{
+	switch (code) {
+	case EADDRINUSE:
+		return is_unix ? "it is in use by another program, or there is a file of that name"
+		               : "the port is in use by another program (`ss -ltnp` names it)";
+	case EACCES:
+	case EPERM:
+		return is_unix ? "permission denied: the folder must be one that this user may "
+		                 "write to"
+		               : "permission denied: ports below 1024 need root, the capability "
+		                 "CAP_NET_BIND_SERVICE, or a socket handed over by systemd";
+	case EADDRNOTAVAIL:
+		return "no interface of this machine has the address";
+	case EAFNOSUPPORT:
+		return "this machine has no addresses of that family";
+	case ENOENT:
+		return "its folder does not exist";
+	default:
+		return strerrordesc_np(code);
+	}
+}
+
+const char *
+listener_advice(int code)
+{
+	return advice(code, false);
+}
+
+/*
+ * By descriptor: of what has just been bound, and of nothing that somebody put there since.  The
+ * mode is there from the beginning, so that only the owner is left to be set.
+ */
 static bool
 give_unix(const char *path, const struct listener_options *o)
 {
-	return !o->unix_owned ||
-	       (chown(path, o->unix_uid, o->unix_gid) == 0 && chmod(path, o->unix_mode) == 0);
+	struct stat st;
+	int fd, saved;
+	bool ok;
+
+	if (!o->unix_owned || (o->unix_uid == (uid_t)-1 && o->unix_gid == (gid_t)-1))
+		return true;
+	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	ok = fstat(fd, &st) == 0;
+	if (ok && (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid() || st.st_nlink != 1 ||
+	              (st.st_mode & 0777) != o->unix_mode)) {
+		errno = EADDRINUSE;
+		ok = false;
+	}
+	ok = ok && fchownat(fd, "", o->unix_uid, o->unix_gid, AT_EMPTY_PATH) == 0;
+	saved = errno;
+	(void)close(fd);
+	errno = saved;
+	return ok;
 }
 
+/* What bind(2) makes has the socket's own mode, less the umask. */
+static bool
+bind_unix(int fd, const struct sockaddr_un *un, const struct listener_options *o)
+{
+	mode_t mask;
+	bool ok;
+
+	if (!o->unix_owned)
+		return bind(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
+	if (fchmod(fd, o->unix_mode) != 0)
+		return false;
+	mask = umask(0);
+	ok = bind(fd, (const struct sockaddr *)un, sizeof(*un)) == 0;
+	(void)umask(mask);
+	return ok;
+}
+
+/* Before listen() nobody can connect. */
 static enum ts_err
-open_unix(const struct listener_options *o, int backlog, int *fd_r)
+open_unix(const struct listener_options *o, int backlog, struct buf *why, int *fd_r)
 {
 	const char *path = o->unix_path;
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	int fd;
+	struct buf text = {0};
+	enum ts_err err = TS_OK;
+	int fd = -1;
 
-	if (strlen(path) >= sizeof(un.sun_path))
-		return TS_FAIL(TS_INVALID, "socket path %s is too long", path);
-	memcpy(un.sun_path, path, strlen(path) + 1);
-	remove_stale(&un);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&un, sizeof(un)) != 0 || !give_unix(path, o) ||
-	    listen(fd, backlog) != 0) {
-		int why = errno;
-
-		if (fd >= 0)
-			(void)close(fd);
-		return TS_FAIL(TS_IO, "cannot listen on %s: %s", path, strerror(why));
+	if (strlen(path) >= sizeof(un.sun_path)) {
+		buf_printf(&text, "%s: the path of a socket must have less than %zu bytes", path,
+		    sizeof(un.sun_path));
+		err = tell(why, TS_INVALID, &text);
+	} else {
+		memcpy(un.sun_path, path, strlen(path) + 1);
+		remove_stale(&un);
+		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		if (fd < 0 || !bind_unix(fd, &un, o) || !give_unix(path, o) ||
+		    listen(fd, backlog) != 0) {
+			buf_printf(&text, "%s: %s", path, advice(errno, true));
+			err = tell(why, TS_IO, &text);
+		}
 	}
-	*fd_r = fd;
-	return TS_OK;
+	if (err != TS_OK && fd >= 0)
+		(void)close(fd);
+	buf_fini(&text);
+	*fd_r = err == TS_OK ? fd : -1;
+	return err;
 }
 
 static int
@@ -193,49 +281,101 @@ bind_and_listen(const struct addrinfo *ai, bool all, int backlog)
 	return -1;
 }
 
-static enum ts_err
-open_tcp(const struct listener_options *o, int backlog, int *fd_r)
+static bool
+is_all(const char *address)
 {
-	bool all = o->address[0] == '\0' || strcmp(o->address, "*") == 0;
+	return address[0] == '\0' || strcmp(address, "*") == 0;
+}
+
+/* NULL: it is no numeric address. */
+static struct addrinfo *
+numeric(const char *address, const char *port)
+{
 	struct addrinfo hints = {
 	    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *ai = NULL;
+
+	return getaddrinfo(address, port, &hints, &ai) == 0 ? ai : NULL;
+}
+
+static const char not_numeric[] =
+    "is not a numeric address such as 192.0.2.7 or 2001:db8::7 (host names are not looked up)";
+
+const char *
+listener_address_fault(const char *address)
+{
+	struct addrinfo *ai;
+	int fd, code = 0;
+
+	if (is_all(address))
+		return NULL;
+	ai = numeric(address, "0");
+	if (ai == NULL)
+		return not_numeric;
+	fd = socket(ai->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) != 0)
+		code = errno;
+	if (fd >= 0)
+		(void)close(fd);
+	freeaddrinfo(ai);
+	return code == 0 ? NULL : advice(code, false);
+}
+
+static enum ts_err
+open_tcp(const struct listener_options *o, int backlog, struct buf *why, int *fd_r)
+{
+	bool all = is_all(o->address);
 	/* A machine may have no IPv6 at all. */
 	const char *const tries[] = {all ? "::" : o->address, all ? "0.0.0.0" : NULL};
+	struct buf text = {0};
+	enum ts_err err;
 	char port[8];
 	int fd = -1;
 
 	(void)snprintf(port, sizeof(port), "%u", o->port);
 	for (size_t i = 0; i < 2 && fd < 0 && tries[i] != NULL; i++) {
-		struct addrinfo *ai = NULL;
-		int code = getaddrinfo(tries[i], port, &hints, &ai);
+		struct addrinfo *ai = numeric(tries[i], port);
 
-		if (code != 0)
-			return TS_FAIL(TS_INVALID, "%s is not an address to listen on: %s",
-			    o->address, gai_strerror(code));
+		if (ai == NULL) {
+			buf_printf(&text, "%s %s", o->address, not_numeric);
+			break;
+		}
 		fd = bind_and_listen(ai, all, backlog);
 		freeaddrinfo(ai);
 	}
-	if (fd < 0)
-		return TS_FAIL(TS_IO, "cannot listen on %s port %s: %s",
-		    all ? "any address" : o->address, port, strerror(errno));
 	*fd_r = fd;
-	return TS_OK;
+	if (fd >= 0)
+		return TS_OK;
+	err = text.n > 0 ? TS_INVALID : TS_IO;
+	if (text.n == 0)
+		buf_printf(&text, "%s port %s: %s", all ? "all addresses" : o->address, port,
+		    advice(errno, false));
+	err = tell(why, err, &text);
+	buf_fini(&text);
+	return err;
 }
 
 static enum ts_err
-take_inherited(int fd, int *fd_r)
+take_inherited(int fd, struct buf *why, int *fd_r)
 {
+	struct buf text = {0};
 	int listening = 0;
 	socklen_t size = sizeof(listening);
+	enum ts_err err = TS_OK;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0)
-		return TS_FAIL(TS_INVALID, "descriptor %d is not a listening socket", fd);
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0) {
+		buf_printf(
+		    &text, "descriptor %d, which was handed over, is not a listening socket", fd);
+		err = tell(why, TS_INVALID, &text);
+		buf_fini(&text);
+		return err;
+	}
 	*fd_r = fd;
 	return TS_OK;
 }
 
 enum ts_err
-listener_new(const struct listener_options *o, struct listener **listener_r)
+listener_new(const struct listener_options *o, struct buf *why, struct listener **listener_r)
 {
 	int backlog = o->backlog > 0 ? o->backlog : SOMAXCONN, fd = -1;
 	struct listener *l;
@@ -244,11 +384,11 @@ listener_new(const struct listener_options *o, struct listener **listener_r)
 	*listener_r = NULL;
 	TS_ASSERT(o->nloops > 0 && o->fn != NULL && !o->loop->fake);
 	if (o->address != NULL)
-		err = open_tcp(o, backlog, &fd);
+		err = open_tcp(o, backlog, why, &fd);
 	else if (o->unix_path != NULL)
-		err = open_unix(o, backlog, &fd);
+		err = open_unix(o, backlog, why, &fd);
 	else
-		err = take_inherited(o->inherited_fd, &fd);
+		err = take_inherited(o->inherited_fd, why, &fd);
 	if (err != TS_OK)
 		return err;
 	l = mem_zalloc(sizeof(*l));

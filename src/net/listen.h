@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "net/loop.h"
 
@@ -27,7 +28,8 @@ struct listener_options {
 	/* One of the three: */
 	const char *address;   /* numeric; "" or "*": all, IPv6 and IPv4 */
 	const char *unix_path; /* a stale socket there is replaced */
-	bool unix_owned;       /* the socket gets these; else what umask and process give: */
+	bool unix_owned;       /* the socket gets these; else what umask and process give.  Nobody
+	                          can connect before it has them */
 	mode_t unix_mode;
 	uid_t unix_uid;   /* -1: unchanged */
 	gid_t unix_gid;   /* likewise */
@@ -43,9 +45,20 @@ struct listener_options {
 	void *arg; /* must live until all the loops have stopped */
 };
 
-/* On the thread of options->loop, or before it runs.  Errors are logged. */
+/*
+ * On the thread of options->loop, or before it runs; with unix_owned before the first thread, since
+ * the umask is the process's.  An error is appended to why, in words for an administrator, with
+ * what to do: "the port is in use by another program", ...; logged if why is NULL.
+ */
 TS_CHECKED enum ts_err listener_new(
-    const struct listener_options *options, struct listener **listener_r);
+    const struct listener_options *options, struct buf *why, struct listener **listener_r);
+/*
+ * Without binding a port: could one listen on that address (as in options)?  NULL, or what is
+ * wrong, static.  The kernel is asked by a datagram socket on a port of its choice.
+ */
+const char *listener_address_fault(const char *address);
+/* What an errno of bind(2) on a port means, and what to do. */
+const char *listener_advice(int code);
 /* The bound port; 0 for a UNIX socket. */
 uint16_t listener_port(const struct listener *listener);
 /*

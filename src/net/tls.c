@@ -6,8 +6,10 @@
  */
 #include "net/tls.h"
 
+#include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
+#include <openssl/pem.h>
 #include <pthread.h>
 
 #include "base/clock.h"
@@ -57,14 +59,21 @@ struct making {
 	struct buf *why;
 	struct tls_ctx *ctx;
 	size_t named; /* see struct tls_fault */
+	size_t faults;
 	int64_t now;
 };
 
 static enum ts_err
-complain_text(const struct making *m, enum tls_part part, const struct buf *text)
+complain_text(struct making *m, enum tls_part part, const struct buf *text)
 {
+	struct tls_fault fault = {part, m->named};
+
+	if (m->o->on_fault != NULL)
+		m->o->on_fault(m->o->fault_arg, &fault, buf_as_str(text));
+	if (m->faults++ > 0)
+		return TS_INVALID;
 	if (m->o->fault != NULL)
-		*m->o->fault = (struct tls_fault){part, m->named};
+		*m->o->fault = fault;
 	if (m->why == NULL)
 		return TS_FAIL(TS_INVALID, "%.*s", STR_ARG(buf_as_str(text)));
 	buf_str(m->why, buf_as_str(text));
@@ -72,7 +81,7 @@ complain_text(const struct making *m, enum tls_part part, const struct buf *text
 }
 
 static enum ts_err
-complain(const struct making *m, enum tls_part part, const char *what, const char *name)
+complain(struct making *m, enum tls_part part, const char *what, const char *name)
 {
 	struct buf text = {0};
 	enum ts_err err;
@@ -123,25 +132,108 @@ set_modes(SSL_CTX *ssl)
 
 /* ---- a certificate of ours */
 
+/* They are the same for all certificates. */
 static enum ts_err
-set_protocol(const struct making *m, SSL_CTX *ssl)
+check_protocol(struct making *m, SSL_CTX *ssl)
+{
+	const struct tls_options *o = m->o;
+	enum ts_err err = TS_OK;
+
+	if (!set_min_version(ssl, o->min_version))
+		err = complain(m, TLS_PART_VERSION, "TLS version",
+		    o->min_version != NULL ? o->min_version : "1.2");
+	if (o->ciphers != NULL && SSL_CTX_set_cipher_list(ssl, o->ciphers) != 1)
+		err = complain(m, TLS_PART_CIPHERS, "TLS ciphers", o->ciphers);
+	if (o->ciphersuites != NULL && SSL_CTX_set_ciphersuites(ssl, o->ciphersuites) != 1)
+		err = complain(m, TLS_PART_CIPHERSUITES, "TLS cipher suites", o->ciphersuites);
+	return err;
+}
+
+static enum ts_err
+set_protocol(struct making *m, SSL_CTX *ssl)
 {
 	const struct tls_options *o = m->o;
 
 	set_modes(ssl);
-	if (!set_min_version(ssl, o->min_version))
-		return complain(m, TLS_PART_VERSION, "TLS version",
-		    o->min_version != NULL ? o->min_version : "1.2");
-	if (o->ciphers != NULL && SSL_CTX_set_cipher_list(ssl, o->ciphers) != 1)
-		return complain(m, TLS_PART_CIPHERS, "TLS ciphers", o->ciphers);
-	if (o->ciphersuites != NULL && SSL_CTX_set_ciphersuites(ssl, o->ciphersuites) != 1)
-		return complain(m, TLS_PART_CIPHERSUITES, "TLS cipher suites", o->ciphersuites);
-	return TS_OK;
+	if (m->named == 0)
+		return check_protocol(m, ssl);
+	if (set_min_version(ssl, o->min_version) &&
+	    (o->ciphers == NULL || SSL_CTX_set_cipher_list(ssl, o->ciphers) == 1) &&
+	    (o->ciphersuites == NULL || SSL_CTX_set_ciphersuites(ssl, o->ciphersuites) == 1))
+		return TS_OK;
+	ERR_clear_error();
+	return TS_INVALID; /* told with the first */
+}
+
+/* ---- what a file holds, in words for who keeps it */
+
+enum pem_found { PEM_NOTHING, PEM_FOUND, PEM_LOCKED, PEM_UNREADABLE /* errno */ };
+
+static bool
+ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), e = strlen(end);
+
+	return n >= e && strcmp(name + n - e, end) == 0;
+}
+
+/* Is there a block of that kind?  LOCKED: with a passphrase. */
+static enum pem_found
+pem_look(const char *file, const char *kind)
+{
+	enum pem_found found = PEM_NOTHING;
+	char *name = NULL, *header = NULL;
+	unsigned char *data = NULL;
+	long n;
+	FILE *f = fopen(file, "re");
+
+	if (f == NULL)
+		return PEM_UNREADABLE;
+	while (found == PEM_NOTHING && PEM_read(f, &name, &header, &data, &n) == 1) {
+		if (ends_in(name, kind))
+			found =
+			    strstr(name, "ENCRYPTED") != NULL || strstr(header, "ENCRYPTED") != NULL
+			        ? PEM_LOCKED
+			        : PEM_FOUND;
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(data, (size_t)n);
+	}
+	(void)fclose(f);
+	return found;
+}
+
+/* what: "certificate", "private key".  OpenSSL's reason is taken where it says more. */
+static enum ts_err
+file_fault(struct making *m, enum tls_part part, const char *what, const char *kind,
+    const char *file, const char *more)
+{
+	const char *reason = tls_why();
+	enum pem_found found = pem_look(file, kind);
+	struct buf text = {0};
+	enum ts_err err;
+
+	if (found == PEM_UNREADABLE)
+		buf_printf(&text, "cannot read %s: %s", file, strerrordesc_np(errno));
+	else if (found == PEM_NOTHING)
+		buf_printf(&text, "%s holds no %s (PEM)", file, what);
+	else if (found == PEM_LOCKED)
+		buf_printf(&text,
+		    "the %s in %s has a passphrase, which nobody can type here: store it without "
+		    "one",
+		    what, file);
+	else
+		buf_printf(&text, "the %s in %s cannot be used: %s", what, file, reason);
+	ERR_clear_error();
+	buf_puts(&text, more);
+	err = complain_text(m, part, &text);
+	buf_fini(&text);
+	return err;
 }
 
 /* Clients judge it themselves; who looks at the configuration wants to know. */
 static enum ts_err
-check_dates(const struct making *m, const X509 *cert, const char *file)
+check_dates(struct making *m, const X509 *cert, const char *file)
 {
 	struct buf text = {0};
 	int64_t from = 0, end = INT64_MAX;
@@ -163,23 +255,58 @@ check_dates(const struct making *m, const X509 *cert, const char *file)
 	return err;
 }
 
-static enum ts_err
-set_certificate(const struct making *m, SSL_CTX *ssl, const char *cert, const char *key)
+/* Does the key fit?  OpenSSL looks when it takes it, too. */
+static bool
+is_mismatch(void)
 {
+	unsigned long code = ERR_peek_error();
+
+	return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+	       (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+	           ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
+}
+
+static enum ts_err
+set_key(struct making *m, SSL_CTX *ssl, const char *cert, const char *key)
+{
+	struct buf text = {0};
+	enum ts_err err;
+
+	ERR_clear_error();
+	if (SSL_CTX_use_PrivateKey_file(ssl, key != NULL ? key : cert, SSL_FILETYPE_PEM) == 1 &&
+	    SSL_CTX_check_private_key(ssl) == 1)
+		return TS_OK;
+	if (!is_mismatch())
+		return file_fault(m, TLS_PART_KEY, "private key", "PRIVATE KEY",
+		    key != NULL ? key : cert,
+		    key != NULL
+		        ? ""
+		        : "; it is looked for in the certificate's file where no other is set");
+	buf_printf(&text, "the private key in %s does not belong to the certificate in %s",
+	    key != NULL ? key : cert, cert);
+	ERR_clear_error();
+	err = complain_text(m, TLS_PART_KEY, &text);
+	buf_fini(&text);
+	return err;
+}
+
+static enum ts_err
+set_certificate(struct making *m, SSL_CTX *ssl, const char *cert, const char *key)
+{
+	enum ts_err err;
+
 	if (cert == NULL)
 		return TS_OK;
 	if (SSL_CTX_use_certificate_chain_file(ssl, cert) != 1)
-		return complain(m, TLS_PART_CERT, "certificate", cert);
-	if (key == NULL)
-		key = cert;
-	if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1 ||
-	    SSL_CTX_check_private_key(ssl) != 1)
-		return complain(m, TLS_PART_KEY, "key", key);
+		return file_fault(m, TLS_PART_CERT, "certificate", "CERTIFICATE", cert, "");
+	err = set_key(m, ssl, cert, key);
+	if (err != TS_OK)
+		return err;
 	return check_dates(m, SSL_CTX_get0_certificate(ssl), cert);
 }
 
 static enum ts_err
-set_staple(const struct making *m, struct own *own, const char *file)
+set_staple(struct making *m, struct own *own, const char *file)
 {
 	struct buf why = {0};
 	enum ts_err err = TS_OK;
@@ -214,13 +341,13 @@ is_host(struct str name)
 }
 
 static enum ts_err
-set_names(const struct making *m, struct own *own, const struct tls_named *named)
+set_names(struct making *m, struct own *own, const struct tls_named *named)
 {
 	struct buf text = {0};
 	enum ts_err err = TS_OK;
 
 	own->names = mem_zalloc((named->name_count + 1) * sizeof(*own->names));
-	for (size_t i = 0; err == TS_OK && i < named->name_count; i++) {
+	for (size_t i = 0; i < named->name_count; i++) {
 		struct str name = named->names[i];
 		char *copy = mem_dup(name.n > 0 ? name.p : "", name.n + 1);
 
@@ -228,7 +355,8 @@ set_names(const struct making *m, struct own *own, const struct tls_named *named
 			copy[c] = (char)ascii_lower((unsigned char)copy[c]);
 		own->names[own->name_count++] = (struct str){copy, name.n};
 		if (!is_host(name)) {
-			buf_printf(&text, "'%.*s' is no host name", STR_ARG(name));
+			text.n = 0;
+			buf_printf(&text, "%.*s: is not a host name", STR_ARG(name));
 			err = complain_text(m, TLS_PART_NAMES, &text);
 		}
 	}
@@ -276,17 +404,18 @@ static enum ts_err
 make_own(struct making *m, struct own *own, const struct tls_named *named)
 {
 	SSL_CTX *ssl = own->ssl = SSL_CTX_new(TLS_server_method());
-	enum ts_err err;
+	enum ts_err err, also;
 
 	if (ssl == NULL)
 		return complain(m, TLS_PART_CERT, "TLS", "library");
+	/* All that is wrong is told. */
 	err = set_protocol(m, ssl);
-	if (err == TS_OK)
-		err = set_names(m, own, named);
-	if (err == TS_OK)
-		err = set_certificate(m, ssl, named->cert_file, named->key_file);
-	if (err == TS_OK)
-		err = set_staple(m, own, named->ocsp_file);
+	also = set_names(m, own, named);
+	err = err == TS_OK ? also : err;
+	also = set_certificate(m, ssl, named->cert_file, named->key_file);
+	if (also == TS_OK)
+		also = set_staple(m, own, named->ocsp_file);
+	err = err == TS_OK ? also : err;
 	if (err != TS_OK)
 		return err;
 	tls_client_setup(ssl, m->ctx);
@@ -320,9 +449,12 @@ make(struct making *m)
 	    .cert_file = o->cert_file, .key_file = o->key_file, .ocsp_file = o->ocsp_file};
 	enum ts_err err = make_trust(m);
 
-	for (size_t i = 0; err == TS_OK && i < m->ctx->count; i++) {
+	for (size_t i = 0; i < m->ctx->count; i++) {
+		enum ts_err also;
+
 		m->named = i;
-		err = make_own(m, &m->ctx->own[i], i == 0 ? &first : &o->named[i - 1]);
+		also = make_own(m, &m->ctx->own[i], i == 0 ? &first : &o->named[i - 1]);
+		err = err == TS_OK ? also : err;
 	}
 	if (err != TS_OK || m->ctx->count == 1)
 		return err;

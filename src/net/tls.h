@@ -58,6 +58,8 @@ struct tls_fault {
 	size_t named; /* 0: the certificate for all other names; n: named[n - 1] */
 };
 
+typedef void tls_fault_f(void *arg, const struct tls_fault *fault, struct str text);
+
 struct tls_options {
 	const char *cert_file;   /* PEM: the certificate, then its chain; NULL: none, to check the
 	                            rest */
@@ -74,13 +76,15 @@ struct tls_options {
 	struct tls_tickets *tickets; /* outlives all contexts; NULL: none are given */
 	uint64_t ticket_ms;          /* their period; 0: none are given */
 	bool expired;                /* a certificate of ours that has expired is only warned of */
-	struct tls_fault *fault;     /* set on an error; may be NULL */
-	struct buf *warnings;        /* lines of what is not right but no error; may be NULL */
+	struct tls_fault *fault;     /* set on an error, the first; may be NULL */
+	tls_fault_f *on_fault;       /* is told of every fault; may be NULL */
+	void *fault_arg;
+	struct buf *warnings; /* lines of what is not right but no error; may be NULL */
 };
 
 /*
- * The caller holds one reference to *ctx_r.  On an error the reason (which file
- * or option, what OpenSSL says) is appended to why, or logged if why is NULL.
+ * The caller holds one reference to *ctx_r.  On an error the first reason (which
+ * file or option, what is wrong with it) is appended to why, or logged if why is NULL.
  */
 TS_CHECKED enum ts_err tls_ctx_new(
     const struct tls_options *options, struct buf *why, struct tls_ctx **ctx_r);

@@ -205,8 +205,8 @@ def test_scram_with_keys_of_a_passwd_file(server):
 def test_faults_of_the_configuration(server):
     write(server.dir + "/staff", "")
     for text, want in (
-            ("auth.databases = [store, staff]", "auth.databases: there is no block `database staff { ... }`"),
-            ("auth.databases = [store, store]", "auth.databases: store is named twice"),
+            ("auth.databases = [store, staff]", "auth.databases: staff: there is no block `database staff { ... }`"),
+            ("auth.databases = [store, store]", "auth.databases: store: is named twice"),
             ("auth.password_cost = 100000", "auth.password_cost: the cost of yescrypt is 1 to 9"),
             ("auth.password_scheme = bcrypt\nauth.password_cost = 30", "auth.password_cost: the cost of bcrypt is 4 to 16"),
             ("database staff { type = passwd }", "type: type = passwd needs the option file"),
@@ -215,9 +215,9 @@ def test_faults_of_the_configuration(server):
             ("database staff { type = paswd; file = staff }", "did you mean passwd?"),
             ("database store { type = passwd; file = staff }", "the name store means the store's own users"),
             ("database sys { type = pam; service = \"a/b\" }", "service: is a name, not a path"),
-            ("database sys { type = pam; username = \"%x\" }", "username: behind % there is u, n, d or %"),
+            ("database sys { type = pam; username = \"%x\" }", "username: after % comes u, n, d or %"),
             ("database dir { type = ldap }", "type = ldap needs the option uri"),
-            ("database dir { type = ldap; uri = \"http://x\" }", "uri: a URI begins with ldap://"),
+            ("database dir { type = ldap; uri = \"http://x\" }", "uri: http://x: must begin with ldap://"),
             ("database dir { type = ldap; uri = \"ldap://x\"; bind_dn = \"cn=x\" }", "bind_dn: bind_dn and"),
             ("database dir { type = ldap; uri = \"ldap://x\"; dn = \"uid=%n\"; base = b }", "dn: goes without base"),
             ("database dir { type = ldap; uri = \"ldap://x\"; tls = off }", "tls: must be"),

@@ -191,7 +191,7 @@ def test_wrong_configurations(server, endpoint):
 
     url = f'introspection = "{endpoint.url}"; '
     assert "begins with https://" in faults(f'introspection = "{endpoint.url.replace("https", "http")}"')
-    assert "needs one of the options jwks and introspection" in faults(url + f'jwks = "{endpoint.cert}"')
+    assert "needs exactly one of the options jwks and introspection" in faults(url + f'jwks = "{endpoint.cert}"')
     assert "client_id and client_secret_file go together" in faults(url + "client_id = me")
     assert "is in place of client_id" in faults(
         url + f'client_id = me; client_secret_file = "{endpoint.cert}"; bearer_file = "{endpoint.cert}"')

@@ -574,7 +574,7 @@ def test_mode_of_the_socket(server):
     Lmtp(server.dir + "/lmtp.sock").close()
 
 
-@pytest.mark.parametrize("line, why", [("mode = 0999", "mode is octal digits"), ("tls = imaps", "a UNIX socket has no TLS"),
+@pytest.mark.parametrize("line, why", [("mode = 0999", "must be octal digits"), ("tls = imaps", "a UNIX socket has no TLS"),
                                        ("path = ''", "needs a port or a path"),
                                        ("owner = nobody-of-that-name", "there is no user nobody-of-that-name")])
 def test_bad_listeners(server, line, why):

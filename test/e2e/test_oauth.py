@@ -344,11 +344,11 @@ def test_wrong_configurations(server, issuer):
         return done.stdout + done.stderr
 
     key = f'jwks = "{issuer.file}"; '
-    assert "type = oauth needs one of the options jwks and introspection" in faults(f'issuer = "{ISSUER}"')
-    assert "jwks: needs the option issuer" in faults(key + "audience = a")
-    assert "jwks: needs the option audience" in faults(key + f'issuer = "{ISSUER}"')
+    assert "type = oauth needs exactly one of the options jwks and introspection" in faults(f'issuer = "{ISSUER}"')
+    assert "jwks: jwks needs the option issuer" in faults(key + "audience = a")
+    assert "jwks: jwks needs the option audience" in faults(key + f'issuer = "{ISSUER}"')
     good = key + f'issuer = "{ISSUER}"; audience = a; '
-    assert "algorithms: takes RS256" in faults(good + "algorithms = none")
+    assert "algorithms: none: there is no such algorithm; there are RS256" in faults(good + "algorithms = none")
     assert "a scope has printable characters" in faults(good + 'token_scope = "a b"')
     assert "begins with https://" in faults(good + 'openid_configuration = "http://x"')
     assert "file: is not for type = oauth" in faults(good + f'file = "{issuer.file}"')

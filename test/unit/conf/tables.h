@@ -125,12 +125,25 @@ static const struct conf_opt listener_opts[] = {
         .prose = "How long to wait."},
 };
 
-static inline const char *
-listener_check(const void *settings)
+static inline void
+listener_check(const void *settings, const struct conf_report *report)
 {
 	const struct listener *l = settings;
 
-	return l->port == 993 && l->tls != 2 ? "port 993 is for imaps" : NULL;
+	if (l->port == 993 && l->tls != 2)
+		conf_report(report, "tls port", "port 993 is for imaps");
+	if (str_eq(l->address, STR("nowhere")))
+		conf_report(report, "address", "is nowhere");
+}
+
+static inline void
+mail_check(const void *settings, const struct conf_report *report)
+{
+	const struct mail *m = settings;
+
+	for (size_t i = 0; i < m->hosts.n; i++)
+		if (str_eq(m->hosts.items[i], STR("bad")))
+			conf_report_item(report, "hosts", i, "is bad");
 }
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -139,8 +152,11 @@ static const struct conf_table limit_table = {.name = "limits",
     .opts = limit_opts,
     .n = COUNT(limit_opts),
     .struct_size = sizeof(struct limits)};
-static const struct conf_table mail_table = {
-    .name = "mail", .opts = mail_opts, .n = COUNT(mail_opts), .struct_size = sizeof(struct mail)};
+static const struct conf_table mail_table = {.name = "mail",
+    .opts = mail_opts,
+    .n = COUNT(mail_opts),
+    .struct_size = sizeof(struct mail),
+    .check = mail_check};
 static const struct conf_table listener_table = {.name = "listener",
     .prose = "Where to listen.",
     .opts = listener_opts,

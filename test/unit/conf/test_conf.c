@@ -294,12 +294,71 @@ faults_of_blocks(void **state)
 	    "f:2: listener a: is given twice, first in line 1\n");
 	bad("listener a { port = 1; prt = 2 }",
 	    "f:1: listener a: prt: there is no such option; did you mean port?\n");
-	bad("shift = 1\nlistener a { port = 993 }", "f:2: listener a: port 993 is for imaps\n");
+	bad("shift = 1\nlistener a {\n port = 993\n}",
+	    "f:3: listener a: port: port 993 is for imaps\n");
 	bad("listener a { port = 993; shift = 1 }",
-	    "f:1: listener a: shift: there is no such option\n");
+	    "f:1: listener a: shift: there is no such option\n"
+	    "f:1: listener a: port: port 993 is for imaps\n");
 	bad("listener a { listener b { port = 1 } }",
 	    "f:1: listener a: listener: there is no such option\n"
 	    "f:1: listener a: port: must be given: a number\n");
+}
+
+/* A check's faults come beside those of options by themselves, but none about an option that has
+ * one of its own. */
+static void
+checks_tell_all_and_nothing_twice(void **state)
+{
+	(void)state;
+	bad("shift = x\nlistener a {\n port = 993\n address = nowhere\n}",
+	    "f:1: shift: must be a number, not \"x\"\n"
+	    "f:3: listener a: port: port 993 is for imaps\n"
+	    "f:4: listener a: address: is nowhere\n");
+	bad("listener a {\n port = 993\n tls = impas\n}",
+	    "f:3: listener a: tls: must be one of none, starttls, imaps, not \"impas\"; did you "
+	    "mean imaps?\n");
+	/* The first that is given of several. */
+	bad("listener a {\n port = 993\n\n tls = none\n}",
+	    "f:4: listener a: tls: port 993 is for imaps\n");
+	bad("hosts = [good, good,\n good,\n bad, bad]",
+	    "f:3: hosts: bad: is bad\nf:3: hosts: bad: is bad\n");
+	bad("hosts = good\nhosts = bad", "f:2: hosts: bad: is bad\n");
+}
+
+/* A file with faults: the rest is there, and whom to blame is known. */
+static void
+blame_of_what_is_sound(void **state)
+{
+	char path[] = "/tmp/conf-sound-XXXXXX";
+	const char *text = "shift = x\nhosts = [a,\n b]\nlistener a {\n port = 993\n}\n";
+	int fd = mkstemp(path);
+	struct conf_faults faults = {0};
+	struct conf *conf;
+	struct buf out = {0}, want = {0};
+	const void *block;
+
+	(void)state;
+	assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	(void)close(fd);
+	assert_true(conf_load_sound(tables, path, &faults, &conf));
+	assert_int_equal(faults.n, 2);
+	block = conf_blocks(conf, &listener_table).p[0].settings;
+	assert_false(conf_blame(conf, conf_get(conf, &limit_table), "shift", &out));
+	assert_false(conf_blame(conf, conf_get(conf, &limit_table), "limits.line shift", &out));
+	assert_int_equal(out.n, 0);
+	assert_true(conf_blame(conf, block, "address port", &out));
+	buf_puts(&out, "\n");
+	assert_true(conf_blame(conf, block, "address", &out)); /* not given: the block's line */
+	buf_puts(&out, "\n");
+	assert_true(conf_blame_item(conf, conf_get(conf, &mail_table), "hosts", 1, &out));
+	buf_printf(&want, "%s:5: listener a: port\n%s:4: listener a: address\n%s:3: hosts: b", path,
+	    path, path);
+	assert_string_equal(buf_cstr(&out), buf_cstr(&want));
+	buf_fini(&out);
+	buf_fini(&want);
+	conf_faults_fini(&faults);
+	conf_unref(&conf);
+	(void)unlink(path);
 }
 
 static void
@@ -508,6 +567,8 @@ main(void)
 	    cmocka_unit_test(faults_are_told_all_at_once_with_lines),
 	    cmocka_unit_test(faults_of_names),
 	    cmocka_unit_test(faults_of_blocks),
+	    cmocka_unit_test(checks_tell_all_and_nothing_twice),
+	    cmocka_unit_test(blame_of_what_is_sound),
 	    cmocka_unit_test(blocks_are_kept_in_order),
 	    cmocka_unit_test(faults_of_syntax),
 	    cmocka_unit_test(hostile_files),

@@ -434,7 +434,7 @@ listening_hands_out_in_turn(void **state)
 	start(&g, threads);
 	o = options_for(&g);
 	o.address = "*";
-	assert_int_equal(listener_new(&o, &l), TS_OK);
+	assert_int_equal(listener_new(&o, NULL, &l), TS_OK);
 	assert_true(listener_port(l) > 0);
 	g.want = 10;
 	for (int i = 0; i < 10; i++)
@@ -473,20 +473,20 @@ listening_refuses(void **state)
 	start(&g, threads);
 	o = options_for(&g);
 	o.address = "127.0.0.1";
-	assert_int_equal(listener_new(&o, &l), TS_OK);
+	assert_int_equal(listener_new(&o, NULL, &l), TS_OK);
 	o.port = listener_port(l);
-	assert_int_equal(listener_new(&o, &second), TS_IO);
+	assert_int_equal(listener_new(&o, NULL, &second), TS_IO);
 	assert_null(second);
 	o.address = "mail.example.org";
-	assert_int_equal(listener_new(&o, &second), TS_INVALID);
+	assert_int_equal(listener_new(&o, NULL, &second), TS_INVALID);
 	o.address = NULL;
 	memset(long_path, 'x', sizeof(long_path));
 	long_path[299] = '\0';
 	o.unix_path = long_path;
-	assert_int_equal(listener_new(&o, &second), TS_INVALID);
+	assert_int_equal(listener_new(&o, NULL, &second), TS_INVALID);
 	o.unix_path = NULL;
 	o.inherited_fd = 0;
-	assert_int_equal(listener_new(&o, &second), TS_INVALID);
+	assert_int_equal(listener_new(&o, NULL, &second), TS_INVALID);
 	assert_int_equal(lines, 4);
 	listener_close(&l);
 	finish(&g, threads);
@@ -528,7 +528,7 @@ listening_on_a_path_and_an_inherited_socket(void **state)
 	start(&g, threads);
 	o = options_for(&g);
 	o.unix_path = path;
-	assert_int_equal(listener_new(&o, &l), TS_OK);
+	assert_int_equal(listener_new(&o, NULL, &l), TS_OK);
 	assert_int_equal(listener_port(l), 0);
 	g.want = 1;
 	fd = dial_unix(path);
@@ -539,7 +539,7 @@ listening_on_a_path_and_an_inherited_socket(void **state)
 	{
 		struct listener *second;
 
-		assert_int_equal(listener_new(&o, &second), TS_IO);
+		assert_int_equal(listener_new(&o, NULL, &second), TS_IO);
 		assert_true((fd = dial_unix(path)) >= 0);
 		(void)close(fd);
 	}
@@ -551,7 +551,7 @@ listening_on_a_path_and_an_inherited_socket(void **state)
 	assert_int_equal(listen(fd, 5), 0);
 	o.unix_path = NULL;
 	o.inherited_fd = fd;
-	assert_int_equal(listener_new(&o, &l), TS_OK);
+	assert_int_equal(listener_new(&o, NULL, &l), TS_OK);
 	g.want = 2;
 	fd = dial_unix(path);
 	loop_run(g.main);
@@ -607,7 +607,7 @@ out_of_descriptors(void **state)
 	start(&g, threads);
 	o = options_for(&g);
 	o.address = "127.0.0.1";
-	assert_int_equal(listener_new(&o, &l), TS_OK);
+	assert_int_equal(listener_new(&o, NULL, &l), TS_OK);
 	g.want = 1;
 	fd = dial(listener_port(l));
 	probe = dup(fd);

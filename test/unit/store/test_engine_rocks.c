@@ -676,10 +676,21 @@ leftovers_of_writers_are_removed(void **state)
 /* ---- full devices and failed writes ---- */
 
 static void
+keep_last(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)level;
+	(void)context;
+	(void)snprintf(arg, 1024, "%s", text);
+}
+
+static void
 below_the_mark_changes_are_refused(void **state)
 {
 	struct world *w = *state;
 	struct engine_blob_writer *bw = NULL;
+	char told[1024] = "";
+
+	log_set_sink(keep_last, told);
 
 	fill(w, 1);
 	w->opt.free_space_mark = UINT64_MAX / 2; /* nobody has that */
@@ -687,10 +698,22 @@ below_the_mark_changes_are_refused(void **state)
 	assert_int_equal(put(w, 2), TS_FULL);
 	assert_int_equal(put(w, 2), TS_FULL);
 	assert_int_equal(engine_blob_create(w->engine, STORE_BLOB_FILE, &bw), TS_FULL);
+	if (strstr(told, "no more messages are taken: ") == NULL ||
+	    strstr(told, " needed, 0 B free above store.free_space (8388608.0 TiB); make room") ==
+	        NULL)
+		fail_msg("%s", told);
 	assert_true(has(w, 0));
 	w->opt.free_space_mark = 1;
 	assert_opens(w);
 	assert_int_equal(put(w, 2), TS_OK);
+	/* More is free than the mark, and less than is needed above it. */
+	assert_int_equal(engine_blob_create(w->engine, STORE_BLOB_FILE, &bw), TS_OK);
+	assert_int_equal(engine_blob_write(bw, (struct str){"x", (size_t)1 << 62}), TS_FULL);
+	if (strstr(told, "no more messages are taken: 4194304.0 TiB needed, ") == NULL ||
+	    strstr(told, " free above store.free_space (1 B)") == NULL)
+		fail_msg("%s", told);
+	engine_blob_abort(&bw);
+	log_set_sink(NULL, NULL);
 }
 
 /* A file size limit makes the log's next write fail as a full device would. */

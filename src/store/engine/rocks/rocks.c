@@ -148,6 +148,39 @@ space_now(struct rocks_engine *e, uint64_t bytes)
 	return s->free > s->written ? s->free - s->written : 0;
 }
 
+/* "2.0 MiB" */
+static void
+put_size(uint64_t n, struct buf *out)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	size_t unit = 0;
+	double x = (double)n;
+
+	for (; x >= 1024 && unit < 4; unit++)
+		x /= 1024;
+	buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", x, units[unit]);
+}
+
+/* What was needed, and what there is: a device may have more than the mark free, and too little. */
+static void
+log_space(const struct rocks_engine *e, bool full, uint64_t left, uint64_t bytes)
+{
+	uint64_t mark = e->space.mark, above = left > mark ? left - mark : 0;
+	struct buf text = {0};
+
+	if (full && bytes > 0) {
+		put_size(bytes, &text);
+		buf_puts(&text, " needed, ");
+	}
+	put_size(above, &text);
+	buf_puts(&text, " free above store.free_space (");
+	put_size(mark, &text);
+	buf_puts(&text, full ? "); make room on the device" : ")");
+	log_msg(full ? LOG_ERROR : LOG_WARNING, NULL, "%s: %s: %s", e->config.path,
+	    full ? "no more messages are taken" : "messages are taken again", buf_cstr(&text));
+	buf_fini(&text);
+}
+
 /*
  * RocksDB must never meet a full device: its log would need a reopen to recover.
  * Messages are refused below the mark; what is small, and above all what makes
@@ -167,10 +200,7 @@ space_left(struct rocks_engine *e, uint64_t bytes, bool message)
 	full = left < s->mark || left - s->mark < (message ? bytes : 0);
 	small_full = left < s->mark / 4 || left - s->mark / 4 < bytes;
 	if (full != s->full)
-		log_msg(full ? LOG_ERROR : LOG_WARNING, NULL,
-		    "%s: %s: %llu bytes are free, the mark is %llu", e->config.path,
-		    full ? "no more messages are taken" : "messages are taken again",
-		    (unsigned long long)left, (unsigned long long)s->mark);
+		log_space(e, full, left, message ? bytes : 0);
 	s->full = full;
 	if (message ? !full : !small_full)
 		s->written += bytes;

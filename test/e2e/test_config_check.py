@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`config check`, `serve` and `reload` ask the same questions: what one refuses the others name."""
+import os
+import pwd
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+from conftest import TURNSTONE, SANITIZED, SANDBOX, give
+
+ROOT = os.geteuid() == 0
+USER = "nobody"
+BASE = "server {{ data = {dir}/data; loops = 1 }}\n"  # line 1: what a test adds begins in line 2
+QUIET = "listener q {{ address = 127.0.0.1; port = 0 }}\n"
+
+
+def run(server, *args):
+    return subprocess.run([TURNSTONE, *args, "--config", server.conf], capture_output=True, text=True, timeout=120,
+                          check=False)
+
+
+def write(server, text):
+    with open(server.conf, "w", encoding="utf-8") as f:
+        f.write((BASE + text + "\n").format(dir=server.dir))
+
+
+def put(server, name, text, mode=0o644):
+    path = os.path.join(server.dir, name)
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def make_pair(server, name, *options):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", *options,
+                    "-subj", "/CN=x", "-days", "2", "-keyout", os.path.join(server.dir, name + ".key"),
+                    "-out", os.path.join(server.dir, name + ".pem")], check=True, capture_output=True)
+
+
+@pytest.fixture
+def files(server):
+    """The files that the table below names."""
+    make_pair(server, "a", "-nodes")
+    make_pair(server, "b", "-nodes")
+    make_pair(server, "locked", "-passout", "pass:x")
+    put(server, "text", "nothing\n")
+    put(server, "passwd", "anna:{CRYPT}\nno user at all\n")
+    put(server, "groups", "team\n")
+    put(server, "jwks", "{}\n")
+    os.mkdir(server.dir + "/folder")
+    os.mkdir(server.dir + "/data", 0o700)
+    give(server.dir)
+    return server
+
+
+# What is added to the configuration; the line of the fault, counted from the first added one, and what it says.
+REFUSED = [
+    # the file by itself
+    ("server.workers = many", 1, 'server.workers: must be a number, not "many"'),
+    ("server.lops = 1", 1, "server.lops: there is no such option; did you mean server.loops?"),
+    # users and groups
+    ("server.user = nobdy", 1, "server.user: there is no user nobdy; did you mean nobody?"),
+    ("server.user = root", 1, "server.user: root is root; name a user of the server's own"),
+    ("listener u {{ path = {dir}/s\n owner = nobdy }}", 2, "listener u: owner: there is no user nobdy; did you mean nobody?"),
+    ("listener u {{ path = {dir}/s\n group = nogruop }}", 2, "group: there is no group nogruop; did you mean nogroup?"),
+    # listeners
+    ("listener a {{ port = 0\n address = localhost }}", 2, "listener a: address: localhost: is not a numeric address"),
+    ("listener a {{ port = 0\n address = 192.0.2.1 }}", 2,
+     "listener a: address: 192.0.2.1: no interface of this machine has the address"),
+    ("listener a {{ port = 0\n address = \"2001:db8::1\" }}", 2, "listener a: address: 2001:db8::1: "),
+    ("listener a {{ port = 4143 }}\nlistener b {{\n address = 127.0.0.1\n port = 4143 }}", 4,
+     "listener b: port: port 4143 is taken already, by {dir}/t.conf:2: listener a: port"),
+    ("listener a {{ port = 4143; address = 127.0.0.1 }}\nmetrics {{ port = 4143 }}", 2,
+     "metrics.port: port 4143 is taken already, by {dir}/t.conf:2: listener a: port"),
+    ("listener a {{ path = {dir}/s }}\nlistener b {{ path = {dir}/s }}", 2, "listener b: path: {dir}/s is taken already"),
+    ("listener a {{ path = {dir}/data/control.sock }}", 1, "is that of the control socket"),
+    ("listener a {{ path = {dir}/missing/s }}", 1, "listener a: path: the folder {dir}/missing: No such file or directory"),
+    ("listener a {{ path = {dir}/text/s }}", 1, "listener a: path: the folder {dir}/text: is not a folder"),
+    ("listener a {{ path = {dir}/text }}", 1, "listener a: path: {dir}/text is there already, and is not a socket"),
+    ("listener a {{ path = {dir}/s; mode = 0888 }}", 1, "listener a: mode: must be octal digits such as 0600, not 0888"),
+    ("listener a {{ protocol = lmtp }}", 1, "a listener with protocol = lmtp needs a port or a path"),
+    ("listener a {{ port = 0; tls = none }}", 1, "listener a: tls: tls = none is for protocol = lmtp only"),
+    ("listener a {{ port = 0; proxy_protocol = yes; proxy_from = [10.0.0.1,\n 10.0.0.1/8] }}", 2,
+     "listener a: proxy_from: 10.0.0.1/8: "),
+    ("listener a {{ port = 0; client_certificate = require }}", 1, "client_certificate: tls.client_ca is needed"),
+    ("metrics {{ port = 9; address = localhost }}", 1, "metrics.address: localhost is not a numeric address"),
+    ("metrics {{ port = 9999; address = 192.0.2.1 }}", 1, "metrics.address: 192.0.2.1: no interface"),
+    # certificates
+    ("tls.certificate = {dir}/none", 1, "tls.certificate: cannot read {dir}/none: No such file or directory"),
+    ("tls.certificate = {dir}/text", 1, "tls.certificate: {dir}/text holds no certificate (PEM)"),
+    ("tls {{ certificate = {dir}/a.pem }}", 1, "tls.certificate: {dir}/a.pem holds no private key (PEM); it is looked for"),
+    ("tls {{ certificate = {dir}/a.pem\n key = {dir}/text }}", 2, "tls.key: {dir}/text holds no private key (PEM)"),
+    ("tls {{ certificate = {dir}/a.pem\n key = {dir}/b.key }}", 2,
+     "tls.key: the private key in {dir}/b.key does not belong to the certificate in {dir}/a.pem"),
+    ("tls {{ certificate = {dir}/locked.pem\n key = {dir}/locked.key }}", 2, "{dir}/locked.key has a passphrase"),
+    ("tls.key = {dir}/a.key", 1, "tls.key: needs tls.certificate"),
+    ("tls.ciphers = nonsense", 1, "tls.ciphers: TLS ciphers nonsense: "),
+    ("tls.client_ca = {dir}/text", 1, "tls.client_ca: {dir}/text: no PEM certificate in it"),
+    ("tls.client_crl = {dir}/text", 1, "tls.client_crl: needs tls.client_ca"),
+    ("certificate x {{ names = [\"a b\"]; certificate = {dir}/a.pem; key = {dir}/a.key }}", 1,
+     "certificate x: names: a b: is not a host name"),
+    ("certificate x {{ names = [x]; certificate = {dir}/a.pem\n key = {dir}/b.key }}", 2, "certificate x: key: the private key"),
+    ("certificate_map m {{ user = anna }}", 1, "certificate_map m: subject: a condition is needed"),
+    ("certificate_map m {{ user = anna; subject = nonsense }}", 1, "certificate_map m: subject: "),
+    # mechanisms
+    ("mechanisms = [LOGIN,\n PLIAN]", 2, "mechanisms: PLIAN: there is no such mechanism; did you mean PLAIN?"),
+    ("auth.sasl_mechanisms = [PLAIN]", 1, "auth.sasl_mechanisms: PLAIN: is built in"),
+    ("auth.sasl_mechanisms = [CRAM-MD5]\nmechanisms = CRAM-MD5", 1, "CRAM-MD5: needs passwords in clear"),
+    ("auth.sasl_mechanisms = [X-NONE]\nmechanisms = X-NONE", 1, "X-NONE: is not installed"),
+    # options that contradict
+    ("limits.out_high = 16K\nlimits.out_low = 32K", 2, "limits.out_low: limits.out_low must not be above limits.out_high"),
+    ("trusted_fronts = [\"10.0.0.1/8\"]", 1, "trusted_fronts: 10.0.0.1/8: "),
+    ("log.protocol_for = [\"a b\"]", 1, "log.protocol_for: a b: is not a user name"),
+    ("default_domain = \"a b\"", 1, "default_domain: a b is not a domain name"),
+    # who may log in
+    ("auth.databases = [store, staf]\ndatabase staff {{ type = passwd; file = {dir}/text }}", 1,
+     "auth.databases: staf: there is no block `database staf {{ ... }}`; did you mean staff?"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = passwd; file = {dir}/none }}", 2, "file: cannot read {dir}/none"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = passwd\n file = {dir}/text }}", 3, "database d: file: {dir}/text: not one line is a user's"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = passwd }}", 2, "type = passwd needs the option file"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = oauth; issuer = x; audience = y\n jwks = {dir}/jwks }}", 3,
+     "database d: jwks: {dir}/jwks: "),
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = [\"ldap://x\",\n \"http://y\"]; base = x }}", 3,
+     "uri: http://y: must begin with ldap://"),
+    ("auth.group_file = {dir}/groups", 1, "auth.group_file: {dir}/groups:1: must be NAME:PASSWORD:NUMBER:MEMBERS"),
+    ("grant g {{ who = a; for = b; rights = z }}", 1, "grant g: rights: "),
+    # folders
+    ("server.control = {dir}/none/s", 1, "server.control: {dir}/none: No such file or directory"),
+    ("server.control = {dir}/" + 120 * "x", 1, "server.control: the path of a socket must have less than 108 bytes"),
+    ("server.pid_file = {dir}/none/pid", 1, "server.pid_file: {dir}/none: No such file or directory"),
+    ("server.pid_file = {dir}/folder", 1, "server.pid_file: {dir}/folder is a folder"),
+]
+
+
+@pytest.mark.parametrize("more, line, says", REFUSED, ids=[says[:40] for _, _, says in REFUSED])
+def test_what_serve_refuses(files, more, line, says):
+    """config check says it with file and line, and so does serve, in the same words."""
+    write(files, (QUIET if "listener" not in more else "") + more)
+    line += 1 + (1 if "listener" not in more else 0)
+    served = run(files, "serve")
+    assert served.returncode == 1, served
+    checked = run(files, "config", "check")
+    assert checked.returncode == 1
+    says = says.format(dir=files.dir)
+    found = [text for text in checked.stderr.splitlines()
+             if text.startswith(f"{files.conf}:{line}: ") and says in text]
+    assert len(found) == 1, (line, says, checked.stderr)
+    assert found[0] in served.stderr.splitlines(), served.stderr
+    assert not os.path.exists(files.dir + "/data/store"), "refused before anything was made"
+
+
+def test_data_folder(files):
+    with open(files.conf, "w", encoding="utf-8") as f:
+        f.write(f"server {{\n data = {files.dir}/text/data\n}}\n" + QUIET.format())
+    checked = run(files, "config", "check")
+    assert f"{files.conf}:2: server.data: {files.dir}/text: Not a directory\n" == checked.stderr
+    assert run(files, "serve").stderr == checked.stderr
+
+
+def test_all_at_once(files):
+    """Each place by itself; what is wrong hides nothing else."""
+    write(files, "\n".join(["server.workers = many", "server.user = nobdy", "mechanisms = [PLIAN]", "limits.line = 1",
+                            "tls.certificate = {dir}/text", "listener a {{ port = 4143; address = nowhere }}",
+                            "listener b {{ port = 4143; tls = impas }}", "listener c {{ port = 4143 }}",
+                            "metrics {{ port = 1; address = x }}", "auth.databases = [store, d]",
+                            "database d {{ type = passwd; file = {dir}/none }}", "server.control = {dir}/none/s"]))
+    lines = run(files, "config", "check").stderr.splitlines()
+    told = {int(re.match(re.escape(files.conf) + r":(\d+): ", text).group(1)) for text in lines}
+    assert told == set(range(2, 14)) - {11}, lines
+    assert sorted(run(files, "serve").stderr.splitlines()) == sorted(lines)
+
+
+def test_nothing_is_disturbed(files):
+    """A server that runs, its ports and its sockets do not mind, and are no faults."""
+    write(files, "listener a {{ address = 127.0.0.1; port = 0 }}\nlistener u {{ path = {dir}/s; protocol = lmtp }}")
+    files.start()
+    port = files.port("A")
+    write(files, f"listener a {{{{ address = 127.0.0.1; port = {port} }}}}\n"
+                 "listener u {{ path = {dir}/s; protocol = lmtp }}")
+    checked = run(files, "config", "check")
+    assert checked.returncode == 0 and checked.stderr == "", checked
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
+        assert s.recv(4) == b"* OK"
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(60)
+        s.connect(files.dir + "/s")
+        assert s.recv(3) == b"220"
+
+
+def test_reload_says_the_same(files):
+    write(files, QUIET)
+    files.start()
+    write(files, QUIET + "mechanisms = [PLIAN]\ntls.certificate = {dir}/text\nlistener b {{ port = 99; address = x }}\n"
+                         "listener c {{ port = 99 }}\n")
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 1 and "nothing was changed" in reloaded.stderr
+    for says in ("3: mechanisms: PLIAN: ", "4: tls.certificate: ", "6: listener c: port: port 99 is taken"):
+        assert f"{files.conf}:{says}" in reloaded.stderr, reloaded.stderr
+
+
+# ---- what only the moment decides: each with its own advice ----
+
+def test_port_in_use(files):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        port = s.getsockname()[1]
+        write(files, f"listener a {{{{ address = 127.0.0.1\n port = {port} }}}}")
+        assert run(files, "config", "check").returncode == 0
+        served = run(files, "serve")
+    assert served.returncode == 1
+    assert f"{files.conf}:3: listener a: port: 127.0.0.1 port {port}: the port is in use by another program" in served.stderr
+    assert "input/output error" not in served.stderr and "listen.c" not in served.stderr
+
+
+def test_path_in_use(files):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(files.dir + "/s")
+        s.listen()
+        write(files, "listener a {{ protocol = lmtp\n path = {dir}/s }}")
+        assert run(files, "config", "check").returncode == 0
+        served = run(files, "serve")
+        assert served.returncode == 1
+        assert f"{files.conf}:3: listener a: path: {files.dir}/s: it is in use by another program" in served.stderr
+
+
+@pytest.mark.skipif(not ROOT, reason="needs root, to become somebody else")
+def test_low_port_without_root(files):
+    if int(open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii").read()) <= 143:
+        pytest.skip("everybody may bind that port here")
+    write(files, "listener a {{ address = 127.0.0.1\n port = 143 }}")
+    for path in (files.dir, files.dir + "/data"):
+        os.chmod(path, 0o755)
+        os.chown(path, pwd.getpwnam(USER).pw_uid, -1)
+
+    def as_user(*args):
+        return subprocess.run([TURNSTONE, *args, "--config", files.conf], capture_output=True, text=True, timeout=120,
+                              check=False, user=USER, group="nogroup", extra_groups=[])
+    checked = as_user("config", "check")
+    assert checked.returncode == 0, "who looks at a file is often not who starts the server"
+    assert f"warning: {files.conf}:3: listener a: port: port 143 needs root" in checked.stderr, checked.stderr
+    served = as_user("serve")
+    assert served.returncode == 1
+    assert f"{files.conf}:3: listener a: port: 127.0.0.1 port 143: permission denied: ports below 1024 need root" \
+        in served.stderr, served.stderr
+
+
+# ---- what happens as the user that the server becomes ----
+
+needs_drop = pytest.mark.skipif(not ROOT or SANDBOX or SANITIZED, reason="needs root, who becomes another user")
+
+
+def other(server, mode=0o711):
+    """A folder of a server that becomes USER."""
+    os.chmod(server.dir, mode)
+    for path in (server.dir + "/data",):
+        os.chown(path, pwd.getpwnam(USER).pw_uid, -1)
+
+
+@needs_drop
+@pytest.mark.parametrize("more, says", [
+    ("auth.databases = [store, d]\ndatabase d {{ type = passwd; file = {dir}/secret }}",
+     "4: database d: file: {dir}/secret: Permission denied"),
+    ("auth.group_file = {dir}/secret", "3: auth.group_file: {dir}/secret: cannot be read: Permission denied"),
+    ("server.pid_file = {dir}/pid", "3: server.pid_file: {dir}: Permission denied for user nobody"),
+    ("server.control = {dir}/c", "3: server.control: {dir}: Permission denied for user nobody"),
+    ("metrics.port = 80", "3: metrics.port: port 80 is bound as user nobody, who may not"),
+])
+def test_as_the_servers_user(files, more, says):
+    other(files)
+    put(files, "secret", "anna:x\n", 0o600)
+    write(files, QUIET + "server.user = nobody\n" + more)
+    text = f"{files.conf}:" + str(1 + int(says[0])) + says[1:].format(dir=files.dir)
+    assert text in run(files, "config", "check").stderr, run(files, "config", "check").stderr
+    served = run(files, "serve")
+    assert served.returncode == 1 and text in served.stderr
+
+
+@needs_drop
+def test_data_of_another_user(files):
+    os.chmod(files.dir, 0o711)  # data is root's, with mode 0700
+    write(files, QUIET + "server.user = nobody")
+    text = f"{files.conf}:1: server.data: {files.dir}/data: Permission denied for user nobody"
+    assert text in run(files, "config", "check").stderr
+    served = run(files, "serve")
+    assert served.returncode == 1 and text in served.stderr
+
+
+@needs_drop
+def test_key_that_only_root_can_read(files):
+    """It works at the start, and would not at a reload: told before, and the reload says why."""
+    other(files, 0o755)
+    os.chmod(files.dir + "/a.key", 0o600)
+    write(files, QUIET + "server.user = nobody\ntls {{ certificate = {dir}/a.pem\n key = {dir}/a.key }}")
+    text = f"{files.conf}:5: tls.key: {files.dir}/a.key: user nobody cannot read it: it is read at the start"
+    checked = run(files, "config", "check")
+    assert checked.returncode == 0 and f"warning: {text}" in checked.stderr, checked
+    files.ready = files.dir + "/data/ports"
+    files.start()
+    assert text in files.log()
+    done = run(files, "reload")
+    assert done.returncode == 1
+    assert f"{files.conf}:5: tls.key: cannot read {files.dir}/a.key: Permission denied" in done.stderr
+    os.chown(files.dir + "/a.key", -1, pwd.getpwnam(USER).pw_gid)
+    os.chmod(files.dir + "/a.key", 0o640)
+    assert run(files, "config", "check").stderr == ""
+    assert "read again" in run(files, "reload").stdout
+
+
+@needs_drop
+def test_ready_file_of_the_server(files):
+    other(files)
+    write(files, QUIET + "server.user = nobody")
+    done = run(files, "serve", "--ready-file", files.dir + "/ports")
+    assert done.returncode == 1 and f"--ready-file: {files.dir}: Permission denied for user nobody\n" == done.stderr
+
+
+@needs_drop
+def test_folders_and_sockets_change_hands(files):
+    """What is made as root becomes the user's: the data folder, and a UNIX socket with the mode it asks for."""
+    os.chmod(files.dir, 0o711)
+    os.rmdir(files.dir + "/data")
+    with open(files.conf, "w", encoding="utf-8") as f:
+        f.write(f"server {{ data = {files.dir}/new/deep/data; user = nobody; loops = 1 }}\n"
+                f"listener u {{ path = {files.dir}/s; protocol = lmtp; mode = 0661; group = daemon }}\n")
+    files.ready = files.dir + "/new/deep/data/ports"
+    old = os.umask(0o077)
+    try:
+        files.start()
+    finally:
+        os.umask(old)
+    user = pwd.getpwnam(USER)
+    data, above = os.stat(files.dir + "/new/deep/data"), os.stat(files.dir + "/new/deep")
+    assert (data.st_uid, stat.S_IMODE(data.st_mode)) == (user.pw_uid, 0o700)
+    assert above.st_uid == 0
+    sock = os.stat(files.dir + "/s")
+    assert (sock.st_uid, stat.S_IMODE(sock.st_mode)) == (user.pw_uid, 0o661), oct(sock.st_mode)
+    assert sock.st_gid == 1
+
+
+@needs_drop
+def test_folder_of_many_levels_says_which(files):
+    os.chmod(files.dir, 0o711)
+    os.chown(files.dir + "/folder", pwd.getpwnam("daemon").pw_uid, -1)
+    os.chmod(files.dir + "/folder", 0o711)
+    with open(files.conf, "w", encoding="utf-8") as f:
+        f.write(f"server {{ data = {files.dir}/folder/x/y; loops = 1 }}\n" + QUIET.format())
+    os.chmod(files.conf, 0o644)
+    done = subprocess.run([TURNSTONE, "user", "list", "--config", files.conf], capture_output=True, text=True,
+                          timeout=60, check=False, user=USER, group="nogroup", extra_groups=[])
+    assert f"{files.conf}:1: server.data: cannot make the folder {files.dir}/folder/x: Permission denied for user nobody" \
+        in done.stderr, done.stderr
