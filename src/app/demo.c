@@ -87,6 +87,8 @@ write_conf(const struct site *site)
 	    "# Mail comes in here; whoever can connect can deliver.\n"
 	    "listener lmtp {\n\tprotocol = lmtp\n\taddress = 127.0.0.1\n\tport = 0\n"
 	    "\ttls = starttls\n\tpath = lmtp.sock\n}\n\n"
+	    "# What clients look for in a new account.\n"
+	    "store {\n\tdefault_mailboxes = [Drafts, Sent, Junk, Trash, Archive]\n}\n\n"
 	    "lmtp {\n\tdomains = [localhost, turnstone.example]\n}\n";
 	struct buf path = {0};
 	bool ok = true;

@@ -242,7 +242,8 @@ find_account(struct import *im, const struct request *req)
 	enum ts_err err = auth_users_get(im->ops->auth, name, arena, &user, &why);
 
 	if (err == TS_OK)
-		err = store_account_load(im->ops->store, user.name, !im->dry, &im->account);
+		err = im->dry ? store_account_load(im->ops->store, user.name, false, &im->account)
+		              : store_account_load_bare(im->ops->store, user.name, &im->account);
 	if (err == TS_NOT_FOUND && im->dry && user.name.n > 0)
 		err = TS_OK; /* it would be made */
 	if (err == TS_NOT_FOUND)

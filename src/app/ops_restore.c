@@ -115,7 +115,7 @@ open_account(struct writer *w, struct rd *r)
 	store_account_unref(&w->account);
 	if (user && !is_user(w, name))
 		return false;
-	err = store_account_load(w->ops->store, name, true, &w->account);
+	err = store_account_load_bare(w->ops->store, name, &w->account);
 	return err == TS_OK || restore_say(w, "the account", err);
 }
 

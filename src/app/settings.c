@@ -20,6 +20,10 @@
 #include "imap/settings.h"
 #include "lmtp/settings.h"
 #include "store/engine/rocks/rocks.h"
+#include "wire/utf7.h"
+
+/* With its INBOX an account has no more than store.max_mailboxes is at the least. */
+enum { DEFAULT_MAILBOXES_MAX = 15 };
 
 static const char *const sandbox_words[] = {"auto", "off", "require", NULL};
 static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
@@ -326,6 +330,20 @@ static const struct conf_opt store_opts[] = {
         .when = CONF_RESTART,
         AT(max_mailboxes),
         .prose = "The most mailboxes of one account."},
+    {.name = "store.default_mailboxes",
+        .type = CONF_LIST,
+        .max = DEFAULT_MAILBOXES_MAX,
+        .when = CONF_RESTART,
+        AT(default_mailboxes),
+        .prose =
+            "Mailboxes that a new account gets beside its INBOX, subscribed, such as `[Drafts, "
+            "Sent, Junk, Trash, Archive]`. Each is made once, with the account, by the first "
+            "login or delivery; who deletes one does not get it again, and accounts that are "
+            "there, or that `import` or `restore` makes, get none. `NAME:USE` says what it is "
+            "for, `archive`, `drafts`, `important`, `junk`, `sent` or `trash` "
+            "(`Gesendet:sent`), so that clients use it instead of making one of their own "
+            "(SPECIAL-USE, RFC 6154); these names stand for themselves. Any other NAME is "
+            "an ordinary mailbox."},
     {.name = "store.engine_options",
         .type = CONF_STRING,
         .def = "",
@@ -336,11 +354,93 @@ static const struct conf_opt store_opts[] = {
 };
 #undef AT
 
+/* ---- default mailboxes ---- */
+
+static const char *const use_words[] = {"archive", "drafts", "important", "junk", "sent", "trash"};
+static const unsigned use_bits[] = {STORE_USE_ARCHIVE, STORE_USE_DRAFTS, STORE_USE_IMPORTANT,
+    STORE_USE_JUNK, STORE_USE_SENT, STORE_USE_TRASH};
+#define USES (sizeof(use_words) / sizeof(*use_words))
+
+/* 0: none of them. */
+static unsigned
+find_use(struct str word)
+{
+	for (size_t i = 0; i < USES; i++)
+		if (str_ieq(word, str_of(use_words[i])))
+			return use_bits[i];
+	return 0;
+}
+
+/* NAME, or NAME:USE; NULL, or what is wrong. */
+static const char *
+read_default(struct str item, struct arena *arena, struct store_default *default_r)
+{
+	struct str name = item, use = item;
+	const char *colon = NULL;
+
+	for (size_t i = 0; i < item.n; i++)
+		if (item.p[i] == ':')
+			colon = item.p + i;
+	if (colon != NULL) {
+		name = str_range(item.p, colon);
+		use = str_range(colon + 1, item.p + item.n);
+	}
+	if (!wire_name_ok(name))
+		return "is not a mailbox name";
+	*default_r = (struct store_default){wire_name_kept(arena, name), find_use(use)};
+	if (colon != NULL && default_r->use == 0)
+		return "after the colon comes archive, drafts, important, junk, sent or trash";
+	if (str_eq(default_r->name, STR("INBOX")))
+		return "every account has an INBOX";
+	return wire_name_fault(default_r->name);
+}
+
+static const char *
+is_doubled(const struct store_default *list, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (str_eq(list[i].name, list[at].name))
+			return "is named twice";
+		else if (list[i].use != 0 && list[i].use == list[at].use)
+			return "another one has this use already";
+	return NULL;
+}
+
+static void
+check_store(const void *settings, const struct conf_report *report)
+{
+	const struct store_settings *s = settings;
+	struct store_default list[DEFAULT_MAILBOXES_MAX] = {0};
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+
+	for (size_t i = 0; i < s->default_mailboxes.n && i < DEFAULT_MAILBOXES_MAX; i++) {
+		const char *why = read_default(s->default_mailboxes.items[i], arena, &list[i]);
+
+		if (why == NULL)
+			why = is_doubled(list, i);
+		if (why != NULL)
+			conf_report_item(report, "store.default_mailboxes", i, "%s", why);
+	}
+	arena_free(&arena);
+}
+
+/* The configuration was checked. */
+static const struct store_default *
+default_mailboxes(const struct conf_list *items, struct arena *arena)
+{
+	struct store_default *list = arena_array(arena, items->n + 1, sizeof(*list));
+
+	for (size_t i = 0; i < items->n; i++)
+		(void)read_default(items->items[i], arena, &list[i]);
+	return list;
+}
+
 const struct conf_table store_conf = {.name = "store",
     .prose = "The store: memory, threads, limits.",
     .opts = store_opts,
     .n = sizeof(store_opts) / sizeof(*store_opts),
-    .struct_size = sizeof(struct store_settings)};
+    .struct_size = sizeof(struct store_settings),
+    .check = check_store};
 
 struct conf_tables
 app_tables(void)
@@ -436,7 +536,8 @@ app_control_path(const struct conf *conf, struct buf *out)
 }
 
 void
-app_store_options(const struct conf *conf, struct buf *path, struct store_options *opt_r)
+app_store_options(
+    const struct conf *conf, struct buf *path, struct arena *arena, struct store_options *opt_r)
 {
 	const struct server_settings *server = conf_get(conf, &server_conf);
 	const struct store_settings *s = conf_get(conf, &store_conf);
@@ -463,6 +564,8 @@ app_store_options(const struct conf *conf, struct buf *path, struct store_option
 	opt_r->max_keywords = (uint32_t)s->max_keywords;
 	opt_r->keyword_bytes = (uint32_t)s->keyword_length;
 	opt_r->max_mailboxes = (uint32_t)s->max_mailboxes;
+	opt_r->defaults = default_mailboxes(&s->default_mailboxes, arena);
+	opt_r->default_count = s->default_mailboxes.n;
 }
 
 static bool
@@ -527,6 +630,7 @@ app_store_open(const struct conf *conf, struct store **store_r)
 	struct store_options opt;
 	struct buf path = {0}, where = {0}, why = {0};
 	char *text = NULL;
+	struct arena *arena;
 	enum ts_err err;
 
 	if (!app_make_folders(server->data.p, NULL, &why)) {
@@ -536,8 +640,10 @@ app_store_open(const struct conf *conf, struct store **store_r)
 		buf_fini(&why);
 		return false;
 	}
-	app_store_options(conf, &path, &opt);
+	arena = arena_new(NULL, ARENA_OTHER, 1024);
+	app_store_options(conf, &path, arena, &opt);
 	err = store_open(&opt, store_r, &text);
+	arena_free(&arena);
 	if (err != TS_OK)
 		fprintf(stderr, "turnstone: the store in %s cannot be opened: %s\n",
 		    buf_cstr(&path), text != NULL ? text : ts_err_name(err));
@@ -552,14 +658,16 @@ app_store_open_still(const struct conf *conf, bool recover, struct store **store
 	struct store_options opt;
 	struct buf path = {0}, words = {0};
 	char *again = NULL;
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	enum ts_err err;
 
 	*store_r = NULL;
 	*text_r = NULL;
-	app_store_options(conf, &path, &opt);
+	app_store_options(conf, &path, arena, &opt);
 	opt.lanes = 0;
 	if (access(buf_cstr(&path), F_OK) != 0) {
 		buf_fini(&path);
+		arena_free(&arena);
 		*text_r = mem_strdup("there is no store yet");
 		return TS_IO;
 	}
@@ -582,5 +690,6 @@ app_store_open_still(const struct conf *conf, bool recover, struct store **store
 	}
 	buf_fini(&path);
 	buf_fini(&words);
+	arena_free(&arena);
 	return err;
 }

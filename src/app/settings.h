@@ -37,6 +37,7 @@ struct store_settings {
 	    blob_threshold;
 	uint64_t mail_address_bytes, mail_field_bytes;
 	struct str engine_options;
+	struct conf_list default_mailboxes; /* NAME or NAME:USE */
 };
 
 struct tls_settings {
@@ -143,7 +144,9 @@ void app_check_listeners(const struct conf *conf, struct buf *faults);
 /* What a listener asks of its clients; settings is the block's, or a copy. */
 enum tls_client app_listener_client(
     const struct conf *conf, const struct listener_settings *settings);
-void app_store_options(const struct conf *conf, struct buf *path, struct store_options *opt_r);
+/* What path and arena hold must live until the store is open. */
+void app_store_options(
+    const struct conf *conf, struct buf *path, struct arena *arena, struct store_options *opt_r);
 /* Opens the store of the configuration; prints to standard error what is wrong. */
 bool app_store_open(const struct conf *conf, struct store **store_r);
 /*

@@ -753,43 +753,73 @@ store_account_names(struct store *store, bool (*fn)(struct str name, void *arg),
 	return err == TS_NOT_FOUND ? TS_OK : err;
 }
 
-void
-account_put_new(uint64_t id, struct str name, int64_t now, struct engine_batch *batch)
+static void
+put_new_row(
+    uint64_t id, struct str name, int64_t now, uint32_t mailboxes, struct engine_batch *batch)
 {
+	uint32_t uidvalidity = now > 0 ? (uint32_t)now : 1;
 	struct key k;
 	struct buf b = {0};
-	uint32_t uidvalidity = now > 0 ? (uint32_t)now : 1;
+
+	key_begin(&k, id, KEY_ACCOUNT);
+	value_begin(&b);
+	buf_le32(&b, mailboxes + 1);
+	buf_le32(&b, uidvalidity + mailboxes - 1);
+	buf_le64(&b, (uint64_t)now);
+	buf_str(&b, name);
+	batch_put_value(batch, &k, &b);
+	buf_fini(&b);
+}
+
+/* A mailbox of a new account, number from 1 on. */
+static void
+put_new_mailbox(uint64_t id, uint32_t number, const struct store_default *mailbox, int64_t now,
+    struct engine_batch *batch)
+{
 	struct counters_row counters = {.uidnext = 1, .modseq = 1};
+	uint32_t uidvalidity = (now > 0 ? (uint32_t)now : 1) + number - 1;
+	struct key k;
+	struct buf b = {0};
+
+	key_begin(&k, id, KEY_COUNTERS);
+	key_be32(&k, number);
+	value_begin(&b);
+	value_put_counters(&b, &counters);
+	batch_put_value(batch, &k, &b);
+
+	key_begin(&k, id, KEY_INFO);
+	key_be32(&k, number);
+	value_begin(&b);
+	buf_le32(&b, uidvalidity);
+	buf_le32(&b, mailbox->use);
+	buf_le64(&b, (uint64_t)now);
+	buf_str(&b, mailbox->name);
+	batch_put_value(batch, &k, &b);
+	buf_fini(&b);
+}
+
+void
+account_put_new(uint64_t id, struct str name, int64_t now, const struct store_default *more,
+    size_t n, struct engine_batch *batch)
+{
+	static const struct store_default inbox = {{"INBOX", 5}, 0};
+	struct key k;
+	struct buf b = {0};
 
 	key_begin(&k, 0, KEY_NAME);
 	key_bytes(&k, name);
 	value_begin(&b);
 	buf_le64(&b, id);
 	batch_put_value(batch, &k, &b);
-
-	key_begin(&k, id, KEY_ACCOUNT);
-	value_begin(&b);
-	buf_le32(&b, 2);
-	buf_le32(&b, uidvalidity);
-	buf_le64(&b, (uint64_t)now);
-	buf_str(&b, name);
-	batch_put_value(batch, &k, &b);
-
-	key_begin(&k, id, KEY_COUNTERS);
-	key_be32(&k, 1);
-	value_begin(&b);
-	value_put_counters(&b, &counters);
-	batch_put_value(batch, &k, &b);
-
-	key_begin(&k, id, KEY_INFO);
-	key_be32(&k, 1);
-	value_begin(&b);
-	buf_le32(&b, uidvalidity);
-	buf_le32(&b, 0);
-	buf_le64(&b, (uint64_t)now);
-	buf_puts(&b, "INBOX");
-	batch_put_value(batch, &k, &b);
 	buf_fini(&b);
+	put_new_row(id, name, now, (uint32_t)n + 1, batch);
+	put_new_mailbox(id, 1, &inbox, now, batch);
+	for (size_t i = 0; i < n; i++) {
+		put_new_mailbox(id, (uint32_t)i + 2, &more[i], now, batch);
+		key_begin(&k, id, KEY_SUBSCRIBED);
+		key_bytes(&k, more[i].name);
+		batch_put_empty(batch, &k);
+	}
 }
 
 void
@@ -809,11 +839,14 @@ account_put_row(struct store_account *a, struct engine_batch *batch)
 }
 
 static enum ts_err
-create(struct store *store, struct str name)
+create(struct store *store, struct str name, bool bare)
 {
 	struct store_change *c = store_change_new_account(store, name, NULL, NULL, NULL);
-	enum ts_err err = store_submit_wait(c);
+	enum ts_err err;
 
+	if (bare)
+		c->kind = (enum store_change_kind)INNER_NEW_BARE;
+	err = store_submit_wait(c);
 	store_change_free(&c);
 	return err == TS_EXISTS ? TS_OK : err;
 }
@@ -860,24 +893,40 @@ find_or_load(struct store *store, struct str name, struct store_account **accoun
 	return err;
 }
 
-enum ts_err
-store_account_load(
-    struct store *store, struct str name, bool make, struct store_account **account_r)
+enum making { MAKE_NOT, MAKE_WHOLE, MAKE_BARE }; /* when there is none */
+
+static enum ts_err
+find_or_make(
+    struct store *store, struct str name, enum making make, struct store_account **account_r)
 {
 	enum ts_err err;
 
-	block_here("store_account_load");
 	*account_r = NULL;
 	if (!account_name_ok(name))
 		return TS_INVALID;
 	err = find_or_load(store, name, account_r);
 	/* Without a lock: others of the shard do not wait for the flush. */
-	if (err == TS_NOT_FOUND && make)
-		err = create(store, name);
+	if (err == TS_NOT_FOUND && make != MAKE_NOT)
+		err = create(store, name, make == MAKE_BARE);
 	if (err == TS_OK && *account_r == NULL)
 		err = find_or_load(store, name, account_r);
 	account_ask_eviction(store);
 	return err;
+}
+
+enum ts_err
+store_account_load(
+    struct store *store, struct str name, bool make, struct store_account **account_r)
+{
+	block_here("store_account_load");
+	return find_or_make(store, name, make ? MAKE_WHOLE : MAKE_NOT, account_r);
+}
+
+enum ts_err
+store_account_load_bare(struct store *store, struct str name, struct store_account **account_r)
+{
+	block_here("store_account_load_bare");
+	return find_or_make(store, name, MAKE_BARE, account_r);
 }
 
 struct store_account *

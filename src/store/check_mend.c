@@ -361,7 +361,7 @@ find_account(struct check *c, struct str name, uint64_t *id_r)
 		*id_r = rd_le64(&r);
 	} else if (err == TS_NOT_FOUND) {
 		*id_r = store_id_new(c->store, ID_ACCOUNT);
-		account_put_new(*id_r, name, store_wall(c->store), batch);
+		account_put_new(*id_r, name, store_wall(c->store), NULL, 0, batch);
 		err = *id_r != 0 ? check_commit(c, batch) : TS_UNAVAILABLE;
 	}
 	engine_batch_free(&batch);

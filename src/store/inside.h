@@ -328,7 +328,9 @@ uint32_t tombs_highest(const struct store_account *account, const struct entry *
 enum ts_err tombs_migrate(struct store *store);
 /* Puts account row into a batch, from the head. */
 void account_put_row(struct store_account *account, struct engine_batch *batch);
-void account_put_new(uint64_t id, struct str name, int64_t now, struct engine_batch *batch);
+/* A new account with its INBOX, and n mailboxes more, subscribed. */
+void account_put_new(uint64_t id, struct str name, int64_t now, const struct store_default *more,
+    size_t n, struct engine_batch *batch);
 /* Frees states and accounts that nobody uses, oldest first, down to the budget. */
 /* Wakes the background if there is more in memory than the budget; any thread. */
 void account_ask_eviction(struct store *store);
@@ -415,6 +417,7 @@ bool hold_has_blob(struct store *store, uint64_t blob);
 
 enum inner_kind { /* continues enum store_change_kind */
 	INNER_NEW_ACCOUNT = 100,
+	INNER_NEW_BARE, /* without the default mailboxes */
 	INNER_DROP_ACCOUNT,
 	INNER_EXPORT, /* cross.c */
 	INNER_IMPORT,

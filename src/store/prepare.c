@@ -525,8 +525,9 @@ remove_moved(struct batch *b, struct store_mailbox *source, const struct gathere
 /* ---- all ---- */
 
 static enum ts_err
-prepare_new_account(struct batch *b, struct store_change *c)
+prepare_new_account(struct batch *b, struct store_change *c, bool bare)
 {
+	struct store *store = b->lane->store;
 	bool there, pending;
 	struct str body;
 	struct key k;
@@ -540,10 +541,11 @@ prepare_new_account(struct batch *b, struct store_change *c)
 	err = record_look(b, &k, &there, &pending, &body);
 	if (err != TS_OK || there)
 		return err != TS_OK ? err : TS_EXISTS;
-	id = store_id_new(b->lane->store, ID_ACCOUNT);
+	id = store_id_new(store, ID_ACCOUNT);
 	if (id == 0)
-		return store_id_err(b->lane->store);
-	account_put_new(id, c->name, store_wall(b->lane->store), b->ops);
+		return store_id_err(store);
+	account_put_new(id, c->name, store_wall(store), store->opt.defaults,
+	    bare ? 0 : store->opt.default_count, b->ops);
 	engine_batch_put(b->records, key_str(&k), STR_NONE);
 	return TS_OK;
 }
@@ -590,7 +592,8 @@ prepare_change(struct batch *b, struct store_change *c)
 	case STORE_CHANGE_RECORDS:
 		return prepare_records(b, c);
 	case INNER_NEW_ACCOUNT:
-		return prepare_new_account(b, c);
+	case INNER_NEW_BARE:
+		return prepare_new_account(b, c, (int)c->kind == INNER_NEW_BARE);
 	case INNER_DROP_ACCOUNT:
 		return prepare_drop_account(b, c);
 	case INNER_EXPORT:

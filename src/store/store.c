@@ -475,6 +475,34 @@ fini_locks(struct store *store)
 	pthread_mutex_destroy(&store->transfers);
 }
 
+static void
+keep_defaults(struct store *store)
+{
+	size_t n = store->opt.default_count;
+	struct store_default *own = mem_zalloc((n + 1) * sizeof(*own));
+
+	TS_ASSERT(n < store->opt.max_mailboxes);
+	for (size_t i = 0; i < n; i++) {
+		const struct store_default *d = &store->opt.defaults[i];
+
+		TS_ASSERT(mailbox_name_ok(d->name));
+		own[i] = (struct store_default){{mem_dup(d->name.p, d->name.n), d->name.n}, d->use};
+	}
+	store->opt.defaults = own;
+}
+
+static void
+store_free(struct store **storep)
+{
+	struct store *store = *storep;
+
+	for (size_t i = 0; i < store->opt.default_count; i++)
+		mem_free((void *)(uintptr_t)store->opt.defaults[i].name.p);
+	mem_free((void *)(uintptr_t)store->opt.defaults);
+	mem_free(store);
+	*storep = NULL;
+}
+
 enum ts_err
 store_open(const struct store_options *opt, struct store **store_r, char **text_r)
 {
@@ -486,6 +514,8 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 	if (store->opt.max_keywords > STORE_KEYWORDS_MAX)
 		store->opt.max_keywords = STORE_KEYWORDS_MAX;
 
+	keep_defaults(store);
+
 	struct engine_options engine = opt->engine_options;
 	enum ts_err err;
 
@@ -494,7 +524,7 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 
 	if (err != TS_OK) {
 		*text_r = text;
-		mem_free(store);
+		store_free(&store);
 		return err;
 	}
 	init_locks(store);
@@ -506,7 +536,7 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 		    text != NULL ? text : mem_strdup("the store's own records cannot be read");
 		engine_close(&store->engine);
 		fini_locks(store);
-		mem_free(store);
+		store_free(&store);
 		return err;
 	}
 	lanes_start(store);
@@ -571,7 +601,7 @@ store_close(struct store **storep)
 	free_accounts(store);
 	engine_close(&store->engine);
 	fini_locks(store);
-	mem_free(store);
+	store_free(&store);
 }
 
 enum ts_err

@@ -49,6 +49,12 @@ struct store_mailbox; /* a loaded mailbox state, shared by all sessions; referen
 
 /* ---- opening ---- */
 
+/* A mailbox that a new account gets beside its INBOX, subscribed. */
+struct store_default {
+	struct str name; /* one that CREATE takes */
+	unsigned use;    /* mask of store_use */
+};
+
 struct store_options {
 	const struct engine_class *engine;
 	struct engine_options engine_options;
@@ -63,8 +69,10 @@ struct store_options {
 	uint32_t max_mailboxes;  /* per account */
 	uint32_t fold_after;     /* change records after which a mailbox's index is rewritten */
 	uint32_t expunge_keep;   /* expunges whose UIDs are remembered per mailbox */
-	bool salvage;            /* open although the store's own records are damaged */
-	int64_t (*wall)(void);   /* NULL: the real clock */
+	const struct store_default *defaults; /* copied; differ in name, and none is INBOX */
+	size_t default_count;                 /* less than max_mailboxes */
+	bool salvage;          /* open although the store's own records are damaged */
+	int64_t (*wall)(void); /* NULL: the real clock */
 	/* NULL, or called whenever a reading of a mailbox, or of a list of them, has ended, on the
 	 * reader's thread without a lock: tests change something between two readings. */
 	void (*looked)(void *arg);
@@ -100,10 +108,14 @@ void store_background_wait(struct store *store);
 
 /* The account if it is in memory, with a reference; NULL otherwise.  Any thread, does not block. */
 struct store_account *store_account_find(struct store *store, struct str name);
-/* BLOCKING.  Loads it.  create: makes the account with its INBOX when there is none, which waits
- * for a flush as store_submit_wait() does; a worker asks for store_change_new_account() instead. */
+/* BLOCKING.  Loads it.  create: makes the account when there is none, which waits for a flush as
+ * store_submit_wait() does; a worker asks for store_change_new_account() instead.  It has an INBOX
+ * and the default mailboxes, made all at once: what a user deletes of them does not come again. */
 enum ts_err store_account_load(
     struct store *store, struct str name, bool create, struct store_account **account_r);
+/* The same for who brings an account back as it was: a new one has its INBOX only. */
+enum ts_err store_account_load_bare(
+    struct store *store, struct str name, struct store_account **account_r);
 struct store_account *store_account_ref(struct store_account *account);
 void store_account_unref(struct store_account **account);
 uint64_t store_account_id(const struct store_account *account);
@@ -570,7 +582,7 @@ const struct str *store_change_names(
     struct store_change *change, const struct str *names, size_t n);
 void store_submit(struct store_change *change);
 void store_change_free(struct store_change **change);
-/* A new account with its INBOX.  TS_EXISTS: it is there. */
+/* A new account with its INBOX and the default mailboxes.  TS_EXISTS: it is there. */
 struct store_change *store_change_new_account(struct store *store, struct str name,
     struct loop *loop, void (*done)(struct store_change *change), void *arg);
 /* Submits it and waits for nothing; it is freed when it has ended.  Before that ended(), unless it

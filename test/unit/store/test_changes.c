@@ -369,6 +369,77 @@ accounts(void **state)
 	kit_close(&kit);
 }
 
+static bool
+list_uses(const struct store_mailbox_info *info, void *arg)
+{
+	buf_printf(arg, "%.*s%s%s=%u ", STR_ARG(info->name), info->id == 0 ? "!" : "",
+	    info->subscribed ? "+" : "", info->use);
+	return true;
+}
+
+static void
+expect_uses(struct kit *kit, const char *name, bool bare, const char *text)
+{
+	struct store_account *account = NULL;
+	struct buf b = {0};
+
+	if (bare)
+		assert_int_equal(
+		    store_account_load_bare(kit->store, str_of(name), &account), TS_OK);
+	else
+		assert_int_equal(
+		    store_account_load(kit->store, str_of(name), true, &account), TS_OK);
+	store_account_list(account, list_uses, &b);
+	assert_string_equal(buf_cstr(&b), text);
+	store_account_unref(&account);
+	buf_fini(&b);
+}
+
+/* They come with the account, all in the batch that makes it, and never again. */
+static void
+default_mailboxes(void **state)
+{
+	static const struct store_default defaults[] = {
+	    {{"Sent", 4}, STORE_USE_SENT}, {{"Lists/Mine", 10}, 0}};
+	struct kit kit = {0};
+	struct store_account *bob;
+	struct store_mailbox_info inbox, sent, mine;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit.opt.defaults = defaults;
+	kit.opt.default_count = 2;
+	kit_reopen(&kit);
+	expect_uses(&kit, "ada", false, "INBOX=0 ");
+	expect_uses(&kit, "bare", true, "INBOX=0 ");
+	expect_uses(&kit, "bare", false, "INBOX=0 ");
+	expect_uses(&kit, "bob", false, "INBOX=0 Lists/Mine+=0 Sent+=32 ");
+	assert_int_equal(store_account_load(kit.store, STR("bob"), false, &bob), TS_OK);
+	assert_true(store_account_lookup(bob, STR("INBOX"), &inbox));
+	assert_true(store_account_lookup(bob, STR("Sent"), &sent));
+	assert_true(store_account_lookup(bob, STR("Lists/Mine"), &mine));
+	assert_true(inbox.id != sent.id && sent.id != mine.id && mine.id != inbox.id);
+	assert_true(inbox.counters.uidvalidity != sent.counters.uidvalidity &&
+	            sent.counters.uidvalidity != mine.counters.uidvalidity);
+	/* What is made afterwards gets numbers of its own. */
+	struct store_change *c = store_change_new(bob, STORE_CHANGE_DELETE, kit.loop, NULL, NULL);
+
+	c->name = STR("Sent");
+	assert_int_equal(kit_end(&kit, c), TS_OK);
+	c = store_change_new(bob, STORE_CHANGE_CREATE, kit.loop, NULL, NULL);
+	c->name = STR("Sent");
+	assert_int_equal(kit_end(&kit, c), TS_OK);
+	assert_true(store_account_lookup(bob, STR("Sent"), &sent));
+	assert_true(sent.id > mine.id && sent.counters.uidvalidity > mine.counters.uidvalidity);
+	c = store_change_new(bob, STORE_CHANGE_DELETE, kit.loop, NULL, NULL);
+	c->name = STR("Lists/Mine");
+	assert_int_equal(kit_end(&kit, c), TS_OK);
+	store_account_unref(&bob);
+	kit_crash(&kit);
+	expect_uses(&kit, "bob", false, "INBOX=0 Lists/Mine!+=0 Sent+=0 ");
+	kit_close(&kit);
+}
+
 static struct store_change *
 record(struct kit *kit, const char *key, const char *value, bool new, bool exist)
 {
@@ -999,6 +1070,7 @@ main(void)
 	    cmocka_unit_test(unchanged_since),
 	    cmocka_unit_test(copy_and_move),
 	    cmocka_unit_test(names),
+	    cmocka_unit_test(default_mailboxes),
 	    cmocka_unit_test(rename_inbox),
 	    cmocka_unit_test(delete_contents),
 	    cmocka_unit_test(accounts),
