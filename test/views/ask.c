@@ -8,7 +8,7 @@
 
 static const char *const verbs[VERBS] = {"LOGIN", "ENABLE IMAP4rev2", "SELECT", "EXAMINE", "CLOSE",
     "UNSELECT", "NOOP", "CHECK", "IDLE", "FETCH", "STORE", "SEARCH", "EXPUNGE", "COPY", "MOVE",
-    "APPEND", "LOGOUT"};
+    "APPEND", "STATUS", "LOGOUT"};
 
 /* The command's beginning goes into s->out; the caller says the rest, and calls sent(). */
 static struct act *
@@ -253,6 +253,17 @@ session_append(struct session *s, struct mailbox *target, unsigned count, uint32
 	sent(s, from);
 }
 
+void
+session_status(struct session *s, struct mailbox *box)
+{
+	size_t from = s->out.n;
+	struct act *a = begin(s, V_STATUS, false);
+
+	a->target = box;
+	buf_printf(&s->out, " %s (MESSAGES UIDNEXT UIDVALIDITY UNSEEN DELETED)", box->name);
+	sent(s, from);
+}
+
 bool
 session_may_number(const struct session *s)
 {
@@ -457,6 +468,8 @@ next_selected(struct session *s)
 		next_fetch(s);
 	else if (n < 70)
 		next_search(s);
+	else if (n < 76)
+		session_status(s, &s->truth->boxes[below(s, MAILBOXES)]);
 	else if (n < 93)
 		session_simple(s, one_in(s, 5) ? V_CHECK : V_NOOP);
 	else if (n < 97)

@@ -80,8 +80,8 @@ idle(struct session *s)
 	session_done(s);
 }
 
-#define COMMANDS 46
-#define LARGE 40 /* from here on one of the messages is */
+#define COMMANDS 50
+#define LARGE 44 /* from here on one of the messages is */
 
 static void
 command(struct session *s, unsigned which)
@@ -211,18 +211,33 @@ command(struct session *s, unsigned which)
 		pipelined(s);
 		break;
 	case 40:
-		fetch(s, true, true, ITEM_UID);
+		session_status(s, &boxes[0]);
 		break;
 	case 41:
-		fetch(s, false, false, ITEM_UID | ITEM_BODY | ITEM_PEEK);
+		session_status(s, &boxes[1]);
 		break;
 	case 42:
-		fetch(s, false, true, ITEM_UID | ITEM_BODY);
+		session_simple(s, V_NOOP);
+		session_status(s, &boxes[0]);
+		session_status(s, &boxes[1]);
 		break;
 	case 43:
-		session_search(s, true, KEY_TEXT, 2);
+		store(s, true, '+', FLAG_SEEN | FLAG_DELETED, true);
+		session_status(s, &boxes[0]);
 		break;
 	case 44:
+		fetch(s, true, true, ITEM_UID);
+		break;
+	case 45:
+		fetch(s, false, false, ITEM_UID | ITEM_BODY | ITEM_PEEK);
+		break;
+	case 46:
+		fetch(s, false, true, ITEM_UID | ITEM_BODY);
+		break;
+	case 47:
+		session_search(s, true, KEY_TEXT, 2);
+		break;
+	case 48:
 		copy(s, true, false, 1);
 		break;
 	default:
@@ -370,7 +385,9 @@ main(int argc, char **argv)
 		world_open(&w);
 		for (size_t i = 0; i < sizeof(earlier) / sizeof(*earlier); i++)
 			for (unsigned c = CHANGE_NONE + 1; c < CHANGES; c++)
-				if (kinds++ % share == 0)
+				/* After another change a delivery is what an APPEND is. */
+				if ((c != CHANGE_DELIVER || earlier[i] == CHANGE_NONE) &&
+				    kinds++ % share == 0)
 					runs += all_looks(&w, which, earlier[i], (enum change)c);
 		world_close(&w);
 	}

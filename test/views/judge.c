@@ -351,6 +351,52 @@ judge_esearch(struct session *s, struct words *w)
 	numbers_fini(&found);
 }
 
+/* ---- STATUS */
+
+static bool
+read_counts(struct session *s, struct words *w, struct counts *c)
+{
+	const struct act *a = session_current(s);
+	uint32_t uidvalidity;
+
+	if (a == NULL || a->verb != V_STATUS || a->searched || !words_skip(w, a->target->name) ||
+	    !words_skip(w, " (MESSAGES "))
+		return false;
+	c->messages = words_number(w);
+	if (!words_skip(w, " UIDNEXT "))
+		return false;
+	c->uidnext = words_number(w);
+	if (!words_skip(w, " UIDVALIDITY "))
+		return false;
+	uidvalidity = words_number(w);
+	if (!words_skip(w, " UNSEEN "))
+		return false;
+	c->unseen = words_number(w);
+	if (!words_skip(w, " DELETED "))
+		return false;
+	c->deleted = words_number(w);
+	judge_uidvalidity(s, a->target, uidvalidity);
+	return words_skip(w, ")") && w->p == w->end && !w->bad;
+}
+
+/* All of one moment, which is one of those in which the command was under way. */
+void
+judge_status(struct session *s, struct words *w)
+{
+	struct act *a = session_current(s);
+	struct counts c = {0};
+
+	if (!read_counts(s, w, &c)) {
+		w->bad = true;
+		return;
+	}
+	a->searched = true;
+	s->truth->checked++;
+	if (!truth_may_count(s->truth, a->target, &c, a->sent))
+		truth_fault(s->truth, "%s never had these numbers", a->target->name);
+	truth_uidnext(s->truth, a->target, c.uidnext, a->sent);
+}
+
 /* ---- replies */
 
 /* Nobody has to be told what became of a message that is gone, but that it is. */
@@ -683,6 +729,10 @@ end_act(struct session *s, struct act *a, bool ok, struct str code)
 	case V_SEARCH:
 		if (ok && !a->searched)
 			truth_fault(s->truth, "SEARCH without a result");
+		break;
+	case V_STATUS:
+		if (ok && !a->searched)
+			truth_fault(s->truth, "STATUS without a result");
 		break;
 	case V_EXPUNGE:
 		end_removal(s, a);

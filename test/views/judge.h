@@ -13,6 +13,7 @@ void session_started(struct session *s);
 
 void judge_uidvalidity(struct session *s, struct mailbox *box, uint32_t uidvalidity);
 void judge_fetch(struct session *s, uint32_t number, struct words *w);
+void judge_status(struct session *s, struct words *w);
 void judge_search(struct session *s, struct words *w);
 void judge_esearch(struct session *s, struct words *w);
 /* Behind the tag. */

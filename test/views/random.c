@@ -41,7 +41,7 @@ meanwhile(struct world *w, unsigned n)
 	if (change == CHANGE_EXPUNGE_ALL && below(c, 4) != 0)
 		change = CHANGE_APPEND;
 	if (w->ready_count > 0 || (change != CHANGE_APPEND && change != CHANGE_APPEND_KEYWORD &&
-	                              change != CHANGE_APPEND_EXPUNGE))
+	                              change != CHANGE_APPEND_EXPUNGE && change != CHANGE_DELIVER))
 		world_change(w, change);
 }
 

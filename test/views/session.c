@@ -136,6 +136,7 @@ take_code(struct session *s, struct words *w)
 		judge_uidvalidity(s, s->belief.box, s->belief.uidvalidity);
 	} else if (words_skip(w, "UIDNEXT ")) {
 		s->belief.uidnext = words_number(w);
+		truth_uidnext(s->truth, s->belief.box, s->belief.uidnext, session_since(s));
 	} else if (words_skip(w, "UNSEEN ")) {
 		uint32_t n = words_number(w);
 
@@ -190,6 +191,8 @@ take_untagged(struct session *s, struct words *w)
 		judge_search(s, w);
 	else if (words_skip(w, "ESEARCH"))
 		judge_esearch(s, w);
+	else if (words_skip(w, "STATUS "))
+		judge_status(s, w);
 	else if (words_skip(w, "BYE")) {
 		const struct act *a = session_current(s);
 

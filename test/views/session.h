@@ -27,6 +27,7 @@ enum verb {
 	V_COPY,
 	V_MOVE,
 	V_APPEND,
+	V_STATUS,
 	V_LOGOUT,
 	VERBS
 };
@@ -52,15 +53,15 @@ struct act { /* a command that was sent */
 	struct numbers at;   /* their numbers */
 	unsigned items;
 	enum key key;
-	uint32_t which, value; /* STORE; SEARCH: which flag */
-	uint32_t id;           /* SEARCH */
-	struct mailbox *box;   /* which it is about */
-	struct mailbox *target;
-	struct numbers ids; /* APPEND: texts */
-	uint32_t flags;     /* APPEND */
+	uint32_t which, value;  /* STORE; SEARCH: which flag */
+	uint32_t id;            /* SEARCH */
+	struct mailbox *box;    /* which it is about */
+	struct mailbox *target; /* COPY, MOVE, APPEND, STATUS */
+	struct numbers ids;     /* APPEND: texts */
+	uint32_t flags;         /* APPEND */
 	struct removal *removal;
-	char *code; /* MOVE: what COPYUID said */
-	bool searched;
+	char *code;    /* MOVE: what COPYUID said */
+	bool searched; /* SEARCH, STATUS: the result has come */
 };
 
 /* A message as the client knows it. */
@@ -126,6 +127,7 @@ void session_search(struct session *s, bool uid, enum key key, uint32_t what);
 void session_uid_expunge(struct session *s, const struct numbers *chosen);
 void session_copy(
     struct session *s, const struct numbers *chosen, bool uid, bool move, struct mailbox *target);
+void session_status(struct session *s, struct mailbox *box);
 void session_append(struct session *s, struct mailbox *target, unsigned count, uint32_t flags);
 
 /* By its seed: one more command, if it may have one more under way. */

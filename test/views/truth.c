@@ -169,6 +169,9 @@ truth_added(struct truth *t, struct mailbox *box, uint32_t uid, uint32_t id, uin
 		m = insert(t, box, uid);
 	if (m->based)
 		truth_fault(t, "UID %u of %s was given twice", uid, box->name);
+	if (uid < box->uidnext && from > box->uidnext_at)
+		truth_fault(t, "UID %u of %s was given after UIDNEXT %u was told", uid, box->name,
+		    box->uidnext);
 	if (m->id != 0 && id != 0 && m->id != id)
 		truth_fault(
 		    t, "UID %u of %s has text %u, but %u was added", uid, box->name, m->id, id);
@@ -185,6 +188,17 @@ truth_gone(struct truth *t, struct message *m)
 {
 	if (m->gone == NEVER)
 		m->gone = t->now;
+}
+
+void
+truth_uidnext(struct truth *t, struct mailbox *box, uint32_t uidnext, uint64_t since)
+{
+	if (uidnext < box->uidnext && since > box->uidnext_at)
+		truth_fault(t, "UIDNEXT of %s is %u, it was %u", box->name, uidnext, box->uidnext);
+	if (uidnext <= box->uidnext)
+		return;
+	box->uidnext = uidnext;
+	box->uidnext_at = t->now;
 }
 
 void
@@ -277,6 +291,66 @@ truth_may_be_gone(const struct truth *t, const struct mailbox *box, const struct
 {
 	for (size_t i = box->removal_count; i > 0; i--)
 		if (covers(box->removals[i - 1], m, t->now))
+			return true;
+	return false;
+}
+
+/* ---- how many there were at a moment */
+
+struct range {
+	uint32_t least, most;
+};
+
+static void
+count_flag(
+    const struct message *m, bool sure, uint32_t flag, bool set, uint64_t at, struct range *r)
+{
+	if (!truth_may_be(m, flag, set, at, at, 0, NULL))
+		return;
+	r->most++;
+	if (sure && !truth_may_be(m, flag, !set, at, at, 0, NULL))
+		r->least++;
+}
+
+static bool
+in_range(uint32_t n, const struct range *r, bool open)
+{
+	return n >= r->least && (open || n <= r->most);
+}
+
+static bool
+may_count_at(const struct truth *t, const struct mailbox *box, const struct counts *c, uint64_t at)
+{
+	struct range messages = {0, 0}, unseen = {0, 0}, deleted = {0, 0}, uidnext = {1, 1};
+	bool open = box->arriving > 0; /* there may be some that nobody has told of */
+
+	for (size_t i = 0; i < box->count; i++) {
+		const struct message *m = box->messages[i];
+		bool sure = m->since <= at && (m->gone == NEVER ? !truth_may_be_gone(t, box, m)
+		                                                : m->gone_then && at < m->gone);
+
+		if (m->from > at)
+			continue;
+		uidnext.most = m->uid + 1;
+		if (m->since <= at)
+			uidnext.least = m->uid + 1;
+		if (m->gone <= at)
+			continue;
+		messages.most++;
+		messages.least += sure;
+		count_flag(m, sure, FLAG_SEEN, false, at, &unseen);
+		count_flag(m, sure, FLAG_DELETED, true, at, &deleted);
+	}
+	return in_range(c->messages, &messages, open) && in_range(c->uidnext, &uidnext, open) &&
+	       in_range(c->unseen, &unseen, open) && in_range(c->deleted, &deleted, open);
+}
+
+bool
+truth_may_count(
+    const struct truth *t, const struct mailbox *box, const struct counts *counts, uint64_t since)
+{
+	for (uint64_t at = since; at <= t->now; at++)
+		if (may_count_at(t, box, counts, at))
 			return true;
 	return false;
 }

@@ -40,6 +40,7 @@ struct message {
 	uint64_t from;    /* cannot have been there before */
 	uint64_t since;   /* was seen by then, or its maker was answered */
 	uint64_t gone;    /* was told to be gone by then, or NEVER */
+	bool gone_then;   /* not before that, either */
 	bool based;       /* what it came with is known: */
 	uint32_t base, base_open; /* flags, and those that may have been either way */
 	struct write *writes;
@@ -64,6 +65,8 @@ struct mailbox {
 	size_t removal_count;
 	unsigned arriving;    /* commands under way that may add messages */
 	uint64_t recent_lost; /* until then a session may have been told of any, and did not look */
+	uint32_t uidnext;     /* the highest that was told, */
+	uint64_t uidnext_at;  /* by then */
 };
 
 #define MAILBOXES 2
@@ -97,6 +100,8 @@ struct message *truth_see(struct truth *t, struct mailbox *box, uint32_t uid);
 struct message *truth_added(struct truth *t, struct mailbox *box, uint32_t uid, uint32_t id,
     uint64_t from, uint32_t flags, uint32_t open);
 void truth_gone(struct truth *t, struct message *m);
+/* UIDNEXT as it was not before since: nothing that is added from now on is below it. */
+void truth_uidnext(struct truth *t, struct mailbox *box, uint32_t uidnext, uint64_t since);
 
 /* The number of the write, to be ended by truth_wrote(). */
 void truth_write(struct truth *t, struct message *m, uint32_t which, uint32_t value);
@@ -116,6 +121,13 @@ bool truth_may_be(const struct message *m, uint32_t flag, bool set, uint64_t sin
     uint64_t floor, uint64_t *floor_r);
 /* May it have been removed by now? */
 bool truth_may_be_gone(const struct truth *t, const struct mailbox *box, const struct message *m);
+
+struct counts { /* of a mailbox */
+	uint32_t messages, uidnext, unseen, deleted;
+};
+/* May it have had all these at one moment between since and now? */
+bool truth_may_count(
+    const struct truth *t, const struct mailbox *box, const struct counts *counts, uint64_t since);
 
 /* ---- texts and flags ---- */
 

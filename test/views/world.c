@@ -10,7 +10,8 @@
 
 const char *const change_names[CHANGES] = {"nothing", "EXPUNGE of the first", "EXPUNGE of some",
     "EXPUNGE of all", "MOVE of the second", "APPEND", "APPEND with a keyword", "a new keyword",
-    "\\Seen on all", "flags on some", "\\Deleted", "APPEND and EXPUNGE"};
+    "\\Seen on all", "flags on some", "\\Deleted", "APPEND and EXPUNGE",
+    "delivery to both mailboxes"};
 
 static void
 look(void *arg)
@@ -209,6 +210,30 @@ world_append(struct world *w, unsigned count, uint32_t flags)
 	store_change_free(&c);
 }
 
+/* The first mailbox has it before the other gets it: the same bytes (store_upload_share()). */
+static void
+deliver(struct world *w)
+{
+	struct ready *r = &w->ready[0];
+	struct store_upload *upload[MAILBOXES] = {NULL, r->upload};
+	struct truth *t = &w->truth;
+
+	upload[0] = store_upload_share(r->upload);
+	for (unsigned i = 0; i < MAILBOXES; i++) {
+		struct store_change *c = change_new(w, STORE_CHANGE_APPEND);
+
+		c->mailbox = w->boxes[i];
+		c->items = arena_array(c->arena, 1, sizeof(*c->items));
+		c->item_count = 1;
+		c->items[0] = (struct store_append_item){.upload = upload[i]};
+		submit(c);
+		(void)truth_added(t, &t->boxes[i], c->first_uid, r->id, t->now, 0, 0);
+		store_change_free(&c);
+	}
+	w->ready_count--;
+	memmove(w->ready, w->ready + 1, w->ready_count * sizeof(*w->ready));
+}
+
 /* Those that are there now, from the first on in steps; the last one if from is SIZE_MAX. */
 static roaring_bitmap_t *
 pick(struct world *w, size_t from, size_t step, size_t most)
@@ -254,8 +279,12 @@ gone(struct world *w, const roaring_bitmap_t *set)
 	struct truth *t = &w->truth;
 	roaring_uint32_iterator_t it;
 
-	for (roaring_init_iterator(set, &it); it.has_value; roaring_advance_uint32_iterator(&it))
-		truth_gone(t, truth_find(&t->boxes[0], it.current_value));
+	for (roaring_init_iterator(set, &it); it.has_value; roaring_advance_uint32_iterator(&it)) {
+		struct message *m = truth_find(&t->boxes[0], it.current_value);
+
+		m->gone_then = m->gone == NEVER && !truth_may_be_gone(t, &t->boxes[0], m);
+		truth_gone(t, m);
+	}
 	while (store_background_step(w->site->store))
 		continue;
 }
@@ -319,6 +348,8 @@ world_change(struct world *w, enum change change)
 	case CHANGE_APPEND_EXPUNGE:
 		world_append(w, 1, 0);
 		return expunge(w, pick(w, 0, 1, 1));
+	case CHANGE_DELIVER:
+		return deliver(w);
 	default:
 		return;
 	}

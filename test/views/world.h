@@ -60,6 +60,7 @@ enum change {
 	CHANGE_FLAGS,          /* others, on some */
 	CHANGE_DELETED,        /* on the last */
 	CHANGE_APPEND_EXPUNGE, /* one comes, one goes */
+	CHANGE_DELIVER,        /* one comes to both mailboxes, as by LMTP */
 	CHANGES
 };
 extern const char *const change_names[CHANGES];
