@@ -64,7 +64,7 @@ def test_there_is_mail(demo):
 def test_the_printed_lines_work(demo):
     lines = [line.strip() for line in demo.output.splitlines()]
     pasted = [line for line in lines if line.startswith(("curl ", "(printf ", "bash -c ", "TURNSTONE_CONFIG="))]
-    assert len(pasted) == 5, demo.output
+    assert len(pasted) == 6, demo.output
     before = messages(demo, "alice")
     for line in pasted:
         done = subprocess.run(line, shell=True, executable="/bin/bash", stdout=subprocess.PIPE,
