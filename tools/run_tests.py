@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = str(os.cpu_count() or 2)
-WAITING = str(2 * int(JOBS))  # end-to-end tests at a time: they wait more than they compute
+WAITING = str(int(JOBS) + 1)  # end-to-end tests at a time: they wait more than they compute
 SEED = 20260115  # of the default selection
 RUNS = 3000      # of a fuzz target in the default selection, in at most …
 SECONDS = 30     # … so many seconds: a slow machine sees fewer of the same inputs, never others
