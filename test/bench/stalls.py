@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""What do others wait while one user copies, moves, expunges or renames very much?
+"""What do others wait while one user copies, moves, expunges, renames or lists very much?
 
 usage: TURNSTONE_BUILD=build test/bench/stalls.py [--messages N] [--mailboxes N]
 
 alice has N messages and a parent with N mailboxes.  While she does one command to all of them, eight
-others, who are in both lanes, change a flag again and again.  For each command: how long it took, how
-long the longest of their changes did meanwhile, the two through each other, and the longest while
-nothing else was going on.
+others, who are in both lanes, change a flag again and again, and four, who are on all loops, say NOOP.
+For each command: how long it took, how long the longest of their changes and of their NOOPs did
+meanwhile, and beforehand the longest while nothing else was going on.  The median of all of them is
+printed with it: when it grows too, the machine was busy, and nobody was kept waiting.
 """
 import argparse
 import os
@@ -20,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=wrong-import-position
 from conftest import Server  # noqa: E402
 
-OTHERS = 8
+OTHERS, IDLERS = 8, 4
 MESSAGE = b"Subject: one\r\nFrom: a@example.org\r\n\r\ntext\r\n"
 LIMITS = """limits { append_messages = 1000; command = 1M }
 store.max_mailboxes = 1000000
@@ -57,34 +58,52 @@ class Session:
 
 
 class Other(threading.Thread):
-    """Changes a flag until it is told to stop, and notes how long each change took."""
+    """Does its commands by turns until it is told to stop, and notes how long each took."""
 
-    def __init__(self, server, name):
+    def __init__(self, server, name, commands):
         super().__init__(daemon=True)
+        self.commands = commands
         self.session = Session(server, name)
         self.session.fill(1)
         self.session.do(b"SELECT INBOX")
-        self.longest, self.stopped = 0.0, False
+        self.times, self.stopped = [], False
         self.start()
 
     def run(self):
-        on = True
+        n = 0
         while not self.stopped:
             begin = time.perf_counter()
-            self.session.do(b"STORE 1 %sFLAGS.SILENT (\\Flagged)" % (b"+" if on else b"-"))
-            self.longest = max(self.longest, time.perf_counter() - begin)
-            on = not on
+            self.session.do(self.commands[n % len(self.commands)])
+            self.times.append(time.perf_counter() - begin)
+            n += 1
+            if self.commands == NOOP:
+                time.sleep(0.001)
+
+
+NOOP = (b"NOOP",)
+FLAGS = (b"STORE 1 +FLAGS.SILENT (\\Flagged)", b"STORE 1 -FLAGS.SILENT (\\Flagged)")
+
+
+def figures(others, commands):
+    """The longest and the median, in ms."""
+    times = sorted(t for o in others if o.commands == commands for t in o.times)
+    return times[-1] * 1000, times[len(times) // 2] * 1000
 
 
 def during(others, fn):
     time.sleep(0.05)
     for other in others:
-        other.longest = 0.0
+        other.times = []
     begin = time.perf_counter()
     fn()
     took = time.perf_counter() - begin
     time.sleep(0.05)
-    return took * 1000, max(o.longest for o in others) * 1000
+    return took * 1000, figures(others, FLAGS), figures(others, NOOP)
+
+
+def show(name, took, flags, noop):
+    print(f"{name:20} {took:10.1f} ms   others' changes {flags[0]:8.2f} ms (median {flags[1]:6.2f})   "
+          f"NOOPs {noop[0]:8.2f} ms (median {noop[1]:6.2f})   load {os.getloadavg()[0]:.1f}", flush=True)
 
 
 def make_mailboxes(alice, n):
@@ -102,17 +121,17 @@ def measure(server, args):
     for name in (b"Copies", b"Moved"):
         alice.do(b"CREATE " + name)
     alice.do(b"SELECT INBOX")
-    others = [Other(server, f"other{i}") for i in range(OTHERS)]
-    _, idle = during(others, lambda: time.sleep(2))
-    print(f"{'nothing':20} {'':10}    others at most {idle:9.2f} ms")
-    rows = (("COPY", b"COPY 1:* Copies"), ("MOVE", b"MOVE 1:* Moved"), ("STORE \\Deleted", b"STORE 1:* +FLAGS.SILENT (\\Deleted)"),
-            ("EXPUNGE", b"EXPUNGE"), ("RENAME", b"RENAME P Q"))
+    others = [Other(server, f"other{i}", FLAGS) for i in range(OTHERS)]
+    others += [Other(server, f"idler{i}", NOOP) for i in range(IDLERS)]
+    show("nothing", *during(others, lambda: time.sleep(2)))
+    rows = (("LIST of one name", b'LIST "" P/000001'), ("LIST of all", b'LIST "" *'), ("LIST P/%", b'LIST "" P/%'),
+            ("COPY", b"COPY 1:* Copies"), ("MOVE", b"MOVE 1:* Moved"),
+            ("STORE \\Deleted", b"STORE 1:* +FLAGS.SILENT (\\Deleted)"),
+            ("EXPUNGE", b"EXPUNGE"), ("RENAME", b"RENAME P Q"), ("RENAME back", b"RENAME Q P"))
     for name, command in rows:
         if name.startswith("STORE"):
             alice.do(b"SELECT Moved")
-        took, longest = during(others, lambda text=command: alice.do(text))
-        print(f"{name:20} {took:10.1f} ms others at most {longest:9.2f} ms  ratio {longest / took:.3f}  "
-              f"through idle {longest / idle:.1f}", flush=True)
+        show(name, *during(others, lambda text=command: alice.do(text)))
     for other in others:
         other.stopped = True
         other.join()
@@ -125,7 +144,7 @@ def main():
     args = parser.parse_args()
     server = Server(LIMITS)
     try:
-        for name in ["alice"] + [f"other{i}" for i in range(OTHERS)]:
+        for name in (["alice"] + [f"other{i}" for i in range(OTHERS)] + [f"idler{i}" for i in range(IDLERS)]):
             server.add(name, "secret")
         server.start()
         print(f"{args.messages} messages, {args.mailboxes} mailboxes; load {os.getloadavg()[0]:.1f}")
