@@ -182,6 +182,8 @@ loop_new_fake(void)
 
 	loop->now = FAKE_NOW;
 	loop_fake_set_wall(loop, FAKE_WALL);
+	/* Whoever makes it runs it; lanes with threads post to it from theirs. */
+	__atomic_store_n(&loop->owner, (uintptr_t)pthread_self(), __ATOMIC_RELAXED);
 	return loop;
 }
 
@@ -253,7 +255,8 @@ loop_settle(struct loop *loop)
 	set_owner(loop, (uintptr_t)pthread_self());
 	while (has_tasks(loop))
 		run_round(loop);
-	set_owner(loop, 0);
+	if (!loop->fake)
+		set_owner(loop, 0);
 	return any;
 }
 
@@ -287,8 +290,7 @@ loop_post(struct loop *loop, struct loop_task *task)
 
 	if (__atomic_exchange_n(&task->queued, true, __ATOMIC_ACQ_REL))
 		return;
-	if (loop->fake ||
-	    __atomic_load_n(&loop->owner, __ATOMIC_RELAXED) == (uintptr_t)pthread_self()) {
+	if (__atomic_load_n(&loop->owner, __ATOMIC_RELAXED) == (uintptr_t)pthread_self()) {
 		queue_put(&loop->own, task);
 		return;
 	}
@@ -298,7 +300,7 @@ loop_post(struct loop *loop, struct loop_task *task)
 	while (!__atomic_compare_exchange_n(
 	    &loop->posted, &head, task, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
 	/* Whoever put the first one wakes the loop for all. */
-	if (head == NULL)
+	if (head == NULL && !loop->fake)
 		(void)uv_async_send(&loop->wake);
 }
 

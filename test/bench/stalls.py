@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=wrong-import-position
 from conftest import Server  # noqa: E402
 
-OTHERS, IDLERS = 8, 4
+OTHERS, IDLERS, MAKERS = 8, 4, 50
 MESSAGE = b"Subject: one\r\nFrom: a@example.org\r\n\r\ntext\r\n"
 LIMITS = """limits { append_messages = 1000; command = 1M }
 store.max_mailboxes = 1000000
@@ -106,18 +106,24 @@ def show(name, took, flags, noop):
           f"NOOPs {noop[0]:8.2f} ms (median {noop[1]:6.2f})   load {os.getloadavg()[0]:.1f}", flush=True)
 
 
-def make_mailboxes(alice, n):
-    for first in range(0, n, 500):
-        now = range(first, min(first + 500, n))
-        alice.socket.sendall(b"".join(b"x CREATE P/%06d\r\n" % i for i in now))
-        for _ in now:
-            alice.end()
+def make_mailboxes(server, n):
+    """By many sessions at once, which share flushes."""
+    sessions = [Session(server, "alice") for _ in range(MAKERS)]
+    for first in range(0, n, 100 * MAKERS):
+        for at, session in enumerate(sessions):
+            session.now = range(first + 100 * at, min(first + 100 * at + 100, n))
+            session.socket.sendall(b"".join(b"x CREATE P/%06d\r\n" % i for i in session.now))
+        for session in sessions:
+            for _ in session.now:
+                session.end()
+    for session in sessions:
+        session.do(b"LOGOUT")
 
 
 def measure(server, args):
     alice = Session(server, "alice")
     alice.fill(args.messages)
-    make_mailboxes(alice, args.mailboxes)
+    make_mailboxes(server, args.mailboxes)
     for name in (b"Copies", b"Moved"):
         alice.do(b"CREATE " + name)
     alice.do(b"SELECT INBOX")

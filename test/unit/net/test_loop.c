@@ -2,6 +2,7 @@
 /* Tasks, timers and listeners, on the fake loop and on real ones. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -628,11 +629,80 @@ out_of_descriptors(void **state)
 	log_set_sink(NULL, NULL);
 }
 
+/* ---- a fake loop, and threads that are not fake */
+
+#define POSTERS 3
+#define POSTS 500
+#define ROUNDS 200
+
+struct posters {
+	pthread_barrier_t begin, end;
+	struct loop *loop;
+	_Atomic unsigned next;
+	struct loop_task tasks[POSTERS][POSTS];
+};
+
+static unsigned ran;
+
+static void
+count_run(struct loop_task *task)
+{
+	(void)task;
+	ran++;
+}
+
+static void *
+post_a_lot(void *arg)
+{
+	struct posters *p = arg;
+	struct loop_task *tasks = p->tasks[atomic_fetch_add(&p->next, 1)];
+
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		(void)pthread_barrier_wait(&p->begin);
+		for (unsigned i = 0; i < POSTS; i++) {
+			tasks[i].fn = count_run;
+			loop_post(p->loop, &tasks[i]);
+		}
+		(void)pthread_barrier_wait(&p->end);
+	}
+	return NULL;
+}
+
+/* Lanes have threads of their own, and post to whatever loop there is. */
+static void
+threads_post_to_a_fake_one(void **state)
+{
+	struct posters *p = test_calloc(1, sizeof(*p));
+	pthread_t threads[POSTERS];
+	(void)state;
+
+	p->loop = loop_new_fake();
+	pthread_barrier_init(&p->begin, NULL, POSTERS + 1);
+	pthread_barrier_init(&p->end, NULL, POSTERS + 1);
+	ran = 0;
+	for (unsigned i = 0; i < POSTERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, post_a_lot, p), 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		(void)pthread_barrier_wait(&p->begin);
+		loop_fake_run(p->loop);
+		(void)pthread_barrier_wait(&p->end);
+		loop_fake_run(p->loop);
+	}
+	for (unsigned i = 0; i < POSTERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(ran, ROUNDS * POSTERS * POSTS);
+	pthread_barrier_destroy(&p->begin);
+	pthread_barrier_destroy(&p->end);
+	loop_free(&p->loop);
+	test_free(p);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(tasks_run_in_order_and_once),
+	    cmocka_unit_test(threads_post_to_a_fake_one),
 	    cmocka_unit_test(timers_fire_in_order),
 	    cmocka_unit_test(many_timers),
 	    cmocka_unit_test(posting_from_threads),
