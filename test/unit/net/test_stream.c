@@ -411,6 +411,25 @@ clear_echo_and_half_close(void **state)
 	assert_true(v.ended_while_paused);
 }
 
+/* A connection that says nothing for long is kept by the system, and found out when it is gone. */
+static void
+a_stream_is_kept_alive(void **state)
+{
+	struct server v;
+	struct client c = {.fd = start(&v, NULL, NULL, false)};
+	socklen_t len = sizeof(int);
+	int on = 0;
+
+	(void)state;
+	say(c, "one\n");
+	expect(c, "one\n"); /* the stream is there */
+	assert_int_equal(getsockopt(v.fd, SOL_SOCKET, SO_KEEPALIVE, &on, &len), 0);
+	assert_int_equal(on, 1);
+	assert_int_equal(shutdown(c.fd, SHUT_WR), 0);
+	expect_end(c);
+	finish(&v, c.fd);
+}
+
 static void
 a_slow_reader_costs_one_window(void **state)
 {
@@ -750,6 +769,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(size_of_an_idle_stream),
 	    cmocka_unit_test(clear_echo_and_half_close),
+	    cmocka_unit_test(a_stream_is_kept_alive),
 	    cmocka_unit_test(a_slow_reader_costs_one_window),
 	    cmocka_unit_test(a_flood_while_paused),
 	    cmocka_unit_test(closing_with_unread_input),
