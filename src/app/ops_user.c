@@ -87,6 +87,8 @@ user_check(const struct ops *ops, const struct request *req, struct buf *out, st
 	                      : auth_users_check(ops->auth, &spec, &why);
 
 	arena_free(&arena);
+	if (err == TS_EXISTS && request_has(req, "bulk"))
+		err = TS_OK; /* who exists already keeps what they have */
 	return explain(err, why, spec.name, out);
 }
 

@@ -170,6 +170,23 @@ check_first(const struct args *args, bool exists)
 	return ask(args, &wire);
 }
 
+/* The same of the first of many: they differ in digits only. */
+static int
+check_bulk(const struct args *args)
+{
+	struct buf wire = {0}, name = {0};
+
+	if (!will_ask(args))
+		return APP_OK;
+	buf_printf(&name, "%s1", args_get(args, "prefix"));
+	request_begin(&wire, "user-check");
+	request_put(&wire, "name", buf_as_str(&name));
+	request_put(&wire, "bulk", STR("yes"));
+	request_end(&wire);
+	buf_fini(&name);
+	return ask(args, &wire);
+}
+
 static int
 put_password(const struct args *args, const char *verb, bool exists)
 {
@@ -318,6 +335,7 @@ user_bulk(const struct args *args)
 {
 	unsigned long long from, to, digits;
 	struct buf wire = {0}, n = {0};
+	int code;
 
 	if (!args_number(args, "from", 0, 1000000000, 1, &from) ||
 	    !args_number(args, "to", from, 1000000000, from, &to) ||
@@ -327,6 +345,9 @@ user_bulk(const struct args *args)
 		fprintf(stderr, "turnstone user bulk: --prefix and --to are needed\n");
 		return APP_USAGE;
 	}
+	code = check_bulk(args);
+	if (code != APP_OK)
+		return code;
 	request_begin(&wire, "user-bulk");
 	request_put(&wire, "prefix", str_of(args_get(args, "prefix")));
 	buf_u64(&n, from);

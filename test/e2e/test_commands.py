@@ -142,6 +142,7 @@ def test_a_name_is_checked_before_a_password_is_asked_for(server, running):
                        (("user", "add", "Anna"), "exists already"),
                        (("user", "add", "new", "--acts-for", "x y"), "a pattern to act for"),
                        (("user", "add", "Anna", "--password-stdin"), "exists already"),
+                       (("user", "bulk", "--prefix", "a b", "--to", "3"), "a user name is"),
                        (("user", "passwd", "nobody"), "no user nobody")]:
         code, screen = at_terminal(server, *args, answer="secret")
         assert code == 1 and says in screen and "Password" not in screen, (args, screen)
