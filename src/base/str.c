@@ -173,6 +173,22 @@ str_showable(struct str s)
 	return n;
 }
 
+/* How many bytes at the beginning are ASCII; in whole words, and up to seven fewer than there are.
+ */
+static size_t
+ascii_words(const unsigned char *p, size_t n)
+{
+	size_t i = 0;
+	uint64_t word;
+
+	for (; n - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, p + i, sizeof(word));
+		if ((word & 0x8080808080808080u) != 0)
+			break;
+	}
+	return i;
+}
+
 bool
 str_is_utf8(struct str s)
 {
@@ -180,7 +196,9 @@ str_is_utf8(struct str s)
 	size_t left = s.n, len;
 
 	while (left > 0) {
-		len = utf8_length(p, left);
+		len = ascii_words(p, left);
+		if (len == 0)
+			len = utf8_length(p, left);
 		if (len == 0)
 			return false;
 		p += len;
@@ -192,8 +210,10 @@ str_is_utf8(struct str s)
 bool
 str_is_ascii(struct str s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] >= 0x80)
+	const unsigned char *p = (const unsigned char *)s.p;
+
+	for (size_t i = ascii_words(p, s.n); i < s.n; i++)
+		if (p[i] >= 0x80)
 			return false;
 	return true;
 }

@@ -10,21 +10,36 @@ static const struct str inbox = {"INBOX", 5};
 static bool
 is_wild(char c)
 {
-	return c == '*' || c == '%';
+	return (c == '*') | (c == '%'); /* no branch: there may be very many */
+}
+
+/* A run of wildcards from i on, behind another one perhaps; returns its end. */
+static size_t
+add_wild(struct store_pattern_text *text, struct str more, size_t i)
+{
+	unsigned stars = 0;
+
+	for (; i < more.n && is_wild(more.p[i]); i++)
+		stars |= more.p[i] == '*';
+	if (text->n == 0 || !is_wild(text->p[text->n - 1]))
+		text->p[text->n++] = '%';
+	if (stars != 0)
+		text->p[text->n - 1] = '*';
+	return i;
 }
 
 void
 store_pattern_add(struct store_pattern_text *text, struct str more)
 {
-	for (size_t i = 0; i < more.n && !text->never; i++) {
+	for (size_t i = 0; i < more.n && !text->never;) {
 		char c = more.p[i];
 
-		if (is_wild(c) && text->n > 0 && is_wild(text->p[text->n - 1])) {
-			if (c == '*')
-				text->p[text->n - 1] = c;
+		if (is_wild(c)) {
+			i = add_wild(text, more, i);
 			continue;
 		}
-		if (!is_wild(c) && ++text->literal > STORE_NAME_MAX)
+		i++;
+		if (++text->literal > STORE_NAME_MAX)
 			text->never = true;
 		else
 			text->p[text->n++] = c;

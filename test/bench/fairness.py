@@ -444,7 +444,7 @@ def main():
     parser.add_argument("attacks", nargs="*", help="all: " + " ".join(ATTACKS))
     parser.add_argument("--attackers", default="1,2,8")
     parser.add_argument("--conns", type=int, default=8, help="connections of each; up to limits.logins_per_user")
-    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--seconds", type=float, default=1.5)
     parser.add_argument("--size", type=int, default=32, help="MiB of a large message")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--nice", type=int, default=19, help="how much the attackers, who would have machines of their own, yield")

@@ -60,6 +60,18 @@ utf8_is_checked_to_the_letter(void **state)
 	assert_false(str_is_utf8(STR("\xF4\x90\x80\x80"))); /* above U+10FFFF */
 	assert_false(str_is_utf8(STR("\xE2\x82")));         /* cut short */
 	assert_false(str_is_utf8(STR("\x80")));
+	/* a word at a time, and what is before and behind one */
+	for (size_t at = 0; at < 24; at++) {
+		char text[] = "0123456789abcdefghijklmnop";
+
+		assert_true(str_is_ascii(str_of(text)) && str_is_utf8(str_of(text)));
+		text[at] = '\xC3';
+		assert_false(str_is_ascii(str_of(text)) || str_is_utf8(str_of(text)));
+		text[at + 1] = '\xA9';
+		assert_true(str_is_utf8(str_of(text)));
+		text[at] = 'x';
+		assert_false(str_is_utf8(str_of(text)));
+	}
 	assert_true(str_is_ascii(STR("abc")));
 	assert_false(str_is_ascii(STR("\xC3\xA9")));
 }
