@@ -406,6 +406,20 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 	(void)arg;
 }
 
+/* In steps of some size: the same bytes. */
+static void
+use_steps(struct str message, const struct mail_limits *limits, size_t budget, struct str at_once)
+{
+	struct buf bytes = {0};
+	struct mail_summarizer *s = mail_summarizer_new(message, limits, &bytes);
+
+	while (!mail_summarizer_step(s, budget))
+		continue;
+	mail_summarizer_free(&s);
+	TS_ASSERT(str_eq(buf_as_str(&bytes), at_once));
+	buf_fini(&bytes);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -425,6 +439,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (mail_summary_open(buf_as_str(&bytes), &s) != TS_OK)
 		TS_WRONG("a fresh summary is not sound");
 	TS_ASSERT(s.size == message.n);
+	use_steps(message, &limits, 1 + (data[0] >> 2), buf_as_str(&bytes));
 	check_replies(&s);
 	use_summary(&s, message);
 	use_search(&s, message);

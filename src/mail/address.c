@@ -504,26 +504,27 @@ address_text(const struct mail_address *a, struct buf *out)
 }
 
 void
+mail_addresses_text_one(const struct mail_addresses *list, size_t i, struct buf *out)
+{
+	const struct mail_address *a = &list->v[i];
+
+	if (a->kind == MAIL_ADDRESS_END) {
+		buf_putc(out, ';');
+		return;
+	}
+	if (i > 0 && list->v[i - 1].kind != MAIL_ADDRESS_GROUP)
+		buf_puts(out, ", ");
+	if (a->kind == MAIL_ADDRESS_GROUP) {
+		mail_words_decode(a->mailbox, out);
+		buf_puts(out, ": ");
+	} else {
+		address_text(a, out);
+	}
+}
+
+void
 mail_addresses_text(const struct mail_addresses *list, struct buf *out)
 {
-	bool first = true;
-
-	for (size_t i = 0; i < list->n; i++) {
-		const struct mail_address *a = &list->v[i];
-
-		if (a->kind == MAIL_ADDRESS_END) {
-			buf_putc(out, ';');
-			first = false;
-			continue;
-		}
-		if (!first)
-			buf_puts(out, ", ");
-		first = a->kind == MAIL_ADDRESS_GROUP;
-		if (a->kind == MAIL_ADDRESS_GROUP) {
-			mail_words_decode(a->mailbox, out);
-			buf_puts(out, ": ");
-		} else {
-			address_text(a, out);
-		}
-	}
+	for (size_t i = 0; i < list->n; i++)
+		mail_addresses_text_one(list, i, out);
 }

@@ -45,6 +45,8 @@ void mail_parse_addresses(
     struct str value, size_t max, size_t max_bytes, struct mail_addresses *list);
 void mail_addresses_fini(struct mail_addresses *list);
 
-/* Appends "name <@route:mailbox@host>, group: a@b;" decoded to UTF-8, for SEARCH. */
+/* Appends "name <@route:mailbox@host>, group: a@b;" decoded to UTF-8, for SEARCH: all of it, or
+ * what entry i adds to those before it. */
 void mail_addresses_text(const struct mail_addresses *list, struct buf *out);
+void mail_addresses_text_one(const struct mail_addresses *list, size_t i, struct buf *out);
 #endif

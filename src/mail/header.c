@@ -28,34 +28,92 @@ line_empty(const char *p, const char *end)
 	return *p == '\n' || (*p == '\r' && end - p > 1 && p[1] == '\n');
 }
 
-bool
-mail_field_next(struct str *rest, struct mail_field *field_r)
+/* Looks on for c, up to end, as far as the budget goes.  True: found, or there is none. */
+static bool
+look(struct mail_field_scan *s, const char *end, char c, size_t *budget, const char **found_r)
 {
-	const char *p = rest->p, *end, *colon, *eol, *next, *name_end, *tail;
+	size_t n = (size_t)(end - s->at), used;
 
-	if (rest->n == 0 || line_empty(p, p + rest->n))
-		return false;
+	n = n < *budget ? n : *budget;
+	*found_r = n > 0 ? memchr(s->at, c, n) : NULL;
+	used = *found_r != NULL ? (size_t)(*found_r - s->at) + 1 : n;
+	s->at += used;
+	*budget -= used;
+	return *found_r != NULL || s->at == end;
+}
+
+/* RFC 5322 2.2.3: a line that begins with a blank goes on with the field. */
+static bool
+find_end(struct mail_field_scan *s, const char *end, size_t *budget)
+{
+	const char *found;
+
+	while (s->next == NULL) {
+		if (!look(s, end, '\n', budget, &found))
+			return false;
+		if (s->eol == NULL)
+			s->eol = s->at;
+		if (s->at == end || !blank(*s->at))
+			s->next = s->at;
+	}
+	return true;
+}
+
+/* The name ends at s->at when this is true. */
+static bool
+find_name(struct mail_field_scan *s, const char *from, size_t *budget)
+{
+	if (!s->named) {
+		if (!look(s, s->eol, ':', budget, &s->colon))
+			return false;
+		s->at = s->colon != NULL ? s->colon : from;
+		s->named = true;
+	}
+	for (; s->at > from && blank(s->at[-1]); s->at--, --*budget) /* RFC 5322 4.5.8 */
+		if (*budget == 0)
+			return false;
+	return true;
+}
+
+enum mail_field_found
+mail_field_step(
+    struct mail_field_scan *s, struct str *rest, size_t *budget, struct mail_field *field_r)
+{
+	const char *p = rest->p, *end, *tail;
+
+	if (rest->n == 0 || (s->at == NULL && line_empty(p, p + rest->n)))
+		return MAIL_FIELD_NONE;
 	end = p + rest->n;
-	eol = next = line_end(p, end);
-	/* RFC 5322 2.2.3: a line that begins with a blank goes on with the field. */
-	while (next < end && blank(*next))
-		next = line_end(next, end);
-	colon = memchr(p, ':', (size_t)(eol - p));
-	name_end = colon != NULL ? colon : p;
-	while (name_end > p && blank(name_end[-1])) /* RFC 5322 4.5.8 */
-		name_end--;
-	tail = next;
+	if (s->at == NULL)
+		s->at = p;
+	if (s->next == NULL) {
+		if (!find_end(s, end, budget))
+			return MAIL_FIELD_UNDECIDED;
+		s->at = p;
+	}
+	if (!find_name(s, p, budget))
+		return MAIL_FIELD_UNDECIDED;
+	tail = s->next;
 	if (tail > p && tail[-1] == '\n')
 		tail--;
 	if (tail > p && tail[-1] == '\r')
 		tail--;
-	field_r->name = str_range(p, name_end);
-	field_r->value = str_range(colon != NULL && colon < tail ? colon + 1 : p, tail);
-	if (colon != NULL && colon >= tail)
+	field_r->name = str_range(p, s->at);
+	field_r->value = str_range(s->colon != NULL && s->colon < tail ? s->colon + 1 : p, tail);
+	if (s->colon != NULL && s->colon >= tail)
 		field_r->value = str_range(tail, tail);
-	field_r->all = str_range(p, next);
-	*rest = str_range(next, end);
-	return true;
+	field_r->all = str_range(p, s->next);
+	*rest = str_range(s->next, end);
+	return MAIL_FIELD_FOUND;
+}
+
+bool
+mail_field_next(struct str *rest, struct mail_field *field_r)
+{
+	struct mail_field_scan scan = {0};
+	size_t budget = SIZE_MAX;
+
+	return mail_field_step(&scan, rest, &budget, field_r) == MAIL_FIELD_FOUND;
 }
 
 struct str
@@ -105,10 +163,24 @@ open_word(struct str s)
 	return i - 1;
 }
 
+/* Without the blanks at its ends, or most of them. */
+static struct str
+trim(struct str s)
+{
+	size_t front = 0, back = 0;
+
+	while (front < s.n && front < MAIL_BLANKS_MAX && lex_blank(s.p[front]))
+		front++;
+	while (back < s.n - front && back < MAIL_BLANKS_MAX && lex_blank(s.p[s.n - 1 - back]))
+		back++;
+	return front > 0 ? (struct str){s.p + front, s.n - front - back}
+	                 : (struct str){s.p, s.n - back};
+}
+
 struct str
 mail_field_fit(struct str value, size_t max, bool text)
 {
-	struct str v = str_trim(value);
+	struct str v = trim(value);
 	size_t n = max;
 
 	if (v.n <= max)

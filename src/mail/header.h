@@ -22,6 +22,24 @@ struct mail_field {
  * bytes.  An empty line is left standing. */
 bool mail_field_next(struct str *rest, struct mail_field *field_r);
 
+/*
+ * The same in steps, for a header of any size: {0} before each field, and *rest stays as it is
+ * until one is found.  A step looks at no more than *budget bytes (at least one), and takes them
+ * off it.
+ */
+struct mail_field_scan {
+	const char *at; /* looked at up to here; NULL: nothing yet */
+	const char *eol, *next, *colon;
+	bool named; /* the colon was looked for; at goes back from the end of the name */
+};
+enum mail_field_found {
+	MAIL_FIELD_FOUND,
+	MAIL_FIELD_NONE,
+	MAIL_FIELD_UNDECIDED /* go on with the same scan */
+};
+enum mail_field_found mail_field_step(
+    struct mail_field_scan *scan, struct str *rest, size_t *budget, struct mail_field *field_r);
+
 /* The value of the first field of that name, unfolding is left to the caller; STR_NONE if none. */
 struct str mail_field_find(struct str header, struct str name);
 
@@ -31,8 +49,10 @@ size_t mail_header_len(struct str bytes);
 /*
  * The front of a value that fits into max bytes, whole words only, and no encoded word (RFC 2047)
  * cut in two.  When its first word is too long: STR_NONE, or, of text for people, the characters
- * of it that fit.
+ * of it that fit.  Blanks are no part of it, at either end; of more than MAIL_BLANKS_MAX of them
+ * the others are taken for a word.
  */
+#define MAIL_BLANKS_MAX ((size_t)1 << 20)
 struct str mail_field_fit(struct str value, size_t max, bool text);
 
 /* Appends value unfolded, without NUL, and without blanks at both ends; a CR or LF that is no fold

@@ -6,6 +6,9 @@
  * the part whose header or body the current line belongs to.  A delimiter
  * line of any open multipart closes all that is above it, so parts that were
  * never ended are ended by those around them.
+ *
+ * It may be left at any byte: in a line, in a header whose fields are read, and
+ * between the headers that a delimiter ends.
  */
 #include "mail/mime_int.h"
 
@@ -24,7 +27,7 @@ struct open {
 	    boundary_len; /* in walk.boundaries; 0: not a multipart, or none given */
 };
 
-struct walk {
+struct mime_walk {
 	struct str message;
 	const struct mail_limits *limits;
 	struct mime *m;
@@ -32,18 +35,29 @@ struct walk {
 	uint32_t depth;      /* open parts */
 	uint32_t multiparts; /* of them with a boundary to look for */
 	struct buf boundaries;
-	uint64_t lf; /* line ends before the current line */
 	bool full;
+	uint64_t off, at; /* the current line; looked at up to here for its end */
+	uint64_t lf;      /* line ends before it */
+	/* The line is a delimiter of the part open at that depth. */
+	enum mime_line what;
+	uint32_t what_depth;
+	bool reading; /* the fields of the top part's header */
+	struct str rest;
+	struct mail_field_scan scan;
 };
 
+/* What it costs to compare with a boundary, to read a parameter: in bytes that are looked at. */
+#define MATCH_COST 8
+#define PARAM_COST 16
+
 static struct open *
-top(struct walk *w)
+top(struct mime_walk *w)
 {
 	return &w->open[w->depth - 1];
 }
 
 static struct mime_part *
-push(struct walk *w, uint32_t parent, uint64_t off)
+push(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 {
 	struct mime *m = w->m;
 	struct mime_part *p;
@@ -54,7 +68,7 @@ push(struct walk *w, uint32_t parent, uint64_t off)
 	}
 	p = &m->v[m->n];
 	*p = (struct mime_part){.parent = parent, .header_off = off, .body_off = off};
-	p->lf_before = w->lf;
+	p->lf_before = lf;
 	p->end = m->n + 1;
 	if (m->n > 0)
 		p->number = ++m->v[parent].children;
@@ -63,9 +77,9 @@ push(struct walk *w, uint32_t parent, uint64_t off)
 }
 
 static void
-open_part(struct walk *w, uint32_t parent, uint64_t off)
+open_part(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 {
-	push(w, parent, off);
+	push(w, parent, off, lf);
 	/* limits->nesting containers and the leaf in them; see `deep` in end_header(). */
 	w->open[w->depth++] = (struct open){.part = w->m->n - 1, .in_header = true};
 }
@@ -87,12 +101,11 @@ set_type(struct mime *m, struct mime_part *p, struct str type, struct str subtyp
 	p->subtype = put_name(m, subtype);
 }
 
-/* The fields that a part is made of: the first of each name counts. */
+/* Of the fields that a part is made of the first of each name counts. */
 static void
-read_fields(struct walk *w, struct mime_part *p)
+take_field(struct mime_part *p, const struct mail_field *f)
 {
-	struct str rest = {w->message.p + p->header_off, p->header_len};
-	struct mail_field f;
+	struct str tail;
 	struct {
 		struct str name;
 		struct str *to;
@@ -107,20 +120,35 @@ read_fields(struct walk *w, struct mime_part *p)
 	    {STR("location"), &p->f_location},
 	};
 
-	while (mail_field_next(&rest, &f)) {
-		struct str tail;
+	if (f->name.n < 10 || !str_has_iprefix(f->name, STR("content-")))
+		return;
+	tail = (struct str){f->name.p + 8, f->name.n - 8};
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (str_ieq(tail, wanted[i].name) && wanted[i].to->p == NULL)
+			*wanted[i].to = f->value;
+}
 
-		if (f.name.n < 10 || !str_has_iprefix(f.name, STR("content-")))
-			continue;
-		tail = (struct str){f.name.p + 8, f.name.n - 8};
-		for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-			if (str_ieq(tail, wanted[i].name) && wanted[i].to->p == NULL)
-				*wanted[i].to = f.value;
-	}
+/* False: not all of them yet. */
+static bool
+read_fields(struct mime_walk *w, size_t *budget)
+{
+	struct mail_field f;
+
+	while (*budget > 0)
+		switch (mail_field_step(&w->scan, &w->rest, budget, &f)) {
+		case MAIL_FIELD_NONE:
+			return true;
+		case MAIL_FIELD_UNDECIDED:
+			return false;
+		case MAIL_FIELD_FOUND:
+			take_field(&w->m->v[top(w)->part], &f);
+			w->scan = (struct mail_field_scan){0};
+		}
+	return false;
 }
 
 static void
-read_params(struct walk *w, struct mime_part *p, const struct mail_params *params)
+read_params(struct mime_walk *w, struct mime_part *p, const struct mail_params *params)
 {
 	const struct mail_param *charset = mail_params_find(params, STR("charset"));
 	struct open *o = top(w);
@@ -137,7 +165,7 @@ read_params(struct walk *w, struct mime_part *p, const struct mail_params *param
 }
 
 static void
-read_type(struct walk *w, struct mime_part *p)
+read_type(struct mime_walk *w, struct mime_part *p)
 {
 	bool digest = p->parent != (uint32_t)(p - w->m->v) && w->m->v[p->parent].digest;
 	struct mail_params params;
@@ -161,7 +189,7 @@ read_type(struct walk *w, struct mime_part *p)
 
 /* A leaf all the same. */
 static void
-shut(struct walk *w, struct mime_part *p)
+shut(struct mime_walk *w, struct mime_part *p)
 {
 	p->kind = MAIL_PART_LEAF;
 	set_type(w->m, p, STR("application"), STR("octet-stream"));
@@ -181,21 +209,48 @@ sealed(const struct mime_part *p)
 	       (p->encoding == MAIL_ENCODING_BASE64 || p->encoding == MAIL_ENCODING_QP);
 }
 
-/* The header of the top part ends at off, where its body begins. */
+/* The header of the top part ends at off, where its body begins, behind lf line ends; its fields
+ * are read next. */
 static void
-end_header(struct walk *w, uint64_t off)
+end_header(struct mime_walk *w, uint64_t off, uint64_t lf)
+{
+	struct open *o = top(w);
+	struct mime_part *p = &w->m->v[o->part];
+
+	p->header_len = off - p->header_off;
+	p->body_off = off;
+	p->lf_before = lf;
+	o->in_header = false;
+	w->reading = true;
+	w->rest = (struct str){w->message.p + p->header_off, p->header_len};
+	w->scan = (struct mail_field_scan){0};
+}
+
+/* No more than a limit's worth of it is looked at. */
+static void
+read_encoding(struct mime_walk *w, struct mime_part *p)
+{
+	bool cut = p->f_encoding.n > w->limits->field;
+
+	if (cut)
+		p->f_encoding.n = (size_t)w->limits->field + 1;
+	p->encoding = mail_encoding_of(p->f_encoding);
+	w->m->cut |= cut && mail_encoding_word(p->f_encoding).n == 0;
+}
+
+/* The fields of the top part's header are read: what is it? */
+static void
+begin_body(struct mime_walk *w, size_t *budget)
 {
 	struct open *o = top(w);
 	uint32_t index = o->part;
 	struct mime_part *p = &w->m->v[index];
 	bool deep = w->depth > w->limits->nesting || w->m->n >= w->limits->parts;
+	size_t read = p->f_type.n < w->limits->field ? p->f_type.n : w->limits->field;
 
-	p->header_len = off - p->header_off;
-	p->body_off = off;
-	p->lf_before = w->lf;
-	o->in_header = false;
-	read_fields(w, p);
-	p->encoding = mail_encoding_of(p->f_encoding);
+	mime_spend(budget, PARAM_COST * (read + 16));
+	w->reading = false;
+	read_encoding(w, p);
 	read_type(w, p);
 	p->kind = mime_kind_of(mime_name(w->m, p->type), mime_name(w->m, p->subtype));
 	if (p->kind != MAIL_PART_LEAF && deep) {
@@ -213,18 +268,18 @@ end_header(struct walk *w, uint64_t off)
 	p->digest =
 	    p->kind == MAIL_PART_MULTIPART && str_eq(mime_name(w->m, p->subtype), STR("digest"));
 	if (p->kind == MAIL_PART_MESSAGE)
-		open_part(w, index, off);
+		open_part(w, index, p->body_off, p->lf_before);
 }
 
 /* RFC 3501 says nothing of a multipart without parts, and its grammar has no
  * room for one: it gets one text part. */
 static void
-make_up_child(struct walk *w, uint32_t index, bool delimited)
+make_up_child(struct mime_walk *w, uint32_t index, bool delimited)
 {
 	struct mime_part *p = &w->m->v[index], *child;
 	uint64_t off = delimited ? p->body_off + p->body_len : p->body_off;
 
-	child = push(w, index, off);
+	child = push(w, index, off, w->lf);
 	p = &w->m->v[index];
 	child->made_up = child->defaulted = true;
 	child->body_len = delimited ? 0 : p->body_len;
@@ -234,7 +289,7 @@ make_up_child(struct walk *w, uint32_t index, bool delimited)
 
 /* The top part ends at off; lf line ends stand before it in the message. */
 static void
-close_part(struct walk *w, uint64_t off, uint64_t lf)
+close_part(struct mime_walk *w, uint64_t off, uint64_t lf)
 {
 	struct open o = *top(w);
 	struct mime_part *p = &w->m->v[o.part];
@@ -260,7 +315,7 @@ close_part(struct walk *w, uint64_t off, uint64_t lf)
 
 /* Whose delimiter is this line, which begins with "--"? */
 static enum mime_line
-match(struct walk *w, struct str line, uint32_t *depth_r)
+match(struct mime_walk *w, struct str line, uint32_t *depth_r)
 {
 	struct mime_match found = {.line = line};
 
@@ -275,15 +330,23 @@ match(struct walk *w, struct str line, uint32_t *depth_r)
 	return found.what;
 }
 
-/* A delimiter line of the open multipart at depth, from off to next. */
+/* Behind the current line. */
 static void
-delimiter(struct walk *w, uint32_t depth, enum mime_line what, uint64_t off, uint64_t next)
+pass_line(struct mime_walk *w)
+{
+	w->lf += w->message.p[w->at - 1] == '\n';
+	w->off = w->at;
+	w->what = MIME_LINE_OTHER;
+}
+
+/* The current line is a delimiter, and no header is open any more. */
+static void
+delimiter(struct mime_walk *w)
 {
 	const char *s = w->message.p;
-	uint64_t end = off, lf = w->lf;
+	uint64_t end = w->off, lf = w->lf;
+	struct open *o = &w->open[w->what_depth - 1];
 
-	while (top(w)->in_header)
-		end_header(w, off);
 	/* RFC 2046 5.1.1: the line end before the delimiter belongs to it. */
 	if (end > 0 && s[end - 1] == '\n') {
 		end--;
@@ -291,67 +354,104 @@ delimiter(struct walk *w, uint32_t depth, enum mime_line what, uint64_t off, uin
 		if (end > 0 && s[end - 1] == '\r')
 			end--;
 	}
-	while (w->depth > depth)
+	while (w->depth > w->what_depth)
 		close_part(w, end, lf);
-	w->open[depth - 1].delimited = true;
-	if (what == MIME_LINE_CLOSE) {
-		w->open[depth - 1].closed = true;
-	} else {
-		w->lf++; /* the new part begins behind this line */
-		open_part(w, w->open[depth - 1].part, next);
-		w->lf--;
-	}
+	o->delimited = true;
+	if (w->what == MIME_LINE_CLOSE)
+		o->closed = true;
+	else /* the new part begins behind this line */
+		open_part(w, o->part, w->at, w->lf + 1);
+	pass_line(w);
 }
 
-static void
-take_line(struct walk *w, uint64_t off, uint64_t next)
+static bool
+delimits(struct mime_walk *w, struct str line, size_t *budget)
 {
-	struct str line = {w->message.p + off, next - off};
-	uint32_t depth = 0;
-	enum mime_line what;
+	if (line.p[0] != '-' || line.n <= 2 || line.p[1] != '-' || w->multiparts == 0 || w->full)
+		return false;
+	mime_spend(budget, MATCH_COST * (size_t)w->depth);
+	w->what = match(w, line, &w->what_depth);
+	if (w->what == MIME_LINE_DELIMITER && w->m->n >= w->limits->parts) {
+		/* From here on all text belongs to the part that is open. */
+		w->full = w->m->cut = true;
+		w->what = MIME_LINE_OTHER;
+	}
+	return w->what != MIME_LINE_OTHER;
+}
 
-	if (line.p[0] == '-' && line.n > 2 && line.p[1] == '-' && w->multiparts > 0 && !w->full) {
-		what = match(w, line, &depth);
-		if (what == MIME_LINE_DELIMITER && w->m->n >= w->limits->parts) {
-			/* From here on all text belongs to the part that is open. */
-			w->full = w->m->cut = true;
-			what = MIME_LINE_OTHER;
-		}
-		if (what != MIME_LINE_OTHER) {
-			delimiter(w, depth, what, off, next);
-			return;
+/* The current line, which ends at w->at. */
+static void
+take_line(struct mime_walk *w, size_t *budget)
+{
+	struct str line = {w->message.p + w->off, w->at - w->off};
+
+	if (delimits(w, line, budget))
+		return;
+	if (top(w)->in_header && (line.p[0] == '\n' || (line.n == 2 && line.p[0] == '\r')))
+		end_header(w, w->at, w->lf + 1); /* the body begins behind the empty line */
+	pass_line(w);
+}
+
+/* False: its end has not been found yet. */
+static bool
+find_line(struct mime_walk *w, size_t *budget)
+{
+	const char *p = w->message.p + w->at, *nl;
+	size_t left = w->message.n - w->at, n = left < *budget ? left : *budget;
+
+	nl = memchr(p, '\n', n);
+	n = nl != NULL ? (size_t)(nl - p) + 1 : n;
+	*budget -= n;
+	w->at += n;
+	return nl != NULL || w->at == w->message.n;
+}
+
+struct mime_walk *
+mime_walk_new(struct str message, const struct mail_limits *limits, struct mime *m)
+{
+	struct mime_walk *w = mem_zalloc(sizeof(*w));
+
+	*w = (struct mime_walk){.message = message, .limits = limits, .m = m};
+	*m = (struct mime){0};
+	w->open = mem_zalloc(((size_t)limits->nesting + 2) * sizeof(*w->open));
+	open_part(w, 0, 0, 0);
+	return w;
+}
+
+bool
+mime_walk_step(struct mime_walk *w, size_t *budget)
+{
+	while (w->depth > 0) {
+		if (*budget == 0)
+			return false;
+		if (w->reading) {
+			if (read_fields(w, budget))
+				begin_body(w, budget);
+		} else if ((w->what != MIME_LINE_OTHER || w->off == w->message.n) &&
+		           top(w)->in_header) {
+			end_header(w, w->off, w->lf);
+		} else if (w->what != MIME_LINE_OTHER) {
+			delimiter(w);
+		} else if (w->off == w->message.n) {
+			close_part(w, w->message.n, w->lf);
+		} else if (find_line(w, budget)) {
+			take_line(w, budget);
 		}
 	}
-	if (top(w)->in_header && (line.p[0] == '\n' || (line.n == 2 && line.p[0] == '\r'))) {
-		w->lf++; /* the body begins behind the empty line */
-		end_header(w, next);
-		w->lf--;
-	}
+	return true;
 }
 
 void
-mime_parse(struct str message, const struct mail_limits *limits, struct mime *m)
+mime_walk_free(struct mime_walk **walk)
 {
-	struct walk w = {.message = message, .limits = limits, .m = m};
-	uint64_t off = 0;
+	struct mime_walk *w = *walk;
 
-	*m = (struct mime){0};
-	w.open = mem_zalloc(((size_t)limits->nesting + 2) * sizeof(*w.open));
-	open_part(&w, 0, 0);
-	while (off < message.n) {
-		const char *nl = memchr(message.p + off, '\n', message.n - off);
-		uint64_t next = nl != NULL ? (uint64_t)(nl - message.p) + 1 : message.n;
-
-		take_line(&w, off, next);
-		w.lf += nl != NULL;
-		off = next;
-	}
-	while (top(&w)->in_header)
-		end_header(&w, message.n);
-	while (w.depth > 0)
-		close_part(&w, message.n, w.lf);
-	buf_fini(&w.boundaries);
-	mem_free(w.open);
+	*walk = NULL;
+	if (w == NULL)
+		return;
+	buf_fini(&w->boundaries);
+	mem_free(w->open);
+	mem_free(w);
 }
 
 void

@@ -38,8 +38,22 @@ struct mime {
 	bool cut;
 };
 
-void mime_parse(struct str message, const struct mail_limits *limits, struct mime *m);
+/*
+ * The walk, in steps: each costs about as much as it takes to look at *budget bytes, which it
+ * takes off.  True: it is done.  message, limits and m stay while it lasts.
+ */
+struct mime_walk;
+struct mime_walk *mime_walk_new(
+    struct str message, const struct mail_limits *limits, struct mime *m);
+bool mime_walk_step(struct mime_walk *walk, size_t *budget);
+void mime_walk_free(struct mime_walk **walk);
 void mime_fini(struct mime *m);
+
+static inline void
+mime_spend(size_t *budget, size_t n)
+{
+	*budget -= n < *budget ? n : *budget;
+}
 
 /*
  * mime_line.c: what the walk over a stored message and the one over a message that comes in

@@ -5,6 +5,9 @@
 #include "mail/header.h"
 #include "mail/lex_int.h"
 
+/* What a byte of a field costs that is taken to pieces: in bytes that are looked at. */
+#define COST 16
+
 /* A field value, unfolded and within limits; NIL when absent, or when it is no text for people and
  * nothing of it fits. */
 static void
@@ -70,18 +73,41 @@ envelope_field(struct render *r, const struct mail_field *f, struct envelope *e)
 }
 
 void
-envelope_read(struct render *r, struct str header, struct envelope *e)
+envelope_begin(struct envelope *e, struct str header)
+{
+	*e = (struct envelope){.rest = header};
+}
+
+/* First letters of the names above: most fields are none of them. */
+static bool
+maybe_envelope(struct str name)
+{
+	return name.n > 0 && name.n <= 11 && name.p[0] != '\0' &&
+	       strchr("dsimrftcb", ascii_lower((unsigned char)name.p[0])) != NULL;
+}
+
+bool
+envelope_read(struct render *r, struct envelope *e, size_t *budget)
 {
 	struct mail_field f;
 
-	*e = (struct envelope){0};
-	while (mail_field_next(&header, &f)) {
-		/* First letters of the names above: most fields are none of them. */
-		if (f.name.n > 0 && f.name.n <= 11 &&
-		    strchr("dsimrftcb", ascii_lower((unsigned char)f.name.p[0])) != NULL &&
-		    f.name.p[0] != '\0')
+	while (*budget > 0)
+		switch (mail_field_step(&e->scan, &e->rest, budget, &f)) {
+		case MAIL_FIELD_NONE:
+			return true;
+		case MAIL_FIELD_UNDECIDED:
+			return false;
+		case MAIL_FIELD_FOUND:
+			e->scan = (struct mail_field_scan){0};
+			if (!maybe_envelope(f.name))
+				break;
+			mime_spend(budget, COST * (f.value.n < r->limits->address_field
+			                                  ? f.value.n
+			                                  : r->limits->address_field) +
+			                       COST * 4);
 			envelope_field(r, &f, e);
-	}
+		}
+	return false;
 }
 
 void
@@ -138,39 +164,41 @@ put_addresses(const struct mail_addresses *list, struct buf *out)
 	buf_putc(out, ')');
 }
 
-void
-render_envelope(struct render *r, const struct envelope *e, struct buf *out)
+bool
+render_envelope(struct render *r, struct envelope *e, size_t *budget, struct buf *out)
 {
 	/* RFC 9051 7.5.2: an absent or empty Sender or Reply-To is that of From. */
 	const struct mail_addresses *lists[] = {&e->from, e->sender.n > 0 ? &e->sender : &e->from,
 	    e->reply_to.n > 0 ? &e->reply_to : &e->from, &e->to, &e->cc, &e->bcc};
 
-	buf_putc(out, '(');
-	put_value(r, e->date, false, out);
-	buf_putc(out, ' ');
-	put_value(r, e->subject, true, out);
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		buf_putc(out, ' ');
-		put_addresses(lists[i], out);
+	while (e->put < 10 && *budget > 0) {
+		size_t from = out->n;
+
+		buf_putc(out, e->put == 0 ? '(' : ' ');
+		switch (e->put) {
+		case 0:
+			put_value(r, e->date, false, out);
+			break;
+		case 1:
+			put_value(r, e->subject, true, out);
+			break;
+		case 8:
+			put_value(r, e->in_reply_to, false, out);
+			break;
+		case 9:
+			put_value(r, e->message_id, false, out);
+			buf_putc(out, ')');
+			break;
+		default:
+			put_addresses(lists[e->put - 2], out);
+		}
+		e->put++;
+		mime_spend(budget, out->n - from + COST);
 	}
-	buf_putc(out, ' ');
-	put_value(r, e->in_reply_to, false, out);
-	buf_putc(out, ' ');
-	put_value(r, e->message_id, false, out);
-	buf_putc(out, ')');
+	return e->put == 10;
 }
 
 /* ---- structure ---- */
-
-struct structure {
-	struct render *r;
-	const struct mime *m;
-	struct buf *body;          /* BODY; what both forms share is written here first */
-	struct buf *bodystructure; /* and copied there by share() */
-	size_t shared;             /* how far */
-	bool rev2;
-	bool differs; /* the other version of the protocol shows something else */
-};
 
 static void
 share(struct structure *s)
@@ -361,26 +389,6 @@ put_basic(struct structure *s, const struct mime_part *p)
 	buf_u64(out, p->body_len);
 }
 
-static void put_part(struct structure *s, uint32_t index);
-
-static void
-put_message_part(struct structure *s, uint32_t index)
-{
-	const struct mime_part *p = &s->m->v[index], *child = &s->m->v[index + 1];
-	struct envelope e;
-
-	envelope_read(
-	    s->r, (struct str){s->r->message.p + child->header_off, child->header_len}, &e);
-	buf_putc(s->body, ' ');
-	render_envelope(s->r, &e, s->body);
-	envelope_fini(&e);
-	buf_putc(s->body, ' ');
-	share(s);
-	put_part(s, index + 1);
-	buf_putc(s->body, ' ');
-	buf_u64(s->body, p->lines);
-}
-
 /* RFC 9051 has a message/global with envelope and structure; in the grammar of RFC 3501
  * (media-message) it is a leaf like any other. */
 static bool
@@ -403,38 +411,109 @@ put_leaf_lines(struct structure *s, const struct mime_part *p)
 	buf_u64(s->body, p->lines);
 }
 
-/* Recursion is bounded by limits->nesting, at most MAIL_NESTING_MAX. */
-static void
-put_part(struct structure *s, uint32_t index)
-{
-	const struct mime_part *p = &s->m->v[index];
+/*
+ * The parts in their order, each opened, then those inside it, then closed: the tree is walked by
+ * its numbers, and nothing recurses.
+ */
+enum { OPEN, ENVELOPE, ENVELOPE_PUT, CLOSE_MESSAGE, CLOSE_MULTIPART, MD5, TAIL, DONE };
 
+static unsigned
+open_part(struct structure *s, const struct mime_part *p)
+{
 	buf_putc(s->body, '(');
 	if (p->kind == MAIL_PART_MULTIPART) {
 		share(s);
-		for (uint32_t i = index + 1; i < p->end; i = s->m->v[i].end)
-			put_part(s, i);
+		s->index++;
+		return OPEN;
+	}
+	put_basic(s, p);
+	if (shows_inside(s, p)) {
+		const struct mime_part *child = p + 1;
+
+		envelope_begin(&s->envelope,
+		    (struct str){s->r->message.p + child->header_off, child->header_len});
+		return ENVELOPE;
+	}
+	put_leaf_lines(s, p);
+	return MD5;
+}
+
+/* The part is closed: on with its next sibling, or with what it is in. */
+static unsigned
+next_part(struct structure *s, const struct mime_part *p)
+{
+	const struct mime_part *parent = &s->m->v[p->parent];
+
+	if (s->index == 0)
+		return DONE;
+	if (p->end < parent->end) {
+		s->index = p->end;
+		return OPEN;
+	}
+	s->index = p->parent;
+	return parent->kind == MAIL_PART_MESSAGE ? CLOSE_MESSAGE : CLOSE_MULTIPART;
+}
+
+static unsigned
+put_envelope(struct structure *s)
+{
+	envelope_fini(&s->envelope);
+	buf_putc(s->body, ' ');
+	share(s);
+	s->index++;
+	return OPEN;
+}
+
+static unsigned
+put_step(struct structure *s, size_t *budget)
+{
+	const struct mime_part *p = &s->m->v[s->index];
+
+	switch (s->next) {
+	case OPEN:
+		return open_part(s, p);
+	case ENVELOPE:
+		if (!envelope_read(s->r, &s->envelope, budget))
+			return ENVELOPE;
+		buf_putc(s->body, ' ');
+		return ENVELOPE_PUT;
+	case ENVELOPE_PUT:
+		if (!render_envelope(s->r, &s->envelope, budget, s->body))
+			return ENVELOPE_PUT;
+		return put_envelope(s);
+	case CLOSE_MESSAGE:
+		buf_putc(s->body, ' ');
+		buf_u64(s->body, p->lines);
+		return MD5;
+	case CLOSE_MULTIPART:
 		buf_putc(s->body, ' ');
 		put_type(s, p, s->body);
-	} else {
-		put_basic(s, p);
-		if (shows_inside(s, p))
-			put_message_part(s, index);
-		else
-			put_leaf_lines(s, p);
+		return TAIL;
+	case MD5:
 		share(s);
 		buf_putc(s->bodystructure, ' ');
 		put_value(s->r, p->f_md5, false, s->bodystructure);
+		return TAIL;
+	default:
+		put_extension_tail(s, p);
+		return next_part(s, p);
 	}
-	put_extension_tail(s, p);
 }
 
 bool
-render_structure(
-    struct render *r, const struct mime *m, bool rev2, struct buf *body, struct buf *bodystructure)
+render_structure(struct structure *s, size_t *budget)
 {
-	struct structure s = {r, m, body, bodystructure, body->n, rev2, false};
+	while (s->next != DONE && *budget > 0) {
+		size_t from = s->body->n + s->bodystructure->n;
 
-	put_part(&s, 0);
-	return s.differs;
+		s->next = put_step(s, budget);
+		mime_spend(budget, (COST / 2) * (s->body->n + s->bodystructure->n - from) + COST);
+	}
+	return s->next == DONE;
+}
+
+void
+structure_fini(struct structure *s)
+{
+	envelope_fini(&s->envelope);
 }

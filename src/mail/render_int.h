@@ -10,6 +10,10 @@ struct envelope {
 	struct str date, subject, in_reply_to, message_id, references; /* STR_NONE when absent */
 	struct mail_addresses from, sender, reply_to, to, cc, bcc;
 	bool has_from, has_to, has_cc, has_bcc; /* the field is there, maybe empty */
+	/* private */
+	struct str rest; /* of the header */
+	struct mail_field_scan scan;
+	unsigned put; /* items that render_envelope() has put */
 };
 
 struct render {
@@ -19,13 +23,31 @@ struct render {
 	bool cut; /* a limit left something out */
 };
 
-void envelope_read(struct render *r, struct str header, struct envelope *e);
+/*
+ * All of these go in steps, as mime_walk_step() does: true when they are done, and to be called
+ * again, with the same of all but the budget, when they are not.
+ */
+void envelope_begin(struct envelope *e, struct str header);
+bool envelope_read(struct render *r, struct envelope *e, size_t *budget);
 void envelope_fini(struct envelope *e);
-void render_envelope(struct render *r, const struct envelope *e, struct buf *out);
-/* Both forms of the structure in one go, as IMAP4rev2 or IMAP4rev1 has them.  True when the
- * other one would be different. */
-bool render_structure(
-    struct render *r, const struct mime *m, bool rev2, struct buf *body, struct buf *bodystructure);
+bool render_envelope(struct render *r, struct envelope *e, size_t *budget, struct buf *out);
+
+/* Both forms of the structure in one go, as IMAP4rev2 or IMAP4rev1 has them. */
+struct structure {
+	struct render *r;
+	const struct mime *m;
+	struct buf *body;          /* BODY; what both forms share is written here first */
+	struct buf *bodystructure; /* and copied there by share() */
+	bool rev2;
+	bool differs; /* the other version of the protocol shows something else */
+	/* private */
+	size_t shared; /* how far */
+	uint32_t index;
+	unsigned next; /* what of the part is put next */
+	struct envelope envelope;
+};
+bool render_structure(struct structure *s, size_t *budget);
+void structure_fini(struct structure *s);
 
 /* render_param.c: a string without CR, LF or NUL, quoted if it can be, else a literal. */
 void render_string(struct str s, struct buf *out);

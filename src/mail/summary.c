@@ -21,6 +21,7 @@
 #include <endian.h>
 #include <xxhash.h>
 
+#include "base/mem.h"
 #include "mail/date.h"
 #include "mail/header.h"
 #include "mail/lex_int.h"
@@ -34,6 +35,8 @@
 #define VERSION 2
 /* A sort key is cut here: texts that agree so far are equal for every reader. */
 #define KEY_MAX 512u
+/* What it costs to decode a byte: in bytes that are looked at. */
+#define COST 16
 
 _Static_assert(MAIL_TEXT_COUNT < 64, "the table of texts is small");
 
@@ -67,11 +70,17 @@ get_le64(const char *p)
 struct making {
 	struct render r;
 	struct mime m;
+	struct mime_walk *walk;
 	struct envelope e;
+	struct structure structure;
 	struct buf *out;
 	size_t base; /* where the summary begins in out */
-	struct buf scratch, key;
+	struct buf scratch, key, body;
 	uint32_t flags;
+	unsigned stage; /* in stages[] */
+	unsigned item;  /* in texts[] */
+	size_t at;      /* in the message, or in a list of addresses */
+	size_t from;    /* where the text begins that is being put */
 };
 
 /* The text `which` is what has been appended to out since `from`. */
@@ -125,18 +134,25 @@ put_subject(struct making *k)
 	put_key(k, MAIL_TEXT_KEY_SUBJECT, buf_as_str(&k->key));
 }
 
-static void
-put_addresses_text(
-    struct making *k, enum mail_text which, const struct mail_addresses *list, bool present)
+/* False: not all of them yet. */
+static bool
+put_addresses_text(struct making *k, enum mail_text which, const struct mail_addresses *list,
+    bool present, size_t *budget)
 {
-	size_t from = k->out->n;
-
 	if (!present) {
 		note_absent(k, which);
-		return;
+		return true;
 	}
-	mail_addresses_text(list, k->out);
-	note_text(k, which, from);
+	for (; k->at < list->n; k->at++) {
+		size_t before = k->out->n;
+
+		if (*budget == 0)
+			return false;
+		mail_addresses_text_one(list, k->at, k->out);
+		mime_spend(budget, COST * (k->out->n - before + 8));
+	}
+	note_text(k, which, k->from);
+	return true;
 }
 
 /* RFC 5256: the mailbox of the first address. */
@@ -201,50 +217,6 @@ put_ids(struct making *k, enum mail_text which, struct str value, size_t max)
 		note_absent(k, which);
 }
 
-/* True: the other version of the protocol has something else. */
-static bool
-put_structure(
-    struct making *k, bool rev2, enum mail_text body_text, enum mail_text bodystructure_text)
-{
-	struct buf body = {0};
-	size_t from = k->out->n;
-	bool differs = render_structure(&k->r, &k->m, rev2, &body, k->out);
-
-	note_text(k, bodystructure_text, from);
-	from = k->out->n;
-	buf_str(k->out, buf_as_str(&body));
-	buf_fini(&body);
-	note_text(k, body_text, from);
-	return differs;
-}
-
-static void
-put_texts(struct making *k)
-{
-	struct envelope *e = &k->e;
-	size_t from = k->out->n;
-
-	render_envelope(&k->r, e, k->out);
-	note_text(k, MAIL_TEXT_ENVELOPE, from);
-	note_absent(k, MAIL_TEXT_BODY_REV2);
-	note_absent(k, MAIL_TEXT_BODYSTRUCTURE_REV2);
-	if (put_structure(k, false, MAIL_TEXT_BODY, MAIL_TEXT_BODYSTRUCTURE))
-		put_structure(k, true, MAIL_TEXT_BODY_REV2, MAIL_TEXT_BODYSTRUCTURE_REV2);
-	put_subject(k);
-	put_addresses_text(k, MAIL_TEXT_FROM, &e->from, e->has_from);
-	put_addresses_text(k, MAIL_TEXT_TO, &e->to, e->has_to);
-	put_addresses_text(k, MAIL_TEXT_CC, &e->cc, e->has_cc);
-	put_addresses_text(k, MAIL_TEXT_BCC, &e->bcc, e->has_bcc);
-	put_mailbox_key(k, MAIL_TEXT_KEY_FROM, &e->from);
-	put_mailbox_key(k, MAIL_TEXT_KEY_TO, &e->to);
-	put_mailbox_key(k, MAIL_TEXT_KEY_CC, &e->cc);
-	put_display_key(k, MAIL_TEXT_KEY_DISPLAYFROM, &e->from);
-	put_display_key(k, MAIL_TEXT_KEY_DISPLAYTO, &e->to);
-	put_ids(k, MAIL_TEXT_MESSAGE_ID, e->message_id, 1);
-	put_ids(k, MAIL_TEXT_IN_REPLY_TO, e->in_reply_to, 1);
-	put_ids(k, MAIL_TEXT_REFERENCES, e->references, SIZE_MAX);
-}
-
 static void
 put_part(const struct mime_part *p, struct buf *out)
 {
@@ -265,8 +237,176 @@ put_part(const struct mime_part *p, struct buf *out)
 	buf_le32(out, p->charset.len);       /* 60 */
 }
 
-static void
-put_head(struct making *k)
+/* ---- the stages: true when the next one is to begin, in steps like mime_walk_step() ---- */
+
+static bool
+find_parts(struct making *k, size_t *budget)
+{
+	if (k->walk == NULL)
+		k->walk = mime_walk_new(k->r.message, k->r.limits, &k->m);
+	if (!mime_walk_step(k->walk, budget))
+		return false;
+	mime_walk_free(&k->walk);
+	envelope_begin(&k->e, (struct str){k->r.message.p, k->m.v[0].header_len});
+	return true;
+}
+
+static bool
+read_envelope(struct making *k, size_t *budget)
+{
+	return envelope_read(&k->r, &k->e, budget);
+}
+
+/* The next bytes to look at, up to n. */
+static struct str
+piece(struct making *k, uint64_t n, size_t *budget)
+{
+	size_t left = (size_t)n - k->at;
+	struct str s = {k->r.message.p + k->at, left < *budget ? left : *budget};
+
+	mime_spend(budget, s.n);
+	k->at += s.n;
+	return s;
+}
+
+static bool
+look_for_8bit(struct making *k, size_t *budget)
+{
+	uint64_t n = k->m.v[0].header_len;
+
+	while (k->at<n && * budget> 0)
+		if (!str_is_ascii(piece(k, n, budget))) {
+			k->flags |= MAIL_SUMMARY_8BIT;
+			return true;
+		}
+	return k->at >= n;
+}
+
+static bool
+look_for_nul(struct making *k, size_t *budget)
+{
+	while (k->at<k->r.message.n && * budget> 0)
+		if (str_chr(piece(k, k->r.message.n, budget), '\0') != NULL) {
+			k->flags |= MAIL_SUMMARY_NUL;
+			return true;
+		}
+	return k->at >= k->r.message.n;
+}
+
+static bool
+put_envelope(struct making *k, size_t *budget)
+{
+	if (!render_envelope(&k->r, &k->e, budget, k->out))
+		return false;
+	note_text(k, MAIL_TEXT_ENVELOPE, k->from);
+	note_absent(k, MAIL_TEXT_BODY_REV2);
+	note_absent(k, MAIL_TEXT_BODYSTRUCTURE_REV2);
+	return true;
+}
+
+static bool
+put_structure(
+    struct making *k, bool rev2, enum mail_text body, enum mail_text bodystructure, size_t *budget)
+{
+	struct structure *s = &k->structure;
+
+	if (s->r == NULL)
+		*s = (struct structure){.r = &k->r,
+		    .m = &k->m,
+		    .rev2 = rev2,
+		    .body = &k->body,
+		    .bodystructure = k->out};
+	if (!render_structure(s, budget))
+		return false;
+	s->r = NULL;
+	note_text(k, bodystructure, k->from);
+	k->from = k->out->n;
+	buf_str(k->out, buf_as_str(&k->body));
+	k->body.n = 0;
+	note_text(k, body, k->from);
+	return true;
+}
+
+static bool
+put_rev1(struct making *k, size_t *budget)
+{
+	return put_structure(k, false, MAIL_TEXT_BODY, MAIL_TEXT_BODYSTRUCTURE, budget);
+}
+
+static bool
+put_rev2(struct making *k, size_t *budget)
+{
+	if (k->structure.r == NULL && !k->structure.differs)
+		return true;
+	return put_structure(k, true, MAIL_TEXT_BODY_REV2, MAIL_TEXT_BODYSTRUCTURE_REV2, budget);
+}
+
+static bool
+put_text(struct making *k, size_t *budget)
+{
+	struct envelope *e = &k->e;
+
+	switch (k->item) {
+	case MAIL_TEXT_SUBJECT: /* and MAIL_TEXT_KEY_SUBJECT */
+		put_subject(k);
+		break;
+	case MAIL_TEXT_FROM:
+		return put_addresses_text(k, k->item, &e->from, e->has_from, budget);
+	case MAIL_TEXT_TO:
+		return put_addresses_text(k, k->item, &e->to, e->has_to, budget);
+	case MAIL_TEXT_CC:
+		return put_addresses_text(k, k->item, &e->cc, e->has_cc, budget);
+	case MAIL_TEXT_BCC:
+		return put_addresses_text(k, k->item, &e->bcc, e->has_bcc, budget);
+	case MAIL_TEXT_KEY_FROM:
+		put_mailbox_key(k, k->item, &e->from);
+		break;
+	case MAIL_TEXT_KEY_TO:
+		put_mailbox_key(k, k->item, &e->to);
+		break;
+	case MAIL_TEXT_KEY_CC:
+		put_mailbox_key(k, k->item, &e->cc);
+		break;
+	case MAIL_TEXT_KEY_DISPLAYFROM:
+		put_display_key(k, k->item, &e->from);
+		break;
+	case MAIL_TEXT_KEY_DISPLAYTO:
+		put_display_key(k, k->item, &e->to);
+		break;
+	case MAIL_TEXT_MESSAGE_ID:
+		put_ids(k, k->item, e->message_id, 1);
+		break;
+	case MAIL_TEXT_IN_REPLY_TO:
+		put_ids(k, k->item, e->in_reply_to, 1);
+		break;
+	case MAIL_TEXT_REFERENCES:
+		put_ids(k, k->item, e->references, SIZE_MAX);
+		break;
+	default:;
+	}
+	return true;
+}
+
+static bool
+put_texts(struct making *k, size_t *budget)
+{
+	if (k->item == 0)
+		k->item = MAIL_TEXT_SUBJECT;
+	while (k->item <= MAIL_TEXT_REFERENCES && *budget > 0) {
+		size_t before = k->out->n;
+
+		if (!put_text(k, budget))
+			return false;
+		mime_spend(budget, COST * (k->out->n - before) + COST);
+		k->item++;
+		k->at = 0;
+		k->from = k->out->n;
+	}
+	return k->item > MAIL_TEXT_REFERENCES;
+}
+
+static bool
+put_head(struct making *k, size_t *budget)
 {
 	struct mail_date date = {0};
 
@@ -287,39 +427,52 @@ put_head(struct making *k)
 	k->out->n += MAIL_TEXT_COUNT * 8;
 	for (uint32_t i = 0; i < k->m.n; i++)
 		put_part(&k->m.v[i], k->out);
+	mime_spend(budget, k->m.n * PART);
+	return true;
+}
+
+static bool
+put_tail(struct making *k, size_t *budget)
+{
+	char *head = k->out->p + k->base;
+
+	put_le32(head + 52, (uint32_t)(k->out->n - k->base));
+	buf_str(k->out, buf_as_str(&k->m.names));
+	if (k->r.cut || k->m.cut)
+		k->flags |= MAIL_SUMMARY_CUT;
+	head = k->out->p + k->base;
+	put_le32(head + 44, k->flags);
+	put_le32(head + 4, (uint32_t)(k->out->n - k->base));
+	mime_spend(budget, k->m.names.n);
+	return true;
+}
+
+static bool (*const stages[])(struct making *k, size_t *budget) = {find_parts, read_envelope,
+    look_for_8bit, look_for_nul, put_head, put_envelope, put_rev1, put_rev2, put_texts, put_tail};
+
+#define STAGES (sizeof(stages) / sizeof(stages[0]))
+
+static void
+making_step(struct making *k, size_t *budget)
+{
+	if (!stages[k->stage](k, budget))
+		return;
+	k->stage++;
+	k->at = 0;
+	k->from = k->out->n;
 }
 
 static void
-make(struct str message, const struct mail_limits *limits, uint32_t flags, struct buf *out)
+making_fini(struct making *k)
 {
-	struct making k = {.out = out, .base = out->n, .flags = flags};
-	struct str header;
-	char *head;
-
-	k.r.message = message;
-	k.r.limits = limits;
-	mime_parse(message, limits, &k.m);
-	header = (struct str){message.p, k.m.v[0].header_len};
-	envelope_read(&k.r, header, &k.e);
-	if (!str_is_ascii(header))
-		k.flags |= MAIL_SUMMARY_8BIT;
-	if (str_chr(message, '\0') != NULL)
-		k.flags |= MAIL_SUMMARY_NUL;
-	put_head(&k);
-	put_texts(&k);
-	head = out->p + k.base;
-	put_le32(head + 52, (uint32_t)(out->n - k.base));
-	buf_str(out, buf_as_str(&k.m.names));
-	if (k.r.cut || k.m.cut)
-		k.flags |= MAIL_SUMMARY_CUT;
-	head = out->p + k.base;
-	put_le32(head + 44, k.flags);
-	put_le32(head + 4, (uint32_t)(out->n - k.base));
-	envelope_fini(&k.e);
-	mime_fini(&k.m);
-	buf_fini(&k.r.scratch);
-	buf_fini(&k.scratch);
-	buf_fini(&k.key);
+	mime_walk_free(&k->walk);
+	envelope_fini(&k->e);
+	structure_fini(&k->structure);
+	mime_fini(&k->m);
+	buf_fini(&k->r.scratch);
+	buf_fini(&k->scratch);
+	buf_fini(&k->key);
+	buf_fini(&k->body);
 }
 
 static uint32_t
@@ -353,30 +506,102 @@ tighten(const struct mail_limits *l, size_t step)
 	    .summary = l->summary};
 }
 
+struct mail_summarizer {
+	struct mail_limits given, limits; /* limits: those in force */
+	size_t tries;
+	bool done;
+	struct making k;
+};
+
+static void
+begin(struct mail_summarizer *s, struct str message, uint32_t flags, struct buf *out)
+{
+	s->k = (struct making){.out = out, .base = out->n, .from = out->n, .flags = flags};
+	s->k.r.message = message;
+	s->k.r.limits = &s->limits;
+}
+
+static bool
+too_large(const struct mail_summarizer *s)
+{
+	return s->k.out->n - s->k.base + s->k.body.n > s->limits.summary;
+}
+
+/* It only grows from step to step, so it need not be made to its end. */
+static void
+begin_again(struct mail_summarizer *s)
+{
+	struct str message = s->k.r.message;
+	struct buf *out = s->k.out;
+
+	out->n = s->k.base;
+	making_fini(&s->k);
+	s->limits = tighten(&s->given, s->tries++);
+	begin(s, message, MAIL_SUMMARY_CUT, out);
+}
+
+static void
+seal(struct making *k)
+{
+	char *head = k->out->p + k->base;
+	XXH64_hash_t hash = XXH3_64bits_withSeed(head + 16, k->out->n - k->base - 16, VERSION);
+
+	put_le32(head + 8, (uint32_t)hash);
+	put_le32(head + 12, (uint32_t)(hash >> 32));
+}
+
+struct mail_summarizer *
+mail_summarizer_new(struct str message, const struct mail_limits *limits, struct buf *out)
+{
+	struct mail_summarizer *s = mem_zalloc(sizeof(*s));
+	struct mail_limits *l = &s->given;
+
+	*l = limits != NULL ? *limits : MAIL_LIMITS_DEFAULT;
+	if (message.p == NULL)
+		message = STR("");
+	l->nesting = least(l->nesting, MAIL_NESTING_MAX);
+	l->parts = l->parts > 0 ? l->parts : 1;
+	l->summary = l->summary > MAIL_SUMMARY_MIN ? least(l->summary, 1u << 30) : MAIL_SUMMARY_MIN;
+	s->limits = *l;
+	begin(s, message, 0, out);
+	return s;
+}
+
+bool
+mail_summarizer_step(struct mail_summarizer *s, size_t budget)
+{
+	while (!s->done && budget > 0) {
+		making_step(&s->k, &budget);
+		if (too_large(s))
+			begin_again(s);
+		else if (s->k.stage == STAGES)
+			s->done = true;
+		if (s->done)
+			seal(&s->k);
+	}
+	return s->done;
+}
+
+void
+mail_summarizer_free(struct mail_summarizer **summarizer)
+{
+	struct mail_summarizer *s = *summarizer;
+
+	*summarizer = NULL;
+	if (s == NULL)
+		return;
+	making_fini(&s->k);
+	mem_free(s);
+}
+
 void
 mail_summarize(struct str message, const struct mail_limits *limits, struct buf *out)
 {
-	struct mail_limits l = limits != NULL ? *limits : MAIL_LIMITS_DEFAULT;
-	size_t base = out->n;
-	XXH64_hash_t hash;
-	char *head;
+	struct mail_summarizer *s = mail_summarizer_new(message, limits, out);
 
-	if (message.p == NULL)
-		message = STR("");
-	l.nesting = least(l.nesting, MAIL_NESTING_MAX);
-	l.parts = l.parts > 0 ? l.parts : 1;
-	l.summary = l.summary > MAIL_SUMMARY_MIN ? least(l.summary, 1u << 30) : MAIL_SUMMARY_MIN;
-	make(message, &l, 0, out);
-	for (size_t step = 0; out->n - base > l.summary; step++) {
-		struct mail_limits less = tighten(&l, step);
-
-		out->n = base;
-		make(message, &less, MAIL_SUMMARY_CUT, out);
-	}
-	head = out->p + base;
-	hash = XXH3_64bits_withSeed(head + 16, out->n - base - 16, VERSION);
-	put_le32(head + 8, (uint32_t)hash);
-	put_le32(head + 12, (uint32_t)(hash >> 32));
+	while (!mail_summarizer_step(s, MAIL_SUMMARIZER_STEP))
+		continue;
+	mail_summarizer_free(&s);
 }
 
 /* ---- opening ---- */

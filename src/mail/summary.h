@@ -60,6 +60,22 @@ struct mail_limits {
 /* Appends the summary of message to out.  limits NULL: MAIL_LIMITS_DEFAULT. */
 void mail_summarize(struct str message, const struct mail_limits *limits, struct buf *out);
 
+/*
+ * The same in steps, for what may be large: the bytes are the same.  A step costs about as much as
+ * it takes to look at `budget` bytes, or at one field within its limit; MAIL_SUMMARIZER_STEP is
+ * well below a millisecond.  True: it is done, and out has the summary; else out has what is made
+ * of it so far, and, like message, must stay as it is.  It may be freed at any time.
+ *
+ * However large a message is, what is made of it at one time is hardly more than limits.summary,
+ * and the parts and addresses that the limits allow.
+ */
+#define MAIL_SUMMARIZER_STEP ((size_t)64 << 10)
+struct mail_summarizer;
+struct mail_summarizer *mail_summarizer_new(
+    struct str message, const struct mail_limits *limits, struct buf *out);
+bool mail_summarizer_step(struct mail_summarizer *summarizer, size_t budget);
+void mail_summarizer_free(struct mail_summarizer **summarizer);
+
 enum mail_text {
 	MAIL_TEXT_ENVELOPE,      /* "(" ... ")", ready to send */
 	MAIL_TEXT_BODY,          /* the same for BODY, in IMAP4rev1 */

@@ -372,12 +372,14 @@ struct store_upload {
 	struct buf summary;
 	uint64_t size, blob;
 	struct engine_blob_writer *writer;
+	struct mail_summarizer
+	    *summarizer;    /* under way, over bytes or what the writer has mapped */
 	enum ts_err err;    /* the loop's */
 	enum ts_err io_err; /* the worker's while `working` */
 	struct work work;
 	bool large, working, finishing, finished, in_file, taken;
-	bool last; /* the work under way is the last one */
-	_Atomic bool freed;
+	bool last;          /* the work under way is the last one */
+	bool freed, posted; /* posted: small_done() is under way, not the work */
 	/* Several handles on the same bytes: these belong to the first, which lives longest. */
 	struct store_upload *origin;    /* NULL: this is the first, or the only one */
 	_Atomic unsigned handles;       /* 0: it was never shared */

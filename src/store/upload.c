@@ -10,6 +10,7 @@
 
 #define FLIGHT ((size_t)512 << 10)
 #define PIECE ((size_t)64 << 10) /* do not bother a worker with less */
+#define STEPS_ON_LOOP 4          /* of a summary: less than a millisecond each */
 
 static void next(struct store_upload *u);
 
@@ -121,6 +122,7 @@ let_go(struct store_upload *u)
 static void
 destroy(struct store_upload *u)
 {
+	mail_summarizer_free(&u->summarizer);
 	if (u->in_file && !u->taken && u->finished && u->err == TS_OK)
 		background_drop_blob(u->store, u->blob);
 	buf_fini(&u->bytes);
@@ -154,15 +156,27 @@ write_flight(struct store_upload *u)
 }
 
 static enum ts_err
-finish_file(struct store_upload *u)
+begin_summary(struct store_upload *u)
 {
 	struct str all;
 	enum ts_err err = engine_blob_map(u->writer, &all);
 
-	if (err != TS_OK)
-		return err;
-	mail_summarize(all, &u->store->opt.mail, &u->summary);
-	return engine_blob_finish(&u->writer);
+	if (err == TS_OK)
+		u->summarizer = mail_summarizer_new(all, &u->store->opt.mail, &u->summary);
+	return err;
+}
+
+/* The summary is made in slices.  True: it is done, and the file is whole. */
+static bool
+go_on(struct store_upload *u)
+{
+	while (!mail_summarizer_step(u->summarizer, MAIL_SUMMARIZER_STEP))
+		if (work_should_stop(&u->work))
+			return false;
+	mail_summarizer_free(&u->summarizer); /* before the bytes that it reads */
+	if (u->writer != NULL)
+		u->io_err = engine_blob_finish(&u->writer);
+	return true;
 }
 
 static enum work_end
@@ -170,24 +184,48 @@ work_run(struct work *work)
 {
 	struct store_upload *u = list_entry(work, struct store_upload, work);
 
-	if (u->freed && u->io_err == TS_OK)
-		u->io_err = TS_UNAVAILABLE; /* nobody waits for it: what is left is not written */
-	if (u->io_err != TS_OK) {
-		if (u->writer != NULL)
-			engine_blob_abort(&u->writer);
-		u->writer = NULL;
-		return WORK_DONE;
+	if (u->summarizer == NULL && u->io_err == TS_OK) {
+		u->io_err = write_flight(u);
+		u->flight.n = 0;
+		if (u->io_err == TS_OK && u->last)
+			u->io_err = begin_summary(u);
 	}
-	u->io_err = write_flight(u);
-	u->flight.n = 0;
-	if (u->io_err == TS_OK && u->last)
-		u->io_err = finish_file(u);
-	if (u->io_err != TS_OK && u->writer != NULL)
+	if (u->summarizer != NULL && u->io_err == TS_OK && !go_on(u))
+		return WORK_AGAIN;
+	if (u->io_err != TS_OK) {
+		mail_summarizer_free(&u->summarizer);
 		engine_blob_abort(&u->writer);
+		u->writer = NULL;
+	}
 	return WORK_DONE;
 }
 
 /* ---- on the loop ---- */
+
+static void work_done(struct work *work);
+
+static void
+submit(struct store_upload *u, enum work_kind kind)
+{
+	u->working = true;
+	u->work.run = work_run;
+	u->work.done = work_done;
+	u->work.loop = u->loop;
+	u->work.kind = kind;
+	work_submit(u->pool, &u->work);
+}
+
+/* Nobody waits for it, and nothing is under way: what there is of a file goes, on a worker. */
+static void
+abandon(struct store_upload *u)
+{
+	if (u->writer == NULL) {
+		destroy(u);
+		return;
+	}
+	u->err = u->io_err = TS_UNAVAILABLE;
+	submit(u, WORK_SHORT);
+}
 
 static void
 work_done(struct work *work)
@@ -196,13 +234,14 @@ work_done(struct work *work)
 
 	u->working = false;
 	u->err = u->io_err;
-	if (u->last) {
-		u->finished = true;
+	/* One that was cancelled has its writer yet. */
+	u->finished = u->last && u->writer == NULL;
+	if (u->finished && u->large) {
 		buf_fini(&u->bytes);
 		buf_fini(&u->flight);
 	}
-	if (u->freed && u->writer == NULL) {
-		destroy(u);
+	if (u->freed) {
+		abandon(u);
 		return;
 	}
 	if (u->err != TS_OK)
@@ -224,7 +263,7 @@ next(struct store_upload *u)
 {
 	if (u->working || u->finished)
 		return;
-	if (!u->freed && !u->finishing && u->bytes.n < PIECE)
+	if (!u->finishing && u->bytes.n < PIECE)
 		return;
 
 	struct buf swap = u->flight;
@@ -233,13 +272,8 @@ next(struct store_upload *u)
 	u->bytes = swap;
 	u->bytes.n = 0;
 	u->last = u->finishing;
-	u->working = true;
-	u->work.run = work_run;
-	u->work.done = work_done;
-	u->work.loop = u->loop;
 	/* The end of a file: a summary of all of it, and a flush. */
-	u->work.kind = u->last ? WORK_LONG : WORK_SHORT;
-	work_submit(u->pool, &u->work);
+	submit(u, u->last ? WORK_LONG : WORK_SHORT);
 }
 
 bool
@@ -274,6 +308,38 @@ small_done(struct loop_task *task)
 		u->done(u->done_arg, u->err);
 }
 
+/* True: a few steps are enough, as they are for nearly all mail.  A worker does the others. */
+static bool
+summarize_now(struct store_upload *u)
+{
+	u->summarizer =
+	    mail_summarizer_new(buf_as_str(&u->bytes), &u->store->opt.mail, &u->summary);
+	for (int i = 0; i < STEPS_ON_LOOP; i++)
+		if (mail_summarizer_step(u->summarizer, MAIL_SUMMARIZER_STEP)) {
+			mail_summarizer_free(&u->summarizer);
+			return true;
+		}
+	return false;
+}
+
+static void
+finish_small(struct store_upload *u)
+{
+	bool made = summarize_now(u);
+
+	u->blob = store_id_take(u->store, ID_BLOB);
+	if (u->blob == 0)
+		u->err = u->io_err = store_id_err(u->store);
+	if (u->err == TS_OK && !made) {
+		u->last = true;
+		submit(u, WORK_LONG);
+		return;
+	}
+	u->working = u->posted = true;
+	u->task.fn = small_done;
+	loop_post(u->loop, &u->task);
+}
+
 void
 store_upload_finish(struct store_upload *u, void (*done)(void *arg, enum ts_err err), void *arg)
 {
@@ -282,17 +348,10 @@ store_upload_finish(struct store_upload *u, void (*done)(void *arg, enum ts_err 
 	u->done = done;
 	u->done_arg = arg;
 	u->ready = NULL;
-	if (u->large) {
+	if (u->large)
 		next(u);
-		return;
-	}
-	mail_summarize(buf_as_str(&u->bytes), &u->store->opt.mail, &u->summary);
-	u->blob = store_id_take(u->store, ID_BLOB);
-	if (u->blob == 0)
-		u->err = store_id_err(u->store);
-	u->working = true;
-	u->task.fn = small_done;
-	loop_post(u->loop, &u->task);
+	else
+		finish_small(u);
 }
 
 void
@@ -310,10 +369,8 @@ store_upload_free(struct store_upload **up)
 	u->freed = true;
 	u->done = NULL;
 	u->ready = NULL;
-	if (u->working)
-		return; /* goes on in work_done() or small_done() */
-	if (u->writer == NULL)
-		destroy(u);
-	else
-		next(u);
+	if (!u->working)
+		abandon(u);
+	else if (!u->posted) /* goes on in work_done(), as the other does in small_done() */
+		work_cancel(&u->work);
 }

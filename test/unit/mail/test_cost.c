@@ -22,6 +22,7 @@
 #define RATIO 8u
 #define PER_BYTE 250u
 #define PER_UNIT 1500u
+#define PER_STEP 24000000u /* of a summary: some milliseconds */
 
 /* ---- counting ---- */
 
@@ -324,6 +325,34 @@ test_summary(void **state)
 	is_linear("summary", summarize);
 }
 
+/* With the limits that there are, no step of a summary is long, whatever the message. */
+static void
+test_summary_steps(void **state)
+{
+	struct mail_summarizer *s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(constructs) / sizeof(constructs[0]); i++) {
+		struct buf text = {0}, out = {0};
+		uint64_t worst = 0;
+		bool done = false;
+
+		build(&constructs[i], 100u * N, &text);
+		s = mail_summarizer_new(buf_as_str(&text), NULL, &out);
+		while (!done) {
+			steps = 0;
+			done = mail_summarizer_step(s, MAIL_SUMMARIZER_STEP);
+			worst = steps > worst ? steps : worst;
+		}
+		mail_summarizer_free(&s);
+		if (worst > PER_STEP)
+			fail_msg("%s: %llu steps at once", constructs[i].name,
+			    (unsigned long long)worst);
+		buf_fini(&text);
+		buf_fini(&out);
+	}
+}
+
 static void
 test_search(void **state)
 {
@@ -382,6 +411,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_summary),
+	    cmocka_unit_test(test_summary_steps),
 	    cmocka_unit_test(test_search),
 	    cmocka_unit_test(test_unbinary),
 	    cmocka_unit_test(test_subset),

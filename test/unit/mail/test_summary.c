@@ -610,6 +610,108 @@ test_append(void **state)
 	buf_fini(&b);
 }
 
+/* However small the steps are, the bytes are those of one. */
+static void
+in_steps(struct str message, const struct mail_limits *limits, size_t budget)
+{
+	struct buf at_once = {0}, out = {0};
+	struct mail_summarizer *s;
+	size_t steps = 1;
+
+	mail_summarize(message, limits, &at_once);
+	buf_puts(&out, "in front");
+	s = mail_summarizer_new(message, limits, &out);
+	while (!mail_summarizer_step(s, budget))
+		steps++;
+	assert_true(mail_summarizer_step(s, budget));
+	mail_summarizer_free(&s);
+	assert_int_equal(out.n, 8 + at_once.n);
+	assert_memory_equal(out.p + 8, at_once.p, at_once.n);
+	assert_true(budget > 1 || steps > message.n);
+	buf_fini(&at_once);
+	buf_fini(&out);
+}
+
+#define EVERYTHING                                                                                 \
+	"From: \"A\" <a@b.example>, c@d (E)\r\nTo: g: x@y, z@w;, =?utf-8?q?h=C3=A9?= <q@r>\r\n"    \
+	"Subject  \t : Re: [x] =?iso-8859-1?q?=e9?=\r\n two\r\nDate: Mon, 1 Jan 2024 10:00:00 "    \
+	"+0100\r\nMessage-ID: <m@i>\r\nReferences: <a>\r\n <b>\r\nno colon\r\n"                    \
+	"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: "                   \
+	"message/rfc822\r\n\r\nSubject: in\r\nTo: a@b\r\nContent-Type: multipart/digest; "         \
+	"boundary=c\r\n\r\n--c\r\n\r\nSubject: x\r\n\r\ny\r\n--c--\r\n--b\r\nContent-Type: "       \
+	"message/global\n\nSubject: \xc3\xa9\n\nz\n--b\nContent-Type: text/html; n*0=a; "          \
+	"n*1*=b%20\nContent-Language: de, (x) en\nContent-Location: a\n b\n\n\0\n--b\n--b--\n"
+
+static void
+test_steps(void **state)
+{
+	struct mail_limits small = MAIL_LIMITS_DEFAULT;
+	struct buf parts = {0};
+
+	(void)state;
+	for (size_t budget = 1; budget < 40; budget += budget) {
+		in_steps(STR(EVERYTHING), NULL, budget);
+		in_steps(STR(""), NULL, budget);
+		in_steps(STR("Subject:"), NULL, budget);
+		in_steps(STR("\r\n"), NULL, budget);
+	}
+	/* Made again with smaller limits */
+	buf_puts(&parts, "Content-Type: multipart/mixed; boundary=b\n\n");
+	for (int i = 0; i < 1000; i++)
+		buf_puts(&parts, "--b\nContent-Description: x\n\n");
+	small.summary = MAIL_SUMMARY_MIN;
+	in_steps(buf_as_str(&parts), &small, 1);
+	in_steps(buf_as_str(&parts), NULL, 1);
+	buf_fini(&parts);
+}
+
+/* Left anywhere: nothing leaks. */
+static void
+test_steps_left(void **state)
+{
+	struct mail_summarizer *s;
+	struct buf out = {0};
+	size_t steps = 0;
+
+	(void)state;
+	for (bool done = false; !done; steps++) {
+		out.n = 0;
+		s = mail_summarizer_new(STR(EVERYTHING), NULL, &out);
+		for (size_t i = 0; i <= steps && !done; i++)
+			done = mail_summarizer_step(s, 8);
+		mail_summarizer_free(&s);
+	}
+	assert_true(steps > 100);
+	buf_fini(&out);
+}
+
+/* What is made at one time does not grow with the message: no header or structure is whole in
+ * memory only to be found too large. */
+static void
+test_steps_memory(void **state)
+{
+	struct mail_summarizer *s;
+	struct mail_limits limits = MAIL_LIMITS_DEFAULT;
+	struct buf message = {0}, out = {0};
+
+	(void)state;
+	buf_puts(&message, "Content-Type: multipart/mixed; boundary=b\n\n");
+	for (int i = 0; i < 500; i++) {
+		buf_puts(&message, "--b\nContent-Description: ");
+		memset(buf_room(&message, 20000), '"', 20000);
+		message.n += 20000;
+		buf_puts(&message, "\n\n");
+	}
+	limits.summary = 100000;
+	s = mail_summarizer_new(buf_as_str(&message), &limits, &out);
+	while (!mail_summarizer_step(s, 1000))
+		assert_true(out.n < limits.summary + 100000);
+	mail_summarizer_free(&s);
+	assert_true(out.cap < 1000000);
+	buf_fini(&message);
+	buf_fini(&out);
+}
+
 int
 main(void)
 {
@@ -632,6 +734,9 @@ main(void)
 	    cmocka_unit_test(test_damage),
 	    cmocka_unit_test(test_version_1),
 	    cmocka_unit_test(test_append),
+	    cmocka_unit_test(test_steps),
+	    cmocka_unit_test(test_steps_left),
+	    cmocka_unit_test(test_steps_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -363,3 +363,26 @@ kit_recent_mark(const struct store_mailbox *mb)
 	store_mailbox_read_end(mb);
 	return mark;
 }
+
+static void
+count_file(uint64_t blob, void *arg)
+{
+	(void)blob;
+	++*(unsigned *)arg;
+}
+
+unsigned
+kit_files(struct kit *kit)
+{
+	struct engine_mem_disk *image = engine_mem_image(kit->disk);
+	struct engine_options opt = {.own = image};
+	struct engine *engine;
+	unsigned n = 0;
+	char *text = NULL;
+
+	assert_int_equal(engine_open(&engine_mem_class, &opt, &engine, &text), TS_OK);
+	assert_int_equal(engine->class->blob_files(engine, count_file, &n), TS_OK);
+	engine_close(&engine);
+	engine_mem_disk_free(&image);
+	return n;
+}

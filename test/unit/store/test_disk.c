@@ -831,30 +831,6 @@ upload_large(struct kit *kit, size_t size, enum ts_err *err_r)
 	return u;
 }
 
-static void
-count_file(uint64_t blob, void *arg)
-{
-	(void)blob;
-	++*(unsigned *)arg;
-}
-
-/* Through a second engine on an image. */
-static unsigned
-files(struct kit *kit)
-{
-	struct engine_mem_disk *image = engine_mem_image(kit->disk);
-	struct engine_options opt = {.own = image};
-	struct engine *engine;
-	unsigned n = 0;
-	char *text = NULL;
-
-	assert_int_equal(engine_open(&engine_mem_class, &opt, &engine, &text), TS_OK);
-	assert_int_equal(engine->class->blob_files(engine, count_file, &n), TS_OK);
-	engine_close(&engine);
-	engine_mem_disk_free(&image);
-	return n;
-}
-
 static struct store_change *
 append_upload(struct kit *kit, struct store_upload *u)
 {
@@ -896,7 +872,7 @@ uploads(void **state)
 	assert_int_equal(err, TS_OK);
 	assert_int_equal(kit_end(&kit, append_upload(&kit, u)), TS_OK);
 	store_background_wait(kit.store);
-	assert_int_equal(files(&kit), 1);
+	assert_int_equal(kit_files(&kit), 1);
 	kit_crash(&kit);
 	store_background_wait(kit.store);
 	store_mailbox_read_begin(kit.inbox);
@@ -923,14 +899,14 @@ uploads(void **state)
 	loop_fake_run(kit.loop);
 	u = upload_large(&kit, size, &err);
 	assert_int_equal(err, TS_OK);
-	assert_int_equal(files(&kit), 2);
+	assert_int_equal(kit_files(&kit), 2);
 	store_upload_free(&u);
 	u = upload_large(&kit, size, &err);
 	engine_mem_full(kit.disk, true);
 	assert_int_equal(kit_end(&kit, append_upload(&kit, u)), TS_FULL);
 	engine_mem_full(kit.disk, false);
 	store_background_wait(kit.store);
-	assert_int_equal(files(&kit), 1);
+	assert_int_equal(kit_files(&kit), 1);
 
 	/* A file that cannot be written. */
 	engine_mem_fail(kit.disk, ENGINE_MEM_BLOB_WRITE, 3, TS_FULL, false);
@@ -941,7 +917,7 @@ uploads(void **state)
 	u = upload_large(&kit, size, &err);
 	assert_int_equal(err, TS_IO);
 	assert_int_equal(kit_end(&kit, append_upload(&kit, u)), TS_IO);
-	assert_int_equal(files(&kit), 1);
+	assert_int_equal(kit_files(&kit), 1);
 
 	/* A crash between the file and its batch: found at the next opening. */
 	u = upload_large(&kit, size, &err);
@@ -951,9 +927,9 @@ uploads(void **state)
 
 	store_upload_free(&u);
 	kit_on(&kit, image);
-	assert_int_equal(files(&kit), 2);
+	assert_int_equal(kit_files(&kit), 2);
 	store_background_wait(kit.store);
-	assert_int_equal(files(&kit), 1);
+	assert_int_equal(kit_files(&kit), 1);
 	kit_expect(kit.inbox, "1:");
 	buf_fini(&b);
 	kit_close(&kit);
