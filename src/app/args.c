@@ -71,7 +71,7 @@ take_option(struct args *args, int argc, char **argv, int *i)
 		return complain(args->cmd, "no value may be given in ", word);
 	if (o->value != NULL && value == NULL) {
 		if (*i + 1 >= argc)
-			return complain(args->cmd, "a value is missing behind ", word);
+			return complain(args->cmd, "a value is missing after ", word);
 		value = argv[++*i];
 	}
 	args->opt[args->count] = o;

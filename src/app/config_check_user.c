@@ -99,6 +99,28 @@ check_folder(struct looking *l, const char *options, const char *path, bool made
 	buf_fini(&why);
 }
 
+/* One of its own, that another user has left: it would be neither read nor made anew. */
+static void
+check_own_certificate(struct looking *l)
+{
+	static const char *const files[] = {"cert.pem", "key.pem"};
+	const struct server_settings *s = conf_get(l->conf, &server_conf);
+	const struct tls_settings *tls = conf_get(l->conf, &tls_conf);
+	struct buf path = {0}, why = {0};
+
+	for (size_t i = 0; tls->certificate.n == 0 && i < 2; i++) {
+		path.n = why.n = 0;
+		buf_printf(&path, "%s/tls/%s", s->data.p, files[i]);
+		if (faccessat(AT_FDCWD, buf_cstr(&path), R_OK, AT_EACCESS) == 0 || errno == ENOENT)
+			continue;
+		put_reason(l, errno, &why);
+		config_check_fault(l->conf, s, "server.data", &l->faults, "%s: %s", buf_cstr(&path),
+		    buf_cstr(&why));
+	}
+	buf_fini(&path);
+	buf_fini(&why);
+}
+
 static void
 check_ready_file(struct looking *l)
 {
@@ -282,6 +304,7 @@ look(struct looking *l, int fd, bool sound)
 		    strerrordesc_np(errno));
 	else {
 		check_folders(l);
+		check_own_certificate(l);
 		check_ready_file(l);
 		check_files(l);
 		if (sound)

@@ -156,7 +156,7 @@ manual_commands(const char *date, struct buf *out)
 	    "IMAP and LMTP, and the commands that an administrator needs for it.\n"
 	    "Commands speak with the running server through its control socket; where "
 	    "none runs, those that can do without work on the store themselves.\n"
-	    "Options may stand anywhere behind the command, as\n.Fl Fl name "
+	    "Options may stand anywhere after the command, as\n.Fl Fl name "
 	    "Ar value\nor\n.Fl Fl name Ns = Ns Ar value ;\n.Fl Fl\nends them.\n"
 	    ".Sh COMMANDS\n");
 	for (size_t i = 0; (c = help_cmd_at(i)) != NULL; i++)

@@ -78,7 +78,7 @@ run(const struct channel *ch, const struct ops *ops, struct str wire, struct buf
 	bool ok = false;
 
 	if (!request_parse(wire, req))
-		buf_puts(text, "this is no request\n");
+		buf_puts(text, "not a valid request\n");
 	else if ((op = ops_find(req->verb)) == NULL)
 		buf_printf(text,
 		    "the server does not know the request '%.*s': is it of another version?\n",
@@ -113,7 +113,7 @@ op_serve(const struct channel *ch, const struct ops *ops)
 			buf_puts(&text, "a request comes first\n");
 		break;
 	case FRAME_BAD:
-		buf_puts(&text, "this is no request: is the command of another version than the "
+		buf_puts(&text, "not a valid request: is the command of another version than the "
 		                "server?\n");
 		break;
 	case FRAME_GONE:

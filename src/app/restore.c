@@ -250,7 +250,7 @@ static const struct args_opt opts[] = {CLI_CONFIG_OPT, {"user", "NAME", "only th
     {"mailbox", "NAME", "only this mailbox"},
     {"at", "ID|TIME",
         "the run to take, or the last one that began up to then: 2026-11-23, '2026-11-23 14:30', "
-        "with a Z behind it for UTC (the newest)"},
+        "with a Z after it for UTC (the newest)"},
     {"as-user", "NAME", "into the mail of another user, who must be there"},
     {"into", "PREFIX", "into new mailboxes PREFIX/NAME; with --mailbox into PREFIX itself"},
     {"exact", NULL,

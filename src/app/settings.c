@@ -350,7 +350,7 @@ static const struct conf_opt store_opts[] = {
         .when = CONF_RESTART,
         AT(engine_options),
         .prose = "Words for the engine under the store. `recover`: open although the log is "
-                 "damaged, losing what stands behind the damage."},
+                 "damaged, losing what comes after the damage."},
 };
 #undef AT
 

@@ -63,7 +63,7 @@ const struct topic topics[] = {
         "  tls { certificate = /etc/ssl/mail.pem; key = /etc/ssl/mail.key; }\n"
         "  limits.append = 64M;\n"
         "\n"
-        "Sizes are bytes or have K, M, G, T behind them; durations have ms, s, m,\n"
+        "Sizes are bytes, or end in K, M, G or T; durations have ms, s, m,\n"
         "h, d, w. Paths are relative to the folder of the file.\n"
         "\n"
         "Before a change is put in force, `turnstone config check` looks for faults\n"

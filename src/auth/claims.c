@@ -34,7 +34,7 @@ judge_times(const json_t *json, const struct auth_claim_rules *rules, int64_t no
 
 	if (!time_of(json, "exp", &has_exp, &exp) || !time_of(json, "nbf", &has_nbf, &nbf) ||
 	    !time_of(json, "iat", &has_iat, &iat))
-		return "one of its times is none";
+		return "one of its times is not valid";
 	if (!has_exp && rules->expires)
 		return "it does not say when it expires";
 	claims_r->expires = has_exp ? exp + rules->leeway : INT64_MAX;

@@ -127,8 +127,8 @@ verify_there(struct oauth_db *o, struct str token, int64_t now, struct auth_toke
 		                              : "its issuer says that it is not active";
 		result = *why_r == NULL ? AUTH_OK : AUTH_FAILED;
 	} else if (answer.n > 0)
-		log_msg(LOG_ERROR, "auth", "%s: an answer that is none of RFC 7662",
-		    o->s->introspection.p);
+		log_msg(
+		    LOG_ERROR, "auth", "%s: not a valid RFC 7662 response", o->s->introspection.p);
 	if (result == AUTH_OK) {
 		buf_str(&token_r->name, claims.user);
 		*expires_r = claims.expires;

@@ -138,7 +138,7 @@ scheme_verifier(struct str text, bool plain, struct buf *out)
 		for (size_t p = 0; schemes[i].prefixes[p] != NULL; p++)
 			if (str_has_prefix(rest, str_of(schemes[i].prefixes[p])))
 				return NULL;
-		return "this is no hash of the scheme that is named";
+		return "not a hash of the scheme that is named";
 	}
 	return "an unknown scheme";
 }
@@ -154,7 +154,7 @@ auth_passwd_verifier(struct str text, bool plain, struct buf *out)
 		buf_str(out, text);
 	if (why == NULL && !str_has_prefix(buf_as_str(out), STR(AUTH_PLAIN_PREFIX)) &&
 	    !auth_verifier_plausible(buf_as_str(out)))
-		why = "this is no hash that can be verified here";
+		why = "not a hash that can be verified here";
 	return why;
 }
 
@@ -197,11 +197,11 @@ check_line(
 	if (memchr(text.p, 0, text.n) != NULL)
 		return "a NUL byte";
 	if (str_chr(text, ':') == NULL)
-		return "no colon behind the name";
+		return "no colon after the name";
 	split_line(text, &line);
 	if (!sasl_name_full(line.name, opt->default_domain, name) ||
 	    str_chr(buf_as_str(name), '*') != NULL)
-		return "this is no user name";
+		return "not a valid user name";
 	if (!extra_understood(line.extra))
 		return "an extra field that is not understood here, and may restrict the user";
 	if (line.locked || line.verifier.n == 0)

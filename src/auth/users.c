@@ -76,9 +76,8 @@ make_verifiers(struct auth *auth, struct str password, struct str ready, struct 
 		return *why_r != NULL ? TS_INVALID : TS_OK;
 	}
 	if (!auth_verifier_ok(ready))
-		return refuse(why_r,
-		    "this is no hash that crypt(3) of this system can verify, nor a "
-		    "SCRAM-SHA-256 verifier");
+		return refuse(why_r, "not a hash that crypt(3) of this system can verify, nor a "
+		                     "SCRAM-SHA-256 verifier");
 	list = arena_array(arena, 1, sizeof(*list));
 	list[0] = arena_str(arena, ready);
 	user->verifiers = list;

@@ -230,7 +230,7 @@ parse_quoted(struct parser *ps, struct str *text_r)
 			else
 				buf_putc(&b, *ps->p++);
 			if (!ok)
-				FAULT(ps, "a wrong escape behind a backslash (a backslash itself "
+				FAULT(ps, "a wrong escape after a backslash (a backslash itself "
 				          "is \\\\)");
 		} else {
 			buf_putc(&b, *ps->p++);
@@ -322,7 +322,7 @@ parse_here(struct parser *ps, struct conf_node *node)
 	at = word + n < ps->end && word[n] == '\r' ? word + n + 1 : word + n;
 	if (at >= ps->end || *at != '\n') {
 		node->type = CONF_NODE_BAD;
-		FAULT(ps, "behind << goes a word in capitals, and nothing else on the line");
+		FAULT(ps, "after << comes a word in capitals, and nothing else on the line");
 		skip_statement(ps);
 		return;
 	}
@@ -398,7 +398,7 @@ parse_value(struct parser *ps, struct conf_node *node)
 	if (c < 0 || c == '\n' || c == ';' || c == ',' || c == '}' || c == ']' ||
 	    node->type == CONF_NODE_OBJECT)
 		return;
-	FAULT(ps, "text behind the value; a semicolon is missing, or quotation marks");
+	FAULT(ps, "text after the value; a semicolon is missing, or quotation marks");
 	skip_statement(ps);
 }
 
@@ -526,7 +526,7 @@ check_bytes(struct parser *ps)
 	for (unsigned n = 1; str_split(&rest, '\n', &line); n++) {
 		if (str_is_utf8(line) && str_chr(line, '\0') == NULL)
 			continue;
-		conf_fault(ps->faults, ps->file, n, "this is not text in UTF-8");
+		conf_fault(ps->faults, ps->file, n, "is not UTF-8 text");
 		return false;
 	}
 	return true;
@@ -555,7 +555,7 @@ conf_tree_parse(struct arena *a, struct str text, const char *file, struct conf_
 		parse_object(&ps, root, true);
 		skip_blanks(&ps, true);
 		if (ps.p < ps.end)
-			conf_fault(faults, file, ps.line, "text behind the last }");
+			conf_fault(faults, file, ps.line, "text after the last }");
 		return root;
 	}
 	parse_object(&ps, root, false);

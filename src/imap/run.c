@@ -129,7 +129,7 @@ start_tls(struct imap_conn *conn)
 	imap_turn_free(conn);
 	conn->turn = imap_turn_new(conn);
 	if (tls == NULL || stream_starttls(conn->stream, tls) != TS_OK) {
-		imap_log(conn, LOG_INFO, "clear bytes behind STARTTLS: closed");
+		imap_log(conn, LOG_INFO, "plaintext followed STARTTLS: closed");
 		conn->closing = true;
 		stream_abort(conn->stream);
 	}

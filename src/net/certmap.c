@@ -111,7 +111,7 @@ make_user(struct certmap *map, struct rule *rule, struct certmap_fault *fault)
 		rule->user = arena_str(map->arena, buf_as_str(&user));
 	}
 	buf_fini(&user);
-	return ok || fail(fault, CERTMAP_PART_USER, "this is no user name");
+	return ok || fail(fault, CERTMAP_PART_USER, "is not a valid user name");
 }
 
 static bool

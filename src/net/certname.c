@@ -85,7 +85,7 @@ take_hex(struct str *rest, unsigned char *value, size_t *n_r)
 	}
 	*n_r = n;
 	skip_blanks(rest);
-	return n > 0 ? NULL : "no hex digits behind #";
+	return n > 0 ? NULL : "no hex digits after #";
 }
 
 /* A value with escapes (section 3), up to an unescaped comma or plus sign. */
@@ -137,7 +137,7 @@ add_hex(X509_NAME *name, const ASN1_OBJECT *type, const unsigned char *value, si
 	              ASN1_STRING_length(any->value.asn1_string), -1, set) == 1;
 
 	ASN1_TYPE_free(any);
-	return ok ? NULL : "the value behind # is not in BER";
+	return ok ? NULL : "the value after # is not valid BER";
 }
 
 /* One attribute; set: -1 it goes with the one before, 0 it begins a part of its own. */
@@ -209,7 +209,7 @@ certmap_name_parse(struct str text, const char **why_r)
 		if (*why_r != NULL || rest.n == 0)
 			break;
 		if (rest.p[0] != ',' && rest.p[0] != '+')
-			*why_r = "something behind a value";
+			*why_r = "text after a value";
 		set = rest.p[0] == '+' ? -1 : 0;
 		skip(&rest, 1);
 	}

@@ -91,7 +91,7 @@ net_network_parse(struct str text, struct net_network *network_r)
 		return "the bits of a network are a number, at most 32 of IPv4 and 128 of IPv6";
 	network_r->bits = (unsigned char)bits;
 	if (has_rest(network_r))
-		return "the address of a network has no bits set behind those that count";
+		return "the address of a network has bits set after its prefix";
 	undress(network_r);
 	return NULL;
 }

@@ -185,7 +185,7 @@ call_data(struct stream *s, struct str in)
 	 * may be somebody else's.  What the kernel still has fails as a handshake.
 	 */
 	if (s->state == STREAM_TLS_WAIT && used < in.n) {
-		log_msg(LOG_INFO, NULL, "clear bytes behind STARTTLS: connection closed");
+		log_msg(LOG_INFO, NULL, "plaintext followed STARTTLS: connection closed");
 		stream_die(s, STREAM_END_TLS);
 	}
 	return used;

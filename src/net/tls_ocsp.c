@@ -37,7 +37,7 @@ read_response(const char *file, unsigned char *der, size_t *n_r, struct buf *why
 		response = d2i_OCSP_RESPONSE(NULL, &p, (long)*n_r);
 	(void)fclose(f);
 	if (response == NULL)
-		buf_printf(why, "%s: this is no OCSP response in DER", file);
+		buf_printf(why, "%s holds no OCSP response (DER)", file);
 	return response;
 }
 

@@ -98,7 +98,7 @@ read_anchors(
 		(void)fclose(f);
 	if (ok && valid == 0) {
 		buf_printf(why,
-		    sk_X509_num(t->anchors) == 0 ? "%s: no PEM certificate in it"
+		    sk_X509_num(t->anchors) == 0 ? "%s holds no certificate (PEM)"
 		                                 : "%s: all certificates have expired",
 		    file);
 		ok = false;
@@ -166,7 +166,7 @@ read_crls(struct tls_trust *t, const char *file, int64_t now, struct buf *why, s
 	if (f != NULL)
 		(void)fclose(f);
 	if (ok && sk_X509_CRL_num(t->crls) == 0) {
-		buf_printf(why, "%s: no PEM list of revoked certificates (X509 CRL) in it", file);
+		buf_printf(why, "%s holds no list of revoked certificates (PEM, X509 CRL)", file);
 		ok = false;
 	}
 	return ok;

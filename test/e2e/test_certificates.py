@@ -623,7 +623,7 @@ def test_faults_are_told(certs):
         out.write(c.read())
     for options, words in (
             ({"crl": "client_crl = ca/none.pem;"}, ("tls.client_crl", "none.pem")),
-            ({"crl": "client_crl = ca/junk;"}, ("tls.client_crl", "no PEM list")),
+            ({"crl": "client_crl = ca/junk;"}, ("tls.client_crl", "holds no list")),
             ({"tls": "ocsp_response = ca/junk;"}, ("tls.ocsp_response", "no OCSP response")),
             ({"tls": "ocsp_response = ca/other.der;"}, ("tls.ocsp_response", "not about the certificate")),
             ({"more": "certificate x { names = [x]; certificate = ca/other.pem; key = ca/server.key }"},

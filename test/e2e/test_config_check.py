@@ -101,7 +101,7 @@ REFUSED = [
     ("tls {{ certificate = {dir}/locked.pem\n key = {dir}/locked.key }}", 2, "{dir}/locked.key has a passphrase"),
     ("tls.key = {dir}/a.key", 1, "tls.key: needs tls.certificate"),
     ("tls.ciphers = nonsense", 1, "tls.ciphers: TLS ciphers nonsense: "),
-    ("tls.client_ca = {dir}/text", 1, "tls.client_ca: {dir}/text: no PEM certificate in it"),
+    ("tls.client_ca = {dir}/text", 1, "tls.client_ca: {dir}/text holds no certificate (PEM)"),
     ("tls.client_crl = {dir}/text", 1, "tls.client_crl: needs tls.client_ca"),
     ("certificate x {{ names = [\"a b\"]; certificate = {dir}/a.pem; key = {dir}/a.key }}", 1,
      "certificate x: names: a b: is not a host name"),
@@ -287,6 +287,20 @@ def test_data_of_another_user(files):
     os.chmod(files.dir, 0o711)  # data is root's, with mode 0700
     write(files, QUIET + "server.user = nobody")
     text = f"{files.conf}:1: server.data: {files.dir}/data: Permission denied for user nobody"
+    assert text in run(files, "config", "check").stderr
+    served = run(files, "serve")
+    assert served.returncode == 1 and text in served.stderr
+
+
+@needs_drop
+def test_own_certificate_of_another_user(files):
+    """Left by a run as root: the server could neither read it nor make another one."""
+    other(files)
+    write(files, QUIET + "server.user = nobody")
+    os.mkdir(files.dir + "/data/tls")
+    for name in ("cert.pem", "key.pem"):
+        put(files, "data/tls/" + name, "x", 0o600)
+    text = f"{files.conf}:1: server.data: {files.dir}/data/tls/key.pem: Permission denied for user nobody"
     assert text in run(files, "config", "check").stderr
     served = run(files, "serve")
     assert served.returncode == 1 and text in served.stderr

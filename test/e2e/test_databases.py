@@ -165,7 +165,7 @@ def test_a_passwd_file_changes(server):
     stays.ok("NOOP")
     wait_for(lambda: "line 9" in server.log())
     log = server.log()
-    assert "line 7: no colon behind the name" in log
+    assert "line 7: no colon after the name" in log
     assert "line 8: an unknown scheme" in log
     assert "line 9: {PLAIN} is taken only where" in log
     # A file that cannot be read changes nothing; neither by itself nor at a reload.

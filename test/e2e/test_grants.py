@@ -338,7 +338,7 @@ def test_many_grants_of_others(server):
     ("grant a { for = b }", ":6: grant a: who: must be given"),
     ("grant a {\n who = b\n for = b\n rights = lrq\n}", ":9: grant a: rights: must be letters"),
     ("grant a {\n who = b\n for = b\n from = [10.0.0.0/8, 10.0.0.1/8]\n}",
-     ":9: grant a: from: the address of a network has no bits set behind those that count, not \"10.0.0.1/8\""),
+     ":9: grant a: from: the address of a network has bits set after its prefix, not \"10.0.0.1/8\""),
     ("grant a {\n who = b\n for = b\n until = never\n}", ":9: grant a: until: must be a day"),
     ("grant a {\n who = b\n for = \"x y\"\n}", ":8: grant a: for: must be a user"),
     ("grant \"a b\" {\n who = b\n for = c\n}", ":7: grant a b: who: the name of a grant"),

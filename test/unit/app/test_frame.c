@@ -256,11 +256,11 @@ test_wrong_requests(void **state)
 	EXCHANGE("r\0\0\0\5ec", false, FRAME_FAILED, "did not come");
 	EXCHANGE("b\0\0\0\1x", false, FRAME_FAILED, "comes first");
 	EXCHANGE("k\0\0\0\0", false, FRAME_FAILED, "comes first");
-	EXCHANGE("user-list\n\n", false, FRAME_FAILED, "no request");
-	EXCHANGE("r\0\x04\0\1", false, FRAME_FAILED, "no request");
-	EXCHANGE("r\0\0\0\5echo\n", false, FRAME_FAILED, "no request");
-	EXCHANGE("r\0\0\0\0", false, FRAME_FAILED, "no request");
-	EXCHANGE("r\0\0\0\2\n\n", false, FRAME_FAILED, "no request");
+	EXCHANGE("user-list\n\n", false, FRAME_FAILED, "not a valid request");
+	EXCHANGE("r\0\x04\0\1", false, FRAME_FAILED, "not a valid request");
+	EXCHANGE("r\0\0\0\5echo\n", false, FRAME_FAILED, "not a valid request");
+	EXCHANGE("r\0\0\0\0", false, FRAME_FAILED, "not a valid request");
+	EXCHANGE("r\0\0\0\2\n\n", false, FRAME_FAILED, "not a valid request");
 	EXCHANGE("r\0\0\0\7mkdir\n\n", false, FRAME_FAILED, "does not know the request 'mkdir'");
 	EXCHANGE("r\0\0\0\010server\n\n", false, FRAME_FAILED, "no server runs");
 	EXCHANGE("r\0\0\0\6echo\n\n", true, FRAME_FAILED, "going down");

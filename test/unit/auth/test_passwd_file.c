@@ -91,24 +91,24 @@ test_faults(void **state)
 	static const struct {
 		const char *line, *want;
 	} all[] = {
-	    {"anna", "line 1: no colon behind the name\n"},
+	    {"anna", "line 1: no colon after the name\n"},
 	    {"anna:" HASH "::::::userdb_quota=1 allow_nets=10.0.0.0/8",
 	        "line 1: an extra field that is not understood here, and may restrict the user\n"},
 	    {"anna:!::::::nologin",
 	        "line 1: an extra field that is not understood here, and may restrict the user\n"},
-	    {":" HASH, "line 1: this is no user name\n"},
-	    {"a b:" HASH, "line 1: this is no user name\n"},
-	    {"a*:" HASH, "line 1: this is no user name\n"},
-	    {"anna:x", "line 1: this is no hash that can be verified here\n"},
+	    {":" HASH, "line 1: not a valid user name\n"},
+	    {"a b:" HASH, "line 1: not a valid user name\n"},
+	    {"a*:" HASH, "line 1: not a valid user name\n"},
+	    {"anna:x", "line 1: not a hash that can be verified here\n"},
 	    {"anna:{NONE}x", "line 1: an unknown scheme\n"},
 	    {"anna:{CRYPT", "line 1: a scheme is written {SCHEME}\n"},
-	    {"anna:{BLF-CRYPT}" HASH, "line 1: this is no hash of the scheme that is named\n"},
+	    {"anna:{BLF-CRYPT}" HASH, "line 1: not a hash of the scheme that is named\n"},
 	    {"anna:{PLAIN}x",
 	        "line 1: {PLAIN} is taken only where the database has `plain = yes`\n"},
 	    {"anna:{SCRAM-SHA-1}4096,a,b", "line 1: SCRAM keys are "
 	                                   "ITERATIONS,SALT,STOREDKEY,SERVERKEY\n"},
-	    {"anna:{SCRAM-SHA-1}1,a,b,c", "line 1: this is no hash that can be verified here\n"},
-	    {"anna:$argon2id$v=19$m=9999999,t=1,p=1$a$b", "line 1: this is no hash that can be "
+	    {"anna:{SCRAM-SHA-1}1,a,b,c", "line 1: not a hash that can be verified here\n"},
+	    {"anna:$argon2id$v=19$m=9999999,t=1,p=1$a$b", "line 1: not a hash that can be "
 	                                                  "verified here\n"},
 	    {"anna:" HASH "\nANNA@site.example:" HASH,
 	        "line 2: this user has a line already: the first one counts\n"},

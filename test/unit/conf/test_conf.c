@@ -416,24 +416,23 @@ faults_of_syntax(void **state)
 	bad("'a", "f:1: a string is not closed on its line\n");
 	bad("limits { \"a", "f:1: a string is not closed on its line\nf:1: a { is not closed\n");
 	bad("hosts = \"a\nshift = 1", "f:1: a string is not closed on its line\n");
-	bad("hosts = \"a\\\nshift = 1",
-	    "f:1: a wrong escape behind a backslash (a backslash itself "
-	    "is \\\\)\n");
+	bad("hosts = \"a\\\nshift = 1", "f:1: a wrong escape after a backslash (a backslash itself "
+	                                "is \\\\)\n");
 	bad("hosts = \"\\q\"",
-	    "f:1: a wrong escape behind a backslash (a backslash itself is \\\\)\n");
+	    "f:1: a wrong escape after a backslash (a backslash itself is \\\\)\n");
 	bad("hosts = \"\\u0000\"",
-	    "f:1: a wrong escape behind a backslash (a backslash itself is \\\\)\n");
+	    "f:1: a wrong escape after a backslash (a backslash itself is \\\\)\n");
 	bad("hosts = \"\\ud800x\"",
-	    "f:1: a wrong escape behind a backslash (a backslash itself is \\\\)\n");
+	    "f:1: a wrong escape after a backslash (a backslash itself is \\\\)\n");
 	bad("hosts = \"a\" b\nshift = x",
-	    "f:1: text behind the value; a semicolon is missing, or quotation marks\n"
+	    "f:1: text after the value; a semicolon is missing, or quotation marks\n"
 	    "f:2: shift: must be a number, not \"x\"\n");
 	bad("/* a\n", "f:1: a comment is not closed\n");
 	bad("shift 1 /* a\n", "f:1: a comment is not closed\n");
 	bad(".include \"x\"\nshift = 1", "f:1: there are no macros and no includes here\n");
 	bad("hosts = <<END\nx\n", "f:1: the text of <<END has no end\n");
 	bad("hosts = <<end\nshift = x",
-	    "f:1: behind << goes a word in capitals, and nothing else on the line\n"
+	    "f:1: after << comes a word in capitals, and nothing else on the line\n"
 	    "f:2: shift: must be a number, not \"x\"\n");
 }
 
@@ -445,8 +444,8 @@ hostile_files(void **state)
 	struct conf *conf;
 
 	(void)state;
-	bad_str(STR("shift = 1\n\nhosts = a\0b"), "f:3: this is not text in UTF-8\n");
-	bad_str(STR("shift = 1\nhosts = \"\xff\""), "f:2: this is not text in UTF-8\n");
+	bad_str(STR("shift = 1\n\nhosts = a\0b"), "f:3: is not UTF-8 text\n");
+	bad_str(STR("shift = 1\nhosts = \"\xff\""), "f:2: is not UTF-8 text\n");
 	for (int i = 0; i < 100000; i++)
 		buf_puts(&b, "a {");
 	assert_int_equal(conf_parse(tables, buf_as_str(&b), "f", NULL, &faults, &conf), TS_INVALID);

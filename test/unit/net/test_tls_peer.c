@@ -288,7 +288,7 @@ files_that_are_wrong(void **state)
 
 	(void)state;
 	test_pem_write(ca_file, NULL, NULL, NULL, NULL);
-	refused_file(false, "no PEM certificate");
+	refused_file(false, "holds no certificate (PEM)");
 	(void)unlink(ca_file);
 	refused_file(false, "No such file");
 	test_cert_make(
@@ -298,7 +298,7 @@ files_that_are_wrong(void **state)
 	refused_file(false, "have expired");
 	test_pem_write(ca_file, ca.cert, NULL, NULL, NULL);
 	test_pem_write(crl_file, NULL, NULL, NULL, NULL);
-	refused_file(true, "no PEM list");
+	refused_file(true, "holds no list");
 	test_cert_make(&(struct test_cert_spec){.subject = "CN=CA", .ca = true}, &twin);
 	crl = test_crl_make(&twin, NULL, BEGIN, BEGIN + 10);
 	test_pem_write(crl_file, NULL, NULL, crl, NULL);
