@@ -747,7 +747,7 @@ conf_blame_item(
 }
 
 /* where is freed. */
-static void
+static void __attribute__((format(printf, 3, 0)))
 report_at(const struct conf_report *r, struct buf *where, const char *fmt, va_list ap)
 {
 	buf_puts(where, ": ");
