@@ -789,21 +789,13 @@ scan_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
 {
 	struct imap_query *q = arg;
 	const struct store_message *m;
-	struct buf made = {0};
-	bool more;
 
 	while (q->scanned < q->count && q->records[q->scanned].uid < uid)
 		q->scanned++;
 	if (q->scanned == q->count || q->records[q->scanned].uid != uid)
 		return true;
 	m = &q->records[q->scanned++];
-	if (err == TS_NOT_FOUND) { /* it went with the message */
-		err = store_make_summary(q->store, m, &made);
-		bytes = buf_as_str(&made);
-	}
-	more = take_summary(q, m, err, bytes);
-	buf_fini(&made);
-	return more;
+	return take_summary(q, m, err, bytes);
 }
 
 static void

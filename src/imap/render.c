@@ -106,8 +106,6 @@ keep_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	m->summary_off = r->summaries.n;
 	if (err == TS_OK)
 		buf_str(&r->summaries, summary);
-	else if (err == TS_NOT_FOUND) /* it went with the message */
-		m->summary_err = store_make_summary(r->store, &m->record, &r->summaries);
 	m->summary_n = r->summaries.n - m->summary_off;
 	reading->full = r->summaries.n >= SUMMARIES_PIECE;
 	return !reading->full;

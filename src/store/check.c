@@ -583,7 +583,7 @@ static void
 check_one_mailbox(struct check *c, uint64_t account, struct rows *rows, size_t i)
 {
 	if (!rows->one[i].info) {
-		if (check_job_pending(c, account, rows->one[i].id))
+		if (check_summaries_pending(c, account, rows->one[i].id))
 			return;
 		if (!c->live)
 			name_lost(c, account, rows, i);

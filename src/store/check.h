@@ -16,7 +16,7 @@
  *     UIDNEXT is above every UID; no message's MODSEQ is above the mailbox's.
  *  5. Every flag in use is a system flag or a keyword with a name.
  *  6. Every message has a summary that decodes and agrees on the size; there
- *     are no summaries without a message.
+ *     are no summaries without a message, but those that go with the queue of blobs.
  *  7. Every message has its reference, and its blob is there with its size;
  *     all its bytes have the right checksum (not looked at when quick).
  *  8. Every reference has its message, or is the claim of a move under way, or

@@ -67,6 +67,8 @@ enum ts_err check_renew(struct check *c, uint64_t account, uint32_t mailbox);
 /* Is the mailbox, or all of the account, about to be removed; or an expunge of it, or a copy
  * into it, unfinished? */
 bool check_job_pending(struct check *c, uint64_t account, uint32_t mailbox);
+/* Or summaries of what was expunged, until nobody holds it? */
+bool check_summaries_pending(struct check *c, uint64_t account, uint32_t mailbox);
 enum ts_err check_get(struct check *c, const struct key *k, struct buf *value, struct str *body_r);
 enum ts_err check_commit(struct check *c, struct engine_batch *batch);
 

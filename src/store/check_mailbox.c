@@ -341,7 +341,7 @@ check_messages(struct check *c, struct looked *l)
 			check_message(c, l,
 			    s->chunk[i]->number << CHUNK_BITS | s->chunk[i]->rec[j].off,
 			    &s->chunk[i]->rec[j], &b);
-	if (!roaring_bitmap_is_empty(stray) && !check_job_pending(c, l->account, l->mailbox))
+	if (!roaring_bitmap_is_empty(stray) && !check_summaries_pending(c, l->account, l->mailbox))
 		check_fault(l, CHECK_SUMMARY, roaring_bitmap_minimum(stray), "removed",
 		    "%llu summaries have no message, the first with this UID",
 		    (unsigned long long)roaring_bitmap_get_cardinality(stray));

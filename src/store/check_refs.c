@@ -43,6 +43,28 @@ check_job_pending(struct check *c, uint64_t account, uint32_t mailbox)
 	       has_key(c, KEY_STAGED, account, mailbox);
 }
 
+bool
+check_summaries_pending(struct check *c, uint64_t account, uint32_t mailbox)
+{
+	struct key k;
+	struct scan scan;
+	bool yes = check_job_pending(c, account, mailbox);
+	enum ts_err err = TS_OK;
+
+	key_begin(&k, 0, KEY_QUEUE);
+	scan_begin(&scan, c->store, &k);
+	while (
+	    !yes && ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))) {
+		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
+
+		(void)rd_be64(&r);
+		yes = rd_be64(&r) == account && rd_be32(&r) == mailbox && !r.bad && err == TS_OK &&
+		      scan.body.n > 0;
+	}
+	scan_end(&scan);
+	return yes;
+}
+
 static int
 by_place(const void *a, const void *b)
 {

@@ -480,13 +480,10 @@ forget_message(struct change_delta *cd, const struct store_message *m)
 	struct store_mailbox *mb = cd->mailbox;
 	struct key k;
 
-	key_index(&k, mb->account->id, mb->id, KEY_SUMMARY);
-	key_be32(&k, m->uid);
-	engine_batch_delete(cd->b->ops, key_str(&k));
 	key_ref(&k, KEY_REF, m->blob, mb->account->id, mb->id, m->uid);
 	engine_batch_delete(cd->b->ops, key_str(&k));
 	key_ref(&k, KEY_QUEUE, m->blob, mb->account->id, mb->id, m->uid);
-	batch_put_empty(cd->b->ops, &k);
+	batch_put_queue(cd->b->ops, &k);
 	cd->b->collect = true;
 }
 

@@ -6,8 +6,9 @@
  * A hold is a set of UIDs beside the mailbox's state, and costs no more as long
  * as nothing happens.  When a change takes messages out of the state the ones
  * that somebody holds are kept: the record beside the mailbox, the blob in a
- * table that the collector asks.  A summary whose row is gone is made anew of
- * the bytes.  What is kept goes with the last hold that has it.
+ * table that the collector asks.  The summary's row goes when the collector takes
+ * the message off its queue, so it is there as long as the blob.  What is kept
+ * goes with the last hold that has it.
  *
  * The collector looks at the queue on disk first, then waits until each batch
  * that may have put something there is published (lanes_settle()), then asks the
@@ -331,16 +332,4 @@ store_hold_end(struct store_hold **hp)
 	roaring_bitmap_free(h->kept);
 	mem_free(h);
 	store_mailbox_unref(&mb);
-}
-
-enum ts_err
-store_make_summary(struct store *store, const struct store_message *m, struct buf *out)
-{
-	struct buf bytes = {0};
-	enum ts_err err = store_read_blob(store, m->blob, 0, m->size, &bytes);
-
-	if (err == TS_OK)
-		mail_summarize(buf_as_str(&bytes), &store->opt.mail, out);
-	buf_fini(&bytes);
-	return err;
 }

@@ -130,6 +130,17 @@ batch_put_empty(struct engine_batch *batch, const struct key *k)
 }
 
 void
+batch_put_queue(struct engine_batch *batch, const struct key *k)
+{
+	char room[SEAL + 1];
+	struct buf b = {room, 0, sizeof room};
+
+	value_begin(&b);
+	buf_putc(&b, QUEUE_SUMMARY);
+	batch_put_value(batch, k, &b);
+}
+
+void
 value_put_set(struct buf *b, const roaring_bitmap_t *set)
 {
 	size_t n = roaring_bitmap_portable_size_in_bytes(set);

@@ -24,8 +24,10 @@
  *                                  or an expunge left (pairs of uid:varint blob:varint), or a
  *                                  COPY that failed (the highest bit, first UID), is to be
  *                                  removed
- *   0^8 'Q' blob:8 account:8 mailbox:4 uid:4  -> nothing: this reference went away, look
- *                                  whether the blob has others, else free it
+ *   0^8 'Q' blob:8 account:8 mailbox:4 uid:4  -> this reference went away, look
+ *                                  whether the blob has others, else free it.  "s": the
+ *                                  summary under that UID goes with this row.  Nothing:
+ *                                  it is gone, and the UID may be another message's
  *   0^8 'R' key                    -> a server-wide record's value
  *   0^8 'S' account:8 mailbox:4 uid:8  -> pairs of uid:varint blob:varint: what a COPY has put
  *                                  under UIDs that are not yet messages, copy.c; the key has
@@ -133,6 +135,9 @@ bool value_whole(struct str key, struct str value);
 /* Seals and puts. */
 void batch_put_value(struct engine_batch *batch, const struct key *k, struct buf *b);
 void batch_put_empty(struct engine_batch *batch, const struct key *k);
+/* KEY_QUEUE, for a message whose summary goes later, too. */
+#define QUEUE_SUMMARY 's'
+void batch_put_queue(struct engine_batch *batch, const struct key *k);
 
 /* Zigzag */
 static inline uint64_t

@@ -15,11 +15,36 @@
 
 #define PIECE 1000
 
+/* Its summary goes with its place in the queue: whoever holds the message has both till then. */
 static void
 forget(struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t uid, uint64_t blob)
 {
 	struct key k;
 
+	key_ref(&k, KEY_REF, blob, account, mailbox, uid);
+	engine_batch_delete(batch, key_str(&k));
+	key_ref(&k, KEY_QUEUE, blob, account, mailbox, uid);
+	batch_put_queue(batch, &k);
+}
+
+static void
+drop_summary(struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t uid)
+{
+	struct key k;
+
+	key_index(&k, account, mailbox, KEY_SUMMARY);
+	key_be32(&k, uid);
+	engine_batch_delete(batch, key_str(&k));
+}
+
+/* Nobody has seen it.  After a crash its UID may be another's, so nothing of it may go later. */
+static void
+forget_staged(
+    struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t uid, uint64_t blob)
+{
+	struct key k;
+
+	drop_summary(batch, account, mailbox, uid);
 	key_ref(&k, KEY_REF, blob, account, mailbox, uid);
 	engine_batch_delete(batch, key_str(&k));
 	key_ref(&k, KEY_QUEUE, blob, account, mailbox, uid);
@@ -41,11 +66,13 @@ commit_piece(struct store *store, struct engine_batch *batch, bool always)
 /* ---- mailboxes ---- */
 
 static enum ts_err
-forget_messages(struct store *store, uint64_t account, uint32_t mailbox, struct engine_batch *batch)
+forget_messages(struct store *store, uint64_t account, uint32_t mailbox, struct engine_batch *batch,
+    bool *found_r)
 {
 	struct state *s = NULL;
 	enum ts_err err = mailbox_read(store, account, mailbox, NULL, &s);
 
+	*found_r = err != TS_DAMAGED;
 	if (err == TS_DAMAGED) {
 		/* Named in the log; blobs of messages that cannot be found are not freed. */
 		return TS_OK;
@@ -68,14 +95,18 @@ static enum ts_err
 purge_mailbox(struct store *store, uint64_t account, uint32_t mailbox, const struct key *job)
 {
 	struct engine_batch *batch = engine_batch_new();
-	enum ts_err err = forget_messages(store, account, mailbox, batch);
+	bool found;
+	enum ts_err err = forget_messages(store, account, mailbox, batch, &found);
 	struct key from, end;
 
 	if (err == TS_OK) {
 		key_begin(&from, account, KEY_INDEX);
 		key_be32(&from, mailbox);
 		end = from;
-		key_after(&end);
+		if (found) /* summaries go as the queue is worked through */
+			key_index(&end, account, mailbox, KEY_SUMMARY);
+		else
+			key_after(&end);
 		engine_batch_delete_range(batch, key_str(&from), key_str(&end));
 		key_begin(&from, account, KEY_INFO);
 		key_be32(&from, mailbox);
@@ -94,7 +125,8 @@ purge_mailbox(struct store *store, uint64_t account, uint32_t mailbox, const str
 /* ---- what an expunge left ---- */
 
 static enum ts_err
-purge_expunged(struct store *store, uint64_t account, uint32_t mailbox, const struct key *job)
+purge_expunged(struct store *store, uint64_t account, uint32_t mailbox, const struct key *job,
+    void (*forget_one)(struct engine_batch *, uint64_t, uint32_t, uint32_t, uint64_t))
 {
 	struct engine_batch *batch = engine_batch_new();
 	struct buf value = {0};
@@ -105,14 +137,10 @@ purge_expunged(struct store *store, uint64_t account, uint32_t mailbox, const st
 	while (err == TS_OK && rd_left(&r) > 0 && !r.bad) {
 		uint32_t uid = (uint32_t)rd_varint(&r);
 		uint64_t blob = rd_varint(&r);
-		struct key k;
 
 		if (r.bad)
 			break;
-		key_index(&k, account, mailbox, KEY_SUMMARY);
-		key_be32(&k, uid);
-		engine_batch_delete(batch, key_str(&k));
-		forget(batch, account, mailbox, uid, blob);
+		forget_one(batch, account, mailbox, uid, blob);
 		err = commit_piece(store, batch, false);
 	}
 	if (err == TS_OK || err == TS_DAMAGED) {
@@ -222,7 +250,7 @@ purge_step(struct store *store, bool *more_r)
 	uint32_t mailbox = rd_be32(&r);
 
 	err = rd_be64(&r) == 0 ? purge_mailbox(store, account, mailbox, &job)
-	                       : purge_expunged(store, account, mailbox, &job);
+	                       : purge_expunged(store, account, mailbox, &job, forget);
 	*more_r = err == TS_OK;
 	return err;
 }
@@ -241,7 +269,7 @@ staged_recover(struct store *store)
 			struct rd r = rd_of((struct str){job.p + 9, job.n - 9});
 			uint64_t account = rd_be64(&r);
 
-			err = purge_expunged(store, account, rd_be32(&r), &job);
+			err = purge_expunged(store, account, rd_be32(&r), &job, forget_staged);
 		} else if (err == TS_NOT_FOUND) {
 			atomic_store(&store->staged_left, false);
 		}
@@ -279,6 +307,7 @@ referred(struct store *store, uint64_t blob, bool *yes_r)
 
 struct queued {
 	struct key key[256];
+	bool summary[256];
 	size_t n;
 };
 
@@ -297,6 +326,8 @@ read_queue(struct store *store, struct queued *q)
 			break;
 		q->key[q->n].n = scan.key.n;
 		memcpy(q->key[q->n].p, scan.key.p, scan.key.n);
+		q->summary[q->n] =
+		    err == TS_OK && scan.body.n > 0 && scan.body.p[0] == QUEUE_SUMMARY;
 	}
 	scan_end(&scan);
 	return q->n > 0 || err == TS_NOT_FOUND ? TS_OK : err;
@@ -323,6 +354,12 @@ collect_step(struct store *store, bool *more_r)
 		if (upload_pins(store, blob) || hold_has_blob(store, blob))
 			continue;
 		engine_batch_delete(batch, key_str(&q->key[i]));
+		if (q->summary[i]) {
+			uint64_t account = rd_be64(&r);
+			uint32_t mailbox = rd_be32(&r);
+
+			drop_summary(batch, account, mailbox, rd_be32(&r));
+		}
 		done++;
 		if (blob == last)
 			continue;

@@ -344,9 +344,9 @@ enum ts_err store_read_blob(
 /*
  * A hold: a command goes on reading messages that others expunge meanwhile.  Until it ends, each
  * message that it has can be found by store_hold_window(), with the flags that it had at last, and
- * its bytes can be read; a summary that is gone is made anew.  It holds nothing else, and as long
- * as nothing is expunged it costs a set.  Beyond opt.held_bytes nothing more is kept: such a
- * message is gone for the hold, too.
+ * its bytes and its summary can be read.  It holds nothing else, and as long as nothing is expunged
+ * it costs a set.  Beyond opt.held_bytes nothing more is kept: such a message is gone for the hold,
+ * too.
  */
 struct store_hold;
 /* Holds those of uids that are there.  Between store_mailbox_read_begin and _end. */
@@ -362,10 +362,6 @@ bool store_hold_has(struct store_hold *hold, uint32_t uid);
 bool store_hold_touched(struct store_hold *hold);
 /* Any thread, when nobody reads by it any more. */
 void store_hold_end(struct store_hold **hold);
-/* BLOCKING.  Appends the summary of a message that has none (store_read_summaries says
- * TS_NOT_FOUND), as one has that was expunged: it is made of the message's bytes. */
-enum ts_err store_make_summary(
-    struct store *store, const struct store_message *message, struct buf *out);
 
 /*
  * While there is a pin no blob is freed: every message that is in a mailbox's

@@ -9,6 +9,7 @@
 
 #include "kit.h"
 
+#include "store/check.h"
 #include "store/engine/rocks/rocks.h"
 
 #define F(flag) (1u << (flag))
@@ -65,22 +66,55 @@ remove_one(struct kit *kit, uint32_t uid)
 	store_background_wait(kit->store);
 }
 
-static enum ts_err
-read_message(struct kit *kit, const struct store_message *m)
+struct found {
+	enum ts_err err;
+	uint64_t size;
+};
+
+static bool
+take_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
 {
-	struct buf bytes = {0}, summary = {0};
-	struct mail_summary s;
+	struct found *found = arg;
+	struct mail_summary s = {0};
+
+	(void)uid;
+	found->err = err;
+	if (err == TS_OK)
+		assert_int_equal(mail_summary_open(bytes, &s), TS_OK);
+	found->size = s.size;
+	return true;
+}
+
+static enum ts_err
+read_summary(struct store_mailbox *mb, const struct store_message *m)
+{
+	struct found found = {.err = TS_BUG};
+
+	store_read_summaries(mb, &m->uid, 1, take_summary, &found);
+	assert_true(found.err != TS_OK || found.size == m->size);
+	return found.err;
+}
+
+/* The bytes and, of that mailbox, the summary. */
+static enum ts_err
+read_message(struct kit *kit, struct store_mailbox *mb, const struct store_message *m)
+{
+	struct buf bytes = {0};
 	enum ts_err err = store_read_blob(kit->store, m->blob, 0, m->size, &bytes);
 
-	if (err == TS_OK) {
-		assert_int_equal(bytes.n, m->size);
-		assert_int_equal(store_make_summary(kit->store, m, &summary), TS_OK);
-		assert_int_equal(mail_summary_open(buf_as_str(&summary), &s), TS_OK);
-		assert_int_equal(s.size, m->size);
-	}
+	assert_true(err != TS_OK || bytes.n == m->size);
 	buf_fini(&bytes);
-	buf_fini(&summary);
-	return err;
+	return err == TS_OK ? read_summary(mb, m) : err;
+}
+
+/* Nothing is left of what nobody holds, and the check has nothing against what is kept. */
+static void
+expect_whole(struct kit *kit)
+{
+	struct check_result result;
+
+	assert_int_equal(store_check(kit->store, &(struct check_options){0}, &result), TS_OK);
+	assert_int_equal(result.found, 0);
 }
 
 static void
@@ -117,7 +151,7 @@ expunged(void **state)
 	assert_int_equal(window(kit.inbox, all, 1, m), 5);
 	for (uint32_t i = 0; i < 5; i++) {
 		assert_int_equal(m[i].uid, i + 1);
-		assert_int_equal(read_message(&kit, &m[i]), TS_OK);
+		assert_int_equal(read_message(&kit, kit.inbox, &m[i]), TS_OK);
 		assert_true(store_hold_has(all, i + 1));
 	}
 	assert_true(store_flags_has(&m[1].flags, STORE_FLAGGED));
@@ -126,15 +160,19 @@ expunged(void **state)
 	assert_int_equal(window(kit.inbox, some, 1, m), 2);
 	assert_int_equal(m[1].uid, 5);
 	assert_false(store_hold_has(some, 2));
+	expect_whole(&kit);
 
 	store_hold_end(&all);
 	store_background_wait(kit.store);
+	assert_int_equal(read_summary(kit.inbox, &m[1]), TS_OK); /* UID 5, of the other one */
 	expect_held(&kit, 1, 1);
-	assert_int_equal(read_message(&kit, &m[1]), TS_OK);
+	assert_int_equal(read_message(&kit, kit.inbox, &m[1]), TS_OK);
 	store_hold_end(&some);
 	store_background_wait(kit.store);
 	expect_held(&kit, 0, 0);
 	assert_int_equal(store_read_blob(kit.store, m[1].blob, 0, 10, &none), TS_NOT_FOUND);
+	assert_int_equal(read_summary(kit.inbox, &m[1]), TS_NOT_FOUND);
+	expect_whole(&kit);
 	buf_fini(&none);
 	kit_close(&kit);
 }
@@ -155,11 +193,35 @@ moved(void **state)
 	assert_int_equal(kit_move(&kit, STORE_CHANGE_MOVE, kit.inbox, box, 1, 1), TS_OK);
 	store_background_wait(kit.store);
 	assert_int_equal(window(kit.inbox, h, 1, m), 1);
-	assert_int_equal(read_message(&kit, &m[0]), TS_OK);
+	assert_int_equal(read_message(&kit, kit.inbox, &m[0]), TS_OK);
 	store_hold_end(&h);
 	store_background_wait(kit.store);
-	assert_int_equal(read_message(&kit, &m[0]), TS_OK);
+	assert_int_equal(read_message(&kit, kit.inbox, &m[0]), TS_NOT_FOUND); /* the summary */
+	assert_int_equal(read_message(&kit, box, &m[0]), TS_OK);
 	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+/* More than an expunge takes away by itself: the background does the rest. */
+static void
+many(void **state)
+{
+	struct kit kit = kit_at(state);
+	struct store_hold *h;
+	struct store_message m[8];
+
+	for (unsigned i = 0; i < 501; i++)
+		kit_append(&kit, kit.inbox, MSG, F(STORE_DELETED));
+	h = hold(kit.inbox, 500, 501);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	store_background_wait(kit.store);
+	expect_whole(&kit);
+	assert_int_equal(window(kit.inbox, h, 1, m), 2);
+	assert_int_equal(read_message(&kit, kit.inbox, &m[1]), TS_OK);
+	store_hold_end(&h);
+	store_background_wait(kit.store);
+	assert_int_equal(read_summary(kit.inbox, &m[1]), TS_NOT_FOUND);
+	expect_whole(&kit);
 	kit_close(&kit);
 }
 
@@ -183,16 +245,19 @@ deleted(void **state)
 	late = hold(box, 1, 2);
 	store_background_wait(kit.store);
 	expect_held(&kit, 2, 2);
+	expect_whole(&kit);
 	assert_int_equal(window(box, h, 1, m), 2);
-	assert_int_equal(read_message(&kit, &m[0]), TS_OK);
-	assert_int_equal(read_message(&kit, &m[1]), TS_OK);
+	assert_int_equal(read_message(&kit, box, &m[0]), TS_OK);
+	assert_int_equal(read_message(&kit, box, &m[1]), TS_OK);
 	store_hold_end(&h);
 	store_background_wait(kit.store);
 	assert_int_equal(window(box, late, 1, m), 1);
-	assert_int_equal(read_message(&kit, &m[0]), TS_OK);
+	assert_int_equal(read_message(&kit, box, &m[0]), TS_OK);
 	store_hold_end(&late);
 	store_background_wait(kit.store);
 	assert_int_equal(store_read_blob(kit.store, m[0].blob, 0, 10, &none), TS_NOT_FOUND);
+	assert_int_equal(read_summary(box, &m[0]), TS_NOT_FOUND);
+	expect_whole(&kit);
 	buf_fini(&none);
 	store_mailbox_unref(&box);
 	kit_close(&kit);
@@ -235,6 +300,7 @@ main(void)
 		const struct CMUnitTest tests[] = {
 		    cmocka_unit_test_prestate(expunged, &places[i]),
 		    cmocka_unit_test_prestate(moved, &places[i]),
+		    cmocka_unit_test_prestate(many, &places[i]),
 		    cmocka_unit_test_prestate(deleted, &places[i]),
 		    cmocka_unit_test_prestate(limited, &places[i]),
 		};
