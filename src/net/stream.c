@@ -350,9 +350,11 @@ go_on(struct stream *s)
 		shake_hands(s);
 	else if (s->state == STREAM_LINGER)
 		linger(s);
-	else if (s->again && may_show(s))
+	else if (s->again && may_show(s)) {
+		s->expects = false;
 		show_kept(s);
-	else if (may_decode(s))
+		ack_part(s); /* while it was paused nothing was */
+	} else if (may_decode(s))
 		show_decoded(s);
 	else if (s->more && wants_input(s))
 		read_input(s);

@@ -540,6 +540,11 @@ parts_are_acknowledged_at_once(void **state)
 	r.one_a_time = true;
 	push(&r, "one\ntwo\nhalf");
 	assert_int_equal(stream_fake_acks(r.fake), 2);
+	/* When its turn has come, and a part is left, the peer is waited for again. */
+	r.one_a_time = false;
+	stream_resume(r.s);
+	loop_fake_run(r.loop);
+	assert_int_equal(stream_fake_acks(r.fake), 3);
 	finish(&r);
 }
 
