@@ -190,13 +190,13 @@ def keys(size):
 
 
 def trees(size):
-    names = [b"CREATE " + b"/".join(b"%d" % (i // 7 ** d % 7) for d in range(8)) for i in range(1500)]
+    names = [b"CREATE " + b"/".join(b"%d" % (i // 7 ** d % 7) for d in range(8)) for i in range(500)]
     return small(lambda c: c.many(names), b'LIST "" "*"', b'LIST "" (%s)' % b" ".join([b"*%*%*/%*0"] * 50),
                  b'LIST "" "*" RETURN (STATUS (MESSAGES UNSEEN UIDNEXT SIZE) CHILDREN SUBSCRIBED)')
 
 
 def renames(size):
-    names = [b"CREATE P/%d/%d" % (i % 30, i) for i in range(3000)]
+    names = [b"CREATE P/%d/%d" % (i % 30, i) for i in range(1000)]
     return small(lambda c: c.many(names), b"RENAME P Q", b"RENAME Q P")
 
 
