@@ -14,7 +14,8 @@
  *  4. Header, blocks, expunges and change records of a mailbox decode, and lead
  *     to what the counters say: messages, unseen, deleted, size, MODSEQ;
  *     UIDNEXT is above every UID; no message's MODSEQ is above the mailbox's.
- *  5. Every flag in use is a system flag or a keyword with a name.
+ *  5. Every flag in use is a system flag or a keyword with a name; names of
+ *     keywords are atoms.
  *  6. Every message has a summary that decodes and agrees on the size; there
  *     are no summaries without a message, but those that go with the queue of blobs.
  *  7. Every message has its reference, and its blob is there with its size;

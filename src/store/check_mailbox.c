@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "mail/summary.h"
 #include "store/check_int.h"
+#include "store/keywords.h"
 
 #define TRIES 5
 
@@ -239,13 +240,18 @@ check_keywords(struct looked *l)
 
 	for (unsigned f = 0; f < s->flag_count; f++) {
 		if (f >= STORE_FIRST_KEYWORD && state_flagged(s, f) != NULL &&
-		    store_keywords_name(s->keywords, f).p == NULL)
+		    keywords_stored(s->keywords, f).p == NULL)
 			check_fault(l, CHECK_INDEX, 0, "it is called lost-keyword-NUMBER",
 			    "keyword number %u has no name", f);
 		if (s->flag[f] != NULL && !roaring_bitmap_is_subset(s->flag[f], s->uids))
 			check_fault(
 			    l, CHECK_INDEX, 0, "left out", "flag %u is set on no message", f);
 	}
+	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(s->keywords); f++)
+		if (keywords_stored(s->keywords, f).p != NULL &&
+		    store_keywords_name(s->keywords, f).p == NULL)
+			check_fault(l, CHECK_INDEX, 0, "it is called lost-keyword-NUMBER",
+			    "keyword number %u has a name that is none: no client sees it", f);
 }
 
 /* ---- messages ---- */

@@ -116,6 +116,12 @@ tidy_flags(struct state *s)
 		(void)snprintf(name, sizeof name, "lost-keyword-%u", f);
 		keywords_put(&s->keywords, f, str_of(name));
 	}
+	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(s->keywords); f++)
+		if (keywords_stored(s->keywords, f).p != NULL &&
+		    store_keywords_name(s->keywords, f).p == NULL) {
+			(void)snprintf(name, sizeof name, "lost-keyword-%u", f);
+			keywords_put(&s->keywords, f, str_of(name));
+		}
 }
 
 static void

@@ -372,8 +372,8 @@ forget_keywords(struct change_delta *cd)
 	roaring_bitmap_t *all = view_existing(&cd->view, NULL, false);
 
 	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(cd->keywords); f++) {
-		if (store_keywords_name(cd->keywords, f).p == NULL ||
-		    store_flags_has(&cd->named, f) || has_any(&cd->view, f, all))
+		if (keywords_stored(cd->keywords, f).p == NULL || store_flags_has(&cd->named, f) ||
+		    has_any(&cd->view, f, all))
 			continue;
 		keywords_drop(&cd->keywords, f);
 		store_flags_set(&cd->delta->forgotten, f);
@@ -387,6 +387,8 @@ delta_keyword(struct change_delta *cd, struct str name)
 	const struct store_options *opt = &cd->mailbox->account->store->opt;
 	int flag = store_keywords_find(cd->keywords, name);
 
+	if (!keyword_ok(name))
+		return -1;
 	if (flag < 0 && name.n > opt->keyword_bytes && !cd->any_length) {
 		cd->limit = STORE_LIMIT_KEYWORD_BYTES;
 		return -1;

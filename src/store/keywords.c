@@ -8,6 +8,7 @@
 
 struct keyword {
 	_Atomic unsigned refs;
+	bool ok; /* keyword_ok() */
 	size_t n;
 	char bytes[];
 };
@@ -19,6 +20,7 @@ keyword_new(struct str name)
 
 	k->refs = 1;
 	k->n = name.n;
+	k->ok = keyword_ok(name);
 	if (name.n > 0)
 		memcpy(k->bytes, name.p, name.n);
 	return k;
@@ -105,7 +107,7 @@ keywords_drop(struct store_keywords **tp, unsigned flag)
 {
 	struct store_keywords *t;
 
-	if (store_keywords_name(*tp, flag).p == NULL)
+	if (keywords_stored(*tp, flag).p == NULL)
 		return;
 	t = own(tp);
 	t->count--;
@@ -159,20 +161,46 @@ store_keywords_end(const struct store_keywords *t)
 	return t->end;
 }
 
+bool
+keyword_ok(struct str name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if (c <= ' ' || c >= 0x7f || strchr("(){%*\"\\]", c) != NULL)
+			return false;
+	}
+	return name.n > 0;
+}
+
+static const struct keyword *
+keyword_at(const struct store_keywords *t, unsigned flag)
+{
+	return flag >= STORE_FIRST_KEYWORD && flag < t->end ? t->name[flag] : NULL;
+}
+
+struct str
+keywords_stored(const struct store_keywords *t, unsigned flag)
+{
+	const struct keyword *k = keyword_at(t, flag);
+
+	return k != NULL ? (struct str){k->bytes, k->n} : STR_NONE;
+}
+
 struct str
 store_keywords_name(const struct store_keywords *t, unsigned flag)
 {
-	const struct keyword *k =
-	    flag >= STORE_FIRST_KEYWORD && flag < t->end ? t->name[flag] : NULL;
+	const struct keyword *k = keyword_at(t, flag);
 
-	return k != NULL ? (struct str){k->bytes, k->n} : STR_NONE;
+	return k != NULL && k->ok ? (struct str){k->bytes, k->n} : STR_NONE;
 }
 
 int
 store_keywords_find(const struct store_keywords *t, struct str name)
 {
 	for (unsigned f = STORE_FIRST_KEYWORD; f < t->end; f++)
-		if (t->name[f] != NULL && str_ieq(store_keywords_name(t, f), name))
+		if (t->name[f] != NULL && t->name[f]->ok &&
+		    str_ieq(store_keywords_name(t, f), name))
 			return (int)f;
 	return -1;
 }

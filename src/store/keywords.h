@@ -20,6 +20,12 @@ struct store_keywords {
 	unsigned cap;
 };
 
+/* May a new keyword be called so?  A flag-keyword of RFC 9051: an atom. */
+bool keyword_ok(struct str name);
+/* What is stored, also a name that is not one: store_keywords_name() and store_keywords_find() know
+ * only good ones, so nobody is told of others.  STR_NONE: the number is free. */
+struct str keywords_stored(const struct store_keywords *table, unsigned flag);
+
 struct store_keywords *keywords_new(void);
 struct store_keywords *keywords_ref(struct store_keywords *table);
 /* Gives the number that name, whatever it was called before.  The table gets another id. */

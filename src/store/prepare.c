@@ -57,7 +57,7 @@ keyword_refused(struct store_change *c, const struct change_delta *cd, struct st
 	struct rd lost = rd_of(buf_as_str(&c->lost));
 
 	if (!c->restoring)
-		return refuse(c, cd->limit);
+		return keyword_ok(name) ? refuse(c, cd->limit) : TS_INVALID;
 	while (rd_left(&lost) > 0)
 		if (str_ieq(rd_vstr(&lost), name))
 			return TS_OK;

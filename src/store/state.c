@@ -595,7 +595,7 @@ unsigned
 state_nameless(const struct state *s)
 {
 	for (unsigned f = STORE_FIRST_KEYWORD; f < s->flag_count; f++)
-		if (state_flagged(s, f) != NULL && store_keywords_name(s->keywords, f).p == NULL)
+		if (state_flagged(s, f) != NULL && keywords_stored(s->keywords, f).p == NULL)
 			return f;
 	return STORE_FLAGS_MAX;
 }
@@ -607,7 +607,7 @@ state_put_header(const struct state *s, uint64_t snapshot, uint64_t floor, struc
 	buf_le64(b, floor);
 	buf_varint(b, s->keywords->count);
 	for (unsigned f = STORE_FIRST_KEYWORD; f < s->keywords->end; f++) {
-		struct str name = store_keywords_name(s->keywords, f);
+		struct str name = keywords_stored(s->keywords, f);
 
 		if (name.p == NULL)
 			continue;

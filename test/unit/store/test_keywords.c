@@ -9,7 +9,10 @@
 #include <cmocka.h>
 
 #include "kit.h"
+#include "store/check.h"
 #include "store/engine/rocks/rocks.h"
+#include "store/inside.h"
+#include "store/keywords.h"
 
 #define MSG "Subject: x\r\n\r\ntext\r\n"
 #define LONG 256 /* one more than may be */
@@ -505,6 +508,88 @@ many_steps(void **state)
 	}
 }
 
+static struct check_result
+checked(struct kit *kit, bool repair)
+{
+	struct check_result r;
+	struct check_options opt = {.repair = repair};
+
+	assert_int_equal(store_check(kit->store, &opt, &r), TS_OK);
+	return r;
+}
+
+/* No way in for a name that is no flag-keyword: clients could not read the answer. */
+static void
+bad_names(void **state)
+{
+	static const char *const names[] = {"", " ", "a b", "a(", ")", "{1}", "%", "*", "\"", "\\",
+	    "\\Seen", "]", "\x7f", "\xc3\xa4"};
+	struct kit kit;
+
+	(void)state;
+	open_kit(&kit, NULL, 8);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		struct str name = str_of(names[i]);
+		struct store_change *c = kit_change(&kit, STORE_CHANGE_APPEND);
+
+		assert_int_equal(add(&kit, 1, names[i]), TS_INVALID);
+		c->mailbox = kit.inbox;
+		c->item_count = 1;
+		c->items = arena_array(c->arena, 1, sizeof *c->items);
+		c->items[0].upload = kit_upload(&kit, STR(MSG));
+		c->items[0].keywords = &name;
+		c->items[0].keyword_count = 1;
+		assert_int_equal(kit_end(&kit, c), TS_INVALID);
+	}
+	kit_expect(kit.inbox, "1:");
+	kit_close(&kit);
+}
+
+/* One that is there all the same: nobody is told of it, the check names it, and it is mended. */
+static void
+bad_name_there(void **state)
+{
+	struct kit kit;
+	struct store_keywords *table;
+	int flag;
+
+	(void)state;
+	open_kit(&kit, NULL, 8);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	assert_int_equal(add(&kit, 1, "good"), TS_OK);
+	assert_int_equal(add(&kit, 1, "bad"), TS_OK);
+	flag = number_of(&kit, "bad");
+	assert_int_equal(checked(&kit, false).found, 0);
+	keywords_put(&kit.inbox->state->keywords, (unsigned)flag, STR(""));
+	keywords_put(&kit.inbox->head.keywords, (unsigned)flag, STR(""));
+	/* A fold writes it down. */
+	for (int i = 0; i < 20; i++)
+		assert_int_equal(
+		    kit_flags(&kit, kit.inbox, 1, 1,
+		        i % 2 == 0 ? STORE_FLAGS_ADD : STORE_FLAGS_REMOVE, 1u << STORE_SEEN, NULL),
+		    TS_OK);
+	store_background_wait(kit.store);
+	kit_reopen(&kit);
+	kit_expect(kit.inbox, "1:[good][]"); /* the flag is there yet */
+	assert_int_equal(number_of(&kit, ""), -1);
+	assert_int_equal(number_of(&kit, "bad"), -1);
+	store_mailbox_read_begin(kit.inbox);
+	table = store_mailbox_keywords(kit.inbox);
+	store_mailbox_read_end(kit.inbox);
+	assert_null(store_keywords_name(table, (unsigned)flag).p);
+	assert_int_equal(keywords_stored(table, (unsigned)flag).n, 0);
+	assert_non_null(keywords_stored(table, (unsigned)flag).p);
+	store_keywords_unref(&table);
+	assert_int_equal(checked(&kit, false).found, 1);
+	assert_int_equal(checked(&kit, true).mended, 1);
+	kit_reopen(&kit);
+	assert_int_equal(checked(&kit, false).found, 0);
+	assert_true(number_of(&kit, "good") >= 0);
+	assert_int_not_equal(number_of(&kit, "good"), flag);
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -518,6 +603,8 @@ main(void)
 	    cmocka_unit_test(restoring),
 	    cmocka_unit_test(rename_too_much),
 	    cmocka_unit_test(many_steps),
+	    cmocka_unit_test(bad_names),
+	    cmocka_unit_test(bad_name_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
