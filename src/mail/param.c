@@ -4,163 +4,298 @@
  * see header.h.
  */
 #include <stdlib.h>
+#include <xxhash.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "mail/header.h"
 #include "mail/lex_int.h"
 #include "mail/text.h"
 
-/* A quoted string; *p stands on its first quote, afterwards behind its last one. */
-static void
-take_quoted(const char **p, const char *end, struct buf *out)
-{
-	const char *q = *p + 1;
+/* What a byte is to those who read here. */
+enum {
+	BLANK = 1,
+	FOLD = 2, /* CR, LF: blanks that may be nothing */
+	COMMENT = 4,
+	SEMICOLON = 8,
+	EQUALS = 16,
+	QUOTE = 32,
+	BACKSLASH = 64,
+	NOTHING = 128,
+};
 
-	for (; q < end && *q != '"'; q++) {
-		if (*q == '\\' && q + 1 < end)
-			q++;
-		lex_put_unfolded(q, end, out);
-	}
-	*p = q < end ? q + 1 : end;
+static const unsigned char kinds[256] = {[' '] = BLANK,
+    ['\t'] = BLANK,
+    ['\r'] = BLANK | FOLD,
+    ['\n'] = BLANK | FOLD,
+    ['('] = COMMENT,
+    [';'] = SEMICOLON,
+    ['='] = EQUALS,
+    ['"'] = QUOTE,
+    ['\\'] = BACKSLASH,
+    ['\0'] = NOTHING};
+
+static inline unsigned
+kind(char c)
+{
+	return kinds[(unsigned char)c];
 }
 
-static bool
-is_one_of(char c, const char *set)
+struct reading {
+	const char *p, *end;
+	bool cut;   /* the value goes on behind end */
+	char *to;   /* where its text is written: what is read is never longer */
+	size_t cap; /* of the list */
+	bool stars; /* a name has one */
+};
+
+/* A quoted string; p stands on its first quote, afterwards behind its last one. */
+static void
+take_quoted(struct reading *r)
 {
-	return c != '\0' && strchr(set, c) != NULL;
+	const char *q = r->p + 1, *end = r->end;
+	char *to = r->to;
+
+	for (; q < end && *q != '"'; q++) {
+		if (kind(*q) == BACKSLASH && q + 1 < end)
+			q++;
+		if ((kind(*q) & (FOLD | NOTHING)) == 0) {
+			*to++ = *q;
+		} else {
+			*to = lex_unfolded(q, end);
+			to += *to != '\0';
+		}
+	}
+	r->p = q < end ? q + 1 : end;
+	r->to = to;
 }
 
 /* Words up to one of stop, comments removed; blanks between words become `join`, if it is one. */
 static void
-take_words(const char **p, const char *end, const char *stop, char join, struct buf *out)
+take_words(struct reading *r, unsigned stop, char join)
 {
-	size_t from = out->n;
+	const char *from = r->to, *p = r->p, *end = r->end;
+	char *to = r->to;
 
 	for (;;) {
-		bool gap = lex_skip_cfws(p, end, NULL);
+		bool gap =
+		    p < end && (kind(*p) & (BLANK | COMMENT)) != 0 && lex_skip_cfws(&p, end, NULL);
 
-		if (*p >= end || is_one_of(**p, stop))
-			return;
-		if (gap && join != '\0' && out->n > from)
-			buf_putc(out, join);
-		while (*p < end && !lex_blank(**p) && **p != '(' && !is_one_of(**p, stop)) {
-			if (**p != '\0')
-				buf_putc(out, **p);
-			(*p)++;
+		if (p >= end || (kind(*p) & stop) != 0)
+			break;
+		if (gap && join != '\0' && to > from)
+			*to++ = join;
+		for (; p < end && (kind(*p) & (BLANK | COMMENT | stop)) == 0; p++) {
+			*to = *p;
+			to += *p != '\0';
 		}
 	}
+	r->p = p;
+	r->to = to;
 }
 
 /* ---- reading ---- */
 
-/* A parameter as it stands.  Texts are offsets until all of them are there. */
-struct raw {
-	size_t name, name_n, value, value_n;
-	struct str base; /* of the name, before its first star */
-	uint32_t number; /* of the piece */
-	bool piece;      /* name*, name*1, name*1* */
-	bool extended;   /* name*, name*1* */
-	bool gone;       /* put together with another one, or there twice */
-	bool joined;     /* here goes what was put together: its name and value are in `joined` */
-};
+static struct str
+written(const struct reading *r, const char *from)
+{
+	return (struct str){from, (size_t)(r->to - from)};
+}
 
-struct reading {
-	const char *p, *end;
-	bool cut; /* the value goes on behind end */
-	struct buf *text;
-	struct buf raw;  /* of struct raw */
-	bool any_pieces; /* a name has a star */
-};
+static void
+take_value(struct reading *r)
+{
+	if (r->p < r->end && (kind(*r->p) & (BLANK | COMMENT)) != 0)
+		lex_skip_cfws(&r->p, r->end, NULL);
+	if (r->p >= r->end || *r->p != '"') {
+		take_words(r, SEMICOLON, ' ');
+		return;
+	}
+	take_quoted(r);
+	while (r->p < r->end && *r->p != ';')
+		r->p++;
+}
 
-/* The next one, with its name and then its value at the end of the text.  False: there is none. */
+/* The next one, as it stands.  False: there is none. */
 static bool
-next_raw(struct reading *r, struct raw *raw_r)
+next_param(struct reading *r, struct mail_param *param)
 {
 	while (r->p < r->end) {
-		size_t from = r->text->n;
+		const char *from = r->to;
 
 		if (*r->p == ';') {
 			r->p++;
 			continue;
 		}
-		take_words(&r->p, r->end, ";=", '\0', r->text);
-		*raw_r = (struct raw){.name = from, .name_n = r->text->n - from};
+		take_words(r, SEMICOLON | EQUALS, '\0');
+		*param = (struct mail_param){.name = written(r, from)};
 		if (r->p >= r->end || *r->p != '=')
 			continue;
 		r->p++;
-		lex_skip_cfws(&r->p, r->end, NULL);
-		raw_r->value = r->text->n;
-		if (r->p < r->end && *r->p == '"') {
-			take_quoted(&r->p, r->end, r->text);
-			raw_r->value_n = r->text->n - raw_r->value;
-			while (r->p < r->end && *r->p != ';')
-				r->p++;
-		} else {
-			take_words(&r->p, r->end, ";", ' ', r->text);
-			raw_r->value_n = r->text->n - raw_r->value;
-		}
-		if (raw_r->name_n > 0 && (r->p < r->end || !r->cut))
+		from = r->to;
+		take_value(r);
+		param->value = written(r, from);
+		if (param->name.n > 0 && (r->p < r->end || !r->cut))
 			return true;
 	}
 	return false;
 }
 
-/* Is it the name of a piece (RFC 2231 sections 3 and 4)? */
 static void
-name_piece(struct raw *raw, struct str name)
+read_all(struct reading *r, struct mail_params *p)
+{
+	struct mail_param param;
+
+	while (next_param(r, &param)) {
+		if (p->n == r->cap) {
+			r->cap = r->cap > 0 ? 2 * r->cap : 8;
+			p->v = mem_realloc(p->v, r->cap * sizeof(*p->v));
+		}
+		r->stars |= memchr(param.name.p, '*', param.name.n) != NULL;
+		p->v[p->n++] = param;
+	}
+}
+
+/* ---- pieces (RFC 2231 sections 3 and 4) ---- */
+
+#define NONE SIZE_MAX
+
+struct piece {           /* of the parameter of the same place */
+	size_t base_n;   /* bytes of its name before the first star */
+	uint32_t number; /* of the piece */
+	bool piece;      /* name*, name*1, name*1* */
+	bool extended;   /* name*, name*1* */
+	bool gone;       /* put together with another one, or there twice */
+	bool joined;     /* what was put together, in `joined` at these places: */
+	size_t name, value;
+	size_t next; /* of the same name */
+};
+
+struct group { /* the pieces of one name, as they stand */
+	struct str base;
+	size_t first, last, count;
+	bool ordered; /* by their numbers */
+	bool plain;   /* there is one of this name without a star */
+	size_t next;  /* of the same slot */
+};
+
+struct joining {
+	struct mail_params *p;
+	struct piece *pieces;
+	size_t *slots, mask; /* groups by their names */
+	struct group *groups;
+	size_t group_count;
+	uint64_t seed;
+	size_t *places; /* the pieces of one group */
+};
+
+static void
+name_piece(struct piece *piece, struct str name)
 {
 	const char *star = str_chr(name, '*');
 	struct str tail;
 	uint64_t number = 0;
 
-	raw->base = name;
+	*piece = (struct piece){.base_n = name.n, .next = NONE};
 	if (star == NULL || star == name.p)
 		return;
 	tail = str_range(star + 1, name.p + name.n);
-	raw->extended = tail.n == 0 || tail.p[tail.n - 1] == '*';
-	if (tail.n > 0 && raw->extended)
+	piece->extended = tail.n == 0 || tail.p[tail.n - 1] == '*';
+	if (tail.n > 0 && piece->extended)
 		tail.n--;
-	raw->piece = tail.n == 0 || str_u64(tail, UINT32_MAX, &number);
-	raw->number = (uint32_t)number;
-	if (raw->piece)
-		raw->base = str_range(name.p, star);
+	piece->piece = tail.n == 0 || str_u64(tail, UINT32_MAX, &number);
+	piece->number = (uint32_t)number;
+	if (piece->piece)
+		piece->base_n = (size_t)(star - name.p);
 }
 
 static struct str
-text_at(const struct buf *text, size_t off, size_t n)
+base_of(const struct joining *j, size_t i)
 {
-	return n > 0 ? (struct str){text->p + off, n} : STR("");
+	return (struct str){j->p->v[i].name.p, j->pieces[i].base_n};
+}
+
+/* Letters without case; nobody can choose names of one slot. */
+static uint64_t
+hash_name(struct str s, uint64_t seed)
+{
+	char piece[64];
+
+	for (size_t at = 0; at < s.n;) {
+		size_t n = 0;
+
+		while (n < sizeof(piece) && at < s.n)
+			piece[n++] = (char)ascii_lower((unsigned char)s.p[at++]);
+		seed = XXH3_64bits_withSeed(piece, n, seed);
+	}
+	return seed;
+}
+
+/* NULL: there is none, and *slot_r is its slot. */
+static struct group *
+find_group(struct joining *j, struct str base, size_t **slot_r)
+{
+	size_t *slot = &j->slots[hash_name(base, j->seed) & j->mask];
+
+	*slot_r = slot;
+	for (size_t at = *slot; at != NONE; at = j->groups[at].next)
+		if (str_ieq(j->groups[at].base, base))
+			return &j->groups[at];
+	return NULL;
 }
 
 static void
-read_all(struct reading *r)
+add_piece(struct joining *j, size_t i)
 {
-	struct raw raw, *v;
+	struct str base = base_of(j, i);
+	size_t *slot;
+	struct group *g = find_group(j, base, &slot);
 
-	while (next_raw(r, &raw))
-		buf_put(&r->raw, &raw, sizeof(raw));
-	v = (struct raw *)(void *)r->raw.p;
-	for (size_t i = 0; i < r->raw.n / sizeof(*v); i++) {
-		name_piece(&v[i], text_at(r->text, v[i].name, v[i].name_n));
-		r->any_pieces |= v[i].piece;
+	if (g == NULL) {
+		g = &j->groups[j->group_count];
+		*g = (struct group){base, i, i, 1, true, false, *slot};
+		*slot = j->group_count++;
+		return;
+	}
+	g->ordered = g->ordered && j->pieces[i].number > j->pieces[g->last].number;
+	j->pieces[g->last].next = i;
+	g->last = i;
+	g->count++;
+}
+
+static void
+make_groups(struct joining *j)
+{
+	size_t n = j->p->n, slots = 16;
+
+	while (slots < n)
+		slots *= 2;
+	random_bytes(&j->seed, sizeof(j->seed));
+	j->mask = slots - 1;
+	j->slots = mem_realloc(NULL, slots * sizeof(*j->slots));
+	memset(j->slots, 0xff, slots * sizeof(*j->slots));
+	j->groups = mem_realloc(NULL, n * sizeof(*j->groups));
+	for (size_t i = 0; i < n; i++)
+		if (j->pieces[i].piece)
+			add_piece(j, i);
+	for (size_t i = 0; i < n; i++) {
+		size_t *slot;
+		struct group *g = j->pieces[i].piece ? NULL : find_group(j, j->p->v[i].name, &slot);
+
+		if (g != NULL)
+			g->plain = true;
 	}
 }
 
-/* ---- pieces ---- */
-
-/* Those of one name together, the plain ones first, then pieces by number, then as they stand. */
+/* By number, then as they stand. */
 static int
-raw_cmp(const void *a, const void *b)
+piece_cmp(const void *a, const void *b, void *arg)
 {
-	const struct raw *x = *(struct raw *const *)a, *y = *(struct raw *const *)b;
-	int order = str_icmp(x->base, y->base);
+	const struct joining *j = arg;
+	size_t x = *(const size_t *)a, y = *(const size_t *)b;
 
-	if (order != 0)
-		return order;
-	if (x->piece != y->piece)
-		return x->piece ? 1 : -1;
-	if (x->number != y->number)
-		return x->number < y->number ? -1 : 1;
+	if (j->pieces[x].number != j->pieces[y].number)
+		return j->pieces[x].number < j->pieces[y].number ? -1 : 1;
 	return x < y ? -1 : x > y;
 }
 
@@ -184,92 +319,136 @@ put_literal(struct str s, struct buf *out)
 			buf_putc(out, s.p[i]);
 }
 
-/* v[0..n) are the pieces of one name by their numbers.  Are all there?  Second ones go. */
+/* at[0..n) are the pieces of one name by their numbers.  Are all there?  Second ones go. */
 static bool
-pieces_complete(struct raw *const *v, size_t n, bool *extended_r)
+pieces_complete(const struct joining *j, size_t n, bool *extended_r)
 {
 	uint32_t want = 0;
 
 	*extended_r = false;
 	for (size_t i = 0; i < n; i++) {
-		if (i > 0 && v[i]->number == v[i - 1]->number)
+		const struct piece *piece = &j->pieces[j->places[i]];
+
+		if (i > 0 && piece->number == j->pieces[j->places[i - 1]].number)
 			continue;
-		if (v[i]->number != want++)
+		if (piece->number != want++)
 			return false;
-		*extended_r |= v[i]->extended;
+		*extended_r |= piece->extended;
 	}
 	return true;
 }
 
-/* Becomes one at the place of the piece that comes first. */
 static void
-pieces_join(struct raw *const *v, size_t n, bool extended, struct str text, struct buf *joined)
+put_pieces(struct joining *j, size_t n, bool extended, struct buf *joined)
 {
-	struct raw *first = v[0];
-	struct raw out = {.name = joined->n, .joined = true, .extended = extended};
+	const size_t *at = j->places;
+	const struct mail_param *v = j->p->v;
 
-	buf_str(joined, v[0]->base);
-	if (extended)
-		buf_putc(joined, '*');
-	out.name_n = joined->n - out.name;
-	out.value = joined->n;
-	if (extended && n > 1 &&
-	    (!v[0]->extended || !has_charset((struct str){text.p + v[0]->value, v[0]->value_n})))
+	if (extended && (!j->pieces[at[0]].extended || !has_charset(v[at[0]].value)))
 		buf_puts(joined, "''"); /* so that no other piece is taken for a charset */
 	for (size_t i = 0; i < n; i++) {
-		struct str s = {text.p + v[i]->value, v[i]->value_n};
-
-		if (i > 0 && v[i]->number == v[i - 1]->number)
+		if (i > 0 && j->pieces[at[i]].number == j->pieces[at[i - 1]].number)
 			continue;
-		if (extended && !v[i]->extended)
-			put_literal(s, joined);
+		if (extended && !j->pieces[at[i]].extended)
+			put_literal(v[at[i]].value, joined);
 		else
-			buf_str(joined, s);
+			buf_str(joined, v[at[i]].value);
 	}
-	out.value_n = joined->n - out.value;
-	for (size_t i = 0; i < n; i++) {
-		first = v[i] < first ? v[i] : first;
-		v[i]->gone = true;
-	}
-	*first = out;
 }
 
-/* One pass over the names in order, so that thousands of them cost no more than their bytes. */
+/* Becomes one at the place of the piece that comes first. */
 static void
-join_all(struct reading *r, struct buf *joined)
+join_pieces(struct joining *j, const struct group *g, bool extended)
 {
-	struct raw *v = (struct raw *)(void *)r->raw.p, **by_name;
-	size_t n = r->raw.n / sizeof(*v);
-	struct str text = buf_as_str(r->text);
+	struct buf *joined = &j->p->joined;
+	struct str base = base_of(j, j->places[0]);
+	struct piece *first = &j->pieces[g->first];
+	struct mail_param *param = &j->p->v[g->first];
 
-	by_name = mem_zalloc(n * sizeof(struct raw *));
-	for (size_t i = 0; i < n; i++)
-		by_name[i] = &v[i];
-	qsort(by_name, n, sizeof(struct raw *), raw_cmp);
-	for (size_t i = 0, end; i < n; i = end) {
-		size_t pieces = i;
-		bool extended;
-
-		while (pieces < n && !by_name[pieces]->piece &&
-		       str_ieq(by_name[pieces]->base, by_name[i]->base))
-			pieces++;
-		for (end = pieces; end < n && by_name[end]->piece &&
-		                   str_ieq(by_name[end]->base, by_name[i]->base);)
-			end++;
-		/* A plain one beside pieces that are not extended: nobody knows which counts. */
-		if (end > pieces && pieces_complete(by_name + pieces, end - pieces, &extended) &&
-		    (extended || pieces == i))
-			pieces_join(by_name + pieces, end - pieces, extended, text, joined);
+	param->extended = extended;
+	if (g->count == 1) { /* its name is what is to be there, as far as its star */
+		param->name.n = base.n + extended;
+		return;
 	}
-	mem_free(by_name);
+	first->name = joined->n;
+	buf_str(joined, base);
+	if (extended)
+		buf_putc(joined, '*');
+	first->value = joined->n;
+	put_pieces(j, g->count, extended, joined);
+	param->name.n = base.n + extended;
+	param->value.n = joined->n - first->value;
+	for (size_t i = 0; i < g->count; i++)
+		j->pieces[j->places[i]].gone = j->places[i] != g->first;
+	first->joined = true;
+}
+
+static void
+join_group(struct joining *j, const struct group *g)
+{
+	size_t n = 0;
+	bool extended;
+
+	for (size_t at = g->first; at != NONE; at = j->pieces[at].next)
+		j->places[n++] = at;
+	if (!g->ordered)
+		qsort_r(j->places, n, sizeof(*j->places), piece_cmp, j);
+	/* A plain one beside pieces that are not extended: nobody knows which counts. */
+	if (pieces_complete(j, n, &extended) && (extended || !g->plain))
+		join_pieces(j, g, extended);
+}
+
+/* Texts that were put together have their place now. */
+static void
+close_up(struct joining *j)
+{
+	struct mail_params *p = j->p;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct piece *piece = &j->pieces[i];
+
+		if (piece->gone)
+			continue;
+		if (piece->joined) {
+			p->v[i].name.p = p->joined.p + piece->name;
+			p->v[i].value.p = p->joined.p + piece->value;
+		}
+		p->v[n] = p->v[i];
+		p->extended |= p->v[n++].extended;
+	}
+	p->n = n;
+}
+
+/* One pass over all of them, so that thousands cost no more than their bytes. */
+static void
+join_all(struct mail_params *p)
+{
+	struct joining j = {.p = p};
+	bool any = false;
+
+	j.pieces = mem_realloc(NULL, p->n * sizeof(*j.pieces));
+	for (size_t i = 0; i < p->n; i++) {
+		name_piece(&j.pieces[i], p->v[i].name);
+		any |= j.pieces[i].piece;
+	}
+	if (any) {
+		make_groups(&j);
+		j.places = mem_realloc(NULL, p->n * sizeof(*j.places));
+		for (size_t i = 0; i < j.group_count; i++)
+			join_group(&j, &j.groups[i]);
+		close_up(&j);
+	}
+	mem_free(j.places);
+	mem_free(j.groups);
+	mem_free(j.slots);
+	mem_free(j.pieces);
 }
 
 void
 mail_params_read(struct mail_params *p, struct str value, size_t max)
 {
-	struct reading r = {.text = &p->text};
-	const struct raw *v;
-	size_t n;
+	struct reading r = {0};
 
 	*p = (struct mail_params){.cut = value.n > max};
 	if (value.n == 0)
@@ -277,28 +456,13 @@ mail_params_read(struct mail_params *p, struct str value, size_t max)
 	r.p = value.p;
 	r.cut = p->cut;
 	r.end = value.p + (p->cut ? max : value.n);
-	take_words(&r.p, r.end, ";", ' ', &p->text);
-	n = r.p < r.end || !r.cut ? p->text.n : 0;
-	read_all(&r);
-	if (r.any_pieces)
-		join_all(&r, &p->joined);
-	p->first = text_at(&p->text, 0, n);
-	v = (const struct raw *)(const void *)r.raw.p;
-	n = r.raw.n / sizeof(*v);
-	p->v = n > 0 ? mem_zalloc(n * sizeof(*p->v)) : NULL;
-	for (size_t i = 0; i < n; i++) {
-		const struct buf *text = v[i].joined ? &p->joined : &p->text;
-
-		if (v[i].gone)
-			continue;
-		p->v[p->n++] = (struct mail_param){
-		    .name = text_at(text, v[i].name, v[i].name_n),
-		    .value = text_at(text, v[i].value, v[i].value_n),
-		    .extended = v[i].joined && v[i].extended,
-		};
-		p->extended |= p->v[p->n - 1].extended;
-	}
-	buf_fini(&r.raw);
+	r.to = buf_room(&p->text, (size_t)(r.end - r.p) + 1);
+	take_words(&r, SEMICOLON, ' ');
+	p->first = r.p < r.end || !r.cut ? written(&r, p->text.p) : STR("");
+	read_all(&r, p);
+	p->text.n = (size_t)(r.to - p->text.p);
+	if (r.stars)
+		join_all(p);
 }
 
 void

@@ -353,6 +353,24 @@ test_summary_steps(void **state)
 	}
 }
 
+/* Parameters in pieces cost little more than ordinary ones of their size; those with a charset are
+ * decoded and rendered for both dialects, too. */
+static void
+test_pieces(void **state)
+{
+	static const struct construct plain = {"plain", TYPE, ";\r\n n#00=x", END},
+	                              pieces = {"pieces", TYPE, ";\r\n n#*0=x", END},
+	                              extended = {"extended", TYPE, ";\r\n n#*0*=x", END};
+	uint64_t least = count(&plain, 4u * N, summarize);
+	uint64_t joined = count(&pieces, 4u * N, summarize);
+	uint64_t decoded = count(&extended, 4u * N, summarize);
+
+	(void)state;
+	if (joined * 10 > least * 16 || decoded > least * 3)
+		fail_msg("%llu and %llu steps, %llu of plain ones", (unsigned long long)joined,
+		    (unsigned long long)decoded, (unsigned long long)least);
+}
+
 static void
 test_search(void **state)
 {
@@ -412,6 +430,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_summary),
 	    cmocka_unit_test(test_summary_steps),
+	    cmocka_unit_test(test_pieces),
 	    cmocka_unit_test(test_search),
 	    cmocka_unit_test(test_unbinary),
 	    cmocka_unit_test(test_subset),
