@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "store/store.h"
 
+#define RECORDS_PIECE ((size_t)64 * 1024)
+
 bool
 run_fail(struct run *r, const char *text)
 {
@@ -86,12 +88,21 @@ next_account(struct rd *rd, struct account *a)
 	return !rd->bad;
 }
 
+/* The list of records goes into its object as it comes: its number first, then each. */
+struct recording {
+	struct run *r;
+	struct buf out;
+	uint64_t left;
+	bool begun;
+};
+
 static bool
-take_record(char type, struct str bytes, void *arg)
+push_records(struct recording *c)
 {
-	(void)type;
-	buf_str(arg, bytes);
-	return true;
+	bool ok = backup_object_write(c->r->job->folder, buf_as_str(&c->out), &c->r->job->why);
+
+	c->out.n = 0;
+	return ok;
 }
 
 static void
@@ -108,33 +119,38 @@ count_record(struct backup_record_counts *c, struct str key)
 }
 
 static bool
+take_record(char type, struct str bytes, void *arg)
+{
+	struct recording *c = arg;
+	struct rd rd = rd_of(bytes);
+
+	if (!c->begun && type == 'n') {
+		c->left = rd_varint(&rd);
+		c->begun = backup_object_begin(c->r->job->folder, &c->r->job->why);
+		backup_records_head(c->left, &c->out);
+		return c->begun && (!rd.bad || run_fail(c->r, "the server sent half a number"));
+	}
+	if (!c->begun || type != 'r' || c->left-- == 0)
+		return run_fail(c->r, "the server answered what was not asked");
+	count_record(&c->r->job->records, rd_vstr(&rd));
+	buf_str(&c->out, bytes);
+	return c->out.n < RECORDS_PIECE || push_records(c);
+}
+
+static bool
 save_records(struct run *r)
 {
-	struct buf all = {0}, list = {0};
-	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
-	struct backup_record *records = NULL;
+	struct recording c = {.r = r};
 	struct backup_hash hash;
-	size_t n = 0;
-	bool ok = dialogue_ask(r->d, STR("R"), take_record, &all);
-	struct rd rd = rd_of(buf_as_str(&all));
+	bool ok = dialogue_ask(r->d, STR("R"), take_record, &c);
 
-	arena_wipe_on_free(arena);
-	while (ok && rd_left(&rd) > 0 && !rd.bad) {
-		records = mem_realloc(records, (n + 1) * sizeof(*records));
-		records[n].key = rd_vstr(&rd);
-		count_record(&r->job->records, records[n].key);
-		records[n++].value = rd_vstr(&rd);
-	}
-	if (ok && !rd.bad) {
-		backup_records_print(records, n, &list);
-		ok = backup_object_put(r->job->folder, buf_as_str(&list), &hash, &r->job->why) &&
-		     backup_run_records(r->w, &hash, &r->job->why);
-	}
-	mem_free(records);
-	buf_wipe_fini(&all);
-	buf_wipe_fini(&list);
-	arena_free(&arena);
-	return ok;
+	if (ok && (!c.begun || c.left > 0))
+		ok = run_fail(r, "the server sent fewer records than it has");
+	ok = ok && push_records(&c) && backup_object_end(r->job->folder, &hash, &r->job->why);
+	if (!ok && c.begun)
+		backup_object_abort(r->job->folder);
+	buf_wipe_fini(&c.out);
+	return ok && backup_run_records(r->w, &hash, &r->job->why);
 }
 
 /* ---- what the last run knows ---- */

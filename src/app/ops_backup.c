@@ -6,7 +6,7 @@
  *	'L'                     -> 'i' number of this store, how many accounts there are
  *	'N' most, name          -> 'n' so many accounts from that name on, any number in an item:
  *	                           name, mark (16 bytes, see store.h)
- *	'R'                     -> 'r' key, value: each server-wide record
+ *	'R'                     -> 'n' how many, 'r' key, value: each server-wide record
  *	'U' name, then id uidvalidity modseq of each mailbox known to the asker
  *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account;
  *	                           'k' the mark of all that, if all could be read
@@ -138,31 +138,42 @@ answer_names(struct reader *rd, struct rd *r)
 	return !rd->lost && (b->n == 0 || dialogue_send(rd->io, 'n', buf_as_str(b)));
 }
 
+struct records {
+	struct buf all;
+	uint64_t n;
+};
+
 static bool
 collect_record(struct str key, struct str value, void *arg)
 {
+	struct records *records = arg;
+
 	if (str_eq(key, STR(STORE_ID_KEY)))
 		return true;
-	buf_vstr(arg, key);
-	buf_vstr(arg, value);
+	buf_vstr(&records->all, key);
+	buf_vstr(&records->all, value);
+	records->n++;
 	return true;
 }
 
 static bool
 answer_records(struct reader *rd)
 {
-	struct buf all = {0}, one = {0};
-	enum ts_err err = store_record_list(rd->ops->store, STR(""), collect_record, &all);
+	struct records records = {0};
+	struct buf one = {0};
+	enum ts_err err = store_record_list(rd->ops->store, STR(""), collect_record, &records);
 	bool ok = err == TS_OK || say(rd, "the server-wide records cannot be read: see the log");
-	struct rd r = rd_of(buf_as_str(&all));
+	struct rd r = rd_of(buf_as_str(&records.all));
 
+	buf_varint(&one, records.n);
+	ok = ok && dialogue_send(rd->io, 'n', buf_as_str(&one));
 	while (ok && rd_left(&r) > 0) {
 		one.n = 0;
 		buf_vstr(&one, rd_vstr(&r));
 		buf_vstr(&one, rd_vstr(&r));
 		ok = dialogue_send(rd->io, 'r', buf_as_str(&one));
 	}
-	buf_wipe_fini(&all);
+	buf_wipe_fini(&records.all);
 	buf_wipe_fini(&one);
 	return ok;
 }

@@ -273,10 +273,16 @@ backup_mailbox_of(const struct backup_user *user, struct str name)
 /* ---- records ---- */
 
 void
-backup_records_print(const struct backup_record *records, size_t n, struct buf *out)
+backup_records_head(uint64_t n, struct buf *out)
 {
 	buf_put(out, RECORDS_MAGIC, MAGIC_BYTES);
 	buf_varint(out, n);
+}
+
+void
+backup_records_print(const struct backup_record *records, size_t n, struct buf *out)
+{
+	backup_records_head(n, out);
 	for (size_t i = 0; i < n; i++) {
 		buf_vstr(out, records[i].key);
 		buf_vstr(out, records[i].value);
@@ -293,10 +299,14 @@ backup_records_parse(
 	if (!take_magic(&r, RECORDS_MAGIC))
 		return false;
 	*n_r = take_count(&r, 2);
-	*records_r = arena_array(arena, *n_r, sizeof(**records_r));
+	if (records_r != NULL)
+		*records_r = arena_array(arena, *n_r, sizeof(**records_r));
 	for (size_t i = 0; i < *n_r && !r.bad; i++) {
-		(*records_r)[i].key = arena_str(arena, rd_vstr(&r));
-		(*records_r)[i].value = arena_str(arena, rd_vstr(&r));
+		struct str key = rd_vstr(&r), value = rd_vstr(&r);
+
+		if (records_r != NULL)
+			(*records_r)[i] =
+			    (struct backup_record){arena_str(arena, key), arena_str(arena, value)};
 	}
 	return !r.bad && rd_left(&r) == 0;
 }

@@ -81,7 +81,10 @@ bool backup_chunk_parse(
 void backup_user_print(const struct backup_user *user, struct buf *out);
 /* Everything is copied into the arena. */
 bool backup_user_parse(struct str bytes, struct arena *arena, struct backup_user *user_r);
+/* What stands before n records, of which each is its key and its value as buf_vstr() has them. */
+void backup_records_head(uint64_t n, struct buf *out);
 void backup_records_print(const struct backup_record *records, size_t n, struct buf *out);
+/* records_r NULL: looks only whether it is such a list, and needs no arena. */
 bool backup_records_parse(
     struct str bytes, struct arena *arena, struct backup_record **records_r, size_t *n_r);
 

@@ -115,14 +115,9 @@ take_boxes(struct str line, struct backup_run_user *user)
 	return user->counted;
 }
 
-struct growing { /* what goes into the arena when its number is known */
-	struct backup_run_user *users;
-	struct str *damaged;
-	size_t user_cap, damaged_cap;
-};
-
+/* The list that is being read has room for as many lines as there are. */
 static bool
-take_line(struct str line, struct arena *arena, struct backup_run *run, struct growing *g)
+take_line(struct str line, struct arena *arena, struct backup_run *run)
 {
 	struct str key, rest = line;
 	uint64_t number;
@@ -130,25 +125,18 @@ take_line(struct str line, struct arena *arena, struct backup_run *run, struct g
 	if (!str_split(&rest, ' ', &key))
 		return false;
 	if (str_eq(key, STR("user"))) {
-		if (run->user_count == g->user_cap) {
-			g->user_cap = g->user_cap > 0 ? 2 * g->user_cap : 64;
-			g->users = mem_realloc(g->users, g->user_cap * sizeof(*g->users));
-		}
-		g->users[run->user_count] = (struct backup_run_user){0};
-		return take_user(rest, arena, &g->users[run->user_count]) && ++run->user_count > 0;
+		run->users[run->user_count] = (struct backup_run_user){0};
+		return take_user(rest, arena, &run->users[run->user_count]) &&
+		       ++run->user_count > 0;
 	}
-	if (str_eq(key, STR("mark")))
-		return run->user_count > 0 && take_mark(rest, &g->users[run->user_count - 1].mark);
 	if (str_eq(key, STR("boxes")))
-		return run->user_count > 0 && take_boxes(rest, &g->users[run->user_count - 1]);
-	if (str_eq(key, STR("damaged"))) {
-		if (run->damaged_count == g->damaged_cap) {
-			g->damaged_cap = g->damaged_cap > 0 ? 2 * g->damaged_cap : 64;
-			g->damaged = mem_realloc(g->damaged, g->damaged_cap * sizeof(*g->damaged));
-		}
-		return take_text(rest, arena, &g->damaged[run->damaged_count]) &&
+		return run->user_count > 0 && take_boxes(rest, &run->users[run->user_count - 1]);
+	if (str_eq(key, STR("mark")))
+		return run->user_count > 0 &&
+		       take_mark(rest, &run->users[run->user_count - 1].mark);
+	if (str_eq(key, STR("damaged")))
+		return take_text(rest, arena, &run->damaged[run->damaged_count]) &&
 		       ++run->damaged_count > 0;
-	}
 	if (str_eq(key, STR("records")))
 		return backup_hash_parse(rest, &run->records);
 	if (str_eq(key, STR("id")) || str_eq(key, STR("store")))
@@ -191,28 +179,33 @@ order_users(struct arena *arena, struct backup_run *run)
 		qsort(run->by_name, run->user_count, sizeof(*run->by_name), by_name);
 }
 
+static size_t
+lines_with(struct str text, struct str word)
+{
+	struct str line;
+	size_t n = 0;
+
+	while (text.n > 0 && str_split(&text, '\n', &line))
+		n += str_has_prefix(line, word);
+	return n;
+}
+
 /* Lines up to the first that is none; false: there was one. */
 static bool
 take_lines(struct str text, struct arena *arena, struct backup_run *run)
 {
-	struct growing g = {0};
 	struct str line;
 	bool ok = str_split(&text, '\n', &line) && str_eq(line, STR(RUN_MAGIC));
 
+	/* Counted first, so that nothing has to be copied when there are many. */
+	run->users = arena_array(arena, lines_with(text, STR("user ")), sizeof(*run->users));
+	run->damaged = arena_array(arena, lines_with(text, STR("damaged ")), sizeof(*run->damaged));
 	while (ok && text.n > 0) {
 		/* The last one of a run that was cut off may be half of one. */
 		ok = memchr(text.p, '\n', text.n) != NULL && str_split(&text, '\n', &line) &&
-		     take_line(line, arena, run, &g);
+		     take_line(line, arena, run);
 	}
-	run->users = arena_array(arena, run->user_count, sizeof(*run->users));
-	run->damaged = arena_array(arena, run->damaged_count, sizeof(*run->damaged));
-	if (run->user_count > 0)
-		memcpy(run->users, g.users, run->user_count * sizeof(*run->users));
 	order_users(arena, run);
-	if (run->damaged_count > 0)
-		memcpy(run->damaged, g.damaged, run->damaged_count * sizeof(*run->damaged));
-	mem_free(g.users);
-	mem_free(g.damaged);
 	return ok;
 }
 
@@ -245,9 +238,13 @@ static enum ts_err
 read_file(struct backup_folder *f, const char *name, struct buf *out, struct buf *what)
 {
 	int fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
 	ssize_t n = 1;
 
 	f->costs.opened++;
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0 &&
+	    (uint64_t)st.st_size < RUN_BYTES_MAX)
+		(void)buf_room(out, (size_t)st.st_size + 65536);
 	while (fd >= 0 && n > 0 && out->n < RUN_BYTES_MAX) {
 		n = read(fd, buf_room(out, 65536), 65536);
 		if (n > 0)

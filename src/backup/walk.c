@@ -192,17 +192,13 @@ visit_user(struct walk *w, const struct backup_hash *hash)
 static void
 visit_records(struct walk *w, const struct backup_hash *hash)
 {
-	struct arena *arena = arena_new(NULL, ARENA_OTHER, 65536);
-	struct backup_record *records;
 	size_t n;
 
-	arena_wipe_on_free(arena);
 	if (w->mark)
 		(void)walk_add(w, &w->objects, hash);
 	if (walk_add(w, &w->walked, hash) &&
-	    backup_records_get(w->folder, hash, arena, &records, &n, &w->what) != TS_OK)
+	    backup_records_get(w->folder, hash, NULL, NULL, &n, &w->what) != TS_OK)
 		walk_fault(w);
-	arena_free(&arena);
 }
 
 void

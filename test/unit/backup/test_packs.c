@@ -697,6 +697,7 @@ prune_cut_off(void **state)
 	(void)prune(p, 1);
 	(void)snprintf(path, sizeof(path), "%s/packs/00000005", p->dir);
 	assert_int_not_equal(access(path, F_OK), 0);
+	reopen(p, BACKUP_WRITE);
 	put(p, 2000, 2010);
 	assert_true(backup_flush(p->folder, &p->why));
 	(void)snprintf(path, sizeof(path), "%s/packs/00000005", p->dir);
