@@ -61,11 +61,11 @@ check_grants(const struct conf *conf, struct buf *faults)
 		auth_grants_read_fini(&read);
 }
 
-/* ---- two on one place ---- */
+/* ---- two on one port ---- */
 
-struct place { /* of a socket: an address with a port, or a path */
+struct place { /* of a socket: an address with a port */
 	const struct conf *conf;
-	const struct app_listener *listener; /* NULL: metrics, or the control socket */
+	const struct app_listener *listener; /* NULL: metrics */
 	const void *settings;
 	const char *options;
 	struct str name;
@@ -153,31 +153,6 @@ check_ports(
 }
 
 static void
-check_paths(
-    const struct conf *conf, const struct app_listener *listed, size_t n, struct buf *faults)
-{
-	struct buf control = {0};
-
-	app_control_path(conf, &control);
-	for (size_t i = 0; i < n; i++) {
-		struct str path = listed[i].s.path;
-		const char *taken = NULL;
-
-		if (path.n == 0)
-			continue;
-		if (str_eq(path, buf_as_str(&control)))
-			taken = "is that of the control socket";
-		for (size_t j = 0; j < i && taken == NULL; j++)
-			if (str_eq(path, listed[j].s.path))
-				taken = "is taken already by another listener";
-		if (taken != NULL)
-			config_check_fault(
-			    conf, listed[i].given, "path", faults, "%s %s", path.p, taken);
-	}
-	buf_fini(&control);
-}
-
-static void
 check_metrics(const struct conf *conf, struct buf *faults)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
@@ -202,7 +177,8 @@ check_file(const struct config_check *how, const struct conf *conf, struct buf *
 	app_check_listeners(conf, faults);
 	(void)app_listeners(conf, how->args, faults, &listed, &n);
 	check_ports(conf, listed, n, faults);
-	check_paths(conf, listed, n, faults);
+	config_check_paths(how, conf, listed, n, faults);
+	config_check_pid_file(how, conf, faults);
 	mem_free(listed);
 	check_metrics(conf, faults);
 	(void)auth_settings_check(conf, faults);

@@ -37,6 +37,12 @@ struct config_check {
  */
 bool config_check(
     const struct config_check *how, struct buf *faults, struct buf *warnings, struct conf **conf_r);
+/* config_check_paths.c: no two of its paths are one, where the server makes one of them; and what
+ * is at server.pid_file.  For config_check() only. */
+void config_check_paths(const struct config_check *how, const struct conf *conf,
+    const struct app_listener *listed, size_t n, struct buf *faults);
+void config_check_pid_file(
+    const struct config_check *how, const struct conf *conf, struct buf *faults);
 /* config_check_start.c: what a start asks of the machine.  For config_check() only. */
 void config_check_machine(const struct config_check *how, const struct conf *conf,
     struct buf *faults, struct buf *warnings);

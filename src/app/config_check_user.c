@@ -108,7 +108,8 @@ check_own_certificate(struct looking *l)
 	const struct tls_settings *tls = conf_get(l->conf, &tls_conf);
 	struct buf path = {0}, why = {0};
 
-	for (size_t i = 0; tls->certificate.n == 0 && i < 2; i++) {
+	/* A data folder that is none was told. */
+	for (size_t i = 0; tls->certificate.n == 0 && is_folder(s->data.p) && i < 2; i++) {
 		path.n = why.n = 0;
 		buf_printf(&path, "%s/tls/%s", s->data.p, files[i]);
 		if (faccessat(AT_FDCWD, buf_cstr(&path), R_OK, AT_EACCESS) == 0 || errno == ENOENT)
@@ -159,9 +160,6 @@ check_folders(struct looking *l)
 		folder_of(s->pid_file.p, &path);
 		if (!str_eq(buf_as_str(&path), s->data))
 			check_folder(l, "server.pid_file", buf_cstr(&path), false);
-		if (is_folder(s->pid_file.p))
-			config_check_fault(l->conf, s, "server.pid_file", &l->faults,
-			    "%s is a folder", s->pid_file.p);
 	}
 	buf_fini(&path);
 }

@@ -10,6 +10,7 @@
 #include "app/config_check.h"
 #include "app/logsink.h"
 #include "app/metrics.h"
+#include "app/pid_file.h"
 #include "app/privileges.h"
 #include "app/sasl.h"
 #include "app/server_priv.h"
@@ -167,7 +168,7 @@ server_fini(struct server *server)
 	tls_slot_free(&server->tls);
 	tls_tickets_free(&server->tickets);
 	if (s->pid_file.n > 0)
-		unlink(s->pid_file.p);
+		pid_file_remove(s->pid_file.p);
 	conf_unref(&server->started);
 	conf_unref(&server->conf);
 	pthread_mutex_destroy(&server->reload);

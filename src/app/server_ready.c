@@ -2,11 +2,9 @@
 /* Telling that it is ready. */
 #include "app/server_priv.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "app/pid_file.h"
 #include "base/log.h"
 
 static void
@@ -29,23 +27,18 @@ describe(const struct server *server, struct buf *out)
 	buf_printf(out, "PID=%d\n", (int)getpid());
 }
 
-/* In one step, so that nobody reads half of it. */
+/* Into nothing but a pid file, although other files may have come since it was looked at. */
 static bool
-put_file(const char *path, struct str text)
+put_file(const char *path, struct str text, bool is_pid_file)
 {
-	struct buf temp = {0};
-	FILE *f;
-	bool ok;
+	struct buf why = {0};
+	bool ok = (!is_pid_file || pid_file_may_be(path, false, &why)) &&
+	          pid_file_replace(path, text, &why);
 
-	buf_printf(&temp, "%s.new", path);
-	f = fopen(buf_cstr(&temp), "we");
-	ok = f != NULL && fwrite(text.p, 1, text.n, f) == text.n;
-	if (f != NULL && fclose(f) != 0)
-		ok = false;
-	ok = ok && rename(buf_cstr(&temp), path) == 0;
 	if (!ok)
-		log_msg(LOG_ERROR, NULL, "cannot write %s: %s", path, strerror(errno));
-	buf_fini(&temp);
+		log_msg(LOG_ERROR, NULL, "%s%s", is_pid_file ? "server.pid_file: " : "",
+		    buf_cstr(&why));
+	buf_fini(&why);
 	return ok;
 }
 
@@ -61,9 +54,9 @@ server_announce(const struct server *server)
 	describe(server, &text);
 	buf_printf(&pid, "%d\n", (int)getpid());
 	if (s->pid_file.n > 0)
-		ok = put_file(s->pid_file.p, buf_as_str(&pid));
+		ok = put_file(s->pid_file.p, buf_as_str(&pid), true);
 	if (ok && file != NULL)
-		ok = put_file(file, buf_as_str(&text));
+		ok = put_file(file, buf_as_str(&text), false);
 	if (ok && args_has(server->args, "ready-fd")) {
 		ok = args_number(server->args, "ready-fd", 0, 65535, 0, &fd) &&
 		     write((int)fd, text.p, text.n) == (ssize_t)text.n;

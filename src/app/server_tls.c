@@ -3,6 +3,7 @@
 #include "app/server_priv.h"
 
 #include "app/cert.h"
+#include "app/config_check.h"
 #include "base/log.h"
 
 /* Each line. */
@@ -16,24 +17,28 @@ warn(const struct buf *warnings)
 			log_msg(LOG_WARNING, "tls", "%.*s", STR_ARG(line));
 }
 
-/* None is configured: one of its own in the data folder. */
+/* None is configured: one of its own in the data folder that is in force, which a reload does not
+ * change. */
 static bool
-self_signed(const struct conf *conf, struct buf *cert, struct buf *key, struct buf *why)
+self_signed(const struct server *server, struct buf *cert, struct buf *key, struct buf *why)
 {
-	const struct server_settings *s = conf_get(conf, &server_conf);
-	struct buf folder = {0};
+	const struct server_settings *s = conf_get(server->started, &server_conf);
+	struct buf folder = {0}, text = {0};
 	bool ok;
 
 	buf_printf(&folder, "%s/tls", s->data.p);
 	buf_printf(cert, "%s/cert.pem", buf_cstr(&folder));
 	buf_printf(key, "%s/key.pem", buf_cstr(&folder));
-	ok = cert_make(buf_cstr(&folder), why);
+	ok = cert_make(buf_cstr(&folder), &text);
 	if (ok)
 		log_msg(LOG_INFO, NULL,
 		    "no tls.certificate is set: using the self-signed one in %s (clients verify "
 		    "it with its ca.pem)",
 		    buf_cstr(&folder));
+	else
+		config_check_fault(server->started, s, "server.data", why, "%s", buf_cstr(&text));
 	buf_fini(&folder);
+	buf_fini(&text);
 	return ok;
 }
 
@@ -48,7 +53,7 @@ server_make_tls(struct server *server, const struct conf *conf, bool expired, st
 	enum ts_err err = TS_IO;
 
 	*ctx_r = NULL;
-	if (s->certificate.n > 0 || self_signed(conf, &cert, &key, why)) {
+	if (s->certificate.n > 0 || self_signed(server, &cert, &key, why)) {
 		if (s->certificate.n == 0) {
 			how.cert_file = buf_cstr(&cert);
 			how.key_file = buf_cstr(&key);

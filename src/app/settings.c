@@ -76,7 +76,10 @@ static const struct conf_opt server_opts[] = {
         .def = "",
         .when = CONF_RESTART,
         AT(pid_file),
-        .prose = "Where to write the number of the process. Empty: nowhere."},
+        .prose =
+            "Where to write the number of the process. It takes the place of an older one only: "
+            "a file that is empty or holds just a number. Removed at the end, if it still "
+            "names this process. Empty: nowhere."},
     {.name = "server.user",
         .type = CONF_STRING,
         .def = "",

@@ -5,6 +5,7 @@ import pwd
 import re
 import signal
 import socket
+import ssl
 import stat
 import subprocess
 import time
@@ -53,6 +54,8 @@ def files(server):
     put(server, "passwd", "anna:{CRYPT}\nno user at all\n")
     put(server, "groups", "team\n")
     put(server, "jwks", "{}\n")
+    put(server, "number", "12\n")
+    os.symlink(".", server.dir + "/link")
     os.mkdir(server.dir + "/folder")
     os.mkdir(server.dir + "/data", 0o700)
     give(server.dir)
@@ -79,7 +82,24 @@ REFUSED = [
     ("listener a {{ port = 4143; address = 127.0.0.1 }}\nmetrics {{ port = 4143 }}", 2,
      "metrics.port: port 4143 is taken already, by {dir}/t.conf:2: listener a: port"),
     ("listener a {{ path = {dir}/s }}\nlistener b {{ path = {dir}/s }}", 2, "listener b: path: {dir}/s is taken already"),
-    ("listener a {{ path = {dir}/data/control.sock }}", 1, "is that of the control socket"),
+    ("listener a {{ path = {dir}/data/control.sock }}", 1, "is taken already, by the control socket"),
+    # one place under two names: what the server makes would take the place of the other
+    ("server.control = ./s\nlistener a {{ path = s }}", 2, "listener a: path: {dir}/s is taken already, by the control socket"),
+    ("listener a {{ path = l.sock }}\nlistener b {{ path = .//l.sock }}", 2,
+     "listener b: path: {dir}/.//l.sock is taken already, by {dir}/t.conf:2: listener a: path"),
+    ("listener a {{ path = l.sock }}\nlistener b {{ path = link/l.sock }}", 2, "is taken already, by {dir}/t.conf:2: listener a"),
+    ("listener a {{ path = {dir}/s }}\nserver.pid_file = {dir}/link/s", 2, "server.pid_file: {dir}/link/s is taken already, by"),
+    ("server.pid_file = {dir}/link/data/./control.sock", 1, "is taken already, by the control socket"),
+    ("server.pid_file = {dir}/data/tls/key.pem", 1, "is taken already, by what the server keeps there"),
+    ("server.pid_file = {dir}/data", 1, "is taken already, by the data folder"),
+    ("server.pid_file = {dir}/link/t.conf", 1, "is taken already, by the configuration"),
+    ("tls {{ certificate = {dir}/a.pem; key = {dir}/number }}\nserver.pid_file = ./number", 2,
+     "server.pid_file: {dir}/./number is taken already, by {dir}/t.conf:3: tls.key"),
+    ("tls {{ certificate = {dir}/a.pem; key = {dir}/a.key }}\nserver.control = ./a.key", 2,
+     "server.control: {dir}/./a.key is taken already, by {dir}/t.conf:3: tls.key"),
+    ("server.pid_file = {dir}/text", 1, "server.pid_file: {dir}/text is there already, and holds something else"),
+    ("server.pid_file = {dir}/link", 1, "server.pid_file: {dir}/link is there already, and is not a regular file"),
+    ("server.pid_file = /dev/null", 1, "server.pid_file: /dev/null is there already, and is not a regular file"),
     ("listener a {{ path = {dir}/missing/s }}", 1, "listener a: path: the folder {dir}/missing: No such file or directory"),
     ("listener a {{ path = {dir}/text/s }}", 1, "listener a: path: the folder {dir}/text: is not a folder"),
     ("listener a {{ path = {dir}/text }}", 1, "listener a: path: {dir}/text is there already, and is not a socket"),
@@ -143,10 +163,10 @@ def test_what_serve_refuses(files, more, line, says):
     """config check says it with file and line, and so does serve, in the same words."""
     write(files, (QUIET if "listener" not in more else "") + more)
     line += 1 + (1 if "listener" not in more else 0)
-    served = run(files, "serve")
-    assert served.returncode == 1, served
     checked = run(files, "config", "check")
     assert checked.returncode == 1
+    served = run(files, "serve")
+    assert served.returncode == 1, served
     says = says.format(dir=files.dir)
     found = [text for text in checked.stderr.splitlines()
              if text.startswith(f"{files.conf}:{line}: ") and says in text]
@@ -202,6 +222,95 @@ def test_reload_says_the_same(files):
     assert reloaded.returncode == 1 and "nothing was changed" in reloaded.stderr
     for says in ("3: mechanisms: PLIAN: ", "4: tls.certificate: ", "6: listener c: port: port 99 is taken"):
         assert f"{files.conf}:{says}" in reloaded.stderr, reloaded.stderr
+
+
+# ---- the pid file ----
+
+@pytest.mark.parametrize("before", [None, "", "12\n", " \n"])
+def test_pid_file(files, before):
+    """In place of none, or of one that was left; the server's own is no fault, and goes with it."""
+    if before is not None:
+        put(files, "pid", before)
+    write(files, QUIET + "server.pid_file = {dir}/pid")
+    files.start()
+    with open(files.dir + "/pid", encoding="ascii") as f:
+        assert int(f.read()) == files.process.pid
+    assert run(files, "config", "check").stderr == ""
+    assert run(files, "reload").returncode == 0
+    second = run(files, "serve")
+    assert second.returncode == 1 and os.path.exists(files.dir + "/pid"), "a server that did not start took it along"
+    files.stop()
+    assert not os.path.exists(files.dir + "/pid")
+
+
+@pytest.mark.parametrize("text", ["12\nmore\n", "1\n", 40 * "1"])
+def test_pid_file_of_another(files, text):
+    """What is not the server's own any more stays."""
+    write(files, QUIET + "server.pid_file = {dir}/pid")
+    files.start()
+    put(files, "pid", text)
+    files.stop()
+    with open(files.dir + "/pid", encoding="ascii") as f:
+        assert f.read() == text
+
+
+def test_pid_file_at_a_reload(files):
+    write(files, QUIET)
+    files.start()
+    write(files, QUIET + "server.pid_file = {dir}/text")
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 1
+    assert f"{files.conf}:3: server.pid_file: {files.dir}/text is there already, and holds" in reloaded.stderr
+
+
+def test_ready_file_on_a_path(files):
+    write(files, QUIET + "tls {{ certificate = {dir}/a.pem; key = {dir}/a.key }}")
+    with open(files.dir + "/a.key", encoding="ascii") as f:
+        key = f.read()
+    done = run(files, "serve", "--ready-file", files.dir + "/link/a.key")
+    assert done.returncode == 1
+    assert f"--ready-file: {files.dir}/link/a.key is taken already, by {files.conf}:3: tls.key\n" == done.stderr
+    with open(files.dir + "/a.key", encoding="ascii") as f:
+        assert f.read() == key
+
+
+# ---- a data folder that is not in force yet ----
+
+def shown(server):
+    return ssl.get_server_certificate(("127.0.0.1", server.port("Q")))
+
+
+def test_reload_with_another_data_folder(files):
+    """It takes effect after a restart only: so does the certificate in it."""
+    with open(files.conf, "w", encoding="utf-8") as f:
+        f.write(f"server {{ data = {files.dir}/data; loops = 1 }}\n"
+                "listener q { address = 127.0.0.1; port = 0; tls = imaps }\n")
+    files.start()
+    before = shown(files)
+    for folder in ("new", "none/at/all"):
+        if folder == "new":
+            os.mkdir(files.dir + "/new")
+        with open(files.conf, "w", encoding="utf-8") as f:
+            f.write(f"server {{ data = {files.dir}/{folder}; control = {files.dir}/data/control.sock; loops = 1 }}\n"
+                    "listener q { address = 127.0.0.1; port = 0; tls = imaps }\n")
+        reloaded = run(files, "reload")
+        assert reloaded.returncode == 0 and "server.data\n" in reloaded.stdout, reloaded
+        assert shown(files) == before
+    assert os.listdir(files.dir + "/new") == []
+
+
+def test_certificate_that_cannot_be_made(files):
+    """Says where the folder is named."""
+    write(files, QUIET)
+    files.start()
+    for name in os.listdir(files.dir + "/data/tls"):
+        os.remove(files.dir + "/data/tls/" + name)
+    os.rmdir(files.dir + "/data/tls")
+    put(files, "data/tls", "")
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 1
+    assert f"{files.conf}:1: server.data: cannot write {files.dir}/data/tls/ca.pem: Not a directory\n" in reloaded.stderr, \
+        reloaded.stderr
 
 
 # ---- what only the moment decides: each with its own advice ----
