@@ -408,27 +408,44 @@ put_line(struct backup_run_writer *w, struct buf *why)
 	return w->lines.n < GATHERED || backup_run_push(w, why);
 }
 
-/* The time, and a number behind it when a run of this second is there already. */
-static void
-choose_id(struct backup_folder *f, int64_t now, struct buf *id)
+/*
+ * The time, and a number behind it unless that comes behind all runs that are there: the last one
+ * may be of this second, also when those before it were pruned, or of a time to come, when the
+ * clock was put back.  The order of ids is the order of runs; pruning goes by it.
+ */
+static bool
+choose_id(struct backup_folder *f, int64_t now, struct buf *id, struct buf *why)
 {
+	enum { TIME = 16 }; /* characters */
+	struct arena *a = arena_new(NULL, ARENA_OTHER, 1024);
+	struct str *ids, last = STR_NONE;
 	time_t t = (time_t)now;
 	struct tm tm;
 	char text[32];
-	struct buf name = {0};
+	unsigned number = 1;
+	size_t n;
+	bool good = backup_run_ids(f, a, &ids, &n, why);
 
 	gmtime_r(&t, &tm);
 	(void)strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
-	for (unsigned i = 1; i < 10000; i++) {
-		id->n = name.n = 0;
-		buf_puts(id, text);
-		if (i > 1)
-			buf_printf(id, "-%04u", i);
-		buf_printf(&name, "runs/%s", buf_cstr(id));
-		if (faccessat(f->fd, buf_cstr(&name), F_OK, 0) != 0)
-			break;
+	buf_puts(id, text);
+	if (good && n > 0)
+		last = ids[n - 1];
+	if (last.n >= TIME && str_cmp(buf_as_str(id), last) <= 0) {
+		if (last.n > TIME + 1)
+			number = (unsigned)strtoul(last.p + TIME + 1, NULL, 10);
+		id->n = 0;
+		buf_put(id, last.p, TIME);
+		buf_printf(id, "-%04u", ++number);
 	}
-	buf_fini(&name);
+	if (good && number > 9999) {
+		buf_printf(why,
+		    "runs/%.*s: it is of a time to come, and so are thousands behind it",
+		    STR_ARG(last));
+		good = false;
+	}
+	arena_free(&a);
+	return good;
 }
 
 bool
@@ -441,7 +458,11 @@ backup_run_begin(struct backup_folder *f, int64_t now, struct str store,
 	w->folder = f;
 	w->sum = EVP_MD_CTX_new();
 	TS_ASSERT(w->sum != NULL && EVP_DigestInit_ex(w->sum, EVP_sha256(), NULL) == 1);
-	choose_id(f, now, &w->id);
+	w->fd = -1;
+	if (!choose_id(f, now, &w->id, why)) {
+		backup_run_abort(w_r);
+		return false;
+	}
 	w->fd = openat(f->fd, "tmp/unfinished", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (w->fd < 0)
 		(void)backup_fail(f, "tmp/unfinished", why);

@@ -270,7 +270,7 @@ def test_add_list_remove(server, running):
     (["a b", "--for", "x"], "who: must be a user"),
     (["x", "--for", "group:a b"], "for: must be a user"),
     (["x", "--for", "y", "--rights", "lrq"], "rights: must be letters"),
-    (["x", "--for", "y", "--from", "10.0.0.1/8"], "from: the address of a network has no bits"),
+    (["x", "--for", "y", "--from", "10.0.0.1/8"], "from: the address of a network has bits set after its prefix"),
     (["x", "--for", "y", "--from", "localhost"], "from: must be an address"),
     (["x", "--for", "y", "--until", "soon"], "until: must be a day"),
     (["x", "--for", "y", "--until", "2027-02-29"], "until: must be a day"),

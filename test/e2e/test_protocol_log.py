@@ -222,4 +222,4 @@ def test_size_and_names(site):
 def test_what_is_no_name_is_refused(site):
     site.write('log.protocol_for = "a b"\n')
     done = site.cli("reload", ok=False)
-    assert "log.protocol_for takes names of users" in done.stdout + done.stderr
+    assert "log.protocol_for: a b: is not a user name" in done.stderr

@@ -438,6 +438,37 @@ nothing_new_costs_nothing(void **state)
 	}
 }
 
+/* The newest run has the highest id, whatever was pruned and whatever the clock says: pruning keeps
+ * it. */
+static void
+ids_go_up(void **state)
+{
+	static const struct {
+		int64_t now;
+		bool prune; /* all but the last, before it */
+		const char *id;
+	} runs[] = {
+	    {1700000000, false, "20231114T221320Z"},
+	    {1700000000, false, "20231114T221320Z-0002"},
+	    {1700000000, true, "20231114T221320Z-0003"}, /* the first one's would be free */
+	    {1600000000, false, "20231114T221320Z-0004"},
+	    {1700000001, true, "20231114T221321Z"},
+	};
+	struct place *p = *state;
+	struct str *ids, id;
+	size_t n;
+
+	for (size_t i = 0; i < sizeof(runs) / sizeof(*runs); i++) {
+		assert_true(backup_run_ids(p->folder, p->arena, &ids, &n, &p->why));
+		for (size_t k = 0; runs[i].prune && k + 1 < n; k++)
+			assert_true(backup_run_remove(p->folder, ids[k], &p->why));
+		write_run(p, runs[i].now, &id);
+		assert_true(str_eq(id, str_of(runs[i].id)));
+		assert_true(backup_run_ids(p->folder, p->arena, &ids, &n, &p->why));
+		assert_true(str_eq(ids[n - 1], id));
+	}
+}
+
 /* Names that were given by a run that was cut off, and not flushed: the next one does. */
 static void
 names_of_a_run_cut_off(void **state)
@@ -540,8 +571,8 @@ main(void)
 	const struct CMUnitTest tests[] = {TEST(only_ours), TEST(damaged_objects),
 	    TEST(mended_when_distrusted), TEST(runs_there_and_back), TEST(damaged_runs),
 	    TEST(unfinished_runs), TEST(hostile_runs), TEST(users_by_name),
-	    TEST(nothing_new_costs_nothing), TEST(names_of_a_run_cut_off), TEST(older_folders),
-	    TEST(audits)};
+	    TEST(nothing_new_costs_nothing), TEST(ids_go_up), TEST(names_of_a_run_cut_off),
+	    TEST(older_folders), TEST(audits)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

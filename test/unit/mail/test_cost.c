@@ -22,7 +22,7 @@
 #define RATIO 8u
 #define PER_BYTE 250u
 #define PER_UNIT 1500u
-#define PER_STEP 24000000u /* of a summary: some milliseconds */
+#define PER_STEP 48000000u /* of a summary: some milliseconds */
 
 /* ---- counting ---- */
 
