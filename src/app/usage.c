@@ -12,7 +12,10 @@
 #include "base/block.h"
 #include "base/clock.h"
 
-enum { DEPTH_MAX = 16 }; /* of folders; each has a descriptor open */
+enum {
+	DEPTH_MAX = 16, /* of folders; each has a descriptor open */
+	BLOCK = 512     /* what st_blocks counts */
+};
 
 static bool add_below(int fd, uint64_t deadline, unsigned depth, struct usage *usage);
 
@@ -25,7 +28,7 @@ add_entry(int dir, const char *name, uint64_t deadline, unsigned depth, struct u
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
 		return true; /* it was removed meanwhile */
 	if (S_ISREG(st.st_mode)) {
-		usage->disk_bytes += (uint64_t)st.st_size;
+		usage->disk_bytes += (uint64_t)st.st_blocks * BLOCK;
 		usage->disk_files++;
 	}
 	if (!S_ISDIR(st.st_mode))

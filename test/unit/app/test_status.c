@@ -106,6 +106,21 @@ put_file(const char *path, size_t n)
 	close(fd);
 }
 
+/* What it takes, of which its length says nothing. */
+static uint64_t
+put_room(const char *path, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct stat st;
+
+	assert_true(fd >= 0);
+	assert_int_equal(posix_fallocate(fd, 0, (off_t)n), 0);
+	assert_int_equal(ftruncate(fd, (off_t)n), 0);
+	assert_int_equal(fstat(fd, &st), 0);
+	close(fd);
+	return (uint64_t)st.st_blocks * 512;
+}
+
 static int
 folder(const char *path)
 {
@@ -120,16 +135,18 @@ test_folder(void **state)
 {
 	char dir[] = "/tmp/ts-usage-XXXXXX";
 	struct usage u = {0};
+	uint64_t taken;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(chdir(dir), 0);
 	assert_int_equal(mkdir("salvaged", 0700), 0);
-	put_file("one", 1000);
-	put_file("salvaged/two", 234);
+	taken = put_room("one", 100000);
+	assert_true(taken >= 100000);
+	put_file("salvaged/two", 1 << 24); /* a hole */
 	assert_int_equal(symlink("/", "link"), 0);
 	assert_true(usage_add_folder(folder(dir), UINT64_MAX, &u));
-	assert_int_equal(u.disk_bytes, 1234);
+	assert_int_equal(u.disk_bytes, taken);
 	assert_int_equal(u.disk_files, 2);
 	u = (struct usage){0};
 	assert_false(usage_add_folder(folder(dir), clock_mono_ms(), &u));

@@ -161,21 +161,26 @@ put_size(uint64_t n, struct buf *out)
 	buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", x, units[unit]);
 }
 
-/* What was needed, and what there is: a device may have more than the mark free, and too little. */
+/* What is free, needed and lacking: a device may have more than the mark free, and too little. */
 static void
 log_space(const struct rocks_engine *e, bool full, uint64_t left, uint64_t bytes)
 {
-	uint64_t mark = e->space.mark, above = left > mark ? left - mark : 0;
+	uint64_t mark = e->space.mark;
 	struct buf text = {0};
 
+	put_size(left, &text);
+	buf_puts(&text, " free, ");
 	if (full && bytes > 0) {
 		put_size(bytes, &text);
-		buf_puts(&text, " needed, ");
+		buf_puts(&text, " needed and ");
 	}
-	put_size(above, &text);
-	buf_puts(&text, " free above store.free_space (");
 	put_size(mark, &text);
-	buf_puts(&text, full ? "); make room on the device" : ")");
+	buf_puts(&text, " to be left free (store.free_space)");
+	if (full) {
+		buf_puts(&text, ": ");
+		put_size(mark + bytes - left, &text);
+		buf_puts(&text, " lacking; make room on the device");
+	}
 	log_msg(full ? LOG_ERROR : LOG_WARNING, NULL, "%s: %s: %s", e->config.path,
 	    full ? "no more messages are taken" : "messages are taken again", buf_cstr(&text));
 	buf_fini(&text);
