@@ -57,6 +57,27 @@ const struct conf_table auth_grant_conf = {.name = "grant",
     .struct_size = sizeof(struct auth_grant_settings),
     .block = true};
 
+/* Puts something sound in place of what was told, so that what else is wrong shows. */
+static void
+set_right(struct auth_grant_spec *spec, const char *field)
+{
+	if (strcmp(field, "name") == 0)
+		spec->name = STR("x");
+	else if (strcmp(field, "who") == 0)
+		spec->who = STR("*"); /* whatever the default domain is */
+	else if (strcmp(field, "for") == 0)
+		spec->target = STR("*");
+	else if (strcmp(field, "rights") == 0)
+		spec->rights = STR_NONE;
+	else if (strcmp(field, "until") == 0)
+		spec->until = STR_NONE;
+	else if (strcmp(field, "mailboxes") == 0)
+		spec->mailbox_count = 0;
+	else
+		spec->from_count = 0;
+}
+
+/* NULL: each option that is wrong is a line of faults. */
 static struct auth_grant *
 read_block(const struct conf *conf, const struct conf_block *block, struct str default_domain,
     struct buf *faults)
@@ -72,14 +93,19 @@ read_block(const struct conf *conf, const struct conf_block *block, struct str d
 	    .from_count = s->from.n,
 	    .until = s->until};
 	struct auth_grant_fault fault = {0};
-	struct auth_grant *grant = auth_grant_new(AUTH_GRANT_CONFIG, default_domain, &spec, &fault);
+	struct auth_grant *grant;
+	bool ok = true;
 
-	if (grant == NULL) {
+	while ((grant = auth_grant_new(AUTH_GRANT_CONFIG, default_domain, &spec, &fault)) == NULL) {
 		bool name = strcmp(fault.field, "name") == 0;
 
 		conf_where(conf, s, name ? "who" : fault.field, faults);
 		buf_printf(faults, ": %s\n", buf_cstr(&fault.text));
+		set_right(&spec, fault.field);
+		ok = false;
 	}
+	if (!ok)
+		auth_grant_unref(&grant);
 	buf_fini(&fault.text);
 	return grant;
 }

@@ -285,6 +285,18 @@ def test_add_says_what_is_wrong(server, options, text):
     assert server.cli("grant", "list").stdout == ""
 
 
+def test_config_check_tells_all_of_a_block(server):
+    server.write(DOMAIN + "grant g {\n who = \"a b\"\n for = \"group:a b\"\n rights = lrq\n until = never\n"
+                 " mailboxes = [\"\"]\n from = localhost\n}\n")
+    lines = server.cli("config", "check", ok=False).stderr.splitlines()
+    for text in ("who: must be a user", "for: must be a user", "rights: must be letters", "until: must be a day",
+                 "mailboxes: must be names", "from: must be an address"):
+        assert sum(text in line for line in lines) == 1, (text, lines)
+    assert len(lines) == 6 and len({line.split(":")[1] for line in lines}) == 6, lines
+    server.write("default_domain = \"a b\"\ngrant g { who = a; for = b; until = never }\n")
+    assert "until: must be a day" in server.cli("config", "check", ok=False).stderr
+
+
 @RUNNING
 def test_explain_says_who_they_are(server, running):
     users(server, running=running)
