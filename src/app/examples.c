@@ -79,3 +79,21 @@ const struct example examples[] = {
     {"stop", "The server ends, and the command waits for it.", "turnstone stop"},
     {NULL, NULL, NULL},
 };
+
+const char examples_conf[] =
+    "A server for the users of one domain. Mail comes by LMTP from this machine alone, and a "
+    "webmail\n"
+    "on the host 10.0.0.5 may act for everybody, on connections that it goes on to use for "
+    "others:\n"
+    "\n"
+    "  default_domain = example.org\n"
+    "  server.data = /var/lib/turnstone\n"
+    "  tls {\n"
+    "    certificate = /etc/turnstone/cert.pem\n"
+    "    key = /etc/turnstone/key.pem\n"
+    "  }\n"
+    "  listener imap { port = 143; tls = starttls }\n"
+    "  listener imaps { port = 993; tls = imaps }\n"
+    "  listener lmtp { protocol = lmtp; address = 127.0.0.1; port = 10024 }\n"
+    "  grant webmail { who = webmail; for = \"*@example.org\"; from = [10.0.0.5] }\n"
+    "  limits.append = 64M\n";

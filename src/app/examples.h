@@ -14,4 +14,6 @@ struct example {
 };
 
 extern const struct example examples[];
+/* A configuration, in paragraphs as topics.h describes them. */
+extern const char examples_conf[];
 #endif

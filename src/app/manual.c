@@ -178,5 +178,7 @@ manual_conf(const char *date, struct buf *out)
 	paragraphs(str_of(topic_find("config")->text), out);
 	buf_puts(out, ".Sh OPTIONS\n");
 	conf_print_roff(app_tables(), out);
+	buf_puts(out, ".Sh EXAMPLES\n");
+	paragraphs(str_of(examples_conf), out);
 	buf_puts(out, ".Sh SEE ALSO\n.Xr turnstone 1\n");
 }

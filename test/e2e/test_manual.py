@@ -110,3 +110,18 @@ def test_what_would_be_right():
     assert code == 2 and "there are: --config, --json" in err
     code, out, err = run("user", "add")
     assert code == 2 and "usage: turnstone user add NAME" in err
+
+
+def test_the_example_of_a_configuration_has_no_fault(tmp_path):
+    with open(os.path.join(PAGES, "turnstone.conf.5"), encoding="utf-8") as f:
+        page = f.read()
+    text = page.split(".Sh EXAMPLES\n")[1].split(".Bd -literal")[1].split("\n", 1)[1].split(".Ed\n")[0]
+    text = text.replace("\\&", "").replace("\\-", "-").replace("\\e", "\\")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                    "/CN=example.org", "-days", "30", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
+                   capture_output=True, timeout=60, check=True)
+    assert "/etc/turnstone/" in text and "/var/lib/turnstone" in text
+    conf = tmp_path / "turnstone.conf"
+    conf.write_text(text.replace("/etc/turnstone/", f"{tmp_path}/").replace("/var/lib/turnstone", f"{tmp_path}/data"))
+    code, out, err = run("config", "check", "--config", str(conf))
+    assert code == 0 and "no faults" in out, (out, err)
