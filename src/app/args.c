@@ -74,6 +74,8 @@ take_option(struct args *args, int argc, char **argv, int *i)
 			return complain(args->cmd, "a value is missing after ", word);
 		value = argv[++*i];
 	}
+	if (o->value != NULL && strcmp(o->value, "FILE") == 0 && value[0] == '\0')
+		return complain(args->cmd, "a file must be named after ", word);
 	args->opt[args->count] = o;
 	args->value[args->count++] = value;
 	return true;

@@ -27,7 +27,9 @@ check(const struct args *args)
 
 	print_lines("", &faults);
 	print_lines("warning: ", &warnings);
-	if (ok)
+	if (!ok)
+		app_conf_source(args);
+	else
 		printf("%s: no faults\n", path != NULL ? path : "defaults (no file)");
 	buf_fini(&faults);
 	buf_fini(&warnings);

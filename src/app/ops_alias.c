@@ -82,6 +82,32 @@ warn_target(
 	arena_free(&arena);
 }
 
+/* Which of the names is not one: what is wrong with an alias is about it. */
+static struct str
+bad_name(const struct ops *ops, const struct auth_alias *alias)
+{
+	struct buf name = {0};
+	struct str bad = STR_NONE;
+
+	if (!auth_alias_name(ops->auth, alias->name, &name))
+		bad = alias->name;
+	for (size_t i = 0; bad.p == NULL && i < alias->target_count; i++)
+		if (str_has_prefix(alias->targets[i], STR("@")) ||
+		    !auth_alias_name(ops->auth, alias->targets[i], &name))
+			bad = alias->targets[i];
+	buf_fini(&name);
+	return bad;
+}
+
+static bool
+explain_names(const struct ops *ops, enum ts_err err, const char *why,
+    const struct auth_alias *alias, struct buf *out)
+{
+	if (err == TS_INVALID)
+		buf_printf(out, "'%.*s': ", STR_ARG(bad_name(ops, alias)));
+	return explain(err, why, alias->name, out);
+}
+
 /* The text, when it is done, is warnings, a line each. */
 static bool
 alias_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
@@ -90,13 +116,15 @@ alias_add(const struct ops *ops, const struct request *req, struct buf *out, str
 	struct auth_alias alias = {.name = request_get(req, "name"), .targets = targets};
 	struct buf self = {0};
 	const char *why = NULL;
+	enum ts_err err;
 	bool ok;
 
 	(void)io;
 	for (size_t i = 0; i < req->field_count; i++)
 		if (str_eq(req->fields[i].key, STR("target")))
 			targets[alias.target_count++] = req->fields[i].value;
-	ok = explain(auth_alias_put(ops->auth, &alias, &why), why, alias.name, out);
+	err = auth_alias_put(ops->auth, &alias, &why);
+	ok = explain_names(ops, err, why, &alias, out);
 	if (ok)
 		(void)auth_alias_name(ops->auth, alias.name, &self);
 	for (size_t i = 0; ok && i < alias.target_count; i++)
@@ -108,11 +136,12 @@ alias_add(const struct ops *ops, const struct request *req, struct buf *out, str
 static bool
 alias_remove(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
-	struct str name = request_get(req, "name");
+	struct auth_alias alias = {.name = request_get(req, "name")};
 	const char *why = NULL;
+	enum ts_err err = auth_alias_remove(ops->auth, alias.name, &why);
 
 	(void)io;
-	return explain(auth_alias_remove(ops->auth, name, &why), why, name, out);
+	return explain_names(ops, err, why, &alias, out);
 }
 
 static bool

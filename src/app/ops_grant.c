@@ -323,17 +323,19 @@ see(const struct auth_grant *grant, enum auth_fit fit, bool decides, void *arg)
 }
 
 static void
-row_person(struct buf *out, const char *key, const struct auth_person *person)
+row_person(struct buf *out, const char *key, struct str typed, const struct auth_person *person)
 {
 	struct buf sub = {0};
+	bool named = person->name.n > 0;
 
-	row_str(out, key, buf_as_str(&person->name));
+	row_str(out, key, named ? buf_as_str(&person->name) : typed);
 	buf_printf(&sub, "%s_is", key);
 	row_str(out, buf_cstr(&sub),
-	    str_of(person->err == TS_NOT_FOUND ? "missing"
-	           : person->err != TS_OK      ? "unknown"
-	           : person->disabled          ? "disabled"
-	                                       : "enabled"));
+	    str_of(!named                        ? "not a user name"
+	           : person->err == TS_NOT_FOUND ? "missing"
+	           : person->err != TS_OK        ? "unknown"
+	           : person->disabled            ? "disabled"
+	                                         : "enabled"));
 	sub.n = 0;
 	buf_printf(&sub, "%s_database", key);
 	row_str(out, buf_cstr(&sub), buf_as_str(&person->database));
@@ -352,8 +354,8 @@ put_verdict(const struct explaining *x, struct buf *out)
 	    str_of(!e->permitted ? e->why
 	           : e->self     ? "as themselves, which needs no grant"
 	                         : ""));
-	row_person(out, "who", &e->who_is);
-	row_person(out, "for", &e->target_is);
+	row_person(out, "who", e->who, &e->who_is);
+	row_person(out, "for", e->target, &e->target_is);
 	row_str(out, "address", e->address);
 	auth_until_print(e->now, &text);
 	row_str(out, "at", buf_as_str(&text));

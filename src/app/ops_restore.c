@@ -45,6 +45,25 @@ restore_say(struct writer *w, const char *what, enum ts_err err)
 	return false;
 }
 
+/* The same of what was to happen with a mailbox. */
+static bool
+say_mailbox(struct writer *w, const char *what, struct str name, enum ts_err err)
+{
+	struct buf text = {0};
+
+	if (err == TS_INVALID)
+		buf_printf(w->out,
+		    "%s '%.*s': the name of a mailbox is UTF-8 without controls, at most %d bytes, "
+		    "and no level of it is empty\n",
+		    what, STR_ARG(name), STORE_NAME_MAX);
+	else {
+		buf_printf(&text, "%s '%.*s'", what, STR_ARG(name));
+		(void)restore_say(w, buf_cstr(&text), err);
+	}
+	buf_fini(&text);
+	return false;
+}
+
 bool
 restore_bad_question(struct writer *w)
 {
@@ -239,7 +258,7 @@ open_mailbox(struct writer *w, struct rd *r)
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct wish wish = {.name = take_name(w, r, arena)};
 	enum ts_err err = TS_INVALID;
-	bool bad;
+	bool bad, ok;
 
 	wish.use = (unsigned)rd_varint(r);
 	wish.subscribed = rd_varint(r) != 0;
@@ -256,10 +275,14 @@ open_mailbox(struct writer *w, struct rd *r)
 	}
 	if (err == TS_OK)
 		err = store_mailbox_load(w->account, wish.name, &w->mailbox);
-	arena_free(&arena);
 	if (bad)
-		return restore_bad_question(w);
-	return err == TS_OK ? send_mailbox(w) : restore_say(w, "the mailbox", err);
+		ok = restore_bad_question(w);
+	else if (err != TS_OK)
+		ok = say_mailbox(w, "the mailbox", wish.name, err);
+	else
+		ok = send_mailbox(w);
+	arena_free(&arena);
+	return ok;
 }
 
 static bool
@@ -267,15 +290,18 @@ subscribe(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct str name = take_name(w, r, arena);
-	bool bad = r->bad || w->account == NULL;
+	bool bad = r->bad || w->account == NULL, ok;
 	enum ts_err err = TS_INVALID;
 
 	if (!bad)
 		err = name_change(w, STORE_CHANGE_SUBSCRIBE, name);
-	arena_free(&arena);
 	if (bad)
-		return restore_bad_question(w);
-	return err == TS_OK || err == TS_EXISTS || restore_say(w, "the subscription", err);
+		ok = restore_bad_question(w);
+	else
+		ok = err == TS_OK || err == TS_EXISTS ||
+		     say_mailbox(w, "the subscription", name, err);
+	arena_free(&arena);
+	return ok;
 }
 
 static bool
@@ -434,11 +460,13 @@ set_aside(struct writer *w, struct rd *r)
 		err = name_change(w, STORE_CHANGE_CREATE, name);
 	if (err == TS_OK || err == TS_EXISTS)
 		err = store_mailbox_load(w->account, name, &target);
-	arena_free(&arena);
 	if (bad)
-		return restore_bad_question(w);
-	if (err != TS_OK)
-		return restore_say(w, "the mailbox to move messages into", err);
+		ok = restore_bad_question(w);
+	else if (err != TS_OK)
+		ok = say_mailbox(w, "the mailbox to move messages into", name, err);
+	arena_free(&arena);
+	if (!ok)
+		return false;
 	c = store_change_new(w->account, STORE_CHANGE_MOVE, NULL, NULL, NULL);
 	c->mailbox = target;
 	c->source = w->mailbox;

@@ -244,7 +244,10 @@ user_show(const struct ops *ops, const struct request *req, struct buf *out, str
 	if (err == TS_OK) {
 		put_user(&user, buf_as_str(&user.db->name), out);
 	} else {
-		ok = explain(auth_users_get(ops->auth, name, arena, &user, &why), why, name, out);
+		err = auth_users_get(ops->auth, name, arena, &user, &why);
+		if (err == TS_INVALID)
+			buf_printf(out, "'%.*s': ", STR_ARG(name));
+		ok = explain(err, why, name, out);
 		if (ok)
 			user_row(&user, out);
 	}

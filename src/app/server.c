@@ -301,6 +301,7 @@ server_main(const struct args *args)
 	struct config_check how = {.purpose = CONFIG_CHECK_START, .args = args};
 	struct buf faults = {0}, warnings = {0};
 	sigset_t set;
+	bool sound;
 	int code = APP_FAILED;
 
 	server->args = args;
@@ -311,7 +312,8 @@ server_main(const struct args *args)
 	server->started_ms = clock_mono_ms();
 	block_signals(&set);
 	privileges_raise_file_limit();
-	if (config_check(&how, &faults, &warnings, &server->conf)) {
+	sound = config_check(&how, &faults, &warnings, &server->conf);
+	if (sound) {
 		logsink_init((enum logsink_format)server_settings_of(server)->log_format);
 		log_set_level((enum log_level)server_settings_of(server)->log_level);
 		log_warnings(&warnings);
@@ -319,6 +321,8 @@ server_main(const struct args *args)
 		code = run(server, &set);
 	}
 	fprintf(stderr, "%s", buf_cstr(&faults));
+	if (!sound)
+		app_conf_source(args);
 	buf_fini(&faults);
 	usage_fini(&server->usage);
 	buf_fini(&warnings);

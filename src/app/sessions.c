@@ -9,6 +9,43 @@
 #include "app/request.h"
 #include "app/rows.h"
 #include "app/sessions_group.h"
+#include "net/network.h"
+
+/* As `who` shows it: 10.0.0.1, ::1, unix; or with the port behind it, 10.0.0.1:4711, [::1]:4711. */
+static bool
+is_address(struct str text)
+{
+	struct net_network address;
+	const char *colon = memrchr(text.p, ':', text.n);
+	uint64_t port;
+
+	if (net_address_parse(text, &address))
+		return true;
+	if (colon != NULL && text.p[text.n - 1] != ']') {
+		if (!str_u64(str_range(colon + 1, text.p + text.n), UINT16_MAX, &port))
+			return false;
+		text.n = (size_t)(colon - text.p);
+		if (net_address_parse(text, &address))
+			return address.family == NET_FAMILY_V4;
+	}
+	return text.n > 2 && text.p[0] == '[' && text.p[text.n - 1] == ']' &&
+	       net_address_parse((struct str){text.p + 1, text.n - 2}, &address);
+}
+
+/* False: printed. */
+static bool
+address_ok(const struct args *args)
+{
+	const char *text = args_get(args, "address");
+
+	if (text == NULL || is_address(str_of(text)))
+		return true;
+	fprintf(stderr,
+	    "turnstone %s: --address is an address such as 10.0.0.1 or 2001:db8::1, or unix, not "
+	    "'%s'\n",
+	    args->cmd->name, text);
+	return false;
+}
 
 /* False: printed. */
 static bool
@@ -17,7 +54,7 @@ put_which(const struct args *args, struct buf *wire)
 	unsigned long long id;
 	struct buf text = {0};
 
-	if (!args_number(args, "conn", 1, UINT64_MAX, 0, &id))
+	if (!args_number(args, "conn", 1, UINT64_MAX, 0, &id) || !address_ok(args))
 		return false;
 	if (args->operand_count > 0)
 		request_put(wire, "name", str_of(args->operands[0]));

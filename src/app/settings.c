@@ -482,8 +482,8 @@ app_conf_hint(const struct args *args)
 }
 
 /* A file that was named on another day, in a profile perhaps. */
-static void
-name_source(const struct args *args)
+void
+app_conf_source(const struct args *args)
 {
 	const char *path = app_conf_path(args);
 
@@ -520,7 +520,7 @@ app_conf_load(const struct args *args, struct conf **conf_r)
 	for (size_t i = 0; i < faults.n; i++)
 		fprintf(stderr, "%s\n", faults.text[i]);
 	if (err != TS_OK)
-		name_source(args);
+		app_conf_source(args);
 	conf_faults_fini(&faults);
 	return err == TS_OK;
 }

@@ -95,6 +95,8 @@ const char *app_conf_path(const struct args *args);
 /* Where no file was found and something went wrong: says on standard error where one was looked
  * for.  Else nothing. */
 void app_conf_hint(const struct args *args);
+/* Where a file that --config does not name cannot be read: says on standard error who names it. */
+void app_conf_source(const struct args *args);
 
 /*
  * Makes a folder (mode 0700) and those above it (0755); true if it is there.  owner: whose the

@@ -7,6 +7,9 @@
 
 enum { FORMAT = 1 };
 
+static const char no_alias[] =
+    "an alias is local, local@domain or @domain, without blanks, at most 512 bytes";
+
 static enum ts_err
 refuse(const char **why_r, const char *why)
 {
@@ -70,7 +73,8 @@ print(struct auth *auth, const struct auth_alias *alias, struct buf *out, const 
 		if (alias->targets[i].n > 0 && alias->targets[i].p[0] == '@')
 			err = refuse(why_r, "an alias stands for users, not for a domain");
 		else if (!auth_alias_name(auth, alias->targets[i], &name))
-			err = refuse(why_r, "what an alias stands for is local or local@domain");
+			err = refuse(why_r,
+			    "what an alias stands for is local or local@domain, without blanks");
 		buf_vstr(out, buf_as_str(&name));
 	}
 	buf_fini(&name);
@@ -106,7 +110,7 @@ auth_alias_put(struct auth *auth, const struct auth_alias *alias, const char **w
 	if (auth_alias_name(auth, alias->name, &name))
 		err = print(auth, alias, &value, why_r);
 	else
-		err = refuse(why_r, "an alias is local, local@domain or @domain");
+		err = refuse(why_r, no_alias);
 	if (err == TS_OK)
 		err = change(auth, buf_as_str(&name), buf_as_str(&value), false);
 	buf_fini(&name);
@@ -124,7 +128,7 @@ auth_alias_remove(struct auth *auth, struct str name, const char **why_r)
 	if (auth_alias_name(auth, name, &full))
 		err = change(auth, buf_as_str(&full), STR_NONE, true);
 	else
-		err = refuse(why_r, "an alias is local, local@domain or @domain");
+		err = refuse(why_r, no_alias);
 	buf_fini(&full);
 	return err;
 }

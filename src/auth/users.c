@@ -34,6 +34,20 @@ prepare_name(struct auth *auth, struct str name, struct buf *out, const char **w
 	return TS_OK;
 }
 
+/* Of a user who is to be made; those who are there are found and removed all the same. */
+static enum ts_err
+prepare_new_name(struct auth *auth, struct str name, struct buf *out, const char **why_r)
+{
+	enum ts_err err = prepare_name(auth, name, out, why_r);
+
+	/* In a grant it would be a group's. */
+	if (err == TS_OK && str_has_prefix(buf_as_str(out), STR("group:")))
+		return refuse(why_r, "a user name must not begin with \"group:\", which in a grant "
+		                     "says that a group "
+		                     "follows");
+	return err;
+}
+
 /* Patterns are names in which a '*' may stand; only a whole name gets the default domain. */
 static enum ts_err
 prepare_patterns(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena,
@@ -148,7 +162,7 @@ static enum ts_err
 prepare(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena, struct buf *name,
     struct auth_user *user, const char **why_r)
 {
-	enum ts_err err = prepare_name(auth, spec->name, name, why_r);
+	enum ts_err err = prepare_new_name(auth, spec->name, name, why_r);
 
 	return err == TS_OK ? prepare_patterns(auth, spec, arena, user, why_r) : err;
 }
@@ -339,7 +353,7 @@ bulk_batch(struct auth *auth, const struct auth_bulk *bulk, uint64_t first, uint
 	for (uint64_t n = first; err == TS_OK && n <= last; n++) {
 		raw.n = name.n = key.n = old.n = 0;
 		auth_bulk_name(bulk, n, &raw);
-		err = prepare_name(auth, buf_as_str(&raw), &name, why_r);
+		err = prepare_new_name(auth, buf_as_str(&raw), &name, why_r);
 		if (err != TS_OK)
 			break;
 		auth_user_key(buf_as_str(&name), &key);

@@ -149,7 +149,7 @@ def test_kick(server):
     number = [row["id"] for row in asked(server, "who") if row["user"] == "anna"][0]
     assert asked(server, "kick", "--conn", str(number)) == {"ended": 1}
     anna.ended()
-    for nobody in (("--conn", str(number)), ("--address", "127.0.0.2"), ("--address", "127.0.0."), ("zoe",)):
+    for nobody in (("--conn", str(number)), ("--address", "127.0.0.2"), ("zoe",)):
         done = server.cli("kick", *nobody, ok=False)
         assert done.returncode == 1 and done.stdout == "" and "nothing was ended" in done.stderr
         done = server.cli("kick", *nobody, "--json", ok=False)

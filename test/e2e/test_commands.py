@@ -86,7 +86,7 @@ def test_the_environment_names_the_configuration(server):
 
 def test_every_command_says_what_it_looked_for(server):
     nowhere = os.path.join(server.dir, "nowhere.conf")
-    count = 0
+    count, seen = 0, set()
     # Those that change nothing first: a program that looks elsewhere is found out by them.
     for words in sorted(commands_with_config(), key=lambda words: words[0] != "config"):
         args = [word if not word.isupper() else "x" for word in words]
@@ -97,8 +97,16 @@ def test_every_command_says_what_it_looked_for(server):
             continue  # likewise, or they open that first
         count += 1
         assert done.returncode != 0 and f"{nowhere}: cannot read the file" in done.stderr, (args, done)
-        assert "TURNSTONE_CONFIG names it" in done.stderr, (args, done)
-    assert count > 15
+        assert done.stderr.count("TURNSTONE_CONFIG names it") == 1, (args, done)
+        seen.add(words[0] if words[0] == "serve" else " ".join(words[:2]))
+    assert count > 15 and {"serve", "config check", "user list"} <= seen
+
+
+def test_a_file_without_a_name():
+    for args in (("serve", "--config", ""), ("config", "check", "--config="), ("user", "list", "--config", ""),
+                 ("serve", "--ready-file", "")):
+        done = bare(*args)
+        assert done.returncode == 2 and "a file must be named after --" in done.stderr, (args, done)
 
 
 @pytest.mark.skipif(os.path.exists("/etc/turnstone") or os.path.exists("/var/lib/turnstone"),
@@ -177,6 +185,45 @@ def test_alias_targets_that_are_not_there(server, running):
     assert listed["team"] == ["anna", "nobody", "anna-lists", "carl-otto", "gone"] and listed["self"] == ["self"]
 
 
+@RUNNING
+def test_a_name_that_is_none_is_named(server, running):
+    server.add("anna", "blue")
+    if running:
+        server.start()
+    for args, name, says in [(("alias", "add", "a b", "anna"), "a b", "an alias is local"),
+                             (("alias", "add", "x", "anna", "a b"), "a b", "what an alias stands for"),
+                             (("alias", "add", "x", "anna", "@b"), "@b", "an alias stands for users, not for a domain"),
+                             (("alias", "add", "@", "anna"), "@", "an alias is local"),
+                             (("alias", "remove", "a b"), "a b", "an alias is local"),
+                             (("user", "show", "a b"), "a b", "a user name is local")]:
+        done = server.cli(*args, ok=False)
+        assert done.returncode == 1 and f"'{name}': {says}" in done.stderr, (args, done)
+        assert "invalid" not in done.stderr
+    done = server.cli("grant", "explain", "a b", "anna", ok=None)
+    assert done.stdout.startswith("a b is not a user name\nanna is enabled"), done
+    done = server.cli("grant", "explain", "anna", "x@", "--json", ok=None)
+    assert json.loads(done.stdout)["verdict"]["for"] == "x@"
+    saved = os.path.join(server.dir, "saved")
+    server.cli("mailbox", "create", "Work", "--user", "anna")
+    server.cli("backup", saved)
+    for into in ("a//b", "/a", "a\tb"):
+        done = server.cli("restore", saved, "--user", "anna", "--into", into, ok=False)
+        assert f"'{into}" in done.stderr and "the name of a mailbox is" in done.stderr, (into, done)
+        assert "invalid" not in done.stderr
+
+
+@RUNNING
+def test_no_user_is_called_like_a_group(server, running):
+    server.add("group", "blue")
+    if running:
+        server.start()
+    for args in (("user", "add", "group:x"), ("user", "add", "GROUP:x@y.example"),
+                 ("user", "bulk", "--prefix", "group:", "--to", "3"), ("user", "add", "\uff47roup:x")):
+        done = server.cli(*args, "--password-stdin", stdin="secret\n", ok=False)
+        assert done.returncode == 1 and 'begin with "group:"' in done.stderr, (args, done)
+    assert server.cli("user", "list").stdout == "group\n"
+
+
 # ---- files ----
 
 
@@ -234,6 +281,17 @@ def test_dev_help_does_nothing(tmp_path):
 
 
 # ---- who ----
+
+
+@pytest.mark.parametrize("command", ["who", "kick"])
+def test_an_address_is_one(server, command):
+    server.start()
+    for address in ("foo", "", "10.0.0", "10.0.0.0/8", "10.0.0.1:x", "10.0.0.1:70000", "[::1", "[]", "[foo]:1", ":1"):
+        done = server.cli(command, "--address", address, ok=False)
+        assert done.returncode == 2 and f"not '{address}'" in done.stderr, (address, done)
+    for address in ("10.0.0.1", "10.0.0.1:4711", "::1", "[::1]", "[::1]:4711", "unix"):
+        done = server.cli(command, "--address", address, ok=None)
+        assert done.returncode == (1 if command == "kick" else 0), (address, done)
 
 
 def people(server):
