@@ -182,6 +182,16 @@ decode_messages(struct delta *d, struct rd *r)
 	}
 }
 
+/* System flags have no names. */
+static unsigned
+take_keyword(struct rd *r)
+{
+	unsigned flag = take_flag(r);
+
+	r->bad |= flag < STORE_FIRST_KEYWORD;
+	return flag;
+}
+
 static void
 decode_item(struct delta *d, struct rd *r)
 {
@@ -191,10 +201,10 @@ decode_item(struct delta *d, struct rd *r)
 
 	switch (kind) {
 	case 'k':
-		store_flags_set(&d->forgotten, take_flag(r));
+		store_flags_set(&d->forgotten, take_keyword(r));
 		break;
 	case 'K':
-		flag = take_flag(r);
+		flag = take_keyword(r);
 		delta_add_keyword(d, flag, rd_vstr(r));
 		break;
 	case 'A':
