@@ -84,13 +84,13 @@ check_user(const struct conf *conf, struct buf *faults)
 /* ---- listeners ---- */
 
 static bool
-may_bind_low_ports(void)
+has_capability(unsigned capability)
 {
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2] = {{0}, {0}};
 
 	return syscall(SYS_capget, &head, data) == 0 &&
-	       (data[0].effective & (1u << CAP_NET_BIND_SERVICE)) != 0;
+	       (data[0].effective & (1u << capability)) != 0;
 }
 
 /* The first port that everybody may bind. */
@@ -125,6 +125,52 @@ place_fault(const char *path, struct buf *text)
 	return NULL;
 }
 
+static bool
+is_in_group(gid_t group)
+{
+	gid_t groups[1024];
+	int n = getgroups(1024, groups);
+
+	for (int i = 0; i < n; i++)
+		if (groups[i] == group)
+			return true;
+	return group == getegid();
+}
+
+/* Only who has the right gives a file away. */
+static void
+check_owner(const struct conf *conf, const struct app_listener *l, struct buf *faults)
+{
+	const struct passwd *pw = l->s.owner.n > 0 ? getpwnam(l->s.owner.p) : NULL;
+	const struct group *gr = l->s.group.n > 0 ? getgrnam(l->s.group.p) : NULL;
+
+	if (l->s.owner.n > 0 && pw == NULL)
+		no_such(conf, l->given, "owner", l->s.owner, "user", faults);
+	else if (pw != NULL && pw->pw_uid != geteuid() && !has_capability(CAP_CHOWN))
+		config_check_fault(conf, l->given, "owner", faults,
+		    "only root can give the socket to user %s: leave it out, or start as root",
+		    l->s.owner.p);
+	if (l->s.group.n > 0 && gr == NULL)
+		no_such(conf, l->given, "group", l->s.group, "group", faults);
+	else if (gr != NULL && !is_in_group(gr->gr_gid) && !has_capability(CAP_CHOWN))
+		config_check_fault(conf, l->given, "group", faults,
+		    "only root and the members of group %s can give the socket to it",
+		    l->s.group.p);
+}
+
+static void
+check_control(const struct conf *conf, struct buf *faults)
+{
+	struct buf path = {0};
+	struct stat st;
+
+	app_control_path(conf, &path);
+	if (lstat(buf_cstr(&path), &st) == 0 && !S_ISSOCK(st.st_mode))
+		config_check_fault(conf, conf_get(conf, &server_conf), "server.control server.data",
+		    faults, "%s is there already, and is not a socket", buf_cstr(&path));
+	buf_fini(&path);
+}
+
 static void
 check_socket_path(const struct conf *conf, const struct app_listener *l, struct buf *faults)
 {
@@ -138,10 +184,7 @@ check_socket_path(const struct conf *conf, const struct app_listener *l, struct 
 	else if (lstat(l->s.path.p, &st) == 0 && !S_ISSOCK(st.st_mode))
 		config_check_fault(conf, l->given, "path", faults,
 		    "%s is there already, and is not a socket", l->s.path.p);
-	if (l->s.owner.n > 0 && getpwnam(l->s.owner.p) == NULL)
-		no_such(conf, l->given, "owner", l->s.owner, "user", faults);
-	if (l->s.group.n > 0 && getgrnam(l->s.group.p) == NULL)
-		no_such(conf, l->given, "group", l->s.group, "group", faults);
+	check_owner(conf, l, faults);
 	buf_fini(&folder);
 }
 
@@ -154,17 +197,16 @@ check_address(const struct conf *conf, const struct app_listener *l, struct buf 
 		buf_printf(faults, ": %.*s: %s\n", STR_ARG(l->s.address), why);
 }
 
-/* Whoever looks at a file is often not who starts the server; serve itself just tries. */
+/* As whoever asks, here and now. */
 static void
-check_port(const struct conf *conf, const struct app_listener *l, struct buf *warnings)
+check_port(const struct conf *conf, const struct app_listener *l, struct buf *faults)
 {
-	if (l->s.port == 0 || l->s.port >= first_free_port() || may_bind_low_ports())
+	if (l->s.port == 0 || l->s.port >= first_free_port() ||
+	    has_capability(CAP_NET_BIND_SERVICE))
 		return;
-	if (app_listener_blame(conf, l, "port", warnings))
-		buf_printf(warnings,
-		    ": port %lld needs root, the capability CAP_NET_BIND_SERVICE, or a socket "
-		    "handed over by systemd\n",
-		    (long long)l->s.port);
+	if (app_listener_blame(conf, l, "port", faults))
+		buf_printf(
+		    faults, ": port %lld: %s\n", (long long)l->s.port, listener_advice(EACCES));
 }
 
 /* Handed over by systemd: then nothing is bound for it. */
@@ -178,8 +220,7 @@ is_handed_over(const struct server_inherited *in, struct str name)
 }
 
 static void
-check_listeners(const struct config_check *how, const struct conf *conf, struct buf *faults,
-    struct buf *warnings)
+check_listeners(const struct config_check *how, const struct conf *conf, struct buf *faults)
 {
 	struct server_inherited in;
 	struct app_listener *list;
@@ -198,8 +239,8 @@ check_listeners(const struct config_check *how, const struct conf *conf, struct 
 			check_socket_path(conf, l, faults);
 		if (l->has_port)
 			check_address(conf, l, faults);
-		if (l->has_port && how->purpose == CONFIG_CHECK_FILE)
-			check_port(conf, l, warnings);
+		if (l->has_port)
+			check_port(conf, l, faults);
 		if (sockets > SERVER_LISTENERS_MAX) {
 			if (app_listener_blame(conf, l, "port path", faults))
 				buf_printf(faults, ": more than %d sockets to listen on\n",
@@ -222,7 +263,7 @@ check_metrics(const struct conf *conf, struct buf *faults)
 		return;
 	why = listener_address_fault(s->metrics_address.p);
 	/* What is no address at all was told before. */
-	if (why != NULL && str_has_prefix(str_of(why), STR("no interface")))
+	if (why != NULL && !str_has_prefix(str_of(why), STR("is not a numeric")))
 		config_check_fault(
 		    conf, s, "metrics.address", faults, "%s: %s", s->metrics_address.p, why);
 	if (config_check_becomes(conf) != NULL && s->metrics_port < first_free_port())
@@ -235,7 +276,9 @@ void
 config_check_machine(const struct config_check *how, const struct conf *conf, struct buf *faults,
     struct buf *warnings)
 {
+	(void)warnings;
 	check_user(conf, faults);
-	check_listeners(how, conf, faults, warnings);
+	check_listeners(how, conf, faults);
+	check_control(conf, faults);
 	check_metrics(conf, faults);
 }

@@ -187,10 +187,11 @@ listener_advice(int code)
 
 /*
  * By descriptor: of what has just been bound, and of nothing that somebody put there since.  The
- * mode is there from the beginning, so that only the owner is left to be set.
+ * mode is there from the beginning, so that only the owner is left to be set.  *cannot_give: it is
+ * that which failed.
  */
 static bool
-give_unix(const char *path, const struct listener_options *o)
+give_unix(const char *path, const struct listener_options *o, bool *cannot_give)
 {
 	struct stat st;
 	int fd, saved;
@@ -207,7 +208,10 @@ give_unix(const char *path, const struct listener_options *o)
 		errno = EADDRINUSE;
 		ok = false;
 	}
-	ok = ok && fchownat(fd, "", o->unix_uid, o->unix_gid, AT_EMPTY_PATH) == 0;
+	if (ok && fchownat(fd, "", o->unix_uid, o->unix_gid, AT_EMPTY_PATH) != 0) {
+		*cannot_give = true;
+		ok = false;
+	}
 	saved = errno;
 	(void)close(fd);
 	errno = saved;
@@ -239,6 +243,7 @@ open_unix(const struct listener_options *o, int backlog, struct buf *why, int *f
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct buf text = {0};
 	enum ts_err err = TS_OK;
+	bool bound = false, cannot_give = false;
 	int fd = -1;
 
 	if (strlen(path) >= sizeof(un.sun_path)) {
@@ -249,12 +254,16 @@ open_unix(const struct listener_options *o, int backlog, struct buf *why, int *f
 		memcpy(un.sun_path, path, strlen(path) + 1);
 		remove_stale(&un);
 		fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-		if (fd < 0 || !bind_unix(fd, &un, o) || !give_unix(path, o) ||
-		    listen(fd, backlog) != 0) {
-			buf_printf(&text, "%s: %s", path, advice(errno, true));
+		bound = fd >= 0 && bind_unix(fd, &un, o);
+		if (!bound || !give_unix(path, o, &cannot_give) || listen(fd, backlog) != 0) {
+			buf_printf(&text, "%s: %s%s", path,
+			    cannot_give ? "it cannot be given to its owner and group: " : "",
+			    cannot_give ? strerrordesc_np(errno) : advice(errno, true));
 			err = tell(why, TS_IO, &text);
 		}
 	}
+	if (cannot_give)
+		(void)unlink(path);
 	if (err != TS_OK && fd >= 0)
 		(void)close(fd);
 	buf_fini(&text);
@@ -301,9 +310,26 @@ numeric(const char *address, const char *port)
 static const char not_numeric[] =
     "is not a numeric address such as 192.0.2.7 or 2001:db8::7 (host names are not looked up)";
 
+/* What bind(2) would only call an invalid argument. */
+static const char *
+ipv6_fault(const struct addrinfo *ai)
+{
+	const struct sockaddr_in6 *v6 = (const void *)ai->ai_addr;
+
+	if (ai->ai_family != AF_INET6)
+		return NULL;
+	if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
+		return "is an IPv4 address written as an IPv6 one: write it as 127.0.0.1 is "
+		       "written";
+	if (IN6_IS_ADDR_LINKLOCAL(&v6->sin6_addr) && v6->sin6_scope_id == 0)
+		return "a link-local address needs its interface: write fe80::1%eth0, say";
+	return NULL;
+}
+
 const char *
 listener_address_fault(const char *address)
 {
+	const char *why;
 	struct addrinfo *ai;
 	int fd, code = 0;
 
@@ -312,6 +338,11 @@ listener_address_fault(const char *address)
 	ai = numeric(address, "0");
 	if (ai == NULL)
 		return not_numeric;
+	why = ipv6_fault(ai);
+	if (why != NULL) {
+		freeaddrinfo(ai);
+		return why;
+	}
 	fd = socket(ai->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) != 0)
 		code = errno;

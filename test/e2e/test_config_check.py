@@ -77,6 +77,8 @@ REFUSED = [
     ("listener a {{ port = 0\n address = 192.0.2.1 }}", 2,
      "listener a: address: 192.0.2.1: no interface of this machine has the address"),
     ("listener a {{ port = 0\n address = \"2001:db8::1\" }}", 2, "listener a: address: 2001:db8::1: "),
+    ("listener a {{ port = 0\n address = \"::ffff:127.0.0.1\" }}", 2, "is an IPv4 address written as an IPv6 one"),
+    ("listener a {{ port = 0\n address = \"fe80::1\" }}", 2, "a link-local address needs its interface"),
     ("listener a {{ port = 4143 }}\nlistener b {{\n address = 127.0.0.1\n port = 4143 }}", 4,
      "listener b: port: port 4143 is taken already, by {dir}/t.conf:2: listener a: port"),
     ("listener a {{ port = 4143; address = 127.0.0.1 }}\nmetrics {{ port = 4143 }}", 2,
@@ -153,6 +155,8 @@ REFUSED = [
     # folders
     ("server.control = {dir}/none/s", 1, "server.control: {dir}/none: No such file or directory"),
     ("server.control = {dir}/" + 120 * "x", 1, "server.control: the path of a socket must have less than 108 bytes"),
+    ("server.control = {dir}/folder", 1, "server.control: {dir}/folder is there already, and is not a socket"),
+    ("server.control = {dir}/text", 1, "server.control: {dir}/text is there already, and is not a socket"),
     ("server.pid_file = {dir}/none/pid", 1, "server.pid_file: {dir}/none: No such file or directory"),
     ("server.pid_file = {dir}/folder", 1, "server.pid_file: {dir}/folder is a folder"),
 ]
@@ -352,12 +356,18 @@ def test_low_port_without_root(files):
         return subprocess.run([TURNSTONE, *args, "--config", files.conf], capture_output=True, text=True, timeout=120,
                               check=False, user=USER, group="nogroup", extra_groups=[])
     checked = as_user("config", "check")
-    assert checked.returncode == 0, "who looks at a file is often not who starts the server"
-    assert f"warning: {files.conf}:3: listener a: port: port 143 needs root" in checked.stderr, checked.stderr
+    assert checked.returncode == 1
+    assert f"{files.conf}:3: listener a: port: port 143: permission denied: ports below 1024 need root" in checked.stderr
     served = as_user("serve")
-    assert served.returncode == 1
-    assert f"{files.conf}:3: listener a: port: 127.0.0.1 port 143: permission denied: ports below 1024 need root" \
-        in served.stderr, served.stderr
+    assert served.returncode == 1 and served.stderr == checked.stderr
+    write(files, "listener a {{ path = {dir}/s\n owner = root\n group = daemon }}")
+    checked = as_user("config", "check")
+    assert checked.returncode == 1
+    assert f"{files.conf}:3: listener a: owner: only root can give the socket to user root" in checked.stderr
+    assert f"{files.conf}:4: listener a: group: only root and the members of group daemon" in checked.stderr
+    served = as_user("serve")
+    assert served.returncode == 1 and served.stderr == checked.stderr
+    assert not os.path.exists(files.dir + "/s")
 
 
 # ---- what happens as the user that the server becomes ----
