@@ -336,7 +336,7 @@ note_fresh(struct backup_folder *f, const struct backup_hash *hash, struct buf *
 	return true;
 }
 
-/* What was put becomes a file, without its name for now. */
+/* What was put becomes a file; it gets its name when the batch is flushed. */
 static bool
 end_file(struct backup_folder *f, const struct backup_hash *hash, struct buf *why)
 {

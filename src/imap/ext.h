@@ -6,10 +6,9 @@
  *
  * One file of imap/ext (the commands of the base protocol: imap/cmd) ends in one constant
  * `struct imap_ext`, and has one line in imap/ext/list.h.  Each of its tables ends in a row without
- * a name; a table that is NULL is empty.  Names are in capitals, or as a
- * response shows them.  Two extensions that bring the
- * same name of a kind stop the server at its start, as does a name that the base grammar has
- * (imap_registry_build).
+ * a name; a table that is NULL is empty.  Names are in capitals, or as a response shows them.  Two
+ * extensions that bring the same name of a kind stop the server at its start, as does a name that
+ * the base grammar has (imap_registry_build).
  *
  * A row brings the word; the engine asks it when a client uses the word, on the loop unless a line
  * below says otherwise.  What a row is given is valid during the call.  Masks of needs are or-ed

@@ -26,9 +26,9 @@
  * printed, so each command is a barrier for those behind it.
  *
  * How a switch travels: UNAUTHENTICATE's only step calls cmd_ok() and asks for
- * a new turn; the runner prints the tagged reply with the capabilities that
- * hold now, frees the turn (login, box, watches, secrets go with it), makes a
- * new one, and only then looks at the next byte, which is usually the "A" of
+ * a new turn; the runner frees the turn (login, box, watches, secrets go with
+ * it), makes a new one, prints the tagged reply with the capabilities that hold
+ * in it, and only then looks at the next byte, which is usually the "A" of
  * an AUTHENTICATE that came in the same segment.
  */
 #include <roaring/roaring.h>

@@ -493,7 +493,7 @@ void copier_put(struct errand *errand);
 /* It is under way, which copier_stop() waits for; it has ended. */
 void copier_begin(struct store *store);
 void copier_end(struct store *store);
-/* The same, for now. */
+/* It is not under way any more, and waits for copier_retry(). */
 void copier_put_off(struct errand *errand);
 /* Goes on with those that were put off.  TS_UNAVAILABLE: there was one. */
 enum ts_err copier_retry(struct store *store);

@@ -4,7 +4,7 @@
  *
  * The store keeps it of every message, so it is never NIL, and SAVEDATESUPPORTED holds in every
  * mailbox.  It is told in UTC, and days are those of UTC: the date in the response and the date
- * that a key names mean the same then (section 4.1: time and zone are disregarded).
+ * that a key names mean the same then (section 4.3: time and zone are disregarded).
  */
 #include "imap/imap.h"
 
