@@ -19,9 +19,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "app/mailstream.h"
-#include "app/ops.h"
 #include "base/log.h"
+#include "control/ops/ops.h"
+#include "port/mailstream.h"
 #include "site.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -222,7 +222,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	log_set_sink(no_log, NULL);
 	p.site = make_site();
-	p.ops = (struct ops){.store = p.site->store, .auth = p.site->auth};
+	p.ops = (struct ops){.find = ops_find, .store = p.site->store, .auth = p.site->auth};
 	for (size_t at = 0; at < size; at++)
 		if (data[at] == 0xff && at + 1 < size)
 			event(&p, (char)data[++at]);

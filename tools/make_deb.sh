@@ -11,8 +11,8 @@ build=$out/build
 [ -f "$build/build.ninja" ] ||
   CC=gcc CXX=g++ meson setup "$build" "$top" --prefix=/usr --sysconfdir=/etc -Dbuildtype=release -Ddebug=true \
     -Dtests=false >"$out/meson.log" 2>&1 || { cat "$out/meson.log" >&2; exit 1; }
-SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct) ninja -C "$build" turnstone src/app/turnstone.1 \
-  src/app/turnstone.conf.5 >"$out/ninja.log" 2>&1 || { tail -n 40 "$out/ninja.log" >&2; exit 1; }
+SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct) ninja -C "$build" turnstone src/cli/turnstone.1 \
+  src/cli/turnstone.conf.5 >"$out/ninja.log" 2>&1 || { tail -n 40 "$out/ninja.log" >&2; exit 1; }
 DESTDIR=$root meson install -C "$build" --no-rebuild --quiet
 strip --strip-unneeded --remove-section=.comment "$root/usr/bin/turnstone"
 rm "$root/usr/share/doc/turnstone/LICENSE"

@@ -22,8 +22,6 @@ import pytest
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("TURNSTONE_BUILD", os.path.join(TOP, "build"))
 TURNSTONE = os.path.join(BUILD, "turnstone")
-if not os.path.exists(TURNSTONE):
-    TURNSTONE = os.path.join(BUILD, "src", "app", "turnstone")
 
 with open(TURNSTONE, "rb") as program:
     SANITIZED = b"__asan_init" in program.read()

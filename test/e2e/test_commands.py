@@ -445,7 +445,7 @@ def test_backup_counts_every_kind(server, running):
 
 
 def examples():
-    with open(os.path.join(os.path.dirname(TURNSTONE), "src", "app", "turnstone.1"), encoding="utf-8") as f:
+    with open(os.path.join(os.path.dirname(TURNSTONE), "src", "cli", "turnstone.1"), encoding="utf-8") as f:
         section = re.search(r"^\.Sh EXAMPLES\n(.*?)^\.Sh ", f.read(), re.M | re.S)[1]
     for block in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed", section, re.M | re.S):
         yield block.strip().removeprefix("\\&").replace("\\-", "-").replace("\\e", "\\")

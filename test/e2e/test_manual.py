@@ -9,7 +9,7 @@ import pytest
 
 from conftest import TURNSTONE
 
-PAGES = os.path.join(os.path.dirname(TURNSTONE), "src", "app")
+PAGES = os.path.join(os.path.dirname(TURNSTONE), "src", "cli")
 TOPICS = ("config", "exit-codes", "switching", "limits", "files")
 MANDOC = pytest.mark.skipif(shutil.which("mandoc") is None, reason="mandoc is not installed")
 

@@ -1,5 +1,0 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-#ifndef APP_VERSION_H
-#define APP_VERSION_H
-#define APP_VERSION TURNSTONE_VERSION /* from meson.build */
-#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BACKUP_RESTORE_INT_H
+#define BACKUP_RESTORE_INT_H
+/*
+ * A restore from inside: restore.c goes from user to user and mailbox to
+ * mailbox, restore_there.c knows what is there already, restore_add.c adds
+ * messages, restore_exact.c sets back what is not as it was.
+ */
+#include "backup/restore.h"
+
+#define RESTORE_BATCH ((size_t)512 * 1024)
+
+struct there { /* a message of the mailbox as it is */
+	uint32_t uid, size;
+	int64_t internaldate;
+	uint64_t flags[BACKUP_FLAG_WORDS];
+	struct backup_hash sum; /* once it was asked for */
+	uint32_t next;          /* place of the next one in a chain of restore_there.c */
+	bool matched;           /* it is a message of the run */
+};
+
+struct rest {
+	struct restore_job *job;
+	struct dialogue *d;
+	const struct backup_mailbox *mb;
+	struct buf target; /* the mailbox's name here */
+	uint32_t uidvalidity, uidnext;
+	bool same; /* UIDVALIDITY */
+	struct there *list;
+	size_t count, cap;
+	/* Those that are nobody's, in chains: by size and date, then by checksum. */
+	uint32_t *by_date, *by_sum;
+	size_t mask;
+	uint64_t seed;
+	bool chained;
+	uint32_t *group; /* places: one size and date, being asked for */
+	size_t group_count, group_cap, group_at;
+	struct buf keywords;             /* vstr each */
+	int map[64 * BACKUP_FLAG_WORDS]; /* flags of the run to those here; -1: none */
+	/* Places of the run's keywords to the numbers under which the other side was told them. */
+	int told[64 * BACKUP_FLAG_WORDS];
+	int told_count;
+	struct buf lost; /* keywords that found no room, vstr each; the user knows */
+
+	struct backup_message chunk[BACKUP_CHUNK_UIDS];
+	struct buf batch, flags, flags_head;
+	size_t items;
+};
+
+/* ---- restore.c ---- */
+
+/* A question that is answered with nothing but what keywords found no room: those are told. */
+bool restore_tell(struct rest *r, const struct buf *question);
+/* Tells the user, counts it, and empties what. */
+void restore_damaged(struct rest *r, struct buf *what);
+
+/* ---- restore_there.c ---- */
+
+/* Opens, or makes, the mailbox r->target as r->mb has it, and learns what is in it. */
+bool restore_open_mailbox(struct rest *r);
+/* NULL: none has that UID. */
+struct there *restore_by_uid(struct rest *r, uint32_t uid);
+/* One with the same date and bytes that is nobody's yet, or NULL; it is not found again. */
+bool restore_by_content(struct rest *r, const struct backup_message *m, struct there **t_r);
+void restore_there_fini(struct rest *r);
+
+/* ---- restore_add.c ---- */
+
+/* Adds it, now or at the flush.  One that is damaged in the folder is told, and true. */
+bool restore_add(struct rest *r, const struct backup_message *m);
+bool restore_flush(struct rest *r);
+/* Appends its flags, as questions have them, after the keywords have been told. */
+bool restore_put_flags(struct rest *r, const struct backup_message *m, struct buf *q);
+
+/* ---- restore_exact.c ---- */
+
+/* Flags as in the run, now or at the flush. */
+bool restore_set_flags(struct rest *r, const struct backup_message *m, const struct there *t);
+bool restore_flush_flags(struct rest *r);
+/* Moves what is nobody's out of the mailbox. */
+bool restore_set_aside(struct rest *r);
+#endif

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests of the command line: to the server, or to a process of our own. */
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "control/dialogue.h"
+#include "control/ops/ops.h"
+#include "server/config/auth_setup.h"
+#include "server/config/settings.h"
+#include "server/process/privileges.h"
+
+/* ---- without a server ---- */
+
+/* An operation that wants the store to stand still; false: this is not one. */
+static bool
+run_still(struct conf *conf, struct str wire, const struct channel *ch)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	struct request req = {0};
+	struct ops ops = {.find = ops_find};
+	const struct op *op = NULL;
+	char *text = NULL;
+	enum ts_err err;
+
+	if (request_parse(wire, &req))
+		op = ops_find(req.verb);
+	if (op == NULL || !op->still) {
+		request_fini(&req);
+		return false;
+	}
+	err = app_store_open_still(conf, request_has(&req, "repair"), &ops.store, &text);
+	if (err == TS_EXISTS || (err != TS_OK && err != TS_DAMAGED && err != TS_NOT_FOUND)) {
+		fprintf(stderr, "turnstone: the store cannot be opened: %s\n",
+		    text != NULL ? text : ts_err_name(err));
+	} else {
+		ops.recovered = err != TS_OK && text == NULL ? ts_err_name(err) : text;
+		ops.auth = ops.store != NULL ? auth_new(ops.store, s->default_domain) : NULL;
+		if (ops.auth != NULL)
+			auth_setup_offline(conf, ops.auth);
+		op_serve(ch, &ops);
+		if (ops.auth != NULL)
+			auth_free(&ops.auth);
+		store_close(&ops.store);
+	}
+	free(text);
+	request_fini(&req);
+	return true;
+}
+
+/* The whole of the process that plays the server. */
+static void
+run_here(struct conf *conf, struct str wire, int fd)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	struct channel ch = {.fd = fd, .stop = -1, .patience = -1};
+	struct ops ops = {.find = ops_find};
+
+	/* Else files of root would be left in the store. */
+	if (s->user.n > 0 && geteuid() == 0 && !privileges_drop(s))
+		return;
+	if (run_still(conf, wire, &ch))
+		return;
+	if (app_store_open(conf, &ops.store)) {
+		ops.auth = auth_new(ops.store, s->default_domain);
+		auth_setup_offline(conf, ops.auth);
+		op_serve(&ch, &ops);
+		auth_free(&ops.auth);
+		store_close(&ops.store);
+	}
+}
+
+/* A descriptor to speak with it; -1: errno. */
+static int
+start_here(struct conf *conf, struct str wire, pid_t *pid_r)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+		return -1;
+	(void)fflush(NULL); /* or both would write what is in the buffers */
+	*pid_r = fork();
+	if (*pid_r == 0) {
+		close(pair[0]);
+		/* Ctrl-C ends the command; this ends in good order when it finds it gone. */
+		(void)signal(SIGINT, SIG_IGN);
+		run_here(conf, wire, pair[1]);
+		(void)fflush(NULL);
+		_exit(0);
+	}
+	close(pair[1]);
+	if (*pid_r > 0)
+		return pair[0];
+	close(pair[0]);
+	return -1;
+}
+
+/* ---- what is the same with and without ---- */
+
+static int
+verdict(const struct args *args, enum talk_answer answer, struct buf *text, struct buf *out)
+{
+	if (answer == TALK_OK)
+		buf_str(out, buf_as_str(text));
+	else if (answer == TALK_FAILED && text->n > 0)
+		fprintf(stderr, "turnstone %s: %.*s", args->cmd->name, STR_ARG(buf_as_str(text)));
+	return answer == TALK_OK ? APP_OK : APP_FAILED;
+}
+
+static int
+without_server(const struct args *args, struct conf *conf, struct str wire,
+    const struct talk_bulk *bulk, struct buf *out)
+{
+	struct buf text = {0};
+	enum talk_answer answer;
+	int code = APP_FAILED, status = 0, fd;
+	pid_t pid;
+
+	fd = start_here(conf, wire, &pid);
+	if (fd < 0) {
+		fprintf(stderr, "turnstone %s: %s\n", args->cmd->name, strerror(errno));
+		return APP_FAILED;
+	}
+	answer = talk(fd, wire, bulk, &text);
+	close(fd);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFSIGNALED(status))
+		fprintf(stderr, "turnstone %s: ended by signal %d\n", args->cmd->name,
+		    WTERMSIG(status));
+	code = verdict(args, answer, &text, out);
+	buf_wipe_fini(&text);
+	return code;
+}
+
+static int
+with_server(const struct args *args, const char *path, int fd, struct str wire,
+    const struct talk_bulk *bulk, struct buf *out)
+{
+	struct buf text = {0};
+	enum talk_answer answer = talk(fd, wire, bulk, &text);
+	int code;
+
+	close(fd);
+	code = verdict(args, answer, &text, out);
+	if (answer == TALK_NONE)
+		fprintf(stderr, "turnstone %s: the server on %s did not answer to the end\n",
+		    args->cmd->name, path);
+	buf_wipe_fini(&text);
+	return code;
+}
+
+static bool
+needs_server(struct str wire)
+{
+	struct str verb;
+	const struct op *op;
+
+	str_split(&wire, '\n', &verb);
+	op = ops_find(verb);
+	return op != NULL && op->needs_server;
+}
+
+/* Without a configuration nobody has said that there shall be a store at the default place.  One
+ * that is there is meant. */
+static bool
+may_begin(const struct args *args, const struct conf *conf)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+
+	if (app_conf_path(args) != NULL || access(s->data.p, F_OK) == 0)
+		return true;
+	fprintf(stderr, "turnstone %s: no server runs, and there is no data folder %s\n",
+	    args->cmd->name, s->data.p);
+	return false;
+}
+
+static int
+ask_conf(const struct args *args, struct conf *conf, struct str wire, const struct talk_bulk *bulk,
+    struct buf *out)
+{
+	struct buf path = {0};
+	int code = APP_FAILED, fd;
+
+	app_control_path(conf, &path);
+	fd = control_dial(buf_cstr(&path));
+	if (fd >= 0) {
+		code = with_server(args, buf_cstr(&path), fd, wire, bulk, out);
+	} else if (errno != ENOENT && errno != ECONNREFUSED && errno != ENOTDIR) {
+		fprintf(stderr, "turnstone %s: the control socket %s: %s\n", args->cmd->name,
+		    buf_cstr(&path), strerror(errno));
+	} else if (needs_server(wire)) {
+		fprintf(stderr, "turnstone %s: no server runs (there is none on %s)\n",
+		    args->cmd->name, buf_cstr(&path));
+		app_conf_hint(args);
+		code = APP_NO_SERVER;
+	} else if (!may_begin(args, conf)) {
+		app_conf_hint(args);
+	} else {
+		code = without_server(args, conf, wire, bulk, out);
+	}
+	buf_fini(&path);
+	return code;
+}
+
+/* A server that runs has a configuration in force, whatever faults the file may have now. */
+static bool
+ask_running(const struct args *args, struct str wire, const struct talk_bulk *bulk, struct buf *out,
+    int *code_r)
+{
+	struct conf *conf = NULL;
+	struct buf path = {0};
+	int fd = -1;
+
+	if (app_conf_find(args, &conf)) {
+		app_control_path(conf, &path);
+		fd = control_dial(buf_cstr(&path));
+	}
+	if (fd >= 0)
+		*code_r = with_server(args, buf_cstr(&path), fd, wire, bulk, out);
+	conf_unref(&conf);
+	buf_fini(&path);
+	return fd >= 0;
+}
+
+int
+ask_with(const struct args *args, struct buf *wire, const struct talk_bulk *bulk, struct buf *out)
+{
+	struct conf *conf = NULL;
+	int code = APP_FAILED;
+
+	if (wire->n > REQUEST_BYTES_MAX)
+		fprintf(stderr, "turnstone %s: this is too much for one request (%zu bytes)\n",
+		    args->cmd->name, wire->n);
+	else if (!ask_running(args, buf_as_str(wire), bulk, out, &code) &&
+	         app_conf_load(args, &conf))
+		code = ask_conf(args, conf, buf_as_str(wire), bulk, out);
+	buf_wipe_fini(wire);
+	conf_unref(&conf);
+	return code;
+}
+
+int
+ask_quiet(const struct args *args, struct buf *wire, struct buf *out)
+{
+	return ask_with(args, wire, NULL, out);
+}
+
+int
+ask(const struct args *args, struct buf *wire)
+{
+	struct buf out = {0};
+	int code = ask_quiet(args, wire, &out);
+
+	(void)fwrite(out.p, 1, out.n, stdout);
+	buf_fini(&out);
+	return code;
+}
+
+int
+ask_in_dialogue(const struct args *args, struct buf *wire,
+    void (*speak)(struct dialogue *d, void *arg), void *arg)
+{
+	struct talk_bulk bulk;
+	struct dialogue *d = dialogue_new(speak, arg, &bulk);
+	struct buf out = {0};
+	int code = ask_with(args, wire, &bulk, &out);
+
+	dialogue_free(&d);
+	buf_fini(&out);
+	return code;
+}

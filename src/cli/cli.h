@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+/* The subcommands, a table of them for each file in cli/cmd; main.c walks them. */
+#include "conf/args.h"
+
+/* Each in the file of that name in cli/cmd, and ends in a row without name. */
+extern const struct app_cmd cli_alias_cmds[];
+extern const struct app_cmd cli_grant_cmds[];
+extern const struct app_cmd cli_user_cmds[];
+extern const struct app_cmd cli_check_cmds[];
+extern const struct app_cmd cli_config_cmds[];
+extern const struct app_cmd cli_server_cmds[];
+extern const struct app_cmd cli_backup_cmds[];
+extern const struct app_cmd cli_restore_cmds[];
+extern const struct app_cmd cli_domain_cmds[];
+extern const struct app_cmd cli_demo_cmds[];
+extern const struct app_cmd cli_port_cmds[];
+extern const struct app_cmd cli_mailbox_cmds[];
+extern const struct app_cmd cli_sessions_cmds[];
+
+/* The end of a plural. */
+#define CLI_S(n) ((n) == 1 ? "" : "s")
+
+#define CLI_CONFIG_OPT                                                                             \
+	{                                                                                          \
+		"config", "FILE",                                                                  \
+		    "the configuration; without it the file that TURNSTONE_CONFIG names, else "    \
+		    "/etc/turnstone/turnstone.conf, if it is there"                                \
+	}
+#define CLI_JSON_OPT                                                                               \
+	{                                                                                          \
+		"json", NULL, "as JSON"                                                            \
+	}
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on aliases. */
+#include "auth/alias.h"
+#include "auth/db.h"
+#include "control/ops/ops.h"
+#include "control/rows.h"
+#include "sasl/names.h"
+
+static bool
+explain(enum ts_err err, const char *why, struct str name, struct buf *out)
+{
+	if (err == TS_NOT_FOUND)
+		buf_printf(out, "there is no alias %.*s\n", STR_ARG(name));
+	else if (err != TS_OK)
+		buf_printf(out, "%s\n",
+		    why != NULL ? why
+		    : err == TS_UNKNOWN
+		        ? "the change may or may not be on disk: look, then try again"
+		        : ts_err_name(err));
+	return err == TS_OK;
+}
+
+/* Is there an alias or a user of that prepared name?  An alias that names itself means the user. */
+static enum ts_err
+find_name(const struct ops *ops, struct str name, struct str self, struct arena *arena,
+    struct auth_user *user_r)
+{
+	struct auth_alias alias;
+	enum ts_err err = TS_NOT_FOUND;
+
+	*user_r = (struct auth_user){0};
+	if (!str_eq(name, self))
+		err = auth_alias_get(ops->auth, name, arena, &alias);
+	return err == TS_NOT_FOUND ? auth_find_user(ops->auth, name, arena, user_r) : err;
+}
+
+/* The same as a delivery looks: if need be without the sub-address. */
+static enum ts_err
+find_target(const struct ops *ops, struct str name, struct str self, struct str sep,
+    struct arena *arena, struct auth_user *user_r)
+{
+	enum ts_err err = find_name(ops, name, self, arena, user_r);
+	struct buf base = {0};
+	struct str local, domain;
+	const char *at = NULL;
+
+	if (err == TS_NOT_FOUND && sep.n > 0 && sasl_name_split(name, &local, &domain))
+		at = str_chr(local, sep.p[0]);
+	if (at == NULL || at == local.p)
+		return err;
+	buf_str(&base, str_range(local.p, at));
+	buf_put(&base, local.p + local.n, name.n - local.n);
+	err = find_name(ops, buf_as_str(&base), self, arena, user_r);
+	buf_fini(&base);
+	return err;
+}
+
+/* Mail for a target that is not there is lost without a word, so the word comes now. */
+static void
+warn_target(
+    const struct ops *ops, struct str typed, struct str self, struct str sep, struct buf *out)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct buf name = {0};
+	struct auth_user user;
+	enum ts_err err = TS_NOT_FOUND;
+
+	if (auth_alias_name(ops->auth, typed, &name))
+		err = find_target(ops, buf_as_str(&name), self, sep, arena, &user);
+	if (err == TS_NOT_FOUND || err == TS_INVALID)
+		buf_printf(out,
+		    "there is no user or alias %.*s (yet): until there is, this target gets "
+		    "nothing\n",
+		    STR_ARG(buf_as_str(&name)));
+	else if (err != TS_OK)
+		buf_printf(out, "whether there is a user %.*s cannot be found out now: %s\n",
+		    STR_ARG(buf_as_str(&name)), ts_err_name(err));
+	else if ((user.flags & AUTH_USER_DISABLED) != 0)
+		buf_printf(out, "user %.*s is disabled: this target gets nothing\n",
+		    STR_ARG(buf_as_str(&name)));
+	buf_fini(&name);
+	arena_free(&arena);
+}
+
+/* Which of the names is not one: what is wrong with an alias is about it. */
+static struct str
+bad_name(const struct ops *ops, const struct auth_alias *alias)
+{
+	struct buf name = {0};
+	struct str bad = STR_NONE;
+
+	if (!auth_alias_name(ops->auth, alias->name, &name))
+		bad = alias->name;
+	for (size_t i = 0; bad.p == NULL && i < alias->target_count; i++)
+		if (str_has_prefix(alias->targets[i], STR("@")) ||
+		    !auth_alias_name(ops->auth, alias->targets[i], &name))
+			bad = alias->targets[i];
+	buf_fini(&name);
+	return bad;
+}
+
+static bool
+explain_names(const struct ops *ops, enum ts_err err, const char *why,
+    const struct auth_alias *alias, struct buf *out)
+{
+	if (err == TS_INVALID)
+		buf_printf(out, "'%.*s': ", STR_ARG(bad_name(ops, alias)));
+	return explain(err, why, alias->name, out);
+}
+
+/* The text, when it is done, is warnings, a line each. */
+static bool
+alias_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct str targets[REQUEST_FIELDS_MAX];
+	struct auth_alias alias = {.name = request_get(req, "name"), .targets = targets};
+	struct buf self = {0};
+	const char *why = NULL;
+	enum ts_err err;
+	bool ok;
+
+	(void)io;
+	for (size_t i = 0; i < req->field_count; i++)
+		if (str_eq(req->fields[i].key, STR("target")))
+			targets[alias.target_count++] = req->fields[i].value;
+	err = auth_alias_put(ops->auth, &alias, &why);
+	ok = explain_names(ops, err, why, &alias, out);
+	if (ok)
+		(void)auth_alias_name(ops->auth, alias.name, &self);
+	for (size_t i = 0; ok && i < alias.target_count; i++)
+		warn_target(ops, targets[i], buf_as_str(&self), request_get(req, "separator"), out);
+	buf_fini(&self);
+	return ok;
+}
+
+static bool
+alias_remove(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct auth_alias alias = {.name = request_get(req, "name")};
+	const char *why = NULL;
+	enum ts_err err = auth_alias_remove(ops->auth, alias.name, &why);
+
+	(void)io;
+	return explain_names(ops, err, why, &alias, out);
+}
+
+static bool
+list_one(const struct auth_alias *alias, void *arg)
+{
+	struct buf *out = arg;
+
+	row_str(out, "name", alias->name);
+	row_list(out, "targets");
+	for (size_t i = 0; i < alias->target_count; i++)
+		row_item(out, "targets", alias->targets[i]);
+	row_end(out);
+	return true;
+}
+
+static bool
+alias_list(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct buf rows = {0};
+	bool ok;
+
+	(void)req;
+	(void)io;
+	ok = explain(auth_alias_list(ops->auth, list_one, &rows), NULL, STR_NONE, out);
+	if (ok)
+		buf_str(out, buf_as_str(&rows));
+	buf_fini(&rows);
+	return ok;
+}
+
+const struct op ops_alias[] = {{.verb = "alias-add", .run = alias_add},
+    {.verb = "alias-remove", .run = alias_remove}, {.verb = "alias-list", .run = alias_list},
+    {.verb = NULL}};

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A user's mailboxes as they are at one moment. */
+#include "control/ops/backup_int.h"
+
+#include "base/mem.h"
+
+#define WINDOW 512
+#define ROUNDS 16
+
+static void
+copy_fini(struct copy *c)
+{
+	store_mailbox_unref(&c->mailbox);
+	store_keywords_unref(&c->keywords);
+	if (c->uids != NULL)
+		roaring_bitmap_free(c->uids);
+	if (c->changed != NULL)
+		roaring_bitmap_free(c->changed);
+	buf_fini(&c->messages);
+	buf_fini(&c->name);
+}
+
+void
+backup_forget_copies(struct reader *rd)
+{
+	for (size_t i = 0; i < rd->copy_count; i++)
+		copy_fini(&rd->copies[i]);
+	mem_free(rd->copies);
+	rd->copies = NULL;
+	rd->copy_count = 0;
+}
+
+static bool
+collect_mailbox(const struct store_mailbox_info *info, void *arg)
+{
+	struct reader *rd = arg;
+
+	rd->copies = mem_realloc(rd->copies, (rd->copy_count + 1) * sizeof(*rd->copies));
+	rd->copies[rd->copy_count] = (struct copy){.info = *info};
+	buf_str(&rd->copies[rd->copy_count].name, info->name);
+	rd->copy_count++;
+	return true;
+}
+
+static void
+put_message(struct buf *b, const struct store_message *m)
+{
+	buf_varint(b, m->uid);
+	buf_varint(b, m->size);
+	buf_varint(b, m->modseq);
+	buf_varint(b, m->blob);
+	buf_le64(b, (uint64_t)m->internaldate);
+	buf_le64(b, (uint64_t)m->savedate);
+	buf_le32(b, (uint32_t)(int32_t)m->zone);
+	for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
+		buf_varint(b, m->flags.w[w]);
+}
+
+/* Under the mailbox's lock. */
+static void
+copy_messages(struct copy *c, const roaring_bitmap_t *uids, struct store_message *window)
+{
+	uint32_t from = 0;
+	size_t n = WINDOW;
+
+	c->messages.n = 0;
+	while (n == WINDOW) {
+		n = store_mailbox_window(c->mailbox, uids, from, window, WINDOW);
+		for (size_t i = 0; i < n; i++)
+			put_message(&c->messages, &window[i]);
+		from = n > 0 ? window[n - 1].uid + 1 : 0;
+		if (from == 0)
+			break;
+	}
+}
+
+/* Copies what is new since the last look; the first time since what the asker knows. */
+static void
+look(struct copy *c)
+{
+	uint64_t since = c->uids != NULL ? c->info.counters.modseq : c->since;
+	roaring_bitmap_t *changed = c->changed != NULL ? c->changed : roaring_bitmap_create();
+
+	if (c->uids != NULL)
+		roaring_bitmap_free(c->uids);
+	struct store_message *window = mem_zalloc(WINDOW * sizeof(*window));
+
+	store_mailbox_read_begin(c->mailbox);
+	c->uids = roaring_bitmap_copy(store_mailbox_uids(c->mailbox));
+	store_mailbox_changed_since(c->mailbox, since, changed);
+	roaring_bitmap_and_inplace(changed, c->uids);
+
+	copy_messages(c, changed, window);
+	store_keywords_unref(&c->keywords);
+	c->keywords = store_mailbox_keywords(c->mailbox);
+	c->info.counters.modseq = store_mailbox_modseq(c->mailbox);
+	store_mailbox_read_end(c->mailbox);
+	mem_free(window);
+	/* Counters take a lock of their own: UIDNEXT may be ahead, which does no harm. */
+	struct store_counters now;
+
+	store_mailbox_counters(c->mailbox, &now);
+	c->info.counters.uidnext = now.uidnext;
+	c->changed = changed;
+}
+
+struct settling {
+	struct reader *rd;
+	size_t at;
+	bool *moved, any;
+};
+
+static bool
+compare(const struct store_mailbox_info *info, void *arg)
+{
+	struct settling *s = arg;
+	struct reader *rd = s->rd;
+
+	while (s->at < rd->copy_count && rd->copies[s->at].info.id != info->id)
+		s->at++;
+	if (s->at == rd->copy_count)
+		return false;
+	if (rd->copies[s->at].err == TS_OK &&
+	    rd->copies[s->at].info.counters.modseq < info->counters.modseq)
+		s->moved[s->at] = s->any = true;
+	s->at++;
+	return true;
+}
+
+static void
+look_again(struct reader *rd, struct copy *c)
+{
+	c->same = false;
+	if (c->mailbox == NULL)
+		c->err = store_mailbox_load(rd->account, buf_as_str(&c->name), &c->mailbox);
+	if (c->mailbox != NULL)
+		look(c);
+}
+
+/*
+ * A message moved while mailboxes are looked at one by one could be in neither
+ * or in both.  So look again at what moved on, until nothing has; a round takes
+ * microseconds.
+ */
+static void
+settle(struct reader *rd)
+{
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		struct settling s = {.rd = rd};
+
+		s.moved = mem_zalloc(rd->copy_count + 1);
+		store_account_list(rd->account, compare, &s);
+		for (size_t i = 0; i < rd->copy_count; i++)
+			if (s.moved[i])
+				look_again(rd, &rd->copies[i]);
+		mem_free(s.moved);
+		if (!s.any)
+			return;
+	}
+}
+
+static void
+open_copy(struct reader *rd, struct copy *c, const struct backup_known *known, size_t n)
+{
+	const struct store_counters *now = &c->info.counters;
+
+	for (size_t i = 0; i < n; i++)
+		if (known[i].id == c->info.id && known[i].uidvalidity == now->uidvalidity &&
+		    known[i].modseq <= now->modseq)
+			c->since = known[i].modseq;
+	c->same = c->since > 0 && c->since == now->modseq;
+	if (c->info.id == 0)
+		return;
+	/* One that seems the same is not loaded; settle() sees when it changes now. */
+	if (!c->same)
+		c->err = store_mailbox_load(rd->account, buf_as_str(&c->name), &c->mailbox);
+	if (c->mailbox != NULL)
+		look(c);
+}
+
+void
+backup_copy_user(struct reader *rd, const struct backup_known *known, size_t n)
+{
+	store_account_list(rd->account, collect_mailbox, rd);
+	for (size_t i = 0; i < rd->copy_count; i++)
+		open_copy(rd, &rd->copies[i], known, n);
+	settle(rd);
+}

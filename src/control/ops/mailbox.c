@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on the mailboxes of a user. */
+#include "auth/users.h"
+#include "control/ops/ops.h"
+#include "control/rows.h"
+#include "imap/imap.h"
+#include "wire/utf7.h"
+
+/* The request, looked up: whose account it is, and the mailbox as the store has it. */
+struct target {
+	struct arena *arena;
+	struct str user;
+	struct buf name; /* INBOX in capitals */
+	struct store_account *account;
+};
+
+static bool
+explain(enum ts_err err, struct str user, struct str name, struct buf *out)
+{
+	switch (err) {
+	case TS_OK:
+		return true;
+	case TS_NOT_FOUND:
+		buf_printf(out, "%.*s has no mailbox %.*s\n", STR_ARG(user), STR_ARG(name));
+		break;
+	case TS_EXISTS:
+		buf_printf(out, "%.*s has a mailbox %.*s already\n", STR_ARG(user), STR_ARG(name));
+		break;
+	case TS_INVALID:
+		buf_printf(out, "this cannot be done with the mailbox %.*s\n", STR_ARG(name));
+		break;
+	case TS_LIMIT:
+		buf_printf(
+		    out, "%.*s has as many mailboxes as store.max_mailboxes says\n", STR_ARG(user));
+		break;
+	case TS_FULL:
+		buf_puts(out,
+		    "the disk of the store is full: less is free than store.free_space says, or "
+		    "than was needed (the log has the figures); make room\n");
+		break;
+	case TS_UNKNOWN:
+		buf_puts(out, "the change may or may not be on disk: look, then try again\n");
+		break;
+	default:
+		buf_printf(out, "%s\n", ts_err_name(err));
+	}
+	return false;
+}
+
+/* As it is kept; where there is one that is spelled just so, that one. */
+static void
+take_name(struct target *t, struct str name)
+{
+	struct store_mailbox_info info;
+
+	if (!store_account_lookup(t->account, name, &info))
+		name = wire_name_kept(t->arena, name);
+	t->name.n = 0;
+	buf_str(&t->name, name);
+}
+
+/* A user who was deleted may have left mail: then the name stands for the account itself. */
+static bool
+find(const struct ops *ops, const struct request *req, bool create, struct target *t,
+    struct buf *out)
+{
+	struct auth_user user = {0};
+	const char *why = NULL;
+	bool known;
+	enum ts_err err;
+
+	*t = (struct target){.user = request_get(req, "user")};
+	t->arena = arena_new(NULL, ARENA_OTHER, 1024);
+	err = auth_users_get(ops->auth, t->user, t->arena, &user, &why);
+	known = err == TS_OK;
+	if (known)
+		t->user = user.name;
+	err = store_account_load(ops->store, t->user, create && known, &t->account);
+	if (err == TS_OK) {
+		take_name(t, request_get(req, "name"));
+		return true;
+	}
+	if (err == TS_NOT_FOUND)
+		buf_printf(out,
+		    known ? "%.*s has no mailboxes yet: the first login or delivery makes them\n"
+		          : "there is no user %.*s\n",
+		    STR_ARG(t->user));
+	else
+		buf_printf(out, "the account of %.*s: %s\n", STR_ARG(t->user), ts_err_name(err));
+	return false;
+}
+
+static void
+target_fini(struct target *t)
+{
+	if (t->account != NULL)
+		store_account_unref(&t->account);
+	buf_fini(&t->name);
+	arena_free(&t->arena);
+}
+
+static void
+put_uses(struct buf *out, unsigned use)
+{
+	static const char *const words[] = {"\\All", "\\Archive", "\\Drafts", "\\Flagged", "\\Junk",
+	    "\\Sent", "\\Trash", "\\Important"};
+
+	row_list(out, "special_use");
+	for (unsigned i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if ((use >> i & 1) != 0)
+			row_item(out, "special_use", str_of(words[i]));
+}
+
+static void
+put_info(const struct store_mailbox_info *info, struct str name, struct buf *out)
+{
+	const struct store_counters *c = &info->counters;
+
+	row_str(out, "name", name);
+	row_bool(out, "exists", info->id != 0);
+	row_bool(out, "subscribed", info->subscribed);
+	put_uses(out, info->use);
+	row_u64(out, "messages", c->messages);
+	row_u64(out, "unseen", c->unseen);
+	row_u64(out, "deleted", c->deleted);
+	row_u64(out, "recent", c->recent);
+	row_u64(out, "size", c->size);
+	row_u64(out, "uidnext", c->uidnext);
+	row_u64(out, "uidvalidity", c->uidvalidity);
+	row_u64(out, "highestmodseq", c->modseq);
+	row_end(out);
+}
+
+static bool
+list_one(const struct store_mailbox_info *info, void *arg)
+{
+	put_info(info, info->name, arg);
+	return true;
+}
+
+static bool
+mailbox_list(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct target t;
+	bool ok = find(ops, req, false, &t, out);
+
+	(void)io;
+	if (ok)
+		store_account_list(t.account, list_one, out);
+	target_fini(&t);
+	return ok;
+}
+
+static bool
+mailbox_status(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct store_mailbox_info info;
+	struct target t;
+	bool ok = find(ops, req, false, &t, out);
+
+	(void)io;
+	if (ok) {
+		ok = store_account_lookup(t.account, buf_as_str(&t.name), &info);
+		if (ok)
+			put_info(&info, buf_as_str(&t.name), out);
+		else
+			explain(TS_NOT_FOUND, t.user, buf_as_str(&t.name), out);
+	}
+	target_fini(&t);
+	return ok;
+}
+
+static enum ts_err
+change(struct target *t, enum store_change_kind kind)
+{
+	struct store_change *c = store_change_new(t->account, kind, NULL, NULL, NULL);
+	enum ts_err err;
+
+	c->name = arena_str(c->arena, buf_as_str(&t->name));
+	err = store_submit_wait(c);
+	store_change_free(&c);
+	return err;
+}
+
+static bool
+mailbox_create(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	const char *fault = wire_name_fault(wire_name_kept(arena, request_get(req, "name")));
+	struct target t;
+	bool ok;
+
+	(void)io;
+	arena_free(&arena);
+	if (fault != NULL) {
+		buf_printf(out, "%s\n", fault);
+		return false;
+	}
+	ok = find(ops, req, true, &t, out) &&
+	     explain(change(&t, STORE_CHANGE_CREATE), t.user, buf_as_str(&t.name), out);
+	if (ok && request_has(req, "subscribe"))
+		ok = explain(change(&t, STORE_CHANGE_SUBSCRIBE), t.user, buf_as_str(&t.name), out);
+	target_fini(&t);
+	return ok;
+}
+
+static bool
+mailbox_delete(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct target t;
+	bool ok;
+
+	(void)io;
+	ok = find(ops, req, false, &t, out);
+	if (ok && str_eq(buf_as_str(&t.name), STR("INBOX"))) {
+		buf_puts(out, "INBOX cannot be deleted\n");
+		ok = false;
+	}
+	ok = ok && explain(change(&t, STORE_CHANGE_DELETE), t.user, buf_as_str(&t.name), out);
+	target_fini(&t);
+	return ok;
+}
+
+const struct op ops_mailbox[] = {{.verb = "mailbox-list", .run = mailbox_list},
+    {.verb = "mailbox-status", .run = mailbox_status},
+    {.verb = "mailbox-create", .run = mailbox_create},
+    {.verb = "mailbox-delete", .run = mailbox_delete}, {.verb = NULL}};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONTROL_OPS_OPS_H
+#define CONTROL_OPS_OPS_H
+/* The tables of operations, by group; ops.c lists them. */
+#include "control/op.h"
+
+extern const struct op ops_alias[];   /* alias.c */
+extern const struct op ops_backup[];  /* backup.c: reading for backups */
+extern const struct op ops_restore[]; /* restore.c: writing what a backup has */
+extern const struct op ops_server[];  /* server.c: status, stop, reload */
+extern const struct op ops_check[];
+extern const struct op ops_grant[];    /* grant.c */
+extern const struct op ops_user[];     /* user.c */
+extern const struct op ops_import[];   /* import.c */
+extern const struct op ops_export[];   /* export.c */
+extern const struct op ops_mailbox[];  /* mailbox.c */
+extern const struct op ops_sessions[]; /* sessions.c: who, kick */
+
+/* NULL: there is none. */
+const struct op *ops_find(struct str verb);
+#endif

@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a restore writes (backup/restore.c asks).  Questions, numbers varints,
+ * strings with their length before them:
+ *
+ *	'K' key, value      -> 'k' one byte: 1 it is new, 0 there is one, which stays
+ *	'A' name, user      -> nothing: this account, made when there is none; user 1: of one who
+ *	                       is a user, not just any name
+ *	'M' name, use, subscribed, uidvalidity, uidnext, modseq
+ *	                    -> this mailbox, made when there is none: 'm' uidvalidity, uidnext;
+ *	                       'w' each keyword by its number, empty where none has it; 'l' its
+ *	                       messages
+ *	'S' name            -> nothing: subscribed
+ *	'H' uids            -> 'h' SHA-256 of each message; zeros: it cannot be read
+ *	'W' name            -> nothing: a keyword.  The first one of a mailbox is number 0 in flags
+ *	'P' messages        -> appended: 'p' their UIDs.  The last one may go on in
+ *	'D' bytes           -> further ones of these; then 'p' stands in the last answer
+ *	'F' flags, uids     -> nothing: exactly these flags from now on
+ *	'V' name, uids      -> nothing: moved into that mailbox, made when there is none
+ *	'R' uidnext, modseq -> nothing: at least these
+ *
+ * 'P', 'F' and 'V' are also answered by an 'o' for each keyword that the mailbox has no room for.
+ */
+#include <openssl/evp.h>
+
+#include "auth/users.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/normal.h"
+#include "control/dialogue.h"
+#include "control/ops/restore_int.h"
+
+#define WINDOW 512
+#define PIECE ((uint64_t)256 * 1024)
+
+bool
+restore_say(struct writer *w, const char *what, enum ts_err err)
+{
+	if (err == TS_FULL)
+		buf_puts(w->out,
+		    "the disk of the store is full: less is free than store.free_space says, or "
+		    "than was needed (the log has the figures); make room\n");
+	else
+		buf_printf(w->out, "%s: %s\n", what, ts_err_name(err));
+	return false;
+}
+
+/* The same of what was to happen with a mailbox. */
+static bool
+say_mailbox(struct writer *w, const char *what, struct str name, enum ts_err err)
+{
+	struct buf text = {0};
+
+	if (err == TS_INVALID)
+		buf_printf(w->out,
+		    "%s '%.*s': the name of a mailbox is UTF-8 without controls, at most %d bytes, "
+		    "and no level of it is empty\n",
+		    what, STR_ARG(name), STORE_NAME_MAX);
+	else {
+		buf_printf(&text, "%s '%.*s'", what, STR_ARG(name));
+		(void)restore_say(w, buf_cstr(&text), err);
+	}
+	buf_fini(&text);
+	return false;
+}
+
+bool
+restore_bad_question(struct writer *w)
+{
+	buf_puts(w->out, "not a question of a restore: is the server of another version?\n");
+	return false;
+}
+
+/* Submits, waits, frees. */
+static enum ts_err
+run(struct store_change *c)
+{
+	enum ts_err err = store_submit_wait(c);
+
+	store_change_free(&c);
+	return err;
+}
+
+/* ---- records, accounts, mailboxes ---- */
+
+static bool
+put_record(struct writer *w, struct rd *r)
+{
+	struct store_change *c = store_change_new_records(w->ops->store, NULL, NULL, NULL);
+	struct str key = rd_vstr(r), value = rd_vstr(r);
+	enum ts_err err;
+	char made;
+
+	c->records = arena_array(c->arena, 1, sizeof(*c->records));
+	c->record_count = 1;
+	c->records[0].key = arena_str(c->arena, key);
+	c->records[0].value = arena_str(c->arena, value);
+	c->records[0].must_be_new = true;
+	err = r->bad ? TS_INVALID : store_submit_wait(c);
+	store_change_free(&c);
+	if (err != TS_OK && err != TS_EXISTS)
+		return restore_say(w, "a record", err);
+	made = err == TS_OK;
+	auth_changed(w->ops->auth, STR_NONE);
+	return dialogue_send(w->io, 'k', (struct str){&made, 1});
+}
+
+static bool
+is_user(struct writer *w, struct str name)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user = {0};
+	const char *why = NULL;
+	enum ts_err err = auth_users_get(w->ops->auth, name, arena, &user, &why);
+
+	arena_free(&arena);
+	if (err == TS_NOT_FOUND || err == TS_INVALID)
+		buf_printf(w->out, "there is no user %.*s\n", STR_ARG(name));
+	else if (err != TS_OK)
+		return restore_say(w, "the user", err);
+	return err == TS_OK;
+}
+
+static bool
+open_account(struct writer *w, struct rd *r)
+{
+	struct str name = rd_vstr(r);
+	bool user = rd_varint(r) != 0;
+	enum ts_err err;
+
+	if (r->bad)
+		return restore_bad_question(w);
+	store_mailbox_unref(&w->mailbox);
+	store_account_unref(&w->account);
+	if (user && !is_user(w, name))
+		return false;
+	err = store_account_load_bare(w->ops->store, name, &w->account);
+	return err == TS_OK || restore_say(w, "the account", err);
+}
+
+static enum ts_err
+name_change(struct writer *w, enum store_change_kind kind, struct str name)
+{
+	struct store_change *c = store_change_new(w->account, kind, NULL, NULL, NULL);
+
+	c->name = arena_str(c->arena, name);
+	return run(c);
+}
+
+/* A name of the backup as it is kept here; or as it was, where there is a mailbox of that spelling.
+ */
+static struct str
+take_name(struct writer *w, struct rd *r, struct arena *arena)
+{
+	struct store_mailbox_info info;
+	struct str name = rd_vstr(r);
+
+	return w->account != NULL && store_account_lookup(w->account, name, &info)
+	           ? name
+	           : str_normal(arena, name);
+}
+
+struct wish {
+	struct str name;
+	unsigned use;
+	bool subscribed;
+	uint32_t uidvalidity, uidnext;
+	uint64_t modseq;
+};
+
+/* Makes it, or one in place of an INBOX that has never had a message. */
+static enum ts_err
+make_mailbox(struct writer *w, const struct wish *wish)
+{
+	struct store_change *c =
+	    store_change_new(w->account, STORE_CHANGE_CREATE, NULL, NULL, NULL);
+	struct store_mailbox *there = NULL;
+	enum ts_err err = store_mailbox_load(w->account, wish->name, &there);
+
+	if (err == TS_OK || err == TS_NOT_FOUND) {
+		c->name = arena_str(c->arena, wish->name);
+		c->use = wish->use;
+		c->mailbox = there;
+		c->wish_uidvalidity = wish->uidvalidity;
+		/* UIDNEXT comes at the end: messages take their UIDs on the way. */
+		c->wish_modseq = wish->modseq < STORE_MODSEQ_WISH_MAX ? wish->modseq : 0;
+		err = store_submit_wait(c);
+	}
+	store_change_free(&c);
+	store_mailbox_unref(&there);
+	if (err == TS_EXISTS)
+		return TS_OK;
+	if (err == TS_OK && wish->subscribed)
+		err = name_change(w, STORE_CHANGE_SUBSCRIBE, wish->name);
+	return err;
+}
+
+static bool
+send_messages(struct writer *w, const struct store_keywords *sent)
+{
+	struct store_message *m = mem_zalloc(WINDOW * sizeof(*m));
+	struct store_keywords *now;
+	struct buf *b = &w->scratch;
+	uint32_t from = 0;
+	size_t n = WINDOW;
+	bool ok = true;
+
+	while (ok && n == WINDOW) {
+		store_mailbox_read_begin(w->mailbox);
+		n = store_mailbox_window(w->mailbox, NULL, from, m, WINDOW);
+		now = store_mailbox_keywords(w->mailbox);
+		store_mailbox_read_end(w->mailbox);
+		b->n = 0;
+		for (size_t i = 0; i < n; i++) {
+			struct store_flags flags = store_keywords_translate(&m[i].flags, now, sent);
+
+			buf_varint(b, m[i].uid);
+			buf_varint(b, m[i].size);
+			buf_le64(b, (uint64_t)m[i].internaldate);
+			for (unsigned k = 0; k < STORE_FLAG_WORDS; k++)
+				buf_varint(b, flags.w[k]);
+			from = m[i].uid + 1;
+		}
+		store_keywords_unref(&now);
+		ok = n == 0 || dialogue_send(w->io, 'l', buf_as_str(b));
+		if (n > 0 && from == 0)
+			break;
+	}
+	mem_free(m);
+	return ok;
+}
+
+static bool
+send_mailbox(struct writer *w)
+{
+	struct store_counters counters;
+	struct store_keywords *keywords;
+	bool ok;
+
+	store_mailbox_counters(w->mailbox, &counters);
+	w->scratch.n = 0;
+	buf_varint(&w->scratch, counters.uidvalidity);
+	buf_varint(&w->scratch, counters.uidnext);
+	ok = dialogue_send(w->io, 'm', buf_as_str(&w->scratch));
+	store_mailbox_read_begin(w->mailbox);
+	keywords = store_mailbox_keywords(w->mailbox);
+	store_mailbox_read_end(w->mailbox);
+	for (unsigned f = STORE_FIRST_KEYWORD; ok && f < store_keywords_end(keywords); f++)
+		ok = dialogue_send(w->io, 'w', store_keywords_name(keywords, f));
+	ok = ok && send_messages(w, keywords);
+	store_keywords_unref(&keywords);
+	return ok;
+}
+
+static bool
+open_mailbox(struct writer *w, struct rd *r)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct wish wish = {.name = take_name(w, r, arena)};
+	enum ts_err err = TS_INVALID;
+	bool bad, ok;
+
+	wish.use = (unsigned)rd_varint(r);
+	wish.subscribed = rd_varint(r) != 0;
+	wish.uidvalidity = (uint32_t)rd_varint(r);
+	wish.uidnext = (uint32_t)rd_varint(r);
+	wish.modseq = rd_varint(r);
+	bad = r->bad || w->account == NULL;
+	if (!bad) {
+		restore_append_fini(w);
+		arena_free(&w->words_arena);
+		w->word_count = 0;
+		store_mailbox_unref(&w->mailbox);
+		err = make_mailbox(w, &wish);
+	}
+	if (err == TS_OK)
+		err = store_mailbox_load(w->account, wish.name, &w->mailbox);
+	if (bad)
+		ok = restore_bad_question(w);
+	else if (err != TS_OK)
+		ok = say_mailbox(w, "the mailbox", wish.name, err);
+	else
+		ok = send_mailbox(w);
+	arena_free(&arena);
+	return ok;
+}
+
+static bool
+subscribe(struct writer *w, struct rd *r)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct str name = take_name(w, r, arena);
+	bool bad = r->bad || w->account == NULL, ok;
+	enum ts_err err = TS_INVALID;
+
+	if (!bad)
+		err = name_change(w, STORE_CHANGE_SUBSCRIBE, name);
+	if (bad)
+		ok = restore_bad_question(w);
+	else
+		ok = err == TS_OK || err == TS_EXISTS ||
+		     say_mailbox(w, "the subscription", name, err);
+	arena_free(&arena);
+	return ok;
+}
+
+static bool
+raise_mailbox(struct writer *w, struct rd *r)
+{
+	uint64_t uidnext = rd_varint(r), modseq = rd_varint(r);
+	struct store_change *c;
+	enum ts_err err;
+
+	if (r->bad || w->mailbox == NULL || uidnext > UINT32_MAX)
+		return restore_bad_question(w);
+	c = store_change_new(w->account, STORE_CHANGE_RAISE, NULL, NULL, NULL);
+	c->mailbox = w->mailbox;
+	c->wish_uidnext = (uint32_t)uidnext;
+	c->wish_modseq = modseq < STORE_MODSEQ_WISH_MAX ? modseq : 0;
+	err = run(c);
+	return err == TS_OK || restore_say(w, "UIDNEXT", err);
+}
+
+/* ---- sums of what is there ---- */
+
+static bool
+sum_message(struct writer *w, uint64_t uid, unsigned char sum[32])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	struct store_message m;
+	bool there;
+
+	TS_ASSERT(ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1);
+	memset(sum, 0, 32);
+	store_mailbox_read_begin(w->mailbox);
+	there = uid <= UINT32_MAX && store_mailbox_message(w->mailbox, (uint32_t)uid, &m);
+	store_mailbox_read_end(w->mailbox);
+	for (uint64_t at = 0; there && at < m.size; at += w->scratch.n) {
+		w->scratch.n = 0;
+		there = store_read_blob(w->ops->store, m.blob, at, PIECE, &w->scratch) == TS_OK &&
+		        w->scratch.n > 0;
+		(void)EVP_DigestUpdate(ctx, w->scratch.p, w->scratch.n);
+	}
+	if (there)
+		(void)EVP_DigestFinal_ex(ctx, sum, NULL);
+	EVP_MD_CTX_free(ctx);
+	return dialogue_send(w->io, 'h', (struct str){(const char *)sum, 32});
+}
+
+static bool
+send_sums(struct writer *w, struct rd *r)
+{
+	unsigned char sum[32];
+	bool ok = w->mailbox != NULL;
+
+	while (ok && rd_left(r) > 0) {
+		uint64_t uid = rd_varint(r);
+
+		ok = !r->bad && sum_message(w, uid, sum);
+	}
+	return ok || restore_bad_question(w);
+}
+
+/* ---- keywords ---- */
+
+static bool
+take_word(struct writer *w, struct rd *r)
+{
+	struct str name = rd_vstr(r);
+
+	if (r->bad || w->word_count == STORE_KEYWORDS_MAX)
+		return restore_bad_question(w);
+	if (w->words_arena == NULL)
+		w->words_arena = arena_new(NULL, ARENA_OTHER, 4096);
+	w->words[w->word_count++] = arena_str(w->words_arena, name);
+	return true;
+}
+
+bool
+restore_take_words(struct writer *w, struct rd *r, struct arena *arena, const struct str **names_r,
+    size_t *count_r)
+{
+	uint64_t n = rd_varint(r);
+	struct str *names;
+
+	if (r->bad || n > w->word_count)
+		return false;
+	names = arena_array(arena, n, sizeof(*names));
+	for (size_t i = 0; i < n; i++) {
+		uint64_t at = rd_varint(r);
+
+		if (r->bad || at >= w->word_count)
+			return false;
+		names[i] = w->words[at];
+	}
+	*names_r = names;
+	*count_r = (size_t)n;
+	return true;
+}
+
+bool
+restore_send_lost(struct writer *w, const struct store_change *change)
+{
+	struct rd lost = rd_of(buf_as_str(&change->lost));
+	bool ok = true;
+
+	while (ok && rd_left(&lost) > 0)
+		ok = dialogue_send(w->io, 'o', rd_vstr(&lost));
+	return ok;
+}
+
+/* ---- what is there already ---- */
+
+static roaring_bitmap_t *
+take_uids(struct rd *r)
+{
+	roaring_bitmap_t *uids = roaring_bitmap_create();
+
+	while (rd_left(r) > 0 && !r->bad)
+		roaring_bitmap_add(uids, (uint32_t)rd_varint(r));
+	return uids;
+}
+
+static bool
+set_flags(struct writer *w, struct rd *r)
+{
+	struct store_change *c;
+	bool ok;
+
+	if (w->mailbox == NULL)
+		return restore_bad_question(w);
+	c = store_change_new(w->account, STORE_CHANGE_FLAGS, NULL, NULL, NULL);
+	c->mailbox = w->mailbox;
+	c->mode = STORE_FLAGS_REPLACE;
+	c->restoring = true;
+	c->flags.w[0] = rd_varint(r);
+	ok = restore_take_words(w, r, c->arena, &c->keywords, &c->keyword_count);
+	c->uids = take_uids(r);
+	if (!ok || r->bad)
+		ok = restore_bad_question(w);
+	else if (store_submit_wait(c) != TS_OK)
+		ok = restore_say(w, "flags", c->err);
+	else
+		ok = restore_send_lost(w, c);
+	store_change_free(&c);
+	return ok;
+}
+
+static bool
+set_aside(struct writer *w, struct rd *r)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct str name = take_name(w, r, arena);
+	struct store_mailbox *target = NULL;
+	struct store_change *c;
+	enum ts_err err = TS_INVALID;
+	bool ok = true, bad = w->mailbox == NULL || r->bad;
+
+	if (!bad)
+		err = name_change(w, STORE_CHANGE_CREATE, name);
+	if (err == TS_OK || err == TS_EXISTS)
+		err = store_mailbox_load(w->account, name, &target);
+	if (bad)
+		ok = restore_bad_question(w);
+	else if (err != TS_OK)
+		ok = say_mailbox(w, "the mailbox to move messages into", name, err);
+	arena_free(&arena);
+	if (!ok)
+		return false;
+	c = store_change_new(w->account, STORE_CHANGE_MOVE, NULL, NULL, NULL);
+	c->mailbox = target;
+	c->source = w->mailbox;
+	c->uids = take_uids(r);
+	c->restoring = true;
+	err = r->bad ? TS_INVALID : store_submit_wait(c);
+	if (err == TS_OK)
+		ok = restore_send_lost(w, c);
+	store_change_free(&c);
+	store_mailbox_unref(&target);
+	return err == TS_OK ? ok : restore_say(w, "moving messages", err);
+}
+
+static bool
+answer(struct writer *w, struct str question)
+{
+	struct rd r = rd_of(question);
+	char what = (char)rd_u8(&r);
+
+	switch (what) {
+	case 'K':
+		return put_record(w, &r);
+	case 'A':
+		return open_account(w, &r);
+	case 'M':
+		return open_mailbox(w, &r);
+	case 'S':
+		return subscribe(w, &r);
+	case 'H':
+		return send_sums(w, &r);
+	case 'W':
+		return take_word(w, &r);
+	case 'P':
+	case 'D':
+		return restore_put_messages(w, &r, what == 'P');
+	case 'F':
+		return set_flags(w, &r);
+	case 'V':
+		return set_aside(w, &r);
+	case 'R':
+		return raise_mailbox(w, &r);
+	default:
+		return restore_bad_question(w);
+	}
+}
+
+static bool
+restore(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct writer w = {.ops = ops, .io = io, .out = out};
+	struct buf question = {0};
+	bool ok = true;
+
+	(void)req;
+	w.loop = loop_new_fake();
+	w.pool = work_pool_new(0);
+	while (ok && io->receive(io, &question)) {
+		ok = answer(&w, buf_as_str(&question));
+		question.n = 0;
+	}
+	restore_append_fini(&w);
+	arena_free(&w.words_arena);
+	store_mailbox_unref(&w.mailbox);
+	store_account_unref(&w.account);
+	loop_fake_run(w.loop);
+	work_pool_free(&w.pool);
+	loop_free(&w.loop);
+	buf_wipe_fini(&w.scratch);
+	buf_wipe_fini(&question);
+	return ok;
+}
+
+const struct op ops_restore[] = {{.verb = "restore", .run = restore}, {.verb = NULL}};

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on the running server; what they do is in server.h. */
+#include <unistd.h>
+
+#include "control/ops/ops.h"
+#include "server/server.h"
+
+static bool
+status(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)req;
+	(void)io;
+	server_status(ops->server, out);
+	return true;
+}
+
+static bool
+stop(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)req;
+	(void)io;
+	buf_printf(out, "pid: %d\n", (int)getpid());
+	server_ask_stop(ops->server);
+	return true;
+}
+
+static bool
+reload(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)req;
+	(void)io;
+	return server_reload(ops->server, out);
+}
+
+const struct op ops_server[] = {{.verb = "status", .run = status, .needs_server = true},
+    {.verb = "stop", .run = stop, .needs_server = true, .while_stopping = true},
+    {.verb = "reload", .run = reload, .needs_server = true}, {.verb = NULL}};

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Operations on users. */
+#include "auth/db.h"
+#include "auth/digest.h"
+#include "auth/hashing.h"
+#include "auth/password.h"
+#include "auth/users.h"
+#include "base/log.h"
+#include "control/ops/ops.h"
+#include "control/rows.h"
+#include "sasl/names.h"
+#include "server/server.h"
+
+enum { BULK_STEP = 5000 };
+
+/* What the user is told of an error; true when there is none. */
+static bool
+explain(enum ts_err err, const char *why, struct str name, struct buf *out)
+{
+	switch (err) {
+	case TS_OK:
+		return true;
+	case TS_NOT_FOUND:
+		buf_printf(out, "there is no user %.*s\n", STR_ARG(name));
+		break;
+	case TS_EXISTS:
+		buf_printf(out,
+		    "user %.*s exists already (change the password with: turnstone user "
+		    "passwd)\n",
+		    STR_ARG(name));
+		break;
+	case TS_FULL:
+		buf_puts(out,
+		    "the disk of the store is full: less is free than store.free_space says, or "
+		    "than was needed (the log has the figures); make room\n");
+		break;
+	default:
+		buf_printf(out, "%s\n",
+		    why != NULL ? why
+		    : err == TS_UNKNOWN
+		        ? "the change may or may not be on disk: look, then try again"
+		        : ts_err_name(err));
+	}
+	return false;
+}
+
+static struct auth_user_spec
+spec_of(const struct request *req, struct str *patterns)
+{
+	struct auth_user_spec spec = {.name = request_get(req, "name"),
+	    .password = request_get(req, "password"),
+	    .hash = request_get(req, "hash"),
+	    .admin = request_has(req, "admin"),
+	    .digest_md5 = request_has(req, "digest-md5"),
+	    .acts_for = patterns};
+
+	for (size_t i = 0; i < req->field_count; i++)
+		if (str_eq(req->fields[i].key, STR("acts-for")))
+			patterns[spec.acts_for_count++] = req->fields[i].value;
+	return spec;
+}
+
+static bool
+user_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str patterns[REQUEST_FIELDS_MAX];
+	struct auth_user_spec spec = spec_of(req, patterns);
+	const char *why = NULL;
+	enum ts_err err = auth_users_add(ops->auth, &spec, &why);
+
+	return explain(err, why, spec.name, out);
+}
+
+/* Before the command asks for a password. */
+static bool
+user_check(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str patterns[REQUEST_FIELDS_MAX];
+	struct auth_user_spec spec = spec_of(req, patterns);
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user;
+	const char *why = NULL;
+	enum ts_err err = request_has(req, "exists")
+	                      ? auth_users_get(ops->auth, spec.name, arena, &user, &why)
+	                      : auth_users_check(ops->auth, &spec, &why);
+
+	arena_free(&arena);
+	if (err == TS_EXISTS && request_has(req, "bulk"))
+		err = TS_OK; /* who exists already keeps what they have */
+	return explain(err, why, spec.name, out);
+}
+
+static bool
+user_passwd(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str patterns[REQUEST_FIELDS_MAX];
+	struct auth_user_spec spec = spec_of(req, patterns);
+	const char *why = NULL;
+	enum ts_err err = auth_users_passwd(ops->auth, &spec, &why);
+
+	return explain(err, why, spec.name, out);
+}
+
+/* Their open sessions, and those in which they act for others; nothing without a server. */
+static void
+end_sessions(const struct ops *ops, struct str name, const char *text, struct buf *out)
+{
+	struct server_sessions which = {.user = name};
+	uint64_t n;
+
+	if (ops->server == NULL || name.n == 0)
+		return;
+	n = server_kick(ops->server, &which, text);
+	if (n > 0)
+		buf_printf(
+		    out, "%llu connection%s ended\n", (unsigned long long)n, n == 1 ? "" : "s");
+}
+
+static bool
+user_delete(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct str name = request_get(req, "name");
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user = {0};
+	const char *why = NULL;
+	enum ts_err err = auth_users_get(ops->auth, name, arena, &user, &why);
+	bool ok;
+
+	(void)io;
+	if (err == TS_OK || err == TS_DAMAGED)
+		err = auth_users_delete(ops->auth, name, &why);
+	if (err == TS_OK)
+		end_sessions(ops, user.name, "This user was removed", out);
+	if (err == TS_OK && user.name.n > 0 && request_has(req, "purge")) {
+		err = store_account_delete(ops->store, user.name);
+		if (err == TS_NOT_FOUND)
+			err = TS_OK;
+	}
+	ok = explain(err, why, name, out);
+	arena_free(&arena);
+	return ok;
+}
+
+static bool
+user_disable(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct str name = request_get(req, "name");
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user = {0};
+	const char *why = NULL;
+	enum ts_err err = auth_users_disable(ops->auth, name, true, &why);
+	bool ok = explain(err, why, name, out);
+
+	(void)io;
+	/* The name as sessions have it. */
+	if (ok && auth_users_get(ops->auth, name, arena, &user, &why) == TS_OK)
+		end_sessions(ops, user.name, "This user was disabled", out);
+	arena_free(&arena);
+	return ok;
+}
+
+static bool
+user_enable(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	(void)io;
+	struct str name = request_get(req, "name");
+	const char *why = NULL;
+	enum ts_err err = auth_users_disable(ops->auth, name, false, &why);
+
+	return explain(err, why, name, out);
+}
+
+static const char *
+verifier_kind(struct str verifier)
+{
+	return str_has_prefix(verifier, STR("SCRAM-SHA-1$"))       ? "SCRAM-SHA-1"
+	       : str_has_prefix(verifier, STR("SCRAM-SHA-256$"))   ? "SCRAM-SHA-256"
+	       : str_has_prefix(verifier, STR(AUTH_DIGEST_PREFIX)) ? "DIGEST-MD5"
+	       : str_has_prefix(verifier, STR(AUTH_PLAIN_PREFIX))  ? "the password itself"
+	                                                           : auth_hash_name(verifier);
+}
+
+static void
+put_user(const struct auth_user *user, struct str database, struct buf *out)
+{
+	row_str(out, "name", user->name);
+	row_str(out, "database", database);
+	row_bool(out, "admin", (user->flags & AUTH_USER_ADMIN) != 0);
+	row_bool(out, "disabled", (user->flags & AUTH_USER_DISABLED) != 0);
+	row_list(out, "acts_for");
+	for (size_t i = 0; i < user->acts_for_count; i++)
+		row_item(out, "acts_for", user->acts_for[i]);
+	row_list(out, "verifiers");
+	for (size_t i = 0; i < user->verifier_count; i++)
+		row_item(out, "verifiers", str_of(verifier_kind(user->verifiers[i])));
+	if (user->created > 0)
+		row_u64(out, "created", (uint64_t)user->created);
+	if (user->changed > 0)
+		row_u64(out, "changed", (uint64_t)user->changed);
+	row_end(out);
+}
+
+static bool
+user_row(const struct auth_user *user, void *arg)
+{
+	put_user(user, STR("store"), arg);
+	return true;
+}
+
+static bool
+user_list(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct buf rows = {0};
+	bool ok;
+
+	(void)io;
+	(void)req;
+	ok = explain(auth_users_list(ops->auth, user_row, &rows), NULL, STR_NONE, out);
+	if (ok)
+		buf_str(out, buf_as_str(&rows));
+	buf_fini(&rows);
+	return ok;
+}
+
+static bool
+user_show(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct str name = request_get(req, "name");
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_chain *chain = NULL;
+	struct auth_user user;
+	struct buf full = {0};
+	const char *why = NULL;
+	enum ts_err err = TS_NOT_FOUND;
+	bool ok = true;
+
+	(void)io;
+	/* Who decides about the name; the store's record where that cannot be found out. */
+	if (sasl_name_full(name, auth_default_domain(ops->auth), &full))
+		err = auth_find(ops->auth, buf_as_str(&full), arena, &user, &chain);
+	if (err == TS_OK) {
+		put_user(&user, buf_as_str(&user.db->name), out);
+	} else {
+		err = auth_users_get(ops->auth, name, arena, &user, &why);
+		if (err == TS_INVALID)
+			buf_printf(out, "'%.*s': ", STR_ARG(name));
+		ok = explain(err, why, name, out);
+		if (ok)
+			user_row(&user, out);
+	}
+	auth_chain_unref(&chain);
+	buf_fini(&full);
+	arena_free(&arena);
+	return ok;
+}
+
+/* In steps, so that it can be stopped: each step is on disk before the next. */
+static bool
+user_bulk(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct auth_bulk bulk = {.prefix = request_get(req, "prefix"),
+	    .password = request_get(req, "password"),
+	    .hash = request_get(req, "hash")};
+	uint64_t from, to, digits, made, sum = 0;
+	const char *why = NULL;
+
+	if (!str_u64(request_get(req, "from"), 1000000000, &from) ||
+	    !str_u64(request_get(req, "to"), 1000000000, &to) ||
+	    !str_u64(request_get(req, "digits"), 20, &digits))
+		return explain(TS_INVALID, "from, to and digits must be numbers", STR_NONE, out);
+	bulk.digits = (unsigned)digits;
+	for (uint64_t at = from; at <= to; at += BULK_STEP) {
+		enum ts_err err;
+
+		if (io->gone(io)) {
+			buf_printf(out, "ended early: %llu users made\n", (unsigned long long)sum);
+			return false;
+		}
+		bulk.from = at;
+		bulk.to = to - at < BULK_STEP ? to : at + BULK_STEP - 1;
+		err = auth_users_bulk(ops->auth, &bulk, &made, &why);
+		if (!explain(err, why, bulk.prefix, out))
+			return false;
+		sum += made;
+		io->progress(io, "users", bulk.to - from + 1, to - from + 1);
+	}
+	buf_printf(out, "%llu users made\n", (unsigned long long)sum);
+	return true;
+}
+
+const struct op ops_user[] = {{.verb = "user-add", .run = user_add},
+    {.verb = "user-check", .run = user_check}, {.verb = "user-passwd", .run = user_passwd},
+    {.verb = "user-delete", .run = user_delete}, {.verb = "user-disable", .run = user_disable},
+    {.verb = "user-enable", .run = user_enable}, {.verb = "user-list", .run = user_list},
+    {.verb = "user-show", .run = user_show}, {.verb = "user-bulk", .run = user_bulk},
+    {.verb = NULL}};

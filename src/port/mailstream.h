@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PORT_MAILSTREAM_H
+#define PORT_MAILSTREAM_H
+/*
+ * Mailstream: mailboxes and messages as a stream of bytes, between a command
+ * that has files and an operation that has the store.  No I/O here.
+ *
+ * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded
+ * with the tag).  First 'V', the version; then per mailbox 'M', and per message
+ * its bytes in any number of 'D' and, behind them, 'm' with all that is known of
+ * it: so a reader of files need not know the flags before it has seen the
+ * header.  'x' takes back the 'D's before it.  'Z' is the end; a stream without
+ * it was cut off.
+ */
+#include "base/buf.h"
+
+#define MAILSTREAM_VERSION 1
+#define MAILSTREAM_RECORD_MAX ((size_t)1 << 20)
+#define MAILSTREAM_PIECE ((size_t)64 << 10) /* of a message's bytes */
+
+enum mailstream_tag {
+	MAILSTREAM_VERSION_TAG = 'V',
+	MAILSTREAM_MAILBOX = 'M',
+	MAILSTREAM_DATA = 'D',
+	MAILSTREAM_MESSAGE = 'm',
+	MAILSTREAM_DROP = 'x',
+	MAILSTREAM_END = 'Z'
+};
+
+struct mailstream_mailbox {
+	struct str name;
+	uint32_t uidvalidity, uidnext; /* 0: not known */
+	uint64_t modseq;
+	unsigned use; /* store_use */
+	bool subscribed;
+	bool exists; /* false: only a subscription */
+	uint64_t messages;
+};
+
+struct mailstream_message {
+	uint32_t uid; /* 0: not known */
+	int64_t internaldate, savedate;
+	int16_t zone;
+	uint32_t flags;      /* bits of store_flag, system flags */
+	uint64_t size;       /* of the D's before it */
+	bool bare;           /* its bytes are not in the stream */
+	struct str keywords; /* vstrs, one behind the other */
+};
+
+struct mailstream_record {
+	enum mailstream_tag tag;
+	struct str data; /* DATA */
+	struct mailstream_mailbox mailbox;
+	struct mailstream_message message;
+};
+
+/* ---- writing: appends to b ---- */
+void mailstream_put_version(struct buf *b);
+void mailstream_put_mailbox(struct buf *b, const struct mailstream_mailbox *m);
+void mailstream_put_data(struct buf *b, struct str data); /* at most MAILSTREAM_PIECE */
+void mailstream_put_message(struct buf *b, const struct mailstream_message *m);
+void mailstream_put_drop(struct buf *b);
+void mailstream_put_end(struct buf *b);
+
+/* ---- reading ---- */
+struct mailstream_in {
+	struct buf bytes; /* the reader's; append what comes */
+	size_t used;
+	uint64_t size; /* of the message under way */
+	bool begun, ended, in_mailbox;
+};
+enum mailstream_got { MAILSTREAM_GOT, MAILSTREAM_MORE, MAILSTREAM_BAD };
+/* The next record; it is valid until the next call.  BAD stays BAD. */
+enum mailstream_got mailstream_next(struct mailstream_in *in, struct mailstream_record *rec_r);
+void mailstream_in_fini(struct mailstream_in *in);
+#endif

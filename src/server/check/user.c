@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a server does after it has become the user that it runs as: folders, user databases, the
+ * sandbox.  Looked at in a process of its own, which becomes that user and tells what it found
+ * through a pipe.  See config_check.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/check/config_check.h"
+#include "server/config/auth_setup.h"
+#include "server/process/privileges.h"
+#include "server/process/sandbox.h"
+#include "server/process/sasl.h"
+
+struct looking {
+	struct conf *conf;
+	const struct args *args;
+	const struct passwd *becomes; /* NULL: it stays who it is */
+	struct buf faults, warnings;
+};
+
+static const char *
+user_name(const struct looking *l)
+{
+	const struct passwd *pw = l->becomes != NULL ? l->becomes : getpwuid(geteuid());
+
+	return pw != NULL ? pw->pw_name : "of this process";
+}
+
+/* " (permission denied for user X)" */
+static void
+put_reason(const struct looking *l, int code, struct buf *out)
+{
+	buf_puts(out, strerrordesc_np(code));
+	if (code == EACCES || code == EPERM)
+		buf_printf(out, " for user %s", user_name(l));
+}
+
+/* ---- folders ---- */
+
+static bool
+is_folder(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* May files be made in that folder?  made: it is made if it is missing, so the one above counts. */
+static bool
+folder_ok(const struct looking *l, const char *path, bool made, struct buf *why)
+{
+	char *copy = mem_strdup(path), *slash;
+	bool there;
+	int code = 0;
+
+	while (made && access(copy, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR) &&
+	       (slash = strrchr(copy, '/')) != NULL && copy[1] != '\0')
+		slash[slash == copy ? 1 : 0] = '\0';
+	there = strcmp(copy, path) == 0;
+	if (access(copy, F_OK) == 0 && !is_folder(copy))
+		code = ENOTDIR;
+	/* What is missing is made before it becomes the user. */
+	else if (!(made && !there && l->becomes != NULL) &&
+	         faccessat(AT_FDCWD, copy, W_OK | X_OK, AT_EACCESS) != 0)
+		code = errno;
+	if (code != 0) {
+		buf_printf(why, "%s: ", copy);
+		put_reason(l, code, why);
+	}
+	mem_free(copy);
+	return code == 0;
+}
+
+static void
+folder_of(const char *path, struct buf *out)
+{
+	const char *slash = strrchr(path, '/');
+
+	buf_put(out, path, slash == NULL || slash == path ? 1 : (size_t)(slash - path));
+}
+
+static void
+check_folder(struct looking *l, const char *options, const char *path, bool made)
+{
+	struct buf why = {0};
+
+	if (!folder_ok(l, path, made, &why))
+		config_check_fault(l->conf, conf_get(l->conf, &server_conf), options, &l->faults,
+		    "%s", buf_cstr(&why));
+	buf_fini(&why);
+}
+
+/* One of its own, that another user has left: it would be neither read nor made anew. */
+static void
+check_own_certificate(struct looking *l)
+{
+	static const char *const files[] = {"cert.pem", "key.pem"};
+	const struct server_settings *s = conf_get(l->conf, &server_conf);
+	const struct tls_settings *tls = conf_get(l->conf, &tls_conf);
+	struct buf path = {0}, why = {0};
+
+	/* A data folder that is none was told. */
+	for (size_t i = 0; tls->certificate.n == 0 && is_folder(s->data.p) && i < 2; i++) {
+		path.n = why.n = 0;
+		buf_printf(&path, "%s/tls/%s", s->data.p, files[i]);
+		if (faccessat(AT_FDCWD, buf_cstr(&path), R_OK, AT_EACCESS) == 0 || errno == ENOENT)
+			continue;
+		put_reason(l, errno, &why);
+		config_check_fault(l->conf, s, "server.data", &l->faults, "%s: %s", buf_cstr(&path),
+		    buf_cstr(&why));
+	}
+	buf_fini(&path);
+	buf_fini(&why);
+}
+
+static void
+check_ready_file(struct looking *l)
+{
+	const struct server_settings *s = conf_get(l->conf, &server_conf);
+	const char *file = args_get(l->args, "ready-file");
+	struct buf folder = {0}, why = {0};
+
+	if (file == NULL)
+		return;
+	folder_of(file, &folder);
+	if (!str_eq(buf_as_str(&folder), s->data) &&
+	    !folder_ok(l, strchr(file, '/') != NULL ? buf_cstr(&folder) : ".", false, &why))
+		buf_printf(&l->faults, "--ready-file: %s\n", buf_cstr(&why));
+	buf_fini(&folder);
+	buf_fini(&why);
+}
+
+static void
+check_folders(struct looking *l)
+{
+	const struct server_settings *s = conf_get(l->conf, &server_conf);
+	struct buf path = {0};
+
+	check_folder(l, "server.data", s->data.p, true);
+	buf_printf(&path, "%s/store", s->data.p);
+	if (is_folder(buf_cstr(&path)))
+		check_folder(l, "server.data", buf_cstr(&path), true);
+	path.n = 0;
+	if (s->control.n > 0) {
+		folder_of(s->control.p, &path);
+		if (!str_eq(buf_as_str(&path), s->data))
+			check_folder(l, "server.control", buf_cstr(&path), false);
+	}
+	path.n = 0;
+	if (s->pid_file.n > 0) {
+		folder_of(s->pid_file.p, &path);
+		if (!str_eq(buf_as_str(&path), s->data))
+			check_folder(l, "server.pid_file", buf_cstr(&path), false);
+	}
+	buf_fini(&path);
+}
+
+/* ---- files ---- */
+
+/* What is read with the databases says by itself what is wrong. */
+static bool
+is_read_below(const char *option)
+{
+	return strcmp(option, "file") == 0 || strcmp(option, "jwks") == 0 ||
+	       strcmp(option, "auth.group_file") == 0;
+}
+
+static bool
+is_for_tls(const struct conf *conf, const void *settings)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
+
+	for (size_t i = 0; i < blocks.n; i++)
+		if (blocks.p[i].settings == settings)
+			return true;
+	return settings == conf_get(conf, &tls_conf);
+}
+
+static void
+check_path(
+    void *arg, const struct conf *conf, const void *settings, const char *option, struct str path)
+{
+	struct looking *l = arg;
+
+	if (is_read_below(option) || faccessat(AT_FDCWD, path.p, R_OK, AT_EACCESS) == 0)
+		return;
+	if (is_for_tls(conf, settings))
+		config_check_fault(conf, settings, option, &l->warnings,
+		    "%s: user %s cannot read it: it is read at the start, by root, but a reload "
+		    "will fail; give the file and its folder to a group of that user (chgrp, "
+		    "chmod g+r)",
+		    path.p, user_name(l));
+	else
+		config_check_fault(conf, settings, option, &l->warnings,
+		    "%s: user %s, as whom the server runs, cannot read it", path.p, user_name(l));
+}
+
+static void
+check_files(struct looking *l)
+{
+	const char *path = app_conf_path(l->args);
+
+	if (l->becomes == NULL)
+		return; /* was found with the options themselves */
+	conf_each_readable(l->conf, check_path, l);
+	if (path != NULL && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+		buf_printf(&l->warnings,
+		    "%s: user %s cannot read it: a reload will fail; give the file to a group of "
+		    "that user\n",
+		    path, user_name(l));
+}
+
+/* ---- databases, mechanisms, sandbox ---- */
+
+static void
+check_auth(struct looking *l)
+{
+	const struct server_settings *s = conf_get(l->conf, &server_conf);
+	struct auth *auth = auth_new(NULL, s->default_domain);
+	struct auth_setup *setup;
+
+	if (auth_setup_make(l->conf, auth, &l->faults, &setup))
+		auth_setup_free(&setup);
+	auth_free(&auth);
+}
+
+static void
+check_sasl(struct looking *l)
+{
+	struct sasl_cyrus *cyrus = NULL;
+
+	app_sasl_prepare(l->conf);
+	(void)app_sasl_open(l->conf, &l->faults, &cyrus);
+	sasl_cyrus_close(&cyrus);
+}
+
+/* The last, since there is no way out of it. */
+static void
+check_sandbox(struct looking *l)
+{
+	const struct server_settings *s = conf_get(l->conf, &server_conf);
+	struct sandbox_paths paths = {0};
+	struct sandbox_state state;
+	struct buf why = {0};
+	struct str rest, line;
+
+	if (s->sandbox != SANDBOX_REQUIRE)
+		return;
+	sandbox_add_system(&paths);
+	if (!sandbox_enter(&paths, &state, &why)) {
+		rest = buf_as_str(&why);
+		while (str_split(&rest, '\n', &line))
+			if (line.n > 0)
+				config_check_fault(l->conf, s, "server.sandbox", &l->faults,
+				    "require: %.*s", STR_ARG(line));
+	}
+	sandbox_paths_fini(&paths);
+	buf_fini(&why);
+}
+
+/* ---- the process ---- */
+
+static void
+hush(enum log_level level, const char *context, const char *text, void *arg)
+{
+	(void)level;
+	(void)context;
+	(void)text;
+	(void)arg;
+}
+
+static void
+write_all(int fd, const struct buf *text)
+{
+	size_t done = 0;
+	ssize_t n = 1;
+
+	while (done < text->n && (n > 0 || errno == EINTR)) {
+		n = write(fd, text->p + done, text->n - done);
+		done += n > 0 ? (size_t)n : 0;
+	}
+}
+
+/* Faults, a NUL, warnings. */
+static void
+look(struct looking *l, int fd, bool sound)
+{
+	struct buf all = {0};
+
+	log_set_sink(hush, NULL);
+	if (l->becomes != NULL && !privileges_drop_helper(conf_get(l->conf, &server_conf)))
+		buf_printf(&l->faults, "cannot become user %s: %s\n", user_name(l),
+		    strerrordesc_np(errno));
+	else {
+		check_folders(l);
+		check_own_certificate(l);
+		check_ready_file(l);
+		check_files(l);
+		if (sound)
+			check_auth(l);
+		check_sasl(l);
+		check_sandbox(l);
+	}
+	buf_str(&all, buf_as_str(&l->faults));
+	buf_putc(&all, '\0');
+	buf_str(&all, buf_as_str(&l->warnings));
+	write_all(fd, &all);
+	_exit(0);
+}
+
+static bool
+read_all(int fd, struct buf *out)
+{
+	ssize_t n = 1;
+
+	while (n > 0 || (n < 0 && errno == EINTR)) {
+		n = read(fd, buf_room(out, 4096), 4096);
+		out->n += n > 0 ? (size_t)n : 0;
+	}
+	return n == 0;
+}
+
+static void
+take(int fd, pid_t pid, struct buf *faults, struct buf *warnings)
+{
+	struct buf all = {0};
+	struct str rest, part;
+	bool ok = read_all(fd, &all);
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	rest = buf_as_str(&all);
+	ok = ok && str_chr(rest, '\0') != NULL && str_split(&rest, '\0', &part);
+	if (ok) {
+		buf_str(faults, part);
+		buf_str(warnings, rest);
+	} else {
+		buf_puts(warnings,
+		    "what the server does as the user that it runs as could not be looked at\n");
+	}
+	buf_fini(&all);
+}
+
+void
+config_check_as_user(
+    const struct config_check *how, struct conf *conf, struct buf *faults, struct buf *warnings)
+{
+	/* A user who is at fault was told; the rest is looked at as who asks. */
+	struct looking l = {.conf = conf, .args = how->args, .becomes = config_check_becomes(conf)};
+	bool sound = faults->n == 0; /* databases are made of sound settings only */
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
+		buf_printf(warnings, "what the server does as user %s could not be looked at: %s\n",
+		    user_name(&l), strerrordesc_np(errno));
+		return;
+	}
+	if (pid == 0)
+		look(&l, fds[1], sound);
+	(void)close(fds[1]);
+	take(fds[0], pid, faults, warnings);
+	(void)close(fds[0]);
+}

@@ -1,0 +1,712 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Option tables of server and store, and what is made from them; those of listeners are in
+ * settings_listen.c, of certificates in settings_tls.c.
+ */
+#include "server/config/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "auth/settings.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "imap/settings.h"
+#include "lmtp/settings.h"
+#include "store/engine/rocks/rocks.h"
+#include "wire/utf7.h"
+
+/* With its INBOX an account has no more than store.max_mailboxes is at the least. */
+enum { DEFAULT_MAILBOXES_MAX = 15 };
+
+static const char *const sandbox_words[] = {"auto", "off", "require", NULL};
+static const char *const level_words[] = {"debug", "info", "warning", "error", NULL};
+static const char *const format_words[] = {"auto", "logfmt", "json", "text", NULL};
+
+#define AT(field) .offset = offsetof(struct server_settings, field)
+static const struct conf_opt server_opts[] = {
+    {.name = "default_domain",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 253,
+        .when = CONF_RESTART,
+        AT(default_domain),
+        .prose = "The domain of user names that are given without one: `anna` is then the same "
+                 "user as `anna@DOMAIN`. Empty: names stay as they are. Set it before the first "
+                 "user is made."},
+    {.name = "server.data",
+        .type = CONF_PATH,
+        .def = "/var/lib/turnstone",
+        .when = CONF_RESTART,
+        AT(data),
+        .prose = "The folder of the store. It is made when it is missing."},
+    {.name = "server.control",
+        .type = CONF_PATH,
+        .def = "",
+        .when = CONF_RESTART,
+        AT(control),
+        .prose = "The control socket, through which `turnstone user` and the like speak with the "
+                 "running server. Empty: `control.sock` in the data folder."},
+    {.name = "server.control_connections",
+        .type = CONF_INT,
+        .def = "16",
+        .min = 2,
+        .max = 1024,
+        .when = CONF_RESTART,
+        AT(control_connections),
+        .prose = "The most commands that the server carries out at the same time, a thread each. "
+                 "What comes beyond is refused."},
+    {.name = "server.control_patience",
+        .type = CONF_DURATION,
+        .def = "1m",
+        .min = 1000,
+        .max = 86400000,
+        .when = CONF_RESTART,
+        AT(control_patience),
+        .prose = "How long a command may neither read nor write when the server waits for it; "
+                 "then it is given up."},
+    {.name = "server.pid_file",
+        .type = CONF_PATH,
+        .def = "",
+        .when = CONF_RESTART,
+        AT(pid_file),
+        .prose =
+            "Where to write the number of the process. It takes the place of an older one only: "
+            "a file that is empty or holds just a number. Removed at the end, if it still "
+            "names this process. Empty: nowhere."},
+    {.name = "server.user",
+        .type = CONF_STRING,
+        .def = "",
+        .when = CONF_RESTART,
+        AT(user),
+        .prose = "The system user to run as after the ports are bound, when started by root. "
+                 "Empty: no change."},
+    {.name = "server.sandbox",
+        .type = CONF_ENUM,
+        .def = "auto",
+        .words = sandbox_words,
+        .when = CONF_RESTART,
+        AT(sandbox),
+        .prose = "Whether the kernel holds the running server to what it needs: its data, its "
+                 "configuration, no new programs. `auto`: where `server.user` is set, with a "
+                 "warning where the kernel cannot. `require`: always, or the server does not "
+                 "start. `off`: never."},
+    {.name = "server.loops",
+        .type = CONF_INT,
+        .def = "0",
+        .max = 256,
+        .when = CONF_RESTART,
+        AT(loops),
+        .prose = "Threads that serve connections. 0: one for each processor."},
+    {.name = "server.workers",
+        .type = CONF_INT,
+        .def = "0",
+        .max = 1024,
+        .when = CONF_RESTART,
+        AT(workers),
+        .prose = "Threads for what takes long: password hashes, reading from disk, searching. 0: "
+                 "two for each processor, at least four. Half of them, or the one, is the most "
+                 "that a user has at a time, an identity that acts for many, and all logins "
+                 "together; of two and more one never searches or renders."},
+    {.name = "server.work_slice",
+        .type = CONF_DURATION,
+        .def = "50ms",
+        .min = 1,
+        .max = 10000,
+        .when = CONF_RESTART,
+        AT(work_slice),
+        .prose = "How long a search, or the rendering of a FETCH, keeps a worker before it goes "
+                 "behind what else waits."},
+    {.name = "server.stop_time",
+        .type = CONF_DURATION,
+        .def = "30s",
+        .min = 1000,
+        .max = 3600000,
+        AT(stop_time),
+        .prose = "How long a stopping server waits for its connections to end before it says "
+                 "that it still does."},
+    {.name = "log.level",
+        .type = CONF_ENUM,
+        .def = "info",
+        .words = level_words,
+        AT(log_level),
+        .prose = "The least important kind of log lines to write."},
+    {.name = "metrics.address",
+        .type = CONF_STRING,
+        .def = "127.0.0.1",
+        .when = CONF_RESTART,
+        AT(metrics_address),
+        .prose = "Numeric address on which metrics are told. Whoever reaches it may read them."},
+    {.name = "metrics.port",
+        .type = CONF_INT,
+        .def = "0",
+        .max = 65535,
+        .when = CONF_RESTART,
+        AT(metrics_port),
+        .prose = "Port for Prometheus: HTTP, `/metrics`. 0: no metrics are told."},
+    {.name = "metrics.connections",
+        .type = CONF_INT,
+        .def = "8",
+        .min = 1,
+        .max = 1000,
+        .when = CONF_RESTART,
+        AT(metrics_connections),
+        .prose = "The most connections to that port at a time; more are closed."},
+    {.name = "metrics.timeout",
+        .type = CONF_DURATION,
+        .def = "10s",
+        .min = 1000,
+        .max = 3600000,
+        .when = CONF_RESTART,
+        AT(metrics_time),
+        .prose = "How long such a connection may be idle."},
+    {.name = "log.format",
+        .type = CONF_ENUM,
+        .def = "auto",
+        .words = format_words,
+        .when = CONF_RESTART,
+        AT(log_format),
+        .prose = "How lines look on standard error: `logfmt`, `json` (an object a line), `text` "
+                 "(for people). `auto`: fields of the journal when standard error is connected "
+                 "to it, else logfmt."},
+};
+#undef AT
+
+const struct conf_table server_conf = {.name = "server",
+    .prose = "The server as a whole.",
+    .opts = server_opts,
+    .n = sizeof(server_opts) / sizeof(*server_opts),
+    .struct_size = sizeof(struct server_settings)};
+
+#define AT(field) .offset = offsetof(struct store_settings, field)
+static const struct conf_opt store_opts[] = {
+    {.name = "store.lanes",
+        .type = CONF_INT,
+        .def = "2",
+        .min = 1,
+        .max = 64,
+        .when = CONF_RESTART,
+        AT(lanes),
+        .prose = "Threads that write. Changes of one account always go through the same one."},
+    {.name = "store.cache",
+        .type = CONF_SIZE,
+        .def = "64M",
+        .min = 1 << 20,
+        .max = (int64_t)1 << 40,
+        .when = CONF_RESTART,
+        AT(cache),
+        .prose = "Memory for blocks read from disk."},
+    {.name = "store.write_buffer",
+        .type = CONF_SIZE,
+        .def = "32M",
+        .min = 1 << 20,
+        .max = (int64_t)1 << 34,
+        .when = CONF_RESTART,
+        AT(write_buffer),
+        .prose = "Memory for changes that are in the log and not yet in a table."},
+    {.name = "store.free_space",
+        .type = CONF_SIZE,
+        .def = "256M",
+        .max = (int64_t)1 << 44,
+        .when = CONF_RESTART,
+        AT(free_space),
+        .prose = "Messages are refused when less than this is free on the disk of the store; "
+                 "all other changes when less than a quarter of it is."},
+    {.name = "store.state_budget",
+        .type = CONF_SIZE,
+        .def = "256M",
+        .min = 1 << 20,
+        .max = (int64_t)1 << 44,
+        .when = CONF_RESTART,
+        AT(state_budget),
+        .prose = "Memory for the lists of accounts and the states of mailboxes that nobody "
+                 "uses just now: entries, names, messages' records, sets of UIDs and flags, "
+                 "keywords, expunges and changes that are remembered, with what malloc adds. "
+                 "What connections, commands and backups hold, store.cache and "
+                 "store.write_buffer come on top."},
+    {.name = "store.blob_threshold",
+        .type = CONF_SIZE,
+        .def = "256K",
+        .min = 4096,
+        .max = 64 << 20,
+        .when = CONF_RESTART,
+        AT(blob_threshold),
+        .prose = "Messages larger than this go into files of their own."},
+    {.name = "store.copy_memory",
+        .type = CONF_SIZE,
+        .def = "512M",
+        .min = 1 << 20,
+        .max = (int64_t)1 << 40,
+        .when = CONF_RESTART,
+        AT(copy_memory),
+        .prose =
+            "The most memory that one COPY may take, 400 bytes a message. It is done as a whole "
+            "or not at all, so one of very many messages (more than 1,300,000 here) is "
+            "refused. A MOVE takes 24 bytes a message. Both take what is known of the structures "
+            "of 500 messages as well, some MiB at most."},
+    {.name = "store.held_bytes",
+        .type = CONF_SIZE,
+        .def = "4G",
+        .min = 0,
+        .max = (int64_t)1 << 44,
+        .when = CONF_RESTART,
+        AT(held_bytes),
+        .prose = "A command goes on reading messages that others expunge meanwhile: their bytes "
+                 "stay on the disk until it ends. Of all commands together no more than this; "
+                 "messages beyond it are gone for those commands, too."},
+    {.name = "store.mime_nesting",
+        .type = CONF_INT,
+        .def = "50",
+        .min = 4,
+        .max = MAIL_NESTING_MAX,
+        .when = CONF_RESTART,
+        AT(mime_nesting),
+        .prose =
+            "How deep the parts of a message may stand within each other. What is deeper is "
+            "shown as one part of bytes (application/octet-stream). Some programs that read mail "
+            "go no deeper than the default."},
+    {.name = "store.mime_parts",
+        .type = CONF_INT,
+        .def = "2000",
+        .min = 16,
+        .max = 1000000,
+        .when = CONF_RESTART,
+        AT(mime_parts),
+        .prose = "How many parts of a message are told apart. The last one takes the rest."},
+    {.name = "store.mail_addresses",
+        .type = CONF_INT,
+        .def = "10000",
+        .min = 100,
+        .max = 1000000,
+        .when = CONF_RESTART,
+        AT(mail_addresses),
+        .prose = "How many addresses of the From, To, Cc, ... of a message ENVELOPE shows. SEARCH "
+                 "finds those beyond."},
+    {.name = "store.mail_address_bytes",
+        .type = CONF_SIZE,
+        .def = "512K",
+        .min = 4096,
+        .max = 64 << 20,
+        .when = CONF_RESTART,
+        AT(mail_address_bytes),
+        .prose = "How much of the From, To, Cc, ... of a message is read for ENVELOPE: whole "
+                 "addresses only. SEARCH finds those beyond."},
+    {.name = "store.mail_field_bytes",
+        .type = CONF_SIZE,
+        .def = "64K",
+        .min = 1024,
+        .max = 16 << 20,
+        .when = CONF_RESTART,
+        AT(mail_field_bytes),
+        .prose =
+            "How much of each other header field ENVELOPE and BODYSTRUCTURE show: whole words, "
+            "parameters and message ids only. SEARCH finds what is beyond."},
+    {.name = "store.max_keywords",
+        .type = CONF_INT,
+        .def = "200",
+        .min = 16,
+        .max = STORE_KEYWORDS_MAX,
+        .when = CONF_RESTART,
+        AT(max_keywords),
+        .prose = "The most different keywords on the messages of one mailbox. One that no message "
+                 "has any more makes room for another."},
+    {.name = "store.keyword_length",
+        .type = CONF_INT,
+        .def = "255",
+        .min = 16,
+        .max = 4096,
+        .when = CONF_RESTART,
+        AT(keyword_length),
+        .prose = "How many bytes the name of a new keyword may have. Longer ones that are there "
+                 "stay, and a restore brings them back."},
+    {.name = "store.max_mailboxes",
+        .type = CONF_INT,
+        .def = "100000",
+        .min = 16,
+        .max = 10000000,
+        .when = CONF_RESTART,
+        AT(max_mailboxes),
+        .prose = "The most mailboxes of one account."},
+    {.name = "store.default_mailboxes",
+        .type = CONF_LIST,
+        .max = DEFAULT_MAILBOXES_MAX,
+        .when = CONF_RESTART,
+        AT(default_mailboxes),
+        .prose =
+            "Mailboxes that a new account gets beside its INBOX, subscribed, such as `[Drafts, "
+            "Sent, Junk, Trash, Archive]`. Each is made once, with the account, by the first "
+            "login or delivery; who deletes one does not get it again, and accounts that are "
+            "there, or that `import` or `restore` makes, get none. `NAME:USE` says what it is "
+            "for, `archive`, `drafts`, `important`, `junk`, `sent` or `trash` "
+            "(`Gesendet:sent`), so that clients use it instead of making one of their own "
+            "(SPECIAL-USE, RFC 6154); these names stand for themselves. Any other NAME is "
+            "an ordinary mailbox."},
+    {.name = "store.engine_options",
+        .type = CONF_STRING,
+        .def = "",
+        .when = CONF_RESTART,
+        AT(engine_options),
+        .prose = "Words for the engine under the store. `recover`: open although the log is "
+                 "damaged, losing what comes after the damage."},
+};
+#undef AT
+
+/* ---- default mailboxes ---- */
+
+static const char *const use_words[] = {"archive", "drafts", "important", "junk", "sent", "trash"};
+static const unsigned use_bits[] = {STORE_USE_ARCHIVE, STORE_USE_DRAFTS, STORE_USE_IMPORTANT,
+    STORE_USE_JUNK, STORE_USE_SENT, STORE_USE_TRASH};
+#define USES (sizeof(use_words) / sizeof(*use_words))
+
+/* 0: none of them. */
+static unsigned
+find_use(struct str word)
+{
+	for (size_t i = 0; i < USES; i++)
+		if (str_ieq(word, str_of(use_words[i])))
+			return use_bits[i];
+	return 0;
+}
+
+/* NAME, or NAME:USE; NULL, or what is wrong. */
+static const char *
+read_default(struct str item, struct arena *arena, struct store_default *default_r)
+{
+	struct str name = item, use = item;
+	const char *colon = NULL;
+
+	for (size_t i = 0; i < item.n; i++)
+		if (item.p[i] == ':')
+			colon = item.p + i;
+	if (colon != NULL) {
+		name = str_range(item.p, colon);
+		use = str_range(colon + 1, item.p + item.n);
+	}
+	if (!wire_name_ok(name))
+		return "is not a mailbox name";
+	*default_r = (struct store_default){wire_name_kept(arena, name), find_use(use)};
+	if (colon != NULL && default_r->use == 0)
+		return "after the colon comes archive, drafts, important, junk, sent or trash";
+	if (str_eq(default_r->name, STR("INBOX")))
+		return "every account has an INBOX";
+	return wire_name_fault(default_r->name);
+}
+
+static const char *
+is_doubled(const struct store_default *list, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (str_eq(list[i].name, list[at].name))
+			return "is named twice";
+		else if (list[i].use != 0 && list[i].use == list[at].use)
+			return "another one has this use already";
+	return NULL;
+}
+
+static void
+check_store(const void *settings, const struct conf_report *report)
+{
+	const struct store_settings *s = settings;
+	struct store_default list[DEFAULT_MAILBOXES_MAX] = {0};
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+
+	for (size_t i = 0; i < s->default_mailboxes.n && i < DEFAULT_MAILBOXES_MAX; i++) {
+		const char *why = read_default(s->default_mailboxes.items[i], arena, &list[i]);
+
+		if (why == NULL)
+			why = is_doubled(list, i);
+		if (why != NULL)
+			conf_report_item(report, "store.default_mailboxes", i, "%s", why);
+	}
+	arena_free(&arena);
+}
+
+/* The configuration was checked. */
+static const struct store_default *
+default_mailboxes(const struct conf_list *items, struct arena *arena)
+{
+	struct store_default *list = arena_array(arena, items->n + 1, sizeof(*list));
+
+	for (size_t i = 0; i < items->n; i++)
+		(void)read_default(items->items[i], arena, &list[i]);
+	return list;
+}
+
+const struct conf_table store_conf = {.name = "store",
+    .prose = "The store: memory, threads, limits.",
+    .opts = store_opts,
+    .n = sizeof(store_opts) / sizeof(*store_opts),
+    .struct_size = sizeof(struct store_settings),
+    .check = check_store};
+
+struct conf_tables
+app_tables(void)
+{
+	static const struct conf_table *const tables[] = {&server_conf, &listener_conf, &tls_conf,
+	    &certificate_conf, &certificate_map_conf, &store_conf, &auth_conf, &auth_database_conf,
+	    &auth_grant_conf, &imap_conf, &lmtp_conf};
+
+	return (struct conf_tables){tables, sizeof(tables) / sizeof(*tables)};
+}
+
+const char *
+app_conf_path(const struct args *args)
+{
+	const char *path = args_get(args, "config");
+
+	if (path != NULL)
+		return path;
+	path = getenv(APP_CONFIG_ENV);
+	if (path != NULL && path[0] != '\0')
+		return path;
+	/* One that is there but may not be seen is no reason to go by the defaults. */
+	return access(APP_CONFIG_FILE, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
+	           ? APP_CONFIG_FILE
+	           : NULL;
+}
+
+void
+app_conf_hint(const struct args *args)
+{
+	if (app_conf_path(args) == NULL)
+		fprintf(stderr,
+		    "turnstone %s: there is no configuration: neither --config nor "
+		    "the environment's %s names a file, and there is no %s\n",
+		    args->cmd->name, APP_CONFIG_ENV, APP_CONFIG_FILE);
+}
+
+/* A file that was named on another day, in a profile perhaps. */
+void
+app_conf_source(const struct args *args)
+{
+	const char *path = app_conf_path(args);
+
+	if (args_get(args, "config") == NULL && path != NULL && access(path, R_OK) != 0)
+		fprintf(stderr, "%s was looked for because %s\n", path,
+		    strcmp(path, APP_CONFIG_FILE) == 0 ? "no --config was given and " APP_CONFIG_ENV
+		                                         " is not set"
+		                                       : APP_CONFIG_ENV " names it");
+}
+
+bool
+app_conf_find(const struct args *args, struct conf **conf_r)
+{
+	const char *path = app_conf_path(args);
+	const struct server_settings *s;
+
+	*conf_r = NULL;
+	if (path == NULL || !conf_load_sound(app_tables(), path, NULL, conf_r))
+		return false;
+	/* Else the default would lead to another server. */
+	s = conf_get(*conf_r, &server_conf);
+	if (conf_given(*conf_r, s, "server.data") || conf_given(*conf_r, s, "server.control"))
+		return true;
+	conf_unref(conf_r);
+	return false;
+}
+
+bool
+app_conf_load(const struct args *args, struct conf **conf_r)
+{
+	struct conf_faults faults = {0};
+	enum ts_err err = conf_load(app_tables(), app_conf_path(args), &faults, conf_r);
+
+	for (size_t i = 0; i < faults.n; i++)
+		fprintf(stderr, "%s\n", faults.text[i]);
+	if (err != TS_OK)
+		app_conf_source(args);
+	conf_faults_fini(&faults);
+	return err == TS_OK;
+}
+
+void
+app_control_path(const struct conf *conf, struct buf *out)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+
+	if (s->control.n > 0) {
+		buf_str(out, s->control);
+		return;
+	}
+	buf_str(out, s->data);
+	buf_puts(out, "/control.sock");
+}
+
+void
+app_store_options(
+    const struct conf *conf, struct buf *path, struct arena *arena, struct store_options *opt_r)
+{
+	const struct server_settings *server = conf_get(conf, &server_conf);
+	const struct store_settings *s = conf_get(conf, &store_conf);
+
+	store_options_default(opt_r);
+	buf_str(path, server->data);
+	buf_puts(path, "/store");
+	opt_r->engine = &engine_rocks_class;
+	opt_r->engine_options.path = buf_cstr(path);
+	opt_r->engine_options.cache_bytes = s->cache;
+	opt_r->engine_options.write_buffer_bytes = s->write_buffer;
+	opt_r->engine_options.free_space_mark = s->free_space;
+	opt_r->engine_options.text = s->engine_options;
+	opt_r->lanes = (unsigned)s->lanes;
+	opt_r->state_budget = s->state_budget;
+	opt_r->blob_threshold = s->blob_threshold;
+	opt_r->copy_memory = s->copy_memory;
+	opt_r->held_bytes = s->held_bytes;
+	opt_r->mail.nesting = (uint32_t)s->mime_nesting;
+	opt_r->mail.parts = (uint32_t)s->mime_parts;
+	opt_r->mail.addresses = (uint32_t)s->mail_addresses;
+	opt_r->mail.address_field = (uint32_t)s->mail_address_bytes;
+	opt_r->mail.field = (uint32_t)s->mail_field_bytes;
+	opt_r->max_keywords = (uint32_t)s->max_keywords;
+	opt_r->keyword_bytes = (uint32_t)s->keyword_length;
+	opt_r->max_mailboxes = (uint32_t)s->max_mailboxes;
+	opt_r->defaults = default_mailboxes(&s->default_mailboxes, arena);
+	opt_r->default_count = s->default_mailboxes.n;
+}
+
+static bool
+folder_fault(const char *path, size_t n, int code, struct buf *why)
+{
+	const struct passwd *pw = getpwuid(geteuid());
+
+	buf_printf(why, "cannot make the folder %.*s: %s", (int)n, path, strerrordesc_np(code));
+	if ((code == EACCES || code == EPERM) && pw != NULL)
+		buf_printf(why, " for user %s", pw->pw_name);
+	return false;
+}
+
+/* The next level, in the one that fd is of and closes; -1: errno. */
+static int
+go_down(int fd, const char *name, mode_t mode, bool *made_r)
+{
+	int next = openat(fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC), saved;
+
+	*made_r = next < 0 && errno == ENOENT && mkdirat(fd, name, mode) == 0;
+	if (*made_r)
+		next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (*made_r && next >= 0)
+		(void)fchmod(next, mode); /* whatever the umask is */
+	saved = errno;
+	(void)close(fd);
+	errno = saved;
+	return next;
+}
+
+/* By descriptors all the way: what changes hands is what was made here. */
+bool
+app_make_folders(const char *path, const struct passwd *owner, struct buf *why)
+{
+	char *copy = mem_strdup(path), *p = copy;
+	int fd = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bool made = false, ok = fd >= 0;
+
+	while (ok && *(p += strspn(p, "/")) != '\0') {
+		char *end = p + strcspn(p, "/");
+		bool last = end[strspn(end, "/")] == '\0';
+
+		*end = '\0';
+		fd = go_down(fd, p, last ? 0700 : 0755, &made);
+		ok = fd >= 0;
+		if (!ok)
+			folder_fault(path, (size_t)(end - copy), errno, why);
+		p = last ? end : end + 1;
+	}
+	if (ok && made && owner != NULL && fchown(fd, owner->pw_uid, owner->pw_gid) != 0)
+		ok = folder_fault(path, strlen(path), errno, why);
+	if (fd >= 0)
+		(void)close(fd);
+	mem_free(copy);
+	return ok;
+}
+
+bool
+app_store_open(const struct conf *conf, struct store **store_r)
+{
+	const struct server_settings *server = conf_get(conf, &server_conf);
+	struct store_options opt;
+	struct buf path = {0}, where = {0}, why = {0};
+	char *text = NULL;
+	struct arena *arena;
+	enum ts_err err;
+
+	if (!app_make_folders(server->data.p, NULL, &why)) {
+		conf_where(conf, server, "server.data", &where);
+		fprintf(stderr, "%s: %s\n", buf_cstr(&where), buf_cstr(&why));
+		buf_fini(&where);
+		buf_fini(&why);
+		return false;
+	}
+	arena = arena_new(NULL, ARENA_OTHER, 1024);
+	app_store_options(conf, &path, arena, &opt);
+	err = store_open(&opt, store_r, &text);
+	arena_free(&arena);
+	if (err != TS_OK)
+		fprintf(stderr, "turnstone: the store in %s cannot be opened: %s\n",
+		    buf_cstr(&path), text != NULL ? text : ts_err_name(err));
+	free(text);
+	buf_fini(&path);
+	return err == TS_OK;
+}
+
+enum ts_err
+app_store_open_still(const struct conf *conf, bool recover, struct store **store_r, char **text_r)
+{
+	struct store_options opt;
+	struct buf path = {0}, words = {0};
+	char *again = NULL;
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	enum ts_err err;
+
+	*store_r = NULL;
+	*text_r = NULL;
+	app_store_options(conf, &path, arena, &opt);
+	opt.lanes = 0;
+	if (access(buf_cstr(&path), F_OK) != 0) {
+		buf_fini(&path);
+		arena_free(&arena);
+		*text_r = mem_strdup("there is no store yet");
+		return TS_IO;
+	}
+	if (recover) {
+		buf_printf(&words, "%.*s salvage", STR_ARG(opt.engine_options.text));
+		opt.engine_options.text = buf_as_str(&words);
+	}
+	err = store_open(&opt, store_r, text_r);
+	if (err == TS_DAMAGED && recover) {
+		buf_puts(&words, " recover");
+		opt.engine_options.text = buf_as_str(&words);
+		opt.salvage = true;
+		err = store_open(&opt, store_r, &again);
+		if (again != NULL && (err != TS_OK || *text_r == NULL)) {
+			free(*text_r);
+			*text_r = again;
+			again = NULL;
+		}
+		free(again);
+	}
+	buf_fini(&path);
+	buf_fini(&words);
+	arena_free(&arena);
+	return err;
+}
+
+bool
+username_default_domain(const struct args *args, struct buf *domain)
+{
+	const struct server_settings *s;
+	struct conf *conf = NULL;
+
+	if (!app_conf_load(args, &conf))
+		return false;
+	s = conf_get(conf, &server_conf);
+	buf_str(domain, s->default_domain);
+	conf_unref(&conf);
+	return true;
+}

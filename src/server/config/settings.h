@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SERVER_CONFIG_SETTINGS_H
+#define SERVER_CONFIG_SETTINGS_H
+/*
+ * The options that belong to the server as a whole, and the list of all option
+ * tables.  Where the file is: --config, else what TURNSTONE_CONFIG in the
+ * environment names, else /etc/turnstone/turnstone.conf if there is one, else no
+ * file, which is all defaults.
+ */
+#include "conf/args.h"
+#include "conf/conf.h"
+#include "net/tls.h"
+#include "store/store.h"
+
+#define APP_CONFIG_FILE "/etc/turnstone/turnstone.conf"
+#define APP_CONFIG_ENV "TURNSTONE_CONFIG"
+
+enum { SERVER_LISTENERS_MAX = 64 };
+
+enum sandbox_mode { SANDBOX_AUTO, SANDBOX_OFF, SANDBOX_REQUIRE };
+
+struct server_settings {
+	struct str default_domain;
+	struct str data, control, pid_file, user;
+	int64_t loops, workers, work_slice, control_connections;
+	uint64_t stop_time, control_patience;
+	int log_level; /* enum log_level */
+	int sandbox;   /* enum sandbox_mode */
+	struct str metrics_address;
+	int64_t metrics_port, metrics_connections;
+	uint64_t metrics_time;
+	int log_format; /* enum logsink_format */
+};
+
+struct store_settings {
+	int64_t lanes, max_keywords, keyword_length, max_mailboxes, mime_nesting, mime_parts;
+	int64_t mail_addresses;
+	uint64_t copy_memory, held_bytes, cache, write_buffer, free_space, state_budget,
+	    blob_threshold;
+	uint64_t mail_address_bytes, mail_field_bytes;
+	struct str engine_options;
+	struct conf_list default_mailboxes; /* NAME or NAME:USE */
+};
+
+struct tls_settings {
+	struct str certificate, key, ciphers, ciphersuites, ocsp_response;
+	int min_version;
+	uint64_t ticket_time;
+	int client_certificate; /* enum tls_client */
+	struct str client_ca, client_crl;
+};
+
+struct certificate_settings {
+	struct conf_list names;
+	struct str certificate, key, ocsp_response;
+};
+
+struct certificate_map_settings {
+	struct str subject, issuer, san_email, san_uri, fingerprint, user;
+	int user_from; /* enum certmap_from */
+};
+
+enum listener_protocol { LISTENER_IMAP, LISTENER_LMTP };
+enum listener_tls { LISTENER_STARTTLS, LISTENER_IMAPS, LISTENER_NO_TLS };
+
+enum listener_certificate {
+	LISTENER_CERTIFICATE_DEFAULT,
+	LISTENER_CERTIFICATE_OFF,
+	LISTENER_CERTIFICATE_REQUEST,
+	LISTENER_CERTIFICATE_REQUIRE
+};
+
+struct listener_settings {
+	struct str address;
+	int64_t port;
+	int tls;      /* enum listener_tls */
+	int protocol; /* enum listener_protocol */
+	struct str path, mode, owner, group;
+	int client_certificate; /* enum listener_certificate */
+	int preauth;            /* 1: by certificate */
+	bool proxy_protocol;
+	struct conf_list proxy_from; /* networks */
+};
+
+extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf, certificate_conf,
+    certificate_map_conf;
+struct conf_tables app_tables(void);
+
+/* Loads what --config names (or the default file); on faults prints all of them to standard error
+ * and gives false.  The snapshot's reference is the caller's. */
+bool app_conf_load(const struct args *args, struct conf **conf_r);
+/* So much of a file, which may have faults, that app_control_path() leads to its server.  False:
+ * the file does not say where it is. */
+bool app_conf_find(const struct args *args, struct conf **conf_r);
+/* Appends the default domain of that configuration; false: it has faults, which are printed. */
+bool username_default_domain(const struct args *args, struct buf *domain);
+/* NULL: no file. */
+const char *app_conf_path(const struct args *args);
+/* Where no file was found and something went wrong: says on standard error where one was looked
+ * for.  Else nothing. */
+void app_conf_hint(const struct args *args);
+/* Where a file that --config does not name cannot be read: says on standard error who names it. */
+void app_conf_source(const struct args *args);
+
+/*
+ * Makes a folder (mode 0700) and those above it (0755); true if it is there.  owner: whose the
+ * folder is to be if it is made; NULL: the process's.  False: why says which level cannot be made,
+ * and why not.
+ */
+struct passwd;
+bool app_make_folders(const char *path, const struct passwd *owner, struct buf *why);
+
+/* Is the listener on its port (a UNIX socket may stand instead of it, or beside it)?  settings is
+ * the block's. */
+bool app_listener_has_port(const struct conf *conf, const struct listener_settings *settings);
+/* A listener as the server will have it. */
+struct app_listener {
+	struct str name;
+	struct listener_settings s;            /* with what --set says */
+	const struct listener_settings *given; /* its block; NULL: there is no block at all */
+	bool has_port;                         /* beside its path, or instead of one */
+};
+/* Those of the configuration, or the usual two without any; args (may be NULL) may have --set.  The
+ * asker frees *list_r by mem_free().  False: lines appended to faults. */
+bool app_listeners(const struct conf *conf, const struct args *args, struct buf *faults,
+    struct app_listener **list_r, size_t *n_r);
+/* Appends "FILE:LINE: listener NAME: OPTION" as conf_blame() does; false: nothing is to be said. */
+bool app_listener_blame(const struct conf *conf, const struct app_listener *listener,
+    const char *options, struct buf *out);
+/* Octal digits: false when they are none. */
+bool app_mode_parse(struct str text, unsigned *mode_r);
+
+/* The control socket's path. */
+void app_control_path(const struct conf *conf, struct buf *out);
+/* What the options do not say. */
+struct app_tls {
+	const char *cert_file,
+	    *key_file; /* where none is configured; NULL: only to look at the rest */
+	struct tls_tickets *tickets;
+	bool expired; /* a certificate that has expired is only warned of */
+	struct buf *warnings;
+};
+/* Appends to why a line for each fault: where the configuration is wrong, and why. */
+TS_CHECKED enum ts_err app_tls_new(
+    const struct conf *conf, const struct app_tls *how, struct buf *why, struct tls_ctx **ctx_r);
+/* For config_check(): append a line for each fault.  starting: a certificate of ours that has
+ * expired is none. */
+void app_check_tls(const struct conf *conf, bool starting, struct buf *faults);
+void app_check_listeners(const struct conf *conf, struct buf *faults);
+/* What a listener asks of its clients; settings is the block's, or a copy. */
+enum tls_client app_listener_client(
+    const struct conf *conf, const struct listener_settings *settings);
+/* What path and arena hold must live until the store is open. */
+void app_store_options(
+    const struct conf *conf, struct buf *path, struct arena *arena, struct store_options *opt_r);
+/* Opens the store of the configuration; prints to standard error what is wrong. */
+bool app_store_open(const struct conf *conf, struct store **store_r);
+/*
+ * For looking at a store and mending it: no lanes, nothing works in the
+ * background.  recover: damaged files are salvaged and it is opened with what
+ * they still hold; *text_r (malloc'ed) then says what was wrong, with TS_OK.
+ */
+TS_CHECKED enum ts_err app_store_open_still(
+    const struct conf *conf, bool recover, struct store **store_r, char **text_r);
+#endif

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Option tables of certificates, ours and our clients', and contexts made from them. */
+#include "base/mem.h"
+#include "net/certmap.h"
+#include "server/config/settings.h"
+
+static const char *const client_words[] = {"off", "request", "require", NULL};
+static const char *const version_words[] = {"1.2", "1.3", NULL};
+
+#define AT(field) .offset = offsetof(struct tls_settings, field)
+static const struct conf_opt tls_opts[] = {
+    {.name = "tls.certificate",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(certificate),
+        .prose = "PEM file with the certificate and its chain. Empty: a self-signed one is made "
+                 "in the data folder."},
+    {.name = "tls.key",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(key),
+        .prose = "PEM file with its key. Empty: it is in the certificate's file."},
+    {.name = "tls.min_version",
+        .type = CONF_ENUM,
+        .def = "1.2",
+        .words = version_words,
+        AT(min_version),
+        .prose = "The oldest version of TLS that a client may use."},
+    {.name = "tls.ciphers",
+        .type = CONF_STRING,
+        .def = "",
+        AT(ciphers),
+        .prose = "Ciphers of TLS 1.2 in OpenSSL's notation. Empty: OpenSSL's choice."},
+    {.name = "tls.ciphersuites",
+        .type = CONF_STRING,
+        .def = "",
+        AT(ciphersuites),
+        .prose = "Cipher suites of TLS 1.3. Empty: OpenSSL's choice."},
+    {.name = "tls.ocsp_response",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(ocsp_response),
+        .prose = "File with an OCSP response (DER) for the certificate, sent with it to clients "
+                 "that ask. It must be about the certificate and signed by its issuer, whose "
+                 "certificate is needed in the chain; when it is out of date it is not sent."},
+    {.name = "tls.ticket_time",
+        .type = CONF_DURATION,
+        .def = "1h",
+        .max = 86400000,
+        AT(ticket_time),
+        .prose = "How long a key for session tickets is used, by which clients resume a session "
+                 "without a full handshake; tickets are taken for one such time more. 0: no "
+                 "sessions are resumed."},
+    {.name = "tls.client_certificate",
+        .type = CONF_ENUM,
+        .def = "off",
+        .words = client_words,
+        .when = CONF_RESTART,
+        AT(client_certificate),
+        .prose = "Whether clients are asked for a certificate, where the listener does not say "
+                 "otherwise. `request`: who shows none, or one that is not believed, comes in "
+                 "all the same and must log in another way. `require`: nobody else comes in."},
+    {.name = "tls.client_ca",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(client_ca),
+        .prose = "PEM file with the certificates that are believed: of CAs, by which those of "
+                 "clients are verified, or of single clients."},
+    {.name = "tls.client_crl",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(client_crl),
+        .prose = "PEM file with the lists of certificates that those CAs have revoked. When it is "
+                 "set, each CA needs a list that is in force, or nobody is believed by it. "
+                 "Empty: nobody asks."},
+};
+#undef AT
+
+static void
+check_tls_settings(const void *settings, const struct conf_report *r)
+{
+	const struct tls_settings *s = settings;
+
+	if (s->client_certificate != TLS_CLIENT_OFF && s->client_ca.n == 0)
+		conf_report(r, "tls.client_certificate tls.client_ca",
+		    "tls.client_ca is needed, by which certificates of clients are verified");
+	if (s->client_crl.n > 0 && s->client_ca.n == 0)
+		conf_report(r, "tls.client_crl tls.client_ca", "needs tls.client_ca");
+	if (s->ocsp_response.n > 0 && s->certificate.n == 0)
+		conf_report(r, "tls.ocsp_response tls.certificate", "needs tls.certificate");
+	if (s->key.n > 0 && s->certificate.n == 0)
+		conf_report(r, "tls.key tls.certificate", "needs tls.certificate");
+	if (s->ticket_time > 0 && s->ticket_time < 60000)
+		conf_report(r, "tls.ticket_time", "must be 0, or a minute or more");
+}
+
+const struct conf_table tls_conf = {.name = "tls",
+    .prose = "Certificates. They are read again by `turnstone reload` and by SIGHUP.",
+    .opts = tls_opts,
+    .n = sizeof(tls_opts) / sizeof(*tls_opts),
+    .struct_size = sizeof(struct tls_settings),
+    .check = check_tls_settings};
+
+#define AT(field) .offset = offsetof(struct certificate_settings, field)
+static const struct conf_opt certificate_opts[] = {
+    {.name = "names",
+        .type = CONF_LIST,
+        .min = 1,
+        .max = 1000,
+        .flags = CONF_REQUIRED,
+        AT(names),
+        .prose = "The host names it is for; `*.example.com` is for one label more."},
+    {.name = "certificate",
+        .type = CONF_PATH,
+        .flags = CONF_READABLE | CONF_REQUIRED,
+        AT(certificate),
+        .prose = "PEM file with the certificate and its chain."},
+    {.name = "key",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(key),
+        .prose = "PEM file with its key. Empty: it is in the certificate's file."},
+    {.name = "ocsp_response",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE,
+        AT(ocsp_response),
+        .prose = "As `tls.ocsp_response`, for this certificate."},
+};
+#undef AT
+
+const struct conf_table certificate_conf = {.name = "certificate",
+    .prose = "Further certificates of the server, shown to clients that ask for their names "
+             "(SNI): `certificate NAME { ... }`. All other clients see `tls.certificate`.",
+    .opts = certificate_opts,
+    .n = sizeof(certificate_opts) / sizeof(*certificate_opts),
+    .struct_size = sizeof(struct certificate_settings),
+    .block = true};
+
+static const char *const from_words[] = {"none", "san_email", "cn", NULL};
+
+#define AT(field) .offset = offsetof(struct certificate_map_settings, field)
+static const struct conf_opt certificate_map_opts[] = {
+    {.name = "subject",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 4096,
+        AT(subject),
+        .prose = "The subject, as RFC 4514 writes it: `CN=gateway,O=Example`; so does "
+                 "`openssl x509 -noout -subject -nameopt RFC2253`."},
+    {.name = "issuer",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 4096,
+        AT(issuer),
+        .prose = "The name of the CA that issued it, likewise. With several CAs in "
+                 "`tls.client_ca` say which one may speak for whom."},
+    {.name = "san_email",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 512,
+        AT(san_email),
+        .prose = "An e-mail address in it: `anna@example.com`, or `*@example.com` for any of "
+                 "that host."},
+    {.name = "san_uri",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 2048,
+        AT(san_uri),
+        .prose = "A URI in it: `spiffe://example.com/gateway`; a `*` at the end stands for one "
+                 "segment of the path, and for no more."},
+    {.name = "fingerprint",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 128,
+        AT(fingerprint),
+        .prose = "`sha256:` and its SHA-256 in hex digits: this certificate and no other."},
+    {.name = "user",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 512,
+        AT(user),
+        .prose = "The user that it stands for."},
+    {.name = "user_from",
+        .type = CONF_ENUM,
+        .def = "none",
+        .words = from_words,
+        AT(user_from),
+        .prose = "Instead of `user`, where the name stands in the certificate: `san_email`, the "
+                 "address that fits, or `cn`, the common name of the subject."},
+};
+#undef AT
+
+static void
+check_map_settings(const void *settings, const struct conf_report *r)
+{
+	const struct certificate_map_settings *s = settings;
+
+	if (s->subject.n == 0 && s->issuer.n == 0 && s->san_email.n == 0 && s->san_uri.n == 0 &&
+	    s->fingerprint.n == 0)
+		conf_report(r, "subject issuer san_email san_uri fingerprint",
+		    "a condition is needed: subject, issuer, san_email, san_uri or fingerprint");
+	if ((s->user_from == CERTMAP_FIXED) != (s->user.n > 0))
+		conf_report(r, "user_from user", "either a user or user_from is needed");
+	if (s->user_from == CERTMAP_SAN_EMAIL && s->san_email.n == 0)
+		conf_report(r, "user_from san_email", "user_from = san_email needs a san_email");
+}
+
+const struct conf_table certificate_map_conf = {.name = "certificate_map",
+    .prose = "For whom a client's certificate stands: `certificate_map NAME { ... }`, as many as "
+             "wanted, the first one whose conditions all hold decides. A certificate that none "
+             "is for opens nothing. It is asked at each EXTERNAL and PREAUTH.",
+    .opts = certificate_map_opts,
+    .n = sizeof(certificate_map_opts) / sizeof(*certificate_map_opts),
+    .struct_size = sizeof(struct certificate_map_settings),
+    .check = check_map_settings,
+    .block = true};
+
+/* ---- contexts ---- */
+
+static const char *
+or_null(struct str s)
+{
+	return s.n == 0 ? NULL : s.p;
+}
+
+static const char *
+map_option(enum certmap_part part)
+{
+	static const char *const names[] = {
+	    [CERTMAP_PART_NONE] = "subject",
+	    [CERTMAP_PART_SUBJECT] = "subject",
+	    [CERTMAP_PART_ISSUER] = "issuer",
+	    [CERTMAP_PART_SAN_EMAIL] = "san_email",
+	    [CERTMAP_PART_SAN_URI] = "san_uri",
+	    [CERTMAP_PART_FINGERPRINT] = "fingerprint",
+	    [CERTMAP_PART_USER] = "user",
+	};
+
+	return names[part];
+}
+
+/* NULL: a line in why for each rule that is wrong. */
+static struct certmap *
+make_map(const struct conf *conf, struct buf *why)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &certificate_map_conf);
+	const struct server_settings *server = conf_get(conf, &server_conf);
+	struct certmap_rule *rules = mem_zalloc((blocks.n + 1) * sizeof(*rules));
+	struct certmap_fault fault;
+	struct certmap *map = NULL;
+	size_t wrong = 0;
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct certificate_map_settings *s = blocks.p[i].settings;
+
+		rules[i] = (struct certmap_rule){.name = blocks.p[i].name,
+		    .subject = s->subject,
+		    .issuer = s->issuer,
+		    .san_email = s->san_email,
+		    .san_uri = s->san_uri,
+		    .fingerprint = s->fingerprint,
+		    .user = s->user,
+		    .from = (enum certmap_from)s->user_from};
+		map = certmap_new(&rules[i], 1, server->default_domain, &fault);
+		if (map == NULL) {
+			wrong++;
+			/* Without any condition: the check of the block has told it. */
+			if (fault.part != CERTMAP_PART_NONE &&
+			    conf_blame(conf, s, map_option(fault.part), why))
+				buf_printf(why, ": %s\n", fault.why);
+		}
+		certmap_free(&map);
+	}
+	if (wrong == 0)
+		map = certmap_new(rules, blocks.n, server->default_domain, &fault);
+	mem_free(rules);
+	return map;
+}
+
+struct tls_faults {
+	const struct conf *conf;
+	struct buf *out;
+};
+
+static void
+tell(void *arg, const struct tls_fault *fault, struct str text)
+{
+	/* A key that no option names is looked for in the certificate's file. */
+	static const char *const names[] = {
+	    [TLS_PART_VERSION] = "tls.min_version",
+	    [TLS_PART_CIPHERS] = "tls.ciphers",
+	    [TLS_PART_CIPHERSUITES] = "tls.ciphersuites",
+	    [TLS_PART_CERT] = "tls.certificate",
+	    [TLS_PART_KEY] = "tls.key tls.certificate",
+	    [TLS_PART_OCSP] = "tls.ocsp_response",
+	    [TLS_PART_NAMES] = "tls.names", /* of blocks only */
+	    [TLS_PART_CLIENT_CA] = "tls.client_ca",
+	    [TLS_PART_CLIENT_CRL] = "tls.client_crl",
+	};
+	const struct tls_faults *f = arg;
+	struct conf_blocks blocks = conf_blocks(f->conf, &certificate_conf);
+	const char *name = names[fault->part];
+	bool told;
+
+	if (fault->named == 0)
+		told = conf_blame(f->conf, conf_get(f->conf, &tls_conf), name, f->out);
+	else
+		told = conf_blame(f->conf, blocks.p[fault->named - 1].settings,
+		    fault->part == TLS_PART_KEY ? "key certificate" : name + 4, f->out);
+	if (told)
+		buf_printf(f->out, ": %.*s\n", STR_ARG(text));
+}
+
+static struct tls_named *
+named_of(struct conf_blocks blocks)
+{
+	struct tls_named *named = mem_zalloc((blocks.n + 1) * sizeof(*named));
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct certificate_settings *s = blocks.p[i].settings;
+
+		named[i] = (struct tls_named){.names = s->names.items,
+		    .name_count = s->names.n,
+		    .cert_file = or_null(s->certificate),
+		    .key_file = or_null(s->key),
+		    .ocsp_file = or_null(s->ocsp_response)};
+	}
+	return named;
+}
+
+enum ts_err
+app_tls_new(
+    const struct conf *conf, const struct app_tls *how, struct buf *why, struct tls_ctx **ctx_r)
+{
+	const struct tls_settings *s = conf_get(conf, &tls_conf);
+	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
+	struct tls_named *named = named_of(blocks);
+	struct tls_faults faults = {conf, why};
+	struct buf text = {0};
+	struct tls_options opt = {.cert_file = or_null(s->certificate),
+	    .key_file = or_null(s->key),
+	    .ocsp_file = or_null(s->ocsp_response),
+	    .min_version = version_words[s->min_version],
+	    .ciphers = or_null(s->ciphers),
+	    .ciphersuites = or_null(s->ciphersuites),
+	    .named = named,
+	    .named_count = blocks.n,
+	    .client_ca = or_null(s->client_ca),
+	    .client_crl = or_null(s->client_crl),
+	    .map = make_map(conf, why),
+	    .tickets = how->tickets,
+	    .ticket_ms = s->ticket_time,
+	    .expired = how->expired,
+	    .on_fault = tell,
+	    .fault_arg = &faults,
+	    .warnings = how->warnings};
+	enum ts_err err = TS_INVALID;
+
+	*ctx_r = NULL;
+	if (opt.cert_file == NULL) {
+		opt.cert_file = how->cert_file;
+		opt.key_file = how->key_file;
+	}
+	if (tls_ctx_new(&opt, &text, ctx_r) == TS_OK && opt.map != NULL)
+		err = TS_OK;
+	if (err != TS_OK)
+		tls_ctx_free(ctx_r);
+	certmap_free(&opt.map);
+	mem_free(named);
+	buf_fini(&text);
+	return err;
+}
+
+void
+app_check_tls(const struct conf *conf, bool starting, struct buf *faults)
+{
+	struct app_tls how = {.expired = starting};
+	struct tls_ctx *ctx;
+
+	if (app_tls_new(conf, &how, faults, &ctx) == TS_OK)
+		tls_ctx_free(&ctx);
+}

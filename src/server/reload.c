@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configuration and certificates read again. */
+#include "server/process/privileges.h"
+#include "server/server_int.h"
+
+#include <systemd/sd-daemon.h>
+
+#include "auth/settings.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/check/config_check.h"
+#include "server/config/auth_setup.h"
+
+struct new_conf {
+	struct loop_task task;
+	struct imap_loop *il;
+	struct lmtp_loop *lmtp;
+	struct conf *conf;
+};
+
+static void
+configure_loop(struct loop_task *task)
+{
+	struct new_conf *n = (struct new_conf *)(void *)task;
+
+	imap_loop_configure(n->il, n->conf);
+	lmtp_loop_configure(n->lmtp, n->conf);
+	conf_unref(&n->conf);
+	mem_free(n);
+}
+
+static void
+take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
+{
+	tls_slot_set(server->tls, tls);
+	conf_unref(&server->conf);
+	server->conf = conf;
+	log_set_level((enum log_level)server_settings_of(server)->log_level);
+	for (unsigned i = 0; i < server->loop_count; i++) {
+		struct new_conf *n = mem_zalloc(sizeof(*n));
+
+		n->task.fn = configure_loop;
+		n->il = server->loops[i].il;
+		n->lmtp = &server->loops[i].lmtp;
+		n->conf = conf_ref(conf);
+		loop_post(server->loops[i].loop, &n->task);
+	}
+}
+
+static bool
+load_again(struct server *server, struct buf *out)
+{
+	struct config_check how = {.purpose = CONFIG_CHECK_RELOAD, .args = server->args};
+	struct conf *conf = NULL;
+	struct tls_ctx *tls = NULL;
+	struct auth_setup *setup = NULL;
+	struct buf restart = {0};
+	bool ok;
+
+	ok = config_check(&how, out, NULL, &conf) &&
+	     server_make_tls(server, conf, false, out, &tls) == TS_OK;
+	if (ok && server->helper == NULL && auth_settings_need_helper(conf)) {
+		buf_puts(out, "auth.databases: the first database that is asked outside (pam, "
+		              "ldap, oauth with introspection) needs a restart\n");
+		ok = false;
+	}
+	ok = ok && auth_setup_make(conf, server->auth, out, &setup);
+	if (!ok) {
+		tls_ctx_free(&tls);
+		conf_unref(&conf);
+		return false;
+	}
+	buf_puts(out, "configuration and certificates were read again\n");
+	if (conf_restart_needed(server->started, conf, &restart))
+		buf_printf(out, "these take effect after a restart only:\n%s", buf_cstr(&restart));
+	take_conf(server, conf, tls);
+	auth_setup_take(server->auth, &setup);
+	privileges_check_file_limit(conf);
+	tls_ctx_free(&tls);
+	buf_fini(&restart);
+	return true;
+}
+
+bool
+server_reload(struct server *server, struct buf *out)
+{
+	struct buf text = {0};
+	struct str rest, line;
+	bool ok;
+
+	pthread_mutex_lock(&server->reload);
+	/* The time tells systemd (Type=notify-reload) which of two reloads is meant. */
+	sd_notifyf(
+	    0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_mono_ns() / 1000);
+	ok = load_again(server, &text);
+	if (!ok)
+		buf_puts(&text, "nothing was changed\n");
+	sd_notify(0, "READY=1");
+	pthread_mutex_unlock(&server->reload);
+	rest = buf_as_str(&text);
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			log_msg(ok ? LOG_INFO : LOG_ERROR, "reload", "%.*s", STR_ARG(line));
+	buf_str(out, buf_as_str(&text));
+	buf_fini(&text);
+	return ok;
+}

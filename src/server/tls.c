@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Certificates: what the server shows, and whose of its clients it believes. */
+#include "server/server_int.h"
+
+#include "base/log.h"
+#include "server/check/config_check.h"
+#include "server/process/cert.h"
+
+/* Each line. */
+static void
+warn(const struct buf *warnings)
+{
+	struct str rest = buf_as_str(warnings), line;
+
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			log_msg(LOG_WARNING, "tls", "%.*s", STR_ARG(line));
+}
+
+/* None is configured: one of its own in the data folder that is in force, which a reload does not
+ * change. */
+static bool
+self_signed(const struct server *server, struct buf *cert, struct buf *key, struct buf *why)
+{
+	const struct server_settings *s = conf_get(server->started, &server_conf);
+	struct buf folder = {0}, text = {0};
+	bool ok;
+
+	buf_printf(&folder, "%s/tls", s->data.p);
+	buf_printf(cert, "%s/cert.pem", buf_cstr(&folder));
+	buf_printf(key, "%s/key.pem", buf_cstr(&folder));
+	ok = cert_make(buf_cstr(&folder), &text);
+	if (ok)
+		log_msg(LOG_INFO, NULL,
+		    "no tls.certificate is set: using the self-signed one in %s (clients verify "
+		    "it with its ca.pem)",
+		    buf_cstr(&folder));
+	else
+		config_check_fault(server->started, s, "server.data", why, "%s", buf_cstr(&text));
+	buf_fini(&folder);
+	buf_fini(&text);
+	return ok;
+}
+
+enum ts_err
+server_make_tls(struct server *server, const struct conf *conf, bool expired, struct buf *why,
+    struct tls_ctx **ctx_r)
+{
+	const struct tls_settings *s = conf_get(conf, &tls_conf);
+	struct buf cert = {0}, key = {0}, warnings = {0};
+	struct app_tls how = {
+	    .tickets = server->tickets, .expired = expired, .warnings = &warnings};
+	enum ts_err err = TS_IO;
+
+	*ctx_r = NULL;
+	if (s->certificate.n > 0 || self_signed(server, &cert, &key, why)) {
+		if (s->certificate.n == 0) {
+			how.cert_file = buf_cstr(&cert);
+			how.key_file = buf_cstr(&key);
+		}
+		err = app_tls_new(conf, &how, why, ctx_r);
+	}
+	if (err == TS_OK) {
+		tls_tickets_set_period(server->tickets, s->ticket_time);
+		warn(&warnings);
+	}
+	buf_fini(&cert);
+	buf_fini(&key);
+	buf_fini(&warnings);
+	return err;
+}
+
+bool
+server_open_tls(struct server *server)
+{
+	struct tls_ctx *ctx = NULL;
+	struct buf why = {0};
+	struct str rest, line;
+	/* Where mail is kept a certificate that ended last night must not keep it from everybody.
+	 */
+	bool ok = server_make_tls(server, server->conf, true, &why, &ctx) == TS_OK;
+
+	if (ok)
+		tls_slot_set(server->tls, ctx);
+	rest = buf_as_str(&why);
+	while (rest.n > 0 && str_split(&rest, '\n', &line))
+		log_msg(LOG_ERROR, NULL, "%.*s", STR_ARG(line));
+	tls_ctx_free(&ctx);
+	buf_fini(&why);
+	return ok;
+}
