@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "net/certmap.h"
+#include "net/tls/certmap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,11 +4,11 @@
  * patterns.  What was taken once has to be found again, and messages printed again must be what
  * they were.
  */
-#include "auth/db_name.h"
-#include "auth/ldap_wire.h"
-#include "auth/pam_wire.h"
-#include "auth/passwd_file.h"
+#include "auth/db/passwd_file.h"
+#include "auth/helper/ldap_wire.h"
+#include "auth/helper/pam_wire.h"
 #include "auth/password.h"
+#include "auth/user/pattern.h"
 #include "base/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

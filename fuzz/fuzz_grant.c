@@ -5,9 +5,9 @@
  *	g   a group file: what is taken is found again
  *	n   names, u a point in time, a an address or network
  */
-#include "auth/grant.h"
-#include "auth/grant_index.h"
-#include "auth/groups.h"
+#include "auth/grant/grant.h"
+#include "auth/grant/groups.h"
+#include "auth/grant/index.h"
 #include "base/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

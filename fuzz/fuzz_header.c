@@ -8,7 +8,7 @@
 #include "base/err.h"
 #include "mail/address.h"
 #include "mail/header.h"
-#include "mail/text.h"
+#include "mail/text/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

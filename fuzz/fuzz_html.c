@@ -4,8 +4,8 @@
  * whole gives, UTF-8 must stay UTF-8, and a page without < and & is its own text.
  */
 #include "base/err.h"
-#include "mail/html.h"
-#include "mail/text.h"
+#include "mail/text/html.h"
+#include "mail/text/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

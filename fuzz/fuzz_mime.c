@@ -15,7 +15,7 @@
 #include "mail/fields.h"
 #include "mail/search.h"
 #include "mail/section.h"
-#include "mail/text.h"
+#include "mail/text/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,8 +8,8 @@
  *
  * What can be read can be written, and read again with the same result.
  */
-#include "auth/grant.h"
-#include "auth/user.h"
+#include "auth/grant/grant.h"
+#include "auth/user/user.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "mail/summary.h"

@@ -8,8 +8,8 @@
 #include <openssl/evp.h>
 #include <stdint.h>
 
-#include "auth/introspect.h"
-#include "auth/jwt.h"
+#include "auth/helper/introspect.h"
+#include "auth/oauth/jwt.h"
 #include "base/base64.h"
 #include "base/err.h"
 #include "sasl/mech.h"

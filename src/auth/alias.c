@@ -2,7 +2,7 @@
 /* Aliases in the store's records: see alias.h. */
 #include "auth/alias.h"
 
-#include "auth/priv.h"
+#include "auth/auth_int.h"
 #include "sasl/names.h"
 
 enum { FORMAT = 1 };

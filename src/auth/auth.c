@@ -6,8 +6,8 @@
  */
 #include "auth/auth.h"
 
+#include "auth/auth_int.h"
 #include "auth/password.h"
-#include "auth/priv.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -65,6 +65,18 @@ struct str
 auth_default_domain(const struct auth *auth)
 {
 	return buf_as_str(&auth->default_domain);
+}
+
+struct store *
+auth_store(const struct auth *auth)
+{
+	return auth->store;
+}
+
+struct auth_helper *
+auth_helper(const struct auth *auth)
+{
+	return auth->helper;
 }
 
 void

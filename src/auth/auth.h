@@ -25,9 +25,9 @@
 #include "sasl/scram_keys.h"
 
 struct auth;
-struct auth_grant;   /* auth/grant.h */
-struct auth_hashing; /* auth/hashing.h */
-struct auth_helper;  /* auth/helper.h */
+struct auth_grant;   /* auth/grant/grant.h */
+struct auth_hashing; /* auth/user/hashing.h */
+struct auth_helper;  /* auth/helper/helper.h */
 struct store;
 
 enum auth_result {
@@ -86,8 +86,8 @@ struct auth *auth_new(struct store *store, struct str default_domain);
 struct auth *auth_new_sized(struct store *store, struct str default_domain, size_t sets);
 void auth_free(struct auth **auth);
 struct str auth_default_domain(const struct auth *auth);
-/* What databases outside are asked through (auth/helper.h); it outlives auth.  Before the first
- * login. */
+/* What databases outside are asked through (auth/helper/helper.h); it outlives auth.  Before the
+ * first login. */
 void auth_set_helper(struct auth *auth, struct auth_helper *helper);
 
 /* What new passwords are hashed with, and old ones are measured by.  From any thread. */

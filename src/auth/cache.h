@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "auth/siphash.h"
-#include "auth/user.h"
+#include "auth/user/siphash.h"
+#include "auth/user/user.h"
 #include "base/str.h"
 
 struct auth_cache;

@@ -2,7 +2,7 @@
 /* The databases of a site in their order, and finding a user in them: see db.h. */
 #include <stdatomic.h>
 
-#include "auth/priv.h"
+#include "auth/auth_int.h"
 #include "auth/settings.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -15,12 +15,12 @@
  * token(), in order, until one takes it, since each knows those of its issuer;
  * the name that it gives is then found like any other.
  *
- * A database is made from the configuration (auth/db_NAME.c, one a file) and
+ * A database is made from the configuration (auth/db, one a file) and
  * is freed when the last chain that holds it is.  All
  * functions are BLOCKING and are called on workers, several at a time.
  */
 #include "auth/auth.h"
-#include "auth/user.h"
+#include "auth/user/user.h"
 #include "base/arena.h"
 #include "conf/conf.h"
 
@@ -73,8 +73,17 @@ struct auth_db {
 };
 #define AUTH_DB_WATCHED UINT64_MAX
 
-/* The store's own users (db_store.c). */
+/* What databases are made with. */
+struct store *auth_store(const struct auth *auth);
+struct auth_helper *auth_helper(const struct auth *auth); /* NULL: none */
+
+/* The store's own users (auth/db/store.c), and their records. */
+/* "user/" and the name. */
+void auth_user_key(struct str name, struct buf *out);
 struct auth_db *auth_db_store_new(struct auth *auth);
+/* Reads the store's record of a (prepared) name; its strings are in the arena. */
+enum ts_err auth_user_read(
+    struct store *store, struct str name, struct arena *arena, struct auth_user *user_r);
 
 /* What a database is made from. */
 struct auth_db_make {
@@ -86,7 +95,7 @@ struct auth_db_make {
 /* Of the type that the settings say.  BLOCKING.  NULL: lines appended to why, "FILE:LINE: OPTION:
  * what is wrong". */
 struct auth_db *auth_db_new(const struct auth_db_make *make, struct buf *why);
-/* The makers by type, db_NAME.c each; auth_db_new() fills in the name. */
+/* The makers by type, a file in auth/db each; auth_db_new() fills in the name. */
 struct auth_db *auth_db_passwd_new(const struct auth_db_make *make, struct buf *why);
 struct auth_db *auth_db_oauth_new(const struct auth_db_make *make, struct buf *why);
 struct auth_db *auth_db_pam_new(const struct auth_db_make *make, struct buf *why);

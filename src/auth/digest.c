@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "auth/auth_int.h"
 #include "auth/db.h"
 #include "auth/password.h"
-#include "auth/priv.h"
 #include "base/mem.h"
 #include "sasl/cyrus.h"
 #include "sasl/names.h"

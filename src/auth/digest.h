@@ -13,7 +13,7 @@
  * where that is the default one.
  */
 #include "auth/auth.h"
-#include "auth/user.h"
+#include "auth/user/user.h"
 #include "base/arena.h"
 
 #define AUTH_DIGEST_PREFIX "{DIGEST-MD5}"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which grant decides about two users, and why the others do not: see grants.h. */
+#include "auth/auth_int.h"
 #include "auth/grants.h"
-#include "auth/priv.h"
 #include "base/mem.h"
 #include "sasl/names.h"
 

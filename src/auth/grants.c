@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "auth/priv.h"
+#include "auth/auth_int.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -18,9 +18,9 @@
 #include <sys/stat.h>
 
 #include "auth/auth.h"
-#include "auth/grant.h"
-#include "auth/grant_index.h"
-#include "auth/groups.h"
+#include "auth/grant/grant.h"
+#include "auth/grant/groups.h"
+#include "auth/grant/index.h"
 
 /* Those of the configuration, in order; takes references.  One that says the same as before goes
  * on, with its logins. */
@@ -34,7 +34,7 @@ struct auth_group_file { /* read, not yet in force */
 	struct stat seen;
 };
 
-/* Reads the file (auth/groups.h).  False: lines appended to faults say what is wrong. */
+/* Reads the file (auth/grant/groups.h).  False: lines appended to faults say what is wrong. */
 bool auth_group_file_read(
     struct auth *auth, const char *path, struct buf *faults, struct auth_group_file *file_r);
 void auth_group_file_fini(struct auth_group_file *file);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The groups in force, and the file that they are read from again when it changes: see grants.h. */
-#include "auth/file.h"
+#include "auth/auth_int.h"
 #include "auth/grants.h"
-#include "auth/priv.h"
+#include "auth/user/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 

@@ -8,8 +8,8 @@
  */
 #include <stdbool.h>
 
-#include "auth/hashing.h"
-#include "auth/user.h"
+#include "auth/user/hashing.h"
+#include "auth/user/user.h"
 #include "base/arena.h"
 #include "base/str.h"
 

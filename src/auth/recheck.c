@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* May a login that was permitted go on?  See grants.h. */
+#include "auth/auth_int.h"
 #include "auth/grants.h"
-#include "auth/priv.h"
 #include "base/clock.h"
 
 static const char withdrawn[] = "The permission to act for this user was withdrawn";

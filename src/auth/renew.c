@@ -9,8 +9,8 @@
  * user may and which password is right did not change, so nothing that was
  * remembered is wrong, and no session has to end.
  */
+#include "auth/auth_int.h"
 #include "auth/password.h"
-#include "auth/priv.h"
 #include "base/log.h"
 #include "base/mem.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keys of SCRAM, of users and of those who are none: auth_scram_keys() in auth.h. */
+#include "auth/auth_int.h"
 #include "auth/password.h"
-#include "auth/priv.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -2,8 +2,8 @@
 /* Option tables of auth, and which option goes with which type of database. */
 #include "auth/settings.h"
 
-#include "auth/db_name.h"
-#include "auth/hashing.h"
+#include "auth/user/hashing.h"
+#include "auth/user/pattern.h"
 #include "base/mem.h"
 
 #define AT(field) .offset = offsetof(struct auth_settings, field)

@@ -67,7 +67,7 @@ bool auth_settings_check(const struct conf *conf, struct buf *faults);
 /* The same for one block of type oauth (settings_oauth.c). */
 bool auth_settings_check_oauth(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
-/* Does a database of auth.databases need the helper (auth/helper.h)? */
+/* Does a database of auth.databases need the helper (auth/helper/helper.h)? */
 bool auth_settings_need_helper(const struct conf *conf);
 /* The block of that name; NULL: there is none. */
 const struct auth_db_settings *auth_settings_database(const struct conf *conf, struct str name);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What hangs together over the options of a database of type oauth. */
-#include "auth/jwk.h"
+#include "auth/oauth/jwk.h"
 #include "auth/settings.h"
 
 /* options as for conf_blame(). */

@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "auth/siphash.h"
+#include "auth/user/siphash.h"
 #include "base/clock.h"
 #include "base/mem.h"
 

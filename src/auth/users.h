@@ -11,7 +11,7 @@
  * TS_INVALID *why_r is a sentence for them, static, else NULL.
  */
 #include "auth/auth.h"
-#include "auth/user.h"
+#include "auth/user/user.h"
 
 struct auth_user_spec {
 	struct str name;

@@ -2,9 +2,9 @@
 /* See audit.h.  A switch costs two of these lines: nothing is copied before they are formatted. */
 #include "imap/audit.h"
 
-#include "auth/grant.h"
+#include "auth/grant/grant.h"
 #include "base/log.h"
-#include "net/tls_peer.h"
+#include "net/tls/peer.h"
 
 /* Over what they came: fields of login and login failed. */
 static void

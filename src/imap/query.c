@@ -3,7 +3,7 @@
 #include "imap/query.h"
 
 #include "mail/search.h"
-#include "mail/text.h"
+#include "mail/text/text.h"
 
 #define QUERY_WINDOW 256u
 #define SUMMARIES_PIECE (256u * 1024)

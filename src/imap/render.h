@@ -22,9 +22,9 @@
  * handed over in part, nothing sane can be sent any more: `broken`.
  */
 #include "imap/imap.h"
-#include "mail/decode.h"
 #include "mail/fields.h"
 #include "mail/summary.h"
+#include "mail/text/decode.h"
 
 #define IMAP_RENDER_WINDOW 256u
 #define IMAP_RENDER_PIECE (256u * 1024)

@@ -16,7 +16,7 @@
  * never in the store itself (tools/check_rights.sh).  A login without a grant
  * costs one look at a pointer.
  */
-#include "auth/grant.h"
+#include "auth/grant/grant.h"
 #include "imap/imap.h"
 
 /* To change something in a mailbox takes one of these (RFC 4314 section 5.2). */

@@ -6,7 +6,7 @@
  * One log line ends each login: the audit line at its beginning says who acts
  * for whom and how, this one what came of it.
  */
-#include "auth/grant.h"
+#include "auth/grant/grant.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "imap/audit.h"

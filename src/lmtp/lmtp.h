@@ -29,7 +29,7 @@
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/tally.h"
-#include "net/tls.h"
+#include "net/tls/tls.h"
 #include "net/work.h"
 #include "store/store.h"
 

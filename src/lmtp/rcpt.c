@@ -26,7 +26,7 @@
 #include "auth/alias.h"
 #include "auth/db.h"
 #include "lmtp/conn_int.h"
-#include "mail/text.h"
+#include "mail/text/text.h"
 #include "sasl/names.h"
 #include "wire/utf7.h"
 

@@ -8,8 +8,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "mail/lex_int.h"
-#include "mail/text.h"
+#include "mail/text/lex.h"
+#include "mail/text/text.h"
 
 struct parse {
 	const char *p, *end;

@@ -2,7 +2,7 @@
 /* Dates: see date.h. */
 #include "mail/date.h"
 
-#include "mail/lex_int.h"
+#include "mail/text/lex.h"
 
 struct date {
 	int year, month, day, hour, minute, second, zone; /* year, month, day: -1 until known */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "mail/lex_int.h"
+#include "mail/text/lex.h"
 
 static inline bool
 blank(char c)

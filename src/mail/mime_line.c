@@ -2,7 +2,7 @@
 /* Types, boundaries and delimiter lines: see mime_int.h. */
 #include "mail/mime_int.h"
 
-#include "mail/lex_int.h"
+#include "mail/text/lex.h"
 
 #define NAME_LIMIT 127 /* bytes of a type or subtype */
 

@@ -9,8 +9,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "mail/header.h"
-#include "mail/lex_int.h"
-#include "mail/text.h"
+#include "mail/text/lex.h"
+#include "mail/text/text.h"
 
 /* What a byte is to those who read here. */
 enum {

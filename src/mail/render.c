@@ -3,7 +3,7 @@
 #include "mail/render_int.h"
 
 #include "mail/header.h"
-#include "mail/lex_int.h"
+#include "mail/text/lex.h"
 
 /* What a byte of a field costs that is taken to pieces: in bytes that are looked at. */
 #define COST 16

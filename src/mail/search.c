@@ -12,9 +12,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "mail/fields.h"
-#include "mail/html.h"
-#include "mail/needles.h"
-#include "mail/text_int.h"
+#include "mail/text/html.h"
+#include "mail/text/needles.h"
+#include "mail/text/text.h"
 
 #define PIECE 16384u /* bytes of a body taken at a time */
 

@@ -24,9 +24,9 @@
 #include "base/mem.h"
 #include "mail/date.h"
 #include "mail/header.h"
-#include "mail/lex_int.h"
 #include "mail/render_int.h"
-#include "mail/text.h"
+#include "mail/text/lex.h"
+#include "mail/text/text.h"
 
 #define HEAD 56u
 #define PART 64u

@@ -28,7 +28,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "mail/decode.h"
+#include "mail/text/decode.h"
 
 struct mail_limits {
 	/* Multiparts and messages inside one another; what is deeper is shown as

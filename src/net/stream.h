@@ -24,8 +24,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/loop.h"
-#include "net/tls.h"
-#include "net/tls_peer.h"
+#include "net/tls/peer.h"
+#include "net/tls/tls.h"
 
 struct stream; /* opaque */
 
@@ -158,7 +158,7 @@ struct sasl_binding; /* sasl/mech.h */
 bool stream_is_tls(const struct stream *s);
 /*
  * For whom the client's certificate stands, by what the slot holds now: never NULL.  Cheap when
- * nothing changed since the last time (net/tls_peer.h).  The strings are good until it is asked
+ * nothing changed since the last time (net/tls/peer.h).  The strings are good until it is asked
  * again.
  */
 const struct tls_identity *stream_identity(struct stream *s, struct tls_slot *slot);

@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 #include "net/stream_int.h"
-#include "net/tls_int.h"
+#include "net/tls/ssl.h"
 #include "sasl/mech.h"
 
 static const struct transport tls_transport;

@@ -10,7 +10,7 @@
 
 #include "auth/db.h"
 #include "auth/grants.h"
-#include "auth/helper.h"
+#include "auth/helper/helper.h"
 #include "auth/settings.h"
 #include "base/clock.h"
 #include "base/log.h"

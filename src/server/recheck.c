@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #include "auth/grants.h"
-#include "auth/hash.h"
+#include "auth/user/hash.h"
 #include "base/log.h"
 #include "server/server_int.h"
 

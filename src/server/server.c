@@ -7,7 +7,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include "auth/helper.h"
+#include "auth/helper/helper.h"
 #include "auth/settings.h"
 #include "base/block.h"
 #include "base/clock.h"

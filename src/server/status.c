@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "auth/helper.h"
+#include "auth/helper/helper.h"
 #include "base/clock.h"
 #include "base/version.h"
 #include "imap/settings.h"

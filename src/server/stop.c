@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "auth/helper.h"
+#include "auth/helper/helper.h"
 #include "base/log.h"
 
 enum { CONNS_POLL_MS = 10 };

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/ext/list.h"
-#include "net/tls_peer.h"
+#include "net/tls/peer.h"
 #include "sasl/client.h"
 #include "sasl/mech.h"
 #include "sasl/scram_client.h"

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "imap/ext/list.h"
 #include "imap/settings.h"
-#include "net/tls.h"
+#include "net/tls/tls.h"
 #include "toy.h"
 
 static void

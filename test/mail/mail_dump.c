@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "mail/header.h"
 #include "mail/section.h"
-#include "mail/text.h"
+#include "mail/text/text.h"
 
 static void
 json(struct str s, struct buf *out)

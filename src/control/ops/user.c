@@ -2,8 +2,8 @@
 /* Operations on users. */
 #include "auth/db.h"
 #include "auth/digest.h"
-#include "auth/hashing.h"
 #include "auth/password.h"
+#include "auth/user/hashing.h"
 #include "auth/users.h"
 #include "base/log.h"
 #include "control/ops/ops.h"

@@ -126,7 +126,7 @@ token_shown(struct imap_cmd *cmd)
 /* ---- EXTERNAL (RFC 4422 appendix A) */
 
 /*
- * The certificate is judged again at the moment it lets somebody in (net/tls_peer.h): it may have
+ * The certificate is judged again at the moment it lets somebody in (net/tls/peer.h): it may have
  * expired or been revoked since the handshake, or while the client thought about its answer.
  */
 static enum imap_next

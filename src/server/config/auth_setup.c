@@ -6,8 +6,8 @@
 
 #include "auth/db.h"
 #include "auth/grants.h"
-#include "auth/hashing.h"
 #include "auth/settings.h"
+#include "auth/user/hashing.h"
 #include "base/mem.h"
 
 struct auth_setup {

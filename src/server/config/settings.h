@@ -9,7 +9,7 @@
  */
 #include "conf/args.h"
 #include "conf/conf.h"
-#include "net/tls.h"
+#include "net/tls/tls.h"
 #include "store/store.h"
 
 #define APP_CONFIG_FILE "/etc/turnstone/turnstone.conf"

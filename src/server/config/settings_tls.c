@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Option tables of certificates, ours and our clients', and contexts made from them. */
 #include "base/mem.h"
-#include "net/certmap.h"
+#include "net/tls/certmap.h"
 #include "server/config/settings.h"
 
 static const char *const client_words[] = {"off", "request", "require", NULL};

@@ -13,7 +13,7 @@
 
 #include "auth/auth.h"
 #include "auth/db.h"
-#include "auth/hashing.h"
+#include "auth/user/hashing.h"
 #include "auth/users.h"
 #include "base/log.h"
 #include "store/engine/mem/mem.h"

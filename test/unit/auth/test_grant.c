@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "auth/grant.h"
+#include "auth/grant/grant.h"
 
 /* ---- mailboxes */
 

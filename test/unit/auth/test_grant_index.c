@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "auth/grant_index.h"
+#include "auth/grant/index.h"
 #include "base/mem.h"
 
 enum { NOW = 1800000000 };

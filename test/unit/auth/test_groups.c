@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "auth/groups.h"
+#include "auth/grant/groups.h"
 
 static struct auth_groups *
 parse(const char *text, struct buf *faults)

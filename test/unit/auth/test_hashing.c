@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "auth/db_name.h"
-#include "auth/hashing.h"
 #include "auth/password.h"
+#include "auth/user/hashing.h"
+#include "auth/user/pattern.h"
 #include "base/err.h"
 
 static struct str

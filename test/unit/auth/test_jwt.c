@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "auth/jwt.h"
+#include "auth/oauth/jwt.h"
 #include "base/base64.h"
 
 #define NOW 1700000000

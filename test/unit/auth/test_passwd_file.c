@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "auth/ldap_wire.h"
-#include "auth/pam_wire.h"
-#include "auth/passwd_file.h"
+#include "auth/db/passwd_file.h"
+#include "auth/helper/ldap_wire.h"
+#include "auth/helper/pam_wire.h"
 #include "auth/password.h"
 
 static const struct siphash_key key = {1, 2};

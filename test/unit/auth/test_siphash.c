@@ -9,7 +9,7 @@
 #include <openssl/evp.h>
 #include <string.h>
 
-#include "auth/siphash.h"
+#include "auth/user/siphash.h"
 #include "base/err.h"
 
 static struct siphash

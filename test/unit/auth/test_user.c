@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "auth/password.h"
-#include "auth/user.h"
+#include "auth/user/user.h"
 
 static void
 test_glob(void **state)

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mail/decode.h"
+#include "mail/text/decode.h"
 
 static void
 decodes(enum mail_encoding e, struct str in, struct str want, bool junk)

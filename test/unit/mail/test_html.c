@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "mail/html.h"
+#include "mail/text/html.h"
 
 static void
 shows(struct str in, struct str want, struct str want_aside)

@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "mail/header.h"
-#include "mail/html.h"
-#include "mail/needles.h"
 #include "mail/search.h"
-#include "mail/text.h"
+#include "mail/text/html.h"
+#include "mail/text/needles.h"
+#include "mail/text/text.h"
 
 static bool
 in(const char *needle, struct str text)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "mail/text.h"
+#include "mail/text/text.h"
 
 static void
 converts(const char *charset, struct str in, const char *want, bool known)

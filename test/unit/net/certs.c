@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "base/err.h"
-#include "net/certmap.h"
+#include "net/tls/certmap.h"
 
 static void
 must(bool ok)

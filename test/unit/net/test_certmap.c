@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "certs.h"
-#include "net/certmap.h"
+#include "net/tls/certmap.h"
 
 #define RULE(...) ((struct certmap_rule){.name = STR("r"), __VA_ARGS__})
 

@@ -29,7 +29,7 @@
 #include "base/mem.h"
 #include "net/stream.h"
 #include "net/stream_int.h"
-#include "net/tls.h"
+#include "net/tls/tls.h"
 
 /* --- a certificate --- */
 

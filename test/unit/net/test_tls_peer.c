@@ -13,9 +13,9 @@
 
 #include "base/log.h"
 #include "certs.h"
-#include "net/certmap.h"
-#include "net/tls_int.h"
-#include "net/tls_peer_int.h"
+#include "net/tls/certmap.h"
+#include "net/tls/peer_int.h"
+#include "net/tls/tls_int.h"
 
 enum { BEGIN = 1800000000 }; /* the fake clock; some time of 2027 */
 

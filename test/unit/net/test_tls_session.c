@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 #include "certs.h"
-#include "net/tls_int.h"
+#include "net/tls/tls_int.h"
 
 enum { PERIOD = 3600 * 1000 };
 

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trust anchors, revocation lists, and chains judged by them (RFC 5280): see trust.h. */
+#include "net/tls/trust.h"
+
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "net/tls/certmap.h"
+#include "net/tls/tls_int.h"
+
+enum { ANCHORS_MAX = 1024, CRLS_MAX = 1024, AUTH_LEVEL = 2 /* no keys below 112 bits */ };
+
+struct tls_trust {
+	X509_STORE *store;
+	STACK_OF(X509) * anchors;
+	STACK_OF(X509_CRL) * crls;
+	bool revocation;
+};
+
+bool
+tls_time(const ASN1_TIME *t, int64_t *seconds_r)
+{
+	struct tm tm;
+
+	if (t == NULL || ASN1_TIME_to_tm(t, &tm) != 1)
+		return false;
+	*seconds_r = (int64_t)timegm(&tm);
+	return true;
+}
+
+/* ---- files */
+
+static FILE *
+open_file(const char *file, struct buf *why)
+{
+	FILE *f = fopen(file, "re");
+
+	if (f == NULL)
+		buf_printf(why, "%s: %s", file, strerror(errno));
+	return f;
+}
+
+/* At the end of a PEM file the reader complains that no more begins; all else is a fault. */
+static bool
+at_end(const char *file, struct buf *why)
+{
+	unsigned long e = ERR_peek_last_error();
+
+	if (ERR_GET_LIB(e) == ERR_LIB_PEM && ERR_GET_REASON(e) == PEM_R_NO_START_LINE) {
+		ERR_clear_error();
+		return true;
+	}
+	buf_printf(why, "%s: %s", file, tls_why());
+	return false;
+}
+
+static bool
+add_anchor(struct tls_trust *t, X509 *cert, int64_t now, struct buf *warnings, unsigned *valid)
+{
+	int64_t end = 0;
+
+	if (!tls_time(X509_get0_notAfter(cert), &end) || end >= now) {
+		*valid += 1;
+	} else if (warnings != NULL) {
+		buf_puts(warnings, "tls.client_ca: the certificate of ");
+		certmap_name_print(X509_get_subject_name(cert), warnings);
+		buf_puts(warnings, " has expired: it verifies nobody\n");
+	}
+	return X509_STORE_add_cert(t->store, cert) == 1 && sk_X509_push(t->anchors, cert) > 0;
+}
+
+static bool
+read_anchors(
+    struct tls_trust *t, const char *file, int64_t now, struct buf *why, struct buf *warnings)
+{
+	FILE *f = open_file(file, why);
+	unsigned valid = 0;
+	X509 *cert;
+	bool ok = f != NULL;
+
+	while (ok && (cert = PEM_read_X509(f, NULL, NULL, NULL)) != NULL) {
+		ok = sk_X509_num(t->anchors) < ANCHORS_MAX &&
+		     add_anchor(t, cert, now, warnings, &valid);
+		if (!ok) {
+			X509_free(cert);
+			buf_printf(
+			    why, "%s: more than %d certificates, or no memory", file, ANCHORS_MAX);
+		}
+	}
+	ok = ok && at_end(file, why);
+	if (f != NULL)
+		(void)fclose(f);
+	if (ok && valid == 0) {
+		buf_printf(why,
+		    sk_X509_num(t->anchors) == 0 ? "%s holds no certificate (PEM)"
+		                                 : "%s: all certificates have expired",
+		    file);
+		ok = false;
+	}
+	return ok;
+}
+
+/* False only when an anchor has the issuer's name and not its key. */
+static bool
+signature_ok(const struct tls_trust *t, X509_CRL *crl)
+{
+	bool named = false;
+
+	for (int i = 0; i < sk_X509_num(t->anchors); i++) {
+		X509 *cert = sk_X509_value(t->anchors, i);
+
+		if (X509_NAME_cmp(X509_get_subject_name(cert), X509_CRL_get_issuer(crl)) != 0)
+			continue;
+		if (X509_CRL_verify(crl, X509_get0_pubkey(cert)) == 1)
+			return true;
+		named = true;
+	}
+	ERR_clear_error();
+	return !named;
+}
+
+static bool
+add_crl(struct tls_trust *t, X509_CRL *crl, const char *file, int64_t now, struct buf *why,
+    struct buf *warnings)
+{
+	int64_t end = 0;
+
+	if (!signature_ok(t, crl)) {
+		buf_printf(why, "%s: the list of ", file);
+		certmap_name_print(X509_CRL_get_issuer(crl), why);
+		buf_puts(why, " is not signed by the CA of that name in tls.client_ca");
+		return false;
+	}
+	if (warnings != NULL && tls_time(X509_CRL_get0_nextUpdate(crl), &end) && end < now) {
+		buf_puts(warnings, "tls.client_crl: the list of ");
+		certmap_name_print(X509_CRL_get_issuer(crl), warnings);
+		buf_puts(warnings, " is out of date: certificates of that CA are refused\n");
+	}
+	if (sk_X509_CRL_num(t->crls) == CRLS_MAX || X509_STORE_add_crl(t->store, crl) != 1 ||
+	    sk_X509_CRL_push(t->crls, crl) <= 0) {
+		buf_printf(why, "%s: more than %d lists, or no memory", file, CRLS_MAX);
+		return false;
+	}
+	return true;
+}
+
+static bool
+read_crls(struct tls_trust *t, const char *file, int64_t now, struct buf *why, struct buf *warnings)
+{
+	FILE *f = open_file(file, why);
+	X509_CRL *crl;
+	bool ok = f != NULL;
+
+	while (ok && (crl = PEM_read_X509_CRL(f, NULL, NULL, NULL)) != NULL) {
+		ok = add_crl(t, crl, file, now, why, warnings);
+		if (!ok)
+			X509_CRL_free(crl);
+	}
+	ok = ok && at_end(file, why);
+	if (f != NULL)
+		(void)fclose(f);
+	if (ok && sk_X509_CRL_num(t->crls) == 0) {
+		buf_printf(why, "%s holds no list of revoked certificates (PEM, X509 CRL)", file);
+		ok = false;
+	}
+	return ok;
+}
+
+struct tls_trust *
+tls_trust_new(const char *ca_file, const char *crl_file, int64_t now, struct buf *why,
+    enum tls_trust_file *file_r, struct buf *warnings)
+{
+	struct tls_trust *t = mem_zalloc(sizeof(*t));
+	bool ok;
+
+	ERR_clear_error();
+	t->store = X509_STORE_new();
+	t->anchors = sk_X509_new_null();
+	t->crls = sk_X509_CRL_new_null();
+	t->revocation = crl_file != NULL;
+	*file_r = TLS_TRUST_CA;
+	ok = t->store != NULL && t->anchors != NULL && t->crls != NULL &&
+	     read_anchors(t, ca_file, now, why, warnings);
+	if (ok && crl_file != NULL) {
+		*file_r = TLS_TRUST_CRL;
+		ok = read_crls(t, crl_file, now, why, warnings);
+	}
+	if (!ok)
+		tls_trust_free(&t);
+	return t;
+}
+
+void
+tls_trust_free(struct tls_trust **tp)
+{
+	struct tls_trust *t = *tp;
+
+	*tp = NULL;
+	if (t == NULL)
+		return;
+	sk_X509_pop_free(t->anchors, X509_free);
+	sk_X509_CRL_pop_free(t->crls, X509_CRL_free);
+	X509_STORE_free(t->store);
+	mem_free(t);
+}
+
+STACK_OF(X509) * tls_trust_anchors(const struct tls_trust *trust)
+{
+	return trust->anchors;
+}
+
+/* ---- verifying */
+
+/*
+ * An anchor is believed without further ado (RFC 5280 section 6.1): nobody needs to say that it is
+ * not revoked.  OpenSSL asks that of it too.
+ */
+static int
+judge(int ok, X509_STORE_CTX *x)
+{
+	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(x);
+
+	return ok == 1 || (X509_STORE_CTX_get_error(x) == X509_V_ERR_UNABLE_TO_GET_CRL &&
+	                      X509_STORE_CTX_get_error_depth(x) == sk_X509_num(chain) - 1);
+}
+
+static void
+narrow(struct tls_verdict *v, const ASN1_TIME *from, const ASN1_TIME *end, int64_t now)
+{
+	int64_t t;
+
+	if (tls_time(from, &t) && t <= now && t > v->from)
+		v->from = t;
+	/* The last second counts (RFC 5280 section 4.1.2.5). */
+	if (tls_time(end, &t) && t + 1 > now && t + 1 < v->until)
+		v->until = t + 1;
+}
+
+/* Until the next moment at which one of them could change the answer. */
+static void
+bound(const struct tls_trust *trust, STACK_OF(X509) * chain, int64_t now, struct tls_verdict *v)
+{
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		X509 *cert = sk_X509_value(chain, i);
+
+		narrow(v, X509_get0_notBefore(cert), X509_get0_notAfter(cert), now);
+	}
+	for (int i = 0; i < sk_X509_CRL_num(trust->crls); i++) {
+		X509_CRL *crl = sk_X509_CRL_value(trust->crls, i);
+
+		narrow(v, X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl), now);
+	}
+}
+
+static void
+set_params(const struct tls_trust *trust, X509_STORE_CTX *x, int64_t now)
+{
+	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(x);
+	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
+
+	if (trust->revocation)
+		flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL;
+	(void)X509_VERIFY_PARAM_set_flags(param, flags);
+	X509_VERIFY_PARAM_set_time(param, (time_t)now);
+	X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
+	X509_STORE_CTX_set_verify_cb(x, judge);
+}
+
+void
+tls_trust_verify(const struct tls_trust *trust, X509 *cert, STACK_OF(X509) * chain, int64_t now,
+    struct tls_verdict *verdict_r)
+{
+	X509_STORE_CTX *x = X509_STORE_CTX_new();
+
+	/* A no is asked again after a second: it may be right by then. */
+	*verdict_r = (struct tls_verdict){X509_V_ERR_OUT_OF_MEM, now, now + 1};
+	if (x != NULL && X509_STORE_CTX_init(x, trust->store, cert, chain) == 1 &&
+	    X509_STORE_CTX_set_default(x, "ssl_client") == 1) {
+		set_params(trust, x, now);
+		if (X509_verify_cert(x) == 1) {
+			*verdict_r = (struct tls_verdict){X509_V_OK, INT64_MIN, INT64_MAX};
+			bound(trust, X509_STORE_CTX_get0_chain(x), now, verdict_r);
+		} else {
+			verdict_r->code = X509_STORE_CTX_get_error(x);
+			if (verdict_r->code == X509_V_OK)
+				verdict_r->code = X509_V_ERR_UNSPECIFIED;
+		}
+	}
+	X509_STORE_CTX_free(x);
+	ERR_clear_error();
+}
