@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # usage: awk -f tools/layers.awk src/LAYERS $(find src -name '*.[ch]' -o -name '*.cc')
 # Holds src/ to the order of folders in src/LAYERS: a folder includes only what
-# its line names, and a header that ends in _int.h is private to its folder.
+# its line names, and a header that ends in _int.h is private to its folder.  No other ending means that.
 function folder_of(path,   f, best) {
 	for (f in order)
 		if (index(path, f "/") == 1 && length(f) > length(best))
@@ -37,5 +37,7 @@ FILENAME == ARGV[1] {
 		complain(FILENAME ":" FNR ": " from " may not include " to " (" target ")")
 	else if (target ~ /_int\.h$/ && from != to)
 		complain(FILENAME ":" FNR ": " target " is private to " to)
+	else if (target ~ /(^|[\/_])(priv|private|internal)\.h$/)
+		complain(FILENAME ":" FNR ": " target ": the name of a private header ends in _int.h")
 }
 END { exit bad }

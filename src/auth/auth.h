@@ -2,7 +2,9 @@
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 /*
- * Auth: who is this, and for whom may they act.
+ * auth: who is this, and for whom may they act.  Start here, then db.h (where users come from) and
+ * grants.h (who may act for whom).  user/ has records and hashes, db/ the databases outside,
+ * oauth/ tokens, grant/ what a grant is, helper/ the processes that ask outside.
  *
  * Three facts, never mixed: the *authentication identity* (whose credentials
  * were shown), the *authorization identity* (the user acted for, whose mail is

@@ -2,6 +2,10 @@
 #ifndef BACKUP_FOLDER_H
 #define BACKUP_FOLDER_H
 /*
+ * backup: the folder that backups are kept in, and what is done with it.  Whatever is cut off, by
+ * a signal or a crash, a run that has its name is whole.  Start here, then run.h; job.h makes a
+ * backup, restore.h takes one back.
+ *
  * A backup folder, format 3.  Those of formats 1 and 2 are read, and become one of format 3 when
  * they are written into; what is in them stays as it is.  Their runs have fewer
  * lines (run.h), and they have no packs: every object is a file of its own.

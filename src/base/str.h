@@ -2,6 +2,10 @@
 #ifndef BASE_STR_H
 #define BASE_STR_H
 /*
+ * base: what everything else stands on, and what knows nothing of mail: strings and buffers,
+ * arenas, errors, clock, log, JSON.  Memory never runs out here: what cannot be had ends the
+ * process (mem.h).  Start with this header, then buf.h, arena.h, err.h.
+ *
  * A length travels with its pointer.  struct str does not own its bytes; they
  * may hold NUL and need not end in one.  Case folding here is ASCII only
  * (protocol words); text for people is folded by ICU in mail.

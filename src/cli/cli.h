@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
-/* The subcommands, a table of them for each file in cli/cmd; main.c walks them. */
+/*
+ * cli: the command line.  main.c finds the subcommand in the tables below; ask.h has its request
+ * carried out; help.h, topics.h and manual.h tell of it.  cmd/ has a file for each group of
+ * subcommands.  Start with main.c and cmd/alias.c.
+ */
 #include "conf/args.h"
 
 /* Each in the file of that name in cli/cmd, and ends in a row without name. */

@@ -2,6 +2,9 @@
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
 /*
+ * conf: where options come from.  Here the file and what is in force; args.h is the command line.
+ * A snapshot that was loaded never changes, and whoever uses one holds a reference.
+ *
  * The configuration: one file, described by constant option tables.
  *
  * A folder that has options keeps them in a struct of its own and describes

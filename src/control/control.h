@@ -2,6 +2,10 @@
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 /*
+ * control: what commands and the server say to each other.  Start here, then op.h (an operation)
+ * and talk.h (the command's side); frame.h and request.h are the form, dialogue.h is for
+ * operations that answer questions.  Files outside the store are no operation's business.
+ *
  * The control socket: a UNIX socket of mode 0600 on which the server takes
  * requests (request.h, in frames: frame.h) from root and from the user it runs
  * as.

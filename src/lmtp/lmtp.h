@@ -2,6 +2,9 @@
 #ifndef LMTP_LMTP_H
 #define LMTP_LMTP_H
 /*
+ * lmtp: mail comes in.  Start here; conn_int.h is a connection from inside, rcpt.c finds
+ * recipients, deliver.c stores.
+ *
  * Delivery: the server's side of LMTP (RFC 2033).
  *
  *   struct lmtp_server  start to exit

@@ -2,6 +2,11 @@
 #ifndef MAIL_SUMMARY_H
 #define MAIL_SUMMARY_H
 /*
+ * mail: messages as bytes (RFC 5322, MIME).  It reads no files and keeps nothing: each function
+ * gets bytes and appends what it finds, in bounded memory, in time that grows with the message and
+ * not with what a sender made of it.  Start here; mime_int.h is the walk behind it, search.h reads
+ * texts, text/ makes texts of bytes.
+ *
  * The summary of a message: everything that FETCH, SEARCH, SORT and section
  * lookups need without reading the message again.  It is made once, in one
  * pass, when the message comes in, and stored beside it:

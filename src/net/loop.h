@@ -2,6 +2,10 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 /*
+ * net: connections, and the threads that serve them.  A loop never waits for a disk or a lock that
+ * is held for long: work.h takes what may wait to other threads.  Start here, then stream.h (bytes
+ * both ways), listen.h (how they come in), work.h; tls/ is all that knows certificates.
+ *
  * Event loop: one thread's tasks, timers and sockets.
  *
  * One iteration: sockets that are ready, timers that are due, the tasks posted

@@ -2,6 +2,9 @@
 #ifndef PORT_PORT_H
 #define PORT_PORT_H
 /*
+ * port: mail in files.  Start here; mailstream.h is the form in which it goes to an operation and
+ * comes from one.
+ *
  * Mail in files outside the store: Maildir and mbox, both ways.  These
  * functions run in the command, never in the server.  What is wrong with one
  * file is said, counted and left out; the rest goes on.

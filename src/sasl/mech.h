@@ -2,6 +2,9 @@
 #ifndef SASL_MECH_H
 #define SASL_MECH_H
 /*
+ * sasl: mechanisms and names, without I/O and without users.  Start here; client.h is the other
+ * side, cyrus.h has the mechanisms of libsasl2 behind the same interface, names.h prepares names.
+ *
  * SASL mechanisms (RFC 4422), without I/O.
  *
  * The protocol (imap, lmtp) decodes base64 and feeds responses, the mechanism

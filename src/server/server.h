@@ -2,6 +2,9 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 /*
+ * server: the process.  Start here and with server_main(); server_int.h is the server from inside.
+ * config/ has its options, process/ what surrounds it, check/ whether it would start.
+ *
  * The running server: everything that is made from the configuration, in the
  * order in which it is made, and taken down in the opposite one.
  *

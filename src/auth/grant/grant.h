@@ -2,6 +2,9 @@
 #ifndef AUTH_GRANT_GRANT_H
 #define AUTH_GRANT_GRANT_H
 /*
+ * auth/grant: what a grant is, and finding the one that decides.  Start here; index.h finds,
+ * groups.h has who belongs together.  Which grants are in force: auth/grants.h.
+ *
  * Grants: who may act for whom, and how far.
  *
  * A grant never changes; it is counted, and a login that acts by one keeps a

@@ -2,6 +2,9 @@
 #ifndef AUTH_HELPER_HELPER_H
 #define AUTH_HELPER_HELPER_H
 /*
+ * auth/helper: processes that ask outside.  Start here; helper_int.h is what both sides share, and
+ * each *_wire.h the form of one kind of request.
+ *
  * The auth helper: processes beside the server for what the server's own must
  * not do.  The server's sandbox forbids outgoing connections and programs; PAM
  * modules need root, start programs, change the process that they run in, and

@@ -2,6 +2,10 @@
 #ifndef AUTH_OAUTH_JWT_H
 #define AUTH_OAUTH_JWT_H
 /*
+ * auth/oauth: access tokens.  Start here; jwk.h has the keys, claims.h judges what a token says,
+ * json.h bounds what is read.  Nothing here asks anybody: that is auth/db/oauth.c, through the
+ * helper.
+ *
  * JSON Web Tokens (RFC 7519) as access tokens: one signature in the compact
  * form (RFC 7515 section 7.1), with the care of RFC 8725.
  */

@@ -2,6 +2,9 @@
 #ifndef AUTH_USER_USER_H
 #define AUTH_USER_USER_H
 /*
+ * auth/user: what auth keeps of a user, and small parts for it: hashes of passwords (hashing.h),
+ * of tables (hash.h, siphash.h), files that are watched (file.h).
+ *
  * A user as the records of the store keep it, and what goes with it.
  *
  * The record's value, format 1 (the store adds its checksum):

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CONTROL_OPS_OPS_H
 #define CONTROL_OPS_OPS_H
-/* The tables of operations, by group; ops.c lists them. */
+/*
+ * control/ops: what can be asked of a store or a server, a file for each group.  It lies above the
+ * server, which gets ops_find() as a pointer.  Start with alias.c, the smallest.
+ */
 #include "control/op.h"
 
 extern const struct op ops_alias[];   /* alias.c */

@@ -2,6 +2,9 @@
 #ifndef MAIL_TEXT_TEXT_H
 #define MAIL_TEXT_TEXT_H
 /*
+ * mail/text: bytes become text.  Start here; decode.h undoes transfer encodings, html.h takes the
+ * tags away, needles.h finds many words at once.
+ *
  * Text for people: charsets to UTF-8, encoded words, case folding.  What
  * comes out of here is always well-formed UTF-8.
  *

@@ -2,6 +2,9 @@
 #ifndef NET_TLS_TLS_H
 #define NET_TLS_TLS_H
 /*
+ * net/tls: certificates, ours and our clients'.  Start here; peer.h tells of the client of one
+ * connection, certmap.h for whom a certificate stands, trust.h which are believed.
+ *
  * What a TLS server shares between its connections: certificates, keys,
  * versions, ciphers, whose certificates of clients it believes and for whom
  * they stand.  Constant after it was made and reference counted: a new

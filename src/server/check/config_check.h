@@ -2,6 +2,9 @@
 #ifndef SERVER_CHECK_CONFIG_CHECK_H
 #define SERVER_CHECK_CONFIG_CHECK_H
 /*
+ * server/check: would a server start?  Start here; the files answer for the file alone, for paths,
+ * for the machine, and for the user that the server becomes.
+ *
  * Would a server start with this configuration, or take it at a reload?  `serve`, `config check`
  * and `reload` ask here and nowhere else, so that they cannot disagree.  All faults are found at
  * once, each a line "FILE:LINE: OPTION: what is wrong, and what would be right"; no port is bound,

@@ -2,6 +2,9 @@
 #ifndef SERVER_CONFIG_SETTINGS_H
 #define SERVER_CONFIG_SETTINGS_H
 /*
+ * server/config: options, and what is made from them.  Start here; auth_setup.h makes databases
+ * and grants.
+ *
  * The options that belong to the server as a whole, and the list of all option
  * tables.  Where the file is: --config, else what TURNSTONE_CONFIG in the
  * environment names, else /etc/turnstone/turnstone.conf if there is one, else no

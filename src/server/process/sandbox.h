@@ -2,6 +2,10 @@
 #ifndef SERVER_PROCESS_SANDBOX_H
 #define SERVER_PROCESS_SANDBOX_H
 /*
+ * server/process: what surrounds the server and knows nothing of it: the sandbox (here),
+ * privileges, sockets that were handed over, the PID file, where the log goes, memory and disk in
+ * use.
+ *
  * Leaves the process only what a mail server needs, for good: Landlock rules for files and
  * outgoing connections, then a seccomp filter for system calls.  No program can be started, no
  * process made, no memory be written and executed, no TCP connection opened.
