@@ -144,7 +144,6 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	box->rights = rights;
 	/* RFC 4314 section 5.2 */
 	box->read_only = read_only || (rights & IMAP_RIGHTS_CHANGE) == 0;
-	box->slots = arena_zalloc(a, conn->server->reg.box_total);
 	box->recent = roaring_bitmap_create();
 	box->pending = roaring_bitmap_create();
 	box->expunged = roaring_bitmap_create();
@@ -152,8 +151,9 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	/* Before looking: what comes in between is told by the first sync. */
 	box->watch = store_watch_new(imap_login(conn)->account, store_mailbox_id(mailbox),
 	    conn->il->loop, watch_fired, conn);
-	look_first(box, selected);
 	arena_on_free(a, free_box, box);
+	box->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_BOX, a);
+	look_first(box, selected);
 	imap_login(conn)->box = box;
 	imap_login(conn)->tally.selected++;
 	return box;

@@ -125,10 +125,53 @@ struct imap_status_item {
 	    struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out);
 };
 
+/* ---- slots: memory of the extension's own in a lifetime */
+
+enum imap_life { IMAP_LIFE_TURN, IMAP_LIFE_LOGIN, IMAP_LIFE_BOX, IMAP_LIVES };
+
+struct imap_slot_field {
+	const char *name;
+	size_t at, size;
+};
+
+/*
+ * Zeroed when its owner begins, gone when its owner goes: there is no reset.  A slot and the table
+ * of its fields are made together, so that the table has all of them; the reset proof (test/reset)
+ * asks that a script dirties each.  For example
+ *
+ *     #define BELL_FIELDS(slot, FIELD)                                   \
+ *             FIELD(slot, bool, armed, )                                 \
+ *             FIELD(slot, char, tune, [8])
+ *     IMAP_SLOT(bell, BELL_FIELDS);
+ *     ...
+ *     .slots = {[IMAP_LIFE_LOGIN] = IMAP_SLOT_OF(bell, free_bell)},
+ */
+struct imap_slot {
+	size_t size;                          /* 0: none */
+	const struct imap_slot_field *fields; /* the last one without a name */
+	/* Called when the owner goes, before anything that the owner holds: for what is not memory
+	 * of an arena.  NULL: there is no such thing. */
+	void (*free)(void *slot);
+};
+
+#define IMAP_SLOT_MEMBER(slot, type, field, dims) type field dims;
+#define IMAP_SLOT_ROW(slot, type, field, dims)                                                     \
+	{#field, offsetof(struct slot, field), sizeof(((struct slot *)NULL)->field)},
+#define IMAP_SLOT(slot, FIELDS)                                                                    \
+	struct slot {                                                                              \
+		FIELDS(slot, IMAP_SLOT_MEMBER)                                                     \
+	};                                                                                         \
+	static const struct imap_slot_field slot##_fields[] = {                                    \
+	    FIELDS(slot, IMAP_SLOT_ROW){.name = NULL}}
+#define IMAP_SLOT_OF(slot, free_fn)                                                                \
+	{                                                                                          \
+		.size = sizeof(struct slot), .fields = slot##_fields, .free = (free_fn)            \
+	}
+
 /* ---- all of it */
 
 struct imap_ext {
-	const char *name;  /* also names test/reset/NAME.imt */
+	const char *name;
 	const char *title; /* for the table in the documentation: "RFC 2177 IDLE" */
 	const struct imap_cap *caps;
 	const struct imap_cmd_def *cmds;
@@ -136,10 +179,11 @@ struct imap_ext {
 	const struct imap_fetch_item *fetch_items;
 	const struct imap_search_key *search_keys;
 	const struct imap_status_item *status_items;
-	size_t login_size, box_size; /* zeroed slots in the login and the box */
+	struct imap_slot slots[IMAP_LIVES];
 };
 
 /* Slots by the extension's struct; asserts that there is a login (box). */
+void *imap_turn_slot(const struct imap_conn *conn, const struct imap_ext *ext);
 void *imap_login_slot(const struct imap_conn *conn, const struct imap_ext *ext);
 void *imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext);
 #endif

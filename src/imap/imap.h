@@ -280,8 +280,11 @@ enum imap_word { /* kinds of names that extensions bring */
 
 struct imap_registry { /* made once at start, constant afterwards */
 	const struct imap_ext *ext[IMAP_EXT_MAX];
-	size_t login_off[IMAP_EXT_MAX], box_off[IMAP_EXT_MAX];
-	size_t count, login_total, box_total;
+	size_t count;
+	struct imap_slots { /* of one lifetime */
+		size_t at[IMAP_EXT_MAX], total;
+		bool freed; /* a slot has a free() */
+	} slots[IMAP_LIVES];
 	struct imap_row {         /* an open hash table by kind and name */
 		const char *name; /* NULL: free */
 		const void *row;
@@ -293,6 +296,10 @@ struct imap_registry { /* made once at start, constant afterwards */
 };
 void imap_registry_build(
     struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
+/* Memory for the slots of an owner with this arena.  They are freed before what was entered into
+ * the arena until now. */
+unsigned char *imap_slots_new(
+    const struct imap_registry *reg, enum imap_life life, struct arena *owner);
 /* By name, without case; NULL: no extension has it. */
 const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);
 const struct imap_enable *imap_registry_enable(const struct imap_registry *reg, struct str name);
@@ -435,6 +442,7 @@ struct imap_turn {
 	struct imap_rules *rules; /* a reference */
 	struct imap_login *login; /* NULL: not authenticated */
 	struct imap_told *told;   /* NULL: nothing was */
+	unsigned char *slots;
 };
 
 struct imap_login {

@@ -57,14 +57,20 @@ add_command(struct imap_registry *reg, const struct imap_cmd_def *def)
 	reg->cmds[reg->cmd_count++] = def;
 }
 
-static size_t
-slot(size_t *total, size_t size)
+static void
+add_slots(struct imap_registry *reg, size_t i)
 {
 	const size_t align = sizeof(max_align_t);
-	size_t at = *total;
 
-	*total += (size + align - 1) / align * align;
-	return at;
+	for (int life = 0; life < IMAP_LIVES; life++) {
+		const struct imap_slot *slot = &reg->ext[i]->slots[life];
+		struct imap_slots *slots = &reg->slots[life];
+
+		slots->at[i] = slots->total;
+		slots->total += (slot->size + align - 1) / align * align;
+		slots->freed = slots->freed || slot->free != NULL;
+		TS_ASSERT((slot->size > 0) == (slot->fields != NULL));
+	}
 }
 
 /*
@@ -140,8 +146,7 @@ imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all
 	*reg = (struct imap_registry){.count = count};
 	for (size_t i = 0; i < count; i++) {
 		reg->ext[i] = all[i];
-		reg->login_off[i] = slot(&reg->login_total, all[i]->login_size);
-		reg->box_off[i] = slot(&reg->box_total, all[i]->box_size);
+		add_slots(reg, i);
 		for (const struct imap_cmd_def *d = all[i]->cmds; d != NULL && d->name != NULL; d++)
 			add_command(reg, d);
 		ADD(IMAP_WORD_ENABLE, struct imap_enable, all[i]->enables);
@@ -191,22 +196,72 @@ ext_index(const struct imap_registry *reg, const struct imap_ext *ext)
 	TS_WRONG("an extension that is not registered");
 }
 
-void *
-imap_login_slot(const struct imap_conn *conn, const struct imap_ext *ext)
+static void *
+find_slot(const struct imap_conn *conn, const struct imap_ext *ext, enum imap_life life,
+    unsigned char *bytes)
 {
 	const struct imap_registry *reg = &conn->server->reg;
 
-	TS_ASSERT(imap_login(conn) != NULL && ext->login_size > 0);
-	return imap_login(conn)->slots + reg->login_off[ext_index(reg, ext)];
+	TS_ASSERT(ext->slots[life].size > 0);
+	return bytes + reg->slots[life].at[ext_index(reg, ext)];
+}
+
+void *
+imap_turn_slot(const struct imap_conn *conn, const struct imap_ext *ext)
+{
+	return find_slot(conn, ext, IMAP_LIFE_TURN, conn->turn->slots);
+}
+
+void *
+imap_login_slot(const struct imap_conn *conn, const struct imap_ext *ext)
+{
+	TS_ASSERT(imap_login(conn) != NULL);
+	return find_slot(conn, ext, IMAP_LIFE_LOGIN, imap_login(conn)->slots);
 }
 
 void *
 imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext)
 {
-	const struct imap_registry *reg = &conn->server->reg;
+	TS_ASSERT(imap_box(conn) != NULL);
+	return find_slot(conn, ext, IMAP_LIFE_BOX, imap_box(conn)->slots);
+}
 
-	TS_ASSERT(imap_box(conn) != NULL && ext->box_size > 0);
-	return imap_box(conn)->slots + reg->box_off[ext_index(reg, ext)];
+struct owned_slots {
+	const struct imap_registry *reg;
+	enum imap_life life;
+	unsigned char *bytes;
+};
+
+static void
+free_slots(void *arg)
+{
+	const struct owned_slots *owned = arg;
+	const struct imap_registry *reg = owned->reg;
+
+	for (size_t i = 0; i < reg->count; i++) {
+		const struct imap_slot *slot = &reg->ext[i]->slots[owned->life];
+
+		if (slot->free != NULL)
+			slot->free(owned->bytes + reg->slots[owned->life].at[i]);
+	}
+}
+
+unsigned char *
+imap_slots_new(const struct imap_registry *reg, enum imap_life life, struct arena *owner)
+{
+	const struct imap_slots *slots = &reg->slots[life];
+	struct owned_slots *owned;
+	unsigned char *bytes;
+
+	if (slots->total == 0)
+		return NULL;
+	bytes = arena_zalloc(owner, slots->total);
+	if (slots->freed) {
+		owned = arena_new_object(owner, struct owned_slots);
+		*owned = (struct owned_slots){reg, life, bytes};
+		arena_on_free(owner, free_slots, owned);
+	}
+	return bytes;
 }
 
 bool

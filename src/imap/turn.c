@@ -33,6 +33,7 @@ imap_turn_new(struct imap_conn *conn)
 	turn->rules = conn->il->rules;
 	turn->rules->refs++;
 	arena_on_free(a, unref_rules, turn);
+	turn->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_TURN, a);
 	if (conn->stream != NULL) /* those of the turn before may go */
 		stream_set_limits(conn->stream, &turn->rules->stream_limits);
 	return turn;
@@ -203,7 +204,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login->account = account;
 	arena_on_free(a, unref_account, login);
 	arena_on_free(a, free_layer, login);
-	login->slots = arena_zalloc(a, conn->server->reg.login_total);
+	login->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_LOGIN, a);
 	login->mechanism = arena_str(a, mechanism);
 	login->commands = conn->commands;
 	login->bytes_in = conn->bytes_in;

@@ -127,6 +127,18 @@ looked(void *arg)
 	(void)block_on_worker(was_worker);
 }
 
+static void
+register_extensions(struct imap_registry *reg, const struct imap_ext *more)
+{
+	const struct imap_ext *all[IMAP_EXT_MAX];
+	size_t n = imap_all_extensions_count;
+
+	memcpy(all, imap_all_extensions, n * sizeof(all[0]));
+	if (more != NULL)
+		all[n++] = more;
+	imap_registry_build(reg, all, n);
+}
+
 struct site *
 site_new(const struct site_options *options)
 {
@@ -162,7 +174,7 @@ site_new(const struct site_options *options)
 	if (options->starttls)
 		site->server.tls = options->tls != NULL ? options->tls : site_tls();
 	imap_server_init(&site->server);
-	imap_registry_build(&site->server.reg, imap_all_extensions, imap_all_extensions_count);
+	register_extensions(&site->server.reg, options->ext);
 	imap_loop_init(&site->il, &site->server, 0, site->loop, site->conf);
 	return site;
 }

@@ -47,6 +47,7 @@ struct site_options {
 	bool starttls;                /* offered; the handshake is a fake one */
 	struct tls_slot *tls;         /* NULL, or what site_tls() gave, which stays the caller's */
 	struct engine_mem_disk *disk; /* NULL: a new one; taken */
+	const struct imap_ext *ext;   /* NULL, or one more than the server has */
 };
 
 /* A certificate to be shown by nobody: the handshake of a fake stream is none. */

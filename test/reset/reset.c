@@ -1,28 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * usage: test_reset FOLDER [SEED]; else the seed is TURNSTONE_SEED, or the time
+ *        test_reset FOLDER nets
  *
  * Proof that UNAUTHENTICATE leaves nothing of a user behind (RFC 8437 section
- * 3).  FOLDER holds dirtying scripts, NAME.imt; each extension that keeps a
- * slot in the login or the box must have one, and the slot must be dirty when
- * it has run.  For a long probe S and many P (each script, each ordered pair,
- * random mixes) what the server answers to S on a fresh connection must equal
- * what it answers after (P; UNAUTHENTICATE), S sent afterwards or in the same
- * segment.  In between no login, box, command, watch or change is alive, and
- * the struct of the connection equals a fresh one apart from what is meant to
- * stay: identity, ID, statistics.
+ * 3).  FOLDER holds dirtying scripts, NAME.imt: each field of each slot that an
+ * extension has must be dirty when one of them has run.  For a long probe S and
+ * many P (each script, each ordered pair, random mixes) what the server answers
+ * to S on a fresh connection must equal what it answers after (P;
+ * UNAUTHENTICATE), S sent afterwards or in the same segment.  In between no
+ * login, box, command, watch or change is alive, and the struct of the
+ * connection equals a fresh one apart from what is meant to stay: identity, ID,
+ * statistics.
+ *
+ * The extensions are the server's, and one with slots of every kind (stain.h).
+ *
+ * "nets": with each bug that it can have planted the proof must fail, and say
+ * what is wrong.
  */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/ext/list.h"
 #include "imap/settings.h"
 #include "script.h"
+#include "stain.h"
 
 #define SCRIPTS 64
 #define MIXES 60
@@ -94,34 +103,11 @@ load(const char *folder)
 	read_file(folder, "probe.txt", &probe);
 }
 
-static const struct imap_ext *
-ext_of(const char *name)
-{
-	for (size_t i = 0; i < imap_all_extensions_count; i++)
-		if (strcmp(imap_all_extensions[i]->name, name) == 0)
-			return imap_all_extensions[i];
-	return NULL;
-}
-
-static void
-check_scripts(void)
-{
-	for (size_t i = 0; i < imap_all_extensions_count; i++) {
-		const struct imap_ext *e = imap_all_extensions[i];
-		size_t k = 0;
-
-		while (k < script_count && strcmp(scripts[k].name, e->name) != 0)
-			k++;
-		if (k == script_count && (e->login_size > 0 || e->box_size > 0))
-			die(e->name, "keeps a slot, but has no script in test/reset");
-	}
-}
-
 static struct site *
 make_site(void)
 {
 	static const char message[] = "Subject: a message\r\n\r\nIts text.\r\n";
-	struct site *site = site_new(&(struct site_options){
+	struct site *site = site_new(&(struct site_options){.ext = &imap_ext_stain,
 	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n"
 	                "trusted_fronts = 192.0.2.1\n"
 	                "auth.sasl_mechanisms = [X-TOY]\nmechanisms = [X-TOY, PLAIN]\n")});
@@ -141,6 +127,12 @@ make_site(void)
 	return site;
 }
 
+/* ---- fields of slots */
+
+#define FIELDS 64 /* of one slot */
+
+static bool dirtied[IMAP_EXT_MAX][IMAP_LIVES][FIELDS];
+
 static bool
 all_zero(const unsigned char *p, size_t n)
 {
@@ -150,17 +142,64 @@ all_zero(const unsigned char *p, size_t n)
 	return true;
 }
 
-static void
-check_dirty(const struct imap_conn *conn, const char *name)
+/* NULL: there is no such owner now. */
+static const unsigned char *
+slot_of(const struct imap_conn *conn, const struct imap_ext *e, enum imap_life life)
 {
-	const struct imap_ext *e = ext_of(name);
-
-	if (e != NULL && e->login_size > 0 && all_zero(imap_login_slot(conn, e), e->login_size))
-		die(name, "its script leaves the login's slot clean");
-	if (e != NULL && e->box_size > 0 &&
-	    (imap_box(conn) == NULL || all_zero(imap_box_slot(conn, e), e->box_size)))
-		die(name, "its script leaves the box's slot clean");
+	if (e->slots[life].size == 0 || (life >= IMAP_LIFE_LOGIN && imap_login(conn) == NULL) ||
+	    (life == IMAP_LIFE_BOX && imap_box(conn) == NULL))
+		return NULL;
+	return life == IMAP_LIFE_TURN    ? imap_turn_slot(conn, e)
+	       : life == IMAP_LIFE_LOGIN ? imap_login_slot(conn, e)
+	                                 : imap_box_slot(conn, e);
 }
+
+/* Which fields are dirty now. */
+static void
+look_at_slots(const struct imap_conn *conn)
+{
+	const struct imap_registry *reg = &conn->server->reg;
+
+	for (size_t i = 0; i < reg->count; i++)
+		for (int life = 0; life < IMAP_LIVES; life++) {
+			const unsigned char *slot =
+			    slot_of(conn, reg->ext[i], (enum imap_life)life);
+			const struct imap_slot_field *f = reg->ext[i]->slots[life].fields;
+
+			for (size_t k = 0; slot != NULL && f[k].name != NULL; k++)
+				if (!all_zero(slot + f[k].at, f[k].size))
+					dirtied[i][life][k] = true;
+		}
+}
+
+static void
+check_slot(const char *ext, const struct imap_slot_field *fields, const bool *dirty)
+{
+	char who[200];
+
+	for (size_t k = 0; fields != NULL && fields[k].name != NULL; k++) {
+		snprintf(who, sizeof(who), "%s: %s", ext, fields[k].name);
+		if (k == FIELDS)
+			die(who, "too many fields");
+		if (!dirty[k])
+			die(who, "no script in test/reset dirties this field of a slot");
+	}
+}
+
+static void
+check_slots(void)
+{
+	struct site *site = make_site();
+	const struct imap_registry *reg = &site->server.reg;
+
+	for (size_t i = 0; i < reg->count; i++)
+		for (int life = 0; life < IMAP_LIVES; life++)
+			check_slot(
+			    reg->ext[i]->name, reg->ext[i]->slots[life].fields, dirtied[i][life]);
+	site_free(&site);
+}
+
+/* ---- what stays */
 
 /* What may differ between two connections, or stays by intention, is cut away. */
 static struct imap_conn
@@ -200,8 +239,10 @@ check_clean(struct site *site, const char *who)
 	    pool->live_arenas[ARENA_CMD] != 0 || pool->live_arenas[ARENA_TURN] != 1 ||
 	    pool->live_cleanups[ARENA_LOGIN] != 0 || pool->live_cleanups[ARENA_BOX] != 0 ||
 	    pool->live_cleanups[ARENA_CMD] != 0 ||
-	    pool->live_cleanups[ARENA_TURN] != 1) /* the new turn's reference to the rules */
+	    pool->live_cleanups[ARENA_TURN] != 2) /* the new turn's rules, and slots */
 		die(who, "something of the login is alive");
+	if (stain_held != 0)
+		die(who, "what a slot holds is alive");
 	store_stats(site->store, &stats);
 	if (stats.watches != 0 || stats.changes_pending != 0)
 		die(who, "a watch or a change is alive");
@@ -259,7 +300,7 @@ run(const size_t *p, size_t n, bool pipelined, const char *who)
 	for (size_t i = 0; i < n && !narrow; i++) {
 		if (!script_lines(s, buf_as_str(&scripts[p[i]].text)))
 			die(scripts[p[i]].name, "the script does not do what it says");
-		check_dirty(site->clients[1].conn, scripts[p[i]].name);
+		look_at_slots(site->clients[1].conn);
 	}
 	if (n > 0 && !pipelined) {
 		lines(s, who, "drain\nC: u0 UNAUTHENTICATE\nS~ u0 OK %*\nsilent\n");
@@ -301,39 +342,129 @@ quiet(enum log_level level, const char *context, const char *text, void *arg)
 		fprintf(stderr, "%s %s\n", context != NULL ? context : "-", text);
 }
 
-int
-main(int argc, char **argv)
-{
-	const char *given = argc > 2 ? argv[2] : getenv("TURNSTONE_SEED");
-	unsigned seed = given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL);
-	unsigned state = seed, count = 0;
-	struct buf want;
+/* ---- all of it */
 
-	log_set_sink(quiet, NULL);
-	load(argc > 1 ? argv[1] : "test/reset");
-	check_scripts();
-	want = run(NULL, 0, false, "fresh");
-	if (str_find(buf_as_str(&want), STR("p29 OK")) == NULL)
-		die("probe.txt", "does not come to its end");
-	narrow = true;
-	for (unsigned piped = 0; piped < 2; piped++, count++)
-		compare(&want, &(size_t){0}, 1, piped == 1);
-	narrow = false;
+/* Each script by itself. */
+static unsigned
+singles(const struct buf *want)
+{
+	unsigned count = 0;
+
 	for (size_t i = 0; i < script_count; i++)
 		for (unsigned piped = 0; piped < 2; piped++, count++)
-			compare(&want, &i, 1, piped);
+			compare(want, &i, 1, piped == 1);
+	check_slots();
+	return count;
+}
+
+static unsigned
+pairs_and_mixes(const struct buf *want, unsigned seed)
+{
+	unsigned state = seed, count = 0;
+
 	for (size_t i = 0; i < script_count; i++)
 		for (size_t k = 0; k < script_count; k++, count++)
-			compare(&want, (size_t[]){i, k}, 2, (i + k) % 2);
+			compare(want, (size_t[]){i, k}, 2, (i + k) % 2);
 	for (unsigned m = 0; m < MIXES; m++, count++) {
 		size_t p[MIX_LENGTH];
 
 		for (size_t i = 0; i < MIX_LENGTH; i++)
 			p[i] = (size_t)rand_r(&state) % script_count;
-		compare(&want, p, MIX_LENGTH, m % 2);
+		compare(want, p, MIX_LENGTH, m % 2);
+	}
+	return count;
+}
+
+static void
+prove(unsigned seed, bool whole)
+{
+	struct buf want = run(NULL, 0, false, "fresh");
+	unsigned count;
+
+	if (str_find(buf_as_str(&want), STR("p29 OK")) == NULL)
+		die("probe.txt", "does not come to its end");
+	count = singles(&want);
+	if (whole) {
+		narrow = true;
+		for (unsigned piped = 0; piped < 2; piped++, count++)
+			compare(&want, &(size_t){0}, 1, piped == 1);
+		narrow = false;
+		count += pairs_and_mixes(&want, seed);
 	}
 	printf("seed %u: %u passed, %u failed\n", seed, count - failed, failed);
 	buf_fini(&want);
+}
+
+/* ---- the nets */
+
+/* What the proof says with the bug planted; *passed_r: it finds nothing. */
+static struct buf
+said_with(enum stain_bug bug, bool *passed_r)
+{
+	struct buf said = {0};
+	int ends[2], status;
+	ssize_t n;
+	pid_t pid;
+
+	fflush(stdout);
+	if (pipe(ends) < 0 || (pid = fork()) < 0)
+		die("nets", "no process");
+	if (pid == 0) {
+		dup2(ends[1], STDERR_FILENO);
+		close(ends[0]);
+		stain_bug = bug;
+		prove(0, false);
+		fflush(stderr);
+		_exit(failed != 0);
+	}
+	close(ends[1]);
+	while ((n = read(ends[0], buf_room(&said, 4096), 4096)) > 0)
+		said.n += (size_t)n;
+	close(ends[0]);
+	(void)waitpid(pid, &status, 0);
+	*passed_r = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return said;
+}
+
+static void
+check_net(enum stain_bug bug, const char *want)
+{
+	bool passed;
+	struct buf said = said_with(bug, &passed);
+
+	if (passed != (bug == STAIN_NONE) ||
+	    (want != NULL && str_find(buf_as_str(&said), str_of(want)) == NULL)) {
+		fprintf(stderr, "bug %d: want a proof that %s%s, got:\n%.*s\n", (int)bug,
+		    want != NULL ? "says " : "passes", want != NULL ? want : "",
+		    STR_ARG(buf_as_str(&said)));
+		failed++;
+	}
+	buf_fini(&said);
+}
+
+static void
+check_nets(void)
+{
+	check_net(STAIN_NONE, NULL);
+	check_net(STAIN_STATIC, "after: stain");
+	check_net(STAIN_CONN, "the connection's struct differs from a fresh one");
+	check_net(STAIN_WATCH, "a watch or a change is alive");
+	check_net(STAIN_FREE, "what a slot holds is alive");
+	check_net(STAIN_FIELD, "stain: armed: no script in test/reset dirties this field");
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *given = argc > 2 ? argv[2] : getenv("TURNSTONE_SEED");
+
+	log_set_sink(quiet, NULL);
+	load(argc > 1 ? argv[1] : "test/reset");
+	if (argc > 2 && strcmp(argv[2], "nets") == 0)
+		check_nets();
+	else
+		prove(given != NULL ? (unsigned)strtoul(given, NULL, 10) : (unsigned)time(NULL),
+		    true);
 	buf_fini(&probe);
 	for (size_t i = 0; i < script_count; i++)
 		buf_fini(&scripts[i].text);

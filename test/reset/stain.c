@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See stain.h. */
+#include "stain.h"
+
+#include <stdio.h>
+
+#include "imap/conn_int.h"
+
+#define USER_MAX 32
+
+#define TURN_FIELDS(slot, FIELD)                                                                   \
+	FIELD(slot, bool, stained, )                                                               \
+	FIELD(slot, uint32_t, times, )                                                             \
+	FIELD(slot, struct buf, words, )
+#define LOGIN_FIELDS(slot, FIELD)                                                                  \
+	FIELD(slot, char, user, [USER_MAX])                                                        \
+	FIELD(slot, bool, armed, )                                                                 \
+	FIELD(slot, struct store_watch *, watch, )
+#define BOX_FIELDS(slot, FIELD)                                                                    \
+	FIELD(slot, roaring_bitmap_t *, uids, )                                                    \
+	FIELD(slot, uint64_t, modseq, )
+
+IMAP_SLOT(turn_stain, TURN_FIELDS);
+IMAP_SLOT(login_stain, LOGIN_FIELDS);
+IMAP_SLOT(box_stain, BOX_FIELDS);
+
+enum stain_bug stain_bug;
+unsigned stain_held;
+static char kept[USER_MAX]; /* of STAIN_STATIC and STAIN_CONN */
+
+static void
+free_turn(void *arg)
+{
+	struct turn_stain *turn = arg;
+
+	if (turn->words.p == NULL || stain_bug == STAIN_FREE)
+		return;
+	buf_fini(&turn->words);
+	stain_held--;
+}
+
+static void
+free_login(void *arg)
+{
+	struct login_stain *login = arg;
+
+	if (login->watch == NULL)
+		return;
+	store_watch_free(&login->watch);
+	stain_held--;
+}
+
+static void
+free_box(void *arg)
+{
+	struct box_stain *box = arg;
+
+	if (box->uids == NULL)
+		return;
+	roaring_bitmap_free(box->uids);
+	stain_held--;
+}
+
+static void
+watch_fired(void *arg)
+{
+	(void)arg;
+}
+
+static void
+stain_turn(struct turn_stain *turn)
+{
+	turn->stained = true;
+	turn->times++;
+	if (turn->words.p == NULL)
+		stain_held++;
+	buf_puts(&turn->words, "stain");
+}
+
+static void
+stain_login(struct imap_conn *conn, struct login_stain *login)
+{
+	struct store_account *account = imap_login(conn)->account;
+	struct store_watch *stray;
+
+	snprintf(login->user, sizeof(login->user), "%.*s", STR_ARG(imap_login(conn)->user));
+	login->armed = stain_bug != STAIN_FIELD;
+	if (login->watch == NULL) {
+		login->watch = store_watch_new(account, 0, conn->il->loop, watch_fired, conn);
+		stain_held++;
+	}
+	if (stain_bug == STAIN_WATCH) {
+		stray = store_watch_new(account, 0, conn->il->loop, watch_fired, conn);
+		(void)stray;
+	}
+	memcpy(kept, login->user, sizeof(kept));
+	if (stain_bug == STAIN_CONN)
+		conn->front = str_of(kept);
+}
+
+static void
+stain_box(const struct imap_box *selected, struct box_stain *box)
+{
+	if (box->uids == NULL) {
+		box->uids = roaring_bitmap_copy(selected->uids);
+		stain_held++;
+	}
+	box->modseq = selected->modseq;
+}
+
+static enum imap_next
+cmd_stain(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+
+	stain_turn(imap_turn_slot(conn, &imap_ext_stain));
+	if (imap_login(conn) != NULL)
+		stain_login(conn, imap_login_slot(conn, &imap_ext_stain));
+	if (imap_box(conn) != NULL)
+		stain_box(imap_box(conn), imap_box_slot(conn, &imap_ext_stain));
+	return cmd_ok(cmd, "Stained");
+}
+
+static enum imap_next
+cmd_look(struct imap_cmd *cmd)
+{
+	struct imap_conn *conn = cmd->conn;
+	const struct turn_stain *turn = imap_turn_slot(conn, &imap_ext_stain);
+	struct buf text = {0};
+	const char *copy;
+
+	buf_printf(&text, "turn %u", turn->times);
+	if (imap_login(conn) != NULL) {
+		const struct login_stain *login = imap_login_slot(conn, &imap_ext_stain);
+
+		buf_printf(&text, " login %s", stain_bug == STAIN_STATIC ? kept : login->user);
+	}
+	if (imap_box(conn) != NULL) {
+		const struct box_stain *box = imap_box_slot(conn, &imap_ext_stain);
+
+		buf_printf(&text, " box %llu", (unsigned long long)box->modseq);
+	}
+	copy = arena_strdup(cmd->arena, buf_cstr(&text));
+	buf_fini(&text);
+	return cmd_ok(cmd, copy);
+}
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "X-STAIN", .states = IMAP_ANY, .start = cmd_stain},
+    {.name = "X-LOOK", .states = IMAP_ANY, .start = cmd_look},
+    {.name = NULL},
+};
+
+const struct imap_ext imap_ext_stain = {.name = "stain",
+    .title = "(the reset proof's)",
+    .cmds = cmds,
+    .slots = {[IMAP_LIFE_TURN] = IMAP_SLOT_OF(turn_stain, free_turn),
+        [IMAP_LIFE_LOGIN] = IMAP_SLOT_OF(login_stain, free_login),
+        [IMAP_LIFE_BOX] = IMAP_SLOT_OF(box_stain, free_box)}};
