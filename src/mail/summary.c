@@ -2,7 +2,7 @@
 /*
  * Summaries made and opened: see summary.h.  All numbers are little-endian:
  *
- *     0   4  "TSM" and the version, 2 (version 1 had not the last two texts)
+ *     0   4  "TSM" and the version, 3 (version 2 had not the last text, 1 not the last three)
  *     4   4  length of the whole
  *     8   8  XXH3 of all that follows, its seed the version (of version 1: 0)
  *     16  8  size of the message
@@ -14,7 +14,7 @@
  *     52  4  offset of the names of types and charsets
  *     56  8  for each text: offset, length (0xffffffff: absent)
  *     …  64  for each part: see put_part()
- *     …      the texts, the names
+ *     …      the texts, the names, the last text
  */
 #include "mail/summary.h"
 
@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "mail/date.h"
 #include "mail/header.h"
+#include "mail/preview.h"
 #include "mail/render_int.h"
 #include "mail/text/lex.h"
 #include "mail/text/text.h"
@@ -32,11 +33,14 @@
 #define PART 64u
 #define ABSENT UINT32_MAX
 #define MAGIC "TSM"
-#define VERSION 2
+#define VERSION 3
 /* A sort key is cut here: texts that agree so far are equal for every reader. */
 #define KEY_MAX 512u
 /* What it costs to decode a byte: in bytes that are looked at. */
 #define COST 16
+/* Of a preview: bytes at a time, and what one of them costs. */
+#define PREVIEW_PIECE 1024u
+#define PREVIEW_COST 8
 
 _Static_assert(MAIL_TEXT_COUNT < 64, "the table of texts is small");
 
@@ -81,6 +85,8 @@ struct making {
 	unsigned item;  /* in texts[] */
 	size_t at;      /* in the message, or in a list of addresses */
 	size_t from;    /* where the text begins that is being put */
+	struct mail_preview preview;
+	bool previewing;
 };
 
 /* The text `which` is what has been appended to out since `from`. */
@@ -442,13 +448,46 @@ put_tail(struct making *k, size_t *budget)
 		k->flags |= MAIL_SUMMARY_CUT;
 	head = k->out->p + k->base;
 	put_le32(head + 44, k->flags);
-	put_le32(head + 4, (uint32_t)(k->out->n - k->base));
 	mime_spend(budget, k->m.names.n);
 	return true;
 }
 
+/* Of what has been made, all but the last text: it stays where it is until that is put. */
+static struct mail_summary
+view_of(const struct making *k)
+{
+	return (struct mail_summary){.bytes = {k->out->p + k->base, k->out->n - k->base},
+	    .size = k->r.message.n,
+	    .header_len = k->m.v[0].header_len,
+	    .part_count = k->m.n,
+	    .text_count = MAIL_TEXT_COUNT};
+}
+
+static bool
+put_preview(struct making *k, size_t *budget)
+{
+	struct mail_summary view = view_of(k);
+	struct mail_range want;
+
+	if (!k->previewing)
+		mail_preview_begin(&k->preview, &view);
+	k->previewing = true;
+	while (mail_preview_wants(&k->preview, &want)) {
+		size_t n = want.len < PREVIEW_PIECE ? (size_t)want.len : PREVIEW_PIECE;
+
+		if (*budget == 0)
+			return false;
+		mail_preview_feed(&k->preview, (struct str){k->r.message.p + want.off, n});
+		mime_spend(budget, PREVIEW_COST * n);
+	}
+	buf_str(k->out, mail_preview_text(&k->preview));
+	note_text(k, MAIL_TEXT_PREVIEW, k->from);
+	return true;
+}
+
 static bool (*const stages[])(struct making *k, size_t *budget) = {find_parts, read_envelope,
-    look_for_8bit, look_for_nul, put_head, put_envelope, put_rev1, put_rev2, put_texts, put_tail};
+    look_for_8bit, look_for_nul, put_head, put_envelope, put_rev1, put_rev2, put_texts, put_tail,
+    put_preview};
 
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 
@@ -469,6 +508,7 @@ making_fini(struct making *k)
 	envelope_fini(&k->e);
 	structure_fini(&k->structure);
 	mime_fini(&k->m);
+	mail_preview_fini(&k->preview);
 	buf_fini(&k->r.scratch);
 	buf_fini(&k->scratch);
 	buf_fini(&k->key);
@@ -546,6 +586,7 @@ seal(struct making *k)
 	char *head = k->out->p + k->base;
 	XXH64_hash_t hash = XXH3_64bits_withSeed(head + 16, k->out->n - k->base - 16, VERSION);
 
+	put_le32(head + 4, (uint32_t)(k->out->n - k->base));
 	put_le32(head + 8, (uint32_t)hash);
 	put_le32(head + 12, (uint32_t)(hash >> 32));
 }
@@ -665,7 +706,10 @@ hash_of(struct str bytes)
 static uint32_t
 text_count(struct str bytes)
 {
-	return bytes.p[3] == 1 ? MAIL_TEXT_BODY_REV2 : MAIL_TEXT_COUNT;
+	static const uint32_t counts[] = {
+	    [1] = MAIL_TEXT_BODY_REV2, [2] = MAIL_TEXT_PREVIEW, [VERSION] = MAIL_TEXT_COUNT};
+
+	return counts[(uint8_t)bytes.p[3]];
 }
 
 enum ts_err

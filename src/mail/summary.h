@@ -107,6 +107,7 @@ enum mail_text {
 	 * are: see mail_summary_structure(). */
 	MAIL_TEXT_BODY_REV2,
 	MAIL_TEXT_BODYSTRUCTURE_REV2,
+	MAIL_TEXT_PREVIEW, /* mail/preview.h; absent in summaries that older programs made */
 	MAIL_TEXT_COUNT
 };
 

@@ -304,7 +304,10 @@ tag_end(struct mail_html *h)
 {
 	struct str element = {h->element, h->element_n};
 
-	h->state = !h->end_tag && is_raw(element) ? RAW : TEXT;
+	h->state =
+	    !h->end_tag && (is_raw(element) || (h->no_title && str_eq(element, STR("title"))))
+	        ? RAW
+	        : TEXT;
 }
 
 static void

@@ -27,6 +27,7 @@
 struct mail_html {
 	uint8_t state, back; /* enum state in html.c; that from which a reference began */
 	bool end_tag, seen;
+	bool no_title;  /* set behind mail_html_init(): that of the document is left out, too */
 	uint8_t dashes; /* of a comment, that stand behind one another */
 	uint8_t name_n, ref_n;
 	char name[MAIL_HTML_NAME]; /* of a tag or attribute, lower case; longer ones are nobody's */

@@ -560,30 +560,55 @@ take_from(char *p, uint32_t less)
 		p[i] = (char)(v >> (8 * i));
 }
 
-/* Version 1 had two texts less, and no version in its checksum. */
+/* The summary as an older version had it, with fewer texts. */
+static void
+make_older(struct made *m, char version, uint32_t texts)
+{
+	const size_t rows = 56, last = rows + texts * 8;
+	const uint32_t less = (MAIL_TEXT_COUNT - texts) * 8;
+	XXH64_hash_t hash;
+	char *p = m->bytes.p;
+
+	memmove(p + last, p + last + less, m->bytes.n - last - less);
+	m->bytes.n -= less;
+	p[3] = version;
+	take_from(p + 4, less);
+	take_from(p + 52, less);
+	for (size_t i = 0; i < texts; i++)
+		take_from(p + rows + i * 8, less);
+	hash =
+	    XXH3_64bits_withSeed(p + 16, m->bytes.n - 16, version == 1 ? 0 : (XXH64_hash_t)version);
+	for (int i = 0; i < 8; i++)
+		p[8 + i] = (char)(hash >> (8 * i));
+}
+
+static void
+test_version_2(void **state)
+{
+	struct made m;
+	struct mail_summary s;
+
+	(void)state;
+	make(&m, "Content-Type: text/plain; name*0=a; name*1=b\r\n\r\nbody");
+	make_older(&m, 2, MAIL_TEXT_PREVIEW);
+	assert_int_equal(mail_summary_open(buf_as_str(&m.bytes), &s), TS_OK);
+	assert_null(mail_summary_text(&s, MAIL_TEXT_PREVIEW).p);
+	assert_true(
+	    str_has_prefix(mail_summary_structure(&s, true, true), STR("(\"text\" \"plain\"")));
+	buf_fini(&m.bytes);
+}
+
+/* It had no version in its checksum. */
 static void
 test_version_1(void **state)
 {
-	const size_t rows = 56, last = rows + MAIL_TEXT_BODY_REV2 * 8;
 	struct made m;
 	struct mail_summary s;
 	struct mail_part part;
-	XXH64_hash_t hash;
-	char *p;
 
 	(void)state;
 	make(&m, "Subject: x\r\nContent-Type: text/plain; charset=koi8-r\r\n\r\nbody");
-	p = m.bytes.p;
-	memmove(p + last, p + last + 16, m.bytes.n - last - 16);
-	m.bytes.n -= 16;
-	p[3] = 1;
-	take_from(p + 4, 16);
-	take_from(p + 52, 16);
-	for (size_t i = 0; i < MAIL_TEXT_BODY_REV2; i++)
-		take_from(p + rows + i * 8, 16);
-	hash = XXH3_64bits(p + 16, m.bytes.n - 16);
-	for (int i = 0; i < 8; i++)
-		p[8 + i] = (char)(hash >> (8 * i));
+	make_older(&m, 1, MAIL_TEXT_BODY_REV2);
 	assert_int_equal(mail_summary_open(buf_as_str(&m.bytes), &s), TS_OK);
 	assert_true(str_eq(mail_summary_text(&s, MAIL_TEXT_SUBJECT), STR("x")));
 	assert_null(mail_summary_text(&s, MAIL_TEXT_BODYSTRUCTURE_REV2).p);
@@ -733,6 +758,7 @@ main(void)
 	    cmocka_unit_test(test_global),
 	    cmocka_unit_test(test_damage),
 	    cmocka_unit_test(test_version_1),
+	    cmocka_unit_test(test_version_2),
 	    cmocka_unit_test(test_append),
 	    cmocka_unit_test(test_steps),
 	    cmocka_unit_test(test_steps_left),
