@@ -12,6 +12,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <rocksdb/c.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -764,6 +765,68 @@ a_failed_write_wants_a_reopen(void **state)
 	assert_true(has(w, 0) && has(w, 300));
 }
 
+/* All in one table of the lowest level, as after months; what is new is pinned in memory. */
+static void
+compact(const char *path)
+{
+	const char *names[] = {"default", "blobs"};
+	rocksdb_options_t *opt = rocksdb_options_create();
+	const rocksdb_options_t *opts[] = {opt, opt};
+	rocksdb_column_family_handle_t *cf[2];
+	char *err = NULL;
+	rocksdb_t *db = rocksdb_open_column_families(opt, path, 2, names, opts, cf, &err);
+
+	assert_null(err);
+	rocksdb_compact_range_cf(db, cf[0], NULL, 0, NULL, 0);
+	for (int i = 0; i < 2; i++)
+		rocksdb_column_family_handle_destroy(cf[i]);
+	rocksdb_close(db);
+	rocksdb_options_destroy(opt);
+}
+
+static unsigned long
+bytes_read(void)
+{
+	FILE *f = fopen("/proc/self/io", "re");
+	unsigned long n = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "rchar: %lu", &n), 1);
+	(void)fclose(f);
+	return n;
+}
+
+/* 600,000 small rows have a filter of 750 kB.  It is read once, not for each look-up. */
+static void
+a_look_up_reads_a_block_or_two(void **state)
+{
+	struct world *w = *state;
+	enum { ROWS = 600000, LOOKS = 200 };
+	unsigned long before = 0;
+	char key[16];
+
+	assert_opens(w);
+	for (unsigned i = 0; i < ROWS; i++) {
+		key_of(i, key);
+		engine_batch_put(w->batch, str_of(key), str_of("v"));
+		if (i % 20000 != 19999)
+			continue;
+		assert_int_equal(engine_commit(w->engine, w->batch), TS_OK);
+		engine_batch_clear(w->batch);
+	}
+	engine_close(&w->engine);
+	compact(w->path);
+	assert_opens(w);
+	for (unsigned i = 0; i < 2 * LOOKS; i++) {
+		if (i == LOOKS)
+			before = bytes_read();
+		w->out.n = 0;
+		key_of(i * 1499 % ROWS, key);
+		assert_int_equal(engine_get(w->engine, str_of(key), &w->out), TS_OK);
+	}
+	assert_in_range(bytes_read() - before, 1, LOOKS * 3 * 8192);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static int
@@ -798,6 +861,7 @@ main(int argc, char **argv)
 	    CASE(leftovers_of_writers_are_removed),
 	    CASE(below_the_mark_changes_are_refused),
 	    CASE(a_failed_write_wants_a_reopen),
+	    CASE(a_look_up_reads_a_block_or_two),
 	};
 
 	if (argc == 4)

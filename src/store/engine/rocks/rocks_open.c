@@ -46,6 +46,8 @@
 #include "store/engine/rocks/rocks_int.h"
 
 #define MIB ((uint64_t)1 << 20)
+#define SHARD_BYTES_MIN (16 * MIB)
+#define SHARD_BITS_MAX 6
 #define FORMAT_WORDS "turnstone rocks "
 
 enum { WAL_STRICT = 1, WAL_POINT_IN_TIME = 2 }; /* RocksDB's WALRecoveryMode */
@@ -174,10 +176,31 @@ struct rocks_setup {
 	rocksdb_cache_t *cache;
 };
 
+/*
+ * A block that is larger than the cache's shard is never kept: each look-up would read it again.
+ * The largest are the filters of tables full of small rows, some 1.6 MiB each.  So a shard has
+ * room for several of them, and small caches have few shards.
+ */
+static rocksdb_cache_t *
+new_cache(uint64_t bytes)
+{
+	rocksdb_lru_cache_options_t *opt = rocksdb_lru_cache_options_create();
+	rocksdb_cache_t *cache;
+	int bits = 0;
+
+	while (bits < SHARD_BITS_MAX && bytes >> (bits + 1) >= SHARD_BYTES_MIN)
+		bits++;
+	rocksdb_lru_cache_options_set_capacity(opt, (size_t)bytes);
+	rocksdb_lru_cache_options_set_num_shard_bits(opt, bits);
+	cache = rocksdb_cache_create_lru_opts(opt);
+	rocksdb_lru_cache_options_destroy(opt);
+	return cache;
+}
+
 static void
 setup_tables(struct rocks_setup *s, uint64_t cache_bytes)
 {
-	s->cache = rocksdb_cache_create_lru((size_t)cache_bytes);
+	s->cache = new_cache(cache_bytes);
 	s->table = rocksdb_block_based_options_create();
 	rocksdb_block_based_options_set_block_cache(s->table, s->cache);
 	rocksdb_block_based_options_set_block_size(s->table, 8192);
