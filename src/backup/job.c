@@ -272,6 +272,7 @@ take_user_item(char type, struct str bytes, void *arg)
 	h->same = rd_varint(&rd) != 0;
 	h->since = rd_varint(&rd);
 	h->err = (unsigned)rd_varint(&rd);
+	h->empty = rd_varint(&rd) != 0;
 	return !rd.bad || run_fail(r, "the server sent half a mailbox");
 }
 

@@ -31,7 +31,7 @@ struct account { /* as the operation gives it */
 
 struct head { /* a mailbox, as the operation gives it */
 	struct backup_mailbox mb;
-	bool same;
+	bool same, empty; /* empty: neither messages nor keywords */
 	uint64_t since;
 	unsigned err;
 };

@@ -60,24 +60,34 @@ do_chunks(struct run *r, struct head *h, size_t place, const struct backup_mailb
 	return out;
 }
 
+static bool
+ask_mailbox(struct run *r, size_t place)
+{
+	struct buf q = {0};
+	bool ok;
+
+	if (r->heads[place].empty) {
+		r->uids = roaring_bitmap_create();
+		return true;
+	}
+	buf_putc(&q, 'M');
+	buf_varint(&q, place);
+	ok = dialogue_ask(r->d, buf_as_str(&q), take_mailbox_item, r) && r->uids != NULL;
+	buf_fini(&q);
+	return ok;
+}
+
 static enum outcome
 read_mailbox(struct run *r, size_t place, const struct backup_mailbox *old)
 {
 	struct head *h = &r->heads[place];
-	struct buf q = {0};
-	enum outcome out;
 
 	r->keywords.n = r->keyword_count = r->changed.n = 0;
 	if (r->uids != NULL)
 		roaring_bitmap_free(r->uids);
 	r->uids = NULL;
-	buf_putc(&q, 'M');
-	buf_varint(&q, place);
-	out = dialogue_ask(r->d, buf_as_str(&q), take_mailbox_item, r) && r->uids != NULL ? DONE
-	                                                                                  : FAILED;
-	buf_fini(&q);
-	if (out != DONE)
-		return out;
+	if (!ask_mailbox(r, place))
+		return FAILED;
 	set_keywords(r, &h->mb);
 	r->changed_rd = rd_of(buf_as_str(&r->changed));
 	r->changed_uid = 0;

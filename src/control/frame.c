@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -56,19 +57,26 @@ wait_for(const struct channel *ch, short events)
 	}
 }
 
+/* Head and bytes in one go: each write wakes the peer up. */
 static bool
-write_bytes(const struct channel *ch, const char *p, size_t n)
+write_parts(const struct channel *ch, struct iovec part[2])
 {
-	while (n > 0) {
-		ssize_t rc = send(ch->fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct msghdr msg = {.msg_iov = part, .msg_iovlen = 2};
 
-		if (rc > 0) {
-			p += rc;
-			n -= (size_t)rc;
-		} else if (rc < 0 && errno == EAGAIN) {
+	while (part[0].iov_len + part[1].iov_len > 0) {
+		ssize_t rc = sendmsg(ch->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		for (int i = 0; i < 2 && rc > 0; i++) {
+			size_t n = part[i].iov_len < (size_t)rc ? part[i].iov_len : (size_t)rc;
+
+			part[i].iov_base = (char *)part[i].iov_base + n;
+			part[i].iov_len -= n;
+			rc -= (ssize_t)n;
+		}
+		if (rc < 0 && errno == EAGAIN) {
 			if (!wait_for(ch, POLLOUT))
 				return false;
-		} else if (rc == 0 || errno != EINTR) {
+		} else if (rc < 0 && errno != EINTR) {
 			return false;
 		}
 	}
@@ -99,9 +107,10 @@ frame_write(const struct channel *ch, enum frame_type type, struct str bytes)
 {
 	char head[HEAD] = {(char)type, (char)(bytes.n >> 24), (char)(bytes.n >> 16),
 	    (char)(bytes.n >> 8), (char)bytes.n};
+	struct iovec part[2] = {{head, sizeof(head)}, {(char *)(uintptr_t)bytes.p, bytes.n}};
 
 	TS_ASSERT(bytes.n <= FRAME_BYTES_MAX);
-	return write_bytes(ch, head, sizeof(head)) && write_bytes(ch, bytes.p, bytes.n);
+	return write_parts(ch, part);
 }
 
 bool

@@ -7,14 +7,26 @@
 #include "base/mem.h"
 #include "control/op.h"
 
-enum { PROGRESS_MS = 100 };
+enum { PROGRESS_MS = 100, GATHERED_BYTES = 64 << 10 };
 
 struct channel_io {
 	struct op_io io;
 	const struct channel *ch;
 	uint64_t told_ms; /* when progress was last told; 0: never */
+	/* Bulk data that waits for more of it: what is sent in small pieces would wake the command
+	 * up for each.  It goes out before anything else does. */
+	struct buf gathered;
 	bool broken, ended;
 };
+
+static void
+write_gathered(struct channel_io *c)
+{
+	if (!c->broken && c->gathered.n > 0)
+		c->broken = channel_over(c->ch) ||
+		            !frame_write_all(c->ch, FRAME_DATA, buf_as_str(&c->gathered));
+	c->gathered.n = 0;
+}
 
 static void
 io_progress(struct op_io *io, const char *what, uint64_t done, uint64_t total)
@@ -26,6 +38,9 @@ io_progress(struct op_io *io, const char *what, uint64_t done, uint64_t total)
 	if (c->broken || (c->told_ms != 0 && now - c->told_ms < PROGRESS_MS && done != total))
 		return;
 	c->told_ms = now;
+	write_gathered(c);
+	if (c->broken)
+		return;
 	buf_be64(&text, done);
 	buf_be64(&text, total);
 	buf_put(&text, what, strnlen(what, 1024));
@@ -38,8 +53,9 @@ io_send(struct op_io *io, struct str bytes)
 {
 	struct channel_io *c = (struct channel_io *)(void *)io;
 
-	if (!c->broken)
-		c->broken = channel_over(c->ch) || !frame_write_all(c->ch, FRAME_DATA, bytes);
+	buf_str(&c->gathered, bytes);
+	if (c->gathered.n >= GATHERED_BYTES)
+		write_gathered(c);
 	return !c->broken;
 }
 
@@ -49,6 +65,7 @@ io_receive(struct op_io *io, struct buf *bytes)
 	struct channel_io *c = (struct channel_io *)(void *)io;
 	enum frame_type type;
 
+	write_gathered(c);
 	if (c->broken || c->ended)
 		return false;
 	if (!frame_write(c->ch, FRAME_WANT, STR("")) ||
@@ -92,6 +109,8 @@ run(const struct channel *ch, const struct ops *ops, struct str wire, struct buf
 		log_msg(LOG_INFO, "control", "%s%s%.*s: %s", op->verb,
 		    request_get(req, "name").n > 0 ? " " : "", STR_ARG(request_get(req, "name")),
 		    ok ? "done" : "failed");
+	write_gathered(&c);
+	buf_fini(&c.gathered);
 	request_fini(req);
 	mem_free(req);
 	return ok && !c.broken;

@@ -188,6 +188,14 @@ forget_user(struct reader *rd)
 	store_pin_free(&rd->pin);
 }
 
+/* Then there is nothing to ask for: most of what a new account has is empty. */
+static bool
+is_empty(const struct copy *c)
+{
+	return c->uids != NULL && roaring_bitmap_is_empty(c->uids) &&
+	       store_keywords_end(c->keywords) == STORE_FIRST_KEYWORD;
+}
+
 static void
 put_mailbox(struct buf *b, const struct copy *c)
 {
@@ -203,6 +211,7 @@ put_mailbox(struct buf *b, const struct copy *c)
 	buf_varint(b, c->same ? 1 : 0);
 	buf_varint(b, c->since);
 	buf_varint(b, (unsigned)c->err);
+	buf_varint(b, is_empty(c) ? 1 : 0);
 }
 
 /* What a mark of the disk is compared with later: hence of exactly what is sent. */
