@@ -5,7 +5,8 @@
 bool
 str_ieq(struct str a, struct str b)
 {
-	return a.n == b.n && str_icmp(a, b) == 0;
+	/* Most often they have the same case, too. */
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0 || str_icmp(a, b) == 0);
 }
 
 int

@@ -293,6 +293,11 @@ struct imap_registry { /* made once at start, constant afterwards */
 	unsigned word_count;
 	const struct imap_cmd_def *cmds[IMAP_CMD_MAX];
 	unsigned cmd_count; /* less than IMAP_CMD_MAX */
+	/* By imap_state() / 2.  A switch looks at both lists twice. */
+	struct imap_cap_list { /* in the order in which capabilities are shown */
+		const struct imap_cap *cap[64];
+		unsigned n;
+	} conditional[3], wordy[3]; /* those with a condition; those that print words */
 };
 void imap_registry_build(
     struct imap_registry *reg, const struct imap_ext *const *all, size_t count);

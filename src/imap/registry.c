@@ -135,6 +135,29 @@ add_lacking(struct imap_registry *reg)
 			add_command(reg, d);
 }
 
+static void
+list_capability(struct imap_cap_list *list, const struct imap_cap *cap)
+{
+	TS_ASSERT(list->n < sizeof(list->cap) / sizeof(list->cap[0]));
+	list->cap[list->n++] = cap;
+}
+
+static void
+add_capabilities(struct imap_registry *reg, const struct imap_cap *caps)
+{
+	static const unsigned states[] = {IMAP_NOAUTH, IMAP_AUTH, IMAP_SELECTED};
+
+	for (const struct imap_cap *c = caps; c != NULL && c->word != NULL; c++)
+		for (size_t i = 0; i < 3; i++) {
+			if ((c->states & states[i]) == 0)
+				continue;
+			if (c->when != NULL)
+				list_capability(&reg->conditional[states[i] / 2], c);
+			if (c->words != NULL)
+				list_capability(&reg->wordy[states[i] / 2], c);
+		}
+}
+
 #define ADD(kind, type, rows)                                                                      \
 	for (const type *r = (rows); r != NULL && r->name != NULL; r++)                            \
 	add_word(reg, (kind), r->name, r)
@@ -149,6 +172,7 @@ imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all
 		add_slots(reg, i);
 		for (const struct imap_cmd_def *d = all[i]->cmds; d != NULL && d->name != NULL; d++)
 			add_command(reg, d);
+		add_capabilities(reg, all[i]->caps);
 		ADD(IMAP_WORD_ENABLE, struct imap_enable, all[i]->enables);
 		ADD(IMAP_WORD_FETCH, struct imap_fetch_item, all[i]->fetch_items);
 		ADD(IMAP_WORD_SEARCH, struct imap_search_key, all[i]->search_keys);
@@ -312,17 +336,11 @@ imap_auth_words_print(const struct imap_conn *conn, struct buf *out)
 static uint64_t
 conditions(const struct imap_conn *conn, unsigned state)
 {
-	const struct imap_registry *reg = &conn->server->reg;
+	const struct imap_cap_list *list = &conn->server->reg.conditional[state / 2];
 	uint64_t held = 0;
-	unsigned n = 0;
 
-	for (size_t i = 0; i < reg->count; i++)
-		for (const struct imap_cap *c = reg->ext[i]->caps; c != NULL && c->word != NULL;
-		     c++)
-			if ((c->states & state) != 0 && c->when != NULL) {
-				TS_ASSERT(n < 64);
-				held |= (uint64_t)c->when(conn) << n++;
-			}
+	for (unsigned i = 0; i < list->n; i++)
+		held |= (uint64_t)list->cap[i]->when(conn) << i;
 	return held;
 }
 
@@ -354,15 +372,15 @@ imap_auth_words_key(const struct imap_conn *conn)
 static uint64_t
 keys(const struct imap_conn *conn, unsigned state)
 {
-	const struct imap_registry *reg = &conn->server->reg;
+	const struct imap_cap_list *list = &conn->server->reg.wordy[state / 2];
 	uint64_t key = 0;
 
-	for (size_t i = 0; i < reg->count; i++)
-		for (const struct imap_cap *c = reg->ext[i]->caps; c != NULL && c->word != NULL;
-		     c++)
-			if ((c->states & state) != 0 && c->words != NULL &&
-			    (c->when == NULL || c->when(conn)))
-				key = key * 0x9e3779b97f4a7c15 + c->key(conn);
+	for (unsigned i = 0; i < list->n; i++) {
+		const struct imap_cap *c = list->cap[i];
+
+		if (c->when == NULL || c->when(conn))
+			key = key * 0x9e3779b97f4a7c15 + c->key(conn);
+	}
 	return key;
 }
 

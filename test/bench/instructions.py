@@ -22,7 +22,7 @@ import bench
 FIGURES = ["switch-1", "switch-16", "fetch-flags-100k", "fetch-body-10k", "append-64", "store-16"]
 WRAPPER = """#!/bin/sh
 case "$1" in
-serve) exec valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file={out}/cg.%p "{program}" "$@" ;;
+serve) exec valgrind --tool=callgrind --instr-atstart=no --separate-threads=yes --callgrind-out-file={out}/cg.%p "{program}" "$@" ;;
 esac
 exec "{program}" "$@"
 """
@@ -45,9 +45,12 @@ class Counted:
         subprocess.run(["callgrind_control", *args, self.site.env["PID"]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def total(self):
-        """Instructions in the newest dump."""
-        dumps = sorted(self.folder.glob(f"cg.{self.site.env['PID']}.*"), key=lambda p: int(p.suffix[1:].split("-")[0]))
-        return sum(int(n) for n in re.findall(r"^totals: (\d+)$", dumps[-1].read_text(), re.M))
+        """Instructions in the newest dump, one file for each thread, without RocksDB's in the background."""
+        dumps = list(self.folder.glob(f"cg.{self.site.env['PID']}.*-*"))
+        newest = max(int(p.suffix[1:].split("-")[0]) for p in dumps)
+        texts = [p.read_text() for p in dumps if p.suffix.startswith(f".{newest}-")]
+        return sum(int(re.search(r"^totals: (\d+)$", text, re.M).group(1))
+                   for text in texts if "ThreadPoolImpl::Impl::BGThread" not in text)
 
     def measure(self, figure):
         args = self.site.load_args(False) + self.bench.figure_args(figure) + ["--warmup", "0"]

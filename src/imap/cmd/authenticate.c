@@ -279,7 +279,9 @@ plus_offered(const struct imap_conn *conn, const struct sasl_mech *mech)
 
 	if ((mech->flags & SASL_BINDS) != 0)
 		return true;
-	buf_printf(&word, "AUTH=%s-PLUS", mech->name);
+	buf_puts(&word, "AUTH=");
+	buf_puts(&word, mech->name);
+	buf_puts(&word, "-PLUS");
 	plus = find_mech(conn, str_of(buf_cstr(&word) + strlen("AUTH=")));
 	offered = plus != NULL && !imap_capability_hidden(imap_settings(conn), buf_as_str(&word));
 	buf_fini(&word);
@@ -307,7 +309,8 @@ imap_authenticate(struct imap_cmd *cmd)
 	s->exchange = sasl_exchange_new(mech);
 	if ((mech->flags & SASL_FROM_CHANNEL) != 0 && !identify(cmd, s->exchange))
 		return certificate_shown(cmd);
-	if (plus_offered(cmd->conn, mech) && stream_tls_binding(cmd->conn->stream, &binding))
+	if (stream_is_tls(cmd->conn->stream) && plus_offered(cmd->conn, mech) &&
+	    stream_tls_binding(cmd->conn->stream, &binding))
 		sasl_exchange_bind(s->exchange, &binding);
 	if (stream_is_tls(cmd->conn->stream))
 		sasl_exchange_tls(s->exchange);
