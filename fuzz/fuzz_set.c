@@ -5,7 +5,7 @@
  * and encodes to the very same bytes, and the other way round.
  */
 #include "base/err.h"
-#include "wire/in.h"
+#include "wire/set.h"
 #include "wire/utf7.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -35,25 +35,30 @@ struct arena {
 	struct cleanup *cleanups;
 	struct arena *children, *sibling, **linked_from; /* linked_from: NULL in a root */
 	size_t bytes;
+	bool *oom; /* NULL: out of memory aborts */
 	enum arena_kind kind;
 	bool wipe;
 };
 
 struct arena *
-arena_new(struct arena_pool *pool, enum arena_kind kind, size_t first)
+arena_try_new(struct arena_pool *pool, enum arena_kind kind, size_t first, bool *oom)
 {
 	struct arena *a;
 
 #ifdef ARENA_EMU
 	(void)first;
-	a = mem_zalloc(sizeof(*a));
+	a = mem_try_zalloc(sizeof(*a), oom);
+	if (a == NULL)
+		return NULL;
 	a->bytes = sizeof(*a);
 #else
 	struct chunk *c;
 	size_t head = (sizeof(*a) + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 
 	first = (first + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-	a = mem_zalloc(head + sizeof(*c) + first);
+	a = mem_try_zalloc(head + sizeof(*c) + first, oom);
+	if (a == NULL)
+		return NULL;
 	c = (struct chunk *)(void *)((char *)a + head);
 	c->size = first;
 	a->chunks = c;
@@ -61,6 +66,7 @@ arena_new(struct arena_pool *pool, enum arena_kind kind, size_t first)
 #endif
 	a->pool = pool;
 	a->kind = kind;
+	a->oom = oom;
 	if (pool != NULL) {
 		pool->live_arenas[kind]++;
 		pool->live_bytes += a->bytes;
@@ -69,10 +75,29 @@ arena_new(struct arena_pool *pool, enum arena_kind kind, size_t first)
 }
 
 struct arena *
+arena_new(struct arena_pool *pool, enum arena_kind kind, size_t first)
+{
+	return arena_try_new(pool, kind, first, NULL);
+}
+
+void
+arena_tell_oom(struct arena *a, bool *oom)
+{
+	a->oom = oom;
+}
+
+bool *
+arena_oom(const struct arena *a)
+{
+	return a->oom;
+}
+
+struct arena *
 arena_child(struct arena *parent, size_t first)
 {
 	struct arena *a = arena_new(parent->pool, parent->kind, first);
 
+	a->oom = parent->oom;
 	a->wipe = parent->wipe;
 	a->sibling = parent->children;
 	if (a->sibling != NULL)
@@ -82,8 +107,9 @@ arena_child(struct arena *parent, size_t first)
 	return a;
 }
 
+/* NULL: there is no memory. */
 static struct chunk *
-chunk_for(struct arena *a, size_t need)
+chunk_for(struct arena *a, size_t need, bool *oom)
 {
 	struct chunk *c;
 	size_t size = need;
@@ -96,7 +122,9 @@ chunk_for(struct arena *a, size_t need)
 	if (need > size)
 		size = need;
 #endif
-	c = mem_zalloc(sizeof(*c) + size);
+	c = mem_try_zalloc(sizeof(*c) + size, oom);
+	if (c == NULL)
+		return NULL;
 	c->size = size;
 	c->next = a->chunks;
 	a->chunks = c;
@@ -106,8 +134,8 @@ chunk_for(struct arena *a, size_t need)
 	return c;
 }
 
-void *
-arena_zalloc(struct arena *a, size_t size)
+static void *
+take(struct arena *a, size_t size, bool *oom)
 {
 	struct chunk *c;
 	void *p;
@@ -117,20 +145,46 @@ arena_zalloc(struct arena *a, size_t size)
 #ifndef ARENA_EMU
 	need = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
 #endif
-	c = chunk_for(a, need);
+	c = chunk_for(a, need, oom);
+	if (c == NULL)
+		return NULL;
 	p = c->data + c->used;
 	c->used += need;
 	return p;
 }
 
 void *
-arena_array(struct arena *a, size_t n, size_t size)
+arena_zalloc(struct arena *a, size_t size)
+{
+	return take(a, size, NULL);
+}
+
+void *
+arena_try_zalloc(struct arena *a, size_t size)
+{
+	return take(a, size, a->oom);
+}
+
+static size_t
+array_bytes(size_t n, size_t size)
 {
 	size_t total;
 
 	if (__builtin_mul_overflow(n, size, &total))
 		TS_WRONG("array size overflow");
-	return arena_zalloc(a, total);
+	return total;
+}
+
+void *
+arena_array(struct arena *a, size_t n, size_t size)
+{
+	return take(a, array_bytes(n, size), NULL);
+}
+
+void *
+arena_try_array(struct arena *a, size_t n, size_t size)
+{
+	return take(a, array_bytes(n, size), a->oom);
 }
 
 char *
@@ -146,6 +200,18 @@ arena_str(struct arena *a, struct str s)
 {
 	char *p = arena_zalloc(a, s.n + 1);
 
+	if (s.n > 0)
+		memcpy(p, s.p, s.n);
+	return (struct str){p, s.n};
+}
+
+struct str
+arena_try_str(struct arena *a, struct str s)
+{
+	char *p = arena_try_zalloc(a, s.n + 1);
+
+	if (p == NULL)
+		return STR_NONE;
 	if (s.n > 0)
 		memcpy(p, s.p, s.n);
 	return (struct str){p, s.n};

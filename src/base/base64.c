@@ -15,6 +15,8 @@ base64_encode(struct str in, struct buf *out)
 	if (left == 0)
 		return;
 	to = buf_room(out, (left + 2) / 3 * 4);
+	if (to == NULL)
+		return;
 	for (; left >= 3; left -= 3, p += 3) {
 		*to++ = alphabet[p[0] >> 2];
 		*to++ = alphabet[(p[0] & 3) << 4 | p[1] >> 4];
@@ -82,6 +84,8 @@ base64_decode(struct str in, struct buf *out)
 		return false;
 	pad = p[in.n - 1] != '=' ? 0 : p[in.n - 2] != '=' ? 1 : 2;
 	to = (unsigned char *)buf_room(out, in.n / 4 * 3);
+	if (to == NULL)
+		return false;
 	for (size_t i = 0; i < in.n; i += 4, to += 3)
 		if (!decode_group(p + i, i + 4 == in.n ? 4 - pad : 4, to))
 			return false;

@@ -15,6 +15,7 @@
 
 /* Appends the encoded form; 4 bytes for each 3 begun. */
 void base64_encode(struct str in, struct buf *out);
-/* Appends the decoded bytes.  False when in is not base64; out is then as it was. */
+/* Appends the decoded bytes.  False when in is not base64, or memory ran out (out->oom); out is
+ * then as it was. */
 bool base64_decode(struct str in, struct buf *out);
 #endif

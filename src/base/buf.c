@@ -13,7 +13,7 @@ void
 buf_fini(struct buf *b)
 {
 	mem_free(b->p);
-	*b = (struct buf){0};
+	*b = buf_like(b);
 }
 
 void
@@ -28,22 +28,27 @@ buf_wipe_fini(struct buf *b)
  * beginning of a password, whatever the buffer is called.  Large ones hold
  * messages; the kernel moves those without a copy.
  */
-static void
+static bool
 grow(struct buf *b, size_t cap)
 {
 	char *p;
 
 	if (b->cap > WIPE_MAX) {
-		b->p = mem_realloc(b->p, cap);
+		p = mem_try_realloc(b->p, cap, b->oom);
+		if (p == NULL)
+			return false;
 	} else {
-		p = mem_realloc(NULL, cap);
+		p = mem_try_realloc(NULL, cap, b->oom);
+		if (p == NULL)
+			return false;
 		if (b->n > 0)
 			memcpy(p, b->p, b->n);
 		mem_wipe(b->p, b->cap);
 		mem_free(b->p);
-		b->p = p;
 	}
+	b->p = p;
 	b->cap = cap;
+	return true;
 }
 
 char *
@@ -58,16 +63,17 @@ buf_room(struct buf *b, size_t more)
 	cap = b->cap > 0 ? b->cap * 2 : 64;
 	while (cap < need)
 		cap *= 2;
-	grow(b, cap);
-	return b->p + b->n;
+	return grow(b, cap) ? b->p + b->n : NULL;
 }
 
 void
 buf_put(struct buf *b, const void *p, size_t n)
 {
-	if (n == 0)
+	char *to;
+
+	if (n == 0 || (to = buf_room(b, n)) == NULL)
 		return;
-	memcpy(buf_room(b, n), p, n);
+	memcpy(to, p, n);
 	b->n += n;
 }
 
@@ -88,13 +94,17 @@ void
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;
+	char *to;
 	int n;
 
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, ap);
 	TS_ASSERT(n >= 0);
-	(void)vsnprintf(buf_room(b, (size_t)n + 1), (size_t)n + 1, fmt, again);
-	b->n += (size_t)n;
+	to = buf_room(b, (size_t)n + 1);
+	if (to != NULL) {
+		(void)vsnprintf(to, (size_t)n + 1, fmt, again);
+		b->n += (size_t)n;
+	}
 	va_end(again);
 }
 
@@ -120,7 +130,11 @@ buf_consume(struct buf *b, size_t n)
 const char *
 buf_cstr(struct buf *b)
 {
-	*buf_room(b, 1) = '\0';
+	char *end = buf_room(b, 1);
+
+	if (end == NULL)
+		return NULL;
+	*end = '\0';
 	return b->p;
 }
 
@@ -129,6 +143,8 @@ put_be(struct buf *b, uint64_t v, size_t n)
 {
 	char *p = buf_room(b, n);
 
+	if (p == NULL)
+		return;
 	for (size_t i = 0; i < n; i++)
 		p[i] = (char)(v >> (8 * (n - 1 - i)));
 	b->n += n;
@@ -139,6 +155,8 @@ put_le(struct buf *b, uint64_t v, size_t n)
 {
 	char *p = buf_room(b, n);
 
+	if (p == NULL)
+		return;
 	for (size_t i = 0; i < n; i++)
 		p[i] = (char)(v >> (8 * i));
 	b->n += n;

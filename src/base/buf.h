@@ -6,8 +6,13 @@
  * buf_fini(); buf_wipe_fini() for secrets, of which no copy is left behind when
  * the buffer grows (up to 128 KiB).  Growth at least doubles.
  * The number printers write decimal digits without formatting functions.
+ *
+ * With oom set (base/mem.h) a buffer that cannot grow sets *oom and drops what
+ * was to be put; buf_room() and buf_cstr() give NULL then.  Its contents are no
+ * longer whole: look at the flag before using them.
  */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -17,12 +22,14 @@
 struct buf {
 	char *p;
 	size_t n, cap;
+	bool *oom; /* NULL: out of memory aborts */
 };
 
 void buf_fini(struct buf *b);
 void buf_wipe_fini(struct buf *b);
-/* Makes room for at least `more` bytes behind the n there are; returns where they go. */
-char *buf_room(struct buf *b, size_t more) __attribute__((returns_nonnull));
+/* Makes room for at least `more` bytes behind the n there are; returns where they go.  NULL only
+ * with oom, which is then set. */
+char *buf_room(struct buf *b, size_t more);
 void buf_put(struct buf *b, const void *p, size_t n);
 void buf_u64(struct buf *b, uint64_t v); /* decimal */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -30,7 +37,7 @@ void buf_vprintf(struct buf *b, const char *fmt, va_list ap) __attribute__((form
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 /* Makes the contents NUL-terminated (the NUL is not counted) and returns them. */
-const char *buf_cstr(struct buf *b) __attribute__((returns_nonnull));
+const char *buf_cstr(struct buf *b);
 
 /* Big-endian fixed width, for keys; little-endian, for records; varints (LEB128), for lists. */
 void buf_be16(struct buf *b, uint16_t v);
@@ -67,6 +74,20 @@ static inline struct str
 buf_as_str(const struct buf *b)
 {
 	return (struct str){b->p, b->n};
+}
+
+/* Has memory run out for whoever shares the flag of b? */
+static inline bool
+buf_failed(const struct buf *b)
+{
+	return b->oom != NULL && *b->oom;
+}
+
+/* An empty buffer that tells of a lack of memory as b does. */
+static inline struct buf
+buf_like(const struct buf *b)
+{
+	return (struct buf){.oom = b->oom};
 }
 
 /*

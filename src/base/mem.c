@@ -9,8 +9,17 @@
 
 enum { SMALL = 1032 }; /* the largest block in that cache */
 
+/* Tells whoever wants to be told; nobody: the end. */
+static void
+ran_out(bool *oom)
+{
+	if (oom == NULL)
+		TS_WRONG("out of memory");
+	*oom = true;
+}
+
 void *
-mem_zalloc(size_t size)
+mem_try_zalloc(size_t size, bool *oom)
 {
 	void *p;
 
@@ -25,17 +34,29 @@ mem_zalloc(size_t size)
 	} else
 		p = calloc(1, size);
 	if (p == NULL)
-		TS_WRONG("out of memory");
+		ran_out(oom);
 	return p;
+}
+
+void *
+mem_try_realloc(void *p, size_t size, bool *oom)
+{
+	p = realloc(p, size > 0 ? size : 1);
+	if (p == NULL)
+		ran_out(oom);
+	return p;
+}
+
+void *
+mem_zalloc(size_t size)
+{
+	return mem_try_zalloc(size, NULL);
 }
 
 void *
 mem_realloc(void *p, size_t size)
 {
-	p = realloc(p, size > 0 ? size : 1);
-	if (p == NULL)
-		TS_WRONG("out of memory");
-	return p;
+	return mem_try_realloc(p, size, NULL);
 }
 
 void *

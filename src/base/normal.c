@@ -10,14 +10,16 @@
 #define GROWTH 3
 
 static struct str
-to_utf8(struct arena *a, const UChar *text, int32_t n)
+to_utf8(struct arena *a, const UChar *text, int32_t n, struct str other)
 {
 	UErrorCode err = U_ZERO_ERROR;
 	int32_t size = 0;
-	char *p = arena_zalloc(a, (size_t)n * 3 + 1);
+	char *p = arena_try_zalloc(a, (size_t)n * 3 + 1);
 
+	if (p == NULL)
+		return STR_NONE;
 	(void)u_strToUTF8(p, n * 3 + 1, &size, text, n, &err);
-	return U_SUCCESS(err) ? (struct str){p, (size_t)size} : STR_NONE;
+	return U_SUCCESS(err) ? (struct str){p, (size_t)size} : other;
 }
 
 static struct str
@@ -26,16 +28,19 @@ compose(struct arena *a, struct str utf8)
 	UErrorCode err = U_ZERO_ERROR;
 	const UNormalizer2 *nfc = unorm2_getNFCInstance(&err);
 	int32_t n = 0, most = (int32_t)utf8.n * GROWTH;
-	UChar *text = mem_zalloc((1 + GROWTH) * utf8.n * sizeof(*text)), *out = text + utf8.n;
+	UChar *text = mem_try_zalloc((1 + GROWTH) * utf8.n * sizeof(*text), arena_oom(a)), *out;
 	struct str name = utf8;
 
+	if (text == NULL)
+		return STR_NONE;
+	out = text + utf8.n;
 	(void)u_strFromUTF8(text, (int32_t)utf8.n, &n, utf8.p, (int32_t)utf8.n, &err);
 	if (!unorm2_isNormalized(nfc, text, n, &err) && U_SUCCESS(err)) {
 		n = unorm2_normalize(nfc, text, n, out, most, &err);
-		name = U_SUCCESS(err) ? to_utf8(a, out, n) : STR_NONE;
+		name = U_SUCCESS(err) ? to_utf8(a, out, n, utf8) : utf8;
 	}
 	mem_free(text);
-	return name.p != NULL ? name : utf8;
+	return name;
 }
 
 struct str

@@ -48,9 +48,19 @@
 #include "net/work.h"
 #include "sasl/mech.h"
 #include "store/store.h"
+#include "wire/auth.h"
 #include "wire/cmd.h"
+#include "wire/copy.h"
+#include "wire/enable.h"
+#include "wire/fetch_data.h"
 #include "wire/frame.h"
-#include "wire/out.h"
+#include "wire/id.h"
+#include "wire/list.h"
+#include "wire/mailbox.h"
+#include "wire/namespace.h"
+#include "wire/response.h"
+#include "wire/select.h"
+#include "wire/store.h"
 
 struct conf;
 struct imap_layer;    /* imap/layer.h */

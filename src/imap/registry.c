@@ -9,6 +9,7 @@
 #include "imap/settings.h"
 #include "wire/fetch.h"
 #include "wire/search.h"
+#include "wire/status.h"
 
 #define WORDS (sizeof(((struct imap_registry *)NULL)->words) / sizeof(struct imap_row))
 

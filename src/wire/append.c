@@ -3,6 +3,7 @@
 #include "wire/append.h"
 
 #include "base/err.h"
+#include "wire/out.h"
 
 void
 wire_append_init(struct wire_append *ap, struct arena *arena, const struct wire_dialect *dialect,
@@ -23,13 +24,23 @@ literal_pending(const struct wire_in *in)
 	       look.p == look.end;
 }
 
-static void
-keep_flags(struct wire_append *ap, struct wire_flags *flags)
+/* A copy in the arena of what lies in the segment.  False: no memory. */
+static bool
+keep(struct wire_in *in, struct str *s)
+{
+	if (s->p == NULL)
+		return true;
+	*s = arena_try_str(in->arena, *s);
+	return s->p != NULL || wire_in_no_memory(in);
+}
+
+static bool
+keep_flags(struct wire_in *in, struct wire_flags *flags)
 {
 	for (size_t i = 0; i < flags->n_keywords; i++)
-		flags->keywords[i] = arena_str(ap->arena, flags->keywords[i]);
-	if (flags->unknown.p != NULL)
-		flags->unknown = arena_str(ap->arena, flags->unknown);
+		if (!keep(in, &flags->keywords[i]))
+			return false;
+	return keep(in, &flags->unknown);
 }
 
 /* The head that announces the message; it must end the segment. */
@@ -56,15 +67,15 @@ read_message_literal(struct wire_in *in, struct wire_append_message *m)
 
 /* SP [flags SP] [date-time SP] literal */
 static bool
-read_message(struct wire_append *ap, struct wire_in *in, struct wire_append_message *m)
+read_message(struct wire_in *in, struct wire_append_message *m)
 {
 	/* One blank each: nothing is guessed about what stands before a message. */
 	if (!wire_in_char(in, ' '))
 		return false;
 	if (wire_in_peek(in) == '(') {
-		if (!wire_in_flag_list(in, &m->flags) || !wire_in_char(in, ' '))
+		if (!wire_in_flag_list(in, &m->flags) || !wire_in_char(in, ' ') ||
+		    !keep_flags(in, &m->flags))
 			return false;
-		keep_flags(ap, &m->flags);
 	}
 	if (wire_in_peek(in) == '"') {
 		if (!wire_in_date_time(in, &m->time) || !wire_in_char(in, ' '))
@@ -105,14 +116,52 @@ wire_append_feed(struct wire_append *ap, struct str segment)
 		if (wire_in_at_line_end(&in))
 			return WIRE_APPEND_END;
 	}
-	if (!read_message(ap, &in, &m))
+	if (!read_message(&in, &m))
 		return bad(ap, &in);
 	if (ap->n_messages == 0) {
-		ap->mailbox = arena_str(ap->arena, mailbox);
-		if (in.given.p != NULL)
-			ap->given = arena_str(ap->arena, in.given);
+		if (!keep(&in, &mailbox) || !keep(&in, &in.given))
+			return bad(ap, &in);
+		ap->mailbox = mailbox;
+		ap->given = in.given;
 	}
 	ap->message = m;
 	ap->n_messages++;
 	return WIRE_APPEND_MESSAGE;
+}
+
+/* ---- printing */
+
+void
+wire_append_print(struct buf *b, const struct wire_dialect *d, struct str mailbox)
+{
+	buf_putc(b, ' ');
+	wire_out_mailbox(b, d, mailbox);
+}
+
+void
+wire_append_message_print(struct buf *b, const struct wire_append_message *m)
+{
+	buf_putc(b, ' ');
+	if (m->flags.system != 0 || m->flags.n_keywords > 0 || m->flags.unknown.p != NULL) {
+		wire_out_flag_list(b, &m->flags);
+		buf_putc(b, ' ');
+	}
+	if (m->has_time) {
+		wire_out_time(b, m->time);
+		buf_putc(b, ' ');
+	}
+	if (m->utf8)
+		buf_puts(b, "UTF8 (");
+	if (m->literal8)
+		buf_putc(b, '~');
+	buf_putc(b, '{');
+	buf_u64(b, m->size);
+	buf_puts(b, m->sync ? "}\r\n" : "+}\r\n");
+}
+
+void
+wire_append_message_end(struct buf *b, const struct wire_append_message *m)
+{
+	if (m->utf8)
+		buf_putc(b, ')');
 }

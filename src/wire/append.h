@@ -2,7 +2,7 @@
 #ifndef WIRE_APPEND_H
 #define WIRE_APPEND_H
 /*
- * APPEND (RFC 9051 section 6.3.12, MULTIAPPEND RFC 3502, BINARY RFC 3516, the
+ * APPEND both ways (RFC 9051 section 6.3.12, MULTIAPPEND RFC 3502, BINARY RFC 3516, the
  * UTF8 form of RFC 6855), whose messages are streamed, never collected.
  *
  * The framer (wire/frame.h) stops at each literal.  The text from the end of
@@ -23,8 +23,19 @@
  *
  * The first segment is wire_in_rest() behind wire_cmd_head().  Segments may go
  * once fed; names and flags are copied to the arena.
+ *
+ * A client prints it in the same pieces, and sends the bytes of each message between them:
+ *
+ *	wire_append_print(&b, dialect, mailbox);
+ *	for each message:  wire_append_message_print(&b, &message);   wait for "+" if .sync
+ *	                   its bytes
+ *	                   wire_append_message_end(&b, &message);
+ *	wire_cmd_end(&b);
+ *
+ * The response is the code APPENDUID (wire/code.h).
  */
-#include "wire/in.h"
+#include "wire/date.h"
+#include "wire/flags.h"
 
 enum wire_append_result {
 	WIRE_APPEND_STRING,
@@ -36,7 +47,7 @@ enum wire_append_result {
 struct wire_append_message {
 	uint64_t size; /* 0 in MULTIAPPEND cancels the whole (RFC 3502 section 6.3.11) */
 	bool literal8, sync;
-	bool utf8; /* UTF8 (~{n}, RFC 6855 section 4 */
+	bool utf8; /* UTF8 (~{n}, RFC 6855 section 4; literal8 as well */
 	struct wire_flags flags;
 	bool has_time;
 	struct wire_time time;
@@ -58,4 +69,9 @@ struct wire_append {
 void wire_append_init(struct wire_append *ap, struct arena *arena,
     const struct wire_dialect *dialect, const struct wire_limits *limits);
 enum wire_append_result wire_append_feed(struct wire_append *ap, struct str segment);
+
+void wire_append_print(struct buf *b, const struct wire_dialect *d, struct str mailbox);
+/* Up to and with the line end behind the literal's head. */
+void wire_append_message_print(struct buf *b, const struct wire_append_message *m);
+void wire_append_message_end(struct buf *b, const struct wire_append_message *m);
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* FETCH and STORE: see fetch.h. */
+/* The command FETCH both ways: see fetch.h. */
 #include "wire/fetch.h"
-
-#include <string.h>
 
 #include "wire/vec_int.h"
 
@@ -59,9 +57,9 @@ read_part(struct wire_in *in, struct wire_section *section, bool *more_r)
 
 	*more_r = true;
 	while (*more_r && is_digit(wire_in_peek(in))) {
-		if (vec.n >= in->limits->items)
-			return wire_in_limit(in, "Too many part numbers");
-		if (!wire_in_nz_number(in, WIRE_VEC_PUSH(in->arena, &vec, uint32_t)))
+		uint32_t *part = WIRE_VEC_PUSH(in, &vec, uint32_t, "Too many part numbers");
+
+		if (part == NULL || !wire_in_nz_number(in, part))
 			return false;
 		*more_r = wire_in_try_char(in, '.');
 	}
@@ -73,28 +71,17 @@ read_part(struct wire_in *in, struct wire_section *section, bool *more_r)
 static bool
 read_fields(struct wire_in *in, struct wire_names *fields)
 {
-	struct wire_vec vec = {0};
-
-	if (!wire_in_sp(in) || !wire_in_open(in))
-		return false;
-	do {
-		if (vec.n >= in->limits->items)
-			return wire_in_limit(in, "Too many header fields");
-		if (!wire_in_astring(in, WIRE_VEC_PUSH(in->arena, &vec, struct str)))
-			return false;
-	} while (wire_in_more(in));
-	*fields = (struct wire_names){vec.v, vec.n};
-	return wire_in_close(in);
+	return wire_in_sp(in) && wire_in_astrings(in, fields);
 }
 
-/* Behind "[", up to and with "]". */
-static bool
-read_section(struct wire_in *in, struct wire_section *section, bool binary)
+bool
+wire_in_section(struct wire_in *in, struct wire_section *section, bool binary)
 {
 	const struct wire_name *known;
 	struct str name;
 	bool more;
 
+	*section = (struct wire_section){0};
 	if (wire_in_try_char(in, ']'))
 		return true;
 	if (!read_part(in, section, &more))
@@ -128,9 +115,8 @@ read_partial(struct wire_in *in, struct wire_fetch_item *item)
 	return item->length > 0 || wire_in_fail(in, "Partial of no bytes");
 }
 
-/* A name up to "[" (which is an ATOM-CHAR) or the end of the atom. */
-static bool
-read_item_name(struct wire_in *in, struct str *name_r)
+bool
+wire_in_fetch_name(struct wire_in *in, struct str *name_r)
 {
 	struct wire_in atom = *in;
 
@@ -155,7 +141,7 @@ read_item(struct wire_in *in, bool list, struct wire_fetch_item *item)
 	const struct wire_name *known;
 	struct str name;
 
-	if (!read_item_name(in, &name))
+	if (!wire_in_fetch_name(in, &name))
 		return false;
 	if (wire_in_try_char(in, '[')) {
 		known = wire_name_find(section_items, name);
@@ -163,7 +149,7 @@ read_item(struct wire_in *in, bool list, struct wire_fetch_item *item)
 			return wire_in_fail(in, "No such item with a section");
 		item->id = known->id & ~(unsigned)PEEK;
 		item->peek = (known->id & PEEK) != 0;
-		return read_section(in, &item->section, item->id != WIRE_FETCH_BODY_SECTION) &&
+		return wire_in_section(in, &item->section, item->id != WIRE_FETCH_BODY_SECTION) &&
 		       (item->id == WIRE_FETCH_BINARY_SIZE || read_partial(in, item));
 	}
 	if (wire_in_peek(in) == '<')
@@ -190,9 +176,14 @@ read_macro(struct wire_in *in, struct wire_vec *items)
 	for (const struct wire_name *m = macros; m->name != NULL; m++) {
 		if (!wire_in_try_word(in, m->name))
 			continue;
-		for (unsigned i = 0; i < m->id; i++)
-			WIRE_VEC_PUSH(in->arena, items, struct wire_fetch_item)->id =
-			    macro_items[i];
+		for (unsigned i = 0; i < m->id; i++) {
+			struct wire_fetch_item *item =
+			    WIRE_VEC_PUSH(in, items, struct wire_fetch_item, "Too many items");
+
+			if (item == NULL)
+				return false;
+			item->id = macro_items[i];
+		}
 		return true;
 	}
 	return false;
@@ -206,10 +197,10 @@ read_items(struct wire_in *in, struct wire_fetch *cmd)
 
 	if (list || !read_macro(in, &vec)) {
 		do {
-			if (vec.n >= in->limits->items)
-				return wire_in_limit(in, "Too many items");
-			if (!read_item(
-			        in, list, WIRE_VEC_PUSH(in->arena, &vec, struct wire_fetch_item)))
+			struct wire_fetch_item *item =
+			    WIRE_VEC_PUSH(in, &vec, struct wire_fetch_item, "Too many items");
+
+			if (item == NULL || !read_item(in, list, item))
 				return false;
 		} while (list && wire_in_more(in));
 	}
@@ -230,20 +221,80 @@ wire_fetch_parse(struct wire_in *in, struct wire_fetch *cmd_r)
 	return wire_in_sp(in) && wire_in_params(in, &cmd_r->modifiers) && wire_in_end(in);
 }
 
-bool
-wire_store_parse(struct wire_in *in, struct wire_store *cmd_r)
+/* ---- printing */
+
+void
+wire_out_section(struct buf *b, const struct wire_dialect *d, const struct wire_section *section)
 {
-	*cmd_r = (struct wire_store){0};
-	if (!wire_in_sp(in) || !wire_in_set(in, &cmd_r->set) || !wire_in_sp(in))
-		return false;
-	if (wire_in_peek(in) == '(' && (!wire_in_params(in, &cmd_r->modifiers) || !wire_in_sp(in)))
-		return false;
-	if (wire_in_try_char(in, '+'))
-		cmd_r->op = WIRE_STORE_ADD;
-	else if (wire_in_try_char(in, '-'))
-		cmd_r->op = WIRE_STORE_REMOVE;
-	cmd_r->silent = wire_in_try_word(in, "FLAGS.SILENT");
-	if (!cmd_r->silent && !wire_in_try_word(in, "FLAGS"))
-		return wire_in_fail(in, "FLAGS expected");
-	return wire_in_sp(in) && wire_in_flags(in, &cmd_r->flags) && wire_in_end(in);
+	for (size_t i = 0; i < section->n_part; i++) {
+		if (i > 0)
+			buf_putc(b, '.');
+		buf_u64(b, section->part[i]);
+	}
+	if (section->what == WIRE_SECTION_ALL)
+		return;
+	if (section->n_part > 0)
+		buf_putc(b, '.');
+	buf_puts(b, wire_name_of(wire_section_names, section->what));
+	if (section->fields.n > 0) {
+		buf_putc(b, ' ');
+		wire_out_astrings(b, d, &section->fields);
+	}
+}
+
+static bool
+has_section(enum wire_fetch_id id)
+{
+	return id == WIRE_FETCH_BODY_SECTION || id == WIRE_FETCH_BINARY ||
+	       id == WIRE_FETCH_BINARY_SIZE;
+}
+
+static void
+put_partial(struct buf *b, const struct wire_fetch_item *item)
+{
+	if (!item->has_partial)
+		return;
+	buf_putc(b, '<');
+	buf_u64(b, item->from);
+	buf_putc(b, '.');
+	buf_u64(b, item->length);
+	buf_putc(b, '>');
+}
+
+static void
+put_item(struct buf *b, const struct wire_dialect *d, const struct wire_fetch_item *item)
+{
+	unsigned peek = item->peek || item->id == WIRE_FETCH_BINARY_SIZE ? PEEK : 0;
+
+	if (has_section(item->id)) {
+		buf_puts(b, wire_name_of(section_items, item->id | peek));
+		buf_putc(b, '[');
+		wire_out_section(b, d, &item->section);
+		buf_putc(b, ']');
+		put_partial(b, item);
+	} else if (item->id != WIRE_FETCH_OTHER) {
+		buf_puts(b, wire_name_of(wire_fetch_names, item->id));
+	} else {
+		buf_str(b, item->name);
+		if (item->args.p != NULL) {
+			buf_putc(b, ' ');
+			buf_str(b, item->args);
+		}
+	}
+}
+
+void
+wire_fetch_print(struct buf *b, const struct wire_dialect *d, const struct wire_fetch *cmd)
+{
+	buf_putc(b, ' ');
+	wire_set_print(b, &cmd->set);
+	for (size_t i = 0; i < cmd->n_items; i++) {
+		buf_puts(b, i == 0 ? " (" : " ");
+		put_item(b, d, &cmd->items[i]);
+	}
+	buf_putc(b, ')');
+	if (cmd->modifiers.n == 0)
+		return;
+	buf_putc(b, ' ');
+	wire_out_param_list(b, &cmd->modifiers);
 }

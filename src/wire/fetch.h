@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef WIRE_FETCH_H
 #define WIRE_FETCH_H
-/* FETCH and STORE and their UID forms (RFC 9051 sections 6.4.5 and 6.4.6, RFC 3516, RFC 4466). */
-#include "wire/cmd.h"
+/* FETCH and UID FETCH both ways (RFC 9051 section 6.4.5, RFC 3516, RFC 4466).  The response is in
+ * wire/fetch_data.h. */
+#include "wire/out.h"
+#include "wire/params.h"
+#include "wire/set.h"
 
 enum wire_fetch_id {
 	WIRE_FETCH_FLAGS,
@@ -60,14 +63,16 @@ struct wire_fetch {
 	struct wire_params modifiers; /* CHANGEDSINCE n, VANISHED, ... */
 };
 bool wire_fetch_parse(struct wire_in *in, struct wire_fetch *cmd_r);
+/* At least one item, always in parentheses. */
+void wire_fetch_print(struct buf *b, const struct wire_dialect *d, const struct wire_fetch *cmd);
 
-enum wire_store_op { WIRE_STORE_SET, WIRE_STORE_ADD, WIRE_STORE_REMOVE };
-struct wire_store {
-	struct wire_set set;
-	struct wire_params modifiers; /* UNCHANGEDSINCE n */
-	enum wire_store_op op;
-	bool silent;
-	struct wire_flags flags;
-};
-bool wire_store_parse(struct wire_in *in, struct wire_store *cmd_r);
+/* What the response names an item with, too (wire/fetch_data.h). */
+
+/* An item's name in capitals, up to "[" or "<" (which are ATOM-CHARs) or the end of the atom. */
+bool wire_in_fetch_name(struct wire_in *in, struct str *name_r);
+/* A section from behind "[", up to and with "]".  binary: part numbers only (RFC 3516). */
+bool wire_in_section(struct wire_in *in, struct wire_section *section_r, bool binary);
+/* What stands between the brackets. */
+void wire_out_section(
+    struct buf *b, const struct wire_dialect *d, const struct wire_section *section);
 #endif

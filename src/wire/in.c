@@ -7,6 +7,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "wire/vec_int.h"
 
 void
 wire_in_init(struct wire_in *in, struct str bytes, struct arena *arena,
@@ -53,6 +54,12 @@ wire_in_limit(struct wire_in *in, const char *text)
 {
 	in->too_much |= in->error == NULL;
 	return wire_in_fail(in, text);
+}
+
+bool
+wire_in_no_memory(struct wire_in *in)
+{
+	return wire_in_fail(in, "Out of memory");
 }
 
 struct str
@@ -272,6 +279,7 @@ wire_in_atom(struct wire_in *in, struct str *atom_r)
 	return take_chars(in, is_atom_char, "An atom expected", atom_r);
 }
 
+/* s itself when it is in capitals; STR_NONE: no memory. */
 static struct str
 capitals(struct arena *a, struct str s)
 {
@@ -283,7 +291,9 @@ capitals(struct arena *a, struct str s)
 			break;
 	if (i == s.n)
 		return s;
-	copy = arena_zalloc(a, s.n + 1);
+	copy = arena_try_zalloc(a, s.n + 1);
+	if (copy == NULL)
+		return STR_NONE;
 	for (i = 0; i < s.n; i++)
 		copy[i] = (char)ascii_upper((unsigned char)s.p[i]);
 	return (struct str){copy, s.n};
@@ -295,15 +305,17 @@ wire_in_name(struct wire_in *in, struct str *name_r)
 	if (!take_chars(in, is_atom_char, "A name expected", name_r))
 		return false;
 	*name_r = capitals(in->arena, *name_r);
-	return true;
+	return name_r->p != NULL || wire_in_no_memory(in);
 }
 
 static struct str
 without_escapes(struct arena *a, struct str s)
 {
-	char *copy = arena_zalloc(a, s.n + 1);
+	char *copy = arena_try_zalloc(a, s.n + 1);
 	size_t n = 0;
 
+	if (copy == NULL)
+		return STR_NONE;
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '\\')
 			i++;
@@ -345,7 +357,7 @@ wire_in_quoted(struct wire_in *in, struct str *text_r)
 	in->p = p + 1;
 	if (escapes)
 		*text_r = without_escapes(in->arena, *text_r);
-	return true;
+	return text_r->p != NULL || wire_in_no_memory(in);
 }
 
 bool
@@ -375,8 +387,9 @@ wire_in_literal_head(struct wire_in *in, uint64_t *size_r, bool *literal8_r)
 	return true;
 }
 
+/* bytes: NUL and literal8 are welcome. */
 static bool
-read_literal(struct wire_in *in, struct str *text_r)
+read_literal(struct wire_in *in, bool bytes, struct str *text_r)
 {
 	uint64_t size;
 	bool literal8;
@@ -386,7 +399,7 @@ read_literal(struct wire_in *in, struct str *text_r)
 	if (size > (size_t)(in->end - in->p))
 		return wire_in_fail(in, "Literal is cut short");
 	*text_r = (struct str){in->p, (size_t)size};
-	if (str_chr(*text_r, '\0') != NULL) /* CHAR8 */
+	if (!bytes && str_chr(*text_r, '\0') != NULL) /* CHAR8 */
 		return wire_in_fail(in, "NUL in a literal");
 	in->p += size;
 	return true;
@@ -401,7 +414,7 @@ wire_in_string(struct wire_in *in, struct str *text_r)
 	if (wire_in_peek(in) == '"')
 		return wire_in_quoted(in, text_r);
 	if (wire_in_peek(in) == '{')
-		return read_literal(in, text_r);
+		return read_literal(in, false, text_r);
 	return wire_in_fail(in, wire_in_at_end(in) ? "Missing arguments" : "A string expected");
 }
 
@@ -418,6 +431,51 @@ wire_in_nstring(struct wire_in *in, struct str *text_r)
 {
 	*text_r = STR_NONE;
 	return wire_in_try_word(in, "NIL") || wire_in_string(in, text_r);
+}
+
+bool
+wire_in_nstring8(struct wire_in *in, struct str *text_r)
+{
+	char c = wire_in_peek(in);
+
+	*text_r = STR_NONE;
+	if (in->error == NULL && (c == '{' || c == '~'))
+		return read_literal(in, true, text_r);
+	return wire_in_nstring(in, text_r);
+}
+
+bool
+wire_in_astrings(struct wire_in *in, struct wire_names *names_r)
+{
+	struct wire_vec vec = {0};
+
+	*names_r = (struct wire_names){0};
+	if (!wire_in_open(in))
+		return false;
+	do {
+		struct str *name = WIRE_VEC_PUSH(in, &vec, struct str, "Too many strings");
+
+		if (name == NULL || !wire_in_astring(in, name))
+			return false;
+	} while (wire_in_more(in));
+	*names_r = (struct wire_names){vec.v, vec.n};
+	return wire_in_close(in);
+}
+
+bool
+wire_in_delimiter(struct wire_in *in, char *delimiter_r)
+{
+	struct str text;
+
+	*delimiter_r = '\0';
+	if (wire_in_try_word(in, "NIL"))
+		return true;
+	if (!wire_in_quoted(in, &text))
+		return false;
+	if (text.n != 1)
+		return wire_in_fail(in, "A hierarchy delimiter expected");
+	*delimiter_r = text.p[0];
+	return true;
 }
 
 static bool
@@ -473,7 +531,7 @@ is_base64_char(char c)
 bool
 wire_in_base64(struct wire_in *in, struct str *bytes_r)
 {
-	struct buf b = {0};
+	struct buf b = {.oom = arena_oom(in->arena)};
 	struct str text;
 
 	if (!take_chars(in, is_base64_char, "Base64 expected", &text))
@@ -485,11 +543,11 @@ wire_in_base64(struct wire_in *in, struct str *bytes_r)
 	*bytes_r = STR_NONE;
 	if (!base64_decode(text, &b)) {
 		buf_wipe_fini(&b);
-		return wire_in_fail(in, "Bad base64");
+		return buf_failed(&b) ? wire_in_no_memory(in) : wire_in_fail(in, "Bad base64");
 	}
-	*bytes_r = arena_str(in->arena, buf_as_str(&b));
+	*bytes_r = arena_try_str(in->arena, buf_as_str(&b));
 	buf_wipe_fini(&b);
-	return true;
+	return bytes_r->p != NULL || wire_in_no_memory(in);
 }
 
 const struct wire_name *

@@ -7,7 +7,8 @@
  * search.h, append.h, set.h) has its struct with its parser and printer.
  *
  * The cursor that every parser of wire reads from: over the contiguous bytes
- * of one command, literals inline, as the framer found them.
+ * of one command or response, literals inline, as the framer found them; and
+ * the words of the grammar (RFC 9051 section 9), which wire/out.h prints.
  *
  * Each wire_in_<thing> reads one <thing> or fails: it returns false and leaves
  * in->error (a text without CR or LF, fit for BAD) and in->error_at (offset).
@@ -17,11 +18,13 @@
  * Results point into the bytes or into the arena: they live while both do.  A
  * caller whose input buffer moves copies the command into the arena first.
  * No parser keeps state anywhere else.
+ *
+ * In an arena that tells of a lack of memory (arena_tell_oom) a parser that
+ * gets none fails like this, too; the arena's flag tells it from bad grammar.
  */
 #include "base/arena.h"
 #include "base/str.h"
 #include "wire/dialect.h"
-#include "wire/set.h"
 
 struct wire_in {
 	const char *start, *p, *end;
@@ -47,6 +50,9 @@ bool wire_in_fail(struct wire_in *in, const char *text);
 
 /* The same for what is well said and more than a limit allows. */
 bool wire_in_limit(struct wire_in *in, const char *text);
+
+/* The same for memory that ran out; the arena's flag is set then. */
+bool wire_in_no_memory(struct wire_in *in);
 
 /* What is not read yet, line end included. */
 struct str wire_in_rest(const struct wire_in *in);
@@ -85,12 +91,24 @@ bool wire_in_quoted(struct wire_in *in, struct str *text_r);
 bool wire_in_string(struct wire_in *in, struct str *text_r); /* quoted or literal */
 bool wire_in_astring(struct wire_in *in, struct str *text_r);
 bool wire_in_nstring(struct wire_in *in, struct str *text_r); /* NIL gives p == NULL */
+/* The same with any bytes, as literal or literal8 (RFC 3516): contents of messages. */
+bool wire_in_nstring8(struct wire_in *in, struct str *text_r);
 /* The head of a literal, "{5}" CRLF, not its bytes. */
 bool wire_in_literal_head(struct wire_in *in, uint64_t *size_r, bool *literal8_r);
 
 bool wire_in_number(struct wire_in *in, uint32_t *n_r);
 bool wire_in_nz_number(struct wire_in *in, uint32_t *n_r);
 bool wire_in_number64(struct wire_in *in, uint64_t *n_r); /* 63 bits */
+
+struct wire_names {
+	struct str *v;
+	size_t n;
+};
+/* "(a b)": one at least. */
+bool wire_in_astrings(struct wire_in *in, struct wire_names *names_r);
+
+/* One quoted character, or NIL: 0. */
+bool wire_in_delimiter(struct wire_in *in, char *delimiter_r);
 
 /* A mailbox name: UTF-8 in normal form C whatever was sent (see in->given), checked by
  * wire_name_ok() (in->impossible when that fails), INBOX in capitals, also as first level of a
@@ -100,60 +118,8 @@ bool wire_in_mailbox(struct wire_in *in, struct str *name_r);
  * but no name can match it. */
 bool wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r);
 
-/* "1-Feb-1994", quotes allowed, within them a blank in place of the first digit: days since 1 Jan
- * 1970 (may be negative). */
-bool wire_in_date(struct wire_in *in, int32_t *day_r);
-struct wire_time {
-	int64_t unix_s;   /* seconds since 1970 UTC */
-	int16_t zone_min; /* minutes east of UTC, for printing it again */
-};
-/* "17-Jul-1996 02:44:25 -0700", quotes required; the day with a blank in place of its
- * first digit, or with one digit, too. */
-bool wire_in_date_time(struct wire_in *in, struct wire_time *time_r);
-
-enum { /* system flags */
-	WIRE_FLAG_ANSWERED = 1,
-	WIRE_FLAG_FLAGGED = 2,
-	WIRE_FLAG_DELETED = 4,
-	WIRE_FLAG_SEEN = 8,
-	WIRE_FLAG_DRAFT = 16,
-	WIRE_FLAG_RECENT = 32, /* only ever printed */
-};
-
-struct wire_flags {
-	unsigned system;      /* WIRE_FLAG_* */
-	struct str *keywords; /* as sent, in order, repetitions too */
-	size_t n_keywords;
-	struct str unknown; /* the first \Name that is no flag to set (\Recent, \*, unknown) */
-};
-/* "(\Seen work)".  Unknown \Names are parsed; it is the caller's to refuse them. */
-bool wire_in_flag_list(struct wire_in *in, struct wire_flags *flags_r);
-/* The same without requiring parentheses, as STORE allows. */
-bool wire_in_flags(struct wire_in *in, struct wire_flags *flags_r);
-
-/* Of sequence numbers or UIDs, or "$". */
-bool wire_in_set(struct wire_in *in, struct wire_set *set_r);
-
 /* One word of strict base64 up to a blank or the end; "" is refused, "=" is the empty string. */
 bool wire_in_base64(struct wire_in *in, struct str *bytes_r);
-
-/*
- * A parameter of an extension (RFC 4466): a name and, sometimes, a value, raw
- * as it was sent: a list with its parentheses, a string with its quotes.  Read
- * it with wire_in_sub().
- */
-struct wire_param {
-	struct str name;  /* capitals */
-	struct str value; /* p == NULL: none */
-};
-struct wire_params {
-	struct wire_param *v;
-	size_t n;
-};
-/* "(NAME value NAME (a b) NAME)". */
-bool wire_in_params(struct wire_in *in, struct wire_params *params_r);
-/* One raw value. */
-bool wire_in_value(struct wire_in *in, struct str *raw_r);
 
 /* Tables of names, ended by a NULL name. */
 struct wire_name {

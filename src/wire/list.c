@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LIST in all its forms, LSUB, STATUS: see cmd.h. */
-#include "wire/cmd.h"
-#include "wire/vec_int.h"
+/* LIST and LSUB both ways: see list.h. */
+#include "wire/list.h"
 
-const struct wire_name wire_status_names[] = {
-    {"MESSAGES", WIRE_STATUS_MESSAGES},
-    {"RECENT", WIRE_STATUS_RECENT},
-    {"UIDNEXT", WIRE_STATUS_UIDNEXT},
-    {"UIDVALIDITY", WIRE_STATUS_UIDVALIDITY},
-    {"UNSEEN", WIRE_STATUS_UNSEEN},
-    {"DELETED", WIRE_STATUS_DELETED},
-    {"SIZE", WIRE_STATUS_SIZE}, /* RFC 8438 */
-    {NULL, 0},
-};
+#include "base/err.h"
+#include "wire/out.h"
+#include "wire/vec_int.h"
 
 const struct wire_name wire_list_select_names[] = {
     {"SUBSCRIBED", WIRE_LIST_SUBSCRIBED},
@@ -30,39 +22,28 @@ const struct wire_name wire_list_return_names[] = {
     {NULL, 0},
 };
 
-/* "(MESSAGES UNSEEN)" */
-static bool
-read_status_items(struct wire_in *in, struct wire_status_items *items_r)
-{
-	struct wire_vec other = {0};
+const struct wire_name wire_attr_names[] = {
+    {"\\Noselect", WIRE_ATTR_NOSELECT},
+    {"\\NonExistent", WIRE_ATTR_NONEXISTENT},
+    {"\\Noinferiors", WIRE_ATTR_NOINFERIORS},
+    {"\\HasChildren", WIRE_ATTR_HASCHILDREN},
+    {"\\HasNoChildren", WIRE_ATTR_HASNOCHILDREN},
+    {"\\Marked", WIRE_ATTR_MARKED},
+    {"\\Unmarked", WIRE_ATTR_UNMARKED},
+    {"\\Subscribed", WIRE_ATTR_SUBSCRIBED},
+    {"\\Remote", WIRE_ATTR_REMOTE},
+    {"\\All", WIRE_ATTR_ALL},
+    {"\\Archive", WIRE_ATTR_ARCHIVE},
+    {"\\Drafts", WIRE_ATTR_DRAFTS},
+    {"\\Flagged", WIRE_ATTR_FLAGGED},
+    {"\\Junk", WIRE_ATTR_JUNK},
+    {"\\Sent", WIRE_ATTR_SENT},
+    {"\\Trash", WIRE_ATTR_TRASH},
+    {"\\Important", WIRE_ATTR_IMPORTANT},
+    {NULL, 0},
+};
 
-	*items_r = (struct wire_status_items){0};
-	if (!wire_in_open(in))
-		return false;
-	do {
-		const struct wire_name *known;
-		struct str name;
-
-		if (!wire_in_name(in, &name))
-			return false;
-		known = wire_name_find(wire_status_names, name);
-		if (known != NULL)
-			items_r->mask |= 1u << known->id;
-		else if (other.n >= in->limits->items)
-			return wire_in_limit(in, "Too many items");
-		else
-			*WIRE_VEC_PUSH(in->arena, &other, struct str) = name;
-	} while (wire_in_more(in));
-	items_r->other = (struct wire_names){other.v, other.n};
-	return wire_in_close(in);
-}
-
-bool
-wire_status_parse(struct wire_in *in, struct wire_status *cmd_r)
-{
-	return wire_in_sp(in) && wire_in_mailbox(in, &cmd_r->mailbox) && wire_in_sp(in) &&
-	       read_status_items(in, &cmd_r->items) && wire_in_end(in);
-}
+/* ---- the command */
 
 /* RFC 5819: the items are the value of the option STATUS. */
 static bool
@@ -72,7 +53,7 @@ read_status_option(struct wire_in *in, struct wire_list *cmd, struct str raw)
 
 	if (raw.p == NULL)
 		return wire_in_fail(in, "STATUS needs a list of items");
-	if (read_status_items(&sub, &cmd->status) && sub.p == sub.end)
+	if (wire_in_status_items(&sub, &cmd->status) && sub.p == sub.end)
 		return true;
 	return wire_in_fail(in, sub.error != NULL ? sub.error : "Bad list of STATUS items");
 }
@@ -125,9 +106,9 @@ read_patterns(struct wire_in *in, struct wire_list *cmd)
 
 	cmd->extended |= list;
 	do {
-		if (vec.n >= in->limits->items)
-			return wire_in_limit(in, "Too many patterns");
-		if (!wire_in_list_mailbox(in, WIRE_VEC_PUSH(in->arena, &vec, struct str)))
+		struct str *one = WIRE_VEC_PUSH(in, &vec, struct str, "Too many patterns");
+
+		if (one == NULL || !wire_in_list_mailbox(in, one))
 			return false;
 	} while (list && wire_in_more(in));
 	cmd->patterns = (struct wire_names){vec.v, vec.n};
@@ -165,9 +146,242 @@ wire_list_parse(struct wire_in *in, struct wire_list *cmd_r)
 bool
 wire_lsub_parse(struct wire_in *in, struct wire_list *cmd_r)
 {
-	struct str *pattern = arena_new_object(in->arena, struct str);
+	struct str *pattern = arena_try_object(in->arena, struct str);
 
 	*cmd_r = (struct wire_list){.patterns = {pattern, 1}};
+	if (pattern == NULL)
+		return wire_in_no_memory(in);
 	return wire_in_sp(in) && wire_in_list_mailbox(in, &cmd_r->reference) && wire_in_sp(in) &&
 	       wire_in_list_mailbox(in, pattern) && wire_in_end(in);
+}
+
+static void
+put_options(struct buf *b, const struct wire_name *table, unsigned mask,
+    const struct wire_params *other, const struct wire_status_items *status)
+{
+	const char *between = "(";
+
+	wire_out_bits(b, table, mask, &between);
+	if (status != NULL) {
+		buf_puts(b, between);
+		buf_puts(b, "STATUS ");
+		wire_out_status_items(b, status);
+		between = " ";
+	}
+	if (other->n > 0 || *between == '(')
+		buf_puts(b, between);
+	wire_out_params(b, other);
+	buf_putc(b, ')');
+}
+
+static void
+put_patterns(struct buf *b, const struct wire_dialect *d, const struct wire_names *patterns)
+{
+	bool list = patterns->n != 1;
+
+	if (list)
+		buf_putc(b, '(');
+	for (size_t i = 0; i < patterns->n; i++) {
+		TS_ASSERT(patterns->v[i].p != NULL);
+		if (i > 0)
+			buf_putc(b, ' ');
+		wire_out_mailbox_string(b, d, patterns->v[i]);
+	}
+	if (list)
+		buf_putc(b, ')');
+}
+
+void
+wire_list_print(struct buf *b, const struct wire_dialect *d, const struct wire_list *cmd)
+{
+	bool status = (cmd->returns & WIRE_LIST_RET_STATUS) != 0;
+	/* "()" selects nothing, and says that more than the basic form is known. */
+	bool bare =
+	    cmd->extended && cmd->patterns.n == 1 && cmd->returns == 0 && cmd->return_other.n == 0;
+
+	buf_putc(b, ' ');
+	if (cmd->select != 0 || cmd->select_other.n > 0 || bare) {
+		put_options(b, wire_list_select_names, cmd->select, &cmd->select_other, NULL);
+		buf_putc(b, ' ');
+	}
+	wire_out_mailbox_string(b, d, cmd->reference);
+	buf_putc(b, ' ');
+	put_patterns(b, d, &cmd->patterns);
+	if (cmd->returns == 0 && cmd->return_other.n == 0)
+		return;
+	buf_puts(b, " RETURN ");
+	put_options(b, wire_list_return_names, cmd->returns & ~(unsigned)WIRE_LIST_RET_STATUS,
+	    &cmd->return_other, status ? &cmd->status : NULL);
+}
+
+/* ---- the response */
+
+static bool
+read_attrs(struct wire_in *in, struct wire_list_row *row)
+{
+	struct wire_vec other = {0};
+
+	if (!wire_in_open(in))
+		return false;
+	while (wire_in_peek(in) == '\\') {
+		const char *from = in->p++;
+		const struct wire_name *known;
+		struct str name, *more;
+
+		if (!wire_in_atom(in, &name))
+			return false;
+		name = str_range(from, in->p);
+		known = wire_name_find(wire_attr_names, name);
+		if (known != NULL)
+			row->attrs |= known->id;
+		else if ((more = WIRE_VEC_PUSH(in, &other, struct str, "Too many attributes")) !=
+		         NULL)
+			*more = name;
+		if (!wire_in_more(in))
+			break;
+	}
+	row->other_attrs = (struct wire_names){other.v, other.n};
+	return wire_in_close(in);
+}
+
+/* RFC 5258 section 3.5: ("SUBSCRIBED" …) */
+static bool
+read_childinfo(struct wire_in *in, struct wire_list_row *row)
+{
+	struct wire_names criteria;
+
+	if (!wire_in_astrings(in, &criteria))
+		return false;
+	for (size_t i = 0; i < criteria.n; i++) {
+		const struct wire_name *known =
+		    wire_name_find(wire_list_select_names, criteria.v[i]);
+
+		row->childinfo |= known != NULL ? known->id : 0;
+	}
+	return true;
+}
+
+static bool
+read_oldname(struct wire_in *in, struct wire_list_row *row)
+{
+	return wire_in_open(in) && wire_in_mailbox(in, &row->oldname) && wire_in_close(in);
+}
+
+/* "TAG" (…): a string, mostly. */
+static bool
+read_extended(struct wire_in *in, struct wire_list_row *row, struct wire_vec *other)
+{
+	struct wire_param *param;
+	struct str tag;
+
+	if (!wire_in_astring(in, &tag) || !wire_in_sp(in))
+		return false;
+	if (str_ieq(tag, STR("CHILDINFO")))
+		return read_childinfo(in, row);
+	if (str_ieq(tag, STR("OLDNAME"))) /* RFC 9051 section 6.3.9.7 */
+		return read_oldname(in, row);
+	param = WIRE_VEC_PUSH(in, other, struct wire_param, "Too many extended items");
+	if (param == NULL)
+		return false;
+	param->name = tag;
+	return wire_in_value(in, &param->value);
+}
+
+static bool
+read_extended_list(struct wire_in *in, struct wire_list_row *row)
+{
+	struct wire_vec other = {0};
+
+	if (!wire_in_open(in))
+		return false;
+	if (wire_in_try_char(in, ')'))
+		return true;
+	do {
+		if (!read_extended(in, row, &other))
+			return false;
+	} while (wire_in_more(in));
+	row->other = (struct wire_params){other.v, other.n};
+	return wire_in_close(in);
+}
+
+bool
+wire_in_list(struct wire_in *in, struct wire_list_row *row_r)
+{
+	*row_r = (struct wire_list_row){0};
+	if (!wire_in_sp(in) || !read_attrs(in, row_r) || !wire_in_sp(in) ||
+	    !wire_in_delimiter(in, &row_r->delimiter) || !wire_in_sp(in) ||
+	    !wire_in_mailbox(in, &row_r->name))
+		return false;
+	if (wire_in_sp_then(in, '(') && (!wire_in_sp(in) || !read_extended_list(in, row_r)))
+		return false;
+	return wire_in_end(in);
+}
+
+static void
+put_attrs(struct buf *b, const struct wire_list_row *row)
+{
+	const char *between = "";
+
+	wire_out_bits(b, wire_attr_names, row->attrs, &between);
+	for (size_t i = 0; i < row->other_attrs.n; i++) {
+		buf_puts(b, between);
+		buf_str(b, row->other_attrs.v[i]);
+		between = " ";
+	}
+}
+
+/* RFC 5258 section 3.5: the criteria that a descendant meets. */
+static void
+put_childinfo(struct buf *b, unsigned criteria)
+{
+	const char *between = "\"CHILDINFO\" (";
+
+	for (const struct wire_name *c = wire_list_select_names; c->name != NULL; c++)
+		if ((criteria & c->id) != 0) {
+			buf_puts(b, between);
+			wire_out_quoted(b, str_of(c->name));
+			between = " ";
+		}
+	buf_putc(b, ')');
+}
+
+static void
+put_extended(struct buf *b, const struct wire_dialect *d, const struct wire_list_row *row)
+{
+	const char *between = " (";
+
+	if (row->childinfo != 0) {
+		buf_puts(b, between);
+		put_childinfo(b, row->childinfo);
+		between = " ";
+	}
+	if (row->oldname.p != NULL) { /* RFC 9051 section 6.3.9.7 */
+		buf_puts(b, between);
+		buf_puts(b, "\"OLDNAME\" (");
+		wire_out_mailbox(b, d, row->oldname);
+		buf_putc(b, ')');
+		between = " ";
+	}
+	for (size_t i = 0; i < row->other.n; i++) {
+		buf_puts(b, between);
+		wire_out_astring(b, d, row->other.v[i].name);
+		buf_putc(b, ' ');
+		buf_str(b, row->other.v[i].value);
+		between = " ";
+	}
+	if (between[1] == '\0')
+		buf_putc(b, ')');
+}
+
+void
+wire_out_list(struct buf *b, const struct wire_dialect *d, const struct wire_list_row *row)
+{
+	buf_puts(b, row->lsub ? "* LSUB (" : "* LIST (");
+	put_attrs(b, row);
+	buf_put(b, ") ", 2);
+	wire_out_delimiter(b, row->delimiter);
+	buf_putc(b, ' ');
+	wire_out_mailbox(b, d, row->name);
+	put_extended(b, d, row);
+	buf_put(b, "\r\n", 2);
 }

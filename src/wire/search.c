@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SEARCH: see search.h. */
+/* SEARCH and ESEARCH both ways: see search.h. */
 #include "wire/search.h"
+
+#include "wire/vec_int.h"
 
 const struct wire_name wire_key_names[] = {
     {"ALL", WIRE_KEY_ALL},
@@ -243,7 +245,9 @@ read_key(struct parser *p, struct wire_key **key_r)
 		return false;
 	if (!one_more(p))
 		return false;
-	*key_r = key = arena_new_object(p->in->arena, struct wire_key);
+	*key_r = key = arena_try_object(p->in->arena, struct wire_key);
+	if (key == NULL)
+		return wire_in_no_memory(p->in);
 	if (wire_in_try_open(p->in)) {
 		key->id = WIRE_KEY_AND;
 		return read_nested(p, key);
@@ -289,7 +293,9 @@ wire_search_parse(struct wire_in *in, struct wire_search *cmd_r, wire_key_ext_f 
 	struct wire_key **tail;
 
 	*cmd_r = (struct wire_search){0};
-	cmd_r->root = arena_new_object(in->arena, struct wire_key);
+	cmd_r->root = arena_try_object(in->arena, struct wire_key);
+	if (cmd_r->root == NULL)
+		return wire_in_no_memory(in);
 	cmd_r->root->id = WIRE_KEY_AND;
 	tail = &cmd_r->root->child;
 	if (!wire_in_sp(in))
@@ -303,5 +309,333 @@ wire_search_parse(struct wire_in *in, struct wire_search *cmd_r, wire_key_ext_f 
 		if (!read_child(&p, &tail))
 			return false;
 	} while (wire_in_more(in));
+	return wire_in_end(in);
+}
+
+/* ---- printing the command */
+
+struct printer {
+	struct buf *b;
+	const struct wire_dialect *d;
+	wire_key_ext_print_f *ext;
+	void *arg;
+};
+
+static void print_key(struct printer *p, const struct wire_key *key);
+
+/* An OR has two keys; more are ORs within each other, on the right. */
+static void
+print_alternatives(struct printer *p, const struct wire_key *key)
+{
+	for (; key->next != NULL; key = key->next) {
+		buf_puts(p->b, "OR ");
+		print_key(p, key);
+		buf_putc(p->b, ' ');
+	}
+	print_key(p, key);
+}
+
+static void
+print_all(struct printer *p, const struct wire_key *key)
+{
+	for (const struct wire_key *k = key; k != NULL; k = k->next) {
+		if (k != key)
+			buf_putc(p->b, ' ');
+		print_key(p, k);
+	}
+}
+
+static void
+print_text(struct printer *p, struct str text)
+{
+	buf_putc(p->b, ' ');
+	wire_out_astring(p->b, p->d, text);
+}
+
+static void
+print_arguments(struct printer *p, const struct wire_key *key)
+{
+	switch (key->id) {
+	case WIRE_KEY_KEYWORD:
+	case WIRE_KEY_UNKEYWORD:
+		buf_putc(p->b, ' ');
+		buf_str(p->b, key->text);
+		break;
+	case WIRE_KEY_HEADER:
+		print_text(p, key->field);
+		print_text(p, key->text);
+		break;
+	case WIRE_KEY_BCC:
+	case WIRE_KEY_BODY:
+	case WIRE_KEY_CC:
+	case WIRE_KEY_FROM:
+	case WIRE_KEY_SUBJECT:
+	case WIRE_KEY_TEXT:
+	case WIRE_KEY_TO:
+		print_text(p, key->text);
+		break;
+	case WIRE_KEY_BEFORE:
+	case WIRE_KEY_ON:
+	case WIRE_KEY_SINCE:
+	case WIRE_KEY_SENTBEFORE:
+	case WIRE_KEY_SENTON:
+	case WIRE_KEY_SENTSINCE:
+		buf_putc(p->b, ' ');
+		wire_out_date(p->b, key->day);
+		break;
+	case WIRE_KEY_LARGER:
+	case WIRE_KEY_SMALLER:
+	case WIRE_KEY_OLDER:
+	case WIRE_KEY_YOUNGER:
+		buf_putc(p->b, ' ');
+		buf_u64(p->b, key->number);
+		break;
+	case WIRE_KEY_UID:
+		buf_putc(p->b, ' ');
+		wire_set_print(p->b, &key->set);
+		break;
+	default: /* alone */
+		break;
+	}
+}
+
+static void
+print_key(struct printer *p, const struct wire_key *key)
+{
+	switch (key->id) {
+	case WIRE_KEY_AND:
+		buf_putc(p->b, '(');
+		print_all(p, key->child);
+		buf_putc(p->b, ')');
+		break;
+	case WIRE_KEY_OR:
+		print_alternatives(p, key->child);
+		break;
+	case WIRE_KEY_NOT:
+		buf_puts(p->b, "NOT ");
+		print_key(p, key->child);
+		break;
+	case WIRE_KEY_SET:
+		wire_set_print(p->b, &key->set);
+		break;
+	case WIRE_KEY_OTHER:
+		if (p->ext != NULL)
+			p->ext(p->b, p->d, key, p->arg);
+		else
+			buf_str(p->b, key->text);
+		break;
+	default:
+		buf_puts(p->b, wire_name_of(wire_key_names, key->id));
+		print_arguments(p, key);
+		break;
+	}
+}
+
+static void
+print_returns(struct buf *b, const struct wire_search *cmd)
+{
+	const char *between = "(";
+
+	buf_puts(b, " RETURN ");
+	wire_out_bits(b, wire_return_names, cmd->returns, &between);
+	if (cmd->return_other.n > 0 || *between == '(')
+		buf_puts(b, between);
+	wire_out_params(b, &cmd->return_other);
+	buf_putc(b, ')');
+}
+
+void
+wire_search_print(struct buf *b, const struct wire_dialect *d, const struct wire_search *cmd,
+    wire_key_ext_print_f *ext, void *arg)
+{
+	struct printer p = {.b = b, .d = d, .ext = ext, .arg = arg};
+
+	if (cmd->has_return)
+		print_returns(b, cmd);
+	if (cmd->charset.p != NULL) {
+		buf_puts(b, " CHARSET ");
+		wire_out_astring(b, d, cmd->charset);
+	}
+	buf_putc(b, ' ');
+	print_all(&p, cmd->root->child);
+}
+
+/* ---- the responses */
+
+void
+wire_out_search_begin(struct buf *b)
+{
+	buf_puts(b, "* SEARCH");
+}
+
+void
+wire_out_search_add(struct buf *b, const uint32_t *ids, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		buf_putc(b, ' ');
+		buf_u64(b, ids[i]);
+	}
+}
+
+void
+wire_out_search_end(struct buf *b)
+{
+	buf_put(b, "\r\n", 2);
+}
+
+void
+wire_out_search_end_modseq(struct buf *b, uint64_t modseq)
+{
+	buf_puts(b, " (MODSEQ ");
+	buf_u64(b, modseq);
+	buf_put(b, ")\r\n", 3);
+}
+
+static void
+put_named(struct buf *b, const char *name, uint64_t n)
+{
+	buf_puts(b, name);
+	buf_u64(b, n);
+}
+
+void
+wire_out_esearch_begin(struct buf *b, const struct wire_esearch *e, struct wire_set_out *all_r)
+{
+	buf_puts(b, "* ESEARCH");
+	if (e->tag.n > 0) {
+		buf_puts(b, " (TAG ");
+		wire_out_quoted(b, e->tag);
+		buf_putc(b, ')');
+	}
+	if (e->uid)
+		buf_puts(b, " UID");
+	if ((e->has & WIRE_RETURN_MIN) != 0)
+		put_named(b, " MIN ", e->min);
+	if ((e->has & WIRE_RETURN_MAX) != 0)
+		put_named(b, " MAX ", e->max);
+	if ((e->has & WIRE_RETURN_COUNT) != 0)
+		put_named(b, " COUNT ", e->count);
+	if ((e->has & WIRE_RETURN_ALL) != 0)
+		buf_puts(b, " ALL ");
+	*all_r = (struct wire_set_out){.b = b};
+}
+
+void
+wire_out_esearch_end(struct buf *b, struct wire_set_out *all)
+{
+	wire_set_out_end(all);
+	buf_put(b, "\r\n", 2);
+}
+
+void
+wire_out_esearch(struct buf *b, const struct wire_esearch *e)
+{
+	struct wire_set_out none;
+
+	wire_out_esearch_begin(b, e, &none);
+	if ((e->has & WIRE_RETURN_ALL) != 0)
+		wire_set_print(b, &e->all);
+	if (e->other.n > 0)
+		buf_putc(b, ' ');
+	wire_out_params(b, &e->other);
+	wire_out_esearch_end(b, &none);
+}
+
+static size_t
+count_blanks(const struct wire_in *in)
+{
+	size_t n = 0;
+
+	for (const char *p = in->p; p < in->end; p++)
+		n += *p == ' ';
+	return n;
+}
+
+/* RFC 7162 section 3.1.5: "(MODSEQ n)" */
+static bool
+read_search_modseq(struct wire_in *in, uint64_t *modseq)
+{
+	return wire_in_open(in) && wire_in_try_word(in, "MODSEQ") && wire_in_sp(in) &&
+	       wire_in_number64(in, modseq) && wire_in_close(in);
+}
+
+bool
+wire_in_search(struct wire_in *in, struct wire_search_data *data_r)
+{
+	size_t most = count_blanks(in);
+
+	*data_r = (struct wire_search_data){0};
+	if (most > in->limits->set_ranges)
+		return wire_in_limit(in, "Too many numbers");
+	data_r->v = arena_try_array(in->arena, most, sizeof(*data_r->v));
+	if (data_r->v == NULL)
+		return wire_in_no_memory(in);
+	while (wire_in_more(in)) {
+		if (wire_in_peek(in) == '(') {
+			if (!read_search_modseq(in, &data_r->modseq))
+				return wire_in_fail(in, "MODSEQ expected");
+			break;
+		}
+		if (!wire_in_nz_number(in, &data_r->v[data_r->n++]))
+			return false;
+	}
+	return wire_in_end(in);
+}
+
+/* RFC 4466 section 2.6.2: "(TAG "a1")" */
+static bool
+read_correlator(struct wire_in *in, struct str *tag)
+{
+	if (!wire_in_open(in))
+		return false;
+	if (!wire_in_try_word(in, "TAG"))
+		return wire_in_fail(in, "TAG expected");
+	return wire_in_sp(in) && wire_in_string(in, tag) && wire_in_close(in);
+}
+
+static bool
+read_result(struct wire_in *in, struct wire_esearch *e, struct wire_vec *other)
+{
+	struct wire_param param, *kept;
+	struct wire_in value;
+	const struct wire_name *known;
+
+	if (!wire_in_param(in, &param))
+		return false;
+	known = wire_name_find(wire_return_names, param.name);
+	if (known == NULL || known->id == WIRE_RETURN_SAVE) {
+		kept = WIRE_VEC_PUSH(in, other, struct wire_param, "Too many results");
+		if (kept != NULL)
+			*kept = param;
+		return kept != NULL;
+	}
+	e->has |= known->id;
+	value = wire_in_sub(in, param.value);
+	if (known->id == WIRE_RETURN_MIN)
+		(void)wire_in_nz_number(&value, &e->min);
+	else if (known->id == WIRE_RETURN_MAX)
+		(void)wire_in_nz_number(&value, &e->max);
+	else if (known->id == WIRE_RETURN_COUNT)
+		(void)wire_in_number64(&value, &e->count);
+	else
+		(void)wire_in_set(&value, &e->all);
+	return wire_in_end(&value) || wire_in_fail(in, value.error);
+}
+
+bool
+wire_in_esearch(struct wire_in *in, struct wire_esearch *e_r)
+{
+	struct wire_vec other = {0};
+
+	*e_r = (struct wire_esearch){0};
+	if (wire_in_sp_then(in, '(') && (!wire_in_sp(in) || !read_correlator(in, &e_r->tag)))
+		return false;
+	while (wire_in_more(in)) {
+		if (wire_in_try_word(in, "UID"))
+			e_r->uid = true;
+		else if (!read_result(in, e_r, &other))
+			return false;
+	}
+	e_r->other = (struct wire_params){other.v, other.n};
 	return wire_in_end(in);
 }

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef WIRE_SEARCH_H
 #define WIRE_SEARCH_H
-/* SEARCH and UID SEARCH (RFC 9051 section 6.4.4, RFC 4731, RFC 5182, RFC 5032). */
-#include "wire/cmd.h"
+/*
+ * SEARCH and UID SEARCH both ways (RFC 9051 sections 6.4.4 and 7.3.4, RFC 4731, RFC 5182, RFC
+ * 5032), and what they answer: SEARCH (RFC 3501 section 7.2.5, RFC 7162) and ESEARCH.
+ */
+#include "wire/date.h"
+#include "wire/out.h"
+#include "wire/params.h"
+#include "wire/set.h"
 
 enum wire_key_id {
 	/* made of other keys: key.child, linked by next */
@@ -95,4 +101,45 @@ typedef bool wire_key_ext_f(struct wire_in *in, struct str name, struct wire_key
 /* ext may be NULL. */
 bool wire_search_parse(
     struct wire_in *in, struct wire_search *cmd_r, wire_key_ext_f *ext, void *arg);
+
+/* Prints an extension's key with its arguments: the other way of wire_key_ext_f. */
+typedef void wire_key_ext_print_f(
+    struct buf *b, const struct wire_dialect *d, const struct wire_key *key, void *arg);
+/* ext NULL: keys of extensions have no arguments. */
+void wire_search_print(struct buf *b, const struct wire_dialect *d, const struct wire_search *cmd,
+    wire_key_ext_print_f *ext, void *arg);
+
+/* "* SEARCH" " 1" " 2" ... CRLF, in as many pieces as one likes. */
+void wire_out_search_begin(struct buf *b);
+void wire_out_search_add(struct buf *b, const uint32_t *ids, size_t n);
+void wire_out_search_end(struct buf *b);
+/* The same with "(MODSEQ n)" (RFC 7162 section 3.1.5). */
+void wire_out_search_end_modseq(struct buf *b, uint64_t modseq);
+
+struct wire_search_data {
+	uint32_t *v; /* as sent */
+	size_t n;
+	uint64_t modseq; /* 0: none */
+};
+/* From behind the name of the response; as many numbers as limits->set_ranges. */
+bool wire_in_search(struct wire_in *in, struct wire_search_data *data_r);
+
+struct wire_esearch {
+	struct str tag; /* n == 0: none */
+	bool uid;
+	unsigned has; /* WIRE_RETURN_MIN, MAX, ALL, COUNT; leave out what has no value */
+	uint32_t min, max;
+	uint64_t count;
+	/* Of the parser only; the printer has it in pieces, or does not print it. */
+	struct wire_set all;
+	struct wire_params other; /* MODSEQ 12, … with their raw values */
+};
+/* "* ESEARCH (TAG "a1") UID MIN 1 COUNT 3 ALL ": with ALL, the numbers go into the set before the
+ * end. */
+void wire_out_esearch_begin(
+    struct buf *b, const struct wire_esearch *e, struct wire_set_out *all_r);
+void wire_out_esearch_end(struct buf *b, struct wire_set_out *all);
+/* All of it at once, with all and other. */
+void wire_out_esearch(struct buf *b, const struct wire_esearch *e);
+bool wire_in_esearch(struct wire_in *in, struct wire_esearch *e_r);
 #endif

@@ -28,7 +28,9 @@ wire_set_resolve(const struct wire_set *set, uint32_t max, struct arena *a)
 	struct wire_set out = {.saved = set->saved};
 	size_t n = 0;
 
-	out.v = arena_array(a, set->n, sizeof(*out.v));
+	out.v = arena_try_array(a, set->n, sizeof(*out.v));
+	if (out.v == NULL)
+		return out;
 	for (size_t i = 0; i < set->n; i++) {
 		struct wire_range r = wire_range_resolve(set->v[i], max);
 
@@ -67,6 +69,75 @@ wire_set_highest(const struct wire_set *set, uint32_t max)
 	}
 	return highest;
 }
+
+/* ---- parsing */
+
+static bool
+read_set_number(struct wire_in *in, uint32_t *n_r, bool *star_r)
+{
+	*star_r = wire_in_try_char(in, '*');
+	*n_r = UINT32_MAX;
+	return *star_r || wire_in_nz_number(in, n_r);
+}
+
+static bool
+read_range(struct wire_in *in, struct wire_range *r)
+{
+	if (!read_set_number(in, &r->lo, &r->lo_star))
+		return false;
+	r->hi = r->lo;
+	r->hi_star = r->lo_star;
+	if (!wire_in_try_char(in, ':'))
+		return true;
+	if (!read_set_number(in, &r->hi, &r->hi_star))
+		return false;
+	if (r->lo > r->hi || (r->lo_star && !r->hi_star))
+		*r = (struct wire_range){r->hi, r->lo, r->hi_star, r->lo_star};
+	return true;
+}
+
+static bool
+is_set_char(char c)
+{
+	return (c >= '0' && c <= '9') || c == '*' || c == ':' || c == ',';
+}
+
+static size_t
+count_commas(const struct wire_in *in)
+{
+	size_t n = 0;
+
+	for (const char *p = in->p; p < in->end && is_set_char(*p); p++)
+		n += *p == ',';
+	return n;
+}
+
+bool
+wire_in_set(struct wire_in *in, struct wire_set *set_r)
+{
+	size_t n;
+
+	*set_r = (struct wire_set){0};
+	if (wire_in_try_char(in, '$')) { /* RFC 5182 */
+		set_r->saved = true;
+		return true;
+	}
+	if (in->error != NULL)
+		return false;
+	n = count_commas(in) + 1;
+	if (n > in->limits->set_ranges)
+		return wire_in_limit(in, "Too many ranges in a set");
+	set_r->v = arena_try_array(in->arena, n, sizeof(*set_r->v));
+	if (set_r->v == NULL)
+		return wire_in_no_memory(in);
+	do {
+		if (!read_range(in, &set_r->v[set_r->n++]))
+			return false;
+	} while (set_r->n < n && wire_in_try_char(in, ','));
+	return true;
+}
+
+/* ---- printing */
 
 static void
 print_number(struct buf *b, uint32_t n, bool star)

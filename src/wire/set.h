@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef WIRE_SET_H
 #define WIRE_SET_H
-/*
- * sequence-set and uid-set (RFC 9051 section 9), "$" (RFC 5182), both ways.
- * Parsing is wire_in_set() in wire/in.h.
- */
-#include "base/arena.h"
+/* sequence-set and uid-set (RFC 9051 section 9), "$" (RFC 5182), both ways. */
 #include "base/buf.h"
-#include "wire/dialect.h"
+#include "wire/in.h"
 
 /*
  * lo <= hi always.  "*" is UINT32_MAX with its flag set (4294967295 may also be
@@ -24,10 +20,14 @@ struct wire_set {
 	bool saved; /* "$": the saved search result; n is 0 */
 };
 
+/* Of sequence numbers or UIDs, or "$". */
+bool wire_in_set(struct wire_in *in, struct wire_set *set_r);
+
 /* Replaces "*" by max (the largest number or UID there is) and orders lo and hi: "9:*" with max 5
  * is 5:9.  With max 0 "*" is 0, so that nothing is meant by a lone "*". */
 struct wire_range wire_range_resolve(struct wire_range r, uint32_t max);
-/* A new array, resolved, sorted by lo, overlapping and adjoining ranges merged.  "0" is cut off. */
+/* A new array, resolved, sorted by lo, overlapping and adjoining ranges merged.  "0" is cut off.
+ * v == NULL when a's memory ran out (arena_oom). */
 struct wire_set wire_set_resolve(const struct wire_set *set, uint32_t max, struct arena *a);
 /* The largest number named; a range with "*" counts as max, since clients ask for "n:*" to see
  * whether there is more than n - 1.  0: none. */

@@ -238,7 +238,9 @@ with_inbox(struct arena *a, struct str name)
 		return STR("INBOX");
 	if (name.p[n] != '/' || str_has_prefix(name, STR("INBOX")))
 		return name;
-	copy = arena_zalloc(a, name.n + 1);
+	copy = arena_try_zalloc(a, name.n + 1);
+	if (copy == NULL)
+		return STR_NONE;
 	memcpy(copy, name.p, name.n);
 	memcpy(copy, "INBOX", n);
 	return (struct str){copy, name.n};

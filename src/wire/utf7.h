@@ -19,7 +19,7 @@ void wire_utf8_to_utf7(struct buf *b, struct str utf8);
 /* Well-formed UTF-8 without control characters (C0, DEL, C1), U+2028 and U+2029; not empty. */
 bool wire_name_ok(struct str utf8);
 /* A name from outside as it is kept: in normal form (base/normal.h), INBOX in capitals.  utf8
- * itself, a constant, or a copy in the arena. */
+ * itself, a constant, or a copy in the arena.  STR_NONE: memory ran out (arena_oom). */
 struct str wire_name_kept(struct arena *a, struct str utf8);
 /*
  * Why no mailbox can be made of that name, as CREATE would say it; NULL: one can.  Whoever makes

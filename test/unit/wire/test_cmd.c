@@ -6,7 +6,15 @@
 
 #include <cmocka.h>
 
+#include "wire/auth.h"
 #include "wire/cmd.h"
+#include "wire/copy.h"
+#include "wire/enable.h"
+#include "wire/id.h"
+#include "wire/list.h"
+#include "wire/mailbox.h"
+#include "wire/select.h"
+#include "wire/status.h"
 
 static struct arena *arena;
 

@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "wire/fetch.h"
-#include "wire/out.h"
+#include "wire/fetch_data.h"
 #include "wire/search.h"
+#include "wire/store.h"
 
 static struct arena *arena;
 

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
-#include "wire/in.h"
+#include "wire/date.h"
+#include "wire/flags.h"
+#include "wire/params.h"
 
 static struct arena *arena;
 static const struct wire_dialect utf8 = {.rev2 = true, .utf8 = true};

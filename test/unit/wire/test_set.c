@@ -6,7 +6,6 @@
 
 #include <cmocka.h>
 
-#include "wire/in.h"
 #include "wire/set.h"
 #include "wire/utf7.h"
 

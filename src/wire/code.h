@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef WIRE_CODE_H
+#define WIRE_CODE_H
+/*
+ * Response codes both ways: what stands in brackets (RFC 9051 section 7.1, and
+ * the documents of RFC 5530's registry).  The brackets belong to the status
+ * response (wire/response.h).
+ */
+#include "wire/flags.h"
+#include "wire/set.h"
+
+enum wire_code_args {
+	WIRE_CODE_PLAIN,    /* none: TRYCREATE, READ-ONLY, ALERT, …; or an extension's, in args */
+	WIRE_CODE_NUMBER,   /* UIDNEXT, UIDVALIDITY, UNSEEN, HIGHESTMODSEQ */
+	WIRE_CODE_FLAGS,    /* PERMANENTFLAGS */
+	WIRE_CODE_WORDS,    /* CAPABILITY */
+	WIRE_CODE_CHARSETS, /* BADCHARSET; n == 0 when it names none */
+	WIRE_CODE_APPENDUID, /* number: UIDVALIDITY; to (RFC 4315) */
+	WIRE_CODE_COPYUID,   /* number: UIDVALIDITY; from, to (RFC 4315) */
+	WIRE_CODE_SET,       /* MODIFIED: from (RFC 7162) */
+};
+
+struct wire_code {
+	struct str name; /* capitals; n == 0: none */
+	enum wire_code_args kind;
+	uint64_t number;
+	struct wire_set from, to;
+	struct wire_flags flags;
+	struct wire_names words;
+	struct str args; /* PLAIN: what stands behind the name, raw; p == NULL: nothing */
+};
+/* Up to, not with, the closing bracket. */
+bool wire_in_code(struct wire_in *in, struct wire_code *code_r);
+/* What wire_in_code() reads; nothing for none. */
+void wire_out_code(struct buf *b, const struct wire_dialect *d, const struct wire_code *code);
+
+/* The same in pieces, for a server that has no struct to fill. */
+void wire_out_code_number(struct buf *b, const char *name, uint64_t n); /* "UIDNEXT 7" */
+/* "PERMANENTFLAGS (…)"; the arguments of wire_out_flags(). */
+void wire_out_code_permanentflags(
+    struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords, bool star);
+void wire_out_code_appenduid(struct buf *b, uint32_t uidvalidity, const struct wire_set *uids);
+/* "COPYUID 38505 304,319:320 3956:3958": the sources go into the set between begin and to, then the
+ * targets, in the same order; wire_set_out_end() ends it. */
+void wire_out_code_copyuid_begin(struct buf *b, uint32_t uidvalidity, struct wire_set_out *set_r);
+void wire_out_code_copyuid_to(struct wire_set_out *set);
+void wire_out_code_badcharset(struct buf *b, const char *const *charsets, size_t n);
+#endif

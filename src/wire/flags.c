@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flags both ways: see flags.h. */
+#include "wire/flags.h"
+
+#include "wire/vec_int.h"
+
+static const struct wire_name flag_names[] = {{"Answered", WIRE_FLAG_ANSWERED},
+    {"Flagged", WIRE_FLAG_FLAGGED}, {"Deleted", WIRE_FLAG_DELETED}, {"Seen", WIRE_FLAG_SEEN},
+    {"Draft", WIRE_FLAG_DRAFT}, {NULL, 0}};
+
+struct reader {
+	struct wire_in *in;
+	struct wire_flags *flags;
+	struct wire_vec keywords;
+	bool told;
+};
+
+static bool
+add_keyword(struct reader *r, struct str name)
+{
+	struct str *keyword = WIRE_VEC_PUSH(r->in, &r->keywords, struct str, "Too many flags");
+
+	if (keyword != NULL)
+		*keyword = name;
+	return keyword != NULL;
+}
+
+/* A \Name of which nothing is known but where it begins. */
+static bool
+add_unknown(struct reader *r, struct str name)
+{
+	if (r->told && str_ieq(name, STR("\\Recent")))
+		r->flags->system |= WIRE_FLAG_RECENT;
+	else if (r->told && str_eq(name, STR("\\*")))
+		r->flags->star = true;
+	else if (r->told)
+		return add_keyword(r, name);
+	else if (r->flags->unknown.p == NULL)
+		r->flags->unknown = name;
+	return true;
+}
+
+static bool
+read_flag(struct reader *r)
+{
+	const char *from = r->in->p;
+	const struct wire_name *known = NULL;
+	struct str name;
+
+	if (!wire_in_try_char(r->in, '\\'))
+		return wire_in_atom(r->in, &name) && add_keyword(r, name);
+	if (!wire_in_try_char(r->in, '*')) {
+		if (!wire_in_atom(r->in, &name))
+			return false;
+		known = wire_name_find(flag_names, name);
+	}
+	if (known == NULL)
+		return add_unknown(r, str_range(from, r->in->p));
+	r->flags->system |= known->id;
+	return true;
+}
+
+static bool
+read_flags(struct wire_in *in, bool list, bool told, struct wire_flags *flags_r)
+{
+	struct reader r = {.in = in, .flags = flags_r, .told = told};
+
+	*flags_r = (struct wire_flags){0};
+	if (list && !wire_in_open(in))
+		return false;
+	if (list && wire_in_try_char(in, ')'))
+		return true;
+	do {
+		if (!read_flag(&r))
+			return false;
+	} while (wire_in_more(in));
+	if (list && !wire_in_close(in))
+		return false;
+	flags_r->keywords = r.keywords.v;
+	flags_r->n_keywords = r.keywords.n;
+	return true;
+}
+
+bool
+wire_in_flag_list(struct wire_in *in, struct wire_flags *flags_r)
+{
+	return read_flags(in, true, false, flags_r);
+}
+
+bool
+wire_in_flags(struct wire_in *in, struct wire_flags *flags_r)
+{
+	return read_flags(in, wire_in_peek(in) == '(', false, flags_r);
+}
+
+bool
+wire_in_flags_told(struct wire_in *in, struct wire_flags *flags_r)
+{
+	return read_flags(in, true, true, flags_r);
+}
+
+bool
+wire_in_flags_line(struct wire_in *in, struct wire_flags *flags_r)
+{
+	return wire_in_sp(in) && wire_in_flags_told(in, flags_r) && wire_in_end(in);
+}
+
+/* ---- printing */
+
+void
+wire_out_flags(
+    struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords, bool star)
+{
+	static const struct wire_name names[] = {{"\\Answered", WIRE_FLAG_ANSWERED},
+	    {"\\Flagged", WIRE_FLAG_FLAGGED}, {"\\Deleted", WIRE_FLAG_DELETED},
+	    {"\\Seen", WIRE_FLAG_SEEN}, {"\\Draft", WIRE_FLAG_DRAFT},
+	    {"\\Recent", WIRE_FLAG_RECENT}, {NULL, 0}};
+	const char *between = "(";
+
+	if (system == 0 && n_keywords == 0 && !star) {
+		buf_put(b, "()", 2);
+		return;
+	}
+	for (const struct wire_name *name = names; name->name != NULL; name++)
+		if ((system & name->id) != 0) {
+			buf_putc(b, *between);
+			buf_puts(b, name->name);
+			between = " ";
+		}
+	for (size_t i = 0; i < n_keywords; i++) {
+		buf_putc(b, *between);
+		buf_str(b, keywords[i]);
+		between = " ";
+	}
+	if (star) {
+		buf_putc(b, *between);
+		buf_put(b, "\\*", 2);
+	}
+	buf_putc(b, ')');
+}
+
+void
+wire_out_flag_list(struct buf *b, const struct wire_flags *flags)
+{
+	wire_out_flags(b, flags->system, flags->keywords, flags->n_keywords, flags->star);
+	if (flags->unknown.p == NULL)
+		return;
+	b->n -= b->n > 0; /* the parenthesis */
+	if (flags->system != 0 || flags->n_keywords > 0 || flags->star)
+		buf_putc(b, ' ');
+	buf_str(b, flags->unknown);
+	buf_putc(b, ')');
+}
+
+void
+wire_out_flags_line(struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords)
+{
+	buf_put(b, "* FLAGS ", 8);
+	wire_out_flags(b, system, keywords, n_keywords, false);
+	buf_put(b, "\r\n", 2);
+}

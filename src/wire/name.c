@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of mailboxes and patterns of LIST both ways: see in.h and out.h. */
+#include <string.h>
+
+#include "base/normal.h"
+#include "wire/in.h"
+#include "wire/out.h"
+#include "wire/utf7.h"
+
+/* From modified UTF-7 to UTF-8; a text without "&" is the same in both.  False: no name, or the
+ * cursor failed for want of memory. */
+static bool
+name_to_utf8(struct wire_in *in, struct str *name)
+{
+	struct buf b = {.oom = arena_oom(in->arena)};
+	bool ok;
+
+	if (in->dialect->utf8)
+		return true;
+	if (str_chr(*name, '&') == NULL && str_is_ascii(*name))
+		return true;
+	ok = wire_utf7_to_utf8(&b, *name);
+	*name = ok ? arena_try_str(in->arena, buf_as_str(&b)) : STR_NONE;
+	buf_fini(&b);
+	if (buf_failed(&b))
+		return wire_in_no_memory(in);
+	return ok;
+}
+
+bool
+wire_in_mailbox(struct wire_in *in, struct str *name_r)
+{
+	const char *fault = NULL;
+	struct str given;
+
+	if (!wire_in_astring(in, name_r))
+		return false;
+	if (!name_to_utf8(in, name_r))
+		fault = "Mailbox name is not modified UTF-7";
+	else if (name_r->n == 0)
+		fault = "Empty mailbox name";
+	else if (!wire_name_ok(*name_r))
+		fault = "Mailbox name with characters that are not allowed";
+	if (fault != NULL) { /* unless memory ran out */
+		in->impossible = in->error == NULL;
+		return wire_in_fail(in, fault);
+	}
+	given = *name_r;
+	*name_r = str_normal(in->arena, given);
+	in->given = name_r->p != given.p ? given : STR_NONE;
+	*name_r = wire_name_kept(in->arena, *name_r);
+	return name_r->p != NULL || wire_in_no_memory(in);
+}
+
+static bool
+is_list_char(char c)
+{
+	unsigned char u = (unsigned char)c;
+
+	return u > ' ' && u < 0x7F && strchr("(){\"\\", c) == NULL;
+}
+
+bool
+wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r)
+{
+	const char *p = in->p;
+
+	*pattern_r = STR_NONE;
+	if (wire_in_peek(in) == '"' || wire_in_peek(in) == '{') {
+		if (!wire_in_string(in, pattern_r))
+			return false;
+	} else {
+		while (p < in->end && is_list_char(*p))
+			p++;
+		if (p == in->p || in->error != NULL)
+			return wire_in_fail(in, "A mailbox pattern expected");
+		*pattern_r = str_range(in->p, p);
+		in->p = p;
+	}
+	/* RFC 9051 section 6.3.9: a pattern that is not accepted is ignored in silence. */
+	if (!name_to_utf8(in, pattern_r) || (pattern_r->n > 0 && !wire_name_ok(*pattern_r))) {
+		*pattern_r = STR_NONE;
+		return in->error == NULL;
+	}
+	*pattern_r = str_normal(in->arena, *pattern_r);
+	return pattern_r->p != NULL || wire_in_no_memory(in);
+}
+
+/* ---- printing */
+
+/* Is the name the same in modified UTF-7, or is that not spoken? */
+static bool
+as_it_is(const struct wire_dialect *d, struct str name)
+{
+	return d->utf8 || (str_is_ascii(name) && str_chr(name, '&') == NULL);
+}
+
+typedef void put_f(struct buf *b, const struct wire_dialect *d, struct str s);
+
+static void
+put_name(struct buf *b, const struct wire_dialect *d, struct str name, put_f *put)
+{
+	struct buf utf7 = buf_like(b);
+
+	if (as_it_is(d, name)) {
+		put(b, d, name);
+		return;
+	}
+	wire_utf8_to_utf7(&utf7, name);
+	put(b, d, buf_as_str(&utf7));
+	buf_fini(&utf7);
+}
+
+void
+wire_out_mailbox(struct buf *b, const struct wire_dialect *d, struct str name)
+{
+	put_name(b, d, name, wire_out_astring);
+}
+
+void
+wire_out_mailbox_string(struct buf *b, const struct wire_dialect *d, struct str name)
+{
+	put_name(b, d, name, wire_out_string);
+}

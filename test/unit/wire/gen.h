@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef TEST_UNIT_WIRE_GEN_H
+#define TEST_UNIT_WIRE_GEN_H
+/*
+ * Values of every struct of wire that a printer takes and its parser gives back
+ * to the same, by a generator of numbers with a fixed seed.  They live in the
+ * arena.
+ */
+#include "same.h"
+
+struct gen {
+	uint64_t state; /* the seed */
+	struct arena *a;
+};
+
+uint64_t gen_u64(struct gen *g);
+unsigned gen_below(struct gen *g, unsigned n);
+bool gen_one_in(struct gen *g, unsigned n);
+
+struct str gen_atom(struct gen *g);
+struct str gen_text(struct gen *g); /* any bytes but NUL */
+struct str gen_mailbox(struct gen *g);
+struct wire_set gen_set(struct gen *g);
+struct wire_flags gen_flags(struct gen *g, bool told);
+
+struct wire_authenticate gen_authenticate(struct gen *g);
+struct wire_login gen_login(struct gen *g);
+struct wire_names gen_enable(struct gen *g);
+struct wire_id gen_id(struct gen *g);
+struct wire_select gen_select(struct gen *g);
+struct wire_create gen_create(struct gen *g);
+struct wire_status gen_status(struct gen *g);
+struct wire_list gen_list(struct gen *g);
+struct wire_copy gen_copy(struct gen *g);
+struct wire_store gen_store(struct gen *g);
+struct wire_fetch gen_fetch(struct gen *g);
+struct wire_search gen_search(struct gen *g);
+/* Takes the keys that gen_search() makes up. */
+wire_key_ext_f gen_key_ext;
+struct wire_append_message gen_append_message(struct gen *g);
+
+struct wire_code gen_code(struct gen *g);
+struct wire_list_row gen_list_row(struct gen *g);
+struct wire_status_data gen_status_data(struct gen *g);
+void gen_namespaces(struct gen *g, struct wire_namespaces sets_r[3]);
+struct wire_search_data gen_search_data(struct gen *g);
+struct wire_esearch gen_esearch(struct gen *g);
+struct wire_fetch_data gen_fetch_data(struct gen *g);
+#endif

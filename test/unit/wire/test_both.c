@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Round trips: what the printers of commands and responses print, their parsers
+ * read to the same, for thousands of values of each kind in both dialects.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gen.h"
+#include "wire/cmd.h"
+#include "wire/enable.h"
+#include "wire/frame.h"
+#include "wire/response.h"
+
+#define ROUNDS 2000
+
+static const struct wire_dialect utf8 = {.rev2 = true, .utf8 = true};
+
+/* One round: a value, what it was printed as, and a cursor over that. */
+struct round {
+	struct gen g;
+	const struct wire_dialect *d;
+	struct buf b;
+	struct wire_in in;
+};
+
+static void
+fail_round(const struct round *r, const char *what)
+{
+	print_error("%s: %s\n%.*s\n", what, r->in.error != NULL ? r->in.error : "not the same",
+	    STR_ARG(buf_as_str(&r->b)));
+	fail();
+}
+
+/* The framer finds the end of what was printed, and nothing before it. */
+static void
+check_frame(const struct round *r)
+{
+	static const struct wire_frame_limits limits = {
+	    .line = 1u << 20, .literal = 1u << 20, .command = 1u << 24, .literals = 100000};
+	struct wire_frame f = {0};
+	enum wire_frame_result result;
+
+	while ((result = wire_frame_scan(&f, &limits, buf_as_str(&r->b))) == WIRE_FRAME_LITERAL)
+		wire_frame_accept(&f);
+	if (result != WIRE_FRAME_DONE || f.end != r->b.n)
+		fail_round(r, "framer");
+}
+
+static void
+begin_cmd(struct round *r)
+{
+	r->b.n = 0;
+	wire_cmd_print(
+	    &r->b, &(struct wire_head){.tag = STR("a1"), .name = STR("NAME"), .uid = true});
+}
+
+static void
+read_cmd(struct round *r)
+{
+	struct wire_head head;
+
+	wire_cmd_end(&r->b);
+	check_frame(r);
+	wire_in_init(&r->in, buf_as_str(&r->b), r->g.a, r->d, NULL);
+	assert_true(wire_cmd_head(&r->in, &head) && head.uid && str_eq(head.tag, STR("a1")) &&
+	            str_eq(head.name, STR("NAME")));
+}
+
+static struct wire_response
+read_response(struct round *r, const char *name)
+{
+	struct wire_response head;
+
+	check_frame(r);
+	wire_in_init(&r->in, buf_as_str(&r->b), r->g.a, r->d, NULL);
+	if (!wire_in_response(&r->in, &head) || !str_eq(head.name, str_of(name)))
+		fail_round(r, "head");
+	return head;
+}
+
+typedef void round_f(struct round *r);
+
+static void
+run(round_f *fn)
+{
+	struct round r = {.g = {.state = 42}};
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		r.g.a = arena_new(NULL, ARENA_OTHER, 4096);
+		r.d = i % 2 == 0 ? &wire_dialect_rev1 : &utf8;
+		r.b.n = 0;
+		fn(&r);
+		arena_free(&r.g.a);
+	}
+	buf_fini(&r.b);
+}
+
+#define CHECK(r, what, parsed, same)                                                               \
+	do {                                                                                       \
+		if (!(parsed) || !(same))                                                          \
+			fail_round((r), (what));                                                   \
+	} while (0)
+
+/* ---- commands */
+
+#define COMMAND(subject, printed)                                                                  \
+	static void round_##subject(struct round *r)                                               \
+	{                                                                                          \
+		struct wire_##subject x = gen_##subject(&r->g), y;                                 \
+                                                                                                   \
+		begin_cmd(r);                                                                      \
+		printed;                                                                           \
+		read_cmd(r);                                                                       \
+		CHECK(r, #subject, wire_##subject##_parse(&r->in, &y), same_##subject(&x, &y));    \
+	}
+
+COMMAND(authenticate, wire_authenticate_print(&r->b, &x))
+COMMAND(login, wire_login_print(&r->b, r->d, &x))
+COMMAND(id, wire_id_print(&r->b, r->d, &x))
+COMMAND(select, wire_select_print(&r->b, r->d, &x))
+COMMAND(create, wire_create_print(&r->b, r->d, &x))
+COMMAND(status, wire_status_print(&r->b, r->d, &x))
+COMMAND(list, wire_list_print(&r->b, r->d, &x))
+COMMAND(copy, wire_copy_print(&r->b, r->d, &x))
+COMMAND(store, wire_store_print(&r->b, &x))
+COMMAND(fetch, wire_fetch_print(&r->b, r->d, &x))
+
+static void
+round_search(struct round *r)
+{
+	struct wire_search x = gen_search(&r->g), y;
+
+	begin_cmd(r);
+	wire_search_print(&r->b, r->d, &x, NULL, NULL);
+	read_cmd(r);
+	CHECK(r, "search", wire_search_parse(&r->in, &y, gen_key_ext, NULL), same_search(&x, &y));
+}
+
+static void
+round_enable(struct round *r)
+{
+	struct wire_names x = gen_enable(&r->g), y;
+
+	begin_cmd(r);
+	wire_enable_print(&r->b, &x);
+	read_cmd(r);
+	CHECK(r, "enable", wire_enable_parse(&r->in, &y), same_names(&x, &y));
+	r->b.n = 0;
+	wire_out_enabled(&r->b, &x);
+	read_response(r, "ENABLED");
+	CHECK(r, "enabled", wire_in_enabled(&r->in, &y), same_names(&x, &y));
+	r->b.n = 0;
+	wire_out_words_line(&r->b, "CAPABILITY", x.v, x.n);
+	read_response(r, "CAPABILITY");
+	CHECK(r, "capability", wire_in_capability(&r->in, &y), same_names(&x, &y));
+	assert_true(wire_words_have(&y, x.v[0]) && !wire_words_have(&y, STR("none")));
+}
+
+static void
+round_rename(struct round *r)
+{
+	struct wire_rename x = {.from = gen_mailbox(&r->g), .to = gen_mailbox(&r->g)}, y;
+	struct str name;
+
+	begin_cmd(r);
+	wire_rename_print(&r->b, r->d, &x);
+	read_cmd(r);
+	CHECK(r, "rename", wire_rename_parse(&r->in, &y),
+	    same_str(x.from, y.from) && same_str(x.to, y.to) && y.given.p == NULL);
+	begin_cmd(r);
+	wire_mailbox_print(&r->b, r->d, x.to);
+	read_cmd(r);
+	CHECK(r, "delete", wire_mailbox_parse(&r->in, &name), same_str(name, x.to));
+}
+
+static void
+round_expunge(struct round *r)
+{
+	struct wire_set x = gen_set(&r->g), y;
+
+	begin_cmd(r);
+	wire_uid_expunge_print(&r->b, &x);
+	read_cmd(r);
+	CHECK(r, "expunge", wire_uid_expunge_parse(&r->in, &y), same_set(&x, &y));
+}
+
+static void
+round_sasl(struct round *r)
+{
+	struct str x = gen_text(&r->g), y;
+	struct wire_response head;
+
+	wire_sasl_line_print(&r->b, x);
+	assert_int_equal(wire_sasl_line_parse(r->g.a, buf_as_str(&r->b), &y), WIRE_SASL_DATA);
+	assert_true(same_str(x, y));
+	r->b.n = 0;
+	wire_sasl_cancel_print(&r->b);
+	assert_int_equal(wire_sasl_line_parse(r->g.a, buf_as_str(&r->b), &y), WIRE_SASL_CANCEL);
+	r->b.n = 0;
+	wire_done_print(&r->b);
+	assert_true(wire_done_parse(buf_as_str(&r->b)));
+	r->b.n = 0;
+	wire_out_challenge(&r->b, x);
+	head = read_response(r, "");
+	assert_int_equal(head.kind, WIRE_CONTINUE);
+	CHECK(r, "challenge", wire_in_challenge(&r->in, &y), same_str(x, y));
+}
+
+/* Several messages, fed as the server does: the bytes of the messages are not in the text. */
+static void
+round_append(struct round *r)
+{
+	struct str mailbox = gen_mailbox(&r->g);
+	struct wire_append_message m = {0};
+	unsigned n = 1 + gen_below(&r->g, 3);
+	enum wire_append_result result;
+	struct wire_append ap;
+
+	wire_append_init(&ap, r->g.a, r->d, NULL);
+	wire_append_print(&r->b, r->d, mailbox);
+	for (unsigned i = 0; i < n; i++) {
+		m = gen_append_message(&r->g);
+		wire_append_message_print(&r->b, &m);
+		result = wire_append_feed(&ap, buf_as_str(&r->b));
+		CHECK(r, "append", result == WIRE_APPEND_MESSAGE,
+		    same_append_message(&m, &ap.message));
+		r->b.n = 0;
+		wire_append_message_end(&r->b, &m);
+	}
+	wire_cmd_end(&r->b);
+	CHECK(r, "append end", wire_append_feed(&ap, buf_as_str(&r->b)) == WIRE_APPEND_END,
+	    same_str(ap.mailbox, mailbox) && ap.n_messages == n);
+}
+
+/* ---- responses */
+
+static void
+round_list_row(struct round *r)
+{
+	struct wire_list_row x = gen_list_row(&r->g), y;
+
+	wire_out_list(&r->b, r->d, &x);
+	read_response(r, x.lsub ? "LSUB" : "LIST");
+	CHECK(r, "LIST", wire_in_list(&r->in, &y), (y.lsub = x.lsub, same_list_row(&x, &y)));
+}
+
+static void
+round_status_data(struct round *r)
+{
+	struct wire_status_data x = gen_status_data(&r->g), y;
+	struct buf other = {0};
+
+	wire_out_params(&other, &x.other);
+	wire_out_status(&r->b, r->d, x.mailbox, &x.values, buf_as_str(&other));
+	buf_fini(&other);
+	read_response(r, "STATUS");
+	CHECK(r, "STATUS", wire_in_status(&r->in, &y), same_status_data(&x, &y));
+}
+
+static void
+round_namespace(struct round *r)
+{
+	struct wire_namespaces x[3], y[3];
+
+	gen_namespaces(&r->g, x);
+	wire_out_namespace(&r->b, r->d, x);
+	read_response(r, "NAMESPACE");
+	CHECK(r, "NAMESPACE", wire_in_namespace(&r->in, y), same_namespaces(x, y));
+}
+
+static void
+round_id_response(struct round *r)
+{
+	struct wire_id x = gen_id(&r->g), y;
+
+	wire_out_id(&r->b, r->d, x.v, x.n);
+	read_response(r, "ID");
+	CHECK(r, "ID", wire_in_id(&r->in, &y), same_id(&x, &y));
+}
+
+static void
+round_search_data(struct round *r)
+{
+	struct wire_search_data x = gen_search_data(&r->g), y;
+
+	wire_out_search_begin(&r->b);
+	wire_out_search_add(&r->b, x.v, x.n);
+	if (x.modseq > 0)
+		wire_out_search_end_modseq(&r->b, x.modseq);
+	else
+		wire_out_search_end(&r->b);
+	read_response(r, "SEARCH");
+	CHECK(r, "SEARCH", wire_in_search(&r->in, &y), same_search_data(&x, &y));
+}
+
+static void
+round_esearch(struct round *r)
+{
+	struct wire_esearch x = gen_esearch(&r->g), y;
+
+	wire_out_esearch(&r->b, &x);
+	read_response(r, "ESEARCH");
+	CHECK(r, "ESEARCH", wire_in_esearch(&r->in, &y), same_esearch(&x, &y));
+}
+
+static void
+round_fetch_data(struct round *r)
+{
+	struct wire_fetch_data x = gen_fetch_data(&r->g), y;
+	struct wire_response head;
+
+	wire_out_fetch(&r->b, r->d, 12, &x);
+	head = read_response(r, "FETCH");
+	assert_true(head.has_number && head.number == 12);
+	CHECK(r, "FETCH", wire_in_fetch(&r->in, &y), same_fetch_data(&x, &y));
+}
+
+static void
+round_flags_line(struct round *r)
+{
+	struct wire_flags x = gen_flags(&r->g, true), y;
+
+	x.star = false;
+	wire_out_flags_line(&r->b, x.system, x.keywords, x.n_keywords);
+	read_response(r, "FLAGS");
+	CHECK(r, "FLAGS", wire_in_flags_line(&r->in, &y), same_flags(&x, &y));
+}
+
+static void
+round_number(struct round *r)
+{
+	uint32_t n = (uint32_t)gen_u64(&r->g);
+	struct wire_response head;
+
+	wire_out_number(&r->b, n, "EXISTS");
+	head = read_response(r, "EXISTS");
+	assert_true(head.has_number && head.number == n && wire_in_end(&r->in));
+}
+
+/* A status response with any code and any text that may stand in one. */
+static void
+round_cond(struct round *r)
+{
+	static const char *const texts[] = {"Done", "]x [y]", "\xC3\xA9 (\"\\", "a"};
+	static const char *const names[] = {"OK", "NO", "BAD", "BYE", "PREAUTH"};
+	struct str text = str_of(texts[gen_below(&r->g, 4)]);
+	enum wire_cond cond = gen_below(&r->g, 5), again = WIRE_OK;
+	bool tagged = gen_one_in(&r->g, 2);
+	struct wire_code x = {0};
+	struct wire_status_line y;
+	struct wire_response head;
+	struct buf code = {0};
+
+	if (!gen_one_in(&r->g, 4))
+		x = gen_code(&r->g);
+	wire_out_code(&code, r->d, &x);
+	wire_out_cond(&r->b, tagged ? STR("a.1") : STR_NONE, cond, buf_as_str(&code), text);
+	buf_fini(&code);
+	head = read_response(r, names[cond]);
+	assert_int_equal(head.kind, tagged ? WIRE_TAGGED : WIRE_UNTAGGED);
+	assert_true(!tagged || str_eq(head.tag, STR("a.1")));
+	assert_true(wire_cond_of(&head, &again) && again == cond);
+	CHECK(
+	    r, "status", wire_in_cond(&r->in, &y), same_code(&x, &y.code) && str_eq(text, y.text));
+}
+
+#define TEST(subject)                                                                              \
+	static void subject##_both_ways(void **state)                                              \
+	{                                                                                          \
+		(void)state;                                                                       \
+		run(round_##subject);                                                              \
+	}
+TEST(authenticate)
+TEST(login)
+TEST(id)
+TEST(select)
+TEST(create)
+TEST(status)
+TEST(list)
+TEST(copy)
+TEST(store)
+TEST(fetch)
+TEST(search)
+TEST(enable)
+TEST(rename)
+TEST(expunge)
+TEST(sasl)
+TEST(append)
+TEST(list_row)
+TEST(status_data)
+TEST(namespace)
+TEST(id_response)
+TEST(search_data)
+TEST(esearch)
+TEST(fetch_data)
+TEST(flags_line)
+TEST(number)
+TEST(cond)
+
+int
+main(void)
+{
+#define ROW(subject) cmocka_unit_test(subject##_both_ways)
+	const struct CMUnitTest tests[] = {
+	    ROW(authenticate),
+	    ROW(login),
+	    ROW(id),
+	    ROW(select),
+	    ROW(create),
+	    ROW(status),
+	    ROW(list),
+	    ROW(copy),
+	    ROW(store),
+	    ROW(fetch),
+	    ROW(search),
+	    ROW(enable),
+	    ROW(rename),
+	    ROW(expunge),
+	    ROW(sasl),
+	    ROW(append),
+	    ROW(list_row),
+	    ROW(status_data),
+	    ROW(namespace),
+	    ROW(id_response),
+	    ROW(search_data),
+	    ROW(esearch),
+	    ROW(fetch_data),
+	    ROW(flags_line),
+	    ROW(number),
+	    ROW(cond),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
