@@ -71,17 +71,29 @@ wire_in_value(struct wire_in *in, struct str *raw_r)
 
 /* RFC 4466: a value begins as no name can: a number, a set, a string or a list. */
 static bool
+value_begins(const struct wire_in *in)
+{
+	char c = wire_in_peek(in);
+
+	if (c == '-') /* partial-range of RFC 9394 */
+		return in->end - in->p > 1 && in->p[1] >= '0' && in->p[1] <= '9';
+	return (c >= '0' && c <= '9') || (c != '\0' && strchr("*$(\"{", c) != NULL);
+}
+
+static bool
 value_follows(const struct wire_in *in)
 {
 	struct wire_in at = *in;
-	char c;
 
-	if (!wire_in_more(&at))
-		return false;
-	c = *at.p;
-	if (c == '-') /* partial-range of RFC 9394 */
-		return at.end - at.p > 1 && at.p[1] >= '0' && at.p[1] <= '9';
-	return (c >= '0' && c <= '9') || (c != '\0' && strchr("*$(\"{", c) != NULL);
+	return wire_in_more(&at) && value_begins(&at);
+}
+
+static bool
+read_name(struct wire_in *in, struct str *name)
+{
+	if (value_begins(in))
+		return wire_in_fail(in, "A name expected");
+	return wire_in_name(in, name);
 }
 
 bool
@@ -98,7 +110,7 @@ wire_in_params(struct wire_in *in, struct wire_params *params_r)
 		struct wire_param *param =
 		    WIRE_VEC_PUSH(in, &vec, struct wire_param, "Too many parameters");
 
-		if (param == NULL || !wire_in_name(in, &param->name))
+		if (param == NULL || !read_name(in, &param->name))
 			return false;
 		if (value_follows(in) && (!wire_in_sp(in) || !wire_in_value(in, &param->value)))
 			return false;
