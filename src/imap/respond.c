@@ -108,6 +108,9 @@ cmd_change_err(struct imap_cmd *cmd, const struct store_change *change)
 	    [STORE_LIMIT_KEYWORD_BYTES] = "A new keyword is longer than keywords may be",
 	    [STORE_LIMIT_MEMORY] = "Too many messages at once",
 	    [STORE_LIMIT_UIDS] = "The mailbox has no UIDs left",
+	    [STORE_LIMIT_PROPERTIES] = "There are as many properties as there may be",
+	    [STORE_LIMIT_PROPERTY_BYTES] = "A value is longer than values may be",
+	    [STORE_LIMIT_PROPERTY_TOTAL] = "All properties together take more than they may",
 	};
 
 	if (change->err != TS_LIMIT)

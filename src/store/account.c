@@ -155,14 +155,59 @@ account_count_bytes(struct store_account *a)
 	             mem_cost(a->entry_cap * sizeof(struct entry *)),
 	       before;
 
+	now += properties_cost(a->properties);
 	for (size_t i = 0; i < a->entry_count; i++) {
 		const struct entry *e = a->entry[i];
 
 		now += e->head != NULL ? entry_cost(e) : mem_cost(sizeof *e) + mem_cost(e->n);
+		now += e->pub != NULL ? properties_cost(e->pub->properties) : 0;
 	}
 	before = atomic_exchange(&a->counted, now);
 	atomic_fetch_add(&a->store->state_bytes, now);
 	atomic_fetch_sub(&a->store->state_bytes, before);
+}
+
+void
+account_count_properties(
+    struct store_account *a, const struct store_properties *old, const struct store_properties *now)
+{
+	size_t less = properties_cost(old);
+
+	count_more(a, properties_cost(now));
+	atomic_fetch_sub(&a->counted, less);
+	atomic_fetch_sub(&a->store->state_bytes, less);
+}
+
+void
+account_reset_usage(struct store_account *a)
+{
+	static const struct counters_row none = {0};
+	struct store_usage *u = &a->head_usage;
+
+	*u = (struct store_usage){0};
+	pthread_rwlock_rdlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count; i++) {
+		const struct store_mailbox *mb = a->entry[i]->head;
+		struct counters_row listed;
+
+		if (mb == NULL)
+			continue;
+		listed = mailbox_listed(mb);
+		usage_change(u, &none, mb->state != NULL ? &mb->head.c : &listed);
+		u->mailboxes++;
+	}
+	pthread_rwlock_unlock(&a->lock);
+}
+
+void
+store_account_usage(const struct store_account *a, struct store_usage *u)
+{
+	pthread_mutex_t *counting = (pthread_mutex_t *)(uintptr_t)&a->counting;
+
+	pthread_mutex_lock(counting);
+	*u = a->usage;
+	pthread_mutex_unlock(counting);
+	store_looked(a->store);
 }
 
 void
@@ -199,10 +244,12 @@ struct row { /* a mailbox on disk */
 	struct counters_row counters;
 	char *name;
 	size_t n;
+	struct store_properties *properties;
 };
 
 struct rows {
 	struct row *row;
+	struct store_properties *properties;
 	size_t count, cap;
 	struct entry **extra; /* names of subscriptions and tombstones */
 	size_t extra_count, extra_cap;
@@ -214,8 +261,11 @@ struct rows {
 static void
 rows_fini(struct rows *rows)
 {
-	for (size_t i = 0; i < rows->count; i++)
+	for (size_t i = 0; i < rows->count; i++) {
 		mem_free(rows->row[i].name);
+		store_properties_unref(&rows->row[i].properties);
+	}
+	store_properties_unref(&rows->properties);
 	for (size_t i = 0; i < rows->extra_count; i++)
 		account_entry_free(rows->extra[i]);
 	mem_free(rows->row);
@@ -260,6 +310,22 @@ row_extra(struct rows *rows, struct str name)
 	return rows->extra[rows->extra_count++] = account_entry_new(name);
 }
 
+/* One of a mailbox that there is not stays out of sight; the check says so. */
+static bool
+take_property(struct rows *rows, struct str tail, struct str body)
+{
+	struct rd k = rd_of(tail);
+	uint32_t id = rd_be32(&k);
+	struct str name = rd_bytes(&k, rd_left(&k));
+	struct row *row = id != 0 && !k.bad ? row_of(rows, id, false) : NULL;
+
+	if (k.bad || !property_name_ok(name))
+		return false;
+	if (id != 0 && row == NULL)
+		return true;
+	return properties_add(row != NULL ? &row->properties : &rows->properties, name, body);
+}
+
 static bool
 take_row(struct rows *rows, struct str key, struct str body)
 {
@@ -292,6 +358,8 @@ take_row(struct rows *rows, struct str key, struct str body)
 		row->n = name.n;
 		row->named = true;
 		break;
+	case KEY_PROPERTY:
+		return take_property(rows, tail, body);
 	case KEY_SUBSCRIBED:
 		row_extra(rows, tail)->sub_pub = true;
 		break;
@@ -387,6 +455,16 @@ find_known(struct store_mailbox **known, size_t n, uint32_t id)
 }
 
 static void
+place_properties(
+    struct store_properties **pub, struct store_properties **head, struct store_properties *table)
+{
+	store_properties_unref(pub);
+	store_properties_unref(head);
+	*pub = properties_ref(table);
+	*head = properties_ref(table);
+}
+
+static void
 place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 {
 	struct entry *e;
@@ -399,6 +477,8 @@ place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 	mb->head.gone = false;
 	atomic_store(&mb->uidvalidity, row->uidvalidity);
 	mailbox_list_counters(mb, &row->counters);
+	mailbox_sum(mb, true);
+	place_properties(&mb->properties, &mb->head_properties, row->properties);
 	make_room(a);
 	e = a->entry[a->entry_count++] = account_entry_new((struct str){row->name, row->n});
 	e->pub = e->head = mb;
@@ -608,6 +688,7 @@ install_rows(struct store_account *a, struct rows *rows)
 	if (rows->name_floor > a->name_floor)
 		a->name_floor = rows->name_floor;
 	a->created = rows->created;
+	place_properties(&a->properties, &a->head_properties, rows->properties);
 	a->head_mailboxes = 0;
 	for (size_t i = 0; i < rows->count; i++) {
 		struct row *row = &rows->row[i];
@@ -627,6 +708,7 @@ install_rows(struct store_account *a, struct rows *rows)
 		a->tombstones += a->entry[i]->tombstone != 0;
 	for (size_t i = 0; i < known_count; i++)
 		if (known[i]->head.gone) {
+			mailbox_sum(known[i], false);
 			atomic_store(&known[i]->gone, true);
 			if (atomic_fetch_or(&known[i]->refs, REFS_GONE) == 0)
 				mailbox_free(known[i]);
@@ -634,6 +716,7 @@ install_rows(struct store_account *a, struct rows *rows)
 	mem_free(known);
 	account_count_bytes(a);
 	pthread_rwlock_unlock(&a->lock);
+	account_reset_usage(a);
 	atomic_fetch_add(&a->list_version, 1);
 }
 
@@ -689,6 +772,8 @@ account_free(struct store_account *a)
 		account_entry_free(a->entry[i]);
 	}
 	mem_free(a->entry);
+	store_properties_unref(&a->properties);
+	store_properties_unref(&a->head_properties);
 	pthread_rwlock_destroy(&a->lock);
 	pthread_mutex_destroy(&a->load);
 	pthread_mutex_destroy(&a->watches);
@@ -713,8 +798,8 @@ store_account_find(struct store *store, struct str name)
 	return a;
 }
 
-static enum ts_err
-find_id(struct store *store, struct str name, uint64_t *id_r)
+enum ts_err
+account_id(struct store *store, struct str name, uint64_t *id_r)
 {
 	struct key k;
 	struct buf b = {0};
@@ -856,7 +941,7 @@ static enum ts_err
 load(struct store *store, struct str name, struct store_account **account_r)
 {
 	uint64_t id = 0;
-	enum ts_err err = find_id(store, name, &id);
+	enum ts_err err = account_id(store, name, &id);
 
 	if (err != TS_OK)
 		return err;
@@ -1136,6 +1221,7 @@ fill_info(const struct store_mailbox *mb, const struct entry *e, struct store_ma
 		return;
 	info->id = mb->id;
 	info->use = mb->use;
+	info->properties = mb->properties;
 	c = mailbox_listed(mb);
 	info->counters = (struct store_counters){.messages = c.messages,
 	    .unseen = c.unseen,
@@ -1197,6 +1283,7 @@ store_account_lookup(
 
 	if (e != NULL && e->pub != NULL) {
 		fill_info(e->pub, e, info);
+		info->properties = NULL; /* it may go when the lock does */
 		found = true;
 	}
 	pthread_rwlock_unlock(list_lock(a));

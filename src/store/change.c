@@ -171,14 +171,18 @@ owns_names(const struct store_change *c, const struct str *names, size_t n)
 }
 
 static void
+check_texts(const struct store_change *c, const struct str *texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		TS_ASSERT(texts[i].n == 0 || arena_holds(c->arena, texts[i].p));
+}
+
+static void
 check_owned(const struct store_change *c)
 {
-	const struct str names[] = {c->name, c->new_name};
-
 	if (c->priv->complete == wake) /* who waits keeps it */
 		return;
-	for (size_t i = 0; i < 2; i++)
-		TS_ASSERT(names[i].n == 0 || arena_holds(c->arena, names[i].p));
+	check_texts(c, (const struct str[]){c->name, c->new_name}, 2);
 	TS_ASSERT(owns_names(c, c->keywords, c->keyword_count));
 	TS_ASSERT(c->item_count == 0 || arena_holds(c->arena, c->items));
 	for (size_t i = 0; i < c->item_count; i++)
@@ -186,10 +190,14 @@ check_owned(const struct store_change *c)
 	TS_ASSERT(c->record_count == 0 || arena_holds(c->arena, c->records));
 	for (size_t i = 0; i < c->record_count; i++) {
 		const struct store_record_op *op = &c->records[i];
-		const struct str texts[] = {op->key, op->value, op->must_be};
 
-		for (size_t k = 0; k < 3; k++)
-			TS_ASSERT(texts[k].n == 0 || arena_holds(c->arena, texts[k].p));
+		check_texts(c, (const struct str[]){op->key, op->value, op->must_be}, 3);
+	}
+	TS_ASSERT(c->property_count == 0 || arena_holds(c->arena, c->properties));
+	for (size_t i = 0; i < c->property_count; i++) {
+		const struct store_property_op *op = &c->properties[i];
+
+		check_texts(c, (const struct str[]){op->name, op->value, op->must_be}, 3);
 	}
 }
 #else

@@ -101,6 +101,10 @@ own_form(struct own *own, struct str key, struct str body)
 		return key.n > 9;
 	case KEY_RENAME:
 		return key.n == 17 || key.n == 18;
+	case KEY_OWN_ID:
+		return key.n == 9 && body.n == STORE_OWN_ID_BYTES;
+	case KEY_SHARED_WITH:
+		return key.n > 9;
 	case KEY_VERSION:
 		return key.n == 9 && body.n >= 4;
 	default:
@@ -130,6 +134,10 @@ own_name(char kind)
 		return "the note of a RENAME under way";
 	case KEY_STAGED:
 		return "the note of a COPY under way";
+	case KEY_OWN_ID:
+		return "the store's own id";
+	case KEY_SHARED_WITH:
+		return "the note that something is shared";
 	case KEY_VERSION:
 		return "the format version";
 	default:
@@ -143,6 +151,7 @@ own_fix(struct own *own, struct str key)
 {
 	switch (key.p[8]) {
 	case KEY_IDS:
+	case KEY_OWN_ID: /* when the store was opened */
 	case KEY_VERSION:
 		if (key.n == 9)
 			return "it is written anew";
@@ -249,6 +258,7 @@ next_account(struct check *c, uint64_t *id)
 	return err;
 }
 
+#define SUM_TRIES 5
 /* Ids above come from damage, and so do UIDVALIDITYs unless they are about to be used up. */
 #define SANE STORE_UIDVALIDITY_WISH_MAX
 
@@ -377,6 +387,27 @@ take_account_row(struct check *c, struct rows *rows, struct str body, bool good)
 	}
 }
 
+/* Names of mailboxes stand before: what has one, or had, is in the rows. */
+static void
+take_property(struct check *c, struct rows *rows, struct str key, bool good)
+{
+	struct rd k = rd_of((struct str){key.p + 9, key.n - 9});
+	uint32_t id = rd_be32(&k);
+	struct str name = rd_bytes(&k, rd_left(&k));
+	bool there = id == 0 && !k.bad;
+
+	for (size_t i = 0; i < rows->n && !there && !k.bad; i++)
+		there = rows->one[i].id == id && (rows->one[i].info || rows->one[i].damaged);
+	if (there && good && property_name_ok(name))
+		return;
+	if (c->opt->repair)
+		engine_batch_delete(rows->fix, key);
+	check_say(c, CHECK_LIST, 0, c->opt->repair ? "it is dropped" : NULL,
+	    there ? "the property %.*s of mailbox %u is damaged"
+	          : "the property %.*s is of mailbox %u, which is not there",
+	    STR_ARG(name), id);
+}
+
 static void
 take_row(struct check *c, struct rows *rows, struct str key, struct str body, bool good)
 {
@@ -406,6 +437,9 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 		id = rd_be32(&k);
 		saw_id(rows, id);
 		take_info(c, rows, id, body, good);
+		break;
+	case KEY_PROPERTY:
+		take_property(c, rows, key, good);
 		break;
 	case KEY_SUBSCRIBED:
 	case KEY_TOMBSTONE:
@@ -594,6 +628,36 @@ check_one_mailbox(struct check *c, uint64_t account, struct rows *rows, size_t i
 	c->mailbox_name = STR_NONE;
 }
 
+static bool
+same_usage(const struct store_usage *a, const struct store_usage *b)
+{
+	return a->mailboxes == b->mailboxes && a->messages == b->messages && a->bytes == b->bytes &&
+	       a->deleted == b->deleted && a->deleted_bytes == b->deleted_bytes;
+}
+
+/* The sums in memory, if it is there, are those on disk.  A batch is on disk before it is
+ * published, so what differs while nothing is under flush is looked at again. */
+static void
+check_sums(struct check *c, uint64_t account, struct str name)
+{
+	struct store_account *a = store_account_find(c->store, name);
+	struct store_usage before = {0}, disk = {0}, after = {0};
+	bool same = a == NULL || a->id != account;
+
+	for (unsigned i = 0; i < SUM_TRIES && !same; i++) {
+		store_account_usage(a, &before);
+		same = !lanes_settle(c->store) || usage_of_rows(c->store, account, &disk) != TS_OK;
+		store_account_usage(a, &after);
+		same = same || same_usage(&after, &disk) || atomic_load(&a->gone);
+	}
+	if (!same && same_usage(&before, &after))
+		check_say(c, CHECK_COUNTERS, 0, NULL,
+		    "the account's sums in memory are not those of its mailboxes: %llu messages, "
+		    "%llu on disk; they are made anew when the server is started",
+		    (unsigned long long)after.messages, (unsigned long long)disk.messages);
+	store_account_unref(&a);
+}
+
 static enum ts_err
 check_account(struct check *c, uint64_t account, struct str name)
 {
@@ -606,6 +670,7 @@ check_account(struct check *c, uint64_t account, struct str name)
 	if (err == TS_OK) {
 		find_indexes(c, account, &rows);
 		check_account_row(c, account, &rows);
+		check_sums(c, account, name);
 		err = c->opt->repair ? check_commit(c, rows.fix) : TS_OK;
 	}
 	for (size_t i = 0; i < rows.n && err == TS_OK && c->opt->repair && rows.renew; i++)

@@ -11,6 +11,8 @@
  *     has a row with that name; every account has a name, or is being removed.
  *  3. A mailbox has both its info row and its counters; its id is below the
  *     account's next one; its UIDVALIDITY is not above the account's last one.
+ *     Every property is of the account, or of a mailbox that it has.  The sums of an
+ *     account in memory are those of its mailboxes' counters.
  *  4. Header, blocks, expunges and change records of a mailbox decode, and lead
  *     to what the counters say: messages, unseen, deleted, size, MODSEQ;
  *     UIDNEXT is above every UID; no message's MODSEQ is above the mailbox's.

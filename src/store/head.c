@@ -321,6 +321,7 @@ delta_commit(struct change_delta *cd)
 	delta_encode(cd->delta, &cd->b->value);
 	batch_put_value(cd->b->ops, &k, &cd->b->value);
 	cd->c.modseq = cd->delta->modseq;
+	usage_change(&mb->account->head_usage, &mb->head.c, &cd->c);
 	mb->head.c = cd->c;
 	store_keywords_unref(&mb->head.keywords);
 	mb->head.keywords = cd->keywords;

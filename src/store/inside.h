@@ -8,10 +8,11 @@
  *   shard.load      loading of accounts whose names fall into the shard; then all others
  *   shard.mutex     the table of accounts in memory
  *   account.load    loading of the account's mailboxes; then the two below
- *   account.lock    the list: entries, mailbox.state being there
+ *   account.lock    the list: entries, mailbox.state being there; published properties
  *   mailbox.lock    the contents of mailbox.state, mailbox.pend[]
  *   account.counting  mailbox.counters of all mailboxes: those of the state, set while mailbox.lock
- *                   is held, so that the list and the mailbox never contradict each other
+ *                   is held, so that the list and the mailbox never contradict each other;
+ *                   account.usage, their sums
  *   account.watches the watches
  *   lane.mutex      the lane's queue and tokens
  *   store.lease_mutex  renewing the lease of ids; then ids_mutex, the ids
@@ -36,6 +37,7 @@
 #include "base/list.h"
 #include "net/loop.h"
 #include "net/work.h"
+#include "store/properties.h"
 #include "store/state.h"
 
 struct lane;
@@ -107,6 +109,7 @@ struct copier { /* copier.c */
 struct store {
 	struct store_options opt;
 	struct engine *engine;
+	char own_id[STORE_OWN_ID_BYTES];
 	struct shard shard[SHARDS];
 	struct lane *lane;
 	unsigned lane_count; /* at least 1 */
@@ -208,8 +211,10 @@ struct store_mailbox {
 	_Atomic uint64_t used;       /* when the last reference went; clock_mono_ms */
 	_Atomic uint64_t log_weight; /* of the change records since the last fold */
 
-	unsigned use;                 /* account.lock */
-	struct counters_row counters; /* account.counting */
+	unsigned use;                        /* account.lock */
+	struct store_properties *properties; /* account.lock */
+	struct counters_row counters;        /* account.counting; the two */
+	bool summed;                         /* they are in account.usage */
 
 	pthread_rwlock_t lock;
 	struct state *state;    /* NULL: not loaded */
@@ -221,6 +226,7 @@ struct store_mailbox {
 	struct kept *kept; /* uthash by UID */
 
 	struct head head;
+	struct store_properties *head_properties;
 	bool stale; /* must be read anew before it is changed; lane */
 
 	struct copying *held_by; /* others give no UIDs; the two: lane.mutex */
@@ -261,8 +267,12 @@ struct store_account {
 	size_t entry_count, entry_cap;
 	_Atomic size_t
 	    counted; /* bytes of it that are in store.state_bytes, states not among them */
+	struct store_properties *properties; /* its own; account.lock */
+	struct store_usage usage;            /* account.counting */
 
 	/* head */
+	struct store_properties *head_properties;
+	struct store_usage head_usage;
 	uint32_t next_mailbox;     /* UINT32_MAX: all ids are used up */
 	uint32_t last_uidvalidity; /* UINT32_MAX: all values are */
 	uint32_t name_floor; /* no tombstone that was forgotten had a higher value; see tombs.c */
@@ -289,6 +299,8 @@ void account_entry_free(struct entry *entry);
 /* Is nothing left in it? */
 bool account_entry_empty(const struct entry *entry);
 bool account_name_ok(struct str name);
+/* BLOCKING.  TS_NOT_FOUND: there is none of that name. */
+enum ts_err account_id(struct store *store, struct str name, uint64_t *id_r);
 /* Is it one that a mailbox may have? */
 bool mailbox_name_ok(struct str name);
 /* account.lock is held. */
@@ -301,6 +313,11 @@ void account_entries_add(
     struct store_account *account, const struct str *names, size_t n, struct entry **out);
 /* Counts the bytes of the list anew; nobody changes it meanwhile. */
 void account_count_bytes(struct store_account *account);
+/* Other properties have the place of old ones; account.lock is held. */
+void account_count_properties(struct store_account *account, const struct store_properties *old,
+    const struct store_properties *now);
+/* Brings the head's sums back to what the heads of its mailboxes say. */
+void account_reset_usage(struct store_account *account);
 /* Frees the entries in which nothing is left.  For the lane, while it prepares and holds no entry;
  * takes the lock. */
 void account_tidy(struct store_account *account);
@@ -354,6 +371,13 @@ void mailbox_reset_head(struct store_mailbox *mailbox);
 /* After the state changed: brings the store's count of bytes up to date. */
 void mailbox_count_bytes(struct store_mailbox *mailbox);
 void mailbox_put_info(struct store_mailbox *mailbox, struct str name, struct engine_batch *batch);
+/* It is one of those that the account's sums are of, or no more. */
+void mailbox_sum(struct store_mailbox *mailbox, bool summed);
+/* BLOCKING.  The sums of an account as of the disk. */
+enum ts_err usage_of_rows(struct store *store, uint64_t account, struct store_usage *usage_r);
+/* A part of the sums becomes another one. */
+void usage_change(
+    struct store_usage *usage, const struct counters_row *old, const struct counters_row *now);
 /* What the list says of it. */
 void mailbox_list_counters(struct store_mailbox *mailbox, const struct counters_row *counters);
 struct counters_row mailbox_listed(const struct store_mailbox *mailbox);
@@ -537,7 +561,8 @@ struct batch {
 	size_t list_count, list_cap;
 	struct store_account *gone;   /* an account that the batch removes; referenced */
 	struct engine_batch *records; /* puts and deletes of server-wide records, for looking up */
-	struct buf value;             /* scratch */
+	struct prop_op *properties, **properties_last;
+	struct buf value; /* scratch */
 	bool purge, collect;
 	struct renaming *renamings; /* that it shows */
 };
@@ -584,6 +609,15 @@ enum ts_err prepare_list_change(struct batch *b, struct store_change *change); /
 /* May it be renamed so, whatever is there?  Not INBOX. */
 bool rename_names_ok(const struct store_change *change);
 enum ts_err prepare_records(struct batch *b, struct store_change *change); /* records.c */
+/* properties.c; then what becomes of a batch's changes of them. */
+enum ts_err prepare_properties(struct batch *b, struct store_change *change);
+void properties_publish(struct batch *b);
+void properties_drop(struct batch *b);
+void properties_doubt(struct batch *b, void (*doubt)(struct lane *, struct store_account *));
+void properties_clear(struct batch *b);
+/* Those of the mailbox's head: their rows, under its id. */
+void properties_put_rows(struct batch *b, const struct store_mailbox *mailbox);
+void properties_delete_rows(struct batch *b, const struct store_mailbox *mailbox);
 /* Is there a record of account 0 in the head of the lane that writes these?  Reads the value into
  * b->value when it is on disk. */
 enum ts_err record_look(

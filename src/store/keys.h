@@ -36,6 +36,7 @@
  *                                  new name (vstr), first new uidvalidity:4, set of the
  *                                  mailboxes that get one, in the order of their ids
  *   0^8 'T' account:8 1            -> mailbox:4: those up to it are written
+ *   0^8 'U'                        -> the store's own id: 16 random bytes
  *   0^8 'V'                        -> version:4, then text for people
  *
  * Account n
@@ -43,6 +44,7 @@
  *   n:8 'c' mailbox:4              -> counters: messages:4 unseen:4 deleted:4 recent:4
  *                                  recent mark:4 uidnext:4 size:8 deleted size:8 modseq:8
  *   n:8 'm' mailbox:4              -> info: uidvalidity:4 use:4 created:8, name
+ *   n:8 'p' mailbox:4 name         -> a property's value; mailbox 0: of the account
  *   n:8 's' name                   -> nothing: subscribed
  *   n:8 't' name                   -> uidvalidity:4 of the last mailbox that had this name.
  *                                  Name empty: the highest of those that were forgotten
@@ -53,6 +55,12 @@
  *   n:8 'x' mailbox:4 'J' modseq:8 -> set of UIDs expunged by that change, kept for a while
  *   n:8 'x' mailbox:4 'L' modseq:8 -> change record: what the change did, see delta.c
  *   n:8 'x' mailbox:4 'Y' uid:4    -> the message's summary (mail/summary.h)
+ *
+ * Reserved (doc/store.md); a program that finds these lets them be
+ *   0^8 'G' who                    -> what is shared with whom
+ *   n:8 'H' hash:8                 -> thread ids
+ *   n:8 'x' mailbox:4 'C'          -> columns for sorting and threading
+ *   n:8 'y' owner:8 mailbox:4      -> of a mailbox of others: \Seen and \Recent of one's own
  *
  * All of 'a' to 't' is read when an account is loaded (one scan); 'H' to 'L'
  * of one mailbox when the mailbox is (one scan): header and blocks are the
@@ -71,8 +79,8 @@
 #include "store/store.h"
 
 /* 1: as many tombstones as there were names; 2: no keyword was forgotten; 3: a RENAME was one
- * batch */
-#define KEYS_FORMAT 4
+ * batch; 4: references and jobs were the store's, there were no properties */
+#define KEYS_FORMAT 5
 
 enum key_kind {
 	KEY_REF = 'B',
@@ -84,16 +92,22 @@ enum key_kind {
 	KEY_QUEUE = 'Q',
 	KEY_RECORD = 'R',
 	KEY_STAGED = 'S',
+	KEY_SHARED_WITH = 'G', /* reserved, as are THREAD, COMPACT and OWN */
 	KEY_RENAME = 'T',
+	KEY_OWN_ID = 'U',
 	KEY_VERSION = 'V',
 
 	KEY_ACCOUNT = 'a',
 	KEY_COUNTERS = 'c',
 	KEY_INFO = 'm',
+	KEY_PROPERTY = 'p',
 	KEY_SUBSCRIBED = 's',
 	KEY_TOMBSTONE = 't',
 	KEY_INDEX = 'x',
+	KEY_OWN = 'y',
+	KEY_THREAD = 'H',
 
+	KEY_COMPACT = 'C',
 	KEY_HEADER = 'H',
 	KEY_BLOCK = 'I',
 	KEY_EXPUNGED = 'J',

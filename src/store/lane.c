@@ -165,7 +165,10 @@ publish_list_op(struct list_op *op)
 	e->pub = op->mailbox;
 	if (op->mailbox != NULL)
 		atomic_store(&op->mailbox->uidvalidity, op->uidvalidity);
+	if (op->created)
+		mailbox_sum(op->mailbox, true);
 	if (op->gone != NULL) {
+		mailbox_sum(op->gone, false);
 		atomic_store(&op->gone->gone, true);
 		atomic_fetch_or(&op->gone->refs, REFS_GONE);
 	}
@@ -206,6 +209,8 @@ publish(struct batch *b)
 	for (struct pend *p = b->pends; p != NULL; p = p->next)
 		publish_pend(b, p);
 	publish_list(b);
+	if (b->properties != NULL)
+		properties_publish(b);
 	for (struct renaming *t = b->renamings; t != NULL; t = rename_next(t))
 		rename_publish(t);
 	if (b->gone != NULL)
@@ -234,6 +239,7 @@ batch_clear(struct batch *b)
 	for (size_t i = 0; i < b->list_count; i++)
 		list_op_fini(&b->list[i]);
 	b->list_count = 0;
+	properties_clear(b);
 	b->renamings = NULL;
 	store_account_unref(&b->gone);
 	b->purge = b->collect = false;
@@ -369,6 +375,16 @@ count_head_mailboxes(struct store_account *a)
 	pthread_rwlock_unlock(&a->lock);
 }
 
+/* The sums of the accounts that the batch was about. */
+static void
+reset_usages(struct batch *b)
+{
+	for (struct pend *p = b->pends; p != NULL; p = p->next)
+		account_reset_usage(p->mailbox->account);
+	for (size_t i = 0; i < b->list_count; i++)
+		account_reset_usage(b->list[i].account);
+}
+
 static void
 drop(struct batch *b, enum ts_err err, bool doubt)
 {
@@ -389,6 +405,10 @@ drop(struct batch *b, enum ts_err err, bool doubt)
 		if (doubt && !atomic_load(&p->mailbox->gone))
 			doubt_mailbox(lane, p->mailbox);
 	}
+	properties_drop(b);
+	if (doubt)
+		properties_doubt(b, doubt_account);
+	reset_usages(b);
 	for (size_t i = 0; i < b->list_count && doubt; i++)
 		doubt_account(lane, b->list[i].account);
 	for (struct renaming *t = b->renamings; t != NULL; t = rename_next(t)) {
@@ -744,6 +764,7 @@ lane_init(struct lane *lane, struct store *store)
 		b->ops = engine_batch_new();
 		b->records = engine_batch_new();
 		b->last = &b->first;
+		b->properties_last = &b->properties;
 		b->pends_last = &b->pends;
 	}
 }

@@ -160,7 +160,21 @@ create(struct batch *b, const struct store_change *c, struct str name, unsigned 
 	set_head(b, a, make_entry(a, name), mb);
 	b->list[b->list_count - 1].created = true;
 	a->head_mailboxes++;
+	a->head_usage.mailboxes++;
 	return mb;
+}
+
+/* What it holds is no longer the account's. */
+static void
+leave_sums(struct store_mailbox *mb)
+{
+	static const struct counters_row none = {0};
+	struct store_account *a = mb->account;
+
+	pthread_rwlock_rdlock(&a->lock);
+	usage_change(&a->head_usage, mb->state != NULL ? &mb->head.c : &mb->counters, &none);
+	pthread_rwlock_unlock(&a->lock);
+	a->head_usage.mailboxes--;
 }
 
 /* Takes the mailbox's rows away; its contents go in the background. */
@@ -181,8 +195,19 @@ remove_rows(struct batch *b, struct store_mailbox *mb)
 	key_be32(&k, mb->id);
 	key_be64(&k, 0);
 	batch_put_empty(b->ops, &k);
+	properties_delete_rows(b, mb);
+	leave_sums(mb);
 	mb->head.gone = true;
 	b->purge = true;
+}
+
+/* The new mailbox, which nobody knows yet, takes the properties of the one whose place it takes. */
+static void
+take_properties(struct batch *b, struct store_mailbox *mb, const struct store_mailbox *old)
+{
+	mb->properties = properties_ref(old->head_properties);
+	mb->head_properties = properties_ref(old->head_properties);
+	properties_put_rows(b, mb);
 }
 
 /* May the new mailbox take the place of the one that has the name? */
@@ -229,8 +254,10 @@ prepare_create(struct batch *b, struct store_change *c)
 
 	struct store_mailbox *mb = create(b, c, c->name, c->use);
 
-	if (old != NULL)
+	if (old != NULL) {
 		b->list[b->list_count - 1].gone = store_mailbox_ref(old);
+		take_properties(b, mb, old);
+	}
 	c->mailbox_id = mb->id;
 	c->uidvalidity = mb->head.uidvalidity;
 	return TS_OK;

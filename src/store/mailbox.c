@@ -40,6 +40,8 @@ void
 mailbox_free(struct store_mailbox *mb)
 {
 	mailbox_drop_state(mb);
+	store_properties_unref(&mb->properties);
+	store_properties_unref(&mb->head_properties);
 	pthread_rwlock_destroy(&mb->lock);
 	TS_ASSERT(list_empty(&mb->holds) && mb->kept == NULL);
 	pthread_mutex_destroy(&mb->holds_mutex);
@@ -122,10 +124,36 @@ mailbox_put_info(struct store_mailbox *mb, struct str name, struct engine_batch 
 }
 
 void
+usage_change(struct store_usage *u, const struct counters_row *old, const struct counters_row *now)
+{
+	u->messages += (uint64_t)now->messages - old->messages;
+	u->bytes += now->size - old->size;
+	u->deleted += (uint64_t)now->deleted - old->deleted;
+	u->deleted_bytes += now->deleted_size - old->deleted_size;
+}
+
+void
 mailbox_list_counters(struct store_mailbox *mb, const struct counters_row *counters)
 {
 	pthread_mutex_lock(&mb->account->counting);
+	if (mb->summed)
+		usage_change(&mb->account->usage, &mb->counters, counters);
 	mb->counters = *counters;
+	pthread_mutex_unlock(&mb->account->counting);
+}
+
+void
+mailbox_sum(struct store_mailbox *mb, bool summed)
+{
+	static const struct counters_row none = {0};
+	struct store_usage *u = &mb->account->usage;
+
+	pthread_mutex_lock(&mb->account->counting);
+	if (mb->summed != summed) {
+		u->mailboxes += summed ? 1 : -(uint64_t)1;
+		usage_change(u, summed ? &none : &mb->counters, summed ? &mb->counters : &none);
+		mb->summed = summed;
+	}
 	pthread_mutex_unlock(&mb->account->counting);
 }
 
@@ -391,6 +419,7 @@ mailbox_reread(struct store_mailbox *mb)
 	}
 	mailbox_install(mb, state);
 	mailbox_reset_head(mb);
+	account_reset_usage(mb->account);
 	return TS_OK;
 }
 

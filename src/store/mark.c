@@ -49,6 +49,37 @@ add_subscribed(struct store_mark *mark, struct buf *b, struct str name)
 	add(mark, b);
 }
 
+static void
+add_property(struct store_mark *mark, struct buf *b, uint32_t id, struct str name, struct str value)
+{
+	buf_putc(b, KEY_PROPERTY);
+	buf_le32(b, id);
+	buf_vstr(b, name);
+	buf_str(b, value);
+	add(mark, b);
+}
+
+static void
+add_properties(
+    struct store_mark *mark, struct buf *b, uint32_t id, const struct store_properties *properties)
+{
+	for (size_t i = 0; i < store_properties_count(properties); i++) {
+		struct str name, value;
+
+		store_properties_at(properties, i, &name, &value);
+		add_property(mark, b, id, name, value);
+	}
+}
+
+void
+store_mark_add_properties(struct store_mark *mark, const struct store_properties *properties)
+{
+	struct buf b = {0};
+
+	add_properties(mark, &b, 0, properties);
+	buf_fini(&b);
+}
+
 void
 store_mark_add(struct store_mark *mark, const struct store_mailbox_info *info)
 {
@@ -58,6 +89,7 @@ store_mark_add(struct store_mark *mark, const struct store_mailbox_info *info)
 	if (info->id != 0) {
 		add_info(mark, &b, info->id, c->uidvalidity, info->use, info->name);
 		add_counters(mark, &b, info->id, c->uidnext, c->modseq);
+		add_properties(mark, &b, info->id, info->properties);
 	}
 	if (info->subscribed)
 		add_subscribed(mark, &b, info->name);
@@ -86,6 +118,10 @@ add_row(struct store_mark *mark, struct buf *b, const struct scan *scan)
 		use = rd_le32(&r);
 		(void)rd_le64(&r);
 		add_info(mark, b, id, uidvalidity, use, rd_bytes(&r, rd_left(&r)));
+		break;
+	case KEY_PROPERTY:
+		id = rd_be32(&k);
+		add_property(mark, b, id, rd_bytes(&k, rd_left(&k)), scan->body);
 		break;
 	case KEY_SUBSCRIBED:
 		add_subscribed(mark, b, tail);
@@ -179,13 +215,15 @@ store_account_marks(struct store *store, struct str from, size_t max,
 enum { TOTALS_STEP = 1024 }; /* accounts whose names are read at a time */
 
 /* Rows that are damaged are left out: `check` says what is wrong. */
-static enum ts_err
-add_totals(struct store *store, uint64_t id, struct store_totals *totals)
+enum ts_err
+usage_of_rows(struct store *store, uint64_t id, struct store_usage *usage)
 {
+	static const struct counters_row none = {0};
 	struct key from, end;
 	struct scan scan;
 	enum ts_err err;
 
+	*usage = (struct store_usage){0};
 	key_begin(&from, id, KEY_COUNTERS);
 	end = from;
 	key_after(&end);
@@ -195,12 +233,44 @@ add_totals(struct store *store, uint64_t id, struct store_totals *totals)
 		struct counters_row counters;
 
 		value_take_counters(&r, &counters);
-		totals->mailboxes++;
-		totals->messages += counters.messages;
-		totals->bytes += counters.size;
+		if (r.bad)
+			continue;
+		usage->mailboxes++;
+		usage_change(usage, &none, &counters);
 	}
 	scan_end(&scan);
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
+}
+
+enum ts_err
+store_usage_read(struct store *store, struct str name, struct store_usage *usage_r)
+{
+	struct store_account *a = store_account_find(store, name);
+	uint64_t id = 0;
+	enum ts_err err = TS_OK;
+
+	block_here("store_usage_read");
+	*usage_r = (struct store_usage){0};
+	if (a != NULL)
+		store_account_usage(a, usage_r);
+	else
+		err = account_id(store, name, &id);
+	if (err == TS_OK && a == NULL)
+		err = usage_of_rows(store, id, usage_r);
+	store_account_unref(&a);
+	return err;
+}
+
+static enum ts_err
+add_totals(struct store *store, uint64_t id, struct store_totals *totals)
+{
+	struct store_usage usage = {0};
+	enum ts_err err = usage_of_rows(store, id, &usage);
+
+	totals->mailboxes += usage.mailboxes;
+	totals->messages += usage.messages;
+	totals->bytes += usage.bytes;
+	return err;
 }
 
 enum ts_err

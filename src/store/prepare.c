@@ -591,6 +591,8 @@ prepare_change(struct batch *b, struct store_change *c)
 		return TS_INVALID; /* without its mailboxes */
 	case STORE_CHANGE_RECORDS:
 		return prepare_records(b, c);
+	case STORE_CHANGE_PROPERTIES:
+		return prepare_properties(b, c);
 	case INNER_NEW_ACCOUNT:
 	case INNER_NEW_BARE:
 		return prepare_new_account(b, c, (int)c->kind == INNER_NEW_BARE);

@@ -369,6 +369,7 @@ account_whose_list_changes(const struct store_change *c)
 	case STORE_CHANGE_RENAME:
 	case STORE_CHANGE_SUBSCRIBE:
 	case STORE_CHANGE_UNSUBSCRIBE:
+	case STORE_CHANGE_PROPERTIES: /* the list's version grows */
 	case INNER_DROP_ACCOUNT:
 		return c->account;
 	case INNER_PIECE: /* the first one of a RENAME of INBOX makes the mailbox */

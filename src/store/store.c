@@ -27,6 +27,9 @@ store_options_default(struct store_options *opt)
 	    .max_keywords = 128,
 	    .keyword_bytes = 255,
 	    .max_mailboxes = 20000,
+	    .max_properties = 256,
+	    .property_bytes = 64 << 10,
+	    .property_total = 1 << 20,
 	    .fold_after = 512,
 	    .expunge_keep = 1000,
 	};
@@ -299,6 +302,64 @@ load_ids(struct store *store)
 	return err;
 }
 
+/* ---- the store's own id ---- */
+
+static void
+put_own_id(struct store *store, struct engine_batch *batch)
+{
+	struct key k;
+	struct buf b = {0};
+
+	if (store->opt.own_id != NULL)
+		memcpy(store->own_id, store->opt.own_id, sizeof store->own_id);
+	else
+		random_bytes(store->own_id, sizeof store->own_id);
+	key_begin(&k, 0, KEY_OWN_ID);
+	value_begin(&b);
+	buf_put(&b, store->own_id, sizeof store->own_id);
+	batch_put_value(batch, &k, &b);
+	buf_fini(&b);
+}
+
+static enum ts_err
+renew_own_id(struct store *store)
+{
+	struct engine_batch *batch = engine_batch_new();
+	enum ts_err err;
+
+	put_own_id(store, batch);
+	err = engine_commit(store->engine, batch);
+	engine_batch_free(&batch);
+	return err;
+}
+
+static enum ts_err
+load_own_id(struct store *store)
+{
+	struct key k;
+	struct buf b = {0};
+	struct str body = STR_NONE;
+
+	key_begin(&k, 0, KEY_OWN_ID);
+
+	enum ts_err err = store_get(store, &k, &b, &body);
+
+	if (err == TS_OK && body.n != sizeof store->own_id)
+		err = TS_FAIL(TS_DAMAGED, "store: its own id has another form");
+	if (err == TS_OK)
+		memcpy(store->own_id, body.p, body.n);
+	else if (err != TS_IO && store->opt.salvage)
+		err = renew_own_id(store);
+	buf_fini(&b);
+	return err;
+}
+
+struct str
+store_own_id(const struct store *store)
+{
+	return (struct str){store->own_id, sizeof store->own_id};
+}
+
 /* ---- format version ---- */
 
 /* Brings a store from one version to the next; the version is written by the caller afterwards. */
@@ -315,7 +376,7 @@ nothing_to_migrate(struct store *store)
 }
 
 static const struct migration migrations[] = {
-    {1, tombs_migrate}, {2, nothing_to_migrate}, {3, nothing_to_migrate}};
+    {1, tombs_migrate}, {2, nothing_to_migrate}, {3, nothing_to_migrate}, {4, renew_own_id}};
 
 static void
 put_version(struct engine_batch *batch)
@@ -374,6 +435,7 @@ create_format(struct store *store, char **text_r)
 
 	put_version(batch);
 	put_ids(&first, batch);
+	put_own_id(store, batch);
 	err = engine_commit(store->engine, batch);
 	engine_batch_free(&batch);
 	return err;
@@ -531,6 +593,8 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 	err = check_format(store, &text);
 	if (err == TS_OK)
 		err = load_ids(store);
+	if (err == TS_OK)
+		err = load_own_id(store);
 	if (err != TS_OK) {
 		*text_r =
 		    text != NULL ? text : mem_strdup("the store's own records cannot be read");

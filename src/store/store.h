@@ -67,10 +67,14 @@ struct store_options {
 	uint32_t max_keywords;   /* per mailbox, at most STORE_KEYWORDS_MAX */
 	uint32_t keyword_bytes;  /* of the name of a new keyword */
 	uint32_t max_mailboxes;  /* per account */
+	uint32_t max_properties; /* of a mailbox, and of an account itself */
+	uint64_t property_bytes; /* of a property's value */
+	uint64_t property_total; /* of names and values, of an account with all its mailboxes */
 	uint32_t fold_after;     /* change records after which a mailbox's index is rewritten */
 	uint32_t expunge_keep;   /* expunges whose UIDs are remembered per mailbox */
 	const struct store_default *defaults; /* copied; differ in name, and none is INBOX */
 	size_t default_count;                 /* less than max_mailboxes */
+	const char *own_id;    /* of a new store, STORE_OWN_ID_BYTES; NULL: random (tests) */
 	bool salvage;          /* open although the store's own records are damaged */
 	int64_t (*wall)(void); /* NULL: the real clock */
 	/* NULL, or called whenever a reading of a mailbox, or of a list of them, has ended, on the
@@ -101,8 +105,13 @@ bool store_background_step(struct store *store);
 /* BLOCKING.  Returns when the background has nothing more to do. */
 void store_background_wait(struct store *store);
 
-/* Longest name of an account or mailbox, key of a record, in bytes. */
+/* Longest name of an account, mailbox or property, key of a record, in bytes. */
 #define STORE_NAME_MAX 1000
+
+/* The store's own id: 128 random bits, made with the store.  A store that is restored from a backup
+ * is another one.  Valid while the store is open. */
+#define STORE_OWN_ID_BYTES 16
+struct str store_own_id(const struct store *store);
 
 /* ---- accounts ---- */
 
@@ -148,12 +157,16 @@ struct store_counters {
 	uint64_t size, modseq, deleted_size;
 };
 
+struct store_properties;
+
 struct store_mailbox_info {
 	uint32_t id; /* unique in the account, never given again; 0 in a subscription only */
 	struct str name;
 	unsigned use; /* mask of store_use */
 	bool subscribed;
 	struct store_counters counters;
+	/* Without a reference: valid where name is.  NULL: none. */
+	const struct store_properties *properties;
 };
 
 /*
@@ -168,31 +181,46 @@ void store_account_list(const struct store_account *account,
  * meanwhile: whoever asks again to go on learns from it whether both belong together. */
 uint64_t store_account_list_from(const struct store_account *account, struct str from,
     bool (*fn)(const struct store_mailbox_info *info, void *arg), void *arg);
-/* False when there is no such mailbox.  info_r->name is left empty.  Names are compared byte by
- * byte: whoever takes one from outside brings it into normal form first (base/normal.h).  Those of
- * a store get that form when an account is loaded; but of two that differ in the spelling only one
- * keeps another. */
+/* False when there is no such mailbox.  info_r's name and properties are left empty.  Names are
+ * compared byte by byte: whoever takes one from outside brings it into normal form first
+ * (base/normal.h).  Those of a store get that form when an account is loaded; but of two that
+ * differ in the spelling only one keeps another. */
 bool store_account_lookup(
     const struct store_account *account, struct str name, struct store_mailbox_info *info_r);
 /* Is there a mailbox below name ("name/...")? */
 bool store_account_has_children(const struct store_account *account, struct str name);
-/* Grows with each change of the list (create, delete, rename, subscribe, use). */
+/* Grows with each change of the list (create, delete, rename, subscribe, use) and of properties. */
 uint64_t store_account_list_version(const struct store_account *account);
 
 /*
- * The mark of an account: its mailboxes' names, uses, UIDVALIDITY, UIDNEXT and
- * MODSEQ, and its subscriptions, in 16 bytes.  As long as it is the same,
- * nothing happened that changes a mailbox or the list.  All zeros: there is none.
+ * The mark of an account: its mailboxes' names, uses, UIDVALIDITY, UIDNEXT,
+ * MODSEQ and properties, its own properties and its subscriptions, in 16 bytes.  As long as it is
+ * the same, nothing happened that changes a mailbox or the list.  All zeros: there is none.
  */
 struct store_mark {
 	uint64_t low, high;
 };
 /* Adds one of the list; a mark begins with zeros. */
 void store_mark_add(struct store_mark *mark, const struct store_mailbox_info *info);
+/* Adds those of the account itself. */
+void store_mark_add_properties(struct store_mark *mark, const struct store_properties *properties);
 /* BLOCKING.  At most max accounts from that name on, in order of names, with their marks as of the
  * disk: no account is loaded.  None for one that is damaged.  Until fn returns false. */
 enum ts_err store_account_marks(struct store *store, struct str from, size_t max,
     bool (*fn)(struct str name, const struct store_mark *mark, void *arg), void *arg);
+
+/*
+ * What an account holds, or a part of it.  Of one in memory it costs nothing, and is what is
+ * published: it changes in the moment in which the mailbox does.
+ */
+struct store_usage {
+	uint64_t mailboxes, messages, bytes;
+	uint64_t deleted, deleted_bytes; /* of these, those that are \Deleted */
+};
+void store_account_usage(const struct store_account *account, struct store_usage *usage_r);
+/* BLOCKING.  The same as of the disk: the account is not loaded. */
+TS_CHECKED enum ts_err store_usage_read(
+    struct store *store, struct str name, struct store_usage *usage_r);
 
 struct store_totals {
 	uint64_t accounts, mailboxes, messages, bytes;
@@ -204,6 +232,27 @@ struct store_totals {
  */
 TS_CHECKED enum ts_err store_totals(struct store *store, bool (*go_on)(void *arg), void *arg,
     struct store_totals *totals_r, bool *whole_r);
+
+/* ---- properties ---- */
+
+/*
+ * Properties of an account, or of a mailbox: names and values, bytes to the store (rights,
+ * annotations, limits).  A mailbox keeps them when it is renamed and loses them when it is deleted.
+ * A table never changes; any thread may read it; NULL is one without any.  What changes them is
+ * STORE_CHANGE_PROPERTIES.
+ */
+void store_properties_unref(struct store_properties **properties);
+size_t store_properties_count(const struct store_properties *properties);
+/* The i-th in the order of names, from 0 on. */
+void store_properties_at(
+    const struct store_properties *properties, size_t i, struct str *name_r, struct str *value_r);
+/* The first whose name is not below this one: of a prefix, those that begin with it follow. */
+size_t store_properties_from(const struct store_properties *properties, struct str name);
+/* STR_NONE (p NULL): there is none.  An empty value has a p. */
+struct str store_properties_get(const struct store_properties *properties, struct str name);
+/* With a reference, or NULL.  Does not block; the mailbox need not be loaded. */
+struct store_properties *store_account_properties(const struct store_account *account);
+struct store_properties *store_mailbox_properties(const struct store_mailbox *mailbox);
 
 /* ---- a mailbox's state ---- */
 
@@ -422,8 +471,9 @@ enum store_change_kind {
 	STORE_CHANGE_RENAME,
 	STORE_CHANGE_SUBSCRIBE,
 	STORE_CHANGE_UNSUBSCRIBE,
-	STORE_CHANGE_RAISE,  /* UIDNEXT and MODSEQ of a mailbox */
-	STORE_CHANGE_RECORDS /* server-wide records */
+	STORE_CHANGE_RAISE,     /* UIDNEXT and MODSEQ of a mailbox */
+	STORE_CHANGE_RECORDS,   /* server-wide records */
+	STORE_CHANGE_PROPERTIES /* of an account or a mailbox */
 };
 
 /* Higher wishes would leave too little to go on with: a UIDVALIDITY above is not followed, a MODSEQ
@@ -436,7 +486,10 @@ enum store_limit {                 /* what was reached */
 	STORE_LIMIT_KEYWORDS,      /* messages have as many different ones as opt.max_keywords */
 	STORE_LIMIT_KEYWORD_BYTES, /* a new one is longer than opt.keyword_bytes */
 	STORE_LIMIT_MEMORY,        /* opt.copy_memory */
-	STORE_LIMIT_UIDS
+	STORE_LIMIT_UIDS,
+	STORE_LIMIT_PROPERTIES,     /* opt.max_properties */
+	STORE_LIMIT_PROPERTY_BYTES, /* opt.property_bytes */
+	STORE_LIMIT_PROPERTY_TOTAL  /* opt.property_total */
 };
 
 enum store_flag_mode { STORE_FLAGS_ADD, STORE_FLAGS_REMOVE, STORE_FLAGS_REPLACE };
@@ -508,8 +561,8 @@ struct store_change {
 	void (*done)(struct store_change *change);
 	void *arg;
 	struct store_account *account; /* referenced while the change lives */
-	/* APPEND FLAGS EXPUNGE RAISE: it.  COPY MOVE: the target.  CREATE: to be replaced, or NULL
-	 */
+	/* APPEND FLAGS EXPUNGE RAISE: it.  COPY MOVE: the target.  CREATE: to be replaced, or NULL.
+	 * PROPERTIES: whose they are */
 	struct store_mailbox *mailbox;
 	struct store_mailbox *source; /* COPY MOVE; RENAME of INBOX */
 
@@ -532,7 +585,7 @@ struct store_change {
 	bool check_unchanged; /* RFC 7162 UNCHANGEDSINCE */
 	uint64_t unchanged_since;
 
-	/* CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE, on `account` */
+	/* CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE, on `account`; PROPERTIES: see below */
 	struct str name, new_name;
 	unsigned use;
 
@@ -550,6 +603,21 @@ struct store_change {
 		struct str must_be;
 	} * records;
 	size_t record_count;
+
+	/*
+	 * PROPERTIES: put or remove, all or none; of `mailbox`, whose MODSEQ is raised, unless the
+	 * change is quiet: then nobody's client learns of it by that, and `name` may say which
+	 * mailbox instead, loaded or not.  Neither: of `account` itself.  A limit (`limit`) refuses
+	 * only what makes more of them.
+	 */
+	struct store_property_op {
+		struct str name, value;
+		bool remove;
+		bool must_be_new;   /* else TS_EXISTS */
+		struct str must_be; /* not NULL: the value it has to have yet, else TS_CONDITION */
+	} * properties;
+	size_t property_count;
+	bool quiet;
 
 	/* results */
 	enum ts_err err;

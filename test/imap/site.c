@@ -157,6 +157,7 @@ site_new(const struct site_options *options)
 	if (options->keywords > 0)
 		so.max_keywords = options->keywords;
 	so.wall = fixed_wall;
+	so.own_id = "transcripts-----";
 	so.looked = looked;
 	so.looked_arg = site;
 	must(store_open(&so, &site->store, &text), "store");

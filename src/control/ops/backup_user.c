@@ -37,6 +37,7 @@ collect_mailbox(const struct store_mailbox_info *info, void *arg)
 
 	rd->copies = mem_realloc(rd->copies, (rd->copy_count + 1) * sizeof(*rd->copies));
 	rd->copies[rd->copy_count] = (struct copy){.info = *info};
+	rd->copies[rd->copy_count].info.properties = NULL; /* valid in here only */
 	buf_str(&rd->copies[rd->copy_count].name, info->name);
 	rd->copy_count++;
 	return true;

@@ -333,6 +333,32 @@ static const struct conf_opt store_opts[] = {
         .when = CONF_RESTART,
         AT(max_mailboxes),
         .prose = "The most mailboxes of one account."},
+    {.name = "store.max_properties",
+        .type = CONF_INT,
+        .def = "256",
+        .min = 16,
+        .max = 10000,
+        .when = CONF_RESTART,
+        AT(max_properties),
+        .prose = "The most properties (rights, annotations, limits) of one mailbox, and of an "
+                 "account itself."},
+    {.name = "store.property_size",
+        .type = CONF_SIZE,
+        .def = "64K",
+        .min = 1024,
+        .max = 1 << 20,
+        .when = CONF_RESTART,
+        AT(property_size),
+        .prose = "How large the value of a property may be."},
+    {.name = "store.property_total",
+        .type = CONF_SIZE,
+        .def = "1M",
+        .min = 64 << 10,
+        .max = 64 << 20,
+        .when = CONF_RESTART,
+        AT(property_total),
+        .prose = "How much all properties of an account and of its mailboxes may take, names and "
+                 "values. They are in memory while the account is in use."},
     {.name = "store.default_mailboxes",
         .type = CONF_LIST,
         .max = DEFAULT_MAILBOXES_MAX,
@@ -567,6 +593,9 @@ app_store_options(
 	opt_r->max_keywords = (uint32_t)s->max_keywords;
 	opt_r->keyword_bytes = (uint32_t)s->keyword_length;
 	opt_r->max_mailboxes = (uint32_t)s->max_mailboxes;
+	opt_r->max_properties = (uint32_t)s->max_properties;
+	opt_r->property_bytes = s->property_size;
+	opt_r->property_total = s->property_total;
 	opt_r->defaults = default_mailboxes(&s->default_mailboxes, arena);
 	opt_r->default_count = s->default_mailboxes.n;
 }

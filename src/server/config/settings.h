@@ -37,7 +37,8 @@ struct server_settings {
 
 struct store_settings {
 	int64_t lanes, max_keywords, keyword_length, max_mailboxes, mime_nesting, mime_parts;
-	int64_t mail_addresses;
+	int64_t mail_addresses, max_properties;
+	uint64_t property_size, property_total;
 	uint64_t copy_memory, held_bytes, cache, write_buffer, free_space, state_budget,
 	    blob_threshold;
 	uint64_t mail_address_bytes, mail_field_bytes;

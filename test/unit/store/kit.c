@@ -12,6 +12,9 @@
 
 #include "base/mem.h"
 
+/* So that nothing is left to chance. */
+static const char own_id[STORE_OWN_ID_BYTES + 1] = "0123456789abcdef";
+
 static int64_t
 wall(void)
 {
@@ -50,6 +53,7 @@ kit_open(struct kit *kit, unsigned lanes)
 	kit->opt.engine = engine != NULL ? engine : &engine_mem_class;
 	kit->opt.lanes = lanes;
 	kit->opt.wall = wall;
+	kit->opt.own_id = own_id;
 	if (fold > 0)
 		kit->opt.fold_after = fold;
 	if (threshold > 0)
@@ -195,6 +199,18 @@ kit_own(struct store_change *c)
 		own(c, &c->records[i].key);
 		own(c, &c->records[i].value);
 		own(c, &c->records[i].must_be);
+	}
+	if (c->property_count > 0) {
+		struct store_property_op *properties =
+		    arena_array(c->arena, c->property_count, sizeof *properties);
+
+		memcpy(properties, c->properties, c->property_count * sizeof *properties);
+		c->properties = properties;
+	}
+	for (size_t i = 0; i < c->property_count; i++) {
+		own(c, &c->properties[i].name);
+		own(c, &c->properties[i].value);
+		own(c, &c->properties[i].must_be);
 	}
 }
 

@@ -23,6 +23,7 @@
 
 #define BOXES 4
 #define KEYWORDS 4
+#define PROPERTIES 3
 #define MESSAGES 400
 #define UIDS_MAX 60 /* asked for */
 
@@ -34,13 +35,16 @@ struct mbox {
 	uint32_t uidnext;
 	size_t n;
 	struct mmsg m[MESSAGES];
+	unsigned property[PROPERTIES]; /* 0: there is none */
 };
 struct model {
 	struct mbox box[2][BOXES]; /* by account and name; 0 is INBOX */
 	unsigned subscribed[2];
+	unsigned property[2][PROPERTIES];
 };
 
 static const char *const box_name[BOXES] = {"INBOX", "b1", "b2", "b2/c3"};
+static const char *const property_name[PROPERTIES] = {"acl/bob", "acl/bob/x", "meta/comment"};
 static const char *const keyword_name[KEYWORDS] = {"red", "Green", "$blue", "NonJunk"};
 
 struct world {
@@ -60,9 +64,18 @@ rnd(struct world *w, unsigned n)
 /* ---- showing ---- */
 
 static void
+show_property(unsigned i, unsigned value, struct buf *out)
+{
+	if (value != 0)
+		buf_printf(out, "{%s %u}", property_name[i], value);
+}
+
+static void
 show_model(const struct model *m, struct buf *out)
 {
 	for (int a = 0; a < 2; a++) {
+		for (unsigned i = 0; i < PROPERTIES; i++)
+			show_property(i, m->property[a][i], out);
 		for (int x = 0; x < BOXES; x++) {
 			const struct mbox *box = &m->box[a][x];
 
@@ -74,6 +87,8 @@ show_model(const struct model *m, struct buf *out)
 			for (size_t i = 0; i < box->n; i++)
 				buf_printf(
 				    out, " %u=%u/%x", box->m[i].uid, box->m[i].id, box->m[i].flags);
+			for (unsigned i = 0; i < PROPERTIES; i++)
+				show_property(i, box->property[i], out);
 		}
 		buf_putc(out, '\n');
 	}
@@ -152,8 +167,26 @@ show_mailbox(struct store *store, struct store_mailbox *mb, struct buf *out)
 	store_read_summaries(mb, uids, n, check_summary, NULL);
 }
 
+static void
+show_properties(struct store_properties *table, struct buf *out)
+{
+	for (size_t i = 0; i < store_properties_count(table); i++) {
+		struct str name, value;
+		uint64_t n = 0;
+
+		store_properties_at(table, i, &name, &value);
+		assert_true(str_u64(value, UINT32_MAX, &n));
+		assert_true(str_eq(store_properties_get(table, name), value));
+		for (unsigned p = 0; p < PROPERTIES; p++)
+			if (str_eq(name, str_of(property_name[p])))
+				show_property(p, (unsigned)n, out);
+	}
+	store_properties_unref(&table);
+}
+
 struct seen {
 	unsigned sub, there;
+	struct store_usage usage;
 };
 
 static bool
@@ -161,6 +194,11 @@ see(const struct store_mailbox_info *info, void *arg)
 {
 	struct seen *seen = arg;
 
+	seen->usage.mailboxes += info->id != 0;
+	seen->usage.messages += info->counters.messages;
+	seen->usage.bytes += info->counters.size;
+	seen->usage.deleted += info->counters.deleted;
+	seen->usage.deleted_bytes += info->counters.deleted_size;
 	for (unsigned x = 0; x < BOXES; x++)
 		if (str_eq(info->name, str_of(box_name[x]))) {
 			seen->there |= (unsigned)(info->id != 0) << x;
@@ -172,9 +210,13 @@ see(const struct store_mailbox_info *info, void *arg)
 static void
 show_account(struct store *store, struct store_account *account, int a, struct buf *out)
 {
-	struct seen list = {0, 0};
+	struct seen list = {0};
+	struct store_usage usage;
 
 	store_account_list(account, see, &list);
+	store_account_usage(account, &usage);
+	assert_memory_equal(&usage, &list.usage, sizeof usage);
+	show_properties(store_account_properties(account), out);
 	for (unsigned x = 0; x < BOXES; x++) {
 		if ((list.sub >> x & 1) != 0)
 			buf_printf(out, "+%s", box_name[x]);
@@ -185,6 +227,7 @@ show_account(struct store *store, struct store_account *account, int a, struct b
 
 		buf_printf(out, "\n%d %s", a, box_name[x]);
 		show_mailbox(store, mb, out);
+		show_properties(store_mailbox_properties(mb), out);
 		store_mailbox_unref(&mb);
 	}
 	buf_putc(out, '\n');
@@ -463,14 +506,47 @@ do_name(struct world *w, enum ts_err *want)
 	return c;
 }
 
+/* Some of them, put or removed at once; of the account, or of one of its mailboxes. */
+static struct store_change *
+do_properties(struct world *w)
+{
+	int a, x;
+	struct mbox *box = pick(w, &a, &x);
+	struct store_change *c = change_on(w, a, STORE_CHANGE_PROPERTIES);
+	bool own = rnd(w, 4) == 0;
+	unsigned *property = own ? w->after.property[a] : box->property;
+	size_t n = 1 + rnd(w, 3);
+
+	c->quiet = rnd(w, 3) == 0;
+	if (!own && c->quiet && rnd(w, 2) == 0)
+		c->name = str_of(box_name[x]);
+	else if (!own)
+		c->mailbox = open_box(w, a, x);
+	c->properties = arena_array(c->arena, n, sizeof *c->properties);
+	c->property_count = n;
+	for (size_t i = 0; i < n; i++) {
+		unsigned p = rnd(w, PROPERTIES), value = rnd(w, 3) == 0 ? 0 : 1 + rnd(w, 1000);
+		struct buf b = {0};
+
+		buf_u64(&b, value);
+		c->properties[i] = (struct store_property_op){.name = str_of(property_name[p]),
+		    .value = arena_str(c->arena, buf_as_str(&b)),
+		    .remove = value == 0};
+		property[p] = value;
+		buf_fini(&b);
+	}
+	return c;
+}
+
 static struct store_change *
 some_change(struct world *w, enum ts_err *want)
 {
 	unsigned r = rnd(w, 100);
 
 	*want = TS_OK;
-	return r < 35   ? do_append(w)
-	       : r < 65 ? do_flags(w)
+	return r < 30   ? do_append(w)
+	       : r < 55 ? do_flags(w)
+	       : r < 65 ? do_properties(w)
 	       : r < 75 ? do_expunge(w)
 	       : r < 83 ? do_copy(w, false)
 	       : r < 91 ? do_copy(w, true)
