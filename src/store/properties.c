@@ -274,8 +274,8 @@ store_mailbox_properties(const struct store_mailbox *mb)
 
 struct prop_op { /* another table, to be published */
 	struct prop_op *next;
-	struct store_account *account;   /* referenced */
-	struct store_mailbox *mailbox;   /* referenced; NULL: the account's */
+	struct store_account *account;  /* referenced */
+	struct store_mailbox *mailbox;  /* referenced; NULL: the account's */
 	struct store_properties *table; /* referenced */
 };
 

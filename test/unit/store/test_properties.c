@@ -21,7 +21,7 @@
 
 #define MSG "Subject: one\r\n\r\nHello\r\n"
 
-struct props { /* a change of one or two */
+struct props {                    /* a change of one or two */
 	const char *name, *value; /* value NULL: it goes */
 	const char *name2, *value2;
 };
@@ -139,7 +139,8 @@ modseq_is_raised(void **state)
 	assert_int_equal(modseq(kit.inbox), was + 1);
 	assert_int_equal(calls, 1);
 
-	c = change_of(&kit, kit.inbox, &(struct props){"meta/private/bob/comment", "x", NULL, NULL});
+	c = change_of(
+	    &kit, kit.inbox, &(struct props){"meta/private/bob/comment", "x", NULL, NULL});
 	c->quiet = true;
 	assert_int_equal(kit_end(&kit, c), TS_OK);
 	assert_int_equal(modseq(kit.inbox), was + 1);
@@ -397,8 +398,7 @@ mark_of_the_disk_is_the_same(void **state)
 	store_mark_add_properties(&mark, own);
 	store_properties_unref(&own);
 	store_properties_unref(&t);
-	assert_int_equal(
-	    store_account_marks(kit.store, STR(""), 10, same_mark, &mark), TS_OK);
+	assert_int_equal(store_account_marks(kit.store, STR(""), 10, same_mark, &mark), TS_OK);
 	kit_close(&kit);
 }
 
@@ -475,8 +475,9 @@ check_finds_them(void **state)
 		char *text = NULL;
 
 		assert_int_equal(store_open(&kit.opt, &kit.store, &text), TS_OK);
-		assert_int_equal(check(&kit, false, i == 0 ? "b of mailbox 1 is damaged"
-		                                           : "mailbox 77, which is not there"),
+		assert_int_equal(
+		    check(&kit, false,
+		        i == 0 ? "b of mailbox 1 is damaged" : "mailbox 77, which is not there"),
 		    1);
 		assert_int_equal(check(&kit, true, "mailbox"), 1);
 		assert_int_equal(check(&kit, false, ""), 0);
