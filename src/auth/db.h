@@ -91,10 +91,26 @@ struct auth_db_make {
 	const struct auth_db_settings *settings; /* of conf */
 	struct auth *auth;                       /* outlives the database */
 	struct str name;
+	struct buf *warnings; /* lines about what is taken all the same; NULL: nobody is told */
 };
-/* Of the type that the settings say.  BLOCKING.  NULL: lines appended to why, "FILE:LINE: OPTION:
- * what is wrong". */
+/*
+ * Of the type that the settings say, which may have been found wanting.  BLOCKING.  NULL: lines
+ * appended to why, "FILE:LINE: OPTION: what is wrong".
+ */
 struct auth_db *auth_db_new(const struct auth_db_make *make, struct buf *why);
+/* Makes and frees it, for what is appended to why. */
+void auth_db_look(const struct auth_db_make *make, struct buf *why);
+/* For makers: appends each line, with the option's place before it. */
+void auth_db_tell(
+    const struct auth_db_make *make, const char *option, const struct buf *lines, struct buf *out);
+/*
+ * For makers: can what the option names be used?  Certificates of authorities; a secret in the
+ * first line.  Empty is fine, and so is what only the helper can read.  False: told in why.
+ */
+bool auth_db_ca_ok(
+    const struct auth_db_make *make, const char *option, struct str file, struct buf *why);
+bool auth_db_secret_ok(
+    const struct auth_db_make *make, const char *option, struct str file, struct buf *why);
 /* The makers by type, a file in auth/db each; auth_db_new() fills in the name. */
 struct auth_db *auth_db_passwd_new(const struct auth_db_make *make, struct buf *why);
 struct auth_db *auth_db_oauth_new(const struct auth_db_make *make, struct buf *why);

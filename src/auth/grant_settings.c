@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Grants of the configuration: `grant NAME { ... }`. */
 #include "auth/grants.h"
+#include "auth/networks.h"
 #include "auth/settings.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define AT(field) .offset = offsetof(struct auth_grant_settings, field)
@@ -47,6 +49,21 @@ static const struct conf_opt opts[] = {
 };
 #undef AT
 
+/* Items of lists: each by itself. */
+static void
+check_block(const void *settings, const struct conf_report *report)
+{
+	const struct auth_grant_settings *s = settings;
+
+	auth_networks_check(report, "from", &s->from);
+	for (size_t i = 0; i < s->mailboxes.n; i++) {
+		const char *why = auth_grant_mailbox_fault(s->mailboxes.items[i]);
+
+		if (why != NULL)
+			conf_report_item(report, "mailboxes", i, "%s", why);
+	}
+}
+
 const struct conf_table auth_grant_conf = {.name = "grant",
     .prose = "Who may act for whom, and how far: `grant NAME { ... }`. The first grant that fits "
              "a login decides: those here in their order, then those of `turnstone grant "
@@ -55,6 +72,7 @@ const struct conf_table auth_grant_conf = {.name = "grant",
     .opts = opts,
     .n = sizeof(opts) / sizeof(*opts),
     .struct_size = sizeof(struct auth_grant_settings),
+    .check = check_block,
     .block = true};
 
 /* Puts something sound in place of what was told, so that what else is wrong shows. */
@@ -77,6 +95,23 @@ set_right(struct auth_grant_spec *spec, const char *field)
 		spec->from_count = 0;
 }
 
+static bool
+is_told(const char *field) /* by check_block() */
+{
+	return strcmp(field, "mailboxes") == 0 || strcmp(field, "from") == 0;
+}
+
+static void
+tell(const struct conf *conf, const struct auth_grant_settings *s,
+    const struct auth_grant_fault *fault, struct buf *faults)
+{
+	if (strcmp(fault->field, "name") == 0)
+		conf_blame_block(conf, s, faults);
+	else if (is_told(fault->field) || !conf_blame(conf, s, fault->field, faults))
+		return;
+	buf_printf(faults, ": %.*s\n", STR_ARG(buf_as_str(&fault->text)));
+}
+
 /* NULL: each option that is wrong is a line of faults. */
 static struct auth_grant *
 read_block(const struct conf *conf, const struct conf_block *block, struct str default_domain,
@@ -97,10 +132,7 @@ read_block(const struct conf *conf, const struct conf_block *block, struct str d
 	bool ok = true;
 
 	while ((grant = auth_grant_new(AUTH_GRANT_CONFIG, default_domain, &spec, &fault)) == NULL) {
-		bool name = strcmp(fault.field, "name") == 0;
-
-		conf_where(conf, s, name ? "who" : fault.field, faults);
-		buf_printf(faults, ": %s\n", buf_cstr(&fault.text));
+		tell(conf, s, &fault, faults);
 		set_right(&spec, fault.field);
 		ok = false;
 	}
@@ -110,9 +142,45 @@ read_block(const struct conf *conf, const struct conf_block *block, struct str d
 	return grant;
 }
 
+/* A file of groups that cannot be read is a fault of its own. */
+static bool
+has_no_groups(const struct conf *conf)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+	struct buf where = {0};
+	bool none = s->group_file.n == 0 && conf_blame(conf, s, "auth.group_file", &where);
+
+	buf_fini(&where);
+	return none;
+}
+
+static bool
+check_group(const struct conf *conf, const void *settings, const char *option,
+    const struct auth_names *names, struct buf *faults)
+{
+	if (names->kind != AUTH_NAMES_GROUP || !has_no_groups(conf))
+		return true;
+	if (conf_blame(conf, settings, option, faults))
+		buf_printf(faults,
+		    ": group:%.*s: there are no groups, since auth.group_file is not set\n",
+		    STR_ARG(names->text));
+	return false;
+}
+
+static void
+warn_of_end(const struct conf *conf, const void *settings, const struct auth_grant *grant,
+    struct buf *warnings)
+{
+	if (grant->until > clock_wall_s() || !conf_blame(conf, settings, "until", warnings))
+		return;
+	buf_puts(warnings, ": the grant ended at ");
+	auth_until_print(grant->until, warnings);
+	buf_puts(warnings, " and permits nothing\n");
+}
+
 bool
 auth_grants_read(const struct conf *conf, struct str default_domain, struct buf *faults,
-    struct auth_grants_read *read_r)
+    struct buf *warnings, struct auth_grants_read *read_r)
 {
 	struct conf_blocks blocks = conf_blocks(conf, &auth_grant_conf);
 	bool ok = true;
@@ -123,8 +191,13 @@ auth_grants_read(const struct conf *conf, struct str default_domain, struct buf 
 		struct auth_grant *grant = read_block(conf, &blocks.p[i], default_domain, faults);
 
 		ok &= grant != NULL;
-		if (grant != NULL)
-			read_r->p[read_r->n++] = grant;
+		if (grant == NULL)
+			continue;
+		read_r->p[read_r->n++] = grant;
+		ok &= check_group(conf, blocks.p[i].settings, "who", &grant->who, faults);
+		ok &= check_group(conf, blocks.p[i].settings, "for", &grant->target, faults);
+		if (warnings != NULL)
+			warn_of_end(conf, blocks.p[i].settings, grant, warnings);
 	}
 	if (!ok)
 		auth_grants_read_fini(read_r);
@@ -138,4 +211,33 @@ auth_grants_read_fini(struct auth_grants_read *read)
 		auth_grant_unref(&read->p[i]);
 	mem_free(read->p);
 	*read = (struct auth_grants_read){0};
+}
+
+static void
+check_known(const struct conf *conf, const void *settings, const char *option,
+    const struct auth_names *names, const struct auth_groups *groups, struct buf *warnings)
+{
+	if (names->kind == AUTH_NAMES_GROUP && !auth_groups_known(groups, names->text) &&
+	    conf_blame(conf, settings, option, warnings))
+		buf_printf(warnings, ": group:%.*s: there is no such group in auth.group_file\n",
+		    STR_ARG(names->text));
+}
+
+void
+auth_grants_check_groups(const struct conf *conf, struct str default_domain,
+    const struct auth_groups *groups, struct buf *warnings)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &auth_grant_conf);
+	struct buf unheard = {0};
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		struct auth_grant *grant = read_block(conf, &blocks.p[i], default_domain, &unheard);
+
+		if (grant == NULL)
+			continue;
+		check_known(conf, blocks.p[i].settings, "who", &grant->who, groups, warnings);
+		check_known(conf, blocks.p[i].settings, "for", &grant->target, groups, warnings);
+		auth_grant_unref(&grant);
+	}
+	buf_fini(&unheard);
 }

@@ -4,6 +4,7 @@
 
 #include "auth/user/hashing.h"
 #include "auth/user/pattern.h"
+#include "base/host.h"
 #include "base/mem.h"
 
 #define AT(field) .offset = offsetof(struct auth_settings, field)
@@ -251,7 +252,7 @@ static const struct conf_opt database_opts[] = {
     {.name = "confdir",
         .type = CONF_PATH,
         .def = "",
-        .flags = CONF_READABLE,
+        .flags = CONF_READABLE | CONF_FOLDER,
         AT(confdir),
         .prose = "For `pam`: another folder than `/etc/pam.d`."},
     {.name = "username",
@@ -311,7 +312,7 @@ static const struct conf_opt database_opts[] = {
         .def = "",
         .max = 1024,
         AT(base),
-        .prose = "For `ldap`: where the search for users begins."},
+        .prose = "For `ldap`, which needs it or `dn`: where the search for users begins."},
     {.name = "scope",
         .type = CONF_ENUM,
         .def = "sub",
@@ -469,9 +470,8 @@ check_block(const struct conf *conf, const struct auth_db_settings *s, struct bu
 	return ok;
 }
 
-/* options as for conf_blame(). */
-static bool
-fault(const struct conf *conf, const struct auth_db_settings *s, const char *options,
+bool
+auth_db_fault(const struct conf *conf, const struct auth_db_settings *s, const char *options,
     const char *what, struct buf *faults)
 {
 	if (conf_blame(conf, s, options, faults))
@@ -479,17 +479,8 @@ fault(const struct conf *conf, const struct auth_db_settings *s, const char *opt
 	return false;
 }
 
-static bool
-check_pattern(const struct conf *conf, const struct auth_db_settings *s, const char *option,
-    struct str pattern, struct buf *faults)
-{
-	if (auth_pattern_ok(pattern))
-		return true;
-	return fault(conf, s, option, "after % comes u, n, d or %", faults);
-}
-
-static bool
-item_fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+bool
+auth_db_item_fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
     size_t item, const char *what, struct buf *faults)
 {
 	if (conf_blame_item(conf, s, option, item, faults))
@@ -497,25 +488,31 @@ item_fault(const struct conf *conf, const struct auth_db_settings *s, const char
 	return false;
 }
 
+/* Of a user whom PAM or LDAP is asked about. */
 static bool
-check_ldap(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+check_domains(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {
-	bool ok = check_pattern(conf, s, "filter", s->filter, faults);
+	bool ok = true;
 
-	ok &= check_pattern(conf, s, "dn", s->dn, faults);
-	for (size_t i = 0; i < s->uri.n; i++)
-		if (!str_has_iprefix(s->uri.items[i], STR("ldap://")) &&
-		    !str_has_iprefix(s->uri.items[i], STR("ldaps://")) &&
-		    !str_has_iprefix(s->uri.items[i], STR("ldapi://")))
-			ok = item_fault(conf, s, "uri", i,
-			    "must begin with ldap://, ldaps:// or ldapi://", faults);
-	if ((s->bind_dn.n > 0) != (s->bind_password_file.n > 0))
-		ok = fault(conf, s, "bind_dn bind_password_file",
-		    "bind_dn and bind_password_file go together", faults);
-	if (s->dn.n > 0 && (conf_given(conf, s, "base") || conf_given(conf, s, "scope")))
-		ok = fault(conf, s, "dn", "goes without base and scope", faults);
-	if (s->mode == AUTH_LDAP_BIND && conf_given(conf, s, "password_attribute"))
-		ok = fault(conf, s, "password_attribute", "is for mode = search", faults);
+	for (size_t i = 0; i < s->domains.n; i++)
+		if (!host_name_ok(s->domains.items[i], true))
+			ok = auth_db_item_fault(
+			    conf, s, "domains", i, "is not a domain name", faults);
+	return ok;
+}
+
+static bool
+check_pam(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	bool ok = true;
+
+	if (str_chr(s->service, '/') != NULL)
+		ok = auth_db_fault(conf, s, "service", "is a name, not a path", faults);
+	if (!auth_pattern_ok(s->username))
+		ok = auth_db_fault(conf, s, "username", "after % comes u, n, d or %", faults);
+	else if (!auth_pattern_has_name(s->username))
+		ok = auth_db_fault(conf, s, "username",
+		    "needs %u or %n: every name would be the same user for PAM", faults);
 	return ok;
 }
 
@@ -526,11 +523,9 @@ check_type(const struct conf *conf, const struct auth_db_settings *s, struct buf
 	case AUTH_DB_PASSWD:
 		break;
 	case AUTH_DB_PAM:
-		if (str_chr(s->service, '/') != NULL)
-			return fault(conf, s, "service", "is a name, not a path", faults);
-		return check_pattern(conf, s, "username", s->username, faults);
+		return check_pam(conf, s, faults);
 	case AUTH_DB_LDAP:
-		return check_ldap(conf, s, faults);
+		return auth_settings_check_ldap(conf, s, faults);
 	case AUTH_DB_OAUTH:
 		return auth_settings_check_oauth(conf, s, faults);
 	}
@@ -613,6 +608,30 @@ check_order(const struct conf *conf, struct buf *faults)
 	return ok;
 }
 
+/* Tokens for users whom another database knows, where there is no other. */
+static bool
+check_known(const struct conf *conf, struct buf *faults)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+	size_t at = SIZE_MAX;
+
+	for (size_t i = 0; i < s->databases.n; i++) {
+		const struct auth_db_settings *db =
+		    auth_settings_database(conf, s->databases.items[i]);
+
+		if (db == NULL || db->type != AUTH_DB_OAUTH)
+			return true; /* one that is unknown was told */
+		if (db->token_users == AUTH_TOKEN_USERS_KNOWN && at == SIZE_MAX)
+			at = i;
+	}
+	if (at == SIZE_MAX)
+		return true;
+	if (conf_blame_item(conf, s, "auth.databases", at, faults))
+		buf_puts(faults, ": it takes tokens of users whom another database knows "
+		                 "(token_users = known), and no other is named here\n");
+	return false;
+}
+
 static bool
 check_hashing(const struct conf *conf, struct buf *faults)
 {
@@ -633,15 +652,17 @@ auth_settings_check(const struct conf *conf, struct buf *faults)
 	struct conf_blocks blocks = conf_blocks(conf, &auth_database_conf);
 	bool ok = check_order(conf, faults);
 
+	ok &= check_known(conf, faults);
 	ok &= check_hashing(conf, faults);
 	for (size_t i = 0; i < blocks.n; i++) {
 		const struct auth_db_settings *s = blocks.p[i].settings;
 
 		ok &= check_block(conf, s, faults);
+		ok &= check_domains(conf, s, faults);
 		ok &= check_type(conf, s, faults);
 		if (!str_eq(blocks.p[i].name, STR("store")))
 			continue;
-		ok = fault(conf, s, "type",
+		ok = auth_db_fault(conf, s, "type",
 		    "the name store means the store's own users; give the block another name",
 		    faults);
 	}

@@ -67,6 +67,16 @@ bool auth_settings_check(const struct conf *conf, struct buf *faults);
 /* The same for one block of type oauth (settings_oauth.c). */
 bool auth_settings_check_oauth(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
+/* The same for type ldap (settings_ldap.c). */
+bool auth_settings_check_ldap(
+    const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
+/* For these: append a line about options (as for conf_blame()), or one item of a list.  False. */
+bool auth_db_fault(const struct conf *conf, const struct auth_db_settings *s, const char *options,
+    const char *what, struct buf *faults);
+bool auth_db_item_fault(const struct conf *conf, const struct auth_db_settings *s,
+    const char *option, size_t item, const char *what, struct buf *faults);
+/* Appends lines about what is allowed, and helps nobody. */
+void auth_settings_look(const struct conf *conf, struct buf *warnings);
 /* Does a database of auth.databases need the helper (auth/helper/helper.h)? */
 bool auth_settings_need_helper(const struct conf *conf);
 /* The block of that name; NULL: there is none. */
@@ -74,12 +84,19 @@ const struct auth_db_settings *auth_settings_database(const struct conf *conf, s
 
 /* grant_settings.c: the grant blocks. */
 struct auth_grant;
+struct auth_groups;
 struct auth_grants_read { /* in order */
 	struct auth_grant **p;
 	size_t n;
 };
-/* False: lines appended to faults, each with its place in the file. */
+/*
+ * False: lines appended to faults, each with its place in the file.  warnings (may be NULL): lines
+ * about grants that permit nothing any more.
+ */
 bool auth_grants_read(const struct conf *conf, struct str default_domain, struct buf *faults,
-    struct auth_grants_read *read_r);
+    struct buf *warnings, struct auth_grants_read *read_r);
+/* Appends a line for each group that a grant names and that there is none of. */
+void auth_grants_check_groups(const struct conf *conf, struct str default_domain,
+    const struct auth_groups *groups, struct buf *warnings);
 void auth_grants_read_fini(struct auth_grants_read *read);
 #endif

@@ -1,26 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What hangs together over the options of a database of type oauth. */
+#include <curl/curl.h>
+
 #include "auth/oauth/jwk.h"
 #include "auth/settings.h"
-
-/* options as for conf_blame(). */
-static bool
-fault(const struct conf *conf, const struct auth_db_settings *s, const char *options,
-    const char *what, struct buf *faults)
-{
-	if (conf_blame(conf, s, options, faults))
-		buf_printf(faults, ": %s\n", what);
-	return false;
-}
-
-static bool
-item_fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
-    size_t item, const char *what, struct buf *faults)
-{
-	if (conf_blame_item(conf, s, option, item, faults))
-		buf_printf(faults, ": %s\n", what);
-	return false;
-}
+#include "base/host.h"
+#include "net/network.h"
 
 static bool
 check_algorithms(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
@@ -29,7 +14,7 @@ check_algorithms(const struct conf *conf, const struct auth_db_settings *s, stru
 
 	for (size_t i = 0; i < s->algorithms.n; i++)
 		if (auth_alg_find(s->algorithms.items[i]) == NULL)
-			ok = item_fault(conf, s, "algorithms", i,
+			ok = auth_db_item_fault(conf, s, "algorithms", i,
 			    "there is no such algorithm; there are RS256, RS384, RS512, PS256, "
 			    "PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519, Ed448, HS256, "
 			    "HS384 and HS512",
@@ -54,10 +39,39 @@ check_scope(const struct conf *conf, const struct auth_db_settings *s, struct bu
 
 	for (size_t i = 0; i < s->token_scope.n; i++)
 		if (!is_scope(s->token_scope.items[i]))
-			ok = item_fault(conf, s, "token_scope", i,
+			ok = auth_db_item_fault(conf, s, "token_scope", i,
 			    "a scope has printable characters only, no blanks, quotation "
 			    "marks and backslashes; several are a list",
 			    faults);
+	return ok;
+}
+
+static bool
+check_hosts(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
+{
+	struct net_network address;
+	bool ok = true;
+
+	for (size_t i = 0; i < s->token_hosts.n; i++)
+		if (!host_name_ok(s->token_hosts.items[i], true) &&
+		    !net_address_parse(s->token_hosts.items[i], &address))
+			ok = auth_db_item_fault(
+			    conf, s, "token_hosts", i, "is not a host name", faults);
+	for (size_t i = 0; i < s->audience.n; i++)
+		if (s->audience.items[i].n == 0)
+			ok = auth_db_item_fault(conf, s, "audience", i, "is empty", faults);
+	return ok;
+}
+
+/* A URL with a host, as libcurl reads it. */
+static bool
+is_https(struct str url)
+{
+	CURLU *u = curl_url();
+	bool ok = u != NULL && str_has_prefix(url, STR("https://")) &&
+	          curl_url_set(u, CURLUPART_URL, url.p, 0) == CURLUE_OK;
+
+	curl_url_cleanup(u);
 	return ok;
 }
 
@@ -70,26 +84,27 @@ check_source(const struct conf *conf, const struct auth_db_settings *s, struct b
 	bool ok = true;
 
 	if ((s->jwks.n > 0) == (s->introspection.n > 0))
-		return fault(conf, s, "type jwks introspection",
+		ok = auth_db_fault(conf, s, "type jwks introspection",
 		    "type = oauth needs exactly one of the options jwks and introspection", faults);
 	if (s->jwks.n > 0 && s->issuer.n == 0)
-		ok = fault(conf, s, "jwks issuer", "jwks needs the option issuer", faults);
+		ok = auth_db_fault(conf, s, "jwks issuer", "jwks needs the option issuer", faults);
 	if (s->jwks.n > 0 && s->audience.n == 0)
-		ok = fault(conf, s, "jwks audience", "jwks needs the option audience", faults);
+		ok = auth_db_fault(
+		    conf, s, "jwks audience", "jwks needs the option audience", faults);
 	for (size_t i = 0; s->jwks.n > 0 && i < sizeof(asked) / sizeof(*asked); i++)
 		if (conf_given(conf, s, asked[i]))
-			ok = fault(
+			ok = auth_db_fault(
 			    conf, s, asked[i], "goes with introspection, not with jwks", faults);
 	if (s->introspection.n > 0 && conf_given(conf, s, "algorithms"))
-		ok = fault(conf, s, "algorithms", "goes with jwks", faults);
-	if (s->introspection.n > 0 && !str_has_prefix(s->introspection, STR("https://")))
-		ok = fault(conf, s, "introspection",
-		    "begins with https://, since tokens are sent there", faults);
+		ok = auth_db_fault(conf, s, "algorithms", "goes with jwks", faults);
+	if (s->introspection.n > 0 && !is_https(s->introspection))
+		ok = auth_db_fault(conf, s, "introspection",
+		    "must be a URL that begins with https://, since tokens are sent there", faults);
 	if ((s->client_id.n > 0) != (s->client_secret_file.n > 0))
-		ok = fault(conf, s, "client_id client_secret_file",
+		ok = auth_db_fault(conf, s, "client_id client_secret_file",
 		    "client_id and client_secret_file go together", faults);
 	if (s->client_id.n > 0 && s->bearer_file.n > 0)
-		ok = fault(conf, s, "bearer_file", "is in place of client_id", faults);
+		ok = auth_db_fault(conf, s, "bearer_file", "is in place of client_id", faults);
 	return ok;
 }
 
@@ -100,9 +115,10 @@ auth_settings_check_oauth(
 	bool ok = check_algorithms(conf, s, faults);
 
 	ok &= check_scope(conf, s, faults);
+	ok &= check_hosts(conf, s, faults);
 	ok &= check_source(conf, s, faults);
-	if (s->openid_configuration.n > 0 &&
-	    !str_has_prefix(s->openid_configuration, STR("https://")))
-		ok = fault(conf, s, "openid_configuration", "begins with https://", faults);
+	if (s->openid_configuration.n > 0 && !is_https(s->openid_configuration))
+		ok = auth_db_fault(conf, s, "openid_configuration",
+		    "must be a URL that begins with https://", faults);
 	return ok;
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -236,7 +237,8 @@ bind_text(struct scope *s, const struct lookup *l, struct str text, unsigned lin
 	        l->inst->settings + opt->offset, &why)) {
 		const char *guess = nearest_word(opt, text);
 
-		buf_printf(&why, ", not \"%.*s\"", text.n > 60 ? 60 : (int)text.n, text.p);
+		if (text.n > 0 || (opt->type != CONF_STRING && opt->type != CONF_PATH))
+			buf_printf(&why, ", not \"%.*s\"", text.n > 60 ? 60 : (int)text.n, text.p);
 		if (guess != NULL)
 			buf_printf(&why, "; did you mean %s?", guess);
 		option_fault(s, line, l->path, "%s", buf_cstr(&why));
@@ -399,14 +401,34 @@ check_list(struct scope *s, const struct conf_opt *opt, const void *field, unsig
 	return false;
 }
 
+/* NULL, or what it is instead of what is wanted.  A FIFO would be waited for. */
+static const char *
+wrong_kind(const char *path, bool folder)
+{
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return strerrordesc_np(errno);
+	if (folder)
+		return S_ISDIR(st.st_mode) ? NULL : "it is not a folder";
+	if (S_ISDIR(st.st_mode))
+		return "it is a folder, not a file";
+	return S_ISREG(st.st_mode) || S_ISCHR(st.st_mode) ? NULL : "it is not a regular file";
+}
+
 static bool
 check_readable(struct scope *s, const struct conf_opt *opt, const struct str *path, unsigned line)
 {
-	if (path->n == 0 || faccessat(AT_FDCWD, path->p, R_OK, AT_EACCESS) == 0)
+	const char *why;
+
+	if (path->n == 0)
 		return true;
-	option_fault(
-	    s, line, str_of(opt->name), "cannot read %s: %s", path->p, strerrordesc_np(errno));
-	return false;
+	why = faccessat(AT_FDCWD, path->p, R_OK, AT_EACCESS) != 0
+	          ? strerrordesc_np(errno)
+	          : wrong_kind(path->p, (opt->flags & CONF_FOLDER) != 0);
+	if (why != NULL)
+		option_fault(s, line, str_of(opt->name), "cannot read %s: %s", path->p, why);
+	return why == NULL;
 }
 
 /* What is sound of an option that is not is its default. */
@@ -729,7 +751,8 @@ blame_item(const struct conf *conf, const struct conf_instance *inst, const char
 	if (inst->wrong[at])
 		return false;
 	put_place(conf, inst, list->lines != NULL ? list->lines[item] : 0, option, out);
-	buf_printf(out, ": %.*s", STR_ARG(list->items[item]));
+	buf_printf(
+	    out, ": %.*s", STR_ARG(list->items[item].n > 0 ? list->items[item] : STR("\"\"")));
 	return true;
 }
 
@@ -737,6 +760,15 @@ bool
 conf_blame(const struct conf *conf, const void *settings, const char *options, struct buf *out)
 {
 	return blame(conf, instance_of(conf, settings), options, out);
+}
+
+void
+conf_blame_block(const struct conf *conf, const void *settings, struct buf *out)
+{
+	const struct conf_instance *inst = instance_of(conf, settings);
+
+	buf_printf(
+	    out, "%s:%u: %s %.*s", conf->file, inst->line, inst->table->name, STR_ARG(inst->name));
 }
 
 bool
@@ -803,17 +835,30 @@ conf_each_readable(const struct conf *conf, conf_path_f *fn, void *arg)
 			each_readable_of(conf, conf->groups[i].p[j], fn, arg);
 }
 
+/* A block that only one of two configurations has. */
+static bool
+is_alone(const struct conf_instance *a, const char *how, struct buf *out)
+{
+	for (size_t i = 0; i < a->table->n; i++)
+		if (a->table->opts[i].when == CONF_RESTART) {
+			buf_printf(out, "%s %.*s: %s\n", a->table->name, STR_ARG(a->name), how);
+			return true;
+		}
+	return false;
+}
+
 static bool
 differs(const struct conf_instance *a, const struct conf_instance *b, struct buf *out)
 {
 	bool any = false;
 
+	if (b == NULL)
+		return is_alone(a, "is gone", out);
 	for (size_t i = 0; i < a->table->n; i++) {
 		const struct conf_opt *opt = &a->table->opts[i];
 
 		if (opt->when != CONF_RESTART ||
-		    (b != NULL && conf_value_equal(
-		                      opt, a->settings + opt->offset, b->settings + opt->offset)))
+		    conf_value_equal(opt, a->settings + opt->offset, b->settings + opt->offset))
 			continue;
 		if (a->table->block)
 			buf_printf(out, "%s %.*s: ", a->table->name, STR_ARG(a->name));
@@ -833,6 +878,24 @@ namesake(const struct conf_group *g, struct str name)
 }
 
 bool
+conf_same(
+    const struct conf *conf, const void *settings, const char *options, const struct conf *other)
+{
+	const struct conf_instance *a = instance_of(conf, settings);
+	const struct conf_group *g = conf_group_of(other, a->table);
+	const struct conf_instance *b = a->table->block ? namesake(g, a->name) : g->p[0];
+	struct str rest = str_of(options), name;
+	bool same = b != NULL;
+
+	while (same && str_split(&rest, ' ', &name)) {
+		const struct conf_opt *opt = &a->table->opts[index_of(a, name)];
+
+		same = conf_value_equal(opt, a->settings + opt->offset, b->settings + opt->offset);
+	}
+	return same;
+}
+
+bool
 conf_restart_needed(const struct conf *old, const struct conf *conf, struct buf *out)
 {
 	bool any = false;
@@ -845,7 +908,7 @@ conf_restart_needed(const struct conf *old, const struct conf *conf, struct buf 
 			any |= differs(a->p[j], namesake(b, a->p[j]->name), out);
 		for (size_t j = 0; j < b->n; j++) /* blocks that are new */
 			if (namesake(a, b->p[j]->name) == NULL)
-				any |= differs(b->p[j], NULL, out);
+				any |= is_alone(b->p[j], "is new", out);
 	}
 	return any;
 }

@@ -73,7 +73,8 @@ enum conf_when { CONF_RELOAD, CONF_RESTART }; /* when a change takes effect */
 
 enum conf_flag {
 	CONF_REQUIRED = 1, /* must be given */
-	CONF_READABLE = 2, /* the path, unless none, must be a file or folder that we can read */
+	CONF_READABLE = 2, /* the path, unless none, must be a file that we can read */
+	CONF_FOLDER = 4,   /* with CONF_READABLE: a folder instead */
 };
 
 struct conf_list {
@@ -185,6 +186,8 @@ void conf_where(const struct conf *conf, const void *settings, const char *optio
  */
 bool conf_blame(
     const struct conf *conf, const void *settings, const char *options, struct buf *out);
+/* The same for a block as a whole: "FILE:LINE: KEYWORD NAME". */
+void conf_blame_block(const struct conf *conf, const void *settings, struct buf *out);
 /* The same for an item of a list: "FILE:LINE: NAME: ITEM". */
 bool conf_blame_item(const struct conf *conf, const void *settings, const char *option, size_t item,
     struct buf *out);
@@ -194,7 +197,14 @@ typedef void conf_path_f(
 void conf_each_readable(const struct conf *conf, conf_path_f *fn, void *arg);
 /* Is the option given in the file?  An option that the table has not is our bug. */
 bool conf_given(const struct conf *conf, const void *settings, const char *option);
-/* Appends the names, one a line, of CONF_RESTART options whose values differ.  True if any. */
+/* Have all of these options (blanks between their names) the same values in the other one?  Of a
+ * block: in its block of the same name. */
+bool conf_same(
+    const struct conf *conf, const void *settings, const char *options, const struct conf *other);
+/*
+ * Appends the names, one a line, of CONF_RESTART options whose values differ.  A block that has
+ * such options and is new, or gone, is named once.  True if any.
+ */
 bool conf_restart_needed(const struct conf *old, const struct conf *conf, struct buf *out);
 
 /* A whole sample file: every option commented out, with prose and default. */

@@ -149,6 +149,10 @@ in_bounds(const struct conf_opt *opt, int64_t v, struct buf *why)
 
 	if (v >= opt->min && (opt->max == 0 || v <= opt->max))
 		return true;
+	if (of[0] != '\0' && v == 0) {
+		buf_puts(why, "must not be empty");
+		return false;
+	}
 	buf_puts(why, "must be ");
 	print_bounds(opt, why);
 	buf_puts(why, of);

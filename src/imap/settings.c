@@ -2,7 +2,8 @@
 /* The option table of the IMAP engine. */
 #include "imap/settings.h"
 
-#include "net/network.h"
+#include "auth/networks.h"
+#include "base/host.h"
 #include "sasl/mech.h"
 #include "sasl/names.h"
 
@@ -461,17 +462,12 @@ check_mechanisms(const struct imap_settings *s, const struct conf_report *r)
 static void
 check_names(const struct imap_settings *s, const struct conf_report *r)
 {
-	struct net_network network;
-
-	for (size_t i = 0; i < s->trusted_fronts.n; i++) {
-		const char *why = net_network_parse(s->trusted_fronts.items[i], &network);
-
-		if (why != NULL)
-			conf_report_item(r, "trusted_fronts", i,
-			    "%s; it takes addresses and networks such as 10.0.0.7, 10.0.0.0/8, "
-			    "2001:db8::/32, or unix",
-			    why);
-	}
+	auth_networks_check(r, "trusted_fronts", &s->trusted_fronts);
+	if (s->sasl_host.n > 0 && !host_name_ok(s->sasl_host, false))
+		conf_report(r, "auth.sasl_host", "%s is not a host name", s->sasl_host.p);
+	for (size_t i = 0; i < s->kerberos_realms.n; i++)
+		if (!host_name_ok(s->kerberos_realms.items[i], true))
+			conf_report_item(r, "auth.kerberos_realms", i, "is not a realm");
 	for (size_t i = 0; i < s->protocol_for.n; i++)
 		if (!is_name(s->protocol_for.items[i]))
 			conf_report_item(r, "log.protocol_for", i, "is not a user name");
@@ -487,6 +483,9 @@ check(const void *settings, const struct conf_report *r)
 	if (s->out_low > s->out_high)
 		conf_report(r, "limits.out_low limits.out_high",
 		    "limits.out_low must not be above limits.out_high");
+	if (s->fail_delay > s->fail_delay_max)
+		conf_report(r, "timeouts.failed_login timeouts.failed_login_max",
+		    "timeouts.failed_login must not be above timeouts.failed_login_max");
 	if (s->command < s->line)
 		conf_report(r, "limits.command limits.line",
 		    "limits.command must not be below limits.line");

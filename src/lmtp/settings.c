@@ -2,6 +2,9 @@
 /* The option table of delivery. */
 #include "lmtp/settings.h"
 
+#include "base/host.h"
+#include "lmtp/address.h"
+
 #define AT(field) .offset = offsetof(struct lmtp_settings, field)
 
 static const char *const missing_words[] = {"inbox", "create", NULL};
@@ -141,8 +144,35 @@ static const struct conf_opt opts[] = {
 };
 #undef AT
 
+/* What stands in names, or ends them, separates nothing. */
+static bool
+separates(char c)
+{
+	return c != '\0' && strchr("!#$%&'*+-./=?^_`{|}~", c) != NULL;
+}
+
+static void
+check(const void *settings, const struct conf_report *r)
+{
+	const struct lmtp_settings *s = settings;
+
+	if (s->hostname.n > 0 && s->hostname.p[0] != '[' && !host_name_ok(s->hostname, false))
+		conf_report(r, "lmtp.hostname", "%s is not a host name", s->hostname.p);
+	else if (s->hostname.n > 0 && s->hostname.p[0] == '[' && !lmtp_domain_ok(s->hostname))
+		conf_report(r, "lmtp.hostname", "%s is not an address in brackets", s->hostname.p);
+	for (size_t i = 0; i < s->domains.n; i++)
+		if (!lmtp_domain_ok(s->domains.items[i]))
+			conf_report_item(r, "lmtp.domains", i, "is not a domain name");
+	if (s->separator.n > 0 && !separates(s->separator.p[0]))
+		conf_report(r, "lmtp.separator",
+		    "must be a character such as + or -, which is neither a letter nor a digit and "
+		    "may stand in an address, not \"%s\"",
+		    s->separator.p);
+}
+
 const struct conf_table lmtp_conf = {.name = "lmtp",
     .prose = "Delivery of mail: LMTP (RFC 2033), on listeners with `protocol = lmtp`.",
     .opts = opts,
     .n = sizeof(opts) / sizeof(*opts),
-    .struct_size = sizeof(struct lmtp_settings)};
+    .struct_size = sizeof(struct lmtp_settings),
+    .check = check};

@@ -83,7 +83,7 @@ server_open_auth(struct server *server)
 	server->auth = auth_new(server->store, server_settings_of(server)->default_domain);
 	auth_on_change(server->auth, suspect, server);
 	auth_set_helper(server->auth, server->helper);
-	ok = auth_setup_make(server->conf, server->auth, &why, &setup);
+	ok = auth_setup_make(server->conf, server->auth, &why, NULL, &setup);
 	if (ok)
 		auth_setup_take(server->auth, &setup);
 	rest = buf_as_str(&why);

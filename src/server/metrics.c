@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/check/config_check.h"
 #include "server/server_int.h"
 
 /* For one connection: a request line and its header lines; the reply has memory of its own. */
@@ -85,6 +86,17 @@ address_of(const struct server_settings *s, struct sockaddr_storage *to)
 	return false;
 }
 
+static void
+log_fault(const struct conf *conf, const struct server_settings *s, int code)
+{
+	struct buf text = {0};
+
+	config_check_fault(conf, s, "metrics.port metrics.address", &text, "%s port %d: %s",
+	    s->metrics_address.p, (int)s->metrics_port, listener_advice(code));
+	log_msg(LOG_ERROR, NULL, "%.*s", STR_ARG(str_trim(buf_as_str(&text))));
+	buf_fini(&text);
+}
+
 bool
 metrics_new(struct server *server, struct metrics **metrics_r)
 {
@@ -111,8 +123,7 @@ metrics_new(struct server *server, struct metrics **metrics_r)
 	    (unsigned)(s->metrics_time / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
 	    (size_t)REQUEST_MAX, MHD_OPTION_END);
 	if (m->daemon == NULL) {
-		log_msg(LOG_ERROR, NULL, "metrics.port: %s port %d: %s", s->metrics_address.p,
-		    (int)s->metrics_port, listener_advice(errno));
+		log_fault(server->conf, s, errno);
 		mem_free(m);
 		return false;
 	}

@@ -48,38 +48,82 @@ take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
 	}
 }
 
-static bool
-load_again(struct server *server, struct buf *out)
+/* Each line as one for people. */
+static void
+put_warnings(const struct buf *warnings, struct buf *out)
 {
-	struct config_check how = {.purpose = CONFIG_CHECK_RELOAD, .args = server->args};
-	struct conf *conf = NULL;
-	struct tls_ctx *tls = NULL;
-	struct auth_setup *setup = NULL;
-	struct buf restart = {0};
-	bool ok;
+	struct str rest = buf_as_str(warnings), line;
 
-	ok = config_check(&how, out, NULL, &conf) &&
-	     server_make_tls(server, conf, false, out, &tls) == TS_OK;
-	if (ok && server->helper == NULL && auth_settings_need_helper(conf)) {
-		buf_puts(out, "auth.databases: the first database that is asked outside (pam, "
-		              "ldap, oauth with introspection) needs a restart\n");
-		ok = false;
-	}
-	ok = ok && auth_setup_make(conf, server->auth, out, &setup);
-	if (!ok) {
-		tls_ctx_free(&tls);
-		conf_unref(&conf);
-		return false;
-	}
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			buf_printf(out, "warning: %.*s\n", STR_ARG(line));
+}
+
+/* The helper is made at the start: it has what the sandbox takes away. */
+static bool
+has_helper(const struct server *server, const struct conf *conf, struct buf *out)
+{
+	if (server->helper != NULL || !auth_settings_need_helper(conf))
+		return true;
+	config_check_fault(conf, conf_get(conf, &auth_conf), "auth.databases", out,
+	    "the first database that is asked outside (pam, ldap, oauth with introspection) needs "
+	    "a restart");
+	return false;
+}
+
+static void
+put_in_force(struct server *server, struct conf *conf, struct tls_ctx *tls,
+    struct auth_setup **setup, struct buf *out)
+{
+	struct buf restart = {0};
+
 	buf_puts(out, "configuration and certificates were read again\n");
 	if (conf_restart_needed(server->started, conf, &restart))
 		buf_printf(out, "these take effect after a restart only:\n%s", buf_cstr(&restart));
 	take_conf(server, conf, tls);
-	auth_setup_take(server->auth, &setup);
+	auth_setup_take(server->auth, setup);
 	privileges_check_file_limit(conf);
-	tls_ctx_free(&tls);
 	buf_fini(&restart);
-	return true;
+}
+
+static bool
+load_again(struct server *server, struct buf *out)
+{
+	struct config_check how = {.purpose = CONFIG_CHECK_RELOAD,
+	    .args = server->args,
+	    .starter = &server->starter,
+	    .started = server->started,
+	    .sandboxed = server->sandbox.landlock > 0};
+	struct conf *conf = NULL;
+	struct tls_ctx *tls = NULL;
+	struct auth_setup *setup = NULL;
+	struct buf warnings = {0};
+	bool ok = config_check(&how, out, &warnings, &conf);
+
+	if (ok) { /* each tells what is wrong with it */
+		ok = server_make_tls(server, conf, false, out, &tls) == TS_OK;
+		ok &= has_helper(server, conf, out);
+		ok &= auth_setup_make(conf, server->auth, out, &warnings, &setup);
+	}
+	if (ok) {
+		put_in_force(server, conf, tls, &setup, out);
+	} else {
+		auth_setup_free(&setup);
+		conf_unref(&conf);
+	}
+	put_warnings(&warnings, out);
+	tls_ctx_free(&tls);
+	buf_fini(&warnings);
+	return ok;
+}
+
+static void
+log_line(bool ok, struct str line)
+{
+	if (str_has_prefix(line, STR("warning: ")))
+		log_msg(LOG_WARNING, "reload", "%.*s", (int)line.n - 9, line.p + 9);
+	else
+		log_msg(ok ? LOG_INFO : LOG_ERROR, "reload", "%.*s", STR_ARG(line));
 }
 
 bool
@@ -101,7 +145,7 @@ server_reload(struct server *server, struct buf *out)
 	rest = buf_as_str(&text);
 	while (str_split(&rest, '\n', &line))
 		if (line.n > 0)
-			log_msg(ok ? LOG_INFO : LOG_ERROR, "reload", "%.*s", STR_ARG(line));
+			log_line(ok, line);
 	buf_str(out, buf_as_str(&text));
 	buf_fini(&text);
 	return ok;

@@ -316,6 +316,7 @@ server_main(const struct args *args, const struct op *(*find)(struct str verb))
 	server->started_ms = clock_mono_ms();
 	block_signals(&set);
 	privileges_raise_file_limit();
+	config_starter_now(&server->starter);
 	sound = config_check(&how, &faults, &warnings, &server->conf);
 	if (sound) {
 		logsink_init((enum logsink_format)server_settings_of(server)->log_format);

@@ -16,6 +16,7 @@
 #include "net/listen.h"
 #include "net/proxy.h"
 #include "net/work.h"
+#include "server/check/config_check.h"
 #include "server/config/settings.h"
 #include "server/process/inherit.h"
 #include "server/process/sandbox.h"
@@ -98,6 +99,7 @@ struct server {
 	const struct op *(*find_op)(struct str verb); /* for the control socket */
 	struct conf *conf;                            /* under `reload` once threads run */
 	struct conf *started; /* what it began with: options for a restart are in force as here */
+	struct config_starter starter; /* who it was at its start */
 	pthread_mutex_t reload;
 	uint64_t started_ms;
 

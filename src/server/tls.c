@@ -6,17 +6,6 @@
 #include "server/check/config_check.h"
 #include "server/process/cert.h"
 
-/* Each line. */
-static void
-warn(const struct buf *warnings)
-{
-	struct str rest = buf_as_str(warnings), line;
-
-	while (str_split(&rest, '\n', &line))
-		if (line.n > 0)
-			log_msg(LOG_WARNING, "tls", "%.*s", STR_ARG(line));
-}
-
 /* None is configured: one of its own in the data folder that is in force, which a reload does not
  * change. */
 static bool
@@ -47,9 +36,9 @@ server_make_tls(struct server *server, const struct conf *conf, bool expired, st
     struct tls_ctx **ctx_r)
 {
 	const struct tls_settings *s = conf_get(conf, &tls_conf);
-	struct buf cert = {0}, key = {0}, warnings = {0};
-	struct app_tls how = {
-	    .tickets = server->tickets, .expired = expired, .warnings = &warnings};
+	struct buf cert = {0}, key = {0};
+	/* What is to be warned of config_check() has told. */
+	struct app_tls how = {.tickets = server->tickets, .expired = expired};
 	enum ts_err err = TS_IO;
 
 	*ctx_r = NULL;
@@ -60,13 +49,10 @@ server_make_tls(struct server *server, const struct conf *conf, bool expired, st
 		}
 		err = app_tls_new(conf, &how, why, ctx_r);
 	}
-	if (err == TS_OK) {
+	if (err == TS_OK)
 		tls_tickets_set_period(server->tickets, s->ticket_time);
-		warn(&warnings);
-	}
 	buf_fini(&cert);
 	buf_fini(&key);
-	buf_fini(&warnings);
 	return err;
 }
 

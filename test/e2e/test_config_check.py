@@ -38,8 +38,11 @@ def put(server, name, text, mode=0o644):
     return path
 
 
-def make_pair(server, name, *options):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", *options,
+CURVE = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+def make_pair(server, name, *options, kind=CURVE):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, *options,
                     "-subj", "/CN=x", "-days", "2", "-keyout", os.path.join(server.dir, name + ".key"),
                     "-out", os.path.join(server.dir, name + ".pem")], check=True, capture_output=True)
 
@@ -50,6 +53,16 @@ def files(server):
     make_pair(server, "a", "-nodes")
     make_pair(server, "b", "-nodes")
     make_pair(server, "locked", "-passout", "pass:x")
+    make_pair(server, "weak", "-nodes", kind=["rsa:1024"])
+    with open(server.dir + "/a.pem", encoding="ascii") as f:
+        lines = f.read().splitlines()
+    put(server, "broken.pem", "\n".join(lines[:2] + lines[3:]) + "\n")
+    put(server, "secret", "blue sea\n")
+    put(server, "empty", "")
+    put(server, "blank", "\nblue sea\n")
+    put(server, "some", "anna:$y$j9T$x$y\nno user at all\n")
+    put(server, "members", "team:x:1:anna\n")
+    os.mkfifo(server.dir + "/fifo")
     put(server, "text", "nothing\n")
     put(server, "passwd", "anna:{CRYPT}\nno user at all\n")
     put(server, "groups", "team\n")
@@ -159,6 +172,77 @@ REFUSED = [
     ("server.control = {dir}/text", 1, "server.control: {dir}/text is there already, and is not a socket"),
     ("server.pid_file = {dir}/none/pid", 1, "server.pid_file: {dir}/none: No such file or directory"),
     ("server.pid_file = {dir}/folder", 1, "server.pid_file: {dir}/folder is a folder"),
+    # a file is none
+    ("tls.certificate = {dir}/folder", 1, "tls.certificate: cannot read {dir}/folder: it is a folder, not a file"),
+    ("auth.group_file = {dir}/fifo", 1, "auth.group_file: cannot read {dir}/fifo: it is not a regular file"),
+    ("auth.databases = [store, p]\ndatabase p {{ type = pam; confdir = {dir}/text }}", 2,
+     "confdir: cannot read {dir}/text: it is not a folder"),
+    # in the reader's words
+    ("tls {{ certificate = {dir}/weak.pem\n key = {dir}/weak.key }}", 1,
+     "tls.certificate: the certificate in {dir}/weak.pem cannot be used: its key is too weak"),
+    ("tls {{ certificate = {dir}/broken.pem\n key = {dir}/a.key }}", 1,
+     "tls.certificate: the certificate in {dir}/broken.pem cannot be used: it is damaged"),
+    ("tls.client_ca = {dir}/broken.pem", 1, "tls.client_ca: a certificate in {dir}/broken.pem cannot be used: it is damaged"),
+    ("tls.ciphers = nonsense:more", 1, "tls.ciphers: TLS ciphers nonsense:more: OpenSSL has none of these"),
+    ("tls.ciphersuites = \"TLS_AES_128_GCM_SHA256:FOO\"", 1, "tls.ciphersuites: FOO: there is no such suite"),
+    # names that are none, and names twice
+    ("certificate x {{ names = [y, x.]; certificate = {dir}/a.pem; key = {dir}/a.key }}", 1, "names: x.: is not a host name"),
+    ("certificate x {{ names = [a, y]; certificate = {dir}/a.pem; key = {dir}/a.key }}\n"
+     "certificate y {{ certificate = {dir}/b.pem; key = {dir}/b.key; names = [b,\n Y] }}", 3,
+     "certificate y: names: Y: is named already, by {dir}/t.conf:3: certificate x"),
+    ("default_domain = \"@example.org\"", 1, "default_domain: @example.org is not a domain name"),
+    ("default_domain = example..org", 1, "default_domain: example..org is not a domain name"),
+    ("default_domain = \"*\"", 1, "default_domain: * is not a domain name"),
+    ("lmtp.domains = [example.org,\n \"@example.net\"]", 2, "lmtp.domains: @example.net: is not a domain name"),
+    ("lmtp.hostname = \"http://mail.example.org\"", 1, "lmtp.hostname: http://mail.example.org is not a host name"),
+    ("lmtp.hostname = \"[a b]\"", 1, "lmtp.hostname: [a b] is not an address in brackets"),
+    ("lmtp.separator = \"@\"", 1, "lmtp.separator: must be a character such as + or -"),
+    ("lmtp.separator = a", 1, "lmtp.separator: must be a character such as + or -"),
+    ("auth.sasl_host = \"a b\"", 1, "auth.sasl_host: a b is not a host name"),
+    ("auth.kerberos_realms = [A.ORG,\n \"@B\"]", 2, "auth.kerberos_realms: @B: is not a realm"),
+    # what contradicts itself
+    ("store.engine_options = \"recover fast\"", 1, "store.engine_options: fast: there is no such word; there is only recover"),
+    ("timeouts.failed_login = 20s", 1, "timeouts.failed_login must not be above timeouts.failed_login_max"),
+    ("listener a {{ port = 0; owner = nobody }}", 1, "listener a: owner: is for a UNIX socket, which needs a path"),
+    ("listener a {{ path = {dir}/s\n address = 127.0.0.1 }}", 2, "listener a: address: is for a port"),
+    ("listener a {{ path = {dir}/s; mode = 0444 }}", 1, "listener a: mode: lets nobody connect"),
+    ("listener a {{ path = " + 100 * "x" + " }}", 1, "listener a: path: the path of a socket must have less than 108 bytes"),
+    # grants
+    ("grant g {{ who = a; for = b; mailboxes = [x,\n a//b] }}", 2, "grant g: mailboxes: a//b: no mailbox has such a name"),
+    ("grant g {{ who = \"group:x\"; for = b }}", 1, "grant g: who: group:x: there are no groups, since auth.group_file is not set"),
+    ("grant acts-for {{ who = a; for = b }}", 1, "grant acts-for: the name of a grant is"),
+    # databases
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\" }}", 2,
+     "database d: type: type = ldap needs the option base, or dn"),
+] + [
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"; base = \"dc=x\"\n " + text + " }}", 3,
+     "database d: " + says) for text, says in [
+         ("filter = \"(uid=%n\"", "filter: is not a filter such as (uid=%n)"),
+         ("filter = \"(uid=%n))\"", "filter: is not a filter such as (uid=%n)"),
+         ("filter = \"(objectClass=*)\"", "filter: needs %u or %n"),
+         ("disabled_filter = \"(|(a=b)\"", "disabled_filter: is not a filter"),
+         ("name_attribute = \"a b\"", "name_attribute: is not the name of an attribute"),
+         ("domains = \"@x\"", "domains: @x: is not a domain name"),
+         ("ca_file = {dir}/text", "ca_file: {dir}/text holds no certificate (PEM)"),
+         ("bind_dn = \"cn=x\"; bind_password_file = {dir}/empty", "bind_password_file: {dir}/empty: it is empty"),
+         ("bind_dn = \"cn=x\"; bind_password_file = {dir}/blank", "bind_password_file: {dir}/blank: its first line is empty"),
+     ]
+] + [
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; base = \"dc=x\"\n uri = \"" + uri + "\" }}", 3, "uri: " + uri + ": " + says)
+    for uri, says in [("ldap://", "the host is missing"), ("ldapi://", "the socket is missing"), ("ldap://x:99999", "the port"),
+                      ("ldap://x/dc=y", "nothing stands behind the host"), ("ldap://x ldap://y", "is more than one URI")]
+] + [
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = nonsense }}", 3, "base: is not a DN"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"; filter = \"(a=b)\"\n dn = \"cn=admin\" }}", 3, "dn: needs %u or %n"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = pam\n username = mail }}", 3, "username: needs %u or %n"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = oauth\n introspection = \"https://\" }}", 3,
+     "introspection: must be a URL that begins with https://"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = oauth; introspection = \"https://x/\"\n token_hosts = \"a b\" }}", 3,
+     "token_hosts: a b: is not a host name"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = oauth; introspection = \"https://x/\"; client_id = x\n"
+     " client_secret_file = {dir}/empty }}", 3, "client_secret_file: {dir}/empty: it is empty"),
+    ("auth.databases = [d]\ndatabase d {{ type = oauth; introspection = \"https://x/\" }}", 1,
+     "auth.databases: d: it takes tokens of users whom another database knows"),
 ]
 
 
@@ -200,6 +284,101 @@ def test_all_at_once(files):
     assert sorted(run(files, "serve").stderr.splitlines()) == sorted(lines)
 
 
+# Each hides nothing of the other: the lines that must be told, counted as above.
+TOGETHER = [
+    ("auth.databases = [store, l, p, o]\ndatabase l {{ type = ldap; uri = \"http://x\"; base = x }}\n"
+     "database p {{ type = passwd; file = {dir}/text }}\ndatabase o {{ type = oauth; jwks = {dir}/jwks }}\n"
+     "auth.group_file = {dir}/groups",
+     {2: ["uri: http://x: must begin", "base: is not a DN"], 3: ["file: {dir}/text: line 1: ", "file: {dir}/text: not one line"],
+      4: ["jwks needs the option issuer", "jwks needs the option audience", "jwks: {dir}/jwks: "], 5: ["{dir}/groups:1: must be"]}),
+    ("tls.client_ca = {dir}/text\ntls.client_crl = {dir}/text",
+     {1: ["holds no certificate"], 2: ["holds no list of revoked certificates"]}),
+    ("tls.client_ca = {dir}/none\ntls.client_crl = {dir}/text",
+     {1: ["cannot read"], 2: ["holds no list of revoked certificates"]}),
+    ("tls {{ certificate = {dir}/text\n key = {dir}/text\n ocsp_response = {dir}/text }}",
+     {1: ["holds no certificate"], 2: ["holds no private key"], 3: ["holds no OCSP response"]}),
+    ("tls {{ certificate = {dir}/none\n key = {dir}/text }}", {1: ["cannot read"], 2: ["holds no private key"]}),
+    ("grant g {{ who = \"a b\"\n for = \"group:\"\n mailboxes = [\"\", x,\n \"/y\"]\n from = [nowhere, unix,\n 10.0.0.1/8] }}",
+     {1: ["who: must be a user"], 2: ["for: must be"], 3: ["mailboxes: \"\": must be"], 4: ["mailboxes: /y: no mailbox"],
+      5: ["from: nowhere: must be an address"], 6: ["from: 10.0.0.1/8: the address of a network has bits set"]}),
+    ("certificate_map m {{ user = \"a b\"\n subject = nonsense\n fingerprint = x }}",
+     {1: ["user: "], 2: ["subject: "], 3: ["fingerprint: "]}),
+    ("default_domain = \"a b\"\ngrant g {{ who = anna; for = bo }}", {1: ["is not a domain name"]}),
+]
+
+
+@pytest.mark.parametrize("more, told", TOGETHER, ids=range(len(TOGETHER)))
+def test_nothing_hides_anything(files, more, told):
+    write(files, QUIET + more)
+    checked = run(files, "config", "check")
+    lines = [text for text in checked.stderr.splitlines() if not text.startswith("warning: ")]
+    for line, texts in told.items():
+        for says in texts:
+            found = [text for text in lines
+                     if text.startswith(f"{files.conf}:{2 + line}: ") and says.format(dir=files.dir) in text]
+            assert len(found) == 1, (line, says, lines)
+    assert len(lines) == sum(len(texts) for texts in told.values()), lines
+    assert sorted(run(files, "serve").stderr.splitlines()) == sorted(lines)
+    write(files, QUIET)
+    files.start()
+    write(files, QUIET + more)
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 1
+    again = [text for text in reloaded.stderr.splitlines() if not text.startswith("warning: ")]
+    again[0] = again[0].replace("turnstone reload: ", "", 1)
+    assert sorted(again) == sorted(lines + ["nothing was changed"]), reloaded
+
+
+# What is taken, and does nothing.
+IDLE = [
+    ("grant g {{ who = a; for = b\n until = 2020-01-01 }}", 2, "grant g: until: the grant ended at 2020-01-02T00:00:00Z"),
+    ("auth.group_file = {dir}/members\ngrant g {{ who = \"group:team\"\n for = \"group:taem\" }}", 3,
+     "grant g: for: group:taem: there is no such group in auth.group_file"),
+    ("database d {{ type = passwd; file = {dir}/some }}", 1, "database d: auth.databases does not name it"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = passwd; file = {dir}/some }}", 2, "database d: file: {dir}/some: line 2"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = pam; service = no-such-service }}", 2,
+     "database d: service: there is no /etc/pam.d/no-such-service: PAM goes by its service `other`"),
+    ("auth.databases = [store,\n d, e]\ndatabase d {{ type = pam; users = any; username = \"%u\"; confdir = {dir}/folder; service = x }}\n"
+     "database e {{ type = passwd; file = {dir}/some }}", 2, "auth.databases: d: it knows everybody"),
+    ("mechanisms = [PLAIN,\n OAUTHBEARER]", 2, "mechanisms: OAUTHBEARER: no database of auth.databases takes tokens"),
+    ("mechanisms = [PLAIN, EXTERNAL]", 1, "mechanisms: EXTERNAL: no listener asks clients for a certificate"),
+    ("certificate_map m {{ subject = \"CN=x\"; user = anna }}", 1, "certificate_map m: no listener asks clients"),
+    ("hide_capabilities = [IDLE, APPENDLIMIT=1,\n UNSELEKT]", 2,
+     "hide_capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
+    ("tls.ciphers = \"HIGH:GOOD:!RC4\"", 1, "tls.ciphers: GOOD: OpenSSL has no such cipher"),
+]
+
+
+@pytest.mark.parametrize("more, line, says", IDLE, ids=[says[:40] for _, _, says in IDLE])
+def test_what_does_nothing(files, more, line, says):
+    """Taken with a warning, by all three."""
+    write(files, QUIET + more)
+    text = f"{files.conf}:{2 + line}: "
+    says = says.format(dir=files.dir)
+    checked = run(files, "config", "check")
+    assert checked.returncode == 0, checked
+    assert sum(one.startswith("warning: " + text) and says in one for one in checked.stderr.splitlines()) == 1, checked
+    files.start()
+    assert text in files.log() and says in files.log(), files.log()
+    reloaded = run(files, "reload")
+    assert sum(one.startswith("warning: " + text) and says in one for one in reloaded.stdout.splitlines()) == 1, reloaded
+
+
+def test_forms_of_a_line(files):
+    """libucl's: with = or :, or without."""
+    write(files, "listener q {{ address 127.0.0.1\n port: 0 }}\nserver.workers 3")
+    assert "workers = 3;" in run(files, "config", "show").stdout
+    assert run(files, "config", "check").returncode == 0
+
+
+def test_no_data_folder(files):
+    with open(files.conf, "w", encoding="utf-8") as f:
+        f.write("server {\n data = \"\"\n}\n" + QUIET.format())
+    checked = run(files, "config", "check")
+    assert f"{files.conf}:2: server.data: must not be empty\n" in checked.stderr
+    assert run(files, "serve").stderr == checked.stderr
+
+
 def test_nothing_is_disturbed(files):
     """A server that runs, its ports and its sockets do not mind, and are no faults."""
     write(files, "listener a {{ address = 127.0.0.1; port = 0 }}\nlistener u {{ path = {dir}/s; protocol = lmtp }}")
@@ -226,6 +405,71 @@ def test_reload_says_the_same(files):
     assert reloaded.returncode == 1 and "nothing was changed" in reloaded.stderr
     for says in ("3: mechanisms: PLIAN: ", "4: tls.certificate: ", "6: listener c: port: port 99 is taken"):
         assert f"{files.conf}:{says}" in reloaded.stderr, reloaded.stderr
+
+
+def logged(server, text):
+    """Lines are collected for a moment."""
+    while text not in server.log():
+        time.sleep(0.01)
+
+
+# ---- what a reload takes, and a start would not ----
+
+NEXT_START = [
+    ("server.user = nobdy", 1, "server.user: there is no user nobdy; did you mean nobody?"),
+    ("listener u {{ path = {dir}/s\n owner = nobdy }}", 2, "listener u: owner: there is no user nobdy; did you mean nobody?"),
+    ("listener u {{ path = {dir}/s\n group = nogruop }}", 2, "listener u: group: there is no group nogruop"),
+    ("listener a {{ port = 0\n address = 192.0.2.1 }}", 2, "listener a: address: 192.0.2.1: no interface of this machine"),
+    ("listener a {{ port = 0\n address = localhost }}", 2, "listener a: address: localhost: is not a numeric address"),
+    ("listener a {{ path = {dir}/missing/s }}", 1, "listener a: path: the folder {dir}/missing: No such file or directory"),
+    ("metrics {{ port = 9999; address = 192.0.2.1 }}", 1, "metrics.address: 192.0.2.1: no interface"),
+    ("server.control = {dir}/text", 1, "server.control: {dir}/text is there already, and is not a socket"),
+    ("server.pid_file = {dir}/none/pid", 1, "server.pid_file: {dir}/none: No such file or directory"),
+]
+
+
+@pytest.mark.parametrize("more, line, says", NEXT_START, ids=[says[:40] for _, _, says in NEXT_START])
+def test_reload_tells_of_the_next_start(files, more, line, says):
+    """In the answer and in the log, in the words of config check; and what is sound is in force."""
+    if SANDBOX and re.match(r".*(owner|group|user)", says):
+        pytest.skip("names of users cannot be read from inside the sandbox")
+    write(files, QUIET)
+    files.start()
+    write(files, QUIET + more + "\nlimits.failed_logins = 7\n")
+    text = f"the next start would fail: {files.conf}:{2 + line}: {says.format(dir=files.dir)}"
+    if "server.control" in more:  # the old place
+        write(files, QUIET + more)
+        files.process.send_signal(signal.SIGHUP)
+        logged(files, text)
+        return
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 0 and "read again" in reloaded.stdout, reloaded
+    assert f"\nwarning: {text}" in reloaded.stdout, reloaded
+    logged(files, text)
+    assert f'level=warning source=reload msg="{text}' in files.log()
+    checked = run(files, "config", "check")
+    assert checked.returncode == 1 and text.split("fail: ")[1] in checked.stderr
+    write(files, QUIET)
+    reloaded = run(files, "reload")
+    assert "warning" not in reloaded.stdout, reloaded
+
+
+def test_reload_names_a_new_listener_once(files):
+    write(files, QUIET)
+    files.start()
+    write(files, QUIET + "listener more {{ address = 127.0.0.1; port = 0 }}")
+    assert run(files, "reload").stdout.endswith("these take effect after a restart only:\nlistener more: is new\n")
+    write(files, "listener more {{ address = 127.0.0.1; port = 0 }}")
+    assert run(files, "reload").stdout.endswith("restart only:\nlistener q: is gone\nlistener more: is new\n")
+
+
+def test_reload_with_a_first_helper(files):
+    write(files, QUIET)
+    files.start()
+    write(files, QUIET + "\nauth.databases = [store, d]\ndatabase d {{ type = pam; users = any }}")
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 1
+    assert f"{files.conf}:4: auth.databases: the first database that is asked outside" in reloaded.stderr
 
 
 # ---- the pid file ----
@@ -330,6 +574,17 @@ def test_port_in_use(files):
     assert served.returncode == 1
     assert f"{files.conf}:3: listener a: port: 127.0.0.1 port {port}: the port is in use by another program" in served.stderr
     assert "input/output error" not in served.stderr and "listen.c" not in served.stderr
+
+
+def test_metrics_port_in_use(files):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        port = s.getsockname()[1]
+        write(files, QUIET + f"metrics {{{{ address = 127.0.0.1\n port = {port} }}}}")
+        served = run(files, "serve")
+    assert served.returncode == 1
+    assert f"{files.conf}:4: metrics.port: 127.0.0.1 port {port}: the port is in use by another program" in served.stderr
 
 
 def test_path_in_use(files):

@@ -227,9 +227,14 @@ static const struct auth_db_ops search_ops = {.type = "ldap", .find = find, .fre
 struct auth_db *
 auth_db_ldap_new(const struct auth_db_make *make, struct buf *why)
 {
-	struct ldap_db *l = mem_zalloc(sizeof(*l));
+	const struct auth_db_settings *s = make->settings;
+	struct ldap_db *l;
+	bool ok = auth_db_ca_ok(make, "ca_file", s->ca_file, why);
 
-	(void)why;
+	ok &= auth_db_secret_ok(make, "bind_password_file", s->bind_password_file, why);
+	if (!ok)
+		return NULL;
+	l = mem_zalloc(sizeof(*l));
 	l->db.ops = make->settings->mode == AUTH_LDAP_BIND ? &bind_ops : &search_ops;
 	l->db.cache_ms = make->settings->cache;
 	l->db.waits = true;

@@ -250,6 +250,8 @@ auth_db_oauth_new(const struct auth_db_make *make, struct buf *why)
 {
 	const struct auth_db_settings *s = make->settings;
 	struct oauth_db *o = mem_zalloc(sizeof(*o));
+	struct buf lines = {0};
+	bool ok = true;
 
 	o->db.ops = &ops;
 	o->db.waits = s->introspection.n > 0;
@@ -267,9 +269,15 @@ auth_db_oauth_new(const struct auth_db_make *make, struct buf *why)
 	o->db.token_scope = buf_as_str(&o->scope);
 	o->db.token_configuration = s->openid_configuration;
 	(void)pthread_mutex_init(&o->lock, NULL);
-	if (s->jwks.n > 0 && (o->keys = load(o, why)) == NULL) {
-		free_own(&o->db);
-		return NULL;
-	}
-	return &o->db;
+	if (s->jwks.n > 0 && (o->keys = load(o, &lines)) == NULL)
+		ok = false;
+	auth_db_tell(make, "jwks", &lines, why);
+	buf_fini(&lines);
+	ok &= auth_db_ca_ok(make, "ca_file", s->ca_file, why);
+	ok &= auth_db_secret_ok(make, "client_secret_file", s->client_secret_file, why);
+	ok &= auth_db_secret_ok(make, "bearer_file", s->bearer_file, why);
+	if (ok)
+		return &o->db;
+	free_own(&o->db);
+	return NULL;
 }

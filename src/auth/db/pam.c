@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Users whose passwords PAM checks.  PAM itself runs in the helper (auth/helper/pam.c). */
+#include <errno.h>
+#include <unistd.h>
+
 #include "auth/db.h"
 #include "auth/helper/helper.h"
 #include "auth/helper/pam_wire.h"
@@ -97,12 +100,47 @@ free_own(struct auth_db *db)
 static const struct auth_db_ops ops = {
     .type = "pam", .find = find, .verify = verify, .free = free_own};
 
+/* As libpam looks for it; it may come later, since each check looks again. */
+static bool
+has_service(const struct auth_db_settings *s)
+{
+	static const char *const folders[] = {"/etc/pam.d", "/usr/lib/pam.d", "/usr/share/pam.d"};
+	size_t n = s->confdir.n > 0 ? 1 : sizeof(folders) / sizeof(*folders);
+	struct buf path = {0};
+	bool found = s->confdir.n == 0 && access("/etc/pam.d", F_OK) != 0; /* pam.conf(5) */
+
+	for (size_t i = 0; i < n && !found; i++) {
+		path.n = 0;
+		buf_printf(&path, "%s/%.*s", s->confdir.n > 0 ? s->confdir.p : folders[i],
+		    STR_ARG(s->service));
+		found = access(buf_cstr(&path), F_OK) == 0 || errno == EACCES;
+	}
+	buf_fini(&path);
+	return found;
+}
+
+static void
+warn_of_service(const struct auth_db_make *make)
+{
+	const struct auth_db_settings *s = make->settings;
+	struct buf line = {0};
+
+	if (make->warnings == NULL || has_service(s))
+		return;
+	buf_printf(&line,
+	    "there is no %s/%.*s: PAM goes by its service `other`, which lets nobody in as a rule",
+	    s->confdir.n > 0 ? s->confdir.p : "/etc/pam.d", STR_ARG(s->service));
+	auth_db_tell(make, "service", &line, make->warnings);
+	buf_fini(&line);
+}
+
 struct auth_db *
 auth_db_pam_new(const struct auth_db_make *make, struct buf *why)
 {
 	struct pam_db *p = mem_zalloc(sizeof(*p));
 
 	(void)why;
+	warn_of_service(make);
 	p->db.ops = &ops;
 	p->db.cache_ms = make->settings->cache;
 	p->db.by_address = true;

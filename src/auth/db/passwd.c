@@ -181,10 +181,10 @@ auth_db_passwd_new(const struct auth_db_make *make, struct buf *why)
 	random_bytes(&p->key, sizeof(p->key));
 	(void)pthread_mutex_init(&p->lock, NULL);
 	p->file = load(p, &lines);
-	if (p->file != NULL) {
-		log_lines(LOG_WARNING, &lines);
-	} else {
-		buf_str(why, buf_as_str(&lines));
+	if (p->file != NULL && make->warnings != NULL)
+		auth_db_tell(make, "file", &lines, make->warnings);
+	if (p->file == NULL) {
+		auth_db_tell(make, "file", &lines, why);
 		free_own(&p->db);
 		p = NULL;
 	}

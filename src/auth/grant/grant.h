@@ -111,6 +111,8 @@ struct auth_grant_fault {
 /* Users without a domain get the default one.  NULL: fault_r (that is {0} before) says why. */
 struct auth_grant *auth_grant_new(enum auth_grant_source source, struct str default_domain,
     const struct auth_grant_spec *spec, struct auth_grant_fault *fault_r);
+/* What is wrong with a pattern for names of mailboxes; NULL: nothing. */
+const char *auth_grant_mailbox_fault(struct str pattern);
 /* Do they say the same, whenever they were made? */
 bool auth_grant_same(const struct auth_grant *a, const struct auth_grant *b);
 /* One name or pattern, "group:NAME" too, prepared into the arena; false: it is none. */

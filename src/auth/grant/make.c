@@ -140,6 +140,31 @@ is_mailbox(struct str name)
 	return name.n > 0 && name.n <= AUTH_MAILBOX_NAME_MAX && str_is_utf8(name);
 }
 
+/* Names of mailboxes neither begin nor end with the separator, nor have two of them in a row. */
+static bool
+fits_none(struct str pattern)
+{
+	bool before = true;
+
+	for (size_t i = 0; i < pattern.n; i++) {
+		if (pattern.p[i] == '/' && before)
+			return true;
+		before = pattern.p[i] == '/';
+	}
+	return before;
+}
+
+const char *
+auth_grant_mailbox_fault(struct str pattern)
+{
+	if (!is_mailbox(pattern))
+		return "must be names of mailboxes in UTF-8, in which '*' stands for any "
+		       "characters and '%' for any but '/'";
+	if (fits_none(pattern))
+		return "no mailbox has such a name: '/' stands between two levels only";
+	return NULL;
+}
+
 static bool
 make_mailboxes(
     struct auth_grant *grant, const struct auth_grant_spec *spec, struct auth_grant_fault *f)
@@ -149,10 +174,12 @@ make_mailboxes(
 	if (spec->mailbox_count > AUTH_GRANT_ITEMS_MAX)
 		return fault(f, "mailboxes", "at most %d of them", AUTH_GRANT_ITEMS_MAX);
 	for (size_t i = 0; i < spec->mailbox_count; i++) {
-		if (!is_mailbox(spec->mailboxes[i]))
-			return fault(f, "mailboxes",
-			    "must be names of mailboxes in UTF-8, in which '*' stands for any "
-			    "characters and '%%' for any but '/'");
+		const char *why = auth_grant_mailbox_fault(spec->mailboxes[i]);
+
+		if (why != NULL)
+			return fault(f, "mailboxes", "%s, not \"%.*s\"", why,
+			    spec->mailboxes[i].n > 60 ? 60 : (int)spec->mailboxes[i].n,
+			    spec->mailboxes[i].p);
 		list[i] = str_normal(grant->arena, arena_str(grant->arena, spec->mailboxes[i]));
 	}
 	grant->mailboxes = list;

@@ -16,17 +16,29 @@ auth_pattern_ok(struct str pattern)
 	return true;
 }
 
-bool
-auth_pattern_has_domain(struct str pattern)
+static bool
+has_one_of(struct str pattern, char a, char b)
 {
 	for (const char *at; (at = str_chr(pattern, '%')) != NULL;) {
 		if (at + 1 == pattern.p + pattern.n)
 			return false;
-		if (at[1] == 'u' || at[1] == 'd')
+		if (at[1] == a || at[1] == b)
 			return true;
 		pattern = str_range(at + 2, pattern.p + pattern.n);
 	}
 	return false;
+}
+
+bool
+auth_pattern_has_domain(struct str pattern)
+{
+	return has_one_of(pattern, 'u', 'd');
+}
+
+bool
+auth_pattern_has_name(struct str pattern)
+{
+	return has_one_of(pattern, 'u', 'n');
 }
 
 static void

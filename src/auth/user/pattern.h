@@ -19,6 +19,8 @@ typedef void auth_escape_fn(struct str s, struct buf *out);
 bool auth_pattern_ok(struct str pattern);
 /* Does it ask for the domain? */
 bool auth_pattern_has_domain(struct str pattern);
+/* Does it ask for the whole name, or what is before the @? */
+bool auth_pattern_has_name(struct str pattern);
 /* escape NULL: as it is. */
 void auth_pattern_expand(
     struct str pattern, struct str name, auth_escape_fn *escape, struct buf *out);

@@ -106,12 +106,11 @@ tls_staple_new(const char *file, SSL_CTX *ssl, int64_t now, struct buf *why, str
 		fault = "the responder had no answer";
 	else if (response != NULL && (basic = OCSP_response_get1_basic(response)) == NULL)
 		fault = "it is of a kind that is not known";
-	else if (response != NULL)
+	else if (response != NULL && SSL_CTX_get0_certificate(ssl) != NULL)
 		fault = look(basic, SSL_CTX_get0_certificate(ssl), chain, staple);
 	if (fault != NULL)
 		buf_printf(why, "%s: the OCSP response: %s", file, fault);
-	else if (response != NULL && warnings != NULL &&
-	         (now >= staple->until || now + SKEW < staple->from))
+	else if (response != NULL && (now >= staple->until || now + SKEW < staple->from))
 		buf_printf(warnings,
 		    "the OCSP response in %s is out of date: it is not sent until there is a newer "
 		    "one and the server reads it\n",

@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 #include "base/clock.h"
+#include "base/host.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/tls/tls_int.h"
@@ -40,19 +41,6 @@ struct tls_slot {
 	uint64_t generation; /* likewise; 0: never set */
 };
 
-const char *
-tls_why(void)
-{
-	unsigned long code = ERR_get_error();
-	const char *reason = NULL;
-
-	if (code != 0)
-		reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
-		                                : ERR_reason_error_string(code);
-	ERR_clear_error();
-	return reason != NULL ? reason : "no reason given";
-}
-
 /* What is being made, and where its faults go. */
 struct making {
 	const struct tls_options *o;
@@ -78,6 +66,31 @@ complain_text(struct making *m, enum tls_part part, const struct buf *text)
 		return TS_FAIL(TS_INVALID, "%.*s", STR_ARG(buf_as_str(text)));
 	buf_str(m->why, buf_as_str(text));
 	return TS_INVALID;
+}
+
+/* What is not right, and no reason to refuse. */
+static void
+warn(struct making *m, enum tls_part part, struct str text)
+{
+	struct tls_fault fault = {part, m->named};
+
+	if (m->o->on_warning != NULL)
+		m->o->on_warning(m->o->fault_arg, &fault, text);
+	if (m->o->warnings != NULL) {
+		buf_str(m->o->warnings, text);
+		buf_putc(m->o->warnings, '\n');
+	}
+}
+
+static void
+warn_lines(struct making *m, enum tls_part part, struct buf *lines)
+{
+	struct str rest = buf_as_str(lines), line;
+
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			warn(m, part, line);
+	buf_fini(lines);
 }
 
 static enum ts_err
@@ -137,6 +150,7 @@ static enum ts_err
 check_protocol(struct making *m, SSL_CTX *ssl)
 {
 	const struct tls_options *o = m->o;
+	struct buf why = {0}, lines = {0};
 	enum ts_err err = TS_OK;
 
 	if (!set_min_version(ssl, o->min_version))
@@ -144,8 +158,14 @@ check_protocol(struct making *m, SSL_CTX *ssl)
 		    o->min_version != NULL ? o->min_version : "1.2");
 	if (o->ciphers != NULL && SSL_CTX_set_cipher_list(ssl, o->ciphers) != 1)
 		err = complain(m, TLS_PART_CIPHERS, "TLS ciphers", o->ciphers);
-	if (o->ciphersuites != NULL && SSL_CTX_set_ciphersuites(ssl, o->ciphersuites) != 1)
+	else if (o->ciphers != NULL)
+		tls_ciphers_look(o->ciphers, &lines);
+	warn_lines(m, TLS_PART_CIPHERS, &lines);
+	if (o->ciphersuites != NULL && !tls_suites_ok(o->ciphersuites, &why))
+		err = complain_text(m, TLS_PART_CIPHERSUITES, &why);
+	else if (o->ciphersuites != NULL && SSL_CTX_set_ciphersuites(ssl, o->ciphersuites) != 1)
 		err = complain(m, TLS_PART_CIPHERSUITES, "TLS cipher suites", o->ciphersuites);
+	buf_fini(&why);
 	return err;
 }
 
@@ -165,66 +185,15 @@ set_protocol(struct making *m, SSL_CTX *ssl)
 	return TS_INVALID; /* told with the first */
 }
 
-/* ---- what a file holds, in words for who keeps it */
-
-enum pem_found { PEM_NOTHING, PEM_FOUND, PEM_LOCKED, PEM_UNREADABLE /* errno */ };
-
-static bool
-ends_in(const char *name, const char *end)
-{
-	size_t n = strlen(name), e = strlen(end);
-
-	return n >= e && strcmp(name + n - e, end) == 0;
-}
-
-/* Is there a block of that kind?  LOCKED: with a passphrase. */
-static enum pem_found
-pem_look(const char *file, const char *kind)
-{
-	enum pem_found found = PEM_NOTHING;
-	char *name = NULL, *header = NULL;
-	unsigned char *data = NULL;
-	long n;
-	FILE *f = fopen(file, "re");
-
-	if (f == NULL)
-		return PEM_UNREADABLE;
-	while (found == PEM_NOTHING && PEM_read(f, &name, &header, &data, &n) == 1) {
-		if (ends_in(name, kind))
-			found =
-			    strstr(name, "ENCRYPTED") != NULL || strstr(header, "ENCRYPTED") != NULL
-			        ? PEM_LOCKED
-			        : PEM_FOUND;
-		OPENSSL_free(name);
-		OPENSSL_free(header);
-		OPENSSL_clear_free(data, (size_t)n);
-	}
-	(void)fclose(f);
-	return found;
-}
-
-/* what: "certificate", "private key".  OpenSSL's reason is taken where it says more. */
+/* what: "certificate", "private key". */
 static enum ts_err
 file_fault(struct making *m, enum tls_part part, const char *what, const char *kind,
     const char *file, const char *more)
 {
-	const char *reason = tls_why();
-	enum pem_found found = pem_look(file, kind);
 	struct buf text = {0};
 	enum ts_err err;
 
-	if (found == PEM_UNREADABLE)
-		buf_printf(&text, "cannot read %s: %s", file, strerrordesc_np(errno));
-	else if (found == PEM_NOTHING)
-		buf_printf(&text, "%s holds no %s (PEM)", file, what);
-	else if (found == PEM_LOCKED)
-		buf_printf(&text,
-		    "the %s in %s has a passphrase, which nobody can type here: store it without "
-		    "one",
-		    what, file);
-	else
-		buf_printf(&text, "the %s in %s cannot be used: %s", what, file, reason);
-	ERR_clear_error();
+	tls_pem_fault(file, what, kind, &text);
 	buf_puts(&text, more);
 	err = complain_text(m, part, &text);
 	buf_fini(&text);
@@ -245,12 +214,10 @@ check_dates(struct making *m, const X509 *cert, const char *file)
 		buf_printf(&text, "certificate %s: it has expired", file);
 	else if (m->now < from)
 		buf_printf(&text, "certificate %s: it is not valid yet", file);
-	if (text.n > 0 && !m->o->expired) {
+	if (text.n > 0 && !m->o->expired)
 		err = complain_text(m, TLS_PART_CERT, &text);
-	} else if (text.n > 0 && m->o->warnings != NULL) {
-		buf_str(m->o->warnings, buf_as_str(&text));
-		buf_putc(m->o->warnings, '\n');
-	}
+	else if (text.n > 0)
+		warn(m, TLS_PART_CERT, buf_as_str(&text));
 	buf_fini(&text);
 	return err;
 }
@@ -266,15 +233,16 @@ is_mismatch(void)
 	           ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
 }
 
+/* alone: there is no certificate that it could fit. */
 static enum ts_err
-set_key(struct making *m, SSL_CTX *ssl, const char *cert, const char *key)
+set_key(struct making *m, SSL_CTX *ssl, const char *cert, const char *key, bool alone)
 {
 	struct buf text = {0};
 	enum ts_err err;
 
 	ERR_clear_error();
 	if (SSL_CTX_use_PrivateKey_file(ssl, key != NULL ? key : cert, SSL_FILETYPE_PEM) == 1 &&
-	    SSL_CTX_check_private_key(ssl) == 1)
+	    (alone || SSL_CTX_check_private_key(ssl) == 1))
 		return TS_OK;
 	if (!is_mismatch())
 		return file_fault(m, TLS_PART_KEY, "private key", "PRIVATE KEY",
@@ -293,29 +261,36 @@ set_key(struct making *m, SSL_CTX *ssl, const char *cert, const char *key)
 static enum ts_err
 set_certificate(struct making *m, SSL_CTX *ssl, const char *cert, const char *key)
 {
-	enum ts_err err;
+	enum ts_err err, also;
 
-	if (cert == NULL)
+	if (cert == NULL && key == NULL)
 		return TS_OK;
-	if (SSL_CTX_use_certificate_chain_file(ssl, cert) != 1)
-		return file_fault(m, TLS_PART_CERT, "certificate", "CERTIFICATE", cert, "");
-	err = set_key(m, ssl, cert, key);
-	if (err != TS_OK)
+	if (cert == NULL)
+		return set_key(m, ssl, cert, key, true);
+	if (SSL_CTX_use_certificate_chain_file(ssl, cert) != 1) {
+		err = file_fault(m, TLS_PART_CERT, "certificate", "CERTIFICATE", cert, "");
+		/* One in the same file is looked for when there is a certificate. */
+		if (key != NULL)
+			(void)set_key(m, ssl, cert, key, true);
 		return err;
-	return check_dates(m, SSL_CTX_get0_certificate(ssl), cert);
+	}
+	err = check_dates(m, SSL_CTX_get0_certificate(ssl), cert);
+	also = set_key(m, ssl, cert, key, false);
+	return err == TS_OK ? also : err;
 }
 
 static enum ts_err
 set_staple(struct making *m, struct own *own, const char *file)
 {
-	struct buf why = {0};
+	struct buf why = {0}, lines = {0};
 	enum ts_err err = TS_OK;
 
 	if (file == NULL)
 		return TS_OK;
-	own->staple = tls_staple_new(file, own->ssl, m->now, &why, m->o->warnings);
+	own->staple = tls_staple_new(file, own->ssl, m->now, &why, &lines);
 	if (own->staple == NULL)
 		err = complain_text(m, TLS_PART_OCSP, &why);
+	warn_lines(m, TLS_PART_OCSP, &lines);
 	buf_fini(&why);
 	(void)SSL_CTX_set_tlsext_status_cb(own->ssl, tls_staple_send);
 	(void)SSL_CTX_set_tlsext_status_arg(own->ssl, own->staple);
@@ -324,20 +299,12 @@ set_staple(struct making *m, struct own *own, const char *file)
 
 /* ---- names that clients ask for */
 
-static bool
-is_host(struct str name)
+bool
+tls_name_ok(struct str name)
 {
-	if (str_has_prefix(name, STR("*."))) {
-		name.p += 2;
-		name.n -= 2;
-	}
-	for (size_t i = 0; i < name.n; i++) {
-		unsigned char c = ascii_lower((unsigned char)name.p[i]);
-
-		if (c == '\0' || strchr("abcdefghijklmnopqrstuvwxyz0123456789-._", c) == NULL)
-			return false;
-	}
-	return name.n > 0 && name.n <= HOST_MAX && name.p[0] != '.';
+	if (str_has_prefix(name, STR("*.")))
+		name = (struct str){name.p + 2, name.n - 2};
+	return host_name_ok(name, false);
 }
 
 static enum ts_err
@@ -354,7 +321,7 @@ set_names(struct making *m, struct own *own, const struct tls_named *named)
 		for (size_t c = 0; c < name.n; c++)
 			copy[c] = (char)ascii_lower((unsigned char)copy[c]);
 		own->names[own->name_count++] = (struct str){copy, name.n};
-		if (!is_host(name)) {
+		if (!tls_name_ok(name)) {
 			text.n = 0;
 			buf_printf(&text, "%.*s: is not a host name", STR_ARG(name));
 			err = complain_text(m, TLS_PART_NAMES, &text);
@@ -366,14 +333,28 @@ set_names(struct making *m, struct own *own, const struct tls_named *named)
 
 /* A wildcard is for exactly one label (RFC 6125 section 6.4.3). */
 static bool
-name_fits(struct str pattern, struct str host)
+wildcard_fits(struct str pattern, struct str host)
 {
 	const char *dot = str_chr(host, '.');
 
-	if (str_eq(pattern, host))
-		return true;
 	return str_has_prefix(pattern, STR("*.")) && dot != NULL && dot != host.p &&
 	       str_eq((struct str){pattern.p + 1, pattern.n - 1}, str_range(dot, host.p + host.n));
+}
+
+/* The name itself goes before a wildcard, whichever stands first.  NULL: none is for it. */
+static const struct own *
+own_for(const struct tls_ctx *ctx, struct str host)
+{
+	const struct own *wild = NULL;
+
+	for (size_t i = 1; i < ctx->count; i++)
+		for (size_t n = 0; n < ctx->own[i].name_count; n++) {
+			if (str_eq(ctx->own[i].names[n], host))
+				return &ctx->own[i];
+			if (wild == NULL && wildcard_fits(ctx->own[i].names[n], host))
+				wild = &ctx->own[i];
+		}
+	return wild;
 }
 
 static int
@@ -381,6 +362,7 @@ on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	const struct tls_ctx *ctx = arg;
 	struct str asked = str_of(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
+	const struct own *own;
 	char lower[HOST_MAX];
 
 	(void)alert;
@@ -389,12 +371,9 @@ on_server_name(SSL *ssl, int *alert, void *arg)
 	for (size_t c = 0; c < asked.n; c++)
 		lower[c] = (char)ascii_lower((unsigned char)asked.p[c]);
 	asked.p = lower;
-	for (size_t i = 1; i < ctx->count; i++)
-		for (size_t n = 0; n < ctx->own[i].name_count; n++)
-			if (name_fits(ctx->own[i].names[n], asked)) {
-				(void)SSL_set_SSL_CTX(ssl, ctx->own[i].ssl);
-				return SSL_TLSEXT_ERR_OK;
-			}
+	own = own_for(ctx, asked);
+	if (own != NULL)
+		(void)SSL_set_SSL_CTX(ssl, own->ssl);
 	return SSL_TLSEXT_ERR_OK;
 }
 
@@ -413,8 +392,8 @@ make_own(struct making *m, struct own *own, const struct tls_named *named)
 	also = set_names(m, own, named);
 	err = err == TS_OK ? also : err;
 	also = set_certificate(m, ssl, named->cert_file, named->key_file);
-	if (also == TS_OK)
-		also = set_staple(m, own, named->ocsp_file);
+	err = err == TS_OK ? also : err;
+	also = set_staple(m, own, named->ocsp_file);
 	err = err == TS_OK ? also : err;
 	if (err != TS_OK)
 		return err;
@@ -426,18 +405,19 @@ make_own(struct making *m, struct own *own, const struct tls_named *named)
 static enum ts_err
 make_trust(struct making *m)
 {
-	enum tls_trust_file file;
-	struct buf why = {0};
+	struct tls_trust_files files = {
+	    .ca = {.name = m->o->client_ca}, .crl = {.name = m->o->client_crl}};
 	enum ts_err err = TS_OK;
 
-	if (m->o->client_ca == NULL)
-		return TS_OK;
-	m->ctx->trust =
-	    tls_trust_new(m->o->client_ca, m->o->client_crl, m->now, &why, &file, m->o->warnings);
-	if (m->ctx->trust == NULL)
-		err = complain_text(
-		    m, file == TLS_TRUST_CA ? TLS_PART_CLIENT_CA : TLS_PART_CLIENT_CRL, &why);
-	buf_fini(&why);
+	m->ctx->trust = tls_trust_new(&files, m->now);
+	if (files.ca.why.n > 0)
+		err = complain_text(m, TLS_PART_CLIENT_CA, &files.ca.why);
+	if (files.crl.why.n > 0)
+		err = complain_text(m, TLS_PART_CLIENT_CRL, &files.crl.why);
+	warn_lines(m, TLS_PART_CLIENT_CA, &files.ca.warnings);
+	warn_lines(m, TLS_PART_CLIENT_CRL, &files.crl.warnings);
+	buf_fini(&files.ca.why);
+	buf_fini(&files.crl.why);
 	return err;
 }
 

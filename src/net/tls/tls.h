@@ -81,8 +81,9 @@ struct tls_options {
 	bool expired;                /* a certificate of ours that has expired is only warned of */
 	struct tls_fault *fault;     /* set on an error, the first; may be NULL */
 	tls_fault_f *on_fault;       /* is told of every fault; may be NULL */
+	tls_fault_f *on_warning;     /* likewise of what is not right but no error */
 	void *fault_arg;
-	struct buf *warnings; /* lines of what is not right but no error; may be NULL */
+	struct buf *warnings; /* lines of the same; may be NULL */
 };
 
 /*
@@ -91,6 +92,10 @@ struct tls_options {
  */
 TS_CHECKED enum ts_err tls_ctx_new(
     const struct tls_options *options, struct buf *why, struct tls_ctx **ctx_r);
+/* Is it a name for struct tls_named? */
+bool tls_name_ok(struct str name);
+/* Does the file hold certificates (PEM)?  False: why not is appended. */
+bool tls_certificates_ok(const char *file, struct buf *why);
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
 /* Gives one reference back, sets *ctx to NULL.  NULL is fine. */
 void tls_ctx_free(struct tls_ctx **ctx);

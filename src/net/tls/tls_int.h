@@ -9,6 +9,17 @@
 #include "net/tls/tls.h"
 #include "net/tls/trust.h"
 
+/*
+ * words.c, as tls_why() is.  Why the file's certificate, private key, ... (what) could not be
+ * taken.  kind: how the name of its PEM block ends.  The reason in the error queue is taken where
+ * it says more.
+ */
+void tls_pem_fault(const char *file, const char *what, const char *kind, struct buf *out);
+/* Are all cipher suites of TLS 1.3 known?  False: which is not is appended. */
+bool tls_suites_ok(const char *suites, struct buf *why);
+/* Appends a line for each word of the list that adds no cipher. */
+void tls_ciphers_look(const char *ciphers, struct buf *warnings);
+
 /* NULL: nobody is believed. */
 const struct tls_trust *tls_ctx_trust(const struct tls_ctx *ctx);
 const struct certmap *tls_ctx_map(const struct tls_ctx *ctx);

@@ -37,18 +37,18 @@ tls_time(const ASN1_TIME *t, int64_t *seconds_r)
 /* ---- files */
 
 static FILE *
-open_file(const char *file, struct buf *why)
+open_file(struct tls_trust_file *file)
 {
-	FILE *f = fopen(file, "re");
+	FILE *f = fopen(file->name, "re");
 
 	if (f == NULL)
-		buf_printf(why, "%s: %s", file, strerror(errno));
+		buf_printf(&file->why, "%s: %s", file->name, strerror(errno));
 	return f;
 }
 
 /* At the end of a PEM file the reader complains that no more begins; all else is a fault. */
 static bool
-at_end(const char *file, struct buf *why)
+at_end(struct tls_trust_file *file, const char *what)
 {
 	unsigned long e = ERR_peek_last_error();
 
@@ -56,51 +56,51 @@ at_end(const char *file, struct buf *why)
 		ERR_clear_error();
 		return true;
 	}
-	buf_printf(why, "%s: %s", file, tls_why());
+	buf_printf(&file->why, "%s in %s cannot be used: %s", what, file->name, tls_why());
 	return false;
 }
 
 static bool
-add_anchor(struct tls_trust *t, X509 *cert, int64_t now, struct buf *warnings, unsigned *valid)
+add_anchor(
+    struct tls_trust *t, X509 *cert, struct tls_trust_file *file, int64_t now, unsigned *valid)
 {
 	int64_t end = 0;
 
 	if (!tls_time(X509_get0_notAfter(cert), &end) || end >= now) {
 		*valid += 1;
-	} else if (warnings != NULL) {
-		buf_puts(warnings, "tls.client_ca: the certificate of ");
-		certmap_name_print(X509_get_subject_name(cert), warnings);
-		buf_puts(warnings, " has expired: it verifies nobody\n");
+	} else {
+		buf_puts(&file->warnings, "the certificate of ");
+		certmap_name_print(X509_get_subject_name(cert), &file->warnings);
+		buf_puts(&file->warnings, " has expired: it verifies nobody\n");
 	}
 	return X509_STORE_add_cert(t->store, cert) == 1 && sk_X509_push(t->anchors, cert) > 0;
 }
 
 static bool
-read_anchors(
-    struct tls_trust *t, const char *file, int64_t now, struct buf *why, struct buf *warnings)
+read_anchors(struct tls_trust *t, struct tls_trust_file *file, int64_t now)
 {
-	FILE *f = open_file(file, why);
+	FILE *f = open_file(file);
 	unsigned valid = 0;
 	X509 *cert;
 	bool ok = f != NULL;
 
 	while (ok && (cert = PEM_read_X509(f, NULL, NULL, NULL)) != NULL) {
-		ok = sk_X509_num(t->anchors) < ANCHORS_MAX &&
-		     add_anchor(t, cert, now, warnings, &valid);
+		ok =
+		    sk_X509_num(t->anchors) < ANCHORS_MAX && add_anchor(t, cert, file, now, &valid);
 		if (!ok) {
 			X509_free(cert);
-			buf_printf(
-			    why, "%s: more than %d certificates, or no memory", file, ANCHORS_MAX);
+			buf_printf(&file->why, "%s: more than %d certificates, or no memory",
+			    file->name, ANCHORS_MAX);
 		}
 	}
-	ok = ok && at_end(file, why);
+	ok = ok && at_end(file, "a certificate");
 	if (f != NULL)
 		(void)fclose(f);
 	if (ok && valid == 0) {
-		buf_printf(why,
+		buf_printf(&file->why,
 		    sk_X509_num(t->anchors) == 0 ? "%s holds no certificate (PEM)"
 		                                 : "%s: all certificates have expired",
-		    file);
+		    file->name);
 		ok = false;
 	}
 	return ok;
@@ -126,72 +126,76 @@ signature_ok(const struct tls_trust *t, X509_CRL *crl)
 }
 
 static bool
-add_crl(struct tls_trust *t, X509_CRL *crl, const char *file, int64_t now, struct buf *why,
-    struct buf *warnings)
+add_crl(struct tls_trust *t, X509_CRL *crl, struct tls_trust_file *file, int64_t now)
 {
 	int64_t end = 0;
 
 	if (!signature_ok(t, crl)) {
-		buf_printf(why, "%s: the list of ", file);
-		certmap_name_print(X509_CRL_get_issuer(crl), why);
-		buf_puts(why, " is not signed by the CA of that name in tls.client_ca");
+		buf_printf(&file->why, "%s: the list of ", file->name);
+		certmap_name_print(X509_CRL_get_issuer(crl), &file->why);
+		buf_puts(&file->why, " is not signed by the CA of that name in tls.client_ca");
 		return false;
 	}
-	if (warnings != NULL && tls_time(X509_CRL_get0_nextUpdate(crl), &end) && end < now) {
-		buf_puts(warnings, "tls.client_crl: the list of ");
-		certmap_name_print(X509_CRL_get_issuer(crl), warnings);
-		buf_puts(warnings, " is out of date: certificates of that CA are refused\n");
+	if (tls_time(X509_CRL_get0_nextUpdate(crl), &end) && end < now) {
+		buf_puts(&file->warnings, "the list of ");
+		certmap_name_print(X509_CRL_get_issuer(crl), &file->warnings);
+		buf_puts(&file->warnings, " is out of date: certificates of that CA are refused\n");
 	}
 	if (sk_X509_CRL_num(t->crls) == CRLS_MAX || X509_STORE_add_crl(t->store, crl) != 1 ||
 	    sk_X509_CRL_push(t->crls, crl) <= 0) {
-		buf_printf(why, "%s: more than %d lists, or no memory", file, CRLS_MAX);
+		buf_printf(
+		    &file->why, "%s: more than %d lists, or no memory", file->name, CRLS_MAX);
 		return false;
 	}
 	return true;
 }
 
 static bool
-read_crls(struct tls_trust *t, const char *file, int64_t now, struct buf *why, struct buf *warnings)
+read_crls(struct tls_trust *t, struct tls_trust_file *file, int64_t now)
 {
-	FILE *f = open_file(file, why);
+	FILE *f = open_file(file);
 	X509_CRL *crl;
 	bool ok = f != NULL;
 
 	while (ok && (crl = PEM_read_X509_CRL(f, NULL, NULL, NULL)) != NULL) {
-		ok = add_crl(t, crl, file, now, why, warnings);
+		ok = add_crl(t, crl, file, now);
 		if (!ok)
 			X509_CRL_free(crl);
 	}
-	ok = ok && at_end(file, why);
+	ok = ok && at_end(file, "a list of revoked certificates");
 	if (f != NULL)
 		(void)fclose(f);
 	if (ok && sk_X509_CRL_num(t->crls) == 0) {
-		buf_printf(why, "%s holds no list of revoked certificates (PEM, X509 CRL)", file);
+		buf_printf(&file->why, "%s holds no list of revoked certificates (PEM, X509 CRL)",
+		    file->name);
 		ok = false;
 	}
 	return ok;
 }
 
 struct tls_trust *
-tls_trust_new(const char *ca_file, const char *crl_file, int64_t now, struct buf *why,
-    enum tls_trust_file *file_r, struct buf *warnings)
+tls_trust_new(struct tls_trust_files *files, int64_t now)
 {
-	struct tls_trust *t = mem_zalloc(sizeof(*t));
+	struct tls_trust *t;
 	bool ok;
 
+	if (files->ca.name == NULL && files->crl.name == NULL)
+		return NULL;
+	t = mem_zalloc(sizeof(*t));
 	ERR_clear_error();
 	t->store = X509_STORE_new();
 	t->anchors = sk_X509_new_null();
 	t->crls = sk_X509_CRL_new_null();
-	t->revocation = crl_file != NULL;
-	*file_r = TLS_TRUST_CA;
-	ok = t->store != NULL && t->anchors != NULL && t->crls != NULL &&
-	     read_anchors(t, ca_file, now, why, warnings);
-	if (ok && crl_file != NULL) {
-		*file_r = TLS_TRUST_CRL;
-		ok = read_crls(t, crl_file, now, why, warnings);
-	}
+	t->revocation = files->crl.name != NULL;
+	ok = t->store != NULL && t->anchors != NULL && t->crls != NULL;
 	if (!ok)
+		buf_puts(files->ca.name != NULL ? &files->ca.why : &files->crl.why, "no memory");
+	if (ok && files->ca.name != NULL)
+		ok = read_anchors(t, &files->ca, now);
+	/* Each file is looked at, whatever is wrong with the other. */
+	if (files->crl.name != NULL && t->crls != NULL)
+		ok &= read_crls(t, &files->crl, now);
+	if (!ok || files->ca.name == NULL)
 		tls_trust_free(&t);
 	return t;
 }

@@ -15,18 +15,22 @@
 
 struct tls_trust; /* opaque */
 
-/* Which of the two files is at fault. */
-enum tls_trust_file { TLS_TRUST_CA, TLS_TRUST_CRL };
-
 /*
- * ca_file: PEM, each certificate in it is an anchor, be it self-signed or not.  crl_file: PEM, any
- * number of lists, each signed by one of the anchors or by a CA that one of them stands for; NULL:
+ * ca: PEM, each certificate in it is an anchor, be it self-signed or not.  crl: PEM, any number of
+ * lists, each signed by one of the anchors or by a CA that one of them stands for; without it
  * nothing is asked about revocation, else each certificate of a chain but the anchor needs the
- * list of its issuer, in force.  NULL comes back with the reason in why, what is not right but
- * no reason to refuse is appended to warnings, a line each.
+ * list of its issuer, in force.
  */
-struct tls_trust *tls_trust_new(const char *ca_file, const char *crl_file, int64_t now,
-    struct buf *why, enum tls_trust_file *file_r, struct buf *warnings);
+struct tls_trust_files {
+	struct tls_trust_file {
+		const char *name;    /* NULL: none */
+		struct buf why;      /* it cannot be taken */
+		struct buf warnings; /* lines: what is not right but no reason to refuse */
+	} ca, crl;
+};
+
+/* NULL: no ca, or one of the files cannot be taken; each has been looked at. */
+struct tls_trust *tls_trust_new(struct tls_trust_files *files, int64_t now);
 void tls_trust_free(struct tls_trust **trust);
 /* The anchors, for the names that a server tells its clients; the trust's. */
 STACK_OF(X509) * tls_trust_anchors(const struct tls_trust *trust);

@@ -9,7 +9,7 @@
 #include "auth/settings.h"
 #include "base/mem.h"
 #include "net/network.h"
-#include "sasl/names.h"
+#include "server/config/auth_setup.h"
 
 void
 config_check_fault(const struct conf *conf, const void *settings, const char *options,
@@ -43,22 +43,27 @@ static void
 check_domain(const struct conf *conf, struct buf *faults)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
-	struct buf name = {0};
 
-	if (s->default_domain.n > 0 && !sasl_name_full(STR("x"), s->default_domain, &name))
+	if (s->default_domain.n > 0 && app_default_domain(conf).n == 0)
 		config_check_fault(conf, s, "default_domain", faults, "%s is not a domain name",
 		    s->default_domain.p);
-	buf_fini(&name);
 }
 
 static void
-check_grants(const struct conf *conf, struct buf *faults)
+check_grants(const struct conf *conf, struct buf *faults, struct buf *warnings)
 {
-	const struct server_settings *s = conf_get(conf, &server_conf);
 	struct auth_grants_read read;
 
-	if (auth_grants_read(conf, s->default_domain, faults, &read))
+	if (auth_grants_read(conf, app_default_domain(conf), faults, warnings, &read))
 		auth_grants_read_fini(&read);
+}
+
+bool
+config_check_blame(const struct conf *conf, const struct app_listener *listener,
+    const void *settings, const char *options, struct buf *out)
+{
+	return listener != NULL ? app_listener_blame(conf, listener, options, out)
+	                        : conf_blame(conf, settings, options, out);
 }
 
 /* ---- two on one port ---- */
@@ -100,8 +105,7 @@ overlap(struct str a, struct str b)
 static bool
 blame_place(const struct place *p, struct buf *out)
 {
-	return p->listener != NULL ? app_listener_blame(p->conf, p->listener, p->options, out)
-	                           : conf_blame(p->conf, p->settings, p->options, out);
+	return config_check_blame(p->conf, p->listener, p->settings, p->options, out);
 }
 
 /* True: they are on one, and that was told. */
@@ -166,13 +170,14 @@ check_metrics(const struct conf *conf, struct buf *faults)
 
 /* By start and reload alike: nothing but the file, and the files that it names. */
 static void
-check_file(const struct config_check *how, const struct conf *conf, struct buf *faults)
+check_file(const struct config_check *how, const struct conf *conf, struct buf *faults,
+    struct buf *warnings)
 {
 	struct app_listener *listed;
 	size_t n;
 
 	check_control(conf, faults);
-	app_check_tls(conf, how->purpose == CONFIG_CHECK_START, faults);
+	app_check_tls(conf, how->purpose == CONFIG_CHECK_START, faults, warnings);
 	check_domain(conf, faults);
 	app_check_listeners(conf, faults);
 	(void)app_listeners(conf, how->args, faults, &listed, &n);
@@ -182,33 +187,77 @@ check_file(const struct config_check *how, const struct conf *conf, struct buf *
 	mem_free(listed);
 	check_metrics(conf, faults);
 	(void)auth_settings_check(conf, faults);
-	check_grants(conf, faults);
+	check_grants(conf, faults, warnings);
+	config_check_idle(conf, warnings);
+}
+
+void
+config_check_databases(struct conf *conf, struct buf *faults, struct buf *warnings)
+{
+	struct auth *auth = auth_new(NULL, app_default_domain(conf));
+
+	auth_setup_look(conf, auth, faults, warnings);
+	auth_free(&auth);
+}
+
+/* What would be faults of a start, each line with a word before it. */
+static void
+check_next_start(const struct config_check *how, const struct conf *conf, struct buf *warnings)
+{
+	struct buf lines = {0};
+	struct str rest, line;
+
+	config_check_machine(how, conf, &lines, warnings);
+	config_check_as_server(how, conf, &lines, warnings);
+	rest = buf_as_str(&lines);
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0)
+			buf_printf(warnings, "the next start would fail: %.*s\n", STR_ARG(line));
+	buf_fini(&lines);
+}
+
+static void
+check(const struct config_check *how, struct conf *conf, struct buf *faults, struct buf *warnings)
+{
+	check_file(how, conf, faults, warnings);
+	if (how->purpose == CONFIG_CHECK_RELOAD) {
+		/* From sound settings whoever asks makes the databases at once, which finds the
+		 * same. */
+		if (faults->n > 0)
+			config_check_databases(conf, faults, warnings);
+		check_next_start(how, conf, warnings);
+		return;
+	}
+	config_check_machine(how, conf, faults, warnings);
+	config_check_as_user(how, conf, faults, warnings);
 }
 
 bool
-config_check(
-    const struct config_check *how, struct buf *faults, struct buf *warnings, struct conf **conf_r)
+config_check(const struct config_check *asked, struct buf *faults, struct buf *warnings,
+    struct conf **conf_r)
 {
+	struct config_check how = *asked;
+	struct config_starter starter;
 	struct conf_faults found = {0};
-	struct buf none = {0};
-	size_t before = faults->n;
+	struct buf told = {0}, unheard = {0};
 	struct conf *conf;
 
 	*conf_r = NULL;
-	(void)conf_load_sound(app_tables(), app_conf_path(how->args), &found, &conf);
+	config_starter_now(&starter);
+	if (how.starter == NULL)
+		how.starter = &starter;
+	(void)conf_load_sound(app_tables(), app_conf_path(how.args), &found, &conf);
 	for (size_t i = 0; i < found.n; i++)
-		buf_printf(faults, "%s\n", found.text[i]);
+		buf_printf(&told, "%s\n", found.text[i]);
 	conf_faults_fini(&found);
-	if (conf == NULL)
-		return false;
-	check_file(how, conf, faults);
-	if (how->purpose != CONFIG_CHECK_RELOAD) {
-		config_check_machine(how, conf, faults, warnings != NULL ? warnings : &none);
-		config_check_as_user(how, conf, faults, warnings != NULL ? warnings : &none);
+	if (conf != NULL) {
+		check(&how, conf, &told, warnings != NULL ? warnings : &unheard);
+		if (told.n > 0)
+			conf_unref(&conf);
 	}
-	buf_fini(&none);
-	if (faults->n > before)
-		conf_unref(&conf);
+	buf_str(faults, buf_as_str(&told));
+	buf_fini(&told);
+	buf_fini(&unheard);
 	*conf_r = conf;
 	return conf != NULL;
 }

@@ -113,28 +113,16 @@ add_readable(
 	add(arg, (struct place){.path = path, .settings = settings, .options = option});
 }
 
+/* Its name, or the option that leads there: by_option, where there is one.  False: nobody is to be
+ * told of, since the option is wrong by itself. */
 static bool
-put_who(const struct places *all, const struct place *p, struct buf *out)
+put_place(const struct places *all, const struct place *p, bool by_option, struct buf *out)
 {
-	if (p->what != NULL)
-		buf_puts(out, p->what);
-	else if (p->listener != NULL)
-		return app_listener_blame(all->conf, p->listener, p->options, out);
-	else
-		return conf_blame(all->conf, p->settings, p->options, out);
-	return true;
-}
+	bool has_option = p->settings != NULL || p->listener != NULL;
 
-/* Whom to blame for the second; false: nobody, it is wrong by itself. */
-static bool
-blame(const struct places *all, const struct place *p, struct buf *out)
-{
-	if (p->settings == NULL && p->listener == NULL)
-		buf_puts(out, p->what);
-	else if (p->listener != NULL)
-		return app_listener_blame(all->conf, p->listener, p->options, out);
-	else
-		return conf_blame(all->conf, p->settings, p->options, out);
+	if (p->what == NULL || (by_option && has_option))
+		return config_check_blame(all->conf, p->listener, p->settings, p->options, out);
+	buf_puts(out, p->what);
 	return true;
 }
 
@@ -145,7 +133,7 @@ check_two(const struct places *all, const struct place *first, const struct plac
 {
 	struct buf who = {0}, where = {0};
 	bool same = (first->made || second->made) && is_same(first, second) &&
-	            put_who(all, first, &who) && blame(all, second, &where);
+	            put_place(all, first, false, &who) && put_place(all, second, true, &where);
 
 	if (same)
 		buf_printf(faults, "%s: %.*s is taken already, by %s\n", buf_cstr(&where),

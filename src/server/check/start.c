@@ -19,7 +19,7 @@
 
 /* ---- users and groups ---- */
 
-enum { NAMES_MAX = 512 };
+enum { NAMES_MAX = 512, GROUP_TEXT_MAX = 1 << 20 /* members of a group */ };
 
 /* Names of /etc/passwd or /etc/group, to look for a near one in. */
 static const char *
@@ -44,40 +44,92 @@ nearest_name(struct str name, const char *file, struct buf *out)
 	return out->n > 0 ? buf_cstr(out) : NULL;
 }
 
+/* What is asked of the machine, and for whom. */
+struct machine {
+	const struct config_check *how;
+	const struct conf *conf;
+	struct buf *faults, *warnings;
+};
+
+enum found { FOUND, UNKNOWN, UNSEEN /* from inside the sandbox, whose users nobody can read */ };
+
+static enum found
+not_found(const struct config_check *how)
+{
+	return how->sandboxed ? UNSEEN : UNKNOWN;
+}
+
+static enum found
+find_user(const struct config_check *how, struct str name, uid_t *uid_r)
+{
+	struct passwd pw, *found = NULL;
+	char text[4096];
+
+	if (getpwnam_r(name.p, &pw, text, sizeof(text), &found) != 0 || found == NULL)
+		return not_found(how);
+	*uid_r = pw.pw_uid;
+	return FOUND;
+}
+
+static enum found
+find_group(const struct config_check *how, struct str name, gid_t *gid_r)
+{
+	struct group gr, *found = NULL;
+	char *text = mem_zalloc(GROUP_TEXT_MAX);
+	bool ok = getgrnam_r(name.p, &gr, text, GROUP_TEXT_MAX, &found) == 0 && found != NULL;
+
+	if (ok)
+		*gid_r = gr.gr_gid;
+	mem_free(text);
+	return ok ? FOUND : not_found(how);
+}
+
 /* kind: "user" or "group". */
 static void
-no_such(const struct conf *conf, const void *settings, const char *option, struct str name,
-    const char *kind, struct buf *faults)
+no_such(const struct machine *m, const void *settings, const char *option, struct str name,
+    const char *kind)
 {
 	struct buf near = {0};
 	const char *guess =
 	    nearest_name(name, strcmp(kind, "user") == 0 ? "/etc/passwd" : "/etc/group", &near);
 
-	config_check_fault(conf, settings, option, faults, "there is no %s %s%s%s%s", kind, name.p,
-	    guess != NULL ? "; did you mean " : "", guess != NULL ? guess : "",
+	config_check_fault(m->conf, settings, option, m->faults, "there is no %s %s%s%s%s", kind,
+	    name.p, guess != NULL ? "; did you mean " : "", guess != NULL ? guess : "",
 	    guess != NULL ? "?" : "");
 	buf_fini(&near);
 }
 
-const struct passwd *
-config_check_becomes(const struct conf *conf)
+static void
+not_known(const struct machine *m, enum found found, const void *settings, const char *option,
+    struct str name, const char *kind)
+{
+	if (found == UNSEEN)
+		config_check_unseen(m->how, m->conf, settings, option, name.p, m->warnings);
+	else if (found == UNKNOWN)
+		no_such(m, settings, option, name, kind);
+}
+
+bool
+config_check_becomes(const struct config_check *how, const struct conf *conf, uid_t *uid_r)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
-	const struct passwd *pw = s->user.n > 0 && geteuid() == 0 ? getpwnam(s->user.p) : NULL;
 
-	return pw != NULL && pw->pw_uid != 0 ? pw : NULL;
+	return s->user.n > 0 && how->starter->uid == 0 && find_user(how, s->user, uid_r) == FOUND &&
+	       *uid_r != 0;
 }
 
 static void
-check_user(const struct conf *conf, struct buf *faults)
+check_user(const struct machine *m)
 {
-	const struct server_settings *s = conf_get(conf, &server_conf);
-	const struct passwd *pw = s->user.n > 0 ? getpwnam(s->user.p) : NULL;
+	const struct server_settings *s = conf_get(m->conf, &server_conf);
+	uid_t uid;
+	enum found found = s->user.n > 0 ? find_user(m->how, s->user, &uid) : UNSEEN;
 
-	if (s->user.n > 0 && pw == NULL)
-		no_such(conf, s, "server.user", s->user, "user", faults);
-	else if (pw != NULL && pw->pw_uid == 0)
-		config_check_fault(conf, s, "server.user", faults,
+	if (s->user.n == 0)
+		return;
+	not_known(m, found, s, "server.user", s->user, "user");
+	if (found == FOUND && uid == 0)
+		config_check_fault(m->conf, s, "server.user", m->faults,
 		    "%s is root; name a user of the server's own", s->user.p);
 }
 
@@ -91,6 +143,14 @@ has_capability(unsigned capability)
 
 	return syscall(SYS_capget, &head, data) == 0 &&
 	       (data[0].effective & (1u << capability)) != 0;
+}
+
+void
+config_starter_now(struct config_starter *starter_r)
+{
+	*starter_r = (struct config_starter){.uid = geteuid(),
+	    .low_ports = has_capability(CAP_NET_BIND_SERVICE),
+	    .chown = has_capability(CAP_CHOWN)};
 }
 
 /* The first port that everybody may bind. */
@@ -108,23 +168,25 @@ first_free_port(void)
 	return port;
 }
 
-/* What keeps somebody from making a file there; NULL: nothing. */
+/* What keeps who starts the server from making a file there; NULL: nothing. */
 static const char *
-place_fault(const char *path, struct buf *text)
+place_fault(const struct machine *m, const char *path, struct buf *text)
 {
 	const char *slash = strrchr(path, '/');
+	bool is_starter = m->how->starter->uid == geteuid();
 	struct stat st;
 
 	buf_put(text, path, slash == NULL || slash == path ? 1 : (size_t)(slash - path));
 	if (stat(buf_cstr(text), &st) != 0)
-		return strerrordesc_np(errno);
+		return is_starter || errno != EACCES ? strerrordesc_np(errno) : NULL;
 	if (!S_ISDIR(st.st_mode))
 		return "is not a folder";
-	if (faccessat(AT_FDCWD, buf_cstr(text), W_OK | X_OK, AT_EACCESS) != 0)
+	if (is_starter && faccessat(AT_FDCWD, buf_cstr(text), W_OK | X_OK, AT_EACCESS) != 0)
 		return strerrordesc_np(errno);
 	return NULL;
 }
 
+/* A server that was started without the right has not changed its groups either. */
 static bool
 is_in_group(gid_t group)
 {
@@ -139,74 +201,80 @@ is_in_group(gid_t group)
 
 /* Only who has the right gives a file away. */
 static void
-check_owner(const struct conf *conf, const struct app_listener *l, struct buf *faults)
+check_owner(const struct machine *m, const struct app_listener *l)
 {
-	const struct passwd *pw = l->s.owner.n > 0 ? getpwnam(l->s.owner.p) : NULL;
-	const struct group *gr = l->s.group.n > 0 ? getgrnam(l->s.group.p) : NULL;
+	const struct config_starter *starter = m->how->starter;
+	uid_t uid;
+	gid_t gid;
+	enum found found = UNSEEN;
 
-	if (l->s.owner.n > 0 && pw == NULL)
-		no_such(conf, l->given, "owner", l->s.owner, "user", faults);
-	else if (pw != NULL && pw->pw_uid != geteuid() && !has_capability(CAP_CHOWN))
-		config_check_fault(conf, l->given, "owner", faults,
+	if (l->s.owner.n > 0) {
+		found = find_user(m->how, l->s.owner, &uid);
+		not_known(m, found, l->given, "owner", l->s.owner, "user");
+	}
+	if (found == FOUND && uid != starter->uid && !starter->chown)
+		config_check_fault(m->conf, l->given, "owner", m->faults,
 		    "only root can give the socket to user %s: leave it out, or start as root",
 		    l->s.owner.p);
-	if (l->s.group.n > 0 && gr == NULL)
-		no_such(conf, l->given, "group", l->s.group, "group", faults);
-	else if (gr != NULL && !is_in_group(gr->gr_gid) && !has_capability(CAP_CHOWN))
-		config_check_fault(conf, l->given, "group", faults,
+	found = UNSEEN;
+	if (l->s.group.n > 0) {
+		found = find_group(m->how, l->s.group, &gid);
+		not_known(m, found, l->given, "group", l->s.group, "group");
+	}
+	if (found == FOUND && !starter->chown && !is_in_group(gid))
+		config_check_fault(m->conf, l->given, "group", m->faults,
 		    "only root and the members of group %s can give the socket to it",
 		    l->s.group.p);
 }
 
 static void
-check_control(const struct conf *conf, struct buf *faults)
+check_control(const struct machine *m)
 {
 	struct buf path = {0};
 	struct stat st;
 
-	app_control_path(conf, &path);
+	app_control_path(m->conf, &path);
 	if (lstat(buf_cstr(&path), &st) == 0 && !S_ISSOCK(st.st_mode))
-		config_check_fault(conf, conf_get(conf, &server_conf), "server.control server.data",
-		    faults, "%s is there already, and is not a socket", buf_cstr(&path));
+		config_check_fault(m->conf, conf_get(m->conf, &server_conf),
+		    "server.control server.data", m->faults,
+		    "%s is there already, and is not a socket", buf_cstr(&path));
 	buf_fini(&path);
 }
 
 static void
-check_socket_path(const struct conf *conf, const struct app_listener *l, struct buf *faults)
+check_socket_path(const struct machine *m, const struct app_listener *l)
 {
 	struct buf folder = {0};
 	struct stat st;
-	const char *why = place_fault(l->s.path.p, &folder);
+	const char *why = place_fault(m, l->s.path.p, &folder);
 
 	if (why != NULL)
-		config_check_fault(
-		    conf, l->given, "path", faults, "the folder %s: %s", buf_cstr(&folder), why);
+		config_check_fault(m->conf, l->given, "path", m->faults, "the folder %s: %s",
+		    buf_cstr(&folder), why);
 	else if (lstat(l->s.path.p, &st) == 0 && !S_ISSOCK(st.st_mode))
-		config_check_fault(conf, l->given, "path", faults,
+		config_check_fault(m->conf, l->given, "path", m->faults,
 		    "%s is there already, and is not a socket", l->s.path.p);
-	check_owner(conf, l, faults);
+	check_owner(m, l);
 	buf_fini(&folder);
 }
 
 static void
-check_address(const struct conf *conf, const struct app_listener *l, struct buf *faults)
+check_address(const struct machine *m, const struct app_listener *l)
 {
 	const char *why = l->s.address.n > 0 ? listener_address_fault(l->s.address.p) : NULL;
 
-	if (why != NULL && app_listener_blame(conf, l, "address", faults))
-		buf_printf(faults, ": %.*s: %s\n", STR_ARG(l->s.address), why);
+	if (why != NULL && app_listener_blame(m->conf, l, "address", m->faults))
+		buf_printf(m->faults, ": %.*s: %s\n", STR_ARG(l->s.address), why);
 }
 
-/* As whoever asks, here and now. */
 static void
-check_port(const struct conf *conf, const struct app_listener *l, struct buf *faults)
+check_port(const struct machine *m, const struct app_listener *l)
 {
-	if (l->s.port == 0 || l->s.port >= first_free_port() ||
-	    has_capability(CAP_NET_BIND_SERVICE))
+	if (l->s.port == 0 || l->s.port >= first_free_port() || m->how->starter->low_ports)
 		return;
-	if (app_listener_blame(conf, l, "port", faults))
+	if (app_listener_blame(m->conf, l, "port", m->faults))
 		buf_printf(
-		    faults, ": port %lld: %s\n", (long long)l->s.port, listener_advice(EACCES));
+		    m->faults, ": port %lld: %s\n", (long long)l->s.port, listener_advice(EACCES));
 }
 
 /* Handed over by systemd: then nothing is bound for it. */
@@ -220,7 +288,7 @@ is_handed_over(const struct server_inherited *in, struct str name)
 }
 
 static void
-check_listeners(const struct config_check *how, const struct conf *conf, struct buf *faults)
+check_listeners(const struct machine *m)
 {
 	struct server_inherited in;
 	struct app_listener *list;
@@ -228,7 +296,7 @@ check_listeners(const struct config_check *how, const struct conf *conf, struct 
 	size_t n, sockets = 0;
 
 	server_inherited_look(&in);
-	(void)app_listeners(conf, how->args, &told, &list, &n);
+	(void)app_listeners(m->conf, m->how->args, &told, &list, &n);
 	for (size_t i = 0; i < n; i++) {
 		const struct app_listener *l = &list[i];
 
@@ -236,14 +304,14 @@ check_listeners(const struct config_check *how, const struct conf *conf, struct 
 		if (is_handed_over(&in, l->name))
 			continue;
 		if (l->s.path.n > 0)
-			check_socket_path(conf, l, faults);
+			check_socket_path(m, l);
 		if (l->has_port)
-			check_address(conf, l, faults);
+			check_address(m, l);
 		if (l->has_port)
-			check_port(conf, l, faults);
+			check_port(m, l);
 		if (sockets > SERVER_LISTENERS_MAX) {
-			if (app_listener_blame(conf, l, "port path", faults))
-				buf_printf(faults, ": more than %d sockets to listen on\n",
+			if (app_listener_blame(m->conf, l, "port path", m->faults))
+				buf_printf(m->faults, ": more than %d sockets to listen on\n",
 				    SERVER_LISTENERS_MAX);
 			break;
 		}
@@ -254,10 +322,11 @@ check_listeners(const struct config_check *how, const struct conf *conf, struct 
 }
 
 static void
-check_metrics(const struct conf *conf, struct buf *faults)
+check_metrics(const struct machine *m)
 {
-	const struct server_settings *s = conf_get(conf, &server_conf);
+	const struct server_settings *s = conf_get(m->conf, &server_conf);
 	const char *why;
+	uid_t uid;
 
 	if (s->metrics_port == 0)
 		return;
@@ -265,20 +334,26 @@ check_metrics(const struct conf *conf, struct buf *faults)
 	/* What is no address at all was told before. */
 	if (why != NULL && !str_has_prefix(str_of(why), STR("is not a numeric")))
 		config_check_fault(
-		    conf, s, "metrics.address", faults, "%s: %s", s->metrics_address.p, why);
-	if (config_check_becomes(conf) != NULL && s->metrics_port < first_free_port())
-		config_check_fault(conf, s, "metrics.port", faults,
+		    m->conf, s, "metrics.address", m->faults, "%s: %s", s->metrics_address.p, why);
+	if (s->metrics_port >= first_free_port())
+		return;
+	if (config_check_becomes(m->how, m->conf, &uid))
+		config_check_fault(m->conf, s, "metrics.port", m->faults,
 		    "port %lld is bound as user %s, who may not: choose %lld or above",
 		    (long long)s->metrics_port, s->user.p, (long long)first_free_port());
+	else if (!m->how->starter->low_ports)
+		config_check_fault(m->conf, s, "metrics.port", m->faults, "port %lld: %s",
+		    (long long)s->metrics_port, listener_advice(EACCES));
 }
 
 void
 config_check_machine(const struct config_check *how, const struct conf *conf, struct buf *faults,
     struct buf *warnings)
 {
-	(void)warnings;
-	check_user(conf, faults);
-	check_listeners(how, conf, faults);
-	check_control(conf, faults);
-	check_metrics(conf, faults);
+	struct machine m = {how, conf, faults, warnings};
+
+	check_user(&m);
+	check_listeners(&m);
+	check_control(&m);
+	check_metrics(&m);
 }

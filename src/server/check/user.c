@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -14,25 +15,39 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "imap/settings.h"
 #include "server/check/config_check.h"
-#include "server/config/auth_setup.h"
 #include "server/process/privileges.h"
 #include "server/process/sandbox.h"
 #include "server/process/sasl.h"
 
 struct looking {
-	struct conf *conf;
+	const struct conf *conf;
 	const struct args *args;
-	const struct passwd *becomes; /* NULL: it stays who it is */
+	bool becomes; /* server.user; else it stays who it is */
+	char name[64];
 	struct buf faults, warnings;
 };
+
+static void
+set_name(struct looking *l)
+{
+	const struct server_settings *s = conf_get(l->conf, &server_conf);
+	struct passwd pw, *found = NULL;
+	char text[4096];
+	const char *name = "of this process";
+
+	if (l->becomes)
+		name = s->user.p;
+	else if (getpwuid_r(geteuid(), &pw, text, sizeof(text), &found) == 0 && found != NULL)
+		name = found->pw_name;
+	(void)snprintf(l->name, sizeof(l->name), "%s", name);
+}
 
 static const char *
 user_name(const struct looking *l)
 {
-	const struct passwd *pw = l->becomes != NULL ? l->becomes : getpwuid(geteuid());
-
-	return pw != NULL ? pw->pw_name : "of this process";
+	return l->name;
 }
 
 /* " (permission denied for user X)" */
@@ -69,7 +84,7 @@ folder_ok(const struct looking *l, const char *path, bool made, struct buf *why)
 	if (access(copy, F_OK) == 0 && !is_folder(copy))
 		code = ENOTDIR;
 	/* What is missing is made before it becomes the user. */
-	else if (!(made && !there && l->becomes != NULL) &&
+	else if (!(made && !there && l->becomes) &&
 	         faccessat(AT_FDCWD, copy, W_OK | X_OK, AT_EACCESS) != 0)
 		code = errno;
 	if (code != 0) {
@@ -209,7 +224,7 @@ check_files(struct looking *l)
 {
 	const char *path = app_conf_path(l->args);
 
-	if (l->becomes == NULL)
+	if (!l->becomes)
 		return; /* was found with the options themselves */
 	conf_each_readable(l->conf, check_path, l);
 	if (path != NULL && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
@@ -220,18 +235,6 @@ check_files(struct looking *l)
 }
 
 /* ---- databases, mechanisms, sandbox ---- */
-
-static void
-check_auth(struct looking *l)
-{
-	const struct server_settings *s = conf_get(l->conf, &server_conf);
-	struct auth *auth = auth_new(NULL, s->default_domain);
-	struct auth_setup *setup;
-
-	if (auth_setup_make(l->conf, auth, &l->faults, &setup))
-		auth_setup_free(&setup);
-	auth_free(&auth);
-}
 
 static void
 check_sasl(struct looking *l)
@@ -292,12 +295,12 @@ write_all(int fd, const struct buf *text)
 
 /* Faults, a NUL, warnings. */
 static void
-look(struct looking *l, int fd, bool sound)
+look(struct looking *l, struct conf *conf, int fd)
 {
 	struct buf all = {0};
 
 	log_set_sink(hush, NULL);
-	if (l->becomes != NULL && !privileges_drop_helper(conf_get(l->conf, &server_conf)))
+	if (l->becomes && !privileges_drop_helper(conf_get(l->conf, &server_conf)))
 		buf_printf(&l->faults, "cannot become user %s: %s\n", user_name(l),
 		    strerrordesc_np(errno));
 	else {
@@ -305,8 +308,7 @@ look(struct looking *l, int fd, bool sound)
 		check_own_certificate(l);
 		check_ready_file(l);
 		check_files(l);
-		if (sound)
-			check_auth(l);
+		config_check_databases(conf, &l->faults, &l->warnings);
 		check_sasl(l);
 		check_sandbox(l);
 	}
@@ -355,20 +357,80 @@ void
 config_check_as_user(
     const struct config_check *how, struct conf *conf, struct buf *faults, struct buf *warnings)
 {
-	/* A user who is at fault was told; the rest is looked at as who asks. */
-	struct looking l = {.conf = conf, .args = how->args, .becomes = config_check_becomes(conf)};
-	bool sound = faults->n == 0; /* databases are made of sound settings only */
+	struct looking l = {.conf = conf, .args = how->args};
 	int fds[2];
+	uid_t uid;
 	pid_t pid;
 
+	/* A user who is at fault was told; the rest is looked at as who asks. */
+	l.becomes = config_check_becomes(how, conf, &uid);
+	set_name(&l);
 	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
 		buf_printf(warnings, "what the server does as user %s could not be looked at: %s\n",
 		    user_name(&l), strerrordesc_np(errno));
 		return;
 	}
 	if (pid == 0)
-		look(&l, fds[1], sound);
+		look(&l, conf, fds[1]);
 	(void)close(fds[1]);
 	take(fds[0], pid, faults, warnings);
 	(void)close(fds[0]);
+}
+
+/* ---- in a server that runs ---- */
+
+void
+config_check_unseen(const struct config_check *how, const struct conf *conf, const void *settings,
+    const char *options, const char *what, struct buf *warnings)
+{
+	if (conf_same(conf, settings, options, how->started) ||
+	    !conf_blame(conf, settings, options, warnings))
+		return;
+	buf_printf(warnings,
+	    ": %s: the running server cannot tell whether a start would take it; `turnstone config "
+	    "check` can\n",
+	    what);
+}
+
+/* Is the user that the next start leads to the one that the server is? */
+static bool
+is_user_now(const struct config_check *how, const struct conf *conf)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	uid_t uid = how->starter->uid;
+
+	if (conf_same(conf, s, "server.user", how->started))
+		return true;
+	if (uid == 0 && s->user.n > 0 && !config_check_becomes(how, conf, &uid))
+		return false;
+	return uid == geteuid();
+}
+
+void
+config_check_as_server(const struct config_check *how, const struct conf *conf, struct buf *faults,
+    struct buf *warnings)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	const struct imap_settings *imap = conf_get(conf, &imap_conf);
+	struct looking l = {
+	    .conf = conf, .args = how->args, .becomes = how->starter->uid == 0 && s->user.n > 0};
+
+	set_name(&l);
+	if (is_user_now(how, conf)) {
+		check_folders(&l);
+		check_own_certificate(&l);
+	} else {
+		config_check_unseen(how, conf, s, "server.user",
+		    "what that user may do with folders and files", warnings);
+	}
+	if (imap->sasl_mechanisms.n > 0)
+		config_check_unseen(how, conf, imap,
+		    "auth.sasl_mechanisms auth.sasl_host auth.kerberos_keytab",
+		    "mechanisms of libsasl2", warnings);
+	if (s->sandbox == SANDBOX_REQUIRE && !how->sandboxed)
+		config_check_unseen(how, conf, s, "server.sandbox", "require", warnings);
+	buf_str(faults, buf_as_str(&l.faults));
+	buf_str(warnings, buf_as_str(&l.warnings));
+	buf_fini(&l.faults);
+	buf_fini(&l.warnings);
 }

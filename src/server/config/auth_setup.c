@@ -26,67 +26,89 @@ hashing_of(const struct conf *conf)
 	    (enum auth_scheme)s->password_scheme, (uint32_t)s->password_cost};
 }
 
-/* Each line behind the place of the option that names the file. */
-static void
-put_lines(const struct conf *conf, const void *settings, const char *option,
-    const struct buf *lines, struct buf *out)
-{
-	struct str rest = buf_as_str(lines), line;
-
-	while (str_split(&rest, '\n', &line)) {
-		if (line.n == 0)
-			continue;
-		conf_where(conf, settings, option, out);
-		buf_printf(out, ": %.*s\n", STR_ARG(line));
-	}
-}
-
+/* NULL: told in why. */
 static struct auth_db *
-make_db(struct conf *conf, struct auth *auth, struct str name, struct buf *why)
+make_db(
+    struct conf *conf, struct auth *auth, struct str name, struct buf *why, struct buf *warnings)
 {
-	struct auth_db_make make = {.conf = conf, .auth = auth, .name = name};
-	struct buf lines = {0};
-	struct auth_db *db;
+	struct auth_db_make make = {.conf = conf, .auth = auth, .name = name, .warnings = warnings};
 
 	if (str_eq(name, STR("store")))
 		return auth_db_store_new(auth);
 	make.settings = auth_settings_database(conf, name);
 	TS_ASSERT(make.settings != NULL);
-	db = auth_db_new(&make, &lines);
-	put_lines(conf, make.settings, make.settings->type == AUTH_DB_OAUTH ? "jwks" : "file",
-	    &lines, why);
+	return auth_db_new(&make, why);
+}
+
+static bool
+read_groups(const struct conf *conf, struct auth *auth, struct auth_group_file *groups_r,
+    struct buf *why, struct buf *warnings)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+	struct buf lines = {0};
+	struct str rest, line;
+	bool ok = true;
+
+	if (s->group_file.n == 0) {
+		groups_r->groups = auth_groups_none();
+		return true;
+	}
+	ok = auth_group_file_read(auth, s->group_file.p, &lines, groups_r);
+	rest = buf_as_str(&lines);
+	while (str_split(&rest, '\n', &line))
+		if (line.n > 0 && conf_blame(conf, s, "auth.group_file", why))
+			buf_printf(why, ": %.*s\n", STR_ARG(line));
+	if (ok && warnings != NULL)
+		auth_grants_check_groups(
+		    conf, auth_default_domain(auth), groups_r->groups, warnings);
 	buf_fini(&lines);
-	return db;
+	return ok;
 }
 
 bool
-auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct auth_setup **setup_r)
+auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct buf *warnings,
+    struct auth_setup **setup_r)
 {
 	const struct auth_settings *s = conf_get(conf, &auth_conf);
 	struct auth_setup *setup = mem_zalloc(sizeof(*setup));
-	struct buf lines = {0};
 	bool ok = true;
 
 	setup->hashing = hashing_of(conf);
 	setup->chain = auth_chain_new();
 	for (size_t i = 0; i < s->databases.n; i++) {
-		struct auth_db *db = make_db(conf, auth, s->databases.items[i], why);
+		struct auth_db *db = make_db(conf, auth, s->databases.items[i], why, warnings);
 
 		ok &= db != NULL;
 		if (db != NULL)
 			auth_chain_add(setup->chain, db);
 	}
-	ok &= auth_grants_read(conf, auth_default_domain(auth), why, &setup->grants);
-	if (s->group_file.n > 0)
-		ok &= auth_group_file_read(auth, s->group_file.p, &lines, &setup->groups);
-	else
-		setup->groups.groups = auth_groups_none();
-	put_lines(conf, s, "auth.group_file", &lines, why);
-	buf_fini(&lines);
+	ok &= auth_grants_read(conf, auth_default_domain(auth), why, NULL, &setup->grants);
+	ok &= read_groups(conf, auth, &setup->groups, why, warnings);
 	if (!ok)
 		auth_setup_free(&setup);
 	*setup_r = setup;
 	return ok;
+}
+
+void
+auth_setup_look(struct conf *conf, struct auth *auth, struct buf *faults, struct buf *warnings)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+	struct auth_group_file groups = {0};
+
+	for (size_t i = 0; i < s->databases.n; i++) {
+		const struct auth_db_settings *db =
+		    auth_settings_database(conf, s->databases.items[i]);
+		struct auth_db_make make = {
+		    .conf = conf, .settings = db, .auth = auth, .warnings = warnings};
+
+		/* That the option is missing was told. */
+		if (db == NULL || (db->type == AUTH_DB_PASSWD && db->file.n == 0))
+			continue;
+		auth_db_look(&make, faults);
+	}
+	(void)read_groups(conf, auth, &groups, faults, warnings);
+	auth_group_file_fini(&groups);
 }
 
 void
@@ -120,7 +142,7 @@ auth_setup_offline(struct conf *conf, struct auth *auth)
 
 	if (auth_hashing_fault(&hashing) == NULL) /* even if a database cannot be had */
 		auth_set_hashing(auth, &hashing);
-	if (auth_settings_check(conf, &why) && auth_setup_make(conf, auth, &why, &setup))
+	if (auth_settings_check(conf, &why) && auth_setup_make(conf, auth, &why, NULL, &setup))
 		auth_setup_take(auth, &setup);
 	else
 		fprintf(stderr,

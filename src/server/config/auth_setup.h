@@ -12,10 +12,16 @@
 
 struct auth_setup; /* made, not yet in force */
 
-/* BLOCKING.  The configuration has passed app_conf_check().  False: lines appended to why say what
- * is wrong. */
-bool auth_setup_make(
-    struct conf *conf, struct auth *auth, struct buf *why, struct auth_setup **setup_r);
+/*
+ * BLOCKING.  The configuration has passed config_check().  False: lines appended to why say what is
+ * wrong, all of it.  warnings (may be NULL): lines about what is taken all the same.
+ */
+bool auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct buf *warnings,
+    struct auth_setup **setup_r);
+/* The same without a result, of a configuration that may have faults: each file is looked at,
+ * whatever is wrong with other options.  BLOCKING. */
+void auth_setup_look(
+    struct conf *conf, struct auth *auth, struct buf *faults, struct buf *warnings);
 /* Puts it in force and frees it. */
 void auth_setup_take(struct auth *auth, struct auth_setup **setup);
 /* Not in force: nothing came of it.  NULL is fine. */

@@ -15,10 +15,12 @@
 #include <unistd.h>
 
 #include "auth/settings.h"
+#include "base/host.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/settings.h"
 #include "lmtp/settings.h"
+#include "sasl/names.h"
 #include "store/engine/rocks/rocks.h"
 #include "wire/utf7.h"
 
@@ -43,6 +45,7 @@ static const struct conf_opt server_opts[] = {
     {.name = "server.data",
         .type = CONF_PATH,
         .def = "/var/lib/turnstone",
+        .min = 1,
         .when = CONF_RESTART,
         AT(data),
         .prose = "The folder of the store. It is made when it is missing."},
@@ -436,6 +439,17 @@ is_doubled(const struct store_default *list, size_t at)
 }
 
 static void
+check_engine_options(const struct store_settings *s, const struct conf_report *report)
+{
+	struct str rest = s->engine_options, word;
+
+	while (rest.n > 0 && str_split(&rest, ' ', &word))
+		if (word.n > 0 && !str_eq(word, STR("recover")))
+			conf_report(report, "store.engine_options",
+			    "%.*s: there is no such word; there is only recover", STR_ARG(word));
+}
+
+static void
 check_store(const void *settings, const struct conf_report *report)
 {
 	const struct store_settings *s = settings;
@@ -451,6 +465,7 @@ check_store(const void *settings, const struct conf_report *report)
 			conf_report_item(report, "store.default_mailboxes", i, "%s", why);
 	}
 	arena_free(&arena);
+	check_engine_options(s, report);
 }
 
 /* The configuration was checked. */
@@ -549,6 +564,18 @@ app_conf_load(const struct args *args, struct conf **conf_r)
 		app_conf_source(args);
 	conf_faults_fini(&faults);
 	return err == TS_OK;
+}
+
+struct str
+app_default_domain(const struct conf *conf)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	struct buf name = {0};
+	bool ok = host_name_ok(s->default_domain, true) &&
+	          sasl_name_full(STR("x"), s->default_domain, &name);
+
+	buf_fini(&name);
+	return ok ? s->default_domain : STR_NONE;
 }
 
 void

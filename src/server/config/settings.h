@@ -134,6 +134,8 @@ bool app_listener_blame(const struct conf *conf, const struct app_listener *list
 /* Octal digits: false when they are none. */
 bool app_mode_parse(struct str text, unsigned *mode_r);
 
+/* default_domain; empty when it is no name, which config_check() tells. */
+struct str app_default_domain(const struct conf *conf);
 /* The control socket's path. */
 void app_control_path(const struct conf *conf, struct buf *out);
 /* What the options do not say. */
@@ -141,15 +143,16 @@ struct app_tls {
 	const char *cert_file,
 	    *key_file; /* where none is configured; NULL: only to look at the rest */
 	struct tls_tickets *tickets;
-	bool expired; /* a certificate that has expired is only warned of */
-	struct buf *warnings;
+	bool expired;         /* a certificate that has expired is only warned of */
+	struct buf *warnings; /* lines likewise; may be NULL */
 };
 /* Appends to why a line for each fault: where the configuration is wrong, and why. */
 TS_CHECKED enum ts_err app_tls_new(
     const struct conf *conf, const struct app_tls *how, struct buf *why, struct tls_ctx **ctx_r);
 /* For config_check(): append a line for each fault.  starting: a certificate of ours that has
- * expired is none. */
-void app_check_tls(const struct conf *conf, bool starting, struct buf *faults);
+ * expired is none, but one of warnings. */
+void app_check_tls(
+    const struct conf *conf, bool starting, struct buf *faults, struct buf *warnings);
 void app_check_listeners(const struct conf *conf, struct buf *faults);
 /* What a listener asks of its clients; settings is the block's, or a copy. */
 enum tls_client app_listener_client(

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The option table of listeners. */
+#include <sys/un.h>
+
+#include "auth/networks.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "net/network.h"
 #include "server/config/settings.h"
+
+#define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 
 static const char *const listener_words[] = {"starttls", "imaps", "none", NULL};
 static const char *const certificate_words[] = {"default", "off", "request", "require", NULL};
@@ -118,20 +122,10 @@ app_mode_parse(struct str text, unsigned *mode_r)
 static void
 check_proxy(const struct listener_settings *s, const struct conf_report *r)
 {
-	struct net_network network;
-
 	if (s->proxy_protocol != (s->proxy_from.n > 0))
 		conf_report(r, "proxy_protocol proxy_from",
 		    "proxy_protocol = yes and proxy_from belong together");
-	for (size_t i = 0; i < s->proxy_from.n; i++) {
-		const char *why = net_network_parse(s->proxy_from.items[i], &network);
-
-		if (why != NULL)
-			conf_report_item(r, "proxy_from", i,
-			    "%s; it takes addresses and networks such as 10.0.0.7, 10.0.0.0/8, "
-			    "2001:db8::/32, or unix",
-			    why);
-	}
+	auth_networks_check(r, "proxy_from", &s->proxy_from);
 }
 
 static void
@@ -142,6 +136,10 @@ check_listener(const void *settings, const struct conf_report *r)
 
 	if (!app_mode_parse(s->mode, &mode))
 		conf_report(r, "mode", "must be octal digits such as 0600, not %s", s->mode.p);
+	else if ((mode & 0222) == 0)
+		conf_report(r, "mode",
+		    "lets nobody connect, which takes the right to write, as in 0600: not %s",
+		    s->mode.p);
 	if (s->tls == LISTENER_NO_TLS && s->protocol != LISTENER_LMTP)
 		conf_report(r, "tls protocol", "tls = none is for protocol = lmtp only");
 	if (s->preauth != 0 && (s->tls != LISTENER_IMAPS || s->protocol != LISTENER_IMAP))
@@ -153,6 +151,9 @@ check_listener(const void *settings, const struct conf_report *r)
 	if (s->path.n > 0 && s->tls == LISTENER_IMAPS)
 		conf_report(r, "path tls",
 		    "a UNIX socket has no TLS: tls = imaps needs a listener of its own");
+	if (s->path.n > SOCKET_PATH_MAX)
+		conf_report(r, "path", "the path of a socket must have less than %zu bytes: %s",
+		    SOCKET_PATH_MAX + 1, s->path.p);
 	check_proxy(s, r);
 }
 
@@ -281,6 +282,26 @@ is_wrong(const struct conf *conf, const char *option)
 	return wrong;
 }
 
+/* What is given, and has no socket that it could be about. */
+static void
+check_about_nothing(const struct conf *conf, const struct listener_settings *s, struct buf *faults)
+{
+	static const char *const of_path[] = {"mode", "owner", "group"};
+
+	for (size_t i = 0; s->path.n == 0 && i < 3; i++)
+		if (conf_given(conf, s, of_path[i]))
+			fault(conf, s, of_path[i], "is for a UNIX socket, which needs a path",
+			    faults);
+	if (app_listener_has_port(conf, s))
+		return;
+	if (conf_given(conf, s, "address"))
+		fault(conf, s, "address path port",
+		    "is for a port: beside a path the port must be given, too", faults);
+	if (s->client_certificate > LISTENER_CERTIFICATE_OFF)
+		fault(conf, s, "client_certificate path port",
+		    "a UNIX socket has no TLS, and there is no port", faults);
+}
+
 void
 app_check_listeners(const struct conf *conf, struct buf *faults)
 {
@@ -292,6 +313,7 @@ app_check_listeners(const struct conf *conf, struct buf *faults)
 		const struct listener_settings *s = blocks.p[i].settings;
 		enum tls_client client = app_listener_client(conf, s);
 
+		check_about_nothing(conf, s, faults);
 		/* Port 143 is nothing that lmtp should be on because somebody forgot it. */
 		if (s->protocol == LISTENER_LMTP && s->path.n == 0 && !conf_given(conf, s, "port"))
 			fault(conf, s, "protocol port path",

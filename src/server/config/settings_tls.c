@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Option tables of certificates, ours and our clients', and contexts made from them. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/mem.h"
 #include "net/tls/certmap.h"
 #include "server/config/settings.h"
@@ -135,12 +138,26 @@ static const struct conf_opt certificate_opts[] = {
 };
 #undef AT
 
+static void
+check_certificate_names(const void *settings, const struct conf_report *r)
+{
+	const struct certificate_settings *s = settings;
+
+	for (size_t i = 0; i < s->names.n; i++)
+		if (!tls_name_ok(s->names.items[i]))
+			conf_report_item(
+			    r, "names", i, "is not a host name, or *. and the name of a domain");
+}
+
 const struct conf_table certificate_conf = {.name = "certificate",
-    .prose = "Further certificates of the server, shown to clients that ask for their names "
-             "(SNI): `certificate NAME { ... }`. All other clients see `tls.certificate`.",
+    .prose =
+        "Further certificates of the server, shown to clients that ask for their names "
+        "(SNI): `certificate NAME { ... }`. A name itself goes before a `*`. All other clients "
+        "see `tls.certificate`.",
     .opts = certificate_opts,
     .n = sizeof(certificate_opts) / sizeof(*certificate_opts),
     .struct_size = sizeof(struct certificate_settings),
+    .check = check_certificate_names,
     .block = true};
 
 static const char *const from_words[] = {"none", "san_email", "cn", NULL};
@@ -246,16 +263,59 @@ map_option(enum certmap_part part)
 	return names[part];
 }
 
+/* What was told is put right, so that what else is wrong shows. */
+static void
+set_right(struct certmap_rule *rule, enum certmap_part part)
+{
+	struct str *const parts[] = {
+	    [CERTMAP_PART_SUBJECT] = &rule->subject,
+	    [CERTMAP_PART_ISSUER] = &rule->issuer,
+	    [CERTMAP_PART_SAN_EMAIL] = &rule->san_email,
+	    [CERTMAP_PART_SAN_URI] = &rule->san_uri,
+	    [CERTMAP_PART_FINGERPRINT] = &rule->fingerprint,
+	};
+
+	if (part == CERTMAP_PART_NONE) {
+		rule->subject = STR("CN=x");
+	} else if (part == CERTMAP_PART_USER) {
+		rule->from = CERTMAP_FIXED;
+		rule->user = STR("x");
+	} else {
+		*parts[part] = STR_NONE;
+	}
+}
+
+/* False: a line in why for each part that is wrong. */
+static bool
+check_rule(const struct conf *conf, const struct certificate_map_settings *s,
+    const struct certmap_rule *given, struct buf *why)
+{
+	struct certmap_rule rule = *given;
+	struct certmap_fault fault;
+	struct certmap *map;
+	bool ok = true;
+
+	while ((map = certmap_new(&rule, 1, app_default_domain(conf), &fault)) == NULL) {
+		/* Without any condition: the check of the block has told it. */
+		if (fault.part != CERTMAP_PART_NONE &&
+		    conf_blame(conf, s, map_option(fault.part), why))
+			buf_printf(why, ": %s\n", fault.why);
+		set_right(&rule, fault.part);
+		ok = false;
+	}
+	certmap_free(&map);
+	return ok;
+}
+
 /* NULL: a line in why for each rule that is wrong. */
 static struct certmap *
 make_map(const struct conf *conf, struct buf *why)
 {
 	struct conf_blocks blocks = conf_blocks(conf, &certificate_map_conf);
-	const struct server_settings *server = conf_get(conf, &server_conf);
 	struct certmap_rule *rules = mem_zalloc((blocks.n + 1) * sizeof(*rules));
 	struct certmap_fault fault;
 	struct certmap *map = NULL;
-	size_t wrong = 0;
+	bool ok = true;
 
 	for (size_t i = 0; i < blocks.n; i++) {
 		const struct certificate_map_settings *s = blocks.p[i].settings;
@@ -268,54 +328,65 @@ make_map(const struct conf *conf, struct buf *why)
 		    .fingerprint = s->fingerprint,
 		    .user = s->user,
 		    .from = (enum certmap_from)s->user_from};
-		map = certmap_new(&rules[i], 1, server->default_domain, &fault);
-		if (map == NULL) {
-			wrong++;
-			/* Without any condition: the check of the block has told it. */
-			if (fault.part != CERTMAP_PART_NONE &&
-			    conf_blame(conf, s, map_option(fault.part), why))
-				buf_printf(why, ": %s\n", fault.why);
-		}
-		certmap_free(&map);
+		ok &= check_rule(conf, s, &rules[i], why);
 	}
-	if (wrong == 0)
-		map = certmap_new(rules, blocks.n, server->default_domain, &fault);
+	if (ok)
+		map = certmap_new(rules, blocks.n, app_default_domain(conf), &fault);
 	mem_free(rules);
 	return map;
 }
 
 struct tls_faults {
 	const struct conf *conf;
-	struct buf *out;
+	struct buf *out, *warnings; /* warnings may be NULL */
 };
 
 static void
-tell(void *arg, const struct tls_fault *fault, struct str text)
+put(const struct conf *conf, const struct tls_fault *fault, struct str text, struct buf *out)
 {
-	/* A key that no option names is looked for in the certificate's file. */
 	static const char *const names[] = {
 	    [TLS_PART_VERSION] = "tls.min_version",
 	    [TLS_PART_CIPHERS] = "tls.ciphers",
 	    [TLS_PART_CIPHERSUITES] = "tls.ciphersuites",
 	    [TLS_PART_CERT] = "tls.certificate",
-	    [TLS_PART_KEY] = "tls.key tls.certificate",
+	    [TLS_PART_KEY] = "tls.key",
 	    [TLS_PART_OCSP] = "tls.ocsp_response",
 	    [TLS_PART_NAMES] = "tls.names", /* of blocks only */
 	    [TLS_PART_CLIENT_CA] = "tls.client_ca",
 	    [TLS_PART_CLIENT_CRL] = "tls.client_crl",
 	};
-	const struct tls_faults *f = arg;
-	struct conf_blocks blocks = conf_blocks(f->conf, &certificate_conf);
-	const char *name = names[fault->part];
+	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
+	const void *settings =
+	    fault->named > 0 ? blocks.p[fault->named - 1].settings : conf_get(conf, &tls_conf);
+	size_t section = fault->named > 0 ? strlen("tls.") : 0;
+	const char *name = names[fault->part] + section;
 	bool told;
 
-	if (fault->named == 0)
-		told = conf_blame(f->conf, conf_get(f->conf, &tls_conf), name, f->out);
-	else
-		told = conf_blame(f->conf, blocks.p[fault->named - 1].settings,
-		    fault->part == TLS_PART_KEY ? "key certificate" : name + 4, f->out);
+	/* A key that no option names is looked for in the certificate's file. */
+	if (fault->part == TLS_PART_KEY && !conf_given(conf, settings, name))
+		name = names[TLS_PART_CERT] + section;
+	told = conf_blame(conf, settings, name, out);
 	if (told)
-		buf_printf(f->out, ": %.*s\n", STR_ARG(text));
+		buf_printf(out, ": %.*s\n", STR_ARG(text));
+}
+
+static void
+tell(void *arg, const struct tls_fault *fault, struct str text)
+{
+	const struct tls_faults *f = arg;
+
+	/* Names were told by the check of their table. */
+	if (fault->part != TLS_PART_NAMES)
+		put(f->conf, fault, text, f->out);
+}
+
+static void
+tell_warning(void *arg, const struct tls_fault *fault, struct str text)
+{
+	const struct tls_faults *f = arg;
+
+	if (f->warnings != NULL)
+		put(f->conf, fault, text, f->warnings);
 }
 
 static struct tls_named *
@@ -342,7 +413,7 @@ app_tls_new(
 	const struct tls_settings *s = conf_get(conf, &tls_conf);
 	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
 	struct tls_named *named = named_of(blocks);
-	struct tls_faults faults = {conf, why};
+	struct tls_faults faults = {conf, why, how->warnings};
 	struct buf text = {0};
 	struct tls_options opt = {.cert_file = or_null(s->certificate),
 	    .key_file = or_null(s->key),
@@ -359,12 +430,12 @@ app_tls_new(
 	    .ticket_ms = s->ticket_time,
 	    .expired = how->expired,
 	    .on_fault = tell,
-	    .fault_arg = &faults,
-	    .warnings = how->warnings};
+	    .on_warning = tell_warning,
+	    .fault_arg = &faults};
 	enum ts_err err = TS_INVALID;
 
 	*ctx_r = NULL;
-	if (opt.cert_file == NULL) {
+	if (opt.cert_file == NULL && how->cert_file != NULL) {
 		opt.cert_file = how->cert_file;
 		opt.key_file = how->key_file;
 	}
@@ -378,12 +449,74 @@ app_tls_new(
 	return err;
 }
 
-void
-app_check_tls(const struct conf *conf, bool starting, struct buf *faults)
+/* ---- one certificate for a name ---- */
+
+struct shown { /* a name, and where it stands */
+	struct str name;
+	size_t block, item;
+};
+
+static int
+by_name(const void *a, const void *b)
 {
-	struct app_tls how = {.expired = starting};
+	const struct shown *x = a, *y = b;
+	int c = str_icmp(x->name, y->name);
+
+	if (c == 0)
+		c = x->block != y->block ? (x->block < y->block ? -1 : 1)
+		                         : (x->item > y->item) - (x->item < y->item);
+	return c;
+}
+
+static void
+check_doubled(const struct conf *conf, const struct shown *first, const struct shown *second,
+    struct buf *faults)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
+	struct buf where = {0};
+
+	conf_blame_block(conf, blocks.p[first->block].settings, &where);
+	if (conf_blame_item(conf, blocks.p[second->block].settings, "names", second->item, faults))
+		buf_printf(faults, ": is named already, by %s\n", buf_cstr(&where));
+	buf_fini(&where);
+}
+
+static void
+check_names_once(const struct conf *conf, struct buf *faults)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
+	struct buf all = {0};
+	const struct shown *list;
+	size_t n, first = 0;
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct certificate_settings *s = blocks.p[i].settings;
+
+		for (size_t j = 0; j < s->names.n; j++) {
+			struct shown one = {s->names.items[j], i, j};
+
+			buf_put(&all, &one, sizeof(one));
+		}
+	}
+	n = all.n / sizeof(*list);
+	list = (const struct shown *)(const void *)all.p;
+	if (n > 0)
+		qsort(all.p, n, sizeof(*list), by_name);
+	for (size_t i = 1; i < n; i++)
+		if (str_ieq(list[first].name, list[i].name))
+			check_doubled(conf, &list[first], &list[i], faults);
+		else
+			first = i;
+	buf_fini(&all);
+}
+
+void
+app_check_tls(const struct conf *conf, bool starting, struct buf *faults, struct buf *warnings)
+{
+	struct app_tls how = {.expired = starting, .warnings = warnings};
 	struct tls_ctx *ctx;
 
 	if (app_tls_new(conf, &how, faults, &ctx) == TS_OK)
 		tls_ctx_free(&ctx);
+	check_names_once(conf, faults);
 }

@@ -513,6 +513,17 @@ files_and_paths(void **state)
 
 	f = fopen(path, "w");
 	assert_non_null(f);
+	(void)fputs("tls.cert = .\nstore.path = \"\"", f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(conf_load(tables, path, &faults, &conf), TS_INVALID);
+	assert_int_equal(faults.n, 1);
+	(void)snprintf(want, sizeof(want),
+	    "%s:1: tls.cert: cannot read %s/.: it is a folder, not a file", path, dir);
+	assert_string_equal(faults.text[0], want);
+	conf_faults_fini(&faults);
+
+	f = fopen(path, "w");
+	assert_non_null(f);
 	(void)fputs("tls.cert = t.conf; store.path = /var/x", f);
 	assert_int_equal(fclose(f), 0);
 	assert_int_equal(conf_load(tables, path, &faults, &conf), TS_OK);
@@ -547,7 +558,10 @@ a_restart_is_asked_for(void **state)
 	assert_int_equal(conf_blocks(again, &listener_table).n, 2); /* still there */
 	a = good("listener x { port = 1 }");
 	assert_true(conf_restart_needed(a, again, &out));
-	assert_string_equal(buf_cstr(&out), "listener gone: address\nlistener gone: port\n");
+	assert_string_equal(buf_cstr(&out), "listener gone: is new\n");
+	out.n = 0;
+	assert_true(conf_restart_needed(again, a, &out));
+	assert_string_equal(buf_cstr(&out), "listener gone: is gone\n");
 	conf_unref(&a);
 	conf_unref(&b);
 	conf_unref(&again);

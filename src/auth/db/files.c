@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files that a database's settings name, looked at before they are needed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "auth/db.h"
+#include "auth/settings.h"
+#include "auth/user/file.h"
+#include "net/tls/tls.h"
+
+enum { SECRET_MAX = 4096 };
+
+void
+auth_db_look(const struct auth_db_make *make, struct buf *why)
+{
+	struct auth_db *db = auth_db_new(make, why);
+
+	if (db == NULL)
+		return;
+	buf_fini(&db->name);
+	db->ops->free(db);
+}
+
+void
+auth_db_tell(
+    const struct auth_db_make *make, const char *option, const struct buf *lines, struct buf *out)
+{
+	struct str rest = buf_as_str(lines), line;
+
+	while (rest.n > 0 && str_split(&rest, '\n', &line))
+		if (line.n > 0 && conf_blame(make->conf, make->settings, option, out))
+			buf_printf(out, ": %.*s\n", STR_ARG(line));
+}
+
+/* By the sandbox, though not by its mode: the helper, who reads it, is outside. */
+static bool
+is_hidden(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code = errno;
+
+	if (fd >= 0)
+		(void)close(fd);
+	return fd < 0 && code == EACCES && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0;
+}
+
+bool
+auth_db_ca_ok(const struct auth_db_make *make, const char *option, struct str file, struct buf *why)
+{
+	struct buf text = {0};
+	bool ok = file.n == 0 || is_hidden(file.p) || tls_certificates_ok(file.p, &text);
+
+	auth_db_tell(make, option, &text, why);
+	buf_fini(&text);
+	return ok;
+}
+
+bool
+auth_db_secret_ok(
+    const struct auth_db_make *make, const char *option, struct str file, struct buf *why)
+{
+	struct buf secret = {0}, text = {0};
+	struct stat seen;
+	const char *fault = NULL;
+
+	if (file.n > 0 && !is_hidden(file.p))
+		fault = auth_file_read(file.p, SECRET_MAX, &secret, &seen);
+	if (file.n > 0 && fault == NULL && secret.n > 0 && strchr("\r\n", secret.p[0]) != NULL)
+		fault = "its first line is empty";
+	if (file.n > 0 && fault == NULL && secret.n == 0 && !is_hidden(file.p))
+		fault = "it is empty";
+	if (fault != NULL)
+		buf_printf(&text, "%s: %s", file.p, fault);
+	auth_db_tell(make, option, &text, why);
+	buf_wipe_fini(&secret);
+	buf_fini(&text);
+	return fault == NULL;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is wrong with certificates, keys and ciphers, in words for who keeps them. */
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "net/tls/tls_int.h"
+
+static const char damaged[] = "it is damaged";
+
+/* reason 0: any of the library. */
+static const struct {
+	int lib, reason;
+	const char *words;
+} words[] = {
+    {ERR_LIB_SSL, SSL_R_EE_KEY_TOO_SMALL, "its key is too weak (RSA needs 2048 bits or more)"},
+    {ERR_LIB_SSL, SSL_R_CA_KEY_TOO_SMALL,
+        "a key of its chain is too weak (RSA needs 2048 bits or more)"},
+    {ERR_LIB_SSL, SSL_R_CA_MD_TOO_WEAK,
+        "a certificate of its chain is signed with a hash that is too weak (SHA-1, MD5)"},
+    {ERR_LIB_SSL, SSL_R_NO_CIPHER_MATCH, "OpenSSL has none of these"},
+    {ERR_LIB_SSL, SSL_R_UNKNOWN_CERTIFICATE_TYPE, "its key is of a kind that TLS has no use for"},
+    {ERR_LIB_X509, X509_R_UNKNOWN_KEY_TYPE, "its key is of a kind that TLS has no use for"},
+    {ERR_LIB_OSSL_DECODER, ERR_R_UNSUPPORTED, "it is damaged, or of a kind that is not known"},
+    {ERR_LIB_PEM, 0, damaged},
+    {ERR_LIB_ASN1, 0, damaged},
+};
+
+const char *
+tls_why(void)
+{
+	unsigned long code = ERR_get_error();
+	const char *reason = NULL;
+
+	if (code != 0)
+		reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+		                                : ERR_reason_error_string(code);
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (code != 0 && ERR_GET_LIB(code) == words[i].lib &&
+		    (words[i].reason == 0 || ERR_GET_REASON(code) == words[i].reason)) {
+			reason = words[i].words;
+			break;
+		}
+	ERR_clear_error();
+	return reason != NULL ? reason : "no reason given";
+}
+
+/* ---- PEM ---- */
+
+enum pem_found { PEM_NOTHING, PEM_FOUND, PEM_LOCKED, PEM_UNREADABLE /* errno */ };
+
+static bool
+ends_in(const char *name, const char *end)
+{
+	size_t n = strlen(name), e = strlen(end);
+
+	return n >= e && strcmp(name + n - e, end) == 0;
+}
+
+/* Is there a block of that kind?  LOCKED: with a passphrase. */
+static enum pem_found
+pem_look(const char *file, const char *kind)
+{
+	enum pem_found found = PEM_NOTHING;
+	char *name = NULL, *header = NULL;
+	unsigned char *data = NULL;
+	long n;
+	FILE *f = fopen(file, "re");
+
+	if (f == NULL)
+		return PEM_UNREADABLE;
+	while (found == PEM_NOTHING && PEM_read(f, &name, &header, &data, &n) == 1) {
+		if (ends_in(name, kind))
+			found =
+			    strstr(name, "ENCRYPTED") != NULL || strstr(header, "ENCRYPTED") != NULL
+			        ? PEM_LOCKED
+			        : PEM_FOUND;
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(data, (size_t)n);
+	}
+	/* One that begins, and cannot be read. */
+	if (found == PEM_NOTHING && ERR_peek_last_error() != 0 &&
+	    ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		found = PEM_FOUND;
+	(void)fclose(f);
+	ERR_clear_error();
+	return found;
+}
+
+void
+tls_pem_fault(const char *file, const char *what, const char *kind, struct buf *out)
+{
+	const char *reason = tls_why();
+
+	switch (pem_look(file, kind)) {
+	case PEM_UNREADABLE:
+		buf_printf(out, "cannot read %s: %s", file, strerrordesc_np(errno));
+		break;
+	case PEM_NOTHING:
+		buf_printf(out, "%s holds no %s (PEM)", file, what);
+		break;
+	case PEM_LOCKED:
+		buf_printf(out,
+		    "the %s in %s has a passphrase, which nobody can type here: store it without "
+		    "one",
+		    what, file);
+		break;
+	case PEM_FOUND:
+		buf_printf(out, "the %s in %s cannot be used: %s", what, file, reason);
+		break;
+	}
+}
+
+bool
+tls_certificates_ok(const char *file, struct buf *why)
+{
+	FILE *f = fopen(file, "re");
+	X509 *cert = f != NULL ? PEM_read_X509_AUX(f, NULL, NULL, NULL) : NULL;
+	bool ok = cert != NULL;
+
+	if (!ok)
+		tls_pem_fault(file, "certificate", "CERTIFICATE", why);
+	X509_free(cert);
+	if (f != NULL)
+		(void)fclose(f);
+	ERR_clear_error();
+	return ok;
+}
+
+/* ---- ciphers ---- */
+
+/* Ciphers of TLS 1.3 have no other name. */
+static bool
+is_suite(const SSL_CTX *ssl, struct str name)
+{
+	STACK_OF(SSL_CIPHER) *list = SSL_CTX_get_ciphers(ssl);
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(list); i++)
+		if (str_eq(name, str_of(SSL_CIPHER_get_name(sk_SSL_CIPHER_value(list, i)))))
+			return true;
+	return false;
+}
+
+/* OpenSSL passes over what it does not know. */
+bool
+tls_suites_ok(const char *suites, struct buf *why)
+{
+	static const char all[] =
+	    "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:"
+	    "TLS_AES_128_CCM_SHA256:TLS_AES_128_CCM_8_SHA256";
+	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+	struct str rest = str_of(suites), name;
+	bool ok = ssl != NULL && SSL_CTX_set_ciphersuites(ssl, all) == 1;
+
+	while (ok && str_split(&rest, ':', &name)) {
+		ok = is_suite(ssl, name);
+		if (!ok)
+			buf_printf(why,
+			    "%.*s: there is no such suite; there are TLS_AES_256_GCM_SHA384, "
+			    "TLS_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256, "
+			    "TLS_AES_128_CCM_SHA256 and TLS_AES_128_CCM_8_SHA256, with colons "
+			    "between them",
+			    STR_ARG(name));
+	}
+	SSL_CTX_free(ssl);
+	ERR_clear_error();
+	return ok;
+}
+
+/* What takes away, and rules for the whole list, may be about ciphers that are gone. */
+static bool
+adds_none(SSL_CTX *ssl, struct str word)
+{
+	struct buf copy = {0};
+	bool none;
+
+	if (word.n == 0 || strchr("!-+@", word.p[0]) != NULL)
+		return false;
+	buf_str(&copy, word);
+	none = SSL_CTX_set_cipher_list(ssl, buf_cstr(&copy)) != 1;
+	buf_fini(&copy);
+	return none;
+}
+
+void
+tls_ciphers_look(const char *ciphers, struct buf *warnings)
+{
+	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+	const char *p = ciphers;
+
+	while (ssl != NULL && *p != '\0') {
+		size_t n = strcspn(p, ":, ;");
+
+		if (adds_none(ssl, (struct str){p, n}))
+			buf_printf(warnings, "%.*s: OpenSSL has no such cipher\n", (int)n, p);
+		p += n;
+		p += *p != '\0';
+	}
+	SSL_CTX_free(ssl);
+	ERR_clear_error();
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is allowed, and does nothing: a database that nobody asks, a mechanism that nobody can use.
+ * Warnings, since what makes it work may come later.  See config_check.h.
+ */
+#include "auth/settings.h"
+#include "imap/ext/list.h"
+#include "imap/settings.h"
+#include "sasl/mech.h"
+#include "server/check/config_check.h"
+
+enum { WORDS_MAX = 128 }; /* capabilities to look for a near one in */
+
+static bool
+is_asked_for_certificates(const struct conf *conf)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &listener_conf);
+	const struct tls_settings *tls = conf_get(conf, &tls_conf);
+	bool any = blocks.n == 0 && tls->client_certificate != TLS_CLIENT_OFF;
+
+	for (size_t i = 0; i < blocks.n && !any; i++)
+		any = app_listener_client(conf, blocks.p[i].settings) != TLS_CLIENT_OFF;
+	return any;
+}
+
+static void
+check_maps(const struct conf *conf, struct buf *warnings)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &certificate_map_conf);
+
+	if (is_asked_for_certificates(conf))
+		return;
+	for (size_t i = 0; i < blocks.n; i++) {
+		conf_blame_block(conf, blocks.p[i].settings, warnings);
+		buf_puts(warnings, ": no listener asks clients for a certificate "
+		                   "(client_certificate), so it is never looked at\n");
+	}
+}
+
+static bool
+takes_tokens(const struct conf *conf)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+
+	for (size_t i = 0; i < s->databases.n; i++) {
+		const struct auth_db_settings *db =
+		    auth_settings_database(conf, s->databases.items[i]);
+
+		if (db != NULL && db->type == AUTH_DB_OAUTH)
+			return true;
+	}
+	return false;
+}
+
+/* What keeps a mechanism from ever being offered; NULL: nothing. */
+static const char *
+idle_mechanism(const struct conf *conf, const struct sasl_mech *mech)
+{
+	if (mech == NULL)
+		return NULL;
+	if ((mech->flags & SASL_TOKENS) != 0 && !takes_tokens(conf))
+		return "no database of auth.databases takes tokens (type = oauth), so it is never "
+		       "offered";
+	if ((mech->flags & SASL_FROM_CHANNEL) != 0 && !is_asked_for_certificates(conf))
+		return "no listener asks clients for a certificate (client_certificate), so it is "
+		       "never offered";
+	return NULL;
+}
+
+static void
+check_mechanisms(const struct conf *conf, struct buf *warnings)
+{
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+
+	/* The default names all there are. */
+	for (size_t i = 0; i < s->mechanisms.n && conf_given(conf, s, "mechanisms"); i++) {
+		const char *why = idle_mechanism(conf, sasl_mech_find(s->mechanisms.items[i]));
+
+		if (why != NULL && conf_blame_item(conf, s, "mechanisms", i, warnings))
+			buf_printf(warnings, ": %s\n", why);
+	}
+	for (size_t i = 0; i < s->sasl_mechanisms.n; i++)
+		if (!imap_mechanism_on(s, s->sasl_mechanisms.items[i]) &&
+		    conf_blame_item(conf, s, "auth.sasl_mechanisms", i, warnings))
+			buf_puts(warnings,
+			    ": mechanisms does not name it, too, so it is never offered\n");
+}
+
+static bool
+is_capability(struct str word, const char **words, size_t *n_r)
+{
+	bool found = str_has_iprefix(word, STR("AUTH="));
+
+	*n_r = 0;
+	for (size_t i = 0; i < imap_all_extensions_count; i++)
+		for (const struct imap_cap *c = imap_all_extensions[i]->caps;
+		     c != NULL && c->word != NULL; c++) {
+			struct str known = str_of(c->word);
+
+			found |= str_ieq(word, known) ||
+			         (c->value != NULL && str_has_iprefix(word, known));
+			if (*n_r < WORDS_MAX)
+				words[(*n_r)++] = c->word;
+		}
+	return found;
+}
+
+static void
+check_hidden(const struct conf *conf, struct buf *warnings)
+{
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+	const char *words[WORDS_MAX], *guess;
+	size_t n;
+
+	for (size_t i = 0; i < s->hide_capabilities.n; i++) {
+		struct str word = s->hide_capabilities.items[i];
+
+		if (is_capability(word, words, &n) ||
+		    !conf_blame_item(conf, s, "hide_capabilities", i, warnings))
+			continue;
+		guess = str_nearest(word, words, n);
+		buf_printf(warnings, ": there is no such capability here%s%s%s\n",
+		    guess != NULL ? "; did you mean " : "", guess != NULL ? guess : "",
+		    guess != NULL ? "?" : "");
+	}
+}
+
+void
+config_check_idle(const struct conf *conf, struct buf *warnings)
+{
+	auth_settings_look(conf, warnings);
+	check_maps(conf, warnings);
+	check_mechanisms(conf, warnings);
+	check_hidden(conf, warnings);
+}
