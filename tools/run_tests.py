@@ -4,7 +4,10 @@
 
 Called by `./dev test`, which has installed what is needed.  `--long` runs
 everything; the default is the selection that fits 20 minutes on two cores.
-`--only WORD` runs the stages whose name contains WORD.
+`--only WORD` runs the stages whose name contains WORD.  Names choose tests: a
+transcript (`silent.imt`), a source file of a test, an end-to-end file with or without
+a case (`test_lmtp.py::test_reset`), a name that `meson test --list` shows, a fuzz
+target (its corpus is replayed); with or without the folder and the ending.
 
 The default selection does not depend on luck: all random tests have the seed
 that stands here, and fuzz targets, after their corpus, a number of runs.  Fresh
@@ -12,10 +15,12 @@ seeds belong to `--long` and `./dev fuzz`; the seed is printed, give it again wi
 TURNSTONE_SEED=n.
 """
 import argparse
+import difflib
 import glob
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -105,8 +110,37 @@ def static_checks(tally, _args):
           "! git ls-files 'src/*.[ch]' 'src/*.cc' | xargs grep -nE 'TODO|FIXME|XXX' | grep .")
 
 
+def changed_sources():
+    """Sources of src/ that are not as in the last commit, or that the last commit changed."""
+    names = run(["git", "diff", "--name-only", "--diff-filter=d", "HEAD~1", "--", "src/*.c"], cwd=TOP)
+    return names.stdout.split() if names.returncode == 0 else []
+
+
+def lint_stage(tally, args):
+    """clang-tidy and cppcheck: what was changed last; with --long everything."""
+    sources = [] if args.long else changed_sources()
+    if args.long or sources:
+        check(tally, "lint", " ".join(["./dev lint", *sources]))
+    else:
+        tally.skip("lint", "no source of src/ has changed since the commit before the last")
+
+
+GCC = ("build-gcc", ("gcc", "g++"), "-Dbuildtype=debugoptimized", "-Dtests=true")
+
+
+def build_gcc(tally):
+    """The folder whose compile commands are for editors and language servers."""
+    if not build(tally, *GCC):
+        return False
+    link = os.path.join(TOP, "compile_commands.json")
+    if os.path.lexists(link):
+        os.unlink(link)
+    os.symlink("build-gcc/compile_commands.json", link)
+    return True
+
+
 def gcc_stage(tally, _args):
-    if build(tally, "build-gcc", ("gcc", "g++"), "-Dbuildtype=debugoptimized", "-Dtests=true"):
+    if build_gcc(tally):
         meson_tests(tally, "build-gcc", "--suite", "unit", "--suite", "imap")
 
 
@@ -162,9 +196,12 @@ def tsan_stage(tally, _args):
                     env={"TSAN_OPTIONS": opts})
 
 
+FUZZ = ("build-fuzz", ("clang", "clang++"), "-Dtests=true", "-Dfuzz=true", "-Darena_emu=true",
+        "-Db_sanitize=address,undefined")
+
+
 def fuzz_stage(tally, args):
-    if not build(tally, "build-fuzz", ("clang", "clang++"), "-Dtests=true", "-Dfuzz=true",
-                 "-Darena_emu=true", "-Db_sanitize=address,undefined"):
+    if not build(tally, *FUZZ):
         return
     targets = [t for t in sorted(glob.glob(os.path.join(TOP, "build-fuzz", "fuzz", "fuzz_*")))
                if os.access(t, os.X_OK) and not os.path.isdir(t)]
@@ -215,25 +252,87 @@ def sandbox_stage(tally, args):
         pytest(tally, args, "build", *which, env={"TURNSTONE_SANDBOX": "1"}, name="sandbox")
 
 
-STAGES = [("static", static_checks), ("gcc", gcc_stage), ("e2e", e2e_stage), ("sandbox", sandbox_stage), ("asan", asan_stage),
+STAGES = [("static", static_checks), ("lint", lint_stage), ("gcc", gcc_stage), ("e2e", e2e_stage), ("sandbox", sandbox_stage), ("asan", asan_stage),
           ("tsan", tsan_stage), ("fuzz", fuzz_stage)]
+
+
+# ---- tests by name
+
+
+def meson_names(folder):
+    """Name of a test -> how often it stands in the list (once)."""
+    listed = run(["meson", "test", "-C", os.path.join(TOP, folder), "--list"]).stdout
+    return [line.split(" / ", 1)[1] for line in listed.splitlines() if " / " in line]
+
+
+def stem(word):
+    return re.sub(r"^test_|\.(imt|py|c)$", "", os.path.basename(word.split("::")[0]))
+
+
+def end_to_end(word):
+    """The end-to-end file of that name."""
+    found = glob.glob(os.path.join(TOP, "test", "e2e", f"test_{stem(word)}.py"))
+    return found[0] if found and not word.endswith((".imt", ".c")) else None
+
+
+def meson_name(word, names):
+    """What meson calls it: a transcript by its file, a unit test by its folder and file."""
+    folder = os.path.basename(os.path.dirname(word))
+    for name in (word, f"{stem(word)}.imt", f"{folder}-{stem(word)}", stem(word)):
+        if name in names:
+            return name
+    ends = [name for name in names if name.endswith("-" + stem(word))]
+    return ends[0] if len(ends) == 1 else None
+
+
+def fuzz_target(word):
+    return os.path.isdir(os.path.join(TOP, "fuzz", "corpus", stem(word)))
+
+
+def by_name(tally, args, words):
+    """Runs those tests only; a name that is none ends the run before it begins."""
+    if not build_gcc(tally):
+        return
+    names, files, tests, targets = meson_names("build-gcc"), [], [], []
+    for word in words:
+        if end_to_end(word):
+            files.append("::".join([end_to_end(word), *word.split("::")[1:]]))
+        elif meson_name(word, names):
+            tests.append(meson_name(word, names))
+        elif fuzz_target(word):
+            targets.append(stem(word))
+        else:
+            known = names + [os.path.basename(f) for f in glob.glob(os.path.join(TOP, "test", "e2e", "test_*.py"))]
+            near = difflib.get_close_matches(os.path.basename(word), known, 5, 0.5)
+            sys.exit(f"dev: test: no test is called '{word}'" + (f"; near it: {', '.join(near)}" if near else ""))
+    if tests:
+        meson_tests(tally, "build-gcc", *tests)
+    if files and build(tally, *RELEASE):
+        pytest(tally, args, "build", *files)
+    if targets and build(tally, *FUZZ):
+        for target in targets:
+            for name, done in fuzz_one(os.path.join(TOP, "build-fuzz", "fuzz", f"fuzz_{target}"), args)[:1]:
+                tally.one(name, done.returncode == 0, done.stdout)
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true", help="everything, however long it takes")
-    parser.add_argument("--only", default="", help="stages whose name contains this word: "
+    parser.add_argument("--only", default="", help="stages whose name contains this word, or one of several with commas between them: "
                         + ", ".join(name for name, _ in STAGES))
     parser.add_argument("--fast", action="store_true", help="end-to-end tests stop at the first failure")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="these tests only")
     args = parser.parse_args()
     fresh = random.SystemRandom().randrange(1, 2**31) if args.long else SEED
     args.seed = int(os.environ.get("TURNSTONE_SEED") or fresh)
     os.environ["TURNSTONE_SEED"] = str(args.seed)
     print(f"seed: TURNSTONE_SEED={args.seed}", flush=True)
     tally = Tally()
+    if args.names:
+        by_name(tally, args, args.names)
     for name, stage in STAGES:
-        if args.only not in name:
+        if args.names or not any(word in name for word in args.only.split(",")):
             continue
         start, before = time.monotonic(), tally.passed
         stage(tally, args)
