@@ -67,15 +67,17 @@ begin_address(struct parse *a)
 	a->comment = a->name = a->route = a->mailbox = a->host = STR_NONE;
 }
 
-/* Room for the texts of a value of n bytes; moves what points into the text along with it. */
-static void
+/* Room for the texts of a value of n bytes; moves what points into the text along with it.  False:
+ * there is no memory. */
+static bool
 reserve(struct mail_addresses *l, size_t n)
 {
 	const char *old = l->text.p;
 
-	buf_room(&l->text, n);
+	if (buf_room(&l->text, n) == NULL)
+		return false;
 	if (old == NULL || old == l->text.p)
-		return;
+		return true;
 	for (size_t i = 0; i < l->n; i++) {
 		struct str *s[] = {&l->v[i].name, &l->v[i].route, &l->v[i].mailbox, &l->v[i].host};
 
@@ -83,6 +85,20 @@ reserve(struct mail_addresses *l, size_t n)
 			if (s[k]->p != NULL && s[k]->n > 0)
 				s[k]->p = l->text.p + ((uintptr_t)s[k]->p - (uintptr_t)old);
 	}
+	return true;
+}
+
+static bool
+more_room(struct mail_addresses *l)
+{
+	size_t cap = l->cap > 0 ? l->cap * 2 : 4;
+	struct mail_address *v = mem_try_realloc(l->v, cap * sizeof(*v), l->text.oom);
+
+	if (v == NULL)
+		return false;
+	l->v = v;
+	l->cap = cap;
+	return true;
 }
 
 static void
@@ -91,10 +107,8 @@ add(struct parse *a, enum mail_address_kind kind)
 	struct mail_addresses *l = a->list;
 	struct mail_address *to;
 
-	if (l->n == l->cap) {
-		l->cap = l->cap > 0 ? l->cap * 2 : 4;
-		l->v = mem_realloc(l->v, l->cap * sizeof(*l->v));
-	}
+	if (l->n == l->cap && !more_room(l))
+		return;
 	to = &l->v[l->n++];
 	*to = (struct mail_address){.kind = kind, .mailbox = STR(""), .host = STR("")};
 	if (kind == MAIL_ADDRESS_END)
@@ -446,9 +460,8 @@ mail_parse_addresses(struct str value, size_t max, size_t max_bytes, struct mail
 
 	list->bytes += n;
 	list->cut |= cut;
-	if (n == 0)
+	if (n == 0 || !reserve(list, n * 2 + 16))
 		return;
-	reserve(list, n * 2 + 16);
 	begin_address(&a);
 	for (;;) {
 		skip(&a);

@@ -25,7 +25,8 @@ struct mail_address {
 	struct str host;
 };
 
-/* {0} is an empty list.  Owns the texts of its addresses. */
+/* {0} is an empty list; {.text.oom = &flag} is one that tells when memory runs out (base/mem.h) and
+ * then lacks addresses.  Owns the texts of its addresses. */
 struct mail_addresses {
 	struct mail_address *v;
 	size_t n, cap;

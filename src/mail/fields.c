@@ -189,6 +189,7 @@ mail_choose(struct mail_choice *c, struct str bytes, bool last, struct buf *out)
 {
 	struct mail_fields_piece p;
 
+	c->fields.held.oom = out->oom;
 	mail_fields_feed(&c->fields, bytes, last);
 	while (mail_fields_next(&c->fields, &p)) {
 		if (p.first)

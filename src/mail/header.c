@@ -205,6 +205,8 @@ mail_unfold(struct str value, struct buf *out)
 	const char *end = v.n > 0 ? v.p + v.n : v.p;
 	char *q = buf_room(out, v.n);
 
+	if (q == NULL)
+		return;
 	for (const char *p = v.p; p < end; p++) {
 		char c = lex_unfolded(p, end);
 

@@ -86,6 +86,8 @@ struct mail_params {
 };
 
 void mail_params_read(struct mail_params *p, struct str value, size_t max);
+/* Tells when memory runs out (base/mem.h); parameters are then missing. */
+void mail_params_try_read(struct mail_params *p, struct str value, size_t max, bool *oom);
 void mail_params_fini(struct mail_params *p);
 
 /* The first one of that name, better in the extended form; NULL if there is none. */

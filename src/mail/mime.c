@@ -56,16 +56,28 @@ top(struct mime_walk *w)
 	return &w->open[w->depth - 1];
 }
 
+static bool
+more_room(struct mime *m)
+{
+	uint32_t cap = m->cap > 0 ? m->cap * 2 : 8;
+	struct mime_part *v = mem_try_realloc(m->v, cap * sizeof(*v), m->names.oom);
+
+	if (v == NULL)
+		return false;
+	m->v = v;
+	m->cap = cap;
+	return true;
+}
+
+/* NULL: there is no memory. */
 static struct mime_part *
 push(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 {
 	struct mime *m = w->m;
 	struct mime_part *p;
 
-	if (m->n == m->cap) {
-		m->cap = m->cap > 0 ? m->cap * 2 : 8;
-		m->v = mem_realloc(m->v, m->cap * sizeof(*m->v));
-	}
+	if (m->n == m->cap && !more_room(m))
+		return NULL;
 	p = &m->v[m->n];
 	*p = (struct mime_part){.parent = parent, .header_off = off, .body_off = off};
 	p->lf_before = lf;
@@ -79,7 +91,8 @@ push(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 static void
 open_part(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 {
-	push(w, parent, off, lf);
+	if (push(w, parent, off, lf) == NULL)
+		return;
 	/* limits->nesting containers and the leaf in them; see `deep` in end_header(). */
 	w->open[w->depth++] = (struct open){.part = w->m->n - 1, .in_header = true};
 }
@@ -91,7 +104,7 @@ put_name(struct mime *m, struct str s)
 
 	for (size_t i = 0; i < s.n; i++)
 		buf_putc(&m->names, (char)ascii_lower((unsigned char)s.p[i]));
-	return span;
+	return buf_failed(&m->names) ? (struct mime_span){0} : span;
 }
 
 static void
@@ -152,7 +165,7 @@ read_params(struct mime_walk *w, struct mime_part *p, const struct mail_params *
 {
 	const struct mail_param *charset = mail_params_find(params, STR("charset"));
 	struct open *o = top(w);
-	struct buf value = {0};
+	struct buf value = buf_like(&w->boundaries);
 
 	if (charset != NULL)
 		mail_param_value(charset, &value);
@@ -171,7 +184,7 @@ read_type(struct mime_walk *w, struct mime_part *p)
 	struct mail_params params;
 	struct str type = STR_NONE, subtype = STR_NONE;
 
-	mail_params_read(&params, p->f_type, w->limits->field);
+	mail_params_try_read(&params, p->f_type, w->limits->field, w->boundaries.oom);
 	w->m->cut |= params.cut;
 	if (mime_type_of(&params, &type, &subtype)) {
 		set_type(w->m, p, type, subtype);
@@ -280,6 +293,8 @@ make_up_child(struct mime_walk *w, uint32_t index, bool delimited)
 	uint64_t off = delimited ? p->body_off + p->body_len : p->body_off;
 
 	child = push(w, index, off, w->lf);
+	if (child == NULL)
+		return;
 	p = &w->m->v[index];
 	child->made_up = child->defaulted = true;
 	child->body_len = delimited ? 0 : p->body_len;
@@ -407,21 +422,25 @@ find_line(struct mime_walk *w, size_t *budget)
 }
 
 struct mime_walk *
-mime_walk_new(struct str message, const struct mail_limits *limits, struct mime *m)
+mime_walk_new(struct str message, const struct mail_limits *limits, struct mime *m, bool *oom)
 {
-	struct mime_walk *w = mem_zalloc(sizeof(*w));
+	struct mime_walk *w = mem_try_zalloc(sizeof(*w), oom);
 
-	*w = (struct mime_walk){.message = message, .limits = limits, .m = m};
-	*m = (struct mime){0};
-	w->open = mem_zalloc(((size_t)limits->nesting + 2) * sizeof(*w->open));
-	open_part(w, 0, 0, 0);
+	*m = (struct mime){.names.oom = oom};
+	if (w == NULL)
+		return NULL;
+	*w = (struct mime_walk){
+	    .message = message, .limits = limits, .m = m, .boundaries.oom = oom};
+	w->open = mem_try_zalloc(((size_t)limits->nesting + 2) * sizeof(*w->open), oom);
+	if (w->open != NULL)
+		open_part(w, 0, 0, 0);
 	return w;
 }
 
 bool
 mime_walk_step(struct mime_walk *w, size_t *budget)
 {
-	while (w->depth > 0) {
+	while (w->depth > 0 && !buf_failed(&w->boundaries)) {
 		if (*budget == 0)
 			return false;
 		if (w->reading) {

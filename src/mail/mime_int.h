@@ -40,11 +40,12 @@ struct mime {
 
 /*
  * The walk, in steps: each costs about as much as it takes to look at *budget bytes, which it
- * takes off.  True: it is done.  message, limits and m stay while it lasts.
+ * takes off.  True: it is done.  message, limits and m stay while it lasts.  It tells when memory
+ * runs out (base/mem.h), and is done then; m may lack parts, the first one, too.
  */
 struct mime_walk;
 struct mime_walk *mime_walk_new(
-    struct str message, const struct mail_limits *limits, struct mime *m);
+    struct str message, const struct mail_limits *limits, struct mime *m, bool *oom);
 bool mime_walk_step(struct mime_walk *walk, size_t *budget);
 void mime_walk_free(struct mime_walk **walk);
 void mime_fini(struct mime *m);

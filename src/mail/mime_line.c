@@ -47,7 +47,7 @@ bool
 mime_boundary(const struct mail_params *p, struct buf *out)
 {
 	const struct mail_param *found = mail_params_find(p, STR("boundary"));
-	struct buf value = {0};
+	struct buf value = buf_like(out);
 	struct str boundary;
 	bool usable;
 
@@ -59,7 +59,7 @@ mime_boundary(const struct mail_params *p, struct buf *out)
 	if (usable)
 		buf_str(out, boundary);
 	buf_fini(&value);
-	return usable;
+	return usable && !buf_failed(out);
 }
 
 /* RFC 2046 5.1.1 bcharsnospace: a boundary may go on with c. */

@@ -141,16 +141,27 @@ next_param(struct reading *r, struct mail_param *param)
 	return false;
 }
 
+static bool
+more_room(struct reading *r, struct mail_params *p)
+{
+	size_t cap = r->cap > 0 ? 2 * r->cap : 8;
+	struct mail_param *v = mem_try_realloc(p->v, cap * sizeof(*v), p->text.oom);
+
+	if (v == NULL)
+		return false;
+	p->v = v;
+	r->cap = cap;
+	return true;
+}
+
 static void
 read_all(struct reading *r, struct mail_params *p)
 {
 	struct mail_param param;
 
 	while (next_param(r, &param)) {
-		if (p->n == r->cap) {
-			r->cap = r->cap > 0 ? 2 * r->cap : 8;
-			p->v = mem_realloc(p->v, r->cap * sizeof(*p->v));
-		}
+		if (p->n == r->cap && !more_room(r, p))
+			return;
 		r->stars |= memchr(param.name.p, '*', param.name.n) != NULL;
 		p->v[p->n++] = param;
 	}
@@ -263,18 +274,31 @@ add_piece(struct joining *j, size_t i)
 	g->count++;
 }
 
-static void
-make_groups(struct joining *j)
+/* False: there is no memory. */
+static bool
+joining_begin(struct joining *j)
 {
 	size_t n = j->p->n, slots = 16;
+	bool *oom = j->p->text.oom;
 
 	while (slots < n)
 		slots *= 2;
 	random_bytes(&j->seed, sizeof(j->seed));
 	j->mask = slots - 1;
-	j->slots = mem_realloc(NULL, slots * sizeof(*j->slots));
+	j->slots = mem_try_realloc(NULL, slots * sizeof(*j->slots), oom);
+	j->groups = mem_try_realloc(NULL, n * sizeof(*j->groups), oom);
+	j->places = mem_try_realloc(NULL, n * sizeof(*j->places), oom);
+	if (j->slots == NULL || j->groups == NULL || j->places == NULL)
+		return false;
 	memset(j->slots, 0xff, slots * sizeof(*j->slots));
-	j->groups = mem_realloc(NULL, n * sizeof(*j->groups));
+	return true;
+}
+
+static void
+make_groups(struct joining *j)
+{
+	size_t n = j->p->n;
+
 	for (size_t i = 0; i < n; i++)
 		if (j->pieces[i].piece)
 			add_piece(j, i);
@@ -420,25 +444,35 @@ close_up(struct joining *j)
 	p->n = n;
 }
 
+/* Is one of them a piece? */
+static bool
+name_pieces(struct joining *j)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < j->p->n; i++) {
+		name_piece(&j->pieces[i], j->p->v[i].name);
+		any |= j->pieces[i].piece;
+	}
+	return any;
+}
+
 /* One pass over all of them, so that thousands cost no more than their bytes. */
 static void
 join_all(struct mail_params *p)
 {
 	struct joining j = {.p = p};
-	bool any = false;
 
-	j.pieces = mem_realloc(NULL, p->n * sizeof(*j.pieces));
-	for (size_t i = 0; i < p->n; i++) {
-		name_piece(&j.pieces[i], p->v[i].name);
-		any |= j.pieces[i].piece;
-	}
-	if (any) {
+	j.pieces = mem_try_realloc(NULL, p->n * sizeof(*j.pieces), p->text.oom);
+	if (j.pieces != NULL && name_pieces(&j) && joining_begin(&j)) {
 		make_groups(&j);
-		j.places = mem_realloc(NULL, p->n * sizeof(*j.places));
 		for (size_t i = 0; i < j.group_count; i++)
 			join_group(&j, &j.groups[i]);
-		close_up(&j);
+		if (!buf_failed(&p->joined))
+			close_up(&j);
 	}
+	if (buf_failed(&p->joined)) /* some are half put together */
+		p->n = 0;
 	mem_free(j.places);
 	mem_free(j.groups);
 	mem_free(j.slots);
@@ -446,23 +480,32 @@ join_all(struct mail_params *p)
 }
 
 void
-mail_params_read(struct mail_params *p, struct str value, size_t max)
+mail_params_try_read(struct mail_params *p, struct str value, size_t max, bool *oom)
 {
 	struct reading r = {0};
 
-	*p = (struct mail_params){.cut = value.n > max};
+	*p = (struct mail_params){
+	    .first = STR(""), .cut = value.n > max, .text.oom = oom, .joined.oom = oom};
 	if (value.n == 0)
 		value = STR("");
 	r.p = value.p;
 	r.cut = p->cut;
 	r.end = value.p + (p->cut ? max : value.n);
 	r.to = buf_room(&p->text, (size_t)(r.end - r.p) + 1);
+	if (r.to == NULL)
+		return;
 	take_words(&r, SEMICOLON, ' ');
 	p->first = r.p < r.end || !r.cut ? written(&r, p->text.p) : STR("");
 	read_all(&r, p);
 	p->text.n = (size_t)(r.to - p->text.p);
 	if (r.stars)
 		join_all(p);
+}
+
+void
+mail_params_read(struct mail_params *p, struct str value, size_t max)
+{
+	mail_params_try_read(p, value, max, NULL);
 }
 
 void
@@ -510,7 +553,7 @@ void
 mail_param_value(const struct mail_param *p, struct buf *out)
 {
 	struct str text = p->value, charset = STR_NONE, language;
-	struct buf bytes = {0};
+	struct buf bytes = buf_like(out);
 
 	if (!p->extended) {
 		buf_str(out, p->value);
@@ -532,7 +575,7 @@ mail_param_find(struct str value, struct str name, struct buf *out)
 	struct mail_params p;
 	const struct mail_param *found;
 
-	mail_params_read(&p, value, SIZE_MAX);
+	mail_params_try_read(&p, value, SIZE_MAX, out->oom);
 	found = mail_params_find(&p, name);
 	if (found != NULL && found->extended)
 		mail_param_value(found, out);

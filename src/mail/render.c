@@ -73,9 +73,17 @@ envelope_field(struct render *r, const struct mail_field *f, struct envelope *e)
 }
 
 void
-envelope_begin(struct envelope *e, struct str header)
+envelope_begin(struct envelope *e, struct str header, bool *oom)
 {
-	*e = (struct envelope){.rest = header};
+	struct mail_addresses none = {.text.oom = oom};
+
+	*e = (struct envelope){.rest = header,
+	    .from = none,
+	    .sender = none,
+	    .reply_to = none,
+	    .to = none,
+	    .cc = none,
+	    .bcc = none};
 }
 
 /* First letters of the names above: most fields are none of them. */
@@ -203,14 +211,16 @@ render_envelope(struct render *r, struct envelope *e, size_t *budget, struct buf
 static void
 share(struct structure *s)
 {
-	buf_put(s->bodystructure, s->body->p + s->shared, s->body->n - s->shared);
+	if (s->body->n > s->shared)
+		buf_put(
+		    s->bodystructure, s->body->p + s->shared, s->body->n - s->shared);
 	s->shared = s->body->n;
 }
 
 static void
 read_params(struct structure *s, struct str value, struct mail_params *p)
 {
-	mail_params_read(p, value, s->r->limits->field);
+	mail_params_try_read(p, value, s->r->limits->field, s->r->scratch.oom);
 	s->r->cut |= p->cut;
 	s->differs |= p->extended;
 }
@@ -246,7 +256,7 @@ put_language(struct structure *s, struct str value, struct buf *out)
 	s->r->cut |= value.n > s->r->limits->field;
 	if (value.p != NULL)
 		value = mail_field_fit(value, s->r->limits->field, false);
-	mail_params_read(&p, value, SIZE_MAX);
+	mail_params_try_read(&p, value, SIZE_MAX, s->r->scratch.oom);
 	for (rest = p.first; rest.p != NULL && (part = language_part(&rest)).n > 0;) {
 		buf_putc(out, out->n == from ? '(' : ' ');
 		render_string(part, out);
@@ -431,7 +441,8 @@ open_part(struct structure *s, const struct mime_part *p)
 		const struct mime_part *child = p + 1;
 
 		envelope_begin(&s->envelope,
-		    (struct str){s->r->message.p + child->header_off, child->header_len});
+		    (struct str){s->r->message.p + child->header_off, child->header_len},
+		    s->r->scratch.oom);
 		return ENVELOPE;
 	}
 	put_leaf_lines(s, p);

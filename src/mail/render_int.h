@@ -25,9 +25,10 @@ struct render {
 
 /*
  * All of these go in steps, as mime_walk_step() does: true when they are done, and to be called
- * again, with the same of all but the budget, when they are not.
+ * again, with the same of all but the budget, when they are not.  When memory runs out
+ * (render.scratch.oom) what they put lacks something.
  */
-void envelope_begin(struct envelope *e, struct str header);
+void envelope_begin(struct envelope *e, struct str header, bool *oom);
 bool envelope_read(struct render *r, struct envelope *e, size_t *budget);
 void envelope_fini(struct envelope *e);
 bool render_envelope(struct render *r, struct envelope *e, size_t *budget, struct buf *out);

@@ -23,6 +23,8 @@ render_string(struct str s, struct buf *out)
 		return;
 	}
 	q = buf_room(out, s.n * 2 + 2);
+	if (q == NULL)
+		return;
 	*q++ = '"';
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '"' || s.p[i] == '\\')
@@ -38,7 +40,7 @@ render_string(struct str s, struct buf *out)
 static void
 put_param(const struct mail_param *p, bool utf8, struct buf *out)
 {
-	struct buf text = {0}, clean = {0};
+	struct buf text = buf_like(out), clean = buf_like(out);
 
 	render_string(p->name, out);
 	buf_putc(out, ' ');

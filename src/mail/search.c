@@ -64,13 +64,26 @@ struct mail_search {
 	struct mail_conv *conv;
 	struct mail_html html;
 	bool is_html, shown_blank, aside_blank;
+	bool *oom;
 	struct buf bytes, utf8, folded, shown, aside;
 };
 
 struct mail_search *
+mail_search_try_new(bool *oom)
+{
+	struct mail_search *s = mem_try_zalloc(sizeof(*s), oom);
+
+	if (s == NULL)
+		return NULL;
+	s->oom = oom;
+	s->bytes.oom = s->utf8.oom = s->folded.oom = s->shown.oom = s->aside.oom = oom;
+	return s;
+}
+
+struct mail_search *
 mail_search_new(void)
 {
-	return mem_zalloc(sizeof(struct mail_search));
+	return mail_search_try_new(NULL);
 }
 
 /* What belongs to the text at hand. */
@@ -114,29 +127,42 @@ mail_search_free(struct mail_search **sp)
 
 /* ---- keys ---- */
 
+static bool
+more_room(struct mail_search *s)
+{
+	size_t cap = s->cap > 0 ? s->cap * 2 : 4;
+	struct key *keys = mem_try_realloc(s->keys, cap * sizeof(*keys), s->oom);
+
+	if (keys == NULL)
+		return false;
+	s->keys = keys;
+	s->cap = cap;
+	return true;
+}
+
 size_t
 mail_search_add(struct mail_search *s, enum mail_search_in in, struct str field,
     enum mail_text which, struct str utf8)
 {
 	struct key *key;
 
-	if (s->n == s->cap) {
-		s->cap = s->cap > 0 ? s->cap * 2 : 4;
-		s->keys = mem_realloc(s->keys, s->cap * sizeof(*s->keys));
-	}
+	if (s->n == s->cap && !more_room(s))
+		return 0;
 	key = &s->keys[s->n++];
-	*key = (struct key){.in = in, .which = which, .field = field};
+	*key = (struct key){.in = in, .which = which, .field = field, .text.oom = s->oom};
 	buf_str(&key->text, utf8);
 	return s->n - 1;
 }
 
-/* The names of fields, each once. */
-static void
+/* The names of fields, each once.  False: there is no memory. */
+static bool
 gather_names(struct mail_search *s)
 {
 	size_t n = 0, once = 0;
 
-	s->name_v = mem_zalloc((s->n + 1) * sizeof(*s->name_v));
+	s->name_v = mem_try_zalloc((s->n + 1) * sizeof(*s->name_v), s->oom);
+	if (s->name_v == NULL)
+		return false;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->keys[i].in == MAIL_SEARCH_FIELD)
 			s->name_v[n++] = s->keys[i].field;
@@ -145,7 +171,8 @@ gather_names(struct mail_search *s)
 		if (once == 0 || !str_ieq(s->name_v[once - 1], s->name_v[i]))
 			s->name_v[once++] = s->name_v[i];
 	s->names.n = once;
-	s->fields = mem_zalloc((once + 1) * sizeof(*s->fields));
+	s->fields = mem_try_zalloc((once + 1) * sizeof(*s->fields), s->oom);
+	return s->fields != NULL;
 }
 
 static struct group *
@@ -176,21 +203,31 @@ window_of(const struct group *g)
 	return g->needles != NULL ? mail_needles_window(g->needles) : 0;
 }
 
-size_t
-mail_search_ready(struct mail_search *s)
+/* Each key to the needles of its group.  False: there is no memory. */
+static bool
+hand_out_keys(struct mail_search *s)
 {
-	size_t bytes = s->cap * sizeof(*s->keys), window = 0;
-
-	gather_names(s);
 	for (size_t i = 0; i < s->n; i++) {
 		struct key *key = &s->keys[i];
 
 		key->group = group_of(s, key);
 		if (key->group->needles == NULL)
-			key->group->needles = mail_needles_new();
+			key->group->needles = mail_needles_try_new(s->oom);
+		if (key->group->needles == NULL)
+			return false;
 		key->number = mail_needles_add(key->group->needles, buf_as_str(&key->text));
 		buf_fini(&key->text);
 	}
+	return true;
+}
+
+size_t
+mail_search_ready(struct mail_search *s)
+{
+	size_t bytes = s->cap * sizeof(*s->keys), window = 0;
+
+	if (!gather_names(s) || !hand_out_keys(s))
+		return 0;
 	for (size_t i = 0; i < MAIL_TEXT_COUNT; i++)
 		bytes += bytes_of(&s->texts[i]);
 	for (size_t i = 0; i <= s->names.n; i++) {
@@ -374,6 +411,7 @@ feed_header(struct mail_search *s, struct str bytes, bool last)
 {
 	struct mail_fields_piece p;
 
+	s->header.held.oom = s->oom;
 	mail_fields_feed(&s->header, bytes, last);
 	while (mail_fields_next(&s->header, &p))
 		if (!p.blank)
@@ -387,7 +425,8 @@ body_begin(struct mail_search *s)
 {
 	s->is_html = str_eq(s->part.type, STR("text")) && str_eq(s->part.subtype, STR("html"));
 	s->shown_blank = s->aside_blank = false;
-	s->conv = mail_conv_new(s->part.charset.n > 0 ? s->part.charset : STR("us-ascii"));
+	s->conv = mail_conv_try_new(
+	    s->part.charset.n > 0 ? s->part.charset : STR("us-ascii"), s->oom);
 	mail_decoder_init(&s->decoder, s->part.encoding);
 	mail_html_init(&s->html);
 }
@@ -425,6 +464,8 @@ encoded(enum mail_encoding e)
 static void
 body_piece(struct mail_search *s, struct str piece, bool last)
 {
+	if (s->conv == NULL)
+		return;
 	if (encoded(s->part.encoding)) {
 		s->bytes.n = 0;
 		mail_decode(&s->decoder, piece, last, &s->bytes);

@@ -35,6 +35,8 @@ enum mail_search_in {
 struct mail_search;
 
 struct mail_search *mail_search_new(void) __attribute__((returns_nonnull));
+/* Tells when memory runs out (base/mem.h); then it is good for nothing but being freed. */
+struct mail_search *mail_search_try_new(bool *oom);
 void mail_search_free(struct mail_search **sp);
 /* Returns its number.  field, which must stay: FIELD; which: SUMMARY. */
 size_t mail_search_add(struct mail_search *s, enum mail_search_in in, struct str field,

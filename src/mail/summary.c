@@ -249,11 +249,12 @@ static bool
 find_parts(struct making *k, size_t *budget)
 {
 	if (k->walk == NULL)
-		k->walk = mime_walk_new(k->r.message, k->r.limits, &k->m);
-	if (!mime_walk_step(k->walk, budget))
+		k->walk = mime_walk_new(k->r.message, k->r.limits, &k->m, k->out->oom);
+	if (k->walk == NULL || !mime_walk_step(k->walk, budget) || buf_failed(k->out))
 		return false;
 	mime_walk_free(&k->walk);
-	envelope_begin(&k->e, (struct str){k->r.message.p, k->m.v[0].header_len});
+	envelope_begin(
+	    &k->e, (struct str){k->r.message.p, k->m.v[0].header_len}, k->out->oom);
 	return true;
 }
 
@@ -429,8 +430,8 @@ put_head(struct making *k, size_t *budget)
 	buf_le32(k->out, 0);
 	buf_le32(k->out, k->m.n);
 	buf_le32(k->out, 0);
-	memset(buf_room(k->out, MAIL_TEXT_COUNT * 8), 0, MAIL_TEXT_COUNT * 8);
-	k->out->n += MAIL_TEXT_COUNT * 8;
+	for (int i = 0; i < MAIL_TEXT_COUNT; i++)
+		buf_le64(k->out, 0);
 	for (uint32_t i = 0; i < k->m.n; i++)
 		put_part(&k->m.v[i], k->out);
 	mime_spend(budget, k->m.n * PART);
@@ -559,6 +560,7 @@ begin(struct mail_summarizer *s, struct str message, uint32_t flags, struct buf 
 	s->k = (struct making){.out = out, .base = out->n, .from = out->n, .flags = flags};
 	s->k.r.message = message;
 	s->k.r.limits = &s->limits;
+	s->k.r.scratch = s->k.scratch = s->k.key = s->k.body = buf_like(out);
 }
 
 static bool
@@ -594,9 +596,12 @@ seal(struct making *k)
 struct mail_summarizer *
 mail_summarizer_new(struct str message, const struct mail_limits *limits, struct buf *out)
 {
-	struct mail_summarizer *s = mem_zalloc(sizeof(*s));
-	struct mail_limits *l = &s->given;
+	struct mail_summarizer *s = mem_try_zalloc(sizeof(*s), out->oom);
+	struct mail_limits *l;
 
+	if (s == NULL)
+		return NULL;
+	l = &s->given;
 	*l = limits != NULL ? *limits : MAIL_LIMITS_DEFAULT;
 	if (message.p == NULL)
 		message = STR("");
@@ -613,6 +618,11 @@ mail_summarizer_step(struct mail_summarizer *s, size_t budget)
 {
 	while (!s->done && budget > 0) {
 		making_step(&s->k, &budget);
+		if (buf_failed(s->k.out)) {
+			s->k.out->n = s->k.base;
+			s->done = true;
+			return true;
+		}
 		if (too_large(s))
 			begin_again(s);
 		else if (s->k.stage == STAGES)
@@ -640,7 +650,7 @@ mail_summarize(struct str message, const struct mail_limits *limits, struct buf 
 {
 	struct mail_summarizer *s = mail_summarizer_new(message, limits, out);
 
-	while (!mail_summarizer_step(s, MAIL_SUMMARIZER_STEP))
+	while (s != NULL && !mail_summarizer_step(s, MAIL_SUMMARIZER_STEP))
 		continue;
 	mail_summarizer_free(&s);
 }

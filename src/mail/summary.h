@@ -62,14 +62,16 @@ struct mail_limits {
 	    .field = 65536,                                                                        \
 	    .summary = 2u << 20})
 
-/* Appends the summary of message to out.  limits NULL: MAIL_LIMITS_DEFAULT. */
+/* Appends the summary of message to out.  limits NULL: MAIL_LIMITS_DEFAULT.  When memory runs out,
+ * and out is a buffer that tells of it (base/buf.h), nothing is appended. */
 void mail_summarize(struct str message, const struct mail_limits *limits, struct buf *out);
 
 /*
  * The same in steps, for what may be large: the bytes are the same.  A step costs about as much as
  * it takes to look at `budget` bytes, or at one field within its limit; MAIL_SUMMARIZER_STEP is
  * well below a millisecond.  True: it is done, and out has the summary; else out has what is made
- * of it so far, and, like message, must stay as it is.  It may be freed at any time.
+ * of it so far, and, like message, must stay as it is.  It may be freed at any time.  When memory
+ * runs out, and out tells of it, new() gives NULL, or a step is the last one.
  *
  * However large a message is, what is made of it at one time is hardly more than limits.summary,
  * and the parts and addresses that the limits allow.

@@ -39,12 +39,21 @@ struct mail_unbinary {
 };
 
 struct mail_unbinary *
+mail_unbinary_try_new(bool *oom)
+{
+	struct mail_unbinary *u = mem_try_zalloc(sizeof(*u), oom);
+
+	if (u == NULL)
+		return NULL;
+	u->in_header = true;
+	u->boundaries.oom = u->line.oom = u->header.oom = u->raw.oom = oom;
+	return u;
+}
+
+struct mail_unbinary *
 mail_unbinary_new(void)
 {
-	struct mail_unbinary *u = mem_zalloc(sizeof(*u));
-
-	u->in_header = true;
-	return u;
+	return mail_unbinary_try_new(NULL);
 }
 
 void
@@ -167,7 +176,7 @@ read_type(struct mail_unbinary *u, struct str header)
 	enum mail_part_kind kind = MAIL_PART_LEAF;
 	struct mail_params params;
 
-	mail_params_read(&params, content, HEADER);
+	mail_params_try_read(&params, content, HEADER, u->line.oom);
 	if (mime_type_of(&params, &type, &subtype))
 		kind = mime_kind_of(type, subtype);
 	else if (u->digest && content.p == NULL)
@@ -307,6 +316,8 @@ take(struct mail_unbinary *u, struct str bytes, struct buf *out)
 		return;
 	}
 	buf_str(&u->line, bytes);
+	if (buf_failed(&u->line))
+		return;
 	if (bytes.p[bytes.n - 1] == '\n') {
 		whole_line(u, buf_as_str(&u->line), out);
 		u->line.n = 0;

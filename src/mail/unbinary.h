@@ -23,6 +23,8 @@
 struct mail_unbinary;
 
 struct mail_unbinary *mail_unbinary_new(void);
+/* Tells when memory runs out (base/mem.h), as does what it is fed with; then it is to be freed. */
+struct mail_unbinary *mail_unbinary_try_new(bool *oom);
 /* Appends what piece becomes.  last: there is nothing behind it. */
 void mail_unbinary_feed(struct mail_unbinary *u, struct str piece, bool last, struct buf *out);
 void mail_unbinary_free(struct mail_unbinary **up);

@@ -344,6 +344,8 @@ base64_decode(struct mail_decoder *d, struct str in, bool last, struct buf *out)
 {
 	char *q = buf_room(out, in.n / 4 * 3 + 8);
 
+	if (q == NULL)
+		return;
 	for (size_t i = 0; i < in.n; i++) {
 		unsigned v = b64[(unsigned char)in.p[i]];
 

@@ -58,6 +58,7 @@ struct mail_needles {
 	size_t longest[2], bytes;
 	struct tree *tree[2]; /* NULL: not made yet */
 	bool any;             /* something was found since the last beginning */
+	bool *oom;
 	struct stream streams[MAIL_NEEDLES_STREAMS];
 };
 
@@ -111,9 +112,22 @@ mail_needles_squeeze(struct buf *b, size_t from, bool *blank)
 /* ---- making ---- */
 
 struct mail_needles *
+mail_needles_try_new(bool *oom)
+{
+	struct mail_needles *n = mem_try_zalloc(sizeof(*n), oom);
+
+	if (n == NULL)
+		return NULL;
+	n->oom = oom;
+	for (int i = 0; i < MAIL_NEEDLES_STREAMS; i++)
+		n->streams[i].text.oom = oom;
+	return n;
+}
+
+struct mail_needles *
 mail_needles_new(void)
 {
-	return mem_zalloc(sizeof(struct mail_needles));
+	return mail_needles_try_new(NULL);
 }
 
 void
@@ -135,6 +149,19 @@ mail_needles_free(struct mail_needles **np)
 	mem_free(n);
 }
 
+static bool
+more_room(struct mail_needles *n)
+{
+	size_t cap = n->cap > 0 ? n->cap * 2 : 1;
+	struct needle *v = mem_try_realloc(n->v, cap * sizeof(*v), n->oom);
+
+	if (v == NULL)
+		return false;
+	n->v = v;
+	n->cap = cap;
+	return true;
+}
+
 size_t
 mail_needles_add(struct mail_needles *n, struct str utf8)
 {
@@ -142,12 +169,10 @@ mail_needles_add(struct mail_needles *n, struct str utf8)
 	struct buf *squeezed;
 	bool blank = false;
 
-	if (n->n == n->cap) {
-		n->cap = n->cap > 0 ? n->cap * 2 : 1;
-		n->v = mem_realloc(n->v, n->cap * sizeof(*n->v));
-	}
+	if (n->n == n->cap && !more_room(n))
+		return 0;
 	v = &n->v[n->n++];
-	*v = (struct needle){0};
+	*v = (struct needle){.folded = {{.oom = n->oom}, {.oom = n->oom}}};
 	mail_needles_fold(utf8, &v->folded[0]);
 	squeezed = &v->folded[1];
 	buf_str(squeezed, buf_as_str(&v->folded[0]));
@@ -262,13 +287,11 @@ set_live(struct tree *t)
 		t->nodes[k].live = t->nodes[k].needle != 0 ? k : t->nodes[k].link;
 }
 
-static void
-make_tree(struct mail_needles *n, int kind)
+/* The needles in order, those that are not empty; *bytes_r: of all of them. */
+static size_t
+put_in_order(const struct mail_needles *n, int kind, struct ordered *o, size_t *bytes_r)
 {
-	struct tree *t;
-	struct ordered *o = mem_zalloc(n->n * sizeof(*o));
-	struct growing *g;
-	size_t count = 0, bytes = 1;
+	size_t count = 0;
 
 	for (size_t i = 0; i < n->n; i++) {
 		struct str text = buf_as_str(&n->v[i].folded[kind]);
@@ -276,11 +299,18 @@ make_tree(struct mail_needles *n, int kind)
 		if (text.n == 0)
 			continue;
 		o[count++] = (struct ordered){text, (uint32_t)i};
-		bytes += text.n;
+		*bytes_r += text.n;
 	}
 	qsort(o, count, sizeof(*o), compare);
-	t = n->tree[kind] = mem_zalloc(sizeof(*t) + bytes * sizeof(*t->nodes));
-	g = mem_zalloc(bytes * sizeof(*g));
+	return count;
+}
+
+static void
+fill_tree(
+    struct mail_needles *n, int kind, const struct ordered *o, struct growing *g, size_t count)
+{
+	struct tree *t = n->tree[kind];
+
 	g[0].end = (uint32_t)count;
 	t->count = 1;
 	for (uint32_t k = 0; k < t->count; k++)
@@ -289,6 +319,25 @@ make_tree(struct mail_needles *n, int kind)
 		t->root[t->nodes[c].byte] = c;
 	link_nodes(t);
 	set_live(t);
+}
+
+/* There is none afterwards if memory ran out. */
+static void
+make_tree(struct mail_needles *n, int kind)
+{
+	struct ordered *o = mem_try_zalloc(n->n * sizeof(*o), n->oom);
+	struct growing *g = NULL;
+	size_t count = 0, bytes = 1;
+
+	if (o != NULL) {
+		count = put_in_order(n, kind, o, &bytes);
+		g = mem_try_zalloc(bytes * sizeof(*g), n->oom);
+	}
+	if (g != NULL)
+		n->tree[kind] = mem_try_zalloc(
+		    sizeof(struct tree) + bytes * sizeof(struct node), n->oom);
+	if (n->tree[kind] != NULL)
+		fill_tree(n, kind, o, g, count);
 	mem_free(g);
 	mem_free(o);
 }
@@ -392,6 +441,8 @@ walk(struct mail_needles *n, int kind, struct stream *s, struct str text)
 	if (n->tree[kind] == NULL)
 		make_tree(n, kind);
 	t = n->tree[kind];
+	if (t == NULL)
+		return;
 	for (size_t i = 0; i < text.n; i++) {
 		at = go(t, at, (unsigned char)text.p[i]);
 		if (t->nodes[at].live != 0)

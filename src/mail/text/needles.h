@@ -30,6 +30,8 @@ enum mail_needles_stream {
 };
 
 struct mail_needles *mail_needles_new(void) __attribute__((returns_nonnull));
+/* Tells when memory runs out (base/mem.h); then it is good for nothing but being freed. */
+struct mail_needles *mail_needles_try_new(bool *oom);
 void mail_needles_free(struct mail_needles **np);
 /* Its number; the empty text is in every text that has ended. */
 size_t mail_needles_add(struct mail_needles *n, struct str utf8);

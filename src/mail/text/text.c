@@ -118,17 +118,29 @@ mail_charset_known(struct str charset)
 	return known;
 }
 
+/* ICU says so by its own code; nobody else looks at that. */
 static void
-conv_init(struct mail_conv *c, struct str charset)
+note_no_memory(UErrorCode err, bool *oom)
+{
+	if (err != U_MEMORY_ALLOCATION_ERROR)
+		return;
+	if (oom == NULL)
+		TS_WRONG("out of memory");
+	*oom = true;
+}
+
+static void
+conv_init(struct mail_conv *c, struct str charset, bool *oom)
 {
 	char name[NAME_MAX_LEN + 1];
 	UErrorCode err = U_ZERO_ERROR;
 
-	*c = (struct mail_conv){0};
+	*c = (struct mail_conv){.sample.oom = oom};
 	c->kind = conv_kind_of(charset, name, &c->known);
 	if (c->kind != CONV_ICU)
 		return;
 	c->icu = ucnv_open(charset_alias(name), &err);
+	note_no_memory(err, oom);
 	if (c->icu == NULL || U_FAILURE(err)) {
 		c->kind = CONV_LENIENT;
 		c->known = false;
@@ -147,12 +159,19 @@ conv_fini(struct mail_conv *c)
 }
 
 struct mail_conv *
+mail_conv_try_new(struct str charset, bool *oom)
+{
+	struct mail_conv *c = mem_try_zalloc(sizeof(*c), oom);
+
+	if (c != NULL)
+		conv_init(c, charset, oom);
+	return c;
+}
+
+struct mail_conv *
 mail_conv_new(struct str charset)
 {
-	struct mail_conv *c = mem_zalloc(sizeof(*c));
-
-	conv_init(c, charset);
-	return c;
+	return mail_conv_try_new(charset, NULL);
 }
 
 bool
@@ -176,6 +195,8 @@ text_put_char(struct buf *out, uint32_t c)
 {
 	char *q = buf_room(out, 4);
 
+	if (q == NULL)
+		return;
 	if (c < 0x80) {
 		q[0] = (char)c;
 		out->n += 1;
@@ -474,7 +495,7 @@ mail_to_utf8(struct str charset, struct str bytes, struct buf *out)
 {
 	struct mail_conv c;
 
-	conv_init(&c, charset);
+	conv_init(&c, charset, out->oom);
 	mail_conv_feed(&c, bytes, true, out);
 	conv_fini(&c);
 	return c.known;
@@ -490,6 +511,8 @@ lower_ascii(struct str s, struct buf *out)
 	char *q = buf_room(out, s.n);
 	size_t i = 0;
 
+	if (q == NULL)
+		return;
 	for (; s.n - i >= 8; i += 8) { /* eight letters at a time, all below 0x80 */
 		const uint64_t ones = UINT64_C(0x0101010101010101);
 		uint64_t w, above, below;
@@ -515,13 +538,15 @@ fold_run(struct str s, struct buf *out)
 	const UNormalizer2 *nfd = unorm2_getNFDInstance(&err);
 	UChar in[RUN], folded[RUN * 18 + 1], apart[RUN * 36];
 	int32_t n, m;
+	char *q;
 
 	u_strFromUTF8WithSub(in, RUN, &n, s.p, (int32_t)s.n, 0xfffd, NULL, &err);
 	n = unorm2_normalize(fold, in, n, folded, RUN * 18 + 1, &err);
 	m = unorm2_normalize(nfd, folded, n, apart, RUN * 36, &err);
-	if (U_FAILURE(err))
+	note_no_memory(err, out->oom);
+	if (U_FAILURE(err) || (q = buf_room(out, (size_t)m * 3)) == NULL)
 		return false;
-	u_strToUTF8WithSub(buf_room(out, (size_t)m * 3), m * 3, &n, apart, m, 0xfffd, NULL, &err);
+	u_strToUTF8WithSub(q, m * 3, &n, apart, m, 0xfffd, NULL, &err);
 	if (U_FAILURE(err))
 		return false;
 	out->n += (size_t)n;

@@ -12,6 +12,9 @@
  * header are taken as UTF-8 where they are that, and as Latin-1 byte by byte
  * where not.  UTF-16 without a byte order mark is big-endian, or little-endian
  * where that makes better text.  Malformed bytes of a known charset become U+FFFD.
+ *
+ * What appends to a buffer that tells of a lack of memory (base/buf.h) tells of its own, too, and
+ * needs no other flag; so do the objects that are fed with it.
  */
 #include "base/buf.h"
 #include "base/str.h"
@@ -22,9 +25,11 @@ bool mail_charset_known(struct str charset);
 /* Appends bytes in charset as UTF-8.  False when the charset is not known. */
 bool mail_to_utf8(struct str charset, struct str bytes, struct buf *out);
 
-/* The same piece by piece; characters may be split between pieces.  Never NULL. */
+/* The same piece by piece; characters may be split between pieces. */
 struct mail_conv;
-struct mail_conv *mail_conv_new(struct str charset);
+struct mail_conv *mail_conv_new(struct str charset); /* never NULL */
+/* NULL, and *oom set: there is no memory. */
+struct mail_conv *mail_conv_try_new(struct str charset, bool *oom);
 void mail_conv_feed(struct mail_conv *c, struct str bytes, bool last, struct buf *out);
 /* Whether the charset was known. */
 bool mail_conv_known(const struct mail_conv *c);

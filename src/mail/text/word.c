@@ -114,6 +114,8 @@ put_clean(struct str s, struct buf *out)
 	const char *end = s.n > 0 ? s.p + s.n : s.p;
 	char *q = buf_room(out, s.n);
 
+	if (q == NULL)
+		return;
 	for (const char *p = s.p; p < end; p++) {
 		char c = lex_unfolded(p, end);
 
@@ -128,12 +130,12 @@ static void
 words_convert(struct mail_words *w, bool end, struct buf *out)
 {
 	struct str charset = {w->charset, w->charset_n};
-	struct buf text = {0};
+	struct buf text = buf_like(out);
 
 	if (w->bytes.n == 0 && w->conv == NULL)
 		return;
 	if (w->conv == NULL && !end)
-		w->conv = mail_conv_new(charset);
+		w->conv = mail_conv_try_new(charset, out->oom);
 	if (w->conv != NULL)
 		mail_conv_feed(w->conv, buf_as_str(&w->bytes), end, &text);
 	else
@@ -148,7 +150,7 @@ words_convert(struct mail_words *w, bool end, struct buf *out)
 static void
 put_raw(struct str s, struct buf *out)
 {
-	struct buf text = {0};
+	struct buf text = buf_like(out);
 
 	if (text_ascii_run(s) == s.n) {
 		put_clean(s, out);
@@ -256,6 +258,7 @@ mail_words_feed(struct mail_words *w, struct str piece, bool last, struct buf *o
 {
 	size_t used;
 
+	w->held.oom = w->bytes.oom = out->oom;
 	if (w->held.n > 0) {
 		buf_str(&w->held, piece);
 		used = words_take(w, buf_as_str(&w->held), last, out);
@@ -368,7 +371,7 @@ cut_back(struct str s, bool *reply)
 bool
 mail_base_subject(struct str utf8, struct buf *out)
 {
-	struct buf line = {0};
+	struct buf line = buf_like(out);
 	bool reply = false;
 	struct str s;
 
