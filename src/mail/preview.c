@@ -245,7 +245,8 @@ static void
 body_begin(struct mail_preview *p)
 {
 	p->is_html = str_eq(p->part.subtype, STR("html"));
-	p->conv = mail_conv_new(p->part.charset.n > 0 ? p->part.charset : STR("us-ascii"));
+	p->conv = mail_conv_try_new(
+	    p->part.charset.n > 0 ? p->part.charset : STR("us-ascii"), p->bytes.oom);
 	mail_decoder_init(&p->decoder, p->part.encoding);
 	mail_html_init(&p->html);
 	p->html.no_title = true;
@@ -270,6 +271,8 @@ take_piece(struct mail_preview *p, struct str piece, bool last)
 {
 	enum mail_encoding e = p->part.encoding;
 
+	if (p->conv == NULL) /* no memory */
+		return;
 	if (e == MAIL_ENCODING_BASE64 || e == MAIL_ENCODING_QP) {
 		p->bytes.n = 0;
 		mail_decode(&p->decoder, piece, last, &p->bytes);
@@ -360,15 +363,15 @@ next_part(struct mail_preview *p)
 }
 
 static bool
-is_attachment(struct str header)
+is_attachment(const struct buf *header)
 {
-	struct str value = mail_field_find(header, STR("content-disposition"));
+	struct str value = mail_field_find(buf_as_str(header), STR("content-disposition"));
 	struct mail_params params = {0};
 	bool is;
 
 	if (value.p == NULL)
 		return false;
-	mail_params_read(&params, value, HEADER_MAX);
+	mail_params_try_read(&params, value, HEADER_MAX, header->oom);
 	is = str_ieq(params.first, STR("attachment"));
 	mail_params_fini(&params);
 	return is;
@@ -382,7 +385,7 @@ feed_header(struct mail_preview *p, struct str bytes)
 	buf_str(header, bytes);
 	if (p->range.len > 0)
 		return;
-	if (is_attachment(buf_as_str(header)) || p->left == 0)
+	if (is_attachment(header) || p->left == 0)
 		p->at = MAIL_PREVIEW_BETWEEN;
 	else
 		want_body(p);
@@ -395,6 +398,12 @@ void
 mail_preview_begin(struct mail_preview *p, const struct mail_summary *summary)
 {
 	*p = (struct mail_preview){.summary = *summary, .left = MAIL_PREVIEW_BYTES};
+}
+
+void
+mail_preview_tell_oom(struct mail_preview *p, bool *oom)
+{
+	p->bytes.oom = p->utf8.oom = p->shown.oom = p->aside.oom = oom;
 }
 
 bool

@@ -68,6 +68,9 @@ struct mail_preview {
 
 /* The summary's bytes must stay until the end. */
 void mail_preview_begin(struct mail_preview *p, const struct mail_summary *summary);
+/* From now on it tells when memory runs out (base/mem.h); then it is good for nothing but fini().
+ */
+void mail_preview_tell_oom(struct mail_preview *p, bool *oom);
 /* Bytes of the message that come next.  False: nothing more is needed. */
 bool mail_preview_wants(struct mail_preview *p, struct mail_range *range_r);
 /* At least one byte of the front of that range, at most all of it. */

@@ -103,14 +103,16 @@ void
 mail_search_free(struct mail_search **sp)
 {
 	struct mail_search *s = *sp;
-	struct buf *bufs[] = {&s->bytes, &s->utf8, &s->folded, &s->shown, &s->aside};
 
 	*sp = NULL;
 	if (s == NULL)
 		return;
 	drop_text(s);
-	for (size_t i = 0; i < sizeof(bufs) / sizeof(*bufs); i++)
-		buf_fini(bufs[i]);
+	buf_fini(&s->bytes);
+	buf_fini(&s->utf8);
+	buf_fini(&s->folded);
+	buf_fini(&s->shown);
+	buf_fini(&s->aside);
 	mail_needles_free(&s->body.needles);
 	mail_needles_free(&s->text.needles);
 	for (size_t i = 0; i < MAIL_TEXT_COUNT; i++)
@@ -384,6 +386,8 @@ field_piece(struct mail_search *s, const struct mail_fields_piece *p)
 		return;
 	value = s->utf8.n;
 	mail_words_feed(&s->words, p->field.value, p->last, &s->utf8);
+	if (buf_failed(&s->utf8))
+		return;
 	if (s->field != NULL)
 		feed_plain(s, s->field, (struct str){s->utf8.p + value, s->utf8.n - value});
 	if (s->cut != NULL)
@@ -425,8 +429,8 @@ body_begin(struct mail_search *s)
 {
 	s->is_html = str_eq(s->part.type, STR("text")) && str_eq(s->part.subtype, STR("html"));
 	s->shown_blank = s->aside_blank = false;
-	s->conv = mail_conv_try_new(
-	    s->part.charset.n > 0 ? s->part.charset : STR("us-ascii"), s->oom);
+	s->conv =
+	    mail_conv_try_new(s->part.charset.n > 0 ? s->part.charset : STR("us-ascii"), s->oom);
 	mail_decoder_init(&s->decoder, s->part.encoding);
 	mail_html_init(&s->html);
 }

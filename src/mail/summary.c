@@ -253,8 +253,7 @@ find_parts(struct making *k, size_t *budget)
 	if (k->walk == NULL || !mime_walk_step(k->walk, budget) || buf_failed(k->out))
 		return false;
 	mime_walk_free(&k->walk);
-	envelope_begin(
-	    &k->e, (struct str){k->r.message.p, k->m.v[0].header_len}, k->out->oom);
+	envelope_begin(&k->e, (struct str){k->r.message.p, k->m.v[0].header_len}, k->out->oom);
 	return true;
 }
 
@@ -470,8 +469,10 @@ put_preview(struct making *k, size_t *budget)
 	struct mail_summary view = view_of(k);
 	struct mail_range want;
 
-	if (!k->previewing)
+	if (!k->previewing) {
 		mail_preview_begin(&k->preview, &view);
+		mail_preview_tell_oom(&k->preview, k->out->oom);
+	}
 	k->previewing = true;
 	while (mail_preview_wants(&k->preview, &want)) {
 		size_t n = want.len < PREVIEW_PIECE ? (size_t)want.len : PREVIEW_PIECE;

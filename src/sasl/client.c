@@ -10,10 +10,12 @@
 static bool
 put_text(struct str text, size_t max, struct buf *out)
 {
+	size_t was = out->n;
+
 	if (text.n == 0 || sasl_text_fault(text, max) != NULL)
 		return false;
 	buf_str(out, text);
-	return true;
+	return sasl_all_put(out, was);
 }
 
 bool
@@ -60,6 +62,8 @@ make_room(const struct sasl_bearer *b, struct buf *out)
 bool
 sasl_oauthbearer_message(const struct sasl_bearer *b, struct buf *out)
 {
+	size_t was = out->n;
+
 	if (!bearer_ok(b))
 		return false;
 	make_room(b, out);
@@ -77,12 +81,14 @@ sasl_oauthbearer_message(const struct sasl_bearer *b, struct buf *out)
 	if (b->port > 0)
 		buf_printf(out, "port=%u\1", b->port);
 	put_auth(b->token, out);
-	return true;
+	return sasl_all_put(out, was);
 }
 
 bool
 sasl_xoauth2_message(const struct sasl_bearer *b, struct buf *out)
 {
+	size_t was = out->n;
+
 	if (!bearer_ok(b) || b->authzid.n == 0 || str_chr(b->authzid, '\1') != NULL)
 		return false;
 	make_room(b, out);
@@ -90,7 +96,7 @@ sasl_xoauth2_message(const struct sasl_bearer *b, struct buf *out)
 	buf_str(out, b->authzid);
 	buf_putc(out, '\1');
 	put_auth(b->token, out);
-	return true;
+	return sasl_all_put(out, was);
 }
 
 void

@@ -7,8 +7,8 @@
  *
  * Each function appends one message, not encoded in base64; the caller wipes
  * what held a password or a token (buf_wipe_fini).  False: a part is empty
- * where it may not be, too long, or not what the mechanism can carry; out is
- * then as it was.
+ * where it may not be, too long, or not what the mechanism can carry, or memory
+ * ran out (out->oom); out is then as it was.
  */
 #include <stdbool.h>
 

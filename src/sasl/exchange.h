@@ -15,6 +15,16 @@ extern const struct sasl_mech sasl_mech_scram_sha256, sasl_mech_scram_sha256_plu
 enum sasl_step sasl_malformed(struct sasl_exchange *x, const char *why);
 /* NULL when s may be a name or password of at most max bytes, else what is wrong with it. */
 const char *sasl_text_fault(struct str s, size_t max);
+/* Was there memory for all that was put into out?  If not it becomes what it was. */
+static inline bool
+sasl_all_put(struct buf *out, size_t was)
+{
+	if (!buf_failed(out))
+		return true;
+	out->n = was;
+	return false;
+}
+
 /* Copies s behind what the exchange keeps already. */
 struct str sasl_keep(struct sasl_exchange *x, struct str s);
 #endif

@@ -35,11 +35,20 @@ keep_max(const struct sasl_mech *mech)
 struct sasl_exchange *
 sasl_exchange_new(const struct sasl_mech *mech)
 {
-	struct sasl_exchange *x = mem_realloc(NULL, sizeof(*x) + keep_max(mech));
+	return sasl_exchange_try_new(mech, NULL);
+}
 
+struct sasl_exchange *
+sasl_exchange_try_new(const struct sasl_mech *mech, bool *oom)
+{
+	struct sasl_exchange *x = mem_try_realloc(NULL, sizeof(*x) + keep_max(mech), oom);
+
+	if (x == NULL)
+		return NULL;
 	/* Without the room for secrets: it is written before it is read, and it is large. */
 	memset(x, 0, sizeof(*x));
 	x->mech = mech;
+	x->oom = oom;
 	return x;
 }
 
@@ -93,12 +102,22 @@ sasl_exchange_identify(struct sasl_exchange *x, struct str authcid)
 	x->result.authcid = sasl_keep(x, authcid);
 }
 
+/* What came of a step, unless it lacked memory: then nothing did, whatever it says. */
+static enum sasl_step
+unless_oom(struct sasl_exchange *x, enum sasl_step step)
+{
+	if (x->oom == NULL || !*x->oom)
+		return step;
+	x->why = "out of memory";
+	return SASL_STEP_UNAVAILABLE;
+}
+
 enum sasl_step
 sasl_exchange_start(struct sasl_exchange *x, const struct str *initial)
 {
 	TS_ASSERT(x->stage == 0);
 	if (initial == NULL)
-		return x->mech->server_start(x);
+		return unless_oom(x, x->mech->server_start(x));
 	if ((x->mech->flags & SASL_NO_INITIAL) != 0)
 		return sasl_malformed(x, "an initial response, which this mechanism has not");
 	/*
@@ -108,25 +127,25 @@ sasl_exchange_start(struct sasl_exchange *x, const struct str *initial)
 	 */
 	if ((x->mech->flags & SASL_CLIENT_FIRST) == 0)
 		(void)x->mech->server_start(x);
-	return x->mech->server_step(x, *initial);
+	return unless_oom(x, x->mech->server_step(x, *initial));
 }
 
 enum sasl_step
 sasl_exchange_step(struct sasl_exchange *x, struct str response)
 {
-	return x->mech->server_step(x, response);
+	return unless_oom(x, x->mech->server_step(x, response));
 }
 
 enum sasl_step
 sasl_exchange_keys(struct sasl_exchange *x, const struct sasl_scram_keys *keys, bool known)
 {
-	return x->mech->server_keys(x, keys, known);
+	return unless_oom(x, x->mech->server_keys(x, keys, known));
 }
 
 enum sasl_step
 sasl_exchange_deny(struct sasl_exchange *x, const struct sasl_denial *denial)
 {
-	return x->mech->server_deny(x, denial);
+	return unless_oom(x, x->mech->server_deny(x, denial));
 }
 
 enum sasl_step

@@ -154,6 +154,7 @@ struct sasl_exchange { /* to be read; only sasl writes it */
 	struct sasl_binding binding;
 	bool tls;       /* TLS is below */
 	uint64_t stamp; /* PROVEN by a secret: of the record that it is in */
+	bool *oom;      /* NULL: out of memory aborts */
 	void *own;      /* the mechanism's */
 	size_t kept;    /* bytes of secret in use */
 	char secret[];  /* what the result points to */
@@ -170,6 +171,8 @@ const struct sasl_mech *sasl_mech_find(struct str name);
 size_t sasl_mech_response_max(const struct sasl_mech *mech);
 
 struct sasl_exchange *sasl_exchange_new(const struct sasl_mech *mech);
+/* Tells when memory runs out (base/mem.h): NULL, and later steps give SASL_STEP_UNAVAILABLE. */
+struct sasl_exchange *sasl_exchange_try_new(const struct sasl_mech *mech, bool *oom);
 /* Wipes and frees, sets *x to NULL; NULL is fine. */
 void sasl_exchange_free(struct sasl_exchange **x);
 /* What the channel has; before the start.  Without it there is none, and no -PLUS is offered. */
@@ -205,7 +208,8 @@ enum sasl_step sasl_exchange_deny(struct sasl_exchange *x, const struct sasl_den
 /*
  * The client's side of PLAIN (RFC 4616): appends the one message, not encoded.
  * The caller wipes out (buf_wipe_fini).  False when a part is too long, not
- * UTF-8, has a NUL, or authcid or password is empty; out is then as it was.
+ * UTF-8, has a NUL, or authcid or password is empty, or memory ran out
+ * (out->oom); out is then as it was.
  */
 bool sasl_plain_message(
     struct str authzid, struct str authcid, struct str password, struct buf *out);

@@ -184,7 +184,8 @@ prepare_unicode(struct work *w, struct str in, rule_f *rules, int32_t max, struc
 	u_strFromUTF8(w->a.p, TEXT_MAX, &w->a.n, in.p, (int32_t)in.n, &err);
 	if (U_FAILURE(err) || !apply(w, rules) || w->a.n == 0)
 		return false;
-	(void)buf_room(out, (size_t)max + 1);
+	if (buf_room(out, (size_t)max + 1) == NULL)
+		return false;
 	u_strToUTF8(out->p + out->n, max, &n, w->a.p, w->a.n, &err);
 	if (U_FAILURE(err) || n > max)
 		return false;
@@ -200,7 +201,9 @@ prepare_long_way(struct str in, rule_f *rules, size_t max, struct buf *out)
 
 	if (!str_is_utf8(in))
 		return false;
-	w = mem_zalloc(sizeof(*w));
+	w = mem_try_zalloc(sizeof(*w), out->oom);
+	if (w == NULL)
+		return false;
 	ok = prepare_unicode(w, in, rules, (int32_t)max, out);
 	mem_wipe(w, sizeof(*w));
 	mem_free(w);
@@ -227,6 +230,8 @@ sasl_name_prepare(struct str in, struct buf *out)
 	if (!is_printable(in, '!'))
 		return prepare_long_way(in, name_rules, SASL_NAME_MAX, out);
 	to = buf_room(out, in.n);
+	if (to == NULL)
+		return false;
 	for (size_t i = 0; i < in.n; i++)
 		to[i] = (char)ascii_lower((unsigned char)in.p[i]);
 	out->n += in.n;
@@ -241,7 +246,7 @@ sasl_password_prepare(struct str in, struct buf *out)
 	if (!is_printable(in, ' '))
 		return prepare_long_way(in, password_rules, SASL_PASSWORD_MAX, out);
 	buf_str(out, in);
-	return true;
+	return !buf_failed(out);
 }
 
 bool
@@ -273,11 +278,11 @@ sasl_name_full(struct str name, struct str default_domain, struct buf *out)
 		size_t at = out->n;
 
 		buf_putc(out, '@');
-		if (!sasl_name_prepare(default_domain, out) ||
+		if (buf_failed(out) || !sasl_name_prepare(default_domain, out) ||
 		    str_chr((struct str){out->p + at + 1, out->n - at - 1}, '@') != NULL)
 			goto refused;
 	}
-	if (out->n - was <= SASL_NAME_MAX)
+	if (out->n - was <= SASL_NAME_MAX && !buf_failed(out))
 		return true;
 refused:
 	out->n = was;

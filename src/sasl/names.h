@@ -18,7 +18,8 @@
  * UsernameCaseMapped (RFC 8265 section 3.3): width mapping, lower case, NFC,
  * the bidi rule, and only what IdentifierClass allows (so no blanks and no
  * controls).  Appends the result.  False when the name is not allowed, empty or
- * longer than SASL_NAME_MAX before or after; out is then as it was.
+ * longer than SASL_NAME_MAX before or after, or memory ran out (out->oom, as in
+ * the others); out is then as it was.
  */
 bool sasl_name_prepare(struct str in, struct buf *out);
 

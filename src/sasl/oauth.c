@@ -145,7 +145,7 @@ take_header(struct str *rest, struct str *authzid_r)
 static const char *
 keep_authzid(struct sasl_exchange *x, struct str text, bool coded)
 {
-	struct buf name = {0};
+	struct buf name = {.oom = x->oom};
 	const char *why = "\"=\" that stands for nothing in a name";
 
 	if (text.n <= 3 * SASL_NAME_MAX && (!coded || scram_name_decode(text, &name))) {
@@ -267,8 +267,11 @@ static enum sasl_step
 oauth_deny(struct sasl_exchange *x, const struct sasl_denial *denial)
 {
 	bool xoauth2 = x->mech == &sasl_mech_xoauth2;
-	struct buf *out = x->own = mem_zalloc(sizeof(*out));
+	struct buf *out = x->own = mem_try_zalloc(sizeof(*out), x->oom);
 
+	if (out == NULL)
+		return SASL_STEP_UNAVAILABLE;
+	out->oom = x->oom;
 	buf_putc(out, '{');
 	/* Clients of XOAUTH2 look for what HTTP would have said. */
 	put_json("status", xoauth2 ? STR("401") : STR("invalid_token"), out);

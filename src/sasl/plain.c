@@ -50,6 +50,8 @@ const struct sasl_mech sasl_mech_plain = {
 bool
 sasl_plain_message(struct str authzid, struct str authcid, struct str password, struct buf *out)
 {
+	size_t was = out->n;
+
 	if (authcid.n == 0 || password.n == 0 || sasl_text_fault(authzid, SASL_NAME_MAX) != NULL ||
 	    sasl_text_fault(authcid, SASL_NAME_MAX) != NULL ||
 	    sasl_text_fault(password, SASL_PASSWORD_MAX) != NULL)
@@ -61,5 +63,5 @@ sasl_plain_message(struct str authzid, struct str authcid, struct str password, 
 	buf_str(out, authcid);
 	buf_putc(out, '\0');
 	buf_str(out, password);
-	return true;
+	return sasl_all_put(out, was);
 }

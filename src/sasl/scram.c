@@ -101,7 +101,7 @@ check_flag(const struct sasl_exchange *x, struct str flag)
 static const char *
 keep_name(struct sasl_exchange *x, struct str text, struct str *name_r)
 {
-	struct buf name = {0};
+	struct buf name = {.oom = x->oom};
 	const char *why = "\"=\" that stands for nothing in a name";
 
 	if (text.n <= 3 * SASL_NAME_MAX && scram_name_decode(text, &name) &&
@@ -115,9 +115,12 @@ static enum sasl_step
 first(struct sasl_exchange *x, struct str message)
 {
 	struct str rest = message, flag, authzid = STR_NONE, bare, name, nonce;
-	struct scram *s = x->own = mem_zalloc(sizeof(*s));
+	struct scram *s = x->own = mem_try_zalloc(sizeof(*s), x->oom);
 	const char *why;
 
+	if (s == NULL)
+		return over(x, SASL_STEP_UNAVAILABLE, "out of memory");
+	s->binding.oom = s->nonce.oom = s->said.oom = s->out.oom = x->oom;
 	if (!str_split(&rest, ',', &flag) || rest.p == NULL)
 		return malformed(x, "no GS2 header");
 	if (!scram_attribute(&rest, 'a', &authzid)) {
@@ -183,7 +186,7 @@ final(struct sasl_exchange *x, struct str message)
 {
 	struct scram *s = x->own;
 	struct str rest = message, binding, nonce, proof = STR_NONE, without = message;
-	struct buf raw = {0};
+	struct buf raw = {.oom = x->oom};
 	bool ok;
 
 	/* The proof is the last; extensions may stand before it. */

@@ -28,8 +28,11 @@ sasl_scram_client_new(const struct sasl_scram_options *o)
 	    sasl_text_fault(o->authzid, SASL_NAME_MAX) != NULL)
 		return NULL;
 	TS_ASSERT(!o->plus || (o->binding != NULL && o->binding->name.n > 0));
-	c = mem_zalloc(sizeof(*c));
+	c = mem_try_zalloc(sizeof(*c), o->oom);
+	if (c == NULL)
+		return NULL;
 	c->hash = o->hash;
+	c->authcid.oom = c->password.oom = c->header.oom = c->nonce.oom = c->bare.oom = o->oom;
 	if (!sasl_password_prepare(o->password, &c->password)) {
 		sasl_scram_client_free(&c);
 		return NULL;
@@ -52,6 +55,8 @@ sasl_scram_client_new(const struct sasl_scram_options *o)
 		buf_str(&c->nonce, o->nonce);
 	else
 		scram_nonce_make(&c->nonce);
+	if (buf_failed(&c->nonce))
+		sasl_scram_client_free(&c);
 	return c;
 }
 
@@ -85,6 +90,12 @@ wrong(struct sasl_scram_client *c, const char *why)
 	return false;
 }
 
+static bool
+enough_memory(struct sasl_scram_client *c, const struct buf *out)
+{
+	return !buf_failed(&c->nonce) && !buf_failed(out) ? true : wrong(c, "out of memory");
+}
+
 bool
 sasl_scram_client_first(struct sasl_scram_client *c, struct buf *out)
 {
@@ -94,7 +105,7 @@ sasl_scram_client_first(struct sasl_scram_client *c, struct buf *out)
 	buf_str(&c->bare, buf_as_str(&c->nonce));
 	buf_str(out, buf_as_str(&c->header));
 	buf_str(out, buf_as_str(&c->bare));
-	return true;
+	return enough_memory(c, out);
 }
 
 /* Appends ClientProof, keeps ServerSignature (section 3). */
@@ -145,7 +156,8 @@ take_challenge(struct sasl_scram_client *c, struct str challenge, struct str *no
 bool
 sasl_scram_client_final(struct sasl_scram_client *c, struct str challenge, struct buf *out)
 {
-	struct buf salt = {0}, bound = {0}, said = {0};
+	struct buf salt = buf_like(&c->nonce), bound = buf_like(&c->nonce);
+	struct buf said = buf_like(&c->nonce);
 	struct str nonce;
 	uint64_t iterations;
 	size_t from = out->n;
@@ -164,20 +176,21 @@ sasl_scram_client_final(struct sasl_scram_client *c, struct str challenge, struc
 	buf_putc(&said, ',');
 	buf_str(&said, challenge);
 	buf_putc(&said, ',');
-	buf_put(&said, out->p + from, out->n - from);
+	if (!buf_failed(out))
+		buf_put(&said, out->p + from, out->n - from);
 	buf_puts(out, ",p=");
 	prove(c, buf_as_str(&salt), (unsigned)iterations, buf_as_str(&said), out);
 	buf_wipe_fini(&bound);
 	buf_wipe_fini(&said);
 	buf_fini(&salt);
-	return true;
+	return enough_memory(c, out);
 }
 
 bool
 sasl_scram_client_verify(struct sasl_scram_client *c, struct str challenge)
 {
 	struct str rest = challenge, coded;
-	struct buf raw = {0};
+	struct buf raw = buf_like(&c->nonce);
 	bool ok;
 
 	if (!scram_attribute(&rest, 'v', &coded) || !scram_extensions_ok(rest) ||

@@ -34,9 +34,10 @@ struct sasl_scram_options {
 	const struct sasl_binding *binding;
 	bool plus;
 	struct str nonce; /* for tests; empty: random */
+	bool *oom;        /* tells when memory runs out (base/mem.h); NULL: that aborts */
 };
 
-/* Copies what it needs.  NULL: a name or the password is not allowed. */
+/* Copies what it needs.  NULL: a name or the password is not allowed, or memory ran out. */
 struct sasl_scram_client *sasl_scram_client_new(const struct sasl_scram_options *options);
 /* NULL is fine. */
 void sasl_scram_client_free(struct sasl_scram_client **c);

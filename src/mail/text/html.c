@@ -163,13 +163,15 @@ static void
 put(const struct feed *f, uint8_t state, const char *p, size_t n)
 {
 	struct buf *to = target(f, state);
+	size_t from;
 
 	if (to == NULL)
 		return;
+	from = to->n;
 	buf_put(to, p, n);
-	for (char *q = to->p + to->n - n; n-- > 0; q++)
-		if (blank(*q))
-			*q = ' ';
+	for (; from < to->n; from++)
+		if (blank(to->p[from]))
+			to->p[from] = ' ';
 }
 
 static void

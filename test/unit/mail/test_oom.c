@@ -98,8 +98,7 @@ add_keys(struct mail_search *s, const struct wanted *w)
 		mail_search_add(s, MAIL_SEARCH_BODY, STR_NONE, 0, str_of(words[i]));
 		mail_search_add(s, MAIL_SEARCH_TEXT, STR_NONE, 0, str_of(words[i]));
 		mail_search_add(s, MAIL_SEARCH_FIELD, STR("Subject"), 0, str_of(words[i]));
-		mail_search_add(
-		    s, MAIL_SEARCH_SUMMARY, STR_NONE, MAIL_TEXT_FROM, str_of(words[i]));
+		mail_search_add(s, MAIL_SEARCH_SUMMARY, STR_NONE, MAIL_TEXT_FROM, str_of(words[i]));
 	}
 }
 
@@ -198,8 +197,7 @@ decode_words(void *arg, bool *oom)
 	bool ok;
 
 	for (size_t at = 0; at < subject.n; at++)
-		mail_words_feed(
-		    &w, (struct str){subject.p + at, 1}, at + 1 == subject.n, &out);
+		mail_words_feed(&w, (struct str){subject.p + at, 1}, at + 1 == subject.n, &out);
 	ok = str_eq(buf_as_str(&out), str_of(arg));
 	(void)mail_base_subject(buf_as_str(&out), &base);
 	mail_words_fini(&w);
@@ -219,13 +217,13 @@ parameters(void *arg, bool *oom)
 	bool ok;
 
 	(void)arg;
-	mail_params_try_read(&p, STR(value), SIZE_MAX, oom);
+	mail_params_try_read(&p, str_of(value), SIZE_MAX, oom);
 	n = mail_params_find(&p, STR("n"));
 	if (n != NULL)
 		mail_param_value(n, &out);
 	ok = !*oom && p.n == 10 && str_eq(buf_as_str(&out), STR("\xC3\xA9"));
 	out.n = 0;
-	ok = mail_param_find(STR(value), STR("m"), &out) && ok &&
+	ok = mail_param_find(str_of(value), STR("m"), &out) && ok &&
 	     str_eq(buf_as_str(&out), STR("ab"));
 	mail_params_fini(&p);
 	buf_fini(&out);
@@ -253,7 +251,7 @@ static bool
 convert(void *arg, bool *oom)
 {
 	static const char *const charsets[] = {"utf-8", "utf-16", "iso-2022-jp", "koi8-r", "none"};
-	struct buf out = {.oom = oom};
+	struct buf out = {.oom = oom}, folded = {.oom = oom};
 
 	(void)arg;
 	for (size_t i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++) {
@@ -263,7 +261,8 @@ convert(void *arg, bool *oom)
 			mail_conv_feed(c, STR("a\0b\0c\0\xC3\xA9"), true, &out);
 		mail_conv_free(&c);
 	}
-	mail_casemap(buf_as_str(&out), &out);
+	mail_casemap(buf_as_str(&out), &folded);
+	buf_fini(&folded);
 	buf_fini(&out);
 	return true;
 }
@@ -277,7 +276,7 @@ small_things(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
 		assert_true(oom_each(unbinary, &pieces[i]) > 5);
-		assert_true(oom_each(choose, &pieces[i]) > 1);
+		assert_true(oom_each(choose, &pieces[i]) > 0);
 	}
 	assert_true(oom_each(decode_words, (void *)(uintptr_t)subject) > 4);
 	assert_true(oom_each(parameters, NULL) > 6);
