@@ -19,7 +19,7 @@
 
 #define MAIL_FIELD_WHOLE 65536u
 
-struct mail_fields { /* {.held.oom = &flag} tells when memory runs out (base/mem.h) */
+struct mail_fields {     /* {.held.oom = &flag} tells when memory runs out (base/mem.h) */
 	struct buf held; /* the front of a field whose end has not come */
 	struct str rest; /* what has not been looked at; in held, or what was fed */
 	bool last, within, at_line, ended;

@@ -429,8 +429,8 @@ mime_walk_new(struct str message, const struct mail_limits *limits, struct mime 
 	*m = (struct mime){.names.oom = oom};
 	if (w == NULL)
 		return NULL;
-	*w = (struct mime_walk){
-	    .message = message, .limits = limits, .m = m, .boundaries.oom = oom};
+	*w =
+	    (struct mime_walk){.message = message, .limits = limits, .m = m, .boundaries.oom = oom};
 	w->open = mem_try_zalloc(((size_t)limits->nesting + 2) * sizeof(*w->open), oom);
 	if (w->open != NULL)
 		open_part(w, 0, 0, 0);

@@ -212,8 +212,7 @@ static void
 share(struct structure *s)
 {
 	if (s->body->n > s->shared)
-		buf_put(
-		    s->bodystructure, s->body->p + s->shared, s->body->n - s->shared);
+		buf_put(s->bodystructure, s->body->p + s->shared, s->body->n - s->shared);
 	s->shared = s->body->n;
 }
 

@@ -334,8 +334,8 @@ make_tree(struct mail_needles *n, int kind)
 		g = mem_try_zalloc(bytes * sizeof(*g), n->oom);
 	}
 	if (g != NULL)
-		n->tree[kind] = mem_try_zalloc(
-		    sizeof(struct tree) + bytes * sizeof(struct node), n->oom);
+		n->tree[kind] =
+		    mem_try_zalloc(sizeof(struct tree) + bytes * sizeof(struct node), n->oom);
 	if (n->tree[kind] != NULL)
 		fill_tree(n, kind, o, g, count);
 	mem_free(g);
