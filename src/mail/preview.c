@@ -7,12 +7,13 @@
  */
 #include "mail/preview.h"
 
+#include <endian.h>
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
 #include "mail/header.h"
 
-#define PIECE 1024u       /* bytes decoded at a time: few are needed */
+#define PIECE 512u        /* bytes decoded at a time: few are needed */
 #define HEADER_MAX 4096u  /* of a part's header: where it says that it is an attachment */
 #define HIDDEN_MAX 8u     /* characters without a shape in a row */
 #define RULE_MIN 3u       /* a line of so many dashes is a rule */
@@ -27,9 +28,9 @@ full(const struct mail_preview_text *t)
 	return t->chars + t->blank >= MAIL_PREVIEW_CHARS;
 }
 
-/* One or more characters that are to be seen. */
+/* A character that is to be seen. */
 static void
-put(struct mail_preview_text *t, const char *p, size_t n, unsigned chars)
+put(struct mail_preview_text *t, const char *p, size_t n)
 {
 	if (t->blank) {
 		t->p[t->n++] = ' ';
@@ -38,7 +39,7 @@ put(struct mail_preview_text *t, const char *p, size_t n, unsigned chars)
 	}
 	memcpy(t->p + t->n, p, n);
 	t->n += n;
-	t->chars += chars;
+	t->chars++;
 }
 
 static void
@@ -62,10 +63,71 @@ put_wide(struct mail_preview_text *t, const char *p, size_t n, UChar32 c)
 		put_blank(t);
 	} else if (!u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT)) {
 		t->hidden = 0;
-		put(t, p, n, 1);
+		put(t, p, n);
 	} else if (modifies(c) && t->n > 0 && !t->blank && t->hidden++ < HIDDEN_MAX) {
-		put(t, p, n, 1);
+		put(t, p, n);
 	}
+}
+
+#define EACH(byte) ((byte) * (uint64_t)0x0101010101010101)
+#define WORD sizeof(uint64_t)
+
+/* Eight bytes of text, in which nothing is to be changed: visible ASCII and single blanks. */
+static bool
+is_clean(uint64_t word)
+{
+	uint64_t z = word ^ EACH(0x20), blanks = ~((z + EACH(0x7f)) | z) & EACH(0x80);
+	uint64_t controls = (word - EACH(0x20)) | (word + EACH(0x01)); /* and DEL */
+
+	return ((word | controls) & EACH(0x80)) == 0 && (blanks & blanks << 8) == 0;
+}
+
+/* Of such text at the front as much as there is room for: so many bytes. */
+static size_t
+put_clean(struct mail_preview_text *t, struct str utf8)
+{
+	size_t room = MAIL_PREVIEW_CHARS - t->chars, i = 0;
+	char *to = t->p + t->n;
+	uint64_t word;
+
+	for (; i + WORD <= utf8.n && i + WORD + t->blank <= room; i += WORD) {
+		memcpy(&word, utf8.p + i, WORD);
+		if (!is_clean(le64toh(word)) || (utf8.p[i] == ' ' && (t->blank || to == t->p)))
+			break;
+		if (t->blank) {
+			*to++ = ' ';
+			room--;
+			t->blank = false;
+		}
+		memcpy(to, &word, WORD);
+		to += WORD;
+		if (to[-1] == ' ') {
+			to--;
+			room++;
+			t->blank = true;
+		}
+	}
+	t->hidden = i > 0 ? 0 : t->hidden;
+	t->chars += (unsigned)(to - t->p - (ptrdiff_t)t->n);
+	t->n = (size_t)(to - t->p);
+	return i;
+}
+
+/* As above, byte by byte, and a word at the most. */
+static size_t
+put_ascii(struct mail_preview_text *t, struct str utf8)
+{
+	size_t i = 0;
+
+	for (; i < utf8.n && i < WORD && !full(t); i++)
+		if (utf8.p[i] == ' ')
+			put_blank(t);
+		else if (utf8.p[i] >= ASCII_VISIBLE && utf8.p[i] <= '~')
+			put(t, utf8.p + i, 1);
+		else
+			break;
+	t->hidden = i > 0 ? 0 : t->hidden;
+	return i;
 }
 
 static void
@@ -74,16 +136,14 @@ put_text(struct mail_preview_text *t, struct str utf8)
 	size_t i = 0;
 
 	while (i < utf8.n && !full(t)) {
-		size_t from = i, most = MAIL_PREVIEW_CHARS - t->chars - t->blank;
+		size_t from = i;
 		UChar32 c;
 
-		while (
-		    i < utf8.n && i - from < most && utf8.p[i] >= ASCII_VISIBLE && utf8.p[i] <= '~')
-			i++;
-		if (i > from) {
-			t->hidden = 0;
-			put(t, utf8.p + from, i - from, (unsigned)(i - from));
-		} else if ((unsigned char)utf8.p[i] < 0x80) {
+		i += put_clean(t, (struct str){utf8.p + i, utf8.n - i});
+		i += put_ascii(t, (struct str){utf8.p + i, utf8.n - i});
+		if (i > from)
+			continue;
+		if ((unsigned char)utf8.p[i] < 0x80) {
 			put_blank(t);
 			i++;
 		} else {
@@ -151,14 +211,20 @@ unquoted(struct str line)
 	return line;
 }
 
-/* The front of a line, or all of it.  Returns what of it is text. */
 static struct str
-line_begin(struct mail_preview *p, struct str line, bool whole)
+plain_line(struct mail_preview_text *t, struct str line)
 {
-	struct mail_preview_text *t = &p->text;
+	t->line_n = t->n;
+	t->line_chars = t->chars;
+	return line;
+}
+
+/* One that may be more than text.  Returns what of it is text. */
+static struct str
+odd_line(struct mail_preview *p, struct str line, bool whole)
+{
 	struct str blank = str_trim(line);
 
-	p->quote = false;
 	if (p->skipping || ends_text(line)) {
 		p->ended = !p->skipping;
 		p->skipping = p->skipping && !(whole && blank.n == 0);
@@ -171,13 +237,27 @@ line_begin(struct mail_preview *p, struct str line, bool whole)
 	if (whole && (blank.n == 0 || is_rule(line)))
 		return STR("");
 	p->quote = blank.n > 0 && blank.p[0] == '>';
-	if (p->quote) {
-		drop_announcement(t);
-		return unquoted(blank);
-	}
-	t->line_n = t->n;
-	t->line_chars = t->chars;
-	return line;
+	if (!p->quote)
+		return plain_line(&p->text, line);
+	drop_announcement(&p->text);
+	return unquoted(blank);
+}
+
+/* Nearly all lines begin as none does that is anything but text. */
+static bool
+may_be_odd(struct str line)
+{
+	return line.n == 0 || line.p[0] == 'b' || line.p[0] < '0';
+}
+
+/* The front of a line, or all of it. */
+static struct str
+line_begin(struct mail_preview *p, struct str line, bool whole)
+{
+	p->quote = false;
+	if (p->skipping || may_be_odd(line) || strchr("=_~>", line.p[0]) != NULL)
+		return odd_line(p, line, whole);
+	return plain_line(&p->text, line);
 }
 
 /* What has come of a line. */
@@ -397,7 +477,11 @@ feed_header(struct mail_preview *p, struct str bytes)
 void
 mail_preview_begin(struct mail_preview *p, const struct mail_summary *summary)
 {
-	*p = (struct mail_preview){.summary = *summary, .left = MAIL_PREVIEW_BYTES};
+	memset(p, 0, offsetof(struct mail_preview, line));
+	p->summary = *summary;
+	p->left = MAIL_PREVIEW_BYTES;
+	p->text.p = p->text_bytes;
+	p->quoted.p = p->quoted_bytes;
 }
 
 void

@@ -17,6 +17,8 @@
  * that announces them, are left out unless there is nothing else; so is what stands behind the
  * dashes of a signature.  What is encrypted has an empty preview, as has a message without text.
  *
+ * The struct stays where it is from begin to fini.
+ *
  * Any bytes are a message.  However large it is, no more than MAIL_PREVIEW_BYTES of it are looked
  * at, and what is found in them is the preview.
  */
@@ -35,7 +37,7 @@ struct mail_preview_text {
 	unsigned hidden; /* characters without a shape, at the end */
 	size_t line_n;   /* up to here without the last line, */
 	unsigned line_chars;
-	char p[MAIL_PREVIEW_CHARS * 4];
+	char *p; /* room for MAIL_PREVIEW_CHARS */
 };
 
 struct mail_preview {
@@ -57,13 +59,16 @@ struct mail_preview {
 	bool is_html;
 	struct buf bytes, utf8, shown, aside;
 
-	char line[MAIL_PREVIEW_LINE]; /* the front of one, or what came of it since */
-	size_t line_n;
+	size_t line_n; /* of `line` */
 	bool begun;    /* the line's front was looked at */
 	bool quote;    /* it is one */
 	bool skipping; /* up to an empty line */
 	bool ended;    /* nothing more is said in this part */
 	struct mail_preview_text text, quoted;
+
+	/* What stands in these is as long as the numbers above say. */
+	char line[MAIL_PREVIEW_LINE]; /* the front of one, or what came of it since */
+	char text_bytes[MAIL_PREVIEW_CHARS * 4], quoted_bytes[MAIL_PREVIEW_CHARS * 4];
 };
 
 /* The summary's bytes must stay until the end. */

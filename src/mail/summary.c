@@ -81,12 +81,11 @@ struct making {
 	size_t base; /* where the summary begins in out */
 	struct buf scratch, key, body;
 	uint32_t flags;
-	unsigned stage; /* in stages[] */
-	unsigned item;  /* in texts[] */
-	size_t at;      /* in the message, or in a list of addresses */
-	size_t from;    /* where the text begins that is being put */
-	struct mail_preview preview;
-	bool previewing;
+	unsigned stage;               /* in stages[] */
+	unsigned item;                /* in texts[] */
+	size_t at;                    /* in the message, or in a list of addresses */
+	size_t from;                  /* where the text begins that is being put */
+	struct mail_preview *preview; /* NULL: not begun */
 };
 
 /* The text `which` is what has been appended to out since `from`. */
@@ -469,20 +468,22 @@ put_preview(struct making *k, size_t *budget)
 	struct mail_summary view = view_of(k);
 	struct mail_range want;
 
-	if (!k->previewing) {
-		mail_preview_begin(&k->preview, &view);
-		mail_preview_tell_oom(&k->preview, k->out->oom);
+	if (k->preview == NULL) {
+		k->preview = mem_try_realloc(NULL, sizeof(*k->preview), k->out->oom);
+		if (k->preview == NULL)
+			return true;
+		mail_preview_begin(k->preview, &view);
+		mail_preview_tell_oom(k->preview, k->out->oom);
 	}
-	k->previewing = true;
-	while (mail_preview_wants(&k->preview, &want)) {
+	while (mail_preview_wants(k->preview, &want)) {
 		size_t n = want.len < PREVIEW_PIECE ? (size_t)want.len : PREVIEW_PIECE;
 
 		if (*budget == 0)
 			return false;
-		mail_preview_feed(&k->preview, (struct str){k->r.message.p + want.off, n});
+		mail_preview_feed(k->preview, (struct str){k->r.message.p + want.off, n});
 		mime_spend(budget, PREVIEW_COST * n);
 	}
-	buf_str(k->out, mail_preview_text(&k->preview));
+	buf_str(k->out, mail_preview_text(k->preview));
 	note_text(k, MAIL_TEXT_PREVIEW, k->from);
 	return true;
 }
@@ -510,7 +511,9 @@ making_fini(struct making *k)
 	envelope_fini(&k->e);
 	structure_fini(&k->structure);
 	mime_fini(&k->m);
-	mail_preview_fini(&k->preview);
+	if (k->preview != NULL)
+		mail_preview_fini(k->preview);
+	mem_free(k->preview);
 	buf_fini(&k->r.scratch);
 	buf_fini(&k->scratch);
 	buf_fini(&k->key);
