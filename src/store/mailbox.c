@@ -495,18 +495,6 @@ store_mailbox_account(const struct store_mailbox *mb)
 }
 
 void
-store_mailbox_object_id(const struct store_mailbox *mb, struct buf *out)
-{
-	buf_printf(out, "F%llx-%x", (unsigned long long)mb->account->id, mb->id);
-}
-
-void
-store_message_object_id(const struct store_message *message, struct buf *out)
-{
-	buf_printf(out, "M%llx", (unsigned long long)message->blob);
-}
-
-void
 store_mailbox_read_counters(const struct store_mailbox *mb, struct store_counters *c)
 {
 	const struct counters_row *s = &mb->state->counters;

@@ -326,10 +326,17 @@ struct store_mailbox *store_mailbox_ref(struct store_mailbox *mailbox);
 void store_mailbox_unref(struct store_mailbox **mailbox);
 uint32_t store_mailbox_id(const struct store_mailbox *mailbox);
 struct store_account *store_mailbox_account(const struct store_mailbox *mailbox); /* no reference */
-/* RFC 8474 MAILBOXID, 1 to 255 safe characters; fixed for the mailbox's life. */
-void store_mailbox_object_id(const struct store_mailbox *mailbox, struct buf *out);
-/* RFC 8474 EMAILID of a message. */
-void store_message_object_id(const struct store_message *message, struct buf *out);
+
+/*
+ * Object ids (RFC 8474): a letter and 32 hexadecimal digits, any thread.  That of a mailbox is its
+ * own for all its life, whatever its name; that of a blob is had by all copies of a message, with a
+ * letter for what it is the id of.  No other object of this store or another one has it, ever.
+ */
+void store_mailbox_object_id(
+    const struct store_account *account, uint32_t mailbox_id, struct buf *out);
+void store_blob_object_id(const struct store *store, char letter, uint64_t blob, struct buf *out);
+/* The way back.  False: it is no such id of this store. */
+bool store_object_id_blob(const struct store *store, char letter, struct str id, uint64_t *blob_r);
 
 /* A consistent copy of the counters, under the lock; what else is to agree with them is read with
  * store_mailbox_read_counters(). */

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Object ids (RFC 8474): a letter, and 128 bits in hex.
+ *
+ * The bits are a number of this store (a blob, or an account and a mailbox) in four rounds of a
+ * Feistel network keyed by the store's own id.  That is a permutation, so two objects never have
+ * one id, and what a client gives back leads to the number; and in another store the same numbers
+ * make other ids.  Blobs and mailboxes are numbered once for all time, so an id never comes again.
+ */
+#include <endian.h>
+
+#include "store/inside.h"
+
+#define ROUNDS 4u
+#define HEX 16u /* digits of a half */
+
+struct halves {
+	uint64_t left, right;
+};
+
+static uint64_t
+mix(const struct store *store, uint64_t half, unsigned round)
+{
+	struct str own = store_own_id(store);
+	char bytes[sizeof(half) + STORE_OWN_ID_BYTES];
+
+	half = htole64(half);
+	memcpy(bytes, &half, sizeof half);
+	memcpy(bytes + sizeof half, own.p, own.n);
+	return XXH3_64bits_withSeed(bytes, sizeof bytes, round);
+}
+
+static struct halves
+conceal(const struct store *store, struct halves h)
+{
+	for (unsigned round = 0; round < ROUNDS; round++)
+		h = (struct halves){h.right, h.left ^ mix(store, h.right, round)};
+	return h;
+}
+
+static struct halves
+reveal(const struct store *store, struct halves h)
+{
+	for (unsigned round = ROUNDS; round-- > 0;)
+		h = (struct halves){h.right ^ mix(store, h.left, round), h.left};
+	return h;
+}
+
+static void
+put_id(const struct store *store, char letter, uint64_t left, uint64_t right, struct buf *out)
+{
+	struct halves h = conceal(store, (struct halves){left, right << 8 | (unsigned char)letter});
+
+	buf_printf(out, "%c%016llx%016llx", letter, (unsigned long long)h.left,
+	    (unsigned long long)h.right);
+}
+
+void
+store_mailbox_object_id(const struct store_account *account, uint32_t mailbox_id, struct buf *out)
+{
+	put_id(account->store, 'F', account->id, mailbox_id, out);
+}
+
+void
+store_blob_object_id(const struct store *store, char letter, uint64_t blob, struct buf *out)
+{
+	put_id(store, letter, blob, 0, out);
+}
+
+static bool
+take_half(struct str hex, uint64_t *half_r)
+{
+	*half_r = 0;
+	for (size_t i = 0; i < HEX; i++) {
+		char c = hex.p[i];
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+		*half_r = *half_r << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+	}
+	return true;
+}
+
+bool
+store_object_id_blob(const struct store *store, char letter, struct str id, uint64_t *blob_r)
+{
+	struct halves h;
+
+	if (id.n != 1 + 2 * HEX || id.p[0] != letter ||
+	    !take_half((struct str){id.p + 1, HEX}, &h.left) ||
+	    !take_half((struct str){id.p + 1 + HEX, HEX}, &h.right))
+		return false;
+	h = reveal(store, h);
+	*blob_r = h.left;
+	return h.right == (unsigned char)letter;
+}
