@@ -139,6 +139,7 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 
 	imap_box_free(conn);
 	box->arena = a;
+	box->reg = &conn->server->reg;
 	box->mailbox = mailbox;
 	box->name = arena_str(a, name);
 	box->rights = rights;

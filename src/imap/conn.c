@@ -448,6 +448,7 @@ imap_bye(struct imap_conn *conn, const char *code, const char *text)
 {
 	if (conn->closing)
 		return;
+	imap_check_code(conn, str_of(code));
 	if (conn->cmd == NULL || !conn->cmd->midway)
 		wire_out_cond(imap_out(conn), STR_NONE, WIRE_BYE, str_of(code), str_of(text));
 	imap_log(conn, LOG_INFO, "BYE %s", text);

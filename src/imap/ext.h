@@ -6,27 +6,44 @@
  *
  * One file of imap/ext (the commands of the base protocol: imap/cmd) ends in one constant
  * `struct imap_ext`, and has one line in imap/ext/list.h.  Each of its tables ends in a row without
- * a name; a table that is NULL is empty.  Names are in capitals, or as a response shows them.  Two
- * extensions that bring the same name of a kind stop the server at its start, as does a name that
- * the base grammar has (imap_registry_build).
+ * a name; a table that is NULL is empty.  Names are in capitals, or as a response shows them.
  *
- * A row brings the word; the engine asks it when a client uses the word, on the loop unless a line
- * below says otherwise.  What a row is given is valid during the call.  Masks of needs are or-ed
- * over all items of a command, so that nothing is read twice.
+ * wire is the dictionary: it knows how words and their arguments are spelt.  The tables say who
+ * answers for them.  A row is found by its name, once, when a command is parsed; the engine keeps
+ * the row, or-s what the rows need, and asks it when its turn comes, so that nothing is looked up
+ * or read twice.  Two extensions that bring the same name of a kind stop the server at its start,
+ * as does a name that the engine answers for itself (imap_registry_build).  A word that nobody
+ * brings is BAD, also one that wire knows.
+ *
+ * A row is asked on the loop unless a line below says otherwise.  What it is given is valid during
+ * the call.  A row that reads an argument gets a cursor over it, as it was sent, and fails the
+ * cursor for BAD; what it keeps goes into in->arena, which is the command's.
+ *
+ * A hook is named after the moment in which it is called: all extensions that have it are asked, in
+ * the order of imap/ext/list.h.
+ *
+ * NOTIFY events, SORT keys, and hooks for what is about to be told come with the first extension
+ * that has them, in the same shape.
  */
+#include <roaring/roaring.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buf.h"
 #include "base/str.h"
-#include "mail/summary.h"
+#include "conf/conf.h"
+#include "mail/section.h"
 #include "store/store.h"
+#include "wire/fetch.h"
 #include "wire/search.h"
 
 struct imap_box;
 struct imap_cmd;
 struct imap_conn;
+struct imap_render;
+struct wire_create; /* wire/mailbox.h */
+struct wire_list;   /* wire/list.h */
 
 enum imap_states { /* RFC 9051 section 3; a mask */
 	IMAP_NOAUTH = 1u << 0,
@@ -69,8 +86,10 @@ struct imap_cmd_def {
 
 struct imap_cap {
 	const char *word;
+	const char *rfc;                            /* numbers, for the documentation */
 	unsigned states;                            /* when it is shown */
-	bool (*when)(const struct imap_conn *conn); /* NULL: always; a further condition */
+	bool (*when)(const struct imap_conn *conn); /* NULL: always; a further condition, ... */
+	const char *shown;                          /* ... in words, for the documentation */
 	/* For words with a value ("APPENDLIMIT=…"): appends the rest.  NULL: none. */
 	void (*value)(const struct imap_conn *conn, struct buf *out);
 	/* Prints words instead, any number, each with a blank before it.  NULL: just word. */
@@ -85,6 +104,15 @@ struct imap_enable {
 	void (*enable)(struct imap_conn *conn);
 };
 
+/* ---- response codes: those that it prints, for the documentation; debug builds abort at a code
+ * that nobody brings */
+
+struct imap_code {
+	const char *name;
+	const char *rfc;
+	const char *when; /* a sentence without its full stop */
+};
+
 /* ---- FETCH items */
 
 enum imap_needs { /* what an item needs beyond the message's record; a mask */
@@ -95,34 +123,169 @@ enum imap_needs { /* what an item needs beyond the message's record; a mask */
 struct imap_fetched { /* a message as an item sees it */
 	const struct store_message *record;
 	const struct mail_summary *summary; /* with IMAP_NEEDS_SUMMARY; else NULL */
+	const struct wire_fetch_item *item; /* as the client asked for it */
+	const void *args;                   /* what parse() made of its argument; NULL: none */
+	struct store *store;
+	/* With IMAP_NEEDS_BLOB: appends bytes of the message.  False: they cannot be read; then
+	 * nothing of the message is told, and FETCH is NO. */
+	bool (*read)(const struct imap_fetched *message, struct mail_range range, struct buf *out);
+	struct imap_render *render; /* private */
+};
+
+enum imap_located {
+	IMAP_LOCATED,
+	IMAP_LOCATED_NIL,     /* there is none: the value is NIL */
+	IMAP_LOCATED_NOTHING, /* the response has nothing of this item */
+	IMAP_LOCATED_REFUSED  /* the same, and FETCH is NO with the item's `refused` */
+};
+
+struct imap_value { /* some bytes of the message, with their transfer encoding undone */
+	struct mail_range range;
+	enum mail_encoding encoding;
 };
 
 struct imap_fetch_item {
 	const char *name;
 	unsigned needs; /* enum imap_needs */
-	/* Appends the value; the name and the blank before it are the engine's.  On a worker unless
-	 * needs is 0: it may use nothing but its arguments. */
+	bool sets_seen; /* unless the client peeks */
+	/* Reads the argument in parentheses, where there is one.  NULL: none is taken, but for what
+	 * wire reads itself (sections). */
+	bool (*parse)(struct wire_in *in, const void **args_r);
+
+	/* One of these.  On a worker unless needs is 0: they may use nothing but their arguments.
+	 *
+	 * print() appends the value; the name and the blank before it are the engine's. */
 	void (*print)(const struct imap_fetched *message, struct buf *out);
+	/* locate() says which bytes the value is.  The engine reads, decodes and sends them in
+	 * pieces, or tells their size only, where `size_only` is set. */
+	enum imap_located (*locate)(const struct imap_fetched *message, struct imap_value *value_r);
+	bool size_only;
+	const struct imap_refusal *refused;
 };
 
-/* ---- SEARCH keys, decided by the message's record */
+struct imap_fetch_modifier { /* FETCH 1:* FLAGS (NAME value) */
+	const char *name;
+	/* Reads its value, of which nothing is there when there is none.  NULL: it has none. */
+	bool (*parse)(struct wire_in *in, const void **kept_r);
+	/* Takes those out of uids that are not to be told. */
+	void (*narrow)(struct imap_cmd *cmd, const void *kept, roaring_bitmap_t *uids);
+};
+
+struct imap_store_modifier { /* STORE 1:* (NAME value) FLAGS … */
+	const char *name;
+	bool (*parse)(struct wire_in *in, const void **kept_r);
+	/* Takes messages out of the change, or puts a condition into it. */
+	void (*limit)(struct imap_cmd *cmd, const void *kept, struct store_change *change);
+};
+
+struct imap_refusal { /* for NO */
+	const char *code, *text;
+};
+
+/* ---- SEARCH */
 
 struct imap_search_key {
 	const char *name;
-	/* Reads what follows the name into the key, or fails the cursor: BAD.  NULL: nothing does.
-	 */
+	/* Reads what follows the name into the key.  NULL: nothing does, but for what wire reads
+	 * itself. */
 	bool (*parse)(struct wire_in *in, struct wire_key *key);
-	/* Any thread; it may use nothing but its arguments. */
+	/* Once, before messages are looked at.  now: seconds since 1970.  NULL: nothing to do. */
+	void (*begin)(struct wire_key *key, const struct imap_box *box, int64_t now);
+
+	/* One of these decides.
+	 *
+	 * matches: by the message's record; any thread; nothing but its arguments may be used. */
 	bool (*matches)(const struct wire_key *key, const struct store_message *record);
+	/* matches_summary: by what was made of the message at delivery; the same. */
+	bool (*matches_summary)(const struct wire_key *key, const struct store_message *record,
+	    const struct mail_summary *summary);
+	/* choose: by sets, on the loop: the UIDs of the view that match; the engine's. */
+	roaring_bitmap_t *(*choose)(const struct wire_key *key, const struct imap_box *box);
 };
 
-/* ---- STATUS items, of STATUS and LIST RETURN (STATUS) */
+struct imap_found { /* what a SEARCH found */
+	struct imap_cmd *cmd;
+	const struct wire_search *args;
+	const roaring_bitmap_t *uids;
+};
+/* The message's number as the client counts in this command. */
+uint32_t imap_found_number(const struct imap_found *found, uint32_t uid);
 
+struct imap_search_return { /* an option of SEARCH RETURN */
+	const char *name;
+	/* What the ESEARCH response says: sets what the printer of wire shall print.  Not where
+	 * nothing was found, unless says_none.  NULL: nothing. */
+	void (*tell)(const struct imap_found *found, struct wire_esearch *e);
+	bool says_none;
+	/* After the response, before the tagged reply.  NULL: nothing to do. */
+	void (*done)(const struct imap_found *found);
+	/* Instead, when the SEARCH is refused or fails. */
+	void (*failed)(struct imap_cmd *cmd);
+};
+
+/* ---- LIST and STATUS */
+
+/* STATUS items, of STATUS and LIST RETURN (STATUS) */
 struct imap_status_item {
 	const char *name;
 	/* Appends the value; the name and the blank before it are the engine's. */
 	void (*print)(
 	    struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out);
+};
+
+/*
+ * Attributes (wire/list.h) that a row has in `attrs` are shown only where a row of the command has
+ * them; all others always are.
+ */
+struct imap_list_select { /* an option before the reference: which names are meant */
+	const char *name;
+	unsigned attrs;
+	/* Is a name with these attributes meant?  Those that are no mailboxes are asked about, too.
+	 * NULL: the option leaves nothing out. */
+	bool (*meets)(unsigned attrs, bool exists);
+	bool recursive; /* RFC 5258: also names above one that the other options mean */
+};
+
+struct imap_listed { /* a mailbox that was listed */
+	struct str name;
+	const struct store_mailbox_info *info; /* without its name */
+};
+
+struct imap_list_return { /* an option behind RETURN: what is told of a name */
+	const char *name;
+	unsigned attrs;
+	/* What it keeps of the command, for print(); NULL with a text: BAD. */
+	void *(*begin)(struct imap_cmd *cmd, const struct wire_list *args, const char **fault_r);
+	/* Behind the LIST response of a mailbox that can be selected; with `begin`. */
+	void (*print)(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept);
+};
+
+/* ---- parameters of SELECT and EXAMINE, and of CREATE */
+
+struct imap_select_param {
+	const char *name;
+	bool (*parse)(struct wire_in *in, const void **kept_r);
+	/* When the mailbox was selected: prints untagged responses behind those of the engine.
+	 * NULL: nothing to do. */
+	void (*selected)(struct imap_cmd *cmd, const void *kept);
+};
+
+struct imap_create_param {
+	const char *name;
+	/* Puts it into the change.  False: cmd_no() or cmd_bad() was called. */
+	bool (*apply)(
+	    struct imap_cmd *cmd, const struct wire_create *args, struct store_change *change);
+};
+
+/* ---- forms of a message's data in APPEND */
+
+struct imap_append_data {
+	const char *name; /* LITERAL8: "~{5}" */
+	/* What the bytes go through on their way into the store; begin() returns its state. */
+	void *(*begin)(void);
+	/* Appends what piece becomes; last: there is nothing behind it. */
+	void (*feed)(void *state, struct str piece, bool last, struct buf *out);
+	void (*end)(void *state);
 };
 
 /* ---- slots: memory of the extension's own in a lifetime */
@@ -170,20 +333,50 @@ struct imap_slot {
 
 /* ---- all of it */
 
+/* Appends the contents of a response code about a change that was made, or nothing. */
+typedef void imap_code_f(const struct store_change *change, struct buf *code);
+
 struct imap_ext {
 	const char *name;
-	const char *title; /* for the table in the documentation: "RFC 2177 IDLE" */
+	const char *title; /* for the documentation: "RFC 2177 IDLE" */
 	const struct imap_cap *caps;
 	const struct imap_cmd_def *cmds;
 	const struct imap_enable *enables;
+	const struct imap_code *codes;
 	const struct imap_fetch_item *fetch_items;
+	const struct imap_fetch_modifier *fetch_modifiers;
+	const struct imap_store_modifier *store_modifiers;
 	const struct imap_search_key *search_keys;
+	const struct imap_search_return *search_returns;
 	const struct imap_status_item *status_items;
+	const struct imap_list_select *list_selects;
+	const struct imap_list_return *list_returns;
+	const struct imap_select_param *select_params;
+	const struct imap_create_param *create_params;
+	const struct imap_append_data *append_data;
+	/* Its own options, with prose: one of the server's tables (conf/conf.h). */
+	const struct conf_table *conf;
 	struct imap_slot slots[IMAP_LIVES];
+
+	/* Hooks, in the order of imap/ext/list.h.
+	 *
+	 * A mailbox was created; messages were added; copied or moved; flags were stored.  A reply
+	 * has room for one code: the first that is printed. */
+	imap_code_f *created, *appended, *copied, *stored;
+	/* A mailbox was selected: prints untagged responses behind those of the engine. */
+	void (*selected)(struct imap_conn *conn);
+	/* FLAGS of a message were printed in a FETCH response: appends more items, each with a
+	 * blank before it.  Any thread; nothing but its arguments may be used. */
+	void (*flags_printed)(
+	    const struct imap_box *box, const struct store_message *record, struct buf *out);
+	/* Messages have left the view; they were told. */
+	void (*expunged)(struct imap_box *box);
 };
 
 /* Slots by the extension's struct; asserts that there is a login (box). */
 void *imap_turn_slot(const struct imap_conn *conn, const struct imap_ext *ext);
 void *imap_login_slot(const struct imap_conn *conn, const struct imap_ext *ext);
 void *imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext);
+/* The settings of ext->conf, of the turn. */
+const void *imap_ext_settings(const struct imap_conn *conn, const struct imap_ext *ext);
 #endif

@@ -64,6 +64,7 @@
 
 struct conf;
 struct imap_layer;    /* imap/layer.h */
+struct imap_registry; /* below */
 struct imap_settings; /* imap/settings.h */
 struct tally;         /* net/tally.h */
 struct transcript;    /* imap/transcript.h */
@@ -143,6 +144,14 @@ enum imap_next cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *te
 enum imap_next cmd_no(
     struct imap_cmd *cmd, const char *code, const char *text); /* code may be NULL */
 enum imap_next cmd_bad(struct imap_cmd *cmd, const char *text);
+/* The response code that extensions print for cmd->change; hooks: of the registry. */
+struct str cmd_code_of(struct imap_cmd *cmd, imap_code_f *const *hooks);
+/* Debug builds abort at a code that no extension brings. */
+#ifdef TS_DEBUG
+void imap_check_code(const struct imap_conn *conn, struct str code);
+#else
+#define imap_check_code(conn, code) ((void)0)
+#endif
 /* BAD with the cursor's error text; NO for what is no fault of grammar: [CANNOT] for a mailbox name
  * that is none, [LIMIT] for more than is allowed.  A NO is an attempt that failed, so the command
  * owes what it owes then (cmd_is_attempt). */
@@ -253,6 +262,24 @@ enum imap_next cmd_open_err(struct imap_cmd *cmd, const struct imap_open *open);
  */
 void imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, unsigned attrs);
 
+/*
+ * Modifiers and parameters of a command (RFC 4466): a name, and perhaps a value.  Each is found by
+ * find(), which gives its row, and read by the row's parse(); *kept_r gets what they keep, in the
+ * order of params.  NULL, or what is wrong.
+ */
+typedef bool imap_parse_f(struct wire_in *in, const void **kept_r);
+struct imap_param {
+	const void *row;
+	const void *kept;
+};
+typedef const void *imap_find_param_f(
+    const struct imap_registry *reg, struct str name, imap_parse_f **parse_r);
+const char *imap_params_find(struct imap_cmd *cmd, const struct wire_params *params,
+    imap_find_param_f *find, struct imap_param **found_r);
+/* One value, where there is one; raw as it was sent.  NULL, or what is wrong. */
+const char *imap_value_parse(
+    struct imap_cmd *cmd, struct str raw, imap_parse_f *parse, const void **kept_r);
+
 /* System flags of the grammar as flags of the store. */
 struct store_flags imap_flags_of(const struct wire_flags *flags);
 
@@ -283,10 +310,22 @@ struct imap_command_stats {  /* of one command */
 enum imap_word { /* kinds of names that extensions bring */
 	IMAP_WORD_COMMAND,
 	IMAP_WORD_ENABLE,
+	IMAP_WORD_CODE,
 	IMAP_WORD_FETCH,
-	IMAP_WORD_SEARCH,
-	IMAP_WORD_STATUS
+	IMAP_WORD_FETCH_MODIFIER,
+	IMAP_WORD_STORE_MODIFIER,
+	IMAP_WORD_SEARCH_KEY,
+	IMAP_WORD_SEARCH_RETURN,
+	IMAP_WORD_STATUS,
+	IMAP_WORD_LIST_SELECT,
+	IMAP_WORD_LIST_RETURN,
+	IMAP_WORD_SELECT,
+	IMAP_WORD_CREATE,
+	IMAP_WORD_APPEND,
+	IMAP_WORD_KINDS
 };
+
+#define IMAP_HOOKS_MAX 8
 
 struct imap_registry { /* made once at start, constant afterwards */
 	const struct imap_ext *ext[IMAP_EXT_MAX];
@@ -302,7 +341,15 @@ struct imap_registry { /* made once at start, constant afterwards */
 	} words[1024];
 	unsigned word_count;
 	const struct imap_cmd_def *cmds[IMAP_CMD_MAX];
-	unsigned cmd_count; /* less than IMAP_CMD_MAX */
+	unsigned cmd_count;  /* less than IMAP_CMD_MAX */
+	unsigned list_attrs; /* WIRE_ATTR_*: those that are shown only where a row has them */
+	/* Hooks: each array ends in NULL. */
+	imap_code_f *created[IMAP_HOOKS_MAX + 1], *appended[IMAP_HOOKS_MAX + 1],
+	    *copied[IMAP_HOOKS_MAX + 1], *stored[IMAP_HOOKS_MAX + 1];
+	void (*selected[IMAP_HOOKS_MAX + 1])(struct imap_conn *conn);
+	void (*flags_printed[IMAP_HOOKS_MAX + 1])(
+	    const struct imap_box *box, const struct store_message *record, struct buf *out);
+	void (*expunged[IMAP_HOOKS_MAX + 1])(struct imap_box *box);
 	/* By imap_state() / 2.  A switch looks at both lists twice. */
 	struct imap_cap_list { /* in the order in which capabilities are shown */
 		const struct imap_cap *cap[64];
@@ -311,6 +358,9 @@ struct imap_registry { /* made once at start, constant afterwards */
 };
 void imap_registry_build(
     struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
+/* The engine's table of options and those of the extensions, up to 1 + count of them. */
+size_t imap_conf_tables(
+    const struct imap_ext *const *all, size_t count, const struct conf_table **tables);
 /* Memory for the slots of an owner with this arena.  They are freed before what was entered into
  * the arena until now. */
 unsigned char *imap_slots_new(
@@ -318,11 +368,28 @@ unsigned char *imap_slots_new(
 /* By name, without case; NULL: no extension has it. */
 const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);
 const struct imap_enable *imap_registry_enable(const struct imap_registry *reg, struct str name);
+const struct imap_code *imap_registry_code(const struct imap_registry *reg, struct str name);
 const struct imap_fetch_item *imap_registry_fetch_item(
+    const struct imap_registry *reg, struct str name);
+const struct imap_fetch_modifier *imap_registry_fetch_modifier(
+    const struct imap_registry *reg, struct str name);
+const struct imap_store_modifier *imap_registry_store_modifier(
     const struct imap_registry *reg, struct str name);
 const struct imap_search_key *imap_registry_search_key(
     const struct imap_registry *reg, struct str name);
+const struct imap_search_return *imap_registry_search_return(
+    const struct imap_registry *reg, struct str name);
 const struct imap_status_item *imap_registry_status_item(
+    const struct imap_registry *reg, struct str name);
+const struct imap_list_select *imap_registry_list_select(
+    const struct imap_registry *reg, struct str name);
+const struct imap_list_return *imap_registry_list_return(
+    const struct imap_registry *reg, struct str name);
+const struct imap_select_param *imap_registry_select_param(
+    const struct imap_registry *reg, struct str name);
+const struct imap_create_param *imap_registry_create_param(
+    const struct imap_registry *reg, struct str name);
+const struct imap_append_data *imap_registry_append_data(
     const struct imap_registry *reg, struct str name);
 
 /* ---- lifetimes ---- */
@@ -486,6 +553,7 @@ struct imap_login {
 /* The client's picture of the selected mailbox. */
 struct imap_box {
 	struct arena *arena;
+	const struct imap_registry *reg;
 	struct store_mailbox *mailbox;
 	struct store_watch *watch;
 	unsigned rights; /* of enum auth_right: what the login might here when it was selected */
@@ -612,8 +680,8 @@ uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in t
 uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
 /* For the log: a message that is there cannot be read.  Any thread. */
 void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid);
-/* Appends "(\Seen $Forwarded …)"; flags in force, \Recent from the view (box->recent is empty in
- * rev2).  keywords: of the reading that gave msg. */
+/* Appends "FLAGS (\Seen $Forwarded …)" and what extensions print with it; flags in force, \Recent
+ * from the view (box->recent is empty in rev2).  keywords: of the reading that gave msg. */
 void imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,
     const struct store_message *msg, struct buf *out);
 #endif

@@ -24,9 +24,10 @@ struct node {
 	int flag;                    /* store flag; -1: a keyword that no message has */
 	struct str keyword;          /* its number is found in the look that takes the sets */
 	struct node *next_keyword;
-	int64_t number;               /* day, size, or time */
-	size_t key;                   /* of the search */
-	const struct wire_key *other; /* an extension's */
+	int64_t number;                    /* day, size, or time */
+	size_t key;                        /* of the search */
+	const struct imap_search_key *row; /* of an extension; NULL: the engine answers for it */
+	const struct wire_key *asked;      /* with row */
 };
 
 /* Of the messages that are asked about: those that match, and those of which only reading tells
@@ -84,7 +85,6 @@ struct compiling {
 	const struct imap_box *box;
 	struct imap_query *query;
 	struct str charset; /* empty: UTF-8, and so ASCII */
-	int64_t now;
 	uint64_t room;
 	size_t depth;
 	struct node *keywords;       /* asked for, by name */
@@ -143,6 +143,27 @@ compile_text(struct compiling *c, struct node *n, const struct wire_key *key,
 	buf_fini(&utf8);
 }
 
+/* What an extension answers for. */
+static void
+compile_other(struct compiling *c, struct node *n, const struct wire_key *key)
+{
+	const struct imap_search_key *row = key->ext;
+
+	n->row = row;
+	n->asked = key;
+	if (row->matches != NULL) {
+		n->cost = COST_RECORDS;
+	} else if (row->matches_summary != NULL) {
+		n->cost = COST_SUMMARIES;
+	} else if (c->fault == IMAP_QUERY_OK) {
+		roaring_bitmap_t *set = row->choose(key, c->box);
+
+		arena_on_free(c->arena, free_bitmap, set);
+		n->set = set;
+		take_room(c, roaring_bitmap_portable_size_in_bytes(set));
+	}
+}
+
 static void
 compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 {
@@ -174,6 +195,10 @@ compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 	};
 
 	n->flag = -1;
+	if (key->ext != NULL) {
+		compile_other(c, n, key);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(flags) / sizeof(*flags); i++)
 		if (flags[i].id == key->id)
 			n->flag = flags[i].flag;
@@ -222,15 +247,6 @@ compile_key(struct compiling *c, struct node *n, const struct wire_key *key)
 	case WIRE_KEY_SMALLER:
 		n->cost = COST_RECORDS;
 		n->number = key->number > INT64_MAX ? INT64_MAX : (int64_t)key->number;
-		break;
-	case WIRE_KEY_OLDER: /* RFC 5032 section 3 */
-	case WIRE_KEY_YOUNGER:
-		n->cost = COST_RECORDS;
-		n->number = c->now - (int64_t)key->number;
-		break;
-	case WIRE_KEY_OTHER:
-		n->cost = COST_RECORDS;
-		n->other = key;
 		break;
 	default:
 		break;
@@ -346,10 +362,10 @@ free_query(void *arg)
 
 enum imap_query_fault
 imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
-    const struct wire_search *args, int64_t now, uint64_t room, struct imap_query **query_r)
+    const struct wire_search *args, uint64_t room, struct imap_query **query_r)
 {
 	struct imap_query *query = arena_new_object(a, struct imap_query);
-	struct compiling c = {.arena = a, .box = box, .query = query, .now = now, .room = room};
+	struct compiling c = {.arena = a, .box = box, .query = query, .room = room};
 
 	*query_r = query;
 	if (args->charset.p != NULL && !str_ieq(args->charset, STR("UTF-8")) &&
@@ -410,6 +426,7 @@ choose_by_sets(const struct imap_query *q, const struct node *n, const roaring_b
 	case WIRE_KEY_SET:
 	case WIRE_KEY_UID:
 	case WIRE_KEY_RECENT:
+	case WIRE_KEY_OTHER:
 		return choose(in, n->set, true);
 	case WIRE_KEY_OLD:
 		return choose(in, n->set, false);
@@ -475,6 +492,8 @@ internal_day(const struct store_message *m)
 static bool
 record_matches(const struct node *n, const struct store_message *m)
 {
+	if (n->row != NULL)
+		return n->row->matches(n->asked, m);
 	switch (n->id) {
 	case WIRE_KEY_BEFORE:
 		return internal_day(m) < n->number;
@@ -486,12 +505,6 @@ record_matches(const struct node *n, const struct store_message *m)
 		return (int64_t)m->size > n->number;
 	case WIRE_KEY_SMALLER:
 		return (int64_t)m->size < n->number;
-	case WIRE_KEY_OLDER:
-		return m->internaldate <= n->number;
-	case WIRE_KEY_YOUNGER:
-		return m->internaldate >= n->number;
-	case WIRE_KEY_OTHER:
-		return ((const struct imap_search_key *)n->other->ext)->matches(n->other, m);
 	default:
 		TS_WRONG("a SEARCH key that is none of records");
 	}
@@ -728,6 +741,8 @@ judge(const struct imap_query *q, const struct node *n, const struct store_messa
 			return sure(sets_have(q, n, m->uid));
 		if (n->cost == COST_RECORDS)
 			return sure(record_matches(n, m));
+		if (n->row != NULL)
+			return sure(n->row->matches_summary(n->asked, m, &q->summary));
 		return mail_search_key(q->search, n->key);
 	}
 }

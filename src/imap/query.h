@@ -23,10 +23,10 @@ enum imap_query_fault {
 	IMAP_QUERY_TOO_BIG      /* its sets take more than room */
 };
 
-/* In arena a, which frees what it holds beyond memory.  now: seconds since 1970.  room: bytes that
- * it may take for sets and texts. */
+/* In arena a, which frees what it holds beyond memory.  Keys that extensions answer for have their
+ * row in key->ext.  room: bytes that it may take for sets and texts. */
 enum imap_query_fault imap_query_new(struct arena *a, const struct imap_box *box,
-    struct store *store, const struct wire_search *args, int64_t now, uint64_t room,
+    struct store *store, const struct wire_search *args, uint64_t room,
     struct imap_query **query_r);
 /* Needs neither disk, nor a walk over records, nor much time. */
 bool imap_query_is_cheap(const struct imap_query *query);

@@ -32,18 +32,34 @@ find_word(const struct imap_registry *reg, enum imap_word kind, struct str name)
 	return NULL;
 }
 
-/* Two extensions with one name, or one that the base grammar reads by itself: a client's word would
- * mean two things. */
+/* Does the engine answer for the word itself?  Not for all that wire can read. */
+static bool
+is_base(enum imap_word kind, struct str name)
+{
+	static const struct wire_name *const known[IMAP_WORD_KINDS] = {
+	    [IMAP_WORD_FETCH] = wire_fetch_names,
+	    [IMAP_WORD_SEARCH_KEY] = wire_key_names,
+	    [IMAP_WORD_STATUS] = wire_status_names,
+	};
+	const struct wire_name *found =
+	    known[kind] != NULL ? wire_name_find(known[kind], name) : NULL;
+
+	if (found == NULL)
+		return false;
+	if (kind == IMAP_WORD_SEARCH_KEY)
+		return wire_key_is_base(found->id);
+	return kind != IMAP_WORD_STATUS || found->id != WIRE_STATUS_SIZE;
+}
+
+/* Two extensions with one name, or one that the engine answers for: a client's word would mean two
+ * things. */
 static void
 add_word(struct imap_registry *reg, enum imap_word kind, const char *name, const void *row)
 {
-	static const struct wire_name *const base[] = {[IMAP_WORD_FETCH] = wire_fetch_names,
-	    [IMAP_WORD_SEARCH] = wire_key_names,
-	    [IMAP_WORD_STATUS] = wire_status_names};
 	size_t at = hash_of(kind, str_of(name));
 
 	TS_ASSERT(find_word(reg, kind, str_of(name)) == NULL);
-	TS_ASSERT(base[kind] == NULL || wire_name_find(base[kind], str_of(name)) == NULL);
+	TS_ASSERT(!is_base(kind, str_of(name)));
 	TS_ASSERT(++reg->word_count <= WORDS / 2);
 	while (reg->words[at].name != NULL)
 		at = (at + 1) % WORDS;
@@ -163,6 +179,75 @@ add_capabilities(struct imap_registry *reg, const struct imap_cap *caps)
 	for (const type *r = (rows); r != NULL && r->name != NULL; r++)                            \
 	add_word(reg, (kind), r->name, r)
 
+/* Each row answers in one way. */
+static void
+check_rows(const struct imap_ext *ext)
+{
+	for (const struct imap_fetch_item *r = ext->fetch_items; r != NULL && r->name != NULL; r++)
+		TS_ASSERT((r->print != NULL) != (r->locate != NULL));
+	for (const struct imap_search_key *r = ext->search_keys; r != NULL && r->name != NULL; r++)
+		TS_ASSERT(
+		    (r->matches != NULL) + (r->matches_summary != NULL) + (r->choose != NULL) == 1);
+}
+
+static void
+add_words(struct imap_registry *reg, const struct imap_ext *ext)
+{
+	check_rows(ext);
+	for (const struct imap_cmd_def *d = ext->cmds; d != NULL && d->name != NULL; d++)
+		add_command(reg, d);
+	ADD(IMAP_WORD_ENABLE, struct imap_enable, ext->enables);
+	ADD(IMAP_WORD_CODE, struct imap_code, ext->codes);
+	ADD(IMAP_WORD_FETCH, struct imap_fetch_item, ext->fetch_items);
+	ADD(IMAP_WORD_FETCH_MODIFIER, struct imap_fetch_modifier, ext->fetch_modifiers);
+	ADD(IMAP_WORD_STORE_MODIFIER, struct imap_store_modifier, ext->store_modifiers);
+	ADD(IMAP_WORD_SEARCH_KEY, struct imap_search_key, ext->search_keys);
+	ADD(IMAP_WORD_SEARCH_RETURN, struct imap_search_return, ext->search_returns);
+	ADD(IMAP_WORD_STATUS, struct imap_status_item, ext->status_items);
+	ADD(IMAP_WORD_LIST_SELECT, struct imap_list_select, ext->list_selects);
+	ADD(IMAP_WORD_LIST_RETURN, struct imap_list_return, ext->list_returns);
+	ADD(IMAP_WORD_SELECT, struct imap_select_param, ext->select_params);
+	ADD(IMAP_WORD_CREATE, struct imap_create_param, ext->create_params);
+	ADD(IMAP_WORD_APPEND, struct imap_append_data, ext->append_data);
+}
+
+/* Attributes that are shown only where they are asked for. */
+static unsigned
+attrs_of(const struct imap_ext *ext)
+{
+	unsigned attrs = 0;
+
+	for (const struct imap_list_select *r = ext->list_selects; r != NULL && r->name != NULL;
+	     r++)
+		attrs |= r->attrs;
+	for (const struct imap_list_return *r = ext->list_returns; r != NULL && r->name != NULL;
+	     r++)
+		attrs |= r->attrs;
+	return attrs;
+}
+
+#define HOOK(moment)                                                                               \
+	if (ext->moment != NULL) {                                                                 \
+		size_t at = 0;                                                                     \
+                                                                                                   \
+		while (reg->moment[at] != NULL)                                                    \
+			at++;                                                                      \
+		TS_ASSERT(at < IMAP_HOOKS_MAX);                                                    \
+		reg->moment[at] = ext->moment;                                                     \
+	}
+
+static void
+add_hooks(struct imap_registry *reg, const struct imap_ext *ext)
+{
+	HOOK(created)
+	HOOK(appended)
+	HOOK(copied)
+	HOOK(stored)
+	HOOK(selected)
+	HOOK(flags_printed)
+	HOOK(expunged)
+}
+
 void
 imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all, size_t count)
 {
@@ -171,46 +256,51 @@ imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all
 	for (size_t i = 0; i < count; i++) {
 		reg->ext[i] = all[i];
 		add_slots(reg, i);
-		for (const struct imap_cmd_def *d = all[i]->cmds; d != NULL && d->name != NULL; d++)
-			add_command(reg, d);
 		add_capabilities(reg, all[i]->caps);
-		ADD(IMAP_WORD_ENABLE, struct imap_enable, all[i]->enables);
-		ADD(IMAP_WORD_FETCH, struct imap_fetch_item, all[i]->fetch_items);
-		ADD(IMAP_WORD_SEARCH, struct imap_search_key, all[i]->search_keys);
-		ADD(IMAP_WORD_STATUS, struct imap_status_item, all[i]->status_items);
+		reg->list_attrs |= attrs_of(all[i]);
+		add_words(reg, all[i]);
+		add_hooks(reg, all[i]);
 	}
 	add_lacking(reg);
 }
 
-const struct imap_cmd_def *
-imap_registry_find(const struct imap_registry *reg, struct str name)
+size_t
+imap_conf_tables(const struct imap_ext *const *all, size_t count, const struct conf_table **tables)
 {
-	return find_word(reg, IMAP_WORD_COMMAND, name);
+	size_t n = 0;
+
+	tables[n++] = &imap_conf;
+	for (size_t i = 0; i < count; i++)
+		if (all[i]->conf != NULL)
+			tables[n++] = all[i]->conf;
+	return n;
 }
 
-const struct imap_enable *
-imap_registry_enable(const struct imap_registry *reg, struct str name)
-{
-	return find_word(reg, IMAP_WORD_ENABLE, name);
-}
+/* ---- finding */
 
-const struct imap_fetch_item *
-imap_registry_fetch_item(const struct imap_registry *reg, struct str name)
-{
-	return find_word(reg, IMAP_WORD_FETCH, name);
-}
+#define FIND(suffix, type, kind)                                                                   \
+	const struct type *imap_registry_##suffix(                                                 \
+	    const struct imap_registry *reg, struct str name)                                      \
+	{                                                                                          \
+		return find_word(reg, (kind), name);                                               \
+	}
 
-const struct imap_search_key *
-imap_registry_search_key(const struct imap_registry *reg, struct str name)
-{
-	return find_word(reg, IMAP_WORD_SEARCH, name);
-}
+FIND(find, imap_cmd_def, IMAP_WORD_COMMAND)
+FIND(enable, imap_enable, IMAP_WORD_ENABLE)
+FIND(code, imap_code, IMAP_WORD_CODE)
+FIND(fetch_item, imap_fetch_item, IMAP_WORD_FETCH)
+FIND(fetch_modifier, imap_fetch_modifier, IMAP_WORD_FETCH_MODIFIER)
+FIND(store_modifier, imap_store_modifier, IMAP_WORD_STORE_MODIFIER)
+FIND(search_key, imap_search_key, IMAP_WORD_SEARCH_KEY)
+FIND(search_return, imap_search_return, IMAP_WORD_SEARCH_RETURN)
+FIND(status_item, imap_status_item, IMAP_WORD_STATUS)
+FIND(list_select, imap_list_select, IMAP_WORD_LIST_SELECT)
+FIND(list_return, imap_list_return, IMAP_WORD_LIST_RETURN)
+FIND(select_param, imap_select_param, IMAP_WORD_SELECT)
+FIND(create_param, imap_create_param, IMAP_WORD_CREATE)
+FIND(append_data, imap_append_data, IMAP_WORD_APPEND)
 
-const struct imap_status_item *
-imap_registry_status_item(const struct imap_registry *reg, struct str name)
-{
-	return find_word(reg, IMAP_WORD_STATUS, name);
-}
+/* ---- slots and settings */
 
 static size_t
 ext_index(const struct imap_registry *reg, const struct imap_ext *ext)
@@ -288,6 +378,14 @@ imap_slots_new(const struct imap_registry *reg, enum imap_life life, struct aren
 	}
 	return bytes;
 }
+
+const void *
+imap_ext_settings(const struct imap_conn *conn, const struct imap_ext *ext)
+{
+	return conf_get(conn->turn->rules->conf, ext->conf);
+}
+
+/* ---- CAPABILITY */
 
 bool
 imap_capability_hidden(const struct imap_settings *settings, struct str word)

@@ -34,8 +34,10 @@ imap_render_needs(const struct wire_fetch_item *item)
 		if (item->section.what == WIRE_SECTION_ALL && item->section.n_part == 0)
 			return IMAP_NEEDS_BLOB;
 		return IMAP_NEEDS_BLOB | IMAP_NEEDS_SUMMARY;
+	case WIRE_FETCH_BINARY:
+	case WIRE_FETCH_BINARY_SIZE:
 	case WIRE_FETCH_OTHER:
-		return ((const struct imap_fetch_item *)item->ext)->needs;
+		return imap_claimed(item)->row->needs;
 	default:
 		return IMAP_NEEDS_BLOB | IMAP_NEEDS_SUMMARY;
 	}
@@ -235,6 +237,8 @@ put_name(struct imap_render *r, const struct wire_fetch_item *item)
 	if (item->id == WIRE_FETCH_RFC822 || item->id == WIRE_FETCH_RFC822_HEADER ||
 	    item->id == WIRE_FETCH_RFC822_TEXT)
 		buf_puts(&r->out, wire_name_of(wire_fetch_names, item->id));
+	else if (item->id == WIRE_FETCH_OTHER)
+		buf_puts(&r->out, imap_claimed(item)->row->name);
 	else
 		wire_out_fetch_section(&r->out, r->dialect, item);
 	buf_putc(&r->out, ' ');
@@ -351,10 +355,8 @@ measured(struct imap_render *r, struct str all)
 	const struct wire_fetch_item *item = &r->items[r->item];
 	struct imap_render_source *s = &r->source;
 
-	if (item->id == WIRE_FETCH_BINARY_SIZE) {
-		begin_item(r);
-		wire_out_fetch_section(&r->out, r->dialect, item);
-		buf_putc(&r->out, ' ');
+	if (s->size_only) {
+		put_name(r, item);
 		buf_u64(&r->out, s->size);
 		return source_ended(r);
 	}
@@ -417,16 +419,16 @@ source_piece(struct imap_render *r)
 }
 
 static enum done
-source_begin(struct imap_render *r, enum imap_render_way way, struct mail_range range,
-    enum mail_encoding encoding)
+source_begin(struct imap_render *r, enum imap_render_way way, struct imap_value value)
 {
 	r->source = (struct imap_render_source){.way = way,
 	    .active = true,
 	    .measuring = way != IMAP_AS_IS,
-	    .begin = range.off,
-	    .len = range.len,
-	    .size = range.len,
-	    .encoding = encoding};
+	    .size_only = way == IMAP_DECODED && imap_claimed(&r->items[r->item])->row->size_only,
+	    .begin = value.range.off,
+	    .len = value.range.len,
+	    .size = value.range.len,
+	    .encoding = value.encoding};
 	if (way == IMAP_AS_IS) {
 		source_head(r);
 		if (!r->source.active)
@@ -463,42 +465,7 @@ put_section(struct imap_render *r, const struct wire_fetch_item *item)
 	            section->what == WIRE_SECTION_HEADER_FIELDS_NOT
 	        ? IMAP_CHOSEN
 	        : IMAP_AS_IS,
-	    range, MAIL_ENCODING_BINARY);
-}
-
-/* ---- BINARY (RFC 3516): content-transfer-encoding undone */
-
-/* BINARY[] without a part number is the message as it is (RFC 9051 section 6.4.5). */
-static bool
-binary_part(struct imap_render *r, const struct wire_fetch_item *item, struct mail_part *part_r)
-{
-	if (!mail_section_part(&r->summary, item->section.part, item->section.n_part, part_r))
-		return false;
-	if (item->section.n_part == 0) {
-		part_r->body_off = 0;
-		part_r->body_len = r->messages[r->message].record.size;
-		part_r->encoding = MAIL_ENCODING_BINARY;
-	} else if (part_r->kind != MAIL_PART_LEAF) {
-		part_r->encoding = MAIL_ENCODING_BINARY;
-	}
-	return true;
-}
-
-static enum done
-put_binary(struct imap_render *r, const struct wire_fetch_item *item)
-{
-	struct mail_part part;
-
-	if (!open_summary(r))
-		return ITEM_FAILED;
-	if (!binary_part(r, item, &part)) /* a size is a number, never NIL */
-		return item->id == WIRE_FETCH_BINARY_SIZE ? ITEM_NONE : put_nil(r, item);
-	if (part.encoding == MAIL_ENCODING_UNKNOWN) {
-		r->unknown_cte = true; /* RFC 3516 section 4.3 */
-		return ITEM_NONE;
-	}
-	return source_begin(
-	    r, IMAP_DECODED, (struct mail_range){part.body_off, part.body_len}, part.encoding);
+	    (struct imap_value){range, MAIL_ENCODING_BINARY});
 }
 
 /* ---- items, messages */
@@ -523,20 +490,61 @@ put_structure(struct imap_render *r, const char *name, bool extended)
 	return ITEM_DONE;
 }
 
+static enum done
+put_located(
+    struct imap_render *r, const struct wire_fetch_item *item, const struct imap_fetched *message)
+{
+	const struct imap_fetch_item *row = imap_claimed(item)->row;
+	struct imap_value value;
+
+	switch (row->locate(message, &value)) {
+	case IMAP_LOCATED:
+		return source_begin(r, IMAP_DECODED, value);
+	case IMAP_LOCATED_NIL:
+		return put_nil(r, item);
+	case IMAP_LOCATED_NOTHING:
+		break;
+	case IMAP_LOCATED_REFUSED:
+		r->refused = row->refused;
+		break;
+	}
+	return ITEM_NONE;
+}
+
+static bool
+read_for_item(const struct imap_fetched *message, struct mail_range range, struct buf *out)
+{
+	struct imap_render *r = message->render;
+
+	if (read_exactly(r, range.off, range.len, out) == TS_OK)
+		return true;
+	r->item_failed = true;
+	return false;
+}
+
 /* An extension's. */
 static enum done
-put_other(struct imap_render *r, const struct imap_fetch_item *item)
+put_other(struct imap_render *r, const struct wire_fetch_item *item)
 {
-	bool summary = (item->needs & IMAP_NEEDS_SUMMARY) != 0;
+	const struct imap_claimed *claimed = imap_claimed(item);
+	struct imap_fetched message = {.record = &r->messages[r->message].record,
+	    .item = item,
+	    .args = claimed->args,
+	    .store = r->store,
+	    .read = read_for_item,
+	    .render = r};
 
-	if (summary && !open_summary(r))
-		return ITEM_FAILED;
-	begin_named(r, item->name);
-	buf_putc(&r->out, ' ');
-	item->print(&(struct imap_fetched){.record = &r->messages[r->message].record,
-	                .summary = summary ? &r->summary : NULL},
-	    &r->out);
-	return ITEM_DONE;
+	if ((claimed->row->needs & IMAP_NEEDS_SUMMARY) != 0) {
+		if (!open_summary(r))
+			return ITEM_FAILED;
+		message.summary = &r->summary;
+	}
+	if (claimed->row->locate != NULL)
+		return put_located(r, item, &message);
+	put_name(r, item);
+	r->item_failed = false;
+	claimed->row->print(&message, &r->out);
+	return r->item_failed ? ITEM_FAILED : ITEM_DONE;
 }
 
 static enum done
@@ -546,7 +554,7 @@ put_item(struct imap_render *r, const struct wire_fetch_item *item)
 
 	switch (item->id) {
 	case WIRE_FETCH_FLAGS:
-		begin_named(r, "FLAGS ");
+		begin_item(r);
 		imap_print_flags(r->box, r->keywords, record, &r->out);
 		return ITEM_DONE;
 	case WIRE_FETCH_UID:
@@ -575,9 +583,8 @@ put_item(struct imap_render *r, const struct wire_fetch_item *item)
 		return put_section(r, item);
 	case WIRE_FETCH_BINARY:
 	case WIRE_FETCH_BINARY_SIZE:
-		return put_binary(r, item);
 	case WIRE_FETCH_OTHER:
-		return put_other(r, item->ext);
+		return put_other(r, item);
 	case WIRE_FETCH_COUNT:
 		break;
 	}
@@ -615,7 +622,7 @@ static void
 message_ended(struct imap_render *r)
 {
 	if (r->messages[r->message].tell_flags && !r->has_flags) {
-		begin_named(r, "FLAGS ");
+		begin_item(r);
 		imap_print_flags(r->box, r->keywords, &r->messages[r->message].record, &r->out);
 	}
 	if (r->begun)

@@ -66,7 +66,7 @@ struct imap_render {
 	bool summary_open;
 	struct imap_render_source { /* of the literal that is measured or sent */
 		enum imap_render_way { IMAP_AS_IS, IMAP_DECODED, IMAP_CHOSEN } way;
-		bool active, measuring;
+		bool active, measuring, size_only;
 		uint64_t begin, len; /* of the blob */
 		uint64_t done;       /* of these: read */
 		uint64_t size;       /* what it becomes, as far as it was measured */
@@ -79,8 +79,21 @@ struct imap_render {
 
 	/* results */
 	struct buf out;
-	bool failed, expunged, broken, unknown_cte;
+	bool failed, expunged, broken, item_failed;
+	const struct imap_refusal *refused; /* by an item's locate(); NULL: by none */
 };
+
+/* An item that an extension answers for: item->ext is one of these. */
+struct imap_claimed {
+	const struct imap_fetch_item *row;
+	const void *args;
+};
+
+static inline const struct imap_claimed *
+imap_claimed(const struct wire_fetch_item *item)
+{
+	return item->ext;
+}
 
 /* Which of enum imap_needs an item has. */
 unsigned imap_render_needs(const struct wire_fetch_item *item);

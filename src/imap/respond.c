@@ -6,10 +6,24 @@
  */
 #include "imap/imap.h"
 
+#ifdef TS_DEBUG
+/* The documentation lists all codes there are. */
+void
+imap_check_code(const struct imap_conn *conn, struct str code)
+{
+	const char *blank = code.n > 0 ? memchr(code.p, ' ', code.n) : NULL;
+
+	if (blank != NULL)
+		code.n = (size_t)(blank - code.p);
+	TS_ASSERT(code.n == 0 || imap_registry_code(&conn->server->reg, code) != NULL);
+}
+#endif
+
 static enum imap_next
 finish(struct imap_cmd *cmd, enum imap_result result, struct str code, const char *text)
 {
 	TS_ASSERT(cmd->result == IMAP_RESULT_NONE);
+	imap_check_code(cmd->conn, code);
 	cmd->result = result;
 	cmd->code = code;
 	cmd->text = str_of(text);
@@ -26,6 +40,20 @@ enum imap_next
 cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *text)
 {
 	return finish(cmd, IMAP_RESULT_OK, code, text);
+}
+
+struct str
+cmd_code_of(struct imap_cmd *cmd, imap_code_f *const *hooks)
+{
+	struct buf code = {0};
+	struct str s = STR_NONE;
+
+	for (; *hooks != NULL && code.n == 0; hooks++)
+		(*hooks)(cmd->change, &code);
+	if (code.n > 0)
+		s = arena_str(cmd->arena, buf_as_str(&code));
+	buf_fini(&code);
+	return s;
 }
 
 enum imap_next

@@ -2,7 +2,6 @@
 /* The option table of the IMAP engine. */
 #include "imap/settings.h"
 
-#include "auth/networks.h"
 #include "base/host.h"
 #include "sasl/mech.h"
 #include "sasl/names.h"
@@ -104,14 +103,6 @@ static const struct conf_opt opts[] = {
         .prose = "Realms whose principals may log in beside those of the default realm: "
                  "`anna@OTHER.REALM` is then the user `anna@other.realm`. A principal of the "
                  "default realm is the user of the same name, without the realm."},
-    {.name = "trusted_fronts",
-        .type = CONF_LIST,
-        .max = 100,
-        AT(trusted_fronts),
-        .prose = "Addresses and networks of webmails and proxies that log in for people and tell "
-                 "their address by the ID command (`x-originating-ip`) before each login. Limits "
-                 "for failed logins, grants and the log then see that address. From others it "
-                 "is not believed."},
     {.name = "hide_capabilities",
         .type = CONF_LIST,
         AT(hide_capabilities),
@@ -336,14 +327,6 @@ static const struct conf_opt opts[] = {
         AT(idle_time),
         .prose = "A logged-in client that sends nothing for so long is logged out. "
                  "RFC 9051 asks for 30 minutes at least."},
-    {.name = "timeouts.still_here",
-        .type = CONF_DURATION,
-        .def = "2m",
-        .max = 86400000,
-        AT(still_time),
-        .prose =
-            "An IDLE client is sent \"* OK Still here\" this often, so that routers that forget "
-            "silent connections keep this one. 0: never."},
     {.name = "timeouts.turn",
         .type = CONF_DURATION,
         .def = "30m",
@@ -462,7 +445,6 @@ check_mechanisms(const struct imap_settings *s, const struct conf_report *r)
 static void
 check_names(const struct imap_settings *s, const struct conf_report *r)
 {
-	auth_networks_check(r, "trusted_fronts", &s->trusted_fronts);
 	if (s->sasl_host.n > 0 && !host_name_ok(s->sasl_host, false))
 		conf_report(r, "auth.sasl_host", "%s is not a host name", s->sasl_host.p);
 	for (size_t i = 0; i < s->kerberos_realms.n; i++)

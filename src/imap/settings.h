@@ -20,8 +20,7 @@ struct imap_settings {
 	bool digest_md5_encrypts;
 	uint64_t sasl_buffer;
 	struct conf_list hide_capabilities;
-	struct conf_list protocol_for;   /* users */
-	struct conf_list trusted_fronts; /* networks */
+	struct conf_list protocol_for; /* users */
 	uint64_t protocol_size, protocol_literal;
 
 	uint64_t line, literal, command; /* bytes; of logged-in connections */
@@ -36,7 +35,7 @@ struct imap_settings {
 	int64_t failed_address;
 
 	/* milliseconds */
-	uint64_t login_time, idle_time, still_time, turn_time, store_time, job_time;
+	uint64_t login_time, idle_time, turn_time, store_time, job_time;
 	uint64_t handshake_time, output_time;
 	uint64_t fail_delay, fail_delay_max, fail_forget;
 };

@@ -129,8 +129,8 @@ tell_expunged(struct imap_conn *conn, struct imap_box *box)
 	roaring_bitmap_remove_range(box->expunged, from, (uint64_t)UINT32_MAX + 1);
 	roaring_bitmap_and_inplace(box->recent, box->uids);
 	roaring_bitmap_and_inplace(box->pending, box->uids);
-	if (box->saved != NULL)
-		roaring_bitmap_and_inplace(box->saved, box->uids);
+	for (size_t i = 0; conn->server->reg.expunged[i] != NULL; i++)
+		conn->server->reg.expunged[i](box);
 }
 
 /* ---- flags */
@@ -205,7 +205,10 @@ imap_print_flags(const struct imap_box *box, const struct imap_keywords *keyword
 
 	if (roaring_bitmap_contains(box->recent, msg->uid))
 		system |= WIRE_FLAG_RECENT;
+	buf_put(out, "FLAGS ", 6);
 	wire_out_flags(out, system, names, n, false);
+	for (size_t i = 0; box->reg->flags_printed[i] != NULL; i++)
+		box->reg->flags_printed[i](box, msg, out);
 }
 
 /* False: it is not in the view. */
@@ -224,7 +227,6 @@ print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
 		wire_out_fetch_number(out, WIRE_FETCH_UID, msg->uid);
 		buf_putc(out, ' ');
 	}
-	buf_puts(out, "FLAGS ");
 	imap_print_flags(box, keywords, msg, out);
 	wire_out_fetch_end(out);
 	return true;

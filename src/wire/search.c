@@ -215,6 +215,12 @@ read_arguments(struct parser *p, struct wire_key *key)
 	}
 }
 
+bool
+wire_key_is_base(enum wire_key_id id)
+{
+	return id != WIRE_KEY_OLDER && id != WIRE_KEY_YOUNGER && id < WIRE_KEY_OTHER;
+}
+
 static bool
 read_named_key(struct parser *p, struct wire_key *key)
 {

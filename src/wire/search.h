@@ -70,7 +70,7 @@ struct wire_key {
 	int32_t day;
 	uint64_t number;
 	struct wire_set set;
-	const void *ext; /* OTHER: its row */
+	const void *ext; /* its row; whoever knows the name sets it */
 };
 
 enum { /* RETURN options */
@@ -90,6 +90,9 @@ struct wire_search {
 	struct wire_key *root;           /* an AND */
 	size_t n_keys;
 };
+
+/* Of those that have a name: is it one of RFC 3501 and RFC 9051? */
+bool wire_key_is_base(enum wire_key_id id);
 
 /*
  * Called for a key that is not in wire_key_names, the cursor behind its name;

@@ -89,46 +89,41 @@ print_status(struct imap_conn *conn, const struct store_mailbox_info *mailbox, s
 	(void)out;
 }
 
-#define WORDS(NAME)                                                                                \
-	.cmds = (const struct imap_cmd_def[])                                                      \
+/* A table with one row. */
+#define ROW(table, type, NAME, does)                                                               \
+	.table = (const struct type[])                                                             \
 	{                                                                                          \
-		{.name = (NAME), .start = start},                                                  \
+		{.name = (NAME), does},                                                            \
 		{                                                                                  \
 			.name = NULL                                                               \
 		}                                                                                  \
 	}
-#define ENABLES(NAME)                                                                              \
-	.enables = (const struct imap_enable[])                                                    \
-	{                                                                                          \
-		{.name = (NAME), .enable = enable},                                                \
-		{                                                                                  \
-			.name = NULL                                                               \
-		}                                                                                  \
-	}
-#define ITEMS(NAME)                                                                                \
-	.fetch_items = (const struct imap_fetch_item[])                                            \
-	{                                                                                          \
-		{.name = (NAME), .print = print_item},                                             \
-		{                                                                                  \
-			.name = NULL                                                               \
-		}                                                                                  \
-	}
-#define KEYS(NAME)                                                                                 \
-	.search_keys = (const struct imap_search_key[])                                            \
-	{                                                                                          \
-		{.name = (NAME), .matches = matches},                                              \
-		{                                                                                  \
-			.name = NULL                                                               \
-		}                                                                                  \
-	}
-#define STATUS(NAME)                                                                               \
-	.status_items = (const struct imap_status_item[])                                          \
-	{                                                                                          \
-		{.name = (NAME), .print = print_status},                                           \
-		{                                                                                  \
-			.name = NULL                                                               \
-		}                                                                                  \
-	}
+#define WORDS(NAME) ROW(cmds, imap_cmd_def, NAME, .start = start)
+#define ENABLES(NAME) ROW(enables, imap_enable, NAME, .enable = enable)
+#define CODES(NAME) ROW(codes, imap_code, NAME, .when = "always")
+#define ITEMS(NAME) ROW(fetch_items, imap_fetch_item, NAME, .print = print_item)
+#define KEYS(NAME) ROW(search_keys, imap_search_key, NAME, .matches = matches)
+#define RETURNS(NAME) ROW(search_returns, imap_search_return, NAME, .says_none = true)
+#define STATUS(NAME) ROW(status_items, imap_status_item, NAME, .print = print_status)
+#define SELECTS(NAME) ROW(list_selects, imap_list_select, NAME, .recursive = true)
+#define LIST_RETURNS(NAME) ROW(list_returns, imap_list_return, NAME, .attrs = 1)
+#define PARAMS(NAME) ROW(create_params, imap_create_param, NAME, .apply = apply)
+#define DATA(NAME) ROW(append_data, imap_append_data, NAME, .begin = begin)
+
+static bool
+apply(struct imap_cmd *cmd, const struct wire_create *args, struct store_change *change)
+{
+	(void)cmd;
+	(void)args;
+	(void)change;
+	return true;
+}
+
+static void *
+begin(void)
+{
+	return NULL;
+}
 
 static void
 duplicates(void)
@@ -136,9 +131,15 @@ duplicates(void)
 	const struct imap_ext all = {.name = "all",
 	    WORDS("WORD"),
 	    ENABLES("WORD"),
+	    CODES("WORD"),
 	    ITEMS("WORD"),
 	    KEYS("WORD"),
-	    STATUS("WORD")};
+	    RETURNS("WORD"),
+	    STATUS("WORD"),
+	    SELECTS("WORD"),
+	    LIST_RETURNS("WORD"),
+	    PARAMS("WORD"),
+	    DATA("WORD")};
 	const struct imap_ext none = {.name = "none"};
 
 	/* One word of several kinds is as many words. */
@@ -150,6 +151,15 @@ duplicates(void)
 	expect(stops(&all, &(struct imap_ext){.name = "two", KEYS("WORD")}), "two keys stop");
 	expect(
 	    stops(&all, &(struct imap_ext){.name = "two", STATUS("WORD")}), "two of STATUS stop");
+	expect(stops(&all, &(struct imap_ext){.name = "two", CODES("WORD")}), "two codes stop");
+	expect(stops(&all, &(struct imap_ext){.name = "two", RETURNS("WORD")}),
+	    "two of SEARCH RETURN stop");
+	expect(stops(&all, &(struct imap_ext){.name = "two", SELECTS("WORD")}), "two of LIST stop");
+	expect(stops(&all, &(struct imap_ext){.name = "two", LIST_RETURNS("WORD")}),
+	    "two of LIST RETURN stop");
+	expect(
+	    stops(&all, &(struct imap_ext){.name = "two", PARAMS("word")}), "two of CREATE stop");
+	expect(stops(&all, &(struct imap_ext){.name = "two", DATA("WORD")}), "two of APPEND stop");
 	expect(
 	    !stops(&all, &(struct imap_ext){.name = "two", STATUS("WORDS")}), "others are taken");
 	expect(
@@ -158,6 +168,41 @@ duplicates(void)
 	    stops(&none, &(struct imap_ext){.name = "base", KEYS("UNSEEN")}), "UNSEEN is SEARCH's");
 	expect(stops(&none, &(struct imap_ext){.name = "base", STATUS("UIDNEXT")}),
 	    "UIDNEXT is STATUS's");
+	expect(stops(&none, &(struct imap_ext){.name = "mute",
+	                        .search_keys = (const struct imap_search_key[]){{.name = "MUTE"},
+	                            {.name = NULL}}}),
+	    "a key that nothing decides stops");
+	expect(stops(&none, &(struct imap_ext){.name = "mute",
+	                        .fetch_items = (const struct imap_fetch_item[]){{.name = "MUTE"},
+	                            {.name = NULL}}}),
+	    "an item that nothing prints stops");
+	/* wire reads them, and an extension answers. */
+	expect(!stops(&none, &(struct imap_ext){.name = "left", KEYS("OLDER")}), "OLDER is free");
+	expect(!stops(&none, &(struct imap_ext){.name = "left", STATUS("SIZE")}), "SIZE is free");
+}
+
+#define FINDS(table, type, suffix)                                                                 \
+	for (const struct type *r = e->table; r != NULL && r->name != NULL; r++)                   \
+	expect(imap_registry_##suffix(reg, str_of(r->name)) == r, r->name)
+
+/* Whatever wire can read and the engine does not answer for has an extension. */
+static void
+left_words(const struct imap_registry *reg)
+{
+	for (const struct wire_name *w = wire_key_names; w->name != NULL; w++)
+		expect(wire_key_is_base(w->id) ||
+		           imap_registry_search_key(reg, str_of(w->name)) != NULL,
+		    w->name);
+	for (const struct wire_name *w = wire_return_names; w->name != NULL; w++)
+		expect(imap_registry_search_return(reg, str_of(w->name)) != NULL, w->name);
+	for (const struct wire_name *w = wire_list_select_names; w->name != NULL; w++)
+		expect(imap_registry_list_select(reg, str_of(w->name)) != NULL, w->name);
+	for (const struct wire_name *w = wire_list_return_names; w->name != NULL; w++)
+		expect(imap_registry_list_return(reg, str_of(w->name)) != NULL, w->name);
+	expect(imap_registry_status_item(reg, STR("SIZE")) != NULL, "SIZE");
+	expect(imap_registry_fetch_item(reg, STR("BINARY")) != NULL, "BINARY");
+	expect(imap_registry_fetch_item(reg, STR("BINARY.SIZE")) != NULL, "BINARY.SIZE");
+	expect(imap_registry_create_param(reg, STR("USE")) != NULL, "USE");
 }
 
 static void
@@ -169,18 +214,19 @@ all_of_the_server(void)
 	for (size_t i = 0; i < imap_all_extensions_count; i++) {
 		const struct imap_ext *e = imap_all_extensions[i];
 
-		for (const struct imap_cmd_def *d = e->cmds; d != NULL && d->name != NULL; d++)
-			expect(imap_registry_find(reg, str_of(d->name)) == d, d->name);
-		for (const struct imap_fetch_item *r = e->fetch_items; r != NULL && r->name != NULL;
-		     r++)
-			expect(imap_registry_fetch_item(reg, str_of(r->name)) == r, r->name);
-		for (const struct imap_search_key *r = e->search_keys; r != NULL && r->name != NULL;
-		     r++)
-			expect(imap_registry_search_key(reg, str_of(r->name)) == r, r->name);
-		for (const struct imap_status_item *r = e->status_items;
-		     r != NULL && r->name != NULL; r++)
-			expect(imap_registry_status_item(reg, str_of(r->name)) == r, r->name);
+		FINDS(cmds, imap_cmd_def, find);
+		FINDS(enables, imap_enable, enable);
+		FINDS(codes, imap_code, code);
+		FINDS(fetch_items, imap_fetch_item, fetch_item);
+		FINDS(search_keys, imap_search_key, search_key);
+		FINDS(search_returns, imap_search_return, search_return);
+		FINDS(status_items, imap_status_item, status_item);
+		FINDS(list_selects, imap_list_select, list_select);
+		FINDS(list_returns, imap_list_return, list_return);
+		FINDS(create_params, imap_create_param, create_param);
+		FINDS(append_data, imap_append_data, append_data);
 	}
+	left_words(reg);
 	expect(imap_registry_find(reg, STR("Noop")) != NULL, "names are found without case");
 	expect(imap_registry_find(reg, STR("NOSUCH")) == NULL, "a word that nobody brings");
 	expect(imap_registry_fetch_item(reg, STR("NOOP")) == NULL, "a word of another kind");

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "toy.h"
+#include "trial.h"
 
 #define CAPTURES 32
 #define GROUP 64
@@ -969,6 +970,10 @@ directive(struct script *s, struct str line)
 	}
 	if (str_eq(verb, STR("starttls"))) {
 		s->options.starttls = true;
+		return s->site == NULL || complain(s, "too late", line);
+	}
+	if (str_eq(verb, STR("trial"))) {
+		s->options.ext = &imap_ext_trial;
 		return s->site == NULL || complain(s, "too late", line);
 	}
 	if (!need_site(s))

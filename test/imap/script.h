@@ -10,6 +10,7 @@
  *	lanes N                       writer threads (0: none, all in a fixed order)
  *	keywords N                    the most keywords of a mailbox
  *	starttls                      STARTTLS is offered
+ *	trial                         the server has one more extension (trial.h)
  *	user NAME PASSWORD [acts-for PATTERN] [admin]
  *	grant WHO for WHOM [mailboxes NAME,NAME] [rights LETTERS]
  *	mailbox USER NAME

@@ -70,11 +70,12 @@ site_tls(void)
 static struct conf *
 make_conf(struct str text)
 {
-	static const struct conf_table *const tables[] = {&imap_conf};
+	static const struct conf_table *tables[1 + IMAP_EXT_MAX]; /* snapshots point to it */
+	size_t n = imap_conf_tables(imap_all_extensions, imap_all_extensions_count, tables);
 	struct conf_faults faults = {0};
 	struct conf *conf;
 	enum ts_err err =
-	    conf_parse((struct conf_tables){tables, 1}, text, "test", NULL, &faults, &conf);
+	    conf_parse((struct conf_tables){tables, n}, text, "test", NULL, &faults, &conf);
 
 	for (size_t i = 0; i < faults.n; i++)
 		fprintf(stderr, "%s\n", faults.text[i]);

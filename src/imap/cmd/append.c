@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * APPEND (RFC 3501 and RFC 9051 section 6.3.12), of several messages at once
- * (RFC 3502), with literal8 (RFC 3516 section 4.4; binary parts become base64 on the
- * way), APPENDUID (RFC 4315), APPENDLIMIT (RFC 7889).
+ * (RFC 3502).  Extensions bring forms of data, the response code, and the limit's
+ * capability.
  *
  * A message never lies in memory as a whole: its bytes go to a store_upload as
  * they come, which holds the connection's input back when it is behind.  When
@@ -12,12 +12,12 @@
 #include "wire/append.h"
 #include "imap/rights.h"
 #include "imap/settings.h"
-#include "mail/unbinary.h"
 
 struct item { /* one message, linked in order */
 	struct item *next;
 	struct store_upload *upload;
-	struct mail_unbinary *unbinary; /* of a literal8; else NULL */
+	const struct imap_append_data *data; /* what its bytes go through; NULL: nothing */
+	void *through;                       /* its state; NULL: ended */
 	struct wire_append_message message;
 	uint64_t size;
 };
@@ -40,7 +40,8 @@ free_uploads(void *arg)
 
 	for (struct item *i = ap->first; i != NULL; i = i->next) {
 		store_upload_free(&i->upload);
-		mail_unbinary_free(&i->unbinary);
+		if (i->through != NULL)
+			i->data->end(i->through);
 	}
 }
 
@@ -131,14 +132,14 @@ nobody_waits(void *arg)
 	(void)arg;
 }
 
-/* Through what makes binary parts base64, and into the store. */
+/* Through what an extension has for this form of data, and into the store. */
 static bool
 upload(struct append *ap, struct str bytes, bool last)
 {
 	struct buf text = {0};
 	bool ok;
 
-	mail_unbinary_feed(ap->last->unbinary, bytes, last, &text);
+	ap->last->data->feed(ap->last->through, bytes, last, &text);
 	ok = text.n == 0 || store_upload_write(ap->last->upload, buf_as_str(&text),
 	                        last ? nobody_waits : upload_ready, ap->cmd);
 	buf_fini(&text);
@@ -148,25 +149,30 @@ upload(struct append *ap, struct str bytes, bool last)
 static void
 finish_last(struct append *ap)
 {
-	if (ap->last == NULL)
+	struct item *item = ap->last;
+
+	if (item == NULL)
 		return;
-	if (ap->last->unbinary != NULL)
+	if (item->through != NULL) {
 		(void)upload(ap, STR(""), true); /* little: no need to wait */
-	mail_unbinary_free(&ap->last->unbinary);
+		item->data->end(item->through);
+		item->through = NULL;
+	}
 	ap->unfinished++;
-	store_upload_finish(ap->last->upload, upload_finished, ap);
+	store_upload_finish(item->upload, upload_finished, ap);
 }
 
 static void
-begin_item(struct imap_cmd *cmd, struct append *ap)
+begin_item(struct imap_cmd *cmd, struct append *ap, const struct imap_append_data *data)
 {
 	struct item *item = arena_new_object(cmd->arena, struct item);
 
 	item->message = ap->parser.message;
 	item->upload = store_upload_new(cmd->conn->server->store, cmd->conn->server->workers,
 	    cmd->conn->il->loop, imap_login(cmd->conn)->who);
-	if (item->message.literal8)
-		item->unbinary = mail_unbinary_new();
+	item->data = data;
+	if (data != NULL)
+		item->through = data->begin();
 	if (ap->last != NULL)
 		ap->last->next = item;
 	else
@@ -186,11 +192,22 @@ append_bytes(struct imap_cmd *cmd, struct str bytes)
 	/* RFC 9051 section 4.3: NUL only in a literal8. */
 	if (!ap->last->message.literal8 && memchr(bytes.p, '\0', bytes.n) != NULL)
 		ap->has_nul = true;
-	ready = ap->last->unbinary != NULL
+	ready = ap->last->through != NULL
 	            ? upload(ap, bytes, false)
 	            : store_upload_write(ap->last->upload, bytes, upload_ready, cmd);
 	if (!ready)
 		cmd_hold(cmd);
+}
+
+/* What the data of the message at hand goes through; false: nobody takes that form. */
+static bool
+find_data(struct imap_cmd *cmd, const struct append *ap, const struct imap_append_data **data_r)
+{
+	*data_r = NULL;
+	if (!ap->parser.message.literal8)
+		return true;
+	*data_r = imap_registry_append_data(&cmd->conn->server->reg, STR("LITERAL8"));
+	return *data_r != NULL;
 }
 
 /* Runs at each stop of the framer: at a literal, and at the command's end. */
@@ -198,6 +215,7 @@ static enum imap_next
 append_segment(struct imap_cmd *cmd)
 {
 	struct append *ap = append_of(cmd);
+	const struct imap_append_data *data;
 
 	switch (wire_append_feed(&ap->parser, cmd->segment)) {
 	case WIRE_APPEND_STRING:
@@ -206,9 +224,11 @@ append_segment(struct imap_cmd *cmd)
 		return cmd_literal_inline(cmd, &segment_step);
 	case WIRE_APPEND_MESSAGE:
 		finish_last(ap);
+		if (!find_data(cmd, ap, &data))
+			return cmd_bad(cmd, "Unknown form of data");
 		if (message_refused(cmd, ap))
 			return IMAP_DONE;
-		begin_item(cmd, ap);
+		begin_item(cmd, ap, data);
 		return cmd_literal_stream(cmd, append_bytes, &segment_step);
 	case WIRE_APPEND_END:
 		finish_last(ap);
@@ -231,21 +251,13 @@ append_done(struct imap_cmd *cmd)
 {
 	const struct append *ap = cmd->state;
 	struct store_change *change = cmd->change;
-	struct buf code = {0};
-	struct str s;
 
 	if (change->err == TS_NOT_FOUND)
 		return cmd_no_target(cmd, ap->open.name);
 	if (change->err != TS_OK)
 		return cmd_change_err(cmd, change);
 	imap_tell_name(cmd, ap->parser.given, ap->open.name, 0);
-	wire_out_code_appenduid(&code, change->uidvalidity,
-	    &(struct wire_set){.v = &(struct wire_range){.lo = change->first_uid,
-	                           .hi = change->first_uid + (uint32_t)change->item_count - 1},
-	        .n = 1});
-	s = arena_str(cmd->arena, buf_as_str(&code));
-	buf_fini(&code);
-	return cmd_ok_code(cmd, s, "Appended");
+	return cmd_ok_code(cmd, cmd_code_of(cmd, cmd->conn->server->reg.appended), "Appended");
 }
 
 static enum imap_next
@@ -310,35 +322,10 @@ static const struct imap_cmd_def cmds[] = {
     {.name = NULL},
 };
 
-static void
-append_limit(const struct imap_conn *conn, struct buf *out)
-{
-	buf_u64(out, imap_settings(conn)->append_limit);
-}
-
 static const struct imap_cap caps[] = {
-    {.word = "MULTIAPPEND", .states = IMAP_LOGGED_IN},
-    {.word = "APPENDLIMIT=", .states = IMAP_LOGGED_IN, .value = append_limit},
+    {.word = "MULTIAPPEND", .rfc = "3502", .states = IMAP_LOGGED_IN},
     {.word = NULL},
 };
 
-/* RFC 7889 section 3: the same for all mailboxes. */
-static void
-status_limit(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
-{
-	(void)mailbox;
-	append_limit(conn, out);
-}
-
-static const struct imap_status_item status_items[] = {
-    {.name = "APPENDLIMIT", .print = status_limit},
-    {.name = NULL},
-};
-
 const struct imap_ext imap_ext_append = {
-    .name = "append",
-    .title = "APPEND, MULTIAPPEND (RFC 3502), APPENDLIMIT (RFC 7889)",
-    .caps = caps,
-    .cmds = cmds,
-    .status_items = status_items,
-};
+    .name = "append", .title = "APPEND, MULTIAPPEND (RFC 3502)", .caps = caps, .cmds = cmds};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * FETCH and UID FETCH (RFC 3501 and RFC 9051 section 6.4.5, RFC 3516; messages
- * that others expunged: RFC 2180 section 4.1).
+ * FETCH and UID FETCH (RFC 3501 and RFC 9051 section 6.4.5; messages that others
+ * expunged: RFC 2180 section 4.1).
  *
  * Steps: \Seen is set first, by one change for all messages, where an item asks
  * for it; then windows of messages are rendered (render.h), on the loop when
@@ -16,6 +16,7 @@ enum { SHORT_MESSAGES = 16, SHORT_BYTES = 256 * 1024 };
 
 struct fetch {
 	struct wire_fetch args;
+	struct imap_param *modifiers; /* of args, by their extensions */
 	struct imap_render render;
 	roaring_bitmap_t *uids;
 	roaring_bitmap_t *seen; /* NULL, or where this command set \Seen */
@@ -104,8 +105,8 @@ fetch_end(struct imap_cmd *cmd)
 	if (f->render.failed)
 		return cmd_no(
 		    cmd, "SERVERBUG", "Some messages could not be read; the log has the details");
-	if (f->render.unknown_cte)
-		return cmd_no(cmd, "UNKNOWN-CTE", "A part has an unknown transfer encoding");
+	if (f->render.refused != NULL)
+		return cmd_no(cmd, f->render.refused->code, f->render.refused->text);
 	/* RFC 2180 section 4.1.2: the others were sent */
 	if (!cmd->uid && (f->render.expunged || f->found < roaring_bitmap_get_cardinality(f->uids)))
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
@@ -210,8 +211,11 @@ sets_seen(const struct wire_fetch_item *item)
 {
 	switch (item->id) {
 	case WIRE_FETCH_BODY_SECTION:
-	case WIRE_FETCH_BINARY:
 		return !item->peek;
+	case WIRE_FETCH_BINARY:
+	case WIRE_FETCH_BINARY_SIZE:
+	case WIRE_FETCH_OTHER:
+		return imap_claimed(item)->row->sets_seen && !item->peek;
 	case WIRE_FETCH_RFC822:
 	case WIRE_FETCH_RFC822_TEXT:
 		return true;
@@ -220,12 +224,59 @@ sets_seen(const struct wire_fetch_item *item)
 	}
 }
 
-/* An item of an extension; none takes arguments. */
-static bool
+/* The name of an item that extensions answer for; NULL: the engine does. */
+static struct str
+name_of(const struct wire_fetch_item *item)
+{
+	switch (item->id) {
+	case WIRE_FETCH_BINARY:
+		return STR("BINARY");
+	case WIRE_FETCH_BINARY_SIZE:
+		return STR("BINARY.SIZE");
+	case WIRE_FETCH_OTHER:
+		return item->name;
+	default:
+		return STR_NONE;
+	}
+}
+
+/* Finds the row of an item, unless it is the engine's; NULL, or what is wrong with it. */
+static const char *
 claim_item(struct imap_cmd *cmd, struct wire_fetch_item *item)
 {
-	item->ext = imap_registry_fetch_item(&cmd->conn->server->reg, item->name);
-	return item->ext != NULL && item->args.p == NULL;
+	struct str name = name_of(item);
+	struct imap_claimed *claimed;
+
+	if (name.p == NULL)
+		return NULL;
+	claimed = arena_new_object(cmd->arena, struct imap_claimed);
+	claimed->row = imap_registry_fetch_item(&cmd->conn->server->reg, name);
+	item->ext = claimed;
+	if (claimed->row == NULL)
+		return "Unknown FETCH item";
+	if (item->args.p == NULL)
+		return NULL;
+	return imap_value_parse(cmd, item->args, claimed->row->parse, &claimed->args);
+}
+
+static const void *
+find_modifier(const struct imap_registry *reg, struct str name, imap_parse_f **parse_r)
+{
+	const struct imap_fetch_modifier *row = imap_registry_fetch_modifier(reg, name);
+
+	if (row != NULL)
+		*parse_r = row->parse;
+	return row;
+}
+
+static void
+narrow(struct imap_cmd *cmd, struct fetch *f)
+{
+	for (size_t i = 0; i < f->args.modifiers.n; i++) {
+		const struct imap_fetch_modifier *row = f->modifiers[i].row;
+
+		row->narrow(cmd, f->modifiers[i].kept, f->uids);
+	}
 }
 
 /* NULL, or what is wrong with the items. */
@@ -234,14 +285,16 @@ plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 {
 	struct wire_fetch *args = &f->args;
 	struct wire_fetch_item *items;
+	const char *fault = imap_params_find(cmd, &args->modifiers, find_modifier, &f->modifiers);
 	bool has_uid = false;
 
 	*seen_r = false;
-	if (args->modifiers.n > 0)
-		return "Unknown FETCH modifier";
+	if (fault != NULL)
+		return fault;
 	for (size_t i = 0; i < args->n_items; i++) {
-		if (args->items[i].id == WIRE_FETCH_OTHER && !claim_item(cmd, &args->items[i]))
-			return "Unknown FETCH item";
+		fault = claim_item(cmd, &args->items[i]);
+		if (fault != NULL)
+			return fault;
 		has_uid = has_uid || args->items[i].id == WIRE_FETCH_UID;
 		f->render.has_flags = f->render.has_flags || args->items[i].id == WIRE_FETCH_FLAGS;
 		f->render.needs |= imap_render_needs(&args->items[i]);
@@ -312,6 +365,7 @@ cmd_fetch(struct imap_cmd *cmd)
 	if (!imap_view_resolve(box, &f->args.set, cmd->uid, &f->uids))
 		return cmd_bad(cmd, "No such message number");
 	arena_on_free(cmd->arena, free_fetch, f);
+	narrow(cmd, f);
 	prepare_render(cmd, f);
 	/* RFC 4314 section 4: without "s" it is not set, and nobody complains. */
 	seen = seen && !box->read_only && (box->rights & AUTH_RIGHT_SEEN) != 0;
@@ -339,10 +393,4 @@ static const struct imap_cmd_def cmds[] = {
     {.name = NULL},
 };
 
-static const struct imap_cap caps[] = {
-    {.word = "BINARY", .states = IMAP_LOGGED_IN},
-    {.word = NULL},
-};
-
-const struct imap_ext imap_ext_fetch = {
-    .name = "fetch", .title = "FETCH, BINARY (RFC 3516)", .caps = caps, .cmds = cmds};
+const struct imap_ext imap_ext_fetch = {.name = "fetch", .title = "FETCH", .cmds = cmds};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * LIST, LSUB, STATUS (RFC 3501 and RFC 9051 sections 6.3.9, 6.3.11; RFC 3501
- * section 6.3.9 for LSUB; LIST-EXTENDED RFC 5258, LIST-STATUS RFC 5819,
- * SPECIAL-USE RFC 6154, STATUS=SIZE RFC 8438; items of extensions RFC 4466).
+ * section 6.3.9 for LSUB).  What LIST selects by and returns is brought by
+ * extensions (LIST-EXTENDED, LIST-STATUS, SPECIAL-USE …).
  *
  * Patterns are put together, and say where in the list names can be that match them: a pattern
  * without wildcards is one name, any other the range of names with its beginning.  These are walked
@@ -20,10 +20,9 @@
 
 #include "imap/rights.h"
 #include "imap/settings.h"
+#include "imap/status.h"
 #include "store/match.h"
 
-/* The attributes of RFC 6154 stand together from \All on. */
-#define SPECIAL_USE (~((unsigned)WIRE_ATTR_ALL - 1))
 #define BATCH 64u      /* names copied at a time */
 #define FEW 8u         /* where the first one may be all that is wanted */
 #define WALKS 4u       /* of the list, when it changes meanwhile */
@@ -37,7 +36,7 @@ struct row {
 	unsigned attrs; /* WIRE_ATTR_* */
 	unsigned marks; /* enum marks */
 	unsigned childinfo;
-	const struct store_mailbox_info *info; /* with RETURN (STATUS); without its name */
+	const struct store_mailbox_info *info; /* where a row prints; without its name */
 };
 
 enum marks {
@@ -76,18 +75,23 @@ struct seen {         /* a name as it was copied out of the list */
 	struct store_mailbox_info info; /* without its name */
 };
 
-struct status_others { /* items of extensions, in the order that was asked for */
-	const struct imap_status_item **v;
-	size_t n;
+struct returned { /* an option of RETURN */
+	const struct imap_list_return *row;
+	void *kept;
 };
 
 struct list {
 	struct wire_list args;
 	struct imap_cmd *cmd;
 	bool lsub;
-	bool want_status;
-	struct status_others others; /* with it */
-	bool too_many;               /* more than the connection has room for */
+	const struct imap_list_select **selects; /* the options, by their extensions */
+	struct returned *returns;
+	size_t select_count, return_count;
+	unsigned criteria; /* WIRE_LIST_*: what CHILDINFO names */
+	unsigned attrs;    /* WIRE_ATTR_* that the options ask for */
+	bool selective;    /* one of them leaves names out */
+	bool recursive, prints;
+	bool too_many; /* more than the connection has room for */
 
 	struct store_pattern_text reference;
 	struct pattern *patterns;
@@ -195,14 +199,14 @@ mark_up(struct row *row, unsigned mark)
 static bool
 meets_criteria(const struct list *l, const struct row *row)
 {
-	bool subscribed = (row->attrs & WIRE_ATTR_SUBSCRIBED) != 0;
+	bool exists = (row->marks & EXISTS) != 0;
 
-	if (l->lsub || (l->args.select & WIRE_LIST_SUBSCRIBED) != 0) {
-		if (!subscribed)
+	if (l->lsub)
+		return (row->attrs & WIRE_ATTR_SUBSCRIBED) != 0;
+	for (size_t i = 0; i < l->select_count; i++)
+		if (l->selects[i]->meets != NULL && !l->selects[i]->meets(row->attrs, exists))
 			return false;
-	} else if ((row->marks & EXISTS) == 0)
-		return false;
-	return (l->args.select & WIRE_LIST_SPECIAL_USE) == 0 || (row->attrs & SPECIAL_USE) != 0;
+	return l->selective || exists;
 }
 
 /* ---- a name: the levels above it that are new, then itself, each held against all patterns */
@@ -255,9 +259,7 @@ keep(struct list *l, struct str name, size_t n)
 static void
 end_level(struct list *l, struct str name)
 {
-	bool recursive = (l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0;
-
-	if ((l->marks & (CUT | NAMED)) != 0 || (recursive && (l->marks & MATCHES) != 0))
+	if ((l->marks & (CUT | NAMED)) != 0 || (l->recursive && (l->marks & MATCHES) != 0))
 		(void)push_row(l, keep(l, name, l->cut), l->marks);
 	begin_part(l, next_cut(l, name, l->cut + 1));
 }
@@ -282,7 +284,7 @@ end_name(struct list *l, const struct seen *seen, struct str name)
 	if ((row.marks & MATCHES) != 0) {
 		kept = push_row(l, keep(l, name, name.n), row.marks);
 		kept->attrs = row.attrs;
-		if (l->want_status) {
+		if (l->prints) {
 			struct store_mailbox_info *info =
 			    arena_new_object(l->walk, struct store_mailbox_info);
 
@@ -438,19 +440,17 @@ list_walk(struct imap_cmd *cmd)
 static bool
 choose(const struct list *l, struct row *row)
 {
-	const unsigned criteria = WIRE_LIST_SUBSCRIBED | WIRE_LIST_SPECIAL_USE;
 	bool listed = (row->marks & MEETS) != 0;
 
 	/* RFC 9051 section 6.3.9: % at the end shows levels that are no mailboxes.  So does the
 	 * whole name of one, by which clients ask whether it is there. */
-	if ((l->args.select & criteria) == 0 && (row->marks & (CUT | NAMED)) != 0 &&
-	    (row->marks & CHILD_EXISTS) != 0)
+	if (!l->selective && (row->marks & (CUT | NAMED)) != 0 && (row->marks & CHILD_EXISTS) != 0)
 		listed = true;
-	if ((l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0) {
+	if (l->recursive) {
 		/* RFC 5258 section 3.5: not for the sake of a child that is listed itself. */
 		listed |= (row->marks & CHILD_HIDDEN) != 0;
 		if ((row->marks & CHILD_MEETS) != 0)
-			row->childinfo = l->args.select & criteria;
+			row->childinfo = l->criteria;
 	}
 	row->attrs |=
 	    (row->marks & CHILD_EXISTS) != 0 ? WIRE_ATTR_HASCHILDREN : WIRE_ATTR_HASNOCHILDREN;
@@ -460,9 +460,7 @@ choose(const struct list *l, struct row *row)
 		                  : WIRE_ATTR_NOSELECT;
 	else if ((row->marks & CLOSED) != 0)
 		row->attrs |= WIRE_ATTR_NOSELECT;
-	if ((l->args.select & WIRE_LIST_SUBSCRIBED) == 0 &&
-	    (l->args.returns & WIRE_LIST_RET_SUBSCRIBED) == 0)
-		row->attrs &= ~(unsigned)WIRE_ATTR_SUBSCRIBED;
+	row->attrs &= ~(l->cmd->conn->server->reg.list_attrs & ~l->attrs);
 	return listed;
 }
 
@@ -480,40 +478,6 @@ choose_lsub(struct row *row)
 
 /* ---- printing */
 
-static struct wire_status_values
-status_values(unsigned mask, const struct store_counters *c)
-{
-	struct wire_status_values v = {.mask = mask};
-
-	v.v[WIRE_STATUS_MESSAGES] = c->messages;
-	v.v[WIRE_STATUS_RECENT] = c->recent;
-	v.v[WIRE_STATUS_UIDNEXT] = c->uidnext;
-	v.v[WIRE_STATUS_UIDVALIDITY] = c->uidvalidity;
-	v.v[WIRE_STATUS_UNSEEN] = c->unseen;
-	v.v[WIRE_STATUS_DELETED] = c->deleted;
-	v.v[WIRE_STATUS_SIZE] = c->size;
-	return v;
-}
-
-static void
-print_status(struct imap_cmd *cmd, struct str name, const struct store_mailbox_info *info,
-    unsigned mask, const struct status_others *others)
-{
-	struct wire_status_values values = status_values(mask, &info->counters);
-	struct buf other = {0};
-
-	for (size_t i = 0; i < others->n; i++) {
-		if (i > 0)
-			buf_putc(&other, ' ');
-		buf_puts(&other, others->v[i]->name);
-		buf_putc(&other, ' ');
-		others->v[i]->print(cmd->conn, info, &other);
-	}
-	wire_out_status(
-	    imap_out(cmd->conn), imap_dialect(cmd->conn), name, &values, buf_as_str(&other));
-	buf_fini(&other);
-}
-
 static void
 print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
 {
@@ -524,8 +488,13 @@ print_row(struct imap_cmd *cmd, const struct list *l, const struct row *row)
 	        .name = row->name,
 	        .childinfo = row->childinfo});
 	/* RFC 5819 section 3: not for one that is there for its children only. */
-	if (l->want_status && (row->marks & (EXISTS | MEETS | CLOSED)) == (EXISTS | MEETS))
-		print_status(cmd, row->name, row->info, l->args.status.mask, &l->others);
+	if ((row->marks & (EXISTS | MEETS | CLOSED)) != (EXISTS | MEETS))
+		return;
+	for (size_t i = 0; i < l->return_count; i++)
+		if (l->returns[i].row->print != NULL)
+			l->returns[i].row->print(cmd,
+			    &(struct imap_listed){.name = row->name, .info = row->info},
+			    l->returns[i].kept);
 }
 
 static enum imap_next
@@ -547,33 +516,6 @@ list_print(struct imap_cmd *cmd)
 
 /* ---- starting */
 
-static bool
-has_item(const struct status_others *others, const struct imap_status_item *item)
-{
-	for (size_t i = 0; i < others->n; i++)
-		if (others->v[i] == item)
-			return true;
-	return false;
-}
-
-/* Items of extensions; false: one of them is nobody's.  Asked for twice, one is told once. */
-static bool
-claim_status_items(
-    struct imap_cmd *cmd, const struct wire_status_items *items, struct status_others *others)
-{
-	others->v = arena_array(cmd->arena, items->other.n, sizeof(*others->v));
-	for (size_t i = 0; i < items->other.n; i++) {
-		const struct imap_status_item *item =
-		    imap_registry_status_item(&cmd->conn->server->reg, items->other.v[i]);
-
-		if (item == NULL)
-			return false;
-		if (!has_item(others, item))
-			others->v[others->n++] = item;
-	}
-	return true;
-}
-
 static void
 add_probe(struct list *l, enum probe_kind kind, struct str at)
 {
@@ -584,14 +526,13 @@ add_probe(struct list *l, enum probe_kind kind, struct str at)
 static void
 add_probes(struct list *l, const struct store_pattern *p)
 {
-	bool recursive = (l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0;
 	struct arena *a = l->cmd->arena;
 	char *inbox;
 
 	if (p->exact) {
 		add_probe(l, PROBE_NAME, p->text);
 		if (!l->lsub) /* says nothing of what is below */
-			add_probe(l, recursive ? PROBE_ALL : PROBE_CHILD,
+			add_probe(l, l->recursive ? PROBE_ALL : PROBE_CHILD,
 			    str_of(arena_printf(a, "%.*s/", STR_ARG(p->text))));
 		return;
 	}
@@ -672,7 +613,7 @@ list_patterns(struct imap_cmd *cmd)
 		if (cmd_should_yield(cmd))
 			return IMAP_YIELD;
 	}
-	l->want_levels |= (l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0;
+	l->want_levels |= l->recursive;
 	sort_probes(l);
 	begin_walk(l);
 	return cmd_goto(cmd, &walk);
@@ -716,24 +657,96 @@ list_go(struct imap_cmd *cmd, struct list *l)
 	return cmd_goto(cmd, &patterns);
 }
 
+/* ---- options */
+
+/* Its extension; false: it has none.  id: of wire, which CHILDINFO is printed by. */
+static bool
+add_select(struct list *l, struct str name, unsigned id)
+{
+	const struct imap_list_select *row =
+	    imap_registry_list_select(&l->cmd->conn->server->reg, name);
+
+	if (row == NULL)
+		return false;
+	l->selects[l->select_count++] = row;
+	l->attrs |= row->attrs;
+	l->recursive |= row->recursive;
+	l->selective |= row->meets != NULL;
+	l->criteria |= row->meets != NULL ? id : 0;
+	return true;
+}
+
+/* NULL, or what is wrong with the options. */
+static const char *
+find_selects(struct list *l)
+{
+	const struct wire_params *others = &l->args.select_other;
+	const struct wire_name *known = wire_list_select_names;
+	bool ok = true;
+
+	l->selects = arena_array(l->cmd->arena,
+	    others->n + (unsigned)__builtin_popcount(l->args.select), sizeof(*l->selects));
+	for (; known->name != NULL; known++)
+		if ((l->args.select & known->id) != 0)
+			ok = ok && add_select(l, str_of(known->name), known->id);
+	for (size_t i = 0; i < others->n; i++)
+		ok = ok && others->v[i].value.p == NULL && add_select(l, others->v[i].name, 0);
+	if (!ok)
+		return "Unknown selection option";
+	/* RFC 5258 section 3.1: RECURSIVEMATCH only modifies other options. */
+	return l->recursive && !l->selective ? "RECURSIVEMATCH needs another selection option"
+	                                     : NULL;
+}
+
+static const char *
+add_return(struct list *l, struct str name, bool has_value)
+{
+	const struct imap_list_return *row =
+	    imap_registry_list_return(&l->cmd->conn->server->reg, name);
+	struct returned *r = &l->returns[l->return_count++];
+	const char *fault = NULL;
+
+	if (row == NULL || (has_value && row->begin == NULL))
+		return "Unknown return option";
+	r->row = row;
+	l->attrs |= row->attrs;
+	l->prints |= row->print != NULL;
+	if (row->begin != NULL)
+		r->kept = row->begin(l->cmd, &l->args, &fault);
+	return fault;
+}
+
+static const char *
+find_returns(struct list *l)
+{
+	const struct wire_params *others = &l->args.return_other;
+	const struct wire_name *known = wire_list_return_names;
+	const char *fault = NULL;
+
+	l->returns = arena_array(l->cmd->arena,
+	    others->n + (unsigned)__builtin_popcount(l->args.returns), sizeof(*l->returns));
+	for (; known->name != NULL && fault == NULL; known++)
+		if ((l->args.returns & known->id) != 0)
+			fault = add_return(l, str_of(known->name), false);
+	for (size_t i = 0; i < others->n && fault == NULL; i++)
+		fault = add_return(l, others->v[i].name, others->v[i].value.p != NULL);
+	return fault;
+}
+
 static enum imap_next
 cmd_list(struct imap_cmd *cmd)
 {
 	struct list *l = arena_new_object(cmd->arena, struct list);
-	const unsigned criteria = WIRE_LIST_SUBSCRIBED | WIRE_LIST_SPECIAL_USE;
+	const char *fault;
 
+	l->cmd = cmd;
 	if (!wire_list_parse(&cmd->in, &l->args))
 		return cmd_bad_syntax(cmd);
-	if (l->args.select_other.n > 0)
-		return cmd_bad(cmd, "Unknown selection option");
-	if (l->args.return_other.n > 0)
-		return cmd_bad(cmd, "Unknown return option");
-	/* RFC 5258 section 3.1: RECURSIVEMATCH only modifies other options. */
-	if ((l->args.select & WIRE_LIST_RECURSIVEMATCH) != 0 && (l->args.select & criteria) == 0)
-		return cmd_bad(cmd, "RECURSIVEMATCH needs another selection option");
-	l->want_status = (l->args.returns & WIRE_LIST_RET_STATUS) != 0;
-	if (l->want_status && !claim_status_items(cmd, &l->args.status, &l->others))
-		return cmd_bad(cmd, "Unknown STATUS item");
+	fault = find_selects(l);
+	if (fault == NULL)
+		fault = find_returns(l);
+	if (fault != NULL)
+		return cmd_bad(cmd, fault);
 	return list_go(cmd, l);
 }
 
@@ -752,21 +765,21 @@ static enum imap_next
 cmd_status(struct imap_cmd *cmd)
 {
 	struct store_mailbox_info info;
-	struct status_others others = {0};
+	struct imap_status_items items;
 	struct wire_status args;
 	unsigned missing;
 	enum ts_err err;
 
 	if (!wire_status_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
-	if (!claim_status_items(cmd, &args.items, &others))
+	if (!imap_status_find(cmd, &args.items, &items))
 		return cmd_bad(cmd, "Unknown STATUS item");
 	args.mailbox = imap_mailbox_meant(imap_login(cmd->conn), args.mailbox, &cmd->in.given);
 	if (!imap_mailbox_lookup(
 	        imap_login(cmd->conn), args.mailbox, AUTH_RIGHT_READ, &info, &err, &missing))
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)
 		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
-	print_status(cmd, args.mailbox, &info, args.items.mask, &others);
+	imap_status_print(cmd->conn, args.mailbox, &info, &items);
 	return cmd_ok(cmd, "Done");
 }
 
@@ -780,19 +793,4 @@ static const struct imap_cmd_def cmds[] = {
     {.name = NULL},
 };
 
-static const struct imap_cap caps[] = {
-    {.word = "LIST-EXTENDED", .states = IMAP_LOGGED_IN},
-    {.word = "LIST-STATUS", .states = IMAP_LOGGED_IN},
-    {.word = "SPECIAL-USE", .states = IMAP_LOGGED_IN},
-    {.word = "CHILDREN", .states = IMAP_LOGGED_IN},
-    {.word = "STATUS=SIZE", .states = IMAP_LOGGED_IN},
-    {.word = NULL},
-};
-
-const struct imap_ext imap_ext_list = {
-    .name = "list",
-    .title = "LIST, LSUB, STATUS; LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819), "
-             "SPECIAL-USE (RFC 6154), CHILDREN (RFC 3348), STATUS=SIZE (RFC 8438)",
-    .caps = caps,
-    .cmds = cmds,
-};
+const struct imap_ext imap_ext_list = {.name = "list", .title = "LIST, LSUB, STATUS", .cmds = cmds};

@@ -1,42 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, NAMESPACE (RFC 3501 and RFC
- * 9051 sections 6.3.4 to 6.3.10; CREATE-SPECIAL-USE RFC 6154 section 3).
+ * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 and RFC 9051 sections
+ * 6.3.4 to 6.3.8).
  *
  * A level without a mailbox of its own (after DELETE of a parent, or above a
  * CREATE) is no record of the store: LIST shows it as \Noselect.
  */
 #include "imap/rights.h"
 #include "wire/utf7.h"
-
-struct use_name {
-	const char *name;
-	unsigned use;
-};
-
-/* RFC 6154 section 2.  \All and \Flagged are views of other mailboxes: not for CREATE. */
-static const struct use_name use_names[] = {
-    {"\\Archive", STORE_USE_ARCHIVE}, {"\\Drafts", STORE_USE_DRAFTS}, {"\\Junk", STORE_USE_JUNK},
-    {"\\Sent", STORE_USE_SENT}, {"\\Trash", STORE_USE_TRASH},
-    {"\\Important", STORE_USE_IMPORTANT}, /* RFC 8457 */
-};
-
-static bool
-use_mask(const struct wire_names *names, unsigned *mask_r)
-{
-	*mask_r = 0;
-	for (size_t i = 0; i < names->n; i++) {
-		unsigned found = 0;
-
-		for (size_t k = 0; k < sizeof(use_names) / sizeof(*use_names); k++)
-			if (str_ieq(names->v[i], str_of(use_names[k].name)))
-				found = use_names[k].use;
-		if (found == 0)
-			return false;
-		*mask_r |= found;
-	}
-	return true;
-}
 
 /* RFC 9051 section 6.3.4: a trailing separator says that more will come below. */
 static struct str
@@ -57,6 +28,45 @@ change_of(struct imap_cmd *cmd, enum store_change_kind kind, struct str name)
 	return change;
 }
 
+/* The parameters, each by its extension; NULL: one of them is nobody's. */
+static const struct imap_create_param **
+find_params(struct imap_cmd *cmd, const struct wire_create *args)
+{
+	const struct imap_registry *reg = &cmd->conn->server->reg;
+	const struct imap_create_param **found =
+	    arena_array(cmd->arena, args->params.n + 2, sizeof(*found));
+	size_t n = 0;
+
+	if (args->has_use && (found[n++] = imap_registry_create_param(reg, STR("USE"))) == NULL)
+		return NULL;
+	for (size_t i = 0; i < args->params.n; i++) {
+		found[n] = imap_registry_create_param(reg, args->params.v[i].name);
+		if (found[n++] == NULL)
+			return NULL;
+	}
+	return found;
+}
+
+/* False: one of them refuses. */
+static bool
+apply_params(struct imap_cmd *cmd, const struct imap_create_param **params,
+    const struct wire_create *args, struct store_change *change)
+{
+	for (; *params != NULL; params++)
+		if (!(*params)->apply(cmd, args, change))
+			return false;
+	return true;
+}
+
+static bool
+may_create(struct imap_cmd *cmd, struct str name)
+{
+	if (imap_rights_create(imap_login(cmd->conn), name))
+		return true;
+	(void)cmd_no_right(cmd, AUTH_RIGHT_CREATE);
+	return false;
+}
+
 static enum imap_next
 create_done(struct imap_cmd *cmd)
 {
@@ -65,7 +75,7 @@ create_done(struct imap_cmd *cmd)
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);
 	imap_tell_name(cmd, cmd->in.given, cmd->change->name, 0);
-	return cmd_ok(cmd, "Created");
+	return cmd_ok_code(cmd, cmd_code_of(cmd, cmd->conn->server->reg.created), "Created");
 }
 
 static enum imap_next
@@ -73,25 +83,24 @@ cmd_create(struct imap_cmd *cmd)
 {
 	static const struct imap_step done = {"create-done", create_done};
 	struct wire_create args;
+	const struct imap_create_param **params;
 	struct store_change *change;
 	const char *fault;
-	unsigned use;
 
 	if (!wire_create_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
-	if (args.params.n > 0)
+	params = find_params(cmd, &args);
+	if (params == NULL)
 		return cmd_bad(cmd, "Unknown parameter");
 	args.mailbox = without_trailing_separator(args.mailbox);
 	fault = wire_name_fault(args.mailbox);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
-	if (!use_mask(&args.use, &use))
-		return cmd_no(cmd, "USEATTR", "A mailbox cannot be created for this use");
-	if (!imap_rights_create(imap_login(cmd->conn), args.mailbox))
-		return cmd_no_right(cmd, AUTH_RIGHT_CREATE);
 	change = change_of(cmd, STORE_CHANGE_CREATE, args.mailbox);
-	change->use = use;
-	return cmd_change(cmd, change, &done);
+	if (apply_params(cmd, params, &args, change) && may_create(cmd, args.mailbox))
+		return cmd_change(cmd, change, &done);
+	store_change_free(&change);
+	return IMAP_DONE;
 }
 
 static enum imap_next
@@ -282,19 +291,6 @@ cmd_unsubscribe(struct imap_cmd *cmd)
 	return subscribe(cmd, STORE_CHANGE_UNSUBSCRIBE);
 }
 
-/* RFC 2342: one personal name space without prefix. */
-static enum imap_next
-cmd_namespace(struct imap_cmd *cmd)
-{
-	static const struct wire_namespace personal = {STR(""), '/'};
-	const struct wire_namespaces sets[3] = {{&personal, 1}};
-
-	if (!wire_none_parse(&cmd->in))
-		return cmd_bad_syntax(cmd);
-	wire_out_namespace(imap_out(cmd->conn), imap_dialect(cmd->conn), sets);
-	return cmd_ok(cmd, "Done");
-}
-
 static const struct imap_cmd_def cmds[] = {
     {.name = "CREATE",
         .states = IMAP_LOGGED_IN,
@@ -316,23 +312,8 @@ static const struct imap_cmd_def cmds[] = {
         .states = IMAP_LOGGED_IN,
         .traits = IMAP_TRAIT_MAY_EXPUNGE,
         .start = cmd_unsubscribe},
-    {.name = "NAMESPACE",
-        .states = IMAP_LOGGED_IN,
-        .traits = IMAP_TRAIT_MAY_EXPUNGE,
-        .start = cmd_namespace},
     {.name = NULL},
 };
 
-static const struct imap_cap caps[] = {
-    {.word = "NAMESPACE", .states = IMAP_LOGGED_IN},
-    {.word = "CREATE-SPECIAL-USE", .states = IMAP_LOGGED_IN},
-    {.word = NULL},
-};
-
 const struct imap_ext imap_ext_mailbox = {
-    .name = "mailbox",
-    .title =
-        "CREATE, DELETE, RENAME, SUBSCRIBE, NAMESPACE (RFC 2342), CREATE-SPECIAL-USE (RFC 6154)",
-    .caps = caps,
-    .cmds = cmds,
-};
+    .name = "mailbox", .title = "CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE", .cmds = cmds};

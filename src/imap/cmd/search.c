@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SEARCH and UID SEARCH (RFC 3501 and RFC 9051 section 6.4.4; ESEARCH RFC
- * 4731, SEARCHRES RFC 5182, WITHIN RFC 5032).  The program is compiled and run
- * as query.h says; the result is printed in pieces.
+ * SEARCH and UID SEARCH (RFC 3501 and RFC 9051 section 6.4.4).  The program is
+ * compiled and run as query.h says; the result is printed in pieces.  What
+ * RETURN asks for is brought by extensions (ESEARCH, SEARCHRES).
  */
 #include "imap/imap.h"
 
@@ -15,6 +15,8 @@
 struct search {
 	struct wire_search args;
 	struct imap_query *query;
+	const struct imap_search_return **returns; /* the options, by their extensions */
+	size_t return_count;
 	roaring_bitmap_t *found; /* UIDs */
 	bool failed;
 	uint32_t from; /* printing: the next UID */
@@ -29,57 +31,45 @@ free_found(void *arg)
 		roaring_bitmap_free(s->found);
 }
 
-/* ---- "$" */
+/* ---- RETURN options */
 
-static void
-save(struct imap_box *box, roaring_bitmap_t *set)
+static enum imap_next
+end_ok(struct imap_cmd *cmd)
 {
-	if (box->saved != NULL)
-		roaring_bitmap_free(box->saved);
-	box->saved = set;
+	struct search *s = cmd->state;
+	struct imap_found found = {.cmd = cmd, .args = &s->args, .uids = s->found};
+
+	for (size_t i = 0; i < s->return_count; i++)
+		if (s->returns[i]->done != NULL)
+			s->returns[i]->done(&found);
+	/* RFC 5530 section 3: it may not be told yet, and the client had better ask. */
+	if (!cmd->uid && imap_query_expunged(s->query))
+		return cmd_ok_code(cmd, STR("EXPUNGEISSUED"), "Searched");
+	return cmd_ok(cmd, "Searched");
 }
 
-/* RFC 5182 section 2.4: with only MIN or MAX beside SAVE, just these. */
+/* The SEARCH is refused or failed. */
 static void
-save_result(struct imap_box *box, const struct search *s)
-{
-	const unsigned ends = WIRE_RETURN_MIN | WIRE_RETURN_MAX;
-	unsigned others = s->args.returns & ~(unsigned)WIRE_RETURN_SAVE;
-	roaring_bitmap_t *set;
-
-	if (others == 0 || (others & ~ends) != 0 || roaring_bitmap_is_empty(s->found)) {
-		save(box, roaring_bitmap_copy(s->found));
-		return;
-	}
-	set = roaring_bitmap_create();
-	if ((others & WIRE_RETURN_MIN) != 0)
-		roaring_bitmap_add(set, roaring_bitmap_minimum(s->found));
-	if ((others & WIRE_RETURN_MAX) != 0)
-		roaring_bitmap_add(set, roaring_bitmap_maximum(s->found));
-	save(box, set);
-}
-
-/* A SEARCH that was to save and failed leaves nothing (RFC 5182 section 2.1). */
-static void
-forget_saved(struct imap_cmd *cmd)
+tell_failed(struct imap_cmd *cmd)
 {
 	const struct search *s = cmd->state;
 
-	if ((s->args.returns & WIRE_RETURN_SAVE) != 0)
-		save(imap_box(cmd->conn), NULL);
+	for (size_t i = 0; i < s->return_count; i++)
+		if (s->returns[i]->failed != NULL)
+			s->returns[i]->failed(cmd);
 }
 
 static enum imap_next
 refuse(struct imap_cmd *cmd, const char *code, const char *text)
 {
-	forget_saved(cmd);
+	tell_failed(cmd);
 	return cmd_no(cmd, code, text);
 }
 
 static enum imap_next
 refuse_room(struct imap_cmd *cmd)
 {
-	forget_saved(cmd);
+	tell_failed(cmd);
 	return cmd_no_room(cmd);
 }
 
@@ -90,7 +80,7 @@ refuse_charset(struct imap_cmd *cmd)
 	struct buf code = {0};
 
 	wire_out_code_badcharset(&code, known, 2);
-	forget_saved(cmd);
+	tell_failed(cmd);
 	cmd_no(cmd, arena_printf(cmd->arena, "%.*s", (int)code.n, code.p),
 	    "This charset is not known");
 	buf_fini(&code);
@@ -99,10 +89,10 @@ refuse_charset(struct imap_cmd *cmd)
 
 /* ---- printing */
 
-static uint32_t
-shown(const struct imap_cmd *cmd, uint32_t uid)
+uint32_t
+imap_found_number(const struct imap_found *found, uint32_t uid)
 {
-	return cmd->uid ? uid : imap_view_seq(imap_box(cmd->conn), uid);
+	return found->cmd->uid ? uid : imap_view_seq(imap_box(found->cmd->conn), uid);
 }
 
 /* Up to max numbers from s->from on, as the client counts; neighbours in the view need no search.
@@ -144,19 +134,6 @@ next_numbers(struct imap_cmd *cmd, uint32_t *numbers, size_t max)
 	return n;
 }
 
-static enum imap_next
-search_end(struct imap_cmd *cmd)
-{
-	struct search *s = cmd->state;
-
-	if ((s->args.returns & WIRE_RETURN_SAVE) != 0)
-		save_result(imap_box(cmd->conn), s);
-	/* RFC 5530 section 3: it may not be told yet, and the client had better ask. */
-	if (!cmd->uid && imap_query_expunged(s->query))
-		return cmd_ok_code(cmd, STR("EXPUNGEISSUED"), "Searched");
-	return cmd_ok(cmd, "Searched");
-}
-
 /* The whole line goes into the out buffer, since nothing may come between; ten bytes a hit. */
 static enum imap_next
 print_search(struct imap_cmd *cmd)
@@ -171,7 +148,7 @@ print_search(struct imap_cmd *cmd)
 		wire_out_search_add(out, numbers, n);
 	} while (n == PRINT_PIECE);
 	wire_out_search_end(out);
-	return search_end(cmd);
+	return end_ok(cmd);
 }
 
 static void
@@ -192,24 +169,26 @@ print_esearch(struct imap_cmd *cmd)
 {
 	struct search *s = cmd->state;
 	struct wire_esearch e = {.tag = cmd->tag, .uid = cmd->uid};
+	struct imap_found found = {.cmd = cmd, .args = &s->args, .uids = s->found};
 	struct wire_set_out all;
+	bool none = roaring_bitmap_is_empty(s->found), tells = s->return_count == 0;
 
-	e.has =
-	    s->args.has_return ? s->args.returns & ~(unsigned)WIRE_RETURN_SAVE : WIRE_RETURN_ALL;
-	if (e.has == 0) /* RETURN (SAVE) */
-		return search_end(cmd);
-	e.count = roaring_bitmap_get_cardinality(s->found);
-	if (e.count == 0)
-		e.has &= WIRE_RETURN_COUNT;
-	if ((e.has & WIRE_RETURN_MIN) != 0)
-		e.min = shown(cmd, roaring_bitmap_minimum(s->found));
-	if ((e.has & WIRE_RETURN_MAX) != 0)
-		e.max = shown(cmd, roaring_bitmap_maximum(s->found));
+	if (tells && !none) /* IMAP4rev2, without RETURN */
+		e.has = WIRE_RETURN_ALL;
+	for (size_t i = 0; i < s->return_count; i++) {
+		const struct imap_search_return *row = s->returns[i];
+
+		tells |= row->tell != NULL;
+		if (row->tell != NULL && (!none || row->says_none))
+			row->tell(&found, &e);
+	}
+	if (!tells) /* RETURN (SAVE) */
+		return end_ok(cmd);
 	wire_out_esearch_begin(imap_out(cmd->conn), &e, &all);
 	if ((e.has & WIRE_RETURN_ALL) != 0)
 		add_all(cmd, &all);
 	wire_out_esearch_end(imap_out(cmd->conn), &all);
-	return search_end(cmd);
+	return end_ok(cmd);
 }
 
 /* ---- running */
@@ -246,7 +225,9 @@ run_query(struct imap_job *job)
 	return imap_query_run(s->query, should_stop, job) ? WORK_DONE : WORK_AGAIN;
 }
 
-/* A key of an extension. */
+/* ---- parsing */
+
+/* A key that an extension reads. */
 static bool
 read_key(struct wire_in *in, struct str name, struct wire_key *key, void *arg)
 {
@@ -256,23 +237,82 @@ read_key(struct wire_in *in, struct str name, struct wire_key *key, void *arg)
 	return row != NULL && (row->parse == NULL || row->parse(in, key));
 }
 
+/* Keys that extensions answer for get their row, also those that wire has read.  False: one of them
+ * is nobody's.  Depth is bounded by the parser's limit on nesting. */
+static bool
+claim_keys(const struct imap_conn *conn, struct wire_key *key)
+{
+	for (; key != NULL; key = key->next) {
+		const struct imap_search_key *row = key->ext;
+
+		if (!claim_keys(conn, key->child))
+			return false;
+		if (wire_key_is_base(key->id))
+			continue;
+		if (row == NULL)
+			row = imap_registry_search_key(
+			    &conn->server->reg, str_of(wire_name_of(wire_key_names, key->id)));
+		if (row == NULL)
+			return false;
+		key->ext = row;
+		if (row->begin != NULL)
+			row->begin(key, imap_box(conn), loop_wall(conn->il->loop));
+	}
+	return true;
+}
+
+static bool
+add_return(struct imap_cmd *cmd, struct str name)
+{
+	struct search *s = cmd->state;
+	const struct imap_search_return *row =
+	    imap_registry_search_return(&cmd->conn->server->reg, name);
+
+	if (row != NULL)
+		s->returns[s->return_count++] = row;
+	return row != NULL;
+}
+
+/* False: one of the options is nobody's. */
+static bool
+find_returns(struct imap_cmd *cmd)
+{
+	struct search *s = cmd->state;
+	const struct wire_params *others = &s->args.return_other;
+	bool ok = true;
+
+	s->returns = arena_array(cmd->arena,
+	    others->n + (unsigned)__builtin_popcount(s->args.returns), sizeof(*s->returns));
+	for (const struct wire_name *known = wire_return_names; known->name != NULL; known++)
+		if ((s->args.returns & known->id) != 0)
+			ok = ok && add_return(cmd, str_of(known->name));
+	for (size_t i = 0; i < others->n; i++)
+		ok = ok && others->v[i].value.p == NULL && add_return(cmd, others->v[i].name);
+	return ok;
+}
+
 static enum imap_next
 cmd_search(struct imap_cmd *cmd)
 {
 	static const struct imap_step found = {"search-found", search_found};
 	struct search *s = arena_new_object(cmd->arena, struct search);
+	bool parsed, known;
 
 	cmd->state = s;
 	arena_on_free(cmd->arena, free_found, s);
-	if (!wire_search_parse(&cmd->in, &s->args, read_key, &cmd->conn->server->reg)) {
+	parsed = wire_search_parse(&cmd->in, &s->args, read_key, &cmd->conn->server->reg);
+	known = find_returns(cmd);
+	if (!parsed) {
 		if (cmd_is_attempt(cmd))
-			forget_saved(cmd);
+			tell_failed(cmd);
 		return cmd_bad_syntax(cmd);
 	}
-	if (s->args.return_other.n > 0)
+	if (!known)
 		return cmd_bad(cmd, "Unknown result option");
+	if (!claim_keys(cmd->conn, s->args.root))
+		return cmd_bad(cmd, "Unknown search key");
 	switch (imap_query_new(cmd->arena, imap_box(cmd->conn), cmd->conn->server->store, &s->args,
-	    loop_wall(cmd->conn->il->loop), cmd_room(cmd), &s->query)) {
+	    cmd_room(cmd), &s->query)) {
 	case IMAP_QUERY_OK:
 		break;
 	case IMAP_QUERY_BAD_CHARSET:
@@ -293,16 +333,4 @@ static const struct imap_cmd_def cmds[] = {
     {.name = NULL},
 };
 
-static const struct imap_cap caps[] = {
-    {.word = "ESEARCH", .states = IMAP_LOGGED_IN},
-    {.word = "SEARCHRES", .states = IMAP_LOGGED_IN},
-    {.word = "WITHIN", .states = IMAP_LOGGED_IN},
-    {.word = NULL},
-};
-
-const struct imap_ext imap_ext_search = {
-    .name = "search",
-    .title = "SEARCH, ESEARCH (RFC 4731), SEARCHRES (RFC 5182), WITHIN (RFC 5032)",
-    .caps = caps,
-    .cmds = cmds,
-};
+const struct imap_ext imap_ext_search = {.name = "search", .title = "SEARCH", .cmds = cmds};

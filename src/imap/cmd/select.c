@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SELECT, EXAMINE, CLOSE, UNSELECT, CHECK (RFC 3501 and RFC 9051 sections
- * 6.3.2, 6.3.3, 6.4.1, 6.4.2; CHECK RFC 3501 section 6.4.1): into a mailbox
- * and out of it.
+ * SELECT, EXAMINE, CLOSE, CHECK (RFC 3501 and RFC 9051 sections 6.3.2, 6.3.3,
+ * 6.4.1; CHECK RFC 3501 section 6.4.1): into a mailbox and out of it.
  */
 #include "imap/rights.h"
 
 struct select {
 	struct wire_select args;
+	struct imap_param *params; /* of args, by their extensions */
 	struct imap_open open;
 	bool read_only;
 };
@@ -51,6 +51,32 @@ describe(struct imap_conn *conn, const struct imap_box *box, const struct imap_s
 		        .oldname = given});
 }
 
+static const void *
+find_param(const struct imap_registry *reg, struct str name, imap_parse_f **parse_r)
+{
+	const struct imap_select_param *row = imap_registry_select_param(reg, name);
+
+	if (row != NULL)
+		*parse_r = row->parse;
+	return row;
+}
+
+static void
+tell_extensions(struct imap_cmd *cmd)
+{
+	const struct imap_registry *reg = &cmd->conn->server->reg;
+	const struct select *s = cmd->state;
+
+	for (size_t i = 0; reg->selected[i] != NULL; i++)
+		reg->selected[i](cmd->conn);
+	for (size_t i = 0; i < s->args.params.n; i++) {
+		const struct imap_select_param *row = s->params[i].row;
+
+		if (row->selected != NULL)
+			row->selected(cmd, s->params[i].kept);
+	}
+}
+
 static enum imap_next
 select_opened(struct imap_cmd *cmd)
 {
@@ -63,6 +89,7 @@ select_opened(struct imap_cmd *cmd)
 	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox,
 	    s->open.rights, s->read_only, &selected);
 	describe(cmd->conn, box, &selected, cmd->in.given);
+	tell_extensions(cmd);
 	imap_drop_keywords(&selected.keywords);
 	cmd->no_sync = true;
 	return cmd_ok_code(cmd, box->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
@@ -86,6 +113,7 @@ select_start(struct imap_cmd *cmd, bool read_only)
 {
 	static const struct imap_step opened = {"select-opened", select_opened};
 	struct select *s = arena_new_object(cmd->arena, struct select);
+	const char *fault;
 
 	cmd->state = s;
 	s->read_only = read_only;
@@ -94,8 +122,9 @@ select_start(struct imap_cmd *cmd, bool read_only)
 			leave(cmd);
 		return cmd_bad_syntax(cmd);
 	}
-	if (s->args.params.n > 0)
-		return cmd_bad(cmd, "Unknown parameter");
+	fault = imap_params_find(cmd, &s->args.params, find_param, &s->params);
+	if (fault != NULL)
+		return cmd_bad(cmd, fault);
 	leave(cmd);
 	s->open.name = imap_mailbox_meant(imap_login(cmd->conn), s->args.mailbox, &cmd->in.given);
 	return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
@@ -148,16 +177,6 @@ cmd_close(struct imap_cmd *cmd)
 	return cmd_change(cmd, change, &expunged);
 }
 
-static enum imap_next
-cmd_unselect(struct imap_cmd *cmd)
-{
-	if (!wire_none_parse(&cmd->in))
-		return cmd_bad_syntax(cmd);
-	imap_box_free(cmd->conn);
-	cmd->no_sync = true;
-	return cmd_ok(cmd, "Unselected");
-}
-
 /* All there is to checkpoint is on disk already. */
 static enum imap_next
 cmd_check(struct imap_cmd *cmd)
@@ -171,7 +190,6 @@ static const struct imap_cmd_def cmds[] = {
     {.name = "SELECT", .states = IMAP_LOGGED_IN, .start = cmd_select},
     {.name = "EXAMINE", .states = IMAP_LOGGED_IN, .start = cmd_examine},
     {.name = "CLOSE", .states = IMAP_SELECTED, .start = cmd_close},
-    {.name = "UNSELECT", .states = IMAP_SELECTED, .start = cmd_unselect},
     {.name = "CHECK",
         .states = IMAP_SELECTED,
         .traits = IMAP_TRAIT_MAY_EXPUNGE,
@@ -179,14 +197,5 @@ static const struct imap_cmd_def cmds[] = {
     {.name = NULL},
 };
 
-static const struct imap_cap caps[] = {
-    {.word = "UNSELECT", .states = IMAP_LOGGED_IN},
-    {.word = NULL},
-};
-
 const struct imap_ext imap_ext_select = {
-    .name = "select",
-    .title = "SELECT, EXAMINE, CLOSE, CHECK, UNSELECT (RFC 3691)",
-    .caps = caps,
-    .cmds = cmds,
-};
+    .name = "select", .title = "SELECT, EXAMINE, CLOSE, CHECK", .cmds = cmds};

@@ -60,7 +60,7 @@ static const struct imap_cmd_def cmds[] = {
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "ENABLE", .states = IMAP_ANY},
+    {.word = "ENABLE", .rfc = "5161", .states = IMAP_ANY},
     {.word = NULL},
 };
 

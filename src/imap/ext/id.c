@@ -8,12 +8,16 @@
  * kept with the turn: it is told anew for the next user.  All other fields are
  * dropped.
  */
+#include "auth/networks.h"
 #include "base/log.h"
-#include "imap/imap.h"
-#include "imap/settings.h"
+#include "imap/ext/list.h"
 #include "net/network.h"
 
 #define VALUE_MAX 64u /* bytes of a value that are kept */
+
+struct settings {
+	struct conf_list trusted_fronts; /* networks */
+};
 
 static void
 keep(struct imap_conn *conn, const struct wire_id *id)
@@ -47,7 +51,8 @@ keep(struct imap_conn *conn, const struct wire_id *id)
 static bool
 is_front(const struct imap_conn *conn)
 {
-	const struct conf_list *fronts = &imap_settings(conn)->trusted_fronts;
+	const struct settings *s = imap_ext_settings(conn, &imap_ext_id);
+	const struct conf_list *fronts = &s->trusted_fronts;
 	struct net_network address, network;
 
 	if (fronts->n == 0 || !net_address_parse(conn->address, &address))
@@ -176,15 +181,45 @@ id_line_max(const struct imap_conn *conn, struct wire_in *in)
 	return ID_MAX;
 }
 
+/* ---- options */
+
+static const struct conf_opt opts[] = {
+    {.name = "trusted_fronts",
+        .type = CONF_LIST,
+        .max = 100,
+        .offset = offsetof(struct settings, trusted_fronts),
+        .prose = "Addresses and networks of webmails and proxies that log in for people and tell "
+                 "their address by the ID command (`x-originating-ip`) before each login. Limits "
+                 "for failed logins, grants and the log then see that address. From others it "
+                 "is not believed."},
+};
+
+static void
+check(const void *settings, const struct conf_report *r)
+{
+	const struct settings *s = settings;
+
+	auth_networks_check(r, "trusted_fronts", &s->trusted_fronts);
+}
+
+static const struct conf_table conf = {
+    .name = "id",
+    .prose = "ID: what fronts tell about their clients.",
+    .opts = opts,
+    .n = sizeof(opts) / sizeof(*opts),
+    .struct_size = sizeof(struct settings),
+    .check = check,
+};
+
 static const struct imap_cmd_def cmds[] = {
     {.name = "ID", .states = IMAP_ANY, .start = cmd_id, .line_max = id_line_max},
     {.name = NULL},
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "ID", .states = IMAP_ANY},
+    {.word = "ID", .rfc = "2971", .states = IMAP_ANY},
     {.word = NULL},
 };
 
 const struct imap_ext imap_ext_id = {
-    .name = "id", .title = "ID (RFC 2971)", .caps = caps, .cmds = cmds};
+    .name = "id", .title = "ID (RFC 2971)", .caps = caps, .cmds = cmds, .conf = &conf};

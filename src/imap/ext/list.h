@@ -9,13 +9,28 @@
 
 #define IMAP_EXTENSIONS(EXT)                                                                       \
 	EXT(any)                                                                                   \
+	EXT(literal_plus)                                                                          \
 	EXT(auth)                                                                                  \
+	EXT(namespace)                                                                             \
 	EXT(mailbox)                                                                               \
+	EXT(special_use)                                                                           \
+	EXT(unselect)                                                                              \
 	EXT(select)                                                                                \
+	EXT(list_extended)                                                                         \
+	EXT(list_status)                                                                           \
+	EXT(children)                                                                              \
+	EXT(status_size)                                                                           \
 	EXT(list)                                                                                  \
 	EXT(append)                                                                                \
+	EXT(append_limit)                                                                          \
+	EXT(uidplus)                                                                               \
+	EXT(move)                                                                                  \
 	EXT(message)                                                                               \
+	EXT(binary)                                                                                \
 	EXT(fetch)                                                                                 \
+	EXT(esearch)                                                                               \
+	EXT(searchres)                                                                             \
+	EXT(within)                                                                                \
 	EXT(search)                                                                                \
 	EXT(idle)                                                                                  \
 	EXT(id)                                                                                    \

@@ -70,7 +70,7 @@ static const struct imap_search_key search_keys[] = {
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "SAVEDATE", .states = IMAP_LOGGED_IN},
+    {.word = "SAVEDATE", .rfc = "8514", .states = IMAP_LOGGED_IN},
     {.word = NULL},
 };
 

@@ -66,7 +66,11 @@ static const struct imap_cmd_def cmds[] = {
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "UNAUTHENTICATE", .states = IMAP_LOGGED_IN, .when = allowed},
+    {.word = "UNAUTHENTICATE",
+        .rfc = "8437",
+        .states = IMAP_LOGGED_IN,
+        .when = allowed,
+        .shown = "for those who may (`unauthenticate`)"},
     {.word = NULL},
 };
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "imap/ext/list.h"
 #include "imap/settings.h"
 #include "lmtp/settings.h"
 #include "sasl/names.h"
@@ -486,14 +488,32 @@ const struct conf_table store_conf = {.name = "store",
     .struct_size = sizeof(struct store_settings),
     .check = check_store};
 
+/* Made once, since extensions of IMAP bring some; snapshots point to it. */
+static struct {
+	const struct conf_table *p[16 + IMAP_EXT_MAX];
+	size_t n;
+	pthread_once_t once;
+} tables = {.once = PTHREAD_ONCE_INIT};
+
+static void
+make_tables(void)
+{
+	static const struct conf_table *const ours[] = {&server_conf, &listener_conf, &tls_conf,
+	    &certificate_conf, &certificate_map_conf, &store_conf, &auth_conf, &auth_database_conf,
+	    &auth_grant_conf};
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		tables.p[tables.n++] = ours[i];
+	tables.n +=
+	    imap_conf_tables(imap_all_extensions, imap_all_extensions_count, tables.p + tables.n);
+	tables.p[tables.n++] = &lmtp_conf;
+}
+
 struct conf_tables
 app_tables(void)
 {
-	static const struct conf_table *const tables[] = {&server_conf, &listener_conf, &tls_conf,
-	    &certificate_conf, &certificate_map_conf, &store_conf, &auth_conf, &auth_database_conf,
-	    &auth_grant_conf, &imap_conf, &lmtp_conf};
-
-	return (struct conf_tables){tables, sizeof(tables) / sizeof(*tables)};
+	(void)pthread_once(&tables.once, make_tables);
+	return (struct conf_tables){tables.p, tables.n};
 }
 
 const char *

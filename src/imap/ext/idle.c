@@ -4,8 +4,11 @@
  * client says DONE.  Nothing is polled: the watch of the selected mailbox
  * wakes the command.
  */
-#include "imap/imap.h"
-#include "imap/settings.h"
+#include "imap/ext/list.h"
+
+struct settings {
+	uint64_t still_time; /* milliseconds */
+};
 
 static enum imap_next
 idle_done(struct imap_cmd *cmd)
@@ -69,17 +72,17 @@ forget_still(void *arg)
 static void
 begin_still(struct imap_cmd *cmd)
 {
-	uint64_t ms = imap_settings(cmd->conn)->still_time;
+	const struct settings *s = imap_ext_settings(cmd->conn, &imap_ext_idle);
 	struct still *still;
 
-	if (ms == 0)
+	if (s->still_time == 0)
 		return;
 	still = arena_new_object(cmd->arena, struct still);
 	still->conn = cmd->conn;
-	still->ms = ms;
+	still->ms = s->still_time;
 	loop_timer_init(&still->timer, cmd->conn->il->loop, say_still_here, still);
 	arena_on_free(cmd->arena, forget_still, still);
-	loop_timer_set(&still->timer, ms);
+	loop_timer_set(&still->timer, still->ms);
 }
 
 static enum imap_next
@@ -96,15 +99,34 @@ cmd_idle(struct imap_cmd *cmd)
 	return IMAP_WAIT;
 }
 
+static const struct conf_opt opts[] = {
+    {.name = "timeouts.still_here",
+        .type = CONF_DURATION,
+        .def = "2m",
+        .max = 86400000,
+        .offset = offsetof(struct settings, still_time),
+        .prose =
+            "An IDLE client is sent \"* OK Still here\" this often, so that routers that forget "
+            "silent connections keep this one. 0: never."},
+};
+
+static const struct conf_table conf = {
+    .name = "idle",
+    .prose = "IDLE.",
+    .opts = opts,
+    .n = sizeof(opts) / sizeof(*opts),
+    .struct_size = sizeof(struct settings),
+};
+
 static const struct imap_cmd_def cmds[] = {
     {.name = "IDLE", .states = IMAP_LOGGED_IN, .traits = IMAP_TRAIT_MAY_EXPUNGE, .start = cmd_idle},
     {.name = NULL},
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "IDLE", .states = IMAP_ANY},
+    {.word = "IDLE", .rfc = "2177", .states = IMAP_ANY},
     {.word = NULL},
 };
 
 const struct imap_ext imap_ext_idle = {
-    .name = "idle", .title = "IDLE (RFC 2177)", .caps = caps, .cmds = cmds};
+    .name = "idle", .title = "IDLE (RFC 2177)", .caps = caps, .cmds = cmds, .conf = &conf};

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See copy.h. */
+#include "imap/copy.h"
+
+#include "imap/rights.h"
+
+struct copy_cmd {
+	struct wire_copy args;
+	struct imap_open open;
+	roaring_bitmap_t *uids;
+	bool move;
+};
+
+static void
+free_uids(void *arg)
+{
+	roaring_bitmap_free(arg);
+}
+
+static struct str
+code_of(struct imap_cmd *cmd)
+{
+	return cmd_code_of(cmd, cmd->conn->server->reg.copied);
+}
+
+/* RFC 6851 section 4.3: the code goes before the EXPUNGE responses, untagged.  A MOVE that failed
+ * on its way has moved some for good, and tells which. */
+static void
+tell_moved(struct imap_cmd *cmd)
+{
+	if (cmd->change->pair_count == 0)
+		return;
+	wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, code_of(cmd), STR("Moved"));
+	cmd->may_expunge = true;
+}
+
+static enum imap_next
+copy_done(struct imap_cmd *cmd)
+{
+	const struct copy_cmd *c = cmd->state;
+	struct store_change *change = cmd->change;
+
+	/* Some were gone at once, or behind the first piece of a MOVE. */
+	bool expunged = change->err == TS_CONDITION ||
+	                (change->err == TS_OK && !cmd->uid &&
+	                    change->pair_count < roaring_bitmap_get_cardinality(c->uids));
+
+	if (c->move)
+		tell_moved(cmd);
+	if (expunged)
+		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
+	if (change->err == TS_NOT_FOUND)
+		return cmd_no_target(cmd, c->open.name);
+	if (change->err != TS_OK)
+		return cmd_change_err(cmd, change);
+	if (change->pair_count == 0)
+		return cmd_ok(cmd, "None of the messages is there");
+	if (!c->move)
+		return cmd_ok_code(cmd, code_of(cmd), "Copied");
+	return cmd_ok(cmd, "Done");
+}
+
+/* Bytes for COPYUID: two numbers in the code, in a buffer that doubles, in the arena and in the
+ * output. */
+#define PAIR (sizeof(struct store_uid_pair) + 22u * 4)
+
+static enum imap_next
+copy_opened(struct imap_cmd *cmd)
+{
+	static const struct imap_step done = {"copy-done", copy_done};
+	struct copy_cmd *c = cmd->state;
+	struct store_change *change;
+
+	if (c->open.mailbox == NULL && c->open.err == TS_NOT_FOUND)
+		return cmd_no_target(cmd, c->open.name);
+	if (c->open.mailbox == NULL)
+		return cmd_open_err(cmd, &c->open);
+	if (roaring_bitmap_is_empty(c->uids))
+		return cmd_ok(cmd, "None of the messages is there");
+	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(c->uids) * PAIR))
+		return cmd_no_room(cmd);
+	change = store_change_new(imap_login(cmd->conn)->account,
+	    c->move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY, cmd->conn->il->loop, NULL, NULL);
+	change->source = imap_box(cmd->conn)->mailbox;
+	change->mailbox = c->open.mailbox;
+	/* RFC 2180 section 4.4.1: all of them, or none. */
+	change->all_or_none = !cmd->uid;
+	change->bounds = imap_rights_bounds(c->open.rights);
+	change->uids = roaring_bitmap_copy(c->uids);
+	return cmd_change(cmd, change, &done);
+}
+
+enum imap_next
+imap_copy_start(struct imap_cmd *cmd, bool move)
+{
+	static const struct imap_step opened = {"copy-opened", copy_opened};
+	struct copy_cmd *c = arena_new_object(cmd->arena, struct copy_cmd);
+	struct imap_box *box = imap_box(cmd->conn);
+	unsigned missing;
+
+	cmd->state = c;
+	c->move = move;
+	if (!wire_copy_parse(&cmd->in, &c->args))
+		return cmd_bad_syntax(cmd);
+	if (!imap_view_resolve(box, &c->args.set, cmd->uid, &c->uids))
+		return cmd_bad(cmd, "No such message number");
+	arena_on_free(cmd->arena, free_uids, c->uids);
+	if (move && box->read_only)
+		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+	/* RFC 6851 section 4.2: what COPY, STORE of \Deleted and EXPUNGE take. */
+	missing = (AUTH_RIGHT_DELETED | AUTH_RIGHT_EXPUNGE) & ~box->rights;
+	if (move && missing != 0)
+		return cmd_no_right(cmd, missing);
+	c->open.name = imap_mailbox_meant(imap_login(cmd->conn), c->args.mailbox, &cmd->in.given);
+	return cmd_open_mailbox(cmd, &c->open, AUTH_RIGHT_INSERT, &opened);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LIST-STATUS (RFC 5819): LIST RETURN (STATUS (MESSAGES …)). */
+#include "imap/status.h"
+
+static void *
+begin(struct imap_cmd *cmd, const struct wire_list *args, const char **fault)
+{
+	struct imap_status_items *items = arena_new_object(cmd->arena, struct imap_status_items);
+
+	if (!imap_status_find(cmd, &args->status, items))
+		*fault = "Unknown STATUS item";
+	return items;
+}
+
+static void
+print(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept)
+{
+	imap_status_print(cmd->conn, mailbox->name, mailbox->info, kept);
+}
+
+static const struct imap_list_return list_returns[] = {
+    {.name = "STATUS", .begin = begin, .print = print},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "LIST-STATUS", .rfc = "5819", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_list_status = {
+    .name = "list_status",
+    .title = "LIST-STATUS (RFC 5819)",
+    .caps = caps,
+    .list_returns = list_returns,
+};

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SEARCHRES (RFC 5182; RFC 9051 section 6.4.4.1): what SEARCH RETURN (SAVE) found is "$" until the
+ * next one, or until the mailbox is left.  The view knows what the set stands for (imap/view.c).
+ */
+#include "imap/imap.h"
+
+static void
+save(struct imap_box *box, roaring_bitmap_t *set)
+{
+	if (box->saved != NULL)
+		roaring_bitmap_free(box->saved);
+	box->saved = set;
+}
+
+/* Section 2.4: with only MIN or MAX beside SAVE, just these. */
+static void
+save_found(const struct imap_found *found)
+{
+	const unsigned ends = WIRE_RETURN_MIN | WIRE_RETURN_MAX;
+	unsigned others = found->args->returns & ~(unsigned)WIRE_RETURN_SAVE;
+	struct imap_box *box = imap_box(found->cmd->conn);
+	roaring_bitmap_t *set;
+
+	if (others == 0 || (others & ~ends) != 0 || roaring_bitmap_is_empty(found->uids)) {
+		save(box, roaring_bitmap_copy(found->uids));
+		return;
+	}
+	set = roaring_bitmap_create();
+	if ((others & WIRE_RETURN_MIN) != 0)
+		roaring_bitmap_add(set, roaring_bitmap_minimum(found->uids));
+	if ((others & WIRE_RETURN_MAX) != 0)
+		roaring_bitmap_add(set, roaring_bitmap_maximum(found->uids));
+	save(box, set);
+}
+
+/* A SEARCH that was to save and failed leaves nothing (section 2.1). */
+static void
+forget(struct imap_cmd *cmd)
+{
+	save(imap_box(cmd->conn), NULL);
+}
+
+/* Section 2.1: what was expunged since is not in it. */
+static void
+drop_expunged(struct imap_box *box)
+{
+	if (box->saved != NULL)
+		roaring_bitmap_and_inplace(box->saved, box->uids);
+}
+
+static const struct imap_search_return search_returns[] = {
+    {.name = "SAVE", .done = save_found, .failed = forget},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "SEARCHRES", .rfc = "5182", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_searchres = {
+    .name = "searchres",
+    .title = "SEARCHRES (RFC 5182)",
+    .caps = caps,
+    .search_returns = search_returns,
+    .expunged = drop_expunged,
+};

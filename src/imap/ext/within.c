@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* WITHIN (RFC 5032): SEARCH by how long ago a message came in. */
+#include "imap/imap.h"
+
+/* The number of seconds, at most 32 bits, becomes the moment that it speaks of. */
+static void
+begin(struct wire_key *key, const struct imap_box *box, int64_t now)
+{
+	(void)box;
+	key->number = (uint64_t)(now - (int64_t)key->number);
+}
+
+static bool
+older(const struct wire_key *key, const struct store_message *record)
+{
+	return record->internaldate <= (int64_t)key->number;
+}
+
+static bool
+younger(const struct wire_key *key, const struct store_message *record)
+{
+	return record->internaldate >= (int64_t)key->number;
+}
+
+static const struct imap_search_key search_keys[] = {
+    {.name = "OLDER", .begin = begin, .matches = older},
+    {.name = "YOUNGER", .begin = begin, .matches = younger},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "WITHIN", .rfc = "5032", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_within = {
+    .name = "within",
+    .title = "WITHIN (RFC 5032)",
+    .caps = caps,
+    .search_keys = search_keys,
+};

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_STATUS_H
+#define IMAP_STATUS_H
+/* STATUS responses, for STATUS and LIST RETURN (STATUS). */
+#include "imap/imap.h"
+
+struct imap_status_items {
+	unsigned mask; /* 1u << WIRE_STATUS_…: those that the engine answers for */
+	const struct imap_status_item **v; /* of extensions, in the order that was asked for */
+	size_t n;
+};
+
+/* In cmd->arena.  False: one of them is nobody's. */
+bool imap_status_find(
+    struct imap_cmd *cmd, const struct wire_status_items *asked, struct imap_status_items *items_r);
+void imap_status_print(struct imap_conn *conn, struct str name,
+    const struct store_mailbox_info *mailbox, const struct imap_status_items *items);
+#endif
