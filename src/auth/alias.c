@@ -11,7 +11,7 @@ static const char no_alias[] =
     "an alias is local, local@domain or @domain, without blanks, at most 512 bytes";
 
 static enum ts_err
-refuse(const char **why_r, const char *why)
+refuse_alias(const char **why_r, const char *why)
 {
 	*why_r = why;
 	return TS_INVALID;
@@ -59,21 +59,21 @@ parse(struct str value, struct arena *arena, struct auth_alias *alias)
 
 /* The targets of an alias, prepared, as a record. */
 static enum ts_err
-print(struct auth *auth, const struct auth_alias *alias, struct buf *out, const char **why_r)
+print_record(struct auth *auth, const struct auth_alias *alias, struct buf *out, const char **why_r)
 {
 	struct buf name = {0};
 	enum ts_err err = TS_OK;
 
 	if (alias->target_count == 0 || alias->target_count > AUTH_ALIAS_TARGETS)
-		return refuse(why_r, "an alias stands for 1 to 256 users");
+		return refuse_alias(why_r, "an alias stands for 1 to 256 users");
 	buf_putc(out, FORMAT);
 	buf_varint(out, alias->target_count);
 	for (size_t i = 0; err == TS_OK && i < alias->target_count; i++) {
 		name.n = 0;
 		if (alias->targets[i].n > 0 && alias->targets[i].p[0] == '@')
-			err = refuse(why_r, "an alias stands for users, not for a domain");
+			err = refuse_alias(why_r, "an alias stands for users, not for a domain");
 		else if (!auth_alias_name(auth, alias->targets[i], &name))
-			err = refuse(why_r,
+			err = refuse_alias(why_r,
 			    "what an alias stands for is local or local@domain, without blanks");
 		buf_vstr(out, buf_as_str(&name));
 	}
@@ -108,9 +108,9 @@ auth_alias_put(struct auth *auth, const struct auth_alias *alias, const char **w
 
 	*why_r = NULL;
 	if (auth_alias_name(auth, alias->name, &name))
-		err = print(auth, alias, &value, why_r);
+		err = print_record(auth, alias, &value, why_r);
 	else
-		err = refuse(why_r, no_alias);
+		err = refuse_alias(why_r, no_alias);
 	if (err == TS_OK)
 		err = change(auth, buf_as_str(&name), buf_as_str(&value), false);
 	buf_fini(&name);
@@ -128,7 +128,7 @@ auth_alias_remove(struct auth *auth, struct str name, const char **why_r)
 	if (auth_alias_name(auth, name, &full))
 		err = change(auth, buf_as_str(&full), STR_NONE, true);
 	else
-		err = refuse(why_r, no_alias);
+		err = refuse_alias(why_r, no_alias);
 	buf_fini(&full);
 	return err;
 }
@@ -156,7 +156,7 @@ struct lister {
 };
 
 static bool
-list_one(struct str key, struct str value, void *arg)
+list_alias(struct str key, struct str value, void *arg)
 {
 	struct lister *lister = arg;
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
@@ -177,5 +177,5 @@ auth_alias_list(struct auth *auth, bool (*fn)(const struct auth_alias *alias, vo
 {
 	struct lister lister = {fn, arg};
 
-	return store_record_list(auth->store, STR("alias/"), list_one, &lister);
+	return store_record_list(auth->store, STR("alias/"), list_alias, &lister);
 }

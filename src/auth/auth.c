@@ -139,7 +139,7 @@ auth_is_current(const struct auth *auth, const struct auth_login *login)
 
 /* Nothing is left of what was decided before. */
 static void
-begin(struct auth *auth, struct auth_login *login)
+begin_decision(struct auth *auth, struct auth_login *login)
 {
 	login->authcid.n = login->user.n = 0;
 	auth_grant_unref(&login->grant);
@@ -155,7 +155,7 @@ prepare_names(struct auth *auth, const struct auth_request *req, struct auth_log
 {
 	struct str domain = buf_as_str(&auth->default_domain);
 
-	begin(auth, login);
+	begin_decision(auth, login);
 	if (!sasl_name_full(req->authcid, domain, &login->authcid))
 		return false;
 	if (req->authzid.n == 0)
@@ -200,7 +200,7 @@ permit(struct auth *auth, const struct auth_request *req, const struct auth_fact
 }
 
 static void
-forget(struct auth_login *login)
+forget_names(struct auth_login *login)
 {
 	login->authcid.n = login->user.n = 0;
 	auth_grant_unref(&login->grant);
@@ -237,7 +237,7 @@ recall_token(
 {
 	struct auth_token_facts facts;
 
-	begin(auth, login);
+	begin_decision(auth, login);
 	if (!auth_tokens_get(auth->tokens, req->secret, req->host, &login->authcid, &facts))
 		return false;
 	login->ends = facts.ends;
@@ -310,7 +310,7 @@ auth_tokens_changed(struct auth *auth)
 
 /* What of the address decides about a password. */
 static struct str
-address_of(const struct auth_request *req, unsigned flags)
+deciding_address(const struct auth_request *req, unsigned flags)
 {
 	return (flags & AUTH_USER_BY_ADDRESS) != 0 ? req->address : STR_NONE;
 }
@@ -325,7 +325,7 @@ is_proven(struct auth *auth, const struct auth_request *req, const struct auth_l
 	switch (req->proof) {
 	case AUTH_BY_PASSWORD:
 		return auth_cache_credential_key(auth->cache, buf_as_str(&login->authcid),
-		           req->secret, address_of(req, who->flags), &key) &&
+		           req->secret, deciding_address(req, who->flags), &key) &&
 		       auth_cache_credential(auth->cache, key, who->stamp);
 	case AUTH_BY_KEYS:
 		return req->stamp == who->stamp;
@@ -368,7 +368,7 @@ auth_try(struct auth *auth, const struct auth_request *req, struct auth_login *l
 	enum auth_result result = try_caches(auth, req, login_r);
 
 	if (result != AUTH_OK)
-		forget(login_r);
+		forget_names(login_r);
 	return result;
 }
 
@@ -381,8 +381,9 @@ verify_password(struct auth *auth, const struct auth_user *user, const struct au
 	struct auth_hashing hashing = auth_hashing_get(auth);
 	enum auth_result result;
 	struct siphash key;
-	bool may_cache = db->cache_ms > 0 && auth_cache_credential_key(auth->cache, user->name,
-	                                         req->secret, address_of(req, user->flags), &key);
+	bool may_cache =
+	    db->cache_ms > 0 && auth_cache_credential_key(auth->cache, user->name, req->secret,
+	                            deciding_address(req, user->flags), &key);
 	bool known = may_cache && auth_cache_credential(auth->cache, key, user->stamp);
 
 	if (known)
@@ -399,7 +400,7 @@ verify_password(struct auth *auth, const struct auth_user *user, const struct au
 }
 
 static enum auth_result
-verify(struct auth *auth, const struct auth_user *user, const struct auth_request *req)
+verify_proof(struct auth *auth, const struct auth_user *user, const struct auth_request *req)
 {
 	switch (req->proof) {
 	case AUTH_BY_PASSWORD:
@@ -468,7 +469,7 @@ static enum auth_result
 check_user(struct auth *auth, const struct auth_request *req, const struct auth_user *who,
     struct arena *arena, struct auth_login *login)
 {
-	enum auth_result result = verify(auth, who, req);
+	enum auth_result result = verify_proof(auth, who, req);
 
 	if (result != AUTH_OK)
 		return result;
@@ -481,7 +482,7 @@ check_user(struct auth *auth, const struct auth_request *req, const struct auth_
 
 /* What the database calls the one who was named. */
 static void
-take_name(struct auth_login *login, const struct auth_user *who)
+take_found_name(struct auth_login *login, const struct auth_user *who)
 {
 	if (str_eq(who->name, buf_as_str(&login->authcid)))
 		return;
@@ -512,7 +513,7 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 		return AUTH_FAILED;
 	} else if (err != TS_OK)
 		return err == TS_CONDITION ? AUTH_AGAIN : AUTH_UNAVAILABLE;
-	take_name(login, &who);
+	take_found_name(login, &who);
 	result = check_user(auth, req, &who, arena, login);
 	auth_chain_unref(&chain);
 	return result;
@@ -527,7 +528,7 @@ check_token(struct auth *auth, const struct auth_request *req, struct arena *are
 	enum auth_result result;
 	bool vouched;
 
-	begin(auth, login);
+	begin_decision(auth, login);
 	result = read_token(auth, req, &token, login);
 	if (result == AUTH_OK) {
 		result = check_named(auth, req, &token, arena, login, &vouched);
@@ -539,7 +540,7 @@ check_token(struct auth *auth, const struct auth_request *req, struct arena *are
 }
 
 static enum auth_result
-check(struct auth *auth, const struct auth_request *req, struct arena *arena,
+check_login(struct auth *auth, const struct auth_request *req, struct arena *arena,
     struct auth_login *login)
 {
 	bool vouched;
@@ -560,12 +561,12 @@ auth_check(struct auth *auth, const struct auth_request *req, struct auth_login 
 	enum auth_result result;
 
 	arena_wipe_on_free(arena);
-	result = check(auth, req, arena, login_r);
+	result = check_login(auth, req, arena, login_r);
 	if (result == AUTH_DENIED) { /* who they are is proven, and is for the log */
 		auth_grant_unref(&login_r->grant);
 		login_r->acts_for_others = login_r->server_admin = login_r->vouched = false;
 	} else if (result != AUTH_OK)
-		forget(login_r);
+		forget_names(login_r);
 	arena_free(&arena);
 	return result;
 }

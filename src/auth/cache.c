@@ -115,7 +115,7 @@ auth_cache_free(struct auth_cache **cp)
 }
 
 static struct shard *
-lock(struct auth_cache *cache, struct siphash hash)
+lock_shard(struct auth_cache *cache, struct siphash hash)
 {
 	struct shard *shard = &cache->shards[hash.lo % SHARDS];
 
@@ -160,7 +160,7 @@ grow_users(struct shard *shard)
 
 /* The user's way in the set, WAYS when it is not there.  Under the lock. */
 static size_t
-find(const struct user_set *set, struct siphash hash, struct str name)
+way_of(const struct user_set *set, struct siphash hash, struct str name)
 {
 	for (size_t w = 0; w < WAYS; w++) {
 		const struct entry *e = set->way[w];
@@ -195,9 +195,9 @@ auth_cache_user(
     struct auth_cache *cache, struct str name, struct str other, struct auth_facts *facts_r)
 {
 	struct siphash hash = siphash_of(&cache->key, name);
-	struct shard *shard = lock(cache, hash);
+	struct shard *shard = lock_shard(cache, hash);
 	struct user_set *set = user_set(shard, hash);
-	size_t w = find(set, hash, name);
+	size_t w = way_of(set, hash, name);
 
 	if (w < WAYS && is_over(set->way[w]->until))
 		w = WAYS; /* the way is taken again when the user is put anew */
@@ -218,7 +218,7 @@ auth_cache_user(
 uint64_t
 auth_cache_epoch(struct auth_cache *cache, struct str name)
 {
-	struct shard *shard = lock(cache, siphash_of(&cache->key, name));
+	struct shard *shard = lock_shard(cache, siphash_of(&cache->key, name));
 	uint64_t epoch = shard->epoch;
 
 	unlock(shard);
@@ -253,11 +253,11 @@ auth_cache_put_user(
 {
 	struct siphash hash = siphash_of(&cache->key, user->name);
 	struct entry *e = entry_of(hash, user, until), *gone = e;
-	struct shard *shard = lock(cache, hash);
+	struct shard *shard = lock_shard(cache, hash);
 
 	if (shard->epoch == epoch) {
 		struct user_set *set = user_set(shard, hash);
-		size_t w = find(set, hash, user->name);
+		size_t w = way_of(set, hash, user->name);
 
 		while (w == WAYS && set->way[WAYS - 1] != NULL && shard->user_sets < cache->most) {
 			grow_users(shard);
@@ -277,7 +277,7 @@ static void
 drop_all(struct auth_cache *cache)
 {
 	for (size_t i = 0; i < SHARDS; i++) {
-		struct shard *shard = lock(cache, (struct siphash){i, 0});
+		struct shard *shard = lock_shard(cache, (struct siphash){i, 0});
 
 		shard->epoch++;
 		drop_shard(shard);
@@ -298,10 +298,10 @@ auth_cache_drop(struct auth_cache *cache, struct str name)
 		drop_all(cache);
 		return;
 	}
-	shard = lock(cache, hash);
+	shard = lock_shard(cache, hash);
 	shard->epoch++;
 	set = user_set(shard, hash);
-	w = find(set, hash, name);
+	w = way_of(set, hash, name);
 	if (w < WAYS) {
 		gone = set->way[w];
 		memmove(&set->way[w], &set->way[w + 1], (WAYS - 1 - w) * sizeof(gone));
@@ -382,7 +382,7 @@ to_front(struct credential_set *set, size_t w, struct credential c)
 bool
 auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp)
 {
-	struct shard *shard = lock(cache, key);
+	struct shard *shard = lock_shard(cache, key);
 	struct credential_set *set = credential_set(shard, key);
 	size_t w = find_credential(set, key);
 	bool ok = w < WAYS && set->way[w].stamp == stamp && !is_over(set->way[w].until);
@@ -397,7 +397,7 @@ void
 auth_cache_put_credential(
     struct auth_cache *cache, struct siphash key, uint64_t stamp, uint64_t until)
 {
-	struct shard *shard = lock(cache, key);
+	struct shard *shard = lock_shard(cache, key);
 	struct credential_set *set = credential_set(shard, key);
 	size_t w = find_credential(set, key);
 
@@ -414,7 +414,7 @@ void
 auth_cache_forget_credentials(struct auth_cache *cache)
 {
 	for (size_t i = 0; i < SHARDS; i++) {
-		struct shard *shard = lock(cache, (struct siphash){i, 0});
+		struct shard *shard = lock_shard(cache, (struct siphash){i, 0});
 
 		mem_wipe(shard->credentials, shard->credential_sets * sizeof(*shard->credentials));
 		unlock(shard);

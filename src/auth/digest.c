@@ -81,7 +81,7 @@ auth_digest_add(
 }
 
 static int
-digit(char c)
+hex_value(char c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -93,7 +93,8 @@ parse(struct str text, struct str head, unsigned char secret_r[SECRET])
 	if (text.n != head.n + 2 * SECRET || memcmp(text.p, head.p, head.n) != 0)
 		return false;
 	for (size_t i = 0; i < SECRET; i++) {
-		int high = digit(text.p[head.n + 2 * i]), low = digit(text.p[head.n + 2 * i + 1]);
+		int high = hex_value(text.p[head.n + 2 * i]),
+		    low = hex_value(text.p[head.n + 2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

@@ -9,7 +9,7 @@ typedef void explain_f(const struct auth_grant *grant, enum auth_fit fit, bool d
 
 /* user_r is only good as long as the arena. */
 static void
-look_up(struct auth *auth, struct str text, struct auth_person *person, struct arena *arena,
+look_up_person(struct auth *auth, struct str text, struct auth_person *person, struct arena *arena,
     struct auth_user *user_r)
 {
 	struct auth_chain *chain = NULL;
@@ -99,8 +99,8 @@ auth_grants_explain(struct auth *auth, struct auth_explain *e, explain_f *fn, vo
 	size_t n = auth_grants_get(auth, &grants);
 
 	arena_wipe_on_free(arena);
-	look_up(auth, e->who, &e->who_is, arena, &who);
-	look_up(auth, e->target, &e->target_is, arena, &target);
+	look_up_person(auth, e->who, &e->who_is, arena, &who);
+	look_up_person(auth, e->target, &e->target_is, arena, &target);
 	e->self = str_eq(buf_as_str(&e->who_is.name), buf_as_str(&e->target_is.name));
 	for (size_t i = 0; i < n; i++) {
 		look_at(e, groups, grants[i], fn, arg);

@@ -178,7 +178,7 @@ by_time(const void *a, const void *b)
 
 /* Those of the list that say the same as one of the old go on with it. */
 static void
-keep(struct auth_grant_list *list, const struct auth_grant_list *old)
+keep_same(struct auth_grant_list *list, const struct auth_grant_list *old)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		struct auth_grant *same = list_find(old, list->p[i]->name);
@@ -202,7 +202,7 @@ read_store(struct auth *auth)
 	}
 	if (list.n > 0)
 		qsort(list.p, list.n, sizeof(struct auth_grant *), by_time);
-	keep(&list, &auth->store_grants);
+	keep_same(&list, &auth->store_grants);
 	list_fini(&auth->store_grants);
 	auth->store_grants = list;
 	return TS_OK;
@@ -273,7 +273,7 @@ make_name(const struct auth *auth, struct str who, struct buf *out)
 }
 
 static enum ts_err
-add(struct auth *auth, struct auth_grant *grant)
+add_to_store(struct auth *auth, struct auth_grant *grant)
 {
 	const struct auth_grant_list *list = &auth->store_grants;
 	enum ts_err err;
@@ -310,7 +310,7 @@ auth_grants_add(struct auth *auth, const struct auth_grant_spec *spec_in, struct
 		make_name(auth, spec.who, &name);
 	spec.name = buf_as_str(&name);
 	grant = auth_grant_new(AUTH_GRANT_STORE, buf_as_str(&auth->default_domain), &spec, fault_r);
-	err = grant != NULL ? add(auth, grant) : TS_INVALID;
+	err = grant != NULL ? add_to_store(auth, grant) : TS_INVALID;
 	(void)pthread_mutex_unlock(&auth->change_lock);
 	buf_str(name_r, buf_as_str(&name));
 	auth_grant_unref(&grant);
@@ -374,7 +374,7 @@ auth_grants_configure(struct auth *auth, struct auth_grant *const *grants, size_
 	(void)pthread_mutex_lock(&auth->change_lock);
 	for (size_t i = 0; i < n; i++)
 		list_add(&list, auth_grant_ref(grants[i]));
-	keep(&list, &auth->config_grants);
+	keep_same(&list, &auth->config_grants);
 	list_fini(&auth->config_grants);
 	auth->config_grants = list;
 	put_in_force(auth);

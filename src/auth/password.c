@@ -17,7 +17,7 @@ enum { BCRYPT_PASSWORD_MAX = 72 }; /* what is behind it would not count */
 /* What is hashed, NUL-terminated; out is to be wiped.  False: no password that anybody could
  * have. */
 static bool
-prepare(struct str password, struct buf *out)
+prepare_password(struct str password, struct buf *out)
 {
 	bool ok = sasl_password_prepare(password, out) && out->n <= AUTH_PASSWORD_MAX &&
 	          memchr(out->p, 0, out->n) == NULL;
@@ -58,7 +58,7 @@ auth_password_make(
 {
 	struct str *list = arena_array(arena, 3, sizeof(*list));
 	struct buf clear = {0};
-	const char *why = prepare(password, &clear)
+	const char *why = prepare_password(password, &clear)
 	                      ? make_list(&clear, h, arena, list)
 	                      : "a password must have 1 to 511 bytes of UTF-8 text without control "
 	                        "characters";
@@ -111,7 +111,7 @@ auth_password_renew(
 {
 	struct str *list = arena_array(arena, user->verifier_count, sizeof(*list));
 	struct buf clear = {0}, out = {0};
-	bool ok = auth_password_is_weak(user, h) && prepare(password, &clear) &&
+	bool ok = auth_password_is_weak(user, h) && prepare_password(password, &clear) &&
 	          (h->scheme != AUTH_SCHEME_BCRYPT || clear.n <= BCRYPT_PASSWORD_MAX) &&
 	          auth_hash_make(buf_cstr(&clear), h, &out);
 
@@ -151,7 +151,8 @@ verify_plain(struct str clear, struct str verifier)
 	struct str password = {verifier.p + sizeof(AUTH_PLAIN_PREFIX) - 1,
 	    verifier.n - (sizeof(AUTH_PLAIN_PREFIX) - 1)};
 	struct buf prepared = {0};
-	bool ok = prepare(password, &prepared) && sasl_secret_equal(clear, buf_as_str(&prepared));
+	bool ok = prepare_password(password, &prepared) &&
+	          sasl_secret_equal(clear, buf_as_str(&prepared));
 
 	buf_wipe_fini(&prepared);
 	return ok;
@@ -176,7 +177,7 @@ auth_password_verify(
 	struct str verifier;
 	bool ok;
 
-	if (at == user->verifier_count || !prepare(password, &clear)) {
+	if (at == user->verifier_count || !prepare_password(password, &clear)) {
 		buf_wipe_fini(&clear);
 		return auth_password_pretend(password, h);
 	}
@@ -193,7 +194,7 @@ auth_password_pretend(struct str password, const struct auth_hashing *h)
 {
 	struct buf clear = {0}, out = {0};
 
-	if (!prepare(password, &clear))
+	if (!prepare_password(password, &clear))
 		clear.n = 0;
 	(void)auth_hash_make(buf_cstr(&clear), h, &out);
 	buf_fini(&out);

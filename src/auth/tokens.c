@@ -80,7 +80,7 @@ key_of(const struct auth_tokens *t, struct str token, struct str host)
 }
 
 static struct shard *
-lock(struct auth_tokens *t, struct siphash key)
+lock_shard(struct auth_tokens *t, struct siphash key)
 {
 	struct shard *shard = &t->shards[key.lo % SHARDS];
 
@@ -96,7 +96,7 @@ set_of(struct shard *shard, struct siphash key)
 }
 
 static size_t
-find(const struct set *set, struct siphash key)
+token_way(const struct set *set, struct siphash key)
 {
 	for (size_t w = 0; w < WAYS && set->way[w] != NULL; w++)
 		if (set->way[w]->key.lo == key.lo && set->way[w]->key.hi == key.hi)
@@ -116,12 +116,12 @@ auth_tokens_get(struct auth_tokens *t, struct str token, struct str host, struct
     struct auth_token_facts *facts_r)
 {
 	struct siphash key = key_of(t, token, host);
-	struct shard *shard = lock(t, key);
+	struct shard *shard = lock_shard(t, key);
 	struct entry *e = NULL;
 
 	if (shard->sets != NULL) {
 		struct set *set = set_of(shard, key);
-		size_t w = find(set, key);
+		size_t w = token_way(set, key);
 
 		if (w < WAYS && clock_mono_ms() < set->way[w]->facts.until)
 			to_front(set, w, e = set->way[w]);
@@ -155,7 +155,7 @@ auth_tokens_put(struct auth_tokens *t, uint64_t epoch, struct str token, struct 
 	e->facts = *facts;
 	memcpy(e->name, facts->name.p, facts->name.n);
 	e->facts.name.p = e->name;
-	shard = lock(t, key);
+	shard = lock_shard(t, key);
 	/* Under the lock: who drops all counts first, then takes the locks. */
 	if (atomic_load(&t->epoch) == epoch) {
 		struct set *set;
@@ -164,7 +164,7 @@ auth_tokens_put(struct auth_tokens *t, uint64_t epoch, struct str token, struct 
 		if (shard->sets == NULL)
 			shard->sets = mem_zalloc(SETS * sizeof(*shard->sets));
 		set = set_of(shard, key);
-		w = find(set, key);
+		w = token_way(set, key);
 		if (w == WAYS)
 			w = WAYS - 1;
 		gone = set->way[w];

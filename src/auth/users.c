@@ -38,7 +38,7 @@ auth_user_read(struct store *store, struct str name, struct arena *arena, struct
 }
 
 static enum ts_err
-refuse(const char **why_r, const char *why)
+refuse_user(const char **why_r, const char *why)
 {
 	*why_r = why;
 	return TS_INVALID;
@@ -49,11 +49,11 @@ prepare_name(struct auth *auth, struct str name, struct buf *out, const char **w
 {
 	*why_r = NULL;
 	if (!sasl_name_full(name, buf_as_str(&auth->default_domain), out))
-		return refuse(why_r,
+		return refuse_user(why_r,
 		    "a user name is local or local@domain, without blanks, at most 512 bytes");
 	/* A star could not be told from a pattern's in a grant. */
 	if (str_chr(buf_as_str(out), '*') != NULL)
-		return refuse(why_r, "a user name must not contain '*'");
+		return refuse_user(why_r, "a user name must not contain '*'");
 	return TS_OK;
 }
 
@@ -65,9 +65,10 @@ prepare_new_name(struct auth *auth, struct str name, struct buf *out, const char
 
 	/* In a grant it would be a group's. */
 	if (err == TS_OK && str_has_prefix(buf_as_str(out), STR("group:")))
-		return refuse(why_r, "a user name must not begin with \"group:\", which in a grant "
-		                     "says that a group "
-		                     "follows");
+		return refuse_user(why_r,
+		    "a user name must not begin with \"group:\", which in a grant "
+		    "says that a group "
+		    "follows");
 	return err;
 }
 
@@ -81,7 +82,7 @@ prepare_patterns(struct auth *auth, const struct auth_user_spec *spec, struct ar
 	bool ok = true;
 
 	if (spec->acts_for_count > AUTH_PATTERNS_MAX)
-		return refuse(why_r, "too many patterns to act for: 256 at most");
+		return refuse_user(why_r, "too many patterns to act for: 256 at most");
 	for (size_t i = 0; ok && i < spec->acts_for_count; i++) {
 		struct str in = spec->acts_for[i];
 
@@ -93,8 +94,9 @@ prepare_patterns(struct auth *auth, const struct auth_user_spec *spec, struct ar
 	}
 	buf_fini(&b);
 	if (!ok)
-		return refuse(why_r, "a pattern to act for is a user name in which '*' may stand "
-		                     "for any characters");
+		return refuse_user(why_r,
+		    "a pattern to act for is a user name in which '*' may stand "
+		    "for any characters");
 	user->acts_for = list;
 	user->acts_for_count = spec->acts_for_count;
 	return TS_OK;
@@ -113,8 +115,9 @@ make_verifiers(struct auth *auth, struct str password, struct str ready, struct 
 		return *why_r != NULL ? TS_INVALID : TS_OK;
 	}
 	if (!auth_verifier_ok(ready))
-		return refuse(why_r, "not a hash that crypt(3) of this system can verify, nor a "
-		                     "SCRAM-SHA-256 verifier");
+		return refuse_user(why_r,
+		    "not a hash that crypt(3) of this system can verify, nor a "
+		    "SCRAM-SHA-256 verifier");
 	list = arena_array(arena, 1, sizeof(*list));
 	list[0] = arena_str(arena, ready);
 	user->verifiers = list;
@@ -161,7 +164,7 @@ stamp(struct auth_user *user)
 }
 
 static enum ts_err
-put(struct auth *auth, struct auth_user *user, enum put_mode mode)
+submit_user(struct auth *auth, struct auth_user *user, enum put_mode mode)
 {
 	struct store_change *change = store_change_new_records(auth->store, NULL, NULL, NULL);
 	enum ts_err err;
@@ -182,8 +185,8 @@ put(struct auth *auth, struct auth_user *user, enum put_mode mode)
 
 /* All but the password. */
 static enum ts_err
-prepare(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena, struct buf *name,
-    struct auth_user *user, const char **why_r)
+prepare_user(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena,
+    struct buf *name, struct auth_user *user, const char **why_r)
 {
 	enum ts_err err = prepare_new_name(auth, spec->name, name, why_r);
 
@@ -191,11 +194,11 @@ prepare(struct auth *auth, const struct auth_user_spec *spec, struct arena *aren
 }
 
 static enum ts_err
-add(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena, struct buf *name,
-    const char **why_r)
+add_user(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena,
+    struct buf *name, const char **why_r)
 {
 	struct auth_user user = {.flags = spec->admin ? AUTH_USER_ADMIN : 0};
-	enum ts_err err = prepare(auth, spec, arena, name, &user, why_r);
+	enum ts_err err = prepare_user(auth, spec, arena, name, &user, why_r);
 
 	if (err == TS_OK)
 		err = make_verifiers(auth, spec->password, spec->hash, arena, &user, why_r);
@@ -203,7 +206,7 @@ add(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena, s
 		return err;
 	user.name = buf_as_str(name);
 	err = add_digest(auth, spec, arena, &user, why_r);
-	return err == TS_OK ? put(auth, &user, PUT_NEW) : err;
+	return err == TS_OK ? submit_user(auth, &user, PUT_NEW) : err;
 }
 
 static struct arena *
@@ -220,7 +223,7 @@ auth_users_add(struct auth *auth, const struct auth_user_spec *spec, const char 
 {
 	struct arena *arena = secret_arena();
 	struct buf name = {0};
-	enum ts_err err = add(auth, spec, arena, &name, why_r);
+	enum ts_err err = add_user(auth, spec, arena, &name, why_r);
 
 	buf_fini(&name);
 	arena_free(&arena);
@@ -233,7 +236,7 @@ auth_users_check(struct auth *auth, const struct auth_user_spec *spec, const cha
 	struct arena *arena = secret_arena();
 	struct buf name = {0};
 	struct auth_user user = {0};
-	enum ts_err err = prepare(auth, spec, arena, &name, &user, why_r);
+	enum ts_err err = prepare_user(auth, spec, arena, &name, &user, why_r);
 
 	if (err == TS_OK) {
 		err = auth_user_read(auth->store, buf_as_str(&name), arena, &user);
@@ -259,7 +262,7 @@ auth_users_passwd(struct auth *auth, const struct auth_user_spec *spec, const ch
 	if (err == TS_OK)
 		err = add_digest(auth, spec, arena, &user, why_r);
 	if (err == TS_OK)
-		err = put(auth, &user, PUT_OLD);
+		err = submit_user(auth, &user, PUT_OLD);
 	buf_fini(&name);
 	arena_free(&arena);
 	return err;
@@ -278,7 +281,7 @@ auth_users_disable(struct auth *auth, struct str name_in, bool disabled, const c
 	if (err == TS_OK) {
 		user.flags &= ~(unsigned)AUTH_USER_DISABLED;
 		user.flags |= disabled ? AUTH_USER_DISABLED : 0;
-		err = put(auth, &user, PUT_OLD);
+		err = submit_user(auth, &user, PUT_OLD);
 	}
 	buf_fini(&name);
 	arena_free(&arena);
@@ -328,7 +331,7 @@ struct lister {
 };
 
 static bool
-list_one(struct str key, struct str value, void *arg)
+list_user(struct str key, struct str value, void *arg)
 {
 	struct lister *lister = arg;
 	struct arena *arena = secret_arena();
@@ -350,7 +353,7 @@ auth_users_list(struct auth *auth, bool (*fn)(const struct auth_user *user, void
 {
 	struct lister lister = {fn, arg};
 
-	return store_record_list(auth->store, STR("user/"), list_one, &lister);
+	return store_record_list(auth->store, STR("user/"), list_user, &lister);
 }
 
 /* ---- many users ---- */

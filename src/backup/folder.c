@@ -42,7 +42,7 @@ backup_hash_hex(const struct backup_hash *hash, struct buf *out)
 }
 
 static int
-digit(char c)
+hex_value(char c)
 {
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
@@ -53,7 +53,7 @@ backup_hash_parse(struct str hex, struct backup_hash *hash_r)
 	if (hex.n != BACKUP_HEX_BYTES)
 		return false;
 	for (size_t i = 0; i < sizeof(hash_r->b); i++) {
-		int high = digit(hex.p[2 * i]), low = digit(hex.p[2 * i + 1]);
+		int high = hex_value(hex.p[2 * i]), low = hex_value(hex.p[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return false;

@@ -32,7 +32,7 @@ index_name(uint32_t from, uint32_t to, char name[NAME_BYTES])
 /* ---- reading ---- */
 
 static void
-take_entry(struct rd *r, struct backup_entry *e)
+read_entry(struct rd *r, struct backup_entry *e)
 {
 	struct str s = rd_bytes(r, BACKUP_HASH_BYTES);
 
@@ -74,12 +74,12 @@ read_entries(
 	if (!pread_all(file->fd, bytes, n * ENTRY_BYTES, HEAD_BYTES + at * ENTRY_BYTES))
 		return false;
 	for (size_t i = 0; i < n; i++)
-		take_entry(&r, &entries[i]);
+		read_entry(&r, &entries[i]);
 	return true;
 }
 
 static int
-compare(const struct backup_hash *a, const struct backup_hash *b)
+compare_hashes(const struct backup_hash *a, const struct backup_hash *b)
 {
 	return memcmp(a->b, b->b, sizeof(a->b));
 }
@@ -120,7 +120,7 @@ search_window(const struct backup_entry *w, size_t n, const struct backup_hash *
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (compare(&w[mid].hash, hash) < 0)
+		if (compare_hashes(&w[mid].hash, hash) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -141,7 +141,7 @@ find_in(const struct backup_index_file *file, const struct backup_hash *hash,
 
 		if (!read_entries(file, at, n, w))
 			return false;
-		if (compare(hash, &w[0].hash) < 0) {
+		if (compare_hashes(hash, &w[0].hash) < 0) {
 			r.high = at;
 			r.high_key = key_of(&w[0].hash);
 			continue;
@@ -322,7 +322,7 @@ by_hash(const void *a, const void *b)
 {
 	const struct backup_entry *x = a, *y = b;
 
-	return compare(&x->hash, &y->hash);
+	return compare_hashes(&x->hash, &y->hash);
 }
 
 static void
@@ -367,7 +367,7 @@ lowest(struct cursor **cursors, size_t n, struct backup_entry *best, bool *ok)
 
 	for (size_t i = 0; i < n; i++) {
 		const struct backup_entry *e = cursor_entry(cursors[i], ok);
-		int c = e == NULL ? 1 : !any ? -1 : compare(&e->hash, &best->hash);
+		int c = e == NULL ? 1 : !any ? -1 : compare_hashes(&e->hash, &best->hash);
 
 		if (c < 0 || (c == 0 && e->pack > best->pack))
 			*best = *e;
@@ -376,7 +376,7 @@ lowest(struct cursor **cursors, size_t n, struct backup_entry *best, bool *ok)
 	for (size_t i = 0; any && i < n; i++) {
 		const struct backup_entry *e = cursor_entry(cursors[i], ok);
 
-		while (e != NULL && compare(&e->hash, &best->hash) <= 0) {
+		while (e != NULL && compare_hashes(&e->hash, &best->hash) <= 0) {
 			cursors[i]->at++;
 			e = cursor_entry(cursors[i], ok);
 		}
@@ -408,7 +408,7 @@ merge_entries(struct writer *w, const struct backup_index *ix, size_t at, size_t
 
 /* Makes one of the n neighbours from that one on. */
 static bool
-merge(struct backup_folder *f, struct backup_index *ix, size_t at, size_t n,
+merge_files(struct backup_folder *f, struct backup_index *ix, size_t at, size_t n,
     bool (*drop)(const struct backup_entry *entry, void *arg), void *arg, struct buf *why)
 {
 	struct backup_index_file *old = &ix->files[at];
@@ -464,7 +464,7 @@ backup_index_add(struct backup_folder *f, struct backup_index *ix, uint32_t pack
 	at = add_file(ix, file);
 	number_files(ix);
 	while (at + 1 < ix->n && ix->files[at + 1].count < MERGE_RATIO * ix->files[at].count)
-		if (!merge(f, ix, at, 2, NULL, NULL, why))
+		if (!merge_files(f, ix, at, 2, NULL, NULL, why))
 			return false;
 	return true;
 }
@@ -473,7 +473,7 @@ bool
 backup_index_rewrite(struct backup_folder *f, struct backup_index *ix,
     bool (*drop)(const struct backup_entry *entry, void *arg), void *arg, struct buf *why)
 {
-	return ix->n == 0 || merge(f, ix, 0, ix->n, drop, arg, why);
+	return ix->n == 0 || merge_files(f, ix, 0, ix->n, drop, arg, why);
 }
 
 /* ---- loading ---- */
@@ -662,7 +662,7 @@ drop_covered(struct loading *l)
 }
 
 static bool
-collect(const struct backup_entry *e, struct str bytes, bool good, void *arg)
+collect_entry(const struct backup_entry *e, struct str bytes, bool good, void *arg)
 {
 	struct loading *l = arg;
 
@@ -686,7 +686,7 @@ index_pack(struct loading *l, uint32_t pack, struct buf *why)
 
 	l->n = 0;
 	backup_pack_name(pack, name);
-	if (fd < 0 || !backup_pack_scan(fd, pack, collect, l))
+	if (fd < 0 || !backup_pack_scan(fd, pack, collect_entry, l))
 		say_bad(l, "packs", name + sizeof("packs"), strerror(errno));
 	if (fd >= 0)
 		(void)close(fd);

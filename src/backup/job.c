@@ -540,7 +540,7 @@ do_users(struct run *r)
 }
 
 static bool
-read_all(struct run *r)
+read_everything(struct run *r)
 {
 	struct buf *why = &r->job->why;
 
@@ -563,7 +563,7 @@ backup_job_read(struct backup_job *job, struct dialogue *d)
 	r->cache = mem_zalloc(BACKUP_CACHE * sizeof(*r->cache));
 	if (job->full)
 		backup_distrust(job->folder);
-	job->done = read_all(r);
+	job->done = read_everything(r);
 }
 
 bool

@@ -95,7 +95,7 @@ fetch(struct run *r, struct head *h, size_t place)
 /* ---- what changed ---- */
 
 static void
-take_message(struct rd *rd, struct backup_message *m)
+parse_message(struct rd *rd, struct backup_message *m)
 {
 	*m = (struct backup_message){0};
 	m->uid = (uint32_t)rd_varint(rd);
@@ -118,7 +118,7 @@ take_fresh(struct run *r, uint32_t number)
 		struct rd before = r->changed_rd;
 		struct backup_message m;
 
-		take_message(&r->changed_rd, &m);
+		parse_message(&r->changed_rd, &m);
 		if (r->changed_rd.bad || m.uid <= r->changed_uid)
 			return run_fail(r, "the server sent a list that is not in order");
 		if (m.uid / BACKUP_CHUNK_UIDS > number) {
@@ -135,7 +135,7 @@ take_fresh(struct run *r, uint32_t number)
 /* ---- the list ---- */
 
 static const struct backup_message *
-find(const struct backup_message *list, size_t n, uint32_t uid)
+at_or_after(const struct backup_message *list, size_t n, uint32_t uid)
 {
 	size_t low = 0;
 
@@ -155,13 +155,13 @@ has(const struct backup_message *list, size_t n, uint32_t uid, const struct back
 {
 	size_t before = n;
 
-	*m_r = find(list, n, uid);
+	*m_r = at_or_after(list, n, uid);
 	return *m_r < list + before && (*m_r)->uid == uid;
 }
 
 /* The list of now: what changed, else what was.  False: the old one lacks something. */
 static bool
-merge(struct run *r, uint32_t number)
+merge_chunk(struct run *r, uint32_t number)
 {
 	uint32_t from = number * BACKUP_CHUNK_UIDS;
 	roaring_uint32_iterator_t it;
@@ -248,7 +248,7 @@ run_do_chunk(
 		h->mb.chunks[h->mb.chunk_count++] = *c;
 		return DONE;
 	}
-	if (!merge(r, number))
+	if (!merge_chunk(r, number))
 		return AGAIN;
 	return fetch(r, h, place) && save_chunk(r, h, number) ? DONE : FAILED;
 }

@@ -32,7 +32,7 @@ take_magic(struct rd *r, const char *magic)
 
 /* A number that must fit; else the list is bad. */
 static uint64_t
-take(struct rd *r, uint64_t max)
+take_bounded(struct rd *r, uint64_t max)
 {
 	uint64_t v = rd_varint(r);
 
@@ -45,7 +45,7 @@ take(struct rd *r, uint64_t max)
 static size_t
 take_count(struct rd *r, size_t least)
 {
-	return (size_t)take(r, rd_left(r) / least);
+	return (size_t)take_bounded(r, rd_left(r) / least);
 }
 
 static void
@@ -66,7 +66,7 @@ put_hash(struct buf *out, const struct backup_hash *hash)
 /* ---- chunks ---- */
 
 static void
-put_flags(struct buf *out, const uint64_t *flags)
+put_flag_set(struct buf *out, const uint64_t *flags)
 {
 	size_t n = 0;
 
@@ -80,12 +80,14 @@ put_flags(struct buf *out, const uint64_t *flags)
 }
 
 static void
-take_flags(struct rd *r, uint64_t *flags)
+read_flags(struct rd *r, uint64_t *flags)
 {
 	memset(flags, 0, BACKUP_FLAG_WORDS * sizeof(*flags));
-	flags[0] = take(r, (1u << BACKUP_SYSTEM_FLAGS) - 1);
-	for (size_t n = (size_t)take(r, FLAGS_MAX - BACKUP_SYSTEM_FLAGS); n > 0 && !r->bad; n--) {
-		uint64_t f = take(r, FLAGS_MAX - BACKUP_SYSTEM_FLAGS - 1) + BACKUP_SYSTEM_FLAGS;
+	flags[0] = take_bounded(r, (1u << BACKUP_SYSTEM_FLAGS) - 1);
+	for (size_t n = (size_t)take_bounded(r, FLAGS_MAX - BACKUP_SYSTEM_FLAGS); n > 0 && !r->bad;
+	     n--) {
+		uint64_t f =
+		    take_bounded(r, FLAGS_MAX - BACKUP_SYSTEM_FLAGS - 1) + BACKUP_SYSTEM_FLAGS;
 
 		flags[f / 64] |= (uint64_t)1 << f % 64;
 	}
@@ -106,18 +108,18 @@ backup_chunk_print(const struct backup_message *messages, size_t n, struct buf *
 		buf_varint(out, zig(m->savedate));
 		buf_varint(out, zig(m->zone));
 		buf_varint(out, m->blob);
-		put_flags(out, m->flags);
+		put_flag_set(out, m->flags);
 		put_hash(out, &m->hash);
 	}
 }
 
 static void
-take_message(struct rd *r, struct backup_message *m)
+read_list_message(struct rd *r, struct backup_message *m)
 {
 	int64_t zone;
 
-	m->uid = (uint32_t)take(r, UINT32_MAX);
-	m->size = (uint32_t)take(r, UINT32_MAX);
+	m->uid = (uint32_t)take_bounded(r, UINT32_MAX);
+	m->size = (uint32_t)take_bounded(r, UINT32_MAX);
 	m->modseq = rd_varint(r);
 	m->internaldate = unzig(rd_varint(r));
 	m->savedate = unzig(rd_varint(r));
@@ -126,7 +128,7 @@ take_message(struct rd *r, struct backup_message *m)
 		r->bad = true;
 	m->zone = (int16_t)zone;
 	m->blob = rd_varint(r);
-	take_flags(r, m->flags);
+	read_flags(r, m->flags);
 	take_hash(r, &m->hash);
 }
 
@@ -140,10 +142,10 @@ backup_chunk_parse(struct str bytes, uint32_t number, struct backup_message *mes
 	if (!take_magic(&r, CHUNK_MAGIC))
 		return false;
 
-	size_t n = (size_t)take(&r, BACKUP_CHUNK_UIDS);
+	size_t n = (size_t)take_bounded(&r, BACKUP_CHUNK_UIDS);
 
 	for (size_t i = 0; i < n; i++) {
-		take_message(&r, &messages[i]);
+		read_list_message(&r, &messages[i]);
 		if (r.bad || messages[i].uid <= last ||
 		    messages[i].uid / BACKUP_CHUNK_UIDS != number)
 			return false;
@@ -156,7 +158,7 @@ backup_chunk_parse(struct str bytes, uint32_t number, struct backup_message *mes
 /* ---- users ---- */
 
 static void
-put_mailbox(struct buf *out, const struct backup_mailbox *mb)
+put_list_mailbox(struct buf *out, const struct backup_mailbox *mb)
 {
 	buf_varint(out, mb->id);
 	buf_vstr(out, mb->name);
@@ -185,7 +187,7 @@ backup_user_print(const struct backup_user *user, struct buf *out)
 	buf_vstr(out, user->name);
 	buf_varint(out, user->mailbox_count);
 	for (size_t i = 0; i < user->mailbox_count; i++)
-		put_mailbox(out, &user->mailboxes[i]);
+		put_list_mailbox(out, &user->mailboxes[i]);
 }
 
 static void
@@ -196,8 +198,8 @@ take_chunks(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
 	for (size_t i = 0; i < mb->chunk_count && !r->bad; i++) {
 		struct backup_chunk *c = &mb->chunks[i];
 
-		c->number = (uint32_t)take(r, UINT32_MAX / BACKUP_CHUNK_UIDS);
-		c->count = (uint32_t)take(r, BACKUP_CHUNK_UIDS);
+		c->number = (uint32_t)take_bounded(r, UINT32_MAX / BACKUP_CHUNK_UIDS);
+		c->count = (uint32_t)take_bounded(r, BACKUP_CHUNK_UIDS);
 		take_hash(r, &c->hash);
 		if (i > 0 && c->number <= mb->chunks[i - 1].number)
 			r->bad = true;
@@ -217,16 +219,16 @@ keyword_ok(struct str s)
 }
 
 static void
-take_mailbox(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
+read_mailbox(struct rd *r, struct arena *arena, struct backup_mailbox *mb)
 {
-	mb->id = (uint32_t)take(r, UINT32_MAX);
+	mb->id = (uint32_t)take_bounded(r, UINT32_MAX);
 	mb->name = arena_str(arena, rd_vstr(r));
-	mb->use = (unsigned)take(r, UINT32_MAX);
-	mb->subscribed = take(r, 1) != 0;
-	mb->uidvalidity = (uint32_t)take(r, UINT32_MAX);
-	mb->uidnext = (uint32_t)take(r, UINT32_MAX);
+	mb->use = (unsigned)take_bounded(r, UINT32_MAX);
+	mb->subscribed = take_bounded(r, 1) != 0;
+	mb->uidvalidity = (uint32_t)take_bounded(r, UINT32_MAX);
+	mb->uidnext = (uint32_t)take_bounded(r, UINT32_MAX);
 	mb->modseq = rd_varint(r);
-	mb->messages = (uint32_t)take(r, UINT32_MAX);
+	mb->messages = (uint32_t)take_bounded(r, UINT32_MAX);
 	mb->bytes = rd_varint(r);
 	mb->keyword_count = take_count(r, 1);
 	if (mb->keyword_count > FLAGS_MAX - BACKUP_SYSTEM_FLAGS)
@@ -253,7 +255,7 @@ backup_user_parse(struct str bytes, struct arena *arena, struct backup_user *use
 	user->mailbox_count = take_count(&r, 10);
 	user->mailboxes = arena_array(arena, user->mailbox_count, sizeof(*user->mailboxes));
 	for (size_t i = 0; i < user->mailbox_count; i++) {
-		take_mailbox(&r, arena, &user->mailboxes[i]);
+		read_mailbox(&r, arena, &user->mailboxes[i]);
 		if (r.bad ||
 		    (i > 0 && str_cmp(user->mailboxes[i - 1].name, user->mailboxes[i].name) >= 0))
 			return false;

@@ -111,8 +111,8 @@ sum_file(int fd, EVP_MD_CTX *sum, size_t max, struct buf *out, uint64_t *size_r)
 }
 
 static enum ts_err
-read_file(struct backup_folder *f, const struct backup_hash *hash, size_t max, struct buf *out,
-    uint64_t *size_r, struct buf *what)
+read_object_file(struct backup_folder *f, const struct backup_hash *hash, size_t max,
+    struct buf *out, uint64_t *size_r, struct buf *what)
 {
 	int fd = backup_object_open(f, hash);
 	size_t had = out != NULL ? out->n : 0;
@@ -142,7 +142,7 @@ enum ts_err
 backup_file_check(
     struct backup_folder *f, const struct backup_hash *hash, uint64_t *size_r, struct buf *what)
 {
-	return read_file(f, hash, 0, NULL, size_r, what);
+	return read_object_file(f, hash, 0, NULL, size_r, what);
 }
 
 static enum ts_err
@@ -170,7 +170,7 @@ read_object(struct backup_folder *f, const struct backup_hash *hash, size_t max,
 	                      : read_packed(f, hash, BACKUP_PACKED_MAX, &aside, size_r, what);
 
 	buf_fini(&aside);
-	return err != TS_NOT_FOUND ? err : read_file(f, hash, max, out, size_r, what);
+	return err != TS_NOT_FOUND ? err : read_object_file(f, hash, max, out, size_r, what);
 }
 
 enum ts_err
@@ -301,8 +301,9 @@ find_file(struct backup_folder *f, const struct backup_hash *hash, uint64_t size
 		return NEW;
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != size)
 		return NEW_FILE;
-	found =
-	    !f->distrust || read_file(f, hash, 0, NULL, &size, &what) == TS_OK ? THERE : NEW_FILE;
+	found = !f->distrust || read_object_file(f, hash, 0, NULL, &size, &what) == TS_OK
+	            ? THERE
+	            : NEW_FILE;
 	buf_fini(&what);
 	return found;
 }
@@ -569,7 +570,7 @@ backup_object_remove(struct backup_folder *f, const struct backup_hash *hash, st
 }
 
 static bool
-list_one(struct backup_folder *f, const char *folder, int dir, const char *file,
+list_object(struct backup_folder *f, const char *folder, int dir, const char *file,
     bool (*fn)(const struct backup_hash *hash, uint64_t size, const char *name, void *arg),
     void *arg)
 {
@@ -610,7 +611,7 @@ backup_object_list(struct backup_folder *f,
 		}
 		while (go_on && (e = readdir(d)) != NULL)
 			if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-				go_on = list_one(f, name, dirfd(d), e->d_name, fn, arg);
+				go_on = list_object(f, name, dirfd(d), e->d_name, fn, arg);
 		(void)closedir(d);
 	}
 	return go_on;

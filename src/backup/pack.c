@@ -28,7 +28,7 @@
 /* ---- records ---- */
 
 static void
-put_head(struct buf *out, const struct backup_hash *hash, size_t size)
+put_object_head(struct buf *out, const struct backup_hash *hash, size_t size)
 {
 	buf_puts(out, WORD);
 	backup_hash_hex(hash, out);
@@ -59,7 +59,7 @@ backup_pack_name(uint32_t number, char name[NAME_BYTES])
 	(void)snprintf(name, NAME_BYTES, "packs/%08x", number);
 }
 
-/* A record's head as put_head() makes it, and no other way; *n_r are its bytes. */
+/* A record's head as put_object_head() makes it, and no other way; *n_r are its bytes. */
 static bool
 take_head(struct str s, struct backup_entry *e, size_t *n_r)
 {
@@ -201,7 +201,7 @@ backup_pack_open(struct backup_folder *f, uint32_t number)
 /* ---- the index in use ---- */
 
 static void
-look(const struct backup_folder *f, struct timespec now[2])
+stat_folders(const struct backup_folder *f, struct timespec now[2])
 {
 	static const char *const names[] = {"index", "packs"};
 
@@ -221,13 +221,13 @@ backup_forget_index(struct backup_folder *f)
 }
 
 static bool
-load(struct backup_folder *f, bool check, struct buf *why)
+load_index(struct backup_folder *f, bool check, struct buf *why)
 {
 	uint32_t next = 1;
 
 	if (f->indexed)
 		return true;
-	look(f, f->looked);
+	stat_folders(f, f->looked);
 	if (!backup_index_load(f, check, NULL, NULL, &f->index, why))
 		return false;
 	f->indexed = true;
@@ -244,12 +244,12 @@ load(struct backup_folder *f, bool check, struct buf *why)
 bool
 backup_need_index(struct backup_folder *f, struct buf *why)
 {
-	return load(f, f->distrust, why);
+	return load_index(f, f->distrust, why);
 }
 
 /* Somebody may have written meanwhile, or an index may be damaged: is it worth to look again? */
 static bool
-look_again(struct backup_folder *f)
+reload_if_moved(struct backup_folder *f)
 {
 	struct timespec now[2];
 	struct buf why = {0};
@@ -257,13 +257,13 @@ look_again(struct backup_folder *f)
 
 	if (f->lock >= 0)
 		return false;
-	look(f, now);
+	stat_folders(f, now);
 	moved = memcmp(now, f->looked, sizeof(now)) != 0;
 	if (!moved && f->recovered)
 		return false;
 	f->recovered |= !moved;
 	backup_forget_index(f);
-	ok = load(f, !moved, &why);
+	ok = load_index(f, !moved, &why);
 	buf_fini(&why);
 	return ok;
 }
@@ -382,7 +382,7 @@ backup_packed_find(struct backup_folder *f, const struct backup_hash *hash, stru
 	             (backup_need_index(f, &why) && backup_index_find(&f->index, hash, e, NULL));
 
 	buf_fini(&why);
-	while (!found && look_again(f))
+	while (!found && reload_if_moved(f))
 		found = backup_index_find(&f->index, hash, e, NULL);
 	return found;
 }
@@ -411,7 +411,7 @@ backup_packed_get(
 
 		err = fd >= 0 ? read_entry(f, &e, fd, out, what)
 		              : damaged(f, &e, strerror(errno), what);
-	} while (err != TS_OK && look_again(f) && backup_packed_find(f, hash, &e));
+	} while (err != TS_OK && reload_if_moved(f) && backup_packed_find(f, hash, &e));
 	if (err == TS_OK)
 		what->n = 0;
 	return err;
@@ -467,7 +467,7 @@ backup_pack_pending(
 }
 
 static void
-add_entry(struct backup_packing *p, const struct backup_entry *e)
+remember_entry(struct backup_packing *p, const struct backup_entry *e)
 {
 	size_t at = slot_of(p, &e->hash);
 
@@ -493,8 +493,8 @@ backup_pack_put(
 		return false;
 	e.pack = f->next_pack;
 	e.at = (uint32_t)p->size;
-	add_entry(p, &e);
-	put_head(&p->out, hash, bytes.n);
+	remember_entry(p, &e);
+	put_object_head(&p->out, hash, bytes.n);
 	buf_str(&p->out, bytes);
 	buf_putc(&p->out, '\n');
 	p->size += backup_record_bytes(e.size);

@@ -39,7 +39,7 @@ fits(struct rest *r, unsigned place)
 
 /* What the keyword is called in questions; told when it was not yet.  -1: that failed. */
 static int
-number_of(struct rest *r, unsigned place)
+keyword_number(struct rest *r, unsigned place)
 {
 	struct buf q = {0};
 	bool ok;
@@ -67,7 +67,7 @@ restore_put_flags(struct rest *r, const struct backup_message *m, struct buf *q)
 
 		if ((m->flags[f / 64] >> f % 64 & 1) == 0 || !fits(r, place))
 			continue;
-		numbers[n] = number_of(r, place);
+		numbers[n] = keyword_number(r, place);
 		if (numbers[n++] < 0)
 			return false;
 	}
@@ -78,7 +78,7 @@ restore_put_flags(struct rest *r, const struct backup_message *m, struct buf *q)
 }
 
 static bool
-put_head(struct rest *r, const struct backup_message *m, uint64_t size)
+put_message_head(struct rest *r, const struct backup_message *m, uint64_t size)
 {
 	bool wished = r->same && m->uid >= r->uidnext;
 
@@ -104,7 +104,7 @@ add_large(struct rest *r, const struct backup_message *m, uint64_t size)
 	uint64_t left = size;
 	bool ok = fd >= 0 && restore_flush(r);
 
-	ok = ok && put_head(r, m, size);
+	ok = ok && put_message_head(r, m, size);
 	while (ok && left > 0) {
 		ssize_t n = read(fd, buf_room(&r->batch, RESTORE_BATCH), RESTORE_BATCH);
 
@@ -151,7 +151,7 @@ restore_add(struct rest *r, const struct backup_message *m)
 	} else {
 		if (r->batch.n + HEAD_MAX + bytes.n > DIALOGUE_PIECE)
 			ok = restore_flush(r);
-		ok = ok && put_head(r, m, bytes.n);
+		ok = ok && put_message_head(r, m, bytes.n);
 		buf_str(&r->batch, buf_as_str(&bytes));
 		r->job->added += ok;
 		if (ok && (r->batch.n >= RESTORE_BATCH || r->items == BATCH_ITEMS))

@@ -118,7 +118,7 @@ sum_bucket(const struct rest *r, const struct backup_hash *sum, int64_t date)
 }
 
 static void
-push(struct rest *r, uint32_t *head, uint32_t place)
+push_place(struct rest *r, uint32_t *head, uint32_t place)
 {
 	r->list[place].next = *head;
 	*head = place;
@@ -140,7 +140,7 @@ chain_by_date(struct rest *r)
 		r->by_date[i] = r->by_sum[i] = NOBODY;
 	for (size_t i = r->count; i-- > 0;)
 		if (!r->list[i].matched)
-			push(r,
+			push_place(r,
 			    &r->by_date[date_bucket(r, r->list[i].size, r->list[i].internaldate)],
 			    (uint32_t)i);
 	r->chained = true;
@@ -220,7 +220,8 @@ sum_group(struct rest *r, const struct backup_message *m)
 		const struct there *t = &r->list[r->group[i]];
 
 		if (!backup_hash_none(&t->sum))
-			push(r, &r->by_sum[sum_bucket(r, &t->sum, t->internaldate)], r->group[i]);
+			push_place(
+			    r, &r->by_sum[sum_bucket(r, &t->sum, t->internaldate)], r->group[i]);
 	}
 	return true;
 }

@@ -35,7 +35,7 @@ id_ok(struct str id)
 /* ---- text ---- */
 
 static void
-put_text(struct buf *out, struct str s)
+put_encoded(struct buf *out, struct str s)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
@@ -54,7 +54,7 @@ hex_digit(char c)
 }
 
 static bool
-take_text(struct str s, struct arena *arena, struct str *out)
+decode_percent(struct str s, struct arena *arena, struct str *out)
 {
 	char *to = arena_zalloc(arena, s.n + 1);
 	size_t n = 0;
@@ -84,7 +84,7 @@ take_user(struct str line, struct arena *arena, struct backup_run_user *user)
 	       str_split(&line, ' ', &bytes) && backup_hash_parse(hash, &user->hash) &&
 	       str_u64(messages, UINT64_MAX, &user->messages) &&
 	       str_u64(bytes, UINT64_MAX, &user->bytes) && line.n > 0 &&
-	       take_text(line, arena, &user->name);
+	       decode_percent(line, arena, &user->name);
 }
 
 /* 32 digits: low, high. */
@@ -117,7 +117,7 @@ take_boxes(struct str line, struct backup_run_user *user)
 
 /* The list that is being read has room for as many lines as there are. */
 static bool
-take_line(struct str line, struct arena *arena, struct backup_run *run)
+read_run_line(struct str line, struct arena *arena, struct backup_run *run)
 {
 	struct str key, rest = line;
 	uint64_t number;
@@ -135,12 +135,12 @@ take_line(struct str line, struct arena *arena, struct backup_run *run)
 		return run->user_count > 0 &&
 		       take_mark(rest, &run->users[run->user_count - 1].mark);
 	if (str_eq(key, STR("damaged")))
-		return take_text(rest, arena, &run->damaged[run->damaged_count]) &&
+		return decode_percent(rest, arena, &run->damaged[run->damaged_count]) &&
 		       ++run->damaged_count > 0;
 	if (str_eq(key, STR("records")))
 		return backup_hash_parse(rest, &run->records);
 	if (str_eq(key, STR("id")) || str_eq(key, STR("store")))
-		return take_text(rest, arena, key.n == 2 ? &run->id : &run->store);
+		return decode_percent(rest, arena, key.n == 2 ? &run->id : &run->store);
 	if (!str_u64(rest, INT64_MAX, &number))
 		return false;
 	if (str_eq(key, STR("started")))
@@ -155,7 +155,7 @@ take_line(struct str line, struct arena *arena, struct backup_run *run)
 }
 
 static int
-by_name(const void *a, const void *b)
+by_user_name(const void *a, const void *b)
 {
 	const struct backup_run_user *x = *(const struct backup_run_user *const *)a;
 	const struct backup_run_user *y = *(const struct backup_run_user *const *)b;
@@ -173,10 +173,10 @@ order_users(struct arena *arena, struct backup_run *run)
 	for (size_t i = 0; i < run->user_count; i++) {
 		run->by_name[i] = &run->users[i];
 		ordered =
-		    ordered && (i == 0 || by_name(&run->by_name[i - 1], &run->by_name[i]) < 0);
+		    ordered && (i == 0 || by_user_name(&run->by_name[i - 1], &run->by_name[i]) < 0);
 	}
 	if (!ordered)
-		qsort(run->by_name, run->user_count, sizeof(*run->by_name), by_name);
+		qsort(run->by_name, run->user_count, sizeof(*run->by_name), by_user_name);
 }
 
 static size_t
@@ -203,7 +203,7 @@ take_lines(struct str text, struct arena *arena, struct backup_run *run)
 	while (ok && text.n > 0) {
 		/* The last one of a run that was cut off may be half of one. */
 		ok = memchr(text.p, '\n', text.n) != NULL && str_split(&text, '\n', &line) &&
-		     take_line(line, arena, run);
+		     read_run_line(line, arena, run);
 	}
 	order_users(arena, run);
 	return ok;
@@ -235,7 +235,7 @@ backup_run_parse(struct str bytes, bool whole, struct arena *arena, struct backu
 }
 
 static enum ts_err
-read_file(struct backup_folder *f, const char *name, struct buf *out, struct buf *what)
+read_run_file(struct backup_folder *f, const char *name, struct buf *out, struct buf *what)
 {
 	int fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
@@ -275,7 +275,7 @@ backup_run_get(struct backup_folder *f, struct str id, struct arena *arena, stru
 	*run = (struct backup_run){0};
 	buf_printf(&name, "runs/%.*s", STR_ARG(id));
 	if (id_ok(id))
-		err = read_file(f, buf_cstr(&name), &bytes, what);
+		err = read_run_file(f, buf_cstr(&name), &bytes, what);
 	else
 		buf_printf(what, "%s: there is no run %.*s", f->path, STR_ARG(id));
 	if (err == TS_OK &&
@@ -294,7 +294,7 @@ enum ts_err
 backup_run_unfinished(struct backup_folder *f, struct arena *arena, struct backup_run *run)
 {
 	struct buf bytes = {0}, what = {0};
-	enum ts_err err = read_file(f, "tmp/unfinished", &bytes, &what);
+	enum ts_err err = read_run_file(f, "tmp/unfinished", &bytes, &what);
 
 	*run = (struct backup_run){0};
 	if (err == TS_OK)
@@ -322,7 +322,7 @@ backup_run_user(const struct backup_run *run, struct str name)
 }
 
 static int
-by_id(const void *a, const void *b)
+by_run_id(const void *a, const void *b)
 {
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
@@ -354,7 +354,7 @@ backup_run_ids(
 	*n_r = n;
 	if (n > 0) {
 		memcpy(*ids_r, ids, n * sizeof(*ids));
-		qsort(*ids_r, n, sizeof(*ids), by_id);
+		qsort(*ids_r, n, sizeof(*ids), by_run_id);
 	}
 	mem_free(ids);
 	return true;
@@ -403,7 +403,7 @@ backup_run_push(struct backup_run_writer *w, struct buf *why)
 }
 
 static bool
-put_line(struct backup_run_writer *w, struct buf *why)
+gather_line(struct backup_run_writer *w, struct buf *why)
 {
 	return w->lines.n < GATHERED || backup_run_push(w, why);
 }
@@ -467,7 +467,7 @@ backup_run_begin(struct backup_folder *f, int64_t now, struct str store,
 	if (w->fd < 0)
 		(void)backup_fail(f, "tmp/unfinished", why);
 	buf_printf(&w->lines, RUN_MAGIC "\nid %s\nstore ", buf_cstr(&w->id));
-	put_text(&w->lines, store);
+	put_encoded(&w->lines, store);
 	buf_printf(&w->lines, "\nstarted %" PRId64 "\n", now);
 	if (w->fd >= 0 && backup_run_push(w, why))
 		return true;
@@ -487,7 +487,7 @@ backup_run_records(struct backup_run_writer *w, const struct backup_hash *hash, 
 	buf_puts(&w->lines, "records ");
 	backup_hash_hex(hash, &w->lines);
 	buf_putc(&w->lines, '\n');
-	return put_line(w, why);
+	return gather_line(w, why);
 }
 
 bool
@@ -496,7 +496,7 @@ backup_run_add(struct backup_run_writer *w, const struct backup_run_user *user, 
 	buf_puts(&w->lines, "user ");
 	backup_hash_hex(&user->hash, &w->lines);
 	buf_printf(&w->lines, " %" PRIu64 " %" PRIu64 " ", user->messages, user->bytes);
-	put_text(&w->lines, user->name);
+	put_encoded(&w->lines, user->name);
 	if (!backup_mark_none(&user->mark))
 		buf_printf(
 		    &w->lines, "\nmark %016" PRIX64 "%016" PRIX64, user->mark.low, user->mark.high);
@@ -504,23 +504,23 @@ backup_run_add(struct backup_run_writer *w, const struct backup_run_user *user, 
 		buf_printf(&w->lines, "\nboxes %" PRIu64 " %" PRIu64, user->mailboxes,
 		    user->subscriptions);
 	buf_putc(&w->lines, '\n');
-	return put_line(w, why);
+	return gather_line(w, why);
 }
 
 bool
 backup_run_damaged(struct backup_run_writer *w, struct str text, struct buf *why)
 {
 	buf_puts(&w->lines, "damaged ");
-	put_text(&w->lines, text);
+	put_encoded(&w->lines, text);
 	buf_putc(&w->lines, '\n');
-	return put_line(w, why);
+	return gather_line(w, why);
 }
 
 bool
 backup_run_whole(struct backup_run_writer *w, uint64_t accounts, struct buf *why)
 {
 	buf_printf(&w->lines, "whole %" PRIu64 "\n", accounts);
-	return put_line(w, why);
+	return gather_line(w, why);
 }
 
 static bool

@@ -21,7 +21,7 @@ slot_of(const struct table *t, uint64_t low, uint64_t high)
 }
 
 static void
-grow(struct table *t)
+grow_table(struct table *t)
 {
 	struct table old = *t;
 
@@ -42,7 +42,7 @@ table_at(struct table *t, uint64_t low, uint64_t high)
 	struct table_slot *s;
 
 	if (t->count >= t->cap / 4 * 3)
-		grow(t);
+		grow_table(t);
 	s = slot_of(t, low, high);
 	if ((s->low | s->high) == 0) {
 		*s = (struct table_slot){low, high, 0};

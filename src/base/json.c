@@ -21,7 +21,7 @@ character(struct str s)
 }
 
 static void
-put_escaped(struct buf *out, struct str s)
+put_quoted(struct buf *out, struct str s)
 {
 	buf_putc(out, '"');
 	while (s.n > 0) {
@@ -64,7 +64,7 @@ void
 json_key_str(struct json *j, struct str key)
 {
 	before_value(j);
-	put_escaped(j->out, key);
+	put_quoted(j->out, key);
 	buf_puts(j->out, ": ");
 	j->comma = false;
 }
@@ -79,7 +79,7 @@ void
 json_str(struct json *j, struct str value)
 {
 	before_value(j);
-	put_escaped(j->out, value);
+	put_quoted(j->out, value);
 }
 
 void

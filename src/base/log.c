@@ -59,7 +59,7 @@ log_level_name(enum log_level level)
 }
 
 static void
-write_all(const char *p, size_t n)
+write_stderr(const char *p, size_t n)
 {
 	while (n > 0) {
 		ssize_t done = write(STDERR_FILENO, p, n);
@@ -82,7 +82,7 @@ struct pen {
 };
 
 static void
-put(struct pen *pen, const char *p, size_t n)
+pen_put(struct pen *pen, const char *p, size_t n)
 {
 	if ((size_t)(pen->end - pen->to) < n) {
 		pen->full = true;
@@ -95,11 +95,11 @@ put(struct pen *pen, const char *p, size_t n)
 static void
 puts_to(struct pen *pen, const char *s)
 {
-	put(pen, s, strlen(s));
+	pen_put(pen, s, strlen(s));
 }
 
 static void
-put_number(struct pen *pen, uint64_t v)
+pen_number(struct pen *pen, uint64_t v)
 {
 	char d[20];
 	size_t i = sizeof(d);
@@ -108,7 +108,7 @@ put_number(struct pen *pen, uint64_t v)
 		d[--i] = (char)('0' + v % 10);
 		v /= 10;
 	} while (v > 0);
-	put(pen, d + i, sizeof(d) - i);
+	pen_put(pen, d + i, sizeof(d) - i);
 }
 
 /* "2026-11-23T21:12:23.456Z" */
@@ -127,8 +127,8 @@ put_time(struct pen *pen)
 		(void)strftime(stamp.text, sizeof(stamp.text), "%Y-%m-%dT%H:%M:%S", &tm);
 		stamp.second = ts.tv_sec;
 	}
-	put(pen, stamp.text, sizeof(stamp.text) - 1);
-	put(pen, ms, sizeof(ms) - 1);
+	pen_put(pen, stamp.text, sizeof(stamp.text) - 1);
+	pen_put(pen, ms, sizeof(ms) - 1);
 }
 
 static void
@@ -138,7 +138,7 @@ put_escape(struct pen *pen, unsigned c)
 	char out[] = {
 	    '\\', 'u', hex[c >> 12 & 15], hex[c >> 8 & 15], hex[c >> 4 & 15], hex[c & 15]};
 
-	put(pen, out, sizeof(out));
+	pen_put(pen, out, sizeof(out));
 }
 
 /* A character beyond ASCII; gives its bytes. */
@@ -159,7 +159,7 @@ put_wide(struct pen *pen, struct str s)
 	if (str_showable((struct str){s.p, n}) == 0)
 		put_escape(pen, c);
 	else
-		put(pen, s.p, n);
+		pen_put(pen, s.p, n);
 	return n;
 }
 
@@ -177,8 +177,8 @@ put_escaped(struct pen *pen, struct str s, bool in_quotes)
 			put_escape(pen, c);
 		else {
 			if (c == '\\' || (c == '"' && in_quotes))
-				put(pen, "\\", 1);
-			put(pen, s.p + i, 1);
+				pen_put(pen, "\\", 1);
+			pen_put(pen, s.p + i, 1);
 		}
 		i++;
 	}
@@ -205,7 +205,7 @@ look_of(struct str s)
 }
 
 static struct str
-cut(struct str s, size_t max)
+cut_to(struct str s, size_t max)
 {
 	return (struct str){s.p, s.n < max ? s.n : max};
 }
@@ -216,15 +216,15 @@ put_value(struct pen *pen, struct str s, bool json)
 	enum look look = look_of(s);
 
 	if (look == LOOK_BARE && !json) {
-		put(pen, s.p, s.n);
+		pen_put(pen, s.p, s.n);
 		return;
 	}
-	put(pen, "\"", 1);
+	pen_put(pen, "\"", 1);
 	if (look == LOOK_ODD)
 		put_escaped(pen, s, true);
 	else if (s.n > 0)
-		put(pen, s.p, s.n);
-	put(pen, "\"", 1);
+		pen_put(pen, s.p, s.n);
+	pen_put(pen, "\"", 1);
 }
 
 /* Nearly all fields, and thousands of lines a second: looked at once whether it fits. */
@@ -248,7 +248,7 @@ put_bare(struct pen *pen, const struct log_field *f)
 	} else if (f->number < 10)
 		*pen->to++ = (char)('0' + f->number);
 	else
-		put_number(pen, f->number);
+		pen_number(pen, f->number);
 	return true;
 }
 
@@ -261,18 +261,18 @@ put_field(struct pen *pen, const struct log_field *f, bool json)
 	if (!json && put_bare(pen, f))
 		return;
 	if (json)
-		put(pen, ",\"", 2);
+		pen_put(pen, ",\"", 2);
 	else
-		put(pen, " ", 1);
-	put(pen, f->key, f->key_n);
+		pen_put(pen, " ", 1);
+	pen_put(pen, f->key, f->key_n);
 	if (json)
-		put(pen, "\":", 2);
+		pen_put(pen, "\":", 2);
 	else
-		put(pen, "=", 1);
+		pen_put(pen, "=", 1);
 	if (f->is_number)
-		put_number(pen, f->number);
+		pen_number(pen, f->number);
 	else
-		put_value(pen, cut(f->text, LOG_VALUE_MAX), json);
+		put_value(pen, cut_to(f->text, LOG_VALUE_MAX), json);
 	if (pen->full)
 		pen->to = before;
 	pen->full = false;
@@ -287,9 +287,9 @@ put_fields(struct pen *pen, const struct log_event *e, bool json)
 
 /* For people: bare, unless it could be taken for a field. */
 static void
-put_message(struct pen *pen, const struct log_event *e)
+put_log_message(struct pen *pen, const struct log_event *e)
 {
-	struct str s = cut(e->message, LOG_MESSAGE_MAX);
+	struct str s = cut_to(e->message, LOG_MESSAGE_MAX);
 
 	if (str_chr(s, '=') != NULL)
 		put_value(pen, s, false);
@@ -303,55 +303,55 @@ log_event_text(const struct log_event *e, char *out, size_t size)
 {
 	struct pen pen = {out, out + size - 1, false};
 
-	put_message(&pen, e);
+	put_log_message(&pen, e);
 	*pen.to = '\0';
 	return (size_t)(pen.to - out);
 }
 
 static void
-put_text(struct pen *pen, enum log_level level, const struct log_event *e)
+format_text(struct pen *pen, enum log_level level, const struct log_event *e)
 {
 	put_time(pen);
-	put(pen, " ", 1);
+	pen_put(pen, " ", 1);
 	puts_to(pen, log_level_name(level));
-	put(pen, " ", 1);
+	pen_put(pen, " ", 1);
 	if (e->source != NULL) {
 		puts_to(pen, e->source);
-		put(pen, ": ", 2);
+		pen_put(pen, ": ", 2);
 	}
-	put_message(pen, e);
+	put_log_message(pen, e);
 }
 
 static void
 put_logfmt(struct pen *pen, enum log_level level, const struct log_event *e)
 {
-	put(pen, "time=", 5);
+	pen_put(pen, "time=", 5);
 	put_time(pen);
-	put(pen, " level=", 7);
+	pen_put(pen, " level=", 7);
 	puts_to(pen, log_level_name(level));
 	if (e->source != NULL) {
-		put(pen, " source=", 8);
+		pen_put(pen, " source=", 8);
 		puts_to(pen, e->source);
 	}
-	put(pen, " msg=", 5);
-	put_value(pen, cut(e->message, LOG_MESSAGE_MAX), false);
+	pen_put(pen, " msg=", 5);
+	put_value(pen, cut_to(e->message, LOG_MESSAGE_MAX), false);
 	put_fields(pen, e, false);
 }
 
 static void
-put_json(struct pen *pen, enum log_level level, const struct log_event *e)
+format_json(struct pen *pen, enum log_level level, const struct log_event *e)
 {
-	put(pen, "{\"time\":\"", 9);
+	pen_put(pen, "{\"time\":\"", 9);
 	put_time(pen);
-	put(pen, "\",\"level\":\"", 11);
+	pen_put(pen, "\",\"level\":\"", 11);
 	puts_to(pen, log_level_name(level));
-	put(pen, "\"", 1);
+	pen_put(pen, "\"", 1);
 	if (e->source != NULL) {
-		put(pen, ",\"source\":", 10);
+		pen_put(pen, ",\"source\":", 10);
 		put_value(pen, str_of(e->source), true);
 	}
-	put(pen, ",\"msg\":", 7);
-	put_value(pen, cut(e->message, LOG_MESSAGE_MAX), true);
+	pen_put(pen, ",\"msg\":", 7);
+	put_value(pen, cut_to(e->message, LOG_MESSAGE_MAX), true);
 	put_fields(pen, e, true);
 	*pen->to++ = '}'; /* make_line() keeps room */
 }
@@ -363,13 +363,13 @@ make_line(char *line, enum log_level level, const struct log_event *e)
 
 	switch ((enum log_format)atomic_load_explicit(&log_format, memory_order_relaxed)) {
 	case LOG_FORMAT_TEXT:
-		put_text(&pen, level, e);
+		format_text(&pen, level, e);
 		break;
 	case LOG_FORMAT_LOGFMT:
 		put_logfmt(&pen, level, e);
 		break;
 	case LOG_FORMAT_JSON:
-		put_json(&pen, level, e);
+		format_json(&pen, level, e);
 		break;
 	}
 	*pen.to++ = '\n';
@@ -393,7 +393,7 @@ write_collected(void)
 	collect.n = 0;
 	collect.many = false;
 	pthread_mutex_unlock(&collect.lock);
-	write_all(p, n);
+	write_stderr(p, n);
 	pthread_mutex_unlock(&collect.order);
 }
 
@@ -434,7 +434,7 @@ stderr_sink(enum log_level level, const struct log_event *e, void *arg)
 
 	(void)arg;
 	if (!collected(line, n, level >= LOG_ERROR))
-		write_all(line, n);
+		write_stderr(line, n);
 }
 
 static void *

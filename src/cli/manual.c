@@ -9,7 +9,7 @@
 #include "server/config/settings.h"
 
 static void
-put(struct buf *out, const char *text)
+put_roff(struct buf *out, const char *text)
 {
 	conf_put_roff(str_of(text), out);
 }
@@ -93,11 +93,11 @@ cmd_options(const struct args_opt *opts, struct buf *out)
 	buf_puts(out, ".Bl -tag -width Ds\n");
 	for (const struct args_opt *o = opts; o->name != NULL; o++) {
 		buf_puts(out, ".It Fl Fl ");
-		put(out, o->name);
+		put_roff(out, o->name);
 		if (o->value != NULL)
 			buf_printf(out, " Ar %s", o->value);
 		buf_putc(out, '\n');
-		put(out, o->help);
+		put_roff(out, o->help);
 		buf_putc(out, '\n');
 	}
 	buf_puts(out, ".El\n");
@@ -107,15 +107,15 @@ static void
 cmd_section(const struct app_cmd *c, struct buf *out)
 {
 	buf_puts(out, ".Ss turnstone ");
-	put(out, c->name);
+	put_roff(out, c->name);
 	if (c->operands[0] != '\0') {
 		buf_putc(out, ' ');
-		put(out, c->operands);
+		put_roff(out, c->operands);
 	}
 	buf_putc(out, '\n');
 	/* As in the list of commands, where it is not the beginning of a sentence. */
 	buf_printf(out, "%c", ascii_upper((unsigned char)c->help[0]));
-	put(out, c->help + 1);
+	put_roff(out, c->help + 1);
 	buf_puts(out, ".\n");
 	if (c->more != NULL) {
 		buf_puts(out, ".Pp\n");

@@ -433,7 +433,7 @@ check_readable(struct scope *s, const struct conf_opt *opt, const struct str *pa
 
 /* What is sound of an option that is not is its default. */
 static void
-give_up(struct conf *conf, struct conf_instance *inst, size_t at)
+use_default(struct conf *conf, struct conf_instance *inst, size_t at)
 {
 	const struct conf_opt *opt = &inst->table->opts[at];
 	void *field = inst->settings + opt->offset;
@@ -473,7 +473,7 @@ check_option(struct scope *s, struct conf_instance *inst, size_t at)
 		ok = check_readable(s, opt, field, line);
 	}
 	if (!ok)
-		give_up(s->conf, inst, at);
+		use_default(s->conf, inst, at);
 	buf_fini(&what);
 }
 
@@ -498,7 +498,7 @@ check_instance(struct conf *conf, struct conf_instance *inst, struct conf_faults
 }
 
 static void
-finish(struct conf *conf, struct conf_faults *faults)
+check_instances(struct conf *conf, struct conf_faults *faults)
 {
 	for (size_t i = 0; i < conf->tables.n; i++) {
 		struct conf_group *g = &conf->groups[i];
@@ -513,8 +513,8 @@ finish(struct conf *conf, struct conf_faults *faults)
 
 /* Options with faults keep their defaults. */
 static struct conf *
-make(struct conf_tables tables, struct str text, const char *file, const char *dir, bool sound_only,
-    struct conf_faults *faults)
+make_conf(struct conf_tables tables, struct str text, const char *file, const char *dir,
+    bool sound_only, struct conf_faults *faults)
 {
 	struct conf *conf = snapshot_new(tables, file, dir);
 	struct arena *a = arena_new(NULL, ARENA_OTHER, 4096);
@@ -524,7 +524,7 @@ make(struct conf_tables tables, struct str text, const char *file, const char *d
 	bind_object(&top, conf_tree_parse(a, text, conf->file, faults));
 	buf_fini(&top.path);
 	arena_free(&a);
-	finish(conf, faults);
+	check_instances(conf, faults);
 	return conf;
 }
 
@@ -532,7 +532,7 @@ enum ts_err
 conf_parse(struct conf_tables tables, struct str text, const char *file, const char *dir,
     struct conf_faults *faults, struct conf **conf_r)
 {
-	*conf_r = make(tables, text, file, dir, false, faults);
+	*conf_r = make_conf(tables, text, file, dir, false, faults);
 	if (faults->n == 0)
 		return TS_OK;
 	conf_unref(conf_r);
@@ -612,9 +612,9 @@ conf_load_sound(
 
 	*conf_r = NULL;
 	if (path == NULL)
-		*conf_r = make(tables, STR_NONE, "defaults", NULL, true, told);
+		*conf_r = make_conf(tables, STR_NONE, "defaults", NULL, true, told);
 	else if (read_file(path, &text))
-		*conf_r = make(tables, buf_as_str(&text), path, dir, true, told);
+		*conf_r = make_conf(tables, buf_as_str(&text), path, dir, true, told);
 	else
 		conf_fault(told, path, 0, "cannot read the file: %s", strerrordesc_np(errno));
 	conf_faults_fini(&own);
@@ -687,7 +687,7 @@ conf_given(const struct conf *conf, const void *settings, const char *option)
 }
 
 static void
-put_name(const struct conf_instance *inst, const char *option, struct buf *out)
+put_option_name(const struct conf_instance *inst, const char *option, struct buf *out)
 {
 	if (inst->table->block)
 		buf_printf(out, "%s %.*s: ", inst->table->name, STR_ARG(inst->name));
@@ -704,7 +704,7 @@ conf_where(const struct conf *conf, const void *settings, const char *option, st
 		buf_printf(out, "%s:%u: ", conf->file, line);
 	else
 		buf_puts(out, "default of ");
-	put_name(inst, option, out);
+	put_option_name(inst, option, out);
 }
 
 /* line 0: nothing of it is given. */
@@ -718,7 +718,7 @@ put_place(const struct conf *conf, const struct conf_instance *inst, unsigned li
 		buf_printf(out, "%s:%u: ", conf->file, line);
 	else
 		buf_printf(out, "%s: ", conf->file);
-	put_name(inst, option, out);
+	put_option_name(inst, option, out);
 }
 
 static bool

@@ -35,7 +35,7 @@ close_sections(struct writer *w, size_t keep)
 
 /* Opens the sections of a name, closes others, and gives back the last part. */
 static struct str
-enter(struct writer *w, const char *name)
+enter_sections(struct writer *w, const char *name)
 {
 	struct str rest = str_of(name), part;
 	size_t level = 0;
@@ -82,7 +82,7 @@ comment(struct writer *w, const char *prose)
 static void
 sample_option(struct writer *w, const struct conf_opt *opt)
 {
-	struct str key = enter(w, opt->name);
+	struct str key = enter_sections(w, opt->name);
 	struct buf note = {0}, bounds = {0};
 
 	comment(w, opt->prose);
@@ -139,7 +139,7 @@ show_instance(struct writer *w, const struct conf_instance *inst, const char *di
 
 	for (size_t i = 0; i < inst->table->n; i++) {
 		const struct conf_opt *opt = &inst->table->opts[i];
-		struct str key = enter(w, opt->name);
+		struct str key = enter_sections(w, opt->name);
 
 		indent(w, "");
 		buf_printf(w->out, "%.*s = ", STR_ARG(key));
@@ -186,7 +186,7 @@ when_text(const struct conf_opt *opt)
 
 /* As text of a table's cell or a macro's line: what has a meaning there is escaped. */
 static void
-put_escaped(struct str s, const char *special, const char *prefix, struct buf *out)
+escape_special(struct str s, const char *special, const char *prefix, struct buf *out)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] != '\0' && strchr(special, s.p[i]) != NULL)
@@ -202,16 +202,16 @@ markdown_row(const struct conf_opt *opt, struct buf *out)
 
 	buf_printf(out, "| `%s` | ", opt->name);
 	conf_value_describe(opt, &cell);
-	put_escaped(buf_as_str(&cell), "|\\", "\\", out);
+	escape_special(buf_as_str(&cell), "|\\", "\\", out);
 	buf_puts(out, " | `");
 	cell.n = 0;
 	if ((opt->flags & CONF_REQUIRED) != 0)
 		buf_puts(&cell, "must be given");
 	else
 		conf_value_print_default(opt, &cell);
-	put_escaped(buf_as_str(&cell), "|", "\\", out);
+	escape_special(buf_as_str(&cell), "|", "\\", out);
 	buf_printf(out, "` | %s | ", when_text(opt));
-	put_escaped(str_of(opt->prose), "|", "\\", out);
+	escape_special(str_of(opt->prose), "|", "\\", out);
 	buf_puts(out, " |\n");
 	buf_fini(&cell);
 }

@@ -384,7 +384,7 @@ conf_value_quote(struct str s, struct buf *out)
 }
 
 static void
-print_list(const struct conf_list *list, struct buf *out)
+quote_list(const struct conf_list *list, struct buf *out)
 {
 	buf_putc(out, '[');
 	for (size_t i = 0; i < list->n; i++) {
@@ -417,7 +417,7 @@ conf_value_print(const struct conf_opt *opt, const void *field, struct buf *out)
 		conf_value_quote(*(const struct str *)field, out);
 		return;
 	case CONF_LIST:
-		print_list(field, out);
+		quote_list(field, out);
 		return;
 	}
 }

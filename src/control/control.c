@@ -35,7 +35,7 @@ struct visit {
 };
 
 static bool
-address_of(const char *path, struct sockaddr_un *addr_r)
+unix_address(const char *path, struct sockaddr_un *addr_r)
 {
 	*addr_r = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof(addr_r->sun_path))
@@ -52,7 +52,7 @@ control_dial(const char *path)
 
 	if (fd < 0)
 		return -1;
-	if (!address_of(path, &addr))
+	if (!unix_address(path, &addr))
 		errno = ENAMETOOLONG;
 	else if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
 		return fd;
@@ -64,7 +64,7 @@ control_dial(const char *path)
 
 /* Says why, without a wait: it fits into the socket's buffer. */
 static void
-refuse(int fd, const char *why)
+turn_away(int fd, const char *why)
 {
 	struct channel ch = {.fd = fd, .stop = -1, .patience = 0};
 
@@ -89,7 +89,7 @@ may_ask(int fd)
 }
 
 static void
-leave(struct control *control)
+count_out(struct control *control)
 {
 	pthread_mutex_lock(&control->lock);
 	control->running--;
@@ -107,13 +107,13 @@ visit_thread(void *arg)
 	op_serve(&ch, &control->ops);
 	close(v->fd);
 	mem_free(v);
-	leave(control);
+	count_out(control);
 	return NULL;
 }
 
 /* Counted in; false: too many. */
 static bool
-enter(struct control *control)
+count_in(struct control *control)
 {
 	bool ok;
 
@@ -133,12 +133,12 @@ welcome(struct control *control, int fd)
 	pthread_t thread;
 
 	if (!may_ask(fd)) {
-		refuse(fd, "the server answers root and the user it runs as, nobody else\n");
+		turn_away(fd, "the server answers root and the user it runs as, nobody else\n");
 		return;
 	}
-	if (!enter(control)) {
-		refuse(fd, "too many commands are under way: wait for one to end, or raise "
-		           "server.control_connections\n");
+	if (!count_in(control)) {
+		turn_away(fd, "too many commands are under way: wait for one to end, or raise "
+		              "server.control_connections\n");
 		return;
 	}
 	v = mem_zalloc(sizeof(*v));
@@ -146,9 +146,9 @@ welcome(struct control *control, int fd)
 	TS_ASSERT(pthread_attr_init(&attr) == 0);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&thread, &attr, visit_thread, v) != 0) {
-		refuse(fd, "the system gives the server no further thread\n");
+		turn_away(fd, "the system gives the server no further thread\n");
 		mem_free(v);
-		leave(control);
+		count_out(control);
 	}
 	pthread_attr_destroy(&attr);
 }
@@ -187,7 +187,7 @@ bind_socket(const char *path)
 	mode_t old;
 	int rc;
 
-	if (fd < 0 || !address_of(path, &addr)) {
+	if (fd < 0 || !unix_address(path, &addr)) {
 		errno = fd < 0 ? errno : ENAMETOOLONG;
 		if (fd >= 0)
 			close(fd);

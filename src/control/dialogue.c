@@ -30,7 +30,7 @@ struct dialogue {
 };
 
 static void *
-run(void *arg)
+speaker_thread(void *arg)
 {
 	struct dialogue *d = arg;
 
@@ -44,13 +44,13 @@ run(void *arg)
 
 /* The operation wants a question: the answer to the last one is complete. */
 static bool
-give(struct buf *bytes, void *arg)
+give_question(struct buf *bytes, void *arg)
 {
 	struct dialogue *d = arg;
 	bool asked;
 
 	/* Only now: whoever carries the request out may have been forked off before. */
-	if (!d->started && pthread_create(&d->thread, NULL, run, d) != 0)
+	if (!d->started && pthread_create(&d->thread, NULL, speaker_thread, d) != 0)
 		TS_WRONG("a thread cannot be started");
 	d->started = true;
 	pthread_mutex_lock(&d->mutex);
@@ -67,7 +67,7 @@ give(struct buf *bytes, void *arg)
 }
 
 static bool
-take(struct str bytes, void *arg)
+cut_items(struct str bytes, void *arg)
 {
 	struct dialogue *d = arg;
 	size_t at = 0;
@@ -123,7 +123,7 @@ dialogue_new(void (*speak)(struct dialogue *d, void *arg), void *arg, struct tal
 	d->arg = arg;
 	pthread_mutex_init(&d->mutex, NULL);
 	pthread_cond_init(&d->turn, NULL);
-	*bulk_r = (struct talk_bulk){.take = take, .give = give, .arg = d};
+	*bulk_r = (struct talk_bulk){.take = cut_items, .give = give_question, .arg = d};
 	return d;
 }
 

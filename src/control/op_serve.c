@@ -86,7 +86,7 @@ io_gone(struct op_io *io)
 }
 
 static bool
-run(const struct channel *ch, const struct ops *ops, struct str wire, struct buf *text)
+carry_out(const struct channel *ch, const struct ops *ops, struct str wire, struct buf *text)
 {
 	struct channel_io c = {.io = {io_progress, io_send, io_receive, io_gone}, .ch = ch};
 	struct request *req = mem_zalloc(sizeof(*req));
@@ -126,7 +126,7 @@ op_serve(const struct channel *ch, const struct ops *ops)
 	switch (frame_read(ch, REQUEST_BYTES_MAX, &type, &wire)) {
 	case FRAME_READ:
 		if (type == FRAME_REQUEST)
-			ok = run(ch, ops, buf_as_str(&wire), &text);
+			ok = carry_out(ch, ops, buf_as_str(&wire), &text);
 		else
 			buf_puts(&text, "a request comes first\n");
 		break;

@@ -11,7 +11,7 @@
 enum { COLUMNS_MAX = 16 };
 
 static void
-put(struct buf *out, char type, const char *key, struct str value)
+put_pair(struct buf *out, char type, const char *key, struct str value)
 {
 	buf_putc(out, type);
 	buf_putc(out, ' ');
@@ -21,7 +21,7 @@ put(struct buf *out, char type, const char *key, struct str value)
 void
 row_str(struct buf *out, const char *key, struct str value)
 {
-	put(out, 's', key, value);
+	put_pair(out, 's', key, value);
 }
 
 void
@@ -33,19 +33,19 @@ row_u64(struct buf *out, const char *key, uint64_t value)
 void
 row_bool(struct buf *out, const char *key, bool value)
 {
-	put(out, 'b', key, value ? STR("yes") : STR("no"));
+	put_pair(out, 'b', key, value ? STR("yes") : STR("no"));
 }
 
 void
 row_list(struct buf *out, const char *key)
 {
-	put(out, 'L', key, STR(""));
+	put_pair(out, 'L', key, STR(""));
 }
 
 void
 row_item(struct buf *out, const char *key, struct str value)
 {
-	put(out, 'l', key, value);
+	put_pair(out, 'l', key, value);
 }
 
 void
@@ -133,7 +133,7 @@ json_row(struct json *j, struct str row)
 }
 
 static void
-print(struct buf *out)
+print_json_line(struct buf *out)
 {
 	buf_putc(out, '\n');
 	(void)fwrite(out->p, 1, out->n, stdout);
@@ -151,7 +151,7 @@ rows_print_json(struct str rows)
 	while (rows_next(&rows, &row))
 		json_row(&j, row);
 	json_close(&j, ']');
-	print(&out);
+	print_json_line(&out);
 }
 
 void
@@ -161,7 +161,7 @@ row_print_json(struct str row)
 	struct json j = {.out = &out};
 
 	json_row(&j, row);
-	print(&out);
+	print_json_line(&out);
 }
 
 /* ---- tables ---- */

@@ -57,7 +57,7 @@ lmtp_domain_ok(struct str s)
 
 /* A quoted string; *i behind the opening quote, then behind the closing one. */
 static bool
-take_quoted(struct str in, size_t *i, struct buf *out)
+take_quoted_string(struct str in, size_t *i, struct buf *out)
 {
 	for (; *i < in.n; ++*i) {
 		unsigned char c = (unsigned char)in.p[*i];
@@ -141,7 +141,7 @@ take_mailbox(struct str in, size_t *i, struct buf *buf, struct lmtp_path *path)
 	quoted = *i < in.n && in.p[*i] == '"';
 	if (quoted)
 		++*i;
-	if (!(quoted ? take_quoted(in, i, buf) : take_dot_string(in, i, buf)))
+	if (!(quoted ? take_quoted_string(in, i, buf) : take_dot_string(in, i, buf)))
 		return false;
 	if (*i < in.n && in.p[*i] == '@') {
 		++*i;

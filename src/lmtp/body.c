@@ -37,7 +37,7 @@ step_text(struct lmtp_body *b, char c)
 
 /* Plain text up to the next line's beginning, or the end of what is there. */
 static size_t
-take_text(struct lmtp_body *b, struct str in)
+pass_text(struct lmtp_body *b, struct str in)
 {
 	size_t i = 0;
 
@@ -82,7 +82,7 @@ lmtp_body_next(struct lmtp_body *b, struct str in, struct str *text_r, bool *end
 	}
 	if (b->state == DOT || b->state == LINE)
 		b->state = TEXT;
-	n = take_text(b, in);
+	n = pass_text(b, in);
 	*text_r = (struct str){in.p, n};
 	return n;
 }
@@ -91,7 +91,7 @@ void
 lmtp_body_look(struct lmtp_body *b, struct str in)
 {
 	for (size_t i = 0; i < in.n;) {
-		i += take_text(b, (struct str){in.p + i, in.n - i});
+		i += pass_text(b, (struct str){in.p + i, in.n - i});
 	}
 }
 

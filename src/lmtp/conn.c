@@ -215,7 +215,7 @@ chunk_end(struct lmtp_conn *conn)
 }
 
 static size_t
-take_line(struct lmtp_conn *conn, struct str in, bool *more_r)
+take_command_line(struct lmtp_conn *conn, struct str in, bool *more_r)
 {
 	const char *end = str_find(in, STR("\r\n"));
 	size_t n = end != NULL ? (size_t)(end - in.p) : in.n;
@@ -246,7 +246,7 @@ take_line(struct lmtp_conn *conn, struct str in, bool *more_r)
 }
 
 static size_t
-take_data(struct lmtp_conn *conn, struct str in)
+take_message_data(struct lmtp_conn *conn, struct str in)
 {
 	struct str text;
 	bool end;
@@ -288,11 +288,11 @@ data(void *arg, struct str in)
 		struct str rest = {in.p + used, in.n - used};
 
 		if (conn->input == LMTP_DATA)
-			used += take_data(conn, rest);
+			used += take_message_data(conn, rest);
 		else if (conn->input == LMTP_CHUNK)
 			used += take_chunk(conn, rest);
 		else
-			used += take_line(conn, rest, &more);
+			used += take_command_line(conn, rest, &more);
 	}
 	conn->in_data = false;
 	if (conn->closing || conn->input == LMTP_TLS)

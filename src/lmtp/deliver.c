@@ -112,7 +112,7 @@ upload_ready(void *arg)
 }
 
 static void
-put(struct lmtp_conn *conn, struct str bytes)
+upload_bytes(struct lmtp_conn *conn, struct str bytes)
 {
 	struct lmtp_txn *txn = conn->txn;
 
@@ -130,7 +130,7 @@ lmtp_message_begin(struct lmtp_conn *conn)
 	txn->upload = store_upload_new(conn->server->store, conn->server->workers, conn->ll->loop,
 	    (struct work_who){.user = conn->id});
 	put_trace(conn, &trace);
-	put(conn, buf_as_str(&trace));
+	upload_bytes(conn, buf_as_str(&trace));
 	buf_fini(&trace);
 }
 
@@ -149,7 +149,7 @@ lmtp_message_bytes(struct lmtp_conn *conn, struct str bytes)
 	if (txn->head.n < HEAD_MAX)
 		buf_put(&txn->head, bytes.p,
 		    bytes.n < HEAD_MAX - txn->head.n ? bytes.n : HEAD_MAX - txn->head.n);
-	put(conn, bytes);
+	upload_bytes(conn, bytes);
 }
 
 /* ---- replies */
@@ -194,7 +194,7 @@ reply_of(const struct lmtp_txn *txn, const struct lmtp_rcpt *rcpt)
 }
 
 static void
-tell(struct lmtp_conn *conn)
+reply_to_each(struct lmtp_conn *conn)
 {
 	struct lmtp_txn *txn = conn->txn;
 
@@ -233,11 +233,11 @@ stored(struct store_change *change)
 	if (txn->lead == t)
 		submit_others(txn);
 	else if (txn->pending == 0)
-		tell(txn->conn);
+		reply_to_each(txn->conn);
 }
 
 static void
-submit(struct lmtp_txn *txn, struct lmtp_target *t, struct store_upload *upload)
+submit_append(struct lmtp_txn *txn, struct lmtp_target *t, struct store_upload *upload)
 {
 	struct store_change *c = store_change_new(
 	    store_mailbox_account(t->mailbox), STORE_CHANGE_APPEND, txn->conn->ll->loop, stored, t);
@@ -268,14 +268,14 @@ submit_others(struct lmtp_txn *txn)
 			u = store_upload_share(txn->upload);
 		else
 			txn->upload = NULL;
-		submit(txn, t, u);
+		submit_append(txn, t, u);
 		if (lead && t->next != NULL) {
 			txn->lead = t;
 			return;
 		}
 	}
 	if (txn->pending == 0)
-		tell(txn->conn);
+		reply_to_each(txn->conn);
 }
 
 static void
@@ -286,7 +286,7 @@ upload_finished(void *arg, enum ts_err err)
 
 	txn->err = err;
 	if (err != TS_OK)
-		tell(conn);
+		reply_to_each(conn);
 	else
 		submit_others(txn);
 }
@@ -305,7 +305,7 @@ lmtp_message_end(struct lmtp_conn *conn)
 		txn->fault = LMTP_NEWLINES;
 	conn->held = false;
 	if (txn->fault != LMTP_FINE) {
-		tell(conn);
+		reply_to_each(conn);
 		return;
 	}
 	conn->storing = true;

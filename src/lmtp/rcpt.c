@@ -143,7 +143,7 @@ spells(struct str spelled, struct str sub)
 }
 
 static enum ts_err
-load(struct store_account *account, struct str name, struct found *f)
+load_found_mailbox(struct store_account *account, struct str name, struct found *f)
 {
 	f->name = name;
 	return store_mailbox_load(account, name, &f->mailbox);
@@ -155,7 +155,7 @@ load_same(const struct lmtp_job *job, struct store_account *account, struct str 
     struct str name, struct found *f, bool *again)
 {
 	struct same same = {.arena = job->arena, .name = name};
-	enum ts_err err = load(account, name, f);
+	enum ts_err err = load_found_mailbox(account, name, f);
 
 	*again = false;
 	if (err != TS_NOT_FOUND)
@@ -165,7 +165,7 @@ load_same(const struct lmtp_job *job, struct store_account *account, struct str 
 	buf_fini(&same.want);
 	if (same.found.n == 0)
 		return TS_NOT_FOUND;
-	err = load(account, same.found, f);
+	err = load_found_mailbox(account, same.found, f);
 	*again = err == TS_NOT_FOUND;
 	return err;
 }
@@ -192,7 +192,7 @@ load_mailbox(struct lmtp_job *job, struct store_account *account, struct str use
 		return TS_OK;
 	}
 	if (err == TS_NOT_FOUND)
-		err = load(account, STR("INBOX"), f);
+		err = load_found_mailbox(account, STR("INBOX"), f);
 	return err;
 }
 
@@ -360,7 +360,7 @@ try_local(struct lmtp_job *job, struct str domain, struct str dflt)
 }
 
 static const char *
-look_up(struct lmtp_job *job)
+look_up_recipient(struct lmtp_job *job)
 {
 	struct str dflt = job->conn->server->default_domain;
 	bool listed = domain_listed(job, job->domain);
@@ -395,7 +395,7 @@ job_run(struct work *work)
 {
 	struct lmtp_job *job = list_entry(work, struct lmtp_job, work);
 
-	job->reply = look_up(job);
+	job->reply = look_up_recipient(job);
 	return WORK_DONE;
 }
 
@@ -458,7 +458,7 @@ let_go_of_wanted(struct lmtp_job *job)
 }
 
 static void
-end(struct lmtp_job *job)
+end_job(struct lmtp_job *job)
 {
 	struct lmtp_conn *conn = job->conn;
 	struct lmtp_txn *txn = conn->txn;
@@ -484,7 +484,7 @@ end(struct lmtp_job *job)
 }
 
 static void
-submit(struct lmtp_job *job)
+submit_job(struct lmtp_job *job)
 {
 	const struct lmtp_server *server = job->conn->server;
 
@@ -494,7 +494,7 @@ submit(struct lmtp_job *job)
 
 /* All is made that can be. */
 static void
-look_again(struct lmtp_job *job)
+submit_again(struct lmtp_job *job)
 {
 	let_go_of_found(job);
 	let_go_of_wanted(job);
@@ -503,9 +503,9 @@ look_again(struct lmtp_job *job)
 	if (job->reply == NULL && job->rounds == ROUNDS_MAX)
 		job->reply = later;
 	if (job->reply != NULL)
-		end(job);
+		end_job(job);
 	else
-		submit(job);
+		submit_job(job);
 }
 
 static void
@@ -528,11 +528,11 @@ made(struct store_change *change)
 		job->reply = reply_for(err);
 	}
 	if (--job->making == 0)
-		look_again(job);
+		submit_again(job);
 }
 
 static void
-make(struct lmtp_job *job)
+make_wanted(struct lmtp_job *job)
 {
 	struct loop *loop = job->conn->ll->loop;
 
@@ -557,9 +557,9 @@ job_done(struct work *work)
 	struct lmtp_job *job = list_entry(work, struct lmtp_job, work);
 
 	if (job->wanted != NULL && job->reply == NULL && !job->conn->closing)
-		make(job);
+		make_wanted(job);
 	else
-		end(job);
+		end_job(job);
 }
 
 /* The connection ends by itself, when the caller is ready. */
@@ -599,5 +599,5 @@ lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 	job->work.kind = WORK_SHORT;
 	job->work.who.user = conn->id;
 	conn->job = job;
-	submit(job);
+	submit_job(job);
 }

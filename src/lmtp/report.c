@@ -66,8 +66,8 @@ message_id(const struct lmtp_txn *txn)
 }
 
 static void
-put_line(const struct lmtp_conn *conn, const struct lmtp_rcpt *rcpt, const struct lmtp_target *t,
-    const char *result, const char *reply)
+log_recipient(const struct lmtp_conn *conn, const struct lmtp_rcpt *rcpt,
+    const struct lmtp_target *t, const char *result, const char *reply)
 {
 	const struct lmtp_txn *txn = conn->txn;
 	bool delivered = str_eq(str_of(result), STR("delivered"));
@@ -109,7 +109,8 @@ lmtp_report_rcpt(struct lmtp_conn *conn, const struct lmtp_rcpt *rcpt, const cha
 	if (!log_wants(reply[0] == '2' ? LOG_INFO : LOG_WARNING))
 		return;
 	for (size_t i = 0; i < rcpt->target_count; i++)
-		put_line(conn, rcpt, rcpt->targets[i], result_of(rcpt->targets[i], reply), reply);
+		log_recipient(
+		    conn, rcpt, rcpt->targets[i], result_of(rcpt->targets[i], reply), reply);
 }
 
 static void
@@ -150,7 +151,7 @@ lmtp_report_left(struct lmtp_conn *conn)
 			const struct lmtp_target *t = r->targets[i];
 			bool there = t->done && t->change == NULL && t->err == TS_OK;
 
-			put_line(conn, r, t,
+			log_recipient(conn, r, t,
 			    there     ? "delivered"
 			    : storing ? "unknown"
 			              : "abandoned",

@@ -30,7 +30,7 @@ struct parse {
 };
 
 static void
-put(struct parse *a, char c)
+append_char(struct parse *a, char c)
 {
 	struct buf *t = &a->list->text;
 
@@ -43,7 +43,7 @@ put(struct parse *a, char c)
 static void
 put_at(struct parse *a, const char *p)
 {
-	put(a, lex_unfolded(p, a->end));
+	append_char(a, lex_unfolded(p, a->end));
 }
 
 static struct str
@@ -53,7 +53,7 @@ text_from(const struct parse *a, size_t from)
 }
 
 static void
-skip(struct parse *a)
+skip_gap(struct parse *a)
 {
 	if (lex_skip_cfws(&a->p, a->end, &a->comment))
 		a->gap = true;
@@ -102,7 +102,7 @@ more_room(struct mail_addresses *l)
 }
 
 static void
-add(struct parse *a, enum mail_address_kind kind)
+add_address(struct parse *a, enum mail_address_kind kind)
 {
 	struct mail_addresses *l = a->list;
 	struct mail_address *to;
@@ -132,7 +132,7 @@ name_from_comment(struct parse *a)
 
 	if (c.n == 0)
 		return;
-	put(a, ' '); /* for its parenthesis */
+	append_char(a, ' '); /* for its parenthesis */
 	for (size_t i = 0; i < c.n; i++) {
 		if (c.p[i] == '\\' && i + 1 < c.n)
 			i++;
@@ -143,7 +143,7 @@ name_from_comment(struct parse *a)
 
 /* The address ends here, at a comma, a semicolon, or the end. */
 static void
-finish(struct parse *a)
+end_address(struct parse *a)
 {
 	if (!a->whole && a->any) { /* no @: a mailbox without a host */
 		a->list->broken = true;
@@ -153,7 +153,7 @@ finish(struct parse *a)
 	if (a->whole) {
 		if (a->name.n == 0)
 			name_from_comment(a);
-		add(a, MAIL_ADDRESS_MAILBOX);
+		add_address(a, MAIL_ADDRESS_MAILBOX);
 	}
 	begin_address(a);
 }
@@ -172,7 +172,7 @@ next_address(struct parse *a)
 		a->comment = STR_NONE;
 	else
 		second.comment = STR_NONE;
-	finish(a);
+	end_address(a);
 	a->list->broken = true;
 	if (!second.any)
 		return;
@@ -197,7 +197,7 @@ begin_word(struct parse *a)
 		a->behind = a->last = a->list->text.n;
 	}
 	if (a->gap && a->any)
-		put(a, ' ');
+		append_char(a, ' ');
 	if (!a->any || (a->gap && !a->dot))
 		a->last = a->list->text.n;
 	a->any = true;
@@ -205,7 +205,7 @@ begin_word(struct parse *a)
 }
 
 static void
-take_quoted(struct parse *a)
+take_quoted_word(struct parse *a)
 {
 	begin_word(a);
 	for (a->p++; a->p < a->end && *a->p != '"'; a->p++) {
@@ -231,7 +231,7 @@ take_atom(struct parse *a)
 {
 	begin_word(a);
 	do
-		put(a, *a->p++);
+		append_char(a, *a->p++);
 	while (a->p < a->end && !special(*a->p));
 }
 
@@ -240,7 +240,7 @@ take_dot(struct parse *a)
 {
 	a->gap = false; /* "J . Doe" is "J. Doe" */
 	a->any = a->dot = true;
-	put(a, '.');
+	append_char(a, '.');
 	a->p++;
 }
 
@@ -252,7 +252,7 @@ take_domain(struct parse *a)
 	bool joined = true;
 
 	for (;;) {
-		skip(a);
+		skip_gap(a);
 		if (a->p >= a->end || (special(*a->p) && *a->p != '.'))
 			break;
 		if (*a->p == '[') { /* a domain literal, with its brackets */
@@ -260,13 +260,13 @@ take_domain(struct parse *a)
 			     a->p++)
 				put_at(a, a->p);
 			if (a->p < a->end && *a->p == ']')
-				put(a, *a->p++);
+				append_char(a, *a->p++);
 			break;
 		}
 		if (!joined && *a->p != '.')
 			break;
 		do
-			put(a, *a->p++);
+			append_char(a, *a->p++);
 		while (a->p < a->end && !special(*a->p));
 		joined = a->p[-1] == '.'; /* RFC 5322 4.4: blanks around dots only */
 	}
@@ -292,7 +292,7 @@ take_bare(struct parse *a)
 	a->list->broken |= !a->any || a->last > a->words;
 	a->mailbox = text_from(a, a->last);
 	a->name = str_trim((struct str){t->p + a->words, a->last - a->words});
-	put(a, '@');
+	append_char(a, '@');
 	a->host = take_domain(a);
 	a->any = a->whole = true;
 	a->behind = a->last = t->n;
@@ -306,9 +306,9 @@ take_route(struct parse *a)
 	size_t from = a->list->text.n;
 
 	while (a->p < a->end && *a->p != ':' && *a->p != '>') {
-		skip(a);
+		skip_gap(a);
 		if (a->p < a->end && *a->p != ':' && *a->p != '>')
-			put(a, *a->p++);
+			append_char(a, *a->p++);
 	}
 	if (a->p < a->end && *a->p == ':') {
 		a->p++;
@@ -328,14 +328,14 @@ take_local_part(struct parse *a)
 	size_t from = a->list->text.n;
 
 	for (;;) {
-		skip(a);
+		skip_gap(a);
 		if (a->p >= a->end || *a->p == '@' || *a->p == '>' || *a->p == ',')
 			break;
 		if (*a->p == '"') {
 			a->any = a->gap = false; /* no space before it */
-			take_quoted(a);
+			take_quoted_word(a);
 		} else {
-			put(a, *a->p++);
+			append_char(a, *a->p++);
 		}
 	}
 	a->mailbox = text_from(a, from);
@@ -348,7 +348,7 @@ take_angle(struct parse *a)
 
 	a->name = a->any ? str_trim(text_from(a, words)) : STR_NONE;
 	a->route = a->mailbox = a->host = STR_NONE;
-	for (a->p++, skip(a); a->p < a->end && *a->p == '<'; skip(a)) {
+	for (a->p++, skip_gap(a); a->p < a->end && *a->p == '<'; skip_gap(a)) {
 		a->list->broken = true;
 		a->p++;
 	}
@@ -398,7 +398,7 @@ take_colon(struct parse *a)
 		return;
 	}
 	a->mailbox = text_from(a, a->words);
-	add(a, MAIL_ADDRESS_GROUP);
+	add_address(a, MAIL_ADDRESS_GROUP);
 	a->in_group = true;
 	begin_address(a);
 }
@@ -409,14 +409,14 @@ take_token(struct parse *a)
 	switch (*a->p) {
 	case ',':
 		a->p++;
-		finish(a);
+		end_address(a);
 		break;
 	case ';':
 		a->p++;
-		finish(a);
+		end_address(a);
 		a->list->broken |= !a->in_group;
 		if (a->in_group)
-			add(a, MAIL_ADDRESS_END);
+			add_address(a, MAIL_ADDRESS_END);
 		a->in_group = false;
 		break;
 	case ':':
@@ -435,7 +435,7 @@ take_token(struct parse *a)
 			take_second_at(a);
 		break;
 	case '"':
-		take_quoted(a);
+		take_quoted_word(a);
 		break;
 	case '.':
 		take_dot(a);
@@ -464,7 +464,7 @@ mail_parse_addresses(struct str value, size_t max, size_t max_bytes, struct mail
 		return;
 	begin_address(&a);
 	for (;;) {
-		skip(&a);
+		skip_gap(&a);
 		if (a.p >= a.end)
 			break;
 		if (list->n >= max) {
@@ -478,9 +478,9 @@ mail_parse_addresses(struct str value, size_t max, size_t max_bytes, struct mail
 	if (cut) /* what is read just now may lack something */
 		begin_address(&a);
 	list->cut |= cut;
-	finish(&a);
+	end_address(&a);
 	if (a.in_group)
-		add(&a, MAIL_ADDRESS_END);
+		add_address(&a, MAIL_ADDRESS_END);
 }
 
 void

@@ -2,6 +2,7 @@
 /* Dates: see date.h. */
 #include "mail/date.h"
 
+#include "base/ascii.h"
 #include "mail/text/lex.h"
 
 struct date {
@@ -23,12 +24,6 @@ mail_days_of(int year, int month, int day)
 }
 
 static bool
-digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool
 letter(char c)
 {
 	c = (char)ascii_lower((unsigned char)c);
@@ -37,11 +32,11 @@ letter(char c)
 
 /* At most nine digits are looked at; more are no date. */
 static int
-take_number(const char **p, const char *end, int *digits_r)
+take_digits(const char **p, const char *end, int *digits_r)
 {
 	int v = 0, n = 0;
 
-	while (*p < end && digit(**p) && n < 9) {
+	while (*p < end && ascii_is_digit(**p) && n < 9) {
 		v = v * 10 + (*(*p)++ - '0');
 		n++;
 	}
@@ -100,16 +95,16 @@ skip_colon(const char **p, const char *end)
 
 /* Behind the hour and its colon. */
 static void
-take_time(struct date *d, int hour, const char **p, const char *end)
+take_clock(struct date *d, int hour, const char **p, const char *end)
 {
 	int n;
 
 	d->hour = hour;
-	d->minute = take_number(p, end, &n);
-	d->second = skip_colon(p, end) ? take_number(p, end, &n) : 0;
+	d->minute = take_digits(p, end, &n);
+	d->second = skip_colon(p, end) ? take_digits(p, end, &n) : 0;
 	if (*p < end && **p == '.') { /* fractions, against the rules */
 		(*p)++;
-		take_number(p, end, &n);
+		take_digits(p, end, &n);
 	}
 	d->have_time = true;
 }
@@ -121,10 +116,10 @@ take_zone(struct date *d, const char **p, const char *end)
 	int v, n;
 
 	(*p)++;
-	v = take_number(p, end, &n);
+	v = take_digits(p, end, &n);
 	if (n == 2 && *p < end && **p == ':') { /* "+02:00" */
 		(*p)++;
-		v = v * 100 + take_number(p, end, &n);
+		v = v * 100 + take_digits(p, end, &n);
 		n = 4;
 	}
 	d->have_zone = true;
@@ -143,10 +138,10 @@ take_token(struct date *d, const char **p, const char *end)
 	const char *from = *p;
 	int v, n;
 
-	if (digit(**p)) {
-		v = take_number(p, end, &n);
+	if (ascii_is_digit(**p)) {
+		v = take_digits(p, end, &n);
 		if (!d->have_time && n <= 2 && skip_colon(p, end))
-			take_time(d, v, p, end);
+			take_clock(d, v, p, end);
 		else if (d->day < 0 && n <= 2)
 			d->day = v;
 		else if (d->year < 0)
@@ -168,7 +163,7 @@ take_token(struct date *d, const char **p, const char *end)
 		return;
 	}
 	if ((**p == '+' || **p == '-') && d->have_time && !d->have_zone && end - *p > 1 &&
-	    digit((*p)[1]))
+	    ascii_is_digit((*p)[1]))
 		take_zone(d, p, end);
 	else
 		(*p)++; /* commas, and the dashes of "1-Jan-2020" */

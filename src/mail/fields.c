@@ -38,7 +38,7 @@ wait_for_more(struct mail_fields *f)
 }
 
 static void
-take(struct mail_fields *f, size_t n, struct mail_fields_piece *piece)
+set_piece(struct mail_fields *f, size_t n, struct mail_fields_piece *piece)
 {
 	piece->field.all = piece->field.value = (struct str){f->rest.p, n};
 	if (n > 0)
@@ -61,7 +61,7 @@ next_within(struct mail_fields *f, struct mail_fields_piece *piece)
 		n = nl != NULL ? (size_t)(nl - f->rest.p) + 1 : f->rest.n;
 	}
 	f->within = n == f->rest.n && !f->last;
-	take(f, n, piece);
+	set_piece(f, n, piece);
 	piece->last = !f->within;
 	return true;
 }
@@ -105,7 +105,7 @@ mail_fields_next(struct mail_fields *f, struct mail_fields_piece *piece_r)
 	piece_r->first = piece_r->last = true;
 	if (at_empty_line(f)) {
 		f->ended = piece_r->blank = true;
-		take(f, rest.p[0] == '\n' ? 1 : 2, piece_r);
+		set_piece(f, rest.p[0] == '\n' ? 1 : 2, piece_r);
 		return true;
 	}
 	(void)mail_field_next(&rest, &piece_r->field);
@@ -129,7 +129,7 @@ mail_fields_fini(struct mail_fields *f)
 
 /* Shorter ones first: most comparisons end with the lengths. */
 static int
-compare(struct str a, struct str b)
+compare_field_names(struct str a, struct str b)
 {
 	if (a.n != b.n)
 		return a.n < b.n ? -1 : 1;
@@ -139,7 +139,7 @@ compare(struct str a, struct str b)
 static int
 compare_names(const void *a, const void *b)
 {
-	return compare(*(const struct str *)a, *(const struct str *)b);
+	return compare_field_names(*(const struct str *)a, *(const struct str *)b);
 }
 
 /* Which names there can be: one bit for a length and a first letter. */
@@ -170,7 +170,7 @@ mail_names_find(const struct mail_names *names, struct str name)
 		return names->n;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		int order = compare(name, names->v[mid]);
+		int order = compare_field_names(name, names->v[mid]);
 
 		if (order == 0)
 			return mid;

@@ -30,7 +30,7 @@ line_empty(const char *p, const char *end)
 
 /* Looks on for c, up to end, as far as the budget goes.  True: found, or there is none. */
 static bool
-look(struct mail_field_scan *s, const char *end, char c, size_t *budget, const char **found_r)
+scan_for(struct mail_field_scan *s, const char *end, char c, size_t *budget, const char **found_r)
 {
 	size_t n = (size_t)(end - s->at), used;
 
@@ -49,7 +49,7 @@ find_end(struct mail_field_scan *s, const char *end, size_t *budget)
 	const char *found;
 
 	while (s->next == NULL) {
-		if (!look(s, end, '\n', budget, &found))
+		if (!scan_for(s, end, '\n', budget, &found))
 			return false;
 		if (s->eol == NULL)
 			s->eol = s->at;
@@ -64,7 +64,7 @@ static bool
 find_name(struct mail_field_scan *s, const char *from, size_t *budget)
 {
 	if (!s->named) {
-		if (!look(s, s->eol, ':', budget, &s->colon))
+		if (!scan_for(s, s->eol, ':', budget, &s->colon))
 			return false;
 		s->at = s->colon != NULL ? s->colon : from;
 		s->named = true;

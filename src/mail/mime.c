@@ -71,7 +71,7 @@ more_room(struct mime *m)
 
 /* NULL: there is no memory. */
 static struct mime_part *
-push(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
+push_part(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 {
 	struct mime *m = w->m;
 	struct mime_part *p;
@@ -91,14 +91,14 @@ push(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 static void
 open_part(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 {
-	if (push(w, parent, off, lf) == NULL)
+	if (push_part(w, parent, off, lf) == NULL)
 		return;
 	/* limits->nesting containers and the leaf in them; see `deep` in end_header(). */
 	w->open[w->depth++] = (struct open){.part = w->m->n - 1, .in_header = true};
 }
 
 static struct mime_span
-put_name(struct mime *m, struct str s)
+keep_lower(struct mime *m, struct str s)
 {
 	struct mime_span span = {(uint32_t)m->names.n, (uint32_t)s.n};
 
@@ -110,13 +110,13 @@ put_name(struct mime *m, struct str s)
 static void
 set_type(struct mime *m, struct mime_part *p, struct str type, struct str subtype)
 {
-	p->type = put_name(m, type);
-	p->subtype = put_name(m, subtype);
+	p->type = keep_lower(m, type);
+	p->subtype = keep_lower(m, subtype);
 }
 
 /* Of the fields that a part is made of the first of each name counts. */
 static void
-take_field(struct mime_part *p, const struct mail_field *f)
+note_field(struct mime_part *p, const struct mail_field *f)
 {
 	struct str tail;
 	struct {
@@ -154,7 +154,7 @@ read_fields(struct mime_walk *w, size_t *budget)
 		case MAIL_FIELD_UNDECIDED:
 			return false;
 		case MAIL_FIELD_FOUND:
-			take_field(&w->m->v[top(w)->part], &f);
+			note_field(&w->m->v[top(w)->part], &f);
 			w->scan = (struct mail_field_scan){0};
 		}
 	return false;
@@ -170,7 +170,7 @@ read_params(struct mime_walk *w, struct mime_part *p, const struct mail_params *
 	if (charset != NULL)
 		mail_param_value(charset, &value);
 	if (value.n > 0 && value.n <= NAME_LIMIT)
-		p->charset = put_name(w->m, str_trim(buf_as_str(&value)));
+		p->charset = keep_lower(w->m, str_trim(buf_as_str(&value)));
 	buf_fini(&value);
 	o->boundary_off = (uint32_t)w->boundaries.n;
 	if (mime_boundary(params, &w->boundaries))
@@ -292,7 +292,7 @@ make_up_child(struct mime_walk *w, uint32_t index, bool delimited)
 	struct mime_part *p = &w->m->v[index], *child;
 	uint64_t off = delimited ? p->body_off + p->body_len : p->body_off;
 
-	child = push(w, index, off, w->lf);
+	child = push_part(w, index, off, w->lf);
 	if (child == NULL)
 		return;
 	p = &w->m->v[index];

@@ -155,7 +155,7 @@ more_room(struct reading *r, struct mail_params *p)
 }
 
 static void
-read_all(struct reading *r, struct mail_params *p)
+gather_params(struct reading *r, struct mail_params *p)
 {
 	struct mail_param param;
 
@@ -496,7 +496,7 @@ mail_params_try_read(struct mail_params *p, struct str value, size_t max, bool *
 		return;
 	take_words(&r, SEMICOLON, ' ');
 	p->first = r.p < r.end || !r.cut ? written(&r, p->text.p) : STR("");
-	read_all(&r, p);
+	gather_params(&r, p);
 	p->text.n = (size_t)(r.to - p->text.p);
 	if (r.stars)
 		join_all(p);

@@ -427,7 +427,7 @@ put_leaf_lines(struct structure *s, const struct mime_part *p)
 enum { OPEN, ENVELOPE, ENVELOPE_PUT, CLOSE_MESSAGE, CLOSE_MULTIPART, MD5, TAIL, DONE };
 
 static unsigned
-open_part(struct structure *s, const struct mime_part *p)
+begin_structure(struct structure *s, const struct mime_part *p)
 {
 	buf_putc(s->body, '(');
 	if (p->kind == MAIL_PART_MULTIPART) {
@@ -465,7 +465,7 @@ next_part(struct structure *s, const struct mime_part *p)
 }
 
 static unsigned
-put_envelope(struct structure *s)
+share_envelope(struct structure *s)
 {
 	envelope_fini(&s->envelope);
 	buf_putc(s->body, ' ');
@@ -481,7 +481,7 @@ put_step(struct structure *s, size_t *budget)
 
 	switch (s->next) {
 	case OPEN:
-		return open_part(s, p);
+		return begin_structure(s, p);
 	case ENVELOPE:
 		if (!envelope_read(s->r, &s->envelope, budget))
 			return ENVELOPE;
@@ -490,7 +490,7 @@ put_step(struct structure *s, size_t *budget)
 	case ENVELOPE_PUT:
 		if (!render_envelope(s->r, &s->envelope, budget, s->body))
 			return ENVELOPE_PUT;
-		return put_envelope(s);
+		return share_envelope(s);
 	case CLOSE_MESSAGE:
 		buf_putc(s->body, ' ');
 		buf_u64(s->body, p->lines);

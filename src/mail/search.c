@@ -528,7 +528,7 @@ any_field_open(const struct mail_search *s)
 
 /* Is the header or body at hand looked at?  For whom? */
 static bool
-choose(struct mail_search *s)
+choose_range(struct mail_search *s)
 {
 	bool here;
 
@@ -581,7 +581,7 @@ mail_search_wants(struct mail_search *s, struct mail_range *range_r)
 		if (!s->part_known)
 			mail_summary_part(&s->summary, s->i, &s->part);
 		s->part_known = true;
-		if (!s->within && choose(s)) {
+		if (!s->within && choose_range(s)) {
 			s->within = true;
 			s->done = 0;
 			if (s->where == AT_BODY)

@@ -50,7 +50,7 @@ descend(const struct mail_summary *s, uint32_t number, uint32_t *index, bool *at
 }
 
 static bool
-find(const struct mail_summary *s, const uint32_t *path, size_t depth, uint32_t *index_r)
+find_part(const struct mail_summary *s, const uint32_t *path, size_t depth, uint32_t *index_r)
 {
 	bool at_message = true;
 
@@ -67,7 +67,7 @@ mail_section_part(
 {
 	uint32_t index;
 
-	if (!find(s, path, depth, &index))
+	if (!find_part(s, path, depth, &index))
 		return false;
 	mail_summary_part(s, index, part_r);
 	return true;
@@ -80,7 +80,7 @@ mail_section_find(const struct mail_summary *s, const uint32_t *path, size_t dep
 	struct mail_part p;
 	uint32_t index;
 
-	if (!find(s, path, depth, &index))
+	if (!find_part(s, path, depth, &index))
 		return false;
 	mail_summary_part(s, index, &p);
 	if (depth > 0 && (kind == MAIL_SECTION_HEADER || kind == MAIL_SECTION_TEXT)) {

@@ -299,7 +299,7 @@ look_for_nul(struct making *k, size_t *budget)
 }
 
 static bool
-put_envelope(struct making *k, size_t *budget)
+put_envelope_text(struct making *k, size_t *budget)
 {
 	if (!render_envelope(&k->r, &k->e, budget, k->out))
 		return false;
@@ -347,7 +347,7 @@ put_rev2(struct making *k, size_t *budget)
 }
 
 static bool
-put_text(struct making *k, size_t *budget)
+put_next_text(struct making *k, size_t *budget)
 {
 	struct envelope *e = &k->e;
 
@@ -400,7 +400,7 @@ put_texts(struct making *k, size_t *budget)
 	while (k->item <= MAIL_TEXT_REFERENCES && *budget > 0) {
 		size_t before = k->out->n;
 
-		if (!put_text(k, budget))
+		if (!put_next_text(k, budget))
 			return false;
 		mime_spend(budget, COST * (k->out->n - before) + COST);
 		k->item++;
@@ -411,7 +411,7 @@ put_texts(struct making *k, size_t *budget)
 }
 
 static bool
-put_head(struct making *k, size_t *budget)
+put_summary_head(struct making *k, size_t *budget)
 {
 	struct mail_date date = {0};
 
@@ -489,8 +489,8 @@ put_preview(struct making *k, size_t *budget)
 }
 
 static bool (*const stages[])(struct making *k, size_t *budget) = {find_parts, read_envelope,
-    look_for_8bit, look_for_nul, put_head, put_envelope, put_rev1, put_rev2, put_texts, put_tail,
-    put_preview};
+    look_for_8bit, look_for_nul, put_summary_head, put_envelope_text, put_rev1, put_rev2, put_texts,
+    put_tail, put_preview};
 
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 
@@ -559,7 +559,7 @@ struct mail_summarizer {
 };
 
 static void
-begin(struct mail_summarizer *s, struct str message, uint32_t flags, struct buf *out)
+begin_making(struct mail_summarizer *s, struct str message, uint32_t flags, struct buf *out)
 {
 	s->k = (struct making){.out = out, .base = out->n, .from = out->n, .flags = flags};
 	s->k.r.message = message;
@@ -583,7 +583,7 @@ begin_again(struct mail_summarizer *s)
 	out->n = s->k.base;
 	making_fini(&s->k);
 	s->limits = tighten(&s->given, s->tries++);
-	begin(s, message, MAIL_SUMMARY_CUT, out);
+	begin_making(s, message, MAIL_SUMMARY_CUT, out);
 }
 
 static void
@@ -613,7 +613,7 @@ mail_summarizer_new(struct str message, const struct mail_limits *limits, struct
 	l->parts = l->parts > 0 ? l->parts : 1;
 	l->summary = l->summary > MAIL_SUMMARY_MIN ? least(l->summary, 1u << 30) : MAIL_SUMMARY_MIN;
 	s->limits = *l;
-	begin(s, message, 0, out);
+	begin_making(s, message, 0, out);
 	return s;
 }
 
@@ -710,7 +710,7 @@ part_sound(const struct mail_summary *s, uint32_t i, uint32_t names)
 
 /* A wrong version is found, too. */
 static uint64_t
-hash_of(struct str bytes)
+summary_hash(struct str bytes)
 {
 	uint8_t version = (uint8_t)bytes.p[3];
 
@@ -738,7 +738,7 @@ mail_summary_open(struct str bytes, struct mail_summary *view_r)
 	    bytes.n < HEAD + (size_t)text_count(bytes) * 8)
 		return TS_FAIL(
 		    TS_DAMAGED, "summary of %zu bytes: not one of this version", bytes.n);
-	if (get_le64(bytes.p + 8) != hash_of(bytes))
+	if (get_le64(bytes.p + 8) != summary_hash(bytes))
 		return TS_FAIL(TS_DAMAGED, "summary of %zu bytes: checksum", bytes.n);
 	s->text_count = text_count(bytes);
 	s->size = get_le64(bytes.p + 16);

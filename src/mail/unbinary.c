@@ -74,7 +74,7 @@ mail_unbinary_free(struct mail_unbinary **up)
 /* ---- bodies ---- */
 
 static void
-put_line(struct mail_unbinary *u, struct str bytes, struct buf *out)
+put_base64_line(struct mail_unbinary *u, struct str bytes, struct buf *out)
 {
 	if (!u->first)
 		buf_puts(out, "\r\n");
@@ -83,13 +83,13 @@ put_line(struct mail_unbinary *u, struct str bytes, struct buf *out)
 }
 
 static void
-encode(struct mail_unbinary *u, struct str bytes, struct buf *out)
+encode_base64(struct mail_unbinary *u, struct str bytes, struct buf *out)
 {
 	while (u->raw.n + bytes.n >= LINE) {
 		size_t take = LINE - u->raw.n;
 
 		buf_put(&u->raw, bytes.p, take);
-		put_line(u, buf_as_str(&u->raw), out);
+		put_base64_line(u, buf_as_str(&u->raw), out);
 		u->raw.n = 0;
 		bytes = (struct str){bytes.p + take, bytes.n - take};
 	}
@@ -111,12 +111,12 @@ body(struct mail_unbinary *u, struct str bytes, struct buf *out)
 		u->eol[u->eol_n++] = '\n';
 		return;
 	}
-	encode(u, (struct str){u->eol, u->eol_n}, out);
+	encode_base64(u, (struct str){u->eol, u->eol_n}, out);
 	if (bytes.p[bytes.n - 1] == '\n')
 		keep = bytes.n > 1 && bytes.p[bytes.n - 2] == '\r' ? 2 : 1;
 	else if (bytes.p[bytes.n - 1] == '\r')
 		keep = 1;
-	encode(u, (struct str){bytes.p, bytes.n - keep}, out);
+	encode_base64(u, (struct str){bytes.p, bytes.n - keep}, out);
 	memcpy(u->eol, bytes.p + bytes.n - keep, keep);
 	u->eol_n = (uint8_t)keep;
 }
@@ -128,9 +128,9 @@ body_end(struct mail_unbinary *u, bool delimiter, struct buf *out)
 	if (!u->encoding)
 		return;
 	if (!delimiter)
-		encode(u, (struct str){u->eol, u->eol_n}, out);
+		encode_base64(u, (struct str){u->eol, u->eol_n}, out);
 	if (u->raw.n > 0)
-		put_line(u, buf_as_str(&u->raw), out);
+		put_base64_line(u, buf_as_str(&u->raw), out);
 	if (delimiter)
 		buf_put(out, u->eol, u->eol_n);
 	u->raw.n = u->eol_n = 0;
@@ -159,7 +159,7 @@ put_encoded_header(const struct mail_unbinary *u, struct buf *out)
 }
 
 static void
-push(struct mail_unbinary *u, const struct mail_params *params, bool digest)
+push_boundary(struct mail_unbinary *u, const struct mail_params *params, bool digest)
 {
 	size_t off = u->boundaries.n;
 
@@ -182,7 +182,7 @@ read_type(struct mail_unbinary *u, struct str header)
 	else if (u->digest && content.p == NULL)
 		kind = MAIL_PART_MESSAGE;
 	if (kind == MAIL_PART_MULTIPART)
-		push(u, &params, str_ieq(subtype, STR("digest")));
+		push_boundary(u, &params, str_ieq(subtype, STR("digest")));
 	mail_params_fini(&params);
 	return kind;
 }
@@ -309,7 +309,7 @@ pass(struct mail_unbinary *u, struct str bytes, struct buf *out)
 
 /* Bytes of one line: its end at most at their end. */
 static void
-take(struct mail_unbinary *u, struct str bytes, struct buf *out)
+take_part_of_line(struct mail_unbinary *u, struct str bytes, struct buf *out)
 {
 	if (u->mid_line) {
 		pass(u, bytes, out);
@@ -349,7 +349,7 @@ mail_unbinary_feed(struct mail_unbinary *u, struct str piece, bool last, struct 
 		const char *nl = str_chr(piece, '\n');
 		size_t n = nl != NULL ? (size_t)(nl - piece.p) + 1 : piece.n;
 
-		take(u, (struct str){piece.p, n}, out);
+		take_part_of_line(u, (struct str){piece.p, n}, out);
 		piece = (struct str){piece.p + n, piece.n - n};
 	}
 	if (!last)

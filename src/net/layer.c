@@ -210,7 +210,7 @@ layers_settle_in(struct stream *s)
 /* ---- output ---- */
 
 static bool
-encode(struct stream *s, struct stream_layer *l, struct str in, struct buf *out)
+encode_down(struct stream *s, struct stream_layer *l, struct str in, struct buf *out)
 {
 	struct buf between = {0};
 	bool ok;
@@ -222,7 +222,7 @@ encode(struct stream *s, struct stream_layer *l, struct str in, struct buf *out)
 	if (!ok)
 		broken(s, l);
 	else if (between.n > 0)
-		ok = encode(s, l->below, buf_as_str(&between), out);
+		ok = encode_down(s, l->below, buf_as_str(&between), out);
 	buf_wipe_fini(&between);
 	return ok;
 }
@@ -235,8 +235,8 @@ encode_out(struct stream *s, size_t max)
 
 	if (n > max)
 		n = max;
-	if (n > 0 &&
-	    !encode(s, s->layers->top, (struct str){s->out.p + s->out_off, n}, &s->layers->wire)) {
+	if (n > 0 && !encode_down(s, s->layers->top, (struct str){s->out.p + s->out_off, n},
+	                 &s->layers->wire)) {
 		stream_die(s, STREAM_END_LAYER); /* nothing that is sent would be understood */
 		return false;
 	}
@@ -397,7 +397,7 @@ stream_pop(struct stream *s)
 	TS_ASSERT(!s->in_data && l != NULL);
 	ok = settle_out(s) && (l->class->finish == NULL || l->class->finish(l, &last));
 	if (ok && last.n > 0)
-		ok = l->below != NULL ? encode(s, l->below, buf_as_str(&last), &ls->wire)
+		ok = l->below != NULL ? encode_down(s, l->below, buf_as_str(&last), &ls->wire)
 		                      : (buf_str(&ls->wire, buf_as_str(&last)), true);
 	buf_wipe_fini(&last);
 	if (!ok && s->state != STREAM_DEAD) {

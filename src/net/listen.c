@@ -95,7 +95,7 @@ rest(struct listener *l, int why)
 }
 
 static void
-on_poll(uv_poll_t *handle, int status, int events)
+accept_waiting(uv_poll_t *handle, int status, int events)
 {
 	struct listener *l = handle->data;
 
@@ -125,7 +125,7 @@ on_rested(void *arg)
 {
 	struct listener *l = arg;
 
-	(void)uv_poll_start(&l->poll, UV_READABLE, on_poll);
+	(void)uv_poll_start(&l->poll, UV_READABLE, accept_waiting);
 }
 
 /* A socket that nobody listens on any more is what a killed server left behind. */
@@ -146,7 +146,7 @@ remove_stale(const struct sockaddr_un *un)
 }
 
 static enum ts_err
-tell(struct buf *why, enum ts_err err, const struct buf *text)
+fail_with(struct buf *why, enum ts_err err, const struct buf *text)
 {
 	if (why == NULL)
 		return TS_FAIL(err, "%.*s", STR_ARG(buf_as_str(text)));
@@ -249,7 +249,7 @@ open_unix(const struct listener_options *o, int backlog, struct buf *why, int *f
 	if (strlen(path) >= sizeof(un.sun_path)) {
 		buf_printf(&text, "%s: the path of a socket must have less than %zu bytes", path,
 		    sizeof(un.sun_path));
-		err = tell(why, TS_INVALID, &text);
+		err = fail_with(why, TS_INVALID, &text);
 	} else {
 		memcpy(un.sun_path, path, strlen(path) + 1);
 		remove_stale(&un);
@@ -259,7 +259,7 @@ open_unix(const struct listener_options *o, int backlog, struct buf *why, int *f
 			buf_printf(&text, "%s: %s%s", path,
 			    cannot_give ? "it cannot be given to its owner and group: " : "",
 			    cannot_give ? strerrordesc_np(errno) : advice(errno, true));
-			err = tell(why, TS_IO, &text);
+			err = fail_with(why, TS_IO, &text);
 		}
 	}
 	if (cannot_give)
@@ -381,7 +381,7 @@ open_tcp(const struct listener_options *o, int backlog, struct buf *why, int *fd
 	if (text.n == 0)
 		buf_printf(&text, "%s port %s: %s", all ? "all addresses" : o->address, port,
 		    advice(errno, false));
-	err = tell(why, err, &text);
+	err = fail_with(why, err, &text);
 	buf_fini(&text);
 	return err;
 }
@@ -397,7 +397,7 @@ take_inherited(int fd, struct buf *why, int *fd_r)
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || listening == 0) {
 		buf_printf(
 		    &text, "descriptor %d, which was handed over, is not a listening socket", fd);
-		err = tell(why, TS_INVALID, &text);
+		err = fail_with(why, TS_INVALID, &text);
 		buf_fini(&text);
 		return err;
 	}
@@ -432,7 +432,7 @@ listener_new(const struct listener_options *o, struct buf *why, struct listener 
 	if (uv_poll_init_socket(&o->loop->uv, &l->poll, fd) != 0)
 		TS_WRONG("cannot watch a listening socket");
 	l->poll.data = l;
-	(void)uv_poll_start(&l->poll, UV_READABLE, on_poll);
+	(void)uv_poll_start(&l->poll, UV_READABLE, accept_waiting);
 	o->loop->users++;
 	*listener_r = l;
 	return TS_OK;
@@ -454,7 +454,7 @@ listener_port(const struct listener *l)
 }
 
 static void
-on_closed(uv_handle_t *handle)
+listener_closed(uv_handle_t *handle)
 {
 	struct listener *l = handle->data;
 
@@ -475,6 +475,6 @@ listener_close(struct listener **listener)
 	loop_timer_clear(&l->rest);
 	if (l->unix_path != NULL)
 		(void)unlink(l->unix_path);
-	uv_close((uv_handle_t *)&l->poll, on_closed);
+	uv_close((uv_handle_t *)&l->poll, listener_closed);
 	(void)close(l->fd);
 }

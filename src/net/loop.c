@@ -145,7 +145,7 @@ on_alarm(uv_timer_t *handle)
 }
 
 static struct loop *
-make(bool fake)
+make_loop(bool fake)
 {
 	struct loop *loop = mem_zalloc(sizeof(*loop));
 
@@ -158,7 +158,7 @@ make(bool fake)
 struct loop *
 loop_new(void)
 {
-	struct loop *loop = make(false);
+	struct loop *loop = make_loop(false);
 
 	/* OpenSSL writes to sockets with write(2), which has no flag against the signal. */
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -178,7 +178,7 @@ loop_new(void)
 struct loop *
 loop_new_fake(void)
 {
-	struct loop *loop = make(true);
+	struct loop *loop = make_loop(true);
 
 	loop->now = FAKE_NOW;
 	loop_fake_set_wall(loop, FAKE_WALL);

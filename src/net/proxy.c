@@ -18,7 +18,7 @@ static const unsigned char signature[SIGNATURE] = {
     0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
 
 static enum proxy_result
-bad(struct proxy_header *h, const char *why)
+bad_header(struct proxy_header *h, const char *why)
 {
 	h->why = why;
 	return PROXY_BAD;
@@ -75,21 +75,23 @@ v1(struct str in, struct proxy_header *h)
 	const char *end;
 
 	if (memcmp(in.p, begin.p, in.n < begin.n ? in.n : begin.n) != 0)
-		return bad(h, "no PROXY header");
+		return bad_header(h, "no PROXY header");
 	if (line.n > PROXY_V1_MAX)
 		line.n = PROXY_V1_MAX;
 	end = str_find(line, STR("\r\n"));
 	if (end == NULL)
-		return in.n < PROXY_V1_MAX ? PROXY_MORE : bad(h, "a line longer than 107 bytes");
+		return in.n < PROXY_V1_MAX ? PROXY_MORE
+		                           : bad_header(h, "a line longer than 107 bytes");
 	if (end < in.p + begin.n)
-		return bad(h, "no PROXY header");
+		return bad_header(h, "no PROXY header");
 	h->size = (size_t)(end - in.p) + 2;
 	line = str_range(in.p + begin.n, end);
 	if (str_eq(line, STR("UNKNOWN")) || str_has_prefix(line, STR("UNKNOWN "))) {
 		h->local = true;
 		return PROXY_DONE;
 	}
-	return parse_v1(line, h) ? PROXY_DONE : bad(h, "a line of version 1 that is malformed");
+	return parse_v1(line, h) ? PROXY_DONE
+	                         : bad_header(h, "a line of version 1 that is malformed");
 }
 
 /* ---- version 2 */
@@ -167,25 +169,25 @@ v2(struct str in, struct proxy_header *h)
 	const char *why;
 
 	if (memcmp(p, signature, in.n < SIGNATURE ? in.n : SIGNATURE) != 0)
-		return bad(h, "no PROXY header");
+		return bad_header(h, "no PROXY header");
 	/* What is wrong already is not waited for. */
 	if (in.n > 12 && p[12] != 0x20 && p[12] != 0x21)
-		return bad(h, "a version or command that does not exist");
+		return bad_header(h, "a version or command that does not exist");
 	if (in.n < FIXED)
 		return PROXY_MORE;
 	length = be16(p + 14);
 	if (length > PROXY_V2_MAX - FIXED)
-		return bad(h, "a header that is too long");
+		return bad_header(h, "a header that is too long");
 	h->size = FIXED + length;
 	h->local = p[12] == 0x20;
 	if (!h->local && p[13] != 0x00 && p[13] != 0x11 && p[13] != 0x21 && p[13] != 0x31)
-		return bad(h, "a family that is no stream");
+		return bad_header(h, "a family that is no stream");
 	addresses = h->local || p[13] == 0x00 ? 0
 	            : p[13] == 0x11           ? V4_LEN
 	            : p[13] == 0x21           ? V6_LEN
 	                                      : UNIX_LEN;
 	if (length < addresses)
-		return bad(h, "addresses that are cut off");
+		return bad_header(h, "addresses that are cut off");
 	if (in.n < h->size)
 		return PROXY_MORE;
 	/* Of LOCAL and UNSPEC all that follows is to be skipped, whatever it is. */
@@ -194,7 +196,7 @@ v2(struct str in, struct proxy_header *h)
 		return PROXY_DONE;
 	}
 	if ((why = check_fields(p, FIXED + addresses, h->size)) != NULL)
-		return bad(h, why);
+		return bad_header(h, why);
 	h->local = p[13] == 0x31;
 	if (!h->local)
 		take_address(h, p + FIXED, p[13] == 0x11 ? NET_FAMILY_V4 : NET_FAMILY_V6);

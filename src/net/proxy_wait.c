@@ -27,7 +27,7 @@ struct waiter {
 };
 
 static void
-on_closed(uv_handle_t *handle)
+waiter_closed(uv_handle_t *handle)
 {
 	struct waiter *w = handle->data;
 
@@ -38,7 +38,7 @@ on_closed(uv_handle_t *handle)
 
 /* The socket is the caller's; it closes it, or hands it on. */
 static int
-leave(struct waiter *w)
+release_socket(struct waiter *w)
 {
 	int fd = w->fd;
 
@@ -46,12 +46,12 @@ leave(struct waiter *w)
 	w->waiting->n--;
 	list_remove(&w->link);
 	loop_timer_clear(&w->timer);
-	uv_close((uv_handle_t *)&w->poll, on_closed);
+	uv_close((uv_handle_t *)&w->poll, waiter_closed);
 	return fd;
 }
 
 static void
-refuse(const struct proxy_door *door, const struct net_network *peer, const char *why)
+log_refusal(const struct proxy_door *door, const struct net_network *peer, const char *why)
 {
 	struct buf from = {0};
 
@@ -62,20 +62,20 @@ refuse(const struct proxy_door *door, const struct net_network *peer, const char
 }
 
 static void
-give_up(struct waiter *w, const char *why)
+turn_away(struct waiter *w, const char *why)
 {
-	refuse(w->door, &w->peer, why);
-	(void)close(leave(w));
+	log_refusal(w->door, &w->peer, why);
+	(void)close(release_socket(w));
 }
 
 static void
 on_time(void *arg)
 {
-	give_up(arg, "no PROXY header in time");
+	turn_away(arg, "no PROXY header in time");
 }
 
 static void
-done(struct waiter *w, const struct proxy_header *h)
+hand_on(struct waiter *w, const struct proxy_header *h)
 {
 	const struct proxy_door *door = w->door;
 	struct loop *loop = w->loop;
@@ -83,14 +83,14 @@ done(struct waiter *w, const struct proxy_header *h)
 
 	net_network_print(h->local ? &w->peer : &h->address, &address);
 	net_network_print(&w->peer, &front);
-	door->fn(door->arg, loop, leave(w), buf_cstr(&address), buf_cstr(&front));
+	door->fn(door->arg, loop, release_socket(w), buf_cstr(&address), buf_cstr(&front));
 	buf_fini(&address);
 	buf_fini(&front);
 }
 
 /* Takes n bytes that were looked at; they are there. */
 static bool
-take(struct waiter *w, size_t n)
+consume_peeked(struct waiter *w, size_t n)
 {
 	char drop[PROXY_V2_MAX];
 
@@ -98,7 +98,7 @@ take(struct waiter *w, size_t n)
 }
 
 static void
-look(struct waiter *w)
+peek_header(struct waiter *w)
 {
 	char *p = buf_room(&w->in, PROXY_V2_MAX - w->in.n);
 	ssize_t got = recv(w->fd, p, PROXY_V2_MAX - w->in.n, MSG_PEEK);
@@ -108,32 +108,32 @@ look(struct waiter *w)
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (got <= 0) {
-		give_up(w, "it ended before a PROXY header came");
+		turn_away(w, "it ended before a PROXY header came");
 		return;
 	}
 	fresh = (size_t)got;
 	switch (proxy_parse((struct str){w->in.p, w->in.n + fresh}, &h)) {
 	case PROXY_MORE:
 		/* All of it is header; a header that fills the room is not MORE. */
-		if (!take(w, fresh))
-			give_up(w, "it broke");
+		if (!consume_peeked(w, fresh))
+			turn_away(w, "it broke");
 		else
 			w->in.n += fresh;
 		return;
 	case PROXY_DONE:
-		if (h.size < w->in.n || !take(w, h.size - w->in.n))
-			give_up(w, "it broke");
+		if (h.size < w->in.n || !consume_peeked(w, h.size - w->in.n))
+			turn_away(w, "it broke");
 		else
-			done(w, &h);
+			hand_on(w, &h);
 		return;
 	case PROXY_BAD:
-		give_up(w, h.why);
+		turn_away(w, h.why);
 		return;
 	}
 }
 
 static void
-on_poll(uv_poll_t *handle, int status, int events)
+waiter_ready(uv_poll_t *handle, int status, int events)
 {
 	struct waiter *w = handle->data;
 
@@ -142,9 +142,9 @@ on_poll(uv_poll_t *handle, int status, int events)
 	if (w->fd < 0)
 		return;
 	if (status < 0)
-		give_up(w, "it broke");
+		turn_away(w, "it broke");
 	else
-		look(w);
+		peek_header(w);
 }
 
 static bool
@@ -164,12 +164,12 @@ proxy_wait(const struct proxy_door *door, struct proxy_waiting *waiting, struct 
 	struct waiter *w;
 
 	if (!net_address_parse(str_of(peer), &from) || !is_trusted(door, &from)) {
-		refuse(door, &from, "its address is not in proxy_from");
+		log_refusal(door, &from, "its address is not in proxy_from");
 		(void)close(fd);
 		return;
 	}
 	if (waiting->n >= PROXY_WAITING_MAX) {
-		refuse(door, &from, "too many connections wait for their PROXY header");
+		log_refusal(door, &from, "too many connections wait for their PROXY header");
 		(void)close(fd);
 		return;
 	}
@@ -184,7 +184,7 @@ proxy_wait(const struct proxy_door *door, struct proxy_waiting *waiting, struct 
 	if (uv_poll_init_socket(&loop->uv, &w->poll, fd) != 0)
 		TS_WRONG("cannot watch a socket");
 	w->poll.data = w;
-	(void)uv_poll_start(&w->poll, UV_READABLE, on_poll);
+	(void)uv_poll_start(&w->poll, UV_READABLE, waiter_ready);
 	loop->users++;
 	waiting->n++;
 	list_push_back(&waiting->conns, &w->link);
@@ -194,5 +194,5 @@ void
 proxy_drop(struct proxy_waiting *waiting)
 {
 	while (!list_empty(&waiting->conns))
-		(void)close(leave(list_entry(waiting->conns.next, struct waiter, link)));
+		(void)close(release_socket(list_entry(waiting->conns.next, struct waiter, link)));
 }

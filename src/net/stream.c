@@ -75,7 +75,7 @@ stream_die(struct stream *s, enum stream_end why)
 }
 
 static void
-finish(struct stream *s)
+call_closed(struct stream *s)
 {
 	layers_drop(s); /* closed() may free them */
 	if (s->fake != NULL)
@@ -157,7 +157,7 @@ consume(struct stream *s, size_t used)
  * so they are left neither there nor in memory that was outgrown.
  */
 static void
-keep(struct stream *s, struct str fresh)
+keep_bytes(struct stream *s, struct str fresh)
 {
 	if (s->in.cap - s->in.n < fresh.n) {
 		struct buf bigger = {0};
@@ -229,7 +229,7 @@ show_decoded(struct stream *s)
 
 /* New bytes, in the loop's buffer, on their way up. */
 static void
-show(struct stream *s, struct str fresh)
+show_fresh(struct stream *s, struct str fresh)
 {
 	size_t used;
 
@@ -239,14 +239,14 @@ show(struct stream *s, struct str fresh)
 		return;
 	}
 	if (unread(s) > 0 || !may_show(s)) {
-		keep(s, fresh);
+		keep_bytes(s, fresh);
 		if (may_show(s))
 			show_kept(s);
 		return;
 	}
 	used = call_data(s, fresh);
 	if (used < fresh.n)
-		keep(s, (struct str){fresh.p + used, fresh.n - used});
+		keep_bytes(s, (struct str){fresh.p + used, fresh.n - used});
 	hand_on(s);
 }
 
@@ -276,7 +276,7 @@ read_input(struct stream *s)
 	case IO_OK:
 		if (n == cap && s->transport->buffered(s))
 			stream_poke(s);
-		show(s, (struct str){p, n});
+		show_fresh(s, (struct str){p, n});
 		ack_part(s);
 		break;
 	case IO_WANT_OUT:
@@ -344,7 +344,7 @@ linger(struct stream *s)
 
 /* At most one read each time, so that one peer cannot keep the loop to itself. */
 static void
-go_on(struct stream *s)
+do_one_step(struct stream *s)
 {
 	if (s->state == STREAM_HANDSHAKE && s->more)
 		shake_hands(s);
@@ -496,12 +496,12 @@ turn(struct loop_task *task)
 	struct stream *s = (struct stream *)(void *)((char *)task - offsetof(struct stream, turn));
 
 	if (s->gone) {
-		finish(s);
+		call_closed(s);
 		return;
 	}
 	if (s->state == STREAM_DEAD)
 		return;
-	go_on(s);
+	do_one_step(s);
 	if (s->state != STREAM_DEAD)
 		flush(s);
 	if (s->state != STREAM_DEAD)
@@ -523,7 +523,7 @@ stream_ready(struct stream *s, bool in, bool out)
 		s->read_wants_out = false;
 	}
 	if (in)
-		go_on(s);
+		do_one_step(s);
 	watch(s);
 }
 

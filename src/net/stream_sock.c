@@ -24,7 +24,7 @@ static const struct transport tls_transport;
 /* --- watching --- */
 
 static void
-on_poll(uv_poll_t *handle, int status, int events)
+socket_ready(uv_poll_t *handle, int status, int events)
 {
 	struct stream *s = handle->data;
 
@@ -51,13 +51,13 @@ sock_watch(struct stream *s, bool want_in, bool want_out)
 		return;
 	s->watching = events;
 	if (events != 0)
-		(void)uv_poll_start(&s->poll, events, on_poll);
+		(void)uv_poll_start(&s->poll, events, socket_ready);
 	else
 		(void)uv_poll_stop(&s->poll);
 }
 
 static void
-on_closed(uv_handle_t *handle)
+socket_closed(uv_handle_t *handle)
 {
 	stream_gone(handle->data);
 }
@@ -65,7 +65,7 @@ on_closed(uv_handle_t *handle)
 static void
 sock_drop(struct stream *s)
 {
-	uv_close((uv_handle_t *)&s->poll, on_closed);
+	uv_close((uv_handle_t *)&s->poll, socket_closed);
 	(void)close(s->fd);
 	s->fd = -1;
 }

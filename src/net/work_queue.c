@@ -40,7 +40,7 @@ struct work_queue {
 /* ---- who there is ---- */
 
 static struct party **
-find(struct party **table, uint64_t key)
+party_place(struct party **table, uint64_t key)
 {
 	struct party **at = &table[key % BUCKETS];
 
@@ -50,9 +50,9 @@ find(struct party **table, uint64_t key)
 }
 
 static struct party *
-enter(struct party **table, uint64_t key)
+enter_party(struct party **table, uint64_t key)
 {
-	struct party **at = find(table, key), *p = *at;
+	struct party **at = party_place(table, key), *p = *at;
 
 	if (p == NULL) {
 		p = *at = mem_zalloc(sizeof(*p));
@@ -67,9 +67,9 @@ enter(struct party **table, uint64_t key)
 }
 
 static void
-leave(struct party **table, uint64_t key)
+leave_party(struct party **table, uint64_t key)
 {
-	struct party **at = find(table, key), *p = *at;
+	struct party **at = party_place(table, key), *p = *at;
 
 	TS_ASSERT(p != NULL);
 	if (--p->works > 0)
@@ -82,17 +82,17 @@ leave(struct party **table, uint64_t key)
 static void
 parties(struct work_queue *q, struct work_who who, struct party *two_r[2])
 {
-	two_r[0] = *find(q->users, who.user);
+	two_r[0] = *party_place(q->users, who.user);
 	TS_ASSERT(two_r[0] != NULL);
-	two_r[1] = who.identity != 0 ? *find(q->identities, who.identity) : NULL;
+	two_r[1] = who.identity != 0 ? *party_place(q->identities, who.identity) : NULL;
 }
 
 static void
 leave_all(struct work_queue *q, struct work_who who)
 {
-	leave(q->users, who.user);
+	leave_party(q->users, who.user);
 	if (who.identity != 0)
-		leave(q->identities, who.identity);
+		leave_party(q->identities, who.identity);
 }
 
 /* ---- what waits ---- */
@@ -100,10 +100,10 @@ leave_all(struct work_queue *q, struct work_who who)
 void
 work_queue_put(struct work_queue *q, struct work *w)
 {
-	struct work_lot *lot = &enter(q->users, w->who.user)->lots[w->kind];
+	struct work_lot *lot = &enter_party(q->users, w->who.user)->lots[w->kind];
 
 	if (w->who.identity != 0)
-		(void)enter(q->identities, w->who.identity);
+		(void)enter_party(q->identities, w->who.identity);
 	if (lot->first == NULL)
 		list_push_back(&q->rings[w->kind], &lot->link);
 	w->next = NULL;
@@ -162,7 +162,7 @@ most(const struct work_queue *q, enum work_kind kind)
 
 /* The first of the lot that those it is of have a thread for, or NULL. */
 static struct work *
-first_of(struct work_queue *q, const struct work_lot *lot)
+first_runnable(struct work_queue *q, const struct work_lot *lot)
 {
 	struct party *two[2];
 
@@ -186,7 +186,7 @@ next_of(struct work_queue *q, enum work_kind kind)
 	if (q->counts.running[kind] >= most(q, kind))
 		return NULL;
 	LIST_EACH (lot, &q->rings[kind], link)
-		if ((w = first_of(q, lot)) != NULL)
+		if ((w = first_runnable(q, lot)) != NULL)
 			break;
 	return w;
 }
@@ -194,7 +194,7 @@ next_of(struct work_queue *q, enum work_kind kind)
 /* ---- turns ---- */
 
 static struct work *
-choose(struct work_queue *q)
+choose_work(struct work_queue *q)
 {
 	enum work_kind first = q->login_last ? WORK_SHORT : WORK_LOGIN;
 	struct work *slow = next_of(q, WORK_LONG), *w;
@@ -214,7 +214,7 @@ choose(struct work_queue *q)
 struct work *
 work_queue_take(struct work_queue *q)
 {
-	struct work *w = choose(q);
+	struct work *w = choose_work(q);
 	struct party *two[2];
 	struct work_lot *lot;
 

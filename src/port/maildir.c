@@ -111,7 +111,7 @@ take_folder(struct maildir *m, const char *path, bool link, unsigned depth)
 }
 
 static void
-take_entry(struct maildir *m, int dir, const char *below, const char *name, unsigned depth)
+look_at_entry(struct maildir *m, int dir, const char *below, const char *name, unsigned depth)
 {
 	bool dots = !m->port->fs_layout, link, layout = (name[0] == '.') == dots;
 	struct buf path = {0};
@@ -146,7 +146,7 @@ find_folders(struct maildir *m, const char *below, unsigned depth)
 	while (d != NULL && (e = readdir(d)) != NULL)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
 		    !is_part(e->d_name))
-			take_entry(m, dirfd(d), below, e->d_name, depth);
+			look_at_entry(m, dirfd(d), below, e->d_name, depth);
 	if (d != NULL)
 		closedir(d);
 }
@@ -205,7 +205,7 @@ leave_folder(struct maildir *m)
 }
 
 static void
-open_part(struct maildir *m, int folder, int i, const char *name)
+open_subfolder(struct maildir *m, int folder, int i, const char *name)
 {
 	m->dir[i] = port_open(m->port, folder, name, true);
 	if (m->dir[i] < 0 && errno != ENOENT)
@@ -224,8 +224,8 @@ enter_folder(struct maildir *m, struct buf *out)
 		return;
 	}
 	maildir_lists_read(m, fd);
-	open_part(m, fd, 0, "cur");
-	open_part(m, fd, 1, "new");
+	open_subfolder(m, fd, 0, "cur");
+	open_subfolder(m, fd, 1, "new");
 	close(fd);
 	list_files(m, m->dir[0], false);
 	list_files(m, m->dir[1], true);
@@ -239,7 +239,7 @@ enter_folder(struct maildir *m, struct buf *out)
 
 /* The mailbox that a name of the list of subscriptions means here; NULL: there is none. */
 static const char *
-name_of(const struct maildir *m, struct str said)
+mailbox_of(const struct maildir *m, struct str said)
 {
 	for (size_t i = 0; i < m->folder_count; i++)
 		if (str_eq(str_of(m->folder[i].said), said))
@@ -256,7 +256,7 @@ put_subscription(struct maildir *m, struct str line, char sep, uint64_t number, 
 	size_t n = 0;
 
 	port_name(line, sep, &said);
-	name = name_of(m, buf_as_str(&said));
+	name = mailbox_of(m, buf_as_str(&said));
 	if (name == NULL) { /* of a mailbox that is not there */
 		port_place_add(&place, &n, "subscriptions", buf_as_str(&said));
 		port_places(m->port, m->path, place, n);
@@ -295,7 +295,7 @@ put_subscriptions(struct maildir *m, struct buf *out)
 }
 
 static bool
-fill(struct port_source *source, struct buf *out)
+fill_from_maildir(struct port_source *source, struct buf *out)
 {
 	struct maildir *m = (struct maildir *)source;
 
@@ -350,7 +350,7 @@ port_maildir_open(struct port *port, const char *path)
 		return NULL;
 	}
 	m = mem_zalloc(sizeof *m);
-	*m = (struct maildir){.source = {fill, free_source},
+	*m = (struct maildir){.source = {fill_from_maildir, free_source},
 	    .port = port,
 	    .root = root,
 	    .path = path,

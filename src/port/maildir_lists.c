@@ -57,7 +57,7 @@ here(const struct maildir *m)
 }
 
 static void
-fault(struct list *list)
+line_not_understood(struct list *list)
 {
 	if (list->faults++ < FAULTS_MAX)
 		port_broken_line(list->m->port, maildir_dir(list->m, here(list->m), ""), list->name,
@@ -136,7 +136,7 @@ take_ours(struct maildir *m)
 	struct str rest = buf_as_str(&m->ours), line;
 
 	if (!next_line(&list, &rest, &line) || !take_our_head(m, line))
-		fault(&list);
+		line_not_understood(&list);
 	while (next_line(&list, &rest, &line)) {
 		struct meta x = {.ours = true};
 		int64_t uid, zone;
@@ -147,7 +147,7 @@ take_ours(struct maildir *m)
 		    !take_i64(&line, &x.saved) || !take_i64(&line, &zone) || uid <= 0 ||
 		    uid > UINT32_MAX || zone <= -1440 || zone >= 1440 ||
 		    !str_split(&line, ' ', &x.keywords) || line.n == 0) {
-			fault(&list);
+			line_not_understood(&list);
 			continue;
 		}
 		x.uid = (uint32_t)uid;
@@ -187,7 +187,7 @@ take_uidlist(struct maildir *m)
 	uint64_t v;
 
 	if (!next_line(&list, &rest, &line) || !take_uid_head(m, line))
-		fault(&list);
+		line_not_understood(&list);
 	while (next_line(&list, &rest, &line)) {
 		const char *name = str_find(line, STR(" :"));
 
@@ -195,7 +195,7 @@ take_uidlist(struct maildir *m)
 			continue;
 		if (name == NULL || !str_split(&line, ' ', &word) ||
 		    !str_u64(word, UINT32_MAX, &v) || v == 0) {
-			fault(&list);
+			line_not_understood(&list);
 			continue;
 		}
 
@@ -218,7 +218,7 @@ take_letters(struct maildir *m)
 		if (str_split(&line, ' ', &number) && str_u64(number, 25, &n) && line.n > 0)
 			m->letter[n] = line;
 		else if (number.n > 0)
-			fault(&list);
+			line_not_understood(&list);
 	end_list(&list);
 }
 

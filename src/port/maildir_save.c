@@ -56,7 +56,7 @@ struct save {
 };
 
 static bool
-failed(struct save *s, const char *what)
+save_failed(struct save *s, const char *what)
 {
 	progress_clear(&s->port->progress);
 	fprintf(stderr, "turnstone %s: %s, mailbox %s, %s: %s\n", s->port->cmd, s->path,
@@ -67,7 +67,7 @@ failed(struct save *s, const char *what)
 /* ---- files ---- */
 
 static bool
-write_all(int fd, struct str bytes)
+write_bytes(int fd, struct str bytes)
 {
 	while (bytes.n > 0) {
 		ssize_t n = write(fd, bytes.p, bytes.n);
@@ -86,7 +86,7 @@ put_list(int dir, const char *name, struct str text)
 {
 	struct port_temporary temporary;
 	int fd = port_create(dir, &temporary);
-	bool ok = fd >= 0 && write_all(fd, text) && fsync(fd) == 0;
+	bool ok = fd >= 0 && write_bytes(fd, text) && fsync(fd) == 0;
 
 	if (fd < 0)
 		return false;
@@ -166,7 +166,7 @@ old_of(struct save *s, uint32_t uid)
 }
 
 static void
-have(struct port_sink *sink, struct buf *out)
+put_have(struct port_sink *sink, struct buf *out)
 {
 	struct save *s = (struct save *)sink;
 	uint32_t at = 0;
@@ -189,7 +189,7 @@ have(struct port_sink *sink, struct buf *out)
 /* ---- mailboxes ---- */
 
 static bool
-enter(struct save *s)
+begin_folder(struct save *s)
 {
 	struct buf folder = {0};
 	bool inbox = str_eq(s->box.name, STR("INBOX"));
@@ -212,10 +212,10 @@ enter(struct save *s)
 	}
 	buf_fini(&folder);
 	if (s->cur < 0 || s->tmp < 0 || new < 0)
-		return failed(s, "its folder");
+		return save_failed(s, "its folder");
 	close(new);
 	if (!inbox && !put_list(s->dir, "maildirfolder", STR("")))
-		return failed(s, "its folder");
+		return save_failed(s, "its folder");
 	buf_printf(&s->ours, "turnstone-export 1 %u %u %" PRIu64 " %u ", s->box.uidvalidity,
 	    s->box.uidnext, s->box.modseq, s->box.use);
 	port_escape(s->box.name, &s->ours);
@@ -248,11 +248,11 @@ put_lists(struct save *s)
 	     put_list(s->dir, "dovecot-uidlist", buf_as_str(&s->uidlist)) &&
 	     put_list(s->dir, "turnstone.export", buf_as_str(&s->ours)) && fsync(s->dir) == 0;
 	buf_fini(&words);
-	return ok || failed(s, "its lists");
+	return ok || save_failed(s, "its lists");
 }
 
 static bool
-leave(struct save *s, bool whole)
+end_folder(struct save *s, bool whole)
 {
 	bool ok = true;
 
@@ -284,9 +284,9 @@ leave(struct save *s, bool whole)
 }
 
 static bool
-begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
+save_mailbox(struct save *s, const struct mailstream_mailbox *m)
 {
-	if (!leave(s, true))
+	if (!end_folder(s, true))
 		return false;
 	if (m->subscribed) {
 		port_folder(m->name, '\t', &s->subscriptions);
@@ -298,21 +298,21 @@ begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
 	buf_str(&s->name, m->name);
 	s->box = *m;
 	s->box.name = buf_as_str(&s->name);
-	return enter(s);
+	return begin_folder(s);
 }
 
 /* ---- messages ---- */
 
 static bool
-take_data(struct save *s, struct str data)
+save_data(struct save *s, struct str data)
 {
 	if (s->fd < 0)
 		s->fd = port_create(s->tmp, &s->temporary);
-	return (s->fd >= 0 && write_all(s->fd, data)) || failed(s, "a message");
+	return (s->fd >= 0 && write_bytes(s->fd, data)) || save_failed(s, "a message");
 }
 
 static void
-drop(struct save *s)
+drop_message(struct save *s)
 {
 	if (s->fd < 0)
 		return;
@@ -337,7 +337,7 @@ letter_of(struct save *s, struct str word)
 
 /* In the order of ASCII, as the Maildir text wants it. */
 static void
-put_flags(struct save *s, const struct mailstream_message *m, struct buf *out)
+put_letters(struct save *s, const struct mailstream_message *m, struct buf *out)
 {
 	const struct {
 		char letter;
@@ -390,7 +390,7 @@ put_rows(struct save *s, const struct mailstream_message *m, struct str base)
 }
 
 static bool
-take_message(struct save *s, const struct mailstream_message *m)
+save_message(struct save *s, const struct mailstream_message *m)
 {
 	struct buf name = {0};
 	struct timespec when[2] = {{.tv_sec = m->internaldate}, {.tv_sec = m->internaldate}};
@@ -399,13 +399,13 @@ take_message(struct save *s, const struct mailstream_message *m)
 
 	if (m->bare && old == NULL)
 		return true;
-	if (!m->bare && m->size == 0 && !take_data(s, STR("")))
+	if (!m->bare && m->size == 0 && !save_data(s, STR("")))
 		return false;
 	buf_printf(&name, "%" PRId64 ".U%uV%u.turnstone,S=%" PRIu64, m->internaldate, m->uid,
 	    s->box.uidvalidity, m->size);
 	put_rows(s, m, buf_as_str(&name));
 	buf_puts(&name, ":2,");
-	put_flags(s, m, &name);
+	put_letters(s, m, &name);
 	if (m->bare) {
 		if (strcmp(old->name, buf_cstr(&name)) != 0)
 			ok = renameat(s->cur, old->name, s->cur, buf_cstr(&name)) == 0;
@@ -417,41 +417,41 @@ take_message(struct save *s, const struct mailstream_message *m)
 	}
 	roaring_bitmap_add(s->told, m->uid);
 	buf_fini(&name);
-	return ok || failed(s, "a message");
+	return ok || save_failed(s, "a message");
 }
 
 static bool
-finish(struct save *s)
+end_save(struct save *s)
 {
 	struct buf all = {0};
-	bool ok = leave(s, true);
+	bool ok = end_folder(s, true);
 
 	buf_puts(&all, "V\t2\n\n");
 	buf_str(&all, buf_as_str(&s->subscriptions));
-	ok = ok &&
-	     (put_list(s->root, "subscriptions", buf_as_str(&all)) || failed(s, "subscriptions"));
-	ok = ok && (syncfs(s->root) == 0 || failed(s, "flushing"));
+	ok = ok && (put_list(s->root, "subscriptions", buf_as_str(&all)) ||
+	               save_failed(s, "subscriptions"));
+	ok = ok && (syncfs(s->root) == 0 || save_failed(s, "flushing"));
 	buf_fini(&all);
 	return ok;
 }
 
 static bool
-take(struct port_sink *sink, const struct mailstream_record *rec)
+save_record(struct port_sink *sink, const struct mailstream_record *rec)
 {
 	struct save *s = (struct save *)sink;
 
 	switch (rec->tag) {
 	case MAILSTREAM_MAILBOX:
-		return begin_mailbox(s, &rec->mailbox);
+		return save_mailbox(s, &rec->mailbox);
 	case MAILSTREAM_DATA:
-		return take_data(s, rec->data);
+		return save_data(s, rec->data);
 	case MAILSTREAM_MESSAGE:
-		return take_message(s, &rec->message);
+		return save_message(s, &rec->message);
 	case MAILSTREAM_DROP:
-		drop(s);
+		drop_message(s);
 		return true;
 	case MAILSTREAM_END:
-		return finish(s);
+		return end_save(s);
 	case MAILSTREAM_VERSION_TAG:
 		return true;
 	}
@@ -463,8 +463,8 @@ free_sink(struct port_sink *sink)
 {
 	struct save *s = (struct save *)sink;
 
-	drop(s);
-	(void)leave(s, false);
+	drop_message(s);
+	(void)end_folder(s, false);
 	close(s->root);
 	roaring_bitmap_free(s->had);
 	roaring_bitmap_free(s->told);
@@ -488,7 +488,7 @@ port_maildir_create(struct port *port, const char *path)
 		return NULL;
 	}
 	s = mem_zalloc(sizeof *s);
-	*s = (struct save){.sink = {take, have, free_sink},
+	*s = (struct save){.sink = {save_record, put_have, free_sink},
 	    .port = port,
 	    .path = path,
 	    .root = root,

@@ -19,7 +19,7 @@ zag(uint64_t v)
 }
 
 static void
-put(struct buf *b, char tag, struct str body)
+put_framed(struct buf *b, char tag, struct str body)
 {
 	buf_putc(b, tag);
 	buf_vstr(b, body);
@@ -29,7 +29,7 @@ put(struct buf *b, char tag, struct str body)
 void
 mailstream_put_version(struct buf *b)
 {
-	put(b, MAILSTREAM_VERSION_TAG, (struct str){(const char[]){MAILSTREAM_VERSION}, 1});
+	put_framed(b, MAILSTREAM_VERSION_TAG, (struct str){(const char[]){MAILSTREAM_VERSION}, 1});
 }
 
 void
@@ -44,7 +44,7 @@ mailstream_put_mailbox(struct buf *b, const struct mailstream_mailbox *m)
 	buf_varint(&body, m->use);
 	buf_varint(&body, (m->subscribed ? 1u : 0u) | (m->exists ? 2u : 0u));
 	buf_varint(&body, m->messages);
-	put(b, MAILSTREAM_MAILBOX, buf_as_str(&body));
+	put_framed(b, MAILSTREAM_MAILBOX, buf_as_str(&body));
 	buf_fini(&body);
 }
 
@@ -52,7 +52,7 @@ void
 mailstream_put_data(struct buf *b, struct str data)
 {
 	TS_ASSERT(data.n <= MAILSTREAM_PIECE);
-	put(b, MAILSTREAM_DATA, data);
+	put_framed(b, MAILSTREAM_DATA, data);
 }
 
 void
@@ -68,20 +68,20 @@ mailstream_put_message(struct buf *b, const struct mailstream_message *m)
 	buf_varint(&body, m->size);
 	buf_putc(&body, m->bare ? 1 : 0);
 	buf_str(&body, m->keywords);
-	put(b, MAILSTREAM_MESSAGE, buf_as_str(&body));
+	put_framed(b, MAILSTREAM_MESSAGE, buf_as_str(&body));
 	buf_fini(&body);
 }
 
 void
 mailstream_put_drop(struct buf *b)
 {
-	put(b, MAILSTREAM_DROP, STR_NONE);
+	put_framed(b, MAILSTREAM_DROP, STR_NONE);
 }
 
 void
 mailstream_put_end(struct buf *b)
 {
-	put(b, MAILSTREAM_END, STR_NONE);
+	put_framed(b, MAILSTREAM_END, STR_NONE);
 }
 
 /* ---- reading ---- */
@@ -97,7 +97,7 @@ take32(struct rd *r)
 }
 
 static void
-take_mailbox(struct mailstream_mailbox *m, struct rd *r)
+parse_mailbox(struct mailstream_mailbox *m, struct rd *r)
 {
 	m->name = rd_vstr(r);
 	m->uidvalidity = take32(r);
@@ -115,7 +115,7 @@ take_mailbox(struct mailstream_mailbox *m, struct rd *r)
 }
 
 static void
-take_message(struct mailstream_message *m, struct rd *r)
+parse_message(struct mailstream_message *m, struct rd *r)
 {
 	m->uid = take32(r);
 	m->internaldate = zag(rd_varint(r));
@@ -152,7 +152,7 @@ fits(struct mailstream_in *in, struct mailstream_record *rec, struct str body)
 		in->begun = true;
 		return body.n == 1 && body.p[0] == MAILSTREAM_VERSION;
 	case MAILSTREAM_MAILBOX:
-		take_mailbox(&rec->mailbox, &r);
+		parse_mailbox(&rec->mailbox, &r);
 		in->in_mailbox = rec->mailbox.exists;
 		return !r.bad && in->size == 0;
 	case MAILSTREAM_DATA:
@@ -160,7 +160,7 @@ fits(struct mailstream_in *in, struct mailstream_record *rec, struct str body)
 		in->size += body.n;
 		return in->in_mailbox && body.n > 0;
 	case MAILSTREAM_MESSAGE:
-		take_message(&rec->message, &r);
+		parse_message(&rec->message, &r);
 		if (r.bad || (rec->message.bare ? in->size != 0 : rec->message.size != in->size))
 			return false;
 		in->size = 0;
@@ -176,7 +176,7 @@ fits(struct mailstream_in *in, struct mailstream_record *rec, struct str body)
 }
 
 static enum mailstream_got
-bad(struct mailstream_in *in)
+bad_stream(struct mailstream_in *in)
 {
 	in->begun = in->ended = true;
 	return MAILSTREAM_BAD;
@@ -199,9 +199,9 @@ mailstream_next(struct mailstream_in *in, struct mailstream_record *rec)
 	*rec = (struct mailstream_record){.tag = (enum mailstream_tag)rd_u8(&r)};
 	n = rd_varint(&r);
 	if (r.bad) /* ten bytes hold any varint */
-		return in->bytes.n - in->used > 11 ? bad(in) : MAILSTREAM_MORE;
+		return in->bytes.n - in->used > 11 ? bad_stream(in) : MAILSTREAM_MORE;
 	if (n > MAILSTREAM_RECORD_MAX)
-		return bad(in);
+		return bad_stream(in);
 	if (rd_left(&r) < n + 8)
 		return MAILSTREAM_MORE;
 
@@ -210,7 +210,7 @@ mailstream_next(struct mailstream_in *in, struct mailstream_record *rec)
 
 	if (sum != XXH3_64bits_withSeed(n > 0 ? body.p : "", n, (unsigned char)rec->tag) ||
 	    !fits(in, rec, body))
-		return bad(in);
+		return bad_stream(in);
 	in->used = in->bytes.n - rd_left(&r);
 	return MAILSTREAM_GOT;
 }

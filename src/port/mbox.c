@@ -38,7 +38,7 @@ add_found(struct mbox *m, struct buf *path)
 static void find_files(struct mbox *m, const char *below, unsigned depth);
 
 static void
-take_entry(struct mbox *m, int dir, const char *below, const char *name, unsigned depth)
+look_at_entry(struct mbox *m, int dir, const char *below, const char *name, unsigned depth)
 {
 	struct buf path = {0};
 	struct stat st;
@@ -67,7 +67,7 @@ find_files(struct mbox *m, const char *below, unsigned depth)
 		port_broken(m->port, m->path, below, port_why(errno));
 	while (d != NULL && (e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.')
-			take_entry(m, dirfd(d), below, e->d_name, depth);
+			look_at_entry(m, dirfd(d), below, e->d_name, depth);
 	if (d != NULL)
 		closedir(d);
 }
@@ -84,7 +84,7 @@ can_look(const struct mbox *m, struct str line, struct str next)
 
 /* False: more must be read. */
 static bool
-next_line(struct mbox *m, struct buf *out)
+take_next_line(struct mbox *m, struct buf *out)
 {
 	struct str rest;
 	const char *lf;
@@ -140,7 +140,7 @@ is_index(const struct mbox *m, const char *path)
 }
 
 static void
-open_file(struct mbox *m)
+open_next_file(struct mbox *m)
 {
 	const struct port_place *f = &m->file[m->at++];
 
@@ -207,7 +207,7 @@ read_more(struct mbox *m, struct buf *out)
 }
 
 static bool
-fill(struct port_source *source, struct buf *out)
+fill_from_mbox(struct port_source *source, struct buf *out)
 {
 	struct mbox *m = (struct mbox *)source;
 
@@ -218,10 +218,10 @@ fill(struct port_source *source, struct buf *out)
 	m->begun = true;
 	while (out->n < FILL && !m->ended) {
 		if (m->fd >= 0) {
-			if (!next_line(m, out))
+			if (!take_next_line(m, out))
 				read_more(m, out);
 		} else if (m->at < m->count) {
-			open_file(m);
+			open_next_file(m);
 		} else {
 			mailstream_put_end(out);
 			m->ended = true;
@@ -260,7 +260,7 @@ port_mbox_open(struct port *port, const char *path)
 		return NULL;
 	}
 	m = mem_zalloc(sizeof *m);
-	*m = (struct mbox){.source = {fill, free_source},
+	*m = (struct mbox){.source = {fill_from_mbox, free_source},
 	    .port = port,
 	    .root = -1,
 	    .single = -1,

@@ -28,7 +28,7 @@ letters(struct str s, size_t min, size_t max)
 }
 
 static struct str
-first_of(struct str s, size_t n)
+first_bytes(struct str s, size_t n)
 {
 	return (struct str){s.p, s.n < n ? s.n : n};
 }
@@ -40,22 +40,22 @@ names(struct str word, const char *three)
 	if (!letters(word, 3, 9))
 		return false;
 	for (; *three != 0; three += 3)
-		if (str_ieq(first_of(word, 3), (struct str){three, 3}))
+		if (str_ieq(first_bytes(word, 3), (struct str){three, 3}))
 			return true;
 	return false;
 }
 
 /* 10:00, 10:00:00, with a fraction, a zone or Z behind it. */
 static bool
-take_time(struct stamp *s, struct str word)
+take_clock_word(struct stamp *s, struct str word)
 {
 	size_t n = 0;
 
 	while (n < word.n && ((word.p[n] >= '0' && word.p[n] <= '9') || word.p[n] == ':'))
 		n++;
-	if (n < 4 || n > 8 || str_chr(first_of(word, 3), ':') == NULL || s->time.n > 0)
+	if (n < 4 || n > 8 || str_chr(first_bytes(word, 3), ':') == NULL || s->time.n > 0)
 		return false;
-	s->time = first_of(word, n);
+	s->time = first_bytes(word, n);
 	if (n < word.n && word.p[n] == '.')
 		for (n++; n < word.n && word.p[n] >= '0' && word.p[n] <= '9';)
 			n++;
@@ -73,14 +73,15 @@ take_iso(struct stamp *s, struct str word)
 	uint64_t month;
 
 	if (word.n < 10 || word.p[4] != '-' || word.p[7] != '-' || s->day.n > 0 ||
-	    !digits(first_of(word, 4), 4, 4) || !str_u64((struct str){word.p + 5, 2}, 12, &month) ||
-	    month == 0 || !digits((struct str){word.p + 8, 2}, 2, 2))
+	    !digits(first_bytes(word, 4), 4, 4) ||
+	    !str_u64((struct str){word.p + 5, 2}, 12, &month) || month == 0 ||
+	    !digits((struct str){word.p + 8, 2}, 2, 2))
 		return false;
-	s->year = first_of(word, 4);
+	s->year = first_bytes(word, 4);
 	s->month = (struct str){months + (month - 1) * 3, 3};
 	s->day = (struct str){word.p + 8, 2};
 	return word.n == 10 || ((word.p[10] == 'T' || word.p[10] == 't') &&
-	                           take_time(s, (struct str){word.p + 11, word.n - 11}));
+	                           take_clock_word(s, (struct str){word.p + 11, word.n - 11}));
 }
 
 static bool
@@ -101,7 +102,7 @@ take_word(struct stamp *s, struct str word)
 		s->zone = word;
 	else
 		return names(word, "MonTueWedThuFriSatSun") || take_iso(s, word) ||
-		       take_time(s, word) || (s->time.n > 0 && word.p[0] == '(');
+		       take_clock_word(s, word) || (s->time.n > 0 && word.p[0] == '(');
 	return true;
 }
 
@@ -132,8 +133,8 @@ date_of(const struct str *word, size_t n, struct mail_date *date_r)
 		ok = take_word(&s, word[i]);
 	if (!ok || s.day.n == 0 || s.month.n == 0 || s.year.n == 0 || s.time.n == 0)
 		return false;
-	buf_printf(
-	    &b, "%.*s %.*s %.*s ", STR_ARG(s.day), STR_ARG(first_of(s.month, 3)), STR_ARG(s.year));
+	buf_printf(&b, "%.*s %.*s %.*s ", STR_ARG(s.day), STR_ARG(first_bytes(s.month, 3)),
+	    STR_ARG(s.year));
 	ok = put_time(&s, &b);
 	buf_printf(&b, " %.*s", STR_ARG(s.zone));
 	ok = ok && mail_date_parse(buf_as_str(&b), date_r);

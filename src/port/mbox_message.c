@@ -35,7 +35,7 @@ flush_piece(struct mbox *m, struct buf *out)
 }
 
 static void
-put_text(struct mbox *m, struct str text, struct buf *out)
+put_body(struct mbox *m, struct str text, struct buf *out)
 {
 	port_crlf(text, &m->last, &m->piece);
 	if (m->piece.n >= MAILSTREAM_PIECE / 2)
@@ -46,7 +46,7 @@ static void
 put_blank(struct mbox *m, struct buf *out)
 {
 	if (m->blank)
-		put_text(m, STR("\n"), out);
+		put_body(m, STR("\n"), out);
 	m->blank = false;
 }
 
@@ -134,7 +134,7 @@ begin_message(struct mbox *m, const struct mail_date *date, bool own, struct buf
 }
 
 static void
-take_flags(struct mbox *m, struct str value)
+take_x_status(struct mbox *m, struct str value)
 {
 	static const char letters[] = "AFDRT"; /* X-Status; R of Status is Seen */
 	static const unsigned flags[] = {
@@ -181,7 +181,7 @@ take_status(struct mbox *m, struct str value)
 	for (size_t i = 0; i < value.n; i++)
 		if (value.p[i] == 0 || strchr("ROUNAFTD", value.p[i]) == NULL)
 			return false;
-	take_flags(m, value);
+	take_x_status(m, value);
 	return true;
 }
 
@@ -278,7 +278,7 @@ take_own_head(struct mbox *m, struct str line)
 	}
 	if (!str_has_prefix(line, names[m->own]))
 		return false;
-	take_flags(m, (struct str){line.p + names[m->own].n, line.n - names[m->own].n});
+	take_x_status(m, (struct str){line.p + names[m->own].n, line.n - names[m->own].n});
 	m->own++;
 	return true;
 }
@@ -339,7 +339,7 @@ unquoted(const struct mbox *m, struct str line)
 
 /* A line of a header; true: it is not part of the message. */
 static bool
-take_header(struct mbox *m, struct str line)
+take_header_line(struct mbox *m, struct str line)
 {
 	if (line.p[0] != ' ' && line.p[0] != '\t')
 		m->skipping = take_field(m, line) && !m->port->keep_headers;
@@ -385,14 +385,14 @@ mbox_take_line(struct mbox *m, struct str line, struct str next, struct buf *out
 		return;
 	}
 	put_blank(m, out);
-	if (m->in_header && !empty && take_header(m, line))
+	if (m->in_header && !empty && take_header_line(m, line))
 		return;
 	if (empty) { /* the end of the header may be the end of the message, too */
 		m->in_header = m->skipping = m->words_go_on = false;
 		m->blank = true;
 		return;
 	}
-	put_text(m, m->in_header ? line : unquoted(m, line), out);
+	put_body(m, m->in_header ? line : unquoted(m, line), out);
 }
 
 void
@@ -403,7 +403,7 @@ mbox_take_piece(struct mbox *m, struct str piece, struct buf *out)
 	if (m->own == OWN_TEXT)
 		take_own_line(m, piece, false, out);
 	else if (!m->skipping)
-		put_text(m, piece, out);
+		put_body(m, piece, out);
 	else if (m->words_go_on)
 		m->port->words++;
 }

@@ -28,7 +28,7 @@ enum { /* bits of STATUS and STATUS2, which has the high ones */
 };
 
 static int
-number_of(struct str name)
+field_number(struct str name)
 {
 	for (int i = 0; i < NAMES; i++)
 		if (str_ieq(name, names[i]))
@@ -39,7 +39,7 @@ number_of(struct str name)
 bool
 mbox_is_mozilla(struct str name)
 {
-	return number_of(name) >= 0;
+	return field_number(name) >= 0;
 }
 
 static bool
@@ -80,7 +80,7 @@ take_bits(struct mbox *m, unsigned long bits)
 bool
 mbox_take_mozilla(struct mbox *m, struct str name, struct str value)
 {
-	int number = number_of(name);
+	int number = field_number(name);
 	unsigned long bits;
 
 	if (number < 0 || number > KEYS || (m->mozilla >> number & 1) != 0)

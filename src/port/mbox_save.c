@@ -35,7 +35,7 @@ struct save {
 };
 
 static bool
-failed(struct save *s)
+write_failed(struct save *s)
 {
 	progress_clear(&s->port->progress);
 	fprintf(stderr, "turnstone %s: %s/%s: %s\n", s->port->cmd, s->path, buf_cstr(&s->file),
@@ -54,7 +54,7 @@ write_out(struct save *s, size_t mark)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return failed(s);
+			return write_failed(s);
 		at += (size_t)n;
 	}
 	if (at > 0)
@@ -63,7 +63,7 @@ write_out(struct save *s, size_t mark)
 }
 
 static void
-leave(struct save *s, bool whole)
+close_files(struct save *s, bool whole)
 {
 	if (s->fd >= 0) {
 		close(s->fd);
@@ -86,8 +86,8 @@ end_mailbox(struct save *s)
 	     ((fsync(s->fd) == 0 &&
 	          renameat(s->dir, s->temporary.name, s->dir, buf_cstr(&s->name)) == 0 &&
 	          fsync(s->dir) == 0) ||
-	         failed(s));
-	leave(s, ok);
+	         write_failed(s));
+	close_files(s, ok);
 	return ok;
 }
 
@@ -120,7 +120,7 @@ enter_parents(struct save *s)
 }
 
 static bool
-begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
+begin_file(struct save *s, const struct mailstream_mailbox *m)
 {
 	if (!end_mailbox(s))
 		return false;
@@ -129,10 +129,10 @@ begin_mailbox(struct save *s, const struct mailstream_mailbox *m)
 	s->file.n = 0;
 	port_folder(m->name, '/', &s->file);
 	if (!enter_parents(s))
-		return failed(s);
+		return write_failed(s);
 	buf_puts(&s->file, ".mbox");
 	s->fd = port_create(s->dir, &s->temporary);
-	return s->fd >= 0 || failed(s);
+	return s->fd >= 0 || write_failed(s);
 }
 
 static void
@@ -156,7 +156,7 @@ put_keywords(struct save *s, const struct mailstream_message *m)
 
 /* Seen, and Old as all that is exported; the rest as others write them. */
 static void
-put_flags(struct save *s, const struct mailstream_message *m)
+put_status_fields(struct save *s, const struct mailstream_message *m)
 {
 	const struct {
 		char letter;
@@ -179,7 +179,7 @@ is_cut(const struct save *s, const struct mailstream_message *m)
 }
 
 static void
-put_head(struct save *s, const struct mailstream_message *m)
+put_from_line(struct save *s, const struct mailstream_message *m)
 {
 	time_t when = (time_t)m->internaldate;
 	struct tm tm;
@@ -188,7 +188,7 @@ put_head(struct save *s, const struct mailstream_message *m)
 	if (gmtime_r(&when, &tm) != NULL)
 		(void)strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &tm);
 	buf_printf(&s->out, "From MAILER-DAEMON %s" MBOX_MARK "\n", text);
-	put_flags(s, m);
+	put_status_fields(s, m);
 	put_keywords(s, m);
 	buf_printf(&s->out, MBOX_OURS "%" PRId64 " %d %s %s\n", m->internaldate, (int)m->zone,
 	    s->asis ? "asis" : "crlf", is_cut(s, m) ? "cut" : "whole");
@@ -196,7 +196,7 @@ put_head(struct save *s, const struct mailstream_message *m)
 
 /* A piece of a line; begins says whether it is the first one. */
 static void
-put_line(struct save *s, struct str line, bool begins)
+write_line(struct save *s, struct str line, bool begins)
 {
 	bool ends = line.n > 0 && line.p[line.n - 1] == '\n';
 
@@ -228,7 +228,7 @@ put_spool(struct save *s)
 		while ((lf = memchr(s->line.p + at, '\n', s->line.n - at)) != NULL) {
 			size_t len = (size_t)(lf - s->line.p) + 1 - at;
 
-			put_line(s, (struct str){s->line.p + at, len}, begins);
+			write_line(s, (struct str){s->line.p + at, len}, begins);
 			begins = true;
 			at += len;
 		}
@@ -236,16 +236,16 @@ put_spool(struct save *s)
 		if (s->line.n > sizeof part) { /* all but a CR that may belong to its end */
 			size_t keep = s->line.p[s->line.n - 1] == '\r' ? 1 : 0;
 
-			put_line(s, (struct str){s->line.p, s->line.n - keep}, begins);
+			write_line(s, (struct str){s->line.p, s->line.n - keep}, begins);
 			begins = false;
 			buf_consume(&s->line, s->line.n - keep);
 		}
 		ok = write_out(s, OUT_MARK);
 	}
 	if (s->line.n > 0)
-		put_line(s, buf_as_str(&s->line), begins);
+		write_line(s, buf_as_str(&s->line), begins);
 	s->line.n = 0;
-	return ok && (ferror(s->spool) == 0 || failed(s));
+	return ok && (ferror(s->spool) == 0 || write_failed(s));
 }
 
 static bool
@@ -254,11 +254,11 @@ reset_spool(struct save *s)
 	rewind(s->spool);
 	s->asis = false;
 	s->last = 0;
-	return ftruncate(fileno(s->spool), 0) == 0 || failed(s);
+	return ftruncate(fileno(s->spool), 0) == 0 || write_failed(s);
 }
 
 static bool
-take_data(struct save *s, struct str data)
+spool_data(struct save *s, struct str data)
 {
 	const char *end = data.p + data.n;
 
@@ -267,17 +267,17 @@ take_data(struct save *s, struct str data)
 		s->asis = (p > data.p ? p[-1] : s->last) != '\r';
 	if (data.n > 0)
 		s->last = end[-1];
-	return fwrite(data.p, 1, data.n, s->spool) == data.n || failed(s);
+	return fwrite(data.p, 1, data.n, s->spool) == data.n || write_failed(s);
 }
 
 static bool
-take_message(struct save *s, const struct mailstream_message *m)
+write_message(struct save *s, const struct mailstream_message *m)
 {
 	if (m->bare)
 		return true;
 	if (fflush(s->spool) != 0)
-		return failed(s);
-	put_head(s, m);
+		return write_failed(s);
+	put_from_line(s, m);
 	if (!put_spool(s))
 		return false;
 	buf_puts(&s->out, is_cut(s, m) ? "\n\n" : "\n");
@@ -285,17 +285,17 @@ take_message(struct save *s, const struct mailstream_message *m)
 }
 
 static bool
-take(struct port_sink *sink, const struct mailstream_record *rec)
+write_record(struct port_sink *sink, const struct mailstream_record *rec)
 {
 	struct save *s = (struct save *)sink;
 
 	switch (rec->tag) {
 	case MAILSTREAM_MAILBOX:
-		return begin_mailbox(s, &rec->mailbox);
+		return begin_file(s, &rec->mailbox);
 	case MAILSTREAM_DATA:
-		return take_data(s, rec->data);
+		return spool_data(s, rec->data);
 	case MAILSTREAM_MESSAGE:
-		return take_message(s, &rec->message);
+		return write_message(s, &rec->message);
 	case MAILSTREAM_DROP:
 		return reset_spool(s);
 	case MAILSTREAM_END:
@@ -308,7 +308,7 @@ take(struct port_sink *sink, const struct mailstream_record *rec)
 
 /* All of it is written anew. */
 static void
-have(struct port_sink *sink, struct buf *out)
+have_nothing(struct port_sink *sink, struct buf *out)
 {
 	(void)sink;
 	buf_put(out, "\0\0", 2);
@@ -319,7 +319,7 @@ free_sink(struct port_sink *sink)
 {
 	struct save *s = (struct save *)sink;
 
-	leave(s, false);
+	close_files(s, false);
 	close(s->root);
 	(void)fclose(s->spool);
 	buf_fini(&s->file);
@@ -345,7 +345,7 @@ port_mbox_create(struct port *port, const char *path)
 		return NULL;
 	}
 	s = mem_zalloc(sizeof *s);
-	*s = (struct save){.sink = {take, have, free_sink},
+	*s = (struct save){.sink = {write_record, have_nothing, free_sink},
 	    .port = port,
 	    .path = path,
 	    .root = root,

@@ -114,7 +114,7 @@ put_level(struct fit *f, struct str level)
 }
 
 static void
-cut(struct buf *b)
+cut_name(struct buf *b)
 {
 	size_t n = BYTES;
 
@@ -129,7 +129,7 @@ static void
 put_hash(struct str said, uint64_t seed, struct buf *out)
 {
 	if (out->n > BYTES)
-		cut(out);
+		cut_name(out);
 	buf_printf(out, " ~%08x", (unsigned)XXH3_64bits_withSeed(said.p, said.n, seed));
 }
 
@@ -205,7 +205,7 @@ is_taken(struct name *taken, const char *text)
 }
 
 static void
-take(struct name **taken, const char *text)
+mark_taken(struct name **taken, const char *text)
 {
 	struct name *name;
 
@@ -264,7 +264,7 @@ name_otherwise(struct port *port, const char *dir, struct port_place *place, con
 		fit(buf_as_str(&said), &name);
 		put_hash(buf_as_str(&said), seed, &name);
 	}
-	take(taken, place->name);
+	mark_taken(taken, place->name);
 	buf_printf(&text, "is called %s here: %s", place->name, why);
 	port_say(port, dir, place->path, buf_cstr(&text));
 	port->renamed++;
@@ -283,7 +283,7 @@ by_said(const void *a, const void *b)
 }
 
 static int
-by_name(const void *a, const void *b)
+by_place_name(const void *a, const void *b)
 {
 	const struct port_place *x = a, *y = b;
 	int c = strcmp(x->name, y->name);
@@ -305,7 +305,7 @@ port_places(struct port *port, const char *dir, struct port_place *places, size_
 		put_top(port, places[i].said, &full);
 		places[i].name = name_as_is(buf_as_str(&full), &why[i]);
 		if (places[i].name != NULL)
-			take(&taken, places[i].name);
+			mark_taken(&taken, places[i].name);
 		buf_fini(&full);
 	}
 	for (size_t i = 0; i < n; i++)
@@ -318,7 +318,7 @@ port_places(struct port *port, const char *dir, struct port_place *places, size_
 	}
 	mem_free(why);
 	if (n > 0)
-		qsort(places, n, sizeof *places, by_name);
+		qsort(places, n, sizeof *places, by_place_name);
 }
 
 bool

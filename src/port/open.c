@@ -78,7 +78,7 @@ take_link(struct walk *w, int fd, uid_t uid)
 
 /* One name further: a folder, a link, or the file at the end. */
 static bool
-step(struct walk *w, const char *name)
+enter_name(struct walk *w, const char *name)
 {
 	int fd = openat(w->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
@@ -105,7 +105,7 @@ step(struct walk *w, const char *name)
 }
 
 static int
-walk(struct walk *w, const char *path)
+walk_path(struct walk *w, const char *path)
 {
 	struct buf name = {0};
 	bool ok = w->dir >= 0;
@@ -116,7 +116,7 @@ walk(struct walk *w, const char *path)
 		ok = w->file < 0;
 		if (!ok)
 			errno = ENOTDIR;
-		ok = ok && step(w, buf_cstr(&name));
+		ok = ok && enter_name(w, buf_cstr(&name));
 	}
 	if (ok)
 		fd = w->file >= 0 ? w->file
@@ -135,7 +135,7 @@ walk(struct walk *w, const char *path)
 }
 
 static int
-refuse(int fd, int error)
+close_with_error(int fd, int error)
 {
 	close(fd);
 	errno = error;
@@ -149,14 +149,14 @@ port_open_operand(struct port *port, const char *path, struct stat *st)
 
 	w.dir = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	int fd = walk(&w, path);
+	int fd = walk_path(&w, path);
 
 	if (fd < 0 || fstat(fd, st) != 0)
-		return fd < 0 ? -1 : refuse(fd, errno);
+		return fd < 0 ? -1 : close_with_error(fd, errno);
 	if (!S_ISDIR(st->st_mode) && !S_ISREG(st->st_mode))
-		return refuse(fd, EINVAL);
+		return close_with_error(fd, EINVAL);
 	if (w.linker != 0 && w.linker != st->st_uid)
-		return refuse(fd, EXDEV);
+		return close_with_error(fd, EXDEV);
 	port->owner = st->st_uid;
 	return fd;
 }
@@ -167,7 +167,7 @@ port_open_folder(struct port *port, const char *path)
 	struct stat st;
 	int fd = port_open_operand(port, path, &st);
 
-	return fd < 0 || S_ISDIR(st.st_mode) ? fd : refuse(fd, ENOTDIR);
+	return fd < 0 || S_ISDIR(st.st_mode) ? fd : close_with_error(fd, ENOTDIR);
 }
 
 int
@@ -178,15 +178,15 @@ port_open(const struct port *port, int at, const char *path, bool folder)
 
 	w.dir = openat(at, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	int fd = walk(&w, path);
+	int fd = walk_path(&w, path);
 
 	if (fd < 0 || fstat(fd, &st) != 0)
-		return fd < 0 ? -1 : refuse(fd, errno);
+		return fd < 0 ? -1 : close_with_error(fd, errno);
 	if (folder && !S_ISDIR(st.st_mode))
-		return refuse(fd, ENOTDIR);
+		return close_with_error(fd, ENOTDIR);
 	if (!folder && !S_ISREG(st.st_mode))
-		return refuse(fd, EINVAL);
-	return st.st_uid == port->owner ? fd : refuse(fd, EXDEV);
+		return close_with_error(fd, EINVAL);
+	return st.st_uid == port->owner ? fd : close_with_error(fd, EXDEV);
 }
 
 const char *

@@ -15,7 +15,7 @@
 
 /* Without what a terminal could take for more than text. */
 static void
-show(struct str text, struct buf *out)
+put_showable(struct str text, struct buf *out)
 {
 	while (text.n > 0) {
 		size_t n = str_showable(text);
@@ -31,11 +31,11 @@ show(struct str text, struct buf *out)
 
 /* "turnstone import mbox: DIR/NAME, line 7: TEXT" */
 static void
-tell(struct port *port, const struct port_at *at, const char *text)
+say_at(struct port *port, const struct port_at *at, const char *text)
 {
 	struct buf shown = {0};
 
-	show(str_of(at->name), &shown);
+	put_showable(str_of(at->name), &shown);
 	if (at->line > 0)
 		buf_printf(&shown, ", line %llu", (unsigned long long)at->line);
 	progress_clear(&port->progress);
@@ -47,7 +47,7 @@ tell(struct port *port, const struct port_at *at, const char *text)
 void
 port_say(struct port *port, const char *dir, const char *name, const char *text)
 {
-	tell(port, &(struct port_at){dir, name, 0}, text);
+	say_at(port, &(struct port_at){dir, name, 0}, text);
 }
 
 void
@@ -57,7 +57,7 @@ port_broken_line(
 	struct buf text = {0};
 
 	buf_printf(&text, "%s, left out", why);
-	tell(port, &(struct port_at){dir, name, line}, buf_cstr(&text));
+	say_at(port, &(struct port_at){dir, name, line}, buf_cstr(&text));
 	port->broken++;
 	buf_fini(&text);
 }
@@ -77,7 +77,7 @@ port_passed(struct port *port, const char *dir, const char *name, uint64_t line,
 	if (n > 1)
 		buf_printf(&text, "%llu times: ", (unsigned long long)n);
 	buf_printf(&text, "%s, passed by", what);
-	tell(port, &(struct port_at){dir, name, line}, buf_cstr(&text));
+	say_at(port, &(struct port_at){dir, name, line}, buf_cstr(&text));
 	port->passed += n;
 	buf_fini(&text);
 }
@@ -121,9 +121,9 @@ port_no_word(struct port *port, const struct port_at *at, struct str word, const
 	struct buf text = {0};
 
 	if (port->words++ < NAMED_MAX) {
-		show(word.n > 100 ? (struct str){word.p, 100} : word, &text);
+		put_showable(word.n > 100 ? (struct str){word.p, 100} : word, &text);
 		buf_printf(&text, ": %s, left out", why);
-		tell(port, at, buf_cstr(&text));
+		say_at(port, at, buf_cstr(&text));
 	}
 	buf_fini(&text);
 }

@@ -8,7 +8,7 @@
 
 /* In one piece: growing would leave a copy behind that nobody wipes. */
 static bool
-put_text(struct str text, size_t max, struct buf *out)
+append_checked(struct str text, size_t max, struct buf *out)
 {
 	size_t was = out->n;
 
@@ -21,19 +21,19 @@ put_text(struct str text, size_t max, struct buf *out)
 bool
 sasl_external_message(struct str authzid, struct buf *out)
 {
-	return authzid.n == 0 || put_text(authzid, SASL_NAME_MAX, out);
+	return authzid.n == 0 || append_checked(authzid, SASL_NAME_MAX, out);
 }
 
 bool
 sasl_login_name(struct str authcid, struct buf *out)
 {
-	return put_text(authcid, SASL_NAME_MAX, out);
+	return append_checked(authcid, SASL_NAME_MAX, out);
 }
 
 bool
 sasl_login_password(struct str password, struct buf *out)
 {
-	return put_text(password, SASL_PASSWORD_MAX, out);
+	return append_checked(password, SASL_PASSWORD_MAX, out);
 }
 
 static bool
@@ -52,7 +52,7 @@ put_auth(struct str token, struct buf *out)
 	buf_puts(out, "\1\1");
 }
 
-/* Room for all of a message, see put_text(). */
+/* Room for all of a message, see append_checked(). */
 static void
 make_room(const struct sasl_bearer *b, struct buf *out)
 {

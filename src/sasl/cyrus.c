@@ -62,7 +62,7 @@ lock_new(void)
 }
 
 static int
-lock(void *arg)
+lock_mutex(void *arg)
 {
 	return pthread_mutex_lock(arg) == 0 ? SASL_OK : SASL_FAIL;
 }
@@ -288,7 +288,7 @@ set_callbacks(struct sasl_cyrus *cyrus)
 }
 
 static struct sasl_cyrus *
-make(const struct sasl_cyrus_options *o)
+make_cyrus(const struct sasl_cyrus_options *o)
 {
 	struct sasl_cyrus *cyrus = mem_zalloc(sizeof(*cyrus));
 	struct buf names = {0};
@@ -322,7 +322,7 @@ start_library(struct sasl_cyrus *cyrus, struct buf *why)
 {
 	int rc;
 
-	sasl_set_mutex(lock_new, lock, unlock, lock_free);
+	sasl_set_mutex(lock_new, lock_mutex, unlock, lock_free);
 	sasl_set_alloc(wiped_malloc, wiped_calloc, wiped_realloc, wiped_free);
 	rc = sasl_auxprop_add_plugin(CYRUS_AUXPROP, cyrus_auxprop_init);
 	/* Without a name of the application it looks for no configuration file. */
@@ -350,7 +350,7 @@ sasl_cyrus_open(
 	}
 	if (!ok)
 		return false;
-	cyrus = make(options);
+	cyrus = make_cyrus(options);
 	ok = start_library(cyrus, why) && check_offered(cyrus, why);
 	*cyrus_r = cyrus;
 	if (!ok)

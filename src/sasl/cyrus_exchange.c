@@ -218,7 +218,7 @@ proven(struct sasl_exchange *x, const struct cyrus_conn *c)
 }
 
 static enum sasl_step
-answer(struct sasl_exchange *x, int rc, const char *out, unsigned n)
+step_of(struct sasl_exchange *x, int rc, const char *out, unsigned n)
 {
 	struct cyrus_conn *c = x->own;
 
@@ -271,7 +271,7 @@ cyrus_start(struct sasl_exchange *x)
 	if (rc == SASL_OK)
 		rc = sasl_server_start(
 		    ((struct cyrus_conn *)x->own)->conn, x->mech->name, NULL, 0, &out, &n);
-	return answer(x, rc, out, n);
+	return step_of(x, rc, out, n);
 }
 
 static enum sasl_step
@@ -292,7 +292,7 @@ cyrus_step(struct sasl_exchange *x, struct str response)
 	}
 	if (rc == SASL_CONTINUE)
 		((struct cyrus_conn *)x->own)->moved = true;
-	return answer(x, rc, out, n);
+	return step_of(x, rc, out, n);
 }
 
 static void

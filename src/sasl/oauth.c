@@ -120,7 +120,7 @@ take_pairs(struct str rest, bool has_user, struct pairs *pairs)
 
 /* The gs2-header of RFC 5801 section 4, and the separator behind it. */
 static const char *
-take_header(struct str *rest, struct str *authzid_r)
+take_gs2_header(struct str *rest, struct str *authzid_r)
 {
 	struct str flag;
 
@@ -208,7 +208,7 @@ first(struct sasl_exchange *x, struct str message)
 
 	if (message.n > MESSAGE_MAX)
 		return malformed(x, "the message is too long");
-	if ((!xoauth2 && (why = take_header(&rest, &authzid)) != NULL) ||
+	if ((!xoauth2 && (why = take_gs2_header(&rest, &authzid)) != NULL) ||
 	    (why = take_pairs(rest, xoauth2, &pairs)) != NULL)
 		return malformed(x, why);
 	if (xoauth2 && pairs.user.n == 0)
@@ -247,7 +247,7 @@ oauth_step(struct sasl_exchange *x, struct str response)
 /* ---- the error result of section 3.2.2 */
 
 static void
-put_json(const char *key, struct str value, struct buf *out)
+put_json_pair(const char *key, struct str value, struct buf *out)
 {
 	if (value.n == 0)
 		return;
@@ -274,10 +274,10 @@ oauth_deny(struct sasl_exchange *x, const struct sasl_denial *denial)
 	out->oom = x->oom;
 	buf_putc(out, '{');
 	/* Clients of XOAUTH2 look for what HTTP would have said. */
-	put_json("status", xoauth2 ? STR("401") : STR("invalid_token"), out);
-	put_json("schemes", STR("bearer"), out);
-	put_json("scope", denial->scope, out);
-	put_json("openid-configuration", denial->configuration, out);
+	put_json_pair("status", xoauth2 ? STR("401") : STR("invalid_token"), out);
+	put_json_pair("schemes", STR("bearer"), out);
+	put_json_pair("scope", denial->scope, out);
+	put_json_pair("openid-configuration", denial->configuration, out);
 	buf_putc(out, '}');
 	x->challenge = buf_as_str(out);
 	x->stage = DENIED;

@@ -105,7 +105,7 @@ by_category(UChar32 c)
 
 /* The order of the tests is that of RFC 8264 section 8. */
 static enum verdict
-judge(UChar32 c)
+verdict_of(UChar32 c)
 {
 	enum verdict v;
 
@@ -203,7 +203,7 @@ precis_allowed(const UChar32 *p, int32_t n, enum precis_class cls)
 	struct facts facts = find_facts(p, n);
 
 	for (int32_t i = 0; i < n; i++) {
-		enum verdict v = judge(p[i]);
+		enum verdict v = verdict_of(p[i]);
 
 		if (v == DISALLOWED || (v == FREE_PVALID && cls == PRECIS_IDENTIFIER) ||
 		    (v == CONTEXT && !context_ok(p, n, i, &facts)))

@@ -21,7 +21,7 @@ struct metrics {
 };
 
 static enum MHD_Result
-answer(struct MHD_Connection *conn, unsigned status, const char *type, struct str body)
+send_response(struct MHD_Connection *conn, unsigned status, const char *type, struct str body)
 {
 	struct MHD_Response *r = MHD_create_response_from_buffer(
 	    body.n, (void *)(uintptr_t)body.p, MHD_RESPMEM_MUST_COPY);
@@ -48,9 +48,10 @@ handle(void *arg, struct MHD_Connection *conn, const char *url, const char *meth
 	(void)version;
 	(void)data;
 	if (strcmp(url, "/metrics") != 0)
-		return answer(conn, MHD_HTTP_NOT_FOUND, "text/plain", STR("Not found\n"));
+		return send_response(conn, MHD_HTTP_NOT_FOUND, "text/plain", STR("Not found\n"));
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-		return answer(conn, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", STR("GET only\n"));
+		return send_response(
+		    conn, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", STR("GET only\n"));
 	if (*state == NULL) { /* the first call comes before a body, which is dropped */
 		*state = m;
 		return MHD_YES;
@@ -60,14 +61,14 @@ handle(void *arg, struct MHD_Connection *conn, const char *url, const char *meth
 		return MHD_YES;
 	}
 	metrics_print(m->server, &out);
-	result =
-	    answer(conn, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", buf_as_str(&out));
+	result = send_response(
+	    conn, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", buf_as_str(&out));
 	buf_fini(&out);
 	return result;
 }
 
 static bool
-address_of(const struct server_settings *s, struct sockaddr_storage *to)
+listen_address(const struct server_settings *s, struct sockaddr_storage *to)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)to;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)to;
@@ -108,7 +109,7 @@ metrics_new(struct server *server, struct metrics **metrics_r)
 	*metrics_r = NULL;
 	if (s->metrics_port == 0)
 		return true;
-	if (!address_of(s, &addr)) {
+	if (!listen_address(s, &addr)) {
 		log_msg(LOG_ERROR, NULL, "metrics.address %s is no numeric address",
 		    s->metrics_address.p);
 		return false;

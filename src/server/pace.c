@@ -8,7 +8,7 @@
 enum { EVERY_MS = 1000, SAMPLES = PACE_SECONDS + 1 };
 
 static void
-take(struct server_loop *sl, struct server_pace_sample *to)
+take_sample(struct server_loop *sl, struct server_pace_sample *to)
 {
 	const struct imap_stats *s = &sl->il->stats;
 
@@ -27,7 +27,7 @@ tick(void *arg)
 {
 	struct server_loop *sl = arg;
 
-	take(sl, &sl->past.samples[sl->past.taken++ % SAMPLES]);
+	take_sample(sl, &sl->past.samples[sl->past.taken++ % SAMPLES]);
 	server_memory_note(sl);
 	if (sl == &sl->server->loops[0]) /* keys whose time is over are not kept in memory */
 		tls_tickets_rotate(sl->server->tickets, clock_mono_ms());
@@ -65,7 +65,7 @@ add_loop(struct loop_task *task)
 	const struct server_pace_sample *then = &past->samples[(past->taken - back) % SAMPLES];
 	struct server_pace_sample now;
 
-	take(ask->sl, &now);
+	take_sample(ask->sl, &now);
 	if (now.ms > then->ms)
 		for (unsigned i = 0; i < PACE_COUNT; i++)
 			ask->per_second[i] +=

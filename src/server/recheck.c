@@ -71,7 +71,7 @@ is_old(const struct server_recheck *r, const struct imap_conn *conn)
 }
 
 static void
-list_one(struct server_recheck *r, struct imap_conn *conn)
+note_conn(struct server_recheck *r, struct imap_conn *conn)
 {
 	const struct imap_login *login = imap_login(conn);
 	struct entry e = {.id = conn->id};
@@ -88,7 +88,7 @@ list_one(struct server_recheck *r, struct imap_conn *conn)
 }
 
 static int
-by_id(const void *a, const void *b)
+by_conn_id(const void *a, const void *b)
 {
 	uint64_t x = ((const struct entry *)a)->id, y = ((const struct entry *)b)->id;
 
@@ -103,7 +103,7 @@ end_one(struct server_recheck *r, struct imap_conn *conn)
 
 	if (!is_old(r, conn))
 		return;
-	e = bsearch(&key, r->entries.p, r->entries.n / sizeof(key), sizeof(key), by_id);
+	e = bsearch(&key, r->entries.p, r->entries.n / sizeof(key), sizeof(key), by_conn_id);
 	if (e == NULL || e->why == NULL)
 		return;
 	conn->ending = "not permitted any more";
@@ -178,10 +178,10 @@ server_recheck_new(struct server *server, const struct server_suspects *suspects
 	r->suspects = *suspects;
 	r->generation = auth_generation(server->auth);
 	r->arena = arena;
-	visit_all(r, list_one);
+	visit_all(r, note_conn);
 	entries = entries_of(r, &n);
 	if (n > 0)
-		qsort(entries, n, sizeof(*entries), by_id);
+		qsort(entries, n, sizeof(*entries), by_conn_id);
 	for (size_t i = 0; i < n; i++) {
 		look_at(r, &entries[i], false);
 		going += entries[i].why != NULL;

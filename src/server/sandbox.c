@@ -16,7 +16,7 @@ add_folder(struct sandbox_paths *paths, enum sandbox_access access, const char *
 }
 
 static void
-collect(const struct server *server, struct sandbox_paths *paths)
+collect_paths(const struct server *server, struct sandbox_paths *paths)
 {
 	const struct server_settings *s = server_settings_of(server);
 	const struct tls_settings *tls = conf_get(server->conf, &tls_conf);
@@ -60,7 +60,7 @@ collect(const struct server *server, struct sandbox_paths *paths)
 
 /* Each line of the reasons. */
 static void
-tell(enum log_level level, const struct buf *why)
+log_lines(enum log_level level, const struct buf *why)
 {
 	struct str rest = buf_as_str(why), line;
 
@@ -87,9 +87,9 @@ server_enter_sandbox(struct server *server)
 		return false;
 	}
 	privileges_shed();
-	collect(server, &paths);
+	collect_paths(server, &paths);
 	ok = sandbox_enter(&paths, &server->sandbox, &why);
-	tell(must ? LOG_ERROR : LOG_WARNING, &why);
+	log_lines(must ? LOG_ERROR : LOG_WARNING, &why);
 	if (!ok && must)
 		log_msg(LOG_ERROR, "sandbox", "server.sandbox = require: not started without");
 	if (server->sandbox.seccomp || server->sandbox.landlock > 0)

@@ -254,7 +254,7 @@ server_make(struct server *server)
 }
 
 static int
-run(struct server *server, const sigset_t *set)
+run_server(struct server *server, const sigset_t *set)
 {
 	int code = APP_FAILED;
 	bool ready;
@@ -323,7 +323,7 @@ server_main(const struct args *args, const struct op *(*find)(struct str verb))
 		log_set_level((enum log_level)server_settings_of(server)->log_level);
 		log_warnings(&warnings);
 		server->started = conf_ref(server->conf);
-		code = run(server, &set);
+		code = run_server(server, &set);
 	}
 	fprintf(stderr, "%s", buf_cstr(&faults));
 	if (!sound)

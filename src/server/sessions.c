@@ -102,7 +102,7 @@ put_row(const struct imap_conn *conn, struct buf *out)
 }
 
 static void
-put_user(const struct imap_conn *conn, struct buf *out)
+put_user_hash(const struct imap_conn *conn, struct buf *out)
 {
 	const struct imap_login *login = imap_login(conn);
 
@@ -123,7 +123,7 @@ visit_loop(struct loop_task *task)
 		if (v->rows != NULL)
 			put_row(conn, v->rows);
 		else if (v->users != NULL)
-			put_user(conn, v->users);
+			put_user_hash(conn, v->users);
 		else
 			imap_bye(conn, NULL, v->text);
 	}

@@ -75,7 +75,7 @@ server_gather(struct server *server, struct imap_stats *sum, struct imap_command
 }
 
 static void
-put_number(struct buf *out, const char *name, uint64_t n)
+put_figure(struct buf *out, const char *name, uint64_t n)
 {
 	buf_printf(out, "%s: %llu\n", name, (unsigned long long)n);
 }
@@ -122,17 +122,17 @@ put_lmtp(struct server *server, struct buf *out)
 	struct lmtp_stats sum;
 
 	server_gather_lmtp(server, &sum);
-	put_number(out, "lmtp_connections", sum.conns);
-	put_number(out, "lmtp_connections_total", sum.conns_total);
-	put_number(out, "lmtp_messages", sum.messages);
-	put_number(out, "lmtp_delivered", sum.delivered);
-	put_number(out, "lmtp_deferred", sum.deferred);
-	put_number(out, "lmtp_refused", sum.refused);
-	put_number(out, "lmtp_unknown", sum.unknown);
-	put_number(out, "lmtp_abandoned", sum.abandoned);
-	put_number(out, "lmtp_rcpt_deferred", sum.rcpt_deferred);
-	put_number(out, "lmtp_rcpt_refused", sum.rcpt_refused);
-	put_number(out, "lmtp_bytes", sum.bytes);
+	put_figure(out, "lmtp_connections", sum.conns);
+	put_figure(out, "lmtp_connections_total", sum.conns_total);
+	put_figure(out, "lmtp_messages", sum.messages);
+	put_figure(out, "lmtp_delivered", sum.delivered);
+	put_figure(out, "lmtp_deferred", sum.deferred);
+	put_figure(out, "lmtp_refused", sum.refused);
+	put_figure(out, "lmtp_unknown", sum.unknown);
+	put_figure(out, "lmtp_abandoned", sum.abandoned);
+	put_figure(out, "lmtp_rcpt_deferred", sum.rcpt_deferred);
+	put_figure(out, "lmtp_rcpt_refused", sum.rcpt_refused);
+	put_figure(out, "lmtp_bytes", sum.bytes);
 }
 
 /* "NAME_SUFFIX: 1.5", or nothing where there is no value to divide by. */
@@ -172,8 +172,8 @@ put_work(const struct server *server, struct buf *out)
 		waiting += counts.waiting[kind];
 		running += counts.running[kind];
 	}
-	put_number(out, "work_waiting", waiting);
-	put_number(out, "work_running", running);
+	put_figure(out, "work_waiting", waiting);
+	put_figure(out, "work_running", running);
 }
 
 static void
@@ -185,14 +185,14 @@ put_helper(const struct server *server, struct buf *out)
 		return;
 	auth_helper_state(server->helper, &state);
 	buf_printf(out, "auth_helper: %s\n", state.alive ? "yes" : "gone");
-	put_number(out, "auth_helper_pid", (uint64_t)state.supervisor);
-	put_number(out, "auth_helper_network_pid", (uint64_t)state.network);
-	put_number(out, "auth_helper_restarts", state.restarts);
-	put_number(out, "auth_helper_requests", state.requests);
-	put_number(out, "auth_helper_unanswered", state.unanswered);
-	put_number(out, "auth_helper_killed", state.killed);
-	put_number(out, "auth_checks_waiting", work_pool_waiting(server->waiters));
-	put_number(out, "auth_checks_running", work_pool_running(server->waiters));
+	put_figure(out, "auth_helper_pid", (uint64_t)state.supervisor);
+	put_figure(out, "auth_helper_network_pid", (uint64_t)state.network);
+	put_figure(out, "auth_helper_restarts", state.restarts);
+	put_figure(out, "auth_helper_requests", state.requests);
+	put_figure(out, "auth_helper_unanswered", state.unanswered);
+	put_figure(out, "auth_helper_killed", state.killed);
+	put_figure(out, "auth_checks_waiting", work_pool_waiting(server->waiters));
+	put_figure(out, "auth_checks_running", work_pool_running(server->waiters));
 }
 
 static void
@@ -201,8 +201,8 @@ put_users(struct server *server, struct buf *out)
 	uint64_t logins, users;
 
 	server_count_users(server, &logins, &users);
-	put_number(out, "logged_in", logins);
-	put_number(out, "users_logged_in", users);
+	put_figure(out, "logged_in", logins);
+	put_figure(out, "users_logged_in", users);
 }
 
 static void
@@ -212,14 +212,14 @@ put_usage(struct server *server, struct buf *out)
 	struct usage usage;
 
 	usage_get(&server->usage, started->data.p, server->store, &usage);
-	put_number(out, "disk_used_bytes", usage.disk_bytes);
-	put_number(out, "disk_used_files", usage.disk_files);
+	put_figure(out, "disk_used_bytes", usage.disk_bytes);
+	put_figure(out, "disk_used_files", usage.disk_files);
 	if (!usage.disk_whole)
 		buf_puts(out, "disk_used_cut_off: yes\n");
-	put_number(out, "mail_accounts", usage.mail.accounts);
-	put_number(out, "mail_mailboxes", usage.mail.mailboxes);
-	put_number(out, "mail_messages", usage.mail.messages);
-	put_number(out, "mail_bytes", usage.mail.bytes);
+	put_figure(out, "mail_accounts", usage.mail.accounts);
+	put_figure(out, "mail_mailboxes", usage.mail.mailboxes);
+	put_figure(out, "mail_messages", usage.mail.messages);
+	put_figure(out, "mail_bytes", usage.mail.bytes);
 	if (!usage.mail_whole)
 		buf_puts(out, "mail_cut_off: yes\n");
 }
@@ -243,11 +243,11 @@ put_mosts(struct server *server, struct buf *out)
 	pthread_mutex_lock(&server->reload);
 	imap = conf_get(server->conf, &imap_conf);
 	lmtp = conf_get(server->conf, &lmtp_conf);
-	put_number(out, "connections_most", (uint64_t)imap->connections);
-	put_number(out, "lmtp_connections_most", (uint64_t)lmtp->connections);
+	put_figure(out, "connections_most", (uint64_t)imap->connections);
+	put_figure(out, "lmtp_connections_most", (uint64_t)lmtp->connections);
 	pthread_mutex_unlock(&server->reload);
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-		put_number(out, "files_most", limit.rlim_cur);
+		put_figure(out, "files_most", limit.rlim_cur);
 }
 
 void
@@ -260,8 +260,8 @@ server_status(struct server *server, struct buf *out)
 	server_gather(server, &imap, NULL);
 	store_stats(server->store, &st);
 	buf_printf(out, "version: %s\n", APP_VERSION);
-	put_number(out, "pid", (uint64_t)getpid());
-	put_number(out, "uptime_seconds", (clock_mono_ms() - server->started_ms) / 1000);
+	put_figure(out, "pid", (uint64_t)getpid());
+	put_figure(out, "uptime_seconds", (clock_mono_ms() - server->started_ms) / 1000);
 	for (size_t i = 0; i < server->listener_count; i++) {
 		const struct server_listener *l = &server->listeners[i];
 
@@ -272,47 +272,47 @@ server_status(struct server *server, struct buf *out)
 			buf_printf(out, "listener_%.*s: %u\n", STR_ARG(l->name),
 			    listener_port(l->listener));
 	}
-	put_number(out, "loops", server->loop_count);
+	put_figure(out, "loops", server->loop_count);
 	buf_printf(out, "sandbox_seccomp: %s\n", server->sandbox.seccomp ? "yes" : "no");
-	put_number(out, "sandbox_landlock", (uint64_t)server->sandbox.landlock);
-	put_number(out, "connections", imap.conns);
+	put_figure(out, "sandbox_landlock", (uint64_t)server->sandbox.landlock);
+	put_figure(out, "connections", imap.conns);
 	put_mosts(server, out);
-	put_number(out, "connections_total", imap.conns_total);
+	put_figure(out, "connections_total", imap.conns_total);
 	put_users(server, out);
-	put_number(out, "logins", imap.logins);
-	put_number(out, "failed_logins", imap.failed_logins);
-	put_number(out, "switches", imap.switches);
-	put_number(out, "commands", imap.commands);
-	put_number(out, "bytes_in", imap.bytes_in);
-	put_number(out, "bytes_out", imap.bytes_out);
+	put_figure(out, "logins", imap.logins);
+	put_figure(out, "failed_logins", imap.failed_logins);
+	put_figure(out, "switches", imap.switches);
+	put_figure(out, "commands", imap.commands);
+	put_figure(out, "bytes_in", imap.bytes_in);
+	put_figure(out, "bytes_out", imap.bytes_out);
 	put_lmtp(server, out);
 	put_helper(server, out);
 	put_work(server, out);
-	put_number(out, "accounts_loaded", st.accounts_loaded);
-	put_number(out, "mailboxes_selected", imap.selected);
-	put_number(out, "mailboxes_loaded", st.mailboxes_loaded);
-	put_number(out, "state_bytes", st.state_bytes);
-	put_number(out, "store_cache_bytes", st.engine.cache_bytes);
-	put_number(out, "store_write_buffer_bytes", st.engine.memtable_bytes);
-	put_number(out, "store_index_bytes", st.engine.index_bytes);
+	put_figure(out, "accounts_loaded", st.accounts_loaded);
+	put_figure(out, "mailboxes_selected", imap.selected);
+	put_figure(out, "mailboxes_loaded", st.mailboxes_loaded);
+	put_figure(out, "state_bytes", st.state_bytes);
+	put_figure(out, "store_cache_bytes", st.engine.cache_bytes);
+	put_figure(out, "store_write_buffer_bytes", st.engine.memtable_bytes);
+	put_figure(out, "store_index_bytes", st.engine.index_bytes);
 	if (server_resident(server, &resident))
-		put_number(out, "resident_bytes", resident);
-	put_number(out, "memory_given_back", atomic_load(&server->trims));
-	put_number(out, "watches", st.watches);
-	put_number(out, "holds", st.holds);
-	put_number(out, "held_messages", st.held_messages);
-	put_number(out, "held_bytes", st.held_bytes);
-	put_number(out, "held_refused", st.held_refused);
-	put_number(out, "lanes", st.lanes);
-	put_number(out, "changes", st.changes);
-	put_number(out, "changes_pending", st.changes_pending);
-	put_number(out, "batches", st.batches);
-	put_number(out, "largest_batch", st.batch_max);
-	put_number(out, "commits", st.engine.commits);
-	put_number(out, "commit_bytes", st.engine.commit_bytes);
-	put_number(out, "flush_nanoseconds", st.engine.flush_ns_total);
-	put_number(out, "disk_free_bytes", st.engine.free_bytes);
-	put_number(out, "disk_free_mark_bytes", free_space_mark(server));
+		put_figure(out, "resident_bytes", resident);
+	put_figure(out, "memory_given_back", atomic_load(&server->trims));
+	put_figure(out, "watches", st.watches);
+	put_figure(out, "holds", st.holds);
+	put_figure(out, "held_messages", st.held_messages);
+	put_figure(out, "held_bytes", st.held_bytes);
+	put_figure(out, "held_refused", st.held_refused);
+	put_figure(out, "lanes", st.lanes);
+	put_figure(out, "changes", st.changes);
+	put_figure(out, "changes_pending", st.changes_pending);
+	put_figure(out, "batches", st.batches);
+	put_figure(out, "largest_batch", st.batch_max);
+	put_figure(out, "commits", st.engine.commits);
+	put_figure(out, "commit_bytes", st.engine.commit_bytes);
+	put_figure(out, "flush_nanoseconds", st.engine.flush_ns_total);
+	put_figure(out, "disk_free_bytes", st.engine.free_bytes);
+	put_figure(out, "disk_free_mark_bytes", free_space_mark(server));
 	put_usage(server, out);
 	put_pace(server, out, 10, "_10s");
 	put_pace(server, out, 60, "_1m");

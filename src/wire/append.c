@@ -86,7 +86,7 @@ read_message(struct wire_in *in, struct wire_append_message *m)
 }
 
 static enum wire_append_result
-bad(struct wire_append *ap, const struct wire_in *in)
+bad_append(struct wire_append *ap, const struct wire_in *in)
 {
 	TS_ASSERT(in->error != NULL);
 	ap->error = in->error;
@@ -105,22 +105,22 @@ wire_append_feed(struct wire_append *ap, struct str segment)
 	wire_in_init(&in, segment, ap->arena, ap->dialect, ap->limits);
 	if (ap->n_messages == 0) {
 		if (!wire_in_sp(&in))
-			return bad(ap, &in);
+			return bad_append(ap, &in);
 		if (literal_pending(&in))
 			return WIRE_APPEND_STRING;
 		if (!wire_in_mailbox(&in, &mailbox))
-			return bad(ap, &in);
+			return bad_append(ap, &in);
 	} else {
 		if (ap->message.utf8 && !wire_in_char(&in, ')'))
-			return bad(ap, &in);
+			return bad_append(ap, &in);
 		if (wire_in_at_line_end(&in))
 			return WIRE_APPEND_END;
 	}
 	if (!read_message(&in, &m))
-		return bad(ap, &in);
+		return bad_append(ap, &in);
 	if (ap->n_messages == 0) {
 		if (!keep(&in, &mailbox) || !keep(&in, &in.given))
-			return bad(ap, &in);
+			return bad_append(ap, &in);
 		ap->mailbox = mailbox;
 		ap->given = in.given;
 	}

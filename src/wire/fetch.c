@@ -2,6 +2,7 @@
 /* The command FETCH both ways: see fetch.h. */
 #include "wire/fetch.h"
 
+#include "base/ascii.h"
 #include "wire/vec_int.h"
 
 const struct wire_name wire_fetch_names[] = {
@@ -43,12 +44,6 @@ static const enum wire_fetch_id macro_items[] = {WIRE_FETCH_FLAGS, WIRE_FETCH_IN
 static const struct wire_name macros[] = {/* how many of macro_items */
     {"FAST", 3}, {"ALL", 4}, {"FULL", 5}, {NULL, 0}};
 
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
-
 /* "1.2", up to what is no digit behind a dot; *more_r: a dot was read and a name follows. */
 static bool
 read_part(struct wire_in *in, struct wire_section *section, bool *more_r)
@@ -56,7 +51,7 @@ read_part(struct wire_in *in, struct wire_section *section, bool *more_r)
 	struct wire_vec vec = {0};
 
 	*more_r = true;
-	while (*more_r && is_digit(wire_in_peek(in))) {
+	while (*more_r && ascii_is_digit(wire_in_peek(in))) {
 		uint32_t *part = WIRE_VEC_PUSH(in, &vec, uint32_t, "Too many part numbers");
 
 		if (part == NULL || !wire_in_nz_number(in, part))

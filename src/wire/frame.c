@@ -4,18 +4,13 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/err.h"
 
 enum {
 	LITERAL_DIGITS = 20, /* more are taken as a size without end */
 	SKIP_KEEP = 32,      /* of a line being skipped: holds any literal's head */
 };
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
 
 static uint64_t
 size_of_digits(const char *p, const char *end)
@@ -46,7 +41,7 @@ line_literal(const char *from, const char *end, bool open, struct wire_frame_lit
 		p--;
 	}
 	digits_end = p;
-	while (p > from && is_digit(p[-1]))
+	while (p > from && ascii_is_digit(p[-1]))
 		p--;
 	if (p == digits_end)
 		return false;
@@ -152,7 +147,7 @@ wire_frame_refuse(struct wire_frame *f)
 static bool
 ends_open(const char *from, const char *end, bool before)
 {
-	while (end > from && is_digit(end[-1]))
+	while (end > from && ascii_is_digit(end[-1]))
 		end--;
 	return end > from ? end[-1] == '{' : before;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/ascii.h"
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -76,7 +77,7 @@ is_line_end(const char *p, const char *end)
 }
 
 static const char *
-skip_blanks(const struct wire_in *in)
+past_blanks(const struct wire_in *in)
 {
 	const char *p = in->p;
 
@@ -88,7 +89,7 @@ skip_blanks(const struct wire_in *in)
 bool
 wire_in_at_end(const struct wire_in *in)
 {
-	return is_line_end(skip_blanks(in), in->end);
+	return is_line_end(past_blanks(in), in->end);
 }
 
 bool
@@ -147,7 +148,7 @@ wire_in_sp(struct wire_in *in)
 		return wire_in_fail(in, "Missing arguments");
 	if (!wire_in_char(in, ' '))
 		return false;
-	in->p = skip_blanks(in);
+	in->p = past_blanks(in);
 	return true;
 }
 
@@ -156,7 +157,7 @@ wire_in_try_open(struct wire_in *in)
 {
 	if (!wire_in_try_char(in, '('))
 		return false;
-	in->p = skip_blanks(in);
+	in->p = past_blanks(in);
 	return true;
 }
 
@@ -169,7 +170,7 @@ wire_in_open(struct wire_in *in)
 bool
 wire_in_more(struct wire_in *in)
 {
-	const char *p = skip_blanks(in);
+	const char *p = past_blanks(in);
 
 	if (in->error != NULL || p == in->p || is_line_end(p, in->end) || *p == ')')
 		return false;
@@ -181,22 +182,16 @@ bool
 wire_in_close(struct wire_in *in)
 {
 	if (in->error == NULL)
-		in->p = skip_blanks(in);
+		in->p = past_blanks(in);
 	return wire_in_char(in, ')');
 }
 
 bool
 wire_in_sp_then(const struct wire_in *in, char c)
 {
-	const char *p = skip_blanks(in);
+	const char *p = past_blanks(in);
 
 	return p > in->p && p < in->end && *p == c;
-}
-
-static bool
-is_digit(char c)
-{
-	return c >= '0' && c <= '9';
 }
 
 /* ATOM-CHAR; 8-bit characters are none. */
@@ -370,7 +365,7 @@ wire_in_literal_head(struct wire_in *in, uint64_t *size_r, bool *literal8_r)
 	*literal8_r = wire_in_try_char(in, '~');
 	if (!wire_in_char(in, '{'))
 		return false;
-	for (p = in->p; p < in->end && is_digit(*p);)
+	for (p = in->p; p < in->end && ascii_is_digit(*p);)
 		p++;
 	if (!str_u64(str_range(in->p, p), INT64_MAX, &size))
 		return wire_in_fail(in, "Bad literal size");
@@ -486,7 +481,7 @@ read_number(struct wire_in *in, uint64_t max, uint64_t *n_r)
 	*n_r = 0;
 	if (in->error != NULL)
 		return false;
-	while (p < in->end && is_digit(*p))
+	while (p < in->end && ascii_is_digit(*p))
 		p++;
 	if (p == in->p)
 		return wire_in_fail(in, "A number expected");
@@ -524,7 +519,7 @@ wire_in_number64(struct wire_in *in, uint64_t *n_r)
 static bool
 is_base64_char(char c)
 {
-	return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' ||
+	return ascii_is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '+' ||
 	       c == '/' || c == '=';
 }
 

@@ -23,7 +23,7 @@ struct ldap_db {
 };
 
 static struct ldap_db *
-own(struct auth_db *db)
+ldap_db_of(struct auth_db *db)
 {
 	return (struct ldap_db *)(void *)db;
 }
@@ -60,7 +60,7 @@ escape_dn(struct str s, struct buf *out)
 }
 
 static enum auth_ldap_answer
-ask(struct ldap_db *l, struct auth_ldap_request *r, struct arena *arena,
+ask_directory(struct ldap_db *l, struct auth_ldap_request *r, struct arena *arena,
     struct auth_ldap_reply *reply)
 {
 	const struct auth_db_settings *s = l->s;
@@ -161,9 +161,10 @@ fill_user(struct ldap_db *l, struct str name, const struct auth_ldap_reply *repl
 }
 
 static enum ts_err
-find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
+find_in_directory(
+    struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
 {
-	struct ldap_db *l = own(db);
+	struct ldap_db *l = ldap_db_of(db);
 	const struct auth_db_settings *s = l->s;
 	struct str pattern = s->dn.n > 0 ? s->dn : s->filter;
 	struct auth_ldap_request r = {.name_attribute = s->name_attribute,
@@ -186,7 +187,7 @@ find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user 
 	}
 	auth_pattern_expand(s->filter, name, escape_filter, &filter);
 	r.filter = buf_as_str(&filter);
-	answer = ask(l, &r, arena, &reply);
+	answer = ask_directory(l, &r, arena, &reply);
 	buf_fini(&base);
 	buf_fini(&filter);
 	return answer == AUTH_LDAP_OK   ? fill_user(l, name, &reply, arena, user_r)
@@ -206,7 +207,7 @@ bind_as_user(struct auth_db *db, const struct auth_user *user, const struct auth
 	if (req->secret.n == 0 || user->handle.n == 0)
 		return AUTH_FAILED;
 	arena = arena_new(NULL, ARENA_OTHER, 256);
-	answer = ask(own(db), &r, arena, &reply);
+	answer = ask_directory(ldap_db_of(db), &r, arena, &reply);
 	arena_free(&arena);
 	return answer == AUTH_LDAP_OK   ? AUTH_OK
 	       : answer == AUTH_LDAP_NO ? AUTH_FAILED
@@ -214,15 +215,16 @@ bind_as_user(struct auth_db *db, const struct auth_user *user, const struct auth
 }
 
 static void
-free_own(struct auth_db *db)
+free_ldap_db(struct auth_db *db)
 {
-	conf_unref(&own(db)->conf);
+	conf_unref(&ldap_db_of(db)->conf);
 	mem_free(db);
 }
 
 static const struct auth_db_ops bind_ops = {
-    .type = "ldap", .find = find, .verify = bind_as_user, .free = free_own};
-static const struct auth_db_ops search_ops = {.type = "ldap", .find = find, .free = free_own};
+    .type = "ldap", .find = find_in_directory, .verify = bind_as_user, .free = free_ldap_db};
+static const struct auth_db_ops search_ops = {
+    .type = "ldap", .find = find_in_directory, .free = free_ldap_db};
 
 struct auth_db *
 auth_db_ldap_new(const struct auth_db_make *make, struct buf *why)

@@ -35,7 +35,7 @@ struct oauth_db {
 };
 
 static struct oauth_db *
-own(struct auth_db *db)
+oauth_db_of(struct auth_db *db)
 {
 	return (struct oauth_db *)(void *)db;
 }
@@ -89,7 +89,7 @@ verify_here(struct oauth_db *o, struct str token, int64_t now, struct auth_token
 
 /* The endpoint's answer; false: it cannot be had. */
 static bool
-ask(struct oauth_db *o, struct str token, struct buf *answer)
+ask_endpoint(struct oauth_db *o, struct str token, struct buf *answer)
 {
 	struct auth_introspect question = {.url = o->s->introspection,
 	    .ca_file = o->s->ca_file,
@@ -118,7 +118,7 @@ verify_there(struct oauth_db *o, struct str token, int64_t now, struct auth_toke
 	struct buf answer = {0};
 	json_t *json = NULL, *active;
 
-	if (ask(o, token, &answer))
+	if (ask_endpoint(o, token, &answer))
 		json = auth_json_object(buf_as_str(&answer), AUTH_INTROSPECT_MAX);
 	active = json_object_get(json, "active");
 	*why_r = "the introspection endpoint cannot be asked";
@@ -142,7 +142,7 @@ static enum auth_result
 token(struct auth_db *db, const struct auth_request *req, struct auth_token *token_r,
     const char **why_r)
 {
-	struct oauth_db *o = own(db);
+	struct oauth_db *o = oauth_db_of(db);
 	int64_t now = clock_wall_s(), expires = 0;
 	enum auth_result result;
 
@@ -165,7 +165,7 @@ token(struct auth_db *db, const struct auth_request *req, struct auth_token *tok
 
 /* NULL: a line was appended to why. */
 static struct auth_jwks *
-load(struct oauth_db *o, struct buf *why)
+load_keys(struct oauth_db *o, struct buf *why)
 {
 	struct auth_jwks *keys = NULL;
 	struct buf text = {0};
@@ -180,7 +180,7 @@ load(struct oauth_db *o, struct buf *why)
 }
 
 static void
-take(struct oauth_db *o, struct auth_jwks *keys)
+use_keys(struct oauth_db *o, struct auth_jwks *keys)
 {
 	struct auth_jwks *old;
 
@@ -197,7 +197,7 @@ take(struct oauth_db *o, struct auth_jwks *keys)
 static void
 poll(struct auth_db *db)
 {
-	struct oauth_db *o = own(db);
+	struct oauth_db *o = oauth_db_of(db);
 	struct auth_jwks *keys;
 	struct buf why = {0};
 	struct stat now;
@@ -208,9 +208,9 @@ poll(struct auth_db *db)
 	if (auth_file_same(&now, &o->seen))
 		return;
 	o->seen = now; /* what cannot be opened is told once */
-	keys = load(o, &why);
+	keys = load_keys(o, &why);
 	if (keys != NULL)
-		take(o, keys);
+		use_keys(o, keys);
 	else
 		log_msg(LOG_ERROR, "auth", "%.*s: what was read before stays in force",
 		    (int)(why.n - 1), why.p);
@@ -218,9 +218,9 @@ poll(struct auth_db *db)
 }
 
 static void
-free_own(struct auth_db *db)
+free_oauth_db(struct auth_db *db)
 {
-	struct oauth_db *o = own(db);
+	struct oauth_db *o = oauth_db_of(db);
 
 	auth_jwks_unref(&o->keys);
 	(void)pthread_mutex_destroy(&o->lock);
@@ -230,7 +230,7 @@ free_own(struct auth_db *db)
 }
 
 static const struct auth_db_ops ops = {
-    .type = "oauth", .token = token, .poll = poll, .free = free_own};
+    .type = "oauth", .token = token, .poll = poll, .free = free_oauth_db};
 
 /* ---- making one ---- */
 
@@ -269,7 +269,7 @@ auth_db_oauth_new(const struct auth_db_make *make, struct buf *why)
 	o->db.token_scope = buf_as_str(&o->scope);
 	o->db.token_configuration = s->openid_configuration;
 	(void)pthread_mutex_init(&o->lock, NULL);
-	if (s->jwks.n > 0 && (o->keys = load(o, &lines)) == NULL)
+	if (s->jwks.n > 0 && (o->keys = load_keys(o, &lines)) == NULL)
 		ok = false;
 	auth_db_tell(make, "jwks", &lines, why);
 	buf_fini(&lines);
@@ -278,6 +278,6 @@ auth_db_oauth_new(const struct auth_db_make *make, struct buf *why)
 	ok &= auth_db_secret_ok(make, "bearer_file", s->bearer_file, why);
 	if (ok)
 		return &o->db;
-	free_own(&o->db);
+	free_oauth_db(&o->db);
 	return NULL;
 }

@@ -21,13 +21,13 @@ struct pam_db {
 };
 
 static struct pam_db *
-own(struct auth_db *db)
+pam_db_of(struct auth_db *db)
 {
 	return (struct pam_db *)(void *)db;
 }
 
 static enum auth_pam_answer
-ask(struct pam_db *p, struct auth_pam_request *r, struct str name)
+ask_pam(struct pam_db *p, struct auth_pam_request *r, struct str name)
 {
 	struct buf user = {0}, request = {0}, reply = {0};
 	enum auth_pam_answer answer = AUTH_PAM_UNAVAILABLE;
@@ -52,9 +52,9 @@ ask(struct pam_db *p, struct auth_pam_request *r, struct str name)
 }
 
 static enum ts_err
-find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
+find_with_pam(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
 {
-	struct pam_db *p = own(db);
+	struct pam_db *p = pam_db_of(db);
 	struct auth_pam_request r = {.look_up = true};
 	enum auth_pam_answer answer = AUTH_PAM_OK;
 
@@ -62,7 +62,7 @@ find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user 
 	        auth_pattern_has_domain(p->s->username), name))
 		return TS_NOT_FOUND;
 	if (p->s->users == AUTH_PAM_USERS_SYSTEM)
-		answer = ask(p, &r, name);
+		answer = ask_pam(p, &r, name);
 	if (answer != AUTH_PAM_OK)
 		return answer == AUTH_PAM_FAILED ? TS_NOT_FOUND : TS_UNAVAILABLE;
 	*user_r = (struct auth_user){.name = arena_str(arena, name), .stamp = p->stamp};
@@ -70,14 +70,14 @@ find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user 
 }
 
 static enum auth_result
-verify(struct auth_db *db, const struct auth_user *user, const struct auth_request *req)
+verify_with_pam(struct auth_db *db, const struct auth_user *user, const struct auth_request *req)
 {
 	struct auth_pam_request r = {.password = req->secret, .address = req->address};
 
 	/* A NUL would end it early for PAM.  An empty password is none. */
 	if (req->secret.n == 0 || memchr(req->secret.p, 0, req->secret.n) != NULL)
 		return AUTH_FAILED;
-	switch (ask(own(db), &r, user->name)) {
+	switch (ask_pam(pam_db_of(db), &r, user->name)) {
 	case AUTH_PAM_OK:
 		return AUTH_OK;
 	case AUTH_PAM_FAILED:
@@ -91,14 +91,14 @@ verify(struct auth_db *db, const struct auth_user *user, const struct auth_reque
 }
 
 static void
-free_own(struct auth_db *db)
+free_pam_db(struct auth_db *db)
 {
-	conf_unref(&own(db)->conf);
+	conf_unref(&pam_db_of(db)->conf);
 	mem_free(db);
 }
 
 static const struct auth_db_ops ops = {
-    .type = "pam", .find = find, .verify = verify, .free = free_own};
+    .type = "pam", .find = find_with_pam, .verify = verify_with_pam, .free = free_pam_db};
 
 /* As libpam looks for it; it may come later, since each check looks again. */
 static bool

@@ -30,7 +30,7 @@ struct passwd_db {
 };
 
 static struct passwd_db *
-own(struct auth_db *db)
+passwd_db_of(struct auth_db *db)
 {
 	return (struct passwd_db *)(void *)db;
 }
@@ -47,9 +47,9 @@ file_get(struct passwd_db *p)
 }
 
 static enum ts_err
-find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
+find_in_file(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
 {
-	struct auth_passwd *file = file_get(own(db));
+	struct auth_passwd *file = file_get(passwd_db_of(db));
 	bool found = auth_passwd_find(file, name, arena, user_r);
 
 	auth_passwd_unref(&file);
@@ -63,7 +63,7 @@ find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user 
  * in it, too.
  */
 static struct auth_passwd *
-load(struct passwd_db *p, struct buf *why)
+load_file(struct passwd_db *p, struct buf *why)
 {
 	struct auth_passwd_options opt = {
 	    .default_domain = auth_default_domain(p->auth), .key = &p->key, .plain = p->plain};
@@ -114,7 +114,7 @@ tell_change(struct str name, void *arg)
 }
 
 static void
-take(struct passwd_db *p, struct auth_passwd *file)
+use_file(struct passwd_db *p, struct auth_passwd *file)
 {
 	struct changes changes = {.p = p};
 	struct auth_passwd *old;
@@ -134,7 +134,7 @@ take(struct passwd_db *p, struct auth_passwd *file)
 static void
 poll(struct auth_db *db)
 {
-	struct passwd_db *p = own(db);
+	struct passwd_db *p = passwd_db_of(db);
 	struct auth_passwd *file;
 	struct buf why = {0};
 	struct stat now = auth_file_look(buf_cstr(&p->path));
@@ -142,20 +142,20 @@ poll(struct auth_db *db)
 	if (auth_file_same(&now, &p->seen))
 		return;
 	p->seen = now; /* what cannot be opened is told once */
-	file = load(p, &why);
+	file = load_file(p, &why);
 	log_lines(file != NULL ? LOG_WARNING : LOG_ERROR, &why);
 	buf_fini(&why);
 	if (file != NULL)
-		take(p, file);
+		use_file(p, file);
 	else
 		log_msg(LOG_ERROR, "auth", "%s: what was read before stays in force",
 		    buf_cstr(&p->path));
 }
 
 static void
-free_own(struct auth_db *db)
+free_passwd_db(struct auth_db *db)
 {
-	struct passwd_db *p = own(db);
+	struct passwd_db *p = passwd_db_of(db);
 
 	auth_passwd_unref(&p->file);
 	(void)pthread_mutex_destroy(&p->lock);
@@ -164,7 +164,7 @@ free_own(struct auth_db *db)
 }
 
 static const struct auth_db_ops ops = {
-    .type = "passwd", .find = find, .poll = poll, .free = free_own};
+    .type = "passwd", .find = find_in_file, .poll = poll, .free = free_passwd_db};
 
 struct auth_db *
 auth_db_passwd_new(const struct auth_db_make *make, struct buf *why)
@@ -180,12 +180,12 @@ auth_db_passwd_new(const struct auth_db_make *make, struct buf *why)
 	(void)buf_cstr(&p->path);
 	random_bytes(&p->key, sizeof(p->key));
 	(void)pthread_mutex_init(&p->lock, NULL);
-	p->file = load(p, &lines);
+	p->file = load_file(p, &lines);
 	if (p->file != NULL && make->warnings != NULL)
 		auth_db_tell(make, "file", &lines, make->warnings);
 	if (p->file == NULL) {
 		auth_db_tell(make, "file", &lines, why);
-		free_own(&p->db);
+		free_passwd_db(&p->db);
 		p = NULL;
 	}
 	buf_fini(&lines);

@@ -35,7 +35,7 @@ struct line {
 
 /* The form of RFC 5803 has two colons of its own. */
 static struct str
-take_field(struct str *rest)
+split_field(struct str *rest)
 {
 	struct str field, more;
 	int colons = str_has_prefix(*rest, STR("SCRAM-")) ? 2 : 0;
@@ -59,7 +59,7 @@ split_line(struct str text, struct line *line_r)
 		line_r->locked = true;
 		text = (struct str){text.p + 1, text.n - 1};
 	}
-	line_r->verifier = take_field(&text);
+	line_r->verifier = split_field(&text);
 	for (int i = 0; i < 5 && text.n > 0; i++) /* uid, gid, gecos, home, shell */
 		(void)str_split(&text, ':', &field);
 	line_r->extra = text;
@@ -161,25 +161,25 @@ auth_passwd_verifier(struct str text, bool plain, struct buf *out)
 /* ---- the table ---- */
 
 static uint64_t
-hash_of(const struct auth_passwd *file, struct str name)
+name_hash(const struct auth_passwd *file, struct str name)
 {
 	return siphash_of(file->key, name).lo;
 }
 
 static struct str
-text_of(const struct auth_passwd *file, const struct entry *e)
+entry_text(const struct auth_passwd *file, const struct entry *e)
 {
 	return (struct str){file->text.p + e->at, e->n};
 }
 
 /* The prepared name of an entry, which was accepted once. */
 static struct str
-name_of(const struct auth_passwd *file, const struct entry *e, struct buf *out)
+name_of_entry(const struct auth_passwd *file, const struct entry *e, struct buf *out)
 {
 	struct line line;
 
 	out->n = 0;
-	split_line(text_of(file, e), &line);
+	split_line(entry_text(file, e), &line);
 	TS_ASSERT(sasl_name_full(line.name, buf_as_str(&file->domain), out));
 	return buf_as_str(out);
 }
@@ -216,7 +216,7 @@ put_entry(struct auth_passwd *file, struct str name, struct str line)
 		file->room = file->room * 2 + 64;
 		file->entries = mem_realloc(file->entries, file->room * sizeof(*file->entries));
 	}
-	file->entries[file->n++] = (struct entry){.hash = hash_of(file, name),
+	file->entries[file->n++] = (struct entry){.hash = name_hash(file, name),
 	    .at = (uint32_t)(line.p - file->text.p),
 	    .n = (uint32_t)line.n};
 }
@@ -227,7 +227,7 @@ struct faults {
 };
 
 static void
-fault(struct faults *f, size_t number, const char *why)
+line_fault(struct faults *f, size_t number, const char *why)
 {
 	if (f->n++ < AUTH_PASSWD_FAULTS_MAX)
 		buf_printf(f->out, "line %zu: %s\n", number, why);
@@ -248,7 +248,7 @@ read_lines(const struct auth_passwd_options *opt, struct auth_passwd *file, stru
 			continue;
 		why = check_line(opt, line, &name, &verifier);
 		if (why != NULL)
-			fault(f, number, why);
+			line_fault(f, number, why);
 		else
 			put_entry(file, buf_as_str(&name), line);
 	}
@@ -289,7 +289,7 @@ drop_twins(struct auth_passwd *file, struct faults *f)
 			                    ? line_number(file, &file->entries[i])
 			                    : 0;
 
-			fault(f, number, "this user has a line already: the first one counts");
+			line_fault(f, number, "this user has a line already: the first one counts");
 		} else {
 			file->entries[kept++] = file->entries[i];
 		}
@@ -354,7 +354,7 @@ auth_passwd_users(const struct auth_passwd *file)
 static const struct entry *
 find_entry(const struct auth_passwd *file, struct str name)
 {
-	struct entry key = {.hash = hash_of(file, name)};
+	struct entry key = {.hash = name_hash(file, name)};
 	size_t low = 0, high = file->n;
 
 	while (low < high) {
@@ -376,10 +376,10 @@ fill_user(const struct auth_passwd *file, const struct entry *e, struct str name
 	struct str *list;
 	struct line line;
 
-	split_line(text_of(file, e), &line);
+	split_line(entry_text(file, e), &line);
 	*user = (struct auth_user){.name = arena_str(arena, name),
 	    .flags = line.locked ? AUTH_USER_DISABLED : 0,
-	    .stamp = siphash_of(file->key, text_of(file, e)).lo};
+	    .stamp = siphash_of(file->key, entry_text(file, e)).lo};
 	if (line.locked || line.verifier.n == 0)
 		return;
 	/* It was taken when the file was read, so {PLAIN} was allowed. */
@@ -397,7 +397,7 @@ auth_passwd_find(
 {
 	const struct entry *e = find_entry(file, name);
 	struct buf prepared = {0};
-	bool found = e != NULL && str_eq(name_of(file, e, &prepared), name);
+	bool found = e != NULL && str_eq(name_of_entry(file, e, &prepared), name);
 
 	buf_fini(&prepared);
 	if (found)
@@ -417,14 +417,14 @@ auth_passwd_compare(const struct auth_passwd *old, const struct auth_passwd *fil
 		const struct entry *b = j < file->n ? &file->entries[j] : NULL;
 
 		if (b == NULL || (a != NULL && a->hash < b->hash)) {
-			changed(name_of(old, a, &name), arg);
+			changed(name_of_entry(old, a, &name), arg);
 			i++;
 		} else if (a == NULL || b->hash < a->hash) {
-			changed(name_of(file, b, &name), arg);
+			changed(name_of_entry(file, b, &name), arg);
 			j++;
 		} else {
-			if (!str_eq(text_of(old, a), text_of(file, b)))
-				changed(name_of(file, b, &name), arg);
+			if (!str_eq(entry_text(old, a), entry_text(file, b)))
+				changed(name_of_entry(file, b, &name), arg);
 			i++;
 			j++;
 		}

@@ -9,18 +9,19 @@ struct store_db {
 };
 
 static enum ts_err
-find(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
+find_in_store(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
 {
 	return auth_user_read(((struct store_db *)(void *)db)->store, name, arena, user_r);
 }
 
 static void
-free_own(struct auth_db *db)
+free_store_db(struct auth_db *db)
 {
 	mem_free(db);
 }
 
-static const struct auth_db_ops ops = {.type = "store", .find = find, .free = free_own};
+static const struct auth_db_ops ops = {
+    .type = "store", .find = find_in_store, .free = free_store_db};
 
 struct auth_db *
 auth_db_store_new(struct auth *auth)

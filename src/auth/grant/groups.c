@@ -86,7 +86,7 @@ read_members(struct reader *r, struct str group, struct str list)
 }
 
 static void
-read_line(struct reader *r, struct str line)
+read_group_line(struct reader *r, struct str line)
 {
 	struct auth_names name;
 	struct str rest = line, part[4] = {{0}}, more;
@@ -124,7 +124,7 @@ read_text(struct reader *r, struct str text)
 		r->line++;
 		line = str_trim(line);
 		if (line.n > 0 && line.p[0] != '#')
-			read_line(r, line);
+			read_group_line(r, line);
 	}
 	if (r->faults > FAULTS_MAX)
 		buf_printf(r->text, "%s: %u more\n", r->file, r->faults - FAULTS_MAX);
@@ -142,7 +142,7 @@ by_user(const void *a, const void *b)
 }
 
 static int
-by_name(const void *a, const void *b)
+by_group_name(const void *a, const void *b)
 {
 	return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
@@ -201,7 +201,7 @@ auth_groups_parse(struct str text, const char *file, struct str default_domain, 
 		g->names = arena_array(arena, g->name_count, sizeof(struct str));
 		if (g->name_count > 0) {
 			memcpy(g->names, r.names.p, r.names.n);
-			qsort(g->names, g->name_count, sizeof(struct str), by_name);
+			qsort(g->names, g->name_count, sizeof(struct str), by_group_name);
 		}
 	} else {
 		arena_free(&arena);
@@ -286,7 +286,7 @@ bool
 auth_groups_known(const struct auth_groups *g, struct str group)
 {
 	return g->name_count > 0 &&
-	       bsearch(&group, g->names, g->name_count, sizeof(group), by_name) != NULL;
+	       bsearch(&group, g->names, g->name_count, sizeof(group), by_group_name) != NULL;
 }
 
 size_t

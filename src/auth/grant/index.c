@@ -147,7 +147,7 @@ struct name { /* with what is found by it */
 };
 
 static struct name
-name_of(struct str text, const struct auth_groups *groups, bool with_groups)
+make_name(struct str text, const struct auth_groups *groups, bool with_groups)
 {
 	struct name name = {.text = text};
 	const char *at = str_chr(text, '@');
@@ -186,7 +186,7 @@ table_each(const struct table *t, const struct name *name, each_f *fn, void *arg
 /* ---- making */
 
 static void
-add(struct auth_index *index, size_t order)
+index_grant(struct auth_index *index, size_t order)
 {
 	struct auth_grant *grant = index->grants[order];
 	void **place = table_place(&index->who, index->arena, &grant->who);
@@ -240,7 +240,7 @@ auth_index_new(struct auth_grant *const *grants, size_t n)
 	index->n = n;
 	for (size_t i = 0; i < n; i++) {
 		index->grants[i] = auth_grant_ref(grants[i]);
-		add(index, i);
+		index_grant(index, i);
 	}
 	sort_ends(index);
 	return index;
@@ -319,8 +319,8 @@ auth_index_find(
 
 	if (index->n == 0)
 		return NULL;
-	who = name_of(ask->who, groups, index->has_groups);
-	s.target = name_of(ask->target, groups, index->has_groups);
+	who = make_name(ask->who, groups, index->has_groups);
+	s.target = make_name(ask->target, groups, index->has_groups);
 	(void)table_each(&index->who, &who, try_whom, &s);
 	return s.best != NULL ? s.best->grant : NULL;
 }
@@ -339,7 +339,7 @@ auth_index_names(
 
 	if (index->n == 0)
 		return false;
-	name = name_of(who, groups, index->has_groups);
+	name = make_name(who, groups, index->has_groups);
 	return table_each(&index->who, &name, is_not_over, &now);
 }
 

@@ -87,7 +87,7 @@ grant_in(struct arena *arena, enum auth_grant_source source)
 }
 
 static bool __attribute__((format(printf, 3, 4)))
-fault(struct auth_grant_fault *f, const char *field, const char *fmt, ...)
+set_fault(struct auth_grant_fault *f, const char *field, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -119,15 +119,15 @@ make_names(struct auth_grant *grant, struct str domain, const struct auth_grant_
 	    "must be a user, a pattern in which '*' stands for any characters, or group:NAME";
 
 	if (!is_grant_name(spec->name))
-		return fault(f, "name",
+		return set_fault(f, "name",
 		    "the name of a grant is 1 to %d letters and digits, with . _ - inside, and "
 		    "not \"acts-for\"",
 		    AUTH_GRANT_NAME_MAX);
 	grant->name = arena_str(grant->arena, spec->name);
 	if (!auth_names_parse(spec->who, domain, grant->arena, &grant->who))
-		return fault(f, "who", "%s", want);
+		return set_fault(f, "who", "%s", want);
 	if (!auth_names_parse(spec->target, domain, grant->arena, &grant->target))
-		return fault(f, "for", "%s", want);
+		return set_fault(f, "for", "%s", want);
 	return true;
 }
 
@@ -172,12 +172,12 @@ make_mailboxes(
 	struct str *list = arena_array(grant->arena, spec->mailbox_count, sizeof(*list));
 
 	if (spec->mailbox_count > AUTH_GRANT_ITEMS_MAX)
-		return fault(f, "mailboxes", "at most %d of them", AUTH_GRANT_ITEMS_MAX);
+		return set_fault(f, "mailboxes", "at most %d of them", AUTH_GRANT_ITEMS_MAX);
 	for (size_t i = 0; i < spec->mailbox_count; i++) {
 		const char *why = auth_grant_mailbox_fault(spec->mailboxes[i]);
 
 		if (why != NULL)
-			return fault(f, "mailboxes", "%s, not \"%.*s\"", why,
+			return set_fault(f, "mailboxes", "%s, not \"%.*s\"", why,
 			    spec->mailboxes[i].n > 60 ? 60 : (int)spec->mailboxes[i].n,
 			    spec->mailboxes[i].p);
 		list[i] = str_normal(grant->arena, arena_str(grant->arena, spec->mailboxes[i]));
@@ -193,12 +193,12 @@ make_from(struct auth_grant *grant, const struct auth_grant_spec *spec, struct a
 	struct net_network *list = arena_array(grant->arena, spec->from_count, sizeof(*list));
 
 	if (spec->from_count > AUTH_GRANT_ITEMS_MAX)
-		return fault(f, "from", "at most %d of them", AUTH_GRANT_ITEMS_MAX);
+		return set_fault(f, "from", "at most %d of them", AUTH_GRANT_ITEMS_MAX);
 	for (size_t i = 0; i < spec->from_count; i++) {
 		const char *why = net_network_parse(spec->from[i], &list[i]);
 
 		if (why != NULL)
-			return fault(f, "from", "%s, not \"%.*s\"", why,
+			return set_fault(f, "from", "%s, not \"%.*s\"", why,
 			    spec->from[i].n > 60 ? 60 : (int)spec->from[i].n, spec->from[i].p);
 	}
 	grant->from = list;
@@ -213,10 +213,11 @@ make_bounds(
 	char bad;
 
 	if (spec->rights.n > 0 && !auth_rights_parse(spec->rights, &grant->rights, &bad))
-		return fault(f, "rights", "must be letters of lrswipkxtea (RFC 4314), not \"%.*s\"",
+		return set_fault(f, "rights",
+		    "must be letters of lrswipkxtea (RFC 4314), not \"%.*s\"",
 		    spec->rights.n > 60 ? 60 : (int)spec->rights.n, spec->rights.p);
 	if (spec->until.n > 0 && !auth_until_parse(spec->until, &grant->until))
-		return fault(f, "until",
+		return set_fault(f, "until",
 		    "must be a day such as 2027-01-01 (its end), or a moment such as "
 		    "2027-01-01T12:30Z");
 	return make_mailboxes(grant, spec, f) && make_from(grant, spec, f);

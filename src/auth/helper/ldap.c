@@ -143,7 +143,7 @@ pool_give(struct work *w)
 /* ---- a connection ---- */
 
 static void
-drop(struct work *w)
+unbind(struct work *w)
 {
 	if (w->ld != NULL)
 		(void)ldap_unbind_ext_s(w->ld, NULL, NULL);
@@ -233,7 +233,7 @@ bind_service(struct work *w)
 }
 
 static void
-tell(const struct work *w, const char *uri, const char *what, int rc)
+log_ldap_error(const struct work *w, const char *uri, const char *what, int rc)
 {
 	char *more = NULL;
 
@@ -270,8 +270,8 @@ connect_to(struct work *w, const char *uri)
 	}
 	if (rc == LDAP_SUCCESS)
 		return true;
-	tell(w, uri, what, rc);
-	drop(w);
+	log_ldap_error(w, uri, what, rc);
+	unbind(w);
 	return false;
 }
 
@@ -362,7 +362,7 @@ look_disabled(struct work *w, struct auth_ldap_reply *reply)
 }
 
 static int
-find(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
+search_user(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
 {
 	static const int scopes[] = {[AUTH_LDAP_SUB] = LDAP_SCOPE_SUBTREE,
 	    [AUTH_LDAP_ONE] = LDAP_SCOPE_ONELEVEL,
@@ -406,13 +406,13 @@ is_refusal(int rc)
 }
 
 static int
-ask(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
+ask_server(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
 {
 	int rc;
 
 	*reply = (struct auth_ldap_reply){.answer = AUTH_LDAP_NO};
 	if (!w->r->verify)
-		return find(w, arena, reply);
+		return search_user(w, arena, reply);
 	if (w->r->password.n == 0)
 		return LDAP_SUCCESS;
 	rc = bind_as(w, w->r->dn.p, w->r->password);
@@ -422,19 +422,20 @@ ask(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
 }
 
 static void
-run(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
+serve_request(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
 {
 	for (unsigned attempt = 0; attempt < TRIES && get_connection(w, attempt); attempt++) {
 		bool pooled = w->pooled;
-		int rc = ask(w, arena, reply);
+		int rc = ask_server(w, arena, reply);
 
 		if (rc == LDAP_SUCCESS) {
 			pool_give(w);
 			return;
 		}
 		if (!pooled || is_answer(rc))
-			tell(w, w->r->uris[0].p, w->r->verify ? "binding" : "searching", rc);
-		drop(w);
+			log_ldap_error(
+			    w, w->r->uris[0].p, w->r->verify ? "binding" : "searching", rc);
+		unbind(w);
 		if (is_answer(rc))
 			break;
 	}
@@ -455,7 +456,7 @@ auth_helper_ldap(struct str request, uint64_t deadline, struct buf *reply)
 	ok = auth_ldap_request_parse(request, arena, &r) && r.scope >= AUTH_LDAP_SUB &&
 	     r.scope <= AUTH_LDAP_BASE;
 	if (ok) {
-		run(&w, arena, &answer);
+		serve_request(&w, arena, &answer);
 		auth_ldap_reply_print(&answer, reply);
 	}
 	arena_free(&arena);

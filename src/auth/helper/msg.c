@@ -86,7 +86,7 @@ wait_for(int fd, short events, uint64_t deadline)
 }
 
 static bool
-write_all(int fd, const char *p, size_t n, uint64_t deadline)
+send_all(int fd, const char *p, size_t n, uint64_t deadline)
 {
 	while (n > 0) {
 		ssize_t done = send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -107,7 +107,7 @@ write_all(int fd, const char *p, size_t n, uint64_t deadline)
 }
 
 static bool
-read_all(int fd, char *p, size_t n, uint64_t deadline)
+receive_all(int fd, char *p, size_t n, uint64_t deadline)
 {
 	while (n > 0) {
 		ssize_t done = recv(fd, p, n, MSG_DONTWAIT);
@@ -133,8 +133,8 @@ helper_msg_write(int fd, struct str bytes, uint64_t deadline)
 	uint32_t n = (uint32_t)bytes.n;
 
 	return bytes.n <= AUTH_HELPER_BYTES_MAX &&
-	       write_all(fd, (const char *)&n, sizeof(n), deadline) &&
-	       write_all(fd, bytes.p, bytes.n, deadline);
+	       send_all(fd, (const char *)&n, sizeof(n), deadline) &&
+	       send_all(fd, bytes.p, bytes.n, deadline);
 }
 
 bool
@@ -142,10 +142,10 @@ helper_msg_read(int fd, struct buf *bytes, uint64_t deadline)
 {
 	uint32_t n;
 
-	if (!read_all(fd, (char *)&n, sizeof(n), deadline) || n > AUTH_HELPER_BYTES_MAX)
+	if (!receive_all(fd, (char *)&n, sizeof(n), deadline) || n > AUTH_HELPER_BYTES_MAX)
 		return false;
 	/* The other side is believed its length: it is one of our own processes. */
-	if (!read_all(fd, buf_room(bytes, n), n, deadline))
+	if (!receive_all(fd, buf_room(bytes, n), n, deadline))
 		return false;
 	bytes->n += n;
 	return true;

@@ -50,7 +50,7 @@ move_and_wipe(void *p, size_t n)
 }
 
 static void
-prepare(void)
+prepare_curl(void)
 {
 	if (curl_global_init_mem(
 	        CURL_GLOBAL_DEFAULT, malloc, wipe_and_free, move_and_wipe, strdup, calloc) != 0)
@@ -76,7 +76,7 @@ put_encoded(struct str s, struct buf *out)
 
 /* The first line of a file. */
 static bool
-read_line(const char *path, struct buf *out)
+read_first_line(const char *path, struct buf *out)
 {
 	struct stat seen;
 	const char *why = auth_file_read(path, SECRET_MAX, out, &seen);
@@ -101,11 +101,11 @@ put_authorization(const struct auth_introspect *ask, struct buf *out)
 	(void)buf_room(out, 8 * SECRET_MAX);
 	(void)buf_room(&pair, 8 * SECRET_MAX);
 	if (ask->bearer_file.n > 0) {
-		ok = read_line(ask->bearer_file.p, &secret);
+		ok = read_first_line(ask->bearer_file.p, &secret);
 		buf_puts(out, "Authorization: Bearer ");
 		buf_str(out, buf_as_str(&secret));
 	} else if (ask->client_id.n > 0) {
-		ok = read_line(ask->client_secret_file.p, &secret);
+		ok = read_first_line(ask->client_secret_file.p, &secret);
 		put_encoded(ask->client_id, &pair);
 		buf_putc(&pair, ':');
 		put_encoded(buf_as_str(&secret), &pair);
@@ -120,7 +120,7 @@ put_authorization(const struct auth_introspect *ask, struct buf *out)
 /* ---- the request ---- */
 
 static size_t
-take(char *p, size_t size, size_t n, void *arg)
+append_reply(char *p, size_t size, size_t n, void *arg)
 {
 	struct buf *reply = arg;
 
@@ -149,7 +149,7 @@ set_up(CURL *curl, const struct auth_introspect *ask, uint64_t ms, struct buf *r
 	ok &= curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
 	ok &= curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)ms) == CURLE_OK;
 	ok &= curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)ask->connect_ms) == CURLE_OK;
-	ok &= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take) == CURLE_OK;
+	ok &= curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_reply) == CURLE_OK;
 	ok &= curl_easy_setopt(curl, CURLOPT_WRITEDATA, reply) == CURLE_OK;
 	return ok;
 }
@@ -219,7 +219,7 @@ auth_helper_oauth(struct str request, uint64_t deadline, struct buf *reply)
 	CURL *curl = NULL;
 	bool ok = false;
 
-	(void)pthread_once(&once, prepare);
+	(void)pthread_once(&once, prepare_curl);
 	arena_wipe_on_free(arena);
 	if (now < deadline && auth_introspect_parse(request, arena, &ask) &&
 	    put_authorization(&ask, &authorization) && (curl = curl_easy_init()) != NULL) {

@@ -84,7 +84,7 @@ start(const struct auth_pam_request *r, const char *user, const struct pam_conv 
 }
 
 static enum auth_pam_answer
-check(const struct auth_pam_request *r)
+check_password(const struct auth_pam_request *r)
 {
 	/* PAM wants a pointer to what is not const; converse() only reads. */
 	struct pam_conv conv = {.conv = converse};
@@ -126,7 +126,7 @@ check(const struct auth_pam_request *r)
 }
 
 static enum auth_pam_answer
-look_up(const struct auth_pam_request *r)
+look_up_system_user(const struct auth_pam_request *r)
 {
 	struct passwd pw, *found = NULL;
 	char text[16384];
@@ -151,7 +151,7 @@ auth_helper_pam(struct str request, uint64_t deadline, struct buf *reply)
 	arena_wipe_on_free(arena);
 	ok = auth_pam_request_parse(request, arena, &r);
 	if (ok)
-		buf_putc(reply, (char)(r.look_up ? look_up(&r) : check(&r)));
+		buf_putc(reply, (char)(r.look_up ? look_up_system_user(&r) : check_password(&r)));
 	arena_free(&arena);
 	return ok;
 }

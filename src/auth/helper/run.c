@@ -339,7 +339,7 @@ end_all(struct supervisor *sv)
 }
 
 static void
-prepare(struct supervisor *sv)
+prepare_supervisor(struct supervisor *sv)
 {
 	sigset_t set;
 
@@ -368,7 +368,7 @@ helper_supervise(const struct auth_helper_options *opt, const int sockets[HELPER
 
 	memcpy(sv.sockets, sockets, sizeof(sv.sockets));
 	sv.checks = mem_zalloc(opt->parallel * sizeof(*sv.checks));
-	prepare(&sv);
+	prepare_supervisor(&sv);
 	for (;;) {
 		int wait = look_at_clock(&sv);
 		struct pollfd fds[] = {

@@ -257,7 +257,7 @@ is_for_us(const json_t *json, struct key *key)
 
 /* NULL: it was read, or passed over, which leaves *taken_r false. */
 static const char *
-read_key(const json_t *json, struct key *key, bool *taken_r)
+read_jwk(const json_t *json, struct key *key, bool *taken_r)
 {
 	struct str kid = auth_json_str(json, "kid");
 	const char *why;
@@ -303,7 +303,7 @@ read_set(const json_t *json, struct auth_jwks *set)
 	for (size_t i = 0; i < json_array_size(keys); i++) {
 		struct key key = {.pkey = NULL};
 		bool taken;
-		const char *why = read_key(json_array_get(keys, i), &key, &taken);
+		const char *why = read_jwk(json_array_get(keys, i), &key, &taken);
 
 		if (taken)
 			set->keys[set->n++] = key;

@@ -8,7 +8,7 @@ struct parts {
 };
 
 static bool
-cut(struct str token, struct parts *parts_r)
+cut_token(struct str token, struct parts *parts_r)
 {
 	struct str rest = token;
 
@@ -88,7 +88,7 @@ auth_jwt_verify(struct str token, const struct auth_jwt_rules *rules, int64_t no
 	json_t *json;
 	const char *why = "it is no JWT";
 
-	if (!cut(token, &parts))
+	if (!cut_token(token, &parts))
 		return why;
 	json = object_of(parts.header, AUTH_JWT_HEADER_MAX);
 	if (json == NULL)

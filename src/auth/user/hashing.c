@@ -89,7 +89,7 @@ auth_hashing_fault(const struct auth_hashing *h)
 
 /* Decimal digits at the front, taken off. */
 static bool
-take_number(struct str *s, uint64_t max, uint64_t *n_r)
+take_decimal(struct str *s, uint64_t max, uint64_t *n_r)
 {
 	size_t n = 0;
 
@@ -102,7 +102,7 @@ take_number(struct str *s, uint64_t max, uint64_t *n_r)
 }
 
 static bool
-take(struct str *s, struct str what)
+take_prefix(struct str *s, struct str what)
 {
 	if (!str_has_prefix(*s, what))
 		return false;
@@ -112,7 +112,7 @@ take(struct str *s, struct str what)
 
 /* A digit of crypt(5)'s base 64, -1: it is none. */
 static int
-digit(char c)
+crypt_digit(char c)
 {
 	static const char digits[] =
 	    "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -130,8 +130,8 @@ yescrypt_cost(struct str rest, uint64_t *cost_r)
 
 	if (!str_split(&rest, '$', &params) || params.n != 3 || params.p[0] != 'j')
 		return false;
-	n = digit(params.p[1]) + 1;
-	r = digit(params.p[2]) + 1;
+	n = crypt_digit(params.p[1]) + 1;
+	r = crypt_digit(params.p[2]) + 1;
 	*cost_r = (uint64_t)n * 64 + (uint64_t)r;
 	return n > 0 && n < 32 && r > 0 && (((uint64_t)128 * (unsigned)r) << n) <= MEMORY_MAX;
 }
@@ -143,10 +143,10 @@ scrypt_bounded(struct str rest)
 	uint64_t number[2] = {0};
 	int n;
 
-	if (rest.n < 11 || (n = digit(rest.p[0])) < 0 || n > 30)
+	if (rest.n < 11 || (n = crypt_digit(rest.p[0])) < 0 || n > 30)
 		return false;
 	for (unsigned i = 0; i < 10; i++) {
-		int d = digit(rest.p[1 + i]);
+		int d = crypt_digit(rest.p[1 + i]);
 
 		if (d < 0)
 			return false;
@@ -160,15 +160,16 @@ static bool
 rounds_cost(struct str rest, uint64_t *cost_r)
 {
 	*cost_r = ROUNDS_DEFAULT;
-	if (!take(&rest, STR("rounds=")))
+	if (!take_prefix(&rest, STR("rounds=")))
 		return true;
-	return take_number(&rest, ROUNDS_MAX, cost_r) && take(&rest, STR("$"));
+	return take_decimal(&rest, ROUNDS_MAX, cost_r) && take_prefix(&rest, STR("$"));
 }
 
 static bool
 bcrypt_cost(struct str rest, uint64_t *cost_r)
 {
-	return take_number(&rest, BCRYPT_COST_MAX, cost_r) && take(&rest, STR("$")) && rest.n == 53;
+	return take_decimal(&rest, BCRYPT_COST_MAX, cost_r) && take_prefix(&rest, STR("$")) &&
+	       rest.n == 53;
 }
 
 /* The cost that is compared is memory times passes. */
@@ -176,11 +177,11 @@ static bool
 argon2_cost(struct str rest, uint64_t *cost_r)
 {
 	uint64_t version, m, t, p;
-	bool ok = take(&rest, STR("v=")) && take_number(&rest, 19, &version) &&
-	          (version == 16 || version == 19) && take(&rest, STR("$m=")) &&
-	          take_number(&rest, MEMORY_MAX / 1024, &m) && take(&rest, STR(",t=")) &&
-	          take_number(&rest, ARGON2_PASSES_MAX, &t) && take(&rest, STR(",p=")) &&
-	          take_number(&rest, ARGON2_LANES_MAX, &p) && take(&rest, STR("$"));
+	bool ok = take_prefix(&rest, STR("v=")) && take_decimal(&rest, 19, &version) &&
+	          (version == 16 || version == 19) && take_prefix(&rest, STR("$m=")) &&
+	          take_decimal(&rest, MEMORY_MAX / 1024, &m) && take_prefix(&rest, STR(",t=")) &&
+	          take_decimal(&rest, ARGON2_PASSES_MAX, &t) && take_prefix(&rest, STR(",p=")) &&
+	          take_decimal(&rest, ARGON2_LANES_MAX, &p) && take_prefix(&rest, STR("$"));
 
 	*cost_r = ok ? m * t : 0;
 	return ok;
@@ -250,8 +251,8 @@ wanted_cost(const struct auth_hashing *h)
 	uint64_t cost = auth_hashing_cost(h);
 
 	if (h->scheme == AUTH_SCHEME_YESCRYPT)
-		return (uint64_t)(digit(costs[cost - 1][0]) + 1) * 64 +
-		       (uint64_t)(digit(costs[cost - 1][1]) + 1);
+		return (uint64_t)(crypt_digit(costs[cost - 1][0]) + 1) * 64 +
+		       (uint64_t)(crypt_digit(costs[cost - 1][1]) + 1);
 	if (h->scheme == AUTH_SCHEME_ARGON2ID || h->scheme == AUTH_SCHEME_ARGON2I)
 		return cost * 1024 * ARGON2_PASSES;
 	return cost;

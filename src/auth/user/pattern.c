@@ -42,7 +42,7 @@ auth_pattern_has_name(struct str pattern)
 }
 
 static void
-put(struct str s, auth_escape_fn *escape, struct buf *out)
+put_replacement(struct str s, auth_escape_fn *escape, struct buf *out)
 {
 	if (escape != NULL)
 		escape(s, out);
@@ -61,11 +61,11 @@ auth_pattern_expand(struct str pattern, struct str name, auth_escape_fn *escape,
 		if (at + 1 == pattern.p + pattern.n)
 			return;
 		if (at[1] == 'u')
-			put(name, escape, out);
+			put_replacement(name, escape, out);
 		else if (at[1] == 'n')
-			put(local, escape, out);
+			put_replacement(local, escape, out);
 		else if (at[1] == 'd')
-			put(domain, escape, out);
+			put_replacement(domain, escape, out);
 		else
 			buf_putc(out, at[1]);
 		pattern = str_range(at + 2, pattern.p + pattern.n);

@@ -10,7 +10,7 @@ struct state {
 };
 
 static inline uint64_t
-rotate(uint64_t x, unsigned n)
+rotate_left(uint64_t x, unsigned n)
 {
 	return x << n | x >> (64 - n);
 }
@@ -21,14 +21,14 @@ rounds(struct state *s, unsigned n)
 	while (n-- > 0) {
 		s->v0 += s->v1;
 		s->v2 += s->v3;
-		s->v1 = rotate(s->v1, 13) ^ s->v0;
-		s->v3 = rotate(s->v3, 16) ^ s->v2;
-		s->v0 = rotate(s->v0, 32);
+		s->v1 = rotate_left(s->v1, 13) ^ s->v0;
+		s->v3 = rotate_left(s->v3, 16) ^ s->v2;
+		s->v0 = rotate_left(s->v0, 32);
 		s->v2 += s->v1;
 		s->v0 += s->v3;
-		s->v1 = rotate(s->v1, 17) ^ s->v2;
-		s->v3 = rotate(s->v3, 21) ^ s->v0;
-		s->v2 = rotate(s->v2, 32);
+		s->v1 = rotate_left(s->v1, 17) ^ s->v2;
+		s->v3 = rotate_left(s->v3, 21) ^ s->v0;
+		s->v2 = rotate_left(s->v2, 32);
 	}
 }
 

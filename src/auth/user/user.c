@@ -5,7 +5,7 @@
 enum { FORMAT = 1 };
 
 static void
-print_list(const struct str *list, size_t n, struct buf *out)
+print_texts(const struct str *list, size_t n, struct buf *out)
 {
 	buf_varint(out, n);
 	for (size_t i = 0; i < n; i++)
@@ -20,8 +20,8 @@ auth_user_print(const struct auth_user *user, struct buf *out)
 	buf_le64(out, user->stamp);
 	buf_le64(out, (uint64_t)user->created);
 	buf_le64(out, (uint64_t)user->changed);
-	print_list(user->verifiers, user->verifier_count, out);
-	print_list(user->acts_for, user->acts_for_count, out);
+	print_texts(user->verifiers, user->verifier_count, out);
+	print_texts(user->acts_for, user->acts_for_count, out);
 }
 
 static const struct str *

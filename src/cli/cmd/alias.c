@@ -68,7 +68,7 @@ alias_remove(const struct args *args)
 }
 
 static void
-print_list(struct str rows)
+print_aliases(struct str rows)
 {
 	struct buf value = {0};
 	struct str row;
@@ -93,7 +93,7 @@ alias_list(const struct args *args)
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
 	if (code == APP_OK)
-		(args_has(args, "json") ? rows_print_json : print_list)(buf_as_str(&out));
+		(args_has(args, "json") ? rows_print_json : print_aliases)(buf_as_str(&out));
 	buf_fini(&out);
 	return code;
 }

@@ -22,7 +22,7 @@ struct command {
 };
 
 static void
-show(const char *what, uint64_t done, uint64_t total, void *arg)
+show_progress(const char *what, uint64_t done, uint64_t total, void *arg)
 {
 	struct command *c = arg;
 
@@ -174,7 +174,7 @@ backup(const struct args *args)
 	struct backup_job job = {.only = only,
 	    .full = args_has(args, "full"),
 	    .verify = !args_has(args, "no-verify"),
-	    .progress = show,
+	    .progress = show_progress,
 	    .damage = damage,
 	    .arg = &c};
 	struct buf wire = {0}, why = {0}, out = {0};
@@ -350,11 +350,11 @@ print_audit(struct command *c, const struct backup_audit *a, bool prune, struct 
 }
 
 static int
-verify(const struct args *args)
+verify_folder(const struct args *args)
 {
 	struct command c;
 	struct backup_folder *folder;
-	struct backup_audit audit = {.bad = damage, .progress = show, .arg = &c};
+	struct backup_audit audit = {.bad = damage, .progress = show_progress, .arg = &c};
 	struct buf why = {0}, out = {0};
 
 	command_begin(&c, args);
@@ -369,7 +369,7 @@ prune(const struct args *args)
 {
 	struct command c;
 	struct backup_folder *folder;
-	struct backup_audit audit = {.bad = damage, .progress = show, .arg = &c};
+	struct backup_audit audit = {.bad = damage, .progress = show_progress, .arg = &c};
 	struct buf why = {0}, out = {0};
 	unsigned long long keep;
 
@@ -433,7 +433,7 @@ const struct app_cmd cli_backup_cmds[] = {
         .help = "check every checksum in a backup folder",
         .more = "Needs no server. Damage is named by file; then it exits with 3.",
         .opts = verify_opts,
-        .run = verify},
+        .run = verify_folder},
     {.name = "backup prune",
         .operands = "DIR",
         .min = 1,

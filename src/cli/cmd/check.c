@@ -21,7 +21,7 @@ end_bar(struct shown *s)
 }
 
 static bool
-take(struct str bytes, void *arg)
+print_findings(struct str bytes, void *arg)
 {
 	end_bar(arg);
 	(void)fwrite(bytes.p, 1, bytes.n, stdout);
@@ -45,7 +45,7 @@ progress(const char *what, uint64_t done, uint64_t total, void *arg)
 
 /* "key: number" lines. */
 static uint64_t
-number_of(struct str text, const char *key)
+read_count(struct str text, const char *key)
 {
 	struct str line, name;
 	uint64_t n = 0;
@@ -74,12 +74,12 @@ print_json(struct str text)
 }
 
 static int
-run(const struct args *args, const char *user, const char *mailbox)
+run_check(const struct args *args, const char *user, const char *mailbox)
 {
 	static const char *const flags[] = {"repair", "quick", "json"};
 	struct buf wire = {0}, out = {0};
 	struct shown shown = {.bar = isatty(STDERR_FILENO) != 0};
-	struct talk_bulk bulk = {.take = take, .progress = progress, .arg = &shown};
+	struct talk_bulk bulk = {.take = print_findings, .progress = progress, .arg = &shown};
 	int code;
 
 	request_begin(&wire, "check");
@@ -98,7 +98,7 @@ run(const struct args *args, const char *user, const char *mailbox)
 			print_json(buf_as_str(&out));
 		else
 			(void)fwrite(out.p, 1, out.n, stdout);
-		if (number_of(buf_as_str(&out), "found") > 0)
+		if (read_count(buf_as_str(&out), "found") > 0)
 			code = APP_DAMAGE;
 	}
 	buf_fini(&out);
@@ -106,9 +106,9 @@ run(const struct args *args, const char *user, const char *mailbox)
 }
 
 static int
-check(const struct args *args)
+check_store(const struct args *args)
 {
-	return run(args, args_get(args, "user"), NULL);
+	return run_check(args, args_get(args, "user"), NULL);
 }
 
 static int
@@ -118,7 +118,7 @@ mailbox_fsck(const struct args *args)
 		fprintf(stderr, "turnstone mailbox fsck: --user is needed\n");
 		return APP_USAGE;
 	}
-	return run(
+	return run_check(
 	    args, args_get(args, "user"), args->operand_count > 0 ? args->operands[0] : NULL);
 }
 
@@ -137,7 +137,7 @@ const struct app_cmd cli_check_cmds[] = {
             "was found (the lines say what, and with --repair what was done); 1: the store could "
             "not be checked.",
         .opts = opts,
-        .run = check},
+        .run = check_store},
     {.name = "mailbox fsck",
         .operands = "[MAILBOX]",
         .max = 1,

@@ -17,7 +17,7 @@ print_lines(const char *before, const struct buf *lines)
 }
 
 static int
-check(const struct args *args)
+check_config(const struct args *args)
 {
 	struct config_check how = {.purpose = CONFIG_CHECK_FILE, .args = args};
 	struct conf *conf = NULL;
@@ -38,7 +38,7 @@ check(const struct args *args)
 }
 
 static int
-show(const struct args *args)
+config_show(const struct args *args)
 {
 	struct conf *conf = NULL;
 	struct buf out = {0};
@@ -83,12 +83,12 @@ const struct app_cmd cli_config_cmds[] = {
                 "user. Lines that begin with `warning:` tell what works at the start and will "
                 "fail later.",
         .opts = file_opts,
-        .run = check},
+        .run = check_config},
     {.name = "config show",
         .operands = "",
         .help = "print the settings in force",
         .opts = file_opts,
-        .run = show},
+        .run = config_show},
     {.name = "config defaults",
         .operands = "",
         .help = "print a sample file: all options with their defaults",

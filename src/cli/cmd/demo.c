@@ -40,7 +40,7 @@ struct site {
 };
 
 static bool
-failed(const char *what, const char *about)
+demo_failed(const char *what, const char *about)
 {
 	fprintf(stderr, "turnstone demo-site: %s%s%s\n", what, about[0] != '\0' ? ": " : "", about);
 	return false;
@@ -69,7 +69,7 @@ write_file(const char *path, mode_t mode, struct str text)
 		ok = false;
 	ok = ok && rename(buf_cstr(&temp), path) == 0;
 	buf_fini(&temp);
-	return ok || failed(path, strerror(errno));
+	return ok || demo_failed(path, strerror(errno));
 }
 
 static bool
@@ -187,7 +187,7 @@ struct waiter {
 };
 
 static void
-upload_done(void *arg, enum ts_err err)
+demo_uploaded(void *arg, enum ts_err err)
 {
 	struct waiter *w = arg;
 
@@ -196,7 +196,7 @@ upload_done(void *arg, enum ts_err err)
 }
 
 static void
-upload_ready(void *arg)
+ignore_ready(void *arg)
 {
 	(void)arg;
 }
@@ -212,8 +212,8 @@ append(struct filler *f, struct store_mailbox *mailbox)
 	struct str keyword = str_of(f->mail.keyword);
 	enum ts_err err;
 
-	store_upload_write(upload, buf_as_str(&f->mail.bytes), upload_ready, NULL);
-	store_upload_finish(upload, upload_done, &w);
+	store_upload_write(upload, buf_as_str(&f->mail.bytes), ignore_ready, NULL);
+	store_upload_finish(upload, demo_uploaded, &w);
 	while (!w.done)
 		loop_fake_run(f->loop);
 	if (w.err != TS_OK) {
@@ -295,7 +295,7 @@ fill_account(struct site *site, enum who who)
 		err = fill_folder(&f, account, names[who], &demo_folders[i]);
 	store_account_unref(&account);
 	filler_fini(&f);
-	return err == TS_OK || failed(names[who], ts_err_name(err));
+	return err == TS_OK || demo_failed(names[who], ts_err_name(err));
 }
 
 /* ---- many users ---- */
@@ -408,7 +408,7 @@ make_crowd(struct site *site)
 	atomic_store(&crowd.next, done + 1);
 	err = auth_users_bulk(site->auth, &crowd.bulk, &made, &why);
 	if (err != TS_OK)
-		return failed("making users", why != NULL ? why : ts_err_name(err));
+		return demo_failed("making users", why != NULL ? why : ts_err_name(err));
 	for (unsigned i = 0; i < threads; i++)
 		TS_ASSERT(pthread_create(&thread[i], NULL, crowd_thread, &crowd) == 0);
 	for (unsigned i = 0; i < threads; i++)
@@ -416,7 +416,7 @@ make_crowd(struct site *site)
 	err = (enum ts_err)atomic_load(&crowd.err);
 	if (err == TS_OK)
 		err = note_users_done(site);
-	return err == TS_OK || failed("filling the users' INBOX", ts_err_name(err));
+	return err == TS_OK || demo_failed("filling the users' INBOX", ts_err_name(err));
 }
 
 /* ---- the whole ---- */
@@ -439,7 +439,7 @@ make_user(struct site *site, enum who who)
 	else if (err == TS_OK && site->passwords_are_new)
 		err = auth_users_passwd(site->auth, &spec, &why);
 	arena_free(&arena);
-	return err == TS_OK || failed(names[who], why != NULL ? why : ts_err_name(err));
+	return err == TS_OK || demo_failed(names[who], why != NULL ? why : ts_err_name(err));
 }
 
 static bool
@@ -484,7 +484,7 @@ add_certificates(struct site *site)
 	if (f != NULL && fclose(f) != 0)
 		ok = false;
 	conf_unref(&site->conf);
-	ok = (ok || failed(buf_cstr(&path), strerror(errno))) && load_conf(site);
+	ok = (ok || demo_failed(buf_cstr(&path), strerror(errno))) && load_conf(site);
 	buf_fini(&path);
 	return ok;
 }
@@ -512,8 +512,8 @@ make_site(struct site *site)
 	bool ok;
 
 	if (mkdir(site->dir, 0755) != 0 && errno != EEXIST)
-		return failed(site->dir, strerror(errno));
-	ok = cert_make_site(site->dir, names[GATEWAY], &why) || failed(buf_cstr(&why), "");
+		return demo_failed(site->dir, strerror(errno));
+	ok = cert_make_site(site->dir, names[GATEWAY], &why) || demo_failed(buf_cstr(&why), "");
 	buf_fini(&why);
 	return ok && write_conf(site) && make_passwords(site) && load_conf(site) &&
 	       add_certificates(site) && fill_store(site);

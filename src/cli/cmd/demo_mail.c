@@ -126,7 +126,7 @@ put_thread(const struct pick *p, struct buf *out)
 }
 
 static void
-put_head(const struct pick *p, const struct demo_mail *mail, struct buf *out)
+put_header_fields(const struct pick *p, const struct demo_mail *mail, struct buf *out)
 {
 	bool sent = p->folder->use == STORE_USE_SENT || p->folder->use == STORE_USE_DRAFTS;
 	bool list = str_has_prefix(str_of(p->folder->name), STR("Lists/"));
@@ -156,7 +156,7 @@ put_head(const struct pick *p, const struct demo_mail *mail, struct buf *out)
 }
 
 static void
-put_text(const struct pick *p, struct buf *out)
+put_body_text(const struct pick *p, struct buf *out)
 {
 	buf_printf(out, "Dear %s,\r\n\r\n%s\r\n", p->user, p->topic->text);
 	if (p->place > 0)
@@ -168,7 +168,7 @@ static void
 put_plain(const struct pick *p, struct buf *out)
 {
 	buf_puts(out, "Content-Type: text/plain; charset=us-ascii; format=flowed\r\n\r\n");
-	put_text(p, out);
+	put_body_text(p, out);
 }
 
 static void
@@ -179,7 +179,7 @@ put_latin(const struct pick *p, struct buf *out)
 	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
 	    "Gr=FC=DFe vom Flu=DF; das W=F6rterbuch liegt noch im Caf=E9, und die Rechnung =\r\n"
 	    "von 40 =A4 ist bezahlt.\r\n\r\n");
-	put_text(p, out);
+	put_body_text(p, out);
 }
 
 static void
@@ -188,7 +188,7 @@ put_utf8(const struct pick *p, struct buf *out)
 	struct buf text = {0}, coded = {0};
 
 	buf_puts(&text, "Привет, вода холодная, but the sun is out ☀.\r\n\r\n");
-	put_text(p, &text);
+	put_body_text(p, &text);
 	base64_encode(buf_as_str(&text), &coded);
 	buf_puts(out, "Content-Type: text/plain; charset=\"utf-8\"\r\n"
 	              "Content-Transfer-Encoding: base64\r\n\r\n");
@@ -323,7 +323,7 @@ demo_mail_make(const char *user, const struct demo_folder *folder, unsigned n, i
 	mail->keyword = n % 9 == 4 ? "$Forwarded" : n % 11 == 7 ? "$Important" : NULL;
 	if (folder->use == STORE_USE_JUNK)
 		mail->keyword = "$Junk";
-	put_head(&p, mail, &mail->bytes);
+	put_header_fields(&p, mail, &mail->bytes);
 	bodies[(seed + n) % COUNT(bodies)](&p, &mail->bytes);
 }
 

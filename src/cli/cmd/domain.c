@@ -163,13 +163,13 @@ find_clients(const struct conf *conf, struct domain_help *h)
 
 /* ---- records ---- */
 
-static void add(struct domain_help *h, const char *what, bool open, const char *prefix,
+static void add_record(struct domain_help *h, const char *what, bool open, const char *prefix,
     struct str base, const char *type, const char *format, ...)
     __attribute__((format(printf, 7, 8)));
 
 /* The name is prefix and base, with a dot at its end. */
 static void
-add(struct domain_help *h, const char *what, bool open, const char *prefix, struct str base,
+add_record(struct domain_help *h, const char *what, bool open, const char *prefix, struct str base,
     const char *type, const char *format, ...)
 {
 	struct domain_record *r = &h->records[h->record_count];
@@ -217,28 +217,29 @@ add_addresses(struct domain_help *h, const struct domain_wish *wish)
 	for (size_t i = 0; i < wish->address_count; i++) {
 		struct str a = wish->addresses[i];
 
-		add(h, i == 0 ? what : NULL, !here, "", h->host,
+		add_record(h, i == 0 ? what : NULL, !here, "", h->host,
 		    inet_pton(AF_INET6, a.p, &v6) == 1 ? "AAAA" : "A", "%.*s", STR_ARG(a));
 	}
 	if (wish->address_count > 0)
 		return;
-	add(h, what, true, "", h->host, "A", "192.0.2.1");
-	add(h, NULL, true, "", h->host, "AAAA", "2001:db8::1");
+	add_record(h, what, true, "", h->host, "A", "192.0.2.1");
+	add_record(h, NULL, true, "", h->host, "AAAA", "2001:db8::1");
 }
 
 static void
 add_mail(struct domain_help *h)
 {
-	add(h, "Where mail for the domain goes: your mail server (Postfix, say), not Turnstone.",
+	add_record(h,
+	    "Where mail for the domain goes: your mail server (Postfix, say), not Turnstone.",
 	    false, "", h->domain, "MX", "10 %.*s.", STR_ARG(h->mx));
-	add(h, "SPF: only the hosts of MX send mail of this domain.", false, "", h->domain, "TXT",
-	    "\"v=spf1 mx -all\"");
-	add(h,
+	add_record(h, "SPF: only the hosts of MX send mail of this domain.", false, "", h->domain,
+	    "TXT", "\"v=spf1 mx -all\"");
+	add_record(h,
 	    "DKIM: the program that signs outgoing mail (rspamd, OpenDKIM) makes the key and "
 	    "prints "
 	    "this record.",
 	    true, "default._domainkey.", h->domain, "TXT", "\"v=DKIM1; k=rsa; p=PUBLIC-KEY\"");
-	add(h,
+	add_record(h,
 	    "DMARC: reports first; p=quarantine or p=reject when they show that all your mail "
 	    "passes.",
 	    false, "_dmarc.", h->domain, "TXT", "\"v=DMARC1; p=none; rua=mailto:postmaster@%.*s\"",
@@ -253,12 +254,12 @@ add_service(struct domain_help *h, const char *name, bool tls, const char *what)
 
 	for (size_t i = 0; i < h->client_count; i++)
 		if (h->clients[i].tls == tls) {
-			add(h, any ? NULL : what, false, name, h->domain, "SRV", "0 1 %u %.*s.",
-			    h->clients[i].port, STR_ARG(h->host));
+			add_record(h, any ? NULL : what, false, name, h->domain, "SRV",
+			    "0 1 %u %.*s.", h->clients[i].port, STR_ARG(h->host));
 			any = true;
 		}
 	if (!any)
-		add(h, what, false, name, h->domain, "SRV", "0 0 0 .");
+		add_record(h, what, false, name, h->domain, "SRV", "0 0 0 .");
 }
 
 static void
@@ -267,22 +268,24 @@ add_services(struct domain_help *h)
 	add_service(h, "_imaps._tcp.", true,
 	    "Where clients read mail (RFC 6186, RFC 8314). A target of \".\": no such service.");
 	add_service(h, "_imap._tcp.", false, NULL);
-	add(h, NULL, false, "_pop3s._tcp.", h->domain, "SRV", "0 0 0 .");
-	add(h, NULL, false, "_pop3._tcp.", h->domain, "SRV", "0 0 0 .");
-	add(h, "Where clients send mail: your mail server's submission, as far as it has it.", true,
+	add_record(h, NULL, false, "_pop3s._tcp.", h->domain, "SRV", "0 0 0 .");
+	add_record(h, NULL, false, "_pop3._tcp.", h->domain, "SRV", "0 0 0 .");
+	add_record(h,
+	    "Where clients send mail: your mail server's submission, as far as it has it.", true,
 	    "_submissions._tcp.", h->domain, "SRV", "0 1 465 %.*s.", STR_ARG(h->mx));
-	add(h, NULL, true, "_submission._tcp.", h->domain, "SRV", "0 1 587 %.*s.", STR_ARG(h->mx));
+	add_record(
+	    h, NULL, true, "_submission._tcp.", h->domain, "SRV", "0 1 587 %.*s.", STR_ARG(h->mx));
 }
 
 static void
 add_rest(struct domain_help *h)
 {
-	add(h,
+	add_record(h,
 	    "Thunderbird and others ask a web server of that name for "
 	    "/mail/config-v1.1.xml (turnstone domain-help --autoconfig prints it).",
 	    true, "autoconfig.", h->domain, "CNAME", "%.*s.", STR_ARG(h->host));
-	add(h, "Optional: who may issue certificates for the domain's names.", true, "", h->domain,
-	    "CAA", "0 issue \"letsencrypt.org\"");
+	add_record(h, "Optional: who may issue certificates for the domain's names.", true, "",
+	    h->domain, "CAA", "0 issue \"letsencrypt.org\"");
 }
 
 /* ---- all of it ---- */
@@ -330,7 +333,7 @@ note_domain(const struct conf *conf, struct domain_help *h)
 }
 
 static const char *
-take_name(struct domain_help *h, struct str text, struct str *to)
+set_name(struct domain_help *h, struct str text, struct str *to)
 {
 	struct buf name = {0};
 	const char *why = domain_check(text, &name);
@@ -344,13 +347,13 @@ take_name(struct domain_help *h, struct str text, struct str *to)
 static const char *
 take_names(const struct conf *conf, const struct domain_wish *wish, struct domain_help *h)
 {
-	const char *why = take_name(h, wish->domain, &h->domain);
+	const char *why = set_name(h, wish->domain, &h->domain);
 	struct buf host = {0};
 
 	if (why != NULL)
 		return why;
 	if (wish->host.p != NULL) {
-		why = take_name(h, wish->host, &h->host);
+		why = set_name(h, wish->host, &h->host);
 	} else {
 		choose_host(conf, h, &host);
 		h->host = arena_str(h->arena, buf_as_str(&host));
@@ -358,7 +361,7 @@ take_names(const struct conf *conf, const struct domain_wish *wish, struct domai
 	buf_fini(&host);
 	h->mx = h->host;
 	if (why == NULL && wish->mx.p != NULL)
-		why = take_name(h, wish->mx, &h->mx);
+		why = set_name(h, wish->mx, &h->mx);
 	return why;
 }
 

@@ -18,7 +18,7 @@ put_all(const struct args *args, const char *option, const char *key, struct buf
 }
 
 static void
-put(const struct args *args, const char *option, struct buf *wire)
+put_option(const struct args *args, const char *option, struct buf *wire)
 {
 	if (args_has(args, option))
 		request_put(wire, option, str_of(args_get(args, option)));
@@ -43,15 +43,15 @@ grant_add(const struct args *args)
 	if (args_has(args, "rights") && args_get(args, "rights")[0] == '\0')
 		return usage(args, "--rights needs letters of RFC 4314, such as lrs");
 	request_begin(&wire, "grant-add");
-	put(args, "name", &wire);
+	put_option(args, "name", &wire);
 	request_put(&wire, "who", str_of(args->operands[0]));
-	put(args, "for", &wire);
+	put_option(args, "for", &wire);
 	put_all(args, "mailboxes", "mailbox", &wire);
-	put(args, "rights", &wire);
+	put_option(args, "rights", &wire);
 	if (args_has(args, "read-only"))
 		request_put(&wire, "rights", STR("lr"));
 	put_all(args, "from", "from", &wire);
-	put(args, "until", &wire);
+	put_option(args, "until", &wire);
 	request_end(&wire);
 	return ask(args, &wire);
 }
@@ -103,8 +103,8 @@ grant_explain(const struct args *args)
 	request_begin(&wire, "grant-explain");
 	request_put(&wire, "who", str_of(args->operands[0]));
 	request_put(&wire, "for", str_of(args->operands[1]));
-	put(args, "from", &wire);
-	put(args, "at", &wire);
+	put_option(args, "from", &wire);
+	put_option(args, "at", &wire);
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
 	if (code == APP_OK) {

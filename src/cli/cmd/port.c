@@ -23,7 +23,7 @@ struct run {
 };
 
 static void
-show(const char *what, uint64_t done, uint64_t total, void *arg)
+show_port_progress(const char *what, uint64_t done, uint64_t total, void *arg)
 {
 	struct run *run = arg;
 
@@ -73,7 +73,7 @@ tell_notes(const struct run *run, struct str text)
 
 /* "would come: 0|1 messages already name" */
 static bool
-take_row(struct str *text, struct str *name_r, uint64_t numbers[3])
+read_dry_row(struct str *text, struct str *name_r, uint64_t numbers[3])
 {
 	const struct str key = STR("would come: ");
 	struct str line, word;
@@ -98,7 +98,7 @@ print_rows(struct str text)
 	uint64_t numbers[3];
 	struct str name;
 
-	while (take_row(&text, &name, numbers))
+	while (read_dry_row(&text, &name, numbers))
 		printf("%.*s: %llu to come, %llu there already%s\n", STR_ARG(name),
 		    (unsigned long long)numbers[1], (unsigned long long)numbers[2],
 		    numbers[0] != 0 ? " (a new mailbox)" : "");
@@ -112,7 +112,7 @@ put_rows(struct str text, struct json *j)
 
 	json_key(j, "mailboxes");
 	json_open(j, '[');
-	while (take_row(&text, &name, numbers)) {
+	while (read_dry_row(&text, &name, numbers)) {
 		json_open(j, '{');
 		json_key(j, "name");
 		json_str(j, name);
@@ -246,7 +246,7 @@ import_from(
 	struct run run;
 	struct buf wire = {0}, out = {0};
 	struct talk_bulk bulk = {
-	    .begin = begin_reading, .give = give, .progress = show, .arg = &run};
+	    .begin = begin_reading, .give = give, .progress = show_port_progress, .arg = &run};
 	int code;
 
 	run_init(&run, args);
@@ -276,7 +276,7 @@ import_maildir(const struct args *args)
 /* ---- export ---- */
 
 static bool
-take(struct str bytes, void *arg)
+feed_sink(struct str bytes, void *arg)
 {
 	struct run *run = arg;
 	struct mailstream_record rec;
@@ -338,8 +338,10 @@ export_to(const struct args *args, struct port_sink *(*create)(struct port *port
 	request_end(&wire);
 	run.sink = create(&run.port, args->operands[0]);
 	if (run.sink != NULL) {
-		struct talk_bulk bulk = {
-		    .take = take, .give = give_have, .progress = show, .arg = &run};
+		struct talk_bulk bulk = {.take = feed_sink,
+		    .give = give_have,
+		    .progress = show_port_progress,
+		    .arg = &run};
 
 		code = ask_with(args, &wire, &bulk, &out);
 		progress_clear(&run.port.progress);

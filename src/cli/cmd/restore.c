@@ -18,7 +18,7 @@ struct command {
 };
 
 static void
-show(const char *what, uint64_t done, uint64_t total, void *arg)
+show_progress(const char *what, uint64_t done, uint64_t total, void *arg)
 {
 	struct command *c = arg;
 
@@ -110,8 +110,8 @@ choose_by_time(struct choice *c, struct backup_folder *folder, const struct str 
 
 /* The newest run of that moment, or that one, that has the user. */
 static bool
-choose(struct choice *c, struct backup_folder *folder, struct arena *arena, struct backup_run *run,
-    struct buf *why)
+choose_run(struct choice *c, struct backup_folder *folder, struct arena *arena,
+    struct backup_run *run, struct buf *why)
 {
 	struct str *ids;
 	size_t n;
@@ -125,7 +125,7 @@ choose(struct choice *c, struct backup_folder *folder, struct arena *arena, stru
 }
 
 static void
-print(const struct command *c)
+print_counts(const struct command *c)
 {
 	const struct restore_job *job = c->job;
 	const char *names[] = {
@@ -182,7 +182,7 @@ run_job(struct command *c)
 	code = ask_in_dialogue(c->args, &wire, speak, c);
 	progress_clear(&c->progress);
 	if (code == APP_OK && job->done) {
-		print(c);
+		print_counts(c);
 		return job->damaged > 0 ? APP_DAMAGE : APP_OK;
 	}
 	if (job->why.n > 0 || code == APP_OK)
@@ -202,7 +202,7 @@ restore_from(struct command *c, struct str default_domain, struct arena *arena)
 	int code = APP_FAILED;
 
 	if (backup_open(c->args->operands[0], BACKUP_READ, &job->folder, &job->why) &&
-	    choose(&choice, job->folder, arena, &run, &job->why)) {
+	    choose_run(&choice, job->folder, arena, &run, &job->why)) {
 		job->run = &run;
 		if (job->user != NULL)
 			job->user = buf_cstr(&choice.name);
@@ -231,7 +231,7 @@ restore(const struct args *args)
 	    .as_user = args_get(args, "as-user"),
 	    .into = args_get(args, "into"),
 	    .exact = args_has(args, "exact"),
-	    .progress = show,
+	    .progress = show_progress,
 	    .damage = damage,
 	    .arg = &c};
 	int code = APP_USAGE;

@@ -25,14 +25,14 @@ static const char *const keys[] = {"user", "host"}, *const titles[] = {"user", "
                          *const others[] = {"addresses", "users"};
 
 static struct str
-take(struct str row, const char *key, struct buf *value, struct arena *arena)
+keep_value(struct str row, const char *key, struct buf *value, struct arena *arena)
 {
 	row_find(row, key, 0, value);
 	return arena_str(arena, buf_as_str(value));
 }
 
 static void
-read_all(struct str rows, enum sessions_by by, struct arena *arena, struct conns *c)
+read_conns(struct str rows, enum sessions_by by, struct arena *arena, struct conns *c)
 {
 	struct buf value = {0};
 	struct str row;
@@ -45,9 +45,9 @@ read_all(struct str rows, enum sessions_by by, struct arena *arena, struct conns
 			c->p = mem_realloc(c->p, c->cap * sizeof(*c->p));
 		}
 		conn = &c->p[c->n++];
-		conn->key = take(row, keys[by], &value, arena);
-		conn->other = take(row, keys[!by], &value, arena);
-		conn->client = take(row, "client", &value, arena);
+		conn->key = keep_value(row, keys[by], &value, arena);
+		conn->other = keep_value(row, keys[!by], &value, arena);
+		conn->client = keep_value(row, "client", &value, arena);
 		conn->idle = 0;
 		row_find(row, "idle_seconds", 0, &value);
 		(void)str_u64(buf_as_str(&value), UINT64_MAX, &conn->idle);
@@ -56,7 +56,7 @@ read_all(struct str rows, enum sessions_by by, struct arena *arena, struct conns
 }
 
 static int
-compare(struct str a, struct str b)
+compare_texts(struct str a, struct str b)
 {
 	size_t n = a.n < b.n ? a.n : b.n;
 	int c = n > 0 ? memcmp(a.p, b.p, n) : 0;
@@ -67,13 +67,13 @@ compare(struct str a, struct str b)
 static int
 by_key(const void *a, const void *b)
 {
-	return compare(((const struct conn *)a)->key, ((const struct conn *)b)->key);
+	return compare_texts(((const struct conn *)a)->key, ((const struct conn *)b)->key);
 }
 
 static int
-by_name(const void *a, const void *b)
+by_conn_text(const void *a, const void *b)
 {
-	return compare(*(const struct str *)a, *(const struct str *)b);
+	return compare_texts(*(const struct str *)a, *(const struct str *)b);
 }
 
 /* The different ones that are not empty, in order; gives their number. */
@@ -82,7 +82,7 @@ different(struct str *names, size_t n)
 {
 	size_t to = 0;
 
-	qsort(names, n, sizeof(*names), by_name);
+	qsort(names, n, sizeof(*names), by_conn_text);
 	for (size_t i = 0; i < n; i++)
 		if (names[i].n > 0 && (to == 0 || !str_eq(names[i], names[to - 1])))
 			names[to++] = names[i];
@@ -136,7 +136,7 @@ sessions_group(struct str rows, enum sessions_by by, bool json, struct buf *out)
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
 	struct conns c = {0};
 
-	read_all(rows, by, arena, &c);
+	read_conns(rows, by, arena, &c);
 	if (c.n > 0)
 		qsort(c.p, c.n, sizeof(*c.p), by_key);
 	for (size_t from = 0, to; from < c.n; from = to) {

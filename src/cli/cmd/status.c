@@ -10,7 +10,7 @@
 /* ---- the lines ---- */
 
 static bool
-next_line(struct str *lines, struct str *key_r, struct str *value_r)
+next_figure(struct str *lines, struct str *key_r, struct str *value_r)
 {
 	struct str line;
 
@@ -24,29 +24,29 @@ next_line(struct str *lines, struct str *key_r, struct str *value_r)
 }
 
 static struct str
-text_of(struct str lines, const char *name)
+text_at(struct str lines, const char *name)
 {
 	struct str key, value;
 
-	while (next_line(&lines, &key, &value))
+	while (next_figure(&lines, &key, &value))
 		if (str_eq(key, str_of(name)))
 			return value;
 	return STR_NONE;
 }
 
 static uint64_t
-number_of(struct str lines, const char *name)
+number_at(struct str lines, const char *name)
 {
 	uint64_t n = 0;
 
-	(void)str_u64(text_of(lines, name), UINT64_MAX, &n);
+	(void)str_u64(text_at(lines, name), UINT64_MAX, &n);
 	return n;
 }
 
 static bool
 has(struct str lines, const char *name)
 {
-	return text_of(lines, name).p != NULL;
+	return text_at(lines, name).p != NULL;
 }
 
 /* ---- units ---- */
@@ -120,24 +120,24 @@ label(struct buf *out, const char *name)
 /* ---- the page ---- */
 
 static void
-put_head(struct str lines, struct buf *out)
+put_title(struct str lines, struct buf *out)
 {
-	buf_printf(out, "Turnstone %.*s, running for ", STR_ARG(text_of(lines, "version")));
-	status_time(number_of(lines, "uptime_seconds"), out);
-	buf_printf(out, " (process %.*s)\n", STR_ARG(text_of(lines, "pid")));
+	buf_printf(out, "Turnstone %.*s, running for ", STR_ARG(text_at(lines, "version")));
+	status_time(number_at(lines, "uptime_seconds"), out);
+	buf_printf(out, " (process %.*s)\n", STR_ARG(text_at(lines, "pid")));
 }
 
 static void
 put_connections(struct str lines, struct buf *out)
 {
 	label(out, "Connections");
-	put_count(out, number_of(lines, "connections"));
+	put_count(out, number_at(lines, "connections"));
 	buf_puts(out, " open, ");
-	put_count(out, number_of(lines, "logged_in"));
+	put_count(out, number_at(lines, "logged_in"));
 	buf_puts(out, " logged in, of ");
-	put_things(out, number_of(lines, "users_logged_in"), "user", "users");
+	put_things(out, number_at(lines, "users_logged_in"), "user", "users");
 	buf_puts(out, "; from mail servers ");
-	put_count(out, number_of(lines, "lmtp_connections"));
+	put_count(out, number_at(lines, "lmtp_connections"));
 	buf_putc(out, '\n');
 }
 
@@ -147,13 +147,13 @@ put_mail(struct str lines, struct buf *out)
 	label(out, "Mail");
 	if (has(lines, "mail_cut_off"))
 		buf_puts(out, "more than ");
-	put_things(out, number_of(lines, "mail_messages"), "message", "messages");
+	put_things(out, number_at(lines, "mail_messages"), "message", "messages");
 	buf_puts(out, " in ");
-	put_things(out, number_of(lines, "mail_mailboxes"), "mailbox", "mailboxes");
+	put_things(out, number_at(lines, "mail_mailboxes"), "mailbox", "mailboxes");
 	buf_puts(out, " of ");
-	put_things(out, number_of(lines, "mail_accounts"), "account", "accounts");
+	put_things(out, number_at(lines, "mail_accounts"), "account", "accounts");
 	buf_puts(out, ", ");
-	status_bytes(number_of(lines, "mail_bytes"), out);
+	status_bytes(number_at(lines, "mail_bytes"), out);
 	buf_putc(out, '\n');
 }
 
@@ -163,18 +163,18 @@ put_disk(struct str lines, struct buf *out)
 	label(out, "Disk");
 	if (has(lines, "disk_used_cut_off"))
 		buf_puts(out, "more than ");
-	status_bytes(number_of(lines, "disk_used_bytes"), out);
+	status_bytes(number_at(lines, "disk_used_bytes"), out);
 	buf_puts(out, " used, ");
-	status_bytes(number_of(lines, "disk_free_bytes"), out);
+	status_bytes(number_at(lines, "disk_free_bytes"), out);
 	buf_puts(out, " free\n");
 }
 
 static void
 put_queues(struct str lines, struct buf *out)
 {
-	uint64_t changes = number_of(lines, "changes_pending");
-	uint64_t jobs = number_of(lines, "work_waiting");
-	uint64_t checks = number_of(lines, "auth_checks_waiting");
+	uint64_t changes = number_at(lines, "changes_pending");
+	uint64_t jobs = number_at(lines, "work_waiting");
+	uint64_t checks = number_at(lines, "auth_checks_waiting");
 
 	label(out, "Queues");
 	if (changes + jobs + checks == 0)
@@ -207,7 +207,7 @@ put_pace(struct str lines, struct buf *out)
 	label(out, "Last minute");
 	for (size_t i = 0; i < sizeof(paces) / sizeof(*paces); i++)
 		buf_printf(out, "%s%.*s%s", i > 0 ? ", " : "",
-		    STR_ARG(text_of(lines, paces[i].name)), paces[i].text);
+		    STR_ARG(text_at(lines, paces[i].name)), paces[i].text);
 	buf_puts(out, " a second\n");
 }
 
@@ -218,7 +218,7 @@ put_listeners(struct str lines, struct buf *out)
 	bool any = false;
 
 	label(out, "Listeners");
-	while (next_line(&lines, &key, &value)) {
+	while (next_figure(&lines, &key, &value)) {
 		if (!str_has_prefix(key, prefix))
 			continue;
 		key = str_range(key.p + prefix.n, key.p + key.n);
@@ -243,29 +243,29 @@ warning(struct buf *out, const char *text)
 static void
 warn_disk(struct str lines, struct buf *out)
 {
-	uint64_t left = number_of(lines, "disk_free_bytes");
-	uint64_t mark = number_of(lines, "disk_free_mark_bytes");
+	uint64_t left = number_at(lines, "disk_free_bytes");
+	uint64_t mark = number_at(lines, "disk_free_mark_bytes");
 
 	if (left < mark)
 		warning(out, "the disk is full: below store.free_space no messages are taken");
 	else if (left / 2 < mark)
 		warning(out, "the disk is nearly full: store.free_space is near");
-	if (number_of(lines, "changes_pending") > 0 &&
-	    str_eq(text_of(lines, "commits_per_second_10s"), STR("0.0")))
+	if (number_at(lines, "changes_pending") > 0 &&
+	    str_eq(text_at(lines, "commits_per_second_10s"), STR("0.0")))
 		warning(out, "changes wait, and the disk has taken none for 10 seconds");
 }
 
 static void
 warn_connections(struct str lines, struct buf *out)
 {
-	uint64_t most = number_of(lines, "connections_most");
-	uint64_t files = number_of(lines, "files_most"), open = number_of(lines, "connections");
+	uint64_t most = number_at(lines, "connections_most");
+	uint64_t files = number_at(lines, "files_most"), open = number_at(lines, "connections");
 
 	if (open >= most - most / 10)
 		warning(
 		    out, "limits.connections is nearly reached: see turnstone who --by address");
 	/* A tenth of the descriptors is left for files. */
-	if (open + number_of(lines, "lmtp_connections") >= files - files / 5)
+	if (open + number_at(lines, "lmtp_connections") >= files - files / 5)
 		warning(out, "the process may open hardly more files: raise LimitNOFILE=");
 }
 
@@ -276,10 +276,10 @@ put_warnings(struct str lines, struct buf *out)
 
 	warn_disk(lines, out);
 	warn_connections(lines, out);
-	if (str_eq(text_of(lines, "auth_helper"), STR("gone")))
+	if (str_eq(text_at(lines, "auth_helper"), STR("gone")))
 		warning(out, "the auth helper was killed: restart the server");
-	if (str_eq(text_of(lines, "sandbox_seccomp"), STR("yes")) &&
-	    number_of(lines, "sandbox_landlock") == 0)
+	if (str_eq(text_at(lines, "sandbox_seccomp"), STR("yes")) &&
+	    number_at(lines, "sandbox_landlock") == 0)
 		warning(out, "the kernel has no Landlock: a part of the sandbox is missing");
 	if (out->n == before) {
 		label(out, "Warnings");
@@ -290,7 +290,7 @@ put_warnings(struct str lines, struct buf *out)
 void
 status_summary(struct str lines, struct buf *out)
 {
-	put_head(lines, out);
+	put_title(lines, out);
 	put_listeners(lines, out);
 	put_connections(lines, out);
 	put_mail(lines, out);
@@ -322,7 +322,7 @@ status_json(struct str lines, struct buf *out)
 	uint64_t number;
 
 	json_open(&j, '{');
-	while (next_line(&lines, &key, &value)) {
+	while (next_figure(&lines, &key, &value)) {
 		json_key_str(&j, key);
 		if (str_u64(value, UINT64_MAX, &number))
 			json_u64(&j, number);

@@ -16,7 +16,7 @@
 
 /* The first line of a file, without its end. */
 static bool
-read_line(FILE *f, struct buf *out)
+read_password_line(FILE *f, struct buf *out)
 {
 	int c;
 
@@ -40,7 +40,7 @@ prompt(const char *text, struct buf *out)
 	/* First, or what is typed at the sight of the question would be dropped. */
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	fprintf(stderr, "%s: ", text);
-	ok = read_line(stdin, out);
+	ok = read_password_line(stdin, out);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &old);
 	(void)fputc('\n', stderr);
 	return ok;
@@ -77,10 +77,10 @@ read_password(const struct args *args, struct buf *out)
 	FILE *f;
 
 	if (args_has(args, "password-stdin")) {
-		ok = read_line(stdin, out);
+		ok = read_password_line(stdin, out);
 	} else if (path != NULL) {
 		f = fopen(path, "re");
-		ok = f != NULL && read_line(f, out);
+		ok = f != NULL && read_password_line(f, out);
 		if (!ok)
 			fprintf(stderr, "turnstone %s: --password-file %s: %s\n", args->cmd->name,
 			    path, strerror(errno));
@@ -115,7 +115,7 @@ put_secret(const struct args *args, struct buf *wire)
 }
 
 static int
-finish(const struct args *args, struct buf *wire, bool ok)
+end_and_ask(const struct args *args, struct buf *wire, bool ok)
 {
 	if (!ok) {
 		buf_wipe_fini(wire);
@@ -142,7 +142,7 @@ will_ask(const struct args *args)
 }
 
 static void
-put_user(const struct args *args, struct buf *wire)
+put_user_request(const struct args *args, struct buf *wire)
 {
 	const char *pattern;
 
@@ -163,7 +163,7 @@ check_first(const struct args *args, bool exists)
 	if (!will_ask(args))
 		return APP_OK;
 	request_begin(&wire, "user-check");
-	put_user(args, &wire);
+	put_user_request(args, &wire);
 	if (exists)
 		request_put(&wire, "exists", STR("yes"));
 	request_end(&wire);
@@ -196,8 +196,8 @@ put_password(const struct args *args, const char *verb, bool exists)
 	if (code != APP_OK)
 		return code;
 	request_begin(&wire, verb);
-	put_user(args, &wire);
-	return finish(args, &wire, put_secret(args, &wire));
+	put_user_request(args, &wire);
+	return end_and_ask(args, &wire, put_secret(args, &wire));
 }
 
 static int
@@ -222,7 +222,7 @@ simple(const struct args *args, const char *verb)
 		request_put(&wire, "name", str_of(args->operands[0]));
 	if (args_has(args, "purge"))
 		request_put(&wire, "purge", STR("yes"));
-	return finish(args, &wire, true);
+	return end_and_ask(args, &wire, true);
 }
 
 static int
@@ -244,7 +244,7 @@ user_enable(const struct args *args)
 }
 
 static void
-print_list(struct str rows)
+print_users(struct str rows)
 {
 	struct buf value = {0};
 	struct str row;
@@ -301,7 +301,7 @@ print_user(struct str row)
 }
 
 static int
-show(const struct args *args, const char *verb, void (*print)(struct str rows),
+show_rows(const struct args *args, const char *verb, void (*print)(struct str rows),
     void (*print_json)(struct str rows))
 {
 	struct buf wire = {0}, out = {0};
@@ -321,13 +321,13 @@ show(const struct args *args, const char *verb, void (*print)(struct str rows),
 static int
 user_list(const struct args *args)
 {
-	return show(args, "user-list", print_list, rows_print_json);
+	return show_rows(args, "user-list", print_users, rows_print_json);
 }
 
 static int
 user_show(const struct args *args)
 {
-	return show(args, "user-show", print_user, row_print_json);
+	return show_rows(args, "user-show", print_user, row_print_json);
 }
 
 static int
@@ -359,7 +359,7 @@ user_bulk(const struct args *args)
 	buf_u64(&n, digits);
 	request_put(&wire, "digits", buf_as_str(&n));
 	buf_fini(&n);
-	return finish(args, &wire, put_secret(args, &wire));
+	return end_and_ask(args, &wire, put_secret(args, &wire));
 }
 
 /* --scheme, --cost. */

@@ -7,7 +7,7 @@
 #include "sasl/names.h"
 
 static bool
-explain(enum ts_err err, const char *why, struct str name, struct buf *out)
+put_alias_error(enum ts_err err, const char *why, struct str name, struct buf *out)
 {
 	if (err == TS_NOT_FOUND)
 		buf_printf(out, "there is no alias %.*s\n", STR_ARG(name));
@@ -105,7 +105,7 @@ explain_names(const struct ops *ops, enum ts_err err, const char *why,
 {
 	if (err == TS_INVALID)
 		buf_printf(out, "'%.*s': ", STR_ARG(bad_name(ops, alias)));
-	return explain(err, why, alias->name, out);
+	return put_alias_error(err, why, alias->name, out);
 }
 
 /* The text, when it is done, is warnings, a line each. */
@@ -145,7 +145,7 @@ alias_remove(const struct ops *ops, const struct request *req, struct buf *out, 
 }
 
 static bool
-list_one(const struct auth_alias *alias, void *arg)
+put_alias_row(const struct auth_alias *alias, void *arg)
 {
 	struct buf *out = arg;
 
@@ -165,7 +165,7 @@ alias_list(const struct ops *ops, const struct request *req, struct buf *out, st
 
 	(void)req;
 	(void)io;
-	ok = explain(auth_alias_list(ops->auth, list_one, &rows), NULL, STR_NONE, out);
+	ok = put_alias_error(auth_alias_list(ops->auth, put_alias_row, &rows), NULL, STR_NONE, out);
 	if (ok)
 		buf_str(out, buf_as_str(&rows));
 	buf_fini(&rows);

@@ -372,7 +372,7 @@ answer_blobs(struct reader *rd, struct rd *r)
 }
 
 static bool
-answer(struct reader *rd, struct str question)
+answer_question(struct reader *rd, struct str question)
 {
 	struct rd r = rd_of(question);
 
@@ -403,7 +403,7 @@ backup(const struct ops *ops, const struct request *req, struct buf *out, struct
 
 	(void)req;
 	while (ok && io->receive(io, &question)) {
-		ok = answer(&rd, buf_as_str(&question));
+		ok = answer_question(&rd, buf_as_str(&question));
 		question.n = 0;
 	}
 	forget_user(&rd);

@@ -77,7 +77,7 @@ copy_messages(struct copy *c, const roaring_bitmap_t *uids, struct store_message
 
 /* Copies what is new since the last look; the first time since what the asker knows. */
 static void
-look(struct copy *c)
+copy_changes(struct copy *c)
 {
 	uint64_t since = c->uids != NULL ? c->info.counters.modseq : c->since;
 	roaring_bitmap_t *changed = c->changed != NULL ? c->changed : roaring_bitmap_create();
@@ -112,7 +112,7 @@ struct settling {
 };
 
 static bool
-compare(const struct store_mailbox_info *info, void *arg)
+check_unchanged(const struct store_mailbox_info *info, void *arg)
 {
 	struct settling *s = arg;
 	struct reader *rd = s->rd;
@@ -129,13 +129,13 @@ compare(const struct store_mailbox_info *info, void *arg)
 }
 
 static void
-look_again(struct reader *rd, struct copy *c)
+copy_again(struct reader *rd, struct copy *c)
 {
 	c->same = false;
 	if (c->mailbox == NULL)
 		c->err = store_mailbox_load(rd->account, buf_as_str(&c->name), &c->mailbox);
 	if (c->mailbox != NULL)
-		look(c);
+		copy_changes(c);
 }
 
 /*
@@ -150,10 +150,10 @@ settle(struct reader *rd)
 		struct settling s = {.rd = rd};
 
 		s.moved = mem_zalloc(rd->copy_count + 1);
-		store_account_list(rd->account, compare, &s);
+		store_account_list(rd->account, check_unchanged, &s);
 		for (size_t i = 0; i < rd->copy_count; i++)
 			if (s.moved[i])
-				look_again(rd, &rd->copies[i]);
+				copy_again(rd, &rd->copies[i]);
 		mem_free(s.moved);
 		if (!s.any)
 			return;
@@ -176,7 +176,7 @@ open_copy(struct reader *rd, struct copy *c, const struct backup_known *known, s
 	if (!c->same)
 		c->err = store_mailbox_load(rd->account, buf_as_str(&c->name), &c->mailbox);
 	if (c->mailbox != NULL)
-		look(c);
+		copy_changes(c);
 }
 
 void

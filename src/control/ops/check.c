@@ -13,7 +13,7 @@ struct checking {
 };
 
 static void
-put_text(struct checking *c, const struct check_finding *f)
+put_finding_text(struct checking *c, const struct check_finding *f)
 {
 	struct buf *b = &c->line;
 
@@ -32,7 +32,7 @@ put_text(struct checking *c, const struct check_finding *f)
 }
 
 static void
-put_json(struct checking *c, const struct check_finding *f)
+put_finding_json(struct checking *c, const struct check_finding *f)
 {
 	struct json j = {.out = &c->line};
 
@@ -62,7 +62,7 @@ put_json(struct checking *c, const struct check_finding *f)
 }
 
 static void
-found(const struct check_finding *f, void *arg)
+put_finding(const struct check_finding *f, void *arg)
 {
 	struct checking *c = arg;
 
@@ -70,9 +70,9 @@ found(const struct check_finding *f, void *arg)
 	c->mended += f->done != NULL;
 	c->line.n = 0;
 	if (c->json)
-		put_json(c, f);
+		put_finding_json(c, f);
 	else
-		put_text(c, f);
+		put_finding_text(c, f);
 	(void)c->io->send(c->io, buf_as_str(&c->line));
 }
 
@@ -99,8 +99,9 @@ check_users(const struct ops *ops, struct checking *c)
 	enum ts_err err = auth_users_list(ops->auth, count_user, &users);
 
 	if (err != TS_OK)
-		found(&(struct check_finding){.kind = CHECK_RECORD,
-		          .what = "the users' records cannot all be read (the log names them)"},
+		put_finding(
+		    &(struct check_finding){.kind = CHECK_RECORD,
+		        .what = "the users' records cannot all be read (the log names them)"},
 		    c);
 }
 
@@ -117,7 +118,7 @@ summary(const struct check_result *r, const struct checking *c, struct buf *out)
 }
 
 static bool
-check(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+serve_check(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
 	struct checking c = {
 	    .io = io, .json = request_has(req, "json"), .repair = request_has(req, "repair")};
@@ -125,7 +126,7 @@ check(const struct ops *ops, const struct request *req, struct buf *out, struct 
 	    .quick = request_has(req, "quick"),
 	    .user = request_get(req, "user"),
 	    .mailbox = request_get(req, "mailbox"),
-	    .found = found,
+	    .found = put_finding,
 	    .progress = progress,
 	    .arg = &c};
 	struct check_result result = {0};
@@ -137,10 +138,10 @@ check(const struct ops *ops, const struct request *req, struct buf *out, struct 
 		return false;
 	}
 	if (ops->recovered != NULL)
-		found(&(struct check_finding){.kind = CHECK_TABLE,
-		          .what = ops->recovered,
-		          .done =
-		              ops->store != NULL ? "opened with what the files still hold" : NULL},
+		put_finding(&(struct check_finding){.kind = CHECK_TABLE,
+		                .what = ops->recovered,
+		                .done = ops->store != NULL ? "opened with what the files still hold"
+		                                           : NULL},
 		    &c);
 	if (ops->store != NULL)
 		err = store_check(ops->store, &opt, &result);
@@ -158,4 +159,5 @@ check(const struct ops *ops, const struct request *req, struct buf *out, struct 
 	return err == TS_OK;
 }
 
-const struct op ops_check[] = {{.verb = "check", .run = check, .still = true}, {.verb = NULL}};
+const struct op ops_check[] = {
+    {.verb = "check", .run = serve_check, .still = true}, {.verb = NULL}};

@@ -39,7 +39,7 @@ send_some(struct export *ex, size_t mark)
 }
 
 static bool
-list_one(const struct store_mailbox_info *info, void *arg)
+note_mailbox(const struct store_mailbox_info *info, void *arg)
 {
 	struct export *ex = arg;
 
@@ -122,7 +122,7 @@ put_bytes(struct export *ex, const struct store_message *m, enum ts_err *err_r)
 }
 
 static bool
-put_message(struct export *ex, struct store_mailbox *mb, const struct store_keywords *keywords,
+send_message(struct export *ex, struct store_mailbox *mb, const struct store_keywords *keywords,
     struct str name, const struct store_message *m, bool bare)
 {
 	struct mailstream_message out = {.uid = m->uid,
@@ -175,7 +175,7 @@ put_messages(struct export *ex, struct store_mailbox *mb, struct str name)
 		keywords = store_mailbox_keywords(mb);
 		store_mailbox_read_end(mb);
 		for (size_t i = 0; ok && i < n; i++)
-			ok = put_message(
+			ok = send_message(
 			    ex, mb, keywords, name, &w[i], roaring_bitmap_contains(have, w[i].uid));
 		store_keywords_unref(&keywords);
 		if (n > 0)
@@ -189,7 +189,7 @@ put_messages(struct export *ex, struct store_mailbox *mb, struct str name)
 }
 
 static bool
-put_mailbox(struct export *ex, struct str name)
+send_mailbox(struct export *ex, struct str name)
 {
 	struct store_mailbox_info info;
 	struct store_mailbox *mb = NULL;
@@ -228,9 +228,9 @@ put_mailbox(struct export *ex, struct str name)
 }
 
 static bool
-run(struct export *ex)
+export_all(struct export *ex)
 {
-	store_account_list(ex->account, list_one, ex);
+	store_account_list(ex->account, note_mailbox, ex);
 	if (ex->only.n > 0 && ex->names.n == 0) {
 		buf_printf(ex->out, "there is no mailbox %.*s\n", STR_ARG(ex->only));
 		return false;
@@ -240,7 +240,7 @@ run(struct export *ex)
 	struct rd r = rd_of(buf_as_str(&ex->names));
 
 	while (rd_left(&r) > 0)
-		if (!put_mailbox(ex, rd_vstr(&r)))
+		if (!send_mailbox(ex, rd_vstr(&r)))
 			return false;
 	if (ex->io->gone(ex->io))
 		return false;
@@ -266,7 +266,7 @@ static bool export(
 	if (err == TS_OK)
 		err = store_account_load(ops->store, user.name, false, &ex.account);
 	if (err == TS_OK)
-		ok = run(&ex);
+		ok = export_all(&ex);
 	else if (err == TS_NOT_FOUND)
 		buf_printf(out, "there is no user %.*s with mail\n", STR_ARG(name));
 	else

@@ -12,7 +12,7 @@
 enum { OTHERS_MAX = 100, DAY = 24 * 60 * 60 };
 
 static bool
-failed(enum ts_err err, struct str name, struct buf *out)
+put_grant_error(enum ts_err err, struct str name, struct buf *out)
 {
 	switch (err) {
 	case TS_NOT_FOUND:
@@ -121,7 +121,7 @@ grant_add(const struct ops *ops, const struct request *req, struct buf *out, str
 	else if (err == TS_INVALID && fault.text.n > 0)
 		buf_printf(out, "%s: %s\n", fault.field, buf_cstr(&fault.text));
 	else
-		(void)failed(err, buf_as_str(&name), out);
+		(void)put_grant_error(err, buf_as_str(&name), out);
 	buf_fini(&fault.text);
 	buf_fini(&name);
 	return err == TS_OK;
@@ -138,7 +138,7 @@ grant_remove(const struct ops *ops, const struct request *req, struct buf *out, 
 
 	(void)io;
 	if (err != TS_OK)
-		return failed(err, name, out);
+		return put_grant_error(err, name, out);
 	if (ops->server != NULL)
 		n = server_recheck(ops->server);
 	if (n > 0)

@@ -183,7 +183,7 @@ begin_mailbox(struct import *im, const struct mailstream_mailbox *m)
 /* ---- all ---- */
 
 static bool
-take(struct import *im, const struct mailstream_record *rec)
+take_record(struct import *im, const struct mailstream_record *rec)
 {
 	if (im->skipping && rec->tag != MAILSTREAM_MAILBOX) {
 		im->left_out += rec->tag == MAILSTREAM_MESSAGE;
@@ -208,7 +208,7 @@ take(struct import *im, const struct mailstream_record *rec)
 }
 
 static bool
-run(struct import *im)
+import_stream(struct import *im)
 {
 	struct mailstream_record rec;
 
@@ -220,7 +220,7 @@ run(struct import *im)
 			return false;
 		}
 		if (got == MAILSTREAM_GOT) {
-			if (!take(im, &rec))
+			if (!take_record(im, &rec))
 				return false;
 		} else if (!im->io->receive(im->io, &im->in.bytes)) {
 			(void)import_flush(im); /* what is whole is kept */
@@ -233,7 +233,7 @@ run(struct import *im)
 
 /* The account of a user; made when the user has no mail yet. */
 static bool
-find_account(struct import *im, const struct request *req)
+find_user_account(struct import *im, const struct request *req)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user = {0};
@@ -265,10 +265,10 @@ import_or_tell(
 	im.pool = work_pool_new(0);
 	im.md = EVP_MD_CTX_new();
 	TS_ASSERT(im.md != NULL);
-	ok = find_account(&im, req);
+	ok = find_user_account(&im, req);
 	if (ok && dry)
 		import_dry_begin(&im);
-	ok = ok && run(&im);
+	ok = ok && import_stream(&im);
 	store_upload_free(&im.upload);
 	store_change_free(&im.batch);
 	store_mailbox_unref(&im.mailbox);

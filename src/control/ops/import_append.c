@@ -12,7 +12,7 @@
 #define BATCH_BYTES ((uint64_t)4 << 20)
 
 static enum ts_err
-submit(struct import *im, enum store_limit *limit_r)
+submit_batch(struct import *im, enum store_limit *limit_r)
 {
 	enum ts_err err = TS_OK;
 
@@ -34,7 +34,7 @@ bool
 import_flush(struct import *im)
 {
 	enum store_limit limit;
-	enum ts_err err = submit(im, &limit);
+	enum ts_err err = submit_batch(im, &limit);
 
 	return err == TS_OK || import_fail(im, "messages for", err);
 }
@@ -60,7 +60,7 @@ upload_done(void *arg, enum ts_err err)
 }
 
 static void
-begin_message(struct import *im)
+begin_upload(struct import *im)
 {
 	if (im->summing)
 		return;
@@ -74,7 +74,7 @@ begin_message(struct import *im)
 void
 import_take_data(struct import *im, struct str data)
 {
-	begin_message(im);
+	begin_upload(im);
 	TS_ASSERT(EVP_DigestUpdate(im->md, data.p, data.n) == 1);
 	if (!im->dry && !store_upload_write(im->upload, data, ready, NULL))
 		loop_fake_run(im->loop);
@@ -161,7 +161,7 @@ put_alone(struct import *im, const struct mailstream_message *m)
 	next = im->next;
 	renumbered = im->renumbered;
 	put_item(im, m);
-	err = submit(im, &limit);
+	err = submit_batch(im, &limit);
 	if (err == TS_OK)
 		return true;
 	if (err != TS_LIMIT)
@@ -181,7 +181,7 @@ import_take_message(struct import *im, const struct mailstream_message *m)
 	unsigned char sum[IMPORT_SUM];
 	struct waiter w = {0};
 
-	begin_message(im);
+	begin_upload(im);
 	TS_ASSERT(EVP_DigestFinal_ex(im->md, sum, NULL) == 1);
 	im->summing = false;
 	if (m->bare || m->size > UINT32_MAX) {

@@ -38,7 +38,7 @@ is_made(const struct import *im, struct str name)
 }
 
 static enum ts_err
-make(struct import *im, struct str name)
+make_dry(struct import *im, struct str name)
 {
 	struct import_dry *dry = &im->dryness;
 
@@ -82,7 +82,7 @@ import_dry_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	if (im->account != NULL)
 		err = store_mailbox_load(im->account, m->name, &im->mailbox);
 	if (err == TS_NOT_FOUND)
-		err = make(im, m->name);
+		err = make_dry(im, m->name);
 	if (err != TS_OK)
 		return err;
 	dry->arena = arena_new(NULL, ARENA_OTHER, 1024);

@@ -77,7 +77,7 @@ sum_blob(struct import *im, struct have *h)
 
 /* The first of have[from, to) that is not before want. */
 static size_t
-first_of(const struct have *have, size_t from, size_t to, const struct have *want,
+first_not_before(const struct have *have, size_t from, size_t to, const struct have *want,
     int (*order)(const void *a, const void *b))
 {
 	while (from < to) {
@@ -112,7 +112,7 @@ bool
 import_is_known(struct import *im, const struct mailstream_message *m, const unsigned char *sum)
 {
 	struct have want = {.size = (uint32_t)m->size, .date = m->internaldate, .readable = true};
-	size_t first = first_of(im->have, 0, im->have_count, &want, by_size), end, at;
+	size_t first = first_not_before(im->have, 0, im->have_count, &want, by_size), end, at;
 	struct have *head;
 
 	if (first == im->have_count || by_size(&im->have[first], &want) != 0)
@@ -125,7 +125,7 @@ import_is_known(struct import *im, const struct mailstream_message *m, const uns
 		im->have[first].summed = true;
 	}
 	memcpy(want.sum, sum, IMPORT_SUM);
-	at = first_of(im->have, first, end, &want, by_sum);
+	at = first_not_before(im->have, first, end, &want, by_sum);
 	if (at == end || by_sum(&im->have[at], &want) != 0)
 		return false;
 	head = &im->have[at];

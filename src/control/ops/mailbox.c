@@ -15,7 +15,7 @@ struct target {
 };
 
 static bool
-explain(enum ts_err err, struct str user, struct str name, struct buf *out)
+put_mailbox_error(enum ts_err err, struct str user, struct str name, struct buf *out)
 {
 	switch (err) {
 	case TS_OK:
@@ -49,7 +49,7 @@ explain(enum ts_err err, struct str user, struct str name, struct buf *out)
 
 /* As it is kept; where there is one that is spelled just so, that one. */
 static void
-take_name(struct target *t, struct str name)
+set_target_name(struct target *t, struct str name)
 {
 	struct store_mailbox_info info;
 
@@ -61,7 +61,7 @@ take_name(struct target *t, struct str name)
 
 /* A user who was deleted may have left mail: then the name stands for the account itself. */
 static bool
-find(const struct ops *ops, const struct request *req, bool create, struct target *t,
+find_target(const struct ops *ops, const struct request *req, bool create, struct target *t,
     struct buf *out)
 {
 	struct auth_user user = {0};
@@ -77,7 +77,7 @@ find(const struct ops *ops, const struct request *req, bool create, struct targe
 		t->user = user.name;
 	err = store_account_load(ops->store, t->user, create && known, &t->account);
 	if (err == TS_OK) {
-		take_name(t, request_get(req, "name"));
+		set_target_name(t, request_get(req, "name"));
 		return true;
 	}
 	if (err == TS_NOT_FOUND)
@@ -132,7 +132,7 @@ put_info(const struct store_mailbox_info *info, struct str name, struct buf *out
 }
 
 static bool
-list_one(const struct store_mailbox_info *info, void *arg)
+put_mailbox_row(const struct store_mailbox_info *info, void *arg)
 {
 	put_info(info, info->name, arg);
 	return true;
@@ -142,11 +142,11 @@ static bool
 mailbox_list(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
 	struct target t;
-	bool ok = find(ops, req, false, &t, out);
+	bool ok = find_target(ops, req, false, &t, out);
 
 	(void)io;
 	if (ok)
-		store_account_list(t.account, list_one, out);
+		store_account_list(t.account, put_mailbox_row, out);
 	target_fini(&t);
 	return ok;
 }
@@ -156,7 +156,7 @@ mailbox_status(const struct ops *ops, const struct request *req, struct buf *out
 {
 	struct store_mailbox_info info;
 	struct target t;
-	bool ok = find(ops, req, false, &t, out);
+	bool ok = find_target(ops, req, false, &t, out);
 
 	(void)io;
 	if (ok) {
@@ -164,7 +164,7 @@ mailbox_status(const struct ops *ops, const struct request *req, struct buf *out
 		if (ok)
 			put_info(&info, buf_as_str(&t.name), out);
 		else
-			explain(TS_NOT_FOUND, t.user, buf_as_str(&t.name), out);
+			put_mailbox_error(TS_NOT_FOUND, t.user, buf_as_str(&t.name), out);
 	}
 	target_fini(&t);
 	return ok;
@@ -196,10 +196,11 @@ mailbox_create(const struct ops *ops, const struct request *req, struct buf *out
 		buf_printf(out, "%s\n", fault);
 		return false;
 	}
-	ok = find(ops, req, true, &t, out) &&
-	     explain(change(&t, STORE_CHANGE_CREATE), t.user, buf_as_str(&t.name), out);
+	ok = find_target(ops, req, true, &t, out) &&
+	     put_mailbox_error(change(&t, STORE_CHANGE_CREATE), t.user, buf_as_str(&t.name), out);
 	if (ok && request_has(req, "subscribe"))
-		ok = explain(change(&t, STORE_CHANGE_SUBSCRIBE), t.user, buf_as_str(&t.name), out);
+		ok = put_mailbox_error(
+		    change(&t, STORE_CHANGE_SUBSCRIBE), t.user, buf_as_str(&t.name), out);
 	target_fini(&t);
 	return ok;
 }
@@ -211,12 +212,13 @@ mailbox_delete(const struct ops *ops, const struct request *req, struct buf *out
 	bool ok;
 
 	(void)io;
-	ok = find(ops, req, false, &t, out);
+	ok = find_target(ops, req, false, &t, out);
 	if (ok && str_eq(buf_as_str(&t.name), STR("INBOX"))) {
 		buf_puts(out, "INBOX cannot be deleted\n");
 		ok = false;
 	}
-	ok = ok && explain(change(&t, STORE_CHANGE_DELETE), t.user, buf_as_str(&t.name), out);
+	ok = ok &&
+	     put_mailbox_error(change(&t, STORE_CHANGE_DELETE), t.user, buf_as_str(&t.name), out);
 	target_fini(&t);
 	return ok;
 }

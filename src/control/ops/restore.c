@@ -73,7 +73,7 @@ restore_bad_question(struct writer *w)
 
 /* Submits, waits, frees. */
 static enum ts_err
-run(struct store_change *c)
+submit_and_free(struct store_change *c)
 {
 	enum ts_err err = store_submit_wait(c);
 
@@ -144,13 +144,13 @@ name_change(struct writer *w, enum store_change_kind kind, struct str name)
 	struct store_change *c = store_change_new(w->account, kind, NULL, NULL, NULL);
 
 	c->name = arena_str(c->arena, name);
-	return run(c);
+	return submit_and_free(c);
 }
 
 /* A name of the backup as it is kept here; or as it was, where there is a mailbox of that spelling.
  */
 static struct str
-take_name(struct writer *w, struct rd *r, struct arena *arena)
+read_name(struct writer *w, struct rd *r, struct arena *arena)
 {
 	struct store_mailbox_info info;
 	struct str name = rd_vstr(r);
@@ -256,7 +256,7 @@ static bool
 open_mailbox(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct wish wish = {.name = take_name(w, r, arena)};
+	struct wish wish = {.name = read_name(w, r, arena)};
 	enum ts_err err = TS_INVALID;
 	bool bad, ok;
 
@@ -289,7 +289,7 @@ static bool
 subscribe(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct str name = take_name(w, r, arena);
+	struct str name = read_name(w, r, arena);
 	bool bad = r->bad || w->account == NULL, ok;
 	enum ts_err err = TS_INVALID;
 
@@ -317,7 +317,7 @@ raise_mailbox(struct writer *w, struct rd *r)
 	c->mailbox = w->mailbox;
 	c->wish_uidnext = (uint32_t)uidnext;
 	c->wish_modseq = modseq < STORE_MODSEQ_WISH_MAX ? modseq : 0;
-	err = run(c);
+	err = submit_and_free(c);
 	return err == TS_OK || restore_say(w, "UIDNEXT", err);
 }
 
@@ -450,7 +450,7 @@ static bool
 set_aside(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct str name = take_name(w, r, arena);
+	struct str name = read_name(w, r, arena);
 	struct store_mailbox *target = NULL;
 	struct store_change *c;
 	enum ts_err err = TS_INVALID;
@@ -481,7 +481,7 @@ set_aside(struct writer *w, struct rd *r)
 }
 
 static bool
-answer(struct writer *w, struct str question)
+answer_question(struct writer *w, struct str question)
 {
 	struct rd r = rd_of(question);
 	char what = (char)rd_u8(&r);
@@ -524,7 +524,7 @@ restore(const struct ops *ops, const struct request *req, struct buf *out, struc
 	w.loop = loop_new_fake();
 	w.pool = work_pool_new(0);
 	while (ok && io->receive(io, &question)) {
-		ok = answer(&w, buf_as_str(&question));
+		ok = answer_question(&w, buf_as_str(&question));
 		question.n = 0;
 	}
 	restore_append_fini(&w);

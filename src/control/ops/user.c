@@ -15,7 +15,7 @@ enum { BULK_STEP = 5000 };
 
 /* What the user is told of an error; true when there is none. */
 static bool
-explain(enum ts_err err, const char *why, struct str name, struct buf *out)
+put_user_error(enum ts_err err, const char *why, struct str name, struct buf *out)
 {
 	switch (err) {
 	case TS_OK:
@@ -69,7 +69,7 @@ user_add(const struct ops *ops, const struct request *req, struct buf *out, stru
 	const char *why = NULL;
 	enum ts_err err = auth_users_add(ops->auth, &spec, &why);
 
-	return explain(err, why, spec.name, out);
+	return put_user_error(err, why, spec.name, out);
 }
 
 /* Before the command asks for a password. */
@@ -89,7 +89,7 @@ user_check(const struct ops *ops, const struct request *req, struct buf *out, st
 	arena_free(&arena);
 	if (err == TS_EXISTS && request_has(req, "bulk"))
 		err = TS_OK; /* who exists already keeps what they have */
-	return explain(err, why, spec.name, out);
+	return put_user_error(err, why, spec.name, out);
 }
 
 static bool
@@ -101,7 +101,7 @@ user_passwd(const struct ops *ops, const struct request *req, struct buf *out, s
 	const char *why = NULL;
 	enum ts_err err = auth_users_passwd(ops->auth, &spec, &why);
 
-	return explain(err, why, spec.name, out);
+	return put_user_error(err, why, spec.name, out);
 }
 
 /* Their open sessions, and those in which they act for others; nothing without a server. */
@@ -139,7 +139,7 @@ user_delete(const struct ops *ops, const struct request *req, struct buf *out, s
 		if (err == TS_NOT_FOUND)
 			err = TS_OK;
 	}
-	ok = explain(err, why, name, out);
+	ok = put_user_error(err, why, name, out);
 	arena_free(&arena);
 	return ok;
 }
@@ -152,7 +152,7 @@ user_disable(const struct ops *ops, const struct request *req, struct buf *out, 
 	struct auth_user user = {0};
 	const char *why = NULL;
 	enum ts_err err = auth_users_disable(ops->auth, name, true, &why);
-	bool ok = explain(err, why, name, out);
+	bool ok = put_user_error(err, why, name, out);
 
 	(void)io;
 	/* The name as sessions have it. */
@@ -170,7 +170,7 @@ user_enable(const struct ops *ops, const struct request *req, struct buf *out, s
 	const char *why = NULL;
 	enum ts_err err = auth_users_disable(ops->auth, name, false, &why);
 
-	return explain(err, why, name, out);
+	return put_user_error(err, why, name, out);
 }
 
 static const char *
@@ -184,7 +184,7 @@ verifier_kind(struct str verifier)
 }
 
 static void
-put_user(const struct auth_user *user, struct str database, struct buf *out)
+put_user_row(const struct auth_user *user, struct str database, struct buf *out)
 {
 	row_str(out, "name", user->name);
 	row_str(out, "database", database);
@@ -206,7 +206,7 @@ put_user(const struct auth_user *user, struct str database, struct buf *out)
 static bool
 user_row(const struct auth_user *user, void *arg)
 {
-	put_user(user, STR("store"), arg);
+	put_user_row(user, STR("store"), arg);
 	return true;
 }
 
@@ -218,7 +218,7 @@ user_list(const struct ops *ops, const struct request *req, struct buf *out, str
 
 	(void)io;
 	(void)req;
-	ok = explain(auth_users_list(ops->auth, user_row, &rows), NULL, STR_NONE, out);
+	ok = put_user_error(auth_users_list(ops->auth, user_row, &rows), NULL, STR_NONE, out);
 	if (ok)
 		buf_str(out, buf_as_str(&rows));
 	buf_fini(&rows);
@@ -242,12 +242,12 @@ user_show(const struct ops *ops, const struct request *req, struct buf *out, str
 	if (sasl_name_full(name, auth_default_domain(ops->auth), &full))
 		err = auth_find(ops->auth, buf_as_str(&full), arena, &user, &chain);
 	if (err == TS_OK) {
-		put_user(&user, buf_as_str(&user.db->name), out);
+		put_user_row(&user, buf_as_str(&user.db->name), out);
 	} else {
 		err = auth_users_get(ops->auth, name, arena, &user, &why);
 		if (err == TS_INVALID)
 			buf_printf(out, "'%.*s': ", STR_ARG(name));
-		ok = explain(err, why, name, out);
+		ok = put_user_error(err, why, name, out);
 		if (ok)
 			user_row(&user, out);
 	}
@@ -270,7 +270,8 @@ user_bulk(const struct ops *ops, const struct request *req, struct buf *out, str
 	if (!str_u64(request_get(req, "from"), 1000000000, &from) ||
 	    !str_u64(request_get(req, "to"), 1000000000, &to) ||
 	    !str_u64(request_get(req, "digits"), 20, &digits))
-		return explain(TS_INVALID, "from, to and digits must be numbers", STR_NONE, out);
+		return put_user_error(
+		    TS_INVALID, "from, to and digits must be numbers", STR_NONE, out);
 	bulk.digits = (unsigned)digits;
 	for (uint64_t at = from; at <= to; at += BULK_STEP) {
 		enum ts_err err;
@@ -282,7 +283,7 @@ user_bulk(const struct ops *ops, const struct request *req, struct buf *out, str
 		bulk.from = at;
 		bulk.to = to - at < BULK_STEP ? to : at + BULK_STEP - 1;
 		err = auth_users_bulk(ops->auth, &bulk, &made, &why);
-		if (!explain(err, why, bulk.prefix, out))
+		if (!put_user_error(err, why, bulk.prefix, out))
 			return false;
 		sum += made;
 		io->progress(io, "users", bulk.to - from + 1, to - from + 1);

@@ -5,6 +5,7 @@
  */
 #include "mail/text/html.h"
 
+#include "base/ascii.h"
 #include "base/err.h"
 #include "mail/text/text.h"
 
@@ -46,7 +47,7 @@ mail_html_init(struct mail_html *h)
 }
 
 static bool
-blank(char c)
+is_space(char c)
 {
 	return c == ' ' || c == '\t' || c == '\n' || c == '\f' || c == '\r';
 }
@@ -55,12 +56,6 @@ static bool
 letter(char c)
 {
 	return ascii_lower((unsigned char)c) >= 'a' && ascii_lower((unsigned char)c) <= 'z';
-}
-
-static bool
-digit(char c)
-{
-	return c >= '0' && c <= '9';
 }
 
 /* ---- names ---- */
@@ -81,7 +76,7 @@ name_add(struct mail_html *h, char c)
 }
 
 static struct str
-name_of(const struct mail_html *h)
+tag_name(const struct mail_html *h)
 {
 	return h->name_n <= MAIL_HTML_NAME ? (struct str){h->name, h->name_n} : STR("");
 }
@@ -160,7 +155,7 @@ target(const struct feed *f, uint8_t state)
 
 /* A line end of the source is a blank to the reader. */
 static void
-put(const struct feed *f, uint8_t state, const char *p, size_t n)
+put_shown(const struct feed *f, uint8_t state, const char *p, size_t n)
 {
 	struct buf *to = target(f, state);
 	size_t from;
@@ -170,7 +165,7 @@ put(const struct feed *f, uint8_t state, const char *p, size_t n)
 	from = to->n;
 	buf_put(to, p, n);
 	for (; from < to->n; from++)
-		if (blank(to->p[from]))
+		if (is_space(to->p[from]))
 			to->p[from] = ' ';
 }
 
@@ -180,7 +175,7 @@ put_char(const struct feed *f, uint8_t state, uint32_t c)
 	struct buf *to = target(f, state);
 
 	if (to != NULL)
-		text_put_char(to, c < 0x80 && blank((char)c) ? ' ' : c);
+		text_put_char(to, c < 0x80 && is_space((char)c) ? ' ' : c);
 }
 
 /* ---- character references ---- */
@@ -214,11 +209,11 @@ ref_goes_on(const struct mail_html *h, char c)
 	if (h->ref_n == sizeof(h->ref))
 		return false;
 	if (h->ref[0] != '#')
-		return letter(c) || digit(c);
+		return letter(c) || ascii_is_digit(c);
 	if (h->ref_n > 1 && (h->ref[1] == 'x' || h->ref[1] == 'X'))
-		return digit(c) || (ascii_lower((unsigned char)c) >= 'a' &&
-		                       ascii_lower((unsigned char)c) <= 'f');
-	return digit(c) || (h->ref_n == 1 && (c == 'x' || c == 'X'));
+		return ascii_is_digit(c) || (ascii_lower((unsigned char)c) >= 'a' &&
+		                                ascii_lower((unsigned char)c) <= 'f');
+	return ascii_is_digit(c) || (h->ref_n == 1 && (c == 'x' || c == 'X'));
 }
 
 /* Those that old documents write without a semicolon: of Latin-1, and the four of markup. */
@@ -273,8 +268,8 @@ ref_end(const struct feed *f, char next)
 	if (used > 0)
 		put_char(f, h->back, c);
 	else
-		put(f, h->back, "&", 1);
-	put(f, h->back, ref.p + used, ref.n - used);
+		put_shown(f, h->back, "&", 1);
+	put_shown(f, h->back, ref.p + used, ref.n - used);
 	return closed && used == ref.n && used > 0;
 }
 
@@ -292,7 +287,7 @@ static void
 tag_named(const struct feed *f)
 {
 	struct mail_html *h = f->h;
-	struct str name = name_of(h);
+	struct str name = tag_name(h);
 
 	if (breaks(name))
 		buf_putc(f->text, '\n');
@@ -328,7 +323,7 @@ in_tag(const struct feed *f, char c)
 
 	if (c == '>') {
 		tag_end(h);
-	} else if (!blank(c) && c != '/') {
+	} else if (!is_space(c) && c != '/') {
 		name_begin(h);
 		name_add(h, c);
 		h->state = ATTR_NAME;
@@ -338,7 +333,7 @@ in_tag(const struct feed *f, char c)
 static void
 attr_named(struct mail_html *h)
 {
-	h->seen = !h->end_tag && is_seen(name_of(h));
+	h->seen = !h->end_tag && is_seen(tag_name(h));
 	h->state = ATTR_IS;
 }
 
@@ -358,7 +353,7 @@ step_markup(const struct feed *f, char c)
 		}
 		if (!letter(c)) {
 			h->state = TEXT;
-			put(f, TEXT, "<", 1);
+			put_shown(f, TEXT, "<", 1);
 			return false;
 		}
 		h->end_tag = false;
@@ -371,7 +366,7 @@ step_markup(const struct feed *f, char c)
 		h->state = letter(c) ? TAG_NAME : c == '>' ? TEXT : DECLARATION;
 		return !letter(c);
 	case TAG_NAME:
-		if (blank(c) || c == '/' || c == '>') {
+		if (is_space(c) || c == '/' || c == '>') {
 			tag_named(f);
 			return false;
 		}
@@ -415,19 +410,19 @@ step_attribute(const struct feed *f, char c)
 		in_tag(f, c);
 		return true;
 	case ATTR_NAME:
-		if (blank(c) || c == '/' || c == '>' || c == '=') {
+		if (is_space(c) || c == '/' || c == '>' || c == '=') {
 			attr_named(h);
 			return false;
 		}
 		name_add(h, c);
 		return true;
 	case ATTR_IS:
-		if (blank(c))
+		if (is_space(c))
 			return true;
 		h->state = c == '=' ? VALUE : TAG;
 		return c == '=';
 	case VALUE:
-		if (blank(c))
+		if (is_space(c))
 			return true;
 		h->state = c == '"' ? IN_DOUBLE : c == '\'' ? IN_SINGLE : c == '>' ? TAG : IN_BARE;
 		return c == '"' || c == '\'';
@@ -438,17 +433,17 @@ step_attribute(const struct feed *f, char c)
 		else if (c == '&')
 			ref_begin(h);
 		else
-			put(f, h->state, &c, 1);
+			put_shown(f, h->state, &c, 1);
 		return true;
 	case IN_BARE:
-		if (blank(c) || c == '>') {
+		if (is_space(c) || c == '>') {
 			value_end(f);
 			return false;
 		}
 		if (c == '&')
 			ref_begin(h);
 		else
-			put(f, h->state, &c, 1);
+			put_shown(f, h->state, &c, 1);
 		return true;
 	default:
 		TS_WRONG("not a state of attributes");
@@ -476,8 +471,9 @@ step_raw(struct mail_html *h, char c)
 			return true;
 		}
 		h->end_tag = true;
-		h->state =
-		    (blank(c) || c == '/' || c == '>') && str_eq(name_of(h), element) ? TAG : RAW;
+		h->state = (is_space(c) || c == '/' || c == '>') && str_eq(tag_name(h), element)
+		               ? TAG
+		               : RAW;
 		return false;
 	default:
 		TS_WRONG("not a state of raw text");
@@ -485,7 +481,7 @@ step_raw(struct mail_html *h, char c)
 }
 
 static bool
-step(const struct feed *f, char c)
+take_char(const struct feed *f, char c)
 {
 	struct mail_html *h = f->h;
 
@@ -496,7 +492,7 @@ step(const struct feed *f, char c)
 		else if (c == '&')
 			ref_begin(h);
 		else
-			put(f, TEXT, &c, 1);
+			put_shown(f, TEXT, &c, 1);
 		return true;
 	case REFERENCE:
 		if (ref_goes_on(h, c)) {
@@ -531,19 +527,19 @@ step(const struct feed *f, char c)
 
 /* What was begun and can only be text. */
 static void
-end(const struct feed *f)
+end_text(const struct feed *f)
 {
 	if (f->h->state == REFERENCE)
 		(void)ref_end(f, '\0');
 	if (f->h->state == LESS)
-		put(f, TEXT, "<", 1);
+		put_shown(f, TEXT, "<", 1);
 	else if (f->h->state == END_LESS)
-		put(f, TEXT, "</", 2);
+		put_shown(f, TEXT, "</", 2);
 }
 
 /* How many bytes at the front are nothing to anybody, since only one byte ends the state. */
 static size_t
-skip(const struct mail_html *h, struct str s)
+bytes_to_skip(const struct mail_html *h, struct str s)
 {
 	char until;
 	const char *at;
@@ -585,11 +581,11 @@ mail_html_feed(struct mail_html *h, struct str utf8, bool last, struct buf *text
 		while (h->state == TEXT && i < utf8.n && utf8.p[i] != '<' && utf8.p[i] != '&')
 			i++;
 		if (i > from)
-			put(&f, TEXT, utf8.p + from, i - from);
-		i += skip(h, (struct str){utf8.p + i, utf8.n - i});
-		if (i < utf8.n && step(&f, utf8.p[i]))
+			put_shown(&f, TEXT, utf8.p + from, i - from);
+		i += bytes_to_skip(h, (struct str){utf8.p + i, utf8.n - i});
+		if (i < utf8.n && take_char(&f, utf8.p[i]))
 			i++;
 	}
 	if (last)
-		end(&f);
+		end_text(&f);
 }

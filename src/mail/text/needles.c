@@ -207,14 +207,14 @@ struct ordered {
 };
 
 static int
-compare(const void *a, const void *b)
+by_text(const void *a, const void *b)
 {
 	return str_cmp(((const struct ordered *)a)->text, ((const struct ordered *)b)->text);
 }
 
 /* Node k: needles that end at it, a child for each byte that others go on with. */
 static void
-grow(struct mail_needles *n, int kind, const struct ordered *o, struct growing *g, uint32_t k)
+grow_node(struct mail_needles *n, int kind, const struct ordered *o, struct growing *g, uint32_t k)
 {
 	struct tree *t = n->tree[kind];
 	uint32_t i = g[k].from, depth = g[k].depth;
@@ -258,7 +258,7 @@ child(const struct tree *t, uint32_t at, unsigned char byte)
 }
 
 static inline uint32_t
-go(const struct tree *t, uint32_t at, unsigned char byte)
+next_node(const struct tree *t, uint32_t at, unsigned char byte)
 {
 	uint32_t to;
 
@@ -276,7 +276,7 @@ link_nodes(struct tree *t)
 
 		node->link = fail->needle != 0 && k != 0 ? node->fail : fail->link;
 		for (uint32_t c = node->first; c < node->first + node->children; c++)
-			t->nodes[c].fail = k != 0 ? go(t, node->fail, t->nodes[c].byte) : 0;
+			t->nodes[c].fail = k != 0 ? next_node(t, node->fail, t->nodes[c].byte) : 0;
 	}
 }
 
@@ -301,7 +301,7 @@ put_in_order(const struct mail_needles *n, int kind, struct ordered *o, size_t *
 		o[count++] = (struct ordered){text, (uint32_t)i};
 		*bytes_r += text.n;
 	}
-	qsort(o, count, sizeof(*o), compare);
+	qsort(o, count, sizeof(*o), by_text);
 	return count;
 }
 
@@ -314,7 +314,7 @@ fill_tree(
 	g[0].end = (uint32_t)count;
 	t->count = 1;
 	for (uint32_t k = 0; k < t->count; k++)
-		grow(n, kind, o, g, k);
+		grow_node(n, kind, o, g, k);
 	for (uint32_t c = 1; c < 1u + t->nodes[0].children; c++)
 		t->root[t->nodes[c].byte] = c;
 	link_nodes(t);
@@ -361,21 +361,21 @@ mail_needles_begin(struct mail_needles *n)
 }
 
 static void
-found(struct mail_needles *n, struct needle *v)
+mark_found(struct mail_needles *n, struct needle *v)
 {
 	n->left -= !v->found;
 	n->any = v->found = true;
 }
 
 static void
-look(struct mail_needles *n, int kind, struct str text)
+search_each(struct mail_needles *n, int kind, struct str text)
 {
 	for (size_t i = 0; i < n->n; i++) {
 		struct str needle = buf_as_str(&n->v[i].folded[kind]);
 
 		if (!n->v[i].found && needle.n > 0 && text.n >= needle.n &&
 		    str_find(text, needle) != NULL)
-			found(n, &n->v[i]);
+			mark_found(n, &n->v[i]);
 	}
 }
 
@@ -385,7 +385,7 @@ look_through(struct mail_needles *n, int kind, struct buf *window)
 {
 	size_t longest = n->longest[kind];
 
-	look(n, kind, buf_as_str(window));
+	search_each(n, kind, buf_as_str(window));
 	if (window->n >= longest && longest > 0)
 		buf_consume(window, window->n - longest + 1);
 }
@@ -398,9 +398,9 @@ look_directly(struct mail_needles *n, int kind, struct buf *window, struct str t
 
 	if (window->n > 0) {
 		buf_put(window, text.p, end);
-		look(n, kind, buf_as_str(window));
+		search_each(n, kind, buf_as_str(window));
 	}
-	look(n, kind, text);
+	search_each(n, kind, text);
 	window->n = 0;
 	buf_put(window, text.p + text.n - end, end);
 }
@@ -427,13 +427,13 @@ arrive(struct mail_needles *n, int kind, uint32_t at)
 
 	while ((at = live(t, at)) != 0) {
 		for (uint32_t i = t->nodes[at].needle; i != 0; i = n->v[i - 1].same[kind])
-			found(n, &n->v[i - 1]);
+			mark_found(n, &n->v[i - 1]);
 		t->nodes[at].live = t->nodes[at].link;
 	}
 }
 
 static void
-walk(struct mail_needles *n, int kind, struct stream *s, struct str text)
+walk_tree(struct mail_needles *n, int kind, struct stream *s, struct str text)
 {
 	struct tree *t;
 	uint32_t at = s->at;
@@ -444,7 +444,7 @@ walk(struct mail_needles *n, int kind, struct stream *s, struct str text)
 	if (t == NULL)
 		return;
 	for (size_t i = 0; i < text.n; i++) {
-		at = go(t, at, (unsigned char)text.p[i]);
+		at = next_node(t, at, (unsigned char)text.p[i]);
 		if (t->nodes[at].live != 0)
 			arrive(n, kind, at);
 	}
@@ -460,7 +460,7 @@ mail_needles_feed(struct mail_needles *n, enum mail_needles_stream stream, struc
 	if (n->left == 0 || folded.n == 0)
 		return;
 	if (n->n > FEW) {
-		walk(n, kind, s, folded);
+		walk_tree(n, kind, s, folded);
 		return;
 	}
 	if (folded.n >= DIRECT && folded.n >= 2 * n->longest[kind]) {
@@ -479,12 +479,12 @@ mail_needles_end(struct mail_needles *n, enum mail_needles_stream stream)
 	int kind = stream != MAIL_NEEDLES_PLAIN;
 
 	if (n->left > 0 && s->text.n > 0)
-		look(n, kind, buf_as_str(&s->text));
+		search_each(n, kind, buf_as_str(&s->text));
 	buf_fini(&s->text);
 	s->at = 0;
 	for (size_t i = 0; i < n->n && n->left > 0; i++)
 		if (n->v[i].folded[0].n == 0)
-			found(n, &n->v[i]);
+			mark_found(n, &n->v[i]);
 }
 
 bool

@@ -82,7 +82,7 @@ uri_fault(struct str pattern)
 }
 
 static bool
-fail(struct certmap_fault *fault, enum certmap_part part, const char *why)
+map_fault(struct certmap_fault *fault, enum certmap_part part, const char *why)
 {
 	fault->part = part;
 	fault->why = why;
@@ -103,15 +103,16 @@ make_user(struct certmap *map, struct rule *rule, struct certmap_fault *fault)
 	bool ok = true;
 
 	if ((rule->text.from == CERTMAP_FIXED) != (rule->text.user.n > 0))
-		return fail(fault, CERTMAP_PART_USER, "either a user or user_from is needed");
+		return map_fault(fault, CERTMAP_PART_USER, "either a user or user_from is needed");
 	if (rule->text.from == CERTMAP_SAN_EMAIL && rule->text.san_email.n == 0)
-		return fail(fault, CERTMAP_PART_USER, "user_from = san_email needs a san_email");
+		return map_fault(
+		    fault, CERTMAP_PART_USER, "user_from = san_email needs a san_email");
 	if (rule->text.from == CERTMAP_FIXED) {
 		ok = sasl_name_full(rule->text.user, map->default_domain, &user);
 		rule->user = arena_str(map->arena, buf_as_str(&user));
 	}
 	buf_fini(&user);
-	return ok || fail(fault, CERTMAP_PART_USER, "is not a valid user name");
+	return ok || map_fault(fault, CERTMAP_PART_USER, "is not a valid user name");
 }
 
 static bool
@@ -121,18 +122,18 @@ make_rule(struct certmap *map, struct rule *rule, struct certmap_fault *fault)
 	const char *why;
 
 	if (!has_condition(t))
-		return fail(fault, CERTMAP_PART_NONE,
+		return map_fault(fault, CERTMAP_PART_NONE,
 		    "a condition is needed: subject, issuer, san_email, san_uri or fingerprint");
 	if (t->subject.n > 0 && (rule->subject = certmap_name_parse(t->subject, &why)) == NULL)
-		return fail(fault, CERTMAP_PART_SUBJECT, why);
+		return map_fault(fault, CERTMAP_PART_SUBJECT, why);
 	if (t->issuer.n > 0 && (rule->issuer = certmap_name_parse(t->issuer, &why)) == NULL)
-		return fail(fault, CERTMAP_PART_ISSUER, why);
+		return map_fault(fault, CERTMAP_PART_ISSUER, why);
 	if ((why = email_fault(t->san_email)) != NULL)
-		return fail(fault, CERTMAP_PART_SAN_EMAIL, why);
+		return map_fault(fault, CERTMAP_PART_SAN_EMAIL, why);
 	if ((why = uri_fault(t->san_uri)) != NULL)
-		return fail(fault, CERTMAP_PART_SAN_URI, why);
+		return map_fault(fault, CERTMAP_PART_SAN_URI, why);
 	if (t->fingerprint.n > 0 && !parse_fingerprint(t->fingerprint, rule->digest))
-		return fail(fault, CERTMAP_PART_FINGERPRINT,
+		return map_fault(fault, CERTMAP_PART_FINGERPRINT,
 		    "sha256: and 64 hex digits, as `openssl x509 -noout -fingerprint -sha256` "
 		    "prints them");
 	return make_user(map, rule, fault);
@@ -203,7 +204,7 @@ certmap_free(struct certmap **mp)
 
 /* What stands there as the text it seems to be: a NUL inside would hide what is behind it. */
 static bool
-text_of(const ASN1_STRING *s, struct str *text_r)
+plain_text(const ASN1_STRING *s, struct str *text_r)
 {
 	int n = s != NULL ? ASN1_STRING_length(s) : 0;
 
@@ -258,7 +259,7 @@ san_fits(
 		const GENERAL_NAME *g = sk_GENERAL_NAME_value(names, i);
 		struct str text;
 
-		if (g->type != type || !text_of(g->d.ia5, &text) ||
+		if (g->type != type || !plain_text(g->d.ia5, &text) ||
 		    !(type == GEN_EMAIL ? email_fits(pattern, text) : uri_fits(pattern, text)))
 			continue;
 		if (name_r->n > 0 && !str_eq(*name_r, text))

@@ -31,7 +31,7 @@ hex_pair(struct str s, unsigned char *byte_r)
 }
 
 static void
-skip(struct str *rest, size_t n)
+skip_bytes(struct str *rest, size_t n)
 {
 	rest->p += n;
 	rest->n -= n;
@@ -41,7 +41,7 @@ static void
 skip_blanks(struct str *rest)
 {
 	while (rest->n > 0 && rest->p[0] == ' ')
-		skip(rest, 1);
+		skip_bytes(rest, 1);
 }
 
 /* attributeType "=": section 3; by descriptor or in dotted digits. */
@@ -56,11 +56,11 @@ take_type(struct str *rest)
 		n++;
 	}
 	text[n] = '\0';
-	skip(rest, n);
+	skip_bytes(rest, n);
 	skip_blanks(rest);
 	if (n == 0 || rest->n == 0 || rest->p[0] != '=')
 		return NULL;
-	skip(rest, 1);
+	skip_bytes(rest, 1);
 	/* Descriptors have no case; OpenSSL's names do. */
 	if (str_ieq(str_of(text), STR("street")))
 		return OBJ_nid2obj(NID_streetAddress);
@@ -78,9 +78,9 @@ take_hex(struct str *rest, unsigned char *value, size_t *n_r)
 {
 	size_t n = 0;
 
-	skip(rest, 1);
+	skip_bytes(rest, 1);
 	while (n < VALUE_MAX && hex_pair(*rest, &value[n])) {
-		skip(rest, 2);
+		skip_bytes(rest, 2);
 		n++;
 	}
 	*n_r = n;
@@ -90,7 +90,7 @@ take_hex(struct str *rest, unsigned char *value, size_t *n_r)
 
 /* A value with escapes (section 3), up to an unescaped comma or plus sign. */
 static const char *
-take_text(struct str *rest, unsigned char *value, size_t *n_r)
+take_value(struct str *rest, unsigned char *value, size_t *n_r)
 {
 	size_t n = 0, kept = 0; /* what ends in an escaped character or no blank */
 
@@ -103,18 +103,18 @@ take_text(struct str *rest, unsigned char *value, size_t *n_r)
 		if (c == '\0' || strchr("\"<>;", c) != NULL)
 			return "a character that must be escaped with a backslash";
 		if (escaped) {
-			skip(rest, 1);
+			skip_bytes(rest, 1);
 			if (rest->n == 0)
 				return "a backslash at the end";
 			if (hex_pair(*rest, &value[n]))
-				skip(rest, 1);
+				skip_bytes(rest, 1);
 			else if (strchr(" \"#+,;<=>\\", rest->p[0]) == NULL || rest->p[0] == '\0')
 				return "a backslash before what needs none";
 			else
 				value[n] = (unsigned char)rest->p[0];
 		} else
 			value[n] = (unsigned char)c;
-		skip(rest, 1);
+		skip_bytes(rest, 1);
 		n++;
 		if (escaped || c != ' ')
 			kept = n;
@@ -156,7 +156,7 @@ take_attribute(struct str *rest, X509_NAME *name, int set)
 		return "it is made of TYPE=VALUE, as in CN=gateway,O=Example";
 	skip_blanks(rest);
 	hex = rest->n > 0 && rest->p[0] == '#';
-	why = hex ? take_hex(rest, value, &n) : take_text(rest, value, &n);
+	why = hex ? take_hex(rest, value, &n) : take_value(rest, value, &n);
 	if (why == NULL && hex)
 		why = add_hex(name, type, value, n, set);
 	else if (why == NULL && n == 0)
@@ -211,7 +211,7 @@ certmap_name_parse(struct str text, const char **why_r)
 		if (rest.p[0] != ',' && rest.p[0] != '+')
 			*why_r = "text after a value";
 		set = rest.p[0] == '+' ? -1 : 0;
-		skip(&rest, 1);
+		skip_bytes(&rest, 1);
 	}
 	if (*why_r == NULL && (result = reversed(name)) == NULL)
 		*why_r = "no memory";

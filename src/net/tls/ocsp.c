@@ -66,7 +66,7 @@ signed_by(OCSP_BASICRESP *basic, X509 *issuer, STACK_OF(X509) * chain)
 
 /* When it begins and ends; NULL, or what is wrong with it. */
 static const char *
-look(OCSP_BASICRESP *basic, X509 *cert, STACK_OF(X509) * chain, struct tls_staple *staple)
+check_response(OCSP_BASICRESP *basic, X509 *cert, STACK_OF(X509) * chain, struct tls_staple *staple)
 {
 	X509 *issuer = issuer_of(cert, chain);
 	ASN1_GENERALIZEDTIME *from = NULL, *until = NULL;
@@ -107,7 +107,7 @@ tls_staple_new(const char *file, SSL_CTX *ssl, int64_t now, struct buf *why, str
 	else if (response != NULL && (basic = OCSP_response_get1_basic(response)) == NULL)
 		fault = "it is of a kind that is not known";
 	else if (response != NULL && SSL_CTX_get0_certificate(ssl) != NULL)
-		fault = look(basic, SSL_CTX_get0_certificate(ssl), chain, staple);
+		fault = check_response(basic, SSL_CTX_get0_certificate(ssl), chain, staple);
 	if (fault != NULL)
 		buf_printf(why, "%s: the OCSP response: %s", file, fault);
 	else if (response != NULL && (now >= staple->until || now + SKEW < staple->from))

@@ -59,7 +59,7 @@ tls_peer_free(struct tls_peer **pp)
 }
 
 static void
-refuse(struct tls_peer *peer, enum tls_standing standing, const char *why)
+set_standing(struct tls_peer *peer, enum tls_standing standing, const char *why)
 {
 	peer->id.standing = standing;
 	peer->id.why = why;
@@ -72,7 +72,7 @@ map(struct tls_peer *peer, const struct certmap *certmap)
 	const char *why = "there is no certificate_map";
 
 	if (certmap == NULL || !certmap_find(certmap, peer->cert, &peer->user, &rule, &why)) {
-		refuse(peer, TLS_PEER_UNMAPPED, why);
+		set_standing(peer, TLS_PEER_UNMAPPED, why);
 		return;
 	}
 	buf_str(&peer->rule, rule); /* the map may be gone when it is read */
@@ -91,11 +91,11 @@ decide(struct tls_peer *peer, const struct tls_ctx *ctx, int64_t now)
 	peer->user.n = peer->rule.n = 0;
 	peer->id.user = peer->id.rule = STR_NONE;
 	if (trust == NULL) {
-		refuse(peer, TLS_PEER_REFUSED, "no tls.client_ca is set");
+		set_standing(peer, TLS_PEER_REFUSED, "no tls.client_ca is set");
 	} else {
 		tls_trust_verify(trust, peer->cert, peer->chain, now, &v);
 		if (v.code != X509_V_OK)
-			refuse(peer, TLS_PEER_REFUSED, X509_verify_cert_error_string(v.code));
+			set_standing(peer, TLS_PEER_REFUSED, X509_verify_cert_error_string(v.code));
 		else
 			map(peer, tls_ctx_map(ctx));
 	}

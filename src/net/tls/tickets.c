@@ -50,7 +50,7 @@ tls_tickets_free(struct tls_tickets **tp)
 
 /* Under the lock. */
 static void
-rotate(struct tls_tickets *t, uint64_t now_ms)
+rotate_keys(struct tls_tickets *t, uint64_t now_ms)
 {
 	if (t->now.used && (t->period_ms == 0 || now_ms - t->now.since_ms >= t->period_ms)) {
 		t->before = t->now;
@@ -65,7 +65,7 @@ void
 tls_tickets_rotate(struct tls_tickets *t, uint64_t now_ms)
 {
 	(void)pthread_mutex_lock(&t->lock);
-	rotate(t, now_ms);
+	rotate_keys(t, now_ms);
 	(void)pthread_mutex_unlock(&t->lock);
 }
 
@@ -74,7 +74,7 @@ tls_tickets_set_period(struct tls_tickets *t, uint64_t period_ms)
 {
 	(void)pthread_mutex_lock(&t->lock);
 	t->period_ms = period_ms;
-	rotate(t, clock_mono_ms());
+	rotate_keys(t, clock_mono_ms());
 	(void)pthread_mutex_unlock(&t->lock);
 }
 
@@ -96,7 +96,7 @@ key_for_new(struct tls_tickets *t, struct ticket_key *key_r)
 	bool ok;
 
 	(void)pthread_mutex_lock(&t->lock);
-	rotate(t, now_ms);
+	rotate_keys(t, now_ms);
 	/* Switched off in the middle of a handshake: a ticket that nobody can read. */
 	if (t->period_ms == 0) {
 		ok = random_key(key_r, now_ms);
@@ -115,7 +115,7 @@ key_by_name(struct tls_tickets *t, const unsigned char *name, struct ticket_key 
 	const struct ticket_key *key = NULL;
 
 	(void)pthread_mutex_lock(&t->lock);
-	rotate(t, clock_mono_ms());
+	rotate_keys(t, clock_mono_ms());
 	if (t->now.used && memcmp(t->now.name, name, NAME_LEN) == 0)
 		key = &t->now;
 	else if (t->before.used && memcmp(t->before.name, name, NAME_LEN) == 0)

@@ -422,7 +422,7 @@ make_trust(struct making *m)
 }
 
 static enum ts_err
-make(struct making *m)
+make_ctx(struct making *m)
 {
 	const struct tls_options *o = m->o;
 	const struct tls_named first = {
@@ -456,7 +456,7 @@ tls_ctx_new(const struct tls_options *options, struct buf *why, struct tls_ctx *
 	ctx->own = mem_zalloc(ctx->count * sizeof(*ctx->own));
 	if (options->map != NULL)
 		ctx->map = certmap_ref(options->map);
-	err = make(&m);
+	err = make_ctx(&m);
 	if (err != TS_OK)
 		tls_ctx_free(&ctx);
 	*ctx_r = ctx;

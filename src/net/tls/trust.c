@@ -37,7 +37,7 @@ tls_time(const ASN1_TIME *t, int64_t *seconds_r)
 /* ---- files */
 
 static FILE *
-open_file(struct tls_trust_file *file)
+open_pem(struct tls_trust_file *file)
 {
 	FILE *f = fopen(file->name, "re");
 
@@ -79,7 +79,7 @@ add_anchor(
 static bool
 read_anchors(struct tls_trust *t, struct tls_trust_file *file, int64_t now)
 {
-	FILE *f = open_file(file);
+	FILE *f = open_pem(file);
 	unsigned valid = 0;
 	X509 *cert;
 	bool ok = f != NULL;
@@ -153,7 +153,7 @@ add_crl(struct tls_trust *t, X509_CRL *crl, struct tls_trust_file *file, int64_t
 static bool
 read_crls(struct tls_trust *t, struct tls_trust_file *file, int64_t now)
 {
-	FILE *f = open_file(file);
+	FILE *f = open_pem(file);
 	X509_CRL *crl;
 	bool ok = f != NULL;
 
@@ -226,7 +226,7 @@ STACK_OF(X509) * tls_trust_anchors(const struct tls_trust *trust)
  * not revoked.  OpenSSL asks that of it too.
  */
 static int
-judge(int ok, X509_STORE_CTX *x)
+anchor_needs_no_crl(int ok, X509_STORE_CTX *x)
 {
 	STACK_OF(X509) *chain = X509_STORE_CTX_get0_chain(x);
 
@@ -273,7 +273,7 @@ set_params(const struct tls_trust *trust, X509_STORE_CTX *x, int64_t now)
 	(void)X509_VERIFY_PARAM_set_flags(param, flags);
 	X509_VERIFY_PARAM_set_time(param, (time_t)now);
 	X509_VERIFY_PARAM_set_auth_level(param, AUTH_LEVEL);
-	X509_STORE_CTX_set_verify_cb(x, judge);
+	X509_STORE_CTX_set_verify_cb(x, anchor_needs_no_crl);
 }
 
 void

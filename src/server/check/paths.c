@@ -93,7 +93,7 @@ is_same(const struct place *a, const struct place *b)
 
 /* Which path: what it holds must outlive the list. */
 static void
-add(struct places *all, struct place place)
+add_place(struct places *all, struct place place)
 {
 	if (place.path.n == 0)
 		return;
@@ -110,7 +110,7 @@ add_readable(
     void *arg, const struct conf *conf, const void *settings, const char *option, struct str path)
 {
 	(void)conf;
-	add(arg, (struct place){.path = path, .settings = settings, .options = option});
+	add_place(arg, (struct place){.path = path, .settings = settings, .options = option});
 }
 
 /* Its name, or the option that leads there: by_option, where there is one.  False: nobody is to be
@@ -152,12 +152,12 @@ add_given(struct places *all, const struct config_check *how, struct buf own[4])
 	const char *file = app_conf_path(how->args);
 
 	if (file != NULL)
-		add(all, (struct place){.path = str_of(file), .what = "the configuration"});
-	add(all, (struct place){.path = s->data, .what = "the data folder"});
+		add_place(all, (struct place){.path = str_of(file), .what = "the configuration"});
+	add_place(all, (struct place){.path = s->data, .what = "the data folder"});
 	for (size_t i = 0; i < 4; i++) {
 		buf_printf(&own[i], "%s/%s", s->data.p, names[i]);
-		add(all, (struct place){
-		             .path = buf_as_str(&own[i]), .what = "what the server keeps there"});
+		add_place(all, (struct place){.path = buf_as_str(&own[i]),
+		                   .what = "what the server keeps there"});
 	}
 	conf_each_readable(all->conf, add_readable, all);
 }
@@ -170,21 +170,21 @@ add_made(struct places *all, const struct config_check *how, const struct app_li
 	const struct server_settings *s = conf_get(all->conf, &server_conf);
 	const char *ready = args_get(how->args, "ready-file");
 
-	add(all, (struct place){.path = control,
-	             .made = true,
-	             .what = "the control socket",
-	             .settings = s,
-	             .options = "server.control server.data"});
+	add_place(all, (struct place){.path = control,
+	                   .made = true,
+	                   .what = "the control socket",
+	                   .settings = s,
+	                   .options = "server.control server.data"});
 	for (size_t i = 0; i < n; i++)
-		add(all, (struct place){.path = listed[i].s.path,
-		             .made = true,
-		             .listener = &listed[i],
-		             .options = "path"});
-	add(all,
+		add_place(all, (struct place){.path = listed[i].s.path,
+		                   .made = true,
+		                   .listener = &listed[i],
+		                   .options = "path"});
+	add_place(all,
 	    (struct place){
 	        .path = s->pid_file, .made = true, .settings = s, .options = "server.pid_file"});
 	if (ready != NULL)
-		add(all,
+		add_place(all,
 		    (struct place){.path = str_of(ready), .made = true, .what = "--ready-file"});
 }
 

@@ -282,7 +282,7 @@ hush(enum log_level level, const char *context, const char *text, void *arg)
 }
 
 static void
-write_all(int fd, const struct buf *text)
+write_text(int fd, const struct buf *text)
 {
 	size_t done = 0;
 	ssize_t n = 1;
@@ -295,7 +295,7 @@ write_all(int fd, const struct buf *text)
 
 /* Faults, a NUL, warnings. */
 static void
-look(struct looking *l, struct conf *conf, int fd)
+look_as_user(struct looking *l, struct conf *conf, int fd)
 {
 	struct buf all = {0};
 
@@ -315,12 +315,12 @@ look(struct looking *l, struct conf *conf, int fd)
 	buf_str(&all, buf_as_str(&l->faults));
 	buf_putc(&all, '\0');
 	buf_str(&all, buf_as_str(&l->warnings));
-	write_all(fd, &all);
+	write_text(fd, &all);
 	_exit(0);
 }
 
 static bool
-read_all(int fd, struct buf *out)
+read_to_end(int fd, struct buf *out)
 {
 	ssize_t n = 1;
 
@@ -332,11 +332,11 @@ read_all(int fd, struct buf *out)
 }
 
 static void
-take(int fd, pid_t pid, struct buf *faults, struct buf *warnings)
+read_findings(int fd, pid_t pid, struct buf *faults, struct buf *warnings)
 {
 	struct buf all = {0};
 	struct str rest, part;
-	bool ok = read_all(fd, &all);
+	bool ok = read_to_end(fd, &all);
 	int status = 0;
 
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -371,9 +371,9 @@ config_check_as_user(
 		return;
 	}
 	if (pid == 0)
-		look(&l, conf, fds[1]);
+		look_as_user(&l, conf, fds[1]);
 	(void)close(fds[1]);
-	take(fds[0], pid, faults, warnings);
+	read_findings(fds[0], pid, faults, warnings);
 	(void)close(fds[0]);
 }
 

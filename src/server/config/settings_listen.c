@@ -265,7 +265,7 @@ app_listener_blame(
 }
 
 static void
-fault(const struct conf *conf, const struct listener_settings *s, const char *options,
+listener_fault(const struct conf *conf, const struct listener_settings *s, const char *options,
     const char *text, struct buf *faults)
 {
 	if (conf_blame(conf, s, options, faults))
@@ -290,15 +290,15 @@ check_about_nothing(const struct conf *conf, const struct listener_settings *s, 
 
 	for (size_t i = 0; s->path.n == 0 && i < 3; i++)
 		if (conf_given(conf, s, of_path[i]))
-			fault(conf, s, of_path[i], "is for a UNIX socket, which needs a path",
-			    faults);
+			listener_fault(conf, s, of_path[i],
+			    "is for a UNIX socket, which needs a path", faults);
 	if (app_listener_has_port(conf, s))
 		return;
 	if (conf_given(conf, s, "address"))
-		fault(conf, s, "address path port",
+		listener_fault(conf, s, "address path port",
 		    "is for a port: beside a path the port must be given, too", faults);
 	if (s->client_certificate > LISTENER_CERTIFICATE_OFF)
-		fault(conf, s, "client_certificate path port",
+		listener_fault(conf, s, "client_certificate path port",
 		    "a UNIX socket has no TLS, and there is no port", faults);
 }
 
@@ -316,14 +316,14 @@ app_check_listeners(const struct conf *conf, struct buf *faults)
 		check_about_nothing(conf, s, faults);
 		/* Port 143 is nothing that lmtp should be on because somebody forgot it. */
 		if (s->protocol == LISTENER_LMTP && s->path.n == 0 && !conf_given(conf, s, "port"))
-			fault(conf, s, "protocol port path",
+			listener_fault(conf, s, "protocol port path",
 			    "a listener with protocol = lmtp needs a port or a path", faults);
 		/* What tls.client_certificate asks for is told there. */
 		if (s->client_certificate > LISTENER_CERTIFICATE_OFF && no_ca)
-			fault(conf, s, "client_certificate",
+			listener_fault(conf, s, "client_certificate",
 			    "tls.client_ca is needed, by which they are verified", faults);
 		if (s->preauth != 0 && client == TLS_CLIENT_OFF)
-			fault(conf, s, "preauth client_certificate",
+			listener_fault(conf, s, "preauth client_certificate",
 			    "client_certificate = request or require is needed with it", faults);
 	}
 }

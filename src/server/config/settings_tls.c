@@ -371,7 +371,7 @@ put(const struct conf *conf, const struct tls_fault *fault, struct str text, str
 }
 
 static void
-tell(void *arg, const struct tls_fault *fault, struct str text)
+tell_tls_fault(void *arg, const struct tls_fault *fault, struct str text)
 {
 	const struct tls_faults *f = arg;
 
@@ -429,7 +429,7 @@ app_tls_new(
 	    .tickets = how->tickets,
 	    .ticket_ms = s->ticket_time,
 	    .expired = how->expired,
-	    .on_fault = tell,
+	    .on_fault = tell_tls_fault,
 	    .on_warning = tell_warning,
 	    .fault_arg = &faults};
 	enum ts_err err = TS_INVALID;

@@ -84,7 +84,7 @@ pair_free(struct pair *p)
 
 /* ca NULL: signs itself.  False: p is to be freed all the same. */
 static bool
-make(const char *name, const struct pair *ca, enum use use, const char *alt, struct pair *p)
+make_cert(const char *name, const struct pair *ca, enum use use, const char *alt, struct pair *p)
 {
 	X509 *cert = p->cert = X509_new(), *issuer = ca != NULL ? ca->cert : cert;
 	X509_NAME *subject;
@@ -129,7 +129,7 @@ put_pem(const char *folder, const char *name, mode_t mode, X509 *first, X509 *se
 }
 
 static bool
-have(const char *folder, const char *name)
+file_is_there(const char *folder, const char *name)
 {
 	struct buf path = {0};
 	bool there;
@@ -198,9 +198,9 @@ make_all(
 
 	alternatives(&alt);
 	buf_printf(&mail, "email:%s@turnstone.example", user != NULL ? user : "nobody");
-	ok = make("Turnstone CA of this site", NULL, USE_CA, NULL, ca) &&
-	     make("localhost", ca, USE_SERVER, buf_cstr(&alt), server) &&
-	     (user == NULL || make(user, ca, USE_CLIENT, buf_cstr(&mail), client));
+	ok = make_cert("Turnstone CA of this site", NULL, USE_CA, NULL, ca) &&
+	     make_cert("localhost", ca, USE_SERVER, buf_cstr(&alt), server) &&
+	     (user == NULL || make_cert(user, ca, USE_CLIENT, buf_cstr(&mail), client));
 	if (!ok)
 		buf_printf(
 		    why, "cannot make a certificate: %s", ERR_reason_error_string(ERR_get_error()));
@@ -223,7 +223,7 @@ cert_make(const char *folder, struct buf *why)
 	struct pair ca = {0}, server = {0};
 	bool ok;
 
-	if (have_cert(folder, "cert.pem") && have(folder, "key.pem"))
+	if (have_cert(folder, "cert.pem") && file_is_there(folder, "key.pem"))
 		return true;
 	ok = make_folder(folder, why) && make_all(&ca, &server, NULL, NULL, why) &&
 	     put_server(folder, &ca, &server, why);
@@ -241,9 +241,9 @@ cert_make_site(const char *folder, const char *user, struct buf *why)
 
 	buf_printf(&cert, "%s-cert.pem", user);
 	buf_printf(&key, "%s-key.pem", user);
-	ok = have_cert(folder, "ca.pem") && have(folder, "ca-key.pem") &&
-	     have_cert(folder, "cert.pem") && have(folder, "key.pem") &&
-	     have_cert(folder, buf_cstr(&cert)) && have(folder, buf_cstr(&key));
+	ok = have_cert(folder, "ca.pem") && file_is_there(folder, "ca-key.pem") &&
+	     have_cert(folder, "cert.pem") && file_is_there(folder, "key.pem") &&
+	     have_cert(folder, buf_cstr(&cert)) && file_is_there(folder, buf_cstr(&key));
 	if (!ok)
 		ok = make_folder(folder, why) && make_all(&ca, &server, &client, user, why) &&
 		     put_server(folder, &ca, &server, why) &&

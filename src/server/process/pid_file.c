@@ -27,7 +27,7 @@ content_of(struct str text, uint64_t *number_r)
 
 /* Of a regular file; CONTENT_UNREADABLE: errno says why. */
 static enum content
-look(const char *path, uint64_t *number_r)
+read_content(const char *path, uint64_t *number_r)
 {
 	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC), saved;
 	char text[NUMBER_MAX + 1];
@@ -60,7 +60,7 @@ pid_file_may_be(const char *path, bool unreadable_is_fine, struct buf *why)
 		    path);
 		return false;
 	}
-	content = look(path, &number);
+	content = read_content(path, &number);
 	if (content == CONTENT_OTHER)
 		buf_printf(why,
 		    "%s is there already, and holds something else than the number of a process",
@@ -108,6 +108,6 @@ pid_file_remove(const char *path)
 {
 	uint64_t number;
 
-	if (look(path, &number) == CONTENT_NUMBER && number == (uint64_t)getpid())
+	if (read_content(path, &number) == CONTENT_NUMBER && number == (uint64_t)getpid())
 		(void)unlink(path);
 }

@@ -157,7 +157,7 @@ privileges_become(const char *name, struct buf *why)
 }
 
 static bool
-drop(const struct server_settings *s, bool with_data)
+drop_to_user(const struct server_settings *s, bool with_data)
 {
 	struct buf why = {0};
 	const struct passwd *pw = find_user(s->user.p, &why);
@@ -172,13 +172,13 @@ drop(const struct server_settings *s, bool with_data)
 bool
 privileges_drop(const struct server_settings *s)
 {
-	return drop(s, true);
+	return drop_to_user(s, true);
 }
 
 bool
 privileges_drop_helper(const struct server_settings *s)
 {
-	return drop(s, false);
+	return drop_to_user(s, false);
 }
 
 void

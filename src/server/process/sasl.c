@@ -57,7 +57,7 @@ host_name(struct buf *out)
 
 /* Lines "MECHANISM what is wrong", or about them all. */
 static void
-explain(const struct conf *conf, struct str why, struct buf *faults)
+explain_lines(const struct conf *conf, struct str why, struct buf *faults)
 {
 	const struct imap_settings *s = conf_get(conf, &imap_conf);
 	const struct conf_list *list = &s->sasl_mechanisms;
@@ -107,7 +107,7 @@ app_sasl_open(const struct conf *conf, struct buf *faults, struct sasl_cyrus **c
 	o.host = buf_as_str(&host);
 	o.realm = buf_as_str(&realm);
 	ok = sasl_cyrus_open(&o, &why, cyrus_r);
-	explain(conf, buf_as_str(&why), faults);
+	explain_lines(conf, buf_as_str(&why), faults);
 	buf_fini(&host);
 	buf_fini(&realm);
 	buf_fini(&why);

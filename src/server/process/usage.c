@@ -20,7 +20,7 @@ enum {
 static bool add_below(int fd, uint64_t deadline, unsigned depth, struct usage *usage);
 
 static bool
-add_entry(int dir, const char *name, uint64_t deadline, unsigned depth, struct usage *usage)
+count_entry(int dir, const char *name, uint64_t deadline, unsigned depth, struct usage *usage)
 {
 	struct stat st;
 	int fd;
@@ -57,7 +57,7 @@ add_below(int fd, uint64_t deadline, unsigned depth, struct usage *usage)
 			whole = false;
 			break;
 		}
-		whole = add_entry(dirfd(d), e->d_name, deadline, depth, usage) && whole;
+		whole = count_entry(dirfd(d), e->d_name, deadline, depth, usage) && whole;
 	}
 	closedir(d);
 	return whole;

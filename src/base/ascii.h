@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BASE_ASCII_H
+#define BASE_ASCII_H
+/* Kinds of ASCII characters, whatever the locale. */
+#include <stdbool.h>
+
+static inline bool
+ascii_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+#endif
