@@ -720,6 +720,36 @@ install_rows(struct store_account *a, struct rows *rows)
 	atomic_fetch_add(&a->list_version, 1);
 }
 
+static enum ts_err
+left_by_crash(struct store *store, uint64_t account, enum key_kind *kind_r)
+{
+	struct key from, end;
+	struct scan scan;
+	enum ts_err err;
+
+	key_begin(&from, account, KEY_STAGED);
+	key_begin(&end, account, KEY_RENAME + 1);
+	scan_begin_range(&scan, store, &from, &end);
+	err = scan_next(&scan);
+	*kind_r = scan.key.n > 8 ? (enum key_kind)scan.key.p[8] : 0;
+	scan_end(&scan);
+	return err == TS_NOT_FOUND || *kind_r != 0 ? TS_OK : err;
+}
+
+/* Nobody knows the account yet, so nothing of it is under way: what is there is of an earlier
+ * run.  A RENAME is ended by whoever reads the list. */
+enum ts_err
+account_recover(struct store_account *a)
+{
+	enum key_kind kind;
+	enum ts_err err = left_by_crash(a->store, a->id, &kind);
+
+	if (err == TS_OK && kind == KEY_STAGED)
+		atomic_store(&a->staged_left, a->store->opt.engine_options.read_only ||
+		                                  staged_recover(a->store, a->id) != TS_OK);
+	return err;
+}
+
 enum ts_err
 account_read(struct store_account *a)
 {
@@ -884,10 +914,8 @@ put_new_mailbox(uint64_t id, uint32_t number, const struct store_default *mailbo
 }
 
 void
-account_put_new(uint64_t id, struct str name, int64_t now, const struct store_default *more,
-    size_t n, struct engine_batch *batch)
+account_put_name(uint64_t id, struct str name, struct engine_batch *batch)
 {
-	static const struct store_default inbox = {{"INBOX", 5}, 0};
 	struct key k;
 	struct buf b = {0};
 
@@ -897,6 +925,15 @@ account_put_new(uint64_t id, struct str name, int64_t now, const struct store_de
 	buf_le64(&b, id);
 	batch_put_value(batch, &k, &b);
 	buf_fini(&b);
+}
+
+void
+account_put_new(uint64_t id, struct str name, int64_t now, const struct store_default *more,
+    size_t n, struct engine_batch *batch)
+{
+	static const struct store_default inbox = {{"INBOX", 5}, 0};
+	struct key k;
+
 	put_new_row(id, name, now, (uint32_t)n + 1, batch);
 	put_new_mailbox(id, 1, &inbox, now, batch);
 	for (size_t i = 0; i < n; i++) {
@@ -936,6 +973,59 @@ create(struct store *store, struct str name, bool bare)
 	return err == TS_EXISTS ? TS_OK : err;
 }
 
+/* The name leads to nothing yet: the rows come now. */
+static enum ts_err
+fill(struct store *store, struct str name, bool bare)
+{
+	struct store_change *c;
+	enum ts_err err;
+
+	if (store->opt.engine_options.read_only)
+		return TS_NOT_FOUND;
+	c = store_change_new_account(store, name, NULL, NULL, NULL);
+	err = account_id(store, name, &c->priv->new_account);
+	if (bare)
+		c->kind = (enum store_change_kind)INNER_NEW_BARE;
+	if (err == TS_OK)
+		err = store_submit_wait(c);
+	store_change_free(&c);
+	return err;
+}
+
+static bool
+account_has_keys(struct store *store, uint64_t id)
+{
+	uint64_t next = 0;
+
+	return account_next(store, id - 1, &next) != TS_NOT_FOUND && next <= id;
+}
+
+enum ts_err
+account_next(struct store *store, uint64_t after, uint64_t *account_r)
+{
+	struct key from;
+	struct str key, value;
+	struct engine_iter *it;
+	enum ts_err err;
+
+	if (after == UINT64_MAX)
+		return TS_NOT_FOUND;
+	key_begin(&from, after + 1, 0);
+	from.n = 8;
+	it = engine_iter_new(store->engine, key_str(&from), STR_NONE, false);
+	/* What is shorter belongs to nobody. */
+	do
+		err = engine_iter_next(it, &key, &value);
+	while (err == TS_OK && key.n < 8);
+	if (err == TS_OK) {
+		struct rd r = rd_of(key);
+
+		*account_r = rd_be64(&r);
+	}
+	engine_iter_free(&it);
+	return err;
+}
+
 /* shard.load is held. */
 static enum ts_err
 load(struct store *store, struct str name, struct store_account **account_r)
@@ -948,7 +1038,11 @@ load(struct store *store, struct str name, struct store_account **account_r)
 
 	struct store_account *a = account_new(store, id, name);
 
-	err = account_read(a);
+	err = account_recover(a);
+	if (err == TS_OK)
+		err = account_read(a);
+	if (err == TS_DAMAGED && !account_has_keys(store, id))
+		err = TS_CONDITION; /* a crash came between its name and its rows */
 	if (err != TS_OK) {
 		account_free(a);
 		return err;
@@ -993,6 +1087,8 @@ find_or_make(
 	/* Without a lock: others of the shard do not wait for the flush. */
 	if (err == TS_NOT_FOUND && make != MAKE_NOT)
 		err = create(store, name, make == MAKE_BARE);
+	else if (err == TS_CONDITION)
+		err = fill(store, name, make == MAKE_BARE);
 	if (err == TS_OK && *account_r == NULL)
 		err = find_or_load(store, name, account_r);
 	account_ask_eviction(store);

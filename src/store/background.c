@@ -25,17 +25,113 @@ background_commit(struct store *store, struct engine_batch *batch)
 	return err;
 }
 
+/* ---- accounts with something to do; the mutex is held ---- */
+
+static struct bg_account *
+account_of(struct background *bg, uint64_t id)
+{
+	struct bg_account *a;
+
+	HASH_FIND(hh, bg->accounts, &id, sizeof id, a);
+	return a;
+}
+
+static void
+set_purge(struct background *bg, struct bg_account *a, bool on)
+{
+	bg->purges += (size_t)on - (size_t)a->purge;
+	a->purge = on;
+}
+
+static void
+set_collect(struct background *bg, struct bg_account *a, bool on)
+{
+	bg->collects += (size_t)on - (size_t)a->collect;
+	a->collect = on;
+}
+
+static void
+forget_idle(struct background *bg, struct bg_account *a)
+{
+	if (a->purge || a->collect || a->passed)
+		return;
+	HASH_DEL(bg->accounts, a);
+	mem_free(a);
+}
+
+/* What was passed by is looked at again. */
+static void
+collect_passed(struct background *bg)
+{
+	struct bg_account *a, *tmp;
+
+	bg->wakes++;
+	HASH_ITER(hh, bg->accounts, a, tmp)
+	{
+		if (a->passed)
+			set_collect(bg, a, true);
+		a->passed = false;
+	}
+	while (bg->passed != NULL) {
+		struct settling *s = bg->passed;
+
+		bg->passed = s->next;
+		s->next = NULL;
+		*bg->settling_tail = s;
+		bg->settling_tail = &s->next;
+	}
+}
+
+/* ---- asking for work; any thread ---- */
+
 void
 background_wake(struct store *store, unsigned jobs)
 {
 	struct background *bg = &store->bg;
 
 	pthread_mutex_lock(&bg->mutex);
-	bg->purge |= (jobs & BG_PURGE) != 0;
-	bg->collect |= (jobs & BG_COLLECT) != 0;
+	if ((jobs & BG_COLLECT) != 0)
+		collect_passed(bg);
+	bg->dropped |= (jobs & BG_DROPPED) != 0;
 	bg->intents |= (jobs & BG_INTENTS) != 0;
 	bg->evict |= (jobs & BG_EVICT) != 0;
 	bg->ids |= (jobs & BG_IDS) != 0;
+	pthread_cond_signal(&bg->wake);
+	pthread_mutex_unlock(&bg->mutex);
+}
+
+void
+background_account(struct store *store, uint64_t account, unsigned jobs)
+{
+	struct background *bg = &store->bg;
+	struct bg_account *a;
+
+	pthread_mutex_lock(&bg->mutex);
+	a = account_of(bg, account);
+	if (a == NULL) {
+		a = mem_zalloc(sizeof *a);
+		a->id = account;
+		HASH_ADD(hh, bg->accounts, id, sizeof a->id, a);
+	}
+	if ((jobs & BG_PURGE) != 0)
+		set_purge(bg, a, true);
+	if ((jobs & BG_COLLECT) != 0)
+		set_collect(bg, a, true);
+	pthread_cond_signal(&bg->wake);
+	pthread_mutex_unlock(&bg->mutex);
+}
+
+void
+background_settle(struct store *store, uint64_t blob, uint64_t account)
+{
+	struct background *bg = &store->bg;
+	struct settling *s = mem_zalloc(sizeof *s);
+
+	s->blob = blob;
+	s->account = account;
+	pthread_mutex_lock(&bg->mutex);
+	*bg->settling_tail = s;
+	bg->settling_tail = &s->next;
 	pthread_cond_signal(&bg->wake);
 	pthread_mutex_unlock(&bg->mutex);
 }
@@ -58,11 +154,12 @@ background_fold(struct store_mailbox *mb)
 }
 
 void
-background_drop_blob(struct store *store, uint64_t blob)
+background_drop_blob(struct store *store, uint64_t blob, uint64_t account)
 {
 	struct blob_drop *drop = mem_zalloc(sizeof *drop);
 
 	drop->blob = blob;
+	drop->account = account;
 	pthread_mutex_lock(&store->bg.mutex);
 	drop->next = store->bg.drops;
 	store->bg.drops = drop;
@@ -73,14 +170,14 @@ background_drop_blob(struct store *store, uint64_t blob)
 static bool
 collect_waits(const struct background *bg)
 {
-	return bg->collect || bg->scan_files || bg->drops != NULL;
+	return bg->collects > 0 || bg->scan_files || bg->drops != NULL || bg->settling != NULL;
 }
 
 static bool
 work_waits(struct background *bg)
 {
-	return bg->ids || bg->purge || bg->intents || bg->evict || bg->folds != NULL ||
-	       (collect_waits(bg) && !background_pinned(bg));
+	return bg->ids || bg->dropped || bg->purges > 0 || bg->intents || bg->evict || bg->sweep ||
+	       bg->folds != NULL || (collect_waits(bg) && !background_pinned(bg));
 }
 
 /* ---- jobs; the mutex is not held ---- */
@@ -122,7 +219,7 @@ job_drop(struct store *store)
 	pthread_mutex_unlock(&bg->mutex);
 
 	/* One that cannot be removed now is found as an orphan at the next opening. */
-	enum ts_err err = collect_dropped(store, drop->blob);
+	enum ts_err err = collect_dropped(store, drop);
 
 	mem_free(drop);
 	return err;
@@ -163,13 +260,9 @@ ids(struct store *store, bool *more_r)
 static enum ts_err
 intents(struct store *store, bool *more_r)
 {
-	enum ts_err err = staged_recover(store), again = copier_retry(store);
+	enum ts_err err = cross_recover(store), again = copier_retry(store);
 
 	*more_r = false;
-	if (err == TS_OK)
-		err = rename_recover(store);
-	if (err == TS_OK)
-		err = cross_recover(store);
 	return err == TS_OK ? again : err;
 }
 
@@ -188,6 +281,171 @@ evict(struct store *store, bool *more_r)
 	return TS_OK;
 }
 
+/* ---- accounts ---- */
+
+/* Some account with that to do; 0: none. */
+static uint64_t
+next_account(struct store *store, bool collect)
+{
+	struct bg_account *a, *tmp;
+	uint64_t id = 0;
+
+	pthread_mutex_lock(&store->bg.mutex);
+	HASH_ITER(hh, store->bg.accounts, a, tmp)
+	if (id == 0 && (collect ? a->collect : a->purge)) {
+		id = a->id;
+		/* Cleared first: what comes meanwhile asks anew. */
+		if (collect)
+			set_collect(&store->bg, a, false);
+		else
+			set_purge(&store->bg, a, false);
+		break;
+	}
+	pthread_mutex_unlock(&store->bg.mutex);
+	return id;
+}
+
+static enum ts_err
+job_purge(struct store *store)
+{
+	uint64_t id = next_account(store, false);
+	bool more = false;
+	enum ts_err err = id != 0 ? purge_step(store, id, &more) : TS_OK;
+
+	if (id != 0)
+		background_account(store, id, BG_COLLECT | (more || err != TS_OK ? BG_PURGE : 0));
+	return err;
+}
+
+static uint64_t
+wakes_so_far(struct background *bg)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&bg->mutex);
+	n = bg->wakes;
+	pthread_mutex_unlock(&bg->mutex);
+	return n;
+}
+
+static enum ts_err
+job_collect(struct store *store)
+{
+	struct background *bg = &store->bg;
+	uint64_t wakes = wakes_so_far(bg), id = next_account(store, true);
+	bool more = false, passed = false;
+	enum ts_err err = id != 0 ? collect_step(store, id, &more, &passed) : TS_OK;
+	struct bg_account *a;
+
+	if (id != 0 && (more || err != TS_OK))
+		background_account(store, id, BG_COLLECT);
+	pthread_mutex_lock(&bg->mutex);
+	a = account_of(bg, id);
+	if (a != NULL && passed && bg->wakes != wakes) /* what held it may be gone meanwhile */
+		set_collect(bg, a, true);
+	else if (a != NULL)
+		a->passed |= passed;
+	/* An account that is being removed waits for this. */
+	bg->dropped |= bg->dropping == id && id != 0 && !more && !passed && err == TS_OK;
+	if (a != NULL)
+		forget_idle(bg, a);
+	pthread_mutex_unlock(&bg->mutex);
+	return err;
+}
+
+static enum ts_err
+dropped(struct store *store, bool *more_r)
+{
+	struct background *bg = &store->bg;
+	uint64_t waits = 0;
+	enum ts_err err = dropped_step(store, more_r, &waits);
+	struct bg_account *a;
+	bool passed;
+
+	if (err != TS_OK || waits == 0)
+		return err;
+	pthread_mutex_lock(&bg->mutex);
+	bg->dropping = waits;
+	a = account_of(bg, waits);
+	passed = a != NULL && a->passed; /* then whoever holds something wakes it */
+	pthread_mutex_unlock(&bg->mutex);
+	if (!passed)
+		background_account(store, waits, BG_COLLECT);
+	return TS_OK;
+}
+
+/* ---- claims ---- */
+
+#define SETTLED_AT_ONCE 256
+
+/* Takes some out of the list, in order. */
+static struct settling *
+take_settling(struct background *bg)
+{
+	struct settling *first, **at = &bg->settling;
+
+	pthread_mutex_lock(&bg->mutex);
+	first = bg->settling;
+	for (unsigned i = 0; i < SETTLED_AT_ONCE && *at != NULL; i++)
+		at = &(*at)->next;
+	bg->settling = *at;
+	if (bg->settling == NULL)
+		bg->settling_tail = &bg->settling;
+	*at = NULL;
+	pthread_mutex_unlock(&bg->mutex);
+	return first;
+}
+
+static void
+put_settling(struct background *bg, struct settling *s, bool passed, uint64_t wakes)
+{
+	pthread_mutex_lock(&bg->mutex);
+	if (passed && bg->wakes == wakes) {
+		s->next = bg->passed;
+		bg->passed = s;
+	} else {
+		s->next = NULL;
+		*bg->settling_tail = s;
+		bg->settling_tail = &s->next;
+	}
+	pthread_mutex_unlock(&bg->mutex);
+}
+
+static enum ts_err
+job_settle(struct store *store)
+{
+	struct engine_batch *batch = engine_batch_new();
+	uint64_t wakes = wakes_so_far(&store->bg);
+	struct settling *all = take_settling(&store->bg), *kept = NULL, *s;
+	/* The outcome of their changes must be known. */
+	enum ts_err err = lanes_settle(store) ? TS_OK : TS_UNAVAILABLE;
+
+	while ((s = all) != NULL) {
+		bool wait = false;
+
+		all = s->next;
+		if (err == TS_OK)
+			err = claim_settle(store, s->blob, s->account, batch, &wait);
+		if (wait) {
+			put_settling(&store->bg, s, true, wakes);
+			continue;
+		}
+		s->next = kept;
+		kept = s;
+	}
+	if (err == TS_OK && engine_batch_count(batch) > 0)
+		err = background_commit(store, batch);
+	while ((s = kept) != NULL) {
+		kept = s->next;
+		if (err == TS_OK)
+			mem_free(s);
+		else
+			put_settling(&store->bg, s, false, wakes);
+	}
+	engine_batch_free(&batch);
+	return err;
+}
+
 /* Frees blobs, unless there is a pin: from here to the end a new one waits. */
 static enum ts_err
 collect(struct store *store)
@@ -196,8 +454,8 @@ collect(struct store *store)
 
 	pthread_mutex_lock(&bg->mutex);
 
-	bool drops = bg->drops != NULL, co = bg->collect, sc = bg->scan_files;
-	bool pinned = background_pinned(bg);
+	bool drops = bg->drops != NULL, co = bg->collects > 0, sc = bg->scan_files;
+	bool pinned = background_pinned(bg), se = bg->settling != NULL;
 
 	bg->collecting = !pinned;
 	pthread_mutex_unlock(&bg->mutex);
@@ -205,7 +463,8 @@ collect(struct store *store)
 		return TS_OK;
 
 	enum ts_err err = drops ? job_drop(store)
-	                  : co  ? job_flag(store, &bg->collect, collect_step)
+	                  : se  ? job_settle(store)
+	                  : co  ? job_collect(store)
 	                  : sc  ? job_flag(store, &bg->scan_files, files)
 	                        : TS_OK;
 
@@ -223,8 +482,9 @@ step(struct store *store)
 
 	pthread_mutex_lock(&bg->mutex);
 
-	bool folds = bg->folds != NULL, ev = bg->evict, in = bg->intents, pu = bg->purge;
-	bool id = bg->ids;
+	bool folds = bg->folds != NULL, ev = bg->evict, in = bg->intents, pu = bg->purges > 0;
+	bool id = bg->ids, dr = bg->dropped, sw = bg->sweep;
+	bool blobs = collect_waits(bg) && !background_pinned(bg);
 
 	pthread_mutex_unlock(&bg->mutex);
 	if (id)
@@ -235,14 +495,13 @@ step(struct store *store)
 		return job_flag(store, &bg->evict, evict);
 	if (folds)
 		return job_fold(store);
-	if (pu) {
-		enum ts_err err = job_flag(store, &bg->purge, purge_step);
-
-		if (err == TS_OK)
-			background_wake(store, BG_COLLECT);
-		return err;
-	}
-	return collect(store);
+	if (pu)
+		return job_purge(store);
+	if (dr)
+		return job_flag(store, &bg->dropped, dropped);
+	if (blobs)
+		return collect(store);
+	return sw ? job_flag(store, &bg->sweep, sweep_step) : TS_OK;
 }
 
 bool
@@ -348,10 +607,11 @@ background_start(struct store *store)
 	pthread_cond_init(&bg->idle, NULL);
 	pthread_cond_init(&bg->calm, NULL);
 	bg->folds_tail = &bg->folds;
+	bg->settling_tail = &bg->settling;
 	if (store->opt.engine_options.read_only)
 		return;
 	/* Whatever was left by the last run. */
-	bg->ids = bg->purge = bg->collect = bg->intents = bg->scan_files = true;
+	bg->ids = bg->dropped = bg->intents = bg->scan_files = bg->sweep = true;
 	if (store->opt.lanes == 0)
 		return;
 	if (pthread_create(&bg->thread, NULL, run, store) != 0)
@@ -377,6 +637,7 @@ void
 background_fini(struct store *store)
 {
 	struct background *bg = &store->bg;
+	struct bg_account *a, *tmp;
 
 	while (bg->folds != NULL) {
 		struct fold_job *job = bg->folds;
@@ -390,6 +651,18 @@ background_fini(struct store *store)
 
 		bg->drops = drop->next;
 		mem_free(drop);
+	}
+	collect_passed(bg);
+	while (bg->settling != NULL) {
+		struct settling *s = bg->settling;
+
+		bg->settling = s->next;
+		mem_free(s);
+	}
+	HASH_ITER(hh, bg->accounts, a, tmp)
+	{
+		HASH_DEL(bg->accounts, a);
+		mem_free(a);
 	}
 	pthread_mutex_destroy(&bg->mutex);
 	pthread_cond_destroy(&bg->wake);

@@ -17,8 +17,12 @@ destroy(struct store_change *c)
 	for (size_t i = 0; i < c->item_count; i++) {
 		/* A batch that failed did not take it; should it be there after all, its
 		 * reference keeps the blob. */
-		if (c->err != TS_OK && c->items[i].upload != NULL)
+		if (c->err != TS_OK && c->items[i].upload != NULL) {
 			c->items[i].upload->taken = false;
+			if (priv->held[0] != NULL)
+				upload_origin(c->items[i].upload)->tried =
+				    priv->held[0]->account->id;
+		}
 		store_upload_free(&c->items[i].upload);
 	}
 	if (c->uids != NULL)
@@ -242,6 +246,8 @@ send(struct store_change *c)
 
 	if (renames_inbox(c))
 		copy_submit(c);
+	else if (claims_needed(c))
+		claims_submit(c);
 	else if ((c->kind != STORE_CHANGE_COPY && c->kind != STORE_CHANGE_MOVE) ||
 	         c->source == NULL || c->mailbox == NULL)
 		lane_enqueue(lane_for(c), priv);
@@ -351,6 +357,7 @@ change_complete(struct store_change *c)
 	if (goes_on(c))
 		return;
 	atomic_fetch_add(&store->changes, 1);
+	claims_ended(c);
 	for (size_t i = 0; c->err == TS_OK && i < c->item_count; i++)
 		upload_origin(c->items[i].upload)->stored = true;
 	/* Afterwards the change is the asker's again, and may be freed at any time. */

@@ -80,6 +80,8 @@ own_form(struct own *own, struct str key, struct str body)
 	uint64_t id;
 
 	switch (key.p[8]) {
+	case KEY_CLAIM:
+		return key.n == 25;
 	case KEY_DROPPED:
 		return key.n == 17;
 	case KEY_IDS:
@@ -87,26 +89,19 @@ own_form(struct own *own, struct str key, struct str body)
 	case KEY_INTENT:
 		id = rd_be64(&k);
 		own->intent_top = id > own->intent_top ? id : own->intent_top;
-		return key.n == 17 && body.n >= 27;
+		return key.n == 17 && body.n == 8;
 	case KEY_NAME:
 		id = rd_le64(&r);
 		own->account_top = id > own->account_top ? id : own->account_top;
 		return key.n > 9 && !r.bad && id != 0;
-	case KEY_PURGE:
-	case KEY_STAGED:
-		return key.n == 29;
-	case KEY_QUEUE:
-		return key.n == 33;
 	case KEY_RECORD:
 		return key.n > 9;
-	case KEY_RENAME:
-		return key.n == 17 || key.n == 18;
 	case KEY_OWN_ID:
 		return key.n == 9 && body.n == STORE_OWN_ID_BYTES;
 	case KEY_SHARED_WITH:
 		return key.n > 9;
 	case KEY_VERSION:
-		return key.n == 9 && body.n >= 4;
+		return (key.n == 9 || key.n == 10) && body.n >= 4;
 	default:
 		return false;
 	}
@@ -116,24 +111,18 @@ static const char *
 own_name(char kind)
 {
 	switch (kind) {
+	case KEY_CLAIM:
+		return "the claim of a blob";
 	case KEY_DROPPED:
 		return "the note that an account is to be removed";
 	case KEY_IDS:
 		return "the record of ids";
 	case KEY_INTENT:
-		return "the record of a move between accounts";
+		return "the note of a move between accounts";
 	case KEY_NAME:
 		return "the entry of an account's name";
-	case KEY_PURGE:
-		return "the note of what is to be removed";
-	case KEY_QUEUE:
-		return "the note of a blob to be looked at";
 	case KEY_RECORD:
 		return "a server-wide record (a user)";
-	case KEY_RENAME:
-		return "the note of a RENAME under way";
-	case KEY_STAGED:
-		return "the note of a COPY under way";
 	case KEY_OWN_ID:
 		return "the store's own id";
 	case KEY_SHARED_WITH:
@@ -143,6 +132,18 @@ own_name(char kind)
 	default:
 		return "a record of no known kind";
 	}
+}
+
+/* A row of which nothing but the key counts. */
+static void
+put_empty(struct engine_batch *fix, struct str key)
+{
+	struct buf b = {0};
+
+	value_begin(&b);
+	value_seal(&b, key);
+	engine_batch_put(fix, key, buf_as_str(&b));
+	buf_fini(&b);
 }
 
 /* What can be done for a damaged record without knowing what was in it. */
@@ -160,20 +161,10 @@ own_fix(struct own *own, struct str key)
 	case KEY_NAME:
 		engine_batch_delete(own->fix, key);
 		return "it is made anew from the account's row";
-	case KEY_QUEUE:
-	case KEY_DROPPED: {
-		struct buf b = {0};
-
-		value_begin(&b);
-		value_seal(&b, key);
-		engine_batch_put(own->fix, key, buf_as_str(&b));
-		buf_fini(&b);
+	case KEY_CLAIM:
+	case KEY_DROPPED:
+		put_empty(own->fix, key);
 		return "it is written anew";
-	}
-	case KEY_PURGE:
-	case KEY_STAGED:
-		engine_batch_delete(own->fix, key);
-		return "it is dropped; what it named comes back as found below";
 	case KEY_RECORD:
 		engine_batch_delete(own->fix, key);
 		return "it is dropped: make the user again; the mail is not touched";
@@ -216,11 +207,11 @@ check_own_range(struct check *c, struct own *own, enum key_kind first, enum key_
 	return err == TS_DAMAGED || err == TS_NOT_FOUND ? TS_OK : err;
 }
 
-/* References are looked at by themselves. */
+/* Holders are looked at by themselves. */
 static enum ts_err
 check_own(struct check *c, struct own *own)
 {
-	enum ts_err err = check_own_range(c, own, KEY_DROPPED, 'Z' + 1);
+	enum ts_err err = check_own_range(c, own, KEY_CLAIM, 'Z' + 1);
 
 	if (err == TS_OK && c->opt->repair)
 		err = check_commit(c, own->fix);
@@ -229,34 +220,6 @@ check_own(struct check *c, struct own *own)
 }
 
 /* ---- accounts ---- */
-
-/* The next account that has any key at all. */
-static enum ts_err
-next_account(struct check *c, uint64_t *id)
-{
-	struct key from;
-	struct str key, value;
-
-	if (*id == UINT64_MAX)
-		return TS_NOT_FOUND;
-	key_begin(&from, *id + 1, 0);
-	from.n = 8;
-
-	struct engine_iter *it = engine_iter_new(c->store->engine, key_str(&from), STR_NONE, false);
-	enum ts_err err;
-
-	/* What is shorter belongs to nobody. */
-	do
-		err = engine_iter_next(it, &key, &value);
-	while (err == TS_OK && key.n < 8);
-	if (err == TS_OK) {
-		struct rd r = rd_of(key);
-
-		*id = rd_be64(&r);
-	}
-	engine_iter_free(&it);
-	return err;
-}
 
 #define SUM_TRIES 5
 /* Ids above come from damage, and so do UIDVALIDITYs unless they are about to be used up. */
@@ -457,22 +420,82 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 	}
 }
 
-/* Mailboxes that are being removed: none may get their ids meanwhile. */
-static void
-saw_jobs(struct check *c, uint64_t account, struct rows *rows)
+static bool
+job_form(char kind, size_t n, size_t body)
 {
-	struct key k;
+	switch (kind) {
+	case KEY_THREAD:
+		return true; /* of a newer program */
+	case KEY_INTENT:
+		return n == 17 && body >= 12;
+	case KEY_PURGE:
+	case KEY_STAGED:
+		return n == 21;
+	case KEY_QUEUE:
+		return n == 25;
+	case KEY_RENAME:
+		return n == 9 || n == 10;
+	default:
+		return false;
+	}
+}
+
+static const char *
+job_name(char kind)
+{
+	switch (kind) {
+	case KEY_INTENT:
+		return "the record of a move between accounts";
+	case KEY_PURGE:
+		return "the note of what is to be removed";
+	case KEY_QUEUE:
+		return "the note of a blob to be looked at";
+	case KEY_RENAME:
+		return "the note of a RENAME under way";
+	case KEY_STAGED:
+		return "the note of a COPY under way";
+	default:
+		return "a record of no known kind";
+	}
+}
+
+static const char *
+job_fix(struct rows *rows, struct str key)
+{
+	if (key.p[8] == KEY_QUEUE && key.n == 25) {
+		put_empty(rows->fix, key);
+		return "it is written anew";
+	}
+	engine_batch_delete(rows->fix, key);
+	return key.p[8] == KEY_PURGE || key.p[8] == KEY_STAGED
+	           ? "it is dropped; what it named comes back as found below"
+	           : "it is dropped";
+}
+
+/* What is to be done in the account.  Mailboxes that are being removed: none may get their ids
+ * meanwhile. */
+static enum ts_err
+check_jobs(struct check *c, uint64_t account, struct rows *rows)
+{
+	struct key from, end;
 	struct scan scan;
+	enum ts_err err;
 
-	key_begin(&k, 0, KEY_PURGE);
-	key_be64(&k, account);
-	scan_begin(&scan, c->store, &k);
-	while (scan_next(&scan) == TS_OK || scan.key.n > 0) {
-		struct rd r = rd_of((struct str){scan.key.p + 17, scan.key.n - 17});
+	key_begin(&from, account, KEY_REF + 1);
+	key_begin(&end, account, KEY_ACCOUNT);
+	scan_begin_range(&scan, c->store, &from, &end);
+	while ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0)) {
+		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
 
-		saw_id(rows, rd_be32(&r));
+		if (scan.key.p[8] == KEY_PURGE && scan.key.n == 21)
+			saw_id(rows, rd_be32(&r));
+		if (err == TS_OK && job_form(scan.key.p[8], scan.key.n, scan.body.n))
+			continue;
+		check_say(c, CHECK_RECORD, 0, c->opt->repair ? job_fix(rows, scan.key) : NULL,
+		    "%s is damaged", job_name(scan.key.p[8]));
 	}
 	scan_end(&scan);
+	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
 }
 
 static enum ts_err
@@ -482,14 +505,15 @@ read_rows(struct check *c, uint64_t account, struct rows *rows)
 	struct scan scan;
 	enum ts_err err;
 
-	key_begin(&from, account, 0);
+	key_begin(&from, account, KEY_ACCOUNT);
 	key_begin(&end, account, KEY_INDEX);
 	scan_begin_range(&scan, c->store, &from, &end);
 	while ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))
 		if (scan.key.n > 8)
 			take_row(c, rows, scan.key, scan.body, err == TS_OK);
 	scan_end(&scan);
-	saw_jobs(c, account, rows);
+	if (err == TS_NOT_FOUND || err == TS_DAMAGED)
+		err = check_jobs(c, account, rows) == TS_OK ? err : TS_IO;
 	if (err != TS_NOT_FOUND)
 		check_say(c, CHECK_TABLE, 0, NULL,
 		    "the account's list of mailboxes cannot all be read: %s", ts_err_name(err));
@@ -570,6 +594,16 @@ check_used_up(struct check *c, struct rows *rows)
 		rows->last_uidvalidity = rows->top_uidvalidity = rows->sane_uidvalidity;
 }
 
+/* A crash came between the name and the first rows: they come when somebody loads it. */
+static bool
+is_new(struct check *c, uint64_t account, const struct rows *rows)
+{
+	uint64_t next = 0;
+
+	return !rows->has_row && rows->n == 0 &&
+	       (account_next(c->store, account - 1, &next) != TS_OK || next != account);
+}
+
 static void
 check_account_row(struct check *c, uint64_t account, struct rows *rows)
 {
@@ -579,7 +613,7 @@ check_account_row(struct check *c, uint64_t account, struct rows *rows)
 	                                rows->last_uidvalidity < rows->top_uidvalidity);
 	bool named = !rows->has_row || str_eq(buf_as_str(&rows->row_name), c->account_name);
 
-	if (!rows->has_row && !c->live)
+	if (!rows->has_row && !c->live && !is_new(c, account, rows))
 		check_say(c, CHECK_ACCOUNT, 0, c->opt->repair ? "made from what there is" : NULL,
 		    "the account has no row");
 	if (low)
@@ -590,7 +624,8 @@ check_account_row(struct check *c, uint64_t account, struct rows *rows)
 		    c->opt->repair ? "set to the name it is found by" : NULL,
 		    "the account's row has another name: %.*s",
 		    STR_ARG(buf_as_str(&rows->row_name)));
-	if (c->opt->repair && (!rows->has_row || low || !named || rows->anew))
+	if (c->opt->repair && !is_new(c, account, rows) &&
+	    (!rows->has_row || low || !named || rows->anew))
 		put_account_row(c, account, rows);
 }
 
@@ -678,6 +713,8 @@ check_account(struct check *c, uint64_t account, struct str name)
 			err = check_renew(c, account, rows.one[i].id);
 	for (size_t i = 0; i < rows.n && err == TS_OK; i++)
 		check_one_mailbox(c, account, &rows, i);
+	if (err == TS_OK)
+		check_references(c, account);
 	c->res->accounts++;
 	rows_fini(&rows);
 	c->account_name = STR_NONE;
@@ -810,12 +847,10 @@ check_accounts(struct check *c, struct names *names, struct own *own)
 			continue;
 		check_tick(c, "accounts", i, names->n);
 		err = check_account(c, names->one[i].id, name);
-		if (c->opt->user.n > 0)
-			check_references(c, names->one[i].id);
 	}
 	if (c->opt->user.n > 0)
 		return err != TS_OK ? err : c->res->accounts > 0 ? TS_OK : TS_NOT_FOUND;
-	while (err == TS_OK && (err = next_account(c, &id)) == TS_OK) {
+	while (err == TS_OK && (err = account_next(c->store, id, &id)) == TS_OK) {
 		struct named want = {.id = id};
 
 		own->account_top = id > own->account_top ? id : own->account_top;
@@ -847,7 +882,11 @@ check_tables(struct check *c)
 enum ts_err
 store_check(struct store *store, const struct check_options *opt, struct check_result *result)
 {
-	struct check c = {.store = store, .opt = opt, .res = result, .live = store->opt.lanes > 0};
+	struct check c = {.store = store,
+	    .opt = opt,
+	    .res = result,
+	    .live = store->opt.lanes > 0,
+	    .piece = mem_realloc(NULL, CHECK_CHUNK * sizeof(*c.piece))};
 	struct own own = {.fix = engine_batch_new()};
 	struct names names = {0};
 	enum ts_err err = TS_OK;
@@ -865,12 +904,13 @@ store_check(struct store *store, const struct check_options *opt, struct check_r
 	if (err == TS_OK)
 		err = check_accounts(&c, &names, &own);
 	if (err == TS_OK && opt->user.n == 0) {
-		check_references(&c, 0);
+		check_holders(&c);
 		check_strays(&c);
 	}
 	for (size_t i = 0; i < names.n; i++)
 		mem_free(names.one[i].name);
 	mem_free(names.one);
+	mem_free(c.piece);
 	engine_batch_free(&own.fix);
 	return err;
 }

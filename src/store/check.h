@@ -22,11 +22,13 @@
  *     are no summaries without a message, but those that go with the queue of blobs.
  *  7. Every message has its reference, and its blob is there with its size;
  *     all its bytes have the right checksum (not looked at when quick).
- *  8. Every reference has its message, or is the claim of a move under way, or
- *     belongs to something that the background still has to remove.
+ *  8. Every reference has its message, or belongs to something that the background
+ *     still has to remove.  Blobs to which several accounts refer have a holder for
+ *     each of these, and every holder a reference, a claim or a place in its
+ *     account's queue.
  *  9. Every large file is referred to, or is one the background will remove, or,
  *     after something acknowledged was given up, will set aside.
- * 10. Jobs (moves, removals, the queue of blobs) decode.
+ * 10. Jobs (moves, removals, the queues of blobs) decode.
  * 11. No account has an index for a mailbox that it does not have, unless the
  *     background has to remove it.
  *

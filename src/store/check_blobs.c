@@ -26,31 +26,14 @@ found(uint64_t blob, void *arg)
 	f->blob[f->n++] = blob;
 }
 
-bool
-check_blob_named(struct check *c, enum key_kind kind, uint64_t blob)
-{
-	struct key k, end;
-	struct str key, value;
-
-	key_begin(&k, 0, kind);
-	key_be64(&k, blob);
-	end = k;
-	key_after(&end);
-
-	struct engine_iter *it =
-	    engine_iter_new(c->store->engine, key_str(&k), key_str(&end), false);
-	enum ts_err err = engine_iter_next(it, &key, &value);
-
-	engine_iter_free(&it);
-	return err != TS_NOT_FOUND;
-}
-
 /* What is damaged could not be taken in, and must not be taken for a left-over. */
 static void
-set_damaged_aside(struct check *c, const struct adopt *lost, size_t n)
+set_damaged_aside(struct check *c, uint64_t account, const struct adopt *lost, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (check_blob_named(c, KEY_REF, lost[i].blob))
+		bool taken;
+
+		if (account_refers(c->store, account, lost[i].blob, &taken) != TS_OK || taken)
 			continue;
 		check_say(c, CHECK_MESSAGE, 0,
 		    engine_blob_set_aside(c->store->engine, lost[i].blob, ENGINE_ASIDE_DAMAGED) ==
@@ -77,8 +60,23 @@ take_piece(struct check *c, const struct adopt *lost, size_t n, const char *what
 	    err == TS_OK ? "put into \"Lost and found\" of the account lost+found" : NULL, "%zu %s",
 	    err == TS_OK ? taken : n, what);
 	if (err == TS_OK)
-		set_damaged_aside(c, lost, n);
+		set_damaged_aside(c, account, lost, n);
 	return err;
+}
+
+/* All that any row names. */
+static enum ts_err
+all_named(struct check *c, struct blob_set *set)
+{
+	uint64_t account = 0;
+	enum ts_err err = check_named(c, 0, KEY_HOLDER, set);
+
+	while (err == TS_OK && (err = account_next(c->store, account, &account)) == TS_OK) {
+		err = check_named(c, account, KEY_REF, set);
+		if (err == TS_OK)
+			err = check_named(c, account, KEY_QUEUE, set);
+	}
+	return err == TS_NOT_FOUND ? TS_OK : err;
 }
 
 /* Those without a reference. */
@@ -86,16 +84,17 @@ static enum ts_err
 take_in(struct check *c, const struct blobs *b, const char *what)
 {
 	struct adopt *lost = mem_zalloc((b->n + 1) * sizeof(*lost));
-	enum ts_err err = TS_OK;
+	struct blob_set named = {0};
+	enum ts_err err = b->n > 0 ? all_named(c, &named) : TS_OK;
 	size_t n = 0;
 
-	for (size_t i = 0; i < b->n; i++)
-		if (!check_blob_named(c, KEY_REF, b->blob[i]) &&
-		    !check_blob_named(c, KEY_QUEUE, b->blob[i]))
+	for (size_t i = 0; i < b->n && err == TS_OK; i++)
+		if (!blob_set_has(&named, b->blob[i]))
 			lost[n++] = (struct adopt){.blob = b->blob[i]};
 	for (size_t at = 0; at < n && err == TS_OK; at += PIECE)
 		err = take_piece(c, lost + at, n - at < PIECE ? n - at : PIECE, what);
 	mem_free(lost);
+	blob_set_fini(&named);
 	return err;
 }
 

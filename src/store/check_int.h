@@ -16,7 +16,8 @@ struct check {
 	struct store *store;
 	const struct check_options *opt;
 	struct check_result *res;
-	bool live; /* somebody else may change it */
+	bool live;           /* somebody else may change it */
+	struct adopt *piece; /* CHECK_CHUNK of them, for references */
 	struct str account_name, mailbox_name;
 };
 
@@ -82,11 +83,26 @@ struct adopt {
 enum ts_err check_adopt(struct check *c, uint64_t account, uint32_t mailbox,
     const struct adopt *list, size_t n, size_t *taken_r);
 
-void check_references(struct check *c, uint64_t account); /* 0: of all */
+void check_references(struct check *c, uint64_t account);
+/* Blobs that several accounts have, and who has them. */
+void check_holders(struct check *c);
 /* What nothing refers to. */
 void check_strays(struct check *c);
-/* Is there a key of this kind, KEY_REF or KEY_QUEUE, of the blob? */
-bool check_blob_named(struct check *c, enum key_kind kind, uint64_t blob);
+
+/* A set of blobs. */
+struct blob_set {
+	struct blob_part { /* of those with the same high half */
+		uint32_t high;
+		roaring_bitmap_t *low;
+	} * part;
+	size_t n;
+};
+void blob_set_add(struct blob_set *set, uint64_t blob);
+bool blob_set_has(const struct blob_set *set, uint64_t blob);
+void blob_set_fini(struct blob_set *set);
+/* Those that keys of this kind of the account name, KEY_REF or KEY_QUEUE; account 0: KEY_HOLDER. */
+enum ts_err check_named(
+    struct check *c, uint64_t account, enum key_kind kind, struct blob_set *set);
 /* Reads a whole blob; in a repair a small one that cannot be read is looked for in files that
  * nothing points to, and put back. */
 enum ts_err check_read_blob(struct check *c, uint64_t blob, struct buf *bytes, bool *rescued_r);

@@ -318,7 +318,7 @@ check_message(
 		check_fault(l, CHECK_SUMMARY, uid, "made anew from the message",
 		    roaring_bitmap_contains(l->bad, uid) ? "its summary is damaged"
 		                                         : "its summary is missing");
-	key_ref(&k, KEY_REF, r->blob, l->account, l->mailbox, uid);
+	key_ref(&k, KEY_REF, l->account, r->blob, l->mailbox, uid);
 	b->n = 0;
 
 	enum ts_err err = engine_get(c->store->engine, key_str(&k), b);

@@ -208,7 +208,7 @@ forget(const struct looked *l, uint32_t uid, struct engine_batch *batch)
 	engine_batch_delete(batch, key_str(&k));
 	if (r == NULL)
 		return;
-	key_ref(&k, KEY_REF, r->blob, l->account, l->mailbox, uid);
+	key_ref(&k, KEY_REF, l->account, r->blob, l->mailbox, uid);
 	engine_batch_delete(batch, key_str(&k));
 }
 
@@ -264,7 +264,7 @@ mend_messages(struct check *c, struct looked *l, struct engine_batch *batch)
 			uint32_t uid = s->chunk[i]->number << CHUNK_BITS | r->off;
 			struct key k;
 
-			key_ref(&k, KEY_REF, r->blob, l->account, l->mailbox, uid);
+			key_ref(&k, KEY_REF, l->account, r->blob, l->mailbox, uid);
 			if (roaring_bitmap_contains(l->unreferred, uid))
 				batch_put_empty(batch, &k);
 			if (!roaring_bitmap_contains(l->summaries, uid))
@@ -367,6 +367,7 @@ find_account(struct check *c, struct str name, uint64_t *id_r)
 		*id_r = rd_le64(&r);
 	} else if (err == TS_NOT_FOUND) {
 		*id_r = store_id_new(c->store, ID_ACCOUNT);
+		account_put_name(*id_r, name, batch);
 		account_put_new(*id_r, name, store_wall(c->store), NULL, 0, batch);
 		err = *id_r != 0 ? check_commit(c, batch) : TS_UNAVAILABLE;
 	}

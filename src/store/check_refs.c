@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The other way round: references without a message.  References are ordered by
- * blob; a piece of them at a time is sorted by mailbox and compared with the
- * mailboxes' states.
+ * The other way round: references without a message.  An account's references
+ * are ordered by blob; a piece of them at a time is sorted by mailbox and
+ * compared with the mailboxes' states.
  */
 #include <stdlib.h>
 
@@ -17,8 +17,7 @@ has_key(struct check *c, enum key_kind kind, uint64_t account, uint32_t mailbox)
 	struct engine_iter *it;
 	bool yes;
 
-	key_begin(&k, 0, kind);
-	key_be64(&k, account);
+	key_begin(&k, account, kind);
 	key_be32(&k, mailbox);
 	end = k;
 	key_after(&end);
@@ -51,15 +50,14 @@ check_summaries_pending(struct check *c, uint64_t account, uint32_t mailbox)
 	bool yes = check_job_pending(c, account, mailbox);
 	enum ts_err err = TS_OK;
 
-	key_begin(&k, 0, KEY_QUEUE);
+	key_begin(&k, account, KEY_QUEUE);
 	scan_begin(&scan, c->store, &k);
 	while (
 	    !yes && ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))) {
 		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
 
 		(void)rd_be64(&r);
-		yes = rd_be64(&r) == account && rd_be32(&r) == mailbox && !r.bad && err == TS_OK &&
-		      scan.body.n > 0;
+		yes = rd_be32(&r) == mailbox && !r.bad && err == TS_OK && scan.body.n > 0;
 	}
 	scan_end(&scan);
 	return yes;
@@ -70,8 +68,6 @@ by_place(const void *a, const void *b)
 {
 	const struct adopt *x = a, *y = b;
 
-	if (x->account != y->account)
-		return x->account < y->account ? -1 : 1;
 	if (x->mailbox != y->mailbox)
 		return x->mailbox < y->mailbox ? -1 : 1;
 	return x->uid < y->uid ? -1 : x->uid > y->uid;
@@ -83,28 +79,12 @@ still_there(struct check *c, const struct adopt *r)
 	struct key k;
 	struct buf b = {0};
 
-	key_ref(&k, KEY_REF, r->blob, r->account, r->mailbox, r->uid);
+	key_ref(&k, KEY_REF, r->account, r->blob, r->mailbox, r->uid);
 
 	enum ts_err err = engine_get(c->store->engine, key_str(&k), &b);
 
 	buf_fini(&b);
 	return err == TS_OK;
-}
-
-static bool
-intent_there(struct check *c, const struct adopt *claim)
-{
-	struct key k;
-	struct buf b = {0};
-
-	key_begin(&k, 0, KEY_INTENT);
-	key_be32(&k, claim->mailbox);
-	key_be32(&k, claim->uid);
-
-	enum ts_err err = engine_get(c->store->engine, key_str(&k), &b);
-
-	buf_fini(&b);
-	return err != TS_NOT_FOUND;
 }
 
 static void
@@ -114,9 +94,9 @@ delete_refs(struct check *c, const struct adopt *r, size_t n)
 	struct key k;
 
 	for (size_t i = 0; i < n; i++) {
-		key_ref(&k, KEY_REF, r[i].blob, r[i].account, r[i].mailbox, r[i].uid);
+		key_ref(&k, KEY_REF, r[i].account, r[i].blob, r[i].mailbox, r[i].uid);
 		engine_batch_delete(batch, key_str(&k));
-		key_ref(&k, KEY_QUEUE, r[i].blob, r[i].account, r[i].mailbox, r[i].uid);
+		key_ref(&k, KEY_QUEUE, r[i].account, r[i].blob, r[i].mailbox, r[i].uid);
 		batch_put_empty(batch, &k);
 	}
 	(void)check_commit(c, batch);
@@ -187,17 +167,6 @@ check_group(struct check *c, struct adopt *r, size_t n)
 	size_t lost = 0;
 	enum ts_err err;
 
-	if (r[0].account == 0) {
-		for (size_t i = 0; i < n; i++)
-			if (!intent_there(c, &r[i]) && still_there(c, &r[i]))
-				r[lost++] = r[i];
-		if (lost > 0 && c->opt->repair)
-			delete_refs(c, r, lost);
-		if (lost > 0)
-			check_say(c, CHECK_LOST, 0, c->opt->repair ? "removed" : NULL,
-			    "%zu claims of moves that are not under way", lost);
-		return;
-	}
 	err = check_look(c, &l, false);
 	for (size_t i = 0; i < n && (err == TS_OK || err == TS_DAMAGED); i++) {
 		const struct record *rec = state_record(l.state, r[i].uid);
@@ -235,10 +204,11 @@ check_piece(struct check *c, struct adopt *r, size_t n)
 {
 	size_t end;
 
+	if (n == 0)
+		return;
 	qsort(r, n, sizeof(*r), by_place);
 	for (size_t i = 0; i < n; i = end) {
-		for (end = i + 1;
-		     end < n && r[end].account == r[i].account && r[end].mailbox == r[i].mailbox;)
+		for (end = i + 1; end < n && r[end].mailbox == r[i].mailbox;)
 			end++;
 		check_tick(c, "references", c->res->references - n + i, 0);
 		check_group(c, r + i, end - i);
@@ -254,22 +224,21 @@ read_piece(struct check *c, struct key *at, uint64_t account, struct adopt *r, s
 	size_t n = 0;
 	enum ts_err err = TS_OK;
 
-	key_begin(&end, 0, KEY_REF + 1);
+	key_begin(&end, account, KEY_REF + 1);
 	scan_begin_range(&scan, c->store, at, &end);
 	while (n < CHECK_CHUNK &&
 	       ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))) {
 		struct rd k = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
 
-		if (scan.key.n != 33)
+		if (scan.key.n != 25)
 			continue;
 		at->n = 0;
 		key_bytes(at, scan.key);
 		at->p[at->n++] = 0; /* the first key behind it */
+		r[n].account = account;
 		r[n].blob = rd_be64(&k);
-		r[n].account = rd_be64(&k);
 		r[n].mailbox = rd_be32(&k);
-		r[n].uid = rd_be32(&k);
-		n += account == 0 || account == r[n].account;
+		r[n++].uid = rd_be32(&k);
 	}
 	scan_end(&scan);
 	*n_r = n;
@@ -279,11 +248,11 @@ read_piece(struct check *c, struct key *at, uint64_t account, struct adopt *r, s
 void
 check_references(struct check *c, uint64_t account)
 {
-	struct adopt *r = mem_realloc(NULL, CHECK_CHUNK * sizeof(*r));
+	struct adopt *r = c->piece;
 	struct key at;
 	enum ts_err err;
 
-	key_begin(&at, 0, KEY_REF);
+	key_begin(&at, account, KEY_REF);
 	do {
 		size_t n = 0;
 
@@ -294,5 +263,4 @@ check_references(struct check *c, uint64_t account)
 	if (err != TS_NOT_FOUND)
 		check_say(c, CHECK_TABLE, 0, NULL, "the references cannot all be read: %s",
 		    ts_err_name(err));
-	mem_free(r);
 }

@@ -16,8 +16,8 @@
  *
  * From the first stage to the end the mailbox is held: whatever gives UIDs in it
  * waits, since new messages have higher UIDs than those that were seen before.
- * A crash before the show leaves records 'S'; what they name is removed before
- * the store gives UIDs again (staged_recover).
+ * A crash before the show leaves records 'S'; what they name is removed when the
+ * account is loaded, and before UIDs are given in it (staged_recover).
  */
 #include "base/mem.h"
 #include "store/inside.h"
@@ -103,8 +103,12 @@ copy_hold(struct lane *lane, struct store_change_priv *priv)
 
 	if (!gives_uids(c))
 		return HOLD_GO;
-	if (atomic_load(&lane->store->staged_left))
-		return HOLD_REFUSE;
+	/* What a crash left of a COPY has UIDs, which nobody else may get. */
+	if (atomic_load(&mb->account->staged_left)) {
+		if (staged_recover(mb->account->store, mb->account->id) != TS_OK)
+			return HOLD_REFUSE;
+		atomic_store(&mb->account->staged_left, false);
+	}
 	pthread_mutex_lock(&lane->mutex);
 	if (mb->held_by != NULL && mb->held_by != t) {
 		hold = mb->held_by->stuck ? HOLD_REFUSE : HOLD_WAIT;
@@ -386,10 +390,7 @@ map_names(struct copying *t, int *map)
 static void
 staged_key(struct key *k, enum key_kind kind, const struct copying *t, uint64_t which)
 {
-	key_begin(k, 0, kind);
-	key_be64(k, t->target->account->id);
-	key_be32(k, t->target->id);
-	key_be64(k, which);
+	key_job(k, kind, t->target->account->id, t->target->id, which);
 }
 
 static void
@@ -580,7 +581,7 @@ prepare_unstage(struct batch *b, struct copying *t)
 		staged_key(&k, KEY_PURGE, t, PURGE_STAGED | t->piece[i].uid);
 		put_piece(b, t, &k, i > 0 ? t->piece[i - 1].end : 0, t->piece[i].end);
 	}
-	b->purge = true;
+	batch_job(b, t->target->account->id, BG_PURGE);
 	return TS_OK;
 }
 

@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * COPY and MOVE between accounts.  The two accounts may be in two lanes (and,
- * on another engine, on two machines), so it takes two or three batches:
+ * COPY and MOVE between accounts.  No batch has keys of two accounts, so a
+ * transfer takes several:
  *
- *   export  source's lane: the intent, and a claim on each blob
- *   import  target's lane: the messages with their references; claims go; COPY:
- *           the intent goes; MOVE: it says that the target is durable
- *   finish  source's lane, MOVE: the messages go, the intent goes
- *   abort   when the import was refused: intent and claims go
+ *   read    the copier's thread: messages of the source, held, with their summaries
+ *   export  account 0: a note of the transfer; holders of each blob, and a claim
+ *           of the target
+ *   import  target: the messages with their references; MOVE: an intent, which
+ *           names those of the source.  COPY: the user has the answer
+ *   finish  source, MOVE: the messages go.  The user has the answer
+ *   forget  target, MOVE: the intent goes
+ *   ended   account 0: the note goes
  *
- * A crash (or a flush of unknown outcome) leaves an intent.  One whose target
- * is not durable is undone, one whose target is durable is finished: neither
- * loss nor duplicate.
- *
- * Intent: durable:1 move:1 source account:8 mailbox:4 target account:8
- * mailbox:4 count:varint, then uid:varint blob:varint for each message.
+ * A crash (or a flush of unknown outcome) leaves the note, which leads to the
+ * target.  With an intent there, the messages are durable there, and finish
+ * follows; without one nothing has to be done: neither loss nor duplicate.
+ * Claims are settled by themselves (holders.c).
  */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/inside.h"
 
 struct transfer {
+	struct errand errand;
 	struct link link; /* in store.transfer_list */
 	struct store *store;
-	struct store_change *user;             /* NULL: finishing what was left */
-	struct store_mailbox *source, *target; /* referenced */
-	bool move, durable;
+	struct store_change *user;             /* NULL: it has its answer, or there was none */
+	struct store_mailbox *source, *target; /* referenced; the latter NULL: of an earlier run */
+	struct store_hold *hold;
+	bool move, claimed;
 	uint64_t intent;
 	struct gathered g;
 	struct store_uid_pair *pairs;
@@ -34,14 +37,22 @@ struct transfer {
 static void
 transfer_free(struct transfer *t)
 {
-	pthread_mutex_lock(&t->store->transfers);
+	struct store *store = t->store;
+
+	pthread_mutex_lock(&store->transfers);
 	list_remove(&t->link);
-	pthread_mutex_unlock(&t->store->transfers);
+	pthread_mutex_unlock(&store->transfers);
+	for (size_t i = 0; i < t->g.count && t->claimed; i++)
+		background_settle(store, t->g.message[i].blob, t->target->account->id);
+	store_hold_end(&t->hold);
+	/* What had to wait for these messages. */
+	background_wake(store, BG_COLLECT);
 	gathered_fini(&t->g);
 	mem_free(t->pairs);
 	store_mailbox_unref(&t->source);
 	store_mailbox_unref(&t->target);
 	mem_free(t);
+	copier_end(store);
 }
 
 static struct transfer *
@@ -51,6 +62,7 @@ transfer_new(struct store *store, uint64_t intent)
 
 	t->store = store;
 	t->intent = intent;
+	copier_begin(store);
 	pthread_mutex_lock(&store->transfers);
 	list_push_back(&store->transfer_list, &t->link);
 	pthread_mutex_unlock(&store->transfers);
@@ -70,19 +82,46 @@ under_way(struct store *store, uint64_t intent)
 	return yes;
 }
 
+bool
+cross_comes(struct store *store, uint64_t account)
+{
+	struct transfer *t;
+	bool yes = false;
+
+	pthread_mutex_lock(&store->transfers);
+	LIST_EACH (t, &store->transfer_list, link)
+		yes |= t->target != NULL && t->target->account->id == account;
+	pthread_mutex_unlock(&store->transfers);
+	return yes;
+}
+
 /* ---- records ---- */
 
 static void
-intent_key(struct key *k, uint64_t intent)
+intent_key(struct key *k, uint64_t account, uint64_t intent)
 {
-	key_begin(k, 0, KEY_INTENT);
+	key_begin(k, account, KEY_INTENT);
 	key_be64(k, intent);
 }
 
 static void
-claim_key(struct key *k, uint64_t intent, uint64_t blob)
+delete_intent(uint64_t account, uint64_t intent, struct engine_batch *batch)
 {
-	key_ref(k, KEY_REF, blob, 0, (uint32_t)(intent >> 32), (uint32_t)intent);
+	struct key k;
+
+	intent_key(&k, account, intent);
+	engine_batch_delete(batch, key_str(&k));
+}
+
+static void
+put_note(const struct transfer *t, struct engine_batch *batch, struct buf *b)
+{
+	struct key k;
+
+	intent_key(&k, 0, t->intent);
+	value_begin(b);
+	buf_le64(b, t->target->account->id);
+	batch_put_value(batch, &k, b);
 }
 
 static void
@@ -90,15 +129,10 @@ put_intent(const struct transfer *t, struct engine_batch *batch, struct buf *b)
 {
 	struct key k;
 
-	intent_key(&k, t->intent);
+	intent_key(&k, t->target->account->id, t->intent);
 	value_begin(b);
-	buf_putc(b, t->durable);
-	buf_putc(b, t->move);
 	buf_le64(b, t->source->account->id);
 	buf_le32(b, t->source->id);
-	buf_le64(b, t->target->account->id);
-	buf_le32(b, t->target->id);
-	buf_varint(b, t->g.count);
 	for (size_t i = 0; i < t->g.count; i++) {
 		buf_varint(b, t->g.message[i].uid);
 		buf_varint(b, t->g.message[i].blob);
@@ -106,30 +140,49 @@ put_intent(const struct transfer *t, struct engine_batch *batch, struct buf *b)
 	batch_put_value(batch, &k, b);
 }
 
-static void
-delete_intent(uint64_t intent, struct engine_batch *batch)
-{
-	struct key k;
+/* ---- reading; the copier's thread ---- */
 
-	intent_key(&k, intent);
-	engine_batch_delete(batch, key_str(&k));
+#define WINDOW 256
+
+static void
+add_window(struct gathered *g, const struct store_message *m, size_t n)
+{
+	g->message = mem_realloc(g->message, (g->count + n + 1) * sizeof *g->message);
+	for (size_t i = 0; i < n; i++) {
+		struct store_message *to = &g->message[g->count++];
+
+		*to = m[i];
+		flags_bound(&g->bounds, &to->flags);
+		for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
+			g->used.w[w] |= to->flags.w[w];
+	}
 }
 
-/* Claims go; queue: and the blobs may be without references now. */
-static void
-delete_claims(uint64_t intent, const struct store_message *m, size_t n, bool queue,
-    struct engine_batch *batch)
+/* Those that are there: all in one look. */
+static enum ts_err
+read_messages(struct transfer *t)
 {
-	struct key k;
+	const struct store_change *user = t->user;
+	struct store_mailbox *mb = t->source;
+	struct store_message m[WINDOW];
+	uint32_t from = 1;
+	size_t n;
 
-	for (size_t i = 0; i < n; i++) {
-		claim_key(&k, intent, m[i].blob);
-		engine_batch_delete(batch, key_str(&k));
-		if (!queue)
-			continue;
-		key_ref(&k, KEY_QUEUE, m[i].blob, 0, (uint32_t)(intent >> 32), (uint32_t)intent);
-		batch_put_empty(batch, &k);
-	}
+	if (store_mailbox_gone(mb))
+		return TS_NOT_FOUND;
+	if (atomic_load(&mb->account->lane->in_doubt))
+		return TS_UNAVAILABLE;
+	t->g = (struct gathered){.bounds = user->bounds, .any_length = user->restoring};
+	store_mailbox_read_begin(mb);
+	t->hold = store_hold_begin(mb, user->uids != NULL ? user->uids : store_mailbox_uids(mb));
+	t->g.keywords = store_mailbox_keywords(mb);
+	do {
+		n = store_mailbox_window(mb, store_hold_uids(t->hold), from, m, WINDOW);
+		add_window(&t->g, m, n);
+		from = n > 0 ? m[n - 1].uid + 1 : 0;
+	} while (n == WINDOW && from != 0);
+	store_mailbox_read_end(mb);
+	return all_gathered(&t->g, user) ? TS_OK : TS_CONDITION;
 }
 
 /* ---- preparing the steps ---- */
@@ -137,26 +190,13 @@ delete_claims(uint64_t intent, const struct store_message *m, size_t n, bool que
 static enum ts_err
 prepare_export(struct batch *b, struct transfer *t)
 {
-	enum ts_err err = prepare_usable(t->source);
-	struct key k;
+	uint64_t source = t->source->account->id, target = t->target->account->id;
 
-	if (err != TS_OK)
-		return err;
-	t->g.bounds = t->user->bounds;
-	gather_messages(&t->g, b, t->source, t->user->uids);
-	if (!all_gathered(&t->g, t->user))
-		return TS_CONDITION;
-	if (t->g.count == 0)
-		return TS_OK;
-	err = gather_summaries(&t->g, t->source);
-	if (err != TS_OK) {
-		t->user->limit = STORE_LIMIT_MEMORY;
-		return err;
-	}
-	put_intent(t, b->ops, &b->value);
+	put_note(t, b->ops, &b->value);
 	for (size_t i = 0; i < t->g.count; i++) {
-		claim_key(&k, t->intent, t->g.message[i].blob);
-		batch_put_empty(b->ops, &k);
+		holder_put(b->ops, t->g.message[i].blob, source);
+		holder_put(b->ops, t->g.message[i].blob, target);
+		claim_put(b->ops, t->g.message[i].blob, target);
 	}
 	return TS_OK;
 }
@@ -168,16 +208,12 @@ prepare_import(struct batch *b, struct transfer *t)
 
 	if (err != TS_OK)
 		return err;
-	t->pairs = mem_zalloc(t->g.count * sizeof *t->pairs);
+	t->pairs = mem_zalloc((t->g.count + 1) * sizeof *t->pairs);
 	err = put_copies(b, t->target, &t->g, t->pairs, t->user);
 	if (err != TS_OK)
 		return err;
-	delete_claims(t->intent, t->g.message, t->g.count, false, b->ops);
-	t->durable = true;
 	if (t->move)
 		put_intent(t, b->ops, &b->value);
-	else
-		delete_intent(t->intent, b->ops);
 	t->user->uidvalidity = t->target->head.uidvalidity;
 	t->user->modseq = t->target->head.c.modseq;
 	return TS_OK;
@@ -187,14 +223,12 @@ static enum ts_err
 prepare_finish(struct batch *b, struct transfer *t)
 {
 	enum ts_err err = prepare_usable(t->source);
-	roaring_bitmap_t *uids = roaring_bitmap_create();
+	roaring_bitmap_t *uids;
 	struct change_delta cd;
 
-	if (err != TS_OK && err != TS_NOT_FOUND) {
-		roaring_bitmap_free(uids);
+	if (err != TS_OK && err != TS_NOT_FOUND)
 		return err;
-	}
-	delete_intent(t->intent, b->ops);
+	uids = roaring_bitmap_create();
 	for (size_t i = 0; i < t->g.count; i++)
 		roaring_bitmap_add(uids, t->g.message[i].uid);
 	if (t->user != NULL)
@@ -228,10 +262,11 @@ cross_prepare(struct batch *b, struct store_change *c)
 		return prepare_import(b, t);
 	case INNER_FINISH:
 		return prepare_finish(b, t);
+	case INNER_FORGET:
+		delete_intent(t->target->account->id, t->intent, b->ops);
+		return TS_OK;
 	default:
-		delete_intent(t->intent, b->ops);
-		delete_claims(t->intent, t->g.message, t->g.count, true, b->ops);
-		b->collect = true;
+		delete_intent(0, t->intent, b->ops);
 		return TS_OK;
 	}
 }
@@ -243,19 +278,26 @@ static void advance(struct store_change *c);
 static void
 go(struct transfer *t, enum inner_kind kind)
 {
-	struct store_mailbox *mb = kind == INNER_IMPORT ? t->target : t->source;
-	struct store_change *c = change_new_inner(t->store, mb->account, (int)kind, advance, t);
+	struct store_mailbox *mb = kind == INNER_IMPORT   ? t->target
+	                           : kind == INNER_FINISH ? t->source
+	                                                  : NULL;
+	struct store_account *a = mb != NULL             ? mb->account
+	                          : kind == INNER_FORGET ? t->target->account
+	                                                 : NULL; /* account 0 */
+	struct store_change *c = change_new_inner(t->store, a, (int)kind, advance, t);
 
 	c->priv->transfer = t;
 	c->mailbox = mb;
 	change_submit_inner(c);
 }
 
+/* The user's answer; what follows is ours. */
 static void
-end(struct transfer *t, enum ts_err err)
+answer(struct transfer *t, enum ts_err err)
 {
 	struct store_change *user = t->user;
 
+	t->user = NULL;
 	user->err = err;
 	if (err == TS_OK) {
 		user->pairs = t->pairs;
@@ -264,8 +306,14 @@ end(struct transfer *t, enum ts_err err)
 		if (t->move && user->affected == NULL)
 			user->affected = roaring_bitmap_create();
 	}
-	transfer_free(t);
 	change_complete(user);
+}
+
+static void
+end(struct transfer *t, enum ts_err err)
+{
+	answer(t, err);
+	transfer_free(t);
 }
 
 /* Something is left that only the disk knows. */
@@ -274,8 +322,35 @@ leave(struct transfer *t, enum ts_err err)
 {
 	struct store *store = t->store;
 
-	end(t, err);
+	if (t->user != NULL)
+		answer(t, err);
+	transfer_free(t);
 	background_wake(store, BG_INTENTS);
+}
+
+static void
+imported(struct transfer *t, enum ts_err err)
+{
+	if (err == TS_UNKNOWN) {
+		leave(t, err);
+	} else if (err != TS_OK || !t->move) {
+		answer(t, err);
+		go(t, INNER_ENDED);
+	} else {
+		go(t, INNER_FINISH);
+	}
+}
+
+static void
+finished(struct transfer *t, enum ts_err err)
+{
+	/* The target has them, and the background goes on: not what err says. */
+	if (err != TS_OK) {
+		leave(t, TS_UNKNOWN);
+		return;
+	}
+	answer(t, err);
+	go(t, INNER_FORGET);
 }
 
 /* On a lane's thread, after a step's batch. */
@@ -289,38 +364,47 @@ advance(struct store_change *c)
 	store_change_free(&c);
 	switch (kind) {
 	case INNER_EXPORT:
-		if (err == TS_UNKNOWN)
-			leave(t, err);
-		else if (err != TS_OK || t->g.count == 0)
-			end(t, err);
-		else
+		t->claimed = err == TS_OK || err == TS_UNKNOWN;
+		if (err == TS_OK)
 			go(t, INNER_IMPORT);
+		else
+			leave(t, err);
 		break;
 	case INNER_IMPORT:
-		if (err == TS_UNKNOWN) {
-			leave(t, err);
-		} else if (err != TS_OK) {
-			t->user->err = err;
-			go(t, INNER_ABORT);
-		} else if (t->move) {
-			go(t, INNER_FINISH);
-		} else {
-			end(t, err);
-		}
+		imported(t, err);
 		break;
 	case INNER_FINISH:
-		/* The target has them, and the background goes on: not what err says. */
+		finished(t, err);
+		break;
+	case INNER_FORGET:
 		if (err == TS_OK)
-			end(t, err);
+			go(t, INNER_ENDED);
 		else
-			leave(t, TS_UNKNOWN);
+			leave(t, err);
 		break;
 	default:
 		if (err == TS_OK)
-			end(t, t->user->err);
+			transfer_free(t);
 		else
-			leave(t, t->user->err);
+			leave(t, err);
 	}
+}
+
+static void
+read_and_go(struct errand *errand)
+{
+	struct transfer *t = (struct transfer *)(void *)errand;
+	enum ts_err err = read_messages(t);
+
+	if (err == TS_OK && t->g.count > 0) {
+		err = gather_summaries(&t->g, t->source);
+		if (err == TS_LIMIT)
+			t->user->limit = STORE_LIMIT_MEMORY;
+	}
+	if (err != TS_OK || t->g.count == 0)
+		end(t, err);
+	else
+		go(t, INNER_EXPORT);
 }
 
 void
@@ -328,67 +412,81 @@ cross_submit(struct store_change *user)
 {
 	struct store *store = user->priv->store;
 	uint64_t intent = store_id_take(store, ID_INTENT);
+	struct transfer *t;
 
 	if (intent == 0) {
 		user->err = store_id_err(store);
 		change_complete(user);
 		return;
 	}
-
-	struct transfer *t = transfer_new(store, intent);
-
+	t = transfer_new(store, intent);
+	t->errand = (struct errand){.store = store, .run = read_and_go};
 	t->user = user;
 	t->source = store_mailbox_ref(user->source);
+	pthread_mutex_lock(&store->transfers);
 	t->target = store_mailbox_ref(user->mailbox);
+	pthread_mutex_unlock(&store->transfers);
 	t->move = user->kind == STORE_CHANGE_MOVE;
-	go(t, INNER_EXPORT);
+	copier_put(&t->errand);
 }
 
 /* ---- what was left ---- */
 
 struct left {
-	bool found, durable;
-	uint64_t source, intent;
+	bool found, moves;
+	uint64_t source, target, intent;
 	uint32_t mailbox;
 	struct store_message *message; /* uid and blob only */
 	size_t count;
 };
 
 static bool
-take_left(struct left *l, struct str body)
+take_intent(struct left *l, struct str body)
 {
 	struct rd r = rd_of(body);
+	size_t cap = 0;
 
-	l->durable = rd_u8(&r) != 0;
-	(void)rd_u8(&r);
 	l->source = rd_le64(&r);
 	l->mailbox = rd_le32(&r);
-	(void)rd_bytes(&r, 12);
-
-	uint64_t n = rd_varint(&r);
-
-	if (r.bad || n > rd_left(&r))
-		return false;
-	l->message = mem_zalloc((n + 1) * sizeof *l->message);
-	for (; l->count < n && !r.bad; l->count++) {
-		l->message[l->count].uid = (uint32_t)rd_varint(&r);
+	while (!r.bad && rd_left(&r) > 0) {
+		if (l->count == cap) {
+			cap = cap > 0 ? 2 * cap : 16;
+			l->message = mem_realloc(l->message, cap * sizeof *l->message);
+		}
+		l->message[l->count] = (struct store_message){.uid = (uint32_t)rd_varint(&r)};
 		l->message[l->count].blob = rd_varint(&r);
+		l->count += !r.bad;
 	}
 	return !r.bad;
 }
 
+/* What the target has of it: nothing says that nothing is to be done. */
 static enum ts_err
-undo(struct store *store, const struct left *l)
+read_intent(struct store *store, struct left *l)
+{
+	struct key k;
+	struct buf b = {0};
+	struct str body = STR_NONE;
+	enum ts_err err;
+
+	intent_key(&k, l->target, l->intent);
+	err = store_get(store, &k, &b, &body);
+	l->moves = err == TS_OK;
+	if (err == TS_OK && !take_intent(l, body))
+		err = TS_DAMAGED;
+	buf_fini(&b);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+static enum ts_err
+forget_left(struct store *store, uint64_t account, uint64_t intent)
 {
 	struct engine_batch *batch = engine_batch_new();
+	enum ts_err err;
 
-	delete_intent(l->intent, batch);
-	delete_claims(l->intent, l->message, l->durable ? 0 : l->count, true, batch);
-
-	enum ts_err err = background_commit(store, batch);
-
+	delete_intent(account, intent, batch);
+	err = background_commit(store, batch);
 	engine_batch_free(&batch);
-	background_wake(store, BG_COLLECT);
 	return err;
 }
 
@@ -454,15 +552,13 @@ finish_left(struct store *store, struct left *l)
 {
 	struct store_mailbox *mb = NULL;
 	enum ts_err err = load_source(store, l, &mb);
+	struct store_change *c;
+	struct transfer *t;
 
-	if (err == TS_NOT_FOUND)
-		return undo(store, l);
 	if (err != TS_OK)
-		return err;
-
-	struct transfer *t = transfer_new(store, l->intent);
-	struct store_change *c = change_new_inner(store, mb->account, INNER_FINISH, NULL, NULL);
-
+		return err == TS_NOT_FOUND ? TS_OK : err;
+	t = transfer_new(store, l->intent);
+	c = change_new_inner(store, mb->account, INNER_FINISH, NULL, NULL);
 	t->source = mb;
 	t->g.message = l->message;
 	t->g.count = l->count;
@@ -475,7 +571,26 @@ finish_left(struct store *store, struct left *l)
 	return err;
 }
 
-/* The first intent above `after` that nobody works on. */
+/* Intent and note go one after the other: what is left of them is found again. */
+static enum ts_err
+end_left(struct store *store, struct left *l)
+{
+	enum ts_err err = read_intent(store, l);
+
+	if (err == TS_DAMAGED) {
+		log_msg(LOG_ERROR, NULL, "store: the record of move %llu is damaged",
+		    (unsigned long long)l->intent);
+		return TS_OK; /* it stays, named in the log */
+	}
+	if (err == TS_OK && l->moves)
+		err = finish_left(store, l);
+	if (err == TS_OK && l->moves)
+		err = forget_left(store, l->target, l->intent);
+	return err == TS_OK ? forget_left(store, 0, l->intent) : err;
+}
+
+/* The first note above `after` that nobody works on.  A damaged one says no target, and the intent
+ * is found by the check. */
 static enum ts_err
 next_left(struct store *store, uint64_t after, struct left *l)
 {
@@ -483,19 +598,21 @@ next_left(struct store *store, uint64_t after, struct left *l)
 	struct scan scan;
 	enum ts_err err;
 
-	intent_key(&from, after + 1);
+	intent_key(&from, 0, after + 1);
 	key_begin(&end, 0, KEY_INTENT);
 	key_after(&end);
 	scan_begin_range(&scan, store, &from, &end);
 	while ((err = scan_next(&scan)) == TS_OK || scan.key.n > 0) {
 		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
+		struct rd v = rd_of(err == TS_OK ? scan.body : STR_NONE);
 
 		l->intent = rd_be64(&r);
 		if (under_way(store, l->intent))
 			continue;
 		l->found = true;
-		if (err != TS_OK || !take_left(l, scan.body))
-			err = TS_FAIL(TS_DAMAGED, "store: the record of move %llu is damaged",
+		l->target = rd_le64(&v);
+		if (v.bad)
+			err = TS_FAIL(TS_DAMAGED, "store: the note of move %llu is damaged",
 			    (unsigned long long)l->intent);
 		break;
 	}
@@ -519,7 +636,7 @@ cross_recover(struct store *store)
 
 		err = next_left(store, after, &l);
 		if (err == TS_OK)
-			err = l.durable ? finish_left(store, &l) : undo(store, &l);
+			err = end_left(store, &l);
 		else if (err == TS_DAMAGED)
 			err = l.found ? TS_OK : TS_NOT_FOUND; /* it stays, named in the log */
 		after = l.intent;

@@ -415,7 +415,7 @@ message_put(struct batch *b, const struct store_mailbox *mb, const struct store_
 {
 	struct key k;
 
-	key_ref(&k, KEY_REF, m->blob, mb->account->id, mb->id, m->uid);
+	key_ref(&k, KEY_REF, mb->account->id, m->blob, mb->id, m->uid);
 	batch_put_empty(b->ops, &k);
 	if (summary.p == NULL)
 		return;
@@ -483,11 +483,11 @@ forget_message(struct change_delta *cd, const struct store_message *m)
 	struct store_mailbox *mb = cd->mailbox;
 	struct key k;
 
-	key_ref(&k, KEY_REF, m->blob, mb->account->id, mb->id, m->uid);
+	key_ref(&k, KEY_REF, mb->account->id, m->blob, mb->id, m->uid);
 	engine_batch_delete(cd->b->ops, key_str(&k));
-	key_ref(&k, KEY_QUEUE, m->blob, mb->account->id, mb->id, m->uid);
+	key_ref(&k, KEY_QUEUE, mb->account->id, m->blob, mb->id, m->uid);
 	batch_put_queue(cd->b->ops, &k);
-	cd->b->collect = true;
+	batch_job(cd->b, mb->account->id, BG_COLLECT);
 }
 
 void
@@ -520,12 +520,10 @@ delta_expunge(struct change_delta *cd, roaring_bitmap_t *uids)
 		}
 	}
 	if (later) {
-		key_begin(&k, 0, KEY_PURGE);
-		key_be64(&k, cd->mailbox->account->id);
-		key_be32(&k, cd->mailbox->id);
-		key_be64(&k, cd->delta->modseq);
+		key_job(
+		    &k, KEY_PURGE, cd->mailbox->account->id, cd->mailbox->id, cd->delta->modseq);
 		batch_put_value(cd->b->ops, &k, job);
-		cd->b->purge = true;
+		batch_job(cd->b, cd->mailbox->account->id, BG_PURGE);
 	}
 	cd->delta->expunged = uids;
 }

@@ -59,6 +59,7 @@ struct ids { /* the first ones not yet given; durable: the first ones that must 
 struct blob_drop { /* a blob that a change did not take */
 	struct blob_drop *next;
 	uint64_t blob;
+	uint64_t account; /* whose change it was; 0: nobody's */
 };
 
 struct fold_job {
@@ -72,6 +73,18 @@ struct store_pin {
 	uint64_t until; /* clock_mono_ms; background.mutex */
 };
 
+struct bg_account {
+	UT_hash_handle hh;
+	uint64_t id;
+	bool purge, collect;
+	bool passed; /* something in its queue is held by somebody */
+};
+
+struct settling { /* a claim to be looked at */
+	struct settling *next;
+	uint64_t blob, account;
+};
+
 struct background {
 	pthread_mutex_t mutex;
 	pthread_cond_t wake, idle;
@@ -80,8 +93,14 @@ struct background {
 	bool collecting;        /* blobs are being freed now */
 	pthread_t thread;
 	bool running, stop, busy;
-	bool ids, purge, collect, intents, scan_files; /* there is something to do */
-	bool evict;
+	bool ids, dropped, intents, scan_files, sweep, evict; /* there is something to do */
+	struct bg_account *accounts; /* uthash by id: those with something to do */
+	size_t purges, collects;     /* so many of them */
+	uint64_t wakes;              /* how often those that were passed by were looked at again */
+	struct settling *settling, **settling_tail; /* claims whose account had its messages */
+	struct settling *passed;                    /* those that have to wait for a handle */
+	uint64_t dropping; /* an account whose removal waits for its queue */
+	uint64_t swept;    /* accounts up to this id were looked at after the start */
 	uint64_t retry_at; /* after a failure: not before; clock_mono_ms */
 	struct fold_job *folds, **folds_tail;
 	struct blob_drop *drops;
@@ -115,9 +134,6 @@ struct store {
 	unsigned lane_count; /* at least 1 */
 	struct background bg;
 	struct copier copier;
-	_Atomic bool staged_left;  /* of the last run; no UIDs are given before it is gone */
-	_Atomic size_t renames;    /* on disk, or about to be: names under way, see rename.c */
-	_Atomic bool renames_left; /* that nobody works on may be there, too */
 	pthread_mutex_t rename_mutex;
 
 	pthread_mutex_t lease_mutex; /* one renewal at a time; then ids_mutex */
@@ -163,6 +179,12 @@ uint64_t store_id_new(struct store *store, enum store_id which);
 enum ts_err store_ids_renew(struct store *store);
 /* Why there was none; does not block. */
 enum ts_err store_id_err(struct store *store);
+
+void store_put_version(struct engine_batch *batch);
+void store_put_own_id(struct store *store, struct engine_batch *batch);
+/* migrate.c, BLOCKING.  Brings a store of this version, or one that an earlier try left, to the
+ * newest.  On failure *text_r (malloc'ed) says what to do. */
+enum ts_err migrate(struct store *store, uint32_t version, char **text_r);
 
 /* Reopens the engine unless somebody did since `generation`. */
 enum ts_err store_reopen(struct store *store, uint64_t generation);
@@ -257,6 +279,8 @@ struct store_account {
 	UT_hash_handle hh;
 	_Atomic uint32_t refs;
 	_Atomic bool gone;
+	_Atomic bool
+	    staged_left; /* of a COPY of an earlier run; no UIDs are given before it is gone */
 	_Atomic uint64_t used;
 	_Atomic uint64_t list_version;
 
@@ -299,6 +323,8 @@ void account_entry_free(struct entry *entry);
 /* Is nothing left in it? */
 bool account_entry_empty(const struct entry *entry);
 bool account_name_ok(struct str name);
+/* BLOCKING.  What a crash left of an account is ended, before anybody can look. */
+enum ts_err account_recover(struct store_account *account);
 /* BLOCKING.  TS_NOT_FOUND: there is none of that name. */
 enum ts_err account_id(struct store *store, struct str name, uint64_t *id_r);
 /* Is it one that a mailbox may have? */
@@ -345,7 +371,9 @@ uint32_t tombs_highest(const struct store_account *account, const struct entry *
 enum ts_err tombs_migrate(struct store *store);
 /* Puts account row into a batch, from the head. */
 void account_put_row(struct store_account *account, struct engine_batch *batch);
-/* A new account with its INBOX, and n mailboxes more, subscribed. */
+/* The name leads to the account. */
+void account_put_name(uint64_t id, struct str name, struct engine_batch *batch);
+/* The rows of a new account with its INBOX, and n mailboxes more, subscribed. */
 void account_put_new(uint64_t id, struct str name, int64_t now, const struct store_default *more,
     size_t n, struct engine_batch *batch);
 /* Frees states and accounts that nobody uses, oldest first, down to the budget. */
@@ -409,6 +437,7 @@ struct store_upload {
 	_Atomic unsigned handles;       /* 0: it was never shared */
 	_Atomic bool any_taken, stored; /* a change took it; the bytes are durable */
 	bool skipped;                   /* the collector passed it by; pins_mutex */
+	uint64_t tried;                 /* the account of a change that failed to take it */
 	struct link pin;                /* in store.pins */
 	void (*ready)(void *arg);
 	void *ready_arg;
@@ -448,7 +477,9 @@ enum inner_kind { /* continues enum store_change_kind */
 	INNER_EXPORT, /* cross.c */
 	INNER_IMPORT,
 	INNER_FINISH,
-	INNER_ABORT,
+	INNER_FORGET,
+	INNER_ENDED,
+	INNER_CLAIM, /* holders.c */
 	INNER_PIECE, /* copy.c */
 	INNER_SHOW,
 	INNER_UNSTAGE,
@@ -469,6 +500,8 @@ struct store_change_priv {
 	struct transfer *transfer;                        /* cross.c */
 	struct copying *copying;                          /* copy.c */
 	struct renaming *renaming;                        /* rename.c */
+	struct claims *claims;                            /* holders.c */
+	uint64_t new_account;                             /* its name is there, now its rows */
 	struct store_mailbox *move_to; /* RENAME of INBOX: the one that was made; referenced */
 	roaring_bitmap_t *left;        /* EXPUNGE in pieces: those to come, and those that go now */
 	roaring_bitmap_t *piece;
@@ -485,6 +518,9 @@ void change_submit_inner(struct store_change *change);
 /* cross.c: takes a COPY or MOVE between accounts on its way. */
 void cross_submit(struct store_change *change);
 enum ts_err cross_prepare(struct batch *b, struct store_change *change);
+/* Are messages on their way into the account?  Then holders and claims of it stay; the background
+ * is woken when they have come. */
+bool cross_comes(struct store *store, uint64_t account);
 /* BLOCKING.  Finishes or undoes what a crash, or a failed flush, left. */
 enum ts_err cross_recover(struct store *store);
 
@@ -502,15 +538,13 @@ enum hold rename_hold(struct lane *lane, struct store_change_priv *priv);
 enum ts_err rename_prepare(struct batch *b, struct store_change *change);
 /* What of the batch's renamings follows from its end. */
 void rename_publish(struct renaming *t);
-void rename_dropped(struct renaming *t, bool doubt);
+void rename_dropped(struct renaming *t);
 struct renaming *rename_next(const struct renaming *t);
 struct store_account *rename_account(const struct renaming *t);
 /* Is there a RENAME of the account whose rows are not all written? */
 bool rename_pending(struct store *store, uint64_t account);
 /* BLOCKING.  Writes the rows of one that are left. */
 enum ts_err rename_finish(struct store *store, uint64_t account);
-/* BLOCKING.  Of all that nobody works on. */
-enum ts_err rename_recover(struct store *store);
 
 /* copier.c: the errand is run soon; with lanes 0 at once. */
 void copier_put(struct errand *errand);
@@ -550,6 +584,11 @@ struct list_op {                       /* a change of the list, to be published 
 	uint32_t uidvalidity;
 };
 
+struct batch_job {
+	uint64_t account;
+	unsigned jobs; /* BG_PURGE, BG_COLLECT */
+};
+
 struct batch {
 	struct lane *lane;
 	unsigned index;
@@ -562,8 +601,10 @@ struct batch {
 	struct store_account *gone;   /* an account that the batch removes; referenced */
 	struct engine_batch *records; /* puts and deletes of server-wide records, for looking up */
 	struct prop_op *properties, **properties_last;
-	struct buf value; /* scratch */
-	bool purge, collect;
+	struct buf value;      /* scratch */
+	struct batch_job *job; /* for the background, when it is durable */
+	size_t job_count, job_cap;
+	bool dropped;               /* so is the removal of an account */
 	struct renaming *renamings; /* that it shows */
 };
 
@@ -602,6 +643,9 @@ struct lane *lane_for(const struct store_change *change);
 bool lanes_settle(struct store *store);
 /* lanes 0: runs everything that waits, in the caller's thread. */
 void lane_run(struct lane *lane);
+
+/* The account will have something of the kind for the background. */
+void batch_job(struct batch *b, uint64_t account, unsigned jobs);
 
 /* prepare.c: adds the change to the batch.  Other than TS_OK: nothing was added. */
 enum ts_err prepare_change(struct batch *b, struct store_change *change);
@@ -645,6 +689,8 @@ enum ts_err gather_summaries(struct gathered *g, struct store_mailbox *source);
 void gathered_read(struct gathered *g, uint32_t uid, struct str summary);
 /* That of a message; *at, 0 at first, goes on with ascending UIDs.  STR_NONE: there is none. */
 struct str gathered_summary(const struct gathered *g, size_t *at, uint32_t uid);
+/* Those that the bounds leave out go. */
+void flags_bound(const struct store_flag_bounds *bounds, struct store_flags *flags);
 /* The flags under other numbers; those with -1 go. */
 struct store_flags flags_mapped(const struct store_flags *flags, const int *map);
 void gathered_fini(struct gathered *g);
@@ -728,22 +774,66 @@ void background_start(struct store *store);
 void background_stop(struct store *store);
 void background_fini(struct store *store);
 void background_fold(struct store_mailbox *mailbox);
-void background_drop_blob(struct store *store, uint64_t blob);
+/* account: of the change that did not take it, 0: there was none. */
+void background_drop_blob(struct store *store, uint64_t blob, uint64_t account);
+/* The account's change has ended: is the claim a holder's? */
+void background_settle(struct store *store, uint64_t blob, uint64_t account);
 /* pin.c; the mutex is held.  Does a pin hold? */
 bool background_pinned(struct background *bg);
-enum background_job { BG_PURGE = 1, BG_COLLECT = 2, BG_INTENTS = 4, BG_EVICT = 8, BG_IDS = 16 };
+enum background_job {
+	BG_PURGE = 1,   /* of an account */
+	BG_COLLECT = 2, /* of an account; without one: what was passed by */
+	BG_INTENTS = 4,
+	BG_EVICT = 8,
+	BG_IDS = 16,
+	BG_DROPPED = 32
+};
 void background_wake(struct store *store, unsigned jobs);
+void background_account(struct store *store, uint64_t account, unsigned jobs);
 /* fold.c, BLOCKING */
 enum ts_err fold_mailbox(struct store_mailbox *mailbox);
-/* purge.c, BLOCKING; *more_r: call again */
-enum ts_err purge_step(struct store *store, bool *more_r);
+/* purge.c, BLOCKING; *more_r: call again.  What an account has to remove. */
+enum ts_err purge_step(struct store *store, uint64_t account, bool *more_r);
+/* An account that is removed altogether; *account_r: it is this one's queue that has to be worked
+ * through before, 0: none. */
+enum ts_err dropped_step(struct store *store, bool *more_r, uint64_t *account_r);
 /* Of keys KEY_PURGE, instead of a MODSEQ: what a COPY that failed had put, by its first UID. */
 #define PURGE_STAGED ((uint64_t)1 << 63)
-/* Takes away what a COPY of the last run had put. */
-enum ts_err staged_recover(struct store *store);
-enum ts_err collect_step(struct store *store, bool *more_r);
+/* Takes away what a COPY of an earlier run had put into the account. */
+enum ts_err staged_recover(struct store *store, uint64_t account);
+/* collect.c, BLOCKING.  Some of the account's queue; *passed_r: something in it is held. */
+enum ts_err collect_step(struct store *store, uint64_t account, bool *more_r, bool *passed_r);
 enum ts_err collect_orphans(struct store *store);
-enum ts_err collect_dropped(struct store *store, uint64_t blob);
+enum ts_err collect_dropped(struct store *store, const struct blob_drop *drop);
+/* holders.c, BLOCKING.  Who has the blob? */
+struct holders {
+	size_t count; /* 0: it is one account's own, or nobody's */
+	bool has;     /* the account that was asked for is one of them */
+	bool unknown; /* they cannot be read now */
+};
+enum ts_err holders_look(
+    struct store *store, uint64_t blob, uint64_t account, struct holders *holders_r);
+void holder_put(struct engine_batch *batch, uint64_t blob, uint64_t account);
+void claim_put(struct engine_batch *batch, uint64_t blob, uint64_t account);
+void claim_delete(struct engine_batch *batch, uint64_t blob, uint64_t account);
+/* Has the account a reference to it? */
+enum ts_err account_refers(struct store *store, uint64_t account, uint64_t blob, bool *yes_r);
+/* What becomes of a claim: into the batch of account 0.  *wait_r: not yet, somebody has a handle
+ * on the bytes. */
+enum ts_err claim_settle(
+    struct store *store, uint64_t blob, uint64_t account, struct engine_batch *batch, bool *wait_r);
+/* Claims of the last run. */
+enum ts_err claims_recover(struct store *store);
+/* An APPEND of shared uploads: its holders first, then the change. */
+bool claims_needed(const struct store_change *change);
+void claims_submit(struct store_change *change);
+enum ts_err claims_prepare(struct batch *b, struct store_change *change);
+/* The change has ended. */
+void claims_ended(struct store_change *change);
+/* A piece of the way through all accounts, after the start: which of them have something to do? */
+enum ts_err sweep_step(struct store *store, bool *more_r);
+/* The next account above `after` that has any key.  TS_NOT_FOUND: there is none. */
+enum ts_err account_next(struct store *store, uint64_t after, uint64_t *account_r);
 /* Commits; an unknown outcome makes the engine reopen. */
 enum ts_err background_commit(struct store *store, struct engine_batch *batch);
 #endif

@@ -49,14 +49,29 @@ key_index(struct key *k, uint64_t account, uint32_t mailbox, enum key_kind kind)
 }
 
 void
-key_ref(struct key *k, enum key_kind kind, uint64_t blob, uint64_t account, uint32_t mailbox,
+key_ref(struct key *k, enum key_kind kind, uint64_t account, uint64_t blob, uint32_t mailbox,
     uint32_t uid)
+{
+	key_begin(k, account, kind);
+	key_be64(k, blob);
+	key_be32(k, mailbox);
+	key_be32(k, uid);
+}
+
+void
+key_holder(struct key *k, enum key_kind kind, uint64_t blob, uint64_t account)
 {
 	key_begin(k, 0, kind);
 	key_be64(k, blob);
 	key_be64(k, account);
+}
+
+void
+key_job(struct key *k, enum key_kind kind, uint64_t account, uint32_t mailbox, uint64_t number)
+{
+	key_begin(k, account, kind);
 	key_be32(k, mailbox);
-	key_be32(k, uid);
+	key_be64(k, number);
 }
 
 void

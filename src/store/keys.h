@@ -12,43 +12,38 @@
  * after the checksum was found right.
  *
  * Account 0, the store itself
- *   0^8 'B' blob:8 account:8 mailbox:4 uid:4  -> nothing: a message refers to the blob.
- *                                  account 0: the claim of a copy between accounts,
- *                                  mailbox and uid together are the intent's number
- *   0^8 'D' account:8              -> nothing: the account's contents are to be removed
- *   0^8 'I'                        -> ids: next account:8, next blob:8, next intent:8.
- *                                  What is in use is below; raised ahead of use
- *   0^8 'M' intent:8               -> a COPY or MOVE between accounts under way, cross.c
+ *   0^8 'B' blob:8 account:8       -> nothing: a holder.  Several accounts have the blob, and this
+ * is one of them; a blob without any holder is of one account 0^8 'C' blob:8 account:8       ->
+ * nothing: a claim.  The holder was put before the account's first reference: it may be that none
+ * came 0^8 'D' account:8              -> nothing: the account's contents are to be removed 0^8 'I'
+ * -> ids: next account:8, next blob:8, next intent:8. What is in use is below; raised ahead of use
+ *   0^8 'M' intent:8               -> target account:8: a COPY or MOVE between accounts under way,
+ *                                  cross.c
  *   0^8 'N' name                   -> account:8
- *   0^8 'P' account:8 mailbox:4 modseq:8  -> what a deleted mailbox held (modseq 0, no value),
- *                                  or an expunge left (pairs of uid:varint blob:varint), or a
- *                                  COPY that failed (the highest bit, first UID), is to be
- *                                  removed
- *   0^8 'Q' blob:8 account:8 mailbox:4 uid:4  -> this reference went away, look
- *                                  whether the blob has others, else free it.  "s": the
- *                                  summary under that UID goes with this row.  Nothing:
- *                                  it is gone, and the UID may be another message's
  *   0^8 'R' key                    -> a server-wide record's value
- *   0^8 'S' account:8 mailbox:4 uid:8  -> pairs of uid:varint blob:varint: what a COPY has put
- *                                  under UIDs that are not yet messages, copy.c; the key has
- *                                  the first
- *   0^8 'T' account:8              -> a RENAME of which not all rows are written, rename.c: old and
- *                                  new name (vstr), first new uidvalidity:4, set of the
- *                                  mailboxes that get one, in the order of their ids
- *   0^8 'T' account:8 1            -> mailbox:4: those up to it are written
  *   0^8 'U'                        -> the store's own id: 16 random bytes
  *   0^8 'V'                        -> version:4, then text for people
+ *   0^8 'V' 1                      -> how far a migration to this version came, migrate.c
  *
- * Account n
- *   n:8 'a'                        -> next mailbox:4, last uidvalidity:4, created:8, name
- *   n:8 'c' mailbox:4              -> counters: messages:4 unseen:4 deleted:4 recent:4
- *                                  recent mark:4 uidnext:4 size:8 deleted size:8 modseq:8
- *   n:8 'm' mailbox:4              -> info: uidvalidity:4 use:4 created:8, name
- *   n:8 'p' mailbox:4 name         -> a property's value; mailbox 0: of the account
- *   n:8 's' name                   -> nothing: subscribed
- *   n:8 't' name                   -> uidvalidity:4 of the last mailbox that had this name.
- *                                  Name empty: the highest of those that were forgotten
- *   n:8 'x' mailbox:4 'H'          -> index header: snapshot:8 expunge floor:8, keywords as
+ * Account n.  A batch of it touches these only, one of account 0 those above (doc/store.md)
+ *   n:8 'B' blob:8 mailbox:4 uid:4 -> nothing: a message refers to the blob
+ *   n:8 'M' intent:8               -> source account:8 mailbox:4 and pairs of uid:varint
+ * blob:varint: a MOVE from there has its messages here, cross.c n:8 'P' mailbox:4 modseq:8     ->
+ * what a deleted mailbox held (modseq 0, no value), or an expunge left (pairs of uid:varint
+ * blob:varint), or a COPY that failed (the highest bit, first UID), is to be removed n:8 'Q' blob:8
+ * mailbox:4 uid:4 -> this reference went away, look whether the account has others, else free the
+ * blob.  "s": the summary under that UID goes with this row.  Nothing: it is gone, and the UID may
+ * be another message's n:8 'S' mailbox:4 uid:8        -> pairs of uid:varint blob:varint: what a
+ * COPY has put under UIDs that are not yet messages, copy.c; the key has the first n:8 'T' -> a
+ * RENAME of which not all rows are written, rename.c: old and new name (vstr), first new
+ * uidvalidity:4, set of the mailboxes that get one, in the order of their ids n:8 'T' 1 ->
+ * mailbox:4: those up to it are written n:8 'a'                        -> next mailbox:4, last
+ * uidvalidity:4, created:8, name n:8 'c' mailbox:4              -> counters: messages:4 unseen:4
+ * deleted:4 recent:4 recent mark:4 uidnext:4 size:8 deleted size:8 modseq:8 n:8 'm' mailbox:4 ->
+ * info: uidvalidity:4 use:4 created:8, name n:8 'p' mailbox:4 name         -> a property's value;
+ * mailbox 0: of the account n:8 's' name                   -> nothing: subscribed n:8 't' name ->
+ * uidvalidity:4 of the last mailbox that had this name. Name empty: the highest of those that were
+ * forgotten n:8 'x' mailbox:4 'H'          -> index header: snapshot:8 expunge floor:8, keywords as
  *                                  count:varint then (flag:varint, length:varint, name)
  *   n:8 'x' mailbox:4 'I' block:4  -> index block: the messages with UIDs block*1024 to
  *                                  block*1024+1023, see block.c
@@ -84,6 +79,8 @@
 
 enum key_kind {
 	KEY_REF = 'B',
+	KEY_HOLDER = KEY_REF, /* in account 0 */
+	KEY_CLAIM = 'C',
 	KEY_DROPPED = 'D',
 	KEY_IDS = 'I',
 	KEY_INTENT = 'M',
@@ -127,9 +124,14 @@ void key_be64(struct key *k, uint64_t v);
 void key_bytes(struct key *k, struct str s);
 /* account 'x' mailbox kind */
 void key_index(struct key *k, uint64_t account, uint32_t mailbox, enum key_kind kind);
-/* 0 kind blob account mailbox uid */
-void key_ref(struct key *k, enum key_kind kind, uint64_t blob, uint64_t account, uint32_t mailbox,
+/* account kind blob mailbox uid: KEY_REF, KEY_QUEUE */
+void key_ref(struct key *k, enum key_kind kind, uint64_t account, uint64_t blob, uint32_t mailbox,
     uint32_t uid);
+/* 0 kind blob account: KEY_HOLDER, KEY_CLAIM */
+void key_holder(struct key *k, enum key_kind kind, uint64_t blob, uint64_t account);
+/* account kind mailbox number: KEY_PURGE, KEY_STAGED */
+void key_job(
+    struct key *k, enum key_kind kind, uint64_t account, uint32_t mailbox, uint64_t number);
 /* Makes of a prefix the first key behind all that begin with it. */
 void key_after(struct key *k);
 

@@ -203,6 +203,31 @@ list_op_fini(struct list_op *op)
 	store_account_unref(&op->account);
 }
 
+void
+batch_job(struct batch *b, uint64_t account, unsigned jobs)
+{
+	for (size_t i = b->job_count; i-- > 0;)
+		if (b->job[i].account == account) {
+			b->job[i].jobs |= jobs;
+			return;
+		}
+	if (b->job_count == b->job_cap) {
+		b->job_cap = b->job_cap > 0 ? 2 * b->job_cap : 8;
+		b->job = mem_realloc(b->job, b->job_cap * sizeof *b->job);
+	}
+	b->job[b->job_count++] = (struct batch_job){account, jobs};
+}
+
+/* There may be something to do for the background now. */
+static void
+tell_jobs(struct batch *b)
+{
+	for (size_t i = 0; i < b->job_count; i++)
+		background_account(b->lane->store, b->job[i].account, b->job[i].jobs);
+	if (b->dropped)
+		background_wake(b->lane->store, BG_DROPPED);
+}
+
 static void
 publish(struct batch *b)
 {
@@ -219,9 +244,7 @@ publish(struct batch *b)
 		watch_notify(p->mailbox->account, p->mailbox->id);
 	if (b->gone != NULL)
 		watch_notify(b->gone, 0);
-	if (b->purge || b->collect)
-		background_wake(
-		    b->lane->store, (b->purge ? BG_PURGE : 0) | (b->collect ? BG_COLLECT : 0));
+	tell_jobs(b);
 }
 
 /* ---- the end of a batch ---- */
@@ -242,7 +265,8 @@ batch_clear(struct batch *b)
 	properties_clear(b);
 	b->renamings = NULL;
 	store_account_unref(&b->gone);
-	b->purge = b->collect = false;
+	b->job_count = 0;
+	b->dropped = false;
 	engine_batch_clear(b->ops);
 	if (engine_batch_count(b->records) > 0) {
 		pthread_mutex_lock(&b->lane->mutex);
@@ -412,7 +436,7 @@ drop(struct batch *b, enum ts_err err, bool doubt)
 	for (size_t i = 0; i < b->list_count && doubt; i++)
 		doubt_account(lane, b->list[i].account);
 	for (struct renaming *t = b->renamings; t != NULL; t = rename_next(t)) {
-		rename_dropped(t, doubt);
+		rename_dropped(t);
 		if (doubt)
 			doubt_account(lane, rename_account(t));
 	}
@@ -454,7 +478,7 @@ resolve_account(struct store_account *a)
 	if (err == TS_NOT_FOUND) {
 		a->head_gone = true;
 		account_publish_gone(a);
-		background_wake(a->store, BG_PURGE);
+		background_wake(a->store, BG_DROPPED);
 		return TS_OK;
 	}
 	return err == TS_OK ? account_read(a) : err;
@@ -528,7 +552,9 @@ fail(struct batch *b, enum ts_err err, uint64_t generation)
 		if (!lane->refused)
 			(void)resolve(lane);
 		note_doubt(lane);
-		background_wake(lane->store, BG_PURGE | BG_COLLECT | BG_INTENTS);
+		tell_jobs(other);
+		tell_jobs(b);
+		background_wake(lane->store, BG_COLLECT | BG_INTENTS);
 	}
 	batch_clear(other);
 	batch_clear(b);
@@ -799,6 +825,7 @@ lane_fini(struct lane *lane)
 		engine_batch_free(&b->records);
 		buf_fini(&b->value);
 		mem_free(b->list);
+		mem_free(b->job);
 	}
 	for (size_t i = 0; i < lane->doubt_count; i++)
 		store_mailbox_unref(&lane->doubt[i]);

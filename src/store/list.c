@@ -190,15 +190,12 @@ remove_rows(struct batch *b, struct store_mailbox *mb)
 	key_begin(&k, a->id, KEY_COUNTERS);
 	key_be32(&k, mb->id);
 	engine_batch_delete(b->ops, key_str(&k));
-	key_begin(&k, 0, KEY_PURGE);
-	key_be64(&k, a->id);
-	key_be32(&k, mb->id);
-	key_be64(&k, 0);
+	key_job(&k, KEY_PURGE, a->id, mb->id, 0);
 	batch_put_empty(b->ops, &k);
 	properties_delete_rows(b, mb);
 	leave_sums(mb);
 	mb->head.gone = true;
-	b->purge = true;
+	batch_job(b, a->id, BG_PURGE);
 }
 
 /* The new mailbox, which nobody knows yet, takes the properties of the one whose place it takes. */

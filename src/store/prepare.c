@@ -30,8 +30,8 @@ may_touch(const struct store_flag_bounds *bounds, unsigned flag)
 	return flag >= STORE_FIRST_KEYWORD ? bounds->keywords : (bounds->system >> flag & 1) != 0;
 }
 
-static void
-bound_flags(const struct store_flag_bounds *bounds, struct store_flags *flags)
+void
+flags_bound(const struct store_flag_bounds *bounds, struct store_flags *flags)
 {
 	const uint64_t system = ((uint64_t)1 << STORE_FIRST_KEYWORD) - 1;
 
@@ -74,7 +74,7 @@ item_flags(struct change_delta *cd, const struct store_append_item *item, struct
 	enum ts_err err = TS_OK;
 
 	flags->w[0] = item->flags.w[0] & ((1u << STORE_FIRST_KEYWORD) - 1);
-	bound_flags(&c->bounds, flags);
+	flags_bound(&c->bounds, flags);
 	for (size_t i = 0;
 	     i < item->keyword_count && err == TS_OK && may_touch(&c->bounds, STORE_FIRST_KEYWORD);
 	     i++) {
@@ -362,7 +362,7 @@ gather_messages(
 
 		if (!view_message(&v, it.current_value, m))
 			continue;
-		bound_flags(&g->bounds, &m->flags);
+		flags_bound(&g->bounds, &m->flags);
 		for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
 			g->used.w[w] |= m->flags.w[w];
 		g->count++;
@@ -524,6 +524,27 @@ remove_moved(struct batch *b, struct store_mailbox *source, const struct gathere
 
 /* ---- all ---- */
 
+/* The rows of an account whose name is there, unless it has them. */
+static enum ts_err
+prepare_fill_account(struct batch *b, struct store_change *c, bool bare)
+{
+	struct store *store = b->lane->store;
+	bool there, pending;
+	struct str body;
+	struct key k;
+	enum ts_err err;
+
+	key_begin(&k, c->priv->new_account, KEY_ACCOUNT);
+	err = record_look(b, &k, &there, &pending, &body);
+	if (err != TS_OK || there)
+		return err;
+	account_put_new(c->priv->new_account, c->name, store_wall(store), store->opt.defaults,
+	    bare ? 0 : store->opt.default_count, b->ops);
+	engine_batch_put(b->records, key_str(&k), STR_NONE);
+	return TS_OK;
+}
+
+/* In two batches, of account 0 and of the new one. */
 static enum ts_err
 prepare_new_account(struct batch *b, struct store_change *c, bool bare)
 {
@@ -534,6 +555,8 @@ prepare_new_account(struct batch *b, struct store_change *c, bool bare)
 	uint64_t id;
 	enum ts_err err;
 
+	if (c->priv->new_account != 0)
+		return prepare_fill_account(b, c, bare);
 	if (!account_name_ok(c->name))
 		return TS_INVALID;
 	key_begin(&k, 0, KEY_NAME);
@@ -544,9 +567,10 @@ prepare_new_account(struct batch *b, struct store_change *c, bool bare)
 	id = store_id_new(store, ID_ACCOUNT);
 	if (id == 0)
 		return store_id_err(store);
-	account_put_new(id, c->name, store_wall(store), store->opt.defaults,
-	    bare ? 0 : store->opt.default_count, b->ops);
+	account_put_name(id, c->name, b->ops);
 	engine_batch_put(b->records, key_str(&k), STR_NONE);
+	c->priv->new_account = id;
+	c->priv->again = true;
 	return TS_OK;
 }
 
@@ -568,7 +592,7 @@ prepare_drop_account(struct batch *b, struct store_change *c)
 	batch_put_empty(b->ops, &k);
 	a->head_gone = true;
 	b->gone = store_account_ref(a);
-	b->purge = true;
+	b->dropped = true;
 	return TS_OK;
 }
 
@@ -601,8 +625,11 @@ prepare_change(struct batch *b, struct store_change *c)
 	case INNER_EXPORT:
 	case INNER_IMPORT:
 	case INNER_FINISH:
-	case INNER_ABORT:
+	case INNER_FORGET:
+	case INNER_ENDED:
 		return cross_prepare(b, c);
+	case INNER_CLAIM:
+		return claims_prepare(b, c);
 	case INNER_PIECE:
 	case INNER_SHOW:
 	case INNER_UNSTAGE:

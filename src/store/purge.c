@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cleaning up in the background: contents of deleted mailboxes and accounts,
- * what large expunges left, blobs without references.  Every job is a key that
- * goes last, so that a crash makes it begin again; doing a part twice is
- * harmless.
- *
- * A blob may be freed when it is in the queue and has no reference on disk:
- * new references are made only from messages (or claims, see cross.c) that
- * have one, in batches that are durable before the one that takes that away.
+ * what large expunges and unfinished COPYs left.  Every job is a key that goes
+ * last, so that a crash makes it begin again; doing a part twice is harmless.
+ * Blobs go as their account's queue is worked through (collect.c).
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -21,9 +17,9 @@ forget(struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t 
 {
 	struct key k;
 
-	key_ref(&k, KEY_REF, blob, account, mailbox, uid);
+	key_ref(&k, KEY_REF, account, blob, mailbox, uid);
 	engine_batch_delete(batch, key_str(&k));
-	key_ref(&k, KEY_QUEUE, blob, account, mailbox, uid);
+	key_ref(&k, KEY_QUEUE, account, blob, mailbox, uid);
 	batch_put_queue(batch, &k);
 }
 
@@ -45,9 +41,9 @@ forget_staged(
 	struct key k;
 
 	drop_summary(batch, account, mailbox, uid);
-	key_ref(&k, KEY_REF, blob, account, mailbox, uid);
+	key_ref(&k, KEY_REF, account, blob, mailbox, uid);
 	engine_batch_delete(batch, key_str(&k));
-	key_ref(&k, KEY_QUEUE, blob, account, mailbox, uid);
+	key_ref(&k, KEY_QUEUE, account, blob, mailbox, uid);
 	batch_put_empty(batch, &k);
 }
 
@@ -176,40 +172,56 @@ first_mailbox(struct store *store, uint64_t account, uint32_t *mailbox_r)
 	return err;
 }
 
+/* References that no mailbox had any more: their blobs go all the same. */
 static enum ts_err
-purge_account(struct store *store, uint64_t account, const struct key *job)
+forget_left(struct store *store, uint64_t account, struct engine_batch *batch)
 {
-	uint32_t mailbox = 0;
+	struct key k;
+	struct scan scan;
 	enum ts_err err;
 
-	while ((err = first_mailbox(store, account, &mailbox)) == TS_OK) {
-		err = purge_mailbox(store, account, mailbox, NULL);
-		if (err != TS_OK)
-			return err;
+	key_begin(&k, account, KEY_REF);
+	scan_begin(&scan, store, &k);
+	while (engine_batch_count(batch) < 2 * PIECE &&
+	       ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))) {
+		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
+		uint64_t blob = rd_be64(&r);
+		uint32_t mailbox = rd_be32(&r);
+
+		engine_batch_delete(batch, scan.key);
+		key_ref(&k, KEY_QUEUE, account, blob, mailbox, rd_be32(&r));
+		if (!r.bad)
+			batch_put_empty(batch, &k);
 	}
-	if (err != TS_NOT_FOUND)
-		return err;
+	scan_end(&scan);
+	return engine_batch_count(batch) > 0 || err == TS_NOT_FOUND ? TS_OK : err;
+}
 
+static enum ts_err
+purge_left(struct store *store, uint64_t account)
+{
 	struct engine_batch *batch = engine_batch_new();
-	struct key from, end;
+	enum ts_err err;
+	size_t n;
 
-	key_begin(&from, account, 0);
-	key_begin(&end, account + 1, 0);
-	engine_batch_delete_range(batch, key_str(&from), key_str(&end));
-	engine_batch_delete(batch, key_str(job));
-	err = commit_piece(store, batch, true);
+	do {
+		err = forget_left(store, account, batch);
+		n = engine_batch_count(batch);
+		if (err == TS_OK && n > 0)
+			err = commit_piece(store, batch, true);
+	} while (err == TS_OK && n > 0);
 	engine_batch_free(&batch);
 	return err;
 }
 
-/* The first key of a kind in account 0. */
+/* The first key of a kind. */
 static enum ts_err
-first_job(struct store *store, enum key_kind kind, struct key *job_r)
+first_job(struct store *store, uint64_t account, enum key_kind kind, struct key *job_r)
 {
 	struct key k;
 	struct scan scan;
 
-	key_begin(&k, 0, kind);
+	key_begin(&k, account, kind);
 	scan_begin(&scan, store, &k);
 
 	enum ts_err err = scan_next(&scan);
@@ -227,225 +239,152 @@ first_job(struct store *store, enum key_kind kind, struct key *job_r)
 }
 
 enum ts_err
-purge_step(struct store *store, bool *more_r)
+purge_step(struct store *store, uint64_t account, bool *more_r)
 {
 	struct key job;
-	enum ts_err err = first_job(store, KEY_PURGE, &job);
+	enum ts_err err = first_job(store, account, KEY_PURGE, &job);
 	struct rd r = rd_of((struct str){job.p + 9, err == TS_OK ? job.n - 9 : 0});
-
-	*more_r = false;
-	if (err == TS_NOT_FOUND) {
-		err = first_job(store, KEY_DROPPED, &job);
-		if (err == TS_OK) {
-			r = rd_of((struct str){job.p + 9, job.n - 9});
-			err = purge_account(store, rd_be64(&r), &job);
-			*more_r = err == TS_OK;
-		}
-		return err == TS_NOT_FOUND ? TS_OK : err;
-	}
-	if (err != TS_OK)
-		return err;
-
-	uint64_t account = rd_be64(&r);
 	uint32_t mailbox = rd_be32(&r);
 
+	*more_r = err == TS_OK;
+	if (err != TS_OK)
+		return err == TS_NOT_FOUND ? TS_OK : err;
 	err = rd_be64(&r) == 0 ? purge_mailbox(store, account, mailbox, &job)
 	                       : purge_expunged(store, account, mailbox, &job, forget);
 	*more_r = err == TS_OK;
 	return err;
 }
 
-/* ---- what a COPY of the last run had put ---- */
+/* ---- accounts ---- */
+
+static enum ts_err
+purge_all(struct store *store, uint64_t account)
+{
+	uint32_t mailbox = 0;
+	bool more = true;
+	enum ts_err err = staged_recover(store, account);
+
+	while (err == TS_OK && more)
+		err = purge_step(store, account, &more);
+	while (err == TS_OK && (err = first_mailbox(store, account, &mailbox)) == TS_OK)
+		err = purge_mailbox(store, account, mailbox, NULL);
+	return err == TS_NOT_FOUND ? purge_left(store, account) : err;
+}
+
+/* Nothing of it has a blob any more.  The account's keys go, then the note of it. */
+static enum ts_err
+delete_keys(struct store *store, uint64_t account, const struct key *job)
+{
+	struct engine_batch *batch = engine_batch_new();
+	struct key from, end;
+	enum ts_err err;
+
+	key_begin(&from, account, 0);
+	key_begin(&end, account + 1, 0);
+	engine_batch_delete_range(batch, key_str(&from), key_str(&end));
+	err = commit_piece(store, batch, true);
+	if (err == TS_OK) {
+		engine_batch_delete(batch, key_str(job));
+		err = commit_piece(store, batch, true);
+	}
+	engine_batch_free(&batch);
+	return err;
+}
 
 enum ts_err
-staged_recover(struct store *store)
+dropped_step(struct store *store, bool *more_r, uint64_t *account_r)
 {
-	enum ts_err err = TS_OK;
+	struct key job, queued;
+	enum ts_err err = first_job(store, 0, KEY_DROPPED, &job);
+	struct rd r = rd_of((struct str){job.p + 9, err == TS_OK ? job.n - 9 : 0});
+	uint64_t account = rd_be64(&r);
+
+	*more_r = false;
+	*account_r = 0;
+	if (err != TS_OK)
+		return err == TS_NOT_FOUND ? TS_OK : err;
+	err = purge_all(store, account);
+	if (err == TS_OK)
+		err = first_job(store, account, KEY_QUEUE, &queued);
+	if (err == TS_OK)
+		*account_r = account;
+	else if (err == TS_NOT_FOUND)
+		err = delete_keys(store, account, &job);
+	*more_r = err == TS_OK && *account_r == 0;
+	return err;
+}
+
+/* ---- what a COPY of an earlier run had put ---- */
+
+enum ts_err
+staged_recover(struct store *store, uint64_t account)
+{
+	enum ts_err err;
 	struct key job;
 
-	while (atomic_load(&store->staged_left) && err == TS_OK) {
-		err = first_job(store, KEY_STAGED, &job);
-		if (err == TS_OK) {
-			struct rd r = rd_of((struct str){job.p + 9, job.n - 9});
-			uint64_t account = rd_be64(&r);
+	while ((err = first_job(store, account, KEY_STAGED, &job)) == TS_OK) {
+		struct rd r = rd_of((struct str){job.p + 9, job.n - 9});
 
-			err = purge_expunged(store, account, rd_be32(&r), &job, forget_staged);
-		} else if (err == TS_NOT_FOUND) {
-			atomic_store(&store->staged_left, false);
-		}
+		err = purge_expunged(store, account, rd_be32(&r), &job, forget_staged);
+		if (err != TS_OK)
+			break;
+		background_account(store, account, BG_COLLECT);
 	}
 	if (err == TS_NOT_FOUND)
 		return TS_OK;
-	if (err != TS_OK)
-		log_msg(LOG_ERROR, NULL,
-		    "store: what an unfinished COPY left cannot be taken away yet: new messages "
-		    "are refused until then: %s",
-		    ts_err_name(err));
+	log_msg(LOG_ERROR, NULL,
+	    "store: account %llu: what an unfinished COPY left cannot be taken away yet: new "
+	    "messages are refused until then: %s",
+	    (unsigned long long)account, ts_err_name(err));
 	return err;
 }
 
-/* ---- blobs ---- */
+/* ---- the way through all accounts, after the start ---- */
 
+#define SWEPT 64
+
+/* Has the account something to remove, a queue, or what a COPY left? */
 static enum ts_err
-referred(struct store *store, uint64_t blob, bool *yes_r)
+look_for_jobs(struct store *store, uint64_t account, unsigned *jobs_r)
 {
-	struct key k;
-	struct scan scan;
-
-	key_begin(&k, 0, KEY_REF);
-	key_be64(&k, blob);
-	scan_begin(&scan, store, &k);
-
-	enum ts_err err = scan_next(&scan);
-
-	/* A reference whose value is damaged is one all the same, and where references cannot be
-	 * read there may be one: such a blob stays, and does not hold up the others. */
-	*yes_r = scan.key.n > 0 || err == TS_DAMAGED;
-	scan_end(&scan);
-	return err == TS_NOT_FOUND || *yes_r ? TS_OK : err;
-}
-
-struct queued {
-	struct key key[256];
-	bool summary[256];
-	size_t n;
-};
-
-static enum ts_err
-read_queue(struct store *store, struct queued *q)
-{
-	struct key k;
-	struct scan scan;
+	static const struct {
+		enum key_kind kind;
+		unsigned jobs;
+	} kinds[] = {{KEY_PURGE, BG_PURGE}, {KEY_QUEUE, BG_COLLECT}};
+	struct key job;
 	enum ts_err err = TS_OK;
 
-	key_begin(&k, 0, KEY_QUEUE);
-	scan_begin(&scan, store, &k);
-	for (q->n = 0; q->n < 256; q->n++) {
-		err = scan_next(&scan);
-		if (scan.key.n == 0)
+	*jobs_r = 0;
+	for (size_t i = 0; i < 2 && err == TS_OK; i++) {
+		err = first_job(store, account, kinds[i].kind, &job);
+		if (err == TS_OK)
+			*jobs_r |= kinds[i].jobs;
+		err = err == TS_NOT_FOUND ? TS_OK : err;
+	}
+	return err;
+}
+
+enum ts_err
+sweep_step(struct store *store, bool *more_r)
+{
+	uint64_t *at = &store->bg.swept;
+	enum ts_err err = TS_OK;
+
+	*more_r = true;
+	for (unsigned i = 0; i < SWEPT && err == TS_OK; i++) {
+		uint64_t account;
+		unsigned jobs;
+
+		err = account_next(store, *at, &account);
+		if (err == TS_OK)
+			err = look_for_jobs(store, account, &jobs);
+		if (err != TS_OK)
 			break;
-		q->key[q->n].n = scan.key.n;
-		memcpy(q->key[q->n].p, scan.key.p, scan.key.n);
-		q->summary[q->n] =
-		    err == TS_OK && scan.body.n > 0 && scan.body.p[0] == QUEUE_SUMMARY;
+		if (jobs != 0)
+			background_account(store, account, jobs);
+		*at = account;
 	}
-	scan_end(&scan);
-	return q->n > 0 || err == TS_NOT_FOUND ? TS_OK : err;
-}
-
-enum ts_err
-collect_step(struct store *store, bool *more_r)
-{
-	struct queued *q = mem_zalloc(sizeof *q);
-	struct engine_batch *batch = engine_batch_new();
-	enum ts_err err = read_queue(store, q);
-	uint64_t last = 0;
-	size_t done = 0;
-
-	/* Behind the look at the queue: then holds have what left a state. */
-	if (err == TS_OK && q->n > 0 && !lanes_settle(store))
-		err = TS_UNAVAILABLE;
-	for (size_t i = 0; i < q->n && err == TS_OK; i++) {
-		struct rd r = rd_of((struct str){q->key[i].p + 9, q->key[i].n - 9});
-		uint64_t blob = rd_be64(&r);
-		bool yes = false;
-
-		/* First of all: once nobody holds it, all references to come are on disk. */
-		if (upload_pins(store, blob) || hold_has_blob(store, blob))
-			continue;
-		engine_batch_delete(batch, key_str(&q->key[i]));
-		if (q->summary[i]) {
-			uint64_t account = rd_be64(&r);
-			uint32_t mailbox = rd_be32(&r);
-
-			drop_summary(batch, account, mailbox, rd_be32(&r));
-		}
-		done++;
-		if (blob == last)
-			continue;
-		last = blob;
-		err = referred(store, blob, &yes);
-		if (err == TS_OK && !yes)
-			engine_batch_delete_blob(batch, blob);
-	}
-	if (err == TS_OK && done > 0)
-		err = background_commit(store, batch);
-	*more_r = err == TS_OK && done > 0 && q->n == 256;
-	engine_batch_free(&batch);
-	mem_free(q);
-	return err;
-}
-
-enum ts_err
-collect_dropped(struct store *store, uint64_t blob)
-{
-	struct engine_batch *batch;
-	bool yes = false;
-	enum ts_err err = referred(store, blob, &yes);
-
-	if (err != TS_OK || yes)
-		return err;
-	batch = engine_batch_new();
-	engine_batch_delete_blob(batch, blob);
-	err = background_commit(store, batch);
-	engine_batch_free(&batch);
-	return err;
-}
-
-struct files {
-	uint64_t *blob;
-	size_t n, cap;
-	uint64_t limit;
-};
-
-static void
-found_file(uint64_t blob, void *arg)
-{
-	struct files *f = arg;
-
-	if ((blob & ~STORE_BLOB_FILE) >= f->limit)
-		return; /* of this run */
-	if (f->n == f->cap) {
-		f->cap = f->cap > 0 ? f->cap * 2 : 64;
-		f->blob = mem_realloc(f->blob, f->cap * sizeof *f->blob);
-	}
-	f->blob[f->n++] = blob;
-}
-
-/* *aside counts what was set aside. */
-static enum ts_err
-set_lost_aside(struct store *store, uint64_t blob, size_t *aside)
-{
-	bool yes = false;
-	enum ts_err err = referred(store, blob, &yes);
-
-	if (err != TS_OK || yes)
-		return err;
-	++*aside;
-	return engine_blob_set_aside(store->engine, blob, ENGINE_ASIDE_LOST);
-}
-
-/* Files without a reference are what a crash left of messages on their way; after something
- * acknowledged was given up they may be messages, and nothing is removed. */
-enum ts_err
-collect_orphans(struct store *store)
-{
-	struct files f = {.limit = store->bg.orphan_limit};
-	enum ts_err err = engine_blob_files(store->engine, found_file, &f);
-	bool recovered = engine_recovered(store->engine);
-	size_t aside = 0;
-
-	for (size_t i = 0; i < f.n && err == TS_OK; i++)
-		err = recovered ? set_lost_aside(store, f.blob[i], &aside)
-		                : collect_dropped(store, f.blob[i]);
-	if (aside > 0)
-		log_msg(LOG_WARNING, NULL,
-		    "%zu large messages lost their places when a part of the log was given up: "
-		    "they are in the folder lost/ of the store; turnstone check --repair brings "
-		    "them back as mail",
-		    aside);
-	if (recovered && err == TS_OK)
-		err = engine_recovered_end(store->engine);
-	mem_free(f.blob);
-	return err;
+	if (err == TS_NOT_FOUND)
+		*more_r = false;
+	return err == TS_NOT_FOUND ? TS_OK : err;
 }

@@ -105,8 +105,7 @@ renaming_free(struct renaming *t)
 static void
 record_key(struct key *k, uint64_t account)
 {
-	key_begin(k, 0, KEY_RENAME);
-	key_be64(k, account);
+	key_begin(k, account, KEY_RENAME);
 }
 
 /* How far it got */
@@ -281,12 +280,6 @@ step(struct store *store, uint64_t account, bool *more_r)
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
 }
 
-static bool
-any(const struct store *store)
-{
-	return atomic_load(&store->renames) > 0 || atomic_load(&store->renames_left);
-}
-
 bool
 rename_pending(struct store *store, uint64_t account)
 {
@@ -294,8 +287,6 @@ rename_pending(struct store *store, uint64_t account)
 	struct buf b = {0};
 	bool yes;
 
-	if (!any(store))
-		return false;
 	record_key(&k, account);
 	yes = engine_get(store->engine, key_str(&k), &b) != TS_NOT_FOUND;
 	buf_fini(&b);
@@ -307,54 +298,8 @@ rename_finish(struct store *store, uint64_t account)
 {
 	enum ts_err err = TS_OK;
 
-	for (bool more = any(store); more && err == TS_OK;)
+	for (bool more = true; more && err == TS_OK;)
 		err = step(store, account, &more);
-	return err;
-}
-
-/* The first account above `after` that has a record. */
-static enum ts_err
-next_record(struct store *store, uint64_t after, uint64_t *account_r)
-{
-	struct key from, end;
-	struct scan scan;
-
-	record_key(&from, after + 1);
-	key_begin(&end, 0, KEY_RENAME);
-	key_after(&end);
-	scan_begin_range(&scan, store, &from, &end);
-
-	enum ts_err err = scan_next(&scan);
-
-	if (scan.key.n >= 17) {
-		struct rd r = rd_of((struct str){scan.key.p + 9, 8});
-
-		*account_r = rd_be64(&r);
-		err = TS_OK;
-	}
-	scan_end(&scan);
-	return err;
-}
-
-enum ts_err
-rename_recover(struct store *store)
-{
-	uint64_t account = 0;
-	enum ts_err err;
-
-	if (!atomic_load(&store->renames_left))
-		return TS_OK;
-	while ((err = next_record(store, account, &account)) == TS_OK)
-		if ((err = rename_finish(store, account)) != TS_OK)
-			break;
-	if (err == TS_NOT_FOUND) {
-		atomic_store(&store->renames_left, false);
-		return TS_OK;
-	}
-	log_msg(LOG_ERROR, NULL,
-	    "store: a RENAME that was cut off is not finished yet: who it belongs to has to wait: "
-	    "%s",
-	    ts_err_name(err));
 	return err;
 }
 
@@ -709,7 +654,6 @@ prepare_show(struct batch *b, struct renaming *t)
 			t->one[i].mailbox->head.uidvalidity = t->one[i].uidvalidity;
 	a->last_uidvalidity = t->last_uidvalidity;
 	account_put_row(a, b->ops);
-	atomic_fetch_add(&t->errand.store->renames, 1);
 	t->next = b->renamings;
 	b->renamings = t;
 	return TS_OK;
@@ -758,16 +702,10 @@ rename_publish(struct renaming *t)
 }
 
 void
-rename_dropped(struct renaming *t, bool doubt)
+rename_dropped(struct renaming *t)
 {
-	struct store *store = t->errand.store;
-
 	for (size_t i = 0; i < t->count; i++)
 		t->one[i].mailbox->head.uidvalidity = own_uidvalidity(t->one[i].mailbox);
-	/* What reads the list anew looks for the record. */
-	if (doubt)
-		atomic_store(&store->renames_left, true);
-	atomic_fetch_sub(&store->renames, 1);
 }
 
 /* ---- from step to step ---- */
@@ -833,7 +771,6 @@ write_some(struct renaming *t)
 	} else if (more) {
 		copier_put(&t->errand);
 	} else {
-		atomic_fetch_sub(&t->errand.store->renames, 1);
 		done(t);
 	}
 }
@@ -890,8 +827,6 @@ advance(struct store_change *c)
 	/* Nothing of it was in the batch. */
 	if (kind == INNER_RENAME_BEGIN && err == TS_UNKNOWN)
 		err = TS_UNAVAILABLE;
-	if (err == TS_UNKNOWN)
-		background_wake(t->errand.store, BG_INTENTS);
 	end(t, err);
 }
 

@@ -211,36 +211,46 @@ note_file(uint64_t blob, void *arg)
 	note_id(blob & ~STORE_BLOB_FILE, arg);
 }
 
+/* The highest blob that the account refers to, of the small ones and of the large ones; account 0:
+ * that has a holder. */
+static void
+note_references(struct store *store, uint64_t account, uint64_t *top)
+{
+	for (unsigned large = 0; large < 2; large++) {
+		struct key from, end;
+		struct str key, value;
+		struct engine_iter *it;
+
+		key_begin(&from, account, KEY_REF);
+		key_be64(&from, large == 0 ? 0 : STORE_BLOB_FILE);
+		key_begin(&end, account, KEY_REF);
+		key_be64(&end, large == 0 ? STORE_BLOB_FILE : UINT64_MAX);
+		it = engine_iter_new(store->engine, key_str(&from), key_str(&end), true);
+		if (engine_iter_next(it, &key, &value) == TS_OK && key.n >= 17) {
+			struct rd r = rd_of((struct str){key.p + 9, key.n - 9});
+
+			note_file(rd_be64(&r), top);
+		}
+		engine_iter_free(&it);
+	}
+}
+
 /* Above everything that is in use, and by a whole lease: what was given and is not there stays
  * unused, too. */
 static void
 derive_ids(struct store *store)
 {
-	struct key from, end;
-	struct str key, value;
 	uint64_t account = 0, blob = 0;
-	struct engine_iter *it;
+	uint64_t id = 0;
 
-	key_begin(&from, 0, KEY_REF);
-	key_begin(&end, 0, KEY_REF + 1);
-	it = engine_iter_new(store->engine, key_str(&from), key_str(&end), false);
-	while (engine_iter_next(it, &key, &value) == TS_OK) {
-		struct rd r = rd_of((struct str){key.p + 9, key.n - 9});
-
-		note_file(rd_be64(&r), &blob);
+	note_references(store, 0, &blob);
+	while (account_next(store, id, &id) == TS_OK) {
+		note_references(store, id, &blob);
+		note_id(id, &account);
 	}
-	engine_iter_free(&it);
 	(void)engine_blob_files(store->engine, note_file, &blob);
 	(void)engine_blob_each(store->engine, note_file, &blob);
 	(void)engine_blob_each_stray(store->engine, note_file, &blob);
-	key_begin(&end, ID_MOST, 0);
-	it = engine_iter_new(store->engine, STR(""), key_str(&end), true);
-	if (engine_iter_next(it, &key, &value) == TS_OK) {
-		struct rd r = rd_of(key);
-
-		note_id(rd_be64(&r), &account);
-	}
-	engine_iter_free(&it);
 	store->next = (struct ids){
 	    account + LEASE_ACCOUNTS, blob + 2 * LEASE_BLOBS, (uint64_t)store_wall(store) << 20};
 	log_msg(LOG_WARNING, NULL, "store: the record of ids is derived from what is in use");
@@ -304,8 +314,8 @@ load_ids(struct store *store)
 
 /* ---- the store's own id ---- */
 
-static void
-put_own_id(struct store *store, struct engine_batch *batch)
+void
+store_put_own_id(struct store *store, struct engine_batch *batch)
 {
 	struct key k;
 	struct buf b = {0};
@@ -327,7 +337,7 @@ renew_own_id(struct store *store)
 	struct engine_batch *batch = engine_batch_new();
 	enum ts_err err;
 
-	put_own_id(store, batch);
+	store_put_own_id(store, batch);
 	err = engine_commit(store->engine, batch);
 	engine_batch_free(&batch);
 	return err;
@@ -362,24 +372,8 @@ store_own_id(const struct store *store)
 
 /* ---- format version ---- */
 
-/* Brings a store from one version to the next; the version is written by the caller afterwards. */
-struct migration {
-	uint32_t from;
-	enum ts_err (*run)(struct store *store);
-};
-/* A store in which nothing was forgotten yet is as good as it is. */
-static enum ts_err
-nothing_to_migrate(struct store *store)
-{
-	(void)store;
-	return TS_OK;
-}
-
-static const struct migration migrations[] = {
-    {1, tombs_migrate}, {2, nothing_to_migrate}, {3, nothing_to_migrate}, {4, renew_own_id}};
-
-static void
-put_version(struct engine_batch *batch)
+void
+store_put_version(struct engine_batch *batch)
 {
 	struct key k;
 	struct buf b = {0};
@@ -397,7 +391,7 @@ rewrite_version(struct store *store)
 {
 	struct engine_batch *batch = engine_batch_new();
 
-	put_version(batch);
+	store_put_version(batch);
 
 	enum ts_err err = engine_commit(store->engine, batch);
 
@@ -420,8 +414,10 @@ create_format(struct store *store, char **text_r)
 
 	scan_end(&scan);
 	if (err != TS_NOT_FOUND) {
-		if (store->opt.salvage)
-			return rewrite_version(store);
+		if (store->opt.salvage) {
+			err = rewrite_version(store);
+			return err == TS_OK ? migrate(store, KEYS_FORMAT, text_r) : err;
+		}
 		*text_r = mem_strdup("the store has contents, but no format version");
 		return TS_DAMAGED;
 	}
@@ -433,33 +429,9 @@ create_format(struct store *store, char **text_r)
 	struct engine_batch *batch = engine_batch_new();
 	struct ids first = {1, 1, 1};
 
-	put_version(batch);
+	store_put_version(batch);
 	put_ids(&first, batch);
-	put_own_id(store, batch);
-	err = engine_commit(store->engine, batch);
-	engine_batch_free(&batch);
-	return err;
-}
-
-static enum ts_err
-migrate(struct store *store, uint32_t version)
-{
-	enum ts_err err = TS_OK;
-
-	for (; version < KEYS_FORMAT && err == TS_OK; version++) {
-		const struct migration *m = NULL;
-
-		for (size_t i = 0; i < sizeof migrations / sizeof *migrations; i++)
-			if (migrations[i].run != NULL && migrations[i].from == version)
-				m = &migrations[i];
-		err = m != NULL ? m->run(store) : TS_INVALID;
-	}
-	if (err != TS_OK)
-		return err;
-
-	struct engine_batch *batch = engine_batch_new();
-
-	put_version(batch);
+	store_put_own_id(store, batch);
 	err = engine_commit(store->engine, batch);
 	engine_batch_free(&batch);
 	return err;
@@ -481,24 +453,23 @@ check_format(struct store *store, char **text_r)
 	buf_fini(&b);
 	if (err == TS_NOT_FOUND)
 		return create_format(store, text_r);
-	if (err == TS_DAMAGED && store->opt.salvage)
-		return rewrite_version(store);
+	/* Had it been in an older format, the rows of that one would be found where they are. */
+	if (err == TS_DAMAGED && store->opt.salvage) {
+		err = rewrite_version(store);
+		return err == TS_OK ? migrate(store, KEYS_FORMAT, text_r) : err;
+	}
 	if (err != TS_OK || r.bad) {
 		*text_r = mem_strdup("the record of the store's format version is damaged");
 		return TS_DAMAGED;
 	}
-	if (version == KEYS_FORMAT)
-		return TS_OK;
-	if (version < KEYS_FORMAT && !store->opt.engine_options.read_only)
-		err = migrate(store, version);
-	else
-		err = TS_INVALID;
-	if (err != TS_OK &&
-	    asprintf(text_r, "the store has format version %u, this program knows version %u: %s",
-	        version, KEYS_FORMAT,
-	        version > KEYS_FORMAT ? "use a newer program" : "it could not be migrated") < 0)
+	if (version <= KEYS_FORMAT)
+		return migrate(store, version, text_r);
+	if (asprintf(text_r,
+	        "the store has format version %u, this program knows version %u: use a newer "
+	        "program",
+	        version, KEYS_FORMAT) < 0)
 		*text_r = NULL;
-	return err;
+	return TS_INVALID;
 }
 
 /* ---- opening ---- */
@@ -610,15 +581,9 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 	 */
 	if (!opt->engine_options.read_only)
 		(void)store_ids_renew(store);
-	/* A COPY that a crash cut off has used UIDs that nobody has seen. */
-	if (!opt->engine_options.read_only) {
-		atomic_store(&store->staged_left, true);
-		(void)staged_recover(store);
-	}
-	/* A RENAME, and a move, that a crash cut in two is finished before anybody can look. */
-	atomic_store(&store->renames_left, true);
-	if (!opt->engine_options.read_only)
-		(void)rename_recover(store);
+	if (!opt->engine_options.read_only && claims_recover(store) != TS_OK)
+		log_msg(LOG_ERROR, NULL, "store: claims of the last run cannot all be read");
+	/* A move that a crash cut in two is finished before anybody can look. */
 	if (!opt->engine_options.read_only && cross_recover(store) != TS_OK)
 		log_msg(LOG_ERROR, NULL, "store: a move between accounts is not finished yet");
 	*store_r = store;
@@ -709,41 +674,57 @@ row_text(struct store *store, const struct key *k, size_t n, struct buf *out)
 	buf_fini(&b);
 }
 
+/* The place of a message in the account that refers to the blob. */
+static bool
+find_reference(
+    struct store *store, uint64_t account, uint64_t blob, uint32_t *mailbox_r, uint32_t *uid_r)
+{
+	struct key k;
+	struct scan scan;
+	bool found;
+
+	key_begin(&k, account, KEY_REF);
+	key_be64(&k, blob);
+	scan_begin(&scan, store, &k);
+	found = scan_next(&scan) == TS_OK && scan.key.n == 25;
+	if (found) {
+		struct rd r = rd_of((struct str){scan.key.p + 17, 8});
+
+		*mailbox_r = rd_be32(&r);
+		*uid_r = rd_be32(&r);
+	}
+	scan_end(&scan);
+	return found;
+}
+
 /*
- * Bytes that cannot be read: whose message is it?  The engine knows ids only.  Without a reference
- * it was expunged meanwhile, and that is no damage.
+ * Bytes that cannot be read: whose message is it?  The engine knows ids only, and a reference is
+ * under its account: that is a look into each, which damage is worth.  Without a reference it was
+ * expunged meanwhile, and that is no damage.
  */
 static void
 tell_whose(struct store *store, uint64_t blob, enum ts_err why)
 {
-	struct key k, end;
-	struct scan scan;
 	struct buf account_name = {0}, mailbox_name = {0};
+	uint32_t mailbox = 0, uid = 0;
+	uint64_t account = 0;
+	bool found = false;
+	struct key k;
 
-	key_begin(&k, 0, KEY_REF);
-	key_be64(&k, blob);
-	end = k;
-	key_after(&end);
-	scan_begin_range(&scan, store, &k, &end);
-	if (scan_next(&scan) == TS_OK && scan.key.n == 33) {
-		struct rd r = rd_of((struct str){scan.key.p + 17, 16});
-		uint64_t account = rd_be64(&r);
-		uint32_t mailbox = rd_be32(&r), uid = rd_be32(&r);
-
-		scan_end(&scan);
-		key_begin(&k, account, KEY_ACCOUNT);
-		row_text(store, &k, 16, &account_name);
-		key_begin(&k, account, KEY_INFO);
-		key_be32(&k, mailbox);
-		row_text(store, &k, 16, &mailbox_name);
-		log_msg(LOG_ERROR, NULL,
-		    "the bytes of a message are %s: user %s, mailbox %s (number %u), UID %u, blob "
-		    "%016llx; see turnstone check",
-		    why == TS_NOT_FOUND ? "gone" : "damaged", buf_cstr(&account_name),
-		    buf_cstr(&mailbox_name), mailbox, uid, (unsigned long long)blob);
-	} else {
-		scan_end(&scan);
-	}
+	while (!found && account_next(store, account, &account) == TS_OK)
+		found = find_reference(store, account, blob, &mailbox, &uid);
+	if (!found)
+		return;
+	key_begin(&k, account, KEY_ACCOUNT);
+	row_text(store, &k, 16, &account_name);
+	key_begin(&k, account, KEY_INFO);
+	key_be32(&k, mailbox);
+	row_text(store, &k, 16, &mailbox_name);
+	log_msg(LOG_ERROR, NULL,
+	    "the bytes of a message are %s: user %s, mailbox %s (number %u), UID %u, blob "
+	    "%016llx; see turnstone check",
+	    why == TS_NOT_FOUND ? "gone" : "damaged", buf_cstr(&account_name),
+	    buf_cstr(&mailbox_name), mailbox, uid, (unsigned long long)blob);
 	buf_fini(&account_name);
 	buf_fini(&mailbox_name);
 }

@@ -74,6 +74,7 @@ struct store_options {
 	uint32_t expunge_keep;   /* expunges whose UIDs are remembered per mailbox */
 	const struct store_default *defaults; /* copied; differ in name, and none is INBOX */
 	size_t default_count;                 /* less than max_mailboxes */
+	uint32_t migrate_rows; /* of a batch of a migration; 0: some thousand (tests) */
 	const char *own_id;    /* of a new store, STORE_OWN_ID_BYTES; NULL: random (tests) */
 	bool salvage;          /* open although the store's own records are damaged */
 	int64_t (*wall)(void); /* NULL: the real clock */

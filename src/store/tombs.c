@@ -257,9 +257,6 @@ tombs_migrate(struct store *store)
 	err = err == TS_NOT_FOUND ? TS_OK : err;
 	for (size_t i = 0; i < n && err == TS_OK; i++)
 		err = migrate_account(store, account[i]);
-	if (err == TS_OK)
-		log_msg(
-		    LOG_INFO, NULL, "store: migrated from format 1 to format 2 (%zu accounts)", n);
 	mem_free(account);
 	return err;
 }

@@ -124,7 +124,7 @@ destroy(struct store_upload *u)
 {
 	mail_summarizer_free(&u->summarizer);
 	if (u->in_file && !u->taken && u->finished && u->err == TS_OK)
-		background_drop_blob(u->store, u->blob);
+		background_drop_blob(u->store, u->blob, u->tried);
 	buf_fini(&u->bytes);
 	buf_fini(&u->flight);
 	buf_fini(&u->summary);

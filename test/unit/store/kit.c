@@ -21,6 +21,26 @@ wall(void)
 	return 1700000000;
 }
 
+enum ts_err
+kit_one_account(const struct engine_batch *batch, void *arg)
+{
+	struct str first = STR_NONE;
+	struct engine_op op;
+
+	(void)arg;
+	for (size_t at = 0; engine_batch_next(batch, &at, &op);) {
+		if (op.kind == ENGINE_PUT_BLOB || op.kind == ENGINE_DELETE_BLOB)
+			continue;
+		if (first.p == NULL)
+			first = op.key;
+		assert_true(op.key.n >= 8);
+		if (memcmp(first.p, op.key.p, 8) != 0)
+			fail_msg("a batch has keys of two accounts, of kinds %c and %c", first.p[8],
+			    op.key.p[8]);
+	}
+	return TS_OK;
+}
+
 static void
 open_store(struct kit *kit)
 {
@@ -37,6 +57,8 @@ open_store(struct kit *kit)
 		print_message("open: %s\n", text);
 	free(text);
 	assert_int_equal(err, TS_OK);
+	if (kit->opt.lanes == 0 && kit->path[0] == 0)
+		engine_mem_hook(kit->disk, kit_one_account, NULL);
 	assert_int_equal(store_account_load(kit->store, STR("ada"), true, &kit->account), TS_OK);
 	kit->inbox = kit_mailbox(kit->account, "INBOX");
 }
@@ -76,6 +98,8 @@ close_store(struct kit *kit)
 	store_account_unref(&kit->account);
 	loop_fake_run(kit->loop);
 	store_close(&kit->store);
+	if (kit->disk != NULL)
+		engine_mem_hook(kit->disk, NULL, NULL);
 }
 
 void

@@ -21,6 +21,10 @@ struct kit {
 	struct store_mailbox *inbox;
 };
 
+/* A hook of the mem engine that fails the test when a batch has keys of more than one account. With
+ * lanes 0, where a batch has one change only, the kit sets it whenever it opens a store. */
+enum ts_err kit_one_account(const struct engine_batch *batch, void *arg);
+
 /* Opens a store with account "ada" on a new disk; lanes 0: everything on a fake loop.  Of kit->opt
  * engine, fold_after and blob_threshold may be set before. */
 void kit_open(struct kit *kit, unsigned lanes);

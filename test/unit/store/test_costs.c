@@ -20,6 +20,7 @@
 #include "kit.h"
 
 #include "base/block.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "store/check.h"
 #include "store/engine/rocks/rocks.h"
@@ -1208,6 +1209,66 @@ summary_left(void **state)
 	left_in_between(4u << 20, 16u << 20);
 }
 
+/* ---- what changed in a million messages ---- */
+
+#define MILLION 1000000u
+
+static void
+add_million(struct state *s)
+{
+	for (uint32_t from = 1; from <= MILLION; from += CHUNK_UIDS) {
+		struct delta *d = delta_new(1 + from / CHUNK_UIDS);
+
+		for (uint32_t uid = from; uid < from + CHUNK_UIDS && uid <= MILLION; uid++)
+			*delta_add_message(d) = (struct store_message){
+			    .uid = uid, .size = 1, .modseq = d->modseq, .blob = uid};
+		state_apply(s, d);
+		s->counters.modseq = d->modseq;
+		delta_free(&d);
+	}
+}
+
+static void
+change_one(struct state *s, uint32_t uid)
+{
+	struct delta *d = delta_new(s->counters.modseq + 1);
+
+	delta_add_flag(d, STORE_SEEN, true, roaring_bitmap_of(1, uid));
+	state_apply(s, d);
+	s->counters.modseq = d->modseq;
+	delta_free(&d);
+}
+
+/* A look at a number for each chunk, and into those that changed: no index by MODSEQ is needed.
+ * The last changes are not even looked for. */
+static void
+resync(void **state)
+{
+	struct state *s = state_new();
+	uint64_t since, began;
+	roaring_bitmap_t *set = roaring_bitmap_create();
+	size_t looked = 0;
+
+	(void)state;
+	add_million(s);
+	state_forget_changes(s); /* as after it was read */
+	since = s->counters.modseq;
+	change_one(s, 777777);
+	for (unsigned i = 0; i < 2 * STATE_RING; i++)
+		change_one(s, 888888);
+	for (size_t i = 0; i < s->chunk_count; i++)
+		looked += s->chunk[i]->changed > since;
+	assert_int_equal(s->chunk_count, MILLION / CHUNK_UIDS + 1);
+	assert_int_equal(looked, 2);
+	began = clock_mono_ns();
+	state_changed_since(s, since, set);
+	print_message("two of a million: %llu ns\n", (unsigned long long)(clock_mono_ns() - began));
+	assert_int_equal(roaring_bitmap_get_cardinality(set), 2);
+	assert_true(roaring_bitmap_contains(set, 777777) && roaring_bitmap_contains(set, 888888));
+	roaring_bitmap_free(set);
+	state_free(&s);
+}
+
 int
 main(void)
 {
@@ -1228,6 +1289,7 @@ main(void)
 	    cmocka_unit_test(used_up),
 	    cmocka_unit_test(summary_slices),
 	    cmocka_unit_test(summary_left),
+	    cmocka_unit_test(resync),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
