@@ -102,7 +102,7 @@ is_told(const char *field) /* by check_block() */
 }
 
 static void
-tell(const struct conf *conf, const struct auth_grant_settings *s,
+tell_grant_fault(const struct conf *conf, const struct auth_grant_settings *s,
     const struct auth_grant_fault *fault, struct buf *faults)
 {
 	if (strcmp(fault->field, "name") == 0)
@@ -132,7 +132,7 @@ read_block(const struct conf *conf, const struct conf_block *block, struct str d
 	bool ok = true;
 
 	while ((grant = auth_grant_new(AUTH_GRANT_CONFIG, default_domain, &spec, &fault)) == NULL) {
-		tell(conf, s, &fault, faults);
+		tell_grant_fault(conf, s, &fault, faults);
 		set_right(&spec, fault.field);
 		ok = false;
 	}

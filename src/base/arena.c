@@ -135,7 +135,7 @@ chunk_for(struct arena *a, size_t need, bool *oom)
 }
 
 static void *
-take(struct arena *a, size_t size, bool *oom)
+carve(struct arena *a, size_t size, bool *oom)
 {
 	struct chunk *c;
 	void *p;
@@ -156,13 +156,13 @@ take(struct arena *a, size_t size, bool *oom)
 void *
 arena_zalloc(struct arena *a, size_t size)
 {
-	return take(a, size, NULL);
+	return carve(a, size, NULL);
 }
 
 void *
 arena_try_zalloc(struct arena *a, size_t size)
 {
-	return take(a, size, a->oom);
+	return carve(a, size, a->oom);
 }
 
 static size_t
@@ -178,13 +178,13 @@ array_bytes(size_t n, size_t size)
 void *
 arena_array(struct arena *a, size_t n, size_t size)
 {
-	return take(a, array_bytes(n, size), NULL);
+	return carve(a, array_bytes(n, size), NULL);
 }
 
 void *
 arena_try_array(struct arena *a, size_t n, size_t size)
 {
-	return take(a, array_bytes(n, size), a->oom);
+	return carve(a, array_bytes(n, size), a->oom);
 }
 
 char *

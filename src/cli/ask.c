@@ -37,7 +37,7 @@ run_still(struct conf *conf, struct str wire, const struct channel *ch)
 		request_fini(&req);
 		return false;
 	}
-	err = app_store_open_still(conf, request_has(&req, "repair"), &ops.store, &text);
+	err = settings_open_store_still(conf, request_has(&req, "repair"), &ops.store, &text);
 	if (err == TS_EXISTS || (err != TS_OK && err != TS_DAMAGED && err != TS_NOT_FOUND)) {
 		fprintf(stderr, "turnstone: the store cannot be opened: %s\n",
 		    text != NULL ? text : ts_err_name(err));
@@ -69,7 +69,7 @@ run_here(struct conf *conf, struct str wire, int fd)
 		return;
 	if (run_still(conf, wire, &ch))
 		return;
-	if (app_store_open(conf, &ops.store)) {
+	if (settings_open_store(conf, &ops.store)) {
 		ops.auth = auth_new(ops.store, s->default_domain);
 		auth_setup_offline(conf, ops.auth);
 		op_serve(&ch, &ops);
@@ -112,7 +112,7 @@ verdict(const struct args *args, enum talk_answer answer, struct buf *text, stru
 		buf_str(out, buf_as_str(text));
 	else if (answer == TALK_FAILED && text->n > 0)
 		fprintf(stderr, "turnstone %s: %.*s", args->cmd->name, STR_ARG(buf_as_str(text)));
-	return answer == TALK_OK ? APP_OK : APP_FAILED;
+	return answer == TALK_OK ? EXIT_OK : EXIT_FAILED;
 }
 
 static int
@@ -121,13 +121,13 @@ without_server(const struct args *args, struct conf *conf, struct str wire,
 {
 	struct buf text = {0};
 	enum talk_answer answer;
-	int code = APP_FAILED, status = 0, fd;
+	int code = EXIT_FAILED, status = 0, fd;
 	pid_t pid;
 
 	fd = start_here(conf, wire, &pid);
 	if (fd < 0) {
 		fprintf(stderr, "turnstone %s: %s\n", args->cmd->name, strerror(errno));
-		return APP_FAILED;
+		return EXIT_FAILED;
 	}
 	answer = talk(fd, wire, bulk, &text);
 	close(fd);
@@ -176,7 +176,7 @@ may_begin(const struct args *args, const struct conf *conf)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
 
-	if (app_conf_path(args) != NULL || access(s->data.p, F_OK) == 0)
+	if (settings_path(args) != NULL || access(s->data.p, F_OK) == 0)
 		return true;
 	fprintf(stderr, "turnstone %s: no server runs, and there is no data folder %s\n",
 	    args->cmd->name, s->data.p);
@@ -188,9 +188,9 @@ ask_conf(const struct args *args, struct conf *conf, struct str wire, const stru
     struct buf *out)
 {
 	struct buf path = {0};
-	int code = APP_FAILED, fd;
+	int code = EXIT_FAILED, fd;
 
-	app_control_path(conf, &path);
+	settings_control_path(conf, &path);
 	fd = control_dial(buf_cstr(&path));
 	if (fd >= 0) {
 		code = with_server(args, buf_cstr(&path), fd, wire, bulk, out);
@@ -200,10 +200,10 @@ ask_conf(const struct args *args, struct conf *conf, struct str wire, const stru
 	} else if (needs_server(wire)) {
 		fprintf(stderr, "turnstone %s: no server runs (there is none on %s)\n",
 		    args->cmd->name, buf_cstr(&path));
-		app_conf_hint(args);
-		code = APP_NO_SERVER;
+		settings_hint(args);
+		code = EXIT_NO_SERVER;
 	} else if (!may_begin(args, conf)) {
-		app_conf_hint(args);
+		settings_hint(args);
 	} else {
 		code = without_server(args, conf, wire, bulk, out);
 	}
@@ -220,8 +220,8 @@ ask_running(const struct args *args, struct str wire, const struct talk_bulk *bu
 	struct buf path = {0};
 	int fd = -1;
 
-	if (app_conf_find(args, &conf)) {
-		app_control_path(conf, &path);
+	if (settings_find(args, &conf)) {
+		settings_control_path(conf, &path);
 		fd = control_dial(buf_cstr(&path));
 	}
 	if (fd >= 0)
@@ -235,13 +235,13 @@ int
 ask_with(const struct args *args, struct buf *wire, const struct talk_bulk *bulk, struct buf *out)
 {
 	struct conf *conf = NULL;
-	int code = APP_FAILED;
+	int code = EXIT_FAILED;
 
 	if (wire->n > REQUEST_BYTES_MAX)
 		fprintf(stderr, "turnstone %s: this is too much for one request (%zu bytes)\n",
 		    args->cmd->name, wire->n);
 	else if (!ask_running(args, buf_as_str(wire), bulk, out, &code) &&
-	         app_conf_load(args, &conf))
+	         settings_load(args, &conf))
 		code = ask_conf(args, conf, buf_as_str(wire), bulk, out);
 	buf_wipe_fini(wire);
 	conf_unref(&conf);

@@ -8,7 +8,7 @@
  * so that files outside the store are its business alone.
  *
  * wire is wiped.  What went wrong has been printed to standard error.  The
- * result is an exit code: APP_OK, APP_FAILED, or APP_NO_SERVER when the request
+ * result is an exit code: EXIT_OK, EXIT_FAILED, or EXIT_NO_SERVER when the request
  * needs a server and none runs.
  */
 #include "base/buf.h"

@@ -9,19 +9,19 @@
 #include "conf/args.h"
 
 /* Each in the file of that name in cli/cmd, and ends in a row without name. */
-extern const struct app_cmd cli_alias_cmds[];
-extern const struct app_cmd cli_grant_cmds[];
-extern const struct app_cmd cli_user_cmds[];
-extern const struct app_cmd cli_check_cmds[];
-extern const struct app_cmd cli_config_cmds[];
-extern const struct app_cmd cli_server_cmds[];
-extern const struct app_cmd cli_backup_cmds[];
-extern const struct app_cmd cli_restore_cmds[];
-extern const struct app_cmd cli_domain_cmds[];
-extern const struct app_cmd cli_demo_cmds[];
-extern const struct app_cmd cli_port_cmds[];
-extern const struct app_cmd cli_mailbox_cmds[];
-extern const struct app_cmd cli_sessions_cmds[];
+extern const struct args_cmd cli_alias_cmds[];
+extern const struct args_cmd cli_grant_cmds[];
+extern const struct args_cmd cli_user_cmds[];
+extern const struct args_cmd cli_check_cmds[];
+extern const struct args_cmd cli_config_cmds[];
+extern const struct args_cmd cli_server_cmds[];
+extern const struct args_cmd cli_backup_cmds[];
+extern const struct args_cmd cli_restore_cmds[];
+extern const struct args_cmd cli_domain_cmds[];
+extern const struct args_cmd cli_demo_cmds[];
+extern const struct args_cmd cli_port_cmds[];
+extern const struct args_cmd cli_mailbox_cmds[];
+extern const struct args_cmd cli_sessions_cmds[];
 
 /* The end of a plural. */
 #define CLI_S(n) ((n) == 1 ? "" : "s")

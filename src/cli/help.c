@@ -14,7 +14,7 @@
 #include "conf/conf.h"
 #include "server/config/settings.h"
 
-static const struct app_cmd *const groups[] = {
+static const struct args_cmd *const groups[] = {
     cli_server_cmds,
     cli_user_cmds,
     cli_grant_cmds,
@@ -33,20 +33,20 @@ static const struct app_cmd *const groups[] = {
 #define WIDTH 90
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 
-const struct app_cmd *
+const struct args_cmd *
 help_cmd_at(size_t i)
 {
 	for (size_t g = 0; g < GROUPS; g++)
-		for (const struct app_cmd *c = groups[g]; c->name != NULL; c++)
+		for (const struct args_cmd *c = groups[g]; c->name != NULL; c++)
 			if (i-- == 0)
 				return c;
 	return NULL;
 }
 
-const struct app_cmd *
+const struct args_cmd *
 help_find(int argc, char **argv, int *words_r)
 {
-	const struct app_cmd *found = NULL, *c;
+	const struct args_cmd *found = NULL, *c;
 	struct buf two = {0};
 
 	*words_r = 0;
@@ -71,7 +71,7 @@ help_find(int argc, char **argv, int *words_r)
 static void
 list_cmds(FILE *f, const char *group)
 {
-	const struct app_cmd *c;
+	const struct args_cmd *c;
 	size_t n = group != NULL ? strlen(group) : 0;
 
 	for (size_t i = 0; (c = help_cmd_at(i)) != NULL; i++)
@@ -84,7 +84,7 @@ list_cmds(FILE *f, const char *group)
 static void
 list_sections(FILE *f)
 {
-	struct conf_tables tables = app_tables();
+	struct conf_tables tables = settings_tables();
 
 	for (size_t i = 0; i < tables.n; i++)
 		fprintf(f, "  %-16s %soptions of the configuration\n", tables.p[i]->name,
@@ -131,7 +131,7 @@ wrap(const char *text, size_t at)
 }
 
 static void
-show_options(const struct app_cmd *c)
+show_options(const struct args_cmd *c)
 {
 	printf("\nOptions:\n");
 	for (const struct args_opt *o = c->opts; o->name != NULL; o++) {
@@ -146,7 +146,7 @@ show_options(const struct app_cmd *c)
 }
 
 static void
-show_examples(const struct app_cmd *c)
+show_examples(const struct args_cmd *c)
 {
 	bool any = false;
 
@@ -159,7 +159,7 @@ show_examples(const struct app_cmd *c)
 }
 
 void
-help_cmd(const struct app_cmd *c)
+help_cmd(const struct args_cmd *c)
 {
 	printf("turnstone %s%s%s%s\n    ", c->name, c->operands[0] != '\0' ? " " : "", c->operands,
 	    c->opts != NULL ? " [OPTIONS]" : "");
@@ -177,7 +177,7 @@ help_cmd(const struct app_cmd *c)
 static bool
 is_group(const char *word)
 {
-	const struct app_cmd *c;
+	const struct args_cmd *c;
 	size_t n = strlen(word);
 
 	for (size_t i = 0; (c = help_cmd_at(i)) != NULL; i++)
@@ -222,7 +222,7 @@ words_fini(struct words *w)
 static void
 words_of_topics(struct words *w)
 {
-	struct conf_tables tables = app_tables();
+	struct conf_tables tables = settings_tables();
 
 	for (const struct topic *t = topics; t->name != NULL; t++)
 		words_add(w, str_of(t->name));
@@ -237,7 +237,7 @@ static void
 suggest(int argc, char **argv, bool with_topics)
 {
 	struct words words = {0};
-	const struct app_cmd *c;
+	const struct args_cmd *c;
 	struct buf asked = {0};
 	const char *near;
 
@@ -329,14 +329,14 @@ help_unknown(int argc, char **argv)
 		list_topics(stderr);
 		fprintf(stderr, "Commands: see turnstone help\n");
 	}
-	return APP_USAGE;
+	return EXIT_USAGE;
 }
 
 int
 help_run(int argc, char **argv)
 {
 	int words;
-	const struct app_cmd *c = help_find(argc, argv, &words);
+	const struct args_cmd *c = help_find(argc, argv, &words);
 
 	if (argc == 0) {
 		help_usage(stdout);
@@ -349,5 +349,5 @@ help_run(int argc, char **argv)
 	} else if (argc > 1 || !show_topic(argv[0])) {
 		return help_unknown(argc, argv);
 	}
-	return APP_OK;
+	return EXIT_OK;
 }

@@ -25,7 +25,7 @@ wants_help(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	const struct app_cmd *cmd;
+	const struct args_cmd *cmd;
 	struct args args;
 	int words, code;
 
@@ -33,33 +33,33 @@ main(int argc, char **argv)
 	argv++;
 	if (argc == 0) {
 		help_usage(stderr);
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	if (strcmp(argv[0], "help") == 0 || is_help(argv[0]))
 		return help_run(argc - 1, argv + 1);
 	if (strcmp(argv[0], "--version") == 0) {
-		puts("turnstone " APP_VERSION);
-		return APP_OK;
+		puts("turnstone " PROGRAM_VERSION);
+		return EXIT_OK;
 	}
 	cmd = help_find(argc, argv, &words);
 	if (cmd == NULL && argc == 2 && is_help(argv[1])) /* `import --help` */
 		return help_run(1, argv);
 	if (cmd == NULL) {
 		help_no_cmd(argc, argv);
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	if (wants_help(argc - words, argv + words)) {
 		help_cmd(cmd);
-		return APP_OK;
+		return EXIT_OK;
 	}
 	if (!args_parse(cmd, argc - words, argv + words, &args))
-		return APP_USAGE;
+		return EXIT_USAGE;
 	code = cmd->run(&args);
 	args_fini(&args);
 	/* What was asked for may not have got out: a full disk, say. */
-	if ((fflush(stdout) != 0 || ferror(stdout)) && code == APP_OK) {
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_OK) {
 		fprintf(stderr, "turnstone: cannot write the output: %s\n", strerror(errno));
-		code = APP_FAILED;
+		code = EXIT_FAILED;
 	}
 	return code;
 }

@@ -104,7 +104,7 @@ cmd_options(const struct args_opt *opts, struct buf *out)
 }
 
 static void
-cmd_section(const struct app_cmd *c, struct buf *out)
+cmd_section(const struct args_cmd *c, struct buf *out)
 {
 	buf_puts(out, ".Ss turnstone ");
 	put_roff(out, c->name);
@@ -128,7 +128,7 @@ cmd_section(const struct app_cmd *c, struct buf *out)
 static void
 examples_section(struct buf *out)
 {
-	buf_puts(out, ".Sh EXAMPLES\nThe configuration is the default one, or\n.Ev " APP_CONFIG_ENV
+	buf_puts(out, ".Sh EXAMPLES\nThe configuration is the default one, or\n.Ev " SETTINGS_ENV
 	              "\nnames it.\n");
 	for (const struct example *e = examples; e->cmd != NULL; e++) {
 		struct buf line = {0};
@@ -146,7 +146,7 @@ examples_section(struct buf *out)
 void
 manual_commands(const char *date, struct buf *out)
 {
-	const struct app_cmd *c;
+	const struct args_cmd *c;
 
 	page_begin(date, "TURNSTONE", "1", out);
 	buf_puts(out,
@@ -161,7 +161,7 @@ manual_commands(const char *date, struct buf *out)
 	    ".Sh COMMANDS\n");
 	for (size_t i = 0; (c = help_cmd_at(i)) != NULL; i++)
 		cmd_section(c, out);
-	buf_puts(out, ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev " APP_CONFIG_ENV
+	buf_puts(out, ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev " SETTINGS_ENV
 	              "\nThe configuration, for commands without\n.Fl Fl config .\n.El\n");
 	for (const struct topic *t = topics; t->name != NULL; t++)
 		topic_section(t, out);
@@ -177,7 +177,7 @@ manual_conf(const char *date, struct buf *out)
 	              ".Sh DESCRIPTION\n");
 	paragraphs(str_of(topic_find("config")->text), out);
 	buf_puts(out, ".Sh OPTIONS\n");
-	conf_print_roff(app_tables(), out);
+	conf_print_roff(settings_tables(), out);
 	buf_puts(out, ".Sh EXAMPLES\n");
 	paragraphs(str_of(examples_conf), out);
 	buf_puts(out, ".Sh SEE ALSO\n.Xr turnstone 1\n");

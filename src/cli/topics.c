@@ -16,12 +16,12 @@ exit_codes(struct buf *out)
 		int code;
 		const char *text;
 	} codes[] = {
-	    {APP_OK, "done; what was to be stored is on disk"},
-	    {APP_FAILED, "failed; standard error says why"},
-	    {APP_USAGE, "wrong usage; nothing was done"},
-	    {APP_DAMAGE, "damage was found, or not all could be done: each thing is named"},
-	    {APP_NO_SERVER, "no server runs, and this needs one"},
-	    {APP_REFUSED, "`grant explain`: not permitted"},
+	    {EXIT_OK, "done; what was to be stored is on disk"},
+	    {EXIT_FAILED, "failed; standard error says why"},
+	    {EXIT_USAGE, "wrong usage; nothing was done"},
+	    {EXIT_DAMAGE, "damage was found, or not all could be done: each thing is named"},
+	    {EXIT_NO_SERVER, "no server runs, and this needs one"},
+	    {EXIT_REFUSED, "`grant explain`: not permitted"},
 	};
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(*codes); i++)
@@ -38,7 +38,7 @@ is_limit(const char *name)
 static void
 limits(struct buf *out)
 {
-	struct conf_tables tables = app_tables();
+	struct conf_tables tables = settings_tables();
 
 	for (size_t t = 0; t < tables.n; t++)
 		for (size_t i = 0; i < tables.p[t]->n; i++) {
@@ -161,7 +161,7 @@ is_of(const struct conf_table *table, const struct conf_opt *opt, const char *wo
 bool
 topic_options(const char *word, struct buf *out)
 {
-	struct conf_tables tables = app_tables();
+	struct conf_tables tables = settings_tables();
 	bool any = false;
 
 	for (size_t t = 0; t < tables.n; t++) {

@@ -12,7 +12,7 @@
 enum { ARGS_OPTS_MAX = 64 };
 
 static bool
-complain(const struct app_cmd *cmd, const char *what, const char *about)
+complain(const struct args_cmd *cmd, const char *what, const char *about)
 {
 	fprintf(stderr, "turnstone %s: %s%s\n", cmd->name, what, about);
 	fprintf(stderr, "usage: turnstone %s%s%s%s\nSee: turnstone help %s\n", cmd->name,
@@ -23,7 +23,7 @@ complain(const struct app_cmd *cmd, const char *what, const char *about)
 
 /* The one that was perhaps meant, or all. */
 static bool
-no_option(const struct app_cmd *cmd, const char *word, struct str name)
+no_option(const struct args_cmd *cmd, const char *word, struct str name)
 {
 	const char *names[ARGS_OPTS_MAX] = {NULL}, *near;
 	size_t n = 0;
@@ -47,7 +47,7 @@ no_option(const struct app_cmd *cmd, const char *word, struct str name)
 }
 
 static const struct args_opt *
-find_opt(const struct app_cmd *cmd, struct str name)
+find_opt(const struct args_cmd *cmd, struct str name)
 {
 	for (const struct args_opt *o = cmd->opts; o != NULL && o->name != NULL; o++)
 		if (str_eq(str_of(o->name), name))
@@ -82,7 +82,7 @@ take_option(struct args *args, int argc, char **argv, int *i)
 }
 
 bool
-args_parse(const struct app_cmd *cmd, int argc, char **argv, struct args *args_r)
+args_parse(const struct args_cmd *cmd, int argc, char **argv, struct args *args_r)
 {
 	const char **operands = mem_zalloc(((size_t)argc + 1) * sizeof(*operands));
 	bool only_operands = false, ok = true;

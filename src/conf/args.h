@@ -11,12 +11,12 @@
 
 /* Exit codes. */
 enum {
-	APP_OK = 0,
-	APP_FAILED = 1,
-	APP_USAGE = 2,
-	APP_DAMAGE = 3,    /* damage was found, or not all could be done */
-	APP_NO_SERVER = 4, /* no server runs, and this needs one */
-	APP_REFUSED = 5    /* `grant explain`: not permitted */
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_DAMAGE = 3,    /* damage was found, or not all could be done */
+	EXIT_NO_SERVER = 4, /* no server runs, and this needs one */
+	EXIT_REFUSED = 5    /* `grant explain`: not permitted */
 };
 
 struct args_opt {
@@ -27,7 +27,7 @@ struct args_opt {
 
 struct args;
 
-struct app_cmd {
+struct args_cmd {
 	const char *name;     /* "user add" */
 	const char *operands; /* for the help; "" */
 	int min, max;         /* how many operands; max -1: any number */
@@ -38,7 +38,7 @@ struct app_cmd {
 };
 
 struct args {
-	const struct app_cmd *cmd;
+	const struct args_cmd *cmd;
 	const char *const *operands;
 	size_t operand_count;
 	/* private */
@@ -48,7 +48,7 @@ struct args {
 };
 
 /* Fills args from what stands behind the subcommand; prints what is wrong to standard error. */
-bool args_parse(const struct app_cmd *cmd, int argc, char **argv, struct args *args_r);
+bool args_parse(const struct args_cmd *cmd, int argc, char **argv, struct args *args_r);
 void args_fini(struct args *args);
 bool args_has(const struct args *args, const char *name);
 /* The last one given; NULL: not given. */

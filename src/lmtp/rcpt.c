@@ -83,7 +83,8 @@ reply_for(enum ts_err err)
 
 /* account NULL: of the user. */
 static void
-want(struct lmtp_job *job, struct str user, struct store_account *account, struct str mailbox)
+want_mailbox(
+    struct lmtp_job *job, struct str user, struct store_account *account, struct str mailbox)
 {
 	struct wanted *w = arena_new_object(job->arena, struct wanted);
 
@@ -188,7 +189,7 @@ load_mailbox(struct lmtp_job *job, struct store_account *account, struct str use
 	if (err == TS_NOT_FOUND && wire_name_fault(name) == NULL &&
 	    job->conn->settings->missing_mailbox == LMTP_MISSING_CREATE &&
 	    !cannot_make(job, user, name)) {
-		want(job, user, account, name);
+		want_mailbox(job, user, account, name);
 		return TS_OK;
 	}
 	if (err == TS_NOT_FOUND)
@@ -206,7 +207,7 @@ deliver_to(struct lmtp_job *job, struct str user, struct str mailbox)
 	if (err == TS_OK) {
 		err = load_mailbox(job, account, user, mailbox, f);
 	} else if (err == TS_NOT_FOUND) {
-		want(job, user, NULL, STR_NONE);
+		want_mailbox(job, user, NULL, STR_NONE);
 		err = TS_OK;
 	}
 	store_account_unref(&account);

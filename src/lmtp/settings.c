@@ -152,7 +152,7 @@ separates(char c)
 }
 
 static void
-check(const void *settings, const struct conf_report *r)
+check_lmtp(const void *settings, const struct conf_report *r)
 {
 	const struct lmtp_settings *s = settings;
 
@@ -175,4 +175,4 @@ const struct conf_table lmtp_conf = {.name = "lmtp",
     .opts = opts,
     .n = sizeof(opts) / sizeof(*opts),
     .struct_size = sizeof(struct lmtp_settings),
-    .check = check};
+    .check = check_lmtp};

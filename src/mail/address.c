@@ -89,7 +89,7 @@ reserve(struct mail_addresses *l, size_t n)
 }
 
 static bool
-more_room(struct mail_addresses *l)
+more_addresses(struct mail_addresses *l)
 {
 	size_t cap = l->cap > 0 ? l->cap * 2 : 4;
 	struct mail_address *v = mem_try_realloc(l->v, cap * sizeof(*v), l->text.oom);
@@ -107,7 +107,7 @@ add_address(struct parse *a, enum mail_address_kind kind)
 	struct mail_addresses *l = a->list;
 	struct mail_address *to;
 
-	if (l->n == l->cap && !more_room(l))
+	if (l->n == l->cap && !more_addresses(l))
 		return;
 	to = &l->v[l->n++];
 	*to = (struct mail_address){.kind = kind, .mailbox = STR(""), .host = STR("")};

@@ -57,7 +57,7 @@ top(struct mime_walk *w)
 }
 
 static bool
-more_room(struct mime *m)
+more_parts(struct mime *m)
 {
 	uint32_t cap = m->cap > 0 ? m->cap * 2 : 8;
 	struct mime_part *v = mem_try_realloc(m->v, cap * sizeof(*v), m->names.oom);
@@ -76,7 +76,7 @@ push_part(struct mime_walk *w, uint32_t parent, uint64_t off, uint64_t lf)
 	struct mime *m = w->m;
 	struct mime_part *p;
 
-	if (m->n == m->cap && !more_room(m))
+	if (m->n == m->cap && !more_parts(m))
 		return NULL;
 	p = &m->v[m->n];
 	*p = (struct mime_part){.parent = parent, .header_off = off, .body_off = off};
@@ -143,7 +143,7 @@ note_field(struct mime_part *p, const struct mail_field *f)
 
 /* False: not all of them yet. */
 static bool
-read_fields(struct mime_walk *w, size_t *budget)
+read_part_fields(struct mime_walk *w, size_t *budget)
 {
 	struct mail_field f;
 
@@ -444,7 +444,7 @@ mime_walk_step(struct mime_walk *w, size_t *budget)
 		if (*budget == 0)
 			return false;
 		if (w->reading) {
-			if (read_fields(w, budget))
+			if (read_part_fields(w, budget))
 				begin_body(w, budget);
 		} else if ((w->what != MIME_LINE_OTHER || w->off == w->message.n) &&
 		           top(w)->in_header) {

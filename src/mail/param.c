@@ -142,7 +142,7 @@ next_param(struct reading *r, struct mail_param *param)
 }
 
 static bool
-more_room(struct reading *r, struct mail_params *p)
+more_params(struct reading *r, struct mail_params *p)
 {
 	size_t cap = r->cap > 0 ? 2 * r->cap : 8;
 	struct mail_param *v = mem_try_realloc(p->v, cap * sizeof(*v), p->text.oom);
@@ -160,7 +160,7 @@ gather_params(struct reading *r, struct mail_params *p)
 	struct mail_param param;
 
 	while (next_param(r, &param)) {
-		if (p->n == r->cap && !more_room(r, p))
+		if (p->n == r->cap && !more_params(r, p))
 			return;
 		r->stars |= memchr(param.name.p, '*', param.name.n) != NULL;
 		p->v[p->n++] = param;

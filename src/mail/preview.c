@@ -347,7 +347,7 @@ take_shown(struct mail_preview *p, struct str utf8, bool last)
 }
 
 static void
-take_piece(struct mail_preview *p, struct str piece, bool last)
+decode_piece(struct mail_preview *p, struct str piece, bool last)
 {
 	enum mail_encoding e = p->part.encoding;
 
@@ -382,7 +382,7 @@ feed_body(struct mail_preview *p, struct str bytes)
 	while (bytes.n > 0 && !satisfied(p)) {
 		size_t n = bytes.n < PIECE ? bytes.n : PIECE;
 
-		take_piece(p, (struct str){bytes.p, n}, n == bytes.n && p->range.len == 0);
+		decode_piece(p, (struct str){bytes.p, n}, n == bytes.n && p->range.len == 0);
 		bytes = (struct str){bytes.p + n, bytes.n - n};
 	}
 	if (satisfied(p) || p->range.len == 0)

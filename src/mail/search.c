@@ -130,7 +130,7 @@ mail_search_free(struct mail_search **sp)
 /* ---- keys ---- */
 
 static bool
-more_room(struct mail_search *s)
+more_keys(struct mail_search *s)
 {
 	size_t cap = s->cap > 0 ? s->cap * 2 : 4;
 	struct key *keys = mem_try_realloc(s->keys, cap * sizeof(*keys), s->oom);
@@ -148,7 +148,7 @@ mail_search_add(struct mail_search *s, enum mail_search_in in, struct str field,
 {
 	struct key *key;
 
-	if (s->n == s->cap && !more_room(s))
+	if (s->n == s->cap && !more_keys(s))
 		return 0;
 	key = &s->keys[s->n++];
 	*key = (struct key){.in = in, .which = which, .field = field, .text.oom = s->oom};

@@ -77,7 +77,7 @@ socket_owner(struct server *server, struct str name, const struct listener_setti
 		    owner.n > 0 && pw == NULL ? owner.p : s->group.p);
 		return false;
 	}
-	(void)app_mode_parse(s->mode, &mode); /* was checked with the configuration */
+	(void)settings_parse_mode(s->mode, &mode); /* was checked with the configuration */
 	opt->unix_owned = true;
 	opt->unix_mode = (mode_t)mode;
 	opt->unix_uid = pw != NULL ? pw->pw_uid : (uid_t)-1;
@@ -92,7 +92,7 @@ set_terms(struct server *server, struct server_listener *l, const struct listene
 	struct tls_terms *terms = &l->entrance.terms;
 	size_t index = (size_t)(l - server->listeners), room = sizeof(terms->context) - 2;
 
-	terms->client = app_listener_client(server->conf, s);
+	terms->client = settings_listener_client(server->conf, s);
 	terms->context[0] = (unsigned char)('0' + terms->client);
 	terms->context[1] = (unsigned char)('0' + index);
 	memcpy(terms->context + 2, l->name.p, l->name.n < room ? l->name.n : room);
@@ -144,12 +144,13 @@ log_bound(const struct server_listener *l, const struct listener_settings *s, bo
 }
 
 static void
-log_fault(const struct server *server, const struct app_listener *al,
+log_fault(const struct server *server, const struct settings_listener *al,
     const struct listener_settings *s, const struct buf *why)
 {
 	struct buf where = {0};
 
-	if (!app_listener_blame(server->conf, al, s->path.n > 0 ? "path" : "port address", &where))
+	if (!settings_listener_blame(
+	        server->conf, al, s->path.n > 0 ? "path" : "port address", &where))
 		buf_printf(&where, "listener %.*s", STR_ARG(al->name));
 	log_msg(LOG_ERROR, NULL, "%s: %.*s", buf_cstr(&where), STR_ARG(buf_as_str(why)));
 	buf_fini(&where);
@@ -166,7 +167,7 @@ struct listen_how {
 
 static bool
 listen_on(
-    struct server *server, const struct app_listener *al, const struct listen_how *how, int fd)
+    struct server *server, const struct settings_listener *al, const struct listen_how *how, int fd)
 {
 	const struct listener_settings *s = how->s;
 	struct server_listener *l = &server->listeners[server->listener_count];
@@ -211,7 +212,8 @@ listen_on(
 
 /* On the sockets of that name and kind that were handed over, else on one of its own. */
 static bool
-listen_by_name(struct server *server, const struct app_listener *al, const struct listen_how *how)
+listen_by_name(
+    struct server *server, const struct settings_listener *al, const struct listen_how *how)
 {
 	int fd = server_inherited_next(how->in, al->name, how->is_unix);
 
@@ -225,7 +227,7 @@ listen_by_name(struct server *server, const struct app_listener *al, const struc
 }
 
 static bool
-listen_both(struct server *server, const struct app_listener *al, struct listen_how how)
+listen_both(struct server *server, const struct settings_listener *al, struct listen_how how)
 {
 	struct listener_settings s = al->s;
 
@@ -245,7 +247,7 @@ server_listen(struct server *server)
 {
 	struct loop **loops = mem_zalloc(server->loop_count * sizeof(struct loop *));
 	struct server_inherited in;
-	struct app_listener *list;
+	struct settings_listener *list;
 	struct buf faults = {0}; /* were told by config_check() */
 	size_t n;
 	bool ok;
@@ -253,7 +255,7 @@ server_listen(struct server *server)
 	server_inherit(&in);
 	for (unsigned i = 0; i < server->loop_count; i++)
 		loops[i] = server->loops[i].loop;
-	ok = app_listeners(server->conf, server->args, &faults, &list, &n);
+	ok = settings_listeners(server->conf, server->args, &faults, &list, &n);
 	for (size_t i = 0; ok && i < n; i++)
 		ok = listen_both(server, &list[i], (struct listen_how){.in = &in, .loops = loops});
 	if (!server_inherit_end(&in))

@@ -251,7 +251,7 @@ metrics_print(struct server *server, struct buf *out)
 	server_gather_lmtp(server, &seen.lmtp);
 	store_stats(server->store, &seen.store);
 	head(out, "turnstone_build_info", "gauge", "Always 1; the version is the label.");
-	buf_puts(out, "turnstone_build_info{version=\"" APP_VERSION "\"} 1\n");
+	buf_puts(out, "turnstone_build_info{version=\"" PROGRAM_VERSION "\"} 1\n");
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++) {
 		head(out, metrics[i].name, metrics[i].type, metrics[i].help);
 		buf_printf(out, "%s %.17g\n", metrics[i].name, metrics[i].value(&seen));

@@ -27,7 +27,7 @@ collect_paths(const struct server *server, struct sandbox_paths *paths)
 
 	sandbox_add_system(paths);
 	sandbox_add(paths, SANDBOX_WRITE, s->data.p);
-	app_control_path(server->conf, &control);
+	settings_control_path(server->conf, &control);
 	add_folder(paths, SANDBOX_WRITE, buf_cstr(&control));
 	buf_fini(&control);
 	add_folder(paths, SANDBOX_WRITE, s->pid_file.p);
@@ -35,11 +35,11 @@ collect_paths(const struct server *server, struct sandbox_paths *paths)
 		add_folder(paths, SANDBOX_WRITE, server->listeners[i].path.p);
 	add_folder(paths, SANDBOX_WRITE, args_get(server->args, "ready-file"));
 	/* The folders, since a file that is replaced is another file: for the next reload. */
-	add_folder(paths, SANDBOX_READ, app_conf_path(server->args));
+	add_folder(paths, SANDBOX_READ, settings_path(server->args));
 	add_folder(paths, SANDBOX_READ, tls->certificate.p);
 	add_folder(paths, SANDBOX_READ, tls->key.p);
 	add_folder(paths, SANDBOX_READ, auth->group_file.p);
-	app_sasl_sandbox(server->conf, paths);
+	server_sasl_sandbox(server->conf, paths);
 	for (size_t i = 0; i < dbs.n; i++) {
 		const struct auth_db_settings *db = dbs.p[i].settings;
 
@@ -81,7 +81,7 @@ server_enter_sandbox(struct server *server)
 
 	if (s->sandbox == SANDBOX_OFF || (s->sandbox == SANDBOX_AUTO && s->user.n == 0))
 		return true;
-	if (!app_make_folders(s->data.p, NULL, &why)) {
+	if (!settings_make_folders(s->data.p, NULL, &why)) {
 		log_msg(LOG_ERROR, NULL, "server.data: %s", buf_cstr(&why));
 		buf_fini(&why);
 		return false;

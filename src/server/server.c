@@ -74,7 +74,7 @@ make_imap(struct server *server)
 	server->imap.store = server->store;
 	server->imap.auth = server->auth;
 	server->imap.workers = server->workers;
-	app_sasl_set_users(server->cyrus, server->auth);
+	server_sasl_set_users(server->cyrus, server->auth);
 	if (server->cyrus != NULL)
 		server->imap.more_mechs = sasl_cyrus_mechs(server->cyrus);
 	server->imap.tls = server->tls;
@@ -127,7 +127,7 @@ start_control(struct server *server)
 	struct buf path = {0};
 	bool ok;
 
-	app_control_path(server->conf, &path);
+	settings_control_path(server->conf, &path);
 	opt.path = buf_cstr(&path);
 	ok = control_new(&opt, &ops, &server->control) == TS_OK;
 	buf_fini(&path);
@@ -212,7 +212,7 @@ static bool
 open_sasl(struct server *server)
 {
 	struct buf faults = {0};
-	bool ok = app_sasl_open(server->conf, &faults, &server->cyrus);
+	bool ok = server_sasl_open(server->conf, &faults, &server->cyrus);
 
 	if (!ok)
 		fprintf(stderr, "%s", buf_cstr(&faults));
@@ -237,18 +237,18 @@ server_make(struct server *server)
 	if (!server_start_helper(server))
 		return false;
 	privileges_check_file_limit(server->conf);
-	app_sasl_prepare(server->conf);
+	server_sasl_prepare(server->conf);
 	make_loops(server);
 	server->tls = tls_slot_new();
 	server->tickets = tls_tickets_new(tls->ticket_time);
-	if (!drops && !boxed && !app_store_open(server->conf, &server->store))
+	if (!drops && !boxed && !settings_open_store(server->conf, &server->store))
 		return false;
 	if (configured && !server_open_tls(server))
 		return false;
 	if (!server_listen(server) || (drops && !privileges_drop(s)) || !open_sasl(server) ||
 	    !server_enter_sandbox(server))
 		return false;
-	if (server->store == NULL && !app_store_open(server->conf, &server->store))
+	if (server->store == NULL && !settings_open_store(server->conf, &server->store))
 		return false;
 	return (configured || server_open_tls(server)) && server_open_auth(server);
 }
@@ -256,7 +256,7 @@ server_make(struct server *server)
 static int
 run_server(struct server *server, const sigset_t *set)
 {
-	int code = APP_FAILED;
+	int code = EXIT_FAILED;
 	bool ready;
 
 	if (!server_make(server)) {
@@ -273,16 +273,16 @@ run_server(struct server *server, const sigset_t *set)
 	pthread_mutex_unlock(&server->reload);
 	if (ready) {
 		sd_notifyf(0, "READY=1\nMAINPID=%d", (int)getpid());
-		log_msg(
-		    LOG_INFO, NULL, "ready (version %s, process %d)", APP_VERSION, (int)getpid());
+		log_msg(LOG_INFO, NULL, "ready (version %s, process %d)", PROGRAM_VERSION,
+		    (int)getpid());
 		log_collect_begin(); /* two lines for each switch of user: not a write(2) each */
 		wait_for_stop(server, set);
-		code = APP_OK;
+		code = EXIT_OK;
 	}
 	server_stop_threads(server);
 	server_settle(server);
 	server_fini(server);
-	if (code == APP_OK)
+	if (code == EXIT_OK)
 		log_msg(LOG_INFO, NULL, "stopped");
 	return code;
 }
@@ -305,7 +305,7 @@ server_main(const struct args *args, const struct op *(*find)(struct str verb))
 	struct buf faults = {0}, warnings = {0};
 	sigset_t set;
 	bool sound;
-	int code = APP_FAILED;
+	int code = EXIT_FAILED;
 
 	server->args = args;
 	server->find_op = find;
@@ -327,7 +327,7 @@ server_main(const struct args *args, const struct op *(*find)(struct str verb))
 	}
 	fprintf(stderr, "%s", buf_cstr(&faults));
 	if (!sound)
-		app_conf_source(args);
+		settings_source(args);
 	buf_fini(&faults);
 	usage_fini(&server->usage);
 	buf_fini(&warnings);

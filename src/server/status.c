@@ -259,7 +259,7 @@ server_status(struct server *server, struct buf *out)
 
 	server_gather(server, &imap, NULL);
 	store_stats(server->store, &st);
-	buf_printf(out, "version: %s\n", APP_VERSION);
+	buf_printf(out, "version: %s\n", PROGRAM_VERSION);
 	put_figure(out, "pid", (uint64_t)getpid());
 	put_figure(out, "uptime_seconds", (clock_mono_ms() - server->started_ms) / 1000);
 	for (size_t i = 0; i < server->listener_count; i++) {

@@ -38,7 +38,7 @@ server_make_tls(struct server *server, const struct conf *conf, bool expired, st
 	const struct tls_settings *s = conf_get(conf, &tls_conf);
 	struct buf cert = {0}, key = {0};
 	/* What is to be warned of config_check() has told. */
-	struct app_tls how = {.tickets = server->tickets, .expired = expired};
+	struct settings_tls_how how = {.tickets = server->tickets, .expired = expired};
 	enum ts_err err = TS_IO;
 
 	*ctx_r = NULL;
@@ -47,7 +47,7 @@ server_make_tls(struct server *server, const struct conf *conf, bool expired, st
 			how.cert_file = buf_cstr(&cert);
 			how.key_file = buf_cstr(&key);
 		}
-		err = app_tls_new(conf, &how, why, ctx_r);
+		err = settings_make_tls(conf, &how, why, ctx_r);
 	}
 	if (err == TS_OK)
 		tls_tickets_set_period(server->tickets, s->ticket_time);

@@ -26,7 +26,7 @@ literal_pending(const struct wire_in *in)
 
 /* A copy in the arena of what lies in the segment.  False: no memory. */
 static bool
-keep(struct wire_in *in, struct str *s)
+keep_str(struct wire_in *in, struct str *s)
 {
 	if (s->p == NULL)
 		return true;
@@ -38,9 +38,9 @@ static bool
 keep_flags(struct wire_in *in, struct wire_flags *flags)
 {
 	for (size_t i = 0; i < flags->n_keywords; i++)
-		if (!keep(in, &flags->keywords[i]))
+		if (!keep_str(in, &flags->keywords[i]))
 			return false;
-	return keep(in, &flags->unknown);
+	return keep_str(in, &flags->unknown);
 }
 
 /* The head that announces the message; it must end the segment. */
@@ -67,7 +67,7 @@ read_message_literal(struct wire_in *in, struct wire_append_message *m)
 
 /* SP [flags SP] [date-time SP] literal */
 static bool
-read_message(struct wire_in *in, struct wire_append_message *m)
+read_append_message(struct wire_in *in, struct wire_append_message *m)
 {
 	/* One blank each: nothing is guessed about what stands before a message. */
 	if (!wire_in_char(in, ' '))
@@ -116,10 +116,10 @@ wire_append_feed(struct wire_append *ap, struct str segment)
 		if (wire_in_at_line_end(&in))
 			return WIRE_APPEND_END;
 	}
-	if (!read_message(&in, &m))
+	if (!read_append_message(&in, &m))
 		return bad_append(ap, &in);
 	if (ap->n_messages == 0) {
-		if (!keep(&in, &mailbox) || !keep(&in, &in.given))
+		if (!keep_str(&in, &mailbox) || !keep_str(&in, &in.given))
 			return bad_append(ap, &in);
 		ap->mailbox = mailbox;
 		ap->given = in.given;

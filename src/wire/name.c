@@ -98,7 +98,7 @@ as_it_is(const struct wire_dialect *d, struct str name)
 typedef void put_f(struct buf *b, const struct wire_dialect *d, struct str s);
 
 static void
-put_name(struct buf *b, const struct wire_dialect *d, struct str name, put_f *put)
+put_mailbox_name(struct buf *b, const struct wire_dialect *d, struct str name, put_f *put)
 {
 	struct buf utf7 = buf_like(b);
 
@@ -114,11 +114,11 @@ put_name(struct buf *b, const struct wire_dialect *d, struct str name, put_f *pu
 void
 wire_out_mailbox(struct buf *b, const struct wire_dialect *d, struct str name)
 {
-	put_name(b, d, name, wire_out_astring);
+	put_mailbox_name(b, d, name, wire_out_astring);
 }
 
 void
 wire_out_mailbox_string(struct buf *b, const struct wire_dialect *d, struct str name)
 {
-	put_name(b, d, name, wire_out_string);
+	put_mailbox_name(b, d, name, wire_out_string);
 }

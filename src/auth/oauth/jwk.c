@@ -292,7 +292,7 @@ read_jwk(const json_t *json, struct key *key, bool *taken_r)
 }
 
 static const char *
-read_set(const json_t *json, struct auth_jwks *set)
+read_jwks(const json_t *json, struct auth_jwks *set)
 {
 	const json_t *keys = json_object_get(json, "keys");
 
@@ -322,7 +322,7 @@ auth_jwks_parse(struct str text, const char **why_r)
 	json_t *json = auth_json_object(text, AUTH_JWKS_MAX);
 
 	set->refs = 1;
-	*why_r = json != NULL ? read_set(json, set) : "not JSON";
+	*why_r = json != NULL ? read_jwks(json, set) : "not JSON";
 	json_decref(json);
 	if (*why_r != NULL)
 		auth_jwks_unref(&set);

@@ -13,12 +13,12 @@
 static void
 put_separator(const struct args *args, struct buf *wire)
 {
-	const char *path = app_conf_path(args);
+	const char *path = settings_path(args);
 	struct conf_faults faults = {0};
 	struct conf *conf = NULL;
 
-	if (path != NULL ? conf_load_sound(app_tables(), path, NULL, &conf)
-	                 : conf_load(app_tables(), NULL, &faults, &conf) == TS_OK) {
+	if (path != NULL ? conf_load_sound(settings_tables(), path, NULL, &conf)
+	                 : conf_load(settings_tables(), NULL, &faults, &conf) == TS_OK) {
 		const struct lmtp_settings *s = conf_get(conf, &lmtp_conf);
 
 		request_put(wire, "separator", s->separator);
@@ -92,7 +92,7 @@ alias_list(const struct args *args)
 	request_begin(&wire, "alias-list");
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == APP_OK)
+	if (code == EXIT_OK)
 		(args_has(args, "json") ? rows_print_json : print_aliases)(buf_as_str(&out));
 	buf_fini(&out);
 	return code;
@@ -101,7 +101,7 @@ alias_list(const struct args *args)
 static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
 static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, {NULL, NULL, NULL}};
 
-const struct app_cmd cli_alias_cmds[] = {
+const struct args_cmd cli_alias_cmds[] = {
     {.name = "alias add",
         .operands = "NAME USER...",
         .min = 2,

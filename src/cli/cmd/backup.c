@@ -81,7 +81,7 @@ command_end(struct command *c, struct backup_folder **folder, struct buf *why, s
 	buf_fini(why);
 	buf_fini(out);
 	backup_close(folder);
-	return failed ? APP_FAILED : c->damaged > 0 ? APP_DAMAGE : APP_OK;
+	return failed ? EXIT_FAILED : c->damaged > 0 ? EXIT_DAMAGE : EXIT_OK;
 }
 
 /* ---- backup ---- */
@@ -187,10 +187,10 @@ backup(const struct args *args)
 		job.only_count++;
 	if (job.only_count == 256) {
 		fprintf(stderr, "turnstone backup: at most 255 times --user\n");
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	if (!username_default_domain(args, &job.default_domain))
-		return APP_FAILED;
+		return EXIT_FAILED;
 	if (!backup_open(args->operands[0], BACKUP_WRITE, &job.folder, &why)) {
 		backup_job_fini(&job);
 		return command_end(&c, &job.folder, &why, &out);
@@ -198,15 +198,15 @@ backup(const struct args *args)
 	request_begin(&wire, "backup");
 	request_end(&wire);
 	code = ask_in_dialogue(args, &wire, speak, &c);
-	if (code == APP_OK && backup_job_end(&job))
+	if (code == EXIT_OK && backup_job_end(&job))
 		print_run(&c, &job, &out);
-	else if (code == APP_OK || job.why.n > 0)
+	else if (code == EXIT_OK || job.why.n > 0)
 		buf_printf(&why, "%s", job.why.n > 0 ? buf_cstr(&job.why) : "was cut off");
 	backup_job_fini(&job);
 
 	int end = command_end(&c, &job.folder, &why, &out);
 
-	return end == APP_FAILED || code == APP_OK ? end : code;
+	return end == EXIT_FAILED || code == EXIT_OK ? end : code;
 }
 
 /* ---- list ---- */
@@ -374,10 +374,10 @@ prune(const struct args *args)
 	unsigned long long keep;
 
 	if (!args_number(args, "keep", 1, 1000000, 0, &keep))
-		return APP_USAGE;
+		return EXIT_USAGE;
 	if (keep == 0) {
 		fprintf(stderr, "turnstone backup prune: --keep is needed\n");
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	command_begin(&c, args);
 	if (backup_open(args->operands[0], BACKUP_WRITE, &folder, &why) &&
@@ -408,7 +408,7 @@ static const struct args_opt verify_opts[] = {JSON_OPT, QUIET_OPT, END};
 static const struct args_opt prune_opts[] = {
     {"keep", "N", "how many runs of each user stay"}, JSON_OPT, QUIET_OPT, END};
 
-const struct app_cmd cli_backup_cmds[] = {
+const struct args_cmd cli_backup_cmds[] = {
     {.name = "backup",
         .operands = "DIR",
         .min = 1,

@@ -93,13 +93,13 @@ run_check(const struct args *args, const char *user, const char *mailbox)
 	request_end(&wire);
 	code = ask_with(args, &wire, &bulk, &out);
 	end_bar(&shown);
-	if (code == APP_OK) {
+	if (code == EXIT_OK) {
 		if (args_has(args, "json"))
 			print_json(buf_as_str(&out));
 		else
 			(void)fwrite(out.p, 1, out.n, stdout);
 		if (read_count(buf_as_str(&out), "found") > 0)
-			code = APP_DAMAGE;
+			code = EXIT_DAMAGE;
 	}
 	buf_fini(&out);
 	return code;
@@ -116,7 +116,7 @@ mailbox_fsck(const struct args *args)
 {
 	if (!args_has(args, "user")) {
 		fprintf(stderr, "turnstone mailbox fsck: --user is needed\n");
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	return run_check(
 	    args, args_get(args, "user"), args->operand_count > 0 ? args->operands[0] : NULL);
@@ -128,7 +128,7 @@ static const struct args_opt opts[] = {CLI_CONFIG_OPT,
     {"user", "NAME", "only the mail of this user"},
     {"json", NULL, "each finding as a JSON object on a line, then a summary"}, {NULL, NULL, NULL}};
 
-const struct app_cmd cli_check_cmds[] = {
+const struct args_cmd cli_check_cmds[] = {
     {.name = "check",
         .operands = "",
         .help = "look for damage in the store, and mend it",

@@ -23,18 +23,18 @@ check_config(const struct args *args)
 	struct conf *conf = NULL;
 	struct buf faults = {0}, warnings = {0};
 	bool ok = config_check(&how, &faults, &warnings, &conf);
-	const char *path = app_conf_path(args);
+	const char *path = settings_path(args);
 
 	print_lines("", &faults);
 	print_lines("warning: ", &warnings);
 	if (!ok)
-		app_conf_source(args);
+		settings_source(args);
 	else
 		printf("%s: no faults\n", path != NULL ? path : "defaults (no file)");
 	buf_fini(&faults);
 	buf_fini(&warnings);
 	conf_unref(&conf);
-	return ok ? APP_OK : APP_FAILED;
+	return ok ? EXIT_OK : EXIT_FAILED;
 }
 
 static int
@@ -43,13 +43,13 @@ config_show(const struct args *args)
 	struct conf *conf = NULL;
 	struct buf out = {0};
 
-	if (!app_conf_load(args, &conf))
-		return APP_FAILED;
+	if (!settings_load(args, &conf))
+		return EXIT_FAILED;
 	conf_print_show(conf, &out);
 	(void)fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
 	conf_unref(&conf);
-	return APP_OK;
+	return EXIT_OK;
 }
 
 static int
@@ -58,21 +58,21 @@ defaults(const struct args *args)
 	struct buf out = {0};
 
 	if (args_has(args, "markdown"))
-		conf_print_markdown(app_tables(), &out);
+		conf_print_markdown(settings_tables(), &out);
 	else if (args_has(args, "roff"))
-		conf_print_roff(app_tables(), &out);
+		conf_print_roff(settings_tables(), &out);
 	else
-		conf_print_defaults(app_tables(), &out);
+		conf_print_defaults(settings_tables(), &out);
 	(void)fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&out);
-	return APP_OK;
+	return EXIT_OK;
 }
 
 static const struct args_opt file_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
 static const struct args_opt defaults_opts[] = {{"markdown", NULL, "as tables for the manual"},
     {"roff", NULL, "as tables for the manual page"}, {NULL, NULL, NULL}};
 
-const struct app_cmd cli_config_cmds[] = {
+const struct args_cmd cli_config_cmds[] = {
     {.name = "config check",
         .operands = "",
         .help = "look for faults in the configuration",

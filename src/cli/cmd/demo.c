@@ -450,7 +450,7 @@ load_conf(struct site *site)
 	enum ts_err err;
 
 	site_path(site, "turnstone.conf", &path);
-	err = conf_load(app_tables(), buf_cstr(&path), &faults, &site->conf);
+	err = conf_load(settings_tables(), buf_cstr(&path), &faults, &site->conf);
 	for (size_t i = 0; i < faults.n; i++)
 		fprintf(stderr, "%s\n", faults.text[i]);
 	conf_faults_fini(&faults);
@@ -495,7 +495,7 @@ fill_store(struct site *site)
 	const struct server_settings *s = conf_get(site->conf, &server_conf);
 	bool ok;
 
-	if (!app_store_open(site->conf, &site->store))
+	if (!settings_open_store(site->conf, &site->store))
 		return false;
 	site->auth = auth_new(site->store, s->default_domain);
 	ok = make_user(site, ALICE) && make_user(site, BOB) && make_user(site, GATEWAY) &&
@@ -524,12 +524,12 @@ demo_site(const struct args *args)
 {
 	struct site *site = mem_zalloc(sizeof(*site));
 	unsigned long long users;
-	int code = APP_USAGE;
+	int code = EXIT_USAGE;
 
 	site->dir = args->operands[0];
 	if (args_number(args, "users", 0, 10000000, 0, &users)) {
 		site->users = users;
-		code = make_site(site) ? APP_OK : APP_FAILED;
+		code = make_site(site) ? EXIT_OK : EXIT_FAILED;
 	}
 	conf_unref(&site->conf);
 	mem_wipe(site, sizeof(*site));
@@ -541,7 +541,7 @@ static const struct args_opt demo_opts[] = {
     {"users", "N", "also user0001 ... userN, with one password and one message each"},
     {NULL, NULL, NULL}};
 
-const struct app_cmd cli_demo_cmds[] = {
+const struct args_cmd cli_demo_cmds[] = {
     {.name = "demo-site",
         .operands = "DIR",
         .min = 1,

@@ -109,7 +109,7 @@ is_loopback(struct str address)
 static const char *
 not_public(const struct conf *conf, const struct listener_settings *s)
 {
-	if (!app_listener_has_port(conf, s))
+	if (!settings_listener_has_port(conf, s))
 		return "is a UNIX socket only";
 	if (s->port == 0)
 		return "has any free port (port = 0)";
@@ -117,7 +117,7 @@ not_public(const struct conf *conf, const struct listener_settings *s)
 		return "listens on this machine only";
 	if (s->proxy_protocol)
 		return "stands behind a load balancer: publish the balancer's port";
-	if (app_listener_client(conf, s) == TLS_CLIENT_REQUIRE)
+	if (settings_listener_client(conf, s) == TLS_CLIENT_REQUIRE)
 		return "is for clients with certificates";
 	return NULL;
 }
@@ -443,9 +443,9 @@ domain_help(const struct args *args)
 	const char *why;
 
 	if (!read_addresses(args, addresses, &wish.address_count))
-		return APP_USAGE;
-	if (!app_conf_load(args, &conf))
-		return APP_FAILED;
+		return EXIT_USAGE;
+	if (!settings_load(args, &conf))
+		return EXIT_FAILED;
 	why = domain_make(conf, &wish, &help);
 	if (why != NULL)
 		fprintf(stderr, "turnstone domain-help: '%s': %s\n", faulty(args, &help), why);
@@ -459,7 +459,7 @@ domain_help(const struct args *args)
 	buf_fini(&out);
 	domain_fini(&help);
 	conf_unref(&conf);
-	return why != NULL ? APP_USAGE : APP_OK;
+	return why != NULL ? EXIT_USAGE : EXIT_OK;
 }
 
 static const struct args_opt opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT,
@@ -469,17 +469,17 @@ static const struct args_opt opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT,
     {"autoconfig", NULL, "only the file config-v1.1.xml, with which clients set themselves up"},
     {NULL, NULL, NULL}};
 
-const struct app_cmd cli_domain_cmds[] = {{.name = "domain-help",
-                                              .operands = "DOMAIN",
-                                              .min = 1,
-                                              .max = 1,
-                                              .help = "print the DNS records and client settings "
-                                                      "to publish for a domain",
-                                              .more = "The records are in the syntax of zone "
-                                                      "files; those in comments want something "
-                                                      "filled in or decided first. Ports are "
-                                                      "those of the configuration's listeners. "
-                                                      "It looks nothing up and changes nothing.",
-                                              .opts = opts,
-                                              .run = domain_help},
+const struct args_cmd cli_domain_cmds[] = {{.name = "domain-help",
+                                               .operands = "DOMAIN",
+                                               .min = 1,
+                                               .max = 1,
+                                               .help = "print the DNS records and client settings "
+                                                       "to publish for a domain",
+                                               .more = "The records are in the syntax of zone "
+                                                       "files; those in comments want something "
+                                                       "filled in or decided first. Ports are "
+                                                       "those of the configuration's listeners. "
+                                                       "It looks nothing up and changes nothing.",
+                                               .opts = opts,
+                                               .run = domain_help},
     {.name = NULL}};

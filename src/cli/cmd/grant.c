@@ -28,7 +28,7 @@ static int
 usage(const struct args *args, const char *what)
 {
 	fprintf(stderr, "turnstone %s: %s\n", args->cmd->name, what);
-	return APP_USAGE;
+	return EXIT_USAGE;
 }
 
 static int
@@ -76,7 +76,7 @@ grant_list(const struct args *args)
 	request_begin(&wire, "grant-list");
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == APP_OK)
+	if (code == EXIT_OK)
 		(args_has(args, "json") ? rows_print_json : grant_print_list)(buf_as_str(&out));
 	buf_fini(&out);
 	return code;
@@ -107,10 +107,10 @@ grant_explain(const struct args *args)
 	put_option(args, "at", &wire);
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == APP_OK) {
+	if (code == EXIT_OK) {
 		(args_has(args, "json") ? grant_print_explained_json : grant_print_explained)(
 		    buf_as_str(&out));
-		code = is_permitted(buf_as_str(&out)) ? APP_OK : APP_REFUSED;
+		code = is_permitted(buf_as_str(&out)) ? EXIT_OK : EXIT_REFUSED;
 	}
 	buf_fini(&out);
 	return code;
@@ -137,7 +137,7 @@ static const struct args_opt explain_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT,
 static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, END};
 static const struct args_opt plain_opts[] = {CLI_CONFIG_OPT, END};
 
-const struct app_cmd cli_grant_cmds[] = {
+const struct args_cmd cli_grant_cmds[] = {
     {.name = "grant add",
         .operands = "WHO",
         .min = 1,

@@ -16,7 +16,7 @@ ask_about(const struct args *args, const char *verb, struct buf *out, int *code_
 	if (!args_has(args, "user")) {
 		fprintf(
 		    stderr, "turnstone %s: say whose mailboxes: --user USER\n", args->cmd->name);
-		*code_r = APP_USAGE;
+		*code_r = EXIT_USAGE;
 		return false;
 	}
 	request_begin(&wire, verb);
@@ -27,7 +27,7 @@ ask_about(const struct args *args, const char *verb, struct buf *out, int *code_
 		request_put(&wire, "subscribe", STR("yes"));
 	request_end(&wire);
 	*code_r = ask_quiet(args, &wire, out);
-	return *code_r == APP_OK;
+	return *code_r == EXIT_OK;
 }
 
 static int
@@ -110,11 +110,11 @@ static const struct args_opt create_opts[] = {
     CLI_CONFIG_OPT, USER_OPT, {"subscribe", NULL, "and subscribe to it"}, {NULL, NULL, NULL}};
 static const struct args_opt delete_opts[] = {CLI_CONFIG_OPT, USER_OPT, {NULL, NULL, NULL}};
 
-const struct app_cmd cli_mailbox_cmds[] = {{.name = "mailbox list",
-                                               .operands = "",
-                                               .help = "list a user's mailboxes",
-                                               .opts = list_opts,
-                                               .run = mailbox_list},
+const struct args_cmd cli_mailbox_cmds[] = {{.name = "mailbox list",
+                                                .operands = "",
+                                                .help = "list a user's mailboxes",
+                                                .opts = list_opts,
+                                                .run = mailbox_list},
     {.name = "mailbox status",
         .operands = "NAME",
         .min = 1,

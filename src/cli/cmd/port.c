@@ -189,7 +189,7 @@ import_end(struct run *run, struct str text)
 		print_rows(text);
 		print_summary(run, &s);
 	}
-	return s.left_out > 0 || run->port.words > 0 ? APP_DAMAGE : APP_OK;
+	return s.left_out > 0 || run->port.words > 0 ? EXIT_DAMAGE : EXIT_OK;
 }
 
 static void
@@ -253,11 +253,11 @@ import_from(
 	run.open = open;
 	if (!port_top_ok(&run.port) ||
 	    !begin_request(args, args_has(args, "dry-run") ? "import-dry" : "import", &wire))
-		return APP_USAGE;
+		return EXIT_USAGE;
 	request_end(&wire);
 	code = ask_with(args, &wire, &bulk, &out);
 	progress_clear(&run.port.progress);
-	if (code == APP_OK)
+	if (code == EXIT_OK)
 		code = import_end(&run, buf_as_str(&out));
 	if (run.source != NULL)
 		run.source->free(run.source);
@@ -310,7 +310,7 @@ export_end(const struct args *args, const struct run *run, struct str text)
 	tell_notes(run, text);
 	if (!run->in.ended) {
 		fprintf(stderr, "turnstone %s: the stream ended early\n", run->port.cmd);
-		return APP_FAILED;
+		return EXIT_FAILED;
 	}
 	if (args_has(args, "json"))
 		printf("{\"exported\": %llu, \"damaged\": %llu, \"keywords_left_out\": %llu}\n",
@@ -319,7 +319,7 @@ export_end(const struct args *args, const struct run *run, struct str text)
 	else if (!run->port.progress.quiet)
 		printf("messages: %llu exported, %llu damaged\n",
 		    (unsigned long long)(done - damaged), (unsigned long long)damaged);
-	return damaged > 0 || words > 0 ? APP_DAMAGE : APP_OK;
+	return damaged > 0 || words > 0 ? EXIT_DAMAGE : EXIT_OK;
 }
 
 static int
@@ -327,11 +327,11 @@ export_to(const struct args *args, struct port_sink *(*create)(struct port *port
 {
 	struct run run;
 	struct buf wire = {0}, out = {0};
-	int code = APP_FAILED;
+	int code = EXIT_FAILED;
 
 	run_init(&run, args);
 	if (!begin_request(args, "export", &wire))
-		return APP_USAGE;
+		return EXIT_USAGE;
 	request_put(&wire, "have", STR("yes"));
 	if (run.port.mailbox != NULL)
 		request_put(&wire, "mailbox", str_of(run.port.mailbox));
@@ -345,7 +345,7 @@ export_to(const struct args *args, struct port_sink *(*create)(struct port *port
 
 		code = ask_with(args, &wire, &bulk, &out);
 		progress_clear(&run.port.progress);
-		if (code == APP_OK)
+		if (code == EXIT_OK)
 			code = export_end(args, &run, buf_as_str(&out));
 		run.sink->free(run.sink);
 	}
@@ -368,7 +368,7 @@ import_mbox(const struct args *args)
 
 	if (flags != NULL && strcmp(flags, "headers") != 0 && strcmp(flags, "none") != 0) {
 		fprintf(stderr, "turnstone %s: --flags is headers or none\n", args->cmd->name);
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	return import_from(args, port_mbox_open);
 }
@@ -416,7 +416,7 @@ static const struct args_opt export_opts[] = {
 	"files, lines, mailboxes, messages, flags or keywords were left out, and named. What is "  \
 	"passed by was understood, and is no mail."
 
-const struct app_cmd cli_port_cmds[] = {
+const struct args_cmd cli_port_cmds[] = {
     {.name = "import maildir",
         .operands = "PATH",
         .min = 1,

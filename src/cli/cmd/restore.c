@@ -181,14 +181,14 @@ run_job(struct command *c)
 	request_end(&wire);
 	code = ask_in_dialogue(c->args, &wire, speak, c);
 	progress_clear(&c->progress);
-	if (code == APP_OK && job->done) {
+	if (code == EXIT_OK && job->done) {
 		print_counts(c);
-		return job->damaged > 0 ? APP_DAMAGE : APP_OK;
+		return job->damaged > 0 ? EXIT_DAMAGE : EXIT_OK;
 	}
-	if (job->why.n > 0 || code == APP_OK)
+	if (job->why.n > 0 || code == EXIT_OK)
 		fprintf(stderr, "turnstone restore: %s\n",
 		    job->why.n > 0 ? buf_cstr(&job->why) : "was cut off; start it again");
-	return code == APP_OK ? APP_FAILED : code;
+	return code == EXIT_OK ? EXIT_FAILED : code;
 }
 
 /* With the names that are meant, and the run to take. */
@@ -199,7 +199,7 @@ restore_from(struct command *c, struct str default_domain, struct arena *arena)
 	struct choice choice = {args_get(c->args, "at"), job->user, default_domain, {0}};
 	struct buf as_user = {0};
 	struct backup_run run;
-	int code = APP_FAILED;
+	int code = EXIT_FAILED;
 
 	if (backup_open(c->args->operands[0], BACKUP_READ, &job->folder, &job->why) &&
 	    choose_run(&choice, job->folder, arena, &run, &job->why)) {
@@ -234,14 +234,14 @@ restore(const struct args *args)
 	    .progress = show_progress,
 	    .damage = damage,
 	    .arg = &c};
-	int code = APP_USAGE;
+	int code = EXIT_USAGE;
 
 	c.job = &job;
 	progress_init(&c.progress, args_has(args, "quiet") || args_has(args, "json"));
 	if (usable(&job))
 		code = username_default_domain(args, &domain)
 		           ? restore_from(&c, buf_as_str(&domain), arena)
-		           : APP_FAILED;
+		           : EXIT_FAILED;
 	buf_fini(&job.why);
 	buf_fini(&domain);
 	arena_free(&arena);
@@ -260,7 +260,7 @@ static const struct args_opt opts[] = {CLI_CONFIG_OPT, {"user", "NAME", "only th
         "are moved into 'NAME (set aside ID)'"},
     {"json", NULL, "as JSON"}, {"quiet", NULL, "show no progress"}, {NULL, NULL, NULL}};
 
-const struct app_cmd cli_restore_cmds[] = {
+const struct args_cmd cli_restore_cmds[] = {
     {.name = "restore",
         .operands = "DIR",
         .min = 1,

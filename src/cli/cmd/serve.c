@@ -36,11 +36,11 @@ status(const struct args *args)
 	struct buf lines = {0}, out = {0};
 	int code = ask_verb(args, "status", &lines);
 
-	if (code == APP_OK && args_has(args, "json"))
+	if (code == EXIT_OK && args_has(args, "json"))
 		status_json(buf_as_str(&lines), &out);
-	else if (code == APP_OK && args_has(args, "all"))
+	else if (code == EXIT_OK && args_has(args, "all"))
 		buf_str(&out, buf_as_str(&lines));
-	else if (code == APP_OK)
+	else if (code == EXIT_OK)
 		status_summary(buf_as_str(&lines), &out);
 	(void)fwrite(out.p, 1, out.n, stdout);
 	buf_fini(&lines);
@@ -81,7 +81,7 @@ stop(const struct args *args)
 	int code = ask_verb(args, "stop", &out);
 	uint64_t pid = pid_of(buf_as_str(&out));
 
-	if (code == APP_OK) {
+	if (code == EXIT_OK) {
 		wait_for_end((pid_t)pid);
 		puts("stopped");
 	}
@@ -104,8 +104,8 @@ static int
 version(const struct args *args)
 {
 	(void)args;
-	puts("turnstone " APP_VERSION);
-	return APP_OK;
+	puts("turnstone " PROGRAM_VERSION);
+	return EXIT_OK;
 }
 
 static const struct args_opt serve_opts[] = {CLI_CONFIG_OPT,
@@ -120,7 +120,7 @@ static const struct args_opt status_opts[] = {CLI_CONFIG_OPT,
     {NULL, NULL, NULL}};
 static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
 
-const struct app_cmd cli_server_cmds[] = {
+const struct args_cmd cli_server_cmds[] = {
     {.name = "serve",
         .operands = "",
         .help = "run the mail server in the foreground",

@@ -129,13 +129,13 @@ who(const struct args *args)
 	request_begin(&wire, "who");
 	if (!read_by(args, &by) || !put_which(args, &wire)) {
 		buf_fini(&wire);
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == APP_OK && args_has(args, "by"))
+	if (code == EXIT_OK && args_has(args, "by"))
 		print_groups(args, buf_as_str(&out), by);
-	else if (code == APP_OK)
+	else if (code == EXIT_OK)
 		print_connections(args, buf_as_str(&out));
 	buf_fini(&out);
 	return code;
@@ -163,18 +163,18 @@ kick(const struct args *args)
 	if (args->operand_count == 0 && !args_has(args, "conn") && !args_has(args, "address")) {
 		fprintf(stderr, "turnstone kick: say which connections: turnstone kick USER, "
 		                "--conn ID or --address ADDRESS (see: turnstone who)\n");
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	request_begin(&wire, "kick");
 	if (!put_which(args, &wire)) {
 		buf_fini(&wire);
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == APP_OK) {
+	if (code == EXIT_OK) {
 		(void)str_u64(str_trim(buf_as_str(&out)), UINT64_MAX, &n);
-		code = n > 0 ? APP_OK : APP_FAILED;
+		code = n > 0 ? EXIT_OK : EXIT_FAILED;
 		print_ended(args, n);
 	}
 	buf_fini(&out);
@@ -192,7 +192,7 @@ static const struct args_opt who_opts[] = {WHICH_OPTS,
     {"by", "user|address", "a line for each user or address, not for each connection"},
     {NULL, NULL, NULL}};
 
-const struct app_cmd cli_sessions_cmds[] = {
+const struct args_cmd cli_sessions_cmds[] = {
     {.name = "who",
         .operands = "[USER]",
         .max = 1,

@@ -119,7 +119,7 @@ end_and_ask(const struct args *args, struct buf *wire, bool ok)
 {
 	if (!ok) {
 		buf_wipe_fini(wire);
-		return APP_FAILED;
+		return EXIT_FAILED;
 	}
 	request_end(wire);
 	return ask(args, wire);
@@ -161,7 +161,7 @@ check_first(const struct args *args, bool exists)
 	struct buf wire = {0};
 
 	if (!will_ask(args))
-		return APP_OK;
+		return EXIT_OK;
 	request_begin(&wire, "user-check");
 	put_user_request(args, &wire);
 	if (exists)
@@ -177,7 +177,7 @@ check_bulk(const struct args *args)
 	struct buf wire = {0}, name = {0};
 
 	if (!will_ask(args))
-		return APP_OK;
+		return EXIT_OK;
 	buf_printf(&name, "%s1", args_get(args, "prefix"));
 	request_begin(&wire, "user-check");
 	request_put(&wire, "name", buf_as_str(&name));
@@ -193,7 +193,7 @@ put_password(const struct args *args, const char *verb, bool exists)
 	struct buf wire = {0};
 	int code = check_first(args, exists);
 
-	if (code != APP_OK)
+	if (code != EXIT_OK)
 		return code;
 	request_begin(&wire, verb);
 	put_user_request(args, &wire);
@@ -312,7 +312,7 @@ show_rows(const struct args *args, const char *verb, void (*print)(struct str ro
 		request_put(&wire, "name", str_of(args->operands[0]));
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == APP_OK)
+	if (code == EXIT_OK)
 		(args_has(args, "json") ? print_json : print)(buf_as_str(&out));
 	buf_fini(&out);
 	return code;
@@ -340,13 +340,13 @@ user_bulk(const struct args *args)
 	if (!args_number(args, "from", 0, 1000000000, 1, &from) ||
 	    !args_number(args, "to", from, 1000000000, from, &to) ||
 	    !args_number(args, "digits", 1, 20, 4, &digits))
-		return APP_USAGE;
+		return EXIT_USAGE;
 	if (!args_has(args, "prefix") || !args_has(args, "to")) {
 		fprintf(stderr, "turnstone user bulk: --prefix and --to are needed\n");
-		return APP_USAGE;
+		return EXIT_USAGE;
 	}
 	code = check_bulk(args);
-	if (code != APP_OK)
+	if (code != EXIT_OK)
 		return code;
 	request_begin(&wire, "user-bulk");
 	request_put(&wire, "prefix", str_of(args_get(args, "prefix")));
@@ -395,10 +395,10 @@ passwd(const struct args *args)
 	struct buf password = {0};
 	struct auth_user user = {0};
 	struct auth_hashing hashing;
-	int code = APP_FAILED;
+	int code = EXIT_FAILED;
 
 	if (!read_hashing(args, &hashing)) {
-		code = APP_USAGE;
+		code = EXIT_USAGE;
 	} else if (read_password(args, &password)) {
 		const char *why = auth_password_make(buf_as_str(&password), &hashing, arena, &user);
 
@@ -407,8 +407,8 @@ passwd(const struct args *args)
 		else
 			code = printf("%.*s\n",
 			           STR_ARG(user.verifiers[args_has(args, "scram") ? 1 : 0])) > 0
-			           ? APP_OK
-			           : APP_FAILED;
+			           ? EXIT_OK
+			           : EXIT_FAILED;
 	}
 	buf_wipe_fini(&password);
 	arena_free(&arena);
@@ -453,7 +453,7 @@ static const struct args_opt hash_opts[] = {PASSWORD_OPTS,
     {"scheme", "SCHEME", "yescrypt (the default), bcrypt, sha512, sha256, argon2id or argon2i"},
     {"cost", "N", "as auth.password_cost of the configuration"}, END};
 
-const struct app_cmd cli_user_cmds[] = {
+const struct args_cmd cli_user_cmds[] = {
     {.name = "user add",
         .operands = "NAME",
         .min = 1,

@@ -36,7 +36,7 @@ find_name(const struct ops *ops, struct str name, struct str self, struct arena 
 
 /* The same as a delivery looks: if need be without the sub-address. */
 static enum ts_err
-find_target(const struct ops *ops, struct str name, struct str self, struct str sep,
+find_alias_target(const struct ops *ops, struct str name, struct str self, struct str sep,
     struct arena *arena, struct auth_user *user_r)
 {
 	enum ts_err err = find_name(ops, name, self, arena, user_r);
@@ -66,7 +66,7 @@ warn_target(
 	enum ts_err err = TS_NOT_FOUND;
 
 	if (auth_alias_name(ops->auth, typed, &name))
-		err = find_target(ops, buf_as_str(&name), self, sep, arena, &user);
+		err = find_alias_target(ops, buf_as_str(&name), self, sep, arena, &user);
 	if (err == TS_NOT_FOUND || err == TS_INVALID)
 		buf_printf(out,
 		    "there is no user or alias %.*s (yet): until there is, this target gets "

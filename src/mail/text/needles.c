@@ -150,7 +150,7 @@ mail_needles_free(struct mail_needles **np)
 }
 
 static bool
-more_room(struct mail_needles *n)
+more_needles(struct mail_needles *n)
 {
 	size_t cap = n->cap > 0 ? n->cap * 2 : 1;
 	struct needle *v = mem_try_realloc(n->v, cap * sizeof(*v), n->oom);
@@ -169,7 +169,7 @@ mail_needles_add(struct mail_needles *n, struct str utf8)
 	struct buf *squeezed;
 	bool blank = false;
 
-	if (n->n == n->cap && !more_room(n))
+	if (n->n == n->cap && !more_needles(n))
 		return 0;
 	v = &n->v[n->n++];
 	*v = (struct needle){.folded = {{.oom = n->oom}, {.oom = n->oom}}};

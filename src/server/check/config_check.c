@@ -31,7 +31,7 @@ check_control(const struct conf *conf, struct buf *faults)
 {
 	struct buf path = {0};
 
-	app_control_path(conf, &path);
+	settings_control_path(conf, &path);
 	if (path.n >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		config_check_fault(conf, conf_get(conf, &server_conf), "server.control server.data",
 		    faults, "the path of a socket must have less than %zu bytes: %s",
@@ -44,7 +44,7 @@ check_domain(const struct conf *conf, struct buf *faults)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
 
-	if (s->default_domain.n > 0 && app_default_domain(conf).n == 0)
+	if (s->default_domain.n > 0 && settings_default_domain(conf).n == 0)
 		config_check_fault(conf, s, "default_domain", faults, "%s is not a domain name",
 		    s->default_domain.p);
 }
@@ -54,15 +54,15 @@ check_grants(const struct conf *conf, struct buf *faults, struct buf *warnings)
 {
 	struct auth_grants_read read;
 
-	if (auth_grants_read(conf, app_default_domain(conf), faults, warnings, &read))
+	if (auth_grants_read(conf, settings_default_domain(conf), faults, warnings, &read))
 		auth_grants_read_fini(&read);
 }
 
 bool
-config_check_blame(const struct conf *conf, const struct app_listener *listener,
+config_check_blame(const struct conf *conf, const struct settings_listener *listener,
     const void *settings, const char *options, struct buf *out)
 {
-	return listener != NULL ? app_listener_blame(conf, listener, options, out)
+	return listener != NULL ? settings_listener_blame(conf, listener, options, out)
 	                        : conf_blame(conf, settings, options, out);
 }
 
@@ -70,7 +70,7 @@ config_check_blame(const struct conf *conf, const struct app_listener *listener,
 
 struct place { /* of a socket: an address with a port */
 	const struct conf *conf;
-	const struct app_listener *listener; /* NULL: metrics */
+	const struct settings_listener *listener; /* NULL: metrics */
 	const void *settings;
 	const char *options;
 	struct str name;
@@ -132,7 +132,7 @@ check_pair(const struct place *first, const struct place *second, struct buf *fa
 /* listed: n listeners. */
 static void
 check_ports(
-    const struct conf *conf, const struct app_listener *listed, size_t n, struct buf *faults)
+    const struct conf *conf, const struct settings_listener *listed, size_t n, struct buf *faults)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
 	struct place *places = mem_zalloc((n + 1) * sizeof(*places));
@@ -173,14 +173,14 @@ static void
 check_file(const struct config_check *how, const struct conf *conf, struct buf *faults,
     struct buf *warnings)
 {
-	struct app_listener *listed;
+	struct settings_listener *listed;
 	size_t n;
 
 	check_control(conf, faults);
-	app_check_tls(conf, how->purpose == CONFIG_CHECK_START, faults, warnings);
+	settings_check_tls(conf, how->purpose == CONFIG_CHECK_START, faults, warnings);
 	check_domain(conf, faults);
-	app_check_listeners(conf, faults);
-	(void)app_listeners(conf, how->args, faults, &listed, &n);
+	settings_check_listeners(conf, faults);
+	(void)settings_listeners(conf, how->args, faults, &listed, &n);
 	check_ports(conf, listed, n, faults);
 	config_check_paths(how, conf, listed, n, faults);
 	config_check_pid_file(how, conf, faults);
@@ -194,7 +194,7 @@ check_file(const struct config_check *how, const struct conf *conf, struct buf *
 void
 config_check_databases(struct conf *conf, struct buf *faults, struct buf *warnings)
 {
-	struct auth *auth = auth_new(NULL, app_default_domain(conf));
+	struct auth *auth = auth_new(NULL, settings_default_domain(conf));
 
 	auth_setup_look(conf, auth, faults, warnings);
 	auth_free(&auth);
@@ -217,7 +217,8 @@ check_next_start(const struct config_check *how, const struct conf *conf, struct
 }
 
 static void
-check(const struct config_check *how, struct conf *conf, struct buf *faults, struct buf *warnings)
+check_whole(
+    const struct config_check *how, struct conf *conf, struct buf *faults, struct buf *warnings)
 {
 	check_file(how, conf, faults, warnings);
 	if (how->purpose == CONFIG_CHECK_RELOAD) {
@@ -246,12 +247,12 @@ config_check(const struct config_check *asked, struct buf *faults, struct buf *w
 	config_starter_now(&starter);
 	if (how.starter == NULL)
 		how.starter = &starter;
-	(void)conf_load_sound(app_tables(), app_conf_path(how.args), &found, &conf);
+	(void)conf_load_sound(settings_tables(), settings_path(how.args), &found, &conf);
 	for (size_t i = 0; i < found.n; i++)
 		buf_printf(&told, "%s\n", found.text[i]);
 	conf_faults_fini(&found);
 	if (conf != NULL) {
-		check(&how, conf, &told, warnings != NULL ? warnings : &unheard);
+		check_whole(&how, conf, &told, warnings != NULL ? warnings : &unheard);
 		if (told.n > 0)
 			conf_unref(&conf);
 	}

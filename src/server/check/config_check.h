@@ -64,7 +64,7 @@ bool config_check(
 /* paths.c: no two of its paths are one, where the server makes one of them; and what
  * is at server.pid_file.  For config_check() only. */
 void config_check_paths(const struct config_check *how, const struct conf *conf,
-    const struct app_listener *listed, size_t n, struct buf *faults);
+    const struct settings_listener *listed, size_t n, struct buf *faults);
 void config_check_pid_file(
     const struct config_check *how, const struct conf *conf, struct buf *faults);
 /* idle.c: what is allowed, and does nothing.  For config_check() only. */
@@ -85,7 +85,7 @@ void config_check_databases(struct conf *conf, struct buf *faults, struct buf *w
 void config_check_fault(const struct conf *conf, const void *settings, const char *options,
     struct buf *out, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 /* Whom to blame: a listener, or options of settings. */
-bool config_check_blame(const struct conf *conf, const struct app_listener *listener,
+bool config_check_blame(const struct conf *conf, const struct settings_listener *listener,
     const void *settings, const char *options, struct buf *out);
 /* Appends a line: a running server cannot tell.  Nothing where they are as at the start. */
 void config_check_unseen(const struct config_check *how, const struct conf *conf,

@@ -19,7 +19,7 @@ is_asked_for_certificates(const struct conf *conf)
 	bool any = blocks.n == 0 && tls->client_certificate != TLS_CLIENT_OFF;
 
 	for (size_t i = 0; i < blocks.n && !any; i++)
-		any = app_listener_client(conf, blocks.p[i].settings) != TLS_CLIENT_OFF;
+		any = settings_listener_client(conf, blocks.p[i].settings) != TLS_CLIENT_OFF;
 	return any;
 }
 

@@ -24,7 +24,7 @@ struct place {
 	const char *what; /* what it is, or NULL: as the option says */
 	const void *settings;
 	const char *options;
-	const struct app_listener *listener;
+	const struct settings_listener *listener;
 };
 
 struct places {
@@ -149,7 +149,7 @@ add_given(struct places *all, const struct config_check *how, struct buf own[4])
 {
 	static const char *const names[4] = {"store", "tls/ca.pem", "tls/cert.pem", "tls/key.pem"};
 	const struct server_settings *s = conf_get(all->conf, &server_conf);
-	const char *file = app_conf_path(how->args);
+	const char *file = settings_path(how->args);
 
 	if (file != NULL)
 		add_place(all, (struct place){.path = str_of(file), .what = "the configuration"});
@@ -164,7 +164,7 @@ add_given(struct places *all, const struct config_check *how, struct buf own[4])
 
 /* What it makes: whose fault it is comes last. */
 static void
-add_made(struct places *all, const struct config_check *how, const struct app_listener *listed,
+add_made(struct places *all, const struct config_check *how, const struct settings_listener *listed,
     size_t n, struct str control)
 {
 	const struct server_settings *s = conf_get(all->conf, &server_conf);
@@ -190,12 +190,12 @@ add_made(struct places *all, const struct config_check *how, const struct app_li
 
 void
 config_check_paths(const struct config_check *how, const struct conf *conf,
-    const struct app_listener *listed, size_t n, struct buf *faults)
+    const struct settings_listener *listed, size_t n, struct buf *faults)
 {
 	struct places all = {.conf = conf};
 	struct buf control = {0}, own[4] = {{0}};
 
-	app_control_path(conf, &control);
+	settings_control_path(conf, &control);
 	add_given(&all, how, own);
 	add_made(&all, how, listed, n, buf_as_str(&control));
 	for (size_t i = 1; i < all.n; i++)

@@ -201,7 +201,7 @@ is_in_group(gid_t group)
 
 /* Only who has the right gives a file away. */
 static void
-check_owner(const struct machine *m, const struct app_listener *l)
+check_owner(const struct machine *m, const struct settings_listener *l)
 {
 	const struct config_starter *starter = m->how->starter;
 	uid_t uid;
@@ -233,7 +233,7 @@ check_control(const struct machine *m)
 	struct buf path = {0};
 	struct stat st;
 
-	app_control_path(m->conf, &path);
+	settings_control_path(m->conf, &path);
 	if (lstat(buf_cstr(&path), &st) == 0 && !S_ISSOCK(st.st_mode))
 		config_check_fault(m->conf, conf_get(m->conf, &server_conf),
 		    "server.control server.data", m->faults,
@@ -242,7 +242,7 @@ check_control(const struct machine *m)
 }
 
 static void
-check_socket_path(const struct machine *m, const struct app_listener *l)
+check_socket_path(const struct machine *m, const struct settings_listener *l)
 {
 	struct buf folder = {0};
 	struct stat st;
@@ -259,20 +259,20 @@ check_socket_path(const struct machine *m, const struct app_listener *l)
 }
 
 static void
-check_address(const struct machine *m, const struct app_listener *l)
+check_address(const struct machine *m, const struct settings_listener *l)
 {
 	const char *why = l->s.address.n > 0 ? listener_address_fault(l->s.address.p) : NULL;
 
-	if (why != NULL && app_listener_blame(m->conf, l, "address", m->faults))
+	if (why != NULL && settings_listener_blame(m->conf, l, "address", m->faults))
 		buf_printf(m->faults, ": %.*s: %s\n", STR_ARG(l->s.address), why);
 }
 
 static void
-check_port(const struct machine *m, const struct app_listener *l)
+check_port(const struct machine *m, const struct settings_listener *l)
 {
 	if (l->s.port == 0 || l->s.port >= first_free_port() || m->how->starter->low_ports)
 		return;
-	if (app_listener_blame(m->conf, l, "port", m->faults))
+	if (settings_listener_blame(m->conf, l, "port", m->faults))
 		buf_printf(
 		    m->faults, ": port %lld: %s\n", (long long)l->s.port, listener_advice(EACCES));
 }
@@ -291,14 +291,14 @@ static void
 check_listeners(const struct machine *m)
 {
 	struct server_inherited in;
-	struct app_listener *list;
+	struct settings_listener *list;
 	struct buf told = {0};
 	size_t n, sockets = 0;
 
 	server_inherited_look(&in);
-	(void)app_listeners(m->conf, m->how->args, &told, &list, &n);
+	(void)settings_listeners(m->conf, m->how->args, &told, &list, &n);
 	for (size_t i = 0; i < n; i++) {
-		const struct app_listener *l = &list[i];
+		const struct settings_listener *l = &list[i];
 
 		sockets += (l->s.path.n > 0) + l->has_port;
 		if (is_handed_over(&in, l->name))
@@ -310,7 +310,7 @@ check_listeners(const struct machine *m)
 		if (l->has_port)
 			check_port(m, l);
 		if (sockets > SERVER_LISTENERS_MAX) {
-			if (app_listener_blame(m->conf, l, "port path", m->faults))
+			if (settings_listener_blame(m->conf, l, "port path", m->faults))
 				buf_printf(m->faults, ": more than %d sockets to listen on\n",
 				    SERVER_LISTENERS_MAX);
 			break;

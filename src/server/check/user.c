@@ -222,7 +222,7 @@ check_path(
 static void
 check_files(struct looking *l)
 {
-	const char *path = app_conf_path(l->args);
+	const char *path = settings_path(l->args);
 
 	if (!l->becomes)
 		return; /* was found with the options themselves */
@@ -241,8 +241,8 @@ check_sasl(struct looking *l)
 {
 	struct sasl_cyrus *cyrus = NULL;
 
-	app_sasl_prepare(l->conf);
-	(void)app_sasl_open(l->conf, &l->faults, &cyrus);
+	server_sasl_prepare(l->conf);
+	(void)server_sasl_open(l->conf, &l->faults, &cyrus);
 	sasl_cyrus_close(&cyrus);
 }
 

@@ -510,59 +510,59 @@ make_tables(void)
 }
 
 struct conf_tables
-app_tables(void)
+settings_tables(void)
 {
 	(void)pthread_once(&tables.once, make_tables);
 	return (struct conf_tables){tables.p, tables.n};
 }
 
 const char *
-app_conf_path(const struct args *args)
+settings_path(const struct args *args)
 {
 	const char *path = args_get(args, "config");
 
 	if (path != NULL)
 		return path;
-	path = getenv(APP_CONFIG_ENV);
+	path = getenv(SETTINGS_ENV);
 	if (path != NULL && path[0] != '\0')
 		return path;
 	/* One that is there but may not be seen is no reason to go by the defaults. */
-	return access(APP_CONFIG_FILE, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
-	           ? APP_CONFIG_FILE
+	return access(SETTINGS_FILE, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
+	           ? SETTINGS_FILE
 	           : NULL;
 }
 
 void
-app_conf_hint(const struct args *args)
+settings_hint(const struct args *args)
 {
-	if (app_conf_path(args) == NULL)
+	if (settings_path(args) == NULL)
 		fprintf(stderr,
 		    "turnstone %s: there is no configuration: neither --config nor "
 		    "the environment's %s names a file, and there is no %s\n",
-		    args->cmd->name, APP_CONFIG_ENV, APP_CONFIG_FILE);
+		    args->cmd->name, SETTINGS_ENV, SETTINGS_FILE);
 }
 
 /* A file that was named on another day, in a profile perhaps. */
 void
-app_conf_source(const struct args *args)
+settings_source(const struct args *args)
 {
-	const char *path = app_conf_path(args);
+	const char *path = settings_path(args);
 
 	if (args_get(args, "config") == NULL && path != NULL && access(path, R_OK) != 0)
 		fprintf(stderr, "%s was looked for because %s\n", path,
-		    strcmp(path, APP_CONFIG_FILE) == 0 ? "no --config was given and " APP_CONFIG_ENV
-		                                         " is not set"
-		                                       : APP_CONFIG_ENV " names it");
+		    strcmp(path, SETTINGS_FILE) == 0 ? "no --config was given and " SETTINGS_ENV
+		                                       " is not set"
+		                                     : SETTINGS_ENV " names it");
 }
 
 bool
-app_conf_find(const struct args *args, struct conf **conf_r)
+settings_find(const struct args *args, struct conf **conf_r)
 {
-	const char *path = app_conf_path(args);
+	const char *path = settings_path(args);
 	const struct server_settings *s;
 
 	*conf_r = NULL;
-	if (path == NULL || !conf_load_sound(app_tables(), path, NULL, conf_r))
+	if (path == NULL || !conf_load_sound(settings_tables(), path, NULL, conf_r))
 		return false;
 	/* Else the default would lead to another server. */
 	s = conf_get(*conf_r, &server_conf);
@@ -573,21 +573,21 @@ app_conf_find(const struct args *args, struct conf **conf_r)
 }
 
 bool
-app_conf_load(const struct args *args, struct conf **conf_r)
+settings_load(const struct args *args, struct conf **conf_r)
 {
 	struct conf_faults faults = {0};
-	enum ts_err err = conf_load(app_tables(), app_conf_path(args), &faults, conf_r);
+	enum ts_err err = conf_load(settings_tables(), settings_path(args), &faults, conf_r);
 
 	for (size_t i = 0; i < faults.n; i++)
 		fprintf(stderr, "%s\n", faults.text[i]);
 	if (err != TS_OK)
-		app_conf_source(args);
+		settings_source(args);
 	conf_faults_fini(&faults);
 	return err == TS_OK;
 }
 
 struct str
-app_default_domain(const struct conf *conf)
+settings_default_domain(const struct conf *conf)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
 	struct buf name = {0};
@@ -599,7 +599,7 @@ app_default_domain(const struct conf *conf)
 }
 
 void
-app_control_path(const struct conf *conf, struct buf *out)
+settings_control_path(const struct conf *conf, struct buf *out)
 {
 	const struct server_settings *s = conf_get(conf, &server_conf);
 
@@ -612,7 +612,7 @@ app_control_path(const struct conf *conf, struct buf *out)
 }
 
 void
-app_store_options(
+settings_store_options(
     const struct conf *conf, struct buf *path, struct arena *arena, struct store_options *opt_r)
 {
 	const struct server_settings *server = conf_get(conf, &server_conf);
@@ -677,7 +677,7 @@ go_down(int fd, const char *name, mode_t mode, bool *made_r)
 
 /* By descriptors all the way: what changes hands is what was made here. */
 bool
-app_make_folders(const char *path, const struct passwd *owner, struct buf *why)
+settings_make_folders(const char *path, const struct passwd *owner, struct buf *why)
 {
 	char *copy = mem_strdup(path), *p = copy;
 	int fd = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -703,7 +703,7 @@ app_make_folders(const char *path, const struct passwd *owner, struct buf *why)
 }
 
 bool
-app_store_open(const struct conf *conf, struct store **store_r)
+settings_open_store(const struct conf *conf, struct store **store_r)
 {
 	const struct server_settings *server = conf_get(conf, &server_conf);
 	struct store_options opt;
@@ -712,7 +712,7 @@ app_store_open(const struct conf *conf, struct store **store_r)
 	struct arena *arena;
 	enum ts_err err;
 
-	if (!app_make_folders(server->data.p, NULL, &why)) {
+	if (!settings_make_folders(server->data.p, NULL, &why)) {
 		conf_where(conf, server, "server.data", &where);
 		fprintf(stderr, "%s: %s\n", buf_cstr(&where), buf_cstr(&why));
 		buf_fini(&where);
@@ -720,7 +720,7 @@ app_store_open(const struct conf *conf, struct store **store_r)
 		return false;
 	}
 	arena = arena_new(NULL, ARENA_OTHER, 1024);
-	app_store_options(conf, &path, arena, &opt);
+	settings_store_options(conf, &path, arena, &opt);
 	err = store_open(&opt, store_r, &text);
 	arena_free(&arena);
 	if (err != TS_OK)
@@ -732,7 +732,8 @@ app_store_open(const struct conf *conf, struct store **store_r)
 }
 
 enum ts_err
-app_store_open_still(const struct conf *conf, bool recover, struct store **store_r, char **text_r)
+settings_open_store_still(
+    const struct conf *conf, bool recover, struct store **store_r, char **text_r)
 {
 	struct store_options opt;
 	struct buf path = {0}, words = {0};
@@ -742,7 +743,7 @@ app_store_open_still(const struct conf *conf, bool recover, struct store **store
 
 	*store_r = NULL;
 	*text_r = NULL;
-	app_store_options(conf, &path, arena, &opt);
+	settings_store_options(conf, &path, arena, &opt);
 	opt.lanes = 0;
 	if (access(buf_cstr(&path), F_OK) != 0) {
 		buf_fini(&path);
@@ -779,7 +780,7 @@ username_default_domain(const struct args *args, struct buf *domain)
 	const struct server_settings *s;
 	struct conf *conf = NULL;
 
-	if (!app_conf_load(args, &conf))
+	if (!settings_load(args, &conf))
 		return false;
 	s = conf_get(conf, &server_conf);
 	buf_str(domain, s->default_domain);

@@ -15,8 +15,8 @@
 #include "net/tls/tls.h"
 #include "store/store.h"
 
-#define APP_CONFIG_FILE "/etc/turnstone/turnstone.conf"
-#define APP_CONFIG_ENV "TURNSTONE_CONFIG"
+#define SETTINGS_FILE "/etc/turnstone/turnstone.conf"
+#define SETTINGS_ENV "TURNSTONE_CONFIG"
 
 enum { SERVER_LISTENERS_MAX = 64 };
 
@@ -88,23 +88,23 @@ struct listener_settings {
 
 extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf, certificate_conf,
     certificate_map_conf;
-struct conf_tables app_tables(void);
+struct conf_tables settings_tables(void);
 
 /* Loads what --config names (or the default file); on faults prints all of them to standard error
  * and gives false.  The snapshot's reference is the caller's. */
-bool app_conf_load(const struct args *args, struct conf **conf_r);
-/* So much of a file, which may have faults, that app_control_path() leads to its server.  False:
- * the file does not say where it is. */
-bool app_conf_find(const struct args *args, struct conf **conf_r);
+bool settings_load(const struct args *args, struct conf **conf_r);
+/* So much of a file, which may have faults, that settings_control_path() leads to its server.
+ * False: the file does not say where it is. */
+bool settings_find(const struct args *args, struct conf **conf_r);
 /* Appends the default domain of that configuration; false: it has faults, which are printed. */
 bool username_default_domain(const struct args *args, struct buf *domain);
 /* NULL: no file. */
-const char *app_conf_path(const struct args *args);
+const char *settings_path(const struct args *args);
 /* Where no file was found and something went wrong: says on standard error where one was looked
  * for.  Else nothing. */
-void app_conf_hint(const struct args *args);
+void settings_hint(const struct args *args);
 /* Where a file that --config does not name cannot be read: says on standard error who names it. */
-void app_conf_source(const struct args *args);
+void settings_source(const struct args *args);
 
 /*
  * Makes a folder (mode 0700) and those above it (0755); true if it is there.  owner: whose the
@@ -112,13 +112,13 @@ void app_conf_source(const struct args *args);
  * and why not.
  */
 struct passwd;
-bool app_make_folders(const char *path, const struct passwd *owner, struct buf *why);
+bool settings_make_folders(const char *path, const struct passwd *owner, struct buf *why);
 
 /* Is the listener on its port (a UNIX socket may stand instead of it, or beside it)?  settings is
  * the block's. */
-bool app_listener_has_port(const struct conf *conf, const struct listener_settings *settings);
+bool settings_listener_has_port(const struct conf *conf, const struct listener_settings *settings);
 /* A listener as the server will have it. */
-struct app_listener {
+struct settings_listener {
 	struct str name;
 	struct listener_settings s;            /* with what --set says */
 	const struct listener_settings *given; /* its block; NULL: there is no block at all */
@@ -126,20 +126,20 @@ struct app_listener {
 };
 /* Those of the configuration, or the usual two without any; args (may be NULL) may have --set.  The
  * asker frees *list_r by mem_free().  False: lines appended to faults. */
-bool app_listeners(const struct conf *conf, const struct args *args, struct buf *faults,
-    struct app_listener **list_r, size_t *n_r);
+bool settings_listeners(const struct conf *conf, const struct args *args, struct buf *faults,
+    struct settings_listener **list_r, size_t *n_r);
 /* Appends "FILE:LINE: listener NAME: OPTION" as conf_blame() does; false: nothing is to be said. */
-bool app_listener_blame(const struct conf *conf, const struct app_listener *listener,
+bool settings_listener_blame(const struct conf *conf, const struct settings_listener *listener,
     const char *options, struct buf *out);
 /* Octal digits: false when they are none. */
-bool app_mode_parse(struct str text, unsigned *mode_r);
+bool settings_parse_mode(struct str text, unsigned *mode_r);
 
 /* default_domain; empty when it is no name, which config_check() tells. */
-struct str app_default_domain(const struct conf *conf);
+struct str settings_default_domain(const struct conf *conf);
 /* The control socket's path. */
-void app_control_path(const struct conf *conf, struct buf *out);
+void settings_control_path(const struct conf *conf, struct buf *out);
 /* What the options do not say. */
-struct app_tls {
+struct settings_tls_how {
 	const char *cert_file,
 	    *key_file; /* where none is configured; NULL: only to look at the rest */
 	struct tls_tickets *tickets;
@@ -147,26 +147,26 @@ struct app_tls {
 	struct buf *warnings; /* lines likewise; may be NULL */
 };
 /* Appends to why a line for each fault: where the configuration is wrong, and why. */
-TS_CHECKED enum ts_err app_tls_new(
-    const struct conf *conf, const struct app_tls *how, struct buf *why, struct tls_ctx **ctx_r);
+TS_CHECKED enum ts_err settings_make_tls(const struct conf *conf,
+    const struct settings_tls_how *how, struct buf *why, struct tls_ctx **ctx_r);
 /* For config_check(): append a line for each fault.  starting: a certificate of ours that has
  * expired is none, but one of warnings. */
-void app_check_tls(
+void settings_check_tls(
     const struct conf *conf, bool starting, struct buf *faults, struct buf *warnings);
-void app_check_listeners(const struct conf *conf, struct buf *faults);
+void settings_check_listeners(const struct conf *conf, struct buf *faults);
 /* What a listener asks of its clients; settings is the block's, or a copy. */
-enum tls_client app_listener_client(
+enum tls_client settings_listener_client(
     const struct conf *conf, const struct listener_settings *settings);
 /* What path and arena hold must live until the store is open. */
-void app_store_options(
+void settings_store_options(
     const struct conf *conf, struct buf *path, struct arena *arena, struct store_options *opt_r);
 /* Opens the store of the configuration; prints to standard error what is wrong. */
-bool app_store_open(const struct conf *conf, struct store **store_r);
+bool settings_open_store(const struct conf *conf, struct store **store_r);
 /*
  * For looking at a store and mending it: no lanes, nothing works in the
  * background.  recover: damaged files are salvaged and it is opened with what
  * they still hold; *text_r (malloc'ed) then says what was wrong, with TS_OK.
  */
-TS_CHECKED enum ts_err app_store_open_still(
+TS_CHECKED enum ts_err settings_open_store_still(
     const struct conf *conf, bool recover, struct store **store_r, char **text_r);
 #endif

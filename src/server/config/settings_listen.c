@@ -108,7 +108,7 @@ static const struct conf_opt listener_opts[] = {
 #undef AT
 
 bool
-app_mode_parse(struct str text, unsigned *mode_r)
+settings_parse_mode(struct str text, unsigned *mode_r)
 {
 	*mode_r = 0;
 	for (size_t i = 0; i < text.n; i++) {
@@ -134,7 +134,7 @@ check_listener(const void *settings, const struct conf_report *r)
 	const struct listener_settings *s = settings;
 	unsigned mode;
 
-	if (!app_mode_parse(s->mode, &mode))
+	if (!settings_parse_mode(s->mode, &mode))
 		conf_report(r, "mode", "must be octal digits such as 0600, not %s", s->mode.p);
 	else if ((mode & 0222) == 0)
 		conf_report(r, "mode",
@@ -167,13 +167,13 @@ const struct conf_table listener_conf = {.name = "listener",
     .block = true};
 
 bool
-app_listener_has_port(const struct conf *conf, const struct listener_settings *s)
+settings_listener_has_port(const struct conf *conf, const struct listener_settings *s)
 {
 	return s->path.n == 0 || conf_given(conf, s, "port");
 }
 
 enum tls_client
-app_listener_client(const struct conf *conf, const struct listener_settings *s)
+settings_listener_client(const struct conf *conf, const struct listener_settings *s)
 {
 	const struct tls_settings *tls = conf_get(conf, &tls_conf);
 
@@ -193,8 +193,8 @@ app_listener_client(const struct conf *conf, const struct listener_settings *s)
 /* ---- the listeners of a server ---- */
 
 static bool
-set_option(
-    struct app_listener *l, const char *text, struct str key, struct str word, struct buf *faults)
+set_option(struct settings_listener *l, const char *text, struct str key, struct str word,
+    struct buf *faults)
 {
 	uint64_t port;
 
@@ -212,7 +212,7 @@ set_option(
 
 /* --set NAME.port=N and NAME.address=A go before the file. */
 static bool
-set(const char *text, struct app_listener *list, size_t n, struct buf *faults)
+set(const char *text, struct settings_listener *list, size_t n, struct buf *faults)
 {
 	struct str word = str_of(text), key, name;
 
@@ -227,14 +227,14 @@ set(const char *text, struct app_listener *list, size_t n, struct buf *faults)
 }
 
 bool
-app_listeners(const struct conf *conf, const struct args *args, struct buf *faults,
-    struct app_listener **list_r, size_t *n_r)
+settings_listeners(const struct conf *conf, const struct args *args, struct buf *faults,
+    struct settings_listener **list_r, size_t *n_r)
 {
-	static const struct app_listener usual[] = {
+	static const struct settings_listener usual[] = {
 	    {{"imap", 4}, {.port = 143, .tls = LISTENER_STARTTLS}, NULL, true},
 	    {{"imaps", 5}, {.port = 993, .tls = LISTENER_IMAPS}, NULL, true}};
 	struct conf_blocks blocks = conf_blocks(conf, &listener_conf);
-	struct app_listener *list = mem_zalloc((blocks.n + 2) * sizeof(*list));
+	struct settings_listener *list = mem_zalloc((blocks.n + 2) * sizeof(*list));
 	size_t n = blocks.n > 0 ? blocks.n : 2;
 	const char *text;
 	bool ok = true;
@@ -242,8 +242,8 @@ app_listeners(const struct conf *conf, const struct args *args, struct buf *faul
 	for (size_t i = 0; i < blocks.n; i++) {
 		const struct listener_settings *s = blocks.p[i].settings;
 
-		list[i] =
-		    (struct app_listener){blocks.p[i].name, *s, s, app_listener_has_port(conf, s)};
+		list[i] = (struct settings_listener){
+		    blocks.p[i].name, *s, s, settings_listener_has_port(conf, s)};
 	}
 	if (blocks.n == 0)
 		memcpy(list, usual, sizeof(usual));
@@ -255,8 +255,8 @@ app_listeners(const struct conf *conf, const struct args *args, struct buf *faul
 }
 
 bool
-app_listener_blame(
-    const struct conf *conf, const struct app_listener *l, const char *options, struct buf *out)
+settings_listener_blame(const struct conf *conf, const struct settings_listener *l,
+    const char *options, struct buf *out)
 {
 	if (l->given != NULL)
 		return conf_blame(conf, l->given, options, out);
@@ -292,7 +292,7 @@ check_about_nothing(const struct conf *conf, const struct listener_settings *s, 
 		if (conf_given(conf, s, of_path[i]))
 			listener_fault(conf, s, of_path[i],
 			    "is for a UNIX socket, which needs a path", faults);
-	if (app_listener_has_port(conf, s))
+	if (settings_listener_has_port(conf, s))
 		return;
 	if (conf_given(conf, s, "address"))
 		listener_fault(conf, s, "address path port",
@@ -303,7 +303,7 @@ check_about_nothing(const struct conf *conf, const struct listener_settings *s, 
 }
 
 void
-app_check_listeners(const struct conf *conf, struct buf *faults)
+settings_check_listeners(const struct conf *conf, struct buf *faults)
 {
 	struct conf_blocks blocks = conf_blocks(conf, &listener_conf);
 	const struct tls_settings *tls = conf_get(conf, &tls_conf);
@@ -311,7 +311,7 @@ app_check_listeners(const struct conf *conf, struct buf *faults)
 
 	for (size_t i = 0; i < blocks.n; i++) {
 		const struct listener_settings *s = blocks.p[i].settings;
-		enum tls_client client = app_listener_client(conf, s);
+		enum tls_client client = settings_listener_client(conf, s);
 
 		check_about_nothing(conf, s, faults);
 		/* Port 143 is nothing that lmtp should be on because somebody forgot it. */

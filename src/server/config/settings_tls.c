@@ -295,7 +295,7 @@ check_rule(const struct conf *conf, const struct certificate_map_settings *s,
 	struct certmap *map;
 	bool ok = true;
 
-	while ((map = certmap_new(&rule, 1, app_default_domain(conf), &fault)) == NULL) {
+	while ((map = certmap_new(&rule, 1, settings_default_domain(conf), &fault)) == NULL) {
 		/* Without any condition: the check of the block has told it. */
 		if (fault.part != CERTMAP_PART_NONE &&
 		    conf_blame(conf, s, map_option(fault.part), why))
@@ -331,7 +331,7 @@ make_map(const struct conf *conf, struct buf *why)
 		ok &= check_rule(conf, s, &rules[i], why);
 	}
 	if (ok)
-		map = certmap_new(rules, blocks.n, app_default_domain(conf), &fault);
+		map = certmap_new(rules, blocks.n, settings_default_domain(conf), &fault);
 	mem_free(rules);
 	return map;
 }
@@ -407,8 +407,8 @@ named_of(struct conf_blocks blocks)
 }
 
 enum ts_err
-app_tls_new(
-    const struct conf *conf, const struct app_tls *how, struct buf *why, struct tls_ctx **ctx_r)
+settings_make_tls(const struct conf *conf, const struct settings_tls_how *how, struct buf *why,
+    struct tls_ctx **ctx_r)
 {
 	const struct tls_settings *s = conf_get(conf, &tls_conf);
 	struct conf_blocks blocks = conf_blocks(conf, &certificate_conf);
@@ -511,12 +511,12 @@ check_names_once(const struct conf *conf, struct buf *faults)
 }
 
 void
-app_check_tls(const struct conf *conf, bool starting, struct buf *faults, struct buf *warnings)
+settings_check_tls(const struct conf *conf, bool starting, struct buf *faults, struct buf *warnings)
 {
-	struct app_tls how = {.expired = starting, .warnings = warnings};
+	struct settings_tls_how how = {.expired = starting, .warnings = warnings};
 	struct tls_ctx *ctx;
 
-	if (app_tls_new(conf, &how, faults, &ctx) == TS_OK)
+	if (settings_make_tls(conf, &how, faults, &ctx) == TS_OK)
 		tls_ctx_free(&ctx);
 	check_names_once(conf, faults);
 }

@@ -108,7 +108,7 @@ static bool
 own_data(const struct server_settings *s, const struct passwd *pw)
 {
 	struct buf why = {0};
-	bool ok = app_make_folders(s->data.p, pw, &why);
+	bool ok = settings_make_folders(s->data.p, pw, &why);
 
 	if (!ok)
 		log_msg(LOG_ERROR, NULL, "server.data: %s", buf_cstr(&why));

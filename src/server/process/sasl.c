@@ -26,7 +26,7 @@ wants_kerberos(const struct imap_settings *s)
  * no way there, and everybody else has.
  */
 void
-app_sasl_prepare(const struct conf *conf)
+server_sasl_prepare(const struct conf *conf)
 {
 	const struct server_settings *server = conf_get(conf, &server_conf);
 	struct buf name = {0};
@@ -79,7 +79,7 @@ explain_lines(const struct conf *conf, struct str why, struct buf *faults)
 }
 
 bool
-app_sasl_open(const struct conf *conf, struct buf *faults, struct sasl_cyrus **cyrus_r)
+server_sasl_open(const struct conf *conf, struct buf *faults, struct sasl_cyrus **cyrus_r)
 {
 	const struct server_settings *server = conf_get(conf, &server_conf);
 	const struct imap_settings *s = conf_get(conf, &imap_conf);
@@ -128,7 +128,7 @@ digest_md5(void *arg, struct str name, unsigned char secret_r[16], uint64_t *sta
 }
 
 void
-app_sasl_set_users(struct sasl_cyrus *cyrus, struct auth *auth)
+server_sasl_set_users(struct sasl_cyrus *cyrus, struct auth *auth)
 {
 	if (cyrus != NULL)
 		sasl_cyrus_set_users(
@@ -149,7 +149,7 @@ add_file(struct sandbox_paths *paths, const char *variable, const char *file)
 }
 
 void
-app_sasl_sandbox(const struct conf *conf, struct sandbox_paths *paths)
+server_sasl_sandbox(const struct conf *conf, struct sandbox_paths *paths)
 {
 	static const char *const read[] = {"/etc/krb5.conf.d", "/etc/gss", "/etc/resolv.conf",
 	    "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services"};

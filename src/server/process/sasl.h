@@ -9,14 +9,14 @@
 struct auth;
 
 /* First of all, while there is one thread: what Kerberos reads from the environment. */
-void app_sasl_prepare(const struct conf *conf);
+void server_sasl_prepare(const struct conf *conf);
 /*
  * Loads them; before the sandbox, once in a process.  True, and *cyrus_r NULL, when none is named.
  * False: lines appended to faults say why.
  */
-bool app_sasl_open(const struct conf *conf, struct buf *faults, struct sasl_cyrus **cyrus_r);
+bool server_sasl_open(const struct conf *conf, struct buf *faults, struct sasl_cyrus **cyrus_r);
 /* Users come from auth, which lives as long as there are exchanges. */
-void app_sasl_set_users(struct sasl_cyrus *cyrus, struct auth *auth);
+void server_sasl_set_users(struct sasl_cyrus *cyrus, struct auth *auth);
 /* Files that Kerberos reads with each exchange. */
-void app_sasl_sandbox(const struct conf *conf, struct sandbox_paths *paths);
+void server_sasl_sandbox(const struct conf *conf, struct sandbox_paths *paths);
 #endif
