@@ -159,7 +159,7 @@ read_item(struct wire_in *in, bool list, struct wire_fetch_item *item)
 		return wire_in_fail(in, "A section expected");
 	item->id = WIRE_FETCH_OTHER;
 	item->name = name;
-	/* Alone, a list behind it would be the modifiers of FETCH. */
+	/* Alone, a list behind it may be the modifiers of FETCH: read_modifiers(). */
 	if (list && wire_in_sp_then(in, '('))
 		return wire_in_sp(in) && wire_in_value(in, &item->args);
 	return true;
@@ -185,11 +185,12 @@ read_macro(struct wire_in *in, struct wire_vec *items)
 }
 
 static bool
-read_items(struct wire_in *in, struct wire_fetch *cmd)
+read_items(struct wire_in *in, struct wire_fetch *cmd, bool *alone_r)
 {
 	struct wire_vec vec = {0};
 	bool list = wire_in_try_open(in);
 
+	*alone_r = !list;
 	if (list || !read_macro(in, &vec)) {
 		do {
 			struct wire_fetch_item *item =
@@ -204,16 +205,39 @@ read_items(struct wire_in *in, struct wire_fetch *cmd)
 	return !list || wire_in_close(in);
 }
 
+/* Of two lists behind an item alone the first is its own; of one list it cannot be told here. */
+static bool
+read_modifiers(struct wire_in *in, bool alone, struct wire_fetch *cmd)
+{
+	const char *from;
+	struct str raw;
+
+	if (!wire_in_sp(in))
+		return false;
+	from = in->p;
+	if (!wire_in_params(in, &cmd->modifiers))
+		return false;
+	raw = str_range(from, in->p);
+	if (!alone || cmd->items[0].id != WIRE_FETCH_OTHER)
+		return wire_in_end(in);
+	if (!wire_in_sp_then(in, '(')) {
+		cmd->either = raw;
+		return wire_in_end(in);
+	}
+	cmd->items[0].args = raw;
+	return wire_in_sp(in) && wire_in_params(in, &cmd->modifiers) && wire_in_end(in);
+}
+
 bool
 wire_fetch_parse(struct wire_in *in, struct wire_fetch *cmd_r)
 {
+	bool alone;
+
 	*cmd_r = (struct wire_fetch){0};
 	if (!wire_in_sp(in) || !wire_in_set(in, &cmd_r->set) || !wire_in_sp(in) ||
-	    !read_items(in, cmd_r))
+	    !read_items(in, cmd_r, &alone))
 		return false;
-	if (wire_in_at_end(in))
-		return true;
-	return wire_in_sp(in) && wire_in_params(in, &cmd_r->modifiers) && wire_in_end(in);
+	return wire_in_at_end(in) || read_modifiers(in, alone, cmd_r);
 }
 
 /* ---- printing */

@@ -61,6 +61,10 @@ struct wire_fetch {
 	struct wire_fetch_item *items; /* as written, macros expanded; duplicates are kept */
 	size_t n_items;
 	struct wire_params modifiers; /* CHANGEDSINCE n, VANISHED, ... */
+	/* Behind one OTHER item without parentheses: the modifiers as they were sent, since RFC
+	 * 8970 would have them be the item's args (FETCH 1 PREVIEW (LAZY)).  Whoever knows the
+	 * words decides.  p == NULL: there is no doubt. */
+	struct str either;
 };
 bool wire_fetch_parse(struct wire_in *in, struct wire_fetch *cmd_r);
 /* At least one item, always in parentheses. */

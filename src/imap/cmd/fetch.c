@@ -279,16 +279,37 @@ narrow(struct imap_cmd *cmd, struct fetch *f)
 	}
 }
 
+/* A list behind an item alone: is it the item's argument?  Else it is modifiers, whatever they are.
+ */
+static void
+settle_list(struct imap_cmd *cmd, struct wire_fetch *args)
+{
+	const struct imap_registry *reg = &cmd->conn->server->reg;
+	const struct imap_fetch_item *row;
+
+	if (args->either.p == NULL)
+		return;
+	row = imap_registry_fetch_item(reg, args->items[0].name);
+	if (row == NULL || row->parse == NULL ||
+	    (args->modifiers.n > 0 &&
+	        imap_registry_fetch_modifier(reg, args->modifiers.v[0].name) != NULL))
+		return;
+	args->items[0].args = args->either;
+	args->modifiers.n = 0;
+}
+
 /* NULL, or what is wrong with the items. */
 static const char *
 plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 {
 	struct wire_fetch *args = &f->args;
 	struct wire_fetch_item *items;
-	const char *fault = imap_params_find(cmd, &args->modifiers, find_modifier, &f->modifiers);
+	const char *fault;
 	bool has_uid = false;
 
 	*seen_r = false;
+	settle_list(cmd, args);
+	fault = imap_params_find(cmd, &args->modifiers, find_modifier, &f->modifiers);
 	if (fault != NULL)
 		return fault;
 	for (size_t i = 0; i < args->n_items; i++) {

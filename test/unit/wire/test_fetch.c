@@ -130,6 +130,19 @@ items_of_extensions(void **state)
 	EQ(c.items[1].name, "MODSEQ");
 	assert_null(c.items[1].args.p);
 	assert_int_equal(c.items[2].id, WIRE_FETCH_OTHER); /* a macro stands alone */
+	assert_true(parse_fetch("PREVIEW (LAZY)", &c));
+	EQ(c.either, "(LAZY)");
+	assert_null(c.items[0].args.p);
+	assert_true(parse_fetch("PREVIEW (LAZY) (CHANGEDSINCE 5)", &c));
+	EQ(c.items[0].args, "(LAZY)");
+	assert_null(c.either.p);
+	EQ(c.modifiers.v[0].name, "CHANGEDSINCE");
+	assert_true(parse_fetch("(PREVIEW (LAZY)) (CHANGEDSINCE 5)", &c));
+	EQ(c.items[0].args, "(LAZY)");
+	assert_true(parse_fetch("(PREVIEW) (CHANGEDSINCE 5)", &c));
+	assert_null(c.either.p);
+	assert_null(c.items[0].args.p);
+	assert_false(parse_fetch("FLAGS (CHANGEDSINCE 5) (LAZY)", &c));
 	assert_true(parse_fetch("MODSEQ (CHANGEDSINCE 5)", &c));
 	assert_null(c.items[0].args.p);
 	EQ(c.modifiers.v[0].value, "5");
