@@ -35,6 +35,7 @@
 	EXT(idle)                                                                                  \
 	EXT(id)                                                                                    \
 	EXT(savedate)                                                                              \
+	EXT(preview)                                                                               \
 	EXT(enable)                                                                                \
 	EXT(unauthenticate)
 

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PREVIEW (RFC 8970): the front of what a message says.
+ *
+ * It is made with the summary when a message comes in (mail/preview.h).  Of a message that came
+ * earlier it is made when it is asked for, and not kept: that reads a bounded piece of the message,
+ * so PREVIEW (LAZY) gives NIL instead.
+ */
+#include "mail/preview.h"
+#include "imap/imap.h"
+
+#define PIECE 16384u /* bytes read at a time */
+
+/* args: not NULL where LAZY was said. */
+static bool
+read_modifiers(struct wire_in *in, const void **args_r)
+{
+	static const bool lazy = true;
+
+	if (!wire_in_open(in))
+		return false;
+	do {
+		if (!wire_in_try_word(in, "LAZY"))
+			return wire_in_fail(in, "Unknown modifier of PREVIEW");
+	} while (wire_in_more(in));
+	*args_r = &lazy;
+	return wire_in_close(in);
+}
+
+static void
+make(const struct imap_fetched *message, struct buf *out)
+{
+	struct mail_preview p;
+	struct mail_range want;
+	struct buf bytes = {0};
+
+	mail_preview_begin(&p, message->summary);
+	while (mail_preview_wants(&p, &want)) {
+		if (want.len > PIECE)
+			want.len = PIECE;
+		bytes.n = 0;
+		if (!message->read(message, want, &bytes))
+			break;
+		mail_preview_feed(&p, buf_as_str(&bytes));
+	}
+	wire_out_string(out, &wire_dialect_rev1, mail_preview_text(&p));
+	mail_preview_fini(&p);
+	buf_fini(&bytes);
+}
+
+static void
+print(const struct imap_fetched *message, struct buf *out)
+{
+	struct str text = mail_summary_text(message->summary, MAIL_TEXT_PREVIEW);
+
+	if (text.p == NULL && message->args == NULL)
+		make(message, out);
+	else
+		wire_out_nstring(out, &wire_dialect_rev1, text);
+}
+
+static const struct imap_fetch_item fetch_items[] = {
+    {.name = "PREVIEW",
+        .needs = IMAP_NEEDS_SUMMARY | IMAP_NEEDS_BLOB,
+        .parse = read_modifiers,
+        .print = print},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "PREVIEW", .rfc = "8970", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+const struct imap_ext imap_ext_preview = {
+    .name = "preview",
+    .title = "PREVIEW (RFC 8970)",
+    .caps = caps,
+    .fetch_items = fetch_items,
+};
