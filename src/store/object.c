@@ -67,6 +67,15 @@ store_blob_object_id(const struct store *store, char letter, uint64_t blob, stru
 	put_id(store, letter, blob, 0, out);
 }
 
+void
+store_text_object_id(char letter, struct str text, struct buf *out)
+{
+	XXH128_hash_t hash = XXH3_128bits(text.p, text.n);
+
+	buf_printf(out, "%c%016llx%016llx", letter, (unsigned long long)hash.high64,
+	    (unsigned long long)hash.low64);
+}
+
 static bool
 take_half(struct str hex, uint64_t *half_r)
 {

@@ -336,7 +336,9 @@ struct store_account *store_mailbox_account(const struct store_mailbox *mailbox)
 void store_mailbox_object_id(
     const struct store_account *account, uint32_t mailbox_id, struct buf *out);
 void store_blob_object_id(const struct store *store, char letter, uint64_t blob, struct buf *out);
-/* The way back.  False: it is no such id of this store. */
+/* Of what a text stands for, the same in every store: its hash. */
+void store_text_object_id(char letter, struct str text, struct buf *out);
+/* The way back from a blob's.  False: it is no such id of this store. */
 bool store_object_id_blob(const struct store *store, char letter, struct str id, uint64_t *blob_r);
 
 /* A consistent copy of the counters, under the lock; what else is to agree with them is read with

@@ -159,12 +159,6 @@ say_selected(struct imap_conn *conn)
 	wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, STR("XTRIAL"), imap_box(conn)->name);
 }
 
-static void
-print_created(const struct store_change *change, struct buf *code)
-{
-	buf_printf(code, "XTRIAL %u", change->mailbox_id > 0);
-}
-
 /* ---- LIST */
 
 /* Those with a special use, or below INBOX: no criterion that wire knows. */
@@ -194,7 +188,6 @@ const struct imap_ext imap_ext_trial = {
     .search_keys = search_keys,
     .list_selects = list_selects,
     .select_params = select_params,
-    .created = print_created,
     .stored = print_stored,
     .selected = say_selected,
     .flags_printed = print_double,

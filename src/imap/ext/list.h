@@ -36,6 +36,7 @@
 	EXT(id)                                                                                    \
 	EXT(savedate)                                                                              \
 	EXT(preview)                                                                               \
+	EXT(objectid)                                                                              \
 	EXT(enable)                                                                                \
 	EXT(unauthenticate)
 

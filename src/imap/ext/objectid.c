@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * OBJECTID (RFC 8474): ids that stay when a mailbox is renamed or a message is copied or moved.
+ *
+ * EMAILID is that of the message's bytes, which copies share; MAILBOXID that of the mailbox.
+ * THREADID is a function of the message alone, so it never changes, needs no index, and is the same
+ * in all mailboxes: the hash of the Message-ID that begins the thread, which is the first of
+ * References, else In-Reply-To, else the message's own.  A message without any is a thread by
+ * itself, under an id like its EMAILID.
+ */
+#include "imap/imap.h"
+
+#define EMAIL 'M'
+#define THREAD 'T'
+#define ID_MAX 255u /* characters */
+
+/* ---- ids of messages */
+
+static struct str
+first_word(struct str ids)
+{
+	struct str word = ids;
+
+	(void)str_split(&ids, ' ', &word);
+	return word;
+}
+
+/* Empty: it has none of these fields. */
+static struct str
+thread_root(const struct mail_summary *summary)
+{
+	static const enum mail_text texts[] = {
+	    MAIL_TEXT_REFERENCES, MAIL_TEXT_IN_REPLY_TO, MAIL_TEXT_MESSAGE_ID};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct str ids = mail_summary_text(summary, texts[i]);
+
+		if (ids.n > 0)
+			return first_word(ids);
+	}
+	return STR("");
+}
+
+static void
+print_email(const struct imap_fetched *message, struct buf *out)
+{
+	buf_putc(out, '(');
+	store_blob_object_id(message->store, EMAIL, message->record->blob, out);
+	buf_putc(out, ')');
+}
+
+static void
+print_thread(const struct imap_fetched *message, struct buf *out)
+{
+	struct str root = thread_root(message->summary);
+
+	buf_putc(out, '(');
+	if (root.n > 0)
+		store_text_object_id(THREAD, root, out);
+	else
+		store_blob_object_id(message->store, THREAD, message->record->blob, out);
+	buf_putc(out, ')');
+}
+
+/* ---- SEARCH */
+
+static bool
+read_id(struct wire_in *in, struct wire_key *key)
+{
+	struct str *id = &key->text;
+
+	if (!wire_in_sp(in) || !wire_in_atom(in, id))
+		return false;
+	for (size_t i = 0; i < id->n; i++) {
+		unsigned char c = ascii_lower((unsigned char)id->p[i]);
+
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
+			return wire_in_fail(in, "Not an object id");
+	}
+	return id->n <= ID_MAX || wire_in_fail(in, "Not an object id");
+}
+
+static const struct store *
+store_of(const struct imap_box *box)
+{
+	return store_account_store(store_mailbox_account(box->mailbox));
+}
+
+/* number: the blob that the id is of; 0, which none has: it is of none. */
+static void
+begin_email(struct wire_key *key, const struct imap_box *box, int64_t now)
+{
+	(void)now;
+	if (!store_object_id_blob(store_of(box), EMAIL, key->text, &key->number))
+		key->number = 0;
+}
+
+static bool
+is_email(const struct wire_key *key, const struct store_message *record)
+{
+	return record->blob == key->number;
+}
+
+static void
+begin_thread(struct wire_key *key, const struct imap_box *box, int64_t now)
+{
+	(void)now;
+	if (!store_object_id_blob(store_of(box), THREAD, key->text, &key->number))
+		key->number = 0;
+}
+
+static bool
+in_thread(const struct wire_key *key, const struct store_message *record,
+    const struct mail_summary *summary)
+{
+	struct str root = thread_root(summary);
+	struct buf id = {0};
+	bool is;
+
+	if (root.n == 0)
+		return record->blob == key->number;
+	store_text_object_id(THREAD, root, &id);
+	is = str_eq(buf_as_str(&id), key->text);
+	buf_fini(&id);
+	return is;
+}
+
+/* ---- mailboxes */
+
+static void
+put_mailbox(const struct store_account *account, uint32_t id, struct buf *out)
+{
+	buf_putc(out, '(');
+	store_mailbox_object_id(account, id, out);
+	buf_putc(out, ')');
+}
+
+static void
+print_mailbox(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
+{
+	put_mailbox(imap_login(conn)->account, mailbox->id, out);
+}
+
+static void
+created(const struct store_change *change, struct buf *code)
+{
+	buf_puts(code, "MAILBOXID ");
+	put_mailbox(change->account, change->mailbox_id, code);
+}
+
+static void
+selected(struct imap_conn *conn)
+{
+	const struct store_mailbox *mailbox = imap_box(conn)->mailbox;
+	struct buf *out = imap_out(conn);
+
+	wire_out_ok_begin(out);
+	buf_puts(out, "MAILBOXID ");
+	put_mailbox(store_mailbox_account(mailbox), store_mailbox_id(mailbox), out);
+	wire_out_ok_end(out, "Ok");
+}
+
+static const struct imap_fetch_item fetch_items[] = {
+    {.name = "EMAILID", .print = print_email},
+    {.name = "THREADID", .needs = IMAP_NEEDS_SUMMARY, .print = print_thread},
+    {.name = NULL},
+};
+
+static const struct imap_search_key search_keys[] = {
+    {.name = "EMAILID", .parse = read_id, .begin = begin_email, .matches = is_email},
+    {.name = "THREADID", .parse = read_id, .begin = begin_thread, .matches_summary = in_thread},
+    {.name = NULL},
+};
+
+static const struct imap_status_item status_items[] = {
+    {.name = "MAILBOXID", .print = print_mailbox},
+    {.name = NULL},
+};
+
+static const struct imap_cap caps[] = {
+    {.word = "OBJECTID", .rfc = "8474", .states = IMAP_LOGGED_IN},
+    {.word = NULL},
+};
+
+static const struct imap_code codes[] = {
+    {.name = "MAILBOXID",
+        .rfc = "8474",
+        .when = "CREATE, SELECT and EXAMINE: the id of the mailbox"},
+    {.name = NULL},
+};
+
+const struct imap_ext imap_ext_objectid = {
+    .name = "objectid",
+    .title = "OBJECTID (RFC 8474)",
+    .caps = caps,
+    .codes = codes,
+    .fetch_items = fetch_items,
+    .search_keys = search_keys,
+    .status_items = status_items,
+    .created = created,
+    .selected = selected,
+};
