@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "same.h"
 #include "wire/cmd.h"
-#include "wire/enable.h"
+#include "wire/cmd/enable.h"
 #include "wire/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

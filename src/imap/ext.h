@@ -35,15 +35,15 @@
 #include "conf/conf.h"
 #include "mail/section.h"
 #include "store/store.h"
-#include "wire/fetch.h"
-#include "wire/search.h"
+#include "wire/cmd/fetch.h"
+#include "wire/cmd/search.h"
 
 struct imap_box;
 struct imap_cmd;
 struct imap_conn;
 struct imap_render;
-struct wire_create; /* wire/mailbox.h */
-struct wire_list;   /* wire/list.h */
+struct wire_create; /* wire/cmd/mailbox.h */
+struct wire_list;   /* wire/cmd/list.h */
 
 enum imap_states { /* RFC 9051 section 3; a mask */
 	IMAP_NOAUTH = 1u << 0,
@@ -234,8 +234,8 @@ struct imap_status_item {
 };
 
 /*
- * Attributes (wire/list.h) that a row has in `attrs` are shown only where a row of the command has
- * them; all others always are.
+ * Attributes (wire/cmd/list.h) that a row has in `attrs` are shown only where a row of the command
+ * has them; all others always are.
  */
 struct imap_list_select { /* an option before the reference: which names are meant */
 	const char *name;

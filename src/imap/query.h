@@ -12,7 +12,7 @@
  * are held until the query is freed.
  */
 #include "imap/imap.h"
-#include "wire/search.h"
+#include "wire/cmd/search.h"
 
 struct imap_query;
 

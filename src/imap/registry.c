@@ -7,9 +7,9 @@
 #include "imap/conn_int.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
-#include "wire/fetch.h"
-#include "wire/search.h"
-#include "wire/status.h"
+#include "wire/cmd/fetch.h"
+#include "wire/cmd/search.h"
+#include "wire/cmd/status.h"
 
 #define WORDS (sizeof(((struct imap_registry *)NULL)->words) / sizeof(struct imap_row))
 

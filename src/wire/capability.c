@@ -2,7 +2,7 @@
 /* CAPABILITY both ways: see capability.h. */
 #include "wire/capability.h"
 
-#include "wire/vec_int.h"
+#include "wire/vec.h"
 
 bool
 wire_in_words(struct wire_in *in, struct wire_names *words_r)

@@ -2,7 +2,7 @@
 /* Flags both ways: see flags.h. */
 #include "wire/flags.h"
 
-#include "wire/vec_int.h"
+#include "wire/vec.h"
 
 static const struct wire_name flag_names[] = {{"Answered", WIRE_FLAG_ANSWERED},
     {"Flagged", WIRE_FLAG_FLAGGED}, {"Deleted", WIRE_FLAG_DELETED}, {"Seen", WIRE_FLAG_SEEN},

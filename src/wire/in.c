@@ -8,7 +8,7 @@
 #include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "wire/vec_int.h"
+#include "wire/vec.h"
 
 void
 wire_in_init(struct wire_in *in, struct str bytes, struct arena *arena,

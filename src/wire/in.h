@@ -3,8 +3,8 @@
 #define WIRE_IN_H
 /*
  * wire: the grammar of IMAP (RFC 9051) without I/O: bytes become structs, structs become bytes.
- * Start here for what comes in, with out.h for what goes out; a header per subject (fetch.h,
- * search.h, append.h, set.h) has its struct with its parser and printer.
+ * Start here for what comes in, with out.h for what goes out.  cmd/ has a header for each subject
+ * (fetch.h, search.h, append.h): a struct, its parser and its printer.
  *
  * The cursor that every parser of wire reads from: over the contiguous bytes
  * of one command or response, literals inline, as the framer found them; and

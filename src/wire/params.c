@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "wire/vec_int.h"
+#include "wire/vec.h"
 
 static bool
 skip_string(struct wire_in *in)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See vec_int.h. */
-#include "wire/vec_int.h"
+/* See vec.h. */
+#include "wire/vec.h"
 
 #include <string.h>
 

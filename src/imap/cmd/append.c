@@ -9,7 +9,7 @@
  * the command has ended and all uploads are finished (summaries made, large
  * files flushed), one change takes them all or none.
  */
-#include "wire/append.h"
+#include "wire/cmd/append.h"
 #include "imap/rights.h"
 #include "imap/settings.h"
 

@@ -5,19 +5,19 @@
  * Do two structs of wire say the same?  For round trips: what was printed is parsed again.  Texts
  * are compared byte by byte, NIL is not "", and lists have their order.
  */
-#include "wire/append.h"
-#include "wire/auth.h"
+#include "wire/cmd/append.h"
+#include "wire/cmd/auth.h"
+#include "wire/cmd/copy.h"
+#include "wire/cmd/fetch_data.h"
+#include "wire/cmd/id.h"
+#include "wire/cmd/list.h"
+#include "wire/cmd/mailbox.h"
+#include "wire/cmd/namespace.h"
+#include "wire/cmd/search.h"
+#include "wire/cmd/select.h"
+#include "wire/cmd/status.h"
+#include "wire/cmd/store.h"
 #include "wire/code.h"
-#include "wire/copy.h"
-#include "wire/fetch_data.h"
-#include "wire/id.h"
-#include "wire/list.h"
-#include "wire/mailbox.h"
-#include "wire/namespace.h"
-#include "wire/search.h"
-#include "wire/select.h"
-#include "wire/status.h"
-#include "wire/store.h"
 
 bool same_str(struct str a, struct str b);
 bool same_names(const struct wire_names *a, const struct wire_names *b);

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "wire/append.h"
+#include "wire/cmd/append.h"
 #include "wire/frame.h"
 
 static struct arena *arena;

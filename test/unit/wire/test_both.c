@@ -12,7 +12,7 @@
 
 #include "gen.h"
 #include "wire/cmd.h"
-#include "wire/enable.h"
+#include "wire/cmd/enable.h"
 #include "wire/frame.h"
 #include "wire/response.h"
 

@@ -6,15 +6,15 @@
 
 #include <cmocka.h>
 
-#include "wire/auth.h"
 #include "wire/cmd.h"
-#include "wire/copy.h"
-#include "wire/enable.h"
-#include "wire/id.h"
-#include "wire/list.h"
-#include "wire/mailbox.h"
-#include "wire/select.h"
-#include "wire/status.h"
+#include "wire/cmd/auth.h"
+#include "wire/cmd/copy.h"
+#include "wire/cmd/enable.h"
+#include "wire/cmd/id.h"
+#include "wire/cmd/list.h"
+#include "wire/cmd/mailbox.h"
+#include "wire/cmd/select.h"
+#include "wire/cmd/status.h"
 
 static struct arena *arena;
 

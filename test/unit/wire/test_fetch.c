@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "wire/fetch_data.h"
-#include "wire/search.h"
-#include "wire/store.h"
+#include "wire/cmd/fetch_data.h"
+#include "wire/cmd/search.h"
+#include "wire/cmd/store.h"
 
 static struct arena *arena;
 

@@ -6,15 +6,15 @@
 
 #include <cmocka.h>
 
+#include "wire/cmd/enable.h"
+#include "wire/cmd/fetch_data.h"
+#include "wire/cmd/id.h"
+#include "wire/cmd/list.h"
+#include "wire/cmd/namespace.h"
+#include "wire/cmd/search.h"
+#include "wire/cmd/status.h"
 #include "wire/code.h"
-#include "wire/enable.h"
-#include "wire/fetch_data.h"
-#include "wire/id.h"
-#include "wire/list.h"
-#include "wire/namespace.h"
 #include "wire/response.h"
-#include "wire/search.h"
-#include "wire/status.h"
 
 static const struct wire_dialect utf8 = {.rev2 = true, .utf8 = true};
 static const struct wire_dialect *const rev1 = &wire_dialect_rev1;
