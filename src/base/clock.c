@@ -22,6 +22,15 @@ clock_mono_ms(void)
 	return clock_mono_ns() / 1000000u;
 }
 
+uint64_t
+clock_cpu_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 int64_t
 clock_wall_s(void)
 {

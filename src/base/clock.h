@@ -6,7 +6,8 @@
 
 uint64_t clock_mono_ns(void); /* since some fixed point; never goes back */
 uint64_t clock_mono_ms(void);
-int64_t clock_wall_s(void); /* seconds since 1970 UTC */
+uint64_t clock_cpu_ns(void); /* that this thread has computed; a system call, unlike the others */
+int64_t clock_wall_s(void);  /* seconds since 1970 UTC */
 /* Fills p with n random bytes from the kernel. */
 void random_bytes(void *p, unsigned long n);
 #endif

@@ -8,13 +8,18 @@
 #include "imap/conn_int.h"
 #include "net/tally.h"
 
-enum { LATELY_MS = 1000, LONG_PART = 8 }; /* an eighth of a slice is long */
+enum {
+	LATELY_MS = 1000,
+	LONG_PART = 8,       /* an eighth of a slice is long */
+	FORGET_AT_ONCE = 64, /* so that forgetting many does not hold up the loop */
+};
 
 struct paced {
 	struct paced *next; /* in its bucket */
 	uint64_t who;
 	uint64_t until_ms;
-	struct link known, ring;
+	struct link known; /* in no list: that time is over, but connections wait */
+	struct link ring;
 	struct link conns; /* that wait; of pace_place */
 };
 
@@ -47,33 +52,46 @@ forget(struct pace *pace, struct paced *p)
 {
 	*find(pace, p->who) = p->next;
 	list_remove(&p->known);
+	pace->count--;
 	mem_free(p);
 }
 
-/* Those who have not computed for long lately; a look at the first two each time is enough. */
 static void
-forget_some(struct imap_loop *il)
+set_timer(struct imap_loop *il)
 {
 	struct pace *pace = &il->pace;
+	uint64_t now = loop_now(il->loop), until;
 
-	for (unsigned i = 0; i < 2 && !list_empty(&pace->known); i++) {
+	if (list_empty(&pace->known) || loop_timer_is_set(&pace->timer))
+		return;
+	until = list_entry(pace->known.next, struct paced, known)->until_ms;
+	loop_timer_set(&pace->timer, until > now ? until - now : 1);
+}
+
+/* Some have not computed for long lately.  Those who wait are forgotten when they do not. */
+static void
+forget_some(void *arg)
+{
+	struct imap_loop *il = arg;
+	struct pace *pace = &il->pace;
+
+	for (unsigned i = 0; i < FORGET_AT_ONCE && !list_empty(&pace->known); i++) {
 		struct paced *p = list_entry(pace->known.next, struct paced, known);
 
 		if (p->until_ms > loop_now(il->loop))
-			return;
-		if (list_empty(&p->conns)) {
+			break;
+		list_remove(&p->known);
+		if (list_empty(&p->conns))
 			forget(pace, p);
-		} else {
-			list_remove(&p->known);
-			list_push_back(&pace->known, &p->known);
-		}
 	}
+	set_timer(il);
 }
 
 static void
 remember(struct imap_loop *il, uint64_t who)
 {
-	struct paced **at = find(&il->pace, who), *p = *at;
+	struct pace *pace = &il->pace;
+	struct paced **at = find(pace, who), *p = *at;
 
 	if (p == NULL) {
 		p = *at = mem_zalloc(sizeof(*p));
@@ -81,10 +99,12 @@ remember(struct imap_loop *il, uint64_t who)
 		list_init(&p->known);
 		list_init(&p->ring);
 		list_init(&p->conns);
+		pace->count++;
 	}
 	p->until_ms = loop_now(il->loop) + LATELY_MS;
 	list_remove(&p->known);
-	list_push_back(&il->pace.known, &p->known);
+	list_push_back(&pace->known, &p->known);
+	set_timer(il);
 }
 
 /* NULL: served at once. */
@@ -93,10 +113,7 @@ paced_of(const struct imap_conn *conn)
 {
 	struct pace *pace = &conn->il->pace;
 
-	if (list_empty(&pace->known))
-		return NULL;
-	forget_some(conn->il);
-	return *find(pace, who_is(conn));
+	return pace->count > 0 ? *find(pace, who_is(conn)) : NULL;
 }
 
 bool
@@ -105,17 +122,49 @@ pace_holds(const struct imap_conn *conn)
 	return paced_of(conn) != NULL;
 }
 
+/* ---- what is computed ---- */
+
+void
+pace_begins(struct imap_loop *il, uint64_t now)
+{
+	struct pace *pace = &il->pace;
+
+	pace->since_ns = now;
+	pace->exact = loop_now(il->loop) < pace->exact_until_ms;
+	if (pace->exact)
+		pace->since_cpu_ns = loop_cpu_ns(il->loop);
+}
+
+/* Was much computed since it was asked last?  goes_on: it will be asked again in this go. */
+static bool
+took_long(struct imap_loop *il, uint64_t now, bool goes_on)
+{
+	struct pace *pace = &il->pace;
+	bool slow = now - pace->since_ns >= pace->long_ns, known = pace->exact;
+	uint64_t before = pace->since_cpu_ns;
+
+	pace->since_ns = now;
+	if (slow) {
+		pace->exact_until_ms = loop_now(il->loop) + LATELY_MS;
+		pace->exact = true;
+	}
+	if (!slow && !(known && goes_on))
+		return false;
+	pace->since_cpu_ns = loop_cpu_ns(il->loop);
+	return slow && known && pace->since_cpu_ns - before >= pace->long_ns;
+}
+
 void
 pace_ran(struct imap_conn *conn)
 {
 	struct imap_loop *il = conn->il;
-	uint64_t began = il->slice_end_ns - il->slice_ns, ns = clock_mono_ns() - began;
+	uint64_t began = il->slice_end_ns - il->slice_ns, now = clock_mono_ns();
 
 	if (conn->pace.turn) { /* a whole slice was counted */
 		conn->pace.turn = false;
-		il->pace.credit_ns += (int64_t)il->slice_ns - (int64_t)ns;
+		il->pace.credit_ns += (int64_t)il->slice_ns - (int64_t)(now - began);
 	}
-	if (ns >= il->slice_ns / LONG_PART)
+	if (took_long(il, now, false))
 		remember(il, who_is(conn));
 }
 
@@ -146,6 +195,30 @@ pace_ask(struct imap_conn *conn)
 	loop_post(conn->il->loop, &pace->task);
 }
 
+static void
+stop_waiting(struct pace *pace, struct pace_place *place)
+{
+	struct paced *p = place->paced;
+
+	list_remove(&place->link);
+	place->link = (struct link){NULL, NULL};
+	place->paced = NULL;
+	if (!list_empty(&p->conns))
+		return;
+	list_remove(&p->ring);
+	if (list_empty(&p->known))
+		forget(pace, p);
+}
+
+void
+pace_leave(struct imap_conn *conn, uint64_t user)
+{
+	if (took_long(conn->il, clock_mono_ns(), true))
+		remember(conn->il, user);
+	if (pace_waits(conn))
+		stop_waiting(&conn->il->pace, &conn->pace);
+}
+
 /* The first connection of the first in the ring, who goes to its back. */
 static struct imap_conn *
 take(struct pace *pace)
@@ -153,12 +226,9 @@ take(struct pace *pace)
 	struct paced *p = list_entry(pace->ring.next, struct paced, ring);
 	struct pace_place *place = list_entry(p->conns.next, struct pace_place, link);
 
-	list_remove(&place->link);
-	place->link = (struct link){NULL, NULL};
-	place->paced = NULL;
 	list_remove(&p->ring);
-	if (!list_empty(&p->conns))
-		list_push_back(&pace->ring, &p->ring);
+	list_push_back(&pace->ring, &p->ring);
+	stop_waiting(pace, place);
 	return list_entry(place, struct imap_conn, pace);
 }
 
@@ -214,6 +284,8 @@ pace_init(struct imap_loop *il)
 	list_init(&il->pace.ring);
 	list_init(&il->pace.known);
 	il->pace.task.fn = serve;
+	il->pace.long_ns = il->slice_ns / LONG_PART;
+	loop_timer_init(&il->pace.timer, il->loop, forget_some, il);
 }
 
 void
@@ -222,6 +294,8 @@ pace_fini(struct imap_loop *il)
 	struct pace *pace = &il->pace;
 
 	TS_ASSERT(list_empty(&pace->ring));
+	loop_timer_clear(&pace->timer);
 	while (!list_empty(&pace->known))
 		forget(pace, list_entry(pace->known.next, struct paced, known));
+	TS_ASSERT(pace->count == 0);
 }

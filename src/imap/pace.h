@@ -12,6 +12,11 @@
  * gets as much of it as one with a single one.
  *
  * Before login an address counts as a user.
+ *
+ * What counts is the CPU time of the thread: on a machine that others keep busy too, a go takes
+ * long by the clock although it computed little.  Reading it costs a system call, so it is read
+ * only while goes that are long by the clock are seen; the first of them is charged to nobody.
+ * A go may end the turn of one user and begin that of another: each is charged for their own part.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,10 +33,17 @@ struct paced;
 
 struct pace {              /* of a loop */
 	struct link ring;  /* those of whom a connection waits, in the order of their turns */
-	struct link known; /* all who are paced, first who computed least lately */
-	struct paced *bucket[PACE_BUCKETS];
+	struct link known; /* all who computed for long lately, first who did least lately */
+	struct paced *bucket[PACE_BUCKETS]; /* these, and those who still wait */
+	unsigned count;                     /* of all in the buckets */
 	struct loop_task task;
-	int64_t credit_ns; /* what the ring may compute yet in this iteration */
+	struct loop_timer timer; /* some of known are to be forgotten */
+	int64_t credit_ns;       /* what the ring may compute yet in this iteration */
+	uint64_t long_ns;        /* who computes so long in one go is paced */
+	/* The go at hand: what was computed since then is charged to nobody yet. */
+	uint64_t since_ns, since_cpu_ns;
+	bool exact;              /* since_cpu_ns is known */
+	uint64_t exact_until_ms; /* goes that begin before know it */
 };
 
 struct pace_place { /* of a connection */
@@ -51,8 +63,13 @@ bool pace_holds(const struct imap_conn *conn);
 void pace_ask(struct imap_conn *conn);
 /* The connection waits for its turn. */
 bool pace_waits(const struct imap_conn *conn);
-/* The connection has computed since slice_begin(). */
+/* A go begins at this time of clock_mono_ns(). */
+void pace_begins(struct imap_loop *il, uint64_t now);
+/* It ends. */
 void pace_ran(struct imap_conn *conn);
+/* In a go, when the turn of that user (struct work_who) is over and the next has begun: what was
+ * computed until now is charged to them, and the connection does not wait in their queue. */
+void pace_leave(struct imap_conn *conn, uint64_t user);
 
 /* For conn_data(): must the input wait?  Then pause the stream, and consume nothing. */
 bool pace_hold_input(struct imap_conn *conn);

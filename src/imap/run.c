@@ -26,7 +26,10 @@
 void
 slice_begin(struct imap_loop *il)
 {
-	il->slice_end_ns = clock_mono_ns() + il->slice_ns;
+	uint64_t now = clock_mono_ns();
+
+	il->slice_end_ns = now + il->slice_ns;
+	pace_begins(il, now);
 }
 
 bool
@@ -191,38 +194,58 @@ count_command(const struct imap_cmd *cmd)
 	c->ns += ns;
 }
 
+/* Of the turn that UNAUTHENTICATE ended: what holds for its OK yet. */
+struct last_turn {
+	/* That OK, and nothing behind it, is the last that it shows. */
+	struct transcript *transcript;
+	struct imap_layer *layer;
+	uint64_t user;
+};
+
+static struct last_turn
+next_turn(struct imap_conn *conn)
+{
+	struct imap_login *login = imap_login(conn);
+	struct last_turn last = {login->transcript, login->layer, login->who.user};
+
+	login->transcript = NULL;
+	login->layer = NULL;
+	conn->ending = "UNAUTHENTICATE";
+	imap_turn_free(conn);
+	conn->ending = NULL;
+	conn->turn = imap_turn_new(conn);
+	conn->turns++;
+	return last;
+}
+
+static void
+end_last_turn(struct imap_conn *conn, struct last_turn *last)
+{
+	transcript_end(&last->transcript, "UNAUTHENTICATE");
+	imap_layer_end(conn, last->layer);
+	imap_layer_free(&last->layer);
+	pace_leave(conn, last->user);
+}
+
 void
 cmd_reply(struct imap_cmd *cmd)
 {
 	struct imap_conn *conn = cmd->conn;
 	enum imap_after after = cmd->after;
 	bool bad = cmd->result == IMAP_RESULT_BAD;
-	struct transcript *transcript = NULL;
-	struct imap_layer *layer = NULL;
+	struct last_turn last = {NULL, NULL, 0};
 
 	if (!cmd->no_sync && imap_box(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
 	    !all_told(cmd))
 		return;
-	if (after == IMAP_AFTER_NEW_TURN) {
-		/* The OK, and nothing behind it, is the last that its transcript shows. */
-		transcript = imap_login(conn)->transcript;
-		imap_login(conn)->transcript = NULL;
-		/* It holds for the OK yet. */
-		layer = imap_login(conn)->layer;
-		imap_login(conn)->layer = NULL;
-		conn->ending = "UNAUTHENTICATE";
-		imap_turn_free(conn);
-		conn->ending = NULL;
-		conn->turn = imap_turn_new(conn);
-		conn->turns++;
-	}
+	if (after == IMAP_AFTER_NEW_TURN)
+		last = next_turn(conn);
 	if (cmd->greeting)
 		print_greeting(cmd);
 	else
 		print_reply(cmd);
-	transcript_end(&transcript, "UNAUTHENTICATE");
-	imap_layer_end(conn, layer);
-	imap_layer_free(&layer);
+	if (after == IMAP_AFTER_NEW_TURN)
+		end_last_turn(conn, &last);
 	count_command(cmd);
 	trace(cmd, bad ? "BAD" : cmd->result == IMAP_RESULT_NO ? "NO" : "OK");
 	cmd_free(conn);
@@ -292,11 +315,15 @@ imap_resume(struct imap_cmd *cmd)
 	TS_ASSERT(conn->cmd == cmd && !cmd->running);
 	if (conn->closing)
 		return;
-	slice_begin(conn->il);
 	cmd->yielded = false;
+	if (conn->in_data) { /* in its slice */
+		cmd_run(cmd);
+		return;
+	}
+	slice_begin(conn->il);
 	cmd_run(cmd);
 	pace_ran(conn);
-	if (!conn->in_data && !conn->closing) {
+	if (!conn->closing) {
 		conn_input_update(conn);
 		conn_set_timer(conn);
 	}

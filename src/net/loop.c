@@ -324,6 +324,12 @@ loop_wall(const struct loop *loop)
 	return loop->fake ? (loop->wall_ms + (int64_t)loop->now) / 1000 : clock_wall_s();
 }
 
+uint64_t
+loop_cpu_ns(const struct loop *loop)
+{
+	return loop->cpu != NULL ? loop->cpu(loop->cpu_arg) : clock_cpu_ns();
+}
+
 struct arena_pool *
 loop_arenas(struct loop *loop)
 {
@@ -396,4 +402,12 @@ loop_fake_set_wall(struct loop *loop, int64_t seconds)
 {
 	TS_ASSERT(loop->fake);
 	loop->wall_ms = seconds * 1000 - (int64_t)loop->now;
+}
+
+void
+loop_fake_set_cpu(struct loop *loop, uint64_t (*fn)(void *arg), void *arg)
+{
+	TS_ASSERT(loop->fake);
+	loop->cpu = fn;
+	loop->cpu_arg = arg;
 }

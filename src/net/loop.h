@@ -81,6 +81,8 @@ void loop_at_end(struct loop *loop, struct loop_task *task);
 uint64_t loop_now(const struct loop *loop);
 /* Seconds since 1970. */
 int64_t loop_wall(const struct loop *loop);
+/* Nanoseconds that the loop's thread has computed, by clock_cpu_ns(). */
+uint64_t loop_cpu_ns(const struct loop *loop);
 /* The counters of the arenas that live on this loop. */
 struct arena_pool *loop_arenas(struct loop *loop);
 
@@ -113,4 +115,6 @@ bool loop_fake_step(struct loop *loop);
 /* Moves both clocks, a timer at a time in their order, running tasks after each. */
 void loop_fake_advance(struct loop *loop, uint64_t ms);
 void loop_fake_set_wall(struct loop *loop, int64_t seconds);
+/* loop_cpu_ns() is what fn says. */
+void loop_fake_set_cpu(struct loop *loop, uint64_t (*fn)(void *arg), void *arg);
 #endif

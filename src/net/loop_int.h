@@ -25,7 +25,9 @@ struct loop {
 	struct task_queue own;    /* from the own thread, in order */
 	struct task_queue at_end;
 	uint64_t now;
-	int64_t wall_ms; /* fake: wall clock minus now */
+	int64_t wall_ms;            /* fake: wall clock minus now */
+	uint64_t (*cpu)(void *arg); /* fake: instead of the thread's; may be NULL */
+	void *cpu_arg;
 	struct loop_timer **heap;
 	size_t timers, heap_cap;
 	size_t users;  /* streams and listeners alive */

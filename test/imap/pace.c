@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "site.h"
 
-enum { ALICE = 1, ALICES = 6, BOB = ALICE + ALICES, MAILBOXES = 200, LINES = 20 };
+enum { ALICE = 1, ALICES = 6, BOB = ALICE + ALICES, SWITCH, MAILBOXES = 200, LINES = 20 };
 
 static unsigned failures;
 
@@ -114,11 +114,20 @@ log_in(struct site *site, unsigned client, const char *line)
 	site_run(site);
 }
 
+/* Every go is long, or none is. */
+static void
+all_long(struct site *site, bool yes)
+{
+	site->il.slice_ns = yes ? 0 : (uint64_t)1 << 40;
+	site->il.pace.long_ns = site->il.slice_ns;
+}
+
 static struct site *
 make_site(void)
 {
 	struct site *site = site_new(&(struct site_options){
-	    .conf = STR("plaintext_login = always\nlimits.logins_per_user = 100\n")});
+	    .conf = STR("plaintext_login = always\nlimits.logins_per_user = 100\n"
+	                "unauthenticate = everyone\n")});
 	char name[16];
 
 	site_user(site, "alice", "secret", NULL, false);
@@ -128,11 +137,11 @@ make_site(void)
 		site_mailbox(site, "alice", name);
 		site_mailbox(site, "bob", name);
 	}
-	site->il.slice_ns = (uint64_t)1 << 40; /* nothing is long */
+	all_long(site, false);
 	for (unsigned i = 0; i < ALICES; i++)
 		log_in(site, ALICE + i, "l LOGIN alice secret\r\n");
 	log_in(site, BOB, "l LOGIN bob secret\r\n");
-	site->il.slice_ns = 0;
+	all_long(site, true);
 	return site;
 }
 
@@ -187,19 +196,87 @@ check_input(struct site *site)
 	all_is_answered(site, LINES, LINES);
 }
 
-/* It is forgotten in time. */
+static bool
+is_paced(const struct site *site, unsigned client)
+{
+	return pace_holds(site->clients[client].conn);
+}
+
+/* It is forgotten in time, though nobody says anything. */
 static void
-check_forgotten(struct site *site)
+check_forgotten(struct site *site, unsigned client)
 {
 	expect(!list_empty(&site->il.pace.known), "nobody is paced", 0);
-	site->il.slice_ns = (uint64_t)1 << 40;
-	loop_fake_advance(site->loop, 2000);
-	for (unsigned i = 0; i < 3; i++) {
-		say(site, BOB, "t NOOP\r\n", 1);
-		site_run(site);
-	}
-	expect(list_empty(&site->il.pace.known), "somebody is paced still", 0);
-	site->il.slice_ns = 0;
+	loop_fake_advance(site->loop, 900);
+	expect(is_paced(site, client), "not paced within the second", client);
+	loop_fake_advance(site->loop, 200);
+	expect(site->il.pace.count == 0, "somebody is paced still", site->il.pace.count);
+}
+
+/* ---- what is computed: by a clock on which each LIST takes a millisecond, and nothing else does
+ */
+
+static uint64_t
+lists_ns(void *arg)
+{
+	const struct site *site = arg;
+	const struct imap_registry *reg = &site->server.reg;
+	unsigned i = 0;
+
+	while (reg->cmds[i] != imap_registry_find(reg, STR("LIST")))
+		i++;
+	return site->il.commands[i].results[IMAP_RESULT_OK] * 1000000;
+}
+
+/* Who computed is paced, not who is logged in at the end of the go. */
+static void
+check_switch(struct site *site)
+{
+	loop_fake_set_cpu(site->loop, lists_ns, site);
+	all_long(site, false); /* no slice ends */
+	site->il.pace.long_ns = 1;
+	log_in(site, SWITCH, "l LOGIN alice secret\r\n");
+	say(site, SWITCH, "t LIST \"\" *\r\nt UNAUTHENTICATE\r\nt LOGIN bob secret\r\n", 1);
+	site_run(site);
+	expect(count(site, SWITCH, "t OK") == 3, "answers", count(site, SWITCH, "t OK"));
+	expect(is_paced(site, ALICE), "alice is not paced", 0);
+	expect(!is_paced(site, SWITCH), "bob is paced in alice's place", 0);
+	check_forgotten(site, ALICE);
+
+	say(site, SWITCH, "t UNAUTHENTICATE\r\nt LOGIN alice secret\r\nt LIST \"\" *\r\n", 1);
+	site_run(site);
+	expect(is_paced(site, SWITCH), "alice is not paced", 1);
+	expect(!is_paced(site, BOB), "bob is paced in alice's place", 1);
+	check_forgotten(site, ALICE);
+}
+
+/* Nothing was computed, it only took long: the machine had other things to do. */
+static void
+check_busy_machine(struct site *site)
+{
+	say_alice(site, "t NOOP\r\n", LINES);
+	say(site, BOB, "t NOOP\r\n", LINES);
+	all_is_answered(site, LINES, LINES);
+	expect(site->il.pace.exact_until_ms > 0, "nothing took long", 0);
+	expect(site->il.pace.count == 0, "somebody is paced", site->il.pace.count);
+	loop_fake_set_cpu(site->loop, NULL, NULL);
+}
+
+/* Whose connection waits for its turn when the user leaves, waits no more. */
+static void
+check_queue(struct site *site)
+{
+	struct imap_conn *conn = site->clients[SWITCH].conn;
+
+	all_long(site, true);
+	say(site, SWITCH, "t NOOP\r\n", 3);
+	site_run(site);
+	pace_ask(conn);
+	expect(pace_waits(conn), "it does not wait", 0);
+	pace_leave(conn, imap_login(conn)->who.user);
+	expect(!pace_waits(conn), "it waits among alice's still", 0);
+	expect(list_empty(&site->il.pace.ring), "alice waits, and nothing of hers", 0);
+	site_run(site);
 }
 
 /* A connection that waits for its turn goes away. */
@@ -209,7 +286,7 @@ check_end(struct site *site)
 	say_alice(site, "t LIST \"\" *\r\n", 1);
 	while (list_empty(&site->il.pace.ring) && loop_fake_step(site->loop))
 		continue;
-	for (unsigned i = 0; i <= ALICES; i++)
+	for (unsigned i = 0; i <= ALICES + 1; i++)
 		site_disconnect(site, ALICE + i);
 	expect(list_empty(&site->il.pace.ring), "somebody who is gone still waits", 1);
 }
@@ -223,7 +300,10 @@ main(void)
 	check_short(site);
 	check_users(site);
 	check_input(site);
-	check_forgotten(site);
+	check_forgotten(site, BOB);
+	check_switch(site);
+	check_busy_machine(site);
+	check_queue(site);
 	check_end(site);
 	site_free(&site);
 	return failures == 0 ? 0 : 1;
