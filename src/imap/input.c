@@ -163,20 +163,48 @@ refuse(struct imap_conn *conn, struct str bytes, const char *code, const char *t
 
 /* ---- streaming commands */
 
-static bool
-is_streaming(struct imap_conn *conn, struct str bytes, size_t end, struct wire_head *head_r)
+/* The row of the command that begins so; NULL: none.  *head_r is the arena's. */
+static const struct imap_cmd_def *
+row_of(struct imap_conn *conn, struct str bytes, struct arena *a, struct wire_head *head_r)
 {
 	const struct imap_cmd_def *def;
-	struct arena *a = arena_new(&conn->il->pool, ARENA_CMD, 128);
 	struct wire_in in;
-	bool yes;
 
-	wire_in_init(&in, (struct str){bytes.p, end}, a, imap_dialect(conn), NULL);
-	yes = wire_cmd_head(&in, head_r) && !head_r->uid &&
-	      (def = imap_registry_find(&conn->server->reg, head_r->name)) != NULL &&
-	      (def->traits & IMAP_TRAIT_STREAM) != 0;
+	wire_in_init(&in, bytes, a, imap_dialect(conn), NULL);
+	if (!wire_cmd_head(&in, head_r))
+		return NULL;
+	def = imap_registry_find(&conn->server->reg, head_r->name);
+	return def != NULL && head_r->uid && (def->traits & IMAP_TRAIT_UID) == 0 ? NULL : def;
+}
+
+static bool
+is_streaming(struct imap_conn *conn, struct str bytes)
+{
+	struct arena *a = arena_new(&conn->il->pool, ARENA_CMD, 128);
+	struct wire_head head;
+	const struct imap_cmd_def *def = row_of(conn, bytes, a, &head);
+	bool yes = def != NULL && !head.uid && (def->traits & IMAP_TRAIT_STREAM) != 0;
+
 	arena_free(&a);
 	return yes;
+}
+
+/* Of a command that is not streamed; bytes are what there is of it. */
+static void
+ask_for_literal(struct imap_conn *conn, struct str bytes)
+{
+	struct arena *a;
+	struct wire_head head;
+	const struct imap_cmd_def *def;
+
+	if (transcript_of(conn) != NULL) {
+		a = arena_new(&conn->il->pool, ARENA_CMD, 128);
+		def = row_of(conn, bytes, a, &head);
+		transcript_early(transcript_of(conn), def, head.tag, bytes);
+		arena_free(&a);
+	}
+	wire_out_continue(imap_out(conn), STR("Go ahead"));
+	stream_kick(conn->stream);
 }
 
 /* The framer stopped at a literal of a streaming command, or at its end. */
@@ -411,7 +439,6 @@ frame(struct imap_conn *conn, struct str bytes)
 	struct wire_frame *f = &conn->frame;
 	struct imap_cmd *cmd = conn->cmd;
 	struct wire_frame_limits longer;
-	struct wire_head head;
 	enum wire_frame_result r;
 
 	f->line_only = cmd != NULL && cmd->line != NULL;
@@ -440,15 +467,13 @@ frame(struct imap_conn *conn, struct str bytes)
 		if (cmd != NULL) {
 			cmd->literal_too_big = r == WIRE_FRAME_LITERAL_TOO_BIG;
 			feed(cmd, bytes, f->lit.data, false);
-		} else if (is_streaming(conn, bytes, f->lit.data, &head))
+		} else if (is_streaming(conn, (struct str){bytes.p, f->lit.data}))
 			start_streaming(conn, bytes, f->lit.data, r == WIRE_FRAME_LITERAL_TOO_BIG);
 		else if (r == WIRE_FRAME_LITERAL_TOO_BIG)
 			refuse(conn, bytes, "TOOBIG", f->error);
 		else {
-			if (f->lit.sync) {
-				wire_out_continue(imap_out(conn), STR("Go ahead"));
-				stream_kick(conn->stream);
-			}
+			if (f->lit.sync)
+				ask_for_literal(conn, (struct str){bytes.p, f->lit.data});
 			wire_frame_accept(f);
 		}
 		return 0;

@@ -32,7 +32,8 @@ struct transcript {
 	struct buf lines, user;
 	uint64_t max, keep; /* settings */
 	char when[32];
-	bool lost; /* lines, since the last that were taken */
+	bool lost;    /* lines, since the last that were taken */
+	size_t early; /* bytes of the command at hand that transcript_early() took */
 };
 
 /* ---- lines */
@@ -160,8 +161,10 @@ look(struct side *s, unsigned char c)
 static void
 end_literal(struct side *s)
 {
-	if (s->hidden > 0)
+	if (s->hidden > 0) {
 		buf_printf(&s->line, "[%llu bytes]", (unsigned long long)s->hidden);
+		s->any = true;
+	}
 	s->literal = s->hidden = 0;
 }
 
@@ -221,12 +224,26 @@ give_up(struct transcript *t, struct side *s)
 	s->cr = false;
 }
 
+/* The other side speaks: what is said until now is a line, and a literal goes on in the next. */
+static void
+break_line(struct transcript *t, struct side *s)
+{
+	uint64_t left = s->literal;
+
+	if (!s->any && s->hidden == 0)
+		return;
+	end_literal(s);
+	end_line(t, s);
+	s->literal = left;
+}
+
 static void
 tapped(void *arg, struct str bytes)
 {
 	struct transcript *t = arg;
 
 	take_time(t);
+	break_line(t, &t->client);
 	feed(t, &t->server, bytes);
 	hand_over(t);
 }
@@ -309,20 +326,54 @@ transcript_end(struct transcript **tp, const char *how)
 	mem_free(t);
 }
 
+/* Whoever sends a command may not mean it as one, or it holds a secret. */
+static bool
+may_be_shown(const struct imap_cmd_def *def)
+{
+	return def != NULL && (def->traits & (IMAP_TRAIT_SECRET | IMAP_TRAIT_LACKING)) == 0;
+}
+
+static void
+begin_command(
+    struct transcript *t, const struct imap_cmd_def *def, struct str tag, struct str bytes)
+{
+	before_client(t);
+	give_up(t, &t->client);
+	if (may_be_shown(def))
+		feed(t, &t->client, bytes);
+	else if (def == NULL)
+		note(t, 'C', "[no command that is known]");
+	else
+		note(t, 'C', "%.*s %s [not shown]", STR_ARG(tag), def->name);
+	hand_over(t);
+}
+
 void
-transcript_command(struct transcript *t, const struct imap_cmd *cmd, struct str bytes)
+transcript_early(
+    struct transcript *t, const struct imap_cmd_def *def, struct str tag, struct str bytes)
 {
 	if (t == NULL)
 		return;
-	before_client(t);
-	give_up(t, &t->client);
-	if (cmd->def == NULL)
-		note(t, 'C', "[no command that is known]");
-	else if ((cmd->def->traits & (IMAP_TRAIT_SECRET | IMAP_TRAIT_LACKING)) != 0)
-		note(t, 'C', "%.*s %s [not shown]", STR_ARG(cmd->tag), cmd->def->name);
-	else
-		feed(t, &t->client, bytes);
-	hand_over(t);
+	if (t->early == 0)
+		begin_command(t, def, tag, bytes);
+	else if (may_be_shown(def))
+		transcript_more(t, (struct str){bytes.p + t->early, bytes.n - t->early});
+	t->early = bytes.n;
+}
+
+void
+transcript_command(struct transcript *t, const struct imap_cmd *cmd, struct str bytes)
+{
+	size_t early;
+
+	if (t == NULL)
+		return;
+	early = t->early;
+	t->early = 0;
+	if (early == 0)
+		begin_command(t, cmd->def, cmd->tag, bytes);
+	else if (may_be_shown(cmd->def) && bytes.n > early)
+		transcript_more(t, (struct str){bytes.p + early, bytes.n - early});
 }
 
 void

@@ -8,6 +8,8 @@
  *	2026-01-31T12:00:00.123Z 17 C a2 FETCH 1 BODY[]
  *	2026-01-31T12:00:00.124Z 17 S * 1 FETCH (BODY[] {2048}[2048 bytes])
  *
+ * Lines are in the order in which they were said: a command that waits for "+" is broken there.
+ *
  * It belongs to the login: it begins behind the command that opened it and ends
  * with the OK of UNAUTHENTICATE, so it can hold nothing of what comes before or
  * after, however the bytes arrive.  Left out are
@@ -32,6 +34,10 @@ void transcript_end(struct transcript **t, const char *how);
 
 /* All these: t may be NULL.  A command, or its beginning, before its first step. */
 void transcript_command(struct transcript *t, const struct imap_cmd *cmd, struct str bytes);
+/* The same before all of it is there, when it is asked to go on: its bytes so far.  def NULL: it is
+ * not known. */
+void transcript_early(
+    struct transcript *t, const struct imap_cmd_def *def, struct str tag, struct str bytes);
 /* More of that command. */
 void transcript_more(struct transcript *t, struct str bytes);
 /* A line that the running command asked for. */

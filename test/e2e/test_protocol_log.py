@@ -134,6 +134,45 @@ def test_messages_and_literals_are_sizes(site):
     assert len(text) < 20000
 
 
+def test_lines_are_in_the_order_of_the_wire(site):
+    with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
+        f = s.makefile("rb")
+
+        def say(what, until):
+            s.sendall(what)
+            while not f.readline().startswith(until):
+                pass
+
+        say(b"a LOGIN alice " + SECRETS["alice"].encode() + b"\r\n", b"a OK")
+        say(b"b APPEND nope {3}\r\n", b"b NO")
+        say(b"c APPEND INBOX {3}\r\n", b"+ ")
+        say(b"abc\r\n", b"c OK")
+        say(b"d APPEND {5}\r\n", b"+ ")
+        say(b"INBOX {3}\r\n", b"+ ")
+        say(b"abc\r\n", b"d OK")
+        say(b"e CREATE {4}\r\n", b"+ ")
+        say(b"name\r\n", b"e OK")
+        say(b"f RENAME {4}\r\n", b"+ ")
+        say(b"name {5}\r\n", b"+ ")
+        say(b"other\r\n", b"f OK")
+        say(b"g LOST {3}\r\n", b"+ ")
+        say(b"abc {3}\r\n", b"+ ")
+        say(b"def\r\n", b"g BAD")
+        say(b"h APPEND nope {3+}\r\nabc\r\n", b"h NO")
+        say(b"z LOGOUT\r\n", b"z OK")
+    _, said = lines(site, last="end: LOGOUT")
+    short = [(side, " ".join(t.split(" ")[:4 if side == "C" else 2])) for side, t in said if not t.startswith("*")]
+    assert short[3:-1] == [
+        ("C", "b APPEND nope {3}"), ("S", "b NO"),
+        ("C", "c APPEND INBOX {3}"), ("S", "+ Go"), ("C", "[3 bytes]"), ("S", "c OK"),
+        ("C", "d APPEND {5}"), ("S", "+ Go"), ("C", "[5 bytes] {3}"), ("S", "+ Go"), ("C", "[3 bytes]"), ("S", "d OK"),
+        ("C", "e CREATE {4}"), ("S", "+ Go"), ("C", "[4 bytes]"), ("S", "e OK"),
+        ("C", "f RENAME {4}"), ("S", "+ Go"), ("C", "[4 bytes] {5}"), ("S", "+ Go"), ("C", "[5 bytes]"), ("S", "f OK"),
+        ("C", "[no command that is"), ("S", "+ Go"), ("S", "+ Go"), ("S", "[tag] BAD"),
+        ("C", "h APPEND nope {3+}"), ("S", "h NO"),
+        ("C", "z LOGOUT"), ("S", "z OK")]
+
+
 def test_a_client_that_lost_track_tells_no_password(site):
     coded = plain("alice", "alice")
     out = talk(site, b"a LOGIN alice " + SECRETS["alice"].encode() + b"\r\n",
