@@ -65,15 +65,24 @@ read_message_literal(struct wire_in *in, struct wire_append_message *m)
 	return in->p == in->end || wire_in_fail(in, "A message literal expected");
 }
 
+/* Before flags and date, blanks as between all arguments; before a message one. */
+static bool
+read_blanks(struct wire_in *in)
+{
+	if (wire_in_sp_then(in, '(') || wire_in_sp_then(in, '"'))
+		return wire_in_sp(in);
+	return wire_in_char(in, ' ');
+}
+
 /* SP [flags SP] [date-time SP] literal */
 static bool
-read_append_message(struct wire_in *in, struct wire_append_message *m)
+read_append_message(struct wire_in *in, bool first, struct wire_append_message *m)
 {
-	/* One blank each: nothing is guessed about what stands before a message. */
-	if (!wire_in_char(in, ' '))
+	/* Nothing is guessed about what stands next to a message: behind one, too, one blank. */
+	if (first ? !read_blanks(in) : !wire_in_char(in, ' '))
 		return false;
 	if (wire_in_peek(in) == '(') {
-		if (!wire_in_flag_list(in, &m->flags) || !wire_in_char(in, ' ') ||
+		if (!wire_in_flag_list(in, &m->flags) || !read_blanks(in) ||
 		    !keep_flags(in, &m->flags))
 			return false;
 	}
@@ -116,7 +125,7 @@ wire_append_feed(struct wire_append *ap, struct str segment)
 		if (wire_in_at_line_end(&in))
 			return WIRE_APPEND_END;
 	}
-	if (!read_append_message(&in, &m))
+	if (!read_append_message(&in, ap->n_messages == 0, &m))
 		return bad_append(ap, &in);
 	if (ap->n_messages == 0) {
 		if (!keep_str(&in, &mailbox) || !keep_str(&in, &in.given))

@@ -154,6 +154,15 @@ read_age(struct wire_in *in, struct wire_key *key)
 	return ok;
 }
 
+/* Quotes are around an argument; where a key is expected they would make no set of a string. */
+static bool
+read_uids(struct wire_in *in, struct wire_key *key)
+{
+	bool quoted = wire_in_try_char(in, '"');
+
+	return wire_in_set(in, &key->set) && (!quoted || wire_in_char(in, '"'));
+}
+
 /* An atom, also in quotes. */
 static bool
 read_keyword(struct wire_in *in, struct wire_key *key)
@@ -209,7 +218,7 @@ read_arguments(struct parser *p, struct wire_key *key)
 	case WIRE_KEY_YOUNGER:
 		return wire_in_sp(in) && read_age(in, key);
 	case WIRE_KEY_UID:
-		return wire_in_sp(in) && wire_in_set(in, &key->set);
+		return wire_in_sp(in) && read_uids(in, key);
 	default: /* alone */
 		return true;
 	}
