@@ -91,6 +91,23 @@ buf_u64(struct buf *b, uint64_t v)
 }
 
 void
+buf_size(struct buf *b, uint64_t n)
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double v = (double)n / 1024;
+	unsigned u = 0;
+
+	if (n < 1024) {
+		buf_printf(b, "%llu byte%s", (unsigned long long)n, n == 1 ? "" : "s");
+		return;
+	}
+	/* Not 1024.0 of a unit, when it is rounded. */
+	for (; v >= 1023.95; u++)
+		v /= 1024;
+	buf_printf(b, "%.1f %s", v, units[u]);
+}
+
+void
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;

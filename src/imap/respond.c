@@ -84,6 +84,25 @@ cmd_bad_syntax(struct imap_cmd *cmd)
 	return cmd_bad(cmd, cmd->in.error != NULL ? cmd->in.error : "Syntax error");
 }
 
+/* RFC 5530 section 3: OVERQUOTA speaks of the user's quota; a full disk is the server's trouble and
+ * may pass.  The client's log may be all that the administrator is shown. */
+static enum imap_next
+no_space(struct imap_cmd *cmd)
+{
+	struct engine_space space;
+	struct buf size = {0};
+	const char *text = "The server is out of disk space; try again later";
+
+	store_refused_space(cmd->conn->server->store, &space);
+	if (engine_space_lacking(&space) > 0) {
+		buf_size(&size, engine_space_lacking(&space));
+		text = arena_printf(cmd->arena,
+		    "The server is out of disk space, %s short; try again later", buf_cstr(&size));
+		buf_fini(&size);
+	}
+	return cmd_no(cmd, "UNAVAILABLE", text);
+}
+
 enum imap_next
 cmd_err(struct imap_cmd *cmd, enum ts_err err)
 {
@@ -103,10 +122,7 @@ cmd_err(struct imap_cmd *cmd, enum ts_err err)
 	case TS_LIMIT:
 		return cmd_no(cmd, "LIMIT", "A limit of this server is reached");
 	case TS_FULL:
-		/* RFC 5530 section 3: OVERQUOTA speaks of the user's quota; a full disk is the
-		 * server's trouble and may pass. */
-		return cmd_no(
-		    cmd, "UNAVAILABLE", "The server is out of disk space; try again later");
+		return no_space(cmd);
 	case TS_IO:
 	case TS_UNAVAILABLE:
 	case TS_CANCELLED:

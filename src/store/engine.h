@@ -98,6 +98,20 @@ struct engine_stats {
 	uint64_t cache_bytes, memtable_bytes, index_bytes; /* memory */
 };
 
+/* When there was no room last: what was free and needed, and what had to stay free. */
+struct engine_space {
+	uint64_t free, needed, mark;
+};
+
+/* How much room was lacking at least; 0: there was room so far, or nobody knows. */
+static inline uint64_t
+engine_space_lacking(const struct engine_space *space)
+{
+	uint64_t wanted = space->mark + space->needed;
+
+	return wanted > space->free ? wanted - space->free : 0;
+}
+
 enum engine_aside { ENGINE_ASIDE_DAMAGED, ENGINE_ASIDE_LOST };
 
 struct engine_class {
@@ -111,6 +125,8 @@ struct engine_class {
 	/* Would a batch with messages be TS_FULL?  Others may still be taken.  May block; NULL: no.
 	 */
 	bool (*full)(struct engine *engine);
+	/* The figures of the last TS_FULL.  Does not block; NULL: not known. */
+	void (*space)(struct engine *engine, struct engine_space *space_r);
 	/* Appends to value.  TS_NOT_FOUND, TS_DAMAGED, TS_IO: value is as it was. */
 	enum ts_err (*get)(struct engine *engine, struct str key, struct buf *value);
 	/*
@@ -227,6 +243,14 @@ engine_full(struct engine *e)
 {
 	block_here("engine_full");
 	return e->class->full != NULL && e->class->full(e);
+}
+
+static inline void
+engine_space(struct engine *e, struct engine_space *space_r)
+{
+	*space_r = (struct engine_space){0};
+	if (e->class->space != NULL)
+		e->class->space(e, space_r);
 }
 
 static inline enum ts_err

@@ -780,6 +780,12 @@ store_record_list(struct store *store, struct str prefix,
 }
 
 void
+store_refused_space(const struct store *store, struct engine_space *space_r)
+{
+	engine_space(store->engine, space_r);
+}
+
+void
 store_stats(struct store *store, struct store_stats *s)
 {
 	*s = (struct store_stats){

@@ -711,6 +711,8 @@ struct store_stats {
 	struct engine_stats engine;
 };
 void store_stats(struct store *store, struct store_stats *stats_r);
+/* The figures of the last TS_FULL; does not block. */
+void store_refused_space(const struct store *store, struct engine_space *space_r);
 /* Batches so far, changes in them, the time of their flushes; does not look at the disk. */
 /* Of the stats, state_bytes alone: costs nothing. */
 uint64_t store_state_bytes(const struct store *store);

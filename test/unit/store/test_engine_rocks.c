@@ -689,6 +689,7 @@ below_the_mark_changes_are_refused(void **state)
 {
 	struct world *w = *state;
 	struct engine_blob_writer *bw = NULL;
+	struct engine_space space;
 	char told[1024] = "";
 
 	log_set_sink(keep_last, told);
@@ -700,10 +701,13 @@ below_the_mark_changes_are_refused(void **state)
 	assert_int_equal(put(w, 2), TS_FULL);
 	assert_int_equal(engine_blob_create(w->engine, STORE_BLOB_FILE, &bw), TS_FULL);
 	if (strstr(told, "no more messages are taken: ") == NULL ||
-	    strstr(told, " needed and 8388608.0 TiB to be left free (store.free_space): ") ==
-	        NULL ||
-	    strstr(told, "taken: 0 B free") != NULL || strstr(told, " lacking; make room") == NULL)
+	    strstr(told, " needed and 8.0 EiB to be left free (store.free_space): ") == NULL ||
+	    strstr(told, "taken: 0 bytes free") != NULL ||
+	    strstr(told, " lacking; make room") == NULL)
 		fail_msg("%s", told);
+	engine_space(w->engine, &space);
+	assert_int_equal(space.mark, UINT64_MAX / 2);
+	assert_int_equal(engine_space_lacking(&space), space.mark + space.needed - space.free);
 	assert_true(has(w, 0));
 	w->opt.free_space_mark = 1;
 	assert_opens(w);
@@ -711,9 +715,11 @@ below_the_mark_changes_are_refused(void **state)
 	/* More is free than the mark, and less than is needed above it. */
 	assert_int_equal(engine_blob_create(w->engine, STORE_BLOB_FILE, &bw), TS_OK);
 	assert_int_equal(engine_blob_write(bw, (struct str){"x", (size_t)1 << 62}), TS_FULL);
-	if (strstr(told, " free, 4194304.0 TiB needed and 1 B to be left free (") == NULL ||
-	    strstr(told, " TiB lacking; make room") == NULL)
+	if (strstr(told, " free, 4.0 EiB needed and 1 byte to be left free (") == NULL ||
+	    strstr(told, " EiB lacking; make room") == NULL)
 		fail_msg("%s", told);
+	engine_space(w->engine, &space);
+	assert_true(space.needed == (uint64_t)1 << 62 && space.mark == 1);
 	engine_blob_abort(&bw);
 	log_set_sink(NULL, NULL);
 }

@@ -266,6 +266,17 @@ engine_mem_full(struct engine_mem_disk *disk, bool full)
 	disk_unlock(disk);
 }
 
+static void
+mem_space(struct engine *engine, struct engine_space *space_r)
+{
+	struct engine_mem_disk *disk = ((struct mem_engine *)engine)->disk;
+
+	disk_lock(disk);
+	if (disk->full)
+		*space_r = (struct engine_space){.free = 1 << 20, .mark = 3 << 20};
+	disk_unlock(disk);
+}
+
 /* Counts a call; the fault that waits for it, if there is one.  Under the lock. */
 static enum ts_err
 disk_step(struct engine_mem_disk *disk, enum engine_mem_op op, bool *happened_r)
@@ -678,5 +689,6 @@ const struct engine_class engine_mem_class = {
     .blob_files = mem_blob_files,
     .blob_each = mem_blob_each,
     .reopen = mem_reopen,
+    .space = mem_space,
     .stats = mem_stats,
 };

@@ -62,6 +62,6 @@ void engine_mem_hook(struct engine_mem_disk *disk,
  * none. */
 bool engine_mem_damage(struct engine_mem_disk *disk, struct str key);
 bool engine_mem_damage_blob(struct engine_mem_disk *disk, uint64_t blob);
-/* Commits are TS_FULL while set. */
+/* Commits are TS_FULL while set: 1 MiB is free, 3 have to stay so. */
 void engine_mem_full(struct engine_mem_disk *disk, bool full);
 #endif

@@ -37,6 +37,8 @@ struct rocks_space {
 	pthread_mutex_t lock;
 	uint64_t mark, checked_ms, written, free;
 	bool full;
+	pthread_mutex_t refused_lock; /* held for moments only; never takes another */
+	struct engine_space refused;
 };
 
 struct rocks_engine {
@@ -148,19 +150,6 @@ space_now(struct rocks_engine *e, uint64_t bytes)
 	return s->free > s->written ? s->free - s->written : 0;
 }
 
-/* "2.0 MiB" */
-static void
-put_size(uint64_t n, struct buf *out)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-	size_t unit = 0;
-	double x = (double)n;
-
-	for (; x >= 1024 && unit < 4; unit++)
-		x /= 1024;
-	buf_printf(out, unit == 0 ? "%.0f %s" : "%.1f %s", x, units[unit]);
-}
-
 /* What is free, needed and lacking: a device may have more than the mark free, and too little. */
 static void
 log_space(const struct rocks_engine *e, bool full, uint64_t left, uint64_t bytes)
@@ -168,22 +157,42 @@ log_space(const struct rocks_engine *e, bool full, uint64_t left, uint64_t bytes
 	uint64_t mark = e->space.mark;
 	struct buf text = {0};
 
-	put_size(left, &text);
+	buf_size(&text, left);
 	buf_puts(&text, " free, ");
 	if (full && bytes > 0) {
-		put_size(bytes, &text);
+		buf_size(&text, bytes);
 		buf_puts(&text, " needed and ");
 	}
-	put_size(mark, &text);
+	buf_size(&text, mark);
 	buf_puts(&text, " to be left free (store.free_space)");
 	if (full) {
 		buf_puts(&text, ": ");
-		put_size(mark + bytes - left, &text);
+		buf_size(&text, mark + bytes - left);
 		buf_puts(&text, " lacking; make room on the device");
 	}
 	log_msg(full ? LOG_ERROR : LOG_WARNING, NULL, "%s: %s: %s", e->config.path,
 	    full ? "no more messages are taken" : "messages are taken again", buf_cstr(&text));
 	buf_fini(&text);
+}
+
+static void
+note_refusal(struct rocks_engine *e, uint64_t left, uint64_t bytes, uint64_t mark)
+{
+	struct rocks_space *s = &e->space;
+
+	TS_ASSERT(pthread_mutex_lock(&s->refused_lock) == 0);
+	s->refused = (struct engine_space){.free = left, .needed = bytes, .mark = mark};
+	TS_ASSERT(pthread_mutex_unlock(&s->refused_lock) == 0);
+}
+
+static void
+rocks_space(struct engine *engine, struct engine_space *space_r)
+{
+	struct rocks_space *s = &((struct rocks_engine *)engine)->space;
+
+	TS_ASSERT(pthread_mutex_lock(&s->refused_lock) == 0);
+	*space_r = s->refused;
+	TS_ASSERT(pthread_mutex_unlock(&s->refused_lock) == 0);
 }
 
 /*
@@ -195,7 +204,7 @@ static bool
 space_left(struct rocks_engine *e, uint64_t bytes, bool message)
 {
 	struct rocks_space *s = &e->space;
-	bool full, small_full;
+	bool full, small_full, refused;
 	uint64_t left;
 
 	if (s->mark == 0)
@@ -207,10 +216,13 @@ space_left(struct rocks_engine *e, uint64_t bytes, bool message)
 	if (full != s->full)
 		log_space(e, full, left, message ? bytes : 0);
 	s->full = full;
-	if (message ? !full : !small_full)
+	refused = message ? full : small_full;
+	if (refused)
+		note_refusal(e, left, bytes, message ? s->mark : s->mark / 4);
+	else
 		s->written += bytes;
 	TS_ASSERT(pthread_mutex_unlock(&s->lock) == 0);
-	return message ? !full : !small_full;
+	return !refused;
 }
 
 static bool
@@ -288,6 +300,7 @@ rocks_close(struct engine *engine)
 	(void)pthread_mutex_destroy(&e->gate);
 	(void)pthread_mutex_destroy(&e->mark.lock);
 	(void)pthread_mutex_destroy(&e->space.lock);
+	(void)pthread_mutex_destroy(&e->space.refused_lock);
 	(void)pthread_cond_destroy(&e->moved);
 	mem_free(e->config.path);
 	mem_free(e);
@@ -306,6 +319,7 @@ rocks_open(const struct engine_options *opt, struct engine **engine_r, char **te
 	TS_ASSERT(pthread_mutex_init(&e->gate, NULL) == 0);
 	TS_ASSERT(pthread_mutex_init(&e->mark.lock, NULL) == 0);
 	TS_ASSERT(pthread_mutex_init(&e->space.lock, NULL) == 0);
+	TS_ASSERT(pthread_mutex_init(&e->space.refused_lock, NULL) == 0);
 	TS_ASSERT(pthread_cond_init(&e->moved, NULL) == 0);
 	e->read = rocksdb_readoptions_create();
 	e->write = rocksdb_writeoptions_create();
@@ -698,9 +712,14 @@ rocks_blob_write(struct engine_blob_writer *base, struct str bytes)
 {
 	struct rocks_writer *w = (struct rocks_writer *)base;
 
+	enum ts_err err;
+
 	if (!space_left(w->engine, bytes.n, true))
 		return TS_FULL;
-	return large_write(w->file, bytes);
+	err = large_write(w->file, bytes);
+	if (err == TS_FULL)
+		note_refusal(w->engine, free_bytes(w->engine), bytes.n, w->engine->space.mark);
+	return err;
 }
 
 static enum ts_err
@@ -934,6 +953,7 @@ const struct engine_class engine_rocks_class = {
     .close = rocks_close,
     .commit = rocks_commit,
     .full = rocks_full,
+    .space = rocks_space,
     .get = rocks_get,
     .iter_new = rocks_iter_new,
     .iter_next = rocks_iter_next,
