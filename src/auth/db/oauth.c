@@ -179,19 +179,33 @@ load_keys(struct oauth_db *o, struct buf *why)
 	return keys;
 }
 
+/* "3 keys; 2 passed over: k1 (its use is not sig), ..." */
+static void
+tell_keys(const struct auth_jwks *keys, struct buf *out)
+{
+	struct str which;
+	size_t n = auth_jwks_passed_over(keys, &which);
+
+	buf_printf(out, "%zu keys", auth_jwks_count(keys));
+	if (n > 0)
+		buf_printf(out, "; %zu passed over: %.*s", n, STR_ARG(which));
+}
+
 static void
 use_keys(struct oauth_db *o, struct auth_jwks *keys)
 {
 	struct auth_jwks *old;
+	struct buf text = {0};
 
+	tell_keys(keys, &text);
 	(void)pthread_mutex_lock(&o->lock);
 	old = o->keys;
 	o->keys = keys;
 	(void)pthread_mutex_unlock(&o->lock);
 	auth_jwks_unref(&old);
 	auth_tokens_changed(o->auth);
-	log_msg(
-	    LOG_INFO, "auth", "%s was read again: %zu keys", o->s->jwks.p, auth_jwks_count(keys));
+	log_msg(LOG_INFO, "auth", "%s was read again: %s", o->s->jwks.p, buf_cstr(&text));
+	buf_fini(&text);
 }
 
 static void

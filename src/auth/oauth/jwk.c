@@ -21,6 +21,7 @@ enum {
 	COORDINATE_MAX = 66, /* bytes, of P-521 */
 	SECRET_MAX = 1024,   /* bytes */
 	KID_MAX = 256,
+	KID_SHOWN = 64,
 };
 
 enum kind { KIND_RSA, KIND_EC, KIND_ED, KIND_SECRET };
@@ -64,7 +65,8 @@ struct key {
 
 struct auth_jwks {
 	_Atomic unsigned refs;
-	size_t n;
+	size_t n, passed_over;
+	struct buf passed_text; /* which of them, and why */
 	struct key keys[AUTH_JWKS_KEYS];
 };
 
@@ -239,34 +241,38 @@ alg_fits(const struct auth_alg *alg, const struct key *key)
 	       (alg->curve == NULL || key->curve == NULL || strcmp(alg->curve, key->curve) == 0);
 }
 
-/* Is it for signatures, by "use", "key_ops" and "alg" (RFC 7517 section 4)? */
-static bool
-is_for_us(const json_t *json, struct key *key)
+/* What keeps it from being for signatures, by "use", "key_ops" and "alg" (RFC 7517 section 4);
+ * NULL: nothing. */
+static const char *
+why_not_for_us(const json_t *json, struct key *key)
 {
 	const json_t *ops = json_object_get(json, "key_ops"), *name = json_object_get(json, "alg");
 	struct str use = auth_json_str(json, "use");
 
-	if ((json_object_get(json, "use") != NULL && !str_eq(use, STR("sig"))) ||
-	    (ops != NULL && !auth_json_has(ops, STR("verify"))))
-		return false;
+	if (json_object_get(json, "use") != NULL && !str_eq(use, STR("sig")))
+		return "its use is not sig";
+	if (ops != NULL && !auth_json_has(ops, STR("verify")))
+		return "its key_ops lack verify";
 	if (name == NULL)
-		return true;
+		return NULL;
 	key->alg = auth_alg_find(auth_json_str(json, "alg"));
-	return key->alg != NULL && alg_fits(key->alg, key);
+	return key->alg != NULL && alg_fits(key->alg, key) ? NULL
+	                                                   : "its alg is not one for signatures";
 }
 
-/* NULL: it was read, or passed over, which leaves *taken_r false. */
+/* NULL: it was read, or passed over; then *passed_r says why, else it is NULL. */
 static const char *
-read_jwk(const json_t *json, struct key *key, bool *taken_r)
+read_jwk(const json_t *json, struct key *key, const char **passed_r)
 {
 	struct str kid = auth_json_str(json, "kid");
 	const char *why;
 	size_t size;
 
-	*taken_r = false;
+	*passed_r = NULL;
 	if (!json_is_object(json))
 		return "a key that is not an object";
-	if (!read_kind(json, key, &size) || !is_for_us(json, key))
+	*passed_r = read_kind(json, key, &size) ? why_not_for_us(json, key) : "its type is unknown";
+	if (*passed_r != NULL)
 		return NULL;
 	if (key->kind != KIND_SECRET && json_object_get(json, "d") != NULL)
 		return "a private key: only the public part belongs here";
@@ -287,8 +293,37 @@ read_jwk(const json_t *json, struct key *key, bool *taken_r)
 		why = read_secret(json, key);
 		break;
 	}
-	*taken_r = why == NULL;
 	return why;
+}
+
+/* May it stand in a line of text? */
+static bool
+is_shown(struct str kid)
+{
+	bool shown = kid.n > 0 && kid.n <= KID_SHOWN;
+
+	while (shown && kid.n > 0) {
+		size_t n = str_showable(kid);
+
+		shown = n > 0;
+		kid = str_range(kid.p + n, kid.p + kid.n);
+	}
+	return shown;
+}
+
+/* "k1 (its use is not sig), key 3 (its type is unknown)" */
+static void
+note_passed(struct auth_jwks *set, size_t number, const json_t *json, const char *why)
+{
+	struct str kid = auth_json_str(json, "kid");
+
+	if (set->passed_over++ > 0)
+		buf_puts(&set->passed_text, ", ");
+	if (is_shown(kid))
+		buf_str(&set->passed_text, kid);
+	else
+		buf_printf(&set->passed_text, "key %zu", number);
+	buf_printf(&set->passed_text, " (%s)", why);
 }
 
 static const char *
@@ -302,15 +337,17 @@ read_jwks(const json_t *json, struct auth_jwks *set)
 		return "more than 64 keys";
 	for (size_t i = 0; i < json_array_size(keys); i++) {
 		struct key key = {.pkey = NULL};
-		bool taken;
-		const char *why = read_jwk(json_array_get(keys, i), &key, &taken);
+		const json_t *one = json_array_get(keys, i);
+		const char *passed, *why = read_jwk(one, &key, &passed);
 
-		if (taken)
+		if (why == NULL && passed == NULL)
 			set->keys[set->n++] = key;
 		else
 			key_fini(&key);
 		if (why != NULL)
 			return why;
+		if (passed != NULL)
+			note_passed(set, i + 1, one, passed);
 	}
 	return set->n > 0 ? NULL : "no key for signatures";
 }
@@ -346,6 +383,7 @@ auth_jwks_unref(struct auth_jwks **jp)
 		return;
 	for (size_t i = 0; i < jwks->n; i++)
 		key_fini(&jwks->keys[i]);
+	buf_fini(&jwks->passed_text);
 	mem_free(jwks);
 }
 
@@ -353,6 +391,13 @@ size_t
 auth_jwks_count(const struct auth_jwks *jwks)
 {
 	return jwks->n;
+}
+
+size_t
+auth_jwks_passed_over(const struct auth_jwks *jwks, struct str *which_r)
+{
+	*which_r = buf_as_str(&jwks->passed_text);
+	return jwks->passed_over;
 }
 
 bool

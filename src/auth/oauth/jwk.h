@@ -27,13 +27,15 @@ struct auth_jwks;
 
 /*
  * From the text of a file.  What is not for signatures, or of a type that is not known, is passed
- * over (RFC 7517 section 5).  NULL: *why_r is a sentence, static.
+ * over (RFC 7517 section 5), and counted.  NULL: *why_r is a sentence, static.
  */
 struct auth_jwks *auth_jwks_parse(struct str text, const char **why_r);
 struct auth_jwks *auth_jwks_ref(struct auth_jwks *jwks);
 /* Sets *jwks to NULL; NULL is fine. */
 void auth_jwks_unref(struct auth_jwks **jwks);
 size_t auth_jwks_count(const struct auth_jwks *jwks);
+/* How many were passed over; *which_r: "k1 (why), key 3 (why)", as long as the set lives. */
+size_t auth_jwks_passed_over(const struct auth_jwks *jwks, struct str *which_r);
 /* Is there a secret among them? */
 bool auth_jwks_symmetric(const struct auth_jwks *jwks);
 

@@ -643,6 +643,34 @@ key_files_that_are_none(void **state)
 	}
 }
 
+static void
+keys_passed_over(void **state)
+{
+	static const char secret[] = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
+	struct auth_jwks *keys;
+	struct buf text = {0};
+	struct str which;
+	const char *why;
+
+	(void)state;
+	buf_printf(&text,
+	    "{\"keys\":[{\"kty\":\"oct\",\"k\":\"%s\"},"
+	    "{\"kty\":\"oct\",\"kid\":\"e1\",\"use\":\"enc\",\"k\":\"%s\"},"
+	    "{\"kty\":\"oct\",\"key_ops\":[\"sign\"],\"k\":\"%s\"},"
+	    "{\"kty\":\"oct\",\"kid\":\"a\\u001bb\",\"alg\":\"RSA-OAEP\",\"k\":\"%s\"},"
+	    "{\"kty\":\"PQ\",\"kid\":\"q\"}]}",
+	    secret, secret, secret, secret);
+	keys = auth_jwks_parse(buf_as_str(&text), &why);
+	assert_non_null(keys);
+	assert_int_equal(auth_jwks_count(keys), 1);
+	assert_int_equal(auth_jwks_passed_over(keys, &which), 4);
+	assert_true(str_eq(which, STR("e1 (its use is not sig), key 3 (its key_ops lack verify), "
+	                              "key 4 (its alg is not one for signatures), q (its type is "
+	                              "unknown)")));
+	auth_jwks_unref(&keys);
+	buf_fini(&text);
+}
+
 int
 main(void)
 {
@@ -653,6 +681,7 @@ main(void)
 	    cmocka_unit_test(each_claim),
 	    cmocka_unit_test(other_names),
 	    cmocka_unit_test(key_files_that_are_none),
+	    cmocka_unit_test(keys_passed_over),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
