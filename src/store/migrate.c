@@ -68,7 +68,7 @@ old_reference(struct store *store, uint64_t blob, bool *yes_r)
 {
 	struct key from, end;
 	struct scan scan;
-	enum ts_err err;
+	enum ts_err err = TS_OK;
 
 	*yes_r = false;
 	key_begin(&from, 0, KEY_REF);
