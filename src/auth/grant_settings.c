@@ -30,6 +30,7 @@ static const struct conf_opt opts[] = {
     {.name = "rights",
         .type = CONF_STRING,
         .def = "lrswipkxtea",
+        .min = 1,
         AT(rights),
         .prose = "What such a login may do at the most, in letters of RFC 4314; `lr` is "
                  "read-only."},
@@ -95,6 +96,18 @@ set_right(struct auth_grant_spec *spec, const char *field)
 		spec->from_count = 0;
 }
 
+/* Without the option it is all of them, which who empties a list does not mean. */
+static bool
+check_empty(const struct conf *conf, const struct auth_grant_settings *s, const char *option,
+    const struct conf_list *list, struct buf *faults)
+{
+	if (list->n > 0 || !conf_given(conf, s, option))
+		return true;
+	if (conf_blame(conf, s, option, faults))
+		buf_puts(faults, ": must not be empty; leave it out where all are meant\n");
+	return false;
+}
+
 static bool
 is_told(const char *field) /* by check_block() */
 {
@@ -129,8 +142,9 @@ read_block(const struct conf *conf, const struct conf_block *block, struct str d
 	    .until = s->until};
 	struct auth_grant_fault fault = {0};
 	struct auth_grant *grant;
-	bool ok = true;
+	bool ok = check_empty(conf, s, "mailboxes", &s->mailboxes, faults);
 
+	ok &= check_empty(conf, s, "from", &s->from, faults);
 	while ((grant = auth_grant_new(AUTH_GRANT_CONFIG, default_domain, &spec, &fault)) == NULL) {
 		tell_grant_fault(conf, s, &fault, faults);
 		set_right(&spec, fault.field);

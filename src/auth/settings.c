@@ -467,6 +467,10 @@ check_block(const struct conf *conf, const struct auth_db_settings *s, struct bu
 		options.n = 0;
 	}
 	buf_fini(&options);
+	if (s->type == AUTH_DB_PASSWD && s->file.n == 0 && conf_given(conf, s, "file"))
+		ok = auth_db_fault(conf, s, "file", "must not be empty", faults);
+	if (s->type == AUTH_DB_LDAP && s->uri.n == 0 && conf_given(conf, s, "uri"))
+		ok = auth_db_fault(conf, s, "uri", "must not be empty", faults);
 	return ok;
 }
 
@@ -506,7 +510,7 @@ check_pam(const struct conf *conf, const struct auth_db_settings *s, struct buf 
 {
 	bool ok = true;
 
-	if (str_chr(s->service, '/') != NULL)
+	if (str_chr(s->service, '/') != NULL || str_has_prefix(s->service, STR(".")))
 		ok = auth_db_fault(conf, s, "service", "is a name, not a path", faults);
 	if (!auth_pattern_ok(s->username))
 		ok = auth_db_fault(conf, s, "username", "after % comes u, n, d or %", faults);

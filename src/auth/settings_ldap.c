@@ -140,11 +140,18 @@ check_search(const struct conf *conf, const struct auth_db_settings *s, struct b
 {
 	bool ok = check_filter(conf, s, "filter", s->filter, faults);
 
-	if (s->disabled_filter.n > 0 && !filter_ok(s->disabled_filter))
+	if (auth_pattern_has_name(s->disabled_filter) ||
+	    auth_pattern_has_domain(s->disabled_filter))
+		ok = auth_db_fault(conf, s, "disabled_filter",
+		    "takes no %u, %n and %d: it is asked of the entry that was found", faults);
+	else if (s->disabled_filter.n > 0 && !filter_ok(s->disabled_filter))
 		ok = auth_db_fault(conf, s, "disabled_filter",
 		    "is not a filter such as (loginShell=/bin/false); each ( needs its )", faults);
 	ok &= check_dn(conf, s, "dn", s->dn, true, faults);
 	ok &= check_dn(conf, s, "base", s->base, false, faults);
+	if (auth_pattern_has_name(s->base) || auth_pattern_has_domain(s->base))
+		ok = auth_db_fault(conf, s, "base",
+		    "takes no %u, %n and %d: filter does, or dn in place of both", faults);
 	if (s->dn.n > 0 && (conf_given(conf, s, "base") || conf_given(conf, s, "scope")))
 		ok = auth_db_fault(conf, s, "dn", "goes without base and scope", faults);
 	if (s->dn.n == 0 && !conf_given(conf, s, "base"))

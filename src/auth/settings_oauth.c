@@ -29,7 +29,7 @@ is_scope(struct str word)
 	for (size_t j = 0; j < word.n; j++)
 		if (word.p[j] <= ' ' || word.p[j] >= 0x7f || word.p[j] == '"' || word.p[j] == '\\')
 			return false;
-	return true;
+	return word.n > 0;
 }
 
 static bool

@@ -778,14 +778,32 @@ conf_blame_item(
 	return blame_item(conf, instance_of(conf, settings), option, item, out);
 }
 
-/* where is freed. */
-static void __attribute__((format(printf, 3, 0)))
-report_at(const struct conf_report *r, struct buf *where, const char *fmt, va_list ap)
+static bool
+is_amount(const struct conf_opt *opt)
 {
-	buf_puts(where, ": ");
-	buf_vprintf(where, fmt, ap);
-	conf_fault(r->faults, NULL, 0, "%s", buf_cstr(where));
-	buf_fini(where);
+	return opt->type == CONF_INT || opt->type == CONF_SIZE || opt->type == CONF_DURATION;
+}
+
+/* " (A = 1, B = 2)", where amounts contradict each other. */
+static void
+put_amounts(const struct conf_instance *inst, const char *options, struct buf *out)
+{
+	struct str rest = str_of(options), name;
+	size_t n = 0, before = out->n;
+
+	while (str_split(&rest, ' ', &name)) {
+		size_t i = index_of(inst, name);
+		const struct conf_opt *opt = &inst->table->opts[i];
+
+		if (!is_amount(opt))
+			continue;
+		buf_printf(out, "%s%s = ", n++ == 0 ? " (" : ", ", opt->name);
+		conf_value_print(opt, inst->settings + opt->offset, out);
+	}
+	if (n < 2)
+		out->n = before;
+	else
+		buf_putc(out, ')');
 }
 
 void
@@ -796,9 +814,13 @@ conf_report(const struct conf_report *r, const char *options, const char *fmt, .
 
 	if (!blame(r->conf, r->inst, options, &where))
 		return;
+	buf_puts(&where, ": ");
 	va_start(ap, fmt);
-	report_at(r, &where, fmt, ap);
+	buf_vprintf(&where, fmt, ap);
 	va_end(ap);
+	put_amounts(r->inst, options, &where);
+	conf_fault(r->faults, NULL, 0, "%s", buf_cstr(&where));
+	buf_fini(&where);
 }
 
 void
@@ -809,9 +831,12 @@ conf_report_item(const struct conf_report *r, const char *option, size_t item, c
 
 	if (!blame_item(r->conf, r->inst, option, item, &where))
 		return;
+	buf_puts(&where, ": ");
 	va_start(ap, fmt);
-	report_at(r, &where, fmt, ap);
+	buf_vprintf(&where, fmt, ap);
 	va_end(ap);
+	conf_fault(r->faults, NULL, 0, "%s", buf_cstr(&where));
+	buf_fini(&where);
 }
 
 static void

@@ -103,7 +103,8 @@ typedef void conf_check_f(const void *settings, const struct conf_report *report
 /*
  * For such a check: a fault with an option, told with its line.  options are names with blanks
  * between them: all that the fault is about.  It is told at the first that is given in the file,
- * and left out if one of them is wrong by itself.
+ * and left out if one of them is wrong by itself.  Where several are amounts their values are
+ * added.
  */
 void conf_report(const struct conf_report *report, const char *options, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -63,6 +63,7 @@ conf_fault(struct conf_faults *faults, const char *file, unsigned line, const ch
 	buf_fini(&b);
 }
 
+#define text_after "text after the value; a semicolon is missing, or quotation marks"
 #define FAULT(ps, ...) conf_fault((ps)->faults, (ps)->file, (ps)->line, __VA_ARGS__)
 
 static struct conf_node *
@@ -346,6 +347,34 @@ parse_here(struct parser *ps, struct conf_node *node)
 	ps->p = ps->end;
 }
 
+static bool
+is_name_char(char c, bool first)
+{
+	return (c >= 'a' && c <= 'z') ||
+	       (!first && (c == '_' || c == '.' || (c >= '0' && c <= '9')));
+}
+
+/* "NAME =" after a blank: the next option begins in the value of this one. */
+static bool
+has_option(struct str text)
+{
+	for (size_t i = 1; i < text.n; i++) {
+		size_t at = i;
+
+		if (text.p[i - 1] != ' ' && text.p[i - 1] != '\t')
+			continue;
+		while (at < text.n && is_name_char(text.p[at], at == i))
+			at++;
+		if (at == i)
+			continue;
+		while (at < text.n && (text.p[at] == ' ' || text.p[at] == '\t'))
+			at++;
+		if (at < text.n && text.p[at] == '=')
+			return true;
+	}
+	return false;
+}
+
 /* Up to a separator; braces and brackets that open inside close inside. */
 static void
 parse_bare(struct parser *ps, struct conf_node *node)
@@ -364,6 +393,10 @@ parse_bare(struct parser *ps, struct conf_node *node)
 		brackets += (unsigned)(c == '[') - (unsigned)(c == ']');
 	}
 	node->text = arena_str(ps->arena, str_trim(str_range(from, ps->p)));
+	if (has_option(node->text)) {
+		FAULT(ps, text_after);
+		node->type = CONF_NODE_BAD;
+	}
 	if (node->text.n > 0)
 		return;
 	FAULT(ps, "%.*s has no value (an empty one is \"\")", STR_ARG(node->key));
@@ -398,7 +431,7 @@ parse_value(struct parser *ps, struct conf_node *node)
 	if (c < 0 || c == '\n' || c == ';' || c == ',' || c == '}' || c == ']' ||
 	    node->type == CONF_NODE_OBJECT)
 		return;
-	FAULT(ps, "text after the value; a semicolon is missing, or quotation marks");
+	FAULT(ps, text_after);
 	skip_statement(ps);
 }
 

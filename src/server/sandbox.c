@@ -45,6 +45,8 @@ collect_paths(const struct server *server, struct sandbox_paths *paths)
 
 		add_folder(paths, SANDBOX_READ, db->file.p);
 		add_folder(paths, SANDBOX_READ, db->jwks.p);
+		/* Looked at before the helper, which is outside, is given its name. */
+		add_folder(paths, SANDBOX_READ, db->ca_file.p);
 	}
 	add_folder(paths, SANDBOX_READ, tls->ocsp_response.p);
 	add_folder(paths, SANDBOX_READ, tls->client_ca.p);

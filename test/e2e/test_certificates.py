@@ -549,15 +549,16 @@ def served(certs, host, listener="IMAPS_REQUEST"):
 
 
 def test_a_certificate_for_each_name(certs):
-    for name in ("mail", "voice"):
+    for name in ("mail", "voice", "own"):
         certs.ca.issue(name, f"/CN={name}", "DNS:x.example", "serverAuth")
     blocks = """\
 certificate mail { names = [mail.example, IMAP.example]; certificate = ca/mail.pem; key = ca/mail.key }
 certificate voice { names = ["*.voice.example"]; certificate = ca/voice.pem; key = ca/voice.key }
+certificate own { names = [own.voice.example]; certificate = ca/own.pem; key = ca/own.key }
 """
     certs.start(more=blocks)
     for host, name in ((None, "localhost"), ("mail.example", "mail"), ("imap.EXAMPLE", "mail"),
-                       ("a.voice.example", "voice"), ("voice.example", "localhost"),
+                       ("a.voice.example", "voice"), ("own.voice.example", "own"), ("voice.example", "localhost"),
                        ("a.b.voice.example", "localhost"), ("other.example", "localhost")):
         assert served(certs, host) == name, host
     # A client's certificate and its session are the same matter under each name.

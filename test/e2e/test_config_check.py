@@ -3,6 +3,7 @@
 import os
 import pwd
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -41,22 +42,31 @@ def put(server, name, text, mode=0o644):
 CURVE = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 
-def make_pair(server, name, *options, kind=CURVE):
+def make_pair(folder, name, *options, kind=CURVE):
     subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, *options,
-                    "-subj", "/CN=x", "-days", "2", "-keyout", os.path.join(server.dir, name + ".key"),
-                    "-out", os.path.join(server.dir, name + ".pem")], check=True, capture_output=True)
+                    "-subj", "/CN=x", "-days", "2", "-keyout", os.path.join(folder, name + ".key"),
+                    "-out", os.path.join(folder, name + ".pem")], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module", name="pairs")
+def fixture_pairs(tmp_path_factory):
+    """Certificates and keys, made once."""
+    folder = str(tmp_path_factory.mktemp("pairs"))
+    make_pair(folder, "a", "-nodes")
+    make_pair(folder, "b", "-nodes")
+    make_pair(folder, "locked", "-passout", "pass:x")
+    make_pair(folder, "weak", "-nodes", kind=["rsa:1024"])
+    with open(folder + "/a.pem", encoding="ascii") as f:
+        lines = f.read().splitlines()
+    with open(folder + "/broken.pem", "w", encoding="ascii") as f:
+        f.write("\n".join(lines[:2] + lines[3:]) + "\n")
+    return folder
 
 
 @pytest.fixture
-def files(server):
+def files(server, pairs):
     """The files that the table below names."""
-    make_pair(server, "a", "-nodes")
-    make_pair(server, "b", "-nodes")
-    make_pair(server, "locked", "-passout", "pass:x")
-    make_pair(server, "weak", "-nodes", kind=["rsa:1024"])
-    with open(server.dir + "/a.pem", encoding="ascii") as f:
-        lines = f.read().splitlines()
-    put(server, "broken.pem", "\n".join(lines[:2] + lines[3:]) + "\n")
+    shutil.copytree(pairs, server.dir, dirs_exist_ok=True)
     put(server, "secret", "blue sea\n")
     put(server, "empty", "")
     put(server, "blank", "\nblue sea\n")
@@ -149,7 +159,8 @@ REFUSED = [
     ("auth.sasl_mechanisms = [CRAM-MD5]\nmechanisms = CRAM-MD5", 1, "CRAM-MD5: needs passwords in clear"),
     ("auth.sasl_mechanisms = [X-NONE]\nmechanisms = X-NONE", 1, "X-NONE: is not installed"),
     # options that contradict
-    ("limits.out_high = 16K\nlimits.out_low = 32K", 2, "limits.out_low: limits.out_low must not be above limits.out_high"),
+    ("limits.out_high = 16K\nlimits.out_low = 32K", 2, "limits.out_low: limits.out_low must not be above limits.out_high"
+     " (limits.out_low = 32K, limits.out_high = 16K)"),
     ("trusted_fronts = [\"10.0.0.1/8\"]", 1, "trusted_fronts: 10.0.0.1/8: "),
     ("log.protocol_for = [\"a b\"]", 1, "log.protocol_for: a b: is not a user name"),
     ("default_domain = \"a b\"", 1, "default_domain: a b is not a domain name"),
@@ -202,12 +213,22 @@ REFUSED = [
     ("auth.kerberos_realms = [A.ORG,\n \"@B\"]", 2, "auth.kerberos_realms: @B: is not a realm"),
     # what contradicts itself
     ("store.engine_options = \"recover fast\"", 1, "store.engine_options: fast: there is no such word; there is only recover"),
-    ("timeouts.failed_login = 20s", 1, "timeouts.failed_login must not be above timeouts.failed_login_max"),
     ("listener a {{ port = 0; owner = nobody }}", 1, "listener a: owner: is for a UNIX socket, which needs a path"),
     ("listener a {{ path = {dir}/s\n address = 127.0.0.1 }}", 2, "listener a: address: is for a port"),
     ("listener a {{ path = {dir}/s; mode = 0444 }}", 1, "listener a: mode: lets nobody connect"),
     ("listener a {{ path = " + 100 * "x" + " }}", 1, "listener a: path: the path of a socket must have less than 108 bytes"),
+    ("listener a {{ path = {dir}/s; proxy_protocol = yes\n proxy_from = [10.0.0.1] }}", 2,
+     "listener a: proxy_from: nobody could connect to the UNIX socket"),
+    ("listener a {{ port = 0; proxy_protocol = yes\n proxy_from = [unix] }}", 2,
+     "listener a: proxy_from: nobody could connect to the port"),
+    ("listener a {{ path = {dir}/s mode = 0666 }}", 1, "text after the value; a semicolon is missing"),
+    ("metrics {{ port = 9\n address = \"\" }}", 2, "metrics.address: must not be empty"),
+    ("log.protocol_for = [\"*\"]", 1, "log.protocol_for: *: is not a user name"),
+    ("auth.kerberos_keytab = {dir}/text", 1, "auth.kerberos_keytab: {dir}/text is not a keytab"),
     # grants
+    ("grant g {{ who = a; for = b\n rights = \"\" }}", 2, "grant g: rights: must not be empty"),
+    ("grant g {{ who = a; for = b\n mailboxes = [] }}", 2, "grant g: mailboxes: must not be empty"),
+    ("grant g {{ who = a; for = b\n from = [] }}", 2, "grant g: from: must not be empty"),
     ("grant g {{ who = a; for = b; mailboxes = [x,\n a//b] }}", 2, "grant g: mailboxes: a//b: no mailbox has such a name"),
     ("grant g {{ who = \"group:x\"; for = b }}", 1, "grant g: who: group:x: there are no groups, since auth.group_file is not set"),
     ("grant acts-for {{ who = a; for = b }}", 1, "grant acts-for: the name of a grant is"),
@@ -221,6 +242,7 @@ REFUSED = [
          ("filter = \"(uid=%n))\"", "filter: is not a filter such as (uid=%n)"),
          ("filter = \"(objectClass=*)\"", "filter: needs %u or %n"),
          ("disabled_filter = \"(|(a=b)\"", "disabled_filter: is not a filter"),
+         ("disabled_filter = \"(uid=%n)\"", "disabled_filter: takes no %u"),
          ("name_attribute = \"a b\"", "name_attribute: is not the name of an attribute"),
          ("domains = \"@x\"", "domains: @x: is not a domain name"),
          ("ca_file = {dir}/text", "ca_file: {dir}/text holds no certificate (PEM)"),
@@ -234,6 +256,10 @@ REFUSED = [
 ] + [
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = nonsense }}", 3, "base: is not a DN"),
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"; filter = \"(a=b)\"\n dn = \"cn=admin\" }}", 3, "dn: needs %u or %n"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = \"dc=%d\" }}", 3, "base: takes no %u"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; base = \"dc=x\"\n uri = [] }}", 3, "uri: must not be empty"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = passwd\n file = \"\" }}", 3, "file: must not be empty"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = pam\n service = .. }}", 3, "service: is a name, not a path"),
     ("auth.databases = [store, d]\ndatabase d {{ type = pam\n username = mail }}", 3, "username: needs %u or %n"),
     ("auth.databases = [store, d]\ndatabase d {{ type = oauth\n introspection = \"https://\" }}", 3,
      "introspection: must be a URL that begins with https://"),
@@ -303,6 +329,8 @@ TOGETHER = [
       5: ["from: nowhere: must be an address"], 6: ["from: 10.0.0.1/8: the address of a network has bits set"]}),
     ("certificate_map m {{ user = \"a b\"\n subject = nonsense\n fingerprint = x }}",
      {1: ["user: "], 2: ["subject: "], 3: ["fingerprint: "]}),
+    ("certificate_map m {{ subject = \"CN=x\"; user = anna; user_from = cn }}", {1: ["either a user or user_from"]}),
+    ("certificate_map m {{ san_email = x; user_from = san_email }}", {1: ["san_email: an e-mail address"]}),
     ("default_domain = \"a b\"\ngrant g {{ who = anna; for = bo }}", {1: ["is not a domain name"]}),
 ]
 
@@ -342,9 +370,12 @@ IDLE = [
      "database e {{ type = passwd; file = {dir}/some }}", 2, "auth.databases: d: it knows everybody"),
     ("mechanisms = [PLAIN,\n OAUTHBEARER]", 2, "mechanisms: OAUTHBEARER: no database of auth.databases takes tokens"),
     ("mechanisms = [PLAIN, EXTERNAL]", 1, "mechanisms: EXTERNAL: no listener asks clients for a certificate"),
+    ("certificate c {{ certificate = {dir}/a.pem; key = {dir}/a.key\n names = [x, y.example] }}", 2,
+     "certificate c: names: y.example: the certificate in {dir}/a.pem is for other names"),
     ("certificate_map m {{ subject = \"CN=x\"; user = anna }}", 1, "certificate_map m: no listener asks clients"),
     ("hide_capabilities = [IDLE, APPENDLIMIT=1,\n UNSELEKT]", 2,
      "hide_capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
+    ("timeouts.failed_login = 20s", 1, "timeouts.failed_login: timeouts.failed_login_max is less"),
     ("tls.ciphers = \"HIGH:GOOD:!RC4\"", 1, "tls.ciphers: GOOD: OpenSSL has no such cipher"),
 ]
 
@@ -362,6 +393,15 @@ def test_what_does_nothing(files, more, line, says):
     assert text in files.log() and says in files.log(), files.log()
     reloaded = run(files, "reload")
     assert sum(one.startswith("warning: " + text) and says in one for one in reloaded.stdout.splitlines()) == 1, reloaded
+
+
+@pytest.mark.parametrize("port, tls", [(993, "starttls"), (143, "imaps")])
+def test_ports_that_say_how_to_begin(files, port, tls):
+    write(files, f"listener a {{{{ address = 127.0.0.1\n port = {port}\n tls = {tls} }}}}")
+    checked = run(files, "config", "check")
+    assert f"warning: {files.conf}:4: listener a: tls: clients begin " in checked.stderr, checked
+    write(files, f"listener a {{{{ address = 127.0.0.1; port = {port}; protocol = lmtp; tls = {tls} }}}}")
+    assert "clients begin" not in run(files, "config", "check").stderr
 
 
 def test_forms_of_a_line(files):
@@ -409,8 +449,10 @@ def test_reload_says_the_same(files):
 
 def logged(server, text):
     """Lines are collected for a moment."""
-    while text not in server.log():
+    end = time.monotonic() + 60
+    while text not in server.log() and time.monotonic() < end:
         time.sleep(0.01)
+    assert text in server.log()
 
 
 # ---- what a reload takes, and a start would not ----
@@ -431,8 +473,6 @@ NEXT_START = [
 @pytest.mark.parametrize("more, line, says", NEXT_START, ids=[says[:40] for _, _, says in NEXT_START])
 def test_reload_tells_of_the_next_start(files, more, line, says):
     """In the answer and in the log, in the words of config check; and what is sound is in force."""
-    if SANDBOX and re.match(r".*(owner|group|user)", says):
-        pytest.skip("names of users cannot be read from inside the sandbox")
     write(files, QUIET)
     files.start()
     write(files, QUIET + more + "\nlimits.failed_logins = 7\n")
@@ -699,6 +739,71 @@ def test_key_that_only_root_can_read(files):
     os.chmod(files.dir + "/a.key", 0o640)
     assert run(files, "config", "check").stderr == ""
     assert "read again" in run(files, "reload").stdout
+
+
+@needs_drop
+def test_reload_says_what_it_cannot_see(files):
+    """What another user may do; whether a sandbox is to be had.  Not again for what is as at the start."""
+    write(files, QUIET)
+    files.start()
+    write(files, QUIET + "server.user = nobody\nserver.sandbox = require")
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 0
+    for line, what in ((3, "server.user: what that user may do"), (4, "server.sandbox: whether this machine has all")):
+        assert f"warning: {files.conf}:{line}: {what}" in reloaded.stdout, reloaded
+    assert reloaded.stdout.count("is not known to the running server: run `turnstone config check`\n") == 2
+
+
+@needs_drop
+def test_reload_from_inside_the_sandbox(files):
+    """As another user than the one that started it, and without /etc/passwd."""
+    other(files)
+    files.ready = files.dir + "/data/ports"
+    begin = QUIET + "server.user = nobody\nlistener u {{ path = {dir}/s; owner = nobody }}\nlistener low {{ address = 127.0.0.1\n"
+    write(files, begin + "port = 0 }}")
+    files.start()
+    if not re.search(r"sandbox_landlock: [1-9]", run(files, "status", "--all").stdout):
+        pytest.skip("the kernel has no Landlock")
+    write(files, begin + "port = 99 }}")  # root may bind it; what the user may not do matters for folders only
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 0 and "warning" not in reloaded.stdout, reloaded
+    write(files, begin + "port = 0 }}\nlistener v {{ path = {dir}/v; owner = nobdy\n group = nogruop }}\n"
+                         "server.pid_file = {dir}/none/pid\nserver.control = {dir}/data/control.sock")
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 0
+    for line, what in ((7, "listener v: owner: whether there is a user nobdy is not known to the running server"),
+                       (8, "listener v: group: whether there is a group nogruop is not known to the running server")):
+        assert f"warning: {files.conf}:{line}: {what}" in reloaded.stdout, reloaded
+    assert f"warning: the next start would fail: {files.conf}:9: server.pid_file: {files.dir}/none: No such" in reloaded.stdout
+
+
+@needs_drop
+def test_authorities_from_inside_the_sandbox(files):
+    """Its folder at the start is open to it; of another one it says that it does not know."""
+    other(files)
+    files.ready = files.dir + "/data/ports"
+    for name in ("in", "out"):
+        os.mkdir(files.dir + "/" + name)
+        os.chmod(files.dir + "/" + name, 0o755)
+        shutil.copy(files.dir + "/a.pem", files.dir + "/" + name + "/ca")
+    os.mkdir(files.dir + "/conf")
+    os.chmod(files.dir + "/conf", 0o755)
+    files.conf = files.dir + "/conf/t.conf"
+    text = QUIET + "server.user = nobody\nauth.databases = [store, d]\ndatabase d {{ type = ldap; base = \"dc=x\"\n" \
+                   "uri = \"ldap://127.0.0.1:1\"\n ca_file = {dir}/"
+    write(files, text + "in/ca }}")
+    files.start()
+    if not re.search(r"sandbox_landlock: [1-9]", run(files, "status", "--all").stdout):
+        pytest.skip("the kernel has no Landlock")
+    assert "warning" not in run(files, "reload").stdout
+    write(files, text + "out/ca }}")
+    assert f"warning: {files.conf}:7: database d: ca_file: what {files.dir}/out/ca holds is not known to the running server" \
+        in run(files, "reload").stdout
+    write(files, text + "in/ca }}")
+    put(files, "in/ca", "nothing\n")
+    reloaded = run(files, "reload")
+    assert reloaded.returncode == 1
+    assert f"{files.conf}:7: database d: ca_file: {files.dir}/in/ca holds no certificate (PEM)" in reloaded.stderr
 
 
 @needs_drop

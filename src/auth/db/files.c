@@ -48,9 +48,18 @@ bool
 auth_db_ca_ok(const struct auth_db_make *make, const char *option, struct str file, struct buf *why)
 {
 	struct buf text = {0};
-	bool ok = file.n == 0 || is_hidden(file.p) || tls_certificates_ok(file.p, &text);
+	bool hidden = file.n > 0 && is_hidden(file.p);
+	bool ok = file.n == 0 || hidden || tls_certificates_ok(file.p, &text);
 
-	auth_db_tell(make, option, &text, why);
+	if (hidden && make->warnings != NULL) {
+		buf_printf(&text,
+		    "what %s holds is not known to the running server: run `turnstone config "
+		    "check`",
+		    file.p);
+		auth_db_tell(make, option, &text, make->warnings);
+	} else {
+		auth_db_tell(make, option, &text, why);
+	}
 	buf_fini(&text);
 	return ok;
 }

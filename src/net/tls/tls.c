@@ -331,6 +331,32 @@ set_names(struct making *m, struct own *own, const struct tls_named *named)
 	return err;
 }
 
+/* Clients compare the name that they asked for with the certificate. */
+static void
+look_at_names(struct making *m, const struct own *own, const char *file)
+{
+	X509 *cert = SSL_CTX_get0_certificate(own->ssl);
+	struct buf host = {0}, text = {0};
+
+	for (size_t i = 0; cert != NULL && i < own->name_count; i++) {
+		struct str name = own->names[i];
+
+		host.n = text.n = 0;
+		if (str_has_prefix(name, STR("*.")))
+			buf_printf(&host, "x%.*s", (int)name.n - 1, name.p + 1);
+		else
+			buf_str(&host, name);
+		if (!tls_name_ok(name) || X509_check_host(cert, host.p, host.n, 0, NULL) == 1)
+			continue;
+		buf_printf(&text,
+		    "%.*s: the certificate in %s is for other names: clients refuse it",
+		    STR_ARG(name), file);
+		warn(m, TLS_PART_NAMES, buf_as_str(&text));
+	}
+	buf_fini(&host);
+	buf_fini(&text);
+}
+
 /* A wildcard is for exactly one label (RFC 6125 section 6.4.3). */
 static bool
 wildcard_fits(struct str pattern, struct str host)
@@ -393,6 +419,7 @@ make_own(struct making *m, struct own *own, const struct tls_named *named)
 	err = err == TS_OK ? also : err;
 	also = set_certificate(m, ssl, named->cert_file, named->key_file);
 	err = err == TS_OK ? also : err;
+	look_at_names(m, own, named->cert_file);
 	also = set_staple(m, own, named->ocsp_file);
 	err = err == TS_OK ? also : err;
 	if (err != TS_OK)

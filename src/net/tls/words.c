@@ -162,7 +162,7 @@ tls_suites_ok(const char *suites, struct buf *why)
 			    "TLS_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256, "
 			    "TLS_AES_128_CCM_SHA256 and TLS_AES_128_CCM_8_SHA256, with colons "
 			    "between them",
-			    STR_ARG(name));
+			    STR_ARG(name.n > 0 ? name : STR("\"\"")));
 	}
 	SSL_CTX_free(ssl);
 	ERR_clear_error();

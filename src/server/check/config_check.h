@@ -87,7 +87,8 @@ void config_check_fault(const struct conf *conf, const void *settings, const cha
 /* Whom to blame: a listener, or options of settings. */
 bool config_check_blame(const struct conf *conf, const struct settings_listener *listener,
     const void *settings, const char *options, struct buf *out);
-/* Appends a line: a running server cannot tell.  Nothing where they are as at the start. */
+/* Appends a line: what ("whether there is a user x") is not known to the running server.  Nothing
+ * where the options are as at its start. */
 void config_check_unseen(const struct config_check *how, const struct conf *conf,
     const void *settings, const char *options, const char *what, struct buf *warnings);
 /* Will the process become another user on its way?  False: no, or there is none of that name. */

@@ -37,6 +37,27 @@ check_maps(const struct conf *conf, struct buf *warnings)
 	}
 }
 
+/* The two ports of IMAP each say how a connection begins (RFC 9051 section 2.1, RFC 8314). */
+static void
+check_ports(const struct conf *conf, struct buf *warnings)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &listener_conf);
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct listener_settings *s = blocks.p[i].settings;
+		bool implicit = s->tls == LISTENER_IMAPS;
+
+		if (s->protocol != LISTENER_IMAP || !settings_listener_has_port(conf, s) ||
+		    s->port != (implicit ? 143 : 993) || !conf_blame(conf, s, "tls port", warnings))
+			continue;
+		buf_puts(warnings, implicit
+		                       ? ": clients begin in clear on port 143: tls = starttls is "
+		                         "meant, or port = 993\n"
+		                       : ": clients begin with TLS on port 993: tls = imaps is "
+		                         "meant, or port = 143\n");
+	}
+}
+
 static bool
 takes_tokens(const struct conf *conf)
 {
@@ -86,6 +107,16 @@ check_mechanisms(const struct conf *conf, struct buf *warnings)
 			    ": mechanisms does not name it, too, so it is never offered\n");
 }
 
+static void
+check_delay(const struct conf *conf, struct buf *warnings)
+{
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+
+	if (s->fail_delay > s->fail_delay_max && conf_given(conf, s, "timeouts.failed_login") &&
+	    conf_blame(conf, s, "timeouts.failed_login", warnings))
+		buf_puts(warnings, ": timeouts.failed_login_max is less, and is what counts\n");
+}
+
 static bool
 is_capability(struct str word, const char **words, size_t *n_r)
 {
@@ -129,7 +160,9 @@ void
 config_check_idle(const struct conf *conf, struct buf *warnings)
 {
 	auth_settings_look(conf, warnings);
+	check_ports(conf, warnings);
 	check_maps(conf, warnings);
 	check_mechanisms(conf, warnings);
+	check_delay(conf, warnings);
 	check_hidden(conf, warnings);
 }

@@ -103,10 +103,16 @@ static void
 not_known(const struct machine *m, enum found found, const void *settings, const char *option,
     struct str name, const char *kind)
 {
-	if (found == UNSEEN)
-		config_check_unseen(m->how, m->conf, settings, option, name.p, m->warnings);
-	else if (found == UNKNOWN)
+	struct buf what = {0};
+
+	if (found == UNSEEN) {
+		buf_printf(&what, "whether there is a %s %s", kind, name.p);
+		config_check_unseen(
+		    m->how, m->conf, settings, option, buf_cstr(&what), m->warnings);
+	} else if (found == UNKNOWN) {
 		no_such(m, settings, option, name, kind);
+	}
+	buf_fini(&what);
 }
 
 bool

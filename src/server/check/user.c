@@ -236,6 +236,21 @@ check_files(struct looking *l)
 
 /* ---- databases, mechanisms, sandbox ---- */
 
+/* The format's number: 5, and 1 or 2. */
+static void
+check_keytab(struct looking *l)
+{
+	const struct imap_settings *s = conf_get(l->conf, &imap_conf);
+	FILE *f = s->kerberos_keytab.n > 0 ? fopen(s->kerberos_keytab.p, "re") : NULL;
+
+	if (f == NULL)
+		return; /* one that cannot be read was told */
+	if (fgetc(f) != 5 || (fgetc(f) | 3) != 3)
+		config_check_fault(l->conf, s, "auth.kerberos_keytab", &l->faults,
+		    "%s is not a keytab", s->kerberos_keytab.p);
+	(void)fclose(f);
+}
+
 static void
 check_sasl(struct looking *l)
 {
@@ -309,6 +324,7 @@ look_as_user(struct looking *l, struct conf *conf, int fd)
 		check_ready_file(l);
 		check_files(l);
 		config_check_databases(conf, &l->faults, &l->warnings);
+		check_keytab(l);
 		check_sasl(l);
 		check_sandbox(l);
 	}
@@ -387,9 +403,7 @@ config_check_unseen(const struct config_check *how, const struct conf *conf, con
 	    !conf_blame(conf, settings, options, warnings))
 		return;
 	buf_printf(warnings,
-	    ": %s: the running server cannot tell whether a start would take it; `turnstone config "
-	    "check` can\n",
-	    what);
+	    ": %s is not known to the running server: run `turnstone config check`\n", what);
 }
 
 /* Is the user that the next start leads to the one that the server is? */
@@ -414,21 +428,25 @@ config_check_as_server(const struct config_check *how, const struct conf *conf, 
 	const struct imap_settings *imap = conf_get(conf, &imap_conf);
 	struct looking l = {
 	    .conf = conf, .args = how->args, .becomes = how->starter->uid == 0 && s->user.n > 0};
+	uid_t uid;
 
 	set_name(&l);
 	if (is_user_now(how, conf)) {
 		check_folders(&l);
 		check_own_certificate(&l);
-	} else {
+		check_keytab(&l);
+	} else if (how->sandboxed || config_check_becomes(how, conf, &uid)) {
+		/* One who is not there was told. */
 		config_check_unseen(how, conf, s, "server.user",
 		    "what that user may do with folders and files", warnings);
 	}
 	if (imap->sasl_mechanisms.n > 0)
 		config_check_unseen(how, conf, imap,
 		    "auth.sasl_mechanisms auth.sasl_host auth.kerberos_keytab",
-		    "mechanisms of libsasl2", warnings);
+		    "whether libsasl2 can offer these", warnings);
 	if (s->sandbox == SANDBOX_REQUIRE && !how->sandboxed)
-		config_check_unseen(how, conf, s, "server.sandbox", "require", warnings);
+		config_check_unseen(how, conf, s, "server.sandbox",
+		    "whether this machine has all of the sandbox", warnings);
 	buf_str(faults, buf_as_str(&l.faults));
 	buf_str(warnings, buf_as_str(&l.warnings));
 	buf_fini(&l.faults);

@@ -145,6 +145,7 @@ static const struct conf_opt server_opts[] = {
     {.name = "metrics.address",
         .type = CONF_STRING,
         .def = "127.0.0.1",
+        .min = 1,
         .when = CONF_RESTART,
         AT(metrics_address),
         .prose = "Numeric address on which metrics are told. Whoever reaches it may read them."},

@@ -5,6 +5,7 @@
 #include "auth/networks.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "net/network.h"
 #include "server/config/settings.h"
 
 #define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
@@ -282,6 +283,30 @@ is_wrong(const struct conf *conf, const char *option)
 	return wrong;
 }
 
+/* Does proxy_from let somebody in by a UNIX socket, or by a port? */
+static bool
+lets_in(const struct listener_settings *s, bool by_unix)
+{
+	struct net_network network;
+
+	for (size_t i = 0; i < s->proxy_from.n; i++)
+		if (net_network_parse(s->proxy_from.items[i], &network) == NULL &&
+		    (network.family == NET_FAMILY_UNIX) == by_unix)
+			return true;
+	return s->proxy_from.n == 0;
+}
+
+static void
+check_let_in(const struct conf *conf, const struct listener_settings *s, struct buf *faults)
+{
+	if (s->path.n > 0 && !lets_in(s, true))
+		listener_fault(conf, s, "proxy_from path",
+		    "nobody could connect to the UNIX socket: name unix, too", faults);
+	if (settings_listener_has_port(conf, s) && !lets_in(s, false))
+		listener_fault(conf, s, "proxy_from port",
+		    "nobody could connect to the port: no network is named", faults);
+}
+
 /* What is given, and has no socket that it could be about. */
 static void
 check_about_nothing(const struct conf *conf, const struct listener_settings *s, struct buf *faults)
@@ -314,6 +339,7 @@ settings_check_listeners(const struct conf *conf, struct buf *faults)
 		enum tls_client client = settings_listener_client(conf, s);
 
 		check_about_nothing(conf, s, faults);
+		check_let_in(conf, s, faults);
 		/* Port 143 is nothing that lmtp should be on because somebody forgot it. */
 		if (s->protocol == LISTENER_LMTP && s->path.n == 0 && !conf_given(conf, s, "port"))
 			listener_fault(conf, s, "protocol port path",

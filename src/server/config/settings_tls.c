@@ -282,7 +282,19 @@ set_right(struct certmap_rule *rule, enum certmap_part part)
 		rule->user = STR("x");
 	} else {
 		*parts[part] = STR_NONE;
+		if (part == CERTMAP_PART_SAN_EMAIL && rule->from == CERTMAP_SAN_EMAIL)
+			set_right(rule, CERTMAP_PART_USER);
 	}
+}
+
+/* By check_map_settings(). */
+static bool
+is_told(const struct certmap_rule *rule, enum certmap_part part)
+{
+	return part == CERTMAP_PART_NONE ||
+	       (part == CERTMAP_PART_USER &&
+	           ((rule->from == CERTMAP_FIXED) != (rule->user.n > 0) ||
+	               (rule->from == CERTMAP_SAN_EMAIL && rule->san_email.n == 0)));
 }
 
 /* False: a line in why for each part that is wrong. */
@@ -296,9 +308,7 @@ check_rule(const struct conf *conf, const struct certificate_map_settings *s,
 	bool ok = true;
 
 	while ((map = certmap_new(&rule, 1, settings_default_domain(conf), &fault)) == NULL) {
-		/* Without any condition: the check of the block has told it. */
-		if (fault.part != CERTMAP_PART_NONE &&
-		    conf_blame(conf, s, map_option(fault.part), why))
+		if (!is_told(&rule, fault.part) && conf_blame(conf, s, map_option(fault.part), why))
 			buf_printf(why, ": %s\n", fault.why);
 		set_right(&rule, fault.part);
 		ok = false;

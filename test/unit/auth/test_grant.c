@@ -229,6 +229,7 @@ test_make(void **state)
 	const struct str from[] = {STR("10.0.0.0/8"), STR("::1"), STR("unix")};
 	const struct str bad_mailbox[] = {STR("a\tb")}, none[] = {STR("")};
 	const struct str bad_from[] = {STR("10.0.0.1/8")};
+	const struct str no_levels[] = {STR("a//b"), STR("/a"), STR("a/"), STR("/"), STR("*//b")};
 	const struct auth_grant_spec good = {.name = STR("voice-1"),
 	    .who = STR("gateway"),
 	    .target = STR("*@voice.example"),
@@ -272,6 +273,12 @@ test_make(void **state)
 	BAD(until, "until", STR("tomorrow"));
 	BAD(mailboxes, "mailboxes", bad_mailbox);
 	BAD(mailboxes, "mailboxes", none);
+	for (size_t i = 0; i < sizeof(no_levels) / sizeof(*no_levels); i++) {
+		spec = good;
+		spec.mailboxes = &no_levels[i];
+		spec.mailbox_count = 1;
+		make(&spec, "mailboxes");
+	}
 	BAD(from, "from", bad_from);
 	BAD(mailbox_count, "mailboxes", AUTH_GRANT_ITEMS_MAX + 1);
 	BAD(from_count, "from", AUTH_GRANT_ITEMS_MAX + 1);

@@ -290,6 +290,23 @@ faults_of_blocks(void **state)
 	    "f:2: listener: each one has a name: listener NAME { port = ... }\n");
 	bad("listener = x", "f:1: listener: must be sections: listener NAME { ... }\n");
 	bad("listener x", "f:1: listener: must be sections: listener NAME { ... }\n");
+	/* An option in the value of the one before; other blanks and equal signs are text. */
+	bad("default_domain = a shift = 1",
+	    "f:1: text after the value; a semicolon is missing, or quotation marks\n");
+	bad("listener a { port = 1 tls=none }",
+	    "f:1: text after the value; a semicolon is missing, or quotation marks\n");
+	bad("store.path = /a b limits.line\t= 1M\nshift = x",
+	    "f:1: text after the value; a semicolon is missing, or quotation marks\n"
+	    "f:2: shift: must be a number, not \"x\"\n");
+	{
+		struct conf *conf =
+		    good("default_domain = (a=b) c (d=e)=\nstore.path = /a = b/C=d");
+		const struct mail *m = conf_get(conf, &mail_table);
+
+		ASSERT_STR(m->domain, "(a=b) c (d=e)=");
+		ASSERT_STR(m->store, "/a = b/C=d");
+		conf_unref(&conf);
+	}
 	bad("listener a { port = 1 }\nlistener a { port = 2 }",
 	    "f:2: listener a: is given twice, first in line 1\n");
 	bad("listener a { port = 1; prt = 2 }",
