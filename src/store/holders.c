@@ -229,8 +229,10 @@ claims_prepare(struct batch *b, struct store_change *c)
 	for (size_t i = 0; i < cl->n; i++) {
 		const struct store_upload *o = cl->origin[i];
 
-		if (!o->in_file && !atomic_load(&cl->origin[i]->stored))
+		/* Those of all recipients are mostly in one batch, which needs the bytes once. */
+		if (!o->in_file && !atomic_load(&cl->origin[i]->stored) && b->put_blob != o->blob)
 			engine_batch_put_blob(b->ops, o->blob, buf_as_str(&o->bytes));
+		b->put_blob = o->blob;
 		holder_put(b->ops, o->blob, cl->account);
 		claim_put(b->ops, o->blob, cl->account);
 	}

@@ -605,6 +605,7 @@ struct batch {
 	struct batch_job *job; /* for the background, when it is durable */
 	size_t job_count, job_cap;
 	bool dropped;               /* so is the removal of an account */
+	uint64_t put_blob;          /* the last one of several recipients whose bytes it has */
 	struct renaming *renamings; /* that it shows */
 };
 
