@@ -64,6 +64,66 @@ options(struct engine_mem_disk *on)
 	return opt;
 }
 
+static void
+must(struct store_change *c)
+{
+	TS_ASSERT(store_submit_wait(c) == TS_OK);
+	store_change_free(&c);
+}
+
+static void
+put_property(struct store_account *account, struct store_mailbox *mailbox)
+{
+	static struct store_property_op op = {.name = {"acl/c", 5}, .value = {"lrswipkxte", 10}};
+	struct store_change *c =
+	    store_change_new(account, STORE_CHANGE_PROPERTIES, NULL, NULL, NULL);
+
+	c->mailbox = mailbox;
+	c->properties = &op;
+	c->property_count = 1;
+	must(c);
+}
+
+static struct store_mailbox *
+inbox_of(struct store *store, const char *name)
+{
+	struct store_account *account;
+	struct store_mailbox *mailbox;
+
+	TS_ASSERT(store_account_load(store, str_of(name), true, &account) == TS_OK);
+	TS_ASSERT(store_mailbox_load(account, STR("INBOX"), &mailbox) == TS_OK);
+	store_account_unref(&account);
+	return mailbox;
+}
+
+/* Properties, messages that two users have, and one that is gone and in the queue yet. */
+static void
+add_more(void)
+{
+	struct store_options opt = options(disk);
+	struct store_mailbox *from, *to;
+	struct store_change *c;
+	struct store *store;
+	char *text;
+
+	TS_ASSERT(store_open(&opt, &store, &text) == TS_OK);
+	from = inbox_of(store, "a");
+	to = inbox_of(store, "c");
+	put_property(store_mailbox_account(from), from);
+	put_property(store_mailbox_account(from), NULL);
+	for (unsigned i = 0; i < 2; i++) {
+		c = store_change_new(store_mailbox_account(to),
+		    i == 0 ? STORE_CHANGE_COPY : STORE_CHANGE_MOVE, NULL, NULL, NULL);
+		c->source = from;
+		c->mailbox = to;
+		c->uids = roaring_bitmap_of(1, i + 1);
+		must(c);
+	}
+	store_mailbox_unref(&from);
+	store_mailbox_unref(&to);
+	store_close(&store);
+}
+
 /* Users, an alias, mailboxes with some history; once. */
 static void
 make(void)
@@ -83,6 +143,7 @@ make(void)
 		    (struct str){mail, sizeof(mail) - 1});
 	disk = engine_mem_image(site->disk);
 	site_free(&site);
+	add_more();
 	opt = options(disk);
 	TS_ASSERT(engine_open(&engine_mem_class, &opt.engine_options, &e, &text) == TS_OK);
 	keep_records(e);

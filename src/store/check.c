@@ -163,8 +163,12 @@ own_fix(struct own *own, struct str key)
 		return "it is made anew from the account's row";
 	case KEY_CLAIM:
 	case KEY_DROPPED:
-		put_empty(own->fix, key);
-		return "it is written anew";
+		if (key.n == (key.p[8] == KEY_CLAIM ? 25 : 17)) {
+			put_empty(own->fix, key);
+			return "it is written anew";
+		}
+		engine_batch_delete(own->fix, key);
+		return "it is dropped";
 	case KEY_RECORD:
 		engine_batch_delete(own->fix, key);
 		return "it is dropped: make the user again; the mail is not touched";
@@ -833,6 +837,67 @@ nameless(struct check *c, uint64_t account)
 	return err;
 }
 
+static void
+row_name(struct check *c, uint64_t account, struct buf *name)
+{
+	struct key k;
+	struct buf b = {0};
+	struct str body = STR_NONE;
+
+	name->n = 0;
+	key_begin(&k, account, KEY_ACCOUNT);
+	if (check_get(c, &k, &b, &body) == TS_OK && body.n > 16)
+		buf_put(name, body.p + 16, body.n - 16);
+	buf_fini(&b);
+}
+
+/* One too many: it leads to an account that has another name. */
+static void
+drop_name(struct check *c, const struct named *one)
+{
+	struct engine_batch *batch = engine_batch_new();
+	struct key k;
+
+	key_begin(&k, 0, KEY_NAME);
+	key_bytes(&k, (struct str){one->name, one->n});
+	engine_batch_delete(batch, key_str(&k));
+	check_say(c, CHECK_ACCOUNT, 0,
+	    c->opt->repair && check_commit(c, batch) == TS_OK ? "it is dropped" : NULL,
+	    "the name %.*s leads to an account that another name leads to", (int)one->n,
+	    one->name);
+	engine_batch_free(&batch);
+}
+
+/* Of several names of one account the one that its row says is kept, or else the first. */
+static void
+drop_twins(struct check *c, struct names *names)
+{
+	struct buf name = {0};
+	size_t kept = 0, end;
+
+	for (size_t i = 0; i < names->n; i = end) {
+		size_t keep = i;
+
+		for (end = i + 1; end < names->n && names->one[end].id == names->one[i].id;)
+			end++;
+		if (end > i + 1)
+			row_name(c, names->one[i].id, &name);
+		for (size_t k = i + 1; k < end; k++)
+			if (str_eq((struct str){names->one[k].name, names->one[k].n},
+			        buf_as_str(&name)))
+				keep = k;
+		for (size_t k = i; k < end; k++) {
+			if (k == keep)
+				continue;
+			drop_name(c, &names->one[k]);
+			mem_free(names->one[k].name);
+		}
+		names->one[kept++] = names->one[keep];
+	}
+	names->n = kept;
+	buf_fini(&name);
+}
+
 static enum ts_err
 check_accounts(struct check *c, struct names *names, struct own *own)
 {
@@ -901,8 +966,10 @@ store_check(struct store *store, const struct check_options *opt, struct check_r
 		err = check_own(&c, &own);
 	if (err == TS_OK)
 		err = read_names(&c, &names);
-	if (err == TS_OK)
+	if (err == TS_OK) {
+		drop_twins(&c, &names);
 		err = check_accounts(&c, &names, &own);
+	}
 	if (err == TS_OK && opt->user.n == 0) {
 		check_holders(&c);
 		check_strays(&c);

@@ -607,8 +607,8 @@ next_left(struct store *store, uint64_t after, struct left *l)
 		struct rd v = rd_of(err == TS_OK ? scan.body : STR_NONE);
 
 		l->intent = rd_be64(&r);
-		if (under_way(store, l->intent))
-			continue;
+		if (r.bad || rd_left(&r) > 0 || under_way(store, l->intent))
+			continue; /* one of another form is the check's */
 		l->found = true;
 		l->target = rd_le64(&v);
 		if (v.bad)

@@ -149,7 +149,7 @@ claims_recover(struct store *store)
 		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
 		uint64_t blob = rd_be64(&r), account = rd_be64(&r);
 
-		if (!r.bad)
+		if (!r.bad && rd_left(&r) == 0 && account != 0)
 			background_settle(store, blob, account);
 	}
 	scan_end(&scan);

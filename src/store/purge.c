@@ -291,6 +291,20 @@ delete_keys(struct store *store, uint64_t account, const struct key *job)
 	return err;
 }
 
+/* It names no account. */
+static enum ts_err
+drop_job(struct store *store, const struct key *job, bool *more_r)
+{
+	struct engine_batch *batch = engine_batch_new();
+	enum ts_err err;
+
+	engine_batch_delete(batch, key_str(job));
+	err = commit_piece(store, batch, true);
+	engine_batch_free(&batch);
+	*more_r = err == TS_OK;
+	return err;
+}
+
 enum ts_err
 dropped_step(struct store *store, bool *more_r, uint64_t *account_r)
 {
@@ -303,6 +317,8 @@ dropped_step(struct store *store, bool *more_r, uint64_t *account_r)
 	*account_r = 0;
 	if (err != TS_OK)
 		return err == TS_NOT_FOUND ? TS_OK : err;
+	if (r.bad || account == 0)
+		return drop_job(store, &job, more_r);
 	err = purge_all(store, account);
 	if (err == TS_OK)
 		err = first_job(store, account, KEY_QUEUE, &queued);
