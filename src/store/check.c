@@ -863,8 +863,7 @@ drop_name(struct check *c, const struct named *one)
 	engine_batch_delete(batch, key_str(&k));
 	check_say(c, CHECK_ACCOUNT, 0,
 	    c->opt->repair && check_commit(c, batch) == TS_OK ? "it is dropped" : NULL,
-	    "the name %.*s leads to an account that another name leads to", (int)one->n,
-	    one->name);
+	    "the name %.*s leads to an account that another name leads to", (int)one->n, one->name);
 	engine_batch_free(&batch);
 }
 

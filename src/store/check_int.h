@@ -79,6 +79,7 @@ enum ts_err check_lost_and_found(struct check *c, uint64_t *account, uint32_t *m
 struct adopt {
 	uint64_t account, blob;
 	uint32_t mailbox, uid;
+	bool taken; /* another message has its UID */
 };
 enum ts_err check_adopt(struct check *c, uint64_t account, uint32_t mailbox,
     const struct adopt *list, size_t n, size_t *taken_r);

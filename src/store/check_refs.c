@@ -119,6 +119,27 @@ row_there(struct check *c, uint64_t account, enum key_kind kind, uint32_t mailbo
 	return err == TS_OK;
 }
 
+/* Under their UIDs, or, where another message has that, under new ones. */
+static enum ts_err
+put_back(struct check *c, const struct adopt *lost, size_t n, size_t *taken_r)
+{
+	struct adopt *list = mem_dup(lost, n * sizeof(*lost));
+	enum ts_err err;
+
+	for (size_t i = 0; i < n; i++)
+		list[i].uid = lost[i].taken ? 0 : lost[i].uid;
+	err = check_adopt(c, lost[0].account, lost[0].mailbox, list, n, taken_r);
+	for (size_t i = 0; i < n && err == TS_OK; i++) {
+		uint64_t size;
+
+		if (lost[i].taken || (*taken_r < n && engine_blob_size(c->store->engine,
+		                                          lost[i].blob, &size) != TS_OK))
+			delete_refs(c, &lost[i], 1);
+	}
+	mem_free(list);
+	return err;
+}
+
 /* Back into their mailbox, or what is left of the place. */
 static const char *
 bring_back(struct check *c, struct adopt *lost, size_t n)
@@ -146,13 +167,7 @@ bring_back(struct check *c, struct adopt *lost, size_t n)
 			delete_refs(c, lost, n);
 		mem_free(moved);
 	} else {
-		err = check_adopt(c, account, mailbox, lost, n, &taken);
-		for (size_t i = 0; i < n && err == TS_OK && taken < n; i++) {
-			uint64_t size;
-
-			if (engine_blob_size(c->store->engine, lost[i].blob, &size) != TS_OK)
-				delete_refs(c, &lost[i], 1);
-		}
+		err = put_back(c, lost, n, &taken);
 	}
 	if (err != TS_OK)
 		return NULL;
@@ -171,6 +186,7 @@ check_group(struct check *c, struct adopt *r, size_t n)
 	for (size_t i = 0; i < n && (err == TS_OK || err == TS_DAMAGED); i++) {
 		const struct record *rec = state_record(l.state, r[i].uid);
 
+		r[i].taken = rec != NULL;
 		if (rec == NULL || rec->blob != r[i].blob)
 			r[lost++] = r[i];
 	}
@@ -235,6 +251,7 @@ read_piece(struct check *c, struct key *at, uint64_t account, struct adopt *r, s
 		at->n = 0;
 		key_bytes(at, scan.key);
 		at->p[at->n++] = 0; /* the first key behind it */
+		r[n].taken = false;
 		r[n].account = account;
 		r[n].blob = rd_be64(&k);
 		r[n].mailbox = rd_be32(&k);

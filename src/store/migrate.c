@@ -276,7 +276,7 @@ tell(struct migration *m)
 {
 	uint64_t now = clock_mono_ms();
 
-	if (now < m->tell_at)
+	if (now < m->tell_at || m->from == KEYS_FORMAT)
 		return;
 	m->tell_at = now + TELL_MS;
 	log_msg(LOG_INFO, NULL, "store: being brought to format %d: %s, %llu of about %llu rows",
@@ -469,6 +469,7 @@ run(struct migration *m, char **text_r)
 {
 	enum ts_err err = read_record(m);
 
+	m->tell_at = clock_mono_ms() + TELL_MS;
 	if (err == TS_DAMAGED && m->store->opt.salvage) {
 		*m = (struct migration){
 		    .store = m->store, .batch = m->batch, .value = m->value, .from = 1};
@@ -476,7 +477,6 @@ run(struct migration *m, char **text_r)
 	}
 	if (err == TS_NOT_FOUND)
 		err = begin(m, text_r);
-	m->tell_at = clock_mono_ms() + TELL_MS;
 	if (err == TS_OK && m->from < 2)
 		err = tombs_migrate(m->store);
 	while (err == TS_OK && m->phase < PHASES)
