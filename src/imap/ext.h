@@ -33,7 +33,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "conf/conf.h"
-#include "mail/section.h"
+#include "mail/search.h"
 #include "store/store.h"
 #include "wire/cmd/fetch.h"
 #include "wire/cmd/search.h"
@@ -184,6 +184,11 @@ struct imap_refusal { /* for NO */
 
 /* ---- SEARCH */
 
+struct imap_search_place {      /* where text is looked for (mail/search.h) */
+	enum mail_search_in in; /* FIELD: key->field */
+	enum mail_text which;   /* SUMMARY */
+};
+
 struct imap_search_key {
 	const char *name;
 	/* Reads what follows the name into the key.  NULL: nothing does, but for what wire reads
@@ -199,6 +204,9 @@ struct imap_search_key {
 	/* matches_summary: by what was made of the message at delivery; the same. */
 	bool (*matches_summary)(const struct wire_key *key, const struct store_message *record,
 	    const struct mail_summary *summary);
+	/* text: the message has key->text there, which is in the charset of the command.  The
+	 * engine looks for it, with all other texts. */
+	const struct imap_search_place *text;
 	/* choose: by sets, on the loop: the UIDs of the view that match; the engine's. */
 	roaring_bitmap_t *(*choose)(const struct wire_key *key, const struct imap_box *box);
 };

@@ -20,10 +20,13 @@ const char *
 imap_params_find(struct imap_cmd *cmd, const struct wire_params *params, imap_find_param_f *find,
     struct imap_param **found_r)
 {
-	struct imap_param *found = arena_array(cmd->arena, params->n, sizeof(*found));
+	struct imap_param *found;
 	const char *fault;
 
-	*found_r = found;
+	*found_r = NULL;
+	if (params->n == 0)
+		return NULL;
+	found = *found_r = arena_array(cmd->arena, params->n, sizeof(*found));
 	for (size_t i = 0; i < params->n; i++) {
 		imap_parse_f *parse = NULL;
 

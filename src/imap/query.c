@@ -155,6 +155,9 @@ compile_other(struct compiling *c, struct node *n, const struct wire_key *key)
 		n->cost = COST_RECORDS;
 	} else if (row->matches_summary != NULL) {
 		n->cost = COST_SUMMARIES;
+	} else if (row->text != NULL) {
+		n->row = NULL; /* as the engine's own */
+		compile_text(c, n, key, row->text->in, row->text->which);
 	} else if (c->fault == IMAP_QUERY_OK) {
 		roaring_bitmap_t *set = row->choose(key, c->box);
 

@@ -186,8 +186,9 @@ check_rows(const struct imap_ext *ext)
 	for (const struct imap_fetch_item *r = ext->fetch_items; r != NULL && r->name != NULL; r++)
 		TS_ASSERT((r->print != NULL) != (r->locate != NULL));
 	for (const struct imap_search_key *r = ext->search_keys; r != NULL && r->name != NULL; r++)
-		TS_ASSERT(
-		    (r->matches != NULL) + (r->matches_summary != NULL) + (r->choose != NULL) == 1);
+		TS_ASSERT((r->matches != NULL) + (r->matches_summary != NULL) + (r->text != NULL) +
+		              (r->choose != NULL) ==
+		          1);
 }
 
 static void

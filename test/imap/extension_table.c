@@ -4,8 +4,9 @@
  *
  * The tables in the documentation are made from those of the extensions: what stands between the
  * marks is what this program prints.  Without --write it compares, and looks whether each
- * capability has a line in the table of transcripts.
+ * capability has a line in the table of transcripts, and whether what that names is there.
  */
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,66 @@ all_tried(const char *rest)
 	return ok;
 }
 
+/* "login" is test/imap/login.imt or login.c, "test_sasl.py" is in test/e2e. */
+static bool
+is_there(const char *root, struct str name)
+{
+	static const struct {
+		const char *folder, *ending;
+	} places[] = {{"test/imap/", ".imt"}, {"test/imap/", ".c"}, {"test/e2e/", ""}};
+	bool found = str_eq(name, STR("all"));
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places) && !found; i++) {
+		struct buf path = {0};
+		glob_t files;
+
+		buf_printf(
+		    &path, "%s%s%.*s%s", root, places[i].folder, STR_ARG(name), places[i].ending);
+		found = glob(buf_cstr(&path), 0, NULL, &files) == 0;
+		globfree(&files);
+		buf_fini(&path);
+	}
+	if (!found)
+		fprintf(stderr, "%.*s: no such test\n", STR_ARG(name));
+	return found;
+}
+
+/* A line of a table whose last column names tests: "| ID | id, id_front; test_fronts.py |". */
+static bool
+tests_are_there(const char *root, struct str line)
+{
+	struct str cell = STR(""), name;
+	bool ok = true;
+
+	for (struct str one; str_split(&line, '|', &one);)
+		if (str_trim(one).n > 0)
+			cell = str_trim(one);
+	if (str_eq(cell, STR("Transcripts")) || str_eq(cell, STR("---")))
+		return true;
+	while (str_split(&cell, ' ', &name)) {
+		while (name.n > 0 && (name.p[name.n - 1] == ',' || name.p[name.n - 1] == ';'))
+			name.n--;
+		ok = is_there(root, name) && ok;
+	}
+	return ok;
+}
+
+static bool
+all_there(const char *path, const char *rest)
+{
+	struct buf root = {0};
+	struct str text = str_of(rest);
+	bool ok = true;
+
+	if (str_has_suffix(str_of(path), STR("doc/imap-extensions.md")))
+		buf_put(&root, path, strlen(path) - strlen("doc/imap-extensions.md"));
+	for (struct str line; str_split(&text, '\n', &line);)
+		if (str_has_prefix(line, STR("| ")))
+			ok = tests_are_there(buf_cstr(&root), line) && ok;
+	buf_fini(&root);
+	return ok;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -193,6 +254,7 @@ main(int argc, char **argv)
 	put_all(&made);
 	buf_puts(&made, end);
 	ok = all_tried(end);
+	ok = all_there(path, end) && ok;
 	if (writes) {
 		write_file(path, &made);
 	} else if (!str_eq(buf_as_str(&made), buf_as_str(&text))) {

@@ -122,7 +122,27 @@ has_parts(const struct wire_key *key, const struct store_message *record,
 	return summary->part_count >= key->number;
 }
 
+static bool
+read_text(struct wire_in *in, struct wire_key *key)
+{
+	return wire_in_sp(in) && wire_in_astring(in, &key->text);
+}
+
+static bool
+read_list(struct wire_in *in, struct wire_key *key)
+{
+	key->field = STR("List-Id");
+	return read_text(in, key);
+}
+
+static const struct imap_search_place subject = {MAIL_SEARCH_SUMMARY, MAIL_TEXT_SUBJECT};
+static const struct imap_search_place field = {MAIL_SEARCH_FIELD, MAIL_TEXT_COUNT};
+static const struct imap_search_place body = {MAIL_SEARCH_BODY, MAIL_TEXT_COUNT};
+
 static const struct imap_search_key search_keys[] = {
+    {.name = "XSUBJECT", .parse = read_text, .text = &subject},
+    {.name = "XLIST", .parse = read_list, .text = &field},
+    {.name = "XBODY", .parse = read_text, .text = &body},
     {.name = "XSTEP", .parse = read_number, .choose = choose},
     {.name = "XPARTS", .parse = read_number, .matches_summary = has_parts},
     {.name = NULL},

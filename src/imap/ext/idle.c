@@ -112,7 +112,7 @@ static const struct conf_opt opts[] = {
 
 static const struct conf_table conf = {
     .name = "idle",
-    .prose = "IDLE.",
+    .prose = "IDLE: updates as they happen.",
     .opts = opts,
     .n = sizeof(opts) / sizeof(*opts),
     .struct_size = sizeof(struct settings),
