@@ -76,27 +76,29 @@ resolve_seq_known(const struct imap_box *box, const struct wire_set *set, roarin
 	}
 }
 
-/* RFC 5182 section 2.1: what was expunged since is no more in it. */
-static void
-resolve_saved(const struct imap_box *box, roaring_bitmap_t *out)
+/* "$": some of the view, since what leaves it leaves this, too (imap/ext/searchres.c). */
+static roaring_bitmap_t *
+saved_copy(const struct imap_box *box)
 {
-	if (box->saved != NULL)
-		roaring_bitmap_or_inplace(out, box->saved);
+	return box->saved != NULL ? roaring_bitmap_copy(box->saved) : roaring_bitmap_create();
 }
 
 bool
 imap_view_resolve(
     const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r)
 {
-	roaring_bitmap_t *out = roaring_bitmap_create();
+	roaring_bitmap_t *out;
 
-	if (set->saved)
-		resolve_saved(box, out);
-	else if (uid)
+	*uids_r = NULL;
+	if (set->saved) {
+		*uids_r = saved_copy(box);
+		return true;
+	}
+	out = roaring_bitmap_create();
+	if (uid) {
 		resolve_uids(box, set, out);
-	else if (!resolve_seq(box, set, out)) {
+	} else if (!resolve_seq(box, set, out)) {
 		roaring_bitmap_free(out);
-		*uids_r = NULL;
 		return false;
 	}
 	roaring_bitmap_and_inplace(out, box->uids);
@@ -107,11 +109,12 @@ imap_view_resolve(
 roaring_bitmap_t *
 imap_view_select(const struct imap_box *box, const struct wire_set *set, bool uid)
 {
-	roaring_bitmap_t *out = roaring_bitmap_create();
+	roaring_bitmap_t *out;
 
 	if (set->saved)
-		resolve_saved(box, out);
-	else if (uid)
+		return saved_copy(box);
+	out = roaring_bitmap_create();
+	if (uid)
 		resolve_uids(box, set, out);
 	else
 		resolve_seq_known(box, set, out);
