@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "readback.h"
 #include "toy.h"
 #include "trial.h"
 
@@ -35,6 +36,7 @@ struct script {
 	bool tls[SITE_CLIENTS], mute[SITE_CLIENTS];
 	char address[SITE_CLIENTS][64];
 	size_t segment[SITE_CLIENTS];
+	struct readback readback[SITE_CLIENTS];
 	bool layer[SITE_CLIENTS];
 	struct buf wire[SITE_CLIENTS], plain[SITE_CLIENTS]; /* what goes into it, what came out */
 	struct capture captures[CAPTURES];
@@ -343,12 +345,24 @@ await_line(struct script *s, unsigned i, struct str *line_r)
 	return true;
 }
 
-static void
+/* The line was looked at.  False: the response that it ends is none that wire would read. */
+static bool
 drop_line(struct script *s, unsigned i)
 {
 	struct buf *out = output(s, i);
+	size_t n = (size_t)((const char *)memchr(out->p, '\n', out->n) + 1 - out->p);
+	bool ok = readback_line(&s->readback[i], (struct str){out->p, n});
 
-	buf_consume(out, (size_t)((const char *)memchr(out->p, '\n', out->n) + 1 - out->p));
+	buf_consume(out, n);
+	return ok || complain(s, "not read by", STR("wire"));
+}
+
+/* What came is dropped without being looked at. */
+static void
+drop_all(struct script *s, unsigned i)
+{
+	buf_fini(output(s, i));
+	readback_fini(&s->readback[i]);
 }
 
 static bool
@@ -364,8 +378,7 @@ expect(struct script *s, unsigned i, struct str pattern)
 		complain(s, "expected", pattern);
 		return complain(s, "     got", line);
 	}
-	drop_line(s, i);
-	return true;
+	return drop_line(s, i);
 }
 
 static bool
@@ -376,7 +389,8 @@ skip_to(struct script *s, unsigned i, struct str pattern)
 	while (await_line(s, i, &line)) {
 		bool found = match(s, pattern, line);
 
-		drop_line(s, i);
+		if (!drop_line(s, i))
+			return false;
 		if (found)
 			return true;
 	}
@@ -399,7 +413,8 @@ expect_group(struct script *s)
 		if (k == s->group_n)
 			return complain(s, "not expected", line);
 		s->group[k] = s->group[--s->group_n];
-		drop_line(s, i);
+		if (!drop_line(s, i))
+			return false;
 	}
 	s->group_client = -1;
 	return true;
@@ -659,7 +674,7 @@ do_rest(struct script *s, unsigned i, struct str text)
 	for (size_t k = 0; k < out->n; k++)
 		if (out->p[k] != text.p[k % text.n])
 			return complain(s, "not all of", text);
-	buf_fini(out);
+	drop_all(s, i);
 	return true;
 }
 
@@ -768,10 +783,11 @@ client_directive(struct script *s, struct str verb, struct str args)
 	if (str_eq(verb, STR("closed")))
 		return do_closed(s, i);
 	if (str_eq(verb, STR("drain"))) {
-		buf_fini(output(s, i));
+		drop_all(s, i);
 		return true;
 	}
 	if (str_eq(verb, STR("forget"))) {
+		readback_fini(&s->readback[i]);
 		site_disconnect(s->site, i);
 		return true;
 	}
@@ -1123,7 +1139,8 @@ script_free(struct script **sp)
 	for (size_t i = 0; i < s->n_captures; i++)
 		buf_fini(&s->captures[i].value);
 	for (size_t i = 0; i < SITE_CLIENTS; i++)
-		buf_fini(&s->send[i]), buf_fini(&s->wire[i]), buf_fini(&s->plain[i]);
+		buf_fini(&s->send[i]), buf_fini(&s->wire[i]), buf_fini(&s->plain[i]),
+		    readback_fini(&s->readback[i]);
 	buf_fini(&s->conf);
 	buf_fini(&s->setup);
 	buf_fini(&s->log);
