@@ -50,6 +50,8 @@ run_list(struct run *r)
 
 	if (!wire_in_list(&r->in, &x))
 		return false;
+	if (x.name.p == NULL)
+		return true;
 	x.lsub = str_eq(r->head.name, STR("LSUB"));
 	wire_out_list(&r->b, r->dialect, &x);
 	TS_ASSERT(wire_in_list(again(r), &y));
@@ -66,6 +68,8 @@ run_status(struct run *r)
 
 	if (!wire_in_status(&r->in, &x))
 		return false;
+	if (x.mailbox.p == NULL)
+		return true;
 	wire_out_params(&other, &x.other);
 	wire_out_status(&r->b, r->dialect, x.mailbox, &x.values, buf_as_str(&other));
 	buf_fini(&other);

@@ -114,6 +114,9 @@ bool wire_in_delimiter(struct wire_in *in, char *delimiter_r);
  * wire_name_ok() (in->impossible when that fails), INBOX in capitals, also as first level of a
  * name. */
 bool wire_in_mailbox(struct wire_in *in, struct str *name_r);
+/* A name that a server tells: UTF-8, not normalized, so that it is printed as it came; it may be
+ * empty (LIST "" "").  p == NULL: it is not modified UTF-7, or not UTF-8. */
+bool wire_in_mailbox_told(struct wire_in *in, struct str *name_r);
 /* A LIST reference or pattern, UTF-8, may be empty, % and * as they are.  p == NULL: spelt well,
  * but no name can match it. */
 bool wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r);

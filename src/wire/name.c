@@ -52,6 +52,16 @@ wire_in_mailbox(struct wire_in *in, struct str *name_r)
 	return name_r->p != NULL || wire_in_no_memory(in);
 }
 
+bool
+wire_in_mailbox_told(struct wire_in *in, struct str *name_r)
+{
+	if (!wire_in_astring(in, name_r))
+		return false;
+	if (!name_to_utf8(in, name_r) || !str_is_utf8(*name_r))
+		*name_r = STR_NONE;
+	return in->error == NULL;
+}
+
 static bool
 is_list_char(char c)
 {

@@ -239,6 +239,10 @@ readback_line(struct readback *r, struct str line)
 	enum wire_frame_result result;
 	bool ok = true;
 
+	if (r->lost) {
+		r->lost = false;
+		return true;
+	}
 	buf_str(&r->bytes, line);
 	while ((result = wire_frame_scan(&r->frame, &limits, buf_as_str(&r->bytes))) ==
 	       WIRE_FRAME_LITERAL)
@@ -250,6 +254,15 @@ readback_line(struct readback *r, struct str line)
 	r->bytes.n = 0;
 	r->frame = (struct wire_frame){0};
 	return ok;
+}
+
+void
+readback_skipped(struct readback *r, struct str bytes)
+{
+	bool lost = bytes.n > 0 && bytes.p[bytes.n - 1] != '\n';
+
+	readback_fini(r);
+	r->lost = lost;
 }
 
 void

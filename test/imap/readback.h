@@ -9,14 +9,16 @@
 #include "base/buf.h"
 #include "wire/frame.h"
 
-struct readback { /* {0} */
+struct readback {         /* {0} */
 	struct buf bytes; /* of a response whose end has not come */
 	struct wire_frame frame;
+	bool lost; /* the next line is the rest of one that was not looked at */
 };
 
 /* A line that came, with its line end.  False: said to stderr what is wrong with the response that
  * it ends. */
 bool readback_line(struct readback *r, struct str line);
-/* Bytes were skipped. */
+/* Bytes were skipped, perhaps up to within a line. */
+void readback_skipped(struct readback *r, struct str bytes);
 void readback_fini(struct readback *r);
 #endif

@@ -361,8 +361,10 @@ drop_line(struct script *s, unsigned i)
 static void
 drop_all(struct script *s, unsigned i)
 {
-	buf_fini(output(s, i));
-	readback_fini(&s->readback[i]);
+	struct buf *out = output(s, i);
+
+	readback_skipped(&s->readback[i], buf_as_str(out));
+	buf_fini(out);
 }
 
 static bool

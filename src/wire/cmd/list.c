@@ -264,7 +264,7 @@ read_childinfo(struct wire_in *in, struct wire_list_row *row)
 static bool
 read_oldname(struct wire_in *in, struct wire_list_row *row)
 {
-	return wire_in_open(in) && wire_in_mailbox(in, &row->oldname) && wire_in_close(in);
+	return wire_in_open(in) && wire_in_mailbox_told(in, &row->oldname) && wire_in_close(in);
 }
 
 /* "TAG" (…): a string, mostly. */
@@ -310,7 +310,7 @@ wire_in_list(struct wire_in *in, struct wire_list_row *row_r)
 	*row_r = (struct wire_list_row){0};
 	if (!wire_in_sp(in) || !read_attrs(in, row_r) || !wire_in_sp(in) ||
 	    !wire_in_delimiter(in, &row_r->delimiter) || !wire_in_sp(in) ||
-	    !wire_in_mailbox(in, &row_r->name))
+	    !wire_in_mailbox_told(in, &row_r->name))
 		return false;
 	if (wire_in_sp_then(in, '(') && (!wire_in_sp(in) || !read_extended_list(in, row_r)))
 		return false;

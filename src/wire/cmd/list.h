@@ -61,7 +61,7 @@ struct wire_list_row {
 	unsigned attrs;
 	struct wire_names other_attrs; /* with their backslashes */
 	char delimiter;                /* 0: NIL */
-	struct str name;
+	struct str name;               /* p == NULL, told only: in no known encoding */
 	unsigned childinfo;       /* WIRE_LIST_SUBSCRIBED, WIRE_LIST_SPECIAL_USE; 0: no CHILDINFO */
 	struct str oldname;       /* p == NULL: none */
 	struct wire_params other; /* extended items that are not known, with their raw values */

@@ -82,7 +82,7 @@ wire_in_status(struct wire_in *in, struct wire_status_data *data_r)
 	struct wire_vec other = {0};
 
 	*data_r = (struct wire_status_data){0};
-	if (!wire_in_sp(in) || !wire_in_mailbox(in, &data_r->mailbox) || !wire_in_sp(in) ||
+	if (!wire_in_sp(in) || !wire_in_mailbox_told(in, &data_r->mailbox) || !wire_in_sp(in) ||
 	    !wire_in_open(in))
 		return false;
 	while (wire_in_peek(in) != ')') { /* () is allowed: nothing of it is known */

@@ -43,7 +43,7 @@ void wire_out_status(struct buf *b, const struct wire_dialect *d, struct str mai
 void wire_out_status_other(struct buf *b, const char *name);
 
 struct wire_status_data {
-	struct str mailbox;
+	struct str mailbox; /* p == NULL: in no known encoding */
 	struct wire_status_values values;
 	struct wire_params other; /* items of extensions, with their raw values */
 };
