@@ -1,9 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Responses are printed by wire/out.h, so that what is tested there is what is sent.  No other place
-# writes the beginning or the end of one.
+# Responses are printed by wire, so that what is tested there is what is sent.  The engine fills no
+# buffer that is sent by itself: such a buffer is called out, other or code, or is imap_out(), and
+# only wire_out_…() and the extensions' printers are given it.  Nor does it write the beginning or
+# the end of a response into any other.
 cd "$(dirname "$0")/.." || exit 1
-if grep -nE 'buf_(put|puts|printf)\([^"]*"(\* |.*\\r\\n")' src/imap/*.c src/imap/cmd/*.c src/imap/ext/*.c; then
-	echo 'use wire/out.h: responses are printed there' >&2
+# A folder may be given instead, to test this very script.
+files=$(find "${1:-src/imap}" -name '*.[ch]' ! -name 'transcript*')
+write='buf_(put|puts|putc|str|u64|vstr|printf|vprintf|be16|be32|be64|varint)'
+sent='(imap_out\(|&?([a-zA-Z_]+(->|\.))*(out|other|code)[,)])'
+# shellcheck disable=SC2086
+if grep -nE "$write\($sent|base64_encode\(.*, $sent" $files ||
+	grep -nE "$write\([^\"]*\"(\* |.*\\\\r\\\\n\")" $files; then
+	echo 'use what wire prints with (src/wire/out.h says where it is): that is tested' >&2
 	exit 1
 fi

@@ -53,8 +53,7 @@ imap_more_mechs_print(const struct imap_conn *conn, struct buf *out)
 		if (!imap_mech_offered(conn, list->mechs[i]))
 			continue;
 		from = out->n;
-		buf_puts(out, " AUTH=");
-		buf_puts(out, list->mechs[i]->name);
+		wire_out_capability(out, "AUTH=", list->mechs[i]->name);
 		if (imap_capability_hidden(
 		        imap_settings(conn), (struct str){out->p + from + 1, out->n - from - 1}))
 			out->n = from;

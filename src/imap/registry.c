@@ -409,8 +409,7 @@ print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struc
 		cap->words(conn, out);
 		return;
 	}
-	buf_putc(out, ' ');
-	buf_puts(out, cap->word);
+	wire_out_capability(out, "", cap->word);
 	if (cap->value != NULL)
 		cap->value(conn, out);
 	if (imap_capability_hidden(
@@ -449,7 +448,7 @@ print_capabilities(const struct imap_conn *conn, unsigned state, uint64_t held, 
 {
 	const struct imap_registry *reg = &conn->server->reg;
 
-	buf_puts(out, "CAPABILITY");
+	wire_out_capability_begin(out);
 	for (size_t i = 0; i < reg->count; i++)
 		for (const struct imap_cap *c = reg->ext[i]->caps; c != NULL && c->word != NULL;
 		     c++) {

@@ -215,7 +215,7 @@ static void
 begin_item(struct imap_render *r)
 {
 	if (r->begun) {
-		buf_putc(&r->out, ' ');
+		wire_out_fetch_sp(&r->out);
 		return;
 	}
 	r->begun = true;
@@ -224,31 +224,22 @@ begin_item(struct imap_render *r)
 }
 
 static void
-begin_named(struct imap_render *r, const char *name)
-{
-	begin_item(r);
-	buf_puts(&r->out, name);
-}
-
-static void
 put_name(struct imap_render *r, const struct wire_fetch_item *item)
 {
 	begin_item(r);
-	if (item->id == WIRE_FETCH_RFC822 || item->id == WIRE_FETCH_RFC822_HEADER ||
-	    item->id == WIRE_FETCH_RFC822_TEXT)
-		buf_puts(&r->out, wire_name_of(wire_fetch_names, item->id));
-	else if (item->id == WIRE_FETCH_OTHER)
-		buf_puts(&r->out, imap_claimed(item)->row->name);
-	else
-		wire_out_fetch_section(&r->out, r->dialect, item);
-	buf_putc(&r->out, ' ');
+	if (item->id == WIRE_FETCH_OTHER) {
+		wire_out_fetch_other(&r->out, imap_claimed(item)->row->name);
+		return;
+	}
+	wire_out_fetch_section(&r->out, r->dialect, item);
+	wire_out_fetch_sp(&r->out);
 }
 
 static enum done
 put_nil(struct imap_render *r, const struct wire_fetch_item *item)
 {
 	put_name(r, item);
-	buf_puts(&r->out, "NIL");
+	wire_out_nil(&r->out);
 	return ITEM_DONE;
 }
 
@@ -334,7 +325,7 @@ source_send(struct imap_render *r, struct str bytes)
 	size_t before = r->out.n;
 
 	if (take > 0)
-		buf_put(&r->out, bytes.p + skip, take);
+		wire_out_fetch_bytes(&r->out, (struct str){bytes.p + skip, take});
 	if (s->way != IMAP_DECODED && take > 0)
 		hide_nul((struct str){r->out.p + before, take});
 	s->skip -= skip;
@@ -357,7 +348,7 @@ measured(struct imap_render *r, struct str all)
 
 	if (s->size_only) {
 		put_name(r, item);
-		buf_u64(&r->out, s->size);
+		wire_out_u64(&r->out, s->size);
 		return source_ended(r);
 	}
 	source_head(r);
@@ -475,18 +466,21 @@ put_envelope(struct imap_render *r)
 {
 	if (!open_summary(r))
 		return ITEM_FAILED;
-	begin_named(r, "ENVELOPE ");
-	buf_str(&r->out, mail_summary_text(&r->summary, MAIL_TEXT_ENVELOPE));
+	begin_item(r);
+	wire_out_fetch_name(&r->out, WIRE_FETCH_ENVELOPE);
+	wire_out_fetch_bytes(&r->out, mail_summary_text(&r->summary, MAIL_TEXT_ENVELOPE));
 	return ITEM_DONE;
 }
 
 static enum done
-put_structure(struct imap_render *r, const char *name, bool extended)
+put_structure(struct imap_render *r, enum wire_fetch_id id)
 {
 	if (!open_summary(r))
 		return ITEM_FAILED;
-	begin_named(r, name);
-	buf_str(&r->out, mail_summary_structure(&r->summary, r->dialect->rev2, extended));
+	begin_item(r);
+	wire_out_fetch_name(&r->out, id);
+	wire_out_fetch_bytes(&r->out,
+	    mail_summary_structure(&r->summary, r->dialect->rev2, id == WIRE_FETCH_BODYSTRUCTURE));
 	return ITEM_DONE;
 }
 
@@ -558,24 +552,24 @@ put_item(struct imap_render *r, const struct wire_fetch_item *item)
 		imap_print_flags(r->box, r->keywords, record, &r->out);
 		return ITEM_DONE;
 	case WIRE_FETCH_UID:
-		begin_named(r, "UID ");
-		buf_u64(&r->out, record->uid);
+		begin_item(r);
+		wire_out_fetch_number(&r->out, item->id, record->uid);
 		return ITEM_DONE;
 	case WIRE_FETCH_RFC822_SIZE:
-		begin_named(r, "RFC822.SIZE ");
-		buf_u64(&r->out, record->size);
+		begin_item(r);
+		wire_out_fetch_number(&r->out, item->id, record->size);
 		return ITEM_DONE;
 	case WIRE_FETCH_INTERNALDATE:
-		begin_named(r, "INTERNALDATE ");
+		begin_item(r);
+		wire_out_fetch_name(&r->out, item->id);
 		wire_out_time(&r->out,
 		    (struct wire_time){.unix_s = record->internaldate, .zone_min = record->zone});
 		return ITEM_DONE;
 	case WIRE_FETCH_ENVELOPE:
 		return put_envelope(r);
 	case WIRE_FETCH_BODY:
-		return put_structure(r, "BODY ", false);
 	case WIRE_FETCH_BODYSTRUCTURE:
-		return put_structure(r, "BODYSTRUCTURE ", true);
+		return put_structure(r, item->id);
 	case WIRE_FETCH_BODY_SECTION:
 	case WIRE_FETCH_RFC822:
 	case WIRE_FETCH_RFC822_HEADER:

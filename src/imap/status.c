@@ -61,10 +61,7 @@ imap_status_print(struct imap_conn *conn, struct str name, const struct store_ma
 	struct buf other = {0};
 
 	for (size_t i = 0; i < items->n; i++) {
-		if (i > 0)
-			buf_putc(&other, ' ');
-		buf_puts(&other, items->v[i]->name);
-		buf_putc(&other, ' ');
+		wire_out_status_other(&other, items->v[i]->name);
 		items->v[i]->print(conn, mailbox, &other);
 	}
 	wire_out_status(imap_out(conn), imap_dialect(conn), name, &values, buf_as_str(&other));

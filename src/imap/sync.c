@@ -205,7 +205,7 @@ imap_print_flags(const struct imap_box *box, const struct imap_keywords *keyword
 
 	if (roaring_bitmap_contains(box->recent, msg->uid))
 		system |= WIRE_FLAG_RECENT;
-	buf_put(out, "FLAGS ", 6);
+	wire_out_fetch_name(out, WIRE_FETCH_FLAGS);
 	wire_out_flags(out, system, names, n, false);
 	for (size_t i = 0; box->reg->flags_printed[i] != NULL; i++)
 		box->reg->flags_printed[i](box, msg, out);
@@ -225,7 +225,7 @@ print_fetch_flags(struct imap_conn *conn, const struct imap_keywords *keywords,
 	wire_out_fetch_begin(out, seq);
 	if (uid) {
 		wire_out_fetch_number(out, WIRE_FETCH_UID, msg->uid);
-		buf_putc(out, ' ');
+		wire_out_fetch_sp(out);
 	}
 	imap_print_flags(box, keywords, msg, out);
 	wire_out_fetch_end(out);

@@ -71,9 +71,3 @@ wire_out_capability(struct buf *b, const char *prefix, const char *word)
 	buf_puts(b, prefix);
 	buf_puts(b, word);
 }
-
-void
-wire_out_capability_number(struct buf *b, uint64_t n)
-{
-	buf_u64(b, n);
-}

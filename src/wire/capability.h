@@ -18,7 +18,6 @@ void wire_out_words_line(struct buf *b, const char *name, const struct str *word
 /* The same word by word: "CAPABILITY", then " word" or " PREFIXword" each. */
 void wire_out_capability_begin(struct buf *b);
 void wire_out_capability(struct buf *b, const char *prefix, const char *word);
-void wire_out_capability_number(struct buf *b, uint64_t n); /* behind one that ends in "=" */
 
 /* The response, from behind its name. */
 bool wire_in_capability(struct wire_in *in, struct wire_names *words_r);

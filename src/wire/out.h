@@ -36,6 +36,17 @@ void wire_out_astrings(struct buf *b, const struct wire_dialect *d, const struct
 void wire_out_mailbox(struct buf *b, const struct wire_dialect *d, struct str name);
 /* The same, never an atom: prefixes of NAMESPACE, patterns of LIST. */
 void wire_out_mailbox_string(struct buf *b, const struct wire_dialect *d, struct str name);
+static inline void
+wire_out_nil(struct buf *b)
+{
+	buf_put(b, "NIL", 3);
+}
+/* A number of any kind. */
+static inline void
+wire_out_u64(struct buf *b, uint64_t n)
+{
+	buf_u64(b, n);
+}
 /* A hierarchy delimiter, quoted; 0: NIL. */
 void wire_out_delimiter(struct buf *b, char delimiter);
 /* What text lines may hold: no line ends, no NUL. */

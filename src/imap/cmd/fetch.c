@@ -121,7 +121,7 @@ fetch_rendered(struct imap_cmd *cmd)
 	struct fetch *f = cmd->state;
 	struct imap_render *r = &f->render;
 
-	buf_str(imap_out(cmd->conn), buf_as_str(&r->out));
+	wire_out_fetch_bytes(imap_out(cmd->conn), buf_as_str(&r->out));
 	r->out.n = 0;
 	cmd->midway = r->begun || r->broken;
 	if (r->broken) {

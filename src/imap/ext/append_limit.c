@@ -9,7 +9,7 @@
 static void
 print_limit(const struct imap_conn *conn, struct buf *out)
 {
-	buf_u64(out, imap_settings(conn)->append_limit);
+	wire_out_u64(out, imap_settings(conn)->append_limit);
 }
 
 static void

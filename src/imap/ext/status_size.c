@@ -6,7 +6,7 @@ static void
 print(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
 {
 	(void)conn;
-	buf_u64(out, mailbox->counters.size);
+	wire_out_u64(out, mailbox->counters.size);
 }
 
 static const struct imap_status_item status_items[] = {

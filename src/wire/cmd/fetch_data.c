@@ -153,12 +153,6 @@ wire_out_fetch_end(struct buf *b)
 }
 
 void
-wire_out_fetch_sp(struct buf *b)
-{
-	buf_putc(b, ' ');
-}
-
-void
 wire_out_fetch_name(struct buf *b, enum wire_fetch_id id)
 {
 	switch (id) { /* those that matter, without a search in the table */
@@ -229,12 +223,6 @@ wire_out_fetch_section(
 		put_bracketed(b, d, item);
 		break;
 	}
-}
-
-void
-wire_out_fetch_bytes(struct buf *b, struct str bytes)
-{
-	buf_str(b, bytes);
 }
 
 /* ---- printing as a whole */

@@ -38,7 +38,12 @@ void wire_out_fetch(
 /* ---- item by item: begin, items with a blank between them, end */
 void wire_out_fetch_begin(struct buf *b, uint32_t seq); /* "* 12 FETCH (" */
 void wire_out_fetch_end(struct buf *b);                 /* ")" CRLF */
-void wire_out_fetch_sp(struct buf *b);                  /* between two items */
+/* Between two items, and between a section and what it is. */
+static inline void
+wire_out_fetch_sp(struct buf *b)
+{
+	buf_putc(b, ' ');
+}
 /* "UID 7", "RFC822.SIZE 9": any plain name of wire_fetch_names with a number. */
 void wire_out_fetch_number(struct buf *b, enum wire_fetch_id id, uint64_t n);
 /* "FLAGS ": any plain name of wire_fetch_names, with a blank behind it. */
@@ -49,6 +54,10 @@ void wire_out_fetch_other(struct buf *b, const char *name);
  * contents; no blank behind. */
 void wire_out_fetch_section(
     struct buf *b, const struct wire_dialect *d, const struct wire_fetch_item *item);
-/* What was printed before: an ENVELOPE, a BODYSTRUCTURE, bytes of a literal. */
-void wire_out_fetch_bytes(struct buf *b, struct str bytes);
+/* What was printed before: an ENVELOPE, a BODYSTRUCTURE, bytes of a literal, items. */
+static inline void
+wire_out_fetch_bytes(struct buf *b, struct str bytes)
+{
+	buf_str(b, bytes);
+}
 #endif
