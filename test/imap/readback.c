@@ -4,13 +4,13 @@
 
 #include <stdio.h>
 
-#include "wire/enable.h"
-#include "wire/fetch_data.h"
-#include "wire/id.h"
-#include "wire/list.h"
-#include "wire/namespace.h"
+#include "wire/cmd/enable.h"
+#include "wire/cmd/fetch_data.h"
+#include "wire/cmd/id.h"
+#include "wire/cmd/list.h"
+#include "wire/cmd/namespace.h"
+#include "wire/cmd/search.h"
 #include "wire/response.h"
-#include "wire/search.h"
 
 struct reading {
 	struct wire_response head;
