@@ -8,11 +8,11 @@
  * References, else In-Reply-To, else the message's own.  A message without any is a thread by
  * itself, under an id like its EMAILID.
  */
+#include "wire/cmd/objectid.h"
 #include "imap/imap.h"
 
 #define EMAIL 'M'
 #define THREAD 'T'
-#define ID_MAX 255u /* characters */
 
 /* ---- ids of messages */
 
@@ -44,22 +44,25 @@ thread_root(const struct mail_summary *summary)
 static void
 print_email(const struct imap_fetched *message, struct buf *out)
 {
-	buf_putc(out, '(');
-	store_blob_object_id(message->store, EMAIL, message->record->blob, out);
-	buf_putc(out, ')');
+	struct buf id = {0};
+
+	store_blob_object_id(message->store, EMAIL, message->record->blob, &id);
+	wire_out_objectid(out, buf_as_str(&id));
+	buf_fini(&id);
 }
 
 static void
 print_thread(const struct imap_fetched *message, struct buf *out)
 {
 	struct str root = thread_root(message->summary);
+	struct buf id = {0};
 
-	buf_putc(out, '(');
 	if (root.n > 0)
-		store_text_object_id(THREAD, root, out);
+		store_text_object_id(THREAD, root, &id);
 	else
-		store_blob_object_id(message->store, THREAD, message->record->blob, out);
-	buf_putc(out, ')');
+		store_blob_object_id(message->store, THREAD, message->record->blob, &id);
+	wire_out_objectid(out, buf_as_str(&id));
+	buf_fini(&id);
 }
 
 /* ---- SEARCH */
@@ -67,17 +70,7 @@ print_thread(const struct imap_fetched *message, struct buf *out)
 static bool
 read_id(struct wire_in *in, struct wire_key *key)
 {
-	struct str *id = &key->text;
-
-	if (!wire_in_sp(in) || !wire_in_atom(in, id))
-		return false;
-	for (size_t i = 0; i < id->n; i++) {
-		unsigned char c = ascii_lower((unsigned char)id->p[i]);
-
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'))
-			return wire_in_fail(in, "Not an object id");
-	}
-	return id->n <= ID_MAX || wire_in_fail(in, "Not an object id");
+	return wire_in_sp(in) && wire_in_objectid(in, &key->text);
 }
 
 static const struct store *
@@ -128,24 +121,29 @@ in_thread(const struct wire_key *key, const struct store_message *record,
 /* ---- mailboxes */
 
 static void
-put_mailbox(const struct store_account *account, uint32_t id, struct buf *out)
+print_mailbox(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
 {
-	buf_putc(out, '(');
-	store_mailbox_object_id(account, id, out);
-	buf_putc(out, ')');
+	struct buf id = {0};
+
+	store_mailbox_object_id(imap_login(conn)->account, mailbox->id, &id);
+	wire_out_objectid(out, buf_as_str(&id));
+	buf_fini(&id);
 }
 
 static void
-print_mailbox(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
+put_code(const struct store_account *account, uint32_t mailbox, struct buf *code)
 {
-	put_mailbox(imap_login(conn)->account, mailbox->id, out);
+	struct buf id = {0};
+
+	store_mailbox_object_id(account, mailbox, &id);
+	wire_out_code_mailboxid(code, buf_as_str(&id));
+	buf_fini(&id);
 }
 
 static void
 created(const struct store_change *change, struct buf *code)
 {
-	buf_puts(code, "MAILBOXID ");
-	put_mailbox(change->account, change->mailbox_id, code);
+	put_code(change->account, change->mailbox_id, code);
 }
 
 static void
@@ -155,8 +153,7 @@ selected(struct imap_conn *conn)
 	struct buf *out = imap_out(conn);
 
 	wire_out_ok_begin(out);
-	buf_puts(out, "MAILBOXID ");
-	put_mailbox(store_mailbox_account(mailbox), store_mailbox_id(mailbox), out);
+	put_code(store_mailbox_account(mailbox), store_mailbox_id(mailbox), out);
 	wire_out_ok_end(out, "Ok");
 }
 

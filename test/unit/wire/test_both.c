@@ -13,6 +13,7 @@
 #include "gen.h"
 #include "wire/cmd.h"
 #include "wire/cmd/enable.h"
+#include "wire/cmd/objectid.h"
 #include "wire/frame.h"
 #include "wire/response.h"
 
@@ -321,6 +322,24 @@ round_fetch_data(struct round *r)
 }
 
 static void
+round_objectid(struct round *r)
+{
+	static const char chars[] = "abzAZ09_-";
+	struct str x = {NULL, gen_one_in(&r->g, 4) ? 0 : 1 + gen_below(&r->g, WIRE_OBJECTID_MAX)},
+	           y;
+	char *p = arena_zalloc(r->g.a, x.n + 1);
+
+	for (size_t i = 0; i < x.n; i++)
+		p[i] = chars[gen_below(&r->g, sizeof(chars) - 1)];
+	x.p = x.n > 0 ? p : NULL;
+	wire_out_objectid(&r->b, x);
+	wire_in_init(&r->in, buf_as_str(&r->b), r->g.a, r->d, NULL);
+	CHECK(r, "object id", wire_in_objectid_told(&r->in, &y), same_str(x, y));
+	wire_in_init(&r->in, x, r->g.a, r->d, NULL);
+	assert_true(x.n == 0 || (wire_in_objectid(&r->in, &y) && str_eq(x, y)));
+}
+
+static void
 round_flags_line(struct round *r)
 {
 	struct wire_flags x = gen_flags(&r->g, true), y;
@@ -399,6 +418,7 @@ TEST(search_data)
 TEST(esearch)
 TEST(fetch_data)
 TEST(flags_line)
+TEST(objectid)
 TEST(number)
 TEST(cond)
 
@@ -431,6 +451,7 @@ main(void)
 	    ROW(esearch),
 	    ROW(fetch_data),
 	    ROW(flags_line),
+	    ROW(objectid),
 	    ROW(number),
 	    ROW(cond),
 	};
