@@ -2,7 +2,7 @@
 #ifndef AUTH_PASSWORD_H
 #define AUTH_PASSWORD_H
 /*
- * Passwords and their verifiers: hashes (hashing.h) and SCRAM keys.  Everything
+ * Passwords and their verifiers: hashes (user/hashing.h) and SCRAM keys.  Everything
  * here but the looks at a verifier takes milliseconds by design: on a worker,
  * never on a loop.
  */

@@ -13,8 +13,8 @@
  *     mail_preview_fini(&p);
  *
  * It is taken from the first part in text/plain or text/html that says anything and is no
- * attachment; of HTML it is what is shown (html.h), without the title.  Quoted lines, and the line
- * that announces them, are left out unless there is nothing else; so is what stands behind the
+ * attachment; of HTML it is what is shown (text/html.h), without the title.  Quoted lines, and the
+ * line that announces them, are left out unless there is nothing else; so is what stands behind the
  * dashes of a signature.  What is encrypted has an empty preview, as has a message without text.
  *
  * The struct stays where it is from begin to fini.

@@ -3,8 +3,8 @@
 #define MAIL_SEARCH_H
 /*
  * Substring search as SEARCH wants it: in decoded text, without regard to
- * case (text.h says how texts are compared); a tab is as good as a blank, since
- * headers are folded with both.  HTML is searched as it is shown (html.h), and there any
+ * case (text/text.h says how texts are compared); a tab is as good as a blank, since
+ * headers are folded with both.  HTML is searched as it is shown (text/html.h), and there any
  * run of blanks is as good as another.  RFC 3501 and RFC 9051, both 6.4.4, leave it to
  * the server what of a body is text.
  *

@@ -11,7 +11,7 @@
  *	main thread     waits for signals
  *	loop threads    connections
  *	workers, lanes  in net/work.h and store
- *	control threads control.h
+ *	control threads control/control.h
  */
 #include <stdbool.h>
 
@@ -33,9 +33,9 @@ struct server_sessions {
 	uint64_t id;
 	struct str address; /* without the port */
 };
-/* Appends a row (rows.h) for each: id, address, host (the address without the port), user, login,
- * state, mailbox, seconds, idle_seconds (since the client sent something), login_seconds, tls,
- * commands, client (what it said of itself by ID). */
+/* Appends a row (control/rows.h) for each: id, address, host (the address without the port), user,
+ * login, state, mailbox, seconds, idle_seconds (since the client sent something), login_seconds,
+ * tls, commands, client (what it said of itself by ID). */
 void server_who(struct server *server, const struct server_sessions *which, struct buf *out);
 /* Logins that are open, and how many different users' mail they are of. */
 void server_count_users(struct server *server, uint64_t *logins_r, uint64_t *users_r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tokens of an OAuth 2.0 issuer (RFC 6750): verified here with its keys, when
- * they are JWTs (jwt.h), or by asking its introspection endpoint (RFC 7662)
+ * they are JWTs (auth/oauth/jwt.h), or by asking its introspection endpoint (RFC 7662)
  * through the helper, since the server itself connects to nobody.
  *
  * It knows no users by name: whose a token is, another database of the chain

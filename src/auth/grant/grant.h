@@ -9,7 +9,7 @@
  *
  * A grant never changes; it is counted, and a login that acts by one keeps a
  * reference until it ends.  Rights are an upper bound: the login has what the
- * user may and the grant allows, both.  Which of several grants decides: grants.h.
+ * user may and the grant allows, both.  Which of several grants decides: auth/grants.h.
  */
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -49,7 +49,7 @@ struct auth_user {
 	const struct str *acts_for; /* prepared; '*' stands for any characters, also '@' and none */
 	size_t acts_for_count;
 	struct str handle;  /* for the verify() of the database; not of the record */
-	struct auth_db *db; /* where auth_find() found them, see db.h; not of the record */
+	struct auth_db *db; /* where auth_find() found them, see auth/db.h; not of the record */
 };
 
 void auth_user_print(const struct auth_user *user, struct buf *out);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef CLI_CMD_SESSIONS_GROUP_H
 #define CLI_CMD_SESSIONS_GROUP_H
-/* `turnstone who --by`: rows of connections (server.h) become rows of users or of addresses. */
+/* `turnstone who --by`: rows of connections (server/server.h) become rows of users or of addresses.
+ */
 #include "base/buf.h"
 
 enum sessions_by { SESSIONS_BY_USER, SESSIONS_BY_ADDRESS };

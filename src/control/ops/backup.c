@@ -5,7 +5,7 @@
  *
  *	'L'                     -> 'i' number of this store, how many accounts there are
  *	'N' most, name          -> 'n' so many accounts from that name on, any number in an item:
- *	                           name, mark (16 bytes, see store.h)
+ *	                           name, mark (16 bytes, see store/store.h)
  *	'R'                     -> 'n' how many, 'r' key, value: each server-wide record
  *	'U' name, then id uidvalidity modseq of each mailbox known to the asker
  *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account;
