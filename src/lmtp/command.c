@@ -55,7 +55,7 @@ run_helo(struct lmtp_conn *conn, struct str args)
 
 /* The parameters of MAIL; false: answered. */
 static bool
-mail_params(struct lmtp_conn *conn, struct str sender, struct str rest, bool *utf8_r)
+take_mail_params(struct lmtp_conn *conn, struct str sender, struct str rest, bool *utf8_r)
 {
 	struct str word;
 
@@ -102,7 +102,7 @@ run_mail(struct lmtp_conn *conn, struct str args)
 	args = str_trim((struct str){args.p + 5, args.n - 5});
 	if (!lmtp_sender_parse(&args, &path) || (args.n > 0 && args.p[0] != ' '))
 		lmtp_reply_error(conn, "501 5.1.7 Bad sender address");
-	else if (mail_params(conn, path.text, args, &utf8)) {
+	else if (take_mail_params(conn, path.text, args, &utf8)) {
 		if (path.utf8 && !utf8)
 			lmtp_refuse_mail(
 			    conn, path.text, "550 5.6.7 Non-ASCII address without SMTPUTF8");

@@ -321,7 +321,7 @@ stream_has_layers(const struct stream *s)
 
 /* Input that is on the wire already, clear or below a layer. */
 static bool
-wire_has_input(struct stream *s)
+transport_has_input(struct stream *s)
 {
 	char bytes[PEEK];
 	size_t n;
@@ -364,7 +364,7 @@ stream_may_pop(struct stream *s)
 	for (struct stream_layer *l = s->layers->top; l != NULL; l = l->below)
 		if (raw_of(l).n > 0 && (l != last || l->class->tail == NULL))
 			return false;
-	return last->class->tail != NULL || !wire_has_input(s);
+	return last->class->tail != NULL || !transport_has_input(s);
 }
 
 /* The last layer goes: where do its bytes end? */

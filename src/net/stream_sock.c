@@ -182,7 +182,7 @@ static const struct transport sock_transport = {
 /* --- TLS.  The error queue is the thread's: it is emptied before each call. --- */
 
 static enum io
-tls_result(struct stream *s, int ret, const char *doing)
+ssl_result(struct stream *s, int ret, const char *doing)
 {
 	switch (SSL_get_error(s->ssl, ret)) {
 	case SSL_ERROR_NONE:
@@ -203,7 +203,7 @@ tls_result(struct stream *s, int ret, const char *doing)
 }
 
 static enum io
-tls_handshake(struct stream *s)
+ssl_handshake(struct stream *s)
 {
 	int ret;
 
@@ -213,12 +213,12 @@ tls_handshake(struct stream *s)
 		ERR_clear_error();
 		return IO_TLS_FAILED;
 	}
-	return tls_result(s, ret, "shaking hands");
+	return ssl_result(s, ret, "shaking hands");
 }
 
 /* Fills p with what is there, however many records that is. */
 static enum io
-tls_read(struct stream *s, char *p, size_t cap, size_t *n_r)
+ssl_read(struct stream *s, char *p, size_t cap, size_t *n_r)
 {
 	enum io result = IO_OK;
 	size_t n = 0, got;
@@ -231,7 +231,7 @@ tls_read(struct stream *s, char *p, size_t cap, size_t *n_r)
 		if (ret == 1)
 			n += got;
 		else
-			result = tls_result(s, ret, "reading");
+			result = ssl_result(s, ret, "reading");
 	}
 	*n_r = n;
 	/* An end or an error comes again with the next read. */
@@ -241,7 +241,7 @@ tls_read(struct stream *s, char *p, size_t cap, size_t *n_r)
 }
 
 static enum io
-tls_write(struct stream *s, struct str bytes, size_t *n_r)
+ssl_write(struct stream *s, struct str bytes, size_t *n_r)
 {
 	int ret;
 
@@ -253,24 +253,24 @@ tls_write(struct stream *s, struct str bytes, size_t *n_r)
 	ret = SSL_write_ex(s->ssl, bytes.p, bytes.n, n_r);
 	if (ret == 1)
 		return IO_OK;
-	return tls_result(s, ret, "writing");
+	return ssl_result(s, ret, "writing");
 }
 
 static bool
-tls_buffered(struct stream *s)
+ssl_buffered(struct stream *s)
 {
 	return SSL_has_pending(s->ssl) == 1;
 }
 
 static bool
-tls_secure(struct stream *s)
+ssl_secure(struct stream *s)
 {
 	(void)s;
 	TS_WRONG("TLS in TLS");
 }
 
 static bool
-tls_shut(struct stream *s)
+ssl_shut(struct stream *s)
 {
 	ERR_clear_error();
 	(void)SSL_shutdown(s->ssl);
@@ -279,7 +279,7 @@ tls_shut(struct stream *s)
 }
 
 static void
-tls_info(const struct stream *s, struct stream_tls_info *info_r)
+ssl_info(const struct stream *s, struct stream_tls_info *info_r)
 {
 	info_r->version = SSL_get_version(s->ssl);
 	info_r->cipher = SSL_get_cipher_name(s->ssl);
@@ -287,7 +287,7 @@ tls_info(const struct stream *s, struct stream_tls_info *info_r)
 }
 
 static bool
-tls_binding(const struct stream *s, struct sasl_binding *binding_r)
+ssl_binding(const struct stream *s, struct sasl_binding *binding_r)
 {
 	static const char label[] = "EXPORTER-Channel-Binding"; /* RFC 9266 section 4 */
 
@@ -309,25 +309,25 @@ tls_binding(const struct stream *s, struct sasl_binding *binding_r)
 }
 
 static struct tls_peer *
-tls_peer(struct stream *s)
+ssl_peer(struct stream *s)
 {
 	return tls_peer_new(s->ssl);
 }
 
 static const struct transport tls_transport = {
-    .read = tls_read,
-    .write = tls_write,
-    .buffered = tls_buffered,
+    .read = ssl_read,
+    .write = ssl_write,
+    .buffered = ssl_buffered,
     .ack = sock_ack,
-    .secure = tls_secure,
-    .handshake = tls_handshake,
-    .shut = tls_shut,
+    .secure = ssl_secure,
+    .handshake = ssl_handshake,
+    .shut = ssl_shut,
     .discard = sock_discard,
     .watch = sock_watch,
     .drop = sock_drop,
-    .info = tls_info,
-    .binding = tls_binding,
-    .peer = tls_peer,
+    .info = ssl_info,
+    .binding = ssl_binding,
+    .peer = ssl_peer,
     .tls = true,
 };
 

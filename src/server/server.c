@@ -138,7 +138,7 @@ start_control(struct server *server)
 
 /* Whatever was made, newest first. */
 static void
-server_fini(struct server *server)
+end_server(struct server *server)
 {
 	const struct server_settings *s = conf_get(server->started, &server_conf);
 
@@ -226,7 +226,7 @@ open_sasl(struct server *server)
  * need them, the store must not be made with them, and its threads belong into the sandbox.
  */
 static bool
-server_make(struct server *server)
+make_server(struct server *server)
 {
 	const struct tls_settings *tls = conf_get(server->conf, &tls_conf);
 	const struct server_settings *s = server_settings_of(server);
@@ -259,8 +259,8 @@ run_server(struct server *server, const sigset_t *set)
 	int code = EXIT_FAILED;
 	bool ready;
 
-	if (!server_make(server)) {
-		server_fini(server);
+	if (!make_server(server)) {
+		end_server(server);
 		return code;
 	}
 	make_imap(server);
@@ -281,7 +281,7 @@ run_server(struct server *server, const sigset_t *set)
 	}
 	server_stop_threads(server);
 	server_settle(server);
-	server_fini(server);
+	end_server(server);
 	if (code == EXIT_OK)
 		log_msg(LOG_INFO, NULL, "stopped");
 	return code;

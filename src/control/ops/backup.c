@@ -45,7 +45,7 @@ say(struct reader *rd, const char *text)
 
 /* Numbers of blobs and changes mean something within one store only: this tells stores apart. */
 static enum ts_err
-store_id(struct store *store, struct buf *id)
+id_of_store(struct store *store, struct buf *id)
 {
 	enum ts_err err = store_record_get(store, STR(STORE_ID_KEY), id);
 	struct store_change *change;
@@ -85,7 +85,7 @@ answer_list(struct reader *rd)
 {
 	struct buf id = {0}, item = {0};
 	uint64_t n = 0;
-	enum ts_err err = store_id(rd->ops->store, &id);
+	enum ts_err err = id_of_store(rd->ops->store, &id);
 	bool ok;
 
 	if (err == TS_OK)
