@@ -405,7 +405,13 @@ def test_status_is_for_people(server):
     with open(server.conf, "w", encoding="utf-8") as f:
         f.write(conf.replace("free_space = 1M", "free_space = 16T"))
     server.start()
-    assert "disk is full" in server.cli("status").stdout
+    assert re.search(r"the disk is full: [\d.]+ \wiB free, 16\.0 TiB to be left free \(store\.free_space\); "
+                     r"no messages are taken until there is room for [\d.]+ TiB more\n", server.cli("status").stdout)
+    with open(os.path.join(server.dir, "in.mbox"), "w", encoding="ascii") as f:
+        f.write("From a@b.example Mon Nov 23 12:00:00 2026\nSubject: x\n\ny\n")
+    done = server.cli("import", "mbox", os.path.join(server.dir, "in.mbox"), "--user", "anna", ok=False)
+    assert re.search(r"the disk of the store is full: .* free, .*16\.0 TiB to be left free \(store\.free_space\): "
+                     r"make room for [\d.]+ TiB at least", done.stderr), done
     del clients
 
 

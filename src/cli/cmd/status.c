@@ -246,10 +246,20 @@ warn_disk(struct str lines, struct buf *out)
 	uint64_t left = number_at(lines, "disk_free_bytes");
 	uint64_t mark = number_at(lines, "disk_free_mark_bytes");
 
-	if (left < mark)
-		warning(out, "the disk is full: below store.free_space no messages are taken");
-	else if (left / 2 < mark)
-		warning(out, "the disk is nearly full: store.free_space is near");
+	if (left / 2 < mark) {
+		label(out, "Warning");
+		buf_puts(out, left < mark ? "the disk is full: " : "the disk is nearly full: ");
+		buf_size(out, left);
+		buf_puts(out, " free, ");
+		buf_size(out, mark);
+		buf_puts(out, " to be left free (store.free_space)");
+		if (left < mark) {
+			buf_puts(out, "; no messages are taken until there is room for ");
+			buf_size(out, mark - left);
+			buf_puts(out, " more");
+		}
+		buf_putc(out, '\n');
+	}
 	if (number_at(lines, "changes_pending") > 0 &&
 	    str_eq(text_at(lines, "commits_per_second_10s"), STR("0.0")))
 		warning(out, "changes wait, and the disk has taken none for 10 seconds");

@@ -25,7 +25,6 @@ reason(enum ts_err err)
 {
 	return err == TS_LIMIT     ? "a limit is reached (store.max_keywords, "
 	                             "store.max_mailboxes, or no UIDs are left)"
-	       : err == TS_FULL    ? "the disk of the store is full (the log has the figures)"
 	       : err == TS_UNKNOWN ? "it may or may not be on disk: run it again"
 	       : err == TS_INVALID ? "the name is not allowed, or somebody else "
 	                             "delivered into the mailbox: run it again"
@@ -35,7 +34,11 @@ reason(enum ts_err err)
 bool
 import_fail(struct import *im, const char *what, enum ts_err err)
 {
-	buf_printf(im->out, "%s %.*s: %s\n", what, STR_ARG(buf_as_str(&im->name)), reason(err));
+	buf_printf(im->out, "%s %.*s: ", what, STR_ARG(buf_as_str(&im->name)));
+	if (err == TS_FULL)
+		ops_put_full(im->ops, im->out);
+	else
+		buf_printf(im->out, "%s\n", reason(err));
 	return false;
 }
 

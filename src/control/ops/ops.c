@@ -25,3 +25,26 @@ ops_find(struct str verb)
 				return op;
 	return NULL;
 }
+
+void
+ops_put_full(const struct ops *ops, struct buf *out)
+{
+	struct engine_space space;
+
+	store_refused_space(ops->store, &space);
+	buf_puts(out, "the disk of the store is full: ");
+	if (engine_space_lacking(&space) == 0) {
+		buf_puts(out, "make room (the log has the figures)\n");
+		return;
+	}
+	buf_size(out, space.free);
+	buf_puts(out, " free, ");
+	if (space.needed > 0) {
+		buf_size(out, space.needed);
+		buf_puts(out, " needed and ");
+	}
+	buf_size(out, space.mark);
+	buf_puts(out, " to be left free (store.free_space): make room for ");
+	buf_size(out, engine_space_lacking(&space));
+	buf_puts(out, " at least\n");
+}

@@ -19,6 +19,9 @@ extern const struct op ops_export[];   /* export.c */
 extern const struct op ops_mailbox[];  /* mailbox.c */
 extern const struct op ops_sessions[]; /* sessions.c: who, kick */
 
+/* What people are told of TS_FULL: how much was needed, and how much is lacking. */
+void ops_put_full(const struct ops *ops, struct buf *out);
+
 /* NULL: there is none. */
 const struct op *ops_find(struct str verb);
 #endif

@@ -175,13 +175,14 @@ log_space(const struct rocks_engine *e, bool full, uint64_t left, uint64_t bytes
 	buf_fini(&text);
 }
 
+/* Room for messages is what people want, whatever was refused. */
 static void
-note_refusal(struct rocks_engine *e, uint64_t left, uint64_t bytes, uint64_t mark)
+note_refusal(struct rocks_engine *e, uint64_t left, uint64_t bytes)
 {
 	struct rocks_space *s = &e->space;
 
 	TS_ASSERT(pthread_mutex_lock(&s->refused_lock) == 0);
-	s->refused = (struct engine_space){.free = left, .needed = bytes, .mark = mark};
+	s->refused = (struct engine_space){.free = left, .needed = bytes, .mark = s->mark};
 	TS_ASSERT(pthread_mutex_unlock(&s->refused_lock) == 0);
 }
 
@@ -218,7 +219,7 @@ space_left(struct rocks_engine *e, uint64_t bytes, bool message)
 	s->full = full;
 	refused = message ? full : small_full;
 	if (refused)
-		note_refusal(e, left, bytes, message ? s->mark : s->mark / 4);
+		note_refusal(e, left, bytes);
 	else
 		s->written += bytes;
 	TS_ASSERT(pthread_mutex_unlock(&s->lock) == 0);
@@ -718,7 +719,7 @@ rocks_blob_write(struct engine_blob_writer *base, struct str bytes)
 		return TS_FULL;
 	err = large_write(w->file, bytes);
 	if (err == TS_FULL)
-		note_refusal(w->engine, free_bytes(w->engine), bytes.n, w->engine->space.mark);
+		note_refusal(w->engine, free_bytes(w->engine), bytes.n);
 	return err;
 }
 
