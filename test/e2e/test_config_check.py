@@ -849,3 +849,22 @@ def test_folder_of_many_levels_says_which(files):
                           timeout=60, check=False, user=USER, group="nogroup", extra_groups=[])
     assert f"{files.conf}:1: server.data: cannot make the folder {files.dir}/folder/x: Permission denied for user nobody" \
         in done.stderr, done.stderr
+
+
+def test_what_is_passed_over_is_named(files):
+    def read(name):
+        with open(os.path.join(files.dir, name), encoding="ascii") as f:
+            return f.read()
+
+    put(files, "both", read("a.pem") + read("a.key") + read("b.pem"))
+    put(files, "keys", '{"keys": [{"kty": "oct", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"},'
+        ' {"kty": "oct", "kid": "e1", "use": "enc", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"}]}')
+    write(files, QUIET + "tls.client_ca = {dir}/both\nauth.databases = [store, d, l]\n"
+          "database d {{ type = oauth; issuer = x; audience = y; algorithms = [HS256]; jwks = {dir}/keys }}\n"
+          "database l {{ type = ldap; uri = \"ldaps://127.0.0.1\"; base = \"dc=x\"; ca_file = {dir}/both }}\n")
+    done = run(files, "config", "check")
+    assert done.returncode == 0, done
+    assert "tls.client_ca: {0}/both: 1 other block in it is passed over: PRIVATE KEY; a private key does not belong there" \
+        .format(files.dir) in done.stderr
+    assert f"ca_file: {files.dir}/both: 1 other block in it is passed over: PRIVATE KEY" in done.stderr
+    assert f"jwks: {files.dir}/keys: 1 of its 2 keys is passed over: e1 (its use is not sig)" in done.stderr

@@ -47,7 +47,8 @@ is_hidden(const char *path)
 bool
 auth_db_ca_ok(const struct auth_db_make *make, const char *option, struct str file, struct buf *why)
 {
-	struct buf text = {0};
+	static const char *const certificates[] = {"CERTIFICATE", NULL};
+	struct buf text = {0}, other = {0};
 	bool hidden = file.n > 0 && is_hidden(file.p);
 	bool ok = file.n == 0 || hidden || tls_certificates_ok(file.p, &text);
 
@@ -60,7 +61,12 @@ auth_db_ca_ok(const struct auth_db_make *make, const char *option, struct str fi
 	} else {
 		auth_db_tell(make, option, &text, why);
 	}
+	if (file.n > 0 && !hidden && make->warnings != NULL) {
+		tls_name_other_blocks(file.p, certificates, &other);
+		auth_db_tell(make, option, &other, make->warnings);
+	}
 	buf_fini(&text);
+	buf_fini(&other);
 	return ok;
 }
 

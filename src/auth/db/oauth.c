@@ -246,6 +246,22 @@ free_oauth_db(struct auth_db *db)
 static const struct auth_db_ops ops = {
     .type = "oauth", .token = token, .poll = poll, .free = free_oauth_db};
 
+/* What is published beside keys for signatures is named, in case it was meant to be used. */
+static void
+warn_of_keys(const struct auth_db_make *make, const struct oauth_db *o)
+{
+	struct str which;
+	size_t n = auth_jwks_passed_over(o->keys, &which);
+	struct buf line = {0};
+
+	if (n == 0 || make->warnings == NULL)
+		return;
+	buf_printf(&line, "%s: %zu of its %zu keys %s passed over: %.*s\n", o->s->jwks.p, n,
+	    n + auth_jwks_count(o->keys), n == 1 ? "is" : "are", STR_ARG(which));
+	auth_db_tell(make, "jwks", &line, make->warnings);
+	buf_fini(&line);
+}
+
 /* ---- making one ---- */
 
 /* Words with a blank between them. */
@@ -285,6 +301,8 @@ auth_db_oauth_new(const struct auth_db_make *make, struct buf *why)
 	(void)pthread_mutex_init(&o->lock, NULL);
 	if (s->jwks.n > 0 && (o->keys = load_keys(o, &lines)) == NULL)
 		ok = false;
+	if (o->keys != NULL)
+		warn_of_keys(make, o);
 	auth_db_tell(make, "jwks", &lines, why);
 	buf_fini(&lines);
 	ok &= auth_db_ca_ok(make, "ca_file", s->ca_file, why);

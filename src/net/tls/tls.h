@@ -96,6 +96,9 @@ TS_CHECKED enum ts_err tls_ctx_new(
 bool tls_name_ok(struct str name);
 /* Does the file hold certificates (PEM)?  False: why not is appended. */
 bool tls_certificates_ok(const char *file, struct buf *why);
+/* Names the blocks of a PEM file that nobody reads, in a line; kinds: of what is read, as
+ * "CERTIFICATE", which ends in NULL. */
+void tls_name_other_blocks(const char *file, const char *const *kinds, struct buf *warnings);
 struct tls_ctx *tls_ctx_ref(struct tls_ctx *ctx);
 /* Gives one reference back, sets *ctx to NULL.  NULL is fine. */
 void tls_ctx_free(struct tls_ctx **ctx);

@@ -173,6 +173,21 @@ read_crls(struct tls_trust *t, struct tls_trust_file *file, int64_t now)
 	return ok;
 }
 
+/* One file may serve for both. */
+static void
+name_other_blocks(struct tls_trust_files *files)
+{
+	const char *ca = files->ca.name, *crl = files->crl.name;
+	bool same = ca != NULL && crl != NULL && strcmp(ca, crl) == 0;
+	const char *const certificates[] = {"CERTIFICATE", same ? "X509 CRL" : NULL, NULL};
+	const char *const lists[] = {"X509 CRL", NULL};
+
+	if (ca != NULL)
+		tls_name_other_blocks(ca, certificates, &files->ca.warnings);
+	if (crl != NULL && !same)
+		tls_name_other_blocks(crl, lists, &files->crl.warnings);
+}
+
 struct tls_trust *
 tls_trust_new(struct tls_trust_files *files, int64_t now)
 {
@@ -195,6 +210,7 @@ tls_trust_new(struct tls_trust_files *files, int64_t now)
 	/* Each file is looked at, whatever is wrong with the other. */
 	if (files->crl.name != NULL && t->crls != NULL)
 		ok &= read_crls(t, &files->crl, now);
+	name_other_blocks(files);
 	if (!ok || files->ca.name == NULL)
 		tls_trust_free(&t);
 	return t;

@@ -129,6 +129,50 @@ tls_certificates_ok(const char *file, struct buf *why)
 	return ok;
 }
 
+enum { BLOCKS_NAMED = 8 };
+
+/* Does the name of a block end so?  "TRUSTED CERTIFICATE" is a "CERTIFICATE". */
+static bool
+is_kind(const char *name, const char *const *kinds)
+{
+	for (; *kinds != NULL; kinds++)
+		if (str_has_suffix(str_of(name), str_of(*kinds)))
+			return true;
+	return false;
+}
+
+void
+tls_name_other_blocks(const char *file, const char *const *kinds, struct buf *warnings)
+{
+	FILE *f = fopen(file, "re");
+	char *name = NULL, *header = NULL;
+	unsigned char *data = NULL;
+	struct buf names = {0};
+	bool key = false;
+	size_t n = 0;
+	long size;
+
+	while (f != NULL && PEM_read(f, &name, &header, &data, &size) == 1) {
+		if (!is_kind(name, kinds)) {
+			if (n++ < BLOCKS_NAMED)
+				buf_printf(&names, "%s%s", n > 1 ? ", " : "", name);
+			key |= str_has_suffix(str_of(name), STR("PRIVATE KEY"));
+		}
+		OPENSSL_free(name);
+		OPENSSL_free(header);
+		OPENSSL_clear_free(data, (size_t)size);
+	}
+	if (n > 0)
+		buf_printf(warnings, "%s: %zu other block%s in it %s passed over: %s%s%s\n", file,
+		    n, n == 1 ? "" : "s", n == 1 ? "is" : "are", buf_cstr(&names),
+		    n > BLOCKS_NAMED ? ", ..." : "",
+		    key ? "; a private key does not belong there" : "");
+	ERR_clear_error();
+	if (f != NULL)
+		(void)fclose(f);
+	buf_fini(&names);
+}
+
 /* ---- ciphers ---- */
 
 /* Ciphers of TLS 1.3 have no other name. */
