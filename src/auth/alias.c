@@ -161,13 +161,14 @@ list_alias(struct str key, struct str value, void *arg)
 	struct lister *lister = arg;
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_alias alias = {.name = {key.p + 6, key.n - 6}};
-	bool more = true;
+	bool more;
 
-	if (parse(value, arena, &alias))
-		more = lister->fn(&alias, lister->arg);
-	else
+	if (!parse(value, arena, &alias)) {
 		(void)TS_FAIL(TS_DAMAGED, "the record of alias %.*s is of an unknown format",
 		    STR_ARG(alias.name));
+		alias = (struct auth_alias){.name = alias.name, .unreadable = true};
+	}
+	more = lister->fn(&alias, lister->arg);
 	arena_free(&arena);
 	return more;
 }

@@ -26,6 +26,7 @@ struct auth_alias {
 	struct str name;
 	const struct str *targets;
 	size_t target_count;
+	bool unreadable; /* in lists: the record is of an unknown format, only the name is there */
 };
 
 /* The names are as people write them.  Replaces an alias that is there.  On TS_INVALID *why_r is a

@@ -44,6 +44,8 @@ refuse_user(const char **why_r, const char *why)
 	return TS_INVALID;
 }
 
+static const char no_star[] = "a user name must not contain '*'";
+
 static enum ts_err
 prepare_name(struct auth *auth, struct str name, struct buf *out, const char **why_r)
 {
@@ -53,8 +55,19 @@ prepare_name(struct auth *auth, struct str name, struct buf *out, const char **w
 		    "a user name is local or local@domain, without blanks, at most 512 bytes");
 	/* A star could not be told from a pattern's in a grant. */
 	if (str_chr(buf_as_str(out), '*') != NULL)
-		return refuse_user(why_r, "a user name must not contain '*'");
+		return refuse_user(why_r, no_star);
 	return TS_OK;
+}
+
+const char *
+auth_users_name_fault(struct str name)
+{
+	if (str_chr(name, '*') != NULL)
+		return no_star;
+	if (str_has_prefix(name, STR("group:"))) /* in a grant it would be a group's */
+		return "a user name must not begin with \"group:\", which in a grant says that a "
+		       "group follows";
+	return NULL;
 }
 
 /* Of a user who is to be made; those who are there are found and removed all the same. */
@@ -62,14 +75,9 @@ static enum ts_err
 prepare_new_name(struct auth *auth, struct str name, struct buf *out, const char **why_r)
 {
 	enum ts_err err = prepare_name(auth, name, out, why_r);
+	const char *fault = err == TS_OK ? auth_users_name_fault(buf_as_str(out)) : NULL;
 
-	/* In a grant it would be a group's. */
-	if (err == TS_OK && str_has_prefix(buf_as_str(out), STR("group:")))
-		return refuse_user(why_r,
-		    "a user name must not begin with \"group:\", which in a grant "
-		    "says that a group "
-		    "follows");
-	return err;
+	return fault != NULL ? refuse_user(why_r, fault) : err;
 }
 
 /* Patterns are names in which a '*' may stand; only a whole name gets the default domain. */
@@ -337,13 +345,14 @@ list_user(struct str key, struct str value, void *arg)
 	struct arena *arena = secret_arena();
 	struct str name = {key.p + 5, key.n - 5};
 	struct auth_user user;
-	bool more = true;
+	bool more;
 
-	if (auth_user_parse(name, value, arena, &user))
-		more = lister->fn(&user, lister->arg);
-	else
+	if (!auth_user_parse(name, value, arena, &user)) {
 		(void)TS_FAIL(
 		    TS_DAMAGED, "the record of user %.*s is of an unknown format", STR_ARG(name));
+		user = (struct auth_user){.name = name, .unreadable = true};
+	}
+	more = lister->fn(&user, lister->arg);
 	arena_free(&arena);
 	return more;
 }

@@ -23,6 +23,9 @@ struct auth_user_spec {
 	bool digest_md5; /* and a secret for that mechanism: auth/digest.h; needs the password */
 };
 
+/* What is wrong with a full name, so that no user of it is to be made: a static sentence; NULL:
+ * nothing. */
+const char *auth_users_name_fault(struct str name);
 TS_CHECKED enum ts_err auth_users_add(
     struct auth *auth, const struct auth_user_spec *spec, const char **why_r);
 /* What auth_users_add() would refuse whatever the password is, so that nobody is asked for one in
@@ -38,7 +41,8 @@ TS_CHECKED enum ts_err auth_users_disable(
 TS_CHECKED enum ts_err auth_users_delete(struct auth *auth, struct str name, const char **why_r);
 TS_CHECKED enum ts_err auth_users_get(struct auth *auth, struct str name, struct arena *arena,
     struct auth_user *user_r, const char **why_r);
-/* In the order of names, until fn returns false; the user is valid inside fn only. */
+/* In the order of names, until fn returns false; the user is valid inside fn only, and may be
+ * `unreadable`. */
 TS_CHECKED enum ts_err auth_users_list(
     struct auth *auth, bool (*fn)(const struct auth_user *user, void *arg), void *arg);
 

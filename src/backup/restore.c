@@ -7,7 +7,7 @@
 
 #define SHOWN 60 /* bytes of a name that may be long */
 
-/* A keyword that found no room is named once for a mailbox. */
+/* What was left out.  A keyword that found no room is named once for a mailbox. */
 static bool
 take_lost(char type, struct str bytes, void *arg)
 {
@@ -15,6 +15,11 @@ take_lost(char type, struct str bytes, void *arg)
 	struct rd lost = rd_of(buf_as_str(&r->lost));
 	struct buf what = {0};
 
+	if (type == 'n') { /* a record */
+		buf_str(&what, bytes);
+		restore_damaged(r, &what);
+		buf_fini(&what);
+	}
 	if (type != 'o')
 		return true;
 	while (rd_left(&lost) > 0)

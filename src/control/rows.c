@@ -242,3 +242,23 @@ rows_print_table(struct str rows, const struct rows_column *columns)
 	buf_fini(&value);
 	buf_fini(&out);
 }
+
+bool
+rows_tell_faults(struct str rows, const char *command, const char *kind)
+{
+	struct buf name = {0}, fault = {0};
+	struct str row;
+	bool any = false;
+
+	while (rows_next(&rows, &row)) {
+		if (!row_find(row, ROW_FAULT, 0, &fault))
+			continue;
+		row_find(row, "name", 0, &name);
+		fprintf(stderr, "turnstone %s: %s %.*s: the record is of an %.*s\n", command, kind,
+		    STR_ARG(buf_as_str(&name)), STR_ARG(buf_as_str(&fault)));
+		any = true;
+	}
+	buf_fini(&name);
+	buf_fini(&fault);
+	return any;
+}

@@ -33,6 +33,12 @@ bool row_next(struct str *row, char *type_r, struct str *key_r, struct buf *valu
 /* The i-th value with that key, as text; false: there is none. */
 bool row_find(struct str row, const char *key, size_t i, struct buf *value_r);
 
+/* The key of what is wrong with a row: only its name is there besides. */
+#define ROW_FAULT "fault"
+/* Tells on standard error of the rows that have a ROW_FAULT: "user x: the record is of an unknown
+ * format".  False: there are none. */
+bool rows_tell_faults(struct str rows, const char *command, const char *kind);
+
 /* Prints all of them to standard output, as a JSON array of objects, or the first as an object. */
 void rows_print_json(struct str rows);
 void row_print_json(struct str row);

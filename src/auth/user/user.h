@@ -50,6 +50,7 @@ struct auth_user {
 	size_t acts_for_count;
 	struct str handle;  /* for the verify() of the database; not of the record */
 	struct auth_db *db; /* where auth_find() found them, see auth/db.h; not of the record */
+	bool unreadable; /* in lists: the record is of an unknown format, only the name is there */
 };
 
 void auth_user_print(const struct auth_user *user, struct buf *out);

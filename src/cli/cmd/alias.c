@@ -74,6 +74,8 @@ print_aliases(struct str rows)
 	struct str row;
 
 	while (rows_next(&rows, &row)) {
+		if (row_find(row, ROW_FAULT, 0, &value))
+			continue;
 		row_find(row, "name", 0, &value);
 		printf("%.*s", STR_ARG(buf_as_str(&value)));
 		for (size_t i = 0; row_find(row, "targets", i, &value); i++)
@@ -92,8 +94,11 @@ alias_list(const struct args *args)
 	request_begin(&wire, "alias-list");
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == EXIT_OK)
+	if (code == EXIT_OK) {
 		(args_has(args, "json") ? rows_print_json : print_aliases)(buf_as_str(&out));
+		if (rows_tell_faults(buf_as_str(&out), "alias list", "alias"))
+			code = EXIT_DAMAGE;
+	}
 	buf_fini(&out);
 	return code;
 }

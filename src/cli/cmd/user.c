@@ -250,6 +250,8 @@ print_users(struct str rows)
 	struct str row;
 
 	while (rows_next(&rows, &row)) {
+		if (row_find(row, ROW_FAULT, 0, &value))
+			continue;
 		row_find(row, "name", 0, &value);
 		printf("%.*s", STR_ARG(buf_as_str(&value)));
 		if (row_find(row, "admin", 0, &value) && value.p[0] == 'y')
@@ -312,8 +314,11 @@ show_rows(const struct args *args, const char *verb, void (*print)(struct str ro
 		request_put(&wire, "name", str_of(args->operands[0]));
 	request_end(&wire);
 	code = ask_quiet(args, &wire, &out);
-	if (code == EXIT_OK)
+	if (code == EXIT_OK) {
 		(args_has(args, "json") ? print_json : print)(buf_as_str(&out));
+		if (rows_tell_faults(buf_as_str(&out), "user list", "user"))
+			code = EXIT_DAMAGE;
+	}
 	buf_fini(&out);
 	return code;
 }

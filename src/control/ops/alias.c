@@ -150,6 +150,11 @@ put_alias_row(const struct auth_alias *alias, void *arg)
 	struct buf *out = arg;
 
 	row_str(out, "name", alias->name);
+	if (alias->unreadable) {
+		row_str(out, ROW_FAULT, STR("unknown format"));
+		row_end(out);
+		return true;
+	}
 	row_list(out, "targets");
 	for (size_t i = 0; i < alias->target_count; i++)
 		row_item(out, "targets", alias->targets[i]);

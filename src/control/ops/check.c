@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operation behind `turnstone check`: each finding is a line sent at once. */
 #include "store/check.h"
+#include "auth/alias.h"
 #include "auth/users.h"
 #include "base/json.h"
 #include "control/ops/ops.h"
@@ -84,24 +85,43 @@ progress(const char *what, uint64_t done, uint64_t total, void *arg)
 	c->io->progress(c->io, what, done, total);
 }
 
-static bool
-count_user(const struct auth_user *user, void *arg)
+static void
+find_record(struct checking *c, const char *kind, struct str name)
 {
-	(void)user;
-	++*(uint64_t *)arg;
+	struct buf what = {0};
+
+	buf_printf(&what, "the record of %s %.*s is of an unknown format", kind, STR_ARG(name));
+	put_finding(&(struct check_finding){.kind = CHECK_RECORD, .what = buf_cstr(&what)}, c);
+	buf_fini(&what);
+}
+
+static bool
+check_user(const struct auth_user *user, void *arg)
+{
+	if (user->unreadable)
+		find_record(arg, "user", user->name);
+	return true;
+}
+
+static bool
+check_alias(const struct auth_alias *alias, void *arg)
+{
+	if (alias->unreadable)
+		find_record(arg, "alias", alias->name);
 	return true;
 }
 
 static void
 check_users(const struct ops *ops, struct checking *c)
 {
-	uint64_t users = 0;
-	enum ts_err err = auth_users_list(ops->auth, count_user, &users);
+	enum ts_err err = auth_users_list(ops->auth, check_user, c);
 
+	if (err == TS_OK)
+		err = auth_alias_list(ops->auth, check_alias, c);
 	if (err != TS_OK)
-		put_finding(
-		    &(struct check_finding){.kind = CHECK_RECORD,
-		        .what = "the users' records cannot all be read (the log names them)"},
+		put_finding(&(struct check_finding){.kind = CHECK_RECORD,
+		                .what = "the records of users and aliases cannot all be read (the "
+		                        "log names them)"},
 		    c);
 }
 

@@ -3,7 +3,8 @@
  * What a restore writes (backup/restore.c asks).  Questions, numbers varints,
  * strings with their length before them:
  *
- *	'K' key, value      -> 'k' one byte: 1 it is new, 0 there is one, which stays
+ *	'K' key, value      -> 'k' one byte: 1 it is new, 0 there is one, which stays;
+ *	                       or 'n' text: it is left out, and why
  *	'A' name, user      -> nothing: this account, made when there is none; user 1: of one who
  *	                       is a user, not just any name
  *	'M' name, use, subscribed, uidvalidity, uidnext, modseq
@@ -28,6 +29,7 @@
 #include "base/mem.h"
 #include "base/normal.h"
 #include "control/dialogue.h"
+#include "control/ops/ops.h"
 #include "control/ops/restore_int.h"
 
 #define WINDOW 512
@@ -37,9 +39,7 @@ bool
 restore_say(struct writer *w, const char *what, enum ts_err err)
 {
 	if (err == TS_FULL)
-		buf_puts(w->out,
-		    "the disk of the store is full: less is free than store.free_space says, or "
-		    "than was needed (the log has the figures); make room\n");
+		ops_put_full(w->ops, w->out);
 	else
 		buf_printf(w->out, "%s: %s\n", what, ts_err_name(err));
 	return false;
@@ -83,14 +83,43 @@ submit_and_free(struct store_change *c)
 
 /* ---- records, accounts, mailboxes ---- */
 
+/* Tells of a record that is left out. */
+static bool
+refuse_record(struct writer *w, struct str user, const char *why)
+{
+	struct buf text = {0};
+	bool ok;
+
+	buf_printf(&text, "user %.*s: %s", STR_ARG(user), why);
+	ok = dialogue_send(w->io, 'n', buf_as_str(&text));
+	buf_fini(&text);
+	return ok;
+}
+
+/* What is wrong with the name of a user's record, as `user add` says it; NULL: nothing. */
+static const char *
+record_fault(struct str key, struct str *user_r)
+{
+	if (!str_has_prefix(key, STR("user/")))
+		return NULL;
+	*user_r = str_range(key.p + 5, key.p + key.n);
+	return auth_users_name_fault(*user_r);
+}
+
 static bool
 put_record(struct writer *w, struct rd *r)
 {
 	struct store_change *c = store_change_new_records(w->ops->store, NULL, NULL, NULL);
 	struct str key = rd_vstr(r), value = rd_vstr(r);
+	struct str user = STR_NONE;
+	const char *fault = r->bad ? NULL : record_fault(key, &user);
 	enum ts_err err;
 	char made;
 
+	if (fault != NULL) {
+		store_change_free(&c);
+		return refuse_record(w, user, fault);
+	}
 	c->records = arena_array(c->arena, 1, sizeof(*c->records));
 	c->record_count = 1;
 	c->records[0].key = arena_str(c->arena, key);

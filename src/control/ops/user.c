@@ -206,7 +206,13 @@ put_user_row(const struct auth_user *user, struct str database, struct buf *out)
 static bool
 user_row(const struct auth_user *user, void *arg)
 {
-	put_user_row(user, STR("store"), arg);
+	if (!user->unreadable) {
+		put_user_row(user, STR("store"), arg);
+		return true;
+	}
+	row_str(arg, "name", user->name);
+	row_str(arg, ROW_FAULT, STR("unknown format"));
+	row_end(arg);
 	return true;
 }
 
