@@ -239,8 +239,9 @@ static const struct conf_opt database_opts[] = {
         .def = "",
         .max = 256,
         AT(domains),
-        .prose = "For `pam` and `ldap`: the domains of names that this database is asked about. "
-                 "None: those of `default_domain` (names without a domain when that is empty); "
+        .prose = "For `pam` and `ldap`: the domains of names that this database is asked about, "
+                 "`\"\"` for names without one. None: those of `default_domain` (names without a "
+                 "domain when that is empty); "
                  "any domain, if the pattern that names are put into has `%u` or `%d`."},
     {.name = "service",
         .type = CONF_STRING,
@@ -499,7 +500,8 @@ check_domains(const struct conf *conf, const struct auth_db_settings *s, struct 
 	bool ok = true;
 
 	for (size_t i = 0; i < s->domains.n; i++)
-		if (!host_name_ok(s->domains.items[i], true))
+		/* Empty: names without a domain. */
+		if (s->domains.items[i].n > 0 && !host_name_ok(s->domains.items[i], true))
 			ok = auth_db_item_fault(
 			    conf, s, "domains", i, "is not a domain name", faults);
 	return ok;
