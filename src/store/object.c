@@ -47,33 +47,50 @@ reveal(const struct store *store, struct halves h)
 }
 
 static void
-put_id(const struct store *store, char letter, uint64_t left, uint64_t right, struct buf *out)
+put_half(uint64_t half, char *to)
 {
-	struct halves h = conceal(store, (struct halves){left, right << 8 | (unsigned char)letter});
-
-	buf_printf(out, "%c%016llx%016llx", letter, (unsigned long long)h.left,
-	    (unsigned long long)h.right);
+	for (size_t i = HEX; i-- > 0; half >>= 4)
+		to[i] = "0123456789abcdef"[half & 15];
 }
 
-void
-store_mailbox_object_id(const struct store_account *account, uint32_t mailbox_id, struct buf *out)
+static struct str
+make_id(char letter, struct halves h, char id[STORE_OBJECT_ID])
 {
-	put_id(account->store, 'F', account->id, mailbox_id, out);
+	id[0] = letter;
+	put_half(h.left, id + 1);
+	put_half(h.right, id + 1 + HEX);
+	return (struct str){id, STORE_OBJECT_ID};
 }
 
-void
-store_blob_object_id(const struct store *store, char letter, uint64_t blob, struct buf *out)
+static struct str
+number_id(
+    const struct store *store, char letter, uint64_t left, uint64_t right, char id[STORE_OBJECT_ID])
 {
-	put_id(store, letter, blob, 0, out);
+	struct halves h = {left, right << 8 | (unsigned char)letter};
+
+	return make_id(letter, conceal(store, h), id);
 }
 
-void
-store_text_object_id(char letter, struct str text, struct buf *out)
+struct str
+store_mailbox_object_id(
+    const struct store_account *account, uint32_t mailbox_id, char id[STORE_OBJECT_ID])
+{
+	return number_id(account->store, 'F', account->id, mailbox_id, id);
+}
+
+struct str
+store_blob_object_id(
+    const struct store *store, char letter, uint64_t blob, char id[STORE_OBJECT_ID])
+{
+	return number_id(store, letter, blob, 0, id);
+}
+
+struct str
+store_text_object_id(char letter, struct str text, char id[STORE_OBJECT_ID])
 {
 	XXH128_hash_t hash = XXH3_128bits(text.p, text.n);
 
-	buf_printf(out, "%c%016llx%016llx", letter, (unsigned long long)hash.high64,
-	    (unsigned long long)hash.low64);
+	return make_id(letter, (struct halves){hash.high64, hash.low64}, id);
 }
 
 static bool
@@ -95,7 +112,7 @@ store_object_id_blob(const struct store *store, char letter, struct str id, uint
 {
 	struct halves h;
 
-	if (id.n != 1 + 2 * HEX || id.p[0] != letter ||
+	if (id.n != STORE_OBJECT_ID || id.p[0] != letter ||
 	    !take_half((struct str){id.p + 1, HEX}, &h.left) ||
 	    !take_half((struct str){id.p + 1 + HEX, HEX}, &h.right))
 		return false;

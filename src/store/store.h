@@ -333,11 +333,13 @@ struct store_account *store_mailbox_account(const struct store_mailbox *mailbox)
  * own for all its life, whatever its name; that of a blob is had by all copies of a message, with a
  * letter for what it is the id of.  No other object of this store or another one has it, ever.
  */
-void store_mailbox_object_id(
-    const struct store_account *account, uint32_t mailbox_id, struct buf *out);
-void store_blob_object_id(const struct store *store, char letter, uint64_t blob, struct buf *out);
+#define STORE_OBJECT_ID 33u
+struct str store_mailbox_object_id(
+    const struct store_account *account, uint32_t mailbox_id, char id[STORE_OBJECT_ID]);
+struct str store_blob_object_id(
+    const struct store *store, char letter, uint64_t blob, char id[STORE_OBJECT_ID]);
 /* Of what a text stands for, the same in every store: its hash. */
-void store_text_object_id(char letter, struct str text, struct buf *out);
+struct str store_text_object_id(char letter, struct str text, char id[STORE_OBJECT_ID]);
 /* The way back from a blob's.  False: it is no such id of this store. */
 bool store_object_id_blob(const struct store *store, char letter, struct str id, uint64_t *blob_r);
 

@@ -41,28 +41,31 @@ thread_root(const struct mail_summary *summary)
 	return STR("");
 }
 
+static struct str
+thread_id(const struct imap_fetched *message, char id[STORE_OBJECT_ID])
+{
+	struct str root = thread_root(message->summary);
+
+	if (root.n > 0)
+		return store_text_object_id(THREAD, root, id);
+	return store_blob_object_id(message->store, THREAD, message->record->blob, id);
+}
+
 static void
 print_email(const struct imap_fetched *message, struct buf *out)
 {
-	struct buf id = {0};
+	char id[STORE_OBJECT_ID];
 
-	store_blob_object_id(message->store, EMAIL, message->record->blob, &id);
-	wire_out_objectid(out, buf_as_str(&id));
-	buf_fini(&id);
+	wire_out_objectid(
+	    out, store_blob_object_id(message->store, EMAIL, message->record->blob, id));
 }
 
 static void
 print_thread(const struct imap_fetched *message, struct buf *out)
 {
-	struct str root = thread_root(message->summary);
-	struct buf id = {0};
+	char id[STORE_OBJECT_ID];
 
-	if (root.n > 0)
-		store_text_object_id(THREAD, root, &id);
-	else
-		store_blob_object_id(message->store, THREAD, message->record->blob, &id);
-	wire_out_objectid(out, buf_as_str(&id));
-	buf_fini(&id);
+	wire_out_objectid(out, thread_id(message, id));
 }
 
 /* ---- SEARCH */
@@ -107,15 +110,11 @@ in_thread(const struct wire_key *key, const struct store_message *record,
     const struct mail_summary *summary)
 {
 	struct str root = thread_root(summary);
-	struct buf id = {0};
-	bool is;
+	char id[STORE_OBJECT_ID];
 
 	if (root.n == 0)
 		return record->blob == key->number;
-	store_text_object_id(THREAD, root, &id);
-	is = str_eq(buf_as_str(&id), key->text);
-	buf_fini(&id);
-	return is;
+	return str_eq(store_text_object_id(THREAD, root, id), key->text);
 }
 
 /* ---- mailboxes */
@@ -123,37 +122,30 @@ in_thread(const struct wire_key *key, const struct store_message *record,
 static void
 print_mailbox(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
 {
-	struct buf id = {0};
+	char id[STORE_OBJECT_ID];
 
-	store_mailbox_object_id(imap_login(conn)->account, mailbox->id, &id);
-	wire_out_objectid(out, buf_as_str(&id));
-	buf_fini(&id);
+	wire_out_objectid(out, store_mailbox_object_id(imap_login(conn)->account, mailbox->id, id));
 }
 
 static void
-put_code(const struct store_account *account, uint32_t mailbox, struct buf *code)
+print_created(const struct store_change *change, struct buf *code)
 {
-	struct buf id = {0};
+	char id[STORE_OBJECT_ID];
 
-	store_mailbox_object_id(account, mailbox, &id);
-	wire_out_code_mailboxid(code, buf_as_str(&id));
-	buf_fini(&id);
+	wire_out_code_mailboxid(
+	    code, store_mailbox_object_id(change->account, change->mailbox_id, id));
 }
 
 static void
-created(const struct store_change *change, struct buf *code)
-{
-	put_code(change->account, change->mailbox_id, code);
-}
-
-static void
-selected(struct imap_conn *conn)
+print_selected(struct imap_conn *conn)
 {
 	const struct store_mailbox *mailbox = imap_box(conn)->mailbox;
 	struct buf *out = imap_out(conn);
+	char id[STORE_OBJECT_ID];
 
 	wire_out_ok_begin(out);
-	put_code(store_mailbox_account(mailbox), store_mailbox_id(mailbox), out);
+	wire_out_code_mailboxid(out,
+	    store_mailbox_object_id(store_mailbox_account(mailbox), store_mailbox_id(mailbox), id));
 	wire_out_ok_end(out, "Ok");
 }
 
@@ -194,6 +186,6 @@ const struct imap_ext imap_ext_objectid = {
     .fetch_items = fetch_items,
     .search_keys = search_keys,
     .status_items = status_items,
-    .created = created,
-    .selected = selected,
+    .created = print_created,
+    .selected = print_selected,
 };

@@ -8,23 +8,25 @@
  */
 #include "mail/preview.h"
 #include "imap/imap.h"
+#include "wire/cmd/preview.h"
 
 #define PIECE 16384u /* bytes read at a time */
 
-/* args: not NULL where LAZY was said. */
 static bool
 read_modifiers(struct wire_in *in, const void **args_r)
 {
-	static const bool lazy = true;
+	struct wire_preview *preview = arena_new_object(in->arena, struct wire_preview);
 
-	if (!wire_in_open(in))
-		return false;
-	do {
-		if (!wire_in_try_word(in, "LAZY"))
-			return wire_in_fail(in, "Unknown modifier of PREVIEW");
-	} while (wire_in_more(in));
-	*args_r = &lazy;
-	return wire_in_close(in);
+	*args_r = preview;
+	return wire_preview_parse(in, preview);
+}
+
+static bool
+is_lazy(const struct imap_fetched *message)
+{
+	const struct wire_preview *preview = message->args;
+
+	return preview != NULL && preview->lazy;
 }
 
 static void
@@ -53,7 +55,7 @@ print(const struct imap_fetched *message, struct buf *out)
 {
 	struct str text = mail_summary_text(message->summary, MAIL_TEXT_PREVIEW);
 
-	if (text.p == NULL && message->args == NULL)
+	if (text.p == NULL && !is_lazy(message))
 		make(message, out);
 	else
 		wire_out_nstring(out, &wire_dialect_rev1, text);

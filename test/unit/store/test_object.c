@@ -12,7 +12,23 @@
 #include "kit.h"
 
 #define BLOBS 2000u
-#define ID 33u
+#define ID STORE_OBJECT_ID
+
+static void
+put_blob(const struct kit *kit, uint64_t blob, struct buf *out)
+{
+	char id[ID];
+
+	buf_str(out, store_blob_object_id(kit->store, 'M', blob, id));
+}
+
+static void
+put_mailbox(const struct kit *kit, uint32_t mailbox, struct buf *out)
+{
+	char id[ID];
+
+	buf_str(out, store_mailbox_object_id(kit->account, mailbox, id));
+}
 
 static int
 by_bytes(const void *a, const void *b)
@@ -39,9 +55,9 @@ differ(void **state)
 	(void)state;
 	kit_open(&kit, 0);
 	for (uint64_t i = 1; i <= BLOBS; i++) {
-		store_blob_object_id(kit.store, 'M', i, &ids);
-		store_blob_object_id(kit.store, 'M', i | (uint64_t)1 << 63, &ids);
-		store_mailbox_object_id(kit.account, (uint32_t)i, &ids);
+		put_blob(&kit, i, &ids);
+		put_blob(&kit, i | (uint64_t)1 << 63, &ids);
+		put_mailbox(&kit, (uint32_t)i, &ids);
 	}
 	n = ids.n / ID;
 	assert_int_equal(n, (size_t)3 * BLOBS);
@@ -65,7 +81,7 @@ lead_back(void **state)
 	kit_open(&kit, 0);
 	for (uint64_t i = 1; i <= BLOBS; i++) {
 		id.n = 0;
-		store_blob_object_id(kit.store, 'M', i, &id);
+		put_blob(&kit, i, &id);
 		assert_true(store_object_id_blob(kit.store, 'M', buf_as_str(&id), &blob));
 		assert_int_equal(blob, i);
 	}
@@ -95,19 +111,19 @@ of_a_store(void **state)
 
 	(void)state;
 	kit_open(&kit, 0);
-	store_blob_object_id(kit.store, 'M', 7, &first);
-	store_mailbox_object_id(kit.account, 3, &first);
+	put_blob(&kit, 7, &first);
+	put_mailbox(&kit, 3, &first);
 	kit_reopen(&kit);
-	store_blob_object_id(kit.store, 'M', 7, &second);
-	store_mailbox_object_id(kit.account, 3, &second);
+	put_blob(&kit, 7, &second);
+	put_mailbox(&kit, 3, &second);
 	assert_true(str_eq(buf_as_str(&first), buf_as_str(&second)));
 	kit.opt.own_id = other;
 	kit_on(&kit, engine_mem_disk_new());
 	assert_memory_equal(store_own_id(kit.store).p, other, STORE_OWN_ID_BYTES);
 	assert_false(store_object_id_blob(kit.store, 'M', (struct str){first.p, ID}, &blob));
 	second.n = 0;
-	store_blob_object_id(kit.store, 'M', 7, &second);
-	store_mailbox_object_id(kit.account, 3, &second);
+	put_blob(&kit, 7, &second);
+	put_mailbox(&kit, 3, &second);
 	assert_memory_not_equal(first.p, second.p, ID);
 	assert_memory_not_equal(first.p + ID, second.p + ID, ID);
 	buf_fini(&first);
