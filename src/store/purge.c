@@ -178,7 +178,7 @@ forget_left(struct store *store, uint64_t account, struct engine_batch *batch)
 {
 	struct key k;
 	struct scan scan;
-	enum ts_err err;
+	enum ts_err err = TS_OK;
 
 	key_begin(&k, account, KEY_REF);
 	scan_begin(&scan, store, &k);
