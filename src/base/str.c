@@ -5,8 +5,13 @@
 bool
 str_ieq(struct str a, struct str b)
 {
-	/* Most often they have the same case, too. */
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0 || str_icmp(a, b) == 0);
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) /* most often they have the same case, too */
+		if (a.p[i] != b.p[i] &&
+		    ascii_lower((unsigned char)a.p[i]) != ascii_lower((unsigned char)b.p[i]))
+			return false;
+	return true;
 }
 
 int

@@ -421,6 +421,28 @@ find_line(struct mime_walk *w, size_t *budget)
 	return nl != NULL || w->at == w->message.n;
 }
 
+/* Text in which no line matters: all that is left is the body of parts that are open. */
+static bool
+is_text(const struct mime_walk *w)
+{
+	return (w->multiparts == 0 || w->full) && !w->open[w->depth - 1].in_header;
+}
+
+static void
+pass_text(struct mime_walk *w, size_t *budget)
+{
+	const char *p = w->message.p + w->at;
+	size_t left = w->message.n - w->at, n = left < *budget ? left : *budget;
+	uint64_t lf = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lf += p[i] == '\n';
+	*budget -= n;
+	w->lf += lf;
+	w->at += n;
+	w->off = w->at;
+}
+
 struct mime_walk *
 mime_walk_new(struct str message, const struct mail_limits *limits, struct mime *m, bool *oom)
 {
@@ -453,6 +475,8 @@ mime_walk_step(struct mime_walk *w, size_t *budget)
 			delimiter(w);
 		} else if (w->off == w->message.n) {
 			close_part(w, w->message.n, w->lf);
+		} else if (is_text(w)) {
+			pass_text(w, budget);
 		} else if (find_line(w, budget)) {
 			take_line(w, budget);
 		}
