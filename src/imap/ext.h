@@ -104,8 +104,8 @@ struct imap_enable {
 	void (*enable)(struct imap_conn *conn);
 };
 
-/* ---- response codes: those that it prints, for the documentation; debug builds abort at a code
- * that nobody brings */
+/* ---- response codes: those that it prints, for the documentation; debug builds and the
+ * transcripts abort at a code that nobody brings */
 
 struct imap_code {
 	const char *name;
@@ -221,9 +221,13 @@ uint32_t imap_found_number(const struct imap_found *found, uint32_t uid);
 
 struct imap_search_return { /* an option of SEARCH RETURN */
 	const char *name;
-	/* What the ESEARCH response says: sets what the printer of wire shall print.  Not where
-	 * nothing was found, unless says_none.  NULL: nothing. */
+	/* Reads its value, of which nothing is there when there is none.  NULL: it has none. */
+	bool (*parse)(struct wire_in *in, const void **kept_r);
+	/* What the ESEARCH response says, NULL: nothing.  tell() sets what the printer of wire
+	 * prints; print() appends something else, with a blank before it.  Neither is asked where
+	 * nothing was found, unless says_none. */
 	void (*tell)(const struct imap_found *found, struct wire_esearch *e);
+	void (*print)(const struct imap_found *found, const void *kept, struct buf *out);
 	bool says_none;
 	/* After the response, before the tagged reply.  NULL: nothing to do. */
 	void (*done)(const struct imap_found *found);
@@ -259,12 +263,12 @@ struct imap_listed { /* a mailbox that was listed */
 	const struct store_mailbox_info *info; /* without its name */
 };
 
-struct imap_list_return { /* an option behind RETURN: what is told of a name */
+struct imap_list_return { /* an option after RETURN: what is told of a name */
 	const char *name;
 	unsigned attrs;
 	/* What it keeps of the command, for print(); NULL with a text: BAD. */
 	void *(*begin)(struct imap_cmd *cmd, const struct wire_list *args, const char **fault_r);
-	/* Behind the LIST response of a mailbox that can be selected; with `begin`. */
+	/* After the LIST response of a mailbox that can be selected. */
 	void (*print)(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept);
 };
 
@@ -273,7 +277,7 @@ struct imap_list_return { /* an option behind RETURN: what is told of a name */
 struct imap_select_param {
 	const char *name;
 	bool (*parse)(struct wire_in *in, const void **kept_r);
-	/* When the mailbox was selected: prints untagged responses behind those of the engine.
+	/* When the mailbox was selected: prints untagged responses after those of the engine.
 	 * NULL: nothing to do. */
 	void (*selected)(struct imap_cmd *cmd, const void *kept);
 };
@@ -371,7 +375,7 @@ struct imap_ext {
 	 * A mailbox was created; messages were added; copied or moved; flags were stored.  A reply
 	 * has room for one code: the first that is printed. */
 	imap_code_f *created, *appended, *copied, *stored;
-	/* A mailbox was selected: prints untagged responses behind those of the engine. */
+	/* A mailbox was selected: prints untagged responses after those of the engine. */
 	void (*selected)(struct imap_conn *conn);
 	/* FLAGS of a message were printed in a FETCH response: appends more items, each with a
 	 * blank before it.  Any thread; nothing but its arguments may be used. */

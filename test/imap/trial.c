@@ -148,6 +148,21 @@ static const struct imap_search_key search_keys[] = {
     {.name = NULL},
 };
 
+/* " XNTH 5": the n-th that was found. */
+static void
+print_nth(const struct imap_found *found, const void *kept, struct buf *out)
+{
+	uint32_t uid;
+
+	if (roaring_bitmap_select(found->uids, *(const uint32_t *)kept - 1, &uid))
+		buf_printf(out, " XNTH %u", imap_found_number(found, uid));
+}
+
+static const struct imap_search_return search_returns[] = {
+    {.name = "XNTH", .parse = read_step, .print = print_nth},
+    {.name = NULL},
+};
+
 /* ---- SELECT and CREATE */
 
 static bool
@@ -206,6 +221,7 @@ const struct imap_ext imap_ext_trial = {
     .fetch_modifiers = fetch_modifiers,
     .store_modifiers = store_modifiers,
     .search_keys = search_keys,
+    .search_returns = search_returns,
     .list_selects = list_selects,
     .select_params = select_params,
     .stored = print_stored,

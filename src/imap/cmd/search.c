@@ -15,7 +15,10 @@
 struct search {
 	struct wire_search args;
 	struct imap_query *query;
-	const struct imap_search_return **returns; /* the options, by their extensions */
+	struct returned { /* the options, by their extensions */
+		const struct imap_search_return *row;
+		const void *kept;
+	} * returns;
 	size_t return_count;
 	roaring_bitmap_t *found; /* UIDs */
 	bool failed;
@@ -40,8 +43,8 @@ end_ok(struct imap_cmd *cmd)
 	struct imap_found found = {.cmd = cmd, .args = &s->args, .uids = s->found};
 
 	for (size_t i = 0; i < s->return_count; i++)
-		if (s->returns[i]->done != NULL)
-			s->returns[i]->done(&found);
+		if (s->returns[i].row->done != NULL)
+			s->returns[i].row->done(&found);
 	/* RFC 5530 section 3: it may not be told yet, and the client had better ask. */
 	if (!cmd->uid && imap_query_expunged(s->query))
 		return cmd_ok_code(cmd, STR("EXPUNGEISSUED"), "Searched");
@@ -55,8 +58,8 @@ tell_failed(struct imap_cmd *cmd)
 	const struct search *s = cmd->state;
 
 	for (size_t i = 0; i < s->return_count; i++)
-		if (s->returns[i]->failed != NULL)
-			s->returns[i]->failed(cmd);
+		if (s->returns[i].row->failed != NULL)
+			s->returns[i].row->failed(cmd);
 }
 
 static enum imap_next
@@ -164,6 +167,37 @@ add_all(struct imap_cmd *cmd, struct wire_set_out *set)
 	} while (n == PRINT_PIECE);
 }
 
+/* What the options tell; false: there is nothing to be told, not even that nothing was found. */
+static bool
+fill_esearch(const struct search *s, const struct imap_found *found, struct wire_esearch *e)
+{
+	bool none = roaring_bitmap_is_empty(s->found), tells = s->return_count == 0;
+
+	if (tells && !none) /* IMAP4rev2, without RETURN */
+		e->has = WIRE_RETURN_ALL;
+	for (size_t i = 0; i < s->return_count; i++) {
+		const struct imap_search_return *row = s->returns[i].row;
+
+		tells |= row->tell != NULL || row->print != NULL;
+		if (row->tell != NULL && (!none || row->says_none))
+			row->tell(found, e);
+	}
+	return tells;
+}
+
+static void
+print_others(const struct search *s, const struct imap_found *found, struct buf *out)
+{
+	bool none = roaring_bitmap_is_empty(s->found);
+
+	for (size_t i = 0; i < s->return_count; i++) {
+		const struct imap_search_return *row = s->returns[i].row;
+
+		if (row->print != NULL && (!none || row->says_none))
+			row->print(found, s->returns[i].kept, out);
+	}
+}
+
 static enum imap_next
 print_esearch(struct imap_cmd *cmd)
 {
@@ -171,22 +205,14 @@ print_esearch(struct imap_cmd *cmd)
 	struct wire_esearch e = {.tag = cmd->tag, .uid = cmd->uid};
 	struct imap_found found = {.cmd = cmd, .args = &s->args, .uids = s->found};
 	struct wire_set_out all;
-	bool none = roaring_bitmap_is_empty(s->found), tells = s->return_count == 0;
 
-	if (tells && !none) /* IMAP4rev2, without RETURN */
-		e.has = WIRE_RETURN_ALL;
-	for (size_t i = 0; i < s->return_count; i++) {
-		const struct imap_search_return *row = s->returns[i];
-
-		tells |= row->tell != NULL;
-		if (row->tell != NULL && (!none || row->says_none))
-			row->tell(&found, &e);
-	}
-	if (!tells) /* RETURN (SAVE) */
+	if (!fill_esearch(s, &found, &e)) /* RETURN (SAVE) */
 		return end_ok(cmd);
 	wire_out_esearch_begin(imap_out(cmd->conn), &e, &all);
 	if ((e.has & WIRE_RETURN_ALL) != 0)
 		add_all(cmd, &all);
+	wire_set_out_end(&all);
+	print_others(s, &found, imap_out(cmd->conn));
 	wire_out_esearch_end(imap_out(cmd->conn), &all);
 	return end_ok(cmd);
 }
@@ -261,34 +287,38 @@ claim_keys(const struct imap_conn *conn, struct wire_key *key)
 	return true;
 }
 
-static bool
-add_return(struct imap_cmd *cmd, struct str name)
+static const char *
+add_return(struct imap_cmd *cmd, struct str name, struct str value)
 {
 	struct search *s = cmd->state;
-	const struct imap_search_return *row =
-	    imap_registry_search_return(&cmd->conn->server->reg, name);
+	struct returned *r = &s->returns[s->return_count];
 
-	if (row != NULL)
-		s->returns[s->return_count++] = row;
-	return row != NULL;
+	r->row = imap_registry_search_return(&cmd->conn->server->reg, name);
+	if (r->row == NULL)
+		return "Unknown result option";
+	s->return_count++;
+	return imap_value_parse(cmd, value, r->row->parse, &r->kept);
 }
 
-/* False: one of the options is nobody's. */
-static bool
+/* NULL, or what is wrong with the options. */
+static const char *
 find_returns(struct imap_cmd *cmd)
 {
 	struct search *s = cmd->state;
 	const struct wire_params *others = &s->args.return_other;
-	bool ok = true;
+	const struct wire_name *known = wire_return_names;
+	const char *fault = NULL;
 
+	if (!s->args.has_return)
+		return NULL;
 	s->returns = arena_array(cmd->arena,
 	    others->n + (unsigned)__builtin_popcount(s->args.returns), sizeof(*s->returns));
-	for (const struct wire_name *known = wire_return_names; known->name != NULL; known++)
+	for (; known->name != NULL && fault == NULL; known++)
 		if ((s->args.returns & known->id) != 0)
-			ok = ok && add_return(cmd, str_of(known->name));
-	for (size_t i = 0; i < others->n; i++)
-		ok = ok && others->v[i].value.p == NULL && add_return(cmd, others->v[i].name);
-	return ok;
+			fault = add_return(cmd, str_of(known->name), STR_NONE);
+	for (size_t i = 0; i < others->n && fault == NULL; i++)
+		fault = add_return(cmd, others->v[i].name, others->v[i].value);
+	return fault;
 }
 
 static enum imap_next
@@ -296,19 +326,20 @@ cmd_search(struct imap_cmd *cmd)
 {
 	static const struct imap_step found = {"search-found", search_found};
 	struct search *s = arena_new_object(cmd->arena, struct search);
-	bool parsed, known;
+	const char *fault;
+	bool parsed;
 
 	cmd->state = s;
 	arena_on_free(cmd->arena, free_found, s);
 	parsed = wire_search_parse(&cmd->in, &s->args, read_key, &cmd->conn->server->reg);
-	known = find_returns(cmd);
+	fault = find_returns(cmd);
 	if (!parsed) {
 		if (cmd_is_attempt(cmd))
 			tell_failed(cmd);
 		return cmd_bad_syntax(cmd);
 	}
-	if (!known)
-		return cmd_bad(cmd, "Unknown result option");
+	if (fault != NULL)
+		return cmd_bad(cmd, fault);
 	if (!claim_keys(cmd->conn, s->args.root))
 		return cmd_bad(cmd, "Unknown search key");
 	switch (imap_query_new(cmd->arena, imap_box(cmd->conn), cmd->conn->server->store, &s->args,
