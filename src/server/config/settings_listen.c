@@ -299,10 +299,13 @@ lets_in(const struct listener_settings *s, bool by_unix)
 static void
 check_let_in(const struct conf *conf, const struct listener_settings *s, struct buf *faults)
 {
-	if (s->path.n > 0 && !lets_in(s, true))
+	bool port = settings_listener_has_port(conf, s);
+
+	/* Of both one may be open to nobody. */
+	if (!port && !lets_in(s, true))
 		listener_fault(conf, s, "proxy_from path",
 		    "nobody could connect to the UNIX socket: name unix, too", faults);
-	if (settings_listener_has_port(conf, s) && !lets_in(s, false))
+	if (s->path.n == 0 && !lets_in(s, false))
 		listener_fault(conf, s, "proxy_from port",
 		    "nobody could connect to the port: no network is named", faults);
 }
