@@ -11,7 +11,9 @@
  * UNAUTHENTICATE), S sent afterwards or in the same segment.  In between no
  * login, box, command, watch or change is alive, and the struct of the
  * connection equals a fresh one apart from what is meant to stay: identity, ID,
- * statistics.
+ * statistics.  The same S, on a second connection of the same loop beside the one
+ * on which P was run and whose user is still there, with TLS and without, must be
+ * answered as on a loop that nobody else has used.
  *
  * The extensions are the server's, and one with slots of every kind (stain.h).
  *
@@ -246,6 +248,8 @@ check_clean(struct site *site, const char *who)
 	store_stats(site->store, &stats);
 	if (stats.watches != 0 || stats.changes_pending != 0)
 		die(who, "a watch or a change is alive");
+	if (site->clients[1].conn->turn->rules != site->il.rules)
+		die(who, "the settings are those from before a reload");
 	used = essence(site->clients[1].conn);
 	site_connect(site, 9, NULL, false, false);
 	fresh = essence(site->clients[9].conn);
@@ -318,6 +322,16 @@ run(const size_t *p, size_t n, bool pipelined, const char *who)
 }
 
 static void
+expect_same(const struct buf *want, const struct buf *got, const char *when, const char *who)
+{
+	if (str_eq(buf_as_str(want), buf_as_str(got)))
+		return;
+	fprintf(stderr, "%s: %s\nwant:\n%.*s\ngot:\n%.*s\n", when, who, STR_ARG(buf_as_str(want)),
+	    STR_ARG(buf_as_str(got)));
+	failed++;
+}
+
+static void
 compare(const struct buf *want, const size_t *p, size_t n, bool pipelined)
 {
 	struct buf who = {0}, got;
@@ -325,13 +339,67 @@ compare(const struct buf *want, const size_t *p, size_t n, bool pipelined)
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&who, "%s%s", i > 0 ? " " : "", scripts[p[i]].name);
 	got = run(p, n, pipelined, buf_cstr(&who));
-	if (!str_eq(buf_as_str(want), buf_as_str(&got))) {
-		fprintf(stderr, "after: %s\nwant:\n%.*s\ngot:\n%.*s\n", buf_cstr(&who),
-		    STR_ARG(buf_as_str(want)), STR_ARG(buf_as_str(&got)));
-		failed++;
-	}
+	expect_same(want, &got, "after", buf_cstr(&who));
 	buf_fini(&got);
 	buf_fini(&who);
+}
+
+/* ---- beside a user who is still there */
+
+#define ASIDE (SITE_CLIENTS - 1) /* where the first connection is put */
+
+static void
+greet(struct script *s, const char *who, bool tls)
+{
+	lines(s, who, tls ? "client 1 tls\nS~ * OK %*\n" : "client 1\nS~ * OK %*\n");
+}
+
+/* The transcript of the probe on a connection of its own; p: the script that was run on another
+ * one, SIZE_MAX: none. */
+static struct buf
+run_beside(size_t p, bool p_tls, bool tls, const char *who)
+{
+	struct site *site = make_site();
+	struct script *s = script_new(who, site);
+	struct buf got;
+
+	if (p != SIZE_MAX) {
+		greet(s, who, p_tls);
+		lines(s, who, "C: d0 AUTHENTICATE PLAIN %plain(alice,gateway,key)\nS~ d0 OK %*\n");
+		if (!script_lines(s, buf_as_str(&scripts[p].text)))
+			die(who, "the script does not do what it says");
+		site->clients[ASIDE] = site->clients[1];
+		site->clients[1] = (struct site_client){0};
+		script_free(&s);
+		s = script_new(who, site);
+	}
+	greet(s, who, tls);
+	if (!script_lines(s, buf_as_str(&probe)))
+		die("probe.txt", "the script does not do what it says");
+	got = take(site);
+	script_free(&s);
+	site_free(&site);
+	return got;
+}
+
+static unsigned
+besides(void)
+{
+	unsigned count = 0;
+
+	for (unsigned kinds = 0; kinds < 4; kinds++) {
+		bool p_tls = (kinds & 1) != 0, tls = (kinds & 2) != 0;
+		struct buf want = run_beside(SIZE_MAX, false, tls, "fresh");
+
+		for (size_t i = 0; i < script_count; i++, count++) {
+			struct buf got = run_beside(i, p_tls, tls, scripts[i].name);
+
+			expect_same(&want, &got, "beside", scripts[i].name);
+			buf_fini(&got);
+		}
+		buf_fini(&want);
+	}
+	return count;
 }
 
 static void
@@ -383,7 +451,7 @@ prove(unsigned seed, bool whole)
 
 	if (str_find(buf_as_str(&want), STR("p29 OK")) == NULL)
 		die("probe.txt", "does not come to its end");
-	count = singles(&want);
+	count = singles(&want) + besides();
 	if (whole) {
 		narrow = true;
 		for (unsigned piped = 0; piped < 2; piped++, count++)
@@ -447,6 +515,7 @@ check_nets(void)
 {
 	check_net(STAIN_NONE, NULL);
 	check_net(STAIN_STATIC, "after: stain");
+	check_net(STAIN_SHARED, "beside: stain");
 	check_net(STAIN_CONN, "the connection's struct differs from a fresh one");
 	check_net(STAIN_WATCH, "a watch or a change is alive");
 	check_net(STAIN_FREE, "what a slot holds is alive");

@@ -26,7 +26,7 @@ IMAP_SLOT(box_stain, BOX_FIELDS);
 
 enum stain_bug stain_bug;
 unsigned stain_held;
-static char kept[USER_MAX]; /* of STAIN_STATIC and STAIN_CONN */
+static char kept[USER_MAX]; /* of STAIN_STATIC, STAIN_SHARED, STAIN_CONN */
 
 static void
 free_turn(void *arg)
@@ -44,6 +44,8 @@ free_login(void *arg)
 {
 	struct login_stain *login = arg;
 
+	if (stain_bug == STAIN_SHARED)
+		memset(kept, 0, sizeof(kept));
 	if (login->watch == NULL)
 		return;
 	store_watch_free(&login->watch);
@@ -133,7 +135,8 @@ cmd_look(struct imap_cmd *cmd)
 	if (imap_login(conn) != NULL) {
 		const struct login_stain *login = imap_login_slot(conn, &imap_ext_stain);
 
-		buf_printf(&text, " login %s", stain_bug == STAIN_STATIC ? kept : login->user);
+		buf_printf(&text, " login %s",
+		    stain_bug == STAIN_STATIC || stain_bug == STAIN_SHARED ? kept : login->user);
 	}
 	if (imap_box(conn) != NULL) {
 		const struct box_stain *box = imap_box_slot(conn, &imap_ext_stain);

@@ -12,6 +12,7 @@
 enum stain_bug {
 	STAIN_NONE,
 	STAIN_STATIC, /* a static keeps the user, and tells others */
+	STAIN_SHARED, /* the same, but it is wiped when the login ends */
 	STAIN_CONN,   /* the connection keeps the user */
 	STAIN_WATCH,  /* a watch is nobody's */
 	STAIN_FREE,   /* what a slot holds is not given back */
