@@ -24,19 +24,27 @@ struct pair {
 	struct sasl_scram_options options;
 };
 
+/* A step that lacked memory says so, whatever came of it. */
+static enum sasl_step
+said(const struct sasl_exchange *x, enum sasl_step step)
+{
+	assert_true(!*x->oom || (step == SASL_STEP_UNAVAILABLE && x->why != NULL));
+	return step;
+}
+
 static bool
 talk(const struct pair *p, struct sasl_scram_client *c, struct sasl_exchange *x, struct buf *out)
 {
 	if (!sasl_scram_client_first(c, out) ||
-	    sasl_exchange_start(x, &(struct str){out->p, out->n}) != SASL_STEP_KEYS ||
-	    sasl_exchange_keys(x, &p->keys, true) != SASL_STEP_CHALLENGE)
+	    said(x, sasl_exchange_start(x, &(struct str){out->p, out->n})) != SASL_STEP_KEYS ||
+	    said(x, sasl_exchange_keys(x, &p->keys, true)) != SASL_STEP_CHALLENGE)
 		return false;
 	out->n = 0;
 	if (!sasl_scram_client_final(c, x->challenge, out) ||
-	    sasl_exchange_step(x, buf_as_str(out)) != SASL_STEP_CHALLENGE ||
+	    said(x, sasl_exchange_step(x, buf_as_str(out))) != SASL_STEP_CHALLENGE ||
 	    !sasl_scram_client_verify(c, x->challenge))
 		return false;
-	return sasl_exchange_step(x, STR_NONE) == SASL_STEP_PROVEN;
+	return said(x, sasl_exchange_step(x, STR_NONE)) == SASL_STEP_PROVEN;
 }
 
 static bool
