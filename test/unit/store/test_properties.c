@@ -328,10 +328,11 @@ flush_fails(void **state)
 		engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 1, err, happened == 1);
 		assert_int_equal(put(&kit, NULL, "a", "2"), err);
 		expect(store_account_properties(kit.account), happened == 1 ? "a=2" : "a=1");
-		assert_int_equal(put(&kit, NULL, "a", "3"), TS_OK);
+		/* The same once more: nobody takes what failed for what is there. */
+		assert_int_equal(put(&kit, NULL, "a", "2"), TS_OK);
 		assert_int_equal(put(&kit, kit.inbox, "b", "3"), TS_OK);
 		kit_crash(&kit);
-		expect(store_account_properties(kit.account), "a=3");
+		expect(store_account_properties(kit.account), "a=2");
 		expect(store_mailbox_properties(kit.inbox), happened == 1 ? "a=2 b=3" : "a=1 b=3");
 		kit_close(&kit);
 	}
