@@ -973,25 +973,6 @@ create(struct store *store, struct str name, bool bare)
 	return err == TS_EXISTS ? TS_OK : err;
 }
 
-/* The name leads to nothing yet: the rows come now. */
-static enum ts_err
-fill(struct store *store, struct str name, bool bare)
-{
-	struct store_change *c;
-	enum ts_err err;
-
-	if (store->opt.engine_options.read_only)
-		return TS_NOT_FOUND;
-	c = store_change_new_account(store, name, NULL, NULL, NULL);
-	err = account_id(store, name, &c->priv->new_account);
-	if (bare)
-		c->kind = (enum store_change_kind)INNER_NEW_BARE;
-	if (err == TS_OK)
-		err = store_submit_wait(c);
-	store_change_free(&c);
-	return err;
-}
-
 static bool
 account_has_keys(struct store *store, uint64_t id)
 {
@@ -1041,8 +1022,9 @@ load(struct store *store, struct str name, struct store_account **account_r)
 	err = account_recover(a);
 	if (err == TS_OK)
 		err = account_read(a);
+	/* Its name is there, its rows are to come, or a crash came in between: not yet made. */
 	if (err == TS_DAMAGED && !account_has_keys(store, id))
-		err = TS_CONDITION; /* a crash came between its name and its rows */
+		err = TS_NOT_FOUND;
 	if (err != TS_OK) {
 		account_free(a);
 		return err;
@@ -1087,8 +1069,6 @@ find_or_make(
 	/* Without a lock: others of the shard do not wait for the flush. */
 	if (err == TS_NOT_FOUND && make != MAKE_NOT)
 		err = create(store, name, make == MAKE_BARE);
-	else if (err == TS_CONDITION)
-		err = fill(store, name, make == MAKE_BARE);
 	if (err == TS_OK && *account_r == NULL)
 		err = find_or_load(store, name, account_r);
 	account_ask_eviction(store);

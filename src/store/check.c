@@ -598,7 +598,7 @@ check_used_up(struct check *c, struct rows *rows)
 		rows->last_uidvalidity = rows->top_uidvalidity = rows->sane_uidvalidity;
 }
 
-/* A crash came between the name and the first rows: they come when somebody loads it. */
+/* A crash came between the name and the first rows: they come when somebody makes it again. */
 static bool
 is_new(struct check *c, uint64_t account, const struct rows *rows)
 {

@@ -524,7 +524,9 @@ remove_moved(struct batch *b, struct store_mailbox *source, const struct gathere
 
 /* ---- all ---- */
 
-/* The rows of an account whose name is there, unless it has them. */
+/* The rows of an account whose name is there.  Those that are pending are durable when this batch
+ * is.
+ */
 static enum ts_err
 prepare_fill_account(struct batch *b, struct store_change *c, bool bare)
 {
@@ -537,11 +539,24 @@ prepare_fill_account(struct batch *b, struct store_change *c, bool bare)
 	key_begin(&k, c->priv->new_account, KEY_ACCOUNT);
 	err = record_look(b, &k, &there, &pending, &body);
 	if (err != TS_OK || there)
-		return err;
+		return err != TS_OK ? err : TS_EXISTS;
 	account_put_new(c->priv->new_account, c->name, store_wall(store), store->opt.defaults,
 	    bare ? 0 : store->opt.default_count, b->ops);
 	engine_batch_put(b->records, key_str(&k), STR_NONE);
 	return TS_OK;
+}
+
+/* Somebody else makes it, or a crash came before its rows: they are looked at, or made, in a batch
+ * of their own, and nobody is told before they are there. */
+static enum ts_err
+follow_name(struct store_change *c, bool pending, struct str body)
+{
+	struct rd r = rd_of(body);
+
+	c->priv->again = true;
+	if (!pending)
+		c->priv->new_account = rd_le64(&r);
+	return r.bad || (!pending && c->priv->new_account == 0) ? TS_DAMAGED : TS_OK;
 }
 
 /* In two batches, of account 0 and of the new one. */
@@ -563,7 +578,7 @@ prepare_new_account(struct batch *b, struct store_change *c, bool bare)
 	key_bytes(&k, c->name);
 	err = record_look(b, &k, &there, &pending, &body);
 	if (err != TS_OK || there)
-		return err != TS_OK ? err : TS_EXISTS;
+		return err != TS_OK ? err : follow_name(c, pending, body);
 	id = store_id_new(store, ID_ACCOUNT);
 	if (id == 0)
 		return store_id_err(store);
