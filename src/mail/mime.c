@@ -431,14 +431,15 @@ is_text(const struct mime_walk *w)
 static void
 pass_text(struct mime_walk *w, size_t *budget)
 {
-	const char *p = w->message.p + w->at;
+	const char *p = w->message.p + w->at, *end, *nl;
 	size_t left = w->message.n - w->at, n = left < *budget ? left : *budget;
-	uint64_t lf = 0;
 
-	for (size_t i = 0; i < n; i++)
-		lf += p[i] == '\n';
+	end = p + n;
+	while (p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+		w->lf++;
+		p = nl + 1;
+	}
 	*budget -= n;
-	w->lf += lf;
 	w->at += n;
 	w->off = w->at;
 }
