@@ -273,7 +273,7 @@ rows_fini(struct rows *rows)
 }
 
 static struct row *
-row_of(struct rows *rows, uint32_t id, bool add)
+listed_row(struct rows *rows, uint32_t id, bool add)
 {
 	size_t lo = 0, hi = rows->count;
 
@@ -317,7 +317,7 @@ take_property(struct rows *rows, struct str tail, struct str body)
 	struct rd k = rd_of(tail);
 	uint32_t id = rd_be32(&k);
 	struct str name = rd_bytes(&k, rd_left(&k));
-	struct row *row = id != 0 && !k.bad ? row_of(rows, id, false) : NULL;
+	struct row *row = id != 0 && !k.bad ? listed_row(rows, id, false) : NULL;
 
 	if (k.bad || !property_name_ok(name))
 		return false;
@@ -342,12 +342,12 @@ take_row(struct rows *rows, struct str key, struct str body)
 		rows->found = rows->next_mailbox > 0;
 		break;
 	case KEY_COUNTERS:
-		row = row_of(rows, rd_be32(&k), true);
+		row = listed_row(rows, rd_be32(&k), true);
 		value_take_counters(&r, &row->counters);
 		row->counted = true;
 		break;
 	case KEY_INFO:
-		row = row_of(rows, rd_be32(&k), true);
+		row = listed_row(rows, rd_be32(&k), true);
 		row->uidvalidity = rd_le32(&r);
 		row->use = rd_le32(&r);
 		row->created = (int64_t)rd_le64(&r);
@@ -487,7 +487,7 @@ place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 
 /* One entry takes over what another one of the name says. */
 static void
-merge(struct entry *e, const struct entry *other)
+merge_entry(struct entry *e, const struct entry *other)
 {
 	e->sub_pub = e->sub_head = e->sub_pub || other->sub_pub;
 	if (other->tombstone != 0)
@@ -510,7 +510,7 @@ place_extra(struct store_account *a, struct rows *rows, size_t ordered)
 			make_room(a);
 			e = a->entry[a->entry_count++] = account_entry_new(entry_name(x));
 		}
-		merge(e, x);
+		merge_entry(e, x);
 	}
 	qsort(a->entry, a->entry_count, sizeof(struct entry *), entry_order);
 	/* A name that is subscribed and has a tombstone came twice. */
@@ -522,7 +522,7 @@ place_extra(struct store_account *a, struct rows *rows, size_t ordered)
 			a->entry[kept++] = e;
 			continue;
 		}
-		merge(last, e);
+		merge_entry(last, e);
 		TS_ASSERT(e->pub == NULL);
 		account_entry_free(e);
 	}
@@ -1009,7 +1009,7 @@ account_next(struct store *store, uint64_t after, uint64_t *account_r)
 
 /* shard.load is held. */
 static enum ts_err
-load(struct store *store, struct str name, struct store_account **account_r)
+load_account(struct store *store, struct str name, struct store_account **account_r)
 {
 	uint64_t id = 0;
 	enum ts_err err = account_id(store, name, &id);
@@ -1049,7 +1049,7 @@ find_or_load(struct store *store, struct str name, struct store_account **accoun
 	pthread_mutex_lock(&shard->load);
 	*account_r = store_account_find(store, name);
 	if (*account_r == NULL)
-		err = load(store, name, account_r);
+		err = load_account(store, name, account_r);
 	pthread_mutex_unlock(&shard->load);
 	return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The background thread: one job at a time, in the order of step().  Its
+ * The background thread: one job at a time, in the order of do_one_job().  Its
  * commits do not go through the lanes: what it writes (index blocks, the
  * removal of what nobody can reach) is nothing that a change depends on.
  */
@@ -476,7 +476,7 @@ collect(struct store *store)
 }
 
 static enum ts_err
-step(struct store *store)
+do_one_job(struct store *store)
 {
 	struct background *bg = &store->bg;
 
@@ -514,7 +514,7 @@ store_background_step(struct store *store)
 	pthread_mutex_unlock(&store->bg.mutex);
 	if (!waits)
 		return false;
-	return step(store) == TS_OK;
+	return do_one_job(store) == TS_OK;
 }
 
 /* ---- the thread ---- */
@@ -551,7 +551,7 @@ wait_for_work(struct background *bg)
 }
 
 static void *
-run(void *arg)
+background_thread(void *arg)
 {
 	struct store *store = arg;
 	struct background *bg = &store->bg;
@@ -566,7 +566,7 @@ run(void *arg)
 		bg->busy = true;
 		pthread_mutex_unlock(&bg->mutex);
 
-		enum ts_err err = step(store);
+		enum ts_err err = do_one_job(store);
 
 		pthread_mutex_lock(&bg->mutex);
 		bg->busy = false;
@@ -614,7 +614,7 @@ background_start(struct store *store)
 	bg->ids = bg->dropped = bg->intents = bg->scan_files = bg->sweep = true;
 	if (store->opt.lanes == 0)
 		return;
-	if (pthread_create(&bg->thread, NULL, run, store) != 0)
+	if (pthread_create(&bg->thread, NULL, background_thread, store) != 0)
 		TS_WRONG("the background thread cannot be started");
 	bg->running = true;
 }

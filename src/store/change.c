@@ -10,7 +10,7 @@ struct waiter {
 };
 
 static void
-destroy(struct store_change *c)
+destroy_change(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
 
@@ -55,7 +55,7 @@ finished(struct loop_task *task)
 
 	priv->finished = true;
 	if (priv->abandoned)
-		destroy(priv->change);
+		destroy_change(priv->change);
 	else if (priv->change->done != NULL)
 		priv->change->done(priv->change);
 }
@@ -136,7 +136,7 @@ store_change_free(struct store_change **cp)
 	if (c->priv->submitted && !c->priv->finished)
 		c->priv->abandoned = true;
 	else
-		destroy(c);
+		destroy_change(c);
 }
 
 static void
@@ -209,7 +209,7 @@ check_owned(const struct store_change *c)
 #endif
 
 static void
-take(struct store_change *c)
+take_over(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
 
@@ -274,7 +274,7 @@ run_here(struct loop_task *task)
 void
 store_submit(struct store_change *c)
 {
-	take(c);
+	take_over(c);
 	if (c->priv->store->opt.lanes > 0) {
 		send(c);
 		return;
@@ -301,7 +301,7 @@ store_submit_alone(struct store_change *c, void (*ended)(const struct store_chan
 	TS_ASSERT(c->done == NULL);
 	c->priv->complete = end_alone;
 	c->priv->ended = ended;
-	take(c);
+	take_over(c);
 	send(c);
 	if (lane->store->opt.lanes == 0)
 		lane_run(lane);
@@ -316,7 +316,7 @@ store_submit_wait(struct store_change *c)
 	TS_ASSERT(c->done == NULL);
 	c->priv->complete = wake;
 	c->priv->complete_arg = &w;
-	take(c);
+	take_over(c);
 	send(c);
 	if (c->priv->store->opt.lanes == 0)
 		lane_run(c->priv->store->lane);
@@ -374,6 +374,6 @@ change_complete(struct store_change *c)
 void
 change_submit_inner(struct store_change *c)
 {
-	take(c);
+	take_over(c);
 	send(c);
 }

@@ -17,7 +17,8 @@ check_kind_name(enum check_kind kind)
 }
 
 static void
-tell(struct check *c, enum check_kind kind, uint32_t uid, const char *what, const char *done)
+tell_finding(
+    struct check *c, enum check_kind kind, uint32_t uid, const char *what, const char *done)
 {
 	struct check_finding f = {kind, c->account_name, c->mailbox_name, uid, what, done};
 
@@ -38,7 +39,7 @@ check_say(
 	va_start(ap, fmt);
 	buf_vprintf(&b, fmt, ap);
 	va_end(ap);
-	tell(c, kind, uid, buf_cstr(&b), done);
+	tell_finding(c, kind, uid, buf_cstr(&b), done);
 	buf_fini(&b);
 }
 
@@ -247,7 +248,7 @@ struct rows { /* an account's list */
 };
 
 static size_t
-row_of(struct rows *rows, uint32_t id)
+row_place(struct rows *rows, uint32_t id)
 {
 	size_t lo = 0, hi = rows->n;
 
@@ -314,7 +315,7 @@ saw_uidvalidity(struct rows *rows, uint32_t value)
 static void
 take_info(struct check *c, struct rows *rows, uint32_t id, struct str body, bool good)
 {
-	size_t i = row_of(rows, id);
+	size_t i = row_place(rows, id);
 	struct rd r = rd_of(body);
 	struct str name = STR_NONE;
 
@@ -392,7 +393,7 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 		break;
 	case KEY_COUNTERS:
 		id = rd_be32(&k);
-		i = row_of(rows, id); /* may move the rows */
+		i = row_place(rows, id); /* may move the rows */
 		rows->one[i].counters = good && body.n == 48;
 		if (!good || body.n != 48)
 			check_say(c, CHECK_COUNTERS, 0,
@@ -548,7 +549,7 @@ find_indexes(struct check *c, uint64_t account, struct rows *rows)
 		engine_iter_free(&it);
 		if (err != TS_OK || r.bad)
 			break;
-		(void)row_of(rows, id);
+		(void)row_place(rows, id);
 		saw_id(rows, id);
 		if (id == UINT32_MAX)
 			break;

@@ -54,7 +54,7 @@ blob_set_fini(struct blob_set *set)
 
 /* Adds all of one to another; what that has already is added to the third. */
 static void
-merge(struct blob_set *all, const struct blob_set *more, struct blob_set *twice)
+merge_sets(struct blob_set *all, const struct blob_set *more, struct blob_set *twice)
 {
 	for (size_t i = 0; i < more->n; i++) {
 		roaring_uint32_iterator_t it;
@@ -183,7 +183,7 @@ is_stray(struct check *c, uint64_t blob, uint64_t account)
 
 /* Settled as a claim is: then the blob goes, too, if nobody else has it. */
 static void
-give_up(struct check *c, uint64_t blob, uint64_t account)
+give_up_holder(struct check *c, uint64_t blob, uint64_t account)
 {
 	struct engine_batch *batch = engine_batch_new();
 
@@ -247,7 +247,7 @@ check_stray_holders(struct check *c)
 				continue;
 			stray++;
 			if (c->opt->repair)
-				give_up(c, p->one[i].blob, p->one[i].account);
+				give_up_holder(c, p->one[i].blob, p->one[i].account);
 		}
 	} while (err == TS_OK && !p->last);
 	if (stray > 0)
@@ -271,7 +271,7 @@ check_holders(struct check *c)
 		struct blob_set mine = {0};
 
 		err = check_named(c, account, KEY_REF, &mine);
-		merge(&all, &mine, &twice);
+		merge_sets(&all, &mine, &twice);
 		blob_set_fini(&mine);
 	}
 	for (account = 0; twice.n > 0 && err == TS_NOT_FOUND;) {

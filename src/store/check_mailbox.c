@@ -46,7 +46,7 @@ check_fault(
 /* ---- reading ---- */
 
 static void
-take_summary(struct looked *l, struct str key, struct str body, bool good)
+check_summary(struct looked *l, struct str key, struct str body, bool good)
 {
 	struct rd k = rd_of((struct str){key.p + 14, key.n - 14});
 	uint32_t uid = rd_be32(&k);
@@ -77,7 +77,7 @@ block_good(struct str key, struct str body)
 }
 
 static void
-take(struct looked *l, struct str key, struct str body, bool good)
+judge_row(struct looked *l, struct str key, struct str body, bool good)
 {
 	static const char *const what[] = {"header", "block", "log of expunges", "change record"};
 	struct state *s = l->state;
@@ -86,7 +86,7 @@ take(struct looked *l, struct str key, struct str body, bool good)
 	if (key.n < 14)
 		return;
 	if (key.p[13] == KEY_SUMMARY) {
-		take_summary(l, key, body, good);
+		check_summary(l, key, body, good);
 		return;
 	}
 	if (good && key.p[13] == KEY_BLOCK)
@@ -136,7 +136,7 @@ read_index(struct check *c, struct looked *l, bool messages)
 	key_index(&end, l->account, l->mailbox, messages ? KEY_SUMMARY + 1 : KEY_SUMMARY);
 	scan_begin_range(&scan, c->store, &from, &end);
 	while ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))
-		take(l, scan.key, scan.body, err == TS_OK);
+		judge_row(l, scan.key, scan.body, err == TS_OK);
 	scan_end(&scan);
 	if (err == TS_NOT_FOUND)
 		return TS_OK;
@@ -184,7 +184,7 @@ read_both(struct check *c, struct looked *l, bool messages)
 /* ---- counters ---- */
 
 static uint64_t
-count(const struct state *s, unsigned flag)
+count_flagged(const struct state *s, unsigned flag)
 {
 	const roaring_bitmap_t *set = state_flagged(s, flag);
 
@@ -219,8 +219,8 @@ compare_counters(struct looked *l)
 				deleted += r->size;
 		}
 	compare(l, "messages", c->messages, all);
-	compare(l, "unseen", c->unseen, all - count(s, STORE_SEEN));
-	compare(l, "deleted", c->deleted, count(s, STORE_DELETED));
+	compare(l, "unseen", c->unseen, all - count_flagged(s, STORE_SEEN));
+	compare(l, "deleted", c->deleted, count_flagged(s, STORE_DELETED));
 	compare(l, "size", c->size, size);
 	compare(l, "size of deleted", c->deleted_size, deleted);
 	compare(l, "MODSEQ", c->modseq, s->counters.modseq);

@@ -198,7 +198,7 @@ put_index(const struct looked *l, struct engine_batch *batch)
 /* ---- messages ---- */
 
 static void
-forget(const struct looked *l, uint32_t uid, struct engine_batch *batch)
+forget_message(const struct looked *l, uint32_t uid, struct engine_batch *batch)
 {
 	const struct record *r = state_record(l->state, uid);
 	struct key k;
@@ -224,7 +224,7 @@ drop_gone(struct check *c, struct looked *l, struct engine_batch *batch)
 	     roaring_advance_uint32_iterator(&it)) {
 		const struct record *r = state_record(l->state, it.current_value);
 
-		forget(l, it.current_value, batch);
+		forget_message(l, it.current_value, batch);
 		if (r != NULL)
 			(void)engine_blob_set_aside(
 			    c->store->engine, r->blob, ENGINE_ASIDE_DAMAGED);
@@ -295,7 +295,7 @@ check_mend(struct check *c, struct looked *l)
 	l->counters.modseq++; /* whoever knows the mailbox shall look again */
 	for (roaring_init_iterator(l->bad, &it); it.has_value; roaring_advance_uint32_iterator(&it))
 		if (!roaring_bitmap_contains(l->state->uids, it.current_value))
-			forget(l, it.current_value, batch);
+			forget_message(l, it.current_value, batch);
 	if (!roaring_bitmap_is_empty(l->gone))
 		drop_gone(c, l, batch);
 	count_all(l);

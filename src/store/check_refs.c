@@ -233,7 +233,7 @@ check_piece(struct check *c, struct adopt *r, size_t n)
 
 /* Reads the next piece behind *at. */
 static enum ts_err
-read_piece(struct check *c, struct key *at, uint64_t account, struct adopt *r, size_t *n_r)
+read_refs(struct check *c, struct key *at, uint64_t account, struct adopt *r, size_t *n_r)
 {
 	struct key end;
 	struct scan scan;
@@ -273,7 +273,7 @@ check_references(struct check *c, uint64_t account)
 	do {
 		size_t n = 0;
 
-		err = read_piece(c, &at, account, r, &n);
+		err = read_refs(c, &at, account, r, &n);
 		c->res->references += n;
 		check_piece(c, r, n);
 	} while (err == TS_OK);

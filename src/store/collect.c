@@ -59,7 +59,7 @@ struct freed {
 
 /* The account has no reference to it any more. */
 static enum ts_err
-let_go(struct store *store, uint64_t account, uint64_t blob, struct freed *freed)
+drop_reference(struct store *store, uint64_t account, uint64_t blob, struct freed *freed)
 {
 	struct holders h;
 	struct key k;
@@ -90,7 +90,7 @@ take_off(struct store *store, uint64_t account, const struct key *key, bool summ
 
 	*blob_r = rd_be64(&r);
 	/* First of all: once nobody holds it, all references to come are on disk. */
-	if (upload_pins(store, *blob_r) || hold_has_blob(store, *blob_r) ||
+	if (upload_shares(store, *blob_r) || hold_has_blob(store, *blob_r) ||
 	    cross_comes(store, account))
 		return false;
 	engine_batch_delete(batch, key_str(key));
@@ -118,7 +118,7 @@ work_through(struct store *store, uint64_t account, const struct queued *q, stru
 		last = blob;
 		err = account_refers(store, account, blob, &yes);
 		if (err == TS_OK && !yes)
-			err = let_go(store, account, blob, freed);
+			err = drop_reference(store, account, blob, freed);
 	}
 	return err;
 }
@@ -250,7 +250,7 @@ is_named(struct store *store, const struct files *f, size_t i, enum ts_err *err)
 {
 	struct holders h;
 
-	if (f->named[i] || upload_pins(store, f->blob[i]) || hold_has_blob(store, f->blob[i]))
+	if (f->named[i] || upload_shares(store, f->blob[i]) || hold_has_blob(store, f->blob[i]))
 		return true;
 	*err = holders_look(store, f->blob[i], 0, &h);
 	return *err != TS_OK || h.unknown || h.count > 0;

@@ -63,7 +63,7 @@ copier_put_off(struct errand *e)
 }
 
 static void *
-run(void *arg)
+copier_thread(void *arg)
 {
 	struct copier *cp = arg;
 
@@ -98,7 +98,7 @@ copier_start(struct store *store)
 	cp->queue_tail = &cp->queue;
 	if (store->opt.lanes == 0)
 		return;
-	if (pthread_create(&cp->thread, NULL, run, cp) != 0)
+	if (pthread_create(&cp->thread, NULL, copier_thread, cp) != 0)
 		TS_WRONG("the thread that copies cannot be started");
 	cp->running = true;
 }

@@ -59,7 +59,7 @@ struct copying {
 	uint32_t first, next_uid;
 };
 
-static void advance(struct store_change *c);
+static void after_copy_step(struct store_change *c);
 
 static void
 copying_free(struct copying *t)
@@ -123,7 +123,7 @@ copy_hold(struct lane *lane, struct store_change_priv *priv)
 
 /* Those that wait have their turn, before all others; held: they will be refused. */
 static void
-let_go(struct copying *t, bool held)
+let_waiting_go(struct copying *t, bool held)
 {
 	struct store_mailbox *mb = t->target;
 
@@ -141,7 +141,7 @@ let_go(struct copying *t, bool held)
 /* ---- reading a piece; the copier's thread ---- */
 
 static enum ts_err
-begin(struct copying *t)
+begin_copy(struct copying *t)
 {
 	struct store_mailbox *mb = t->source;
 	const roaring_bitmap_t *uids = t->user->uids;
@@ -158,7 +158,7 @@ begin(struct copying *t)
 }
 
 static bool
-take_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
+gather_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 {
 	struct gathered *g = arg;
 
@@ -174,7 +174,7 @@ any_length(const struct copying *t)
 }
 
 static enum ts_err
-read_piece(struct copying *t)
+read_copies(struct copying *t)
 {
 	uint64_t limit = t->store->opt.copy_memory;
 	uint64_t whole = t->total * (t->move ? MOVED_COST : STAGED_COST);
@@ -189,7 +189,7 @@ read_piece(struct copying *t)
 		uids[n++] = it.current_value;
 	gathered_fini(&t->g);
 	t->g = (struct gathered){.bounds = t->user->bounds, .any_length = any_length(t)};
-	store_read_summaries(t->source, uids, n, take_summary, &t->g);
+	store_read_summaries(t->source, uids, n, gather_summary, &t->g);
 	for (size_t i = 0; i < t->g.read_count; i++)
 		roaring_bitmap_remove(t->left, t->g.read[i]);
 	t->pieces |= !t->move && t->g.read_count < n; /* the summaries are long */
@@ -201,10 +201,10 @@ read_piece(struct copying *t)
 /* ---- from step to step ---- */
 
 static void
-go(struct copying *t, enum inner_kind kind)
+next_copy_step(struct copying *t, enum inner_kind kind)
 {
 	struct store_change *c =
-	    change_new_inner(t->store, t->source->account, (int)kind, advance, t);
+	    change_new_inner(t->store, t->source->account, (int)kind, after_copy_step, t);
 
 	c->priv->copying = t;
 	c->mailbox = t->target;
@@ -213,7 +213,7 @@ go(struct copying *t, enum inner_kind kind)
 
 /* The user's answer, with what is durable.  The rest, if there is one, is ours. */
 static void
-answer(struct copying *t, enum ts_err err)
+answer_copy(struct copying *t, enum ts_err err)
 {
 	struct store_change *user = t->user;
 
@@ -239,17 +239,17 @@ done(struct copying *t)
 {
 	struct store *store = t->store;
 
-	let_go(t, false);
+	let_waiting_go(t, false);
 	copying_free(t);
 	copier_end(store);
 }
 
 static void
-end(struct copying *t, enum ts_err err)
+end_copy(struct copying *t, enum ts_err err)
 {
-	answer(t, err);
+	answer_copy(t, err);
 	if (err != TS_OK && t->piece_count > 0)
-		go(t, INNER_UNSTAGE);
+		next_copy_step(t, INNER_UNSTAGE);
 	else
 		done(t);
 }
@@ -261,7 +261,7 @@ put_off(struct copying *t)
 	pthread_mutex_lock(&t->target->account->lane->mutex);
 	t->stuck = true;
 	pthread_mutex_unlock(&t->target->account->lane->mutex);
-	let_go(t, true);
+	let_waiting_go(t, true);
 	copier_put_off(&t->errand);
 }
 
@@ -272,18 +272,18 @@ read_and_go(struct errand *errand)
 	enum ts_err err = TS_OK;
 
 	if (t->left == NULL)
-		err = begin(t);
+		err = begin_copy(t);
 	if (err == TS_OK && t->total > 0)
-		err = read_piece(t);
+		err = read_copies(t);
 	if (err != TS_OK)
-		end(t, err);
+		end_copy(t, err);
 	else
-		go(t, INNER_PIECE);
+		next_copy_step(t, INNER_PIECE);
 }
 
 /* On a lane's thread, after a step's batch. */
 static void
-advance(struct store_change *c)
+after_copy_step(struct store_change *c)
 {
 	struct copying *t = c->priv->complete_arg;
 	int kind = (int)c->kind;
@@ -295,27 +295,27 @@ advance(struct store_change *c)
 	else if (kind == INNER_UNSTAGE)
 		put_off(t);
 	else if (err != TS_OK)
-		end(t, err);
+		end_copy(t, err);
 	else {
 		t->begun = true;
 		t->pairs_durable = t->pair_count;
 		if (!roaring_bitmap_is_empty(t->left))
 			copier_put(&t->errand);
 		else if (kind == INNER_PIECE && t->pieces)
-			go(t, INNER_SHOW);
+			next_copy_step(t, INNER_SHOW);
 		else
-			end(t, TS_OK);
+			end_copy(t, TS_OK);
 	}
 }
 
 static void
 unstage_again(struct errand *errand)
 {
-	go((struct copying *)(void *)errand, INNER_UNSTAGE);
+	next_copy_step((struct copying *)(void *)errand, INNER_UNSTAGE);
 }
 
 static void
-drop(struct errand *errand)
+drop_copy(struct errand *errand)
 {
 	copying_free((struct copying *)(void *)errand);
 }
@@ -327,7 +327,7 @@ copy_submit(struct store_change *user)
 
 	t->store = user->priv->store;
 	t->errand = (struct errand){
-	    .store = t->store, .run = read_and_go, .again = unstage_again, .drop = drop};
+	    .store = t->store, .run = read_and_go, .again = unstage_again, .drop = drop_copy};
 	t->user = user;
 	t->source = store_mailbox_ref(user->source);
 	if (user->mailbox != NULL)

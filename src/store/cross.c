@@ -236,7 +236,7 @@ prepare_finish(struct batch *b, struct transfer *t)
 	if (err == TS_OK) {
 		delta_begin(&cd, b, t->source);
 
-		roaring_bitmap_t *left = view_existing(&cd.view, uids, false);
+		roaring_bitmap_t *left = head_existing(&cd.head, uids, false);
 
 		if (roaring_bitmap_is_empty(left)) {
 			roaring_bitmap_free(left);
@@ -273,10 +273,10 @@ cross_prepare(struct batch *b, struct store_change *c)
 
 /* ---- from step to step ---- */
 
-static void advance(struct store_change *c);
+static void after_transfer_step(struct store_change *c);
 
 static void
-go(struct transfer *t, enum inner_kind kind)
+next_transfer_step(struct transfer *t, enum inner_kind kind)
 {
 	struct store_mailbox *mb = kind == INNER_IMPORT   ? t->target
 	                           : kind == INNER_FINISH ? t->source
@@ -284,7 +284,7 @@ go(struct transfer *t, enum inner_kind kind)
 	struct store_account *a = mb != NULL             ? mb->account
 	                          : kind == INNER_FORGET ? t->target->account
 	                                                 : NULL; /* account 0 */
-	struct store_change *c = change_new_inner(t->store, a, (int)kind, advance, t);
+	struct store_change *c = change_new_inner(t->store, a, (int)kind, after_transfer_step, t);
 
 	c->priv->transfer = t;
 	c->mailbox = mb;
@@ -293,7 +293,7 @@ go(struct transfer *t, enum inner_kind kind)
 
 /* The user's answer; what follows is ours. */
 static void
-answer(struct transfer *t, enum ts_err err)
+answer_transfer(struct transfer *t, enum ts_err err)
 {
 	struct store_change *user = t->user;
 
@@ -310,9 +310,9 @@ answer(struct transfer *t, enum ts_err err)
 }
 
 static void
-end(struct transfer *t, enum ts_err err)
+end_transfer(struct transfer *t, enum ts_err err)
 {
-	answer(t, err);
+	answer_transfer(t, err);
 	transfer_free(t);
 }
 
@@ -323,7 +323,7 @@ leave(struct transfer *t, enum ts_err err)
 	struct store *store = t->store;
 
 	if (t->user != NULL)
-		answer(t, err);
+		answer_transfer(t, err);
 	transfer_free(t);
 	background_wake(store, BG_INTENTS);
 }
@@ -334,10 +334,10 @@ imported(struct transfer *t, enum ts_err err)
 	if (err == TS_UNKNOWN) {
 		leave(t, err);
 	} else if (err != TS_OK || !t->move) {
-		answer(t, err);
-		go(t, INNER_ENDED);
+		answer_transfer(t, err);
+		next_transfer_step(t, INNER_ENDED);
 	} else {
-		go(t, INNER_FINISH);
+		next_transfer_step(t, INNER_FINISH);
 	}
 }
 
@@ -349,13 +349,13 @@ finished(struct transfer *t, enum ts_err err)
 		leave(t, TS_UNKNOWN);
 		return;
 	}
-	answer(t, err);
-	go(t, INNER_FORGET);
+	answer_transfer(t, err);
+	next_transfer_step(t, INNER_FORGET);
 }
 
 /* On a lane's thread, after a step's batch. */
 static void
-advance(struct store_change *c)
+after_transfer_step(struct store_change *c)
 {
 	struct transfer *t = c->priv->complete_arg;
 	int kind = (int)c->kind;
@@ -366,7 +366,7 @@ advance(struct store_change *c)
 	case INNER_EXPORT:
 		t->claimed = err == TS_OK || err == TS_UNKNOWN;
 		if (err == TS_OK)
-			go(t, INNER_IMPORT);
+			next_transfer_step(t, INNER_IMPORT);
 		else
 			leave(t, err);
 		break;
@@ -378,7 +378,7 @@ advance(struct store_change *c)
 		break;
 	case INNER_FORGET:
 		if (err == TS_OK)
-			go(t, INNER_ENDED);
+			next_transfer_step(t, INNER_ENDED);
 		else
 			leave(t, err);
 		break;
@@ -402,9 +402,9 @@ read_and_go(struct errand *errand)
 			t->user->limit = STORE_LIMIT_MEMORY;
 	}
 	if (err != TS_OK || t->g.count == 0)
-		end(t, err);
+		end_transfer(t, err);
 	else
-		go(t, INNER_EXPORT);
+		next_transfer_step(t, INNER_EXPORT);
 }
 
 void

@@ -155,7 +155,7 @@ trim_expunged(struct state *s, uint64_t floor)
 
 /* The last piece: header, expunges since the old snapshot; the records go. */
 static enum ts_err
-finish(struct fold *f)
+write_last_piece(struct fold *f)
 {
 	struct store_mailbox *mb = f->mailbox;
 	struct store *store = mb->account->store;
@@ -229,7 +229,7 @@ fold_mailbox(struct store_mailbox *mb)
 	plan(&f);
 	err = put_blocks(&f);
 	if (err == TS_OK)
-		err = finish(&f);
+		err = write_last_piece(&f);
 	if (err != TS_OK)
 		give_back(&f);
 	if (f.emptied != NULL)

@@ -125,7 +125,7 @@ pend_delta(struct pend *p, struct delta *d)
 /* ---- questions ---- */
 
 void
-view_of(struct view *v, const struct batch *b, struct store_mailbox *mb)
+head_view_of(struct head_view *v, const struct batch *b, struct store_mailbox *mb)
 {
 	v->mailbox = mb;
 	v->state = mb->state;
@@ -134,7 +134,7 @@ view_of(struct view *v, const struct batch *b, struct store_mailbox *mb)
 }
 
 roaring_bitmap_t *
-view_existing(const struct view *v, const roaring_bitmap_t *among, bool durable)
+head_existing(const struct head_view *v, const roaring_bitmap_t *among, bool durable)
 {
 	roaring_bitmap_t *set = among != NULL ? roaring_bitmap_and(v->state->uids, among)
 	                                      : roaring_bitmap_copy(v->state->uids);
@@ -158,7 +158,7 @@ view_existing(const struct view *v, const roaring_bitmap_t *among, bool durable)
 }
 
 roaring_bitmap_t *
-view_flagged(const struct view *v, unsigned flag, const roaring_bitmap_t *among)
+head_flagged(const struct head_view *v, unsigned flag, const roaring_bitmap_t *among)
 {
 	const roaring_bitmap_t *base = state_flagged(v->state, flag);
 	roaring_bitmap_t *set =
@@ -209,7 +209,7 @@ pend_flags_of(const struct pend *p, uint32_t uid, struct store_flags *flags)
 }
 
 bool
-view_message(const struct view *v, uint32_t uid, struct store_message *m)
+head_message(const struct head_view *v, uint32_t uid, struct store_message *m)
 {
 	bool found = state_message(v->state, uid, m);
 
@@ -229,7 +229,7 @@ view_message(const struct view *v, uint32_t uid, struct store_message *m)
 }
 
 roaring_bitmap_t *
-view_changed(const struct view *v, uint64_t since, const roaring_bitmap_t *among)
+head_changed(const struct head_view *v, uint64_t since, const roaring_bitmap_t *among)
 {
 	roaring_bitmap_t *set = roaring_bitmap_create();
 
@@ -248,7 +248,7 @@ view_changed(const struct view *v, uint64_t since, const roaring_bitmap_t *among
 }
 
 uint64_t
-view_highest(const struct view *v, const roaring_bitmap_t *among)
+head_highest(const struct head_view *v, const roaring_bitmap_t *among)
 {
 	uint64_t highest = state_highest(v->state, among);
 
@@ -268,7 +268,7 @@ view_highest(const struct view *v, const roaring_bitmap_t *among)
 }
 
 uint32_t
-view_count_above(const struct view *v, uint32_t mark)
+head_count_above(const struct head_view *v, uint32_t mark)
 {
 	roaring_bitmap_t *above = roaring_bitmap_create();
 	uint64_t n = 0;
@@ -277,7 +277,7 @@ view_count_above(const struct view *v, uint32_t mark)
 	if (mark + (uint64_t)1 < v->mailbox->head.c.uidnext) {
 		roaring_bitmap_add_range_closed(above, mark + 1, v->mailbox->head.c.uidnext - 1);
 
-		roaring_bitmap_t *set = view_existing(v, above, false);
+		roaring_bitmap_t *set = head_existing(v, above, false);
 
 		n = roaring_bitmap_get_cardinality(set);
 		roaring_bitmap_free(set);
@@ -297,7 +297,7 @@ delta_begin(struct change_delta *cd, struct batch *b, struct store_mailbox *mb)
 	    .delta = delta_new(mb->head.c.modseq + 1),
 	    .c = mb->head.c,
 	    .keywords = keywords_ref(mb->head.keywords)};
-	view_of(&cd->view, b, mb);
+	head_view_of(&cd->head, b, mb);
 }
 
 void
@@ -332,7 +332,7 @@ delta_commit(struct change_delta *cd)
 
 /* Has one of the messages, which all exist, the flag? */
 static bool
-has_any(const struct view *v, unsigned flag, const roaring_bitmap_t *among)
+has_any(const struct head_view *v, unsigned flag, const roaring_bitmap_t *among)
 {
 	const roaring_bitmap_t *base = state_flagged(v->state, flag);
 	bool pending = false, any;
@@ -342,7 +342,7 @@ has_any(const struct view *v, unsigned flag, const roaring_bitmap_t *among)
 	if (!pending) /* the most frequent case costs no set */
 		return base != NULL && roaring_bitmap_intersect(base, among);
 
-	roaring_bitmap_t *have = view_flagged(v, flag, among);
+	roaring_bitmap_t *have = head_flagged(v, flag, among);
 
 	any = !roaring_bitmap_is_empty(have);
 	roaring_bitmap_free(have);
@@ -354,11 +354,11 @@ head_keywords(const struct batch *b, struct store_mailbox *mb)
 {
 	roaring_bitmap_t *all;
 	unsigned n = 0;
-	struct view v;
+	struct head_view v;
 
 	pthread_rwlock_rdlock(&mb->lock);
-	view_of(&v, b, mb);
-	all = view_existing(&v, NULL, false);
+	head_view_of(&v, b, mb);
+	all = head_existing(&v, NULL, false);
 	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(mb->head.keywords); f++)
 		n += has_any(&v, f, all);
 	pthread_rwlock_unlock(&mb->lock);
@@ -370,11 +370,11 @@ head_keywords(const struct batch *b, struct store_mailbox *mb)
 static void
 forget_keywords(struct change_delta *cd)
 {
-	roaring_bitmap_t *all = view_existing(&cd->view, NULL, false);
+	roaring_bitmap_t *all = head_existing(&cd->head, NULL, false);
 
 	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(cd->keywords); f++) {
 		if (keywords_stored(cd->keywords, f).p == NULL || store_flags_has(&cd->named, f) ||
-		    has_any(&cd->view, f, all))
+		    has_any(&cd->head, f, all))
 			continue;
 		keywords_drop(&cd->keywords, f);
 		store_flags_set(&cd->delta->forgotten, f);
@@ -464,11 +464,11 @@ delta_flag(struct change_delta *cd, unsigned flag, bool on, roaring_bitmap_t *ui
 
 		for (roaring_init_iterator(uids, &it); it.has_value;
 		     roaring_advance_uint32_iterator(&it)) {
-			const struct record *r = state_record(cd->view.state, it.current_value);
+			const struct record *r = state_record(cd->head.state, it.current_value);
 
 			if (r != NULL)
 				size += r->size;
-			else if (view_message(&cd->view, it.current_value, &m))
+			else if (head_message(&cd->head, it.current_value, &m))
 				size += m.size;
 		}
 		cd->c.deleted += on ? n : -n;
@@ -502,7 +502,7 @@ delta_expunge(struct change_delta *cd, roaring_bitmap_t *uids)
 	for (roaring_init_iterator(uids, &it); it.has_value; roaring_advance_uint32_iterator(&it)) {
 		struct store_message m;
 
-		if (!view_message(&cd->view, it.current_value, &m))
+		if (!head_message(&cd->head, it.current_value, &m))
 			continue;
 		cd->c.messages--;
 		cd->c.size -= m.size;

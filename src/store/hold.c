@@ -137,7 +137,7 @@ keep_one(struct store_hold *h, const struct state *state, const struct store_mes
 
 /* Those of set that the hold has, and the state yet. */
 static void
-keep(struct store_hold *h, const struct state *state, const roaring_bitmap_t *set)
+keep_messages(struct store_hold *h, const struct state *state, const roaring_bitmap_t *set)
 {
 	roaring_bitmap_t *mine = roaring_bitmap_and(h->uids, set);
 	struct store_message m[WINDOW];
@@ -162,7 +162,7 @@ holds_keep(struct store_mailbox *mb, const struct state *state, const roaring_bi
 	pthread_mutex_lock(&mb->holds_mutex);
 	LIST_EACH (h, &mb->holds, link)
 		if (!h->all)
-			keep(h, state, gone);
+			keep_messages(h, state, gone);
 	pthread_mutex_unlock(&mb->holds_mutex);
 }
 
@@ -175,7 +175,7 @@ holds_keep_all(struct store_mailbox *mb)
 	pthread_mutex_lock(&mb->holds_mutex);
 	LIST_EACH (h, &mb->holds, link) {
 		if (mb->state != NULL && !h->all)
-			keep(h, mb->state, h->uids);
+			keep_messages(h, mb->state, h->uids);
 		h->all = true;
 	}
 	pthread_mutex_unlock(&mb->holds_mutex);
@@ -197,7 +197,7 @@ store_hold_begin(struct store_mailbox *mb, const roaring_bitmap_t *uids)
 	/* Whoever deletes it keeps for the holds that are there; for later ones it is too late. */
 	h->all = atomic_load(&mb->gone);
 	if (h->all)
-		keep(h, mb->state, h->uids);
+		keep_messages(h, mb->state, h->uids);
 	pthread_mutex_unlock(&mb->holds_mutex);
 	atomic_fetch_add(&mb->account->store->holds, 1);
 	return h;
@@ -265,7 +265,8 @@ kept_window(struct store_hold *h, const roaring_bitmap_t *set, uint32_t from,
 
 /* Both in ascending order; of all the first max. */
 static size_t
-merge(struct store_message *out, size_t n, const struct store_message *more, size_t m, size_t max)
+merge_windows(
+    struct store_message *out, size_t n, const struct store_message *more, size_t m, size_t max)
 {
 	struct store_message first[WINDOW];
 	size_t i = 0, j = 0, k = 0;
@@ -294,7 +295,7 @@ store_hold_window(struct store_hold *h, const roaring_bitmap_t *set, uint32_t fr
 	pthread_mutex_lock(&mb->holds_mutex);
 	m = roaring_bitmap_is_empty(h->kept) ? 0 : kept_window(h, set, from, more, max);
 	pthread_mutex_unlock(&mb->holds_mutex);
-	return m > 0 ? merge(out, n, more, m, max) : n;
+	return m > 0 ? merge_windows(out, n, more, m, max) : n;
 }
 
 void

@@ -95,7 +95,7 @@ account_refers(struct store *store, uint64_t account, uint64_t blob, bool *yes_r
 
 /* The account never came to have it. */
 static enum ts_err
-give_up(struct store *store, uint64_t blob, uint64_t account)
+give_up_claim(struct store *store, uint64_t blob, uint64_t account)
 {
 	struct engine_batch *batch = engine_batch_new();
 	struct holders h;
@@ -121,7 +121,7 @@ claim_settle(
     struct store *store, uint64_t blob, uint64_t account, struct engine_batch *batch, bool *wait_r)
 {
 	/* First of all: once nobody holds it, all references to come are on disk. */
-	bool held = upload_pins(store, blob) || cross_comes(store, account), yes;
+	bool held = upload_shares(store, blob) || cross_comes(store, account), yes;
 	enum ts_err err = account_refers(store, account, blob, &yes);
 
 	*wait_r = false;
@@ -132,7 +132,7 @@ claim_settle(
 	else if (held)
 		*wait_r = true;
 	else
-		err = give_up(store, blob, account);
+		err = give_up_claim(store, blob, account);
 	return err;
 }
 

@@ -18,7 +18,7 @@
  *   store.lease_mutex  renewing the lease of ids; then ids_mutex, the ids
  *   mailbox.holds_mutex  holds, and what is kept for them; also inside of mailbox.lock
  *   store.held_mutex  blobs of what is kept; also inside of holds_mutex
- *   store.pins_mutex  the list of shared uploads
+ *   store.shared_mutex  the list of shared uploads
  *   background.mutex, copier.mutex  their queues
  *   store.rename_mutex  a piece of a RENAME's rows; nothing is taken inside but for reopening
  *
@@ -142,8 +142,8 @@ struct store {
 	enum ts_err ids_err; /* of the last renewal */
 	bool ids_asked;      /* the background is to renew them */
 
-	pthread_mutex_t pins_mutex;
-	struct link pins; /* uploads with more than one handle */
+	pthread_mutex_t shared_mutex;
+	struct link shared; /* uploads with more than one handle */
 
 	pthread_mutex_t held_mutex;
 	struct held_blob *held; /* uthash by blob */
@@ -436,9 +436,9 @@ struct store_upload {
 	struct store_upload *origin;    /* NULL: this is the first, or the only one */
 	_Atomic unsigned handles;       /* 0: it was never shared */
 	_Atomic bool any_taken, stored; /* a change took it; the bytes are durable */
-	bool skipped;                   /* the collector passed it by; pins_mutex */
+	bool skipped;                   /* the collector passed it by; shared_mutex */
 	uint64_t tried;                 /* the account of a change that failed to take it */
-	struct link pin;                /* in store.pins */
+	struct link shared;             /* in store.shared */
 	void (*ready)(void *arg);
 	void *ready_arg;
 	void (*done)(void *arg, enum ts_err err);
@@ -455,7 +455,7 @@ upload_origin(struct store_upload *u)
 
 /* Does an upload that is shared still hold the blob?  Then the collector passes it by, and is woken
  * when it does no more. */
-bool upload_pins(struct store *store, uint64_t blob);
+bool upload_shares(struct store *store, uint64_t blob);
 
 /* ---- holds ---- */
 
@@ -713,24 +713,27 @@ void pend_free(struct pend **pend);
 struct list_op *batch_list_op(struct batch *b, struct entry *entry, struct store_account *account);
 
 /* head.c: questions to the head; mailbox.lock is held for reading. */
-struct view {
+struct head_view {
 	struct store_mailbox *mailbox;
 	const struct state *state;
 	const struct pend *pend[2]; /* the older one first */
 };
-void view_of(struct view *v, const struct batch *b, struct store_mailbox *mailbox);
+void head_view_of(struct head_view *v, const struct batch *b, struct store_mailbox *mailbox);
 /* Those of `among` (NULL: all) that exist; durable: and are on disk. */
-roaring_bitmap_t *view_existing(const struct view *v, const roaring_bitmap_t *among, bool durable);
+roaring_bitmap_t *head_existing(
+    const struct head_view *v, const roaring_bitmap_t *among, bool durable);
 /* Those of `among` that have the flag. */
-roaring_bitmap_t *view_flagged(const struct view *v, unsigned flag, const roaring_bitmap_t *among);
-bool view_message(const struct view *v, uint32_t uid, struct store_message *message_r);
+roaring_bitmap_t *head_flagged(
+    const struct head_view *v, unsigned flag, const roaring_bitmap_t *among);
+bool head_message(const struct head_view *v, uint32_t uid, struct store_message *message_r);
 /* Those of `among` with a MODSEQ above. */
-roaring_bitmap_t *view_changed(const struct view *v, uint64_t since, const roaring_bitmap_t *among);
+roaring_bitmap_t *head_changed(
+    const struct head_view *v, uint64_t since, const roaring_bitmap_t *among);
 /* The highest MODSEQ that one of `among`, which all exist, has. */
-uint64_t view_highest(const struct view *v, const roaring_bitmap_t *among);
+uint64_t head_highest(const struct head_view *v, const roaring_bitmap_t *among);
 /* How many keywords messages have in the head; takes the lock. */
 unsigned head_keywords(const struct batch *b, struct store_mailbox *mailbox);
-uint32_t view_count_above(const struct view *v, uint32_t mark);
+uint32_t head_count_above(const struct head_view *v, uint32_t mark);
 
 /* Building deltas, for prepare.c and cross.c. */
 struct change_delta {
@@ -743,7 +746,7 @@ struct change_delta {
 	struct store_flags named; /* keywords that this change gives to messages */
 	bool any_length;          /* set by whoever makes keywords that are not new to the user */
 	enum store_limit limit;   /* why delta_keyword() refused */
-	struct view view;
+	struct head_view head;
 };
 /* The mailbox is locked for reading until commit or abort. */
 void delta_begin(struct change_delta *cd, struct batch *b, struct store_mailbox *mailbox);

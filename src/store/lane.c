@@ -411,7 +411,7 @@ reset_usages(struct batch *b)
 }
 
 static void
-drop(struct batch *b, enum ts_err err, bool doubt)
+drop_batch(struct batch *b, enum ts_err err, bool doubt)
 {
 	struct lane *lane = b->lane;
 
@@ -546,8 +546,8 @@ fail(struct batch *b, enum ts_err err, uint64_t generation)
 	    "store: a batch of %zu changes failed: %s; %zu prepared ones go too", b->changes,
 	    ts_err_name(err), other->changes);
 	/* The newer one first: its heads lie on top. */
-	drop(other, err, false);
-	drop(b, err, doubt);
+	drop_batch(other, err, false);
+	drop_batch(b, err, doubt);
 	if (err != TS_FULL) {
 		lane->refused = store_reopen(lane->store, generation) != TS_OK;
 		if (!lane->refused)
@@ -593,7 +593,7 @@ clear_doubts(struct lane *lane)
 }
 
 static void
-fill(struct lane *lane, struct batch *b)
+fill_batch(struct lane *lane, struct batch *b)
 {
 	for (;;) {
 		if (lane->failed) {
@@ -643,7 +643,7 @@ struct lane_thread {
 };
 
 static void *
-run(void *arg)
+lane_main(void *arg)
 {
 	struct lane_thread *me = arg;
 	struct lane *lane = me->lane;
@@ -659,7 +659,7 @@ run(void *arg)
 		}
 		lane->preparing = true;
 		clear_doubts(lane);
-		fill(lane, b);
+		fill_batch(lane, b);
 		lane->flushing = true;
 		pthread_mutex_unlock(&lane->mutex);
 		prepare_close(b);
@@ -682,7 +682,7 @@ out:
 }
 
 static void
-tell(struct lane *lane, bool preparing)
+wake_lane(struct lane *lane, bool preparing)
 {
 	if (preparing)
 		pthread_cond_broadcast(&lane->flush);
@@ -701,7 +701,7 @@ lane_enqueue(struct lane *lane, struct store_change_priv *priv)
 	preparing = lane->preparing;
 	pthread_mutex_unlock(&lane->mutex);
 	/* Not before: whoever wakes would wait for the mutex, and a loop for whoever has it. */
-	tell(lane, preparing);
+	wake_lane(lane, preparing);
 }
 
 bool
@@ -740,7 +740,7 @@ lane_put_back(struct lane *lane, struct waiting *waiting)
 		return;
 	queue_put(lane, waiting->first, true);
 	*waiting = (struct waiting){0};
-	tell(lane, lane->preparing);
+	wake_lane(lane, lane->preparing);
 }
 
 void
@@ -809,7 +809,7 @@ lanes_start(struct store *store)
 			struct lane_thread *me = mem_zalloc(sizeof *me);
 
 			*me = (struct lane_thread){lane, t};
-			if (pthread_create(&lane->thread[t], NULL, run, me) != 0)
+			if (pthread_create(&lane->thread[t], NULL, lane_main, me) != 0)
 				TS_WRONG("a writer thread cannot be started");
 			lane->threads++;
 		}

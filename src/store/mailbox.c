@@ -425,7 +425,7 @@ mailbox_reread(struct store_mailbox *mb)
 
 /* account.load is held. */
 static enum ts_err
-load(struct store_account *account, struct store_mailbox *mb)
+load_state(struct store_account *account, struct store_mailbox *mb)
 {
 	/* Nobody changes it while it is not loaded. */
 	struct counters_row c = mailbox_listed(mb);
@@ -464,7 +464,7 @@ store_mailbox_load(struct store_account *account, struct str name, struct store_
 	/* Whatever the name means from here on, this one is not loaded by anybody else. */
 	err = find(account, name, mailbox_r);
 	if (err == TS_UNAVAILABLE)
-		err = load(account, *mailbox_r);
+		err = load_state(account, *mailbox_r);
 	if (err != TS_OK && *mailbox_r != NULL && store_mailbox_gone(*mailbox_r))
 		err = TS_NOT_FOUND; /* deleted meanwhile, and what was read half gone */
 	if (err != TS_OK)

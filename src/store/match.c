@@ -146,7 +146,7 @@ taken(const struct store_pattern *p, char c, bool fold)
 
 /* From the places in front of a byte to those behind it; false: there is none. */
 static bool
-step(const struct store_pattern *p, uint64_t *at, const struct taken *t, char c)
+places_behind(const struct store_pattern *p, uint64_t *at, const struct taken *t, char c)
 {
 	const uint64_t *stay = c == '/' ? p->any : p->wild;
 	uint64_t carry = 0, over = 0, all = 0;
@@ -181,7 +181,7 @@ store_pattern_match(const struct store_pattern *p, struct str name, uint64_t *st
 
 		if (steps != NULL)
 			*steps += p->words;
-		if (!step(p, at, &t, name.p[i]))
+		if (!places_behind(p, at, &t, name.p[i]))
 			return false;
 	}
 	return (at[p->text.n / WORD_BITS] >> p->text.n % WORD_BITS & 1) != 0;

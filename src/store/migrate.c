@@ -225,7 +225,7 @@ record_key(struct key *k)
 }
 
 static void
-put_record(struct migration *m)
+put_progress(struct migration *m)
 {
 	struct key k;
 
@@ -272,7 +272,7 @@ read_record(struct migration *m)
 /* ---- pieces ---- */
 
 static void
-tell(struct migration *m)
+tell_progress(struct migration *m)
 {
 	uint64_t now = clock_mono_ms();
 
@@ -290,7 +290,7 @@ commit(struct migration *m)
 	enum ts_err err = engine_commit(m->store->engine, m->batch);
 
 	engine_batch_clear(m->batch);
-	tell(m);
+	tell_progress(m);
 	return err;
 }
 
@@ -314,7 +314,7 @@ struct piece {
 };
 
 static enum ts_err
-read_piece(struct migration *m, const struct phase *p, struct piece *piece)
+read_rows(struct migration *m, const struct phase *p, struct piece *piece)
 {
 	struct key end;
 	struct engine_iter *it;
@@ -368,7 +368,7 @@ run_phase(struct migration *m)
 	if (m->at.n == 0)
 		key_begin(&m->at, 0, p->kind);
 	do {
-		err = read_piece(m, p, &piece);
+		err = read_rows(m, p, &piece);
 		if (err == TS_OK)
 			err = move_piece(m, p, &piece);
 		if (err == TS_OK && piece.last) {
@@ -376,7 +376,7 @@ run_phase(struct migration *m)
 			m->at.n = 0;
 		}
 		if (err == TS_OK) {
-			put_record(m);
+			put_progress(m);
 			err = commit(m);
 		}
 	} while (err == TS_OK && !piece.last);
@@ -396,7 +396,7 @@ always(void *arg)
 
 /* Each message has a reference. */
 static enum ts_err
-count(struct migration *m)
+count_messages(struct migration *m)
 {
 	struct store_totals totals;
 	bool whole;
@@ -407,7 +407,7 @@ count(struct migration *m)
 }
 
 static bool
-has_room(const struct migration *m, char **text_r)
+has_disk_room(const struct migration *m, char **text_r)
 {
 	struct engine_stats stats;
 	uint64_t need = m->total * MESSAGE_BYTES + SPACE_LEAST;
@@ -427,11 +427,11 @@ has_room(const struct migration *m, char **text_r)
 
 /* From here on an older program says that it does not know the format. */
 static enum ts_err
-begin(struct migration *m, char **text_r)
+begin_migration(struct migration *m, char **text_r)
 {
-	enum ts_err err = count(m);
+	enum ts_err err = count_messages(m);
 
-	if (err == TS_OK && !has_room(m, text_r))
+	if (err == TS_OK && !has_disk_room(m, text_r))
 		err = TS_FULL;
 	if (err != TS_OK)
 		return err;
@@ -441,12 +441,12 @@ begin(struct migration *m, char **text_r)
 		    "this, the next start goes on with it",
 		    m->from, KEYS_FORMAT, (unsigned long long)m->total);
 	store_put_version(m->batch);
-	put_record(m);
+	put_progress(m);
 	return commit(m);
 }
 
 static enum ts_err
-finish(struct migration *m)
+finish_migration(struct migration *m)
 {
 	struct key k;
 	struct str body;
@@ -465,7 +465,7 @@ finish(struct migration *m)
 }
 
 static enum ts_err
-run(struct migration *m, char **text_r)
+run_migration(struct migration *m, char **text_r)
 {
 	enum ts_err err = read_record(m);
 
@@ -476,12 +476,12 @@ run(struct migration *m, char **text_r)
 		err = TS_NOT_FOUND;
 	}
 	if (err == TS_NOT_FOUND)
-		err = begin(m, text_r);
+		err = begin_migration(m, text_r);
 	if (err == TS_OK && m->from < 2)
 		err = tombs_migrate(m->store);
 	while (err == TS_OK && m->phase < PHASES)
 		err = run_phase(m);
-	return err == TS_OK ? finish(m) : err;
+	return err == TS_OK ? finish_migration(m) : err;
 }
 
 /* A store of the newest format has a record when it is on its way there.  What was salvaged may
@@ -504,7 +504,7 @@ migrate(struct store *store, uint32_t version, char **text_r)
 
 	if (to_be_done(&m, version)) {
 		m.batch = engine_batch_new();
-		err = store->opt.engine_options.read_only ? TS_INVALID : run(&m, text_r);
+		err = store->opt.engine_options.read_only ? TS_INVALID : run_migration(&m, text_r);
 		engine_batch_free(&m.batch);
 	}
 	buf_fini(&m.value);

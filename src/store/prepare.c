@@ -231,7 +231,7 @@ set_flags(struct change_delta *cd, const struct store_change *c, const struct st
 		if ((!named && c->mode != STORE_FLAGS_REPLACE) || !may_touch(&c->bounds, f))
 			continue;
 
-		roaring_bitmap_t *have = view_flagged(&cd->view, f, uids);
+		roaring_bitmap_t *have = head_flagged(&cd->head, f, uids);
 
 		if (on) {
 			roaring_bitmap_t *get = roaring_bitmap_andnot(uids, have);
@@ -256,10 +256,10 @@ prepare_flags(struct batch *b, struct store_change *c)
 	delta_begin(&cd, b, c->mailbox);
 	cd.any_length = c->restoring;
 
-	roaring_bitmap_t *uids = view_existing(&cd.view, c->uids, false);
+	roaring_bitmap_t *uids = head_existing(&cd.head, c->uids, false);
 
 	if (c->check_unchanged) {
-		c->failed = view_changed(&cd.view, c->unchanged_since, uids);
+		c->failed = head_changed(&cd.head, c->unchanged_since, uids);
 		roaring_bitmap_andnot_inplace(uids, c->failed);
 	}
 	c->modseq = cd.c.modseq;
@@ -274,7 +274,7 @@ prepare_flags(struct batch *b, struct store_change *c)
 		delta_abort(&cd);
 		return err;
 	}
-	c->prior_modseq = view_highest(&cd.view, c->affected);
+	c->prior_modseq = head_highest(&cd.head, c->affected);
 	delta_commit(&cd);
 	c->modseq = c->mailbox->head.c.modseq;
 	return TS_OK;
@@ -299,11 +299,11 @@ first_ones(roaring_bitmap_t *set, uint32_t n)
 
 /* Which go now, out of all that the change is about; what is to come is remembered. */
 static roaring_bitmap_t *
-expunge_piece(const struct view *v, struct store_change *c)
+expunge_piece(const struct head_view *v, struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
-	roaring_bitmap_t *all = view_existing(v, priv->left != NULL ? priv->left : c->uids, false);
-	roaring_bitmap_t *uids = view_flagged(v, STORE_DELETED, all);
+	roaring_bitmap_t *all = head_existing(v, priv->left != NULL ? priv->left : c->uids, false);
+	roaring_bitmap_t *uids = head_flagged(v, STORE_DELETED, all);
 
 	roaring_bitmap_free(all);
 	if (priv->left != NULL)
@@ -327,7 +327,7 @@ prepare_expunge(struct batch *b, struct store_change *c)
 		return err;
 	delta_begin(&cd, b, c->mailbox);
 	c->modseq = cd.c.modseq;
-	uids = expunge_piece(&cd.view, c);
+	uids = expunge_piece(&cd.head, c);
 	if (roaring_bitmap_is_empty(uids)) {
 		roaring_bitmap_free(uids);
 		delta_abort(&cd);
@@ -347,20 +347,20 @@ void
 gather_messages(
     struct gathered *g, struct batch *b, struct store_mailbox *source, const roaring_bitmap_t *uids)
 {
-	struct view v;
+	struct head_view v;
 	roaring_uint32_iterator_t it;
 
 	pthread_rwlock_rdlock(&source->lock);
-	view_of(&v, b, source);
+	head_view_of(&v, b, source);
 
 	/* Only what is on disk: nobody can have seen anything else, and the summaries are read. */
-	roaring_bitmap_t *set = view_existing(&v, uids, true);
+	roaring_bitmap_t *set = head_existing(&v, uids, true);
 
 	g->message = mem_zalloc((roaring_bitmap_get_cardinality(set) + 1) * sizeof *g->message);
 	for (roaring_init_iterator(set, &it); it.has_value; roaring_advance_uint32_iterator(&it)) {
 		struct store_message *m = &g->message[g->count];
 
-		if (!view_message(&v, it.current_value, m))
+		if (!head_message(&v, it.current_value, m))
 			continue;
 		flags_bound(&g->bounds, &m->flags);
 		for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
@@ -662,13 +662,13 @@ prepare_close(struct batch *b)
 {
 	for (struct pend *p = b->pends; p != NULL; p = p->next) {
 		struct store_mailbox *mb = p->mailbox;
-		struct view v;
+		struct head_view v;
 
 		pthread_rwlock_rdlock(&mb->lock);
-		view_of(&v, b, mb);
+		head_view_of(&v, b, mb);
 		if (mb->head.c.recent_mark < mb->state->counters.recent_mark)
 			mb->head.c.recent_mark = mb->state->counters.recent_mark;
-		mb->head.c.recent = view_count_above(&v, mb->head.c.recent_mark);
+		mb->head.c.recent = head_count_above(&v, mb->head.c.recent_mark);
 		pthread_rwlock_unlock(&mb->lock);
 		p->after = mb->head.c;
 		if (!mb->head.gone)

@@ -13,7 +13,8 @@
 
 /* Its summary goes with its place in the queue: whoever holds the message has both till then. */
 static void
-forget(struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t uid, uint64_t blob)
+forget_purged(
+    struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t uid, uint64_t blob)
 {
 	struct key k;
 
@@ -79,8 +80,8 @@ forget_messages(struct store *store, uint64_t account, uint32_t mailbox, struct 
 		const struct chunk *c = s->chunk[i];
 
 		for (uint32_t j = 0; j < c->n; j++)
-			forget(batch, account, mailbox, c->number << CHUNK_BITS | c->rec[j].off,
-			    c->rec[j].blob);
+			forget_purged(batch, account, mailbox,
+			    c->number << CHUNK_BITS | c->rec[j].off, c->rec[j].blob);
 		err = commit_piece(store, batch, false);
 	}
 	state_free(&s);
@@ -250,7 +251,7 @@ purge_step(struct store *store, uint64_t account, bool *more_r)
 	if (err != TS_OK)
 		return err == TS_NOT_FOUND ? TS_OK : err;
 	err = rd_be64(&r) == 0 ? purge_mailbox(store, account, mailbox, &job)
-	                       : purge_expunged(store, account, mailbox, &job, forget);
+	                       : purge_expunged(store, account, mailbox, &job, forget_purged);
 	*more_r = err == TS_OK;
 	return err;
 }

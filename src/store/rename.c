@@ -259,7 +259,7 @@ write_piece(struct store *store, uint64_t account, struct note *note, bool *more
 
 /* The next piece, whoever wrote the last one. */
 static enum ts_err
-step(struct store *store, uint64_t account, bool *more_r)
+write_next_piece(struct store *store, uint64_t account, bool *more_r)
 {
 	struct note note;
 
@@ -299,7 +299,7 @@ rename_finish(struct store *store, uint64_t account)
 	enum ts_err err = TS_OK;
 
 	for (bool more = true; more && err == TS_OK;)
-		err = step(store, account, &more);
+		err = write_next_piece(store, account, &more);
 	return err;
 }
 
@@ -351,7 +351,7 @@ is_long(const struct store_change *c)
 	       !a->store->opt.engine_options.read_only && names_below(a, c->name) > PIECE;
 }
 
-static void begin(struct store_change *user);
+static void begin_rename(struct store_change *user);
 
 enum hold
 rename_hold(struct lane *lane, struct store_change_priv *priv)
@@ -369,7 +369,7 @@ rename_hold(struct lane *lane, struct store_change_priv *priv)
 		lane_keep(&a->waiting, priv);
 	pthread_mutex_unlock(&lane->mutex);
 	if (hold == HOLD_GO && is_long(c)) {
-		begin(c);
+		begin_rename(c);
 		return HOLD_WAIT;
 	}
 	return hold;
@@ -377,7 +377,7 @@ rename_hold(struct lane *lane, struct store_change_priv *priv)
 
 /* Those that wait have their turn, before all others; held: they will be refused. */
 static void
-let_go(struct renaming *t, bool held)
+let_renamed_go(struct renaming *t, bool held)
 {
 	struct store_account *a = t->account;
 
@@ -594,7 +594,7 @@ take_name(struct renaming *t, struct renamed *one)
 }
 
 static void
-merge(struct renaming *t)
+merge_renamed(struct renaming *t)
 {
 	const struct store_account *a = t->account;
 	size_t old = 0, new = 0;
@@ -628,7 +628,7 @@ build(struct renaming *t)
 	if (err != TS_OK)
 		return err;
 	bound_tombstones(t);
-	merge(t);
+	merge_renamed(t);
 	return TS_OK;
 }
 
@@ -710,20 +710,20 @@ rename_dropped(struct renaming *t)
 
 /* ---- from step to step ---- */
 
-static void advance(struct store_change *c);
+static void after_rename_step(struct store_change *c);
 
 static void
-go(struct renaming *t, enum inner_kind kind)
+next_rename_step(struct renaming *t, enum inner_kind kind)
 {
 	struct store_change *c =
-	    change_new_inner(t->errand.store, t->account, (int)kind, advance, t);
+	    change_new_inner(t->errand.store, t->account, (int)kind, after_rename_step, t);
 
 	c->priv->renaming = t;
 	change_submit_inner(c);
 }
 
 static void
-answer(struct renaming *t, enum ts_err err)
+answer_rename(struct renaming *t, enum ts_err err)
 {
 	struct store_change *user = t->user;
 
@@ -739,15 +739,15 @@ done(struct renaming *t)
 {
 	struct store *store = t->errand.store;
 
-	let_go(t, false);
+	let_renamed_go(t, false);
 	renaming_free(t);
 	copier_end(store);
 }
 
 static void
-end(struct renaming *t, enum ts_err err)
+end_rename(struct renaming *t, enum ts_err err)
 {
-	answer(t, err);
+	answer_rename(t, err);
 	done(t);
 }
 
@@ -763,10 +763,10 @@ static void
 write_some(struct renaming *t)
 {
 	bool more;
-	enum ts_err err = step(t->errand.store, t->account->id, &more);
+	enum ts_err err = write_next_piece(t->errand.store, t->account->id, &more);
 
 	if (err != TS_OK) {
-		let_go(t, true);
+		let_renamed_go(t, true);
 		copier_put_off(&t->errand);
 	} else if (more) {
 		copier_put(&t->errand);
@@ -776,7 +776,7 @@ write_some(struct renaming *t)
 }
 
 static void
-run(struct errand *errand)
+run_rename(struct errand *errand)
 {
 	struct renaming *t = (struct renaming *)(void *)errand;
 	enum ts_err err = TS_OK;
@@ -789,9 +789,9 @@ run(struct errand *errand)
 	}
 	err = build(t);
 	if (err != TS_OK)
-		end(t, err);
+		end_rename(t, err);
 	else
-		go(t, INNER_RENAME_SHOW);
+		next_rename_step(t, INNER_RENAME_SHOW);
 }
 
 static void
@@ -801,7 +801,7 @@ again(struct errand *errand)
 }
 
 static void
-drop(struct errand *errand)
+drop_rename(struct errand *errand)
 {
 	struct renaming *t = (struct renaming *)(void *)errand;
 
@@ -811,7 +811,7 @@ drop(struct errand *errand)
 
 /* On a lane's thread, after a step's batch. */
 static void
-advance(struct store_change *c)
+after_rename_step(struct store_change *c)
 {
 	struct renaming *t = c->priv->complete_arg;
 	int kind = (int)c->kind;
@@ -820,23 +820,24 @@ advance(struct store_change *c)
 	store_change_free(&c);
 	if (err == TS_OK) {
 		if (kind == INNER_RENAME_SHOW)
-			answer(t, TS_OK);
+			answer_rename(t, TS_OK);
 		copier_put(&t->errand);
 		return;
 	}
 	/* Nothing of it was in the batch. */
 	if (kind == INNER_RENAME_BEGIN && err == TS_UNKNOWN)
 		err = TS_UNAVAILABLE;
-	end(t, err);
+	end_rename(t, err);
 }
 
 static void
-begin(struct store_change *user)
+begin_rename(struct store_change *user)
 {
 	struct renaming *t = mem_zalloc(sizeof *t);
 	struct store_account *a = user->account;
 
-	t->errand = (struct errand){.store = a->store, .run = run, .again = again, .drop = drop};
+	t->errand = (struct errand){
+	    .store = a->store, .run = run_rename, .again = again, .drop = drop_rename};
 	t->account = store_account_ref(a);
 	t->user = user;
 	buf_str(&t->old, user->name);
@@ -845,5 +846,5 @@ begin(struct store_change *user)
 	pthread_mutex_lock(&a->lane->mutex);
 	a->renaming = t;
 	pthread_mutex_unlock(&a->lane->mutex);
-	go(t, INNER_RENAME_BEGIN);
+	next_rename_step(t, INNER_RENAME_BEGIN);
 }

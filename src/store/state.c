@@ -445,7 +445,7 @@ state_flagged(const struct state *s, unsigned flag)
 }
 
 static void
-fill(struct store_message *m, uint32_t uid, const struct record *r)
+fill_message(struct store_message *m, uint32_t uid, const struct record *r)
 {
 	*m = (struct store_message){.uid = uid,
 	    .size = r->size,
@@ -463,7 +463,7 @@ state_message(const struct state *s, uint32_t uid, struct store_message *m)
 
 	if (r == NULL)
 		return false;
-	fill(m, uid, r);
+	fill_message(m, uid, r);
 	for (unsigned f = 0; f < s->flag_count; f++)
 		if (s->flag[f] != NULL && roaring_bitmap_contains(s->flag[f], uid))
 			store_flags_set(&m->flags, f);
@@ -518,7 +518,7 @@ state_window(const struct state *s, const roaring_bitmap_t *set, uint32_t from,
 		const struct record *r = record_in(c, uid);
 
 		if (r != NULL)
-			fill(&out[n++], uid, r);
+			fill_message(&out[n++], uid, r);
 		roaring_advance_uint32_iterator(&it);
 	}
 	for (unsigned f = 0; f < s->flag_count; f++)

@@ -483,9 +483,9 @@ init_locks(struct store *store)
 	}
 	pthread_mutex_init(&store->ids_mutex, NULL);
 	pthread_mutex_init(&store->lease_mutex, NULL);
-	pthread_mutex_init(&store->pins_mutex, NULL);
+	pthread_mutex_init(&store->shared_mutex, NULL);
 	pthread_mutex_init(&store->held_mutex, NULL);
-	list_init(&store->pins);
+	list_init(&store->shared);
 	pthread_mutex_init(&store->rename_mutex, NULL);
 	pthread_mutex_init(&store->reopen_mutex, NULL);
 	pthread_mutex_init(&store->transfers, NULL);
@@ -501,7 +501,7 @@ fini_locks(struct store *store)
 	}
 	pthread_mutex_destroy(&store->ids_mutex);
 	pthread_mutex_destroy(&store->lease_mutex);
-	pthread_mutex_destroy(&store->pins_mutex);
+	pthread_mutex_destroy(&store->shared_mutex);
 	pthread_mutex_destroy(&store->held_mutex);
 	pthread_mutex_destroy(&store->rename_mutex);
 	pthread_mutex_destroy(&store->reopen_mutex);

@@ -61,50 +61,50 @@ store_upload_share(struct store_upload *upload)
 	u->finishing = u->finished = true;
 	if (origin->handles == 0) {
 		origin->handles = 1;
-		pthread_mutex_lock(&store->pins_mutex);
-		list_push_back(&store->pins, &origin->pin);
-		pthread_mutex_unlock(&store->pins_mutex);
+		pthread_mutex_lock(&store->shared_mutex);
+		list_push_back(&store->shared, &origin->shared);
+		pthread_mutex_unlock(&store->shared_mutex);
 	}
 	origin->handles++;
 	return u;
 }
 
 bool
-upload_pins(struct store *store, uint64_t blob)
+upload_shares(struct store *store, uint64_t blob)
 {
 	struct store_upload *u;
 	bool found = false;
 
-	pthread_mutex_lock(&store->pins_mutex);
-	LIST_EACH (u, &store->pins, pin) {
+	pthread_mutex_lock(&store->shared_mutex);
+	LIST_EACH (u, &store->shared, shared) {
 		if (u->blob == blob) {
 			u->skipped = found = true;
 			break;
 		}
 	}
-	pthread_mutex_unlock(&store->pins_mutex);
+	pthread_mutex_unlock(&store->shared_mutex);
 	return found;
 }
 
 static void
-unpin(struct store_upload *origin)
+end_sharing(struct store_upload *origin)
 {
 	struct store *store = origin->store;
 	bool skipped;
 
-	pthread_mutex_lock(&store->pins_mutex);
-	list_remove(&origin->pin);
+	pthread_mutex_lock(&store->shared_mutex);
+	list_remove(&origin->shared);
 	skipped = origin->skipped;
-	pthread_mutex_unlock(&store->pins_mutex);
+	pthread_mutex_unlock(&store->shared_mutex);
 	if (skipped)
 		background_wake(store, BG_COLLECT);
 }
 
-static void destroy(struct store_upload *u);
+static void destroy_upload(struct store_upload *u);
 
 /* One handle less, on whichever thread the change ended.  The last one ends the first. */
 static void
-let_go(struct store_upload *u)
+drop_handle(struct store_upload *u)
 {
 	struct store_upload *origin = upload_origin(u);
 
@@ -114,13 +114,13 @@ let_go(struct store_upload *u)
 		mem_free(u);
 	if (atomic_fetch_sub(&origin->handles, 1) > 1)
 		return;
-	unpin(origin);
+	end_sharing(origin);
 	origin->taken = origin->any_taken;
-	destroy(origin);
+	destroy_upload(origin);
 }
 
 static void
-destroy(struct store_upload *u)
+destroy_upload(struct store_upload *u)
 {
 	mail_summarizer_free(&u->summarizer);
 	if (u->in_file && !u->taken && u->finished && u->err == TS_OK)
@@ -220,7 +220,7 @@ static void
 abandon(struct store_upload *u)
 {
 	if (u->writer == NULL) {
-		destroy(u);
+		destroy_upload(u);
 		return;
 	}
 	u->err = u->io_err = TS_UNAVAILABLE;
@@ -303,7 +303,7 @@ small_done(struct loop_task *task)
 	u->working = false;
 	u->finished = true;
 	if (u->freed)
-		destroy(u);
+		destroy_upload(u);
 	else
 		u->done(u->done_arg, u->err);
 }
@@ -363,7 +363,7 @@ store_upload_free(struct store_upload **up)
 	if (u == NULL)
 		return;
 	if (u->origin != NULL || u->handles > 0) {
-		let_go(u);
+		drop_handle(u);
 		return;
 	}
 	u->freed = true;

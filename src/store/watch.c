@@ -16,7 +16,7 @@ struct store_watch {
 };
 
 static void
-destroy(struct store_watch *w)
+destroy_watch(struct store_watch *w)
 {
 	atomic_fetch_sub(&w->account->store->watches, 1);
 	store_account_unref(&w->account);
@@ -24,14 +24,14 @@ destroy(struct store_watch *w)
 }
 
 static void
-run(struct loop_task *task)
+call_watcher(struct loop_task *task)
 {
 	struct store_watch *w = list_entry(task, struct store_watch, task);
 
 	/* Before fn: what is changed while it looks makes another call. */
 	atomic_store(&w->pending, false);
 	if (w->freed)
-		destroy(w);
+		destroy_watch(w);
 	else
 		w->fn(w->arg);
 }
@@ -45,7 +45,7 @@ store_watch_new(struct store_account *account, uint32_t mailbox_id, struct loop 
 	w->account = store_account_ref(account);
 	w->mailbox_id = mailbox_id;
 	w->loop = loop;
-	w->task.fn = run;
+	w->task.fn = call_watcher;
 	w->fn = fn;
 	w->arg = arg;
 	atomic_fetch_add(&account->store->watches, 1);
@@ -69,7 +69,7 @@ store_watch_free(struct store_watch **wp)
 	/* From here on nobody posts it; a task that is posted already frees it. */
 	w->freed = true;
 	if (!atomic_load(&w->pending))
-		destroy(w);
+		destroy_watch(w);
 }
 
 void
