@@ -23,38 +23,6 @@ free_box(void *arg)
 	store_mailbox_unref(&box->mailbox);
 }
 
-/* RFC 3501 section 2.3.2: recent for whoever is told first; who only reads takes it from nobody. */
-uint32_t
-imap_box_claim_begin(struct imap_box *box)
-{
-	if (box->recents && !box->read_only)
-		return store_mailbox_claim_begin(box->mailbox);
-	store_mailbox_read_begin(box->mailbox);
-	return box->recents ? store_mailbox_recent_mark(box->mailbox) : UINT32_MAX;
-}
-
-void
-imap_box_claim_end(struct imap_box *box)
-{
-	if (box->recents && !box->read_only)
-		store_mailbox_claim_end(box->mailbox);
-	else
-		store_mailbox_read_end(box->mailbox);
-}
-
-void
-imap_box_add_recent(struct imap_box *box, const roaring_bitmap_t *uids, uint32_t mark)
-{
-	roaring_bitmap_t *above;
-
-	if (roaring_bitmap_is_empty(uids) || roaring_bitmap_maximum(uids) <= mark)
-		return;
-	above = roaring_bitmap_copy(uids);
-	roaring_bitmap_remove_range(above, 0, (uint64_t)mark + 1);
-	roaring_bitmap_or_inplace(box->recent, above);
-	roaring_bitmap_free(above);
-}
-
 void
 imap_box_tell(struct imap_conn *conn)
 {

@@ -1,7 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMAP_CONN_INT_H
 #define IMAP_CONN_INT_H
-/* What conn.c, input.c, run.c and turn.c share. */
+/*
+ * What the engine's files share.  Calls go downwards in this order, and never back:
+ *
+ *	conn.c      a connection's beginning, the stream's events, its end
+ *	input.c     bytes become commands
+ *	run.c       steps, the tagged reply, what follows from it
+ *	turn.c      turns and logins;  server.c  what there is per process and loop
+ *	box.c       the selected mailbox;  sync.c  what is told of it;  view.c, flags.c
+ *	intake.c    whether input is taken
+ *	rights.c, respond.c, registry.c, transcript.c, audit.c
+ *	pace.c      whose turn it is
+ *	life.c      what a connection is at any moment
+ */
 #include "imap/imap.h"
 #include "imap/settings.h"
 
@@ -15,7 +27,10 @@ enum conn_input {     /* what the next bytes are */
 
 /* input.c */
 size_t conn_data(void *arg, struct str in);
-/* May input be looked at?  Pauses or resumes the stream accordingly. */
+
+/* intake.c.  Is input not to be looked at now? */
+bool conn_input_blocked(const struct imap_conn *conn);
+/* Pauses or resumes the stream accordingly. */
 void conn_input_update(struct imap_conn *conn);
 /* The running command ends before its input does: skips that; false when there is nothing to skip
  * and the reply can go out. */
@@ -28,27 +43,31 @@ void cmd_free(struct imap_conn *conn);
 void cmd_run(struct imap_cmd *cmd);
 /* After the skipping that conn_input_skip() asked for. */
 void cmd_reply(struct imap_cmd *cmd);
+void imap_greet(struct imap_conn *conn);
+
+/* pace.c */
 void slice_begin(struct imap_loop *il);
 bool slice_over(const struct imap_loop *il);
 
 /* registry.c: frees what was printed for them. */
 void imap_forget_capabilities(struct imap_rules *rules);
 
-/* conn.c */
+/* server.c */
 void imap_rules_unref(struct imap_rules **rules);
 
-/* box.c.  Begins a reading of the mailbox that takes new messages into the view; returns the mark
+/* view.c.  Begins a reading of the mailbox that takes new messages into the view; returns the mark
  * above which they are \Recent for this session. */
 uint32_t imap_box_claim_begin(struct imap_box *box);
 void imap_box_claim_end(struct imap_box *box);
 /* Those of uids above mark are. */
 void imap_box_add_recent(struct imap_box *box, const roaring_bitmap_t *uids, uint32_t mark);
-/* Tells the command that waits for changes (IDLE) of those that came, when output may go out. */
+/* box.c.  Tells the command that waits for changes (IDLE) of those that came, when output may go
+ * out. */
 void imap_box_tell(struct imap_conn *conn);
 
-/* conn.c */
-void imap_greet(struct imap_conn *conn);
+/* life.c.  As long as the connection may be silent now. */
 void conn_set_timer(struct imap_conn *conn);
-/* Frees the connection if nothing holds it any more. */
-void conn_release(struct imap_conn *conn);
+void conn_timed_out(void *arg);
+/* Nobody waits for it any more. */
+void conn_cancel_job(struct imap_conn *conn);
 #endif

@@ -59,20 +59,6 @@ cmd_open_err(struct imap_cmd *cmd, const struct imap_open *open)
 	return open->err == TS_DENIED ? cmd_no_right(cmd, open->missing) : cmd_err(cmd, open->err);
 }
 
-struct store_flags
-imap_flags_of(const struct wire_flags *flags)
-{
-	struct store_flags f = {{0}};
-
-	_Static_assert(WIRE_FLAG_ANSWERED == 1 << STORE_ANSWERED &&
-	                   WIRE_FLAG_FLAGGED == 1 << STORE_FLAGGED &&
-	                   WIRE_FLAG_DELETED == 1 << STORE_DELETED &&
-	                   WIRE_FLAG_SEEN == 1 << STORE_SEEN && WIRE_FLAG_DRAFT == 1 << STORE_DRAFT,
-	    "the grammar's flags have the store's positions");
-	f.w[0] = flags->system & ((1u << STORE_FIRST_KEYWORD) - 1);
-	return f;
-}
-
 void
 imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, unsigned attrs)
 {

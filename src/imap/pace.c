@@ -23,6 +23,23 @@ struct paced {
 	struct link conns; /* that wait; of pace_place */
 };
 
+/* ---- slices ---- */
+
+void
+slice_begin(struct imap_loop *il)
+{
+	uint64_t now = clock_mono_ns();
+
+	il->slice_end_ns = now + il->slice_ns;
+	pace_begins(il, now);
+}
+
+bool
+slice_over(const struct imap_loop *il)
+{
+	return clock_mono_ns() >= il->slice_end_ns;
+}
+
 /* ---- who is paced ---- */
 
 static uint64_t

@@ -388,18 +388,6 @@ imap_ext_settings(const struct imap_conn *conn, const struct imap_ext *ext)
 
 /* ---- CAPABILITY */
 
-bool
-imap_capability_hidden(const struct imap_settings *settings, struct str word)
-{
-	if (str_has_prefix(word, STR("AUTH=")) &&
-	    !imap_mechanism_on(settings, (struct str){word.p + 5, word.n - 5}))
-		return true;
-	for (size_t i = 0; i < settings->hide_capabilities.n; i++)
-		if (str_ieq(settings->hide_capabilities.items[i], word))
-			return true;
-	return false;
-}
-
 static void
 print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struct buf *out)
 {

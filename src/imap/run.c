@@ -23,21 +23,6 @@
 #define CMD_FIRST 896
 #define OUT_FIRST 512
 
-void
-slice_begin(struct imap_loop *il)
-{
-	uint64_t now = clock_mono_ns();
-
-	il->slice_end_ns = now + il->slice_ns;
-	pace_begins(il, now);
-}
-
-bool
-slice_over(const struct imap_loop *il)
-{
-	return clock_mono_ns() >= il->slice_end_ns;
-}
-
 struct imap_cmd *
 cmd_new(struct imap_conn *conn)
 {
@@ -77,6 +62,15 @@ trace(const struct imap_cmd *cmd, const char *what)
 }
 
 /* ---- the tagged reply */
+
+void
+imap_greet(struct imap_conn *conn)
+{
+	wire_out_cond(
+	    imap_out(conn), STR_NONE, WIRE_OK, imap_capabilities(conn), STR("Turnstone ready"));
+	conn->greeted = true;
+	stream_kick(conn->stream);
+}
 
 /* What came before the greeting is over; whoever is not logged in by it can do so by a command. */
 static void
@@ -371,22 +365,9 @@ job_done(struct work *work)
 	cmd->job = NULL;
 	cmd->step = job->next;
 	if (conn->closing)
-		conn_release(conn);
+		loop_post(conn->il->loop, &conn->task); /* which frees it */
 	else
 		go_on(cmd);
-}
-
-struct work_who
-imap_work_who(const struct imap_server *server, const struct auth_login *who)
-{
-	return (struct work_who){.user = tally_hash(server->users, buf_as_str(&who->user)),
-	    .identity = tally_hash(server->users, buf_as_str(&who->authcid)) | 1};
-}
-
-struct work_pool *
-imap_job_pool(const struct imap_server *server, bool waits)
-{
-	return waits && server->waiters != NULL ? server->waiters : server->workers;
 }
 
 enum imap_next

@@ -492,3 +492,15 @@ const struct conf_table imap_conf = {
     .struct_size = sizeof(struct imap_settings),
     .check = check,
 };
+
+bool
+imap_capability_hidden(const struct imap_settings *settings, struct str word)
+{
+	if (str_has_prefix(word, STR("AUTH=")) &&
+	    !imap_mechanism_on(settings, (struct str){word.p + 5, word.n - 5}))
+		return true;
+	for (size_t i = 0; i < settings->hide_capabilities.n; i++)
+		if (str_ieq(settings->hide_capabilities.items[i], word))
+			return true;
+	return false;
+}

@@ -219,23 +219,3 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 		conn->il->stats.switches++;
 	return true;
 }
-
-struct imap_box *
-imap_box(const struct imap_conn *conn)
-{
-	return conn->turn->login != NULL ? conn->turn->login->box : NULL;
-}
-
-unsigned
-imap_state(const struct imap_conn *conn)
-{
-	if (imap_login(conn) == NULL)
-		return IMAP_NOAUTH;
-	return imap_box(conn) == NULL ? IMAP_AUTH : IMAP_SELECTED;
-}
-
-const struct wire_dialect *
-imap_dialect(const struct imap_conn *conn)
-{
-	return imap_login(conn) != NULL ? &imap_login(conn)->dialect : &wire_dialect_rev1;
-}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a connection is at any moment: its login, mailbox and dialect, what the log calls it, how
+ * long it may be silent, and how it is told to go.  All others of the engine stand on this.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "imap/conn_int.h"
+#include "net/tally.h"
+
+struct imap_box *
+imap_box(const struct imap_conn *conn)
+{
+	return conn->turn->login != NULL ? conn->turn->login->box : NULL;
+}
+
+unsigned
+imap_state(const struct imap_conn *conn)
+{
+	if (imap_login(conn) == NULL)
+		return IMAP_NOAUTH;
+	return imap_box(conn) == NULL ? IMAP_AUTH : IMAP_SELECTED;
+}
+
+const struct wire_dialect *
+imap_dialect(const struct imap_conn *conn)
+{
+	return imap_login(conn) != NULL ? &imap_login(conn)->dialect : &wire_dialect_rev1;
+}
+
+struct buf *
+imap_out(struct imap_conn *conn)
+{
+	return stream_out(conn->stream);
+}
+
+/* ---- who it is */
+
+const struct tls_identity *
+imap_identity(const struct imap_conn *conn)
+{
+	if (conn->stream == NULL)
+		return &tls_identity_none;
+	return stream_identity(conn->stream, conn->server->tls);
+}
+
+struct str
+imap_client_address(const struct imap_conn *conn)
+{
+	if (conn->turn != NULL && conn->turn->told != NULL)
+		return str_of(conn->turn->told->address);
+	return conn->address;
+}
+
+struct work_who
+imap_work_who(const struct imap_server *server, const struct auth_login *who)
+{
+	return (struct work_who){.user = tally_hash(server->users, buf_as_str(&who->user)),
+	    .identity = tally_hash(server->users, buf_as_str(&who->authcid)) | 1};
+}
+
+struct work_pool *
+imap_job_pool(const struct imap_server *server, bool waits)
+{
+	return waits && server->waiters != NULL ? server->waiters : server->workers;
+}
+
+/* ---- the log */
+
+void
+imap_event_certificate(const struct imap_conn *conn, struct log_event *e)
+{
+	const struct tls_identity *id = imap_identity(conn);
+
+	if (id->standing == TLS_PEER_NONE)
+		return;
+	if (id->standing == TLS_PEER_KNOWN) {
+		log_event_str(e, "certificate_user", id->user);
+		log_event_str(e, "certificate_map", id->rule);
+	} else
+		log_event_str(e, "certificate_why", str_of(id->why));
+	log_event_str(e, "subject", id->subject);
+	log_event_str(e, "issuer", id->issuer);
+	log_event_str(e, "certificate", id->fingerprint);
+}
+
+void
+imap_event(const struct imap_conn *conn, struct log_event *e, struct str message)
+{
+	const struct imap_login *login = conn->turn != NULL ? conn->turn->login : NULL;
+	const struct imap_cmd *cmd = conn->cmd;
+
+	log_event_init(e, NULL, message);
+	log_event_u64(e, "conn", conn->id);
+	if (login != NULL) {
+		log_event_str(e, "user", login->user);
+		if (!str_eq(login->user, login->authcid))
+			log_event_str(e, "authcid", login->authcid);
+	}
+	if (cmd == NULL || cmd->tag.n == 0)
+		return;
+	log_event_str(e, "tag", cmd->tag);
+	log_event_str(e, "command", str_of(cmd->def != NULL ? cmd->def->name : "unknown"));
+	log_event_u64(e, "ms", (clock_mono_ns() - cmd->started_ns) / 1000000);
+}
+
+void
+imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
+{
+	struct log_event e;
+	va_list ap;
+
+	if (!log_wants((enum log_level)level))
+		return;
+	imap_event(conn, &e, STR_NONE);
+	va_start(ap, fmt);
+	log_event_vput(&e, (enum log_level)level, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- its end */
+
+/* Nobody waits for it any more. */
+void
+conn_cancel_job(struct imap_conn *conn)
+{
+	if (conn->cmd != NULL && conn->cmd->job != NULL)
+		work_cancel(&conn->cmd->job->work);
+}
+
+void
+imap_bye(struct imap_conn *conn, const char *code, const char *text)
+{
+	if (conn->closing)
+		return;
+	imap_check_code(conn, str_of(code));
+	if (conn->cmd == NULL || !conn->cmd->midway)
+		wire_out_cond(imap_out(conn), STR_NONE, WIRE_BYE, str_of(code), str_of(text));
+	imap_log(conn, LOG_INFO, "BYE %s", text);
+	if (conn->ending == NULL)
+		conn->ending = "BYE";
+	conn->closing = true;
+	conn_cancel_job(conn);
+	loop_timer_clear(&conn->timer);
+	stream_kick(conn->stream);
+	stream_close(conn->stream);
+}
+
+/* ---- time-outs */
+
+/* Bytes that it has are to be written, and are not yet. */
+static bool
+waits_for_disk(const struct imap_cmd *cmd)
+{
+	return cmd->change_waits ||
+	       (cmd->result == IMAP_RESULT_NONE && (cmd->held || cmd->upload_waits));
+}
+
+void
+conn_set_timer(struct imap_conn *conn)
+{
+	const struct imap_settings *s = imap_settings(conn);
+	const struct imap_cmd *cmd = conn->cmd;
+	uint64_t now, ms;
+
+	if (conn->closing)
+		return;
+	if (cmd != NULL && waits_for_disk(cmd))
+		ms = s->store_time;
+	else if (cmd != NULL && cmd->job != NULL)
+		ms = s->job_time;
+	else if (imap_login(conn) != NULL)
+		ms = s->idle_time;
+	else if (conn->turns > 0)
+		ms = s->turn_time;
+	else {
+		/* A time for the whole way to the login, however busy the client is. */
+		now = loop_now(conn->il->loop);
+		ms = conn->login_deadline > now ? conn->login_deadline - now : 0;
+	}
+	loop_timer_set(&conn->timer, ms);
+}
+
+void
+conn_timed_out(void *arg)
+{
+	struct imap_conn *conn = arg;
+	const struct imap_cmd *cmd = conn->cmd;
+
+	if (cmd != NULL && (waits_for_disk(cmd) || cmd->job != NULL)) {
+		imap_log(conn, LOG_WARNING, "no answer from the store: closed");
+		imap_bye(conn, "UNAVAILABLE", "The mail store does not answer");
+	} else if (cmd != NULL && cmd->yielded)
+		conn_set_timer(conn); /* it waits for the client to read: the stream's affair */
+	else {
+		conn->ending = "timeout";
+		imap_bye(conn, NULL,
+		    imap_login(conn) == NULL ? "Too long without a login" : "Idle for too long");
+	}
+}
