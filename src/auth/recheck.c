@@ -4,8 +4,6 @@
 #include "auth/grants.h"
 #include "base/clock.h"
 
-static const char withdrawn[] = "The permission to act for this user was withdrawn";
-
 static enum ts_err
 deny(const char **why_r, const char *why)
 {
@@ -20,17 +18,16 @@ look_at_grant(struct auth *auth, const struct auth_session *s, const char **why_
 	struct auth_groups *groups;
 	bool fit;
 
-	if (atomic_load(&grant->gone))
-		return deny(why_r, withdrawn);
-	if (clock_wall_s() >= grant->until)
-		return deny(why_r, "The permission to act for this user has expired");
+	*why_r = auth_grant_ended(grant, clock_wall_s());
+	if (*why_r != NULL)
+		return TS_DENIED;
 	if (grant->source == AUTH_GRANT_USER)
 		return TS_OK; /* the user's record says it */
 	groups = auth_groups_get(auth);
 	fit = auth_names_fit(&grant->who, groups, s->authcid) &&
 	      auth_names_fit(&grant->target, groups, s->user);
 	auth_groups_unref(&groups);
-	return fit ? TS_OK : deny(why_r, withdrawn);
+	return fit ? TS_OK : deny(why_r, auth_grant_withdrawn);
 }
 
 /* From memory, or with the databases. */
@@ -85,7 +82,7 @@ auth_recheck(struct auth *auth, const struct auth_session *s, bool may_wait, con
 		err = look_at_user(auth, s->authcid, s->user, s, may_wait, &who, why_r);
 	if (err == TS_OK && s->grant != NULL && s->grant->source == AUTH_GRANT_USER &&
 	    !who.acts_for_asked)
-		err = deny(why_r, withdrawn);
+		err = deny(why_r, auth_grant_withdrawn);
 	/* Also when the one could not be asked about: the other may be gone. */
 	if (err != TS_DENIED && !str_eq(s->authcid, s->user))
 		err_other = look_at_user(auth, s->user, STR_NONE, s, may_wait, &other, why_r);

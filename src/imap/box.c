@@ -111,6 +111,7 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	box->mailbox = mailbox;
 	box->name = arena_str(a, name);
 	box->rights = rights;
+	box->examined = read_only;
 	/* RFC 4314 section 5.2 */
 	box->read_only = read_only || (rights & IMAP_RIGHTS_CHANGE) == 0;
 	box->recent = roaring_bitmap_create();
@@ -118,7 +119,7 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	box->expunged = roaring_bitmap_create();
 	box->recents = !imap_dialect(conn)->rev2;
 	/* Before looking: what comes in between is told by the first sync. */
-	box->watch = store_watch_new(imap_login(conn)->account, store_mailbox_id(mailbox),
+	box->watch = store_watch_new(store_mailbox_account(mailbox), store_mailbox_id(mailbox),
 	    conn->il->loop, watch_fired, conn);
 	arena_on_free(a, free_box, box);
 	box->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_BOX, a);

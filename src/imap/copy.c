@@ -79,10 +79,9 @@ copy_opened(struct imap_cmd *cmd)
 		return cmd_ok(cmd, "None of the messages is there");
 	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(c->uids) * PAIR))
 		return cmd_no_room(cmd);
-	change = store_change_new(imap_login(cmd->conn)->account,
-	    c->move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY, cmd->conn->il->loop, NULL, NULL);
+	change =
+	    cmd_change_of(cmd, c->move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY, c->open.mailbox);
 	change->source = imap_box(cmd->conn)->mailbox;
-	change->mailbox = c->open.mailbox;
 	/* RFC 2180 section 4.4.1: all of them, or none. */
 	change->all_or_none = !cmd->uid;
 	change->bounds = imap_rights_bounds(c->open.rights);

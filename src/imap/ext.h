@@ -69,7 +69,8 @@ enum imap_traits {
 	                                     for the form with UID they always are */
 	IMAP_TRAIT_UID = 1u << 2,         /* there is a form with UID in front */
 	IMAP_TRAIT_SECRET = 1u << 3,      /* its bytes are wiped from memory */
-	IMAP_TRAIT_LACKING = 1u << 4 /* a command of IMAP that there is not: it has a name only */
+	IMAP_TRAIT_LEAVES = 1u << 4, /* ends the login; may do so whatever it may not any more */
+	IMAP_TRAIT_LACKING = 1u << 5 /* a command of IMAP that there is not: it has a name only */
 };
 
 struct imap_cmd_def {
@@ -240,9 +241,10 @@ struct imap_search_return { /* an option of SEARCH RETURN */
 /* STATUS items, of STATUS and LIST RETURN (STATUS) */
 struct imap_status_item {
 	const char *name;
-	/* Appends the value; the name and the blank before it are the engine's. */
-	void (*print)(
-	    struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out);
+	/* Appends the value; the name and the blank before it are the engine's.  account: in which
+	 * the mailbox is. */
+	void (*print)(struct imap_conn *conn, const struct store_account *account,
+	    const struct store_mailbox_info *mailbox, struct buf *out);
 };
 
 /*

@@ -59,6 +59,7 @@ imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywo
 
 	box->keywords_told = store_keywords_id(keywords->table);
 	box->room_told = keywords->room;
+	box->rights_told = box->rights;
 	wire_out_flags_line(out, system, names, n);
 	wire_out_ok_begin(out);
 	if (box->read_only)
@@ -75,7 +76,8 @@ imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords)
 	const struct imap_box *box = imap_box(conn);
 
 	if (store_keywords_id(keywords->table) != box->keywords_told ||
-	    (!box->read_only && keywords->room != box->room_told))
+	    (!box->read_only && keywords->room != box->room_told) ||
+	    ((box->rights ^ box->rights_told) & IMAP_RIGHTS_FLAGS) != 0)
 		imap_print_known_flags(conn, keywords);
 }
 

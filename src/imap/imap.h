@@ -69,6 +69,7 @@ struct imap_settings; /* imap/settings.h */
 struct tally;         /* net/tally.h */
 struct transcript;    /* imap/transcript.h */
 struct transcript_files;
+struct imap_space; /* imap/place.h */
 struct tally_place;
 struct failures;
 
@@ -202,6 +203,9 @@ imap_job_should_stop(struct imap_job *job)
 {
 	return work_should_stop(&job->work);
 }
+/* A change of that mailbox, or with it for a target, in the account that it is in. */
+struct store_change *cmd_change_of(
+    struct imap_cmd *cmd, enum store_change_kind kind, struct store_mailbox *mailbox);
 /* Submits the change (done and arg are set here) and goes on with `next`; cmd->change holds the
  * result then.  On TS_UNKNOWN the connection gets BYE and next is not run. */
 enum imap_next cmd_change(
@@ -248,8 +252,10 @@ struct imap_open {
 	struct store_mailbox *mailbox;
 	unsigned rights; /* all that the login has there */
 	enum ts_err err;
-	unsigned missing;              /* TS_DENIED: these */
-	struct store_account *account; /* private */
+	unsigned missing; /* TS_DENIED: these */
+	/* private: where the name leads */
+	struct store_account *account;
+	struct str in_account;
 };
 enum imap_next cmd_open_mailbox(
     struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next);
@@ -394,6 +400,11 @@ const struct imap_append_data *imap_registry_append_data(
 
 /* ---- lifetimes ---- */
 
+struct imap_spaces { /* namespaces beside the personal one */
+	const struct imap_space *v;
+	size_t n;
+};
+
 struct imap_server {
 	struct imap_registry reg;
 	struct store *store;
@@ -402,6 +413,7 @@ struct imap_server {
 	struct work_pool *waiters; /* for what waits for other machines; NULL: nothing does */
 	struct tls_slot *tls;      /* NULL: STARTTLS is not offered */
 	struct sasl_mech_list more_mechs;
+	struct imap_spaces spaces; /* of every login */
 	void *app;
 	_Atomic unsigned conns;               /* open now, on all loops */
 	struct tally *addresses, *users;      /* connections, logins */
@@ -534,7 +546,8 @@ struct imap_login {
 	uint64_t generation;      /* of what it was decided on: struct auth_login */
 	bool acts_for_others, server_admin, vouched;
 	bool may_unauthenticate;
-	struct store_account *account;
+	struct store_account *account; /* whose mail the personal namespace has; see place.h */
+	struct imap_spaces spaces;
 	struct wire_dialect dialect; /* from what was ENABLEd; every printer gets it */
 	struct imap_box *box;        /* NULL: nothing selected */
 	unsigned char *slots;
@@ -556,9 +569,11 @@ struct imap_box {
 	const struct imap_registry *reg;
 	struct store_mailbox *mailbox;
 	struct store_watch *watch;
-	unsigned rights; /* of enum auth_right: what the login might here when it was selected */
-	bool read_only;  /* EXAMINEd, or no right to change anything */
-	bool dirty;      /* the watch fired, or not all was told by the last sync */
+	unsigned rights;      /* of enum auth_right: what the login may here; imap_rights_ask() */
+	unsigned rights_told; /* those of which PERMANENTFLAGS spoke */
+	bool examined;
+	bool read_only;            /* EXAMINEd, or no right to change anything */
+	bool dirty;                /* the watch fired, or not all was told by the last sync */
 	roaring_bitmap_t *uids;    /* what the client was told; sequence number = rank */
 	roaring_bitmap_t *recent;  /* \Recent for this session (rev1) */
 	roaring_bitmap_t *pending; /* UIDs whose flags are to be told by the next imap_sync() */

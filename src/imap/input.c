@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/conn_int.h"
+#include "imap/rights.h"
 #include "imap/transcript.h"
 #include "net/layer.h"
 
@@ -67,6 +68,10 @@ gate(struct imap_cmd *cmd, const struct wire_head *head)
 	cmd->def = def;
 	if ((def->states & imap_state(conn)) == 0) {
 		(void)cmd_bad(cmd, state_fault(def, imap_state(conn)));
+		return false;
+	}
+	if ((def->traits & IMAP_TRAIT_LEAVES) == 0 && !imap_rights_ask(conn)) {
+		(void)cmd_no(cmd, "NOPERM", "Not permitted any more"); /* behind the BYE: unseen */
 		return false;
 	}
 	return true;

@@ -19,7 +19,7 @@ load_run(struct imap_job *job)
 {
 	struct imap_open *open = job->state;
 
-	open->err = store_mailbox_load(open->account, open->name, &open->mailbox);
+	open->err = store_mailbox_load(open->account, open->in_account, &open->mailbox);
 	return WORK_DONE;
 }
 
@@ -27,23 +27,22 @@ enum imap_next
 cmd_open_mailbox(
     struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next)
 {
-	const struct imap_login *login = imap_login(cmd->conn);
+	struct store_mailbox_info info;
+	struct imap_place place;
 
-	open->account = login->account;
+	imap_place_of(imap_login(cmd->conn), open->name, &place);
+	open->account = place.account;
+	open->in_account = place.mailbox;
 	open->mailbox = NULL;
-	open->rights = imap_rights_of(login, open->name);
-	open->err = imap_rights_want(login, open->name, needed, &open->missing);
-	if (open->err == TS_DENIED) {
-		struct store_mailbox_info info;
-
-		/* What is not there is not refused for a right. */
-		if (!store_account_lookup(open->account, open->name, &info))
-			open->err = TS_NOT_FOUND;
-	}
+	open->rights = place.rights;
+	open->err = imap_rights_wanted(place.rights, needed, &open->missing);
+	/* What is not there is not refused for a right. */
+	if (open->err == TS_DENIED && !store_account_lookup(place.account, place.mailbox, &info))
+		open->err = TS_NOT_FOUND;
 	if (open->err != TS_OK)
 		return cmd_goto(cmd, next);
 	arena_on_free(cmd->arena, unref_mailbox, open);
-	open->mailbox = store_mailbox_find(open->account, open->name, &open->err);
+	open->mailbox = store_mailbox_find(open->account, open->in_account, &open->err);
 	if (open->err != TS_NOT_FOUND)
 		cmd->conn->il->stats.mailbox[open->mailbox != NULL]++;
 	if (open->mailbox != NULL)

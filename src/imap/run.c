@@ -434,6 +434,16 @@ change_done(struct store_change *change)
 		go_on(cmd);
 }
 
+struct store_change *
+cmd_change_of(struct imap_cmd *cmd, enum store_change_kind kind, struct store_mailbox *mailbox)
+{
+	struct store_change *change =
+	    store_change_new(store_mailbox_account(mailbox), kind, cmd->conn->il->loop, NULL, NULL);
+
+	change->mailbox = mailbox;
+	return change;
+}
+
 enum imap_next
 cmd_change(struct imap_cmd *cmd, struct store_change *change, const struct imap_step *next)
 {

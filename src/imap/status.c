@@ -2,6 +2,8 @@
 /* See status.h. */
 #include "imap/status.h"
 
+#include "imap/place.h"
+
 static bool
 has_item(const struct imap_status_items *items, const struct imap_status_item *item)
 {
@@ -58,11 +60,13 @@ imap_status_print(struct imap_conn *conn, struct str name, const struct store_ma
     const struct imap_status_items *items)
 {
 	struct wire_status_values values = values_of(items->mask, &mailbox->counters);
+	struct imap_place place;
 	struct buf other = {0};
 
+	imap_place_of(imap_login(conn), name, &place);
 	for (size_t i = 0; i < items->n; i++) {
 		wire_out_status_other(&other, items->v[i]->name);
-		items->v[i]->print(conn, mailbox, &other);
+		items->v[i]->print(conn, place.account, mailbox, &other);
 	}
 	wire_out_status(imap_out(conn), imap_dialect(conn), name, &values, buf_as_str(&other));
 	buf_fini(&other);

@@ -235,6 +235,8 @@ imap_sync(struct imap_conn *conn, bool may_expunge)
 	struct look l;
 
 	box->dirty = false;
+	if (!imap_rights_ask(conn))
+		return false;
 	if (store_mailbox_gone(box->mailbox)) {
 		/* RFC 2180 section 3.3 */
 		imap_bye(conn, "NONEXISTENT", "The selected mailbox is gone");

@@ -202,6 +202,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login->server_admin = who->server_admin;
 	login->may_unauthenticate = may_unauthenticate(conn, who->acts_for_others);
 	login->account = account;
+	login->spaces = conn->server->spaces;
 	arena_on_free(a, unref_account, login);
 	arena_on_free(a, free_layer, login);
 	login->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_LOGIN, a);

@@ -82,8 +82,10 @@ matches(const struct wire_key *key, const struct store_message *record)
 }
 
 static void
-print_status(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
+print_status(struct imap_conn *conn, const struct store_account *account,
+    const struct store_mailbox_info *mailbox, struct buf *out)
 {
+	(void)account;
 	(void)conn;
 	(void)mailbox;
 	(void)out;

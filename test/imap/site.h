@@ -6,12 +6,13 @@
  * real users, the real IMAP engine, on a fake loop with fake streams.  Nothing
  * happens but inside site_run(), and with lanes 0 in a fixed order.
  */
-#include "imap/imap.h"
+#include "imap/place.h"
 #include "net/stream_fake.h"
 #include "store/engine/mem/mem.h"
 
 #define SITE_CLIENTS 10
 #define SITE_EVENTS 8
+#define SITE_SHARES 4
 
 struct site_client {
 	struct stream_fake *fake;
@@ -35,6 +36,12 @@ struct site {
 	size_t event_count;
 	uint64_t readings; /* so far */
 	bool changing;
+	struct site_share { /* a namespace of somebody's mail; private */
+		char prefix[64];
+		struct store_account *account;
+		unsigned rights;
+	} shares[SITE_SHARES];
+	struct imap_space spaces[SITE_SHARES];
 	/* NULL, or a test's: at the end of each reading, for changes that the test makes itself. */
 	void (*looked)(void *arg);
 	void *looked_arg;
@@ -64,6 +71,11 @@ void site_user(
 /* Who may act for whom; NULL mailboxes: all, separated by commas; NULL rights: all. */
 void site_grant(struct site *site, const char *who, const char *target, const char *mailboxes,
     const char *rights);
+/* Takes the grants of that user back. */
+void site_revoke(struct site *site, const char *who);
+/* For logins to come: names that begin with prefix are those of that user's mail, with these
+ * rights. Given again it changes the rights, also for those who are logged in. */
+void site_share(struct site *site, const char *prefix, const char *user, const char *rights);
 /* Adds a message; the account and the mailbox are made when missing.  flags: "\Seen work". */
 void site_message(
     struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes);

@@ -148,6 +148,11 @@ struct auth_grant *auth_grant_parse(struct str name, struct str value);
 
 /* ---- how far */
 
+/* Why a login that acts by it does not go on: a sentence, static; NULL: it does.  now: seconds
+ * since 1970.  Any thread. */
+extern const char auth_grant_withdrawn[]; /* one of them */
+const char *auth_grant_ended(const struct auth_grant *grant, int64_t now);
+
 /*
  * Is there a mailbox of that name for who acts by the grant?  name is one of the store, with '/'
  * between its levels, whether there is such a mailbox or not (CREATE asks for names to come); INBOX

@@ -33,7 +33,7 @@ cmd_logout(struct imap_cmd *cmd)
 static const struct imap_cmd_def cmds[] = {
     {.name = "CAPABILITY", .states = IMAP_ANY, .start = cmd_capability},
     {.name = "NOOP", .states = IMAP_ANY, .traits = IMAP_TRAIT_MAY_EXPUNGE, .start = cmd_noop},
-    {.name = "LOGOUT", .states = IMAP_ANY, .start = cmd_logout},
+    {.name = "LOGOUT", .states = IMAP_ANY, .traits = IMAP_TRAIT_LEAVES, .start = cmd_logout},
     {.name = NULL},
 };
 

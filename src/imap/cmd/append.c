@@ -272,9 +272,7 @@ append_submit(struct imap_cmd *cmd)
 		return cmd_no_target(cmd, ap->open.name);
 	if (ap->open.mailbox == NULL)
 		return cmd_open_err(cmd, &ap->open);
-	change = store_change_new(
-	    imap_login(cmd->conn)->account, STORE_CHANGE_APPEND, cmd->conn->il->loop, NULL, NULL);
-	change->mailbox = ap->open.mailbox;
+	change = cmd_change_of(cmd, STORE_CHANGE_APPEND, ap->open.mailbox);
 	change->bounds = imap_rights_bounds(ap->open.rights);
 	change->items = arena_array(change->arena, ap->count, sizeof(*change->items));
 	change->item_count = ap->count;

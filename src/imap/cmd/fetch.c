@@ -400,9 +400,7 @@ cmd_fetch(struct imap_cmd *cmd)
 		roaring_bitmap_free(unseen);
 		return cmd_goto(cmd, &window_step);
 	}
-	change = store_change_new(
-	    imap_login(cmd->conn)->account, STORE_CHANGE_FLAGS, cmd->conn->il->loop, NULL, NULL);
-	change->mailbox = box->mailbox;
+	change = cmd_change_of(cmd, STORE_CHANGE_FLAGS, box->mailbox);
 	change->uids = unseen;
 	change->mode = STORE_FLAGS_ADD;
 	store_flags_set(&change->flags, STORE_SEEN);

@@ -19,13 +19,29 @@ without_trailing_separator(struct str name)
 }
 
 static struct store_change *
-change_of(struct imap_cmd *cmd, enum store_change_kind kind, struct str name)
+change_at(struct imap_cmd *cmd, enum store_change_kind kind, const struct imap_place *place)
 {
 	struct store_change *change =
-	    store_change_new(imap_login(cmd->conn)->account, kind, cmd->conn->il->loop, NULL, NULL);
+	    store_change_new(place->account, kind, cmd->conn->il->loop, NULL, NULL);
 
-	change->name = arena_str(change->arena, name);
+	change->name = arena_str(change->arena, place->mailbox);
 	return change;
+}
+
+struct named { /* cmd->state: what the command named, as the client spells it */
+	struct str name;
+};
+
+static struct store_change *
+change_of(struct imap_cmd *cmd, enum store_change_kind kind, struct str name)
+{
+	struct named *named = arena_new_object(cmd->arena, struct named);
+	struct imap_place place;
+
+	named->name = name;
+	cmd->state = named;
+	imap_place_of(imap_login(cmd->conn), name, &place);
+	return change_at(cmd, kind, &place);
 }
 
 /* The parameters, each by its extension; NULL: one of them is nobody's. */
@@ -70,11 +86,13 @@ may_create(struct imap_cmd *cmd, struct str name)
 static enum imap_next
 create_done(struct imap_cmd *cmd)
 {
+	const struct named *named = cmd->state;
+
 	if (cmd->change->err == TS_EXISTS)
 		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);
-	imap_tell_name(cmd, cmd->in.given, cmd->change->name, 0);
+	imap_tell_name(cmd, cmd->in.given, named->name, 0);
 	return cmd_ok_code(cmd, cmd_code_of(cmd, cmd->conn->server->reg.created), "Created");
 }
 
@@ -96,8 +114,10 @@ cmd_create(struct imap_cmd *cmd)
 	fault = wire_name_fault(args.mailbox);
 	if (fault != NULL)
 		return cmd_no(cmd, "CANNOT", fault);
+	if (!may_create(cmd, args.mailbox))
+		return IMAP_DONE;
 	change = change_of(cmd, STORE_CHANGE_CREATE, args.mailbox);
-	if (apply_params(cmd, params, &args, change) && may_create(cmd, args.mailbox))
+	if (apply_params(cmd, params, &args, change))
 		return cmd_change(cmd, change, &done);
 	store_change_free(&change);
 	return IMAP_DONE;
@@ -107,6 +127,7 @@ static enum imap_next
 delete_done(struct imap_cmd *cmd)
 {
 	struct imap_box *box = imap_box(cmd->conn);
+	const struct named *named = cmd->state;
 
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);
@@ -116,7 +137,7 @@ delete_done(struct imap_cmd *cmd)
 		wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("CLOSED"),
 		    STR("The selected mailbox was deleted"));
 	}
-	imap_tell_name(cmd, cmd->in.given, cmd->change->name, WIRE_ATTR_NONEXISTENT);
+	imap_tell_name(cmd, cmd->in.given, named->name, WIRE_ATTR_NONEXISTENT);
 	return cmd_ok(cmd, "Deleted");
 }
 
@@ -126,6 +147,7 @@ cmd_delete(struct imap_cmd *cmd)
 	static const struct imap_step done = {"delete-done", delete_done};
 	const struct imap_login *login = imap_login(cmd->conn);
 	struct store_mailbox_info info;
+	struct store_change *change;
 	struct str name;
 	unsigned missing;
 	enum ts_err err;
@@ -141,9 +163,11 @@ cmd_delete(struct imap_cmd *cmd)
 			return cmd_no(cmd, "HASCHILDREN", "There are mailboxes below this name");
 		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
 	}
-	if (str_eq(name, STR("INBOX")))
-		return cmd_no(cmd, "CANNOT", "INBOX cannot be deleted");
-	return cmd_change(cmd, change_of(cmd, STORE_CHANGE_DELETE, name), &done);
+	change = change_of(cmd, STORE_CHANGE_DELETE, name);
+	if (!str_eq(change->name, STR("INBOX")))
+		return cmd_change(cmd, change, &done);
+	store_change_free(&change);
+	return cmd_no(cmd, "CANNOT", "INBOX cannot be deleted");
 }
 
 static bool
@@ -154,6 +178,7 @@ is_below(struct str name, struct str parent)
 
 struct rename { /* cmd->state */
 	struct wire_rename args;
+	struct imap_place from, to;
 	struct imap_open inbox;
 };
 
@@ -187,10 +212,10 @@ rename_done(struct imap_cmd *cmd)
 	/* The selected mailbox goes with its name, or with the one above it; messages leave INBOX.
 	 */
 	if (box != NULL && !str_eq(change->name, STR("INBOX")) &&
-	    (str_eq(box->name, change->name) || is_below(box->name, change->name)))
-		box->name = str_of(arena_printf(box->arena, "%.*s%.*s", STR_ARG(change->new_name),
-		    (int)(box->name.n - change->name.n), box->name.p + change->name.n));
-	imap_tell_name(cmd, r->args.given, change->new_name, 0);
+	    (str_eq(box->name, r->args.from) || is_below(box->name, r->args.from)))
+		box->name = str_of(arena_printf(box->arena, "%.*s%.*s", STR_ARG(r->args.to),
+		    (int)(box->name.n - r->args.from.n), box->name.p + r->args.from.n));
+	imap_tell_name(cmd, r->args.given, r->args.to, 0);
 	return cmd_ok(cmd, "Renamed");
 }
 
@@ -203,8 +228,8 @@ rename_submit(struct imap_cmd *cmd)
 
 	if (r->inbox.err != TS_OK)
 		return cmd_open_err(cmd, &r->inbox);
-	change = change_of(cmd, STORE_CHANGE_RENAME, r->args.from);
-	change->new_name = arena_str(change->arena, r->args.to);
+	change = change_at(cmd, STORE_CHANGE_RENAME, &r->from);
+	change->new_name = arena_str(change->arena, r->to.mailbox);
 	change->source = r->inbox.mailbox;
 	return cmd_change(cmd, change, &done);
 }
@@ -229,15 +254,19 @@ cmd_rename(struct imap_cmd *cmd)
 		return cmd_no(cmd, "CANNOT", fault);
 	/* Before anything that tells what is there. */
 	err = imap_rights_rename(imap_login(cmd->conn), args.from, args.to, &missing);
+	if (err == TS_INVALID)
+		return cmd_no(cmd, "CANNOT", "A mailbox cannot be renamed into another account");
 	if (err != TS_OK)
 		return err == TS_DENIED ? cmd_no_right(cmd, missing) : cmd_err(cmd, err);
-	if (str_eq(args.to, args.from) || str_eq(args.to, STR("INBOX")))
+	imap_place_of(imap_login(cmd->conn), args.from, &r->from);
+	imap_place_of(imap_login(cmd->conn), args.to, &r->to);
+	if (str_eq(args.to, args.from) || str_eq(r->to.mailbox, STR("INBOX")))
 		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
-	if (is_below(args.to, args.from) && !str_eq(args.from, STR("INBOX")))
+	if (is_below(args.to, args.from) && !str_eq(r->from.mailbox, STR("INBOX")))
 		return cmd_no(cmd, "CANNOT", "A mailbox cannot be moved below itself");
 	r->args = args;
 	cmd->state = r;
-	if (!str_eq(args.from, STR("INBOX")))
+	if (!str_eq(r->from.mailbox, STR("INBOX")))
 		return cmd_goto(cmd, &submit);
 	/* Its messages are moved (RFC 9051 section 6.3.6), so it has to be in memory. */
 	r->inbox.name = args.from;
@@ -258,6 +287,7 @@ subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
 {
 	static const struct imap_step done = {"subscribe-done", subscribe_done};
 	const char *fault;
+	struct imap_place own;
 	struct str name;
 	unsigned missing;
 	enum ts_err err;
@@ -276,7 +306,9 @@ subscribe(struct imap_cmd *cmd, enum store_change_kind kind)
 	if (kind == STORE_CHANGE_SUBSCRIBE && err != TS_OK)
 		return err == TS_DENIED ? cmd_no_right(cmd, missing)
 		                        : cmd_no(cmd, "NONEXISTENT", "No such mailbox");
-	return cmd_change(cmd, change_of(cmd, kind, name), &done);
+	/* Subscriptions are the user's own, whosever the mailbox is. */
+	imap_place_own(imap_login(cmd->conn), name, &own);
+	return cmd_change(cmd, change_at(cmd, kind, &own), &done);
 }
 
 static enum imap_next

@@ -7,13 +7,6 @@
 #include "imap/copy.h"
 #include "imap/rights.h"
 
-static struct store_change *
-change_of(struct imap_cmd *cmd, enum store_change_kind kind)
-{
-	return store_change_new(
-	    imap_login(cmd->conn)->account, kind, cmd->conn->il->loop, NULL, NULL);
-}
-
 static void
 free_bitmap(void *arg)
 {
@@ -153,8 +146,7 @@ cmd_store(struct imap_cmd *cmd)
 		return cmd_no_right(cmd, needed);
 	if (roaring_bitmap_is_empty(s->uids))
 		return cmd_ok(cmd, "Nothing to store");
-	change = change_of(cmd, STORE_CHANGE_FLAGS);
-	change->mailbox = box->mailbox;
+	change = cmd_change_of(cmd, STORE_CHANGE_FLAGS, box->mailbox);
 	change->uids = roaring_bitmap_copy(s->uids);
 	change->mode = modes[s->args.op];
 	change->bounds = imap_rights_bounds(box->rights);
@@ -208,8 +200,7 @@ cmd_expunge(struct imap_cmd *cmd)
 		roaring_bitmap_free(uids);
 		return cmd_no_right(cmd, AUTH_RIGHT_EXPUNGE);
 	}
-	change = change_of(cmd, STORE_CHANGE_EXPUNGE);
-	change->mailbox = box->mailbox;
+	change = cmd_change_of(cmd, STORE_CHANGE_EXPUNGE, box->mailbox);
 	change->uids = uids;
 	return cmd_change(cmd, change, &done);
 }

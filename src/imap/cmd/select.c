@@ -170,9 +170,7 @@ cmd_close(struct imap_cmd *cmd)
 		imap_box_free(cmd->conn);
 		return cmd_ok(cmd, "Closed");
 	}
-	change = store_change_new(
-	    imap_login(cmd->conn)->account, STORE_CHANGE_EXPUNGE, cmd->conn->il->loop, NULL, NULL);
-	change->mailbox = box->mailbox;
+	change = cmd_change_of(cmd, STORE_CHANGE_EXPUNGE, box->mailbox);
 	change->uids = roaring_bitmap_copy(box->uids);
 	return cmd_change(cmd, change, &expunged);
 }

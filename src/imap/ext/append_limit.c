@@ -13,8 +13,10 @@ print_limit(const struct imap_conn *conn, struct buf *out)
 }
 
 static void
-print_status(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
+print_status(struct imap_conn *conn, const struct store_account *account,
+    const struct store_mailbox_info *mailbox, struct buf *out)
 {
+	(void)account;
 	(void)mailbox;
 	print_limit(conn, out);
 }

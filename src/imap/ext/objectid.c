@@ -120,11 +120,13 @@ in_thread(const struct wire_key *key, const struct store_message *record,
 /* ---- mailboxes */
 
 static void
-print_mailbox(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
+print_mailbox(struct imap_conn *conn, const struct store_account *account,
+    const struct store_mailbox_info *mailbox, struct buf *out)
 {
 	char id[STORE_OBJECT_ID];
 
-	wire_out_objectid(out, store_mailbox_object_id(imap_login(conn)->account, mailbox->id, id));
+	(void)conn;
+	wire_out_objectid(out, store_mailbox_object_id(account, mailbox->id, id));
 }
 
 static void

@@ -3,8 +3,10 @@
 #include "imap/imap.h"
 
 static void
-print(struct imap_conn *conn, const struct store_mailbox_info *mailbox, struct buf *out)
+print(struct imap_conn *conn, const struct store_account *account,
+    const struct store_mailbox_info *mailbox, struct buf *out)
 {
+	(void)account;
 	(void)conn;
 	wire_out_u64(out, mailbox->counters.size);
 }

@@ -61,7 +61,10 @@ cmd_unauthenticate(struct imap_cmd *cmd)
 }
 
 static const struct imap_cmd_def cmds[] = {
-    {.name = "UNAUTHENTICATE", .states = IMAP_LOGGED_IN, .start = cmd_unauthenticate},
+    {.name = "UNAUTHENTICATE",
+        .states = IMAP_LOGGED_IN,
+        .traits = IMAP_TRAIT_LEAVES,
+        .start = cmd_unauthenticate},
     {.name = NULL},
 };
 
