@@ -119,8 +119,9 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	box->expunged = roaring_bitmap_create();
 	box->recents = !imap_dialect(conn)->rev2;
 	/* Before looking: what comes in between is told by the first sync. */
-	box->watch = store_watch_new(store_mailbox_account(mailbox), store_mailbox_id(mailbox),
-	    conn->il->loop, watch_fired, conn);
+	box->watch =
+	    store_watch_new(store_mailbox_account(mailbox), conn->il->loop, watch_fired, conn);
+	store_watch_add(box->watch, store_mailbox_id(mailbox));
 	arena_on_free(a, free_box, box);
 	box->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_BOX, a);
 	look_first(box, selected);

@@ -680,14 +680,26 @@ enum ts_err store_record_list(struct store *store, struct str prefix,
 /* ---- watches ---- */
 
 /*
- * Tells when something was changed in an account.  fn runs on the loop, some
- * time after the change is durable and visible; several changes may be told
- * at once.  What changed is found by looking (counters, changed_since,
- * list_version).  mailbox_id 0: any mailbox, and the list itself.
+ * Tells when something was changed in an account, and in which mailboxes.  fn runs on the loop,
+ * some time after the change is durable and visible; several changes may be told at once.  What
+ * changed in a mailbox is found by looking (counters, changed_since), of the list by list_version.
+ *
+ * One watch is enough for any number of mailboxes of the account: it costs a change one look, and
+ * who watches hears of those only that changed.
  */
 struct store_watch;
-struct store_watch *store_watch_new(struct store_account *account, uint32_t mailbox_id,
-    struct loop *loop, void (*fn)(void *arg), void *arg);
+#define STORE_WATCH_LIST 0u /* for a mailbox's id: the list itself */
+
+/* Of nothing yet. */
+struct store_watch *store_watch_new(
+    struct store_account *account, struct loop *loop, void (*fn)(void *arg), void *arg);
+/* From now on, any more. */
+void store_watch_add(struct store_watch *watch, uint32_t mailbox_id);
+void store_watch_remove(struct store_watch *watch, uint32_t mailbox_id);
+/* Whatever there is in the account, and will be. */
+void store_watch_add_all(struct store_watch *watch);
+/* Adds the ids of what changed since it was taken last, as far as it is watched yet. */
+void store_watch_take(struct store_watch *watch, roaring_bitmap_t *changed);
 /* On the watch's loop.  fn is not called any more. */
 void store_watch_free(struct store_watch **watch);
 

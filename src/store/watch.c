@@ -3,23 +3,77 @@
 #include "base/mem.h"
 #include "store/inside.h"
 
+/* A set of ids that has one of them mostly, and may have very many. */
+struct ids {
+	uint32_t one;
+	bool any;
+	roaring_bitmap_t *more; /* NULL: the one, if any */
+};
+
 struct store_watch {
-	struct link link; /* in account.watch_list, under account.watches */
+	struct link link; /* in account.watch_list */
 	struct store_account *account;
-	uint32_t mailbox_id;
 	struct loop *loop;
 	struct loop_task task;
 	_Atomic bool pending; /* the task is posted and has not run */
 	bool freed;
 	void (*fn)(void *arg);
 	void *arg;
+	/* these and link: under account.watches */
+	bool all;
+	struct ids wanted, changed;
 };
+
+/* ---- ids ---- */
+
+static bool
+ids_have(const struct ids *ids, uint32_t id)
+{
+	return ids->more != NULL ? roaring_bitmap_contains(ids->more, id)
+	                         : ids->any && ids->one == id;
+}
+
+static void
+ids_add(struct ids *ids, uint32_t id)
+{
+	if (ids->more == NULL && (!ids->any || ids->one == id)) {
+		ids->one = id;
+		ids->any = true;
+		return;
+	}
+	if (ids->more == NULL) {
+		ids->more = roaring_bitmap_create();
+		roaring_bitmap_add(ids->more, ids->one);
+	}
+	roaring_bitmap_add(ids->more, id);
+}
+
+static void
+ids_remove(struct ids *ids, uint32_t id)
+{
+	if (ids->more != NULL)
+		roaring_bitmap_remove(ids->more, id);
+	else if (ids->one == id)
+		ids->any = false;
+}
+
+static void
+ids_fini(struct ids *ids)
+{
+	if (ids->more != NULL)
+		roaring_bitmap_free(ids->more);
+	*ids = (struct ids){.any = false};
+}
+
+/* ---- watches ---- */
 
 static void
 destroy_watch(struct store_watch *w)
 {
 	atomic_fetch_sub(&w->account->store->watches, 1);
 	store_account_unref(&w->account);
+	ids_fini(&w->wanted);
+	ids_fini(&w->changed);
 	mem_free(w);
 }
 
@@ -37,13 +91,11 @@ call_watcher(struct loop_task *task)
 }
 
 struct store_watch *
-store_watch_new(struct store_account *account, uint32_t mailbox_id, struct loop *loop,
-    void (*fn)(void *arg), void *arg)
+store_watch_new(struct store_account *account, struct loop *loop, void (*fn)(void *arg), void *arg)
 {
 	struct store_watch *w = mem_zalloc(sizeof *w);
 
 	w->account = store_account_ref(account);
-	w->mailbox_id = mailbox_id;
 	w->loop = loop;
 	w->task.fn = call_watcher;
 	w->fn = fn;
@@ -53,6 +105,43 @@ store_watch_new(struct store_account *account, uint32_t mailbox_id, struct loop 
 	list_push_back(&account->watch_list, &w->link);
 	pthread_mutex_unlock(&account->watches);
 	return w;
+}
+
+void
+store_watch_add(struct store_watch *w, uint32_t mailbox_id)
+{
+	pthread_mutex_lock(&w->account->watches);
+	ids_add(&w->wanted, mailbox_id);
+	pthread_mutex_unlock(&w->account->watches);
+}
+
+void
+store_watch_add_all(struct store_watch *w)
+{
+	pthread_mutex_lock(&w->account->watches);
+	w->all = true;
+	pthread_mutex_unlock(&w->account->watches);
+}
+
+void
+store_watch_remove(struct store_watch *w, uint32_t mailbox_id)
+{
+	pthread_mutex_lock(&w->account->watches);
+	ids_remove(&w->wanted, mailbox_id);
+	ids_remove(&w->changed, mailbox_id);
+	pthread_mutex_unlock(&w->account->watches);
+}
+
+void
+store_watch_take(struct store_watch *w, roaring_bitmap_t *changed)
+{
+	pthread_mutex_lock(&w->account->watches);
+	if (w->changed.more != NULL)
+		roaring_bitmap_or_inplace(changed, w->changed.more);
+	else if (w->changed.any)
+		roaring_bitmap_add(changed, w->changed.one);
+	ids_fini(&w->changed);
+	pthread_mutex_unlock(&w->account->watches);
 }
 
 void
@@ -78,9 +167,12 @@ watch_notify(struct store_account *account, uint32_t mailbox_id)
 	struct store_watch *w;
 
 	pthread_mutex_lock(&account->watches);
-	LIST_EACH (w, &account->watch_list, link)
-		if ((w->mailbox_id == 0 || w->mailbox_id == mailbox_id) &&
-		    !atomic_exchange(&w->pending, true))
+	LIST_EACH (w, &account->watch_list, link) {
+		if (!w->all && !ids_have(&w->wanted, mailbox_id))
+			continue;
+		ids_add(&w->changed, mailbox_id);
+		if (!atomic_exchange(&w->pending, true))
 			loop_post(w->loop, &w->task);
+	}
 	pthread_mutex_unlock(&account->watches);
 }

@@ -916,6 +916,21 @@ add_grant(struct script *s, struct str args)
 }
 
 static bool
+add_share(struct script *s, struct str args)
+{
+	char text[3][64];
+	struct str word;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (!str_split(&args, ' ', &word))
+			return complain(s, "too few words", args);
+		snprintf(text[i], sizeof(text[i]), "%.*s", STR_ARG(word));
+	}
+	site_share(s->site, text[0], text[1], text[2]);
+	return true;
+}
+
+static bool
 setup_line(struct script *s, struct str verb, struct str args)
 {
 	struct str user;
@@ -929,9 +944,15 @@ setup_line(struct script *s, struct str verb, struct str args)
 		return read_message(s, args);
 	if (str_eq(verb, STR("messages")))
 		return many_messages(s, args);
+	if (str_eq(verb, STR("share")))
+		return add_share(s, args);
 	(void)str_split(&args, ' ', &user);
 	snprintf(u, sizeof(u), "%.*s", STR_ARG(user));
 	snprintf(m, sizeof(m), "%.*s", STR_ARG(args));
+	if (str_eq(verb, STR("revoke"))) {
+		site_revoke(s->site, u);
+		return true;
+	}
 	site_mailbox(s->site, u, m);
 	return true;
 }
@@ -940,6 +961,7 @@ static bool
 is_setup(struct str verb)
 {
 	return str_eq(verb, STR("user")) || str_eq(verb, STR("grant")) ||
+	       str_eq(verb, STR("revoke")) || str_eq(verb, STR("share")) ||
 	       str_eq(verb, STR("message")) || str_eq(verb, STR("messages")) ||
 	       str_eq(verb, STR("mailbox"));
 }

@@ -13,6 +13,9 @@
  *	trial                         the server has one more extension (trial.h)
  *	user NAME PASSWORD [acts-for PATTERN] [admin]
  *	grant WHO for WHOM [mailboxes NAME,NAME] [rights LETTERS]
+ *	revoke WHO                    takes grants back, also later
+ *	share PREFIX USER RIGHTS      a shared namespace, all of it USER's mail; also later: then
+ *	                              it changes the rights of all (-: none)
  *	mailbox USER NAME
  *	message USER MAILBOX [FLAGS]  then lines of the message, up to a line "."
  *	messages N USER MAILBOX       N small ones

@@ -140,6 +140,17 @@ register_extensions(struct imap_registry *reg, const struct imap_ext *more)
 	imap_registry_build(reg, all, n);
 }
 
+static void
+resolve_share(
+    const struct imap_space *space, const struct imap_login *login, struct imap_place *place)
+{
+	const struct site_share *share = space->arg;
+
+	(void)login;
+	place->account = share->account;
+	place->rights = share->rights;
+}
+
 struct site *
 site_new(const struct site_options *options)
 {
@@ -225,6 +236,8 @@ site_free(struct site **sp)
 			store_mailbox_unref(&site->events[i].change->mailbox);
 		store_change_free(&site->events[i].change);
 	}
+	for (size_t i = 0; i < SITE_SHARES; i++)
+		store_account_unref(&site->shares[i].account);
 	imap_loop_fini(&site->il);
 	imap_server_fini(&site->server);
 	store_close(&site->store);
@@ -303,6 +316,50 @@ mailbox_of(struct site *site, struct store_account *account, const char *name)
 	store_change_free(&change);
 	must(store_mailbox_load(account, str_of(name), &mailbox), name);
 	return mailbox;
+}
+
+void
+site_revoke(struct site *site, const char *who)
+{
+	struct auth_grant **grants;
+	size_t n = auth_grants_get(site->auth, &grants);
+	struct buf name = {0}, full = {0};
+
+	buf_printf(&full, "%s@example.net", who);
+	for (size_t i = 0; i < n; i++) {
+		name.n = 0;
+		auth_names_print(&grants[i]->who, &name);
+		if (str_eq(buf_as_str(&name), buf_as_str(&full)))
+			must(auth_grants_remove(site->auth, grants[i]->name), who);
+		auth_grant_unref(&grants[i]);
+	}
+	mem_free(grants);
+	buf_fini(&name);
+	buf_fini(&full);
+}
+
+void
+site_share(struct site *site, const char *prefix, const char *user, const char *rights)
+{
+	struct imap_spaces *spaces = &site->server.spaces;
+	struct site_share *share = site->shares;
+	char bad;
+
+	while (share->account != NULL && strcmp(share->prefix, prefix) != 0)
+		share++;
+	TS_ASSERT(share < site->shares + SITE_SHARES);
+	if (share->account == NULL) {
+		snprintf(share->prefix, sizeof(share->prefix), "%s", prefix);
+		share->account = account_of(site, user);
+		spaces->v = site->spaces;
+		site->spaces[spaces->n++] = (struct imap_space){.kind = IMAP_SPACE_SHARED,
+		    .prefix = str_of(share->prefix),
+		    .resolve = resolve_share,
+		    .arg = share};
+	}
+	share->rights = 0;
+	if (rights[0] != '-' && !auth_rights_parse(str_of(rights), &share->rights, &bad))
+		TS_WRONG("no rights");
 }
 
 void

@@ -305,10 +305,13 @@ watches(void **state)
 
 	kit_open(&kit, 0);
 
-	struct store_watch *a = store_watch_new(kit.account, 0, kit.loop, count, &any);
-	struct store_watch *b =
-	    store_watch_new(kit.account, store_mailbox_id(kit.inbox), kit.loop, count, &inbox);
-	struct store_watch *c = store_watch_new(kit.account, 999, kit.loop, count, &other);
+	struct store_watch *a = store_watch_new(kit.account, kit.loop, count, &any);
+	struct store_watch *b = store_watch_new(kit.account, kit.loop, count, &inbox);
+	struct store_watch *c = store_watch_new(kit.account, kit.loop, count, &other);
+
+	store_watch_add_all(a);
+	store_watch_add(b, store_mailbox_id(kit.inbox));
+	store_watch_add(c, 999);
 
 	kit_append(&kit, kit.inbox, MSG, 0);
 	assert_int_equal(any, 1);
@@ -343,6 +346,61 @@ watches(void **state)
 }
 
 static void
+assert_taken(struct store_watch *w, const uint32_t *ids, size_t n)
+{
+	roaring_bitmap_t *changed = roaring_bitmap_create();
+
+	store_watch_take(w, changed);
+	assert_int_equal(roaring_bitmap_get_cardinality(changed), n);
+	for (size_t i = 0; i < n; i++)
+		assert_true(roaring_bitmap_contains(changed, ids[i]));
+	roaring_bitmap_free(changed);
+}
+
+/* One watch says which of ten thousand mailboxes changed; nobody has to look at them. */
+static void
+watch_many(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *box;
+	unsigned told = 0;
+	uint32_t inbox, id;
+	(void)state;
+
+	kit_open(&kit, 0);
+	kit_name(&kit, STORE_CHANGE_CREATE, "box", NULL);
+	box = kit_mailbox(kit.account, "box");
+	inbox = store_mailbox_id(kit.inbox);
+	id = store_mailbox_id(box);
+
+	struct store_watch *w = store_watch_new(kit.account, kit.loop, count, &told);
+
+	kit_append(&kit, kit.inbox, MSG, 0); /* nothing is watched yet */
+	assert_int_equal(told, 0);
+	for (uint32_t i = 1; i <= 10000; i++)
+		store_watch_add(w, i);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	kit_append(&kit, kit.inbox, MSG, 0);
+	kit_append(&kit, box, MSG, 0);
+	kit_name(&kit, STORE_CHANGE_CREATE, "y", NULL); /* the list, which is not watched */
+	assert_int_equal(told, 3);
+	assert_taken(w, (uint32_t[]){inbox, id}, 2);
+	assert_taken(w, NULL, 0);
+	store_watch_add(w, STORE_WATCH_LIST);
+	kit_name(&kit, STORE_CHANGE_CREATE, "z", NULL);
+	kit_append(&kit, box, MSG, 0);
+	store_watch_remove(w, id); /* also what was not taken */
+	assert_taken(w, (uint32_t[]){STORE_WATCH_LIST}, 1);
+	kit_append(&kit, box, MSG, 0);
+	assert_taken(w, NULL, 0);
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "y", NULL), TS_OK);
+	assert_taken(w, (uint32_t[]){STORE_WATCH_LIST, id + 1}, 2);
+	store_watch_free(&w);
+	store_mailbox_unref(&box);
+	kit_close(&kit);
+}
+
+static void
 watch_deleted(void **state)
 {
 	struct kit kit = {0};
@@ -354,8 +412,9 @@ watch_deleted(void **state)
 	kit_name(&kit, STORE_CHANGE_CREATE, "box", NULL);
 	box = kit_mailbox(kit.account, "box");
 
-	struct store_watch *w =
-	    store_watch_new(kit.account, store_mailbox_id(box), kit.loop, count, &told);
+	struct store_watch *w = store_watch_new(kit.account, kit.loop, count, &told);
+
+	store_watch_add(w, store_mailbox_id(box));
 
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_DELETE, "box", NULL), TS_OK);
 	assert_int_equal(told, 1);
@@ -608,6 +667,7 @@ main(void)
 	    cmocka_unit_test(names_overlap),
 	    cmocka_unit_test(failed_with_one_behind),
 	    cmocka_unit_test(watches),
+	    cmocka_unit_test(watch_many),
 	    cmocka_unit_test(watch_deleted),
 	    cmocka_unit_test(abandoned),
 	    cmocka_unit_test(one_of_each),

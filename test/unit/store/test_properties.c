@@ -125,7 +125,8 @@ modseq_is_raised(void **state)
 
 	(void)state;
 	kit_open(&kit, 0);
-	w = store_watch_new(kit.account, store_mailbox_id(kit.inbox), kit.loop, told, &calls);
+	w = store_watch_new(kit.account, kit.loop, told, &calls);
+	store_watch_add(w, store_mailbox_id(kit.inbox));
 	was = modseq(kit.inbox);
 	version = store_account_list_version(kit.account);
 	c = change_of(&kit, kit.inbox, &(struct props){"meta/shared/comment", "x", NULL, NULL});

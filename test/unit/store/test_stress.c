@@ -209,8 +209,9 @@ reader(void *arg)
 		store_account_list(all->account[w->n % 2], listed, NULL);
 		if (mb == NULL)
 			continue;
-		watch = store_watch_new(
-		    store_mailbox_account(mb), store_mailbox_id(mb), loop, told, &calls);
+		watch = store_watch_new(store_mailbox_account(mb), loop, told, &calls);
+		store_watch_add(watch, store_mailbox_id(mb));
+		store_watch_add(watch, STORE_WATCH_LIST);
 		look(mb);
 		turn(loop);
 		store_watch_free(&watch);
