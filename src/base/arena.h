@@ -36,6 +36,7 @@ enum arena_kind {
 	ARENA_LOGIN,
 	ARENA_BOX,
 	ARENA_CMD,
+	ARENA_ERRAND,
 	ARENA_OTHER,
 	ARENA_KINDS
 };

@@ -4,7 +4,9 @@
  * (what the client has been told) starts as the mailbox is at that moment.
  */
 #include "imap/conn_int.h"
+#include "imap/errand.h"
 #include "imap/rights.h"
+#include "imap/tell.h"
 
 static void
 free_box(void *arg)
@@ -23,41 +25,13 @@ free_box(void *arg)
 	store_mailbox_unref(&box->mailbox);
 }
 
-void
-imap_box_tell(struct imap_conn *conn)
-{
-	const struct imap_box *box = imap_box(conn);
-	size_t before;
-
-	if (conn->closing || conn->cmd == NULL || conn->cmd->changed == NULL || box == NULL ||
-	    !box->dirty)
-		return;
-	/* A client that does not read is told once, when it does: drained() comes back here. */
-	if (stream_out_pending(conn->stream) > conn->turn->rules->stream_limits.high)
-		return;
-	before = imap_out(conn)->n;
-	slice_begin(conn->il);
-	conn->cmd->changed(conn->cmd);
-	pace_ran(conn);
-	if (imap_out(conn)->n > before) {
-		conn->bytes_out += imap_out(conn)->n - before;
-		stream_kick(conn->stream);
-	}
-	/* One look tells a bounded piece. */
-	if (!conn->closing && box->dirty)
-		pace_ask(conn);
-}
-
 static void
 watch_fired(void *arg)
 {
 	struct imap_conn *conn = arg;
 
-	conn->turn->login->box->dirty = true;
-	if (conn->cmd != NULL && conn->cmd->changed != NULL && pace_holds(conn))
-		pace_ask(conn);
-	else
-		imap_box_tell(conn);
+	imap_box(conn)->teller.due = true;
+	imap_tell_soon(conn);
 }
 
 /* 0: all are \Seen.  By sets: message by message it takes milliseconds of a large mailbox that is
@@ -108,6 +82,7 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	imap_box_free(conn);
 	box->arena = a;
 	box->reg = &conn->server->reg;
+	box->serial = ++conn->il->serial;
 	box->mailbox = mailbox;
 	box->name = arena_str(a, name);
 	box->rights = rights;
@@ -125,6 +100,9 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	arena_on_free(a, free_box, box);
 	box->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_BOX, a);
 	look_first(box, selected);
+	box->teller =
+	    (struct imap_teller){.when = IMAP_TELL_REPLY | IMAP_TELL_WAITING, .tell = imap_sync};
+	imap_teller_add(imap_login(conn), &box->teller, true);
 	imap_login(conn)->box = box;
 	imap_login(conn)->tally.selected++;
 	return box;
@@ -137,6 +115,8 @@ imap_box_free(struct imap_conn *conn)
 
 	if (imap_box(conn) == NULL)
 		return;
+	imap_errands_leave(conn, true);
+	imap_teller_remove(&imap_box(conn)->teller);
 	a = imap_box(conn)->arena;
 	imap_login(conn)->box = NULL;
 	arena_free(&a);

@@ -6,6 +6,8 @@
  */
 #include "base/log.h"
 #include "imap/conn_int.h"
+#include "imap/errand.h"
+#include "imap/tell.h"
 #include "net/tally.h"
 
 /* ---- its end */
@@ -32,7 +34,7 @@ conn_release(struct imap_conn *conn)
 	struct arena *a = conn->arena;
 
 	if (conn->stream != NULL || conn->task.queued || pace_waits(conn) ||
-	    (conn->cmd != NULL && conn->cmd->job != NULL))
+	    conn->errands != NULL || (conn->cmd != NULL && conn->cmd->job != NULL))
 		return;
 	if (conn->cmd != NULL)
 		cmd_free(conn);
@@ -58,10 +60,10 @@ drained(void *arg)
 		return;
 	if (conn->cmd == NULL)
 		conn_input_update(conn); /* the next command was held back */
-	else if (conn->cmd->yielded)
+	if (conn->cmd != NULL && conn->cmd->yielded)
 		pace_ask(conn);
 	else
-		imap_box_tell(conn);
+		imap_tell_now(conn);
 }
 
 static void
@@ -77,7 +79,7 @@ turn_of_task(struct loop_task *task)
 	else {
 		if (pace_give_input(conn))
 			conn_input_update(conn);
-		imap_box_tell(conn);
+		imap_tell_now(conn);
 	}
 }
 
@@ -152,6 +154,7 @@ closed(void *arg, enum stream_end why)
 	conn->stream = NULL;
 	conn->closing = true;
 	conn_cancel_job(conn);
+	imap_errands_leave(conn, false);
 	loop_timer_clear(&conn->timer);
 	if (conn->cmd != NULL && conn->cmd->job == NULL)
 		cmd_free(conn);

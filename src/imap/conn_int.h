@@ -61,9 +61,9 @@ uint32_t imap_box_claim_begin(struct imap_box *box);
 void imap_box_claim_end(struct imap_box *box);
 /* Those of uids above mark are. */
 void imap_box_add_recent(struct imap_box *box, const roaring_bitmap_t *uids, uint32_t mark);
-/* box.c.  Tells the command that waits for changes (IDLE) of those that came, when output may go
- * out. */
-void imap_box_tell(struct imap_conn *conn);
+/* sync.c.  The one place that sends untagged updates of the selected mailbox, its teller: EXISTS,
+ * RECENT, FETCH with changed flags, and EXPUNGE where allowed.  BYE when the mailbox is gone. */
+bool imap_sync(struct imap_teller *teller, struct imap_conn *conn, bool may_expunge);
 
 /* life.c.  As long as the connection may be silent now. */
 void conn_set_timer(struct imap_conn *conn);

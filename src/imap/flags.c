@@ -33,15 +33,34 @@ imap_drop_keywords(struct imap_keywords *keywords)
 	store_keywords_unref(&keywords->table);
 }
 
-/* The names of the keywords, or of those that a message has. */
 static size_t
-names_of(const struct store_keywords *table, const struct store_flags *which, struct str *names)
+all_names(const struct store_keywords *table, struct str *names)
 {
 	size_t n = 0;
 
 	for (unsigned f = STORE_FIRST_KEYWORD; f < store_keywords_end(table); f++) {
 		names[n] = store_keywords_name(table, f);
-		n += names[n].p != NULL && (which == NULL || store_flags_has(which, f));
+		n += names[n].p != NULL;
+	}
+	return n;
+}
+
+/* Of the keywords that a message has: what it costs hangs on them, not on how many there are. */
+static size_t
+names_of(const struct store_keywords *table, const struct store_flags *flags, struct str *names)
+{
+	size_t n = 0;
+
+	for (unsigned w = 0; w < STORE_FLAG_WORDS; w++) {
+		uint64_t bits = flags->w[w];
+
+		if (w == 0)
+			bits &= ~(uint64_t)0 << STORE_FIRST_KEYWORD;
+		for (; bits != 0; bits &= bits - 1) {
+			names[n] =
+			    store_keywords_name(table, w * 64 + (unsigned)__builtin_ctzll(bits));
+			n += names[n].p != NULL;
+		}
 	}
 	return n;
 }
@@ -55,7 +74,7 @@ imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywo
 	struct str names[STORE_KEYWORDS_MAX + 1];
 	struct store_flag_bounds bounds = imap_rights_bounds(box->rights);
 	struct buf *out = imap_out(conn);
-	size_t n = names_of(keywords->table, NULL, names);
+	size_t n = all_names(keywords->table, names);
 
 	box->keywords_told = store_keywords_id(keywords->table);
 	box->room_told = keywords->room;

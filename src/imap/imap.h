@@ -63,6 +63,7 @@
 #include "wire/response.h"
 
 struct conf;
+struct imap_errand;   /* imap/errand.h */
 struct imap_layer;    /* imap/layer.h */
 struct imap_registry; /* below */
 struct imap_settings; /* imap/settings.h */
@@ -78,6 +79,25 @@ struct failures;
 struct imap_step {
 	const char *name; /* for traces */
 	enum imap_next (*run)(struct imap_cmd *cmd);
+};
+
+enum imap_tell_when { /* times at which something may be told unasked, a mask: imap/tell.h */
+	IMAP_TELL_REPLY = 1u << 0,   /* before a tagged reply */
+	IMAP_TELL_WAITING = 1u << 1, /* while a command lets others speak */
+	IMAP_TELL_QUIET = 1u << 2    /* while no command is in progress */
+};
+
+struct imap_teller {
+	unsigned when; /* at such times it is asked */
+	bool due; /* there is something: it is worth a time of its own, and is asked until it is
+	             not due any more */
+	/*
+	 * Tells a bounded piece (IMAP_PRINT_BYTES), all of one moment, and sets due: is there more?
+	 * Before a reply, and where IDLE begins, it is asked whether it is due or not.  expunge:
+	 * EXPUNGE may go out.  False: the connection got BYE.
+	 */
+	bool (*tell)(struct imap_teller *teller, struct imap_conn *conn, bool expunge);
+	struct link link; /* private */
 };
 
 enum imap_result { IMAP_RESULT_NONE, IMAP_RESULT_OK, IMAP_RESULT_NO, IMAP_RESULT_BAD };
@@ -116,9 +136,7 @@ struct imap_cmd {
 	 * without its CRLF, valid during the call. */
 	void (*line)(struct imap_cmd *cmd, struct str line);
 	size_t line_max; /* before login that line may be so long, if it is more than others may */
-	/* Set: called when the watch of the selected mailbox fired while this command waits (IDLE).
-	 */
-	void (*changed)(struct imap_cmd *cmd);
+	bool lets_tell;  /* while it waits others may speak (IDLE): imap/tell.h */
 
 	/* IMAP_TRAIT_STREAM: see cmd_literal_stream */
 	struct str segment; /* text behind the name, or the last message, up to the framer's stop */
@@ -458,6 +476,7 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	struct link conns;
 	struct imap_rules *rules; /* in force; a reference */
 	uint64_t next_conn_id, conn_id_step;
+	uint64_t serial;       /* the last that was given to a turn or a box */
 	uint64_t slice_ns;     /* how long a command may compute before others have their turn */
 	uint64_t slice_end_ns; /* until when the running one may go on */
 	struct pace pace;
@@ -498,10 +517,11 @@ struct imap_conn {
 	const struct imap_entrance *entrance;
 	struct str address; /* where it comes from; of the client rather imap_client_address() */
 	struct str front;   /* told us that address (PROXY protocol); empty: it is the socket's */
-	struct imap_turn *turn;  /* never NULL */
-	struct imap_cmd *cmd;    /* NULL: none in progress */
-	struct wire_frame frame; /* of the command being received */
-	uint64_t stream_left;    /* bytes of a streamed literal still to come */
+	struct imap_turn *turn;      /* never NULL */
+	struct imap_cmd *cmd;        /* NULL: none in progress */
+	struct imap_errand *errands; /* that wait or are under way, also those of earlier turns */
+	struct wire_frame frame;     /* of the command being received */
+	uint64_t stream_left;        /* bytes of a streamed literal still to come */
 	size_t segment_at;       /* of a streaming command: where its segment begins in the input */
 	size_t drop;             /* bytes of input that were used already */
 	struct loop_timer timer; /* login, idle, store time-outs */
@@ -533,6 +553,7 @@ struct imap_told { /* about the client, by a front before the login of this turn
 
 struct imap_turn {
 	struct arena *arena;
+	uint64_t serial;          /* no other on this loop has it, or will have it */
 	struct imap_rules *rules; /* a reference */
 	struct imap_login *login; /* NULL: not authenticated */
 	struct imap_told *told;   /* NULL: nothing was */
@@ -550,6 +571,7 @@ struct imap_login {
 	struct imap_spaces spaces;
 	struct wire_dialect dialect; /* from what was ENABLEd; every printer gets it */
 	struct imap_box *box;        /* NULL: nothing selected */
+	struct link tellers;         /* imap/tell.h */
 	unsigned char *slots;
 	struct tally *users;            /* where it is counted, */
 	struct tally_place *user_place; /* and with whom */
@@ -568,12 +590,14 @@ struct imap_box {
 	struct arena *arena;
 	const struct imap_registry *reg;
 	struct store_mailbox *mailbox;
+	uint64_t serial; /* as that of a turn */
 	struct store_watch *watch;
+	/* Due: the watch fired, or not all was told by the last imap_sync(). */
+	struct imap_teller teller;
 	unsigned rights;      /* of enum auth_right: what the login may here; imap_rights_ask() */
 	unsigned rights_told; /* those of which PERMANENTFLAGS spoke */
 	bool examined;
 	bool read_only;            /* EXAMINEd, or no right to change anything */
-	bool dirty;                /* the watch fired, or not all was told by the last sync */
 	roaring_bitmap_t *uids;    /* what the client was told; sequence number = rank */
 	roaring_bitmap_t *recent;  /* \Recent for this session (rev1) */
 	roaring_bitmap_t *pending; /* UIDs whose flags are to be told by the next imap_sync() */
@@ -662,12 +686,6 @@ void imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
 
 /* ---- the selected mailbox (view.c, sync.c) ---- */
 
-/*
- * The one place that sends untagged updates of the selected mailbox: EXISTS,
- * RECENT, FETCH with changed flags, and EXPUNGE where allowed.  Returns false
- * when the mailbox is gone (the connection got BYE).
- */
-bool imap_sync(struct imap_conn *conn, bool may_expunge);
 /* The mailbox's keywords.  Between store_mailbox_read_begin and _end, in the reading that gave the
  * messages whose flags are to be printed with them. */
 void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords);

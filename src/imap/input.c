@@ -278,7 +278,7 @@ line_too_long(struct imap_conn *conn, const char *text)
 	struct imap_cmd *cmd = conn->cmd;
 
 	cmd->line = NULL;
-	cmd->changed = NULL;
+	cmd->lets_tell = false;
 	loop_timer_clear(&cmd->timer);
 	cmd->streaming = true; /* so that the rest is skipped */
 	cmd->segment_last = false;

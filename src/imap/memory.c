@@ -4,8 +4,7 @@
  * when a command is about to take much.  Everything else is bounded by limits
  * of its own (lines, literals, output) that are small beside this one.
  */
-#include "imap/imap.h"
-
+#include "imap/errand.h"
 #include "imap/settings.h"
 
 static uint64_t
@@ -33,6 +32,8 @@ imap_conn_memory(const struct imap_conn *conn)
 		n += arena_bytes(login->arena);
 	if (login != NULL && login->box != NULL)
 		n += box_bytes(login->box);
+	for (const struct imap_errand *e = conn->errands; e != NULL; e = e->next)
+		n += sizeof(*e) + e->reserved;
 	if (conn->cmd != NULL)
 		n += arena_bytes(conn->cmd->arena) + conn->cmd->reserved;
 	return n;

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "imap/conn_int.h"
 #include "imap/layer.h"
+#include "imap/tell.h"
 #include "imap/transcript.h"
 #include "net/tally.h"
 
@@ -158,9 +159,9 @@ all_told(struct imap_cmd *cmd)
 {
 	struct imap_conn *conn = cmd->conn;
 
-	if (!imap_sync(conn, may_expunge(cmd)))
+	if (!imap_tell(conn, IMAP_TELL_REPLY, may_expunge(cmd)))
 		return false; /* freed when the stream has ended */
-	if (!imap_box(conn)->dirty || cmd->streaming)
+	if (!imap_tell_due(conn, IMAP_TELL_REPLY) || cmd->streaming)
 		return true;
 	/* RFC 3501 sections 6.4.3 and 6.4.6: responses to EXPUNGE and STORE come before the OK. */
 	yield(cmd);
@@ -229,7 +230,7 @@ cmd_reply(struct imap_cmd *cmd)
 	bool bad = cmd->result == IMAP_RESULT_BAD;
 	struct last_turn last = {NULL, NULL, 0};
 
-	if (!cmd->no_sync && imap_box(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
+	if (!cmd->no_sync && imap_login(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
 	    !all_told(cmd))
 		return;
 	if (after == IMAP_AFTER_NEW_TURN)
@@ -295,6 +296,8 @@ cmd_run(struct imap_cmd *cmd)
 			cmd_reply(cmd);
 	} else if (!conn->closing && next == IMAP_YIELD)
 		yield(cmd);
+	else if (!conn->closing && cmd->lets_tell && imap_tell_due(conn, IMAP_TELL_WAITING))
+		pace_ask(conn);
 	if (imap_out(conn)->n > before) {
 		conn->bytes_out += imap_out(conn)->n - before;
 		stream_kick(conn->stream);
@@ -424,8 +427,6 @@ change_done(struct store_change *change)
 	tally(conn, change);
 	if (conn->closing)
 		return;
-	if (imap_box(conn) != NULL)
-		imap_box(conn)->dirty = true;
 	if (change->err == TS_UNKNOWN) {
 		conn->il->stats.errors[TS_UNKNOWN]++;
 		imap_log(conn, LOG_WARNING, "outcome unknown: closed");

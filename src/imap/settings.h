@@ -30,7 +30,7 @@ struct imap_settings {
 	uint64_t pipeline;               /* bytes kept while a command runs */
 	uint64_t out_high, out_low, connection_memory;
 	int64_t literals, nesting, set_ranges, search_keys, items;
-	int64_t connections, bad_commands, failed_logins;
+	int64_t connections, bad_commands, failed_logins, errands;
 	int64_t address_connections, address_v6_bits, user_logins, failed_switches, waiting_logins;
 	int64_t failed_address;
 

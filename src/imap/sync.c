@@ -229,12 +229,12 @@ drop_old_silent(struct imap_box *box)
 }
 
 bool
-imap_sync(struct imap_conn *conn, bool may_expunge)
+imap_sync(struct imap_teller *teller, struct imap_conn *conn, bool may_expunge)
 {
-	struct imap_box *box = imap_box(conn);
+	struct imap_box *box = list_entry(teller, struct imap_box, teller);
 	struct look l;
 
-	box->dirty = false;
+	teller->due = false;
 	if (!imap_rights_ask(conn))
 		return false;
 	if (store_mailbox_gone(box->mailbox)) {
@@ -252,7 +252,7 @@ imap_sync(struct imap_conn *conn, bool may_expunge)
 		tell_new(conn, box, &l);
 	forget(&l);
 	tell_flags(conn, box);
-	box->dirty = (may_expunge && !roaring_bitmap_is_empty(box->expunged)) ||
-	             !roaring_bitmap_is_empty(box->pending);
+	teller->due = (may_expunge && !roaring_bitmap_is_empty(box->expunged)) ||
+	              !roaring_bitmap_is_empty(box->pending);
 	return true;
 }

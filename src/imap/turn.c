@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "imap/audit.h"
 #include "imap/conn_int.h"
+#include "imap/errand.h"
 #include "imap/layer.h"
 #include "imap/transcript.h"
 #include "net/tally.h"
@@ -30,6 +31,7 @@ imap_turn_new(struct imap_conn *conn)
 	struct imap_turn *turn = arena_new_object(a, struct imap_turn);
 
 	turn->arena = a;
+	turn->serial = ++conn->il->serial;
 	turn->rules = conn->il->rules;
 	turn->rules->refs++;
 	arena_on_free(a, unref_rules, turn);
@@ -53,9 +55,12 @@ login_free(struct imap_conn *conn)
 
 	if (login == NULL)
 		return;
+	imap_errands_leave(conn, false);
 	imap_box_free(conn);
 	audit_logout(conn, login, ending(conn));
 	transcript_end(&login->transcript, ending(conn));
+	while (!list_empty(&login->tellers)) /* also one of a command, which may live on */
+		list_remove(login->tellers.next);
 	a = login->arena;
 	conn->turn->login = NULL;
 	arena_free(&a);
@@ -188,6 +193,7 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login->who = imap_work_who(conn->server, who);
 	arena_on_free(a, leave_users, login);
 	login->arena = a;
+	list_init(&login->tellers);
 	login->authcid = arena_str(a, buf_as_str(&who->authcid));
 	login->user = arena_str(a, buf_as_str(&who->user));
 	if (who->grant != NULL) {

@@ -4,7 +4,7 @@
 #include "store/inside.h"
 
 /* A set of ids that has one of them mostly, and may have very many. */
-struct ids {
+struct few {
 	uint32_t one;
 	bool any;
 	roaring_bitmap_t *more; /* NULL: the one, if any */
@@ -21,48 +21,48 @@ struct store_watch {
 	void *arg;
 	/* these and link: under account.watches */
 	bool all;
-	struct ids wanted, changed;
+	struct few wanted, changed;
 };
 
-/* ---- ids ---- */
+/* ---- sets of ids ---- */
 
 static bool
-ids_have(const struct ids *ids, uint32_t id)
+few_have(const struct few *few, uint32_t id)
 {
-	return ids->more != NULL ? roaring_bitmap_contains(ids->more, id)
-	                         : ids->any && ids->one == id;
+	return few->more != NULL ? roaring_bitmap_contains(few->more, id)
+	                         : few->any && few->one == id;
 }
 
 static void
-ids_add(struct ids *ids, uint32_t id)
+few_add(struct few *few, uint32_t id)
 {
-	if (ids->more == NULL && (!ids->any || ids->one == id)) {
-		ids->one = id;
-		ids->any = true;
+	if (few->more == NULL && (!few->any || few->one == id)) {
+		few->one = id;
+		few->any = true;
 		return;
 	}
-	if (ids->more == NULL) {
-		ids->more = roaring_bitmap_create();
-		roaring_bitmap_add(ids->more, ids->one);
+	if (few->more == NULL) {
+		few->more = roaring_bitmap_create();
+		roaring_bitmap_add(few->more, few->one);
 	}
-	roaring_bitmap_add(ids->more, id);
+	roaring_bitmap_add(few->more, id);
 }
 
 static void
-ids_remove(struct ids *ids, uint32_t id)
+few_remove(struct few *few, uint32_t id)
 {
-	if (ids->more != NULL)
-		roaring_bitmap_remove(ids->more, id);
-	else if (ids->one == id)
-		ids->any = false;
+	if (few->more != NULL)
+		roaring_bitmap_remove(few->more, id);
+	else if (few->one == id)
+		few->any = false;
 }
 
 static void
-ids_fini(struct ids *ids)
+few_fini(struct few *few)
 {
-	if (ids->more != NULL)
-		roaring_bitmap_free(ids->more);
-	*ids = (struct ids){.any = false};
+	if (few->more != NULL)
+		roaring_bitmap_free(few->more);
+	*few = (struct few){.any = false};
 }
 
 /* ---- watches ---- */
@@ -72,8 +72,8 @@ destroy_watch(struct store_watch *w)
 {
 	atomic_fetch_sub(&w->account->store->watches, 1);
 	store_account_unref(&w->account);
-	ids_fini(&w->wanted);
-	ids_fini(&w->changed);
+	few_fini(&w->wanted);
+	few_fini(&w->changed);
 	mem_free(w);
 }
 
@@ -111,7 +111,7 @@ void
 store_watch_add(struct store_watch *w, uint32_t mailbox_id)
 {
 	pthread_mutex_lock(&w->account->watches);
-	ids_add(&w->wanted, mailbox_id);
+	few_add(&w->wanted, mailbox_id);
 	pthread_mutex_unlock(&w->account->watches);
 }
 
@@ -127,8 +127,8 @@ void
 store_watch_remove(struct store_watch *w, uint32_t mailbox_id)
 {
 	pthread_mutex_lock(&w->account->watches);
-	ids_remove(&w->wanted, mailbox_id);
-	ids_remove(&w->changed, mailbox_id);
+	few_remove(&w->wanted, mailbox_id);
+	few_remove(&w->changed, mailbox_id);
 	pthread_mutex_unlock(&w->account->watches);
 }
 
@@ -140,7 +140,7 @@ store_watch_take(struct store_watch *w, roaring_bitmap_t *changed)
 		roaring_bitmap_or_inplace(changed, w->changed.more);
 	else if (w->changed.any)
 		roaring_bitmap_add(changed, w->changed.one);
-	ids_fini(&w->changed);
+	few_fini(&w->changed);
 	pthread_mutex_unlock(&w->account->watches);
 }
 
@@ -168,9 +168,9 @@ watch_notify(struct store_account *account, uint32_t mailbox_id)
 
 	pthread_mutex_lock(&account->watches);
 	LIST_EACH (w, &account->watch_list, link) {
-		if (!w->all && !ids_have(&w->wanted, mailbox_id))
+		if (!w->all && !few_have(&w->wanted, mailbox_id))
 			continue;
-		ids_add(&w->changed, mailbox_id);
+		few_add(&w->changed, mailbox_id);
 		if (!atomic_exchange(&w->pending, true))
 			loop_post(w->loop, &w->task);
 	}

@@ -619,15 +619,16 @@ await_flush(struct script *s)
 static bool
 do_live(struct script *s, struct str args)
 {
-	static const char *const kinds[] = {"server", "conn", "turn", "login", "box", "cmd"};
+	static const char *const kinds[] = {
+	    "server", "conn", "turn", "login", "box", "cmd", "errand"};
 	struct str kind;
 	uint64_t n;
 	size_t k = 0;
 
 	(void)str_split(&args, ' ', &kind);
-	while (k < 6 && !str_eq(kind, str_of(kinds[k])))
+	while (k < 7 && !str_eq(kind, str_of(kinds[k])))
 		k++;
-	if (k == 6 || !str_u64(args, 1000000, &n))
+	if (k == 7 || !str_u64(args, 1000000, &n))
 		return complain(s, "no such kind", kind);
 	if (s->site->il.pool.live_arenas[k] == n)
 		return true;

@@ -59,7 +59,7 @@
  *	hold handshake, release handshake   of a client: TLS is begun and not gone on with
  *	untaken N M    of what the client sent between N and M bytes were not taken in
  *	held N               so many expunged messages are held for commands that read them
- *	live KIND N          arenas of a kind: conn turn login box cmd
+ *	live KIND N          arenas of a kind: conn turn login box cmd errand
  *	log PATTERN          a line with this in it was logged
  *	log then PATTERN     the same, behind the line that the last one found
  *

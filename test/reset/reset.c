@@ -238,9 +238,9 @@ check_clean(struct site *site, const char *who)
 	if (imap_login(site->clients[1].conn) != NULL)
 		die(who, "the login is there");
 	if (pool->live_arenas[ARENA_LOGIN] != 0 || pool->live_arenas[ARENA_BOX] != 0 ||
-	    pool->live_arenas[ARENA_CMD] != 0 || pool->live_arenas[ARENA_TURN] != 1 ||
-	    pool->live_cleanups[ARENA_LOGIN] != 0 || pool->live_cleanups[ARENA_BOX] != 0 ||
-	    pool->live_cleanups[ARENA_CMD] != 0 ||
+	    pool->live_arenas[ARENA_CMD] != 0 || pool->live_arenas[ARENA_ERRAND] != 0 ||
+	    pool->live_arenas[ARENA_TURN] != 1 || pool->live_cleanups[ARENA_LOGIN] != 0 ||
+	    pool->live_cleanups[ARENA_BOX] != 0 || pool->live_cleanups[ARENA_CMD] != 0 ||
 	    pool->live_cleanups[ARENA_TURN] != 2) /* the new turn's rules, and slots */
 		die(who, "something of the login is alive");
 	if (stain_held != 0)

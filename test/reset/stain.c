@@ -88,12 +88,13 @@ stain_login(struct imap_conn *conn, struct login_stain *login)
 	snprintf(login->user, sizeof(login->user), "%.*s", STR_ARG(imap_login(conn)->user));
 	login->armed = stain_bug != STAIN_FIELD;
 	if (login->watch == NULL) {
-		login->watch = store_watch_new(account, 0, conn->il->loop, watch_fired, conn);
+		login->watch = store_watch_new(account, conn->il->loop, watch_fired, conn);
+		store_watch_add_all(login->watch);
 		stain_held++;
 	}
 	if (stain_bug == STAIN_WATCH) {
-		stray = store_watch_new(account, 0, conn->il->loop, watch_fired, conn);
-		(void)stray;
+		stray = store_watch_new(account, conn->il->loop, watch_fired, conn);
+		store_watch_add_all(stray);
 	}
 	memcpy(kept, login->user, sizeof(kept));
 	if (stain_bug == STAIN_CONN)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * IDLE (RFC 2177; RFC 9051 section 6.3.13): updates as they happen, until the
- * client says DONE.  Nothing is polled: the watch of the selected mailbox
- * wakes the command.
+ * client says DONE.  Nothing is polled: whoever has something to tell (imap/tell.h) is asked for it
+ * meanwhile.
  */
 #include "imap/ext/list.h"
+#include "imap/tell.h"
 
 struct settings {
 	uint64_t still_time; /* milliseconds */
@@ -14,7 +15,7 @@ static enum imap_next
 idle_done(struct imap_cmd *cmd)
 {
 	cmd->line = NULL;
-	cmd->changed = NULL;
+	cmd->lets_tell = false;
 	if (cmd->state == NULL)
 		return cmd_bad(cmd, "Expected DONE");
 	cmd->may_expunge = true;
@@ -31,34 +32,36 @@ idle_line(struct imap_cmd *cmd, struct str line)
 	imap_resume(cmd);
 }
 
-static void
-idle_changed(struct imap_cmd *cmd)
-{
-	(void)imap_sync(cmd->conn, true);
-}
-
 /* ---- a word now and then, for routers that forget silent connections */
 
 struct still {
+	struct imap_teller teller;
 	struct imap_conn *conn;
 	struct loop_timer timer;
 	uint64_t ms;
 };
 
+static bool
+tell_still_here(struct imap_teller *teller, struct imap_conn *conn, bool expunge)
+{
+	(void)expunge;
+	/* To a client that takes nothing it is of no use. */
+	if (teller->due && stream_out_pending(conn->stream) == 0)
+		wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, STR_NONE, STR("Still here"));
+	teller->due = false;
+	return true;
+}
+
 static void
-say_still_here(void *arg)
+still_due(void *arg)
 {
 	struct still *still = arg;
-	struct imap_conn *conn = still->conn;
 
-	if (conn->closing)
+	if (still->conn->closing)
 		return;
-	/* To a client that takes nothing it is of no use. */
-	if (stream_out_pending(conn->stream) == 0) {
-		wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, STR_NONE, STR("Still here"));
-		stream_kick(conn->stream);
-	}
 	loop_timer_set(&still->timer, still->ms);
+	still->teller.due = true;
+	imap_tell_soon(still->conn);
 }
 
 static void
@@ -66,6 +69,7 @@ forget_still(void *arg)
 {
 	struct still *still = arg;
 
+	imap_teller_remove(&still->teller);
 	loop_timer_clear(&still->timer);
 }
 
@@ -80,7 +84,9 @@ begin_still(struct imap_cmd *cmd)
 	still = arena_new_object(cmd->arena, struct still);
 	still->conn = cmd->conn;
 	still->ms = s->still_time;
-	loop_timer_init(&still->timer, cmd->conn->il->loop, say_still_here, still);
+	still->teller = (struct imap_teller){.when = IMAP_TELL_WAITING, .tell = tell_still_here};
+	imap_teller_add(imap_login(cmd->conn), &still->teller, false);
+	loop_timer_init(&still->timer, cmd->conn->il->loop, still_due, still);
 	arena_on_free(cmd->arena, forget_still, still);
 	loop_timer_set(&still->timer, still->ms);
 }
@@ -91,10 +97,10 @@ cmd_idle(struct imap_cmd *cmd)
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
 	wire_out_continue(imap_out(cmd->conn), STR("idling"));
-	if (imap_box(cmd->conn) != NULL && !imap_sync(cmd->conn, true))
+	if (!imap_tell(cmd->conn, IMAP_TELL_WAITING, true))
 		return IMAP_WAIT; /* the mailbox is gone, and the connection with it */
 	cmd->line = idle_line;
-	cmd->changed = idle_changed;
+	cmd->lets_tell = true;
 	begin_still(cmd);
 	return IMAP_WAIT;
 }
