@@ -38,7 +38,7 @@ conn_release(struct imap_conn *conn)
 		return;
 	if (conn->cmd != NULL)
 		cmd_free(conn);
-	imap_turn_free(conn);
+	imap_turn_free(conn, &conn->turn);
 	log_end(conn);
 	list_remove(&conn->link);
 	tally_leave(conn->server->addresses, &conn->address_place);

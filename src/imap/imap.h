@@ -13,7 +13,7 @@
  *   struct imap_box     SELECT to whatever leaves the mailbox
  *   struct imap_cmd     tag read to tagged reply printed
  *
- * UNAUTHENTICATE is imap_turn_free() followed by imap_turn_new(): there is no
+ * UNAUTHENTICATE is imap_turn_next() and imap_turn_free() of the old one: there is no
  * reset function and there is no field to forget.
  *
  * How a FETCH travels: the stream's data() offers bytes; imap_input() frames
@@ -26,9 +26,9 @@
  * printed, so each command is a barrier for those behind it.
  *
  * How a switch travels: UNAUTHENTICATE's only step calls cmd_ok() and asks for
- * a new turn; the runner frees the turn (login, box, watches, secrets go with
- * it), makes a new one, prints the tagged reply with the capabilities that hold
- * in it, and only then looks at the next byte, which is usually the "A" of
+ * a new turn; the runner puts a new one in the old one's place, prints the tagged reply with the
+ * capabilities that hold in it, frees the old one (login, box, watches, layers, secrets go with
+ * it), and only then looks at the next byte, which is usually the "A" of
  * an AUTHENTICATE that came in the same segment.
  */
 #include <roaring/roaring.h>
@@ -577,8 +577,8 @@ struct imap_login {
 	struct tally_place *user_place; /* and with whom */
 	struct work_who who;            /* whose its jobs are */
 	struct str mechanism;
-	struct imap_layer *layer;                         /* NULL: no security layer */
-	struct transcript *transcript;                    /* NULL: nobody asked for one */
+	struct imap_layer *layers;     /* the newest; NULL: none.  imap/layer.h */
+	struct transcript *transcript; /* NULL: nobody asked for one */
 	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */
 	struct imap_tally {                               /* for the line at its end */
 		uint64_t fetched, appended, expunged, selected;
@@ -652,7 +652,10 @@ struct str imap_client_address(const struct imap_conn *conn);
 void imap_bye(struct imap_conn *conn, const char *code, const char *text);
 
 struct imap_turn *imap_turn_new(struct imap_conn *conn);
-void imap_turn_free(struct imap_conn *conn);
+/* Frees it, which is that of the connection, or was. */
+void imap_turn_free(struct imap_conn *conn, struct imap_turn **turn);
+/* Puts a new turn in its place; what is the old one's is there yet, but counts no more. */
+struct imap_turn *imap_turn_next(struct imap_conn *conn);
 /* False: limits.logins_per_user are there; the account stays the caller's. */
 bool imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
     struct store_account *account);

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See layer.h: a layer of SASL as one of the stream. */
+/* See layer.h. */
 #include "imap/layer.h"
 
 #include "base/mem.h"
-#include "net/layer.h"
+
+/* ---- SASL: its layer as one of the stream */
 
 enum { LENGTH = 4 };
 
-struct imap_layer {
-	struct stream_layer stream;
+struct sasl {
+	struct imap_layer layer;
 	struct sasl_layer *sasl;
-	bool on;
 };
+
+static struct sasl_layer *
+sasl_of(struct stream_layer *stream)
+{
+	return list_entry(stream, struct sasl, layer.stream)->sasl;
+}
 
 static bool
 decode(struct stream_layer *stream, struct str in, size_t room, struct buf *out, size_t *used_r)
 {
-	struct sasl_layer *sasl = ((struct imap_layer *)(void *)stream)->sasl;
+	struct sasl_layer *sasl = sasl_of(stream);
 	struct rd rd = rd_of(in);
 	uint32_t n;
 
@@ -41,7 +47,7 @@ decode(struct stream_layer *stream, struct str in, size_t room, struct buf *out,
 static bool
 encode(struct stream_layer *stream, struct str in, struct buf *out)
 {
-	struct sasl_layer *sasl = ((struct imap_layer *)(void *)stream)->sasl;
+	struct sasl_layer *sasl = sasl_of(stream);
 
 	if (sasl->class->encode(sasl, in, out))
 		return true;
@@ -52,44 +58,61 @@ encode(struct stream_layer *stream, struct str in, struct buf *out)
 static const struct stream_layer_class class = {
     .name = "SASL security layer", .decode = decode, .encode = encode};
 
+static void
+free_sasl(struct imap_layer *layer)
+{
+	struct sasl *own = list_entry(layer, struct sasl, layer);
+
+	sasl_layer_free(&own->sasl);
+	mem_free(own);
+}
+
 struct imap_layer *
 imap_layer_new(struct sasl_layer *sasl)
 {
-	struct imap_layer *layer = mem_zalloc(sizeof(*layer));
+	struct sasl *own = mem_zalloc(sizeof(*own));
 
-	layer->stream.class = &class;
-	layer->sasl = sasl;
-	return layer;
+	own->layer.stream.class = &class;
+	own->layer.free = free_sasl;
+	own->sasl = sasl;
+	return &own->layer;
 }
 
-void
-imap_layer_free(struct imap_layer **lp)
-{
-	struct imap_layer *layer = *lp;
+/* ---- the stack */
 
-	*lp = NULL;
-	if (layer == NULL)
-		return;
-	sasl_layer_free(&layer->sasl);
-	mem_free(layer);
+void
+imap_layer_push(struct imap_login *login, struct imap_layer *layer)
+{
+	layer->below = login->layers;
+	login->layers = layer;
 }
 
-void
-imap_layer_begin(struct imap_conn *conn)
+static void
+begin(struct imap_conn *conn, struct imap_layer *layer)
 {
-	struct imap_layer *layer = imap_login(conn)->layer;
-
 	if (layer == NULL || layer->on)
 		return;
+	begin(conn, layer->below);
 	layer->on = true;
 	stream_push(conn->stream, &layer->stream);
 }
 
 void
-imap_layer_end(struct imap_conn *conn, struct imap_layer *layer)
+imap_layers_begin(struct imap_conn *conn)
 {
-	if (layer == NULL || !layer->on)
-		return;
-	layer->on = false;
-	stream_pop(conn->stream);
+	begin(conn, imap_login(conn)->layers);
+}
+
+void
+imap_layers_end(struct imap_conn *conn, struct imap_login *login)
+{
+	struct imap_layer *layer;
+
+	while ((layer = login->layers) != NULL) {
+		login->layers = layer->below;
+		if (layer->on && conn->stream != NULL)
+			stream_pop(conn->stream);
+		layer->on = false;
+		layer->free(layer);
+	}
 }

@@ -2,21 +2,29 @@
 #ifndef IMAP_LAYER_H
 #define IMAP_LAYER_H
 /*
- * The SASL security layer of a login (RFC 4422 section 3.7): a layer of the
- * stream, owned by the login.  It begins behind the client's last line of the
- * exchange and behind the tagged OK; it ends behind the line of UNAUTHENTICATE
- * and behind its OK (RFC 8437 section 4).
+ * The layers of a login: those of the stream above TLS, as a stack, the newest first.  They are the
+ * login's and end with it: a SASL security layer (RFC 4422 section 3.7) begins behind the client's
+ * last line of the exchange and behind the tagged OK; all end behind the line of UNAUTHENTICATE and
+ * behind its OK (RFC 8437 section 4), newest first.
  */
 #include "imap/imap.h"
+#include "net/layer.h"
 #include "sasl/mech.h"
 
-struct imap_layer;
+struct imap_layer { /* embedded in what makes one */
+	struct imap_layer *below;
+	struct stream_layer stream; /* with class set */
+	/* Wipes and frees it; it is off. */
+	void (*free)(struct imap_layer *layer);
+	bool on;
+};
 
+/* The newest of the login's from now on; it begins with imap_layers_begin(). */
+void imap_layer_push(struct imap_login *login, struct imap_layer *layer);
 /* Takes over sasl. */
 struct imap_layer *imap_layer_new(struct sasl_layer *sasl) __attribute__((returns_nonnull));
-/* Wipes and frees; it must be off.  *layer may be NULL. */
-void imap_layer_free(struct imap_layer **layer);
-/* Of the login, on and off, right behind what was put out until now. */
-void imap_layer_begin(struct imap_conn *conn);
-void imap_layer_end(struct imap_conn *conn, struct imap_layer *layer);
+/* Those that are not on yet begin, right behind what was put out until now. */
+void imap_layers_begin(struct imap_conn *conn);
+/* All end there, unless the stream has, and are freed. */
+void imap_layers_end(struct imap_conn *conn, struct imap_login *login);
 #endif

@@ -124,7 +124,7 @@ start_tls(struct imap_conn *conn)
 	conn->input = CONN_TLS;
 	conn->id_name = STR_NONE;
 	arena_free(&conn->id_arena);
-	imap_turn_free(conn);
+	imap_turn_free(conn, &conn->turn);
 	conn->turn = imap_turn_new(conn);
 	if (tls == NULL || stream_starttls(conn->stream, tls) != TS_OK) {
 		imap_log(conn, LOG_INFO, "plaintext followed STARTTLS: closed");
@@ -189,37 +189,26 @@ count_command(const struct imap_cmd *cmd)
 	c->ns += ns;
 }
 
-/* Of the turn that UNAUTHENTICATE ended: what holds for its OK yet. */
-struct last_turn {
-	/* That OK, and nothing behind it, is the last that it shows. */
-	struct transcript *transcript;
-	struct imap_layer *layer;
-	uint64_t user;
-};
-
-static struct last_turn
+static struct imap_turn *
 next_turn(struct imap_conn *conn)
 {
-	struct imap_login *login = imap_login(conn);
-	struct last_turn last = {login->transcript, login->layer, login->who.user};
+	struct imap_turn *old;
 
-	login->transcript = NULL;
-	login->layer = NULL;
 	conn->ending = "UNAUTHENTICATE";
-	imap_turn_free(conn);
-	conn->ending = NULL;
-	conn->turn = imap_turn_new(conn);
+	old = imap_turn_next(conn);
 	conn->turns++;
-	return last;
+	return old;
 }
 
+/* The OK of UNAUTHENTICATE is the last in its transcript and in its layers, and was its work. */
 static void
-end_last_turn(struct imap_conn *conn, struct last_turn *last)
+end_last_turn(struct imap_conn *conn, struct imap_turn *old)
 {
-	transcript_end(&last->transcript, "UNAUTHENTICATE");
-	imap_layer_end(conn, last->layer);
-	imap_layer_free(&last->layer);
-	pace_leave(conn, last->user);
+	uint64_t user = old->login->who.user;
+
+	imap_turn_free(conn, &old);
+	conn->ending = NULL;
+	pace_leave(conn, user);
 }
 
 void
@@ -228,19 +217,19 @@ cmd_reply(struct imap_cmd *cmd)
 	struct imap_conn *conn = cmd->conn;
 	enum imap_after after = cmd->after;
 	bool bad = cmd->result == IMAP_RESULT_BAD;
-	struct last_turn last = {NULL, NULL, 0};
+	struct imap_turn *old = NULL;
 
 	if (!cmd->no_sync && imap_login(conn) != NULL && after != IMAP_AFTER_NEW_TURN &&
 	    !all_told(cmd))
 		return;
 	if (after == IMAP_AFTER_NEW_TURN)
-		last = next_turn(conn);
+		old = next_turn(conn);
 	if (cmd->greeting)
 		print_greeting(cmd);
 	else
 		print_reply(cmd);
-	if (after == IMAP_AFTER_NEW_TURN)
-		end_last_turn(conn, &last);
+	if (old != NULL)
+		end_last_turn(conn, old);
 	count_command(cmd);
 	trace(cmd, bad ? "BAD" : cmd->result == IMAP_RESULT_NO ? "NO" : "OK");
 	cmd_free(conn);
@@ -249,7 +238,7 @@ cmd_reply(struct imap_cmd *cmd)
 	if (conn->closing)
 		return;
 	if (after == IMAP_AFTER_LAYER)
-		imap_layer_begin(conn);
+		imap_layers_begin(conn);
 	if (after == IMAP_AFTER_STARTTLS)
 		start_tls(conn);
 	if (after == IMAP_AFTER_CLOSE) {

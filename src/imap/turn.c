@@ -47,32 +47,52 @@ ending(const struct imap_conn *conn)
 	return conn->ending != NULL ? conn->ending : "closed";
 }
 
+/* It counts no more; the words that tell of it are the connection's, which still has it. */
 static void
-login_free(struct imap_conn *conn)
+end_login(struct imap_conn *conn)
 {
-	struct imap_login *login = conn->turn->login;
+	if (imap_login(conn) == NULL)
+		return;
+	imap_errands_leave(conn, false);
+	imap_box_free(conn);
+	audit_logout(conn, imap_login(conn), ending(conn));
+}
+
+static void
+login_free(struct imap_conn *conn, struct imap_login *login)
+{
 	struct arena *a;
 
 	if (login == NULL)
 		return;
-	imap_errands_leave(conn, false);
-	imap_box_free(conn);
-	audit_logout(conn, login, ending(conn));
 	transcript_end(&login->transcript, ending(conn));
+	imap_layers_end(conn, login);
 	while (!list_empty(&login->tellers)) /* also one of a command, which may live on */
 		list_remove(login->tellers.next);
 	a = login->arena;
-	conn->turn->login = NULL;
 	arena_free(&a);
 }
 
-void
-imap_turn_free(struct imap_conn *conn)
+struct imap_turn *
+imap_turn_next(struct imap_conn *conn)
 {
-	struct arena *a = conn->turn->arena;
+	struct imap_turn *old = conn->turn;
 
-	login_free(conn);
-	conn->turn = NULL;
+	end_login(conn);
+	conn->turn = imap_turn_new(conn);
+	return old;
+}
+
+void
+imap_turn_free(struct imap_conn *conn, struct imap_turn **tp)
+{
+	struct imap_turn *turn = *tp;
+	struct arena *a = turn->arena;
+
+	if (turn == conn->turn)
+		end_login(conn);
+	*tp = NULL;
+	login_free(conn, turn->login);
 	arena_free(&a);
 }
 
@@ -100,14 +120,6 @@ leave_users(void *arg)
 	tally_leave(login->users, &login->user_place);
 }
 
-static void
-free_layer(void *arg)
-{
-	struct imap_login *login = arg;
-
-	imap_layer_free(&login->layer);
-}
-
 /* ---- logins that end with their token */
 
 enum { END_SOONEST = 1, END_LOOK = 86400 }; /* seconds */
@@ -129,7 +141,7 @@ look_again(struct login_end *end)
 }
 
 static void
-end_login(void *arg)
+token_over(void *arg)
 {
 	struct login_end *end = arg;
 	struct imap_conn *conn = end->conn;
@@ -160,7 +172,7 @@ end_at(struct imap_conn *conn, struct arena *a, int64_t at)
 
 	end->conn = conn;
 	end->at = at;
-	loop_timer_init(&end->timer, conn->il->loop, end_login, end);
+	loop_timer_init(&end->timer, conn->il->loop, token_over, end);
 	look_again(end);
 	arena_on_free(a, forget_end, end);
 }
@@ -210,7 +222,6 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login->account = account;
 	login->spaces = conn->server->spaces;
 	arena_on_free(a, unref_account, login);
-	arena_on_free(a, free_layer, login);
 	login->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_LOGIN, a);
 	login->mechanism = arena_str(a, mechanism);
 	login->commands = conn->commands;

@@ -181,7 +181,7 @@ take_layer(struct imap_cmd *cmd)
 
 	if (layer == NULL)
 		return;
-	imap_login(cmd->conn)->layer = imap_layer_new(layer);
+	imap_layer_push(imap_login(cmd->conn), imap_layer_new(layer));
 	s->req.layer = layer->strength;
 	cmd->after = IMAP_AFTER_LAYER;
 	/* RFC 3501 and RFC 9051 section 6.2.2: the OK is not in the layer, so the client asks anew.
