@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "site.h"
 #include "store/check.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

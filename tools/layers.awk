@@ -37,7 +37,7 @@ FILENAME == ARGV[1] {
 		complain(FILENAME ":" FNR ": " from " may not include " to " (" target ")")
 	else if (target ~ /_int\.h$/ && from != to)
 		complain(FILENAME ":" FNR ": " target " is private to " to)
-	else if (target ~ /(^|[\/_])(priv|private|internal)\.h$/)
+	else if (target ~ /(^|[\/_])(priv|private|internal|inside)\.h$/)
 		complain(FILENAME ":" FNR ": " target ": the name of a private header ends in _int.h")
 }
 END { exit bad }

@@ -28,13 +28,13 @@ remember_first(struct imap_conn *conn)
 }}
 
 static void
-print(const struct imap_fetched *message, struct buf *out)
+print_{name}(const struct imap_fetched *message, struct buf *out)
 {{
 	buf_u64(out, message->record->size);
 }}
 
 static const struct imap_fetch_item fetch_items[] = {{
-    {{.name = "{word}", .print = print}},
+    {{.name = "{word}", .print = print_{name}}},
     {{.name = NULL}},
 }};
 

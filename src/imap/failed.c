@@ -34,7 +34,7 @@ count_account(struct imap_conn *conn, struct str authcid)
 
 /* How many there were before this one, by the count that is highest. */
 static unsigned
-count(struct imap_conn *conn, bool guessed, struct str authcid)
+count_failure(struct imap_conn *conn, bool guessed, struct str authcid)
 {
 	char text[TALLY_NETWORK_MAX];
 	unsigned here = conn->failed_in_row++, address, account;
@@ -72,7 +72,7 @@ failed_count(struct imap_conn *conn, enum auth_result result, struct str authcid
 
 	conn->il->stats.failed_logins++;
 	conn->il->stats.login_results[results[result]]++;
-	return delay_for(imap_settings(conn), count(conn, result != AUTH_DENIED, authcid));
+	return delay_for(imap_settings(conn), count_failure(conn, result != AUTH_DENIED, authcid));
 }
 
 uint64_t

@@ -784,7 +784,8 @@ unreadable(struct imap_query *q, const struct store_message *m)
 
 /* A message whose summary decides needs no more; those of others are kept. */
 static bool
-take_summary(struct imap_query *q, const struct store_message *m, enum ts_err err, struct str bytes)
+judge_summary(
+    struct imap_query *q, const struct store_message *m, enum ts_err err, struct str bytes)
 {
 	enum mail_search_found found;
 
@@ -813,7 +814,7 @@ scan_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
 	if (q->scanned == q->count || q->records[q->scanned].uid != uid)
 		return true;
 	m = &q->records[q->scanned++];
-	return take_summary(q, m, err, bytes);
+	return judge_summary(q, m, err, bytes);
 }
 
 static void

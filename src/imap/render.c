@@ -626,7 +626,7 @@ message_ended(struct imap_render *r)
 
 /* One item, or one piece of one. */
 static void
-step(struct imap_render *r)
+do_one_piece(struct imap_render *r)
 {
 	enum done done = r->source.active ? source_piece(r) : put_item(r, &r->items[r->item]);
 	if (done == ITEM_FAILED) {
@@ -647,7 +647,7 @@ imap_render_run(struct imap_render *r, bool (*enough)(void *arg), void *arg)
 	while (r->message < r->count && r->out.n < IMAP_RENDER_PIECE && !r->broken) {
 		if (r->message == r->summaries_end)
 			read_summaries(r);
-		step(r);
+		do_one_piece(r);
 		if (enough != NULL && (r->source.active || r->item % ASKED_ITEMS == 0) &&
 		    enough(arg))
 			return r->message == r->count || r->out.n >= IMAP_RENDER_PIECE || r->broken;

@@ -20,7 +20,7 @@ imap_check_code(const struct imap_conn *conn, struct str code)
 #endif
 
 static enum imap_next
-finish(struct imap_cmd *cmd, enum imap_result result, struct str code, const char *text)
+set_result(struct imap_cmd *cmd, enum imap_result result, struct str code, const char *text)
 {
 	TS_ASSERT(cmd->result == IMAP_RESULT_NONE);
 	imap_check_code(cmd->conn, code);
@@ -33,13 +33,13 @@ finish(struct imap_cmd *cmd, enum imap_result result, struct str code, const cha
 enum imap_next
 cmd_ok(struct imap_cmd *cmd, const char *text)
 {
-	return finish(cmd, IMAP_RESULT_OK, STR_NONE, text);
+	return set_result(cmd, IMAP_RESULT_OK, STR_NONE, text);
 }
 
 enum imap_next
 cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *text)
 {
-	return finish(cmd, IMAP_RESULT_OK, code, text);
+	return set_result(cmd, IMAP_RESULT_OK, code, text);
 }
 
 struct str
@@ -59,13 +59,13 @@ cmd_code_of(struct imap_cmd *cmd, imap_code_f *const *hooks)
 enum imap_next
 cmd_no(struct imap_cmd *cmd, const char *code, const char *text)
 {
-	return finish(cmd, IMAP_RESULT_NO, str_of(code), text);
+	return set_result(cmd, IMAP_RESULT_NO, str_of(code), text);
 }
 
 enum imap_next
 cmd_bad(struct imap_cmd *cmd, const char *text)
 {
-	return finish(cmd, IMAP_RESULT_BAD, STR_NONE, text);
+	return set_result(cmd, IMAP_RESULT_BAD, STR_NONE, text);
 }
 
 bool

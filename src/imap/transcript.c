@@ -140,7 +140,7 @@ show(struct side *s, unsigned char c)
 
 /* The bytes before a line's end that announce a literal: {12} {12+} */
 static void
-look(struct side *s, unsigned char c)
+look_for_literal(struct side *s, unsigned char c)
 {
 	bool digit = c >= '0' && c <= '9';
 
@@ -185,7 +185,7 @@ feed_literal(struct transcript *t, struct side *s, struct str bytes)
 }
 
 static void
-feed(struct transcript *t, struct side *s, struct str bytes)
+feed_side(struct transcript *t, struct side *s, struct str bytes)
 {
 	for (size_t i = 0; i < bytes.n;) {
 		unsigned char c;
@@ -207,7 +207,7 @@ feed(struct transcript *t, struct side *s, struct str bytes)
 			if (s->cr)
 				show(s, '\r');
 			s->cr = false;
-			look(s, c);
+			look_for_literal(s, c);
 			show(s, c);
 		}
 	}
@@ -244,7 +244,7 @@ tapped(void *arg, struct str bytes)
 
 	take_time(t);
 	break_line(t, &t->client);
-	feed(t, &t->server, bytes);
+	feed_side(t, &t->server, bytes);
 	hand_over(t);
 }
 
@@ -340,7 +340,7 @@ begin_command(
 	before_client(t);
 	give_up(t, &t->client);
 	if (may_be_shown(def))
-		feed(t, &t->client, bytes);
+		feed_side(t, &t->client, bytes);
 	else if (def == NULL)
 		note(t, 'C', "[no command that is known]");
 	else
@@ -382,7 +382,7 @@ transcript_more(struct transcript *t, struct str bytes)
 	if (t == NULL || bytes.n == 0)
 		return;
 	before_client(t);
-	feed(t, &t->client, bytes);
+	feed_side(t, &t->client, bytes);
 	hand_over(t);
 }
 

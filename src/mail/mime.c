@@ -423,7 +423,7 @@ find_line(struct mime_walk *w, size_t *budget)
 
 /* Text in which no line matters: all that is left is the body of parts that are open. */
 static bool
-is_text(const struct mime_walk *w)
+in_text(const struct mime_walk *w)
 {
 	return (w->multiparts == 0 || w->full) && !w->open[w->depth - 1].in_header;
 }
@@ -476,7 +476,7 @@ mime_walk_step(struct mime_walk *w, size_t *budget)
 			delimiter(w);
 		} else if (w->off == w->message.n) {
 			close_part(w, w->message.n, w->lf);
-		} else if (is_text(w)) {
+		} else if (in_text(w)) {
 			pass_text(w, budget);
 		} else if (find_line(w, budget)) {
 			take_line(w, budget);

@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/normal.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* By bits that the shard's table does not take (HASH_FUNCTION): all names of a shard agree in
  * these, and would share a bucket. */

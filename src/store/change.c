@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Changes: their making, submission, and end. */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 struct waiter {
 	pthread_mutex_t mutex;

@@ -3,7 +3,7 @@
 #define STORE_CHECK_INT_H
 /* What the files of the check share; check.h says what it is about. */
 #include "store/check.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* References sorted at once: 24 MiB. */
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION

@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define QUEUED 256
 

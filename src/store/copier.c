@@ -6,7 +6,7 @@
  * has more to do goes behind those that wait.
  */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 void
 copier_put(struct errand *e)

@@ -19,7 +19,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 struct transfer {
 	struct errand errand;

@@ -8,7 +8,7 @@
  * as right.  Runs in the background only, one at a time.
  */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define PIECE 32 /* blocks in one batch */
 

@@ -6,7 +6,7 @@
  * question to the state, corrected twice.
  */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 struct pend *
 batch_pend(struct batch *b, struct store_mailbox *mb)

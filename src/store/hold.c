@@ -15,7 +15,7 @@
  * table: so a blob is in the table, or nobody can find its message any more.
  */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define WINDOW 256
 

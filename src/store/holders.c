@@ -16,7 +16,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* ---- rows ---- */
 

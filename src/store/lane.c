@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define BATCH_CHANGES 512
 #define BATCH_BYTES ((size_t)1 << 20) /* the next one waits as long as it takes to write this */

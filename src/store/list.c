@@ -12,7 +12,7 @@
  * nobody can remember a message by it (RFC 9051 2.3.1.1).
  */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define INBOX STR("INBOX")
 

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 struct store_mailbox *
 mailbox_new(struct store_account *account, uint32_t id)

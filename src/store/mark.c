@@ -7,7 +7,7 @@
  * and the list in memory come to the same, in whatever order.
  */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 static void
 add(struct store_mark *mark, struct buf *b)

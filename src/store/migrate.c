@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define PIECE 4096 /* rows of a batch */
 #define PIECE_BYTES ((size_t)4 << 20)
@@ -314,7 +314,7 @@ struct piece {
 };
 
 static enum ts_err
-read_rows(struct migration *m, const struct phase *p, struct piece *piece)
+read_old_rows(struct migration *m, const struct phase *p, struct piece *piece)
 {
 	struct key end;
 	struct engine_iter *it;
@@ -368,7 +368,7 @@ run_phase(struct migration *m)
 	if (m->at.n == 0)
 		key_begin(&m->at, 0, p->kind);
 	do {
-		err = read_rows(m, p, &piece);
+		err = read_old_rows(m, p, &piece);
 		if (err == TS_OK)
 			err = move_piece(m, p, &piece);
 		if (err == TS_OK && piece.last) {

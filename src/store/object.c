@@ -9,7 +9,7 @@
  */
 #include <endian.h>
 
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define ROUNDS 4u
 #define HEX 16u /* digits of a half */

@@ -7,7 +7,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 bool
 background_pinned(struct background *bg)

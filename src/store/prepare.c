@@ -5,7 +5,7 @@
  * be refused is refused before the first record is put.
  */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 enum ts_err
 prepare_usable(const struct store_mailbox *mb)

@@ -3,7 +3,7 @@
 #include "store/properties.h"
 
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 struct property {
 	_Atomic unsigned refs;

@@ -7,7 +7,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define PIECE 1000
 

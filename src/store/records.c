@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Preparing changes of server-wide records. */
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* Looks for the key among operations that are not yet in the engine: the last one counts. */
 static bool

@@ -19,7 +19,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* More below a name than this are renamed in this way; rows of a piece. */
 #define PIECE 500

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* How many ids are made usable by one commit; what is left of them at the end is never used. */
 #define LEASE_ACCOUNTS 4096

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* More than MOST: all but the KEEP highest go. */
 enum { MOST = 512, KEEP = 256 };

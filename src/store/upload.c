@@ -6,7 +6,7 @@
  */
 #include "base/mem.h"
 #include "mail/summary.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define FLIGHT ((size_t)512 << 10)
 #define PIECE ((size_t)64 << 10) /* do not bother a worker with less */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Watches: who wants to know that something changed.  One pending call at a time. */
 #include "base/mem.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* A set of ids that has one of them mostly, and may have very many. */
 struct few {

@@ -96,7 +96,7 @@ find_record(struct checking *c, const char *kind, struct str name)
 }
 
 static bool
-check_user(const struct auth_user *user, void *arg)
+check_one_user(const struct auth_user *user, void *arg)
 {
 	if (user->unreadable)
 		find_record(arg, "user", user->name);
@@ -114,7 +114,7 @@ check_alias(const struct auth_alias *alias, void *arg)
 static void
 check_users(const struct ops *ops, struct checking *c)
 {
-	enum ts_err err = auth_users_list(ops->auth, check_user, c);
+	enum ts_err err = auth_users_list(ops->auth, check_one_user, c);
 
 	if (err == TS_OK)
 		err = auth_alias_list(ops->auth, check_alias, c);

@@ -99,7 +99,7 @@ import_uid_of(struct import *im, const struct mailstream_message *m)
 }
 
 static void
-add_item(struct import *im, const struct mailstream_message *m)
+add_to_batch(struct import *im, const struct mailstream_message *m)
 {
 	struct rd words = rd_of(m->keywords);
 	struct str *keyword = NULL;
@@ -160,7 +160,7 @@ put_alone(struct import *im, const struct mailstream_message *m)
 		return false;
 	next = im->next;
 	renumbered = im->renumbered;
-	add_item(im, m);
+	add_to_batch(im, m);
 	err = submit_batch(im, &limit);
 	if (err == TS_OK)
 		return true;
@@ -210,7 +210,7 @@ import_take_message(struct import *im, const struct mailstream_message *m)
 	}
 	if (brings_keyword(im, m->keywords))
 		return put_alone(im, m);
-	add_item(im, m);
+	add_to_batch(im, m);
 	return (im->batch->item_count < BATCH_ITEMS && im->batch_bytes < BATCH_BYTES) ||
 	       import_flush(im);
 }

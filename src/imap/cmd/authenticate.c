@@ -210,7 +210,7 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 }
 
 static enum imap_next
-auth_answered(struct imap_cmd *cmd)
+client_answered(struct imap_cmd *cmd)
 {
 	struct imap_login_try *s = cmd->state;
 	struct str bytes;
@@ -237,7 +237,7 @@ auth_answered(struct imap_cmd *cmd)
 static void
 auth_line(struct imap_cmd *cmd, struct str line)
 {
-	static const struct imap_step answered = {"auth-answered", auth_answered};
+	static const struct imap_step answered = {"auth-answered", client_answered};
 
 	cmd->line = NULL;
 	cmd->segment = arena_str(cmd->arena, line);

@@ -249,7 +249,7 @@ begin_name(struct list *l, struct str name)
 }
 
 static struct str
-keep(struct list *l, struct str name, size_t n)
+keep_listed_name(struct list *l, struct str name, size_t n)
 {
 	if (l->kept.p == NULL)
 		l->kept = arena_str(l->walk, name);
@@ -260,7 +260,7 @@ static void
 end_level(struct list *l, struct str name)
 {
 	if ((l->marks & (CUT | NAMED)) != 0 || (l->recursive && (l->marks & MATCHES) != 0))
-		(void)push_row(l, keep(l, name, l->cut), l->marks);
+		(void)push_row(l, keep_listed_name(l, name, l->cut), l->marks);
 	begin_part(l, next_cut(l, name, l->cut + 1));
 }
 
@@ -282,7 +282,7 @@ end_name(struct list *l, const struct seen *seen, struct str name)
 			mark_up(above, CHILD_HIDDEN);
 	}
 	if ((row.marks & MATCHES) != 0) {
-		kept = push_row(l, keep(l, name, name.n), row.marks);
+		kept = push_row(l, keep_listed_name(l, name, name.n), row.marks);
 		kept->attrs = row.attrs;
 		if (l->prints) {
 			struct store_mailbox_info *info =
@@ -377,7 +377,7 @@ begin_probe(struct list *l)
 
 /* The next names of the probe.  False: the list is not what it was, all begins anew. */
 static bool
-look(struct list *l)
+probe_next(struct list *l)
 {
 	static const size_t most[] = {[PROBE_NAME] = 1, [PROBE_CHILD] = FEW, [PROBE_ALL] = BATCH};
 	const struct probe *probe = &l->probes[l->probe];
@@ -428,7 +428,7 @@ list_walk(struct imap_cmd *cmd)
 		}
 		if (!l->begun)
 			begin_probe(l);
-		if (!look(l))
+		if (!probe_next(l))
 			begin_walk(l);
 	} while (!cmd_should_yield(cmd));
 	return IMAP_YIELD;

@@ -69,19 +69,19 @@ static const struct imap_fetch_item fetch_items[] = {
 /* ---- APPEND with a literal8: binary parts become base64 on the way (section 4.4) */
 
 static void *
-begin(void)
+begin_unbinary(void)
 {
 	return mail_unbinary_new();
 }
 
 static void
-feed(void *state, struct str piece, bool last, struct buf *out)
+feed_unbinary(void *state, struct str piece, bool last, struct buf *out)
 {
 	mail_unbinary_feed(state, piece, last, out);
 }
 
 static void
-end(void *state)
+end_unbinary(void *state)
 {
 	struct mail_unbinary *u = state;
 
@@ -89,7 +89,7 @@ end(void *state)
 }
 
 static const struct imap_append_data append_data[] = {
-    {.name = "LITERAL8", .begin = begin, .feed = feed, .end = end},
+    {.name = "LITERAL8", .begin = begin_unbinary, .feed = feed_unbinary, .end = end_unbinary},
     {.name = NULL},
 };
 

@@ -20,7 +20,7 @@ struct settings {
 };
 
 static void
-keep(struct imap_conn *conn, const struct wire_id *id)
+keep_identity(struct imap_conn *conn, const struct wire_id *id)
 {
 	static const char *const kept[] = {"name", "version", "vendor"};
 	struct buf text = {0};
@@ -162,7 +162,7 @@ cmd_id(struct imap_cmd *cmd)
 
 	if (!wire_id_parse(&cmd->in, &id))
 		return cmd_bad_syntax(cmd);
-	keep(conn, &id);
+	keep_identity(conn, &id);
 	take_told(conn, &id);
 	log_id(conn);
 	wire_out_id(imap_out(conn), imap_dialect(conn), ours, sizeof(ours) / sizeof(*ours));

@@ -3,7 +3,7 @@
 #include "imap/status.h"
 
 static void *
-begin(struct imap_cmd *cmd, const struct wire_list *args, const char **fault)
+begin_status(struct imap_cmd *cmd, const struct wire_list *args, const char **fault)
 {
 	struct imap_status_items *items = arena_new_object(cmd->arena, struct imap_status_items);
 
@@ -13,13 +13,13 @@ begin(struct imap_cmd *cmd, const struct wire_list *args, const char **fault)
 }
 
 static void
-print(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept)
+print_listed_status(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept)
 {
 	imap_status_print(cmd->conn, mailbox->name, mailbox->info, kept);
 }
 
 static const struct imap_list_return list_returns[] = {
-    {.name = "STATUS", .begin = begin, .print = print},
+    {.name = "STATUS", .begin = begin_status, .print = print_listed_status},
     {.name = NULL},
 };
 

@@ -51,7 +51,7 @@ make(const struct imap_fetched *message, struct buf *out)
 }
 
 static void
-print(const struct imap_fetched *message, struct buf *out)
+print_preview(const struct imap_fetched *message, struct buf *out)
 {
 	struct str text = mail_summary_text(message->summary, MAIL_TEXT_PREVIEW);
 
@@ -65,7 +65,7 @@ static const struct imap_fetch_item fetch_items[] = {
     {.name = "PREVIEW",
         .needs = IMAP_NEEDS_SUMMARY | IMAP_NEEDS_BLOB,
         .parse = read_modifiers,
-        .print = print},
+        .print = print_preview},
     {.name = NULL},
 };
 

@@ -11,7 +11,7 @@
 #define DAY_S 86400
 
 static void
-print(const struct imap_fetched *message, struct buf *out)
+print_savedate(const struct imap_fetched *message, struct buf *out)
 {
 	wire_out_time(out, (struct wire_time){.unix_s = message->record->savedate});
 }
@@ -57,7 +57,7 @@ supported(const struct wire_key *key, const struct store_message *record)
 }
 
 static const struct imap_fetch_item fetch_items[] = {
-    {.name = "SAVEDATE", .print = print},
+    {.name = "SAVEDATE", .print = print_savedate},
     {.name = NULL},
 };
 

@@ -36,7 +36,7 @@ save_found(const struct imap_found *found)
 
 /* A SEARCH that was to save and failed leaves nothing (section 2.1). */
 static void
-forget(struct imap_cmd *cmd)
+forget_saved(struct imap_cmd *cmd)
 {
 	save(imap_box(cmd->conn), NULL);
 }
@@ -50,7 +50,7 @@ drop_expunged(struct imap_box *box)
 }
 
 static const struct imap_search_return search_returns[] = {
-    {.name = "SAVE", .done = save_found, .failed = forget},
+    {.name = "SAVE", .done = save_found, .failed = forget_saved},
     {.name = NULL},
 };
 

@@ -4,7 +4,7 @@
 
 /* The number of seconds, at most 32 bits, becomes the moment that it speaks of. */
 static void
-begin(struct wire_key *key, const struct imap_box *box, int64_t now)
+age_to_moment(struct wire_key *key, const struct imap_box *box, int64_t now)
 {
 	(void)box;
 	key->number = (uint64_t)(now - (int64_t)key->number);
@@ -23,8 +23,8 @@ younger(const struct wire_key *key, const struct store_message *record)
 }
 
 static const struct imap_search_key search_keys[] = {
-    {.name = "OLDER", .begin = begin, .matches = older},
-    {.name = "YOUNGER", .begin = begin, .matches = younger},
+    {.name = "OLDER", .begin = age_to_moment, .matches = older},
+    {.name = "YOUNGER", .begin = age_to_moment, .matches = younger},
     {.name = NULL},
 };
 

@@ -125,7 +125,7 @@ config_check_becomes(const struct config_check *how, const struct conf *conf, ui
 }
 
 static void
-check_user(const struct machine *m)
+check_system_user(const struct machine *m)
 {
 	const struct server_settings *s = conf_get(m->conf, &server_conf);
 	uid_t uid;
@@ -358,7 +358,7 @@ config_check_machine(const struct config_check *how, const struct conf *conf, st
 {
 	struct machine m = {how, conf, faults, warnings};
 
-	check_user(&m);
+	check_system_user(&m);
 	check_listeners(&m);
 	check_control(&m);
 	check_metrics(&m);

@@ -24,7 +24,7 @@
 #include "base/mem.h"
 #include "store/check.h"
 #include "store/engine/rocks/rocks.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 /* ---- the table of accounts ---- */
 

@@ -11,8 +11,8 @@
 #include "kit.h"
 #include "store/check.h"
 #include "store/engine/rocks/rocks.h"
-#include "store/inside.h"
 #include "store/keywords.h"
+#include "store/store_int.h"
 
 #define MSG "Subject: x\r\n\r\ntext\r\n"
 #define LONG 256 /* one more than may be */

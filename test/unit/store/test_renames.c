@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "store/check.h"
 #include "store/engine/rocks/rocks.h"
-#include "store/inside.h"
+#include "store/store_int.h"
 
 #define MANY 1300     /* three pieces of rows */
 #define OPS_MOST 1100 /* of a batch: a piece of rows, or tombstones that come and go */

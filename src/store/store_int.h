@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef STORE_INSIDE_H
-#define STORE_INSIDE_H
+#ifndef STORE_STORE_INT_H
+#define STORE_STORE_INT_H
 /*
  * What the files of the store share, and nobody else includes.
  *
