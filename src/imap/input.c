@@ -79,7 +79,7 @@ gate(struct imap_cmd *cmd, const struct wire_head *head)
 
 /* text: the command so far, in the command's arena. */
 static bool
-begin(struct imap_cmd *cmd, struct str text)
+begin_command(struct imap_cmd *cmd, struct str text)
 {
 	struct imap_conn *conn = cmd->conn;
 	struct wire_head head;
@@ -103,7 +103,7 @@ start_command(struct imap_conn *conn, struct str bytes, size_t end)
 	bool secret;
 
 	text = arena_str(cmd->arena, text);
-	(void)begin(cmd, text);
+	(void)begin_command(cmd, text);
 	cmd->segment = wire_in_rest(&cmd->in);
 	cmd->segment_last = true;
 	secret = is_secret(conn, cmd);
@@ -136,7 +136,7 @@ refuse(struct imap_conn *conn, struct str bytes, const char *code, const char *t
 
 /* The row of the command that begins so; NULL: none.  *head_r is the arena's. */
 static const struct imap_cmd_def *
-row_of(struct imap_conn *conn, struct str bytes, struct arena *a, struct wire_head *head_r)
+find_row(struct imap_conn *conn, struct str bytes, struct arena *a, struct wire_head *head_r)
 {
 	const struct imap_cmd_def *def;
 	struct wire_in in;
@@ -153,7 +153,7 @@ is_streaming(struct imap_conn *conn, struct str bytes)
 {
 	struct arena *a = arena_new(&conn->il->pool, ARENA_CMD, 128);
 	struct wire_head head;
-	const struct imap_cmd_def *def = row_of(conn, bytes, a, &head);
+	const struct imap_cmd_def *def = find_row(conn, bytes, a, &head);
 	bool yes = def != NULL && !head.uid && (def->traits & IMAP_TRAIT_STREAM) != 0;
 
 	arena_free(&a);
@@ -170,7 +170,7 @@ ask_for_literal(struct imap_conn *conn, struct str bytes)
 
 	if (transcript_of(conn) != NULL) {
 		a = arena_new(&conn->il->pool, ARENA_CMD, 128);
-		def = row_of(conn, bytes, a, &head);
+		def = find_row(conn, bytes, a, &head);
 		transcript_early(transcript_of(conn), def, head.tag, bytes);
 		arena_free(&a);
 	}
@@ -180,7 +180,7 @@ ask_for_literal(struct imap_conn *conn, struct str bytes)
 
 /* The framer stopped at a literal of a streaming command, or at its end. */
 static void
-feed(struct imap_cmd *cmd, struct str bytes, size_t end, bool last)
+feed_segment(struct imap_cmd *cmd, struct str bytes, size_t end, bool last)
 {
 	size_t at = cmd->conn->segment_at;
 
@@ -202,7 +202,7 @@ start_streaming(struct imap_conn *conn, struct str bytes, size_t end, bool too_b
 
 	cmd->streaming = true;
 	cmd->literal_too_big = too_big;
-	(void)begin(cmd, text);
+	(void)begin_command(cmd, text);
 	cmd->segment = wire_in_rest(&cmd->in);
 	conn->segment_at = (size_t)(cmd->segment.p - text.p);
 	transcript_command(transcript_of(conn), cmd, text);
@@ -348,7 +348,7 @@ frame(struct imap_conn *conn, struct str bytes)
 
 			conn->frame = (struct wire_frame){0};
 			conn->bytes_in += end;
-			feed(cmd, bytes, end, true);
+			feed_segment(cmd, bytes, end, true);
 			conn->segment_at = 0;
 			return end;
 		}
@@ -356,7 +356,7 @@ frame(struct imap_conn *conn, struct str bytes)
 	case WIRE_FRAME_LITERAL_TOO_BIG:
 		if (cmd != NULL) {
 			cmd->literal_too_big = r == WIRE_FRAME_LITERAL_TOO_BIG;
-			feed(cmd, bytes, f->lit.data, false);
+			feed_segment(cmd, bytes, f->lit.data, false);
 		} else if (is_streaming(conn, (struct str){bytes.p, f->lit.data}))
 			start_streaming(conn, bytes, f->lit.data, r == WIRE_FRAME_LITERAL_TOO_BIG);
 		else if (r == WIRE_FRAME_LITERAL_TOO_BIG)

@@ -65,7 +65,7 @@ find(struct pace *pace, uint64_t who)
 }
 
 static void
-forget(struct pace *pace, struct paced *p)
+forget_paced(struct pace *pace, struct paced *p)
 {
 	*find(pace, p->who) = p->next;
 	list_remove(&p->known);
@@ -99,7 +99,7 @@ forget_some(void *arg)
 			break;
 		list_remove(&p->known);
 		if (list_empty(&p->conns))
-			forget(pace, p);
+			forget_paced(pace, p);
 	}
 	set_timer(il);
 }
@@ -224,7 +224,7 @@ stop_waiting(struct pace *pace, struct pace_place *place)
 		return;
 	list_remove(&p->ring);
 	if (list_empty(&p->known))
-		forget(pace, p);
+		forget_paced(pace, p);
 }
 
 void
@@ -238,7 +238,7 @@ pace_leave(struct imap_conn *conn, uint64_t user)
 
 /* The first connection of the first in the ring, who goes to its back. */
 static struct imap_conn *
-take(struct pace *pace)
+take_next_conn(struct pace *pace)
 {
 	struct paced *p = list_entry(pace->ring.next, struct paced, ring);
 	struct pace_place *place = list_entry(p->conns.next, struct pace_place, link);
@@ -258,7 +258,7 @@ serve(struct loop_task *task)
 
 	pace->credit_ns = pace->credit_ns > 0 ? most : pace->credit_ns + most;
 	while (!list_empty(&pace->ring)) {
-		struct imap_conn *conn = take(pace);
+		struct imap_conn *conn = take_next_conn(pace);
 		uint64_t began = clock_mono_ns();
 
 		conn->task.fn(&conn->task); /* which may free it */
@@ -313,6 +313,6 @@ pace_fini(struct imap_loop *il)
 	TS_ASSERT(list_empty(&pace->ring));
 	loop_timer_clear(&pace->timer);
 	while (!list_empty(&pace->known))
-		forget(pace, list_entry(pace->known.next, struct paced, known));
+		forget_paced(pace, list_entry(pace->known.next, struct paced, known));
 	TS_ASSERT(pace->count == 0);
 }

@@ -392,7 +392,7 @@ cmd_job(struct imap_cmd *cmd, enum work_kind kind, imap_job_f *run, void *state,
 
 /* For the line at the login's end; what failed on its way counts as far as it came. */
 static void
-tally(const struct imap_conn *conn, const struct store_change *change)
+count_change(const struct imap_conn *conn, const struct store_change *change)
 {
 	struct imap_login *login = imap_login(conn);
 
@@ -413,7 +413,7 @@ change_done(struct store_change *change)
 
 	cmd->change_waits = false;
 	cmd->step = cmd->next;
-	tally(conn, change);
+	count_change(conn, change);
 	if (conn->closing)
 		return;
 	if (change->err == TS_UNKNOWN) {

@@ -3,9 +3,9 @@
  * Untagged updates of the selected mailbox: the one place that sends EXPUNGE,
  * EXISTS, RECENT, FLAGS and unasked FETCH (RFC 9051 sections 5.2 and 7.5).
  *
- * Looking and telling are apart.  look() reads the mailbox once: what is new,
+ * Looking and telling are apart.  look_at_mailbox() reads the mailbox once: what is new,
  * what is gone, which flags changed, from which mark on messages are recent,
- * all of one moment.  take() puts that into the box: new UIDs into the view,
+ * all of one moment.  accept_look() puts that into the box: new UIDs into the view,
  * expunged ones into `expunged`, changed ones into `pending`.  What may be told
  * now is told from the box, in bounded pieces, the rest by a later sync.
  */
@@ -62,7 +62,7 @@ read_changes(const struct imap_box *box, struct look *l)
 }
 
 static void
-forget(struct look *l)
+forget_look(struct look *l)
 {
 	if (l->fresh != NULL) {
 		roaring_bitmap_free(l->fresh);
@@ -75,7 +75,7 @@ forget(struct look *l)
 /* New messages have to be claimed in the reading that finds them: then what was read before,
  * without a claim, is forgotten and does not count. */
 static void
-look(struct imap_box *box, struct look *l)
+look_at_mailbox(struct imap_box *box, struct look *l)
 {
 	*l = (struct look){.fresh = NULL};
 	store_mailbox_read_begin(box->mailbox);
@@ -83,7 +83,7 @@ look(struct imap_box *box, struct look *l)
 	store_mailbox_read_end(box->mailbox);
 	if (l->fresh == NULL || roaring_bitmap_is_empty(l->fresh))
 		return;
-	forget(l);
+	forget_look(l);
 	l->mark = imap_box_claim_begin(box);
 	read_changes(box, l);
 	imap_box_claim_end(box);
@@ -213,7 +213,7 @@ tell_flags(struct imap_conn *conn, struct imap_box *box)
 }
 
 static void
-take(struct imap_box *box, const struct look *l)
+accept_look(struct imap_box *box, const struct look *l)
 {
 	box->modseq = l->modseq;
 	roaring_bitmap_or_inplace(box->expunged, l->gone);
@@ -242,15 +242,15 @@ imap_sync(struct imap_teller *teller, struct imap_conn *conn, bool may_expunge)
 		imap_bye(conn, "NONEXISTENT", "The selected mailbox is gone");
 		return false;
 	}
-	look(box, &l);
+	look_at_mailbox(box, &l);
 	drop_old_silent(box);
 	if (l.fresh != NULL)
-		take(box, &l);
+		accept_look(box, &l);
 	if (may_expunge)
 		tell_expunged(conn, box);
 	if (l.fresh != NULL)
 		tell_new(conn, box, &l);
-	forget(&l);
+	forget_look(&l);
 	tell_flags(conn, box);
 	teller->due = (may_expunge && !roaring_bitmap_is_empty(box->expunged)) ||
 	              !roaring_bitmap_is_empty(box->pending);

@@ -553,7 +553,7 @@ make_wanted(struct lmtp_job *job)
 }
 
 static void
-job_done(struct work *work)
+lookup_done(struct work *work)
 {
 	struct lmtp_job *job = list_entry(work, struct lmtp_job, work);
 
@@ -595,7 +595,7 @@ lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 	job->text = arena_str(arena, path->text);
 	job->tail = &job->first;
 	job->work.run = job_run;
-	job->work.done = job_done;
+	job->work.done = lookup_done;
 	job->work.loop = conn->ll->loop;
 	job->work.kind = WORK_SHORT;
 	job->work.who.user = conn->id;

@@ -70,7 +70,7 @@ identified(const struct imap_conn *conn)
 }
 
 static bool
-tls_offered(const struct imap_conn *conn)
+offers_tls(const struct imap_conn *conn)
 {
 	return conn->server->tls != NULL && !conn->entrance->implicit_tls &&
 	       !stream_is_tls(conn->stream) && tls_slot_filled(conn->server->tls);
@@ -81,7 +81,7 @@ cmd_starttls(struct imap_cmd *cmd)
 {
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
-	if (!tls_offered(cmd->conn))
+	if (!offers_tls(cmd->conn))
 		return cmd_bad(cmd, "TLS is not offered here");
 	cmd->after = IMAP_AFTER_STARTTLS;
 	return cmd_ok(cmd, "Begin TLS negotiation now");
@@ -92,17 +92,17 @@ cmd_starttls(struct imap_cmd *cmd)
 static void
 drop_state(void *arg)
 {
-	struct imap_login_try *s = arg;
+	struct imap_try *s = arg;
 
 	auth_login_fini(&s->who);
 	store_account_unref(&s->account);
 	sasl_exchange_free(&s->exchange);
 }
 
-struct imap_login_try *
-imap_login_new(struct imap_cmd *cmd, struct str mechanism)
+struct imap_try *
+imap_try_new(struct imap_cmd *cmd, struct str mechanism)
 {
-	struct imap_login_try *s = arena_new_object(cmd->arena, struct imap_login_try);
+	struct imap_try *s = arena_new_object(cmd->arena, struct imap_try);
 
 	s->auth = cmd->conn->server->auth;
 	s->store = cmd->conn->server->store;
@@ -116,9 +116,9 @@ imap_login_new(struct imap_cmd *cmd, struct str mechanism)
 }
 
 enum imap_next
-imap_login_failed(struct imap_cmd *cmd)
+imap_try_failed(struct imap_cmd *cmd)
 {
-	const struct imap_login_try *s = cmd->state;
+	const struct imap_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
 
 	if (failed_too_often(conn)) {
@@ -132,7 +132,7 @@ imap_login_failed(struct imap_cmd *cmd)
 }
 
 static const char *
-why_failed(const struct imap_login_try *s)
+why_failed(const struct imap_try *s)
 {
 	return s->why != NULL               ? s->why
 	       : s->who.why != NULL         ? s->who.why
@@ -148,8 +148,8 @@ why_failed(const struct imap_login_try *s)
 static enum imap_next
 hold_back(struct imap_cmd *cmd)
 {
-	static const struct imap_step failed = {"login-failed", imap_login_failed};
-	const struct imap_login_try *s = cmd->state;
+	static const struct imap_step failed = {"login-failed", imap_try_failed};
+	const struct imap_try *s = cmd->state;
 	const struct imap_step *next = s->when_failed != NULL ? s->when_failed : &failed;
 	struct imap_conn *conn = cmd->conn;
 	uint64_t due = s->asked_ms + failed_count(conn, s->result, s->req.authcid);
@@ -163,9 +163,9 @@ hold_back(struct imap_cmd *cmd)
 }
 
 enum imap_next
-imap_login_refuse(struct imap_cmd *cmd, const char *why)
+imap_try_refuse(struct imap_cmd *cmd, const char *why)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	s->result = AUTH_FAILED;
 	s->why = why;
@@ -176,7 +176,7 @@ imap_login_refuse(struct imap_cmd *cmd, const char *why)
 static void
 take_layer(struct imap_cmd *cmd)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 	struct sasl_layer *layer = s->exchange != NULL ? sasl_exchange_layer(s->exchange) : NULL;
 
 	if (layer == NULL)
@@ -193,18 +193,18 @@ take_layer(struct imap_cmd *cmd)
 static enum imap_next
 decide_again(struct imap_cmd *cmd)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	store_account_unref(&s->account);
 	if (s->decided >= DECIDE_MAX)
 		return cmd_no(cmd, "UNAVAILABLE", "Users are being changed, try again later");
-	return imap_login_verify(cmd);
+	return imap_try_verify(cmd);
 }
 
 static enum imap_next
 login_loaded(struct imap_cmd *cmd)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 	struct imap_conn *conn = cmd->conn;
 
 	if (s->account == NULL) {
@@ -233,7 +233,7 @@ login_loaded(struct imap_cmd *cmd)
 static enum work_end
 load_run(struct imap_job *job)
 {
-	struct imap_login_try *s = job->state;
+	struct imap_try *s = job->state;
 
 	s->err = store_account_load(s->store, buf_as_str(&s->who.user), false, &s->account);
 	if (s->err != TS_OK)
@@ -242,9 +242,9 @@ load_run(struct imap_job *job)
 }
 
 static enum imap_next
-load(struct imap_cmd *cmd, const struct imap_step *next)
+start_loading(struct imap_cmd *cmd, const struct imap_step *next)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	return cmd_job_of(
 	    cmd, WORK_SHORT, imap_work_who(cmd->conn->server, &s->who), false, load_run, s, next);
@@ -254,11 +254,11 @@ static enum imap_next
 login_made(struct imap_cmd *cmd)
 {
 	static const struct imap_step loaded = {"login-loaded", login_loaded};
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	/* Another login, or a delivery, may have been faster. */
 	if (cmd->change->err == TS_OK || cmd->change->err == TS_EXISTS)
-		return load(cmd, &loaded);
+		return start_loading(cmd, &loaded);
 	s->err = cmd->change->err;
 	return cmd_goto(cmd, &loaded);
 }
@@ -270,7 +270,7 @@ login_looked(struct imap_cmd *cmd)
 {
 	static const struct imap_step made = {"login-made", login_made};
 	static const struct imap_step loaded = {"login-loaded", login_loaded};
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	if (s->account == NULL && s->err == TS_NOT_FOUND)
 		return cmd_change(cmd,
@@ -283,7 +283,7 @@ login_looked(struct imap_cmd *cmd)
 static enum work_end
 check_run(struct imap_job *job)
 {
-	struct imap_login_try *s = job->state;
+	struct imap_try *s = job->state;
 
 	s->result = auth_check(s->auth, &s->req, &s->who);
 	return WORK_DONE;
@@ -295,16 +295,16 @@ login_checked(struct imap_cmd *cmd)
 	static const struct imap_step looked = {"login-looked", login_looked};
 	static const struct imap_step loaded = {"login-loaded", login_loaded};
 	static const struct imap_step again = {"login-checked", login_checked};
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
-	if (imap_login_must_wait(s))
-		return imap_login_job(cmd, check_run, &again);
+	if (imap_try_must_wait(s))
+		return imap_try_job(cmd, check_run, &again);
 	switch (s->result) {
 	case AUTH_OK:
 		s->account = store_account_find(s->store, buf_as_str(&s->who.user));
 		cmd->conn->il->stats.account[s->account != NULL]++;
 		if (s->account == NULL)
-			return load(cmd, &looked);
+			return start_loading(cmd, &looked);
 		return cmd_goto(cmd, &loaded);
 	case AUTH_FAILED:
 	case AUTH_DENIED:
@@ -334,17 +334,17 @@ source_of(const struct imap_conn *conn)
 static enum imap_next
 job_waited(struct imap_cmd *cmd)
 {
-	const struct imap_login_try *s = cmd->state;
+	const struct imap_try *s = cmd->state;
 
-	return imap_login_job(cmd, s->job_run, s->job_next);
+	return imap_try_job(cmd, s->job_run, s->job_next);
 }
 
 enum imap_next
-imap_login_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *next)
+imap_try_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *next)
 {
 	static const struct imap_step waited = {"login-waited", job_waited};
 	struct imap_conn *conn = cmd->conn;
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 	uint64_t source = source_of(conn), wait = s->waited ? 0 : failed_wait(conn);
 	struct work_pool *pool = imap_job_pool(conn->server, s->req.may_wait);
 
@@ -364,7 +364,7 @@ imap_login_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *ne
 }
 
 bool
-imap_login_must_wait(struct imap_login_try *s)
+imap_try_must_wait(struct imap_try *s)
 {
 	if (s->result != AUTH_AGAIN || s->req.may_wait)
 		return false;
@@ -373,16 +373,16 @@ imap_login_must_wait(struct imap_login_try *s)
 }
 
 enum imap_next
-imap_login_verify(struct imap_cmd *cmd)
+imap_try_verify(struct imap_cmd *cmd)
 {
 	static const struct imap_step checked = {"login-checked", login_checked};
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	s->decided++;
 	s->result = auth_try(s->auth, &s->req, &s->who);
 	cmd->conn->il->stats.credential[s->result != AUTH_AGAIN]++;
 	if (s->result == AUTH_AGAIN)
-		return imap_login_job(cmd, check_run, &checked);
+		return imap_try_job(cmd, check_run, &checked);
 	return cmd_goto(cmd, &checked);
 }
 
@@ -396,16 +396,16 @@ static enum imap_next
 cmd_login(struct imap_cmd *cmd)
 {
 	struct wire_login args;
-	struct imap_login_try *s;
+	struct imap_try *s;
 
 	if (!wire_login_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
 	if (!imap_password_allowed(cmd->conn))
 		return imap_privacy_required(cmd);
-	s = imap_login_new(cmd, STR("LOGIN-command"));
+	s = imap_try_new(cmd, STR("LOGIN-command"));
 	s->req.authcid = args.user;
 	s->req.secret = args.password;
-	return imap_login_verify(cmd);
+	return imap_try_verify(cmd);
 }
 
 static const struct imap_cmd_def cmds[] = {
@@ -424,7 +424,7 @@ static const struct imap_cap caps[] = {
     {.word = "STARTTLS",
         .rfc = "3501, 9051",
         .states = IMAP_NOAUTH,
-        .when = tls_offered,
+        .when = offers_tls,
         .shown = "in clear, with a certificate"},
     {.word = "LOGINDISABLED",
         .rfc = "3501, 9051",

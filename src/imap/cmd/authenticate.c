@@ -27,7 +27,7 @@ static enum imap_next token_shown(struct imap_cmd *cmd);
 static enum work_end
 keys_run(struct imap_job *job)
 {
-	struct imap_login_try *s = job->state;
+	struct imap_try *s = job->state;
 
 	s->result = auth_scram_keys(
 	    s->auth, s->req.authcid, s->exchange->mech->hash, s->req.may_wait, &s->scram);
@@ -38,10 +38,10 @@ static enum imap_next
 got_keys(struct imap_cmd *cmd)
 {
 	static const struct imap_step again = {"auth-keys", got_keys};
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
-	if (imap_login_must_wait(s))
-		return imap_login_job(cmd, keys_run, &again);
+	if (imap_try_must_wait(s))
+		return imap_try_job(cmd, keys_run, &again);
 	if (s->result != AUTH_OK)
 		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
 	return exchange_moved(cmd, sasl_exchange_keys(s->exchange, &s->scram.keys, s->scram.known));
@@ -50,7 +50,7 @@ got_keys(struct imap_cmd *cmd)
 /* ---- one move of the exchange, on a worker if it may block */
 
 static enum sasl_step
-move(struct imap_login_try *s)
+move(struct imap_try *s)
 {
 	if (s->started)
 		return sasl_exchange_step(s->exchange, s->response);
@@ -61,7 +61,7 @@ move(struct imap_login_try *s)
 static enum work_end
 move_run(struct imap_job *job)
 {
-	struct imap_login_try *s = job->state;
+	struct imap_try *s = job->state;
 
 	s->step = move(s);
 	return WORK_DONE;
@@ -70,7 +70,7 @@ move_run(struct imap_job *job)
 static enum imap_next
 moved(struct imap_cmd *cmd)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	return exchange_moved(cmd, s->step);
 }
@@ -79,10 +79,10 @@ static enum imap_next
 exchange_move(struct imap_cmd *cmd)
 {
 	static const struct imap_step next = {"auth-moved", moved};
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	if ((s->exchange->mech->flags & SASL_BLOCKS) != 0)
-		return imap_login_job(cmd, move_run, &next);
+		return imap_try_job(cmd, move_run, &next);
 	return exchange_moved(cmd, move(s));
 }
 
@@ -92,12 +92,12 @@ exchange_move(struct imap_cmd *cmd)
 static enum imap_next
 deny(struct imap_cmd *cmd)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 	struct buf scope = {0}, configuration = {0};
 	enum sasl_step step;
 
 	if (s->result == AUTH_DENIED) /* the token is right */
-		return imap_login_failed(cmd);
+		return imap_try_failed(cmd);
 	auth_token_hints(s->auth, &scope, &configuration);
 	step = sasl_exchange_deny(
 	    s->exchange, &(struct sasl_denial){buf_as_str(&scope), buf_as_str(&configuration)});
@@ -110,14 +110,14 @@ static enum imap_next
 token_shown(struct imap_cmd *cmd)
 {
 	static const struct imap_step denied = {"auth-deny", deny};
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	s->req.proof = AUTH_BY_TOKEN;
 	s->req.secret = s->exchange->result.token;
 	s->req.host = s->exchange->result.host;
 	s->when_failed = &denied;
 	if (s->req.secret.n > 0)
-		return imap_login_verify(cmd);
+		return imap_try_verify(cmd);
 	/* It asks what a token should be for (RFC 7628 section 4.3), which is no guess at one. */
 	s->result = AUTH_FAILED;
 	return deny(cmd);
@@ -132,15 +132,15 @@ token_shown(struct imap_cmd *cmd)
 static enum imap_next
 certificate_shown(struct imap_cmd *cmd)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 	const struct tls_identity *id = imap_identity(cmd->conn);
 
 	s->req.proof = AUTH_BY_CERTIFICATE;
 	if (id->standing != TLS_PEER_KNOWN)
-		return imap_login_refuse(cmd, id->why);
+		return imap_try_refuse(cmd, id->why);
 	if (!str_eq(id->user, s->req.authcid))
-		return imap_login_refuse(cmd, "the certificate stands for another user by now");
-	return imap_login_verify(cmd);
+		return imap_try_refuse(cmd, "the certificate stands for another user by now");
+	return imap_try_verify(cmd);
 }
 
 /* Who it is goes into the exchange.  False: the certificate stands for nobody. */
@@ -157,7 +157,7 @@ identify(struct imap_cmd *cmd, struct sasl_exchange *x)
 enum imap_next
 imap_preauth(struct imap_cmd *cmd)
 {
-	struct imap_login_try *s = imap_login_new(cmd, STR("PREAUTH"));
+	struct imap_try *s = imap_try_new(cmd, STR("PREAUTH"));
 
 	s->req.authcid = arena_str(cmd->arena, imap_identity(cmd->conn)->user);
 	return certificate_shown(cmd);
@@ -169,7 +169,7 @@ static enum imap_next
 exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 {
 	static const struct imap_step keys_found = {"auth-keys", got_keys};
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 
 	s->req.authcid = s->exchange->result.authcid;
 	s->req.authzid = s->exchange->result.authzid;
@@ -181,7 +181,7 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 		cmd->line_max = line_max(s->exchange->mech);
 		return IMAP_WAIT;
 	case SASL_STEP_KEYS:
-		return imap_login_job(cmd, keys_run, &keys_found);
+		return imap_try_job(cmd, keys_run, &keys_found);
 	case SASL_STEP_PROVEN:
 		if ((s->exchange->mech->flags & SASL_FROM_CHANNEL) != 0)
 			return certificate_shown(cmd);
@@ -189,13 +189,13 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 		                                                              : AUTH_BY_KEYS;
 		s->req.stamp =
 		    s->exchange->mech->server_keys != NULL ? s->scram.stamp : s->exchange->stamp;
-		return imap_login_verify(cmd);
+		return imap_try_verify(cmd);
 	case SASL_STEP_PASSWORD:
-		return imap_login_verify(cmd);
+		return imap_try_verify(cmd);
 	case SASL_STEP_TOKEN:
 		return token_shown(cmd);
 	case SASL_STEP_REFUSED:
-		return imap_login_refuse(
+		return imap_try_refuse(
 		    cmd, s->scram.disabled ? "disabled, whatever the proof" : s->exchange->why);
 	case SASL_STEP_UNAVAILABLE:
 		imap_log(cmd->conn, LOG_WARNING, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
@@ -212,12 +212,12 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 static enum imap_next
 client_answered(struct imap_cmd *cmd)
 {
-	struct imap_login_try *s = cmd->state;
+	struct imap_try *s = cmd->state;
 	struct str bytes;
 
 	s->asked_ms = loop_now(cmd->conn->il->loop);
 	if (s->when_failed != NULL) /* RFC 7628 section 4.3: NO, even to who cancels */
-		return imap_login_failed(cmd);
+		return imap_try_failed(cmd);
 	/* RFC 9051 section 6.2.2: BAD both for "*" and for what is no base64. */
 	switch (wire_sasl_line_parse(cmd->arena, cmd->segment, &bytes)) {
 	case WIRE_SASL_CANCEL:
@@ -294,7 +294,7 @@ imap_authenticate(struct imap_cmd *cmd)
 	struct wire_authenticate args;
 	const struct sasl_mech *mech;
 	struct sasl_binding binding;
-	struct imap_login_try *s;
+	struct imap_try *s;
 
 	if (!wire_authenticate_parse(&cmd->in, &args))
 		return cmd_bad_syntax(cmd);
@@ -305,7 +305,7 @@ imap_authenticate(struct imap_cmd *cmd)
 		return imap_privacy_required(cmd);
 	if (args.initial.n > sasl_mech_response_max(mech))
 		return cmd_bad(cmd, "Response too long");
-	s = imap_login_new(cmd, str_of(mech->name));
+	s = imap_try_new(cmd, str_of(mech->name));
 	s->exchange = sasl_exchange_new(mech);
 	if ((mech->flags & SASL_FROM_CHANNEL) != 0 && !identify(cmd, s->exchange))
 		return certificate_shown(cmd);

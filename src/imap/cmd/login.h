@@ -6,7 +6,8 @@
 #include "imap/imap.h"
 #include "sasl/mech.h"
 
-struct imap_login_try { /* cmd->state; a job's while it runs */
+/* A try to log in; what comes of one that succeeds is a struct imap_login. */
+struct imap_try { /* cmd->state; a job's while it runs */
 	struct auth *auth;
 	struct store *store;
 	struct auth_request req;
@@ -30,18 +31,18 @@ struct imap_login_try { /* cmd->state; a job's while it runs */
 };
 
 /* Becomes cmd->state. */
-struct imap_login_try *imap_login_new(struct imap_cmd *cmd, struct str mechanism);
+struct imap_try *imap_try_new(struct imap_cmd *cmd, struct str mechanism);
 /* The request is complete: answers the command. */
-enum imap_next imap_login_verify(struct imap_cmd *cmd);
+enum imap_next imap_try_verify(struct imap_cmd *cmd);
 /* The mechanism refuses them; why is for the log. */
-enum imap_next imap_login_refuse(struct imap_cmd *cmd, const char *why);
+enum imap_next imap_try_refuse(struct imap_cmd *cmd, const char *why);
 /* The NO to a login that failed, when all that belongs to it was done. */
-enum imap_next imap_login_failed(struct imap_cmd *cmd);
+enum imap_next imap_try_failed(struct imap_cmd *cmd);
 /* Did the check stop before a database that may be slow?  Then it is to be done again, and
- * imap_login_job() does it where it may wait. */
-bool imap_login_must_wait(struct imap_login_try *s);
+ * imap_try_job() does it where it may wait. */
+bool imap_try_must_wait(struct imap_try *s);
 /* A job on behalf of a stranger, whose state is cmd->state: bounded, and behind his own. */
-enum imap_next imap_login_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *next);
+enum imap_next imap_try_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *next);
 /* May a password come on this connection as it is now? */
 bool imap_password_allowed(const struct imap_conn *conn);
 enum imap_next imap_privacy_required(struct imap_cmd *cmd);

@@ -33,7 +33,7 @@ stored(struct imap_cmd *cmd)
 
 /* Each message asked for is answered with its flags (RFC 9051 section 6.4.6), a piece at a time. */
 static enum imap_next
-store_print(struct imap_cmd *cmd)
+print_stored(struct imap_cmd *cmd)
 {
 	struct store_cmd *s = cmd->state;
 	struct imap_box *box = imap_box(cmd->conn);
@@ -52,9 +52,9 @@ store_print(struct imap_cmd *cmd)
 }
 
 static enum imap_next
-store_done(struct imap_cmd *cmd)
+after_store(struct imap_cmd *cmd)
 {
-	static const struct imap_step print = {"store-print", store_print};
+	static const struct imap_step print = {"store-print", print_stored};
 	struct store_cmd *s = cmd->state;
 	struct imap_box *box = imap_box(cmd->conn);
 	struct store_change *change = cmd->change;
@@ -75,7 +75,7 @@ store_done(struct imap_cmd *cmd)
 
 /* RFC 4314 section 4: which rights a STORE of these flags takes; it goes on with one of them. */
 static unsigned
-store_needs(const struct wire_store *args)
+needs_of_store(const struct wire_store *args)
 {
 	const struct wire_flags *flags = &args->flags;
 	unsigned needed = 0;
@@ -120,7 +120,7 @@ cmd_store(struct imap_cmd *cmd)
 	    [WIRE_STORE_ADD] = STORE_FLAGS_ADD,
 	    [WIRE_STORE_REMOVE] = STORE_FLAGS_REMOVE,
 	};
-	static const struct imap_step done = {"store-done", store_done};
+	static const struct imap_step done = {"store-done", after_store};
 	struct store_cmd *s = arena_new_object(cmd->arena, struct store_cmd);
 	struct imap_box *box = imap_box(cmd->conn);
 	struct store_change *change;
@@ -140,7 +140,7 @@ cmd_store(struct imap_cmd *cmd)
 	arena_on_free(cmd->arena, free_bitmap, s->uids);
 	if (box->read_only)
 		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
-	needed = store_needs(&s->args);
+	needed = needs_of_store(&s->args);
 	s->partly = (needed & ~box->rights) != 0;
 	if (s->partly && (needed & box->rights) == 0)
 		return cmd_no_right(cmd, needed);

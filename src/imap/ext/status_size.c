@@ -3,7 +3,7 @@
 #include "imap/imap.h"
 
 static void
-print(struct imap_conn *conn, const struct store_account *account,
+print_size(struct imap_conn *conn, const struct store_account *account,
     const struct store_mailbox_info *mailbox, struct buf *out)
 {
 	(void)account;
@@ -12,7 +12,7 @@ print(struct imap_conn *conn, const struct store_account *account,
 }
 
 static const struct imap_status_item status_items[] = {
-    {.name = "SIZE", .print = print},
+    {.name = "SIZE", .print = print_size},
     {.name = NULL},
 };
 

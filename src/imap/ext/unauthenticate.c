@@ -21,7 +21,7 @@ allowed(const struct imap_conn *conn)
 }
 
 static enum imap_next
-end_login(struct imap_cmd *cmd)
+begin_new_turn(struct imap_cmd *cmd)
 {
 	cmd->after = IMAP_AFTER_NEW_TURN;
 	cmd->tell_capabilities = true;
@@ -38,7 +38,7 @@ end_layers(struct imap_cmd *cmd)
 	struct imap_conn *conn = cmd->conn;
 
 	if (stream_may_pop(conn->stream))
-		return end_login(cmd);
+		return begin_new_turn(cmd);
 	imap_log(conn, LOG_INFO, "input behind UNAUTHENTICATE, before its OK: closed");
 	imap_bye(conn, NULL, "With a security layer, wait for the OK of UNAUTHENTICATE");
 	return IMAP_WAIT;
@@ -54,7 +54,7 @@ cmd_unauthenticate(struct imap_cmd *cmd)
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
 	if (!stream_has_layers(cmd->conn->stream))
-		return end_login(cmd);
+		return begin_new_turn(cmd);
 	/* When the stream is not within data(), so that it knows what came behind this line. */
 	cmd->step = &layers;
 	return IMAP_YIELD;

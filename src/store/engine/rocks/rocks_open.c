@@ -388,7 +388,7 @@ log_damaged(const struct rocks_config *config, struct rocks_setup *s, uint64_t r
 
 /* What the log lacks is given up: that is noted before the mark forgets it. */
 static enum ts_err
-give_up(const struct rocks_config *config, int dir, struct rocks_mark *mark, uint64_t reached)
+note_given_up(const struct rocks_config *config, int dir, struct rocks_mark *mark, uint64_t reached)
 {
 	char what[128];
 	enum ts_err err;
@@ -432,7 +432,7 @@ probe(const struct rocks_config *config, int dir, struct rocks_setup *s, struct 
 		return log_damaged(config, s, reached, mark->seq, text_r);
 	}
 	*mode_r = WAL_POINT_IN_TIME;
-	err = give_up(config, dir, mark, reached);
+	err = note_given_up(config, dir, mark, reached);
 	if (err != TS_OK)
 		rocks_db_close(db_r, false);
 	return err;
