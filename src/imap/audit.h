@@ -9,7 +9,7 @@
  * Names, addresses and ID are what clients say: base/log.h escapes them.
  */
 #include "auth/auth.h"
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 /* The login has begun. */
 void audit_login(const struct imap_conn *conn, const struct auth_request *req);

@@ -14,7 +14,7 @@
  *	pace.c      whose turn it is
  *	life.c      what a connection is at any moment
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "imap/settings.h"
 
 enum conn_input {     /* what the next bytes are */

@@ -2,7 +2,7 @@
 #ifndef IMAP_COPY_H
 #define IMAP_COPY_H
 /* COPY and MOVE: one command, but for what becomes of the source. */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 /* The first step of a command with a set and a mailbox (RFC 9051 sections 6.4.7 and 6.4.8, RFC
  * 6851; RFC 2180 section 4.4). */

@@ -20,7 +20,7 @@
  * Where its turn or box ends, an errand that waits goes at once, one that runs is cancelled and
  * goes when its worker sees it, and a change goes on without it.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 struct imap_errand;
 

@@ -19,7 +19,7 @@
  * user.
  */
 #include "auth/auth.h"
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 /* One more.  result: AUTH_FAILED, AUTH_DENIED or AUTH_DISABLED.  Gives the time, in milliseconds
  * from when the client had said what was wrong, at which it is answered. */

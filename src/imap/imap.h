@@ -2,7 +2,9 @@
 #ifndef IMAP_IMAP_H
 #define IMAP_IMAP_H
 /*
- * The server's engine: lifetimes, dispatch, steps.
+ * The server's engine: its lifetimes, and how a process runs it (imap_loop_init(),
+ * imap_conn_start()).  What commands are made of is in imap/cmd.h, what extensions bring in
+ * imap/ext.h, and what the engine's files share among themselves in imap/conn_int.h.
  *
  * Six lifetimes, each with its own arena, each freed as a whole:
  *
@@ -41,31 +43,20 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "imap/ext.h"
 #include "imap/pace.h"
+#include "imap/registry.h"
+#include "imap/tell.h"
 #include "net/loop.h"
 #include "net/stream.h"
 #include "net/work.h"
 #include "sasl/mech.h"
 #include "store/store.h"
-#include "wire/cmd.h"
-#include "wire/cmd/auth.h"
-#include "wire/cmd/copy.h"
-#include "wire/cmd/enable.h"
-#include "wire/cmd/fetch_data.h"
-#include "wire/cmd/id.h"
-#include "wire/cmd/list.h"
-#include "wire/cmd/mailbox.h"
-#include "wire/cmd/namespace.h"
-#include "wire/cmd/select.h"
-#include "wire/cmd/store.h"
 #include "wire/frame.h"
 #include "wire/response.h"
 
 struct conf;
 struct imap_errand;   /* imap/errand.h */
 struct imap_layer;    /* imap/layer.h */
-struct imap_registry; /* below */
 struct imap_settings; /* imap/settings.h */
 struct tally;         /* net/tally.h */
 struct transcript;    /* imap/transcript.h */
@@ -73,244 +64,6 @@ struct transcript_files;
 struct imap_space; /* imap/place.h */
 struct tally_place;
 struct failures;
-
-/* ---- steps ---- */
-
-struct imap_step {
-	const char *name; /* for traces */
-	enum imap_next (*run)(struct imap_cmd *cmd);
-};
-
-enum imap_tell_when { /* times at which something may be told unasked, a mask: imap/tell.h */
-	IMAP_TELL_REPLY = 1u << 0,   /* before a tagged reply */
-	IMAP_TELL_WAITING = 1u << 1, /* while a command lets others speak */
-	IMAP_TELL_QUIET = 1u << 2    /* while no command is in progress */
-};
-
-struct imap_teller {
-	unsigned when; /* at such times it is asked */
-	bool due; /* there is something: it is worth a time of its own, and is asked until it is
-	             not due any more */
-	/*
-	 * Tells a bounded piece (IMAP_PRINT_BYTES), all of one moment, and sets due: is there more?
-	 * Before a reply, and where IDLE begins, it is asked whether it is due or not.  expunge:
-	 * EXPUNGE may go out.  False: the connection got BYE.
-	 */
-	bool (*tell)(struct imap_teller *teller, struct imap_conn *conn, bool expunge);
-	struct link link; /* private */
-};
-
-enum imap_result { IMAP_RESULT_NONE, IMAP_RESULT_OK, IMAP_RESULT_NO, IMAP_RESULT_BAD };
-
-/* What the runner does after the tagged reply is printed. */
-enum imap_after {
-	IMAP_AFTER_NOTHING,
-	IMAP_AFTER_NEW_TURN, /* UNAUTHENTICATE */
-	IMAP_AFTER_STARTTLS,
-	IMAP_AFTER_LAYER, /* a login with a security layer, which begins */
-	IMAP_AFTER_CLOSE  /* LOGOUT, fatal errors */
-};
-
-struct imap_cmd {
-	struct arena *arena;
-	struct imap_conn *conn;
-	const struct imap_cmd_def *def; /* NULL: unknown command */
-	struct str tag;
-	bool uid;          /* UID FETCH, UID STORE, … */
-	struct wire_in in; /* cursor behind the command's name */
-	const struct imap_step *step;
-	void *state; /* the command's own, in arena */
-	uint64_t started_ns;
-	uint64_t reserved; /* bytes outside of its arena: cmd_reserve() */
-
-	/* what is waited for */
-	struct imap_job *job;
-	struct store_change *change;
-	bool change_waits;            /* it is under way; else what it brought */
-	bool upload_waits;            /* the end of an upload is waited for */
-	const struct imap_step *next; /* private: after change, timer, input */
-	bool running, yielded; /* private: inside a step; waits for its turn or for drained() */
-	bool midway;           /* the output ends inside of a response: only its rest may follow */
-	struct loop_timer timer; /* cmd_sleep */
-	/* Set: the next line of input is the command's (AUTHENTICATE, IDLE), not a new command;
-	 * without its CRLF, valid during the call. */
-	void (*line)(struct imap_cmd *cmd, struct str line);
-	size_t line_max; /* before login that line may be so long, if it is more than others may */
-	bool lets_tell;  /* while it waits others may speak (IDLE): imap/tell.h */
-
-	/* IMAP_TRAIT_STREAM: see cmd_literal_stream */
-	struct str segment; /* text behind the name, or the last message, up to the framer's stop */
-	bool segment_last;  /* it ends the command; else a literal is announced */
-	bool literal_too_big; /* for cmd_literal_inline */
-	void (*sink)(struct imap_cmd *cmd, struct str bytes);
-	bool streaming, wants_input, held; /* private */
-	size_t transcribed; /* private: streaming: of the input at hand, what the transcript has */
-
-	/* the tagged reply */
-	enum imap_result result;
-	enum imap_after after;
-	struct str code; /* inside [ ], without the brackets; empty: none */
-	struct str text;
-	bool
-	    may_expunge; /* EXPUNGE responses may go out before the tagged reply (RFC 9051 7.5.1) */
-	bool no_sync;    /* no untagged updates before the tagged reply */
-	bool tell_capabilities; /* OK carries [CAPABILITY …] of what holds then */
-	bool greeting; /* no command but what comes before the greeting, which is its reply */
-};
-
-enum imap_next cmd_ok(struct imap_cmd *cmd, const char *text);
-enum imap_next cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *text);
-enum imap_next cmd_no(
-    struct imap_cmd *cmd, const char *code, const char *text); /* code may be NULL */
-enum imap_next cmd_bad(struct imap_cmd *cmd, const char *text);
-/* The response code that extensions print for cmd->change; hooks: of the registry. */
-struct str cmd_code_of(struct imap_cmd *cmd, imap_code_f *const *hooks);
-/* Debug builds abort at a code that no extension brings. */
-#ifdef TS_DEBUG
-void imap_check_code(const struct imap_conn *conn, struct str code);
-#else
-#define imap_check_code(conn, code) ((void)0)
-#endif
-/* BAD with the cursor's error text; NO for what is no fault of grammar: [CANNOT] for a mailbox name
- * that is none, [LIMIT] for more than is allowed.  A NO is an attempt that failed, so the command
- * owes what it owes then (cmd_is_attempt). */
-enum imap_next cmd_bad_syntax(struct imap_cmd *cmd);
-bool cmd_is_attempt(const struct imap_cmd *cmd); /* cmd_bad_syntax() says NO */
-/* The only place that turns a ts_err into NO and a response code (respond.c). */
-enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);
-/* The same for a change that was refused; says which limit. */
-enum imap_next cmd_change_err(struct imap_cmd *cmd, const struct store_change *change);
-/* For `cmd->step = &x; return IMAP_GO;` */
-enum imap_next cmd_goto(struct imap_cmd *cmd, const struct imap_step *step);
-
-/*
- * limits.connection_memory (memory.c).  A command that is about to hold much, by what the client
- * asks for and not by what it sent, looks first: room for what goes into its arena, which is
- * counted by itself, reserve for what is elsewhere, until the command ends.
- */
-uint64_t imap_conn_memory(const struct imap_conn *conn); /* bytes that it holds, about */
-uint64_t cmd_room(const struct imap_cmd *cmd);           /* bytes that it may take yet */
-bool cmd_reserve(struct imap_cmd *cmd, uint64_t bytes);  /* false: not so many; nothing is taken */
-enum imap_next cmd_no_room(struct imap_cmd *cmd);        /* NO [LIMIT] (RFC 5530 section 3) */
-
-/*
- * A job: run() on a worker thread, then the command's step `next` on the loop.
- * Its memory is its own arena (freed with the command); run() must touch
- * nothing of the connection.  What may take long is WORK_LONG: run() asks
- * imap_job_should_stop() as it goes, and returns WORK_AGAIN to go on later, with its state
- * as it left it (work.h).  When the connection closes, or its time is over
- * (timeouts.job), the job is cancelled; the connection waits for it.
- */
-struct imap_job {
-	struct work work;
-	struct imap_cmd *cmd;
-	const struct imap_step *next;
-	enum work_end (*run)(struct imap_job *job);
-	void *state; /* in cmd->arena: only the job may touch it while it runs */
-};
-typedef enum work_end imap_job_f(struct imap_job *job);
-/* For the user who is logged in. */
-enum imap_next cmd_job(struct imap_cmd *cmd, enum work_kind kind, imap_job_f *run, void *state,
-    const struct imap_step *next);
-/* For somebody else; waits: it may wait for other machines. */
-enum imap_next cmd_job_of(struct imap_cmd *cmd, enum work_kind kind, struct work_who who,
-    bool waits, imap_job_f *run, void *state, const struct imap_step *next);
-/* For run(), between two pieces of work: has it to return now? */
-static inline bool
-imap_job_should_stop(struct imap_job *job)
-{
-	return work_should_stop(&job->work);
-}
-/* A change of that mailbox, or with it for a target, in the account that it is in. */
-struct store_change *cmd_change_of(
-    struct imap_cmd *cmd, enum store_change_kind kind, struct store_mailbox *mailbox);
-/* Submits the change (done and arg are set here) and goes on with `next`; cmd->change holds the
- * result then.  On TS_UNKNOWN the connection gets BYE and next is not run. */
-enum imap_next cmd_change(
-    struct imap_cmd *cmd, struct store_change *change, const struct imap_step *next);
-/* Goes on with `next` in ms milliseconds. */
-enum imap_next cmd_sleep(struct imap_cmd *cmd, uint64_t ms, const struct imap_step *next);
-/* Goes on with the command's step; from timers, input handlers, watches; on the loop. */
-void imap_resume(struct imap_cmd *cmd);
-/* Has the command used up its time slice, or filled the out queue?  Then return IMAP_YIELD. */
-bool cmd_should_yield(const struct imap_cmd *cmd);
-
-/*
- * IMAP_TRAIT_STREAM: start() is called at the first literal, or at the command's end when it has
- * none; cmd->segment is the text behind the command's name so far, for wire_append_feed() (cmd->in
- * is not to be used).  Unless cmd->segment_last, a literal is announced, and one of these answers:
- *
- *   cmd_literal_inline  it becomes part of the segment; `next` runs at the next stop of the framer,
- *                       with the same segment and what came since.  Not if cmd->literal_too_big.
- *   cmd_literal_stream  its bytes go to sink() in pieces, on the loop (never a piece of none);
- *                       then `next` runs with the segment behind it.  sink() may call cmd_hold();
- *                       cmd_unhold() goes on, later.
- *   cmd_no, cmd_bad …   at this point, or while bytes are streamed, refuses it: what the client
- *                       sends without waiting is skipped before the tagged reply goes out.
- *
- * The continuation request of a synchronising literal is sent by the first two.  A command may do
- * something else before it answers (a job: IMAP_WAIT); input waits.
- */
-enum imap_next cmd_literal_inline(struct imap_cmd *cmd, const struct imap_step *next);
-enum imap_next cmd_literal_stream(struct imap_cmd *cmd,
-    void (*sink)(struct imap_cmd *cmd, struct str bytes), const struct imap_step *next);
-void cmd_hold(struct imap_cmd *cmd);
-void cmd_unhold(struct imap_cmd *cmd);
-
-/*
- * A mailbox by name, for commands that name one (open.c).  Goes on with `next`,
- * at once when it is in memory, after a job when it is not; then open->mailbox
- * is set (its reference goes with the command) or open->err says why not: one
- * that is hidden from the login is TS_NOT_FOUND, as one that is not there.
- * needed: of enum auth_right (imap/rights.h), what the command does there.
- * open must be in cmd->arena; its name must live as long.
- */
-struct imap_open {
-	struct str name;
-	struct store_mailbox *mailbox;
-	unsigned rights; /* all that the login has there */
-	enum ts_err err;
-	unsigned missing; /* TS_DENIED: these */
-	/* private: where the name leads */
-	struct store_account *account;
-	struct str in_account;
-};
-enum imap_next cmd_open_mailbox(
-    struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next);
-/* The reply when there is no open->mailbox. */
-enum imap_next cmd_open_err(struct imap_cmd *cmd, const struct imap_open *open);
-
-/*
- * A client that spelt a mailbox's name otherwise than it is kept is told (RFC 9051 sections 5.1 and
- * 6.3.9.7): LIST with OLDNAME, in IMAP4rev2.  given.p NULL: it did not.  attrs: WIRE_ATTR_*.
- */
-void imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, unsigned attrs);
-
-/*
- * Modifiers and parameters of a command (RFC 4466): a name, and perhaps a value.  Each is found by
- * find(), which gives its row, and read by the row's parse(); *kept_r gets what they keep, in the
- * order of params.  NULL, or what is wrong.
- */
-typedef bool imap_parse_f(struct wire_in *in, const void **kept_r);
-struct imap_param {
-	const void *row;
-	const void *kept;
-};
-typedef const void *imap_find_param_f(
-    const struct imap_registry *reg, struct str name, imap_parse_f **parse_r);
-const char *imap_params_find(struct imap_cmd *cmd, const struct wire_params *params,
-    imap_find_param_f *find, struct imap_param **found_r);
-/* One value, where there is one; raw as it was sent.  NULL, or what is wrong. */
-const char *imap_value_parse(
-    struct imap_cmd *cmd, struct str raw, imap_parse_f *parse, const void **kept_r);
-
-/* System flags of the grammar as flags of the store. */
-struct store_flags imap_flags_of(const struct wire_flags *flags);
-
-/* ---- the registry of extensions (imap/ext.h) ---- */
-
-#define IMAP_EXT_MAX 64
-#define IMAP_CMD_MAX 128
 
 /* Upper ends of the classes of commands' times, in microseconds; one more class is open. */
 #define IMAP_TIMES 14
@@ -326,95 +79,12 @@ enum imap_login_result {
 	IMAP_LOGIN_RESULTS
 };
 
+enum imap_result { IMAP_RESULT_NONE, IMAP_RESULT_OK, IMAP_RESULT_NO, IMAP_RESULT_BAD };
+
 struct imap_command_stats {  /* of one command */
 	uint64_t results[4]; /* by enum imap_result */
 	uint64_t times[IMAP_TIMES + 1], ns;
 };
-
-enum imap_word { /* kinds of names that extensions bring */
-	IMAP_WORD_COMMAND,
-	IMAP_WORD_ENABLE,
-	IMAP_WORD_CODE,
-	IMAP_WORD_FETCH,
-	IMAP_WORD_FETCH_MODIFIER,
-	IMAP_WORD_STORE_MODIFIER,
-	IMAP_WORD_SEARCH_KEY,
-	IMAP_WORD_SEARCH_RETURN,
-	IMAP_WORD_STATUS,
-	IMAP_WORD_LIST_SELECT,
-	IMAP_WORD_LIST_RETURN,
-	IMAP_WORD_SELECT,
-	IMAP_WORD_CREATE,
-	IMAP_WORD_APPEND,
-	IMAP_WORD_KINDS
-};
-
-#define IMAP_HOOKS_MAX 8
-
-struct imap_registry { /* made once at start, constant afterwards */
-	const struct imap_ext *ext[IMAP_EXT_MAX];
-	size_t count;
-	struct imap_slots { /* of one lifetime */
-		size_t at[IMAP_EXT_MAX], total;
-		bool freed; /* a slot has a free() */
-	} slots[IMAP_LIVES];
-	struct imap_row {         /* an open hash table by kind and name */
-		const char *name; /* NULL: free */
-		const void *row;
-		enum imap_word kind;
-	} words[1024];
-	unsigned word_count;
-	const struct imap_cmd_def *cmds[IMAP_CMD_MAX];
-	unsigned cmd_count;  /* less than IMAP_CMD_MAX */
-	unsigned list_attrs; /* WIRE_ATTR_*: those that are shown only where a row has them */
-	/* Hooks: each array ends in NULL. */
-	imap_code_f *created[IMAP_HOOKS_MAX + 1], *appended[IMAP_HOOKS_MAX + 1],
-	    *copied[IMAP_HOOKS_MAX + 1], *stored[IMAP_HOOKS_MAX + 1];
-	void (*selected[IMAP_HOOKS_MAX + 1])(struct imap_conn *conn);
-	void (*flags_printed[IMAP_HOOKS_MAX + 1])(
-	    const struct imap_box *box, const struct store_message *record, struct buf *out);
-	void (*expunged[IMAP_HOOKS_MAX + 1])(struct imap_box *box);
-	/* By imap_state() / 2.  A switch looks at both lists twice. */
-	struct imap_cap_list { /* in the order in which capabilities are shown */
-		const struct imap_cap *cap[64];
-		unsigned n;
-	} conditional[3], wordy[3]; /* those with a condition; those that print words */
-};
-void imap_registry_build(
-    struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
-/* The engine's table of options and those of the extensions, up to 1 + count of them. */
-size_t imap_conf_tables(
-    const struct imap_ext *const *all, size_t count, const struct conf_table **tables);
-/* Memory for the slots of an owner with this arena.  They are freed before what was entered into
- * the arena until now. */
-unsigned char *imap_slots_new(
-    const struct imap_registry *reg, enum imap_life life, struct arena *owner);
-/* By name, without case; NULL: no extension has it. */
-const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);
-const struct imap_enable *imap_registry_enable(const struct imap_registry *reg, struct str name);
-const struct imap_code *imap_registry_code(const struct imap_registry *reg, struct str name);
-const struct imap_fetch_item *imap_registry_fetch_item(
-    const struct imap_registry *reg, struct str name);
-const struct imap_fetch_modifier *imap_registry_fetch_modifier(
-    const struct imap_registry *reg, struct str name);
-const struct imap_store_modifier *imap_registry_store_modifier(
-    const struct imap_registry *reg, struct str name);
-const struct imap_search_key *imap_registry_search_key(
-    const struct imap_registry *reg, struct str name);
-const struct imap_search_return *imap_registry_search_return(
-    const struct imap_registry *reg, struct str name);
-const struct imap_status_item *imap_registry_status_item(
-    const struct imap_registry *reg, struct str name);
-const struct imap_list_select *imap_registry_list_select(
-    const struct imap_registry *reg, struct str name);
-const struct imap_list_return *imap_registry_list_return(
-    const struct imap_registry *reg, struct str name);
-const struct imap_select_param *imap_registry_select_param(
-    const struct imap_registry *reg, struct str name);
-const struct imap_create_param *imap_registry_create_param(
-    const struct imap_registry *reg, struct str name);
-const struct imap_append_data *imap_registry_append_data(
-    const struct imap_registry *reg, struct str name);
 
 /* ---- lifetimes ---- */
 
@@ -686,38 +356,4 @@ struct str imap_capabilities(const struct imap_conn *conn);
 void imap_event(const struct imap_conn *conn, struct log_event *e, struct str message);
 void imap_log(const struct imap_conn *conn, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-
-/* ---- the selected mailbox (view.c, sync.c) ---- */
-
-/* The mailbox's keywords.  Between store_mailbox_read_begin and _end, in the reading that gave the
- * messages whose flags are to be printed with them. */
-void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords);
-void imap_drop_keywords(struct imap_keywords *keywords);
-/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" of the selected mailbox; keywords_told is set. */
-void imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywords);
-/* The same if the client was told others: before a FETCH response with flags. */
-void imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords);
-/* Untagged responses of one step end when so much was printed. */
-#define IMAP_PRINT_BYTES ((size_t)64 * 1024)
-/* "* n FETCH (FLAGS (…))" (with UID where uid is set), flags as they are now, for each of set from
- * a UID on that is in the view; they count as told only when imap_sync() comes to them.  Returns
- * the UID to go on from when IMAP_PRINT_BYTES were printed, 0 when all are done; adds to *told how
- * many were printed. */
-uint32_t imap_print_fetch_flags(
-    struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid, uint64_t *told);
-/* Sets of the client -> UIDs of the view.  seq: sequence numbers, else UIDs.  False: a sequence
- * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
-bool imap_view_resolve(
-    const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r);
-/* The same for what changes nothing and shows no message (SEARCH): what is beyond names nothing. */
-roaring_bitmap_t *imap_view_select(
-    const struct imap_box *box, const struct wire_set *set, bool uid);
-uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
-uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
-/* For the log: a message that is there cannot be read.  Any thread. */
-void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid);
-/* Appends "FLAGS (\Seen $Forwarded …)" and what extensions print with it; flags in force, \Recent
- * from the view (box->recent is empty in rev2).  keywords: of the reading that gave msg. */
-void imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,
-    const struct store_message *msg, struct buf *out);
 #endif

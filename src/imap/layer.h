@@ -7,7 +7,7 @@
  * last line of the exchange and behind the tagged OK; all end behind the line of UNAUTHENTICATE and
  * behind its OK (RFC 8437 section 4), newest first.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "net/layer.h"
 #include "sasl/mech.h"
 

@@ -2,7 +2,7 @@
 #ifndef IMAP_MECHS_H
 #define IMAP_MECHS_H
 /* SASL mechanisms as a connection sees them: those of sasl/mech.h and those of this server. */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "sasl/mech.h"
 
 /* In any case; NULL when there is none. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Modifiers and parameters that extensions bring, and the arguments of their items. */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 const char *
 imap_value_parse(struct imap_cmd *cmd, struct str raw, imap_parse_f *parse, const void **kept_r)

@@ -12,7 +12,7 @@
  * (store_mailbox_account()), never the login's: in other namespaces that is another one
  * (tools/check_rights.sh).
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 struct imap_place {
 	/* Good as long as the login, no reference; NULL: the name leads nowhere, and rights is 0.

@@ -11,7 +11,7 @@
  * (mail/search.h).  It can be left at any time, and gone on with on another thread.  The messages
  * are held until the query is freed.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "wire/cmd/search.h"
 
 struct imap_query;

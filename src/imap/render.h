@@ -21,7 +21,7 @@
  * (`failed` is set).  When that is found in the middle of a literal that was
  * handed over in part, nothing sane can be sent any more: `broken`.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "mail/fields.h"
 #include "mail/summary.h"
 #include "mail/text/decode.h"

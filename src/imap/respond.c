@@ -4,7 +4,7 @@
  * RFC 5530).  The only place that turns an error of the store into words for
  * the client.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 #ifdef TS_DEBUG
 /* The documentation lists all codes there are. */

@@ -21,7 +21,7 @@
  * keeps them longer.
  */
 #include "auth/grant/grant.h"
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "imap/place.h"
 
 /* To change something in a mailbox takes one of these (RFC 4314 section 5.2). */

@@ -2,7 +2,7 @@
 #ifndef IMAP_STATUS_H
 #define IMAP_STATUS_H
 /* STATUS responses, for STATUS and LIST RETURN (STATUS). */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 struct imap_status_items {
 	unsigned mask; /* 1u << WIRE_STATUS_…: those that the engine answers for */

@@ -16,7 +16,31 @@
  * How one learns of a change: a watch (store_watch_new()) with as many mailboxes of an account as
  * one likes, a timer, or an errand (imap/errand.h).
  */
-#include "imap/imap.h"
+#include <stdbool.h>
+
+#include "base/list.h"
+
+struct imap_conn;
+struct imap_login;
+
+enum imap_tell_when {                /* times at which something may be told unasked, a mask */
+	IMAP_TELL_REPLY = 1u << 0,   /* before a tagged reply */
+	IMAP_TELL_WAITING = 1u << 1, /* while a command lets others speak */
+	IMAP_TELL_QUIET = 1u << 2    /* while no command is in progress */
+};
+
+struct imap_teller {
+	unsigned when; /* at such times it is asked */
+	bool due; /* there is something: it is worth a time of its own, and is asked until it is
+	             not due any more */
+	/*
+	 * Tells a bounded piece (IMAP_PRINT_BYTES), all of one moment, and sets due: is there more?
+	 * Before a reply, and where IDLE begins, it is asked whether it is due or not.  expunge:
+	 * EXPUNGE may go out.  False: the connection got BYE.
+	 */
+	bool (*tell)(struct imap_teller *teller, struct imap_conn *conn, bool expunge);
+	struct link link; /* private */
+};
 
 /* It goes with the login, or earlier by imap_teller_remove(), which may be called for one that was
  * never added.  first: before those that are there. */

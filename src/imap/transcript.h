@@ -23,7 +23,7 @@
  * Lines are cut, control characters escaped.  On the loop's thread; files are
  * written by another one.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 /* For the login that was just opened: a transcript, or NULL if none is asked for. */
 struct transcript *transcript_begin(struct imap_conn *conn);

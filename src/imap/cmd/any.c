@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CAPABILITY, NOOP, LOGOUT (RFC 3501 and RFC 9051 section 6.1). */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 static enum imap_next
 cmd_capability(struct imap_cmd *cmd)

@@ -10,9 +10,9 @@
  */
 #include "base/log.h"
 #include "imap/audit.h"
+#include "imap/cmd.h"
 #include "imap/cmd/login.h"
 #include "imap/failed.h"
-#include "imap/imap.h"
 #include "imap/layer.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"

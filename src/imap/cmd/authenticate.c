@@ -4,8 +4,8 @@
  * a mechanism's exchange on, and gives what it proves or asks for to the login.
  */
 #include "base/log.h"
+#include "imap/cmd.h"
 #include "imap/cmd/login.h"
-#include "imap/imap.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
 

@@ -3,7 +3,7 @@
 #define IMAP_CMD_LOGIN_H
 /* What LOGIN and AUTHENTICATE share (auth.c): from a claim to a login, or a refusal. */
 #include "auth/auth.h"
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "sasl/mech.h"
 
 /* A try to log in; what comes of one that succeeds is a struct imap_login. */

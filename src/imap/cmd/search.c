@@ -4,7 +4,7 @@
  * compiled and run as query.h says; the result is printed in pieces.  What
  * RETURN asks for is brought by extensions (ESEARCH, SEARCHRES).
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 #include "imap/query.h"
 

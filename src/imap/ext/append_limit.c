@@ -3,7 +3,7 @@
  * APPENDLIMIT (RFC 7889): how large a message may be.  It is limits.append, the same for all
  * mailboxes (section 3).
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "imap/settings.h"
 
 static void

@@ -3,7 +3,7 @@
  * BINARY (RFC 3516; RFC 9051 section 6.4.5): parts of a message with their transfer encoding
  * undone, and messages that come in with binary parts.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "mail/unbinary.h"
 
 /* ---- FETCH BINARY[1], BINARY.SIZE[1] */

@@ -4,7 +4,7 @@
  * enabled in their tables.  IMAP4rev2 itself is one of these names: it changes
  * the dialect of the login.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 static bool
 named_before(const struct wire_names *names, size_t i)

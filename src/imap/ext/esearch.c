@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ESEARCH (RFC 4731; RFC 9051 section 6.4.4): what SEARCH shall return. */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 static void
 tell_min(const struct imap_found *found, struct wire_esearch *e)

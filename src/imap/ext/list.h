@@ -5,7 +5,7 @@
  * Every file of imap/cmd and imap/ext, one line each, in the order in which
  * their capabilities are shown.  NAME stands for `imap_ext_NAME`.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 #define IMAP_EXTENSIONS(EXT)                                                                       \
 	EXT(any)                                                                                   \

@@ -3,7 +3,7 @@
  * LIST-EXTENDED (RFC 5258): which names LIST selects, and whether they are subscribed.  There are
  * no mailboxes on other servers, so REMOTE adds nothing.  RETURN (CHILDREN) is in children.c.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 /* Also names that are no mailboxes any more (section 3.1). */
 static bool

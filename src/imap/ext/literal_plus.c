@@ -3,7 +3,7 @@
  * LITERAL+ (RFC 7888): literals that do not wait for the server.  The framer (wire/frame.h) takes
  * them, up to the limits of the connection; LITERAL- is not shown beside it (section 5).
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 static const struct imap_cap caps[] = {
     {.word = "LITERAL+", .rfc = "7888", .states = IMAP_ANY},

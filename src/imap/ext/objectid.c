@@ -9,7 +9,7 @@
  * itself, under an id like its EMAILID.
  */
 #include "wire/cmd/objectid.h"
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 #define EMAIL 'M'
 #define THREAD 'T'

@@ -7,7 +7,7 @@
  * so PREVIEW (LAZY) gives NIL instead.
  */
 #include "mail/preview.h"
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "wire/cmd/preview.h"
 
 #define PIECE 16384u /* bytes read at a time */

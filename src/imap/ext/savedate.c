@@ -6,7 +6,7 @@
  * mailbox.  It is told in UTC, and days are those of UTC: the date in the response and the date
  * that a key names mean the same then (section 4.3: time and zone are disregarded).
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 #define DAY_S 86400
 

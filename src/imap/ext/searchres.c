@@ -3,7 +3,7 @@
  * SEARCHRES (RFC 5182; RFC 9051 section 6.4.4.1): what SEARCH RETURN (SAVE) found is "$" until the
  * next one, or until the mailbox is left.  The view knows what the set stands for (imap/view.c).
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 static void
 save(struct imap_box *box, roaring_bitmap_t *set)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SPECIAL-USE and CREATE-SPECIAL-USE (RFC 6154; \Important: RFC 8457): what a mailbox is for. */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 /* The attributes of RFC 6154 stand together from \All on. */
 #define SPECIAL_USE (~((unsigned)WIRE_ATTR_ALL - 1))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* STATUS=SIZE (RFC 8438): the sum of RFC822.SIZE of all messages. */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 static void
 print_size(struct imap_conn *conn, const struct store_account *account,

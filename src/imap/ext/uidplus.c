@@ -3,7 +3,7 @@
  * UIDPLUS (RFC 4315): what UIDs messages got.  UID EXPUNGE, the other half of it, is the form
  * with UID of EXPUNGE (imap/cmd/message.c).
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 static void
 print_appenduid(const struct store_change *change, struct buf *code)

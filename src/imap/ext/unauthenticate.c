@@ -11,7 +11,7 @@
  * A security layer ends behind this line and behind its OK: that is why it waits
  * for a turn of its own then.
  */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 #include "net/layer.h"
 
 static bool

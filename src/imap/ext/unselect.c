@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UNSELECT (RFC 3691; RFC 9051 section 6.4.2): out of the mailbox, and nothing is expunged. */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 static enum imap_next
 cmd_unselect(struct imap_cmd *cmd)

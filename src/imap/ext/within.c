@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* WITHIN (RFC 5032): SEARCH by how long ago a message came in. */
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 /* The number of seconds, at most 32 bits, becomes the moment that it speaks of. */
 static void

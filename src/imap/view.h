@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_VIEW_H
+#define IMAP_VIEW_H
+/* The selected mailbox as its client knows it: numbers, flags (view.c, flags.c, sync.c). */
+#include "imap/imap.h"
+
+/* The mailbox's keywords.  Between store_mailbox_read_begin and _end, in the reading that gave the
+ * messages whose flags are to be printed with them. */
+void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords);
+void imap_drop_keywords(struct imap_keywords *keywords);
+/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" of the selected mailbox; keywords_told is set. */
+void imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywords);
+/* The same if the client was told others: before a FETCH response with flags. */
+void imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords);
+/* Untagged responses of one step end when so much was printed. */
+#define IMAP_PRINT_BYTES ((size_t)64 * 1024)
+/* "* n FETCH (FLAGS (…))" (with UID where uid is set), flags as they are now, for each of set from
+ * a UID on that is in the view; they count as told only when imap_sync() comes to them.  Returns
+ * the UID to go on from when IMAP_PRINT_BYTES were printed, 0 when all are done; adds to *told how
+ * many were printed. */
+uint32_t imap_print_fetch_flags(
+    struct imap_conn *conn, const roaring_bitmap_t *set, uint32_t from, bool uid, uint64_t *told);
+/* Sets of the client -> UIDs of the view.  seq: sequence numbers, else UIDs.  False: a sequence
+ * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
+bool imap_view_resolve(
+    const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r);
+/* The same for what changes nothing and shows no message (SEARCH): what is beyond names nothing. */
+roaring_bitmap_t *imap_view_select(
+    const struct imap_box *box, const struct wire_set *set, bool uid);
+uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
+uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
+/* For the log: a message that is there cannot be read.  Any thread. */
+void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid);
+/* Appends "FLAGS (\Seen $Forwarded …)" and what extensions print with it; flags in force, \Recent
+ * from the view (box->recent is empty in rev2).  keywords: of the reading that gave msg. */
+void imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,
+    const struct store_message *msg, struct buf *out);
+/* System flags of the grammar as flags of the store. */
+struct store_flags imap_flags_of(const struct wire_flags *flags);
+#endif
