@@ -2,7 +2,7 @@
 /* See trial.h. */
 #include "trial.h"
 
-#include "imap/imap.h"
+#include "imap/cmd.h"
 
 /* ---- " n": a step; by it numbers are chosen */
 
