@@ -12,7 +12,7 @@
 #include "imap/audit.h"
 #include "imap/cmd.h"
 #include "imap/cmd/login.h"
-#include "imap/failed.h"
+#include "imap/common/failed.h"
 #include "imap/layer.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"

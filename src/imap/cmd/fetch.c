@@ -9,7 +9,7 @@
  * of records does not do is held: a message that is there at the first look is
  * there until the tagged reply.
  */
-#include "imap/render.h"
+#include "imap/common/render.h"
 #include "imap/rights.h"
 
 enum { SHORT_MESSAGES = 16, SHORT_BYTES = 256 * 1024 };

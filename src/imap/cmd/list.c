@@ -18,9 +18,9 @@
  * may then show under both names or neither, one that was made or deleted may show or not.
  */
 
+#include "imap/common/status.h"
 #include "imap/rights.h"
 #include "imap/settings.h"
-#include "imap/status.h"
 #include "store/match.h"
 
 #define BATCH 64u      /* names copied at a time */

@@ -4,7 +4,7 @@
  * 6.4.3, 6.4.6, 6.4.7, 6.4.9; several clients on one mailbox: RFC 2180 section
  * 4).
  */
-#include "imap/copy.h"
+#include "imap/common/copy.h"
 #include "imap/rights.h"
 
 static void

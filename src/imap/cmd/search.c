@@ -6,7 +6,7 @@
  */
 #include "imap/cmd.h"
 
-#include "imap/query.h"
+#include "imap/common/query.h"
 
 #define PRINT_PIECE 2048u
 /* Bytes of a number at the most, twice, as buffers grow by doubling. */

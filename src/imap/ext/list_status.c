@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LIST-STATUS (RFC 5819): LIST RETURN (STATUS (MESSAGES …)). */
-#include "imap/status.h"
+#include "imap/common/status.h"
 
 static void *
 begin_status(struct imap_cmd *cmd, const struct wire_list *args, const char **fault)

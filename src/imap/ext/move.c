@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MOVE (RFC 6851; RFC 9051 section 6.4.8): COPY, and the source is gone. */
-#include "imap/copy.h"
+#include "imap/common/copy.h"
 
 static enum imap_next
 cmd_move(struct imap_cmd *cmd)

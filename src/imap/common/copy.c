@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See copy.h. */
-#include "imap/copy.h"
+#include "imap/common/copy.h"
 
 #include "imap/rights.h"
 

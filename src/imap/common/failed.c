@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See failed.h. */
-#include "imap/failed.h"
+#include "imap/common/failed.h"
 
 #include "imap/settings.h"
 #include "net/tally.h"

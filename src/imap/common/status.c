@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See status.h. */
-#include "imap/status.h"
+#include "imap/common/status.h"
 
 #include "imap/place.h"
 

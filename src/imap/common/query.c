@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SEARCH programs: see query.h. */
-#include "imap/query.h"
+#include "imap/common/query.h"
 
 #include "mail/search.h"
 #include "mail/text/text.h"

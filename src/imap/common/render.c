@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FETCH responses: see render.h.  RFC 3501 and RFC 9051 sections 6.4.5 and 7.5.2, RFC 3516. */
-#include "imap/render.h"
+#include "imap/common/render.h"
 
 #include "mail/section.h"
 
