@@ -13,7 +13,7 @@
 
 #include "mail/header.h"
 
-#define PIECE 512u        /* bytes decoded at a time: few are needed */
+#define PIECE 256u        /* bytes decoded at a time: few are needed */
 #define HEADER_MAX 4096u  /* of a part's header: where it says that it is an attachment */
 #define HIDDEN_MAX 8u     /* characters without a shape in a row */
 #define RULE_MIN 3u       /* a line of so many dashes is a rule */
@@ -262,10 +262,8 @@ line_begin(struct mail_preview *p, struct str line, bool whole)
 
 /* What has come of a line. */
 static void
-line_out(struct mail_preview *p, bool ends)
+line_out(struct mail_preview *p, struct str line, bool ends)
 {
-	struct str line = {p->line, p->line_n};
-
 	if (line.n > 0 && line.p[line.n - 1] == '\r')
 		line.n--;
 	if (!p->begun)
@@ -279,6 +277,12 @@ line_out(struct mail_preview *p, bool ends)
 		put_blank(&p->quoted);
 	}
 	p->begun = !ends;
+}
+
+static void
+kept_line_out(struct mail_preview *p, bool ends)
+{
+	line_out(p, (struct str){p->line, p->line_n}, ends);
 	p->line_n = 0;
 }
 
@@ -305,6 +309,11 @@ take_text(struct mail_preview *p, struct str utf8)
 		size_t room = sizeof(p->line) - p->line_n;
 		size_t n = lf != NULL ? (size_t)(lf - utf8.p) : utf8.n;
 
+		if (lf != NULL && p->line_n == 0 && n <= room) { /* nearly always */
+			line_out(p, (struct str){utf8.p, n}, true);
+			utf8 = (struct str){lf + 1, utf8.n - n - 1};
+			continue;
+		}
 		if (n > room)
 			n = whole_characters(utf8, room);
 		memcpy(p->line + p->line_n, utf8.p, n);
@@ -312,9 +321,9 @@ take_text(struct mail_preview *p, struct str utf8)
 		utf8 = (struct str){utf8.p + n, utf8.n - n};
 		if (utf8.n > 0 && utf8.p[0] == '\n') {
 			utf8 = (struct str){utf8.p + 1, utf8.n - 1};
-			line_out(p, true);
+			kept_line_out(p, true);
 		} else if (utf8.n > 0) {
-			line_out(p, false);
+			kept_line_out(p, false);
 		}
 	}
 }
@@ -325,8 +334,6 @@ static void
 body_begin(struct mail_preview *p)
 {
 	p->is_html = str_eq(p->part.subtype, STR("html"));
-	p->conv = mail_conv_try_new(
-	    p->part.charset.n > 0 ? p->part.charset : STR("us-ascii"), p->bytes.oom);
 	mail_decoder_init(&p->decoder, p->part.encoding);
 	mail_html_init(&p->html);
 	p->html.no_title = true;
@@ -346,19 +353,32 @@ take_shown(struct mail_preview *p, struct str utf8, bool last)
 	take_text(p, buf_as_str(&p->shown));
 }
 
+/* Most text is ASCII under a name of which that is known without asking. */
+static bool
+is_converted(struct mail_preview *p, struct str piece)
+{
+	struct str charset = p->part.charset.n > 0 ? p->part.charset : STR("us-ascii");
+	bool ascii = text_ascii_run(piece) == piece.n;
+
+	if (p->conv == NULL && ascii &&
+	    (str_eq(charset, STR("us-ascii")) || str_eq(charset, STR("utf-8"))))
+		return false;
+	if (p->conv == NULL)
+		p->conv = mail_conv_try_new(charset, p->bytes.oom);
+	return p->conv != NULL && !(ascii && text_conv_passes_ascii(p->conv));
+}
+
 static void
 decode_piece(struct mail_preview *p, struct str piece, bool last)
 {
 	enum mail_encoding e = p->part.encoding;
 
-	if (p->conv == NULL) /* no memory */
-		return;
 	if (e == MAIL_ENCODING_BASE64 || e == MAIL_ENCODING_QP) {
 		p->bytes.n = 0;
 		mail_decode(&p->decoder, piece, last, &p->bytes);
 		piece = buf_as_str(&p->bytes);
 	}
-	if (!text_conv_passes_ascii(p->conv) || text_ascii_run(piece) < piece.n) {
+	if (is_converted(p, piece)) {
 		p->utf8.n = 0;
 		mail_conv_feed(p->conv, piece, last, &p->utf8);
 		piece = buf_as_str(&p->utf8);
@@ -370,7 +390,7 @@ static void
 body_end(struct mail_preview *p)
 {
 	if (!satisfied(p))
-		line_out(p, true);
+		kept_line_out(p, true);
 	mail_conv_free(&p->conv);
 	p->at = p->text.n > 0 || p->quoted.n > 0 || p->left == 0 ? MAIL_PREVIEW_DONE
 	                                                         : MAIL_PREVIEW_BETWEEN;

@@ -78,7 +78,7 @@ summaries(void **state)
 	few.field = 12;
 	expected.n = 0;
 	mail_summarize(message, &few, &expected);
-	assert_true(oom_each(summarize, &few) > 30);
+	assert_true(oom_each(summarize, &few) > 25);
 	buf_fini(&expected);
 }
 
