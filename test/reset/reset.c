@@ -472,7 +472,7 @@ said_with(enum stain_bug bug, bool *passed_r)
 	struct buf said = {0};
 	int ends[2], status;
 	ssize_t n;
-	pid_t pid;
+	pid_t pid = -1;
 
 	fflush(stdout);
 	if (pipe(ends) < 0 || (pid = fork()) < 0)
