@@ -14,9 +14,12 @@
 
 #define QUEUED 256
 
+enum verdict { STAYS, GOES, GOES_WITH_BLOB }; /* what is to be done with a place in the queue */
+
 struct queued {
 	struct key key[QUEUED];
 	bool summary[QUEUED];
+	enum verdict verdict[QUEUED];
 	size_t n;
 };
 
@@ -80,49 +83,90 @@ drop_reference(struct store *store, uint64_t account, uint64_t blob, struct free
 	return TS_OK;
 }
 
-/* False: somebody holds it. */
-static bool
-take_off(struct store *store, uint64_t account, const struct key *key, bool summary,
-    uint64_t *blob_r, struct engine_batch *batch)
+/* A place in the queue, as the key says. */
+struct place {
+	uint64_t blob;
+	uint32_t mailbox, uid;
+};
+
+static struct place
+place_of(const struct key *key)
 {
 	struct rd r = rd_of((struct str){key->p + 9, key->n - 9});
-	uint32_t mailbox;
+	struct place place = {.blob = rd_be64(&r)};
 
-	*blob_r = rd_be64(&r);
-	/* First of all: once nobody holds it, all references to come are on disk. */
-	if (upload_shares(store, *blob_r) || hold_has_blob(store, *blob_r) ||
-	    cross_comes(store, account))
-		return false;
-	engine_batch_delete(batch, key_str(key));
-	mailbox = rd_be32(&r);
-	if (summary)
-		drop_summary(batch, account, mailbox, rd_be32(&r));
-	return true;
+	place.mailbox = rd_be32(&r);
+	place.uid = rd_be32(&r);
+	return place;
+}
+
+/* Somebody goes on with it who is not on disk; once nobody does, all references to come are. */
+static bool
+is_wanted(struct store *store, uint64_t account, uint64_t blob)
+{
+	return upload_shares(store, blob) || hold_has_blob(store, blob) ||
+	       cross_comes(store, account);
+}
+
+static enum ts_err
+judge(struct store *store, uint64_t account, struct queued *q)
+{
+	uint64_t last = 0;
+	enum ts_err err = TS_OK;
+	bool yes = false;
+
+	for (size_t i = 0; i < q->n && err == TS_OK; i++) {
+		uint64_t blob = place_of(&q->key[i]).blob;
+
+		q->verdict[i] = STAYS;
+		if (is_wanted(store, account, blob))
+			continue;
+		store_looked(store);
+		if (blob != last)
+			err = account_refers(store, account, blob, &yes);
+		last = blob;
+		q->verdict[i] = yes ? GOES : GOES_WITH_BLOB;
+	}
+	return err;
+}
+
+static void
+take_off(uint64_t account, const struct queued *q, size_t i, struct engine_batch *batch)
+{
+	struct place place = place_of(&q->key[i]);
+
+	engine_batch_delete(batch, key_str(&q->key[i]));
+	if (q->summary[i])
+		drop_summary(batch, account, place.mailbox, place.uid);
 }
 
 static enum ts_err
 work_through(struct store *store, uint64_t account, const struct queued *q, struct freed *freed,
     size_t *done_r)
 {
-	uint64_t last = 0, blob;
+	uint64_t last = 0;
 	enum ts_err err = TS_OK;
 
 	for (size_t i = 0; i < q->n && err == TS_OK; i++) {
-		bool yes = false;
+		uint64_t blob = place_of(&q->key[i]).blob;
 
-		if (!take_off(store, account, &q->key[i], q->summary[i], &blob, freed->own))
+		if (q->verdict[i] == STAYS ||
+		    (q->verdict[i] == GOES_WITH_BLOB && hold_has_blob(store, blob)))
 			continue;
+		take_off(account, q, i, freed->own);
 		++*done_r;
-		if (blob == last)
-			continue;
-		last = blob;
-		err = account_refers(store, account, blob, &yes);
-		if (err == TS_OK && !yes)
+		if (q->verdict[i] == GOES_WITH_BLOB && blob != last)
 			err = drop_reference(store, account, blob, freed);
+		last = blob;
 	}
 	return err;
 }
 
+/*
+ * The lanes are waited for twice.  Behind the look at the queue: then holds have what left a state.
+ * And behind the look at the references: the last one may have gone after holds were asked, and
+ * then a hold has its message now.
+ */
 enum ts_err
 collect_step(struct store *store, uint64_t account, bool *more_r, bool *passed_r)
 {
@@ -131,7 +175,10 @@ collect_step(struct store *store, uint64_t account, bool *more_r, bool *passed_r
 	enum ts_err err = read_queue(store, account, q);
 	size_t done = 0;
 
-	/* Behind the look at the queue: then holds have what left a state. */
+	if (err == TS_OK && q->n > 0 && !lanes_settle(store))
+		err = TS_UNAVAILABLE;
+	if (err == TS_OK)
+		err = judge(store, account, q);
 	if (err == TS_OK && q->n > 0 && !lanes_settle(store))
 		err = TS_UNAVAILABLE;
 	if (err == TS_OK)
@@ -292,6 +339,9 @@ collect_orphans(struct store *store)
 	f.named = mem_zalloc(f.n + 1);
 	if (err == TS_OK && f.n > 0)
 		err = name_all(store, &f);
+	/* The last reference may just have gone: then holds have the message behind this. */
+	if (err == TS_OK && f.n > 0 && !lanes_settle(store))
+		err = TS_UNAVAILABLE;
 	if (err == TS_OK)
 		err = remove_nameless(store, &f, recovered, &aside);
 	if (aside > 0)

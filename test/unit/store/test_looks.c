@@ -156,12 +156,79 @@ renamed_while_loading(void **state)
 	sem_destroy(&s.go);
 }
 
+/* ---- freeing ---- */
+
+struct last {
+	struct kit *kit;
+	struct store_mailbox *inbox;
+	struct store_hold *hold;
+	_Atomic bool armed;
+};
+
+/* Nobody holds the blob: now a hold begins, and the last reference goes. */
+static void
+expunges(void *arg)
+{
+	struct last *l = arg;
+	roaring_bitmap_t *one = roaring_bitmap_from_range(1, 2, 1);
+
+	if (!atomic_exchange(&l->armed, false)) {
+		roaring_bitmap_free(one);
+		return;
+	}
+	store_mailbox_read_begin(l->inbox);
+	l->hold = store_hold_begin(l->inbox, one);
+	store_mailbox_read_end(l->inbox);
+	roaring_bitmap_free(one);
+	assert_int_equal(kit_expunge(l->kit, l->inbox), TS_OK);
+}
+
+static void
+held_while_collecting(void **state)
+{
+	struct kit kit = {0};
+	struct last l = {.kit = &kit};
+	struct store_mailbox *other;
+	struct store_message m;
+	struct buf text = {0};
+	(void)state;
+
+	kit_open(&kit, 1);
+	kit.opt.looked = expunges;
+	kit.opt.looked_arg = &l;
+	kit_reopen(&kit);
+	l.inbox = kit.inbox;
+	assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "Other", NULL), TS_OK);
+	other = kit_mailbox(kit.account, "Other");
+	assert_int_equal(kit_append(&kit, kit.inbox, MSG, 1u << STORE_DELETED), 1);
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_COPY, kit.inbox, other, 1, 1), TS_OK);
+	store_background_wait(kit.store);
+	/* The copy goes; while the collector looks after it, the message itself does. */
+	atomic_store(&l.armed, true);
+	assert_int_equal(kit_expunge(&kit, other), TS_OK);
+	store_background_wait(kit.store);
+	assert_false(atomic_load(&l.armed));
+	store_mailbox_read_begin(kit.inbox);
+	assert_int_equal(store_hold_window(l.hold, NULL, 1, &m, 1), 1);
+	store_mailbox_read_end(kit.inbox);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, m.size, &text), TS_OK);
+	assert_int_equal(text.n, strlen(MSG));
+	store_hold_end(&l.hold);
+	store_background_wait(kit.store);
+	text.n = 0;
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, m.size, &text), TS_NOT_FOUND);
+	buf_fini(&text);
+	store_mailbox_unref(&other);
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(list_and_mailbox),
 	    cmocka_unit_test(renamed_while_loading),
+	    cmocka_unit_test(held_while_collecting),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
