@@ -151,19 +151,23 @@ purge_expunged(struct store *store, uint64_t account, uint32_t mailbox, const st
 
 /* ---- accounts ---- */
 
-/* The first of the account's mailboxes that is still on disk. */
+/* The first of the account's mailboxes from that id on that is still on disk. */
 static enum ts_err
-first_mailbox(struct store *store, uint64_t account, uint32_t *mailbox_r)
+next_mailbox(struct store *store, uint64_t account, uint32_t from, uint32_t *mailbox_r)
 {
-	struct key k;
+	struct key k, end;
 	struct scan scan;
+	enum ts_err err;
 
+	key_begin(&end, account, KEY_INFO + 1);
 	key_begin(&k, account, KEY_INFO);
-	scan_begin(&scan, store, &k);
-
-	enum ts_err err = scan_next(&scan);
-
-	if (scan.key.n >= 13) {
+	key_be32(&k, from);
+	scan_begin_range(&scan, store, &k, &end);
+	/* A key of another form goes with all that is left. */
+	do
+		err = scan_next(&scan);
+	while (scan.key.n > 0 && scan.key.n != 13);
+	if (scan.key.n == 13) {
 		struct rd r = rd_of((struct str){scan.key.p + 9, 4});
 
 		*mailbox_r = rd_be32(&r);
@@ -267,7 +271,7 @@ purge_all(struct store *store, uint64_t account)
 
 	while (err == TS_OK && more)
 		err = purge_step(store, account, &more);
-	while (err == TS_OK && (err = first_mailbox(store, account, &mailbox)) == TS_OK)
+	while (err == TS_OK && (err = next_mailbox(store, account, mailbox, &mailbox)) == TS_OK)
 		err = purge_mailbox(store, account, mailbox, NULL);
 	return err == TS_NOT_FOUND ? purge_left(store, account) : err;
 }
