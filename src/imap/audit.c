@@ -70,7 +70,7 @@ void
 audit_logout(const struct imap_conn *conn, const struct imap_login *login, const char *how)
 {
 	uint64_t ms = loop_now(conn->il->loop) - login->since_ms;
-	const struct imap_tally *t = &login->tally;
+	const struct imap_counts *t = &login->counts;
 	struct log_event e;
 
 	if (!log_wants(LOG_INFO))

@@ -104,7 +104,7 @@ imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str 
 	    (struct imap_teller){.when = IMAP_TELL_REPLY | IMAP_TELL_WAITING, .tell = imap_sync};
 	imap_teller_add(imap_login(conn), &box->teller, true);
 	imap_login(conn)->box = box;
-	imap_login(conn)->tally.selected++;
+	imap_login(conn)->counts.selected++;
 	return box;
 }
 

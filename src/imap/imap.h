@@ -250,9 +250,9 @@ struct imap_login {
 	struct imap_layer *layers;     /* the newest; NULL: none.  imap/layer.h */
 	struct transcript *transcript; /* NULL: nobody asked for one */
 	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */
-	struct imap_tally {                               /* for the line at its end */
+	struct imap_counts {                              /* for the line at its end */
 		uint64_t fetched, appended, expunged, selected;
-	} tally;
+	} counts;
 };
 
 /* The client's picture of the selected mailbox. */

@@ -399,10 +399,10 @@ count_change(const struct imap_conn *conn, const struct store_change *change)
 	if (login == NULL)
 		return;
 	if (change->kind == STORE_CHANGE_APPEND)
-		login->tally.appended += change->err == TS_OK ? change->item_count : 0;
+		login->counts.appended += change->err == TS_OK ? change->item_count : 0;
 	else if ((change->kind == STORE_CHANGE_EXPUNGE || change->kind == STORE_CHANGE_MOVE) &&
 	         change->affected != NULL)
-		login->tally.expunged += roaring_bitmap_get_cardinality(change->affected);
+		login->counts.expunged += roaring_bitmap_get_cardinality(change->affected);
 }
 
 static void

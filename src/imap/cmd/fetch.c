@@ -132,7 +132,7 @@ fetch_rendered(struct imap_cmd *cmd)
 		cmd->step = &job_step;
 		return cmd_should_yield(cmd) ? IMAP_YIELD : IMAP_GO;
 	}
-	imap_login(cmd->conn)->tally.fetched += r->count;
+	imap_login(cmd->conn)->counts.fetched += r->count;
 	if (f->last)
 		return fetch_end(cmd);
 	cmd->step = &window_step;
