@@ -93,11 +93,12 @@ end_message(struct maildir *m, struct buf *out)
 }
 
 static void
-broken_file(struct maildir *m, const char *why)
+broken_file(struct maildir *m, int error)
 {
 	const struct port_at at = at_file(m, &m->file[m->file_at++]);
 
-	port_broken(m->port, at.dir, at.name, why);
+	port_broken(m->port, at.dir, at.name, port_why(error));
+	m->port->unread += error != ELOOP && error != EINVAL;
 }
 
 void
@@ -109,11 +110,13 @@ maildir_file_open(struct maildir *m)
 	m->last = 0;
 	m->size = 0;
 	if (m->fd < 0) {
-		broken_file(m, port_why(errno));
+		broken_file(m, errno);
 	} else if (fstat(m->fd, &m->st) != 0) {
+		int e = errno;
+
 		close(m->fd);
 		m->fd = -1;
-		broken_file(m, strerror(errno));
+		broken_file(m, e);
 	}
 }
 
@@ -135,7 +138,7 @@ maildir_file_read(struct maildir *m, struct buf *out)
 		close(m->fd);
 		m->fd = -1;
 		mailstream_put_drop(out);
-		broken_file(m, strerror(e));
+		broken_file(m, e);
 		return;
 	}
 	if (meta != NULL && meta->ours)

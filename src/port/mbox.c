@@ -248,6 +248,19 @@ free_source(struct port_source *source)
 	mem_free(m);
 }
 
+/* Each message of a Maildir is a file of its own, in which an mbox never begins. */
+static void
+hint_at_maildir(const struct mbox *m)
+{
+	struct stat cur, new;
+
+	if (fstatat(m->root, "cur", &cur, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(cur.st_mode) &&
+	    fstatat(m->root, "new", &new, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(new.st_mode))
+		port_say(m->port, "", m->path,
+		    "it has folders `cur` and `new`, as a Maildir has: `turnstone import "
+		    "maildir` reads those");
+}
+
 struct port_source *
 port_mbox_open(struct port *port, const char *path)
 {
@@ -270,6 +283,7 @@ port_mbox_open(struct port *port, const char *path)
 	if (S_ISDIR(st.st_mode)) {
 		m->root = fd;
 		m->dir = path;
+		hint_at_maildir(m);
 		find_files(m, "", 0);
 	} else {
 		m->single = fd;

@@ -20,7 +20,8 @@
 struct port {
 	struct progress progress;
 	const char *cmd;     /* for messages */
-	uint64_t broken;     /* files left out, or not written */
+	uint64_t broken;     /* files left out, or not written; folders, links, lines of lists */
+	uint64_t unread;     /* those of them that would be messages */
 	uint64_t passed;     /* what is understood, and no mail */
 	uint64_t words;      /* flags and keywords left out */
 	uint64_t renamed;    /* mailboxes that cannot have their names */

@@ -186,6 +186,67 @@ def test_alias_targets_that_are_not_there(server, running):
 
 
 @RUNNING
+def test_an_alias_of_a_users_name_and_one_that_leads_back(server, running):
+    for name in ("anna", "bert", "cleo"):
+        server.add(name, "blue")
+    if running:
+        server.start()
+    done = server.cli("alias", "add", "Anna", "bert")
+    assert done.stderr.count("\n") == 1 and "warning: there is a user anna, who gets no mail" in done.stderr, done
+    assert server.cli("alias", "add", "anna", "anna", "bert").stderr == ""
+    assert server.cli("alias", "add", "anna", "anna+lists", "bert").stderr == ""
+    assert server.cli("alias", "add", "team", "cleo", "bert").stderr == ""
+    assert server.cli("alias", "add", "cleo", "team").stderr == "", "it comes round to the user"
+    assert "no user or alias two" in server.cli("alias", "add", "one", "two").stderr
+    assert server.cli("alias", "add", "two", "three", "anna").stderr.count("warning: ") == 1
+    done = server.cli("alias", "add", "three", "one+x")
+    assert done.stderr.count("\n") == 1 and "leads back to itself through others" in done.stderr, done
+    assert "no user three" in done.stderr
+    assert server.cli("alias", "add", "four", "three").stderr == "", "it is in no loop itself"
+
+
+@RUNNING
+def test_mail_of_an_earlier_user(server, running):
+    assert server.add("anna", "blue").stderr == ""
+    assert server.cli("mailbox", "create", "Work", "--user", "anna").stderr == ""
+    count = len(json.loads(server.cli("mailbox", "list", "--user", "anna", "--json").stdout))
+    if running:
+        server.start()
+    server.cli("user", "delete", "anna")
+    done = server.add("Anna", "red")
+    assert f"warning: mail of an earlier anna is there and is theirs now: {count} mailboxes, 0 mess" in done.stderr
+    assert "turnstone user delete anna --purge" in done.stderr and done.stdout == ""
+    server.cli("user", "delete", "anna")
+    assert "there is no user anna" in server.cli("user", "delete", "anna", ok=False).stderr
+    assert "there was no user anna; the mail is removed" in server.cli("user", "delete", "Anna", "--purge").stdout
+    done = server.cli("user", "delete", "anna", "--purge", ok=False)
+    assert done.returncode == 1 and "there is no user anna" in done.stderr
+    assert "no user anna" in server.cli("mailbox", "list", "--user", "anna", ok=False).stderr
+    assert server.add("anna", "blue").stderr == ""
+
+
+@RUNNING
+def test_acts_for_somebody_who_is_not_there(server, running):
+    server.add("anna", "blue")
+    if running:
+        server.start()
+    done = server.add("gate", "blue", "--acts-for", "nosuch", "--acts-for", "anna", "--acts-for", "*@no.example")
+    assert done.stderr == "turnstone user add: note: --acts-for names a user that there is not: nosuch\n", done
+
+
+@RUNNING
+def test_fsck_of_no_mailbox(server, running):
+    server.add("anna", "blue")
+    server.cli("mailbox", "create", "Work", "--user", "anna")
+    if running:
+        server.start()
+    done = server.cli("mailbox", "fsck", "Nix", "--user", "anna", ok=False)
+    assert done.returncode == 1 and done.stdout == "" and "anna has no mailbox Nix" in done.stderr, done
+    for name in ("Work", "INBOX", "inbox"):
+        assert "mailboxes: 1\n" in server.cli("mailbox", "fsck", name, "--user", "anna").stdout
+
+
+@RUNNING
 def test_a_name_that_is_none_is_named(server, running):
     server.add("anna", "blue")
     if running:
@@ -257,6 +318,12 @@ def test_commands_come_before_options_of_their_name():
     text = subprocess.run([TURNSTONE, "help", "user"], capture_output=True, text=True, timeout=60, check=True).stdout
     assert text.startswith("turnstone user ...\n  user add ")
     assert text.index("user bulk") < text.index("certificate_map")
+
+
+def test_the_usage_line_has_what_must_be_given():
+    for command in ("list", "status", "create", "delete", "fsck"):
+        done = bare("help", "mailbox", command)
+        assert "--user USER" in done.stdout.splitlines()[0], done
 
 
 def test_dev_help_does_nothing(tmp_path):

@@ -100,6 +100,21 @@ def test_the_first_that_knows_a_name_decides(server):
     assert server.stop() == 0
 
 
+@pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
+def test_mail_of_another_databases_user_is_not_purged(server, running):
+    write(server.dir + "/staff", "bo:{PLAIN}of the file\n")
+    configure(server, "auth.databases = [store, staff]\ndatabase staff { type = passwd; file = staff; plain = yes }\n")
+    server.start()
+    assert answer(server, "bo", "of the file") == "OK"
+    if not running:
+        assert server.stop() == 0
+    done = server.cli("user", "delete", "bo", "--purge", ok=False)
+    assert done.returncode == 1 and "another database knows this user" in done.stderr, done
+    assert "INBOX" in server.cli("mailbox", "list", "--user", "bo").stdout
+    write(server.dir + "/staff", "")
+    assert "the mail is removed" in server.cli("user", "delete", "bo", "--purge").stdout
+
+
 def test_a_weak_hash_is_renewed_at_a_login(server):
     def kind():
         return re.search(r"verifier: (.*)", server.cli("user", "show", "anna").stdout).group(1)

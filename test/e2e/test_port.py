@@ -440,6 +440,7 @@ def test_dry_run(site, tmp_path):
             assert site.run("mailbox", "list", "--user", "alice", "--json", code=None) == before
             real = site.port("import", kind, path, "--user", "alice", code=3)
             rows = dry.pop("mailboxes")
+            dry.pop("only_subscribed")
             assert dry.pop("dry_run") and dry == real and said == site.err
             assert sum(r["messages"] for r in rows) == real["imported"]
             assert sum(r["already"] for r in rows) == real["already"]
@@ -449,6 +450,37 @@ def test_dry_run(site, tmp_path):
     assert real["already"] == 1 and count > 0
     assert "INBOX: 1 to come, 0 there already\n" in \
         site.run("import", "mbox", str(box), "--user", "bob", "--dry-run", code=3)
+
+
+def test_dry_run_of_subscriptions(site, tmp_path):
+    """What is only subscribed to is told; links, folders and lines are not called messages."""
+    root = str(tmp_path / "md")
+    put(make(root), "1.a:2,", b"Subject: one\n\n")
+    make(root, ".Box")
+    os.symlink("/etc/passwd", os.path.join(root, "cur", "link"))
+    os.makedirs(os.path.join(root, ".Empty"))
+    with open(os.path.join(root, "subscriptions"), "w", encoding="ascii") as f:
+        f.write("Box\nGone\nbad\0name\n")
+    args = ("import", "maildir", root, "--user", "alice")
+    said = site.run(*args, "--dry-run", code=3)
+    assert "Gone: no mailbox, only a subscription to come\n" in said and said.count("subscription") == 1
+    assert "0 there already, 0 left out; files, folders, mailboxes and lines left out: 3\n" in said
+    dry = site.port(*args, "--dry-run", code=3)
+    assert dry["only_subscribed"] == ["Gone"] and dry["left_out"] == 3
+    assert "0 there already, 0 left out; files, folders, mailboxes and lines left out: 3\n" in site.run(*args, code=3)
+    rows = json.loads(site.run("mailbox", "list", "--user", "alice", "--json"))
+    assert [r["name"] for r in rows if not r["exists"]] == ["Gone"]
+    assert site.port(*args, "--dry-run", code=3)["only_subscribed"] == []
+
+
+def test_mbox_of_a_maildir(site, tmp_path):
+    root = str(tmp_path / "md")
+    put(make(root), "1.a:2,", b"Subject: one\n\n")
+    site.run("import", "mbox", root, "--user", "alice", code=3)
+    assert site.err.count("`turnstone import maildir`") == 1 and f"{root}: it has folders" in site.err
+    shutil.rmtree(os.path.join(root, "new"))
+    site.run("import", "mbox", root, "--user", "alice", code=3)
+    assert "import maildir" not in site.err
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root becomes another user")

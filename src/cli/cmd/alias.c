@@ -114,7 +114,8 @@ const struct args_cmd cli_alias_cmds[] = {
         .help = "deliver mail for NAME to users; replaces an alias of that name",
         .more = "NAME is local, local@domain, or @domain for all in it that is neither a user\n"
                 "nor an alias. A USER may also be another alias, or have a sub-address. One\n"
-                "that does not exist, or is disabled, is warned of.",
+                "that does not exist, or is disabled, is warned of; so is a NAME that is also a\n"
+                "user's, and one that leads back to itself.",
         .opts = config_opts,
         .run = alias_add},
     {.name = "alias remove",

@@ -125,7 +125,7 @@ mailbox_fsck(const struct args *args)
 static const struct args_opt opts[] = {CLI_CONFIG_OPT,
     {"repair", NULL, "mend what is damaged, and say how; the server must not run"},
     {"quick", NULL, "do not read the messages' bytes"},
-    {"user", "NAME", "only the mail of this user"},
+    {"user", "USER", "only the mail of this user"},
     {"json", NULL, "each finding as a JSON object on a line, then a summary"}, {NULL, NULL, NULL}};
 
 const struct args_cmd cli_check_cmds[] = {
@@ -139,7 +139,7 @@ const struct args_cmd cli_check_cmds[] = {
         .opts = opts,
         .run = check_store},
     {.name = "mailbox fsck",
-        .operands = "[MAILBOX]",
+        .operands = "[MAILBOX] --user USER",
         .max = 1,
         .help = "the same for one user's mailboxes, or one of them",
         .opts = opts,

@@ -104,6 +104,42 @@ print_rows(struct str text)
 		    numbers[0] != 0 ? " (a new mailbox)" : "");
 }
 
+/* "would subscribe: name": to a mailbox that is not there and does not come. */
+static bool
+read_subscribed(struct str *text, struct str *name_r)
+{
+	const struct str key = STR("would subscribe: ");
+
+	while (str_split(text, '\n', name_r)) {
+		if (!str_has_prefix(*name_r, key))
+			continue;
+		*name_r = (struct str){name_r->p + key.n, name_r->n - key.n};
+		return true;
+	}
+	return false;
+}
+
+static void
+print_subscribed(struct str text)
+{
+	struct str name;
+
+	while (read_subscribed(&text, &name))
+		printf("%.*s: no mailbox, only a subscription to come\n", STR_ARG(name));
+}
+
+static void
+put_subscribed(struct str text, struct json *j)
+{
+	struct str name;
+
+	json_key(j, "only_subscribed");
+	json_open(j, '[');
+	while (read_subscribed(&text, &name))
+		json_str(j, name);
+	json_close(j, ']');
+}
+
 static void
 put_rows(struct str text, struct json *j)
 {
@@ -128,7 +164,8 @@ put_rows(struct str text, struct json *j)
 }
 
 struct summary {
-	uint64_t added, known, renumbered, left_out;
+	uint64_t added, known, renumbered;
+	uint64_t left_out, others; /* others: of these, those that are no messages */
 };
 
 static void
@@ -139,9 +176,12 @@ print_summary(const struct run *run, const struct summary *s)
 	printf("messages: %llu %s (%llu of them with new UIDs), %llu there already, %llu left out",
 	    (unsigned long long)s->added, dry ? "would be imported" : "imported",
 	    (unsigned long long)s->renumbered, (unsigned long long)s->known,
-	    (unsigned long long)s->left_out);
+	    (unsigned long long)(s->left_out - s->others));
+	if (s->others > 0)
+		printf("; files, folders, mailboxes and lines left out: %llu",
+		    (unsigned long long)s->others);
 	if (run->port.passed > 0)
-		printf(", %llu passed by", (unsigned long long)run->port.passed);
+		printf("; passed by: %llu", (unsigned long long)run->port.passed);
 	if (run->port.renamed > 0)
 		printf("; mailboxes with other names: %llu", (unsigned long long)run->port.renamed);
 	putchar('\n');
@@ -166,6 +206,7 @@ print_json(const struct run *run, const struct summary *s, struct str text)
 		json_key(&j, "dry_run");
 		json_bool(&j, true);
 		put_rows(text, &j);
+		put_subscribed(text, &j);
 	}
 	json_close(&j, '}');
 	puts(buf_cstr(&out));
@@ -177,7 +218,8 @@ import_end(struct run *run, struct str text)
 {
 	struct summary s = {value_of(text, STR("messages: ")),
 	    value_of(text, STR("there already: ")), value_of(text, STR("new uids: ")),
-	    value_of(text, STR("not imported: ")) + run->port.broken};
+	    value_of(text, STR("not imported: ")) + run->port.broken,
+	    value_of(text, STR("mailboxes not imported: ")) + run->port.broken - run->port.unread};
 
 	tell_notes(run, text);
 	if (run->port.words > 0)
@@ -187,6 +229,7 @@ import_end(struct run *run, struct str text)
 		print_json(run, &s, text);
 	} else if (!run->port.progress.quiet) {
 		print_rows(text);
+		print_subscribed(text);
 		print_summary(run, &s);
 	}
 	return s.left_out > 0 || run->port.words > 0 ? EXIT_DAMAGE : EXIT_OK;

@@ -187,17 +187,36 @@ check_bulk(const struct args *args)
 	return ask(args, &wire);
 }
 
+/* What is to be known of what was done. */
+static void
+print_notes(const struct args *args, struct str text)
+{
+	struct str line;
+
+	while (str_split(&text, '\n', &line))
+		if (line.n > 0)
+			fprintf(stderr, "turnstone %s: %.*s\n", args->cmd->name, STR_ARG(line));
+}
+
 static int
 put_password(const struct args *args, const char *verb, bool exists)
 {
-	struct buf wire = {0};
+	struct buf wire = {0}, out = {0};
 	int code = check_first(args, exists);
 
 	if (code != EXIT_OK)
 		return code;
 	request_begin(&wire, verb);
 	put_user_request(args, &wire);
-	return end_and_ask(args, &wire, put_secret(args, &wire));
+	if (!put_secret(args, &wire)) {
+		buf_wipe_fini(&wire);
+		return EXIT_FAILED;
+	}
+	request_end(&wire);
+	code = ask_quiet(args, &wire, &out);
+	print_notes(args, buf_as_str(&out));
+	buf_fini(&out);
+	return code;
 }
 
 static int
@@ -446,8 +465,8 @@ static const struct args_opt add_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_O
     {"admin", NULL, "server rights (not the right to act for others)"}, DIGEST_OPT, END};
 static const struct args_opt passwd_opts[] = {
     CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT, DIGEST_OPT, END};
-static const struct args_opt delete_opts[] = {
-    CLI_CONFIG_OPT, {"purge", NULL, "and all mail of the account"}, END};
+static const struct args_opt delete_opts[] = {CLI_CONFIG_OPT,
+    {"purge", NULL, "and all mail of the account, also when the user is gone already"}, END};
 static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, END};
 static const struct args_opt plain_opts[] = {CLI_CONFIG_OPT, END};
 static const struct args_opt bulk_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
@@ -465,7 +484,8 @@ const struct args_cmd cli_user_cmds[] = {
         .max = 1,
         .help = "make a user",
         .more = "The password is asked for unless an option gives it. The name is local or "
-                "local@domain.",
+                "local@domain. Mail that an earlier user of the name left is the new one's; "
+                "a warning says so.",
         .opts = add_opts,
         .run = user_add},
     {.name = "user passwd",

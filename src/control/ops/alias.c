@@ -6,6 +6,8 @@
 #include "control/rows.h"
 #include "sasl/names.h"
 
+enum { WALK_DEPTH = 16, WALK_LOOKS = 1000 };
+
 static bool
 put_alias_error(enum ts_err err, const char *why, struct str name, struct buf *out)
 {
@@ -34,6 +36,34 @@ find_name(const struct ops *ops, struct str name, struct str self, struct arena 
 	return err == TS_NOT_FOUND ? auth_find_user(ops->auth, name, arena, user_r) : err;
 }
 
+/* The name without its sub-address; false: it has none. */
+static bool
+put_base(struct str name, struct str sep, struct buf *out)
+{
+	struct str local, domain;
+	const char *at = NULL;
+
+	if (sep.n > 0 && sasl_name_split(name, &local, &domain))
+		at = str_chr(local, sep.p[0]);
+	if (at == NULL || at == local.p)
+		return false;
+	buf_str(out, str_range(local.p, at));
+	buf_put(out, local.p + local.n, name.n - local.n);
+	return true;
+}
+
+static bool
+is_self(struct str name, struct str self, struct str sep)
+{
+	struct buf base = {0};
+	bool is = str_eq(name, self);
+
+	if (!is && put_base(name, sep, &base))
+		is = str_eq(buf_as_str(&base), self);
+	buf_fini(&base);
+	return is;
+}
+
 /* The same as a delivery looks: if need be without the sub-address. */
 static enum ts_err
 find_alias_target(const struct ops *ops, struct str name, struct str self, struct str sep,
@@ -41,16 +71,9 @@ find_alias_target(const struct ops *ops, struct str name, struct str self, struc
 {
 	enum ts_err err = find_name(ops, name, self, arena, user_r);
 	struct buf base = {0};
-	struct str local, domain;
-	const char *at = NULL;
 
-	if (err == TS_NOT_FOUND && sep.n > 0 && sasl_name_split(name, &local, &domain))
-		at = str_chr(local, sep.p[0]);
-	if (at == NULL || at == local.p)
-		return err;
-	buf_str(&base, str_range(local.p, at));
-	buf_put(&base, local.p + local.n, name.n - local.n);
-	err = find_name(ops, buf_as_str(&base), self, arena, user_r);
+	if (err == TS_NOT_FOUND && put_base(name, sep, &base))
+		err = find_name(ops, buf_as_str(&base), self, arena, user_r);
 	buf_fini(&base);
 	return err;
 }
@@ -79,6 +102,79 @@ warn_target(
 		buf_printf(out, "user %.*s is disabled: this target gets nothing\n",
 		    STR_ARG(buf_as_str(&name)));
 	buf_fini(&name);
+	arena_free(&arena);
+}
+
+/* An alias as a delivery finds it: if need be without the sub-address. */
+static bool
+find_alias(const struct ops *ops, struct str name, struct str sep, struct arena *arena,
+    struct auth_alias *alias_r)
+{
+	enum ts_err err = auth_alias_get(ops->auth, name, arena, alias_r);
+	struct buf base = {0};
+
+	if (err == TS_NOT_FOUND && put_base(name, sep, &base))
+		err = auth_alias_get(ops->auth, buf_as_str(&base), arena, alias_r);
+	buf_fini(&base);
+	return err == TS_OK;
+}
+
+struct walk { /* over the aliases that one stands for */
+	const struct ops *ops;
+	struct str self, sep;
+	struct arena *arena;
+	unsigned looks, depth;
+};
+
+/* Does one of the targets lead back to the alias? */
+static bool
+leads_back(struct walk *w, const struct auth_alias *alias)
+{
+	bool back = false;
+
+	if (w->depth == WALK_DEPTH)
+		return false;
+	w->depth++;
+	for (size_t i = 0; !back && i < alias->target_count && w->looks < WALK_LOOKS; i++) {
+		struct str name = alias->targets[i];
+		struct auth_alias next;
+
+		w->looks++;
+		back = is_self(name, w->self, w->sep) ||
+		       (find_alias(w->ops, name, w->sep, w->arena, &next) && leads_back(w, &next));
+	}
+	w->depth--;
+	return back;
+}
+
+/* An alias goes before a user of its name, and means that user where it comes back to itself. */
+static void
+warn_self(const struct ops *ops, struct str self, struct str sep, struct buf *out)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct walk w = {.ops = ops, .self = self, .sep = sep, .arena = arena};
+	struct auth_alias alias;
+	struct auth_user user;
+	bool back = false, direct = false;
+	enum ts_err err = TS_INVALID;
+
+	if (!str_has_prefix(self, STR("@")) &&
+	    auth_alias_get(ops->auth, self, arena, &alias) == TS_OK) {
+		for (size_t i = 0; i < alias.target_count; i++)
+			direct = direct || is_self(alias.targets[i], self, sep);
+		back = leads_back(&w, &alias);
+		err = auth_find_user(ops->auth, self, arena, &user);
+	}
+	if (err == TS_OK && !back)
+		buf_printf(out,
+		    "there is a user %.*s, who gets no mail for that name from now on: it goes to "
+		    "what the alias stands for (one that names itself, too, means the user)\n",
+		    STR_ARG(self));
+	else if (err == TS_NOT_FOUND && back && !direct)
+		buf_printf(out,
+		    "the alias leads back to itself through others, and there is no user %.*s: "
+		    "mail that comes round goes nowhere\n",
+		    STR_ARG(self));
 	arena_free(&arena);
 }
 
@@ -129,6 +225,8 @@ alias_add(const struct ops *ops, const struct request *req, struct buf *out, str
 		(void)auth_alias_name(ops->auth, alias.name, &self);
 	for (size_t i = 0; ok && i < alias.target_count; i++)
 		warn_target(ops, targets[i], buf_as_str(&self), request_get(req, "separator"), out);
+	if (ok)
+		warn_self(ops, buf_as_str(&self), request_get(req, "separator"), out);
 	buf_fini(&self);
 	return ok;
 }

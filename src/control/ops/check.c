@@ -138,6 +138,14 @@ summary(const struct check_result *r, const struct checking *c, struct buf *out)
 }
 
 static bool
+no_mailbox(const struct check_options *opt, struct buf *out)
+{
+	out->n = 0;
+	buf_printf(out, "%.*s has no mailbox %.*s\n", STR_ARG(opt->user), STR_ARG(opt->mailbox));
+	return false;
+}
+
+static bool
 serve_check(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
 	struct checking c = {
@@ -152,6 +160,8 @@ serve_check(const struct ops *ops, const struct request *req, struct buf *out, s
 	struct check_result result = {0};
 	enum ts_err err = TS_OK;
 
+	if (str_ieq(opt.mailbox, STR("INBOX")))
+		opt.mailbox = STR("INBOX");
 	if (c.repair && ops->server != NULL) {
 		buf_puts(out, "the server runs on this store: stop it first (turnstone stop); a "
 		              "check without --repair works while it runs\n");
@@ -169,6 +179,9 @@ serve_check(const struct ops *ops, const struct request *req, struct buf *out, s
 		check_users(ops, &c);
 	summary(&result, &c, out);
 	buf_fini(&c.line);
+	if (err == TS_OK && ops->store != NULL && opt.mailbox.n > 0 && result.mailboxes == 0 &&
+	    c.found == 0)
+		return no_mailbox(&opt, out);
 	if (err == TS_NOT_FOUND && opt.user.n > 0) {
 		out->n = 0;
 		buf_printf(out, "there is no mail of a user %.*s\n", STR_ARG(opt.user));

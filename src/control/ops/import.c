@@ -47,6 +47,7 @@ import_leave_out(struct import *im, const struct mailstream_message *m, const ch
 {
 	struct str name = buf_as_str(&im->name);
 
+	im->refused += m == NULL;
 	if (im->left_out++ >= NAMED_MAX)
 		return;
 	buf_printf(im->out, "left out: mailbox %.*s", STR_ARG(name));
@@ -154,6 +155,8 @@ begin_normal(struct import *im, const struct mailstream_mailbox *m)
 		err = find_mailbox(im, m);
 	if (err == TS_OK && m->subscribed && !im->dry)
 		err = list_change(im, STORE_CHANGE_SUBSCRIBE, m, NULL, &none);
+	if (err == TS_OK && m->subscribed && !m->exists && im->dry)
+		import_dry_subscription(im, m->name);
 	if (err == TS_INVALID || err == TS_LIMIT) {
 		store_mailbox_unref(&im->mailbox);
 		im->skipping = true;
@@ -279,9 +282,10 @@ import_or_tell(
 	if (ok)
 		buf_printf(out,
 		    "messages: %llu\nthere already: %llu\nnew uids: %llu\n"
-		    "not imported: %llu\n",
+		    "not imported: %llu\nmailboxes not imported: %llu\n",
 		    (unsigned long long)im.added, (unsigned long long)im.known,
-		    (unsigned long long)im.renumbered, (unsigned long long)im.left_out);
+		    (unsigned long long)im.renumbered, (unsigned long long)im.left_out,
+		    (unsigned long long)im.refused);
 	import_known_fini(&im);
 	import_dry_fini(&im);
 	mailstream_in_fini(&im.in);

@@ -101,6 +101,31 @@ import_dry_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	return TS_OK;
 }
 
+struct seek {
+	struct str name;
+	bool found;
+};
+
+static bool
+is_sought(const struct store_mailbox_info *info, void *arg)
+{
+	struct seek *seek = arg;
+
+	seek->found = str_eq(info->name, seek->name);
+	return !seek->found;
+}
+
+void
+import_dry_subscription(struct import *im, struct str name)
+{
+	struct seek seek = {.name = name, .found = is_made(im, name)};
+
+	if (!seek.found && im->account != NULL)
+		store_account_list(im->account, is_sought, &seek);
+	if (!seek.found)
+		buf_printf(im->out, "would subscribe: %.*s\n", STR_ARG(name));
+}
+
 void
 import_dry_end_mailbox(struct import *im)
 {

@@ -62,6 +62,7 @@ struct import {
 	struct have *have;
 	size_t have_count;
 	uint64_t total, added, known, renumbered, left_out;
+	uint64_t refused; /* mailboxes: left_out counts them, too */
 };
 
 /* ---- import.c ---- */
@@ -98,6 +99,8 @@ void import_dry_begin(struct import *im);
 /* A mailbox that exists in the stream: finds it, or says that it would be made.  A limit, a name
  * that cannot be: as a real run has it. */
 enum ts_err import_dry_mailbox(struct import *im, const struct mailstream_mailbox *m);
+/* A mailbox that is no more than a name on the list of subscriptions. */
+void import_dry_subscription(struct import *im, struct str name);
 void import_dry_end_mailbox(struct import *im);
 /* The message whose data came last, which is not there yet. */
 void import_dry_message(struct import *im, const struct mailstream_message *m);

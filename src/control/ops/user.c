@@ -60,6 +60,41 @@ spec_of(const struct request *req, struct str *patterns)
 	return spec;
 }
 
+/* --acts-for with the name of one user: a slip, or the user comes later. */
+static void
+note_acts_for(const struct ops *ops, const struct auth_user *user, struct buf *out)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user other;
+
+	arena_wipe_on_free(arena);
+	for (size_t i = 0; i < user->acts_for_count; i++)
+		if (str_chr(user->acts_for[i], '*') == NULL &&
+		    auth_find_user(ops->auth, user->acts_for[i], arena, &other) == TS_NOT_FOUND)
+			buf_printf(out, "note: --acts-for names a user that there is not: %.*s\n",
+			    STR_ARG(user->acts_for[i]));
+	arena_free(&arena);
+}
+
+/* Who comes after another of the same name gets the mail that the other left. */
+static void
+warn_of_mail(const struct ops *ops, struct str name, struct buf *out)
+{
+	struct store_account *account = NULL;
+	struct store_usage sums = {0};
+
+	if (store_account_load(ops->store, name, false, &account) != TS_OK)
+		return;
+	store_account_usage(account, &sums);
+	store_account_unref(&account);
+	buf_printf(out,
+	    "warning: mail of an earlier %.*s is there and is theirs now: %llu mailboxes, %llu "
+	    "messages; turnstone user delete %.*s --purge removes both, mail and user\n",
+	    STR_ARG(name), (unsigned long long)sums.mailboxes, (unsigned long long)sums.messages,
+	    STR_ARG(name));
+}
+
+/* The text, when it is done, is warnings and notes, a line each. */
 static bool
 user_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
@@ -68,7 +103,16 @@ user_add(const struct ops *ops, const struct request *req, struct buf *out, stru
 	struct auth_user_spec spec = spec_of(req, patterns);
 	const char *why = NULL;
 	enum ts_err err = auth_users_add(ops->auth, &spec, &why);
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user;
+	const char *none = NULL;
 
+	arena_wipe_on_free(arena);
+	if (err == TS_OK && auth_users_get(ops->auth, spec.name, arena, &user, &none) == TS_OK) {
+		warn_of_mail(ops, user.name, out);
+		note_acts_for(ops, &user, out);
+	}
+	arena_free(&arena);
 	return put_user_error(err, why, spec.name, out);
 }
 
@@ -119,6 +163,32 @@ end_sessions(const struct ops *ops, struct str name, const char *text, struct bu
 		    out, "%llu connection%s ended\n", (unsigned long long)n, n == 1 ? "" : "s");
 }
 
+/* Mail of a user who was deleted before.  That of another database's user is not touched. */
+static enum ts_err
+purge_left(const struct ops *ops, struct str name, const char **why_r, struct buf *out)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct auth_user user;
+	struct buf full = {0};
+	enum ts_err err = TS_INVALID;
+
+	arena_wipe_on_free(arena);
+	if (sasl_name_full(name, auth_default_domain(ops->auth), &full))
+		err = auth_find_user(ops->auth, buf_as_str(&full), arena, &user);
+	if (err == TS_OK) {
+		*why_r = "another database knows this user: the mail stays as long as it does";
+		err = TS_DENIED;
+	} else if (err == TS_NOT_FOUND) {
+		err = store_account_delete(ops->store, buf_as_str(&full));
+		if (err == TS_OK)
+			buf_printf(out, "there was no user %.*s; the mail is removed\n",
+			    STR_ARG(buf_as_str(&full)));
+	}
+	buf_fini(&full);
+	arena_free(&arena);
+	return err;
+}
+
 static bool
 user_delete(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
@@ -130,6 +200,12 @@ user_delete(const struct ops *ops, const struct request *req, struct buf *out, s
 	bool ok;
 
 	(void)io;
+	if (err == TS_NOT_FOUND && request_has(req, "purge")) {
+		err = purge_left(ops, name, &why, out);
+		ok = put_user_error(err, why, name, out);
+		arena_free(&arena);
+		return ok;
+	}
 	if (err == TS_OK || err == TS_DAMAGED)
 		err = auth_users_delete(ops->auth, name, &why);
 	if (err == TS_OK)
