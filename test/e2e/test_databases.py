@@ -111,7 +111,9 @@ def test_mail_of_another_databases_user_is_not_purged(server, running):
     done = server.cli("user", "delete", "bo", "--purge", ok=False)
     assert done.returncode == 1 and "another database knows this user" in done.stderr, done
     assert "INBOX" in server.cli("mailbox", "list", "--user", "bo").stdout
-    write(server.dir + "/staff", "")
+    configure(server, "auth.databases = [store]\n")
+    if running:
+        server.cli("reload")
     assert "the mail is removed" in server.cli("user", "delete", "bo", "--purge").stdout
 
 
