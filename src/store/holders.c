@@ -129,7 +129,9 @@ claim_settle(
 		return err;
 	if (yes)
 		claim_delete(batch, blob, account);
-	else if (held)
+	/* It may have come and gone already, and a command goes on reading it: behind the lanes a
+	 * hold has it then. */
+	else if (held || !lanes_settle(store) || hold_has_blob(store, blob))
 		*wait_r = true;
 	else
 		err = give_up_claim(store, blob, account);
