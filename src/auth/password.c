@@ -139,9 +139,16 @@ auth_verifier_plausible(struct str verifier)
 }
 
 bool
-auth_verifier_ok(struct str verifier)
+auth_verifier_seems_whole(struct str verifier)
 {
 	return auth_verifier_plausible(verifier) &&
+	       (is_scram(verifier) || auth_hash_seems_whole(verifier));
+}
+
+bool
+auth_verifier_ok(struct str verifier)
+{
+	return auth_verifier_seems_whole(verifier) &&
 	       (is_scram(verifier) || auth_hash_is_whole(verifier));
 }
 

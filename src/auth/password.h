@@ -38,6 +38,8 @@ bool auth_password_is_weak(const struct auth_user *user, const struct auth_hashi
 bool auth_verifier_ok(struct str verifier);
 /* The same without the milliseconds of a hash: it may still be one that nothing fits. */
 bool auth_verifier_plausible(struct str verifier);
+/* Plausible, and not cut off either, which costs no hash: what auth_verifier_ok() asks first. */
+bool auth_verifier_seems_whole(struct str verifier);
 /* Does the password fit one of the user's verifiers?  One without a verifier costs as much as one
  * with the site's choice. */
 bool auth_password_verify(

@@ -233,6 +233,16 @@ line_fault(struct faults *f, size_t number, const char *why)
 		buf_printf(f->out, "line %zu: %s\n", number, why);
 }
 
+/* A hash that is not whole: the line stays, so that no later database answers for the user. */
+static bool
+is_cut_off(const struct buf *verifier)
+{
+	struct str text = buf_as_str(verifier);
+
+	return text.n > 0 && !str_has_prefix(text, STR(AUTH_PLAIN_PREFIX)) &&
+	       !auth_verifier_seems_whole(text);
+}
+
 static void
 read_lines(const struct auth_passwd_options *opt, struct auth_passwd *file, struct faults *f)
 {
@@ -247,10 +257,12 @@ read_lines(const struct auth_passwd_options *opt, struct auth_passwd *file, stru
 		if (line.n == 0 || line.p[0] == '#')
 			continue;
 		why = check_line(opt, line, &name, &verifier);
+		if (why == NULL)
+			put_entry(file, buf_as_str(&name), line);
+		if (why == NULL && is_cut_off(&verifier))
+			why = "the hash is cut off or damaged: no password fits it";
 		if (why != NULL)
 			line_fault(f, number, why);
-		else
-			put_entry(file, buf_as_str(&name), line);
 	}
 	buf_fini(&name);
 	buf_wipe_fini(&verifier);

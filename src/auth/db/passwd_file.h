@@ -38,7 +38,8 @@ struct auth_passwd;
 
 /*
  * Takes over text's bytes (text is then empty).  Never fails: a line that is not understood is
- * left out, "line N: why" and a newline appended to faults; *bad_r is how many there are.
+ * left out, "line N: why" and a newline appended to faults; *bad_r is how many there are.  A hash
+ * that is cut off is told in the same way, but its user is one: nobody else answers for them.
  */
 struct auth_passwd *auth_passwd_parse(
     const struct auth_passwd_options *opt, struct buf *text, struct buf *faults, size_t *bad_r);

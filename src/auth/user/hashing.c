@@ -242,6 +242,51 @@ auth_hash_plausible(struct str hash)
 	       (code == CRYPT_SALT_METHOD_LEGACY && m->scheme == AUTH_SCHEME_SHA256);
 }
 
+/* "$argon2id$v=19$m=M,t=T,p=P$SALT$HASH", in base64 without padding; 8 and 4 bytes at the least. */
+static bool
+argon2_seems_whole(struct str hash, size_t tail)
+{
+	enum { SIGNS = 5, HASH_MIN = 6 };
+	size_t signs = 0;
+
+	for (size_t i = 0; i < hash.n; i++)
+		signs += hash.p[i] == '$';
+	return signs == SIGNS && tail >= HASH_MIN && tail % 4 != 1;
+}
+
+bool
+auth_hash_seems_whole(struct str hash)
+{
+	enum { BCRYPT_LEN = 60, SHA256_TAIL = 43, SHA512_TAIL = 86, YESCRYPT_TAIL = 43 };
+	const struct method *m = method_of(hash);
+	size_t tail = 0;
+
+	while (tail < hash.n && hash.p[hash.n - 1 - tail] != '$') {
+		unsigned char c = (unsigned char)hash.p[hash.n - 1 - tail++];
+
+		if (crypt_digit((char)c) < 0 && !(c == '+' && m != NULL && is_argon2(m)))
+			return false;
+	}
+	if (m == NULL)
+		return false;
+	switch (m->scheme) {
+	case AUTH_SCHEME_BCRYPT:
+		return hash.n == BCRYPT_LEN;
+	case AUTH_SCHEME_SHA256:
+		return tail == SHA256_TAIL;
+	case AUTH_SCHEME_SHA512:
+		return tail == SHA512_TAIL;
+	case AUTH_SCHEME_YESCRYPT:
+		return tail == YESCRYPT_TAIL;
+	case AUTH_SCHEME_ARGON2ID:
+	case AUTH_SCHEME_ARGON2I:
+		return argon2_seems_whole(hash, tail);
+	case AUTH_SCHEME_OTHER:
+		return true;
+	}
+	TS_WRONG("no such scheme");
+}
+
 /* What the site's choice has there. */
 static uint64_t
 wanted_cost(const struct auth_hashing *h)

@@ -46,6 +46,9 @@ uint32_t auth_hashing_cost(const struct auth_hashing *h);
 /* Is it a hash of a method known here, within bounds?  Nothing is hashed: it may still be one that
  * nothing fits. */
 bool auth_hash_plausible(struct str hash);
+/* Has it the length of a whole one, and what is behind the last '$' its letters?  Nothing is
+ * hashed: of a method that is not of ours it is true. */
+bool auth_hash_seems_whole(struct str hash);
 /* Is it a whole hash, not only the setting of one?  It takes as long as verifying. */
 bool auth_hash_is_whole(struct str hash);
 /* Does a password that fits it deserve a new one?  Of another method of a lower rank, or cheaper.

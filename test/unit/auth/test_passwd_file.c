@@ -112,6 +112,8 @@ test_faults(void **state)
 	                                                  "verified here\n"},
 	    {"anna:" HASH "\nANNA@site.example:" HASH,
 	        "line 2: this user has a line already: the first one counts\n"},
+	    {"anna:$6$short", "line 1: the hash is cut off or damaged: no password fits it\n"},
+	    {"anna:$y$j9T$abc", "line 1: the hash is cut off or damaged: no password fits it\n"},
 	};
 	struct buf faults = {0};
 
