@@ -261,6 +261,17 @@ bind_array(struct scope *s, const struct lookup *l, const struct conf_node *node
 	}
 }
 
+/* It, or an item of it, was told. */
+static bool
+is_bad(const struct conf_node *node)
+{
+	const struct conf_node *item = node->type == CONF_NODE_ARRAY ? node->first : NULL;
+
+	while (item != NULL && item->type != CONF_NODE_BAD)
+		item = item->next;
+	return node->type == CONF_NODE_BAD || item != NULL;
+}
+
 static void
 bind_value(struct scope *s, const struct lookup *l, const struct conf_node *node)
 {
@@ -282,9 +293,10 @@ bind_value(struct scope *s, const struct lookup *l, const struct conf_node *node
 		bind_array(s, l, node);
 	else if (node->type == CONF_NODE_TEXT)
 		bind_text(s, l, node->text, node->line);
-	if (s->faults->n > before)
-		l->inst->wrong[l->at] = true;
-	if (s->conf->sound_only && s->faults->n > before)
+	if (s->faults->n == before && !is_bad(node))
+		return;
+	l->inst->wrong[l->at] = true;
+	if (s->conf->sound_only)
 		*line = 0;
 }
 

@@ -64,7 +64,8 @@ enum conf_type {
 	CONF_DURATION, /* uint64_t, milliseconds: 250ms, 30s, 30m, 2h, 7d, 2w, 1h30m; bare: seconds
 	                */
 	CONF_STRING,   /* struct str, a NUL behind it */
-	CONF_PATH,     /* struct str, a NUL behind it; relative to the file's folder; "" is none */
+	CONF_PATH,     /* struct str, a NUL behind it; relative to the file's folder; "" is none;
+	                  it does not begin with ~ */
 	CONF_ENUM,     /* int, the index in words */
 	CONF_LIST,     /* struct conf_list */
 };

@@ -12,6 +12,8 @@
 
 #define NAMES_MAX 4 /* words between a key and its brace */
 
+#define REPLACED "\xef\xbf\xbd" /* U+FFFD */
+
 struct parser {
 	const char *p, *end;
 	struct arena *arena;
@@ -19,6 +21,7 @@ struct parser {
 	struct conf_faults *faults;
 	unsigned line, depth;
 	bool comment_open; /* told already */
+	bool replaced;     /* bytes that were no text, by REPLACED */
 };
 
 void
@@ -406,7 +409,7 @@ parse_bare(struct parser *ps, struct conf_node *node)
 }
 
 static void
-parse_value(struct parser *ps, struct conf_node *node)
+parse_any(struct parser *ps, struct conf_node *node)
 {
 	int c = peek(ps, 0);
 
@@ -433,6 +436,15 @@ parse_value(struct parser *ps, struct conf_node *node)
 		return;
 	FAULT(ps, text_after);
 	skip_statement(ps);
+}
+
+static void
+parse_value(struct parser *ps, struct conf_node *node)
+{
+	parse_any(ps, node);
+	if (ps->replaced && node->type == CONF_NODE_TEXT &&
+	    str_find(node->text, STR(REPLACED)) != NULL)
+		node->type = CONF_NODE_BAD;
 }
 
 /*
@@ -550,19 +562,49 @@ parse_object(struct parser *ps, struct conf_node *node, bool closed)
 	ps->depth--;
 }
 
-/* Bytes that no text has; told with their line. */
 static bool
-check_bytes(struct parser *ps)
+is_text(struct str line)
 {
-	struct str rest = str_range(ps->p, ps->end), line;
+	return str_is_utf8(line) && str_chr(line, '\0') == NULL;
+}
+
+/* In a line that is none: what is not ASCII becomes REPLACED, so that the rest can be read. */
+static void
+put_readable(struct str line, struct buf *out)
+{
+	for (size_t i = 0; i < line.n; i++) {
+		if ((unsigned char)line.p[i] < 0x80 && line.p[i] != '\0')
+			buf_putc(out, line.p[i]);
+		else
+			buf_puts(out, REPLACED);
+	}
+}
+
+/* Bytes that no text has are told with their line; the other lines are read all the same. */
+static void
+replace_bytes(struct parser *ps, struct str text)
+{
+	struct buf out = {0};
+	struct str rest = text, line;
 
 	for (unsigned n = 1; str_split(&rest, '\n', &line); n++) {
-		if (str_is_utf8(line) && str_chr(line, '\0') == NULL)
-			continue;
-		conf_fault(ps->faults, ps->file, n, "is not UTF-8 text");
-		return false;
+		if (is_text(line)) {
+			buf_str(&out, line);
+		} else {
+			conf_fault(ps->faults, ps->file, n, "%s",
+			    str_chr(line, '\0') != NULL ? "a NUL byte, which no text has"
+			                                : "is not UTF-8 text");
+			put_readable(line, &out);
+			ps->replaced = true;
+		}
+		buf_putc(&out, '\n');
 	}
-	return true;
+	if (ps->replaced) {
+		text = arena_str(ps->arena, buf_as_str(&out));
+		ps->p = text.p;
+		ps->end = text.p + text.n;
+	}
+	buf_fini(&out);
 }
 
 struct conf_node *
@@ -580,8 +622,7 @@ conf_tree_parse(struct arena *a, struct str text, const char *file, struct conf_
 		text = str_range(text.p + 3, text.p + text.n);
 	ps.p = text.p != NULL ? text.p : "";
 	ps.end = ps.p + text.n;
-	if (!check_bytes(&ps))
-		return root;
+	replace_bytes(&ps, text);
 	skip_blanks(&ps, true);
 	if (peek(&ps, 0) == '{') { /* JSON has the whole in braces */
 		ps.p++;

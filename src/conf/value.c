@@ -309,6 +309,11 @@ conf_value_set(const struct conf_opt *opt, struct str text, unsigned line, const
 	case CONF_PATH:
 		if (!in_bounds(opt, (int64_t)text.n, why))
 			return false;
+		if (opt->type == CONF_PATH && text.n > 0 && text.p[0] == '~') {
+			buf_puts(why, "must be a whole path, since ~ stands for nobody's folder "
+			              "here (a name that begins so is written ./~)");
+			return false;
+		}
 		*(struct str *)field =
 		    opt->type == CONF_PATH ? join_path(text, dir, a) : arena_str(a, text);
 		return true;

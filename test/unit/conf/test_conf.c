@@ -461,8 +461,12 @@ hostile_files(void **state)
 	struct conf *conf;
 
 	(void)state;
-	bad_str(STR("shift = 1\n\nhosts = a\0b"), "f:3: is not UTF-8 text\n");
+	bad_str(STR("shift = 1\n\nhosts = a\0b"), "f:3: a NUL byte, which no text has\n");
 	bad_str(STR("shift = 1\nhosts = \"\xff\""), "f:2: is not UTF-8 text\n");
+	/* The rest is read; what stands in such a value is told once. */
+	bad_str(STR("# M\xfcller\nshift = 1\nhosts = [a, \xfc]\nlops = 1\nlimits { line = \xff }"),
+	    "f:1: is not UTF-8 text\nf:3: is not UTF-8 text\nf:5: is not UTF-8 text\n"
+	    "f:4: lops: there is no such option\n");
 	for (int i = 0; i < 100000; i++)
 		buf_puts(&b, "a {");
 	assert_int_equal(conf_parse(tables, buf_as_str(&b), "f", NULL, &faults, &conf), TS_INVALID);
