@@ -125,10 +125,10 @@ tell_grant_fault(const struct conf *conf, const struct auth_grant_settings *s,
 	buf_printf(faults, ": %.*s\n", STR_ARG(buf_as_str(&fault->text)));
 }
 
-/* NULL: each option that is wrong is a line of faults. */
+/* Each option that is wrong is a line of faults, and left out of what is made. */
 static struct auth_grant *
 read_block(const struct conf *conf, const struct conf_block *block, struct str default_domain,
-    struct buf *faults)
+    struct buf *faults, bool *ok_r)
 {
 	const struct auth_grant_settings *s = block->settings;
 	struct auth_grant_spec spec = {.name = block->name,
@@ -150,9 +150,8 @@ read_block(const struct conf *conf, const struct conf_block *block, struct str d
 		set_right(&spec, fault.field);
 		ok = false;
 	}
-	if (!ok)
-		auth_grant_unref(&grant);
 	buf_fini(&fault.text);
+	*ok_r = ok;
 	return grant;
 }
 
@@ -202,11 +201,11 @@ auth_grants_read(const struct conf *conf, struct str default_domain, struct buf 
 	read_r->n = 0;
 	read_r->p = mem_zalloc((blocks.n + 1) * sizeof(struct auth_grant *));
 	for (size_t i = 0; i < blocks.n; i++) {
-		struct auth_grant *grant = read_block(conf, &blocks.p[i], default_domain, faults);
+		bool sound;
+		struct auth_grant *grant =
+		    read_block(conf, &blocks.p[i], default_domain, faults, &sound);
 
-		ok &= grant != NULL;
-		if (grant == NULL)
-			continue;
+		ok &= sound;
 		read_r->p[read_r->n++] = grant;
 		ok &= check_group(conf, blocks.p[i].settings, "who", &grant->who, faults);
 		ok &= check_group(conf, blocks.p[i].settings, "for", &grant->target, faults);
@@ -245,10 +244,10 @@ auth_grants_check_groups(const struct conf *conf, struct str default_domain,
 	struct buf unheard = {0};
 
 	for (size_t i = 0; i < blocks.n; i++) {
-		struct auth_grant *grant = read_block(conf, &blocks.p[i], default_domain, &unheard);
+		bool sound;
+		struct auth_grant *grant =
+		    read_block(conf, &blocks.p[i], default_domain, &unheard, &sound);
 
-		if (grant == NULL)
-			continue;
 		check_known(conf, blocks.p[i].settings, "who", &grant->who, groups, warnings);
 		check_known(conf, blocks.p[i].settings, "for", &grant->target, groups, warnings);
 		auth_grant_unref(&grant);

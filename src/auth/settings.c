@@ -648,7 +648,7 @@ check_hashing(const struct conf *conf, struct buf *faults)
 	if (fault == NULL)
 		return true;
 	if (conf_blame(conf, s, "auth.password_cost auth.password_scheme", faults))
-		buf_printf(faults, ": %s\n", fault);
+		buf_printf(faults, ": %s, not %lld\n", fault, (long long)s->password_cost);
 	return false;
 }
 

@@ -27,6 +27,17 @@ has_blank(struct str text)
 	return false;
 }
 
+/* A slash alone is fine. */
+static bool
+has_more(struct str uri)
+{
+	size_t at = (size_t)(str_chr(uri, '/') - uri.p) + 2; /* of "://" */
+
+	while (at < uri.n && uri.p[at] != '/' && uri.p[at] != '?')
+		at++;
+	return at < uri.n && (uri.p[at] == '?' || at + 1 < uri.n);
+}
+
 /* NULL, or what is wrong with it. */
 static const char *
 uri_fault(struct str uri)
@@ -47,7 +58,7 @@ uri_fault(struct str uri)
 		          : "the host is missing: ldap://HOST or ldaps://HOST";
 	else if (u->lud_port < 0 || u->lud_port > 65535)
 		why = "the port must be 1 to 65535";
-	else if (u->lud_dn != NULL && u->lud_dn[0] != '\0')
+	else if (has_more(uri))
 		why = "nothing stands behind the host; where to search is said by base";
 	ldap_free_urldesc(u);
 	return why;
@@ -103,13 +114,22 @@ attribute_ok(struct str name)
 }
 
 static bool
+value_fault(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+    struct str value, const char *what, struct buf *faults)
+{
+	if (conf_blame(conf, s, option, faults))
+		buf_printf(faults, ": %.*s: %s\n", STR_ARG(value), what);
+	return false;
+}
+
+static bool
 check_filter(const struct conf *conf, const struct auth_db_settings *s, const char *option,
     struct str filter, struct buf *faults)
 {
 	if (!auth_pattern_ok(filter))
-		return auth_db_fault(conf, s, option, "after % comes u, n, d or %", faults);
+		return value_fault(conf, s, option, filter, "after % comes u, n, d or %", faults);
 	if (!filter_ok(filter))
-		return auth_db_fault(conf, s, option,
+		return value_fault(conf, s, option, filter,
 		    "is not a filter such as (uid=%n); each ( needs its )", faults);
 	return true;
 }
@@ -119,10 +139,10 @@ check_dn(const struct conf *conf, const struct auth_db_settings *s, const char *
     struct str dn, bool is_pattern, struct buf *faults)
 {
 	if (is_pattern && !auth_pattern_ok(dn))
-		return auth_db_fault(conf, s, option, "after % comes u, n, d or %", faults);
+		return value_fault(conf, s, option, dn, "after % comes u, n, d or %", faults);
 	if (!dn_ok(dn))
-		return auth_db_fault(
-		    conf, s, option, "is not a DN such as dc=example,dc=org", faults);
+		return value_fault(
+		    conf, s, option, dn, "is not a DN such as dc=example,dc=org", faults);
 	return true;
 }
 
@@ -131,7 +151,7 @@ check_attribute(const struct conf *conf, const struct auth_db_settings *s, const
     struct str name, struct buf *faults)
 {
 	return attribute_ok(name) ||
-	       auth_db_fault(conf, s, option, "is not the name of an attribute", faults);
+	       value_fault(conf, s, option, name, "is not the name of an attribute", faults);
 }
 
 /* Where users are, and which of them it is. */
@@ -145,7 +165,7 @@ check_search(const struct conf *conf, const struct auth_db_settings *s, struct b
 		ok = auth_db_fault(conf, s, "disabled_filter",
 		    "takes no %u, %n and %d: it is asked of the entry that was found", faults);
 	else if (s->disabled_filter.n > 0 && !filter_ok(s->disabled_filter))
-		ok = auth_db_fault(conf, s, "disabled_filter",
+		ok = value_fault(conf, s, "disabled_filter", s->disabled_filter,
 		    "is not a filter such as (loginShell=/bin/false); each ( needs its )", faults);
 	ok &= check_dn(conf, s, "dn", s->dn, true, faults);
 	ok &= check_dn(conf, s, "base", s->base, false, faults);

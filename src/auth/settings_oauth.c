@@ -65,14 +65,25 @@ check_hosts(const struct conf *conf, const struct auth_db_settings *s, struct bu
 
 /* A URL with a host, as libcurl reads it. */
 static bool
-is_https(struct str url)
+check_url(const struct conf *conf, const struct auth_db_settings *s, const char *option,
+    struct str url, const char *want, struct buf *faults)
 {
 	CURLU *u = curl_url();
-	bool ok = u != NULL && str_has_prefix(url, STR("https://")) &&
-	          curl_url_set(u, CURLUPART_URL, url.p, 0) == CURLUE_OK;
+	CURLUcode code = CURLUE_OK;
 
+	if (u == NULL || str_has_prefix(url, STR("https://")))
+		code = curl_url_set(u, CURLUPART_URL, url.p, 0);
 	curl_url_cleanup(u);
-	return ok;
+	if (code == CURLUE_OK && str_has_prefix(url, STR("https://")))
+		return true;
+	if (code == CURLUE_BAD_PORT_NUMBER)
+		want = "the port must be a number from 1 to 65535";
+	if (!conf_blame(conf, s, option, faults))
+		return false;
+	if (str_chr(url, '@') == NULL) /* else a password may stand before it */
+		buf_printf(faults, ": %.*s", STR_ARG(url));
+	buf_printf(faults, ": %s\n", want);
+	return false;
 }
 
 /* What goes with a file of keys, and what with an endpoint. */
@@ -97,8 +108,8 @@ check_source(const struct conf *conf, const struct auth_db_settings *s, struct b
 			    conf, s, asked[i], "goes with introspection, not with jwks", faults);
 	if (s->introspection.n > 0 && conf_given(conf, s, "algorithms"))
 		ok = auth_db_fault(conf, s, "algorithms", "goes with jwks", faults);
-	if (s->introspection.n > 0 && !is_https(s->introspection))
-		ok = auth_db_fault(conf, s, "introspection",
+	if (s->introspection.n > 0)
+		ok &= check_url(conf, s, "introspection", s->introspection,
 		    "must be a URL that begins with https://, since tokens are sent there", faults);
 	if ((s->client_id.n > 0) != (s->client_secret_file.n > 0))
 		ok = auth_db_fault(conf, s, "client_id client_secret_file",
@@ -117,8 +128,8 @@ auth_settings_check_oauth(
 	ok &= check_scope(conf, s, faults);
 	ok &= check_hosts(conf, s, faults);
 	ok &= check_source(conf, s, faults);
-	if (s->openid_configuration.n > 0 && !is_https(s->openid_configuration))
-		ok = auth_db_fault(conf, s, "openid_configuration",
+	if (s->openid_configuration.n > 0)
+		ok &= check_url(conf, s, "openid_configuration", s->openid_configuration,
 		    "must be a URL that begins with https://", faults);
 	return ok;
 }

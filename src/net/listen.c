@@ -326,6 +326,18 @@ ipv6_fault(const struct addrinfo *ai)
 	return NULL;
 }
 
+/* Of many machines, or of nobody: it can be bound, and nobody can connect to it. */
+static bool
+is_nobodys(const struct addrinfo *ai)
+{
+	const struct sockaddr_in *v4 = (const void *)ai->ai_addr;
+	const struct sockaddr_in6 *v6 = (const void *)ai->ai_addr;
+
+	if (ai->ai_family == AF_INET6)
+		return IN6_IS_ADDR_MULTICAST(&v6->sin6_addr);
+	return ai->ai_family == AF_INET && ntohl(v4->sin_addr.s_addr) >> 28 >= 14;
+}
+
 const char *
 listener_address_fault(const char *address)
 {
@@ -338,7 +350,8 @@ listener_address_fault(const char *address)
 	ai = numeric(address, "0");
 	if (ai == NULL)
 		return not_numeric;
-	why = ipv6_fault(ai);
+	why = is_nobodys(ai) ? "is a multicast or broadcast address, to which nobody can connect"
+	                     : ipv6_fault(ai);
 	if (why != NULL) {
 		freeaddrinfo(ai);
 		return why;

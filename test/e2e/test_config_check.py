@@ -18,6 +18,7 @@ from conftest import TURNSTONE, SANITIZED, SANDBOX, give
 ROOT = os.geteuid() == 0
 USER = "nobody"
 BASE = "server {{ data = {dir}/data; loops = 1 }}\n"  # line 1: what a test adds begins in line 2
+HASH = "$5$rounds=1000$saltsalt$2wb7ocFcFYZzBKnJWF.2Ys9mXKl0EnsPTL6j2U1XpU0"
 QUIET = "listener q {{ address = 127.0.0.1; port = 0 }}\n"
 
 
@@ -70,8 +71,9 @@ def files(server, pairs):
     put(server, "secret", "blue sea\n")
     put(server, "empty", "")
     put(server, "blank", "\nblue sea\n")
-    put(server, "some", "anna:$y$j9T$x$y\nno user at all\n")
+    put(server, "some", f"anna:{HASH}\nno user at all\n")
     put(server, "members", "team:x:1:anna\n")
+    put(server, "cut", f"bo:$6$short\ncara:{HASH}\nanna:$y$j9T$abc\ndora:{HASH[:-1]}\n")
     os.mkfifo(server.dir + "/fifo")
     put(server, "text", "nothing\n")
     put(server, "passwd", "anna:{CRYPT}\nno user at all\n")
@@ -102,6 +104,12 @@ REFUSED = [
     ("listener a {{ port = 0\n address = \"2001:db8::1\" }}", 2, "listener a: address: 2001:db8::1: "),
     ("listener a {{ port = 0\n address = \"::ffff:127.0.0.1\" }}", 2, "is an IPv4 address written as an IPv6 one"),
     ("listener a {{ port = 0\n address = \"fe80::1\" }}", 2, "a link-local address needs its interface"),
+    ("listener a {{ port = 0\n address = 224.0.0.1 }}", 2, "address: 224.0.0.1: is a multicast or broadcast address"),
+    ("listener a {{ port = 0\n address = 255.255.255.255 }}", 2, "address: 255.255.255.255: is a multicast or broadcast address"),
+    ("listener a {{ port = 0\n address = \"ff02::1\" }}", 2, "address: ff02::1: is a multicast or broadcast address"),
+    ("listener a {{ path = {dir}/s\n address = nowhere }}", 2, "address: nowhere: is not a numeric address"),
+    ("listener a {{ path = /proc/s }}", 1, "listener a: path: the folder /proc: is the kernel's, and takes no files"),
+    ("listener a {{ path = \"~/s\" }}", 1, "listener a: path: must be a whole path, since ~ stands for nobody's folder"),
     ("listener a {{ port = 4143 }}\nlistener b {{\n address = 127.0.0.1\n port = 4143 }}", 4,
      "listener b: port: port 4143 is taken already, by {dir}/t.conf:2: listener a: port"),
     ("listener a {{ port = 4143; address = 127.0.0.1 }}\nmetrics {{ port = 4143 }}", 2,
@@ -179,6 +187,10 @@ REFUSED = [
     # folders
     ("server.control = {dir}/none/s", 1, "server.control: {dir}/none: No such file or directory"),
     ("server.control = {dir}/" + 120 * "x", 1, "server.control: the path of a socket must have less than 108 bytes"),
+    ("server.control = /proc/c.sock", 1, "server.control: /proc: is the kernel's, and takes no files"),
+    ("server.pid_file = /sys/pid", 1, "server.pid_file: /sys: is the kernel's, and takes no files"),
+    ("server.pid_file = \"~/pid\"", 1, "server.pid_file: must be a whole path, since ~"),
+    ("tls.client_ca = \"~anna/ca.pem\"", 1, "tls.client_ca: must be a whole path, since ~"),
     ("server.control = {dir}/folder", 1, "server.control: {dir}/folder is there already, and is not a socket"),
     ("server.control = {dir}/text", 1, "server.control: {dir}/text is there already, and is not a socket"),
     ("server.pid_file = {dir}/none/pid", 1, "server.pid_file: {dir}/none: No such file or directory"),
@@ -238,12 +250,12 @@ REFUSED = [
 ] + [
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"; base = \"dc=x\"\n " + text + " }}", 3,
      "database d: " + says) for text, says in [
-         ("filter = \"(uid=%n\"", "filter: is not a filter such as (uid=%n)"),
-         ("filter = \"(uid=%n))\"", "filter: is not a filter such as (uid=%n)"),
+         ("filter = \"(uid=%n\"", "filter: (uid=%n: is not a filter such as (uid=%n)"),
+         ("filter = \"(uid=%n))\"", "filter: (uid=%n)): is not a filter such as (uid=%n)"),
          ("filter = \"(objectClass=*)\"", "filter: needs %u or %n"),
-         ("disabled_filter = \"(|(a=b)\"", "disabled_filter: is not a filter"),
+         ("disabled_filter = \"(|(a=b)\"", "disabled_filter: (|(a=b): is not a filter"),
          ("disabled_filter = \"(uid=%n)\"", "disabled_filter: takes no %u"),
-         ("name_attribute = \"a b\"", "name_attribute: is not the name of an attribute"),
+         ("name_attribute = \"a b\"", "name_attribute: a b: is not the name of an attribute"),
          ("domains = \"@x\"", "domains: @x: is not a domain name"),
          ("ca_file = {dir}/text", "ca_file: {dir}/text holds no certificate (PEM)"),
          ("bind_dn = \"cn=x\"; bind_password_file = {dir}/empty", "bind_password_file: {dir}/empty: it is empty"),
@@ -252,9 +264,11 @@ REFUSED = [
 ] + [
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; base = \"dc=x\"\n uri = \"" + uri + "\" }}", 3, "uri: " + uri + ": " + says)
     for uri, says in [("ldap://", "the host is missing"), ("ldapi://", "the socket is missing"), ("ldap://x:99999", "the port"),
-                      ("ldap://x/dc=y", "nothing stands behind the host"), ("ldap://x ldap://y", "is more than one URI")]
+                      ("ldap://x/dc=y", "nothing stands behind the host"),
+                      ("ldap://x?y", "nothing stands behind the host"), ("ldaps://x:636/?y", "nothing stands behind the host"),
+                      ("ldap://x ldap://y", "is more than one URI")]
 ] + [
-    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = nonsense }}", 3, "base: is not a DN"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = nonsense }}", 3, "base: nonsense: is not a DN"),
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"; filter = \"(a=b)\"\n dn = \"cn=admin\" }}", 3, "dn: needs %u or %n"),
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = \"dc=%d\" }}", 3, "base: takes no %u"),
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; base = \"dc=x\"\n uri = [] }}", 3, "uri: must not be empty"),
@@ -262,11 +276,15 @@ REFUSED = [
     ("auth.databases = [store, d]\ndatabase d {{ type = pam\n service = .. }}", 3, "service: is a name, not a path"),
     ("auth.databases = [store, d]\ndatabase d {{ type = pam\n username = mail }}", 3, "username: needs %u or %n"),
     ("auth.databases = [store, d]\ndatabase d {{ type = oauth\n introspection = \"https://\" }}", 3,
-     "introspection: must be a URL that begins with https://"),
+     "introspection: https://: must be a URL that begins with https://"),
     ("auth.databases = [store, d]\ndatabase d {{ type = oauth; introspection = \"https://x/\"\n token_hosts = \"a b\" }}", 3,
      "token_hosts: a b: is not a host name"),
     ("auth.databases = [store, d]\ndatabase d {{ type = oauth; introspection = \"https://x/\"; client_id = x\n"
      " client_secret_file = {dir}/empty }}", 3, "client_secret_file: {dir}/empty: it is empty"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = oauth\n introspection = \"https://h:99999/x\" }}", 3,
+     "introspection: https://h:99999/x: the port must be a number from 1 to 65535"),
+    ("auth.password_cost = 99", 1, "auth.password_cost: the cost of yescrypt is 1 to 9, not 99"),
+    ("grant g {{ who = a; for = b\n until = tomorrow }}", 2, "2027-01-01T12:30Z, not \"tomorrow\""),
     ("auth.databases = [d]\ndatabase d {{ type = oauth; introspection = \"https://x/\" }}", 1,
      "auth.databases: d: it takes tokens of users whom another database knows"),
 ]
@@ -315,7 +333,7 @@ TOGETHER = [
     ("auth.databases = [store, l, p, o]\ndatabase l {{ type = ldap; uri = \"http://x\"; base = x }}\n"
      "database p {{ type = passwd; file = {dir}/text }}\ndatabase o {{ type = oauth; jwks = {dir}/jwks }}\n"
      "auth.group_file = {dir}/groups",
-     {2: ["uri: http://x: must begin", "base: is not a DN"], 3: ["file: {dir}/text: line 1: ", "file: {dir}/text: not one line"],
+     {2: ["uri: http://x: must begin", "base: x: is not a DN"], 3: ["file: {dir}/text: line 1: ", "file: {dir}/text: not one line"],
       4: ["jwks needs the option issuer", "jwks needs the option audience", "jwks: {dir}/jwks: "], 5: ["{dir}/groups:1: must be"]}),
     ("tls.client_ca = {dir}/text\ntls.client_crl = {dir}/text",
      {1: ["holds no certificate"], 2: ["holds no list of revoked certificates"]}),
@@ -325,12 +343,13 @@ TOGETHER = [
      {1: ["holds no certificate"], 2: ["holds no private key"], 3: ["holds no OCSP response"]}),
     ("tls {{ certificate = {dir}/none\n key = {dir}/text }}", {1: ["cannot read"], 2: ["holds no private key"]}),
     ("grant g {{ who = \"a b\"\n for = \"group:\"\n mailboxes = [\"\", x,\n \"/y\"]\n from = [nowhere, unix,\n 10.0.0.1/8] }}",
-     {1: ["who: must be a user"], 2: ["for: must be"], 3: ["mailboxes: \"\": must be"], 4: ["mailboxes: /y: no mailbox"],
+     {1: ["who: must be a user, a pattern in which '*' stands for any characters, or group:NAME, not \"a b\""],
+      2: ["for: must be"], 3: ["mailboxes: \"\": must be"], 4: ["mailboxes: /y: no mailbox"],
       5: ["from: nowhere: must be an address"], 6: ["from: 10.0.0.1/8: the address of a network has bits set"]}),
     ("certificate_map m {{ user = \"a b\"\n subject = nonsense\n fingerprint = x }}",
-     {1: ["user: "], 2: ["subject: "], 3: ["fingerprint: "]}),
-    ("certificate_map m {{ subject = \"CN=x\"; user = anna; user_from = cn }}", {1: ["either a user or user_from"]}),
-    ("certificate_map m {{ san_email = x; user_from = san_email }}", {1: ["san_email: an e-mail address"]}),
+     {1: ["user: a b: "], 2: ["subject: nonsense: "], 3: ["fingerprint: x: "]}),
+    ("certificate_map m {{ subject = \"CN=x\"; user = anna; user_from = cn }}", {1: ["either a user or user_from is needed, not both"]}),
+    ("certificate_map m {{ san_email = x; user_from = san_email }}", {1: ["san_email: x: an e-mail address"]}),
     ("default_domain = \"a b\"\ngrant g {{ who = anna; for = bo }}", {1: ["is not a domain name"]}),
 ]
 
@@ -377,6 +396,14 @@ IDLE = [
      "hide_capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
     ("timeouts.failed_login = 20s", 1, "timeouts.failed_login: timeouts.failed_login_max is less"),
     ("tls.ciphers = \"HIGH:GOOD:!RC4\"", 1, "tls.ciphers: GOOD: OpenSSL has no such cipher"),
+    ("tls.ciphers = \"HIGH:!aNUL:!aNULL\"", 1, "tls.ciphers: !aNUL: OpenSSL has no such cipher"),
+    ("tls.ciphers = \"HIGH:-NULLL\"", 1, "tls.ciphers: -NULLL: OpenSSL has no such cipher"),
+    ("mechanisms = [PLAIN, SCRAM-SHA-256,\n plain]", 2, "mechanisms: plain: is named already"),
+    ("metrics.address = nonsense", 1, "metrics.address: nonsense is not a numeric address"),
+    ("hide_capabilities = [IDLE,\n imap4rev1]", 2, "hide_capabilities: imap4rev1: clients that do not see it go away"),
+] + [
+    ("auth.databases = [store, d]\ndatabase d {{ type = passwd; file = {dir}/cut }}", 2,
+     f"database d: file: {{dir}}/cut: line {line}: the hash is cut off or damaged") for line in (1, 3, 4)
 ]
 
 
@@ -868,3 +895,61 @@ def test_what_is_passed_over_is_named(files):
         .format(files.dir) in done.stderr
     assert f"ca_file: {files.dir}/both: 1 other block in it is passed over: PRIVATE KEY" in done.stderr
     assert f"jwks: {files.dir}/keys: 1 of its 2 keys is passed over: e1 (its use is not sig)" in done.stderr
+
+
+def checked_lines(server):
+    return run(server, "config", "check").stderr.replace(server.conf + ":", "").splitlines()
+
+
+@pytest.mark.parametrize("data, says", [
+    ("dangling", "{dir}/dangling: is a symbolic link to what is not there"),
+    ("dangling/data", "{dir}/dangling: is a symbolic link to what is not there"),
+    ("/proc/data", "/proc: is the kernel's, and takes no files"),
+])
+def test_data_folder_that_cannot_be_made(files, data, says):
+    os.symlink("nothing", files.dir + "/dangling")
+    with open(files.conf, "w", encoding="utf-8") as f:
+        f.write(f"server.control = {files.dir}/c\nserver.data = {data}\n" + QUIET.format())
+    assert checked_lines(files) == ["2: server.data: " + says.format(dir=files.dir)]
+    assert run(files, "serve").stderr == run(files, "config", "check").stderr
+    assert not os.path.exists(files.dir + "/nothing")
+
+
+def test_ciphers_that_are_gone(files):
+    """To take one away that there is no more is what careful people do."""
+    write(files, QUIET + 'tls.ciphers = "HIGH:!aNULL:!eNULL:!RC4:!MD5:!EXPORT:!kDHr+SHA1:-EXP-RC2-CBC-MD5:!SEED:+SHA1:@STRENGTH"')
+    assert checked_lines(files) == []
+
+
+def test_data_in_a_home_folder(files):
+    with open(files.conf, "w", encoding="utf-8") as f:
+        f.write('server.data = "~/mail"\n' + QUIET.format())
+    line = checked_lines(files)[0]
+    assert line.startswith("1: server.data: must be a whole path, since ~"), line
+    assert not os.path.exists(files.dir + "/~")
+
+
+def test_nul_byte(files):
+    with open(files.conf, "w", encoding="utf-8") as f:
+        f.write(f"server.data = {files.dir}/data\nserver.loops = \0\nserver.lops = 1\n")
+    lines = checked_lines(files)
+    assert lines[0] == "2: a NUL byte, which no text has" and lines[1].startswith("3: server.lops: there is no such"), lines
+    assert len(lines) == 2, lines
+
+
+def test_grant_with_a_fault_hides_no_warning(files):
+    write(files, QUIET + 'auth.group_file = {dir}/members\ngrant g {{ who = "a b"\n for = "group:nix"\n until = 2020-01-01 }}')
+    lines = checked_lines(files)
+    assert any(text.startswith("4: grant g: who: must be") for text in lines), lines
+    assert any(text.startswith("warning: 5: grant g: for: group:nix: there is no such group") for text in lines), lines
+    assert any(text.startswith("warning: 6: grant g: until: the grant ended") for text in lines), lines
+
+
+def test_faults_in_the_order_of_lines(files):
+    write(files, QUIET + "listener a {{ path = {dir}/s\n address = nowhere\n port = 99999 }}\nauth.group_file = {dir}/groups\n"
+          "server.user = nobdy\nlimits.append = 1,000,000\ntls.certificate = {dir}/text\nserver.lops = 1")
+    lines = checked_lines(files)
+    numbers = [int(text.split(":")[0]) for text in lines]
+    assert numbers == sorted(numbers) and set(numbers) >= {4, 5, 6, 7, 8, 9, 10}, lines
+    assert len(lines) == len(set(lines)), lines
+    assert any("listener a: address: nowhere: is not a numeric" in text for text in lines), lines

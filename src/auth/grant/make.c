@@ -99,6 +99,14 @@ set_fault(struct auth_grant_fault *f, const char *field, const char *fmt, ...)
 	return false;
 }
 
+/* With what was given behind it. */
+static bool
+set_fault_of(struct auth_grant_fault *f, const char *field, const char *want, struct str given)
+{
+	return set_fault(
+	    f, field, "%s, not \"%.*s\"", want, given.n > 60 ? 60 : (int)given.n, given.p);
+}
+
 static bool
 is_grant_name(struct str name)
 {
@@ -125,9 +133,9 @@ make_names(struct auth_grant *grant, struct str domain, const struct auth_grant_
 		    AUTH_GRANT_NAME_MAX);
 	grant->name = arena_str(grant->arena, spec->name);
 	if (!auth_names_parse(spec->who, domain, grant->arena, &grant->who))
-		return set_fault(f, "who", "%s", want);
+		return set_fault_of(f, "who", want, spec->who);
 	if (!auth_names_parse(spec->target, domain, grant->arena, &grant->target))
-		return set_fault(f, "for", "%s", want);
+		return set_fault_of(f, "for", want, spec->target);
 	return true;
 }
 
@@ -217,9 +225,10 @@ make_bounds(
 		    "must be letters of lrswipkxtea (RFC 4314), not \"%.*s\"",
 		    spec->rights.n > 60 ? 60 : (int)spec->rights.n, spec->rights.p);
 	if (spec->until.n > 0 && !auth_until_parse(spec->until, &grant->until))
-		return set_fault(f, "until",
+		return set_fault_of(f, "until",
 		    "must be a day such as 2027-01-01 (its end), or a moment such as "
-		    "2027-01-01T12:30Z");
+		    "2027-01-01T12:30Z",
+		    spec->until);
 	return make_mailboxes(grant, spec, f) && make_from(grant, spec, f);
 }
 

@@ -213,14 +213,50 @@ tls_suites_ok(const char *suites, struct buf *why)
 	return ok;
 }
 
-/* What takes away, and rules for the whole list, may be about ciphers that are gone. */
+/* Parts of names of ciphers that OpenSSL had, has in some builds, or knows without having one. */
 static bool
-adds_none(SSL_CTX *ssl, struct str word)
+is_retired(struct str part)
+{
+	static const char *const names[] = {"RC2", "RC4", "IDEA", "SEED", "DES", "3DES", "MD5",
+	    "EXP", "EXPORT", "EXPORT40", "EXPORT56", "LOW", "MEDIUM", "NULL", "eNULL", "aNULL",
+	    "SSLv2", "SSLv3", "KRB5", "kKRB5", "aKRB5", "FZA", "kFZA", "aFZA", "eFZA", "DH", "kDH",
+	    "kDHr", "kDHd", "aDH", "ADH", "AECDH", "kECDH", "kECDHr", "kECDHe", "aECDH", "DSS",
+	    "aDSS", "SRP", "kSRP", "aSRP", "PSK", "kPSK", "aPSK", "CAMELLIA", "CAMELLIA128",
+	    "CAMELLIA256", "ARIA", "ARIA128", "ARIA256", "GOST", "GOST89", "GOST89MAC", "GOST94",
+	    "GOST12", "kGOST", "aGOST", "aGOST01", "aGOST12", "kGOST18", "kGOST12"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (str_eq(part, str_of(names[i])))
+			return true;
+	return false;
+}
+
+/* Does it take one away that there is no more?  RC4, kDHr+SHA1, RC4-SHA, EXP-DES-CBC-SHA. */
+static bool
+names_retired(struct str word)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i <= word.n; i++) {
+		if (i < word.n && word.p[i] != '-' && word.p[i] != '+')
+			continue;
+		if (is_retired((struct str){word.p + from, i - from}))
+			return true;
+		from = i + 1;
+	}
+	return false;
+}
+
+/* Rules for the whole list are read by OpenSSL; what takes away may be about what is gone. */
+static bool
+names_none(SSL_CTX *ssl, struct str word)
 {
 	struct buf copy = {0};
-	bool none;
+	bool none, away = word.n > 0 && strchr("!-+", word.p[0]) != NULL;
 
-	if (word.n == 0 || strchr("!-+@", word.p[0]) != NULL)
+	if (away)
+		word = str_range(word.p + 1, word.p + word.n);
+	if (word.n == 0 || word.p[0] == '@' || (away && names_retired(word)))
 		return false;
 	buf_str(&copy, word);
 	none = SSL_CTX_set_cipher_list(ssl, buf_cstr(&copy)) != 1;
@@ -237,7 +273,7 @@ tls_ciphers_look(const char *ciphers, struct buf *warnings)
 	while (ssl != NULL && *p != '\0') {
 		size_t n = strcspn(p, ":, ;");
 
-		if (adds_none(ssl, (struct str){p, n}))
+		if (names_none(ssl, (struct str){p, n}))
 			buf_printf(warnings, "%.*s: OpenSSL has no such cipher\n", (int)n, p);
 		p += n;
 		p += *p != '\0';

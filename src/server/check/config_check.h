@@ -81,6 +81,8 @@ void config_check_as_server(const struct config_check *how, const struct conf *c
     struct buf *faults, struct buf *warnings);
 /* Appends databases' and groups' files that cannot be used.  Here and now. */
 void config_check_databases(struct conf *conf, struct buf *faults, struct buf *warnings);
+/* NULL, or why no file can be made in that folder whoever asks: the kernel's own places. */
+const char *config_check_folder_fault(const char *folder);
 /* Appends where the option stands, ": " and the text; nothing if it is wrong by itself. */
 void config_check_fault(const struct conf *conf, const void *settings, const char *options,
     struct buf *out, const char *fmt, ...) __attribute__((format(printf, 5, 6)));

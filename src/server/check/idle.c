@@ -88,6 +88,22 @@ idle_mechanism(const struct conf *conf, const struct sasl_mech *mech)
 	return NULL;
 }
 
+/* The first one counts. */
+static void
+check_twins(
+    const struct conf *conf, const char *option, const struct conf_list *list, struct buf *warnings)
+{
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+
+	for (size_t i = 1; i < list->n && conf_given(conf, s, option); i++)
+		for (size_t j = 0; j < i; j++)
+			if (str_ieq(list->items[i], list->items[j])) {
+				if (conf_blame_item(conf, s, option, i, warnings))
+					buf_puts(warnings, ": is named already\n");
+				break;
+			}
+}
+
 static void
 check_mechanisms(const struct conf *conf, struct buf *warnings)
 {
@@ -100,6 +116,8 @@ check_mechanisms(const struct conf *conf, struct buf *warnings)
 		if (why != NULL && conf_blame_item(conf, s, "mechanisms", i, warnings))
 			buf_printf(warnings, ": %s\n", why);
 	}
+	check_twins(conf, "mechanisms", &s->mechanisms, warnings);
+	check_twins(conf, "auth.sasl_mechanisms", &s->sasl_mechanisms, warnings);
 	for (size_t i = 0; i < s->sasl_mechanisms.n; i++)
 		if (!imap_mechanism_on(s, s->sasl_mechanisms.items[i]) &&
 		    conf_blame_item(conf, s, "auth.sasl_mechanisms", i, warnings))
@@ -136,6 +154,12 @@ is_capability(struct str word, const char **words, size_t *n_r)
 	return found;
 }
 
+static bool
+is_protocol(struct str word)
+{
+	return str_ieq(word, STR("IMAP4rev1")) || str_ieq(word, STR("IMAP4rev2"));
+}
+
 static void
 check_hidden(const struct conf *conf, struct buf *warnings)
 {
@@ -146,9 +170,15 @@ check_hidden(const struct conf *conf, struct buf *warnings)
 	for (size_t i = 0; i < s->hide_capabilities.n; i++) {
 		struct str word = s->hide_capabilities.items[i];
 
-		if (is_capability(word, words, &n) ||
-		    !conf_blame_item(conf, s, "hide_capabilities", i, warnings))
+		bool known = is_capability(word, words, &n), base = is_protocol(word);
+
+		if ((known && !base) || !conf_blame_item(conf, s, "hide_capabilities", i, warnings))
 			continue;
+		if (base) {
+			buf_puts(warnings, ": clients that do not see it go away, or think that "
+			                   "they speak another protocol\n");
+			continue;
+		}
 		guess = str_nearest(word, words, n);
 		buf_printf(warnings, ": there is no such capability here%s%s%s\n",
 		    guess != NULL ? "; did you mean " : "", guess != NULL ? guess : "",

@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/magic.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -174,6 +176,22 @@ first_free_port(void)
 	return port;
 }
 
+const char *
+config_check_folder_fault(const char *folder)
+{
+	static const long kernels[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC,
+	    CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC,
+	    DEVPTS_SUPER_MAGIC};
+	struct statfs fs;
+
+	if (statfs(folder, &fs) != 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof(kernels) / sizeof(*kernels); i++)
+		if ((long)fs.f_type == kernels[i])
+			return "is the kernel's, and takes no files";
+	return NULL;
+}
+
 /* What keeps who starts the server from making a file there; NULL: nothing. */
 static const char *
 place_fault(const struct machine *m, const char *path, struct buf *text)
@@ -189,7 +207,7 @@ place_fault(const struct machine *m, const char *path, struct buf *text)
 		return "is not a folder";
 	if (is_starter && faccessat(AT_FDCWD, buf_cstr(text), W_OK | X_OK, AT_EACCESS) != 0)
 		return strerrordesc_np(errno);
-	return NULL;
+	return config_check_folder_fault(buf_cstr(text));
 }
 
 /* A server that was started without the right has not changed its groups either. */
@@ -311,8 +329,7 @@ check_listeners(const struct machine *m)
 			continue;
 		if (l->s.path.n > 0)
 			check_socket_path(m, l);
-		if (l->has_port)
-			check_address(m, l);
+		check_address(m, l);
 		if (l->has_port)
 			check_port(m, l);
 		if (sockets > SERVER_LISTENERS_MAX) {

@@ -69,30 +69,46 @@ is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* A symbolic link to what is not there: nothing can be made under its name. */
+static bool
+is_dangling(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && stat(path, &st) != 0 &&
+	       errno == ENOENT;
+}
+
 /* May files be made in that folder?  made: it is made if it is missing, so the one above counts. */
 static bool
 folder_ok(const struct looking *l, const char *path, bool made, struct buf *why)
 {
 	char *copy = mem_strdup(path), *slash;
+	const char *fault;
 	bool there;
 	int code = 0;
 
-	while (made && access(copy, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR) &&
-	       (slash = strrchr(copy, '/')) != NULL && copy[1] != '\0')
+	while (made && !is_dangling(copy) && access(copy, F_OK) != 0 &&
+	       (errno == ENOENT || errno == ENOTDIR) && (slash = strrchr(copy, '/')) != NULL &&
+	       copy[1] != '\0')
 		slash[slash == copy ? 1 : 0] = '\0';
 	there = strcmp(copy, path) == 0;
+	fault = is_dangling(copy) ? "is a symbolic link to what is not there"
+	                          : config_check_folder_fault(copy);
 	if (access(copy, F_OK) == 0 && !is_folder(copy))
 		code = ENOTDIR;
 	/* What is missing is made before it becomes the user. */
 	else if (!(made && !there && l->becomes) &&
 	         faccessat(AT_FDCWD, copy, W_OK | X_OK, AT_EACCESS) != 0)
 		code = errno;
-	if (code != 0) {
+	if (fault != NULL) {
+		buf_printf(why, "%s: %s", copy, fault);
+	} else if (code != 0) {
 		buf_printf(why, "%s: ", copy);
 		put_reason(l, code, why);
 	}
 	mem_free(copy);
-	return code == 0;
+	return code == 0 && fault == NULL;
 }
 
 static void

@@ -653,7 +653,9 @@ folder_fault(const char *path, size_t n, int code, struct buf *why)
 {
 	const struct passwd *pw = getpwuid(geteuid());
 
-	buf_printf(why, "cannot make the folder %.*s: %s", (int)n, path, strerrordesc_np(code));
+	/* What is there, and cannot be opened as a folder. */
+	buf_printf(why, "cannot make the folder %.*s: %s", (int)n, path,
+	    code == EEXIST ? "it is a symbolic link to what is not there" : strerrordesc_np(code));
 	if ((code == EACCES || code == EPERM) && pw != NULL)
 		buf_printf(why, " for user %s", pw->pw_name);
 	return false;

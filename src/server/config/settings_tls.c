@@ -223,8 +223,10 @@ check_map_settings(const void *settings, const struct conf_report *r)
 	    s->fingerprint.n == 0)
 		conf_report(r, "subject issuer san_email san_uri fingerprint",
 		    "a condition is needed: subject, issuer, san_email, san_uri or fingerprint");
-	if ((s->user_from == CERTMAP_FIXED) != (s->user.n > 0))
+	if (s->user_from == CERTMAP_FIXED && s->user.n == 0)
 		conf_report(r, "user_from user", "either a user or user_from is needed");
+	if (s->user_from != CERTMAP_FIXED && s->user.n > 0)
+		conf_report(r, "user_from user", "either a user or user_from is needed, not both");
 	if (s->user_from == CERTMAP_SAN_EMAIL && s->san_email.n == 0)
 		conf_report(r, "user_from san_email", "user_from = san_email needs a san_email");
 }
@@ -287,6 +289,24 @@ set_right(struct certmap_rule *rule, enum certmap_part part)
 	}
 }
 
+static void
+put_map_fault(const struct certmap_rule *rule, const struct certmap_fault *fault, struct buf *out)
+{
+	const struct str given[] = {
+	    [CERTMAP_PART_NONE] = STR_NONE,
+	    [CERTMAP_PART_SUBJECT] = rule->subject,
+	    [CERTMAP_PART_ISSUER] = rule->issuer,
+	    [CERTMAP_PART_SAN_EMAIL] = rule->san_email,
+	    [CERTMAP_PART_SAN_URI] = rule->san_uri,
+	    [CERTMAP_PART_FINGERPRINT] = rule->fingerprint,
+	    [CERTMAP_PART_USER] = rule->user,
+	};
+
+	if (given[fault->part].n > 0)
+		buf_printf(out, ": %.*s", STR_ARG(given[fault->part]));
+	buf_printf(out, ": %s\n", fault->why);
+}
+
 /* By check_map_settings(). */
 static bool
 is_told(const struct certmap_rule *rule, enum certmap_part part)
@@ -309,7 +329,7 @@ check_rule(const struct conf *conf, const struct certificate_map_settings *s,
 
 	while ((map = certmap_new(&rule, 1, settings_default_domain(conf), &fault)) == NULL) {
 		if (!is_told(&rule, fault.part) && conf_blame(conf, s, map_option(fault.part), why))
-			buf_printf(why, ": %s\n", fault.why);
+			put_map_fault(&rule, &fault, why);
 		set_right(&rule, fault.part);
 		ok = false;
 	}
