@@ -263,6 +263,46 @@ deleted(void **state)
 	kit_close(&kit);
 }
 
+static void
+append_upload(struct kit *kit, struct store_upload *upload)
+{
+	struct store_change *c = kit_change(kit, STORE_CHANGE_APPEND);
+
+	c->mailbox = kit->inbox;
+	c->item_count = 1;
+	c->items = arena_array(c->arena, 1, sizeof *c->items);
+	c->items[0].upload = upload;
+	assert_int_equal(kit_end(kit, c), TS_OK);
+}
+
+/* One that several get is claimed first; it has come and gone when the claim is settled. */
+static void
+claimed(void **state)
+{
+	struct kit kit = kit_at(state);
+	struct store_upload *first = kit_upload(&kit, STR(MSG)),
+	                    *second = store_upload_share(first);
+	struct store_hold *h;
+	struct store_message m[8];
+	struct buf none = {0};
+
+	append_upload(&kit, first);
+	h = hold(kit.inbox, 1, 1);
+	assert_int_equal(
+	    kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, F(STORE_DELETED), NULL), TS_OK);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	store_upload_free(&second);
+	store_background_wait(kit.store);
+	assert_int_equal(window(kit.inbox, h, 1, m), 1);
+	assert_int_equal(read_message(&kit, kit.inbox, &m[0]), TS_OK);
+	store_hold_end(&h);
+	store_background_wait(kit.store);
+	assert_int_equal(store_read_blob(kit.store, m[0].blob, 0, 10, &none), TS_NOT_FOUND);
+	expect_whole(&kit);
+	buf_fini(&none);
+	kit_close(&kit);
+}
+
 /* No more than opt.held_bytes is kept; what is beyond is gone for the hold. */
 static void
 limited(void **state)
@@ -302,6 +342,7 @@ main(void)
 		    cmocka_unit_test_prestate(moved, &places[i]),
 		    cmocka_unit_test_prestate(many, &places[i]),
 		    cmocka_unit_test_prestate(deleted, &places[i]),
+		    cmocka_unit_test_prestate(claimed, &places[i]),
 		    cmocka_unit_test_prestate(limited, &places[i]),
 		};
 
