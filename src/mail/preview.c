@@ -14,7 +14,7 @@
 #include "mail/header.h"
 
 #define PIECE 256u        /* bytes decoded at a time: few are needed */
-#define HEADER_MAX 4096u  /* of a part's header: where it says that it is an attachment */
+#define HEADER_MAX 16384u /* of a part's header: where it says that it is an attachment */
 #define HIDDEN_MAX 8u     /* characters without a shape in a row */
 #define RULE_MIN 3u       /* a line of so many dashes is a rule */
 #define MODE_DIGITS 3u    /* "begin 644 name" */
@@ -449,7 +449,8 @@ next_part(struct mail_preview *p)
 
 		mail_summary_part(&p->summary, i, &p->part);
 		p->next = is_encrypted(&p->part) ? p->part.end : i + 1;
-		if (!is_text(&p->part))
+		/* With a header that is not read to its end it may be an attachment. */
+		if (!is_text(&p->part) || (i > 0 && p->part.header_len > HEADER_MAX))
 			continue;
 		/* The message's own header says nothing of this kind. */
 		if (i > 0 && p->part.header_len > 0)

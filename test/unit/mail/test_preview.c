@@ -140,6 +140,28 @@ test_html(void **state)
 	SHOWS(HTML "<title>never ended", "");
 }
 
+/* Whatever stands before the field, an attachment is none of the text. */
+static void
+test_long_headers(void **state)
+{
+	static const size_t pads[] = {0, 3900, 4100, 16000, 17000, 70000};
+	(void)state;
+
+	for (size_t i = 0; i < sizeof(pads) / sizeof(pads[0]); i++) {
+		struct buf message = {0};
+
+		buf_puts(
+		    &message, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX-Pad: ");
+		memset(buf_room(&message, pads[i]), 'x', pads[i]);
+		message.n += pads[i];
+		buf_puts(&message,
+		    "\r\nContent-Type: text/plain\r\nContent-Disposition: attachment\r\n\r\n"
+		    "hidden\r\n--b\r\nContent-Type: text/plain\r\n\r\nshown\r\n--b--\r\n");
+		shows(buf_as_str(&message), STR("shown"));
+		buf_fini(&message);
+	}
+}
+
 static void
 test_parts(void **state)
 {
@@ -220,6 +242,7 @@ main(void)
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_characters),
 	    cmocka_unit_test(test_html),
+	    cmocka_unit_test(test_long_headers),
 	    cmocka_unit_test(test_parts),
 	    cmocka_unit_test(test_length),
 	    cmocka_unit_test(test_bound),
