@@ -577,12 +577,17 @@ bool
 settings_load(const struct args *args, struct conf **conf_r)
 {
 	struct conf_faults faults = {0};
+	struct buf found = {0}, told = {0};
 	enum ts_err err = conf_load(settings_tables(), settings_path(args), &faults, conf_r);
 
 	for (size_t i = 0; i < faults.n; i++)
-		fprintf(stderr, "%s\n", faults.text[i]);
+		buf_printf(&found, "%s\n", faults.text[i]);
+	settings_put_faults(buf_as_str(&found), settings_path(args), &told);
+	(void)fwrite(told.p, 1, told.n, stderr);
 	if (err != TS_OK)
 		settings_source(args);
+	buf_fini(&found);
+	buf_fini(&told);
 	conf_faults_fini(&faults);
 	return err == TS_OK;
 }

@@ -90,6 +90,9 @@ extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf,
     certificate_map_conf;
 struct conf_tables settings_tables(void);
 
+/* Appends lines "FILE:12: ..." in the order of that file's lines, then those that are about none,
+ * each once.  file may be NULL: no line is about one. */
+void settings_put_faults(struct str lines, const char *file, struct buf *out);
 /* Loads what --config names (or the default file); on faults prints all of them to standard error
  * and gives false.  The snapshot's reference is the caller's. */
 bool settings_load(const struct args *args, struct conf **conf_r);
