@@ -211,10 +211,12 @@ note_name(const struct store_mailbox_info *info, void *arg)
 {
 	struct names *names = arg;
 
-	if (info->id != 0)
-		names->name[names->n++] = mem_dup(info->name.p, info->name.n + 1);
-	if (info->id != 0)
-		names->name[names->n - 1][info->name.n] = 0;
+	char *name;
+
+	if (info->id == 0)
+		return true;
+	name = names->name[names->n++] = mem_zalloc(info->name.n + 1);
+	memcpy(name, info->name.p, info->name.n);
 	return true;
 }
 
