@@ -106,7 +106,9 @@ give_up_claim(struct store *store, uint64_t blob, uint64_t account)
 	if (err == TS_OK && !h.unknown) {
 		key_holder(&k, KEY_HOLDER, blob, account);
 		engine_batch_delete(batch, key_str(&k));
-		if (h.count == (size_t)h.has)
+		/* Where the account has no holder, the claim never came to the disk: whose the blob
+		 * is has not changed. */
+		if (h.has && h.count == 1)
 			engine_batch_delete_blob(batch, blob);
 	}
 	/* At once: the next one counts what is on disk. */

@@ -291,6 +291,35 @@ removed(void **state)
 	each(&cuts, (const char *const[]){"ada", "bob", NULL}, gone_or_whole);
 }
 
+/* The first batch of a COPY to another account fails, and is not on disk: the messages are what
+ * they were, whatever is settled afterwards. */
+static void
+claims_that_never_came(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *mb;
+	struct store_message m;
+	struct buf text = {0};
+
+	(void)state;
+	kit_open(&kit, 0);
+	mb = inbox_of(&kit, "bob");
+	assert_int_equal(kit_append(&kit, kit.inbox, MSG, 0), 1);
+	store_background_wait(kit.store);
+	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 1, TS_UNKNOWN, false);
+	assert_int_equal(kit_move(&kit, STORE_CHANGE_COPY, kit.inbox, mb, 1, 1), TS_UNKNOWN);
+	store_background_wait(kit.store);
+	assert_int_equal(kit_append(&kit, mb, MSG, 0), 1);
+	store_background_wait(kit.store);
+	store_mailbox_read_begin(kit.inbox);
+	assert_int_equal(store_mailbox_window(kit.inbox, NULL, 1, &m, 1), 1);
+	store_mailbox_read_end(kit.inbox);
+	assert_int_equal(store_read_blob(kit.store, m.blob, 0, m.size, &text), TS_OK);
+	buf_fini(&text);
+	store_mailbox_unref(&mb);
+	kit_close(&kit);
+}
+
 /* ---- one message for several ---- */
 
 static const char *const recipients[] = {"bob", "eve", "joe", NULL};
@@ -431,6 +460,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(made),
 	    cmocka_unit_test(removed),
+	    cmocka_unit_test(claims_that_never_came),
 	    cmocka_unit_test(several),
 	    cmocka_unit_test(one_is_refused),
 	    cmocka_unit_test(between),
