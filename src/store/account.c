@@ -1022,9 +1022,10 @@ load_account(struct store *store, struct str name, struct store_account **accoun
 	err = account_recover(a);
 	if (err == TS_OK)
 		err = account_read(a);
-	/* Its name is there, its rows are to come, or a crash came in between: not yet made. */
-	if (err == TS_DAMAGED && !account_has_keys(store, id))
-		err = TS_NOT_FOUND;
+	/* Its name is there, its rows are to come, or a crash came in between: not yet made.  They
+	 * come all at once; when that was between these looks, the next one finds them. */
+	if (err == TS_DAMAGED)
+		err = account_has_keys(store, id) ? account_read(a) : TS_NOT_FOUND;
 	if (err != TS_OK) {
 		account_free(a);
 		return err;
