@@ -339,6 +339,8 @@ void account_entries_add(
     struct store_account *account, const struct str *names, size_t n, struct entry **out);
 /* Counts the bytes of the list anew; nobody changes it meanwhile. */
 void account_count_bytes(struct store_account *account);
+/* Room for one entry more, at the end of what is there; the caller puts it in. */
+void account_make_room(struct store_account *account);
 /* Other properties have the place of old ones; account.lock is held. */
 void account_count_properties(struct store_account *account, const struct store_properties *old,
     const struct store_properties *now);

@@ -8,58 +8,15 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "place.h"
+
 #include "backup/audit.h"
 #include "base/mem.h"
-
-struct place {
-	char dir[64], path[80];
-	struct backup_folder *folder;
-	struct arena *arena;
-	struct buf why;
-	uint64_t bad;
-};
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int
-setup(void **state)
-{
-	struct place *p = mem_zalloc(sizeof(*p));
-
-	(void)snprintf(p->dir, sizeof(p->dir), "/tmp/test_backup.XXXXXX");
-	assert_non_null(mkdtemp(p->dir));
-	(void)snprintf(p->path, sizeof(p->path), "%s/saved", p->dir);
-	p->arena = arena_new(NULL, ARENA_OTHER, 4096);
-	*state = p;
-	assert_true(backup_open(p->path, BACKUP_WRITE, &p->folder, &p->why));
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct place *p = *state;
-
-	backup_close(&p->folder);
-	arena_free(&p->arena);
-	buf_fini(&p->why);
-	(void)nftw(p->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	mem_free(p);
-	return 0;
-}
 
 static const char *
 in(const struct place *p, const char *name)
@@ -68,16 +25,6 @@ in(const struct place *p, const char *name)
 
 	(void)snprintf(path, sizeof(path), "%s/%s", p->path, name);
 	return path;
-}
-
-static void
-put_file(const char *path, struct str bytes)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes.p, bytes.n), (ssize_t)bytes.n);
-	close(fd);
 }
 
 static void
@@ -99,7 +46,7 @@ put_object_file(const struct place *p, struct str bytes, struct backup_hash *has
 
 	backup_hash_of(bytes, hash_r);
 	object_path(p, hash_r, path);
-	put_file(path, bytes);
+	place_write(path, bytes);
 }
 
 /* ---- opening ---- */
@@ -116,7 +63,7 @@ only_ours(void **state)
 	assert_true(backup_open(p->path, BACKUP_READ, &other, &p->why));
 	backup_close(&other);
 	/* A folder with something else stays as it is. */
-	put_file(in(p, "../note"), STR("mine"));
+	place_write(in(p, "../note"), STR("mine"));
 	assert_false(backup_open(p->dir, BACKUP_WRITE, &other, &p->why));
 	assert_int_not_equal(access(in(p, "../objects"), F_OK), 0);
 	assert_false(backup_open(in(p, "none"), BACKUP_READ, &other, &p->why));
@@ -127,7 +74,7 @@ only_ours(void **state)
 	    "something else entirely, and longer than any mark of ours would ever be, by far\n"};
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
-		put_file(in(p, "turnstone-backup"), str_of(marks[i]));
+		place_write(in(p, "turnstone-backup"), str_of(marks[i]));
 		p->why.n = 0;
 		assert_false(backup_open(p->path, BACKUP_WRITE, &other, &p->why));
 		assert_non_null(strstr(buf_cstr(&p->why), p->path));
@@ -157,7 +104,7 @@ damaged_objects(void **state)
 	static const char *const texts[] = {"", "a messag", "a messagf", "a message and more"};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		put_file(path, str_of(texts[i]));
+		place_write(path, str_of(texts[i]));
 		p->why.n = 0;
 		assert_int_equal(
 		    backup_object_get(p->folder, &hash, 99, &out, &p->why), TS_DAMAGED);
@@ -184,7 +131,7 @@ mended_when_distrusted(void **state)
 
 	put_object_file(p, STR("a message"), &hash);
 	object_path(p, &hash, path);
-	put_file(path, STR("a massage"));
+	place_write(path, STR("a massage"));
 	backup_distrust(p->folder);
 	assert_true(backup_object_put(p->folder, STR("a message"), &hash, &p->why));
 	assert_true(backup_flush(p->folder, &p->why));
@@ -222,16 +169,6 @@ write_run(struct place *p, int64_t now, struct str *id_r)
 	assert_true(backup_run_damaged(w, STR("line\nline"), &p->why));
 	assert_true(backup_run_end(&w, now + 1, &p->why));
 	buf_fini(&list);
-}
-
-static void
-read_file(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY);
-
-	assert_true(fd >= 0);
-	out->n += (size_t)read(fd, buf_room(out, 65536), 65536);
-	close(fd);
 }
 
 static void
@@ -278,9 +215,9 @@ damaged_runs(void **state)
 
 	write_run(p, 1700000000, &id);
 	(void)snprintf(path, sizeof(path), "%s/runs/%.*s", p->path, STR_ARG(id));
-	read_file(path, &bytes);
+	place_read(path, &bytes);
 	for (size_t n = 0; n < bytes.n; n++) {
-		put_file(path, (struct str){bytes.p, n});
+		place_write(path, (struct str){bytes.p, n});
 		assert_int_equal(
 		    backup_run_get(p->folder, id, p->arena, &run, &p->why), TS_DAMAGED);
 	}
@@ -290,7 +227,7 @@ damaged_runs(void **state)
 		bytes.p[bit / 8] = (char)(bytes.p[bit / 8] ^ 1 << bit % 8);
 	}
 	/* Whole, under the name of another. */
-	put_file(in(p, "runs/20990101T000000Z"), buf_as_str(&bytes));
+	place_write(in(p, "runs/20990101T000000Z"), buf_as_str(&bytes));
 	assert_int_equal(
 	    backup_run_get(p->folder, STR("20990101T000000Z"), p->arena, &run, &p->why),
 	    TS_DAMAGED);
@@ -308,9 +245,9 @@ unfinished_runs(void **state)
 	size_t most = 0;
 
 	write_run(p, 1700000000, &id);
-	read_file(in(p, "runs/20231114T221320Z"), &bytes);
+	place_read(in(p, "runs/20231114T221320Z"), &bytes);
 	for (size_t n = 0; n < bytes.n; n++) {
-		put_file(in(p, "tmp/unfinished"), (struct str){bytes.p, n});
+		place_write(in(p, "tmp/unfinished"), (struct str){bytes.p, n});
 		assert_int_equal(backup_run_unfinished(p->folder, p->arena, &run), TS_OK);
 		assert_false(run.finished);
 		assert_true(run.user_count >= most && run.user_count <= 2);
@@ -498,18 +435,18 @@ older_folders(void **state)
 	struct str id;
 
 	write_run(p, 1700000000, &id);
-	put_file(in(p, "turnstone-backup"), STR("turnstone backup 1\n"));
+	place_write(in(p, "turnstone-backup"), STR("turnstone backup 1\n"));
 	assert_true(backup_open(p->path, BACKUP_READ, &other, &p->why));
 	assert_int_equal(backup_run_get(other, id, p->arena, &run, &p->why), TS_OK);
 	backup_close(&other);
-	read_file(in(p, "turnstone-backup"), &text);
+	place_read(in(p, "turnstone-backup"), &text);
 	assert_true(str_eq(buf_as_str(&text), STR("turnstone backup 1\n")));
 	backup_close(&p->folder);
 	assert_true(backup_open(p->path, BACKUP_WRITE, &p->folder, &p->why));
 	text.n = 0;
-	read_file(in(p, "turnstone-backup"), &text);
+	place_read(in(p, "turnstone-backup"), &text);
 	assert_true(str_eq(buf_as_str(&text), STR("turnstone backup 3\n")));
-	put_file(in(p, "turnstone-backup"), STR("turnstone backup 4\n"));
+	place_write(in(p, "turnstone-backup"), STR("turnstone backup 4\n"));
 	assert_false(backup_open(p->path, BACKUP_READ, &other, &p->why));
 	buf_fini(&text);
 }
@@ -517,19 +454,10 @@ older_folders(void **state)
 /* ---- audits ---- */
 
 static void
-count_bad(const char *what, void *arg)
-{
-	struct place *p = arg;
-
-	(void)what;
-	p->bad++;
-}
-
-static void
 audits(void **state)
 {
 	struct place *p = *state;
-	struct backup_audit audit = {.bad = count_bad, .arg = p};
+	struct backup_audit audit = {.bad = place_bad, .arg = p};
 	struct backup_hash stray;
 	struct backup_run run;
 	struct str ids[3];
@@ -542,11 +470,11 @@ audits(void **state)
 	assert_int_equal(audit.runs, 3);
 	assert_int_equal(audit.faults, 0);
 	/* What does not belong there is named, and left alone. */
-	put_file(in(p, "objects/00/note"), STR("?"));
-	audit = (struct backup_audit){.bad = count_bad, .arg = p};
+	place_write(in(p, "objects/00/note"), STR("?"));
+	audit = (struct backup_audit){.bad = place_bad, .arg = p};
 	assert_true(backup_verify(p->folder, &audit, &p->why));
 	assert_int_equal(audit.faults, 1);
-	audit = (struct backup_audit){.bad = count_bad, .arg = p};
+	audit = (struct backup_audit){.bad = place_bad, .arg = p};
 	assert_true(backup_prune(p->folder, 1, &audit, &p->why));
 	assert_int_equal(audit.removed_runs, 2);
 	assert_int_equal(audit.removed_objects, 1);
@@ -556,10 +484,10 @@ audits(void **state)
 	assert_int_equal(unlink(in(p, "packs/00000001")), 0);
 	assert_true(backup_object_put(p->folder, STR("nobody's"), &stray, &p->why));
 	assert_true(backup_flush(p->folder, &p->why));
-	audit = (struct backup_audit){.bad = count_bad, .arg = p};
+	audit = (struct backup_audit){.bad = place_bad, .arg = p};
 	assert_true(backup_verify(p->folder, &audit, &p->why));
 	assert_int_equal(audit.faults, 4); /* the note, the pack, what two lines of the run name */
-	audit = (struct backup_audit){.bad = count_bad, .arg = p};
+	audit = (struct backup_audit){.bad = place_bad, .arg = p};
 	assert_false(backup_prune(p->folder, 1, &audit, &p->why));
 	assert_true(backup_object_there(p->folder, &stray));
 }
@@ -567,7 +495,7 @@ audits(void **state)
 int
 main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
 	const struct CMUnitTest tests[] = {TEST(only_ours), TEST(damaged_objects),
 	    TEST(mended_when_distrusted), TEST(runs_there_and_back), TEST(damaged_runs),
 	    TEST(unfinished_runs), TEST(hostile_runs), TEST(users_by_name),

@@ -9,67 +9,17 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "place.h"
+
 #include "backup/audit.h"
 #include "backup/folder_int.h"
 #include "base/mem.h"
-
-struct place {
-	char dir[64];
-	struct backup_folder *folder;
-	struct arena *arena;
-	struct buf why, said;
-	uint64_t bad;
-};
-
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static void
-reopen(struct place *p, enum backup_mode mode)
-{
-	backup_close(&p->folder);
-	assert_true(backup_open(p->dir, mode, &p->folder, &p->why));
-}
-
-static int
-setup(void **state)
-{
-	struct place *p = mem_zalloc(sizeof(*p));
-
-	(void)snprintf(p->dir, sizeof(p->dir), "/tmp/test_packs.XXXXXX");
-	assert_non_null(mkdtemp(p->dir));
-	p->arena = arena_new(NULL, ARENA_OTHER, 4096);
-	*state = p;
-	reopen(p, BACKUP_WRITE);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct place *p = *state;
-
-	backup_close(&p->folder);
-	arena_free(&p->arena);
-	buf_fini(&p->why);
-	buf_fini(&p->said);
-	(void)nftw(p->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	mem_free(p);
-	return 0;
-}
 
 /* The only file in a folder, or the number of files when there is not one. */
 static unsigned
@@ -80,7 +30,7 @@ files_in(const struct place *p, const char *folder, char path[256])
 	unsigned n = 0;
 	DIR *d;
 
-	(void)snprintf(dir, sizeof(dir), "%s/%s", p->dir, folder);
+	(void)snprintf(dir, sizeof(dir), "%s/%s", p->path, folder);
 	d = opendir(dir);
 	assert_non_null(d);
 	while ((e = readdir(d)) != NULL)
@@ -164,50 +114,17 @@ readable(struct place *p, unsigned from, unsigned end)
 	return n;
 }
 
-static void
-count_bad(const char *what, void *arg)
-{
-	struct place *p = arg;
-
-	p->bad++;
-	p->said.n = 0;
-	buf_puts(&p->said, what);
-}
-
 /* Faults that a reader finds. */
 static uint64_t
 faults(struct place *p)
 {
-	struct backup_audit audit = {.bad = count_bad, .arg = p};
+	struct backup_audit audit = {.bad = place_bad, .arg = p};
 	struct backup_folder *reader;
 
-	assert_true(backup_open(p->dir, BACKUP_READ, &reader, &p->why));
+	assert_true(backup_open(p->path, BACKUP_READ, &reader, &p->why));
 	assert_true(backup_verify(reader, &audit, &p->why));
 	backup_close(&reader);
 	return audit.faults;
-}
-
-static void
-read_file(const char *path, struct buf *out)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n;
-
-	assert_true(fd >= 0);
-	out->n = 0;
-	while ((n = read(fd, buf_room(out, 65536), 65536)) > 0)
-		out->n += (size_t)n;
-	close(fd);
-}
-
-static void
-write_file(const char *path, struct str bytes)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, bytes.p, bytes.n), (ssize_t)bytes.n);
-	close(fd);
 }
 
 static size_t
@@ -248,7 +165,7 @@ there_and_back(void **state)
 	assert_true(backup_flush(p->folder, &p->why));
 	assert_int_equal(readable(p, 0, 7500), 7500);
 	assert_int_equal(get(p, 7500), TS_NOT_FOUND);
-	reopen(p, BACKUP_READ);
+	place_reopen(p, BACKUP_READ);
 	assert_int_equal(readable(p, 0, 7500), 7500);
 	assert_int_equal(get(p, 7500), TS_NOT_FOUND);
 	assert_int_equal(faults(p), 0);
@@ -357,7 +274,7 @@ cut_off(void **state)
 
 	put_and_die(p, 20000);
 	assert_int_equal(files_in(p, "packs", path), 0);
-	reopen(p, BACKUP_WRITE);
+	place_reopen(p, BACKUP_WRITE);
 	/* What was written is taken up, and it is all that came first. */
 	assert_int_equal(files_in(p, "packs", path), 1);
 	n = readable(p, 0, 20000);
@@ -390,15 +307,15 @@ cut_off_and_damaged(void **state)
 	put(p, 0, 100);
 	assert_true(backup_flush(p->folder, &p->why));
 	assert_int_equal(files_in(p, "packs", path), 1);
-	read_file(path, &bytes);
-	(void)snprintf(pack, sizeof(pack), "%s/tmp/pack", p->dir);
+	place_read(path, &bytes);
+	(void)snprintf(pack, sizeof(pack), "%s/tmp/pack", p->path);
 	for (unsigned last = 0; last < 100; last += 33)
 		for (size_t more = 0; more < 75; more += 37) {
 			empty(p, "packs");
 			empty(p, "index");
 			backup_close(&p->folder);
-			write_file(pack, (struct str){bytes.p, place_of(&bytes, last) + more});
-			reopen(p, BACKUP_WRITE);
+			place_write(pack, (struct str){bytes.p, place_of(&bytes, last) + more});
+			place_reopen(p, BACKUP_WRITE);
 			assert_int_equal(readable(p, 0, last), last);
 			assert_int_equal(readable(p, last, 100), 0);
 			put(p, 0, 100);
@@ -423,13 +340,13 @@ damaged_packs(void **state)
 	put(p, 0, 40);
 	assert_true(backup_flush(p->folder, &p->why));
 	assert_int_equal(files_in(p, "packs", path), 1);
-	read_file(path, &bytes);
+	place_read(path, &bytes);
 	size_t place39 = place_of(&bytes, 39);
 
 	for (size_t i = 0; i < bytes.n; i += 37) {
 		bytes.p[i] = (char)(bytes.p[i] ^ 4);
-		write_file(path, buf_as_str(&bytes));
-		reopen(p, BACKUP_READ);
+		place_write(path, buf_as_str(&bytes));
+		place_reopen(p, BACKUP_READ);
 		assert_in_range(readable(p, 0, 40), 39, 40);
 		if (i >= place39 && i + 1 < bytes.n) {
 			assert_int_equal(get(p, 39), TS_DAMAGED);
@@ -441,10 +358,10 @@ damaged_packs(void **state)
 	}
 	hash = hash_of(39);
 	bytes.p[bytes.n - 2] ^= 4;
-	write_file(path, buf_as_str(&bytes));
+	place_write(path, buf_as_str(&bytes));
 	assert_int_equal(faults(p), 1);
 	assert_non_null(strstr(buf_cstr(&p->said), path));
-	reopen(p, BACKUP_WRITE);
+	place_reopen(p, BACKUP_WRITE);
 	backup_distrust(p->folder);
 	put(p, 0, 40);
 	assert_true(backup_flush(p->folder, &p->why));
@@ -465,19 +382,19 @@ shortened_packs(void **state)
 	put(p, 0, 40);
 	assert_true(backup_flush(p->folder, &p->why));
 	assert_int_equal(files_in(p, "packs", path), 1);
-	read_file(path, &bytes);
+	place_read(path, &bytes);
 	for (unsigned i = 0; i < 40; i += 7) {
-		write_file(path, (struct str){bytes.p, place_of(&bytes, i) + 75});
-		reopen(p, BACKUP_READ);
+		place_write(path, (struct str){bytes.p, place_of(&bytes, i) + 75});
+		place_reopen(p, BACKUP_READ);
 		assert_int_equal(readable(p, 0, i), i);
 		assert_int_equal(readable(p, i, 40), 0);
 		assert_int_equal(faults(p), 40 - i);
 	}
 	assert_int_equal(unlink(path), 0);
-	reopen(p, BACKUP_READ);
+	place_reopen(p, BACKUP_READ);
 	assert_int_equal(readable(p, 0, 40), 0);
 	assert_int_equal(faults(p), 1);
-	reopen(p, BACKUP_WRITE);
+	place_reopen(p, BACKUP_WRITE);
 	put(p, 0, 40);
 	assert_int_equal(backup_new_objects(p->folder), 40);
 	buf_fini(&bytes);
@@ -494,38 +411,38 @@ damaged_indexes(void **state)
 	put(p, 0, 40);
 	assert_true(backup_flush(p->folder, &p->why));
 	assert_int_equal(files_in(p, "index", path), 1);
-	read_file(path, &bytes);
+	place_read(path, &bytes);
 	for (size_t i = 0; i < bytes.n; i += 41) {
 		bytes.p[i] = (char)(bytes.p[i] ^ 64);
-		write_file(path, buf_as_str(&bytes));
-		reopen(p, BACKUP_READ);
+		place_write(path, buf_as_str(&bytes));
+		place_reopen(p, BACKUP_READ);
 		assert_int_equal(readable(p, 0, 40), 40);
 		assert_int_equal(faults(p), 1);
 		assert_non_null(strstr(buf_cstr(&p->said), path));
 		bytes.p[i] = (char)(bytes.p[i] ^ 64);
 	}
-	write_file(path, (struct str){bytes.p, bytes.n / 2});
-	reopen(p, BACKUP_READ);
+	place_write(path, (struct str){bytes.p, bytes.n / 2});
+	place_reopen(p, BACKUP_READ);
 	assert_int_equal(readable(p, 0, 40), 40);
 	/* None at all: who writes makes it again, the same. */
 	assert_int_equal(unlink(path), 0);
-	reopen(p, BACKUP_READ);
+	place_reopen(p, BACKUP_READ);
 	assert_int_equal(readable(p, 0, 40), 40);
 	assert_int_equal(get(p, 40), TS_NOT_FOUND);
-	reopen(p, BACKUP_WRITE);
+	place_reopen(p, BACKUP_WRITE);
 	put(p, 0, 40);
 	assert_int_equal(backup_new_objects(p->folder), 0);
 	assert_int_equal(files_in(p, "index", again), 1);
 	assert_string_equal(path, again);
 	struct buf made = {0};
 
-	read_file(again, &made);
+	place_read(again, &made);
 	assert_true(str_eq(buf_as_str(&made), buf_as_str(&bytes)));
 	/* Damaged where no search comes by: mended by who trusts nothing. */
 	bytes.p[bytes.n - 1] = (char)(bytes.p[bytes.n - 1] ^ 1);
-	write_file(path, buf_as_str(&bytes));
+	place_write(path, buf_as_str(&bytes));
 	assert_int_equal(faults(p), 1);
-	reopen(p, BACKUP_WRITE);
+	place_reopen(p, BACKUP_WRITE);
 	backup_distrust(p->folder);
 	put(p, 0, 40);
 	assert_int_equal(backup_new_objects(p->folder), 0);
@@ -555,12 +472,12 @@ hostile_contents(void **state)
 	assert_true(backup_object_put(p->folder, STR("behind it"), &outer[1], &p->why));
 	assert_true(backup_flush(p->folder, &p->why));
 	assert_int_equal(files_in(p, "packs", path), 1);
-	read_file(path, &bytes);
+	place_read(path, &bytes);
 	bytes.p[sizeof("turnstone-pack 1") + 10] ^= 1; /* in the hash of the first */
-	write_file(path, buf_as_str(&bytes));
+	place_write(path, buf_as_str(&bytes));
 	assert_int_equal(files_in(p, "index", path), 1);
 	assert_int_equal(unlink(path), 0);
-	reopen(p, BACKUP_READ);
+	place_reopen(p, BACKUP_READ);
 	assert_false(backup_object_there(p->folder, &inner));
 	assert_int_equal(backup_object_get(p->folder, &inner, 99, &out, &p->why), TS_NOT_FOUND);
 	assert_int_equal(backup_object_get(p->folder, &outer[1], 99, &out, &p->why), TS_OK);
@@ -604,9 +521,9 @@ add_run(struct place *p, int64_t now, unsigned from, unsigned end, unsigned step
 static struct backup_audit
 prune(struct place *p, uint64_t keep)
 {
-	struct backup_audit audit = {.bad = count_bad, .arg = p};
+	struct backup_audit audit = {.bad = place_bad, .arg = p};
 
-	reopen(p, BACKUP_WRITE);
+	place_reopen(p, BACKUP_WRITE);
 	assert_true(backup_prune(p->folder, keep, &audit, &p->why));
 	assert_int_equal(audit.faults, 0);
 	return audit;
@@ -640,7 +557,7 @@ pruned_packs(void **state)
 	assert_int_equal(readable(p, 100, 400), 300);
 	/* Little of it is: the rest goes, beside a reader that had looked before. */
 	add_run(p, 1700000003, 350, 400, 1);
-	assert_true(backup_open(p->dir, BACKUP_READ, &reader, &p->why));
+	assert_true(backup_open(p->path, BACKUP_READ, &reader, &p->why));
 	{
 		struct backup_hash hash = hash_of(399);
 
@@ -677,15 +594,15 @@ prune_cut_off(void **state)
 
 	add_run(p, 1700000000, 0, 300, 1);
 	assert_int_equal(files_in(p, "packs", old), 1);
-	read_file(old, &bytes);
+	place_read(old, &bytes);
 	add_run(p, 1700000001, 0, 300, 3);
 	audit = prune(p, 1);
 	assert_int_equal(audit.removed_objects, 200 + 2);
 	assert_int_not_equal(access(old, F_OK), 0);
 	/* Killed after the index forgot the pack, and before it went. */
-	write_file(old, buf_as_str(&bytes));
+	place_write(old, buf_as_str(&bytes));
 	assert_int_equal(faults(p), 0);
-	reopen(p, BACKUP_WRITE);
+	place_reopen(p, BACKUP_WRITE);
 	assert_int_equal(get(p, 1), TS_NOT_FOUND);
 	assert_int_equal(get(p, 3), TS_OK);
 	(void)prune(p, 1);
@@ -695,12 +612,12 @@ prune_cut_off(void **state)
 	put(p, 1000, 1010);
 	assert_true(backup_flush(p->folder, &p->why));
 	(void)prune(p, 1);
-	(void)snprintf(path, sizeof(path), "%s/packs/00000005", p->dir);
+	(void)snprintf(path, sizeof(path), "%s/packs/00000005", p->path);
 	assert_int_not_equal(access(path, F_OK), 0);
-	reopen(p, BACKUP_WRITE);
+	place_reopen(p, BACKUP_WRITE);
 	put(p, 2000, 2010);
 	assert_true(backup_flush(p->folder, &p->why));
-	(void)snprintf(path, sizeof(path), "%s/packs/00000005", p->dir);
+	(void)snprintf(path, sizeof(path), "%s/packs/00000005", p->path);
 	assert_int_equal(access(path, F_OK), 0);
 	buf_fini(&bytes);
 }
@@ -730,17 +647,17 @@ static void
 damaged_packs_stay(void **state)
 {
 	struct place *p = *state;
-	struct backup_audit audit = {.bad = count_bad, .arg = p};
+	struct backup_audit audit = {.bad = place_bad, .arg = p};
 	struct buf bytes = {0};
 	char path[256];
 
 	add_run(p, 1700000000, 0, 300, 1);
 	assert_int_equal(files_in(p, "packs", path), 1);
 	add_run(p, 1700000001, 0, 300, 3);
-	read_file(path, &bytes);
+	place_read(path, &bytes);
 	bytes.p[place_of(&bytes, 9) + 76] ^= 1;
-	write_file(path, buf_as_str(&bytes));
-	reopen(p, BACKUP_WRITE);
+	place_write(path, buf_as_str(&bytes));
+	place_reopen(p, BACKUP_WRITE);
 	assert_true(backup_prune(p->folder, 1, &audit, &p->why));
 	assert_int_equal(audit.faults, 1);
 	assert_int_equal(access(path, F_OK), 0);
@@ -752,7 +669,7 @@ damaged_packs_stay(void **state)
 int
 main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
 	const struct CMUnitTest tests[] = {TEST(there_and_back), TEST(large_ones_are_files),
 	    TEST(bounded), TEST(cut_off), TEST(cut_off_and_damaged), TEST(damaged_packs),
 	    TEST(shortened_packs), TEST(damaged_indexes), TEST(hostile_contents),

@@ -385,6 +385,15 @@ kit_expect(struct store_mailbox *mb, const char *text)
 }
 
 uint32_t
+kit_uidvalidity(const struct kit *kit, const char *name)
+{
+	struct store_mailbox_info info;
+
+	assert_true(store_account_lookup(kit->account, str_of(name), &info));
+	return info.counters.uidvalidity;
+}
+
+uint32_t
 kit_claim(struct store_mailbox *mb)
 {
 	uint32_t mark = store_mailbox_claim_begin(mb);
@@ -425,4 +434,29 @@ kit_files(struct kit *kit)
 	engine_close(&engine);
 	engine_mem_disk_free(&image);
 	return n;
+}
+
+struct store_mailbox *
+kit_inbox_of(struct kit *kit, const char *name)
+{
+	struct store_account *a;
+	struct store_mailbox *mb;
+
+	assert_int_equal(store_account_load(kit->store, str_of(name), true, &a), TS_OK);
+	mb = kit_mailbox(a, "INBOX");
+	store_account_unref(&a);
+	return mb;
+}
+
+enum ts_err
+kit_append_upload(struct kit *kit, struct store_mailbox *mb, struct store_upload *upload)
+{
+	struct store_change *c =
+	    store_change_new(store_mailbox_account(mb), STORE_CHANGE_APPEND, kit->loop, NULL, NULL);
+
+	c->mailbox = mb;
+	c->item_count = 1;
+	c->items = arena_array(c->arena, 1, sizeof *c->items);
+	c->items[0].upload = upload;
+	return kit_end(kit, c);
 }

@@ -36,6 +36,8 @@ void kit_close(struct kit *kit);
 void kit_shut(struct kit *kit); /* closes, keeps the disk */
 
 struct store_mailbox *kit_mailbox(struct store_account *account, const char *name);
+/* The INBOX of that account, which is made when there is none. */
+struct store_mailbox *kit_inbox_of(struct kit *kit, const char *account);
 /* A finished upload of that text. */
 struct store_upload *kit_upload(struct kit *kit, struct str text);
 struct store_change *kit_change(struct kit *kit, enum store_change_kind kind);
@@ -46,6 +48,9 @@ enum ts_err kit_run(struct kit *kit, struct store_change **c);
 enum ts_err kit_end(struct kit *kit, struct store_change *c);
 
 uint32_t kit_append(struct kit *kit, struct store_mailbox *mb, const char *text, unsigned flags);
+/* Takes the upload, which may be a handle of one (store_upload_share()). */
+enum ts_err kit_append_upload(
+    struct kit *kit, struct store_mailbox *mb, struct store_upload *upload);
 enum ts_err kit_flags(struct kit *kit, struct store_mailbox *mb, uint32_t from, uint32_t to,
     enum store_flag_mode mode, unsigned flags, const char *keyword);
 enum ts_err kit_expunge(struct kit *kit, struct store_mailbox *mb);
@@ -53,6 +58,8 @@ enum ts_err kit_name(
     struct kit *kit, enum store_change_kind kind, const char *name, const char *to);
 enum ts_err kit_move(struct kit *kit, enum store_change_kind kind, struct store_mailbox *source,
     struct store_mailbox *target, uint32_t from, uint32_t to);
+/* Of a mailbox that is there. */
+uint32_t kit_uidvalidity(const struct kit *kit, const char *name);
 /* Claims \Recent, or only looks at the mark. */
 uint32_t kit_claim(struct store_mailbox *mb);
 uint32_t kit_recent_mark(const struct store_mailbox *mb);

@@ -229,18 +229,6 @@ made(void **state)
 	each(&cuts, (const char *const[]){"ada", "bob", NULL}, one_account_more);
 }
 
-static struct store_mailbox *
-inbox_of(struct kit *kit, const char *name)
-{
-	struct store_account *a;
-	struct store_mailbox *mb;
-
-	assert_int_equal(store_account_load(kit->store, str_of(name), true, &a), TS_OK);
-	mb = kit_mailbox(a, "INBOX");
-	store_account_unref(&a);
-	return mb;
-}
-
 static void
 gone_or_whole(struct store *store, unsigned done)
 {
@@ -248,19 +236,6 @@ gone_or_whole(struct store *store, unsigned done)
 
 	assert_true(n == -1 || (n == 3 && done == 0));
 	assert_int_equal(messages_of(store, "ada"), 1);
-}
-
-static enum ts_err
-append(struct kit *kit, struct store_mailbox *mb, struct store_upload *upload)
-{
-	struct store_change *c =
-	    store_change_new(store_mailbox_account(mb), STORE_CHANGE_APPEND, kit->loop, NULL, NULL);
-
-	c->mailbox = mb;
-	c->item_count = 1;
-	c->items = arena_array(c->arena, 1, sizeof *c->items);
-	c->items[0].upload = upload;
-	return kit_end(kit, c);
 }
 
 /* One message is ada's, too. */
@@ -273,13 +248,13 @@ removed(void **state)
 
 	(void)state;
 	begin(&cuts, 0);
-	mb = inbox_of(&cuts.kit, "bob");
+	mb = kit_inbox_of(&cuts.kit, "bob");
 	kit_append(&cuts.kit, mb, MSG, 0);
 	kit_append(&cuts.kit, mb, MSG, 0);
 	first = kit_upload(&cuts.kit, STR(MSG));
 	second = store_upload_share(first);
-	assert_int_equal(append(&cuts.kit, mb, first), TS_OK);
-	assert_int_equal(append(&cuts.kit, cuts.kit.inbox, second), TS_OK);
+	assert_int_equal(kit_append_upload(&cuts.kit, mb, first), TS_OK);
+	assert_int_equal(kit_append_upload(&cuts.kit, cuts.kit.inbox, second), TS_OK);
 	store_mailbox_unref(&mb);
 	store_background_wait(cuts.kit.store);
 	for (unsigned i = 0; i < cuts.n; i++)
@@ -303,7 +278,7 @@ claims_that_never_came(void **state)
 
 	(void)state;
 	kit_open(&kit, 0);
-	mb = inbox_of(&kit, "bob");
+	mb = kit_inbox_of(&kit, "bob");
 	assert_int_equal(kit_append(&kit, kit.inbox, MSG, 0), 1);
 	store_background_wait(kit.store);
 	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 1, TS_UNKNOWN, false);
@@ -346,14 +321,14 @@ several(void **state)
 		cuts.kit.opt.blob_threshold = threshold;
 		kit_open(&cuts.kit, 0);
 		for (unsigned i = 0; i < 3; i++)
-			mb[i] = inbox_of(&cuts.kit, recipients[i]);
+			mb[i] = kit_inbox_of(&cuts.kit, recipients[i]);
 		store_background_wait(cuts.kit.store);
 		engine_mem_hook(cuts.kit.disk, take_image, &cuts);
 		u[0] = kit_upload(&cuts.kit, STR(MSG));
 		for (unsigned i = 1; i < 3; i++)
 			u[i] = store_upload_share(u[0]);
 		for (unsigned i = 0; i < 3; i++) {
-			assert_int_equal(append(&cuts.kit, mb[i], u[i]), TS_OK);
+			assert_int_equal(kit_append_upload(&cuts.kit, mb[i], u[i]), TS_OK);
 			cuts.steps++;
 		}
 		store_background_wait(cuts.kit.store);
@@ -398,9 +373,9 @@ one_is_refused(void **state)
 		engine_mem_hook(cuts.kit.disk, take_image, &cuts);
 		first = kit_upload(&cuts.kit, STR(MSG));
 		second = store_upload_share(first);
-		assert_int_equal(append(&cuts.kit, mb, first), TS_NOT_FOUND);
+		assert_int_equal(kit_append_upload(&cuts.kit, mb, first), TS_NOT_FOUND);
 		store_background_wait(cuts.kit.store);
-		assert_int_equal(append(&cuts.kit, cuts.kit.inbox, second), TS_OK);
+		assert_int_equal(kit_append_upload(&cuts.kit, cuts.kit.inbox, second), TS_OK);
 		store_background_wait(cuts.kit.store);
 		(void)kit_flags(
 		    &cuts.kit, cuts.kit.inbox, 1, 1, STORE_FLAGS_ADD, 1u << STORE_DELETED, NULL);
@@ -436,7 +411,7 @@ between(void **state)
 
 		kit->opt.blob_threshold = threshold;
 		kit_open(kit, 0);
-		mb = inbox_of(kit, "bob");
+		mb = kit_inbox_of(kit, "bob");
 		for (unsigned i = 0; i < 3; i++)
 			kit_append(kit, kit->inbox, MSG, 0);
 		store_background_wait(kit->store);

@@ -263,18 +263,6 @@ deleted(void **state)
 	kit_close(&kit);
 }
 
-static void
-append_upload(struct kit *kit, struct store_upload *upload)
-{
-	struct store_change *c = kit_change(kit, STORE_CHANGE_APPEND);
-
-	c->mailbox = kit->inbox;
-	c->item_count = 1;
-	c->items = arena_array(c->arena, 1, sizeof *c->items);
-	c->items[0].upload = upload;
-	assert_int_equal(kit_end(kit, c), TS_OK);
-}
-
 /* One that several get is claimed first; it has come and gone when the claim is settled. */
 static void
 claimed(void **state)
@@ -286,7 +274,7 @@ claimed(void **state)
 	struct store_message m[8];
 	struct buf none = {0};
 
-	append_upload(&kit, first);
+	assert_int_equal(kit_append_upload(&kit, kit.inbox, first), TS_OK);
 	h = hold(kit.inbox, 1, 1);
 	assert_int_equal(
 	    kit_flags(&kit, kit.inbox, 1, 1, STORE_FLAGS_ADD, F(STORE_DELETED), NULL), TS_OK);

@@ -6,15 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "kit.h"
+#include "kit_watch.h"
 
-#include "base/mem.h"
-#include "store/check.h"
 #include "store/engine/rocks/rocks.h"
 #include "store/store_int.h"
 
@@ -48,15 +45,6 @@ count_below(const struct kit *kit, const char *parent)
 	return n;
 }
 
-static uint32_t
-uidvalidity(const struct kit *kit, const char *name)
-{
-	struct store_mailbox_info info;
-
-	assert_true(store_account_lookup(kit->account, str_of(name), &info));
-	return info.counters.uidvalidity;
-}
-
 static bool
 count_one(const struct store_mailbox_info *info, void *arg)
 {
@@ -76,45 +64,6 @@ listed(const struct kit *kit)
 
 	store_account_list(kit->account, count_one, last);
 	return last[1].n;
-}
-
-static void
-tell(const struct check_finding *f, void *arg)
-{
-	print_message("%.*s %u: %s\n", STR_ARG(f->mailbox), f->uid, f->what);
-	++*(unsigned *)arg;
-}
-
-static void
-assert_clean(struct kit *kit)
-{
-	unsigned found = 0;
-	struct check_options opt = {.found = tell, .arg = &found};
-	struct check_result r;
-
-	store_background_wait(kit->store);
-	assert_int_equal(store_check(kit->store, &opt, &r), TS_OK);
-	assert_int_equal(found, 0);
-	assert_false(rename_pending(kit->store, kit->account->id));
-}
-
-struct seen { /* of the commits of a disk */
-	struct kit *kit;
-	unsigned commits;
-	size_t most;                       /* operations of one */
-	struct engine_mem_disk *image[16]; /* before each of them */
-};
-
-static enum ts_err
-look(const struct engine_batch *batch, void *arg)
-{
-	struct seen *seen = arg;
-
-	if (engine_batch_count(batch) > seen->most)
-		seen->most = engine_batch_count(batch);
-	assert_true(seen->commits < 16);
-	seen->image[seen->commits++] = engine_mem_image(seen->kit->disk);
-	return TS_OK;
 }
 
 /* P and what is below it, a name that was used, one that is subscribed, one of each that stays. */
@@ -154,7 +103,7 @@ all_or_none(struct kit *kit)
 	mb = kit_mailbox(kit->account, new ? "Q/0007" : "P/0007");
 	kit_expect(mb, "1:");
 	store_mailbox_unref(&mb);
-	assert_clean(kit);
+	kit_assert_clean(kit);
 	return new > 0;
 }
 
@@ -162,7 +111,7 @@ static void
 whole(const struct engine_class *engine)
 {
 	struct kit kit = {.opt.engine = engine};
-	struct seen seen = {.kit = &kit};
+	struct kit_commits seen = {.kit = &kit};
 	struct store_change *c;
 	struct store_mailbox_info info;
 	uint32_t was[MANY];
@@ -172,11 +121,11 @@ whole(const struct engine_class *engine)
 	set_up(&kit);
 	for (unsigned i = 0; i < MANY; i++) {
 		(void)snprintf(name, sizeof name, "P/%04u", i);
-		was[i] = uidvalidity(&kit, name);
+		was[i] = kit_uidvalidity(&kit, name);
 	}
 	assert_true(store_account_lookup(kit.account, STR("P"), &info));
 	if (engine == NULL)
-		engine_mem_hook(kit.disk, look, &seen);
+		engine_mem_hook(kit.disk, kit_commit, &seen);
 	c = kit_change(&kit, STORE_CHANGE_RENAME);
 	c->name = STR("P");
 	c->new_name = STR("Q");
@@ -190,9 +139,9 @@ whole(const struct engine_class *engine)
 		for (unsigned i = 0; i < MANY; i++) {
 			(void)snprintf(name, sizeof name, "Q/%04u", i);
 			if (i == 3) /* another had that name */
-				assert_true(uidvalidity(&kit, name) > was[MANY - 1]);
+				assert_true(kit_uidvalidity(&kit, name) > was[MANY - 1]);
 			else
-				assert_int_equal(uidvalidity(&kit, name), was[i]);
+				assert_int_equal(kit_uidvalidity(&kit, name), was[i]);
 		}
 		kit_reopen(&kit);
 	}
@@ -251,7 +200,7 @@ fails(uint64_t nth, enum ts_err fault, bool happened, enum ts_err err, bool rena
 		assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "P", "Q"), TS_OK);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "Q", "P"), TS_OK);
 	assert_int_equal(count_below(&kit, "P"), MANY);
-	assert_clean(&kit);
+	kit_assert_clean(&kit);
 	kit_close(&kit);
 }
 
@@ -311,13 +260,13 @@ static void
 upwards(void **state)
 {
 	struct kit kit = {0};
-	struct seen seen = {.kit = &kit};
+	struct kit_commits seen = {.kit = &kit};
 	(void)state;
 
 	kit_open(&kit, 0);
 	make(&kit, "a/b/b/b", MANY);
 	store_background_wait(kit.store);
-	engine_mem_hook(kit.disk, look, &seen);
+	engine_mem_hook(kit.disk, kit_commit, &seen);
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "a/b", "a"), TS_OK);
 	engine_mem_hook(kit.disk, NULL, NULL);
 	assert_int_equal(count_below(&kit, "a/b/b"), MANY);
@@ -327,7 +276,7 @@ upwards(void **state)
 		kit_on(&kit, seen.image[i]);
 		assert_int_equal(count_below(&kit, i == 0 ? "a/b/b/b" : "a/b/b"), MANY);
 		assert_int_equal(listed(&kit), MANY + 1);
-		assert_clean(&kit);
+		kit_assert_clean(&kit);
 	}
 	kit_close(&kit);
 }
@@ -344,27 +293,27 @@ there_and_back(void **state)
 	set_up(&kit);
 	for (unsigned i = 0; i < MANY; i++) {
 		(void)snprintf(name, sizeof name, "P/%04u", i);
-		top = uidvalidity(&kit, name) > top ? uidvalidity(&kit, name) : top;
+		top = kit_uidvalidity(&kit, name) > top ? kit_uidvalidity(&kit, name) : top;
 	}
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "P", "Q"), TS_OK);
-	top = uidvalidity(&kit, "Q/0003");
+	top = kit_uidvalidity(&kit, "Q/0003");
 	assert_int_equal(kit_name(&kit, STORE_CHANGE_RENAME, "Q", "P"), TS_OK);
 	for (unsigned round = 0; round < 2; round++) {
 		last = top;
 		for (unsigned i = 0; i < MANY; i++) {
 			(void)snprintf(name, sizeof name, "P/%04u", i);
 			if (i == 3) { /* has one that this name never had */
-				assert_int_equal(uidvalidity(&kit, name), top);
+				assert_int_equal(kit_uidvalidity(&kit, name), top);
 				continue;
 			}
-			assert_true(uidvalidity(&kit, name) > last);
-			last = uidvalidity(&kit, name);
+			assert_true(kit_uidvalidity(&kit, name) > last);
+			last = kit_uidvalidity(&kit, name);
 		}
 		kit_reopen(&kit);
 	}
 	assert_true(kit.account->last_uidvalidity >= last);
 	assert_true(kit.account->tombstones <= 512);
-	assert_clean(&kit);
+	kit_assert_clean(&kit);
 	kit_close(&kit);
 }
 
@@ -518,7 +467,7 @@ meanwhile(void **state)
 	engine_mem_hook(kit.disk, NULL, NULL);
 	kit_reopen(&kit);
 	assert_int_equal(count_below(&kit, "R"), MANY);
-	assert_clean(&kit);
+	kit_assert_clean(&kit);
 	sem_destroy(&gate.entered);
 	sem_destroy(&gate.go);
 	kit_close(&kit);
