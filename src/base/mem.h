@@ -41,4 +41,8 @@ mem_cost(size_t size)
 }
 /* Overwrites with zeroes in a way that the compiler keeps. */
 void mem_wipe(void *p, size_t n);
+/* For libraries that take such functions in place of free() and realloc(), as their secrets lie in
+ * what malloc() gave them: nothing is given back without being wiped.  NULL: no memory. */
+void mem_wipe_free(void *p);
+void *mem_wipe_realloc(void *p, size_t n);
 #endif

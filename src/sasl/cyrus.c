@@ -2,7 +2,6 @@
 /* The life of libsasl2 in this process: see cyrus.h. */
 #include "sasl/cyrus.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,31 +22,6 @@ static void *
 wiped_calloc(size_t n, size_t size)
 {
 	return calloc(n, size);
-}
-
-static void
-wiped_free(void *p)
-{
-	if (p != NULL)
-		mem_wipe(p, malloc_usable_size(p));
-	free(p);
-}
-
-static void *
-wiped_realloc(void *p, size_t n)
-{
-	size_t old = p != NULL ? malloc_usable_size(p) : 0;
-	void *q;
-
-	if (p != NULL && n <= old && n > old / 4)
-		return p;
-	q = malloc(n);
-	if (q == NULL)
-		return NULL;
-	if (p != NULL)
-		memcpy(q, p, old < n ? old : n);
-	wiped_free(p);
-	return q;
 }
 
 /* ---- locks */
@@ -323,7 +297,7 @@ start_library(struct sasl_cyrus *cyrus, struct buf *why)
 	int rc;
 
 	sasl_set_mutex(lock_new, lock_mutex, unlock, lock_free);
-	sasl_set_alloc(wiped_malloc, wiped_calloc, wiped_realloc, wiped_free);
+	sasl_set_alloc(wiped_malloc, wiped_calloc, mem_wipe_realloc, mem_wipe_free);
 	rc = sasl_auxprop_add_plugin(CYRUS_AUXPROP, cyrus_auxprop_init);
 	/* Without a name of the application it looks for no configuration file. */
 	if (rc == SASL_OK)

@@ -6,7 +6,6 @@
  * as good as a password.
  */
 #include <curl/curl.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,36 +23,10 @@ enum { SECRET_MAX = 4096 };
 /* ---- libcurl's memory: tokens and secrets lie there ---- */
 
 static void
-wipe_and_free(void *p)
-{
-	if (p == NULL)
-		return;
-	mem_wipe(p, malloc_usable_size(p));
-	free(p);
-}
-
-static void *
-move_and_wipe(void *p, size_t n)
-{
-	size_t had = p != NULL ? malloc_usable_size(p) : 0;
-	void *to;
-
-	if (n <= had)
-		return p;
-	to = malloc(n);
-	if (to == NULL)
-		return NULL;
-	if (had > 0)
-		memcpy(to, p, had);
-	wipe_and_free(p);
-	return to;
-}
-
-static void
 prepare_curl(void)
 {
 	if (curl_global_init_mem(
-	        CURL_GLOBAL_DEFAULT, malloc, wipe_and_free, move_and_wipe, strdup, calloc) != 0)
+	        CURL_GLOBAL_DEFAULT, malloc, mem_wipe_free, mem_wipe_realloc, strdup, calloc) != 0)
 		log_msg(LOG_ERROR, "auth", "libcurl cannot be used");
 }
 

@@ -2,25 +2,15 @@
 /* See json.h. */
 #include "auth/oauth/json.h"
 
-#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
-
-static void
-wipe_and_free(void *p)
-{
-	if (p == NULL)
-		return;
-	mem_wipe(p, malloc_usable_size(p));
-	free(p);
-}
 
 /* Before main(), since jansson wants both before it is used by a second thread. */
 __attribute__((constructor)) static void
 prepare(void)
 {
-	json_set_alloc_funcs(malloc, wipe_and_free);
+	json_set_alloc_funcs(malloc, mem_wipe_free);
 	json_object_seed(0);
 }
 

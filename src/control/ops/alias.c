@@ -14,11 +14,7 @@ put_alias_error(enum ts_err err, const char *why, struct str name, struct buf *o
 	if (err == TS_NOT_FOUND)
 		buf_printf(out, "there is no alias %.*s\n", STR_ARG(name));
 	else if (err != TS_OK)
-		buf_printf(out, "%s\n",
-		    why != NULL ? why
-		    : err == TS_UNKNOWN
-		        ? "the change may or may not be on disk: look, then try again"
-		        : ts_err_name(err));
+		ops_put_store_error(err, why, out);
 	return err == TS_OK;
 }
 

@@ -30,15 +30,8 @@ put_grant_error(enum ts_err err, struct str name, struct buf *out)
 		    "turnstone reload\n",
 		    STR_ARG(name));
 		break;
-	case TS_FULL:
-		buf_puts(out,
-		    "the disk of the store is full: less is free than store.free_space says, or "
-		    "than was needed (the log has the figures); make room\n");
-		break;
 	default:
-		buf_printf(out, "%s\n",
-		    err == TS_UNKNOWN ? "the change may or may not be on disk: look, then try again"
-		                      : ts_err_name(err));
+		ops_put_store_error(err, NULL, out);
 	}
 	return false;
 }

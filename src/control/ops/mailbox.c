@@ -33,16 +33,8 @@ put_mailbox_error(enum ts_err err, struct str user, struct str name, struct buf 
 		buf_printf(
 		    out, "%.*s has as many mailboxes as store.max_mailboxes says\n", STR_ARG(user));
 		break;
-	case TS_FULL:
-		buf_puts(out,
-		    "the disk of the store is full: less is free than store.free_space says, or "
-		    "than was needed (the log has the figures); make room\n");
-		break;
-	case TS_UNKNOWN:
-		buf_puts(out, "the change may or may not be on disk: look, then try again\n");
-		break;
 	default:
-		buf_printf(out, "%s\n", ts_err_name(err));
+		ops_put_store_error(err, NULL, out);
 	}
 	return false;
 }

@@ -19,6 +19,9 @@ extern const struct op ops_export[];   /* export.c */
 extern const struct op ops_mailbox[];  /* mailbox.c */
 extern const struct op ops_sessions[]; /* sessions.c: who, kick */
 
+/* A line for an error of a change that says nothing about its operation; why: what whoever failed
+ * said, or NULL. */
+void ops_put_store_error(enum ts_err err, const char *why, struct buf *out);
 /* What people are told of TS_FULL: how much was needed, and how much is lacking. */
 void ops_put_full(const struct ops *ops, struct buf *out);
 

@@ -29,17 +29,8 @@ put_user_error(enum ts_err err, const char *why, struct str name, struct buf *ou
 		    "passwd)\n",
 		    STR_ARG(name));
 		break;
-	case TS_FULL:
-		buf_puts(out,
-		    "the disk of the store is full: less is free than store.free_space says, or "
-		    "than was needed (the log has the figures); make room\n");
-		break;
 	default:
-		buf_printf(out, "%s\n",
-		    why != NULL ? why
-		    : err == TS_UNKNOWN
-		        ? "the change may or may not be on disk: look, then try again"
-		        : ts_err_name(err));
+		ops_put_store_error(err, why, out);
 	}
 	return false;
 }

@@ -10,6 +10,8 @@
 
 #include "kit.h"
 
+#include "store/check.h"
+
 #include "base/mem.h"
 
 /* So that nothing is left to chance. */
@@ -459,4 +461,20 @@ kit_append_upload(struct kit *kit, struct store_mailbox *mb, struct store_upload
 	c->items = arena_array(c->arena, 1, sizeof *c->items);
 	c->items[0].upload = upload;
 	return kit_end(kit, c);
+}
+
+static void
+fail_finding(const struct check_finding *f, void *arg)
+{
+	(void)arg;
+	fail_msg("%.*s/%.*s %u: %s", STR_ARG(f->account), STR_ARG(f->mailbox), f->uid, f->what);
+}
+
+void
+kit_assert_sound(struct store *store)
+{
+	struct check_options opt = {.found = fail_finding};
+	struct check_result r;
+
+	assert_int_equal(store_check(store, &opt, &r), TS_OK);
 }

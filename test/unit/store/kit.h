@@ -67,6 +67,8 @@ roaring_bitmap_t *kit_range(uint32_t from, uint32_t to);
 /* "1:S 2:SF 4:[keyword]" … of all messages. */
 void kit_show(struct store_mailbox *mb, struct buf *out);
 void kit_expect(struct store_mailbox *mb, const char *text);
+/* The check finds nothing. */
+void kit_assert_sound(struct store *store);
 /* Files that the disk has, seen through a second engine on an image; mem only. */
 unsigned kit_files(struct kit *kit);
 #endif

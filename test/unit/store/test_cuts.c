@@ -52,22 +52,6 @@ begin(struct cuts *cuts, uint64_t threshold)
 
 /* ---- what must be so after each cut ---- */
 
-static void
-found(const struct check_finding *f, void *arg)
-{
-	(void)arg;
-	fail_msg("%.*s/%.*s %u: %s", STR_ARG(f->account), STR_ARG(f->mailbox), f->uid, f->what);
-}
-
-static void
-assert_sound(struct store *store)
-{
-	struct check_options opt = {.found = found};
-	struct check_result r;
-
-	assert_int_equal(store_check(store, &opt, &r), TS_OK);
-}
-
 struct set {
 	uint64_t blob[100];
 	size_t n;
@@ -182,12 +166,12 @@ each(struct cuts *cuts, const char *const *names, void (*what)(struct store *, u
 			engine_mem_hook(disk, kit_one_account, NULL);
 			if (later > 0)
 				store_background_wait(store);
-			assert_sound(store);
+			kit_assert_sound(store);
 			what(store, cuts->acknowledged[i]);
 			for (const char *const *name = names; *name != NULL; name++)
 				read_all(store, *name);
 			store_background_wait(store);
-			assert_sound(store);
+			kit_assert_sound(store);
 			what(store, cuts->acknowledged[i]);
 			store_close(&store);
 			assert_tidy(disk);

@@ -241,22 +241,6 @@ show_account(struct store *store, const char *name, struct buf *out)
 	store_account_unref(&a);
 }
 
-static void
-found(const struct check_finding *f, void *arg)
-{
-	(void)arg;
-	fail_msg("%.*s/%.*s %u: %s", STR_ARG(f->account), STR_ARG(f->mailbox), f->uid, f->what);
-}
-
-static void
-assert_sound(struct store *store)
-{
-	struct check_options opt = {.found = found};
-	struct check_result r;
-
-	assert_int_equal(store_check(store, &opt, &r), TS_OK);
-}
-
 /* Opens it, as the newest or an older one; what it shows must be the same at all times. */
 static void
 show(struct store_options opt, struct engine_mem_disk *disk, struct buf *out)
@@ -269,11 +253,11 @@ show(struct store_options opt, struct engine_mem_disk *disk, struct buf *out)
 	out->n = 0;
 	if (store_open(&opt, &store, &text) != TS_OK)
 		fail_msg("%s", text);
-	assert_sound(store);
+	kit_assert_sound(store);
 	show_account(store, "ada", out);
 	show_account(store, "bob", out);
 	store_background_wait(store);
-	assert_sound(store);
+	kit_assert_sound(store);
 	show_account(store, "ada", &again);
 	show_account(store, "bob", &again);
 	assert_string_equal(buf_cstr(out), buf_cstr(&again));
@@ -335,39 +319,14 @@ look_at(struct engine_mem_disk *disk)
 
 /* ---- a store that was in the middle of everything ---- */
 
-static struct store_mailbox *
-inbox_of(struct kit *kit, const char *name)
-{
-	struct store_account *a;
-	struct store_mailbox *mb;
-
-	assert_int_equal(store_account_load(kit->store, str_of(name), true, &a), TS_OK);
-	mb = kit_mailbox(a, "INBOX");
-	store_account_unref(&a);
-	return mb;
-}
-
-static void
-append(struct kit *kit, struct store_mailbox *mb, struct store_upload *upload)
-{
-	struct store_change *c =
-	    store_change_new(store_mailbox_account(mb), STORE_CHANGE_APPEND, kit->loop, NULL, NULL);
-
-	c->mailbox = mb;
-	c->item_count = 1;
-	c->items = arena_array(c->arena, 1, sizeof *c->items);
-	c->items[0].upload = upload;
-	assert_int_equal(kit_end(kit, c), TS_OK);
-}
-
 static void
 to_both(struct kit *kit, struct store_mailbox *bob, const char *text)
 {
 	struct store_upload *first = kit_upload(kit, str_of(text));
 	struct store_upload *second = store_upload_share(first);
 
-	append(kit, kit->inbox, first);
-	append(kit, bob, second);
+	assert_int_equal(kit_append_upload(kit, kit->inbox, first), TS_OK);
+	assert_int_equal(kit_append_upload(kit, bob, second), TS_OK);
 }
 
 static enum ts_err
@@ -384,7 +343,7 @@ stop_at(const struct engine_batch *batch, void *arg)
 static void
 fill(struct kit *kit)
 {
-	struct store_mailbox *bob = inbox_of(kit, "bob"), *work;
+	struct store_mailbox *bob = kit_inbox_of(kit, "bob"), *work;
 	char big[400];
 
 	memset(big, 'x', sizeof big - 1);
@@ -518,7 +477,7 @@ cut_off(void **state)
 		unsigned n = at[what];
 
 		kit_open(&kit, 0);
-		bob = inbox_of(&kit, "bob");
+		bob = kit_inbox_of(&kit, "bob");
 		assert_int_equal(kit_name(&kit, STORE_CHANGE_CREATE, "work", NULL), TS_OK);
 		work = kit_mailbox(kit.account, "work");
 		for (unsigned i = 0; i < (what == 1 ? MANY : 3); i++)
@@ -595,9 +554,9 @@ without_room(void **state)
 	kit.opt.engine_options.free_space_mark = 0;
 	text = NULL;
 	assert_int_equal(store_open(&kit.opt, &store, &text), TS_OK);
-	assert_sound(store);
+	kit_assert_sound(store);
 	store_background_wait(store);
-	assert_sound(store);
+	kit_assert_sound(store);
 	store_close(&store);
 	assert_int_equal(look(&engine_rocks_class, opt).old, 0);
 	kit.loop = loop_new_fake();
