@@ -253,13 +253,14 @@ show_fresh(struct stream *s, struct str fresh)
 /*
  * A peer may hold the rest back until it sees an ACK.  Where the read emptied
  * the socket and no output is about to carry one, it goes out by itself; what is
- * complete costs nothing here.
+ * complete costs nothing here, also when it is shown again after others had their
+ * turn.
  */
 static void
 ack_part(struct stream *s)
 {
-	if (wants_input(s) && !s->paused && !s->more && (s->expects || waiting(s) > 0) &&
-	    stream_out_pending(s) == 0)
+	if (wants_input(s) && !s->paused && !s->again && !s->more &&
+	    (s->expects || waiting(s) > 0) && stream_out_pending(s) == 0)
 		s->transport->ack(s);
 }
 

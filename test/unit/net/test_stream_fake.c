@@ -545,6 +545,11 @@ parts_are_acknowledged_at_once(void **state)
 	stream_resume(r.s);
 	loop_fake_run(r.loop);
 	assert_int_equal(stream_fake_acks(r.fake), 3);
+	/* Nor is it for what will be shown again, after others had their turn. */
+	push(&r, "\nagain\nwhole\n");
+	assert_int_equal(stream_fake_acks(r.fake), 3);
+	push(&r, "again\nhalf");
+	assert_int_equal(stream_fake_acks(r.fake), 4);
 	finish(&r);
 }
 
