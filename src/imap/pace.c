@@ -141,6 +141,13 @@ pace_holds(const struct imap_conn *conn)
 
 /* ---- what is computed ---- */
 
+static void
+look_at_cpu(struct imap_loop *il, uint64_t now)
+{
+	il->pace.look_ns = now;
+	il->pace.look_cpu_ns = loop_cpu_ns(il->loop);
+}
+
 void
 pace_begins(struct imap_loop *il, uint64_t now)
 {
@@ -148,27 +155,37 @@ pace_begins(struct imap_loop *il, uint64_t now)
 
 	pace->since_ns = now;
 	pace->exact = loop_now(il->loop) < pace->exact_until_ms;
-	if (pace->exact)
-		pace->since_cpu_ns = loop_cpu_ns(il->loop);
+	if (pace->exact && now - pace->look_ns >= pace->long_ns / 2)
+		look_at_cpu(il, now);
 }
 
-/* Was much computed since it was asked last?  goes_on: it will be asked again in this go. */
+/* How long the thread did not run since the last look.  This is the new one. */
+static uint64_t
+idle_since_look(struct imap_loop *il, uint64_t now)
+{
+	uint64_t ns = il->pace.look_ns, cpu_ns = il->pace.look_cpu_ns;
+
+	look_at_cpu(il, now);
+	ns = now - ns;
+	cpu_ns = il->pace.look_cpu_ns - cpu_ns;
+	return ns > cpu_ns ? ns - cpu_ns : 0;
+}
+
+/* Was much computed since it was asked last? */
 static bool
-took_long(struct imap_loop *il, uint64_t now, bool goes_on)
+took_long(struct imap_loop *il, uint64_t now)
 {
 	struct pace *pace = &il->pace;
-	bool slow = now - pace->since_ns >= pace->long_ns, known = pace->exact;
-	uint64_t before = pace->since_cpu_ns;
+	uint64_t ns = now - pace->since_ns, idle;
+	bool known = pace->exact;
 
 	pace->since_ns = now;
-	if (slow) {
-		pace->exact_until_ms = loop_now(il->loop) + LATELY_MS;
-		pace->exact = true;
-	}
-	if (!slow && !(known && goes_on))
+	if (ns < pace->long_ns)
 		return false;
-	pace->since_cpu_ns = loop_cpu_ns(il->loop);
-	return slow && known && pace->since_cpu_ns - before >= pace->long_ns;
+	pace->exact_until_ms = loop_now(il->loop) + LATELY_MS;
+	pace->exact = true;
+	idle = idle_since_look(il, now);
+	return known && ns >= idle && ns - idle >= pace->long_ns;
 }
 
 void
@@ -181,7 +198,7 @@ pace_ran(struct imap_conn *conn)
 		conn->pace.turn = false;
 		il->pace.credit_ns += (int64_t)il->slice_ns - (int64_t)(now - began);
 	}
-	if (took_long(il, now, false))
+	if (took_long(il, now))
 		remember(il, who_is(conn));
 }
 
@@ -230,7 +247,7 @@ stop_waiting(struct pace *pace, struct pace_place *place)
 void
 pace_leave(struct imap_conn *conn, uint64_t user)
 {
-	if (took_long(conn->il, clock_mono_ns(), true))
+	if (took_long(conn->il, clock_mono_ns()))
 		remember(conn->il, user);
 	if (pace_waits(conn))
 		stop_waiting(&conn->il->pace, &conn->pace);

@@ -14,8 +14,10 @@
  * Before login an address counts as a user.
  *
  * What counts is the CPU time of the thread: on a machine that others keep busy too, a go takes
- * long by the clock although it computed little.  Reading it costs a system call, so it is read
- * only while goes that are long by the clock are seen; the first of them is charged to nobody.
+ * long by the clock although it computed little.  Reading it costs a system call.  So it is read
+ * only while goes that are long by the clock are seen, and then not for each: what the thread did
+ * not run since the last look is taken off the go, wherever it fell.  Nobody is charged too much,
+ * and too little by half of long_ns at most; the first long go is charged to nobody.
  * A go may end the turn of one user and begin that of another: each is charged for their own part.
  */
 #include <stdbool.h>
@@ -41,9 +43,10 @@ struct pace {              /* of a loop */
 	int64_t credit_ns;       /* what the ring may compute yet in this iteration */
 	uint64_t long_ns;        /* who computes so long in one go is paced */
 	/* The go at hand: what was computed since then is charged to nobody yet. */
-	uint64_t since_ns, since_cpu_ns;
-	bool exact;              /* since_cpu_ns is known */
-	uint64_t exact_until_ms; /* goes that begin before know it */
+	uint64_t since_ns;
+	bool exact;                    /* the last look at the CPU time is young enough for it */
+	uint64_t look_ns, look_cpu_ns; /* that look */
+	uint64_t exact_until_ms;       /* goes that begin before are exact */
 };
 
 struct pace_place { /* of a connection */

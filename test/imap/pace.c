@@ -262,6 +262,30 @@ check_busy_machine(struct site *site)
 	loop_fake_set_cpu(site->loop, NULL, NULL);
 }
 
+static uint64_t
+count_looks(void *arg)
+{
+	++*(unsigned *)arg;
+	return 0;
+}
+
+/* The CPU time is a system call away: many short goes have one look. */
+static void
+check_looks(struct site *site)
+{
+	unsigned looks = 0;
+
+	all_long(site, false);
+	site->il.pace.exact_until_ms = loop_now(site->loop) + 1000;
+	loop_fake_set_cpu(site->loop, count_looks, &looks);
+	for (unsigned i = 0; i < LINES; i++) {
+		say(site, BOB, "t NOOP\r\n", 1);
+		site_run(site);
+	}
+	expect(looks <= 1, "looks at the CPU time", looks);
+	loop_fake_set_cpu(site->loop, NULL, NULL);
+}
+
 /* Whose connection waits for its turn when the user leaves, waits no more. */
 static void
 check_queue(struct site *site)
@@ -303,6 +327,7 @@ main(void)
 	check_forgotten(site, BOB);
 	check_switch(site);
 	check_busy_machine(site);
+	check_looks(site);
 	check_queue(site);
 	check_end(site);
 	site_free(&site);
