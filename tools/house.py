@@ -4,8 +4,9 @@
 
 usage: tools/house.py [--names]
 
-Prints files by folder, the lengths of functions, circles of files that call each other, names of
-static functions that stand in three files and more (--names: which), and the share of comments.
+Prints files by folder, the lengths of functions, circles of files that call each other (among those
+of src/NAME with all its folders), names of static functions that stand in three files and more
+(--names: which), and the share of comments.
 It reads the sources as they are formatted: a function begins with its name in the first column
 and ends with a brace there.
 """
@@ -110,7 +111,8 @@ def main():
           f"p95 {count[len(count) * 95 // 100]}, max {count[-1]} ({lengths[-1][1]}: {lengths[-1][2]})")
     calls = {path: {where[w] for w in WORD.findall(text) if where.get(w, path) != path}
              for path, text in texts.items() if not path.endswith(".h")}
-    for part in circles({path: {o for o in others if os.path.dirname(o) == os.path.dirname(path)}
+    # Of a house with all its folders: no circle is hidden by being spread over several.
+    for part in circles({path: {o for o in others if o.split("/")[1] == path.split("/")[1]}
                          for path, others in calls.items()}):
         print(f"circle of {len(part)}: {' '.join(part)}")
     many = {name: paths for name, paths in statics.items() if len(paths) > 2}

@@ -16,8 +16,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "store/disk/keys.h"
 #include "store/engine/rocks/rocks.h"
-#include "store/keys.h"
 #include "store/store.h"
 
 enum { ROWS = 20000 }; /* of a batch */

@@ -17,7 +17,7 @@
 
 #include "base/mem.h"
 #include "store/check.h"
-#include "store/keys.h"
+#include "store/disk/keys.h"
 
 #define MSG "Subject: one\r\nDate: Mon, 7 Feb 1994 21:52:25 -0800\r\n\r\nHello\r\n"
 #define SEEN (1u << STORE_SEEN)

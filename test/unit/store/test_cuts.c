@@ -18,7 +18,7 @@
 
 #include "base/mem.h"
 #include "store/check.h"
-#include "store/keys.h"
+#include "store/disk/keys.h"
 
 #define MSG "Subject: one\r\n\r\nHello\r\n"
 #define IMAGES 64

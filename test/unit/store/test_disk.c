@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "mail/summary.h"
-#include "store/keys.h"
+#include "store/disk/keys.h"
 
 #define F(flag) (1u << (flag))
 #define MSG "Subject: one\r\n\r\nHello\r\n"

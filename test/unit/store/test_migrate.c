@@ -18,8 +18,8 @@
 
 #include "base/mem.h"
 #include "store/check.h"
+#include "store/disk/keys.h"
 #include "store/engine/rocks/rocks.h"
-#include "store/keys.h"
 
 #define MSG "Subject: one\r\n\r\nHello\r\n"
 #define IMAGES 400

@@ -13,7 +13,7 @@
 #include "kit.h"
 
 #include "base/mem.h"
-#include "store/keys.h"
+#include "store/disk/keys.h"
 
 #define F(flag) (1u << (flag))
 #define MSG "Subject: one\r\n\r\nHello\r\n"

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes: their making, submission, and end. */
+#include "base/mem.h"
+#include "store/change/change_int.h"
+
+struct waiter {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	bool done;
+};
+
+static void
+destroy_change(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+
+	for (size_t i = 0; i < c->item_count; i++) {
+		/* A batch that failed did not take it; should it be there after all, its
+		 * reference keeps the blob. */
+		if (c->err != TS_OK && c->items[i].upload != NULL) {
+			c->items[i].upload->taken = false;
+			if (priv->held[0] != NULL)
+				upload_origin(c->items[i].upload)->tried =
+				    priv->held[0]->account->id;
+		}
+		store_upload_free(&c->items[i].upload);
+	}
+	if (c->uids != NULL)
+		roaring_bitmap_free(c->uids);
+	if (c->affected != NULL)
+		roaring_bitmap_free(c->affected);
+	if (c->failed != NULL)
+		roaring_bitmap_free(c->failed);
+	mem_free(c->pairs);
+	buf_fini(&c->lost);
+	if (priv->left != NULL)
+		roaring_bitmap_free(priv->left);
+	if (priv->piece != NULL)
+		roaring_bitmap_free(priv->piece);
+	store_mailbox_unref(&priv->move_to);
+	store_mailbox_unref(&priv->held[0]);
+	store_mailbox_unref(&priv->held[1]);
+	store_account_unref(&c->account);
+	mem_free(priv);
+
+	struct arena *arena = c->arena;
+
+	arena_free(&arena);
+}
+
+static void
+finished(struct loop_task *task)
+{
+	struct store_change_priv *priv = list_entry(task, struct store_change_priv, task);
+
+	priv->finished = true;
+	if (priv->abandoned)
+		destroy_change(priv->change);
+	else if (priv->change->done != NULL)
+		priv->change->done(priv->change);
+}
+
+static struct store_change *
+change_new(struct store *store, struct store_account *account, int kind)
+{
+	/* No pool: the lane looks at it while the asker's loop goes on counting. */
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 512);
+	struct store_change *c = arena_new_object(arena, struct store_change);
+
+	c->arena = arena;
+	c->kind = (enum store_change_kind)kind;
+	c->account = account != NULL ? store_account_ref(account) : NULL;
+	c->priv = mem_zalloc(sizeof *c->priv);
+	c->priv->change = c;
+	c->priv->store = store;
+	c->priv->task.fn = finished;
+	return c;
+}
+
+struct store_change *
+store_change_new(struct store_account *account, enum store_change_kind kind, struct loop *loop,
+    void (*done)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(account->store, account, kind);
+
+	c->loop = loop;
+	c->done = done;
+	c->arg = arg;
+	return c;
+}
+
+struct store_change *
+store_change_new_records(
+    struct store *store, struct loop *loop, void (*done)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(store, NULL, STORE_CHANGE_RECORDS);
+
+	c->loop = loop;
+	c->done = done;
+	c->arg = arg;
+	return c;
+}
+
+struct store_change *
+store_change_new_account(struct store *store, struct str name, struct loop *loop,
+    void (*done)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(store, NULL, INNER_NEW_ACCOUNT);
+
+	c->name = arena_str(c->arena, name);
+	c->loop = loop;
+	c->done = done;
+	c->arg = arg;
+	return c;
+}
+
+struct store_change *
+change_new_inner(struct store *store, struct store_account *account, int kind,
+    void (*complete)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(store, account, kind);
+
+	c->priv->complete = complete;
+	c->priv->complete_arg = arg;
+	return c;
+}
+
+void
+store_change_free(struct store_change **cp)
+{
+	struct store_change *c = *cp;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	if (c->priv->submitted && !c->priv->finished)
+		c->priv->abandoned = true;
+	else
+		destroy_change(c);
+}
+
+static void
+wake(struct store_change *c)
+{
+	struct waiter *w = c->priv->complete_arg;
+
+	pthread_mutex_lock(&w->mutex);
+	w->done = true;
+	pthread_cond_signal(&w->cond);
+	pthread_mutex_unlock(&w->mutex);
+}
+
+const struct str *
+store_change_names(struct store_change *c, const struct str *names, size_t n)
+{
+	struct str *own;
+
+	if (n == 0)
+		return NULL;
+	own = arena_array(c->arena, n, sizeof *own);
+	for (size_t i = 0; i < n; i++)
+		own[i] = arena_str(c->arena, names[i]);
+	return own;
+}
+
+#ifdef TS_DEBUG
+/* Whatever it refers to has to live as long as it does, which may be longer than who asked. */
+static bool
+owns_names(const struct store_change *c, const struct str *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (names[i].n > 0 && !arena_holds(c->arena, names[i].p))
+			return false;
+	return n == 0 || arena_holds(c->arena, names);
+}
+
+static void
+check_texts(const struct store_change *c, const struct str *texts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		TS_ASSERT(texts[i].n == 0 || arena_holds(c->arena, texts[i].p));
+}
+
+static void
+check_owned(const struct store_change *c)
+{
+	if (c->priv->complete == wake) /* who waits keeps it */
+		return;
+	check_texts(c, (const struct str[]){c->name, c->new_name}, 2);
+	TS_ASSERT(owns_names(c, c->keywords, c->keyword_count));
+	TS_ASSERT(c->item_count == 0 || arena_holds(c->arena, c->items));
+	for (size_t i = 0; i < c->item_count; i++)
+		TS_ASSERT(owns_names(c, c->items[i].keywords, c->items[i].keyword_count));
+	TS_ASSERT(c->record_count == 0 || arena_holds(c->arena, c->records));
+	for (size_t i = 0; i < c->record_count; i++) {
+		const struct store_record_op *op = &c->records[i];
+
+		check_texts(c, (const struct str[]){op->key, op->value, op->must_be}, 3);
+	}
+	TS_ASSERT(c->property_count == 0 || arena_holds(c->arena, c->properties));
+	for (size_t i = 0; i < c->property_count; i++) {
+		const struct store_property_op *op = &c->properties[i];
+
+		check_texts(c, (const struct str[]){op->name, op->value, op->must_be}, 3);
+	}
+}
+
+#else
+#define check_owned(c) ((void)0)
+#endif
+
+static void
+take_over(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+
+	TS_ASSERT(!priv->submitted);
+	check_owned(c);
+	priv->submitted = true;
+	if (c->mailbox != NULL)
+		priv->held[0] = store_mailbox_ref(c->mailbox);
+	if (c->source != NULL)
+		priv->held[1] = store_mailbox_ref(c->source);
+	atomic_fetch_add(&priv->store->pending, 1);
+}
+
+struct lane *
+lane_for(const struct store_change *c)
+{
+	const struct store_account *a = c->mailbox != NULL ? c->mailbox->account : c->account;
+
+	return lane_of(c->priv->store, a != NULL ? a->id : 0);
+}
+
+/* One without its INBOX goes to the lane, which refuses it. */
+static bool
+renames_inbox(const struct store_change *c)
+{
+	return c->kind == STORE_CHANGE_RENAME && c->mailbox == NULL && c->source != NULL &&
+	       c->source->account == c->account && str_eq(c->name, STR("INBOX"));
+}
+
+static void
+send(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+
+	if (renames_inbox(c))
+		copy_submit(c);
+	else if (claims_needed(c))
+		claims_submit(c);
+	else if ((c->kind != STORE_CHANGE_COPY && c->kind != STORE_CHANGE_MOVE) ||
+	         c->source == NULL || c->mailbox == NULL)
+		lane_enqueue(lane_for(c), priv);
+	else if (c->source->account != c->mailbox->account)
+		cross_submit(c);
+	else
+		copy_submit(c);
+}
+
+/* lanes 0: the change runs inside a task, with whatever else waits by then. */
+static void
+run_here(struct loop_task *task)
+{
+	struct store_change_priv *priv = list_entry(task, struct store_change_priv, task);
+
+	bool was = block_on_loop(false); /* this is the lane's thread now, and the copier's */
+
+	priv->task.fn = finished;
+	send(priv->change);
+	lane_run(priv->store->lane);
+	(void)block_on_loop(was);
+}
+
+void
+store_submit(struct store_change *c)
+{
+	take_over(c);
+	if (c->priv->store->opt.lanes > 0) {
+		send(c);
+		return;
+	}
+	c->priv->task.fn = run_here;
+	loop_post(c->loop, &c->priv->task);
+}
+
+static void
+end_alone(struct store_change *c)
+{
+	void (*ended)(const struct store_change *change) = c->priv->ended;
+
+	if (ended != NULL)
+		ended(c);
+	store_change_free(&c);
+}
+
+void
+store_submit_alone(struct store_change *c, void (*ended)(const struct store_change *change))
+{
+	struct lane *lane = c->priv->store->lane;
+
+	TS_ASSERT(c->done == NULL);
+	c->priv->complete = end_alone;
+	c->priv->ended = ended;
+	take_over(c);
+	send(c);
+	if (lane->store->opt.lanes == 0)
+		lane_run(lane);
+}
+
+enum ts_err
+store_submit_wait(struct store_change *c)
+{
+	struct waiter w = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+	block_for_flush("store_submit_wait");
+	TS_ASSERT(c->done == NULL);
+	c->priv->complete = wake;
+	c->priv->complete_arg = &w;
+	take_over(c);
+	send(c);
+	if (c->priv->store->opt.lanes == 0)
+		lane_run(c->priv->store->lane);
+	pthread_mutex_lock(&w.mutex);
+	while (!w.done)
+		pthread_cond_wait(&w.cond, &w.mutex);
+	pthread_mutex_unlock(&w.mutex);
+	pthread_mutex_destroy(&w.mutex);
+	pthread_cond_destroy(&w.cond);
+	return c->err;
+}
+
+/* What was one batch of a change that has more of them. */
+static bool
+goes_on(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+	bool again = priv->again && c->err == TS_OK;
+
+	if (priv->piece != NULL && c->err == TS_OK)
+		roaring_bitmap_or_inplace(c->affected, priv->piece);
+	if (priv->piece != NULL)
+		roaring_bitmap_free(priv->piece);
+	priv->piece = NULL;
+	priv->again = false;
+	/* From here on it may be gone, if it goes on. */
+	if (again)
+		lane_enqueue(lane_for(c), priv);
+	return again;
+}
+
+void
+change_complete(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+	struct store *store = priv->store;
+
+	if (goes_on(c))
+		return;
+	atomic_fetch_add(&store->changes, 1);
+	claims_ended(c);
+	for (size_t i = 0; c->err == TS_OK && i < c->item_count; i++)
+		upload_origin(c->items[i].upload)->stored = true;
+	/* Afterwards the change is the asker's again, and may be freed at any time. */
+	if (priv->complete == NULL) {
+		loop_post(c->loop, &priv->task);
+	} else {
+		priv->finished = true;
+		priv->complete(c);
+	}
+	/* Last: who sees none pending may free the loop. */
+	atomic_fetch_sub(&store->pending, 1);
+}
+
+void
+change_submit_inner(struct store_change *c)
+{
+	take_over(c);
+	send(c);
+}

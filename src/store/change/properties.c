@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Changes of properties. */
+#include "base/mem.h"
+#include "store/change/change_int.h"
+
+/* ---- rows ---- */
+
+static void
+put_row(struct batch *b, uint64_t account, uint32_t mailbox, struct str name, struct str value)
+{
+	struct key k;
+
+	property_key(&k, account, mailbox, name);
+	value_begin(&b->value);
+	buf_str(&b->value, value);
+	batch_put_value(b->ops, &k, &b->value);
+}
+
+void
+properties_put_rows(struct batch *b, const struct store_mailbox *mb)
+{
+	const struct store_properties *t = mb->head_properties;
+
+	for (size_t i = 0; i < store_properties_count(t); i++) {
+		struct str name, value;
+
+		store_properties_at(t, i, &name, &value);
+		put_row(b, mb->account->id, mb->id, name, value);
+	}
+}
+
+void
+properties_delete_rows(struct batch *b, const struct store_mailbox *mb)
+{
+	const struct store_properties *t = mb->head_properties;
+
+	for (size_t i = 0; i < store_properties_count(t); i++) {
+		struct str name, value;
+		struct key k;
+
+		store_properties_at(t, i, &name, &value);
+		property_key(&k, mb->account->id, mb->id, name);
+		engine_batch_delete(b->ops, key_str(&k));
+	}
+}
+
+/* ---- the change ---- */
+
+struct prop_op { /* another table, to be published */
+	struct prop_op *next;
+	struct store_account *account;  /* referenced */
+	struct store_mailbox *mailbox;  /* referenced; NULL: the account's */
+	struct store_properties *table; /* referenced */
+};
+
+static struct store_properties **
+head_of(struct store_account *a, struct store_mailbox *mb)
+{
+	return mb != NULL ? &mb->head_properties : &a->head_properties;
+}
+
+static struct store_properties **
+published_of(const struct prop_op *op)
+{
+	return op->mailbox != NULL ? &op->mailbox->properties : &op->account->properties;
+}
+
+/* Whose they are: of a mailbox, or, NULL, of the account itself. */
+static enum ts_err
+find_target(const struct store_change *c, struct store_account **a_r, struct store_mailbox **mb_r)
+{
+	struct store_account *a = c->account;
+	struct entry *e;
+
+	*a_r = a;
+	*mb_r = c->mailbox;
+	if (a == NULL || (c->mailbox != NULL && c->mailbox->account != a))
+		return TS_INVALID;
+	if (a->head_gone || a->stale)
+		return a->head_gone ? TS_NOT_FOUND : TS_UNAVAILABLE;
+	if (c->mailbox != NULL && c->quiet)
+		return c->mailbox->head.gone ? TS_NOT_FOUND : TS_OK;
+	if (c->mailbox != NULL)
+		return prepare_usable(c->mailbox);
+	if (c->name.n == 0)
+		return TS_OK;
+	pthread_rwlock_rdlock(&a->lock);
+	e = account_entry(a, c->name);
+	*mb_r = e != NULL ? e->head : NULL;
+	pthread_rwlock_unlock(&a->lock);
+	if (*mb_r == NULL)
+		return TS_NOT_FOUND;
+	return c->quiet ? TS_OK : TS_INVALID; /* nobody holds its state */
+}
+
+static enum ts_err
+apply_op(const struct store_property_op *op, struct store_properties **table)
+{
+	struct str old = store_properties_get(*table, op->name);
+
+	if (!property_name_ok(op->name))
+		return TS_INVALID;
+	if (op->must_be_new && old.p != NULL)
+		return TS_EXISTS;
+	if (op->must_be.p != NULL && (old.p == NULL || !str_eq(old, op->must_be)))
+		return TS_CONDITION;
+	if (op->remove)
+		properties_remove(table, op->name);
+	else if (old.p == NULL || !str_eq(old, op->value))
+		properties_put(table, op->name, op->value);
+	return TS_OK;
+}
+
+/* Of all that the account has in the head. */
+static size_t
+bytes_of_all(struct store_account *a)
+{
+	size_t n = a->head_properties != NULL ? a->head_properties->bytes : 0;
+
+	pthread_rwlock_rdlock(&a->lock);
+	for (size_t i = 0; i < a->entry_count; i++) {
+		const struct store_mailbox *mb = a->entry[i]->head;
+
+		if (mb != NULL && mb->head_properties != NULL)
+			n += mb->head_properties->bytes;
+	}
+	pthread_rwlock_unlock(&a->lock);
+	return n;
+}
+
+/* What is above a limit already may become less. */
+static enum ts_err
+check_limits(struct store_change *c, struct store_account *a, const struct store_properties *old,
+    const struct store_properties *new)
+{
+	const struct store_options *opt = &a->store->opt;
+	size_t had = store_properties_count(old), has = store_properties_count(new);
+	size_t bytes = old != NULL ? old->bytes : 0, now = new != NULL ? new->bytes : 0;
+
+	for (size_t i = 0; i < c->property_count; i++)
+		if (!c->properties[i].remove && c->properties[i].value.n > opt->property_bytes)
+			return refuse(c, STORE_LIMIT_PROPERTY_BYTES);
+	if (has > had && has > opt->max_properties)
+		return refuse(c, STORE_LIMIT_PROPERTIES);
+	if (now > bytes && bytes_of_all(a) - bytes + now > opt->property_total)
+		return refuse(c, STORE_LIMIT_PROPERTY_TOTAL);
+	return TS_OK;
+}
+
+static void
+put_changed(struct batch *b, const struct store_change *c, struct store_account *a,
+    const struct store_mailbox *mb, const struct store_properties *table)
+{
+	uint32_t id = mb != NULL ? mb->id : 0;
+
+	for (size_t i = 0; i < c->property_count; i++) {
+		struct str name = c->properties[i].name, value = store_properties_get(table, name);
+		struct key k;
+
+		property_key(&k, a->id, id, name);
+		if (value.p != NULL)
+			put_row(b, a->id, id, name, value);
+		else
+			engine_batch_delete(b->ops, key_str(&k));
+	}
+}
+
+/* From now on later changes see it. */
+static void
+show(struct batch *b, struct store_account *a, struct store_mailbox *mb,
+    struct store_properties *table_take)
+{
+	struct prop_op *op = mem_zalloc(sizeof *op);
+	struct store_properties **head = head_of(a, mb);
+
+	*op = (struct prop_op){.account = store_account_ref(a),
+	    .mailbox = mb != NULL ? store_mailbox_ref(mb) : NULL,
+	    .table = properties_ref(table_take)};
+	store_properties_unref(head);
+	*head = table_take;
+	*b->properties_last = op;
+	b->properties_last = &op->next;
+}
+
+/* A record without contents: the mailbox is another one than before. */
+static void
+raise_modseq(struct batch *b, struct store_change *c)
+{
+	struct change_delta cd;
+
+	delta_begin(&cd, b, c->mailbox);
+	delta_commit(&cd);
+	c->modseq = c->mailbox->head.c.modseq;
+}
+
+enum ts_err
+prepare_properties(struct batch *b, struct store_change *c)
+{
+	struct store_properties *table;
+	struct store_account *a;
+	struct store_mailbox *mb;
+	enum ts_err err = find_target(c, &a, &mb);
+
+	if (err != TS_OK)
+		return err;
+	table = properties_ref(*head_of(a, mb));
+	for (size_t i = 0; i < c->property_count && err == TS_OK; i++)
+		err = apply_op(&c->properties[i], &table);
+	if (err == TS_OK)
+		err = check_limits(c, a, *head_of(a, mb), table);
+	if (mb != NULL && c->mailbox != NULL && mb->state != NULL)
+		c->modseq = mb->head.c.modseq;
+	if (err != TS_OK || table == *head_of(a, mb)) {
+		store_properties_unref(&table);
+		return err;
+	}
+	put_changed(b, c, a, mb, table);
+	show(b, a, mb, table);
+	if (mb != NULL && !c->quiet)
+		raise_modseq(b, c);
+	return TS_OK;
+}
+
+void
+properties_publish(struct batch *b)
+{
+	for (struct prop_op *op = b->properties; op != NULL; op = op->next) {
+		struct store_account *a = op->account;
+		struct store_properties **pub = published_of(op), *old;
+
+		pthread_rwlock_wrlock(&a->lock);
+		old = *pub;
+		*pub = properties_ref(op->table);
+		account_count_properties(a, old, op->table);
+		pthread_rwlock_unlock(&a->lock);
+		store_properties_unref(&old);
+		atomic_fetch_add(&a->list_version, 1);
+		watch_notify(a, op->mailbox != NULL ? op->mailbox->id : 0);
+	}
+}
+
+void
+properties_drop(struct batch *b)
+{
+	for (struct prop_op *op = b->properties; op != NULL; op = op->next) {
+		struct store_properties **head = head_of(op->account, op->mailbox);
+
+		store_properties_unref(head);
+		pthread_rwlock_rdlock(&op->account->lock);
+		*head = properties_ref(*published_of(op));
+		pthread_rwlock_unlock(&op->account->lock);
+	}
+}
+
+void
+properties_doubt(struct batch *b, void (*doubt)(struct lane *lane, struct store_account *account))
+{
+	for (struct prop_op *op = b->properties; op != NULL; op = op->next)
+		doubt(b->lane, op->account);
+}
+
+void
+properties_clear(struct batch *b)
+{
+	while (b->properties != NULL) {
+		struct prop_op *op = b->properties;
+
+		b->properties = op->next;
+		store_properties_unref(&op->table);
+		store_mailbox_unref(&op->mailbox);
+		store_account_unref(&op->account);
+		mem_free(op);
+	}
+	b->properties_last = &b->properties;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_CHECK_CHECK_INT_H
+#define STORE_CHECK_CHECK_INT_H
+/*
+ * The check: is everything as it should be?  check.h says what is checked.
+ *
+ *   check.c          the way through a store, account by account
+ *   check_look.c     one mailbox as it is on disk, and what is wrong with it
+ *   check_mailbox.c  telling that, and mending it
+ *   check_refs.c, check_holders.c, check_blobs.c  references, holders, blobs
+ *   check_mend.c, check_rows.c    writing anew what could be read
+ *   check_pending.c  what is unfinished, and so not wrong
+ *   check_tell.c     telling, and what all of them need
+ *
+ * It promises to tell only of what is wrong in two looks, unless nobody else uses
+ * the store, and to write nothing without being asked to repair.  It reads rows by
+ * itself; it calls change for the order of lanes only, and core, read and disk.
+ */
+#include "store/change/change_int.h"
+#include "store/check.h"
+
+/* References sorted at once: 24 MiB. */
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+#define CHECK_CHUNK ((size_t)4) /* several pieces of few records */
+#else
+#define CHECK_CHUNK ((size_t)1 << 20)
+#endif
+
+struct check {
+	struct store *store;
+	const struct check_options *opt;
+	struct check_result *res;
+	bool live;           /* somebody else may change it */
+	struct adopt *piece; /* CHECK_CHUNK of them, for references */
+	struct str account_name, mailbox_name;
+};
+
+/* Tells of something; done NULL: not mended. */
+void check_say(struct check *c, enum check_kind kind, uint32_t uid, const char *done,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void check_tick(struct check *c, const char *what, uint64_t done, uint64_t total);
+
+/* What is wrong with one mailbox: found first, told at the end. */
+struct fault {
+	enum check_kind kind;
+	uint32_t uid;
+	char *text;
+	const char *done;
+};
+
+struct looked { /* one mailbox as it is on disk */
+	uint64_t account;
+	uint32_t mailbox;
+	struct state *state; /* what could be read */
+	struct counters_row counters;
+	bool has_counters;
+	roaring_bitmap_t *summaries, *bad; /* UIDs with a good summary, a damaged one */
+	roaring_bitmap_t *gone;            /* messages whose bytes are gone */
+	roaring_bitmap_t *unreferred;
+	struct fault *fault;
+	size_t faults, fault_cap;
+	bool counters_moved; /* changed while it was read: not compared */
+	bool unreadable;
+};
+void looked_fini(struct looked *l);
+/* Reads it and finds what is wrong.  messages: summaries, references, bytes too.  Other than TS_OK
+ * and TS_DAMAGED it could not be read now. */
+enum ts_err check_look(struct check *c, struct looked *l, bool messages);
+void check_fault(struct looked *l, enum check_kind kind, uint32_t uid, const char *done,
+    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+void check_mailbox(struct check *c, uint64_t account, uint32_t mailbox, struct str name);
+
+/* Writes the mailbox anew from l->state: index, counters, references, summaries. */
+enum ts_err check_mend(struct check *c, struct looked *l);
+/* A new mailbox row for what lost its own; 0: it failed.  name NULL-terminated. */
+enum ts_err check_put_info(
+    struct check *c, uint64_t account, uint32_t mailbox, const char *name, uint32_t uidvalidity);
+/* Reads the account's row and raises it: its next mailbox, or its last UIDVALIDITY.  TS_LIMIT: they
+ * are used up. */
+enum ts_err check_raise_account(
+    struct check *c, uint64_t account, uint32_t *mailbox_r, uint32_t *uidvalidity_r);
+/* Above all the account ever gave; raises the account's row. */
+enum ts_err check_new_uidvalidity(struct check *c, uint64_t account, uint32_t *value_r);
+/* The mailbox keeps its name and gets a new UIDVALIDITY. */
+enum ts_err check_renew(struct check *c, uint64_t account, uint32_t mailbox);
+/* Is the mailbox, or all of the account, about to be removed; or an expunge of it, or a copy
+ * into it, unfinished? */
+bool check_job_pending(struct check *c, uint64_t account, uint32_t mailbox);
+/* Or summaries of what was expunged, until nobody holds it? */
+bool check_summaries_pending(struct check *c, uint64_t account, uint32_t mailbox);
+enum ts_err check_get(struct check *c, const struct key *k, struct buf *value, struct str *body_r);
+enum ts_err check_commit(struct check *c, struct engine_batch *batch);
+
+/* The account's mailbox "Lost and found", made when there is none; account 0: of "lost+found". */
+enum ts_err check_lost_and_found(struct check *c, uint64_t *account, uint32_t *mailbox_r);
+/* Makes index entries of messages that lost theirs.  uid 0: gets a new one. */
+struct adopt {
+	uint64_t account, blob;
+	uint32_t mailbox, uid;
+	bool taken; /* another message has its UID */
+};
+enum ts_err check_adopt(struct check *c, uint64_t account, uint32_t mailbox,
+    const struct adopt *list, size_t n, size_t *taken_r);
+
+void check_references(struct check *c, uint64_t account);
+/* Blobs that several accounts have, and who has them. */
+void check_holders(struct check *c);
+/* What nothing refers to. */
+void check_strays(struct check *c);
+
+/* A set of blobs. */
+struct blob_set {
+	struct blob_part { /* of those with the same high half */
+		uint32_t high;
+		roaring_bitmap_t *low;
+	} * part;
+	size_t n;
+};
+void blob_set_add(struct blob_set *set, uint64_t blob);
+bool blob_set_has(const struct blob_set *set, uint64_t blob);
+void blob_set_fini(struct blob_set *set);
+/* Those that keys of this kind of the account name, KEY_REF or KEY_QUEUE; account 0: KEY_HOLDER. */
+enum ts_err check_named(
+    struct check *c, uint64_t account, enum key_kind kind, struct blob_set *set);
+/* Reads a whole blob; in a repair a small one that cannot be read is looked for in files that
+ * nothing points to, and put back. */
+enum ts_err check_read_blob(struct check *c, uint64_t blob, struct buf *bytes, bool *rescued_r);
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One mailbox: what is wrong in two looks is told, and mended. */
+#include "store/check/check_int.h"
+
+static bool
+has_fault(const struct looked *l, const struct fault *f)
+{
+	for (size_t i = 0; i < l->faults; i++)
+		if (l->fault[i].kind == f->kind && l->fault[i].uid == f->uid)
+			return true;
+	return false;
+}
+
+/* What holds in both looks; a store that stands still needs one. */
+static void
+tell_faults(struct check *c, const struct looked *l, const struct looked *other, bool mended)
+{
+	for (size_t i = 0; i < l->faults; i++)
+		if (other == NULL || has_fault(other, &l->fault[i]))
+			check_say(c, l->fault[i].kind, l->fault[i].uid,
+			    mended ? l->fault[i].done : NULL, "%s", l->fault[i].text);
+}
+
+void
+check_mailbox(struct check *c, uint64_t account, uint32_t mailbox, struct str name)
+{
+	struct looked l = {.account = account, .mailbox = mailbox}, again = l;
+	enum ts_err err = check_look(c, &l, true);
+	bool mended = false;
+
+	(void)name;
+	c->res->mailboxes++;
+	if (err == TS_DAMAGED && c->live) {
+		/* Deleted meanwhile: nothing of it is left to be wrong. */
+		if (check_look(c, &again, true) == TS_DAMAGED && again.has_counters)
+			tell_faults(c, &again, &l, false);
+	} else if (err == TS_DAMAGED) {
+		/* Tables that cannot be read come first: what they hold may still be saved. */
+		mended = c->opt->repair && !l.unreadable && check_mend(c, &l) == TS_OK;
+		tell_faults(c, &l, NULL, mended);
+	} else if (err != TS_OK) {
+		check_say(c, CHECK_INDEX, 0, NULL, "it cannot be read now: %s", ts_err_name(err));
+	}
+	looked_fini(&l);
+	looked_fini(&again);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accounts and mailboxes as things in memory: made, counted by reference, freed. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "store/memory/memory_int.h"
+
+struct entry *
+account_entry_new(struct str name)
+{
+	struct entry *e = mem_zalloc(sizeof *e);
+
+	e->name = mem_dup(name.p, name.n);
+	e->n = name.n;
+	return e;
+}
+
+void
+account_entry_free(struct entry *e)
+{
+	mem_free(e->name);
+	mem_free(e);
+}
+
+struct store_mailbox *
+mailbox_new(struct store_account *account, uint32_t id)
+{
+	struct store_mailbox *mb = mem_zalloc(sizeof *mb);
+	pthread_rwlockattr_t attr;
+
+	mb->account = account;
+	mb->id = id;
+	pthread_rwlockattr_init(&attr);
+	/* Readers hold it for microseconds; a change must not wait behind a stream of them. */
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&mb->lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&mb->holds_mutex, NULL);
+	list_init(&mb->holds);
+	return mb;
+}
+
+void
+mailbox_drop_state(struct store_mailbox *mb)
+{
+	struct store *store = mb->account->store;
+
+	if (mb->state != NULL)
+		atomic_fetch_sub(&store->mailboxes_loaded, 1);
+	state_free(&mb->state);
+	store_keywords_unref(&mb->head.keywords);
+	atomic_fetch_sub(&store->state_bytes, mb->counted);
+	mb->counted = 0;
+}
+
+void
+mailbox_free(struct store_mailbox *mb)
+{
+	mailbox_drop_state(mb);
+	store_properties_unref(&mb->properties);
+	store_properties_unref(&mb->head_properties);
+	pthread_rwlock_destroy(&mb->lock);
+	TS_ASSERT(list_empty(&mb->holds) && mb->kept == NULL);
+	pthread_mutex_destroy(&mb->holds_mutex);
+	mem_free(mb);
+}
+
+struct store_account *
+account_new(struct store *store, uint64_t id, struct str name)
+{
+	struct store_account *a = mem_zalloc(sizeof *a);
+	pthread_rwlockattr_t attr;
+
+	a->store = store;
+	a->id = id;
+	a->name = (struct str){mem_dup(name.p, name.n), name.n};
+	a->next_mailbox = 1;
+	atomic_store(&a->list_version, 1);
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&a->lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	pthread_mutex_init(&a->load, NULL);
+	pthread_mutex_init(&a->watches, NULL);
+	pthread_mutex_init(&a->counting, NULL);
+	list_init(&a->watch_list);
+	change_queue_init(&a->changes);
+	atomic_fetch_add(&store->accounts_loaded, 1);
+	return a;
+}
+
+void
+account_free(struct store_account *a)
+{
+	for (size_t i = 0; i < a->entry_count; i++) {
+		if (a->entry[i]->pub != NULL)
+			mailbox_free(a->entry[i]->pub);
+		account_entry_free(a->entry[i]);
+	}
+	mem_free(a->entry);
+	store_properties_unref(&a->properties);
+	store_properties_unref(&a->head_properties);
+	pthread_rwlock_destroy(&a->lock);
+	pthread_mutex_destroy(&a->load);
+	pthread_mutex_destroy(&a->watches);
+	pthread_mutex_destroy(&a->counting);
+	atomic_fetch_sub(&a->store->state_bytes, atomic_load(&a->counted));
+	atomic_fetch_sub(&a->store->accounts_loaded, 1);
+	mem_free((char *)(uintptr_t)a->name.p);
+	mem_free(a);
+}
+
+struct store_account *
+store_account_ref(struct store_account *a)
+{
+	atomic_fetch_add(&a->refs, 1);
+	return a;
+}
+
+void
+store_account_unref(struct store_account **ap)
+{
+	struct store_account *a = *ap;
+
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	atomic_store(&a->used, clock_mono_ms());
+	/* Afterwards the background may free it at any time, unless it is gone. */
+	if (atomic_fetch_sub(&a->refs, 1) == (REFS_GONE | 1))
+		account_free(a);
+}
+
+uint64_t
+store_account_id(const struct store_account *a)
+{
+	return a->id;
+}
+
+struct str
+store_account_name(const struct store_account *a)
+{
+	return a->name;
+}
+
+struct store *
+store_account_store(const struct store_account *a)
+{
+	return a->store;
+}
+
+struct store_mailbox *
+store_mailbox_ref(struct store_mailbox *mb)
+{
+	atomic_fetch_add(&mb->account->refs, 1);
+	atomic_fetch_add(&mb->refs, 1);
+	return mb;
+}
+
+void
+store_mailbox_unref(struct store_mailbox **mbp)
+{
+	struct store_mailbox *mb = *mbp;
+
+	*mbp = NULL;
+	if (mb == NULL)
+		return;
+
+	struct store_account *account = mb->account;
+
+	atomic_store(&mb->used, clock_mono_ms());
+	if (atomic_fetch_sub(&mb->refs, 1) == (REFS_GONE | 1))
+		mailbox_free(mb);
+	store_account_unref(&account);
+}
+
+void
+mailbox_ask_fold(struct store_mailbox *mb)
+{
+	if (!atomic_exchange(&mb->folding, true))
+		background_fold(mb->account->store, store_mailbox_ref(mb));
+}

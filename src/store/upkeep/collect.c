@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Freeing blobs.  A message that goes leaves its place in its account's queue.
+ * A blob may be freed when it is in the queue and the account has no reference
+ * to it on disk: new references are made only from messages that have one, in
+ * batches that are durable before the one that takes that away; and when no
+ * other account has it (core/holders.c).
+ */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/upkeep/upkeep_int.h"
+
+#define QUEUED 256
+
+enum verdict { STAYS, GOES, GOES_WITH_BLOB }; /* what is to be done with a place in the queue */
+
+struct queued {
+	struct key key[QUEUED];
+	bool summary[QUEUED];
+	enum verdict verdict[QUEUED];
+	size_t n;
+};
+
+static enum ts_err
+read_queue(struct store *store, uint64_t account, struct queued *q)
+{
+	struct key k;
+	struct scan scan;
+	enum ts_err err = TS_OK;
+
+	key_begin(&k, account, KEY_QUEUE);
+	scan_begin(&scan, store, &k);
+	for (q->n = 0; q->n < QUEUED; q->n++) {
+		err = scan_next(&scan);
+		if (scan.key.n == 0)
+			break;
+		q->key[q->n].n = scan.key.n;
+		memcpy(q->key[q->n].p, scan.key.p, scan.key.n);
+		q->summary[q->n] =
+		    err == TS_OK && scan.body.n > 0 && scan.body.p[0] == QUEUE_SUMMARY;
+	}
+	scan_end(&scan);
+	return q->n > 0 || err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+static void
+drop_summary(struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t uid)
+{
+	struct key k;
+
+	key_index(&k, account, mailbox, KEY_SUMMARY);
+	key_be32(&k, uid);
+	engine_batch_delete(batch, key_str(&k));
+}
+
+/* What goes, of the account and of the store; the latter first. */
+struct freed {
+	struct engine_batch *own, *shared;
+};
+
+/* The account has no reference to it any more. */
+static enum ts_err
+drop_reference(struct store *store, uint64_t account, uint64_t blob, struct freed *freed)
+{
+	struct holders h;
+	struct key k;
+	enum ts_err err = holders_look(store, blob, account, &h);
+
+	/* Where they cannot be read there may be one: such a blob stays, and does not hold up the
+	 * others. */
+	if (err != TS_OK || h.unknown)
+		return err;
+	if (h.count == 0)
+		engine_batch_delete_blob(freed->own, blob);
+	if (!h.has)
+		return TS_OK;
+	key_holder(&k, KEY_HOLDER, blob, account);
+	engine_batch_delete(freed->shared, key_str(&k));
+	if (h.count == 1)
+		engine_batch_delete_blob(freed->shared, blob);
+	return TS_OK;
+}
+
+/* A place in the queue, as the key says. */
+struct place {
+	uint64_t blob;
+	uint32_t mailbox, uid;
+};
+
+static struct place
+place_of(const struct key *key)
+{
+	struct rd r = rd_of((struct str){key->p + 9, key->n - 9});
+	struct place place = {.blob = rd_be64(&r)};
+
+	place.mailbox = rd_be32(&r);
+	place.uid = rd_be32(&r);
+	return place;
+}
+
+/* Somebody goes on with it who is not on disk; once nobody does, all references to come are. */
+static bool
+is_wanted(struct store *store, uint64_t account, uint64_t blob)
+{
+	return upload_shares(store, blob) || hold_has_blob(store, blob) ||
+	       cross_comes(store, account);
+}
+
+static enum ts_err
+judge(struct store *store, uint64_t account, struct queued *q)
+{
+	uint64_t last = 0;
+	enum ts_err err = TS_OK;
+	bool yes = false;
+
+	for (size_t i = 0; i < q->n && err == TS_OK; i++) {
+		uint64_t blob = place_of(&q->key[i]).blob;
+
+		q->verdict[i] = STAYS;
+		if (is_wanted(store, account, blob))
+			continue;
+		store_looked(store);
+		if (blob != last)
+			err = account_refers(store, account, blob, &yes);
+		last = blob;
+		q->verdict[i] = yes ? GOES : GOES_WITH_BLOB;
+	}
+	return err;
+}
+
+static void
+take_off(uint64_t account, const struct queued *q, size_t i, struct engine_batch *batch)
+{
+	struct place place = place_of(&q->key[i]);
+
+	engine_batch_delete(batch, key_str(&q->key[i]));
+	if (q->summary[i])
+		drop_summary(batch, account, place.mailbox, place.uid);
+}
+
+static enum ts_err
+work_through(struct store *store, uint64_t account, const struct queued *q, struct freed *freed,
+    size_t *done_r)
+{
+	uint64_t last = 0;
+	enum ts_err err = TS_OK;
+
+	for (size_t i = 0; i < q->n && err == TS_OK; i++) {
+		uint64_t blob = place_of(&q->key[i]).blob;
+
+		if (q->verdict[i] == STAYS ||
+		    (q->verdict[i] == GOES_WITH_BLOB && hold_has_blob(store, blob)))
+			continue;
+		take_off(account, q, i, freed->own);
+		++*done_r;
+		if (q->verdict[i] == GOES_WITH_BLOB && blob != last)
+			err = drop_reference(store, account, blob, freed);
+		last = blob;
+	}
+	return err;
+}
+
+/*
+ * The lanes are waited for twice.  Behind the look at the queue: then holds have what left a state.
+ * And behind the look at the references: the last one may have gone after holds were asked, and
+ * then a hold has its message now.
+ */
+enum ts_err
+collect_step(struct store *store, uint64_t account, bool *more_r, bool *passed_r)
+{
+	struct queued *q = mem_zalloc(sizeof *q);
+	struct freed freed = {engine_batch_new(), engine_batch_new()};
+	enum ts_err err = read_queue(store, account, q);
+	size_t done = 0;
+
+	if (err == TS_OK && q->n > 0 && !lanes_settle(store))
+		err = TS_UNAVAILABLE;
+	if (err == TS_OK)
+		err = judge(store, account, q);
+	if (err == TS_OK && q->n > 0 && !lanes_settle(store))
+		err = TS_UNAVAILABLE;
+	if (err == TS_OK)
+		err = work_through(store, account, q, &freed, &done);
+	if (err == TS_OK && engine_batch_count(freed.shared) > 0)
+		err = store_commit(store, freed.shared);
+	if (err == TS_OK && done > 0)
+		err = store_commit(store, freed.own);
+	*more_r = err == TS_OK && done > 0 && q->n == QUEUED;
+	*passed_r = err == TS_OK && done < q->n;
+	engine_batch_free(&freed.own);
+	engine_batch_free(&freed.shared);
+	mem_free(q);
+	return err;
+}
+
+enum ts_err
+collect_dropped(struct store *store, const struct blob_drop *drop)
+{
+	struct engine_batch *batch;
+	struct holders h;
+	bool yes = false;
+	enum ts_err err = holders_look(store, drop->blob, drop->account, &h);
+
+	/* What is claimed goes with the claim. */
+	if (err != TS_OK || h.count > 0 || h.unknown)
+		return err;
+	if (drop->account != 0)
+		err = account_refers(store, drop->account, drop->blob, &yes);
+	if (err != TS_OK || yes)
+		return err;
+	batch = engine_batch_new();
+	engine_batch_delete_blob(batch, drop->blob);
+	err = store_commit(store, batch);
+	engine_batch_free(&batch);
+	return err;
+}
+
+/* ---- files of an earlier run ---- */
+
+struct files {
+	uint64_t *blob; /* ascending, when they are sorted */
+	bool *named;
+	size_t n, cap;
+	uint64_t limit;
+};
+
+static void
+found_file(uint64_t blob, void *arg)
+{
+	struct files *f = arg;
+
+	if ((blob & ~STORE_BLOB_FILE) >= f->limit)
+		return; /* of this run */
+	if (f->n == f->cap) {
+		f->cap = f->cap > 0 ? f->cap * 2 : 64;
+		f->blob = mem_realloc(f->blob, f->cap * sizeof *f->blob);
+	}
+	f->blob[f->n++] = blob;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void
+name_file(struct files *f, uint64_t blob)
+{
+	uint64_t *at = f->n > 0 ? bsearch(&blob, f->blob, f->n, sizeof blob, by_number) : NULL;
+
+	if (at != NULL)
+		f->named[at - f->blob] = true;
+}
+
+/* Those that rows of that account name: references, or holders. */
+static enum ts_err
+name_files(struct store *store, uint64_t account, struct files *f)
+{
+	struct key from, end;
+	struct scan scan;
+	enum ts_err err;
+
+	key_begin(&from, account, KEY_REF);
+	key_be64(&from, STORE_BLOB_FILE);
+	key_begin(&end, account, KEY_REF + 1);
+	scan_begin_range(&scan, store, &from, &end);
+	/* One whose value is damaged is one all the same. */
+	while ((err = scan_next(&scan)) == TS_OK || scan.key.n > 0) {
+		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
+
+		name_file(f, rd_be64(&r));
+	}
+	scan_end(&scan);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+static enum ts_err
+name_all(struct store *store, struct files *f)
+{
+	uint64_t account = 0;
+	enum ts_err err = name_files(store, 0, f);
+
+	while (err == TS_OK && (err = account_next(store, account, &account)) == TS_OK)
+		err = name_files(store, account, f);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+/* One that went from an account to another meanwhile may have been in neither; but then it has
+ * holders.  What a command holds is in no account, either. */
+static bool
+is_named(struct store *store, const struct files *f, size_t i, enum ts_err *err)
+{
+	struct holders h;
+
+	if (f->named[i] || upload_shares(store, f->blob[i]) || hold_has_blob(store, f->blob[i]))
+		return true;
+	*err = holders_look(store, f->blob[i], 0, &h);
+	return *err != TS_OK || h.unknown || h.count > 0;
+}
+
+/* Files without a reference are what a crash left of messages on their way; after something
+ * acknowledged was given up they may be messages, and nothing is removed. */
+static enum ts_err
+remove_nameless(struct store *store, const struct files *f, bool recovered, size_t *aside)
+{
+	struct engine_batch *batch = engine_batch_new();
+	enum ts_err err = TS_OK;
+
+	for (size_t i = 0; i < f->n && err == TS_OK; i++) {
+		if (is_named(store, f, i, &err))
+			continue;
+		*aside += recovered;
+		if (recovered)
+			err = engine_blob_set_aside(store->engine, f->blob[i], ENGINE_ASIDE_LOST);
+		else
+			engine_batch_delete_blob(batch, f->blob[i]);
+	}
+	if (err == TS_OK && engine_batch_count(batch) > 0)
+		err = store_commit(store, batch);
+	engine_batch_free(&batch);
+	return err;
+}
+
+enum ts_err
+collect_orphans(struct store *store)
+{
+	struct files f = {.limit = store->bg.orphan_limit};
+	enum ts_err err = engine_blob_files(store->engine, found_file, &f);
+	bool recovered = engine_recovered(store->engine);
+	size_t aside = 0;
+
+	if (f.n > 0)
+		qsort(f.blob, f.n, sizeof *f.blob, by_number);
+	f.named = mem_zalloc(f.n + 1);
+	if (err == TS_OK && f.n > 0)
+		err = name_all(store, &f);
+	/* The last reference may just have gone: then holds have the message behind this. */
+	if (err == TS_OK && f.n > 0 && !lanes_settle(store))
+		err = TS_UNAVAILABLE;
+	if (err == TS_OK)
+		err = remove_nameless(store, &f, recovered, &aside);
+	if (aside > 0)
+		log_msg(LOG_WARNING, NULL,
+		    "%zu large messages lost their places when a part of the log was given up: "
+		    "they are in the folder lost/ of the store; turnstone check --repair brings "
+		    "them back as mail",
+		    aside);
+	if (recovered && err == TS_OK)
+		err = engine_recovered_end(store->engine);
+	mem_free(f.blob);
+	mem_free(f.named);
+	return err;
+}
