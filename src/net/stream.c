@@ -78,8 +78,8 @@ static void
 call_closed(struct stream *s)
 {
 	layers_drop(s); /* closed() may free them */
-	if (s->fake != NULL)
-		stream_fake_note_end(s->fake, s->why);
+	if (s->transport->ended != NULL)
+		s->transport->ended(s);
 	if (s->events != NULL)
 		s->events->closed(s->arg, s->why);
 	SSL_free(s->ssl);
@@ -726,8 +726,8 @@ stream_is_tls(const struct stream *s)
 const struct tls_identity *
 stream_identity(struct stream *s, struct tls_slot *slot)
 {
-	if (s->fake != NULL)
-		return stream_fake_identity(s->fake);
+	if (s->transport->identity != NULL)
+		return s->transport->identity(s);
 	if (s->peer == NULL || slot == NULL)
 		return &tls_identity_none;
 	return tls_peer_identity(s->peer, slot, clock_wall_s());

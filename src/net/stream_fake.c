@@ -149,15 +149,33 @@ fake_binding(const struct stream *s, struct sasl_binding *binding_r)
 static struct tls_peer *
 fake_peer(struct stream *s)
 {
-	(void)s; /* stream_fake_identity() */
+	(void)s; /* fake_identity() */
 	return NULL;
+}
+
+static const struct tls_identity *
+fake_identity(const struct stream *s)
+{
+	return s->fake != NULL && stream_is_tls(s) ? &s->fake->identity : &tls_identity_none;
+}
+
+static void
+fake_ended(struct stream *s)
+{
+	struct stream_fake *f = s->fake;
+
+	if (f == NULL) /* the test is done with it */
+		return;
+	f->stream = NULL;
+	f->ended = true;
+	f->why = s->why;
 }
 
 #define FAKE_TRANSPORT                                                                             \
 	.read = fake_read, .write = fake_write, .buffered = fake_buffered, .ack = fake_ack,        \
 	.secure = fake_secure, .handshake = fake_handshake, .shut = fake_shut,                     \
 	.discard = fake_discard, .watch = fake_watch, .drop = fake_drop, .info = fake_info,        \
-	.binding = fake_binding, .peer = fake_peer
+	.binding = fake_binding, .peer = fake_peer, .identity = fake_identity, .ended = fake_ended
 
 static const struct transport fake_transport = {FAKE_TRANSPORT};
 static const struct transport fake_tls_transport = {FAKE_TRANSPORT, .tls = true};
@@ -194,24 +212,9 @@ stream_fake_free(struct stream_fake **fake)
 }
 
 void
-stream_fake_note_end(struct stream_fake *fake, enum stream_end why)
-{
-	fake->stream = NULL;
-	fake->ended = true;
-	fake->why = why;
-}
-
-void
 stream_fake_set_identity(struct stream_fake *fake, const struct tls_identity *identity)
 {
 	fake->identity = *identity;
-}
-
-const struct tls_identity *
-stream_fake_identity(const struct stream_fake *fake)
-{
-	return fake->stream != NULL && stream_is_tls(fake->stream) ? &fake->identity
-	                                                           : &tls_identity_none;
 }
 
 struct stream *

@@ -50,6 +50,10 @@ struct transport {
 	bool (*binding)(const struct stream *s, struct sasl_binding *binding_r);
 	/* Of TLS: who showed a certificate, asked once, or NULL. */
 	struct tls_peer *(*peer)(struct stream *s);
+	/* Of a test, else NULL: for whom a certificate stands, instead of what peer() gave. */
+	const struct tls_identity *(*identity)(const struct stream *s);
+	/* The stream is over, for s->why; closed() follows.  May be NULL. */
+	void (*ended)(struct stream *s);
 	bool tls;
 };
 
@@ -159,7 +163,4 @@ void layers_wrote(struct stream *s, size_t n);
 size_t layers_unsent(const struct stream *s);
 /* At the stream's end: leaves the layers to their owners. */
 void layers_drop(struct stream *s);
-/* net/stream_fake.c: the stream of a fake ended. */
-const struct tls_identity *stream_fake_identity(const struct stream_fake *fake);
-void stream_fake_note_end(struct stream_fake *fake, enum stream_end why);
 #endif
