@@ -61,42 +61,6 @@ auth_free(struct auth **ap)
 	mem_free(auth);
 }
 
-struct str
-auth_default_domain(const struct auth *auth)
-{
-	return buf_as_str(&auth->default_domain);
-}
-
-struct store *
-auth_store(const struct auth *auth)
-{
-	return auth->store;
-}
-
-struct auth_helper *
-auth_helper(const struct auth *auth)
-{
-	return auth->helper;
-}
-
-void
-auth_set_hashing(struct auth *auth, const struct auth_hashing *hashing)
-{
-	uint64_t both = (uint64_t)hashing->scheme << 32 | hashing->cost;
-
-	/* A password that is remembered does not come to where its hash would be found weak. */
-	if (atomic_exchange(&auth->hashing, both) != both)
-		auth_cache_forget_credentials(auth->cache);
-}
-
-struct auth_hashing
-auth_hashing_get(struct auth *auth)
-{
-	uint64_t both = atomic_load(&auth->hashing);
-
-	return (struct auth_hashing){(enum auth_scheme)(both >> 32), (uint32_t)both};
-}
-
 /* What a user who does not exist costs. */
 static void
 pretend(struct auth *auth, const struct auth_request *req)
@@ -108,33 +72,11 @@ pretend(struct auth *auth, const struct auth_request *req)
 }
 
 void
-auth_set_helper(struct auth *auth, struct auth_helper *helper)
-{
-	auth->helper = helper;
-}
-
-void
 auth_login_fini(struct auth_login *login)
 {
 	buf_fini(&login->authcid);
 	buf_fini(&login->user);
 	auth_grant_unref(&login->grant);
-}
-
-void
-auth_changed(struct auth *auth, struct str user)
-{
-	/* In this order: who was answered from the cache before is of an older generation. */
-	auth_cache_drop(auth->cache, user);
-	atomic_fetch_add(&auth->generation, 1);
-	if (auth->on_change != NULL)
-		auth->on_change(user, auth->on_change_arg);
-}
-
-bool
-auth_is_current(const struct auth *auth, const struct auth_login *login)
-{
-	return login->generation == atomic_load(&auth->generation);
 }
 
 /* Nothing is left of what was decided before. */
@@ -298,12 +240,6 @@ auth_token_hints(struct auth *auth, struct buf *scope_r, struct buf *configurati
 		buf_str(configuration_r, db->token_configuration);
 	}
 	auth_chain_unref(&chain);
-}
-
-void
-auth_tokens_changed(struct auth *auth)
-{
-	auth_tokens_drop(auth->tokens);
 }
 
 /* ---- from memory */

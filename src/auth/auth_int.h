@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef AUTH_AUTH_INT_H
 #define AUTH_AUTH_INT_H
-/* Auth from inside: what it is made of, and how its files ask each other. */
+/*
+ * Auth from inside: what it is made of, and how its files ask each other.  Calls go downwards in
+ * this order, and never back:
+ *
+ *	auth.c, users.c, recheck.c   decisions about logins; users as people manage them
+ *	digest.c, alias.c, scram.c   what a user's record has besides
+ *	chain.c                      the databases in their order
+ *	renew.c, grants.c, group_file.c
+ *	password.c, tokens.c, cache.c
+ *	records.c, state.c           the store's records; what auth is made with
+ */
 #include <pthread.h>
 #include <stdatomic.h>
 

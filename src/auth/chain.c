@@ -3,7 +3,7 @@
 #include <stdatomic.h>
 
 #include "auth/auth_int.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

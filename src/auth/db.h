@@ -25,7 +25,7 @@
 #include "conf/conf.h"
 
 struct auth_db;
-struct auth_db_settings; /* auth/settings.h */
+struct auth_db_settings; /* auth/settings/settings.h */
 
 struct auth_token {        /* that was found good; the asker frees name */
 	struct buf name;   /* whose it is, as the issuer writes it */

@@ -2,7 +2,7 @@
 /* Grants of the configuration: `grant NAME { ... }`. */
 #include "auth/grants.h"
 #include "auth/networks.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/clock.h"
 #include "base/mem.h"
 

@@ -22,6 +22,8 @@
 #include "auth/grant/groups.h"
 #include "auth/grant/index.h"
 
+struct conf;
+
 /* Those of the configuration, in order; takes references.  One that says the same as before goes
  * on, with its logins. */
 void auth_grants_configure(struct auth *auth, struct auth_grant *const *grants, size_t n);
@@ -108,4 +110,20 @@ void auth_grants_explain(struct auth *auth, struct auth_explain *e,
     void (*fn)(const struct auth_grant *grant, enum auth_fit fit, bool decides, void *arg),
     void *arg);
 void auth_explain_fini(struct auth_explain *e);
+
+/* grant_settings.c: the grant blocks of the configuration. */
+struct auth_grants_read { /* in order */
+	struct auth_grant **p;
+	size_t n;
+};
+/*
+ * False: lines appended to faults, each with its place in the file.  warnings (may be NULL): lines
+ * about grants that permit nothing any more.
+ */
+bool auth_grants_read(const struct conf *conf, struct str default_domain, struct buf *faults,
+    struct buf *warnings, struct auth_grants_read *read_r);
+/* Appends a line for each group that a grant names and that there is none of. */
+void auth_grants_check_groups(const struct conf *conf, struct str default_domain,
+    const struct auth_groups *groups, struct buf *warnings);
+void auth_grants_read_fini(struct auth_grants_read *read);
 #endif

@@ -11,7 +11,7 @@
 #include "auth/db.h"
 #include "auth/grants.h"
 #include "auth/helper/helper.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

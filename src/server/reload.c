@@ -5,7 +5,7 @@
 
 #include <systemd/sd-daemon.h>
 
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

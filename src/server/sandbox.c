@@ -2,7 +2,7 @@
 /* Whether there is a sandbox around the server, and which files are inside. */
 #include "server/process/sandbox.h"
 
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/log.h"
 #include "server/process/privileges.h"
 #include "server/process/sasl.h"

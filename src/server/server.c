@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "auth/helper/helper.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/block.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "auth/db.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "auth/user/file.h"
 #include "net/tls/tls.h"
 

@@ -7,7 +7,7 @@
 #include "auth/db/passwd_file.h"
 #include "auth/helper/helper.h"
 #include "auth/helper/ldap_wire.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "auth/user/pattern.h"
 #include "base/clock.h"
 #include "base/log.h"

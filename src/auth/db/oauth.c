@@ -16,7 +16,7 @@
 #include "auth/helper/helper.h"
 #include "auth/helper/introspect.h"
 #include "auth/oauth/jwt.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "auth/user/file.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -6,7 +6,7 @@
 #include "auth/db.h"
 #include "auth/helper/helper.h"
 #include "auth/helper/pam_wire.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "auth/user/pattern.h"
 #include "base/clock.h"
 #include "base/log.h"

@@ -9,7 +9,7 @@
 
 #include "auth/db.h"
 #include "auth/db/passwd_file.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "auth/user/file.h"
 #include "base/clock.h"
 #include "base/log.h"

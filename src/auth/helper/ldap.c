@@ -18,7 +18,7 @@
 
 #include "auth/helper/helper_int.h"
 #include "auth/helper/ldap_wire.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
-#include "auth/settings.h"
+#include "auth/grants.h"
+#include "auth/settings/settings.h"
 #include "base/mem.h"
 #include "net/network.h"
 #include "server/config/auth_setup.h"

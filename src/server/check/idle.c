@@ -3,7 +3,7 @@
  * What is allowed, and does nothing: a database that nobody asks, a mechanism that nobody can use.
  * Warnings, since what makes it work may come later.  See config_check.h.
  */
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "imap/ext/list.h"
 #include "imap/settings.h"
 #include "sasl/mech.h"

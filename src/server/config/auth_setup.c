@@ -6,7 +6,7 @@
 
 #include "auth/db.h"
 #include "auth/grants.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "auth/user/hashing.h"
 #include "base/mem.h"
 

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -3,7 +3,7 @@
 #include <curl/curl.h>
 
 #include "auth/oauth/jwk.h"
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "base/host.h"
 #include "net/network.h"
 

@@ -5,7 +5,7 @@
  */
 #include <ldap.h>
 
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "auth/user/pattern.h"
 
 /* As a user of the most usual kind would be put in. */

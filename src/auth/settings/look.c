@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Databases that are well configured each, and help nobody together. */
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 #include "auth/user/pattern.h"
 
 static bool

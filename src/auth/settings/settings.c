@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Option tables of auth, and which option goes with which type of database. */
-#include "auth/settings.h"
+#include "auth/settings/settings.h"
 
 #include "auth/user/hashing.h"
 #include "auth/user/pattern.h"

@@ -64,10 +64,10 @@ extern const struct conf_table auth_conf, auth_database_conf, auth_grant_conf;
 /* What hangs together over several options or blocks.  Appends a line for each fault; true when
  * there is none. */
 bool auth_settings_check(const struct conf *conf, struct buf *faults);
-/* The same for one block of type oauth (settings_oauth.c). */
+/* The same for one block of type oauth (oauth.c). */
 bool auth_settings_check_oauth(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
-/* The same for type ldap (settings_ldap.c). */
+/* The same for type ldap (ldap.c). */
 bool auth_settings_check_ldap(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
 /* For these: append a line about options (as for conf_blame()), or one item of a list.  False. */
@@ -81,22 +81,4 @@ void auth_settings_look(const struct conf *conf, struct buf *warnings);
 bool auth_settings_need_helper(const struct conf *conf);
 /* The block of that name; NULL: there is none. */
 const struct auth_db_settings *auth_settings_database(const struct conf *conf, struct str name);
-
-/* grant_settings.c: the grant blocks. */
-struct auth_grant;
-struct auth_groups;
-struct auth_grants_read { /* in order */
-	struct auth_grant **p;
-	size_t n;
-};
-/*
- * False: lines appended to faults, each with its place in the file.  warnings (may be NULL): lines
- * about grants that permit nothing any more.
- */
-bool auth_grants_read(const struct conf *conf, struct str default_domain, struct buf *faults,
-    struct buf *warnings, struct auth_grants_read *read_r);
-/* Appends a line for each group that a grant names and that there is none of. */
-void auth_grants_check_groups(const struct conf *conf, struct str default_domain,
-    const struct auth_groups *groups, struct buf *warnings);
-void auth_grants_read_fini(struct auth_grants_read *read);
 #endif
