@@ -14,7 +14,7 @@ add_way(struct log_event *e, const struct imap_conn *conn, const struct auth_req
 	struct stream_tls_info tls;
 
 	log_event_str(e, "mech", req->mechanism);
-	if (conn->stream != NULL && stream_tls_info(conn->stream, &tls)) {
+	if (conn->session.stream != NULL && stream_tls_info(conn->session.stream, &tls)) {
 		log_event_str(e, "tls", str_of(tls.version));
 		log_event_str(e, "cipher", str_of(tls.cipher));
 	} else
@@ -22,8 +22,8 @@ add_way(struct log_event *e, const struct imap_conn *conn, const struct auth_req
 	if (req->layer > 0)
 		log_event_u64(e, "layer", req->layer);
 	log_event_str(e, "address", address);
-	if (!str_eq(address, conn->address))
-		log_event_str(e, "front", conn->address);
+	if (!str_eq(address, conn->session.address))
+		log_event_str(e, "front", conn->session.address);
 	log_event_str(e, "id", conn->id_name);
 	/* 0: the first user of the connection. */
 	log_event_u64(e, "switch", conn->turns);
@@ -80,8 +80,8 @@ audit_logout(const struct imap_conn *conn, const struct imap_login *login, const
 	log_event_str(&e, "how", str_of(how));
 	log_event_str(&e, "mech", login->mechanism);
 	log_event_u64(&e, "commands", conn->commands - login->commands);
-	log_event_u64(&e, "bytes_in", conn->bytes_in - login->bytes_in);
-	log_event_u64(&e, "bytes_out", conn->bytes_out - login->bytes_out);
+	log_event_u64(&e, "bytes_in", conn->session.bytes_in - login->bytes_in);
+	log_event_u64(&e, "bytes_out", conn->session.bytes_out - login->bytes_out);
 	log_event_u64(&e, "selected", t->selected);
 	log_event_u64(&e, "fetched", t->fetched);
 	log_event_u64(&e, "appended", t->appended);

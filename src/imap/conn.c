@@ -8,7 +8,6 @@
 #include "imap/conn_int.h"
 #include "imap/errand.h"
 #include "imap/tell.h"
-#include "net/tally.h"
 
 /* ---- its end */
 
@@ -17,13 +16,11 @@ log_end(const struct imap_conn *conn)
 {
 	struct log_event e;
 
-	if (!log_wants(LOG_INFO))
+	if (!session_end_event(&conn->session, &e))
 		return;
-	imap_event(conn, &e, STR("end"));
-	log_event_str(&e, "how", str_of(conn->ending));
 	log_event_u64(&e, "commands", conn->commands);
-	log_event_u64(&e, "bytes_in", conn->bytes_in);
-	log_event_u64(&e, "bytes_out", conn->bytes_out);
+	log_event_u64(&e, "bytes_in", conn->session.bytes_in);
+	log_event_u64(&e, "bytes_out", conn->session.bytes_out);
 	log_event_put(&e, LOG_INFO);
 }
 
@@ -31,22 +28,14 @@ log_end(const struct imap_conn *conn)
 static void
 conn_release(struct imap_conn *conn)
 {
-	struct arena *a = conn->arena;
-
-	if (conn->stream != NULL || conn->task.queued || pace_waits(conn) ||
+	if (conn->session.stream != NULL || conn->task.queued || pace_waits(conn) ||
 	    conn->errands != NULL || (conn->cmd != NULL && conn->cmd->job != NULL))
 		return;
 	if (conn->cmd != NULL)
 		cmd_free(conn);
 	imap_turn_free(conn, &conn->turn);
 	log_end(conn);
-	list_remove(&conn->link);
-	tally_leave(conn->server->addresses, &conn->address_place);
-	conn->il->stats.conns--;
-	conn->il->stats.bytes_in += conn->bytes_in;
-	conn->il->stats.bytes_out += conn->bytes_out;
-	conn->server->conns--;
-	arena_free(&a);
+	session_free(&conn->session);
 }
 
 /* ---- the stream's events */
@@ -56,7 +45,7 @@ drained(void *arg)
 {
 	struct imap_conn *conn = arg;
 
-	if (conn->closing)
+	if (conn->session.closing)
 		return;
 	if (conn->cmd == NULL)
 		conn_input_update(conn); /* the next command was held back */
@@ -72,7 +61,7 @@ turn_of_task(struct loop_task *task)
 	struct imap_conn *conn =
 	    (struct imap_conn *)(void *)((char *)task - offsetof(struct imap_conn, task));
 
-	if (conn->closing)
+	if (conn->session.closing)
 		conn_release(conn);
 	else if (conn->cmd != NULL && conn->cmd->yielded)
 		imap_resume(conn->cmd);
@@ -120,27 +109,20 @@ secured(void *arg)
 	const struct tls_identity *id;
 	struct stream_tls_info info;
 
-	if (conn->closing)
+	if (conn->session.closing)
 		return;
-	if (stream_tls_info(conn->stream, &info))
+	if (stream_tls_info(conn->session.stream, &info))
 		imap_log(conn, LOG_DEBUG, "TLS %s %s", info.version, info.cipher);
 	id = imap_identity(conn);
 	log_identity(conn, id);
 	conn->input = CONN_COMMAND;
-	if (!conn->greeted && conn->entrance->preauth && id->standing == TLS_PEER_KNOWN) {
+	if (!conn->session.greeted && conn->entrance->preauth && id->standing == TLS_PEER_KNOWN) {
 		preauth(conn);
 		return;
 	}
-	if (!conn->greeted)
+	if (!conn->session.greeted)
 		imap_greet(conn);
 	conn_input_update(conn);
-}
-
-/* Who has not said yet how it ends, learns it from the stream. */
-static const char *
-ending(const struct imap_conn *conn, enum stream_end why)
-{
-	return conn->ending != NULL ? conn->ending : stream_end_name(why);
 }
 
 static void
@@ -148,14 +130,9 @@ closed(void *arg, enum stream_end why)
 {
 	struct imap_conn *conn = arg;
 
-	conn->ending = ending(conn, why);
-	if (stream_refusal(conn->stream) != NULL)
-		imap_log(conn, LOG_WARNING, "TLS refused: %s", stream_refusal(conn->stream));
-	conn->stream = NULL;
-	conn->closing = true;
+	session_ended(&conn->session, why);
 	conn_cancel_job(conn);
 	imap_errands_leave(conn, false);
-	loop_timer_clear(&conn->timer);
 	if (conn->cmd != NULL && conn->cmd->job == NULL)
 		cmd_free(conn);
 	conn_release(conn);
@@ -173,41 +150,18 @@ imap_conn_events(void)
 /* ---- life */
 
 struct imap_conn *
-imap_conn_new(struct imap_loop *il, struct str address)
+imap_conn_new(struct imap_loop *il, struct str address, const char *front)
 {
 	struct arena *a = arena_new(&il->pool, ARENA_CONN, 640);
 	struct imap_conn *conn = arena_new_object(a, struct imap_conn);
 
-	conn->arena = a;
 	conn->il = il;
 	conn->server = il->server;
-	conn->id = il->next_conn_id;
-	conn->since_ms = conn->heard_ms = loop_now(il->loop);
-	il->next_conn_id += il->conn_id_step;
-	conn->address = arena_str(a, address);
+	session_begin(&conn->session, &il->sessions, a, address, conn_timed_out, conn);
+	session_set_front(&conn->session, front);
 	conn->task.fn = turn_of_task;
-	loop_timer_init(&conn->timer, il->loop, conn_timed_out, conn);
 	conn->turn = imap_turn_new(conn);
-	list_push_back(&il->conns, &conn->link);
-	il->stats.conns++;
-	il->stats.conns_total++;
-	il->server->conns++;
 	return conn;
-}
-
-static void
-log_begin(const struct imap_conn *conn)
-{
-	struct log_event e;
-
-	if (!log_wants(LOG_INFO))
-		return;
-	imap_event(conn, &e, STR("connection"));
-	log_event_str(&e, "address", conn->address);
-	if (conn->front.n > 0)
-		log_event_str(&e, "front", conn->front);
-	log_event_str(&e, "tls", conn->entrance->implicit_tls ? STR("yes") : STR("no"));
-	log_event_put(&e, LOG_INFO);
 }
 
 /* False: the connection was told that there are too many. */
@@ -215,33 +169,32 @@ static bool
 admit(struct imap_conn *conn)
 {
 	const struct imap_settings *s = imap_settings(conn);
-	char text[TALLY_NETWORK_MAX];
+	const struct session_limits limits = {.connections = (unsigned)s->connections,
+	    .per_address = (unsigned)s->address_connections,
+	    .v6_bits = (unsigned)s->address_v6_bits,
+	    .options = "limits"};
 
-	if (conn->server->conns > (unsigned)s->connections) {
-		imap_log(conn, LOG_WARNING, "more than limits.connections: closed");
+	switch (session_admit(&conn->session, &limits)) {
+	case SESSION_ADMITTED:
+		return true;
+	case SESSION_TOO_MANY:
 		imap_bye(conn, "UNAVAILABLE", "Too many connections");
 		return false;
-	}
-	conn->address_place = tally_enter(conn->server->addresses,
-	    tally_network(conn->address, (unsigned)s->address_v6_bits, text),
-	    (unsigned)s->address_connections);
-	if (conn->address_place == NULL) {
-		imap_log(conn, LOG_WARNING, "more than limits.connections_per_address: closed");
+	case SESSION_TOO_MANY_OF_ADDRESS:
 		imap_bye(conn, "LIMIT", "Too many connections from your address");
 		return false;
 	}
-	return true;
+	TS_WRONG("no such admission");
 }
 
 void
 imap_conn_start(struct imap_conn *conn, struct stream *stream, const struct imap_entrance *entrance)
 {
-	conn->stream = stream;
 	conn->entrance = entrance;
 	stream_set_terms(stream, &entrance->terms);
-	conn->login_deadline = loop_now(conn->il->loop) + imap_settings(conn)->login_time;
-	stream_set_limits(stream, &conn->turn->rules->stream_limits);
-	log_begin(conn);
+	session_start(
+	    &conn->session, stream, &conn->turn->rules->stream_limits, entrance->implicit_tls);
+	session_set_deadline(&conn->session, imap_settings(conn)->login_time);
 	if (!admit(conn))
 		return;
 	conn_set_timer(conn);

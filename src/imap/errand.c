@@ -33,7 +33,7 @@ is_wanted(const struct imap_errand *errand)
 	const struct imap_conn *conn = errand->conn;
 	const struct imap_box *box;
 
-	if (errand->dropped || conn->closing || errand->turn != conn->turn->serial)
+	if (errand->dropped || conn->session.closing || errand->turn != conn->turn->serial)
 		return false;
 	box = imap_box(conn);
 	return errand->box == 0 || (box != NULL && box->serial == errand->box);
@@ -51,7 +51,7 @@ ended(struct imap_errand *errand)
 		errand->class->done(errand, conn);
 	forget(errand);
 	start_next(conn);
-	if (conn->closing && conn->errands == NULL)
+	if (conn->session.closing && conn->errands == NULL)
 		loop_post(conn->il->loop, &conn->task); /* which may free it */
 }
 
@@ -121,7 +121,7 @@ begin(struct imap_errand *errand)
 static void
 start_next(struct imap_conn *conn)
 {
-	int64_t left = conn->closing ? 0 : imap_settings(conn)->errands;
+	int64_t left = conn->session.closing ? 0 : imap_settings(conn)->errands;
 	struct imap_errand *e;
 
 	for (e = conn->errands; e != NULL; e = e->next)

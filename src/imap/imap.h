@@ -47,6 +47,7 @@
 #include "imap/registry.h"
 #include "imap/tell.h"
 #include "net/loop.h"
+#include "net/session.h"
 #include "net/stream.h"
 #include "net/work.h"
 #include "sasl/mech.h"
@@ -62,7 +63,6 @@ struct tally;         /* net/tally.h */
 struct transcript;    /* imap/transcript.h */
 struct transcript_files;
 struct imap_space; /* imap/place.h */
-struct tally_place;
 struct failures;
 
 /* Upper ends of the classes of commands' times, in microseconds; one more class is open. */
@@ -103,8 +103,8 @@ struct imap_server {
 	struct sasl_mech_list more_mechs;
 	struct imap_spaces spaces; /* of every login */
 	void *app;
-	_Atomic unsigned conns;               /* open now, on all loops */
-	struct tally *addresses, *users;      /* connections, logins */
+	struct session_server sessions;       /* connections; net/session.h */
+	struct tally *users;                  /* logins */
 	struct failures *failures;            /* logins, by address */
 	struct failures *failed_accounts;     /* by the account that was claimed */
 	struct transcript_files *transcripts; /* NULL: nowhere to write them */
@@ -143,16 +143,15 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	struct imap_server *server;
 	struct loop *loop;
 	struct arena_pool pool;
-	struct link conns;
-	struct imap_rules *rules; /* in force; a reference */
-	uint64_t next_conn_id, conn_id_step;
-	uint64_t serial;       /* the last that was given to a turn or a box */
+	struct session_loop sessions; /* of each imap_conn */
+	struct imap_rules *rules;     /* in force; a reference */
+	uint64_t serial;              /* the last that was given to a turn or a box */
 	uint64_t slice_ns;     /* how long a command may compute before others have their turn */
 	uint64_t slice_end_ns; /* until when the running one may go on */
 	struct pace pace;
 	struct imap_stats { /* numbers of 64 bits, all of them */
-		uint64_t conns, conns_total, logins, switches, commands, failed_logins;
-		uint64_t bytes_in, bytes_out; /* of connections that are gone */
+		struct session_stats sessions;
+		uint64_t logins, switches, commands, failed_logins;
 		uint64_t login_results[IMAP_LOGIN_RESULTS], errors[TS_ERR_COUNT];
 		uint64_t credential[2], account[2], mailbox[2]; /* in memory: no, yes */
 		uint64_t selected; /* filled in by who sums: mailboxes selected now */
@@ -166,9 +165,9 @@ void imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned i
     struct loop *loop, struct conf *conf);
 /* New settings, for turns that begin from now on.  On the loop's thread. */
 void imap_loop_configure(struct imap_loop *il, struct conf *conf);
-/* Says BYE to every connection.  They are gone some iterations later (stats.conns is 0). */
+/* Says BYE to every connection.  They are gone some iterations later (session_loop_is_empty()). */
 void imap_loop_shutdown(struct imap_loop *il, const char *text);
-/* When it does not run any more and stats.conns is 0. */
+/* When it does not run any more and no connection is left. */
 void imap_loop_fini(struct imap_loop *il);
 
 struct imap_entrance {          /* how a listener lets clients in; outlives its connections */
@@ -178,28 +177,20 @@ struct imap_entrance {          /* how a listener lets clients in; outlives its 
 };
 
 struct imap_conn {
-	struct arena *arena;
+	/* Stream, id, timer …; the address of the client is rather imap_client_address(). */
+	struct session session;
 	struct imap_loop *il;
 	struct imap_server *server;
-	struct stream *stream; /* NULL: it has ended; a job or a task is waited for */
-	struct link link;
-	uint64_t id;
 	const struct imap_entrance *entrance;
-	struct str address; /* where it comes from; of the client rather imap_client_address() */
-	struct str front;   /* told us that address (PROXY protocol); empty: it is the socket's */
 	struct imap_turn *turn;      /* never NULL */
 	struct imap_cmd *cmd;        /* NULL: none in progress */
 	struct imap_errand *errands; /* that wait or are under way, also those of earlier turns */
 	struct wire_frame frame;     /* of the command being received */
 	uint64_t stream_left;        /* bytes of a streamed literal still to come */
-	size_t segment_at;       /* of a streaming command: where its segment begins in the input */
-	size_t drop;             /* bytes of input that were used already */
-	struct loop_timer timer; /* login, idle, store time-outs */
-	struct loop_task task;   /* goes on with a command that yielded; pace_ask() */
+	size_t segment_at;     /* of a streaming command: where its segment begins in the input */
+	size_t drop;           /* bytes of input that were used already */
+	struct loop_task task; /* goes on with a command that yielded; pace_ask() */
 	struct pace_place pace;
-	uint64_t since_ms;        /* accepted, on loop_now()'s clock */
-	uint64_t heard_ms;        /* when the client last sent something, on the same */
-	uint64_t login_deadline;  /* of the first login, on the same */
 	struct arena *id_arena;   /* of id_name */
 	struct str id_name;       /* ID: name/version/vendor, for log lines (kept over a switch) */
 	unsigned bad_commands;    /* BADs in a row */
@@ -207,13 +198,8 @@ struct imap_conn {
 	unsigned failed_switches; /* after UNAUTHENTICATE */
 	unsigned failed_in_row;   /* since the last login that was one */
 	unsigned turns; /* users that were here before: the idle time-out between turns applies */
-	struct tally_place *address_place; /* NULL: not counted */
-	unsigned input;                    /* enum conn_input */
-	bool closing;                      /* no more input; freed when the last job ended */
-	bool greeted;
-	bool in_data;       /* inside data(): input goes on when it returns */
-	const char *ending; /* how it ends, for the login's last line; or NULL */
-	uint64_t commands, bytes_in, bytes_out; /* statistics */
+	unsigned input; /* enum conn_input */
+	uint64_t commands; /* statistics */
 };
 
 struct imap_told { /* about the client, by a front before the login of this turn (ID) */
@@ -303,12 +289,12 @@ struct imap_box *imap_box(const struct imap_conn *conn); /* NULL: nothing select
 
 /*
  * conn.c.  How a connection begins, on its loop:
- *	conn = imap_conn_new(il, address);
+ *	conn = imap_conn_new(il, address, front);
  *	stream = stream_new(loop, fd, tls, imap_conn_events(), conn);
  *	imap_conn_start(conn, stream, &entrance);
- * It frees itself some time after the stream has ended.
+ * It frees itself some time after the stream has ended.  front: see session_set_front().
  */
-struct imap_conn *imap_conn_new(struct imap_loop *il, struct str address);
+struct imap_conn *imap_conn_new(struct imap_loop *il, struct str address, const char *front);
 const struct stream_events *imap_conn_events(void);
 void imap_conn_start(
     struct imap_conn *conn, struct stream *stream, const struct imap_entrance *entrance);

@@ -111,7 +111,8 @@ start_command(struct imap_conn *conn, struct str bytes, size_t end)
 		arena_wipe_on_free(cmd->arena);
 	conn->frame = (struct wire_frame){0};
 	transcript_command(transcript_of(conn), cmd, text);
-	conn->bytes_in += end; /* before it runs: the login that it ends or begins has them */
+	conn->session.bytes_in +=
+	    end; /* before it runs: the login that it ends or begins has them */
 	cmd_run(cmd);
 	if (secret)
 		wipe((struct str){bytes.p, end});
@@ -175,7 +176,7 @@ ask_for_literal(struct imap_conn *conn, struct str bytes)
 		arena_free(&a);
 	}
 	wire_out_continue(imap_out(conn), STR("Go ahead"));
-	stream_kick(conn->stream);
+	stream_kick(conn->session.stream);
 }
 
 /* The framer stopped at a literal of a streaming command, or at its end. */
@@ -218,7 +219,7 @@ skip(struct imap_conn *conn, struct str bytes)
 	bool done;
 	size_t n = wire_frame_skip(&conn->frame, bytes, &done);
 
-	conn->bytes_in += n;
+	conn->session.bytes_in += n;
 	if (is_secret(conn, conn->cmd))
 		wipe((struct str){bytes.p, n});
 	if (done) {
@@ -235,7 +236,7 @@ stream_bytes(struct imap_conn *conn, struct str bytes)
 	size_t n = bytes.n < conn->stream_left ? bytes.n : (size_t)conn->stream_left;
 
 	conn->stream_left -= n;
-	conn->bytes_in += n;
+	conn->session.bytes_in += n;
 	transcript_more(transcript_of(conn), (struct str){bytes.p, n});
 	if (n > 0 && conn->input == CONN_STREAM)
 		conn->cmd->sink(conn->cmd, (struct str){bytes.p, n});
@@ -262,7 +263,7 @@ line_done(struct imap_conn *conn, struct str bytes, size_t end)
 	bool secret = is_secret(conn, cmd);
 
 	conn->frame = (struct wire_frame){0};
-	conn->bytes_in += end;
+	conn->session.bytes_in += end;
 	while (line.n > 0 && (line.p[line.n - 1] == '\n' || line.p[line.n - 1] == '\r'))
 		line.n--;
 	transcript_line(transcript_of(conn), line);
@@ -347,7 +348,7 @@ frame(struct imap_conn *conn, struct str bytes)
 			size_t end = f->end;
 
 			conn->frame = (struct wire_frame){0};
-			conn->bytes_in += end;
+			conn->session.bytes_in += end;
 			feed_segment(cmd, bytes, end, true);
 			conn->segment_at = 0;
 			return end;
@@ -388,14 +389,14 @@ one(struct imap_conn *conn, struct str bytes, bool *more_r)
 	if (conn->drop > 0) {
 		n = conn->drop;
 		conn->drop = 0;
-		conn->bytes_in += n;
+		conn->session.bytes_in += n;
 		return n;
 	}
 	switch ((enum conn_input)conn->input) {
 	case CONN_STREAM:
 	case CONN_DISCARD:
 		n = stream_bytes(conn, bytes);
-		if (conn->stream_left == 0 && !conn->closing)
+		if (conn->stream_left == 0 && !conn->session.closing)
 			stream_end(conn);
 		else
 			*more_r = n > 0;
@@ -431,31 +432,31 @@ conn_data(void *arg, struct str in)
 	size_t used = 0;
 	bool more = true;
 
-	conn->heard_ms = loop_now(conn->il->loop);
-	if (!conn->closing && pace_hold_input(conn)) {
-		stream_pause(conn->stream);
+	conn->session.heard_ms = loop_now(conn->il->loop);
+	if (!conn->session.closing && pace_hold_input(conn)) {
+		stream_pause(conn->session.stream);
 		return 0;
 	}
-	conn->in_data = true;
+	conn->session.in_data = true;
 	slice_begin(conn->il);
 	while (more && !conn_input_blocked(conn) && (used < in.n || conn->drop > 0)) {
 		used += one(conn, (struct str){in.p + used, in.n - used}, &more);
-		if (stream_moved(conn->stream))
+		if (stream_moved(conn->session.stream))
 			break; /* what is behind is in a layer */
 		if (used < in.n && slice_over(conn->il)) {
 			/* Shown again after other connections had their turn. */
-			stream_pause(conn->stream);
-			stream_resume(conn->stream);
+			stream_pause(conn->session.stream);
+			stream_resume(conn->session.stream);
 			break;
 		}
 	}
-	conn->in_data = false;
+	conn->session.in_data = false;
 	pace_ran(conn);
-	if (!conn->closing) {
+	if (!conn->session.closing) {
 		conn_set_timer(conn);
 		conn_input_update(conn);
 		if (amid(conn))
-			stream_expect_more(conn->stream);
+			stream_expect_more(conn->session.stream);
 	} else
 		used = in.n;
 	return used;

@@ -16,12 +16,13 @@ conn_input_blocked(const struct imap_conn *conn)
 {
 	const struct imap_cmd *cmd = conn->cmd;
 
-	if (conn->closing || conn->input == CONN_TLS)
+	if (conn->session.closing || conn->input == CONN_TLS)
 		return true;
 	if (conn->input == CONN_SKIP || conn->input == CONN_DISCARD)
 		return false;
 	/* What a peer asks for and does not take must not pile up. */
-	if (cmd == NULL && stream_out_pending(conn->stream) > conn->turn->rules->stream_limits.high)
+	if (cmd == NULL &&
+	    stream_out_pending(conn->session.stream) > conn->turn->rules->stream_limits.high)
 		return true;
 	if (cmd != NULL && cmd->held)
 		return true;
@@ -33,12 +34,12 @@ conn_input_blocked(const struct imap_conn *conn)
 void
 conn_input_update(struct imap_conn *conn)
 {
-	if (conn->stream == NULL)
+	if (conn->session.stream == NULL)
 		return;
 	if (conn_input_blocked(conn))
-		stream_pause(conn->stream);
-	else if (stream_is_paused(conn->stream))
-		stream_resume(conn->stream);
+		stream_pause(conn->session.stream);
+	else if (stream_is_paused(conn->session.stream))
+		stream_resume(conn->session.stream);
 }
 
 /* ---- literals that are streamed */
@@ -51,7 +52,7 @@ answer_literal(struct imap_cmd *cmd, const struct imap_step *next)
 	TS_ASSERT(cmd->streaming && !cmd->segment_last && conn->frame.lit.data > 0);
 	if (conn->frame.lit.sync) {
 		wire_out_continue(imap_out(conn), STR("Go ahead"));
-		stream_kick(conn->stream);
+		stream_kick(conn->session.stream);
 	}
 	cmd->next = next;
 	cmd->wants_input = true;
@@ -92,7 +93,7 @@ void
 cmd_unhold(struct imap_cmd *cmd)
 {
 	cmd->held = false;
-	if (!cmd->conn->in_data && !cmd->conn->closing) {
+	if (!cmd->conn->session.in_data && !cmd->conn->session.closing) {
 		conn_set_timer(cmd->conn);
 		conn_input_update(cmd->conn);
 	}

@@ -94,7 +94,7 @@ begin(struct imap_conn *conn, struct imap_layer *layer)
 		return;
 	begin(conn, layer->below);
 	layer->on = true;
-	stream_push(conn->stream, &layer->stream);
+	stream_push(conn->session.stream, &layer->stream);
 }
 
 void
@@ -110,8 +110,8 @@ imap_layers_end(struct imap_conn *conn, struct imap_login *login)
 
 	while ((layer = login->layers) != NULL) {
 		login->layers = layer->below;
-		if (layer->on && conn->stream != NULL)
-			stream_pop(conn->stream);
+		if (layer->on && conn->session.stream != NULL)
+			stream_pop(conn->session.stream);
 		layer->on = false;
 		layer->free(layer);
 	}

@@ -31,7 +31,7 @@ imap_dialect(const struct imap_conn *conn)
 struct buf *
 imap_out(struct imap_conn *conn)
 {
-	return stream_out(conn->stream);
+	return stream_out(conn->session.stream);
 }
 
 /* ---- who it is */
@@ -39,9 +39,9 @@ imap_out(struct imap_conn *conn)
 const struct tls_identity *
 imap_identity(const struct imap_conn *conn)
 {
-	if (conn->stream == NULL)
+	if (conn->session.stream == NULL)
 		return &tls_identity_none;
-	return stream_identity(conn->stream, conn->server->tls);
+	return stream_identity(conn->session.stream, conn->server->tls);
 }
 
 struct str
@@ -49,7 +49,7 @@ imap_client_address(const struct imap_conn *conn)
 {
 	if (conn->turn != NULL && conn->turn->told != NULL)
 		return str_of(conn->turn->told->address);
-	return conn->address;
+	return conn->session.address;
 }
 
 struct work_who
@@ -90,8 +90,7 @@ imap_event(const struct imap_conn *conn, struct log_event *e, struct str message
 	const struct imap_login *login = conn->turn != NULL ? conn->turn->login : NULL;
 	const struct imap_cmd *cmd = conn->cmd;
 
-	log_event_init(e, NULL, message);
-	log_event_u64(e, "conn", conn->id);
+	session_event(&conn->session, e, message);
 	if (login != NULL) {
 		log_event_str(e, "user", login->user);
 		if (!str_eq(login->user, login->authcid))
@@ -131,19 +130,14 @@ conn_cancel_job(struct imap_conn *conn)
 void
 imap_bye(struct imap_conn *conn, const char *code, const char *text)
 {
-	if (conn->closing)
+	if (conn->session.closing)
 		return;
 	imap_check_code(conn, str_of(code));
 	if (conn->cmd == NULL || !conn->cmd->midway)
 		wire_out_cond(imap_out(conn), STR_NONE, WIRE_BYE, str_of(code), str_of(text));
 	imap_log(conn, LOG_INFO, "BYE %s", text);
-	if (conn->ending == NULL)
-		conn->ending = "BYE";
-	conn->closing = true;
+	session_close(&conn->session, "BYE");
 	conn_cancel_job(conn);
-	loop_timer_clear(&conn->timer);
-	stream_kick(conn->stream);
-	stream_close(conn->stream);
 }
 
 /* ---- time-outs */
@@ -161,24 +155,18 @@ conn_set_timer(struct imap_conn *conn)
 {
 	const struct imap_settings *s = imap_settings(conn);
 	const struct imap_cmd *cmd = conn->cmd;
-	uint64_t now, ms;
+	struct session *session = &conn->session;
 
-	if (conn->closing)
-		return;
 	if (cmd != NULL && waits_for_disk(cmd))
-		ms = s->store_time;
+		session_wait(session, s->store_time);
 	else if (cmd != NULL && cmd->job != NULL)
-		ms = s->job_time;
+		session_wait(session, s->job_time);
 	else if (imap_login(conn) != NULL)
-		ms = s->idle_time;
+		session_wait(session, s->idle_time);
 	else if (conn->turns > 0)
-		ms = s->turn_time;
-	else {
-		/* A time for the whole way to the login, however busy the client is. */
-		now = loop_now(conn->il->loop);
-		ms = conn->login_deadline > now ? conn->login_deadline - now : 0;
-	}
-	loop_timer_set(&conn->timer, ms);
+		session_wait(session, s->turn_time);
+	else /* that of the first login, however busy the client is */
+		session_wait_by_deadline(session, s->login_time);
 }
 
 void
@@ -193,7 +181,7 @@ conn_timed_out(void *arg)
 	} else if (cmd != NULL && cmd->yielded)
 		conn_set_timer(conn); /* it waits for the client to read: the stream's affair */
 	else {
-		conn->ending = "timeout";
+		conn->session.ending = "timeout";
 		imap_bye(conn, NULL,
 		    imap_login(conn) == NULL ? "Too long without a login" : "Idle for too long");
 	}

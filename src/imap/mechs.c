@@ -19,9 +19,9 @@ bool
 imap_mech_offered(const struct imap_conn *conn, const struct sasl_mech *mech)
 {
 	return imap_mechanism_on(imap_settings(conn), str_of(mech->name)) &&
-	       ((mech->flags & SASL_BINDS) == 0 || stream_binds(conn->stream)) &&
+	       ((mech->flags & SASL_BINDS) == 0 || stream_binds(conn->session.stream)) &&
 	       ((mech->flags & SASL_TOKENS) == 0 || auth_takes_tokens(conn->server->auth)) &&
-	       ((mech->flags & SASL_TLS_ONLY) == 0 || stream_is_tls(conn->stream)) &&
+	       ((mech->flags & SASL_TLS_ONLY) == 0 || stream_is_tls(conn->session.stream)) &&
 	       ((mech->flags & SASL_FROM_CHANNEL) == 0 ||
 	           imap_identity(conn)->standing != TLS_PEER_NONE);
 }

@@ -25,9 +25,9 @@ uint64_t
 imap_conn_memory(const struct imap_conn *conn)
 {
 	const struct imap_login *login = imap_login(conn);
-	uint64_t n = arena_bytes(conn->arena) + arena_bytes(conn->turn->arena);
+	uint64_t n = arena_bytes(conn->session.arena) + arena_bytes(conn->turn->arena);
 
-	n += stream_out_pending(conn->stream) + imap_settings(conn)->pipeline;
+	n += stream_out_pending(conn->session.stream) + imap_settings(conn)->pipeline;
 	if (login != NULL)
 		n += arena_bytes(login->arena);
 	if (login != NULL && login->box != NULL)

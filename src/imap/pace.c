@@ -50,8 +50,9 @@ who_is(const struct imap_conn *conn)
 
 	if (login != NULL)
 		return login->who.user;
-	return tally_hash(conn->server->addresses,
-	    tally_network(conn->address, (unsigned)imap_settings(conn)->address_v6_bits, text));
+	return tally_hash(conn->server->sessions.addresses,
+	    tally_network(
+	        conn->session.address, (unsigned)imap_settings(conn)->address_v6_bits, text));
 }
 
 static struct paced **

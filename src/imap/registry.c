@@ -495,7 +495,8 @@ struct str
 imap_capabilities(const struct imap_conn *conn)
 {
 	unsigned state = imap_state(conn);
-	struct imap_caps *caps = &conn->turn->rules->caps[state / 2][stream_is_tls(conn->stream)];
+	struct imap_caps *caps =
+	    &conn->turn->rules->caps[state / 2][stream_is_tls(conn->session.stream)];
 	uint64_t held = conditions(conn, state), key = keys(conn, state);
 
 	if (caps->text.n == 0 || caps->when != held || caps->key != key) {

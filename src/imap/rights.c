@@ -9,7 +9,7 @@
 static bool
 end_login(struct imap_conn *conn, const char *code, const char *why)
 {
-	conn->ending = "not permitted any more";
+	conn->session.ending = "not permitted any more";
 	imap_bye(conn, code, why);
 	return false;
 }

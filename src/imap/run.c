@@ -69,8 +69,8 @@ imap_greet(struct imap_conn *conn)
 {
 	wire_out_cond(
 	    imap_out(conn), STR_NONE, WIRE_OK, imap_capabilities(conn), STR("Turnstone ready"));
-	conn->greeted = true;
-	stream_kick(conn->stream);
+	conn->session.greeted = true;
+	stream_kick(conn->session.stream);
 }
 
 /* What came before the greeting is over; whoever is not logged in by it can do so by a command. */
@@ -84,7 +84,7 @@ print_greeting(struct imap_cmd *cmd)
 	} else if (cmd->result == IMAP_RESULT_OK) {
 		wire_out_cond(
 		    imap_out(conn), STR_NONE, WIRE_PREAUTH, imap_capabilities(conn), cmd->text);
-		conn->greeted = true;
+		conn->session.greeted = true;
 	}
 }
 
@@ -126,10 +126,10 @@ start_tls(struct imap_conn *conn)
 	arena_free(&conn->id_arena);
 	imap_turn_free(conn, &conn->turn);
 	conn->turn = imap_turn_new(conn);
-	if (tls == NULL || stream_starttls(conn->stream, tls) != TS_OK) {
+	if (tls == NULL || stream_starttls(conn->session.stream, tls) != TS_OK) {
 		imap_log(conn, LOG_INFO, "plaintext followed STARTTLS: closed");
-		conn->closing = true;
-		stream_abort(conn->stream);
+		conn->session.closing = true;
+		stream_abort(conn->session.stream);
 	}
 	tls_ctx_free(&tls);
 }
@@ -147,9 +147,9 @@ yield(struct imap_cmd *cmd)
 	struct imap_conn *conn = cmd->conn;
 
 	cmd->yielded = true;
-	stream_kick(conn->stream);
+	stream_kick(conn->session.stream);
 	/* Above the mark drained() will come; below it just wait for the others. */
-	if (stream_out_pending(conn->stream) <= conn->turn->rules->stream_limits.high)
+	if (stream_out_pending(conn->session.stream) <= conn->turn->rules->stream_limits.high)
 		pace_ask(conn);
 }
 
@@ -194,7 +194,7 @@ next_turn(struct imap_conn *conn)
 {
 	struct imap_turn *old;
 
-	conn->ending = "UNAUTHENTICATE";
+	conn->session.ending = "UNAUTHENTICATE";
 	old = imap_turn_next(conn);
 	conn->turns++;
 	return old;
@@ -207,7 +207,7 @@ end_last_turn(struct imap_conn *conn, struct imap_turn *old)
 	uint64_t user = old->login->who.user;
 
 	imap_turn_free(conn, &old);
-	conn->ending = NULL;
+	conn->session.ending = NULL;
 	pace_leave(conn, user);
 }
 
@@ -234,18 +234,15 @@ cmd_reply(struct imap_cmd *cmd)
 	trace(cmd, bad ? "BAD" : cmd->result == IMAP_RESULT_NO ? "NO" : "OK");
 	cmd_free(conn);
 	count_bad(conn, bad);
-	stream_kick(conn->stream);
-	if (conn->closing)
+	stream_kick(conn->session.stream);
+	if (conn->session.closing)
 		return;
 	if (after == IMAP_AFTER_LAYER)
 		imap_layers_begin(conn);
 	if (after == IMAP_AFTER_STARTTLS)
 		start_tls(conn);
 	if (after == IMAP_AFTER_CLOSE) {
-		conn->ending = "LOGOUT";
-		conn->closing = true;
-		loop_timer_clear(&conn->timer);
-		stream_close(conn->stream);
+		session_close(&conn->session, "LOGOUT");
 	}
 }
 
@@ -272,24 +269,24 @@ cmd_run(struct imap_cmd *cmd)
 
 	while (cmd->result == IMAP_RESULT_NONE) {
 		next = one_step(cmd);
-		if (conn->closing || next != IMAP_GO)
+		if (conn->session.closing || next != IMAP_GO)
 			break;
 		if (slice_over(conn->il)) {
 			next = IMAP_YIELD;
 			break;
 		}
 	}
-	if (!conn->closing && next == IMAP_DONE) {
+	if (!conn->session.closing && next == IMAP_DONE) {
 		TS_ASSERT(cmd->result != IMAP_RESULT_NONE);
 		if (!conn_input_skip(conn))
 			cmd_reply(cmd);
-	} else if (!conn->closing && next == IMAP_YIELD)
+	} else if (!conn->session.closing && next == IMAP_YIELD)
 		yield(cmd);
-	else if (!conn->closing && cmd->lets_tell && imap_tell_due(conn, IMAP_TELL_WAITING))
+	else if (!conn->session.closing && cmd->lets_tell && imap_tell_due(conn, IMAP_TELL_WAITING))
 		pace_ask(conn);
 	if (imap_out(conn)->n > before) {
-		conn->bytes_out += imap_out(conn)->n - before;
-		stream_kick(conn->stream);
+		conn->session.bytes_out += imap_out(conn)->n - before;
+		stream_kick(conn->session.stream);
 	}
 }
 
@@ -299,17 +296,17 @@ imap_resume(struct imap_cmd *cmd)
 	struct imap_conn *conn = cmd->conn;
 
 	TS_ASSERT(conn->cmd == cmd && !cmd->running);
-	if (conn->closing)
+	if (conn->session.closing)
 		return;
 	cmd->yielded = false;
-	if (conn->in_data) { /* in its slice */
+	if (conn->session.in_data) { /* in its slice */
 		cmd_run(cmd);
 		return;
 	}
 	slice_begin(conn->il);
 	cmd_run(cmd);
 	pace_ran(conn);
-	if (!conn->closing) {
+	if (!conn->session.closing) {
 		conn_input_update(conn);
 		conn_set_timer(conn);
 	}
@@ -331,7 +328,7 @@ cmd_should_yield(const struct imap_cmd *cmd)
 {
 	const struct imap_conn *conn = cmd->conn;
 
-	return stream_out_pending(conn->stream) > conn->turn->rules->stream_limits.high ||
+	return stream_out_pending(conn->session.stream) > conn->turn->rules->stream_limits.high ||
 	       slice_over(conn->il);
 }
 
@@ -356,7 +353,7 @@ job_done(struct work *work)
 
 	cmd->job = NULL;
 	cmd->step = job->next;
-	if (conn->closing)
+	if (conn->session.closing)
 		loop_post(conn->il->loop, &conn->task); /* which frees it */
 	else
 		go_on(cmd);
@@ -414,7 +411,7 @@ change_done(struct store_change *change)
 	cmd->change_waits = false;
 	cmd->step = cmd->next;
 	count_change(conn, change);
-	if (conn->closing)
+	if (conn->session.closing)
 		return;
 	if (change->err == TS_UNKNOWN) {
 		conn->il->stats.errors[TS_UNKNOWN]++;

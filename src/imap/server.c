@@ -11,7 +11,7 @@
 void
 imap_server_init(struct imap_server *server)
 {
-	server->addresses = tally_new();
+	session_server_init(&server->sessions);
 	server->users = tally_new();
 	server->failures = failures_new();
 	server->failed_accounts = failures_new();
@@ -20,7 +20,7 @@ imap_server_init(struct imap_server *server)
 void
 imap_server_fini(struct imap_server *server)
 {
-	tally_free(&server->addresses);
+	session_server_fini(&server->sessions);
 	tally_free(&server->users);
 	failures_free(&server->failures);
 	failures_free(&server->failed_accounts);
@@ -86,7 +86,7 @@ end_transcripts(struct imap_loop *il)
 {
 	struct imap_conn *conn;
 
-	LIST_EACH (conn, &il->conns, link)
+	LIST_EACH (conn, &il->sessions.list, session.link)
 		if (transcript_of(conn) != NULL && !transcript_wanted(conn))
 			transcript_end(&imap_login(conn)->transcript, "not asked for any more");
 }
@@ -111,11 +111,10 @@ imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index,
 	*il = (struct imap_loop){
 	    .server = server,
 	    .loop = loop,
-	    .next_conn_id = index + 1,
-	    .conn_id_step = server->loop_count > 0 ? server->loop_count : 1,
+	    .sessions = {.server = &server->sessions, .loop = loop, .stats = &il->stats.sessions},
 	    .slice_ns = SLICE_NS,
 	};
-	list_init(&il->conns);
+	session_loop_init(&il->sessions, index, server->loop_count);
 	pace_init(il);
 	imap_loop_configure(il, conf);
 }
@@ -125,14 +124,14 @@ imap_loop_shutdown(struct imap_loop *il, const char *text)
 {
 	struct imap_conn *conn;
 
-	LIST_EACH (conn, &il->conns, link)
+	LIST_EACH (conn, &il->sessions.list, session.link)
 		imap_bye(conn, NULL, text);
 }
 
 void
 imap_loop_fini(struct imap_loop *il)
 {
-	TS_ASSERT(list_empty(&il->conns));
+	TS_ASSERT(session_loop_is_empty(&il->sessions));
 	pace_fini(il);
 	imap_rules_unref(&il->rules);
 }

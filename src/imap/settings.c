@@ -262,7 +262,7 @@ static const struct conf_opt opts[] = {
         .min = 1,
         .max = 10000000,
         AT(address_connections),
-        .prose = "The most connections at the same time from one address."},
+        .prose = "The most connections at the same time from one address. UNIX sockets have none."},
     {.name = "limits.address_bits_v6",
         .type = CONF_INT,
         .def = "64",

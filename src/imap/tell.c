@@ -48,7 +48,7 @@ time_now(const struct imap_conn *conn)
 {
 	const struct imap_cmd *cmd = conn->cmd;
 
-	if (conn->closing || conn->in_data || imap_login(conn) == NULL)
+	if (conn->session.closing || conn->session.in_data || imap_login(conn) == NULL)
 		return 0;
 	if (cmd == NULL)
 		return IMAP_TELL_QUIET;
@@ -64,18 +64,18 @@ imap_tell_now(struct imap_conn *conn)
 	if (when == 0 || !imap_tell_due(conn, when))
 		return;
 	/* A client that does not read is told once, when it does: drained() comes back here. */
-	if (stream_out_pending(conn->stream) > conn->turn->rules->stream_limits.high)
+	if (stream_out_pending(conn->session.stream) > conn->turn->rules->stream_limits.high)
 		return;
 	before = imap_out(conn)->n;
 	slice_begin(conn->il);
 	(void)imap_tell(conn, when, true);
 	pace_ran(conn);
 	if (imap_out(conn)->n > before) {
-		conn->bytes_out += imap_out(conn)->n - before;
-		stream_kick(conn->stream);
+		conn->session.bytes_out += imap_out(conn)->n - before;
+		stream_kick(conn->session.stream);
 	}
 	/* One look tells a bounded piece. */
-	if (!conn->closing && imap_tell_due(conn, when))
+	if (!conn->session.closing && imap_tell_due(conn, when))
 		pace_ask(conn);
 }
 

@@ -58,7 +58,7 @@ begin_line(struct transcript *t, char letter)
 {
 	buf_puts(&t->lines, t->when);
 	buf_putc(&t->lines, ' ');
-	buf_u64(&t->lines, t->conn->id);
+	buf_u64(&t->lines, t->conn->session.id);
 	buf_putc(&t->lines, ' ');
 	buf_putc(&t->lines, letter);
 	buf_putc(&t->lines, ' ');
@@ -252,7 +252,7 @@ tapped(void *arg, struct str bytes)
 static void
 before_client(struct transcript *t)
 {
-	stream_tap_now(t->conn->stream);
+	stream_tap_now(t->conn->session.stream);
 	take_time(t);
 }
 
@@ -298,7 +298,7 @@ transcript_begin(struct imap_conn *conn)
 	if (conn->cmd != NULL)
 		transcript_command(t, conn->cmd, STR_NONE);
 	hand_over(t);
-	stream_set_tap(conn->stream, tapped, t);
+	stream_set_tap(conn->session.stream, tapped, t);
 	return t;
 }
 
@@ -310,9 +310,9 @@ transcript_end(struct transcript **tp, const char *how)
 	*tp = NULL;
 	if (t == NULL)
 		return;
-	if (t->conn->stream != NULL) {
-		stream_tap_now(t->conn->stream);
-		stream_set_tap(t->conn->stream, NULL, NULL);
+	if (t->conn->session.stream != NULL) {
+		stream_tap_now(t->conn->session.stream);
+		stream_set_tap(t->conn->session.stream, NULL, NULL);
 	}
 	take_time(t);
 	give_up(t, &t->client);
@@ -401,7 +401,7 @@ void
 transcript_reply_begin(struct transcript *t, const struct imap_cmd *cmd)
 {
 	if (t != NULL && cmd->def == NULL)
-		stream_tap_now(t->conn->stream);
+		stream_tap_now(t->conn->session.stream);
 }
 
 void
@@ -409,7 +409,7 @@ transcript_reply_end(struct transcript *t, const struct imap_cmd *cmd)
 {
 	if (t == NULL || cmd->def != NULL)
 		return;
-	stream_tap_skip(t->conn->stream);
+	stream_tap_skip(t->conn->session.stream);
 	take_time(t);
 	note(t, 'S', "[tag] BAD %.*s", STR_ARG(cmd->text));
 	hand_over(t);

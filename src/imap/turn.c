@@ -36,15 +36,15 @@ imap_turn_new(struct imap_conn *conn)
 	turn->rules->refs++;
 	arena_on_free(a, unref_rules, turn);
 	turn->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_TURN, a);
-	if (conn->stream != NULL) /* those of the turn before may go */
-		stream_set_limits(conn->stream, &turn->rules->stream_limits);
+	if (conn->session.stream != NULL) /* those of the turn before may go */
+		stream_set_limits(conn->session.stream, &turn->rules->stream_limits);
 	return turn;
 }
 
 static const char *
 ending(const struct imap_conn *conn)
 {
-	return conn->ending != NULL ? conn->ending : "closed";
+	return conn->session.ending != NULL ? conn->session.ending : "closed";
 }
 
 /* It counts no more; the words that tell of it are the connection's, which still has it. */
@@ -147,13 +147,13 @@ token_over(void *arg)
 	struct imap_conn *conn = end->conn;
 	const struct imap_cmd *cmd = conn->cmd;
 
-	if (conn->closing)
+	if (conn->session.closing)
 		return;
 	if (end->at > clock_wall_s() || (cmd != NULL && (cmd->job != NULL || cmd->change_waits))) {
 		look_again(end);
 		return;
 	}
-	conn->ending = "token expired";
+	conn->session.ending = "token expired";
 	imap_bye(conn, "EXPIRED", "The token of this login has expired");
 }
 
@@ -225,8 +225,8 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	login->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_LOGIN, a);
 	login->mechanism = arena_str(a, mechanism);
 	login->commands = conn->commands;
-	login->bytes_in = conn->bytes_in;
-	login->bytes_out = conn->bytes_out;
+	login->bytes_in = conn->session.bytes_in;
+	login->bytes_out = conn->session.bytes_out;
 	login->since_ms = loop_now(conn->il->loop);
 	conn->turn->login = login;
 	login->transcript = transcript_begin(conn);

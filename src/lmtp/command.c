@@ -24,9 +24,8 @@ syntax(struct lmtp_conn *conn)
 static void
 run_lhlo(struct lmtp_conn *conn, struct str args)
 {
-	struct buf *out = stream_out(conn->stream);
 	bool tls = conn->tls == LMTP_TLS_STARTTLS && conn->server->tls != NULL &&
-	           !stream_is_tls(conn->stream);
+	           !stream_is_tls(conn->session.stream);
 	char name[256];
 
 	args = str_trim(args);
@@ -37,11 +36,11 @@ run_lhlo(struct lmtp_conn *conn, struct str args)
 	lmtp_txn_free(conn);
 	conn->helo.n = 0;
 	buf_str(&conn->helo, args);
-	buf_printf(out, "250-%.*s\r\n", STR_ARG(lmtp_hostname(conn, name, sizeof(name))));
-	buf_puts(out, "250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
-	              "250-SMTPUTF8\r\n250-CHUNKING\r\n");
+	lmtp_reply(conn, "250-%.*s", STR_ARG(lmtp_hostname(conn, name, sizeof(name))));
+	lmtp_reply(conn, "250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
+	                 "250-SMTPUTF8\r\n250-CHUNKING");
 	if (tls)
-		buf_puts(out, "250-STARTTLS\r\n");
+		lmtp_reply(conn, "250-STARTTLS");
 	lmtp_reply(conn, "250 SIZE %llu", (unsigned long long)conn->settings->message);
 }
 
@@ -205,10 +204,7 @@ run_quit(struct lmtp_conn *conn, struct str args)
 {
 	(void)args;
 	lmtp_reply(conn, "221 2.0.0 Bye");
-	conn->ending = "QUIT";
-	conn->closing = true;
-	loop_timer_clear(&conn->timer);
-	stream_close(conn->stream);
+	session_close(&conn->session, "QUIT");
 }
 
 /* RFC 5321 section 7.3: no telling who is here. */
@@ -237,7 +233,7 @@ run_starttls(struct lmtp_conn *conn, struct str args)
 		return;
 	}
 	if (conn->tls != LMTP_TLS_STARTTLS || conn->server->tls == NULL ||
-	    stream_is_tls(conn->stream)) {
+	    stream_is_tls(conn->session.stream)) {
 		lmtp_reply_error(conn, "502 5.5.1 No STARTTLS here");
 		return;
 	}
@@ -246,13 +242,11 @@ run_starttls(struct lmtp_conn *conn, struct str args)
 	lmtp_txn_free(conn);
 	conn->helo.n = 0;
 	ctx = tls_slot_get(conn->server->tls);
-	err = ctx != NULL ? stream_starttls(conn->stream, ctx) : TS_UNAVAILABLE;
+	err = ctx != NULL ? stream_starttls(conn->session.stream, ctx) : TS_UNAVAILABLE;
 	tls_ctx_free(&ctx);
 	conn->input = LMTP_TLS;
-	if (err != TS_OK) {
-		conn->closing = true;
-		stream_close(conn->stream);
-	}
+	if (err != TS_OK)
+		session_close(&conn->session, NULL);
 }
 
 static const struct command commands[] = {

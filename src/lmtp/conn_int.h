@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef LMTP_CONN_INT_H
 #define LMTP_CONN_INT_H
-/* What conn.c, command.c, rcpt.c, deliver.c and report.c share. */
+/*
+ * What the files of a connection share.  Calls go downwards in this order, and never back:
+ *
+ *	conn.c      a connection's beginning, input, the stream's events, its end
+ *	command.c   a line becomes a command
+ *	rcpt.c      RCPT;  deliver.c  the message, and the transaction
+ *	lookup.c    from an address to mailboxes (lookup_int.h)
+ *	report.c    counters and log lines
+ *	life.c      replies, whether input is taken, times, how it is told to go
+ */
 #include "base/log.h"
 #include "lmtp/address.h"
 #include "lmtp/body.h"
@@ -62,37 +71,31 @@ struct lmtp_txn {
 	uint64_t began_ms, came_ns; /* MAIL; the message's last byte */
 };
 
-struct lmtp_job; /* rcpt.c */
+struct lmtp_lookup_job { /* of a RCPT; the rest of it is rcpt.c's */
+	void (*cancel)(struct lmtp_lookup_job *job);
+};
 
 struct lmtp_conn {
-	struct arena *arena;
+	struct session session; /* net/session.h */
 	struct lmtp_loop *ll;
 	struct lmtp_server *server;
 	struct conf *conf;
 	const struct lmtp_settings *settings;
-	struct stream *stream; /* NULL: it has ended; a job is waited for */
-	struct link link;
-	uint64_t id;
-	struct str address;
 	struct buf helo; /* of LHLO; empty: none came */
 	struct lmtp_txn *txn;
-	struct lmtp_job *job; /* a RCPT that is being looked up */
-	struct loop_timer timer;
-	unsigned input; /* enum lmtp_input */
+	struct lmtp_lookup_job *lookup; /* of a RCPT that waits for it */
+	struct loop_task last_task;     /* posted by a lookup that ends after the stream */
+	unsigned input;                 /* enum lmtp_input */
 	uint64_t chunk_left;
 	uint64_t messages, bytes;
-	uint64_t message_by_ms; /* by when the next message must have come whole */
 	unsigned errors;
-	const char *ending; /* static; NULL: the client's end of it, so far */
 	enum lmtp_tls tls;
 	bool held;    /* the upload is behind */
 	bool storing; /* the message is on its way to disk */
-	bool closing, in_data, greeted;
-	bool leaving;                      /* closes after the replies that are due */
-	struct tally_place *address_place; /* NULL: not counted */
+	bool leaving; /* closes after the replies that are due */
 };
 
-/* conn.c */
+/* life.c */
 void lmtp_reply(struct lmtp_conn *conn, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A bad command: counts; after too many of them 421. */
 void lmtp_reply_error(struct lmtp_conn *conn, const char *text);
@@ -100,27 +103,26 @@ void lmtp_reply_error(struct lmtp_conn *conn, const char *text);
 void lmtp_bye(struct lmtp_conn *conn, const char *text);
 /* What is said when the server goes down. */
 extern const char lmtp_going_down[];
+/* The connection closes: nobody waits for it. */
+void lmtp_cancel_lookup(struct lmtp_conn *conn);
 /* A message was answered, or the connection begins: the time for the next one runs. */
 void lmtp_next_message(struct lmtp_conn *conn);
+/* As long as the connection may be silent now; and when it was. */
+void lmtp_set_timer(struct lmtp_conn *conn);
+void lmtp_timed_out(void *arg);
+bool lmtp_input_blocked(const struct lmtp_conn *conn);
 /* Something that held the input up is over. */
 void lmtp_go_on(struct lmtp_conn *conn);
-void lmtp_release(struct lmtp_conn *conn);
-void lmtp_log(const struct lmtp_conn *conn, enum log_level level, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 struct str lmtp_hostname(const struct lmtp_conn *conn, char *buf, size_t size);
 
 /* command.c: a line without its CRLF. */
 void lmtp_command(struct lmtp_conn *conn, struct str line);
 
-/* rcpt.c */
+/* rcpt.c: answers when a worker has found them. */
 void lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path);
-/* The connection closes: nobody waits for it. */
-void lmtp_rcpt_cancel(struct lmtp_conn *conn);
 
 /* report.c: counters and log lines */
 
-/* An event of the connection: fields are added, then log_event_put(). */
-void lmtp_event(const struct lmtp_conn *conn, struct log_event *e, const char *message);
 /* Replies to a RCPT that is refused, and to a MAIL. */
 void lmtp_refuse_rcpt(struct lmtp_conn *conn, struct str address, const char *reply);
 void lmtp_refuse_mail(struct lmtp_conn *conn, struct str sender, const char *reply);

@@ -77,9 +77,9 @@ static void
 put_trace(const struct lmtp_conn *conn, struct buf *out)
 {
 	const struct lmtp_txn *txn = conn->txn;
-	bool single = txn->rcpt_count == 1, tls = stream_is_tls(conn->stream);
-	bool is_unix = str_eq(conn->address, STR("unix"));
-	bool v6 = str_chr(conn->address, ':') != NULL;
+	bool single = txn->rcpt_count == 1, tls = stream_is_tls(conn->session.stream);
+	bool is_unix = str_eq(conn->session.address, STR("unix"));
+	bool v6 = str_chr(conn->session.address, ':') != NULL;
 	char name[256];
 
 	buf_printf(out, "Return-Path: <%.*s>\r\n", STR_ARG(txn->sender));
@@ -88,7 +88,7 @@ put_trace(const struct lmtp_conn *conn, struct buf *out)
 	buf_puts(out, "Received: from ");
 	lmtp_peer_name_put(buf_as_str(&conn->helo), out);
 	if (!is_unix)
-		buf_printf(out, " ([%s%.*s])", v6 ? "IPv6:" : "", STR_ARG(conn->address));
+		buf_printf(out, " ([%s%.*s])", v6 ? "IPv6:" : "", STR_ARG(conn->session.address));
 	/* RFC 3848, RFC 6531 section 4.3. */
 	buf_printf(out, "\r\n\tby %.*s with %sLMTP%s id %s",
 	    STR_ARG(lmtp_hostname(conn, name, sizeof(name))), txn->utf8 ? "UTF8" : "",
@@ -128,7 +128,7 @@ lmtp_message_begin(struct lmtp_conn *conn)
 
 	txn->begun = true;
 	txn->upload = store_upload_new(conn->server->store, conn->server->workers, conn->ll->loop,
-	    (struct work_who){.user = conn->id});
+	    (struct work_who){.user = conn->session.id});
 	put_trace(conn, &trace);
 	upload_bytes(conn, buf_as_str(&trace));
 	buf_fini(&trace);

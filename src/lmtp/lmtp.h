@@ -2,7 +2,7 @@
 #ifndef LMTP_LMTP_H
 #define LMTP_LMTP_H
 /*
- * lmtp: mail comes in.  Start here; conn_int.h is a connection from inside, rcpt.c finds
+ * lmtp: mail comes in.  Start here; conn_int.h is a connection from inside, lookup.c finds
  * recipients, deliver.c stores.
  *
  * Delivery: the server's side of LMTP (RFC 2033).
@@ -12,15 +12,14 @@
  *   struct lmtp_txn     the OK of MAIL to the last reply about its message, RSET, LHLO, close;
  *                       it is freed as a whole, never reset
  *
- * How a message travels: MAIL makes a transaction.  Each RCPT is looked up by a
- * job on a worker (aliases, user, account, mailbox: rcpt.c), so that its 250
- * means that the mailbox is there and loaded.  DATA or BDAT give bytes to one
- * store_upload behind the trace lines; it holds the connection's input back
- * when the disk is behind.  At the end one APPEND goes to the first mailbox;
- * when that is durable the other mailboxes get theirs all at once, with handles
- * on the same upload, so there is one blob however many recipients there are
- * (deliver.c).  Then a reply for each recipient goes out.  Changes of all connections
- * share flushes in the store's lanes.
+ * How a message travels: MAIL makes a transaction.  Each RCPT is looked up (aliases, user, account,
+ * mailbox: lookup_int.h) by a job on a worker (rcpt.c), so that its 250 means that the mailbox is
+ * there and loaded.  DATA or BDAT
+ * give bytes to one store_upload behind the trace lines; it holds the connection's input back when
+ * the disk is behind.  At the end one APPEND goes to the first mailbox; when that is durable the
+ * other mailboxes get theirs all at once, with handles on the same upload, so there is one blob
+ * however many recipients there are (deliver.c).  Then a reply for each recipient goes out. Changes
+ * of all connections share flushes in the store's lanes.
  *
  * Input behind a command is not looked at before its replies are put, so each
  * command is a barrier; replies to pipelined ones leave in one write.
@@ -30,8 +29,8 @@
 #include "base/list.h"
 #include "conf/conf.h"
 #include "net/loop.h"
+#include "net/session.h"
 #include "net/stream.h"
-#include "net/tally.h"
 #include "net/tls/tls.h"
 #include "net/work.h"
 #include "store/store.h"
@@ -39,15 +38,14 @@
 struct lmtp_conn;     /* opaque */
 struct lmtp_settings; /* lmtp/settings.h */
 
-struct lmtp_server { /* the application fills it, up to conns, before connections come */
+struct lmtp_server { /* the application fills it, up to sessions, before connections come */
 	struct store *store;
 	struct auth *auth;
 	struct work_pool *workers;
 	struct work_pool *waiters; /* for lookups that wait for other machines; NULL: none do */
 	struct tls_slot *tls;      /* NULL: STARTTLS is not offered */
 	struct str default_domain; /* as in the settings of users; may be empty */
-	_Atomic unsigned conns;    /* open now, on all loops */
-	struct tally *addresses;   /* where from */
+	struct session_server sessions; /* connections */
 };
 
 void lmtp_server_init(struct lmtp_server *server);
@@ -55,7 +53,7 @@ void lmtp_server_init(struct lmtp_server *server);
 void lmtp_server_fini(struct lmtp_server *server);
 
 struct lmtp_stats { /* nothing but numbers of 64 bits */
-	uint64_t conns, conns_total;
+	struct session_stats sessions;
 	uint64_t messages, bytes; /* that came in whole; of all that came, without trace lines */
 	/* Recipients, by what they were told after the message (2xx, 5xx, 4xx), … */
 	uint64_t delivered, refused, deferred;
@@ -71,11 +69,10 @@ struct lmtp_loop { /* what there is per event loop; touched by its thread only *
 	struct lmtp_server *server;
 	struct loop *loop;
 	struct arena_pool pool;
-	struct link conns;
-	struct conf *conf; /* a reference; connections take their own */
+	struct session_loop sessions; /* of each lmtp_conn */
+	struct conf *conf;            /* a reference; connections take their own */
 	const struct lmtp_settings *settings;
 	struct stream_limits stream_limits;
-	uint64_t next_conn_id, conn_id_step;
 	struct lmtp_stats stats;
 };
 
@@ -85,15 +82,16 @@ void lmtp_loop_init(struct lmtp_loop *ll, struct lmtp_server *server, unsigned i
 /* New settings, for connections accepted from now on.  On the loop's thread. */
 void lmtp_loop_configure(struct lmtp_loop *ll, struct conf *conf);
 /* 421 to every connection; one whose message is on its way to disk gets its replies first.  They
- * are gone some time later (stats.conns is 0). */
+ * are gone some time later (session_loop_is_empty()). */
 void lmtp_loop_shutdown(struct lmtp_loop *ll);
-/* When it does not run any more and stats.conns is 0. */
+/* When it does not run any more and no connection is left. */
 void lmtp_loop_fini(struct lmtp_loop *ll);
 
 enum lmtp_tls { LMTP_TLS_NONE, LMTP_TLS_STARTTLS, LMTP_TLS_IMPLICIT };
 
-/* First the connection, then its stream with lmtp_conn_events(), then start; all on the loop. */
-struct lmtp_conn *lmtp_conn_new(struct lmtp_loop *ll, struct str address);
+/* First the connection, then its stream with lmtp_conn_events(), then start; all on the loop.
+ * front: see session_set_front(). */
+struct lmtp_conn *lmtp_conn_new(struct lmtp_loop *ll, struct str address, const char *front);
 const struct stream_events *lmtp_conn_events(void);
 /* Takes the stream; the greeting goes out, after the handshake if TLS is implicit. */
 void lmtp_conn_start(struct lmtp_conn *conn, struct stream *stream, enum lmtp_tls tls);

@@ -9,13 +9,6 @@
 #include "base/clock.h"
 #include "lmtp/conn_int.h"
 
-void
-lmtp_event(const struct lmtp_conn *conn, struct log_event *e, const char *message)
-{
-	log_event_init(e, "lmtp", str_of(message));
-	log_event_u64(e, "conn", conn->id);
-}
-
 /* ---- before the message */
 
 void
@@ -23,7 +16,7 @@ lmtp_refuse_mail(struct lmtp_conn *conn, struct str sender, const char *reply)
 {
 	struct log_event e;
 
-	lmtp_event(conn, &e, "sender refused");
+	session_event(&conn->session, &e, STR("sender refused"));
 	log_event_str(&e, "from", sender);
 	log_event_str(&e, "reply", str_of(reply));
 	log_event_put(&e, LOG_INFO);
@@ -38,7 +31,7 @@ lmtp_refuse_rcpt(struct lmtp_conn *conn, struct str address, const char *reply)
 
 	conn->ll->stats.rcpt_deferred += later;
 	conn->ll->stats.rcpt_refused += !later;
-	lmtp_event(conn, &e, "recipient refused");
+	session_event(&conn->session, &e, STR("recipient refused"));
 	log_event_str(&e, "id", str_of(conn->txn->id));
 	log_event_str(&e, "from", conn->txn->sender);
 	log_event_str(&e, "rcpt", address);
@@ -73,7 +66,7 @@ log_recipient(const struct lmtp_conn *conn, const struct lmtp_rcpt *rcpt,
 	bool delivered = str_eq(str_of(result), STR("delivered"));
 	struct log_event e;
 
-	lmtp_event(conn, &e, "delivery");
+	session_event(&conn->session, &e, STR("delivery"));
 	log_event_str(&e, "id", str_of(txn->id));
 	log_event_str(&e, "result", str_of(result));
 	log_event_str(&e, "rcpt", rcpt->address);
@@ -138,7 +131,8 @@ void
 lmtp_report_left(struct lmtp_conn *conn)
 {
 	const struct lmtp_txn *txn = conn->txn;
-	const char *how = conn->ending != NULL ? conn->ending : "given up by the client";
+	const char *how =
+	    conn->session.ending != NULL ? conn->session.ending : "given up by the client";
 	bool storing = conn->storing;
 
 	if (!txn->begun)

@@ -25,12 +25,10 @@ begin_imap(void *arg, struct loop *loop, int fd, const char *peer, const char *f
 {
 	struct server_listener *l = arg;
 	struct tls_ctx *tls = l->entrance.implicit_tls ? tls_slot_get(l->server->tls) : NULL;
-	struct imap_conn *conn = imap_conn_new(loop_of(l->server, loop)->il, str_of(peer));
+	struct imap_conn *conn = imap_conn_new(loop_of(l->server, loop)->il, str_of(peer), front);
 	struct stream *stream = stream_new(loop, fd, tls, imap_conn_events(), conn);
 
 	tls_ctx_free(&tls);
-	if (front != NULL)
-		conn->front = arena_str(conn->arena, str_of(front));
 	imap_conn_start(conn, stream, &l->entrance);
 }
 
@@ -40,12 +38,12 @@ begin_lmtp(void *arg, struct loop *loop, int fd, const char *peer, const char *f
 	struct server_listener *l = arg;
 	bool implicit = l->lmtp_tls == LMTP_TLS_IMPLICIT;
 	struct tls_ctx *tls = implicit ? tls_slot_get(l->server->tls) : NULL;
-	struct lmtp_conn *conn = lmtp_conn_new(&loop_of(l->server, loop)->lmtp, str_of(peer));
+	struct lmtp_conn *conn =
+	    lmtp_conn_new(&loop_of(l->server, loop)->lmtp, str_of(peer), front);
 	struct stream *stream = stream_new(loop, fd, tls, lmtp_conn_events(), conn);
 
 	tls_ctx_free(&tls);
 	stream_set_terms(stream, &l->entrance.terms);
-	(void)front;
 	lmtp_conn_start(conn, stream, l->lmtp_tls);
 }
 

@@ -14,9 +14,10 @@ void
 server_memory_note(struct server_loop *sl)
 {
 	const struct imap_loop *il = sl->il;
+	uint64_t conns = il->stats.sessions.open + sl->lmtp.stats.sessions.open;
 
-	atomic_store(&sl->memory,
-	    il->pool.live_bytes + sl->lmtp.pool.live_bytes + il->stats.conns * CONNECTION_BYTES);
+	atomic_store(
+	    &sl->memory, il->pool.live_bytes + sl->lmtp.pool.live_bytes + conns * CONNECTION_BYTES);
 }
 
 static uint64_t

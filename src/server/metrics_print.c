@@ -26,13 +26,13 @@ struct metric {
 	{                                                                                          \
 		return (double)(expr);                                                             \
 	}
-VALUE(conns, s->imap.conns)
-VALUE(conns_total, s->imap.conns_total)
+VALUE(conns, s->imap.sessions.open)
+VALUE(conns_total, s->imap.sessions.total)
 VALUE(switches, s->imap.switches)
-VALUE(bytes_in, s->imap.bytes_in)
-VALUE(bytes_out, s->imap.bytes_out)
-VALUE(lmtp_conns, s->lmtp.conns)
-VALUE(lmtp_conns_total, s->lmtp.conns_total)
+VALUE(bytes_in, s->imap.sessions.bytes_in)
+VALUE(bytes_out, s->imap.sessions.bytes_out)
+VALUE(lmtp_conns, s->lmtp.sessions.open)
+VALUE(lmtp_conns_total, s->lmtp.sessions.total)
 VALUE(lmtp_messages, s->lmtp.messages)
 VALUE(lmtp_bytes, s->lmtp.bytes)
 VALUE(changes, s->store.changes)

@@ -66,7 +66,7 @@ struct visit {
 static bool
 is_old(const struct server_recheck *r, const struct imap_conn *conn)
 {
-	return !conn->closing && imap_login(conn) != NULL &&
+	return !conn->session.closing && imap_login(conn) != NULL &&
 	       imap_login(conn)->generation < r->generation;
 }
 
@@ -74,7 +74,7 @@ static void
 note_conn(struct server_recheck *r, struct imap_conn *conn)
 {
 	const struct imap_login *login = imap_login(conn);
-	struct entry e = {.id = conn->id};
+	struct entry e = {.id = conn->session.id};
 
 	if (!is_old(r, conn) ||
 	    (!is_suspect(&r->suspects, login->authcid) && !is_suspect(&r->suspects, login->user)))
@@ -98,7 +98,7 @@ by_conn_id(const void *a, const void *b)
 static void
 end_one(struct server_recheck *r, struct imap_conn *conn)
 {
-	struct entry key = {.id = conn->id};
+	struct entry key = {.id = conn->session.id};
 	const struct entry *e;
 
 	if (!is_old(r, conn))
@@ -106,7 +106,7 @@ end_one(struct server_recheck *r, struct imap_conn *conn)
 	e = bsearch(&key, r->entries.p, r->entries.n / sizeof(key), sizeof(key), by_conn_id);
 	if (e == NULL || e->why == NULL)
 		return;
-	conn->ending = "not permitted any more";
+	conn->session.ending = "not permitted any more";
 	imap_bye(conn, NULL, e->why);
 	r->ended++;
 }
@@ -117,7 +117,7 @@ visit_loop(struct loop_task *task)
 	struct visit *v = (struct visit *)(void *)task;
 	struct imap_conn *conn;
 
-	LIST_EACH (conn, &v->il->conns, link)
+	LIST_EACH (conn, &v->il->sessions.list, session.link)
 		v->each(v->r, conn);
 	sem_post(&v->done);
 }

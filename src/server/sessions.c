@@ -57,7 +57,7 @@ matches(const struct imap_conn *conn, const struct server_sessions *which)
 {
 	const struct imap_login *login = imap_login(conn);
 
-	if (conn->closing || (which->id != 0 && conn->id != which->id))
+	if (conn->session.closing || (which->id != 0 && conn->session.id != which->id))
 		return false;
 	if (which->address.n > 0 && !is_from(imap_client_address(conn), which->address))
 		return false;
@@ -85,17 +85,17 @@ put_row(const struct imap_conn *conn, struct buf *out)
 	const struct imap_box *box = imap_box(conn);
 	uint64_t now = loop_now(conn->il->loop);
 
-	row_u64(out, "id", conn->id);
+	row_u64(out, "id", conn->session.id);
 	row_str(out, "address", imap_client_address(conn));
 	row_str(out, "host", host_of(imap_client_address(conn)));
 	row_str(out, "user", login != NULL ? login->user : STR(""));
 	row_str(out, "login", login != NULL ? login->authcid : STR(""));
 	row_str(out, "state", str_of(state_word(conn)));
 	row_str(out, "mailbox", box != NULL ? box->name : STR(""));
-	row_u64(out, "seconds", (now - conn->since_ms) / 1000);
-	row_u64(out, "idle_seconds", (now - conn->heard_ms) / 1000);
+	row_u64(out, "seconds", (now - conn->session.since_ms) / 1000);
+	row_u64(out, "idle_seconds", (now - conn->session.heard_ms) / 1000);
 	row_u64(out, "login_seconds", login != NULL ? (now - login->since_ms) / 1000 : 0);
-	row_bool(out, "tls", conn->stream != NULL && stream_is_tls(conn->stream));
+	row_bool(out, "tls", conn->session.stream != NULL && stream_is_tls(conn->session.stream));
 	row_u64(out, "commands", conn->commands);
 	row_str(out, "client", conn->id_name);
 	row_end(out);
@@ -116,7 +116,7 @@ visit_loop(struct loop_task *task)
 	struct visit *v = (struct visit *)(void *)task;
 	struct imap_conn *conn;
 
-	LIST_EACH (conn, &v->il->conns, link) {
+	LIST_EACH (conn, &v->il->sessions.list, session.link) {
 		if (!matches(conn, v->which))
 			continue;
 		v->count++;

@@ -46,9 +46,9 @@ gather_loop(struct loop_task *task)
 
 	for (size_t i = 0; i < sizeof(*s) / sizeof(uint64_t); i++)
 		((uint64_t *)(void *)sum)[i] += ((const uint64_t *)(const void *)s)[i];
-	LIST_EACH (conn, &g->il->conns, link) {
-		sum->bytes_in += conn->bytes_in;
-		sum->bytes_out += conn->bytes_out;
+	LIST_EACH (conn, &g->il->sessions.list, session.link) {
+		sum->sessions.bytes_in += conn->session.bytes_in;
+		sum->sessions.bytes_out += conn->session.bytes_out;
 		sum->selected += imap_box(conn) != NULL;
 	}
 	if (g->commands != NULL)
@@ -122,8 +122,8 @@ put_lmtp(struct server *server, struct buf *out)
 	struct lmtp_stats sum;
 
 	server_gather_lmtp(server, &sum);
-	put_figure(out, "lmtp_connections", sum.conns);
-	put_figure(out, "lmtp_connections_total", sum.conns_total);
+	put_figure(out, "lmtp_connections", sum.sessions.open);
+	put_figure(out, "lmtp_connections_total", sum.sessions.total);
 	put_figure(out, "lmtp_messages", sum.messages);
 	put_figure(out, "lmtp_delivered", sum.delivered);
 	put_figure(out, "lmtp_deferred", sum.deferred);
@@ -275,16 +275,16 @@ server_status(struct server *server, struct buf *out)
 	put_figure(out, "loops", server->loop_count);
 	buf_printf(out, "sandbox_seccomp: %s\n", server->sandbox.seccomp ? "yes" : "no");
 	put_figure(out, "sandbox_landlock", (uint64_t)server->sandbox.landlock);
-	put_figure(out, "connections", imap.conns);
+	put_figure(out, "connections", imap.sessions.open);
 	put_mosts(server, out);
-	put_figure(out, "connections_total", imap.conns_total);
+	put_figure(out, "connections_total", imap.sessions.total);
 	put_users(server, out);
 	put_figure(out, "logins", imap.logins);
 	put_figure(out, "failed_logins", imap.failed_logins);
 	put_figure(out, "switches", imap.switches);
 	put_figure(out, "commands", imap.commands);
-	put_figure(out, "bytes_in", imap.bytes_in);
-	put_figure(out, "bytes_out", imap.bytes_out);
+	put_figure(out, "bytes_in", imap.sessions.bytes_in);
+	put_figure(out, "bytes_out", imap.sessions.bytes_out);
 	put_lmtp(server, out);
 	put_helper(server, out);
 	put_work(server, out);

@@ -27,7 +27,7 @@ poll_conns(void *arg)
 {
 	struct server_loop *sl = arg;
 
-	if (sl->il->stats.conns == 0 && sl->lmtp.stats.conns == 0)
+	if (session_loop_is_empty(&sl->il->sessions) && session_loop_is_empty(&sl->lmtp.sessions))
 		loop_stop(sl->loop);
 	else
 		loop_timer_set(&sl->timer, CONNS_POLL_MS);

@@ -429,7 +429,7 @@ check_left(struct site *site, const struct matter *matter, const char *how)
 		fail(matter->name, how, "a watch is alive");
 	site_disconnect(site, 1);
 	site_run(site);
-	for (unsigned i = 0; i < 5000 && site->il.stats.conns > 0; i++) {
+	for (unsigned i = 0; i < 5000 && !session_loop_is_empty(&site->il.sessions); i++) {
 		usleep(1000);
 		site_run(site);
 	}

@@ -227,7 +227,7 @@ site_free(struct site **sp)
 	for (unsigned i = 0; i < SITE_CLIENTS; i++)
 		site_disconnect(site, i);
 	/* What was still on its way in a lane or a job. */
-	for (unsigned i = 0; i < 1000 && site->il.stats.conns > 0; i++) {
+	for (unsigned i = 0; i < 1000 && !session_loop_is_empty(&site->il.sessions); i++) {
 		usleep(1000);
 		site_run(site);
 	}
@@ -528,7 +528,7 @@ site_connect(struct site *site, unsigned i, const char *address, bool tls, bool 
 	struct site_client *c = &site->clients[i];
 
 	TS_ASSERT(c->fake == NULL);
-	c->conn = imap_conn_new(&site->il, str_of(address != NULL ? address : "192.0.2.1"));
+	c->conn = imap_conn_new(&site->il, str_of(address != NULL ? address : "192.0.2.1"), NULL);
 	c->fake = stream_fake_new(site->loop, tls);
 	if (mute)
 		stream_fake_hold_handshake(c->fake, true);

@@ -23,7 +23,7 @@ lines(const char *text)
 static void
 bounded(unsigned client, const char *what)
 {
-	size_t pending = stream_out_pending(site->clients[client].conn->stream);
+	size_t pending = stream_out_pending(site->clients[client].conn->session.stream);
 
 	printf("%s: %zu bytes wait\n", what, pending);
 	if (pending < BOUND && pending > 1000)

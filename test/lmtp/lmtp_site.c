@@ -34,7 +34,7 @@ lmtp_site_begin(struct lmtp_site *s, struct str conf, unsigned lanes, struct tls
 void
 lmtp_site_connect(struct lmtp_site *s, bool tls)
 {
-	struct lmtp_conn *conn = lmtp_conn_new(&s->ll, STR("192.0.2.1"));
+	struct lmtp_conn *conn = lmtp_conn_new(&s->ll, STR("192.0.2.1"), NULL);
 	struct stream *stream;
 
 	s->fake = stream_fake_new(s->site->loop, tls);
@@ -71,7 +71,7 @@ lmtp_site_end(struct lmtp_site *s)
 {
 	lmtp_site_disconnect(s);
 	settle(s);
-	TS_ASSERT(s->ll.stats.conns == 0);
+	TS_ASSERT(session_loop_is_empty(&s->ll.sessions));
 	for (unsigned k = 0; k < ARENA_KINDS; k++)
 		TS_ASSERT(s->ll.pool.live_arenas[k] == 0);
 	lmtp_loop_fini(&s->ll);

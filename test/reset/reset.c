@@ -210,21 +210,22 @@ essence(const struct imap_conn *conn)
 	struct imap_conn c;
 
 	memcpy(&c, conn, sizeof(c));
-	c.arena = NULL;
-	c.stream = NULL;
-	memset(&c.link, 0, sizeof(c.link));
-	c.id = 0;
-	c.address = STR_NONE;
+	c.session.arena = NULL;
+	c.session.stream = NULL;
+	memset(&c.session.link, 0, sizeof(c.session.link));
+	c.session.id = 0;
+	c.session.address = STR_NONE;
+	memset(&c.session.timer, 0, sizeof(c.session.timer));
+	c.session.deadline = 0;
+	c.session.place = NULL;
+	c.session.since_ms = c.session.heard_ms = 0;
+	c.session.bytes_in = c.session.bytes_out = 0;
 	c.turn = NULL;
-	memset(&c.timer, 0, sizeof(c.timer));
-	c.login_deadline = 0;
-	c.since_ms = c.heard_ms = 0;
 	c.id_arena = NULL;
 	c.id_name = STR_NONE;
 	c.turns = 0;
 	c.failed_logins = c.failed_switches = 0;
-	c.address_place = NULL;
-	c.commands = c.bytes_in = c.bytes_out = 0;
+	c.commands = 0;
 	return c;
 }
 

@@ -98,7 +98,7 @@ stain_login(struct imap_conn *conn, struct login_stain *login)
 	}
 	memcpy(kept, login->user, sizeof(kept));
 	if (stain_bug == STAIN_CONN)
-		conn->front = str_of(kept);
+		conn->session.front = str_of(kept);
 }
 
 static void

@@ -12,7 +12,7 @@ static const char *const verbs[VERBS] = {"LOGIN", "ENABLE IMAP4rev2", "SELECT", 
 
 /* The command's beginning goes into s->out; the caller says the rest, and calls sent(). */
 static struct act *
-begin(struct session *s, enum verb verb, bool uid)
+begin(struct viewer *s, enum verb verb, bool uid)
 {
 	struct act *a = mem_zalloc(sizeof(*a));
 
@@ -29,16 +29,16 @@ begin(struct session *s, enum verb verb, bool uid)
 }
 
 static void
-sent(struct session *s, size_t from)
+sent(struct viewer *s, size_t from)
 {
 	truth_log(s->truth, s->name, 'C', (struct str){s->out.p + from, s->out.n - from});
 	buf_puts(&s->out, "\r\n");
-	session_started(s);
+	viewer_started(s);
 }
 
 /* The messages and how they are named. */
 static void
-name_them(struct session *s, struct act *a, const struct numbers *chosen)
+name_them(struct viewer *s, struct act *a, const struct numbers *chosen)
 {
 	buf_putc(&s->out, ' ');
 	if (chosen == NULL) {
@@ -54,7 +54,7 @@ name_them(struct session *s, struct act *a, const struct numbers *chosen)
 }
 
 void
-session_login(struct session *s, const char *user, const char *password)
+viewer_login(struct viewer *s, const char *user, const char *password)
 {
 	size_t from = s->out.n;
 
@@ -62,11 +62,11 @@ session_login(struct session *s, const char *user, const char *password)
 	buf_printf(&s->out, " %s %s", user, password);
 	sent(s, from);
 	if (s->rev2)
-		session_simple(s, V_ENABLE);
+		viewer_simple(s, V_ENABLE);
 }
 
 static struct removal *
-removal(struct session *s, const struct act *a, bool deleted_only, bool all)
+removal(struct viewer *s, const struct act *a, bool deleted_only, bool all)
 {
 	struct removal *r = truth_removal(s->truth, a->box, deleted_only, all);
 
@@ -76,7 +76,7 @@ removal(struct session *s, const struct act *a, bool deleted_only, bool all)
 }
 
 void
-session_select(struct session *s, struct mailbox *box, bool read_only)
+viewer_select(struct viewer *s, struct mailbox *box, bool read_only)
 {
 	size_t from = s->out.n;
 	struct act *a = begin(s, read_only ? V_EXAMINE : V_SELECT, false);
@@ -88,7 +88,7 @@ session_select(struct session *s, struct mailbox *box, bool read_only)
 }
 
 void
-session_simple(struct session *s, enum verb verb)
+viewer_simple(struct viewer *s, enum verb verb)
 {
 	size_t from = s->out.n;
 	struct act *a = begin(s, verb, false);
@@ -101,7 +101,7 @@ session_simple(struct session *s, enum verb verb)
 }
 
 void
-session_done(struct session *s)
+viewer_done(struct viewer *s)
 {
 	struct act *a = s->acts[s->act_count - 1];
 
@@ -112,7 +112,7 @@ session_done(struct session *s)
 }
 
 bool
-session_idles(const struct session *s)
+viewer_idles(const struct viewer *s)
 {
 	const struct act *a = s->act_count > 0 ? s->acts[s->act_count - 1] : NULL;
 
@@ -120,7 +120,7 @@ session_idles(const struct session *s)
 }
 
 static void
-writes(struct session *s, struct act *a, uint32_t which, uint32_t value)
+writes(struct viewer *s, struct act *a, uint32_t which, uint32_t value)
 {
 	a->which = which;
 	a->value = value;
@@ -133,7 +133,7 @@ writes(struct session *s, struct act *a, uint32_t which, uint32_t value)
 }
 
 void
-session_fetch(struct session *s, const struct numbers *chosen, bool uid, unsigned items)
+viewer_fetch(struct viewer *s, const struct numbers *chosen, bool uid, unsigned items)
 {
 	static const char *const names[] = {
 	    "UID", "FLAGS", "RFC822.SIZE", "ENVELOPE", "BODYSTRUCTURE", "BODY[]"};
@@ -157,7 +157,7 @@ session_fetch(struct session *s, const struct numbers *chosen, bool uid, unsigne
 }
 
 void
-session_store(struct session *s, const struct numbers *chosen, bool uid, char mode, uint32_t flags,
+viewer_store(struct viewer *s, const struct numbers *chosen, bool uid, char mode, uint32_t flags,
     bool silent)
 {
 	size_t from = s->out.n;
@@ -175,7 +175,7 @@ session_store(struct session *s, const struct numbers *chosen, bool uid, char mo
 }
 
 void
-session_search(struct session *s, bool uid, enum key key, uint32_t what)
+viewer_search(struct viewer *s, bool uid, enum key key, uint32_t what)
 {
 	size_t from = s->out.n;
 	struct act *a = begin(s, V_SEARCH, uid);
@@ -203,7 +203,7 @@ session_search(struct session *s, bool uid, enum key key, uint32_t what)
 }
 
 void
-session_uid_expunge(struct session *s, const struct numbers *chosen)
+viewer_uid_expunge(struct viewer *s, const struct numbers *chosen)
 {
 	size_t from = s->out.n;
 	struct act *a = begin(s, V_EXPUNGE, true);
@@ -214,8 +214,8 @@ session_uid_expunge(struct session *s, const struct numbers *chosen)
 }
 
 void
-session_copy(
-    struct session *s, const struct numbers *chosen, bool uid, bool move, struct mailbox *target)
+viewer_copy(
+    struct viewer *s, const struct numbers *chosen, bool uid, bool move, struct mailbox *target)
 {
 	size_t from = s->out.n;
 	struct act *a = begin(s, move ? V_MOVE : V_COPY, uid);
@@ -230,7 +230,7 @@ session_copy(
 }
 
 void
-session_append(struct session *s, struct mailbox *target, unsigned count, uint32_t flags)
+viewer_append(struct viewer *s, struct mailbox *target, unsigned count, uint32_t flags)
 {
 	size_t from = s->out.n;
 	struct act *a = begin(s, V_APPEND, false);
@@ -254,7 +254,7 @@ session_append(struct session *s, struct mailbox *target, unsigned count, uint32
 }
 
 void
-session_status(struct session *s, struct mailbox *box)
+viewer_status(struct viewer *s, struct mailbox *box)
 {
 	size_t from = s->out.n;
 	struct act *a = begin(s, V_STATUS, false);
@@ -265,7 +265,7 @@ session_status(struct session *s, struct mailbox *box)
 }
 
 bool
-session_may_number(const struct session *s)
+viewer_may_number(const struct viewer *s)
 {
 	for (size_t i = 0; i < s->act_count; i++) {
 		const struct act *a = s->acts[i];
@@ -279,20 +279,20 @@ session_may_number(const struct session *s)
 /* ---- by a seed */
 
 static unsigned
-below(struct session *s, unsigned n)
+below(struct viewer *s, unsigned n)
 {
 	return random_below(&s->random, n);
 }
 
 static bool
-one_in(struct session *s, unsigned n)
+one_in(struct viewer *s, unsigned n)
 {
 	return below(s, n) == 0;
 }
 
 /* Up to max messages whose UID is known, ascending; false: there are none. */
 static bool
-choose(struct session *s, unsigned max, struct numbers *chosen)
+choose(struct viewer *s, unsigned max, struct numbers *chosen)
 {
 	const struct belief *b = &s->belief;
 	size_t step = 1 + b->count / (1 + below(s, max));
@@ -304,7 +304,7 @@ choose(struct session *s, unsigned max, struct numbers *chosen)
 }
 
 static uint32_t
-some_flags(struct session *s)
+some_flags(struct viewer *s)
 {
 	uint32_t flags = 1u << below(s, FLAGS);
 
@@ -323,7 +323,7 @@ all_known(const struct belief *b)
 }
 
 static void
-next_fetch(struct session *s)
+next_fetch(struct viewer *s)
 {
 	static const unsigned items[] = {ITEM_UID, ITEM_UID | ITEM_FLAGS, ITEM_FLAGS,
 	    ITEM_UID | ITEM_ENVELOPE, ITEM_UID | ITEM_STRUCTURE | ITEM_FLAGS, ITEM_SIZE | ITEM_UID,
@@ -331,36 +331,36 @@ next_fetch(struct session *s)
 	    ITEM_BODY | ITEM_FLAGS | ITEM_UID};
 	struct numbers chosen = {0};
 	unsigned which = items[below(s, sizeof(items) / sizeof(*items))];
-	bool number = session_may_number(s);
+	bool number = viewer_may_number(s);
 
 	if (s->belief.count > 0 && number && one_in(s, 3) && (which & ITEM_BODY) == 0)
-		session_fetch(s, NULL, false, which);
+		viewer_fetch(s, NULL, false, which);
 	else if (s->belief.count > 0 && one_in(s, 3) && (which & ITEM_BODY) == 0)
-		session_fetch(s, NULL, true, which);
+		viewer_fetch(s, NULL, true, which);
 	else if (choose(s, one_in(s, 2) ? 3 : 30, &chosen))
-		session_fetch(s, &chosen, !number || one_in(s, 2), which);
+		viewer_fetch(s, &chosen, !number || one_in(s, 2), which);
 	else
-		session_simple(s, V_NOOP);
+		viewer_simple(s, V_NOOP);
 	numbers_fini(&chosen);
 }
 
 static void
-next_store(struct session *s)
+next_store(struct viewer *s)
 {
 	struct numbers chosen = {0};
 	uint32_t flags = one_in(s, 3) ? FLAG_DELETED : some_flags(s);
 	char mode = "+++--="[below(s, 6)];
 
 	if (choose(s, one_in(s, 2) ? 2 : 20, &chosen))
-		session_store(
-		    s, &chosen, !session_may_number(s) || one_in(s, 2), mode, flags, one_in(s, 2));
+		viewer_store(
+		    s, &chosen, !viewer_may_number(s) || one_in(s, 2), mode, flags, one_in(s, 2));
 	else
-		session_simple(s, V_NOOP);
+		viewer_simple(s, V_NOOP);
 	numbers_fini(&chosen);
 }
 
 static void
-next_search(struct session *s)
+next_search(struct viewer *s)
 {
 	enum key key = below(s, KEYS);
 	uint32_t what = 1u << below(s, FLAGS);
@@ -371,72 +371,71 @@ next_search(struct session *s)
 
 		what = s->truth->next_id > back ? s->truth->next_id - back : 1;
 	}
-	session_search(s, !session_may_number(s) || one_in(s, 2), key, what);
+	viewer_search(s, !viewer_may_number(s) || one_in(s, 2), key, what);
 }
 
 /* Takes some away: \Deleted and EXPUNGE in one go. */
 static void
-shrink(struct session *s)
+shrink(struct viewer *s)
 {
 	struct numbers chosen = {0};
 
 	if (!choose(s, 12, &chosen)) {
-		session_simple(s, V_EXPUNGE);
+		viewer_simple(s, V_EXPUNGE);
 	} else {
-		session_store(s, &chosen, !session_may_number(s), '+', FLAG_DELETED, one_in(s, 2));
+		viewer_store(s, &chosen, !viewer_may_number(s), '+', FLAG_DELETED, one_in(s, 2));
 		if (s->act_count < PIPELINE && one_in(s, 2))
-			session_uid_expunge(s, &chosen);
+			viewer_uid_expunge(s, &chosen);
 	}
 	numbers_fini(&chosen);
 }
 
 static void
-next_removal(struct session *s)
+next_removal(struct viewer *s)
 {
 	struct numbers chosen = {0};
 	struct mailbox *other = &s->truth->boxes[s->selecting == &s->truth->boxes[0]];
 
 	switch (below(s, 5)) {
 	case 0:
-		session_simple(s, V_EXPUNGE);
+		viewer_simple(s, V_EXPUNGE);
 		break;
 	case 1:
 		shrink(s);
 		break;
 	default:
 		if (!choose(s, 6, &chosen))
-			session_simple(s, V_EXPUNGE);
+			viewer_simple(s, V_EXPUNGE);
 		else if (one_in(s, 2))
-			session_copy(
-			    s, &chosen, !session_may_number(s) || one_in(s, 2), true, other);
+			viewer_copy(s, &chosen, !viewer_may_number(s) || one_in(s, 2), true, other);
 		else
-			session_uid_expunge(s, &chosen);
+			viewer_uid_expunge(s, &chosen);
 	}
 	numbers_fini(&chosen);
 }
 
 static void
-next_copy(struct session *s)
+next_copy(struct viewer *s)
 {
 	struct numbers chosen = {0};
 	struct mailbox *target = &s->truth->boxes[below(s, MAILBOXES)];
 
 	if (choose(s, 3, &chosen))
-		session_copy(s, &chosen, !session_may_number(s) || one_in(s, 2), false, target);
+		viewer_copy(s, &chosen, !viewer_may_number(s) || one_in(s, 2), false, target);
 	else
-		session_simple(s, V_NOOP);
+		viewer_simple(s, V_NOOP);
 	numbers_fini(&chosen);
 }
 
 static void
-next_append(struct session *s)
+next_append(struct viewer *s)
 {
-	session_append(s, &s->truth->boxes[below(s, MAILBOXES)], 1 + below(s, 4),
+	viewer_append(s, &s->truth->boxes[below(s, MAILBOXES)], 1 + below(s, 4),
 	    one_in(s, 2) ? some_flags(s) & ~FLAG_DELETED : 0);
 }
 
 static void
-next_change(struct session *s)
+next_change(struct viewer *s)
 {
 	bool many = s->belief.count > 60, few = s->belief.count < 8;
 
@@ -455,13 +454,12 @@ next_change(struct session *s)
 }
 
 static void
-next_selected(struct session *s)
+next_selected(struct viewer *s)
 {
 	unsigned n = below(s, 100);
 
 	if (!all_known(&s->belief) && one_in(s, 2))
-		session_fetch(
-		    s, NULL, !session_may_number(s) || one_in(s, 2), ITEM_UID | ITEM_FLAGS);
+		viewer_fetch(s, NULL, !viewer_may_number(s) || one_in(s, 2), ITEM_UID | ITEM_FLAGS);
 	else if (n < 40)
 		next_change(s);
 	else if (n < 60)
@@ -469,47 +467,47 @@ next_selected(struct session *s)
 	else if (n < 70)
 		next_search(s);
 	else if (n < 76)
-		session_status(s, &s->truth->boxes[below(s, MAILBOXES)]);
+		viewer_status(s, &s->truth->boxes[below(s, MAILBOXES)]);
 	else if (n < 93)
-		session_simple(s, one_in(s, 5) ? V_CHECK : V_NOOP);
+		viewer_simple(s, one_in(s, 5) ? V_CHECK : V_NOOP);
 	else if (n < 97)
-		session_simple(s, V_IDLE);
+		viewer_simple(s, V_IDLE);
 	else if (n < 98)
-		session_select(s, &s->truth->boxes[below(s, MAILBOXES)], one_in(s, 4));
+		viewer_select(s, &s->truth->boxes[below(s, MAILBOXES)], one_in(s, 4));
 	else
-		session_simple(s, one_in(s, 2) ? V_CLOSE : V_UNSELECT);
+		viewer_simple(s, one_in(s, 2) ? V_CLOSE : V_UNSELECT);
 }
 
 /* Adds and takes away, as fast as it goes. */
 static void
-churn(struct session *s)
+churn(struct viewer *s)
 {
 	struct numbers chosen = {0};
 
 	if (s->belief.count < 4 + below(s, 12) || !choose(s, 3, &chosen)) {
-		session_append(s, s->selecting, 1 + below(s, 3), 0);
+		viewer_append(s, s->selecting, 1 + below(s, 3), 0);
 	} else {
-		session_store(s, &chosen, true, '+', FLAG_DELETED, true);
-		session_uid_expunge(s, &chosen);
+		viewer_store(s, &chosen, true, '+', FLAG_DELETED, true);
+		viewer_uid_expunge(s, &chosen);
 	}
 	numbers_fini(&chosen);
 	if (!all_known(&s->belief))
-		session_fetch(s, NULL, true, ITEM_UID | ITEM_FLAGS);
+		viewer_fetch(s, NULL, true, ITEM_UID | ITEM_FLAGS);
 }
 
 /* Whether numbers are what they were: in one go, so that a change has to be told in between. */
 static void
-look(struct session *s)
+look(struct viewer *s)
 {
-	session_simple(s, one_in(s, 8) ? V_CHECK : V_NOOP);
+	viewer_simple(s, one_in(s, 8) ? V_CHECK : V_NOOP);
 	if (s->belief.count > 12)
-		session_fetch(s, NULL, true, ITEM_UID);
+		viewer_fetch(s, NULL, true, ITEM_UID);
 	else
-		session_simple(s, V_NOOP);
+		viewer_simple(s, V_NOOP);
 }
 
 void
-session_next(struct session *s)
+viewer_next(struct viewer *s)
 {
 	const struct act *last = s->act_count > 0 ? s->acts[s->act_count - 1] : NULL;
 
@@ -520,7 +518,7 @@ session_next(struct session *s)
 	            last->verb == V_UNSELECT || last->verb == V_IDLE || last->verb == V_LOGOUT)))
 		return;
 	if (s->selecting == NULL)
-		session_select(s, &s->truth->boxes[s->habit == HABIT_ANYTHING && one_in(s, 3)],
+		viewer_select(s, &s->truth->boxes[s->habit == HABIT_ANYTHING && one_in(s, 3)],
 		    s->habit != HABIT_CHURN && one_in(s, 6));
 	else if (s->habit == HABIT_CHURN && s->act_count == 0)
 		churn(s);

@@ -7,7 +7,7 @@
  * command has ended; and all that, at readings, after an earlier change that the session was not
  * told of yet.  SHARE: only each so-many-th kind of it.  Two sessions believe something of the
  * mailbox: the one whose command it is, and one that only looks.  What they are told is compared
- * with the truth (session.h), then both say NOOP and have to agree with it.
+ * with the truth (viewer.h), then both say NOOP and have to agree with it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #define LOOKS_MAX 60 /* of a command, as a guard */
 
 static struct numbers
-some(const struct session *s, unsigned from, unsigned step, unsigned most)
+some(const struct viewer *s, unsigned from, unsigned step, unsigned most)
 {
 	struct numbers chosen = {0};
 
@@ -29,72 +29,72 @@ some(const struct session *s, unsigned from, unsigned step, unsigned most)
 }
 
 static void
-fetch(struct session *s, bool all, bool uid, unsigned items)
+fetch(struct viewer *s, bool all, bool uid, unsigned items)
 {
 	struct numbers chosen = some(s, 1, 2, 9);
 
-	session_fetch(s, all ? NULL : &chosen, uid, items);
+	viewer_fetch(s, all ? NULL : &chosen, uid, items);
 	numbers_fini(&chosen);
 }
 
 static void
-store(struct session *s, bool uid, char mode, uint32_t flags, bool silent)
+store(struct viewer *s, bool uid, char mode, uint32_t flags, bool silent)
 {
 	struct numbers chosen = some(s, 1, 2, 9);
 
-	session_store(s, &chosen, uid, mode, flags, silent);
+	viewer_store(s, &chosen, uid, mode, flags, silent);
 	numbers_fini(&chosen);
 }
 
 static void
-copy(struct session *s, bool uid, bool moves, unsigned target)
+copy(struct viewer *s, bool uid, bool moves, unsigned target)
 {
 	struct numbers chosen = some(s, 1, 3, 9);
 
-	session_copy(s, &chosen, uid, moves, &s->truth->boxes[target]);
+	viewer_copy(s, &chosen, uid, moves, &s->truth->boxes[target]);
 	numbers_fini(&chosen);
 }
 
 static void
-uid_expunge(struct session *s)
+uid_expunge(struct viewer *s)
 {
 	struct numbers chosen = some(s, 2, 1, 9);
 
-	session_uid_expunge(s, &chosen);
+	viewer_uid_expunge(s, &chosen);
 	numbers_fini(&chosen);
 }
 
 static void
-pipelined(struct session *s)
+pipelined(struct viewer *s)
 {
 	fetch(s, true, false, ITEM_UID | ITEM_FLAGS);
 	store(s, false, '+', FLAG_DRAFT, false);
-	session_search(s, false, KEY_FLAG, FLAG_DELETED);
-	session_simple(s, V_NOOP);
+	viewer_search(s, false, KEY_FLAG, FLAG_DELETED);
+	viewer_simple(s, V_NOOP);
 }
 
 static void
-idle(struct session *s)
+idle(struct viewer *s)
 {
-	session_simple(s, V_IDLE);
-	session_done(s);
+	viewer_simple(s, V_IDLE);
+	viewer_done(s);
 }
 
 #define COMMANDS 50
 #define LARGE 44 /* from here on one of the messages is */
 
 static void
-command(struct session *s, unsigned which)
+command(struct viewer *s, unsigned which)
 {
 	const unsigned records = ITEM_UID | ITEM_FLAGS, key = 1u << 9;
 	struct mailbox *boxes = s->truth->boxes;
 
 	switch (which) {
 	case 0:
-		session_simple(s, V_NOOP);
+		viewer_simple(s, V_NOOP);
 		break;
 	case 1:
-		session_simple(s, V_CHECK);
+		viewer_simple(s, V_CHECK);
 		break;
 	case 2:
 		idle(s);
@@ -157,25 +157,25 @@ command(struct session *s, unsigned which)
 		store(s, true, '=', key, true);
 		break;
 	case 22:
-		session_search(s, false, KEY_ALL, 0);
+		viewer_search(s, false, KEY_ALL, 0);
 		break;
 	case 23:
-		session_search(s, true, KEY_ALL, 0);
+		viewer_search(s, true, KEY_ALL, 0);
 		break;
 	case 24:
-		session_search(s, false, KEY_FLAG, FLAG_SEEN);
+		viewer_search(s, false, KEY_FLAG, FLAG_SEEN);
 		break;
 	case 25:
-		session_search(s, true, KEY_UNFLAG, FLAG_DELETED);
+		viewer_search(s, true, KEY_UNFLAG, FLAG_DELETED);
 		break;
 	case 26:
-		session_search(s, false, KEY_SUBJECT, 2);
+		viewer_search(s, false, KEY_SUBJECT, 2);
 		break;
 	case 27:
-		session_search(s, true, KEY_TEXT, 2);
+		viewer_search(s, true, KEY_TEXT, 2);
 		break;
 	case 28:
-		session_simple(s, V_EXPUNGE);
+		viewer_simple(s, V_EXPUNGE);
 		break;
 	case 29:
 		uid_expunge(s);
@@ -193,37 +193,37 @@ command(struct session *s, unsigned which)
 		copy(s, true, true, 1);
 		break;
 	case 34:
-		session_append(s, &boxes[0], 2, key);
+		viewer_append(s, &boxes[0], 2, key);
 		break;
 	case 35:
-		session_select(s, &boxes[0], false);
+		viewer_select(s, &boxes[0], false);
 		break;
 	case 36:
-		session_select(s, &boxes[0], true);
+		viewer_select(s, &boxes[0], true);
 		break;
 	case 37:
-		session_simple(s, V_CLOSE);
+		viewer_simple(s, V_CLOSE);
 		break;
 	case 38:
-		session_simple(s, V_UNSELECT);
+		viewer_simple(s, V_UNSELECT);
 		break;
 	case 39:
 		pipelined(s);
 		break;
 	case 40:
-		session_status(s, &boxes[0]);
+		viewer_status(s, &boxes[0]);
 		break;
 	case 41:
-		session_status(s, &boxes[1]);
+		viewer_status(s, &boxes[1]);
 		break;
 	case 42:
-		session_simple(s, V_NOOP);
-		session_status(s, &boxes[0]);
-		session_status(s, &boxes[1]);
+		viewer_simple(s, V_NOOP);
+		viewer_status(s, &boxes[0]);
+		viewer_status(s, &boxes[1]);
 		break;
 	case 43:
 		store(s, true, '+', FLAG_SEEN | FLAG_DELETED, true);
-		session_status(s, &boxes[0]);
+		viewer_status(s, &boxes[0]);
 		break;
 	case 44:
 		fetch(s, true, true, ITEM_UID);
@@ -235,7 +235,7 @@ command(struct session *s, unsigned which)
 		fetch(s, false, true, ITEM_UID | ITEM_BODY);
 		break;
 	case 47:
-		session_search(s, true, KEY_TEXT, 2);
+		viewer_search(s, true, KEY_TEXT, 2);
 		break;
 	case 48:
 		copy(s, true, false, 1);
@@ -266,11 +266,11 @@ land(struct world *w, unsigned n)
 static void
 look_at_all(struct world *w)
 {
-	for (unsigned i = 0; i < w->session_count; i++) {
-		session_simple(&w->sessions[i], V_NOOP);
+	for (unsigned i = 0; i < w->viewer_count; i++) {
+		viewer_simple(&w->sessions[i], V_NOOP);
 		world_run(w);
 		if (w->sessions[i].belief.count > 0 && w->truth.fault == NULL)
-			session_fetch(&w->sessions[i], NULL, true, ITEM_UID | ITEM_FLAGS);
+			viewer_fetch(&w->sessions[i], NULL, true, ITEM_UID | ITEM_FLAGS);
 		world_run(w);
 	}
 }
@@ -278,18 +278,18 @@ look_at_all(struct world *w)
 static void
 settle(struct world *w)
 {
-	struct session *all[SITE_CLIENTS];
+	struct viewer *all[SITE_CLIENTS];
 
-	for (unsigned i = 0; i < w->session_count; i++) {
+	for (unsigned i = 0; i < w->viewer_count; i++) {
 		all[i] = &w->sessions[i];
 		if (all[i]->selecting == NULL)
-			session_select(all[i], &w->truth.boxes[0], false);
+			viewer_select(all[i], &w->truth.boxes[0], false);
 	}
 	world_run(w);
 	for (unsigned times = 0; times < 2 && w->truth.fault == NULL; times++)
 		look_at_all(w);
 	if (w->truth.fault == NULL)
-		sessions_agree(all, w->session_count);
+		sessions_agree(all, w->viewer_count);
 }
 
 static void
@@ -303,7 +303,7 @@ begin(struct world *w, unsigned which)
 	world_append(w, 1, FLAG_DELETED | 1u << 8);
 	world_prepare(w);
 	for (unsigned i = 0; i < 2; i++)
-		session_select(&w->sessions[i], &w->truth.boxes[0], false);
+		viewer_select(&w->sessions[i], &w->truth.boxes[0], false);
 	world_run(w);
 	look_at_all(w);
 }

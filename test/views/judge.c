@@ -5,7 +5,7 @@
 #include "base/mem.h"
 
 static struct message *
-message_at(const struct session *s, size_t i)
+message_at(const struct viewer *s, size_t i)
 {
 	const struct belief *b = &s->belief;
 
@@ -13,7 +13,7 @@ message_at(const struct session *s, size_t i)
 }
 
 static struct seat *
-seat_of(struct session *s, uint32_t uid)
+seat_of(struct viewer *s, uint32_t uid)
 {
 	for (size_t i = 0; i < s->belief.count; i++)
 		if (s->belief.seats[i].uid == uid)
@@ -22,7 +22,7 @@ seat_of(struct session *s, uint32_t uid)
 }
 
 void
-judge_uidvalidity(struct session *s, struct mailbox *box, uint32_t uidvalidity)
+judge_uidvalidity(struct viewer *s, struct mailbox *box, uint32_t uidvalidity)
 {
 	if (box->uidvalidity != 0 && box->uidvalidity != uidvalidity)
 		truth_fault(s->truth, "UIDVALIDITY of %s is %u, it was %u", box->name, uidvalidity,
@@ -31,7 +31,7 @@ judge_uidvalidity(struct session *s, struct mailbox *box, uint32_t uidvalidity)
 }
 
 void
-judge_leave(struct session *s)
+judge_leave(struct viewer *s)
 {
 	struct belief *b = &s->belief;
 	bool claims = b->box != NULL && !b->read_only && !s->rev2, all = false;
@@ -53,7 +53,7 @@ judge_leave(struct session *s)
 /* ---- which number is which UID */
 
 static void
-check_order(struct session *s, size_t at, uint32_t uid)
+check_order(struct viewer *s, size_t at, uint32_t uid)
 {
 	const struct belief *b = &s->belief;
 	uint64_t low = 0, high = NEVER;
@@ -73,7 +73,7 @@ check_order(struct session *s, size_t at, uint32_t uid)
 
 /* Number at + 1 is this UID. */
 static struct message *
-learn(struct session *s, size_t at, uint32_t uid)
+learn(struct viewer *s, size_t at, uint32_t uid)
 {
 	struct seat *seat = &s->belief.seats[at];
 	struct message *m;
@@ -94,7 +94,7 @@ learn(struct session *s, size_t at, uint32_t uid)
 /* ---- FETCH */
 
 static void
-check_recent(struct session *s, struct seat *seat, struct message *m, uint32_t flags)
+check_recent(struct viewer *s, struct seat *seat, struct message *m, uint32_t flags)
 {
 	unsigned selection = s->belief.selection;
 
@@ -111,7 +111,7 @@ check_recent(struct session *s, struct seat *seat, struct message *m, uint32_t f
 
 /* Flags of a message as they were told now. */
 static void
-check_flags(struct session *s, struct seat *seat, struct message *m, uint32_t flags)
+check_flags(struct viewer *s, struct seat *seat, struct message *m, uint32_t flags)
 {
 	struct buf text = {0};
 
@@ -122,7 +122,7 @@ check_flags(struct session *s, struct seat *seat, struct message *m, uint32_t fl
 		uint32_t flag = 1u << f;
 
 		s->truth->checked++;
-		if (truth_may_be(m, flag, (flags & flag) != 0, session_since(s), s->truth->now,
+		if (truth_may_be(m, flag, (flags & flag) != 0, viewer_since(s), s->truth->now,
 		        seat->floor[f], &seat->floor[f]))
 			continue;
 		flags_print(flag, &text);
@@ -135,7 +135,7 @@ check_flags(struct session *s, struct seat *seat, struct message *m, uint32_t fl
 }
 
 static void
-check_text(struct session *s, struct message *m, struct str text)
+check_text(struct viewer *s, struct message *m, struct str text)
 {
 	uint32_t id = truth_text_id(text);
 	struct buf want = {0};
@@ -153,7 +153,7 @@ check_text(struct session *s, struct message *m, struct str text)
 }
 
 static void
-check_subject(struct session *s, struct message *m, struct str envelope)
+check_subject(struct viewer *s, struct message *m, struct str envelope)
 {
 	struct words w = words_of(envelope);
 	struct str subject = STR_NONE;
@@ -172,7 +172,7 @@ check_subject(struct session *s, struct message *m, struct str envelope)
 }
 
 static void
-check_size(struct session *s, const struct message *m, uint32_t size)
+check_size(struct viewer *s, const struct message *m, uint32_t size)
 {
 	struct buf want = {0};
 
@@ -191,7 +191,7 @@ struct fetched {
 };
 
 static void
-read_item(struct session *s, struct words *w, struct fetched *f)
+read_item(struct viewer *s, struct words *w, struct fetched *f)
 {
 	struct str name = words_atom(w);
 
@@ -221,9 +221,9 @@ read_item(struct session *s, struct words *w, struct fetched *f)
 }
 
 void
-judge_fetch(struct session *s, uint32_t number, struct words *w)
+judge_fetch(struct viewer *s, uint32_t number, struct words *w)
 {
-	const struct act *a = session_current(s);
+	const struct act *a = viewer_current(s);
 	struct fetched f = {0};
 	struct message *m;
 	struct seat *seat;
@@ -264,7 +264,7 @@ judge_fetch(struct session *s, uint32_t number, struct words *w)
 
 /* May the message at a place have been found (or not) by this command? */
 static bool
-may_match(const struct session *s, const struct act *a, const struct message *m, bool found)
+may_match(const struct viewer *s, const struct act *a, const struct message *m, bool found)
 {
 	bool same = m->id == a->id;
 
@@ -283,7 +283,7 @@ may_match(const struct session *s, const struct act *a, const struct message *m,
 }
 
 static void
-check_found(struct session *s, struct act *a, const struct numbers *found)
+check_found(struct viewer *s, struct act *a, const struct numbers *found)
 {
 	struct belief *b = &s->belief;
 
@@ -307,9 +307,9 @@ check_found(struct session *s, struct act *a, const struct numbers *found)
 }
 
 static struct act *
-searching(struct session *s, struct words *w)
+searching(struct viewer *s, struct words *w)
 {
-	struct act *a = session_current(s);
+	struct act *a = viewer_current(s);
 
 	if (a == NULL || a->verb != V_SEARCH || a->searched || s->belief.box == NULL) {
 		w->bad = true;
@@ -319,7 +319,7 @@ searching(struct session *s, struct words *w)
 }
 
 void
-judge_search(struct session *s, struct words *w)
+judge_search(struct viewer *s, struct words *w)
 {
 	struct act *a = searching(s, w);
 	struct numbers found = {0};
@@ -333,7 +333,7 @@ judge_search(struct session *s, struct words *w)
 }
 
 void
-judge_esearch(struct session *s, struct words *w)
+judge_esearch(struct viewer *s, struct words *w)
 {
 	struct act *a = searching(s, w);
 	struct numbers found = {0};
@@ -354,9 +354,9 @@ judge_esearch(struct session *s, struct words *w)
 /* ---- STATUS */
 
 static bool
-read_counts(struct session *s, struct words *w, struct counts *c)
+read_counts(struct viewer *s, struct words *w, struct counts *c)
 {
-	const struct act *a = session_current(s);
+	const struct act *a = viewer_current(s);
 	uint32_t uidvalidity;
 
 	if (a == NULL || a->verb != V_STATUS || a->searched || !words_skip(w, a->target->name) ||
@@ -381,9 +381,9 @@ read_counts(struct session *s, struct words *w, struct counts *c)
 
 /* All of one moment, which is one of those in which the command was under way. */
 void
-judge_status(struct session *s, struct words *w)
+judge_status(struct viewer *s, struct words *w)
 {
-	struct act *a = session_current(s);
+	struct act *a = viewer_current(s);
 	struct counts c = {0};
 
 	if (!read_counts(s, w, &c)) {
@@ -401,8 +401,7 @@ judge_status(struct session *s, struct words *w)
 
 /* Nobody has to be told what became of a message that is gone, but that it is. */
 static void
-check_flags_told(
-    struct session *s, const struct seat *seat, const struct message *m, uint64_t since)
+check_flags_told(struct viewer *s, const struct seat *seat, const struct message *m, uint64_t since)
 {
 	for (unsigned f = 0; f < FLAGS; f++)
 		if (!truth_may_be(
@@ -414,7 +413,7 @@ check_flags_told(
 
 /* The mailbox is what it was at that moment or later (RFC 9051 section 5.2): nothing is untold. */
 static void
-check_settled(struct session *s, uint64_t since)
+check_settled(struct viewer *s, uint64_t since)
 {
 	struct belief *b = &s->belief;
 	size_t sure = 0, open = 0, at = 0;
@@ -447,7 +446,7 @@ check_settled(struct session *s, uint64_t since)
 }
 
 static void
-check_recents(struct session *s)
+check_recents(struct viewer *s)
 {
 	struct belief *b = &s->belief;
 	size_t known = 0;
@@ -460,7 +459,7 @@ check_recents(struct session *s)
 
 /* Each message asked for has been answered with what was asked for. */
 static void
-check_answered(struct session *s, const struct act *a, unsigned items)
+check_answered(struct viewer *s, const struct act *a, unsigned items)
 {
 	struct belief *b = &s->belief;
 
@@ -476,7 +475,7 @@ check_answered(struct session *s, const struct act *a, unsigned items)
 }
 
 static void
-wrote(struct session *s, const struct act *a, bool sure)
+wrote(struct viewer *s, const struct act *a, bool sure)
 {
 	for (size_t i = 0; i < a->uids.n; i++) {
 		struct message *m = truth_find(a->box, a->uids.v[i]);
@@ -499,7 +498,7 @@ shows_own(const struct message *m, const struct act *a, uint32_t flags)
 }
 
 static void
-end_store(struct session *s, struct act *a, bool ok)
+end_store(struct viewer *s, struct act *a, bool ok)
 {
 	wrote(s, a, ok);
 	if (ok && !a->silent)
@@ -520,7 +519,7 @@ end_store(struct session *s, struct act *a, bool ok)
 }
 
 static void
-end_fetch(struct session *s, struct act *a, bool ok)
+end_fetch(struct viewer *s, struct act *a, bool ok)
 {
 	if (a->which != 0)
 		wrote(s, a, ok);
@@ -530,7 +529,7 @@ end_fetch(struct session *s, struct act *a, bool ok)
 
 /* What is still there after it was not taken by it. */
 static void
-end_removal(struct session *s, struct act *a)
+end_removal(struct viewer *s, struct act *a)
 {
 	if (a->removal == NULL)
 		return;
@@ -554,7 +553,7 @@ end_removal(struct session *s, struct act *a)
 
 /* What the copy of a message has for flags, as far as it is known. */
 static void
-flags_of_source(const struct session *s, const struct act *a, const struct message *m,
+flags_of_source(const struct viewer *s, const struct act *a, const struct message *m,
     uint32_t *flags_r, uint32_t *open_r)
 {
 	*flags_r = *open_r = 0;
@@ -568,7 +567,7 @@ flags_of_source(const struct session *s, const struct act *a, const struct messa
 }
 
 static void
-copied(struct session *s, struct act *a, uint32_t from, uint32_t to)
+copied(struct viewer *s, struct act *a, uint32_t from, uint32_t to)
 {
 	struct message *m = truth_find(a->box, from);
 	uint32_t flags = 0, open = FLAGS_ALL;
@@ -590,7 +589,7 @@ copied(struct session *s, struct act *a, uint32_t from, uint32_t to)
 
 /* Those that were asked for and not copied have to be gone. */
 static void
-check_left_out(struct session *s, const struct act *a, const struct numbers *from)
+check_left_out(struct viewer *s, const struct act *a, const struct numbers *from)
 {
 	for (size_t i = 0; i < a->uids.n; i++) {
 		const struct message *m = truth_find(a->box, a->uids.v[i]);
@@ -603,7 +602,7 @@ check_left_out(struct session *s, const struct act *a, const struct numbers *fro
 
 /* "38505 304,319:320 3956:3958"; empty: nothing was copied.  Not ok: all were to be, or none. */
 static void
-take_copyuid(struct session *s, struct act *a, bool ok, struct str code)
+take_copyuid(struct viewer *s, struct act *a, bool ok, struct str code)
 {
 	struct words w = words_of(code);
 	struct numbers from = {0}, to = {0};
@@ -630,7 +629,7 @@ take_copyuid(struct session *s, struct act *a, bool ok, struct str code)
 }
 
 static void
-end_copy(struct session *s, struct act *a, bool ok, struct str code)
+end_copy(struct viewer *s, struct act *a, bool ok, struct str code)
 {
 	struct words w = words_of(code);
 
@@ -646,7 +645,7 @@ end_copy(struct session *s, struct act *a, bool ok, struct str code)
 }
 
 static void
-end_append(struct session *s, struct act *a, struct str code)
+end_append(struct viewer *s, struct act *a, struct str code)
 {
 	struct words w = words_of(code);
 	struct numbers uids = {0};
@@ -670,7 +669,7 @@ end_append(struct session *s, struct act *a, struct str code)
 
 /* RFC 2180 section 4: somebody has expunged one of those that it spoke of by number. */
 static bool
-expunge_issued(const struct session *s, const struct act *a, struct str code)
+expunge_issued(const struct viewer *s, const struct act *a, struct str code)
 {
 	if (!str_eq(code, STR("EXPUNGEISSUED")) || a->uid ||
 	    (a->verb != V_FETCH && a->verb != V_STORE && a->verb != V_COPY && a->verb != V_MOVE))
@@ -688,7 +687,7 @@ expunge_issued(const struct session *s, const struct act *a, struct str code)
 }
 
 static void
-end_select(struct session *s)
+end_select(struct viewer *s)
 {
 	s->belief.first = s->belief.count;
 	if (!s->belief.flags_told || s->belief.uidnext == 0 || s->belief.uidvalidity == 0)
@@ -696,7 +695,7 @@ end_select(struct session *s)
 }
 
 static void
-end_act(struct session *s, struct act *a, bool ok, struct str code)
+end_act(struct viewer *s, struct act *a, bool ok, struct str code)
 {
 	switch (a->verb) {
 	case V_LOGIN:
@@ -750,7 +749,7 @@ end_act(struct session *s, struct act *a, bool ok, struct str code)
 }
 
 void
-judge_reply(struct session *s, struct act *a, struct words *w)
+judge_reply(struct viewer *s, struct act *a, struct words *w)
 {
 	bool ok = words_skip(w, "OK "), no = !ok && words_skip(w, "NO ");
 	struct str code = STR_NONE;
@@ -768,7 +767,7 @@ judge_reply(struct session *s, struct act *a, struct words *w)
 /* ---- the end */
 
 static void
-check_end_recent(struct session *s)
+check_end_recent(struct viewer *s)
 {
 	const struct mailbox *box = s->belief.box;
 
@@ -781,7 +780,7 @@ check_end_recent(struct session *s)
 }
 
 static void
-check_pair(struct session *a, struct session *b)
+check_pair(struct viewer *a, struct viewer *b)
 {
 	if (a->belief.count != b->belief.count)
 		truth_fault(a->truth, "sessions %s and %s see %zu and %zu messages", a->name,
@@ -798,7 +797,7 @@ check_pair(struct session *a, struct session *b)
 }
 
 void
-sessions_agree(struct session *const *sessions, size_t n)
+sessions_agree(struct viewer *const *sessions, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (sessions[i]->belief.box == NULL || sessions[i]->act_count > 0) {

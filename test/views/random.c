@@ -55,13 +55,13 @@ hold_jobs(struct world *w, struct chance *c, bool held)
 static void
 ask(struct world *w, struct chance *c)
 {
-	struct session *s = &w->sessions[below(c, SESSIONS)];
+	struct viewer *s = &w->sessions[below(c, SESSIONS)];
 
-	if (session_idles(s)) {
+	if (viewer_idles(s)) {
 		if (below(c, 3) == 0)
-			session_done(s);
+			viewer_done(s);
 	} else if (s->act_count == 0 || below(c, 4) == 0)
-		session_next(s);
+		viewer_next(s);
 }
 
 static void
@@ -88,27 +88,27 @@ step(struct world *w, struct chance *c)
 static void
 finish(struct world *w, struct chance *c)
 {
-	struct session *all[SESSIONS];
+	struct viewer *all[SESSIONS];
 
 	w->hold = NULL;
 	hold_jobs(w, c, false);
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		all[i] = &w->sessions[i];
 		stream_fake_set_window(w->site->clients[i].fake, SIZE_MAX);
-		if (session_idles(all[i]))
-			session_done(all[i]);
+		if (viewer_idles(all[i]))
+			viewer_done(all[i]);
 	}
 	world_run(w);
 	for (unsigned i = 0; i < SESSIONS && w->truth.fault == NULL; i++)
 		if (all[i]->selecting == NULL)
-			session_select(all[i], &w->truth.boxes[0], false);
+			viewer_select(all[i], &w->truth.boxes[0], false);
 	for (unsigned times = 0; times < 2; times++) {
 		world_run(w);
 		for (unsigned i = 0; i < SESSIONS && w->truth.fault == NULL; i++) {
-			session_simple(all[i], V_NOOP);
+			viewer_simple(all[i], V_NOOP);
 			world_run(w);
 			if (all[i]->belief.count > 0)
-				session_fetch(all[i], NULL, true, ITEM_UID | ITEM_FLAGS);
+				viewer_fetch(all[i], NULL, true, ITEM_UID | ITEM_FLAGS);
 		}
 	}
 	world_run(w);

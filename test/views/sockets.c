@@ -19,7 +19,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "session.h"
+#include "viewer.h"
 
 #define SESSIONS 8
 #define ROUND_MS 4000
@@ -29,7 +29,7 @@
 #define RECEIVE 65536 /* small: a large message is a while on its way */
 
 struct client {
-	struct session s;
+	struct viewer s;
 	int fd;
 	bool greeted, closed;
 	uint64_t pause, idle_until; /* milliseconds */
@@ -119,7 +119,7 @@ take(struct round *r, struct client *c)
 		c->greeted = nl != NULL; /* it comes in one piece, or the rest of it is looked at */
 		bytes = nl != NULL ? str_range(nl + 1, bytes.p + bytes.n) : STR_NONE;
 	}
-	session_take(&c->s, bytes);
+	viewer_take(&c->s, bytes);
 	if (random_below(&r->random, 200) == 0)
 		c->pause = r->heard + random_below(&r->random, 150);
 }
@@ -168,9 +168,9 @@ ask(struct round *r, struct client *c)
 	uint64_t now = clock_mono_ms();
 	unsigned more = 1;
 
-	if (session_idles(&c->s)) {
+	if (viewer_idles(&c->s)) {
 		if (now >= c->idle_until)
-			session_done(&c->s);
+			viewer_done(&c->s);
 		return;
 	}
 	/* The next one at once, now and then several. */
@@ -179,7 +179,7 @@ ask(struct round *r, struct client *c)
 	if (random_below(&r->random, 4) == 0)
 		more = 1 + random_below(&r->random, PIPELINE);
 	while (more-- > 0)
-		session_next(&c->s);
+		viewer_next(&c->s);
 	c->idle_until = now + random_below(&r->random, 200);
 }
 
@@ -196,30 +196,30 @@ static void
 settle(struct round *r)
 {
 	for (unsigned i = 0; i < SESSIONS; i++)
-		if (session_idles(&r->clients[i].s))
-			session_done(&r->clients[i].s);
+		if (viewer_idles(&r->clients[i].s))
+			viewer_done(&r->clients[i].s);
 	while (r->truth.fault == NULL && busy(r))
 		exchange(r);
 }
 
 static void
-look_at_all(struct session *s)
+look_at_all(struct viewer *s)
 {
-	session_simple(s, V_NOOP);
+	viewer_simple(s, V_NOOP);
 	if (s->belief.count > 0)
-		session_fetch(s, NULL, true, ITEM_UID | ITEM_FLAGS);
+		viewer_fetch(s, NULL, true, ITEM_UID | ITEM_FLAGS);
 }
 
 static void
 end(struct round *r)
 {
-	struct session *all[SESSIONS];
+	struct viewer *all[SESSIONS];
 
 	settle(r);
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		all[i] = &r->clients[i].s;
 		if (all[i]->selecting == NULL && r->truth.fault == NULL)
-			session_select(all[i], &r->truth.boxes[i % MAILBOXES], false);
+			viewer_select(all[i], &r->truth.boxes[i % MAILBOXES], false);
 	}
 	settle(r);
 	for (unsigned times = 0; times < 2 && r->truth.fault == NULL; times++) {
@@ -230,7 +230,7 @@ end(struct round *r)
 	if (r->truth.fault == NULL)
 		sessions_agree(all, SESSIONS);
 	for (unsigned i = 0; i < SESSIONS && r->truth.fault == NULL; i++)
-		session_simple(all[i], V_LOGOUT);
+		viewer_simple(all[i], V_LOGOUT);
 	settle(r);
 }
 
@@ -248,12 +248,12 @@ begin(struct round *r, uint64_t seed)
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		struct client *c = &r->clients[i];
 
-		session_init(&c->s, &r->truth, i + 1, i % 4 == 3);
+		viewer_init(&c->s, &r->truth, i + 1, i % 4 == 3);
 		if (seed % 2 == 1)
 			c->s.habit = i % 2 == 0 ? HABIT_CHURN : HABIT_LOOK;
 		c->fd = dial();
 		(void)fcntl(c->fd, F_SETFL, O_NONBLOCK);
-		session_login(&c->s, user, password);
+		viewer_login(&c->s, user, password);
 	}
 }
 
@@ -277,7 +277,7 @@ run(uint64_t seed, uint64_t ms, uint64_t *commands)
 		truth_print(&r->truth);
 	for (unsigned i = 0; i < SESSIONS; i++) {
 		*commands += r->clients[i].s.commands;
-		session_fini(&r->clients[i].s);
+		viewer_fini(&r->clients[i].s);
 		close(r->clients[i].fd);
 	}
 	if (good)

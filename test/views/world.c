@@ -56,15 +56,15 @@ world_begin(struct world *w, uint64_t seed, unsigned sessions)
 		w->boxes[i] = store_mailbox_find(w->account, str_of(w->truth.boxes[i].name), &err);
 		TS_ASSERT(w->boxes[i] != NULL);
 	}
-	w->session_count = sessions;
+	w->viewer_count = sessions;
 	for (unsigned i = 0; i < sessions; i++) {
 		struct buf *out;
 
-		session_init(&w->sessions[i], &w->truth, i + 1, i % 3 == 2);
+		viewer_init(&w->sessions[i], &w->truth, i + 1, i % 3 == 2);
 		site_connect(w->site, i, NULL, false, false);
 		out = stream_fake_output(w->site->clients[i].fake);
 		buf_fini(out); /* the greeting */
-		session_login(&w->sessions[i], "alice", PASSWORD);
+		viewer_login(&w->sessions[i], "alice", PASSWORD);
 	}
 	world_run(w);
 }
@@ -73,11 +73,11 @@ void
 world_end(struct world *w)
 {
 	w->hold = NULL;
-	for (unsigned i = 0; i < w->session_count; i++) {
+	for (unsigned i = 0; i < w->viewer_count; i++) {
 		site_disconnect(w->site, i);
-		session_fini(&w->sessions[i]);
+		viewer_fini(&w->sessions[i]);
 	}
-	w->session_count = 0;
+	w->viewer_count = 0;
 	while (w->ready_count > 0)
 		store_upload_free(&w->ready[--w->ready_count].upload);
 	for (unsigned i = 0; i < MAILBOXES; i++)
@@ -100,11 +100,11 @@ world_send(struct world *w, unsigned i, size_t most)
 void
 world_take(struct world *w)
 {
-	for (unsigned i = 0; i < w->session_count; i++) {
+	for (unsigned i = 0; i < w->viewer_count; i++) {
 		struct stream_fake *fake = w->site->clients[i].fake;
 		struct buf *out = stream_fake_output(fake);
 
-		session_take(&w->sessions[i], buf_as_str(out));
+		viewer_take(&w->sessions[i], buf_as_str(out));
 		buf_fini(out);
 		if (stream_fake_ended(fake, NULL) && !w->sessions[i].bye)
 			truth_fault(&w->truth,
@@ -116,7 +116,7 @@ world_take(struct world *w)
 void
 world_run(struct world *w)
 {
-	for (unsigned i = 0; i < w->session_count; i++)
+	for (unsigned i = 0; i < w->viewer_count; i++)
 		world_send(w, i, SIZE_MAX);
 	while (w->tasks && loop_fake_step(w->site->loop))
 		look(w);

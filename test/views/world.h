@@ -7,8 +7,8 @@
  * are; they may be made at a hold point, which is before any look that a session takes at a
  * mailbox.
  */
-#include "session.h"
 #include "site.h"
+#include "viewer.h"
 
 #define READY 8
 
@@ -17,8 +17,8 @@ struct world {
 	struct store_account *account;
 	struct store_mailbox *boxes[MAILBOXES];
 	struct truth truth;
-	struct session sessions[SITE_CLIENTS];
-	unsigned session_count;
+	struct viewer sessions[SITE_CLIENTS];
+	unsigned viewer_count;
 	/* At the end of the n-th reading since `looks` was 0; NULL: nothing happens. */
 	void (*hold)(struct world *world, unsigned n);
 	unsigned looks;

@@ -33,9 +33,10 @@ is_loopback(struct str address)
 bool
 imap_password_allowed(const struct imap_conn *conn)
 {
-	return stream_is_tls(conn->stream) || imap_settings(conn)->plaintext == IMAP_PLAIN_ALWAYS ||
+	return stream_is_tls(conn->session.stream) ||
+	       imap_settings(conn)->plaintext == IMAP_PLAIN_ALWAYS ||
 	       (imap_settings(conn)->plaintext == IMAP_PLAIN_LOOPBACK &&
-	           is_loopback(conn->address));
+	           is_loopback(conn->session.address));
 }
 
 static bool
@@ -53,14 +54,14 @@ tokens_taken(const struct imap_conn *conn)
 static bool
 binds(const struct imap_conn *conn)
 {
-	return stream_binds(conn->stream);
+	return stream_binds(conn->session.stream);
 }
 
 /* RFC 4422 section 6.1.2: whoever took a mechanism away in clear is found out in the layer. */
 static bool
 in_layer(const struct imap_conn *conn)
 {
-	return stream_has_layers(conn->stream);
+	return stream_has_layers(conn->session.stream);
 }
 
 static bool
@@ -73,7 +74,7 @@ static bool
 offers_tls(const struct imap_conn *conn)
 {
 	return conn->server->tls != NULL && !conn->entrance->implicit_tls &&
-	       !stream_is_tls(conn->stream) && tls_slot_filled(conn->server->tls);
+	       !stream_is_tls(conn->session.stream) && tls_slot_filled(conn->server->tls);
 }
 
 static enum imap_next
@@ -108,7 +109,7 @@ imap_try_new(struct imap_cmd *cmd, struct str mechanism)
 	s->store = cmd->conn->server->store;
 	s->req.mechanism = mechanism;
 	s->req.address = imap_client_address(cmd->conn);
-	s->req.tls = stream_is_tls(cmd->conn->stream);
+	s->req.tls = stream_is_tls(cmd->conn->session.stream);
 	s->asked_ms = loop_now(cmd->conn->il->loop);
 	arena_on_free(cmd->arena, drop_state, s);
 	cmd->state = s;
@@ -326,9 +327,9 @@ source_of(const struct imap_conn *conn)
 {
 	char text[TALLY_NETWORK_MAX];
 
-	return tally_hash(
-	    conn->server->addresses, tally_network(imap_client_address(conn),
-	                                 (unsigned)imap_settings(conn)->address_v6_bits, text));
+	return tally_hash(conn->server->sessions.addresses,
+	    tally_network(
+	        imap_client_address(conn), (unsigned)imap_settings(conn)->address_v6_bits, text));
 }
 
 static enum imap_next

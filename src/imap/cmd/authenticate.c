@@ -309,10 +309,10 @@ imap_authenticate(struct imap_cmd *cmd)
 	s->exchange = sasl_exchange_new(mech);
 	if ((mech->flags & SASL_FROM_CHANNEL) != 0 && !identify(cmd, s->exchange))
 		return certificate_shown(cmd);
-	if (stream_is_tls(cmd->conn->stream) && plus_offered(cmd->conn, mech) &&
-	    stream_tls_binding(cmd->conn->stream, &binding))
+	if (stream_is_tls(cmd->conn->session.stream) && plus_offered(cmd->conn, mech) &&
+	    stream_tls_binding(cmd->conn->session.stream, &binding))
 		sasl_exchange_bind(s->exchange, &binding);
-	if (stream_is_tls(cmd->conn->stream))
+	if (stream_is_tls(cmd->conn->session.stream))
 		sasl_exchange_tls(s->exchange);
 	s->has_response = args.has_initial;
 	s->response = args.initial;

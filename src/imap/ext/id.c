@@ -40,7 +40,7 @@ keep_identity(struct imap_conn *conn, const struct wire_id *id)
 	arena_free(&conn->id_arena);
 	conn->id_name = STR_NONE;
 	if (text.n > 0) {
-		conn->id_arena = arena_child(conn->arena, text.n + 1);
+		conn->id_arena = arena_child(conn->session.arena, text.n + 1);
 		conn->id_name = arena_str(conn->id_arena, buf_as_str(&text));
 	}
 	buf_fini(&text);
@@ -55,7 +55,7 @@ is_front(const struct imap_conn *conn)
 	const struct conf_list *fronts = &s->trusted_fronts;
 	struct net_network address, network;
 
-	if (fronts->n == 0 || !net_address_parse(conn->address, &address))
+	if (fronts->n == 0 || !net_address_parse(conn->session.address, &address))
 		return false;
 	for (size_t i = 0; i < fronts->n; i++)
 		if (net_network_parse(fronts->items[i], &network) == NULL &&
@@ -143,7 +143,7 @@ log_id(const struct imap_conn *conn)
 		log_event_str(&e, "address", str_of(told->address));
 		if (told->port > 0)
 			log_event_u64(&e, "port", told->port);
-		log_event_str(&e, "front", conn->address);
+		log_event_str(&e, "front", conn->session.address);
 		if (told->session[0] != '\0')
 			log_event_str(&e, "session", str_of(told->session));
 	}

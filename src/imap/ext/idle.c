@@ -46,7 +46,7 @@ tell_still_here(struct imap_teller *teller, struct imap_conn *conn, bool expunge
 {
 	(void)expunge;
 	/* To a client that takes nothing it is of no use. */
-	if (teller->due && stream_out_pending(conn->stream) == 0)
+	if (teller->due && stream_out_pending(conn->session.stream) == 0)
 		wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, STR_NONE, STR("Still here"));
 	teller->due = false;
 	return true;
@@ -57,7 +57,7 @@ still_due(void *arg)
 {
 	struct still *still = arg;
 
-	if (still->conn->closing)
+	if (still->conn->session.closing)
 		return;
 	loop_timer_set(&still->timer, still->ms);
 	still->teller.due = true;

@@ -37,7 +37,7 @@ end_layers(struct imap_cmd *cmd)
 {
 	struct imap_conn *conn = cmd->conn;
 
-	if (stream_may_pop(conn->stream))
+	if (stream_may_pop(conn->session.stream))
 		return begin_new_turn(cmd);
 	imap_log(conn, LOG_INFO, "input behind UNAUTHENTICATE, before its OK: closed");
 	imap_bye(conn, NULL, "With a security layer, wait for the OK of UNAUTHENTICATE");
@@ -53,7 +53,7 @@ cmd_unauthenticate(struct imap_cmd *cmd)
 		return cmd_bad(cmd, "Unknown command");
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
-	if (!stream_has_layers(cmd->conn->stream))
+	if (!stream_has_layers(cmd->conn->session.stream))
 		return begin_new_turn(cmd);
 	/* When the stream is not within data(), so that it knows what came behind this line. */
 	cmd->step = &layers;

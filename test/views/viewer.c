@@ -3,7 +3,7 @@
  * What a client may believe, response by response (RFC 3501 and RFC 9051 sections 2.3, 5.2, 5.5
  * and 7; RFC 6851; RFC 4315).
  */
-#include "session.h"
+#include "viewer.h"
 
 #include <stdio.h>
 
@@ -11,9 +11,9 @@
 #include "judge.h"
 
 void
-session_init(struct session *s, struct truth *truth, unsigned number, bool rev2)
+viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2)
 {
-	*s = (struct session){.truth = truth, .rev2 = rev2, .answered = truth->now};
+	*s = (struct viewer){.truth = truth, .rev2 = rev2, .answered = truth->now};
 	s->random = truth->seed * 1000003u + number;
 	snprintf(s->name, sizeof(s->name), "%u%s", number, rev2 ? "'" : " ");
 }
@@ -29,7 +29,7 @@ act_free(struct act *a)
 }
 
 void
-session_fini(struct session *s)
+viewer_fini(struct viewer *s)
 {
 	for (size_t i = 0; i < s->act_count; i++)
 		act_free(s->acts[i]);
@@ -39,13 +39,13 @@ session_fini(struct session *s)
 }
 
 struct act *
-session_current(const struct session *s)
+viewer_current(const struct viewer *s)
 {
 	return s->act_count > 0 ? s->acts[0] : NULL;
 }
 
 uint64_t
-session_since(const struct session *s)
+viewer_since(const struct viewer *s)
 {
 	return s->act_count > 0 ? s->acts[0]->sent : s->answered;
 }
@@ -53,7 +53,7 @@ session_since(const struct session *s)
 /* ---- EXISTS, EXPUNGE, RECENT, FLAGS */
 
 static void
-take_exists(struct session *s, uint32_t n)
+take_exists(struct viewer *s, uint32_t n)
 {
 	struct belief *b = &s->belief;
 
@@ -66,13 +66,13 @@ take_exists(struct session *s, uint32_t n)
 		b->seats = mem_realloc(b->seats, b->cap * sizeof(*b->seats));
 	}
 	for (; b->count < n; b->count++)
-		b->seats[b->count] = (struct seat){.since = session_since(s)};
+		b->seats[b->count] = (struct seat){.since = viewer_since(s)};
 }
 
 static void
-take_expunge(struct session *s, uint32_t n)
+take_expunge(struct viewer *s, uint32_t n)
 {
-	const struct act *a = session_current(s);
+	const struct act *a = viewer_current(s);
 	struct belief *b = &s->belief;
 	struct message *m;
 
@@ -96,7 +96,7 @@ take_expunge(struct session *s, uint32_t n)
 }
 
 static void
-take_recent(struct session *s, uint32_t n)
+take_recent(struct viewer *s, uint32_t n)
 {
 	struct belief *b = &s->belief;
 	size_t known = 0, open = 0;
@@ -114,7 +114,7 @@ take_recent(struct session *s, uint32_t n)
 }
 
 static void
-take_keywords(struct session *s, struct words *w)
+take_keywords(struct viewer *s, struct words *w)
 {
 	uint32_t flags = 0;
 
@@ -127,16 +127,16 @@ take_keywords(struct session *s, struct words *w)
 /* ---- untagged OK */
 
 static void
-take_code(struct session *s, struct words *w)
+take_code(struct viewer *s, struct words *w)
 {
-	struct act *a = session_current(s);
+	struct act *a = viewer_current(s);
 
 	if (words_skip(w, "UIDVALIDITY ")) {
 		s->belief.uidvalidity = words_number(w);
 		judge_uidvalidity(s, s->belief.box, s->belief.uidvalidity);
 	} else if (words_skip(w, "UIDNEXT ")) {
 		s->belief.uidnext = words_number(w);
-		truth_uidnext(s->truth, s->belief.box, s->belief.uidnext, session_since(s));
+		truth_uidnext(s->truth, s->belief.box, s->belief.uidnext, viewer_since(s));
 	} else if (words_skip(w, "UNSEEN ")) {
 		uint32_t n = words_number(w);
 
@@ -156,7 +156,7 @@ take_code(struct session *s, struct words *w)
 /* ---- the rest */
 
 static void
-take_numbered(struct session *s, struct words *w)
+take_numbered(struct viewer *s, struct words *w)
 {
 	uint32_t n = words_number(w);
 
@@ -179,7 +179,7 @@ take_numbered(struct session *s, struct words *w)
 }
 
 static void
-take_untagged(struct session *s, struct words *w)
+take_untagged(struct viewer *s, struct words *w)
 {
 	if (w->p < w->end && *w->p >= '0' && *w->p <= '9')
 		take_numbered(s, w);
@@ -194,7 +194,7 @@ take_untagged(struct session *s, struct words *w)
 	else if (words_skip(w, "STATUS "))
 		judge_status(s, w);
 	else if (words_skip(w, "BYE")) {
-		const struct act *a = session_current(s);
+		const struct act *a = viewer_current(s);
 
 		if (a == NULL || a->verb != V_LOGOUT)
 			truth_fault(s->truth, "BYE that nobody asked for");
@@ -206,9 +206,9 @@ take_untagged(struct session *s, struct words *w)
 
 /* A command is now what the server works on. */
 static void
-next_act(struct session *s)
+next_act(struct viewer *s)
 {
-	struct act *a = session_current(s);
+	struct act *a = viewer_current(s);
 
 	if (a == NULL || (a->verb != V_SELECT && a->verb != V_EXAMINE))
 		return;
@@ -219,16 +219,16 @@ next_act(struct session *s)
 }
 
 void
-session_started(struct session *s)
+viewer_started(struct viewer *s)
 {
 	if (s->act_count == 1)
 		next_act(s);
 }
 
 static void
-take_tagged(struct session *s, struct words *w)
+take_tagged(struct viewer *s, struct words *w)
 {
-	struct act *a = session_current(s);
+	struct act *a = viewer_current(s);
 	uint32_t tag = words_number(w);
 
 	if (w->bad || a == NULL || tag != a->tag) {
@@ -246,10 +246,10 @@ take_tagged(struct session *s, struct words *w)
 }
 
 static void
-take_one(struct session *s, struct str line)
+take_one(struct viewer *s, struct str line)
 {
 	struct words w = words_of((struct str){line.p, line.n - 2});
-	struct act *a = session_current(s);
+	struct act *a = viewer_current(s);
 
 	s->truth->now++;
 	truth_log(s->truth, s->name, 'S', line);
@@ -266,7 +266,7 @@ take_one(struct session *s, struct str line)
 }
 
 void
-session_take(struct session *s, struct str bytes)
+viewer_take(struct viewer *s, struct str bytes)
 {
 	size_t at = 0, n;
 

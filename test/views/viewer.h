@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef TEST_VIEWS_SESSION_H
-#define TEST_VIEWS_SESSION_H
+#ifndef TEST_VIEWS_VIEWER_H
+#define TEST_VIEWS_VIEWER_H
 /*
  * A client: what it has asked for, and what it may believe of the mailbox that it has selected.
  *
- * The driver calls session_next() or one of the session_…() that say what to ask, sends what is in
- * `out`, and gives what comes to session_take(), which reads every response and compares it with
+ * The driver calls viewer_next() or one of the viewer_…() that say what to ask, sends what is in
+ * `out`, and gives what comes to viewer_take(), which reads every response and compares it with
  * what the client believes and with the truth.
  */
 #include "truth.h"
@@ -89,7 +89,7 @@ struct belief {
 
 #define PIPELINE 4
 
-struct session {
+struct viewer {
 	struct truth *truth;
 	char name[16];
 	uint64_t random;
@@ -106,37 +106,37 @@ struct session {
 	struct buf in, out;
 };
 
-void session_init(struct session *s, struct truth *truth, unsigned number, bool rev2);
-void session_fini(struct session *s);
+void viewer_init(struct viewer *s, struct truth *truth, unsigned number, bool rev2);
+void viewer_fini(struct viewer *s);
 
 /* What the server sent. */
-void session_take(struct session *s, struct str bytes);
+void viewer_take(struct viewer *s, struct str bytes);
 
 /* ---- asking; uids and numbers are taken from the belief ---- */
 
-void session_login(struct session *s, const char *user, const char *password);
-void session_select(struct session *s, struct mailbox *box, bool read_only);
+void viewer_login(struct viewer *s, const char *user, const char *password);
+void viewer_select(struct viewer *s, struct mailbox *box, bool read_only);
 /* NOOP, CHECK, CLOSE, UNSELECT, EXPUNGE, LOGOUT, IDLE. */
-void session_simple(struct session *s, enum verb verb);
-void session_done(struct session *s); /* ends IDLE */
+void viewer_simple(struct viewer *s, enum verb verb);
+void viewer_done(struct viewer *s); /* ends IDLE */
 /* chosen: numbers; NULL: 1:* (an empty mailbox has none). */
-void session_fetch(struct session *s, const struct numbers *chosen, bool uid, unsigned items);
-void session_store(struct session *s, const struct numbers *chosen, bool uid, char mode,
+void viewer_fetch(struct viewer *s, const struct numbers *chosen, bool uid, unsigned items);
+void viewer_store(struct viewer *s, const struct numbers *chosen, bool uid, char mode,
     uint32_t flags, bool silent);
-void session_search(struct session *s, bool uid, enum key key, uint32_t what);
-void session_uid_expunge(struct session *s, const struct numbers *chosen);
-void session_copy(
-    struct session *s, const struct numbers *chosen, bool uid, bool move, struct mailbox *target);
-void session_status(struct session *s, struct mailbox *box);
-void session_append(struct session *s, struct mailbox *target, unsigned count, uint32_t flags);
+void viewer_search(struct viewer *s, bool uid, enum key key, uint32_t what);
+void viewer_uid_expunge(struct viewer *s, const struct numbers *chosen);
+void viewer_copy(
+    struct viewer *s, const struct numbers *chosen, bool uid, bool move, struct mailbox *target);
+void viewer_status(struct viewer *s, struct mailbox *box);
+void viewer_append(struct viewer *s, struct mailbox *target, unsigned count, uint32_t flags);
 
 /* By its seed: one more command, if it may have one more under way. */
-void session_next(struct session *s);
+void viewer_next(struct viewer *s);
 /* May it speak of numbers, or may some that are on their way be shifted? */
-bool session_may_number(const struct session *s);
-bool session_idles(const struct session *s); /* IDLE is on, and DONE was not said */
+bool viewer_may_number(const struct viewer *s);
+bool viewer_idles(const struct viewer *s); /* IDLE is on, and DONE was not said */
 
 /* At the end, when all have said NOOP and have looked at all flags: what they believe is the same,
  * and it is the truth. */
-void sessions_agree(struct session *const *sessions, size_t n);
+void sessions_agree(struct viewer *const *sessions, size_t n);
 #endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See lookup_int.h. */
+#include "lmtp/lookup_int.h"
+
+#include "auth/alias.h"
+#include "auth/db.h"
+#include "mail/text/text.h"
+#include "sasl/names.h"
+#include "wire/utf7.h"
+
+enum {
+	LOOKUPS_MAX = 10000, /* names looked up for one address */
+	LOOKS = 8            /* at a user's mailboxes, when they change */
+};
+
+static const char no_user[] = "550 5.1.1 No such user here", disabled[] = "550 5.2.1 Disabled",
+                  later[] = "451 4.3.0 The mail store cannot be asked now",
+                  full[] = "452 4.3.1 The mail store is full",
+                  too_many[] = "452 4.5.3 Too many recipients",
+                  no_domain[] = "550 5.1.2 Mail for this domain is not taken here";
+
+const char *
+lmtp_lookup_reply_for(enum ts_err err)
+{
+	return err == TS_FULL ? full : later;
+}
+
+/* ---- what a name means: on a worker ---- */
+
+/* account NULL: of the user. */
+static void
+want_mailbox(
+    struct lmtp_lookup *l, struct str user, struct store_account *account, struct str mailbox)
+{
+	struct lmtp_wanted *w = arena_new_object(l->arena, struct lmtp_wanted);
+
+	for (const struct lmtp_wanted *o = l->wanted; o != NULL; o = o->next)
+		if (str_eq(o->user, user) && str_eq(o->mailbox, mailbox))
+			return;
+	w->lookup = l;
+	w->user = arena_str(l->arena, user);
+	w->mailbox = arena_str(l->arena, mailbox);
+	w->account = account != NULL ? store_account_ref(account) : NULL;
+	w->next = l->wanted;
+	l->wanted = w;
+}
+
+static bool
+cannot_make(const struct lmtp_lookup *l, struct str user, struct str mailbox)
+{
+	for (const struct lmtp_wanted *w = l->cannot; w != NULL; w = w->next)
+		if (str_eq(w->user, user) && str_eq(w->mailbox, mailbox))
+			return true;
+	return false;
+}
+
+struct same { /* the mailbox of this name, or the first one whose name compares as want does */
+	struct str name;
+	struct buf want;
+	struct str found;
+	struct arena *arena;
+};
+
+static bool
+is_same(const struct store_mailbox_info *info, void *arg)
+{
+	struct same *same = arg;
+	struct buf name = {0};
+	bool exact = str_eq(info->name, same->name);
+
+	if (info->id != 0 && (exact || same->found.n == 0)) {
+		mail_casemap(info->name, &name);
+		if (exact || str_eq(buf_as_str(&name), buf_as_str(&same->want)))
+			same->found = arena_str(same->arena, info->name);
+	}
+	buf_fini(&name);
+	return !exact;
+}
+
+/* Is it, as it was given, the sub-address that was asked for? */
+static bool
+spells(struct str spelled, struct str sub)
+{
+	struct buf b = {0};
+	bool yes =
+	    str_eq(spelled, sub) || (sasl_name_prepare(spelled, &b) && str_eq(buf_as_str(&b), sub));
+
+	buf_fini(&b);
+	return yes;
+}
+
+static enum ts_err
+load_found_mailbox(struct store_account *account, struct str name, struct lmtp_found *f)
+{
+	f->name = name;
+	return store_mailbox_load(account, name, &f->mailbox);
+}
+
+/* *again: one was seen, and is not there any more. */
+static enum ts_err
+load_same(const struct lmtp_lookup *l, struct store_account *account, struct str sub,
+    struct str name, struct lmtp_found *f, bool *again)
+{
+	struct same same = {.arena = l->arena, .name = name};
+	enum ts_err err = load_found_mailbox(account, name, f);
+
+	*again = false;
+	if (err != TS_NOT_FOUND)
+		return err;
+	mail_casemap(sub, &same.want);
+	store_account_list(account, is_same, &same);
+	buf_fini(&same.want);
+	if (same.found.n == 0)
+		return TS_NOT_FOUND;
+	err = load_found_mailbox(account, same.found, f);
+	*again = err == TS_NOT_FOUND;
+	return err;
+}
+
+/* The mailbox of a sub-address, or INBOX; none if it is wanted.  Who renames mailboxes meanwhile
+ * makes us look again: what was seen at different moments is no answer. */
+static enum ts_err
+load_mailbox(struct lmtp_lookup *l, struct store_account *account, struct str user, struct str sub,
+    struct lmtp_found *f)
+{
+	struct str name = sub.n > 0 && spells(l->spelled, sub) ? l->spelled : sub;
+	enum ts_err err = TS_NOT_FOUND;
+	bool again = true;
+
+	name = wire_name_kept(l->arena, name);
+	for (unsigned i = 0; i < LOOKS && name.n > 0 && again; i++)
+		err = load_same(l, account, sub, name, f, &again);
+	if (name.n > 0 && again)
+		return TS_UNAVAILABLE;
+	if (err == TS_NOT_FOUND && wire_name_fault(name) == NULL &&
+	    l->settings->missing_mailbox == LMTP_MISSING_CREATE && !cannot_make(l, user, name)) {
+		want_mailbox(l, user, account, name);
+		return TS_OK;
+	}
+	if (err == TS_NOT_FOUND)
+		err = load_found_mailbox(account, STR("INBOX"), f);
+	return err;
+}
+
+static void
+add_found(struct lmtp_lookup *l, struct lmtp_found *f)
+{
+	*l->tail = f;
+	l->tail = &f->next;
+}
+
+static enum ts_err
+deliver_to(struct lmtp_lookup *l, struct str user, struct str mailbox)
+{
+	struct store_account *account = NULL;
+	struct lmtp_found *f = arena_new_object(l->arena, struct lmtp_found);
+	enum ts_err err = store_account_load(l->server->store, user, false, &account);
+
+	if (err == TS_OK) {
+		err = load_mailbox(l, account, user, mailbox, f);
+	} else if (err == TS_NOT_FOUND) {
+		want_mailbox(l, user, NULL, STR_NONE);
+		err = TS_OK;
+	}
+	store_account_unref(&account);
+	if (err != TS_OK)
+		return err;
+	l->count++;
+	if (f->mailbox == NULL)
+		return TS_OK;
+	add_found(l, f);
+	return TS_OK;
+}
+
+static bool
+is_open(const struct lmtp_lookup *l, struct str name)
+{
+	for (size_t i = 0; i < l->depth; i++)
+		if (str_eq(l->open[i], name))
+			return true;
+	return false;
+}
+
+static const char *expand(struct lmtp_lookup *l, const struct auth_alias *alias);
+
+/* An alias or a user of exactly that name.  NULL: delivered; no_user: there is none. */
+static const char *
+try_name(struct lmtp_lookup *l, struct str name, struct str mailbox)
+{
+	struct auth *auth = l->server->auth;
+	struct auth_alias alias;
+	struct auth_user user;
+	enum ts_err err = TS_NOT_FOUND;
+
+	/* Aliases that stand for each other several times over would grow without end. */
+	if (++l->names > LOOKUPS_MAX)
+		return too_many;
+	if (!is_open(l, name))
+		err = auth_alias_get(auth, name, l->arena, &alias);
+	if (err == TS_OK)
+		return expand(l, &alias);
+	if (err == TS_NOT_FOUND && name.p[0] != '@')
+		err = auth_find_user(auth, name, l->arena, &user);
+	if (err == TS_NOT_FOUND || err == TS_INVALID)
+		return no_user;
+	if (err != TS_OK)
+		return lmtp_lookup_reply_for(err);
+	if ((user.flags & AUTH_USER_DISABLED) != 0)
+		return disabled;
+	if (l->count >= (size_t)l->settings->recipients)
+		return too_many;
+	/* A database may call them otherwise. */
+	err = deliver_to(l, user.name, mailbox);
+	return err == TS_OK ? NULL : lmtp_lookup_reply_for(err);
+}
+
+/* local@domain, and without sub-address; domain may be empty. */
+static const char *
+try_address(struct lmtp_lookup *l, struct str name)
+{
+	struct str sep = l->settings->separator, local, domain;
+	const char *reply = try_name(l, name, STR_NONE), *at;
+	struct buf base = {0};
+
+	if (reply != no_user || !sasl_name_split(name, &local, &domain))
+		return reply;
+	at = sep.n > 0 ? str_chr(local, sep.p[0]) : NULL;
+	if (at == NULL || at == local.p)
+		return no_user;
+	buf_str(&base, str_range(local.p, at));
+	if (domain.n > 0) {
+		buf_putc(&base, '@');
+		buf_str(&base, domain);
+	}
+	reply = try_name(
+	    l, arena_str(l->arena, buf_as_str(&base)), str_range(at + 1, local.p + local.n));
+	buf_fini(&base);
+	return reply;
+}
+
+/* Found is found if one of them is; otherwise what the last one was told. */
+static const char *
+expand(struct lmtp_lookup *l, const struct auth_alias *alias)
+{
+	const char *worst = NULL;
+	size_t before = l->count;
+
+	if (l->depth == LMTP_ALIAS_DEPTH)
+		return no_user;
+	l->open[l->depth++] = alias->name;
+	for (size_t i = 0; i < alias->target_count; i++) {
+		const char *reply = try_address(l, alias->targets[i]);
+
+		/* One that cannot be looked up now must not be lost; one that is gone may. */
+		if (reply != NULL && (worst == NULL || reply[0] == '4'))
+			worst = reply;
+		if (reply == too_many)
+			break;
+	}
+	l->depth--;
+	if (worst != NULL && worst[0] == '4')
+		return worst;
+	return l->count > before ? NULL : worst;
+}
+
+static bool
+domain_listed(const struct lmtp_lookup *l, struct str domain)
+{
+	const struct conf_list *list = &l->settings->domains;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (str_ieq(list->items[i], domain))
+			return true;
+	return false;
+}
+
+/* local[@domain] becomes a name, with the default domain where it has none. */
+static bool
+full_name(
+    struct lmtp_lookup *l, struct str local, struct str domain, struct str dflt, struct str *name_r)
+{
+	struct buf raw = {0}, name = {0};
+	bool ok;
+
+	buf_str(&raw, local);
+	if (domain.n > 0) {
+		buf_putc(&raw, '@');
+		buf_str(&raw, domain);
+	}
+	ok = sasl_name_full(buf_as_str(&raw), dflt, &name);
+	if (ok)
+		*name_r = arena_str(l->arena, buf_as_str(&name));
+	buf_fini(&raw);
+	buf_fini(&name);
+	return ok;
+}
+
+/* The whole local part is a name, or what is before the separator is one. */
+static const char *
+try_local(struct lmtp_lookup *l, struct str domain, struct str dflt)
+{
+	struct str name;
+
+	if (full_name(l, l->local, domain, dflt, &name))
+		return try_address(l, name);
+	if (l->spelled.n == 0)
+		return no_user;
+	return full_name(l, str_range(l->local.p, l->spelled.p - 1), domain, dflt, &name)
+	           ? try_name(l, name, l->spelled)
+	           : no_user;
+}
+
+static const char *
+look_up_recipient(struct lmtp_lookup *l)
+{
+	struct str dflt = l->server->default_domain;
+	bool listed = domain_listed(l, l->domain);
+	struct str sep = l->settings->separator;
+	const char *reply, *at = sep.n > 0 ? str_chr(l->local, sep.p[0]) : NULL;
+	struct buf raw = {0}, name = {0};
+
+	if (l->domain.n > 0 && l->settings->domains.n > 0 && !listed && !str_ieq(l->domain, dflt))
+		return no_domain;
+	if (at != NULL)
+		l->spelled = str_range(at + 1, l->local.p + l->local.n);
+	reply = try_local(l, l->domain, dflt);
+	/* A quoted local part may have an @, which is not that of a domain. */
+	if (reply == no_user && l->domain.n > 0 && listed && dflt.n == 0 &&
+	    str_chr(str_range(l->local.p, at != NULL ? at : l->local.p + l->local.n), '@') == NULL)
+		reply = try_local(l, STR_NONE, STR_NONE);
+	if (reply == no_user && l->domain.n > 0) {
+		buf_putc(&raw, '@');
+		buf_str(&raw, l->domain);
+		if (auth_alias_name(l->server->auth, buf_as_str(&raw), &name))
+			reply = try_name(l, arena_str(l->arena, buf_as_str(&name)), STR_NONE);
+	}
+	buf_fini(&raw);
+	buf_fini(&name);
+	return reply;
+}
+
+void
+lmtp_lookup_run(struct lmtp_lookup *l)
+{
+	l->spelled = STR_NONE;
+	l->depth = l->names = 0;
+	l->tail = &l->first;
+	l->reply = look_up_recipient(l);
+	if (l->reply == NULL && l->count > l->room)
+		l->reply = too_many;
+}
+
+void
+lmtp_lookup_forget(struct lmtp_lookup *l)
+{
+	for (struct lmtp_found *f = l->first; f != NULL; f = f->next)
+		store_mailbox_unref(&f->mailbox);
+	for (struct lmtp_wanted *w = l->wanted; w != NULL; w = w->next) {
+		store_change_free(&w->change);
+		store_account_unref(&w->account);
+	}
+	l->first = NULL;
+	l->wanted = NULL;
+	l->count = 0;
+}
