@@ -96,6 +96,8 @@ change(struct auth *auth, struct str name, struct str value, bool remove)
 	c->records[0].remove = c->records[0].must_exist = remove;
 	err = store_submit_wait(c);
 	store_change_free(&c);
+	/* Also where it failed: whether it is on disk may not be known. */
+	auth_cache_drop(auth->cache, name);
 	buf_fini(&key);
 	return err;
 }
@@ -179,4 +181,37 @@ auth_alias_list(struct auth *auth, bool (*fn)(const struct auth_alias *alias, vo
 	struct lister lister = {fn, arg};
 
 	return store_record_list(auth->store, STR("alias/"), list_alias, &lister);
+}
+
+/* ---- recipients */
+
+enum ts_err
+auth_find_recipient(struct auth *auth, struct str name, bool users_only, struct arena *arena,
+    struct auth_recipient *recipient_r)
+{
+	uint64_t epoch = auth_cache_epoch(auth->cache, name);
+	enum ts_err err = TS_NOT_FOUND;
+
+	*recipient_r = (struct auth_recipient){.is_alias = false};
+	if (!users_only)
+		err = auth_alias_get(auth, name, arena, &recipient_r->alias);
+	if (err != TS_NOT_FOUND) {
+		recipient_r->is_alias = err == TS_OK;
+		return err;
+	}
+	if (name.n == 0 || name.p[0] == '@')
+		return TS_NOT_FOUND;
+	err = auth_find_user(auth, name, arena, &recipient_r->user);
+	if (err == TS_OK && !users_only)
+		auth_cache_note_no_alias(auth->cache, epoch, name);
+	return err;
+}
+
+bool
+auth_recall_recipient(struct auth *auth, struct str name)
+{
+	struct auth_facts facts;
+
+	return auth_cache_user(auth->cache, name, STR_NONE, &facts) && facts.no_alias &&
+	       (facts.flags & AUTH_USER_DISABLED) == 0;
 }

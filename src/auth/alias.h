@@ -3,7 +3,8 @@
 #define AUTH_ALIAS_H
 /*
  * Aliases: addresses that stand for users, for delivery only; nobody logs in
- * with one.  All functions are BLOCKING: a worker or a thread of its own.
+ * with one.  All functions but auth_recall_recipient() are BLOCKING: a worker or a thread of its
+ * own.
  *
  * An alias is a name like a user's, prepared, with the default domain behind
  * it; or "@domain", which takes what is addressed to the domain and is neither
@@ -18,6 +19,7 @@
  *	varint   number of targets, then each: varint length, bytes
  */
 #include "auth/auth.h"
+#include "auth/user/user.h"
 #include "base/arena.h"
 
 enum { AUTH_ALIAS_TARGETS = 256 };
@@ -41,6 +43,25 @@ TS_CHECKED enum ts_err auth_alias_get(
 /* In the order of names, until fn returns false; the alias is valid inside fn only. */
 TS_CHECKED enum ts_err auth_alias_list(
     struct auth *auth, bool (*fn)(const struct auth_alias *alias, void *arg), void *arg);
+
+/* Whom a name means in delivery: an alias of that name, or else a user. */
+struct auth_recipient {
+	bool is_alias;
+	struct auth_alias alias;
+	struct auth_user user; /* unless is_alias; its database may be gone */
+};
+
+/* name is prepared; users_only: it is no alias here, since that is being expanded.  TS_OK,
+ * TS_NOT_FOUND; else it cannot be asked. */
+TS_CHECKED enum ts_err auth_find_recipient(struct auth *auth, struct str name, bool users_only,
+    struct arena *arena, struct auth_recipient *recipient_r);
+/*
+ * The same from what auth remembers, in one look: true if the name is known to be no alias, and
+ * that of a user who is not disabled; false: ask auth_find_recipient().  Does not block.  Whoever
+ * changes an alias or a user makes it false before the change is acknowledged.
+ */
+bool auth_recall_recipient(struct auth *auth, struct str name);
+
 /* The form in which names are kept: appends it.  False: it is no name. */
 bool auth_alias_name(struct auth *auth, struct str name, struct buf *out);
 #endif

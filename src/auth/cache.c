@@ -26,6 +26,7 @@ struct entry { /* of a user */
 	struct siphash hash;
 	uint64_t stamp, until;
 	unsigned flags;
+	bool no_alias;
 	size_t name_n, pattern_count, packed_n;
 	char packed[]; /* the name, then the patterns as varint length and bytes */
 };
@@ -210,6 +211,7 @@ auth_cache_user(
 		facts_r->flags = e->flags;
 		facts_r->acts_for_some = e->pattern_count > 0;
 		facts_r->acts_for_asked = covers(e, other);
+		facts_r->no_alias = e->no_alias;
 	}
 	unlock(shard);
 	return w < WAYS;
@@ -263,7 +265,9 @@ auth_cache_put_user(
 			grow_users(shard);
 			set = user_set(shard, hash);
 		}
-		if (w == WAYS)
+		if (w < WAYS)
+			e->no_alias = set->way[w]->no_alias;
+		else
 			w = WAYS - 1;
 		gone = set->way[w];
 		memmove(&set->way[1], &set->way[0], w * sizeof(e));
@@ -271,6 +275,19 @@ auth_cache_put_user(
 	}
 	unlock(shard);
 	mem_free(gone);
+}
+
+void
+auth_cache_note_no_alias(struct auth_cache *cache, uint64_t epoch, struct str name)
+{
+	struct siphash hash = siphash_of(&cache->key, name);
+	struct shard *shard = lock_shard(cache, hash);
+	struct user_set *set = user_set(shard, hash);
+	size_t w = way_of(set, hash, name);
+
+	if (shard->epoch == epoch && w < WAYS)
+		set->way[w]->no_alias = true;
+	unlock(shard);
 }
 
 static void

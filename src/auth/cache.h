@@ -9,7 +9,8 @@
  * random and of this process, together with the stamp of the user's record.
  * A record's every change gives it a new stamp, so a credential verified
  * before the change fits no more.  What comes from a database that does not tell
- * of changes is remembered until a point in time.  Nothing negative is remembered.
+ * of changes is remembered until a point in time.  Nothing negative is remembered, but of a user
+ * that the name is no alias.
  *
  * Bounded: two tables of sets of eight, which grow with what is put into them; what
  * was not used goes first.  Safe from any thread, in 64 shards with a lock each.
@@ -32,6 +33,7 @@ struct auth_facts {
 	unsigned flags;      /* of enum auth_user_flag */
 	bool acts_for_some;  /* there is a grant */
 	bool acts_for_asked; /* it covers the name that was asked for */
+	bool no_alias;       /* the name is known to be none: auth_cache_note_no_alias() */
 };
 
 /* What is known about the user, and whether they may act for `other`. */
@@ -45,6 +47,10 @@ uint64_t auth_cache_epoch(struct auth_cache *cache, struct str name);
 /* until: on clock_mono_ms(), UINT64_MAX for good. */
 void auth_cache_put_user(
     struct auth_cache *cache, uint64_t epoch, const struct auth_user *user, uint64_t until);
+/* The user's name is no alias; nothing if the user is not remembered, or was dropped since the
+ * epoch was asked for, which is before the look for an alias.  It holds until the user is dropped.
+ */
+void auth_cache_note_no_alias(struct auth_cache *cache, uint64_t epoch, struct str name);
 /* Empty: all users. */
 void auth_cache_drop(struct auth_cache *cache, struct str name);
 

@@ -118,7 +118,7 @@ struct str lmtp_hostname(const struct lmtp_conn *conn, char *buf, size_t size);
 /* command.c: a line without its CRLF. */
 void lmtp_command(struct lmtp_conn *conn, struct str line);
 
-/* rcpt.c: answers when a worker has found them. */
+/* rcpt.c: answers at once for a recipient in memory, or when a worker has found them. */
 void lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path);
 
 /* report.c: counters and log lines */

@@ -13,8 +13,8 @@
  *                       it is freed as a whole, never reset
  *
  * How a message travels: MAIL makes a transaction.  Each RCPT is looked up (aliases, user, account,
- * mailbox: lookup_int.h) by a job on a worker (rcpt.c), so that its 250 means that the mailbox is
- * there and loaded.  DATA or BDAT
+ * mailbox: lookup_int.h), so that its 250 means that the mailbox is there and loaded.  A user who
+ * is in memory is found on the loop, whoever is not by a job on a worker (rcpt.c).  DATA or BDAT
  * give bytes to one store_upload behind the trace lines; it holds the connection's input back when
  * the disk is behind.  At the end one APPEND goes to the first mailbox; when that is durable the
  * other mailboxes get theirs all at once, with handles on the same upload, so there is one blob
@@ -61,6 +61,8 @@ struct lmtp_stats { /* nothing but numbers of 64 bits */
 	uint64_t unknown, abandoned;
 	/* … and those that RCPT was answered with 5xx, 4xx. */
 	uint64_t rcpt_refused, rcpt_deferred;
+	/* Addresses of RCPT that were looked up: on a worker, from memory on the loop. */
+	uint64_t lookups[2];
 	/* From a message's last byte to its replies: store_flush_us, sum in nanoseconds. */
 	struct store_classes times;
 };

@@ -3,7 +3,6 @@
 #include "lmtp/lookup_int.h"
 
 #include "auth/alias.h"
-#include "auth/db.h"
 #include "mail/text/text.h"
 #include "sasl/names.h"
 #include "wire/utf7.h"
@@ -17,7 +16,8 @@ static const char no_user[] = "550 5.1.1 No such user here", disabled[] = "550 5
                   later[] = "451 4.3.0 The mail store cannot be asked now",
                   full[] = "452 4.3.1 The mail store is full",
                   too_many[] = "452 4.5.3 Too many recipients",
-                  no_domain[] = "550 5.1.2 Mail for this domain is not taken here";
+                  no_domain[] = "550 5.1.2 Mail for this domain is not taken here",
+                  elsewhere[] = ""; /* memory does not know */
 
 const char *
 lmtp_lookup_reply_for(enum ts_err err)
@@ -172,6 +172,30 @@ deliver_to(struct lmtp_lookup *l, struct str user, struct str mailbox)
 	return TS_OK;
 }
 
+/* Of a user who is in memory as a whole: the INBOX. */
+static const char *
+recall(struct lmtp_lookup *l, struct str name)
+{
+	struct lmtp_found *f;
+	struct store_account *account;
+	enum ts_err err;
+
+	if (!auth_recall_recipient(l->server->auth, name))
+		return elsewhere;
+	account = store_account_find(l->server->store, name);
+	if (account == NULL)
+		return elsewhere;
+	f = arena_new_object(l->arena, struct lmtp_found);
+	f->name = STR("INBOX");
+	f->mailbox = store_mailbox_find(account, f->name, &err);
+	store_account_unref(&account);
+	if (f->mailbox == NULL)
+		return elsewhere;
+	add_found(l, f);
+	l->count++;
+	return NULL;
+}
+
 static bool
 is_open(const struct lmtp_lookup *l, struct str name)
 {
@@ -187,30 +211,27 @@ static const char *expand(struct lmtp_lookup *l, const struct auth_alias *alias)
 static const char *
 try_name(struct lmtp_lookup *l, struct str name, struct str mailbox)
 {
-	struct auth *auth = l->server->auth;
-	struct auth_alias alias;
-	struct auth_user user;
-	enum ts_err err = TS_NOT_FOUND;
+	struct auth_recipient who;
+	enum ts_err err;
 
 	/* Aliases that stand for each other several times over would grow without end. */
 	if (++l->names > LOOKUPS_MAX)
 		return too_many;
-	if (!is_open(l, name))
-		err = auth_alias_get(auth, name, l->arena, &alias);
-	if (err == TS_OK)
-		return expand(l, &alias);
-	if (err == TS_NOT_FOUND && name.p[0] != '@')
-		err = auth_find_user(auth, name, l->arena, &user);
+	if (l->at_hand)
+		return mailbox.n == 0 ? recall(l, name) : elsewhere;
+	err = auth_find_recipient(l->server->auth, name, is_open(l, name), l->arena, &who);
 	if (err == TS_NOT_FOUND || err == TS_INVALID)
 		return no_user;
 	if (err != TS_OK)
 		return lmtp_lookup_reply_for(err);
-	if ((user.flags & AUTH_USER_DISABLED) != 0)
+	if (who.is_alias)
+		return expand(l, &who.alias);
+	if ((who.user.flags & AUTH_USER_DISABLED) != 0)
 		return disabled;
 	if (l->count >= (size_t)l->settings->recipients)
 		return too_many;
 	/* A database may call them otherwise. */
-	err = deliver_to(l, user.name, mailbox);
+	err = deliver_to(l, who.user.name, mailbox);
 	return err == TS_OK ? NULL : lmtp_lookup_reply_for(err);
 }
 
@@ -339,15 +360,29 @@ look_up_recipient(struct lmtp_lookup *l)
 	return reply;
 }
 
-void
-lmtp_lookup_run(struct lmtp_lookup *l)
+static void
+look(struct lmtp_lookup *l, bool at_hand)
 {
+	l->at_hand = at_hand;
 	l->spelled = STR_NONE;
 	l->depth = l->names = 0;
 	l->tail = &l->first;
 	l->reply = look_up_recipient(l);
 	if (l->reply == NULL && l->count > l->room)
 		l->reply = too_many;
+}
+
+bool
+lmtp_lookup_at_hand(struct lmtp_lookup *l)
+{
+	look(l, true);
+	return l->reply != elsewhere;
+}
+
+void
+lmtp_lookup_run(struct lmtp_lookup *l)
+{
+	look(l, false);
 }
 
 void

@@ -18,6 +18,10 @@
  * lower case are the same in a sub-address: of mailboxes that differ in nothing else it means the
  * one that is spelled as it is, or the first.
  *
+ * The same code looks in two places.  In memory, on the loop, it finds users whose record, account
+ * and INBOX are there, and whose name is known to be no alias; it refuses nobody.  All else it
+ * leaves to the databases and the disk, on a worker.
+ *
  * Loops of aliases end because an alias that is being expanded is not one again: its name then
  * means the user.
  */
@@ -53,11 +57,14 @@ struct lmtp_lookup {
 	struct lmtp_wanted *wanted;
 	size_t count; /* of those found and wanted */
 	/* private */
+	bool at_hand;                      /* look in memory only */
 	struct str spelled;                /* the sub-address as given; empty: none */
 	struct str open[LMTP_ALIAS_DEPTH]; /* aliases that are being expanded */
 	size_t depth, names;
 };
 
+/* Does not block.  False: memory does not know it; lmtp_lookup_run() does. */
+bool lmtp_lookup_at_hand(struct lmtp_lookup *l);
 /* BLOCKING. */
 void lmtp_lookup_run(struct lmtp_lookup *l);
 /* Gives back what was found and what is wanted; a change that is under way goes on. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RCPT: a job on a worker finds the recipient.
+ * RCPT.  A recipient in memory is found at once, on the loop; all others by a job on a worker.
  *
  * A user who has no account yet, or not the mailbox: the worker notes what is wanted, the loop
  * makes it and waits for the flush, which no worker does, and the address is looked up once more.
@@ -73,6 +73,8 @@ answer(struct rcpt_job *job)
 		lmtp_refuse_rcpt(conn, job->text, job->lookup.reply);
 	job_free(job);
 }
+
+/* ---- with a worker */
 
 static void
 end_job(struct rcpt_job *job)
@@ -208,12 +210,15 @@ hand_to_worker(struct rcpt_job *job)
 	submit_job(job);
 }
 
+/* ---- at once */
+
 void
 lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 {
-	/* No pool: the worker takes from it. */
+	/* No pool: a worker may take from it. */
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct rcpt_job *job = arena_new_object(arena, struct rcpt_job);
+	bool at_hand;
 
 	job->conn = conn;
 	job->text = arena_str(arena, path->text);
@@ -223,5 +228,10 @@ lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 	    .local = arena_str(arena, path->local),
 	    .domain = arena_str(arena, path->domain),
 	    .room = (size_t)conn->settings->recipients - conn->txn->target_count};
-	hand_to_worker(job);
+	at_hand = lmtp_lookup_at_hand(&job->lookup);
+	conn->ll->stats.lookups[at_hand]++;
+	if (at_hand)
+		answer(job);
+	else
+		hand_to_worker(job);
 }

@@ -119,13 +119,14 @@ print_logins(const struct imap_stats *s, struct buf *out)
 }
 
 static void
-print_lookups(const struct imap_stats *s, struct buf *out)
+print_lookups(const struct seen *s, struct buf *out)
 {
 	static const char *const results[] = {"miss", "hit"};
 	const struct {
 		const char *what;
 		const uint64_t *n;
-	} all[] = {{"credential", s->credential}, {"account", s->account}, {"mailbox", s->mailbox}};
+	} all[] = {{"credential", s->imap.credential}, {"account", s->imap.account},
+	    {"mailbox", s->imap.mailbox}, {"recipient", s->lmtp.lookups}};
 
 	head(out, "turnstone_lookups_total", "counter", "Was it in memory?");
 	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++)
@@ -264,7 +265,7 @@ metrics_print(struct server *server, struct buf *out)
 	}
 	print_jobs(server, out);
 	print_logins(&seen.imap, out);
-	print_lookups(&seen.imap, out);
+	print_lookups(&seen, out);
 	print_errors(&seen.imap, out);
 	print_lmtp_recipients(&seen.lmtp, out);
 	print_classes(out, "turnstone_lmtp_message_seconds",

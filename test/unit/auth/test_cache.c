@@ -70,6 +70,35 @@ test_old_record_is_not_put(void **state)
 	auth_cache_free(&cache);
 }
 
+/* That a name is no alias holds until the user is dropped, and is not noted when it may be old. */
+static void
+test_no_alias(void **state)
+{
+	struct auth_cache *cache = auth_cache_new(64);
+	struct str anna = STR("anna");
+	struct auth_facts facts;
+	uint64_t epoch = auth_cache_epoch(cache, anna);
+
+	(void)state;
+	auth_cache_note_no_alias(cache, epoch, anna); /* nobody knows her */
+	put(cache, "anna", 7);
+	assert_true(auth_cache_user(cache, anna, STR_NONE, &facts));
+	assert_false(facts.no_alias);
+	auth_cache_note_no_alias(cache, epoch, anna);
+	assert_true(auth_cache_user(cache, anna, STR_NONE, &facts) && facts.no_alias);
+	put(cache, "anna", 8); /* as by a login */
+	assert_true(auth_cache_user(cache, anna, STR_NONE, &facts));
+	assert_true(facts.no_alias && facts.stamp == 8);
+	/* There was no alias, then one is made, then what was seen is noted. */
+	epoch = auth_cache_epoch(cache, anna);
+	auth_cache_drop(cache, anna);
+	put(cache, "anna", 9);
+	auth_cache_note_no_alias(cache, epoch, anna);
+	assert_true(auth_cache_user(cache, anna, STR_NONE, &facts));
+	assert_false(facts.no_alias);
+	auth_cache_free(&cache);
+}
+
 static void
 test_bounded(void **state)
 {
@@ -150,8 +179,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_users),
-	    cmocka_unit_test(test_old_record_is_not_put), cmocka_unit_test(test_bounded),
-	    cmocka_unit_test(test_credentials)};
+	    cmocka_unit_test(test_old_record_is_not_put), cmocka_unit_test(test_no_alias),
+	    cmocka_unit_test(test_bounded), cmocka_unit_test(test_credentials)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
