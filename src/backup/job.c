@@ -257,6 +257,10 @@ take_user_item(char type, struct str bytes, void *arg)
 		r->mark.high = rd_le64(&rd);
 		return !rd.bad || run_fail(r, "the server sent half a mark");
 	}
+	if (type == 'p') {
+		buf_str(&r->properties, bytes);
+		return true;
+	}
 	if (type != 'm')
 		return run_fail(r, "the server answered what was not asked");
 	r->heads = mem_realloc(r->heads, (r->head_count + 1) * sizeof(*r->heads));
@@ -282,7 +286,7 @@ ask_user(struct run *r, const struct backup_user *base)
 	struct buf q = {0};
 	bool ok;
 
-	r->head_count = 0;
+	r->head_count = r->properties.n = 0;
 	r->gone = false;
 	r->mark = (struct backup_mark){0};
 	buf_putc(&q, 'U');
@@ -341,12 +345,83 @@ count_mailbox(struct backup_run_user *u, const struct backup_mailbox *mb)
 	u->subscriptions += mb->subscribed;
 }
 
+/* How many of those that come next are of that place. */
+static size_t
+count_properties(struct rd rd, uint64_t place)
+{
+	size_t n = 0;
+
+	while (rd_left(&rd) > 0 && rd_varint(&rd) == place && !rd.bad) {
+		(void)rd_vstr(&rd);
+		(void)rd_vstr(&rd);
+		n++;
+	}
+	return n;
+}
+
+static void
+take_properties(struct run *r, struct rd *rd, uint64_t place, struct backup_properties *to)
+{
+	to->count = count_properties(*rd, place);
+	to->one = arena_array(r->user_arena, to->count, sizeof(*to->one));
+	for (size_t i = 0; i < to->count; i++) {
+		(void)rd_varint(rd);
+		to->one[i].name = rd_vstr(rd);
+		to->one[i].value = rd_vstr(rd);
+	}
+}
+
+/* Those of now, also of a mailbox whose messages are taken from the last run. */
+static bool
+set_properties(struct run *r, struct backup_user *user)
+{
+	struct rd rd = rd_of(buf_as_str(&r->properties));
+
+	take_properties(r, &rd, 0, &user->properties);
+	for (size_t i = 0; i < user->mailbox_count; i++)
+		take_properties(r, &rd, i + 1, &user->mailboxes[i].properties);
+	return (rd_left(&rd) == 0 && !rd.bad) || run_fail(r, "the server sent half a property");
+}
+
+/* Tells it.  The next run is to look at the user again. */
+static void
+leave_out_properties(struct run *r, struct backup_user *user)
+{
+	size_t n = backup_user_properties(user);
+	struct buf text = {0};
+
+	user->properties.count = 0;
+	for (size_t i = 0; i < user->mailbox_count; i++)
+		user->mailboxes[i].properties.count = 0;
+	if (n == 0)
+		return;
+	r->mark = (struct backup_mark){0};
+	r->job->properties_left_out += n;
+	buf_printf(&text, "user %.*s: %zu propert%s left out (--without-properties)",
+	    STR_ARG(r->user), n, n == 1 ? "y" : "ies");
+	r->job->note(buf_cstr(&text), r->job->arg);
+	buf_fini(&text);
+}
+
+static bool
+put_user(struct run *r, const struct backup_user *user, struct backup_run_user *line)
+{
+	struct buf list = {0};
+	bool ok;
+
+	line->mark = r->mark;
+	backup_user_print(user, &list);
+	ok = backup_object_put(r->job->folder, buf_as_str(&list), &line->hash, &r->job->why) &&
+	     backup_run_add(r->w, line, &r->job->why) && backup_run_push(r->w, &r->job->why);
+	buf_fini(&list);
+	return ok;
+}
+
 static bool
 save_user(struct run *r)
 {
 	struct backup_user user = {.name = r->user, .mailbox_count = r->head_count};
-	struct backup_run_user line = {.name = r->user, .mark = r->mark, .counted = true};
-	struct buf list = {0};
+	struct backup_run_user line = {.name = r->user, .counted = true};
 	bool ok;
 
 	user.mailboxes = mem_zalloc((r->head_count + 1) * sizeof(*user.mailboxes));
@@ -356,13 +431,13 @@ save_user(struct run *r)
 		line.bytes += r->heads[i].mb.bytes;
 		count_mailbox(&line, &r->heads[i].mb);
 	}
-	backup_user_print(&user, &list);
-	ok = backup_object_put(r->job->folder, buf_as_str(&list), &line.hash, &r->job->why) &&
-	     backup_run_add(r->w, &line, &r->job->why) && backup_run_push(r->w, &r->job->why);
+	ok = set_properties(r, &user);
+	if (ok && r->job->without_properties)
+		leave_out_properties(r, &user);
+	ok = ok && put_user(r, &user, &line);
 	count_user(r->job, &line);
 	r->job->read_users++;
 	mem_free(user.mailboxes);
-	buf_fini(&list);
 	return ok;
 }
 
@@ -383,6 +458,23 @@ user_refused(struct run *r)
 	r->refused.n = 0;
 	buf_fini(&text);
 	return ok;
+}
+
+/* Does the list that is there have what the new one is to have?  Asked only if properties are left
+ * out. */
+static bool
+list_suits(struct run *r, const struct backup_run_user *u)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
+	struct backup_user user;
+	struct buf what = {0};
+	bool suits = !r->job->without_properties ||
+	             (backup_user_get(r->job->folder, &u->hash, arena, &user, &what) == TS_OK &&
+	                 backup_user_properties(&user) == 0);
+
+	buf_fini(&what);
+	arena_free(&arena);
+	return suits;
 }
 
 /* A run of an older version has not counted: the user's list tells. */
@@ -446,7 +538,7 @@ do_user(struct run *r, const struct account *a)
 {
 	const struct backup_run_user *u = unchanged_user(r, a);
 
-	return u != NULL ? keep_user(r, u) : read_user(r, a->name);
+	return u != NULL && list_suits(r, u) ? keep_user(r, u) : read_user(r, a->name);
 }
 
 /* ---- the run ---- */
@@ -594,6 +686,7 @@ backup_job_fini(struct backup_job *job)
 	mem_free(r->cache);
 	mem_free(r->heads);
 	buf_fini(&r->changed);
+	buf_fini(&r->properties);
 	buf_fini(&r->store);
 	buf_fini(&r->asked);
 	buf_fini(&r->keywords);

@@ -17,9 +17,11 @@ struct backup_job {
 	struct buf default_domain; /* for those; freed by fini */
 	bool full;                 /* read everything, believe nothing that is there */
 	bool verify;
+	bool without_properties; /* writes lists that programs without properties read, too */
 	/* total 0: unknown */
 	void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg);
 	void (*damage)(const char *text, void *arg);
+	void (*note)(const char *text, void *arg); /* of what was left out as it was wished */
 	void *arg;
 
 	/* results */
@@ -28,6 +30,7 @@ struct backup_job {
 	struct buf id;
 	uint64_t users, read_users, messages, read_messages, damaged; /* users: accounts */
 	uint64_t mailboxes, subscriptions;
+	uint64_t properties_left_out;
 	struct backup_record_counts { /* server-wide records by kind */
 		uint64_t users, grants, aliases, others;
 	} records;

@@ -52,6 +52,7 @@ struct run {
 	struct backup_mark mark; /* of what is saved now */
 	struct head *heads;
 	size_t head_count;
+	struct buf properties; /* as the operation sends them */
 	bool gone;
 	struct buf refused;
 

@@ -3,9 +3,11 @@
 #include "backup/lists.h"
 
 #include "base/mem.h"
+#include "store/store.h"
 
 #define CHUNK_MAGIC "TSBKMSG1"
 #define USER_MAGIC "TSBKUSR1"
+#define USER_PROPERTIES_MAGIC "TSBKUSR2"
 #define RECORDS_MAGIC "TSBKREC1"
 #define MAGIC_BYTES 8
 #define FLAGS_MAX (64 * BACKUP_FLAG_WORDS)
@@ -158,6 +160,16 @@ backup_chunk_parse(struct str bytes, uint32_t number, struct backup_message *mes
 /* ---- users ---- */
 
 static void
+put_properties(struct buf *out, const struct backup_properties *properties)
+{
+	buf_varint(out, properties->count);
+	for (size_t i = 0; i < properties->count; i++) {
+		buf_vstr(out, properties->one[i].name);
+		buf_vstr(out, properties->one[i].value);
+	}
+}
+
+static void
 put_list_mailbox(struct buf *out, const struct backup_mailbox *mb)
 {
 	buf_varint(out, mb->id);
@@ -180,14 +192,49 @@ put_list_mailbox(struct buf *out, const struct backup_mailbox *mb)
 	}
 }
 
+size_t
+backup_user_properties(const struct backup_user *user)
+{
+	size_t n = user->properties.count;
+
+	for (size_t i = 0; i < user->mailbox_count; i++)
+		n += user->mailboxes[i].properties.count;
+	return n;
+}
+
 void
 backup_user_print(const struct backup_user *user, struct buf *out)
 {
-	buf_put(out, USER_MAGIC, MAGIC_BYTES);
+	bool properties = backup_user_properties(user) > 0;
+
+	buf_put(out, properties ? USER_PROPERTIES_MAGIC : USER_MAGIC, MAGIC_BYTES);
 	buf_vstr(out, user->name);
+	if (properties)
+		put_properties(out, &user->properties);
 	buf_varint(out, user->mailbox_count);
-	for (size_t i = 0; i < user->mailbox_count; i++)
+	for (size_t i = 0; i < user->mailbox_count; i++) {
 		put_list_mailbox(out, &user->mailboxes[i]);
+		if (properties)
+			put_properties(out, &user->mailboxes[i].properties);
+	}
+}
+
+/* Names as the store has them; no two are the same. */
+static void
+take_properties(struct rd *r, struct arena *arena, struct backup_properties *properties)
+{
+	properties->count = take_count(r, 2);
+	properties->one = arena_array(arena, properties->count, sizeof(*properties->one));
+	for (size_t i = 0; i < properties->count && !r->bad; i++) {
+		struct backup_property *p = &properties->one[i];
+
+		p->name = arena_str(arena, rd_vstr(r));
+		p->value = arena_str(arena, rd_vstr(r));
+		if (p->name.n == 0 || p->name.n > STORE_NAME_MAX ||
+		    memchr(p->name.p, 0, p->name.n) != NULL ||
+		    (i > 0 && str_cmp(properties->one[i - 1].name, p->name) >= 0))
+			r->bad = true;
+	}
 }
 
 static void
@@ -249,18 +296,27 @@ backup_user_parse(struct str bytes, struct arena *arena, struct backup_user *use
 	struct rd r = rd_of(bytes);
 
 	*user = (struct backup_user){0};
-	if (!take_magic(&r, USER_MAGIC))
-		return false;
+	user->told = take_magic(&r, USER_PROPERTIES_MAGIC);
+	if (!user->told) {
+		r = rd_of(bytes);
+		if (!take_magic(&r, USER_MAGIC))
+			return false;
+	}
 	user->name = arena_str(arena, rd_vstr(&r));
+	if (user->told)
+		take_properties(&r, arena, &user->properties);
 	user->mailbox_count = take_count(&r, 10);
 	user->mailboxes = arena_array(arena, user->mailbox_count, sizeof(*user->mailboxes));
 	for (size_t i = 0; i < user->mailbox_count; i++) {
 		read_mailbox(&r, arena, &user->mailboxes[i]);
+		if (user->told && !r.bad)
+			take_properties(&r, arena, &user->mailboxes[i].properties);
 		if (r.bad ||
 		    (i > 0 && str_cmp(user->mailboxes[i - 1].name, user->mailboxes[i].name) >= 0))
 			return false;
 	}
-	return !r.bad && rd_left(&r) == 0;
+	/* One of the second form that has none would be another one when it is printed. */
+	return !r.bad && rd_left(&r) == 0 && (!user->told || backup_user_properties(user) > 0);
 }
 
 const struct backup_mailbox *

@@ -22,6 +22,12 @@
  *	place, and no message names it), number of chunks and each: n, count,
  *	32 bytes of SHA-256.
  *
+ * A user with properties, of the account or of a mailbox:
+ *	"TSBKUSR2", name, the account's properties, number of mailboxes, then each
+ *	as above, and after it its properties: their number, then name and value of
+ *	each, in order of names.  Programs that know the first form only take this
+ *	one for damaged; so a user without properties has the first form.
+ *
  * Server-wide records (users with their password verifiers, and others):
  *	"TSBKREC1", count, then each: key, value.
  *
@@ -50,6 +56,15 @@ struct backup_chunk {
 	struct backup_hash hash;
 };
 
+struct backup_property {
+	struct str name, value;
+};
+
+struct backup_properties {
+	struct backup_property *one; /* in order of names */
+	size_t count;
+};
+
 struct backup_mailbox {
 	uint32_t id;
 	struct str name;
@@ -61,12 +76,15 @@ struct backup_mailbox {
 	size_t keyword_count;
 	struct backup_chunk *chunks; /* ascending */
 	size_t chunk_count;
+	struct backup_properties properties;
 };
 
 struct backup_user {
 	struct str name;
 	struct backup_mailbox *mailboxes; /* in order of names */
 	size_t mailbox_count;
+	struct backup_properties properties; /* of the account itself */
+	bool told; /* parsed: the list has a place for properties, so these are all there were */
 };
 
 struct backup_record {
@@ -78,6 +96,8 @@ void backup_chunk_print(const struct backup_message *messages, size_t n, struct 
 /* Up to BACKUP_CHUNK_UIDS of them; false: not such a list. */
 bool backup_chunk_parse(
     struct str bytes, uint32_t number, struct backup_message *messages, size_t *n_r);
+/* How many properties the account and its mailboxes have. */
+size_t backup_user_properties(const struct backup_user *user);
 void backup_user_print(const struct backup_user *user, struct buf *out);
 /* Everything is copied into the arena. */
 bool backup_user_parse(struct str bytes, struct arena *arena, struct backup_user *user_r);

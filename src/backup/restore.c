@@ -15,10 +15,15 @@ take_lost(char type, struct str bytes, void *arg)
 	struct rd lost = rd_of(buf_as_str(&r->lost));
 	struct buf what = {0};
 
-	if (type == 'n') { /* a record */
+	if (type == 'n') { /* a record, a property */
 		buf_str(&what, bytes);
 		restore_damaged(r, &what);
 		buf_fini(&what);
+	}
+	if (type == 's') { /* properties that were put or removed */
+		struct rd n = rd_of(bytes);
+
+		r->job->properties += rd_varint(&n);
 	}
 	if (type != 'o')
 		return true;
@@ -150,7 +155,7 @@ name_target(struct rest *r)
 }
 
 static bool
-do_mailbox(struct rest *r, const struct backup_mailbox *mb)
+do_mailbox(struct rest *r, const struct backup_mailbox *mb, bool all_properties)
 {
 	struct buf q = {0};
 	bool ok;
@@ -171,8 +176,11 @@ do_mailbox(struct rest *r, const struct backup_mailbox *mb)
 		buf_fini(&q);
 		return ok;
 	}
-	ok = restore_open_mailbox(r) && match_uids(r) && do_messages(r) &&
-	     (!r->job->exact || restore_set_aside(r)) && raise_mailbox(r);
+	ok = restore_open_mailbox(r) &&
+	     (r->job->into != NULL ||
+	         restore_properties(r, true, &mb->properties, all_properties)) &&
+	     match_uids(r) && do_messages(r) && (!r->job->exact || restore_set_aside(r)) &&
+	     raise_mailbox(r);
 	r->job->mailboxes += ok;
 	return ok;
 }
@@ -227,7 +235,7 @@ do_user(struct rest *r, const struct backup_run_user *u)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 65536);
 	struct backup_user user;
-	struct buf q = {0}, what = {0};
+	struct buf what = {0};
 	bool ok = true, found = r->job->mailbox == NULL;
 
 	if (backup_user_get(r->job->folder, &u->hash, arena, &user, &what) != TS_OK) {
@@ -235,17 +243,18 @@ do_user(struct rest *r, const struct backup_run_user *u)
 		user.mailbox_count = 0;
 		found = true;
 	} else {
-		buf_putc(&q, 'A');
-		buf_vstr(&q, r->job->as_user != NULL ? str_of(r->job->as_user) : u->name);
-		buf_varint(&q, r->job->as_user != NULL ? 1 : 0);
-		ok = restore_tell(r, &q);
+		ok = restore_open_account(r,
+		    r->job->as_user != NULL ? str_of(r->job->as_user) : u->name,
+		    r->job->as_user != NULL);
+		if (ok && r->job->mailbox == NULL && r->job->into == NULL)
+			ok = restore_properties(r, false, &user.properties, user.told);
 	}
 	for (size_t i = 0; ok && i < user.mailbox_count; i++) {
 		if (r->job->mailbox != NULL &&
 		    !same_mailbox(user.mailboxes[i].name, r->job->mailbox))
 			continue;
 		found = true;
-		ok = do_mailbox(r, &user.mailboxes[i]);
+		ok = do_mailbox(r, &user.mailboxes[i], user.told);
 	}
 	if (ok && !found) {
 		buf_printf(&r->job->why, "the run %.*s has no mailbox %s of %.*s",
@@ -253,7 +262,6 @@ do_user(struct rest *r, const struct backup_run_user *u)
 		ok = false;
 	}
 	r->job->users += ok;
-	buf_fini(&q);
 	buf_fini(&what);
 	arena_free(&arena);
 	return ok;
@@ -285,6 +293,7 @@ restore_job_run(struct restore_job *job, struct dialogue *d)
 	buf_fini(&r->flags);
 	buf_fini(&r->flags_head);
 	buf_fini(&r->lost);
+	buf_fini(&r->properties);
 	restore_there_fini(r);
 	mem_free(r);
 }

@@ -12,6 +12,10 @@
  *    one was never given, else gets the next.
  *  - With `exact` flags are set back, too, and messages that the run does not
  *    have are moved into "NAME (set aside ID)".
+ *  - A property (of an account, of a mailbox) comes back where there is none of
+ *    its name.  With `exact` it is set back, and those that the run does not have
+ *    are removed; unless the run's list of the user has no place for properties
+ *    (lists.h).  Then, and with `into`, nothing is done with them.
  *  - Records (users with their passwords) come back only where there are none.
  */
 #include "backup/run.h"
@@ -29,7 +33,7 @@ struct restore_job {
 	/* results */
 	bool done;
 	struct buf why;
-	uint64_t users, mailboxes, added, there, flagged, aside, damaged;
+	uint64_t users, mailboxes, added, there, flagged, aside, properties, damaged;
 };
 
 /* In a dialogue with the operation `restore`. */

@@ -4,7 +4,8 @@
 /*
  * A restore from inside: restore.c goes from user to user and mailbox to
  * mailbox, restore_there.c knows what is there already, restore_add.c adds
- * messages, restore_exact.c sets back what is not as it was.
+ * messages, restore_exact.c sets back what is not as it was, and
+ * restore_properties.c properties.
  */
 #include "backup/restore.h"
 
@@ -35,7 +36,8 @@ struct rest {
 	bool chained;
 	uint32_t *group; /* places: one size and date, being asked for */
 	size_t group_count, group_cap, group_at;
-	struct buf keywords;             /* vstr each */
+	struct buf keywords;   /* vstr each */
+	struct buf properties; /* those of the account or the mailbox: name, value, vstr each */
 	int map[64 * BACKUP_FLAG_WORDS]; /* flags of the run to those here; -1: none */
 	/* Places of the run's keywords to the numbers under which the other side was told them. */
 	int told[64 * BACKUP_FLAG_WORDS];
@@ -49,7 +51,7 @@ struct rest {
 
 /* ---- restore.c ---- */
 
-/* A question that is answered with nothing but what keywords found no room: those are told. */
+/* A question that is answered with nothing but what was left out, which is told. */
 bool restore_tell(struct rest *r, const struct buf *question);
 /* Tells the user, counts it, and empties what. */
 void restore_damaged(struct rest *r, struct buf *what);
@@ -63,6 +65,16 @@ struct there *restore_by_uid(struct rest *r, uint32_t uid);
 /* One with the same date and bytes that is nobody's yet, or NULL; it is not found again. */
 bool restore_by_content(struct rest *r, const struct backup_message *m, struct there **t_r);
 void restore_there_fini(struct rest *r);
+
+/* ---- restore_properties.c ---- */
+
+/* Opens, or makes, the account of that name, and learns which properties it has; known: only if it
+ * is that of a user. */
+bool restore_open_account(struct rest *r, struct str name, bool known);
+/* Those of the mailbox that is open, or of the account itself; all: the list says all there were.
+ */
+bool restore_properties(
+    struct rest *r, bool of_mailbox, const struct backup_properties *properties, bool all);
 
 /* ---- restore_add.c ---- */
 

@@ -16,6 +16,8 @@ take_there(char type, struct str bytes, void *arg)
 		r->uidnext = (uint32_t)rd_varint(&rd);
 	} else if (type == 'w') {
 		buf_vstr(&r->keywords, bytes);
+	} else if (type == 'y') {
+		buf_str(&r->properties, bytes);
 	}
 	while (type == 'l' && rd_left(&rd) > 0 && !rd.bad) {
 		if (r->count == r->cap) {
@@ -58,7 +60,7 @@ restore_open_mailbox(struct rest *r)
 	struct buf q = {0};
 	bool ok;
 
-	r->count = r->keywords.n = 0;
+	r->count = r->keywords.n = r->properties.n = 0;
 	r->told_count = 0;
 	for (size_t i = 0; i < sizeof(r->told) / sizeof(*r->told); i++)
 		r->told[i] = -1;

@@ -226,13 +226,14 @@ enter_folder(struct maildir *m, struct buf *out)
 	maildir_lists_read(m, fd);
 	open_subfolder(m, fd, 0, "cur");
 	open_subfolder(m, fd, 1, "new");
-	close(fd);
 	list_files(m, m->dir[0], false);
 	list_files(m, m->dir[1], true);
 	if (m->file_count > 0)
 		qsort(m->file, m->file_count, sizeof *m->file, by_uid);
 	m->box.messages = m->file_count;
 	mailstream_put_mailbox(out, &m->box);
+	maildir_properties_read(m, fd, f->path, PORT_PROPERTIES, m->port->take_properties, out);
+	close(fd);
 }
 
 /* ---- all ---- */
@@ -301,8 +302,11 @@ fill_from_maildir(struct port_source *source, struct buf *out)
 
 	if (m->ended)
 		return false;
-	if (!m->begun)
+	if (!m->begun) {
 		mailstream_put_version(out);
+		maildir_properties_read(m, m->root, "", PORT_ACCOUNT_PROPERTIES,
+		    m->port->take_properties && m->port->mailbox == NULL, out);
+	}
 	m->begun = true;
 	while (out->n < FILL && !m->ended) {
 		if (m->fd >= 0) {

@@ -70,6 +70,10 @@ bool maildir_list_get(
     struct maildir *m, int fd, const char *below, const char *name, size_t max, struct buf *out);
 /* A file's name without its flags. */
 struct str maildir_base(struct str name);
+/* Reads the list of properties of that name in a folder that is open as fd: they are put into out,
+ * or passed by; below: the folder's path below PATH, "." or "" for PATH. */
+void maildir_properties_read(
+    struct maildir *m, int fd, const char *below, const char *name, bool take, struct buf *out);
 /* What the lists say of a file; NULL: nothing. */
 const struct meta *maildir_meta(const struct maildir *m, struct str base);
 

@@ -3,6 +3,7 @@
  * What lists say of the files of a Maildir folder: dovecot-uidlist (version 3:
  * UIDVALIDITY, UIDNEXT, UIDs), dovecot-keywords (names of the letters a to z), and our
  * own turnstone.export, which has what these cannot hold (maildir_save.c says how).
+ * And lists of properties.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +35,7 @@ maildir_base(struct str name)
 
 struct list {
 	struct maildir *m;
-	const char *name;
+	const char *below, *name;
 	uint64_t line, faults;
 };
 
@@ -60,7 +61,7 @@ static void
 line_not_understood(struct list *list)
 {
 	if (list->faults++ < FAULTS_MAX)
-		port_broken_line(list->m->port, maildir_dir(list->m, here(list->m), ""), list->name,
+		port_broken_line(list->m->port, maildir_dir(list->m, list->below, ""), list->name,
 		    list->line, "a line that is not understood");
 }
 
@@ -73,7 +74,7 @@ end_list(struct list *list)
 		list->m->port->broken += list->faults - FAULTS_MAX;
 		buf_printf(&text, "%llu more such lines, left out",
 		    (unsigned long long)(list->faults - FAULTS_MAX));
-		port_say(list->m->port, maildir_dir(list->m, here(list->m), ""), list->name,
+		port_say(list->m->port, maildir_dir(list->m, list->below, ""), list->name,
 		    buf_cstr(&text));
 	}
 	buf_fini(&text);
@@ -132,7 +133,7 @@ take_our_head(struct maildir *m, struct str line)
 static void
 take_ours(struct maildir *m)
 {
-	struct list list = {.m = m, .name = "turnstone.export"};
+	struct list list = {.m = m, .below = here(m), .name = "turnstone.export"};
 	struct str rest = buf_as_str(&m->ours), line;
 
 	if (!next_line(&list, &rest, &line) || !take_our_head(m, line))
@@ -182,7 +183,7 @@ take_uid_head(struct maildir *m, struct str line)
 static void
 take_uidlist(struct maildir *m)
 {
-	struct list list = {.m = m, .name = "dovecot-uidlist"};
+	struct list list = {.m = m, .below = here(m), .name = "dovecot-uidlist"};
 	struct str rest = buf_as_str(&m->uidlist), line, word;
 	uint64_t v;
 
@@ -210,7 +211,7 @@ take_uidlist(struct maildir *m)
 static void
 take_letters(struct maildir *m)
 {
-	struct list list = {.m = m, .name = "dovecot-keywords"};
+	struct list list = {.m = m, .below = here(m), .name = "dovecot-keywords"};
 	struct str rest = buf_as_str(&m->keywords), line, number;
 	uint64_t n;
 
@@ -220,6 +221,55 @@ take_letters(struct maildir *m)
 		else if (number.n > 0)
 			line_not_understood(&list);
 	end_list(&list);
+}
+
+/* Gives how many there are. */
+static uint64_t
+take_properties(struct list *list, struct str rest, struct buf *out)
+{
+	struct buf name = {0}, value = {0};
+	struct str line;
+	uint64_t n = 0;
+
+	if (!next_line(list, &rest, &line) || !port_properties_head(line))
+		line_not_understood(list);
+	while (next_line(list, &rest, &line)) {
+		if (line.n == 0 && rest.n == 0)
+			continue;
+		name.n = value.n = 0;
+		if (!port_property_take(line, &name, &value)) {
+			line_not_understood(list);
+			continue;
+		}
+		mailstream_put_property(out, buf_as_str(&name), buf_as_str(&value));
+		n++;
+	}
+	end_list(list);
+	buf_fini(&name);
+	buf_fini(&value);
+	return n;
+}
+
+void
+maildir_properties_read(
+    struct maildir *m, int fd, const char *below, const char *name, bool take, struct buf *out)
+{
+	struct list list = {.m = m, .below = below, .name = name};
+	struct buf text = {0};
+	size_t before = out->n;
+
+	if (maildir_list_get(m, fd, below, name, MAILDIR_LIST_MAX, &text)) {
+		uint64_t n = take_properties(&list, buf_as_str(&text), out);
+
+		if (!take && n > 0) {
+			out->n = before;
+			port_passed(m->port, maildir_dir(m, below, ""), name, 0, n,
+			    m->port->take_properties ? "a property of the account, not of the "
+			                               "mailbox that --mailbox names"
+			                             : "a property (read with --properties)");
+		}
+	}
+	buf_fini(&text);
 }
 
 /* Ours behind those of the uidlist: the first of a name counts. */

@@ -13,7 +13,9 @@
  *   turnstone-export 1 UIDVALIDITY UIDNEXT MODSEQ special-use mailbox
  *   UID INTERNALDATE SAVEDATE zone keywords base-name
  * Dates are seconds since 1970 UTC, the zone minutes east, keywords are joined
- * with commas ("-": none), names escaped as %XX.
+ * with commas ("-": none), names escaped as %XX.  turnstone.properties has the
+ * mailbox's properties, turnstone.account those of the account (properties.c);
+ * neither is there when there are none.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -47,6 +49,7 @@ struct save {
 	struct buf name;
 	struct mailstream_mailbox box;
 	struct buf ours, uidlist, subscriptions;
+	struct buf properties, account_properties;
 	char *letter[LETTERS];
 	struct old *old;
 	size_t old_count;
@@ -95,6 +98,15 @@ put_list(int dir, const char *name, struct str text)
 		return true;
 	(void)unlinkat(dir, temporary.name, 0);
 	return false;
+}
+
+/* Nothing to say: no list. */
+static bool
+put_or_remove_list(int dir, const char *name, struct str text)
+{
+	if (text.n > 0)
+		return put_list(dir, name, text);
+	return unlinkat(dir, name, 0) == 0 || errno == ENOENT;
 }
 
 static int
@@ -246,6 +258,7 @@ put_lists(struct save *s)
 	/* All the files first: who finds the lists finds what they name. */
 	ok = syncfs(s->dir) == 0 && put_list(s->dir, "dovecot-keywords", buf_as_str(&words)) &&
 	     put_list(s->dir, "dovecot-uidlist", buf_as_str(&s->uidlist)) &&
+	     put_or_remove_list(s->dir, PORT_PROPERTIES, buf_as_str(&s->properties)) &&
 	     put_list(s->dir, "turnstone.export", buf_as_str(&s->ours)) && fsync(s->dir) == 0;
 	buf_fini(&words);
 	return ok || save_failed(s, "its lists");
@@ -272,7 +285,7 @@ end_folder(struct save *s, bool whole)
 	s->old_count = 0;
 	roaring_bitmap_clear(s->had);
 	roaring_bitmap_clear(s->told);
-	s->ours.n = s->uidlist.n = 0;
+	s->ours.n = s->uidlist.n = s->properties.n = 0;
 	if (s->dir >= 0)
 		close(s->dir);
 	if (s->cur >= 0)
@@ -430,6 +443,10 @@ end_save(struct save *s)
 	buf_str(&all, buf_as_str(&s->subscriptions));
 	ok = ok && (put_list(s->root, "subscriptions", buf_as_str(&all)) ||
 	               save_failed(s, "subscriptions"));
+	if (ok && s->port->mailbox == NULL) /* else they were not asked for */
+		ok = put_or_remove_list(
+		         s->root, PORT_ACCOUNT_PROPERTIES, buf_as_str(&s->account_properties)) ||
+		     save_failed(s, "the account's properties");
 	ok = ok && (syncfs(s->root) == 0 || save_failed(s, "flushing"));
 	buf_fini(&all);
 	return ok;
@@ -443,6 +460,10 @@ save_record(struct port_sink *sink, const struct mailstream_record *rec)
 	switch (rec->tag) {
 	case MAILSTREAM_MAILBOX:
 		return save_mailbox(s, &rec->mailbox);
+	case MAILSTREAM_PROPERTY:
+		port_property_put(rec->property.name, rec->property.value,
+		    rec->property.of_mailbox ? &s->properties : &s->account_properties);
+		return true;
 	case MAILSTREAM_DATA:
 		return save_data(s, rec->data);
 	case MAILSTREAM_MESSAGE:
@@ -472,6 +493,8 @@ free_sink(struct port_sink *sink)
 	buf_fini(&s->ours);
 	buf_fini(&s->uidlist);
 	buf_fini(&s->subscriptions);
+	buf_fini(&s->properties);
+	buf_fini(&s->account_properties);
 	mem_free(s);
 }
 

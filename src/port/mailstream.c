@@ -49,6 +49,18 @@ mailstream_put_mailbox(struct buf *b, const struct mailstream_mailbox *m)
 }
 
 void
+mailstream_put_property(struct buf *b, struct str name, struct str value)
+{
+	struct buf body = {0};
+
+	TS_ASSERT(name.n + value.n <= MAILSTREAM_PROPERTY_MAX);
+	buf_vstr(&body, name);
+	buf_str(&body, value);
+	put_framed(b, MAILSTREAM_PROPERTY, buf_as_str(&body));
+	buf_fini(&body);
+}
+
+void
 mailstream_put_data(struct buf *b, struct str data)
 {
 	TS_ASSERT(data.n <= MAILSTREAM_PIECE);
@@ -115,6 +127,15 @@ parse_mailbox(struct mailstream_mailbox *m, struct rd *r)
 }
 
 static void
+parse_property(struct mailstream_property *p, struct rd *r)
+{
+	p->name = rd_vstr(r);
+	p->value = rd_bytes(r, rd_left(r));
+	if (p->name.n == 0)
+		r->bad = true;
+}
+
+static void
 parse_message(struct mailstream_message *m, struct rd *r)
 {
 	m->uid = take32(r);
@@ -145,16 +166,23 @@ fits(struct mailstream_in *in, struct mailstream_record *rec, struct str body)
 {
 	struct rd r = rd_of(body);
 
-	if (in->ended || in->begun == (rec->tag == MAILSTREAM_VERSION_TAG))
+	if (in->ended || in->begun == (rec->tag == MAILSTREAM_VERSION_TAG) ||
+	    (rec->tag == MAILSTREAM_PROPERTY && !in->properties))
 		return false;
+	in->properties = rec->tag == MAILSTREAM_VERSION_TAG || rec->tag == MAILSTREAM_MAILBOX ||
+	                 rec->tag == MAILSTREAM_PROPERTY;
 	switch (rec->tag) {
 	case MAILSTREAM_VERSION_TAG:
 		in->begun = true;
 		return body.n == 1 && body.p[0] == MAILSTREAM_VERSION;
 	case MAILSTREAM_MAILBOX:
 		parse_mailbox(&rec->mailbox, &r);
-		in->in_mailbox = rec->mailbox.exists;
+		in->in_mailbox = in->properties = rec->mailbox.exists;
 		return !r.bad && in->size == 0;
+	case MAILSTREAM_PROPERTY:
+		parse_property(&rec->property, &r);
+		rec->property.of_mailbox = in->in_mailbox;
+		return !r.bad;
 	case MAILSTREAM_DATA:
 		rec->data = body;
 		in->size += body.n;

@@ -6,7 +6,8 @@
  * that has files and an operation that has the store.  No I/O here.
  *
  * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded
- * with the tag).  First 'V', the version; then per mailbox 'M', and per message
+ * with the tag).  First 'V', the version; then 'P' for each property of the
+ * account; then per mailbox 'M', 'P' for each property of it, and per message
  * its bytes in any number of 'D' and, behind them, 'm' with all that is known of
  * it: so a reader of files need not know the flags before it has seen the
  * header.  'x' takes back the 'D's before it.  'Z' is the end; a stream without
@@ -21,6 +22,7 @@
 enum mailstream_tag {
 	MAILSTREAM_VERSION_TAG = 'V',
 	MAILSTREAM_MAILBOX = 'M',
+	MAILSTREAM_PROPERTY = 'P',
 	MAILSTREAM_DATA = 'D',
 	MAILSTREAM_MESSAGE = 'm',
 	MAILSTREAM_DROP = 'x',
@@ -47,16 +49,27 @@ struct mailstream_message {
 	struct str keywords; /* vstrs, one behind the other */
 };
 
+/* Bytes of a name and its value: more is left out. */
+#define MAILSTREAM_PROPERTY_MAX (MAILSTREAM_RECORD_MAX - 64)
+
+struct mailstream_property {
+	struct str name, value;
+	bool of_mailbox; /* of the one before it; else the account's own */
+};
+
 struct mailstream_record {
 	enum mailstream_tag tag;
 	struct str data; /* DATA */
 	struct mailstream_mailbox mailbox;
+	struct mailstream_property property;
 	struct mailstream_message message;
 };
 
 /* ---- writing: appends to b ---- */
 void mailstream_put_version(struct buf *b);
 void mailstream_put_mailbox(struct buf *b, const struct mailstream_mailbox *m);
+/* At most MAILSTREAM_PROPERTY_MAX. */
+void mailstream_put_property(struct buf *b, struct str name, struct str value);
 void mailstream_put_data(struct buf *b, struct str data); /* at most MAILSTREAM_PIECE */
 void mailstream_put_message(struct buf *b, const struct mailstream_message *m);
 void mailstream_put_drop(struct buf *b);
@@ -68,6 +81,7 @@ struct mailstream_in {
 	size_t used;
 	uint64_t size; /* of the message under way */
 	bool begun, ended, in_mailbox;
+	bool properties; /* may come now */
 };
 enum mailstream_got { MAILSTREAM_GOT, MAILSTREAM_MORE, MAILSTREAM_BAD };
 /* The next record; it is valid until the next call.  BAD stays BAD. */

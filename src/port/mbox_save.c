@@ -2,8 +2,8 @@
 /*
  * Writing mbox (mboxrd): a file for each mailbox, replaced as a whole when all
  * of it is on disk; an interrupted export leaves the files that were finished.
- * CRLF becomes LF.  UIDs and SAVEDATEs have no place here: who wants everything
- * back exports a Maildir.  mbox_int.h says what comes before each message.
+ * CRLF becomes LF.  UIDs, SAVEDATEs and properties have no place here: who wants
+ * everything back exports a Maildir.  mbox_int.h says what comes before each message.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +33,8 @@ struct save {
 	bool in_header, asis; /* asis: the message has an LF without CR */
 	char last;            /* of the message under way */
 };
+
+#define NAMED_MAX 1000 /* properties that are left out; the rest is only counted */
 
 static bool
 write_failed(struct save *s)
@@ -284,6 +286,21 @@ write_message(struct save *s, const struct mailstream_message *m)
 	return write_out(s, OUT_MARK) && reset_spool(s);
 }
 
+static void
+leave_out_property(struct save *s, const struct mailstream_property *p)
+{
+	struct buf text = {0};
+
+	if (s->port->properties++ < NAMED_MAX) {
+		buf_puts(&text, "the property ");
+		port_escape(p->name, &text);
+		buf_puts(&text, " has no place in an mbox, left out");
+		port_say(s->port, s->path, p->of_mailbox ? buf_cstr(&s->file) : "(the account)",
+		    buf_cstr(&text));
+	}
+	buf_fini(&text);
+}
+
 static bool
 write_record(struct port_sink *sink, const struct mailstream_record *rec)
 {
@@ -292,6 +309,9 @@ write_record(struct port_sink *sink, const struct mailstream_record *rec)
 	switch (rec->tag) {
 	case MAILSTREAM_MAILBOX:
 		return begin_file(s, &rec->mailbox);
+	case MAILSTREAM_PROPERTY:
+		leave_out_property(s, &rec->property);
+		return true;
 	case MAILSTREAM_DATA:
 		return spool_data(s, rec->data);
 	case MAILSTREAM_MESSAGE:

@@ -19,20 +19,22 @@
 
 struct port {
 	struct progress progress;
-	const char *cmd;     /* for messages */
-	uint64_t broken;     /* files left out, or not written; folders, links, lines of lists */
-	uint64_t unread;     /* those of them that would be messages */
-	uint64_t passed;     /* what is understood, and no mail */
-	uint64_t words;      /* flags and keywords left out */
-	uint64_t renamed;    /* mailboxes that cannot have their names */
-	const char *mailbox; /* import: below which all of it goes; NULL: nothing */
-	bool inbox_is_top;   /* INBOX becomes that mailbox itself */
-	bool follow_owned;   /* links are followed to what belongs to the same owner */
-	uid_t owner;         /* of PATH */
-	bool fs_layout;      /* Maildir: folders are plain directories */
-	bool keep_headers;   /* mbox: Status and the like stay in the message */
-	bool mboxo;          /* mbox: only >From is unquoted, not >>From */
-	bool no_flags;       /* mbox of others: Status and the like are text */
+	const char *cmd;      /* for messages */
+	uint64_t broken;      /* files left out, or not written; folders, links, lines of lists */
+	uint64_t unread;      /* those of them that would be messages */
+	uint64_t passed;      /* what is understood, and no mail */
+	uint64_t words;       /* flags and keywords left out */
+	uint64_t renamed;     /* mailboxes that cannot have their names */
+	uint64_t properties;  /* export: left out */
+	const char *mailbox;  /* import: below which all of it goes; NULL: nothing */
+	bool inbox_is_top;    /* INBOX becomes that mailbox itself */
+	bool follow_owned;    /* links are followed to what belongs to the same owner */
+	uid_t owner;          /* of PATH */
+	bool fs_layout;       /* Maildir: folders are plain directories */
+	bool take_properties; /* Maildir: what properties.c reads is imported, too */
+	bool keep_headers;    /* mbox: Status and the like stay in the message */
+	bool mboxo;           /* mbox: only >From is unquoted, not >>From */
+	bool no_flags;        /* mbox of others: Status and the like are text */
 };
 
 /* Says what is wrong with a file in dir ("": name is the whole path; names are printed
@@ -106,6 +108,17 @@ bool port_unescape(struct str s, struct buf *out);
  * and back: UTF-7, or whatever it is, sep becomes '/'.  name.c makes a name of it. */
 void port_folder(struct str name, char sep, struct buf *out);
 void port_name(struct str folder, char sep, struct buf *out);
+
+/* ---- properties (properties.c) ---- */
+
+/* Lists of them, in the folder of a mailbox, and in PATH itself for those of the account. */
+#define PORT_PROPERTIES "turnstone.properties"
+#define PORT_ACCOUNT_PROPERTIES "turnstone.account"
+/* One more for a list; an empty one gets its head first. */
+void port_property_put(struct str name, struct str value, struct buf *list);
+bool port_properties_head(struct str line);
+/* Adds to name and value what a line says; false: it is none. */
+bool port_property_take(struct str line, struct buf *name, struct buf *value);
 
 /* ---- names of mailboxes (name.c) ---- */
 

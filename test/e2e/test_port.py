@@ -115,7 +115,7 @@ def test_there_and_back(site, tmp_path):
     count = generated(root)
     assert site.port("import", "maildir", root, "--user", "alice") == \
         {"imported": count, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0, "passed_by": 0,
-         "other_names": 0}
+         "other_names": 0, "properties": 0}
     # Again: nothing comes twice, twins stay twins.
     assert site.port("import", "maildir", root, "--user", "alice")["already"] == count
     first = site.export("alice", "out1")
@@ -233,7 +233,7 @@ def test_not_all(site, tmp_path):
     boxes = site.err.count("store.max_mailboxes")
     assert 4 <= boxes <= 5 and "keywords left out: 2" in site.err
     assert first == {"imported": 18 + 20 - boxes, "already": 0, "new_uids": 0, "left_out": 3 + 2 * boxes,
-                     "keywords_left_out": 2, "passed_by": 0, "other_names": 0}
+                     "keywords_left_out": 2, "passed_by": 0, "other_names": 0, "properties": 0}
     for word in ("no(atom", 'a"b'):
         assert f": {word}: no keyword of IMAP" in site.err
     again = site.port(*args, code=3)
@@ -294,7 +294,7 @@ def test_thunderbird(site, tmp_path):
     (root / "odd.msf").write_text("From - Mon Feb  2 10:00:00 2026\nSubject: one\n\ntext\n\n", encoding="ascii")
     done = site.port("import", "mbox", str(root), "--user", "alice")
     assert done == {"imported": 7 + 4 + 1, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0,
-                    "passed_by": 3 + 1, "other_names": 0}
+                    "passed_by": 3 + 1, "other_names": 0, "properties": 0}
     for name in ("Inbox: a message that was deleted in Thunderbird", "Inbox.msf: ", "Inbox.sbd/Sub.msf: ",
                  "msgFilterRules.dat: "):
         assert f"{root}/{name}" in site.err
@@ -464,10 +464,10 @@ def test_dry_run_of_subscriptions(site, tmp_path):
     args = ("import", "maildir", root, "--user", "alice")
     said = site.run(*args, "--dry-run", code=3)
     assert "Gone: no mailbox, only a subscription to come\n" in said and said.count("subscription") == 1
-    assert "0 there already, 0 left out; files, folders, mailboxes and lines left out: 3\n" in said
+    assert "0 there already, 0 left out; files, folders, mailboxes, properties and lines left out: 3\n" in said
     dry = site.port(*args, "--dry-run", code=3)
     assert dry["only_subscribed"] == ["Gone"] and dry["left_out"] == 3
-    assert "0 there already, 0 left out; files, folders, mailboxes and lines left out: 3\n" in site.run(*args, code=3)
+    assert "0 there already, 0 left out; files, folders, mailboxes, properties and lines left out: 3\n" in site.run(*args, code=3)
     rows = json.loads(site.run("mailbox", "list", "--user", "alice", "--json"))
     assert [r["name"] for r in rows if not r["exists"]] == ["Gone"]
     assert site.port(*args, "--dry-run", code=3)["only_subscribed"] == []

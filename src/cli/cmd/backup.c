@@ -40,6 +40,16 @@ damage(const char *text, void *arg)
 	c->damaged++;
 }
 
+/* Only said: it is as it was wished. */
+static void
+note(const char *text, void *arg)
+{
+	struct command *c = arg;
+
+	progress_clear(&c->progress);
+	fprintf(stderr, "turnstone %s: %s\n", c->args->cmd->name, text);
+}
+
 static void
 command_begin(struct command *c, const struct args *args)
 {
@@ -120,6 +130,11 @@ print_run_text(const struct backup_job *job, struct buf *out)
 	things(out, "", objects, "new object", "new objects");
 	things(out, ", ", backup_new_bytes(job->folder), "byte", "bytes");
 	buf_puts(out, " written)\n");
+	if (job->properties_left_out > 0)
+		buf_printf(out,
+		    "%" PRIu64 " propert%s left out, as --without-properties says; restored from "
+		    "this run, mailboxes are without them\n",
+		    job->properties_left_out, job->properties_left_out == 1 ? "y" : "ies");
 	if (job->damaged > 0)
 		buf_printf(out, "%" PRIu64 " thing%s could not be saved (see above)\n",
 		    job->damaged, CLI_S(job->damaged));
@@ -155,6 +170,7 @@ print_run(struct command *c, const struct backup_job *job, struct buf *out)
 	json_number(&j, "subscriptions", job->subscriptions);
 	json_number(&j, "messages", job->messages);
 	json_number(&j, "read_messages", job->read_messages);
+	json_number(&j, "properties_left_out", job->properties_left_out);
 	json_records(&j, &job->records);
 	json_number(&j, "new_objects", backup_new_objects(job->folder));
 	json_number(&j, "new_bytes", backup_new_bytes(job->folder));
@@ -174,8 +190,10 @@ backup(const struct args *args)
 	struct backup_job job = {.only = only,
 	    .full = args_has(args, "full"),
 	    .verify = !args_has(args, "no-verify"),
+	    .without_properties = args_has(args, "without-properties"),
 	    .progress = show_progress,
 	    .damage = damage,
+	    .note = note,
 	    .arg = &c};
 	struct buf wire = {0}, why = {0}, out = {0};
 	int code;
@@ -402,7 +420,11 @@ prune(const struct args *args)
 static const struct args_opt backup_opts[] = {CLI_CONFIG_OPT,
     {"user", "NAME", "only this user; may be repeated"},
     {"full", NULL, "read every message anew, and compare what is in the folder already"},
-    {"no-verify", NULL, "do not read back what was written"}, JSON_OPT, QUIET_OPT, END};
+    {"no-verify", NULL, "do not read back what was written"},
+    {"without-properties", NULL,
+        "leave out the properties of accounts and mailboxes (rights, annotations, limits), so that "
+        "a version without them can restore everything else"},
+    JSON_OPT, QUIET_OPT, END};
 static const struct args_opt list_opts[] = {JSON_OPT, END};
 static const struct args_opt verify_opts[] = {JSON_OPT, QUIET_OPT, END};
 static const struct args_opt prune_opts[] = {

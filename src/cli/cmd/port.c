@@ -166,6 +166,7 @@ put_rows(struct str text, struct json *j)
 struct summary {
 	uint64_t added, known, renumbered;
 	uint64_t left_out, others; /* others: of these, those that are no messages */
+	uint64_t properties;
 };
 
 static void
@@ -178,8 +179,10 @@ print_summary(const struct run *run, const struct summary *s)
 	    (unsigned long long)s->renumbered, (unsigned long long)s->known,
 	    (unsigned long long)(s->left_out - s->others));
 	if (s->others > 0)
-		printf("; files, folders, mailboxes and lines left out: %llu",
+		printf("; files, folders, mailboxes, properties and lines left out: %llu",
 		    (unsigned long long)s->others);
+	if (s->properties > 0)
+		printf("; properties: %llu", (unsigned long long)s->properties);
 	if (run->port.passed > 0)
 		printf("; passed by: %llu", (unsigned long long)run->port.passed);
 	if (run->port.renamed > 0)
@@ -191,9 +194,9 @@ static void
 print_json(const struct run *run, const struct summary *s, struct str text)
 {
 	const char *const names[] = {"imported", "already", "new_uids", "left_out",
-	    "keywords_left_out", "passed_by", "other_names"};
+	    "keywords_left_out", "passed_by", "other_names", "properties"};
 	const uint64_t values[] = {s->added, s->known, s->renumbered, s->left_out, run->port.words,
-	    run->port.passed, run->port.renamed};
+	    run->port.passed, run->port.renamed, s->properties};
 	struct buf out = {0};
 	struct json j = {.out = &out};
 
@@ -219,7 +222,8 @@ import_end(struct run *run, struct str text)
 	struct summary s = {value_of(text, STR("messages: ")),
 	    value_of(text, STR("there already: ")), value_of(text, STR("new uids: ")),
 	    value_of(text, STR("not imported: ")) + run->port.broken,
-	    value_of(text, STR("mailboxes not imported: ")) + run->port.broken - run->port.unread};
+	    value_of(text, STR("others not imported: ")) + run->port.broken - run->port.unread,
+	    value_of(text, STR("properties: "))};
 
 	tell_notes(run, text);
 	if (run->port.words > 0)
@@ -243,6 +247,7 @@ run_init(struct run *run, const struct args *args)
 	        .mailbox = args_get(args, "mailbox"),
 	        .follow_owned = args_has(args, "follow-owned"),
 	        .fs_layout = args_has(args, "fs-layout"),
+	        .take_properties = args_has(args, "properties"),
 	        .keep_headers = args_has(args, "keep-headers"),
 	        .mboxo = args_has(args, "mboxo")}};
 	if (args_get(args, "flags") != NULL)
@@ -349,20 +354,25 @@ export_end(const struct args *args, const struct run *run, struct str text)
 	uint64_t done = value_of(text, STR("messages: "));
 	uint64_t damaged = value_of(text, STR("damaged messages: "));
 	uint64_t words = value_of(text, STR("keywords left out: "));
+	uint64_t properties = value_of(text, STR("properties left out: ")) + run->port.properties;
 
 	tell_notes(run, text);
+	if (properties > 0)
+		fprintf(stderr, "turnstone %s: properties left out: %llu\n", run->port.cmd,
+		    (unsigned long long)properties);
 	if (!run->in.ended) {
 		fprintf(stderr, "turnstone %s: the stream ended early\n", run->port.cmd);
 		return EXIT_FAILED;
 	}
 	if (args_has(args, "json"))
-		printf("{\"exported\": %llu, \"damaged\": %llu, \"keywords_left_out\": %llu}\n",
+		printf("{\"exported\": %llu, \"damaged\": %llu, \"keywords_left_out\": %llu, "
+		       "\"properties_left_out\": %llu}\n",
 		    (unsigned long long)done, (unsigned long long)damaged,
-		    (unsigned long long)words);
+		    (unsigned long long)words, (unsigned long long)properties);
 	else if (!run->port.progress.quiet)
 		printf("messages: %llu exported, %llu damaged\n",
 		    (unsigned long long)(done - damaged), (unsigned long long)damaged);
-	return damaged > 0 || words > 0 ? EXIT_DAMAGE : EXIT_OK;
+	return damaged > 0 || words > 0 || properties > 0 ? EXIT_DAMAGE : EXIT_OK;
 }
 
 static int
@@ -443,6 +453,9 @@ export_mbox(const struct args *args)
 static const struct args_opt import_maildir_opts[] = {IMPORT_OPTS,
     {"mailbox", "MAILBOX", "the mail of PATH itself goes there, its folders below; else to INBOX"},
     FOLLOW_OPT, {"fs-layout", NULL, "folders are plain directories (a/b), not .a.b"},
+    {"properties", NULL,
+        "take the properties of account and mailboxes, too, as an export wrote them (rights, "
+        "annotations, limits): only if nobody else could change PATH"},
     {NULL, NULL, NULL}};
 
 static const struct args_opt import_mbox_opts[] = {IMPORT_OPTS,
@@ -472,7 +485,8 @@ const struct args_cmd cli_port_cmds[] = {
         .operands = "PATH",
         .min = 1,
         .max = 1,
-        .help = "write a user's mail as a Maildir, with UIDs, flags, keywords and dates",
+        .help = "write a user's mail as a Maildir, with UIDs, flags, keywords, dates and "
+                "properties",
         .more = "May be interrupted and run again: only what is missing is written. What was "
                 "expunged meanwhile is removed. Exit code 3: some messages are damaged.",
         .opts = export_opts,
@@ -489,9 +503,9 @@ const struct args_cmd cli_port_cmds[] = {
         .operands = "PATH",
         .min = 1,
         .max = 1,
-        .help = "write a user's mail as mbox files, one a mailbox (UIDs are lost)",
+        .help = "write a user's mail as mbox files, one a mailbox (UIDs and properties are lost)",
         .more = "Each file is replaced as a whole, when all of it is written. Exit code 3: some "
-                "messages are damaged.",
+                "messages are damaged, or there are properties, which are named and left out.",
         .opts = export_opts,
         .run = export_mbox},
     {.name = NULL}};

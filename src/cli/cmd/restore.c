@@ -129,19 +129,20 @@ print_counts(const struct command *c)
 {
 	const struct restore_job *job = c->job;
 	const char *names[] = {
-	    "users", "mailboxes", "added", "there", "flagged", "aside", "damaged"};
+	    "users", "mailboxes", "added", "there", "flagged", "aside", "properties", "damaged"};
 	uint64_t values[] = {job->users, job->mailboxes, job->added, job->there, job->flagged,
-	    job->aside, job->damaged};
+	    job->aside, job->properties, job->damaged};
 	struct buf out = {0};
 	struct json j = {.out = &out};
 
 	if (!args_has(c->args, "json")) {
 		printf("from %.*s: %" PRIu64 " user%s, %" PRIu64 " mailbox%s; messages: %" PRIu64
 		       " added, %" PRIu64 " there already, %" PRIu64
-		       " with their flags set back, %" PRIu64 " set aside\n",
+		       " with their flags set back, %" PRIu64 " set aside; properties: %" PRIu64
+		       " set\n",
 		    STR_ARG(job->run->id), job->users, CLI_S(job->users), job->mailboxes,
 		    job->mailboxes == 1 ? "" : "es", job->added, job->there, job->flagged,
-		    job->aside);
+		    job->aside, job->properties);
 		return;
 	}
 	json_open(&j, '{');
@@ -257,7 +258,7 @@ static const struct args_opt opts[] = {CLI_CONFIG_OPT, {"user", "NAME", "only th
     {"into", "PREFIX", "into new mailboxes PREFIX/NAME; with --mailbox into PREFIX itself"},
     {"exact", NULL,
         "make mailboxes what they were: flags are set back, messages that the run does not have "
-        "are moved into 'NAME (set aside ID)'"},
+        "are moved into 'NAME (set aside ID)', and properties that it does not have are removed"},
     {"json", NULL, "as JSON"}, {"quiet", NULL, "show no progress"}, {NULL, NULL, NULL}};
 
 const struct args_cmd cli_restore_cmds[] = {
@@ -268,7 +269,7 @@ const struct args_cmd cli_restore_cmds[] = {
         .help = "bring back users, mailboxes and messages from a backup folder",
         .more = "Destroys nothing: in mailboxes that are there only what is missing is added. Can "
                 "be started again when it was cut off. Exits with 3 when something in the folder "
-                "is damaged and was left out.",
+                "is damaged and was left out, or does not fit here.",
         .opts = opts,
         .run = restore},
     {.name = NULL}};

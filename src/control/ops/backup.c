@@ -9,6 +9,9 @@
  *	'R'                     -> 'n' how many, 'r' key, value: each server-wide record
  *	'U' name, then id uidvalidity modseq of each mailbox known to the asker
  *	                        -> 'm' each mailbox (see put_mailbox()), or 'x': no such account;
+ *	                           'p' each property: place of its mailbox in that list, from 1 on,
+ *	                           or 0 for the account's own, name, value; in order of places
+ *	                           and names;
  *	                           'k' the mark of all that, if all could be read
  *	'M' place in that list  -> 'k' each keyword by its number, empty where none has it;
  *	                           'u' set of UIDs; 'c' messages that are new or changed since
@@ -214,12 +217,42 @@ put_mailbox(struct buf *b, const struct copy *c)
 	buf_varint(b, is_empty(c) ? 1 : 0);
 }
 
+static bool
+send_properties(struct reader *rd, size_t place, const struct store_properties *properties)
+{
+	struct buf *b = &rd->scratch;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < store_properties_count(properties); i++) {
+		struct str name, value;
+
+		store_properties_at(properties, i, &name, &value);
+		b->n = 0;
+		buf_varint(b, place);
+		buf_vstr(b, name);
+		buf_vstr(b, value);
+		ok = dialogue_send(rd->io, 'p', buf_as_str(b));
+	}
+	return ok;
+}
+
+static bool
+send_all_properties(struct reader *rd)
+{
+	bool ok = send_properties(rd, 0, rd->properties);
+
+	for (size_t i = 0; ok && i < rd->copy_count; i++)
+		ok = send_properties(rd, i + 1, rd->copies[i].properties);
+	return ok;
+}
+
 /* What a mark of the disk is compared with later: hence of exactly what is sent. */
 static bool
 send_mark(struct reader *rd)
 {
 	struct store_mark mark = {0};
 
+	store_mark_add_properties(&mark, rd->properties);
 	for (size_t i = 0; i < rd->copy_count; i++) {
 		struct store_mailbox_info info = rd->copies[i].info;
 
@@ -251,7 +284,7 @@ load_user(struct reader *rd, struct str name, const struct backup_known *known, 
 		if (!dialogue_send(rd->io, 'm', buf_as_str(&rd->scratch)))
 			return false;
 	}
-	return send_mark(rd);
+	return send_all_properties(rd) && send_mark(rd);
 }
 
 static bool

@@ -7,8 +7,9 @@
 
 #include "control/ops/ops.h"
 
-struct copy { /* a mailbox as it was */
-	struct store_mailbox_info info;
+struct copy {                                /* a mailbox as it was */
+	struct store_mailbox_info info;      /* its name and properties are the next two */
+	struct store_properties *properties; /* referenced */
 	struct buf name;
 	enum ts_err err;
 	bool same;      /* nothing happened since the asker looked */
@@ -25,6 +26,7 @@ struct reader {
 	struct buf *out;
 	struct store_pin *pin;
 	struct store_account *account;
+	struct store_properties *properties; /* its own, referenced */
 	struct copy *copies;
 	size_t copy_count;
 	struct buf scratch;
@@ -35,7 +37,7 @@ struct backup_known { /* what the asker has of a mailbox */
 	uint64_t id, uidvalidity, modseq;
 };
 
-/* All mailboxes of rd->account, into rd->copies. */
+/* All mailboxes of rd->account, into rd->copies, and its properties. */
 void backup_copy_user(struct reader *rd, const struct backup_known *known, size_t n);
 void backup_forget_copies(struct reader *rd);
 #endif

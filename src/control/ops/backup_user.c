@@ -11,6 +11,7 @@ static void
 copy_fini(struct copy *c)
 {
 	store_mailbox_unref(&c->mailbox);
+	store_properties_unref(&c->properties);
 	store_keywords_unref(&c->keywords);
 	if (c->uids != NULL)
 		roaring_bitmap_free(c->uids);
@@ -28,18 +29,29 @@ backup_forget_copies(struct reader *rd)
 	mem_free(rd->copies);
 	rd->copies = NULL;
 	rd->copy_count = 0;
+	store_properties_unref(&rd->properties);
+}
+
+/* The name and the properties of the list are valid in the callback only. */
+static void
+keep_properties(struct copy *c, const struct store_properties *now)
+{
+	store_properties_unref(&c->properties);
+	c->properties = store_properties_ref(now);
+	c->info.properties = c->properties;
 }
 
 static bool
 collect_mailbox(const struct store_mailbox_info *info, void *arg)
 {
 	struct reader *rd = arg;
+	struct copy *c;
 
 	rd->copies = mem_realloc(rd->copies, (rd->copy_count + 1) * sizeof(*rd->copies));
-	rd->copies[rd->copy_count] = (struct copy){.info = *info};
-	rd->copies[rd->copy_count].info.properties = NULL; /* valid in here only */
-	buf_str(&rd->copies[rd->copy_count].name, info->name);
-	rd->copy_count++;
+	c = &rd->copies[rd->copy_count++];
+	*c = (struct copy){.info = *info};
+	keep_properties(c, info->properties);
+	buf_str(&c->name, info->name);
 	return true;
 }
 
@@ -124,8 +136,23 @@ check_unchanged(const struct store_mailbox_info *info, void *arg)
 	if (rd->copies[s->at].err == TS_OK &&
 	    rd->copies[s->at].info.counters.modseq < info->counters.modseq)
 		s->moved[s->at] = s->any = true;
+	if (rd->copies[s->at].properties != info->properties) {
+		keep_properties(&rd->copies[s->at], info->properties);
+		s->any = true;
+	}
 	s->at++;
 	return true;
+}
+
+/* A table never changes, and one that is referenced has its place to itself. */
+static void
+settle_properties(struct settling *s)
+{
+	struct store_properties *now = store_account_properties(s->rd->account);
+
+	s->any |= now != s->rd->properties;
+	store_properties_unref(&s->rd->properties);
+	s->rd->properties = now;
 }
 
 static void
@@ -140,8 +167,8 @@ copy_again(struct reader *rd, struct copy *c)
 
 /*
  * A message moved while mailboxes are looked at one by one could be in neither
- * or in both.  So look again at what moved on, until nothing has; a round takes
- * microseconds.
+ * or in both, and properties may belong together.  So look again at what moved
+ * on, until nothing has; a round takes microseconds.
  */
 static void
 settle(struct reader *rd)
@@ -151,6 +178,7 @@ settle(struct reader *rd)
 
 		s.moved = mem_zalloc(rd->copy_count + 1);
 		store_account_list(rd->account, check_unchanged, &s);
+		settle_properties(&s);
 		for (size_t i = 0; i < rd->copy_count; i++)
 			if (s.moved[i])
 				copy_again(rd, &rd->copies[i]);
@@ -183,6 +211,7 @@ void
 backup_copy_user(struct reader *rd, const struct backup_known *known, size_t n)
 {
 	store_account_list(rd->account, collect_mailbox, rd);
+	rd->properties = store_account_properties(rd->account);
 	for (size_t i = 0; i < rd->copy_count; i++)
 		open_copy(rd, &rd->copies[i], known, n);
 	settle(rd);

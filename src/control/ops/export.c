@@ -21,7 +21,7 @@ struct export
 	struct str only; /* a mailbox; empty: all */
 	struct buf names;
 	struct buf stream;
-	uint64_t total, done, damaged, words;
+	uint64_t total, done, damaged, words, properties;
 	size_t named;
 	bool have; /* the command tells what it has */
 };
@@ -188,6 +188,26 @@ put_messages(struct export *ex, struct store_mailbox *mb, struct str name)
 	return ok;
 }
 
+/* Takes the reference; mailbox empty: they are the account's own. */
+static void
+put_properties(struct export *ex, struct str mailbox, struct store_properties *properties)
+{
+	for (size_t i = 0; i < store_properties_count(properties); i++) {
+		struct str name, value;
+
+		store_properties_at(properties, i, &name, &value);
+		if (name.n + value.n <= MAILSTREAM_PROPERTY_MAX) {
+			mailstream_put_property(&ex->stream, name, value);
+			continue;
+		}
+		ex->properties++;
+		buf_printf(ex->out, "left out: %.*s, the property %.*s: it is too large\n",
+		    STR_ARG(mailbox.n > 0 ? mailbox : store_account_name(ex->account)),
+		    STR_ARG(name));
+	}
+	store_properties_unref(&properties);
+}
+
 static bool
 send_mailbox(struct export *ex, struct str name)
 {
@@ -221,8 +241,10 @@ send_mailbox(struct export *ex, struct str name)
 	                                        .subscribed = info.subscribed,
 	                                        .exists = mb != NULL,
 	                                        .messages = info.counters.messages});
-	if (mb != NULL)
+	if (mb != NULL) {
+		put_properties(ex, name, store_mailbox_properties(mb));
 		ok = put_messages(ex, mb, name);
+	}
 	store_mailbox_unref(&mb);
 	return ok;
 }
@@ -236,6 +258,8 @@ export_all(struct export *ex)
 		return false;
 	}
 	mailstream_put_version(&ex->stream);
+	if (ex->only.n == 0)
+		put_properties(ex, STR_NONE, store_account_properties(ex->account));
 
 	struct rd r = rd_of(buf_as_str(&ex->names));
 
@@ -272,9 +296,11 @@ static bool export(
 	else
 		buf_printf(out, "%s\n", why != NULL ? why : ts_err_name(err));
 	if (ok)
-		buf_printf(out, "messages: %llu\ndamaged messages: %llu\nkeywords left out: %llu\n",
+		buf_printf(out,
+		    "messages: %llu\ndamaged messages: %llu\nkeywords left out: %llu\n"
+		    "properties left out: %llu\n",
 		    (unsigned long long)ex.done, (unsigned long long)ex.damaged,
-		    (unsigned long long)ex.words);
+		    (unsigned long long)ex.words, (unsigned long long)ex.properties);
 	buf_fini(&ex.names);
 	buf_fini(&ex.stream);
 	store_account_unref(&ex.account);

@@ -86,6 +86,7 @@ find_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	uint32_t given = 0;
 	enum ts_err err;
 
+	im->made = false;
 	if (im->dry)
 		return import_dry_mailbox(im, m);
 	err = store_mailbox_load(im->account, m->name, &im->mailbox);
@@ -95,9 +96,11 @@ find_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	if (err == TS_OK && c.uidvalidity != m->uidvalidity && c.messages == 0 && c.uidnext == 1 &&
 	    (m->uidvalidity != 0 || m->use != 0)) {
 		err = list_change(im, STORE_CHANGE_CREATE, m, im->mailbox, &given);
+		im->made = err == TS_OK;
 		store_mailbox_unref(&im->mailbox);
 	} else if (err == TS_NOT_FOUND) {
 		err = list_change(im, STORE_CHANGE_CREATE, m, NULL, &given);
+		im->made = err == TS_OK;
 	} else if (err == TS_OK) {
 		given = c.uidvalidity;
 	}
@@ -192,12 +195,15 @@ static bool
 take_record(struct import *im, const struct mailstream_record *rec)
 {
 	if (im->skipping && rec->tag != MAILSTREAM_MAILBOX) {
-		im->left_out += rec->tag == MAILSTREAM_MESSAGE;
+		im->left_out += rec->tag == MAILSTREAM_MESSAGE || rec->tag == MAILSTREAM_PROPERTY;
+		im->refused += rec->tag == MAILSTREAM_PROPERTY;
 		return true;
 	}
 	switch (rec->tag) {
 	case MAILSTREAM_MAILBOX:
 		return begin_mailbox(im, &rec->mailbox);
+	case MAILSTREAM_PROPERTY:
+		return import_take_property(im, &rec->property);
 	case MAILSTREAM_DATA:
 		import_take_data(im, rec->data);
 		return true;
@@ -282,10 +288,10 @@ import_or_tell(
 	if (ok)
 		buf_printf(out,
 		    "messages: %llu\nthere already: %llu\nnew uids: %llu\n"
-		    "not imported: %llu\nmailboxes not imported: %llu\n",
+		    "not imported: %llu\nothers not imported: %llu\nproperties: %llu\n",
 		    (unsigned long long)im.added, (unsigned long long)im.known,
 		    (unsigned long long)im.renumbered, (unsigned long long)im.left_out,
-		    (unsigned long long)im.refused);
+		    (unsigned long long)im.refused, (unsigned long long)im.properties);
 	import_known_fini(&im);
 	import_dry_fini(&im);
 	mailstream_in_fini(&im.in);

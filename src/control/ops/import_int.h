@@ -3,8 +3,9 @@
 #define CONTROL_OPS_IMPORT_INT_H
 /*
  * An import from inside: import.c takes the stream and makes mailboxes,
- * import_known.c knows what is there already, import_append.c adds messages, and
- * import_dry.c says what would come, without a change.
+ * import_known.c knows what is there already, import_append.c adds messages,
+ * import_properties.c properties, and import_dry.c says what would come, without
+ * a change.
  */
 #include <openssl/evp.h>
 
@@ -36,6 +37,8 @@ struct import_dry {          /* of a run that changes nothing */
 	bool new;              /* the mailbox at hand would be made */
 	bool open;             /* there is one at hand */
 	uint64_t added, known; /* in it */
+	uint64_t properties;   /* of it, or of the account itself, that would come */
+	uint64_t property_sum; /* bytes of all that there are, and would be */
 };
 
 struct import {
@@ -55,6 +58,7 @@ struct import {
 	uint32_t next; /* the UIDNEXT that the batch leads to */
 	uint32_t uidnext;
 	bool keep_uids;
+	bool made; /* the mailbox at hand, for this import: nobody knows it yet */
 	bool dry;
 	bool summing; /* the checksum of a message is under way */
 	struct import_dry dryness;
@@ -62,7 +66,8 @@ struct import {
 	struct have *have;
 	size_t have_count;
 	uint64_t total, added, known, renumbered, left_out;
-	uint64_t refused; /* mailboxes: left_out counts them, too */
+	uint64_t properties; /* put */
+	uint64_t refused;    /* mailboxes, properties: left_out counts them, too */
 };
 
 /* ---- import.c ---- */
@@ -92,6 +97,13 @@ uint32_t import_uid_of(struct import *im, const struct mailstream_message *m);
 /* All that was taken is durable. */
 bool import_flush(struct import *im);
 
+/* ---- import_properties.c ---- */
+
+/* A property of the mailbox at hand, or of the account: one of that name that is there stays. */
+bool import_take_property(struct import *im, const struct mailstream_property *p);
+void import_leave_out_property(
+    struct import *im, const struct mailstream_property *p, const char *why);
+
 /* ---- import_dry.c ---- */
 
 /* Counts what is there. */
@@ -102,6 +114,8 @@ enum ts_err import_dry_mailbox(struct import *im, const struct mailstream_mailbo
 /* A mailbox that is no more than a name on the list of subscriptions. */
 void import_dry_subscription(struct import *im, struct str name);
 void import_dry_end_mailbox(struct import *im);
+/* A property of the mailbox at hand, or of the account. */
+void import_dry_property(struct import *im, const struct mailstream_property *p);
 /* The message whose data came last, which is not there yet. */
 void import_dry_message(struct import *im, const struct mailstream_message *m);
 void import_dry_fini(struct import *im);

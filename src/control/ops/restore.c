@@ -5,12 +5,12 @@
  *
  *	'K' key, value      -> 'k' one byte: 1 it is new, 0 there is one, which stays;
  *	                       or 'n' text: it is left out, and why
- *	'A' name, user      -> nothing: this account, made when there is none; user 1: of one who
- *	                       is a user, not just any name
+ *	'A' name, user      -> this account, made when there is none: 'y' each property of its own;
+ *	                       user 1: of one who is a user, not just any name
  *	'M' name, use, subscribed, uidvalidity, uidnext, modseq
  *	                    -> this mailbox, made when there is none: 'm' uidvalidity, uidnext;
  *	                       'w' each keyword by its number, empty where none has it; 'l' its
- *	                       messages
+ *	                       messages; 'y' each property: name, value, in order of names
  *	'S' name            -> nothing: subscribed
  *	'H' uids            -> 'h' SHA-256 of each message; zeros: it cannot be read
  *	'W' name            -> nothing: a keyword.  The first one of a mailbox is number 0 in flags
@@ -19,6 +19,10 @@
  *	'F' flags, uids     -> nothing: exactly these flags from now on
  *	'V' name, uids      -> nothing: moved into that mailbox, made when there is none
  *	'R' uidnext, modseq -> nothing: at least these
+ *	'Y' mailbox, properties
+ *	                    -> of the mailbox (1, its name) or of the account (0); each: what is
+ *done (0 added, if there is none, 1 put, 2 removed), name, value: 's' how many were; 'n' text: what
+ *is left out, and why
  *
  * 'P', 'F' and 'V' are also answered by an 'o' for each keyword that the mailbox has no room for.
  */
@@ -30,10 +34,12 @@
 #include "base/normal.h"
 #include "control/dialogue.h"
 #include "control/ops/ops.h"
+#include "control/ops/properties.h"
 #include "control/ops/restore_int.h"
 
 #define WINDOW 512
 #define PIECE ((uint64_t)256 * 1024)
+#define PROPERTY_LEAST 3 /* bytes of a question for one */
 
 bool
 restore_say(struct writer *w, const char *what, enum ts_err err)
@@ -79,6 +85,92 @@ submit_and_free(struct store_change *c)
 
 	store_change_free(&c);
 	return err;
+}
+
+/* ---- properties ---- */
+
+/* Takes the reference. */
+static bool
+send_properties(struct writer *w, struct store_properties *properties)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < store_properties_count(properties); i++) {
+		struct str name, value;
+
+		store_properties_at(properties, i, &name, &value);
+		w->scratch.n = 0;
+		buf_vstr(&w->scratch, name);
+		buf_vstr(&w->scratch, value);
+		ok = dialogue_send(w->io, 'y', buf_as_str(&w->scratch));
+	}
+	store_properties_unref(&properties);
+	return ok;
+}
+
+struct refusal {
+	struct writer *w;
+	struct str mailbox; /* empty: the account's own */
+};
+
+static bool
+refuse_property(struct str name, const char *why, void *arg)
+{
+	const struct refusal *refusal = arg;
+	struct buf text = {0};
+	bool ok;
+
+	if (refusal->mailbox.n > 0)
+		buf_printf(&text, "mailbox %.*s", STR_ARG(refusal->mailbox));
+	else
+		buf_printf(&text, "user %.*s", STR_ARG(store_account_name(refusal->w->account)));
+	buf_printf(&text, ": the property %.*s is left out: %s", STR_ARG(name), why);
+	ok = dialogue_send(refusal->w->io, 'n', buf_as_str(&text));
+	buf_fini(&text);
+	return ok;
+}
+
+/* False: no such question. */
+static bool
+take_property(struct rd *r, struct store_property_op *op)
+{
+	uint64_t what = rd_varint(r);
+
+	*op = (struct store_property_op){.must_be_new = what == 0, .remove = what == 2};
+	op->name = rd_vstr(r);
+	op->value = rd_vstr(r);
+	return !r->bad && what <= 2;
+}
+
+static bool
+put_properties(struct writer *w, struct rd *r)
+{
+	bool of_mailbox = rd_varint(r) == 1;
+	struct str name = of_mailbox ? rd_vstr(r) : STR_NONE;
+	struct refusal refusal = {w, name};
+	struct properties_put put = {.account = w->account,
+	    .mailbox = of_mailbox ? w->mailbox : NULL,
+	    .quiet = of_mailbox && w->made,
+	    .refused = refuse_property,
+	    .arg = &refusal};
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
+	struct store_property_op *ops =
+	    arena_array(arena, rd_left(r) / PROPERTY_LEAST + 1, sizeof(*ops));
+	enum ts_err err = TS_OK;
+	size_t n = 0;
+	bool good = !r->bad && w->account != NULL && (!of_mailbox || w->mailbox != NULL);
+
+	while (good && rd_left(r) > 0)
+		good = take_property(r, &ops[n++]);
+	if (good)
+		err = properties_put_all(&put, ops, n);
+	arena_free(&arena);
+	w->scratch.n = 0;
+	buf_varint(&w->scratch, put.put);
+	if (!good)
+		return restore_bad_question(w);
+	return err == TS_OK ? dialogue_send(w->io, 's', buf_as_str(&w->scratch))
+	                    : restore_say(w, "properties", err);
 }
 
 /* ---- records, accounts, mailboxes ---- */
@@ -164,7 +256,8 @@ open_account(struct writer *w, struct rd *r)
 	if (user && !is_user(w, name))
 		return false;
 	err = store_account_load_bare(w->ops->store, name, &w->account);
-	return err == TS_OK || restore_say(w, "the account", err);
+	return err == TS_OK ? send_properties(w, store_account_properties(w->account))
+	                    : restore_say(w, "the account", err);
 }
 
 static enum ts_err
@@ -206,6 +299,7 @@ make_mailbox(struct writer *w, const struct wish *wish)
 	struct store_mailbox *there = NULL;
 	enum ts_err err = store_mailbox_load(w->account, wish->name, &there);
 
+	w->made = false;
 	if (err == TS_OK || err == TS_NOT_FOUND) {
 		c->name = arena_str(c->arena, wish->name);
 		c->use = wish->use;
@@ -219,6 +313,7 @@ make_mailbox(struct writer *w, const struct wish *wish)
 	store_mailbox_unref(&there);
 	if (err == TS_EXISTS)
 		return TS_OK;
+	w->made = err == TS_OK;
 	if (err == TS_OK && wish->subscribed)
 		err = name_change(w, STORE_CHANGE_SUBSCRIBE, wish->name);
 	return err;
@@ -276,7 +371,8 @@ send_mailbox(struct writer *w)
 	store_mailbox_read_end(w->mailbox);
 	for (unsigned f = STORE_FIRST_KEYWORD; ok && f < store_keywords_end(keywords); f++)
 		ok = dialogue_send(w->io, 'w', store_keywords_name(keywords, f));
-	ok = ok && send_messages(w, keywords);
+	ok = ok && send_messages(w, keywords) &&
+	     send_properties(w, store_mailbox_properties(w->mailbox));
 	store_keywords_unref(&keywords);
 	return ok;
 }
@@ -537,6 +633,8 @@ answer_question(struct writer *w, struct str question)
 		return set_aside(w, &r);
 	case 'R':
 		return raise_mailbox(w, &r);
+	case 'Y':
+		return put_properties(w, &r);
 	default:
 		return restore_bad_question(w);
 	}

@@ -15,6 +15,7 @@ struct writer {
 	struct work_pool *pool;
 	struct store_account *account;
 	struct store_mailbox *mailbox;
+	bool made; /* the mailbox, for this question: nobody knows it yet */
 	struct store_change *batch;
 	struct store_upload *upload; /* the message being received */
 	struct store_append_item item;

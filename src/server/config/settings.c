@@ -352,7 +352,7 @@ static const struct conf_opt store_opts[] = {
         .type = CONF_SIZE,
         .def = "64K",
         .min = 1024,
-        .max = 1 << 20,
+        .max = 512 << 10, /* backups and exports have room for one of these */
         .when = CONF_RESTART,
         AT(property_size),
         .prose = "How large the value of a property may be."},

@@ -42,6 +42,12 @@ properties_ref(struct store_properties *t)
 	return t;
 }
 
+struct store_properties *
+store_properties_ref(const struct store_properties *t)
+{
+	return properties_ref((struct store_properties *)(uintptr_t)t);
+}
+
 void
 store_properties_unref(struct store_properties **tp)
 {

@@ -148,7 +148,7 @@ write_run(struct place *p, int64_t now, struct str *id_r)
 {
 	struct backup_run_writer *w;
 	struct backup_mailbox mailbox = {.id = 1, .name = STR("INBOX"), .uidnext = 1};
-	struct backup_user user = {STR("anna"), &mailbox, 1};
+	struct backup_user user = {.name = STR("anna"), .mailboxes = &mailbox, .mailbox_count = 1};
 	struct backup_run_user line = {
 	    .name = STR("anna"), .mark = {1, UINT64_MAX}, .messages = 0, .bytes = UINT64_MAX};
 	struct backup_hash records;

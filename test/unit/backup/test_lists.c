@@ -10,7 +10,13 @@
 #include "backup/lists.h"
 #include "base/mem.h"
 
-enum kind { CHUNK, USER, RECORDS, KINDS };
+enum kind { CHUNK, USER, PROPERTIES, RECORDS, KINDS }; /* PROPERTIES: a user who has some */
+
+static bool
+is_user(enum kind kind)
+{
+	return kind == USER || kind == PROPERTIES;
+}
 
 /* Parses; what could be parsed is printed into out. */
 static bool
@@ -30,8 +36,10 @@ again(enum kind kind, struct str bytes, struct buf *out)
 	bytes.p = copy;
 	if (kind == CHUNK && (ok = backup_chunk_parse(bytes, 3, messages, &n)))
 		backup_chunk_print(messages, n, out);
-	if (kind == USER && (ok = backup_user_parse(bytes, arena, &user)))
+	if (is_user(kind) && (ok = backup_user_parse(bytes, arena, &user))) {
+		assert_int_equal(user.told, backup_user_properties(&user) > 0);
 		backup_user_print(&user, out);
+	}
 	if (kind == RECORDS && (ok = backup_records_parse(bytes, arena, &records, &n)))
 		backup_records_print(records, n, out);
 	mem_free(copy);
@@ -69,12 +77,19 @@ make(enum kind kind, struct buf *out)
 	                                         .chunks = chunks,
 	                                         .chunk_count = 3},
 	    {.name = STR("A/b"), .subscribed = true}, {.id = 2, .name = STR("INBOX")}};
-	struct backup_user user = {STR("anna@example.org"), mailboxes, 3};
+	struct backup_property own[] = {{STR("acl/bob"), STR("lr")}, {STR("z"), STR("")}};
+	struct backup_property some[] = {{STR("a\xff"), STR("\0\r\n")}};
+	struct backup_user user = {
+	    .name = STR("anna@example.org"), .mailboxes = mailboxes, .mailbox_count = 3};
 	struct backup_record records[] = {{STR("user/anna"), STR("\0\1\2")}, {STR(""), STR("")}};
 
+	if (kind == PROPERTIES) {
+		user.properties = (struct backup_properties){own, 2};
+		mailboxes[2].properties = (struct backup_properties){some, 1};
+	}
 	if (kind == CHUNK)
 		backup_chunk_print(messages, 3, out);
-	else if (kind == USER)
+	else if (is_user(kind))
 		backup_user_print(&user, out);
 	else
 		backup_records_print(records, 2, out);
@@ -92,7 +107,8 @@ there_and_back(void **state)
 		assert_true(str_eq(buf_as_str(&one), buf_as_str(&two)));
 		/* One is not taken for another. */
 		for (enum kind other = CHUNK; other < KINDS; other++)
-			assert_true(other == k || !again(other, buf_as_str(&one), &two));
+			assert_true(other == k || (is_user(k) && is_user(other)) ||
+			            !again(other, buf_as_str(&one), &two));
 		buf_fini(&one);
 		buf_fini(&two);
 	}
@@ -142,7 +158,7 @@ bits_flipped(void **state)
 static void
 counts_that_lie(void **state)
 {
-	static const char *const magics[] = {"TSBKMSG1", "TSBKUSR1\1a", "TSBKREC1"};
+	static const char *const magics[] = {"TSBKMSG1", "TSBKUSR1\1a", "TSBKUSR2\1a", "TSBKREC1"};
 	static const uint64_t counts[] = {1, 1024, 1025, 65536, UINT32_MAX,
 	    (uint64_t)UINT32_MAX + 1, UINT64_MAX / 32, UINT64_MAX / 2, UINT64_MAX};
 
@@ -176,7 +192,7 @@ one_mailbox(struct buf *out, const char *keyword, struct str name, uint32_t seco
 	                                         .chunks = chunks,
 	                                         .chunk_count = 2},
 	    {.id = 2, .name = name}};
-	struct backup_user user = {STR("a"), mailboxes, 2};
+	struct backup_user user = {.name = STR("a"), .mailboxes = mailboxes, .mailbox_count = 2};
 
 	backup_user_print(&user, out);
 }
@@ -225,13 +241,77 @@ uids_of_the_chunk(void **state)
 	}
 }
 
+/* Everything comes back, in its place; and without properties the form is the older one. */
+static void
+properties_in_their_places(void **state)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 4096);
+	struct buf b = {0};
+	struct backup_user user;
+
+	(void)state;
+	make(USER, &b);
+	assert_true(str_has_prefix(buf_as_str(&b), STR("TSBKUSR1")));
+	b.n = 0;
+	make(PROPERTIES, &b);
+	assert_true(str_has_prefix(buf_as_str(&b), STR("TSBKUSR2")));
+	assert_true(backup_user_parse(buf_as_str(&b), arena, &user));
+	assert_int_equal(user.properties.count, 2);
+	assert_true(str_eq(user.properties.one[0].name, STR("acl/bob")));
+	assert_true(str_eq(user.properties.one[0].value, STR("lr")));
+	assert_true(str_eq(user.properties.one[1].name, STR("z")));
+	assert_int_equal(user.properties.one[1].value.n, 0);
+	assert_int_equal(user.mailboxes[0].properties.count, 0);
+	assert_int_equal(user.mailboxes[2].properties.count, 1);
+	assert_true(str_eq(user.mailboxes[2].properties.one[0].name, STR("a\xff")));
+	assert_true(str_eq(user.mailboxes[2].properties.one[0].value, STR("\0\r\n")));
+	assert_int_equal(user.mailboxes[0].chunk_count, 3);
+	buf_fini(&b);
+	arena_free(&arena);
+}
+
+/* Names as the store has them, each once. */
+static void
+names_of_properties(void **state)
+{
+	char longest[1001];
+	const struct {
+		struct str first, second;
+		bool ok;
+	} cases[] = {{STR("a"), STR("b"), true}, {STR("b"), STR("a"), false},
+	    {STR("a"), STR("a"), false}, {STR(""), STR("a"), false}, {STR("a"), STR("b\0c"), false},
+	    {STR("a"), {longest, 1000}, true}, {STR("a"), {longest, 1001}, false}};
+
+	(void)state;
+	memset(longest, 'b', sizeof(longest));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct backup_property p[] = {
+		    {cases[i].first, STR("1")}, {cases[i].second, STR("2")}};
+		struct backup_mailbox mailbox = {.id = 1, .name = STR("M")};
+		struct backup_user user = {
+		    .name = STR("a"), .mailboxes = &mailbox, .mailbox_count = 1};
+		struct buf b = {0}, out = {0};
+
+		user.properties = (struct backup_properties){p, 2};
+		backup_user_print(&user, &b);
+		assert_int_equal(again(USER, buf_as_str(&b), &out), cases[i].ok);
+		b.n = user.properties.count = 0;
+		mailbox.properties = (struct backup_properties){p, 2};
+		backup_user_print(&user, &b);
+		assert_int_equal(again(USER, buf_as_str(&b), &out), cases[i].ok);
+		buf_fini(&b);
+		buf_fini(&out);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(there_and_back),
 	    cmocka_unit_test(cut_off_or_longer), cmocka_unit_test(bits_flipped),
 	    cmocka_unit_test(counts_that_lie), cmocka_unit_test(order_and_words),
-	    cmocka_unit_test(uids_of_the_chunk)};
+	    cmocka_unit_test(uids_of_the_chunk), cmocka_unit_test(properties_in_their_places),
+	    cmocka_unit_test(names_of_properties)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

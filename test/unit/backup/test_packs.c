@@ -497,7 +497,7 @@ add_run(struct place *p, int64_t now, unsigned from, unsigned end, unsigned step
 	struct backup_run_writer *w;
 	struct backup_chunk chunk = {0};
 	struct backup_mailbox mailbox = {.id = 1, .name = STR("INBOX"), .uidnext = 9999};
-	struct backup_user user = {STR("anna"), &mailbox, 1};
+	struct backup_user user = {.name = STR("anna"), .mailboxes = &mailbox, .mailbox_count = 1};
 	struct backup_run_user line = {.name = STR("anna")};
 	struct buf list = {0};
 

@@ -26,6 +26,7 @@ put_stream(struct buf *b)
 
 	buf_vstr(&words, STR("work"));
 	mailstream_put_version(b);
+	mailstream_put_property(b, STR("own"), STR("\0\n"));
 	mailstream_put_mailbox(b, &(struct mailstream_mailbox){.name = STR("INBOX"),
 	                              .uidvalidity = UINT32_MAX,
 	                              .uidnext = 9,
@@ -33,6 +34,8 @@ put_stream(struct buf *b)
 	                              .subscribed = true,
 	                              .exists = true,
 	                              .messages = 1});
+	mailstream_put_property(b, STR("acl/bob"), STR("lr"));
+	mailstream_put_property(b, STR("none"), STR(""));
 	mailstream_put_data(b, STR("lost"));
 	mailstream_put_drop(b);
 	mailstream_put_data(b, STR("te"));
@@ -53,7 +56,8 @@ test_there_and_back(void **state)
 {
 	struct mailstream_in in = {0};
 	struct mailstream_record rec;
-	const char tags[] = "VMDxDDmZ";
+	const char tags[] = "VPMPPDxDDmZ";
+	struct buf properties = {0};
 
 	(void)state;
 	put_stream(&in.bytes);
@@ -65,6 +69,10 @@ test_there_and_back(void **state)
 			assert_true(rec.mailbox.exists && rec.mailbox.subscribed);
 			assert_int_equal(rec.mailbox.uidvalidity, UINT32_MAX);
 			assert_true(rec.mailbox.modseq == UINT64_MAX);
+		} else if (rec.tag == MAILSTREAM_PROPERTY) {
+			buf_putc(&properties, rec.property.of_mailbox ? 'm' : 'a');
+			buf_vstr(&properties, rec.property.name);
+			buf_vstr(&properties, rec.property.value);
 		} else if (rec.tag == MAILSTREAM_MESSAGE) {
 			assert_true(rec.message.internaldate == INT64_MIN);
 			assert_true(rec.message.savedate == INT64_MAX);
@@ -74,7 +82,9 @@ test_there_and_back(void **state)
 	}
 	assert_true(in.ended);
 	assert_int_equal(mailstream_next(&in, &rec), MAILSTREAM_MORE);
+	assert_true(str_eq(buf_as_str(&properties), STR("a\3own\2\0\nm\7acl/bob\2lrm\4none\0")));
 	mailstream_in_fini(&in);
+	buf_fini(&properties);
 }
 
 /* What the stream comes to when it is cut off, or a byte of it is another. */
@@ -143,6 +153,22 @@ test_order(void **state)
 	mailstream_put_data(&b, STR("x"));
 	mailstream_put_message(&b, &(struct mailstream_message){.size = 2}); /* not its size */
 	assert_int_equal(read_all(buf_as_str(&b), &ended), MAILSTREAM_BAD);
+	b.n = 0;
+	mailstream_put_version(&b);
+	mailstream_put_mailbox(&b, &box);
+	mailstream_put_data(&b, STR("x"));
+	mailstream_put_property(&b, STR("late"), STR("x")); /* not before the messages */
+	assert_int_equal(read_all(buf_as_str(&b), &ended), MAILSTREAM_BAD);
+	b.n = 0;
+	mailstream_put_version(&b);
+	box.exists = false;
+	mailstream_put_mailbox(&b, &box);
+	mailstream_put_property(&b, STR("of none"), STR("x")); /* a subscription has none */
+	assert_int_equal(read_all(buf_as_str(&b), &ended), MAILSTREAM_BAD);
+	b.n = 0;
+	mailstream_put_version(&b);
+	mailstream_put_property(&b, STR(""), STR("x"));
+	assert_int_equal(read_all(buf_as_str(&b), &ended), MAILSTREAM_BAD);
 	buf_fini(&b);
 }
 
@@ -202,6 +228,10 @@ show(const struct mailstream_record *rec, struct buf *data, struct buf *out)
 	case MAILSTREAM_MAILBOX:
 		buf_printf(out, "%.*s%s", STR_ARG(rec->mailbox.name),
 		    rec->mailbox.exists ? "" : " subscribed");
+		break;
+	case MAILSTREAM_PROPERTY:
+		buf_printf(out, "{%s%.*s=%.*s}", rec->property.of_mailbox ? "" : "/",
+		    STR_ARG(rec->property.name), STR_ARG(rec->property.value));
 		break;
 	case MAILSTREAM_DATA:
 		buf_str(data, rec->data);
@@ -269,6 +299,40 @@ test_maildir(void **state)
 	                                    "Sent[0 1|x]Sent subscribed\n");
 	assert_int_equal(f.port.words, 1);
 	assert_int_equal(f.port.broken, 1);
+	files_end(&f);
+	buf_fini(&out);
+}
+
+/* Lists of properties: read where that is wished, else counted; lines that are none are told. */
+static void
+test_maildir_properties(void **state)
+{
+	struct files f;
+	struct buf out = {0};
+
+	(void)state;
+	files_begin(&f);
+	add_folder(&f, "cur");
+	add_folder(&f, ".Sent");
+	add_folder(&f, ".Sent/cur");
+	add_file(&f, "turnstone.account", "turnstone-properties 1\nquota 7\n");
+	add_file(&f, "turnstone.properties", "turnstone-properties 1\na%20b c%0A\nbad\nempty \n");
+	add_file(&f, ".Sent/turnstone.properties", "something else\nx y\n");
+	f.port.take_properties = true;
+	read_source(port_maildir_open(&f.port, f.path), &out);
+	assert_string_equal(buf_cstr(&out), "\n{/quota=7}INBOX{a b=c\n}{empty=}Sent{x=y}\n");
+	assert_int_equal(f.port.broken, 2);
+	assert_int_equal(f.port.passed, 0);
+	out.n = 0;
+	f.port.mailbox = "Old";
+	read_source(port_maildir_open(&f.port, f.path), &out);
+	assert_string_equal(buf_cstr(&out), "\nOld{a b=c\n}{empty=}Old/Sent{x=y}\n");
+	assert_int_equal(f.port.passed, 1);
+	out.n = f.port.passed = 0;
+	f.port.take_properties = false;
+	read_source(port_maildir_open(&f.port, f.path), &out);
+	assert_string_equal(buf_cstr(&out), "\nOldOld/Sent\n");
+	assert_int_equal(f.port.passed, 4);
 	files_end(&f);
 	buf_fini(&out);
 }
@@ -706,6 +770,7 @@ main(void)
 	    cmocka_unit_test(test_cut_and_flipped),
 	    cmocka_unit_test(test_order),
 	    cmocka_unit_test(test_maildir),
+	    cmocka_unit_test(test_maildir_properties),
 	    cmocka_unit_test(test_mbox),
 	    cmocka_unit_test(test_mbox_separators),
 	    cmocka_unit_test(test_mbox_lost),
