@@ -6,18 +6,28 @@
 
 #define NAME_LIMIT 127 /* bytes of a type or subtype */
 
+/* Bits of the bytes 32 to 63 and 64 to 95 that are no part of a token (RFC 2045 5.1): the blank,
+ * "(),/:;<=>? and @[\]. */
+#define SPECIALS_32 0xFC009305u
+#define SPECIALS_64 0x38000001u
+
+static bool
+token_char(unsigned char c)
+{
+	if (c < 32 || c >= 127)
+		return false;
+	return c >= 96 || ((c < 64 ? SPECIALS_32 : SPECIALS_64) >> (c % 32) & 1) == 0;
+}
+
 /* RFC 2045 5.1: is it a token? */
 static bool
 token(struct str s)
 {
 	if (s.n == 0 || s.n > NAME_LIMIT)
 		return false;
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if (c <= ' ' || c >= 127 || strchr("()<>@,;:\\\"/[]?=", c) != NULL)
+	for (size_t i = 0; i < s.n; i++)
+		if (!token_char((unsigned char)s.p[i]))
 			return false;
-	}
 	return true;
 }
 

@@ -287,6 +287,24 @@ store_flags_set(struct store_flags *f, unsigned flag)
 	f->w[flag / 64] |= (uint64_t)1 << (flag % 64);
 }
 
+/* The first flag that is set, of those from `from` on; STORE_FLAGS_MAX: none is. */
+static inline unsigned
+store_flags_next(const struct store_flags *f, unsigned from)
+{
+	for (; from < STORE_FLAGS_MAX; from = (from / 64 + 1) * 64) {
+		uint64_t bits = f->w[from / 64] >> (from % 64);
+
+		if (bits != 0)
+			return from + (unsigned)__builtin_ctzll(bits);
+	}
+	return STORE_FLAGS_MAX;
+}
+
+/* for (unsigned f = first; f < STORE_FLAGS_MAX; f++), of the flags that are set. */
+#define STORE_EACH_FLAG(f, flags, first)                                                           \
+	for (unsigned f = store_flags_next((flags), (first)); f < STORE_FLAGS_MAX;                 \
+	     f = store_flags_next((flags), f + 1))
+
 /*
  * Names of keywords by their numbers (STORE_FIRST_KEYWORD and above) at one
  * moment.  A keyword that no message has any more is forgotten when a new one

@@ -106,9 +106,8 @@ encode_message(const struct store_message *m, uint32_t before, struct buf *b)
 	for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
 		n += (unsigned)__builtin_popcountll(m->flags.w[w]);
 	buf_varint(b, n);
-	for (unsigned f = 0; n > 0 && f < STORE_FLAGS_MAX; f++)
-		if (store_flags_has(&m->flags, f))
-			buf_varint(b, f);
+	STORE_EACH_FLAG (f, &m->flags, 0)
+		buf_varint(b, f);
 }
 
 void
@@ -116,11 +115,10 @@ delta_encode(const struct delta *d, struct buf *b)
 {
 	uint32_t before = 0;
 
-	for (unsigned f = STORE_FIRST_KEYWORD; f < STORE_FLAGS_MAX; f++)
-		if (store_flags_has(&d->forgotten, f)) {
-			buf_putc(b, 'k');
-			buf_varint(b, f);
-		}
+	STORE_EACH_FLAG (f, &d->forgotten, STORE_FIRST_KEYWORD) {
+		buf_putc(b, 'k');
+		buf_varint(b, f);
+	}
 	for (size_t i = 0; i < d->keyword_count; i++) {
 		buf_putc(b, 'K');
 		buf_varint(b, d->keywords[i].flag);

@@ -328,9 +328,8 @@ ring_push(struct state *s, uint64_t modseq, roaring_bitmap_t *uids)
 void
 state_apply(struct state *s, struct delta *d)
 {
-	for (unsigned f = STORE_FIRST_KEYWORD; f < STORE_FLAGS_MAX; f++)
-		if (store_flags_has(&d->forgotten, f))
-			keywords_drop(&s->keywords, f);
+	STORE_EACH_FLAG (f, &d->forgotten, STORE_FIRST_KEYWORD)
+		keywords_drop(&s->keywords, f);
 	for (size_t i = 0; i < d->keyword_count; i++)
 		keywords_put(&s->keywords, d->keywords[i].flag, str_of(d->keywords[i].name));
 	for (size_t i = 0; i < d->added_count; i++)
