@@ -10,6 +10,7 @@
 #include "same.h"
 #include "wire/cmd.h"
 #include "wire/cmd/enable.h"
+#include "wire/cmd/proxyauth.h"
 #include "wire/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -143,6 +144,22 @@ run_login(struct run *r, struct wire_in *in)
 	wire_login_print(&b, r->dialect, &c);
 	back = again(r, &b);
 	TS_ASSERT(wire_login_parse(&back, &d) && same_login(&c, &d));
+	return true;
+}
+
+static bool
+run_proxyauth(struct run *r, struct wire_in *in)
+{
+	struct str user, again_user;
+	struct buf b = {0};
+	struct wire_in back;
+
+	if (!wire_proxyauth_parse(in, &user))
+		return false;
+	touch(r, user);
+	wire_proxyauth_print(&b, r->dialect, user);
+	back = again(r, &b);
+	TS_ASSERT(wire_proxyauth_parse(&back, &again_user) && str_eq(user, again_user));
 	return true;
 }
 
@@ -410,6 +427,7 @@ static const struct {
     {"NOOP", run_none},
     {"AUTHENTICATE", run_authenticate},
     {"LOGIN", run_login},
+    {"PROXYAUTH", run_proxyauth},
     {"ENABLE", run_enable},
     {"ID", run_id},
     {"SELECT", run_select},

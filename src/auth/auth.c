@@ -79,13 +79,20 @@ auth_login_fini(struct auth_login *login)
 	auth_grant_unref(&login->grant);
 }
 
+static void
+forget_rights(struct auth_login *login)
+{
+	auth_grant_unref(&login->grant);
+	login->acts_for_others = login->server_admin = false;
+	login->vouched = login->authcid_vouched = false;
+}
+
 /* Nothing is left of what was decided before. */
 static void
 begin_decision(struct auth *auth, struct auth_login *login)
 {
 	login->authcid.n = login->user.n = 0;
-	auth_grant_unref(&login->grant);
-	login->acts_for_others = login->server_admin = login->vouched = false;
+	forget_rights(login);
 	login->why = NULL;
 	login->ends = 0;
 	login->generation = atomic_load(&auth->generation);
@@ -145,8 +152,7 @@ static void
 forget_names(struct auth_login *login)
 {
 	login->authcid.n = login->user.n = 0;
-	auth_grant_unref(&login->grant);
-	login->acts_for_others = login->server_admin = login->vouched = false;
+	forget_rights(login);
 }
 
 /* ---- tokens */
@@ -268,6 +274,7 @@ is_proven(struct auth *auth, const struct auth_request *req, const struct auth_l
 	case AUTH_BY_CERTIFICATE:
 	case AUTH_BY_MECHANISM:
 	case AUTH_BY_TOKEN: /* it is where the name came from */
+	case AUTH_BY_LOGIN:
 		return true;
 	}
 	TS_WRONG("no such proof");
@@ -287,7 +294,7 @@ try_caches(struct auth *auth, const struct auth_request *req, struct auth_login 
 		if (!vouched)
 			return AUTH_AGAIN;
 		who = (struct auth_facts){.flags = 0};
-		login->vouched = true;
+		login->vouched = login->authcid_vouched = true;
 	}
 	if ((who.flags & AUTH_USER_DISABLED) != 0 || !is_proven(auth, req, login, &who))
 		return AUTH_AGAIN;
@@ -347,6 +354,7 @@ verify_proof(struct auth *auth, const struct auth_user *user, const struct auth_
 	case AUTH_BY_CERTIFICATE:
 	case AUTH_BY_MECHANISM:
 	case AUTH_BY_TOKEN: /* it was what the name came from */
+	case AUTH_BY_LOGIN:
 		return AUTH_OK;
 	}
 	TS_WRONG("no such proof");
@@ -425,7 +433,14 @@ take_found_name(struct auth_login *login, const struct auth_user *who)
 	if (is_self(login))
 		rename_to(&login->user, who->name);
 	rename_to(&login->authcid, who->name);
-	login->vouched = true;
+	login->vouched = login->authcid_vouched = true;
+}
+
+/* Does what proved authcid vouch for it, so that no database has to know it? */
+static bool
+vouches(const struct auth_request *req, const struct auth_token *token)
+{
+	return token != NULL ? token->vouched : req->proof == AUTH_BY_LOGIN && req->vouched;
 }
 
 /* Who has the login's authcid; token: by which it was found, or NULL. */
@@ -439,7 +454,8 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 	enum ts_err err = auth_find_or_wait(
 	    auth, buf_as_str(&login->authcid), req->may_wait, arena, &who, &chain);
 
-	*vouched_r = login->vouched = err == TS_NOT_FOUND && token != NULL && token->vouched;
+	*vouched_r = err == TS_NOT_FOUND && vouches(req, token);
+	login->vouched = login->authcid_vouched = *vouched_r;
 	if (*vouched_r)
 		who = (struct auth_user){.name = buf_as_str(&login->authcid)};
 	else if (err == TS_NOT_FOUND) {
@@ -498,10 +514,9 @@ auth_check(struct auth *auth, const struct auth_request *req, struct auth_login 
 
 	arena_wipe_on_free(arena);
 	result = check_login(auth, req, arena, login_r);
-	if (result == AUTH_DENIED) { /* who they are is proven, and is for the log */
-		auth_grant_unref(&login_r->grant);
-		login_r->acts_for_others = login_r->server_admin = login_r->vouched = false;
-	} else if (result != AUTH_OK)
+	if (result == AUTH_DENIED) /* who they are is proven, and is for the log */
+		forget_rights(login_r);
+	else if (result != AUTH_OK)
 		forget_names(login_r);
 	arena_free(&arena);
 	return result;

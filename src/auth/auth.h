@@ -49,7 +49,8 @@ enum auth_proof {            /* how authcid is proven */
 	AUTH_BY_KEYS,        /* SCRAM has proven it with keys of the record of `stamp` */
 	AUTH_BY_CERTIFICATE, /* the TLS layer and the certificate map have (EXTERNAL, PREAUTH) */
 	AUTH_BY_MECHANISM,   /* a mechanism that knows its users by itself has (Kerberos) */
-	AUTH_BY_TOKEN        /* `secret` is a token (RFC 7628), which says who authcid is */
+	AUTH_BY_TOKEN,       /* `secret` is a token (RFC 7628), which says who authcid is */
+	AUTH_BY_LOGIN        /* an open login of theirs has, whichever way (PROXYAUTH) */
 };
 
 struct auth_request {
@@ -62,6 +63,7 @@ struct auth_request {
 	struct str host; /* AUTH_BY_TOKEN: the server that the client thinks to talk to, or empty */
 	struct str address; /* of the client: numeric, or "unix" */
 	bool tls;
+	bool vouched;   /* AUTH_BY_LOGIN: no database has to know authcid: authcid_vouched of it */
 	unsigned layer; /* strength of the security layer that SASL made; 0: none */
 	bool may_wait;  /* databases may be asked that wait for others */
 };
@@ -75,6 +77,7 @@ struct auth_login {
 	                             authcid */
 	bool vouched; /* a name is in no database as it stands here: a token vouches for it, or a
 	                 database calls somebody else so */
+	bool authcid_vouched; /* the same of authcid alone */
 	bool server_admin;   /* server rights (--admin), hangs on the user acted as itself only */
 	uint64_t generation; /* of the users, grants and databases this was decided on */
 	int64_t ends; /* the login ends then, by the wall clock, with its token; 0: it does not */

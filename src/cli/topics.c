@@ -87,7 +87,14 @@ const struct topic topics[] = {
         "\n"
         "The lines from c on may be sent in one segment: the switch costs no round\n"
         "trip. TLS and the answer to ID stay; what was selected or enabled does not.\n"
-        "The option `unauthenticate` says who may do it.\n",
+        "The option `unauthenticate` says who may do it.\n"
+        "\n"
+        "JavaMail, imaplib and Mail::IMAPClient send PROXYAUTH instead, after a login\n"
+        "as the gateway itself; the option is `proxyauth`:\n"
+        "\n"
+        "  C: a LOGIN gateway password\n"
+        "  C: b PROXYAUTH alice\n"
+        "  S: b OK [CAPABILITY ...] Acting for that user\n",
         NULL},
     {"grants", "GRANTS", "who may act for whom, and how far",
         "Who logs in as one user to act for another needs a grant. It says who, for\n"

@@ -30,11 +30,11 @@ add_way(struct log_event *e, const struct imap_conn *conn, const struct auth_req
 }
 
 static void
-add_certificate(struct log_event *e, const struct imap_conn *conn, const struct auth_request *req)
+add_certificate(struct log_event *e, const struct imap_conn *conn, enum auth_proof proof)
 {
 	const struct tls_identity *id;
 
-	if (req->proof == AUTH_BY_CERTIFICATE) {
+	if (proof == AUTH_BY_CERTIFICATE) {
 		imap_event_certificate(conn, e);
 		return;
 	}
@@ -62,7 +62,7 @@ audit_login(const struct imap_conn *conn, const struct auth_request *req)
 	imap_event(conn, &e, STR("login"));
 	add_who(&e, imap_login(conn));
 	add_way(&e, conn, req);
-	add_certificate(&e, conn, req);
+	add_certificate(&e, conn, imap_login(conn)->proof);
 	log_event_put(&e, LOG_INFO);
 }
 
@@ -94,17 +94,19 @@ void
 audit_failed(const struct imap_conn *conn, const struct auth_request *req, struct str proven,
     const char *why)
 {
+	const struct imap_login *login = imap_login(conn);
 	struct log_event e;
 
 	if (!log_wants(LOG_WARNING))
 		return;
 	imap_event(conn, &e, STR("login failed"));
-	if (proven.n > 0)
+	/* Of who is logged in and acts for somebody the event has it. */
+	if (proven.n > 0 && (login == NULL || str_eq(login->user, login->authcid)))
 		log_event_str(&e, "authcid", proven);
 	add_way(&e, conn, req);
 	log_event_str(&e, "claimed_authcid", req->authcid);
 	log_event_str(&e, "claimed_authzid", req->authzid);
 	log_event_str(&e, "why", str_of(why));
-	add_certificate(&e, conn, req);
+	add_certificate(&e, conn, req->proof);
 	log_event_put(&e, LOG_WARNING);
 }

@@ -31,7 +31,7 @@ struct imap_step {
 /* What the runner does after the tagged reply is printed. */
 enum imap_after {
 	IMAP_AFTER_NOTHING,
-	IMAP_AFTER_NEW_TURN, /* UNAUTHENTICATE */
+	IMAP_AFTER_NEW_TURN, /* UNAUTHENTICATE, PROXYAUTH */
 	IMAP_AFTER_STARTTLS,
 	IMAP_AFTER_LAYER, /* a login with a security layer, which begins */
 	IMAP_AFTER_CLOSE  /* LOGOUT, fatal errors */
@@ -75,6 +75,7 @@ struct imap_cmd {
 	/* the tagged reply */
 	enum imap_result result;
 	enum imap_after after;
+	struct imap_entry *entry; /* the login that a new turn begins with; NULL: none */
 	struct str code; /* inside [ ], without the brackets; empty: none */
 	struct str text;
 	bool

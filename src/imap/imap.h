@@ -10,8 +10,8 @@
  *
  *   struct imap_server  start to exit
  *   struct imap_conn    accept to close; nothing about any user
- *   struct imap_turn    accept, or the OK of UNAUTHENTICATE, to the next one or close
- *   struct imap_login   authentication to UNAUTHENTICATE, LOGOUT or close
+ *   struct imap_turn    accept, or the OK of UNAUTHENTICATE or PROXYAUTH, to the next one or close
+ *   struct imap_login   authentication to UNAUTHENTICATE, PROXYAUTH, LOGOUT or close
  *   struct imap_box     SELECT to whatever leaves the mailbox
  *   struct imap_cmd     tag read to tagged reply printed
  *
@@ -31,7 +31,8 @@
  * a new turn; the runner puts a new one in the old one's place, prints the tagged reply with the
  * capabilities that hold in it, frees the old one (login, box, watches, layers, secrets go with
  * it), and only then looks at the next byte, which is usually the "A" of
- * an AUTHENTICATE that came in the same segment.
+ * an AUTHENTICATE that came in the same segment.  PROXYAUTH is the same with a login that the new
+ * turn begins with.
  */
 #include <roaring/roaring.h>
 #include <stdbool.h>
@@ -232,7 +233,12 @@ struct imap_login {
 	struct tally *users;            /* where it is counted, */
 	struct tally_place *user_place; /* and with whom */
 	struct work_who who;            /* whose its jobs are */
+	/* How authcid was authenticated, by this login or by the one that handed it on (PROXYAUTH). */
 	struct str mechanism;
+	enum auth_proof proof;
+	bool authcid_vouched; /* as in struct auth_login */
+	unsigned strength;    /* of the security layer that was made; 0: none */
+	int64_t ends;         /* with its token; 0: it does not */
 	struct imap_layer *layers;     /* the newest; NULL: none.  imap/layer.h */
 	struct transcript *transcript; /* NULL: nobody asked for one */
 	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */
@@ -310,11 +316,24 @@ void imap_bye(struct imap_conn *conn, const char *code, const char *text);
 struct imap_turn *imap_turn_new(struct imap_conn *conn);
 /* Frees it, which is that of the connection, or was. */
 void imap_turn_free(struct imap_conn *conn, struct imap_turn **turn);
-/* Puts a new turn in its place; what is the old one's is there yet, but counts no more. */
-struct imap_turn *imap_turn_next(struct imap_conn *conn);
-/* False: limits.logins_per_user are there; the account stays the caller's. */
-bool imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
-    struct store_account *account);
+struct imap_entry { /* a login that is about to begin */
+	const struct auth_login *who;
+	const struct auth_request *req;
+	struct store_account *account; /* its reference goes to the login */
+	struct tally_place *place;     /* private: counted, but not a login yet */
+};
+/*
+ * Puts a new turn in its place; what is the old one's is there yet, but counts no more.  entry:
+ * NULL, or the login that the new turn begins with, prepared by imap_login_enter().  Then what was
+ * authenticated (identity, mechanism, proof, where it came from) and the layers go from the old
+ * login to the new one, and nothing else does.
+ */
+struct imap_turn *imap_turn_next(struct imap_conn *conn, struct imap_entry *entry);
+/* False: limits.logins_per_user are there, and the account stays the caller's. */
+bool imap_login_open(struct imap_conn *conn, struct imap_entry *entry);
+/* For the next turn.  False as above.  The entry has to live until then; what is not taken by a
+ * login is given back with the arena, also the account. */
+bool imap_login_enter(struct imap_conn *conn, struct imap_entry *entry, struct arena *arena);
 struct imap_keywords {                /* of a mailbox, as they were when they were read */
 	struct store_keywords *table; /* a reference; imap_drop_keywords() */
 	bool room;                    /* more can be made */

@@ -50,7 +50,7 @@ state_fault(const struct imap_cmd_def *def, unsigned state)
 		return "Log in first";
 	if ((def->states & IMAP_LOGGED_IN) == 0)
 		return "Logged in already";
-	return "Select a mailbox first";
+	return state == IMAP_SELECTED ? "Close the mailbox first" : "Select a mailbox first";
 }
 
 /* Finds the row; false when the command was answered instead. */

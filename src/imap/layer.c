@@ -104,6 +104,15 @@ imap_layers_begin(struct imap_conn *conn)
 }
 
 void
+imap_layers_move(struct imap_conn *conn, struct imap_login *from, struct imap_login *to)
+{
+	to->layers = from->layers;
+	from->layers = NULL;
+	if (to->layers != NULL)
+		stream_forget(conn->stream);
+}
+
+void
 imap_layers_end(struct imap_conn *conn, struct imap_login *login)
 {
 	struct imap_layer *layer;

@@ -5,7 +5,7 @@
  * The layers of a login: those of the stream above TLS, as a stack, the newest first.  They are the
  * login's and end with it: a SASL security layer (RFC 4422 section 3.7) begins behind the client's
  * last line of the exchange and behind the tagged OK; all end behind the line of UNAUTHENTICATE and
- * behind its OK (RFC 8437 section 4), newest first.
+ * behind its OK (RFC 8437 section 4), newest first.  PROXYAUTH hands them on to the next login.
  */
 #include "imap/cmd.h"
 #include "net/layer.h"
@@ -25,6 +25,8 @@ void imap_layer_push(struct imap_login *login, struct imap_layer *layer);
 struct imap_layer *imap_layer_new(struct sasl_layer *sasl) __attribute__((returns_nonnull));
 /* Those that are not on yet begin, right behind what was put out until now. */
 void imap_layers_begin(struct imap_conn *conn);
+/* They are the other login's from here on, in which somebody else speaks: see stream_forget(). */
+void imap_layers_move(struct imap_conn *conn, struct imap_login *from, struct imap_login *to);
 /* All end there, unless the stream has, and are freed. */
 void imap_layers_end(struct imap_conn *conn, struct imap_login *login);
 #endif

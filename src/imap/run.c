@@ -190,14 +190,13 @@ count_command(const struct imap_cmd *cmd)
 }
 
 static struct imap_turn *
-next_turn(struct imap_conn *conn)
+next_turn(struct imap_cmd *cmd)
 {
-	struct imap_turn *old;
+	struct imap_conn *conn = cmd->conn;
 
-	conn->session.ending = "UNAUTHENTICATE";
-	old = imap_turn_next(conn);
+	conn->session.ending = cmd->def->name;
 	conn->turns++;
-	return old;
+	return imap_turn_next(conn, cmd->entry);
 }
 
 /* The OK of UNAUTHENTICATE is the last in its transcript and in its layers, and was its work. */
@@ -223,7 +222,7 @@ cmd_reply(struct imap_cmd *cmd)
 	    !all_told(cmd))
 		return;
 	if (after == IMAP_AFTER_NEW_TURN)
-		old = next_turn(conn);
+		old = next_turn(cmd);
 	if (cmd->greeting)
 		print_greeting(cmd);
 	else

@@ -277,8 +277,8 @@ static const struct conf_opt opts[] = {
         .min = 1,
         .max = 10000000,
         AT(user_logins),
-        .prose = "The most logins at the same time that act for one user. UNAUTHENTICATE gives "
-                 "the place back."},
+        .prose = "The most logins at the same time that act for one user. UNAUTHENTICATE and "
+                 "PROXYAUTH give the place back."},
     {.name = "limits.waiting_logins",
         .type = CONF_INT,
         .def = "1000",
@@ -307,7 +307,7 @@ static const struct conf_opt opts[] = {
         .min = 1,
         .max = 1000000,
         AT(failed_switches),
-        .prose = "The same for logins after UNAUTHENTICATE."},
+        .prose = "The same for logins after UNAUTHENTICATE, and for PROXYAUTH."},
     {.name = "limits.failed_logins_per_address",
         .type = CONF_INT,
         .def = "20",

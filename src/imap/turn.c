@@ -73,16 +73,6 @@ login_free(struct imap_conn *conn, struct imap_login *login)
 	arena_free(&a);
 }
 
-struct imap_turn *
-imap_turn_next(struct imap_conn *conn)
-{
-	struct imap_turn *old = conn->turn;
-
-	end_login(conn);
-	conn->turn = imap_turn_new(conn);
-	return old;
-}
-
 void
 imap_turn_free(struct imap_conn *conn, struct imap_turn **tp)
 {
@@ -186,44 +176,66 @@ may_unauthenticate(const struct imap_conn *conn, bool acts_for_others)
 	return who == IMAP_UNAUTH_EVERYONE || (who == IMAP_UNAUTH_ADMINS && acts_for_others);
 }
 
-bool
-imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str mechanism,
-    struct store_account *account)
+static struct tally_place *
+count_user(
+    struct imap_conn *conn, const struct imap_entry *entry, const struct imap_settings *settings)
 {
-	struct tally_place *place = tally_enter(conn->server->users, buf_as_str(&who->user),
-	    (unsigned)imap_settings(conn)->user_logins);
-	struct arena *a;
-	struct imap_login *login;
+	return tally_enter(conn->server->users, buf_as_str(&entry->who->user),
+	    (unsigned)settings->user_logins);
+}
 
-	TS_ASSERT(conn->turn->login == NULL);
-	if (place == NULL)
-		return false;
-	a = arena_new(&conn->il->pool, ARENA_LOGIN, 512);
-	login = arena_new_object(a, struct imap_login);
-	login->users = conn->server->users;
-	login->user_place = place;
+/* What it was counted for and what it has goes to the login. */
+static void
+take_entry(struct imap_login *login, struct imap_entry *entry)
+{
+	login->user_place = entry->place;
+	login->account = entry->account;
+	entry->place = NULL;
+	entry->account = NULL;
+}
+
+static void
+take_decision(struct imap_conn *conn, struct imap_login *login, const struct auth_login *who)
+{
+	struct arena *a = login->arena;
+
 	login->who = imap_work_who(conn->server, who);
-	arena_on_free(a, leave_users, login);
-	login->arena = a;
-	list_init(&login->tellers);
 	login->authcid = arena_str(a, buf_as_str(&who->authcid));
 	login->user = arena_str(a, buf_as_str(&who->user));
 	if (who->grant != NULL) {
 		login->grant = auth_grant_ref(who->grant);
 		arena_on_free(a, unref_grant, login);
 	}
+	login->ends = who->ends;
 	if (who->ends > 0)
 		end_at(conn, a, who->ends);
 	login->generation = who->generation;
 	login->vouched = who->vouched;
+	login->authcid_vouched = who->authcid_vouched;
 	login->acts_for_others = who->acts_for_others;
 	login->server_admin = who->server_admin;
 	login->may_unauthenticate = may_unauthenticate(conn, who->acts_for_others);
-	login->account = account;
+}
+
+static void
+login_begin(struct imap_conn *conn, struct imap_entry *entry)
+{
+	struct arena *a = arena_new(&conn->il->pool, ARENA_LOGIN, 512);
+	struct imap_login *login = arena_new_object(a, struct imap_login);
+
+	TS_ASSERT(conn->turn->login == NULL);
+	login->arena = a;
+	login->users = conn->server->users;
+	take_entry(login, entry);
+	arena_on_free(a, leave_users, login);
+	list_init(&login->tellers);
+	take_decision(conn, login, entry->who);
 	login->spaces = conn->server->spaces;
 	arena_on_free(a, unref_account, login);
 	login->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_LOGIN, a);
-	login->mechanism = arena_str(a, mechanism);
+	login->mechanism = arena_str(a, entry->req->mechanism);
+	login->proof = entry->req->proof;
+	login->strength = entry->req->layer;
 	login->commands = conn->commands;
 	login->bytes_in = conn->session.bytes_in;
 	login->bytes_out = conn->session.bytes_out;
@@ -235,5 +247,76 @@ imap_login_open(struct imap_conn *conn, const struct auth_login *who, struct str
 	conn->failed_in_row = 0;
 	if (conn->turns > 0)
 		conn->il->stats.switches++;
+}
+
+bool
+imap_login_open(struct imap_conn *conn, struct imap_entry *entry)
+{
+	entry->place = count_user(conn, entry, imap_settings(conn));
+	if (entry->place == NULL)
+		return false;
+	login_begin(conn, entry);
 	return true;
+}
+
+/* ---- a login in the place of another (PROXYAUTH) */
+
+struct entered {
+	struct imap_entry *entry;
+	struct tally *users;
+};
+
+static void
+give_back(void *arg)
+{
+	struct entered *entered = arg;
+
+	tally_leave(entered->users, &entered->entry->place);
+	store_account_unref(&entered->entry->account);
+}
+
+bool
+imap_login_enter(struct imap_conn *conn, struct imap_entry *entry, struct arena *arena)
+{
+	struct entered *entered;
+
+	entry->place = count_user(conn, entry, conn->il->rules->settings);
+	if (entry->place == NULL)
+		return false;
+	entered = arena_new_object(arena, struct entered);
+	*entered = (struct entered){entry, conn->server->users};
+	arena_on_free(arena, give_back, entered);
+	return true;
+}
+
+/*
+ * What was authenticated, and where it came from, goes on in the new turn; the layers, too, which
+ * forget what they sent.  Two transcripts cannot be written at once.
+ */
+static void
+hand_on(struct imap_conn *conn, struct imap_turn *old, struct imap_entry *entry)
+{
+	struct imap_turn *turn = conn->turn;
+
+	if (old->told != NULL) {
+		turn->told = arena_new_object(turn->arena, struct imap_told);
+		*turn->told = *old->told;
+	}
+	transcript_end(&old->login->transcript, ending(conn));
+	login_begin(conn, entry);
+	turn->login->proof = old->login->proof;
+	imap_layers_move(conn, old->login, turn->login);
+	audit_login(conn, entry->req);
+}
+
+struct imap_turn *
+imap_turn_next(struct imap_conn *conn, struct imap_entry *entry)
+{
+	struct imap_turn *old = conn->turn;
+
+	end_login(conn);
+	conn->turn = imap_turn_new(conn);
+	if (entry != NULL)
+		hand_on(conn, old, entry);
+	return old;
 }

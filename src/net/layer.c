@@ -387,6 +387,19 @@ begin_tail(struct stream *s, struct stream_layer *l)
 }
 
 void
+stream_forget(struct stream *s)
+{
+	struct stream_layers *ls = s->layers;
+
+	if (ls == NULL || ls->top == NULL || !settle_out(s))
+		return;
+	for (struct stream_layer *l = ls->top; l != NULL; l = l->below)
+		if (l->class->forget != NULL)
+			l->class->forget(l);
+	stream_kick(s);
+}
+
+void
 stream_pop(struct stream *s)
 {
 	struct stream_layers *ls = s->layers;

@@ -56,6 +56,9 @@ struct stream_layer_class {
 	    size_t *used_r);
 	/* Uses all of in.  What it appends can be decoded by the peer without more. */
 	bool (*encode)(struct stream_layer *layer, struct str in, struct buf *out);
+	/* What was encoded until now is forgotten: nothing of it shows in what is encoded from now
+	 * on.  NULL: nothing is remembered. */
+	void (*forget)(struct stream_layer *layer);
 	/* The end of the layer's output.  NULL: nothing marks it. */
 	bool (*finish)(struct stream_layer *layer, struct buf *out);
 	/*
@@ -85,6 +88,9 @@ struct stream_layer { /* embedded in the owner's; zeroed, with class set */
 void stream_push(struct stream *s, struct stream_layer *layer);
 bool stream_moved(const struct stream *s);
 bool stream_has_layers(const struct stream *s);
+/* Somebody else speaks from here on, while the layers stay: what was put until now is encoded, and
+ * then forgotten by all of them. */
+void stream_forget(struct stream *s);
 /*
  * May all layers end here?  Looks for input that came too early, in the layers and on the wire.
  * Not inside data(), and where nothing can come between this and stream_pop().

@@ -354,6 +354,32 @@ def test_expires_in_the_middle(certs):
     assert certs.client("IMAPS_PREAUTH", "short").greeting.startswith(b"* OK")
 
 
+def test_proxyauth(certs, version):
+    """The certificate goes on with PROXYAUTH, and is judged again each time."""
+    certs.ca.crl()
+    certs.start(crl="client_crl = ca/crl.pem;")
+    c = certs.client(version=version)
+    c.ok(external())
+    p = certs.client("IMAPS_PREAUTH", version=version)
+    assert p.greeting.startswith(b"* PREAUTH")
+    password = certs.client(version=version)
+    password.ok(f'LOGIN gateway "{PASSWORD}"')
+    for one, mech in ((c, "mech=EXTERNAL"), (p, "mech=PREAUTH")):
+        for user in ("anna", "bo", "gateway", "anna"):
+            one.ok(f"PROXYAUTH {user}")
+            one.ok("STATUS INBOX (MESSAGES)")
+        certs.logged("msg=login", "user=bo", "authcid=gateway", "command=PROXYAUTH", mech, "certificate_user=gateway")
+    certs.ca.revoke("gateway")
+    certs.ca.crl()
+    certs.reload()
+    for one in (c, p):
+        one.no("PROXYAUTH bo", "AUTHORIZATIONFAILED")
+        one.ok("STATUS INBOX (MESSAGES)")  # as anna, as before
+    certs.logged('msg="login failed"', "command=PROXYAUTH", "revoked")
+    # Whoever authenticated by something else does not depend on it.
+    password.ok("PROXYAUTH bo")
+
+
 @pytest.mark.parametrize("how", ["revoked", "unmapped", "another user"])
 def test_no_longer_theirs_in_the_middle(certs, version, how):
     certs.ca.issue("other", "/CN=other")

@@ -15,6 +15,10 @@
  * on which P was run and whose user is still there, with TLS and without, must be
  * answered as on a loop that nobody else has used.
  *
+ * PROXYAUTH is held to the same: after (P; PROXYAUTH bob) the rest of S is answered as after a login
+ * of bob's by the same gateway, and after (P; PROXYAUTH bob; PROXYAUTH alice) as on a connection
+ * that alice's next login opens when P was run on another.
+ *
  * The extensions are the server's, and one with slots of every kind (stain.h).
  *
  * "nets": with each bug that it can have planted the proof must fail, and say
@@ -229,18 +233,20 @@ essence(const struct imap_conn *conn)
 	return c;
 }
 
+/* logins: 0, or the one that PROXYAUTH made, with its place, account, grant and slots. */
 static void
-check_clean(struct site *site, const char *who)
+check_clean(struct site *site, const char *who, unsigned logins)
 {
 	const struct arena_pool *pool = &site->il.pool;
 	struct imap_conn fresh, used;
 	struct store_stats stats;
 
-	if (imap_login(site->clients[1].conn) != NULL)
-		die(who, "the login is there");
-	if (pool->live_arenas[ARENA_LOGIN] != 0 || pool->live_arenas[ARENA_BOX] != 0 ||
+	if ((imap_login(site->clients[1].conn) != NULL) != (logins > 0))
+		die(who, logins == 0 ? "the login is there" : "there is no login");
+	if (pool->live_arenas[ARENA_LOGIN] != logins || pool->live_arenas[ARENA_BOX] != 0 ||
 	    pool->live_arenas[ARENA_CMD] != 0 || pool->live_arenas[ARENA_ERRAND] != 0 ||
-	    pool->live_arenas[ARENA_TURN] != 1 || pool->live_cleanups[ARENA_LOGIN] != 0 ||
+	    pool->live_arenas[ARENA_TURN] != 1 ||
+	    pool->live_cleanups[ARENA_LOGIN] != 4 * logins ||
 	    pool->live_cleanups[ARENA_BOX] != 0 || pool->live_cleanups[ARENA_CMD] != 0 ||
 	    pool->live_cleanups[ARENA_TURN] != 2) /* the new turn's rules, and slots */
 		die(who, "something of the login is alive");
@@ -309,7 +315,7 @@ run(const size_t *p, size_t n, bool pipelined, const char *who)
 	}
 	if (n > 0 && !pipelined) {
 		lines(s, who, "drain\nC: u0 UNAUTHENTICATE\nS~ u0 OK %*\nsilent\n");
-		check_clean(site, who);
+		check_clean(site, who, 0);
 	} else if (n > 0)
 		lines(s, who, "drain\nC: u0 UNAUTHENTICATE");
 	if (!script_lines(s, buf_as_str(&probe)))
@@ -320,6 +326,94 @@ run(const size_t *p, size_t n, bool pipelined, const char *who)
 	script_free(&s);
 	site_free(&site);
 	return got;
+}
+
+/* ---- PROXYAUTH */
+
+/* What of the probe comes when somebody is logged in. */
+static struct str
+rest_of_probe(void)
+{
+	struct str text = buf_as_str(&probe);
+	const char *at = str_find(text, STR("C: p4 "));
+
+	if (at == NULL)
+		die("probe.txt", "has no p4");
+	return str_range(at, text.p + text.n);
+}
+
+static void
+run_scripts(struct script *s, const size_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!script_lines(s, buf_as_str(&scripts[p[i]].text)))
+			die(scripts[p[i]].name, "the script does not do what it says");
+}
+
+static void
+log_in(struct script *s, const char *who, bool bob)
+{
+	lines(s, who, "S~ * OK %*\n");
+	lines(s, who,
+	    bob ? "C: d0 AUTHENTICATE PLAIN %plain(bob,gateway,key)\nS~ d0 OK %*\n"
+	        : "C: d0 AUTHENTICATE PLAIN %plain(alice,gateway,key)\nS~ d0 OK %*\n");
+}
+
+static struct buf
+finish(struct site *site, struct script *s)
+{
+	struct buf got;
+
+	if (!script_lines(s, rest_of_probe()))
+		die("probe.txt", "the script does not do what it says");
+	got = take(site);
+	script_free(&s);
+	site_free(&site);
+	return got;
+}
+
+/* back: bob is only passed through. */
+static struct buf
+run_proxy(const size_t *p, size_t n, bool back, bool pipelined, const char *who)
+{
+	struct site *site = make_site();
+	struct script *s = script_new(who, site);
+	struct buf got;
+
+	log_in(s, who, false);
+	run_scripts(s, p, n);
+	lines(s, who, "drain\nC: u0 UNSELECT");
+	if (back)
+		lines(s, who, "C: u1 PROXYAUTH bob\nC: u2 PROXYAUTH alice");
+	else
+		lines(s, who, "C: u2 PROXYAUTH bob");
+	if (!pipelined) {
+		lines(s, who, "S~ u2 OK %*\nsilent\n");
+		check_clean(site, who, 1);
+	}
+	got = finish(site, s);
+	if (pipelined)
+		cut_to(&got, "u2 OK");
+	return got;
+}
+
+/* What a login that is that user's first on a connection sees, after P was run on another. */
+static struct buf
+run_login(const size_t *p, size_t n, bool bob, const char *who)
+{
+	struct site *site = make_site();
+	struct script *s = script_new(who, site);
+
+	if (n > 0) {
+		log_in(s, who, false);
+		run_scripts(s, p, n);
+		lines(s, who, "forget\n");
+		script_free(&s);
+		s = script_new(who, site);
+		lines(s, who, "client 1\n");
+	}
+	log_in(s, who, bob);
+	return finish(site, s);
 }
 
 static void
@@ -343,6 +437,46 @@ compare(const struct buf *want, const size_t *p, size_t n, bool pipelined)
 	expect_same(want, &got, "after", buf_cstr(&who));
 	buf_fini(&got);
 	buf_fini(&who);
+}
+
+static void
+compare_proxy(const struct buf *bob, const size_t *p, size_t n, bool pipelined)
+{
+	struct buf who = {0}, want, got;
+
+	for (size_t i = 0; i < n; i++)
+		buf_printf(&who, "%s%s", i > 0 ? " " : "", scripts[p[i]].name);
+	got = run_proxy(p, n, false, pipelined, buf_cstr(&who));
+	expect_same(bob, &got, "PROXYAUTH after", buf_cstr(&who));
+	buf_fini(&got);
+	want = run_login(p, n, false, buf_cstr(&who));
+	got = run_proxy(p, n, true, pipelined, buf_cstr(&who));
+	expect_same(&want, &got, "PROXYAUTH back after", buf_cstr(&who));
+	buf_fini(&got);
+	buf_fini(&want);
+	buf_fini(&who);
+}
+
+static unsigned
+proxies(unsigned seed, bool whole)
+{
+	struct buf bob = run_login(NULL, 0, true, "fresh");
+	unsigned state = seed, count = 0;
+
+	if (str_find(buf_as_str(&bob), STR("p29 OK")) == NULL)
+		die("probe.txt", "does not come to its end");
+	for (size_t i = 0; i < script_count; i++)
+		for (unsigned piped = 0; piped < 2; piped++, count += 2)
+			compare_proxy(&bob, &i, 1, piped == 1);
+	for (unsigned m = 0; whole && m < MIXES / 2; m++, count += 2) {
+		size_t p[MIX_LENGTH];
+
+		for (size_t i = 0; i < MIX_LENGTH; i++)
+			p[i] = (size_t)rand_r(&state) % script_count;
+		compare_proxy(&bob, p, MIX_LENGTH, m % 2);
+	}
+	buf_fini(&bob);
+	return count;
 }
 
 /* ---- beside a user who is still there */
@@ -452,7 +586,7 @@ prove(unsigned seed, bool whole)
 
 	if (str_find(buf_as_str(&want), STR("p29 OK")) == NULL)
 		die("probe.txt", "does not come to its end");
-	count = singles(&want) + besides();
+	count = singles(&want) + besides() + proxies(seed, whole);
 	if (whole) {
 		narrow = true;
 		for (unsigned piped = 0; piped < 2; piped++, count++)

@@ -39,7 +39,7 @@ count_failure(struct imap_conn *conn, bool guessed, struct str authcid)
 	char text[TALLY_NETWORK_MAX];
 	unsigned here = conn->failed_in_row++, address, account;
 
-	if (conn->turns > 0)
+	if (conn->turns > 0 || imap_login(conn) != NULL)
 		conn->failed_switches++;
 	else
 		conn->failed_logins++;

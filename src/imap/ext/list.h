@@ -37,7 +37,9 @@
 	EXT(savedate)                                                                              \
 	EXT(preview)                                                                               \
 	EXT(objectid)                                                                              \
+	EXT(x_unauthenticate)                                                                      \
 	EXT(enable)                                                                                \
+	EXT(proxyauth)                                                                             \
 	EXT(unauthenticate)
 
 #define EXT(name) extern const struct imap_ext imap_ext_##name;

@@ -13,6 +13,7 @@
 #include "wire/cmd/id.h"
 #include "wire/cmd/list.h"
 #include "wire/cmd/mailbox.h"
+#include "wire/cmd/proxyauth.h"
 #include "wire/cmd/select.h"
 #include "wire/cmd/status.h"
 
@@ -140,6 +141,25 @@ login(void **state)
 	EQ(c.password, "p \"w");
 	REFUSED(wire_login_parse, struct wire_login, "\r\n", " alice\r\n", " alice pw x\r\n",
 	    " alice \r\n", " alice p*\r\n", " (a) b\r\n", " {5}\r\nalicepw\r\n", "a b\r\n");
+}
+
+static void
+proxyauth(void **state)
+{
+	struct str user;
+	struct wire_in in = over(" {5}\r\nalice\r\n");
+	struct buf b = {0};
+
+	(void)state;
+	assert_true(wire_proxyauth_parse(&in, &user));
+	EQ(user, "alice");
+	in = over(" \"a b\"\r\n");
+	assert_true(wire_proxyauth_parse(&in, &user));
+	EQ(user, "a b");
+	wire_proxyauth_print(&b, &wire_dialect_rev1, user);
+	EQ(buf_as_str(&b), " \"a b\"");
+	buf_fini(&b);
+	REFUSED(wire_proxyauth_parse, struct str, "\r\n", " \r\n", " alice x\r\n", " (alice)\r\n", "alice\r\n");
 }
 
 static void

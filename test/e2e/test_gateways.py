@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that act for many users: JavaMail's pool, Python's imaplib, Perl's Mail::IMAPClient."""
+import glob
+import imaplib
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from conftest import TOP, Server
+
+PASSWORDS = {"alice": "wonderland-7", "bob": "builder-8", "carol": "christmas-5", "gateway": "heaven-9"}
+USERS = ["alice", "bob", "carol"]
+JAR = "/usr/share/java/javax.mail.jar"
+
+
+@pytest.fixture(name="site", scope="module")
+def _site():
+    s = Server("log.protocol_for = [alice, bob, carol, gateway]\n")
+    for name, password in PASSWORDS.items():
+        s.add(name, password, *(["--acts-for", "*"] if name == "gateway" else []))
+    s.start()
+    for name in USERS:
+        c = imaplib.IMAP4("127.0.0.1", s.port("IMAP"))
+        c.login(name, PASSWORDS[name])
+        assert c.append("INBOX", None, None, f"Subject: for {name}\r\n\r\nText\r\n".encode())[0] == "OK"
+        c.logout()
+    yield s
+    s.remove()
+
+
+def protocol(site, user, last):
+    """The lines of that user's protocol log, without the time, when `last` has come."""
+    end = time.monotonic() + 60
+    while True:
+        path = os.path.join(site.dir, "data", "protocol", user + ".log")
+        text = ""
+        if os.path.exists(path):
+            with open(path, encoding="utf-8") as f:
+                text = f.read()
+        if last in text:
+            return [line.split(" ", 1)[1] for line in text.splitlines()]
+        assert time.monotonic() < end, text
+        time.sleep(0.02)
+
+
+def java(*args):
+    if not os.path.exists(JAR) or not glob.glob("/usr/lib/jvm/*/bin/javac"):
+        pytest.skip("libmail-java and a JDK are not installed")
+    done = subprocess.run(["java", "-XX:TieredStopAtLevel=1", "-cp", f"{JAR}:/usr/share/java/javax.activation.jar",
+                           os.path.join(TOP, "test/e2e/java/Pool.java"), *args],
+                          capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_javamail_pool(site):
+    """Three rounds over three users on the pool's connections; each switch is in the protocol logs."""
+    connections = site.log().count(" connection conn=")
+    got = java(str(site.port("IMAP")), "gateway", PASSWORDS["gateway"], "3", *USERS)
+    assert got == ["pool true"] + [f"{u} 1 for {u}" for u in USERS] * 3
+    assert site.log().count(" connection conn=") - connections <= 2  # that of the store, and the pool's
+    switches = 0
+    for user in USERS:
+        lines = protocol(site, user, "end: UNAUTHENTICATE")
+        assert any(re.search(r" - login as " + user + r"@?\S*, authenticated as gateway", line) for line in lines)
+        others = [u for u in USERS if u != user]
+        assert not any(f"for {o}" in line for line in lines for o in others), lines
+        switches += sum(re.search(r" C \S+ UNAUTHENTICATE$", line) is not None for line in lines)
+        # The pool sends the name at the login, too, so PROXYAUTH finds that user in effect.
+        assert any(re.search(r" C \S+ PROXYAUTH " + user, line) for line in lines), lines
+    assert switches >= 8
+
+
+def test_imaplib(site):
+    c = imaplib.IMAP4("127.0.0.1", site.port("IMAP"))
+    c.login("gateway", PASSWORDS["gateway"])
+    for user in USERS + ["alice", "gateway", "carol"]:
+        assert c.proxyauth(user)[0] == "OK"
+        if user == "gateway":
+            continue
+        assert c.select("INBOX")[1] == [b"1"]
+        assert f"for {user}".encode() in c.fetch("1", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1][0][1]
+        with pytest.raises(imaplib.IMAP4.error):  # imaplib knows itself that it is not the state for it
+            c.proxyauth("bob")
+        assert c.unselect()[0] == "OK"
+    assert c.proxyauth("nobody")[0] == "NO"
+    assert c.status("INBOX", "(MESSAGES)")[0] == "OK"
+    c.logout()
+    c = imaplib.IMAP4("127.0.0.1", site.port("IMAP"))
+    c.login("alice", PASSWORDS["alice"])
+    with pytest.raises(imaplib.IMAP4.error, match="Unknown command"):
+        c.proxyauth("bob")
+    c.logout()
+
+
+PERL = """
+use strict; use warnings; use Mail::IMAPClient;
+my ($port, $password, @users) = @ARGV;
+my $c = Mail::IMAPClient->new(Server => '127.0.0.1', Port => $port, User => 'gateway', Password => $password,
+    Timeout => 60) or die "login: $@";
+for my $user (@users) {
+    $c->proxyauth($user) or die "proxyauth $user: " . $c->LastError;
+    $c->select('INBOX') or die "select: " . $c->LastError;
+    print "$user ", $c->message_count, " ", $c->subject(1), "\\n";
+    $c->unselect or die "unselect: " . $c->LastError;
+}
+print $c->proxyauth('nobody') ? "taken\\n" : "refused\\n";
+$c->logout;
+"""
+
+
+def test_mail_imapclient(site):
+    if subprocess.run(["perl", "-MMail::IMAPClient", "-e", "1"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("libmail-imapclient-perl is not installed")
+    done = subprocess.run(["perl", "-e", PERL, str(site.port("IMAP")), PASSWORDS["gateway"], *USERS, "alice"],
+                          capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{u} 1 for {u}" for u in USERS + ["alice"]] + ["refused"]
