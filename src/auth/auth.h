@@ -78,8 +78,8 @@ struct auth_login {
 	bool vouched; /* a name is in no database as it stands here: a token vouches for it, or a
 	                 database calls somebody else so */
 	bool authcid_vouched; /* the same of authcid alone */
-	bool server_admin;   /* server rights (--admin), hangs on the user acted as itself only */
-	uint64_t generation; /* of the users, grants and databases this was decided on */
+	bool server_admin;    /* server rights (--admin), hangs on the user acted as itself only */
+	uint64_t generation;  /* of the users, grants and databases this was decided on */
 	int64_t ends; /* the login ends then, by the wall clock, with its token; 0: it does not */
 	/* (AUTH_DENIED leaves the names: authcid is proven then, and is for the log.) */
 	const char *why; /* for the log, static: why not; NULL: the result says it */

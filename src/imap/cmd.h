@@ -76,7 +76,7 @@ struct imap_cmd {
 	enum imap_result result;
 	enum imap_after after;
 	struct imap_entry *entry; /* the login that a new turn begins with; NULL: none */
-	struct str code; /* inside [ ], without the brackets; empty: none */
+	struct str code;          /* inside [ ], without the brackets; empty: none */
 	struct str text;
 	bool
 	    may_expunge; /* EXPUNGE responses may go out before the tagged reply (RFC 9051 7.5.1) */

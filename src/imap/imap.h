@@ -233,12 +233,13 @@ struct imap_login {
 	struct tally *users;            /* where it is counted, */
 	struct tally_place *user_place; /* and with whom */
 	struct work_who who;            /* whose its jobs are */
-	/* How authcid was authenticated, by this login or by the one that handed it on (PROXYAUTH). */
+	/* How authcid was authenticated, by this login or by the one that handed it on (PROXYAUTH).
+	 */
 	struct str mechanism;
 	enum auth_proof proof;
-	bool authcid_vouched; /* as in struct auth_login */
-	unsigned strength;    /* of the security layer that was made; 0: none */
-	int64_t ends;         /* with its token; 0: it does not */
+	bool authcid_vouched;          /* as in struct auth_login */
+	unsigned strength;             /* of the security layer that was made; 0: none */
+	int64_t ends;                  /* with its token; 0: it does not */
 	struct imap_layer *layers;     /* the newest; NULL: none.  imap/layer.h */
 	struct transcript *transcript; /* NULL: nobody asked for one */
 	uint64_t commands, bytes_in, bytes_out, since_ms; /* of the connection at its start */

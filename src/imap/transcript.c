@@ -275,6 +275,12 @@ transcript_wanted(const struct imap_conn *conn)
 	return found;
 }
 
+static void
+note_command(struct transcript *t, const struct imap_cmd_def *def, struct str tag)
+{
+	note(t, 'C', "%.*s %s [not shown]", STR_ARG(tag), def->name);
+}
+
 struct transcript *
 transcript_begin(struct imap_conn *conn)
 {
@@ -295,8 +301,9 @@ transcript_begin(struct imap_conn *conn)
 	take_time(t);
 	note(t, '-', "login as %.*s, authenticated as %.*s, from %.*s", STR_ARG(login->user),
 	    STR_ARG(login->authcid), STR_ARG(imap_client_address(conn)));
-	if (conn->cmd != NULL)
-		transcript_command(t, conn->cmd, STR_NONE);
+	/* It may say who else was logged in. */
+	if (conn->cmd != NULL && conn->cmd->tag.n > 0)
+		note_command(t, conn->cmd->def, conn->cmd->tag);
 	hand_over(t);
 	stream_set_tap(conn->session.stream, tapped, t);
 	return t;
@@ -344,7 +351,7 @@ begin_command(
 	else if (def == NULL)
 		note(t, 'C', "[no command that is known]");
 	else
-		note(t, 'C', "%.*s %s [not shown]", STR_ARG(tag), def->name);
+		note_command(t, def, tag);
 	hand_over(t);
 }
 

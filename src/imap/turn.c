@@ -180,8 +180,8 @@ static struct tally_place *
 count_user(
     struct imap_conn *conn, const struct imap_entry *entry, const struct imap_settings *settings)
 {
-	return tally_enter(conn->server->users, buf_as_str(&entry->who->user),
-	    (unsigned)settings->user_logins);
+	return tally_enter(
+	    conn->server->users, buf_as_str(&entry->who->user), (unsigned)settings->user_logins);
 }
 
 /* What it was counted for and what it has goes to the login. */

@@ -53,7 +53,8 @@ VALUE(uptime, s->uptime)
 static const struct metric metrics[] = {
     {"turnstone_connections", "gauge", "Connections that are open.", conns},
     {"turnstone_connections_total", "counter", "Connections that were accepted.", conns_total},
-    {"turnstone_switches_total", "counter", "Logins after UNAUTHENTICATE or by PROXYAUTH.", switches},
+    {"turnstone_switches_total", "counter", "Logins after UNAUTHENTICATE or by PROXYAUTH.",
+        switches},
     {"turnstone_received_bytes_total", "counter", "IMAP bytes from clients.", bytes_in},
     {"turnstone_sent_bytes_total", "counter", "IMAP bytes to clients.", bytes_out},
     {"turnstone_lmtp_connections", "gauge", "LMTP connections that are open.", lmtp_conns},

@@ -2,9 +2,9 @@
 /*
  * usage: test_switches
  *
- * Logins and switches in one stream of bytes, cut in two at every byte: the replies have to be those
- * to the whole.  Once with credentials and accounts that are in memory, once with none, so that
- * workers decide while what follows waits.
+ * Logins and switches in one stream of bytes, cut in two at every byte: the replies have to be
+ * those to the whole.  Once with credentials and accounts that are in memory, once with none, so
+ * that workers decide while what follows waits.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,8 @@
 static unsigned failed;
 
 static void
-plain(struct buf *out, const char *tag, const char *authzid, const char *authcid, const char *secret)
+plain(
+    struct buf *out, const char *tag, const char *authzid, const char *authcid, const char *secret)
 {
 	struct buf raw = {0};
 
@@ -59,7 +60,8 @@ make_site(bool warm)
 	if (warm) {
 		site_connect(site, 2, NULL, false, false);
 		plain(&text, "w1", "bob", "gateway", "key");
-		buf_puts(&text, "w2 PROXYAUTH alice\r\nw3 UNAUTHENTICATE\r\nw4 LOGIN bob hidden\r\n");
+		buf_puts(
+		    &text, "w2 PROXYAUTH alice\r\nw3 UNAUTHENTICATE\r\nw4 LOGIN bob hidden\r\n");
 		stream_fake_push(site->clients[2].fake, buf_as_str(&text));
 		site_run(site);
 		site_disconnect(site, 2);
@@ -105,9 +107,10 @@ check(struct str text, size_t cut, bool warm, const struct buf *want)
 static bool
 is_complete(const struct buf *want)
 {
-	static const char *const parts[] = {"\r\na3 OK ", "INBOX (RECENT 2)\r\na4 OK", "\r\na6 BAD ",
-	    "\r\na8 OK ", "INBOX (MESSAGES 1)\r\na9 OK ", "\r\nb1 NO ", "\r\nb3 OK ", "\r\nb5 OK ",
-	    "\r\nb6 BAD ", "\r\nb7 OK ", "\r\nb8 BAD ", "INBOX (MESSAGES 2)\r\nb9 OK "};
+	static const char *const parts[] = {"\r\na3 OK ", "INBOX (RECENT 2)\r\na4 OK",
+	    "\r\na6 BAD ", "\r\na8 OK ", "INBOX (MESSAGES 1)\r\na9 OK ", "\r\nb1 NO ", "\r\nb3 OK ",
+	    "\r\nb5 OK ", "\r\nb6 BAD ", "\r\nb7 OK ", "\r\nb8 BAD ",
+	    "INBOX (MESSAGES 2)\r\nb9 OK "};
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
 		if (str_find(buf_as_str(want), str_of(parts[i])) == NULL) {

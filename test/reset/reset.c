@@ -15,9 +15,9 @@
  * on which P was run and whose user is still there, with TLS and without, must be
  * answered as on a loop that nobody else has used.
  *
- * PROXYAUTH is held to the same: after (P; PROXYAUTH bob) the rest of S is answered as after a login
- * of bob's by the same gateway, and after (P; PROXYAUTH bob; PROXYAUTH alice) as on a connection
- * that alice's next login opens when P was run on another.
+ * PROXYAUTH is held to the same: after (P; PROXYAUTH bob) the rest of S is answered as after a
+ * login of bob's by the same gateway, and after (P; PROXYAUTH bob; PROXYAUTH alice) as on a
+ * connection that alice's next login opens when P was run on another.
  *
  * The extensions are the server's, and one with slots of every kind (stain.h).
  *
@@ -245,8 +245,7 @@ check_clean(struct site *site, const char *who, unsigned logins)
 		die(who, logins == 0 ? "the login is there" : "there is no login");
 	if (pool->live_arenas[ARENA_LOGIN] != logins || pool->live_arenas[ARENA_BOX] != 0 ||
 	    pool->live_arenas[ARENA_CMD] != 0 || pool->live_arenas[ARENA_ERRAND] != 0 ||
-	    pool->live_arenas[ARENA_TURN] != 1 ||
-	    pool->live_cleanups[ARENA_LOGIN] != 4 * logins ||
+	    pool->live_arenas[ARENA_TURN] != 1 || pool->live_cleanups[ARENA_LOGIN] != 4 * logins ||
 	    pool->live_cleanups[ARENA_BOX] != 0 || pool->live_cleanups[ARENA_CMD] != 0 ||
 	    pool->live_cleanups[ARENA_TURN] != 2) /* the new turn's rules, and slots */
 		die(who, "something of the login is alive");

@@ -89,6 +89,16 @@ runs_encode(struct stream_layer *layer, struct str in, struct buf *out)
 	return true;
 }
 
+static unsigned forgotten, encodings_then;
+
+static void
+runs_forget(struct stream_layer *layer)
+{
+	(void)layer;
+	forgotten++;
+	encodings_then = encodings;
+}
+
 static bool
 runs_finish(struct stream_layer *layer, struct buf *out)
 {
@@ -136,6 +146,7 @@ static const struct stream_layer_class packets = {
 static const struct stream_layer_class runs = {.name = "runs",
     .decode = runs_decode,
     .encode = runs_encode,
+    .forget = runs_forget,
     .finish = runs_finish,
     .tail = runs_tail,
     .released = runs_released};
@@ -647,6 +658,40 @@ two_layers(void **state)
 	buf_fini(&zipped);
 }
 
+/* What was put before is encoded before it is forgotten, and what comes later is not. */
+static void
+forgets(void **state)
+{
+	struct buf wire = {0}, zipped = {0};
+	struct reader r;
+	unsigned before;
+
+	(void)state;
+	start(&r);
+	stream_forget(r.s); /* there are no layers */
+	assert_int_equal(forgotten, 0);
+	buf_puts(&wire, "+\n");
+	put_packet(&wire, STR("z\n"));
+	push(&r, buf_as_str(&wire));
+	buf_puts(stream_out(r.s), "said before");
+	before = encodings;
+	stream_forget(r.s);
+	assert_int_equal(forgotten, 1);
+	assert_true(encodings_then > before);
+	assert_int_equal(encodings, encodings_then);
+	buf_puts(stream_out(r.s), "said after");
+	put_runs(&zipped, STR("one\n"));
+	wire.n = 0;
+	put_packet(&wire, buf_as_str(&zipped));
+	push(&r, buf_as_str(&wire));
+	expect_lines(&r, "<+><z><one>");
+	assert_true(encodings > encodings_then);
+	assert_int_equal(forgotten, 1);
+	finish(&r);
+	buf_fini(&wire);
+	buf_fini(&zipped);
+}
+
 /* STARTTLS behind a layer that is gone, whose last bytes wait; not inside one. */
 static void
 starttls(void **state)
@@ -686,6 +731,7 @@ main(void)
 	    cmocka_unit_test(bounded_input),
 	    cmocka_unit_test(self_ending),
 	    cmocka_unit_test(two_layers),
+	    cmocka_unit_test(forgets),
 	    cmocka_unit_test(starttls),
 	};
 

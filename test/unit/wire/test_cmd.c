@@ -159,7 +159,8 @@ proxyauth(void **state)
 	wire_proxyauth_print(&b, &wire_dialect_rev1, user);
 	EQ(buf_as_str(&b), " \"a b\"");
 	buf_fini(&b);
-	REFUSED(wire_proxyauth_parse, struct str, "\r\n", " \r\n", " alice x\r\n", " (alice)\r\n", "alice\r\n");
+	REFUSED(wire_proxyauth_parse, struct str, "\r\n", " \r\n", " alice x\r\n", " (alice)\r\n",
+	    "alice\r\n");
 }
 
 static void
