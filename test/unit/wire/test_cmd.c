@@ -343,6 +343,7 @@ main(void)
 	    WITH_ARENA(authenticate),
 	    WITH_ARENA(lines_of_exchanges),
 	    WITH_ARENA(login),
+	    WITH_ARENA(proxyauth),
 	    WITH_ARENA(enable),
 	    WITH_ARENA(id),
 	    WITH_ARENA(select_and_create),
