@@ -37,6 +37,7 @@ static const struct {
     {"(PREAUTH)", NONE, {0}},
     {"ID", NONE, {0}},
     {"ENABLE", NONE, {0}},
+    {"PROXYAUTH", NONE, {0}},
     {"UNAUTHENTICATE", NONE, {0}},
     {"NAMESPACE", NONE, {0}},
     {"CREATE", NAMES, {"CREATE %", "CREATE %/below", "CREATE % (USE (\\Sent))"}},
