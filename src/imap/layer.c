@@ -109,7 +109,7 @@ imap_layers_move(struct imap_conn *conn, struct imap_login *from, struct imap_lo
 	to->layers = from->layers;
 	from->layers = NULL;
 	if (to->layers != NULL)
-		stream_forget(conn->stream);
+		stream_forget(conn->session.stream);
 }
 
 void
