@@ -170,34 +170,67 @@ take_token(struct date *d, const char **p, const char *end)
 }
 
 static bool
-valid(const struct date *d)
+valid_day(const struct date *d)
 {
 	static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool leap = d->year % 4 == 0 && (d->year % 100 != 0 || d->year % 400 == 0);
 
 	return d->year >= 1000 && d->year <= 9999 && d->month >= 1 && d->day >= 1 &&
-	       d->day <= days[d->month - 1] && (d->month != 2 || d->day < 29 || leap) &&
-	       d->hour >= 0 && d->hour <= 23 && d->minute >= 0 && d->minute <= 59 &&
+	       d->day <= days[d->month - 1] && (d->month != 2 || d->day < 29 || leap);
+}
+
+static bool
+valid_time(const struct date *d)
+{
+	return d->hour >= 0 && d->hour <= 23 && d->minute >= 0 && d->minute <= 59 &&
 	       d->second >= 0 && d->second <= 60;
 }
 
-bool
-mail_date_parse(struct str value, struct mail_date *date_r)
+/* False: there is nothing to look at. */
+static bool
+read_date(struct str value, struct date *d)
 {
-	struct date d = {.year = -1, .month = -1, .day = -1};
 	const char *p = value.p, *end;
 
+	*d = (struct date){.year = -1, .month = -1, .day = -1};
 	if (value.n == 0)
 		return false;
 	if (value.n > 1000) /* comments and all, no date is that long */
 		value.n = 1000;
 	for (end = p + value.n; lex_skip_cfws(&p, end, NULL), p < end;)
-		take_token(&d, &p, end);
-	if (!valid(&d))
-		return false;
-	date_r->day = mail_days_of(d.year, d.month, d.day);
-	date_r->zone = d.zone;
+		take_token(d, &p, end);
+	return valid_day(d);
+}
+
+static void
+put_date(const struct date *d, struct mail_date *date_r)
+{
+	date_r->day = mail_days_of(d->year, d->month, d->day);
+	date_r->zone = d->zone;
 	date_r->utc =
-	    (int64_t)date_r->day * 86400 + d.hour * 3600 + (d.minute - d.zone) * 60 + d.second;
+	    (int64_t)date_r->day * 86400 + d->hour * 3600 + (d->minute - d->zone) * 60 + d->second;
+}
+
+bool
+mail_date_parse(struct str value, struct mail_date *date_r)
+{
+	struct date d;
+
+	if (!read_date(value, &d) || !valid_time(&d))
+		return false;
+	put_date(&d, date_r);
+	return true;
+}
+
+bool
+mail_date_sent(struct str value, struct mail_date *date_r)
+{
+	struct date d;
+
+	if (!read_date(value, &d))
+		return false;
+	if (!valid_time(&d))
+		d.hour = d.minute = d.second = d.zone = 0;
+	put_date(&d, date_r);
 	return true;
 }

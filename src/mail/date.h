@@ -13,6 +13,10 @@ struct mail_date {
 /* False when no date can be made of it.  A missing zone is taken as UTC. */
 bool mail_date_parse(struct str value, struct mail_date *date_r);
 
+/* The same for the Date of a message (RFC 5256 section 2.2): a time of day that there cannot be
+ * counts as 00:00:00 in UTC. */
+bool mail_date_sent(struct str value, struct mail_date *date_r);
+
 /* Days since 1970-01-01 of a day of the Gregorian calendar (month 1..12). */
 int32_t mail_days_of(int year, int month, int day);
 #endif

@@ -34,8 +34,6 @@
 #define ABSENT UINT32_MAX
 #define MAGIC "TSM"
 #define VERSION 3
-/* A sort key is cut here: texts that agree so far are equal for every reader. */
-#define KEY_MAX 512u
 /* What it costs to decode a byte: in bytes that are looked at. */
 #define COST 16
 /* Of a preview: bytes at a time, and what one of them costs. */
@@ -79,7 +77,7 @@ struct making {
 	struct structure structure;
 	struct buf *out;
 	size_t base; /* where the summary begins in out */
-	struct buf scratch, key, body;
+	struct buf key, body;
 	uint32_t flags;
 	unsigned stage;               /* in stages[] */
 	unsigned item;                /* in texts[] */
@@ -104,19 +102,19 @@ note_absent(struct making *k, enum mail_text which)
 	put_le32(k->out->p + k->base + HEAD + (size_t)which * 8 + 4, ABSENT);
 }
 
-/* A decoded text becomes a sort key. */
+/* The base subject stands in the subject as a rule: then it takes no bytes of its own. */
 static void
-put_key(struct making *k, enum mail_text which, struct str text)
+put_base_subject(struct making *k, struct str subject)
 {
-	size_t from = k->out->n;
+	struct str base = buf_as_str(&k->key);
+	const char *at = base.n > 0 ? str_find(subject, base) : NULL;
+	size_t from = at != NULL ? (size_t)(at - k->out->p) : k->out->n;
+	char *row = k->out->p + k->base + HEAD + (size_t)MAIL_TEXT_BASE_SUBJECT * 8;
 
-	if (text.n > KEY_MAX)
-		text.n = KEY_MAX;
-	if (text.n > 0)
-		mail_casemap(text, k->out);
-	if (k->out->n - from > KEY_MAX)
-		k->out->n = from + KEY_MAX;
-	note_text(k, which, from);
+	put_le32(row, (uint32_t)(from - k->base));
+	put_le32(row + 4, (uint32_t)base.n);
+	if (at == NULL)
+		buf_str(k->out, base);
 }
 
 static void
@@ -125,18 +123,18 @@ put_subject(struct making *k)
 	struct str subject = k->e.subject;
 	size_t from = k->out->n;
 
-	k->scratch.n = 0;
 	k->key.n = 0;
+	k->flags |= MAIL_SUMMARY_BASE;
 	if (subject.p == NULL) {
 		note_absent(k, MAIL_TEXT_SUBJECT);
 	} else {
-		mail_words_decode(mail_field_fit(subject, k->r.limits->field, true), &k->scratch);
-		buf_str(k->out, buf_as_str(&k->scratch));
+		mail_words_decode(mail_field_fit(subject, k->r.limits->field, true), k->out);
 		note_text(k, MAIL_TEXT_SUBJECT, from);
-		if (mail_base_subject(buf_as_str(&k->scratch), &k->key))
+		subject = (struct str){k->out->p + from, k->out->n - from};
+		if (mail_base_subject(subject, &k->key))
 			k->flags |= MAIL_SUMMARY_REPLY;
 	}
-	put_key(k, MAIL_TEXT_KEY_SUBJECT, buf_as_str(&k->key));
+	put_base_subject(k, subject);
 }
 
 /* False: not all of them yet. */
@@ -158,35 +156,6 @@ put_addresses_text(struct making *k, enum mail_text which, const struct mail_add
 	}
 	note_text(k, which, k->from);
 	return true;
-}
-
-/* RFC 5256: the mailbox of the first address. */
-static void
-put_mailbox_key(struct making *k, enum mail_text which, const struct mail_addresses *list)
-{
-	k->key.n = 0;
-	if (list->n > 0)
-		mail_words_decode(list->v[0].mailbox, &k->key);
-	put_key(k, which, buf_as_str(&k->key));
-}
-
-/* RFC 5957: the name of the first address, or mailbox@host. */
-static void
-put_display_key(struct making *k, enum mail_text which, const struct mail_addresses *list)
-{
-	const struct mail_address *a = list->v;
-
-	k->key.n = 0;
-	if (list->n > 0 && a->name.n > 0) {
-		mail_words_decode(a->name, &k->key);
-	} else if (list->n > 0) {
-		mail_words_decode(a->mailbox, &k->key);
-		if (a->host.n > 0) {
-			buf_putc(&k->key, '@');
-			mail_words_decode(a->host, &k->key);
-		}
-	}
-	put_key(k, which, buf_as_str(&k->key));
 }
 
 /* "<...>" pieces of a field, blanks in them dropped, until max of them have been found. */
@@ -352,7 +321,7 @@ put_next_text(struct making *k, size_t *budget)
 	struct envelope *e = &k->e;
 
 	switch (k->item) {
-	case MAIL_TEXT_SUBJECT: /* and MAIL_TEXT_KEY_SUBJECT */
+	case MAIL_TEXT_SUBJECT: /* and MAIL_TEXT_BASE_SUBJECT */
 		put_subject(k);
 		break;
 	case MAIL_TEXT_FROM:
@@ -363,21 +332,6 @@ put_next_text(struct making *k, size_t *budget)
 		return put_addresses_text(k, k->item, &e->cc, e->has_cc, budget);
 	case MAIL_TEXT_BCC:
 		return put_addresses_text(k, k->item, &e->bcc, e->has_bcc, budget);
-	case MAIL_TEXT_KEY_FROM:
-		put_mailbox_key(k, k->item, &e->from);
-		break;
-	case MAIL_TEXT_KEY_TO:
-		put_mailbox_key(k, k->item, &e->to);
-		break;
-	case MAIL_TEXT_KEY_CC:
-		put_mailbox_key(k, k->item, &e->cc);
-		break;
-	case MAIL_TEXT_KEY_DISPLAYFROM:
-		put_display_key(k, k->item, &e->from);
-		break;
-	case MAIL_TEXT_KEY_DISPLAYTO:
-		put_display_key(k, k->item, &e->to);
-		break;
 	case MAIL_TEXT_MESSAGE_ID:
 		put_ids(k, k->item, e->message_id, 1);
 		break;
@@ -387,7 +341,10 @@ put_next_text(struct making *k, size_t *budget)
 	case MAIL_TEXT_REFERENCES:
 		put_ids(k, k->item, e->references, SIZE_MAX);
 		break;
-	default:;
+	case MAIL_TEXT_BASE_SUBJECT:
+		break;
+	default:
+		note_absent(k, k->item);
 	}
 	return true;
 }
@@ -415,7 +372,7 @@ put_summary_head(struct making *k, size_t *budget)
 {
 	struct mail_date date = {0};
 
-	if (mail_date_parse(k->e.date, &date))
+	if (mail_date_sent(k->e.date, &date))
 		k->flags |= MAIL_SUMMARY_DATED;
 	buf_put(k->out, MAGIC, 3);
 	buf_putc(k->out, VERSION);
@@ -515,7 +472,6 @@ making_fini(struct making *k)
 		mail_preview_fini(k->preview);
 	mem_free(k->preview);
 	buf_fini(&k->r.scratch);
-	buf_fini(&k->scratch);
 	buf_fini(&k->key);
 	buf_fini(&k->body);
 }
@@ -564,7 +520,7 @@ begin_making(struct mail_summarizer *s, struct str message, uint32_t flags, stru
 	s->k = (struct making){.out = out, .base = out->n, .from = out->n, .flags = flags};
 	s->k.r.message = message;
 	s->k.r.limits = &s->limits;
-	s->k.r.scratch = s->k.scratch = s->k.key = s->k.body = buf_like(out);
+	s->k.r.scratch = s->k.key = s->k.body = buf_like(out);
 }
 
 static bool

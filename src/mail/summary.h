@@ -93,16 +93,12 @@ enum mail_text {
 	MAIL_TEXT_TO,
 	MAIL_TEXT_CC,
 	MAIL_TEXT_BCC,
-	/* Keys for SORT and THREAD, through mail_casemap(): str_cmp() orders
-	 * them.  Never absent; empty when there is nothing. */
-	MAIL_TEXT_KEY_SUBJECT, /* RFC 5256 base subject */
-	MAIL_TEXT_KEY_FROM,    /* mailbox of the first address */
-	MAIL_TEXT_KEY_TO,
-	MAIL_TEXT_KEY_CC,
-	MAIL_TEXT_KEY_DISPLAYFROM, /* RFC 5957: its name, or mailbox@host */
-	MAIL_TEXT_KEY_DISPLAYTO,
+	/* RFC 5256 section 2.1, never absent; another one without MAIL_SUMMARY_BASE.  mail/sort.h
+	 * has what SORT and THREAD need. */
+	MAIL_TEXT_BASE_SUBJECT,
+	MAIL_TEXT_UNUSED, /* and four more: of older programs */
 	/* Message ids with their angle brackets, one space between; absent when there are none. */
-	MAIL_TEXT_MESSAGE_ID,
+	MAIL_TEXT_MESSAGE_ID = MAIL_TEXT_UNUSED + 5,
 	MAIL_TEXT_IN_REPLY_TO, /* the first one only */
 	MAIL_TEXT_REFERENCES,
 	/* BODY and BODYSTRUCTURE as IMAP4rev2 has them, where that is not what the two above
@@ -118,7 +114,8 @@ enum mail_summary_flag {
 	MAIL_SUMMARY_DATED = 2, /* there is a Date that could be read: sent, sent_day hold */
 	MAIL_SUMMARY_REPLY = 4, /* the subject was that of a reply or forward (RFC 5256) */
 	MAIL_SUMMARY_8BIT = 8,  /* bytes above 127 in the message's header */
-	MAIL_SUMMARY_NUL = 16   /* NUL bytes in the message: needs BINARY (literal8) to be exact */
+	MAIL_SUMMARY_NUL = 16,  /* NUL bytes in the message: needs BINARY (literal8) to be exact */
+	MAIL_SUMMARY_BASE = 32  /* the base subject is one; older programs put it case folded */
 };
 
 /* A view into the stored bytes, which must stay while it is used. */

@@ -68,6 +68,16 @@ void mail_words_fini(struct mail_words *w);
 void mail_casemap(struct str utf8, struct buf *out);
 
 /*
+ * Appends the key of a text in the collation i;unicode-casemap (RFC 5051), to the letter: str_cmp()
+ * of two keys orders the texts.  Each character by itself becomes titlecase and is taken apart;
+ * accents that stand in another order than Unicode's are left so.  Bytes that are not UTF-8 are
+ * their own key.
+ */
+void mail_collate(struct str utf8, struct buf *out);
+/* Of the Unicode that mail_collate() knows: keys made with another one may differ. */
+uint32_t mail_collate_version(void);
+
+/*
  * RFC 5256 section 2.1: appends the base subject of a decoded subject.  True
  * when something said that it is a reply or a forward.
  */

@@ -71,6 +71,29 @@ test_refused(void **state)
 	assert_false(mail_date_parse(STR_NONE, &d));
 }
 
+/* RFC 5256 section 2.2: the day alone counts when there cannot be such a time. */
+static void
+test_sent(void **state)
+{
+	static const char *const no_time[] = {"1 Mar 2020 24:00:00 +0100", "1 Mar 2020 10:60 -0500",
+	    "Sun, 1 Mar 2020 10:", "1 Mar 2020 1:2:99 EST", "1 Mar 2020"};
+	struct mail_date d;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(no_time) / sizeof(no_time[0]); i++) {
+		assert_true(mail_date_sent(str_of(no_time[i]), &d));
+		assert_int_equal(d.utc, 1583020800);
+		assert_int_equal(d.day, 18322);
+	}
+	assert_true(mail_date_sent(STR("31 Dec 2000 16:01:33 -0800"), &d));
+	assert_int_equal(d.utc, 978307293); /* the example of the RFC: 1 Jan 2001 00:01:33 */
+	assert_true(mail_date_sent(STR("1 Mar 2020 10:00:00 +9999"), &d));
+	assert_int_equal(d.utc, 1583056800);
+	assert_false(mail_date_sent(STR("31 Feb 2020 10:00:00 +0000"), &d));
+	assert_false(mail_date_sent(STR("10:00:00 +0000"), &d));
+	assert_false(mail_date_sent(STR_NONE, &d));
+}
+
 int
 main(void)
 {
@@ -78,6 +101,7 @@ main(void)
 	    cmocka_unit_test(test_days),
 	    cmocka_unit_test(test_forms),
 	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
