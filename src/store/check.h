@@ -20,6 +20,8 @@
  *     keywords are atoms.
  *  6. Every message has a summary that decodes and agrees on the size; there
  *     are no summaries without a message, but those that go with the queue of blobs.
+ *     Compact rows of this program's version have a right form, and say of messages what
+ *     their summaries do (the latter is not looked at when quick).
  *  7. Every message has its reference, and its blob is there with its size;
  *     all its bytes have the right checksum (not looked at when quick).
  *  8. Every reference has its message, or belongs to something that the background

@@ -9,6 +9,7 @@
  *   check_mailbox.c  telling that, and mending it
  *   check_refs.c, check_holders.c, check_blobs.c  references, holders, blobs
  *   check_mend.c, check_rows.c    writing anew what could be read
+ *   check_compact.c  compact rows
  *   check_pending.c  what is unfinished, and so not wrong
  *   check_tell.c     telling, and what all of them need
  *
@@ -69,6 +70,9 @@ enum ts_err check_look(struct check *c, struct looked *l, bool messages);
 void check_fault(struct looked *l, enum check_kind kind, uint32_t uid, const char *done,
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void check_mailbox(struct check *c, uint64_t account, uint32_t mailbox, struct str name);
+
+/* check_compact.c: its compact rows, against the summaries; what is wrong is made anew. */
+void check_compact(struct check *c, const struct looked *l);
 
 /* Writes the mailbox anew from l->state: index, counters, references, summaries. */
 enum ts_err check_mend(struct check *c, struct looked *l);

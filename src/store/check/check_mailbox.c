@@ -41,6 +41,7 @@ check_mailbox(struct check *c, uint64_t account, uint32_t mailbox, struct str na
 	} else if (err != TS_OK) {
 		check_say(c, CHECK_INDEX, 0, NULL, "it cannot be read now: %s", ts_err_name(err));
 	}
+	check_compact(c, &l);
 	looked_fini(&l);
 	looked_fini(&again);
 }

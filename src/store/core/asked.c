@@ -122,6 +122,19 @@ background_fold(struct store *store, struct store_mailbox *mailbox_take)
 }
 
 void
+background_compact(struct store *store, struct compact_job *job)
+{
+	struct background *bg = &store->bg;
+
+	job->next = NULL;
+	pthread_mutex_lock(&bg->mutex);
+	*bg->compacts_tail = job;
+	bg->compacts_tail = &job->next;
+	pthread_cond_signal(&bg->wake);
+	pthread_mutex_unlock(&bg->mutex);
+}
+
+void
 background_drop_blob(struct store *store, uint64_t blob, uint64_t account)
 {
 	struct blob_drop *drop = mem_zalloc(sizeof *drop);

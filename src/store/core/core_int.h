@@ -74,6 +74,15 @@ struct fold_job {
 	struct store_mailbox *mailbox; /* referenced */
 };
 
+struct compact_job { /* compact rows to be made */
+	struct compact_job *next;
+	struct store_mailbox *mailbox; /* referenced */
+	uint32_t block;                /* the next one to look at */
+	uint32_t upto;                 /* UIDs up to it have their rows */
+	unsigned asked;                /* mailbox.compact_asked, when it began */
+	bool deep;                     /* all rows are looked at, not only the dates */
+};
+
 struct bg_account {
 	UT_hash_handle hh;
 	uint64_t id;
@@ -104,6 +113,7 @@ struct background { /* what it is asked for, and its thread */
 	uint64_t swept;    /* accounts up to this id were looked at after the start */
 	uint64_t retry_at; /* after a failure: not before; clock_mono_ms */
 	struct fold_job *folds, **folds_tail;
+	struct compact_job *compacts, **compacts_tail;
 	struct blob_drop *drops;
 	uint64_t orphan_limit; /* files with an id below were not made by this run */
 };
@@ -217,6 +227,8 @@ void background_wake(struct store *store, unsigned jobs);
 void background_account(struct store *store, uint64_t account, unsigned jobs);
 /* Takes the reference. */
 void background_fold(struct store *store, struct store_mailbox *mailbox_take);
+/* Takes the job. */
+void background_compact(struct store *store, struct compact_job *job_take);
 /* account: of the change that did not take it, 0: there was none. */
 void background_drop_blob(struct store *store, uint64_t blob, uint64_t account);
 /* The account's change has ended: is the claim a holder's? */

@@ -9,11 +9,12 @@
  *   keywords.h    tables of keywords
  *   properties.h  tables of properties
  *   delta.h       what one change did to one mailbox: a change record
+ *   compact.h     compact rows: what SORT and THREAD need, in columns
  *   state.h       a mailbox: what blocks and change records come to
  *
  * It promises that the same bytes come to the same values and back, and that
  * nothing but its arguments counts: there is no lock here, no I/O, no store.  It
- * calls base only, and puts rows into the batches that it is given.
+ * calls base, and mail for what a summary says, and puts rows into the batches that it is given.
  */
 #include "store/disk/keys.h"
 #include "store/disk/keywords.h"

@@ -45,6 +45,8 @@
  * uidvalidity:4 of the last mailbox that had this name. Name empty: the highest of those that were
  * forgotten n:8 'x' mailbox:4 'H'          -> index header: snapshot:8 expunge floor:8, keywords as
  *                                  count:varint then (flag:varint, length:varint, name)
+ *   n:8 'x' mailbox:4 'C' column:1 block:4 -> a column for sorting and threading, of the messages
+ *                                  of an index block, see compact.h
  *   n:8 'x' mailbox:4 'I' block:4  -> index block: the messages with UIDs block*1024 to
  *                                  block*1024+1023, see block.c
  *   n:8 'x' mailbox:4 'J' modseq:8 -> set of UIDs expunged by that change, kept for a while
@@ -54,7 +56,6 @@
  * Reserved (doc/store.md); a program that finds these lets them be
  *   0^8 'G' who                    -> what is shared with whom
  *   n:8 'H' hash:8                 -> thread ids
- *   n:8 'x' mailbox:4 'C'          -> columns for sorting and threading
  *   n:8 'y' owner:8 mailbox:4      -> of a mailbox of others: \Seen and \Recent of one's own
  *
  * All of 'a' to 't' is read when an account is loaded (one scan); 'H' to 'L'
@@ -89,7 +90,7 @@ enum key_kind {
 	KEY_QUEUE = 'Q',
 	KEY_RECORD = 'R',
 	KEY_STAGED = 'S',
-	KEY_SHARED_WITH = 'G', /* reserved, as are THREAD, COMPACT and OWN */
+	KEY_SHARED_WITH = 'G', /* reserved, as are THREAD and OWN */
 	KEY_RENAME = 'T',
 	KEY_OWN_ID = 'U',
 	KEY_VERSION = 'V',

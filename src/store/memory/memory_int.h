@@ -51,9 +51,12 @@ struct store_mailbox {
 	_Atomic uint32_t refs;
 	_Atomic bool gone;
 	_Atomic uint32_t uidvalidity;
-	_Atomic bool folding;        /* a fold is queued */
-	_Atomic uint64_t used;       /* when the last reference went; clock_mono_ms */
-	_Atomic uint64_t log_weight; /* of the change records since the last fold */
+	_Atomic bool folding;           /* a fold is queued */
+	_Atomic uint64_t used;          /* when the last reference went; clock_mono_ms */
+	_Atomic uint64_t log_weight;    /* of the change records since the last fold */
+	_Atomic bool compacting;        /* compact rows are being made */
+	_Atomic uint32_t compact_upto;  /* UIDs up to it are known to have theirs */
+	_Atomic unsigned compact_asked; /* how often that was taken back */
 
 	unsigned use;                        /* account.lock */
 	struct store_properties *properties; /* account.lock */
@@ -159,6 +162,13 @@ void mailbox_drop_state(struct store_mailbox *mailbox);
 void mailbox_free(struct store_mailbox *mailbox);
 /* Its change records are many: the background is to fold them, once. */
 void mailbox_ask_fold(struct store_mailbox *mailbox);
+/* So many messages at the end of a mailbox may be without compact rows; smaller mailboxes have
+ * none.
+ */
+#define COMPACT_LEAST 256u
+/* It was folded, or (again) a reader missed rows, whatever was thought to be there: the background
+ * is to make them, if there are enough messages. */
+void mailbox_ask_compact(struct store_mailbox *mailbox, bool again);
 
 /* ---- sums.c ---- */
 

@@ -173,6 +173,41 @@ store_mailbox_unref(struct store_mailbox **mbp)
 	store_account_unref(&account);
 }
 
+/* So many messages, at least, are not known to have their rows. */
+static uint64_t
+without_rows(struct store_mailbox *mb, uint32_t upto)
+{
+	uint64_t n = 0;
+
+	pthread_rwlock_rdlock(&mb->lock);
+	if (mb->state != NULL)
+		n = roaring_bitmap_get_cardinality(mb->state->uids) -
+		    roaring_bitmap_rank(mb->state->uids, upto);
+	pthread_rwlock_unlock(&mb->lock);
+	return n;
+}
+
+void
+mailbox_ask_compact(struct store_mailbox *mb, bool again)
+{
+	uint32_t upto = again ? 0 : atomic_load(&mb->compact_upto);
+	struct compact_job *job;
+
+	if (again) {
+		atomic_fetch_add(&mb->compact_asked, 1);
+		atomic_store(&mb->compact_upto, 0);
+	}
+	if (without_rows(mb, upto) < COMPACT_LEAST || atomic_exchange(&mb->compacting, true))
+		return;
+	job = mem_zalloc(sizeof *job);
+	job->mailbox = store_mailbox_ref(mb);
+	job->upto = upto;
+	job->block = upto >> CHUNK_BITS;
+	job->asked = atomic_load(&mb->compact_asked);
+	job->deep = again;
+	background_compact(mb->account->store, job);
+}
+
 void
 mailbox_ask_fold(struct store_mailbox *mb)
 {

@@ -36,7 +36,8 @@ static bool
 work_waits(struct background *bg)
 {
 	return bg->ids || bg->dropped || bg->purges > 0 || bg->intents || bg->evict || bg->sweep ||
-	       bg->folds != NULL || (collect_waits(bg) && !background_pinned(bg));
+	       bg->folds != NULL || compact_waits(bg) ||
+	       (collect_waits(bg) && !background_pinned(bg));
 }
 
 /* ---- jobs; the mutex is not held ---- */
@@ -342,7 +343,7 @@ do_one_job(struct store *store)
 	pthread_mutex_lock(&bg->mutex);
 
 	bool folds = bg->folds != NULL, ev = bg->evict, in = bg->intents, pu = bg->purges > 0;
-	bool id = bg->ids, dr = bg->dropped, sw = bg->sweep;
+	bool id = bg->ids, dr = bg->dropped, sw = bg->sweep, cp = compact_waits(bg);
 	bool blobs = collect_waits(bg) && !background_pinned(bg);
 
 	pthread_mutex_unlock(&bg->mutex);
@@ -360,6 +361,8 @@ do_one_job(struct store *store)
 		return job_flag(store, &bg->dropped, dropped);
 	if (blobs)
 		return collect(store);
+	if (cp)
+		return compact_step(store);
 	return sw ? job_flag(store, &bg->sweep, sweep_step) : TS_OK;
 }
 
@@ -466,6 +469,7 @@ background_start(struct store *store)
 	pthread_cond_init(&bg->idle, NULL);
 	pthread_cond_init(&bg->calm, NULL);
 	bg->folds_tail = &bg->folds;
+	bg->compacts_tail = &bg->compacts;
 	bg->settling_tail = &bg->settling;
 	if (store->opt.engine_options.read_only)
 		return;
@@ -505,6 +509,7 @@ background_fini(struct store *store)
 		store_mailbox_unref(&job->mailbox);
 		mem_free(job);
 	}
+	compact_fini(bg);
 	while (bg->drops != NULL) {
 		struct blob_drop *drop = bg->drops;
 

@@ -232,6 +232,8 @@ fold_mailbox(struct store_mailbox *mb)
 		err = write_last_piece(&f);
 	if (err != TS_OK)
 		give_back(&f);
+	else
+		mailbox_ask_compact(mb, false);
 	if (f.emptied != NULL)
 		roaring_bitmap_free(f.emptied);
 	mem_free(f.block);

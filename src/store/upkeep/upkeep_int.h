@@ -6,6 +6,7 @@
  *
  *   background.c  the thread that works off what was asked for (core/asked.c)
  *   fold.c        change records into index blocks
+ *   compact.c     compact rows for sorting and threading
  *   purge.c       contents of what was deleted
  *   collect.c     blobs that nobody has any more
  *   settle.c      claims whose accounts had their messages, or never will
@@ -26,6 +27,12 @@ void background_fini(struct store *store);
 
 /* fold.c, BLOCKING */
 enum ts_err fold_mailbox(struct store_mailbox *mailbox);
+
+/* compact.c.  Does any job wait?  bg.mutex is held. */
+bool compact_waits(const struct background *bg);
+/* BLOCKING.  A piece of the first one. */
+enum ts_err compact_step(struct store *store);
+void compact_fini(struct background *bg);
 
 /* purge.c, BLOCKING; *more_r: call again.  What an account has to remove. */
 enum ts_err purge_step(struct store *store, uint64_t account, bool *more_r);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_DISK_COMPACT_H
+#define STORE_DISK_COMPACT_H
+/*
+ * Compact rows: what SORT and THREAD need of the messages of one index block, a row for each
+ * column.  A row is
+ *
+ *   version:1 unicode:4, of mail_collate_version(): a row of another one is no row
+ *   count:varint, then for each message, in ascending order
+ *     varint: the UID less that before; of the first less that of the block
+ *     'd'  varint: 0 there is no Date; else 1 + zigzag of the sent date less the one before
+ *     's' 'f' 't' 'c' 'F' 'T'  varint: length << 2 | is a reply << 1 | cut, the key; when it is
+ *          cut, the hash of the whole:8
+ *     'i'  varint: number of references << 2 | has an id << 1 | cut, the id:8, the references:8
+ *
+ * A row is a function of the summaries alone, which never change; so it may be made again at any
+ * time, by whoever has the summaries, and what it says of a message is right whatever else was
+ * written meanwhile.  An expunged message stays in its row until that is made anew.
+ *
+ * The rows of a block are written in one batch, by the background alone.
+ */
+#include "mail/sort.h"
+#include "store/columns.h"
+#include "store/disk/keys.h"
+#include "store/disk/state.h"
+
+/* Columns with rows are the first ones of enum store_column. */
+#define COMPACT_COLUMNS (STORE_COLUMN_IDS + 1)
+/* Bytes of a key; of a longer one its hash tells whether two are equal. */
+#define COMPACT_CUT 128u
+/* References of a message: of more only the first one and the last ones are in the row. */
+#define COMPACT_REFS 100u
+
+struct compact_cell {    /* a message in a column */
+	bool cut;        /* text, ids: there is more in the summary */
+	bool flag;       /* date: there is one; subject: of a reply; ids: there is an id */
+	int64_t sent;    /* date */
+	struct str key;  /* text */
+	uint64_t hash;   /* text: of the whole key when it is cut; ids: the id */
+	struct str refs; /* ids: 8 bytes each */
+};
+
+void compact_key(
+    struct key *k, uint64_t account, uint32_t mailbox, enum store_column column, uint32_t block);
+/* Of a key, from its kind on.  False: it is none. */
+bool compact_key_read(struct str key, enum store_column *column_r, uint32_t *block_r);
+
+/* ---- cells of a summary ---- */
+
+struct compact_source { /* {0}; fini at the end */
+	struct mail_sort_keys keys;
+	struct buf refs;
+};
+/* The cells of the columns of the mask, with all references or as a row has them.  They are valid
+ * until the next call. */
+void compact_cells(struct compact_source *source, const struct mail_summary *s, unsigned mask,
+    bool all_refs, struct compact_cell cells[COMPACT_COLUMNS]);
+void compact_source_fini(struct compact_source *source);
+
+/* ---- rows ---- */
+
+struct compact_writer { /* {0}; fini at the end */
+	uint32_t uid, count;
+	int64_t sent;
+	struct buf cells;
+};
+void compact_begin(struct compact_writer *w, uint32_t block);
+/* UIDs ascend. */
+void compact_add(struct compact_writer *w, enum store_column column, uint32_t uid,
+    const struct compact_cell *cell);
+/* Appends the row. */
+void compact_end(const struct compact_writer *w, struct buf *out);
+void compact_writer_fini(struct compact_writer *w);
+
+struct compact_reader {
+	struct rd r;
+	enum store_column column;
+	uint64_t left, uid, end;
+	int64_t sent;
+	bool begun, damaged;
+};
+/* False: it is not of this program's version, or damaged. */
+bool compact_open(
+    struct compact_reader *r, enum store_column column, uint32_t block, struct str body);
+/* False: the end, or `damaged`. */
+bool compact_next(struct compact_reader *r, uint32_t *uid_r, struct compact_cell *cell_r);
+
+#endif

@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Filling columns: from rows, then from summaries, then from the mailbox's state; see columns.h. */
+#include "store/read/columns_int.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define FEW 4        /* of so many messages of a block the summaries are read: rows are larger */
+#define SUMMARIES 64 /* read at once, */
+#define PIECE (1u << 20) /* or bytes of them */
+#define ROWS ((1u << COMPACT_COLUMNS) - 1)
+#define CUT_IDS (1u << 15) /* in c->want: the row has some of the references */
+#define FROM_STATE (1u << STORE_COLUMN_DATE | 1u << STORE_COLUMN_ARRIVAL | 1u << STORE_COLUMN_SIZE)
+
+bool
+columns_enough(struct store_columns *c)
+{
+	return c->enough != NULL && c->enough(c->arg);
+}
+
+static uint64_t
+held(const struct store_columns *c)
+{
+	uint64_t n = c->base + c->refs.cap;
+
+	for (enum store_column col = 0; col < STORE_COLUMNS; col++)
+		n += c->pool[col].cap;
+	return n;
+}
+
+bool
+columns_room(struct store_columns *c, uint64_t more)
+{
+	c->needs = held(c) + more;
+	if (c->needs > c->room)
+		return false;
+	c->needs -= more;
+	return true;
+}
+
+void
+columns_take(struct store_columns *c, uint64_t bytes)
+{
+	c->base += bytes;
+	c->needs = held(c);
+}
+
+void
+columns_give(struct store_columns *c, uint64_t bytes)
+{
+	c->base -= bytes;
+	c->needs = held(c);
+}
+
+static bool
+wants(const struct store_columns *c, enum store_column column)
+{
+	return (c->mask >> column & 1) != 0;
+}
+
+/* ---- making ---- */
+
+struct store_columns *
+store_columns_new(struct store_mailbox *mb, struct store_hold *hold, const roaring_bitmap_t *uids,
+    unsigned columns)
+{
+	struct store_columns *c = mem_zalloc(sizeof *c);
+
+	c->mailbox = store_mailbox_ref(mb);
+	c->hold = hold;
+	c->set = roaring_bitmap_copy(uids);
+	c->n = roaring_bitmap_get_cardinality(uids);
+	c->mask = columns;
+	return c;
+}
+
+void
+store_columns_free(struct store_columns **cp)
+{
+	struct store_columns *c = *cp;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	for (enum store_column col = 0; col < STORE_COLUMNS; col++) {
+		mem_free(c->cell[col]);
+		mem_free(c->rank[col]);
+		buf_fini(&c->pool[col]);
+	}
+	columns_rank_fini(c);
+	roaring_bitmap_free(c->set);
+	mem_free(c->uid);
+	mem_free(c->flags);
+	mem_free(c->ids);
+	buf_fini(&c->refs);
+	buf_fini(&c->row);
+	compact_source_fini(&c->source);
+	store_mailbox_unref(&c->mailbox);
+	mem_free(c);
+}
+
+static bool
+make_arrays(struct store_columns *c)
+{
+	uint64_t each = sizeof *c->uid + 1, ranked = 0;
+
+	for (enum store_column col = 0; col < STORE_COLUMNS; col++)
+		if (wants(c, col) && col != STORE_COLUMN_IDS)
+			ranked++;
+	each += ranked * sizeof(struct cell) + (wants(c, STORE_COLUMN_IDS) ? sizeof *c->ids : 0);
+	if (!columns_room(c, sizeof *c + each * c->n))
+		return false;
+	columns_take(c, sizeof *c + each * c->n);
+	c->uid = mem_zalloc((c->n + 1) * sizeof *c->uid);
+	roaring_bitmap_to_uint32_array(c->set, c->uid);
+	c->flags = mem_zalloc(c->n + 1);
+	for (enum store_column col = 0; col < STORE_COLUMNS; col++)
+		if (wants(c, col) && col != STORE_COLUMN_IDS)
+			c->cell[col] = mem_zalloc((c->n + 1) * sizeof(struct cell));
+	if (wants(c, STORE_COLUMN_IDS))
+		c->ids = mem_zalloc((c->n + 1) * sizeof *c->ids);
+	return true;
+}
+
+/* ---- cells ---- */
+
+static uint64_t
+in_order(int64_t v)
+{
+	return (uint64_t)v ^ (uint64_t)1 << 63;
+}
+
+static void
+set_text(struct store_columns *c, enum store_column col, size_t i, const struct compact_cell *from)
+{
+	struct cell *cell = &c->cell[col][i];
+	unsigned char head[8] = {0};
+
+	memcpy(head, from->key.p != NULL ? from->key.p : "", from->key.n < 8 ? from->key.n : 8);
+	cell->head = 0;
+	for (int k = 0; k < 8; k++)
+		cell->head = cell->head << 8 | head[k];
+	cell->len = (uint16_t)from->key.n;
+	cell->cut = from->cut;
+	cell->off = (uint32_t)c->pool[col].n;
+	if (from->key.n > 8)
+		buf_str(&c->pool[col], from->key);
+	if (from->cut)
+		buf_put(&c->pool[col], &from->hash, 8);
+	if (col == STORE_COLUMN_SUBJECT)
+		c->flags[i] |= (unsigned char)((from->key.n > 0 ? FLAG_SUBJECT : 0) |
+		                               (from->flag ? FLAG_REPLY : 0));
+}
+
+static void
+set_cell(struct store_columns *c, enum store_column col, size_t i, const struct compact_cell *from)
+{
+	if (col == STORE_COLUMN_DATE) {
+		c->cell[col][i].head = in_order(from->sent);
+		c->cell[col][i].len = !from->flag;
+	} else if (col == STORE_COLUMN_IDS) {
+		c->ids[i] = (struct thread_ids){from->flag ? from->hash : 0,
+		    (uint32_t)(c->refs.n / 8), (uint32_t)(from->refs.n / 8)};
+		buf_str(&c->refs, from->refs);
+	} else {
+		set_text(c, col, i, from);
+	}
+}
+
+/* ---- from rows ---- */
+
+/* Of a row the cells that are wanted.  What it does not have, or cut off, stays wanted. */
+static void
+take_row(struct store_columns *c, enum store_column col, uint32_t block, struct str body)
+{
+	struct compact_reader r;
+	struct compact_cell cell;
+	size_t i = c->from;
+	uint32_t uid;
+
+	if (!compact_open(&r, col, block, body))
+		return;
+	while (i < c->end && compact_next(&r, &uid, &cell)) {
+		while (i < c->end && c->uid[i] < uid)
+			i++;
+		if (i == c->end || c->uid[i] != uid)
+			continue;
+		if (col == STORE_COLUMN_IDS && cell.cut) {
+			c->want[i - c->from] |= CUT_IDS;
+			continue;
+		}
+		set_cell(c, col, i, &cell);
+		c->want[i - c->from] &= (uint16_t) ~(1u << col);
+	}
+}
+
+/* Is anything of it in no row? */
+static bool
+is_missed(uint16_t want)
+{
+	return (want & ROWS & ((want & CUT_IDS) != 0 ? ~(1u << STORE_COLUMN_IDS) : ROWS)) != 0;
+}
+
+static enum ts_err
+fill_rows(struct store_columns *c)
+{
+	uint32_t block = c->uid[c->from] >> CHUNK_BITS;
+	enum ts_err err = TS_OK;
+
+	for (enum store_column col = 0; col < COMPACT_COLUMNS && err == TS_OK; col++) {
+		struct str body = STR_NONE;
+		struct key k;
+
+		if (!wants(c, col))
+			continue;
+		compact_key(&k, c->mailbox->account->id, c->mailbox->id, col, block);
+		c->row.n = 0;
+		err = store_get(c->mailbox->account->store, &k, &c->row, &body);
+		if (err == TS_OK)
+			take_row(c, col, block, body);
+		if (err == TS_NOT_FOUND || err == TS_DAMAGED)
+			err = TS_OK;
+	}
+	for (size_t i = c->from; i < c->end; i++) {
+		c->missed += is_missed(c->want[i - c->from]);
+		c->want[i - c->from] &= ROWS;
+	}
+	return err;
+}
+
+/* How much larger it becomes at the most with so many bytes more. */
+static uint64_t
+growth(const struct buf *b, uint64_t more)
+{
+	if (b->n + more <= b->cap)
+		return 0;
+	return b->n + more > 2 * (uint64_t)b->cap ? b->n + more - b->cap : b->cap;
+}
+
+/* The messages of the next block, and room for what they bring at the most. */
+static bool
+begin_block(struct store_columns *c)
+{
+	uint32_t block = c->uid[c->from] >> CHUNK_BITS;
+	uint64_t room = 0;
+
+	for (c->end = c->from; c->end < c->n && c->uid[c->end] >> CHUNK_BITS == block; c->end++)
+		c->want[c->end - c->from] = (uint16_t)(c->mask & ROWS);
+	for (enum store_column col = 0; col < STORE_COLUMN_DATE; col++)
+		if (wants(c, col))
+			room += growth(&c->pool[col], (c->end - c->from) * (COMPACT_CUT + 8));
+	if (wants(c, STORE_COLUMN_IDS))
+		room += growth(&c->refs, (c->end - c->from) * COMPACT_REFS * 8);
+	c->next = c->from;
+	c->stage = c->end - c->from > FEW ? FILL_ROWS : FILL_SUMMARIES;
+	return columns_room(c, room);
+}
+
+/* ---- from summaries ---- */
+
+static void
+lose(struct store_columns *c, size_t i)
+{
+	c->flags[i] |= FLAG_LOST;
+}
+
+static bool
+take_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+{
+	struct compact_cell cells[COMPACT_COLUMNS];
+	struct store_columns *c = arg;
+	struct mail_summary s;
+	uint16_t *want;
+
+	while (c->uid[c->next] != uid)
+		c->next++;
+	want = &c->want[c->next - c->from];
+	if (err == TS_OK && mail_summary_open(bytes, &s) == TS_OK) {
+		compact_cells(&c->source, &s, *want, true, cells);
+		for (enum store_column col = 0; col < COMPACT_COLUMNS; col++)
+			if ((*want >> col & 1) != 0)
+				set_cell(c, col, c->next, &cells[col]);
+	} else if (err == TS_OK || err == TS_NOT_FOUND || err == TS_DAMAGED) {
+		lose(c, c->next);
+		if (wants(c, STORE_COLUMN_DATE))
+			c->cell[STORE_COLUMN_DATE][c->next].len = 1;
+	} else {
+		c->err = err;
+		return false;
+	}
+	c->next++;
+	c->read += bytes.n;
+	return c->read < PIECE;
+}
+
+/* Some of them; true: that was the last one. */
+static bool
+fill_summaries(struct store_columns *c)
+{
+	uint32_t uids[SUMMARIES];
+	size_t n = 0;
+
+	for (size_t i = c->next; i < c->end && n < SUMMARIES; i++)
+		if (c->want[i - c->from] != 0)
+			uids[n++] = c->uid[i];
+	if (n == 0)
+		return true;
+	c->read = 0;
+	store_read_summaries(c->mailbox, uids, n, take_summary, c);
+	return false;
+}
+
+/* ---- from the state ---- */
+
+static void
+set_from_state(struct store_columns *c, size_t i, int64_t internaldate, uint32_t size)
+{
+	if (wants(c, STORE_COLUMN_ARRIVAL))
+		c->cell[STORE_COLUMN_ARRIVAL][i].head = in_order(internaldate);
+	if (wants(c, STORE_COLUMN_SIZE))
+		c->cell[STORE_COLUMN_SIZE][i].head = size;
+	if (wants(c, STORE_COLUMN_DATE) && c->cell[STORE_COLUMN_DATE][i].len == 1)
+		c->cell[STORE_COLUMN_DATE][i].head = in_order(internaldate);
+}
+
+/* Expunged, but held. */
+static void
+fill_held(struct store_columns *c, size_t i)
+{
+	roaring_bitmap_t *one = roaring_bitmap_create();
+	struct store_message m;
+
+	roaring_bitmap_add(one, c->uid[i]);
+	if (c->hold != NULL && store_hold_window(c->hold, one, c->uid[i], &m, 1) == 1)
+		set_from_state(c, i, m.internaldate, m.size);
+	else
+		lose(c, i);
+	roaring_bitmap_free(one);
+}
+
+static void
+fill_state(struct store_columns *c)
+{
+	if ((c->mask & FROM_STATE) == 0)
+		return;
+	store_mailbox_read_begin(c->mailbox);
+	for (size_t i = c->from; i < c->end; i++) {
+		const struct record *r = state_record(c->mailbox->state, c->uid[i]);
+
+		if (r != NULL)
+			set_from_state(c, i, r->internaldate, r->size);
+		else
+			fill_held(c, i);
+	}
+	store_mailbox_read_end(c->mailbox);
+}
+
+/* ---- steps ---- */
+
+/* Goes on with the block; true: it is filled. */
+static bool
+fill_block(struct store_columns *c)
+{
+	switch (c->stage) {
+	case FILL_ROWS:
+		c->err = fill_rows(c);
+		c->stage = FILL_SUMMARIES;
+		return false;
+	case FILL_SUMMARIES:
+		if (fill_summaries(c))
+			c->stage = FILL_STATE;
+		return false;
+	default:
+		fill_state(c);
+		c->from = c->end;
+		return true;
+	}
+}
+
+/* Some summaries have references without end: they are counted when they are here. */
+static bool
+within(const struct store_columns *c)
+{
+	return held(c) <= c->room + PIECE;
+}
+
+static enum store_columns_state
+fill(struct store_columns *c)
+{
+	while (c->from < c->n) {
+		if (c->end <= c->from && !begin_block(c)) {
+			c->end = 0;
+			return STORE_COLUMNS_ROOM;
+		}
+		(void)fill_block(c);
+		if (c->err != TS_OK) {
+			log_msg(LOG_ERROR, NULL,
+			    "store: account %llu mailbox %u: columns for sorting cannot be read: "
+			    "%s",
+			    (unsigned long long)c->mailbox->account->id, c->mailbox->id,
+			    ts_err_name(c->err));
+			return STORE_COLUMNS_FAILED;
+		}
+		if (!within(c) && !columns_room(c, 0))
+			return STORE_COLUMNS_ROOM;
+		if (columns_enough(c))
+			return STORE_COLUMNS_AGAIN;
+	}
+	if (c->missed >= COMPACT_LEAST)
+		mailbox_ask_compact(c->mailbox, true);
+	c->missed = 0;
+	return STORE_COLUMNS_DONE;
+}
+
+enum store_columns_state
+store_columns_step(struct store_columns *c, uint64_t room, bool (*enough)(void *arg), void *arg)
+{
+	enum store_columns_state state;
+
+	block_here("store_columns_step");
+	c->room = room;
+	c->enough = enough;
+	c->arg = arg;
+	if (c->uid == NULL && !make_arrays(c))
+		return STORE_COLUMNS_ROOM;
+	state = fill(c);
+	return state == STORE_COLUMNS_DONE ? columns_rank(c) : state;
+}
+
+/* ---- what it has ---- */
+
+uint64_t
+store_columns_needs(const struct store_columns *c)
+{
+	return c->needs;
+}
+
+size_t
+store_columns_count(const struct store_columns *c)
+{
+	return c->n;
+}
+
+const uint32_t *
+store_columns_uids(const struct store_columns *c)
+{
+	return c->uid;
+}
+
+const uint32_t *
+store_columns_rank(const struct store_columns *c, enum store_column column)
+{
+	TS_ASSERT(c->rank[column] != NULL);
+	return c->rank[column];
+}
+
+bool
+store_columns_subject(const struct store_columns *c, size_t i)
+{
+	return (c->flags[i] & FLAG_SUBJECT) != 0;
+}
+
+bool
+store_columns_reply(const struct store_columns *c, size_t i)
+{
+	return (c->flags[i] & FLAG_REPLY) != 0;
+}
+
+uint64_t
+store_columns_ids(const struct store_columns *c, size_t i, const uint64_t **refs_r, size_t *n_r)
+{
+	*n_r = c->ids[i].n;
+	*refs_r =
+	    c->ids[i].n > 0 ? (const uint64_t *)(const void *)c->refs.p + c->ids[i].off : NULL;
+	return c->ids[i].id;
+}
+
+size_t
+store_columns_lost(const struct store_columns *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		n += (c->flags[i] & FLAG_LOST) != 0;
+	return n;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_READ_COLUMNS_INT_H
+#define STORE_READ_COLUMNS_INT_H
+/* Filling columns (columns.c), then making ranks of them (columns_rank.c). */
+#include "store/disk/compact.h"
+#include "store/read/read_int.h"
+
+struct cell {          /* a message in a column, for comparing */
+	uint64_t head; /* numbers: in the order of unsigned ones; texts: the first 8 bytes */
+	uint32_t
+	    off; /* texts longer than that: where they are in the pool; behind a cut one its hash */
+	uint16_t len; /* of a date 1: there is none */
+	bool cut;
+};
+
+struct thread_ids {
+	uint64_t id;
+	uint32_t off, n; /* of the references, in numbers */
+};
+
+struct entry_by_head {
+	uint64_t head;
+	uint32_t i;
+};
+
+/* A merge sort that can stop anywhere. */
+struct sorting {
+	struct entry_by_head *a, *b;
+	size_t width; /* of sorted runs; 0: none yet */
+	size_t at;    /* the runs before are merged */
+	size_t left, right, out;
+	bool merging;
+};
+
+#define WINDOW 256u
+
+struct rep {               /* messages with one and the same key, of those that begin alike */
+	uint32_t first, n; /* in the order so far */
+	uint16_t len;      /* of its key from an offset on, */
+	bool more;         /* which goes on */
+	unsigned char bytes[WINDOW];
+};
+
+struct range {
+	size_t from, end, off;
+};
+
+struct resolving {
+	size_t at; /* in the order: all before is right */
+	struct rep *rep;
+	size_t reps;
+	struct range *stack; /* of reps that are alike up to an offset; as many as there are reps */
+	size_t depth, filled;
+};
+
+enum fill_stage { FILL_ROWS, FILL_SUMMARIES, FILL_STATE };
+
+#define FLAG_SUBJECT 1u
+#define FLAG_REPLY 2u
+#define FLAG_LOST 4u
+
+struct store_columns {
+	struct store_mailbox *mailbox;
+	struct store_hold *hold;
+	unsigned mask;
+	roaring_bitmap_t *set;
+	size_t n;
+	uint32_t *uid;
+	unsigned char *flags;
+	struct cell *cell[STORE_COLUMNS];
+	struct buf pool[STORE_COLUMNS];
+	uint32_t *rank[STORE_COLUMNS];
+	struct thread_ids *ids;
+	struct buf refs;
+
+	uint64_t base, needs, room; /* bytes: of arrays; held or wanted; what it may */
+	bool (*enough)(void *arg);
+	void *arg;
+	enum ts_err err;
+
+	/* filling: of the block that is being filled */
+	size_t from, end;
+	enum fill_stage stage;
+	uint16_t want[CHUNK_UIDS]; /* columns that are to come from the summary */
+	size_t next;               /* of [from, end) */
+	size_t missed;             /* messages that should be in rows */
+	struct buf row;
+	struct compact_source source;
+	size_t read; /* bytes of summaries, in this piece */
+
+	/* ranks */
+	enum store_column column;
+	bool sorted;
+	struct sorting sort;
+	struct resolving resolve;
+};
+
+/* Has it to stop? */
+bool columns_enough(struct store_columns *c);
+/* May it take so much more?  False: STORE_COLUMNS_ROOM. */
+bool columns_room(struct store_columns *c, uint64_t more);
+/* What arrays take for good, or no more. */
+void columns_take(struct store_columns *c, uint64_t bytes);
+void columns_give(struct store_columns *c, uint64_t bytes);
+struct str columns_text(const struct store_columns *c, enum store_column column, size_t i);
+
+/* columns_rank.c: one column after the other; its cells go. */
+enum store_columns_state columns_rank(struct store_columns *c);
+void columns_rank_fini(struct store_columns *c);
+#endif

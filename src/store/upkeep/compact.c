@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making compact rows, in the background: block by block from the first one that is not known to
+ * have them all, a few blocks at a time, then others have their turn.  A block's old rows are read
+ * and what is new is added from the summaries; one of which a row is missing, damaged or of another
+ * version is made altogether.  A crash between two blocks leaves those that were written; nothing
+ * but this file knows where it was, and it looks again.
+ */
+#include "store/disk/compact.h"
+#include "base/mem.h"
+#include "store/upkeep/upkeep_int.h"
+
+#define MADE 4     /* blocks written in one piece, */
+#define LOOKED 256 /* and looked at */
+
+/* ---- a block ---- */
+
+struct block {
+	struct store_mailbox *mailbox;
+	uint32_t number, n;
+	bool last;
+	uint32_t uid[CHUNK_UIDS];
+	unsigned char
+	    have[CHUNK_UIDS / 8]; /* by the low bits of UIDs: in all rows that were read */
+	struct buf old[COMPACT_COLUMNS];
+	struct compact_writer writer[COMPACT_COLUMNS];
+	struct compact_reader reader[COMPACT_COLUMNS]; /* of what is carried over */
+	struct compact_source source;
+	enum ts_err err;
+};
+
+static bool
+bit(const unsigned char *bits, uint32_t uid)
+{
+	uint32_t off = uid & (CHUNK_UIDS - 1);
+
+	return (bits[off / 8] >> (off % 8) & 1) != 0;
+}
+
+/* The first block from that number on as it is now.  False: there is none. */
+static bool
+find_block(struct block *b, struct store_mailbox *mb, uint32_t from)
+{
+	const struct chunk *c = NULL;
+
+	pthread_rwlock_rdlock(&mb->lock);
+
+	const struct state *s = mb->state;
+
+	for (size_t i = 0; s != NULL && i < s->chunk_count && c == NULL; i++)
+		if (s->chunk[i]->number >= from && s->chunk[i]->n > 0) {
+			c = s->chunk[i];
+			b->last = i + 1 == s->chunk_count;
+		}
+	b->mailbox = mb;
+	b->n = c != NULL ? c->n : 0;
+	b->number = c != NULL ? c->number : 0;
+	for (uint32_t i = 0; i < b->n; i++)
+		b->uid[i] = c->number << CHUNK_BITS | c->rec[i].off;
+	pthread_rwlock_unlock(&mb->lock);
+	return c != NULL;
+}
+
+/* Whose cells the row has; none, if it is not whole. */
+static enum ts_err
+read_row(struct block *b, enum store_column column, unsigned char have_r[CHUNK_UIDS / 8])
+{
+	struct compact_reader r;
+	struct compact_cell cell;
+	struct str body = STR_NONE;
+	struct key k;
+	uint32_t uid;
+	enum ts_err err;
+
+	memset(have_r, 0, CHUNK_UIDS / 8);
+	b->reader[column] = (struct compact_reader){.column = column};
+	compact_key(&k, b->mailbox->account->id, b->mailbox->id, column, b->number);
+	b->old[column].n = 0;
+	err = store_get(b->mailbox->account->store, &k, &b->old[column], &body);
+	if (err == TS_NOT_FOUND || err == TS_DAMAGED)
+		return TS_OK;
+	if (err != TS_OK || !compact_open(&r, column, b->number, body))
+		return err;
+	b->reader[column] = r;
+	while (compact_next(&r, &uid, &cell))
+		have_r[uid % CHUNK_UIDS / 8] |= (unsigned char)(1u << (uid % 8));
+	if (r.damaged)
+		memset(have_r, 0, CHUNK_UIDS / 8);
+	return TS_OK;
+}
+
+/* Which messages are in the row of dates, or in all rows. */
+static enum ts_err
+read_rows(struct block *b, bool all, uint32_t *missing_r)
+{
+	unsigned char have[CHUNK_UIDS / 8];
+	enum ts_err err = read_row(b, STORE_COLUMN_DATE, b->have);
+
+	for (enum store_column c = 0; all && c < COMPACT_COLUMNS && err == TS_OK; c++) {
+		if (c == STORE_COLUMN_DATE)
+			continue;
+		err = read_row(b, c, have);
+		for (size_t i = 0; i < sizeof have; i++)
+			b->have[i] &= have[i];
+	}
+	*missing_r = 0;
+	for (uint32_t i = 0; i < b->n; i++)
+		*missing_r += !bit(b->have, b->uid[i]);
+	return err;
+}
+
+/* Is it still a message? */
+static bool
+is_there(const struct block *b, uint32_t uid)
+{
+	uint32_t lo = 0, hi = b->n;
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (b->uid[mid] < uid)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < b->n && b->uid[lo] == uid;
+}
+
+/* Cells of the old row below that UID. */
+static void
+carry_over(struct block *b, enum store_column column, uint64_t below)
+{
+	struct compact_reader *r = &b->reader[column];
+	struct compact_cell cell;
+
+	for (;;) {
+		struct compact_reader before = *r;
+		uint32_t uid;
+
+		if (!compact_next(r, &uid, &cell))
+			return;
+		if (uid >= below) {
+			*r = before;
+			return;
+		}
+		if (bit(b->have, uid) && is_there(b, uid))
+			compact_add(&b->writer[column], column, uid, &cell);
+	}
+}
+
+static bool
+add_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+{
+	struct compact_cell cells[COMPACT_COLUMNS] = {{.cut = false}};
+	struct block *b = arg;
+	struct mail_summary s;
+
+	if (err == TS_NOT_FOUND) /* expunged meanwhile */
+		return true;
+	if (err == TS_OK && mail_summary_open(bytes, &s) == TS_OK)
+		compact_cells(&b->source, &s, UINT32_MAX, false, cells);
+	else if (err != TS_OK && err != TS_DAMAGED)
+		b->err = err;
+	if (b->err != TS_OK)
+		return false;
+	for (enum store_column c = 0; c < COMPACT_COLUMNS; c++) {
+		carry_over(b, c, uid);
+		compact_add(&b->writer[c], c, uid, &cells[c]);
+	}
+	return true;
+}
+
+/* The rest of the cells, then the rows. */
+static enum ts_err
+write_rows(struct block *b)
+{
+	struct store *store = b->mailbox->account->store;
+	struct engine_batch *batch = engine_batch_new();
+	struct buf value = {0};
+	enum ts_err err;
+
+	for (enum store_column c = 0; c < COMPACT_COLUMNS; c++) {
+		struct key k;
+
+		carry_over(b, c, UINT64_MAX);
+		compact_key(&k, b->mailbox->account->id, b->mailbox->id, c, b->number);
+		value_begin(&value);
+		compact_end(&b->writer[c], &value);
+		batch_put_value(batch, &k, &value);
+	}
+	err = atomic_load(&b->mailbox->gone) ? TS_NOT_FOUND : store_commit(store, batch);
+	buf_fini(&value);
+	engine_batch_free(&batch);
+	return err;
+}
+
+static enum ts_err
+make_rows(struct block *b)
+{
+	uint32_t missing[CHUNK_UIDS], n = 0, count;
+	enum ts_err err = read_rows(b, true, &count);
+
+	if (err != TS_OK)
+		return err;
+	for (enum store_column c = 0; c < COMPACT_COLUMNS; c++)
+		compact_begin(&b->writer[c], b->number);
+	for (uint32_t i = 0; i < b->n; i++)
+		if (!bit(b->have, b->uid[i]))
+			missing[n++] = b->uid[i];
+	b->err = TS_OK;
+	if (n > 0)
+		store_read_summaries(b->mailbox, missing, n, add_summary, b);
+	return b->err == TS_OK ? write_rows(b) : b->err;
+}
+
+static void
+block_fini(struct block *b)
+{
+	for (enum store_column c = 0; c < COMPACT_COLUMNS; c++) {
+		buf_fini(&b->old[c]);
+		compact_writer_fini(&b->writer[c]);
+	}
+	compact_source_fini(&b->source);
+	mem_free(b);
+}
+
+/* ---- a mailbox ---- */
+
+/* One block; *made_r: it was written.  TS_NOT_FOUND: nothing more to do. */
+static enum ts_err
+next_block(struct compact_job *job, struct block *b, bool *made_r)
+{
+	uint32_t missing;
+	enum ts_err err;
+
+	*made_r = false;
+	if (!find_block(b, job->mailbox, job->block))
+		return TS_NOT_FOUND;
+	job->block = b->number + 1;
+	if (b->uid[b->n - 1] <= job->upto)
+		return TS_OK;
+	err = read_rows(b, job->deep, &missing);
+	if (err == TS_OK && b->last && missing < COMPACT_LEAST)
+		return TS_NOT_FOUND;
+	*made_r = missing > 0;
+	if (err == TS_OK && missing > 0)
+		err = make_rows(b);
+	if (err == TS_OK)
+		job->upto = b->uid[b->n - 1];
+	return err;
+}
+
+static enum ts_err
+next_blocks(struct compact_job *job)
+{
+	struct block *b = mem_zalloc(sizeof *b);
+	enum ts_err err = TS_OK;
+	unsigned made = 0;
+
+	for (unsigned i = 0; i < LOOKED && made < MADE && err == TS_OK; i++) {
+		bool one;
+
+		err = atomic_load(&job->mailbox->gone) ? TS_NOT_FOUND : next_block(job, b, &one);
+		made += err == TS_OK && one;
+	}
+	block_fini(b);
+	return err;
+}
+
+static void
+end_job(struct compact_job *job)
+{
+	struct store_mailbox *mb = job->mailbox;
+
+	if (atomic_load(&mb->compact_asked) == job->asked)
+		atomic_store(&mb->compact_upto, job->upto);
+	atomic_store(&mb->compacting, false);
+	store_mailbox_unref(&job->mailbox);
+	mem_free(job);
+}
+
+/* ---- the queue ---- */
+
+static struct compact_job *
+take_job(struct background *bg)
+{
+	struct compact_job *job;
+
+	pthread_mutex_lock(&bg->mutex);
+	job = bg->compacts;
+	bg->compacts = job->next;
+	if (bg->compacts == NULL)
+		bg->compacts_tail = &bg->compacts;
+	pthread_mutex_unlock(&bg->mutex);
+	return job;
+}
+
+bool
+compact_waits(const struct background *bg)
+{
+	return bg->compacts != NULL;
+}
+
+enum ts_err
+compact_step(struct store *store)
+{
+	struct compact_job *job = take_job(&store->bg);
+	enum ts_err err = next_blocks(job);
+
+	if (err == TS_OK) {
+		background_compact(store, job);
+		return TS_OK;
+	}
+	/* What failed is asked for again by the next fold, or reader. */
+	end_job(job);
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+void
+compact_fini(struct background *bg)
+{
+	while (bg->compacts != NULL)
+		end_job(take_job(bg));
+}
