@@ -10,6 +10,7 @@
  *   properties.h  tables of properties
  *   delta.h       what one change did to one mailbox: a change record
  *   compact.h     compact rows: what SORT and THREAD need, in columns
+ *   own_seen.h    a user's own \Seen in a shared mailbox
  *   state.h       a mailbox: what blocks and change records come to
  *
  * It promises that the same bytes come to the same values and back, and that
