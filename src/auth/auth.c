@@ -7,6 +7,7 @@
 #include "auth/auth.h"
 
 #include "auth/auth_int.h"
+#include "auth/gateway.h"
 #include "auth/password.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -133,7 +134,12 @@ permit(struct auth *auth, const struct auth_request *req, const struct auth_fact
 	    .target = buf_as_str(&login->user),
 	    .address = req->address,
 	    .now = clock_wall_s()};
+	bool forbidden = auth_gateway_forbids(auth, ask.who);
 
+	if (forbidden || auth_gateway_forbids(auth, ask.target)) {
+		login->why = "auth.gateway_separator is in the name";
+		return forbidden ? AUTH_FAILED : AUTH_DENIED;
+	}
 	login->acts_for_others = who->acts_for_some || auth_grants_name(auth, ask.who, ask.now);
 	/* Server rights go with the person, not with those the person acts for. */
 	login->server_admin = is_self(login) && (who->flags & AUTH_USER_ADMIN) != 0;

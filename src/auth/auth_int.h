@@ -34,6 +34,7 @@ struct auth {
 	struct auth_cache *cache;
 	struct auth_tokens *tokens;
 	_Atomic bool takes_tokens;   /* a database of the chain does */
+	_Atomic char separator;      /* auth/gateway.h; 0: none */
 	_Atomic uint64_t generation; /* grows with each change of what a login is decided on */
 	pthread_mutex_t chain_lock;
 	struct auth_chain *chain;    /* under chain_lock; never NULL */

@@ -3,6 +3,7 @@
 #include "auth/grants.h"
 #include "auth/networks.h"
 #include "auth/settings/settings.h"
+#include "auth/user/separator.h"
 #include "base/clock.h"
 #include "base/mem.h"
 
@@ -191,6 +192,19 @@ warn_of_end(const struct conf *conf, const void *settings, const struct auth_gra
 	buf_puts(warnings, " and permits nothing\n");
 }
 
+/* A name that nobody can have; in a pattern a star stands for others. */
+static void
+warn_of_separator(const struct conf *conf, const void *settings, const char *option,
+    const struct auth_names *names, struct buf *warnings)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+
+	if (names->kind == AUTH_NAMES_ONE && auth_separator_in(s->gateway_separator, names->text) &&
+	    conf_blame(conf, settings, option, warnings))
+		buf_puts(warnings, ": auth.gateway_separator is in the name, so this user cannot "
+		                   "log in\n");
+}
+
 bool
 auth_grants_read(const struct conf *conf, struct str default_domain, struct buf *faults,
     struct buf *warnings, struct auth_grants_read *read_r)
@@ -209,8 +223,11 @@ auth_grants_read(const struct conf *conf, struct str default_domain, struct buf 
 		read_r->p[read_r->n++] = grant;
 		ok &= check_group(conf, blocks.p[i].settings, "who", &grant->who, faults);
 		ok &= check_group(conf, blocks.p[i].settings, "for", &grant->target, faults);
-		if (warnings != NULL)
-			warn_of_end(conf, blocks.p[i].settings, grant, warnings);
+		if (warnings == NULL)
+			continue;
+		warn_of_end(conf, blocks.p[i].settings, grant, warnings);
+		warn_of_separator(conf, blocks.p[i].settings, "who", &grant->who, warnings);
+		warn_of_separator(conf, blocks.p[i].settings, "for", &grant->target, warnings);
 	}
 	if (!ok)
 		auth_grants_read_fini(read_r);

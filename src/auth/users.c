@@ -6,6 +6,7 @@
 
 #include "auth/auth_int.h"
 #include "auth/digest.h"
+#include "auth/gateway.h"
 #include "auth/password.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -37,13 +38,16 @@ prepare_name(struct auth *auth, struct str name, struct buf *out, const char **w
 }
 
 const char *
-auth_users_name_fault(struct str name)
+auth_users_name_fault(const struct auth *auth, struct str name)
 {
 	if (str_chr(name, '*') != NULL)
 		return no_star;
 	if (str_has_prefix(name, STR("group:"))) /* in a grant it would be a group's */
 		return "a user name must not begin with \"group:\", which in a grant says that a "
 		       "group follows";
+	if (auth_gateway_forbids(auth, name))
+		return "a user name must not contain auth.gateway_separator, which in a login name "
+		       "stands before the gateway";
 	return NULL;
 }
 
@@ -52,7 +56,7 @@ static enum ts_err
 prepare_new_name(struct auth *auth, struct str name, struct buf *out, const char **why_r)
 {
 	enum ts_err err = prepare_name(auth, name, out, why_r);
-	const char *fault = err == TS_OK ? auth_users_name_fault(buf_as_str(out)) : NULL;
+	const char *fault = err == TS_OK ? auth_users_name_fault(auth, buf_as_str(out)) : NULL;
 
 	return fault != NULL ? refuse_user(why_r, fault) : err;
 }

@@ -25,7 +25,7 @@ struct auth_user_spec {
 
 /* What is wrong with a full name, so that no user of it is to be made: a static sentence; NULL:
  * nothing. */
-const char *auth_users_name_fault(struct str name);
+const char *auth_users_name_fault(const struct auth *auth, struct str name);
 TS_CHECKED enum ts_err auth_users_add(
     struct auth *auth, const struct auth_user_spec *spec, const char **why_r);
 /* What auth_users_add() would refuse whatever the password is, so that nobody is asked for one in

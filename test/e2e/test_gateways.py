@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import TOP, Server
+from conftest import TOP, Server, give
 
 PASSWORDS = {"alice": "wonderland-7", "bob": "builder-8", "carol": "christmas-5", "gateway": "heaven-9"}
 USERS = ["alice", "bob", "carol"]
@@ -122,3 +122,63 @@ def test_mail_imapclient(site):
                           capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [f"{u} 1 for {u}" for u in USERS + ["alice"]] + ["refused"]
+
+
+# ---- names that carry the gateway
+
+CARRIED = """\
+auth.gateway_separator = "/"
+auth.databases = [store, more]
+database more {{ type = passwd; file = {users}; plain = yes }}
+grant voice {{ who = gateway; for = alice; mailboxes = [INBOX]; rights = lr }}
+grant nobody {{ who = "a/b"; for = "c/d" }}
+"""
+
+
+def test_names_that_carry_the_gateway():
+    s = Server()
+    try:
+        users = os.path.join(s.dir, "users")
+        with open(users, "w", encoding="ascii") as f:
+            f.write("erin:{PLAIN}" + PASSWORDS["bob"] + "\nfran/x:{PLAIN}" + PASSWORDS["bob"] + "\n")
+        give(users)
+        for separator, what in (("ab", "must be one ASCII character"), (".", "must be none of a-z"), ("é", "ASCII")):
+            s.write(f'auth.gateway_separator = "{separator}"\n')
+            said = s.cli("config", "check", ok=False)
+            assert "auth.gateway_separator" in said.stdout + said.stderr and what in said.stdout + said.stderr, said
+        s.write(CARRIED.format(users=users))
+        said = s.cli("config", "check")
+        for line in ("users: line 2: auth.gateway_separator is in the name: this user cannot log in",
+                     "who: auth.gateway_separator is in the name, so this user cannot log in",
+                     "for: auth.gateway_separator is in the name, so this user cannot log in"):
+            assert line in said.stdout + said.stderr, said
+        for name in ("alice", "gateway"):
+            s.add(name, PASSWORDS[name])
+        refused = s.cli("user", "add", "alice/x", "--password-stdin", stdin="x\n", ok=False)
+        assert "must not contain auth.gateway_separator" in refused.stderr, refused
+        s.start()
+        refused = s.cli("user", "add", "alice/x", "--password-stdin", stdin="x\n", ok=False)
+        assert "must not contain auth.gateway_separator" in refused.stderr, refused
+
+        def log_in(name, password):
+            c = imaplib.IMAP4("127.0.0.1", s.port("IMAP"))
+            c.login(name, password)
+            return c
+
+        c = log_in("alice/gateway", PASSWORDS["gateway"])
+        assert c.select("INBOX", readonly=True)[0] == "OK"
+        assert c.create("Other")[0] == "NO"
+        c.logout()
+        log_in("erin", PASSWORDS["bob"]).logout()
+        for name, password in (("alice/gateway", PASSWORDS["alice"]), ("fran/x", PASSWORDS["bob"]),
+                               ("alice/alice", PASSWORDS["alice"] + "x"), ("erin/gateway", PASSWORDS["gateway"])):
+            with pytest.raises(imaplib.IMAP4.error, match="FAILED"):
+                log_in(name, password)
+        # Off: what is in the file is a name again.
+        s.write(CARRIED.format(users=users).split("\n", 1)[1])
+        s.cli("reload")
+        log_in("fran/x", PASSWORDS["bob"]).logout()
+        with pytest.raises(imaplib.IMAP4.error, match="FAILED"):
+            log_in("alice/gateway", PASSWORDS["gateway"])
+    finally:
+        s.remove()

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "auth/gateway.h"
 #include "auth/grants.h"
+#include "auth/settings/settings.h"
 #include "auth/users.h"
 #include "base/block.h"
 #include "base/mem.h"
@@ -70,12 +72,14 @@ site_tls(void)
 static struct conf *
 make_conf(struct str text)
 {
-	static const struct conf_table *tables[1 + IMAP_EXT_MAX]; /* snapshots point to it */
+	static const struct conf_table *tables[8 + IMAP_EXT_MAX]; /* snapshots point to it */
 	size_t n = imap_conf_tables(imap_all_extensions, imap_all_extensions_count, tables);
 	struct conf_faults faults = {0};
 	struct conf *conf;
-	enum ts_err err =
-	    conf_parse((struct conf_tables){tables, n}, text, "test", NULL, &faults, &conf);
+	enum ts_err err;
+
+	tables[n++] = &auth_conf;
+	err = conf_parse((struct conf_tables){tables, n}, text, "test", NULL, &faults, &conf);
 
 	for (size_t i = 0; i < faults.n; i++)
 		fprintf(stderr, "%s\n", faults.text[i]);
@@ -151,6 +155,14 @@ resolve_share(
 	place->rights = share->rights;
 }
 
+static void
+set_separator(struct site *site)
+{
+	const struct auth_settings *s = conf_get(site->conf, &auth_conf);
+
+	auth_gateway_set(site->auth, s->gateway_separator.n > 0 ? s->gateway_separator.p[0] : 0);
+}
+
 struct site *
 site_new(const struct site_options *options)
 {
@@ -177,6 +189,7 @@ site_new(const struct site_options *options)
 	site->auth = auth_new_sized(site->store, STR("example.net"), 64);
 	site->loop = loop_new_fake();
 	site->conf = make_conf(options->conf);
+	set_separator(site);
 	site->server.store = site->store;
 	site->server.auth = site->auth;
 	site->server.workers = work_pool_new(0);
@@ -214,6 +227,7 @@ site_reload(struct site *site, struct str text)
 {
 	conf_unref(&site->conf);
 	site->conf = make_conf(text);
+	set_separator(site);
 	imap_loop_configure(&site->il, site->conf);
 	site_run(site);
 }

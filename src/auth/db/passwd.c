@@ -22,6 +22,8 @@ struct passwd_db {
 	struct auth_db db;
 	struct auth *auth;
 	struct buf path;
+	struct conf *conf; /* of the next */
+	struct str separator;
 	bool plain;
 	struct siphash_key key; /* random: stamps of this process */
 	struct stat seen;       /* the poller's alone: of the file as it was tried last */
@@ -65,8 +67,10 @@ find_in_file(struct auth_db *db, struct str name, struct arena *arena, struct au
 static struct auth_passwd *
 load_file(struct passwd_db *p, struct buf *why)
 {
-	struct auth_passwd_options opt = {
-	    .default_domain = auth_default_domain(p->auth), .key = &p->key, .plain = p->plain};
+	struct auth_passwd_options opt = {.default_domain = auth_default_domain(p->auth),
+	    .key = &p->key,
+	    .separator = p->separator,
+	    .plain = p->plain};
 	struct auth_passwd *file = NULL;
 	struct buf text = {0}, faults = {0};
 	struct str rest, line;
@@ -160,6 +164,7 @@ free_passwd_db(struct auth_db *db)
 	auth_passwd_unref(&p->file);
 	(void)pthread_mutex_destroy(&p->lock);
 	buf_fini(&p->path);
+	conf_unref(&p->conf);
 	mem_free(p);
 }
 
@@ -169,6 +174,7 @@ static const struct auth_db_ops ops = {
 struct auth_db *
 auth_db_passwd_new(const struct auth_db_make *make, struct buf *why)
 {
+	const struct auth_settings *settings = conf_get(make->conf, &auth_conf);
 	struct passwd_db *p = mem_zalloc(sizeof(*p));
 	struct buf lines = {0};
 
@@ -176,6 +182,8 @@ auth_db_passwd_new(const struct auth_db_make *make, struct buf *why)
 	p->db.cache_ms = AUTH_DB_WATCHED;
 	p->auth = make->auth;
 	p->plain = make->settings->plain;
+	p->conf = conf_ref(make->conf);
+	p->separator = settings->gateway_separator;
 	buf_str(&p->path, make->settings->file);
 	(void)buf_cstr(&p->path);
 	random_bytes(&p->key, sizeof(p->key));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "auth/password.h"
+#include "auth/user/separator.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "sasl/names.h"
@@ -261,6 +262,8 @@ read_lines(const struct auth_passwd_options *opt, struct auth_passwd *file, stru
 			put_entry(file, buf_as_str(&name), line);
 		if (why == NULL && is_cut_off(&verifier))
 			why = "the hash is cut off or damaged: no password fits it";
+		if (why == NULL && auth_separator_in(opt->separator, buf_as_str(&name)))
+			why = "auth.gateway_separator is in the name: this user cannot log in";
 		if (why != NULL)
 			line_fault(f, number, why);
 	}

@@ -31,6 +31,7 @@ enum auth_passwd_limit {
 struct auth_passwd_options {
 	struct str default_domain;
 	const struct siphash_key *key; /* of the table and of stamps; lives longer */
+	struct str separator;          /* auth.gateway_separator; empty: none */
 	bool plain;                    /* {PLAIN} is taken */
 };
 
@@ -39,7 +40,8 @@ struct auth_passwd;
 /*
  * Takes over text's bytes (text is then empty).  Never fails: a line that is not understood is
  * left out, "line N: why" and a newline appended to faults; *bad_r is how many there are.  A hash
- * that is cut off is told in the same way, but its user is one: nobody else answers for them.
+ * that is cut off, and a name with the separator in it, is told in the same way, but its user is
+ * one: nobody else answers for them.
  */
 struct auth_passwd *auth_passwd_parse(
     const struct auth_passwd_options *opt, struct buf *text, struct buf *faults, size_t *bad_r);

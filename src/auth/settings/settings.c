@@ -4,6 +4,7 @@
 
 #include "auth/user/hashing.h"
 #include "auth/user/pattern.h"
+#include "auth/user/separator.h"
 #include "base/host.h"
 #include "base/mem.h"
 
@@ -27,6 +28,16 @@ static const struct conf_opt auth_opts[] = {
         .prose = "Groups of users for grants, in lines as of group(5): `NAME:x:NUMBER:USER,USER`. "
                  "Users without a domain get the default one. It is read again when it "
                  "changes; a file with a fault is not taken. Empty: there are no groups."},
+    {.name = "auth.gateway_separator",
+        .type = CONF_STRING,
+        .def = "",
+        .max = 16,
+        AT(gateway_separator),
+        .prose = "With `*`, `alice*gateway` as a login name, and the gateway's password, is what "
+                 "the authorization identity alice is for others: LOGIN and the mechanisms PLAIN "
+                 "and LOGIN take it, and a grant is needed. A name is split at its last separator. "
+                 "While it is set, users whose names contain it are not made and cannot log in. "
+                 "Empty: off."},
     {.name = "auth.password_scheme",
         .type = CONF_ENUM,
         .def = "yescrypt",
@@ -652,6 +663,19 @@ check_hashing(const struct conf *conf, struct buf *faults)
 	return false;
 }
 
+static bool
+check_separator(const struct conf *conf, struct buf *faults)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+	const char *fault = auth_separator_fault(s->gateway_separator);
+
+	if (fault == NULL)
+		return true;
+	if (conf_blame(conf, s, "auth.gateway_separator", faults))
+		buf_printf(faults, ": %s\n", fault);
+	return false;
+}
+
 bool
 auth_settings_check(const struct conf *conf, struct buf *faults)
 {
@@ -660,6 +684,7 @@ auth_settings_check(const struct conf *conf, struct buf *faults)
 
 	ok &= check_known(conf, faults);
 	ok &= check_hashing(conf, faults);
+	ok &= check_separator(conf, faults);
 	for (size_t i = 0; i < blocks.n; i++) {
 		const struct auth_db_settings *s = blocks.p[i].settings;
 

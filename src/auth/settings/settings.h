@@ -19,7 +19,7 @@ enum auth_ldap_tls { AUTH_LDAP_STARTTLS, AUTH_LDAP_NO_TLS };
 
 struct auth_settings {
 	struct conf_list databases; /* "store", and names of database blocks */
-	struct str group_file;
+	struct str group_file, gateway_separator;
 	int64_t waiting_checks;
 	int password_scheme; /* enum auth_scheme */
 	int64_t password_cost;

@@ -190,12 +190,12 @@ refuse_record(struct writer *w, struct str user, const char *why)
 
 /* What is wrong with the name of a user's record, as `user add` says it; NULL: nothing. */
 static const char *
-record_fault(struct str key, struct str *user_r)
+record_fault(const struct auth *auth, struct str key, struct str *user_r)
 {
 	if (!str_has_prefix(key, STR("user/")))
 		return NULL;
 	*user_r = str_range(key.p + 5, key.p + key.n);
-	return auth_users_name_fault(*user_r);
+	return auth_users_name_fault(auth, *user_r);
 }
 
 static bool
@@ -204,7 +204,7 @@ put_record(struct writer *w, struct rd *r)
 	struct store_change *c = store_change_new_records(w->ops->store, NULL, NULL, NULL);
 	struct str key = rd_vstr(r), value = rd_vstr(r);
 	struct str user = STR_NONE;
-	const char *fault = r->bad ? NULL : record_fault(key, &user);
+	const char *fault = r->bad ? NULL : record_fault(w->ops->auth, key, &user);
 	enum ts_err err;
 	char made;
 

@@ -97,7 +97,7 @@ cmd_login(struct imap_cmd *cmd)
 	s = imap_try_new(cmd, STR("LOGIN-command"));
 	s->req.authcid = args.user;
 	s->req.secret = args.password;
-	return imap_try_verify(cmd);
+	return imap_try_named(cmd);
 }
 
 static const struct imap_cmd_def cmds[] = {

@@ -191,7 +191,7 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 		    s->exchange->mech->server_keys != NULL ? s->scram.stamp : s->exchange->stamp;
 		return imap_try_verify(cmd);
 	case SASL_STEP_PASSWORD:
-		return imap_try_verify(cmd);
+		return imap_try_named(cmd);
 	case SASL_STEP_TOKEN:
 		return token_shown(cmd);
 	case SASL_STEP_REFUSED:

@@ -9,6 +9,7 @@
  */
 #include "imap/common/try.h"
 
+#include "auth/gateway.h"
 #include "base/log.h"
 #include "imap/audit.h"
 #include "imap/common/failed.h"
@@ -354,4 +355,25 @@ imap_try_verify(struct imap_cmd *cmd)
 	if (s->result == AUTH_AGAIN)
 		return imap_try_job(cmd, check_run, &checked);
 	return cmd_goto(cmd, &checked);
+}
+
+enum imap_next
+imap_try_named(struct imap_cmd *cmd)
+{
+	struct imap_try *s = cmd->state;
+	struct str user, gateway;
+
+	switch (auth_gateway_split(s->auth, s->req.authcid, &user, &gateway)) {
+	case AUTH_CARRIED_NONE:
+		return imap_try_verify(cmd);
+	case AUTH_CARRIED_PART:
+		return imap_try_refuse(cmd, "nobody before or after auth.gateway_separator");
+	case AUTH_CARRIED_TWO:
+		break;
+	}
+	if (s->req.authzid.n > 0)
+		return cmd_bad(cmd, "The name and the authorization identity both say for whom");
+	s->req.authzid = user;
+	s->req.authcid = gateway;
+	return imap_try_verify(cmd);
 }

@@ -39,6 +39,9 @@ struct imap_try { /* cmd->state; a job's while it runs */
 struct imap_try *imap_try_new(struct imap_cmd *cmd, struct str mechanism);
 /* The request is complete: answers the command. */
 enum imap_next imap_try_verify(struct imap_cmd *cmd);
+/* The same of a name and a password: the name may be that of a user and a gateway (auth/gateway.h).
+ */
+enum imap_next imap_try_named(struct imap_cmd *cmd);
 /* The mechanism refuses them; why is for the log. */
 enum imap_next imap_try_refuse(struct imap_cmd *cmd, const char *why);
 /* The NO to a login that failed, when all that belongs to it was done. */

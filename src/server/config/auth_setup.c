@@ -5,9 +5,11 @@
 #include <stdio.h>
 
 #include "auth/db.h"
+#include "auth/gateway.h"
 #include "auth/grants.h"
 #include "auth/settings/settings.h"
 #include "auth/user/hashing.h"
+#include "auth/user/separator.h"
 #include "base/mem.h"
 
 struct auth_setup {
@@ -15,7 +17,19 @@ struct auth_setup {
 	struct auth_grants_read grants;
 	struct auth_group_file groups; /* path NULL: no groups */
 	struct auth_hashing hashing;
+	char separator;
 };
+
+/* 0: there is none, or no sound one. */
+static char
+separator_of(const struct conf *conf)
+{
+	const struct auth_settings *s = conf_get(conf, &auth_conf);
+
+	return s->gateway_separator.n == 1 && auth_separator_fault(s->gateway_separator) == NULL
+	           ? s->gateway_separator.p[0]
+	           : 0;
+}
 
 static struct auth_hashing
 hashing_of(const struct conf *conf)
@@ -74,6 +88,7 @@ auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, struct bu
 	bool ok = true;
 
 	setup->hashing = hashing_of(conf);
+	setup->separator = separator_of(conf);
 	setup->chain = auth_chain_new();
 	for (size_t i = 0; i < s->databases.n; i++) {
 		struct auth_db *db = make_db(conf, auth, s->databases.items[i], why, warnings);
@@ -115,6 +130,7 @@ void
 auth_setup_take(struct auth *auth, struct auth_setup **setup)
 {
 	auth_set_hashing(auth, &(*setup)->hashing);
+	auth_gateway_set(auth, (*setup)->separator);
 	auth_set_group_file(auth, &(*setup)->groups);
 	auth_grants_configure(auth, (*setup)->grants.p, (*setup)->grants.n);
 	auth_set_chain(auth, (*setup)->chain);
@@ -142,6 +158,7 @@ auth_setup_offline(struct conf *conf, struct auth *auth)
 
 	if (auth_hashing_fault(&hashing) == NULL) /* even if a database cannot be had */
 		auth_set_hashing(auth, &hashing);
+	auth_gateway_set(auth, separator_of(conf));
 	if (auth_settings_check(conf, &why) && auth_setup_make(conf, auth, &why, NULL, &setup))
 		auth_setup_take(auth, &setup);
 	else
