@@ -30,6 +30,7 @@
  *     account's queue.
  *  9. Every large file is referred to, or is one the background will remove, or,
  *     after something acknowledged was given up, will set aside.
+ *     A user's own \Seen of a mailbox has its header and each change since in order.
  * 10. Jobs (moves, removals, the queues of blobs) decode.
  * 11. No account has an index for a mailbox that it does not have, unless the
  *     background has to remove it.

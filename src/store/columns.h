@@ -9,15 +9,15 @@
  *	...
  *	switch (store_columns_step(c, room, enough, arg)) {                         a worker
  *	case STORE_COLUMNS_AGAIN:  go on later, on any worker
- *	case STORE_COLUMNS_ROOM:   it takes more memory: reserve store_columns_needs(), go on, or
- *end case STORE_COLUMNS_DONE:   rank = store_columns_rank(c, STORE_COLUMN_SUBJECT);
+ *	case STORE_COLUMNS_ROOM:   it takes more memory: reserve store_columns_needs(), go on
+ *	case STORE_COLUMNS_DONE:   rank = store_columns_rank(c, STORE_COLUMN_SUBJECT);
  *	}
  *	store_columns_free(&c);
  *
  * Strings are compared by i;unicode-casemap, whole, however long they are.  Values come from the
  * mailbox's state, from compact rows (doc/store.md), and where there are none yet from the
- *summaries; then the background is asked to make rows.  A value does not depend on where it comes
- *from.
+ * summaries; then the background is asked to make rows.  A value does not depend on where it
+ * comes from.
  */
 #include "store/store.h"
 

@@ -503,9 +503,10 @@ enum store_change_kind {
 	STORE_CHANGE_RENAME,
 	STORE_CHANGE_SUBSCRIBE,
 	STORE_CHANGE_UNSUBSCRIBE,
-	STORE_CHANGE_RAISE,     /* UIDNEXT and MODSEQ of a mailbox */
-	STORE_CHANGE_RECORDS,   /* server-wide records */
-	STORE_CHANGE_PROPERTIES /* of an account or a mailbox */
+	STORE_CHANGE_RAISE,      /* UIDNEXT and MODSEQ of a mailbox */
+	STORE_CHANGE_RECORDS,    /* server-wide records */
+	STORE_CHANGE_PROPERTIES, /* of an account or a mailbox */
+	STORE_CHANGE_OWN         /* own.h: what a user has read in a mailbox of another account */
 };
 
 /* Higher wishes would leave too little to go on with: a UIDVALIDITY above is not followed, a MODSEQ
@@ -651,6 +652,12 @@ struct store_change {
 	size_t property_count;
 	bool quiet;
 
+	/* OWN (own.h), on the user's account; `uids` and `mode` say which, and read or unread.
+	 * Results are modseq, as the user is shown it, and affected. */
+	struct store_own *own;
+	int own_kind; /* enum store_own_kind */
+	uint64_t own_s;
+
 	/* results */
 	enum ts_err err;
 	enum store_limit limit;     /* TS_LIMIT: which one */
@@ -708,7 +715,8 @@ enum ts_err store_record_list(struct store *store, struct str prefix,
  * who watches hears of those only that changed.
  */
 struct store_watch;
-#define STORE_WATCH_LIST 0u /* for a mailbox's id: the list itself */
+#define STORE_WATCH_LIST 0u        /* for a mailbox's id: the list itself */
+#define STORE_WATCH_OWN UINT32_MAX /* what the account has read in mailboxes of others */
 
 /* Of nothing yet. */
 struct store_watch *store_watch_new(

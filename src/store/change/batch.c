@@ -102,6 +102,7 @@ batch_clear(struct batch *b)
 		list_op_fini(&b->list[i]);
 	b->list_count = 0;
 	properties_clear(b);
+	owns_clear(b);
 	b->renamings = NULL;
 	store_account_unref(&b->gone);
 	b->job_count = 0;

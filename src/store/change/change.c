@@ -40,6 +40,7 @@ destroy_change(struct store_change *c)
 	store_mailbox_unref(&priv->move_to);
 	store_mailbox_unref(&priv->held[0]);
 	store_mailbox_unref(&priv->held[1]);
+	store_own_unref(&priv->own);
 	store_account_unref(&c->account);
 	mem_free(priv);
 
@@ -221,6 +222,8 @@ take_over(struct store_change *c)
 		priv->held[0] = store_mailbox_ref(c->mailbox);
 	if (c->source != NULL)
 		priv->held[1] = store_mailbox_ref(c->source);
+	if (c->own != NULL)
+		priv->own = store_own_ref(c->own);
 	atomic_fetch_add(&priv->store->pending, 1);
 }
 

@@ -53,6 +53,7 @@ struct store_change_priv {
 	roaring_bitmap_t *piece;
 	bool again; /* there is another piece */
 	struct store_mailbox *held[2];
+	struct store_own *own;
 };
 
 /* Called by the lane when all is done. */
@@ -151,6 +152,7 @@ struct batch {
 	struct store_account *gone;   /* an account that the batch removes; referenced */
 	struct engine_batch *records; /* puts and deletes of server-wide records, for looking up */
 	struct prop_op *properties, **properties_last;
+	struct own_op *owns, **owns_last;
 	struct buf value;      /* scratch */
 	struct batch_job *job; /* for the background, when it is durable */
 	size_t job_count, job_cap;
@@ -217,6 +219,11 @@ void properties_publish(struct batch *b);
 void properties_drop(struct batch *b);
 void properties_doubt(struct batch *b, void (*doubt)(struct lane *, struct store_account *));
 void properties_clear(struct batch *b);
+/* own.c: the same of users' own \Seen; doubt NULL: nothing was written. */
+enum ts_err prepare_own(struct batch *b, struct store_change *change);
+void owns_publish(struct batch *b);
+void owns_drop(struct batch *b, void (*doubt)(struct lane *, struct store_account *));
+void owns_clear(struct batch *b);
 /* Those of the mailbox's head: their rows, under its id. */
 void properties_put_rows(struct batch *b, const struct store_mailbox *mailbox);
 void properties_delete_rows(struct batch *b, const struct store_mailbox *mailbox);

@@ -206,6 +206,7 @@ publish(struct batch *b)
 	publish_list(b);
 	if (b->properties != NULL)
 		properties_publish(b);
+	owns_publish(b);
 	for (struct renaming *t = b->renamings; t != NULL; t = rename_next(t))
 		rename_publish(t);
 	if (b->gone != NULL)
@@ -374,6 +375,7 @@ drop_batch(struct batch *b, enum ts_err err, bool doubt)
 			doubt_mailbox(lane, p->mailbox);
 	}
 	properties_drop(b);
+	owns_drop(b, doubt ? doubt_account : NULL);
 	if (doubt)
 		properties_doubt(b, doubt_account);
 	reset_usages(b);
@@ -735,6 +737,7 @@ lane_init(struct lane *lane, struct store *store)
 		b->records = engine_batch_new();
 		b->last = &b->first;
 		b->properties_last = &b->properties;
+		b->owns_last = &b->owns;
 		b->pends_last = &b->pends;
 	}
 }

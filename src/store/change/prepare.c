@@ -545,6 +545,8 @@ prepare_change(struct batch *b, struct store_change *c)
 		return prepare_records(b, c);
 	case STORE_CHANGE_PROPERTIES:
 		return prepare_properties(b, c);
+	case STORE_CHANGE_OWN:
+		return prepare_own(b, c);
 	case INNER_NEW_ACCOUNT:
 	case INNER_NEW_BARE:
 		return prepare_new_account(b, c, (int)c->kind == INNER_NEW_BARE);

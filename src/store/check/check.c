@@ -665,6 +665,8 @@ check_account(struct check *c, uint64_t account, struct str name)
 	for (size_t i = 0; i < rows.n && err == TS_OK; i++)
 		check_one_mailbox(c, account, &rows, i);
 	if (err == TS_OK)
+		err = check_own_seen(c, account);
+	if (err == TS_OK)
 		check_references(c, account);
 	c->res->accounts++;
 	rows_fini(&rows);

@@ -10,6 +10,7 @@
  *   check_refs.c, check_holders.c, check_blobs.c  references, holders, blobs
  *   check_mend.c, check_rows.c    writing anew what could be read
  *   check_compact.c  compact rows
+ *   check_own.c      users' own \Seen elsewhere
  *   check_pending.c  what is unfinished, and so not wrong
  *   check_tell.c     telling, and what all of them need
  *
@@ -71,6 +72,8 @@ void check_fault(struct looked *l, enum check_kind kind, uint32_t uid, const cha
     const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 void check_mailbox(struct check *c, uint64_t account, uint32_t mailbox, struct str name);
 
+/* check_own.c: what the account has read in mailboxes of others. */
+enum ts_err check_own_seen(struct check *c, uint64_t account);
 /* check_compact.c: its compact rows, against the summaries; what is wrong is made anew. */
 void check_compact(struct check *c, const struct looked *l);
 

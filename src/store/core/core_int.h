@@ -30,6 +30,7 @@
  *                   is held, so that the list and the mailbox never contradict each other;
  *                   account.usage, their sums
  *   account.watches the watches
+ *   account.owns_mutex  the table of its own \Seen elsewhere, what is published of it
  *   lane.mutex      the lane's queue and tokens
  *   store.lease_mutex  renewing the lease of ids; then ids_mutex, the ids
  *   mailbox.holds_mutex  holds, and what is kept for them; also inside of mailbox.lock

@@ -75,6 +75,15 @@ key_job(struct key *k, enum key_kind kind, uint64_t account, uint32_t mailbox, u
 }
 
 void
+own_key(struct key *k, uint64_t account, uint64_t owner, uint32_t mailbox, unsigned kind)
+{
+	key_begin(k, account, KEY_OWN);
+	key_be64(k, owner);
+	key_be32(k, mailbox);
+	k->p[k->n++] = (char)kind;
+}
+
+void
 key_after(struct key *k)
 {
 	while (k->n > 0 && (unsigned char)k->p[k->n - 1] == 0xff)

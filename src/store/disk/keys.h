@@ -53,10 +53,15 @@
  *   n:8 'x' mailbox:4 'L' modseq:8 -> change record: what the change did, see delta.c
  *   n:8 'x' mailbox:4 'Y' uid:4    -> the message's summary (mail/summary.h)
  *
+ *   n:8 'y' owner:8 mailbox:4 'H'  -> what the user has read in a mailbox of that account: recent
+ *                                  mark:4 floor s:8 floor u:8, set, see own_seen.h
+ *   n:8 'y' owner:8 mailbox:4 'L' u:8 -> the user's change u: made at s:8, recent mark:4, read or
+ *                                  unread:1, set
+ *
  * Reserved (doc/store.md); a program that finds these lets them be
  *   0^8 'G' who                    -> what is shared with whom
  *   n:8 'H' hash:8                 -> thread ids
- *   n:8 'y' owner:8 mailbox:4      -> of a mailbox of others: \Seen and \Recent of one's own
+ *   n:8 'y' owner:8 mailbox:4 'P' name -> a private annotation
  *
  * All of 'a' to 't' is read when an account is loaded (one scan); 'H' to 'L'
  * of one mailbox when the mailbox is (one scan): header and blocks are the
@@ -90,7 +95,7 @@ enum key_kind {
 	KEY_QUEUE = 'Q',
 	KEY_RECORD = 'R',
 	KEY_STAGED = 'S',
-	KEY_SHARED_WITH = 'G', /* reserved, as are THREAD and OWN */
+	KEY_SHARED_WITH = 'G', /* reserved, as is THREAD */
 	KEY_RENAME = 'T',
 	KEY_OWN_ID = 'U',
 	KEY_VERSION = 'V',
@@ -133,6 +138,11 @@ void key_holder(struct key *k, enum key_kind kind, uint64_t blob, uint64_t accou
 /* account kind mailbox number: KEY_PURGE, KEY_STAGED */
 void key_job(
     struct key *k, enum key_kind kind, uint64_t account, uint32_t mailbox, uint64_t number);
+/* account 'y' owner mailbox kind: OWN_HEADER, OWN_CHANGE, OWN_ANNOTATION; 0xff is behind them all
+ */
+#define OWN_KEY_HEAD 21u /* bytes before the kind */
+enum own_kind { OWN_HEADER = 'H', OWN_CHANGE = 'L', OWN_ANNOTATION = 'P' };
+void own_key(struct key *k, uint64_t account, uint64_t owner, uint32_t mailbox, unsigned kind);
 /* Makes of a prefix the first key behind all that begin with it. */
 void key_after(struct key *k);
 

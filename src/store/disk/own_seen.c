@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A user's own \Seen: see own_seen.h. */
-#include "store/disk/own_seen.h"
+#include "store/own_seen.h"
 
 #include "base/mem.h"
 #include "store/disk/keys.h"
@@ -263,6 +263,14 @@ own_retain(const struct own_seen *from, const roaring_bitmap_t *uids, uint32_t r
 	struct own_seen *o = copy(from, roaring_bitmap_and(from->seen, uids));
 
 	o->recent_mark = recent_mark;
+	o->bytes = 0;
+	for (size_t i = 0; i < o->count; i++) {
+		struct own_step *old = o->step[i];
+
+		o->step[i] = step_new(old->s, old->on, roaring_bitmap_and(old->uids, uids));
+		o->bytes += o->step[i]->bytes;
+		step_unref(old);
+	}
 	return o;
 }
 

@@ -533,5 +533,5 @@ account_read(struct store_account *a)
 	if (err == TS_OK)
 		install_rows(a, &rows);
 	rows_fini(&rows);
-	return err;
+	return err == TS_OK ? owns_reread(a) : err;
 }

@@ -10,6 +10,7 @@
  *   account_list.c  an account's list of names
  *   account_read.c  reading the list from disk
  *   mailbox.c       finding and loading mailboxes
+ *   own.c           users' own \Seen of mailboxes elsewhere
  *   hold.c          messages that commands hold
  *   watch.c         who wants to know that something changed
  *   upload.c        messages on their way in
@@ -26,6 +27,7 @@
 #include "net/loop.h"
 #include "net/work.h"
 #include "store/core/core_int.h"
+#include "store/own.h"
 
 /* Set in refs of what nobody can find any more: the last one to let it go frees it. */
 #define REFS_GONE 0x80000000u
@@ -103,6 +105,25 @@ change_queue_init(struct change_queue *queue)
 	list_init(&queue->ring);
 }
 
+struct own_id { /* whose mailbox, and which; no padding */
+	uint64_t owner;
+	uint32_t mailbox, zero;
+};
+
+struct store_own {
+	UT_hash_handle hh;
+	struct own_id id;
+	struct store_account *account; /* referenced */
+	unsigned refs;                 /* account.owns_mutex; these, too: */
+	struct own_seen *published;
+	bool rooted;    /* it has a header on disk */
+	size_t counted; /* bytes that are in store.state_bytes */
+	_Atomic uint32_t mark;
+	_Atomic bool stale; /* must be read anew before it is changed */
+	struct own_seen *head;
+	bool head_rooted;
+};
+
 struct store_account {
 	struct store *store;
 	struct change_queue changes;
@@ -124,7 +145,9 @@ struct store_account {
 	_Atomic size_t
 	    counted; /* bytes of it that are in store.state_bytes, states not among them */
 	struct store_properties *properties; /* its own; account.lock */
-	struct store_usage usage;            /* account.counting */
+	pthread_mutex_t owns_mutex;
+	struct store_own *owns;   /* uthash by id: what is used of its own \Seen elsewhere */
+	struct store_usage usage; /* account.counting */
 
 	/* head */
 	struct store_properties *head_properties;
@@ -160,6 +183,16 @@ struct store_mailbox *mailbox_new(struct store_account *account, uint32_t id);
 /* Nobody has a reference; account.lock is held. */
 void mailbox_drop_state(struct store_mailbox *mailbox);
 void mailbox_free(struct store_mailbox *mailbox);
+/* own.c.  Another value is durable. */
+void own_publish(struct store_own *own, struct own_seen *value, bool rooted);
+/* Brings the head back to what is published. */
+void own_reset_head(struct store_own *own);
+/* BLOCKING.  Reads those that are stale. */
+enum ts_err owns_reread(struct store_account *account);
+/* BLOCKING.  The next mailbox of which the account has rows, after this one; owner 0: the first.
+ * TS_NOT_FOUND: there is none. */
+enum ts_err own_next(struct store *store, uint64_t account, struct own_id *id);
+
 /* Its change records are many: the background is to fold them, once. */
 void mailbox_ask_fold(struct store_mailbox *mailbox);
 /* So many messages at the end of a mailbox may be without compact rows; smaller mailboxes have

@@ -82,6 +82,7 @@ account_new(struct store *store, uint64_t id, struct str name)
 	pthread_mutex_init(&a->load, NULL);
 	pthread_mutex_init(&a->watches, NULL);
 	pthread_mutex_init(&a->counting, NULL);
+	pthread_mutex_init(&a->owns_mutex, NULL);
 	list_init(&a->watch_list);
 	change_queue_init(&a->changes);
 	atomic_fetch_add(&store->accounts_loaded, 1);
@@ -103,6 +104,8 @@ account_free(struct store_account *a)
 	pthread_mutex_destroy(&a->load);
 	pthread_mutex_destroy(&a->watches);
 	pthread_mutex_destroy(&a->counting);
+	TS_ASSERT(a->owns == NULL);
+	pthread_mutex_destroy(&a->owns_mutex);
 	atomic_fetch_sub(&a->store->state_bytes, atomic_load(&a->counted));
 	atomic_fetch_sub(&a->store->accounts_loaded, 1);
 	mem_free((char *)(uintptr_t)a->name.p);

@@ -280,6 +280,8 @@ sweep_step(struct store *store, bool *more_r)
 		err = account_next(store, *at, &account);
 		if (err == TS_OK)
 			err = look_for_jobs(store, account, &jobs);
+		if (err == TS_OK)
+			err = own_sweep(store, account);
 		if (err != TS_OK)
 			break;
 		if (jobs != 0)

@@ -7,6 +7,7 @@
  *   background.c  the thread that works off what was asked for (core/asked.c)
  *   fold.c        change records into index blocks
  *   compact.c     compact rows for sorting and threading
+ *   own.c         users' own \Seen of mailboxes that are gone
  *   purge.c       contents of what was deleted
  *   collect.c     blobs that nobody has any more
  *   settle.c      claims whose accounts had their messages, or never will
@@ -33,6 +34,9 @@ bool compact_waits(const struct background *bg);
 /* BLOCKING.  A piece of the first one. */
 enum ts_err compact_step(struct store *store);
 void compact_fini(struct background *bg);
+
+/* own.c, BLOCKING.  Rows of the account that are of no mailbox any more go. */
+enum ts_err own_sweep(struct store *store, uint64_t account);
 
 /* purge.c, BLOCKING; *more_r: call again.  What an account has to remove. */
 enum ts_err purge_step(struct store *store, uint64_t account, bool *more_r);

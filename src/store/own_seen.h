@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef STORE_DISK_OWN_SEEN_H
-#define STORE_DISK_OWN_SEEN_H
+#ifndef STORE_OWN_SEEN_H
+#define STORE_OWN_SEEN_H
 /*
  * A user's own \Seen and \Recent in a shared mailbox, and the MODSEQs that this user is shown
  * (doc/store.md): pure functions over values that never change.  A change makes another value,
@@ -72,7 +72,7 @@ uint64_t own_unseen(const struct own_seen *own, const roaring_bitmap_t *uids);
  * *trimmed_r: older steps went, so that the whole is to be written. */
 struct own_seen *own_change(
     const struct own_seen *own, uint64_t s, bool on, const roaring_bitmap_t *uids, bool *trimmed_r);
-/* The same without UIDs that are no longer there, and with another mark. */
+/* The same without UIDs that are no longer there, in its changes, too, and with another mark. */
 struct own_seen *own_retain(
     const struct own_seen *own, const roaring_bitmap_t *uids, uint32_t recent_mark);
 

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of users' own \Seen in memory: those that somebody uses, in a table of their account. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/memory/memory_int.h"
+
+static struct store_own *
+find(struct store_account *a, const struct own_id *id)
+{
+	struct store_own *own;
+
+	HASH_FIND(hh, a->owns, id, sizeof *id, own);
+	return own;
+}
+
+/* ---- reading ---- */
+
+static enum ts_err
+take_row(struct own_seen **value, struct str key, struct str body)
+{
+	struct rd k = rd_of((struct str){key.p + OWN_KEY_HEAD, key.n - OWN_KEY_HEAD});
+	uint8_t kind = rd_u8(&k);
+
+	if (kind == OWN_HEADER && *value == NULL)
+		*value = own_take_header(body);
+	else if (kind != OWN_CHANGE || *value == NULL || !own_take_step(*value, rd_be64(&k), body))
+		return TS_DAMAGED;
+	return *value != NULL && !k.bad && rd_left(&k) == 0 ? TS_OK : TS_DAMAGED;
+}
+
+/* BLOCKING.  *value_r NULL: there are no rows. */
+static enum ts_err
+read_rows(struct store *store, uint64_t account, const struct own_id *id, struct own_seen **value_r)
+{
+	struct key from, end;
+	struct scan scan;
+	enum ts_err err;
+
+	own_key(&from, account, id->owner, id->mailbox, OWN_HEADER);
+	own_key(&end, account, id->owner, id->mailbox, OWN_CHANGE + 1);
+	*value_r = NULL;
+	scan_begin_range(&scan, store, &from, &end);
+	while ((err = scan_next(&scan)) == TS_OK && err == TS_OK)
+		if ((err = take_row(value_r, scan.key, scan.body)) != TS_OK)
+			break;
+	scan_end(&scan);
+	if (err == TS_NOT_FOUND)
+		return TS_OK;
+	log_msg(LOG_ERROR, NULL,
+	    "store: account %llu: what it has read in mailbox %u of account %llu cannot be read: "
+	    "%s",
+	    (unsigned long long)account, id->mailbox, (unsigned long long)id->owner,
+	    ts_err_name(err));
+	own_unref(value_r);
+	return err;
+}
+
+enum ts_err
+own_next(struct store *store, uint64_t account, struct own_id *id)
+{
+	struct key from, end;
+	struct scan scan;
+	enum ts_err err;
+
+	own_key(&from, account, id->owner, id->mailbox, 0xff);
+	if (id->owner == 0)
+		key_begin(&from, account, KEY_OWN);
+	key_begin(&end, account, KEY_OWN + 1);
+	scan_begin_range(&scan, store, &from, &end);
+	err = scan_next(&scan);
+	if (scan.key.n >= OWN_KEY_HEAD) {
+		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
+
+		id->owner = rd_be64(&r);
+		id->mailbox = rd_be32(&r);
+		err = TS_OK;
+	}
+	scan_end(&scan);
+	return err;
+}
+
+/* Of so many mailboxes are there rows. */
+static enum ts_err
+count_rows(struct store_account *a, uint32_t most, uint32_t *count_r)
+{
+	struct own_id id = {.owner = 0};
+	enum ts_err err = TS_OK;
+
+	for (*count_r = 0; *count_r < most; ++*count_r)
+		if ((err = own_next(a->store, a->id, &id)) != TS_OK)
+			break;
+	return err == TS_NOT_FOUND ? TS_OK : err;
+}
+
+/* ---- objects ---- */
+
+static void
+count_bytes(struct store_own *own)
+{
+	size_t now = own_cost(own->published) + mem_cost(sizeof *own);
+
+	atomic_fetch_add(&own->account->store->state_bytes, now - own->counted);
+	own->counted = now;
+}
+
+static void
+put_value(struct store_own *own, struct own_seen *value_take, bool rooted)
+{
+	own_unref(&own->published);
+	own->published = value_take;
+	own->rooted = rooted;
+	if (value_take->recent_mark > atomic_load(&own->mark))
+		atomic_store(&own->mark, value_take->recent_mark);
+	count_bytes(own);
+}
+
+void
+own_publish(struct store_own *own, struct own_seen *value, bool rooted)
+{
+	pthread_mutex_lock(&own->account->owns_mutex);
+	put_value(own, own_ref(value), rooted);
+	pthread_mutex_unlock(&own->account->owns_mutex);
+}
+
+void
+own_reset_head(struct store_own *own)
+{
+	pthread_mutex_lock(&own->account->owns_mutex);
+	own_unref(&own->head);
+	own->head = own_ref(own->published);
+	own->head_rooted = own->rooted;
+	pthread_mutex_unlock(&own->account->owns_mutex);
+}
+
+static void
+own_free(struct store_own *own)
+{
+	struct store_account *a = own->account;
+
+	atomic_fetch_sub(&a->store->state_bytes, own->counted);
+	own_unref(&own->published);
+	own_unref(&own->head);
+	mem_free(own);
+	store_account_unref(&a);
+}
+
+struct store_own *
+store_own_ref(struct store_own *own)
+{
+	pthread_mutex_lock(&own->account->owns_mutex);
+	own->refs++;
+	pthread_mutex_unlock(&own->account->owns_mutex);
+	return own;
+}
+
+void
+store_own_unref(struct store_own **ownp)
+{
+	struct store_own *own = *ownp;
+	bool last;
+
+	*ownp = NULL;
+	if (own == NULL)
+		return;
+	pthread_mutex_lock(&own->account->owns_mutex);
+	last = --own->refs == 0;
+	if (last)
+		HASH_DEL(own->account->owns, own);
+	pthread_mutex_unlock(&own->account->owns_mutex);
+	if (last)
+		own_free(own);
+}
+
+static struct store_own *
+find_ref(struct store_account *a, const struct own_id *id)
+{
+	struct store_own *own;
+
+	pthread_mutex_lock(&a->owns_mutex);
+	own = find(a, id);
+	if (own != NULL)
+		own->refs++;
+	pthread_mutex_unlock(&a->owns_mutex);
+	return own;
+}
+
+/* account.load is held. */
+static enum ts_err
+load(struct store_account *a, const struct own_id *id, struct store_own **own_r)
+{
+	uint32_t most = a->store->opt.max_mailboxes, count = 0;
+	struct own_seen *value;
+	struct store_own *own;
+	enum ts_err err = read_rows(a->store, a->id, id, &value);
+	bool rooted = value != NULL;
+
+	if (err == TS_OK && !rooted)
+		err = count_rows(a, most, &count);
+	if (err == TS_OK && count >= most)
+		err = TS_LIMIT;
+	if (err != TS_OK)
+		return err;
+	own = *own_r = mem_zalloc(sizeof *own);
+	own->id = *id;
+	own->account = store_account_ref(a);
+	own->refs = 1;
+	put_value(own, rooted ? value : own_new(roaring_bitmap_create(), 0), rooted);
+	own->head = own_ref(own->published);
+	own->head_rooted = rooted;
+	pthread_mutex_lock(&a->owns_mutex);
+	HASH_ADD(hh, a->owns, id, sizeof own->id, own);
+	pthread_mutex_unlock(&a->owns_mutex);
+	return TS_OK;
+}
+
+enum ts_err
+store_own_load(struct store_account *a, uint64_t owner, uint32_t mailbox, struct store_own **own_r)
+{
+	struct own_id id = {.owner = owner, .mailbox = mailbox};
+	enum ts_err err = TS_OK;
+
+	block_here("store_own_load");
+	pthread_mutex_lock(&a->load);
+	*own_r = find_ref(a, &id);
+	if (*own_r == NULL)
+		err = load(a, &id, own_r);
+	pthread_mutex_unlock(&a->load);
+	return err;
+}
+
+struct own_seen *
+store_own_seen(struct store_own *own)
+{
+	struct own_seen *value;
+
+	pthread_mutex_lock(&own->account->owns_mutex);
+	value = own_ref(own->published);
+	pthread_mutex_unlock(&own->account->owns_mutex);
+	return value;
+}
+
+uint32_t
+store_own_claim(struct store_own *own, uint32_t uidnext)
+{
+	uint32_t mark;
+
+	pthread_mutex_lock(&own->account->owns_mutex);
+	mark = atomic_load(&own->mark);
+	if (uidnext > 0 && uidnext - 1 > mark)
+		atomic_store(&own->mark, uidnext - 1);
+	pthread_mutex_unlock(&own->account->owns_mutex);
+	return mark;
+}
+
+/* ---- after a flush of unknown outcome ---- */
+
+static struct store_own *
+next_stale(struct store_account *a)
+{
+	struct store_own *own, *tmp, *found = NULL;
+
+	pthread_mutex_lock(&a->owns_mutex);
+	HASH_ITER(hh, a->owns, own, tmp)
+	{
+		if (found == NULL && own->stale) {
+			found = own;
+			own->refs++;
+		}
+	}
+	pthread_mutex_unlock(&a->owns_mutex);
+	return found;
+}
+
+/* What is there now.  Should something be missing that was told, it is written again: numbers never
+ * go back. */
+static void
+take_again(struct store_own *own, struct own_seen *value)
+{
+	pthread_mutex_lock(&own->account->owns_mutex);
+	if (value != NULL && value->u >= own->published->u) {
+		put_value(own, value, true);
+	} else {
+		if (own->rooted)
+			log_msg(LOG_ERROR, NULL,
+			    "store: account %llu: what it has read in mailbox %u of account %llu "
+			    "is "
+			    "older than it was; it is written again",
+			    (unsigned long long)own->account->id, own->id.mailbox,
+			    (unsigned long long)own->id.owner);
+		own->rooted = false;
+		own_unref(&value);
+	}
+	own->stale = false;
+	pthread_mutex_unlock(&own->account->owns_mutex);
+	own_reset_head(own);
+}
+
+enum ts_err
+owns_reread(struct store_account *a)
+{
+	struct store_own *own;
+	enum ts_err err = TS_OK;
+
+	while (err == TS_OK && (own = next_stale(a)) != NULL) {
+		struct own_seen *value;
+
+		err = read_rows(a->store, a->id, &own->id, &value);
+		if (err == TS_OK || err == TS_DAMAGED) {
+			take_again(own, value);
+			err = TS_OK;
+		}
+		store_own_unref(&own);
+	}
+	return err;
+}
