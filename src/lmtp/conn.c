@@ -5,6 +5,8 @@
  */
 #include "lmtp/conn_int.h"
 
+enum { COMMANDS_A_TURN = 100 }; /* that came at once; then others on the loop have their turn */
+
 void
 lmtp_server_init(struct lmtp_server *server)
 {
@@ -149,19 +151,22 @@ static size_t
 data(void *arg, struct str in)
 {
 	struct lmtp_conn *conn = arg;
+	unsigned commands = 0;
 	size_t used = 0;
 	bool more = true;
 
 	conn->session.in_data = true;
-	while (more && !lmtp_input_blocked(conn) && used < in.n) {
+	while (more && !lmtp_input_blocked(conn) && used < in.n && commands < COMMANDS_A_TURN) {
 		struct str rest = {in.p + used, in.n - used};
 
 		if (conn->input == LMTP_DATA)
 			used += take_message_data(conn, rest);
 		else if (conn->input == LMTP_CHUNK)
 			used += take_chunk(conn, rest);
-		else
+		else {
 			used += take_command_line(conn, rest, &more);
+			commands++;
+		}
 	}
 	conn->session.in_data = false;
 	if (conn->session.closing || conn->input == LMTP_TLS)

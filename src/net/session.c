@@ -46,7 +46,6 @@ session_begin(struct session *s, struct session_loop *sl, struct arena *arena, s
 	list_push_back(&sl->list, &s->link);
 	sl->stats->open++;
 	sl->stats->total++;
-	sl->server->open++;
 }
 
 void
@@ -74,6 +73,17 @@ session_start(
 	log_event_put(&e, LOG_INFO);
 }
 
+static bool
+take_room(struct session_server *server, unsigned most)
+{
+	unsigned n = server->admitted;
+
+	while (n < most)
+		if (atomic_compare_exchange_weak(&server->admitted, &n, n + 1))
+			return true;
+	return false;
+}
+
 /* All that come by UNIX sockets would be one address. */
 static bool
 has_address(const struct session *s)
@@ -81,25 +91,33 @@ has_address(const struct session *s)
 	return !str_eq(s->address, STR("unix"));
 }
 
+static bool
+take_place(struct session *s, const struct session_limits *limits)
+{
+	char text[TALLY_NETWORK_MAX];
+
+	s->place = tally_enter(s->sl->server->addresses,
+	    tally_network(s->address, limits->v6_bits, text), limits->per_address);
+	return s->place != NULL;
+}
+
 enum session_admission
 session_admit(struct session *s, const struct session_limits *limits)
 {
 	struct session_server *server = s->sl->server;
-	char text[TALLY_NETWORK_MAX];
 
-	if (server->open > limits->connections) {
+	if (!take_room(server, limits->connections)) {
 		session_log(s, LOG_WARNING, "more than %s.connections: closed", limits->options);
 		return SESSION_TOO_MANY;
 	}
-	if (!has_address(s))
-		return SESSION_ADMITTED;
-	s->place = tally_enter(server->addresses, tally_network(s->address, limits->v6_bits, text),
-	    limits->per_address);
-	if (s->place != NULL)
-		return SESSION_ADMITTED;
-	session_log(
-	    s, LOG_WARNING, "more than %s.connections_per_address: closed", limits->options);
-	return SESSION_TOO_MANY_OF_ADDRESS;
+	if (has_address(s) && !take_place(s, limits)) {
+		server->admitted--;
+		session_log(s, LOG_WARNING, "more than %s.connections_per_address: closed",
+		    limits->options);
+		return SESSION_TOO_MANY_OF_ADDRESS;
+	}
+	s->admitted = true;
+	return SESSION_ADMITTED;
 }
 
 /* ---- time */
@@ -170,7 +188,8 @@ session_free(struct session *s)
 	sl->stats->open--;
 	sl->stats->bytes_in += s->bytes_in;
 	sl->stats->bytes_out += s->bytes_out;
-	sl->server->open--;
+	if (s->admitted)
+		sl->server->admitted--;
 	arena_free(&arena);
 }
 

@@ -21,8 +21,9 @@
  *	session_end_event()  the line "end", to which the caller adds its figures
  *	session_free()       when no job and no task points to the connection any more
  *
- * Who is not admitted has to be told, so that is a session like others: counted as open, logged
- * and freed.  It has no place among those of its address.
+ * Who is not admitted has to be told, so that is a session like others: open until the stream has
+ * ended, logged and freed.  But it takes no place, neither in all nor of its address, so whoever is
+ * refused again and again keeps nobody else out.
  *
  * Ownership: session_begin() gets the arena in which the connection lives; session_free() frees
  * it, and with it the session.  The stream ends by itself, see net/stream.h.
@@ -46,8 +47,8 @@ struct tally; /* net/tally.h */
 struct tally_place;
 
 struct session_server {
-	_Atomic unsigned open;   /* now, on all loops */
-	struct tally *addresses; /* where they come from */
+	_Atomic unsigned admitted; /* now, on all loops */
+	struct tally *addresses;   /* where they come from */
 };
 
 void session_server_init(struct session_server *server);
@@ -81,9 +82,10 @@ struct session {
 	uint64_t id;
 	struct str address;      /* where it comes from: numeric, or "unix" */
 	struct str front;        /* told us that address (PROXY protocol); empty: the socket did */
-	struct loop_timer timer; /* private, and the next two */
+	struct loop_timer timer; /* private, and the next three */
 	uint64_t deadline;
 	struct tally_place *place;    /* NULL: not counted with its address */
+	bool admitted;                /* private, too */
 	uint64_t since_ms;            /* accepted */
 	uint64_t heard_ms;            /* when the peer last sent something; the caller sets it */
 	uint64_t bytes_in, bytes_out; /* taken, and written; the caller counts */
@@ -103,7 +105,7 @@ void session_start(
     struct session *s, struct stream *stream, const struct stream_limits *limits, bool tls);
 
 struct session_limits {
-	unsigned connections; /* at once, on all loops */
+	unsigned connections; /* admitted at once, on all loops */
 	unsigned per_address; /* of these; UNIX sockets have no address */
 	unsigned v6_bits;     /* so much of an IPv6 address is one address */
 	const char *options;  /* what the names of these options begin with, for the log */

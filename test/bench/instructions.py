@@ -56,7 +56,7 @@ class Counted:
                    for text in texts if "ThreadPoolImpl::Impl::BGThread" not in text)
 
     def measure(self, figure):
-        args = self.site.load_args(False) + self.bench.figure_args(figure) + ["--warmup", "0"]
+        args = self.site.load_args(False, figure.scenario) + self.bench.figure_args(figure) + ["--warmup", "0"]
         bench.load(args + ["--seconds", "3", figure.scenario])
         self.control("-i", "on")
         self.control("-z")

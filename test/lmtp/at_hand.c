@@ -241,7 +241,7 @@ left(void **state)
 			lmtp_loop_shutdown(&s.ll);
 		lmtp_site_disconnect(&s);
 		assert_true(session_loop_is_empty(&s.ll.sessions));
-		assert_int_equal(s.ll.stats.sessions.open + s.server.sessions.open, 0);
+		assert_int_equal(s.ll.stats.sessions.open + s.server.sessions.admitted, 0);
 		work_pool_hold(s.site->server.workers, false);
 		lmtp_site_end(&s);
 	}

@@ -169,6 +169,40 @@ pipelined(void **state)
 	lmtp_site_end(&s);
 }
 
+/* Many commands at once are answered a hundred at a time, so that others have their turn. */
+static void
+turns(void **state)
+{
+	enum { N = 1000 };
+	struct lmtp_site s;
+	struct buf flood = {0};
+	struct buf *out;
+	size_t before = 0, most = 0;
+
+	(void)state;
+	begin(&s, 0, NULL);
+	envelope(&s); /* so a is in memory */
+	say(&s, ".\r\n");
+	out = stream_fake_output(s.fake);
+	out->n = 0;
+	buf_puts(&flood, "MAIL FROM:<>\r\n");
+	for (unsigned i = 1; i < N; i++)
+		buf_puts(&flood, i % 2 ? "RCPT TO:<a>\r\n" : "NOOP\r\n");
+	stream_fake_push(s.fake, buf_as_str(&flood));
+	while (loop_fake_step(s.site->loop)) {
+		size_t lines = 0;
+
+		for (size_t i = 0; i < out->n; i++)
+			lines += out->p[i] == '\n';
+		most = lines - before > most ? lines - before : most;
+		before = lines;
+	}
+	assert_int_equal(before, N);
+	assert_int_equal(most, 100);
+	buf_fini(&flood);
+	lmtp_site_end(&s);
+}
+
 /* ---- times */
 
 static void
@@ -423,7 +457,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(lines), cmocka_unit_test(message),
-	    cmocka_unit_test(pipelined), cmocka_unit_test(nothing_comes),
+	    cmocka_unit_test(pipelined), cmocka_unit_test(turns), cmocka_unit_test(nothing_comes),
 	    cmocka_unit_test(no_message_comes), cmocka_unit_test(handshake),
 	    cmocka_unit_test(no_output_is_taken), cmocka_unit_test(store_hangs),
 	    cmocka_unit_test(making_hangs), cmocka_unit_test(lookup_hangs),

@@ -222,6 +222,7 @@ essence(const struct imap_conn *conn)
 	memset(&c.session.timer, 0, sizeof(c.session.timer));
 	c.session.deadline = 0;
 	c.session.place = NULL;
+	c.session.admitted = false;
 	c.session.since_ms = c.session.heard_ms = 0;
 	c.session.bytes_in = c.session.bytes_out = 0;
 	c.turn = NULL;
