@@ -67,26 +67,39 @@ buf_room(struct buf *b, size_t more)
 }
 
 void
-buf_put(struct buf *b, const void *p, size_t n)
+buf_put_growing(struct buf *b, const void *p, size_t n)
 {
-	char *to;
+	char *to = buf_room(b, n);
 
-	if (n == 0 || (to = buf_room(b, n)) == NULL)
+	if (to == NULL)
 		return;
 	memcpy(to, p, n);
 	b->n += n;
 }
 
+/* From the end, two digits at a time. */
 void
 buf_u64(struct buf *b, uint64_t v)
 {
+	static const char pairs[] = "00010203040506070809"
+	                            "10111213141516171819"
+	                            "20212223242526272829"
+	                            "30313233343536373839"
+	                            "40414243444546474849"
+	                            "50515253545556575859"
+	                            "60616263646566676869"
+	                            "70717273747576777879"
+	                            "80818283848586878889"
+	                            "90919293949596979899";
 	char d[20];
 	size_t i = sizeof(d);
 
-	do {
-		d[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v > 0);
+	for (; v >= 10; v /= 100) {
+		i -= 2;
+		memcpy(d + i, pairs + v % 100 * 2, 2);
+	}
+	if (v > 0 || i == sizeof(d))
+		d[--i] = (char)('0' + v);
 	buf_put(b, d + i, sizeof(d) - i);
 }
 

@@ -30,7 +30,8 @@ void buf_wipe_fini(struct buf *b);
 /* Makes room for at least `more` bytes behind the n there are; returns where they go.  NULL only
  * with oom, which is then set. */
 char *buf_room(struct buf *b, size_t more);
-void buf_put(struct buf *b, const void *p, size_t n);
+/* What buf_put() does where there is no room yet. */
+void buf_put_growing(struct buf *b, const void *p, size_t n);
 void buf_u64(struct buf *b, uint64_t v);  /* decimal */
 void buf_size(struct buf *b, uint64_t n); /* bytes for people: "2.5 MiB" */
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -49,6 +50,18 @@ void buf_le64(struct buf *b, uint64_t v);
 void buf_varint(struct buf *b, uint64_t v);
 /* varint length, then the bytes. */
 void buf_vstr(struct buf *b, struct str s);
+
+/* Inline, since most of what is printed is a few bytes of known length. */
+static inline void
+buf_put(struct buf *b, const void *p, size_t n)
+{
+	if (n > b->cap - b->n) {
+		buf_put_growing(b, p, n);
+	} else if (n > 0) {
+		memcpy(b->p + b->n, p, n);
+		b->n += n;
+	}
+}
 
 static inline void
 buf_str(struct buf *b, struct str s)

@@ -107,35 +107,27 @@ wire_in_flags_line(struct wire_in *in, struct wire_flags *flags_r)
 
 /* ---- printing */
 
+/* Each flag brings the blank before it, and the first blank becomes the parenthesis. */
 void
 wire_out_flags(
     struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords, bool star)
 {
-	static const struct wire_name names[] = {{"\\Answered", WIRE_FLAG_ANSWERED},
-	    {"\\Flagged", WIRE_FLAG_FLAGGED}, {"\\Deleted", WIRE_FLAG_DELETED},
-	    {"\\Seen", WIRE_FLAG_SEEN}, {"\\Draft", WIRE_FLAG_DRAFT},
-	    {"\\Recent", WIRE_FLAG_RECENT}, {NULL, 0}};
-	const char *between = "(";
+	static const struct str names[] = {STR(" \\Answered"), STR(" \\Flagged"), STR(" \\Deleted"),
+	    STR(" \\Seen"), STR(" \\Draft"), STR(" \\Recent")}; /* by the bits of WIRE_FLAG_* */
+	size_t first = b->n;
 
-	if (system == 0 && n_keywords == 0 && !star) {
-		buf_put(b, "()", 2);
-		return;
-	}
-	for (const struct wire_name *name = names; name->name != NULL; name++)
-		if ((system & name->id) != 0) {
-			buf_putc(b, *between);
-			buf_puts(b, name->name);
-			between = " ";
-		}
+	for (unsigned bits = system; bits != 0; bits &= bits - 1)
+		buf_str(b, names[__builtin_ctz(bits)]);
 	for (size_t i = 0; i < n_keywords; i++) {
-		buf_putc(b, *between);
+		buf_putc(b, ' ');
 		buf_str(b, keywords[i]);
-		between = " ";
 	}
-	if (star) {
-		buf_putc(b, *between);
-		buf_put(b, "\\*", 2);
-	}
+	if (star)
+		buf_put(b, " \\*", 3);
+	if (b->n == first)
+		buf_putc(b, '(');
+	else
+		b->p[first] = '(';
 	buf_putc(b, ')');
 }
 
