@@ -54,7 +54,9 @@ struct imap_cmd {
 	struct store_change *change;
 	bool change_waits;            /* it is under way; else what it brought */
 	bool upload_waits;            /* the end of an upload is waited for */
-	const struct imap_step *next; /* private: after change, timer, input */
+	bool waits_for_errands;       /* private: cmd_end_errands(): the end of some */
+	bool ends_errands;            /* private: none begins any more */
+	const struct imap_step *next; /* private: after change, timer, input, errands */
 	bool running, yielded; /* private: inside a step; waits for its turn or for drained() */
 	bool midway;           /* the output ends inside of a response: only its rest may follow */
 	struct loop_timer timer; /* cmd_sleep */
@@ -115,10 +117,11 @@ enum imap_next cmd_goto(struct imap_cmd *cmd, const struct imap_step *step);
  * asks for and not by what it sent, looks first: room for what goes into its arena, which is
  * counted by itself, reserve for what is elsewhere, until the command ends.
  */
-uint64_t imap_conn_memory(const struct imap_conn *conn); /* bytes that it holds, about */
-uint64_t cmd_room(const struct imap_cmd *cmd);           /* bytes that it may take yet */
-bool cmd_reserve(struct imap_cmd *cmd, uint64_t bytes);  /* false: not so many; nothing is taken */
-enum imap_next cmd_no_room(struct imap_cmd *cmd);        /* NO [LIMIT] (RFC 5530 section 3) */
+/* Bytes that it holds, about; without what errands of earlier users hold yet. */
+uint64_t imap_conn_memory(const struct imap_conn *conn);
+uint64_t cmd_room(const struct imap_cmd *cmd);          /* bytes that it may take yet */
+bool cmd_reserve(struct imap_cmd *cmd, uint64_t bytes); /* false: not so many; nothing is taken */
+enum imap_next cmd_no_room(struct imap_cmd *cmd);       /* NO [LIMIT] (RFC 5530 section 3) */
 
 /*
  * A job: run() on a worker thread, then the command's step `next` on the loop.

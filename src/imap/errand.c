@@ -39,7 +39,46 @@ is_wanted(const struct imap_errand *errand)
 	return errand->box == 0 || (box != NULL && box->serial == errand->box);
 }
 
+/* Does it count for the user who is there?  In another turn only if it is the same one. */
+static bool
+counts(const struct imap_errand *errand)
+{
+	const struct imap_conn *conn = errand->conn;
+	const struct imap_login *login = imap_login(conn);
+
+	return errand->turn == conn->turn->serial ||
+	       (login != NULL && login->who.user == errand->work.who.user);
+}
+
 static void start_next(struct imap_conn *conn);
+
+/* What is there would be left on workers if the turn ended now: is it little enough? */
+static bool
+may_be_left(const struct imap_conn *conn)
+{
+	const struct imap_settings *s = imap_settings(conn);
+	uint64_t bytes = 0;
+	int64_t n = 0;
+
+	for (const struct imap_errand *e = conn->errands; e != NULL; e = e->next) {
+		bytes += e->reserved;
+		n++;
+	}
+	return n <= s->errands && bytes <= s->connection_memory;
+}
+
+/* For the command that ends the turn one errand less is there. */
+static void
+end_turn_if_it_waits(struct imap_conn *conn)
+{
+	struct imap_cmd *cmd = conn->cmd;
+
+	if (cmd == NULL || !cmd->waits_for_errands || !may_be_left(conn))
+		return;
+	cmd->waits_for_errands = false;
+	cmd->step = cmd->next;
+	imap_resume(cmd);
+}
 
 static void
 ended(struct imap_errand *errand)
@@ -53,6 +92,8 @@ ended(struct imap_errand *errand)
 	start_next(conn);
 	if (conn->session.closing && conn->errands == NULL)
 		loop_post(conn->il->loop, &conn->task); /* which may free it */
+	else
+		end_turn_if_it_waits(conn);
 }
 
 /* ---- under way */
@@ -96,7 +137,8 @@ timed_out(void *arg)
 	struct imap_errand *errand = arg;
 	struct imap_conn *conn = errand->conn;
 
-	imap_log(conn, LOG_WARNING, "%s takes too long: given up", errand->class->name);
+	if (is_wanted(errand)) /* else the line would name the user who is there now */
+		imap_log(conn, LOG_WARNING, "%s takes too long: given up", errand->class->name);
 	if (give_up(errand))
 		start_next(conn);
 }
@@ -121,11 +163,12 @@ begin(struct imap_errand *errand)
 static void
 start_next(struct imap_conn *conn)
 {
-	int64_t left = conn->session.closing ? 0 : imap_settings(conn)->errands;
+	bool may = !conn->session.closing && (conn->cmd == NULL || !conn->cmd->ends_errands);
+	int64_t left = may ? imap_settings(conn)->errands : 0;
 	struct imap_errand *e;
 
 	for (e = conn->errands; e != NULL; e = e->next)
-		left -= e->under_way;
+		left -= e->under_way && counts(e);
 	for (e = conn->errands; e != NULL && left > 0; e = e->next)
 		if (!e->under_way && !e->dropped) {
 			begin(e);
@@ -215,4 +258,26 @@ imap_errands_leave(struct imap_conn *conn, bool box_only)
 			(void)give_up(e);
 	}
 	start_next(conn);
+}
+
+enum imap_next
+cmd_end_errands(struct imap_cmd *cmd, const struct imap_step *next)
+{
+	cmd->ends_errands = true;
+	imap_errands_leave(cmd->conn, false);
+	if (may_be_left(cmd->conn))
+		return cmd_goto(cmd, next);
+	cmd->waits_for_errands = true;
+	cmd->next = next;
+	return IMAP_WAIT;
+}
+
+uint64_t
+imap_errands_memory(const struct imap_conn *conn)
+{
+	uint64_t n = 0;
+
+	for (const struct imap_errand *e = conn->errands; e != NULL; e = e->next)
+		n += counts(e) ? sizeof(*e) + e->reserved : 0;
+	return n;
 }

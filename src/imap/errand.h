@@ -14,11 +14,19 @@
  *
  * The rules of time and share are those of commands: a job is of the login's user, runs in slices,
  * and is given up after timeouts.job; a change is waited for as long as timeouts.store says.  A
- * connection has limits.errands of them under way; others wait for their turn, in order.
+ * user has limits.errands of them under way on a connection; others wait for their turn, in order.
  * What they hold is memory of the connection (imap_errand_reserve()).
  *
  * Where its turn or box ends, an errand that waits goes at once, one that runs is cancelled and
  * goes when its worker sees it, and a change goes on without it.
+ *
+ * What is still on a worker then counts for the user who started it, also when that user comes
+ * back, and never for the next one: nobody's errand waits or is refused because of another user's.
+ * It has bounds of its own.  Of one user no more is left, on all connections, than the user's share
+ * of the workers, since only what runs is left.  On one connection earlier turns leave
+ * limits.errands of them, which hold limits.connection_memory: a command that would leave more
+ * waits until enough of them are over, for timeouts.job at most (cmd_end_errands()).  So who left
+ * them waits.
  */
 #include "imap/cmd.h"
 
@@ -66,7 +74,13 @@ imap_errand_should_stop(struct imap_errand *errand)
 	return work_should_stop(&errand->work);
 }
 
+/* For commands that end the turn (UNAUTHENTICATE), when nothing can keep it from ending any more:
+ * ends its errands, then goes on with `next`. */
+enum imap_next cmd_end_errands(struct imap_cmd *cmd, const struct imap_step *next);
+
 /* For the engine.  The turn, or the box, that is there now ends: nobody wants what was started for
  * it. */
 void imap_errands_leave(struct imap_conn *conn, bool box_only);
+/* Bytes that they reserved, as far as they count for the user who is there. */
+uint64_t imap_errands_memory(const struct imap_conn *conn);
 #endif

@@ -142,6 +142,12 @@ imap_bye(struct imap_conn *conn, const char *code, const char *text)
 
 /* ---- time-outs */
 
+static bool
+waits_for_worker(const struct imap_cmd *cmd)
+{
+	return cmd->job != NULL || cmd->waits_for_errands;
+}
+
 /* Bytes that it has are to be written, and are not yet. */
 static bool
 waits_for_disk(const struct imap_cmd *cmd)
@@ -159,7 +165,7 @@ conn_set_timer(struct imap_conn *conn)
 
 	if (cmd != NULL && waits_for_disk(cmd))
 		session_wait(session, s->store_time);
-	else if (cmd != NULL && cmd->job != NULL)
+	else if (cmd != NULL && waits_for_worker(cmd))
 		session_wait(session, s->job_time);
 	else if (imap_login(conn) != NULL)
 		session_wait(session, s->idle_time);
@@ -175,7 +181,7 @@ conn_timed_out(void *arg)
 	struct imap_conn *conn = arg;
 	const struct imap_cmd *cmd = conn->cmd;
 
-	if (cmd != NULL && (waits_for_disk(cmd) || cmd->job != NULL)) {
+	if (cmd != NULL && (waits_for_disk(cmd) || waits_for_worker(cmd))) {
 		imap_log(conn, LOG_WARNING, "no answer from the store: closed");
 		imap_bye(conn, "UNAVAILABLE", "The mail store does not answer");
 	} else if (cmd != NULL && cmd->yielded)

@@ -32,8 +32,7 @@ imap_conn_memory(const struct imap_conn *conn)
 		n += arena_bytes(login->arena);
 	if (login != NULL && login->box != NULL)
 		n += box_bytes(login->box);
-	for (const struct imap_errand *e = conn->errands; e != NULL; e = e->next)
-		n += sizeof(*e) + e->reserved;
+	n += imap_errands_memory(conn);
 	if (conn->cmd != NULL)
 		n += arena_bytes(conn->cmd->arena) + conn->cmd->reserved;
 	return n;

@@ -61,6 +61,17 @@ set_gate(bool held)
 	pthread_mutex_unlock(&gate.lock);
 }
 
+static unsigned
+count_at_gate(void)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&gate.lock);
+	n = gate.waiting;
+	pthread_mutex_unlock(&gate.lock);
+	return n;
+}
+
 /* Somebody has come to it. */
 static void
 watch_gate(void)
@@ -608,6 +619,108 @@ check_bounds(void)
 	site_free(&site);
 }
 
+/* ---- the next user, while what the one before left is on workers */
+
+/* So many run; false: they do not. */
+static bool
+come_to_gate(struct site *site, unsigned n)
+{
+	for (unsigned i = 0; i < 5000 && count_at_gate() < n; i++) {
+		site_run(site);
+		usleep(1000);
+	}
+	site_run(site);
+	return count_at_gate() == n;
+}
+
+/* Alice has left as many as may be under way, which hold most of what a connection may hold. */
+static struct site *
+leave_large(const struct matter *login)
+{
+	struct site *site = make_site(login);
+
+	work_pool_free(&site->server.workers);
+	site->server.workers = work_pool_new(16); /* a user's share is 8 */
+	begin(site, login);
+	say(site, 1, "y X-LARGE\r\ny X-LARGE\r\ny X-LARGE\r\n");
+	if (!come_to_gate(site, 4))
+		fail("errands", "of alice", "not all are under way");
+	say(site, 1, "u UNAUTHENTICATE\r\nl LOGIN bob hidden\r\ns SELECT INBOX\r\n");
+	wait_for(site, 1, "s OK");
+	return site;
+}
+
+static void
+check_next_user(void)
+{
+	const struct matter *login = matter_of("an errand of the login that is late");
+	struct site *site = leave_large(login);
+
+	/* Bob has a connection's errands and memory of his own. */
+	say(site, 1, "b1 X-LARGE\r\nb2 X-LARGE\r\nb3 X-LARGE\r\nb4 X-LARGE\r\nb5 X-LARGE\r\n");
+	wait_for(site, 1, "b5 ");
+	if (has(site, 1, "NO [LIMIT]"))
+		fail("the next user", "starts errands", "there is no memory");
+	if (!come_to_gate(site, 4 + 4))
+		fail("the next user", "starts errands", "others delay them");
+	/* What both of them leave is more than one connection may leave. */
+	say(site, 1, "v UNAUTHENTICATE\r\nm LOGIN carol third\r\n");
+	site_run(site);
+	if (has(site, 1, "v OK"))
+		fail("two users", "leave", "what they leave has no bound");
+	if (site->il.pool.live_arenas[ARENA_ERRAND] != 8)
+		fail("two users", "leave", "what waits is not given up");
+	release(site, login);
+	wait_for(site, 1, "m OK");
+	pass(site);
+	if (has(site, 1, "an errand is done"))
+		fail("two users", "leave", "what they left is heard of");
+	check_left(site, login, "the next user");
+	site_free(&site);
+}
+
+/* What alice left counts for her when she is back. */
+static void
+check_same_user(void)
+{
+	const struct matter *login = matter_of("an errand of the login that is late");
+	struct site *site = leave_large(login);
+
+	say(site, 1, "v UNAUTHENTICATE\r\nm LOGIN alice secret\r\nn SELECT INBOX\r\n");
+	wait_for(site, 1, "n OK");
+	say(site, 1, "a1 X-JOB\r\na2 X-LARGE\r\na3 X-LARGE\r\na4 X-LARGE\r\na5 X-LARGE\r\n");
+	wait_for(site, 1, "a5 ");
+	if (!has(site, 1, "a5 NO [LIMIT]"))
+		fail("the same user", "is back", "what she left does not count as memory");
+	if (count_at_gate() != 4)
+		fail("the same user", "is back", "what she left does not count as errands");
+	release(site, login);
+	wait_for(site, 1, "an errand is done");
+	check_left(site, login, "the same user");
+	site_free(&site);
+}
+
+/* A worker that does not come back ends the connection of those who leave it. */
+static void
+check_hung(void)
+{
+	const struct matter *login = matter_of("an errand of the login that is late");
+	struct site *site = leave_large(login);
+
+	say(site, 1, "b X-LARGE\r\n");
+	if (!come_to_gate(site, 4 + 1))
+		fail("the next user", "starts an errand", "others delay it");
+	say(site, 1, "v UNAUTHENTICATE\r\n");
+	site_run(site);
+	site_advance(site, (uint64_t)6 * 3600 * 1000);
+	if (!has(site, 1, "* BYE [UNAVAILABLE]"))
+		fail("timeouts.job", "is over", "the switch is waited for yet");
+	release(site, login);
+	pass(site);
+	check_left(site, login, "a hung worker");
+	site_free(&site);
+}
+
 static void
 quiet(enum log_level level, const char *context, const char *text, void *arg)
 {
@@ -638,5 +751,8 @@ main(void)
 	check_box();
 	check_between();
 	check_bounds();
+	check_next_user();
+	check_same_user();
+	check_hung();
 	return failed > 0;
 }

@@ -11,7 +11,7 @@
  * A security layer ends behind this line and behind its OK: that is why it waits
  * for a turn of its own then.
  */
-#include "imap/cmd.h"
+#include "imap/errand.h"
 #include "net/layer.h"
 
 static bool
@@ -45,19 +45,27 @@ end_layers(struct imap_cmd *cmd)
 }
 
 static enum imap_next
-cmd_unauthenticate(struct imap_cmd *cmd)
+leave(struct imap_cmd *cmd)
 {
 	static const struct imap_step layers = {"end-layers", end_layers};
 
-	if (!allowed(cmd->conn))
-		return cmd_bad(cmd, "Unknown command");
-	if (!wire_none_parse(&cmd->in))
-		return cmd_bad_syntax(cmd);
 	if (!stream_has_layers(cmd->conn->session.stream))
 		return begin_new_turn(cmd);
 	/* When the stream is not within data(), so that it knows what came behind this line. */
 	cmd->step = &layers;
 	return IMAP_YIELD;
+}
+
+static enum imap_next
+cmd_unauthenticate(struct imap_cmd *cmd)
+{
+	static const struct imap_step left = {"leave", leave};
+
+	if (!allowed(cmd->conn))
+		return cmd_bad(cmd, "Unknown command");
+	if (!wire_none_parse(&cmd->in))
+		return cmd_bad_syntax(cmd);
+	return cmd_end_errands(cmd, &left);
 }
 
 static const struct imap_cmd_def cmds[] = {
