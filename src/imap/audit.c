@@ -91,6 +91,20 @@ audit_logout(const struct imap_conn *conn, const struct imap_login *login, const
 }
 
 void
+audit_fetch(const struct imap_conn *conn, const char *item, uint64_t messages)
+{
+	struct log_event e;
+
+	if (!log_wants(LOG_INFO))
+		return;
+	imap_event(conn, &e, STR("fetch"));
+	add_who(&e, imap_login(conn));
+	log_event_str(&e, "item", str_of(item));
+	log_event_u64(&e, "messages", messages);
+	log_event_put(&e, LOG_INFO);
+}
+
+void
 audit_failed(const struct imap_conn *conn, const struct auth_request *req, struct str proven,
     const char *why)
 {

@@ -21,9 +21,6 @@
  *
  * A hook is named after the moment in which it is called: all extensions that have it are asked, in
  * the order of imap/ext/list.h.
- *
- * NOTIFY events, SORT keys, and hooks for what is about to be told come with the first extension
- * that has them, in the same shape.
  */
 #include <roaring/roaring.h>
 #include <stdbool.h>
@@ -149,6 +146,7 @@ struct imap_fetch_item {
 	const char *name;
 	unsigned needs; /* enum imap_needs */
 	bool sets_seen; /* unless the client peeks */
+	bool logged;    /* a FETCH with it has a line in the log, which says who asks */
 	/* Reads the argument in parentheses, where there is one.  NULL: none is taken, but for what
 	 * wire reads itself (sections). */
 	bool (*parse)(struct wire_in *in, const void **args_r);
@@ -236,6 +234,31 @@ struct imap_search_return { /* an option of SEARCH RETURN */
 	void (*failed)(struct imap_cmd *cmd);
 };
 
+/* ---- SORT (RFC 5256 section 3): by what messages are ordered */
+
+/* Parts of a summary that a key needs, a mask: a bit for each MAIL_TEXT_KEY_… (mail/summary.h),
+ * and the date.  The engine reads what the keys of a command need together, once. */
+#define IMAP_SORT_TEXT(text) (1u << (text))
+#define IMAP_SORT_SENT (1u << 31)
+
+struct imap_sorted { /* a message as a SORT key sees it */
+	const struct store_message *record;
+	const struct str *texts; /* by enum mail_text: those that were needed */
+	int64_t sent;            /* with IMAP_SORT_SENT: seconds since 1970, ... */
+	bool dated;              /* ... if there is a date */
+};
+
+struct imap_sort_key {
+	const char *name;
+	uint32_t needs; /* beside the record */
+	/* One of these: the value by which messages are ordered, the smallest first; texts as
+	 * str_cmp() orders them.  REVERSE, and the order of messages with equal values, are the
+	 * engine's.  On a worker: they may use nothing but their argument, and what they return is
+	 * of it. */
+	int64_t (*number)(const struct imap_sorted *message);
+	struct str (*text)(const struct imap_sorted *message);
+};
+
 /* ---- LIST and STATUS */
 
 /* STATUS items, of STATUS and LIST RETURN (STATUS) */
@@ -302,6 +325,41 @@ struct imap_append_data {
 	void (*end)(void *state);
 };
 
+/* ---- NOTIFY (RFC 5465 section 5): of what a client may ask to be told */
+
+enum imap_notify_scope {                 /* where, a mask */
+	IMAP_NOTIFY_SELECTED = 1u << 0,  /* the selected mailbox, of which its teller tells */
+	IMAP_NOTIFY_MAILBOXES = 1u << 1, /* others */
+	IMAP_NOTIFY_SERVER = 1u << 2     /* none: it goes without a mailbox */
+};
+
+struct imap_noticed { /* a mailbox at two looks, of which the second is due to a watch */
+	struct store_account *account;
+	struct str name;
+	/* NULL: it was not there, is not there; both: it is about the account itself. */
+	const struct store_mailbox_info *before, *now;
+};
+
+struct imap_notify_event {
+	const char *name;
+	unsigned scopes; /* enum imap_notify_scope */
+	/* Events that have to be asked for with it, or it is BAD; the last is NULL.  NULL: none. */
+	const char *const *with;
+	/* Reads what follows the name, of which nothing is there when there is none.  NULL: nothing
+	 * does.  What it keeps stays until another NOTIFY. */
+	bool (*parse)(struct wire_in *in, const void **kept_r);
+	/* On the loop, of a mailbox that is not selected: has it happened between the looks? */
+	bool (*happened)(const struct imap_noticed *seen);
+	/* What is told then, one of these: names of STATUS items, which one response brings with
+	 * those of all events that happened, the last is NULL; or print() appends responses. */
+	const char *const *status;
+	void (*print)(struct imap_conn *conn, const struct imap_noticed *seen, const void *kept);
+};
+
+struct imap_news {                                          /* of the selected mailbox, by UIDs */
+	const roaring_bitmap_t *fresh, *changed, *expunged; /* NULL: none */
+};
+
 /* ---- slots: memory of the extension's own in a lifetime */
 
 enum imap_life { IMAP_LIFE_TURN, IMAP_LIFE_LOGIN, IMAP_LIFE_BOX, IMAP_LIVES };
@@ -362,12 +420,14 @@ struct imap_ext {
 	const struct imap_store_modifier *store_modifiers;
 	const struct imap_search_key *search_keys;
 	const struct imap_search_return *search_returns;
+	const struct imap_sort_key *sort_keys;
 	const struct imap_status_item *status_items;
 	const struct imap_list_select *list_selects;
 	const struct imap_list_return *list_returns;
 	const struct imap_select_param *select_params;
 	const struct imap_create_param *create_params;
 	const struct imap_append_data *append_data;
+	const struct imap_notify_event *notify_events;
 	/* Its own options, with prose: one of the server's tables (conf/conf.h). */
 	const struct conf_table *conf;
 	struct imap_slot slots[IMAP_LIVES];
@@ -383,6 +443,10 @@ struct imap_ext {
 	 * blank before it.  Any thread; nothing but its arguments may be used. */
 	void (*flags_printed)(
 	    const struct imap_box *box, const struct store_message *record, struct buf *out);
+	/* News of the selected mailbox are about to be told, in one piece or several: prints
+	 * untagged responses before them.  What is to come after them is for a teller
+	 * (imap/tell.h). */
+	void (*about_to_tell)(struct imap_conn *conn, const struct imap_news *news);
 	/* Messages have left the view; they were told. */
 	void (*expunged)(struct imap_box *box);
 };

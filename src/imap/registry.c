@@ -189,6 +189,12 @@ check_rows(const struct imap_ext *ext)
 		TS_ASSERT((r->matches != NULL) + (r->matches_summary != NULL) + (r->text != NULL) +
 		              (r->choose != NULL) ==
 		          1);
+	for (const struct imap_sort_key *r = ext->sort_keys; r != NULL && r->name != NULL; r++)
+		TS_ASSERT((r->number != NULL) != (r->text != NULL));
+	for (const struct imap_notify_event *r = ext->notify_events; r != NULL && r->name != NULL;
+	     r++)
+		TS_ASSERT(r->scopes == IMAP_NOTIFY_SELECTED ||
+		          (r->happened != NULL && (r->status != NULL) != (r->print != NULL)));
 }
 
 static void
@@ -204,12 +210,14 @@ add_words(struct imap_registry *reg, const struct imap_ext *ext)
 	ADD(IMAP_WORD_STORE_MODIFIER, struct imap_store_modifier, ext->store_modifiers);
 	ADD(IMAP_WORD_SEARCH_KEY, struct imap_search_key, ext->search_keys);
 	ADD(IMAP_WORD_SEARCH_RETURN, struct imap_search_return, ext->search_returns);
+	ADD(IMAP_WORD_SORT, struct imap_sort_key, ext->sort_keys);
 	ADD(IMAP_WORD_STATUS, struct imap_status_item, ext->status_items);
 	ADD(IMAP_WORD_LIST_SELECT, struct imap_list_select, ext->list_selects);
 	ADD(IMAP_WORD_LIST_RETURN, struct imap_list_return, ext->list_returns);
 	ADD(IMAP_WORD_SELECT, struct imap_select_param, ext->select_params);
 	ADD(IMAP_WORD_CREATE, struct imap_create_param, ext->create_params);
 	ADD(IMAP_WORD_APPEND, struct imap_append_data, ext->append_data);
+	ADD(IMAP_WORD_NOTIFY, struct imap_notify_event, ext->notify_events);
 }
 
 /* Attributes that are shown only where they are asked for. */
@@ -246,6 +254,7 @@ add_hooks(struct imap_registry *reg, const struct imap_ext *ext)
 	HOOK(stored)
 	HOOK(selected)
 	HOOK(flags_printed)
+	HOOK(about_to_tell)
 	HOOK(expunged)
 }
 
@@ -294,12 +303,14 @@ FIND(fetch_modifier, imap_fetch_modifier, IMAP_WORD_FETCH_MODIFIER)
 FIND(store_modifier, imap_store_modifier, IMAP_WORD_STORE_MODIFIER)
 FIND(search_key, imap_search_key, IMAP_WORD_SEARCH_KEY)
 FIND(search_return, imap_search_return, IMAP_WORD_SEARCH_RETURN)
+FIND(sort_key, imap_sort_key, IMAP_WORD_SORT)
 FIND(status_item, imap_status_item, IMAP_WORD_STATUS)
 FIND(list_select, imap_list_select, IMAP_WORD_LIST_SELECT)
 FIND(list_return, imap_list_return, IMAP_WORD_LIST_RETURN)
 FIND(select_param, imap_select_param, IMAP_WORD_SELECT)
 FIND(create_param, imap_create_param, IMAP_WORD_CREATE)
 FIND(append_data, imap_append_data, IMAP_WORD_APPEND)
+FIND(notify_event, imap_notify_event, IMAP_WORD_NOTIFY)
 
 /* ---- slots and settings */
 

@@ -18,12 +18,14 @@ enum imap_word { /* kinds of names that extensions bring */
 	IMAP_WORD_STORE_MODIFIER,
 	IMAP_WORD_SEARCH_KEY,
 	IMAP_WORD_SEARCH_RETURN,
+	IMAP_WORD_SORT,
 	IMAP_WORD_STATUS,
 	IMAP_WORD_LIST_SELECT,
 	IMAP_WORD_LIST_RETURN,
 	IMAP_WORD_SELECT,
 	IMAP_WORD_CREATE,
 	IMAP_WORD_APPEND,
+	IMAP_WORD_NOTIFY,
 	IMAP_WORD_KINDS
 };
 
@@ -51,6 +53,8 @@ struct imap_registry { /* made once at start, constant afterwards */
 	void (*selected[IMAP_HOOKS_MAX + 1])(struct imap_conn *conn);
 	void (*flags_printed[IMAP_HOOKS_MAX + 1])(
 	    const struct imap_box *box, const struct store_message *record, struct buf *out);
+	void (*about_to_tell[IMAP_HOOKS_MAX + 1])(
+	    struct imap_conn *conn, const struct imap_news *news);
 	void (*expunged[IMAP_HOOKS_MAX + 1])(struct imap_box *box);
 	/* By imap_state() / 2.  A switch looks at both lists twice. */
 	struct imap_cap_list { /* in the order in which capabilities are shown */
@@ -81,6 +85,8 @@ const struct imap_search_key *imap_registry_search_key(
     const struct imap_registry *reg, struct str name);
 const struct imap_search_return *imap_registry_search_return(
     const struct imap_registry *reg, struct str name);
+const struct imap_sort_key *imap_registry_sort_key(
+    const struct imap_registry *reg, struct str name);
 const struct imap_status_item *imap_registry_status_item(
     const struct imap_registry *reg, struct str name);
 const struct imap_list_select *imap_registry_list_select(
@@ -92,5 +98,7 @@ const struct imap_select_param *imap_registry_select_param(
 const struct imap_create_param *imap_registry_create_param(
     const struct imap_registry *reg, struct str name);
 const struct imap_append_data *imap_registry_append_data(
+    const struct imap_registry *reg, struct str name);
+const struct imap_notify_event *imap_registry_notify_event(
     const struct imap_registry *reg, struct str name);
 #endif

@@ -216,8 +216,9 @@ static const struct conf_opt opts[] = {
         .min = 1,
         .max = 1000,
         AT(errands),
-        .prose = "How much work a connection may have under way that belongs to no command: what "
-                 "extensions look up by themselves to tell it. More waits for its turn."},
+        .prose = "How much work a user may have under way on a connection that belongs to no "
+                 "command: what extensions look up by themselves to tell it. More waits for its "
+                 "turn. As much may still run of earlier users of the connection."},
     {.name = "limits.pipeline",
         .type = CONF_SIZE,
         .def = "64K",

@@ -220,6 +220,26 @@ accept_look(struct imap_box *box, const struct look *l)
 	roaring_bitmap_overwrite(box->pending, l->changed);
 }
 
+static const roaring_bitmap_t *
+unless_empty(const roaring_bitmap_t *uids)
+{
+	return uids == NULL || roaring_bitmap_is_empty(uids) ? NULL : uids;
+}
+
+/* For extensions: what is told next. */
+static void
+announce(struct imap_conn *conn, const struct imap_box *box, const struct look *l, bool may_expunge)
+{
+	struct imap_news news = {.fresh = unless_empty(l->fresh),
+	    .changed = unless_empty(box->pending),
+	    .expunged = may_expunge ? unless_empty(box->expunged) : NULL};
+
+	if (news.fresh == NULL && news.changed == NULL && news.expunged == NULL)
+		return;
+	for (size_t i = 0; box->reg->about_to_tell[i] != NULL; i++)
+		box->reg->about_to_tell[i](conn, &news);
+}
+
 static void
 drop_old_silent(struct imap_box *box)
 {
@@ -246,6 +266,7 @@ imap_sync(struct imap_teller *teller, struct imap_conn *conn, bool may_expunge)
 	drop_old_silent(box);
 	if (l.fresh != NULL)
 		accept_look(box, &l);
+	announce(conn, box, &l, may_expunge);
 	if (may_expunge)
 		tell_expunged(conn, box);
 	if (l.fresh != NULL)

@@ -82,12 +82,14 @@ put_ext(struct buf *out, const struct imap_ext *ext)
 	NAMES("STORE modifier", store_modifiers);
 	NAMES("SEARCH", search_keys);
 	NAMES("SEARCH RETURN", search_returns);
+	NAMES("SORT", sort_keys);
 	NAMES("STATUS", status_items);
 	NAMES("LIST", list_selects);
 	NAMES("LIST RETURN", list_returns);
 	NAMES("SELECT", select_params);
 	NAMES("CREATE", create_params);
 	NAMES("APPEND", append_data);
+	NAMES("NOTIFY", notify_events);
 	NAMES("code", codes);
 	for (size_t i = 0; ext->conf != NULL && i < ext->conf->n; i++)
 		buf_printf(out, "option `%s`; ", ext->conf->opts[i].name);

@@ -81,6 +81,12 @@ matches(const struct wire_key *key, const struct store_message *record)
 	return true;
 }
 
+static int64_t
+number(const struct imap_sorted *message)
+{
+	return message->record->uid;
+}
+
 static void
 print_status(struct imap_conn *conn, const struct store_account *account,
     const struct store_mailbox_info *mailbox, struct buf *out)
@@ -106,6 +112,8 @@ print_status(struct imap_conn *conn, const struct store_account *account,
 #define ITEMS(NAME) ROW(fetch_items, imap_fetch_item, NAME, .print = print_item)
 #define KEYS(NAME) ROW(search_keys, imap_search_key, NAME, .matches = matches)
 #define RETURNS(NAME) ROW(search_returns, imap_search_return, NAME, .says_none = true)
+#define SORTS(NAME) ROW(sort_keys, imap_sort_key, NAME, .number = number)
+#define EVENTS(NAME) ROW(notify_events, imap_notify_event, NAME, .scopes = IMAP_NOTIFY_SELECTED)
 #define STATUS(NAME) ROW(status_items, imap_status_item, NAME, .print = print_status)
 #define SELECTS(NAME) ROW(list_selects, imap_list_select, NAME, .recursive = true)
 #define LIST_RETURNS(NAME) ROW(list_returns, imap_list_return, NAME, .attrs = 1)
@@ -137,6 +145,8 @@ duplicates(void)
 	    ITEMS("WORD"),
 	    KEYS("WORD"),
 	    RETURNS("WORD"),
+	    SORTS("WORD"),
+	    EVENTS("WORD"),
 	    STATUS("WORD"),
 	    SELECTS("WORD"),
 	    LIST_RETURNS("WORD"),
@@ -156,6 +166,9 @@ duplicates(void)
 	expect(stops(&all, &(struct imap_ext){.name = "two", CODES("WORD")}), "two codes stop");
 	expect(stops(&all, &(struct imap_ext){.name = "two", RETURNS("WORD")}),
 	    "two of SEARCH RETURN stop");
+	expect(stops(&all, &(struct imap_ext){.name = "two", SORTS("word")}), "two of SORT stop");
+	expect(
+	    stops(&all, &(struct imap_ext){.name = "two", EVENTS("Word")}), "two of NOTIFY stop");
 	expect(stops(&all, &(struct imap_ext){.name = "two", SELECTS("WORD")}), "two of LIST stop");
 	expect(stops(&all, &(struct imap_ext){.name = "two", LIST_RETURNS("WORD")}),
 	    "two of LIST RETURN stop");
@@ -178,6 +191,16 @@ duplicates(void)
 	                        .fetch_items = (const struct imap_fetch_item[]){{.name = "MUTE"},
 	                            {.name = NULL}}}),
 	    "an item that nothing prints stops");
+	expect(stops(&none, &(struct imap_ext){.name = "mute",
+	                        .sort_keys = (const struct imap_sort_key[]){{.name = "MUTE"},
+	                            {.name = NULL}}}),
+	    "a key without a value stops");
+	expect(stops(&none,
+	           &(struct imap_ext){.name = "mute",
+	               .notify_events =
+	                   (const struct imap_notify_event[]){
+	                       {.name = "MUTE", .scopes = IMAP_NOTIFY_MAILBOXES}, {.name = NULL}}}),
+	    "an event that nothing tells stops");
 	/* wire reads them, and an extension answers. */
 	expect(!stops(&none, &(struct imap_ext){.name = "left", KEYS("OLDER")}), "OLDER is free");
 	expect(!stops(&none, &(struct imap_ext){.name = "left", STATUS("SIZE")}), "SIZE is free");
@@ -222,6 +245,8 @@ all_of_the_server(void)
 		FINDS(fetch_items, imap_fetch_item, fetch_item);
 		FINDS(search_keys, imap_search_key, search_key);
 		FINDS(search_returns, imap_search_return, search_return);
+		FINDS(sort_keys, imap_sort_key, sort_key);
+		FINDS(notify_events, imap_notify_event, notify_event);
 		FINDS(status_items, imap_status_item, status_item);
 		FINDS(list_selects, imap_list_select, list_select);
 		FINDS(list_returns, imap_list_return, list_return);

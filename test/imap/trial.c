@@ -2,7 +2,20 @@
 /* See trial.h. */
 #include "trial.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "imap/cmd.h"
+
+#define LOGIN_FIELDS(slot, FIELD)                                                                  \
+	FIELD(slot, const struct imap_notify_event *, event, )                                     \
+	FIELD(slot, const void *, kept, )                                                          \
+	FIELD(slot, struct str, name, )                                                            \
+	FIELD(slot, struct store_mailbox_info, before, )                                           \
+	FIELD(slot, bool, was_there, )
+#define BOX_FIELDS(slot, FIELD) FIELD(slot, bool, says_news, )
+IMAP_SLOT(trial_login, LOGIN_FIELDS);
+IMAP_SLOT(trial_box, BOX_FIELDS);
 
 /* ---- " n": a step; by it numbers are chosen */
 
@@ -163,6 +176,257 @@ static const struct imap_search_return search_returns[] = {
     {.name = NULL},
 };
 
+/* ---- SORT: two keys, and an engine for them */
+
+static struct str
+topic(const struct imap_sorted *message)
+{
+	return message->texts[MAIL_TEXT_KEY_SUBJECT];
+}
+
+static int64_t
+when(const struct imap_sorted *message)
+{
+	return message->dated ? message->sent : message->record->internaldate;
+}
+
+static const struct imap_sort_key sort_keys[] = {
+    {.name = "XTOPIC", .needs = IMAP_SORT_TEXT(MAIL_TEXT_KEY_SUBJECT), .text = topic},
+    {.name = "XWHEN", .needs = IMAP_SORT_SENT, .number = when},
+    {.name = NULL},
+};
+
+enum { ORDER_KEYS = 4, ORDER_MESSAGES = 16, ORDER_TEXT = 32 };
+
+struct order {
+	const struct imap_sort_key *keys[ORDER_KEYS];
+	bool reverse[ORDER_KEYS];
+	size_t n_keys, n;
+	uint32_t needs;
+	struct store_mailbox *mailbox;
+	struct store_message records[ORDER_MESSAGES];
+	struct sortable {
+		const struct order *order;
+		uint32_t uid;
+		int64_t numbers[ORDER_KEYS];
+		char texts[ORDER_KEYS][ORDER_TEXT];
+	} messages[ORDER_MESSAGES];
+};
+
+static void
+value_of(const struct order *order, const struct imap_sorted *message, struct sortable *to)
+{
+	for (size_t k = 0; k < order->n_keys; k++) {
+		const struct imap_sort_key *key = order->keys[k];
+		struct str text;
+
+		if (key->number != NULL) {
+			to->numbers[k] = key->number(message);
+			continue;
+		}
+		text = key->text(message);
+		memcpy(to->texts[k], text.p, text.n < ORDER_TEXT ? text.n : ORDER_TEXT - 1);
+	}
+}
+
+static bool
+take_values(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
+{
+	struct order *order = arg;
+	struct mail_summary summary;
+	struct str texts[MAIL_TEXT_COUNT] = {{0}};
+	struct imap_sorted message = {.texts = texts};
+	size_t i = 0;
+
+	if (err != TS_OK || mail_summary_open(bytes, &summary) != TS_OK)
+		return true;
+	while (order->records[i].uid != uid)
+		i++;
+	for (unsigned t = 0; t < MAIL_TEXT_COUNT; t++)
+		if ((order->needs & IMAP_SORT_TEXT(t)) != 0)
+			texts[t] = mail_summary_text(&summary, (enum mail_text)t);
+	if ((order->needs & IMAP_SORT_SENT) != 0) {
+		message.sent = summary.sent;
+		message.dated = (summary.flags & MAIL_SUMMARY_DATED) != 0;
+	}
+	message.record = &order->records[i];
+	value_of(order, &message, &order->messages[i]);
+	return true;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct sortable *x = a, *y = b;
+	const struct order *order = x->order;
+
+	for (size_t k = 0; k < order->n_keys; k++) {
+		int c = order->keys[k]->number != NULL
+		            ? (x->numbers[k] > y->numbers[k]) - (x->numbers[k] < y->numbers[k])
+		            : strcmp(x->texts[k], y->texts[k]);
+
+		if (c != 0)
+			return order->reverse[k] ? -c : c;
+	}
+	return x->uid < y->uid ? -1 : 1;
+}
+
+static enum work_end
+put_in_order(struct imap_job *job)
+{
+	struct order *order = job->state;
+	uint32_t uids[ORDER_MESSAGES];
+
+	for (size_t i = 0; i < order->n; i++) {
+		uids[i] = order->records[i].uid;
+		order->messages[i].uid = uids[i];
+		order->messages[i].order = order;
+	}
+	store_read_summaries(order->mailbox, uids, order->n, take_values, order);
+	qsort(order->messages, order->n, sizeof(order->messages[0]), compare);
+	return WORK_DONE;
+}
+
+static enum imap_next
+say_order(struct imap_cmd *cmd)
+{
+	const struct order *order = cmd->state;
+	struct buf *out = imap_out(cmd->conn);
+
+	buf_puts(out, "* XORDER");
+	for (size_t i = 0; i < order->n; i++)
+		buf_printf(out, " %u", order->messages[i].uid);
+	buf_puts(out, "\r\n");
+	return cmd_ok(cmd, "Ordered");
+}
+
+/* X-ORDER [REVERSE] key [REVERSE] key …, of all messages. */
+static enum imap_next
+cmd_order(struct imap_cmd *cmd)
+{
+	static const struct imap_step said = {"say-order", say_order};
+	struct order *order = arena_new_object(cmd->arena, struct order);
+	struct str name;
+
+	cmd->state = order;
+	while (order->n_keys < ORDER_KEYS && wire_in_peek(&cmd->in) == ' ') {
+		size_t k = order->n_keys++;
+
+		(void)wire_in_sp(&cmd->in);
+		order->reverse[k] = wire_in_try_word(&cmd->in, "REVERSE") && wire_in_sp(&cmd->in);
+		if (!wire_in_atom(&cmd->in, &name))
+			return cmd_bad_syntax(cmd);
+		order->keys[k] = imap_registry_sort_key(&cmd->conn->server->reg, name);
+		if (order->keys[k] == NULL)
+			return cmd_bad(cmd, "Unknown key");
+		order->needs |= order->keys[k]->needs;
+	}
+	order->mailbox = imap_box(cmd->conn)->mailbox;
+	store_mailbox_read_begin(order->mailbox);
+	order->n = store_mailbox_window(order->mailbox, NULL, 0, order->records, ORDER_MESSAGES);
+	store_mailbox_read_end(order->mailbox);
+	return cmd_job(cmd, WORK_LONG, put_in_order, order, &said);
+}
+
+/* ---- NOTIFY: two events, and who asks for one */
+
+static bool
+has_grown(const struct imap_noticed *seen)
+{
+	return seen->before != NULL && seen->now != NULL &&
+	       seen->now->counters.messages > seen->before->counters.messages;
+}
+
+static bool
+has_gone(const struct imap_noticed *seen)
+{
+	return seen->before != NULL && seen->now == NULL;
+}
+
+static bool read_word(struct wire_in *in, const void **kept_r);
+
+static void
+say_gone(struct imap_conn *conn, const struct imap_noticed *seen, const void *kept)
+{
+	const struct str *word = kept;
+
+	(void)seen;
+	wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, STR("XTRIAL"), *word);
+}
+
+static const char *const grown_with[] = {"XGONE", NULL};
+static const char *const grown_status[] = {"MESSAGES", "UIDNEXT", NULL};
+
+static const struct imap_notify_event notify_events[] = {
+    {.name = "XGrown",
+        .scopes = IMAP_NOTIFY_MAILBOXES,
+        .with = grown_with,
+        .happened = has_grown,
+        .status = grown_status},
+    {.name = "XGone",
+        .scopes = IMAP_NOTIFY_MAILBOXES,
+        .parse = read_word,
+        .happened = has_gone,
+        .print = say_gone},
+    {.name = NULL},
+};
+
+/* X-WATCH mailbox event [value] */
+static enum imap_next
+cmd_watch(struct imap_cmd *cmd)
+{
+	struct imap_login *login = imap_login(cmd->conn);
+	struct trial_login *slot = imap_login_slot(cmd->conn, &imap_ext_trial);
+	struct str name, event;
+	struct wire_in in;
+
+	if (!wire_in_sp(&cmd->in) || !wire_in_mailbox(&cmd->in, &name) || !wire_in_sp(&cmd->in) ||
+	    !wire_in_atom(&cmd->in, &event))
+		return cmd_bad_syntax(cmd);
+	slot->event = imap_registry_notify_event(&cmd->conn->server->reg, event);
+	if (slot->event == NULL)
+		return cmd_bad(cmd, "Unknown event");
+	slot->kept = NULL;
+	if (slot->event->parse != NULL) {
+		(void)wire_in_sp(&cmd->in);
+		in = cmd->in;
+		in.arena = login->arena; /* as long as it is watched */
+		if (!slot->event->parse(&in, &slot->kept))
+			return cmd_bad(cmd, "Bad value");
+	}
+	slot->name = arena_str(login->arena, name);
+	slot->was_there = store_account_lookup(login->account, name, &slot->before);
+	return cmd_ok(cmd, "Watched");
+}
+
+static enum imap_next
+cmd_notice(struct imap_cmd *cmd)
+{
+	struct trial_login *slot = imap_login_slot(cmd->conn, &imap_ext_trial);
+	struct store_mailbox_info now;
+	bool is_there = store_account_lookup(imap_login(cmd->conn)->account, slot->name, &now);
+	struct imap_noticed seen = {.account = imap_login(cmd->conn)->account,
+	    .name = slot->name,
+	    .before = slot->was_there ? &slot->before : NULL,
+	    .now = is_there ? &now : NULL};
+
+	if (!slot->event->happened(&seen))
+		return cmd_ok(cmd, "Nothing");
+	if (slot->event->print != NULL)
+		slot->event->print(cmd->conn, &seen, slot->kept);
+	else
+		buf_printf(imap_out(cmd->conn), "* XSTATUS %s %s\r\n", slot->event->status[0],
+		    slot->event->status[1]);
+	return cmd_ok(cmd, slot->event->with != NULL ? slot->event->with[0] : "Alone");
+}
+
+static const struct imap_cmd_def cmds[] = {
+    {.name = "X-ORDER", .states = IMAP_SELECTED, .start = cmd_order},
+    {.name = "X-WATCH", .states = IMAP_LOGGED_IN, .start = cmd_watch},
+    {.name = "X-NOTICE", .states = IMAP_LOGGED_IN, .start = cmd_notice},
+    {.name = NULL},
+};
+
 /* ---- SELECT and CREATE */
 
 static bool
@@ -182,8 +446,34 @@ greet(struct imap_cmd *cmd, const void *kept)
 	wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("XTRIAL"), *word);
 }
 
+static void
+ask_for_news(struct imap_cmd *cmd, const void *kept)
+{
+	struct trial_box *slot = imap_box_slot(cmd->conn, &imap_ext_trial);
+
+	(void)kept;
+	slot->says_news = true;
+}
+
+static unsigned
+count(const roaring_bitmap_t *uids)
+{
+	return uids != NULL ? (unsigned)roaring_bitmap_get_cardinality(uids) : 0;
+}
+
+static void
+say_news(struct imap_conn *conn, const struct imap_news *news)
+{
+	const struct trial_box *slot = imap_box_slot(conn, &imap_ext_trial);
+
+	if (slot->says_news)
+		buf_printf(imap_out(conn), "* XNEWS %u new %u changed %u gone\r\n",
+		    count(news->fresh), count(news->changed), count(news->expunged));
+}
+
 static const struct imap_select_param select_params[] = {
     {.name = "XGREET", .parse = read_word, .selected = greet},
+    {.name = "XNEWS", .selected = ask_for_news},
     {.name = "XSILENT"},
     {.name = NULL},
 };
@@ -216,15 +506,21 @@ static const struct imap_code codes[] = {
 const struct imap_ext imap_ext_trial = {
     .name = "trial",
     .title = "a trial",
+    .cmds = cmds,
     .codes = codes,
     .fetch_items = fetch_items,
     .fetch_modifiers = fetch_modifiers,
     .store_modifiers = store_modifiers,
     .search_keys = search_keys,
     .search_returns = search_returns,
+    .sort_keys = sort_keys,
     .list_selects = list_selects,
     .select_params = select_params,
+    .notify_events = notify_events,
+    .slots = {[IMAP_LIFE_LOGIN] = IMAP_SLOT_OF(trial_login, NULL),
+        [IMAP_LIFE_BOX] = IMAP_SLOT_OF(trial_box, NULL)},
     .stored = print_stored,
     .selected = say_selected,
     .flags_printed = print_double,
+    .about_to_tell = say_news,
 };

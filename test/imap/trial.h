@@ -3,7 +3,8 @@
 #define TEST_IMAP_TRIAL_H
 /*
  * An extension that no server has, with a row of each kind that none of the server's has yet, and
- * some more: for test/imap/trial.imt, which says `trial`.
+ * some more: for test/imap/trial.imt, which says `trial`.  What the server has no engine for yet
+ * (SORT, NOTIFY) it asks by commands of its own.
  */
 #include "imap/ext.h"
 

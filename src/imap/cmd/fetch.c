@@ -9,6 +9,7 @@
  * of records does not do is held: a message that is there at the first look is
  * there until the tagged reply.
  */
+#include "imap/audit.h"
 #include "imap/common/render.h"
 #include "imap/rights.h"
 
@@ -348,6 +349,20 @@ prepare_render(struct imap_cmd *cmd, struct fetch *f)
 	f->render.messages = arena_array(cmd->arena, f->render.window, sizeof(*f->render.messages));
 }
 
+/* One line, whichever of them it is. */
+static void
+log_items(const struct imap_cmd *cmd, const struct fetch *f)
+{
+	for (size_t i = 0; i < f->args.n_items; i++) {
+		const struct imap_claimed *claimed = imap_claimed(&f->args.items[i]);
+
+		if (claimed == NULL || !claimed->row->logged)
+			continue;
+		audit_fetch(cmd->conn, claimed->row->name, roaring_bitmap_get_cardinality(f->uids));
+		return;
+	}
+}
+
 /* Takes hold of the messages; returns those that are not \Seen yet. */
 static roaring_bitmap_t *
 hold_messages(struct fetch *f)
@@ -388,6 +403,7 @@ cmd_fetch(struct imap_cmd *cmd)
 	arena_on_free(cmd->arena, free_fetch, f);
 	narrow(cmd, f);
 	prepare_render(cmd, f);
+	log_items(cmd, f);
 	/* RFC 4314 section 4: without "s" it is not set, and nobody complains. */
 	seen = seen && !box->read_only && (box->rights & AUTH_RIGHT_SEEN) != 0;
 	if (seen || f->render.has_flags)

@@ -64,6 +64,7 @@ print_preview(const struct imap_fetched *message, struct buf *out)
 static const struct imap_fetch_item fetch_items[] = {
     {.name = "PREVIEW",
         .needs = IMAP_NEEDS_SUMMARY | IMAP_NEEDS_BLOB,
+        .logged = true, /* RFC 8970 section 8 */
         .parse = read_modifiers,
         .print = print_preview},
     {.name = NULL},
