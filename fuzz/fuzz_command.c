@@ -9,8 +9,8 @@
 #include "base/err.h"
 #include "same.h"
 #include "wire/cmd.h"
-#include "wire/cmd/enable.h"
-#include "wire/cmd/proxyauth.h"
+#include "wire/ext/enable.h"
+#include "wire/ext/proxyauth.h"
 #include "wire/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -6,7 +6,7 @@
  */
 #include "base/err.h"
 #include "same.h"
-#include "wire/cmd/enable.h"
+#include "wire/ext/enable.h"
 #include "wire/frame.h"
 #include "wire/response.h"
 

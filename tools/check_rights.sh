@@ -1,19 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Commands find mailboxes by imap/rights.h and cmd_open_mailbox(), which ask what the login may; none
-# looks into the store by itself.  And only imap/place.c, which resolves names, knows the account of a
+# Commands find mailboxes by imap/place/rights.h and cmd_open_mailbox(), which ask what the login may; none
+# looks into the store by itself.  And only imap/place/place.c, which resolves names, knows the account of a
 # login: all others take that of the place, which may be another's.
 cd "$(dirname "$0")/.." || exit 1
 bad=0
 finders='store_account_(lookup|list|list_from|has_children|load|find) *\(|store_mailbox_(find|load) *\(|store_watch_new *\('
-if grep -nE "$finders" $(find src/imap -name '*.c' ! -path src/imap/rights.c ! -path src/imap/common/open.c \
-	! -path src/imap/box.c ! -path src/imap/common/try.c); then
-	echo 'use imap/rights.h: what a login may is asked there' >&2
+if grep -nE "$finders" $(find src/imap -name '*.c' ! -path src/imap/place/rights.c ! -path src/imap/common/open.c \
+	! -path src/imap/box/box.c ! -path src/imap/common/try.c); then
+	echo 'use imap/place/rights.h: what a login may is asked there' >&2
 	bad=1
 fi
 if grep -nE 'login(\([^()]*(\([^()]*\))?[^()]*\))?->account' $(find src/imap src/server src/app -name '*.[ch]' 2>/dev/null |
-	grep -vxE 'src/imap/(place|turn)\.c'); then
-	echo 'use imap/place.h: the account is that of the place, not that of the login' >&2
+	grep -vxE 'src/imap/(place/place|conn/turn)\.c'); then
+	echo 'use imap/place/place.h: the account is that of the place, not that of the login' >&2
 	bad=1
 fi
 exit $bad

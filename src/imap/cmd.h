@@ -4,7 +4,7 @@
 /*
  * Commands: what one is, what it may wait for, and how it is answered.  With imap/ext.h (the tables
  * by which the engine finds it) and imap/view.h (the selected mailbox) all that most files of
- * imap/cmd and imap/ext need; what else there is for them: imap/rights.h, imap/place.h,
+ * imap/cmd and imap/ext need; what else there is for them: imap/place/rights.h, imap/place/place.h,
  * imap/tell.h, imap/errand.h.
  */
 #include "imap/imap.h"
@@ -12,12 +12,8 @@
 #include "wire/cmd.h"
 #include "wire/cmd/auth.h"
 #include "wire/cmd/copy.h"
-#include "wire/cmd/enable.h"
-#include "wire/cmd/fetch_data.h"
-#include "wire/cmd/id.h"
 #include "wire/cmd/list.h"
 #include "wire/cmd/mailbox.h"
-#include "wire/cmd/namespace.h"
 #include "wire/cmd/select.h"
 #include "wire/cmd/store.h"
 
@@ -192,7 +188,7 @@ void cmd_unhold(struct imap_cmd *cmd);
  * at once when it is in memory, after a job when it is not; then open->mailbox
  * is set (its reference goes with the command) or open->err says why not: one
  * that is hidden from the login is TS_NOT_FOUND, as one that is not there.
- * needed: of enum auth_right (imap/rights.h), what the command does there.
+ * needed: of enum auth_right (imap/place/rights.h), what the command does there.
  * open must be in cmd->arena; its name must live as long.
  */
 struct imap_open {

@@ -3,7 +3,7 @@
 #include "imap/errand.h"
 
 #include "base/log.h"
-#include "imap/conn_int.h"
+#include "imap/cmd.h"
 #include "imap/settings.h"
 
 static struct imap_errand *

@@ -4,7 +4,8 @@
 /*
  * The server's engine: its lifetimes, and how a process runs it (imap_loop_init(),
  * imap_conn_start()).  What commands are made of is in imap/cmd.h, what extensions bring in
- * imap/ext.h, and what the engine's files share among themselves in imap/conn_int.h.
+ * imap/ext.h.  Bytes become commands, and commands are run, in imap/conn; the selected mailbox is
+ * in imap/box, names and rights are in imap/place, what is written down is in imap/log.
  *
  * Six lifetimes, each with its own arena, each freed as a whole:
  *
@@ -61,9 +62,9 @@ struct imap_errand;   /* imap/errand.h */
 struct imap_layer;    /* imap/layer.h */
 struct imap_settings; /* imap/settings.h */
 struct tally;         /* net/tally.h */
-struct transcript;    /* imap/transcript.h */
+struct transcript;    /* imap/log/transcript.h */
 struct transcript_files;
-struct imap_space; /* imap/place.h */
+struct imap_space; /* imap/place/place.h */
 struct failures;
 
 /* Upper ends of the classes of commands' times, in microseconds; one more class is open. */

@@ -3,9 +3,11 @@
  * What a connection is at any moment: its login, mailbox and dialect, what the log calls it, how
  * long it may be silent, and how it is told to go.  All others of the engine stand on this.
  */
+#include "imap/life.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "imap/conn_int.h"
+#include "imap/cmd.h"
+#include "imap/settings.h"
 #include "net/tally.h"
 
 struct imap_box *

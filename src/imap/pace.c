@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "imap/conn_int.h"
+#include "imap/cmd.h"
 #include "net/tally.h"
 
 enum {

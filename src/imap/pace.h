@@ -74,6 +74,10 @@ void pace_ran(struct imap_conn *conn);
  * computed until now is charged to them, and the connection does not wait in their queue. */
 void pace_leave(struct imap_conn *conn, uint64_t user);
 
+/* A command's slice begins; is it over? */
+void slice_begin(struct imap_loop *il);
+bool slice_over(const struct imap_loop *il);
+
 /* For conn_data(): must the input wait?  Then pause the stream, and consume nothing. */
 bool pace_hold_input(struct imap_conn *conn);
 /* In the connection's turn: is it for input?  The stream shows it as soon as it is resumed. */

@@ -4,7 +4,7 @@
  * then only read.  What they bring is found by kind and name in an open hash
  * table, slots have fixed offsets in the login and the box.
  */
-#include "imap/conn_int.h"
+#include "imap/cmd.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
 #include "wire/cmd/fetch.h"

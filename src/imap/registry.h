@@ -5,6 +5,7 @@
 #include "imap/ext.h"
 
 struct arena;
+struct imap_rules;
 
 #define IMAP_EXT_MAX 64
 #define IMAP_CMD_MAX 128
@@ -71,6 +72,8 @@ size_t imap_conf_tables(
  * the arena until now. */
 unsigned char *imap_slots_new(
     const struct imap_registry *reg, enum imap_life life, struct arena *owner);
+/* Frees what was printed of capabilities for them. */
+void imap_forget_capabilities(struct imap_rules *rules);
 /* By name, without case; NULL: no extension has it. */
 const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);
 const struct imap_enable *imap_registry_enable(const struct imap_registry *reg, struct str name);

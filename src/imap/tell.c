@@ -2,7 +2,7 @@
 /* See tell.h. */
 #include "imap/tell.h"
 
-#include "imap/conn_int.h"
+#include "imap/cmd.h"
 
 void
 imap_teller_add(struct imap_login *login, struct imap_teller *teller, bool first)

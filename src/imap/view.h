@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMAP_VIEW_H
 #define IMAP_VIEW_H
-/* The selected mailbox as its client knows it: numbers, flags (view.c, flags.c, sync.c). */
+/* The selected mailbox as its client knows it: numbers, flags (imap/box). */
 #include "imap/imap.h"
 
 /* The mailbox's keywords.  Between store_mailbox_read_begin and _end, in the reading that gave the

@@ -18,7 +18,7 @@
 
 #include "base/log.h"
 #include "imap/ext/list.h"
-#include "imap/rights.h"
+#include "imap/place/rights.h"
 #include "script.h"
 
 enum kind { NAMES, SELECTED, NONE };

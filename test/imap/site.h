@@ -6,7 +6,7 @@
  * real users, the real IMAP engine, on a fake loop with fake streams.  Nothing
  * happens but inside site_run(), and with lanes 0 in a fixed order.
  */
-#include "imap/place.h"
+#include "imap/place/place.h"
 #include "net/stream_fake.h"
 #include "store/engine/mem/mem.h"
 

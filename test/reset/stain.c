@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "imap/conn_int.h"
+#include "imap/cmd.h"
 
 #define USER_MAX 32
 

@@ -10,7 +10,7 @@
  * files flushed), one change takes them all or none.
  */
 #include "wire/cmd/append.h"
-#include "imap/rights.h"
+#include "imap/place/rights.h"
 #include "imap/settings.h"
 
 struct item { /* one message, linked in order */

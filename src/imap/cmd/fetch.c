@@ -9,9 +9,9 @@
  * of records does not do is held: a message that is there at the first look is
  * there until the tagged reply.
  */
-#include "imap/audit.h"
 #include "imap/common/render.h"
-#include "imap/rights.h"
+#include "imap/log/audit.h"
+#include "imap/place/rights.h"
 
 enum { SHORT_MESSAGES = 16, SHORT_BYTES = 256 * 1024 };
 

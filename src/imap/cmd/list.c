@@ -19,7 +19,7 @@
  */
 
 #include "imap/common/status.h"
-#include "imap/rights.h"
+#include "imap/place/rights.h"
 #include "imap/settings.h"
 #include "store/match.h"
 

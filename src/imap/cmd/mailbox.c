@@ -6,7 +6,7 @@
  * A level without a mailbox of its own (after DELETE of a parent, or above a
  * CREATE) is no record of the store: LIST shows it as \Noselect.
  */
-#include "imap/rights.h"
+#include "imap/place/rights.h"
 #include "wire/utf7.h"
 
 /* RFC 9051 section 6.3.4: a trailing separator says that more will come below. */

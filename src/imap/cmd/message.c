@@ -5,7 +5,7 @@
  * 4).
  */
 #include "imap/common/copy.h"
-#include "imap/rights.h"
+#include "imap/place/rights.h"
 
 static void
 free_bitmap(void *arg)

@@ -3,7 +3,7 @@
  * SELECT, EXAMINE, CLOSE, CHECK (RFC 3501 and RFC 9051 sections 6.3.2, 6.3.3,
  * 6.4.1; CHECK RFC 3501 section 6.4.1): into a mailbox and out of it.
  */
-#include "imap/rights.h"
+#include "imap/place/rights.h"
 
 struct select {
 	struct wire_select args;

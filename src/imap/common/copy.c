@@ -2,7 +2,7 @@
 /* See copy.h. */
 #include "imap/common/copy.h"
 
-#include "imap/rights.h"
+#include "imap/place/rights.h"
 
 struct copy_cmd {
 	struct wire_copy args;

@@ -3,7 +3,7 @@
  * What commands that name a mailbox share: finding it in memory or having it
  * loaded by a worker.
  */
-#include "imap/rights.h"
+#include "imap/place/rights.h"
 #include "wire/utf7.h"
 
 static void

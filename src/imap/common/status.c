@@ -2,7 +2,7 @@
 /* See status.h. */
 #include "imap/common/status.h"
 
-#include "imap/place.h"
+#include "imap/place/place.h"
 
 static bool
 has_item(const struct imap_status_items *items, const struct imap_status_item *item)

@@ -11,9 +11,9 @@
 
 #include "auth/gateway.h"
 #include "base/log.h"
-#include "imap/audit.h"
 #include "imap/common/failed.h"
 #include "imap/layer.h"
+#include "imap/log/audit.h"
 #include "imap/settings.h"
 #include "net/tally.h"
 

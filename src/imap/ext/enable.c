@@ -4,6 +4,7 @@
  * enabled in their tables.  IMAP4rev2 itself is one of these names: it changes
  * the dialect of the login.
  */
+#include "wire/ext/enable.h"
 #include "imap/cmd.h"
 
 static bool

@@ -8,6 +8,7 @@
  * kept with the turn: it is told anew for the next user.  All other fields are
  * dropped.
  */
+#include "wire/ext/id.h"
 #include "auth/networks.h"
 #include "base/log.h"
 #include "imap/ext/list.h"

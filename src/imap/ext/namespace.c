@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NAMESPACE (RFC 2342; RFC 9051 section 6.3.10): where the mailboxes are. */
-#include "imap/place.h"
+#include "wire/ext/namespace.h"
+#include "imap/place/place.h"
 
 static struct wire_namespaces
 spaces_of(struct imap_cmd *cmd, enum imap_space_kind kind)

@@ -8,7 +8,7 @@
  * References, else In-Reply-To, else the message's own.  A message without any is a thread by
  * itself, under an id like its EMAILID.
  */
-#include "wire/cmd/objectid.h"
+#include "wire/ext/objectid.h"
 #include "imap/cmd.h"
 
 #define EMAIL 'M'

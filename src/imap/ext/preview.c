@@ -8,7 +8,7 @@
  */
 #include "mail/preview.h"
 #include "imap/cmd.h"
-#include "wire/cmd/preview.h"
+#include "wire/ext/preview.h"
 
 #define PIECE 16384u /* bytes read at a time */
 

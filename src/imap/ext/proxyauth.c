@@ -12,7 +12,7 @@
  * Clients that send an authorization identity at login, and then PROXYAUTH for the same user, are
  * told OK; there is nothing to do then.
  */
-#include "wire/cmd/proxyauth.h"
+#include "wire/ext/proxyauth.h"
 #include "imap/common/try.h"
 #include "imap/ext/list.h"
 #include "sasl/names.h"

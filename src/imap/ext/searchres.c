@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SEARCHRES (RFC 5182; RFC 9051 section 6.4.4.1): what SEARCH RETURN (SAVE) found is "$" until the
- * next one, or until the mailbox is left.  The view knows what the set stands for (imap/view.c).
+ * next one, or until the mailbox is left.  The view knows what the set stands for
+ * (imap/box/view.c).
  */
 #include "imap/cmd.h"
 

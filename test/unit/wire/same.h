@@ -8,16 +8,16 @@
 #include "wire/cmd/append.h"
 #include "wire/cmd/auth.h"
 #include "wire/cmd/copy.h"
-#include "wire/cmd/fetch_data.h"
-#include "wire/cmd/id.h"
+#include "wire/cmd/fetch.h"
 #include "wire/cmd/list.h"
 #include "wire/cmd/mailbox.h"
-#include "wire/cmd/namespace.h"
 #include "wire/cmd/search.h"
 #include "wire/cmd/select.h"
 #include "wire/cmd/status.h"
 #include "wire/cmd/store.h"
 #include "wire/code.h"
+#include "wire/ext/id.h"
+#include "wire/ext/namespace.h"
 
 bool same_str(struct str a, struct str b);
 bool same_names(const struct wire_names *a, const struct wire_names *b);

@@ -12,8 +12,8 @@
 
 #include "gen.h"
 #include "wire/cmd.h"
-#include "wire/cmd/enable.h"
-#include "wire/cmd/objectid.h"
+#include "wire/ext/enable.h"
+#include "wire/ext/objectid.h"
 #include "wire/frame.h"
 #include "wire/response.h"
 

@@ -9,13 +9,13 @@
 #include "wire/cmd.h"
 #include "wire/cmd/auth.h"
 #include "wire/cmd/copy.h"
-#include "wire/cmd/enable.h"
-#include "wire/cmd/id.h"
 #include "wire/cmd/list.h"
 #include "wire/cmd/mailbox.h"
-#include "wire/cmd/proxyauth.h"
 #include "wire/cmd/select.h"
 #include "wire/cmd/status.h"
+#include "wire/ext/enable.h"
+#include "wire/ext/id.h"
+#include "wire/ext/proxyauth.h"
 
 static struct arena *arena;
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "wire/cmd/fetch_data.h"
+#include "wire/cmd/fetch.h"
 #include "wire/cmd/search.h"
 #include "wire/cmd/store.h"
 

@@ -17,7 +17,7 @@
 #include "base/normal.h"
 #include "gen.h"
 #include "wire/cmd.h"
-#include "wire/cmd/enable.h"
+#include "wire/ext/enable.h"
 #include "wire/response.h"
 #include "wire/utf7.h"
 

@@ -6,14 +6,14 @@
 
 #include <cmocka.h>
 
-#include "wire/cmd/enable.h"
-#include "wire/cmd/fetch_data.h"
-#include "wire/cmd/id.h"
+#include "wire/cmd/fetch.h"
 #include "wire/cmd/list.h"
-#include "wire/cmd/namespace.h"
 #include "wire/cmd/search.h"
 #include "wire/cmd/status.h"
 #include "wire/code.h"
+#include "wire/ext/enable.h"
+#include "wire/ext/id.h"
+#include "wire/ext/namespace.h"
 #include "wire/response.h"
 
 static const struct wire_dialect utf8 = {.rev2 = true, .utf8 = true};

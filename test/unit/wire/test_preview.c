@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "wire/cmd/preview.h"
+#include "wire/ext/preview.h"
 
 static struct arena *arena;
 

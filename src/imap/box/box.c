@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The selected mailbox: made by SELECT, freed by whatever leaves it.  The view
+ * (what the client has been told) starts as the mailbox is at that moment.
+ */
+#include "imap/box/box_int.h"
+#include "imap/errand.h"
+#include "imap/place/rights.h"
+#include "imap/tell.h"
+
+static void
+free_box(void *arg)
+{
+	struct imap_box *box = arg;
+
+	store_watch_free(&box->watch);
+	roaring_bitmap_free(box->uids);
+	roaring_bitmap_free(box->recent);
+	roaring_bitmap_free(box->pending);
+	roaring_bitmap_free(box->expunged);
+	if (box->silent != NULL)
+		roaring_bitmap_free(box->silent);
+	if (box->saved != NULL)
+		roaring_bitmap_free(box->saved);
+	store_mailbox_unref(&box->mailbox);
+}
+
+static void
+watch_fired(void *arg)
+{
+	struct imap_conn *conn = arg;
+
+	imap_box(conn)->teller.due = true;
+	imap_tell_soon(conn);
+}
+
+/* 0: all are \Seen.  By sets: message by message it takes milliseconds of a large mailbox that is
+ * read. */
+static uint32_t
+first_unseen(const struct store_mailbox *mailbox, const struct store_counters *counters)
+{
+	const roaring_bitmap_t *uids = store_mailbox_uids(mailbox);
+	const roaring_bitmap_t *seen = store_mailbox_flagged(mailbox, STORE_SEEN);
+	roaring_bitmap_t *unseen;
+	uint32_t first;
+
+	if (counters->unseen == 0)
+		return 0;
+	if (seen == NULL)
+		return roaring_bitmap_minimum(uids);
+	unseen = roaring_bitmap_andnot(uids, seen);
+	first = roaring_bitmap_is_empty(unseen) ? 0 : roaring_bitmap_minimum(unseen);
+	roaring_bitmap_free(unseen);
+	return first;
+}
+
+/* All that SELECT tells is of one moment. */
+static void
+look_first(struct imap_box *box, struct imap_selected *selected)
+{
+	struct store_counters counters;
+	uint32_t mark = imap_box_claim_begin(box);
+
+	store_mailbox_read_counters(box->mailbox, &counters);
+	box->uids = roaring_bitmap_copy(store_mailbox_uids(box->mailbox));
+	selected->unseen = box->recents ? first_unseen(box->mailbox, &counters) : 0;
+	imap_read_keywords(box, &selected->keywords);
+	imap_box_claim_end(box);
+	box->modseq = counters.modseq;
+	box->uidvalidity = counters.uidvalidity;
+	selected->uidnext = counters.uidnext;
+	imap_box_add_recent(box, box->uids, mark);
+}
+
+struct imap_box *
+imap_box_open(struct imap_conn *conn, struct store_mailbox *mailbox, struct str name,
+    unsigned rights, bool read_only, struct imap_selected *selected)
+{
+	struct arena *a = arena_new(&conn->il->pool, ARENA_BOX, 320);
+	struct imap_box *box = arena_new_object(a, struct imap_box);
+
+	imap_box_free(conn);
+	box->arena = a;
+	box->reg = &conn->server->reg;
+	box->serial = ++conn->il->serial;
+	box->mailbox = mailbox;
+	box->name = arena_str(a, name);
+	box->rights = rights;
+	box->examined = read_only;
+	/* RFC 4314 section 5.2 */
+	box->read_only = read_only || (rights & IMAP_RIGHTS_CHANGE) == 0;
+	box->recent = roaring_bitmap_create();
+	box->pending = roaring_bitmap_create();
+	box->expunged = roaring_bitmap_create();
+	box->recents = !imap_dialect(conn)->rev2;
+	/* Before looking: what comes in between is told by the first sync. */
+	box->watch =
+	    store_watch_new(store_mailbox_account(mailbox), conn->il->loop, watch_fired, conn);
+	store_watch_add(box->watch, store_mailbox_id(mailbox));
+	arena_on_free(a, free_box, box);
+	box->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_BOX, a);
+	look_first(box, selected);
+	box->teller =
+	    (struct imap_teller){.when = IMAP_TELL_REPLY | IMAP_TELL_WAITING, .tell = imap_sync};
+	imap_teller_add(imap_login(conn), &box->teller, true);
+	imap_login(conn)->box = box;
+	imap_login(conn)->counts.selected++;
+	return box;
+}
+
+void
+imap_box_free(struct imap_conn *conn)
+{
+	struct arena *a;
+
+	if (imap_box(conn) == NULL)
+		return;
+	imap_errands_leave(conn, true);
+	imap_teller_remove(&imap_box(conn)->teller);
+	a = imap_box(conn)->arena;
+	imap_login(conn)->box = NULL;
+	arena_free(&a);
+}
