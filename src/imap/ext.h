@@ -236,27 +236,14 @@ struct imap_search_return { /* an option of SEARCH RETURN */
 
 /* ---- SORT (RFC 5256 section 3): by what messages are ordered */
 
-/* Parts of a summary that a key needs, a mask: a bit for each MAIL_TEXT_KEY_… (mail/summary.h),
- * and the date.  The engine reads what the keys of a command need together, once. */
-#define IMAP_SORT_TEXT(text) (1u << (text))
-#define IMAP_SORT_SENT (1u << 31)
-
-struct imap_sorted { /* a message as a SORT key sees it */
-	const struct store_message *record;
-	const struct str *texts; /* by enum mail_text: those that were needed */
-	int64_t sent;            /* with IMAP_SORT_SENT: seconds since 1970, ... */
-	bool dated;              /* ... if there is a date */
-};
-
+/* The engine reads the columns of all keys of a command together, once, on a worker.  REVERSE, and
+ * the order of messages that are equal, are the engine's. */
 struct imap_sort_key {
 	const char *name;
-	uint32_t needs; /* beside the record */
-	/* One of these: the value by which messages are ordered, the smallest first; texts as
-	 * str_cmp() orders them.  REVERSE, and the order of messages with equal values, are the
-	 * engine's.  On a worker: they may use nothing but their argument, and what they return is
-	 * of it. */
-	int64_t (*number)(const struct imap_sorted *message);
-	struct str (*text)(const struct imap_sorted *message);
+	/* One of these: by a column of the store, 1u << of enum store_column, or by a number made
+	 * of the record, the smallest first (on a worker: it may use nothing else). */
+	unsigned column;
+	int64_t (*number)(const struct store_message *record);
 };
 
 /* ---- LIST and STATUS */

@@ -3,6 +3,7 @@
 #include "imap/mechs.h"
 
 #include "imap/settings.h"
+#include "wire/capability.h"
 
 const struct sasl_mech *
 imap_mech_find(const struct imap_server *server, struct str name)

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "imap/cmd.h"
+#include "imap/settings.h"
 #include "net/tally.h"
 
 enum {

@@ -7,6 +7,7 @@
 #include "imap/cmd.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
+#include "wire/capability.h"
 #include "wire/cmd/fetch.h"
 #include "wire/cmd/search.h"
 #include "wire/cmd/status.h"
@@ -190,7 +191,8 @@ check_rows(const struct imap_ext *ext)
 		              (r->choose != NULL) ==
 		          1);
 	for (const struct imap_sort_key *r = ext->sort_keys; r != NULL && r->name != NULL; r++)
-		TS_ASSERT((r->number != NULL) != (r->text != NULL));
+		TS_ASSERT(
+		    (r->number != NULL) != (r->column != 0) && (r->column & (r->column - 1)) == 0);
 	for (const struct imap_notify_event *r = ext->notify_events; r != NULL && r->name != NULL;
 	     r++)
 		TS_ASSERT(r->scopes == IMAP_NOTIFY_SELECTED ||

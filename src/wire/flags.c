@@ -116,7 +116,7 @@ wire_out_flags(
 	    STR(" \\Seen"), STR(" \\Draft"), STR(" \\Recent")}; /* by the bits of WIRE_FLAG_* */
 	size_t first = b->n;
 
-	for (unsigned bits = system; bits != 0; bits &= bits - 1)
+	for (unsigned bits = system & (2 * WIRE_FLAG_RECENT - 1); bits != 0; bits &= bits - 1)
 		buf_str(b, names[__builtin_ctz(bits)]);
 	for (size_t i = 0; i < n_keywords; i++) {
 		buf_putc(b, ' ');

@@ -82,9 +82,9 @@ matches(const struct wire_key *key, const struct store_message *record)
 }
 
 static int64_t
-number(const struct imap_sorted *message)
+number(const struct store_message *record)
 {
-	return message->record->uid;
+	return record->uid;
 }
 
 static void
@@ -195,6 +195,11 @@ duplicates(void)
 	                        .sort_keys = (const struct imap_sort_key[]){{.name = "MUTE"},
 	                            {.name = NULL}}}),
 	    "a key without a value stops");
+	expect(stops(&none,
+	           &(struct imap_ext){.name = "two",
+	               .sort_keys = (const struct imap_sort_key[]){{.name = "TWO", .column = 3},
+	                   {.name = NULL}}}),
+	    "a key of two columns stops");
 	expect(stops(&none,
 	           &(struct imap_ext){.name = "mute",
 	               .notify_events =

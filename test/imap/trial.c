@@ -3,7 +3,6 @@
 #include "trial.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "imap/cmd.h"
 
@@ -178,81 +177,37 @@ static const struct imap_search_return search_returns[] = {
 
 /* ---- SORT: two keys, and an engine for them */
 
-static struct str
-topic(const struct imap_sorted *message)
+static int64_t
+by_size(const struct store_message *record)
 {
-	return message->texts[MAIL_TEXT_KEY_SUBJECT];
+	return record->size;
 }
 
 static int64_t
-when(const struct imap_sorted *message)
+by_seen(const struct store_message *record)
 {
-	return message->dated ? message->sent : message->record->internaldate;
+	return store_flags_has(&record->flags, STORE_SEEN);
 }
 
 static const struct imap_sort_key sort_keys[] = {
-    {.name = "XTOPIC", .needs = IMAP_SORT_TEXT(MAIL_TEXT_KEY_SUBJECT), .text = topic},
-    {.name = "XWHEN", .needs = IMAP_SORT_SENT, .number = when},
+    {.name = "XSIZE", .number = by_size},
+    {.name = "XSEEN", .number = by_seen},
     {.name = NULL},
 };
 
-enum { ORDER_KEYS = 4, ORDER_MESSAGES = 16, ORDER_TEXT = 32 };
+enum { ORDER_KEYS = 4, ORDER_MESSAGES = 16 };
 
 struct order {
 	const struct imap_sort_key *keys[ORDER_KEYS];
 	bool reverse[ORDER_KEYS];
 	size_t n_keys, n;
-	uint32_t needs;
-	struct store_mailbox *mailbox;
 	struct store_message records[ORDER_MESSAGES];
 	struct sortable {
 		const struct order *order;
 		uint32_t uid;
 		int64_t numbers[ORDER_KEYS];
-		char texts[ORDER_KEYS][ORDER_TEXT];
 	} messages[ORDER_MESSAGES];
 };
-
-static void
-value_of(const struct order *order, const struct imap_sorted *message, struct sortable *to)
-{
-	for (size_t k = 0; k < order->n_keys; k++) {
-		const struct imap_sort_key *key = order->keys[k];
-		struct str text;
-
-		if (key->number != NULL) {
-			to->numbers[k] = key->number(message);
-			continue;
-		}
-		text = key->text(message);
-		memcpy(to->texts[k], text.p, text.n < ORDER_TEXT ? text.n : ORDER_TEXT - 1);
-	}
-}
-
-static bool
-take_values(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
-{
-	struct order *order = arg;
-	struct mail_summary summary;
-	struct str texts[MAIL_TEXT_COUNT] = {{0}};
-	struct imap_sorted message = {.texts = texts};
-	size_t i = 0;
-
-	if (err != TS_OK || mail_summary_open(bytes, &summary) != TS_OK)
-		return true;
-	while (order->records[i].uid != uid)
-		i++;
-	for (unsigned t = 0; t < MAIL_TEXT_COUNT; t++)
-		if ((order->needs & IMAP_SORT_TEXT(t)) != 0)
-			texts[t] = mail_summary_text(&summary, (enum mail_text)t);
-	if ((order->needs & IMAP_SORT_SENT) != 0) {
-		message.sent = summary.sent;
-		message.dated = (summary.flags & MAIL_SUMMARY_DATED) != 0;
-	}
-	message.record = &order->records[i];
-	value_of(order, &message, &order->messages[i]);
-	return true;
-}
 
 static int
 compare(const void *a, const void *b)
@@ -261,9 +216,7 @@ compare(const void *a, const void *b)
 	const struct order *order = x->order;
 
 	for (size_t k = 0; k < order->n_keys; k++) {
-		int c = order->keys[k]->number != NULL
-		            ? (x->numbers[k] > y->numbers[k]) - (x->numbers[k] < y->numbers[k])
-		            : strcmp(x->texts[k], y->texts[k]);
+		int c = (x->numbers[k] > y->numbers[k]) - (x->numbers[k] < y->numbers[k]);
 
 		if (c != 0)
 			return order->reverse[k] ? -c : c;
@@ -275,14 +228,15 @@ static enum work_end
 put_in_order(struct imap_job *job)
 {
 	struct order *order = job->state;
-	uint32_t uids[ORDER_MESSAGES];
 
 	for (size_t i = 0; i < order->n; i++) {
-		uids[i] = order->records[i].uid;
-		order->messages[i].uid = uids[i];
-		order->messages[i].order = order;
+		struct sortable *message = &order->messages[i];
+
+		message->order = order;
+		message->uid = order->records[i].uid;
+		for (size_t k = 0; k < order->n_keys; k++)
+			message->numbers[k] = order->keys[k]->number(&order->records[i]);
 	}
-	store_read_summaries(order->mailbox, uids, order->n, take_values, order);
 	qsort(order->messages, order->n, sizeof(order->messages[0]), compare);
 	return WORK_DONE;
 }
@@ -306,6 +260,7 @@ cmd_order(struct imap_cmd *cmd)
 {
 	static const struct imap_step said = {"say-order", say_order};
 	struct order *order = arena_new_object(cmd->arena, struct order);
+	struct store_mailbox *mailbox = imap_box(cmd->conn)->mailbox;
 	struct str name;
 
 	cmd->state = order;
@@ -319,12 +274,10 @@ cmd_order(struct imap_cmd *cmd)
 		order->keys[k] = imap_registry_sort_key(&cmd->conn->server->reg, name);
 		if (order->keys[k] == NULL)
 			return cmd_bad(cmd, "Unknown key");
-		order->needs |= order->keys[k]->needs;
 	}
-	order->mailbox = imap_box(cmd->conn)->mailbox;
-	store_mailbox_read_begin(order->mailbox);
-	order->n = store_mailbox_window(order->mailbox, NULL, 0, order->records, ORDER_MESSAGES);
-	store_mailbox_read_end(order->mailbox);
+	store_mailbox_read_begin(mailbox);
+	order->n = store_mailbox_window(mailbox, NULL, 0, order->records, ORDER_MESSAGES);
+	store_mailbox_read_end(mailbox);
 	return cmd_job(cmd, WORK_LONG, put_in_order, order, &said);
 }
 
@@ -389,8 +342,10 @@ cmd_watch(struct imap_cmd *cmd)
 	slot->kept = NULL;
 	if (slot->event->parse != NULL) {
 		(void)wire_in_sp(&cmd->in);
-		in = cmd->in;
-		in.arena = login->arena; /* as long as it is watched */
+		/* Bytes and arena stay as long as it is watched. */
+		in = wire_in_sub(
+		    &cmd->in, arena_str(login->arena, str_range(cmd->in.p, cmd->in.end)));
+		in.arena = login->arena;
 		if (!slot->event->parse(&in, &slot->kept))
 			return cmd_bad(cmd, "Bad value");
 	}

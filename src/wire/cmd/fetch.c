@@ -3,6 +3,7 @@
 #include "wire/cmd/fetch.h"
 
 #include "base/ascii.h"
+#include "base/err.h"
 #include "wire/vec.h"
 
 const struct wire_name wire_fetch_names[] = {
