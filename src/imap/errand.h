@@ -74,8 +74,8 @@ imap_errand_should_stop(struct imap_errand *errand)
 	return work_should_stop(&errand->work);
 }
 
-/* For commands that end the turn (UNAUTHENTICATE), when nothing can keep it from ending any more:
- * ends its errands, then goes on with `next`. */
+/* For commands that end the turn (UNAUTHENTICATE, PROXYAUTH), when nothing can keep it from ending
+ * any more: ends its errands, then goes on with `next`. */
 enum imap_next cmd_end_errands(struct imap_cmd *cmd, const struct imap_step *next);
 
 /* For the engine.  The turn, or the box, that is there now ends: nobody wants what was started for

@@ -12,6 +12,7 @@
 #include "auth/gateway.h"
 #include "base/log.h"
 #include "imap/common/failed.h"
+#include "imap/errand.h"
 #include "imap/layer.h"
 #include "imap/log/audit.h"
 #include "imap/settings.h"
@@ -145,12 +146,25 @@ too_many(struct imap_cmd *cmd)
 	return cmd_no(cmd, "LIMIT", "Too many logins of this user");
 }
 
+/* Its errands are over, for which it may have waited. */
+static enum imap_next
+taken_over(struct imap_cmd *cmd)
+{
+	const struct imap_try *s = cmd->state;
+
+	if (!auth_is_current(s->auth, &s->who))
+		return cmd_no(cmd, "UNAVAILABLE", "Users are being changed, try again later");
+	cmd->after = IMAP_AFTER_NEW_TURN;
+	return cmd_ok(cmd, "Acting for that user");
+}
+
 /* The login takes the place of the one that asked for it, which is as it was until the OK. */
 static enum imap_next
 take_over(struct imap_cmd *cmd)
 {
 	struct imap_try *s = cmd->state;
 	const struct imap_login *login = imap_login(cmd->conn);
+	static const struct imap_step taken = {"login-taken", taken_over};
 	struct imap_entry *entry;
 
 	if (!str_eq(buf_as_str(&s->who.authcid), login->authcid))
@@ -165,8 +179,7 @@ take_over(struct imap_cmd *cmd)
 		return too_many(cmd);
 	s->account = NULL; /* the entry's now */
 	cmd->entry = entry;
-	cmd->after = IMAP_AFTER_NEW_TURN;
-	return cmd_ok(cmd, "Acting for that user");
+	return cmd_end_errands(cmd, &taken);
 }
 
 static enum imap_next
