@@ -284,6 +284,10 @@ mail_words_decode(struct str value, struct buf *out)
 {
 	struct mail_words w = {0};
 
+	if (value.n == 0 || memchr(value.p, '=', value.n) == NULL) { /* there is no encoded word */
+		put_raw(str_trim(value), out);
+		return;
+	}
 	mail_words_feed(&w, value, true, out);
 	mail_words_fini(&w);
 }
