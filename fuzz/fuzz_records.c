@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "mail/summary.h"
-#include "store/change/change_int.h"
+#include "store/memory/memory_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "site.h"
-#include "store/change/change_int.h"
 #include "store/check.h"
+#include "store/memory/memory_int.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -492,7 +492,7 @@ void store_upload_free(struct store_upload **upload);
 
 /* ---- changes ---- */
 
-enum store_change_kind {
+enum store_change_kind { /* those of the store's own follow the last one */
 	STORE_CHANGE_APPEND,
 	STORE_CHANGE_FLAGS,
 	STORE_CHANGE_EXPUNGE,

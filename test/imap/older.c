@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "script.h"
-#include "store/change/change_int.h"
+#include "store/memory/memory_int.h"
 
 #define HEAD 56u      /* of a summary; then a row of 8 bytes for each text */
 #define OLD_VERSION 2 /* had no preview */

@@ -4,7 +4,7 @@
  * for the background.
  */
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/batch_int.h"
 
 struct pend *
 batch_pend(struct batch *b, struct store_mailbox *mb)
@@ -21,7 +21,7 @@ batch_pend(struct batch *b, struct store_mailbox *mb)
 	return mb->pend[b->index] = p;
 }
 
-void
+static void
 pend_free(struct pend **pp)
 {
 	struct pend *p = *pp;
@@ -101,9 +101,6 @@ batch_clear(struct batch *b)
 	for (size_t i = 0; i < b->list_count; i++)
 		list_op_fini(&b->list[i]);
 	b->list_count = 0;
-	properties_clear(b);
-	owns_clear(b);
-	b->renamings = NULL;
 	store_account_unref(&b->gone);
 	b->job_count = 0;
 	b->put_blob = 0;

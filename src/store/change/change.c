@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Changes: their making, submission, and end. */
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/batch_int.h"
 
 struct waiter {
 	pthread_mutex_t mutex;
@@ -14,17 +14,8 @@ destroy_change(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
 
-	for (size_t i = 0; i < c->item_count; i++) {
-		/* A batch that failed did not take it; should it be there after all, its
-		 * reference keeps the blob. */
-		if (c->err != TS_OK && c->items[i].upload != NULL) {
-			c->items[i].upload->taken = false;
-			if (priv->held[0] != NULL)
-				upload_origin(c->items[i].upload)->tried =
-				    priv->held[0]->account->id;
-		}
+	for (size_t i = 0; i < c->item_count; i++)
 		store_upload_free(&c->items[i].upload);
-	}
 	if (c->uids != NULL)
 		roaring_bitmap_free(c->uids);
 	if (c->affected != NULL)
@@ -33,11 +24,6 @@ destroy_change(struct store_change *c)
 		roaring_bitmap_free(c->failed);
 	mem_free(c->pairs);
 	buf_fini(&c->lost);
-	if (priv->left != NULL)
-		roaring_bitmap_free(priv->left);
-	if (priv->piece != NULL)
-		roaring_bitmap_free(priv->piece);
-	store_mailbox_unref(&priv->move_to);
 	store_mailbox_unref(&priv->held[0]);
 	store_mailbox_unref(&priv->held[1]);
 	store_own_unref(&priv->own);
@@ -79,40 +65,22 @@ change_new(struct store *store, struct store_account *account, int kind)
 }
 
 struct store_change *
+change_new_asked(struct store *store, struct store_account *account, int kind, struct loop *loop,
+    void (*done)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new(store, account, kind);
+
+	c->loop = loop;
+	c->done = done;
+	c->arg = arg;
+	return c;
+}
+
+struct store_change *
 store_change_new(struct store_account *account, enum store_change_kind kind, struct loop *loop,
     void (*done)(struct store_change *change), void *arg)
 {
-	struct store_change *c = change_new(account->store, account, kind);
-
-	c->loop = loop;
-	c->done = done;
-	c->arg = arg;
-	return c;
-}
-
-struct store_change *
-store_change_new_records(
-    struct store *store, struct loop *loop, void (*done)(struct store_change *change), void *arg)
-{
-	struct store_change *c = change_new(store, NULL, STORE_CHANGE_RECORDS);
-
-	c->loop = loop;
-	c->done = done;
-	c->arg = arg;
-	return c;
-}
-
-struct store_change *
-store_change_new_account(struct store *store, struct str name, struct loop *loop,
-    void (*done)(struct store_change *change), void *arg)
-{
-	struct store_change *c = change_new(store, NULL, INNER_NEW_ACCOUNT);
-
-	c->name = arena_str(c->arena, name);
-	c->loop = loop;
-	c->done = done;
-	c->arg = arg;
-	return c;
+	return change_new_asked(account->store, account, (int)kind, loop, done, arg);
 }
 
 struct store_change *
@@ -215,7 +183,7 @@ take_over(struct store_change *c)
 {
 	struct store_change_priv *priv = c->priv;
 
-	TS_ASSERT(!priv->submitted);
+	TS_ASSERT(!priv->submitted && change_kind_of(c)->prepare != NULL);
 	check_owned(c);
 	priv->submitted = true;
 	if (c->mailbox != NULL)
@@ -227,38 +195,13 @@ take_over(struct store_change *c)
 	atomic_fetch_add(&priv->store->pending, 1);
 }
 
-struct lane *
-lane_for(const struct store_change *c)
-{
-	const struct store_account *a = c->mailbox != NULL ? c->mailbox->account : c->account;
-
-	return lane_of(c->priv->store, a != NULL ? a->id : 0);
-}
-
-/* One without its INBOX goes to the lane, which refuses it. */
-static bool
-renames_inbox(const struct store_change *c)
-{
-	return c->kind == STORE_CHANGE_RENAME && c->mailbox == NULL && c->source != NULL &&
-	       c->source->account == c->account && str_eq(c->name, STR("INBOX"));
-}
-
 static void
 send(struct store_change *c)
 {
-	struct store_change_priv *priv = c->priv;
-
-	if (renames_inbox(c))
-		copy_submit(c);
-	else if (claims_needed(c))
-		claims_submit(c);
-	else if ((c->kind != STORE_CHANGE_COPY && c->kind != STORE_CHANGE_MOVE) ||
-	         c->source == NULL || c->mailbox == NULL)
-		lane_enqueue(lane_for(c), priv);
-	else if (c->source->account != c->mailbox->account)
-		cross_submit(c);
+	if (change_kind_of(c)->send != NULL)
+		change_kind_of(c)->send(c);
 	else
-		copy_submit(c);
+		lane_enqueue(c);
 }
 
 /* lanes 0: the change runs inside a task, with whatever else waits by then. */
@@ -331,48 +274,6 @@ store_submit_wait(struct store_change *c)
 	pthread_mutex_destroy(&w.mutex);
 	pthread_cond_destroy(&w.cond);
 	return c->err;
-}
-
-/* What was one batch of a change that has more of them. */
-static bool
-goes_on(struct store_change *c)
-{
-	struct store_change_priv *priv = c->priv;
-	bool again = priv->again && c->err == TS_OK;
-
-	if (priv->piece != NULL && c->err == TS_OK)
-		roaring_bitmap_or_inplace(c->affected, priv->piece);
-	if (priv->piece != NULL)
-		roaring_bitmap_free(priv->piece);
-	priv->piece = NULL;
-	priv->again = false;
-	/* From here on it may be gone, if it goes on. */
-	if (again)
-		lane_enqueue(lane_for(c), priv);
-	return again;
-}
-
-void
-change_complete(struct store_change *c)
-{
-	struct store_change_priv *priv = c->priv;
-	struct store *store = priv->store;
-
-	if (goes_on(c))
-		return;
-	atomic_fetch_add(&store->changes, 1);
-	claims_ended(c);
-	for (size_t i = 0; c->err == TS_OK && i < c->item_count; i++)
-		upload_origin(c->items[i].upload)->stored = true;
-	/* Afterwards the change is the asker's again, and may be freed at any time. */
-	if (priv->complete == NULL) {
-		loop_post(c->loop, &priv->task);
-	} else {
-		priv->finished = true;
-		priv->complete(c);
-	}
-	/* Last: who sees none pending may free the loop. */
-	atomic_fetch_sub(&store->pending, 1);
 }
 
 void

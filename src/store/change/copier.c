@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The copier: a thread for changes that take several steps, some of which are
- * no work for a lane: reading for a COPY or MOVE (copy.c), a new table of names
- * and their rows for a RENAME (rename.c).  One errand after the other; one that
- * has more to do goes behind those that wait.
+ * no work for a lane: reading for a COPY or MOVE (change_copy.c), a new table
+ * of names and their rows for a RENAME (change_rename_many.c).  One errand after the other; one
+ * that has more to do goes behind those that wait.
  */
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/batch_int.h"
 
 struct copier {
 	pthread_mutex_t mutex;

@@ -6,7 +6,7 @@
  * question to the state, corrected twice.
  */
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/batch_int.h"
 
 static void
 pend_grow(struct pend *p, unsigned flag)
@@ -225,7 +225,7 @@ head_highest(const struct head_view *v, const roaring_bitmap_t *among)
 	return highest;
 }
 
-uint32_t
+static uint32_t
 head_count_above(const struct head_view *v, uint32_t mark)
 {
 	roaring_bitmap_t *above = roaring_bitmap_create();
@@ -341,7 +341,7 @@ forget_keywords(struct change_delta *cd)
 }
 
 int
-delta_keyword(struct change_delta *cd, struct str name)
+delta_keyword_flag(struct change_delta *cd, struct str name)
 {
 	const struct store_options *opt = &cd->mailbox->account->store->opt;
 	int flag = store_keywords_find(cd->keywords, name);
@@ -409,7 +409,7 @@ delta_message(struct change_delta *cd, struct store_message *m, struct str summa
 }
 
 void
-delta_flag(struct change_delta *cd, unsigned flag, bool on, roaring_bitmap_t *uids)
+delta_put_flag(struct change_delta *cd, unsigned flag, bool on, roaring_bitmap_t *uids)
 {
 	uint32_t n = (uint32_t)roaring_bitmap_get_cardinality(uids);
 	uint64_t size = 0;
@@ -484,4 +484,25 @@ delta_expunge(struct change_delta *cd, roaring_bitmap_t *uids)
 		batch_job(cd->b, cd->mailbox->account->id, BG_PURGE);
 	}
 	cd->delta->expunged = uids;
+}
+
+/* ---- the end of a batch ---- */
+
+void
+head_close(struct batch *b)
+{
+	for (struct pend *p = b->pends; p != NULL; p = p->next) {
+		struct store_mailbox *mb = p->mailbox;
+		struct head_view v;
+
+		pthread_rwlock_rdlock(&mb->lock);
+		head_view_of(&v, b, mb);
+		if (mb->head.c.recent_mark < mb->state->counters.recent_mark)
+			mb->head.c.recent_mark = mb->state->counters.recent_mark;
+		mb->head.c.recent = head_count_above(&v, mb->head.c.recent_mark);
+		pthread_rwlock_unlock(&mb->lock);
+		p->after = mb->head.c;
+		if (!mb->head.gone)
+			mailbox_put_counters(mb, b->ops);
+	}
 }

@@ -18,9 +18,8 @@
  * stays in doubt and is tried again before the next batch.
  */
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/batch_int.h"
 
 #define BATCH_CHANGES 512
 #define BATCH_BYTES ((size_t)1 << 20) /* the next one waits as long as it takes to write this */
@@ -32,6 +31,14 @@ lane_of(struct store *store, uint64_t account)
 	return &store->lane[(account * 0x9e3779b97f4a7c15u >> 32) % store->lane_count];
 }
 
+struct lane *
+lane_for(const struct store_change *c)
+{
+	const struct store_account *a = c->mailbox != NULL ? c->mailbox->account : c->account;
+
+	return lane_of(c->priv->store, a != NULL ? a->id : 0);
+}
+
 /* ---- preparing ---- */
 
 static bool
@@ -40,14 +47,20 @@ batch_full(const struct batch *b)
 	return b->changes >= BATCH_CHANGES || engine_batch_bytes(b->ops) >= BATCH_BYTES;
 }
 
+static enum ts_err
+prepare_change(struct batch *b, struct store_change *c)
+{
+	return b->lane->store->opt.engine_options.read_only ? TS_DENIED
+	                                                    : change_kind_of(c)->prepare(b, c);
+}
+
 static void
 prepare(struct batch *b, struct store_change_priv *priv)
 {
 	struct store_change *c = priv->change;
-	enum hold hold = copy_hold(b->lane, priv);
+	const struct change_kind *kind = change_kind_of(c);
+	enum hold hold = kind->hold != NULL ? kind->hold(b->lane, c) : HOLD_GO;
 
-	if (hold == HOLD_GO)
-		hold = rename_hold(b->lane, priv);
 	if (hold == HOLD_WAIT)
 		return;
 	priv->next = NULL;
@@ -111,114 +124,43 @@ queue_take(struct lane *lane)
 	return priv;
 }
 
-/* ---- publishing ---- */
-
-static void
-publish_pend(struct batch *b, struct pend *p)
-{
-	struct store_mailbox *mb = p->mailbox;
-	struct store *store = mb->account->store;
-	uint64_t weight = 0;
-
-	pthread_rwlock_wrlock(&mb->lock);
-
-	struct state *s = mb->state;
-	uint32_t mark = s->counters.recent_mark;
-
-	for (struct delta *d = p->first; d != NULL; d = d->next) {
-		weight += 1 + d->added_count / 32;
-		if (d->expunged != NULL)
-			holds_keep(mb, s, d->expunged);
-		state_apply(s, d);
-	}
-	s->counters = p->after;
-	if (mark > s->counters.recent_mark) { /* claimed meanwhile */
-		s->counters.recent_mark = mark;
-		s->counters.recent = state_count_above(s, mark);
-	}
-	mb->pend[b->index] = NULL;
-	state_measure_some(s);
-	mailbox_count_bytes(mb);
-	mailbox_list_counters(mb, &s->counters);
-	pthread_rwlock_unlock(&mb->lock);
-	if (atomic_fetch_add(&mb->log_weight, weight) + weight > store->opt.fold_after)
-		mailbox_ask_fold(mb);
-}
-
-static void
-publish_list_op(struct list_op *op)
-{
-	struct entry *e = op->entry;
-
-	e->ops--;
-	if (op->subscription) {
-		e->sub_pub = op->subscribed;
-		return;
-	}
-	e->pub = op->mailbox;
-	if (op->mailbox != NULL)
-		atomic_store(&op->mailbox->uidvalidity, op->uidvalidity);
-	if (op->created)
-		mailbox_sum(op->mailbox, true);
-	if (op->gone != NULL) {
-		mailbox_sum(op->gone, false);
-		atomic_store(&op->gone->gone, true);
-		atomic_fetch_or(&op->gone->refs, REFS_GONE);
-	}
-}
-
-static void
-publish_list(struct batch *b)
-{
-	/* All of an account under one lock: a RENAME is seen whole. */
-	for (size_t i = 0; i < b->list_count;) {
-		struct store_account *a = b->list[i].account;
-
-		pthread_rwlock_wrlock(&a->lock);
-		for (; i < b->list_count && b->list[i].account == a; i++)
-			publish_list_op(&b->list[i]);
-		pthread_rwlock_unlock(&a->lock);
-		atomic_fetch_add(&a->list_version, 1);
-		watch_notify(a, 0);
-	}
-	for (size_t i = 0; i < b->list_count; i++)
-		if (b->list[i].gone != NULL) {
-			holds_keep_all(b->list[i].gone);
-			watch_notify(b->list[i].account, b->list[i].gone->id);
-		}
-}
-
-/* There may be something to do for the background now. */
-static void
-tell_jobs(struct batch *b)
-{
-	for (size_t i = 0; i < b->job_count; i++)
-		background_account(b->lane->store, b->job[i].account, b->job[i].jobs);
-	if (b->dropped)
-		background_wake(b->lane->store, BG_DROPPED);
-}
-
-static void
-publish(struct batch *b)
-{
-	for (struct pend *p = b->pends; p != NULL; p = p->next)
-		publish_pend(b, p);
-	publish_list(b);
-	if (b->properties != NULL)
-		properties_publish(b);
-	owns_publish(b);
-	for (struct renaming *t = b->renamings; t != NULL; t = rename_next(t))
-		rename_publish(t);
-	if (b->gone != NULL)
-		account_publish_gone(b->gone);
-	for (struct pend *p = b->pends; p != NULL; p = p->next)
-		watch_notify(p->mailbox->account, p->mailbox->id);
-	if (b->gone != NULL)
-		watch_notify(b->gone, 0);
-	tell_jobs(b);
-}
-
 /* ---- the end of a batch ---- */
+
+/* What was one batch of a change that has more of them. */
+static bool
+goes_on(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+	bool again = priv->again && c->err == TS_OK;
+
+	priv->again = false;
+	/* From here on it may be gone, if it goes on. */
+	if (again)
+		lane_enqueue(c);
+	return again;
+}
+
+void
+change_complete(struct store_change *c)
+{
+	struct store_change_priv *priv = c->priv;
+	struct store *store = priv->store;
+
+	if (goes_on(c))
+		return;
+	atomic_fetch_add(&store->changes, 1);
+	if (change_kind_of(c)->ended != NULL)
+		change_kind_of(c)->ended(c);
+	/* Afterwards the change is the asker's again, and may be freed at any time. */
+	if (priv->complete == NULL) {
+		loop_post(c->loop, &priv->task);
+	} else {
+		priv->finished = true;
+		priv->complete(c);
+	}
+	/* Last: who sees none pending may free the loop. */
+	atomic_fetch_sub(&store->pending, 1);
+}
 
 /* Tells everybody, in order. */
 static void
@@ -288,224 +230,12 @@ commit(struct batch *b, uint64_t *generation_r)
 	return err;
 }
 
-/* ---- failure ---- */
-
-static void
-doubt_mailbox(struct lane *lane, struct store_mailbox *mb)
-{
-	if (mb->stale)
-		return;
-	mb->stale = true;
-	lane->doubt =
-	    mem_realloc(lane->doubt, (lane->doubt_count + 1) * sizeof(struct store_mailbox *));
-	lane->doubt[lane->doubt_count++] = store_mailbox_ref(mb);
-}
-
-static void
-doubt_account(struct lane *lane, struct store_account *a)
-{
-	if (a->stale)
-		return;
-	a->stale = true;
-	lane->doubt_account = mem_realloc(
-	    lane->doubt_account, (lane->doubt_account_count + 1) * sizeof(struct store_account *));
-	lane->doubt_account[lane->doubt_account_count++] = store_account_ref(a);
-}
-
-/* Puts the heads back to what is published. */
-static void
-drop_list_op(struct list_op *op)
-{
-	struct store_account *a = op->account;
-	struct entry *e = op->entry;
-
-	pthread_rwlock_wrlock(&a->lock);
-	e->ops--;
-	e->head = e->pub;
-	e->sub_head = e->sub_pub;
-	if (op->gone != NULL)
-		op->gone->head.gone = false;
-	if (op->mailbox != NULL)
-		op->mailbox->head.uidvalidity = atomic_load(&op->mailbox->uidvalidity);
-	if (op->created && !atomic_load(&op->mailbox->gone)) {
-		atomic_store(&op->mailbox->gone, true);
-		atomic_fetch_or(&op->mailbox->refs, REFS_GONE);
-	}
-	pthread_rwlock_unlock(&a->lock);
-}
-
-static void
-count_head_mailboxes(struct store_account *a)
-{
-	pthread_rwlock_rdlock(&a->lock);
-	a->head_mailboxes = 0;
-	for (size_t i = 0; i < a->entry_count; i++)
-		a->head_mailboxes += a->entry[i]->pub != NULL;
-	pthread_rwlock_unlock(&a->lock);
-}
-
-/* The sums of the accounts that the batch was about. */
-static void
-reset_usages(struct batch *b)
-{
-	for (struct pend *p = b->pends; p != NULL; p = p->next)
-		account_reset_usage(p->mailbox->account);
-	for (size_t i = 0; i < b->list_count; i++)
-		account_reset_usage(b->list[i].account);
-}
-
-static void
-drop_batch(struct batch *b, enum ts_err err, bool doubt)
-{
-	struct lane *lane = b->lane;
-
-	for (struct pend *p = b->pends; p != NULL; p = p->next) {
-		pthread_rwlock_wrlock(&p->mailbox->lock);
-		p->mailbox->pend[b->index] = NULL;
-		pthread_rwlock_unlock(&p->mailbox->lock);
-	}
-	for (size_t i = 0; i < b->list_count; i++)
-		drop_list_op(&b->list[i]);
-	for (size_t i = 0; i < b->list_count; i++)
-		if (i == 0 || b->list[i].account != b->list[i - 1].account)
-			count_head_mailboxes(b->list[i].account);
-	for (struct pend *p = b->pends; p != NULL; p = p->next) {
-		mailbox_reset_head(p->mailbox);
-		if (doubt && !atomic_load(&p->mailbox->gone))
-			doubt_mailbox(lane, p->mailbox);
-	}
-	properties_drop(b);
-	owns_drop(b, doubt ? doubt_account : NULL);
-	if (doubt)
-		properties_doubt(b, doubt_account);
-	reset_usages(b);
-	for (size_t i = 0; i < b->list_count && doubt; i++)
-		doubt_account(lane, b->list[i].account);
-	for (struct renaming *t = b->renamings; t != NULL; t = rename_next(t)) {
-		rename_dropped(t);
-		if (doubt)
-			doubt_account(lane, rename_account(t));
-	}
-	if (b->gone != NULL) {
-		b->gone->head_gone = false;
-		if (doubt)
-			doubt_account(lane, b->gone);
-	}
-	for (struct store_change_priv *p = b->first; p != NULL; p = p->next)
-		if (p->change->err == TS_OK)
-			p->change->err = err;
-}
-
-/* Is the account's name still there?  After a removal of unknown outcome. */
-static enum ts_err
-account_still_there(struct store_account *a)
-{
-	struct key k;
-	struct buf b = {0};
-	struct str body;
-
-	key_begin(&k, 0, KEY_NAME);
-	key_bytes(&k, a->name);
-
-	enum ts_err err = store_get(a->store, &k, &b, &body);
-
-	buf_fini(&b);
-	return err;
-}
-
-static enum ts_err
-resolve_account(struct store_account *a)
-{
-	if (atomic_load(&a->gone))
-		return TS_OK;
-
-	enum ts_err err = account_still_there(a);
-
-	if (err == TS_NOT_FOUND) {
-		a->head_gone = true;
-		account_publish_gone(a);
-		background_wake(a->store, BG_DROPPED);
-		return TS_OK;
-	}
-	return err == TS_OK ? account_read(a) : err;
-}
-
-/* Reads anew what is in doubt.  False: not yet possible. */
-static bool
-resolve(struct lane *lane)
-{
-	while (lane->doubt_account_count > 0) {
-		struct store_account *a = lane->doubt_account[lane->doubt_account_count - 1];
-
-		if (resolve_account(a) != TS_OK)
-			return false;
-		a->stale = false;
-		lane->doubt_account_count--;
-		watch_notify(a, 0);
-		store_account_unref(&a);
-	}
-	while (lane->doubt_count > 0) {
-		struct store_mailbox *mb = lane->doubt[lane->doubt_count - 1];
-
-		if (!atomic_load(&mb->gone) && mailbox_reread(mb) != TS_OK)
-			return false;
-		mb->stale = false;
-		lane->doubt_count--;
-		watch_notify(mb->account, mb->id);
-		store_mailbox_unref(&mb);
-	}
-	return true;
-}
-
-static void
-note_doubt(struct lane *lane)
-{
-	atomic_store(&lane->in_doubt,
-	    lane->refused || lane->doubt_count > 0 || lane->doubt_account_count > 0);
-}
-
-/* Before a batch: is everything known again?  Else what is in doubt stays refused. */
-static void
-retry(struct lane *lane)
-{
-	if (lane->refused &&
-	    store_reopen(lane->store, atomic_load(&lane->store->generation)) == TS_OK)
-		lane->refused = false;
-	if (!lane->refused && (lane->doubt_count > 0 || lane->doubt_account_count > 0))
-		(void)resolve(lane);
-	note_doubt(lane);
-}
-
-/* Nobody else prepares or flushes on this lane now. */
 static void
 fail(struct batch *b, enum ts_err err, uint64_t generation)
 {
-	struct lane *lane = b->lane;
-	struct batch *other = &lane->batch[1 - b->index];
-	/* TS_FULL and TS_UNAVAILABLE: nothing was written. */
-	bool doubt = err != TS_FULL && err != TS_UNAVAILABLE;
-
-	if (doubt)
-		err = TS_UNKNOWN;
-	log_msg(LOG_ERROR, NULL,
-	    "store: a batch of %zu changes failed: %s; %zu prepared ones go too", b->changes,
-	    ts_err_name(err), other->changes);
-	/* The newer one first: its heads lie on top. */
-	drop_batch(other, err, false);
-	drop_batch(b, err, doubt);
-	if (err != TS_FULL) {
-		lane->refused = store_reopen(lane->store, generation) != TS_OK;
-		if (!lane->refused)
-			(void)resolve(lane);
-		note_doubt(lane);
-		tell_jobs(other);
-		tell_jobs(b);
-		background_wake(lane->store, BG_COLLECT | BG_INTENTS);
-	}
-	batch_clear(other);
-	batch_clear(b);
+	lane_take_back(b, err, generation);
 	complete_all(b);
-	complete_all(other);
+	complete_all(&b->lane->batch[1 - b->index]);
 }
 
 /* ---- threads ---- */
@@ -533,7 +263,7 @@ clear_doubts(struct lane *lane)
 		else
 			pthread_cond_wait(&lane->flush, &lane->mutex);
 	pthread_mutex_unlock(&lane->mutex);
-	retry(lane);
+	lane_retry(lane);
 	pthread_mutex_lock(&lane->mutex);
 }
 
@@ -564,7 +294,7 @@ flush(struct lane *lane, struct batch *b)
 	enum ts_err err = commit(b, &generation);
 
 	if (err == TS_OK) {
-		publish(b);
+		batch_publish(b);
 		batch_clear(b);
 		complete_all(b);
 		return;
@@ -607,7 +337,7 @@ lane_main(void *arg)
 		fill_batch(lane, b);
 		lane->flushing = true;
 		pthread_mutex_unlock(&lane->mutex);
-		prepare_close(b);
+		head_close(b);
 		pthread_mutex_lock(&lane->mutex);
 		lane->preparing = false;
 		pthread_cond_signal(&lane->work);
@@ -636,13 +366,14 @@ wake_lane(struct lane *lane, bool preparing)
 }
 
 void
-lane_enqueue(struct lane *lane, struct store_change_priv *priv)
+lane_enqueue(struct store_change *c)
 {
+	struct lane *lane = lane_for(c);
 	bool preparing;
 
-	priv->next = NULL;
+	c->priv->next = NULL;
 	pthread_mutex_lock(&lane->mutex);
-	queue_put(lane, priv, false);
+	queue_put(lane, c->priv, false);
 	preparing = lane->preparing;
 	pthread_mutex_unlock(&lane->mutex);
 	/* Not before: whoever wakes would wait for the mutex, and a loop for whoever has it. */
@@ -669,22 +400,9 @@ lanes_settle(struct store *store)
 }
 
 void
-lane_keep(struct waiting *waiting, struct store_change_priv *priv)
+lane_put_back(struct lane *lane, struct store_change_priv *first)
 {
-	priv->next = NULL;
-	if (waiting->first == NULL)
-		waiting->tail = &waiting->first;
-	*waiting->tail = priv;
-	waiting->tail = &priv->next;
-}
-
-void
-lane_put_back(struct lane *lane, struct waiting *waiting)
-{
-	if (waiting->first == NULL)
-		return;
-	queue_put(lane, waiting->first, true);
-	*waiting = (struct waiting){0};
+	queue_put(lane, first, true);
 	wake_lane(lane, lane->preparing);
 }
 
@@ -699,15 +417,15 @@ lane_run(struct lane *lane)
 	while (any_waits(lane)) {
 		uint64_t generation;
 
-		retry(lane);
+		lane_retry(lane);
 		while (any_waits(lane) && !batch_full(b))
 			prepare(b, queue_take(lane));
-		prepare_close(b);
+		head_close(b);
 
 		enum ts_err err = commit(b, &generation);
 
 		if (err == TS_OK) {
-			publish(b);
+			batch_publish(b);
 			batch_clear(b);
 			complete_all(b);
 		} else {
@@ -736,8 +454,6 @@ lane_init(struct lane *lane, struct store *store)
 		b->ops = engine_batch_new();
 		b->records = engine_batch_new();
 		b->last = &b->first;
-		b->properties_last = &b->properties;
-		b->owns_last = &b->owns;
 		b->pends_last = &b->pends;
 	}
 }

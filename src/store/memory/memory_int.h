@@ -41,8 +41,11 @@ struct head {
 	bool gone;
 };
 
-struct waiting { /* changes that were taken out of their lane's queue; lane.mutex */
-	struct store_change_priv *first, **tail;
+/* While something long is under way (change/gate.c); lane.mutex. */
+struct change_gate {
+	const void *by;                          /* who has closed it; NULL: it is open */
+	bool stuck;                              /* nobody waits, all are refused */
+	struct store_change_priv *first, **tail; /* those that wait */
 };
 
 struct pend;
@@ -78,8 +81,7 @@ struct store_mailbox {
 	struct store_properties *head_properties;
 	bool stale; /* must be read anew before it is changed; lane */
 
-	struct copying *held_by; /* others give no UIDs; the two: lane.mutex */
-	struct waiting waiting;
+	struct change_gate gate; /* to whoever gives UIDs */
 };
 
 struct entry { /* a name */
@@ -159,8 +161,7 @@ struct store_account {
 	size_t head_mailboxes, tombstones, tidy_at; /* as many entries: some may be empty */
 	bool head_gone, stale;
 
-	struct renaming *renaming; /* others do not change the list; the two: lane.mutex */
-	struct waiting waiting;
+	struct change_gate gate; /* to whoever changes the list */
 
 	pthread_mutex_t watches;
 	struct link watch_list;

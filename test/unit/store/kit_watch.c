@@ -9,8 +9,8 @@
 
 #include "kit_watch.h"
 
-#include "store/change/change_int.h"
 #include "store/check.h"
+#include "store/memory/memory_int.h"
 
 enum ts_err
 kit_commit(const struct engine_batch *batch, void *arg)

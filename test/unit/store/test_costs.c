@@ -20,8 +20,8 @@
 
 #include "base/block.h"
 #include "base/clock.h"
-#include "store/change/change_int.h"
 #include "store/engine/rocks/rocks.h"
+#include "store/memory/memory_int.h"
 
 /* ---- the table of accounts ---- */
 

@@ -9,10 +9,10 @@
 #include <cmocka.h>
 
 #include "kit.h"
-#include "store/change/change_int.h"
 #include "store/check.h"
 #include "store/disk/keywords.h"
 #include "store/engine/rocks/rocks.h"
+#include "store/memory/memory_int.h"
 
 #define MSG "Subject: x\r\n\r\ntext\r\n"
 #define LONG 256 /* one more than may be */

@@ -11,7 +11,7 @@
 
 #include "kit.h"
 
-#include "store/change/change_int.h"
+#include "store/memory/memory_int.h"
 
 #define MSG "Subject: one\r\n\r\nHello\r\n"
 

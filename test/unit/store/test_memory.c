@@ -16,7 +16,7 @@
 #include "kit.h"
 
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/memory/memory_int.h"
 
 #define F(flag) (1u << (flag))
 #define MSG "Subject: one\r\n\r\nHello\r\n"

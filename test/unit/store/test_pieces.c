@@ -14,8 +14,8 @@
 #include "kit_watch.h"
 
 #include "base/mem.h"
-#include "store/change/change_int.h"
 #include "store/engine/rocks/rocks.h"
+#include "store/memory/memory_int.h"
 
 #define MANY 1200     /* three pieces of a COPY or MOVE */
 #define LOTS 5000     /* two pieces of an EXPUNGE */

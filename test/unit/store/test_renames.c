@@ -12,8 +12,8 @@
 
 #include "kit_watch.h"
 
-#include "store/change/change_int.h"
 #include "store/engine/rocks/rocks.h"
+#include "store/memory/memory_int.h"
 
 #define MANY 1300     /* three pieces of rows */
 #define OPS_MOST 1100 /* of a batch: a piece of rows, or tombstones that come and go */

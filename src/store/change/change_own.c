@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changes of users' own \Seen. */
+/* OWN: what a user has read in a mailbox of another account. */
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/kinds_int.h"
 
-struct own_op { /* another value, to be published */
-	struct own_op *next;
+struct own_op {                 /* another value, to be published */
 	struct store_own *own;  /* referenced */
 	struct own_seen *value; /* referenced */
 	bool rooted;            /* there is a header */
@@ -80,7 +79,7 @@ put_last(struct batch *b, const struct store_own *own, const struct own_seen *va
 
 /* From now on later changes see it. */
 static void
-show(struct batch *b, struct store_own *own, struct own_seen *value_take, bool rooted)
+show(struct store_change *c, struct store_own *own, struct own_seen *value_take, bool rooted)
 {
 	struct own_op *op = mem_zalloc(sizeof *op);
 
@@ -89,8 +88,7 @@ show(struct batch *b, struct store_own *own, struct own_seen *value_take, bool r
 	own_unref(&own->head);
 	own->head = value_take;
 	own->head_rooted = rooted;
-	*b->owns_last = op;
-	b->owns_last = &op->next;
+	c->priv->own_op = op;
 }
 
 static enum ts_err
@@ -112,7 +110,7 @@ mark(struct batch *b, struct store_change *c, struct store_own *own)
 		put_last(b, own, value, trimmed);
 	else
 		put_all(b, own, value);
-	show(b, own, value, true);
+	show(c, own, value, true);
 	return TS_OK;
 }
 
@@ -126,7 +124,7 @@ start(struct batch *b, struct store_change *c, struct store_own *own)
 	value = own_new(c->uids != NULL ? roaring_bitmap_copy(c->uids) : roaring_bitmap_create(),
 	    atomic_load(&own->mark));
 	put_all(b, own, value);
-	show(b, own, value, true);
+	show(c, own, value, true);
 	return TS_OK;
 }
 
@@ -141,21 +139,21 @@ retain(struct batch *b, struct store_change *c, struct store_own *own)
 		return TS_OK;
 	value = own_retain(own->head, c->uids, atomic_load(&own->mark));
 	put_all(b, own, value);
-	show(b, own, value, true);
+	show(c, own, value, true);
 	return TS_OK;
 }
 
 static enum ts_err
-forget(struct batch *b, struct store_own *own)
+forget(struct batch *b, struct store_change *c, struct store_own *own)
 {
 	delete_rows(b, own, 0, 0xff);
 	atomic_store(&own->mark, 0);
-	show(b, own, own_new(roaring_bitmap_create(), 0), false);
+	show(c, own, own_new(roaring_bitmap_create(), 0), false);
 	return TS_OK;
 }
 
 enum ts_err
-prepare_own(struct batch *b, struct store_change *c)
+own_prepare(struct batch *b, struct store_change *c)
 {
 	struct store_own *own = c->own;
 
@@ -173,42 +171,46 @@ prepare_own(struct batch *b, struct store_change *c)
 	case STORE_OWN_RETAIN:
 		return retain(b, c, own);
 	case STORE_OWN_FORGET:
-		return forget(b, own);
+		return forget(b, c, own);
 	}
 	return TS_INVALID;
 }
 
-void
-owns_publish(struct batch *b)
+static void
+own_op_free(struct store_change *c)
 {
-	for (struct own_op *op = b->owns; op != NULL; op = op->next) {
-		own_publish(op->own, op->value, op->rooted);
-		watch_notify(op->own->account, STORE_WATCH_OWN);
-	}
+	struct own_op *op = c->priv->own_op;
+
+	c->priv->own_op = NULL;
+	own_unref(&op->value);
+	store_own_unref(&op->own);
+	mem_free(op);
 }
 
 void
-owns_drop(struct batch *b, void (*doubt)(struct lane *lane, struct store_account *account))
+own_apply(struct batch *b, struct store_change *c)
 {
-	for (struct own_op *op = b->owns; op != NULL; op = op->next) {
-		own_reset_head(op->own);
-		if (doubt == NULL)
-			continue;
+	struct own_op *op = c->priv->own_op;
+
+	(void)b;
+	if (op == NULL)
+		return;
+	own_publish(op->own, op->value, op->rooted);
+	watch_notify(op->own->account, STORE_WATCH_OWN);
+	own_op_free(c);
+}
+
+void
+own_undo(struct batch *b, struct store_change *c, bool doubt)
+{
+	struct own_op *op = c->priv->own_op;
+
+	if (op == NULL)
+		return;
+	own_reset_head(op->own);
+	if (doubt) {
 		op->own->stale = true;
-		doubt(b->lane, op->own->account);
+		lane_doubt(b->lane, op->own->account);
 	}
-}
-
-void
-owns_clear(struct batch *b)
-{
-	while (b->owns != NULL) {
-		struct own_op *op = b->owns;
-
-		b->owns = op->next;
-		own_unref(&op->value);
-		store_own_unref(&op->own);
-		mem_free(op);
-	}
-	b->owns_last = &b->owns;
+	own_op_free(c);
 }

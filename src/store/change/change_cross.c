@@ -17,24 +17,10 @@
  * follows; without one nothing has to be done: neither loss nor duplicate.
  * Claims are settled by themselves (upkeep/settle.c).
  */
-#include "base/log.h"
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/kinds_int.h"
 
-struct transfer {
-	struct errand errand;
-	struct link link; /* in store.transfer_list */
-	struct store *store;
-	struct store_change *user;             /* NULL: it has its answer, or there was none */
-	struct store_mailbox *source, *target; /* referenced; the latter NULL: of an earlier run */
-	struct store_hold *hold;
-	bool move, claimed;
-	uint64_t intent;
-	struct gathered g;
-	struct store_uid_pair *pairs;
-};
-
-static void
+void
 transfer_free(struct transfer *t)
 {
 	struct store *store = t->store;
@@ -55,7 +41,7 @@ transfer_free(struct transfer *t)
 	copier_end(store);
 }
 
-static struct transfer *
+struct transfer *
 transfer_new(struct store *store, uint64_t intent)
 {
 	struct transfer *t = mem_zalloc(sizeof *t);
@@ -69,8 +55,8 @@ transfer_new(struct store *store, uint64_t intent)
 	return t;
 }
 
-static bool
-under_way(struct store *store, uint64_t intent)
+bool
+transfer_under_way(struct store *store, uint64_t intent)
 {
 	struct transfer *t;
 	bool yes = false;
@@ -97,15 +83,15 @@ cross_comes(struct store *store, uint64_t account)
 
 /* ---- records ---- */
 
-static void
+void
 intent_key(struct key *k, uint64_t account, uint64_t intent)
 {
 	key_begin(k, account, KEY_INTENT);
 	key_be64(k, intent);
 }
 
-static void
-delete_intent(uint64_t account, uint64_t intent, struct engine_batch *batch)
+void
+intent_delete(uint64_t account, uint64_t intent, struct engine_batch *batch)
 {
 	struct key k;
 
@@ -187,9 +173,10 @@ read_messages(struct transfer *t)
 
 /* ---- preparing the steps ---- */
 
-static enum ts_err
-prepare_export(struct batch *b, struct transfer *t)
+enum ts_err
+export_prepare(struct batch *b, struct store_change *c)
 {
+	struct transfer *t = c->priv->transfer;
 	uint64_t source = t->source->account->id, target = t->target->account->id;
 
 	put_note(t, b->ops, &b->value);
@@ -201,9 +188,10 @@ prepare_export(struct batch *b, struct transfer *t)
 	return TS_OK;
 }
 
-static enum ts_err
-prepare_import(struct batch *b, struct transfer *t)
+enum ts_err
+import_prepare(struct batch *b, struct store_change *c)
 {
+	struct transfer *t = c->priv->transfer;
 	enum ts_err err = prepare_usable(t->target);
 
 	if (err != TS_OK)
@@ -219,9 +207,10 @@ prepare_import(struct batch *b, struct transfer *t)
 	return TS_OK;
 }
 
-static enum ts_err
-prepare_finish(struct batch *b, struct transfer *t)
+enum ts_err
+finish_prepare(struct batch *b, struct store_change *c)
 {
+	struct transfer *t = c->priv->transfer;
 	enum ts_err err = prepare_usable(t->source);
 	roaring_bitmap_t *uids;
 	struct change_delta cd;
@@ -251,24 +240,19 @@ prepare_finish(struct batch *b, struct transfer *t)
 }
 
 enum ts_err
-cross_prepare(struct batch *b, struct store_change *c)
+forget_prepare(struct batch *b, struct store_change *c)
 {
-	struct transfer *t = c->priv->transfer;
+	const struct transfer *t = c->priv->transfer;
 
-	switch ((int)c->kind) {
-	case INNER_EXPORT:
-		return prepare_export(b, t);
-	case INNER_IMPORT:
-		return prepare_import(b, t);
-	case INNER_FINISH:
-		return prepare_finish(b, t);
-	case INNER_FORGET:
-		delete_intent(t->target->account->id, t->intent, b->ops);
-		return TS_OK;
-	default:
-		delete_intent(0, t->intent, b->ops);
-		return TS_OK;
-	}
+	intent_delete(t->target->account->id, t->intent, b->ops);
+	return TS_OK;
+}
+
+enum ts_err
+ended_prepare(struct batch *b, struct store_change *c)
+{
+	intent_delete(0, c->priv->transfer->intent, b->ops);
+	return TS_OK;
 }
 
 /* ---- from step to step ---- */
@@ -428,221 +412,4 @@ cross_submit(struct store_change *user)
 	pthread_mutex_unlock(&store->transfers);
 	t->move = user->kind == STORE_CHANGE_MOVE;
 	copier_put(&t->errand);
-}
-
-/* ---- what was left ---- */
-
-struct left {
-	bool found, moves;
-	uint64_t source, target, intent;
-	uint32_t mailbox;
-	struct store_message *message; /* uid and blob only */
-	size_t count;
-};
-
-static bool
-take_intent(struct left *l, struct str body)
-{
-	struct rd r = rd_of(body);
-	size_t cap = 0;
-
-	l->source = rd_le64(&r);
-	l->mailbox = rd_le32(&r);
-	while (!r.bad && rd_left(&r) > 0) {
-		if (l->count == cap) {
-			cap = cap > 0 ? 2 * cap : 16;
-			l->message = mem_realloc(l->message, cap * sizeof *l->message);
-		}
-		l->message[l->count] = (struct store_message){.uid = (uint32_t)rd_varint(&r)};
-		l->message[l->count].blob = rd_varint(&r);
-		l->count += !r.bad;
-	}
-	return !r.bad;
-}
-
-/* What the target has of it: nothing says that nothing is to be done. */
-static enum ts_err
-read_intent(struct store *store, struct left *l)
-{
-	struct key k;
-	struct buf b = {0};
-	struct str body = STR_NONE;
-	enum ts_err err;
-
-	intent_key(&k, l->target, l->intent);
-	err = store_get(store, &k, &b, &body);
-	l->moves = err == TS_OK;
-	if (err == TS_OK && !take_intent(l, body))
-		err = TS_DAMAGED;
-	buf_fini(&b);
-	return err == TS_NOT_FOUND ? TS_OK : err;
-}
-
-static enum ts_err
-forget_left(struct store *store, uint64_t account, uint64_t intent)
-{
-	struct engine_batch *batch = engine_batch_new();
-	enum ts_err err;
-
-	delete_intent(account, intent, batch);
-	err = store_commit(store, batch);
-	engine_batch_free(&batch);
-	return err;
-}
-
-static enum ts_err
-account_name_by_id(struct store *store, uint64_t id, struct buf *name)
-{
-	struct key k;
-	struct buf b = {0};
-	struct str body = STR_NONE;
-
-	key_begin(&k, id, KEY_ACCOUNT);
-
-	enum ts_err err = store_get(store, &k, &b, &body);
-
-	if (err == TS_OK && body.n > 16)
-		buf_put(name, body.p + 16, body.n - 16);
-	buf_fini(&b);
-	return err;
-}
-
-struct by_id {
-	uint32_t id;
-	struct buf name;
-};
-
-static bool
-match_id(const struct store_mailbox_info *info, void *arg)
-{
-	struct by_id *want = arg;
-
-	if (info->id != want->id)
-		return true;
-	buf_str(&want->name, info->name);
-	return false;
-}
-
-/* The source mailbox, loaded.  TS_NOT_FOUND: it is gone, and the messages with it. */
-static enum ts_err
-load_source(struct store *store, const struct left *l, struct store_mailbox **mailbox_r)
-{
-	struct buf name = {0};
-	struct store_account *a = NULL;
-	struct by_id want = {.id = l->mailbox};
-	enum ts_err err = account_name_by_id(store, l->source, &name);
-
-	if (err == TS_OK)
-		err = store_account_load(store, buf_as_str(&name), false, &a);
-	if (err == TS_OK && a->id != l->source)
-		err = TS_NOT_FOUND;
-	if (err == TS_OK) {
-		store_account_list(a, match_id, &want);
-		err = want.name.n == 0 ? TS_NOT_FOUND
-		                       : store_mailbox_load(a, buf_as_str(&want.name), mailbox_r);
-	}
-	store_account_unref(&a);
-	buf_fini(&name);
-	buf_fini(&want.name);
-	return err;
-}
-
-static enum ts_err
-finish_left(struct store *store, struct left *l)
-{
-	struct store_mailbox *mb = NULL;
-	enum ts_err err = load_source(store, l, &mb);
-	struct store_change *c;
-	struct transfer *t;
-
-	if (err != TS_OK)
-		return err == TS_NOT_FOUND ? TS_OK : err;
-	t = transfer_new(store, l->intent);
-	c = change_new_inner(store, mb->account, INNER_FINISH, NULL, NULL);
-	t->source = mb;
-	t->g.message = l->message;
-	t->g.count = l->count;
-	l->message = NULL;
-	c->priv->transfer = t;
-	c->mailbox = mb;
-	err = store_submit_wait(c);
-	store_change_free(&c);
-	transfer_free(t);
-	return err;
-}
-
-/* Intent and note go one after the other: what is left of them is found again. */
-static enum ts_err
-end_left(struct store *store, struct left *l)
-{
-	enum ts_err err = read_intent(store, l);
-
-	if (err == TS_DAMAGED) {
-		log_msg(LOG_ERROR, NULL, "store: the record of move %llu is damaged",
-		    (unsigned long long)l->intent);
-		return TS_OK; /* it stays, named in the log */
-	}
-	if (err == TS_OK && l->moves)
-		err = finish_left(store, l);
-	if (err == TS_OK && l->moves)
-		err = forget_left(store, l->target, l->intent);
-	return err == TS_OK ? forget_left(store, 0, l->intent) : err;
-}
-
-/* The first note above `after` that nobody works on.  A damaged one says no target, and the intent
- * is found by the check. */
-static enum ts_err
-next_left(struct store *store, uint64_t after, struct left *l)
-{
-	struct key from, end;
-	struct scan scan;
-	enum ts_err err;
-
-	intent_key(&from, 0, after + 1);
-	key_begin(&end, 0, KEY_INTENT);
-	key_after(&end);
-	scan_begin_range(&scan, store, &from, &end);
-	while ((err = scan_next(&scan)) == TS_OK || scan.key.n > 0) {
-		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
-		struct rd v = rd_of(err == TS_OK ? scan.body : STR_NONE);
-
-		l->intent = rd_be64(&r);
-		if (r.bad || rd_left(&r) > 0 || under_way(store, l->intent))
-			continue; /* one of another form is the check's */
-		l->found = true;
-		l->target = rd_le64(&v);
-		if (v.bad)
-			err = TS_FAIL(TS_DAMAGED, "store: the note of move %llu is damaged",
-			    (unsigned long long)l->intent);
-		break;
-	}
-	scan_end(&scan);
-	if (err == TS_DAMAGED && !l->found)
-		log_msg(LOG_ERROR, NULL,
-		    "store: moves between accounts that a crash left behind move %llu cannot be "
-		    "read",
-		    (unsigned long long)after);
-	return err;
-}
-
-enum ts_err
-cross_recover(struct store *store)
-{
-	uint64_t after = 0;
-	enum ts_err err;
-
-	for (;;) {
-		struct left l = {0};
-
-		err = next_left(store, after, &l);
-		if (err == TS_OK)
-			err = end_left(store, &l);
-		else if (err == TS_DAMAGED)
-			err = l.found ? TS_OK : TS_NOT_FOUND; /* it stays, named in the log */
-		after = l.intent;
-		mem_free(l.message);
-		if (err != TS_OK)
-			break;
-	}
-	return err == TS_NOT_FOUND ? TS_OK : err;
 }

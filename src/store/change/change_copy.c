@@ -20,7 +20,7 @@
  * account is loaded, and before UIDs are given in it (staged_recover).
  */
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/kinds_int.h"
 
 /* Of one piece: messages, bytes of summaries. */
 #define PIECE EXPUNGE_INLINE
@@ -45,7 +45,6 @@ struct copying {
 	struct gathered g; /* the piece at hand */
 	bool move, pieces; /* pieces: a COPY of more than one */
 	bool begun;        /* a piece is durable */
-	bool stuck;        /* what it put cannot be taken away now; lane.mutex */
 	struct store_uid_pair *pairs;
 	size_t pair_count, pair_cap;
 	size_t pairs_durable;
@@ -77,65 +76,12 @@ copying_free(struct copying *t)
 	mem_free(t);
 }
 
-/* ---- holding a mailbox ---- */
-
-static bool
-gives_uids(const struct store_change *c)
-{
-	switch ((int)c->kind) {
-	case STORE_CHANGE_APPEND:
-	case STORE_CHANGE_RAISE:
-	case INNER_IMPORT:
-	case INNER_PIECE:
-		return c->mailbox != NULL;
-	default:
-		return false;
-	}
-}
-
-enum hold
-copy_hold(struct lane *lane, struct store_change_priv *priv)
-{
-	const struct store_change *c = priv->change;
-	struct store_mailbox *mb = c->mailbox;
-	struct copying *t = priv->copying;
-	enum hold hold = HOLD_GO;
-
-	if (!gives_uids(c))
-		return HOLD_GO;
-	/* What a crash left of a COPY has UIDs, which nobody else may get. */
-	if (atomic_load(&mb->account->staged_left)) {
-		if (staged_recover(mb->account->store, mb->account->id) != TS_OK)
-			return HOLD_REFUSE;
-		atomic_store(&mb->account->staged_left, false);
-	}
-	pthread_mutex_lock(&lane->mutex);
-	if (mb->held_by != NULL && mb->held_by != t) {
-		hold = mb->held_by->stuck ? HOLD_REFUSE : HOLD_WAIT;
-	} else if (t != NULL && t->pieces) {
-		mb->held_by = t;
-	}
-	if (hold == HOLD_WAIT)
-		lane_keep(&mb->waiting, priv);
-	pthread_mutex_unlock(&lane->mutex);
-	return hold;
-}
-
-/* Those that wait have their turn, before all others; held: they will be refused. */
+/* Those that waited for it have their turn. */
 static void
-let_waiting_go(struct copying *t, bool held)
+let_waiting_go(struct copying *t)
 {
-	struct store_mailbox *mb = t->target;
-
-	if (mb == NULL)
-		return;
-	pthread_mutex_lock(&lane_of_account(mb->account)->mutex);
-	if (mb->held_by == t) {
-		if (!held)
-			mb->held_by = NULL;
-		lane_put_back(lane_of_account(mb->account), &mb->waiting);
-	}
-	pthread_mutex_unlock(&lane_of_account(mb->account)->mutex);
+	if (t->target != NULL)
+		gate_open(lane_of_account(t->target->account), &t->target->gate, t);
 }
 
 /* ---- reading a piece; the copier's thread ---- */
@@ -207,6 +153,8 @@ next_copy_step(struct copying *t, enum inner_kind kind)
 	    change_new_inner(t->store, t->source->account, (int)kind, after_copy_step, t);
 
 	c->priv->copying = t;
+	c->priv->holder = t;
+	c->priv->closes = t->pieces;
 	c->mailbox = t->target;
 	change_submit_inner(c);
 }
@@ -239,7 +187,7 @@ done(struct copying *t)
 {
 	struct store *store = t->store;
 
-	let_waiting_go(t, false);
+	let_waiting_go(t);
 	copying_free(t);
 	copier_end(store);
 }
@@ -258,10 +206,7 @@ end_copy(struct copying *t, enum ts_err err)
 static void
 put_off(struct copying *t)
 {
-	pthread_mutex_lock(&lane_of_account(t->target->account)->mutex);
-	t->stuck = true;
-	pthread_mutex_unlock(&lane_of_account(t->target->account)->mutex);
-	let_waiting_go(t, true);
+	gate_stick(lane_of_account(t->target->account), &t->target->gate, t);
 	copier_put_off(&t->errand);
 }
 
@@ -335,6 +280,32 @@ copy_submit(struct store_change *user)
 	t->move = user->kind != STORE_CHANGE_COPY;
 	copier_begin(t->store);
 	copier_put(&t->errand);
+}
+
+void
+transfer_send(struct store_change *c)
+{
+	if (c->source == NULL || c->mailbox == NULL)
+		lane_enqueue(c); /* which refuses it */
+	else if (c->source->account != c->mailbox->account)
+		cross_submit(c);
+	else
+		copy_submit(c);
+}
+
+enum ts_err
+transfer_prepare(struct batch *b, struct store_change *c)
+{
+	(void)b;
+	(void)c;
+	return TS_INVALID;
+}
+
+enum hold
+piece_hold(struct lane *lane, struct store_change *c)
+{
+	/* The first one of a RENAME of INBOX makes the mailbox. */
+	return c->mailbox != NULL ? hold_for_uids(lane, c) : hold_for_list(lane, c);
 }
 
 bool
@@ -472,7 +443,7 @@ prepare_target(struct batch *b, struct copying *t)
 	enum ts_err err;
 
 	if (user->kind == STORE_CHANGE_RENAME && t->target == NULL) {
-		err = prepare_list_change(b, user);
+		err = change_kind_of(user)->prepare(b, user);
 		if (err != TS_OK)
 			return err;
 		t->target = store_mailbox_ref(user->priv->move_to);
@@ -480,9 +451,10 @@ prepare_target(struct batch *b, struct copying *t)
 	return prepare_usable(t->target);
 }
 
-static enum ts_err
-prepare_piece(struct batch *b, struct copying *t)
+enum ts_err
+piece_prepare(struct batch *b, struct store_change *c)
 {
+	struct copying *t = c->priv->copying;
 	enum ts_err err = prepare_target(b, t);
 
 	if (err == TS_OK)
@@ -516,7 +488,7 @@ show_all(struct change_delta *cd, struct copying *t)
 
 		map[f] = f < STORE_FIRST_KEYWORD ? (int)f : -1;
 		if (t->name[f] != NULL)
-			map[f] = delta_keyword(cd, str_of(t->name[f]));
+			map[f] = delta_keyword_flag(cd, str_of(t->name[f]));
 		if (t->name[f] != NULL && map[f] < 0)
 			err = keyword_refused(t->user, cd, str_of(t->name[f]));
 		if (err != TS_OK)
@@ -533,9 +505,10 @@ show_all(struct change_delta *cd, struct copying *t)
 	return TS_OK;
 }
 
-static enum ts_err
-prepare_show(struct batch *b, struct copying *t)
+enum ts_err
+show_prepare(struct batch *b, struct store_change *c)
 {
+	struct copying *t = c->priv->copying;
 	enum ts_err err = prepare_usable(t->target);
 	struct change_delta cd;
 	struct key k;
@@ -558,9 +531,10 @@ prepare_show(struct batch *b, struct copying *t)
 	return TS_OK;
 }
 
-static enum ts_err
-prepare_unstage(struct batch *b, struct copying *t)
+enum ts_err
+unstage_prepare(struct batch *b, struct store_change *c)
 {
+	struct copying *t = c->priv->copying;
 	enum ts_err err = prepare_usable(t->target);
 	struct change_delta cd;
 	struct key k;
@@ -583,19 +557,4 @@ prepare_unstage(struct batch *b, struct copying *t)
 	}
 	batch_job(b, t->target->account->id, BG_PURGE);
 	return TS_OK;
-}
-
-enum ts_err
-copy_prepare(struct batch *b, struct store_change *c)
-{
-	struct copying *t = c->priv->copying;
-
-	switch ((int)c->kind) {
-	case INNER_PIECE:
-		return prepare_piece(b, t);
-	case INNER_SHOW:
-		return prepare_show(b, t);
-	default:
-		return prepare_unstage(b, t);
-	}
 }

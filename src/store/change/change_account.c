@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accounts are made and removed. */
-#include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/kinds_int.h"
 
 /* The rows of an account whose name is there.  Those that are pending are durable when this batch
  * is.
@@ -39,7 +38,7 @@ follow_name(struct store_change *c, bool pending, struct str body)
 }
 
 /* In two batches, of account 0 and of the new one. */
-enum ts_err
+static enum ts_err
 prepare_new_account(struct batch *b, struct store_change *c, bool bare)
 {
 	struct store *store = b->lane->store;
@@ -69,7 +68,19 @@ prepare_new_account(struct batch *b, struct store_change *c, bool bare)
 }
 
 enum ts_err
-prepare_drop_account(struct batch *b, struct store_change *c)
+new_account_prepare(struct batch *b, struct store_change *c)
+{
+	return prepare_new_account(b, c, false);
+}
+
+enum ts_err
+new_bare_prepare(struct batch *b, struct store_change *c)
+{
+	return prepare_new_account(b, c, true);
+}
+
+enum ts_err
+drop_account_prepare(struct batch *b, struct store_change *c)
 {
 	struct store_account *a = c->account;
 	struct key k;
@@ -88,6 +99,33 @@ prepare_drop_account(struct batch *b, struct store_change *c)
 	b->gone = store_account_ref(a);
 	b->dropped = true;
 	return TS_OK;
+}
+
+void
+drop_account_apply(struct batch *b, struct store_change *c)
+{
+	(void)b;
+	account_publish_gone(c->account);
+}
+
+void
+drop_account_undo(struct batch *b, struct store_change *c, bool doubt)
+{
+	c->account->head_gone = false;
+	if (doubt)
+		lane_doubt(b->lane, c->account);
+}
+
+/* ---- for whoever asks ---- */
+
+struct store_change *
+store_change_new_account(struct store *store, struct str name, struct loop *loop,
+    void (*done)(struct store_change *change), void *arg)
+{
+	struct store_change *c = change_new_asked(store, NULL, INNER_NEW_ACCOUNT, loop, done, arg);
+
+	c->name = arena_str(c->arena, name);
+	return c;
 }
 
 static enum ts_err

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Preparing changes of server-wide records. */
-#include "store/change/change_int.h"
+/* RECORDS: server-wide records. */
+#include "store/change/kinds_int.h"
 
 /* Looks for the key among operations that are not yet in the engine: the last one counts. */
 static bool
@@ -69,7 +69,7 @@ check_record(struct batch *b, const struct key *k, const struct store_record_op 
 }
 
 enum ts_err
-prepare_records(struct batch *b, struct store_change *c)
+records_prepare(struct batch *b, struct store_change *c)
 {
 	struct key k;
 
@@ -102,4 +102,11 @@ prepare_records(struct batch *b, struct store_change *c)
 		engine_batch_put(b->records, key_str(&k), STR_NONE);
 	}
 	return TS_OK;
+}
+
+struct store_change *
+store_change_new_records(
+    struct store *store, struct loop *loop, void (*done)(struct store_change *change), void *arg)
+{
+	return change_new_asked(store, NULL, STORE_CHANGE_RECORDS, loop, done, arg);
 }

@@ -17,10 +17,7 @@
  * list (core/rename_rows.c).
  */
 #include "base/mem.h"
-#include "store/change/change_int.h"
-
-/* More below a name than this are renamed in this way. */
-#define MANY 500
+#include "store/change/kinds_int.h"
 
 struct renamed {
 	struct store_mailbox *mailbox;
@@ -35,11 +32,9 @@ struct entries {
 
 struct renaming {
 	struct errand errand;
-	struct renaming *next;         /* in its batch */
 	struct store_account *account; /* referenced */
 	struct store_change *user;     /* NULL: it has its answer */
 	struct buf old, new;
-	bool stuck; /* rows cannot be written now; lane.mutex */
 	bool shown;
 	/* built */
 	struct renamed *one; /* in the order of names */
@@ -94,92 +89,6 @@ renaming_free(struct renaming *t)
 	buf_fini(&t->new);
 	store_account_unref(&t->account);
 	mem_free(t);
-}
-
-/* ---- holding the list ---- */
-
-static struct store_account *
-account_whose_list_changes(const struct store_change *c)
-{
-	switch ((int)c->kind) {
-	case STORE_CHANGE_CREATE:
-	case STORE_CHANGE_DELETE:
-	case STORE_CHANGE_RENAME:
-	case STORE_CHANGE_SUBSCRIBE:
-	case STORE_CHANGE_UNSUBSCRIBE:
-	case STORE_CHANGE_PROPERTIES: /* the list's version grows */
-	case INNER_DROP_ACCOUNT:
-		return c->account;
-	case INNER_PIECE: /* the first one of a RENAME of INBOX makes the mailbox */
-		return c->mailbox == NULL ? c->account : NULL;
-	default:
-		return NULL;
-	}
-}
-
-/* How many names are below it, with mailboxes or not? */
-static size_t
-names_below(struct store_account *a, struct str name)
-{
-	struct buf b = {0};
-	size_t from, end;
-
-	buf_str(&b, name);
-	buf_putc(&b, '/');
-	pthread_rwlock_rdlock(&a->lock);
-	from = account_entry_at(a, buf_as_str(&b));
-	b.p[b.n - 1] = '/' + 1;
-	end = account_entry_at(a, buf_as_str(&b));
-	pthread_rwlock_unlock(&a->lock);
-	buf_fini(&b);
-	return end - from;
-}
-
-static bool
-is_long(const struct store_change *c)
-{
-	struct store_account *a = c->account;
-
-	return c->kind == STORE_CHANGE_RENAME && rename_names_ok(c) && !a->head_gone && !a->stale &&
-	       !a->store->opt.engine_options.read_only && names_below(a, c->name) > MANY;
-}
-
-static void begin_rename(struct store_change *user);
-
-enum hold
-rename_hold(struct lane *lane, struct store_change_priv *priv)
-{
-	struct store_change *c = priv->change;
-	struct store_account *a = account_whose_list_changes(c);
-	enum hold hold = HOLD_GO;
-
-	if (a == NULL)
-		return HOLD_GO;
-	pthread_mutex_lock(&lane->mutex);
-	if (a->renaming != NULL)
-		hold = a->renaming->stuck ? HOLD_REFUSE : HOLD_WAIT;
-	if (hold == HOLD_WAIT)
-		lane_keep(&a->waiting, priv);
-	pthread_mutex_unlock(&lane->mutex);
-	if (hold == HOLD_GO && is_long(c)) {
-		begin_rename(c);
-		return HOLD_WAIT;
-	}
-	return hold;
-}
-
-/* Those that wait have their turn, before all others; held: they will be refused. */
-static void
-let_renamed_go(struct renaming *t, bool held)
-{
-	struct store_account *a = t->account;
-
-	pthread_mutex_lock(&lane_of_account(a)->mutex);
-	if (!held)
-		a->renaming = NULL;
-	t->stuck = held;
-	lane_put_back(lane_of_account(a), &a->waiting);
-	pthread_mutex_unlock(&lane_of_account(a)->mutex);
 }
 
 /* ---- building; the copier's thread.  Nobody changes the table: its lock is not needed ---- */
@@ -249,7 +158,7 @@ own_uidvalidity(const struct store_mailbox *mb)
 	return atomic_load((_Atomic uint32_t *)(uintptr_t)&mb->uidvalidity);
 }
 
-/* As rename_one() in list.c decides it. */
+/* As rename_one() in change_rename.c decides it. */
 static roaring_bitmap_t *
 who_needs_another(const struct renaming *t)
 {
@@ -427,9 +336,19 @@ build(struct renaming *t)
 
 /* ---- the lane's part ---- */
 
-static enum ts_err
-prepare_show(struct batch *b, struct renaming *t)
+/* By then all that was prepared before is published. */
+enum ts_err
+rename_begin_prepare(struct batch *b, struct store_change *c)
 {
+	(void)b;
+	(void)c;
+	return TS_OK;
+}
+
+enum ts_err
+rename_show_prepare(struct batch *b, struct store_change *c)
+{
+	struct renaming *t = c->priv->renaming;
 	struct store_account *a = t->account;
 	struct engine_op op;
 
@@ -447,35 +366,17 @@ prepare_show(struct batch *b, struct renaming *t)
 			t->one[i].mailbox->head.uidvalidity = t->one[i].uidvalidity;
 	a->last_uidvalidity = t->last_uidvalidity;
 	account_put_row(a, b->ops);
-	t->next = b->renamings;
-	b->renamings = t;
 	return TS_OK;
 }
 
-enum ts_err
-rename_prepare(struct batch *b, struct store_change *c)
-{
-	return (int)c->kind == INNER_RENAME_SHOW ? prepare_show(b, c->priv->renaming) : TS_OK;
-}
-
-struct renaming *
-rename_next(const struct renaming *t)
-{
-	return t->next;
-}
-
-struct store_account *
-rename_account(const struct renaming *t)
-{
-	return t->account;
-}
-
 void
-rename_publish(struct renaming *t)
+rename_show_apply(struct batch *b, struct store_change *c)
 {
+	struct renaming *t = c->priv->renaming;
 	struct store_account *a = t->account;
 	struct entries old;
 
+	(void)b;
 	pthread_rwlock_wrlock(&a->lock);
 	old = (struct entries){a->entry, a->entry_count, a->entry_cap};
 	a->entry = t->table.p;
@@ -495,10 +396,14 @@ rename_publish(struct renaming *t)
 }
 
 void
-rename_dropped(struct renaming *t)
+rename_show_undo(struct batch *b, struct store_change *c, bool doubt)
 {
+	struct renaming *t = c->priv->renaming;
+
 	for (size_t i = 0; i < t->count; i++)
 		t->one[i].mailbox->head.uidvalidity = own_uidvalidity(t->one[i].mailbox);
+	if (doubt)
+		lane_doubt(b->lane, t->account);
 }
 
 /* ---- from step to step ---- */
@@ -532,7 +437,7 @@ done(struct renaming *t)
 {
 	struct store *store = t->errand.store;
 
-	let_renamed_go(t, false);
+	gate_open(lane_of_account(t->account), &t->account->gate, t);
 	renaming_free(t);
 	copier_end(store);
 }
@@ -559,7 +464,7 @@ write_some(struct renaming *t)
 	enum ts_err err = rename_write_piece(t->errand.store, t->account->id, &more);
 
 	if (err != TS_OK) {
-		let_renamed_go(t, true);
+		gate_stick(lane_of_account(t->account), &t->account->gate, t);
 		copier_put_off(&t->errand);
 	} else if (more) {
 		copier_put(&t->errand);
@@ -598,7 +503,7 @@ drop_rename(struct errand *errand)
 {
 	struct renaming *t = (struct renaming *)(void *)errand;
 
-	t->account->renaming = NULL;
+	t->account->gate.by = NULL;
 	renaming_free(t);
 }
 
@@ -623,8 +528,8 @@ after_rename_step(struct store_change *c)
 	end_rename(t, err);
 }
 
-static void
-begin_rename(struct store_change *user)
+void
+rename_many_begin(struct store_change *user)
 {
 	struct renaming *t = mem_zalloc(sizeof *t);
 	struct store_account *a = user->account;
@@ -636,8 +541,6 @@ begin_rename(struct store_change *user)
 	buf_str(&t->old, user->name);
 	buf_str(&t->new, user->new_name);
 	copier_begin(a->store);
-	pthread_mutex_lock(&lane_of_account(a)->mutex);
-	a->renaming = t;
-	pthread_mutex_unlock(&lane_of_account(a)->mutex);
+	gate_close(lane_of_account(a), &a->gate, t);
 	next_rename_step(t, INNER_RENAME_BEGIN);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changes of properties. */
+/* PROPERTIES of an account or a mailbox. */
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/kinds_int.h"
 
 /* ---- rows ---- */
 
@@ -46,8 +46,7 @@ properties_delete_rows(struct batch *b, const struct store_mailbox *mb)
 
 /* ---- the change ---- */
 
-struct prop_op { /* another table, to be published */
-	struct prop_op *next;
+struct prop_op {                        /* another table, to be published */
 	struct store_account *account;  /* referenced */
 	struct store_mailbox *mailbox;  /* referenced; NULL: the account's */
 	struct store_properties *table; /* referenced */
@@ -167,7 +166,7 @@ put_changed(struct batch *b, const struct store_change *c, struct store_account 
 
 /* From now on later changes see it. */
 static void
-show(struct batch *b, struct store_account *a, struct store_mailbox *mb,
+show(struct store_change *c, struct store_account *a, struct store_mailbox *mb,
     struct store_properties *table_take)
 {
 	struct prop_op *op = mem_zalloc(sizeof *op);
@@ -178,8 +177,7 @@ show(struct batch *b, struct store_account *a, struct store_mailbox *mb,
 	    .table = properties_ref(table_take)};
 	store_properties_unref(head);
 	*head = table_take;
-	*b->properties_last = op;
-	b->properties_last = &op->next;
+	c->priv->properties = op;
 }
 
 /* A record without contents: the mailbox is another one than before. */
@@ -194,7 +192,7 @@ raise_modseq(struct batch *b, struct store_change *c)
 }
 
 enum ts_err
-prepare_properties(struct batch *b, struct store_change *c)
+properties_prepare(struct batch *b, struct store_change *c)
 {
 	struct store_properties *table;
 	struct store_account *a;
@@ -215,61 +213,61 @@ prepare_properties(struct batch *b, struct store_change *c)
 		return err;
 	}
 	put_changed(b, c, a, mb, table);
-	show(b, a, mb, table);
+	show(c, a, mb, table);
 	if (mb != NULL && !c->quiet)
 		raise_modseq(b, c);
 	return TS_OK;
 }
 
-void
-properties_publish(struct batch *b)
+static void
+prop_op_free(struct store_change *c)
 {
-	for (struct prop_op *op = b->properties; op != NULL; op = op->next) {
-		struct store_account *a = op->account;
-		struct store_properties **pub = published_of(op), *old;
+	struct prop_op *op = c->priv->properties;
 
-		pthread_rwlock_wrlock(&a->lock);
-		old = *pub;
-		*pub = properties_ref(op->table);
-		account_count_properties(a, old, op->table);
-		pthread_rwlock_unlock(&a->lock);
-		store_properties_unref(&old);
-		atomic_fetch_add(&a->list_version, 1);
-		watch_notify(a, op->mailbox != NULL ? op->mailbox->id : 0);
-	}
+	c->priv->properties = NULL;
+	store_properties_unref(&op->table);
+	store_mailbox_unref(&op->mailbox);
+	store_account_unref(&op->account);
+	mem_free(op);
 }
 
 void
-properties_drop(struct batch *b)
+properties_apply(struct batch *b, struct store_change *c)
 {
-	for (struct prop_op *op = b->properties; op != NULL; op = op->next) {
-		struct store_properties **head = head_of(op->account, op->mailbox);
+	struct prop_op *op = c->priv->properties;
+	struct store_properties **pub, *old;
+	struct store_account *a;
 
-		store_properties_unref(head);
-		pthread_rwlock_rdlock(&op->account->lock);
-		*head = properties_ref(*published_of(op));
-		pthread_rwlock_unlock(&op->account->lock);
-	}
+	(void)b;
+	if (op == NULL)
+		return;
+	a = op->account;
+	pub = published_of(op);
+	pthread_rwlock_wrlock(&a->lock);
+	old = *pub;
+	*pub = properties_ref(op->table);
+	account_count_properties(a, old, op->table);
+	pthread_rwlock_unlock(&a->lock);
+	store_properties_unref(&old);
+	atomic_fetch_add(&a->list_version, 1);
+	watch_notify(a, op->mailbox != NULL ? op->mailbox->id : 0);
+	prop_op_free(c);
 }
 
 void
-properties_doubt(struct batch *b, void (*doubt)(struct lane *lane, struct store_account *account))
+properties_undo(struct batch *b, struct store_change *c, bool doubt)
 {
-	for (struct prop_op *op = b->properties; op != NULL; op = op->next)
-		doubt(b->lane, op->account);
-}
+	struct prop_op *op = c->priv->properties;
+	struct store_properties **head;
 
-void
-properties_clear(struct batch *b)
-{
-	while (b->properties != NULL) {
-		struct prop_op *op = b->properties;
-
-		b->properties = op->next;
-		store_properties_unref(&op->table);
-		store_mailbox_unref(&op->mailbox);
-		store_account_unref(&op->account);
-		mem_free(op);
-	}
-	b->properties_last = &b->properties;
+	if (op == NULL)
+		return;
+	head = head_of(op->account, op->mailbox);
+	store_properties_unref(head);
+	pthread_rwlock_rdlock(&op->account->lock);
+	*head = properties_ref(*published_of(op));
+	pthread_rwlock_unlock(&op->account->lock);
+	if (doubt)
+		lane_doubt(b->lane, op->account);
+	prop_op_free(c);
 }

@@ -4,7 +4,7 @@
  * their blobs, and claims, in a batch of account 0 (core/holders.c).
  */
 #include "base/mem.h"
-#include "store/change/change_int.h"
+#include "store/change/kinds_int.h"
 
 struct claims {
 	struct store_change *user;
@@ -22,7 +22,7 @@ is_shared(const struct store_append_item *item)
 bool
 claims_needed(const struct store_change *c)
 {
-	if (c->kind != STORE_CHANGE_APPEND || c->mailbox == NULL)
+	if (c->mailbox == NULL)
 		return false;
 	for (size_t i = 0; i < c->item_count; i++)
 		if (is_shared(&c->items[i]))
@@ -42,7 +42,7 @@ claimed(struct store_change *c)
 	for (size_t i = 0; i < cl->n && err == TS_OK; i++)
 		atomic_store(&cl->origin[i]->stored, true);
 	if (err == TS_OK) {
-		lane_enqueue(lane_for(user), user->priv);
+		lane_enqueue(user);
 		return;
 	}
 	user->err = err;
@@ -67,7 +67,7 @@ claims_submit(struct store_change *user)
 }
 
 enum ts_err
-claims_prepare(struct batch *b, struct store_change *c)
+claim_prepare(struct batch *b, struct store_change *c)
 {
 	struct claims *cl = c->priv->complete_arg;
 
