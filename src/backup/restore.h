@@ -26,6 +26,7 @@ struct restore_job {
 	const struct backup_run *run;
 	const char *user, *mailbox, *as_user, *into; /* NULL: all; all; the same; in place */
 	bool exact;
+	bool dry; /* the dialogue is with `restore-dry`: counts, and changes nothing */
 	void (*progress)(const char *what, uint64_t done, uint64_t total, void *arg);
 	void (*damage)(const char *text, void *arg);
 	void *arg;

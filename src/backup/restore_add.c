@@ -127,6 +127,22 @@ add_large(struct rest *r, const struct backup_message *m, uint64_t size)
 	return ok;
 }
 
+/* Could it be added? */
+static void
+add_dry(struct rest *r, const struct backup_message *m)
+{
+	struct buf what = {0};
+	uint64_t size;
+
+	if (backup_object_check(r->job->folder, &m->hash, &size, &what) == TS_OK) {
+		r->job->added++;
+	} else {
+		buf_printf(&what, " (mailbox %.*s, UID %u)", STR_ARG(r->mb->name), m->uid);
+		restore_damaged(r, &what);
+	}
+	buf_fini(&what);
+}
+
 bool
 restore_add(struct rest *r, const struct backup_message *m)
 {
@@ -135,6 +151,10 @@ restore_add(struct rest *r, const struct backup_message *m)
 	bool ok = true, large = m->size >= RESTORE_BATCH;
 	enum ts_err err = TS_OK;
 
+	if (r->job->dry) {
+		add_dry(r, m);
+		return true;
+	}
 	if (large)
 		err = backup_object_check(r->job->folder, &m->hash, &size, &what);
 	/* A list that says so of a small one may be of a hostile folder. */

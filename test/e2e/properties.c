@@ -101,7 +101,7 @@ int
 main(int argc, char **argv)
 {
 	struct store_options opt;
-	struct store_account *account;
+	struct store_account *account = NULL;
 	struct store *store;
 	char *text = NULL;
 
@@ -116,11 +116,12 @@ main(int argc, char **argv)
 	opt.lanes = 1;
 	must(store_open(&opt, &store, &text), argv[1]);
 	free(text);
-	must(store_account_load(store, str_of(argv[3]), true, &account), argv[3]);
-	if (strcmp(argv[2], "show") == 0)
-		show(account);
-	else
+	if (strcmp(argv[2], "show") != 0) {
+		must(store_account_load(store, str_of(argv[3]), true, &account), argv[3]);
 		change(account, argv[4], argv[2], argv + 5, argc - 5);
+	} else if (store_account_load(store, str_of(argv[3]), false, &account) == TS_OK) {
+		show(account);
+	}
 	store_account_unref(&account);
 	store_close(&store);
 	return 0;

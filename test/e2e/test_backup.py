@@ -100,8 +100,10 @@ def test_one_mailbox_to_a_moment(demo):
     imap.expunge()
     imap.store("1:5", "FLAGS", "(\\Draft newword)")
     imap.append("INBOX", None, None, b"Subject: newer\r\n\r\nnewer\r\n")
-    done = json.loads(run(demo, "restore", folder, "--user", "alice", "--mailbox", "INBOX",
-                          "--exact", "--json"))
+    words = ("restore", folder, "--user", "alice", "--mailbox", "INBOX", "--exact", "--json")
+    dry = json.loads(run(demo, *words, "--dry-run"))
+    done = json.loads(run(demo, *words))
+    assert dry == {**done, "dry_run": True}
     assert (done["added"], done["aside"], done["flagged"]) == (3, 1, 5)
     imap.select()
     after = imap.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]

@@ -209,6 +209,43 @@ def test_without_properties(site, tmp_path):
     assert restored(there, fresh)["properties"] == len(MINE) and shown(there, "alice") == MINE
 
 
+def both(site, folder, *words, code=0):
+    """A restore that changes nothing, then a real one: they say the same."""
+    before = {user: (shown(site, user), site.run("mailbox", "list", "--user", user, "--json", code=None))
+              for user in ("alice", "bob")}
+    dry = restored(site, folder, *words, "--dry-run", code=code)
+    said = site.err
+    assert before == {user: (shown(site, user), site.run("mailbox", "list", "--user", user, "--json", code=None))
+                      for user in ("alice", "bob")}
+    assert dry.pop("dry_run")
+    real = restored(site, folder, *words, code=code)
+    assert real == dry and said == site.err
+    return real
+
+
+def test_dry_run(site, tmp_path):
+    folder = str(tmp_path / "saved")
+    saved(site, folder)
+    there = another(tmp_path, "there")
+    done = both(there, folder)
+    assert (done["added"], done["properties"], done["mailboxes"]) == (4, len(MINE), 6)
+    assert both(there, folder)["there"] == 4
+    change(there, "alice", "remove", {("-", "acl/bob"): None, ("INBOX", "acl/bob"): None})
+    change(there, "alice", "put", {("-", "quota/storage"): b"9", ("INBOX", "new"): b"1"})
+    assert both(there, folder, "--user", "alice")["properties"] == 2
+    assert both(there, folder, "--exact")["properties"] == 2
+    assert shown(there, "alice") == MINE
+    assert both(there, folder, "--user", "alice", "--into", "Look")["added"] == 2
+    change(site, "alice", "put", {("Bare", f"p{i:02}"): bytes(1000 + i) for i in range(70)})
+    saved(site, folder)
+    for limit, left_out in (("max_properties = 16", 54), ("property_size = 1K", 45), ("property_total = 64K", None)):
+        narrow = another(tmp_path, limit.split()[0])
+        configure(narrow, "store." + limit)
+        done = both(narrow, folder, code=3)
+        assert done["damaged"] == left_out or (left_out is None and 6 <= done["damaged"] < 10)
+    assert restored(narrow, folder, "--dry-run", "--user", "alice", "--as-user", "carol", code=3)["added"] == 2
+
+
 def test_damage(site, tmp_path):
     folder = str(tmp_path / "saved")
     saved(site, folder)

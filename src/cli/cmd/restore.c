@@ -136,13 +136,13 @@ print_counts(const struct command *c)
 	struct json j = {.out = &out};
 
 	if (!args_has(c->args, "json")) {
-		printf("from %.*s: %" PRIu64 " user%s, %" PRIu64 " mailbox%s; messages: %" PRIu64
+		printf("from %.*s%s: %" PRIu64 " user%s, %" PRIu64 " mailbox%s; messages: %" PRIu64
 		       " added, %" PRIu64 " there already, %" PRIu64
 		       " with their flags set back, %" PRIu64 " set aside; properties: %" PRIu64
 		       " set\n",
-		    STR_ARG(job->run->id), job->users, CLI_S(job->users), job->mailboxes,
-		    job->mailboxes == 1 ? "" : "es", job->added, job->there, job->flagged,
-		    job->aside, job->properties);
+		    STR_ARG(job->run->id), job->dry ? " (nothing is changed)" : "", job->users,
+		    CLI_S(job->users), job->mailboxes, job->mailboxes == 1 ? "" : "es", job->added,
+		    job->there, job->flagged, job->aside, job->properties);
 		return;
 	}
 	json_open(&j, '{');
@@ -151,6 +151,10 @@ print_counts(const struct command *c)
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		json_key(&j, names[i]);
 		json_u64(&j, values[i]);
+	}
+	if (job->dry) {
+		json_key(&j, "dry_run");
+		json_bool(&j, true);
 	}
 	json_close(&j, '}');
 	puts(buf_cstr(&out));
@@ -178,7 +182,7 @@ run_job(struct command *c)
 	struct buf wire = {0};
 	int code;
 
-	request_begin(&wire, "restore");
+	request_begin(&wire, job->dry ? "restore-dry" : "restore");
 	request_end(&wire);
 	code = ask_in_dialogue(c->args, &wire, speak, c);
 	progress_clear(&c->progress);
@@ -232,6 +236,7 @@ restore(const struct args *args)
 	    .as_user = args_get(args, "as-user"),
 	    .into = args_get(args, "into"),
 	    .exact = args_has(args, "exact"),
+	    .dry = args_has(args, "dry-run"),
 	    .progress = show_progress,
 	    .damage = damage,
 	    .arg = &c};
@@ -259,7 +264,8 @@ static const struct args_opt opts[] = {CLI_CONFIG_OPT, {"user", "NAME", "only th
     {"exact", NULL,
         "make mailboxes what they were: flags are set back, messages that the run does not have "
         "are moved into 'NAME (set aside ID)', and properties that it does not have are removed"},
-    {"json", NULL, "as JSON"}, {"quiet", NULL, "show no progress"}, {NULL, NULL, NULL}};
+    {"dry-run", NULL, "say what would come back, and change nothing"}, {"json", NULL, "as JSON"},
+    {"quiet", NULL, "show no progress"}, {NULL, NULL, NULL}};
 
 const struct args_cmd cli_restore_cmds[] = {
     {.name = "restore",

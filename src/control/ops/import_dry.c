@@ -9,42 +9,24 @@
 #include "control/ops/ops.h"
 #include "control/ops/properties.h"
 
-static uint64_t
-property_bytes(const struct store_properties *properties)
-{
-	struct str name, value;
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < store_properties_count(properties); i++) {
-		store_properties_at(properties, i, &name, &value);
-		sum += name.n + value.n;
-	}
-	return sum;
-}
-
 static bool
 count_mailbox(const struct store_mailbox_info *info, void *arg)
 {
 	struct import *im = arg;
 
 	im->dryness.mailboxes += info->id != 0;
-	im->dryness.property_sum += property_bytes(info->properties);
 	return true;
 }
 
 void
 import_dry_begin(struct import *im)
 {
-	struct store_properties *own;
-
-	im->dryness.mailboxes = 1; /* INBOX */
-	if (im->account == NULL)
-		return;
-	im->dryness.mailboxes = 0;
-	own = store_account_properties(im->account);
-	im->dryness.property_sum = property_bytes(own);
-	store_properties_unref(&own);
-	store_account_list(im->account, count_mailbox, im);
+	properties_dry_begin(
+	    &im->dryness.properties, store_options_of(im->ops->store), im->account);
+	if (im->account != NULL)
+		store_account_list(im->account, count_mailbox, im);
+	else
+		im->dryness.mailboxes = 1; /* INBOX */
 }
 
 /* ---- properties ---- */
@@ -61,27 +43,16 @@ properties_there(const struct import *im, bool of_mailbox)
 void
 import_dry_property(struct import *im, const struct mailstream_property *p)
 {
-	const struct store_options *opt = store_options_of(im->ops->store);
 	struct store_properties *there = properties_there(im, p->of_mailbox);
-	bool has = store_properties_get(there, p->name).p != NULL;
-	size_t count = store_properties_count(there);
-	struct import_dry *dry = &im->dryness;
-	uint64_t bytes = p->name.n + p->value.n;
+	const char *why = NULL;
 
-	store_properties_unref(&there);
-	if (has)
-		return;
-	if (p->value.n > opt->property_bytes) {
-		import_leave_out_property(im, p, properties_limit(STORE_LIMIT_PROPERTY_BYTES));
-	} else if (count + dry->properties >= opt->max_properties) {
-		import_leave_out_property(im, p, properties_limit(STORE_LIMIT_PROPERTIES));
-	} else if (dry->property_sum + bytes > opt->property_total) {
-		import_leave_out_property(im, p, properties_limit(STORE_LIMIT_PROPERTY_TOTAL));
-	} else {
-		dry->properties++;
-		dry->property_sum += bytes;
-		im->properties++;
+	if (store_properties_get(there, p->name).p == NULL) {
+		why = properties_dry_put(&im->dryness.properties, there, p->name, p->value);
+		im->properties += why == NULL;
 	}
+	store_properties_unref(&there);
+	if (why != NULL)
+		import_leave_out_property(im, p, why);
 }
 
 /* ---- mailboxes ---- */
@@ -139,7 +110,7 @@ import_dry_mailbox(struct import *im, const struct mailstream_mailbox *m)
 	struct store_counters c = {.uidnext = 1};
 	enum ts_err err = TS_NOT_FOUND;
 
-	dry->properties = 0;
+	dry->properties.more = 0;
 	if (im->account != NULL)
 		err = store_mailbox_load(im->account, m->name, &im->mailbox);
 	if (err == TS_NOT_FOUND)

@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 
 #include "control/op.h"
+#include "control/ops/properties.h"
 #include "port/mailstream.h"
 #include "store/store.h"
 
@@ -37,8 +38,7 @@ struct import_dry {          /* of a run that changes nothing */
 	bool new;              /* the mailbox at hand would be made */
 	bool open;             /* there is one at hand */
 	uint64_t added, known; /* in it */
-	uint64_t properties;   /* of it, or of the account itself, that would come */
-	uint64_t property_sum; /* bytes of all that there are, and would be */
+	struct properties_dry properties;
 };
 
 struct import {

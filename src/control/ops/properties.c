@@ -2,8 +2,9 @@
 /* See properties.h. */
 #include "control/ops/properties.h"
 
-const char *
-properties_limit(enum store_limit limit)
+/* Which option refuses it, in words. */
+static const char *
+limit_text(enum store_limit limit)
 {
 	switch (limit) {
 	case STORE_LIMIT_PROPERTIES:
@@ -43,7 +44,7 @@ put_one(struct properties_put *put, const struct store_property_op *op)
 {
 	enum store_limit limit;
 	enum ts_err err = put_some(put, op, 1, &limit);
-	const char *why = err == TS_LIMIT     ? properties_limit(limit)
+	const char *why = err == TS_LIMIT     ? limit_text(limit)
 	                  : err == TS_INVALID ? "no property can have that name"
 	                                      : NULL;
 
@@ -66,4 +67,74 @@ properties_put_all(struct properties_put *put, const struct store_property_op *o
 	for (size_t i = 0; i < n && err == TS_OK; i++)
 		err = put_one(put, &ops[i]);
 	return err;
+}
+
+/* ---- in a run that changes nothing ---- */
+
+static uint64_t
+bytes_of(const struct store_properties *properties)
+{
+	struct str name, value;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < store_properties_count(properties); i++) {
+		store_properties_at(properties, i, &name, &value);
+		sum += name.n + value.n;
+	}
+	return sum;
+}
+
+static bool
+add_bytes(const struct store_mailbox_info *info, void *arg)
+{
+	struct properties_dry *dry = arg;
+
+	dry->sum += bytes_of(info->properties);
+	return true;
+}
+
+void
+properties_dry_begin(struct properties_dry *dry, const struct store_options *opt,
+    const struct store_account *account)
+{
+	struct store_properties *own;
+
+	*dry = (struct properties_dry){.opt = opt};
+	if (account == NULL)
+		return;
+	own = store_account_properties(account);
+	dry->sum = bytes_of(own);
+	store_properties_unref(&own);
+	store_account_list(account, add_bytes, dry);
+}
+
+const char *
+properties_dry_put(struct properties_dry *dry, const struct store_properties *there,
+    struct str name, struct str value)
+{
+	struct str old = store_properties_get(there, name);
+	uint64_t less = old.p != NULL ? name.n + old.n : 0, now = name.n + value.n;
+	int64_t count = (int64_t)store_properties_count(there) + dry->more;
+
+	if (value.n > dry->opt->property_bytes)
+		return limit_text(STORE_LIMIT_PROPERTY_BYTES);
+	if (old.p == NULL && count >= (int64_t)dry->opt->max_properties)
+		return limit_text(STORE_LIMIT_PROPERTIES);
+	if (now > less && dry->sum - less + now > dry->opt->property_total)
+		return limit_text(STORE_LIMIT_PROPERTY_TOTAL);
+	dry->more += old.p == NULL;
+	dry->sum = dry->sum - less + now;
+	return NULL;
+}
+
+void
+properties_dry_remove(
+    struct properties_dry *dry, const struct store_properties *there, struct str name)
+{
+	struct str old = store_properties_get(there, name);
+
+	if (old.p == NULL)
+		return;
+	dry->more--;
+	dry->sum -= name.n + old.n;
 }

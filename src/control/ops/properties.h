@@ -18,6 +18,21 @@ struct properties_put {
  * there already stays as it is.  What ends it otherwise, or TS_CANCELLED: refused() did. */
 enum ts_err properties_put_all(
     struct properties_put *put, const struct store_property_op *ops, size_t n);
-/* Which option refuses it, in words. */
-const char *properties_limit(enum store_limit limit);
+
+/* ---- in a run that changes nothing ---- */
+
+struct properties_dry {
+	const struct store_options *opt;
+	uint64_t sum; /* bytes of all that the account has, and would have */
+	int64_t more; /* the mailbox at hand, or the account itself, would have so many more */
+};
+
+/* Of an account; NULL: it would be made. */
+void properties_dry_begin(struct properties_dry *dry, const struct store_options *opt,
+    const struct store_account *account);
+/* NULL: it would be put; else why not.  there: those that there are, or NULL. */
+const char *properties_dry_put(struct properties_dry *dry, const struct store_properties *there,
+    struct str name, struct str value);
+void properties_dry_remove(
+    struct properties_dry *dry, const struct store_properties *there, struct str name);
 #endif

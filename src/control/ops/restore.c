@@ -52,8 +52,8 @@ restore_say(struct writer *w, const char *what, enum ts_err err)
 }
 
 /* The same of what was to happen with a mailbox. */
-static bool
-say_mailbox(struct writer *w, const char *what, struct str name, enum ts_err err)
+bool
+restore_say_mailbox(struct writer *w, const char *what, struct str name, enum ts_err err)
 {
 	struct buf text = {0};
 
@@ -90,8 +90,8 @@ submit_and_free(struct store_change *c)
 /* ---- properties ---- */
 
 /* Takes the reference. */
-static bool
-send_properties(struct writer *w, struct store_properties *properties)
+bool
+restore_send_properties(struct writer *w, struct store_properties *properties)
 {
 	bool ok = true;
 
@@ -108,15 +108,10 @@ send_properties(struct writer *w, struct store_properties *properties)
 	return ok;
 }
 
-struct refusal {
-	struct writer *w;
-	struct str mailbox; /* empty: the account's own */
-};
-
-static bool
-refuse_property(struct str name, const char *why, void *arg)
+bool
+restore_refuse_property(struct str name, const char *why, void *arg)
 {
-	const struct refusal *refusal = arg;
+	const struct restore_refusal *refusal = arg;
 	struct buf text = {0};
 	bool ok;
 
@@ -131,8 +126,8 @@ refuse_property(struct str name, const char *why, void *arg)
 }
 
 /* False: no such question. */
-static bool
-take_property(struct rd *r, struct store_property_op *op)
+bool
+restore_take_property(struct rd *r, struct store_property_op *op)
 {
 	uint64_t what = rd_varint(r);
 
@@ -147,11 +142,11 @@ put_properties(struct writer *w, struct rd *r)
 {
 	bool of_mailbox = rd_varint(r) == 1;
 	struct str name = of_mailbox ? rd_vstr(r) : STR_NONE;
-	struct refusal refusal = {w, name};
+	struct restore_refusal refusal = {w, name};
 	struct properties_put put = {.account = w->account,
 	    .mailbox = of_mailbox ? w->mailbox : NULL,
 	    .quiet = of_mailbox && w->made,
-	    .refused = refuse_property,
+	    .refused = restore_refuse_property,
 	    .arg = &refusal};
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct store_property_op *ops =
@@ -161,7 +156,7 @@ put_properties(struct writer *w, struct rd *r)
 	bool good = !r->bad && w->account != NULL && (!of_mailbox || w->mailbox != NULL);
 
 	while (good && rd_left(r) > 0)
-		good = take_property(r, &ops[n++]);
+		good = restore_take_property(r, &ops[n++]);
 	if (good)
 		err = properties_put_all(&put, ops, n);
 	arena_free(&arena);
@@ -176,8 +171,8 @@ put_properties(struct writer *w, struct rd *r)
 /* ---- records, accounts, mailboxes ---- */
 
 /* Tells of a record that is left out. */
-static bool
-refuse_record(struct writer *w, struct str user, const char *why)
+bool
+restore_refuse_record(struct writer *w, struct str user, const char *why)
 {
 	struct buf text = {0};
 	bool ok;
@@ -189,8 +184,8 @@ refuse_record(struct writer *w, struct str user, const char *why)
 }
 
 /* What is wrong with the name of a user's record, as `user add` says it; NULL: nothing. */
-static const char *
-record_fault(const struct auth *auth, struct str key, struct str *user_r)
+const char *
+restore_record_fault(const struct auth *auth, struct str key, struct str *user_r)
 {
 	if (!str_has_prefix(key, STR("user/")))
 		return NULL;
@@ -204,13 +199,13 @@ put_record(struct writer *w, struct rd *r)
 	struct store_change *c = store_change_new_records(w->ops->store, NULL, NULL, NULL);
 	struct str key = rd_vstr(r), value = rd_vstr(r);
 	struct str user = STR_NONE;
-	const char *fault = r->bad ? NULL : record_fault(w->ops->auth, key, &user);
+	const char *fault = r->bad ? NULL : restore_record_fault(w->ops->auth, key, &user);
 	enum ts_err err;
 	char made;
 
 	if (fault != NULL) {
 		store_change_free(&c);
-		return refuse_record(w, user, fault);
+		return restore_refuse_record(w, user, fault);
 	}
 	c->records = arena_array(c->arena, 1, sizeof(*c->records));
 	c->record_count = 1;
@@ -226,8 +221,8 @@ put_record(struct writer *w, struct rd *r)
 	return dialogue_send(w->io, 'k', (struct str){&made, 1});
 }
 
-static bool
-is_user(struct writer *w, struct str name)
+bool
+restore_is_user(struct writer *w, struct str name)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user = {0};
@@ -253,10 +248,12 @@ open_account(struct writer *w, struct rd *r)
 		return restore_bad_question(w);
 	store_mailbox_unref(&w->mailbox);
 	store_account_unref(&w->account);
-	if (user && !is_user(w, name))
+	w->account_name.n = 0;
+	buf_str(&w->account_name, name);
+	if (user && !restore_is_user(w, name))
 		return false;
 	err = store_account_load_bare(w->ops->store, name, &w->account);
-	return err == TS_OK ? send_properties(w, store_account_properties(w->account))
+	return err == TS_OK ? restore_send_properties(w, store_account_properties(w->account))
 	                    : restore_say(w, "the account", err);
 }
 
@@ -271,8 +268,8 @@ name_change(struct writer *w, enum store_change_kind kind, struct str name)
 
 /* A name of the backup as it is kept here; or as it was, where there is a mailbox of that spelling.
  */
-static struct str
-read_name(struct writer *w, struct rd *r, struct arena *arena)
+struct str
+restore_read_name(struct writer *w, struct rd *r, struct arena *arena)
 {
 	struct store_mailbox_info info;
 	struct str name = rd_vstr(r);
@@ -354,8 +351,8 @@ send_messages(struct writer *w, const struct store_keywords *sent)
 	return ok;
 }
 
-static bool
-send_mailbox(struct writer *w)
+bool
+restore_send_mailbox(struct writer *w)
 {
 	struct store_counters counters;
 	struct store_keywords *keywords;
@@ -372,7 +369,7 @@ send_mailbox(struct writer *w)
 	for (unsigned f = STORE_FIRST_KEYWORD; ok && f < store_keywords_end(keywords); f++)
 		ok = dialogue_send(w->io, 'w', store_keywords_name(keywords, f));
 	ok = ok && send_messages(w, keywords) &&
-	     send_properties(w, store_mailbox_properties(w->mailbox));
+	     restore_send_properties(w, store_mailbox_properties(w->mailbox));
 	store_keywords_unref(&keywords);
 	return ok;
 }
@@ -381,7 +378,7 @@ static bool
 open_mailbox(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct wish wish = {.name = read_name(w, r, arena)};
+	struct wish wish = {.name = restore_read_name(w, r, arena)};
 	enum ts_err err = TS_INVALID;
 	bool bad, ok;
 
@@ -403,9 +400,9 @@ open_mailbox(struct writer *w, struct rd *r)
 	if (bad)
 		ok = restore_bad_question(w);
 	else if (err != TS_OK)
-		ok = say_mailbox(w, "the mailbox", wish.name, err);
+		ok = restore_say_mailbox(w, "the mailbox", wish.name, err);
 	else
-		ok = send_mailbox(w);
+		ok = restore_send_mailbox(w);
 	arena_free(&arena);
 	return ok;
 }
@@ -414,7 +411,7 @@ static bool
 subscribe(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct str name = read_name(w, r, arena);
+	struct str name = restore_read_name(w, r, arena);
 	bool bad = r->bad || w->account == NULL, ok;
 	enum ts_err err = TS_INVALID;
 
@@ -424,7 +421,7 @@ subscribe(struct writer *w, struct rd *r)
 		ok = restore_bad_question(w);
 	else
 		ok = err == TS_OK || err == TS_EXISTS ||
-		     say_mailbox(w, "the subscription", name, err);
+		     restore_say_mailbox(w, "the subscription", name, err);
 	arena_free(&arena);
 	return ok;
 }
@@ -472,8 +469,8 @@ sum_message(struct writer *w, uint64_t uid, unsigned char sum[32])
 	return dialogue_send(w->io, 'h', (struct str){(const char *)sum, 32});
 }
 
-static bool
-send_sums(struct writer *w, struct rd *r)
+bool
+restore_send_sums(struct writer *w, struct rd *r)
 {
 	unsigned char sum[32];
 	bool ok = w->mailbox != NULL;
@@ -575,7 +572,7 @@ static bool
 set_aside(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct str name = read_name(w, r, arena);
+	struct str name = restore_read_name(w, r, arena);
 	struct store_mailbox *target = NULL;
 	struct store_change *c;
 	enum ts_err err = TS_INVALID;
@@ -588,7 +585,7 @@ set_aside(struct writer *w, struct rd *r)
 	if (bad)
 		ok = restore_bad_question(w);
 	else if (err != TS_OK)
-		ok = say_mailbox(w, "the mailbox to move messages into", name, err);
+		ok = restore_say_mailbox(w, "the mailbox to move messages into", name, err);
 	arena_free(&arena);
 	if (!ok)
 		return false;
@@ -621,7 +618,7 @@ answer_question(struct writer *w, struct str question)
 	case 'S':
 		return subscribe(w, &r);
 	case 'H':
-		return send_sums(w, &r);
+		return restore_send_sums(w, &r);
 	case 'W':
 		return take_word(w, &r);
 	case 'P':
@@ -641,29 +638,48 @@ answer_question(struct writer *w, struct str question)
 }
 
 static bool
-restore(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+hold_dialogue(struct writer *w, bool (*answer)(struct writer *w, struct str question))
 {
-	struct writer w = {.ops = ops, .io = io, .out = out};
 	struct buf question = {0};
 	bool ok = true;
 
-	(void)req;
-	w.loop = loop_new_fake();
-	w.pool = work_pool_new(0);
-	while (ok && io->receive(io, &question)) {
-		ok = answer_question(&w, buf_as_str(&question));
+	w->loop = loop_new_fake();
+	w->pool = work_pool_new(0);
+	while (ok && w->io->receive(w->io, &question)) {
+		ok = answer(w, buf_as_str(&question));
 		question.n = 0;
 	}
-	restore_append_fini(&w);
-	arena_free(&w.words_arena);
-	store_mailbox_unref(&w.mailbox);
-	store_account_unref(&w.account);
-	loop_fake_run(w.loop);
-	work_pool_free(&w.pool);
-	loop_free(&w.loop);
-	buf_wipe_fini(&w.scratch);
+	restore_append_fini(w);
+	arena_free(&w->words_arena);
+	store_mailbox_unref(&w->mailbox);
+	store_account_unref(&w->account);
+	loop_fake_run(w->loop);
+	work_pool_free(&w->pool);
+	loop_free(&w->loop);
+	buf_fini(&w->account_name);
+	buf_wipe_fini(&w->scratch);
 	buf_wipe_fini(&question);
 	return ok;
 }
 
-const struct op ops_restore[] = {{.verb = "restore", .run = restore}, {.verb = NULL}};
+static bool
+restore(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct writer w = {.ops = ops, .io = io, .out = out};
+
+	(void)req;
+	return hold_dialogue(&w, answer_question);
+}
+
+/* A verb of its own: a server that does not know it changes nothing either. */
+static bool
+restore_dry(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
+{
+	struct writer w = {.ops = ops, .io = io, .out = out};
+
+	(void)req;
+	return hold_dialogue(&w, restore_answer_dry);
+}
+
+const struct op ops_restore[] = {{.verb = "restore", .run = restore},
+    {.verb = "restore-dry", .run = restore_dry}, {.verb = NULL}};
