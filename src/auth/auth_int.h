@@ -9,18 +9,18 @@
  *	digest.c, alias.c, scram.c   what a user's record has besides
  *	chain.c                      the databases in their order
  *	renew.c, grants.c, group_file.c
- *	password.c, tokens.c, cache.c
+ *	password.c
  *	records.c, state.c           the store's records; what auth is made with
  */
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "auth/auth.h"
-#include "auth/cache.h"
 #include "auth/db.h"
 #include "auth/grant/grant.h"
 #include "auth/grants.h"
-#include "auth/tokens.h"
+#include "auth/memory/cache.h"
+#include "auth/memory/tokens.h"
 #include "auth/user/hashing.h"
 #include "store/store.h"
 

@@ -3,7 +3,6 @@
 #include <stdatomic.h>
 
 #include "auth/auth_int.h"
-#include "auth/settings/settings.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -87,22 +86,6 @@ auth_poll(struct auth *auth)
 	auth_chain_unref(&chain);
 	auth_renew_poll(auth);
 	auth_groups_poll(auth);
-}
-
-struct auth_db *
-auth_db_new(const struct auth_db_make *make, struct buf *why)
-{
-	static struct auth_db *(*const makers[])(const struct auth_db_make *, struct buf *) = {
-	    [AUTH_DB_PASSWD] = auth_db_passwd_new,
-	    [AUTH_DB_OAUTH] = auth_db_oauth_new,
-	    [AUTH_DB_PAM] = auth_db_pam_new,
-	    [AUTH_DB_LDAP] = auth_db_ldap_new,
-	};
-	struct auth_db *db = makers[make->settings->type](make, why);
-
-	if (db != NULL)
-		buf_str(&db->name, make->name);
-	return db;
 }
 
 /* The first of n databases that knows the name; *at_r is which. */

@@ -12,17 +12,6 @@
 enum { SECRET_MAX = 4096 };
 
 void
-auth_db_look(const struct auth_db_make *make, struct buf *why)
-{
-	struct auth_db *db = auth_db_new(make, why);
-
-	if (db == NULL)
-		return;
-	buf_fini(&db->name);
-	db->ops->free(db);
-}
-
-void
 auth_db_tell(
     const struct auth_db_make *make, const char *option, const struct buf *lines, struct buf *out)
 {

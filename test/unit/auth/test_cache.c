@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "auth/cache.h"
+#include "auth/memory/cache.h"
 
 static void
 put(struct auth_cache *cache, const char *name, uint64_t stamp)

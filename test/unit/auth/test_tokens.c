@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "auth/db.h"
-#include "auth/tokens.h"
+#include "auth/memory/tokens.h"
 #include "auth/users.h"
 #include "base/clock.h"
 #include "base/log.h"

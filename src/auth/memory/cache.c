@@ -6,7 +6,7 @@
  * off the end of its set the table is doubled, and only one of full size loses
  * it: so a site with few users does not pay for pages that it never fills.
  */
-#include "auth/cache.h"
+#include "auth/memory/cache.h"
 
 #include <pthread.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See tokens.h.  A shard's sets are made when the first token comes to it. */
-#include "auth/tokens.h"
+#include "auth/memory/tokens.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
