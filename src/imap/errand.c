@@ -39,17 +39,6 @@ is_wanted(const struct imap_errand *errand)
 	return errand->box == 0 || (box != NULL && box->serial == errand->box);
 }
 
-/* Does it count for the user who is there?  In another turn only if it is the same one. */
-static bool
-counts(const struct imap_errand *errand)
-{
-	const struct imap_conn *conn = errand->conn;
-	const struct imap_login *login = imap_login(conn);
-
-	return errand->turn == conn->turn->serial ||
-	       (login != NULL && login->who.user == errand->work.who.user);
-}
-
 static void start_next(struct imap_conn *conn);
 
 /* What is there would be left on workers if the turn ended now: is it little enough? */
@@ -67,7 +56,7 @@ may_be_left(const struct imap_conn *conn)
 	return n <= s->errands && bytes <= s->connection_memory;
 }
 
-/* For the command that ends the turn one errand less is there. */
+/* For the command that ends the turn one errand less is there; it goes on in its turn. */
 static void
 end_turn_if_it_waits(struct imap_conn *conn)
 {
@@ -77,7 +66,8 @@ end_turn_if_it_waits(struct imap_conn *conn)
 		return;
 	cmd->waits_for_errands = false;
 	cmd->step = cmd->next;
-	imap_resume(cmd);
+	cmd->yielded = true;
+	pace_ask(conn);
 }
 
 static void
@@ -168,7 +158,7 @@ start_next(struct imap_conn *conn)
 	struct imap_errand *e;
 
 	for (e = conn->errands; e != NULL; e = e->next)
-		left -= e->under_way && counts(e);
+		left -= e->under_way && imap_errand_counts(e);
 	for (e = conn->errands; e != NULL && left > 0; e = e->next)
 		if (!e->under_way && !e->dropped) {
 			begin(e);
@@ -270,14 +260,4 @@ cmd_end_errands(struct imap_cmd *cmd, const struct imap_step *next)
 	cmd->waits_for_errands = true;
 	cmd->next = next;
 	return IMAP_WAIT;
-}
-
-uint64_t
-imap_errands_memory(const struct imap_conn *conn)
-{
-	uint64_t n = 0;
-
-	for (const struct imap_errand *e = conn->errands; e != NULL; e = e->next)
-		n += counts(e) ? sizeof(*e) + e->reserved : 0;
-	return n;
 }

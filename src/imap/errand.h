@@ -81,6 +81,13 @@ enum imap_next cmd_end_errands(struct imap_cmd *cmd, const struct imap_step *nex
 /* For the engine.  The turn, or the box, that is there now ends: nobody wants what was started for
  * it. */
 void imap_errands_leave(struct imap_conn *conn, bool box_only);
-/* Bytes that they reserved, as far as they count for the user who is there. */
-uint64_t imap_errands_memory(const struct imap_conn *conn);
+/* Does it count for the user who is there?  In another turn only if it is the same one. */
+static inline bool
+imap_errand_counts(const struct imap_errand *errand)
+{
+	const struct imap_turn *turn = errand->conn->turn;
+
+	return errand->turn == turn->serial ||
+	       (turn->login != NULL && turn->login->who.user == errand->work.who.user);
+}
 #endif

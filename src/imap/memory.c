@@ -32,7 +32,8 @@ imap_conn_memory(const struct imap_conn *conn)
 		n += arena_bytes(login->arena);
 	if (login != NULL && login->box != NULL)
 		n += box_bytes(login->box);
-	n += imap_errands_memory(conn);
+	for (const struct imap_errand *e = conn->errands; e != NULL; e = e->next)
+		n += imap_errand_counts(e) ? sizeof(*e) + e->reserved : 0;
 	if (conn->cmd != NULL)
 		n += arena_bytes(conn->cmd->arena) + conn->cmd->reserved;
 	return n;
