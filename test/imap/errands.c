@@ -22,7 +22,7 @@
 #include "imap/tell.h"
 #include "script.h"
 
-static unsigned failed;
+static unsigned failed, given_up;
 
 static void
 fail(const char *what, const char *how, const char *detail)
@@ -611,7 +611,10 @@ check_bounds(void)
 
 	site = make_site(login);
 	begin(site, login);
+	given_up = 0;
 	site_advance(site, (uint64_t)6 * 3600 * 1000);
+	if (given_up != 1)
+		fail("timeouts.job", "is over", "the log does not say so");
 	release(site, login);
 	if (has(site, 1, "an errand is done"))
 		fail("timeouts.job", "is over", "its result is told");
@@ -679,6 +682,39 @@ check_next_user(void)
 	site_free(&site);
 }
 
+/* The same by PROXYAUTH, which hands the login on. */
+static void
+check_handed_on(void)
+{
+	const struct matter *login = matter_of("an errand of the login that is late");
+	struct site *site = make_site(login);
+
+	work_pool_free(&site->server.workers);
+	site->server.workers = work_pool_new(16);
+	site_user(site, "gate", "keeper", "*", false);
+	begin(site, login);
+	say(site, 1, "u UNAUTHENTICATE\r\nl LOGIN gate keeper\r\np PROXYAUTH bob\r\n");
+	say(site, 1, "s SELECT INBOX\r\nb X-JOB\r\nb X-LARGE\r\nb X-LARGE\r\nc UNSELECT\r\n");
+	wait_for(site, 1, "c OK");
+	if (!come_to_gate(site, 1 + 3))
+		fail("PROXYAUTH", "begins a login", "others delay its errands");
+	say(site, 1, "q PROXYAUTH carol\r\ns SELECT INBOX\r\nd X-JOB\r\ne UNSELECT\r\n");
+	wait_for(site, 1, "e OK");
+	if (!come_to_gate(site, 1 + 3 + 1))
+		fail("PROXYAUTH", "begins another", "others delay its errands");
+	say(site, 1, "r PROXYAUTH bob\r\n");
+	site_run(site);
+	if (has(site, 1, "r OK"))
+		fail("PROXYAUTH", "ends a login", "what it leaves has no bound");
+	release(site, login);
+	wait_for(site, 1, "r OK");
+	pass(site);
+	if (has(site, 1, "an errand is done"))
+		fail("PROXYAUTH", "ends a login", "what it left is heard of");
+	check_left(site, login, "PROXYAUTH");
+	site_free(&site);
+}
+
 /* What alice left counts for her when she is back. */
 static void
 check_same_user(void)
@@ -712,7 +748,10 @@ check_hung(void)
 		fail("the next user", "starts an errand", "others delay it");
 	say(site, 1, "v UNAUTHENTICATE\r\n");
 	site_run(site);
+	given_up = 0;
 	site_advance(site, (uint64_t)6 * 3600 * 1000);
+	if (given_up > 0) /* alice's, while bob is there */
+		fail("timeouts.job", "is over", "the log names the wrong user");
 	if (!has(site, 1, "* BYE [UNAVAILABLE]"))
 		fail("timeouts.job", "is over", "the switch is waited for yet");
 	release(site, login);
@@ -722,15 +761,16 @@ check_hung(void)
 }
 
 static void
-quiet(enum log_level level, const char *context, const char *text, void *arg)
+listen(enum log_level level, const char *context, const char *text, void *arg)
 {
-	(void)level, (void)context, (void)text, (void)arg;
+	(void)level, (void)context, (void)arg;
+	given_up += strstr(text, "takes too long") != NULL;
 }
 
 int
 main(void)
 {
-	log_set_sink(quiet, NULL);
+	log_set_sink(listen, NULL);
 	for (size_t m = 0; m < MATTERS; m++) {
 		stay(&matters[m]);
 		for (int before = 0; before < 2; before++)
@@ -752,6 +792,7 @@ main(void)
 	check_between();
 	check_bounds();
 	check_next_user();
+	check_handed_on();
 	check_same_user();
 	check_hung();
 	return failed > 0;
