@@ -240,8 +240,9 @@ struct imap_search_return { /* an option of SEARCH RETURN */
  * the order of messages that are equal, are the engine's. */
 struct imap_sort_key {
 	const char *name;
-	/* One of these: by a column of the store, 1u << of enum store_column, or by a number made
-	 * of the record, the smallest first (on a worker: it may use nothing else). */
+	/* One of these: by a column of the store, 1u << of enum store_column (store/columns.h), or
+	 * by a number made of the record, the smallest first (on a worker: it may use nothing
+	 * else). */
 	unsigned column;
 	int64_t (*number)(const struct store_message *record);
 };
@@ -333,7 +334,7 @@ struct imap_notify_event {
 	/* Events that have to be asked for with it, or it is BAD; the last is NULL.  NULL: none. */
 	const char *const *with;
 	/* Reads what follows the name, of which nothing is there when there is none.  NULL: nothing
-	 * does.  What it keeps stays until another NOTIFY. */
+	 * does.  Its bytes and what it keeps stay until another NOTIFY. */
 	bool (*parse)(struct wire_in *in, const void **kept_r);
 	/* On the loop, of a mailbox that is not selected: has it happened between the looks? */
 	bool (*happened)(const struct imap_noticed *seen);

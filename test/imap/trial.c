@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "imap/cmd.h"
+#include "store/columns.h"
 
 #define LOGIN_FIELDS(slot, FIELD)                                                                  \
 	FIELD(slot, const struct imap_notify_event *, event, )                                     \
@@ -175,7 +176,7 @@ static const struct imap_search_return search_returns[] = {
     {.name = NULL},
 };
 
-/* ---- SORT: two keys, and an engine for them */
+/* ---- SORT: keys by the record and by a column of the store, and an engine for them */
 
 static int64_t
 by_size(const struct store_message *record)
@@ -192,6 +193,7 @@ by_seen(const struct store_message *record)
 static const struct imap_sort_key sort_keys[] = {
     {.name = "XSIZE", .number = by_size},
     {.name = "XSEEN", .number = by_seen},
+    {.name = "XTOPIC", .column = 1u << STORE_COLUMN_SUBJECT},
     {.name = NULL},
 };
 
@@ -201,6 +203,7 @@ struct order {
 	const struct imap_sort_key *keys[ORDER_KEYS];
 	bool reverse[ORDER_KEYS];
 	size_t n_keys, n;
+	struct store_columns *columns; /* of all keys */
 	struct store_message records[ORDER_MESSAGES];
 	struct sortable {
 		const struct order *order;
@@ -224,18 +227,27 @@ compare(const void *a, const void *b)
 	return x->uid < y->uid ? -1 : 1;
 }
 
+static int64_t
+value_of(const struct order *order, const struct imap_sort_key *key, size_t i)
+{
+	if (key->number != NULL)
+		return key->number(&order->records[i]);
+	return store_columns_rank(order->columns, __builtin_ctz(key->column))[i];
+}
+
 static enum work_end
 put_in_order(struct imap_job *job)
 {
 	struct order *order = job->state;
 
+	(void)store_columns_step(order->columns, UINT64_MAX, NULL, NULL);
 	for (size_t i = 0; i < order->n; i++) {
 		struct sortable *message = &order->messages[i];
 
 		message->order = order;
 		message->uid = order->records[i].uid;
 		for (size_t k = 0; k < order->n_keys; k++)
-			message->numbers[k] = order->keys[k]->number(&order->records[i]);
+			message->numbers[k] = value_of(order, order->keys[k], i);
 	}
 	qsort(order->messages, order->n, sizeof(order->messages[0]), compare);
 	return WORK_DONE;
@@ -254,6 +266,14 @@ say_order(struct imap_cmd *cmd)
 	return cmd_ok(cmd, "Ordered");
 }
 
+static void
+free_columns(void *arg)
+{
+	struct order *order = arg;
+
+	store_columns_free(&order->columns);
+}
+
 /* X-ORDER [REVERSE] key [REVERSE] key …, of all messages. */
 static enum imap_next
 cmd_order(struct imap_cmd *cmd)
@@ -261,6 +281,7 @@ cmd_order(struct imap_cmd *cmd)
 	static const struct imap_step said = {"say-order", say_order};
 	struct order *order = arena_new_object(cmd->arena, struct order);
 	struct store_mailbox *mailbox = imap_box(cmd->conn)->mailbox;
+	unsigned columns = 0;
 	struct str name;
 
 	cmd->state = order;
@@ -274,10 +295,13 @@ cmd_order(struct imap_cmd *cmd)
 		order->keys[k] = imap_registry_sort_key(&cmd->conn->server->reg, name);
 		if (order->keys[k] == NULL)
 			return cmd_bad(cmd, "Unknown key");
+		columns |= order->keys[k]->column;
 	}
 	store_mailbox_read_begin(mailbox);
 	order->n = store_mailbox_window(mailbox, NULL, 0, order->records, ORDER_MESSAGES);
 	store_mailbox_read_end(mailbox);
+	order->columns = store_columns_new(mailbox, NULL, imap_box(cmd->conn)->uids, columns);
+	arena_on_free(cmd->arena, free_columns, order);
 	return cmd_job(cmd, WORK_LONG, put_in_order, order, &said);
 }
 
