@@ -21,6 +21,9 @@
  *
  * A hook is named after the moment in which it is called: all extensions that have it are asked, in
  * the order of imap/ext/list.h.
+ *
+ * What is sent unasked goes through a teller (imap/tell.h), and work that belongs to no command is
+ * an errand (imap/errand.h): it counts for the user who started it, never for the next one.
  */
 #include <roaring/roaring.h>
 #include <stdbool.h>
