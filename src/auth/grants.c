@@ -112,6 +112,17 @@ auth_grants_find(struct auth *auth, const struct auth_ask *ask)
 }
 
 bool
+auth_names_include(struct auth *auth, const struct auth_names *names, struct str user)
+{
+	bool is;
+
+	(void)pthread_rwlock_rdlock(&auth->grants_lock);
+	is = auth_names_fit(names, auth->groups, user);
+	(void)pthread_rwlock_unlock(&auth->grants_lock);
+	return is;
+}
+
+bool
 auth_grants_name(struct auth *auth, struct str who, int64_t now)
 {
 	bool is;

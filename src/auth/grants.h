@@ -63,6 +63,9 @@ size_t auth_grants_get(struct auth *auth, struct auth_grant ***grants_r);
 /* When the next of them ends; AUTH_GRANT_FOR_GOOD: none does. */
 int64_t auth_grants_next_end(struct auth *auth, int64_t now);
 
+/* Is the (prepared) user one of them, by the groups in force?  Does not block. */
+bool auth_names_include(struct auth *auth, const struct auth_names *names, struct str user);
+
 struct auth_session { /* a login that is open */
 	struct str authcid, user;
 	const struct auth_grant *grant; /* NULL: they act as themselves */

@@ -11,9 +11,10 @@
  * wire is the dictionary: it knows how words and their arguments are spelt.  The tables say who
  * answers for them.  A row is found by its name, once, when a command is parsed; the engine keeps
  * the row, or-s what the rows need, and asks it when its turn comes, so that nothing is looked up
- * or read twice.  Two extensions that bring the same name of a kind stop the server at its start,
- * as does a name that the engine answers for itself (imap_registry_build).  A word that nobody
- * brings is BAD, also one that wire knows.
+ * or read twice.  Where a capability is hidden (imap/hide.h) the rows that it stands for are found
+ * by nobody; what it brings beside rows asks imap_is_hidden().  Two extensions that bring the same
+ * name of a kind stop the server at its start, as does a name that the engine answers for itself
+ * (imap_registry_build).  A word that nobody brings is BAD, also one that wire knows.
  *
  * A row is asked on the loop unless a line below says otherwise.  What it is given is valid during
  * the call.  A row that reads an argument gets a cursor over it, as it was sent, and fails the
@@ -91,6 +92,9 @@ struct imap_cap {
 	unsigned states;                            /* when it is shown */
 	bool (*when)(const struct imap_conn *conn); /* NULL: always; a further condition, ... */
 	const char *shown;                          /* ... in words, for the documentation */
+	/* The rows that it stands for, and that are hidden with it (imap/hide.h): names with blanks
+	 * between them, of any file.  NULL: those of its file, if it is the only one there. */
+	const char *brings;
 	/* For words with a value ("APPENDLIMIT=…"): appends the rest.  NULL: none. */
 	void (*value)(const struct imap_conn *conn, struct buf *out);
 	/* Prints words instead, any number, each with a blank before it.  NULL: just word. */

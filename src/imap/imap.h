@@ -59,6 +59,7 @@
 
 struct conf;
 struct imap_errand;   /* imap/errand.h */
+struct imap_hides;    /* imap/hide.h */
 struct imap_layer;    /* imap/layer.h */
 struct imap_settings; /* imap/settings.h */
 struct tally;         /* net/tally.h */
@@ -134,6 +135,8 @@ struct imap_rules {
 	struct stream_limits stream_limits;
 	struct wire_frame_limits login_limits, limits; /* before and after login */
 	struct wire_limits wire_limits;
+	struct imap_hides *hides; /* imap/hide.h; NULL: none */
+	bool hides_any;           /* or hide_capabilities */
 	struct imap_caps {     /* capabilities that were printed last in a state, clear and TLS */
 		uint64_t when; /* which conditions held, a bit each */
 		uint64_t key;  /* of those with `words` */
@@ -195,6 +198,7 @@ struct imap_conn {
 	struct pace_place pace;
 	struct arena *id_arena;   /* of id_name */
 	struct str id_name;       /* ID: name/version/vendor, for log lines (kept over a switch) */
+	struct str id_client;     /* the name alone, for imap/hide.h (likewise) */
 	unsigned bad_commands;    /* BADs in a row */
 	unsigned failed_logins;   /* before the first login */
 	unsigned failed_switches; /* after UNAUTHENTICATE */
@@ -215,6 +219,8 @@ struct imap_turn {
 	struct imap_rules *rules; /* a reference */
 	struct imap_login *login; /* NULL: not authenticated */
 	struct imap_told *told;   /* NULL: nothing was */
+	bool *hides;              /* which of rules->hides apply; NULL: there are none */
+	uint64_t hide_key;        /* another when they are others */
 	unsigned char *slots;
 };
 

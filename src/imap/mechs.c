@@ -2,6 +2,7 @@
 /* Which SASL mechanisms a connection is offered. */
 #include "imap/mechs.h"
 
+#include "imap/hide.h"
 #include "imap/settings.h"
 #include "wire/capability.h"
 
@@ -16,10 +17,26 @@ imap_mech_find(const struct imap_server *server, struct str name)
 	return mech;
 }
 
+static bool
+is_hidden(const struct imap_conn *conn, const struct sasl_mech *mech)
+{
+	struct buf word = {0};
+	bool hidden;
+
+	if (!imap_hides_any(conn))
+		return false;
+	buf_puts(&word, "AUTH=");
+	buf_puts(&word, mech->name);
+	hidden = imap_is_hidden(conn, buf_as_str(&word));
+	buf_fini(&word);
+	return hidden;
+}
+
 bool
 imap_mech_offered(const struct imap_conn *conn, const struct sasl_mech *mech)
 {
 	return imap_mechanism_on(imap_settings(conn), str_of(mech->name)) &&
+	       !is_hidden(conn, mech) &&
 	       ((mech->flags & SASL_BINDS) == 0 || stream_binds(conn->session.stream)) &&
 	       ((mech->flags & SASL_TOKENS) == 0 || auth_takes_tokens(conn->server->auth)) &&
 	       ((mech->flags & SASL_TLS_ONLY) == 0 || stream_is_tls(conn->session.stream)) &&
@@ -48,15 +65,9 @@ void
 imap_more_mechs_print(const struct imap_conn *conn, struct buf *out)
 {
 	const struct sasl_mech_list *list = &conn->server->more_mechs;
-	size_t from;
-
 	for (size_t i = 0; i < list->n; i++) {
 		if (!imap_mech_offered(conn, list->mechs[i]))
 			continue;
-		from = out->n;
 		wire_out_capability(out, "AUTH=", list->mechs[i]->name);
-		if (imap_capability_hidden(
-		        imap_settings(conn), (struct str){out->p + from + 1, out->n - from - 1}))
-			out->n = from;
 	}
 }

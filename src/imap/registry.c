@@ -5,6 +5,7 @@
  * table, slots have fixed offsets in the login and the box.
  */
 #include "imap/cmd.h"
+#include "imap/hide.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
 #include "wire/capability.h"
@@ -55,7 +56,8 @@ is_base(enum imap_word kind, struct str name)
 /* Two extensions with one name, or one that the engine answers for: a client's word would mean two
  * things. */
 static void
-add_word(struct imap_registry *reg, enum imap_word kind, const char *name, const void *row)
+add_word(struct imap_registry *reg, enum imap_word kind, const char *name, const void *row,
+    const char *cap)
 {
 	size_t at = hash_of(kind, str_of(name));
 
@@ -64,13 +66,13 @@ add_word(struct imap_registry *reg, enum imap_word kind, const char *name, const
 	TS_ASSERT(++reg->word_count <= WORDS / 2);
 	while (reg->words[at].name != NULL)
 		at = (at + 1) % WORDS;
-	reg->words[at] = (struct imap_row){name, row, kind};
+	reg->words[at] = (struct imap_row){name, row, cap, kind};
 }
 
 static void
-add_command(struct imap_registry *reg, const struct imap_cmd_def *def)
+add_command(struct imap_registry *reg, const struct imap_cmd_def *def, const char *cap)
 {
-	add_word(reg, IMAP_WORD_COMMAND, def->name, def);
+	add_word(reg, IMAP_WORD_COMMAND, def->name, def, cap);
 	TS_ASSERT(reg->cmd_count < IMAP_CMD_MAX - 1);
 	reg->cmds[reg->cmd_count++] = def;
 }
@@ -150,7 +152,7 @@ add_lacking(struct imap_registry *reg)
 {
 	for (const struct imap_cmd_def *d = lacking; d->name != NULL; d++)
 		if (imap_registry_find(reg, str_of(d->name)) == NULL)
-			add_command(reg, d);
+			add_command(reg, d, NULL);
 }
 
 static void
@@ -178,7 +180,7 @@ add_capabilities(struct imap_registry *reg, const struct imap_cap *caps)
 
 #define ADD(kind, type, rows)                                                                      \
 	for (const type *r = (rows); r != NULL && r->name != NULL; r++)                            \
-	add_word(reg, (kind), r->name, r)
+	add_word(reg, (kind), r->name, r, cap)
 
 /* Each row answers in one way. */
 static void
@@ -199,12 +201,49 @@ check_rows(const struct imap_ext *ext)
 		          (r->happened != NULL && (r->status != NULL) != (r->print != NULL)));
 }
 
+/* What stands for all rows of a file: its only capability, unless that says otherwise. */
+static const char *
+only_cap(const struct imap_ext *ext)
+{
+	const struct imap_cap *caps = ext->caps;
+
+	return caps != NULL && caps->word != NULL && caps[1].word == NULL && caps->brings == NULL
+	           ? caps->word
+	           : NULL;
+}
+
+/* Those that say which rows they stand for, of whatever file. */
+static void
+add_brings(struct imap_registry *reg, const struct imap_ext *ext)
+{
+	for (const struct imap_cap *c = ext->caps; c != NULL && c->word != NULL; c++) {
+		struct str names = str_of(c->brings != NULL ? c->brings : ""), name;
+
+		while (names.n > 0 && str_split(&names, ' ', &name))
+			for (size_t at = 0; at < WORDS; at++)
+				if (reg->words[at].name != NULL &&
+				    str_eq(str_of(reg->words[at].name), name))
+					reg->words[at].cap = c->word;
+	}
+}
+
+const char *
+imap_registry_cap_of(const struct imap_registry *reg, const void *row)
+{
+	for (size_t at = 0; at < WORDS; at++)
+		if (reg->words[at].name != NULL && reg->words[at].row == row)
+			return reg->words[at].cap;
+	return NULL;
+}
+
 static void
 add_words(struct imap_registry *reg, const struct imap_ext *ext)
 {
+	const char *cap = only_cap(ext);
+
 	check_rows(ext);
 	for (const struct imap_cmd_def *d = ext->cmds; d != NULL && d->name != NULL; d++)
-		add_command(reg, d);
+		add_command(reg, d, cap);
 	ADD(IMAP_WORD_ENABLE, struct imap_enable, ext->enables);
 	ADD(IMAP_WORD_CODE, struct imap_code, ext->codes);
 	ADD(IMAP_WORD_FETCH, struct imap_fetch_item, ext->fetch_items);
@@ -274,6 +313,8 @@ imap_registry_build(struct imap_registry *reg, const struct imap_ext *const *all
 		add_hooks(reg, all[i]);
 	}
 	add_lacking(reg);
+	for (size_t i = 0; i < count; i++)
+		add_brings(reg, all[i]);
 }
 
 size_t
@@ -282,6 +323,7 @@ imap_conf_tables(const struct imap_ext *const *all, size_t count, const struct c
 	size_t n = 0;
 
 	tables[n++] = &imap_conf;
+	tables[n++] = &imap_hide_conf;
 	for (size_t i = 0; i < count; i++)
 		if (all[i]->conf != NULL)
 			tables[n++] = all[i]->conf;
@@ -413,8 +455,7 @@ print_capability(const struct imap_conn *conn, const struct imap_cap *cap, struc
 	wire_out_capability(out, "", cap->word);
 	if (cap->value != NULL)
 		cap->value(conn, out);
-	if (imap_capability_hidden(
-	        imap_settings(conn), (struct str){out->p + before + 1, out->n - before - 1}))
+	if (imap_word_hidden(conn, str_of(cap->word)))
 		out->n = before;
 }
 
@@ -473,7 +514,7 @@ static uint64_t
 keys(const struct imap_conn *conn, unsigned state)
 {
 	const struct imap_cap_list *list = &conn->server->reg.wordy[state / 2];
-	uint64_t key = 0;
+	uint64_t key = conn->turn->hide_key;
 
 	for (unsigned i = 0; i < list->n; i++) {
 		const struct imap_cap *c = list->cap[i];
@@ -501,8 +542,8 @@ compare(const struct imap_conn *conn, unsigned state, const struct imap_caps *ca
 
 /*
  * A switch of user tells them twice.  The text depends on the state, the rules, in which it is
- * kept, the conditions, and the keys of those who print words of their own; it is printed
- * again when one of these is different from the last time.
+ * kept, the conditions, what is hidden, and the keys of those who print words of their own; it is
+ * printed again when one of these is different from the last time.
  */
 struct str
 imap_capabilities(const struct imap_conn *conn)

@@ -42,6 +42,7 @@ struct imap_registry { /* made once at start, constant afterwards */
 	struct imap_row {         /* an open hash table by kind and name */
 		const char *name; /* NULL: free */
 		const void *row;
+		const char *cap; /* the word of CAPABILITY that stands for it; NULL: none */
 		enum imap_word kind;
 	} words[1024];
 	unsigned word_count;
@@ -65,7 +66,9 @@ struct imap_registry { /* made once at start, constant afterwards */
 };
 void imap_registry_build(
     struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
-/* The engine's table of options and those of the extensions, up to 1 + count of them. */
+/* The word of CAPABILITY that stands for a row that was found; NULL: none does. */
+const char *imap_registry_cap_of(const struct imap_registry *reg, const void *row);
+/* The engine's tables of options and those of the extensions, up to 2 + count of them. */
 size_t imap_conf_tables(
     const struct imap_ext *const *all, size_t count, const struct conf_table **tables);
 /* Memory for the slots of an owner with this arena.  They are freed before what was entered into

@@ -106,7 +106,9 @@ static const struct conf_opt opts[] = {
     {.name = "hide_capabilities",
         .type = CONF_LIST,
         AT(hide_capabilities),
-        .prose = "Capability words that are not advertised. What they stand for still works."},
+        .prose = "Capability words that nobody is shown. What they stand for is BAD, as if this "
+                 "server did not have it; literals of LITERAL+ are still read. `hide` blocks hide "
+                 "them from some."},
 
     {.name = "log.protocol_for",
         .type = CONF_LIST,
@@ -501,15 +503,3 @@ const struct conf_table imap_conf = {
     .struct_size = sizeof(struct imap_settings),
     .check = check,
 };
-
-bool
-imap_capability_hidden(const struct imap_settings *settings, struct str word)
-{
-	if (str_has_prefix(word, STR("AUTH=")) &&
-	    !imap_mechanism_on(settings, (struct str){word.p + 5, word.n - 5}))
-		return true;
-	for (size_t i = 0; i < settings->hide_capabilities.n; i++)
-		if (str_ieq(settings->hide_capabilities.items[i], word))
-			return true;
-	return false;
-}

@@ -43,6 +43,4 @@ struct imap_settings {
 extern const struct conf_table imap_conf;
 /* Does `mechanisms` name it? */
 bool imap_mechanism_on(const struct imap_settings *settings, struct str name);
-/* Is a word of CAPABILITY not to be shown? */
-bool imap_capability_hidden(const struct imap_settings *settings, struct str word);
 #endif

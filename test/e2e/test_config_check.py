@@ -394,6 +394,8 @@ IDLE = [
     ("certificate_map m {{ subject = \"CN=x\"; user = anna }}", 1, "certificate_map m: no listener asks clients"),
     ("hide_capabilities = [IDLE, APPENDLIMIT=1,\n UNSELEKT]", 2,
      "hide_capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
+    ("hide h {{ capabilities = [IDLE,\n UNSELEKT]; for = anna }}", 2,
+     "hide h: capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
     ("timeouts.failed_login = 20s", 1, "timeouts.failed_login: timeouts.failed_login_max is less"),
     ("tls.ciphers = \"HIGH:GOOD:!RC4\"", 1, "tls.ciphers: GOOD: OpenSSL has no such cipher"),
     ("tls.ciphers = \"HIGH:!aNUL:!aNULL\"", 1, "tls.ciphers: !aNUL: OpenSSL has no such cipher"),

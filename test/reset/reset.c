@@ -227,7 +227,7 @@ essence(const struct imap_conn *conn)
 	c.session.bytes_in = c.session.bytes_out = 0;
 	c.turn = NULL;
 	c.id_arena = NULL;
-	c.id_name = STR_NONE;
+	c.id_name = c.id_client = STR_NONE;
 	c.turns = 0;
 	c.failed_logins = c.failed_switches = 0;
 	c.commands = 0;

@@ -42,7 +42,8 @@ static const struct imap_cap caps[] = {
     {.word = "IMAP4rev2",
         .rfc = "9051",
         .states = IMAP_ANY,
-        .shown = "in force after `ENABLE IMAP4rev2`"},
+        .shown = "in force after `ENABLE IMAP4rev2`",
+        .brings = "IMAP4rev2"},
     {.word = NULL},
 };
 

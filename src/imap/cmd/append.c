@@ -10,6 +10,7 @@
  * files flushed), one change takes them all or none.
  */
 #include "wire/cmd/append.h"
+#include "imap/hide.h"
 #include "imap/place/rights.h"
 #include "imap/settings.h"
 
@@ -206,7 +207,8 @@ find_data(struct imap_cmd *cmd, const struct append *ap, const struct imap_appen
 	*data_r = NULL;
 	if (!ap->parser.message.literal8)
 		return true;
-	*data_r = imap_registry_append_data(&cmd->conn->server->reg, STR("LITERAL8"));
+	*data_r = imap_shown(
+	    cmd->conn, imap_registry_append_data(&cmd->conn->server->reg, STR("LITERAL8")));
 	return *data_r != NULL;
 }
 
@@ -224,6 +226,8 @@ append_segment(struct imap_cmd *cmd)
 		return cmd_literal_inline(cmd, &segment_step);
 	case WIRE_APPEND_MESSAGE:
 		finish_last(ap);
+		if (ap->count > 0 && imap_is_hidden(cmd->conn, STR("MULTIAPPEND")))
+			return cmd_bad(cmd, "One message at a time");
 		if (!find_data(cmd, ap, &data))
 			return cmd_bad(cmd, "Unknown form of data");
 		if (message_refused(cmd, ap))
@@ -321,7 +325,7 @@ static const struct imap_cmd_def cmds[] = {
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "MULTIAPPEND", .rfc = "3502", .states = IMAP_LOGGED_IN},
+    {.word = "MULTIAPPEND", .rfc = "3502", .states = IMAP_LOGGED_IN, .brings = ""},
     {.word = NULL},
 };
 

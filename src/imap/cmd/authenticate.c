@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "imap/cmd.h"
 #include "imap/cmd/login.h"
+#include "imap/hide.h"
 #include "imap/mechs.h"
 #include "imap/settings.h"
 
@@ -273,18 +274,15 @@ imap_authenticate_line_max(const struct imap_conn *conn, struct wire_in *in)
 static bool
 plus_offered(const struct imap_conn *conn, const struct sasl_mech *mech)
 {
-	struct buf word = {0};
-	const struct sasl_mech *plus;
+	struct buf name = {0};
 	bool offered;
 
 	if ((mech->flags & SASL_BINDS) != 0)
 		return true;
-	buf_puts(&word, "AUTH=");
-	buf_puts(&word, mech->name);
-	buf_puts(&word, "-PLUS");
-	plus = find_mech(conn, str_of(buf_cstr(&word) + strlen("AUTH=")));
-	offered = plus != NULL && !imap_capability_hidden(imap_settings(conn), buf_as_str(&word));
-	buf_fini(&word);
+	buf_puts(&name, mech->name);
+	buf_puts(&name, "-PLUS");
+	offered = find_mech(conn, buf_as_str(&name)) != NULL;
+	buf_fini(&name);
 	return offered;
 }
 
@@ -301,6 +299,8 @@ imap_authenticate(struct imap_cmd *cmd)
 	mech = find_mech(cmd->conn, args.mech);
 	if (mech == NULL)
 		return cmd_no(cmd, "CANNOT", "No such mechanism");
+	if (args.has_initial && imap_is_hidden(cmd->conn, STR("SASL-IR")))
+		return cmd_bad(cmd, "No initial response is taken");
 	if ((mech->flags & SASL_CLEAR_PASSWORD) != 0 && !imap_password_allowed(cmd->conn))
 		return imap_privacy_required(cmd);
 	if (args.initial.n > sasl_mech_response_max(mech))

@@ -10,6 +10,7 @@
  * there until the tagged reply.
  */
 #include "imap/common/render.h"
+#include "imap/hide.h"
 #include "imap/log/audit.h"
 #include "imap/place/rights.h"
 
@@ -251,7 +252,8 @@ claim_item(struct imap_cmd *cmd, struct wire_fetch_item *item)
 	if (name.p == NULL)
 		return NULL;
 	claimed = arena_new_object(cmd->arena, struct imap_claimed);
-	claimed->row = imap_registry_fetch_item(&cmd->conn->server->reg, name);
+	claimed->row =
+	    imap_shown(cmd->conn, imap_registry_fetch_item(&cmd->conn->server->reg, name));
 	item->ext = claimed;
 	if (claimed->row == NULL)
 		return "Unknown FETCH item";

@@ -19,6 +19,7 @@
  */
 
 #include "imap/common/status.h"
+#include "imap/hide.h"
 #include "imap/place/rights.h"
 #include "imap/settings.h"
 #include "store/match.h"
@@ -664,7 +665,7 @@ static bool
 add_select(struct list *l, struct str name, unsigned id)
 {
 	const struct imap_list_select *row =
-	    imap_registry_list_select(&l->cmd->conn->server->reg, name);
+	    imap_shown(l->cmd->conn, imap_registry_list_select(&l->cmd->conn->server->reg, name));
 
 	if (row == NULL)
 		return false;
@@ -702,7 +703,7 @@ static const char *
 add_return(struct list *l, struct str name, bool has_value)
 {
 	const struct imap_list_return *row =
-	    imap_registry_list_return(&l->cmd->conn->server->reg, name);
+	    imap_shown(l->cmd->conn, imap_registry_list_return(&l->cmd->conn->server->reg, name));
 	struct returned *r = &l->returns[l->return_count++];
 	const char *fault = NULL;
 

@@ -6,6 +6,7 @@
  * A level without a mailbox of its own (after DELETE of a parent, or above a
  * CREATE) is no record of the store: LIST shows it as \Noselect.
  */
+#include "imap/hide.h"
 #include "imap/place/rights.h"
 #include "wire/utf7.h"
 
@@ -44,19 +45,24 @@ change_of(struct imap_cmd *cmd, enum store_change_kind kind, struct str name)
 	return change_at(cmd, kind, &place);
 }
 
+static const struct imap_create_param *
+find_param(struct imap_cmd *cmd, struct str name)
+{
+	return imap_shown(cmd->conn, imap_registry_create_param(&cmd->conn->server->reg, name));
+}
+
 /* The parameters, each by its extension; NULL: one of them is nobody's. */
 static const struct imap_create_param **
 find_params(struct imap_cmd *cmd, const struct wire_create *args)
 {
-	const struct imap_registry *reg = &cmd->conn->server->reg;
 	const struct imap_create_param **found =
 	    arena_array(cmd->arena, args->params.n + 2, sizeof(*found));
 	size_t n = 0;
 
-	if (args->has_use && (found[n++] = imap_registry_create_param(reg, STR("USE"))) == NULL)
+	if (args->has_use && (found[n++] = find_param(cmd, STR("USE"))) == NULL)
 		return NULL;
 	for (size_t i = 0; i < args->params.n; i++) {
-		found[n] = imap_registry_create_param(reg, args->params.v[i].name);
+		found[n] = find_param(cmd, args->params.v[i].name);
 		if (found[n++] == NULL)
 			return NULL;
 	}

@@ -5,6 +5,7 @@
  * 4).
  */
 #include "imap/common/copy.h"
+#include "imap/hide.h"
 #include "imap/place/rights.h"
 
 static void
@@ -186,6 +187,8 @@ cmd_expunge(struct imap_cmd *cmd)
 	struct store_change *change;
 	struct wire_set set;
 
+	if (cmd->uid && imap_is_hidden(cmd->conn, STR("UIDPLUS")))
+		return cmd_bad(cmd, "Unknown command");
 	if (cmd->uid ? !wire_uid_expunge_parse(&cmd->in, &set) : !wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
 	if (cmd->uid && !imap_view_resolve(box, &set, true, &uids))

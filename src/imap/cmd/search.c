@@ -7,6 +7,7 @@
 #include "imap/cmd.h"
 
 #include "imap/common/query.h"
+#include "imap/hide.h"
 
 #define PRINT_PIECE 2048u
 /* Bytes of a number at the most, twice, as buffers grow by doubling. */
@@ -257,7 +258,9 @@ run_query(struct imap_job *job)
 static bool
 read_key(struct wire_in *in, struct str name, struct wire_key *key, void *arg)
 {
-	const struct imap_search_key *row = imap_registry_search_key(arg, name);
+	const struct imap_conn *conn = arg;
+	const struct imap_search_key *row =
+	    imap_shown(conn, imap_registry_search_key(&conn->server->reg, name));
 
 	key->ext = row;
 	return row != NULL && (row->parse == NULL || row->parse(in, key));
@@ -276,8 +279,8 @@ claim_keys(const struct imap_conn *conn, struct wire_key *key)
 		if (wire_key_is_base(key->id))
 			continue;
 		if (row == NULL)
-			row = imap_registry_search_key(
-			    &conn->server->reg, str_of(wire_name_of(wire_key_names, key->id)));
+			row = imap_shown(conn, imap_registry_search_key(&conn->server->reg,
+			                           str_of(wire_name_of(wire_key_names, key->id))));
 		if (row == NULL)
 			return false;
 		key->ext = row;
@@ -293,7 +296,7 @@ add_return(struct imap_cmd *cmd, struct str name, struct str value)
 	struct search *s = cmd->state;
 	struct returned *r = &s->returns[s->return_count];
 
-	r->row = imap_registry_search_return(&cmd->conn->server->reg, name);
+	r->row = imap_shown(cmd->conn, imap_registry_search_return(&cmd->conn->server->reg, name));
 	if (r->row == NULL)
 		return "Unknown result option";
 	s->return_count++;
@@ -331,7 +334,7 @@ cmd_search(struct imap_cmd *cmd)
 
 	cmd->state = s;
 	arena_on_free(cmd->arena, free_found, s);
-	parsed = wire_search_parse(&cmd->in, &s->args, read_key, &cmd->conn->server->reg);
+	parsed = wire_search_parse(&cmd->in, &s->args, read_key, cmd->conn);
 	fault = find_returns(cmd);
 	if (!parsed) {
 		if (cmd_is_attempt(cmd))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Modifiers and parameters that extensions bring, and the arguments of their items. */
 #include "imap/cmd.h"
+#include "imap/hide.h"
 
 const char *
 imap_value_parse(struct imap_cmd *cmd, struct str raw, imap_parse_f *parse, const void **kept_r)
@@ -30,7 +31,8 @@ imap_params_find(struct imap_cmd *cmd, const struct wire_params *params, imap_fi
 	for (size_t i = 0; i < params->n; i++) {
 		imap_parse_f *parse = NULL;
 
-		found[i].row = find(&cmd->conn->server->reg, params->v[i].name, &parse);
+		found[i].row =
+		    imap_shown(cmd->conn, find(&cmd->conn->server->reg, params->v[i].name, &parse));
 		if (found[i].row == NULL)
 			return "Unknown modifier";
 		fault = imap_value_parse(cmd, params->v[i].value, parse, &found[i].kept);

@@ -2,6 +2,7 @@
 /* See status.h. */
 #include "imap/common/status.h"
 
+#include "imap/hide.h"
 #include "imap/place/place.h"
 
 static bool
@@ -18,7 +19,7 @@ static bool
 add_item(struct imap_cmd *cmd, struct str name, struct imap_status_items *items)
 {
 	const struct imap_status_item *item =
-	    imap_registry_status_item(&cmd->conn->server->reg, name);
+	    imap_shown(cmd->conn, imap_registry_status_item(&cmd->conn->server->reg, name));
 
 	if (item != NULL && !has_item(items, item))
 		items->v[items->n++] = item;

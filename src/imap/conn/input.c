@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/conn/conn_int.h"
+#include "imap/hide.h"
 #include "imap/log/transcript.h"
 #include "imap/place/rights.h"
 #include "net/layer.h"
@@ -61,6 +62,7 @@ gate(struct imap_cmd *cmd, const struct wire_head *head)
 	const struct imap_cmd_def *def = imap_registry_find(&conn->server->reg, head->name);
 
 	cmd->uid = head->uid;
+	def = imap_shown(conn, def);
 	if (def == NULL || (head->uid && (def->traits & IMAP_TRAIT_UID) == 0)) {
 		(void)cmd_bad(cmd, "Unknown command");
 		return false;

@@ -122,7 +122,7 @@ start_tls(struct imap_conn *conn)
 	struct tls_ctx *tls = tls_slot_get(conn->server->tls);
 
 	conn->input = CONN_TLS;
-	conn->id_name = STR_NONE;
+	conn->id_name = conn->id_client = STR_NONE;
 	arena_free(&conn->id_arena);
 	imap_turn_free(conn, &conn->turn);
 	conn->turn = imap_turn_new(conn);

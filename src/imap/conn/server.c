@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "imap/conn/conn_int.h"
+#include "imap/hide.h"
 #include "imap/log/transcript.h"
 #include "net/tally.h"
 
@@ -29,7 +30,7 @@ imap_server_fini(struct imap_server *server)
 /* ---- settings */
 
 static struct imap_rules *
-rules_new(struct conf *conf)
+rules_new(struct conf *conf, struct str default_domain)
 {
 	const struct imap_settings *s = conf_get(conf, &imap_conf);
 	struct imap_rules *rules = mem_zalloc(sizeof(*rules));
@@ -37,6 +38,8 @@ rules_new(struct conf *conf)
 	rules->refs = 1;
 	rules->conf = conf_ref(conf);
 	rules->settings = s;
+	rules->hides = imap_hides_new(conf, default_domain);
+	rules->hides_any = rules->hides != NULL || s->hide_capabilities.n > 0;
 	rules->stream_limits = (struct stream_limits){
 	    .pending = s->pipeline,
 	    .high = s->out_high,
@@ -76,6 +79,7 @@ imap_rules_unref(struct imap_rules **rules)
 	if (r == NULL || --r->refs > 0)
 		return;
 	imap_forget_capabilities(r);
+	imap_hides_free(&r->hides);
 	conf_unref(&r->conf);
 	mem_free(r);
 }
@@ -95,7 +99,7 @@ void
 imap_loop_configure(struct imap_loop *il, struct conf *conf)
 {
 	imap_rules_unref(&il->rules);
-	il->rules = rules_new(conf);
+	il->rules = rules_new(conf, auth_default_domain(il->server->auth));
 	end_transcripts(il);
 }
 

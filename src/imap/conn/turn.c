@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "imap/conn/conn_int.h"
 #include "imap/errand.h"
+#include "imap/hide.h"
 #include "imap/layer.h"
 #include "imap/log/audit.h"
 #include "imap/log/transcript.h"
@@ -36,6 +37,7 @@ imap_turn_new(struct imap_conn *conn)
 	turn->rules->refs++;
 	arena_on_free(a, unref_rules, turn);
 	turn->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_TURN, a);
+	imap_hides_begin(conn, turn);
 	if (conn->session.stream != NULL) /* those of the turn before may go */
 		stream_set_limits(conn->session.stream, &turn->rules->stream_limits);
 	return turn;
@@ -241,6 +243,7 @@ login_begin(struct imap_conn *conn, struct imap_entry *entry)
 	login->bytes_out = conn->session.bytes_out;
 	login->since_ms = loop_now(conn->il->loop);
 	conn->turn->login = login;
+	imap_hides_look(conn);
 	login->transcript = transcript_begin(conn);
 	conn->il->stats.logins++;
 	conn->il->stats.login_results[IMAP_LOGIN_OK]++;

@@ -6,6 +6,7 @@
  */
 #include "wire/ext/enable.h"
 #include "imap/cmd.h"
+#include "imap/hide.h"
 
 static bool
 named_before(const struct wire_names *names, size_t i)
@@ -28,7 +29,8 @@ cmd_enable(struct imap_cmd *cmd)
 		return cmd_bad_syntax(cmd);
 	enabled = arena_array(cmd->arena, names.n, sizeof(*enabled));
 	for (size_t i = 0; i < names.n; i++) {
-		const struct imap_enable *e = imap_registry_enable(&conn->server->reg, names.v[i]);
+		const struct imap_enable *e =
+		    imap_shown(conn, imap_registry_enable(&conn->server->reg, names.v[i]));
 
 		if (e == NULL || named_before(&names, i))
 			continue; /* RFC 5161 section 3.1: unknown ones are ignored */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ID (RFC 2971): who is the client's program, for log lines only.  Name,
- * version and vendor are kept with the connection, over UNAUTHENTICATE too.
+ * ID (RFC 2971): who is the client's program, for log lines.  Name, version and
+ * vendor are kept with the connection, over UNAUTHENTICATE too.
+ *
+ * RFC 2971 section 3 forbids a server to treat clients by what they say here.  Where an
+ * administrator says so this one does: a client that fails at an extension it asks for is not shown
+ * it (`hide` blocks, imap/hide.h), which helps more people than the rule.
  *
  * Webmails and proxies that log in for somebody tell where that is: from a front
  * that the configuration trusts, before a login, the address is believed, and
@@ -12,6 +16,7 @@
 #include "auth/networks.h"
 #include "base/log.h"
 #include "imap/ext/list.h"
+#include "imap/hide.h"
 #include "net/network.h"
 
 #define VALUE_MAX 64u /* bytes of a value that are kept */
@@ -20,12 +25,24 @@ struct settings {
 	struct conf_list trusted_fronts; /* networks */
 };
 
+static struct str
+field(const struct wire_id *id, const char *name)
+{
+	for (size_t i = 0; i < id->n; i++)
+		if (str_ieq(id->v[i].name, str_of(name)))
+			return id->v[i].value;
+	return STR_NONE;
+}
+
 static void
 keep_identity(struct imap_conn *conn, const struct wire_id *id)
 {
 	static const char *const kept[] = {"name", "version", "vendor"};
+	struct str client = field(id, "name");
 	struct buf text = {0};
 
+	if (client.n > VALUE_MAX)
+		client.n = VALUE_MAX;
 	for (size_t k = 0; k < sizeof(kept) / sizeof(*kept); k++)
 		for (size_t i = 0; i < id->n; i++) {
 			struct str value = id->v[i].value;
@@ -39,10 +56,11 @@ keep_identity(struct imap_conn *conn, const struct wire_id *id)
 		}
 	/* A client may send ID again and again: its memory is replaced. */
 	arena_free(&conn->id_arena);
-	conn->id_name = STR_NONE;
+	conn->id_name = conn->id_client = STR_NONE;
 	if (text.n > 0) {
-		conn->id_arena = arena_child(conn->session.arena, text.n + 1);
+		conn->id_arena = arena_child(conn->session.arena, text.n + client.n + 2);
 		conn->id_name = arena_str(conn->id_arena, buf_as_str(&text));
+		conn->id_client = arena_str(conn->id_arena, client);
 	}
 	buf_fini(&text);
 }
@@ -63,15 +81,6 @@ is_front(const struct imap_conn *conn)
 		    net_network_has(&network, &address))
 			return true;
 	return false;
-}
-
-static struct str
-field(const struct wire_id *id, const char *name)
-{
-	for (size_t i = 0; i < id->n; i++)
-		if (str_ieq(id->v[i].name, str_of(name)))
-			return id->v[i].value;
-	return STR_NONE;
 }
 
 /* IPv6 may stand in brackets. */
@@ -151,6 +160,17 @@ log_id(const struct imap_conn *conn)
 	log_event_put(&e, LOG_INFO);
 }
 
+/* What is shown may depend on the client's name (imap/hide.h). */
+static void
+tell_changes(struct imap_conn *conn, const struct buf *before)
+{
+	if (before->n == 0)
+		return;
+	imap_hides_look(conn);
+	if (!str_eq(buf_as_str(before), imap_capabilities(conn)))
+		wire_out_line(imap_out(conn), imap_capabilities(conn));
+}
+
 static enum imap_next
 cmd_id(struct imap_cmd *cmd)
 {
@@ -159,14 +179,19 @@ cmd_id(struct imap_cmd *cmd)
 	    {{"version", 7}, {TURNSTONE_VERSION, sizeof(TURNSTONE_VERSION) - 1}},
 	};
 	struct imap_conn *conn = cmd->conn;
+	struct buf before = {0};
 	struct wire_id id;
 
 	if (!wire_id_parse(&cmd->in, &id))
 		return cmd_bad_syntax(cmd);
+	if (imap_hides_clients(conn))
+		buf_str(&before, imap_capabilities(conn));
 	keep_identity(conn, &id);
 	take_told(conn, &id);
 	log_id(conn);
 	wire_out_id(imap_out(conn), imap_dialect(conn), ours, sizeof(ours) / sizeof(*ours));
+	tell_changes(conn, &before);
+	buf_fini(&before);
 	return cmd_ok(cmd, "Pleased to meet you");
 }
 

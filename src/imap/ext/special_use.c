@@ -71,8 +71,8 @@ static const struct imap_code codes[] = {
 };
 
 static const struct imap_cap caps[] = {
-    {.word = "CREATE-SPECIAL-USE", .rfc = "6154", .states = IMAP_LOGGED_IN},
-    {.word = "SPECIAL-USE", .rfc = "6154, 8457", .states = IMAP_LOGGED_IN},
+    {.word = "CREATE-SPECIAL-USE", .rfc = "6154", .states = IMAP_LOGGED_IN, .brings = "USE"},
+    {.word = "SPECIAL-USE", .rfc = "6154, 8457", .states = IMAP_LOGGED_IN, .brings = "SPECIAL-USE"},
     {.word = NULL},
 };
 

@@ -5,6 +5,7 @@
  */
 #include "auth/settings/settings.h"
 #include "imap/ext/list.h"
+#include "imap/hide.h"
 #include "imap/settings.h"
 #include "sasl/mech.h"
 #include "server/check/config_check.h"
@@ -161,18 +162,17 @@ is_protocol(struct str word)
 }
 
 static void
-check_hidden(const struct conf *conf, struct buf *warnings)
+check_words(const struct conf *conf, const void *settings, const char *option,
+    const struct conf_list *list, struct buf *warnings)
 {
-	const struct imap_settings *s = conf_get(conf, &imap_conf);
 	const char *words[WORDS_MAX], *guess;
 	size_t n;
 
-	for (size_t i = 0; i < s->hide_capabilities.n; i++) {
-		struct str word = s->hide_capabilities.items[i];
-
+	for (size_t i = 0; i < list->n; i++) {
+		struct str word = list->items[i];
 		bool known = is_capability(word, words, &n), base = is_protocol(word);
 
-		if ((known && !base) || !conf_blame_item(conf, s, "hide_capabilities", i, warnings))
+		if ((known && !base) || !conf_blame_item(conf, settings, option, i, warnings))
 			continue;
 		if (base) {
 			buf_puts(warnings, ": clients that do not see it go away, or think that "
@@ -183,6 +183,20 @@ check_hidden(const struct conf *conf, struct buf *warnings)
 		buf_printf(warnings, ": there is no such capability here%s%s%s\n",
 		    guess != NULL ? "; did you mean " : "", guess != NULL ? guess : "",
 		    guess != NULL ? "?" : "");
+	}
+}
+
+static void
+check_hidden(const struct conf *conf, struct buf *warnings)
+{
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+	struct conf_blocks blocks = conf_blocks(conf, &imap_hide_conf);
+
+	check_words(conf, s, "hide_capabilities", &s->hide_capabilities, warnings);
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct imap_hide_settings *h = blocks.p[i].settings;
+
+		check_words(conf, h, "capabilities", &h->capabilities, warnings);
 	}
 }
 
