@@ -77,7 +77,8 @@ unsigned char *imap_slots_new(
     const struct imap_registry *reg, enum imap_life life, struct arena *owner);
 /* Frees what was printed of capabilities for them. */
 void imap_forget_capabilities(struct imap_rules *rules);
-/* By name, without case; NULL: no extension has it. */
+/* By name, without case; NULL: no extension has it.  On behalf of a client the row goes through
+ * imap_shown() (imap/hide.h). */
 const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);
 const struct imap_enable *imap_registry_enable(const struct imap_registry *reg, struct str name);
 const struct imap_code *imap_registry_code(const struct imap_registry *reg, struct str name);
