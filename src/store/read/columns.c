@@ -23,8 +23,8 @@ held(const struct store_columns *c)
 {
 	uint64_t n = c->base + c->refs.cap;
 
-	for (enum store_column col = 0; col < STORE_COLUMNS; col++)
-		n += c->pool[col].cap;
+	for (enum store_column col = 0; columns_is_text(col); col++)
+		n += texts_held(&c->text[col]);
 	return n;
 }
 
@@ -83,10 +83,11 @@ store_columns_free(struct store_columns **cp)
 	if (c == NULL)
 		return;
 	for (enum store_column col = 0; col < STORE_COLUMNS; col++) {
-		mem_free(c->cell[col]);
+		mem_free(c->number[col]);
 		mem_free(c->rank[col]);
-		buf_fini(&c->pool[col]);
 	}
+	for (enum store_column col = 0; columns_is_text(col); col++)
+		texts_fini(&c->text[col]);
 	columns_rank_fini(c);
 	roaring_bitmap_free(c->set);
 	mem_free(c->uid);
@@ -102,21 +103,31 @@ store_columns_free(struct store_columns **cp)
 static bool
 make_arrays(struct store_columns *c)
 {
-	uint64_t each = sizeof *c->uid + 1, ranked = 0;
+	static const struct compact_cell empty = {.cut = false};
+	uint64_t each = sizeof *c->uid + 1;
 
 	for (enum store_column col = 0; col < STORE_COLUMNS; col++)
-		if (wants(c, col) && col != STORE_COLUMN_IDS)
-			ranked++;
-	each += ranked * sizeof(struct cell) + (wants(c, STORE_COLUMN_IDS) ? sizeof *c->ids : 0);
+		if (wants(c, col))
+			each += col == STORE_COLUMN_IDS ? sizeof *c->ids
+			        : columns_is_text(col)  ? sizeof(uint32_t)
+			                                : sizeof(uint32_t) + sizeof(uint64_t);
 	if (!columns_room(c, sizeof *c + each * c->n))
 		return false;
 	columns_take(c, sizeof *c + each * c->n);
 	c->uid = mem_zalloc((c->n + 1) * sizeof *c->uid);
 	roaring_bitmap_to_uint32_array(c->set, c->uid);
 	c->flags = mem_zalloc(c->n + 1);
-	for (enum store_column col = 0; col < STORE_COLUMNS; col++)
-		if (wants(c, col) && col != STORE_COLUMN_IDS)
-			c->cell[col] = mem_zalloc((c->n + 1) * sizeof(struct cell));
+	for (enum store_column col = 0; col < STORE_COLUMNS; col++) {
+		if (!wants(c, col) || col == STORE_COLUMN_IDS)
+			continue;
+		c->rank[col] = mem_zalloc((c->n + 1) * sizeof(uint32_t));
+		if (columns_is_text(col)) {
+			texts_grow(&c->text[col], 1);
+			(void)texts_put(&c->text[col], &empty, 0);
+		} else {
+			c->number[col] = mem_zalloc((c->n + 1) * sizeof(uint64_t));
+		}
+	}
 	if (wants(c, STORE_COLUMN_IDS))
 		c->ids = mem_zalloc((c->n + 1) * sizeof *c->ids);
 	return true;
@@ -131,40 +142,21 @@ in_order(int64_t v)
 }
 
 static void
-set_text(struct store_columns *c, enum store_column col, size_t i, const struct compact_cell *from)
-{
-	struct cell *cell = &c->cell[col][i];
-	unsigned char head[8] = {0};
-
-	memcpy(head, from->key.p != NULL ? from->key.p : "", from->key.n < 8 ? from->key.n : 8);
-	cell->head = 0;
-	for (int k = 0; k < 8; k++)
-		cell->head = cell->head << 8 | head[k];
-	cell->len = (uint16_t)from->key.n;
-	cell->cut = from->cut;
-	cell->off = (uint32_t)c->pool[col].n;
-	if (from->key.n > 8)
-		buf_str(&c->pool[col], from->key);
-	if (from->cut)
-		buf_put(&c->pool[col], &from->hash, 8);
-	if (col == STORE_COLUMN_SUBJECT)
-		c->flags[i] |= (unsigned char)((from->key.n > 0 ? FLAG_SUBJECT : 0) |
-		                               (from->flag ? FLAG_REPLY : 0));
-}
-
-static void
 set_cell(struct store_columns *c, enum store_column col, size_t i, const struct compact_cell *from)
 {
 	if (col == STORE_COLUMN_DATE) {
-		c->cell[col][i].head = in_order(from->sent);
-		c->cell[col][i].len = !from->flag;
+		c->number[col][i] = in_order(from->sent);
+		c->flags[i] |= (unsigned char)(from->flag ? 0 : FLAG_UNDATED);
 	} else if (col == STORE_COLUMN_IDS) {
 		c->ids[i] = (struct thread_ids){from->flag ? from->hash : 0,
 		    (uint32_t)(c->refs.n / 8), (uint32_t)(from->refs.n / 8)};
 		buf_str(&c->refs, from->refs);
 	} else {
-		set_text(c, col, i, from);
+		c->rank[col][i] = texts_put(&c->text[col], from, i);
 	}
+	if (col == STORE_COLUMN_SUBJECT)
+		c->flags[i] |= (unsigned char)((from->key.n > 0 ? FLAG_SUBJECT : 0) |
+		                               (from->flag ? FLAG_REPLY : 0));
 }
 
 /* ---- from rows ---- */
@@ -246,14 +238,19 @@ begin_block(struct store_columns *c)
 
 	for (c->end = c->from; c->end < c->n && c->uid[c->end] >> CHUNK_BITS == block; c->end++)
 		c->want[c->end - c->from] = (uint16_t)(c->mask & ROWS);
-	for (enum store_column col = 0; col < STORE_COLUMN_DATE; col++)
+	for (enum store_column col = 0; columns_is_text(col); col++)
 		if (wants(c, col))
-			room += growth(&c->pool[col], (c->end - c->from) * (COMPACT_CUT + 8));
+			room += texts_growth(&c->text[col], c->end - c->from);
 	if (wants(c, STORE_COLUMN_IDS))
 		room += growth(&c->refs, (c->end - c->from) * COMPACT_REFS * 8);
 	c->next = c->from;
 	c->stage = c->end - c->from > FEW ? FILL_ROWS : FILL_SUMMARIES;
-	return columns_room(c, room);
+	if (!columns_room(c, room))
+		return false;
+	for (enum store_column col = 0; columns_is_text(col); col++)
+		if (wants(c, col))
+			texts_grow(&c->text[col], c->end - c->from);
+	return true;
 }
 
 /* ---- from summaries ---- */
@@ -282,8 +279,7 @@ take_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
 				set_cell(c, col, c->next, &cells[col]);
 	} else if (err == TS_OK || err == TS_NOT_FOUND || err == TS_DAMAGED) {
 		lose(c, c->next);
-		if (wants(c, STORE_COLUMN_DATE))
-			c->cell[STORE_COLUMN_DATE][c->next].len = 1;
+		c->flags[c->next] |= FLAG_UNDATED;
 	} else {
 		c->err = err;
 		return false;
@@ -316,11 +312,11 @@ static void
 set_from_state(struct store_columns *c, size_t i, int64_t internaldate, uint32_t size)
 {
 	if (wants(c, STORE_COLUMN_ARRIVAL))
-		c->cell[STORE_COLUMN_ARRIVAL][i].head = in_order(internaldate);
+		c->number[STORE_COLUMN_ARRIVAL][i] = in_order(internaldate);
 	if (wants(c, STORE_COLUMN_SIZE))
-		c->cell[STORE_COLUMN_SIZE][i].head = size;
-	if (wants(c, STORE_COLUMN_DATE) && c->cell[STORE_COLUMN_DATE][i].len == 1)
-		c->cell[STORE_COLUMN_DATE][i].head = in_order(internaldate);
+		c->number[STORE_COLUMN_SIZE][i] = size;
+	if (wants(c, STORE_COLUMN_DATE) && (c->flags[i] & FLAG_UNDATED) != 0)
+		c->number[STORE_COLUMN_DATE][i] = in_order(internaldate);
 }
 
 /* Expunged, but held. */
@@ -338,17 +334,40 @@ fill_held(struct store_columns *c, size_t i)
 	roaring_bitmap_free(one);
 }
 
+/* A block's messages are those of a chunk. */
+static const struct chunk *
+chunk_of(const struct state *s, uint32_t number)
+{
+	size_t lo = 0, hi = s->chunk_count;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (s->chunk[mid]->number < number)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < s->chunk_count && s->chunk[lo]->number == number ? s->chunk[lo] : NULL;
+}
+
 static void
 fill_state(struct store_columns *c)
 {
+	uint32_t number = c->uid[c->from] >> CHUNK_BITS, j = 0;
+	const struct chunk *chunk;
+
 	if ((c->mask & FROM_STATE) == 0)
 		return;
 	store_mailbox_read_begin(c->mailbox);
+	chunk = chunk_of(c->mailbox->state, number);
 	for (size_t i = c->from; i < c->end; i++) {
-		const struct record *r = state_record(c->mailbox->state, c->uid[i]);
+		uint32_t off = c->uid[i] & (CHUNK_UIDS - 1);
 
-		if (r != NULL)
-			set_from_state(c, i, r->internaldate, r->size);
+		while (chunk != NULL && j < chunk->n && chunk->rec[j].off < off)
+			j++;
+		if (chunk != NULL && j < chunk->n && chunk->rec[j].off == off)
+			set_from_state(c, i, chunk->rec[j].internaldate, chunk->rec[j].size);
 		else
 			fill_held(c, i);
 	}

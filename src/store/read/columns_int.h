@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORE_READ_COLUMNS_INT_H
 #define STORE_READ_COLUMNS_INT_H
-/* Filling columns (columns.c), then making ranks of them (columns_rank.c). */
+/* Filling columns (columns.c, columns_texts.c), then making ranks of them (columns_rank.c). */
 #include "store/disk/compact.h"
 #include "store/read/read_int.h"
 
-struct cell {          /* a message in a column, for comparing */
-	uint64_t head; /* numbers: in the order of unsigned ones; texts: the first 8 bytes */
-	uint32_t
-	    off; /* texts longer than that: where they are in the pool; behind a cut one its hash */
-	uint16_t len; /* of a date 1: there is none */
+struct text {             /* a key, for comparing */
+	uint64_t head;    /* its first 8 bytes */
+	uint32_t off;     /* in the pool; behind a cut one is its hash */
+	uint32_t message; /* the first one with it */
+	uint16_t len;
 	bool cut;
+};
+
+struct texts { /* the keys of a column, each of them once: most messages share theirs with others */
+	struct text *one;
+	size_t n, cap;
+	uint32_t *slot; /* numbers of texts by their hashes, plus one; as many as a power of two */
+	size_t slots;
+	struct buf pool;
 };
 
 struct thread_ids {
@@ -34,10 +42,10 @@ struct sorting {
 
 #define WINDOW 256u
 
-struct rep {               /* messages with one and the same key, of those that begin alike */
-	uint32_t first, n; /* in the order so far */
-	uint16_t len;      /* of its key from an offset on, */
-	bool more;         /* which goes on */
+struct rep {            /* one of the texts that begin alike */
+	uint32_t first; /* in the order so far */
+	uint16_t len;   /* of its key from an offset on, */
+	bool more;      /* which goes on */
 	unsigned char bytes[WINDOW];
 };
 
@@ -58,6 +66,7 @@ enum fill_stage { FILL_ROWS, FILL_SUMMARIES, FILL_STATE };
 #define FLAG_SUBJECT 1u
 #define FLAG_REPLY 2u
 #define FLAG_LOST 4u
+#define FLAG_UNDATED 8u
 
 struct store_columns {
 	struct store_mailbox *mailbox;
@@ -67,9 +76,9 @@ struct store_columns {
 	size_t n;
 	uint32_t *uid;
 	unsigned char *flags;
-	struct cell *cell[STORE_COLUMNS];
-	struct buf pool[STORE_COLUMNS];
-	uint32_t *rank[STORE_COLUMNS];
+	struct texts text[MAIL_SORTS];   /* the first one is the empty one */
+	uint64_t *number[STORE_COLUMNS]; /* of the other columns, in the order of unsigned ones */
+	uint32_t *rank[STORE_COLUMNS];   /* of a text, at first: its number */
 	struct thread_ids *ids;
 	struct buf refs;
 
@@ -91,9 +100,16 @@ struct store_columns {
 	/* ranks */
 	enum store_column column;
 	bool sorted;
+	size_t count; /* of what is sorted: messages, or texts */
 	struct sorting sort;
 	struct resolving resolve;
 };
+
+static inline bool
+columns_is_text(enum store_column column)
+{
+	return column < (enum store_column)MAIL_SORTS;
+}
 
 /* Has it to stop? */
 bool columns_enough(struct store_columns *c);
@@ -102,7 +118,20 @@ bool columns_room(struct store_columns *c, uint64_t more);
 /* What arrays take for good, or no more. */
 void columns_take(struct store_columns *c, uint64_t bytes);
 void columns_give(struct store_columns *c, uint64_t bytes);
-struct str columns_text(const struct store_columns *c, enum store_column column, size_t i);
+
+/* columns_texts.c.  Bytes that it takes more when so many texts come; makes room for them. */
+uint64_t texts_growth(const struct texts *t, size_t more);
+void texts_grow(struct texts *t, size_t more);
+/* The number of a text, which is put there when it is new; there is room. */
+uint32_t texts_put(struct texts *t, const struct compact_cell *cell, size_t message);
+struct str texts_key(const struct texts *t, size_t i);
+/* Of one that is cut. */
+uint64_t texts_hash(const struct texts *t, size_t i);
+/* In the order of the collation, as far as the texts go; then by their hashes.  Of those that begin
+ * with one and the same head. */
+int texts_compare(const struct texts *t, size_t i, size_t j);
+uint64_t texts_held(const struct texts *t);
+void texts_fini(struct texts *t);
 
 /* columns_rank.c: one column after the other; its cells go. */
 enum store_columns_state columns_rank(struct store_columns *c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ranks: the messages are sorted by their cells, then equal ones get one number.  Keys that were
- * cut off, begin alike and are not the same are first put in order by their hashes; then their
+ * Ranks: messages are sorted by their numbers, or their texts are, then equal ones get one rank.
+ * Texts that were cut off and begin alike are first put in order by their hashes; then their
  * summaries are read and they are compared, a window of their keys at a time, so that memory does
  * not grow with what a sender wrote.  All of it stops and goes on anywhere.
  */
@@ -11,52 +11,12 @@
 #define RUN 16u         /* sorted by insertion */
 #define ELEMENTS 16384u /* of a piece */
 
-struct str
-columns_text(const struct store_columns *c, enum store_column column, size_t i)
-{
-	const struct cell *cell = &c->cell[column][i];
-
-	return cell->len > 8 ? (struct str){c->pool[column].p + cell->off, cell->len} : STR("");
-}
-
-static uint64_t
-hash_of(const struct store_columns *c, size_t i)
-{
-	const struct cell *cell = &c->cell[c->column][i];
-	uint64_t hash;
-
-	memcpy(&hash, c->pool[c->column].p + cell->off + cell->len, 8);
-	return hash;
-}
-
-/* Of two with one and the same head: what their rows say. */
-static int
-compare_rest(const struct store_columns *c, size_t i, size_t j)
-{
-	const struct cell *x = &c->cell[c->column][i], *y = &c->cell[c->column][j];
-	size_t n = x->len < y->len ? x->len : y->len;
-	int d = 0;
-
-	if (c->column >= STORE_COLUMN_DATE)
-		return 0;
-	if (n > 8)
-		d = memcmp(columns_text(c, c->column, i).p + 8, columns_text(c, c->column, j).p + 8,
-		    n - 8);
-	if (d != 0)
-		return d;
-	if (x->len != y->len || x->cut != y->cut)
-		return x->len != y->len ? x->len - y->len : x->cut - y->cut;
-	if (!x->cut)
-		return 0;
-	return hash_of(c, i) < hash_of(c, j) ? -1 : hash_of(c, i) > hash_of(c, j);
-}
-
 static int
 compare(const struct store_columns *c, const struct entry_by_head *x, const struct entry_by_head *y)
 {
 	if (x->head != y->head)
 		return x->head < y->head ? -1 : 1;
-	return compare_rest(c, x->i, y->i);
+	return columns_is_text(c->column) ? texts_compare(&c->text[c->column], x->i, y->i) : 0;
 }
 
 /* ---- sorting ---- */
@@ -85,7 +45,7 @@ static bool
 merge_some(struct store_columns *c, size_t max)
 {
 	struct sorting *s = &c->sort;
-	size_t mid = least(s->at + s->width, c->n), end = least(mid + s->width, c->n);
+	size_t mid = least(s->at + s->width, c->count), end = least(mid + s->width, c->count);
 
 	if (!s->merging) {
 		s->left = s->out = s->at;
@@ -118,13 +78,13 @@ sort_some(struct store_columns *c)
 	size_t from = s->at;
 
 	if (s->width == 0) {
-		for (; s->at < c->n && s->at - from < ELEMENTS; s->at += RUN)
-			sort_run(c, a + s->at, least(RUN, c->n - s->at));
+		for (; s->at < c->count && s->at - from < ELEMENTS; s->at += RUN)
+			sort_run(c, a + s->at, least(RUN, c->count - s->at));
 	} else {
-		while (s->at < c->n && s->at - from < ELEMENTS && merge_some(c, ELEMENTS))
+		while (s->at < c->count && s->at - from < ELEMENTS && merge_some(c, ELEMENTS))
 			continue;
 	}
-	if (s->at < c->n)
+	if (s->at < c->count)
 		return false;
 	if (s->width > 0) {
 		s->a = s->b;
@@ -132,22 +92,31 @@ sort_some(struct store_columns *c)
 	}
 	s->width = s->width > 0 ? 2 * s->width : RUN;
 	s->at = 0;
-	return s->width >= c->n;
+	return s->width >= c->count;
+}
+
+/* What sorting takes; of texts their ranks, too. */
+static uint64_t
+sort_bytes(const struct store_columns *c)
+{
+	return c->count * (2 * sizeof(struct entry_by_head) +
+	                      (columns_is_text(c->column) ? sizeof(uint32_t) : 0));
 }
 
 static bool
 begin_sort(struct store_columns *c)
 {
-	uint64_t bytes = c->n * (2 * sizeof(struct entry_by_head) + sizeof(uint32_t));
+	const struct texts *t = columns_is_text(c->column) ? &c->text[c->column] : NULL;
 
-	if (!columns_room(c, bytes))
+	c->count = t != NULL ? t->n : c->n;
+	if (!columns_room(c, sort_bytes(c)))
 		return false;
-	columns_take(c, bytes);
-	c->sort = (struct sorting){.a = mem_zalloc((c->n + 1) * sizeof(struct entry_by_head)),
-	    .b = mem_zalloc((c->n + 1) * sizeof(struct entry_by_head))};
-	c->rank[c->column] = mem_zalloc((c->n + 1) * sizeof(uint32_t));
-	for (size_t i = 0; i < c->n; i++)
-		c->sort.a[i] = (struct entry_by_head){c->cell[c->column][i].head, (uint32_t)i};
+	columns_take(c, sort_bytes(c));
+	c->sort = (struct sorting){.a = mem_zalloc((c->count + 1) * sizeof(struct entry_by_head)),
+	    .b = mem_zalloc((c->count + 1) * sizeof(struct entry_by_head))};
+	for (size_t i = 0; i < c->count; i++)
+		c->sort.a[i] = (struct entry_by_head){
+		    t != NULL ? t->one[i].head : c->number[c->column][i], (uint32_t)i};
 	c->sorted = false;
 	c->resolve = (struct resolving){.at = 0};
 	return true;
@@ -155,14 +124,11 @@ begin_sort(struct store_columns *c)
 
 /* ---- keys that begin alike ---- */
 
-/* Both are cut, and the same up to there. */
+/* Both are cut, and the same up to there.  They are not the same text. */
 static bool
-alike(const struct store_columns *c, size_t i, size_t j)
+alike(const struct texts *t, size_t i, size_t j)
 {
-	const struct cell *x = &c->cell[c->column][i], *y = &c->cell[c->column][j];
-
-	return x->cut && y->cut && x->head == y->head &&
-	       str_eq(columns_text(c, c->column, i), columns_text(c, c->column, j));
+	return t->one[i].cut && t->one[j].cut && str_eq(texts_key(t, i), texts_key(t, j));
 }
 
 struct window {
@@ -202,38 +168,35 @@ compare_reps(const void *a, const void *b)
 	return x->len != y->len ? x->len - y->len : x->more - y->more;
 }
 
-/* The next messages that begin alike; of each key there is one to be read.  False: no room. */
+/* The next texts that begin alike, up to end.  False: no room. */
 static bool
-begin_reps(struct store_columns *c, size_t end, size_t keys)
+begin_reps(struct store_columns *c, size_t end)
 {
 	struct resolving *z = &c->resolve;
-	uint64_t bytes = keys * (sizeof *z->rep + sizeof *z->stack);
+	size_t n = end - z->at;
+	uint64_t bytes = n * (sizeof *z->rep + sizeof *z->stack);
 
 	if (!columns_room(c, bytes))
 		return false;
 	columns_take(c, bytes);
-	z->rep = mem_zalloc(keys * sizeof *z->rep);
-	z->stack = mem_zalloc(keys * sizeof *z->stack);
-	for (size_t i = z->at; i < end; i++) {
-		if (i == z->at || hash_of(c, c->sort.a[i].i) != hash_of(c, c->sort.a[i - 1].i))
-			z->rep[z->reps++].first = (uint32_t)i;
-		z->rep[z->reps - 1].n++;
-	}
+	z->rep = mem_zalloc(n * sizeof *z->rep);
+	z->stack = mem_zalloc(n * sizeof *z->stack);
+	for (z->reps = 0; z->reps < n; z->reps++)
+		z->rep[z->reps].first = (uint32_t)(z->at + z->reps);
 	z->stack[z->depth++] = (struct range){0, z->reps, COMPACT_CUT};
 	z->filled = 0;
 	return true;
 }
 
-/* From there on: where those that begin alike end, and how many keys they have. */
+/* From there on: where those that begin alike end. */
 static size_t
-alike_until(const struct store_columns *c, size_t from, size_t *keys_r)
+alike_until(const struct store_columns *c, size_t from)
 {
 	const struct entry_by_head *a = c->sort.a;
 	size_t end = from + 1;
 
-	*keys_r = 1;
-	for (; end < c->n && alike(c, a[from].i, a[end].i); end++)
-		*keys_r += hash_of(c, a[end].i) != hash_of(c, a[end - 1].i);
+	while (end < c->count && alike(&c->text[c->column], a[from].i, a[end].i))
+		end++;
 	return end;
 }
 
@@ -257,10 +220,8 @@ put_in_order(struct store_columns *c)
 	struct entry_by_head *a = c->sort.a, *b = c->sort.b;
 	size_t at = z->at;
 
-	for (size_t i = 0; i < z->reps; i++) {
-		memcpy(b + at, a + z->rep[i].first, z->rep[i].n * sizeof *b);
-		at += z->rep[i].n;
-	}
+	for (size_t i = 0; i < z->reps; i++)
+		b[at++] = a[z->rep[i].first];
 	memcpy(a + z->at, b + z->at, (at - z->at) * sizeof *a);
 	columns_give(c, z->reps * (sizeof *z->rep + sizeof *z->stack));
 	mem_free(z->rep);
@@ -275,8 +236,9 @@ resolve_one(struct store_columns *c)
 	struct resolving *z = &c->resolve;
 	struct range r = z->stack[z->depth - 1];
 	struct window w = {c, &z->rep[r.from + z->filled], r.off};
+	const struct text *text = &c->text[c->column].one[c->sort.a[w.rep->first].i];
 
-	store_read_summaries(c->mailbox, &c->uid[c->sort.a[w.rep->first].i], 1, take_window, &w);
+	store_read_summaries(c->mailbox, &c->uid[text->message], 1, take_window, &w);
 	if (++z->filled < r.end - r.from)
 		return;
 	qsort(z->rep + r.from, r.end - r.from, sizeof *z->rep, compare_reps);
@@ -293,17 +255,15 @@ resolve(struct store_columns *c)
 	struct resolving *z = &c->resolve;
 	size_t looked = 0;
 
-	while (z->at < c->n) {
+	while (z->at < c->count) {
 		if (z->rep != NULL) {
 			resolve_one(c);
-		} else if (!c->cell[c->column][c->sort.a[z->at].i].cut) {
-			z->at++;
 		} else {
-			size_t keys, end = alike_until(c, z->at, &keys);
+			size_t end = alike_until(c, z->at);
 
-			if (keys > 1 && !begin_reps(c, end, keys))
+			if (end - z->at > 1 && !begin_reps(c, end))
 				return STORE_COLUMNS_ROOM;
-			z->at = keys > 1 ? z->at : end;
+			z->at = end - z->at > 1 ? z->at : end;
 		}
 		if (++looked % 64 == 0 && columns_enough(c))
 			return STORE_COLUMNS_AGAIN;
@@ -313,13 +273,14 @@ resolve(struct store_columns *c)
 
 /* ---- ranks ---- */
 
+/* Of what was sorted. */
 static void
-put_ranks(struct store_columns *c)
+put_order(const struct store_columns *c, uint32_t *rank)
 {
 	const struct entry_by_head *a = c->sort.a;
-	uint32_t *rank = c->rank[c->column], last = 0;
+	uint32_t last = 0;
 
-	for (size_t i = 0; i < c->n; i++) {
+	for (size_t i = 0; i < c->count; i++) {
 		if (i > 0 && compare(c, &a[i - 1], &a[i]) != 0)
 			last++;
 		rank[a[i].i] = last;
@@ -327,14 +288,33 @@ put_ranks(struct store_columns *c)
 }
 
 static void
+put_ranks(struct store_columns *c)
+{
+	uint32_t *rank = c->rank[c->column], *of_text;
+
+	if (!columns_is_text(c->column)) {
+		put_order(c, rank);
+		return;
+	}
+	of_text = mem_zalloc((c->count + 1) * sizeof *of_text);
+	put_order(c, of_text);
+	for (size_t i = 0; i < c->n; i++)
+		rank[i] = of_text[rank[i]];
+	mem_free(of_text);
+}
+
+static void
 end_column(struct store_columns *c)
 {
 	put_ranks(c);
-	mem_free(c->cell[c->column]);
-	c->cell[c->column] = NULL;
-	buf_fini(&c->pool[c->column]);
+	columns_give(c, sort_bytes(c));
 	columns_rank_fini(c);
-	columns_give(c, c->n * (2 * sizeof(struct entry_by_head) + sizeof(struct cell)));
+	if (columns_is_text(c->column))
+		texts_fini(&c->text[c->column]);
+	else
+		columns_give(c, c->n * sizeof(uint64_t));
+	mem_free(c->number[c->column]);
+	c->number[c->column] = NULL;
 }
 
 void
@@ -360,7 +340,7 @@ rank_column(struct store_columns *c)
 		if (columns_enough(c))
 			return STORE_COLUMNS_AGAIN;
 	}
-	if (c->column < STORE_COLUMN_DATE)
+	if (columns_is_text(c->column))
 		state = resolve(c);
 	if (state == STORE_COLUMNS_DONE)
 		end_column(c);
@@ -373,7 +353,7 @@ columns_rank(struct store_columns *c)
 	enum store_columns_state state = STORE_COLUMNS_DONE;
 
 	for (; c->column < STORE_COLUMNS && state == STORE_COLUMNS_DONE;) {
-		if (c->cell[c->column] != NULL)
+		if (c->rank[c->column] != NULL)
 			state = rank_column(c);
 		if (state == STORE_COLUMNS_DONE)
 			c->column++;
