@@ -154,7 +154,7 @@ static void
 make_subject(const struct mail_summary *s, struct mail_sort_keys *k)
 {
 	struct str subject = mail_summary_text(s, MAIL_TEXT_SUBJECT);
-	struct buf base = {0};
+	struct buf base = buf_like(&k->bytes);
 
 	if ((s->flags & MAIL_SUMMARY_BASE) != 0) {
 		put_key(k, MAIL_SORT_SUBJECT, mail_summary_text(s, MAIL_TEXT_BASE_SUBJECT));
@@ -175,7 +175,7 @@ static void
 make_from_list(struct rd r, const struct source *source, unsigned mask, struct mail_sort_keys *k)
 {
 	struct first a;
-	struct buf text = {0};
+	struct buf text = buf_like(&k->bytes);
 
 	read_first(r, &k->scratch, &a);
 	if (!a.any)
@@ -299,7 +299,7 @@ static uint64_t
 first_in_envelope(
     const struct mail_summary *s, bool message_id, struct buf *id, struct buf *scratch)
 {
-	struct buf text = {0};
+	struct buf text = buf_like(scratch);
 	struct rd r = envelope_of(s, scratch);
 	uint64_t hash = 0;
 
@@ -333,7 +333,7 @@ void
 mail_thread_ids(const struct mail_summary *s, uint64_t *id_r, struct buf *refs_r)
 {
 	struct str text = mail_summary_text(s, MAIL_TEXT_REFERENCES);
-	struct buf id = {0}, scratch = {0};
+	struct buf id = buf_like(refs_r), scratch = buf_like(refs_r);
 	size_t before = refs_r->n;
 	uint64_t hash;
 

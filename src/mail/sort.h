@@ -19,7 +19,8 @@ enum mail_sort {
 	MAIL_SORTS
 };
 
-/* {0} is an empty one, which may be used for one summary after the other; fini at the end. */
+/* {0} is an empty one; one that tells when memory runs out (base/buf.h) has its flag in bytes and
+ * in scratch.  It may be used for one summary after the other; fini at the end. */
 struct mail_sort_keys {
 	struct buf bytes;
 	struct {

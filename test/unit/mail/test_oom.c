@@ -16,6 +16,7 @@
 #include "mail/address.h"
 #include "mail/fields.h"
 #include "mail/search.h"
+#include "mail/sort.h"
 #include "mail/summary.h"
 #include "mail/text/needles.h"
 #include "mail/text/text.h"
@@ -267,6 +268,23 @@ convert(void *arg, bool *oom)
 	return true;
 }
 
+/* What is sorted by, from a summary whose names are encoded. */
+static bool
+sort_keys(void *arg, bool *oom)
+{
+	struct mail_sort_keys keys = {.bytes.oom = oom, .scratch.oom = oom};
+	struct buf refs = {.oom = oom};
+	uint64_t id;
+	bool ok;
+
+	mail_sort_make(arg, UINT32_MAX, &keys);
+	mail_thread_ids(arg, &id, &refs);
+	ok = mail_sort_key(&keys, MAIL_SORT_DISPLAYFROM).n > 0;
+	mail_sort_fini(&keys);
+	buf_fini(&refs);
+	return ok;
+}
+
 static void
 small_things(void **state)
 {
@@ -282,6 +300,14 @@ small_things(void **state)
 	assert_true(oom_each(parameters, NULL) > 6);
 	assert_true(oom_each(addresses, NULL) > 4);
 	assert_true(oom_each(convert, NULL) > 5);
+
+	struct mail_summary s;
+	struct buf bytes = {0};
+
+	mail_summarize(message, NULL, &bytes);
+	assert_int_equal(mail_summary_open(buf_as_str(&bytes), &s), TS_OK);
+	assert_true(oom_each(sort_keys, &s) > 4);
+	buf_fini(&bytes);
 }
 
 int
