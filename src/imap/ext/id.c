@@ -5,7 +5,8 @@
  *
  * RFC 2971 section 3 forbids a server to treat clients by what they say here.  Where an
  * administrator says so this one does: a client that fails at an extension it asks for is not shown
- * it (`hide` blocks, imap/hide.h), which helps more people than the rule.
+ * it (`hide` blocks, imap/hide.h), which helps more people than the rule.  Likewise a client that
+ * asks for this by its ID is put off while the server is busy (`defer_background_downloads`).
  *
  * Webmails and proxies that log in for somebody tell where that is: from a front
  * that the configuration trusts, before a login, the address is believed, and
@@ -23,6 +24,7 @@
 
 struct settings {
 	struct conf_list trusted_fronts; /* networks */
+	int64_t defer_at;                /* jobs that wait for a worker; 0: never */
 };
 
 static struct str
@@ -171,6 +173,44 @@ tell_changes(struct imap_conn *conn, const struct buf *before)
 		wire_out_line(imap_out(conn), imap_capabilities(conn));
 }
 
+/* ---- background downloads (Apple's TN3189) */
+
+static bool
+has(struct str text, const char *word)
+{
+	struct str rest = text, w = str_of(word);
+
+	for (; rest.n >= w.n; rest.p++, rest.n--)
+		if (str_has_iprefix(rest, w))
+			return true;
+	return false;
+}
+
+/* Does the client say that nobody waits for what it is about to do? */
+static bool
+is_background(const struct wire_id *id)
+{
+	struct str event = field(id, "event");
+
+	return str_has_iprefix(field(id, "name"), STR("com.apple.")) &&
+	       (has(event, "indexer") || has(event, "back-fill"));
+}
+
+static bool
+must_come_later(struct imap_conn *conn, const struct wire_id *id)
+{
+	const struct settings *s = imap_ext_settings(conn, &imap_ext_id);
+	size_t waiting;
+
+	if (s->defer_at == 0 || !is_background(id))
+		return false;
+	waiting = work_pool_waiting(conn->server->workers);
+	if (waiting < (size_t)s->defer_at)
+		return false;
+	imap_log(conn, LOG_INFO, "background download put off: %zu jobs wait", waiting);
+	return true;
+}
+
 static enum imap_next
 cmd_id(struct imap_cmd *cmd)
 {
@@ -181,6 +221,7 @@ cmd_id(struct imap_cmd *cmd)
 	struct imap_conn *conn = cmd->conn;
 	struct buf before = {0};
 	struct wire_id id;
+	bool later;
 
 	if (!wire_id_parse(&cmd->in, &id))
 		return cmd_bad_syntax(cmd);
@@ -189,9 +230,13 @@ cmd_id(struct imap_cmd *cmd)
 	keep_identity(conn, &id);
 	take_told(conn, &id);
 	log_id(conn);
-	wire_out_id(imap_out(conn), imap_dialect(conn), ours, sizeof(ours) / sizeof(*ours));
+	later = must_come_later(conn, &id);
+	if (!later)
+		wire_out_id(imap_out(conn), imap_dialect(conn), ours, sizeof(ours) / sizeof(*ours));
 	tell_changes(conn, &before);
 	buf_fini(&before);
+	if (later)
+		return cmd_no(cmd, "UNAVAILABLE", "The server is busy; try again later");
 	return cmd_ok(cmd, "Pleased to meet you");
 }
 
@@ -218,6 +263,17 @@ static const struct conf_opt opts[] = {
                  "their address by the ID command (`x-originating-ip`) before each login. Limits "
                  "for failed logins, grants and the log then see that address. From others it "
                  "is not believed."},
+    {.name = "defer_background_downloads",
+        .type = CONF_INT,
+        .def = "0",
+        .max = 1000000,
+        .offset = offsetof(struct settings, defer_at),
+        .prose =
+            "When the server is too busy for the background downloads of Apple's clients: from "
+            "so many jobs on that wait for a worker (`work_waiting` of `turnstone status "
+            "--all`) the ID of such a client is answered NO [UNAVAILABLE], and it comes back "
+            "in about a day. 0: never. RFC 2971 says that a server must not go by ID (section "
+            "3); these clients ask for it."},
 };
 
 static void
