@@ -303,69 +303,6 @@ enum ts_err refuse(struct store_change *change, enum store_limit limit);
 enum ts_err keyword_refused(
     struct store_change *change, const struct change_delta *cd, struct str name);
 
-/* gather.c: messages on their way from one mailbox to another. */
-struct gathered {
-	struct store_message *message;
-	size_t count;
-	struct store_keywords *keywords; /* of the source */
-	struct store_flags used;         /* by the messages */
-	bool any_length;                 /* of keywords; set before */
-	struct buf summaries;            /* one behind the other; lost ones are empty */
-	uint32_t *read;                  /* of which messages */
-	size_t *end;                     /* where each ends */
-	size_t read_count, read_cap;
-	uint64_t limit;                  /* opt.copy_memory */
-	struct store_flag_bounds bounds; /* set before; what they leave out is not gathered */
-};
-void gather_messages(struct gathered *g, struct batch *b, struct store_mailbox *source,
-    const roaring_bitmap_t *uids);
-/* False: one of the change's UIDs is not there, and it wants all or none. */
-bool all_gathered(const struct gathered *g, const struct store_change *change);
-/* TS_LIMIT: they take more than opt.copy_memory. */
-enum ts_err gather_summaries(struct gathered *g, struct store_mailbox *source);
-void gathered_read(struct gathered *g, uint32_t uid, struct str summary);
-/* That of a message; *at, 0 at first, goes on with ascending UIDs.  STR_NONE: there is none. */
-struct str gathered_summary(const struct gathered *g, size_t *at, uint32_t uid);
-/* The flags under other numbers; those with -1 go. */
-struct store_flags flags_mapped(const struct store_flags *flags, const int *map);
-void gathered_fini(struct gathered *g);
-/* The pairs have room for all; limit and lost of `c` say what is refused. */
-enum ts_err put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
-    struct store_uid_pair *pairs, struct store_change *c);
-void remove_moved(struct batch *b, struct store_mailbox *source, const struct gathered *g);
-
-/* names.c: changes of the list of mailboxes, on its head. */
-/* TS_OK: the account's list may be changed. */
-enum ts_err names_usable(const struct store_change *change);
-/* Are there so many ids and UIDVALIDITYs left?  They only grow, and have an end. */
-bool names_numbers_left(const struct store_account *a, size_t mailboxes, size_t uidvalidities);
-/* There is one: names_numbers_left(). */
-uint32_t names_next_uidvalidity(struct store_account *a);
-struct entry *names_find(struct store_account *a, struct str name);
-struct entry *names_make(struct store_account *a, struct str name);
-/* The new one of the entry's mailboxes, in the head; NULL: none. */
-void names_set_head(
-    struct batch *b, struct store_account *a, struct entry *e, struct store_mailbox *mb);
-/* A new mailbox of that name, as the change wishes it. */
-struct store_mailbox *names_create(
-    struct batch *b, const struct store_change *c, struct str name, unsigned use);
-/* Takes the mailbox's rows away; its contents go in the background. */
-void names_remove_rows(struct batch *b, struct store_mailbox *mb);
-
-/* tombs.c.  A name's mailbox goes: no later one of that name may have its UIDVALIDITY. */
-void tombs_bury(
-    struct batch *b, struct store_account *account, struct entry *e, uint32_t uidvalidity);
-/* The same of many names; keeps no more than there are to be, and puts no others. */
-void tombs_bury_all(struct batch *b, struct store_account *account, struct entry *const *e,
-    const uint32_t *uidvalidity, size_t n);
-/* Too many of these: all with a value not above the result go, and it is the floor.  0: none need
- * to.  Sorts them. */
-uint32_t tombs_limit(uint32_t *values, size_t n);
-/* Of a name (STR_NONE: the floor); 0: there is none any more. */
-void tombs_put(struct engine_batch *batch, uint64_t account, struct str name, uint32_t value);
-/* The highest UIDVALIDITY under which the name (e may be NULL) may have been known; 0: none. */
-uint32_t tombs_highest(const struct store_account *account, const struct entry *e);
-
 /* ---- the copier ---- */
 
 struct errand { /* what its thread does for a change; first in what it is about */

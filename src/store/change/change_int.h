@@ -5,20 +5,17 @@
  * Writing: what the parts above call.  A change is of a kind; the lane of its account prepares it,
  * with others, into a batch, commits that, and shows what it did.
  *
- *   kinds.c         the table of kinds: what each does at each of these steps
- *   change_NAME.c   a kind, or several that belong together: all of their steps
  *   change.c        a change as the session has it: made, submitted, freed
  *   lane.c          the writers: queues, batches, commits, the end of a change
  *   publish.c       a batch is durable: what it did is shown
  *   doubt.c         it is not: what it did is taken back, or read anew
  *   gate.c          changes that wait for a long one to end
  *   batch.c, head.c what is prepared and not yet shown; questions to it
- *   prepare.c, gather.c, names.c, tombs.c   what several kinds need
+ *   prepare.c       what kinds ask before they put anything
  *   copier.c        a thread for steps that are no work for a lane
- *   cross_left.c    transfers between accounts that a crash cut off
  *
- * Who drives (change, lane, publish, doubt) knows no kind: it goes by the row of
- * the table.  A new kind is a file change_NAME.c, a number in an enum, and a row.
+ * No kind is known here: what a change does at each step is a row of a table that
+ * the part above gives (store_kinds[], kinds).  batch_int.h is for that part.
  *
  * It promises the order of things (store.h): what was not flushed is shown to
  * nobody, and a change is seen whole or not at all.  It calls read, memory, core
@@ -41,12 +38,4 @@ void copier_start(struct store *store);
 void copier_stop(struct store *store);
 void copier_fini(struct store *store);
 
-/* tombs.c, BLOCKING.  Of a store of format 1: accounts with too many lose some. */
-enum ts_err tombs_migrate(struct store *store);
-
-/* change_cross.c.  Are messages on their way into the account?  Then holders and claims of it stay;
- * the background is woken when they have come. */
-bool cross_comes(struct store *store, uint64_t account);
-/* cross_left.c, BLOCKING.  Finishes or undoes what a crash, or a failed flush, left. */
-enum ts_err cross_recover(struct store *store);
 #endif

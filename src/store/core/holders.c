@@ -3,7 +3,7 @@
  * Blobs that several accounts have.  Each of these has a holder, a row of
  * account 0; a blob without any is one account's own.
  *
- *   claim   account 0: holders, and a claim for each new one (change/change_claim.c)
+ *   claim   account 0: holders, and a claim for each new one (kinds/change_claim.c)
  *   use     the account: messages with their references
  *   settle  account 0: the claim goes; without a reference the holder goes with
  *           it, and the blob with the last one (upkeep/settle.c)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows of a RENAME of very many (change/change_rename_many.c).  Its record says what is
+ * Rows of a RENAME of very many (kinds/change_rename_many.c).  Its record says what is
  * renamed; the rows follow in pieces, of what is found on disk.  Where the record
  * is found without anybody who works on it, after a crash or a flush of unknown
  * outcome, the rows that are left are written before they are read.

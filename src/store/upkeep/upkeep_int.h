@@ -17,7 +17,7 @@
  * nothing that a change depends on is written here: its commits go past the
  * lanes.  It calls all parts but check and open.
  */
-#include "store/change/change_int.h"
+#include "store/kinds/kinds_int.h"
 #include "store/read/read_int.h"
 
 /* background.c */

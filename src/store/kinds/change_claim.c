@@ -4,7 +4,7 @@
  * their blobs, and claims, in a batch of account 0 (core/holders.c).
  */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 struct claims {
 	struct store_change *user;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Accounts are made and removed. */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 /* The rows of an account whose name is there.  Those that are pending are durable when this batch
  * is.

@@ -18,7 +18,7 @@
  * Claims are settled by themselves (upkeep/settle.c).
  */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 void
 transfer_free(struct transfer *t)

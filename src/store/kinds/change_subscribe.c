@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SUBSCRIBE and UNSUBSCRIBE. */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 static enum ts_err
 prepare_subscribe(struct batch *b, struct store_change *c, bool on)

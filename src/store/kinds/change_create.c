@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CREATE: a mailbox, perhaps in place of one that never had a message. */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 /* The new mailbox, which nobody knows yet, takes the properties of the one whose place it takes. */
 static void

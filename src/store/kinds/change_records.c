@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RECORDS: server-wide records. */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 /* Looks for the key among operations that are not yet in the engine: the last one counts. */
 static bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* APPEND: messages, all or none. */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 static enum ts_err
 item_flags(struct change_delta *cd, const struct store_append_item *item, struct store_change *c,

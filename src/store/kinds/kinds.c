@@ -3,7 +3,7 @@
  * The kinds of change: first those that sessions submit, each with the steps that it
  * takes in batches of its own.
  */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 const struct change_kind store_kinds[CHANGE_KINDS] = {
     [STORE_CHANGE_APPEND] = {"APPEND", .send = append_send, .hold = hold_for_uids,

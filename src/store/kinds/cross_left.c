@@ -5,7 +5,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 struct left {
 	bool found, moves;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "store/change/batch_int.h"
+#include "store/kinds/steps_int.h"
 
 /* More than MOST: all but the KEEP highest go. */
 enum { MOST = 512, KEEP = 256 };

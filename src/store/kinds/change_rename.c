@@ -4,7 +4,7 @@
  * (change_copy.c).  Very many are renamed otherwise (change_rename_many.c).
  */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 #define INBOX STR("INBOX")
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RAISE: a higher UIDNEXT or MODSEQ. */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 enum ts_err
 raise_prepare(struct batch *b, struct store_change *c)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* DELETE of a mailbox. */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 enum ts_err
 delete_prepare(struct batch *b, struct store_change *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PROPERTIES of an account or a mailbox. */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 /* ---- rows ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FLAGS: flags and keywords of messages. */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 /* The flags that are named; new keywords are made, unless they are to be removed. */
 static enum ts_err

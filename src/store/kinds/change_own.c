@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* OWN: what a user has read in a mailbox of another account. */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 struct own_op {                 /* another value, to be published */
 	struct store_own *own;  /* referenced */

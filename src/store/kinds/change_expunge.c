@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* EXPUNGE: messages that are \Deleted go, very many in several batches. */
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 /* Of one batch */
 #define EXPUNGE_PIECE 4096

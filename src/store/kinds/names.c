@@ -12,7 +12,7 @@
  * nobody can remember a message by it (RFC 9051 2.3.1.1).
  */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 bool
 names_numbers_left(const struct store_account *a, size_t mailboxes, size_t uidvalidities)

@@ -17,7 +17,7 @@
  * list (core/rename_rows.c).
  */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 struct renamed {
 	struct store_mailbox *mailbox;

@@ -20,7 +20,7 @@
  * account is loaded, and before UIDs are given in it (staged_recover).
  */
 #include "base/mem.h"
-#include "store/change/kinds_int.h"
+#include "store/kinds/steps_int.h"
 
 /* Of one piece: messages, bytes of summaries. */
 #define PIECE EXPUNGE_INLINE

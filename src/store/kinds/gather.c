@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages on their way from one mailbox to another: gathered, read, put. */
 #include "base/mem.h"
-#include "store/change/batch_int.h"
+#include "store/kinds/steps_int.h"
 
 void
 gather_messages(
