@@ -303,7 +303,7 @@ take_account_row(struct check *c, struct rows *rows, struct str body, bool good)
 
 /* Names of mailboxes stand before: what has one, or had, is in the rows. */
 static void
-take_property(struct check *c, struct rows *rows, struct str key, bool good)
+take_property_row(struct check *c, struct rows *rows, struct str key, bool good)
 {
 	struct rd k = rd_of((struct str){key.p + 9, key.n - 9});
 	uint32_t id = rd_be32(&k);
@@ -323,7 +323,7 @@ take_property(struct check *c, struct rows *rows, struct str key, bool good)
 }
 
 static void
-take_row(struct check *c, struct rows *rows, struct str key, struct str body, bool good)
+take_list_row(struct check *c, struct rows *rows, struct str key, struct str body, bool good)
 {
 	struct rd k = rd_of((struct str){key.p + 9, key.n - 9});
 	uint32_t id;
@@ -353,7 +353,7 @@ take_row(struct check *c, struct rows *rows, struct str key, struct str body, bo
 		take_info(c, rows, id, body, good);
 		break;
 	case KEY_PROPERTY:
-		take_property(c, rows, key, good);
+		take_property_row(c, rows, key, good);
 		break;
 	case KEY_SUBSCRIBED:
 	case KEY_TOMBSTONE:
@@ -450,7 +450,7 @@ check_jobs(struct check *c, uint64_t account, struct rows *rows)
 }
 
 static enum ts_err
-read_rows(struct check *c, uint64_t account, struct rows *rows)
+read_list_rows(struct check *c, uint64_t account, struct rows *rows)
 {
 	struct key from, end;
 	struct scan scan;
@@ -461,7 +461,7 @@ read_rows(struct check *c, uint64_t account, struct rows *rows)
 	scan_begin_range(&scan, c->store, &from, &end);
 	while ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))
 		if (scan.key.n > 8)
-			take_row(c, rows, scan.key, scan.body, err == TS_OK);
+			take_list_row(c, rows, scan.key, scan.body, err == TS_OK);
 	scan_end(&scan);
 	if (err == TS_NOT_FOUND || err == TS_DAMAGED)
 		err = check_jobs(c, account, rows) == TS_OK ? err : TS_IO;
@@ -651,7 +651,7 @@ check_account(struct check *c, uint64_t account, struct str name)
 
 	c->account_name = name;
 
-	enum ts_err err = read_rows(c, account, &rows);
+	enum ts_err err = read_list_rows(c, account, &rows);
 
 	if (err == TS_OK) {
 		find_indexes(c, account, &rows);

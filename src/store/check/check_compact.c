@@ -181,7 +181,7 @@ mend_row(struct rows *rows, enum store_column col)
 }
 
 static enum ts_err
-check_block(struct rows *rows)
+check_compact_block(struct rows *rows)
 {
 	struct check *c = rows->c;
 	enum ts_err err;
@@ -211,7 +211,7 @@ check_blocks(struct check *c, const struct looked *l, const roaring_bitmap_t *bl
 	roaring_init_iterator(blocks, &it);
 	for (; it.has_value && err == TS_OK; roaring_advance_uint32_iterator(&it)) {
 		rows->block = it.current_value;
-		err = check_block(rows);
+		err = check_compact_block(rows);
 	}
 	for (enum store_column col = 0; col < COMPACT_COLUMNS; col++) {
 		buf_fini(&rows->value[col]);

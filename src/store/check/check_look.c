@@ -192,7 +192,7 @@ count_flagged(const struct state *s, unsigned flag)
 }
 
 static void
-compare(struct looked *l, const char *what, uint64_t says, uint64_t is)
+compare_number(struct looked *l, const char *what, uint64_t says, uint64_t is)
 {
 	if (says != is)
 		check_fault(l, CHECK_COUNTERS, 0, "set to what is there",
@@ -218,12 +218,12 @@ compare_counters(struct looked *l)
 			if (del != NULL && roaring_bitmap_contains(del, uid))
 				deleted += r->size;
 		}
-	compare(l, "messages", c->messages, all);
-	compare(l, "unseen", c->unseen, all - count_flagged(s, STORE_SEEN));
-	compare(l, "deleted", c->deleted, count_flagged(s, STORE_DELETED));
-	compare(l, "size", c->size, size);
-	compare(l, "size of deleted", c->deleted_size, deleted);
-	compare(l, "MODSEQ", c->modseq, s->counters.modseq);
+	compare_number(l, "messages", c->messages, all);
+	compare_number(l, "unseen", c->unseen, all - count_flagged(s, STORE_SEEN));
+	compare_number(l, "deleted", c->deleted, count_flagged(s, STORE_DELETED));
+	compare_number(l, "size", c->size, size);
+	compare_number(l, "size of deleted", c->deleted_size, deleted);
+	compare_number(l, "MODSEQ", c->modseq, s->counters.modseq);
 	if (top > c->modseq)
 		check_fault(l, CHECK_COUNTERS, 0, "raised",
 		    "a message has MODSEQ %llu, the mailbox %llu", (unsigned long long)top,

@@ -80,7 +80,7 @@ take_change(struct one *one, uint64_t u, struct str body, bool good)
 }
 
 static void
-take_row(struct looking *l, struct str key, struct str body, bool good)
+take_own_row(struct looking *l, struct str key, struct str body, bool good)
 {
 	struct rd r =
 	    rd_of(key.n > 9 ? (struct str){key.p + 9, key.n - 9} : (struct str){key.p, 0});
@@ -165,7 +165,7 @@ check_own_seen(struct check *c, uint64_t account)
 	key_begin(&prefix, account, KEY_OWN);
 	scan_begin(&scan, c->store, &prefix);
 	while ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))
-		take_row(&l, scan.key, scan.body, err == TS_OK);
+		take_own_row(&l, scan.key, scan.body, err == TS_OK);
 	scan_end(&scan);
 	end_one(&l);
 	if (err == TS_NOT_FOUND)

@@ -52,7 +52,7 @@ own_unref(struct own_seen **op)
 
 /* Another one with the same steps, and room for one more; takes the set. */
 static struct own_seen *
-copy(const struct own_seen *from, roaring_bitmap_t *seen)
+copy_own(const struct own_seen *from, roaring_bitmap_t *seen)
 {
 	struct own_seen *o = own_new(seen, from->recent_mark);
 
@@ -246,7 +246,7 @@ own_change(
 		return NULL;
 	}
 	(void)roaring_bitmap_run_optimize(really);
-	o = copy(from, roaring_bitmap_copy(from->seen));
+	o = copy_own(from, roaring_bitmap_copy(from->seen));
 	/* A mailbox never goes back; should it seem to, the numbers still grow. */
 	if (o->count > 0 && s < o->step[o->count - 1]->s)
 		s = o->step[o->count - 1]->s;
@@ -260,7 +260,7 @@ own_change(
 struct own_seen *
 own_retain(const struct own_seen *from, const roaring_bitmap_t *uids, uint32_t recent_mark)
 {
-	struct own_seen *o = copy(from, roaring_bitmap_and(from->seen, uids));
+	struct own_seen *o = copy_own(from, roaring_bitmap_and(from->seen, uids));
 
 	o->recent_mark = recent_mark;
 	o->bytes = 0;

@@ -109,7 +109,7 @@ store_properties_get(const struct store_properties *t, struct str name)
 
 /* A copy with room for one more. */
 static struct store_properties *
-copy(const struct store_properties *t)
+copy_table(const struct store_properties *t)
 {
 	struct store_properties *c = mem_zalloc(sizeof *c);
 
@@ -136,7 +136,7 @@ take_out(struct store_properties *t, size_t at)
 void
 properties_put(struct store_properties **tp, struct str name, struct str value)
 {
-	struct store_properties *t = copy(*tp);
+	struct store_properties *t = copy_table(*tp);
 	size_t at = store_properties_from(t, name);
 
 	if (is_at(t, at, name))
@@ -158,7 +158,7 @@ properties_remove(struct store_properties **tp, struct str name)
 	if (!is_at(*tp, at, name))
 		return;
 	if ((*tp)->count > 1) {
-		t = copy(*tp);
+		t = copy_table(*tp);
 		take_out(t, at);
 	}
 	store_properties_unref(tp);

@@ -4,7 +4,7 @@
 
 /* The new mailbox, which nobody knows yet, takes the properties of the one whose place it takes. */
 static void
-take_properties(struct batch *b, struct store_mailbox *mb, const struct store_mailbox *old)
+inherit_properties(struct batch *b, struct store_mailbox *mb, const struct store_mailbox *old)
 {
 	mb->properties = properties_ref(old->head_properties);
 	mb->head_properties = properties_ref(old->head_properties);
@@ -59,7 +59,7 @@ create_prepare(struct batch *b, struct store_change *c)
 
 	if (old != NULL) {
 		b->list[b->list_count - 1].gone = store_mailbox_ref(old);
-		take_properties(b, mb, old);
+		inherit_properties(b, mb, old);
 	}
 	c->mailbox_id = mb->id;
 	c->uidvalidity = mb->head.uidvalidity;

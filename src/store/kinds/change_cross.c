@@ -302,7 +302,7 @@ end_transfer(struct transfer *t, enum ts_err err)
 
 /* Something is left that only the disk knows. */
 static void
-leave(struct transfer *t, enum ts_err err)
+leave_transfer(struct transfer *t, enum ts_err err)
 {
 	struct store *store = t->store;
 
@@ -316,7 +316,7 @@ static void
 imported(struct transfer *t, enum ts_err err)
 {
 	if (err == TS_UNKNOWN) {
-		leave(t, err);
+		leave_transfer(t, err);
 	} else if (err != TS_OK || !t->move) {
 		answer_transfer(t, err);
 		next_transfer_step(t, INNER_ENDED);
@@ -330,7 +330,7 @@ finished(struct transfer *t, enum ts_err err)
 {
 	/* The target has them, and the background goes on: not what err says. */
 	if (err != TS_OK) {
-		leave(t, TS_UNKNOWN);
+		leave_transfer(t, TS_UNKNOWN);
 		return;
 	}
 	answer_transfer(t, err);
@@ -352,7 +352,7 @@ after_transfer_step(struct store_change *c)
 		if (err == TS_OK)
 			next_transfer_step(t, INNER_IMPORT);
 		else
-			leave(t, err);
+			leave_transfer(t, err);
 		break;
 	case INNER_IMPORT:
 		imported(t, err);
@@ -364,13 +364,13 @@ after_transfer_step(struct store_change *c)
 		if (err == TS_OK)
 			next_transfer_step(t, INNER_ENDED);
 		else
-			leave(t, err);
+			leave_transfer(t, err);
 		break;
 	default:
 		if (err == TS_OK)
 			transfer_free(t);
 		else
-			leave(t, err);
+			leave_transfer(t, err);
 	}
 }
 

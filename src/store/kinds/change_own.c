@@ -22,7 +22,7 @@ delete_rows(struct batch *b, const struct store_own *own, unsigned from, unsigne
 }
 
 static void
-put_header(struct batch *b, const struct store_own *own, const struct own_seen *value)
+put_own_header(struct batch *b, const struct store_own *own, const struct own_seen *value)
 {
 	struct key k;
 
@@ -55,7 +55,7 @@ static void
 put_all(struct batch *b, const struct store_own *own, const struct own_seen *value)
 {
 	delete_rows(b, own, OWN_HEADER, OWN_CHANGE + 1);
-	put_header(b, own, value);
+	put_own_header(b, own, value);
 	for (size_t i = 0; i < value->count; i++)
 		put_step(b, own, value, i);
 }
@@ -70,7 +70,7 @@ put_last(struct batch *b, const struct store_own *own, const struct own_seen *va
 		change_key(&from, own, 0);
 		change_key(&end, own, value->floor_u + 1);
 		engine_batch_delete_range(b->ops, key_str(&from), key_str(&end));
-		put_header(b, own, value);
+		put_own_header(b, own, value);
 	}
 	put_step(b, own, value, value->count - 1);
 }
@@ -79,7 +79,7 @@ put_last(struct batch *b, const struct store_own *own, const struct own_seen *va
 
 /* From now on later changes see it. */
 static void
-show(struct store_change *c, struct store_own *own, struct own_seen *value_take, bool rooted)
+show_own(struct store_change *c, struct store_own *own, struct own_seen *value_take, bool rooted)
 {
 	struct own_op *op = mem_zalloc(sizeof *op);
 
@@ -110,7 +110,7 @@ mark(struct batch *b, struct store_change *c, struct store_own *own)
 		put_last(b, own, value, trimmed);
 	else
 		put_all(b, own, value);
-	show(c, own, value, true);
+	show_own(c, own, value, true);
 	return TS_OK;
 }
 
@@ -124,7 +124,7 @@ start(struct batch *b, struct store_change *c, struct store_own *own)
 	value = own_new(c->uids != NULL ? roaring_bitmap_copy(c->uids) : roaring_bitmap_create(),
 	    atomic_load(&own->mark));
 	put_all(b, own, value);
-	show(c, own, value, true);
+	show_own(c, own, value, true);
 	return TS_OK;
 }
 
@@ -139,7 +139,7 @@ retain(struct batch *b, struct store_change *c, struct store_own *own)
 		return TS_OK;
 	value = own_retain(own->head, c->uids, atomic_load(&own->mark));
 	put_all(b, own, value);
-	show(c, own, value, true);
+	show_own(c, own, value, true);
 	return TS_OK;
 }
 
@@ -148,7 +148,7 @@ forget(struct batch *b, struct store_change *c, struct store_own *own)
 {
 	delete_rows(b, own, 0, 0xff);
 	atomic_store(&own->mark, 0);
-	show(c, own, own_new(roaring_bitmap_create(), 0), false);
+	show_own(c, own, own_new(roaring_bitmap_create(), 0), false);
 	return TS_OK;
 }
 

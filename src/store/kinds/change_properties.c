@@ -166,7 +166,7 @@ put_changed(struct batch *b, const struct store_change *c, struct store_account 
 
 /* From now on later changes see it. */
 static void
-show(struct store_change *c, struct store_account *a, struct store_mailbox *mb,
+show_table(struct store_change *c, struct store_account *a, struct store_mailbox *mb,
     struct store_properties *table_take)
 {
 	struct prop_op *op = mem_zalloc(sizeof *op);
@@ -213,7 +213,7 @@ properties_prepare(struct batch *b, struct store_change *c)
 		return err;
 	}
 	put_changed(b, c, a, mb, table);
-	show(c, a, mb, table);
+	show_table(c, a, mb, table);
 	if (mb != NULL && !c->quiet)
 		raise_modseq(b, c);
 	return TS_OK;

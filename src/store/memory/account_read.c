@@ -97,7 +97,7 @@ take_property(struct rows *rows, struct str tail, struct str body)
 }
 
 static bool
-take_row(struct rows *rows, struct str key, struct str body)
+read_row(struct rows *rows, struct str key, struct str body)
 {
 	struct rd k = rd_of((struct str){key.p + 9, key.n - 9}), r = rd_of(body);
 	struct str tail = {key.p + 9, key.n - 9};
@@ -146,7 +146,7 @@ take_row(struct rows *rows, struct str key, struct str body)
 }
 
 static enum ts_err
-read_rows(struct store *store, uint64_t id, struct rows *rows)
+read_list(struct store *store, uint64_t id, struct rows *rows)
 {
 	struct key from, end;
 	struct scan scan;
@@ -156,7 +156,7 @@ read_rows(struct store *store, uint64_t id, struct rows *rows)
 	key_begin(&end, id, KEY_INDEX);
 	scan_begin_range(&scan, store, &from, &end);
 	while ((err = scan_next(&scan)) == TS_OK || err == TS_DAMAGED)
-		if (err == TS_DAMAGED || !take_row(rows, scan.key, scan.body)) {
+		if (err == TS_DAMAGED || !read_row(rows, scan.key, scan.body)) {
 			/* A damaged row costs its mailbox, or all when it is the account's. */
 			err = TS_FAIL(TS_DAMAGED,
 			    "store: account %llu: a row of kind '%c' in the list is damaged",
@@ -527,7 +527,7 @@ account_read(struct store_account *a)
 	enum ts_err err = rename_finish(a->store, a->id);
 
 	if (err == TS_OK)
-		err = read_rows(a->store, a->id, &rows);
+		err = read_list(a->store, a->id, &rows);
 	if (err == TS_OK)
 		err = respell_rows(a->store, a->id, &rows);
 	if (err == TS_OK)

@@ -5,7 +5,7 @@
 
 /* TS_UNAVAILABLE: it is not loaded.  A reference then, too. */
 static enum ts_err
-find(struct store_account *account, struct str name, struct store_mailbox **mailbox_r)
+find_loaded(struct store_account *account, struct str name, struct store_mailbox **mailbox_r)
 {
 	enum ts_err err = TS_NOT_FOUND;
 
@@ -28,7 +28,7 @@ store_mailbox_find(struct store_account *account, struct str name, enum ts_err *
 {
 	struct store_mailbox *mb;
 
-	*err_r = find(account, name, &mb);
+	*err_r = find_loaded(account, name, &mb);
 	if (*err_r != TS_OK)
 		store_mailbox_unref(&mb);
 	return mb;
@@ -172,7 +172,7 @@ store_mailbox_load(struct store_account *account, struct str name, struct store_
 	block_here("store_mailbox_load");
 	pthread_mutex_lock(&account->load);
 	/* Whatever the name means from here on, this one is not loaded by anybody else. */
-	err = find(account, name, mailbox_r);
+	err = find_loaded(account, name, mailbox_r);
 	if (err == TS_UNAVAILABLE)
 		err = load_state(account, *mailbox_r);
 	if (err != TS_OK && *mailbox_r != NULL && atomic_load(&(*mailbox_r)->gone))

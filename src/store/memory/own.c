@@ -5,7 +5,7 @@
 #include "store/memory/memory_int.h"
 
 static struct store_own *
-find(struct store_account *a, const struct own_id *id)
+find_own(struct store_account *a, const struct own_id *id)
 {
 	struct store_own *own;
 
@@ -16,7 +16,7 @@ find(struct store_account *a, const struct own_id *id)
 /* ---- reading ---- */
 
 static enum ts_err
-take_row(struct own_seen **value, struct str key, struct str body)
+take_own_row(struct own_seen **value, struct str key, struct str body)
 {
 	struct rd k = rd_of((struct str){key.p + OWN_KEY_HEAD, key.n - OWN_KEY_HEAD});
 	uint8_t kind = rd_u8(&k);
@@ -30,7 +30,8 @@ take_row(struct own_seen **value, struct str key, struct str body)
 
 /* BLOCKING.  *value_r NULL: there are no rows. */
 static enum ts_err
-read_rows(struct store *store, uint64_t account, const struct own_id *id, struct own_seen **value_r)
+read_own_rows(
+    struct store *store, uint64_t account, const struct own_id *id, struct own_seen **value_r)
 {
 	struct key from, end;
 	struct scan scan;
@@ -41,7 +42,7 @@ read_rows(struct store *store, uint64_t account, const struct own_id *id, struct
 	*value_r = NULL;
 	scan_begin_range(&scan, store, &from, &end);
 	while ((err = scan_next(&scan)) == TS_OK && err == TS_OK)
-		if ((err = take_row(value_r, scan.key, scan.body)) != TS_OK)
+		if ((err = take_own_row(value_r, scan.key, scan.body)) != TS_OK)
 			break;
 	scan_end(&scan);
 	if (err == TS_NOT_FOUND)
@@ -104,7 +105,7 @@ count_bytes(struct store_own *own)
 }
 
 static void
-put_value(struct store_own *own, struct own_seen *value_take, bool rooted)
+put_own_value(struct store_own *own, struct own_seen *value_take, bool rooted)
 {
 	own_unref(&own->published);
 	own->published = value_take;
@@ -118,7 +119,7 @@ void
 own_publish(struct store_own *own, struct own_seen *value, bool rooted)
 {
 	pthread_mutex_lock(&own->account->owns_mutex);
-	put_value(own, own_ref(value), rooted);
+	put_own_value(own, own_ref(value), rooted);
 	pthread_mutex_unlock(&own->account->owns_mutex);
 }
 
@@ -177,7 +178,7 @@ find_ref(struct store_account *a, const struct own_id *id)
 	struct store_own *own;
 
 	pthread_mutex_lock(&a->owns_mutex);
-	own = find(a, id);
+	own = find_own(a, id);
 	if (own != NULL)
 		own->refs++;
 	pthread_mutex_unlock(&a->owns_mutex);
@@ -191,7 +192,7 @@ load(struct store_account *a, const struct own_id *id, struct store_own **own_r)
 	uint32_t most = a->store->opt.max_mailboxes, count = 0;
 	struct own_seen *value;
 	struct store_own *own;
-	enum ts_err err = read_rows(a->store, a->id, id, &value);
+	enum ts_err err = read_own_rows(a->store, a->id, id, &value);
 	bool rooted = value != NULL;
 
 	if (err == TS_OK && !rooted)
@@ -204,7 +205,7 @@ load(struct store_account *a, const struct own_id *id, struct store_own **own_r)
 	own->id = *id;
 	own->account = store_account_ref(a);
 	own->refs = 1;
-	put_value(own, rooted ? value : own_new(roaring_bitmap_create(), 0), rooted);
+	put_own_value(own, rooted ? value : own_new(roaring_bitmap_create(), 0), rooted);
 	own->head = own_ref(own->published);
 	own->head_rooted = rooted;
 	pthread_mutex_lock(&a->owns_mutex);
@@ -278,7 +279,7 @@ take_again(struct store_own *own, struct own_seen *value)
 {
 	pthread_mutex_lock(&own->account->owns_mutex);
 	if (value != NULL && value->u >= own->published->u) {
-		put_value(own, value, true);
+		put_own_value(own, value, true);
 	} else {
 		if (own->rooted)
 			log_msg(LOG_ERROR, NULL,
@@ -304,7 +305,7 @@ owns_reread(struct store_account *a)
 	while (err == TS_OK && (own = next_stale(a)) != NULL) {
 		struct own_seen *value;
 
-		err = read_rows(a->store, a->id, &own->id, &value);
+		err = read_own_rows(a->store, a->id, &own->id, &value);
 		if (err == TS_OK || err == TS_DAMAGED) {
 			take_again(own, value);
 			err = TS_OK;

@@ -163,7 +163,7 @@ set_cell(struct store_columns *c, enum store_column col, size_t i, const struct 
 
 /* Of a row the cells that are wanted.  What it does not have, or cut off, stays wanted. */
 static void
-take_row(struct store_columns *c, enum store_column col, uint32_t block, struct str body)
+take_column_row(struct store_columns *c, enum store_column col, uint32_t block, struct str body)
 {
 	struct compact_reader r;
 	struct compact_cell cell;
@@ -209,7 +209,7 @@ fill_rows(struct store_columns *c)
 		c->row.n = 0;
 		err = store_get(c->mailbox->account->store, &k, &c->row, &body);
 		if (err == TS_OK)
-			take_row(c, col, block, body);
+			take_column_row(c, col, block, body);
 		if (err == TS_NOT_FOUND || err == TS_DAMAGED)
 			err = TS_OK;
 	}
@@ -398,7 +398,7 @@ fill_block(struct store_columns *c)
 
 /* Some summaries have references without end: they are counted when they are here. */
 static bool
-within(const struct store_columns *c)
+within_column(const struct store_columns *c)
 {
 	return held(c) <= c->room + PIECE;
 }
@@ -420,7 +420,7 @@ fill(struct store_columns *c)
 			    ts_err_name(c->err));
 			return STORE_COLUMNS_FAILED;
 		}
-		if (!within(c) && !columns_room(c, 0))
+		if (!within_column(c) && !columns_room(c, 0))
 			return STORE_COLUMNS_ROOM;
 		if (columns_enough(c))
 			return STORE_COLUMNS_AGAIN;

@@ -91,7 +91,7 @@ read_row(struct block *b, enum store_column column, unsigned char have_r[CHUNK_U
 
 /* Which messages are in the row of dates, or in all rows. */
 static enum ts_err
-read_rows(struct block *b, bool all, uint32_t *missing_r)
+read_compact_rows(struct block *b, bool all, uint32_t *missing_r)
 {
 	unsigned char have[CHUNK_UIDS / 8];
 	enum ts_err err = read_row(b, STORE_COLUMN_DATE, b->have);
@@ -198,7 +198,7 @@ static enum ts_err
 make_rows(struct block *b)
 {
 	uint32_t missing[CHUNK_UIDS], n = 0, count;
-	enum ts_err err = read_rows(b, true, &count);
+	enum ts_err err = read_compact_rows(b, true, &count);
 
 	if (err != TS_OK)
 		return err;
@@ -239,7 +239,7 @@ next_block(struct compact_job *job, struct block *b, bool *made_r)
 	job->block = b->number + 1;
 	if (b->uid[b->n - 1] <= job->upto)
 		return TS_OK;
-	err = read_rows(b, job->deep, &missing);
+	err = read_compact_rows(b, job->deep, &missing);
 	if (err == TS_OK && b->last && missing < COMPACT_LEAST)
 		return TS_NOT_FOUND;
 	*made_r = missing > 0;

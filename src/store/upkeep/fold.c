@@ -105,7 +105,7 @@ put_blocks(struct fold *f)
 }
 
 static void
-put_header(struct fold *f, uint64_t floor, struct engine_batch *batch, struct buf *b)
+put_index_header(struct fold *f, uint64_t floor, struct engine_batch *batch, struct buf *b)
 {
 	struct store_mailbox *mb = f->mailbox;
 	struct key k;
@@ -181,7 +181,7 @@ write_last_piece(struct fold *f)
 	}
 	if (floor > s->expunge_floor)
 		delete_upto(mb, KEY_EXPUNGED, floor, batch);
-	put_header(f, floor, batch, &b);
+	put_index_header(f, floor, batch, &b);
 	pthread_rwlock_unlock(&mb->lock);
 	delete_upto(mb, KEY_CHANGE, f->snapshot, batch);
 
