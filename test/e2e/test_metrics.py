@@ -155,6 +155,9 @@ def test_deliveries_show(site):
     assert grew("turnstone_lmtp_connections_total") == 1 and grew("turnstone_lmtp_messages_total") == 2
     assert grew("turnstone_lmtp_message_bytes_total") == 34 and grew("turnstone_lmtp_message_seconds_count") == 2
     assert grew("turnstone_lmtp_message_seconds_sum") > 0
+    # anna and bert are in memory the second time; nobody is never there.
+    assert grew("turnstone_lookups_total", 'what="recipient",result="hit"') == 2
+    assert grew("turnstone_lookups_total", 'what="recipient",result="miss"') == 4
     told = {tuple(re.findall('"([a-z]+)"', labels)): after[name, labels] - before[name, labels]
             for name, labels in after if name == "turnstone_lmtp_recipients_total"}
     assert told == {("rcpt", "refused"): 2, ("rcpt", "deferred"): 0, ("message", "delivered"): 2,

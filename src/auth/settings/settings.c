@@ -235,7 +235,8 @@ static const struct conf_opt database_opts[] = {
         AT(cache),
         .prose = "For `pam` and `ldap`: how long a password that was right, and what is known of "
                  "the user, are remembered. A password that was changed, or an account that was "
-                 "closed, stays good for so long. 0: each login asks."},
+                 "closed, stays good for so long, also for mail that comes in. 0: each login "
+                 "and each recipient asks."},
     {.name = "timeout",
         .type = CONF_DURATION,
         .def = "10s",
