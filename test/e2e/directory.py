@@ -2,11 +2,11 @@
 """An LDAP directory on loopback for tests: slapd in a folder of its own, with TLS."""
 import os
 import signal
-import socket
 import subprocess
 import time
 
 from ca import Authority
+from peer import connect, free_port
 
 SLAPD = "/usr/sbin/slapd"
 SUFFIX = "dc=site,dc=example"
@@ -33,12 +33,6 @@ directory {dir}/db
 access to attrs=userPassword by dn.exact="{service}" read by anonymous auth by * none
 access to * by dn.exact="{service}" read by * none
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Directory:
@@ -110,7 +104,7 @@ class Directory:
         while True:
             assert self.process.poll() is None, self.log()
             try:
-                socket.create_connection(("127.0.0.1", self.tls_port), timeout=10).close()
+                connect(self.tls_port).close()
                 return self
             except OSError:
                 time.sleep(0.02)

@@ -1,52 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """A raw LMTP client that shows every reply (Python's own reads one reply for all recipients)."""
 import re
-import socket
-import ssl
+
+from peer import Peer, insecure, octets
 
 
-class Lmtp:
-    def __init__(self, where, lhlo=True):
-        """where: a port on loopback, or the path of a UNIX socket."""
-        if isinstance(where, int):
-            self.sock = socket.create_connection(("127.0.0.1", where), timeout=60)
-        else:
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.settimeout(60)
-            self.sock.connect(where)
-        self.file = self.sock.makefile("rb")
+class Lmtp(Peer):
+    def __init__(self, where, tls=None, lhlo=True, **more):
+        super().__init__(where, tls, **more)
         self.greeting = self.reply()
         self.extensions = self.cmd("LHLO me.example")[4:].split("\n") if lhlo else []
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *args):
-        self.close()
-
-    def close(self):
-        self.file.close()
-        self.sock.close()
-
-    def send(self, data):
-        self.sock.sendall(data if isinstance(data, bytes) else data.encode())
 
     def reply(self):
         """'250 2.0.0 text', the lines of a longer one joined by LF; '' at the end of the connection."""
         lines = []
         while True:
-            line = self.file.readline()
-            if not line and not lines:
+            try:
+                line = self.read_line()
+            except EOFError:
+                if lines or self.buf:
+                    raise ConnectionError("the connection ended in a reply") from None
                 return ""
-            if not line.endswith(b"\n"):
-                raise ConnectionError("the connection ended in a reply")
-            assert re.fullmatch(rb"[2-5][0-9][0-9][ -][^\r\n]*\r\n", line), line
-            lines.append(line[:-2].decode())
+            assert re.fullmatch(rb"[2-5][0-9][0-9][ -][^\r\n]*", line), line
+            lines.append(line.decode())
             if line[3:4] == b" ":
                 return "\n".join([lines[0]] + [part[4:] for part in lines[1:]]).replace("-", " ", 1)
 
     def cmd(self, line):
-        self.send((line if isinstance(line, bytes) else line.encode()) + b"\r\n")
+        self.send(octets(line) + b"\r\n")
         return self.reply()
 
     def ok(self, line):
@@ -54,13 +35,15 @@ class Lmtp:
         assert got[:1] in ("2", "3"), (line, got)
         return got
 
+    def taken(self, count):
+        """Reads so many replies, none of which may refuse."""
+        for _ in range(count):
+            got = self.reply()
+            assert got[:1] in ("2", "3"), got
+
     def starttls(self):
         self.ok("STARTTLS")
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.sock = context.wrap_socket(self.sock)
-        self.file = self.sock.makefile("rb")
+        self.secure(insecure())
 
     def envelope(self, *recipients, sender="f@x.example"):
         """Replies to RCPT, by recipient."""

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from demo import TOP
+from server import TOP
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 

@@ -7,7 +7,8 @@ import os
 import re
 import struct
 
-from demo import Client
+from imap import Imap
+from peer import octets
 
 
 def md5(data):
@@ -188,7 +189,7 @@ class Gssapi:
         return layer
 
 
-class LayerClient(Client):
+class LayerClient(Imap):
     """A client whose bytes go through the layer that is on."""
 
     layer = None
@@ -198,18 +199,13 @@ class LayerClient(Client):
         super().send(data)
 
     def send(self, data):
-        data = data if isinstance(data, bytes) else data.encode()
-        super().send(self.layer.encode(data) if self.layer else data)
+        super().send(self.layer.encode(octets(data)) if self.layer else data)
 
-    def fill(self):
-        if self.layer is None:
-            super().fill()
-            return
-        got = self.sock.recv(65536)
-        if not got:
-            raise EOFError(f"the server closed the connection; left over: {self.raw!r}")
-        plain, self.raw = self.layer.decode(self.raw + got)
-        self.buf += plain
+    def receive(self):
+        got = super().receive()
+        if self.layer:
+            got, self.raw = self.layer.decode(self.raw + got)
+        return got
 
     def authenticate(self, mech, initial=False):
         """The tagged line; with OK the layer is on."""

@@ -2,53 +2,19 @@
 """Commands for administrators, with the server running and stopped."""
 import json
 import os
-import socket
 import subprocess
 
 import pytest
 
-from conftest import TURNSTONE
-
-RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
-
-
-class Imap:
-    """A raw client on the imap port."""
-
-    def __init__(self, server):
-        self.sock = socket.create_connection(("127.0.0.1", server.port("IMAP")), timeout=60)
-        self.file = self.sock.makefile("rb")
-        self.count = 0
-        assert self.file.readline().startswith(b"* OK")
-
-    def run(self, command):
-        self.count += 1
-        tag = f"t{self.count}".encode()
-        self.sock.sendall(tag + b" " + command.encode() + b"\r\n")
-        lines = []
-        while not lines or not lines[-1].startswith(tag + b" "):
-            lines.append(self.file.readline())
-            assert lines[-1] != b"", (command, lines)
-        assert lines[-1].startswith(tag + b" OK"), lines
-        return lines
-
-    def act_for(self, user, gateway, password):
-        import base64
-        response = base64.b64encode(f"{user}\0{gateway}\0{password}".encode()).decode()
-        self.run(f"AUTHENTICATE PLAIN {response}")
-
-    def ended(self):
-        """The BYE that comes unasked, and then the end."""
-        line = self.file.readline()
-        while line != b"" and not line.startswith(b"* BYE"):
-            line = self.file.readline()
-        assert line.startswith(b"* BYE")
-        assert self.file.readline() == b""
-        return line
+from imap import plain
+from peer import connect
 
 
 def asked(server, *args, **more):
-    return json.loads(server.cli(*args, "--json", **more).stdout)
+    return server.asked(*args, **more)
+
+
+RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
 
 
 @RUNNING
@@ -58,15 +24,15 @@ def test_users_as_json(server, running):
     server.add("anna", "blue")
     server.add("gäte", "gold", "--acts-for", "b*", "--acts-for", "carl", "--admin")
     server.cli("user", "disable", "anna")
-    users = asked(server, "user", "list")
+    users = server.asked("user", "list")
     assert [u["name"] for u in users] == ["anna", "gäte"]
     assert users[0]["disabled"] is True and users[0]["acts_for"] == []
     assert users[1]["admin"] is True and users[1]["acts_for"] == ["b*", "carl"]
-    shown = asked(server, "user", "show", "gäte")
+    shown = server.asked("user", "show", "gäte")
     assert shown == users[1] and isinstance(shown["created"], int)
     assert sorted(shown["verifiers"]) == ["SCRAM-SHA-1", "SCRAM-SHA-256", "yescrypt"]
     server.cli("user", "enable", "anna")
-    assert asked(server, "user", "show", "anna")["disabled"] is False
+    assert server.asked("user", "show", "anna")["disabled"] is False
 
 
 @RUNNING
@@ -78,10 +44,10 @@ def test_mailboxes(server, running):
     assert "no mailboxes yet" in server.cli("mailbox", "list", *who, ok=False).stderr
     server.cli("mailbox", "create", "Lists/Größe \"1\"", *who, "--subscribe")
     server.cli("mailbox", "create", "inbox/below", *who)
-    names = [m["name"] for m in asked(server, "mailbox", "list", *who)]
+    names = [m["name"] for m in server.asked("mailbox", "list", *who)]
     assert sorted(names) == sorted(["INBOX", "INBOX/below", "Lists/Größe \"1\""])
     assert "Größe" in server.cli("mailbox", "list", *who).stdout
-    state = asked(server, "mailbox", "status", "Lists/Größe \"1\"", *who)
+    state = server.asked("mailbox", "status", "Lists/Größe \"1\"", *who)
     assert state["messages"] == 0 and state["uidnext"] == 1 and state["subscribed"] is True
     assert "messages: 0\n" in server.cli("mailbox", "status", "inbox", *who).stdout
     assert "already" in server.cli("mailbox", "create", "inbox", *who, ok=False).stderr
@@ -90,7 +56,7 @@ def test_mailboxes(server, running):
     assert server.cli("mailbox", "create", "a*", *who, ok=False).returncode == 1
     assert "no user nobody" in server.cli("mailbox", "create", "x", "--user", "nobody", ok=False).stderr
     server.cli("mailbox", "delete", "INBOX/below", *who)
-    assert len([m for m in asked(server, "mailbox", "list", *who) if m["exists"]]) == 2
+    assert len([m for m in server.asked("mailbox", "list", *who) if m["exists"]]) == 2
     done = server.cli("mailbox", "list", ok=False)
     assert done.returncode == 2 and "--user" in done.stderr
 
@@ -99,14 +65,13 @@ def test_mailbox_is_seen_by_clients(server):
     server.add("anna", "blue")
     server.start()
     server.cli("mailbox", "create", "Post", "--user", "anna")
-    client = Imap(server)
-    client.run("LOGIN anna blue")
-    assert any(b"Post" in line for line in client.run('LIST "" *'))
-    client.run("SELECT Post")
-    client.run("APPEND Post {5+}\r\na: b\n")
-    assert asked(server, "mailbox", "status", "Post", "--user", "anna")["messages"] == 1
+    client = server.login("anna")
+    assert any(b"Post" in line for line in client.ok('LIST "" *'))
+    client.ok("SELECT Post")
+    client.append("Post", "a: b\n")
+    assert server.asked("mailbox", "status", "Post", "--user", "anna")["messages"] == 1
     server.cli("mailbox", "delete", "Post", "--user", "anna")
-    client.sock.sendall(b"x NOOP\r\n")
+    client.send("x NOOP\r\n")
     client.ended()
 
 
@@ -115,16 +80,15 @@ def site(server):
     server.add("bert", "red")
     server.add("gate", "gold", "--acts-for", "*")
     server.start()
-    anna, gate, idle = Imap(server), Imap(server), Imap(server)
-    anna.run("LOGIN anna blue")
-    anna.run("SELECT INBOX")
-    gate.act_for("bert", "gate", "gold")
+    anna, gate, idle = server.login("anna"), server.client(), server.client()
+    anna.ok("SELECT INBOX")
+    gate.ok(f"AUTHENTICATE PLAIN {plain('bert', 'gate', 'gold')}")
     return anna, gate, idle
 
 
 def test_who(server):
     _anna, gate, _idle = site(server)
-    rows = asked(server, "who")
+    rows = server.asked("who")
     assert len(rows) == 3
     by_user = {row["user"]: row for row in rows}
     assert by_user["anna"]["login"] == "anna" and by_user["anna"]["mailbox"] == "INBOX"
@@ -134,29 +98,29 @@ def test_who(server):
     assert by_user[""]["state"] == "not authenticated"
     port = gate.sock.getsockname()[1]
     assert str(port) in by_user["bert"]["address"] or "127.0.0.1" in by_user["bert"]["address"]
-    assert [row["user"] for row in asked(server, "who", "Gate")] == ["bert"]
+    assert [row["user"] for row in server.asked("who", "Gate")] == ["bert"]
     table = server.cli("who").stdout.splitlines()
     assert len(table) == 4 and table[0].split()[:4] == ["ID", "ADDRESS", "USER", "LOGIN"]
-    assert asked(server, "who", "nobody") == []
-    gate.run("UNAUTHENTICATE")
-    assert sorted(row["user"] for row in asked(server, "who")) == ["", "", "anna"]
+    assert server.asked("who", "nobody") == []
+    gate.ok("UNAUTHENTICATE")
+    assert sorted(row["user"] for row in server.asked("who")) == ["", "", "anna"]
 
 
 def test_kick(server):
     anna, gate, idle = site(server)
     assert server.cli("kick", "gate").stdout == "1 connection ended\n"
     assert b"administrator" in gate.ended()
-    number = [row["id"] for row in asked(server, "who") if row["user"] == "anna"][0]
-    assert asked(server, "kick", "--conn", str(number)) == {"ended": 1}
+    number = [row["id"] for row in server.asked("who") if row["user"] == "anna"][0]
+    assert server.asked("kick", "--conn", str(number)) == {"ended": 1}
     anna.ended()
     for nobody in (("--conn", str(number)), ("--address", "127.0.0.2"), ("zoe",)):
         done = server.cli("kick", *nobody, ok=False)
         assert done.returncode == 1 and done.stdout == "" and "nothing was ended" in done.stderr
         done = server.cli("kick", *nobody, "--json", ok=False)
         assert done.returncode == 1 and json.loads(done.stdout) == {"ended": 0}
-    assert asked(server, "kick", "--address", "127.0.0.1") == {"ended": 1}
+    assert server.asked("kick", "--address", "127.0.0.1") == {"ended": 1}
     idle.ended()
-    assert asked(server, "who") == [] and server.cli("who").stdout == ""
+    assert server.asked("who") == [] and server.cli("who").stdout == ""
     assert server.cli("kick", ok=False).returncode == 2
     assert server.cli("kick", "--conn", "x", ok=False).returncode == 2
 
@@ -168,8 +132,8 @@ def test_who_may_not_log_in_does_not_stay(server, verb, name):
     anna, gate, _idle = site(server)
     assert "1 connection ended" in server.cli("user", verb, name).stdout
     gate.ended()
-    anna.run("NOOP")
-    assert [row["user"] for row in asked(server, "who", "anna")] == ["anna"]
+    anna.ok("NOOP")
+    assert [row["user"] for row in server.asked("who", "anna")] == ["anna"]
 
 
 @pytest.mark.parametrize("args", [("status",), ("stop",), ("reload",), ("who",), ("kick", "anna")])
@@ -180,11 +144,10 @@ def test_no_server(server, args):
 
 def test_stop_asked_twice(server):
     server.start()
-    both = [subprocess.Popen([TURNSTONE, "stop", "--config", server.conf], stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True) for _ in range(2)]
+    both = [subprocess.Popen(server.command("stop"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            for _ in range(2)]
     codes = [(p.communicate(timeout=60)[0], p.returncode) for p in both]
-    assert server.process.wait(60) == 0
-    server.process = None
+    assert server.gone() == 0
     assert ("stopped\n", 0) in codes
     # The other one may have come too late.
     assert all(code in (0, 4) for _, code in codes), codes
@@ -195,11 +158,7 @@ def test_too_many_commands(server):
     server.write("server.control_connections = 2\n")
     server.start()
     path = os.path.join(server.dir, "data", "control.sock")
-    held = []
-    for _ in range(2):
-        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        s.connect(path)
-        held.append(s)
+    held = [connect(path) for _ in range(2)]
     # Both have to be accepted first: the third waits behind them in the same queue.
     done = server.cli("status", ok=False)
     assert done.returncode == 1 and "server.control_connections" in done.stderr
@@ -213,10 +172,9 @@ def test_too_many_commands(server):
 def test_held_connection_does_not_hold_up_the_rest(server):
     server.start()
     path = os.path.join(server.dir, "data", "control.sock")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
-        s.connect(path)
+    with connect(path) as s:
         s.sendall(b"r\0\0")  # a request that does not come to its end
-        assert asked(server, "status")["connections"] == 0
+        assert server.asked("status")["connections"] == 0
         assert server.stop() == 0  # nor the end
 
 
@@ -232,7 +190,7 @@ def test_stopped_server_keeps_its_files(server):
     for folder, _, files in os.walk(os.path.join(server.dir, "data")):
         for name in [folder, *[os.path.join(folder, f) for f in files]]:
             assert os.stat(name).st_uid == uid, name
-    assert [u["name"] for u in asked(server, "user", "list")] == ["anna"]
+    assert [u["name"] for u in server.asked("user", "list")] == ["anna"]
 
 
 def test_a_faulty_file_beside_a_running_server(server):
@@ -243,20 +201,15 @@ def test_a_faulty_file_beside_a_running_server(server):
     server.write("limits.connections = lots\nnosuch = 1\n")
     done = server.cli("reload", ok=False)
     assert done.returncode == 1 and "nothing was changed" in done.stderr and 'not "lots"' in done.stderr
-    assert asked(server, "status")["connections"] == 0
-    assert [u["name"] for u in asked(server, "user", "list")] == ["anna"]
-    with open(server.conf, encoding="utf-8") as f:
-        text = f.read()
+    assert server.asked("status")["connections"] == 0
+    assert [u["name"] for u in server.asked("user", "list")] == ["anna"]
     # A file that does not say which server is meant leads to none: not to that of the default, either.
-    with open(server.conf, "w", encoding="utf-8") as f:
-        f.write(text.replace(f"data = {server.dir}/data", "data = [1, 2]"))
+    server.edit(f"data = {server.dir}/data", "data = [1, 2]")
     done = server.cli("stop", ok=False)
     assert done.returncode == 1 and "data" in done.stderr and 'not "lots"' in done.stderr
-    with open(server.conf, "w", encoding="utf-8") as f:
-        f.write(text)
+    server.edit("data = [1, 2]", f"data = {server.dir}/data")
     assert server.cli("stop").stdout == "stopped\n"
-    assert server.process.wait(60) == 0
-    server.process = None
+    assert server.gone() == 0
     assert 'not "lots"' in server.cli("user", "list", ok=False).stderr  # no server: the file has to be sound
 
 

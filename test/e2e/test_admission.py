@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from test_service import wait_for
+from peer import Peer
+from server import wait_for
 
 CONF = """\
 limits {{ connections = 6; connections_per_address = {0} }}
@@ -36,28 +37,26 @@ class Door:
 
     def knock(self, address, data=b"", tls=True):
         """A connection that says no more than this; with TLS the handshake does not get on."""
-        s = socket.create_connection(("127.0.0.1", self.server.port(self.name + ("_TLS" if tls else ""))), timeout=60)
         header = f"PROXY TCP4 {address} 127.0.0.1 50000 993\r\n" if address else "PROXY UNKNOWN\r\n"
-        s.sendall(header.encode() + data)
-        return s
+        return Peer(self.server.port(self.name + ("_TLS" if tls else "")), first=[header.encode() + data])
 
     def admitted(self, address):
-        s = self.knock(address, tls=False)
-        said = s.recv(1000)
+        peer = self.knock(address, tls=False)
+        said = peer.read_line()
         assert said.startswith(self.greeting), said
-        return s
+        return peer
 
     def refused(self, address, how):
-        with self.knock(address, tls=False) as s:
-            said = s.recv(1000)
+        with self.knock(address, tls=False) as peer:
+            said = peer.read_line()
             assert said.startswith(how), said
 
-    def lives(self, s):
-        s.sendall(self.noop[0])
-        return s.recv(1000).startswith(self.noop[1])
+    def lives(self, peer):
+        peer.send(self.noop[0])
+        return peer.read_line().startswith(self.noop[1])
 
     def open(self, n):
-        wait_for(lambda: f"\n{self.figure}: {n}\n" in self.server.cli("status", "--all").stdout)
+        wait_for(lambda: self.server.status()[self.figure] == str(n))
 
 
 @pytest.fixture(name="door", params=["imap", "lmtp"])
@@ -72,7 +71,7 @@ def test_handshakes_that_are_broken_off(door):
     for i in range(24):
         s = door.knock("192.0.2.1", (b"", HELLO, b"GET / HTTP/1.0\r\n\r\n")[i % 3])
         if i % 2:
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+            s.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
         s.close()
     door.open(0)
     two = [door.admitted("192.0.2.1") for _ in range(2)]
@@ -129,12 +128,12 @@ def test_stop_while_hands_are_shaken(door):
     """A stop waits for nobody who is not in, and says goodbye to who is."""
     inside = door.admitted("192.0.2.1")
     half = [door.knock("192.0.2.2", HELLO), door.knock("192.0.2.2")]
-    no_header = socket.create_connection(("127.0.0.1", door.server.port(door.name)), timeout=60)
+    no_header = Peer(door.server.port(door.name))
     door.open(3)
     began = time.monotonic()
     assert door.server.stop(signal.SIGTERM) == 0
     assert time.monotonic() - began < 60
-    assert inside.recv(1000).startswith((b"* BYE ", b"421 4.3.2 "))
+    assert inside.read_line().startswith((b"* BYE ", b"421 4.3.2 "))
     for s in half + [no_header, inside]:
         s.close()
     assert door.server.log().count("msg=end") == 3

@@ -1,32 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Backup and restore over the command line, compared over IMAP."""
 import glob
-import imaplib
 import json
 import os
 import re
-import ssl
-import subprocess
 
 import pytest
 
-from demo import TOP, Demo
+from demo import Demo
+from imap import literals
 
-PROGRAM = os.path.join(os.environ.get("TURNSTONE_BUILD", os.path.join(TOP, "build")), "turnstone")
+OFFLINE = ("list", "verify", "prune")  # of a backup folder alone
 
 
 def run(demo, *words, code=0):
-    done = subprocess.run([PROGRAM, *words[:-1], *([words[-1]] if words else []),
-                           *([] if words[0] == "backup" and words[1] in ("list", "verify", "prune")
-                             else ["--config", os.path.join(demo.site, "turnstone.conf")])],
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300,
-                          stdin=subprocess.DEVNULL)
-    assert done.returncode == code, done.stdout + done.stderr
+    done = demo.cli(*words, config=words[1] not in OFFLINE, code=code, timeout=300)
     return done.stdout + done.stderr
 
 
-@pytest.fixture
-def demo():
+@pytest.fixture(name="demo")
+def demo_():
     site = Demo().up()
     yield site
     site.remove()
@@ -70,10 +63,7 @@ def test_restore_into_a_new_store(demo):
         f.write(f'server {{\n\tdata = "{demo.dir}/other";\n}}\n')
 
     def there(*words):
-        done = subprocess.run([PROGRAM, *words, "--config", other], stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout
-        return json.loads(done.stdout)
+        return json.loads(demo.cli(*words, "--config", other, config=False, timeout=300).stdout)
 
     assert there("restore", folder, "--json")["added"] == 216
     saved = os.path.join(demo.dir, "saved2")
@@ -87,31 +77,30 @@ def test_restore_into_a_new_store(demo):
     assert mailboxes(saved) == mailboxes(folder)
 
 
+def content(client):
+    """Bodies, flags and dates, in order."""
+    found = []
+    for r in client.ok("FETCH 1:* (FLAGS INTERNALDATE BODY.PEEK[])")[:-1]:
+        flags, date = re.search(rb'FLAGS \(([^)]*)\) INTERNALDATE ("[^"]*")', r).groups()
+        found.append((literals(r)[0], sorted(set(flags.split()) - {b"\\Recent"}), date))
+    return sorted(found)
+
+
 def test_one_mailbox_to_a_moment(demo):
     folder = os.path.join(demo.dir, "saved")
     run(demo, "backup", folder)
-    context = ssl.create_default_context(cafile=demo.env["CA_FILE"])
-    context.check_hostname = False
-    imap = imaplib.IMAP4_SSL(demo.env["HOST"], int(demo.env["IMAPS_PORT"]), ssl_context=context)
-    imap.login("alice", demo.env["ALICE_PASSWORD"])
-    imap.select()
-    before = imap.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
-    imap.store("1:3", "+FLAGS", "(\\Deleted)")
-    imap.expunge()
-    imap.store("1:5", "FLAGS", "(\\Draft newword)")
-    imap.append("INBOX", None, None, b"Subject: newer\r\n\r\nnewer\r\n")
+    client = demo.login("alice", tls=True)
+    client.ok("SELECT INBOX")
+    before = content(client)
+    client.ok("STORE 1:3 +FLAGS (\\Deleted)")
+    client.ok("EXPUNGE")
+    client.ok("STORE 1:5 FLAGS (\\Draft newword)")
+    client.append("INBOX", "Subject: newer\r\n\r\nnewer\r\n")
     words = ("restore", folder, "--user", "alice", "--mailbox", "INBOX", "--exact", "--json")
     dry = json.loads(run(demo, *words, "--dry-run"))
     done = json.loads(run(demo, *words))
     assert dry == {**done, "dry_run": True}
     assert (done["added"], done["aside"], done["flagged"]) == (3, 1, 5)
-    imap.select()
-    after = imap.fetch("1:*", "(FLAGS INTERNALDATE BODY.PEEK[])")[1]
-
-    def content(messages):
-        return sorted((m[1], re.sub(rb"^\d+ \(|\\Recent ?", b"", m[0]).split(b"BODY")[0].strip())
-                      for m in messages if isinstance(m, tuple))
-
-    assert [m[0] for m in content(after)] == [m[0] for m in content(before)]
-    assert len(content(after)) == len(content(before))
-    imap.logout()
+    client.ok("SELECT INBOX")
+    assert content(client) == before
+    client.close()

@@ -16,9 +16,7 @@ import time
 
 import pytest
 
-from conftest import TURNSTONE, Server
-from demo import Client
-from test_service import Site
+from server import TURNSTONE, Site
 
 LONG = bool(os.environ.get("TURNSTONE_LONG"))
 SEED = int(os.environ.get("TURNSTONE_SEED") or 1)
@@ -39,9 +37,7 @@ def in_order(flags):
 
 
 def login(server, user):
-    client = Client(Site(server))
-    client.ok(f"LOGIN {user} pw")
-    return client
+    return server.login(user, "pw")
 
 
 class Writer(threading.Thread):
@@ -99,7 +95,7 @@ def everything(server, user):
     for line in client.ok('LIST "" *')[:-1]:
         name = line.split(b'"/" ')[1].decode()
         status = client.ok(f"STATUS {name} (MESSAGES UIDNEXT UIDVALIDITY UNSEEN)")[0]
-        state = json.loads(server.cli("mailbox", "status", decoded(name), "--user", user, "--json").stdout)
+        state = server.asked("mailbox", "status", decoded(name), "--user", user)
         client.ok(f"EXAMINE {name}")
         mail = client.ok("UID FETCH 1:* (UID FLAGS INTERNALDATE BODY.PEEK[])")[:-1]
         shown[name] = [status, state["highestmodseq"]] + [re.sub(rb"FLAGS \(([^)]*)\)", in_order, m, count=1) for m in mail]
@@ -109,7 +105,7 @@ def everything(server, user):
 
 @contextlib.contextmanager
 def new_server(more=""):
-    server = Server("store.blob_threshold = 64K\n" + more)
+    server = Site("store.blob_threshold = 64K\n" + more)
     try:
         yield server
     finally:
@@ -141,7 +137,7 @@ def stop(threads):
 
 def run(*words, code=0, server=None):
     """A command; gives its JSON, or what it printed."""
-    done = subprocess.run([TURNSTONE, *words, *(["--config", server.conf] if server else [])], stdin=subprocess.DEVNULL,
+    done = subprocess.run(server.command(*words) if server else [TURNSTONE, *words], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done
     return json.loads(done.stdout) if "--json" in words and code in (0, 3) else done.stdout + done.stderr
@@ -244,7 +240,7 @@ def test_what_came_since(site, tmp_path):
         assert_same(after, all_of(other, server_add))
     with restored(folder, "--at", first["id"]) as other:
         assert_same(before, all_of(other))
-        assert not other.login("dora", "pw")
+        assert not other.lets_in("dora", "pw")
 
 
 def test_one_mailbox_of_one_user_at_an_older_moment(site, tmp_path):
@@ -370,16 +366,20 @@ def test_one_moment(tmp_path):
                 assert min(sizes) <= 1 and max(map(len, marks)) <= 1, (name, mover.user, sizes, marks)
 
 
+def kill_after(seconds, *words):
+    """Kills a command; True unless it had ended before."""
+    process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
+
+
 def test_killed_at_any_instant(site, tmp_path):
     folder, rng, killed = str(tmp_path / "saved"), random.Random(SEED), 0
     for writer in site.writers:
         writer.start()
     for i in range(60 if LONG else 8):
-        process = subprocess.Popen([TURNSTONE, "backup", folder, "--config", site.conf], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.005, 0.3))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
+        killed += kill_after(rng.uniform(0.005, 0.3), *site.command("backup", folder))
         if i % 4 == 3:
             backup(site, folder)
             verify(folder)
@@ -414,11 +414,7 @@ def test_prune_killed_at_any_instant(site, tmp_path):
         change.ok("EXPUNGE")
         change.close()
         backup(site, folder)
-        process = subprocess.Popen([TURNSTONE, "backup", "prune", folder, "--keep", "1"], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(0.005, 0.1))
-        process.send_signal(signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL
+        killed += kill_after(rng.uniform(0.005, 0.1), TURNSTONE, "backup", "prune", folder, "--keep", "1")
         verify(folder)
     run("backup", "prune", folder, "--keep", "1")
     verify(folder)
@@ -461,8 +457,7 @@ def test_cut_off_and_gone_on(site, tmp_path):
 
 def test_the_server_is_killed(site, tmp_path):
     folder = str(tmp_path / "saved")
-    process = subprocess.Popen([TURNSTONE, "backup", folder, "--config", site.conf], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(site.command("backup", folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(random.Random(SEED).uniform(0.02, 0.1))
     site.stop(signal.SIGKILL)
     out, err = process.communicate(timeout=60)
@@ -756,7 +751,7 @@ def test_a_folder_of_an_older_version(site, tmp_path, number):
     assert backup(site, folder)["read_users"] == 0
     verify(folder)
     with restored(folder, "--at", first["id"]) as other:
-        assert other.login("anna", "pw")
+        assert other.lets_in("anna", "pw")
     # Pruned, the files of then go when nothing needs them.
     files = len(glob.glob(folder + "/objects/*/*"))
     run("backup", "prune", folder, "--keep", "1")

@@ -4,8 +4,6 @@ sessions that are resumed.  With TLS 1.2 and 1.3."""
 import base64
 import os
 import shutil
-import signal
-import socket
 import ssl
 import subprocess
 import time
@@ -13,8 +11,9 @@ import time
 import pytest
 
 from ca import Authority
-from conftest import Server, give
-from demo import Client
+from imap import Imap
+from peer import Peer
+from server import Site, give
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 PASSWORD = "blue sea"
@@ -37,12 +36,12 @@ listener imaps_preauth {{ address = 127.0.0.1; port = 0; tls = imaps; client_cer
 MAP = 'certificate_map gw { subject = "CN=gateway"; user = gateway }\n'
 
 
-class Site:
-    """What demo.Client wants to know of a server: one of its listeners, and what is shown to it."""
+class Visitor:
+    """One of the site's listeners, and what is shown to it."""
 
-    def __init__(self, site, listener, cert=None, version=None, starttls=False, session=None, host=None):
-        self.site, self.listener, self.session, self.host = site, listener, session, host
-        self.starttls = starttls
+    def __init__(self, site, listener, cert=None, version=None, starttls=False, host=None):
+        self.site, self.listener, self.starttls = site, listener, starttls
+        self.session, self.host = None, host
         if isinstance(cert, str):
             cert = site.ca.path(cert + ".pem"), site.ca.path(cert + ".key")
         self.tls = ssl.create_default_context(cafile=site.ca.ca)
@@ -52,84 +51,57 @@ class Site:
         if version:
             self.tls.minimum_version = self.tls.maximum_version = VERSIONS[version]
 
-    @property
-    def imap(self):
-        return self.site.server.port(self.listener)
-
-    imaps = imap
-
-    def context(self):
-        return self
-
-    def wrap_socket(self, raw, **_):
-        return self.tls.wrap_socket(raw, server_hostname=self.host, session=self.session)
-
-    def client(self):
-        client = Client(self, not self.starttls)
-        if self.starttls:
-            client.ok("STARTTLS")
-            client.sock = self.wrap_socket(client.sock)
+    def client(self, kind=Imap):
+        port, name = self.site.port(self.listener), {"host": self.host, "session": self.session}
+        if not self.starttls:
+            return kind(port, self.tls, **name)
+        client = kind(port)
+        client.starttls(self.tls, **name)
         return client
 
 
-class Certs:
+class Certs(Site):
     """A server with a CA of its own beside its configuration."""
 
     def __init__(self):
-        self.server = Server()
-        self.ca = Authority(os.path.join(self.server.dir, "ca"))
+        super().__init__()
+        self.ca = Authority(os.path.join(self.dir, "ca"))
         self.ca.issue("server", "/CN=localhost", "DNS:localhost,IP:127.0.0.1", "serverAuth")
         self.ca.issue("gateway")
         self.options = {"crl": "", "tls": "", "map": MAP, "more": ""}
+        self.seen = 0
 
-    def write(self, **options):
+    def set(self, **options):
         self.options.update(options)
-        self.server.write(CONF.format(**self.options))
-        give(self.server.dir)
+        self.write(CONF.format(**self.options))
+        give(self.dir)
 
-    def start(self, **options):
-        self.write(**options)
-        self.server.start()
+    def begin(self, **options):
+        self.set(**options)
+        self.start()
         for name in ("anna", "bo"):
-            self.server.add(name, PASSWORD)
-        self.server.add("gateway", PASSWORD, "--acts-for", "*")
-        return self
+            self.add(name, PASSWORD)
+        self.add("gateway", PASSWORD, "--acts-for", "*")
 
     def reload(self, **options):
-        """By SIGHUP; until it is done."""
-        before = self.server.log().count("were read again")
-        self.write(**options)
-        self.server.process.send_signal(signal.SIGHUP)
-        while self.server.log().count("were read again") == before:
-            assert "nothing was changed" not in self.server.log(), self.server.log()
-            time.sleep(0.01)
+        self.set(**options)
+        super().reload()
 
-    def client(self, listener="IMAPS_REQUEST", cert="gateway", version=None, **more):
-        return Site(self, listener, cert, version, **more).client()
+    def visit(self, listener="IMAPS_REQUEST", cert="gateway", version=None, starttls=False):
+        return Visitor(self, listener, cert, version, starttls).client()
 
     def new_log(self):
         """What was logged since the last time; lines are written in bundles."""
-        time.sleep(0)
-        text = self.server.log()
-        new, self.seen = text[getattr(self, "seen", 0):], len(text)
+        text = self.log()
+        new, self.seen = text[self.seen:], len(text)
         return new
-
-    def logged(self, *words):
-        """Waits for a line that has all the words."""
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            for line in self.server.log().splitlines():
-                if all(word in line for word in words):
-                    return line
-            time.sleep(0.02)
-        raise AssertionError((words, self.server.log()))
 
 
 @pytest.fixture(name="certs")
 def fixture_certs():
     c = Certs()
     yield c
-    c.server.remove()
+    c.remove()
 
 
 def external(authzid=""):
@@ -151,8 +123,8 @@ def fixture_version(request):
 
 @pytest.mark.parametrize("starttls", [False, True])
 def test_external(certs, version, starttls):
-    certs.start()
-    c = certs.client("IMAP_REQUEST" if starttls else "IMAPS_REQUEST", version=version, starttls=starttls)
+    certs.begin()
+    c = certs.visit("IMAP_REQUEST" if starttls else "IMAPS_REQUEST", version=version, starttls=starttls)
     assert c.sock.version() == "TLSv" + version
     assert shown(c)
     ok = c.ok(external())[-1]
@@ -189,8 +161,8 @@ def test_external(certs, version, starttls):
 
 
 def test_ten_thousand_users_on_one_connection(certs, version):
-    certs.start()
-    c = certs.client(version=version)
+    certs.begin()
+    c = certs.visit(version=version)
     users = ["anna", "bo", "gateway"]
     turns, window = 10000, 500
     for begin in range(0, turns, window):
@@ -208,23 +180,24 @@ def test_ten_thousand_users_on_one_connection(certs, version):
 
 
 def refused(certs, cert, why, version=None):
-    c = certs.client(cert=cert, version=version)
+    since = len(certs.log())
+    c = certs.visit(cert=cert, version=version)
     assert c.greeting.startswith(b"* OK") and b"AUTH=EXTERNAL" not in c.greeting
-    line = certs.logged('msg="certificate not accepted"', why)
+    line = certs.logged('msg="certificate not accepted"', why, since=since)
     assert "subject=" in line and "issuer=" in line and "certificate=sha256:" in line, line
     assert not shown(c)
     c.no(external(), "AUTHENTICATIONFAILED")
-    line = certs.logged('msg="login failed"', "mech=EXTERNAL", why)
+    line = certs.logged('msg="login failed"', "mech=EXTERNAL", why, since=since)
     assert "subject=" in line and "issuer=" in line, line
     c.ok(f'LOGIN anna "{PASSWORD}"')  # another way is open
     c.close()
-    p = certs.client("IMAPS_PREAUTH", cert=cert, version=version)
+    p = certs.visit("IMAPS_PREAUTH", cert=cert, version=version)
     assert p.greeting.startswith(b"* OK"), p.greeting
     p.close()
 
 
 def test_who_is_not_believed(certs, version):
-    other = Authority(os.path.join(certs.server.dir, "other"), "Other CA")
+    other = Authority(os.path.join(certs.dir, "other"), "Other CA")
     unknown = other.issue("gateway")
     now = time.time()
     certs.ca.issue("old", "/CN=gateway", start=now - 7200, end=now - 3600)
@@ -234,39 +207,38 @@ def test_who_is_not_believed(certs, version):
     certs.ca.issue("stranger", "/CN=stranger")
     certs.ca.revoke("gone")
     certs.ca.crl()
-    certs.start(crl="client_crl = ca/crl.pem;")
+    certs.begin(crl="client_crl = ca/crl.pem;")
     refused(certs, unknown, "unable to get local issuer certificate", version)
     refused(certs, "old", "certificate has expired", version)
     refused(certs, "young", "certificate is not yet valid", version)
     refused(certs, "gone", "certificate revoked", version)
     refused(certs, "webserver", "purpose", version)
     refused(certs, "stranger", "no rule of certificate_map fits", version)
-    none = certs.client(cert=None, version=version)
+    none = certs.visit(cert=None, version=version)
     assert not shown(none)
     none.no(external(), "CANNOT")
     none.close()
 
 
-def handshake(site):
+def handshake(visitor):
     """Until the server's verdict is known: with TLS 1.3 the client is content before it."""
-    with socket.create_connection(("127.0.0.1", site.imaps), timeout=60) as raw:
-        with site.wrap_socket(raw) as tls:
-            return tls.recv(1000)
+    with visitor.client(Peer) as peer:
+        return peer.read_line()
 
 
 def test_required(certs, version):
     certs.ca.issue("gone", "/CN=gateway")
     certs.ca.revoke("gone")
     certs.ca.crl()
-    certs.start(crl="client_crl = ca/crl.pem;")
-    assert handshake(Site(certs, "IMAPS_REQUIRE", "gateway", version)).startswith(b"* OK")
+    certs.begin(crl="client_crl = ca/crl.pem;")
+    assert handshake(Visitor(certs, "IMAPS_REQUIRE", "gateway", version)).startswith(b"* OK")
     for cert, alert, why in (("gone", "certificate revoked", "the client's certificate is not believed: certificate revoked "
                               "(subject 'CN=gateway', issuer 'CN=Test CA', sha256:"),
                              (None, "handshake failure" if version == "1.2" else "certificate required",
                               "the client showed no certificate")):
         certs.new_log()
         with pytest.raises(ssl.SSLError) as failed:
-            handshake(Site(certs, "IMAPS_REQUIRE", cert, version))
+            handshake(Visitor(certs, "IMAPS_REQUIRE", cert, version))
         assert alert.replace(" ", "_") in str(failed.value).lower().replace(" ", "_"), failed.value
         certs.logged("TLS refused: " + why)
         certs.logged("how=\"TLS failed\"")
@@ -275,17 +247,17 @@ def test_required(certs, version):
 
 
 def test_mail_servers_with_a_certificate(certs, version):
-    certs.start()
-    assert handshake(Site(certs, "LMTP_REQUIRE", "gateway", version)).startswith(b"220")
+    certs.begin()
+    assert handshake(Visitor(certs, "LMTP_REQUIRE", "gateway", version)).startswith(b"220")
     with pytest.raises(ssl.SSLError):
-        handshake(Site(certs, "LMTP_REQUIRE", None, version))
+        handshake(Visitor(certs, "LMTP_REQUIRE", None, version))
     certs.logged("TLS refused: the client showed no certificate")
 
 
 def test_a_chain(certs, version):
     """A CA in the middle, which the client sends; a ticket remembers it."""
     certs.ca.issue("middle", "/CN=Middle", sub=True)
-    middle = Authority(os.path.join(certs.server.dir, "middle"), "Middle")
+    middle = Authority(os.path.join(certs.dir, "middle"), "Middle")
     shutil.copy(certs.ca.path("middle.pem"), middle.ca)
     shutil.copy(certs.ca.path("middle.key"), middle.path("ca.key"))
     cert, key = middle.issue("gateway")
@@ -293,18 +265,18 @@ def test_a_chain(certs, version):
     shutil.copy(cert, alone)
     with open(cert, "a", encoding="ascii") as out, open(middle.ca, encoding="ascii") as ca:
         out.write(ca.read())
-    certs.start()
+    certs.begin()
     refused(certs, (alone, key), "unable to get local issuer certificate", version)
-    site = Site(certs, "IMAPS_REQUEST", (cert, key), version)
-    c = site.client()
+    visitor = Visitor(certs, "IMAPS_REQUEST", (cert, key), version)
+    c = visitor.client()
     c.ok(external())
-    site.session = c.sock.session
+    visitor.session = c.sock.session
     c.close()
     for _ in range(3):  # each time with the ticket of the last
-        c = site.client()
+        c = visitor.client()
         assert c.sock.session_reused
         c.ok(external())
-        site.session = c.sock.session
+        visitor.session = c.sock.session
         c.close()
 
 
@@ -312,37 +284,37 @@ def test_a_chain(certs, version):
 
 
 def resumed(certs, cert, version, listener="IMAPS_REQUEST"):
-    """A site with the session of a client that was there."""
-    site = Site(certs, listener, cert, version)
-    c = site.client()
+    """A visitor with the session of a client that was there."""
+    visitor = Visitor(certs, listener, cert, version)
+    c = visitor.client()
     c.ok(external())
-    site.session = c.sock.session
-    assert site.session is not None
+    visitor.session = c.sock.session
+    assert visitor.session is not None
     c.close()
-    return site
+    return visitor
 
 
 def test_expires_in_the_middle(certs):
     end = int(time.time()) + 20
     certs.ca.issue("short", "/CN=gateway", end=end)
-    certs.start()
-    live, sites = [], []
+    certs.begin()
+    live, visitors = [], []
     for version in VERSIONS:  # both wait for the same end
-        c = certs.client(cert="short", version=version)
+        c = certs.visit(cert="short", version=version)
         c.ok(external())
-        site = resumed(certs, "short", version)
-        again = site.client()
+        visitor = resumed(certs, "short", version)
+        again = visitor.client()
         assert again.sock.session_reused
         again.ok(external("bo"))
         live += [c, again]
-        sites.append(site)
+        visitors.append(visitor)
     for c in live:
         c.ok("UNAUTHENTICATE")
     assert time.time() < end, "this machine was too slow to try it before the end"
     while time.time() < end + 1:
         time.sleep(0.1)
-    for site in sites:
-        live.append(site.client())
+    for visitor in visitors:
+        live.append(visitor.client())
         assert live[-1].sock.session_reused
     for c in live:
         assert not shown(c)
@@ -351,18 +323,18 @@ def test_expires_in_the_middle(certs):
         c.close()
     certs.logged('msg="login failed"', "certificate has expired")
     # Nobody is let in by it at once, either.
-    assert certs.client("IMAPS_PREAUTH", "short").greeting.startswith(b"* OK")
+    assert certs.visit("IMAPS_PREAUTH", "short").greeting.startswith(b"* OK")
 
 
 def test_proxyauth(certs, version):
     """The certificate goes on with PROXYAUTH, and is judged again each time."""
     certs.ca.crl()
-    certs.start(crl="client_crl = ca/crl.pem;")
-    c = certs.client(version=version)
+    certs.begin(crl="client_crl = ca/crl.pem;")
+    c = certs.visit(version=version)
     c.ok(external())
-    p = certs.client("IMAPS_PREAUTH", version=version)
+    p = certs.visit("IMAPS_PREAUTH", version=version)
     assert p.greeting.startswith(b"* PREAUTH")
-    password = certs.client(version=version)
+    password = certs.visit(version=version)
     password.ok(f'LOGIN gateway "{PASSWORD}"')
     for one, mech in ((c, "mech=EXTERNAL"), (p, "mech=PREAUTH")):
         for user in ("anna", "bo", "gateway", "anna"):
@@ -384,25 +356,25 @@ def test_proxyauth(certs, version):
 def test_no_longer_theirs_in_the_middle(certs, version, how):
     certs.ca.issue("other", "/CN=other")
     certs.ca.crl()
-    certs.start(crl="client_crl = ca/crl.pem;", map=MAP + 'certificate_map o { subject = "CN=other"; user = anna }\n')
-    live = certs.client(version=version)
+    certs.begin(crl="client_crl = ca/crl.pem;", map=MAP + 'certificate_map o { subject = "CN=other"; user = anna }\n')
+    live = certs.visit(version=version)
     live.ok(external())
     live.ok("UNAUTHENTICATE")
-    asked = certs.client(version=version)
+    asked = certs.visit(version=version)
     asked.send("x AUTHENTICATE EXTERNAL\r\n")
     assert asked.read_line() == b"+ "
-    site = resumed(certs, "gateway", version)
-    preauth = Site(certs, "IMAPS_PREAUTH", "gateway", version)
+    visitor = resumed(certs, "gateway", version)
+    preauth = Visitor(certs, "IMAPS_PREAUTH", "gateway", version)
     c = preauth.client()
     assert c.greeting.startswith(b"* PREAUTH")
     c.ok("NOOP")
     preauth.session = c.sock.session
     c.close()
-    again = site.client()
+    again = visitor.client()
     assert again.sock.session_reused
     again.ok(external())
     again.ok("UNAUTHENTICATE")
-    logged_in = certs.client(version=version)
+    logged_in = certs.visit(version=version)
     logged_in.ok(external())
     if how == "revoked":
         certs.ca.revoke("gateway")
@@ -419,25 +391,26 @@ def test_no_longer_theirs_in_the_middle(certs, version, how):
     assert asked.until("x")[-1].startswith(b"x NO [AUTHENTICATIONFAILED]")
     logged_in.ok("NOOP")  # what a login was given, it has until it ends
     logged_in.ok("UNAUTHENTICATE")
-    late = site.client()
+    late = visitor.client()
     assert late.sock.session_reused
     greeting = preauth.client()
     assert greeting.sock.session_reused
     for c in (live, again, logged_in, late):
+        since = len(certs.log())
         if why is None:
             c.ok(external())
-            assert certs.logged("msg=login", "user=bo", "mech=EXTERNAL")
+            certs.logged("msg=login", "user=bo", "mech=EXTERNAL", since=since)
             c.ok("UNAUTHENTICATE")
             c.no(external("anna"), "AUTHORIZATIONFAILED")  # bo acts for nobody
         else:
             assert not shown(c)
             c.no(external(), "AUTHENTICATIONFAILED")
-            certs.logged('msg="login failed"', why)
+            certs.logged('msg="login failed"', why, since=since)
     assert greeting.greeting.startswith(b"* PREAUTH" if why is None else b"* OK"), greeting.greeting
     if why is None:
         certs.logged("msg=login", "user=bo", "mech=PREAUTH")
     # Others go on.
-    c = certs.client(cert="other", version=version)
+    c = certs.visit(cert="other", version=version)
     if how != "another user":
         c.ok(external())
     # And back again.
@@ -448,16 +421,16 @@ def test_no_longer_theirs_in_the_middle(certs, version, how):
 
 def test_a_revoked_session_is_not_resumed_where_one_is_required(certs, version):
     certs.ca.crl()
-    certs.start(crl="client_crl = ca/crl.pem;")
-    site = resumed(certs, "gateway", version, "IMAPS_REQUIRE")
-    c = site.client()
+    certs.begin(crl="client_crl = ca/crl.pem;")
+    visitor = resumed(certs, "gateway", version, "IMAPS_REQUIRE")
+    c = visitor.client()
     assert c.sock.session_reused
     c.close()
     certs.ca.revoke("gateway")
     certs.ca.crl()
     certs.reload()
     with pytest.raises(ssl.SSLError):
-        handshake(site)
+        handshake(visitor)
     certs.logged("TLS refused: the client's certificate is not believed: certificate revoked")
 
 
@@ -465,37 +438,37 @@ def test_a_revoked_session_is_not_resumed_where_one_is_required(certs, version):
 
 
 def test_sessions_go_on_over_a_reload_and_not_at_another_listener(certs, version):
-    certs.start()
-    site = resumed(certs, "gateway", version)
+    certs.begin()
+    visitor = resumed(certs, "gateway", version)
     certs.reload()
-    c = site.client()
+    c = visitor.client()
     assert c.sock.session_reused
     c.close()
-    other = Site(certs, "IMAPS_OTHER", "gateway", version)
-    other.tls, other.session = site.tls, site.session
+    other = Visitor(certs, "IMAPS_OTHER", "gateway", version)
+    other.tls, other.session = visitor.tls, visitor.session
     c = other.client()
     assert not c.sock.session_reused
     c.close()
 
 
 def test_no_sessions(certs, version):
-    certs.start(tls="ticket_time = 0;")
-    site = Site(certs, "IMAPS_REQUEST", "gateway", version)
-    c = site.client()
+    certs.begin(tls="ticket_time = 0;")
+    visitor = Visitor(certs, "IMAPS_REQUEST", "gateway", version)
+    c = visitor.client()
     c.ok(external())
     session = c.sock.session
     c.close()
     assert session is None or not session.has_ticket
-    site.session = session
-    assert not site.client().sock.session_reused
+    visitor.session = session
+    assert not visitor.client().sock.session_reused
 
 
 # ---- PREAUTH (RFC 9051 section 7.1.4)
 
 
 def test_preauth(certs, version):
-    certs.start()
-    c = certs.client("IMAPS_PREAUTH", version=version)
+    certs.begin()
+    c = certs.visit("IMAPS_PREAUTH", version=version)
     assert c.greeting.startswith(b"* PREAUTH [CAPABILITY IMAP4rev1 ") and b" UNAUTHENTICATE" in c.greeting
     assert b"AUTH=" not in c.greeting and b"STARTTLS" not in c.greeting
     certs.logged("msg=login", "user=gateway", "mech=PREAUTH", "tls=TLSv1")
@@ -513,32 +486,28 @@ def test_preauth(certs, version):
 
 
 def test_preauth_of_nobody(certs, version):
-    certs.start(map='certificate_map gw { subject = "CN=gateway"; user = nobody-here }\n')
-    c = certs.client("IMAPS_PREAUTH", version=version)
+    certs.begin(map='certificate_map gw { subject = "CN=gateway"; user = nobody-here }\n')
+    c = certs.visit("IMAPS_PREAUTH", version=version)
     assert c.greeting.startswith(b"* OK [CAPABILITY")
     certs.logged('msg="login failed"', "mech=PREAUTH", "claimed_authcid=nobody-here")
     c.ok(f'LOGIN anna "{PASSWORD}"')
     c.close()
     certs.reload(map=MAP)
-    certs.server.cli("user", "disable", "gateway")
-    c = certs.client("IMAPS_PREAUTH", version=version)
+    certs.cli("user", "disable", "gateway")
+    c = certs.visit("IMAPS_PREAUTH", version=version)
     assert c.greeting.startswith(b"* OK [CAPABILITY")
     c.close()
-    certs.server.cli("user", "enable", "gateway")
-    assert certs.client("IMAPS_PREAUTH", cert=None).greeting.startswith(b"* OK [CAPABILITY")
+    certs.cli("user", "enable", "gateway")
+    assert certs.visit("IMAPS_PREAUTH", cert=None).greeting.startswith(b"* OK [CAPABILITY")
 
 
 def test_preauth_input_that_came_early(certs):
     """Pipelined behind the handshake: it waits for the greeting."""
-    certs.start()
-    site = Site(certs, "IMAPS_PREAUTH", "gateway", "1.3")
-    with socket.create_connection(("127.0.0.1", site.imaps), timeout=60) as raw:
-        with site.wrap_socket(raw) as tls:
-            tls.sendall(b"a SELECT INBOX\r\nb UNAUTHENTICATE\r\nc LOGOUT\r\n")
-            got = b""
-            while b"c OK" not in got:
-                got += tls.recv(65536)
-    assert got.startswith(b"* PREAUTH") and got.index(b"a OK") < got.index(b"b OK"), got
+    certs.begin()
+    with Visitor(certs, "IMAPS_PREAUTH", "gateway", "1.3").client(Peer) as peer:
+        got = peer.say("a SELECT INBOX\r\nb UNAUTHENTICATE\r\nc LOGOUT\r\n", "c OK")
+    order = [line[:4] for line in got if line[:4] in (b"a OK", b"b OK", b"c OK")]
+    assert got[0].startswith(b"* PREAUTH") and order == [b"a OK", b"b OK", b"c OK"], got
 
 
 # ---- the map
@@ -550,15 +519,15 @@ def test_the_map(certs):
     certs.ca.issue("uri", "/CN=somebody", "URI:spiffe://voice.example/gw/one")
     certs.ca.issue("anna", "/CN=Anna/O=Example")
     subject = certs.ca.run("x509", "-in", certs.ca.path("anna.pem"), "-noout", "-subject", "-nameopt", "RFC2253")
-    certs.start(map=f"""\
+    certs.begin(map=f"""\
 certificate_map a {{ fingerprint = "sha256:{print_of.strip().split("=")[1]}"; user = gateway }}
 certificate_map b {{ san_email = "*@voice.example"; user_from = san_email }}
 certificate_map c {{ san_uri = "spiffe://voice.example/gw/*"; user = bo }}
 certificate_map d {{ subject = "{subject.strip().split("=", 1)[1]}"; issuer = "CN=Test CA"; user_from = cn }}
 """)
-    certs.server.add("bo@voice.example", PASSWORD)
+    certs.add("bo@voice.example", PASSWORD)
     for cert, user in (("gateway", "gateway"), ("mail", "bo@voice.example"), ("uri", "bo"), ("anna", "anna")):
-        c = certs.client(cert=cert)
+        c = certs.visit(cert=cert)
         c.ok(external())
         certs.logged("msg=login", f"user={user} ", "mech=EXTERNAL")
         c.close()
@@ -568,10 +537,8 @@ certificate_map d {{ subject = "{subject.strip().split("=", 1)[1]}"; issuer = "C
 
 
 def served(certs, host, listener="IMAPS_REQUEST"):
-    site = Site(certs, listener, None, host=host)
-    with socket.create_connection(("127.0.0.1", site.imaps), timeout=60) as raw:
-        with site.wrap_socket(raw) as tls:
-            return dict(pair for part in tls.getpeercert()["subject"] for pair in part)["commonName"]
+    with Visitor(certs, listener, host=host).client(Peer) as peer:
+        return dict(pair for part in peer.sock.getpeercert()["subject"] for pair in part)["commonName"]
 
 
 def test_a_certificate_for_each_name(certs):
@@ -582,21 +549,21 @@ certificate mail { names = [mail.example, IMAP.example]; certificate = ca/mail.p
 certificate voice { names = ["*.voice.example"]; certificate = ca/voice.pem; key = ca/voice.key }
 certificate own { names = [own.voice.example]; certificate = ca/own.pem; key = ca/own.key }
 """
-    certs.start(more=blocks)
+    certs.begin(more=blocks)
     for host, name in ((None, "localhost"), ("mail.example", "mail"), ("imap.EXAMPLE", "mail"),
                        ("a.voice.example", "voice"), ("own.voice.example", "own"), ("voice.example", "localhost"),
                        ("a.b.voice.example", "localhost"), ("other.example", "localhost")):
         assert served(certs, host) == name, host
     # A client's certificate and its session are the same matter under each name.
-    site = Site(certs, "IMAPS_REQUEST", "gateway", host="mail.example")
-    c = site.client()
+    visitor = Visitor(certs, "IMAPS_REQUEST", "gateway", host="mail.example")
+    c = visitor.client()
     c.ok(external())
-    site.session = c.sock.session
+    visitor.session = c.sock.session
     c.close()
-    c = site.client()
+    c = visitor.client()
     assert c.sock.session_reused
     c.ok(external())
-    live = certs.client()
+    live = certs.visit()
     certs.ca.issue("mail", "/CN=mail-two", "DNS:x.example", "serverAuth")
     certs.reload()
     assert served(certs, "mail.example") == "mail-two"
@@ -605,7 +572,7 @@ certificate own { names = [own.voice.example]; certificate = ca/own.pem; key = c
 
 def staple(certs, host="localhost"):
     return subprocess.run(["openssl", "s_client", "-status", "-CAfile", certs.ca.ca, "-servername", host, "-connect",
-                           f"127.0.0.1:{certs.server.port('IMAPS_REQUEST')}"], stdin=subprocess.DEVNULL,
+                           f"127.0.0.1:{certs.port('IMAPS_REQUEST')}"], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False).stdout
 
 
@@ -613,7 +580,7 @@ def test_ocsp_stapling(certs):
     with open(certs.ca.path("server.pem"), "a", encoding="ascii") as out, open(certs.ca.ca, encoding="ascii") as ca:
         out.write(ca.read())
     certs.ca.ocsp("server", "ocsp.der", None, "-ndays", "1")
-    certs.start(tls="ocsp_response = ca/ocsp.der;")
+    certs.begin(tls="ocsp_response = ca/ocsp.der;")
     got = staple(certs)
     assert "Cert Status: good" in got and "OCSP Response Status: successful" in got, got
     # Delegated to a responder (RFC 6960 section 4.2.2.2).
@@ -629,8 +596,8 @@ def test_ocsp_stapling(certs):
 
 def check(certs, *words):
     """`config check` names the line, the option and what is wrong."""
-    certs.write()
-    done = certs.server.cli("config", "check", ok=False)
+    certs.set()
+    done = certs.cli("config", "check", ok=False)
     text = done.stdout + done.stderr
     for word in words:
         assert word in text, text
@@ -670,13 +637,13 @@ def test_faults_are_told(certs):
         certs.options.update(options)
         check(certs, *words)
         certs.options = before
-    certs.write()
-    certs.server.cli("config", "check")
+    certs.set()
+    certs.cli("config", "check")
     # What is wrong at a reload changes nothing.
-    certs.start()
-    live = certs.client()
-    certs.write(crl="client_crl = ca/junk;")
-    done = certs.server.cli("reload", ok=False)
+    certs.begin()
+    live = certs.visit()
+    certs.set(crl="client_crl = ca/junk;")
+    done = certs.cli("reload", ok=False)
     assert "tls.client_crl" in done.stdout + done.stderr and "nothing was changed" in done.stdout + done.stderr
     live.ok(external())
 
@@ -685,22 +652,22 @@ def test_faults_are_told(certs):
 
 
 def test_curl(certs, version):
-    certs.start()
-    c = certs.client()
+    certs.begin()
+    c = certs.visit()
     c.ok(external("anna"))
     c.append("INBOX", "Subject: by certificate\r\n\r\nx\r\n")
     for listener, url, options in (("IMAPS_REQUEST", "imaps", ()), ("IMAP_REQUEST", "imap", ("--ssl-reqd",))):
         done = subprocess.run(
             ["curl", "-sS", "--cacert", certs.ca.ca, "--cert", certs.ca.path("gateway.pem"), "--key",
              certs.ca.path("gateway.key"), f"--tlsv{version}", "--tls-max", version, *options, "--login-options",
-             "AUTH=EXTERNAL", "-u", "anna:", f"{url}://localhost:{certs.server.port(listener)}/INBOX;MAILINDEX=1"],
+             "AUTH=EXTERNAL", "-u", "anna:", f"{url}://localhost:{certs.port(listener)}/INBOX;MAILINDEX=1"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
         assert done.returncode == 0 and "by certificate" in done.stdout, done
 
 
 @pytest.mark.skipif(not os.path.exists("/usr/lib/cyrus/bin/imtest"), reason="needs imtest (cyrus-clients)")
 def test_imtest(certs):
-    certs.start()
+    certs.begin()
     both = certs.ca.path("both.pem")
     with open(both, "w", encoding="ascii") as out:
         for part in ("gateway.pem", "gateway.key"):
@@ -708,7 +675,7 @@ def test_imtest(certs):
                 out.write(f.read())
     done = subprocess.run(
         ["/usr/lib/cyrus/bin/imtest", "-t", both, "-m", "EXTERNAL", "-u", "bo", "-p",
-         str(certs.server.port("IMAP_REQUEST")), "localhost"],
+         str(certs.port("IMAP_REQUEST")), "localhost"],
         input="x LOGOUT\r\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False)
     assert "A01 OK" in done.stdout or "Authenticated." in done.stdout, done.stdout
     certs.logged("msg=login", "user=bo", "authcid=gateway", "mech=EXTERNAL")

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: configuration, users with and without a running server, start and end."""
-import json
 import os
 import signal
 import socket
@@ -9,8 +8,8 @@ import subprocess
 
 import pytest
 
-from conftest import TURNSTONE, give
-from test_service import wait_for
+from peer import connect
+from server import TURNSTONE, give, wait_for
 
 
 def run(*args):
@@ -85,24 +84,24 @@ def test_users(server, running):
     shown = server.cli("user", "show", "gate").stdout
     assert "acts for: *" in shown and "yescrypt" in shown and "SCRAM-SHA-256" in shown
     if running:
-        assert server.login("anna", '"blue sea"')
-        assert not server.login("anna", "wrong")
+        assert server.lets_in("anna", "blue sea")
+        assert not server.lets_in("anna", "wrong")
     server.cli("user", "passwd", "anna", "--password-stdin", stdin="green\n")
     if not running:
         server.start()
-    assert not server.login("anna", '"blue sea"')
-    assert server.login("anna", "green")
+    assert not server.lets_in("anna", "blue sea")
+    assert server.lets_in("anna", "green")
     server.cli("user", "disable", "anna")
-    assert not server.login("anna", "green")
+    assert not server.lets_in("anna", "green")
     server.cli("user", "enable", "anna")
-    assert server.login("anna", "green")
+    assert server.lets_in("anna", "green")
     if not running:
         assert server.stop() == 0
     server.cli("user", "delete", "anna", "--purge")
     assert server.cli("user", "list").stdout == "gate admin acts-for=*\n"
     assert "no user anna" in server.cli("user", "delete", "anna", ok=False).stderr
     if running:
-        assert not server.login("anna", "green")
+        assert not server.lets_in("anna", "green")
         assert server.stop() == 0
 
 
@@ -117,8 +116,8 @@ def test_password_file_and_hash(server):
     assert "crypt(3)" in server.cli("user", "add", "carl", "--hash", "rubbish", ok=False).stderr
     assert server.cli("user", "add", "carl", ok=False).stderr  # no terminal to ask
     server.start()
-    assert server.login("anna", '"from a file"')
-    assert server.login("bert", '"from a file"')
+    assert server.lets_in("anna", "from a file")
+    assert server.lets_in("bert", "from a file")
 
 
 def test_bulk(server):
@@ -128,9 +127,9 @@ def test_bulk(server):
     server.start()
     assert "9 users made" in server.cli("user", "bulk", "--prefix", "user", "--from", "2992", "--to", "3009",
                                         "--password-stdin", stdin="other\n").stdout
-    assert server.login("user0001", "crowd")
-    assert server.login("user3000", "crowd")
-    assert server.login("user3009", "other")
+    assert server.lets_in("user0001", "crowd")
+    assert server.lets_in("user3000", "crowd")
+    assert server.lets_in("user3009", "other")
     assert len(server.cli("user", "list").stdout.splitlines()) == 3009
 
 
@@ -140,7 +139,7 @@ def test_double_start_is_refused(server):
     assert done.returncode == 1
     assert "data/store" in done.stderr, done.stderr
     server.add("anna", "blue")
-    assert server.login("anna", "blue")
+    assert server.lets_in("anna", "blue")
 
 
 def test_tool_beside_a_server_without_control_socket(server):
@@ -154,19 +153,13 @@ def test_tool_beside_a_server_without_control_socket(server):
 def test_clean_end(server, signo):
     server.add("anna", "blue")
     server.start()
-    with socket.create_connection(("127.0.0.1", server.port("IMAP")), timeout=60) as s:
-        f = s.makefile("rb")
-        f.readline()
-        s.sendall(b"a LOGIN anna blue\r\n")
-        while not f.readline().startswith(b"a "):
-            pass
-        assert server.stop(signo) == 0
-        assert f.readline().startswith(b"* BYE")
-        assert f.readline() == b""
+    client = server.login("anna")
+    assert server.stop(signo) == 0
+    assert client.read_line().startswith(b"* BYE") and client.rest() == b""
     assert not os.path.exists(os.path.join(server.dir, "data", "control.sock"))
     assert server.log().rstrip().endswith("stopped")
     server.start()
-    assert server.login("anna", "blue")
+    assert server.lets_in("anna", "blue")
 
 
 def test_starts_after_sigkill(server):
@@ -175,7 +168,7 @@ def test_starts_after_sigkill(server):
     server.stop(signal.SIGKILL)
     assert server.cli("user", "list").stdout == "anna\n"
     server.start()
-    assert server.login("anna", "blue")
+    assert server.lets_in("anna", "blue")
 
 
 def test_status_stop_and_socket_mode(server):
@@ -183,9 +176,9 @@ def test_status_stop_and_socket_mode(server):
     server.start()
     mode = os.stat(os.path.join(server.dir, "data", "control.sock")).st_mode
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600
-    pid = server.process.pid
+    pid = server.pid
     assert f"pid: {pid}\n" in server.cli("status", "--all").stdout
-    status = json.loads(server.cli("status", "--json").stdout)
+    status = server.asked("status")
     assert status["pid"] == pid and status["connections"] == 0 and status["loops"] == 2
     assert status["listener_imap"] == server.port("IMAP")
     assert server.cli("stop").stdout == "stopped\n"
@@ -209,7 +202,7 @@ def test_certificate_reload(server, how):
     make_certificate(server, "two")
     assert server.certificate() == first
     if how == "signal":
-        server.process.send_signal(signal.SIGHUP)
+        server.send_signal(signal.SIGHUP)
         wait_for(lambda: "read again" in server.log())
     else:
         assert "read again" in server.cli("reload").stdout
@@ -245,9 +238,7 @@ def test_foreign_bytes_on_the_control_socket(server):
     path = os.path.join(server.dir, "data", "control.sock")
     for data in [b"\n\n", b"user-add\nname\n\n", b"user-add\nname %zz\n\n", b"x\n" * 100000, b"no-such-verb\n\n",
                  b"user-add\n" + b"acts-for x\n" * 600 + b"\n"]:
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(60)
-            s.connect(path)
+        with connect(path) as s:
             try:
                 s.sendall(data)
                 s.shutdown(socket.SHUT_WR)
@@ -268,15 +259,8 @@ def test_demo_site(server):
     server.conf = os.path.join(site, "turnstone.conf")
 
     def messages(user, name):
-        with socket.create_connection(("127.0.0.1", server.port("IMAP")), timeout=60) as s:
-            f = s.makefile("rb")
-            f.readline()
-            s.sendall(f"a LOGIN {user} {passwords[name]}\r\nb STATUS INBOX (MESSAGES)\r\n".encode())
-            lines = []
-            while not lines or not lines[-1].startswith(b"b "):
-                lines.append(f.readline())
-                assert lines[-1], lines
-            return int([x for x in lines if x.startswith(b"* STATUS")][0].split(b"MESSAGES ")[1].split(b")")[0])
+        with server.login(user, passwords[name]) as client:
+            return int(client.ok("STATUS INBOX (MESSAGES)")[0].split(b"MESSAGES ")[1].split(b")")[0])
 
     server.start()
     assert messages("alice", "ALICE_PASSWORD") > 40
@@ -298,7 +282,6 @@ def test_the_control_socket_takes_no_other_files_place(server):
         f.write("kept")
     server.write(f"server.control = {path}")
     server.start(wait=False)
-    assert server.process.wait(60) != 0
-    server.process = None
+    assert server.gone() != 0
     with open(path, encoding="ascii") as f:
         assert f.read() == "kept"

@@ -9,17 +9,7 @@ import re
 import subprocess
 import time
 
-import pytest
-
-from demo import Demo
 from node import imapflow
-
-
-@pytest.fixture(scope="module")
-def demo():
-    d = Demo().up()
-    yield d
-    d.remove()
 
 
 def run(cmd, **kw):
@@ -65,7 +55,7 @@ def subjects(demo, user, name):
 # ---- curl
 
 def test_curl(demo, tmp_path):
-    base, user = f"imaps://127.0.0.1:{demo.imaps}", f"bob:{demo.password('bob')}"
+    base, user = f"imaps://127.0.0.1:{demo.port('IMAPS')}", f"bob:{demo.password('bob')}"
     curl = ["curl", "-sS", "--cacert", demo.ca, "-u", user]
     run(curl + [base, "-X", "CREATE Curl"])
     message = tmp_path / "m.eml"
@@ -76,7 +66,7 @@ def test_curl(demo, tmp_path):
     assert "Curl" in run(curl + [base])
     assert "* SEARCH 1" in run(curl + [f"{base}/Curl?SUBJECT%20number"])
     assert run(curl + [f"{base}/Curl;UID=1;SECTION=HEADER.FIELDS%20(SUBJECT)"]).strip() == "Subject: Message number 1"
-    run(curl + ["--ssl-reqd", f"imap://127.0.0.1:{demo.imap}/Curl", "-X", "STORE 1 +Flags \\Deleted"])
+    run(curl + ["--ssl-reqd", f"imap://127.0.0.1:{demo.port('IMAP')}/Curl", "-X", "STORE 1 +Flags \\Deleted"])
     run(curl + [f"{base}/Curl", "-X", "EXPUNGE"])
     assert subjects(demo, "bob", "Curl") == {} or "\\Deleted" in subjects(demo, "bob", "Curl")["Message number 1"]
 
@@ -84,7 +74,7 @@ def test_curl(demo, tmp_path):
 # ---- Python's imaplib
 
 def test_imaplib(demo):
-    c = imaplib.IMAP4_SSL("127.0.0.1", demo.imaps, ssl_context=demo.context())
+    c = imaplib.IMAP4_SSL("127.0.0.1", demo.port("IMAPS"), ssl_context=demo.context())
     c.login("alice", demo.password("alice"))
     assert c.create("Lib")[0] == "OK"
     for i in range(30):
@@ -112,7 +102,7 @@ def test_imaplib(demo):
 
 
 def test_imaplib_starttls_and_enable(demo):
-    c = imaplib.IMAP4("127.0.0.1", demo.imap)
+    c = imaplib.IMAP4("127.0.0.1", demo.port("IMAP"))
     c.starttls(demo.context())
     c.authenticate("PLAIN", lambda _: f"alice\0gateway\0{demo.password('gateway')}".encode())
     assert c.enable("IMAP4rev2")[0] == "OK"
@@ -128,7 +118,7 @@ def mbsyncrc(demo, tmp_path, user):
     rc = tmp_path / "mbsyncrc"
     rc.write_text(f"""IMAPAccount t
 Host localhost
-Port {demo.imaps}
+Port {demo.port('IMAPS')}
 User {user}
 Pass {demo.password(user)}
 SSLType IMAPS
@@ -199,8 +189,8 @@ def test_mbsync_two_ways(demo, tmp_path):
 def test_mutt_reads_saves_and_deletes(demo, tmp_path):
     fill(demo, "bob", "Mutt", 12)
     rc = tmp_path / "muttrc"
-    rc.write_text(f"""set folder="imaps://bob@127.0.0.1:{demo.imaps}/"
-set spoolfile="imaps://bob@127.0.0.1:{demo.imaps}/Mutt"
+    rc.write_text(f"""set folder="imaps://bob@127.0.0.1:{demo.port('IMAPS')}/"
+set spoolfile="imaps://bob@127.0.0.1:{demo.port('IMAPS')}/Mutt"
 set imap_user="bob"
 set imap_pass="{demo.password('bob')}"
 set certificate_file="{demo.ca}"
@@ -246,7 +236,7 @@ localfolders = {maildir}
 [Repository far]
 type = IMAP
 remotehost = localhost
-remoteport = {demo.imaps}
+remoteport = {demo.port('IMAPS')}
 remoteuser = bob
 remotepass = {demo.password('bob')}
 ssl = yes
@@ -281,7 +271,7 @@ createfolders = no
 
 def test_imapflow(demo):
     home = imapflow()
-    out = run(["node", "flow.js", "127.0.0.1", str(demo.imaps), demo.ca, "alice", demo.password("alice")], cwd=home)
+    out = run(["node", "flow.js", "127.0.0.1", str(demo.port("IMAPS")), demo.ca, "alice", demo.password("alice")], cwd=home)
     got = json.loads(out.strip().splitlines()[-1])
     assert "Flow/Arbeit/Überstunden" in got["list"]
     assert (got["exists"], got["unseen"], got["subject"], got["flagged"]) == (25, 13, 1, 5)

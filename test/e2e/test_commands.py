@@ -14,9 +14,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from conftest import TOP, TURNSTONE, give
-from test_admin import Imap, asked
-from test_service import wait_for
+from imap import plain
+from server import TOP, TURNSTONE, give, wait_for
 
 RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
 
@@ -72,7 +71,7 @@ def test_the_environment_names_the_configuration(server):
     server.add("anna", "blue")
     assert bare("user", "list", TURNSTONE_CONFIG=server.conf).stdout == "anna\n"
     server.start()
-    assert f"pid: {server.process.pid}\n" in bare("status", "--all", TURNSTONE_CONFIG=server.conf).stdout
+    assert f"pid: {server.pid}\n" in bare("status", "--all", TURNSTONE_CONFIG=server.conf).stdout
     other = os.path.join(server.dir, "other.conf")
     with open(other, "w", encoding="utf-8") as f:
         f.write(f"server.data = {server.dir}/elsewhere\n")
@@ -181,7 +180,7 @@ def test_alias_targets_that_are_not_there(server, running):
     assert "no user or alias self" in server.cli("alias", "add", "self", "self").stderr
     assert server.cli("alias", "add", "anna", "anna").stderr == ""
     assert "no user or alias zoe-lists" in server.cli("alias", "add", "z", "zoe-lists").stderr
-    listed = {row["name"]: row["targets"] for row in json.loads(server.cli("alias", "list", "--json").stdout)}
+    listed = {row["name"]: row["targets"] for row in server.asked("alias", "list")}
     assert listed["team"] == ["anna", "nobody", "anna-lists", "carl-otto", "gone"] and listed["self"] == ["self"]
 
 
@@ -209,7 +208,7 @@ def test_an_alias_of_a_users_name_and_one_that_leads_back(server, running):
 def test_mail_of_an_earlier_user(server, running):
     assert server.add("anna", "blue").stderr == ""
     assert server.cli("mailbox", "create", "Work", "--user", "anna").stderr == ""
-    count = len(json.loads(server.cli("mailbox", "list", "--user", "anna", "--json").stdout))
+    count = len(server.asked("mailbox", "list", "--user", "anna"))
     if running:
         server.start()
     server.cli("user", "delete", "anna")
@@ -366,52 +365,52 @@ def people(server):
     server.add("anna", "blue")
     server.add("gate", "gold", "--acts-for", "*")
     server.start()
-    clients = [Imap(server) for _ in range(4)]
-    clients[0].run('ID ("name" "Sparrow" "version" "3")')
-    clients[0].run("LOGIN anna blue")
-    clients[1].run("LOGIN anna blue")
-    clients[2].run('ID ("name" "Proxy")')
-    clients[2].act_for("anna", "gate", "gold")
+    clients = [server.client() for _ in range(4)]
+    clients[0].ok('ID ("name" "Sparrow" "version" "3")')
+    clients[0].ok("LOGIN anna blue")
+    clients[1].ok("LOGIN anna blue")
+    clients[2].ok('ID ("name" "Proxy")')
+    clients[2].ok(f"AUTHENTICATE PLAIN {plain('anna', 'gate', 'gold')}")
     return clients
 
 
 def test_who_tells_the_client_and_idle_time(server):
     clients = people(server)
-    rows = sorted(asked(server, "who", "anna"), key=lambda row: row["id"])
+    rows = sorted(server.asked("who", "anna"), key=lambda row: row["id"])
     assert sorted(row["client"] for row in rows) == ["", "Proxy", "Sparrow/3"]
     assert all(0 <= row["idle_seconds"] <= row["seconds"] + 1 and row["host"] == "127.0.0.1" for row in rows)
     table = server.cli("who").stdout.splitlines()
     assert table[0].split()[-4:] == ["IDLE", "TLS", "COMMANDS", "CLIENT"] and any("Sparrow/3" in x for x in table)
 
     def idle():
-        return {row["id"]: row["idle_seconds"] for row in asked(server, "who", "anna")}
+        return {row["id"]: row["idle_seconds"] for row in server.asked("who", "anna")}
 
     wait_for(lambda: all(seconds >= 2 for seconds in idle().values()), 30)
     busy = [row["id"] for row in rows if row["client"] == ""][0]
-    clients[1].run("NOOP")
+    clients[1].ok("NOOP")
     after = idle()
     assert all(after[n] > after[busy] for n in after if n != busy), after
 
 
 def test_who_by_user_and_by_address(server):
     clients = people(server)
-    groups = asked(server, "who", "--by", "user")
+    groups = server.asked("who", "--by", "user")
     assert [g["user"] for g in groups] == ["", "anna"]
     assert groups[1]["connections"] == 3 and groups[1]["addresses"] == ["127.0.0.1"]
     assert groups[1]["clients"] == ["Proxy", "Sparrow/3"] and groups[1]["idle_seconds"] >= 0
-    groups = asked(server, "who", "--by", "address")
+    groups = server.asked("who", "--by", "address")
     assert len(groups) == 1 and groups[0]["address"] == "127.0.0.1" and groups[0]["connections"] == 4
     assert groups[0]["users"] == ["anna"]
-    assert asked(server, "who", "gate", "--by", "user")[0]["connections"] == 1
+    assert server.asked("who", "gate", "--by", "user")[0]["connections"] == 1
     table = server.cli("who", "--by", "user").stdout.splitlines()
     assert table[0].split() == ["USER", "CONNECTIONS", "IDLE", "ADDRESSES", "CLIENTS"]
     assert table[1].startswith("(not logged in)") and table[2].split()[:2] == ["anna", "3"]
     assert server.cli("who", "--by", "address").stdout.splitlines()[1].split()[:2] == ["127.0.0.1", "4"]
     done = server.cli("who", "--by", "name", ok=False)
     assert done.returncode == 2 and "user or address" in done.stderr
-    assert asked(server, "who", "nobody", "--by", "user") == []
+    assert server.asked("who", "nobody", "--by", "user") == []
     for client in clients:
-        client.run("NOOP")
+        client.ok("NOOP")
 
 
 # ---- status ----
@@ -426,11 +425,10 @@ def test_status_counts_everything_on_the_disk(server):
     server.write("store.blob_threshold = 1M\n")
     server.add("anna", "blue")
     server.start()
-    client = Imap(server)
-    client.run("LOGIN anna blue")
+    client = server.login("anna")
     large = "x" * 2_000_000
     for text in ("small", large):
-        client.run(f"APPEND INBOX {{{len(text) + 4}+}}\r\n\r\n{text}\r\n")
+        client.append("INBOX", f"\r\n{text}\r\n")
     salvaged = os.path.join(server.dir, "data", "store", "salvaged-20260101")
     os.mkdir(salvaged)
     with open(os.path.join(salvaged, "000001.sst"), "wb") as f:
@@ -443,11 +441,11 @@ def test_status_counts_everything_on_the_disk(server):
 
     def same():
         before = lying_there(server.dir + "/data")
-        said = asked(server, "status")["disk_used_bytes"]
+        said = server.asked("status")["disk_used_bytes"]
         return before == lying_there(server.dir + "/data") and 7_000_000 < before == said < 90_000_000
 
     wait_for(same)
-    status = asked(server, "status")
+    status = server.asked("status")
     assert status["mail_messages"] == 2 and status["mail_accounts"] == 1 and status["mail_mailboxes"] == 1
     assert status["mail_bytes"] == len("small") + len(large) + 8
     assert status["logged_in"] == 1 and status["users_logged_in"] == 1 and status["connections"] == 1
@@ -457,7 +455,7 @@ def test_status_is_for_people(server):
     clients = people(server)
     text = server.cli("status").stdout
     lines = {line[2:14].strip(): line[15:] for line in text.splitlines() if line.startswith("  ")}
-    assert re.match(rf"Turnstone \S+, running for \d+ \w+( \d+ \w+)? \(process {server.process.pid}\)\n", text)
+    assert re.match(rf"Turnstone \S+, running for \d+ \w+( \d+ \w+)? \(process {server.pid}\)\n", text)
     assert lines["Connections"] == "4 open, 3 logged in, of 1 user; from mail servers 0"
     assert f"imap port {server.port('IMAP')}" in lines["Listeners"]
     assert lines["Mail"].startswith("0 messages in 1 mailbox of 1 account")
@@ -465,12 +463,9 @@ def test_status_is_for_people(server):
     assert lines["Warnings"] == "none" and len(text.splitlines()) < 15
     every = server.cli("status", "--all").stdout
     assert "state_bytes: " in every and len(every.splitlines()) > 60
-    assert set(asked(server, "status")) == {line.split(":")[0] for line in every.splitlines()}
+    assert set(server.asked("status")) == {line.split(":")[0] for line in every.splitlines()}
     server.stop()
-    with open(server.conf, encoding="utf-8") as f:
-        conf = f.read()
-    with open(server.conf, "w", encoding="utf-8") as f:
-        f.write(conf.replace("free_space = 1M", "free_space = 16T"))
+    server.edit("free_space = 1M", "free_space = 16T")
     server.start()
     assert re.search(r"the disk is full: [\d.]+ \wiB free, 16\.0 TiB to be left free \(store\.free_space\); "
                      r"no messages are taken until there is room for [\d.]+ TiB more\n", server.cli("status").stdout)
@@ -494,18 +489,17 @@ def test_backup_counts_every_kind(server, running):
     server.cli("grant", "add", "bert", "--for", "a*")
     server.cli("mailbox", "create", "Lists/One", "--user", "anna", "--subscribe")
     server.start()
-    client = Imap(server)
-    client.run("LOGIN anna blue")
-    client.run("SUBSCRIBE Elsewhere")
+    client = server.login("anna")
+    client.ok("SUBSCRIBE Elsewhere")
     for _ in range(2):
-        client.run("APPEND Lists/One {5+}\r\na: b\n")
+        client.append("Lists/One", "a: b\n")
     if not running:
         server.stop()
     folder = os.path.join(server.dir, "saved")
-    first = asked(server, "backup", folder)
-    second = asked(server, "backup", folder)  # nobody is read
+    first = server.asked("backup", folder)
+    second = server.asked("backup", folder)  # nobody is read
     assert first["read_users"] == 1 and second["read_users"] == 0
-    boxes = len([m for m in asked(server, "mailbox", "list", "--user", "anna") if m["exists"]])
+    boxes = len([m for m in server.asked("mailbox", "list", "--user", "anna") if m["exists"]])
     for done in (first, second):
         assert done["users"] == 1 and done["mailboxes"] == boxes and done["subscriptions"] == 2
         assert done["messages"] == 2
@@ -548,23 +542,17 @@ def test_the_examples_work(server):
         f.write("blue sea\n")
     env = {"PATH": server.dir + ":" + os.environ["PATH"], "TURNSTONE_CONFIG": server.conf, "TERM": "dumb",
            "TURNSTONE_WATCH_BLOCKING": "1"}
-    ready = os.path.join(home, "ports.env")
+    server.ready = os.path.join(home, "ports.env")
     reader = None
     for line in examples():
         if line.startswith("turnstone serve "):
-            with open(server.logfile, "ab") as log:
-                server.process = subprocess.Popen(["sh", "-c", "exec " + line], cwd=home, env=env, stdout=log, stderr=log,
-                                                  stdin=subprocess.DEVNULL)
-            wait_for(lambda: os.path.exists(ready))
-            server.ready = ready
-            reader = Imap(server)
-            reader.run("LOGIN alice green")
-            reader.run("APPEND INBOX {5+}\r\na: b\n")
+            server.launch(["sh", "-c", "exec " + line], cwd=home, env=env)
+            reader = server.wait_ready().login("alice", "green")
+            reader.append("INBOX", "a: b\n")
             continue
         code, screen = typed(["sh", "-c", line], "green", cwd=home, env=env)
         assert code == 0, (line, screen)
-    assert reader.ended() and server.process.wait(30) == 0
-    server.process = None
+    assert reader.ended() and server.gone() == 0
     assert sorted(os.listdir(home)) == ["Maildir", "config-v1.1.xml", "mbox", "password.txt", "ports.env", "saved",
                                         "site", "turnstone.conf.sample"]
 

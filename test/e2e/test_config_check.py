@@ -13,7 +13,9 @@ import time
 
 import pytest
 
-from conftest import TURNSTONE, SANITIZED, SANDBOX, give
+from imap import Imap
+from lmtp import Lmtp
+from server import SANDBOX, SANITIZED, TURNSTONE, give
 
 ROOT = os.geteuid() == 0
 USER = "nobody"
@@ -23,8 +25,7 @@ QUIET = "listener q {{ address = 127.0.0.1; port = 0 }}\n"
 
 
 def run(server, *args):
-    return subprocess.run([TURNSTONE, *args, "--config", server.conf], capture_output=True, text=True, timeout=120,
-                          check=False)
+    return server.cli(*args, ok=None)
 
 
 def write(server, text):
@@ -457,12 +458,10 @@ def test_nothing_is_disturbed(files):
                  "listener u {{ path = {dir}/s; protocol = lmtp }}")
     checked = run(files, "config", "check")
     assert checked.returncode == 0 and checked.stderr == "", checked
-    with socket.create_connection(("127.0.0.1", port), timeout=60) as s:
-        assert s.recv(4) == b"* OK"
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(60)
-        s.connect(files.dir + "/s")
-        assert s.recv(3) == b"220"
+    with Imap(port) as client:
+        assert client.greeting.startswith(b"* OK")
+    with Lmtp(files.dir + "/s") as client:
+        assert client.greeting.startswith("220")
 
 
 def test_reload_says_the_same(files):
@@ -508,7 +507,7 @@ def test_reload_tells_of_the_next_start(files, more, line, says):
     text = f"the next start would fail: {files.conf}:{2 + line}: {says.format(dir=files.dir)}"
     if "server.control" in more:  # the old place
         write(files, QUIET + more)
-        files.process.send_signal(signal.SIGHUP)
+        files.send_signal(signal.SIGHUP)
         logged(files, text)
         return
     reloaded = run(files, "reload")
@@ -551,7 +550,7 @@ def test_pid_file(files, before):
     write(files, QUIET + "server.pid_file = {dir}/pid")
     files.start()
     with open(files.dir + "/pid", encoding="ascii") as f:
-        assert int(f.read()) == files.process.pid
+        assert int(f.read()) == files.pid
     assert run(files, "config", "check").stderr == ""
     assert run(files, "reload").returncode == 0
     second = run(files, "serve")
@@ -633,9 +632,7 @@ def test_certificate_that_cannot_be_made(files):
 # ---- what only the moment decides: each with its own advice ----
 
 def test_port_in_use(files):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        s.listen()
+    with socket.create_server(("127.0.0.1", 0)) as s:
         port = s.getsockname()[1]
         write(files, f"listener a {{{{ address = 127.0.0.1\n port = {port} }}}}")
         assert run(files, "config", "check").returncode == 0
@@ -646,9 +643,7 @@ def test_port_in_use(files):
 
 
 def test_metrics_port_in_use(files):
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        s.listen()
+    with socket.create_server(("127.0.0.1", 0)) as s:
         port = s.getsockname()[1]
         write(files, QUIET + f"metrics {{{{ address = 127.0.0.1\n port = {port} }}}}")
         served = run(files, "serve")

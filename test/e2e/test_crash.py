@@ -11,17 +11,14 @@ one message to several of them. What got its 250 is there exactly once after eac
 recipient that got no reply has the message at most once, since nobody sends it again here.
 """
 import collections
-import json
 import os
 import random
 import re
-import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import TURNSTONE
 from demo import Demo
 from lmtp import Lmtp
 
@@ -67,6 +64,7 @@ class Session(threading.Thread):
         self.names = names          # {box: what the mailbox is called now}
         self.renaming = None        # (box, new name) under way
         self.model = model          # {box: {uid: (id, frozenset(flags))}}
+        self.created = set()        # the boxes that it was told exist
         self.after = None           # the model if the command under way did happen
         self.delivering = {}        # {box: ((id, flags), told)}: deliveries whose UIDs are not known yet
         self.lmtp = None
@@ -75,13 +73,13 @@ class Session(threading.Thread):
 
     def run(self):
         try:
-            client = self.demo.client()
-            client.ok(f"LOGIN alice {self.demo.password('alice')}")
+            client = self.demo.login("alice")
             for box in self.model:
                 client.run(f"CREATE {self.names[box]}")
+                self.created.add(box)
             while True:
                 self.one(client)
-        except (EOFError, ConnectionError, OSError):
+        except (EOFError, OSError):
             pass
         except Exception as err:  # pylint: disable=broad-except
             self.failure = err
@@ -144,7 +142,7 @@ class Session(threading.Thread):
     def deliver(self, client, boxes, to_bob):
         """One message over LMTP to some mailboxes; afterwards asks for their UIDs, which a 250 does not tell."""
         if self.lmtp is None:
-            self.lmtp = Lmtp(self.rng.choice(self.demo.lmtp), lhlo=False)
+            self.lmtp = Lmtp(self.rng.choice(self.demo.deliveries()), lhlo=False)
             self.lmtp_reply("LHLO crash")
         self.ids[0] += 1
         ident = f"{self.box}-{self.ids[0]}"
@@ -259,9 +257,24 @@ def read(client, box):
     return found
 
 
-def status(client, box):
+def consistent(client, box, messages, least, where):
+    """STATUS agrees with what there is; gives UIDNEXT, which is this at the least."""
     r = client.ok(f"STATUS {box} (MESSAGES UIDNEXT UNSEEN SIZE)")[0]
-    return {k.decode(): int(v) for k, v in re.findall(rb"([A-Z]+) (\d+)", r.split(b"(", 1)[1])}
+    now = {k.decode(): int(v) for k, v in re.findall(rb"([A-Z]+) (\d+)", r.split(b"(", 1)[1])}
+    assert now["MESSAGES"] == len(messages), (where, box, now)
+    assert now["UNSEEN"] == sum("\\Seen" not in f for _, f in messages.values()), (where, box, now)
+    assert now["UIDNEXT"] > max(list(messages) + [0]), (where, box, now)
+    assert now["UIDNEXT"] >= least, (where, box, now)
+    return now["UIDNEXT"]
+
+
+def end(sessions, kill):
+    """None has ended before the server does."""
+    assert all(s.is_alive() for s in sessions), [s.failure for s in sessions]
+    kill()
+    for s in sessions:
+        s.join(30)
+        assert s.failure is None and not s.is_alive(), s.failure
 
 
 def explain(session, seen):
@@ -296,17 +309,8 @@ def explain_delivery(session, seen):
 
 def modseq(demo, name):
     """Of a mailbox, as the server's own command tells it."""
-    done = subprocess.run([TURNSTONE, "mailbox", "status", name, "--user", "alice", "--json", "--config",
-                           os.path.join(demo.site, "turnstone.conf")], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done
-    answer = json.loads(done.stdout)
+    answer = demo.asked("mailbox", "status", name, "--user", "alice")
     return (answer[0] if isinstance(answer, list) else answer)["highestmodseq"]
-
-
-def check_store(demo):
-    done = subprocess.run([TURNSTONE, "check", "--config", os.path.join(demo.site, "turnstone.conf")],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, (done.stdout, done.stderr)
 
 
 @pytest.mark.parametrize("rounds", [8 if not os.environ.get("TURNSTONE_LONG") else 300])
@@ -328,10 +332,7 @@ def test_sigkill_loses_nothing(rounds):
             for s in sessions:
                 s.start()
             time.sleep(rng.uniform(0.3, 1.2))
-            demo.kill()
-            for s in sessions:
-                s.join(30)
-                assert s.failure is None, (start, number, s.failure)
+            end(sessions, demo.kill)
             demo.up()
             client = demo.login("alice")
             for i, s in enumerate(sessions):
@@ -343,12 +344,7 @@ def test_sigkill_loses_nothing(rounds):
                 seen = {box: read(client, names[i][box]) for box in s.model}
                 assert explain(s, seen), (start, number, i, differences(s, seen))
                 for box, messages in seen.items():
-                    now = status(client, names[i][box])
-                    assert now["MESSAGES"] == len(messages)
-                    assert now["UNSEEN"] == sum("\\Seen" not in f for _, f in messages.values())
-                    assert now["UIDNEXT"] > max(list(messages) + [0])
-                    assert now["UIDNEXT"] >= uidnext.get(box, 1)
-                    uidnext[box] = now["UIDNEXT"]
+                    uidnext[box] = consistent(client, names[i][box], messages, uidnext.get(box, 1), (start, number))
                     higher = modseq(demo, names[i][box])
                     assert higher >= modseqs.get(box, 0), (start, number, box)
                     modseqs[box] = higher
@@ -359,7 +355,7 @@ def test_sigkill_loses_nothing(rounds):
             demo.bob.check(client, settle=True)
             client.close()
             if number % 4 == 3:
-                check_store(demo)
+                demo.cli("check")
         print(f"{rounds} kills, {total} acknowledged changes, {demo.bob.deliveries} deliveries to a mailbox, all there")
         assert total > rounds * 4, "the sessions hardly did anything"
     finally:

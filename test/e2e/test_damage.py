@@ -7,17 +7,17 @@ check finds nothing. What the files still hold is found here without the server'
 TURNSTONE_SEED chooses the places.
 """
 import collections
-import imaplib
 import os
 import random
 import re
 import shutil
 import signal
-import subprocess
+import time
 
 import pytest
 
-from conftest import TURNSTONE, Server, give
+from imap import literals
+from server import Site, give
 
 LONG = bool(os.environ.get("TURNSTONE_LONG"))
 SEED = int(os.environ.get("TURNSTONE_SEED") or 1)
@@ -31,7 +31,7 @@ def body(user, box, number):
     return f"Subject: {user} {box} {number}\r\n\r\n{r.randbytes(size // 2).hex()}\r\n".encode()
 
 
-class Site(Server):
+class Stored(Site):
     """A server with a store of known mail, which can be put back."""
 
     def __init__(self):
@@ -40,21 +40,16 @@ class Site(Server):
         self.whole = os.path.join(self.dir, "whole")
         self.mail = {}  # (user, mailbox) -> the bodies in order of UID
 
-    def imap(self, user):
-        client = imaplib.IMAP4("127.0.0.1", self.port("IMAP"), timeout=60)
-        client.login(user, "pw")
-        return client
-
     def fill(self, count):
         for user in USERS:
-            client = self.imap(user)
+            client = self.login(user)
             for box in ("INBOX", "Work"):
                 if box != "INBOX":
-                    client.create(box)
+                    client.run(f"CREATE {box}")
                 mail = self.mail.setdefault((user, box), [])
                 for i in range(len(mail), len(mail) + count):
                     data = body(user, box, i)
-                    assert client.append(box, "(\\Seen)" if i % 2 else None, None, data)[0] == "OK"
+                    client.append(box, data, "(\\Seen) " if i % 2 else "")
                     mail.append(data)
 
     def build(self):
@@ -81,45 +76,40 @@ class Site(Server):
         return os.path.join(self.store, name)
 
     def run(self, *args):
-        done = subprocess.run([TURNSTONE, *args, "--config", self.conf], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
-                              check=False)
+        done = self.cli(*args, ok=None, timeout=300)
         assert done.returncode in (0, 1, 3), done
-        return done.returncode, done.stdout
+        return done.returncode, done.stdout + done.stderr
 
     def try_start(self):
         """None: it serves; else the words with which it refused."""
         at = len(self.log())
-        if os.path.exists(self.ready):
-            os.unlink(self.ready)
-        with open(self.logfile, "ab") as log:
-            self.process = subprocess.Popen([TURNSTONE, "serve", "--config", self.conf, "--ready-file", self.ready],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.start(wait=False)
         while not os.path.exists(self.ready):
-            try:
-                code = self.process.wait(0.01)
-            except subprocess.TimeoutExpired:
-                continue
-            assert code > 0, (code, self.log()[at:])
-            self.process = None
-            return self.log()[at:]
+            if not self.alive():
+                code = self.gone()
+                assert code > 0, (code, self.log()[at:])
+                return self.log()[at:]
+            time.sleep(0.01)
         return None
+
+    def enter(self, user):
+        """A client, or None where nobody is let in."""
+        client = self.client()
+        return client if b" OK" in client.run(f"LOGIN {user} pw")[-1] else None
 
     def read(self, user, box):
         """{body: (user, mailbox, UID, flags)} of what can be read."""
         got = {}
-        try:
-            client = self.imap(user)
-        except imaplib.IMAP4.error:
+        client = self.enter(user)
+        if client is None or b" OK" not in client.run(f'EXAMINE "{box}"')[-1]:
             return got
-        if client.select(f'"{box}"', readonly=True)[0] != "OK":
-            return got
-        for uid in client.uid("search", "ALL")[1][0].split():
-            result, data = client.uid("fetch", uid, "(FLAGS BODY.PEEK[])")
-            if result == "OK" and data and isinstance(data[0], tuple):
-                words = b" ".join(p if isinstance(p, bytes) else p[0] for p in data)
-                flags = frozenset(re.search(rb"FLAGS \(([^)]*)\)", words)[1].split()) - {rb"\Recent"}
-                got[data[0][1]] = (user, box, int(uid), flags)
+        found = next(r for r in client.run("UID SEARCH ALL") if r.startswith(b"* SEARCH"))
+        for uid in found.split()[2:]:
+            responses = client.run(b"UID FETCH %s (FLAGS BODY.PEEK[])" % uid)
+            if b" OK" in responses[-1] and literals(responses[0]):
+                flags = frozenset(re.search(rb"FLAGS \(([^)]*)\)", responses[0])[1].split()) - {rb"\Recent"}
+                got[literals(responses[0])[0]] = (user, box, int(uid), flags)
+        client.close()
         return got
 
     def make_users(self, text):
@@ -134,11 +124,8 @@ class Site(Server):
         """All bodies, of all users, wherever they are now, and where."""
         got = {}
         for user in (*USERS, "lost+found", *others):
-            try:
-                client = self.imap(user)
-            except imaplib.IMAP4.error:
-                continue
-            for line in client.list()[1]:
+            client = self.enter(user)
+            for line in client.ok('LIST "" *')[:-1] if client else []:
                 box = re.search(rb'"/" "?(.*?)"?$', line)[1].decode()
                 # A message that is in its place is not asked for twice.
                 got = {**self.read(user, box), **got}
@@ -215,7 +202,7 @@ class Held:
 
 @pytest.fixture(name="site", scope="module")
 def site_():
-    site = Site().build()
+    site = Stored().build()
     yield site
     site.remove()
 

@@ -10,11 +10,9 @@ import time
 
 import pytest
 
-from conftest import SANITIZED, give
-from demo import Client, plain
-from directory import SECRET, SERVICE, SLAPD, SUFFIX, Directory
-from lmtp import Lmtp
-from test_service import Site, wait_for
+from directory import SERVICE, SLAPD, SUFFIX, Directory
+from imap import plain
+from server import give, wait_for
 
 MATRIX = "/usr/lib/x86_64-linux-gnu/pam_wrapper/pam_matrix.so"
 need_slapd = pytest.mark.skipif(not os.path.exists(SLAPD), reason="slapd is not installed")
@@ -39,14 +37,9 @@ def configure(server, text):
     give(server.conf)
 
 
-def status(server):
-    lines = server.cli("status", "--all").stdout.splitlines()
-    return dict(line.split(": ", 1) for line in lines)
-
-
 def answer(server, user, password):
     """'OK', or the response code of the NO."""
-    client = Client(Site(server))
+    client = server.client()
     last = client.run(f'LOGIN "{user}" "{password}"')[-1].decode()
     client.close()
     if " OK " in last:
@@ -126,7 +119,7 @@ def test_a_weak_hash_is_renewed_at_a_login(server):
     server.add("anna", "blue sea")
     assert kind() == "SHA-512-crypt"
     assert answer(server, "anna", "blue sea") == "OK"
-    session = Client(Site(server))
+    session = server.client()
     session.ok('LOGIN anna "blue sea"')
     for scheme, cost, want in (("argon2id", 8, "argon2id"), ("yescrypt", 1, "argon2id"), ("argon2id", 12, "argon2id")):
         configure(server, f"auth.password_scheme = {scheme}; auth.password_cost = {cost}\n")
@@ -166,7 +159,7 @@ def test_a_passwd_file_changes(server):
     assert answer(server, "locked", "four") == FAILED
     assert answer(server, "none", "") == FAILED
     # Sessions of who stays go on, of who is taken out end; remembered passwords die.
-    stays, goes = Client(Site(server)), Client(Site(server))
+    stays, goes = server.client(), server.client()
     stays.ok("LOGIN bo two")
     goes.ok("LOGIN cara three")
     lines["anna"] = hash_of(server, "new")
@@ -319,7 +312,7 @@ def test_pam_that_is_slow_holds_up_nobody_else(server):
     pam(server, {"mail": EXEC}, "store, sys", "timeout = 5s")
     server.start()
     server.add("dora", "of the store")
-    idle = Client(Site(server))
+    idle = server.client()
     idle.ok('LOGIN dora "of the store"')
     slow, results = [], []
     for _ in range(8):
@@ -333,14 +326,14 @@ def test_pam_that_is_slow_holds_up_nobody_else(server):
         server.add(f"d{n}", "secret") if n == 0 else None
         assert answer(server, "d0", "wrong" if n % 2 else "secret") == (FAILED if n % 2 else "OK")
     assert answer(server, "anna", "secret") == "OK"
-    assert int(status(server)["auth_checks_running"]) == 8
+    assert int(server.status()["auth_checks_running"]) == 8
     assert not results, "it did not take less time than the slow ones"
     for thread in slow:
         thread.join()
     assert time.monotonic() - begun < 30
     assert results == [UNAVAILABLE] * 8
     # What they started is gone.
-    wait_for(lambda: status(server)["auth_helper_killed"] == "8")
+    wait_for(lambda: server.status()["auth_helper_killed"] == "8")
     wait_for(lambda: subprocess.run(["pgrep", "-f", server.dir + "/check"], stdout=subprocess.DEVNULL,
                                     check=False).returncode == 1)
     # The end of the server does not wait for them.
@@ -394,18 +387,18 @@ def test_the_helper_is_started_anew_and_ends_with_the_server(server):
     pam(server, {"mail": EXEC}, "store, sys")
     server.start()
     server.add("dora", "of the store")
-    old = status(server)
+    old = server.status()
     assert old["auth_helper"] == "yes"
     network = int(old["auth_helper_network_pid"])
     os.kill(network, signal.SIGKILL)
-    wait_for(lambda: status(server)["auth_helper_network_pid"] not in (str(network), "0"))
-    assert status(server)["auth_helper_restarts"] == "1"
+    wait_for(lambda: server.status()["auth_helper_network_pid"] not in (str(network), "0"))
+    assert server.status()["auth_helper_restarts"] == "1"
     wait_for(lambda: "ended by signal 9: it is started anew" in server.log())
     assert answer(server, "anna", "secret") == "OK"
     # Without the supervisor nothing can be asked; the store's users come in.
     supervisor = int(old["auth_helper_pid"])
     os.kill(supervisor, signal.SIGKILL)
-    wait_for(lambda: status(server)["auth_helper"] == "gone")
+    wait_for(lambda: server.status()["auth_helper"] == "gone")
     assert answer(server, "anna", "secret") == UNAVAILABLE
     assert answer(server, "dora", "of the store") == "OK"
     assert server.stop() == 0
@@ -415,7 +408,7 @@ def test_the_server_is_killed_and_nothing_is_left(server):
     write(server.dir + "/check", SCRIPT.format(dir=server.dir), 0o755)
     pam(server, {"mail": EXEC}, "store, sys")
     server.start()
-    state = status(server)
+    state = server.status()
     pids = [int(state["auth_helper_pid"]), int(state["auth_helper_network_pid"])]
     slow = threading.Thread(target=hang, args=[server])
     slow.start()
@@ -442,7 +435,7 @@ def test_a_first_database_outside_needs_a_restart(server):
     said = server.cli("reload", ok=False).stderr
     assert "needs a restart" in said and "nothing was changed" in said
     assert answer(server, "dora", "of the store") == "OK"
-    assert "auth_helper" not in status(server)
+    assert "auth_helper" not in server.status()
     assert server.stop() == 0
 
 
@@ -579,7 +572,7 @@ def test_ldap_with_a_dn_and_users_that_are_disabled(server, directory):
     wait_for(lambda: "is disabled" in server.log())
     # What stands for itself in a DN.
     assert answer(server, "anna,dc=x", "blue sea") == FAILED
-    with Lmtp(server.port("LMTP")) as lmtp:
+    with server.lmtp() as lmtp:
         lmtp.ok("MAIL FROM:<>")
         lmtp.ok("RCPT TO:<anna>")
         assert lmtp.cmd("RCPT TO:<gone>").startswith("550 5.2.1")
@@ -593,11 +586,11 @@ def test_ldap_says_what_a_user_is_called(server, directory):
     ldap(server, directory, 'filter = "(|(uid=%n)(mail=%u))"; name_attribute = mail; domains = ["", site.example]')
     server.start()
     server.add("admin", "of the store", "--admin")
-    client = Client(Site(server))
+    client = server.client()
     client.ok('LOGIN bo "green sea"')
     client.ok("CREATE of-bo")
     client.close()
-    client = Client(Site(server))
+    client = server.client()
     client.ok('LOGIN bo.berg@site.example "green sea"')
     assert b"of-bo" in b"".join(client.ok('LIST "" of-*'))
     client.close()
@@ -606,14 +599,14 @@ def test_ldap_says_what_a_user_is_called(server, directory):
     # Whoever may write an attribute does not become a user of a database that comes first.
     assert answer(server, "thief", "my own") == UNAVAILABLE
     wait_for(lambda: "calls thief admin, whom database store knows: refused" in server.log())
-    with Lmtp(server.port("LMTP")) as lmtp:
+    with server.lmtp() as lmtp:
         lmtp.ok("MAIL FROM:<>")
         lmtp.ok("RCPT TO:<bo>")
         lmtp.ok("RCPT TO:<bo.berg@site.example>")
         lmtp.ok("DATA")
         lmtp.send("Subject: twice\r\n\r\nonce\r\n.\r\n")
         assert [lmtp.reply()[:3] for _ in range(2)] == ["250", "250"]
-    client = Client(Site(server))
+    client = server.client()
     client.ok('LOGIN bo "green sea"')
     assert b"* 1 EXISTS" in client.ok("SELECT INBOX")
     client.close()
@@ -626,7 +619,7 @@ def test_ldap_that_is_gone_and_comes_back(server, directory):
     server.start()
     server.add("dora", "of the store")
     assert answer(server, "anna", "blue sea") == "OK"
-    session = Client(Site(server))
+    session = server.client()
     session.ok('LOGIN anna "blue sea"')
     directory.stop()
     # Neither right nor wrong, and no later database answers for the name.
@@ -634,7 +627,7 @@ def test_ldap_that_is_gone_and_comes_back(server, directory):
     assert answer(server, "anna", "wrong") == UNAVAILABLE
     assert answer(server, "dora", "of the store") == "OK"
     session.ok("NOOP")
-    with Lmtp(server.port("LMTP")) as lmtp:
+    with server.lmtp() as lmtp:
         lmtp.ok("MAIL FROM:<>")
         assert lmtp.cmd("RCPT TO:<anna>").startswith("451")
     # A reload has every login looked at again: not known is not refused.
@@ -652,7 +645,7 @@ def test_ldap_that_is_gone_and_comes_back(server, directory):
     assert answer(server, "anna", "blue sea") == "OK"
     session.ok("NOOP")
     # The network process dies: its successor asks.
-    os.kill(int(status(server)["auth_helper_network_pid"]), signal.SIGKILL)
+    os.kill(int(server.status()["auth_helper_network_pid"]), signal.SIGKILL)
     wait_for(lambda: answer(server, "anna", "blue sea") == "OK")
     assert server.stop() == 0
 
@@ -672,13 +665,13 @@ def test_a_gateway_of_the_store_acts_for_users_of_the_directory(server, director
     ldap(server, directory)
     server.start()
     server.add("gateway", "pass key", "--acts-for", "a*")
-    with Lmtp(server.port("LMTP")) as lmtp:
+    with server.lmtp() as lmtp:
         lmtp.ok("MAIL FROM:<>")
         lmtp.ok("RCPT TO:<anna>")
         lmtp.ok("DATA")
         lmtp.send("Subject: hello\r\n\r\nanna\r\n.\r\n")
         assert lmtp.reply().startswith("250")
-    client = Client(Site(server))
+    client = server.client()
     for _ in range(3):
         client.ok(f"AUTHENTICATE PLAIN {plain('anna', 'gateway', 'pass key')}")
         assert b"* 1 EXISTS" in client.ok("SELECT INBOX")
@@ -697,16 +690,16 @@ def test_ldap_is_remembered_if_wanted(server, directory):
     server.add("gateway", "pass key", "--acts-for", "*")
     server.start()
     assert answer(server, "anna", "blue sea") == "OK"
-    client = Client(Site(server))
+    client = server.client()
     client.ok(f"AUTHENTICATE PLAIN {plain('anna', 'gateway', 'pass key')}")
     client.ok("UNAUTHENTICATE")
-    n = int(status(server)["auth_helper_requests"])
+    n = int(server.status()["auth_helper_requests"])
     for _ in range(10):
         assert answer(server, "anna", "blue sea") == "OK"
         client.ok(f"AUTHENTICATE PLAIN {plain('anna', 'gateway', 'pass key')}")
         client.ok("UNAUTHENTICATE")
     client.close()
-    assert int(status(server)["auth_helper_requests"]) == n
+    assert int(server.status()["auth_helper_requests"]) == n
     directory.modify(f"uid=anna,{SUFFIX}", "userPassword", "new sea")
     # By design, for an hour; the new one is good at once, and another user's is not it.
     assert answer(server, "anna", "blue sea") == "OK"

@@ -5,10 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import TURNSTONE, Server
-from demo import Client
-from lmtp import Lmtp
-from test_service import Site
+from server import TURNSTONE, Site
 
 MORE = """store.default_mailboxes = [Drafts, "Gesendet:sent", Junk, trash, Archive, "Lists/Templates"]
 listener lmtp { protocol = lmtp; address = 127.0.0.1; port = 0 }
@@ -25,12 +22,6 @@ def mail(server):
     server.add("anna", "blue")
     server.add("bo", "blue")
     return server
-
-
-def login(server, user):
-    client = Client(Site(server))
-    client.ok(f"LOGIN {user} blue")
-    return client
 
 
 def listed(lines):
@@ -57,7 +48,7 @@ def look(client):
 
 def test_first_login(mail):
     mail.start()
-    client = login(mail, "anna")
+    client = mail.login("anna")
     found, subscribed = look(client)
     assert found == ALL
     assert subscribed == {name for name, _ in ALL} - {"INBOX"}
@@ -70,9 +61,8 @@ def test_first_login(mail):
     seen = set()
     for name, _ in ALL:
         message = b"Subject: x\r\n\r\nx\r\n"
-        client.send(b"p APPEND \"%s\" {%d+}\r\n%s\r\n" % (name.encode(), len(message), message))
-        line = client.until("p")[-1]
-        assert line.startswith(b"p OK [APPENDUID "), line
+        line = client.append(f'"{name}"', message)[-1]
+        assert b" OK [APPENDUID " in line, line
         seen.add(line.split()[3])
     assert len(seen) == len(ALL)
     mail.stop()
@@ -81,18 +71,18 @@ def test_first_login(mail):
 
 def test_deleted_ones_stay_away(mail):
     mail.start()
-    client = login(mail, "anna")
+    client = mail.login("anna")
     client.ok("DELETE Junk")
     client.ok("UNSUBSCRIBE Junk")
     client.ok("RENAME Gesendet Sent")
     client.close()
     want = (ALL - {("Junk", "\\Junk"), ("Gesendet", "\\Sent")}) | {("Sent", "\\Sent")}
     for _ in range(2):
-        assert look(login(mail, "anna"))[0] == want
+        assert look(mail.login("anna"))[0] == want
         assert mail.stop() == 0
         mail.start()
     # The next user on a connection is another account.
-    client = login(mail, "anna")
+    client = mail.login("anna")
     client.ok("UNAUTHENTICATE")
     client.ok("LOGIN bo blue")
     assert look(client)[0] == ALL
@@ -100,13 +90,9 @@ def test_deleted_ones_stay_away(mail):
 
 def test_first_delivery(mail):
     mail.start()
-    with Lmtp(mail.port("LMTP")) as lmtp:
-        lmtp.ok("MAIL FROM:<f@x.example>")
-        lmtp.ok("RCPT TO:<anna>")
-        lmtp.ok("DATA")
-        lmtp.send("Subject: x\r\n\r\nx\r\n.\r\n")
-        assert lmtp.reply()[0] == "2"
-    client = login(mail, "anna")
+    with mail.lmtp() as lmtp:
+        assert lmtp.deliver(b"Subject: x\r\n\r\nx", "anna")["anna"][0] == "2"
+    client = mail.login("anna")
     assert look(client)[0] == ALL
     assert any(b"MESSAGES 1" in line for line in client.ok("STATUS INBOX (MESSAGES)"))
 
@@ -114,12 +100,12 @@ def test_first_delivery(mail):
 def test_accounts_that_are_there_stay_as_they_are(mail):
     mail.write(MORE[MORE.index("\n") + 1:])
     mail.start()
-    assert look(login(mail, "anna"))[0] == {("INBOX", None)}
+    assert look(mail.login("anna"))[0] == {("INBOX", None)}
     assert mail.stop() == 0
     mail.write(MORE)
     mail.start()
-    assert look(login(mail, "anna"))[0] == {("INBOX", None)}
-    assert look(login(mail, "bo"))[0] == ALL
+    assert look(mail.login("anna"))[0] == {("INBOX", None)}
+    assert look(mail.login("bo"))[0] == ALL
 
 
 def test_import_and_restore_bring_what_there_was(mail, tmp_path):
@@ -127,17 +113,17 @@ def test_import_and_restore_bring_what_there_was(mail, tmp_path):
     box.write_bytes(b"From a@b Thu Jan  1 00:00:00 2026\nSubject: x\n\nx\n\n")
     mail.cli("import", "mbox", str(box), "--user", "bo", "--mailbox", "Old")
     mail.start()
-    assert look(login(mail, "bo"))[0] == {("INBOX", None), ("Old", None)}
-    client = login(mail, "anna")
+    assert look(mail.login("bo"))[0] == {("INBOX", None), ("Old", None)}
+    client = mail.login("anna")
     client.ok("DELETE Junk")
     mail.cli("backup", str(tmp_path / "saved"))
     mail.stop()
-    other = Server(MORE)
+    other = Site(MORE)
     try:
         other.cli("restore", str(tmp_path / "saved"))
         other.start()
-        assert look(login(other, "anna"))[0] == ALL - {("Junk", "\\Junk")}
-        assert look(login(other, "bo"))[0] == {("INBOX", None), ("Old", None)}
+        assert look(other.login("anna", "blue"))[0] == ALL - {("Junk", "\\Junk")}
+        assert look(other.login("bo", "blue"))[0] == {("INBOX", None), ("Old", None)}
     finally:
         other.remove()
 

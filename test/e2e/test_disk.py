@@ -9,10 +9,7 @@ import time
 
 import pytest
 
-from conftest import TOP, Server, give
-from demo import Client
-from lmtp import Lmtp
-from test_service import Site, wait_for
+from server import TOP, Site, give, wait_for
 
 MESSAGE = b"Subject: %s\r\n\r\n" + b"sea " * 500 + b"\r\n"
 MORE = """store.free_space = 1M
@@ -32,9 +29,7 @@ class Mail:
             server.cli("mailbox", "create", "Work", "--user", user)
 
     def login(self, user="anna"):
-        client = Client(Site(self.server))
-        client.ok(f"LOGIN {user} pw")
-        return client
+        return self.server.login(user)
 
     def append(self, client):
         """The tagged answer."""
@@ -53,7 +48,7 @@ class Mail:
         return line
 
     def deliver(self):
-        with Lmtp(self.server.port("LMTP")) as lmtp:
+        with self.server.lmtp() as lmtp:
             lmtp.cmd("MAIL FROM:<f@x.example>")
             reply = lmtp.cmd("RCPT TO:<anna>")
             if reply[0] != "2":
@@ -116,7 +111,7 @@ def ended_well(mail):
 
 @pytest.fixture(name="small")
 def small_():
-    server = Server()
+    server = Site()
     data = os.path.join(server.dir, "data")
     os.mkdir(data, 0o700)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=48m,mode=0700", "tmpfs", data], capture_output=True,
@@ -224,23 +219,19 @@ def test_read_only(small):
 
 @pytest.fixture(name="bad")
 def bad_(tmp_path):
-    server = Server(MORE.replace("store.free_space = 1M\n", ""))
+    server = Site(MORE.replace("store.free_space = 1M\n", ""))
     library = str(tmp_path / "badio.so")
     subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o", library, os.path.join(TOP, "test", "fault", "badio.c")],
                    check=True)
     switch = os.path.join(server.dir, "switch")  # where the sandbox lets it look
     mail = Mail(server)
     mail.switch = switch
-    os.environ.update(BADIO_DIR=os.path.join(server.dir, "data", "store"), BADIO_SWITCH=switch, LD_PRELOAD=library)
-    try:
-        server.start()
-    finally:
-        del os.environ["LD_PRELOAD"]
+    server.start(env=dict(os.environ, BADIO_DIR=os.path.join(server.dir, "data", "store"), BADIO_SWITCH=switch,
+                          LD_PRELOAD=library))
     yield mail
     if os.path.exists(switch):
         os.unlink(switch)
     server.remove()
-    del os.environ["BADIO_DIR"], os.environ["BADIO_SWITCH"]
 
 
 @pytest.mark.parametrize("word", ["EIO", "EROFS", "ENOSPC", "EDQUOT"])

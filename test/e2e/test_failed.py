@@ -6,10 +6,9 @@ import re
 
 import pytest
 
-from demo import Client, plain
+from imap import plain
+from server import wait_for
 from test_sasl import Scram, authenticate, b64
-from test_service import wait_for
-from test_wipe import Insecure
 
 RIGHT, WRONG = "the right one", "the wrong one"
 
@@ -73,15 +72,11 @@ def start(server, more=""):
     return server
 
 
-def client_of(server, tls=False):
-    return Client(Insecure(server), tls)
-
-
 @each_way
 def test_one_answer(server, way):
     """No such user, a wrong password, a disabled user with the wrong one and with the right one: all the same."""
     start(server)
-    client = client_of(server, way == "OAUTHBEARER")
+    client = server.client(way == "OAUTHBEARER")
     lines = {WAYS[way](client, name, password)
              for name, password in (("nobody", WRONG), ("anna", WRONG), ("shut", WRONG), ("shut", RIGHT))}
     assert lines == {b"a NO [AUTHENTICATIONFAILED] Authentication failed"}
@@ -94,7 +89,7 @@ def test_switches_that_fail(server, way):
     """Whatever the mechanism, a connection that switches users may fail limits.failed_switches times, and is
     counted in the log as what it is."""
     start(server, "limits.failed_switches = 3\n")
-    client = client_of(server, way == "OAUTHBEARER")
+    client = server.client(way == "OAUTHBEARER")
     client.ok(f'LOGIN anna "{RIGHT}"')
     client.ok("UNAUTHENTICATE")
     assert WAYS[way](client, "anna", WRONG).startswith(b"a NO")
@@ -127,7 +122,7 @@ def test_nothing_is_forged(server):
     """In JSON each line is an object with the keys that it ought to have, and with what the client said as it was."""
     start(server, "log.format = json\nlimits.bad_commands = 1000\n")
     for text in HOSTILE:
-        client = client_of(server, True)
+        client = server.client(tls=True)
         raw = text.encode()
         quoted = b'"' + text.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
         client.send(b"i ID (\"name\" {%d+}\r\n%b)\r\n" % (len(raw), raw))
@@ -157,7 +152,7 @@ def test_nothing_is_forged(server):
 def test_scram_after_a_switch(server):
     """A right proof after wrong ones of the same connection is a login."""
     start(server)
-    client = client_of(server)
+    client = server.client()
     for mech in ("SCRAM-SHA-1", "SCRAM-SHA-256"):
         assert WAYS[mech](client, "anna", WRONG).startswith(b"a NO")
         assert authenticate(client, mech, Scram(mech, "anna", RIGHT)).startswith(b"s1 OK")

@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who stands in front: load balancers that speak the PROXY protocol, webmails that tell addresses by ID."""
+import contextlib
 import os
-import signal
 import socket
-import ssl
 import struct
-import time
 
 import pytest
 
-from conftest import Server
-from demo import Client
-from test_service import wait_for
+from peer import Peer
+from server import Site, wait_for
 
 PASSWORD = "blue sea"
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -33,7 +30,7 @@ listener lmtp_proxied {{ protocol = lmtp; address = 127.0.0.1; port = 0; tls = n
 
 @pytest.fixture(name="site", scope="module")
 def fixture_site():
-    s = Server()
+    s = Site()
     s.write(CONF.format(path=os.path.join(s.dir, "lmtp.sock")))
     s.start()
     s.add("anna", PASSWORD)
@@ -50,25 +47,10 @@ def v2(source, port=50000, command=0x21, fields=b""):
     return SIGNATURE + bytes([command, 0x21 if ":" in source else 0x11]) + struct.pack(">H", len(body)) + body
 
 
-class Proxied(Client):
-    """demo.Client behind a header."""
-
-    def __init__(self, site, listener, header, tls=False, pieces=False):
-        raw = socket.create_connection(("127.0.0.1", site.port(listener)), timeout=60)
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for part in [header[i:i + 1] for i in range(len(header))] if pieces else [header]:
-            raw.sendall(part)
-        if tls:
-            context = ssl.create_default_context()
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            raw = context.wrap_socket(raw)
-        self.sock, self.buf, self.count = raw, b"", 0
-        self.greeting = self.read_response()
-
-
-def line_of(site, *words):
-    return wait_for(lambda: next((line for line in site.log().splitlines() if all(w in line for w in words)), None))
+def proxied(site, listener, header, tls=False, pieces=False):
+    """A client behind a header."""
+    parts = [header[i:i + 1] for i in range(len(header))] if pieces else [header]
+    return site.client(tls, listener, first=parts)
 
 
 HEADERS = {
@@ -87,9 +69,10 @@ HEADERS = {
 @pytest.mark.parametrize("kind", sorted(HEADERS))
 def test_the_client_is_where_the_header_says(site, kind, tls, pieces):
     header, address = HEADERS[kind]
-    c = Proxied(site, "IMAPS_PROXIED" if tls else "IMAP_PROXIED", header, tls, pieces)
+    since = len(site.log())
+    c = proxied(site, "IMAPS_PROXIED" if tls else "IMAP_PROXIED", header, tls, pieces)
     assert c.greeting.startswith(b"* OK")
-    line_of(site, "msg=connection", f"address={address} ", "front=127.0.0.1")
+    site.logged("msg=connection", f"address={address} ", "front=127.0.0.1", since=since)
     if not tls:
         # Nobody at all is on this machine but who is: passwords in clear are for loopback.
         assert (b"LOGINDISABLED" in c.greeting) == (address != "127.0.0.1")
@@ -98,9 +81,9 @@ def test_the_client_is_where_the_header_says(site, kind, tls, pieces):
             c.close()
             return
     c.no("LOGIN anna wrong", "AUTHENTICATIONFAILED")
-    line_of(site, 'msg="login failed"', f"address={address} ")
+    site.logged('msg="login failed"', f"address={address} ", since=since)
     c.ok(f'LOGIN anna "{PASSWORD}"')
-    line_of(site, "msg=login", f"address={address} ")
+    site.logged("msg=login", f"address={address} ", since=since)
     assert address in site.cli("who").stdout
     c.close()
 
@@ -109,13 +92,12 @@ def closed(site, listener, data, why):
     """Without a byte, with one line in the log."""
     said = f"connection from 127.0.0.1 closed: {why}"
     before = site.log().count(said)
-    with socket.create_connection(("127.0.0.1", site.port(listener)), timeout=60) as s:
+    with Peer(site.port(listener)) as peer:
         if data is not None:
-            s.sendall(data)
-        try:
-            assert s.recv(100) == b""
-        except ConnectionResetError:
-            pass
+            peer.send(data)
+        with contextlib.suppress(ConnectionResetError, EOFError):
+            peer.fill()
+        assert not peer.buf
     wait_for(lambda: site.log().count(said) == before + 1)
 
 
@@ -139,42 +121,43 @@ def test_only_from_there(site):
 
 def test_who_goes_away_before_it(site):
     for data in (b"", b"PROXY TCP4 2"):
-        with socket.create_connection(("127.0.0.1", site.port("IMAP_PROXIED")), timeout=60) as s:
-            s.sendall(data)
-    line_of(site, "it ended before a PROXY header came")
+        since = len(site.log())
+        with Peer(site.port("IMAP_PROXIED")) as peer:
+            peer.send(data)
+        site.logged("it ended before a PROXY header came", since=since)
 
 
 def test_what_follows_is_not_taken(site):
     """A command in the same segment as the header, and TLS behind one."""
-    c = Proxied(site, "IMAP_PROXIED", HEADERS["2, IPv4"][0] + b"a1 NOOP\r\na2 LOGOUT\r\n")
+    c = proxied(site, "IMAP_PROXIED", HEADERS["2, IPv4"][0] + b"a1 NOOP\r\na2 LOGOUT\r\n")
     assert c.until("a1")[-1].startswith(b"a1 OK")
     assert c.until("a2")[-1].startswith(b"a2 OK")
     c.close()
 
 
 def test_lmtp(site):
-    with socket.create_connection(("127.0.0.1", site.port("LMTP_PROXIED")), timeout=60) as s:
-        s.sendall(HEADERS["1, IPv4"][0])
-        assert s.recv(100).startswith(b"220")
-    line_of(site, "203.0.113.5")
+    since = len(site.log())
+    with site.lmtp("LMTP_PROXIED", first=[HEADERS["1, IPv4"][0]]) as client:
+        assert client.greeting.startswith("220")
+    site.logged("203.0.113.5", since=since)
 
 
 def test_a_webmail_behind_a_balancer(site):
     """The balancer tells where the webmail is, which is trusted to tell where its people are."""
-    c = Proxied(site, "IMAPS_PROXIED", b"PROXY TCP4 203.0.113.50 127.0.0.1 50000 993\r\n", tls=True)
+    c = proxied(site, "IMAPS_PROXIED", b"PROXY TCP4 203.0.113.50 127.0.0.1 50000 993\r\n", tls=True)
     c.ok('ID ("name" "Webmail" "x-originating-ip" "198.51.100.9" "x-session-id" "s1")')
-    line_of(site, "msg=id", "address=198.51.100.9", "front=203.0.113.50", "session=s1")
+    site.logged("msg=id", "address=198.51.100.9", "front=203.0.113.50", "session=s1")
     c.ok(f'LOGIN anna "{PASSWORD}"')
-    line_of(site, "msg=login", "address=198.51.100.9 ", "Webmail")
+    site.logged("msg=login", "address=198.51.100.9 ", "Webmail")
     assert "198.51.100.9" in site.cli("who").stdout
     c.ok("UNAUTHENTICATE")
     c.no("LOGIN anna wrong", "AUTHENTICATIONFAILED")
-    line_of(site, 'msg="login failed"', "address=203.0.113.50 ")
+    site.logged('msg="login failed"', "address=203.0.113.50 ")
     c.close()
-    other = Proxied(site, "IMAPS_PROXIED", b"PROXY TCP4 203.0.113.51 127.0.0.1 50000 993\r\n", tls=True)
+    other = proxied(site, "IMAPS_PROXIED", b"PROXY TCP4 203.0.113.51 127.0.0.1 50000 993\r\n", tls=True)
     other.ok('ID ("x-originating-ip" "198.51.100.10")')
     other.ok(f'LOGIN anna "{PASSWORD}"')
-    line_of(site, "msg=login", "address=203.0.113.51 ")
+    site.logged("msg=login", "address=203.0.113.51 ")
     assert "address=198.51.100.10" not in site.log()
 
 
@@ -189,8 +172,7 @@ def test_faults_are_told(server):
 
 
 def test_the_server_stops_while_headers_are_waited_for(site):
-    with socket.create_connection(("127.0.0.1", site.port("IMAP_PROXIED")), timeout=60) as s:
-        s.sendall(b"PROXY ")
-        time.sleep(0)
-        assert site.stop(signal.SIGTERM) == 0
-        assert s.recv(10) == b""
+    with Peer(site.port("IMAP_PROXIED")) as peer:
+        peer.send(b"PROXY ")
+        assert site.stop() == 0
+        assert peer.rest() == b""

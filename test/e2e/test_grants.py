@@ -1,82 +1,38 @@
 # SPDX-License-Identifier: Apache-2.0
 """Grants over real sockets: each rule with the request that it must refuse, what `explain` says of
 it, and logins that end when what permitted them does."""
-import base64
 import datetime
 import json
 import os
 import signal
-import socket
 import time
 
 import pytest
 
-from conftest import give
+from imap import Imap, plain
+from server import give
 
 DOMAIN = "default_domain = voice.example\n"
 WHERE = [False, True]
 RUNNING = pytest.mark.parametrize("running", WHERE, ids=["stopped", "running"])
 
 
-class Imap:
-    """A raw client on the imap port, from an address of the loopback network."""
-
-    def __init__(self, server, source="127.0.0.1"):
-        self.sock = socket.create_connection(("127.0.0.1", server.port("IMAP")), timeout=60,
-                                             source_address=(source, 0))
-        self.file = self.sock.makefile("rb")
-        self.count = 0
-        assert self.file.readline().startswith(b"* OK")
-
-    def run(self, command):
-        self.count += 1
-        tag = f"t{self.count}".encode()
-        self.sock.sendall(tag + b" " + command.encode() + b"\r\n")
-        lines = []
-        while not lines or not lines[-1].startswith(tag + b" "):
-            lines.append(self.file.readline())
-            assert lines[-1] != b"", (command, lines)
-        return lines
-
-    def ok(self, command):
-        lines = self.run(command)
-        assert b" OK" in lines[-1], lines
-        return lines
-
-    def no(self, command, code):
-        lines = self.run(command)
-        assert lines[-1].split(b" ")[1] == b"NO" and code.encode() in lines[-1], lines
-
-    def act(self, who, target, password="gold"):
-        """The reply to acting for the target."""
-        response = base64.b64encode(f"{target}\0{who}\0{password}".encode()).decode()
-        return self.run(f"AUTHENTICATE PLAIN {response}")[-1]
-
-    def ended(self):
-        """The BYE that comes unasked, and then the end."""
-        line = self.file.readline()
-        while line != b"" and not line.startswith(b"* BYE"):
-            line = self.file.readline()
-        assert line.startswith(b"* BYE"), line
-        assert self.file.readline() == b""
-        return line.decode()
-
-    def close(self):
-        self.file.close()
-        self.sock.close()
+def act(client, who, target):
+    """The reply to acting for the target."""
+    return client.run(f"AUTHENTICATE PLAIN {plain(target, who, 'gold')}")[-1]
 
 
 def may(server, who, target, source="127.0.0.1"):
-    client = Imap(server, source)
-    reply = client.act(who, target)
+    client = server.client(source=source)
+    reply = act(client, who, target)
     client.close()
     assert reply.split(b" ")[1] == b"OK" or b"[AUTHORIZATIONFAILED]" in reply, reply
     return reply.split(b" ")[1] == b"OK"
 
 
 def acting(server, who, target, source="127.0.0.1"):
-    client = Imap(server, source)
-    reply = client.act(who, target)
+    client = server.client(source=source)
+    reply = act(client, who, target)
     assert reply.split(b" ")[1] == b"OK", reply
     return client
 
@@ -115,8 +71,7 @@ def test_nobody_acts_without_a_grant(server):
     assert not may(server, "gateway", "alice")
     verdict, reasons = explained(server, "gateway", "alice")
     assert verdict["why"] == "no grant fits" and reasons == {}
-    client = Imap(server)
-    client.ok("LOGIN gateway gold")
+    client = server.login("gateway", "gold")
     assert b"UNAUTHENTICATE" not in b"".join(client.ok("CAPABILITY"))
     verdict, _ = explained(server, "alice", "alice")
     assert verdict["permitted"] and "needs no grant" in verdict["why"]
@@ -175,13 +130,8 @@ def test_unix_socket_is_an_address(server):
     users(server, f"listener local {{ path = {server.dir}/imap.sock }}\n")
     server.cli("grant", "add", "gateway", "--for", "*", "--from", "unix")
     assert not may(server, "gateway", "alice")
-    raw = socket.socket(socket.AF_UNIX)
-    raw.settimeout(60)
-    raw.connect(f"{server.dir}/imap.sock")
-    f = raw.makefile("rb")
-    f.readline()
-    raw.sendall(b"a AUTHENTICATE PLAIN " + base64.b64encode(b"alice\0gateway\0gold") + b"\r\n")
-    assert f.readline().startswith(b"a OK")
+    with Imap(f"{server.dir}/imap.sock") as client:
+        assert b" OK" in act(client, "gateway", "alice")
     verdict, _ = explained(server, "gateway", "alice", "--from", "unix")
     assert verdict["permitted"]
 
@@ -191,24 +141,24 @@ def test_the_address_is_the_one_that_a_trusted_front_tells(server):
     users(server, "trusted_fronts = 127.0.0.2\n")
     server.cli("grant", "add", "gateway", "--for", "alice", "--from", "203.0.113.0/24")
     server.cli("grant", "add", "gateway", "--for", "bob", "--from", "127.0.0.2")
-    front = Imap(server, "127.0.0.2")
+    front = server.client(source="127.0.0.2")
     refused = b"[AUTHORIZATIONFAILED]"
-    assert refused in front.act("gateway", "alice")
+    assert refused in act(front, "gateway", "alice")
     front.ok('ID ("x-originating-ip" "203.0.113.7")')
-    assert b" OK" in front.act("gateway", "alice")
+    assert b" OK" in act(front, "gateway", "alice")
     front.ok("UNAUTHENTICATE")
-    assert refused in front.act("gateway", "alice")  # nobody has said where this one is
-    assert b" OK" in front.act("gateway", "bob")
+    assert refused in act(front, "gateway", "alice")  # nobody has said where this one is
+    assert b" OK" in act(front, "gateway", "bob")
     front.ok("UNAUTHENTICATE")
     front.ok('ID ("x-originating-ip" "203.0.113.8")')
-    assert refused in front.act("gateway", "bob")
+    assert refused in act(front, "gateway", "bob")
     front.ok('ID ("x-originating-ip" "203.0.114.8")')
-    assert refused in front.act("gateway", "alice")
+    assert refused in act(front, "gateway", "alice")
     front.ok('ID ("x-originating-ip" "203.0.113.8")')
-    assert b" OK" in front.act("gateway", "alice")
-    stranger = Imap(server, "127.0.0.3")
+    assert b" OK" in act(front, "gateway", "alice")
+    stranger = server.client(source="127.0.0.3")
     stranger.ok('ID ("x-originating-ip" "203.0.113.7")')
-    assert refused in stranger.act("gateway", "alice")
+    assert refused in act(stranger, "gateway", "alice")
 
 
 def test_first_that_fits_decides(server):
@@ -229,7 +179,7 @@ def test_first_that_fits_decides(server):
     assert verdict["grant"] == "first" and verdict["rights"] == "lr"
     assert reasons["second"] == "until: ended at 2001-01-02T00:00:00Z"
     assert reasons["aa-newer"] == reasons["acts-for"] == "fits, but one before it decides"
-    assert [g["name"] for g in json.loads(server.cli("grant", "list", "--json").stdout)] == [
+    assert [g["name"] for g in server.asked("grant", "list")] == [
         "second", "first", "zz-older", "aa-newer", "acts-for"]
     for target in decides:
         assert may(server, "patron", target)
@@ -246,7 +196,7 @@ def test_add_list_remove(server, running):
                       "--until", "2001-01-01").stdout
     assert made == ("odd\nnote: WHO names a user that there is not: nobody@voice.example\n"
                     "note: --for names a group that there is not: none\nnote: it has expired already\n")
-    rows = json.loads(server.cli("grant", "list", "--json").stdout)
+    rows = server.asked("grant", "list")
     assert rows == [
         {"name": "gateway-1", "source": "store", "who": "gateway@voice.example", "for": "*@voice.example",
          "mailboxes": ["Voicemail", "Größe/%"], "rights": "lrswit", "from": ["10.0.0.0/8", "unix"],
@@ -263,7 +213,7 @@ def test_add_list_remove(server, running):
     if running:
         server.stop()
         server.start()
-    assert [g["name"] for g in json.loads(server.cli("grant", "list", "--json").stdout)] == ["gateway-1"]
+    assert [g["name"] for g in server.asked("grant", "list")] == ["gateway-1"]
 
 
 @pytest.mark.parametrize("options, text", [
@@ -370,14 +320,13 @@ BLOCK = 'grant voice {{ who = gateway; for = "*@voice.example"; {more} }}\n'
 def test_reload_ends_what_it_takes_away(server, how):
     users(server, BLOCK.format(more="rights = lrs") + "grant other { who = spare; for = bob }\n")
     alice, other = acting(server, "gateway", "alice"), acting(server, "spare", "bob")
-    own = Imap(server)
-    own.ok("LOGIN bob gold")
+    own = server.login("bob", "gold")
 
     def reload():
         if how == "command":
             server.cli("reload")
         else:
-            server.process.send_signal(signal.SIGHUP)
+            server.send_signal(signal.SIGHUP)
 
     server.write(DOMAIN + BLOCK.format(more="rights = lrs") + "grant added { who = spare; for = alice }\n"
                  + "grant other { who = spare; for = bob }\n")
@@ -386,17 +335,17 @@ def test_reload_ends_what_it_takes_away(server, how):
         client.ok("NOOP")
     server.write(DOMAIN + BLOCK.format(more="rights = lr") + "grant other { who = spare; for = bob }\n")
     reload()
-    assert "withdrawn" in alice.ended()
+    assert b"withdrawn" in alice.ended()
     other.ok("NOOP")
     own.ok("NOOP")
     alice = acting(server, "gateway", "alice")
     server.write(DOMAIN + "grant other { who = spare; for = bob }\n")
     reload()
-    assert "withdrawn" in alice.ended()
+    assert b"withdrawn" in alice.ended()
     assert not may(server, "gateway", "alice")
     other.ok("NOOP")
     own.ok("NOOP")
-    assert [g["name"] for g in json.loads(server.cli("grant", "list", "--json").stdout)] == ["other"]
+    assert [g["name"] for g in server.asked("grant", "list")] == ["other"]
 
 
 def test_of_the_configuration_is_not_removed_by_command(server):
@@ -423,11 +372,11 @@ def test_removal_ends_the_login(server):
     users(server)
     server.cli("grant", "add", "gateway", "--for", "alice", "--name", "a")
     server.cli("grant", "add", "gateway", "--for", "bob", "--name", "b")
-    alice, bob, own = acting(server, "gateway", "alice"), acting(server, "gateway", "bob"), Imap(server)
+    alice, bob, own = acting(server, "gateway", "alice"), acting(server, "gateway", "bob"), server.client()
     alice.ok("SELECT INBOX")
     own.ok("LOGIN alice gold")
     assert server.cli("grant", "remove", "a").stdout == "1 connections ended\n"
-    assert "withdrawn" in alice.ended()
+    assert b"withdrawn" in alice.ended()
     bob.ok("NOOP")
     own.ok("NOOP")
     assert not may(server, "gateway", "alice")
@@ -454,23 +403,23 @@ def test_between_users_a_connection_stays(server):
     client = acting(server, "gateway", "alice")
     client.ok("UNAUTHENTICATE")
     server.cli("grant", "remove", "a")
-    assert b"[AUTHORIZATIONFAILED]" in client.act("gateway", "alice")
-    assert b" OK" in client.act("gateway", "bob")
+    assert b"[AUTHORIZATIONFAILED]" in act(client, "gateway", "alice")
+    assert b" OK" in act(client, "gateway", "bob")
     client.ok("SELECT INBOX")
 
 
 def test_who_acts_for_others_was_disabled(server):
     users(server)
     server.cli("grant", "add", "gateway", "--for", "*")
-    alice, own = acting(server, "gateway", "alice"), Imap(server)
+    alice, own = acting(server, "gateway", "alice"), server.client()
     own.ok("LOGIN alice gold")
     server.cli("user", "disable", "gateway")
-    assert "disabled" in alice.ended()
+    assert b"disabled" in alice.ended()
     own.ok("NOOP")
     server.cli("user", "enable", "gateway")
     alice = acting(server, "gateway", "alice")
     server.cli("user", "disable", "alice")
-    assert "disabled" in alice.ended() and "disabled" in own.ended()
+    assert b"disabled" in alice.ended() and b"disabled" in own.ended()
 
 
 @pytest.mark.parametrize("line, word", [("dora:!{PLAIN}gold\n", "disabled"), ("", "removed")],
@@ -489,13 +438,13 @@ def test_users_of_a_file_who_are_gone_lose_their_logins(server, line, word):
     users(server, f"database file {{ type = passwd; file = {path}; plain = yes }}\n"
                   "auth.databases = [store, file]\n")
     server.cli("grant", "add", "*", "--for", "*")
-    own, whose, who, emil = Imap(server), acting(server, "gateway", "dora"), acting(server, "dora", "bob"), Imap(server)
+    own, whose, who, emil = server.client(), acting(server, "gateway", "dora"), acting(server, "dora", "bob"), server.client()
     own.ok("LOGIN dora gold")
     emil.ok("LOGIN emil gold")
     assert explained(server, "gateway", "dora")[0]["for_database"] == "file"
     passwd(line + "emil:{PLAIN}gold\n")
     for client in [own, whose, who]:
-        assert word in client.ended()
+        assert word.encode() in client.ended()
     emil.ok("NOOP")
     verdict, _ = explained(server, "gateway", "dora")
     assert verdict["for_is"] == ("disabled" if line else "missing")
@@ -507,7 +456,7 @@ def test_expiry_ends_the_login_without_a_command(server):
     server.cli("grant", "add", "gateway", "--for", "alice", "--until", until.strftime("%Y-%m-%dT%H:%M:%SZ"))
     server.cli("grant", "add", "gateway", "--for", "bob")
     alice, bob = acting(server, "gateway", "alice"), acting(server, "gateway", "bob")
-    assert "expired" in alice.ended()
+    assert b"expired" in alice.ended()
     assert datetime.datetime.now(datetime.timezone.utc) >= until.replace(microsecond=0)
     bob.ok("NOOP")
     assert not may(server, "gateway", "alice")
@@ -519,8 +468,7 @@ def test_unauthenticate_shown_is_honoured(server, by):
     """What was shown holds until the login ends; the next one, on the same connection, is told anew."""
     users(server)
     server.cli("grant", "add", "gateway", "--for", "alice", "--name", "a")
-    client = Imap(server)
-    client.ok("LOGIN gateway gold")
+    client = server.login("gateway", "gold")
     assert b"UNAUTHENTICATE" in b"".join(client.ok("CAPABILITY"))
     if by == "reload":
         server.write(DOMAIN + "unauthenticate = off\n")
@@ -551,13 +499,13 @@ def test_who_leaves_a_group_loses_the_login(server, how):
     groups(server, "gateways:x:1:gateway\nstaff:x:2:alice,bob,carla@other.example\n")
     if how == "reload":
         server.cli("reload")
-    assert "withdrawn" in spare.ended()
+    assert b"withdrawn" in spare.ended()
     assert may(server, "gateway", "carla@other.example") and not may(server, "spare", "alice")
     alice.ok("NOOP")
     groups(server, "gateways:x:1:gateway\nstaff:x:2:bob\n")
     if how == "reload":
         server.cli("reload")
-    assert "withdrawn" in alice.ended()
+    assert b"withdrawn" in alice.ended()
     bob.ok("NOOP")
     verdict, reasons = explained(server, "gateway", "alice")
     assert reasons == {"crew": "for: group:staff, of which alice@voice.example is no member"}
@@ -577,7 +525,7 @@ def test_bad_group_file_leaves_the_old_in_force(server):
     assert may(server, "gateway", "bob")
     os.unlink(path)
     groups(server, "gateways:x:1:spare\nstaff:x:2:alice\n")
-    assert "withdrawn" in alice.ended()
+    assert b"withdrawn" in alice.ended()
     assert may(server, "spare", "alice")
 
 
@@ -585,8 +533,7 @@ def test_a_server_does_not_start_with_a_bad_group_file(server):
     path = groups(server, "staff\n")
     server.write(f"auth.group_file = {path}\n")
     server.start(wait=False)
-    assert server.process.wait(60) == 1
-    server.process = None
+    assert server.gone() == 1
     assert f"{path}:1: must be NAME:PASSWORD:NUMBER:MEMBERS" in server.log()
 
 
@@ -600,12 +547,10 @@ def test_no_login_slips_through(server):
         server.cli("grant", "add", "gateway", "--for", "*", "--name", "g")
         clients = []
         for target in ["alice", "bob"] * 8:
-            client = Imap(server)
-            response = base64.b64encode(f"{target}\0gateway\0gold".encode())
-            client.sock.sendall(b"a AUTHENTICATE PLAIN " + response + b"\r\n")
-            clients.append(client)
+            clients.append(server.client())
+            clients[-1].put(f"AUTHENTICATE PLAIN {plain(target, 'gateway', 'gold')}")
         server.cli("grant", "remove", "g")
-        rows = json.loads(server.cli("who", "gateway", "--json").stdout)
+        rows = server.asked("who", "gateway")
         assert rows == [], rows
         for client in clients:
             client.close()

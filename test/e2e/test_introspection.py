@@ -7,10 +7,8 @@ import time
 import pytest
 
 import memory
-from conftest import SANITIZED
-from demo import Client
 from oauth import ISSUER, SCOPE, Endpoint, authenticate, bearer
-from test_service import Site, wait_for
+from server import SANITIZED, wait_for
 
 
 def database(endpoint, more="", ca=None):
@@ -60,7 +58,7 @@ def of(user, **more):
 
 def ask(server, token, acts_for=""):
     """One login: the tagged line's beginning."""
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     line, _ = authenticate(client, bearer(token, acts_for))
     client.close()
     return " ".join(line.split(" ")[:2])
@@ -97,7 +95,7 @@ def test_it_is_asked_once(server, endpoint):
     """What it said is remembered, not longer than the token lives, and what it refused is not."""
     start(server, database(endpoint, 'bearer_file = "' + secret(server, "bearer", "ours") + '"'))
     endpoint.tokens = {"gate": of("gateway"), "short": of("gateway", exp=int(time.time()) - 56)}  # 4 s, with the leeway
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     for user in ("gateway", "bo") * 50:
         line, _ = authenticate(client, bearer("gate", user))
         assert line.startswith("OK ")
@@ -161,11 +159,11 @@ def test_slow_and_down(server, endpoint):
     start(server, database(endpoint, "timeout = 2s; token_cache = 0s"))
     endpoint.tokens = {"good": of("anna"), "gate": of("gateway")}
     endpoint.gate.clear()
-    waiting = [Client(Site(server), True) for _ in range(20)]
+    waiting = [server.client(tls=True) for _ in range(20)]
     for client in waiting:
         client.send(f"w1 AUTHENTICATE OAUTHBEARER {bearer('good')}\r\n")
     wait_for(lambda: endpoint.asked)
-    other = Client(Site(server), True)
+    other = server.client(tls=True)
     other.ok('LOGIN bo "blue sea"')
     other.ok("SELECT INBOX")
     other.close()
@@ -177,7 +175,7 @@ def test_slow_and_down(server, endpoint):
     assert ask(server, "good") == OK
     endpoint.stop()
     assert ask(server, "good") == LATER
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     client.ok('LOGIN bo "blue sea"')
     client.close()
     wait_for(lambda: "Timeout was reached" in server.log() or "timed out" in server.log())
@@ -205,7 +203,7 @@ def network_process(server):
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{pid}/comm", encoding="ascii") as name, open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                if name.read().strip() == "turnstone-net" and parent(stat.read().rsplit(")", 1)[1].split()[1]) == server.process.pid:
+                if name.read().strip() == "turnstone-net" and parent(stat.read().rsplit(")", 1)[1].split()[1]) == server.pid:
                     return int(pid)
         except OSError:
             pass  # it has ended meanwhile
@@ -230,5 +228,5 @@ def test_tokens_and_secrets_are_wiped(server, endpoint):
             endpoint.tokens[token] = of("anna")
         assert ask(server, token) == (OK if taken else NO)
         needles = memory.pieces("token", token.encode())
-        memory.assert_gone(server.process.pid, needles)
+        memory.assert_gone(server.pid, needles)
         memory.assert_gone(net, {**needles, **memory.pieces("secret", ours.encode())})

@@ -3,51 +3,21 @@
 import json
 import os
 import re
-import socket
 
 PASSWORD = "Secret-word-77"
 
 
-class Client:
-    def __init__(self, server):
-        self.sock = socket.create_connection(("127.0.0.1", server.port("IMAP")), timeout=120)
-        self.file = self.sock.makefile("rb")
-        self.file.readline()
-        self.ok(f"LOGIN alice {PASSWORD}")
-
-    def do(self, line):
-        self.sock.sendall(b"t " + line.encode() + b"\r\n")
-        lines = []
-        while not lines or not lines[-1].startswith(b"t "):
-            lines.append(self.file.readline())
-        return lines
-
-    def ok(self, line):
-        lines = self.do(line)
-        assert lines[-1].startswith(b"t OK"), lines[-1][:200]
-        return lines
-
-    def append(self, mailbox, count):
-        for i in range(count):
-            text = f"Subject: {i}\r\n\r\ntext {i}\r\n"
-            self.ok(f"APPEND {mailbox} {{{len(text)}+}}\r\n{text}")
-
-    def words(self, mailbox):
-        """The keywords of each message."""
-        self.ok(f"SELECT {mailbox}")
-        rows = [r for r in self.ok("FETCH 1:* FLAGS") if b" FETCH (FLAGS (" in r]
-        return [{w for w in re.search(rb"FLAGS \((.*)\)\)", r).group(1).decode().split() if w[0] != "\\"}
-                for r in rows]
-
-    def close(self):
-        self.ok("LOGOUT")
-        self.sock.close()
+def fill(client, mailbox, count):
+    for i in range(count):
+        client.append(mailbox, f"Subject: {i}\r\n\r\ntext {i}\r\n")
 
 
-def command(server, *args, code=0):
-    done = server.cli(*args, ok=None)
-    assert done.returncode == code, (args, done.returncode, done.stdout[-500:], done.stderr[-500:])
-    return done
+def words(client, mailbox):
+    """The keywords of each message."""
+    client.ok(f"SELECT {mailbox}")
+    rows = [r for r in client.ok("FETCH 1:* FLAGS") if b" FETCH (FLAGS (" in r]
+    return [{w for w in re.search(rb"FLAGS \((.*)\)\)", r).group(1).decode().split() if w[0] != "\\"}
+            for r in rows]
 
 
 def restart(server, more):
@@ -61,33 +31,33 @@ def test_long_of_before(server, tmp_path):
     server.write("store { keyword_length = 4096\n max_keywords = 251 }\n")
     server.add("alice", PASSWORD)
     server.start()
-    client = Client(server)
-    client.append("INBOX", 3)
+    client = server.login("alice", timeout=120)
+    fill(client, "INBOX", 3)
     client.ok("SELECT INBOX")
-    words = [f"w{i:03}-" + "x" * 4085 for i in range(251)]
-    for i in range(0, len(words), 15):
-        client.ok(f"STORE 1:2 +FLAGS.SILENT ({' '.join(words[i:i + 15])})")
+    names = [f"w{i:03}-" + "x" * 4085 for i in range(251)]
+    for i in range(0, len(names), 15):
+        client.ok(f"STORE 1:2 +FLAGS.SILENT ({' '.join(names[i:i + 15])})")
     client.close()
 
     restart(server, "store.max_keywords = 251\n")
-    client = Client(server)
-    assert client.words("INBOX") == [set(words), set(words), set()]
+    client = server.login("alice", timeout=120)
+    assert words(client, "INBOX") == [set(names), set(names), set()]
     client.ok("CREATE Other")
-    assert b"NO [LIMIT]" in client.do("COPY 1 Other")[-1]
+    assert b"NO [LIMIT]" in client.run("COPY 1 Other")[-1]
     folder = str(tmp_path / "saved")
-    command(server, "backup", folder)
-    done = command(server, "restore", folder, "--user", "alice", "--into", "Back", "--json")
+    server.cli("backup", folder)
+    done = server.cli("restore", folder, "--user", "alice", "--into", "Back", "--json")
     assert json.loads(done.stdout)["damaged"] == 0
-    assert client.words("Back/INBOX") == [set(words), set(words), set()]
+    assert words(client, "Back/INBOX") == [set(names), set(names), set()]
     # Exactly as it was: the flags come back to messages that are there.
     client.ok("SELECT INBOX")
     client.ok("STORE 1:3 FLAGS.SILENT ()")
-    done = command(server, "restore", folder, "--user", "alice", "--exact", "--json")
+    done = server.cli("restore", folder, "--user", "alice", "--exact", "--json")
     assert json.loads(done.stdout)["flagged"] == 2
-    assert client.words("INBOX") == [set(words), set(words), set()]
-    command(server, "check")
+    assert words(client, "INBOX") == [set(names), set(names), set()]
+    server.cli("check")
     for kind in ("maildir", "mbox"):
-        done = command(server, "export", kind, str(tmp_path / kind), "--user", "alice", "--mailbox", "INBOX",
+        done = server.cli("export", kind, str(tmp_path / kind), "--user", "alice", "--mailbox", "INBOX",
                        "--json", code=3)
         summary = json.loads(done.stdout)
         assert summary["exported"] == 3 and summary["damaged"] == 0 and summary["keywords_left_out"] > 0
@@ -96,11 +66,11 @@ def test_long_of_before(server, tmp_path):
 
     # Where there is less room, the rest comes, and what found none is named.
     restart(server, "store.max_keywords = 200\n")
-    client = Client(server)
-    done = command(server, "restore", folder, "--user", "alice", "--into", "Less", "--json", code=3)
+    client = server.login("alice", timeout=120)
+    done = server.cli("restore", folder, "--user", "alice", "--into", "Less", "--json", code=3)
     assert json.loads(done.stdout)["damaged"] == 51 and json.loads(done.stdout)["added"] == 3
     assert done.stderr.count("no room for the keyword") == 51
-    assert [len(w) for w in client.words("Less/INBOX")] == [200, 200, 0]
+    assert [len(w) for w in words(client, "Less/INBOX")] == [200, 200, 0]
     client.close()
     assert server.stop() == 0
 
@@ -111,35 +81,35 @@ def test_forgotten(server, tmp_path):
     server.add("alice", PASSWORD)
     server.add("bob", PASSWORD)
     server.start()
-    client = Client(server)
-    client.append("INBOX", 3)
+    client = server.login("alice", timeout=120)
+    fill(client, "INBOX", 3)
     client.ok("SELECT INBOX")
     client.ok(f"STORE 1 +FLAGS.SILENT ({' '.join(f'a{i}' for i in range(16))})")
-    assert b"NO [LIMIT]" in client.do("STORE 2 +FLAGS (b0)")[-1]
+    assert b"NO [LIMIT]" in client.run("STORE 2 +FLAGS (b0)")[-1]
     folder = str(tmp_path / "saved")
-    command(server, "backup", folder)
+    server.cli("backup", folder)
     client.ok(f"STORE 1 -FLAGS.SILENT ({' '.join(f'a{i}' for i in range(0, 16, 2))})")
     client.ok(f"STORE 2 +FLAGS.SILENT ({' '.join(f'b{i}' for i in range(5))})")
     want = [{f"a{i}" for i in range(1, 16, 2)}, {f"b{i}" for i in range(5)}, set()]
-    assert client.words("INBOX") == want
+    assert words(client, "INBOX") == want
     # On top of the first: message 1 and 2 have changed, 3 is taken over.
-    command(server, "backup", folder)
+    server.cli("backup", folder)
     assert "0 faults" in server.cli("backup", "verify", folder, config=False).stdout
-    command(server, "restore", folder, "--user", "alice", "--into", "Back")
-    assert client.words("Back/INBOX") == want
+    server.cli("restore", folder, "--user", "alice", "--into", "Back")
+    assert words(client, "Back/INBOX") == want
     client.close()
     restart(server, "store.max_keywords = 16\n")
-    client = Client(server)
-    assert client.words("INBOX") == want
-    command(server, "check")
+    client = server.login("alice", timeout=120)
+    assert words(client, "INBOX") == want
+    server.cli("check")
     # Back to the first.  Message 2 has keywords in the way when message 1 has its turn: the next one finds room.
-    runs = json.loads(server.cli("backup", "list", folder, "--json", config=False).stdout)
+    runs = server.asked("backup", "list", folder, config=False)
     exact = ("restore", folder, "--user", "alice", "--exact", "--at", runs[0]["id"])
-    assert command(server, *exact, code=3).stderr.count("no room for the keyword") == 5
-    command(server, *exact)
-    assert client.words("INBOX") == [{f"a{i}" for i in range(16)}, set(), set()]
+    assert server.cli(*exact, code=3).stderr.count("no room for the keyword") == 5
+    server.cli(*exact)
+    assert words(client, "INBOX") == [{f"a{i}" for i in range(16)}, set(), set()]
     client.close()
-    command(server, "export", "maildir", str(tmp_path / "md"), "--user", "alice", "--mailbox", "Back/INBOX")
+    server.cli("export", "maildir", str(tmp_path / "md"), "--user", "alice", "--mailbox", "Back/INBOX")
     with open(tmp_path / "md" / ".Back.INBOX" / "turnstone.export", encoding="ascii") as f:
         rows = f.read().splitlines()[1:]
     assert [set(r.split()[4].split(",")) - {"-"} for r in rows] == want
@@ -154,4 +124,7 @@ def test_list_larger_than_a_frame(server, tmp_path):
         os.makedirs(root / part)
     names = [f"list.{'x' * 220}.{i:05}" for i in range(5000)]
     (root / "subscriptions").write_text("\n".join(names) + "\n", encoding="ascii")
-    command(server, "import", "maildir", str(root), "--user", "alice")
+    server.cli("import", "maildir", str(root), "--user", "alice")
+    server.start()
+    with server.login("alice") as client:
+        assert len([r for r in client.ok('LSUB "" *') if r.startswith(b"* LSUB")]) == len(names)

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of large messages taken away, cut, flipped under a running server: that message is refused with
 the right words, everything else goes on, the log and the check name it, a repair sets it aside."""
-import imaplib
 import os
 import random
 
 import pytest
 
-from test_damage import Site, folder
+from imap import literals
+from test_damage import Stored, folder
 
 SIZE = 3 << 20
 
@@ -26,13 +26,13 @@ VICTIM = 2  # UID and sequence number
 
 @pytest.fixture(name="site")
 def site_():
-    site = Site()
+    site = Stored()
     site.add("alice", "pw")
     site.start()
-    client = site.imap("alice")
+    client = site.login("alice")
     for data in MAIL:
-        assert client.append("INBOX", None, None, data)[0] == "OK"
-    client.logout()
+        client.append("INBOX", data)
+    client.close()
     site.stop()
     yield site
     site.remove()
@@ -48,12 +48,11 @@ def victim(site):
 def fetch(client, number):
     """("OK", bytes), ("NO", words), or ("EOF", words) when the connection ends."""
     try:
-        result, data = client.fetch(str(number), "(BODY.PEEK[])")
-    except (imaplib.IMAP4.abort, OSError) as e:
+        responses = client.run(f"FETCH {number} (BODY.PEEK[])")
+    except (EOFError, OSError) as e:
         return "EOF", str(e).encode()
-    if result == "OK":
-        return result, data[0][1] if data and isinstance(data[0], tuple) else None
-    return result, data[-1]
+    word = responses[-1].split(b" ")[1].decode()
+    return (word, literals(responses[0])[0]) if word == "OK" else (word, responses[-1])
 
 
 def at(where):
@@ -76,8 +75,8 @@ def test_damaged_while_it_runs(site, way, damage):
     other = next(n for n, d in folder(site.store).items() if LARGE[1] in d)
     site.start()
     try:
-        before = site.imap("alice")  # has selected the mailbox before it happens
-        before.select("INBOX", readonly=True)
+        before = site.login("alice")  # has selected the mailbox before it happens
+        before.ok("EXAMINE INBOX")
         at_log = len(site.log())
         if damage is None:
             os.unlink(site.path(name))
@@ -87,28 +86,26 @@ def test_damaged_while_it_runs(site, way, damage):
             with open(site.path(name), "r+b") as f:  # the file that is in use, not a new one
                 f.truncate(len(bad))
                 f.write(bad)
-        for client in (before, site.imap("alice")):
-            client.select("INBOX", readonly=True)
+        for client in (before, site.login("alice")):
+            client.ok("EXAMINE INBOX")
             result, words = fetch(client, VICTIM)
             if way == "flipped at its end":
                 # Found when much of the literal is out: it is cut off, for no words fit into it.
                 assert result == "EOF", words
-                client = site.imap("alice")
-                client.select("INBOX", readonly=True)
+                client = site.login("alice")
+                client.ok("EXAMINE INBOX")
             else:
                 assert result == "NO" and b"SERVERBUG" in words, (result, words[:200])
             # Its place in the mailbox, its envelope and flags are elsewhere and whole.
-            result, data = client.fetch(str(VICTIM), "(UID FLAGS ENVELOPE RFC822.SIZE)")
-            assert result == "OK" and b"large 1" in data[0]
+            assert b"large 1" in client.ok(f"FETCH {VICTIM} (UID FLAGS ENVELOPE RFC822.SIZE)")[0]
             for number, body in enumerate(MAIL, 1):
                 if number != VICTIM:
                     assert fetch(client, number) == ("OK", body), number
-            assert client.append("INBOX", None, None, b"Subject: more\r\n\r\n")[0] == "OK"
+            client.append("INBOX", b"Subject: more\r\n\r\n")
             # A search in texts says that it could not look at one, and ends.
-            result, words = client.uid("SEARCH", "TEXT", "Hello")
-            assert result == "NO" and b"SERVERBUG" in words[-1], (result, words)
-            assert client.uid("SEARCH", "SUBJECT", "large")[0] == "OK"
-            client.logout()
+            client.no("UID SEARCH TEXT Hello", "SERVERBUG")
+            client.ok("UID SEARCH SUBJECT large")
+            client.close()
         log = site.log()[at_log:]
         assert os.path.basename(name) in log, log
         assert f"user alice, mailbox INBOX (number 1), UID {VICTIM}" in log, log
@@ -125,9 +122,9 @@ def test_damaged_while_it_runs(site, way, damage):
     assert name not in now
     assert site.run("check")[0] == 0
     site.start()
-    client = site.imap("alice")
-    client.select("INBOX")
-    left = [fetch(client, n + 1)[1] for n in range(len(client.search(None, "ALL")[1][0].split()))]
+    client = site.login("alice")
+    client.ok("SELECT INBOX")
+    left = [fetch(client, n)[1] for n in map(int, client.ok("SEARCH ALL")[0].split()[2:])]
     assert left[:4] == [body for body in MAIL if body != LARGE[0]]
-    client.logout()
+    client.close()
     site.stop()

@@ -4,17 +4,16 @@ Cyrus' imtest, with a KDC on loopback; UNAUTHENTICATE under each layer."""
 import base64
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 
 import pytest
 
-from conftest import SANDBOX, SANITIZED
-from demo import plain
+from imap import plain
+from peer import connect, free_port
 from saslmech import Digest, Gssapi, LayerClient
-from test_service import Site, wait_for
+from server import SANDBOX, SANITIZED, wait_for
 
 try:
     import gssapi
@@ -51,7 +50,7 @@ def users(server):
     server.add("bo", "x", "--digest-md5")
     server.add("gateway", "through", "--acts-for", "b*", "--digest-md5")
     for user, password in (("anna", PASSWORD), ("bo", "x"), ("gateway", "through")):
-        client = LayerClient(Site(server))
+        client = server.client(kind=LayerClient)
         client.ok(f'LOGIN {user} "{password}"')
         client.ok(f"CREATE of-{user}")
         client.append("INBOX", MAIL.replace("hello", f"hello {user}"))
@@ -82,7 +81,7 @@ def read_mail(client, user):
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize("qop", QOPS)
 def test_digest(digest, qop, tls):
-    client = LayerClient(Site(digest), tls)
+    client = digest.client(tls, kind=LayerClient)
     assert b"AUTH=DIGEST-MD5" in client.greeting
     line = client.authenticate(Digest("anna", PASSWORD, qop=qop))
     # What is said in clear about capabilities counts for nothing in the layer: RFC 3501 section 6.2.2.
@@ -102,7 +101,7 @@ def test_digest(digest, qop, tls):
 @pytest.mark.parametrize("tls", [False, True])
 def test_digest_switches(digest, tls):
     """Many users, one connection, each with a layer of their own, or none."""
-    client = LayerClient(Site(digest), tls)
+    client = digest.client(tls, kind=LayerClient)
     for i in range(20):
         qop = QOPS[-1 - i % len(QOPS)]
         user, password = (("anna", PASSWORD), ("bo", "x"))[i % 2]
@@ -130,7 +129,7 @@ def test_digest_switches(digest, tls):
 
 
 def test_digest_refused(digest):
-    client = LayerClient(Site(digest))
+    client = digest.client(kind=LayerClient)
     right = client.authenticate(Digest("anna", PASSWORD, qop="auth"))
     assert right.startswith(b"s1 OK")
     client.ok("UNAUTHENTICATE")
@@ -185,7 +184,7 @@ def test_names_beyond_ascii(digest):
             answer = super().step(challenge)
             return answer.replace(b'username="' + self.hash_user, b'username="' + self.wire_user)
 
-    client = LayerClient(Site(digest))
+    client = digest.client(kind=LayerClient)
     assert client.authenticate(Latin("j\u00f8rn", wide, "latin-1", "utf-8")).startswith(b"s1 OK")
     client.unauthenticate()
     assert client.authenticate(Latin("kim", latin, "ascii", "latin-1")).startswith(b"s1 OK")
@@ -197,7 +196,7 @@ def test_names_beyond_ascii(digest):
 @pytest.mark.parametrize("qop", QOPS[1:])
 def test_early_bytes(digest, qop, tls, how):
     """RFC 8437 section 3: with a layer the client waits for the OK.  What came before it is not run."""
-    client = LayerClient(Site(digest), tls)
+    client = digest.client(tls, kind=LayerClient)
     assert client.authenticate(Digest("anna", PASSWORD, qop=qop)).startswith(b"s1 OK")
     line, early = b"u UNAUTHENTICATE\r\n", f'e LOGIN anna "{PASSWORD}"\r\n'.encode()
     if how == "same buffer":
@@ -219,7 +218,7 @@ def test_early_bytes(digest, qop, tls, how):
 
 @pytest.mark.parametrize("qop", QOPS[1:])
 def test_one_byte_at_a_time(digest, qop):
-    client = LayerClient(Site(digest))
+    client = digest.client(kind=LayerClient)
     for user, password in (("anna", PASSWORD), ("bo", "x")):
         assert client.authenticate(Digest(user, password, qop=qop)).startswith(b"s1 OK")
         for command in (b"a LIST \"\" of-*\r\n", b"u UNAUTHENTICATE\r\n"):
@@ -233,7 +232,7 @@ def test_one_byte_at_a_time(digest, qop):
 
 @pytest.mark.parametrize("how", ["clear", "changed", "again", "too large"])
 def test_broken_layer(digest, how):
-    client = LayerClient(Site(digest))
+    client = digest.client(kind=LayerClient)
     assert client.authenticate(Digest("anna", PASSWORD)).startswith(b"s1 OK")
     good = client.layer.encode(b"a NOOP\r\n")
     if how == "clear":
@@ -256,7 +255,7 @@ def test_protocol_log(server):
     configure(server, "DIGEST-MD5", "log.protocol_for = [bo]\n")
     server.start()
     users(server)
-    client = LayerClient(Site(server))
+    client = server.client(kind=LayerClient)
     assert client.authenticate(Digest("bo", "x")).startswith(b"s1 OK")
     client.ok("SELECT INBOX")
     client.ok("CREATE under-the-layer")
@@ -317,14 +316,14 @@ def test_strengths(server):
     configure(server, "DIGEST-MD5", "auth.sasl_min_strength = 1\nauth.sasl_max_strength = 1\n")
     server.start()
     users(server)
-    client = LayerClient(Site(server))
+    client = server.client(kind=LayerClient)
     client.send(b"s AUTHENTICATE DIGEST-MD5\r\n")
     assert b'qop="auth-int"' in base64.b64decode(client.read_line()[2:])
     client.send(b"*\r\n")
     assert client.read_line().startswith(b"s BAD")
     assert client.authenticate(Digest("anna", PASSWORD)).startswith(b"s1 OK")
     client.close()
-    client = LayerClient(Site(server), tls=True)
+    client = server.client(True, kind=LayerClient)
     client.send(b"s AUTHENTICATE DIGEST-MD5\r\n")
     assert b'qop="auth,auth-int"' in base64.b64decode(client.read_line()[2:])
     client.close()
@@ -332,7 +331,7 @@ def test_strengths(server):
     # Unless it is asked for, DIGEST-MD5 does not encrypt.
     configure(server, "DIGEST-MD5")
     server.start()
-    client = LayerClient(Site(server))
+    client = server.client(kind=LayerClient)
     client.send(b"s AUTHENTICATE DIGEST-MD5\r\n")
     assert b'qop="auth,auth-int"' in base64.b64decode(client.read_line()[2:])
     client.close()
@@ -340,11 +339,11 @@ def test_strengths(server):
     # More than the mechanism has: offered under TLS only.
     configure(server, "DIGEST-MD5", "auth.sasl_min_strength = 200\n")
     server.start()
-    client = LayerClient(Site(server))
+    client = server.client(kind=LayerClient)
     assert "AUTH=DIGEST-MD5" not in client.capabilities()
     client.no("AUTHENTICATE DIGEST-MD5", "[CANNOT]")
     client.close()
-    client = LayerClient(Site(server), tls=True)
+    client = server.client(True, kind=LayerClient)
     assert "AUTH=DIGEST-MD5" in client.capabilities()
     assert client.authenticate(Digest("anna", PASSWORD)).startswith(b"s1 OK")
     client.close()
@@ -374,19 +373,12 @@ def test_no_file_of_the_system_is_read(server):
                           check=False, capture_output=True)
     if done.returncode != 0:
         pytest.skip("strace may not trace here")
-    import conftest
-    if os.path.exists(server.ready):
-        os.unlink(server.ready)
-    with open(server.logfile, "ab") as log, subprocess.Popen(
-            ["strace", "-f", "-e", "trace=openat,open,access,stat,newfstatat", "-o", trace, conftest.TURNSTONE,
-             "serve", "--config", server.conf, "--ready-file", server.ready], stdin=subprocess.DEVNULL, stdout=log,
-            stderr=log) as process:
-        wait_for(lambda: os.path.exists(server.ready), 60)
-        client = LayerClient(Site(server))
-        assert client.authenticate(Digest("anna", PASSWORD)).startswith(b"s1 OK")
-        client.close()
-        server.cli("stop")
-        process.wait(60)
+    server.start(front=["strace", "-f", "-e", "trace=openat,open,access,stat,newfstatat", "-o", trace], traced=True)
+    client = server.client(kind=LayerClient)
+    assert client.authenticate(Digest("anna", PASSWORD)).startswith(b"s1 OK")
+    client.close()
+    server.cli("stop")
+    server.gone()
     with open(trace, encoding="utf-8", errors="replace") as f:
         paths = f.read()
     assert "libdigestmd5" in paths
@@ -405,9 +397,7 @@ class Kdc:
         self.env = dict(os.environ, KRB5_CONFIG=f"{folder}/krb5.conf", KRB5_KDC_PROFILE=f"{folder}/kdc.conf",
                         KRB5CCNAME=f"FILE:{folder}/ccache")
         os.makedirs(folder, exist_ok=True)
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port = free_port()
         self.write("krb5.conf", f"""\
 [libdefaults]
  default_realm = {realm}
@@ -464,7 +454,7 @@ class Kdc:
         end = time.monotonic() + 60
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
+                connect(self.port).close()
                 return
             except OSError:
                 assert self.process.poll() is None and time.monotonic() < end
@@ -535,7 +525,7 @@ def service(choice=4, **more):
 def test_gssapi(kerberos, realm, choice, tls):
     _, creds = realm.ticket("anna", "kanna")
     for initial in (False, True):
-        client = LayerClient(Site(kerberos), tls)
+        client = kerberos.client(tls, kind=LayerClient)
         assert b"AUTH=GSSAPI" in client.greeting
         line = client.authenticate(Gssapi(credentials=creds, **service(choice)), initial)
         assert line.startswith(b"s1 OK"), (line, kerberos.log())
@@ -553,7 +543,7 @@ def test_gssapi(kerberos, realm, choice, tls):
 def test_gssapi_switches(kerberos, realm, tls):
     """UNAUTHENTICATE under confidentiality, integrity and no layer, and DIGEST-MD5's between; many times."""
     creds = {user: realm.ticket(user, "k" + user)[1] for user in ("anna", "bo", "gateway")}
-    client = LayerClient(Site(kerberos), tls)
+    client = kerberos.client(tls, kind=LayerClient)
     for i in range(12):
         user = ("anna", "bo")[i % 2]
         line = client.authenticate(Gssapi(credentials=creds[user], **service((4, 2, 1)[i % 3])), i % 2 == 0)
@@ -584,7 +574,7 @@ def test_gssapi_switches(kerberos, realm, tls):
 @pytest.mark.parametrize("inside", [False, True])
 def test_gssapi_early_bytes(kerberos, realm, choice, inside):
     _, creds = realm.ticket("anna", "kanna")
-    client = LayerClient(Site(kerberos))
+    client = kerberos.client(kind=LayerClient)
     assert client.authenticate(Gssapi(credentials=creds, **service(choice))).startswith(b"s1 OK")
     early = f'e LOGIN anna "{PASSWORD}"\r\n'.encode()
     client.send_raw(client.layer.encode(b"u UNAUTHENTICATE\r\n") + (client.layer.encode(early) if inside else early))
@@ -597,7 +587,7 @@ def test_gssapi_early_bytes(kerberos, realm, choice, inside):
 @needs_kdc
 def test_gssapi_refused(kerberos, realm):
     """Who is in the realm and not a user; a user who is disabled; garbage; a principal with a slash."""
-    client = LayerClient(Site(kerberos))
+    client = kerberos.client(kind=LayerClient)
     _, creds = realm.ticket("stranger", "kstranger")
     line = client.authenticate(Gssapi(credentials=creds, **service()))
     assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
@@ -630,7 +620,7 @@ def test_gssapi_without_its_key(server, realm):
     server.start()
     server.add("anna", PASSWORD)
     _, creds = realm.ticket("anna", "kanna")
-    client = LayerClient(Site(server))
+    client = server.client(kind=LayerClient)
     assert client.authenticate(Gssapi(credentials=creds, **service())).startswith(b"s1 NO [UNAVAILABLE]")
     client.close()
     wait_for(lambda: "libsasl2" in server.log() and "AUTHENTICATE GSSAPI" in server.log())
@@ -674,7 +664,7 @@ def test_gssapi_in_the_sandbox(server, realm):
         pytest.skip("no sandbox in this kernel")
     users(server)
     _, creds = realm.ticket("anna", "kanna")
-    client = LayerClient(Site(server))
+    client = server.client(kind=LayerClient)
     for choice in (4, 2):
         line = client.authenticate(Gssapi(credentials=creds, **service(choice)))
         assert line.startswith(b"s1 OK"), server.log()

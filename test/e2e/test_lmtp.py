@@ -14,9 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from demo import Client
 from lmtp import Lmtp
-from test_service import ROOT, Site, boxed, nobody, start_as_service, wait_for
+from peer import insecure
+from server import kib, wait_for
+from test_service import ROOT, boxed, nobody, start_as_service
 
 LISTENER = "listener lmtp { protocol = lmtp; address = 127.0.0.1; port = 0; tls = starttls; path = %s/lmtp.sock; mode = 0640 }\n"
 CONF = """
@@ -38,20 +39,19 @@ def start(server, more=CONF):
 @pytest.fixture(name="mail", params=["port", "socket"])
 def both_ways(server, request):
     start(server)
-    server.lmtp = server.port("LMTP") if request.param == "port" else server.dir + "/lmtp.sock"
+    server.where = server.port("LMTP") if request.param == "port" else server.dir + "/lmtp.sock"
     yield server
 
 
 @pytest.fixture(name="site")
 def one_way(server):
     start(server)
-    server.lmtp = server.port("LMTP")
+    server.where = server.port("LMTP")
     yield server
 
 
 def imap(server, user="alice", mailbox=None):
-    client = Client(Site(server))
-    client.ok(f"LOGIN {user} pw")
+    client = server.login(user, "pw")
     if mailbox:
         client.ok(f"SELECT {mailbox}")
     return client
@@ -77,7 +77,7 @@ def codes(replies):
 
 def test_recipients(mail):
     imap(mail).ok("CREATE lists")
-    with Lmtp(mail.lmtp) as client:
+    with Lmtp(mail.where) as client:
         assert codes(client.deliver(
             MESSAGE, "alice", "bob@one.example", "carol@two.example", "who@one.example", "alice@three.example",
             "ALICE+lists@One.Example", "carol", "bob+none@one.example", '"bob"@one.example')) == {
@@ -99,7 +99,7 @@ def test_aliases(site):
                            ("carol@two.example", "carol@two.example", "alice"), ("gone", "who", "bob"), ("ghost", "who")):
         site.cli("alias", "add", name, *targets)
     imap(site).ok("CREATE lists")
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         def to(*recipients):
             before = [count(site, u) for u in USERS] + [count(site, "alice", "lists")]
             replies = {r.split()[0] for r in client.deliver(MESSAGE, *recipients).values()}
@@ -115,13 +115,13 @@ def test_aliases(site):
         assert to("sub") == ({"250"}, [0, 0, 0, 1])
         assert to("gone") == ({"250"}, [0, 1, 0, 0])
         assert to("ghost") == ({"550"}, [0, 0, 0, 0])
-    listed = {row["name"]: row["targets"] for row in json.loads(site.cli("alias", "list", "--json").stdout)}
+    listed = {row["name"]: row["targets"] for row in site.asked("alias", "list")}
     assert listed["team@one.example"] == ["alice@one.example", "bob@one.example"] and len(listed) == 9
     assert listed["@two.example"] == ["bob@one.example"]
     assert "team@one.example alice@one.example bob@one.example\n" in site.cli("alias", "list").stdout
     site.cli("alias", "remove", "team")
     assert "no alias team" in site.cli("alias", "remove", "team", ok=False).stderr
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         assert codes(client.deliver(MESSAGE, "team")) == {"team": "550 5.1.1"}
 
 
@@ -130,13 +130,13 @@ def test_aliases_of_aliases_end(server):
     start(server)
     for level in range(6):
         server.cli("alias", "add", f"a{level}", *[f"a{level + 1}"] * 10)
-    with Lmtp(server.port("LMTP")) as client:
+    with server.lmtp() as client:
         assert client.envelope("a0")["a0"].startswith("452 4.5.3")
 
 
 def test_create_a_missing_mailbox(server):
     start(server, CONF + "lmtp.missing_mailbox = create\nlmtp.separator = \"-\"\n")
-    with Lmtp(server.port("LMTP")) as client:
+    with server.lmtp() as client:
         assert codes(client.deliver(MESSAGE, "alice-new.box", "alice+x")) == {
             "alice-new.box": "250 2.0.0", "alice+x": "550 5.1.1"}
     assert count(server, "alice", "new.box") == 1 and count(server) == 0
@@ -149,7 +149,7 @@ def test_case_of_a_mailbox(server):
     client = imap(server)
     for name in ("Lists", "lists", "Travel", "News"):
         client.ok(f"CREATE {name}")
-    with Lmtp(server.port("LMTP")) as lmtp:
+    with server.lmtp() as lmtp:
         lmtp.deliver(MESSAGE, "alice+Lists", "Alice+TRAVEL", "alice+New.One@one.example", "news")
         lmtp.deliver(MESSAGE, "alice+lists")
         lmtp.deliver(MESSAGE, "alice+LISTS")
@@ -161,7 +161,7 @@ def test_case_of_a_mailbox(server):
 def test_spelling_of_a_mailbox(server):
     """A sub-address that spells letters apart (e and U+0301) names the mailbox that clients see."""
     start(server, CONF + "lmtp.missing_mailbox = create\n")
-    with Lmtp(server.port("LMTP")) as lmtp:
+    with server.lmtp() as lmtp:
         for sub in ("cafe\u0301", "caf\u00e9"):
             lmtp.ok("MAIL FROM:<f@x.example> SMTPUTF8")
             lmtp.ok(f"RCPT TO:<alice+{sub}@one.example>")
@@ -175,7 +175,7 @@ def test_names_that_cannot_be_made(server):
     """What CREATE refuses is not made of a sub-address either: the message goes to INBOX."""
     start(server, CONF + "lmtp.missing_mailbox = create\n")
     subs = ("a*b", "a%b", "#news", "a//b", "/a", "a/", "/".join("x" * 51), "a\u0085", "fine")
-    with Lmtp(server.port("LMTP")) as lmtp:
+    with server.lmtp() as lmtp:
         for sub in subs:
             lmtp.ok("MAIL FROM:<f@x.example> SMTPUTF8")
             lmtp.ok(f'RCPT TO:<"alice+{sub}"@one.example>')
@@ -190,7 +190,7 @@ def test_names_that_cannot_be_made(server):
 
 def test_ids_of_deliveries(mail):
     """The id in Received is random: no count, and nothing of the host's clock."""
-    with Lmtp(mail.lmtp) as client:
+    with Lmtp(mail.where) as client:
         for _ in range(8):
             client.deliver(MESSAGE, "alice")
     ids = [int(re.search(rb"with LMTP id ([0-9a-f]{16})", body(mail, n=i + 1)).group(1), 16) for i in range(8)]
@@ -204,7 +204,7 @@ def test_quoted_sub_address(mail):
     client = imap(mail)
     for name in ('"My lists"', '"a@b"', '"INBOX/deep"', '"two\\\\bits"'):
         client.ok(f"CREATE {name}")
-    with Lmtp(mail.lmtp) as lmtp:
+    with Lmtp(mail.where) as lmtp:
         rcpts = ('"alice+My lists"@one.example', '"Alice+MY LISTS"', '"alice+a@b"@one.example', '"alice+inbox/Deep"',
                  '"alice+two\\\\bits"', '"alice+none of these"@one.example', '"bob+my lists"')
         assert codes(lmtp.deliver(MESSAGE, *rcpts)) == dict.fromkeys(rcpts, "250 2.0.0")
@@ -217,14 +217,14 @@ def test_quoted_sub_address(mail):
 
 
 def test_trace_lines_tell_nobody_of_the_others(mail):
-    with Lmtp(mail.lmtp) as client:
+    with Lmtp(mail.where) as client:
         client.deliver(MESSAGE, "alice@one.example")
         client.deliver(MESSAGE, "alice@one.example", "bob@one.example", sender="")
     one, two = body(mail), body(mail, n=2)
     assert one.startswith(b"Return-Path: <f@x.example>\r\nDelivered-To: alice@one.example\r\nReceived: from me.example")
     assert b"\r\n\tfor <alice@one.example>;\r\n" in one and one.endswith(b"\r\n\r\n.dot\r\nbody\r\n")
     assert two.startswith(b"Return-Path: <>\r\nReceived: ") and b"alice@" not in two and b"bob" not in two
-    assert b"with LMTP id" in one and (b"([127.0.0.1])" in one) == isinstance(mail.lmtp, int)
+    assert b"with LMTP id" in one and (b"([127.0.0.1])" in one) == isinstance(mail.where, int)
 
 
 def used(server):
@@ -236,7 +236,7 @@ def test_one_blob_for_many(site, size):
     site.cli("user", "bulk", "--prefix", "m", "--to", "60", "--password-stdin", stdin="pw\n")
     users = [f"m{n:04}" for n in range(1, 61)]
     text = b"Subject: big\r\n\r\n" + os.urandom(size // 2).hex().encode()
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         client.deliver(MESSAGE, *users)  # makes the accounts
         before = used(site)
         assert set(codes(client.deliver(text, *users)).values()) == {"250 2.0.0"}
@@ -252,12 +252,12 @@ def test_one_blob_for_many(site, size):
 
 
 def test_kill_after_the_250(mail):
-    with Lmtp(mail.lmtp) as client:
+    with Lmtp(mail.where) as client:
         assert set(codes(client.deliver(MESSAGE, "alice", "bob", "carol@two.example")).values()) == {"250 2.0.0"}
         mail.stop(signal.SIGKILL)
     mail.start()
     assert [count(mail, u) for u in USERS] == [1, 1, 1]
-    with Lmtp(mail.port("LMTP") if isinstance(mail.lmtp, int) else mail.lmtp) as client:
+    with Lmtp(mail.port("LMTP") if isinstance(mail.where, int) else mail.where) as client:
         client.deliver(MESSAGE, "alice")
     assert count(mail) == 2
 
@@ -302,10 +302,10 @@ def test_killed_while_many_deliver(site, rounds):
 
 
 def test_what_lhlo_says(mail):
-    with Lmtp(mail.lmtp) as client:
+    with Lmtp(mail.where) as client:
         words = {line.split()[0] for line in client.extensions[1:]}
         want = {"PIPELINING", "ENHANCEDSTATUSCODES", "8BITMIME", "SMTPUTF8", "CHUNKING", "SIZE"}
-        assert words == want | ({"STARTTLS"} if isinstance(mail.lmtp, int) else set())
+        assert words == want | ({"STARTTLS"} if isinstance(mail.where, int) else set())
         assert client.greeting.startswith("220 ") and "SIZE 4194304" in client.extensions
         assert client.cmd("EHLO x").startswith("500") and client.cmd("HELO x").startswith("500")
         assert client.cmd("RCPT TO:<alice>").startswith("503") and client.cmd("DATA").startswith("503")
@@ -314,7 +314,7 @@ def test_what_lhlo_says(mail):
 
 
 def test_all_in_one_segment(mail):
-    with Lmtp(mail.lmtp, lhlo=False) as client:
+    with Lmtp(mail.where, lhlo=False) as client:
         client.send(b"LHLO me\r\nMAIL FROM:<>\r\nRCPT TO:<alice>\r\nRCPT TO:<who>\r\nRCPT TO:<bob>\r\nDATA\r\n"
                     b"Subject: one\r\n\r\n...\r\n.\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<bob>\r\n"
                     b"BDAT 16\r\nSubject: two\r\n\r\nBDAT 0\r\nBDAT 3 LAST\r\n.\r\nQUIT\r\n")
@@ -325,7 +325,7 @@ def test_all_in_one_segment(mail):
 
 
 def test_chunks(site):
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         client.send(b"BDAT 5\r\nQUIT\r")  # no transaction: the chunk is read, and is no command
         assert client.reply().startswith("503")
         client.envelope("alice", "bob")
@@ -353,7 +353,7 @@ def test_smuggling(server, keep):
     """Only CRLF.CRLF ends a message; whatever else stands around the dot is text, or refused."""
     start(server, CONF + ("lmtp.stray_newlines = keep\n" if keep else ""))
     ends = [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\r\n\0.\r\n", b"\n\r.\r\n"]
-    with Lmtp(server.port("LMTP")) as client:
+    with server.lmtp() as client:
         for n, end in enumerate(ends):
             replies = client.deliver(b"Subject: outer\r\n\r\nx" + end + INNER, "alice")
             want = "554 5.6.0" if not keep or b"\0" in end else "250 2.0.0"
@@ -363,7 +363,7 @@ def test_smuggling(server, keep):
 
 
 def test_nul_utf8_and_eight_bits(site):
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         assert codes(client.deliver(b"a\0b", "alice")) == {"alice": "554 5.6.0"}
         assert client.cmd(b"NOOP \0").startswith("500")
         assert client.cmd("MAIL FROM:<jörg@x.example>").startswith("550 5.6.7")
@@ -376,23 +376,22 @@ def test_nul_utf8_and_eight_bits(site):
 
 
 def test_starttls(site):
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         client.starttls()
         assert client.cmd("MAIL FROM:<>").startswith("503")  # what was said in clear is forgotten
         assert "STARTTLS" not in client.ok("LHLO me")
         assert codes(client.deliver(MESSAGE, "alice")) == {"alice": "250 2.0.0"}
     assert b"with LMTPS" in body(site)
-    with Lmtp(site.lmtp) as client:  # commands behind it, in clear, are never used
+    with Lmtp(site.where) as client:  # commands behind it, in clear, are never used
         client.send(b"STARTTLS\r\nMAIL FROM:<>\r\n")
         assert client.reply().startswith("220")
-        with pytest.raises((OSError, AssertionError)):
-            client.sock.settimeout(1)
-            client.reply()
-            raise OSError
+        client.secure(insecure())
+        client.ok("LHLO me")
+        assert client.cmd("RCPT TO:<alice>").startswith("503")
 
 
 def test_limits(site):
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         assert client.cmd("MAIL FROM:<> SIZE=5000000").startswith("552 5.3.4")
         assert client.cmd("MAIL FROM:<> SIZE=x").startswith("501")
         assert client.cmd("MAIL FROM:<> AUTH=<>").startswith("555")
@@ -400,10 +399,10 @@ def test_limits(site):
         assert client.cmd("NOOP " + "x" * 3000).startswith("500 5.5.2")
         assert client.cmd("NOOP").startswith("250")
     site.cli("user", "bulk", "--prefix", "m", "--to", "101", "--password-stdin", stdin="pw\n")
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         got = list(client.envelope(*(f"m{n:04}" for n in range(1, 102))).values())
         assert got[99].startswith("250") and got[100].startswith("452 4.5.3")
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         for _ in range(5):
             assert client.cmd("XYZ").startswith("500 5.5.1")
         assert client.reply().startswith("421 4.7.0") and client.reply() == ""
@@ -427,12 +426,8 @@ def test_connections_and_times(server):
 
 def test_a_pipelined_flood(mail):
     """Who sends commands and reads no replies fills his own buffers only; others are served."""
-    def rss():
-        with open(f"/proc/{mail.process.pid}/status", encoding="ascii") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
-
-    with Lmtp(mail.lmtp) as flood, Lmtp(mail.lmtp) as other:
-        before, sent = rss(), 0
+    with Lmtp(mail.where) as flood, Lmtp(mail.where) as other:
+        before, sent = kib(mail.pid), 0
         flood.sock.settimeout(1)
         piece = b"NOOP\r\nVRFY <alice>\r\n" * 10000
         try:
@@ -442,7 +437,7 @@ def test_a_pipelined_flood(mail):
             pass  # all buffers on the way are full
         assert 0 < sent < 200_000_000
         assert codes(other.deliver(MESSAGE, "alice")) == {"alice": "250 2.0.0"}
-        assert rss() - before < 20_000, "KiB"
+        assert kib(mail.pid) - before < 20_000
         flood.sock.settimeout(60)
         for _ in range(1000):
             assert flood.reply()[:3] == "250" and flood.reply()[:3] == "252"
@@ -452,25 +447,21 @@ def test_a_pipelined_flood(mail):
 def test_full_disk(server):
     """4xx for what came and for who has no mail yet."""
     start(server)
-    with Lmtp(server.port("LMTP")) as client:
+    with server.lmtp() as client:
         client.deliver(MESSAGE, "alice")
     server.stop()
-    with open(server.conf, encoding="utf-8") as f:
-        conf = f.read()
-    with open(server.conf, "w", encoding="utf-8") as f:
-        f.write(conf.replace("free_space = 1M", "free_space = 16T"))
+    server.edit("free_space = 1M", "free_space = 16T")
     server.start()
-    with Lmtp(server.port("LMTP")) as client:
+    with server.lmtp() as client:
         for size in (100, 1_000_000):
             assert codes(client.deliver(b"x" * size, "alice")) == {"alice": "452 4.3.1"}
         assert client.deliver(MESSAGE, "bob")["bob"].startswith("45")
         assert client.cmd("NOOP").startswith("250")
     assert count(server) == 1
     server.stop()
-    with open(server.conf, "w", encoding="utf-8") as f:
-        f.write(conf)
+    server.edit("free_space = 16T", "free_space = 1M")
     server.start()
-    with Lmtp(server.port("LMTP")) as client:
+    with server.lmtp() as client:
         assert codes(client.deliver(MESSAGE, "alice", "bob")) == {"alice": "250 2.0.0", "bob": "250 2.0.0"}
 
 
@@ -478,9 +469,8 @@ def test_exists_while_idle(mail):
     session = imap(mail, "alice", "INBOX")
     session.send("i IDLE\r\n")
     assert session.read_response().startswith(b"+")
-    with Lmtp(mail.lmtp) as client:
+    with Lmtp(mail.where) as client:
         client.deliver(MESSAGE, "bob", "alice")
-    session.sock.settimeout(30)
     assert session.read_response() == b"* 1 EXISTS"
     session.send("DONE\r\n")
     assert session.until("i")[-1].startswith(b"i OK")
@@ -488,7 +478,7 @@ def test_exists_while_idle(mail):
 
 def test_many_at_once(mail):
     def one(_):
-        with Lmtp(mail.lmtp) as client:
+        with Lmtp(mail.where) as client:
             return set(codes(client.deliver(MESSAGE, "alice", "bob")).values())
 
     with ThreadPoolExecutor(16) as pool:
@@ -509,7 +499,7 @@ def test_log(server):
     start(server, CONF.replace("message = 4M", "message = 64K") + "log.format = json\n")
     server.cli("alias", "add", "team", "alice+lists", "bob")
     imap(server).ok("CREATE lists")
-    with Lmtp(server.port("LMTP")) as client:
+    with server.lmtp() as client:
         told = client.deliver(MESSAGE, "team", "alice@one.example", "who@one.example", "x@three.example")
         client.deliver(b"Subject: too large\r\n\r\n" + b"x" * 70000, "bob")
         client.deliver(b"Subject: a NUL \0\r\n\r\n", "bob")
@@ -542,7 +532,7 @@ def test_log(server):
     assert [(line["conn"], line["address"], line["tls"]) for line in lines_of(server, "connection")] == [(conn, "127.0.0.1", "no")]
     end, = lines_of(server, "end")
     assert end["how"] == "closed" and end["messages"] == 3 and end["conn"] == conn
-    status = dict(line.split(": ", 1) for line in server.cli("status", "--all").stdout.splitlines())
+    status = server.status()
     assert {k: status["lmtp_" + k] for k in (
         "connections_total", "messages", "delivered", "refused", "deferred", "abandoned", "unknown", "rcpt_refused",
         "rcpt_deferred")} == {"connections_total": "1", "messages": "3", "delivered": "2", "refused": "2", "deferred": "0",
@@ -552,14 +542,13 @@ def test_log(server):
 
 def test_stop_waits_for_what_is_under_way(site):
     """A stop between DATA and the replies: 421, or all of them; never a 250 for nothing."""
-    with Lmtp(site.lmtp) as client:
+    with Lmtp(site.where) as client:
         client.envelope("alice")
         client.ok("DATA")
         client.send(b"Subject: half\r\n")
-        site.process.send_signal(signal.SIGTERM)
+        site.send_signal(signal.SIGTERM)
         assert client.reply().startswith("421 4.3.2") and client.reply() == ""
-    assert site.process.wait(60) == 0, site.log()
-    site.process = None
+    assert site.gone() == 0, site.log()
     assert not os.path.exists(site.dir + "/lmtp.sock")
     site.start()
     assert count(site) == 0
@@ -581,8 +570,7 @@ def test_bad_listeners(server, line, why):
     port = "" if "path" in line else f"path = {server.dir}/lmtp.sock; "
     server.write(f"listener lmtp {{ protocol = lmtp; {port}{line} }}\n")
     server.start(wait=False)
-    assert server.process.wait(60) == 1
-    server.process = None
+    assert server.gone() == 1
     assert any("listener lmtp: " in text and why in text for text in server.log().splitlines())
 
 
@@ -608,7 +596,7 @@ def test_sockets_handed_over(server):
     unix.bind(path)
     unix.listen()
     start_as_service(server, {}, [tcp.fileno(), unix.fileno()], "lmtp:lmtp")
-    wait_for(lambda: os.path.exists(server.ready))
+    server.wait_ready()
     server.add("alice", "pw")
     for where in (tcp.getsockname()[1], path):
         with Lmtp(where) as client:
@@ -622,7 +610,7 @@ def test_sockets_handed_over(server):
 @pytest.mark.skipif(shutil.which("swaks") is None, reason="no swaks")
 @pytest.mark.parametrize("way", ["port", "socket", "tls", "pipeline"])
 def test_swaks(site, way):
-    to = ["--socket", site.dir + "/lmtp.sock"] if way == "socket" else ["--server", "127.0.0.1", "--port", str(site.lmtp)]
+    to = ["--socket", site.dir + "/lmtp.sock"] if way == "socket" else ["--server", "127.0.0.1", "--port", str(site.where)]
     done = subprocess.run(["swaks", "--protocol", "LMTP", *to, *{"tls": ["--tls"], "pipeline": ["--pipeline"]}.get(way, []),
                            "--from", "f@x.example", "--to", "alice@one.example,bob@one.example"],
                           capture_output=True, text=True, timeout=60, check=False)

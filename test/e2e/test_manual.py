@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import TURNSTONE
+from server import TURNSTONE
 
 PAGES = os.path.join(os.path.dirname(TURNSTONE), "src", "cli")
 TOPICS = ("config", "exit-codes", "switching", "limits", "files")

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics for Prometheus: the format to the letter, exact differences after known work, and the manual's table."""
-import base64
-import json
 import os
 import pwd
 import re
-import socket
 import subprocess
 import urllib.error
 import urllib.request
 
 import pytest
 
-from conftest import SANDBOX, SANITIZED, Server
+from imap import plain
 from lmtp import Lmtp
+from peer import free_port
+from server import SANDBOX, SANITIZED, Site
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="[^"\\\n]*",?)+)\})? ([0-9.e+-]+)$')
@@ -21,10 +20,8 @@ SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="[^"\\\n]*",?)+)\})? ([0-9.e+-]+)
 
 @pytest.fixture(name="site")
 def _site():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    server = Server(f"metrics {{ port = {port} }}\nunauthenticate = everyone\n")
+    port = free_port()
+    server = Site(f"metrics {{ port = {port} }}\nunauthenticate = everyone\n")
     server.add("anna", "secret")
     server.add("bert", "secret")
     server.start()
@@ -65,13 +62,10 @@ def scrape(url):
 
 def test_known_work_shows_exactly(site):
     before, _ = scrape(site.url)
-    with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
-        f = s.makefile("rb")
-        assert f.readline().startswith(b"* OK")
-        switch = b"b AUTHENTICATE PLAIN " + base64.b64encode(b"\0bert\0secret") + b"\r\n"
-        s.sendall(b"a LOGIN anna secret\r\nn NOOP\r\ny NONSENSE\r\nq GETQUOTA \"\"\r\nc SELECT missing\r\nu UNAUTHENTICATE\r\n" + switch
-                  + b"o LOGOUT\r\n")
-        assert b"o OK" in f.read()
+    with site.client() as client:
+        client.put("LOGIN anna secret", "NOOP", "NONSENSE", 'GETQUOTA ""', "SELECT missing", "UNAUTHENTICATE",
+                   f"AUTHENTICATE PLAIN {plain('', 'bert', 'secret')}", "LOGOUT")
+        assert b"t8 OK" in client.rest()
     after, types = scrape(site.url)
 
     def grew(name, labels=None):
@@ -104,14 +98,14 @@ def test_known_work_shows_exactly(site):
 
 def test_flushes_lookups_and_refused_logins_show(site):
     def session(*commands):
-        with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
-            s.sendall(b"".join(c + b"\r\n" for c in commands) + b"z LOGOUT\r\n")
-            assert b"z OK" in s.makefile("rb").read()
+        with site.client() as client:
+            client.put(*commands, "LOGOUT")
+            assert b"t%d OK" % client.count in client.rest()
 
-    session(b"a LOGIN anna secret", b"b SELECT INBOX")
+    session("LOGIN anna secret", "SELECT INBOX")
     before, _ = scrape(site.url)
-    session(b"a LOGIN anna secret", b"b SELECT INBOX", b"c APPEND INBOX {3+}\r\nabc", b"d APPEND INBOX {3+}\r\nabc")
-    session(b"a LOGIN anna wrong")
+    session("LOGIN anna secret", "SELECT INBOX", "APPEND INBOX {3+}\r\nabc", "APPEND INBOX {3+}\r\nabc")
+    session("LOGIN anna wrong")
     after, _ = scrape(site.url)
 
     def grew(name, labels=None):
@@ -124,7 +118,7 @@ def test_flushes_lookups_and_refused_logins_show(site):
     flushes = grew("turnstone_flush_seconds_count")
     assert flushes >= 2 and grew("turnstone_flush_seconds_sum") > 0
     assert grew("turnstone_batch_changes_count") == flushes and grew("turnstone_batch_changes_sum") >= 2
-    status = dict(line.split(": ", 1) for line in site.cli("status", "--all").stdout.splitlines())
+    status = site.status()
     assert status["lanes"] == "2" and float(status["commands_per_second_1m"]) > 0
     assert float(status["commits_per_second_10s"]) > 0 and float(status["changes_per_commit_1m"]) >= 1
     assert float(status["flush_milliseconds_1m"]) >= 0 and status["mailboxes_selected"] == "0"
@@ -132,7 +126,7 @@ def test_flushes_lookups_and_refused_logins_show(site):
         table = re.search(r"^\| line \| is \|\n(.*?)\n\n", f.read(), re.M | re.S)[1]
     documented = set(re.findall(r"`([a-z0-9_]+)(?:_…|NAME)?`", "\n".join(row.split("|")[1] for row in table.split("\n"))))
     assert {re.sub("_(10s|1m)$", "", re.sub("^listener_.*", "listener_", key)) for key in status} <= documented
-    data = json.loads(site.cli("status", "--json").stdout)
+    data = site.asked("status")
     assert isinstance(data["logins_per_second_10s"], float) and isinstance(data["lanes"], int)
     assert data["switches_per_second_1m"] == 0
 
@@ -172,7 +166,7 @@ def test_inside_the_sandbox_as_another_user(site):
     with open(site.conf, "a", encoding="utf-8") as f:
         f.write(("" if SANDBOX else "server { user = nobody; sandbox = require }\n") + "log.protocol_for = anna\n")
     site.start()
-    assert site.login("anna", "secret")
+    assert site.lets_in("anna", "secret")
     found, _ = scrape(site.url)
     assert found["turnstone_logins_total", 'result="ok"'] == 1
     assert found["turnstone_resident_memory_bytes", None] > 1 << 20

@@ -18,7 +18,7 @@ import time
 import pytest
 
 import old_store
-from conftest import TURNSTONE, Server, give
+from server import Site, give
 
 STORES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "stores")
 FORMATS = sorted(glob.glob(STORES + "/format-*.tar.xz"))
@@ -38,7 +38,7 @@ def unpack(path, server):
 
 
 def assert_same(server, expected):
-    shown = old_store.show(server.port("IMAP"))
+    shown = old_store.show(server)
     for user, was in expected.items():
         assert sorted(shown[user]["mailboxes"]) == sorted(was["mailboxes"])
         for name, messages in was["mailboxes"].items():
@@ -78,22 +78,22 @@ def test_everything_is_there(old):
     old.start()
     assert "format" not in old.log().split("it has format 5 now")[1]
     assert_same(old, old.expected)
-    assert old.login("carol", old_store.PASSWORD)
+    assert old.lets_in("carol", old_store.PASSWORD)
 
 
 def test_both_keep_what_they_share(old):
     """Each of those who got a message may expunge it; the others have it."""
     old.start()
     for user in ("bob", "alice"):
-        client = old_store.connect(old.port("IMAP"), user)
-        client.select("INBOX")
-        client.store("1:*", "+FLAGS.SILENT", "(\\Deleted)")
-        client.expunge()
-        client.logout()
+        client = old.login(user, old_store.PASSWORD)
+        client.ok("SELECT INBOX")
+        client.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
+        client.ok("EXPUNGE")
+        client.close()
         old.expected[user]["mailboxes"].pop("INBOX")
     assert old.stop() == 0
     old.start()
-    shown = old_store.show(old.port("IMAP"))
+    shown = old_store.show(old)
     assert shown["carol"] == old.expected["carol"]
     assert old.stop() == 0
     assert "found: 0\n" in old.cli("check").stdout
@@ -113,8 +113,8 @@ def test_killed(old):
         shutil.rmtree(old.dir + "/data")
         shutil.copytree(whole, old.dir + "/data")
         give(old.dir)
-        process = subprocess.Popen([TURNSTONE, "check", "--config", old.conf], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(old.command("check"), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, start_new_session=True)
         time.sleep(ms / 1000)
         kill_all(process)
         old.start()
@@ -128,21 +128,17 @@ def test_way_back(old):
     old.start()
     old.cli("backup", old.dir + "/backup")
     assert old.stop() == 0
-    refused = subprocess.run([OLD, "serve", "--config", old.conf], capture_output=True, text=True, timeout=60,
-                             check=False)
-    assert refused.returncode != 0 and "newer program" in refused.stderr + refused.stdout, refused
-    back = Server()
+    old.program = OLD
+    refused = old.cli("serve", ok=False)
+    assert "newer program" in refused.stderr + refused.stdout, refused
+    back = Site()
+    back.program = OLD
     try:
-        done = subprocess.run([OLD, "restore", "--config", back.conf, old.dir + "/backup"], capture_output=True,
-                              text=True, check=False, timeout=120)
+        done = back.cli("restore", old.dir + "/backup", ok=None)
         if "is of another version" in done.stderr:
             pytest.skip("this old a program reads older backups only")
         assert done.returncode == 0, done
-        process = subprocess.Popen([OLD, "serve", "--config", back.conf, "--ready-file", back.ready])
-        back.process = process
-        while not os.path.exists(back.ready):
-            assert process.poll() is None
-            time.sleep(0.01)
+        back.start()
         assert_same(back, old.expected)
     finally:
         back.remove()

@@ -10,11 +10,10 @@ import time
 import pytest
 
 import memory
-from conftest import SANITIZED
-from demo import Client
 from node import imapflow
 from oauth import AUDIENCE, ISSUER, SCOPE, Issuer, authenticate, bearer, mutt, xoauth2
-from test_service import Site, make_pair, wait_for
+from server import SANITIZED, wait_for
+from test_service import make_pair
 
 pytestmark = pytest.mark.skipif(shutil.which("jose") is None, reason="jose is not installed")
 
@@ -49,8 +48,7 @@ def fixture_site(server, issuer):
     server.start()
     for user, *more in (["anna"], ["bo"], ["gateway", "--acts-for", "b*"]):
         server.add(user, "blue sea", *more)
-        client = Client(Site(server))
-        client.ok(f'LOGIN {user} "blue sea"')
+        client = server.login(user)
         client.ok(f"CREATE of-{user}")
         client.close()
     return server
@@ -58,10 +56,7 @@ def fixture_site(server, issuer):
 
 def never_clear(server, more=""):
     server.write(more)
-    with open(server.conf, encoding="utf-8") as f:
-        text = f.read().replace("plaintext_login = loopback", "plaintext_login = never")
-    with open(server.conf, "w", encoding="utf-8") as f:
-        f.write(text)
+    server.edit("plaintext_login = loopback", "plaintext_login = never")
 
 
 def whoami(client):
@@ -70,19 +65,19 @@ def whoami(client):
 
 
 def test_tokens_that_are_good(site, issuer):
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     assert {"AUTH=OAUTHBEARER", "AUTH=XOAUTH2"} <= set(client.capabilities())
     for kid in ("e1", "r1"):
         line, _ = authenticate(client, bearer(issuer.token("anna", kid)))
         assert line.startswith("OK ")
         assert whoami(client) == "anna"
         client.close()
-        client = Client(Site(site), True)
+        client = site.client(tls=True)
     line, _ = authenticate(client, xoauth2(issuer.token("bo"), "bo"), "XOAUTH2")
     assert line.startswith("OK ") and whoami(client) == "bo"
     client.close()
     # Without an initial response, and one byte at a time; as the client writes the name.
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     client.send("o1 AUTHENTICATE oauthbearer\r\n")
     assert client.read_line() == b"+ "
     for c in bearer(issuer.token("anna"), "ANNA", "any.host.example", 993) + "\r\n":
@@ -117,7 +112,7 @@ def test_tokens_that_are_not(site, issuer):
         "no JWT": "2YotnFZFEjr1zCsicMWpAA",
         "another kind": issuer.token("anna", header={"typ": "logout+jwt"}),
     }
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     for what, token in bad.items():
         for mech, message in (("OAUTHBEARER", bearer(token, "anna")), ("XOAUTH2", xoauth2(token, "anna"))):
             line, said = authenticate(client, message, mech)
@@ -136,7 +131,7 @@ def test_tokens_that_are_not(site, issuer):
 
 def test_what_comes_after_a_denial(site, issuer):
     """RFC 7628 section 3.2.3: ^A, as XOAUTH2 has it an empty line, a cancel, or anything: NO."""
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     for answer in ("AQ==", "", "*", "not base64!"):
         line, said = authenticate(client, bearer(issuer.none("anna")), answer=answer)
         assert line.startswith("NO [AUTHENTICATIONFAILED]") and said["status"] == "invalid_token", answer
@@ -159,7 +154,7 @@ def test_what_comes_after_a_denial(site, issuer):
 
 def test_acting_for_others(site, issuer):
     """The name that the client gives is for whom; it takes a grant when the token is another's."""
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     for mech, message in (("OAUTHBEARER", bearer), ("XOAUTH2", xoauth2)):
         line, _ = authenticate(client, message(issuer.token("gateway"), "bo"), mech)
         assert line.startswith("OK ") and whoami(client) == "bo"
@@ -182,18 +177,18 @@ def test_only_where_it_is_safe_and_known(server, issuer):
     never_clear(server, database(issuer))
     server.start()
     server.add("anna", "blue sea")
-    clear = Client(Site(server))
+    clear = server.client()
     assert not {"AUTH=OAUTHBEARER", "AUTH=XOAUTH2"} & set(clear.capabilities())
     clear.send(f"o1 AUTHENTICATE OAUTHBEARER {bearer(issuer.token('anna'))}\r\n")
     assert clear.read_line().startswith(b"o1 NO [PRIVACYREQUIRED]")
     clear.close()
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     assert "AUTH=OAUTHBEARER" in client.capabilities()
     client.close()
     # No database takes tokens any more: gone with the reload.
     never_clear(server)
     server.cli("reload")
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     assert "AUTH=OAUTHBEARER" not in client.capabilities()
     client.send("o1 AUTHENTICATE OAUTHBEARER\r\n")
     assert client.read_line().startswith(b"o1 NO [CANNOT]")
@@ -202,13 +197,13 @@ def test_only_where_it_is_safe_and_known(server, issuer):
 
 def test_long_tokens(site, issuer):
     """Longer than limits.login_command, up to the mechanism's bound; beyond it a BAD, and the next command works."""
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     token = issuer.token("anna", groups=["g" * 100] * 80)
     assert 10000 < len(token) < 16384
     client.send(f"o1 AUTHENTICATE OAUTHBEARER {bearer(token)}\r\n")
     assert client.read_line().startswith(b"o1 OK ")
     client.close()
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     for size in (16385, 30000, 200000):
         line, said = authenticate(client, bearer("t" * size))
         assert line.startswith("BAD ") and said is None
@@ -224,7 +219,7 @@ def test_long_tokens(site, issuer):
 
 
 def test_keys_change(site, issuer):
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     old = issuer.token("gateway", "e1")
     assert authenticate(client, bearer(old))[0].startswith("OK ")
     client.ok("UNAUTHENTICATE")
@@ -256,7 +251,7 @@ def test_keys_change(site, issuer):
 
 def test_a_user_who_is_disabled(site, issuer):
     """A token that is remembered is of no use to one who is disabled a moment later."""
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     token = issuer.token("gateway")
     assert authenticate(client, bearer(token))[0].startswith("OK ")
     client.ok("UNAUTHENTICATE")
@@ -273,7 +268,7 @@ def test_a_user_who_is_disabled(site, issuer):
 
 def test_many_switches_with_one_token(site, issuer):
     """Ten thousand in one stream: the token is verified once, and looked up on the loop."""
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     token = issuer.token("gateway", "r1")
     assert authenticate(client, bearer(token))[0].startswith("OK ")
     client.ok("UNAUTHENTICATE")
@@ -293,12 +288,12 @@ def test_many_switches_with_one_token(site, issuer):
 def test_users_whom_only_the_issuer_knows(server, issuer):
     server.write(database(issuer, "token_users = any; user_claim = email"))
     server.start()
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     token = issuer.token("x", email="carla@site.example", email_verified=True)
     assert authenticate(client, bearer(token))[0].startswith("OK ")
     client.ok("CREATE mine")
     client.close()
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     for more in ({"email_verified": False}, {}):
         line, _ = authenticate(client, bearer(issuer.token("x", email="carla@site.example", **more)))
         assert line.startswith("NO [AUTHENTICATIONFAILED]")
@@ -308,11 +303,11 @@ def test_users_whom_only_the_issuer_knows(server, issuer):
     # A database knows the name now: its word counts at once, remembered or not.
     server.add("carla@site.example", "x")
     server.cli("user", "disable", "carla@site.example")
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     assert authenticate(client, bearer(token))[0].startswith("NO [AUTHENTICATIONFAILED]")
     client.close()
     # A password for one whom no database knows does not exist.
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     client.no('LOGIN dora x', "AUTHENTICATIONFAILED")
     client.close()
 
@@ -321,14 +316,14 @@ def test_hosts_and_ends(server, issuer):
     server.write(database(issuer, "token_hosts = imap.site.example; end_with_token = yes; leeway = 0s"))
     server.start()
     server.add("anna", "blue sea")
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     token = issuer.token("anna")
     line, _ = authenticate(client, bearer(token, host="imap.evil.example"))
     assert line.startswith("NO [AUTHENTICATIONFAILED]")
     assert authenticate(client, bearer(token, host="IMAP.site.example", port=993))[0].startswith("OK ")
     client.close()
     # That it is remembered for one host makes it no good for another.
-    client = Client(Site(server), True)
+    client = server.client(tls=True)
     assert authenticate(client, bearer(token, host="imap.evil.example"))[0].startswith("NO ")
     assert authenticate(client, bearer(issuer.token("anna", exp=int(time.time()) + 3)))[0].startswith("OK ")
     client.ok("SELECT INBOX")
@@ -427,13 +422,13 @@ def test_tokens_are_wiped(site, issuer, kid):
         return {**memory.pieces("claims", claims[-56:].encode()), **memory.pieces("signature", signature.encode()),
                 **memory.pieces("message", message.encode()[60:]), **memory.pieces("decoded claims", nonce.encode())}
 
-    client = Client(Site(site), True)
+    client = site.client(tls=True)
     for good in (True, False, True):
         token = issuer.token("gateway", kid, nonce=os.urandom(24).hex(), **({} if good else {"aud": "files.site.example"}))
         for mech, message in (("OAUTHBEARER", bearer(token)), ("XOAUTH2", xoauth2(token, "gateway"))):
             line, _ = authenticate(client, message, mech)
             assert line.startswith("OK " if good else "NO ")
-            memory.assert_gone(site.process.pid, needles(token, message))
+            memory.assert_gone(site.pid, needles(token, message))
             if good:
                 client.ok("UNAUTHENTICATE")
     # One byte at a time, without an initial response; cut off in the middle.
@@ -445,8 +440,8 @@ def test_tokens_are_wiped(site, issuer, kid):
         client.send(message[i:i + 7])
     client.send("\r\n")
     assert client.read_line().startswith(b"o1 OK ")
-    memory.assert_gone(site.process.pid, needles(token, message))
+    memory.assert_gone(site.pid, needles(token, message))
     client.ok("UNAUTHENTICATE")
     client.send(f"o2 AUTHENTICATE OAUTHBEARER {message[:-20]}")
     client.close()
-    memory.assert_gone(site.process.pid, needles(token, message))
+    memory.assert_gone(site.pid, needles(token, message))

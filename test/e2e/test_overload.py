@@ -8,9 +8,12 @@ import multiprocessing
 import os
 import resource
 import selectors
-import socket
 import threading
 import time
+
+from imap import Imap
+from peer import connect
+from server import kib, wait_for
 
 LONG = bool(os.environ.get("TURNSTONE_LONG"))
 TOTAL = int(os.environ.get("TURNSTONE_OVERLOAD", "10000" if LONG else "1000"))
@@ -23,37 +26,17 @@ MESSAGES, SIZE = 100, 20000
 HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"  # the beginning of a ClientHello
 
 
-def connect(server, number, name="IMAP", small=False):
-    """From an address of its own for each hundred."""
-    s = socket.socket()
-    if small:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    s.settimeout(30)
-    s.bind((f"127.0.{1 + number // 25600}.{1 + number // 100 % 250}", 0))
-    s.connect(("127.0.0.1", server.port(name)))
-    return s
-
-
-def read_to(s, end):
-    got = b""
-    while end not in got:
-        more = s.recv(65536)
-        assert more, got
-        got = got[-200:] + more
-    return got
+def place(server, number, name="IMAP", small=False):
+    """How to connect, from an address of its own for each hundred."""
+    source = f"127.0.{1 + number // 25600}.{1 + number // 100 % 250}"
+    return {"where": server.port(name), "source": source, "receive": 4096 if small else 0, "timeout": 30}
 
 
 def login(server, number, user, more=b"", small=False):
-    s = connect(server, number, small=small)
-    read_to(s, b"\r\n")
-    s.sendall(b"a LOGIN %s secret\r\n" % user.encode())
-    got = read_to(s, b"a ")
-    while b"\r\n" not in got.split(b"a ", 1)[1]:
-        got += s.recv(4096)
-    assert b"a OK" in got, got
-    if more:
-        s.sendall(more)
-    return s
+    client = Imap(**place(server, number, small=small))
+    client.ok(f"LOGIN {user} secret")
+    client.send(more)
+    return client
 
 
 def crowd(server, total, ready, leave):
@@ -67,13 +50,13 @@ def crowd(server, total, ready, leave):
     for i in range(n):  # slow readers: they ask for much and read nothing
         there.append(login(server, 30000 + i, f"reader{i % 5}",
                            b"b SELECT INBOX\r\n" + b"c FETCH 1:* BODY.PEEK[]\r\n" * 50, small=True))
-    drip += [connect(server, 40000 + i) for i in range(3 * n)]
+    drip += [connect(**place(server, 40000 + i)) for i in range(3 * n)]
     for i in range(2 * n):  # a TLS handshake begun, or not even that
-        s = connect(server, 50000 + i, "IMAPS")
+        s = connect(**place(server, 50000 + i, "IMAPS"))
         if i % 2:
             s.sendall(HELLO)
         there.append(s)
-    there += [connect(server, 60000 + i) for i in range(4 * n)]
+    there += [connect(**place(server, 60000 + i)) for i in range(4 * n)]
     ready.set()
     at = 0
     while not leave.wait(1):  # slow writers: a byte each second
@@ -90,7 +73,7 @@ def storm(server, number, leave, name, password):
     count = 0
     while not leave.is_set():
         try:
-            socks = [connect(server, 70000 + number * 100 + i) for i in range(50)]
+            socks = [connect(**place(server, 70000 + number * 100 + i)) for i in range(50)]
             for s in socks:
                 s.sendall(b"a LOGIN %s %s\r\n" % (name(count), password(count)))
                 count += 1
@@ -109,7 +92,7 @@ def siege(server, number, leave):
     def begin():
         nonlocal count
         count += 1
-        s = connect(server, 75000 + number * 100 + count % 50)
+        s = connect(**place(server, 75000 + number * 100 + count % 50))
         s.sendall(b"a LOGIN u0 wrong\r\n" * 10)
         s.setblocking(False)
         select.register(s, selectors.EVENT_READ)
@@ -143,7 +126,7 @@ def flood(server, number, leave):
     """Pipelines as fast as it goes and reads what comes, or nothing."""
     select = selectors.DefaultSelector()
     for i in range(10):
-        s = login(server, 80000 + number * 100 + i, f"u{i % USERS}")
+        s = login(server, 80000 + number * 100 + i, f"u{i % USERS}").sock
         s.setblocking(False)
         select.register(s, selectors.EVENT_WRITE | (selectors.EVENT_READ if i % 2 else 0))
     bytes_out = b"a NOOP\r\nb STATUS INBOX (MESSAGES)\r\n" * 1000
@@ -162,9 +145,7 @@ def flood(server, number, leave):
 
 def memory(server):
     """Resident bytes of the server now, and at the most so far."""
-    with open(f"/proc/{server.process.pid}/status", encoding="ascii") as f:
-        kib = {line.split(":")[0]: line.split()[1] for line in f if line.startswith("Vm")}
-    return int(kib["VmRSS"]) << 10, int(kib["VmHWM"]) << 10
+    return kib(server.pid) << 10, kib(server.pid, "VmHWM") << 10
 
 
 def timed(times, what, *args):
@@ -187,12 +168,10 @@ def probe(server, phase, seconds=SECONDS):
     beside.start()
     until = time.monotonic() + seconds
     while time.monotonic() < until or beside.is_alive():
-        s = timed(logins, login, server, 90000, "calm")
-        for line, end in ((b"b SELECT INBOX\r\n", b"b OK"), (b"c APPEND INBOX {5+}\r\na: b\n\r\n", b"c OK"),
-                          (b"d UID FETCH 1:* (FLAGS)\r\n", b"d OK"), (b"e SEARCH BODY xyz\r\n", b"e OK")):
-            s.sendall(line)
-            timed(others, read_to, s, end)
-        s.close()
+        client = timed(logins, login, server, 90000, "calm")
+        for command in ("SELECT INBOX", "APPEND INBOX {5+}\r\na: b\n", "UID FETCH 1:* (FLAGS)", "SEARCH BODY xyz"):
+            timed(others, client.ok, command)
+        client.close()
         time.sleep(0.01)
     beside.join()
     assert len(fresh) == FRESH
@@ -210,10 +189,9 @@ def show(what, times):
 def fill(server):
     body = b"Subject: x\r\n\r\n" + b"y" * SIZE
     for i in range(5):
-        s = login(server, 0, f"reader{i}")
-        s.sendall(b"b APPEND INBOX" + (b" {%d+}\r\n" % len(body) + body) * MESSAGES + b"\r\n")
-        read_to(s, b"b OK")
-        s.close()
+        client = login(server, 0, f"reader{i}")
+        client.ok(b"APPEND INBOX" + (b" {%d+}\r\n" % len(body) + body) * MESSAGES)
+        client.close()
 
 
 def attack_with(server, fork, attack):
@@ -255,7 +233,7 @@ def test_overload(server):
     end = None
     try:
         while not ready.wait(1):
-            assert people.is_alive() and server.process.poll() is None, server.log()[-3000:]
+            assert people.is_alive() and server.alive(), server.log()[-3000:]
         print("%d connections: %d MiB" % (TOTAL + 200, memory(server)[0] >> 20))
         probe(server, "crowd")
         for attack in (right, wrong, siege, flood):
@@ -272,12 +250,8 @@ def test_overload(server):
             people.kill()
         if end is not None:
             end()
-    for _ in range(300):
-        status = dict(line.split(": ", 1) for line in server.cli("status", "--all").stdout.splitlines())
-        if status["connections"] == "0":
-            break
-        time.sleep(0.1)
-    assert status["connections"] == "0", status
+    # The wrong passwords that wait are checked first.
+    wait_for(lambda: server.status()["connections"] == "0", 300, server.status)
     print("after they left %d MiB" % (memory(server)[0] >> 20))
     stop(server, "quiet")
     server.start()

@@ -7,7 +7,7 @@ import tempfile
 
 import pytest
 
-from conftest import TOP, TURNSTONE
+from server import TOP, TURNSTONE
 
 LONG = pytest.mark.skipif(not os.environ.get("TURNSTONE_LONG") or os.geteuid() != 0,
                           reason="builds a package, and a system from the network, as root: ./dev test --long")

@@ -5,12 +5,12 @@ import shutil
 import pytest
 
 import memory
-from demo import Client, plain
+from imap import plain
 from oauth import Issuer, authenticate as by_issuer, bearer, xoauth2
+from server import wait_for
 from test_certificates import Certs, external
 from test_oauth import database
 from test_sasl import Scram, authenticate
-from test_service import wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("jose") is None, reason="jose is not installed")
 PASSWORD = "blue sea"
@@ -34,22 +34,19 @@ class Policy(Certs):
     """The gateway may act for anna by a grant, and there for one mailbox; bo is a user like others."""
 
     def begin(self, unauthenticate):
-        self.issuer = Issuer(self.server.dir).add("e1").publish()
+        self.issuer = Issuer(self.dir).add("e1").publish()
         self.ca.issue("bo")
-        self.write(more=database(self.issuer).replace("timeouts.failed_login = 0", "")
-                   .replace("limits.failed_logins = 1000", ""),
-                   map='certificate_map gw { subject = "CN=gateway"; user = gateway }\n'
-                       'certificate_map bo { subject = "CN=bo"; user = bo }\n')
-        with open(self.server.conf, encoding="utf-8") as f:
-            text = f.read().replace("unauthenticate = everyone", f"unauthenticate = {unauthenticate}")
-        with open(self.server.conf, "w", encoding="utf-8") as f:
-            f.write(text)
-        self.server.start()
+        self.set(more=database(self.issuer).replace("timeouts.failed_login = 0", "")
+                 .replace("limits.failed_logins = 1000", ""),
+                 map='certificate_map gw { subject = "CN=gateway"; user = gateway }\n'
+                     'certificate_map bo { subject = "CN=bo"; user = bo }\n')
+        self.edit("unauthenticate = everyone", f"unauthenticate = {unauthenticate}")
+        self.start()
         for name in ("anna", "bo", "gateway"):
-            self.server.add(name, PASSWORD)
-        self.server.cli("grant", "add", "gateway", "--for", "anna", "--mailboxes", "Voicemail", "--rights", "lrswit")
+            self.add(name, PASSWORD)
+        self.cli("grant", "add", "gateway", "--for", "anna", "--mailboxes", "Voicemail", "--rights", "lrswit")
         for name in ("anna", "bo"):
-            client = self.client(cert=None)
+            client = self.visit(cert=None)
             client.ok(f'LOGIN {name} "{PASSWORD}"')
             client.ok("CREATE Voicemail")
             client.append("Voicemail", f"Subject: for {name}\r\n\r\nText.\r\n")
@@ -68,7 +65,7 @@ class Policy(Certs):
 def fixture_site():
     s = Policy()
     yield s
-    s.server.remove()
+    s.remove()
 
 
 def names(client):
@@ -83,7 +80,7 @@ def test_admins_by_each_mechanism(site, way):
     """`admins`: shown to an identity that may act for others, as itself and for others, and to nobody else; it hangs
     on who authenticated, not on how."""
     site.begin("admins")
-    client = site.client(cert="gateway")
+    client = site.visit(cert="gateway")
     before = client.capabilities()
     assert "UNAUTHENTICATE" not in before
     client.bad("UNAUTHENTICATE")
@@ -96,7 +93,7 @@ def test_admins_by_each_mechanism(site, way):
         assert said.split("[CAPABILITY ", 1)[1].split("]")[0].split() == before == client.capabilities()
         client.bad("SELECT INBOX")
     client.close()
-    client = site.client(cert="bo")
+    client = site.visit(cert="bo")
     assert site.enter(client, way, "bo").startswith("OK ")
     assert "UNAUTHENTICATE" not in client.capabilities()
     client.bad("UNAUTHENTICATE")
@@ -107,7 +104,7 @@ def test_admins_by_each_mechanism(site, way):
 @each_way
 def test_off(site, way):
     site.begin("off")
-    client = site.client(cert="gateway")
+    client = site.visit(cert="gateway")
     assert site.enter(client, way, "gateway", "anna" if WAYS[way] else "").startswith("OK ")
     assert "UNAUTHENTICATE" not in client.capabilities()
     client.bad("UNAUTHENTICATE")
@@ -118,7 +115,7 @@ def test_off(site, way):
 @each_way
 def test_everyone(site, way):
     site.begin("everyone")
-    client = site.client(cert="bo")
+    client = site.visit(cert="bo")
     for _ in range(3):
         assert site.enter(client, way, "bo").startswith("OK ")
         client.ok("UNAUTHENTICATE")
@@ -129,7 +126,7 @@ def test_everyone(site, way):
 def test_bounds_go_with_the_login(site, way):
     """A voicemail gateway sees one mailbox; the user who comes next on the connection, all of his own."""
     site.begin("everyone")
-    client = site.client(cert="gateway")
+    client = site.visit(cert="gateway")
     for _ in range(2):
         assert site.enter(client, way, "gateway", "anna").startswith("OK ")
         assert names(client) == {"Voicemail"}
@@ -164,7 +161,7 @@ def test_bounds_go_with_the_login(site, way):
 def test_tokens_are_wiped(site, way):
     """Neither the token nor the message that it came in, from good ones and from a forged one."""
     site.begin("everyone")
-    client = site.client(cert=None)
+    client = site.visit(cert=None)
     for tamper in (False, True, False):
         token = site.issuer.token("bo", nonce="n" * 40)
         secret = token.rsplit(".", 1)[1]  # the signature: the rest is no secret by itself
@@ -176,7 +173,7 @@ def test_tokens_are_wiped(site, way):
         assert line.startswith("NO" if tamper else "OK"), line
         if not tamper:
             client.ok("UNAUTHENTICATE")
-        memory.assert_gone(site.server.process.pid,
+        memory.assert_gone(site.pid,
                            {**memory.pieces("signature", secret.encode()), **memory.pieces("message", message[-96:].encode())})
     client.close()
-    wait_for(lambda: site.server.log().count('msg="login failed"') == 1)
+    wait_for(lambda: site.log().count('msg="login failed"') == 1)

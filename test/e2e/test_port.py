@@ -14,44 +14,48 @@ import time
 
 import pytest
 
-from demo import TOP, Demo
+from server import BUILD, TURNSTONE, Site
 
-BUILD = os.environ.get("TURNSTONE_BUILD", os.path.join(TOP, "build"))
-PROGRAM = os.path.join(BUILD, "turnstone")
+FEW = "store.max_keywords = 16; store.max_mailboxes = 16;\n"
 LONG = bool(os.environ.get("TURNSTONE_LONG"))
 
 
-class Site:
-    def __init__(self, path):
-        self.dir = str(path)
-        self.conf = os.path.join(self.dir, "c.conf")
-        with open(self.conf, "w", encoding="ascii") as f:
-            f.write(f'server {{ data = "{self.dir}/store" }}\n')
+class Files(Site):
+    """A store, without a server."""
+
+    def __init__(self, path):  # pylint: disable=super-init-not-called
+        self.make_folder(str(path))
+        self.write()
         for user in ("alice", "bob", "carol"):
-            self.run("user", "add", user, "--password-stdin", input="Secret-word-77\n")
+            self.add(user, "Secret-word-77")
 
-    def command(self, *args):
-        return [PROGRAM, *args, "--config", self.conf]
+    def write(self, more=""):
+        with open(self.conf, "w", encoding="ascii") as f:
+            f.write(f'server {{ data = "{self.dir}/store" }}\n{more}')
 
-    def run(self, *args, code=0, input=None):
-        done = subprocess.run(self.command(*args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, input=input,
-                              text=True, errors="replace", timeout=120)
-        assert code is None or done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
+    def run(self, *args, code=0):
+        done = self.cli(*args, ok=None, code=code)
         self.err = done.stderr
         return done.stdout
 
-    def port(self, *args, code=0):
+    def told(self, *args, code=0):
         return json.loads(self.run(*args, "--json", code=code))
+
+    port = told
 
     def export(self, user, name):
         path = os.path.join(self.dir, name)
-        self.port("export", "maildir", path, "--user", user)
+        self.told("export", "maildir", path, "--user", user)
         return path
 
 
-@pytest.fixture
-def site(tmp_path):
-    return Site(tmp_path)
+Site = Files  # pylint: disable=invalid-name
+PROGRAM = TURNSTONE
+
+
+@pytest.fixture(name="site")
+def site_(tmp_path):
+    return Files(tmp_path)
 
 
 def make(root, folder=""):
@@ -113,13 +117,13 @@ def snapshot(path):
 def test_there_and_back(site, tmp_path):
     root = str(tmp_path / "md")
     count = generated(root)
-    assert site.port("import", "maildir", root, "--user", "alice") == \
+    assert site.told("import", "maildir", root, "--user", "alice") == \
         {"imported": count, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0, "passed_by": 0,
          "other_names": 0, "properties": 0}
     # Again: nothing comes twice, twins stay twins.
-    assert site.port("import", "maildir", root, "--user", "alice")["already"] == count
+    assert site.told("import", "maildir", root, "--user", "alice")["already"] == count
     first = site.export("alice", "out1")
-    assert site.port("import", "maildir", first, "--user", "bob")["imported"] == count
+    assert site.told("import", "maildir", first, "--user", "bob")["imported"] == count
     second = site.export("bob", "out2")
     one, two = snapshot(first), snapshot(second)
     assert sorted(one) == sorted(two)
@@ -143,26 +147,26 @@ def test_mbox(site, tmp_path):
     count = generated(root)
     put(root, "3.forged:2,", b"Status: RO\nX-Status: D\nX-Keywords: forged\nFrom : a@b.example\n\n")
     count += 1
-    site.port("import", "maildir", root, "--user", "alice")
+    site.told("import", "maildir", root, "--user", "alice")
     for user, out in (("alice", "m1"), ("bob", "m2")):
-        assert site.port("export", "mbox", str(tmp_path / out), "--user", user if out == "m1" else "bob")["exported"] == \
+        assert site.told("export", "mbox", str(tmp_path / out), "--user", user if out == "m1" else "bob")["exported"] == \
             count
         if out == "m1":
-            assert site.port("import", "mbox", str(tmp_path / "m1"), "--user", "bob")["imported"] == count
-            assert site.port("import", "mbox", str(tmp_path / "m1"), "--user", "bob")["already"] == count
+            assert site.told("import", "mbox", str(tmp_path / "m1"), "--user", "bob")["imported"] == count
+            assert site.told("import", "mbox", str(tmp_path / "m1"), "--user", "bob")["already"] == count
     assert snapshot(tmp_path / "m1") == snapshot(tmp_path / "m2")
     # Python takes any line that begins with "From " for a separator, in a header, too.
     assert len(mailbox.mbox(tmp_path / "m1" / "INBOX.mbox", create=False)) == count - 3 + 1
     with open(tmp_path / "other", "wb") as f:
         f.write(b"From x@y Mon Sep 14 10:00:00 2020 +0200\nSubject: a\nStatus: RO\nX-UID: 44\nContent-Length: 99999\n"
                 b"\nFrom nobody in particular\n>From y\n\nFrom y Mon Sep 14 10:00:01 2020\nSubject: b\n\n\n")
-    assert site.port("import", "mbox", str(tmp_path / "other"), "--user", "carol")["imported"] == 2
+    assert site.told("import", "mbox", str(tmp_path / "other"), "--user", "carol")["imported"] == 2
     with open(tmp_path / "none", "wb") as f:
         f.write(b"no mbox\n")
-    assert site.port("import", "mbox", str(tmp_path / "none"), "--user", "carol", code=3)["left_out"] == 1
+    assert site.told("import", "mbox", str(tmp_path / "none"), "--user", "carol", code=3)["left_out"] == 1
     with open(tmp_path / "behind", "wb") as f:
         f.write(b"lost\n\nFrom x\nSubject: c\n\nFrom a 2026-02-02 10:00:00 +0000\nStatus: RO\nSubject: d\n\n")
-    done = site.port("import", "mbox", str(tmp_path / "behind"), "--user", "bob", "--mailbox", "b", "--flags", "none",
+    done = site.told("import", "mbox", str(tmp_path / "behind"), "--user", "bob", "--mailbox", "b", "--flags", "none",
                      code=3)
     assert (done["imported"], done["left_out"]) == (2, 1) and f"{tmp_path}/behind, line 1: " in site.err
     site.run("import", "mbox", str(tmp_path / "behind"), "--user", "bob", "--flags", "some", code=2)
@@ -188,7 +192,7 @@ def test_hostile(site, tmp_path):
         f.write(b"3 V99999999999 Nx\n-1 :1.good\n\xff\n0 :x\n4294967295 :1.good\n")
     with open(os.path.join(inbox, "turnstone.export"), "wb") as f:
         f.write(b"turnstone-export 1 7 99 99999999999999999999 0 ../../x\n1 2 3\n1 x y z - 1.good\n" + b"9" * 100000)
-    done = site.port("import", "maildir", root, "--user", "alice", code=3)
+    done = site.told("import", "maildir", root, "--user", "alice", code=3)
     # Four files; the head and three lines of one list, the head and three lines of the other.
     assert (done["imported"], done["left_out"], done["other_names"]) == (2, 4 + 4 + 4, 1)
     for name in ("fifo", "dir", "link", ".Root", "dovecot-uidlist, line 1:", "dovecot-uidlist, line 3:",
@@ -206,18 +210,14 @@ def test_spelling_of_names(site, tmp_path):
     put(make(root), "1.a:2,", b"Subject: inbox\n\n")
     put(make(root, ".Cafe&AwE-"), "1.b:2,", b"Subject: apart\n\n")
     put(make(root, ".Caf&AOk-"), "1.c:2,", b"Subject: together\n\n")
-    assert site.port("import", "maildir", root, "--user", "alice")["imported"] == 3
+    assert site.told("import", "maildir", root, "--user", "alice")["imported"] == 3
     assert [n for n in snapshot(site.export("alice", "out")) if "Caf" in n and "/cur/" in n] != []
     assert not [n for n in snapshot(str(tmp_path / "out")) if "&AwE-" in n]
 
 
 def test_not_all(site, tmp_path):
     """What the store refuses is named, counted and left out; the rest is imported; exit 3."""
-    few = "store.max_keywords = 16; store.max_mailboxes = 16;\n"
-    with open(site.conf, encoding="ascii") as f:
-        plenty = f.read()
-    with open(site.conf, "w", encoding="ascii") as f:
-        f.write(plenty + few)
+    site.write(FEW)
     source = str(tmp_path / "in")
     inbox = make(source)
     words = [f"word{i}" for i in range(18)] + ["no(atom", 'a"b']
@@ -228,7 +228,7 @@ def test_not_all(site, tmp_path):
     for i in range(20):
         put(make(source, f".Box{i}"), "1.m:2,S", b"Subject: box\n\ntext\n")
     args = ("import", "maildir", source, "--user", "alice")
-    first = site.port(*args, code=3)
+    first = site.told(*args, code=3)
     assert site.err.count("left out: mailbox INBOX, a message of") == 3 and "store.max_keywords" in site.err
     boxes = site.err.count("store.max_mailboxes")
     assert 4 <= boxes <= 5 and "keywords left out: 2" in site.err
@@ -236,11 +236,10 @@ def test_not_all(site, tmp_path):
                      "keywords_left_out": 2, "passed_by": 0, "other_names": 0, "properties": 0}
     for word in ("no(atom", 'a"b'):
         assert f": {word}: no keyword of IMAP" in site.err
-    again = site.port(*args, code=3)
+    again = site.told(*args, code=3)
     assert (again["imported"], again["already"]) == (0, first["imported"])
-    with open(site.conf, "w", encoding="ascii") as f:
-        f.write(plenty)
-    last = site.port(*args, code=3)
+    site.write()
+    last = site.told(*args, code=3)
     assert last["imported"] == 41 - first["imported"] and last["left_out"] == 0 and last["keywords_left_out"] == 2
     with open(os.path.join(site.export("alice", "out"), "turnstone.export"), encoding="ascii") as f:
         rows = f.read()
@@ -248,14 +247,14 @@ def test_not_all(site, tmp_path):
 
 
 def names(site, user):
-    rows = json.loads(site.run("mailbox", "list", "--user", user, "--json"))
+    rows = site.told("mailbox", "list", "--user", user)
     return sorted(row["name"] for row in rows if row["exists"])
 
 
 def fetched(site, user, folder):
     """Of each message its flags and keywords, and its bytes; Maildir letters."""
     path = os.path.join(site.dir, f"fetched-{time.monotonic_ns()}")
-    site.port("export", "maildir", path, "--user", user, "--mailbox", folder)
+    site.told("export", "maildir", path, "--user", user, "--mailbox", folder)
     got = []
     for top, _, files in os.walk(path):
         if os.path.basename(top) != "cur":
@@ -292,7 +291,7 @@ def test_thunderbird(site, tmp_path):
     (root / "msgFilterRules.dat").write_text('version="9"\n', encoding="ascii")
     # No index, in spite of its name.
     (root / "odd.msf").write_text("From - Mon Feb  2 10:00:00 2026\nSubject: one\n\ntext\n\n", encoding="ascii")
-    done = site.port("import", "mbox", str(root), "--user", "alice")
+    done = site.told("import", "mbox", str(root), "--user", "alice")
     assert done == {"imported": 7 + 4 + 1, "already": 0, "new_uids": 0, "left_out": 0, "keywords_left_out": 0,
                     "passed_by": 3 + 1, "other_names": 0, "properties": 0}
     for name in ("Inbox: a message that was deleted in Thunderbird", "Inbox.msf: ", "Inbox.sbd/Sub.msf: ",
@@ -305,11 +304,11 @@ def test_thunderbird(site, tmp_path):
     assert got[0][2] == b"X-Account-Key: account2\r\nX-UIDL: 7\r\nSubject: 0\r\n\r\ntext 0\r\n"
     assert b"X-Mozilla-Status: 0008\r\n" in got[4][2] and b"X-Mozilla-Status: none\r\n" in got[6][2]
     # As text.
-    done = site.port("import", "mbox", str(root / "Inbox"), "--user", "bob", "--flags", "none")
+    done = site.told("import", "mbox", str(root / "Inbox"), "--user", "bob", "--flags", "none")
     assert done["imported"] == 8 and done["passed_by"] == 0
     assert {flags for flags, _, _ in fetched(site, "bob", "INBOX")} == {""}
     # Below another mailbox.
-    site.port("import", "mbox", str(root), "--user", "carol", "--mailbox", "old")
+    site.told("import", "mbox", str(root), "--user", "carol", "--mailbox", "old")
     assert "old/Inbox/Deep/Leaf" in names(site, "carol") and "old/Inbox" in names(site, "carol")
 
 
@@ -320,11 +319,11 @@ def test_internal_data(site, tmp_path):
     mail = "From a@b.example Mon Feb  2 10:00:00 2026\nSubject: one\nStatus: O\n\ntext\n\n"
     path = tmp_path / "box"
     path.write_text(first + mail + first, encoding="ascii")
-    done = site.port("import", "mbox", str(path), "--user", "alice")
+    done = site.told("import", "mbox", str(path), "--user", "alice")
     assert (done["imported"], done["passed_by"], done["left_out"]) == (2, 1, 0)
     assert f"{path}, line 1: internal data" in site.err
     path.write_text(first.replace("X-IMAP:", "X-Other:") + mail, encoding="ascii")
-    assert site.port("import", "mbox", str(path), "--user", "bob")["imported"] == 2
+    assert site.told("import", "mbox", str(path), "--user", "bob")["imported"] == 2
 
 
 def test_status_of_senders(site, tmp_path):
@@ -332,7 +331,7 @@ def test_status_of_senders(site, tmp_path):
     path = tmp_path / "box"
     path.write_text("From a@b.example Mon Feb  2 10:00:00 2026\nStatus: Done\nX-UID: none\nX-Status: AF\n"
                     "X-Keywords: good b{d\nSubject: one\n\ntext\n\n", encoding="ascii")
-    done = site.port("import", "mbox", str(path), "--user", "alice", code=3)
+    done = site.told("import", "mbox", str(path), "--user", "alice", code=3)
     assert done["imported"] == 1 and done["keywords_left_out"] == 1
     assert f"{path}, line 5: b{{d: no keyword of IMAP" in site.err
     assert fetched(site, "alice", "INBOX") == \
@@ -356,7 +355,7 @@ def test_nothing_dropped(site, tmp_path):
     os.makedirs(os.path.join(root, ".OnlyNew", "new"))
     put(os.path.join(root, ".OnlyNew"), "1.n", b"Subject: new\n\n", part="new")
     os.symlink("dovecot-keywords", os.path.join(root, ".OnlyNew", "dovecot-uidlist"))
-    done = site.port("import", "maildir", root, "--user", "alice", code=3)
+    done = site.told("import", "maildir", root, "--user", "alice", code=3)
     assert done["imported"] == 5 and done["keywords_left_out"] == 3
     assert done["left_out"] == 2 + 13 + 2 + 1
     for text in ("c: a flag that dovecot-keywords does not name", "X: no flag of a Maildir", ":1,x: no flags",
@@ -364,12 +363,12 @@ def test_nothing_dropped(site, tmp_path):
                  "dovecot-uidlist: 3 more such lines", ".NotOne: no folder of a Maildir",
                  "plain: a folder of mail without a dot", ".OnlyNew/dovecot-uidlist: a symbolic link"):
         assert text in site.err, text
-    done = site.port("import", "maildir", root, "--user", "bob", "--fs-layout", code=3)
+    done = site.told("import", "maildir", root, "--user", "bob", "--fs-layout", code=3)
     assert done["imported"] == 4 and ".OnlyNew: a folder of mail with a dot" in site.err
     # mbox: folders too deep.
     deep = os.path.join(str(tmp_path / "boxes"), *["d"] * 40)
     os.makedirs(deep)
-    done = site.port("import", "mbox", str(tmp_path / "boxes"), "--user", "carol", code=3)
+    done = site.told("import", "mbox", str(tmp_path / "boxes"), "--user", "carol", code=3)
     assert done["left_out"] == 1 and "folders lie too deep in each other" in site.err
 
 
@@ -381,8 +380,8 @@ def test_subscriptions_below(site, tmp_path):
     make(root, ".a*b")
     with open(os.path.join(root, "subscriptions"), "w", encoding="ascii") as f:
         f.write("V\t2\n\nINBOX\nSent\na*b\nnowhere\n")
-    site.port("import", "maildir", root, "--user", "alice", "--mailbox", "old")
-    rows = json.loads(site.run("mailbox", "list", "--user", "alice", "--json"))
+    site.told("import", "maildir", root, "--user", "alice", "--mailbox", "old")
+    rows = site.told("mailbox", "list", "--user", "alice")
     assert [r["name"] for r in rows if r["subscribed"]] == ["old", "old/Sent", "old/a\uff0ab", "old/nowhere"]
     assert [r["name"] for r in rows if r["exists"]] == ["INBOX", "old", "old/Sent", "old/a\uff0ab"]
 
@@ -395,7 +394,7 @@ def test_names_that_cannot_be(site, tmp_path):
                ".latin\udcea", "." + ".".join("d" * 60), ".z&AAA-", ".a*b.below", ".q\uff0a*"]
     for i, folder in enumerate(folders):
         put(make(root, folder), f"{i}.m:2,", b"Subject: %d\n\n" % i)
-    first = site.port("import", "maildir", root, "--user", "alice")
+    first = site.told("import", "maildir", root, "--user", "alice")
     assert first["imported"] == len(folders) + 1 and first["left_out"] == 0 and first["other_names"] == 11
     assert f"{root}/.a*b: is called a\uff0ab here: Mailbox names cannot hold * or %" in site.err
     got = names(site, "alice")
@@ -407,7 +406,7 @@ def test_names_that_cannot_be(site, tmp_path):
     # Whatever the others are called: of this one the name cannot be told from the new one.
     assert [n for n in got if re.fullmatch("q\uff0a\uff0a ~[0-9a-f]{8}", n)]
     assert [n for n in got if re.fullmatch("e/f ~[0-9a-f]{8}", n)]
-    again = site.port("import", "maildir", root, "--user", "alice")
+    again = site.told("import", "maildir", root, "--user", "alice")
     assert again["already"] == first["imported"] and names(site, "alice") == got
     site.run("import", "maildir", root, "--user", "alice", "--mailbox", "a*b", code=2)
 
@@ -418,10 +417,7 @@ def test_dry_run(site, tmp_path):
     count = generated(root)
     os.symlink("/etc/passwd", os.path.join(root, "cur", "link"))
     make(root, ".a*b")
-    with open(site.conf, encoding="ascii") as f:
-        plenty = f.read()
-    with open(site.conf, "w", encoding="ascii") as f:
-        f.write(plenty + "store.max_keywords = 16; store.max_mailboxes = 16;\n")
+    site.write(FEW)
     for i in range(20):
         put(make(root, f".Box{i}"), "1.m:2,S", b"Subject: box\n\ntext\n")
     words = make(root, ".Words")
@@ -435,10 +431,10 @@ def test_dry_run(site, tmp_path):
     for kind, path in (("maildir", root), ("mbox", str(box))):
         for _ in range(2):  # of a user without mail, and of one with all of it
             before = site.run("mailbox", "list", "--user", "alice", "--json", code=None)
-            dry = site.port("import", kind, path, "--user", "alice", "--dry-run", code=3)
+            dry = site.told("import", kind, path, "--user", "alice", "--dry-run", code=3)
             said = site.err
             assert site.run("mailbox", "list", "--user", "alice", "--json", code=None) == before
-            real = site.port("import", kind, path, "--user", "alice", code=3)
+            real = site.told("import", kind, path, "--user", "alice", code=3)
             rows = dry.pop("mailboxes")
             dry.pop("only_subscribed")
             assert dry.pop("dry_run") and dry == real and said == site.err
@@ -465,12 +461,12 @@ def test_dry_run_of_subscriptions(site, tmp_path):
     said = site.run(*args, "--dry-run", code=3)
     assert "Gone: no mailbox, only a subscription to come\n" in said and said.count("subscription") == 1
     assert "0 there already, 0 left out; files, folders, mailboxes, properties and lines left out: 3\n" in said
-    dry = site.port(*args, "--dry-run", code=3)
+    dry = site.told(*args, "--dry-run", code=3)
     assert dry["only_subscribed"] == ["Gone"] and dry["left_out"] == 3
     assert "0 there already, 0 left out; files, folders, mailboxes, properties and lines left out: 3\n" in site.run(*args, code=3)
-    rows = json.loads(site.run("mailbox", "list", "--user", "alice", "--json"))
+    rows = site.told("mailbox", "list", "--user", "alice")
     assert [r["name"] for r in rows if not r["exists"]] == ["Gone"]
-    assert site.port(*args, "--dry-run", code=3)["only_subscribed"] == []
+    assert site.told(*args, "--dry-run", code=3)["only_subscribed"] == []
 
 
 def test_mbox_of_a_maildir(site, tmp_path):
@@ -497,7 +493,7 @@ def test_as(site, tmp_path):
             for name in [".", *folders, *files]:
                 os.chown(os.path.join(top, name), other.pw_uid, other.pw_gid)
         os.chmod(inbox + "/cur/2.m:2,", 0)
-        done = site.port("import", "maildir", root + "/md", "--user", "alice", "--as", "nobody", code=3)
+        done = site.told("import", "maildir", root + "/md", "--user", "alice", "--as", "nobody", code=3)
         assert (done["imported"], done["left_out"]) == (1, 1) and "2.m:2,: Permission denied" in site.err
         os.mkdir(root + "/shut", 0o700)
         os.rename(root + "/md", root + "/shut/md")
@@ -533,7 +529,7 @@ def interrupt(site, args, delay, how):
         code = p.wait()
     # The process that has the store ends by itself, a moment later.
     while True:
-        done = subprocess.run(site.command("user", "list"), capture_output=True, text=True, timeout=60)
+        done = site.cli("user", "list", ok=None)
         if "in use" not in done.stderr:
             return code
         time.sleep(0.05)
@@ -546,17 +542,17 @@ def test_interrupted(site, tmp_path, what):
     count = generated(root, 3000)
     goal = str(tmp_path / "goal")
     if what == "export":
-        site.port("import", "maildir", root, "--user", "alice")
+        site.told("import", "maildir", root, "--user", "alice")
     args = (what, "maildir", root if what == "import" else goal, "--user", "alice")
     cut = 0
     for i in range(60 if LONG else 12):
         cut += interrupt(site, args, rnd.random() * 0.4, [signal.SIGKILL, signal.SIGINT][i % 2]) != 0
     assert cut > 0
-    done = site.port(*args)
+    done = site.told(*args)
     if what == "import":
         assert done["imported"] + done["already"] == count
         site.export("alice", "goal")
-    site.port("import", "maildir", root, "--user", "bob")
+    site.told("import", "maildir", root, "--user", "bob")
     bodies = []
     for path in (goal, site.export("bob", "whole")):
         bodies.append(sorted((n.split("/")[0] if n[0] == "." else "", d) for n, d in snapshot(path).items()
@@ -564,25 +560,18 @@ def test_interrupted(site, tmp_path, what):
     assert len(bodies[0]) == count and bodies[0] == bodies[1]
 
 
-def test_running_server(tmp_path):
-    demo = Demo()
-    try:
-        demo.up()
-        root = str(tmp_path / "md")
-        generated(root)
-        conf = os.path.join(demo.site, "turnstone.conf")
-        done = subprocess.run([PROGRAM, "import", "maildir", root, "--user", "bob", "--mailbox", "old", "--config",
-                               conf, "--quiet"], capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0 and done.stdout == "", (done.stdout, done.stderr)
-        c = demo.login("bob")
-        status = b"".join(c.ok("STATUS old/Sent (MESSAGES UIDNEXT UIDVALIDITY)"))
-        assert b"MESSAGES 3" in status and b"UIDNEXT 900" in status and b"UIDVALIDITY 1500000000" in status
-        c.ok("SELECT old/Sent")
-        rows = c.ok("UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)")
-        assert [re.search(rb"UID (\d+)", r).group(1) for r in rows[:3]] == [b"7", b"70", b"71"]
-        assert b'"13-Sep-2020 12:26:40 +0000"' in rows[0]
-        c.ok("SELECT old")
-        assert b"$Blue" in b"".join(c.ok("FETCH 1:* FLAGS"))
-        c.close()
-    finally:
-        demo.remove()
+def test_running_server(demo, tmp_path):
+    root = str(tmp_path / "md")
+    generated(root)
+    done = demo.cli("import", "maildir", root, "--user", "bob", "--mailbox", "old", "--quiet")
+    assert done.stdout == "", (done.stdout, done.stderr)
+    c = demo.login("bob")
+    status = b"".join(c.ok("STATUS old/Sent (MESSAGES UIDNEXT UIDVALIDITY)"))
+    assert b"MESSAGES 3" in status and b"UIDNEXT 900" in status and b"UIDVALIDITY 1500000000" in status
+    c.ok("SELECT old/Sent")
+    rows = c.ok("UID FETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)")
+    assert [re.search(rb"UID (\d+)", r).group(1) for r in rows[:3]] == [b"7", b"70", b"71"]
+    assert b'"13-Sep-2020 12:26:40 +0000"' in rows[0]
+    c.ok("SELECT old")
+    assert b"$Blue" in b"".join(c.ok("FETCH 1:* FLAGS"))
+    c.close()

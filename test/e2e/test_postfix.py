@@ -5,16 +5,15 @@ import pwd
 import re
 import shutil
 import smtplib
-import socket
 import subprocess
 import tempfile
 import time
 
 import pytest
 
-from conftest import TOP, Server
+from peer import connect, free_port
+from server import TOP, Site, wait_for
 from test_lmtp import LISTENER, count, imap
-from test_service import wait_for
 
 PROGRAMS = "/usr/lib/postfix/sbin"
 
@@ -100,8 +99,7 @@ def documented():
 class Postfix:
     def __init__(self, transport, settings=""):
         self.dir = tempfile.mkdtemp(prefix="ts-postfix-", dir="/tmp")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         os.chmod(self.dir, 0o755)
         for name in ("conf", "queue", "data", "log"):
             os.mkdir(os.path.join(self.dir, name))
@@ -133,7 +131,7 @@ class Postfix:
 
     def listens(self):
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=10):
+            with connect(self.port):
                 return True
         except OSError:
             return False
@@ -153,7 +151,7 @@ class Postfix:
 @pytest.fixture(name="mx", params=["port", "socket"])
 def server_behind_postfix(request):
     """A server with alice and bob, and a Postfix that delivers to it."""
-    server = Server()
+    server = Site()
     postfix = None
     try:
         os.chmod(server.dir, 0o755)  # Postfix's client is the user postfix
@@ -197,14 +195,11 @@ def test_each_recipient_has_a_result(mx):
 
 
 def test_what_is_deferred_comes_later(mx):
-    with open(mx.conf, encoding="utf-8") as f:
-        conf = f.read()
     mx.postfix.send(b"Subject: before\r\n\r\n", "alice@one.example", "bob@one.example")
     wait_for(lambda: count(mx, "bob") == 1, 60)
     # A full disk, as far as the server is concerned: 452, then 250.
     mx.stop()
-    with open(mx.conf, "w", encoding="utf-8") as f:
-        f.write(conf.replace("free_space = 1M", "free_space = 16T"))
+    mx.edit("free_space = 1M", "free_space = 16T")
     mx.start()
     mx.postfix.send(b"Subject: full\r\n\r\n", "alice@one.example", "bob@one.example")
     wait_for(lambda: mx.postfix.log().count("status=deferred") >= 2)
@@ -213,8 +208,7 @@ def test_what_is_deferred_comes_later(mx):
     mx.stop()
     mx.postfix.send(b"Subject: down\r\n\r\n", "bob@one.example")
     wait_for(lambda: "onnection refused" in mx.postfix.log() or "No such file" in mx.postfix.log())
-    with open(mx.conf, "w", encoding="utf-8") as f:
-        f.write(conf)
+    mx.edit("free_space = 16T", "free_space = 1M")
     mx.start()
     wait_for(lambda: count(mx) == 2 and count(mx, "bob") == 3, 60)
     assert "status=bounced" not in mx.postfix.log()
@@ -231,7 +225,7 @@ def refused(postfix, recipient, code):
 
 def test_unknown_recipients_are_refused_at_once():
     """With the settings that the document has, for the domains one.example and two.example."""
-    server, postfix = Server(), None
+    server, postfix = Site(), None
     try:
         os.chmod(server.dir, 0o755)
         server.write(LISTENER.replace("0640", "0666") % server.dir + "default_domain = one.example\n")

@@ -10,15 +10,13 @@ do nothing it must find losses.
 import os
 import random
 import shutil
-import subprocess
 import sys
 import time
 
 import pytest
 
-from conftest import TOP, TURNSTONE, Server, give
-from demo import Client
-from test_crash import Bob, Session, differences, explain, read, seed, status
+from server import TOP, Site, give
+from test_crash import Bob, Session, consistent, differences, end, explain, read, seed
 
 sys.path.insert(0, os.path.join(TOP, "test", "fault"))
 import powercut  # noqa: E402  pylint: disable=wrong-import-position
@@ -27,7 +25,7 @@ LONG = bool(os.environ.get("TURNSTONE_LONG"))
 SESSIONS = 4
 
 
-class Site(Server):
+class Recorded(Site):
     """A server whose file operations are written down."""
 
     def __init__(self):
@@ -39,7 +37,6 @@ class Site(Server):
         self.journal = os.path.join(self.dir, "journal")
         self.base = os.path.join(self.dir, "base")
         self.store = os.path.join(self.dir, "data", "store")
-        self.env = {}
 
     def start_recorded(self, lie=False):
         """The store as it is becomes the one that the cut is made from."""
@@ -49,41 +46,7 @@ class Site(Server):
         if os.path.exists(self.journal):
             os.unlink(self.journal)
         env = dict(os.environ, LD_PRELOAD=self.library, POWERCUT_DIR=self.store, POWERCUT_JOURNAL=self.journal)
-        if lie:
-            env["POWERCUT_LIE"] = "1"
-        if os.path.exists(self.ready):
-            os.unlink(self.ready)
-        with open(self.logfile, "ab") as log:
-            self.process = subprocess.Popen([TURNSTONE, "serve", "--config", self.conf, "--ready-file", self.ready],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
-        while not os.path.exists(self.ready):
-            assert self.process.poll() is None, self.log()
-            time.sleep(0.01)
-        return self
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process = None
-
-    @property
-    def imap(self):
-        return self.port("IMAP")
-
-    @property
-    def lmtp(self):
-        return [self.port("LMTP"), self.dir + "/lmtp.sock"]
-
-    def password(self, _user):
-        return "secret"
-
-    def client(self):
-        return Client(self)
-
-    def login(self, user, password="secret"):
-        client = self.client()
-        client.ok(f"LOGIN {user} {password}")
-        return client
+        return self.start(env={**env, "POWERCUT_LIE": "1"} if lie else env)
 
 
 def compare(site, sessions, uidnext, where, settle=True):
@@ -102,11 +65,9 @@ def compare(site, sessions, uidnext, where, settle=True):
             seen[box] = read(client, name) if known else {}
             if not known:
                 continue
-            now = status(client, name)
-            assert now["MESSAGES"] == len(seen[box]), (where, box, now)
-            assert now["UNSEEN"] == sum("\\Seen" not in f for _, f in seen[box].values()), (where, box)
-            assert now["UIDNEXT"] > max(list(seen[box]) + [0]), (where, box)
-            assert now["UIDNEXT"] >= uidnext.get(box, 1), (where, box)
+            now = consistent(client, name, seen[box], uidnext.get(box, 1), where)
+            if settle:
+                uidnext[box] = now
         assert explain(s, seen), (where, i, differences(s, seen))
         found.append(seen)
     client.close()
@@ -116,42 +77,21 @@ def compare(site, sessions, uidnext, where, settle=True):
     return found
 
 
-class CutSession(Session):
-    """Remembers which mailboxes it was told exist."""
-
-    def run(self):
-        self.created = set()
-        try:
-            client = self.demo.client()
-            client.ok("LOGIN alice secret")
-            for box in self.model:
-                client.run(f"CREATE {self.names[box]}")
-                self.created.add(box)
-            while True:
-                self.one(client)
-        except (EOFError, ConnectionError, OSError):
-            pass
-        except Exception as err:  # pylint: disable=broad-except
-            self.failure = err
-
-
 def one_kill(site, rng, models, ids, names, lie=False):
     site.start_recorded(lie)
-    sessions = [CutSession(site, f"s{i}", random.Random(rng.random()), m, ids[i], dict(names[i]))
+    sessions = [Session(site, f"s{i}", random.Random(rng.random()), m, ids[i], dict(names[i]))
                 for i, m in enumerate(models)]
     for s in sessions:
         s.start()
     time.sleep(rng.uniform(0.2, 1.0))
-    site.kill()
+    end(sessions, site.kill)
     for s in sessions:
-        s.join(30)
-        assert s.failure is None, s.failure
         s.names_at_kill, s.renaming_at_kill = dict(s.names), s.renaming
     return sessions, powercut.Disk(site.base).replay(site.journal)
 
 
 def new_site():
-    site = Site()
+    site = Recorded()
     for user in ("alice", "bob"):
         site.add(user, "secret")
     models = [{f"cut{i}a": {}, f"cut{i}b": {}} for i in range(SESSIONS)]
@@ -204,9 +144,7 @@ def test_flushes_that_do_nothing_are_found():
                 return
             finally:
                 if site.process is not None:
-                    site.process.kill()
-                    site.process.wait()
-                    site.process = None
+                    site.kill()
         pytest.fail(f"five power cuts without any flush, and nothing was missed (seed {start})")
     finally:
         site.remove()

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from test_port import BUILD, PROGRAM, Site, make, put
+from server import BUILD, TURNSTONE
+from test_port import Files, make, put
 
 TOOL = os.path.join(BUILD, "test", "e2e", "properties")
 ODD = bytes(range(256)) + b"\r\n%20 ,end"
@@ -37,16 +38,16 @@ def shown(site, user):
 
 
 def saved(site, folder, *words, code=0):
-    return json.loads(site.run("backup", folder, *words, "--json", code=code))
+    return site.told("backup", folder, *words, code=code)
 
 
 def restored(site, folder, *words, code=0):
-    return json.loads(site.run("restore", folder, *words, "--json", code=code))
+    return site.told("restore", folder, *words, code=code)
 
 
 def verified(folder):
     """The exit code, and how many faults there are."""
-    done = subprocess.run([PROGRAM, "backup", "verify", folder, "--json"], capture_output=True, text=True, check=False,
+    done = subprocess.run([TURNSTONE, "backup", "verify", folder, "--json"], capture_output=True, text=True, check=False,
                           timeout=120)
     return done.returncode, len(json.loads(done.stdout)["damaged"])
 
@@ -67,7 +68,7 @@ def configure(site, more):
 
 def another(tmp_path, name):
     os.makedirs(tmp_path / name)
-    return Site(tmp_path / name)
+    return Files(tmp_path / name)
 
 
 @pytest.fixture(name="site")
@@ -79,7 +80,7 @@ def _site(tmp_path):
     put(make(root, ".Work.Gr&APYA3w-e"), "1.b:2,", b"Subject: two\n\ntext\n")
     make(root, ".Bare")
     for user in ("alice", "bob"):
-        site.port("import", "maildir", root, "--user", user)
+        site.told("import", "maildir", root, "--user", user)
     change(site, "alice", "put", MINE)
     assert shown(site, "alice") == MINE
     return site
@@ -183,7 +184,7 @@ def test_limits(site, tmp_path):
     # The way through files is bounded in the same way.
     out = site.export("alice", "out")
     for words in (["--dry-run"], []):
-        got = narrow.port("import", "maildir", out, "--user", "bob", "--properties", *words, code=3)
+        got = narrow.told("import", "maildir", out, "--user", "bob", "--properties", *words, code=3)
         assert narrow.err.count("left out: mailbox Bare, the property p") == 4, narrow.err
         assert got["left_out"] == narrow.err.count("left out: mailbox") and got["properties"] == \
             len(MINE) + 20 + 70 + 1 - got["left_out"], words
@@ -268,18 +269,18 @@ def test_files(site, tmp_path):
                   glob.glob(out + "/.*/turnstone.[pa]*")) == \
         [".Work.Gr&APYA3w-e/turnstone.properties", "turnstone.account", "turnstone.properties"]
     # Not asked for: passed by, and said.
-    got = site.port("import", "maildir", out, "--user", "carol")
+    got = site.told("import", "maildir", out, "--user", "carol")
     assert (got["properties"], got["passed_by"]) == (0, len(MINE)) and shown(site, "carol") == {}
     assert "turnstone.account" in site.err and "--properties" in site.err
     args = ("import", "maildir", out, "--user", "carol", "--properties")
-    dry = site.port(*args, "--dry-run")
+    dry = site.told(*args, "--dry-run")
     assert dry["properties"] == len(MINE) and shown(site, "carol") == {}
-    assert site.port(*args)["properties"] == len(MINE) and shown(site, "carol") == MINE
-    assert site.port(*args, "--dry-run")["properties"] == 0
-    assert site.port(*args)["properties"] == 0
+    assert site.told(*args)["properties"] == len(MINE) and shown(site, "carol") == MINE
+    assert site.told(*args, "--dry-run")["properties"] == 0
+    assert site.told(*args)["properties"] == 0
     # What is there stays; what is below a mailbox is not the account.
     change(site, "carol", "put", {("INBOX", "acl/bob"): b"other"})
-    got = site.port(*args, "--mailbox", "Old")
+    got = site.told(*args, "--mailbox", "Old")
     assert (got["properties"], got["passed_by"]) == (4, 3)
     assert shown(site, "carol") == {**MINE, ("INBOX", "acl/bob"): b"other",
                                     **{(b.replace("INBOX", "Old").replace("Work", "Old/Work"), n): v
@@ -287,12 +288,12 @@ def test_files(site, tmp_path):
     # Lines that are no property are named; the rest comes.
     with open(out + "/turnstone.properties", "ab") as f:
         f.write(b"noblank\n%zz x\n value\na%00b x\n%41 b\n")
-    got = site.port("import", "maildir", out, "--user", "bob", "--properties", code=3)
+    got = site.told("import", "maildir", out, "--user", "bob", "--properties", code=3)
     assert got["left_out"] == 4 and got["properties"] == len(MINE) + 1
     assert site.err.count("turnstone.properties, line ") == 4 and shown(site, "bob") == {**MINE, ("INBOX", "A"): b"b"}
     # What is gone is gone from the next export, unless it is of one mailbox only.
     change(site, "alice", "remove", {key: None for key in MINE if key[0] != "Work/Größe"})
-    site.port("export", "maildir", out, "--user", "alice", "--mailbox", "INBOX")
+    site.told("export", "maildir", out, "--user", "alice", "--mailbox", "INBOX")
     assert os.path.exists(out + "/turnstone.account") and not os.path.exists(out + "/turnstone.properties")
     site.export("alice", "out")
     assert not os.path.exists(out + "/turnstone.account")
@@ -301,8 +302,8 @@ def test_files(site, tmp_path):
 
 def test_mbox_has_no_place(site, tmp_path):
     out = str(tmp_path / "mbox")
-    got = site.port("export", "mbox", out, "--user", "alice", code=3)
+    got = site.told("export", "mbox", out, "--user", "alice", code=3)
     assert got["properties_left_out"] == len(MINE) and got["exported"] == 2
     assert "INBOX.mbox: the property acl/bob has no place in an mbox, left out" in site.err
     assert "(the account): the property quota/storage" in site.err
-    assert site.port("export", "mbox", out + "2", "--user", "bob")["properties_left_out"] == 0
+    assert site.told("export", "mbox", out + "2", "--user", "bob")["properties_left_out"] == 0

@@ -5,15 +5,6 @@ import re
 
 import pytest
 
-from demo import Demo
-
-
-@pytest.fixture(scope="module")
-def demo():
-    d = Demo().up()
-    yield d
-    d.remove()
-
 
 @pytest.fixture
 def box(demo, request):

@@ -3,13 +3,13 @@
 import base64
 import os
 import re
-import socket
 import stat
 import time
 
 import pytest
 
-from conftest import Server
+from peer import Peer
+from server import Site
 
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (\d+) ([CS-]) (.*)$")
 SECRETS = {"alice": "wonderland-7", "bob": "builder-8", "gateway": "heaven-9"}
@@ -18,7 +18,7 @@ BODY = b"From: bob@example.net\r\nSubject: bobs-subject\r\n\r\n" + b"private-wor
 
 @pytest.fixture(name="site")
 def _site():
-    s = Server("unauthenticate = everyone\nlog.protocol_for = alice\n")
+    s = Site("unauthenticate = everyone\nlog.protocol_for = alice\n")
     for name, password in SECRETS.items():
         s.add(name, password, *(["--acts-for", "*"] if name == "gateway" else []))
     s.start()
@@ -32,11 +32,11 @@ def plain(user, authcid):
 
 def talk(site, *pieces, pause=0.0):
     """Sends the pieces, each at once, and reads to the end (the last one says LOGOUT)."""
-    with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
+    with Peer(site.port("IMAP")) as client:
         for piece in pieces:
-            s.sendall(piece)
+            client.send(piece)
             time.sleep(pause)
-        return s.makefile("rb").read()
+        return client.rest()
 
 
 def path(site, user="alice"):
@@ -136,14 +136,8 @@ def test_messages_and_literals_are_sizes(site):
 
 
 def test_lines_are_in_the_order_of_the_wire(site):
-    with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
-        f = s.makefile("rb")
-
-        def say(what, until):
-            s.sendall(what)
-            while not f.readline().startswith(until):
-                pass
-
+    with site.client() as client:
+        say = client.say
         say(b"a LOGIN alice " + SECRETS["alice"].encode() + b"\r\n", b"a OK")
         say(b"b APPEND nope {3}\r\n", b"b NO")
         say(b"c APPEND INBOX {3}\r\n", b"+ ")
@@ -192,15 +186,11 @@ def test_a_client_that_lost_track_tells_no_password(site):
 
 
 def test_idle_tells_what_others_do(site):
-    with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
-        f = s.makefile("rb")
-        s.sendall(b"a LOGIN alice " + SECRETS["alice"].encode() + b"\r\nb SELECT INBOX\r\nc IDLE\r\n")
-        while not f.readline().startswith(b"+ "):
-            pass
+    with site.client() as client:
+        client.say(f"a LOGIN alice {SECRETS['alice']}\r\nb SELECT INBOX\r\nc IDLE\r\n", "+ ")
         talk(site, b"a LOGIN alice " + SECRETS["alice"].encode() + b"\r\nb APPEND INBOX {3+}\r\nabc\r\nc LOGOUT\r\n")
-        assert b"EXISTS" in f.readline()
-        s.sendall(b"DONE\r\nd LOGOUT\r\n")
-        f.read()
+        assert b"EXISTS" in client.read_line()
+        client.say("DONE\r\nd LOGOUT\r\n", "d OK")
     _, said = lines(site, last="end: LOGOUT", times=2)
     assert ("C", "DONE") in said and ("S", "* 1 EXISTS") in said
 
@@ -214,13 +204,9 @@ def test_a_terminal_takes_no_orders_from_the_file(site):
 
 def test_reload_begins_and_ends(site):
     site.write("unauthenticate = everyone\nlog { protocol_for = [bob, gateway]; protocol_literal = 4 }\n")
-    with socket.create_connection(("127.0.0.1", site.port("IMAP")), timeout=60) as s:
-        f = s.makefile("rb")
-
+    with site.client() as client:
         def say(tag, what):
-            s.sendall(tag + b" " + what + b"\r\n")
-            while not f.readline().startswith(tag + b" OK"):
-                pass
+            client.say(tag + b" " + what + b"\r\n", tag + b" OK")
 
         say(b"a", b"LOGIN alice " + SECRETS["alice"].encode())
         say(b"b", b"SELECT INBOX")

@@ -7,8 +7,6 @@ import re
 
 import pytest
 
-from test_admin import asked
-
 
 def varint(n):
     out = b""
@@ -120,4 +118,4 @@ def test_records_of_an_unknown_format(server, saved):
     server.cli("user", "delete", "odd")
     server.cli("alias", "remove", "gang")
     assert server.cli("check").returncode == 0
-    assert [u["name"] for u in asked(server, "user", "list")] == ["anna"]
+    assert [u["name"] for u in server.asked("user", "list")] == ["anna"]

@@ -10,9 +10,9 @@ import subprocess
 
 import pytest
 
-from demo import Client
 from oauth import mutt
-from test_service import Site, wait_for
+from peer import insecure
+from server import wait_for
 
 PASSWORD = "blue sea"
 HASHES = {"SCRAM-SHA-1": "sha1", "SCRAM-SHA-256": "sha256"}
@@ -86,8 +86,7 @@ def whoami(client):
 
 def own_mailboxes(site):
     for user, password in (("anna", PASSWORD), ("bo", "x"), ("gateway", "through")):
-        client = Client(Site(site))
-        client.ok(f'LOGIN {user} "{password}"')
+        client = site.login(user, password)
         client.ok(f"CREATE of-{user}")
         client.close()
 
@@ -95,7 +94,7 @@ def own_mailboxes(site):
 @pytest.mark.parametrize("mech", sorted(HASHES))
 def test_scram(site, mech):
     own_mailboxes(site)
-    client = Client(Site(site))
+    client = site.client()
     assert authenticate(client, mech, Scram(mech, "anna", PASSWORD)).startswith(b"s1 OK")
     assert whoami(client) == b"anna"
     # The next user on the same connection, for whom the gateway may act; and one for whom it may not.
@@ -116,7 +115,7 @@ def test_scram(site, mech):
 
 
 def salt_of(site, mech, user):
-    client = Client(Site(site))
+    client = site.client()
     scram = Scram(mech, user, "x")
     client.send(b"s1 AUTHENTICATE " + mech.encode() + b" " + b64(scram.first()) + b"\r\n")
     parts = base64.b64decode(client.read_line()[2:]).split(b",")
@@ -129,7 +128,7 @@ def salt_of(site, mech, user):
 def test_nobody_looks_like_somebody(site):
     """RFC 5802 section 9: one who is not there has a salt, too, the same each time, also after a restart."""
     for mech in HASHES:
-        client = Client(Site(site))
+        client = site.client()
         line = authenticate(client, mech, Scram(mech, "nobody", "x"))
         assert line == authenticate(client, mech, Scram(mech, "anna", "x"))
         client.close()
@@ -145,7 +144,7 @@ def test_nobody_looks_like_somebody(site):
 
 def test_password_changed_in_the_middle(site):
     """What was proven with the old password counts for nothing when it has been changed meanwhile."""
-    client = Client(Site(site))
+    client = site.client()
     scram = Scram("SCRAM-SHA-256", "anna", PASSWORD)
     client.send(b"s1 AUTHENTICATE SCRAM-SHA-256 " + b64(scram.first()) + b"\r\n")
     challenge = base64.b64decode(client.read_line()[2:])
@@ -160,7 +159,7 @@ def test_password_changed_in_the_middle(site):
 
 def test_disabled(site):
     site.cli("user", "disable", "anna")
-    client = Client(Site(site))
+    client = site.client()
     line = authenticate(client, "SCRAM-SHA-256", Scram("SCRAM-SHA-256", "anna", PASSWORD))
     assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
     client.close()
@@ -168,12 +167,9 @@ def test_disabled(site):
 
 def tls12(site):
     """With TLS 1.2 only: Python knows no binding of TLS 1.3."""
-    class Old(Site):
-        def context(self):
-            context = super().context()
-            context.maximum_version = ssl.TLSVersion.TLSv1_2
-            return context
-    return Client(Old(site), True)
+    context = insecure()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return site.client(tls=context)
 
 
 def test_channel_binding(site):
@@ -195,7 +191,7 @@ def test_channel_binding(site):
     assert line.startswith(b"s1 NO [AUTHENTICATIONFAILED]")
     client.close()
     wait_for(lambda: "a downgrade attack" in site.log())
-    clear = Client(Site(site))
+    clear = site.client()
     assert b"-PLUS" not in clear.ok("CAPABILITY")[0]
     clear.send(b"s1 AUTHENTICATE SCRAM-SHA-256-PLUS\r\n")
     assert clear.read_line().startswith(b"s1 NO [CANNOT]")
@@ -223,7 +219,7 @@ def test_which_are_on(server):
     server.write("mechanisms = scram-sha-256\n")
     server.start()
     server.add("anna", PASSWORD)
-    client = Client(Site(server))
+    client = server.client()
     shown = client.ok("CAPABILITY")[0]
     assert b" AUTH=SCRAM-SHA-256 " in shown and shown.count(b"AUTH=") == 1
     client.send(b"s1 AUTHENTICATE PLAIN\r\n")
@@ -271,8 +267,7 @@ Near :near:
 Create Near
 SyncState *
 """)
-    client = Client(Site(site))
-    client.ok(f'LOGIN anna "{PASSWORD}"')
+    client = site.login("anna", PASSWORD)
     client.append("INBOX", "Subject: hello\r\n\r\nx\r\n")
     client.close()
     done = subprocess.run(["mbsync", "-c", str(rc), "c"], capture_output=True, text=True, timeout=60, check=False)

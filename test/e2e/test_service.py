@@ -7,62 +7,28 @@ import re
 import resource
 import signal
 import socket
-import ssl
 import subprocess
 import time
 
 import pytest
 
-from conftest import SANITIZED, TURNSTONE
-from demo import Client
+from imap import Imap
 from lmtp import Lmtp
+from peer import connect
+from server import SANITIZED, status_of, wait_for
+
+
+def Site(server):  # pylint: disable=invalid-name
+    return server
+
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 BOX = pytest.mark.skipif(SANITIZED, reason="a sanitizer needs what the sandbox takes away")
 PASSWORD = "blue sea"
 
 
-class Site:
-    """What demo.Client wants to know, of a conftest.Server."""
-
-    def __init__(self, server):
-        self.server = server
-
-    @property
-    def imap(self):
-        return self.server.port("IMAP")
-
-    @property
-    def imaps(self):
-        return self.server.port("IMAPS")
-
-    def context(self):
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-
-
 def login(server, tls=False):
-    client = Client(Site(server), tls)
-    client.ok(f'LOGIN anna "{PASSWORD}"')
-    return client
-
-
-def wait_for(what, seconds=30):
-    """Until it is so; the result."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        got = what()
-        if got:
-            return got
-        time.sleep(0.02)
-    raise AssertionError("did not happen in time")
-
-
-def status_of(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+    return server.login("anna", PASSWORD, tls)
 
 
 def make_pair(folder, name):
@@ -99,7 +65,7 @@ def test_user_and_sandbox(server):
     boxed(server, f"tls {{ certificate = {certs}/cert.pem; key = {certs}/key.pem }}\n").start()
     server.add("anna", PASSWORD)
     uid, gid = nobody()
-    for task in os.listdir(f"/proc/{server.process.pid}/task"):
+    for task in os.listdir(f"/proc/{server.pid}/task"):
         try:
             status = status_of(task)
         except FileNotFoundError:  # that thread had a connection, which is over
@@ -145,7 +111,7 @@ def test_sandbox_without_a_user(server):
     server.write("server.sandbox = require\n")
     server.start()
     server.add("anna", PASSWORD)
-    status = status_of(server.process.pid)
+    status = status_of(server.pid)
     assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
     login(server).append("INBOX", "Subject: x\r\n\r\nx\r\n")
     assert server.stop() == 0
@@ -166,10 +132,9 @@ def test_reload_with_open_connections(server):
     before = server.certificate()
     make_pair(certs, "second.example")
     server.write(tls + "limits.connections = 1\n")
-    server.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: "were read again" in server.log())
+    server.reload()
     old.ok("NOOP")  # goes on
-    refused = Client(Site(server))
+    refused = server.client()
     assert refused.greeting.startswith(b"* BYE"), refused.greeting
     server.write(tls)
     assert server.cli("reload").returncode == 0
@@ -185,7 +150,7 @@ def test_reload_with_open_connections(server):
     with open(certs + "/cert.pem", "w", encoding="ascii") as f:
         f.write("no certificate\n")
     count = server.log().count("nothing was changed")
-    server.process.send_signal(signal.SIGHUP)
+    server.send_signal(signal.SIGHUP)
     wait_for(lambda: server.log().count("nothing was changed") > count)
     assert f"{server.conf}:6: tls.certificate" in server.log()
     assert server.certificate() == current
@@ -197,33 +162,25 @@ def test_reload_with_open_connections(server):
 def test_second_signal_quits_at_once(server):
     server.start()
     # The second comes before the end, or after it: both are an end without a crash.
-    server.process.send_signal(signal.SIGTERM)
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(30) in (0, 1)
-    server.process = None
+    server.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGTERM)
+    assert server.gone() in (0, 1)
 
 
 # ---- descriptors ----
 
 
 def start_with_few(server, soft, hard):
-    if os.path.exists(server.ready):
-        os.unlink(server.ready)
-    with open(server.logfile, "ab") as log:
-        # As another user, root could raise its limit; a hard limit without CAP_SYS_RESOURCE holds.
-        server.process = subprocess.Popen(
-            ["setpriv", "--bounding-set", "-sys_resource", "--inh-caps", "-sys_resource", TURNSTONE, "serve",
-             "--config", server.conf, "--ready-file", server.ready],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
-    wait_for(lambda: os.path.exists(server.ready))
+    # As another user, root could raise its limit; a hard limit without CAP_SYS_RESOURCE holds.
+    server.start(front=["setpriv", "--bounding-set", "-sys_resource", "--inh-caps", "-sys_resource"],
+                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)))
 
 
 @pytest.mark.parametrize("soft", [120, 4000])
 def test_defaults_warn_of_no_descriptors(server, soft):
     """Nobody asked for 20,000 connections: what the process may have has to do."""
     start_with_few(server, soft, 4000)
-    with open(f"/proc/{server.process.pid}/limits", encoding="ascii") as f:
+    with open(f"/proc/{server.pid}/limits", encoding="ascii") as f:
         assert re.search(r"^Max open files +4000 +4000 ", f.read(), re.M)
     assert "limits.connections" not in server.log() and "warning" not in server.log()
 
@@ -235,11 +192,11 @@ def test_out_of_descriptors(server):
     assert (f"limits.connections is 20000 and lmtp.limits.connections 1000, which needs 22024 open files, "
             f"but the process may have {few}: ") in server.log()
     assert "LimitNOFILE" in server.log()
-    socks = [socket.create_connection(("127.0.0.1", server.port("IMAP")), timeout=60) for _ in range(few)]
+    socks = [connect(server.port("IMAP")) for _ in range(few)]
     wait_for(lambda: "connections wait: cannot accept" in server.log())
 
     def ticks():
-        with open(f"/proc/{server.process.pid}/stat", encoding="ascii") as f:
+        with open(f"/proc/{server.pid}/stat", encoding="ascii") as f:
             return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
 
     start = ticks()
@@ -302,12 +259,8 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 def start_as_service(server, env, fds=(), names=""):
     """As systemd does: the sockets from descriptor 3 on, LISTEN_PID the process itself."""
-    with open(server.logfile, "ab") as log:
-        server.process = subprocess.Popen(
-            ["/usr/bin/python3", "-c", LAUNCHER, ",".join(str(f) for f in fds), names, TURNSTONE, "serve",
-             "--config", server.conf, "--ready-file", server.ready],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=fds, env={**os.environ, **env})
-    return server
+    return server.start(wait=False, front=["/usr/bin/python3", "-c", LAUNCHER, ",".join(str(f) for f in fds), names],
+                        pass_fds=fds, env={**os.environ, **env})
 
 
 @pytest.mark.parametrize("user", [pytest.param(True, marks=ROOT, id="boxed"), pytest.param(False, id="plain")])
@@ -322,20 +275,19 @@ def test_sockets_handed_over_and_notifications(server, user):
     server.add("anna", PASSWORD)
     assert server.port("IMAPS") == socks[1].getsockname()[1]
     for s in (socks[0], socks[2]):
-        with socket.create_connection(s.getsockname(), timeout=30) as c:
-            assert c.recv(10).startswith(b"* OK")
+        with Imap(s.getsockname()[1]) as c:
+            assert c.greeting.startswith(b"* OK")
     assert server.certificate()
     for _ in range(3):
         manager.wait("WATCHDOG=1")
-    server.process.send_signal(signal.SIGHUP)
+    server.send_signal(signal.SIGHUP)
     assert any(line.startswith("MONOTONIC_USEC=") for line in manager.wait("RELOADING=1"))
     manager.wait("READY=1")
     for s in socks:
         s.close()
-    server.process.send_signal(signal.SIGTERM)
+    server.send_signal(signal.SIGTERM)
     manager.wait("STOPPING=1")
-    assert server.process.wait(60) == 0
-    server.process = None
+    assert server.gone() == 0
 
 
 def test_unix_socket_handed_over(server):
@@ -348,7 +300,7 @@ def test_unix_socket_handed_over(server):
         sock.listen()
         os.chmod(path, 0o660)
         start_as_service(server, {}, [sock.fileno()], "lmtp")
-        wait_for(lambda: os.path.exists(server.ready))
+        server.wait_ready()
         with Lmtp(path) as lmtp:
             assert lmtp.deliver(b"Subject: x\r\n\r\nx\r\n", "anna")["anna"].startswith("250 ")
         assert f"listener_lmtp_socket: {path}" in server.cli("status", "--all").stdout
@@ -390,7 +342,7 @@ def test_watchdog_is_not_fed_when_loops_are_stuck(server):
     start_as_service(server, {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "300000"})
     manager.wait("READY=1")
     manager.wait("WATCHDOG=1")
-    held = Held(server.process.pid)
+    held = Held(server.pid)
     try:
         stuck = "a loop does not answer"
         wait_for(lambda: server.log().count(stuck) >= 1)
@@ -406,6 +358,5 @@ def test_watchdog_is_not_fed_when_loops_are_stuck(server):
 def test_socket_that_no_listener_wants(server):
     sock = socket.create_server(("127.0.0.1", 0))
     start_as_service(server, {}, [sock.fileno()], "pop3")
-    assert server.process.wait(30) == 1
-    server.process = None
+    assert server.gone() == 1
     assert "there is no listener pop3" in server.log()

@@ -6,15 +6,6 @@ import threading
 
 import pytest
 
-from demo import Demo
-
-
-@pytest.fixture(scope="module")
-def demo():
-    d = Demo().up()
-    yield d
-    d.remove()
-
 
 def numbers(responses, word):
     return [int(m.group(1)) for r in responses for m in [re.match(rb"\* (\d+) " + word, r)] if m]

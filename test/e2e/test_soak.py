@@ -9,8 +9,8 @@ import random
 import threading
 import time
 
-from conftest import Server
-from demo import Client, plain
+from imap import plain
+from server import Site, kib
 from test_crash import Bob, Session, seed
 
 SECONDS = int(os.environ.get("TURNSTONE_SOAK") or (3600 if os.environ.get("TURNSTONE_LONG") else 12))
@@ -22,8 +22,7 @@ class Worker(Session):
 
     def run(self):
         try:
-            client = self.demo.client()
-            client.ok("LOGIN alice secret")
+            client = self.demo.login("alice")
             for box in self.model:
                 client.ok(f"CREATE {box}")
             while not self.demo.ended.is_set():
@@ -45,8 +44,7 @@ class Worker(Session):
             self.shrink_bob()
 
     def shrink_bob(self):
-        client = self.demo.client()
-        client.ok("LOGIN bob secret")
+        client = self.demo.login("bob")
         if int(client.ok("STATUS INBOX (MESSAGES)")[0].split(b"MESSAGES ")[1].split(b")")[0]) > KEPT:
             client.ok("SELECT INBOX")
             client.ok("STORE 1:* +FLAGS.SILENT (\\Deleted)")
@@ -88,25 +86,6 @@ class Gateway(threading.Thread):
             self.failure = err
 
 
-class Site(Server):
-    ended = threading.Event()
-
-    @property
-    def imap(self):
-        return self.port("IMAP")
-
-    @property
-    def lmtp(self):
-        return [self.port("LMTP"), self.dir + "/lmtp.sock"]
-
-    def client(self):
-        return Client(self)
-
-    def rss(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
-            return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) / 1024
-
-
 def test_soak():
     start = seed()
     rng = random.Random(start)
@@ -115,7 +94,7 @@ def test_soak():
     site.write("store.write_buffer = 4M\nstore.cache = 8M\nstore.state_budget = 4M\n"
                f"listener lmtp {{ protocol = lmtp; address = 127.0.0.1; port = 0; path = {site.dir}/lmtp.sock }}\n")
     site.bob = Bob()
-    site.ended.clear()
+    site.ended = threading.Event()
     try:
         for user in ("alice", "bob", "carol"):
             site.add(user, "secret")
@@ -132,7 +111,7 @@ def test_soak():
         samples, until = [], time.monotonic() + SECONDS
         while time.monotonic() < until and all(w.failure is None for w in workers):
             time.sleep(min(5, SECONDS / 10))
-            samples.append(site.rss())
+            samples.append(kib(site.pid) / 1024)
         site.ended.set()
         for w in workers:
             w.join(60)

@@ -4,14 +4,7 @@ import socket
 
 import pytest
 
-from demo import Demo, plain
-
-
-@pytest.fixture(scope="module")
-def demo():
-    d = Demo().up()
-    yield d
-    d.remove()
+from imap import plain
 
 
 @pytest.fixture(params=["clear", "tls"])

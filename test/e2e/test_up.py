@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from demo import SHUT_IN, TOP, Client, Demo
+from demo import SHUT_IN, Demo
 from lmtp import Lmtp
+from server import TOP, ended
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +22,6 @@ def demo():
     d.up()
     yield d
     d.remove()
-
-
-def gone(pid):
-    """Ended; whoever inherited it may not have collected it yet."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def messages(demo, user):
@@ -93,7 +85,7 @@ def test_a_second_up_says_that_it_runs(demo):
 
 def test_starttls_and_the_ca_file(demo):
     done = subprocess.run(["openssl", "s_client", "-quiet", "-verify_return_error", "-CAfile", demo.ca, "-starttls",
-                           "imap", "-verify_hostname", "localhost", "-connect", f"127.0.0.1:{demo.imap}"],
+                           "imap", "-verify_hostname", "localhost", "-connect", f"127.0.0.1:{demo.port('IMAP')}"],
                           input="a LOGOUT\r\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           timeout=60)
     assert "a OK" in done.stdout, done.stdout
@@ -110,14 +102,6 @@ def by_certificate(demo):
     return done.stdout
 
 
-class CertPort:
-    """What Client wants to know, of the port that asks for a certificate."""
-
-    def __init__(self, demo):
-        self.imaps = int(demo.env["IMAPS_CERT_PORT"])
-        self.context = demo.context
-
-
 def test_the_gateway_and_its_certificate(demo):
     got = by_certificate(demo)
     for tag in "abcd":
@@ -128,7 +112,7 @@ def test_the_gateway_and_its_certificate(demo):
     assert done.returncode == 0, done.stdout
     assert os.stat(demo.env["GATEWAY_KEY"]).st_mode & 0o077 == 0
     # Without one the port is an imaps port like any other.
-    c = Client(CertPort(demo), True)
+    c = demo.client(tls=True, listener="IMAPS_CERT")
     assert "AUTH=EXTERNAL" not in c.capabilities()
     c.ok(f"LOGIN alice {demo.password('alice')}")
     c.close()
@@ -175,7 +159,7 @@ def test_killed_and_started_again_with_mail_and_passwords(demo):
 def test_down_waits_and_is_content_when_there_is_nothing(demo):
     pid = demo.pid
     assert "stopped" in demo.down()
-    assert gone(pid)
+    assert ended(pid)
     demo.down()
     demo.up()
     demo.kill()
@@ -185,7 +169,7 @@ def test_down_waits_and_is_content_when_there_is_nothing(demo):
 
 def test_sigint_in_the_foreground_ends_cleanly():
     d = Demo()
-    process = subprocess.Popen([os.path.join(os.path.dirname(__file__), "../../dev"), "up", "--dir", d.site],
+    process = subprocess.Popen([os.path.join(TOP, "dev"), "up", "--dir", d.site],
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
                                start_new_session=True,
                                # Ignored where the tests are a background job, and a shell cannot trap what was ignored.
@@ -201,7 +185,7 @@ def test_sigint_in_the_foreground_ends_cleanly():
         os.killpg(process.pid, signal.SIGINT)
         process.communicate(timeout=60)
         assert process.returncode == 0
-        assert gone(server)
+        assert ended(server)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -209,7 +193,7 @@ def test_sigint_in_the_foreground_ends_cleanly():
 
 
 def test_unknown_options_are_refused():
-    done = subprocess.run([os.path.join(os.path.dirname(__file__), "../../dev"), "up", "--port", "1"],
+    done = subprocess.run([os.path.join(TOP, "dev"), "up", "--port", "1"],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode != 0 and "--port" in done.stdout and "--imap-port" in done.stdout
 

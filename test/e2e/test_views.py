@@ -9,7 +9,7 @@ how long it goes on: an hour with --long.
 import os
 import subprocess
 
-from conftest import BUILD
+from server import BUILD
 
 LONG = os.environ.get("TURNSTONE_LONG")
 # The usual run has a seed of its own, so that it does the same each time.

@@ -3,16 +3,14 @@
 import base64
 import os
 import secrets
-import ssl
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import memory
-from conftest import SANITIZED, Server
-from demo import Client, plain
+from imap import plain
+from server import SANITIZED, Site, wait_for
 from test_sasl import Scram, authenticate, b64
-from test_service import Site, wait_for
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="reading another process' memory needs root"),
@@ -25,24 +23,11 @@ def secret():
     return secrets.token_urlsafe(48)
 
 
-class Insecure(Site):
-    def context(self):
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-
-
-def client_of(server, tls):
-    return Client(Insecure(server), tls)
-
-
 def traffic(server):
     """Much memory is used and freed before a test looks, so that nothing is overwritten by luck alone."""
     def one(user):
         for round_ in range(6):
-            client = client_of(server, round_ % 2 == 1)
-            client.ok(f"LOGIN {user} {server.passwords[user]}")
+            client = server.login(user, tls=round_ % 2 == 1)
             client.ok("SELECT INBOX")
             client.append("INBOX", "Subject: x\r\n\r\n" + "text " * 2000)
             client.ok("FETCH 1:* (FLAGS BODY.PEEK[])")
@@ -50,21 +35,17 @@ def traffic(server):
             client.ok(f"AUTHENTICATE PLAIN {plain('', user, server.passwords[user])}")
             client.ok("LOGOUT")
             client.close()
-    threads = [threading.Thread(target=one, args=(user,)) for user in server.passwords]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    with ThreadPoolExecutor(USERS) as pool:
+        list(pool.map(one, server.passwords))
 
 
 @pytest.fixture(name="server", scope="module")
 def fixture_server():
-    s = Server("unauthenticate = everyone\ntimeouts.failed_login = 0\nlimits.failed_logins = 1000\n"
-               "log { level = debug; protocol_for = written }\n")
+    s = Site("unauthenticate = everyone\ntimeouts.failed_login = 0\nlimits.failed_logins = 1000\n"
+             "log { level = debug; protocol_for = written }\n")
     s.start()
-    s.passwords = {f"user{i}": secret() for i in range(USERS)}
-    for user, password in s.passwords.items():
-        s.add(user, password)
+    for i in range(USERS):
+        s.add(f"user{i}", secret())
     traffic(s)
     yield s
     log = s.log()
@@ -77,7 +58,6 @@ def fixture_user(server):
     """A user with a password that nobody has used before."""
     user, password = f"u{secrets.token_hex(4)}", secret()
     server.add(user, password)
-    server.passwords[user] = password
     return user, password
 
 
@@ -94,28 +74,28 @@ tls_or_not = pytest.mark.parametrize("tls", (False, True), ids=("clear", "tls"))
 def test_it_can_be_found(server, user):
     """A secret that is there is found: half of a line that waits for its end."""
     name, password = user
-    client = client_of(server, False)
+    client = server.client()
     client.send(f"a LOGIN {name} {password}")
     needles = memory.pieces("password", password.encode())
-    while not (found := memory.look(server.process.pid, needles)):
+    while not (found := memory.look(server.pid, needles)):
         pass
     assert {what for what, *_ in found} == set(needles)
     client.send("\r\n")
     assert client.until("a")[-1].startswith(b"a OK")
-    memory.assert_gone(server.process.pid, needles)
+    memory.assert_gone(server.pid, needles)
     client.close()
 
 
 def test_user_add(server, user):
-    memory.assert_gone(server.process.pid, memory.of_text("password", user[1]))
+    memory.assert_gone(server.pid, memory.of_text("password", user[1]))
 
 
 def test_user_passwd(server, user):
     password = secret()
     server.cli("user", "passwd", user[0], "--password-stdin", stdin=password + "\n")
-    memory.assert_gone(server.process.pid, memory.of_text("password", password))
-    assert server.login(user[0], password)
-    memory.assert_gone(server.process.pid, memory.of_text("password", password))
+    memory.assert_gone(server.pid, memory.of_text("password", password))
+    assert server.lets_in(user[0], password)
+    memory.assert_gone(server.pid, memory.of_text("password", password))
 
 
 WAYS = {
@@ -138,13 +118,6 @@ def give(client, text, step):
         client.send(text[i:i + step])
 
 
-def tagged(client, tag):
-    while True:
-        line = client.read_response()
-        if line.startswith(tag.encode() + b" "):
-            return line
-
-
 @tls_or_not
 @pytest.mark.parametrize("way", sorted(WAYS))
 @pytest.mark.parametrize("step", (10000, 7), ids=("whole", "pieces"))
@@ -152,20 +125,20 @@ def test_login(server, user, tls, way, step):
     """Right, then ended by UNAUTHENTICATE, wrong, right again, LOGOUT; memory is searched after each."""
     name, password = user
     wrong = secret()
-    client = client_of(server, tls)
+    client = server.client(tls)
     give(client, "a " + WAYS[way](name, password), step)
-    assert tagged(client, "a").startswith(b"a OK")
-    memory.assert_gone(server.process.pid, of_way(name, password))
+    assert client.tagged("a").startswith(b"a OK")
+    memory.assert_gone(server.pid, of_way(name, password))
     client.ok("UNAUTHENTICATE")
-    memory.assert_gone(server.process.pid, of_way(name, password))
+    memory.assert_gone(server.pid, of_way(name, password))
     give(client, "b " + WAYS[way](name, wrong), step)
-    assert tagged(client, "b").startswith(b"b NO")
-    memory.assert_gone(server.process.pid, of_way(name, wrong))
+    assert client.tagged("b").startswith(b"b NO")
+    memory.assert_gone(server.pid, of_way(name, wrong))
     give(client, "c " + WAYS[way](name, password), step)
-    assert tagged(client, "c").startswith(b"c OK")
+    assert client.tagged("c").startswith(b"c OK")
     client.ok("LOGOUT")
     client.close()
-    memory.assert_gone(server.process.pid, of_way(name, password))
+    memory.assert_gone(server.pid, of_way(name, password))
 
 
 @tls_or_not
@@ -175,12 +148,12 @@ def test_prepared(server, tls):
     server.add(name, password)
     needles = {**memory.pieces("password", password.encode()[2:]),
                **memory.pieces("password in UTF-16", password.encode("utf-16-le")[2:])}
-    memory.assert_gone(server.process.pid, needles)
-    client = client_of(server, tls)
+    memory.assert_gone(server.pid, needles)
+    client = server.client(tls)
     client.ok(f"AUTHENTICATE PLAIN {plain('', name, password)}")
     client.ok("UNAUTHENTICATE")
     client.no(f"AUTHENTICATE PLAIN {plain('', name, password + 'x')}")
-    memory.assert_gone(server.process.pid, {**needles, **of_plain(name, password)})
+    memory.assert_gone(server.pid, {**needles, **of_plain(name, password)})
     client.close()
     server.cli("user", "delete", name)
     with open(f"{server.dir}/data/protocol/{name}.log", "rb") as f:
@@ -191,26 +164,26 @@ def test_prepared(server, tls):
 def test_hashes(scheme):
     """Each method: a password that is set, checked, and hashed anew since the site's choice is another now."""
     more = "unauthenticate = everyone\ntimeouts.failed_login = 0\n"
-    s = Server(f"{more}auth.password_scheme = {scheme}\n")
+    s = Site(f"{more}auth.password_scheme = {scheme}\n")
     try:
         s.start()
         password = secret()
         needles = of_plain("anna", password)
         s.add("anna", password)
-        memory.assert_gone(s.process.pid, needles)
+        memory.assert_gone(s.pid, needles)
         shown = {"sha512": "SHA-512-crypt", "sha256": "SHA-256-crypt"}.get(scheme, scheme)
         assert f'"{shown}"' in s.cli("user", "show", "anna", "--json").stdout
         s.stop()
         s.write(more)
         s.start()
-        client = client_of(s, True)
+        client = s.client(tls=True)
         client.ok(f"AUTHENTICATE PLAIN {plain('', 'anna', password)}")
         client.ok("UNAUTHENTICATE")
         client.no(f"LOGIN anna {password}x")
         client.close()
         if scheme != "argon2id":  # the default is no stronger
             wait_for(lambda: '"yescrypt' in s.cli("user", "show", "anna", "--json").stdout)
-        memory.assert_gone(s.process.pid, needles)
+        memory.assert_gone(s.pid, needles)
     finally:
         s.remove()
 
@@ -222,10 +195,10 @@ def test_cut(server, user, tls, way):
     name, password = user
     text = "a " + WAYS[way](name, password)
     for end in (len(text) - 12, len(text) - 2):
-        client = client_of(server, tls)
+        client = server.client(tls)
         client.send(text[:end])
         client.close()
-        memory.assert_gone(server.process.pid, of_way(name, password))
+        memory.assert_gone(server.pid, of_way(name, password))
 
 
 @tls_or_not
@@ -233,7 +206,7 @@ def test_wrong_commands(server, tls):
     """Secrets in commands that are refused before anybody looks at them."""
     password = secret()
     needles = of_way("nobody", password)
-    client = client_of(server, tls)
+    client = server.client(tls)
     for text in (f"a LOGIN nobody {password} more\r\n", f"a AUTHENTICATE PLAIN {plain('', 'nobody', password)}?\r\n",
                  f"a AUTHENTICATE NONE {plain('', 'nobody', password)}\r\n",
                  f"a AUTHENTICATE PLAIN\r\n{plain('', 'nobody', password)}*\r\n",
@@ -242,8 +215,8 @@ def test_wrong_commands(server, tls):
                  f"a LOGIN nobody {password * 1000}\r\n", f"a LOGIN nobody {{{len(password) * 1000}+}}\r\n{password * 1000}\r\n",
                  f"a LOGN nobody {password}\r\n"):
         client.send(text)
-        assert b"OK" not in tagged(client, "a")
-        memory.assert_gone(server.process.pid, needles)
+        assert b"OK" not in client.tagged("a")
+        memory.assert_gone(server.pid, needles)
     client.close()
 
 
@@ -251,7 +224,7 @@ def test_wrong_commands(server, tls):
 def test_scram(server, user, tls):
     """What would let somebody take the keys out of an exchange that they had heard: the proof, and the client's key."""
     name, password = user
-    client = client_of(server, tls)
+    client = server.client(tls)
     for mech in ("SCRAM-SHA-256", "SCRAM-SHA-1"):
         for right in (True, False):
             scram = Scram(mech, name, password if right else secret())
@@ -262,11 +235,11 @@ def test_scram(server, user, tls):
                        "first": b64(scram.first())[-20:], "signature": scram.signature}
             if right:
                 client.ok("UNAUTHENTICATE")
-            memory.assert_gone(server.process.pid, needles)
+            memory.assert_gone(server.pid, needles)
         scram = Scram(mech, name, password)
         client.send(f"c AUTHENTICATE {mech} ".encode() + b64(scram.first()) + b"\r\n")
         assert client.read_line().startswith(b"+ ")
         client.send(b"*\r\n")
-        assert tagged(client, "c").startswith(b"c BAD")
-        memory.assert_gone(server.process.pid, {"nonce": scram.nonce, "first": b64(scram.first())[-20:]})
+        assert client.tagged("c").startswith(b"c BAD")
+        memory.assert_gone(server.pid, {"nonce": scram.nonce, "first": b64(scram.first())[-20:]})
     client.close()
