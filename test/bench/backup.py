@@ -13,8 +13,6 @@ reached in that step.
 """
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,14 +21,13 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "test", "e2e"))
 # pylint: disable=wrong-import-position
 from demo import Demo  # noqa: E402
+from server import TURNSTONE, kib  # noqa: E402
 
-TURNSTONE = os.path.join(os.environ.get("TURNSTONE_BUILD", os.path.join(TOP, "build")), "turnstone")
 MIB = 1 << 20
 
 
 def peak(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmHWM")) * 1024
+    return kib(pid, "VmHWM") * 1024
 
 
 def on_disk(folder):
@@ -46,7 +43,7 @@ def step(demo, name, folder, *words):
     demo.down()
     demo.up()
     before = peak(demo.pid)
-    config = [] if len(words) > 1 else ["--config", os.path.join(demo.site, "turnstone.conf")]
+    config = [] if len(words) > 1 else ["--config", demo.conf]
     begin = time.monotonic()
     process = subprocess.Popen([TURNSTONE, *words, folder, *config, "--json", *(["--keep", "1"] if "prune" in words else [])],
                                stdout=subprocess.PIPE, text=True)
@@ -63,25 +60,10 @@ def step(demo, name, folder, *words):
 
 def deliver(demo):
     """A message more for each hundredth user."""
-    with socket.create_connection(("127.0.0.1", int(demo.env["LMTP_PORT"]))) as sock:
-        lines = sock.makefile("rwb")
-
-        def say(text, code):
-            lines.write(text)
-            lines.flush()
-            while True:
-                line = lines.readline()
-                assert line.startswith(code), line
-                if line[3:4] != b"-":
-                    return
-
-        say(b"", b"220")
-        say(b"LHLO bench\r\n", b"250")
+    with demo.lmtp() as lmtp:
         for i in range(1, demo.users + 1, 100):
-            say(b"MAIL FROM:<>\r\n", b"250")
-            say(b"RCPT TO:<user%04d>\r\n" % i, b"250")
-            say(b"DATA\r\n", b"354")
-            say(b"Subject: one more\r\n\r\nfor user %d\r\n.\r\n" % i, b"250")
+            user = f"user{i:04}"
+            assert lmtp.deliver(b"Subject: one more\r\n\r\nfor user %d" % i, user)[user].startswith("250")
 
 
 def measure(users):
@@ -96,12 +78,10 @@ def measure(users):
         step(demo, "one in a hundred", folder, "backup")
         step(demo, "verify", folder, "backup", "verify")
         step(demo, "prune", folder, "backup", "prune")
-        done = json.loads(subprocess.run([TURNSTONE, "backup", "list", folder, "--json"], capture_output=True, text=True,
-                                         check=True).stdout)
+        done = demo.asked("backup", "list", folder, config=False)
         print(f"{users:>8} mail: {sum(u['bytes'] for u in done[-1]['users']) / MIB:.1f} MiB", flush=True)
     finally:
         demo.remove()
-        shutil.rmtree(demo.dir, ignore_errors=True)
 
 
 def main():

@@ -7,22 +7,23 @@ nothing in between) before each of these runs; the table shows medians, and
 the median of the ratios of the pairs.
 """
 import argparse
-import base64
 import dataclasses
-import imaplib
 import json
 import os
 import pathlib
 import platform
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-import cost
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+# pylint: disable=wrong-import-position
+import cost  # noqa: E402
+from demo import Demo  # noqa: E402
+from imap import plain  # noqa: E402
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 VAR = TOP / "var" / "bench"
@@ -97,26 +98,16 @@ FIGURES = [
 ]
 
 
-class Site:
-    """A demo site and its server; made with ./dev up."""
+class Site(Demo):
+    """A demo site in a folder that may be kept."""
 
     def __init__(self, folder):
+        super().__init__(folder=str(folder))
         self.folder = folder
-        self.env = {}
         self.users = USERS
 
-    def dev(self, *args):
-        done = subprocess.run([TOP / "dev", *args], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if done.returncode != 0:
-            sys.exit(f"./dev {' '.join(map(str, args))} failed:\n{done.stdout[-4000:]}")
-
     def up(self):
-        self.dev("up", "--background", "--dir", self.folder, "--users", str(self.users))
-        lines = (self.folder / "demo.env").read_text().splitlines()
-        self.env = dict(line.split("=", 1) for line in lines if "=" in line)
-
-    def down(self):
-        self.dev("down", "--dir", self.folder)
+        return super().up("--users", str(self.users))
 
     def restart(self):
         self.down()
@@ -131,14 +122,7 @@ class Site:
 
     def flushes(self):
         """Batches of changes so far; each has one flush."""
-        text = subprocess.run([TOP / "build" / "turnstone", "status", "--all", "--config", self.folder / "turnstone.conf"],
-                              stdout=subprocess.PIPE, text=True, check=True).stdout
-        return int(dict(line.split(": ", 1) for line in text.splitlines())["batches"])
-
-    def client(self, user, password):
-        c = imaplib.IMAP4(self.env["HOST"], int(self.env["IMAP_PORT"]))
-        c.login(user, password)
-        return c
+        return int(self.status()["batches"])
 
     def load_args(self, tls, scenario=""):
         e = self.env
@@ -154,11 +138,9 @@ class Site:
     def need_box(self, name):
         """Fills one of alice's mailboxes, unless it is full already."""
         want = BIG if name == "Big" else TEN
-        c = self.client("alice", self.env["ALICE_PASSWORD"])
-        c.create(name)
-        status = c.status(name, "(MESSAGES)")[1][0].decode()
-        c.logout()
-        have = int(status.rsplit("MESSAGES ", 1)[1].split(")")[0].split()[0])
+        with self.login("alice") as c:
+            c.run(f"CREATE {name}")
+            have = int(c.ok(f"STATUS {name} (MESSAGES)")[0].rsplit(b"MESSAGES ", 1)[1].split(b")")[0])
         if have >= want:
             return
         print(f"filling {name} with {want - have} messages", file=sys.stderr)
@@ -171,29 +153,15 @@ class Site:
         self.users = n
         self.up()
         print(f"opening {n} accounts", file=sys.stderr)
-        with socket.create_connection((self.env["HOST"], int(self.env["IMAP_PORT"]))) as s:
-            lines = s.makefile("rb")
-            lines.readline()
+        with self.client() as c:
             for first in range(1, n + 1, BATCH):
-                users = range(first, min(first + BATCH, n + 1))
-                s.sendall(b"".join(self.switch_to(f"user{i:04}", i > 1) for i in users))
-                for i in users:
-                    for _ in range(2 if i > 1 else 1):
-                        line = lines.readline()
-                        if b" OK " not in line:
-                            raise RuntimeError(f"user{i:04}: {line!r}")
-
-    def switch_to(self, user, again):
-        """UNAUTHENTICATE, and the gateway acts for another user."""
-        plain = f"{user}\0gateway\0{self.env['GATEWAY_PASSWORD']}".encode()
-        return (b"u UNAUTHENTICATE\r\n" if again else b"") + b"a AUTHENTICATE PLAIN " + \
-            base64.b64encode(plain) + b"\r\n"
+                c.all_ok(*(command for i in range(first, min(first + BATCH, n + 1)) for command in (
+                    f"AUTHENTICATE PLAIN {plain(f'user{i:04}', 'gateway', self.password('gateway'))}", "UNAUTHENTICATE")))
 
     def need_load_boxes(self):
         for i in range(1, 65):
-            c = self.client(f"user{i:04}", self.env["USER_PASSWORD"])
-            c.create("Load")
-            c.logout()
+            with self.login(f"user{i:04}") as c:
+                c.run("CREATE Load")
 
 
 def run_json(argv):
@@ -381,7 +349,7 @@ def run_figures(figures, options):
                 print_row(rows[-1])
                 if figure.unit == "kib":
                     print_memory(rows[-1])
-            except (RuntimeError, imaplib.IMAP4.error, OSError) as e:
+            except (RuntimeError, AssertionError, EOFError, OSError) as e:
                 failures.append({"figure": figure.name, "error": str(e)})
                 print(f"{figure.name:<20} FAILED: {e}", flush=True)
     finally:

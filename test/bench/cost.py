@@ -5,18 +5,13 @@ One has the defaults (a line for each login and each logout) and metrics that ar
 the other writes warnings only and has no metrics.  The server that is not asked sleeps.  Each pair of
 runs gives a ratio; the order within a pair changes, so that what drifts does not count for one side.
 """
-import socket
 import statistics
 import threading
 import urllib.request
 
+from peer import free_port
+
 SCRAPE_SECONDS = 1
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Scraper(threading.Thread):

@@ -14,13 +14,18 @@ import multiprocessing
 import os
 import shutil
 import signal
-import socket
-import ssl
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+# pylint: disable=wrong-import-position
+from imap import Imap  # noqa: E402
+from lmtp import Lmtp  # noqa: E402
+from peer import Peer, insecure  # noqa: E402
+from server import Site, kib  # noqa: E402
+
+CONTEXT = insecure()
 COLD = 400  # users of whom the server knows nothing yet
 ATTACKERS = 8
 CONF = """listener lmtp {{ protocol = lmtp; address = 127.0.0.1; port = 0; tls = none }}
@@ -33,46 +38,27 @@ LINE = b"The quick brown fox jumps over the lazy dog, said Mr. Mueller today.\r\
 WHAT = ("NOOP", "FETCH", "LOGIN", "LMTP")
 
 
-class Conn:
-    """One connection, from an address of loopback."""
+class Conn(Imap):
+    """One connection of a user, from an address of loopback; what comes before tagged replies is thrown away."""
 
-    def __init__(self, port, source="127.0.0.1", user=None):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=300, source_address=(source, 0))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.file = self.sock.makefile("rb", 1 << 16)
-        self.file.readline()
+    def __init__(self, port, source=None, user=None):
+        super().__init__(port, source=source, timeout=300)
         if user:
             line = self.cmd(b"LOGIN %s secret" % user.encode())
             if b" OK" not in line:
                 raise OSError(user, line)
 
     def cmd(self, text):
-        """The tagged reply; what comes before it is thrown away, literals too."""
-        self.sock.sendall(b"t " + text + b"\r\n")
-        return self.end()
-
-    def end(self):
-        while True:
-            line = self.file.readline()
-            if line.startswith(b"t ") or not line:
-                return line
-            while line.endswith(b"}\r\n"):
-                left = int(line[line.rindex(b"{") + 1:-3])
-                while left > 0:
-                    left -= len(self.file.read(min(left, 1 << 20)))
-                line = self.file.readline()
-
-    def append(self, box, text):
-        return self.cmd(b"APPEND %s {%d+}\r\n" % (box, len(text)) + text)
+        self.send(b"t " + text + b"\r\n")
+        return self.tagged("t")
 
     def many(self, commands):
         """In one write, or a few."""
         for i in range(0, len(commands), 200):
-            self.sock.sendall(b"".join(b"t %s\r\n" % c for c in commands[i:i + 200]))
-            for _ in commands[i:i + 200]:
-                self.end()
+            for tag in self.put(*commands[i:i + 200]):
+                self.tagged(tag)
 
-    def fill(self, box, doublings):
+    def stock(self, box, doublings):
         """A hundred small messages, doubled so many times."""
         self.many([b"APPEND %s {%d+}\r\n%s" % (box, len(LINE), LINE)] * 100)
         for _ in range(doublings):
@@ -84,12 +70,12 @@ class Conn:
 
 def keywords(size):
     names = [b"STORE 1 +FLAGS (k%03d" % i + b"x" * 60000 + b")" for i in range(200)]
-    return lambda c: c.append(b"INBOX", LINE), names
+    return lambda c: c.append("INBOX", LINE), names
 
 
 def message(size, text, *commands):
     def prepare(c):
-        return c.append(b"INBOX", text)
+        return c.append("INBOX", text)
     return prepare, list(commands)
 
 
@@ -128,7 +114,7 @@ def parameters(size):
 def copy(size):
     def prepare(c):
         c.cmd(b"CREATE there")
-        c.fill(b"INBOX", 7)
+        c.stock(b"INBOX", 7)
     return prepare, [b"COPY 1:* there", b"STORE 1:* FLAGS (\\Seen)", b"STORE 1:* FLAGS ()"]
 
 
@@ -151,42 +137,42 @@ def small(prepare, *commands):
 def moves(size):
     def prepare(c):
         c.cmd(b"CREATE there")
-        c.fill(b"INBOX", 7)
+        c.stock(b"INBOX", 7)
     return prepare, [b"MOVE 1:* there", b"SELECT there", b"MOVE 1:* INBOX", b"SELECT INBOX"]
 
 
 def expunges(size):
     def prepare(c):
         c.cmd(b"CREATE other")
-        c.fill(b"other", 7)
+        c.stock(b"other", 7)
     return prepare, [b"SELECT other", b"COPY 1:* INBOX", b"SELECT INBOX", b"STORE 1:* +FLAGS.SILENT (\\Deleted)", b"EXPUNGE"]
 
 
 def flags(size):
     names = b" ".join(b"key%03d%s" % (i, b"w" * 200) for i in range(100))
-    return small(lambda c: c.fill(b"INBOX", 6), b"STORE 1:* FLAGS (" + names + b")", b"FETCH 1:* (FLAGS)", b"STORE 1:* FLAGS ()")
+    return small(lambda c: c.stock(b"INBOX", 6), b"STORE 1:* FLAGS (" + names + b")", b"FETCH 1:* (FLAGS)", b"STORE 1:* FLAGS ()")
 
 
 def forgets(size):
     """Keywords that are new each time."""
     names = [b"STORE 1 FLAGS (" + b" ".join(b"k%04d%03d" % (n, i) for i in range(200)) + b")" for n in range(50)]
-    return small(lambda c: c.fill(b"INBOX", 0), *names)
+    return small(lambda c: c.stock(b"INBOX", 0), *names)
 
 
 def envelopes(size):
-    return small(lambda c: c.fill(b"INBOX", 7), b"FETCH 1:* (UID FLAGS INTERNALDATE ENVELOPE BODYSTRUCTURE)", b"FETCH 1:* (FLAGS UID)")
+    return small(lambda c: c.stock(b"INBOX", 7), b"FETCH 1:* (UID FLAGS INTERNALDATE ENVELOPE BODYSTRUCTURE)", b"FETCH 1:* (FLAGS UID)")
 
 
 def ranges(size):
     odd = b",".join(b"%d" % i for i in range(1, 12800, 2))
-    return small(lambda c: c.fill(b"INBOX", 7), b"FETCH %s (UID)" % odd, b"SEARCH " + b" ".join([odd] * 8),
+    return small(lambda c: c.stock(b"INBOX", 7), b"FETCH %s (UID)" % odd, b"SEARCH " + b" ".join([odd] * 8),
                  b"STORE %s +FLAGS.SILENT (\\Flagged)" % odd, b"STORE %s -FLAGS.SILENT (\\Flagged)" % odd)
 
 
 def keys(size):
     """A search with thousands of keys that need no reading."""
     some = b" ".join(b"OR (NOT %d:%d FLAGGED) NOT (UNSEEN UID %d:*)" % (i, i + 500, i) for i in range(1, 1000))
-    return small(lambda c: c.fill(b"INBOX", 7), b"SEARCH " + some)
+    return small(lambda c: c.stock(b"INBOX", 7), b"SEARCH " + some)
 
 
 def trees(size):
@@ -206,7 +192,7 @@ def creates(size):
 
 def idles(size):
     """All connections but the first of a user wait in IDLE for what that one changes."""
-    return small(lambda c: c.fill(b"INBOX", 6), b"STORE 1:* +FLAGS.SILENT (\\Flagged)", b"STORE 1:* -FLAGS.SILENT (\\Flagged)")
+    return small(lambda c: c.stock(b"INBOX", 6), b"STORE 1:* +FLAGS.SILENT (\\Flagged)", b"STORE 1:* -FLAGS.SILENT (\\Flagged)")
 
 
 def pipelines(size):
@@ -244,40 +230,27 @@ def log_in(ports, source, user, password):
     c = Conn(ports["IMAP"], source)
     c.cmd(b"LOGIN %s %s" % (user.encode(), password))
     c.cmd(b"SELECT INBOX")
-    c.sock.close()
+    c.close()
 
 
 def shake_hands(ports, source):
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection(("127.0.0.1", ports["IMAPS"]), timeout=60, source_address=(source, 0)) as raw:
-        context.wrap_socket(raw).close()
+    Peer(ports["IMAPS"], CONTEXT, source=source).close()
 
 
-def deliver(ports, source, rcpts, text, ready=lambda f: None):
-    """By LMTP."""
-    with socket.create_connection(("127.0.0.1", ports["LMTP"]), timeout=300, source_address=(source, 0)) as sock:
-        f = sock.makefile("rb")
-
-        def say(text, n=1):
-            sock.sendall(text)
-            for _ in range(n):
-                line = f.readline()
-                while line[3:4] == b"-":
-                    line = f.readline()
-                if line[:1] not in (b"2", b"3"):
-                    raise RuntimeError(line)
-        say(b"")
-        say(b"LHLO me\r\nMAIL FROM:<>\r\n" + b"".join(b"RCPT TO:<%s>\r\n" % r for r in rcpts) + b"DATA\r\n",
-            len(rcpts) + 3)
-        say(text + b".\r\n", len(rcpts))
+def deliver(ports, source, rcpts, text):
+    """By LMTP, in two writes."""
+    with Lmtp(ports["LMTP"], lhlo=False, source=source, timeout=300) as c:
+        c.send(b"LHLO me\r\nMAIL FROM:<>\r\n" + b"".join(b"RCPT TO:<%s>\r\n" % r for r in rcpts) + b"DATA\r\n")
+        c.taken(len(rcpts) + 3)
+        c.send(text + b".\r\n")
+        c.taken(len(rcpts))
 
 
 def again(fn, stop):
     while not stop.is_set():
         try:
             fn()
-        except (OSError, RuntimeError):
+        except (OSError, EOFError, AssertionError):
             time.sleep(0.01)
 
 
@@ -287,18 +260,19 @@ def repeat(ports, source, user, commands, stop):
     while not stop.is_set():
         for text in commands:
             lines = text.count(b"\r\nt ")
-            if not c.cmd(text) or stop.is_set():
+            c.cmd(text)
+            if stop.is_set():
                 return
             for _ in range(lines):
-                c.end()
+                c.tagged("t")
 
 
 def idle(ports, source, user, stop):
     c = Conn(ports["IMAP"], source, user)
     c.cmd(b"SELECT INBOX")
-    c.sock.sendall(b"t IDLE\r\n")
-    while not stop.is_set() and c.file.readline():
-        pass
+    c.send("t IDLE\r\n")
+    while not stop.is_set():
+        c.read_line()
 
 
 def yield_to_others(nice):
@@ -340,7 +314,7 @@ class Victim:
         self.times = {what: [] for what in WHAT}
         self.conns = [Conn(ports["IMAP"], user="vera") for _ in range(2)]
         for c in self.conns:
-            c.append(b"INBOX", LINE)
+            c.append("INBOX", LINE)
             c.cmd(b"SELECT INBOX")
         self.stop = threading.Event()
         self.cold = iter(range(COLD))
@@ -353,14 +327,13 @@ class Victim:
             self.stop.wait(pause)
 
     def login(self):
-        c = Conn(self.ports["IMAP"], user=f"u{next(self.cold):04}")
-        c.sock.close()
+        Conn(self.ports["IMAP"], user=f"u{next(self.cold):04}").close()
 
     def measure(self, seconds):
         ways = (("NOOP", 0.005, lambda: self.conns[0].cmd(b"NOOP")),
                 ("FETCH", 0.02, lambda: self.conns[1].cmd(b"FETCH 1 BODY.PEEK[TEXT]")),
                 ("LOGIN", 0.05, self.login),
-                ("LMTP", 0.05, lambda: deliver(self.ports, "127.0.0.1", [b"u%04d" % next(self.cold)], LINE)))
+                ("LMTP", 0.05, lambda: deliver(self.ports, None, [b"u%04d" % next(self.cold)], LINE)))
         threads = [threading.Thread(target=self.timed, args=way) for way in ways]
         for t in threads:
             t.start()
@@ -373,11 +346,11 @@ class Victim:
 
 # ---- servers
 
-class Site:
+class Copies:
     """A server's folder with all its users, and a server of its own for each attack, on a copy."""
 
-    def __init__(self, server, options):
-        self.make = lambda: server(CONF.format(workers=options.workers))
+    def __init__(self, options):
+        self.make = lambda: Site(CONF.format(workers=options.workers))
         self.plain = self.make()
         for user in ["vera"] + [f"a{i}" for i in range(ATTACKERS)]:
             self.plain.add(user, "secret")
@@ -390,12 +363,7 @@ class Site:
         return server.start()
 
     def remove(self):
-        shutil.rmtree(self.plain.dir, ignore_errors=True)
-
-
-def peak(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return next(int(line.split()[1]) // 1024 for line in f if line.startswith("VmHWM"))
+        self.plain.remove()
 
 
 def run(site, name, count, options):
@@ -416,11 +384,10 @@ def run(site, name, count, options):
             attackers.append(multiprocessing.Process(target=attacker, args=(name, options, ports, i, stop)))
             attackers[-1].start()
         time.sleep(0.5)
-        return victim.measure(options.seconds), peak(server.process.pid)
+        return victim.measure(options.seconds), kib(server.pid, "VmHWM") // 1024
     finally:
         stop.set()
-        server.process.kill()
-        server.process.wait()
+        server.kill()
         for p in attackers:
             p.join(2)
             if p.is_alive():
@@ -428,7 +395,7 @@ def run(site, name, count, options):
         if options.log:
             with open(options.log, "a", encoding="utf-8") as f:
                 f.write(f"==== {name} {count}\n" + server.log())
-        shutil.rmtree(server.dir, ignore_errors=True)
+        server.remove()
 
 
 def show(name, count, times, memory, options):
@@ -455,10 +422,9 @@ def main():
         if name not in ATTACKS:
             sys.exit(f"no attack '{name}'; there are: " + " ".join(ATTACKS))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of all that cleans up
-    import conftest  # pylint: disable=import-outside-toplevel
     if options.program:
-        conftest.TURNSTONE = os.path.abspath(options.program)
-    site = Site(conftest.Server, options)
+        Site.program = os.path.abspath(options.program)
+    site = Copies(options)
     print("ms: the 99th of a hundred, and the worst; MiB: the server's peak\n"
           f"{'attack':<12}{'users':>6}{'conns':>6}" + "".join(f"{what:>16}" for what in WHAT) + f"{'MiB':>7}")
     try:

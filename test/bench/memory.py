@@ -11,12 +11,14 @@ what they took has stayed.
 import argparse
 import os
 import resource
-import socket
-import ssl
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+# pylint: disable=wrong-import-position
+from peer import insecure  # noqa: E402
+from server import Site  # noqa: E402
+
 CONF = """limits { connections = 100000; connections_per_address = 100000; logins_per_user = 100000 }
 log.level = error
 """
@@ -28,23 +30,13 @@ def mib(pid):
 
 
 def connect(server, context, user):
-    raw = socket.create_connection(("127.0.0.1", server.port("IMAPS")), timeout=120)
-    conn = context.wrap_socket(raw)
-    conn.recv(4096)
-    conn.sendall(b"a LOGIN u%04d secret\r\nb SELECT INBOX\r\n" % user)
-    seen = b""
-    while b"\r\nb " not in seen:
-        got = conn.recv(65536)
-        if not got:
-            raise ConnectionError(seen)
-        seen += got
-    return conn
+    client = server.login(f"u{user:04}", "secret", context, timeout=120)
+    client.ok("SELECT INBOX")
+    return client
 
 
 def measure(server, options):
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    pid = server.process.pid
+    context, pid = insecure(), server.pid
     connect(server, context, 0).close()
     before = mib(pid)
     conns = [connect(server, context, i % options.users) for i in range(options.conns)]
@@ -61,7 +53,7 @@ def measure(server, options):
             print(f"{second + 1:3} s after they closed {now:.1f} MiB", flush=True)
         left = now
     print(f"stayed: {left - before:.1f} of {peak - before:.1f} MiB")
-    print("\n".join(line for line in server.cli("status").stdout.splitlines()
+    print("\n".join(line for line in server.cli("status", "--all").stdout.splitlines()
                     if line.split(":")[0] in ("state_bytes", "resident_bytes", "memory_given_back", "store_cache_bytes",
                                               "store_write_buffer_bytes", "store_index_bytes")))
     return left - before <= (peak - before) / 4
@@ -76,10 +68,9 @@ def main():
     options = parser.parse_args()
     soft, hard = options.conns + 200, max(options.conns + 200, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    import conftest  # pylint: disable=import-outside-toplevel
     if options.program:
-        conftest.TURNSTONE = os.path.abspath(options.program)
-    server = conftest.Server(CONF)
+        Site.program = os.path.abspath(options.program)
+    server = Site(CONF)
     try:
         server.cli("user", "bulk", "--prefix", "u", "--from", "0", "--to", str(options.users), "--password-stdin",
                    stdin="secret\n")

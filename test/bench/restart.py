@@ -9,7 +9,6 @@ big mailbox; the server is started anew at once, as a supervisor would.
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,34 +22,21 @@ def fill(site, count):
     site.need_box("Big")
 
 
-def command(f, tag, text):
-    f.write(f"{tag} {text}\r\n".encode())
-    f.flush()
-    while True:
-        line = f.readline()
-        if not line:
-            raise OSError("closed")
-        if line.startswith(f"{tag} ".encode()):
-            assert b" OK" in line, line
-            return
-
-
 def first_served(site, server, started):
     """Seconds until login, and until a FETCH is answered."""
     while True:
         if server.poll() is not None:
             sys.exit(f"the server did not start: see {site.folder}/server.log")
         try:
-            with socket.create_connection((site.env["HOST"], int(site.env["IMAP_PORT"])), timeout=60) as s:
-                f = s.makefile("rwb")
-                if not f.readline().startswith(b"* OK"):
+            with site.client() as client:
+                if not client.greeting.startswith(b"* OK"):
                     continue
-                command(f, "a", f"LOGIN alice {site.env['ALICE_PASSWORD']}")
+                client.ok(f"LOGIN alice {site.password('alice')}")
                 login = time.monotonic() - started
-                command(f, "b", "EXAMINE Big")
-                command(f, "c", "FETCH * (FLAGS ENVELOPE)")
+                client.ok("EXAMINE Big")
+                client.ok("FETCH * (FLAGS ENVELOPE)")
                 return login, time.monotonic() - started
-        except (ConnectionError, TimeoutError, OSError):
+        except (OSError, EOFError):
             time.sleep(0.002)
 
 

@@ -16,12 +16,11 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
-from conftest import Server  # noqa: E402
-from demo import plain  # noqa: E402
+from imap import plain  # noqa: E402
 from saslmech import Digest, Gssapi, LayerClient  # noqa: E402
+from server import Site  # noqa: E402
 from test_layers import KDC, Kdc, gssapi, service  # noqa: E402
 from test_sasl import Scram, authenticate  # noqa: E402
-from test_service import Site  # noqa: E402
 
 PASSWORD = "blue sea"
 
@@ -67,13 +66,13 @@ def processor_seconds(pid):
 
 
 def measure(server, what, count):
-    client = LayerClient(Site(server))
+    client = server.client(kind=LayerClient)
     for _ in range(20):
         what(client)
-    cpu, wall = processor_seconds(server.process.pid), time.monotonic()
+    cpu, wall = processor_seconds(server.pid), time.monotonic()
     for _ in range(count):
         what(client)
-    cpu, wall = processor_seconds(server.process.pid) - cpu, time.monotonic() - wall
+    cpu, wall = processor_seconds(server.pid) - cpu, time.monotonic() - wall
     client.close()
     return cpu / count * 1e6, wall / count * 1e6
 
@@ -103,9 +102,9 @@ def compare(count, reps, kdc):
         more = f"auth.sasl_host = localhost\nauth.kerberos_keytab = {kdc.dir}/keytab\n"
         rows += [("GSSAPI, libsasl2, no layer", by_gssapi(creds, 1)),
                  ("GSSAPI, libsasl2, confidentiality layer", by_gssapi(creds, 4))]
-    server = Server("default_domain = example.test\nunauthenticate = everyone\nlog.level = warning\n"
-                    f"auth.sasl_mechanisms = [{mechs}]\nauth.digest_md5_encryption = yes\n"
-                    f"mechanisms = [{mechs}, SCRAM-SHA-256, PLAIN]\n" + more)
+    server = Site("default_domain = example.test\nunauthenticate = everyone\nlog.level = warning\n"
+                  f"auth.sasl_mechanisms = [{mechs}]\nauth.digest_md5_encryption = yes\n"
+                  f"mechanisms = [{mechs}, SCRAM-SHA-256, PLAIN]\n" + more)
     try:
         server.start()
         server.add("anna", PASSWORD, "--digest-md5")

@@ -21,44 +21,28 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=wrong-import-position
 from demo import Demo  # noqa: E402
 
-import ssl  # noqa: E402
-
 MESSAGE = b"Subject: small\r\n\r\n" + b"x" * 300 + b"\r\n"
 
 
-class Peer:
-    def __init__(self, demo, protocol, tls, delay):
-        port = demo.env["LMTP_PORT" if protocol == "lmtp" else "IMAPS_PORT" if tls else "IMAP_PORT"]
-        self.sock = socket.create_connection(("127.0.0.1", int(port)), timeout=60)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not delay)
-        if tls:
-            context = ssl.create_default_context(cafile=demo.env["CA_FILE"])
-            context.check_hostname = False
-            self.sock = context.wrap_socket(self.sock)
-        self.file = self.sock.makefile("rb")
-        self.file.readline()
-        if protocol == "lmtp":
-            self.say(b"LHLO bench\r\n", b"250 ")
-        else:
-            self.say(b"a LOGIN alice " + demo.env["ALICE_PASSWORD"].encode() + b"\r\n", b"a OK")
+def connect(demo, protocol, tls, delay):
+    client = demo.lmtp() if protocol == "lmtp" else demo.login("alice", tls=tls)
+    client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not delay)
+    return client
 
-    def say(self, text, until):
-        self.sock.sendall(text)
-        while not (line := self.file.readline()).startswith(until):
-            assert line, "the server closed"
 
-    def append(self):
-        self.sock.sendall(b"b APPEND INBOX {%d+}\r\n" % len(MESSAGE))
-        self.sock.sendall(MESSAGE)
-        self.say(b"\r\n", b"b OK")
+def append(client):
+    client.send(b"b APPEND INBOX {%d+}\r\n" % len(MESSAGE))
+    client.send(MESSAGE)
+    client.say("\r\n", "b OK")
 
-    def deliver(self):
-        self.say(b"MAIL FROM:<bob@turnstone.example>\r\n", b"250")
-        self.say(b"RCPT TO:<alice@turnstone.example>\r\n", b"250")
-        self.say(b"DATA\r\n", b"354")
-        self.sock.sendall(MESSAGE)
-        self.sock.sendall(b"more\r\n")
-        self.say(b".\r\n", b"250")
+
+def deliver(client):
+    client.say("MAIL FROM:<bob@turnstone.example>\r\n", "250")
+    client.say("RCPT TO:<alice@turnstone.example>\r\n", "250")
+    client.say("DATA\r\n", "354")
+    client.send(MESSAGE)
+    client.send("more\r\n")
+    client.say(".\r\n", "250")
 
 
 def median(step, count):
@@ -71,12 +55,12 @@ def median(step, count):
 
 
 def row(demo, name, protocol, tls, count):
-    peers = [Peer(demo, protocol, tls, delay) for delay in (True, False)]
-    steps = [p.deliver if protocol == "lmtp" else p.append for p in peers]
+    clients = [connect(demo, protocol, tls, delay) for delay in (True, False)]
+    step = deliver if protocol == "lmtp" else append
     times = [[], []]
     for _ in range(6):
-        for i, step in enumerate(steps):
-            times[i].append(median(step, count))
+        for i, client in enumerate(clients):
+            times[i].append(median(lambda c=client: step(c), count))
     slow, fast = (statistics.median(t) for t in times)
     print(f"{name:12} {slow:8.3f} {fast:8.3f} {slow / fast:7.2f}", flush=True)
 

@@ -12,14 +12,13 @@ printed with it: when it grows too, the machine was busy, and nobody was kept wa
 """
 import argparse
 import os
-import socket
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
-from conftest import Server  # noqa: E402
+from server import Site  # noqa: E402
 
 OTHERS, IDLERS, MAKERS = 8, 4, 50
 MESSAGE = b"Subject: one\r\nFrom: a@example.org\r\n\r\ntext\r\n"
@@ -28,33 +27,11 @@ store.max_mailboxes = 1000000
 """
 
 
-class Session:
-    def __init__(self, server, user):
-        self.socket = socket.create_connection(("127.0.0.1", server.port("IMAP")))
-        self.lines = self.socket.makefile("rb")
-        self.lines.readline()
-        self.do(b"LOGIN %s secret" % user.encode())
-
-    def do(self, command):
-        self.socket.sendall(b"x " + command + b"\r\n")
-        return self.end()
-
-    def end(self):
-        while True:
-            line = self.lines.readline()
-            if not line:
-                raise ConnectionError("closed")
-            if line.startswith(b"x "):
-                if not line.startswith(b"x OK"):
-                    raise RuntimeError(line.decode())
-                return line
-
-    def fill(self, n):
-        while n > 0:
-            now = min(n, 1000)
-            literal = b" {%d+}\r\n%s" % (len(MESSAGE), MESSAGE)
-            self.do(b"APPEND INBOX" + literal * now)
-            n -= now
+def fill(client, n):
+    while n > 0:
+        now = min(n, 1000)
+        client.ok(b"APPEND INBOX" + b" {%d+}\r\n%s" % (len(MESSAGE), MESSAGE) * now)
+        n -= now
 
 
 class Other(threading.Thread):
@@ -63,9 +40,9 @@ class Other(threading.Thread):
     def __init__(self, server, name, commands):
         super().__init__(daemon=True)
         self.commands = commands
-        self.session = Session(server, name)
-        self.session.fill(1)
-        self.session.do(b"SELECT INBOX")
+        self.session = server.login(name)
+        fill(self.session, 1)
+        self.session.ok("SELECT INBOX")
         self.times, self.stopped = [], False
         self.start()
 
@@ -73,7 +50,7 @@ class Other(threading.Thread):
         n = 0
         while not self.stopped:
             begin = time.perf_counter()
-            self.session.do(self.commands[n % len(self.commands)])
+            self.session.ok(self.commands[n % len(self.commands)])
             self.times.append(time.perf_counter() - begin)
             n += 1
             if self.commands == NOOP:
@@ -108,25 +85,25 @@ def show(name, took, flags, noop):
 
 def make_mailboxes(server, n):
     """By many sessions at once, which share flushes."""
-    sessions = [Session(server, "alice") for _ in range(MAKERS)]
+    sessions = [server.login("alice") for _ in range(MAKERS)]
     for first in range(0, n, 100 * MAKERS):
         for at, session in enumerate(sessions):
-            session.now = range(first + 100 * at, min(first + 100 * at + 100, n))
-            session.socket.sendall(b"".join(b"x CREATE P/%06d\r\n" % i for i in session.now))
+            numbers = range(first + 100 * at, min(first + 100 * at + 100, n))
+            session.tags = session.put(*(b"CREATE P/%06d" % i for i in numbers))
         for session in sessions:
-            for _ in session.now:
-                session.end()
+            for tag in session.tags:
+                session.done(tag)
     for session in sessions:
-        session.do(b"LOGOUT")
+        session.close()
 
 
 def measure(server, args):
-    alice = Session(server, "alice")
-    alice.fill(args.messages)
+    alice = server.login("alice", timeout=None)
+    fill(alice, args.messages)
     make_mailboxes(server, args.mailboxes)
     for name in (b"Copies", b"Moved"):
-        alice.do(b"CREATE " + name)
-    alice.do(b"SELECT INBOX")
+        alice.ok(b"CREATE " + name)
+    alice.ok(b"SELECT INBOX")
     others = [Other(server, f"other{i}", FLAGS) for i in range(OTHERS)]
     others += [Other(server, f"idler{i}", NOOP) for i in range(IDLERS)]
     show("nothing", *during(others, lambda: time.sleep(2)))
@@ -136,8 +113,8 @@ def measure(server, args):
             ("EXPUNGE", b"EXPUNGE"), ("RENAME", b"RENAME P Q"), ("RENAME back", b"RENAME Q P"))
     for name, command in rows:
         if name.startswith("STORE"):
-            alice.do(b"SELECT Moved")
-        show(name, *during(others, lambda text=command: alice.do(text)))
+            alice.ok(b"SELECT Moved")
+        show(name, *during(others, lambda text=command: alice.ok(text)))
     for other in others:
         other.stopped = True
         other.join()
@@ -148,7 +125,7 @@ def main():
     parser.add_argument("--messages", type=int, default=100_000)
     parser.add_argument("--mailboxes", type=int, default=20_000)
     args = parser.parse_args()
-    server = Server(LIMITS)
+    server = Site(LIMITS)
     try:
         for name in (["alice"] + [f"other{i}" for i in range(OTHERS)] + [f"idler{i}" for i in range(IDLERS)]):
             server.add(name, "secret")

@@ -23,17 +23,16 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
-from conftest import Server  # noqa: E402
-from demo import Client, plain  # noqa: E402
+from imap import plain  # noqa: E402
+from server import Site  # noqa: E402
 from test_sasl import Scram, b64  # noqa: E402
-from test_service import Site  # noqa: E402
 
 KINDS = ("unknown", "wrong", "disabled, wrong", "disabled, right", "file, SHA-512", "file, no hash")
 PASSWORD = "the right one"
 
 
 def prepare(count, ways, delay):
-    server = Server()
+    server = Site()
     users = {kind: [f"{kind.translate({32: None, 44: None, 45: None})}{i}" for i in range(count * ways)] for kind in KINDS}
     with open(f"{server.dir}/users", "w", encoding="ascii") as f:
         hashed = crypt.crypt("another", "$6$rounds=5000$saltsaltsalt")
@@ -89,7 +88,7 @@ def main():
     server, users = prepare(args.count, len(ways), args.delay)
     try:
         server.start()
-        client = Client(Site(server))
+        client = server.client()
         times, texts = {}, set()
         turns = [(way, kind, users[kind][i * len(ways) + w]) for w, way in enumerate(ways) for kind in KINDS
                  for i in range(args.count)]
