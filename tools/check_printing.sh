@@ -4,6 +4,10 @@
 # buffer that is sent by itself: such a buffer is called out, other or code, or is imap_out(), and
 # only wire_out_…() and the extensions' printers are given it.  Nor does it write the beginning or
 # the end of a response into any other.
+#
+# Texts for people are translated where they are printed, in respond.c and nowhere else
+# (src/texts/texts.h).  That they are collected for the
+# translators is what tools/texts.py sees to.
 cd "$(dirname "$0")/.." || exit 1
 # A folder may be given instead, to test this very script.
 files=$(find "${1:-src/imap}" -name '*.[ch]' ! -name 'transcript*')
@@ -13,5 +17,12 @@ sent='(imap_out\(|&?([a-zA-Z_]+(->|\.))*(out|other|code)[,)])'
 if grep -nE "$write\($sent|base64_encode\(.*, $sent" $files ||
 	grep -nE "$write\([^\"]*\"(\* |.*\\\\r\\\\n\")" $files; then
 	echo 'use what wire prints with (src/wire/out.h says where it is): that is tested' >&2
+	exit 1
+fi
+text='wire_out_(cond|ok_end|continue|text)\('
+# shellcheck disable=SC2086
+if grep -nE "$text|cmd->(text|said)\b" $files |
+	grep -v '^[^:]*/respond\.c:'; then
+	echo 'say it with cmd_…(), imap_say…() or imap_bye(): those translate it' >&2
 	exit 1
 fi

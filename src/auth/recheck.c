@@ -64,9 +64,9 @@ look_at_user(struct auth *auth, struct str name, struct str other, const struct 
 		return TS_OK;
 	}
 	if (err == TS_NOT_FOUND)
-		return deny(why_r, "This user was removed");
+		return deny(why_r, N_("This user was removed"));
 	if (err == TS_OK && (facts_r->flags & AUTH_USER_DISABLED) != 0)
-		return deny(why_r, "This user was disabled");
+		return deny(why_r, N_("This user was disabled"));
 	return err;
 }
 

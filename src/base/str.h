@@ -22,6 +22,9 @@ struct str {
 
 #define STR(literal) ((struct str){"" literal, sizeof(literal) - 1})
 #define STR_NONE ((struct str){NULL, 0})
+/* Marks a text for people that is translated where it is printed (texts/texts.h): for
+ * tools/texts.py, which finds it nowhere else. */
+#define N_(text) text
 /* For printf("%.*s", STR_ARG(s)). */
 #define STR_ARG(s) (int)(s).n, ((s).p != NULL ? (s).p : "")
 

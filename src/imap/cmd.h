@@ -75,7 +75,8 @@ struct imap_cmd {
 	enum imap_after after;
 	struct imap_entry *entry; /* the login that a new turn begins with; NULL: none */
 	struct str code;          /* inside [ ], without the brackets; empty: none */
-	struct str text;
+	const char *text;         /* in English */
+	const char *said; /* NULL, or the same with its values, in the client's language already */
 	bool
 	    may_expunge; /* EXPUNGE responses may go out before the tagged reply (RFC 9051 7.5.1) */
 	bool no_sync;    /* no untagged updates before the tagged reply */
@@ -88,6 +89,13 @@ enum imap_next cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *te
 enum imap_next cmd_no(
     struct imap_cmd *cmd, const char *code, const char *text); /* code may be NULL */
 enum imap_next cmd_bad(struct imap_cmd *cmd, const char *text);
+/* A text with values, at least one. */
+enum imap_next cmd_no_with(struct imap_cmd *cmd, const char *code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* For the engine: the text of the reply, translated; prints the reply, which of a connection that
+ * is logged in by its certificate is the greeting. */
+struct str cmd_text(const struct imap_cmd *cmd);
+void imap_print_reply(struct imap_cmd *cmd);
 /* The response code that extensions print for cmd->change; hooks: of the registry. */
 struct str cmd_code_of(struct imap_cmd *cmd, imap_code_f *const *hooks);
 /* Debug builds abort at a code that no extension brings. */

@@ -63,7 +63,9 @@ struct imap_hides;    /* imap/hide.h */
 struct imap_layer;    /* imap/layer.h */
 struct imap_settings; /* imap/settings.h */
 struct tally;         /* net/tally.h */
-struct transcript;    /* imap/log/transcript.h */
+struct texts;         /* texts/texts.h */
+struct texts_set;
+struct transcript; /* imap/log/transcript.h */
 struct transcript_files;
 struct imap_space; /* imap/place/place.h */
 struct failures;
@@ -132,6 +134,8 @@ struct imap_rules {
 	unsigned refs; /* all on one loop */
 	struct conf *conf;
 	const struct imap_settings *settings;
+	struct texts_set *languages; /* a reference; NULL: none but English */
+	const struct texts *texts;   /* while no language is chosen; NULL: English (i-default) */
 	struct stream_limits stream_limits;
 	struct wire_frame_limits login_limits, limits; /* before and after login */
 	struct wire_limits wire_limits;
@@ -165,11 +169,12 @@ struct imap_loop { /* what the engine has per event loop; touched by its thread 
 	struct imap_command_stats commands[IMAP_CMD_MAX];
 };
 
-/* index: of the loop among the server's loops, so that connection ids differ. */
+/* index: of the loop among the server's loops, so that connection ids differ.  languages: NULL, or
+ * catalogues, of which references are taken, also below. */
 void imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index,
-    struct loop *loop, struct conf *conf);
+    struct loop *loop, struct conf *conf, struct texts_set *languages);
 /* New settings, for turns that begin from now on.  On the loop's thread. */
-void imap_loop_configure(struct imap_loop *il, struct conf *conf);
+void imap_loop_configure(struct imap_loop *il, struct conf *conf, struct texts_set *languages);
 /* Says BYE to every connection.  They are gone some iterations later (session_loop_is_empty()). */
 void imap_loop_shutdown(struct imap_loop *il, const char *text);
 /* When it does not run any more and no connection is left. */
@@ -215,12 +220,13 @@ struct imap_told { /* about the client, by a front before the login of this turn
 
 struct imap_turn {
 	struct arena *arena;
-	uint64_t serial;          /* no other on this loop has it, or will have it */
-	struct imap_rules *rules; /* a reference */
-	struct imap_login *login; /* NULL: not authenticated */
-	struct imap_told *told;   /* NULL: nothing was */
-	bool *hides;              /* which of rules->hides apply; NULL: there are none */
-	uint64_t hide_key;        /* another when they are others */
+	uint64_t serial;           /* no other on this loop has it, or will have it */
+	struct imap_rules *rules;  /* a reference */
+	struct imap_login *login;  /* NULL: not authenticated */
+	struct imap_told *told;    /* NULL: nothing was */
+	bool *hides;               /* which of rules->hides apply; NULL: there are none */
+	uint64_t hide_key;         /* another when they are others */
+	const struct texts *texts; /* the language that was chosen, of rules->languages */
 	unsigned char *slots;
 };
 
@@ -317,6 +323,28 @@ const struct tls_identity *imap_identity(const struct imap_conn *conn);
 /* The client's address for limits and the log: what a trusted front told in this turn, or the
  * connection's. */
 struct str imap_client_address(const struct imap_conn *conn);
+/*
+ * Texts for people (respond.c): English here, translated where they are printed, into the language
+ * of the connection's turn.  Response codes and log lines are not.  cmd_ok(), cmd_no() and the
+ * like (imap/cmd.h) do it for tagged replies; these are for all else.  tools/check_printing.sh
+ * knows no other way to print a text.
+ */
+void imap_say(struct imap_conn *conn, enum wire_cond cond, struct str code, const char *text);
+static inline void
+imap_say_ok(struct imap_conn *conn, struct str code, const char *text)
+{
+	imap_say(conn, WIRE_OK, code, text);
+}
+/* After wire_out_ok_begin() and the contents of a code. */
+void imap_say_end(struct imap_conn *conn, const char *text);
+void imap_say_continue(struct imap_conn *conn, const char *text); /* "+ text" */
+/* What they are translated by; NULL: they stay English. */
+static inline const struct texts *
+imap_texts(const struct imap_conn *conn)
+{
+	return conn->turn->texts;
+}
+
 /* Untagged BYE, then close when the out queue is flushed.  Inside of a response that is printed in
  * pieces (cmd->midway) it closes without a word: whatever came would be taken for a part of it. */
 void imap_bye(struct imap_conn *conn, const char *code, const char *text);

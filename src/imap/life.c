@@ -136,7 +136,7 @@ imap_bye(struct imap_conn *conn, const char *code, const char *text)
 		return;
 	imap_check_code(conn, str_of(code));
 	if (conn->cmd == NULL || !conn->cmd->midway)
-		wire_out_cond(imap_out(conn), STR_NONE, WIRE_BYE, str_of(code), str_of(text));
+		imap_say(conn, WIRE_BYE, str_of(code), text);
 	imap_log(conn, LOG_INFO, "BYE %s", text);
 	session_close(&conn->session, "BYE");
 	conn_cancel_job(conn);

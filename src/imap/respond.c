@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a command ends: OK, NO, BAD with a response code (RFC 9051 section 7.1,
- * RFC 5530).  The only place that turns an error of the store into words for
- * the client.
+ * What the server says: how a command ends, with OK, NO or BAD and a response code (RFC 9051
+ * section 7.1, RFC 5530), and other texts for people.  They are looked up in the client's language
+ * here and nowhere else.  Also the only place that turns an error of the store into words for the
+ * client.
  */
+#include <stdarg.h>
+
 #include "imap/cmd.h"
+#include "texts/texts.h"
 
 #ifdef TS_DEBUG
 /* The documentation lists all codes there are. */
@@ -26,9 +30,51 @@ set_result(struct imap_cmd *cmd, enum imap_result result, struct str code, const
 	imap_check_code(cmd->conn, code);
 	cmd->result = result;
 	cmd->code = code;
-	cmd->text = str_of(text);
+	cmd->text = text;
 	return IMAP_DONE;
 }
+
+/* ---- texts for people */
+
+struct str
+cmd_text(const struct imap_cmd *cmd)
+{
+	return str_of(cmd->said != NULL ? cmd->said : texts_find(imap_texts(cmd->conn), cmd->text));
+}
+
+void
+imap_print_reply(struct imap_cmd *cmd)
+{
+	static const enum wire_cond cond[] = {
+	    [IMAP_RESULT_OK] = WIRE_OK,
+	    [IMAP_RESULT_NO] = WIRE_NO,
+	    [IMAP_RESULT_BAD] = WIRE_BAD,
+	};
+
+	wire_out_cond(imap_out(cmd->conn), cmd->greeting ? STR_NONE : cmd->tag,
+	    cmd->greeting ? WIRE_PREAUTH : cond[cmd->result], cmd->code, cmd_text(cmd));
+}
+
+void
+imap_say(struct imap_conn *conn, enum wire_cond cond, struct str code, const char *text)
+{
+	wire_out_cond(
+	    imap_out(conn), STR_NONE, cond, code, str_of(texts_find(imap_texts(conn), text)));
+}
+
+void
+imap_say_end(struct imap_conn *conn, const char *text)
+{
+	wire_out_ok_end(imap_out(conn), str_of(texts_find(imap_texts(conn), text)));
+}
+
+void
+imap_say_continue(struct imap_conn *conn, const char *text)
+{
+	wire_out_continue(imap_out(conn), str_of(texts_find(imap_texts(conn), text)));
+}
+
+/* ---- tagged replies */
 
 enum imap_next
 cmd_ok(struct imap_cmd *cmd, const char *text)
@@ -63,6 +109,22 @@ cmd_no(struct imap_cmd *cmd, const char *code, const char *text)
 }
 
 enum imap_next
+cmd_no_with(struct imap_cmd *cmd, const char *code, const char *format, ...)
+{
+	struct buf text = {0};
+	va_list ap;
+
+	/* The reply that ends a turn is printed in the language of the next one. */
+	TS_ASSERT(cmd->after != IMAP_AFTER_NEW_TURN);
+	va_start(ap, format);
+	texts_vprint(imap_texts(cmd->conn), &text, format, ap);
+	va_end(ap);
+	cmd->said = arena_str(cmd->arena, buf_as_str(&text)).p;
+	buf_fini(&text);
+	return cmd_no(cmd, code, format);
+}
+
+enum imap_next
 cmd_bad(struct imap_cmd *cmd, const char *text)
 {
 	return set_result(cmd, IMAP_RESULT_BAD, STR_NONE, text);
@@ -91,16 +153,16 @@ no_space(struct imap_cmd *cmd)
 {
 	struct engine_space space;
 	struct buf size = {0};
-	const char *text = "The server is out of disk space; try again later";
 
 	store_refused_space(cmd->conn->server->store, &space);
-	if (engine_space_lacking(&space) > 0) {
-		buf_size(&size, engine_space_lacking(&space));
-		text = arena_printf(cmd->arena,
-		    "The server is out of disk space, %s short; try again later", buf_cstr(&size));
-		buf_fini(&size);
-	}
-	return cmd_no(cmd, "UNAVAILABLE", text);
+	if (engine_space_lacking(&space) == 0)
+		return cmd_no(
+		    cmd, "UNAVAILABLE", "The server is out of disk space; try again later");
+	buf_size(&size, engine_space_lacking(&space));
+	(void)cmd_no_with(cmd, "UNAVAILABLE",
+	    "The server is out of disk space (%s short); try again later", buf_cstr(&size));
+	buf_fini(&size);
+	return IMAP_DONE;
 }
 
 enum imap_next
@@ -147,14 +209,14 @@ enum imap_next
 cmd_change_err(struct imap_cmd *cmd, const struct store_change *change)
 {
 	static const char *const limits[] = {
-	    [STORE_LIMIT_OTHER] = "A limit of the server is reached",
-	    [STORE_LIMIT_KEYWORDS] = "The mailbox has as many keywords as it may have",
-	    [STORE_LIMIT_KEYWORD_BYTES] = "A new keyword is longer than keywords may be",
-	    [STORE_LIMIT_MEMORY] = "Too many messages at once",
-	    [STORE_LIMIT_UIDS] = "The mailbox has no UIDs left",
-	    [STORE_LIMIT_PROPERTIES] = "There are as many properties as there may be",
-	    [STORE_LIMIT_PROPERTY_BYTES] = "A value is longer than values may be",
-	    [STORE_LIMIT_PROPERTY_TOTAL] = "All properties together take more than they may",
+	    [STORE_LIMIT_OTHER] = N_("A limit of the server is reached"),
+	    [STORE_LIMIT_KEYWORDS] = N_("The mailbox has as many keywords as it may have"),
+	    [STORE_LIMIT_KEYWORD_BYTES] = N_("A new keyword is longer than keywords may be"),
+	    [STORE_LIMIT_MEMORY] = N_("Too many messages at once"),
+	    [STORE_LIMIT_UIDS] = N_("The mailbox has no UIDs left"),
+	    [STORE_LIMIT_PROPERTIES] = N_("There are as many properties as there may be"),
+	    [STORE_LIMIT_PROPERTY_BYTES] = N_("A value is longer than values may be"),
+	    [STORE_LIMIT_PROPERTY_TOTAL] = N_("All properties together take more than they may"),
 	};
 
 	if (change->err != TS_LIMIT)

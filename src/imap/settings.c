@@ -110,6 +110,16 @@ static const struct conf_opt opts[] = {
                  "server did not have it; literals of LITERAL+ are still read. `hide` blocks hide "
                  "them from some."},
 
+    {.name = "languages.folder",
+        .type = CONF_PATH,
+        .def = "",
+        .flags = CONF_READABLE | CONF_FOLDER,
+        AT(languages),
+        .prose = "Translations of what the server says to users, one catalogue for each language: "
+                 "`de.mo`, `pt-BR.mo`, as msgfmt(1) makes them. They are read and checked at the "
+                 "start and at each reload. No command selects a language yet, so clients are "
+                 "answered in English. Empty: there are none."},
+
     {.name = "log.protocol_for",
         .type = CONF_LIST,
         .max = 1000,

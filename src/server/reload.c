@@ -11,12 +11,14 @@
 #include "base/mem.h"
 #include "server/check/config_check.h"
 #include "server/config/auth_setup.h"
+#include "texts/texts.h"
 
 struct new_conf {
 	struct loop_task task;
 	struct imap_loop *il;
 	struct lmtp_loop *lmtp;
 	struct conf *conf;
+	struct texts_set *languages;
 };
 
 static void
@@ -24,9 +26,10 @@ configure_loop(struct loop_task *task)
 {
 	struct new_conf *n = (struct new_conf *)(void *)task;
 
-	imap_loop_configure(n->il, n->conf);
+	imap_loop_configure(n->il, n->conf, n->languages);
 	lmtp_loop_configure(n->lmtp, n->conf);
 	conf_unref(&n->conf);
+	texts_set_unref(&n->languages);
 	mem_free(n);
 }
 
@@ -36,6 +39,8 @@ take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
 	tls_slot_set(server->tls, tls);
 	conf_unref(&server->conf);
 	server->conf = conf;
+	texts_set_unref(&server->languages);
+	server->languages = server_load_languages(conf);
 	log_set_level((enum log_level)server_settings_of(server)->log_level);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		struct new_conf *n = mem_zalloc(sizeof(*n));
@@ -44,6 +49,7 @@ take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
 		n->il = server->loops[i].il;
 		n->lmtp = &server->loops[i].lmtp;
 		n->conf = conf_ref(conf);
+		n->languages = texts_set_ref(server->languages);
 		loop_post(server->loops[i].loop, &n->task);
 	}
 }

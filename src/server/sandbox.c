@@ -4,6 +4,7 @@
 
 #include "auth/settings/settings.h"
 #include "base/log.h"
+#include "imap/settings.h"
 #include "server/process/privileges.h"
 #include "server/process/sasl.h"
 #include "server/server_int.h"
@@ -21,6 +22,7 @@ collect_paths(const struct server *server, struct sandbox_paths *paths)
 	const struct server_settings *s = server_settings_of(server);
 	const struct tls_settings *tls = conf_get(server->conf, &tls_conf);
 	const struct auth_settings *auth = conf_get(server->conf, &auth_conf);
+	const struct imap_settings *imap = conf_get(server->conf, &imap_conf);
 	struct conf_blocks dbs = conf_blocks(server->conf, &auth_database_conf);
 	struct conf_blocks certificates = conf_blocks(server->conf, &certificate_conf);
 	struct buf control = {0};
@@ -39,6 +41,8 @@ collect_paths(const struct server *server, struct sandbox_paths *paths)
 	add_folder(paths, SANDBOX_READ, tls->certificate.p);
 	add_folder(paths, SANDBOX_READ, tls->key.p);
 	add_folder(paths, SANDBOX_READ, auth->group_file.p);
+	if (imap->languages.n > 0)
+		sandbox_add(paths, SANDBOX_READ, imap->languages.p);
 	server_sasl_sandbox(server->conf, paths);
 	for (size_t i = 0; i < dbs.n; i++) {
 		const struct auth_db_settings *db = dbs.p[i].settings;

@@ -24,6 +24,7 @@
 #include "server/process/privileges.h"
 #include "server/process/sasl.h"
 #include "server/server_int.h"
+#include "texts/texts.h"
 
 static unsigned
 processors(void)
@@ -89,7 +90,7 @@ make_imap(struct server *server)
 		struct server_loop *sl = &server->loops[i];
 
 		sl->il = &server->imap.loops[i];
-		imap_loop_init(sl->il, &server->imap, i, sl->loop, server->conf);
+		imap_loop_init(sl->il, &server->imap, i, sl->loop, server->conf, server->languages);
 		lmtp_loop_init(
 		    &sl->lmtp, &server->lmtp, i, server->loop_count, sl->loop, server->conf);
 	}
@@ -168,6 +169,7 @@ end_server(struct server *server)
 	buf_fini(&server->default_domain);
 	if (server->store != NULL)
 		store_close(&server->store);
+	texts_set_unref(&server->languages);
 	tls_slot_free(&server->tls);
 	tls_tickets_free(&server->tickets);
 	if (s->pid_file.n > 0)
@@ -263,6 +265,7 @@ run_server(struct server *server, const sigset_t *set)
 		end_server(server);
 		return code;
 	}
+	server->languages = server_load_languages(server->conf);
 	make_imap(server);
 	start_threads(server);
 	server_auth_watch_begin(server);

@@ -105,6 +105,8 @@ struct server {
 
 	struct tls_slot *tls;
 	struct tls_tickets *tickets;
+	struct texts_set
+	    *languages;           /* under `reload` once threads run; NULL: none are configured */
 	struct sasl_cyrus *cyrus; /* NULL: no mechanism of libsasl2 */
 	struct store *store;
 	struct auth *auth;
@@ -143,6 +145,10 @@ TS_CHECKED enum ts_err server_make_tls(struct server *server, const struct conf 
     struct buf *why, struct tls_ctx **ctx_r);
 /* Fills the slot; false: logged. */
 bool server_open_tls(struct server *server);
+
+/* The catalogues of languages.folder; NULL: none are configured.  Logs what there is; what is wrong
+ * with them config_check() has told. */
+struct texts_set *server_load_languages(const struct conf *conf);
 
 /* Forks the helper if a database of the configuration needs it; before privileges are dropped and
  * before the first thread.  False: logged. */

@@ -72,10 +72,10 @@ announce(struct wire_frame *f, const struct wire_frame_limits *limits, size_t ne
 	f->lit.at += f->line;
 	f->lit.data = f->scanned = next;
 	if (++f->literals > limits->literals)
-		return fail(f, WIRE_FRAME_LITERAL_TOO_BIG, "Too many literals");
+		return fail(f, WIRE_FRAME_LITERAL_TOO_BIG, N_("Too many literals"));
 	if (f->lit.size > limits->literal || f->lit.size > limits->command ||
 	    next > limits->command - f->lit.size)
-		return fail(f, WIRE_FRAME_LITERAL_TOO_BIG, "Literal too big");
+		return fail(f, WIRE_FRAME_LITERAL_TOO_BIG, N_("Literal too big"));
 	return WIRE_FRAME_LITERAL;
 }
 
@@ -91,9 +91,9 @@ wire_frame_scan(struct wire_frame *f, const struct wire_frame_limits *limits, st
 	nl = memchr(from, '\n', bytes.n - f->scanned);
 	seen = nl != NULL ? (size_t)(nl + 1 - bytes.p) : bytes.n;
 	if (seen - f->line > limits->line || seen > limits->command)
-		return fail(f, WIRE_FRAME_LINE_TOO_LONG, "Line too long");
+		return fail(f, WIRE_FRAME_LINE_TOO_LONG, N_("Line too long"));
 	if (memchr(from, '\0', seen - f->scanned) != NULL)
-		return fail(f, WIRE_FRAME_BAD, "NUL in a command");
+		return fail(f, WIRE_FRAME_BAD, N_("NUL in a command"));
 	if (nl == NULL) {
 		f->scanned = seen;
 		return WIRE_FRAME_MORE;
@@ -102,7 +102,7 @@ wire_frame_scan(struct wire_frame *f, const struct wire_frame_limits *limits, st
 	if (seen - f->line >= 2 && nl[-1] == '\r')
 		text_end--;
 	else if (!limits->bare_lf)
-		return fail(f, WIRE_FRAME_BAD, "LF without CR");
+		return fail(f, WIRE_FRAME_BAD, N_("LF without CR"));
 	f->lit = (struct wire_frame_literal){0};
 	if (!f->line_only && line_literal(bytes.p + f->line, text_end, false, &f->lit))
 		return announce(f, limits, seen);

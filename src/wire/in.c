@@ -265,13 +265,13 @@ is_tag_char(char c)
 bool
 wire_in_tag(struct wire_in *in, struct str *tag_r)
 {
-	return take_chars(in, is_tag_char, "A tag expected", tag_r);
+	return take_chars(in, is_tag_char, N_("A tag expected"), tag_r);
 }
 
 bool
 wire_in_atom(struct wire_in *in, struct str *atom_r)
 {
-	return take_chars(in, is_atom_char, "An atom expected", atom_r);
+	return take_chars(in, is_atom_char, N_("An atom expected"), atom_r);
 }
 
 /* s itself when it is in capitals; STR_NONE: no memory. */
@@ -297,7 +297,7 @@ capitals(struct arena *a, struct str s)
 bool
 wire_in_name(struct wire_in *in, struct str *name_r)
 {
-	if (!take_chars(in, is_atom_char, "A name expected", name_r))
+	if (!take_chars(in, is_atom_char, N_("A name expected"), name_r))
 		return false;
 	*name_r = capitals(in->arena, *name_r);
 	return name_r->p != NULL || wire_in_no_memory(in);
@@ -418,7 +418,7 @@ wire_in_astring(struct wire_in *in, struct str *text_r)
 {
 	if (wire_in_peek(in) == '"' || wire_in_peek(in) == '{')
 		return wire_in_string(in, text_r);
-	return take_chars(in, is_astring_char, "A string expected", text_r);
+	return take_chars(in, is_astring_char, N_("A string expected"), text_r);
 }
 
 bool
@@ -529,7 +529,7 @@ wire_in_base64(struct wire_in *in, struct str *bytes_r)
 	struct buf b = {.oom = arena_oom(in->arena)};
 	struct str text;
 
-	if (!take_chars(in, is_base64_char, "Base64 expected", &text))
+	if (!take_chars(in, is_base64_char, N_("Base64 expected"), &text))
 		return false;
 	if (str_eq(text, STR("="))) { /* RFC 4959 section 3 */
 		*bytes_r = STR("");

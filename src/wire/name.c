@@ -36,11 +36,11 @@ wire_in_mailbox(struct wire_in *in, struct str *name_r)
 	if (!wire_in_astring(in, name_r))
 		return false;
 	if (!name_to_utf8(in, name_r))
-		fault = "Mailbox name is not modified UTF-7";
+		fault = N_("Mailbox name is not modified UTF-7");
 	else if (name_r->n == 0)
-		fault = "Empty mailbox name";
+		fault = N_("Empty mailbox name");
 	else if (!wire_name_ok(*name_r))
-		fault = "Mailbox name with characters that are not allowed";
+		fault = N_("Mailbox name with characters that are not allowed");
 	if (fault != NULL) { /* unless memory ran out */
 		in->impossible = in->error == NULL;
 		return wire_in_fail(in, fault);

@@ -139,10 +139,10 @@ wire_out_ok_begin(struct buf *b)
 }
 
 void
-wire_out_ok_end(struct buf *b, const char *text)
+wire_out_ok_end(struct buf *b, struct str text)
 {
 	buf_put(b, "] ", 2);
-	buf_puts(b, text);
+	wire_out_text(b, text);
 	buf_put(b, "\r\n", 2);
 }
 

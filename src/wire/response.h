@@ -49,7 +49,7 @@ void wire_out_cond(
     struct buf *b, struct str tag, enum wire_cond cond, struct str code, struct str text);
 /* "* OK [", then the contents of a code, then "] text": for codes that are printed in pieces. */
 void wire_out_ok_begin(struct buf *b);
-void wire_out_ok_end(struct buf *b, const char *text);
+void wire_out_ok_end(struct buf *b, struct str text);
 
 void wire_out_continue(struct buf *b, struct str text);   /* "+ text" */
 void wire_out_challenge(struct buf *b, struct str bytes); /* "+ base64" */

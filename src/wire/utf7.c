@@ -259,22 +259,22 @@ wire_name_fault(struct str utf8)
 	unsigned levels = 0;
 
 	if (utf8.n == 0)
-		return "A mailbox needs a name";
+		return N_("A mailbox needs a name");
 	if (utf8.n > NAME_MAX_BYTES)
-		return "The mailbox name is longer than 1000 bytes";
+		return N_("The mailbox name is longer than 1000 bytes");
 	if (!wire_name_ok(utf8))
-		return "The mailbox name holds characters that are not allowed";
+		return N_("The mailbox name holds characters that are not allowed");
 	/* RFC 9051 section 5.1: "#" begins names of other name spaces. */
 	if (utf8.p[0] == '#')
-		return "Mailbox names that begin with # are reserved";
+		return N_("Mailbox names that begin with # are reserved");
 	while (str_split(&rest, '/', &level)) {
 		if (level.n == 0)
-			return "The mailbox name has an empty level";
+			return N_("The mailbox name has an empty level");
 		/* RFC 3501 section 5.1: a name with wildcards could not be listed by itself. */
 		if (str_chr(level, '*') != NULL || str_chr(level, '%') != NULL)
-			return "Mailbox names cannot hold * or %";
+			return N_("Mailbox names cannot hold * or %");
 		if (++levels > NAME_MAX_LEVELS)
-			return "The mailbox name has more than 50 levels";
+			return N_("The mailbox name has more than 50 levels");
 	}
 	return NULL;
 }

@@ -28,7 +28,7 @@ def test_no_install_names_what_is_missing_and_installs_nothing(tmp_path):
 
 def test_verbs_are_listed_and_unknown_ones_named():
     listed = dev().stdout
-    for verb in ("build", "up", "down", "check", "test", "ext", "fmt", "lint", "deb", "bench", "fuzz", "clean"):
+    for verb in ("build", "up", "down", "check", "test", "ext", "texts", "fmt", "lint", "deb", "bench", "fuzz", "clean"):
         assert f"\n  {verb} " in listed, verb
     done = dev("chekc")
     assert done.returncode == 1 and done.stderr.endswith("dev: unknown verb: chekc\n")

@@ -186,14 +186,14 @@ static enum imap_next
 start_job(struct imap_cmd *cmd)
 {
 	imap_errand_start(new_errand(cmd, &job, false));
-	return cmd_ok(cmd, "Started");
+	return cmd_ok(cmd, "Done");
 }
 
 static enum imap_next
 start_box_job(struct imap_cmd *cmd)
 {
 	imap_errand_start(new_errand(cmd, &job, true));
-	return cmd_ok(cmd, "Started");
+	return cmd_ok(cmd, "Done");
 }
 
 static enum imap_next
@@ -201,7 +201,7 @@ start_many(struct imap_cmd *cmd)
 {
 	for (int i = 0; i < 20; i++)
 		imap_errand_start(new_errand(cmd, &job, i % 2 == 0));
-	return cmd_ok(cmd, "Started");
+	return cmd_ok(cmd, "Done");
 }
 
 static enum imap_next
@@ -214,7 +214,7 @@ start_change(struct imap_cmd *cmd)
 	c->mode = STORE_FLAGS_ADD;
 	store_flags_set(&c->flags, STORE_FLAGGED);
 	imap_errand_start_change(errand, c);
-	return cmd_ok(cmd, "Started");
+	return cmd_ok(cmd, "Done");
 }
 
 /* Takes a third of what the connection may have; a fourth time there is not so much. */
@@ -228,7 +228,7 @@ start_large(struct imap_cmd *cmd)
 		return cmd_no_room(cmd);
 	}
 	imap_errand_start(errand);
-	return cmd_ok(cmd, "Started");
+	return cmd_ok(cmd, "Done");
 }
 
 static const struct imap_cmd_def cmds[] = {

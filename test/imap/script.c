@@ -11,6 +11,8 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "po.h"
+#include "texts/texts.h"
 #include "toy.h"
 
 bool
@@ -199,6 +201,31 @@ sink(enum log_level level, const char *context, const char *text, void *arg)
 	pthread_mutex_unlock(&s->log_lock);
 }
 
+/* As the server does: from a file in a folder. */
+static struct texts_set *
+load_german(struct script *s)
+{
+	char folder[] = "/tmp/turnstone-test-XXXXXX", path[sizeof(folder) + 6];
+	struct buf mo = {0}, faults = {0};
+	struct texts_set *set;
+	FILE *f;
+
+	po_compile(&mo, buf_as_str(&s->po), false);
+	TS_ASSERT(mkdtemp(folder) != NULL);
+	snprintf(path, sizeof(path), "%s/de.mo", folder);
+	f = fopen(path, "w");
+	TS_ASSERT(f != NULL && fwrite(mo.p, 1, mo.n, f) == mo.n);
+	fclose(f);
+	set = texts_set_load(folder, &faults, &faults);
+	if (faults.n > 0)
+		fprintf(stderr, "%s", buf_cstr(&faults));
+	unlink(path);
+	rmdir(folder);
+	buf_fini(&mo);
+	buf_fini(&faults);
+	return set;
+}
+
 bool
 script_need_site(struct script *s)
 {
@@ -207,6 +234,8 @@ script_need_site(struct script *s)
 	if (s->site != NULL)
 		return true;
 	s->options.conf = buf_as_str(&s->conf);
+	if (s->po.n > 0)
+		s->options.languages = load_german(s);
 	s->site = site_new(&s->options);
 	rest = buf_as_str(&s->setup);
 	while (rest.n > 0 && str_split(&rest, '\n', &line)) {
@@ -545,6 +574,7 @@ script_free(struct script **sp)
 		buf_fini(&s->send[i]), buf_fini(&s->wire[i]), buf_fini(&s->plain[i]),
 		    readback_fini(&s->readback[i]);
 	buf_fini(&s->conf);
+	buf_fini(&s->po);
 	buf_fini(&s->setup);
 	buf_fini(&s->log);
 	mem_free(s);

@@ -11,6 +11,8 @@
  *	keywords N                    the most keywords of a mailbox
  *	starttls                      STARTTLS is offered
  *	trial                         the server has one more extension (trial.h)
+ *	text ENGLISH | GERMAN         an entry of the catalogue "de"; the command XLANGUAGE of
+ *	                              `trial` selects it
  *	user NAME PASSWORD [acts-for PATTERN] [admin]
  *	grant WHO for WHOM [mailboxes NAME,NAME] [rights LETTERS]
  *	revoke WHO                    takes grants back, also later

@@ -520,6 +520,28 @@ do_meanwhile(struct script *s, struct str args)
 	return true;
 }
 
+static void
+put_po(struct buf *po, const char *keyword, struct str text)
+{
+	buf_printf(po, "%s \"", keyword);
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] == '"' || text.p[i] == '\\')
+			buf_putc(po, '\\');
+		buf_putc(po, text.p[i]);
+	}
+	buf_puts(po, "\"\n");
+}
+
+static void
+add_text(struct script *s, struct str args)
+{
+	struct str english;
+
+	(void)str_split(&args, '|', &english);
+	put_po(&s->po, "msgid", str_trim(english));
+	put_po(&s->po, "msgstr", str_trim(args));
+}
+
 bool
 script_directive(struct script *s, struct str line)
 {
@@ -544,6 +566,10 @@ script_directive(struct script *s, struct str line)
 	}
 	if (str_eq(verb, STR("keywords")) && str_u64(args, 1000, &n)) {
 		s->options.keywords = (unsigned)n;
+		return s->site == NULL || script_complain(s, "too late", line);
+	}
+	if (str_eq(verb, STR("text"))) {
+		add_text(s, args);
 		return s->site == NULL || script_complain(s, "too late", line);
 	}
 	if (str_eq(verb, STR("starttls"))) {

@@ -22,6 +22,7 @@ struct script {
 	bool own_site;
 	struct site_options options;
 	struct buf conf;
+	struct buf po;    /* the catalogue "de" */
 	struct buf setup; /* lines to be run when the site is there */
 	struct buf send[SITE_CLIENTS];
 	bool tls[SITE_CLIENTS], mute[SITE_CLIENTS];

@@ -3,6 +3,7 @@
 #include "site.h"
 
 #include <crypt.h>
+#include <glob.h>
 #include <openssl/ec.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -19,6 +20,8 @@
 #include "imap/ext/list.h"
 #include "imap/settings.h"
 #include "net/tls/tls.h"
+#include "po.h"
+#include "texts/texts.h"
 #include "toy.h"
 
 static void
@@ -163,6 +166,80 @@ set_separator(struct site *site)
 	auth_gateway_set(site->auth, s->gateway_separator.n > 0 ? s->gateway_separator.p[0] : 0);
 }
 
+static bool
+file_has(const char *path, struct str text)
+{
+	FILE *f = fopen(path, "r");
+	struct buf bytes = {0};
+	bool has;
+
+	TS_ASSERT(f != NULL);
+	bytes.n = fread(buf_room(&bytes, 1 << 20), 1, 1 << 20, f);
+	fclose(f);
+	has = str_find(buf_as_str(&bytes), text) != NULL;
+	buf_fini(&bytes);
+	return has;
+}
+
+/* A literal of an extension that only tests have. */
+static bool
+is_of_tests(const char *english)
+{
+	struct buf literal = {0};
+	bool found = false;
+	glob_t files;
+
+	buf_printf(&literal, "\"%s\"", english);
+	TS_ASSERT(glob(SOURCES "/test/{imap,reset}/*.c", GLOB_BRACE, NULL, &files) == 0);
+	for (size_t i = 0; i < files.gl_pathc && !found; i++)
+		found = file_has(files.gl_pathv[i], buf_as_str(&literal));
+	globfree(&files);
+	buf_fini(&literal);
+	return found;
+}
+
+/* What the server says to clients and does not stand in po/turnstone.pot could not be translated.
+ */
+static void
+missed(const char *english)
+{
+	if (is_of_tests(english))
+		return;
+	fprintf(stderr, "tools/texts.py does not collect \"%s\"\n", english);
+	abort();
+}
+
+static struct texts *known_texts; /* all that are to be translated, each as it is */
+
+static void
+load_known(void)
+{
+	struct buf pot = {0}, mo = {0}, refused = {0};
+	const char *why;
+	FILE *f;
+
+	if (known_texts != NULL)
+		return;
+	f = fopen(SOURCES "/po/turnstone.pot", "r");
+	TS_ASSERT(f != NULL);
+	(void)buf_room(&pot, 1 << 20);
+	pot.n = fread(pot.p, 1, 1 << 20, f);
+	fclose(f);
+	po_compile(&mo, buf_as_str(&pot), true);
+	known_texts = texts_new(buf_as_str(&mo), &refused, &why);
+	TS_ASSERT(known_texts != NULL && refused.n == 0);
+	texts_on_miss(known_texts, missed);
+	buf_fini(&pot);
+	buf_fini(&mo);
+}
+
+static void
+configure(struct site *site)
+{
+	imap_loop_configure(&site->il, site->conf, site->languages);
+	site->il.rules->texts = known_texts;
+}
+
 struct site *
 site_new(const struct site_options *options)
 {
@@ -201,7 +278,10 @@ site_new(const struct site_options *options)
 		site->server.tls = options->tls != NULL ? options->tls : site_tls();
 	imap_server_init(&site->server);
 	register_extensions(&site->server.reg, options->ext);
-	imap_loop_init(&site->il, &site->server, 0, site->loop, site->conf);
+	load_known();
+	site->languages = options->languages;
+	imap_loop_init(&site->il, &site->server, 0, site->loop, site->conf, NULL);
+	configure(site);
 	return site;
 }
 
@@ -228,7 +308,7 @@ site_reload(struct site *site, struct str text)
 	conf_unref(&site->conf);
 	site->conf = make_conf(text);
 	set_separator(site);
-	imap_loop_configure(&site->il, site->conf);
+	configure(site);
 	site_run(site);
 }
 
@@ -253,6 +333,7 @@ site_free(struct site **sp)
 	for (size_t i = 0; i < SITE_SHARES; i++)
 		store_account_unref(&site->shares[i].account);
 	imap_loop_fini(&site->il);
+	texts_set_unref(&site->languages);
 	imap_server_fini(&site->server);
 	store_close(&site->store);
 	loop_fake_run(site->loop);

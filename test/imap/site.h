@@ -42,6 +42,7 @@ struct site {
 		unsigned rights;
 	} shares[SITE_SHARES];
 	struct imap_space spaces[SITE_SHARES];
+	struct texts_set *languages; /* NULL, or those of the options; other settings keep them */
 	/* NULL, or a test's: at the end of each reading, for changes that the test makes itself. */
 	void (*looked)(void *arg);
 	void *looked_arg;
@@ -55,14 +56,15 @@ struct site_options {
 	struct tls_slot *tls;         /* NULL, or what site_tls() gave, which stays the caller's */
 	struct engine_mem_disk *disk; /* NULL: a new one; taken */
 	const struct imap_ext *ext;   /* NULL, or one more than the server has */
+	struct texts_set *languages;  /* NULL, or catalogues; taken */
 };
 
 /* A certificate to be shown by nobody: the handshake of a fake stream is none. */
 struct tls_slot *site_tls(void);
 struct site *site_new(const struct site_options *options);
-/* Ends all clients first. */
 /* As a reload does: another configuration file. */
 void site_reload(struct site *site, struct str text);
+/* Ends all clients first. */
 void site_free(struct site **site);
 
 /* A user with one cheap verifier.  acts_for: a pattern, or NULL. */

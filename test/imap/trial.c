@@ -6,6 +6,7 @@
 
 #include "imap/cmd.h"
 #include "store/columns.h"
+#include "texts/texts.h"
 
 #define LOGIN_FIELDS(slot, FIELD)                                                                  \
 	FIELD(slot, const struct imap_notify_event *, event, )                                     \
@@ -399,7 +400,22 @@ cmd_notice(struct imap_cmd *cmd)
 	return cmd_ok(cmd, slot->event->with != NULL ? slot->event->with[0] : "Alone");
 }
 
+/* ---- the language of texts, as LANGUAGE (RFC 5255) will select it */
+
+static enum imap_next
+cmd_xlanguage(struct imap_cmd *cmd)
+{
+	struct imap_turn *turn = cmd->conn->turn;
+	struct str tag;
+
+	if (!wire_in_sp(&cmd->in) || !wire_in_astring(&cmd->in, &tag) || !wire_in_end(&cmd->in))
+		return cmd_bad_syntax(cmd);
+	turn->texts = texts_set_find(turn->rules->languages, tag);
+	return cmd_ok(cmd, "Done");
+}
+
 static const struct imap_cmd_def cmds[] = {
+    {.name = "XLANGUAGE", .states = IMAP_ANY, .start = cmd_xlanguage},
     {.name = "X-ORDER", .states = IMAP_SELECTED, .start = cmd_order},
     {.name = "X-WATCH", .states = IMAP_LOGGED_IN, .start = cmd_watch},
     {.name = "X-NOTICE", .states = IMAP_LOGGED_IN, .start = cmd_notice},

@@ -121,7 +121,7 @@ cmd_stain(struct imap_cmd *cmd)
 		stain_login(conn, imap_login_slot(conn, &imap_ext_stain));
 	if (imap_box(conn) != NULL)
 		stain_box(imap_box(conn), imap_box_slot(conn, &imap_ext_stain));
-	return cmd_ok(cmd, "Stained");
+	return cmd_ok(cmd, "Done");
 }
 
 static enum imap_next
@@ -130,7 +130,6 @@ cmd_look(struct imap_cmd *cmd)
 	struct imap_conn *conn = cmd->conn;
 	const struct turn_stain *turn = imap_turn_slot(conn, &imap_ext_stain);
 	struct buf text = {0};
-	const char *copy;
 
 	buf_printf(&text, "turn %u", turn->times);
 	if (imap_login(conn) != NULL) {
@@ -144,9 +143,9 @@ cmd_look(struct imap_cmd *cmd)
 
 		buf_printf(&text, " box %llu", (unsigned long long)box->modseq);
 	}
-	copy = arena_strdup(cmd->arena, buf_cstr(&text));
+	cmd->said = arena_strdup(cmd->arena, buf_cstr(&text)); /* as it is */
 	buf_fini(&text);
-	return cmd_ok(cmd, copy);
+	return cmd_ok(cmd, "Done");
 }
 
 static const struct imap_cmd_def cmds[] = {

@@ -60,14 +60,14 @@ any_matches(const struct auth_grant *grant, struct str name)
 	return false;
 }
 
-const char auth_grant_withdrawn[] = "The permission to act for this user was withdrawn";
+const char auth_grant_withdrawn[] = N_("The permission to act for this user was withdrawn");
 
 const char *
 auth_grant_ended(const struct auth_grant *grant, int64_t now)
 {
 	if (atomic_load(&grant->gone))
 		return auth_grant_withdrawn;
-	return now >= grant->until ? "The permission to act for this user has expired" : NULL;
+	return now >= grant->until ? N_("The permission to act for this user has expired") : NULL;
 }
 
 bool

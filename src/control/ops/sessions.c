@@ -42,7 +42,7 @@ kick(const struct ops *ops, const struct request *req, struct buf *out, struct o
 	if (ok)
 		buf_printf(out, "%llu\n",
 		    (unsigned long long)server_kick(
-		        ops->server, &which, "Ended by the administrator"));
+		        ops->server, &which, N_("Ended by the administrator")));
 	else
 		buf_puts(out, "say which: a user, a connection or an address\n");
 	arena_free(&arena);

@@ -200,7 +200,7 @@ user_delete(const struct ops *ops, const struct request *req, struct buf *out, s
 	if (err == TS_OK || err == TS_DAMAGED)
 		err = auth_users_delete(ops->auth, name, &why);
 	if (err == TS_OK)
-		end_sessions(ops, user.name, "This user was removed", out);
+		end_sessions(ops, user.name, N_("This user was removed"), out);
 	if (err == TS_OK && user.name.n > 0 && request_has(req, "purge")) {
 		err = store_account_delete(ops->store, user.name);
 		if (err == TS_NOT_FOUND)
@@ -224,7 +224,7 @@ user_disable(const struct ops *ops, const struct request *req, struct buf *out, 
 	(void)io;
 	/* The name as sessions have it. */
 	if (ok && auth_users_get(ops->auth, name, arena, &user, &why) == TS_OK)
-		end_sessions(ops, user.name, "This user was disabled", out);
+		end_sessions(ops, user.name, N_("This user was disabled"), out);
 	arena_free(&arena);
 	return ok;
 }

@@ -24,7 +24,7 @@ cmd_logout(struct imap_cmd *cmd)
 {
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
-	wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_BYE, STR_NONE, STR("Logging out"));
+	imap_say(cmd->conn, WIRE_BYE, STR_NONE, "Logging out");
 	cmd->no_sync = true;
 	cmd->after = IMAP_AFTER_CLOSE;
 	return cmd_ok(cmd, "Goodbye");

@@ -256,7 +256,7 @@ claim_item(struct imap_cmd *cmd, struct wire_fetch_item *item)
 	    imap_shown(cmd->conn, imap_registry_fetch_item(&cmd->conn->server->reg, name));
 	item->ext = claimed;
 	if (claimed->row == NULL)
-		return "Unknown FETCH item";
+		return N_("Unknown FETCH item");
 	if (item->args.p == NULL)
 		return NULL;
 	return imap_value_parse(cmd, item->args, claimed->row->parse, &claimed->args);

@@ -693,9 +693,9 @@ find_selects(struct list *l)
 	for (size_t i = 0; i < others->n; i++)
 		ok = ok && others->v[i].value.p == NULL && add_select(l, others->v[i].name, 0);
 	if (!ok)
-		return "Unknown selection option";
+		return N_("Unknown selection option");
 	/* RFC 5258 section 3.1: RECURSIVEMATCH only modifies other options. */
-	return l->recursive && !l->selective ? "RECURSIVEMATCH needs another selection option"
+	return l->recursive && !l->selective ? N_("RECURSIVEMATCH needs another selection option")
 	                                     : NULL;
 }
 
@@ -708,7 +708,7 @@ add_return(struct list *l, struct str name, bool has_value)
 	const char *fault = NULL;
 
 	if (row == NULL || (has_value && row->begin == NULL))
-		return "Unknown return option";
+		return N_("Unknown return option");
 	r->row = row;
 	l->attrs |= row->attrs;
 	l->prints |= row->print != NULL;

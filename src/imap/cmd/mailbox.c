@@ -140,8 +140,7 @@ delete_done(struct imap_cmd *cmd)
 	/* The session's own selected mailbox: out of it, rather than BYE. */
 	if (box != NULL && store_mailbox_gone(box->mailbox)) {
 		imap_box_free(cmd->conn);
-		wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("CLOSED"),
-		    STR("The selected mailbox was deleted"));
+		imap_say_ok(cmd->conn, STR("CLOSED"), "The selected mailbox was deleted");
 	}
 	imap_tell_name(cmd, cmd->in.given, named->name, WIRE_ATTR_NONEXISTENT);
 	return cmd_ok(cmd, "Deleted");
@@ -195,11 +194,10 @@ rename_partly(struct imap_cmd *cmd)
 	const struct store_change *change = cmd->change;
 
 	cmd->conn->il->stats.errors[change->err]++;
-	return cmd_no(cmd, "UNAVAILABLE",
-	    arena_printf(cmd->arena,
-	        "The new mailbox was made, and %zu messages were moved to it; the others are still "
-	        "in INBOX",
-	        change->pair_count));
+	return cmd_no_with(cmd, "UNAVAILABLE",
+	    "The new mailbox was created and %zu messages were moved to it; the others are still "
+	    "in INBOX",
+	    change->pair_count);
 }
 
 static enum imap_next

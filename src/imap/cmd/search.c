@@ -227,8 +227,8 @@ search_found(struct imap_cmd *cmd)
 
 	s->found = imap_query_found(s->query, &s->failed);
 	if (s->failed)
-		return refuse(
-		    cmd, "SERVERBUG", "Some messages could not be read; the log has the details");
+		return refuse(cmd, "SERVERBUG",
+		    N_("Some messages could not be read; the log has the details"));
 	/* Each line goes into the out buffer as a whole. */
 	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(s->found) * HIT))
 		return refuse_room(cmd);
@@ -298,7 +298,7 @@ add_return(struct imap_cmd *cmd, struct str name, struct str value)
 
 	r->row = imap_shown(cmd->conn, imap_registry_search_return(&cmd->conn->server->reg, name));
 	if (r->row == NULL)
-		return "Unknown result option";
+		return N_("Unknown result option");
 	s->return_count++;
 	return imap_value_parse(cmd, value, r->row->parse, &r->kept);
 }

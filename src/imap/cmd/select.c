@@ -19,7 +19,7 @@ say_number(struct imap_conn *conn, const char *code, uint64_t n, const char *tex
 
 	wire_out_ok_begin(out);
 	wire_out_code_number(out, code, n);
-	wire_out_ok_end(out, text);
+	imap_say_end(conn, text);
 }
 
 static void
@@ -36,10 +36,10 @@ describe(struct imap_conn *conn, const struct imap_box *box, const struct imap_s
 		    out, (uint32_t)roaring_bitmap_get_cardinality(box->recent), "RECENT");
 		if (selected->unseen != 0)
 			say_number(conn, "UNSEEN", imap_view_seq(box, selected->unseen),
-			    "First unseen message");
+			    N_("First unseen message"));
 	}
-	say_number(conn, "UIDVALIDITY", box->uidvalidity, "UIDs valid");
-	say_number(conn, "UIDNEXT", selected->uidnext, "Predicted next UID");
+	say_number(conn, "UIDVALIDITY", box->uidvalidity, N_("UIDs valid"));
+	say_number(conn, "UIDNEXT", selected->uidnext, N_("Predicted next UID"));
 	if (d->rev2) /* RFC 9051 section 6.3.2: LIST is required */
 		wire_out_list(out, d,
 		    &(struct wire_list_row){
@@ -104,8 +104,7 @@ leave(struct imap_cmd *cmd)
 		return;
 	imap_box_free(cmd->conn);
 	if (imap_dialect(cmd->conn)->rev2)
-		wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, STR("CLOSED"),
-		    STR("Previous mailbox closed"));
+		imap_say_ok(cmd->conn, STR("CLOSED"), "Previous mailbox closed");
 }
 
 static enum imap_next

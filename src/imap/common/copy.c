@@ -30,7 +30,7 @@ tell_moved(struct imap_cmd *cmd)
 {
 	if (cmd->change->pair_count == 0)
 		return;
-	wire_out_cond(imap_out(cmd->conn), STR_NONE, WIRE_OK, code_of(cmd), STR("Moved"));
+	imap_say_ok(cmd->conn, code_of(cmd), "Moved");
 	cmd->may_expunge = true;
 }
 

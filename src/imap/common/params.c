@@ -10,11 +10,11 @@ imap_value_parse(struct imap_cmd *cmd, struct str raw, imap_parse_f *parse, cons
 
 	*kept_r = NULL;
 	if (parse == NULL)
-		return raw.p == NULL ? NULL : "This takes no value";
+		return raw.p == NULL ? NULL : N_("This takes no value");
 	in = wire_in_sub(&cmd->in, raw.p != NULL ? raw : STR(""));
 	if (parse(&in, kept_r) && in.p == in.end)
 		return NULL;
-	return in.error != NULL ? in.error : "Bad value";
+	return in.error != NULL ? in.error : N_("Bad value");
 }
 
 const char *
@@ -34,7 +34,7 @@ imap_params_find(struct imap_cmd *cmd, const struct wire_params *params, imap_fi
 		found[i].row =
 		    imap_shown(cmd->conn, find(&cmd->conn->server->reg, params->v[i].name, &parse));
 		if (found[i].row == NULL)
-			return "Unknown modifier";
+			return N_("Unknown modifier");
 		fault = imap_value_parse(cmd, params->v[i].value, parse, &found[i].kept);
 		if (fault != NULL)
 			return fault;

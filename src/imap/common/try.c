@@ -53,8 +53,7 @@ imap_try_failed(struct imap_cmd *cmd)
 	struct imap_conn *conn = cmd->conn;
 
 	if (failed_too_often(conn)) {
-		wire_out_cond(
-		    imap_out(conn), STR_NONE, WIRE_BYE, STR_NONE, STR("Too many failed logins"));
+		imap_say(conn, WIRE_BYE, STR_NONE, "Too many failed logins");
 		cmd->after = IMAP_AFTER_CLOSE;
 	}
 	if (s->result == AUTH_DENIED || s->req.proof == AUTH_BY_LOGIN)

@@ -48,10 +48,11 @@ static const char *
 state_fault(const struct imap_cmd_def *def, unsigned state)
 {
 	if (state == IMAP_NOAUTH)
-		return "Log in first";
+		return N_("Log in first");
 	if ((def->states & IMAP_LOGGED_IN) == 0)
-		return "Logged in already";
-	return state == IMAP_SELECTED ? "Close the mailbox first" : "Select a mailbox first";
+		return N_("Logged in already");
+	return state == IMAP_SELECTED ? N_("Close the mailbox first")
+	                              : N_("Select a mailbox first");
 }
 
 /* Finds the row; false when the command was answered instead. */
@@ -177,7 +178,7 @@ ask_for_literal(struct imap_conn *conn, struct str bytes)
 		transcript_early(transcript_of(conn), def, head.tag, bytes);
 		arena_free(&a);
 	}
-	wire_out_continue(imap_out(conn), STR("Go ahead"));
+	imap_say_continue(conn, "Go ahead");
 	stream_kick(conn->session.stream);
 }
 

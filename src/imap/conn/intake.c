@@ -51,7 +51,7 @@ answer_literal(struct imap_cmd *cmd, const struct imap_step *next)
 
 	TS_ASSERT(cmd->streaming && !cmd->segment_last && conn->frame.lit.data > 0);
 	if (conn->frame.lit.sync) {
-		wire_out_continue(imap_out(conn), STR("Go ahead"));
+		imap_say_continue(conn, "Go ahead");
 		stream_kick(conn->session.stream);
 	}
 	cmd->next = next;

@@ -67,8 +67,7 @@ trace(const struct imap_cmd *cmd, const char *what)
 void
 imap_greet(struct imap_conn *conn)
 {
-	wire_out_cond(
-	    imap_out(conn), STR_NONE, WIRE_OK, imap_capabilities(conn), STR("Turnstone ready"));
+	imap_say_ok(conn, imap_capabilities(conn), "Turnstone ready");
 	conn->session.greeted = true;
 	stream_kick(conn->session.stream);
 }
@@ -82,8 +81,8 @@ print_greeting(struct imap_cmd *cmd)
 	if (cmd->result != IMAP_RESULT_OK && cmd->after == IMAP_AFTER_NOTHING) {
 		imap_greet(conn);
 	} else if (cmd->result == IMAP_RESULT_OK) {
-		wire_out_cond(
-		    imap_out(conn), STR_NONE, WIRE_PREAUTH, imap_capabilities(conn), cmd->text);
+		cmd->code = imap_capabilities(conn);
+		imap_print_reply(cmd);
 		conn->session.greeted = true;
 	}
 }
@@ -91,16 +90,10 @@ print_greeting(struct imap_cmd *cmd)
 static void
 print_reply(struct imap_cmd *cmd)
 {
-	static const enum wire_cond cond[] = {
-	    [IMAP_RESULT_OK] = WIRE_OK,
-	    [IMAP_RESULT_NO] = WIRE_NO,
-	    [IMAP_RESULT_BAD] = WIRE_BAD,
-	};
-
 	if (cmd->tell_capabilities && cmd->result == IMAP_RESULT_OK)
 		cmd->code = imap_capabilities(cmd->conn);
 	transcript_reply_begin(transcript_of(cmd->conn), cmd);
-	wire_out_cond(imap_out(cmd->conn), cmd->tag, cond[cmd->result], cmd->code, cmd->text);
+	imap_print_reply(cmd);
 	transcript_reply_end(transcript_of(cmd->conn), cmd);
 }
 

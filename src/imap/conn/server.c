@@ -8,6 +8,7 @@
 #include "imap/hide.h"
 #include "imap/log/transcript.h"
 #include "net/tally.h"
+#include "texts/texts.h"
 
 void
 imap_server_init(struct imap_server *server)
@@ -80,6 +81,7 @@ imap_rules_unref(struct imap_rules **rules)
 		return;
 	imap_forget_capabilities(r);
 	imap_hides_free(&r->hides);
+	texts_set_unref(&r->languages);
 	conf_unref(&r->conf);
 	mem_free(r);
 }
@@ -96,10 +98,11 @@ end_transcripts(struct imap_loop *il)
 }
 
 void
-imap_loop_configure(struct imap_loop *il, struct conf *conf)
+imap_loop_configure(struct imap_loop *il, struct conf *conf, struct texts_set *languages)
 {
 	imap_rules_unref(&il->rules);
 	il->rules = rules_new(conf, auth_default_domain(il->server->auth));
+	il->rules->languages = texts_set_ref(languages);
 	end_transcripts(il);
 }
 
@@ -110,7 +113,7 @@ imap_loop_configure(struct imap_loop *il, struct conf *conf)
 
 void
 imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index, struct loop *loop,
-    struct conf *conf)
+    struct conf *conf, struct texts_set *languages)
 {
 	*il = (struct imap_loop){
 	    .server = server,
@@ -120,7 +123,7 @@ imap_loop_init(struct imap_loop *il, struct imap_server *server, unsigned index,
 	};
 	session_loop_init(&il->sessions, index, server->loop_count);
 	pace_init(il);
-	imap_loop_configure(il, conf);
+	imap_loop_configure(il, conf, languages);
 }
 
 void

@@ -35,6 +35,7 @@ imap_turn_new(struct imap_conn *conn)
 	turn->serial = ++conn->il->serial;
 	turn->rules = conn->il->rules;
 	turn->rules->refs++;
+	turn->texts = turn->rules->texts;
 	arena_on_free(a, unref_rules, turn);
 	turn->slots = imap_slots_new(&conn->server->reg, IMAP_LIFE_TURN, a);
 	imap_hides_begin(conn, turn);

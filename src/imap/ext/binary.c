@@ -50,7 +50,7 @@ locate_size(const struct imap_fetched *message, struct imap_value *value)
 }
 
 static const struct imap_refusal unknown_cte = {
-    "UNKNOWN-CTE", "A part has an unknown transfer encoding"};
+    "UNKNOWN-CTE", N_("A part has an unknown transfer encoding")};
 
 static const struct imap_fetch_item fetch_items[] = {
     {.name = "BINARY",

@@ -47,7 +47,7 @@ tell_still_here(struct imap_teller *teller, struct imap_conn *conn, bool expunge
 	(void)expunge;
 	/* To a client that takes nothing it is of no use. */
 	if (teller->due && stream_out_pending(conn->session.stream) == 0)
-		wire_out_cond(imap_out(conn), STR_NONE, WIRE_OK, STR_NONE, STR("Still here"));
+		imap_say_ok(conn, STR_NONE, "Still here");
 	teller->due = false;
 	return true;
 }
@@ -96,7 +96,7 @@ cmd_idle(struct imap_cmd *cmd)
 {
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
-	wire_out_continue(imap_out(cmd->conn), STR("idling"));
+	imap_say_continue(cmd->conn, "idling");
 	if (!imap_tell(cmd->conn, IMAP_TELL_WAITING, true))
 		return IMAP_WAIT; /* the mailbox is gone, and the connection with it */
 	cmd->line = idle_line;

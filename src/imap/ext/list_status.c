@@ -8,7 +8,7 @@ begin_status(struct imap_cmd *cmd, const struct wire_list *args, const char **fa
 	struct imap_status_items *items = arena_new_object(cmd->arena, struct imap_status_items);
 
 	if (!imap_status_find(cmd, &args->status, items))
-		*fault = "Unknown STATUS item";
+		*fault = N_("Unknown STATUS item");
 	return items;
 }
 

@@ -148,7 +148,7 @@ print_selected(struct imap_conn *conn)
 	wire_out_ok_begin(out);
 	wire_out_code_mailboxid(out,
 	    store_mailbox_object_id(store_mailbox_account(mailbox), store_mailbox_id(mailbox), id));
-	wire_out_ok_end(out, "Ok");
+	imap_say_end(conn, "Ok");
 }
 
 static const struct imap_fetch_item fetch_items[] = {

@@ -414,10 +414,13 @@ transcript_reply_begin(struct transcript *t, const struct imap_cmd *cmd)
 void
 transcript_reply_end(struct transcript *t, const struct imap_cmd *cmd)
 {
+	struct str text;
+
 	if (t == NULL || cmd->def != NULL)
 		return;
+	text = cmd_text(cmd);
 	stream_tap_skip(t->conn->session.stream);
 	take_time(t);
-	note(t, 'S', "[tag] BAD %.*s", STR_ARG(cmd->text));
+	note(t, 'S', "[tag] BAD %.*s", STR_ARG(text));
 	hand_over(t);
 }

@@ -2,6 +2,7 @@
 /* See rights.h. */
 #include "imap/place/rights.h"
 
+#include "texts/texts.h"
 #include "wire/utf7.h"
 
 /* ---- as of now */
@@ -34,7 +35,8 @@ imap_rights_ask(struct imap_conn *conn)
 	box->rights = imap_rights_of(login, box->name);
 	/* RFC 4314 section 5.1: who may not read what is selected cannot go on with it. */
 	if ((box->rights & AUTH_RIGHT_READ) == 0)
-		return end_login(conn, "NOPERM", "The selected mailbox may not be read any more");
+		return end_login(
+		    conn, "NOPERM", N_("The selected mailbox may not be read any more"));
 	/* RFC 4314 section 5.2 */
 	box->read_only = box->examined || (box->rights & IMAP_RIGHTS_CHANGE) == 0;
 	return true;
@@ -344,28 +346,27 @@ cmd_no_right(struct imap_cmd *cmd, unsigned missing)
 		unsigned right;
 		const char *text;
 	} rights[] = {
-	    {AUTH_RIGHT_LOOKUP, "\"l\" (see the mailbox)"},
-	    {AUTH_RIGHT_READ, "\"r\" (read)"},
-	    {AUTH_RIGHT_SEEN, "\"s\" (set \\Seen)"},
-	    {AUTH_RIGHT_WRITE, "\"w\" (set flags)"},
-	    {AUTH_RIGHT_INSERT, "\"i\" (insert messages)"},
-	    {AUTH_RIGHT_POST, "\"p\" (post)"},
-	    {AUTH_RIGHT_CREATE, "\"k\" (create mailboxes)"},
-	    {AUTH_RIGHT_DELETE, "\"x\" (delete the mailbox)"},
-	    {AUTH_RIGHT_DELETED, "\"t\" (set \\Deleted)"},
-	    {AUTH_RIGHT_EXPUNGE, "\"e\" (expunge)"},
-	    {AUTH_RIGHT_ADMINISTER, "\"a\" (administer)"},
+	    {AUTH_RIGHT_LOOKUP, N_("\"l\" (see the mailbox)")},
+	    {AUTH_RIGHT_READ, N_("\"r\" (read)")},
+	    {AUTH_RIGHT_SEEN, N_("\"s\" (set \\Seen)")},
+	    {AUTH_RIGHT_WRITE, N_("\"w\" (set flags)")},
+	    {AUTH_RIGHT_INSERT, N_("\"i\" (insert messages)")},
+	    {AUTH_RIGHT_POST, N_("\"p\" (post)")},
+	    {AUTH_RIGHT_CREATE, N_("\"k\" (create mailboxes)")},
+	    {AUTH_RIGHT_DELETE, N_("\"x\" (delete the mailbox)")},
+	    {AUTH_RIGHT_DELETED, N_("\"t\" (set \\Deleted)")},
+	    {AUTH_RIGHT_EXPUNGE, N_("\"e\" (expunge)")},
+	    {AUTH_RIGHT_ADMINISTER, N_("\"a\" (administer)")},
 	};
-	struct buf text = {0};
-	struct str kept;
+	struct buf names = {0};
 
 	for (size_t i = 0; i < sizeof(rights) / sizeof(*rights); i++)
 		if ((missing & rights[i].right) != 0)
-			buf_printf(&text, "%s %s",
-			    text.n > 0 ? "," : "Not permitted; missing:", rights[i].text);
-	kept = arena_str(cmd->arena, buf_as_str(&text));
-	buf_fini(&text);
-	return cmd_no(cmd, "NOPERM", kept.p);
+			buf_printf(&names, "%s%s", names.n > 0 ? ", " : "",
+			    texts_find(imap_texts(cmd->conn), rights[i].text));
+	(void)cmd_no_with(cmd, "NOPERM", "Not permitted; missing: %s", buf_cstr(&names));
+	buf_fini(&names);
+	return IMAP_DONE;
 }
 
 enum imap_next

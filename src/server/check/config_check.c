@@ -10,8 +10,10 @@
 #include "auth/grants.h"
 #include "auth/settings/settings.h"
 #include "base/mem.h"
+#include "imap/settings.h"
 #include "net/network.h"
 #include "server/config/auth_setup.h"
+#include "texts/texts.h"
 
 void
 config_check_fault(const struct conf *conf, const void *settings, const char *options,
@@ -66,6 +68,34 @@ config_check_blame(const struct conf *conf, const struct settings_listener *list
 {
 	return listener != NULL ? settings_listener_blame(conf, listener, options, out)
 	                        : conf_blame(conf, settings, options, out);
+}
+
+/* Each line of what a folder of catalogues has. */
+static void
+put_lines(const struct conf *conf, const struct buf *lines, struct buf *out)
+{
+	struct str rest = buf_as_str(lines), line;
+
+	while (rest.n > 0 && str_split(&rest, '\n', &line))
+		config_check_fault(conf, conf_get(conf, &imap_conf), "languages.folder", out,
+		    "%.*s", STR_ARG(line));
+}
+
+static void
+check_languages(const struct conf *conf, struct buf *faults, struct buf *warnings)
+{
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+	struct buf wrong = {0}, odd = {0};
+	struct texts_set *set;
+
+	if (s->languages.n == 0)
+		return;
+	set = texts_set_load(s->languages.p, &wrong, &odd);
+	put_lines(conf, &wrong, faults);
+	put_lines(conf, &odd, warnings);
+	texts_set_unref(&set);
+	buf_fini(&wrong);
+	buf_fini(&odd);
 }
 
 /* ---- two on one port ---- */
@@ -192,6 +222,7 @@ check_file(const struct config_check *how, const struct conf *conf, struct buf *
 	check_metrics(conf, faults, warnings);
 	(void)auth_settings_check(conf, faults);
 	check_grants(conf, faults, warnings);
+	check_languages(conf, faults, warnings);
 	config_check_idle(conf, warnings);
 }
 

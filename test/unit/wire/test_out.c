@@ -183,7 +183,7 @@ conditions(void **state)
 	printed("COPYUID 7 4:5,9 1:3");
 	wire_out_ok_begin(&b);
 	wire_out_code_number(&b, "UIDNEXT", 7);
-	wire_out_ok_end(&b, "Next");
+	wire_out_ok_end(&b, STR("Next"));
 	printed("* OK [UIDNEXT 7] Next\r\n");
 	wire_out_code_permanentflags(&b, 0, NULL, 0, false);
 	printed("PERMANENTFLAGS ()");

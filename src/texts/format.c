@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The conversions of printf formats.  A translation is a format that comes from a file: what it
+ * takes from the stack must be what the English text takes.
+ */
+#include "texts/texts.h"
+
+enum { CONVERSIONS_MAX = 9 };
+
+struct conversions {
+	struct str v[CONVERSIONS_MAX]; /* "s", ".3u", in the order of the values */
+	size_t n;
+	bool numbered;
+};
+
+/* "2$" behind a percent sign; 0: no such number. */
+static size_t
+take_number(const char **p)
+{
+	size_t n = 0;
+
+	if ((*p)[0] >= '1' && (*p)[0] <= '9' && (*p)[1] == '$') {
+		n = (size_t)((*p)[0] - '0');
+		*p += 2;
+	}
+	return n;
+}
+
+static bool
+put(struct conversions *c, size_t number, struct str spec)
+{
+	bool numbered = number > 0;
+
+	if (c->n > 0 && numbered != c->numbered)
+		return false; /* undefined for printf */
+	c->numbered = numbered;
+	if (!numbered)
+		number = c->n + 1;
+	if (number > CONVERSIONS_MAX)
+		return false;
+	if (c->v[number - 1].n > 0)
+		return str_eq(c->v[number - 1], spec); /* a value may be used twice */
+	c->v[number - 1] = spec;
+	c->n++;
+	return true;
+}
+
+/* False: a conversion that no text may have. */
+static bool
+read_format(const char *p, struct conversions *c)
+{
+	*c = (struct conversions){.n = 0};
+	while ((p = strchr(p, '%')) != NULL) {
+		const char *spec = p + 1;
+		size_t number = take_number(&spec);
+		size_t n = strspn(spec, "0123456789.-+ #hlzjt");
+
+		p = spec + n;
+		if (*p == '%' && n == 0 && number == 0) {
+			p++;
+			continue;
+		}
+		if (*p == '\0' || strchr("sdiuxXc", *p) == NULL ||
+		    !put(c, number, str_range(spec, p + 1)))
+			return false;
+	}
+	return true;
+}
+
+bool
+texts_same_conversions(const char *english, const char *said)
+{
+	struct conversions a, b;
+
+	if (!read_format(english, &a))
+		return true; /* not a format: "cannot hold * or %" */
+	if (!read_format(said, &b) || a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) /* with a gap in the numbers one of b is empty */
+		if (!str_eq(a.v[i], b.v[i]))
+			return false;
+	return true;
+}
