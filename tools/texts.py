@@ -104,20 +104,13 @@ def sources():
 
 
 def pot(files):
-    where, formats = {}, set()
-    for f in files:
-        for word, is_format in f.texts:
-            where.setdefault(word, [])
-            if f.path not in where[word]:
-                where[word].append(f.path)
-            if is_format:
-                formats.add(word)
+    """By text and without the places, so that it changes when a text does and not when a file moves."""
+    formats = {word for f in files for word, is_format in f.texts if is_format}
     out = ["# SPDX-License-Identifier: Apache-2.0",
            "# What the server says to users of IMAP clients.  Made by ./dev texts.",
            'msgid ""', 'msgstr ""', '"Project-Id-Version: turnstone\\n"', '"MIME-Version: 1.0\\n"',
            '"Content-Type: text/plain; charset=UTF-8\\n"', '"Content-Transfer-Encoding: 8bit\\n"', ""]
-    for word in sorted(where, key=lambda w: (where[w][0], w)):
-        out += [f"#: {path}" for path in where[word]]
+    for word in sorted({word for f in files for word, _ in f.texts}):
         out += ["#, c-format"] * (word in formats) + [f"msgid {word}", 'msgstr ""', ""]
     return "\n".join(out[:-1]) + "\n"
 

@@ -74,7 +74,7 @@ print_record(struct auth *auth, const struct auth_alias *alias, struct buf *out,
 			err = refuse_alias(why_r, "an alias stands for users, not for a domain");
 		else if (!auth_alias_name(auth, alias->targets[i], &name))
 			err = refuse_alias(why_r,
-			    "what an alias stands for is local or local@domain, without blanks");
+			    "the target of an alias is local or local@domain, without blanks");
 		buf_vstr(out, buf_as_str(&name));
 	}
 	buf_fini(&name);
@@ -146,7 +146,7 @@ auth_alias_get(struct auth *auth, struct str name, struct arena *arena, struct a
 	err = store_record_get(auth->store, buf_as_str(&key), &value);
 	if (err == TS_OK && !parse(buf_as_str(&value), arena, alias_r))
 		err = TS_FAIL(
-		    TS_DAMAGED, "the record of alias %.*s is of an unknown format", STR_ARG(name));
+		    TS_DAMAGED, "the record of alias %.*s has an unknown format", STR_ARG(name));
 	buf_fini(&key);
 	buf_fini(&value);
 	return err;
@@ -166,7 +166,7 @@ list_alias(struct str key, struct str value, void *arg)
 	bool more;
 
 	if (!parse(value, arena, &alias)) {
-		(void)TS_FAIL(TS_DAMAGED, "the record of alias %.*s is of an unknown format",
+		(void)TS_FAIL(TS_DAMAGED, "the record of alias %.*s has an unknown format",
 		    STR_ARG(alias.name));
 		alias = (struct auth_alias){.name = alias.name, .unreadable = true};
 	}

@@ -150,7 +150,7 @@ permit(struct auth *auth, const struct auth_request *req, const struct auth_fact
 		login->grant = auth_grant_ref(auth->full);
 	if (login->grant != NULL)
 		return AUTH_OK;
-	login->why = "no grant lets them act for that user";
+	login->why = "no grant permits acting for that user";
 	return AUTH_DENIED;
 }
 
@@ -175,7 +175,7 @@ prepare_user(struct auth *auth, const struct auth_request *req, struct auth_logi
 
 	buf_fini(&named);
 	if (!ok) {
-		login->why = "the token is another user's";
+		login->why = "the token belongs to another user";
 		return false;
 	}
 	if (req->authzid.n > 0)
@@ -215,7 +215,7 @@ read_token(struct auth *auth, const struct auth_request *req, struct auth_token 
 	login->ends = token->ends;
 	if (!sasl_name_full(
 	        buf_as_str(&token->name), buf_as_str(&auth->default_domain), &login->authcid)) {
-		login->why = "the token names somebody who can be no user";
+		login->why = "the token names an invalid user";
 		return AUTH_FAILED;
 	}
 	return prepare_user(auth, req, login) ? AUTH_OK : AUTH_FAILED;
@@ -467,7 +467,7 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 	else if (err == TS_NOT_FOUND) {
 		pretend(auth, req);
 		if (token != NULL)
-			login->why = "the token's user is not known here";
+			login->why = "the token's user is unknown here";
 		return AUTH_FAILED;
 	} else if (err != TS_OK)
 		return err == TS_CONDITION ? AUTH_AGAIN : AUTH_UNAVAILABLE;

@@ -131,7 +131,7 @@ find_canonical(struct auth_chain *chain, struct str name, bool may_wait, struct 
 		return TS_OK;
 	if (err == TS_OK) {
 		log_msg(LOG_ERROR, "auth",
-		    "database %.*s calls %.*s %.*s, whom database %.*s knows: refused",
+		    "database %.*s maps %.*s to %.*s, a user of database %.*s: refused",
 		    STR_ARG(buf_as_str(&chain->dbs[at]->name)), STR_ARG(name),
 		    STR_ARG(user_r->name), STR_ARG(buf_as_str(&chain->dbs[before]->name)));
 		err = TS_UNAVAILABLE;
@@ -218,7 +218,7 @@ auth_chain_token(struct auth_chain *chain, const struct auth_request *req,
 	enum auth_result result = AUTH_FAILED;
 	const char *why = NULL;
 
-	*why_r = "no database takes tokens";
+	*why_r = "no database accepts tokens";
 	for (size_t i = 0; i < chain->n; i++) {
 		struct auth_db *db = chain->dbs[i];
 		enum auth_result one;

@@ -71,21 +71,21 @@ refusal(const struct auth_explain *e)
 	const struct auth_person *who = &e->who_is, *target = &e->target_is;
 
 	if (who->name.n == 0 || target->name.n == 0)
-		return "that is no name of a user";
+		return "that is not a user name";
 	if (who->err == TS_NOT_FOUND)
-		return "who would act is in no database";
+		return "the acting user is in no database";
 	if (who->err != TS_OK)
-		return "the database of who would act cannot be asked";
+		return "the database of the acting user is unavailable";
 	if (who->disabled)
-		return "who would act is disabled";
+		return "the acting user is disabled";
 	if (e->self)
 		return NULL;
 	if (e->grant == NULL)
-		return "no grant fits";
+		return "no grant matches";
 	if (target->err == TS_NOT_FOUND)
 		return "the user to act for is in no database";
 	if (target->err != TS_OK)
-		return "the database of the user to act for cannot be asked";
+		return "the database of the user to act for is unavailable";
 	return target->disabled ? "the user to act for is disabled" : NULL;
 }
 

@@ -15,7 +15,7 @@ static const struct conf_opt opts[] = {
         .flags = CONF_REQUIRED,
         AT(who),
         .prose = "Who may act for others: a user, a pattern in which `*` stands for any "
-                 "characters, or `group:NAME`, a group of `auth.group_file`."},
+                 "characters, or `group:NAME`, a group in `auth.group_file`."},
     {.name = "for",
         .type = CONF_STRING,
         .def = "",
@@ -26,28 +26,27 @@ static const struct conf_opt opts[] = {
         .type = CONF_LIST,
         .max = AUTH_GRANT_ITEMS_MAX,
         AT(mailboxes),
-        .prose = "The only mailboxes that there are for such a login: names in which `*` stands "
-                 "for any characters and `%` for any but `/`. Without it: all."},
+        .prose = "The only mailboxes that such a login can see: names in which `*` stands for any "
+                 "characters and `%` for any except `/`. Without it: all."},
     {.name = "rights",
         .type = CONF_STRING,
         .def = "lrswipkxtea",
         .min = 1,
         AT(rights),
-        .prose = "What such a login may do at the most, in letters of RFC 4314; `lr` is "
-                 "read-only."},
+        .prose =
+            "The maximum rights of such a login, in the letters of RFC 4314; `lr` is read-only."},
     {.name = "from",
         .type = CONF_LIST,
         .max = AUTH_GRANT_ITEMS_MAX,
         AT(from),
-        .prose = "From where: addresses, networks such as `10.0.0.0/8` or `2001:db8::/32`, "
-                 "`unix` for UNIX sockets. Without it: from anywhere."},
+        .prose = "From where: addresses, networks such as `10.0.0.0/8` or `2001:db8::/32`, `unix` "
+                 "for UNIX sockets. Without it: from anywhere."},
     {.name = "until",
         .type = CONF_STRING,
         .def = "",
         AT(until),
-        .prose = "When it ends: the end of a day such as `2027-01-01`, or a moment such as "
-                 "`2027-01-01T12:30Z`, in UTC unless an offset says otherwise. Without it: "
-                 "never."},
+        .prose = "When it ends: the end of a day such as `2027-01-01`, or a time such as "
+                 "`2027-01-01T12:30Z`, in UTC unless an offset is given. Without it: never."},
 };
 #undef AT
 
@@ -67,10 +66,10 @@ check_block(const void *settings, const struct conf_report *report)
 }
 
 const struct conf_table auth_grant_conf = {.name = "grant",
-    .prose = "Who may act for whom, and how far: `grant NAME { ... }`. The first grant that fits "
-             "a login decides: those here in their order, then those of `turnstone grant "
-             "add` by age, then the patterns of `turnstone user add --acts-for`. Without one "
-             "nobody acts for anybody else.",
+    .prose = "Who may act for whom, and how far: `grant NAME { ... }`. The first grant that "
+             "matches a login decides: those here in their order, then those of `turnstone grant "
+             "add`, oldest first, then the patterns of `turnstone user add --acts-for`. Without a "
+             "grant nobody may act for anyone else.",
     .opts = opts,
     .n = sizeof(opts) / sizeof(*opts),
     .struct_size = sizeof(struct auth_grant_settings),
@@ -105,7 +104,7 @@ check_empty(const struct conf *conf, const struct auth_grant_settings *s, const 
 	if (list->n > 0 || !conf_given(conf, s, option))
 		return true;
 	if (conf_blame(conf, s, option, faults))
-		buf_puts(faults, ": must not be empty; leave it out where all are meant\n");
+		buf_puts(faults, ": must not be empty; omit it to mean all\n");
 	return false;
 }
 

@@ -172,7 +172,7 @@ read_one(struct str key, struct str value, void *arg)
 		list_add(list, grant);
 	else
 		(void)TS_FAIL(TS_DAMAGED,
-		    "the record of grant %.*s is of an unknown format: it is not in force",
+		    "the record of grant %.*s has an unknown format: it is not in force",
 		    STR_ARG(name));
 	return true;
 }

@@ -76,7 +76,7 @@ read_again(struct auth *auth, const struct stat *now)
 		log_msg(LOG_ERROR, "auth", "%.*s", STR_ARG(line));
 	buf_fini(&faults);
 	if (groups == NULL) {
-		log_msg(LOG_ERROR, "auth", "%s: the groups that were read before stay in force",
+		log_msg(LOG_ERROR, "auth", "%s: the groups that were read earlier stay in force",
 		    auth->group_path);
 		return;
 	}

@@ -20,7 +20,7 @@ auth_user_read(struct store *store, struct str name, struct arena *arena, struct
 	err = store_record_get(store, buf_as_str(&key), &value);
 	if (err == TS_OK && !auth_user_parse(name, buf_as_str(&value), arena, user_r))
 		err = TS_FAIL(
-		    TS_DAMAGED, "the record of user %.*s is of an unknown format", STR_ARG(name));
+		    TS_DAMAGED, "the record of user %.*s has an unknown format", STR_ARG(name));
 	buf_fini(&key);
 	buf_wipe_fini(&value);
 	return err;

@@ -105,10 +105,10 @@ replaced(const struct store_change *change)
 	const struct replacing *r = change->arg;
 
 	if (change->err == TS_OK)
-		log_msg(LOG_INFO, "auth", "the password of %.*s has a new hash: %s",
-		    STR_ARG(r->name), r->scheme);
+		log_msg(LOG_INFO, "auth", "the password of %.*s was rehashed: %s", STR_ARG(r->name),
+		    r->scheme);
 	else if (change->err != TS_CONDITION)
-		log_msg(LOG_WARNING, "auth", "the password of %.*s cannot be given a new hash: %s",
+		log_msg(LOG_WARNING, "auth", "the password of %.*s cannot be rehashed: %s",
 		    STR_ARG(r->name), ts_err_name(change->err));
 	atomic_fetch_sub(&r->renewing->under_way, 1);
 	unref(r->renewing);

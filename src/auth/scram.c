@@ -23,8 +23,7 @@ kept(const struct store_change *change)
 {
 	if (change->err != TS_OK)
 		log_msg(LOG_WARNING, NULL,
-		    "the secret that makes up SCRAM salts cannot be kept: another one after the "
-		    "next start");
+		    "the secret for SCRAM salts cannot be stored: the next start makes a new one");
 }
 
 /* Nobody waits for it: who logs in meanwhile has a worker, and the secret is in memory. */

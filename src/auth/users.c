@@ -330,7 +330,7 @@ list_user(struct str key, struct str value, void *arg)
 
 	if (!auth_user_parse(name, value, arena, &user)) {
 		(void)TS_FAIL(
-		    TS_DAMAGED, "the record of user %.*s is of an unknown format", STR_ARG(name));
+		    TS_DAMAGED, "the record of user %.*s has an unknown format", STR_ARG(name));
 		user = (struct auth_user){.name = name, .unreadable = true};
 	}
 	more = lister->fn(&user, lister->arg);

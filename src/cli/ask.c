@@ -152,7 +152,7 @@ with_server(const struct args *args, const char *path, int fd, struct str wire,
 	close(fd);
 	code = verdict(args, answer, &text, out);
 	if (answer == TALK_NONE)
-		fprintf(stderr, "turnstone %s: the server on %s did not answer to the end\n",
+		fprintf(stderr, "turnstone %s: the server on %s did not finish its answer\n",
 		    args->cmd->name, path);
 	buf_wipe_fini(&text);
 	return code;
@@ -178,7 +178,7 @@ may_begin(const struct args *args, const struct conf *conf)
 
 	if (settings_path(args) != NULL || access(s->data.p, F_OK) == 0)
 		return true;
-	fprintf(stderr, "turnstone %s: no server runs, and there is no data folder %s\n",
+	fprintf(stderr, "turnstone %s: no server is running, and there is no data folder %s\n",
 	    args->cmd->name, s->data.p);
 	return false;
 }
@@ -198,7 +198,7 @@ ask_conf(const struct args *args, struct conf *conf, struct str wire, const stru
 		fprintf(stderr, "turnstone %s: the control socket %s: %s\n", args->cmd->name,
 		    buf_cstr(&path), strerror(errno));
 	} else if (needs_server(wire)) {
-		fprintf(stderr, "turnstone %s: no server runs (there is none on %s)\n",
+		fprintf(stderr, "turnstone %s: no server is running (there is none on %s)\n",
 		    args->cmd->name, buf_cstr(&path));
 		settings_hint(args);
 		code = EXIT_NO_SERVER;
@@ -238,7 +238,7 @@ ask_with(const struct args *args, struct buf *wire, const struct talk_bulk *bulk
 	int code = EXIT_FAILED;
 
 	if (wire->n > REQUEST_BYTES_MAX)
-		fprintf(stderr, "turnstone %s: this is too much for one request (%zu bytes)\n",
+		fprintf(stderr, "turnstone %s: the request is too large (%zu bytes)\n",
 		    args->cmd->name, wire->n);
 	else if (!ask_running(args, buf_as_str(wire), bulk, out, &code) &&
 	         settings_load(args, &conf))

@@ -150,13 +150,13 @@ manual_commands(const char *date, struct buf *out)
 
 	page_begin(date, "TURNSTONE", "1", out);
 	buf_puts(out,
-	    ".Nm turnstone\n.Nd IMAP server that can change its user without "
-	    "reconnecting\n.Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar options\n.Nm\n.Cm "
+	    ".Nm turnstone\n.Nd IMAP server whose connections can switch users"
+	    "\n.Sh SYNOPSIS\n.Nm\n.Ar command\n.Op Ar options\n.Nm\n.Cm "
 	    "help\n.Op Ar command | topic | option\n.Sh DESCRIPTION\n.Nm\nis a mail server for "
 	    "IMAP and LMTP, and the commands that an administrator needs for it.\n"
-	    "Commands speak with the running server through its control socket; where "
-	    "none runs, those that can do without work on the store themselves.\n"
-	    "Options may stand anywhere after the command, as\n.Fl Fl name "
+	    "Commands talk to the running server through its control socket; if none is "
+	    "running, those that do not need it work on the store directly.\n"
+	    "Options may appear anywhere after the command, as\n.Fl Fl name "
 	    "Ar value\nor\n.Fl Fl name Ns = Ns Ar value ;\n.Fl Fl\nends them.\n"
 	    ".Sh COMMANDS\n");
 	for (size_t i = 0; (c = help_cmd_at(i)) != NULL; i++)

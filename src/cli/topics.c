@@ -16,11 +16,11 @@ exit_codes(struct buf *out)
 		int code;
 		const char *text;
 	} codes[] = {
-	    {EXIT_OK, "done; what was to be stored is on disk"},
+	    {EXIT_OK, "success; everything to be stored is on disk"},
 	    {EXIT_FAILED, "failed; standard error says why"},
-	    {EXIT_USAGE, "wrong usage; nothing was done"},
-	    {EXIT_DAMAGE, "damage was found, or not all could be done: each thing is named"},
-	    {EXIT_NO_SERVER, "no server runs, and this needs one"},
+	    {EXIT_USAGE, "incorrect usage; nothing was done"},
+	    {EXIT_DAMAGE, "damage was found, or something could not be done: each item is named"},
+	    {EXIT_NO_SERVER, "no server is running, and this needs one"},
 	    {EXIT_REFUSED, "`grant explain`: not permitted"},
 	};
 
@@ -51,12 +51,12 @@ limits(struct buf *out)
 }
 
 const struct topic topics[] = {
-    {"config", "CONFIGURATION", "where settings come from, and how to change them",
-        "The file is the one that `--config` names, else the one that the variable\n"
-        "`TURNSTONE_CONFIG` of the environment names, else\n"
-        "`/etc/turnstone/turnstone.conf` if it is there; without a file all options\n"
-        "have their defaults. `turnstone config defaults` prints all of them with\n"
-        "their meaning, as a file to begin with.\n"
+    {"config", "CONFIGURATION", "where settings come from and how to change them",
+        "The configuration file is the one given with `--config`, or else the one named\n"
+        "by the environment variable `TURNSTONE_CONFIG`, or else\n"
+        "`/etc/turnstone/turnstone.conf` if it exists; without a file all options have\n"
+        "their defaults. `turnstone config defaults` prints all options with their\n"
+        "meaning, as a file to start from.\n"
         "\n"
         "  # a comment\n"
         "  default_domain = example.net;\n"
@@ -66,15 +66,15 @@ const struct topic topics[] = {
         "Sizes are bytes, or end in K, M, G or T; durations have ms, s, m,\n"
         "h, d, w. Paths are relative to the folder of the file.\n"
         "\n"
-        "Before a change is put in force, `turnstone config check` looks for faults\n"
-        "and names each with its line. `turnstone reload`, or SIGHUP, applies it; a\n"
-        "file with a fault leaves the old settings in force and says so. Some options\n"
+        "Before you apply a change, `turnstone config check` looks for faults and names\n"
+        "each with its line. `turnstone reload`, or SIGHUP, applies it; if the file has\n"
+        "a fault, the reload says so and the old settings stay in force. Some options\n"
         "need a restart: the reload names those that have changed.\n",
         NULL},
     {"switching", "SWITCHING USERS", "one connection for many users (RFC 8437)",
-        "A gateway, such as a web mailer, holds a few connections open and gives\n"
-        "each to one user after the other; none is closed between them. It logs in\n"
-        "as itself, for a user, and ends that login with UNAUTHENTICATE:\n"
+        "A gateway, such as a webmail, keeps a few connections open and uses each for\n"
+        "one user after another without closing it in between. It authenticates as\n"
+        "itself, acts for a user, and ends that login with UNAUTHENTICATE:\n"
         "\n"
         "  turnstone user add gateway --acts-for '*@example.net'\n"
         "\n"
@@ -86,8 +86,8 @@ const struct topic topics[] = {
         "  C: d AUTHENTICATE PLAIN base64(bob NUL gateway NUL password)\n"
         "\n"
         "The lines from c on may be sent in one segment: the switch costs no round\n"
-        "trip. TLS and the answer to ID stay; what was selected or enabled does not.\n"
-        "The option `unauthenticate` says who may do it.\n"
+        "trip. TLS and what the client said with ID stay; what was selected or enabled\n"
+        "does not. The option `unauthenticate` says who may use it.\n"
         "\n"
         "JavaMail, imaplib and Mail::IMAPClient send PROXYAUTH instead, after a login\n"
         "as the gateway itself; the option is `proxyauth`:\n"
@@ -97,9 +97,9 @@ const struct topic topics[] = {
         "  S: b OK [CAPABILITY ...] Acting for that user\n",
         NULL},
     {"grants", "GRANTS", "who may act for whom, and how far",
-        "Who logs in as one user to act for another needs a grant. It says who, for\n"
-        "whom, and how far: which mailboxes there are for such a login, which rights\n"
-        "it has at the most, from where, until when:\n"
+        "Acting for another user requires a grant. A grant says who may act, for whom,\n"
+        "and how far: which mailboxes such a login can see, which rights it has at\n"
+        "most, from where, and until when:\n"
         "\n"
         "  turnstone grant add gateway --for '*@voice.example' \\\n"
         "      --mailboxes Voicemail --rights lrswit --from 10.0.0.0/8 \\\n"
@@ -112,41 +112,41 @@ const struct topic topics[] = {
         "    rights = lrswit; from = [10.0.0.0/8]; until = 2027-01-01\n"
         "  }\n"
         "\n"
-        "The first that fits decides, in this order: those of the configuration as\n"
-        "they stand in the file; those of `grant add`, the oldest first; the patterns\n"
-        "of `user add --acts-for`. One that does not fit (another address, expired) is\n"
-        "passed over. `turnstone grant explain gateway alice` says which decides, and\n"
+        "The first grant that matches decides, in this order: those of the configuration\n"
+        "in the order of the file; those of `grant add`, oldest first; the patterns of\n"
+        "`user add --acts-for`. A grant that does not match (another address, expired)\n"
+        "is skipped. `turnstone grant explain gateway alice` says which one decides, and\n"
         "why the others do not.\n"
         "\n"
-        "Rights are the upper bound: such a login may do what the user may and the\n"
-        "grant allows, both. A mailbox that the grant does not name does not exist for\n"
-        "it; what is below a mailbox has to be named, too (`Voicemail/*`).\n"
+        "Rights are an upper bound: such a login may do only what both the user may do\n"
+        "and the grant allows. Mailboxes that the grant does not name do not exist for\n"
+        "it; mailboxes below another must be named as well (`Voicemail/*`).\n"
         "\n"
-        "When a grant is removed, changed or expires, when a user is disabled or leaves\n"
-        "a group, the logins that it permitted end with BYE. Groups are those of the\n"
-        "file `auth.group_file`.\n",
+        "When a grant is removed, changed or expires, or a user is disabled or leaves a\n"
+        "group, the logins that it permitted end with BYE. Groups come from the file\n"
+        "`auth.group_file`.\n",
         NULL},
-    {"limits", "LIMITS", "what the server refuses, and the options for it",
-        "Whatever a client can make large, many or slow has a limit. Beyond it a\n"
-        "command gets BAD or NO, or the connection BYE, with the reason. These are\n"
-        "the options and their defaults. What each means is in\n"
-        "turnstone.conf(5) and in `turnstone config defaults`.\n"
+    {"limits", "LIMITS", "what the server refuses, and which options control it",
+        "Everything that a client can make large, numerous or slow has a limit. Beyond\n"
+        "it a command gets BAD or NO, or the connection BYE, with the reason. These\n"
+        "are the options and their defaults; turnstone.conf(5) and\n"
+        "`turnstone config defaults` explain each.\n"
         "\n",
         limits},
     {"files", "FILES", "where things are on disk",
         "In the data folder, `server.data`, which is `/var/lib/turnstone` by default:\n"
         "\n"
-        "  store/           users, mailboxes, messages; one process at a time has it\n"
+        "  store/           users, mailboxes, messages; one process at a time uses it\n"
         "  control.sock     for commands to the running server (`server.control`)\n"
-        "  tls/             a self-signed certificate, made when none is configured\n"
+        "  tls/             a self-signed certificate, created if none is configured\n"
         "\n"
         "Elsewhere:\n"
         "\n"
         "  /etc/turnstone/turnstone.conf                  the configuration\n"
         "  /usr/lib/systemd/system/turnstone.service      the unit of the package\n"
         "\n"
-        "To save the store use `turnstone backup`: a copy of the files of a running\n"
-        "server is no backup.\n",
+        "To back up the store use `turnstone backup`: a copy of the files of a running\n"
+        "server is not a backup.\n",
         NULL},
     {"exit-codes", "EXIT STATUS", "what the exit code of a command means",
         "All commands end with one of these:\n"

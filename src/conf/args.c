@@ -68,7 +68,7 @@ take_option(struct args *args, int argc, char **argv, int *i)
 	if (o == NULL)
 		return no_option(args->cmd, word, name);
 	if (o->value == NULL && value != NULL)
-		return complain(args->cmd, "no value may be given in ", word);
+		return complain(args->cmd, "no value is allowed in ", word);
 	if (o->value != NULL && value == NULL) {
 		if (*i + 1 >= argc)
 			return complain(args->cmd, "a value is missing after ", word);

@@ -372,7 +372,7 @@ bind_node(struct scope *s, const struct conf_node *node)
 		bind_object(s, node);
 	} else if (each_instance(s, find_option, &l)) {
 		if (node->type == CONF_NODE_OBJECT)
-			option_fault(s, node->line, l.path, "takes a value, it is no section");
+			option_fault(s, node->line, l.path, "takes a value; it is not a section");
 		else
 			bind_value(s, &l, node);
 	} else if (section) {
@@ -406,7 +406,7 @@ check_list(struct scope *s, const struct conf_opt *opt, const void *field, unsig
 		return true;
 	if (opt->max == 0)
 		option_fault(
-		    s, line, str_of(opt->name), "needs %lld items or more", (long long)opt->min);
+		    s, line, str_of(opt->name), "needs at least %lld items", (long long)opt->min);
 	else
 		option_fault(s, line, str_of(opt->name), "takes %lld to %lld items, not %zu",
 		    (long long)opt->min, (long long)opt->max, n);

@@ -234,7 +234,7 @@ parse_quoted(struct parser *ps, struct str *text_r)
 			else
 				buf_putc(&b, *ps->p++);
 			if (!ok)
-				FAULT(ps, "a wrong escape after a backslash (a backslash itself "
+				FAULT(ps, "an invalid escape after a backslash (a backslash itself "
 				          "is \\\\)");
 		} else {
 			buf_putc(&b, *ps->p++);
@@ -490,7 +490,7 @@ add_key(struct parser *ps, struct conf_node *parent, struct str key, bool bare, 
 	while (bare && str_chr(rest, '.') != NULL) {
 		(void)str_split(&rest, '.', &part);
 		if (part.n == 0 || rest.n == 0 || ++depth > CONF_DEPTH_MAX) {
-			FAULT(ps, "%.*s is no name of an option", STR_ARG(key));
+			FAULT(ps, "%.*s is not an option name", STR_ARG(key));
 			return NULL;
 		}
 		parent = add_node(ps, parent, part, line);
@@ -592,7 +592,7 @@ replace_bytes(struct parser *ps, struct str text)
 			buf_str(&out, line);
 		} else {
 			conf_fault(ps->faults, ps->file, n, "%s",
-			    str_chr(line, '\0') != NULL ? "a NUL byte, which no text has"
+			    str_chr(line, '\0') != NULL ? "a NUL byte, which no text contains"
 			                                : "is not UTF-8 text");
 			put_readable(line, &out);
 			ps->replaced = true;

@@ -310,8 +310,8 @@ conf_value_set(const struct conf_opt *opt, struct str text, unsigned line, const
 		if (!in_bounds(opt, (int64_t)text.n, why))
 			return false;
 		if (opt->type == CONF_PATH && text.n > 0 && text.p[0] == '~') {
-			buf_puts(why, "must be a whole path, since ~ stands for nobody's folder "
-			              "here (a name that begins so is written ./~)");
+			buf_puts(why, "must be a full path: ~ is not expanded here (write ./~ for "
+			              "a name that begins with ~)");
 			return false;
 		}
 		*(struct str *)field =

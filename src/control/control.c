@@ -133,11 +133,11 @@ welcome(struct control *control, int fd)
 	pthread_t thread;
 
 	if (!may_ask(fd)) {
-		turn_away(fd, "the server answers root and the user it runs as, nobody else\n");
+		turn_away(fd, "the server answers only root and the user it runs as\n");
 		return;
 	}
 	if (!count_in(control)) {
-		turn_away(fd, "too many commands are under way: wait for one to end, or raise "
+		turn_away(fd, "too many commands are running: wait for one to end, or raise "
 		              "server.control_connections\n");
 		return;
 	}
@@ -146,7 +146,7 @@ welcome(struct control *control, int fd)
 	TS_ASSERT(pthread_attr_init(&attr) == 0);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&thread, &attr, visit_thread, v) != 0) {
-		turn_away(fd, "the system gives the server no further thread\n");
+		turn_away(fd, "the system cannot start another thread for the server\n");
 		mem_free(v);
 		count_out(control);
 	}

@@ -100,9 +100,9 @@ carry_out(const struct channel *ch, const struct ops *ops, struct str wire, stru
 		    "the server does not know the request '%.*s': is it of another version?\n",
 		    STR_ARG(req->verb));
 	else if (op->needs_server && ops->server == NULL)
-		buf_puts(text, "no server runs on this store\n");
+		buf_puts(text, "no server is running on this store\n");
 	else if (channel_stopping(ch) && !op->while_stopping)
-		buf_puts(text, "the server is going down: try again when it is back\n");
+		buf_puts(text, "the server is shutting down: try again when it is back\n");
 	else
 		ok = op->run(ops, req, text, &c.io);
 	if (op != NULL && ops->server != NULL)

@@ -254,7 +254,7 @@ rows_tell_faults(struct str rows, const char *command, const char *kind)
 		if (!row_find(row, ROW_FAULT, 0, &fault))
 			continue;
 		row_find(row, "name", 0, &name);
-		fprintf(stderr, "turnstone %s: %s %.*s: the record is of an %.*s\n", command, kind,
+		fprintf(stderr, "turnstone %s: %s %.*s: the record has an %.*s\n", command, kind,
 		    STR_ARG(buf_as_str(&name)), STR_ARG(buf_as_str(&fault)));
 		any = true;
 	}

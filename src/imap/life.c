@@ -185,12 +185,12 @@ conn_timed_out(void *arg)
 
 	if (cmd != NULL && (waits_for_disk(cmd) || waits_for_worker(cmd))) {
 		imap_log(conn, LOG_WARNING, "no answer from the store: closed");
-		imap_bye(conn, "UNAVAILABLE", "The mail store does not answer");
+		imap_bye(conn, "UNAVAILABLE", "The mail store is not responding");
 	} else if (cmd != NULL && cmd->yielded)
 		conn_set_timer(conn); /* it waits for the client to read: the stream's affair */
 	else {
 		conn->session.ending = "timeout";
-		imap_bye(conn, NULL,
-		    imap_login(conn) == NULL ? "Too long without a login" : "Idle for too long");
+		imap_bye(
+		    conn, NULL, imap_login(conn) == NULL ? "Login timed out" : "Idle for too long");
 	}
 }

@@ -62,5 +62,5 @@ cmd_no_room(struct imap_cmd *cmd)
 {
 	imap_log(cmd->conn, LOG_INFO, "refused: it needs more than limits.connection_memory");
 	return cmd_no(cmd, "LIMIT",
-	    "This takes more memory than a connection may have; ask for less at once");
+	    "The command needs more memory than a connection may use; request less at a time");
 }

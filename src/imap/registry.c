@@ -100,7 +100,7 @@ add_slots(struct imap_registry *reg, size_t i)
 static enum imap_next
 cmd_lacking(struct imap_cmd *cmd)
 {
-	return cmd_bad(cmd, "This server does not have this command");
+	return cmd_bad(cmd, "This server does not support this command");
 }
 
 #define LACKS(command)                                                                             \

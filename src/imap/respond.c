@@ -174,15 +174,15 @@ cmd_err(struct imap_cmd *cmd, enum ts_err err)
 	case TS_NOT_FOUND:
 		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
 	case TS_EXISTS:
-		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox of this name exists already");
+		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox with this name already exists");
 	case TS_INVALID:
-		return cmd_no(cmd, "CANNOT", "Not allowed for a mailbox of this name");
+		return cmd_no(cmd, "CANNOT", "Not possible for a mailbox with this name");
 	case TS_DENIED:
 		return cmd_no(cmd, "NOPERM", "Permission denied");
 	case TS_CONDITION:
 		return cmd_no(cmd, NULL, "The mailbox changed in the meantime; try again");
 	case TS_LIMIT:
-		return cmd_no(cmd, "LIMIT", "A limit of this server is reached");
+		return cmd_no(cmd, "LIMIT", "A server limit has been reached");
 	case TS_FULL:
 		return no_space(cmd);
 	case TS_IO:
@@ -191,9 +191,9 @@ cmd_err(struct imap_cmd *cmd, enum ts_err err)
 		return cmd_no(cmd, "UNAVAILABLE", "The mail store is unavailable; try again later");
 	case TS_DAMAGED:
 		return cmd_no(
-		    cmd, "SERVERBUG", "Stored data is damaged; please tell the administrator");
+		    cmd, "SERVERBUG", "Stored data is damaged; please contact the administrator");
 	case TS_BUG:
-		return cmd_no(cmd, "SERVERBUG", "Internal error; please tell the administrator");
+		return cmd_no(cmd, "SERVERBUG", "Internal error; please contact the administrator");
 	case TS_UNKNOWN:
 		/* Nobody knows what happened, so nothing may be said of it. */
 		imap_bye(cmd->conn, "UNAVAILABLE", "The outcome of the last command is unknown");
@@ -209,14 +209,14 @@ enum imap_next
 cmd_change_err(struct imap_cmd *cmd, const struct store_change *change)
 {
 	static const char *const limits[] = {
-	    [STORE_LIMIT_OTHER] = N_("A limit of the server is reached"),
-	    [STORE_LIMIT_KEYWORDS] = N_("The mailbox has as many keywords as it may have"),
-	    [STORE_LIMIT_KEYWORD_BYTES] = N_("A new keyword is longer than keywords may be"),
+	    [STORE_LIMIT_OTHER] = N_("A server limit has been reached"),
+	    [STORE_LIMIT_KEYWORDS] = N_("The mailbox cannot have more keywords"),
+	    [STORE_LIMIT_KEYWORD_BYTES] = N_("A new keyword is too long"),
 	    [STORE_LIMIT_MEMORY] = N_("Too many messages at once"),
 	    [STORE_LIMIT_UIDS] = N_("The mailbox has no UIDs left"),
-	    [STORE_LIMIT_PROPERTIES] = N_("There are as many properties as there may be"),
-	    [STORE_LIMIT_PROPERTY_BYTES] = N_("A value is longer than values may be"),
-	    [STORE_LIMIT_PROPERTY_TOTAL] = N_("All properties together take more than they may"),
+	    [STORE_LIMIT_PROPERTIES] = N_("No more properties can be added"),
+	    [STORE_LIMIT_PROPERTY_BYTES] = N_("A value is too long"),
+	    [STORE_LIMIT_PROPERTY_TOTAL] = N_("All properties together are too large"),
 	};
 
 	if (change->err != TS_LIMIT)

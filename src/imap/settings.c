@@ -17,14 +17,15 @@ static const struct conf_opt opts[] = {
         .def = "admins",
         .words = unauthenticate_words,
         AT(unauthenticate),
-        .prose = "Who may end a login with UNAUTHENTICATE and go on as another user on the same "
-                 "connection: nobody, identities that may act for others, or everyone."},
+        .prose =
+            "Who may end a login with UNAUTHENTICATE and continue as another user on the same "
+            "connection: nobody (off), identities that may act for others (admins), or everyone."},
     {.name = "plaintext_login",
         .type = CONF_ENUM,
         .def = "never",
         .words = plaintext_words,
         AT(plaintext),
-        .prose = "Whether a password may be sent without TLS: never, from this machine only "
+        .prose = "Whether a password may be sent without TLS: never, only from this machine "
                  "(loopback), or always."},
     {.name = "mechanisms",
         .type = CONF_LIST,
@@ -33,52 +34,52 @@ static const struct conf_opt opts[] = {
         .min = 1,
         .max = 32,
         AT(mechanisms),
-        .prose = "The SASL mechanisms that AUTHENTICATE takes. Those that send a password are "
-                 "offered where `plaintext_login` lets it be sent, -PLUS under TLS only, and "
-                 "those that send a token (OAUTHBEARER, XOAUTH2) like passwords, where a "
-                 "database takes tokens. EXTERNAL is for clients whose certificate stands for "
-                 "somebody (`certificate_map`)."},
+        .prose = "The SASL mechanisms that AUTHENTICATE accepts. Mechanisms that send a password "
+                 "are offered only where `plaintext_login` permits, -PLUS only over TLS. Those "
+                 "that send a token (OAUTHBEARER, XOAUTH2) are treated like passwords and need a "
+                 "database that accepts tokens. EXTERNAL is for clients whose certificate "
+                 "identifies a user (`certificate_map`)."},
     {.name = "auth.sasl_mechanisms",
         .type = CONF_LIST,
         .max = 16,
         .when = CONF_RESTART,
         AT(sasl_mechanisms),
-        .prose = "Further mechanisms, of libsasl2: `GSSAPI`, `DIGEST-MD5` and what else is "
-                 "installed. They are loaded at the start; `mechanisms` has to name them, too, "
-                 "for them to be offered."},
+        .prose = "Additional mechanisms provided by libsasl2: `GSSAPI`, `DIGEST-MD5` and whatever "
+                 "else is installed. They are loaded at startup; to be offered they must also be "
+                 "listed in `mechanisms`."},
     {.name = "auth.sasl_host",
         .type = CONF_STRING,
         .def = "",
         .max = 253,
         .when = CONF_RESTART,
         AT(sasl_host),
-        .prose = "The name of this host in Kerberos: the keytab has a key of `imap/HOST`. Empty: "
-                 "the machine's name."},
+        .prose = "The name of this host in Kerberos: the keytab holds a key for `imap/HOST`. "
+                 "Empty: the machine's host name."},
     {.name = "auth.sasl_min_strength",
         .type = CONF_INT,
         .def = "0",
         .max = 256,
         .when = CONF_RESTART,
         AT(sasl_min_strength),
-        .prose = "The least strength of the security layer that a mechanism of libsasl2 has to "
-                 "make where there is no TLS: 0 for none, 1 for integrity, 56 and more for "
-                 "bits of encryption."},
+        .prose = "The minimum strength of the security layer that a mechanism of libsasl2 must "
+                 "establish without TLS: 0 for none, 1 for integrity, 56 or more for bits of "
+                 "encryption."},
     {.name = "auth.sasl_max_strength",
         .type = CONF_INT,
         .def = "256",
         .max = 256,
         .when = CONF_RESTART,
         AT(sasl_max_strength),
-        .prose = "The most that such a layer may have, also under TLS: 1 allows integrity only, 0 "
-                 "no layers at all."},
+        .prose = "The maximum strength of such a layer, also over TLS: 1 allows integrity only, 0 "
+                 "allows no layer at all."},
     {.name = "auth.digest_md5_encryption",
         .type = CONF_BOOL,
         .def = "no",
         .when = CONF_RESTART,
         AT(digest_md5_encrypts),
-        .prose = "Whether DIGEST-MD5 may encrypt, too, and not only protect integrity. Its "
-                 "ciphers are broken, and Debian's plugin loses some 13 KiB of memory with each "
-                 "such login, until the server is restarted."},
+        .prose = "Whether DIGEST-MD5 may encrypt as well as protect integrity. Its ciphers are "
+                 "broken, and Debian's plugin leaks about 13 KiB of memory with each such login "
+                 "until the server is restarted."},
     {.name = "auth.sasl_buffer",
         .type = CONF_SIZE,
         .def = "64K",
@@ -86,62 +87,62 @@ static const struct conf_opt opts[] = {
         .max = 0xffffff,
         .when = CONF_RESTART,
         AT(sasl_buffer),
-        .prose = "The largest piece that a client may send in such a layer."},
+        .prose = "The largest packet that a client may send in such a layer."},
     {.name = "auth.kerberos_keytab",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE,
         .when = CONF_RESTART,
         AT(kerberos_keytab),
-        .prose = "The keytab with the key of `imap/HOST`. Empty: the system's, /etc/krb5.keytab, "
-                 "or what KRB5_KTNAME in the environment names."},
+        .prose = "The keytab with the key for `imap/HOST`. Empty: the system's, /etc/krb5.keytab, "
+                 "or the one that KRB5_KTNAME names in the environment."},
     {.name = "auth.kerberos_realms",
         .type = CONF_LIST,
         .max = 100,
         .when = CONF_RESTART,
         AT(kerberos_realms),
-        .prose = "Realms whose principals may log in beside those of the default realm: "
-                 "`anna@OTHER.REALM` is then the user `anna@other.realm`. A principal of the "
-                 "default realm is the user of the same name, without the realm."},
+        .prose = "Realms, besides the default realm, whose principals may log in: "
+                 "`anna@OTHER.REALM` becomes the user `anna@other.realm`. A principal of the "
+                 "default realm is the user of the same name without the realm."},
     {.name = "hide_capabilities",
         .type = CONF_LIST,
         AT(hide_capabilities),
-        .prose = "Capability words that nobody is shown. What they stand for is BAD, as if this "
-                 "server did not have it; literals of LITERAL+ are still read. `hide` blocks hide "
-                 "them from some."},
+        .prose = "Capabilities that are hidden from everyone. What they stand for is BAD, as if "
+                 "this server did not have it; literals of LITERAL+ are still read. `hide` blocks "
+                 "hide them from some clients."},
 
     {.name = "languages.folder",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE | CONF_FOLDER,
         AT(languages),
-        .prose = "Translations of what the server says to users, one catalogue for each language: "
-                 "`de.mo`, `pt-BR.mo`, as msgfmt(1) makes them. They are read and checked at the "
-                 "start and at each reload. No command selects a language yet, so clients are "
-                 "answered in English. Empty: there are none."},
+        .prose = "Translations of what the server says to users, one catalogue for each language "
+                 "(`de.mo`, `pt-BR.mo`), as made by msgfmt(1). They are read and checked at "
+                 "startup and on each reload. No command selects a language yet, so clients are "
+                 "answered in English. Empty: none."},
 
     {.name = "log.protocol_for",
         .type = CONF_LIST,
         .max = 1000,
         AT(protocol_for),
-        .prose = "Users whose sessions are written down, line by line and without passwords and "
-                 "messages, in `protocol/USER.log` in the data folder. For logins from now on; a "
-                 "user who is taken off the list is followed no further."},
+        .prose = "Users whose sessions are recorded line by line, without passwords and messages, "
+                 "in `protocol/USER.log` in the data folder. Recording starts with the next login "
+                 "and stops when the user is removed from the list."},
     {.name = "log.protocol_size",
         .type = CONF_SIZE,
         .def = "16M",
         .min = 65536,
         .max = (int64_t)1 << 40,
         AT(protocol_size),
-        .prose = "When such a file would grow beyond this it becomes `USER.log.1`, in place of "
-                 "the one before it, and a new one is begun."},
+        .prose = "When such a file would grow beyond this size it is renamed to `USER.log.1`, "
+                 "replacing the previous one, and a new file is started."},
     {.name = "log.protocol_literal",
         .type = CONF_SIZE,
         .def = "0",
         .max = 4096,
         AT(protocol_literal),
-        .prose = "How much of a literal (messages and their parts, texts to search for) is "
-                 "written down; of the rest only the size is."},
+        .prose = "How much of each literal (messages and their parts, texts to search for) is "
+                 "recorded; of the rest only the size is."},
 
     {.name = "limits.line",
         .type = CONF_SIZE,
@@ -156,164 +157,166 @@ static const struct conf_opt opts[] = {
         .min = 4096,
         .max = 16 << 20,
         AT(literal),
-        .prose = "The largest literal of a command, messages of APPEND excepted."},
+        .prose = "The largest literal in a command, except messages of APPEND."},
     {.name = "limits.command",
         .type = CONF_SIZE,
         .def = "256K",
         .min = 8192,
         .max = 64 << 20,
         AT(command),
-        .prose = "The largest command in all, messages of APPEND excepted."},
+        .prose = "The largest command as a whole, except messages of APPEND."},
     {.name = "limits.literals",
         .type = CONF_INT,
         .def = "256",
         .min = 1,
         .max = 100000,
         AT(literals),
-        .prose = "The most literals in one command."},
+        .prose = "The maximum number of literals in one command."},
     {.name = "limits.login_command",
         .type = CONF_SIZE,
         .def = "8K",
         .min = 1024,
         .max = 1 << 20,
         AT(login_command),
-        .prose = "The largest command before login. Only these may be larger: responses of "
-                 "mechanisms whose tokens are longer, each up to what the mechanism allows, and "
-                 "ID, up to 62 KiB in one line, which is all that RFC 2971 lets a client send."},
+        .prose = "The largest command before login. Only two may be larger: responses of "
+                 "mechanisms with longer tokens, up to what the mechanism allows, and ID, up to 62 "
+                 "KiB in one line, which is the most that RFC 2971 lets a client send."},
     {.name = "limits.append",
         .type = CONF_SIZE,
         .def = "128M",
         .min = 1024,
         .max = (int64_t)4 << 30,
         AT(append_limit),
-        .prose = "The largest message that APPEND takes."},
+        .prose = "The largest message that APPEND accepts."},
     {.name = "limits.append_messages",
         .type = CONF_INT,
         .def = "1000",
         .min = 1,
         .max = 1000000,
         AT(append_messages),
-        .prose = "The most messages that one APPEND takes (MULTIAPPEND)."},
+        .prose = "The maximum number of messages that one APPEND accepts (MULTIAPPEND)."},
     {.name = "limits.nesting",
         .type = CONF_INT,
         .def = "50",
         .min = 4,
         .max = 1000,
         AT(nesting),
-        .prose = "How deep parentheses may stand within each other in a command."},
+        .prose = "How deeply parentheses may be nested in a command."},
     {.name = "limits.set_ranges",
         .type = CONF_INT,
         .def = "20000",
         .min = 100,
         .max = 10000000,
         AT(set_ranges),
-        .prose = "The most ranges in one set of messages."},
+        .prose = "The maximum number of ranges in one set of messages."},
     {.name = "limits.search_keys",
         .type = CONF_INT,
         .def = "2000",
         .min = 16,
         .max = 1000000,
         AT(search_keys),
-        .prose = "The most keys in one SEARCH."},
+        .prose = "The maximum number of keys in one SEARCH."},
     {.name = "limits.items",
         .type = CONF_INT,
         .def = "1000",
         .min = 16,
         .max = 1000000,
         AT(items),
-        .prose = "The most items in any other list: FETCH attributes, flags, patterns."},
+        .prose =
+            "The maximum number of items in any other list: FETCH attributes, flags, patterns."},
     {.name = "limits.errands",
         .type = CONF_INT,
         .def = "4",
         .min = 1,
         .max = 1000,
         AT(errands),
-        .prose = "How much work a user may have under way on a connection that belongs to no "
-                 "command: what extensions look up by themselves to tell it. More waits for its "
-                 "turn. As much may still run of earlier users of the connection."},
+        .prose = "How many jobs that belong to no command a user may have in progress on a "
+                 "connection: what extensions look up on their own to inform the client. Further "
+                 "jobs wait. As many may still be running for earlier users of the connection."},
     {.name = "limits.pipeline",
         .type = CONF_SIZE,
         .def = "64K",
         .min = 4096,
         .max = 64 << 20,
         AT(pipeline),
-        .prose = "How many bytes of further commands are taken in while a command runs. "
-                 "The rest waits in the network."},
+        .prose = "How many bytes of further commands are read while a command runs. The rest waits "
+                 "in the network."},
     {.name = "limits.out_high",
         .type = CONF_SIZE,
         .def = "256K",
         .min = 16384,
         .max = 64 << 20,
         AT(out_high),
-        .prose = "A command stops producing when so much output waits for a slow client."},
+        .prose = "A command pauses when this much output is waiting for a slow client."},
     {.name = "limits.out_low",
         .type = CONF_SIZE,
         .def = "64K",
         .min = 4096,
         .max = 64 << 20,
         AT(out_low),
-        .prose = "It goes on when no more than this is waiting."},
+        .prose = "A paused command resumes when the waiting output falls to this."},
     {.name = "limits.connection_memory",
         .type = CONF_SIZE,
         .def = "64M",
         .min = 1 << 20,
         .max = (int64_t)16 << 30,
         AT(connection_memory),
-        .prose = "How much memory one connection may take in all. A command that would need more "
-                 "(a LIST of very many mailboxes, a SEARCH with very many sets or texts, an APPEND "
-                 "of many messages) is refused."},
+        .prose = "The maximum memory for one connection. A command that would need more (a LIST of "
+                 "very many mailboxes, a SEARCH with very many sets or texts, an APPEND of many "
+                 "messages) is refused."},
     {.name = "limits.connections",
         .type = CONF_INT,
         .def = "20000",
         .min = 1,
         .max = 10000000,
         AT(connections),
-        .prose = "The most connections at the same time."},
+        .prose = "The maximum number of simultaneous connections."},
     {.name = "limits.connections_per_address",
         .type = CONF_INT,
         .def = "5000",
         .min = 1,
         .max = 10000000,
         AT(address_connections),
-        .prose = "The most connections at the same time from one address. UNIX sockets have none."},
+        .prose = "The maximum number of simultaneous connections from one address. UNIX sockets "
+                 "are not limited."},
     {.name = "limits.address_bits_v6",
         .type = CONF_INT,
         .def = "64",
         .min = 16,
         .max = 128,
         AT(address_v6_bits),
-        .prose = "How much of an IPv6 address counts as one address, here and for failed logins. "
-                 "A household has 64 bits for itself."},
+        .prose = "How many bits of an IPv6 address count as one address, here and for failed "
+                 "logins. A household usually has a /64 of its own."},
     {.name = "limits.logins_per_user",
         .type = CONF_INT,
         .def = "200",
         .min = 1,
         .max = 10000000,
         AT(user_logins),
-        .prose = "The most logins at the same time that act for one user. UNAUTHENTICATE and "
-                 "PROXYAUTH give the place back."},
+        .prose = "The maximum number of simultaneous logins that act for one user. UNAUTHENTICATE "
+                 "and PROXYAUTH free the slot."},
     {.name = "limits.waiting_logins",
         .type = CONF_INT,
         .def = "1000",
         .min = 1,
         .max = 1000000,
         AT(waiting_logins),
-        .prose = "The most passwords of one address that wait to be checked. The addresses take "
-                 "turns; what was checked a moment ago does not wait."},
+        .prose = "The maximum number of passwords from one address that wait to be checked. "
+                 "Addresses take turns; a password that was checked a moment ago does not wait."},
     {.name = "limits.bad_commands",
         .type = CONF_INT,
         .def = "20",
         .min = 1,
         .max = 100000,
         AT(bad_commands),
-        .prose = "After so many wrong commands in a row the connection is closed."},
+        .prose = "The connection is closed after this many invalid commands in a row."},
     {.name = "limits.failed_logins",
         .type = CONF_INT,
         .def = "10",
         .min = 1,
         .max = 100000,
         AT(failed_logins),
-        .prose = "After so many failed logins the connection is closed."},
+        .prose = "The connection is closed after this many failed logins."},
     {.name = "limits.failed_switches",
         .type = CONF_INT,
         .def = "100",
@@ -327,9 +330,9 @@ static const struct conf_opt opts[] = {
         .min = 1,
         .max = 1000000,
         AT(failed_address),
-        .prose = "When so many logins of an address have failed lately its further passwords wait "
-                 "before they are checked, the right ones, too, `timeouts.failed_login` and longer "
-                 "each time. What was checked a moment ago does not wait."},
+        .prose = "After this many recent failed logins from an address, further passwords from it, "
+                 "right or wrong, wait before they are checked: `timeouts.failed_login` at first, "
+                 "then longer each time. A password that was checked a moment ago does not wait."},
 
     {.name = "timeouts.login",
         .type = CONF_DURATION,
@@ -337,8 +340,7 @@ static const struct conf_opt opts[] = {
         .min = 1000,
         .max = 86400000,
         AT(login_time),
-        .prose = "A new connection must be logged in within this time, which is long enough for a "
-                 "person "
+        .prose = "A new connection must log in within this time, which is long enough for a person "
                  "at a password dialog."},
     {.name = "timeouts.idle",
         .type = CONF_DURATION,
@@ -346,8 +348,8 @@ static const struct conf_opt opts[] = {
         .min = 60000,
         .max = 7 * 86400000,
         AT(idle_time),
-        .prose = "A logged-in client that sends nothing for so long is logged out. "
-                 "RFC 9051 asks for 30 minutes at least."},
+        .prose = "A logged-in client that sends nothing for this long is logged out. RFC 9051 "
+                 "requires at least 30 minutes."},
     {.name = "timeouts.turn",
         .type = CONF_DURATION,
         .def = "30m",
@@ -361,9 +363,9 @@ static const struct conf_opt opts[] = {
         .min = 1000,
         .max = 86400000,
         AT(store_time),
-        .prose = "A change that is not on disk after so long costs the connection: it is closed, "
-                 "the outcome unknown to its client. Likewise when the disk takes nothing of a "
-                 "large message, or does not flush it, for so long."},
+        .prose = "If a change is not on disk after this time the connection is closed, and its "
+                 "client does not learn the outcome. The same applies if for this long the disk "
+                 "accepts no more of a large message, or does not flush it."},
     {.name = "timeouts.job",
         .type = CONF_DURATION,
         .def = "10m",
@@ -378,22 +380,23 @@ static const struct conf_opt opts[] = {
         .min = 1000,
         .max = 3600000,
         AT(handshake_time),
-        .prose = "For a TLS handshake."},
+        .prose = "The time allowed for a TLS handshake."},
     {.name = "timeouts.output",
         .type = CONF_DURATION,
         .def = "5m",
         .min = 1000,
         .max = 86400000,
         AT(output_time),
-        .prose = "A client that takes none of the waiting output for so long is dropped."},
+        .prose = "A client that accepts none of its waiting output for this long is disconnected."},
     {.name = "timeouts.failed_login",
         .type = CONF_DURATION,
         .def = "500ms",
         .max = 60000,
         AT(fail_delay),
-        .prose = "How long the answer to a first failed login is held back; it doubles with each "
-                 "further one of the connection, of its address, or of the account, whichever has "
-                 "the most. Right passwords are not held back for what others did to the account."},
+        .prose = "How long the reply to a first failed login is delayed. The delay doubles with "
+                 "each further failure on the connection, from its address, or for the account, "
+                 "whichever has the most. Correct passwords are not delayed because of what others "
+                 "did to the account."},
     {.name = "timeouts.failed_login_max",
         .type = CONF_DURATION,
         .def = "10s",
@@ -406,8 +409,8 @@ static const struct conf_opt opts[] = {
         .min = 1000,
         .max = 86400000,
         AT(fail_forget),
-        .prose = "One failed login of an address, and of an account, is forgotten each time this "
-                 "has gone by."},
+        .prose = "Each time this period passes, one failed login of an address, and of an account, "
+                 "is forgotten."},
 };
 
 static bool

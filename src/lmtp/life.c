@@ -105,7 +105,7 @@ lmtp_timed_out(void *arg)
 
 	if (waits_for_store(conn)) {
 		session_log(&conn->session, LOG_WARNING, "no answer from the store: closed");
-		lmtp_bye(conn, "421 4.3.0 The mail store does not answer");
+		lmtp_bye(conn, "421 4.3.0 The mail store is not responding");
 	} else if (session_is_late(&conn->session))
 		lmtp_bye(conn, "421 4.4.2 No message has come for too long");
 	else

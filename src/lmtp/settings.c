@@ -16,36 +16,38 @@ static const struct conf_opt opts[] = {
         .def = "",
         .max = 255,
         AT(hostname),
-        .prose = "The server's name in the greeting and in Received lines. Empty: the system's."},
+        .prose = "The server's name in the greeting and in Received lines. Empty: the system's "
+                 "host name."},
     {.name = "lmtp.domains",
         .type = CONF_LIST,
         .max = 1000,
         AT(domains),
-        .prose = "The domains mail is taken for, besides default_domain; recipients in others are "
-                 "refused (550 5.1.2). Where default_domain is empty, an address in one of them "
-                 "that is no user is looked up without its domain. Empty: any domain in which a "
-                 "user or an alias is."},
+        .prose = "Domains for which mail is accepted, besides default_domain; recipients in others "
+                 "are refused (550 5.1.2). If default_domain is empty, an address in one of them "
+                 "that is not a user is looked up without its domain. Empty: any domain with a "
+                 "user or an alias."},
     {.name = "lmtp.separator",
         .type = CONF_STRING,
         .def = "+",
         .max = 1,
         AT(separator),
-        .prose = "What stands between a user's name and a mailbox in an address: mail for "
-                 "`alice+lists` goes to alice's mailbox `lists`. Empty: nothing does."},
+        .prose =
+            "What separates a user's name from a mailbox in an address: mail for `alice+lists` "
+            "goes to alice's mailbox `lists`. Empty: addresses have no such part."},
     {.name = "lmtp.missing_mailbox",
         .type = CONF_ENUM,
         .def = "inbox",
         .words = missing_words,
         AT(missing_mailbox),
-        .prose = "When the mailbox of a sub-address is not there: `inbox` delivers to INBOX, "
-                 "`create` makes it."},
+        .prose = "If the mailbox of such an address does not exist: `inbox` delivers to INBOX, "
+                 "`create` creates it."},
     {.name = "lmtp.stray_newlines",
         .type = CONF_ENUM,
         .def = "refuse",
         .words = stray_words,
         AT(stray_newlines),
-        .prose = "Messages with a CR or an LF that are not CRLF: `refuse` (554), or `keep` them "
-                 "as they are. Only CRLF.CRLF ever ends a message."},
+        .prose = "Messages with a CR or LF that is not part of a CRLF: `refuse` them (554), or "
+                 "`keep` them unchanged. Only CRLF.CRLF ever ends a message."},
     {.name = "lmtp.limits.line",
         .type = CONF_SIZE,
         .def = "4096",
@@ -59,44 +61,46 @@ static const struct conf_opt opts[] = {
         .min = 65536,
         .max = (int64_t)4 << 30,
         AT(message),
-        .prose = "The largest message, told as SIZE (RFC 1870); 552 for a larger one."},
+        .prose =
+            "The largest message, announced as SIZE (RFC 1870); larger ones are refused with 552."},
     {.name = "lmtp.limits.recipients",
         .type = CONF_INT,
         .def = "1000",
         .min = 100,
         .max = 100000,
         AT(recipients),
-        .prose = "The most recipients of one message, those that aliases stand for included; 452 "
-                 "for more, which a mail server then sends again."},
+        .prose = "The maximum number of recipients of one message, including those that aliases "
+                 "expand to. Further ones get 452, and a mail server tries them again."},
     {.name = "lmtp.limits.errors",
         .type = CONF_INT,
         .def = "20",
         .min = 1,
         .max = 100000,
         AT(errors),
-        .prose = "Bad commands, not refused recipients, after which a connection is closed "
-                 "(421)."},
+        .prose = "A connection is closed (421) after this many invalid commands. Refused "
+                 "recipients do not count."},
     {.name = "lmtp.limits.connections",
         .type = CONF_INT,
         .def = "1000",
         .min = 1,
         .max = 1000000,
         AT(connections),
-        .prose = "The most connections that deliver, on all listeners; 421 for more."},
+        .prose =
+            "The maximum number of delivering connections on all listeners; further ones get 421."},
     {.name = "lmtp.limits.connections_per_address",
         .type = CONF_INT,
         .def = "500",
         .min = 1,
         .max = 1000000,
         AT(address_connections),
-        .prose = "The most of them from one address; 421 for more. UNIX sockets have none."},
+        .prose = "The same for one address; further ones get 421. UNIX sockets are not limited."},
     {.name = "lmtp.limits.address_bits_v6",
         .type = CONF_INT,
         .def = "64",
         .min = 16,
         .max = 128,
         AT(address_v6_bits),
-        .prose = "How much of an IPv6 address counts as one address."},
+        .prose = "How many bits of an IPv6 address count as one address."},
     {.name = "lmtp.limits.command_time",
         .type = CONF_DURATION,
         .def = "5m",
@@ -117,9 +121,9 @@ static const struct conf_opt opts[] = {
         .min = 1000,
         .max = (int64_t)7 * 86400000,
         AT(message_time),
-        .prose = "How long a connection may be open without a message that has come whole, counted "
-                 "from its beginning or from the last message; who sends a byte now and then ends "
-                 "here (421)."},
+        .prose = "How long a connection may stay open without completing a message, counted from "
+                 "its start or from the last message; this stops clients that send a byte now and "
+                 "then (421)."},
     {.name = "lmtp.limits.store_time",
         .type = CONF_DURATION,
         .def = "5m",
@@ -133,14 +137,15 @@ static const struct conf_opt opts[] = {
         .min = 1000,
         .max = 600000,
         AT(handshake_time),
-        .prose = "For a TLS handshake."},
+        .prose = "The time allowed for a TLS handshake."},
     {.name = "lmtp.limits.output_time",
         .type = CONF_DURATION,
         .def = "5m",
         .min = 1000,
         .max = 3600000,
         AT(output_time),
-        .prose = "How long a client may take none of the replies that wait for it."},
+        .prose =
+            "A client that accepts none of its waiting replies for this long is disconnected."},
 };
 #undef AT
 

@@ -100,12 +100,12 @@ take_folder(struct maildir *m, const char *path, bool link, unsigned depth)
 		add_folder(m, path, buf_as_str(&said));
 	else if (dots)
 		port_broken(
-		    m->port, m->path, path, "no folder of a Maildir: it has neither cur nor new");
+		    m->port, m->path, path, "not a Maildir folder: it has neither cur nor new");
 	if (!dots && !link) { /* links could go round */
 		if (depth < DEPTH_MAX)
 			find_folders(m, path, depth + 1);
 		else
-			maildir_broken(m, "", "", path, "folders lie too deep in each other");
+			maildir_broken(m, "", "", path, "folders are nested too deeply");
 	}
 	buf_fini(&said);
 }
@@ -264,7 +264,7 @@ put_subscription(struct maildir *m, struct str line, char sep, uint64_t number, 
 		name = place->name;
 	}
 	if (line.p != NULL && memchr(line.p, 0, line.n) != NULL)
-		port_broken_line(m->port, m->path, "subscriptions", number, "no name of a mailbox");
+		port_broken_line(m->port, m->path, "subscriptions", number, "not a mailbox name");
 	else
 		mailstream_put_mailbox(
 		    out, &(struct mailstream_mailbox){.name = str_of(name), .subscribed = true});
@@ -366,7 +366,7 @@ port_maildir_open(struct port *port, const char *path)
 	find_folders(m, "", 0);
 	if (m->folder_count == 0) {
 		fprintf(stderr,
-		    "turnstone %s: %s: no Maildir is here (there is neither `cur` nor `new`)\n",
+		    "turnstone %s: %s: this is not a Maildir (there is neither `cur` nor `new`)\n",
 		    port->cmd, path);
 		free_source(&m->source);
 		return NULL;

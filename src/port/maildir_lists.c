@@ -62,7 +62,7 @@ line_not_understood(struct list *list)
 {
 	if (list->faults++ < FAULTS_MAX)
 		port_broken_line(list->m->port, maildir_dir(list->m, list->below, ""), list->name,
-		    list->line, "a line that is not understood");
+		    list->line, "a line that is not recognised");
 }
 
 static void

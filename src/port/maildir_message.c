@@ -32,7 +32,7 @@ no_letter(struct maildir *m, const struct port_at *at, char letter)
 	if (lower)
 		m->letters_told |= 1u << (letter - 'a');
 	port_no_word(m->port, at, (struct str){&letter, 1},
-	    lower ? "a flag that dovecot-keywords does not name" : "no flag of a Maildir");
+	    lower ? "a flag that dovecot-keywords does not list" : "not a Maildir flag");
 }
 
 static void
@@ -43,7 +43,7 @@ take_info(
 	const char *colon = strchr(at->name, ':'), *info = strstr(at->name, ":2,");
 
 	if (colon != NULL && info == NULL && colon[1] != 0)
-		port_no_word(m->port, at, str_of(colon), "no flags of a Maildir");
+		port_no_word(m->port, at, str_of(colon), "not Maildir flags");
 	for (const char *p = info != NULL ? info + 3 : ""; *p != 0; p++) {
 		const char *flag = strchr(letters, *p);
 

@@ -51,8 +51,7 @@ look_at_entry(struct mbox *m, int dir, const char *below, const char *name, unsi
 	else if (depth < DEPTH_MAX)
 		find_files(m, buf_cstr(&path), depth + 1);
 	else
-		port_broken(
-		    m->port, m->path, buf_cstr(&path), "folders lie too deep in each other");
+		port_broken(m->port, m->path, buf_cstr(&path), "folders are nested too deeply");
 	buf_fini(&path);
 }
 

@@ -194,7 +194,7 @@ port_why(int error)
 {
 	return error == ELOOP    ? "a symbolic link"
 	       : error == EINVAL ? "not a regular file"
-	       : error == EXDEV  ? "it belongs to somebody else than PATH"
+	       : error == EXDEV  ? "it belongs to someone else than PATH"
 	                         : strerror(error);
 }
 

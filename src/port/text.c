@@ -138,9 +138,9 @@ port_keyword(struct port *port, const struct port_at *at, struct str name, struc
 		if (str_ieq(rd_vstr(&r), name))
 			return;
 	if (!is_keyword(name))
-		port_no_word(port, at, name, "no keyword of IMAP");
+		port_no_word(port, at, name, "not an IMAP keyword");
 	else if (n >= STORE_KEYWORDS_MAX || words->n + name.n >= KEYWORDS_BYTES)
-		port_no_word(port, at, name, "a keyword more than a message can have");
+		port_no_word(port, at, name, "more keywords than a message can have");
 	else
 		buf_vstr(words, name);
 }

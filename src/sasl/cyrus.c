@@ -163,12 +163,12 @@ mech_fault(struct str name)
 
 	if (sasl_mech_find(name) != NULL || str_ieq(name, STR("EXTERNAL")) ||
 	    str_has_prefix(name, STR("SCRAM-")))
-		return "belongs to this server itself, not to libsasl2";
+		return "is built into this server";
 	if (str_ieq(name, STR("ANONYMOUS")))
-		return "proves nothing about anybody";
+		return "authenticates nobody";
 	for (size_t i = 0; i < sizeof(need_password) / sizeof(*need_password); i++)
 		if (str_ieq(name, str_of(need_password[i])))
-			return "needs passwords in clear, which this server does not keep";
+			return "needs plaintext passwords, which this server does not store";
 	return NULL;
 }
 

@@ -150,7 +150,7 @@ keep_principal(struct sasl_exchange *x, const struct sasl_cyrus *cyrus, struct s
 		return why;
 	/* gss_display_name() puts a backslash before what would not be plain text. */
 	if (str_chr(principal, '\\') != NULL)
-		return "a principal that is no user's";
+		return "the principal is not a user";
 	realm = principal;
 	if (!str_split(&realm, '@', &local) || realm.p == NULL) {
 		x->result.authcid = sasl_keep(x, principal);
@@ -159,7 +159,7 @@ keep_principal(struct sasl_exchange *x, const struct sasl_cyrus *cyrus, struct s
 	buf_str(&name, local);
 	if (!str_ieq(realm, buf_as_str(&cyrus->default_domain))) {
 		if (!realm_known(cyrus, realm))
-			return buf_fini(&name), "a realm that auth.kerberos_realms does not name";
+			return buf_fini(&name), "a realm that auth.kerberos_realms does not list";
 		buf_putc(&name, '@');
 		buf_str(&name, realm);
 	}
@@ -213,7 +213,7 @@ proven(struct sasl_exchange *x, const struct cyrus_conn *c)
 		return refused(x, why);
 	/* Less than a buffer's overhead becomes a number that is very large in there. */
 	if (number(c, SASL_SSF) > 0 && (most == 0 || most > 0xffffff))
-		return refused(x, "the client takes no buffers of any use");
+		return refused(x, "the client's buffers are too small");
 	return SASL_STEP_PROVEN;
 }
 

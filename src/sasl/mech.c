@@ -119,7 +119,7 @@ sasl_exchange_start(struct sasl_exchange *x, const struct str *initial)
 	if (initial == NULL)
 		return unless_oom(x, x->mech->server_start(x));
 	if ((x->mech->flags & SASL_NO_INITIAL) != 0)
-		return sasl_malformed(x, "an initial response, which this mechanism has not");
+		return sasl_malformed(x, "an initial response, which this mechanism does not have");
 	/*
 	 * RFC 4422 section 3: a mechanism where the server speaks first has no
 	 * initial response.  LOGIN's clients send the user name there all the

@@ -82,7 +82,7 @@ take_pair(struct str pair, bool has_user, struct pairs *pairs)
 	struct str value = pair, key, *to = NULL;
 
 	if (!str_split(&value, '=', &key) || value.p == NULL || !is_key(key))
-		return "a pair that has no key";
+		return "a pair without a key";
 	if (str_ieq(key, STR("auth")))
 		to = &pairs->auth;
 	else if (str_ieq(key, STR("host")))
@@ -92,11 +92,11 @@ take_pair(struct str pair, bool has_user, struct pairs *pairs)
 	else if (has_user && str_ieq(key, STR("user")))
 		to = &pairs->user;
 	if (to != &pairs->user && !sasl_value_ok(value))
-		return "a value with bytes that none may have";
+		return "a value with invalid bytes";
 	if (to == NULL)
 		return NULL;
 	if (to->p != NULL)
-		return "a key that is there twice";
+		return "a duplicate key";
 	*to = value;
 	return NULL;
 }
@@ -110,9 +110,9 @@ take_pairs(struct str rest, bool has_user, struct pairs *pairs)
 
 	for (;;) {
 		if (!str_split(&rest, KVSEP, &pair) || rest.p == NULL)
-			return "no end of the message";
+			return "the message has no end";
 		if (pair.n == 0)
-			return rest.n == 0 ? NULL : "something behind the end of the message";
+			return rest.n == 0 ? NULL : "data after the end of the message";
 		if ((why = take_pair(pair, has_user, pairs)) != NULL)
 			return why;
 	}
@@ -129,7 +129,7 @@ take_gs2_header(struct str *rest, struct str *authzid_r)
 		return "no GS2 header";
 	/* There is no binding, so a client that could bind one (y) is told nothing wrong. */
 	if (!str_eq(flag, STR("n")) && !str_eq(flag, STR("y")))
-		return "a GS2 header with a channel binding, which this mechanism has not";
+		return "a GS2 header with a channel binding, which this mechanism does not have";
 	if (!scram_attribute(rest, 'a', authzid_r)) {
 		if (rest->n == 0 || rest->p[0] != ',')
 			return "no GS2 header";
@@ -137,7 +137,7 @@ take_gs2_header(struct str *rest, struct str *authzid_r)
 	} else if (rest->p == NULL || authzid_r->n == 0)
 		return "no GS2 header";
 	if (rest->n == 0 || rest->p[0] != KVSEP)
-		return "nothing behind the GS2 header";
+		return "nothing after the GS2 header";
 	rest->p++, rest->n--;
 	return NULL;
 }
@@ -146,7 +146,7 @@ static const char *
 keep_authzid(struct sasl_exchange *x, struct str text, bool coded)
 {
 	struct buf name = {.oom = x->oom};
-	const char *why = "\"=\" that stands for nothing in a name";
+	const char *why = "an invalid \"=\" escape in a name";
 
 	if (text.n <= 3 * SASL_NAME_MAX && (!coded || scram_name_decode(text, &name))) {
 		if (!coded)
@@ -175,7 +175,7 @@ keep_token(struct sasl_exchange *x, struct str auth)
 	if (auth.n > SASL_TOKEN_MAX)
 		return "the token is too long";
 	if (!sasl_token_ok(auth))
-		return "a token with bytes that none may have";
+		return "a token with invalid bytes";
 	x->result.token = sasl_keep(x, auth);
 	return NULL;
 }
@@ -235,7 +235,7 @@ oauth_step(struct sasl_exchange *x, struct str response)
 		return first(x, response);
 	case DENIED:
 		x->stage = OVER;
-		x->why = "the token was not taken";
+		x->why = "the token was rejected";
 		return SASL_STEP_REFUSED;
 	case SHOWN:
 	case OVER:

@@ -84,17 +84,16 @@ check_flag(const struct sasl_exchange *x, struct str flag)
 		if (!str_eq(flag, STR("y")))
 			return "channel binding without -PLUS";
 		/* Section 6: somebody took -PLUS out of our list. */
-		return x->binding.name.n > 0
-		           ? "the client could bind the channel and was told that "
-		             "this server cannot: a downgrade attack"
-		           : NULL;
+		return x->binding.name.n > 0 ? "the client could bind the channel but was told "
+		                               "that this server cannot: a downgrade attack"
+		                             : NULL;
 	}
 	if (!str_has_prefix(flag, STR("p=")))
 		return "-PLUS without channel binding";
 	return x->binding.name.n > 0 &&
 	               str_eq((struct str){flag.p + 2, flag.n - 2}, x->binding.name)
 	           ? NULL
-	           : "a type of channel binding that this connection has not";
+	           : "a type of channel binding that this connection does not have";
 }
 
 /* A saslname of the message into the exchange's room for secrets. */
@@ -102,7 +101,7 @@ static const char *
 keep_name(struct sasl_exchange *x, struct str text, struct str *name_r)
 {
 	struct buf name = {.oom = x->oom};
-	const char *why = "\"=\" that stands for nothing in a name";
+	const char *why = "an invalid \"=\" escape in a name";
 
 	if (text.n <= 3 * SASL_NAME_MAX && scram_name_decode(text, &name) &&
 	    (why = sasl_text_fault(buf_as_str(&name), SASL_NAME_MAX)) == NULL)
@@ -128,12 +127,12 @@ first(struct sasl_exchange *x, struct str message)
 			return malformed(x, "no GS2 header");
 		rest.p++, rest.n--;
 	} else if (rest.p == NULL) {
-		return malformed(x, "nothing behind the GS2 header");
+		return malformed(x, "nothing after the GS2 header");
 	}
 	bare = rest;
 	if (!scram_attribute(&rest, 'n', &name) || !scram_attribute(&rest, 'r', &nonce) ||
 	    !scram_nonce_ok(nonce) || !scram_extensions_ok(rest))
-		return malformed(x, "not a first message of SCRAM");
+		return malformed(x, "not a SCRAM client-first message");
 	if ((why = check_flag(x, flag)) != NULL)
 		return over(x, SASL_STEP_REFUSED, why);
 	if (name.n == 0 || (why = keep_name(x, name, &x->result.authcid)) != NULL ||
@@ -198,7 +197,7 @@ final(struct sasl_exchange *x, struct str message)
 	rest = without;
 	if (proof.p == NULL || !scram_attribute(&rest, 'c', &binding) ||
 	    !scram_attribute(&rest, 'r', &nonce) || !scram_extensions_ok(rest))
-		return malformed(x, "not a last message of SCRAM");
+		return malformed(x, "not a SCRAM client-final message");
 	if (!base64_decode(binding, &raw)) {
 		buf_fini(&raw);
 		return malformed(x, "c= is not base64");
@@ -208,7 +207,7 @@ final(struct sasl_exchange *x, struct str message)
 	if (!ok)
 		return over(x, SASL_STEP_REFUSED, "the channel bindings do not match");
 	if (!sasl_secret_equal(nonce, buf_as_str(&s->nonce)))
-		return over(x, SASL_STEP_REFUSED, "another nonce than the one that was given");
+		return over(x, SASL_STEP_REFUSED, "the nonce is not the one that was given");
 	buf_putc(&s->said, ',');
 	buf_str(&s->said, without);
 	if (!base64_decode(proof, &raw)) {
@@ -235,7 +234,7 @@ scram_step(struct sasl_exchange *x, struct str response)
 		return final(x, response);
 	case SIGNED:
 		if (response.n > 0)
-			return malformed(x, "something behind the last message");
+			return malformed(x, "data after the final message");
 		return over(x, SASL_STEP_PROVEN, NULL);
 	case LOOKUP:
 	case OVER:

@@ -142,7 +142,7 @@ take_challenge(struct sasl_scram_client *c, struct str challenge, struct str *no
 	    !scram_attribute(&rest, 'i', &count) || !scram_extensions_ok(rest) ||
 	    !scram_nonce_ok(nonce) || !base64_decode(coded, salt) || salt->n == 0 ||
 	    salt->n > SASL_SCRAM_SALT_MAX)
-		return wrong(c, "not a challenge of SCRAM");
+		return wrong(c, "not a SCRAM server-first message");
 	if (!str_has_prefix(nonce, buf_as_str(&c->nonce)) || nonce.n == c->nonce.n)
 		return wrong(c, "the server did not add to the nonce");
 	/* Fewer would help somebody who listens to guess the password, more would keep us busy. */
@@ -196,7 +196,7 @@ sasl_scram_client_verify(struct sasl_scram_client *c, struct str challenge)
 	if (!scram_attribute(&rest, 'v', &coded) || !scram_extensions_ok(rest) ||
 	    !base64_decode(coded, &raw)) {
 		buf_fini(&raw);
-		return wrong(c, "not a signature of SCRAM");
+		return wrong(c, "not a SCRAM server-final message");
 	}
 	ok = sasl_secret_equal(buf_as_str(&raw),
 	    (struct str){(const char *)c->signature, sasl_scram_hash_len(c->hash)});

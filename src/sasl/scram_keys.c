@@ -42,14 +42,14 @@ sasl_scram_hmac(enum sasl_scram_hash hash, struct str key, struct str text, unsi
 	if (HMAC(hashes[hash].md(), key.p, (int)key.n, (const unsigned char *)text.p, text.n, out_r,
 	        &n) == NULL ||
 	    n != hashes[hash].len)
-		TS_WRONG("HMAC is not to be had");
+		TS_WRONG("HMAC is not available");
 }
 
 void
 sasl_scram_digest(enum sasl_scram_hash hash, struct str text, unsigned char *out_r)
 {
 	if (EVP_Digest(text.p, text.n, out_r, NULL, hashes[hash].md(), NULL) != 1)
-		TS_WRONG("a hash of SCRAM is not to be had");
+		TS_WRONG("a SCRAM hash is not available");
 }
 
 static struct str
@@ -69,7 +69,7 @@ sasl_scram_salted(enum sasl_scram_hash hash, struct str password, unsigned itera
 	if (PKCS5_PBKDF2_HMAC(password.n > 0 ? password.p : "", (int)password.n,
 	        (const unsigned char *)salt.p, (int)salt.n, (int)iterations, hashes[hash].md(),
 	        (int)hashes[hash].len, out_r) != 1)
-		TS_WRONG("PBKDF2 is not to be had");
+		TS_WRONG("PBKDF2 is not available");
 }
 
 void

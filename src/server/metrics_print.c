@@ -51,34 +51,34 @@ VALUE(disk_free, s->store.engine.free_bytes)
 VALUE(uptime, s->uptime)
 
 static const struct metric metrics[] = {
-    {"turnstone_connections", "gauge", "Connections that are open.", conns},
-    {"turnstone_connections_total", "counter", "Connections that were accepted.", conns_total},
+    {"turnstone_connections", "gauge", "Open connections.", conns},
+    {"turnstone_connections_total", "counter", "Accepted connections.", conns_total},
     {"turnstone_switches_total", "counter", "Logins after UNAUTHENTICATE or by PROXYAUTH.",
         switches},
     {"turnstone_received_bytes_total", "counter", "IMAP bytes from clients.", bytes_in},
     {"turnstone_sent_bytes_total", "counter", "IMAP bytes to clients.", bytes_out},
-    {"turnstone_lmtp_connections", "gauge", "LMTP connections that are open.", lmtp_conns},
-    {"turnstone_lmtp_connections_total", "counter", "LMTP connections that were accepted.",
-        lmtp_conns_total},
-    {"turnstone_lmtp_messages_total", "counter", "Messages that came in whole by LMTP.",
+    {"turnstone_lmtp_connections", "gauge", "Open LMTP connections.", lmtp_conns},
+    {"turnstone_lmtp_connections_total", "counter", "Accepted LMTP connections.", lmtp_conns_total},
+    {"turnstone_lmtp_messages_total", "counter", "Messages received completely by LMTP.",
         lmtp_messages},
-    {"turnstone_lmtp_message_bytes_total", "counter", "Bytes of messages by LMTP.", lmtp_bytes},
-    {"turnstone_changes_total", "counter", "Changes that the store has taken.", changes},
-    {"turnstone_changes_pending", "gauge", "Changes that are not on disk yet.", pending},
+    {"turnstone_lmtp_message_bytes_total", "counter", "Bytes of messages received by LMTP.",
+        lmtp_bytes},
+    {"turnstone_changes_total", "counter", "Changes accepted by the store.", changes},
+    {"turnstone_changes_pending", "gauge", "Changes not yet on disk.", pending},
     {"turnstone_batch_changes_max", "gauge", "Changes in the largest batch.", batch_max},
     {"turnstone_commits_total", "counter", "Commits of the engine.", commits},
-    {"turnstone_commit_bytes_total", "counter", "Bytes of these commits.", commit_bytes},
+    {"turnstone_commit_bytes_total", "counter", "Bytes written by these commits.", commit_bytes},
     {"turnstone_accounts_loaded", "gauge", "Accounts in memory.", accounts},
     {"turnstone_mailboxes_loaded", "gauge", "Mailboxes in memory.", mailboxes},
-    {"turnstone_mailbox_state_bytes", "gauge", "Memory of accounts and states.", state_bytes},
-    {"turnstone_store_cache_bytes", "gauge", "Memory of blocks read from disk.", cache_bytes},
+    {"turnstone_mailbox_state_bytes", "gauge", "Memory for accounts and states.", state_bytes},
+    {"turnstone_store_cache_bytes", "gauge", "Memory for blocks read from disk.", cache_bytes},
     {"turnstone_store_write_buffer_bytes", "gauge",
-        "Memory of changes that are in the log and not yet in a table.", memtable_bytes},
-    {"turnstone_store_index_bytes", "gauge", "Memory of indexes of open tables.", index_bytes},
-    {"turnstone_held_bytes", "gauge", "Bytes of expunged messages that commands read yet.",
+        "Memory for changes that are in the log but not yet in a table.", memtable_bytes},
+    {"turnstone_store_index_bytes", "gauge", "Memory for indexes of open tables.", index_bytes},
+    {"turnstone_held_bytes", "gauge", "Bytes of expunged messages that commands are still reading.",
         held_bytes},
-    {"turnstone_disk_free_bytes", "gauge", "Free space on the disk of the store.", disk_free},
-    {"turnstone_uptime_seconds", "gauge", "Time since the start.", uptime},
+    {"turnstone_disk_free_bytes", "gauge", "Free space on the store's disk.", disk_free},
+    {"turnstone_uptime_seconds", "gauge", "Time since startup.", uptime},
 };
 
 static void
@@ -93,11 +93,11 @@ print_jobs(const struct server *server, struct buf *out)
 	struct work_counts counts;
 
 	work_pool_counts(server->workers, &counts);
-	head(out, "turnstone_jobs_waiting", "gauge", "Jobs that wait for a worker.");
+	head(out, "turnstone_jobs_waiting", "gauge", "Jobs waiting for a worker.");
 	for (unsigned i = 0; i < WORK_KINDS; i++)
 		buf_printf(out, "turnstone_jobs_waiting{kind=\"%s\"} %zu\n", work_kind_words[i],
 		    counts.waiting[i]);
-	head(out, "turnstone_jobs_running", "gauge", "Jobs that a worker does now.");
+	head(out, "turnstone_jobs_running", "gauge", "Jobs running on a worker.");
 	for (unsigned i = 0; i < WORK_KINDS; i++)
 		buf_printf(out, "turnstone_jobs_running{kind=\"%s\"} %zu\n", work_kind_words[i],
 		    counts.running[i]);
@@ -113,7 +113,7 @@ print_logins(const struct imap_stats *s, struct buf *out)
 	    [IMAP_LOGIN_UNAVAILABLE] = "unavailable",
 	    [IMAP_LOGIN_LIMIT] = "limit"};
 
-	head(out, "turnstone_logins_total", "counter", "Logins by what came of them.");
+	head(out, "turnstone_logins_total", "counter", "Logins by result.");
 	for (unsigned i = 0; i < IMAP_LOGIN_RESULTS; i++)
 		buf_printf(out, "turnstone_logins_total{result=\"%s\"} %llu\n", results[i],
 		    (unsigned long long)s->login_results[i]);
@@ -129,7 +129,7 @@ print_lookups(const struct seen *s, struct buf *out)
 	} all[] = {{"credential", s->imap.credential}, {"account", s->imap.account},
 	    {"mailbox", s->imap.mailbox}, {"recipient", s->lmtp.lookups}};
 
-	head(out, "turnstone_lookups_total", "counter", "Was it in memory?");
+	head(out, "turnstone_lookups_total", "counter", "Look-ups by whether it was in memory.");
 	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++)
 		for (unsigned hit = 0; hit < 2; hit++)
 			buf_printf(out, "turnstone_lookups_total{what=\"%s\",result=\"%s\"} %llu\n",
@@ -148,7 +148,7 @@ print_lmtp_recipients(const struct lmtp_stats *s, struct buf *out)
 	    {"message", "abandoned", s->abandoned}};
 
 	head(out, "turnstone_lmtp_recipients_total", "counter",
-	    "Recipients by what came of them, and when they were told.");
+	    "Recipients by result and by when it was reported.");
 	for (unsigned i = 0; i < sizeof(all) / sizeof(*all); i++)
 		buf_printf(out, "turnstone_lmtp_recipients_total{at=\"%s\",result=\"%s\"} %llu\n",
 		    all[i].at, all[i].result, (unsigned long long)all[i].n);
@@ -157,7 +157,7 @@ print_lmtp_recipients(const struct lmtp_stats *s, struct buf *out)
 static void
 print_errors(const struct imap_stats *s, struct buf *out)
 {
-	head(out, "turnstone_errors_total", "counter", "Commands that failed, by kind.");
+	head(out, "turnstone_errors_total", "counter", "Failed commands by kind of error.");
 	for (unsigned i = TS_OK + 1; i < TS_ERR_COUNT; i++)
 		buf_printf(out, "turnstone_errors_total{kind=\"%s\"} %llu\n",
 		    ts_err_name((enum ts_err)i), (unsigned long long)s->errors[i]);
@@ -220,7 +220,7 @@ print_times(const struct server *server, const struct imap_command_stats *all, s
 {
 	static const char name[] = "turnstone_command_seconds";
 
-	head(out, name, "histogram", "From a command's last byte to its tagged reply.");
+	head(out, name, "histogram", "Time from a command's last byte to its tagged reply.");
 	for (unsigned i = 0; i <= server->imap.reg.cmd_count; i++) {
 		const struct imap_command_stats *c = &all[i];
 		const char *command = command_name(server, i);
@@ -270,11 +270,11 @@ metrics_print(struct server *server, struct buf *out)
 	print_errors(&seen.imap, out);
 	print_lmtp_recipients(&seen.lmtp, out);
 	print_classes(out, "turnstone_lmtp_message_seconds",
-	    "From the last byte of a message by LMTP to its replies.", &seen.lmtp.times,
+	    "Time from the last byte of an LMTP message to its replies.", &seen.lmtp.times,
 	    store_flush_us, 1e6);
-	print_classes(out, "turnstone_batch_changes", "Changes that share a flush.",
-	    &seen.store.batch_sizes, store_batch_sizes, 1);
-	print_classes(out, "turnstone_flush_seconds", "Time that the flush of a batch took.",
+	print_classes(out, "turnstone_batch_changes", "Changes per flush.", &seen.store.batch_sizes,
+	    store_batch_sizes, 1);
+	print_classes(out, "turnstone_flush_seconds", "Time to flush a batch.",
 	    &seen.store.flush_ns, store_flush_us, 1e6);
 	print_results(server, commands, out);
 	print_times(server, commands, out);

@@ -106,7 +106,7 @@ end_one(struct server_recheck *r, struct imap_conn *conn)
 	e = bsearch(&key, r->entries.p, r->entries.n / sizeof(key), sizeof(key), by_conn_id);
 	if (e == NULL || e->why == NULL)
 		return;
-	conn->session.ending = "not permitted any more";
+	conn->session.ending = "no longer permitted";
 	imap_bye(conn, NULL, e->why);
 	r->ended++;
 }
@@ -162,7 +162,7 @@ end_those(struct server_recheck *r)
 
 	visit_all(r, end_one);
 	if (r->ended > before)
-		log_msg(LOG_INFO, "auth", "%llu logins ended that are not permitted any more",
+		log_msg(LOG_INFO, "auth", "ended %llu logins that are no longer permitted",
 		    (unsigned long long)(r->ended - before));
 }
 

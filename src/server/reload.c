@@ -72,8 +72,8 @@ has_helper(const struct server *server, const struct conf *conf, struct buf *out
 	if (server->helper != NULL || !auth_settings_need_helper(conf))
 		return true;
 	config_check_fault(conf, conf_get(conf, &auth_conf), "auth.databases", out,
-	    "the first database that is asked outside (pam, ldap, oauth with introspection) needs "
-	    "a restart");
+	    "adding the first external database (pam, ldap, oauth with introspection) needs a "
+	    "restart");
 	return false;
 }
 
@@ -85,7 +85,7 @@ put_in_force(struct server *server, struct conf *conf, struct tls_ctx *tls,
 
 	buf_puts(out, "configuration and certificates were read again\n");
 	if (conf_restart_needed(server->started, conf, &restart))
-		buf_printf(out, "these take effect after a restart only:\n%s", buf_cstr(&restart));
+		buf_printf(out, "these take effect only after a restart:\n%s", buf_cstr(&restart));
 	take_conf(server, conf, tls);
 	auth_setup_take(server->auth, setup);
 	privileges_check_file_limit(conf);

@@ -38,7 +38,7 @@ stop_loop(struct loop_task *task)
 {
 	struct server_loop *sl = list_entry(task, struct server_loop, stop);
 
-	imap_loop_shutdown(sl->il, "The server is going down");
+	imap_loop_shutdown(sl->il, "The server is shutting down");
 	lmtp_loop_shutdown(&sl->lmtp);
 	proxy_drop(&sl->waiting);
 	server_pace_end(sl);

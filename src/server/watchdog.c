@@ -74,9 +74,9 @@ server_watchdog_feed(struct server *server, struct server_watchdog *w)
 	if (loops && lanes)
 		sd_notify(0, "WATCHDOG=1");
 	else
-		log_msg(LOG_WARNING, "watchdog", "%s: systemd is not told that the server lives",
-		    loops ? "nothing is committed although changes wait"
-		          : "a loop does not answer");
+		log_msg(LOG_WARNING, "watchdog", "%s: systemd is not told that the server is alive",
+		    loops ? "nothing is committed although changes are waiting"
+		          : "a loop is not responding");
 }
 
 int

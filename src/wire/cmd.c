@@ -12,7 +12,7 @@ wire_cmd_head(struct wire_in *in, struct wire_head *head_r)
 		return wire_in_fail(in, "Missing command");
 	if (wire_in_peek(in) != ' ') { /* the beginning of a tag is nobody's tag */
 		head_r->tag = STR_NONE;
-		return wire_in_fail(in, "A tag expected");
+		return wire_in_fail(in, "Expected a tag");
 	}
 	if (!wire_in_char(in, ' ') || !wire_in_name(in, &head_r->name))
 		return false;
@@ -20,7 +20,7 @@ wire_cmd_head(struct wire_in *in, struct wire_head *head_r)
 		return true;
 	head_r->uid = true;
 	if (wire_in_at_end(in))
-		return wire_in_fail(in, "Missing command behind UID");
+		return wire_in_fail(in, "Missing command after UID");
 	return wire_in_sp(in) && wire_in_name(in, &head_r->name);
 }
 

@@ -34,7 +34,7 @@ read_digits(struct wire_in *in, size_t n, uint32_t *v_r)
 	*v_r = 0;
 	if (in->error != NULL || (size_t)(in->end - in->p) < n ||
 	    !str_u64((struct str){in->p, n}, 9999, &v))
-		return wire_in_fail(in, "Bad date");
+		return wire_in_fail(in, "Invalid date");
 	in->p += n;
 	*v_r = (uint32_t)v;
 	return true;
@@ -50,7 +50,7 @@ read_month_year(struct wire_in *in, uint32_t day, int32_t *day_r)
 	if (!wire_in_char(in, '-'))
 		return false;
 	if (in->end - in->p < 3 || (month = wire_name_find(months, (struct str){in->p, 3})) == NULL)
-		return wire_in_fail(in, "Bad month");
+		return wire_in_fail(in, "Invalid month");
 	in->p += 3;
 	if (!wire_in_char(in, '-') || !read_digits(in, 4, &year))
 		return false;
@@ -92,7 +92,7 @@ read_clock(struct wire_in *in, uint32_t *seconds_r)
 	    !wire_in_char(in, ':') || !read_digits(in, 2, &s))
 		return false;
 	if (h > 23 || m > 59 || s > 60)
-		return wire_in_fail(in, "Bad time");
+		return wire_in_fail(in, "Invalid time");
 	*seconds_r = (h * 60 + m) * 60 + s;
 	return true;
 }
@@ -108,7 +108,7 @@ read_zone(struct wire_in *in, int16_t *minutes_r)
 	if (!read_digits(in, 2, &h) || !read_digits(in, 2, &m))
 		return false;
 	if (h > 23 || m > 59)
-		return wire_in_fail(in, "Bad time zone");
+		return wire_in_fail(in, "Invalid time zone");
 	*minutes_r = (int16_t)(h * 60 + m);
 	if (west)
 		*minutes_r = (int16_t) - *minutes_r;

@@ -75,7 +75,7 @@ announce(struct wire_frame *f, const struct wire_frame_limits *limits, size_t ne
 		return fail(f, WIRE_FRAME_LITERAL_TOO_BIG, N_("Too many literals"));
 	if (f->lit.size > limits->literal || f->lit.size > limits->command ||
 	    next > limits->command - f->lit.size)
-		return fail(f, WIRE_FRAME_LITERAL_TOO_BIG, N_("Literal too big"));
+		return fail(f, WIRE_FRAME_LITERAL_TOO_BIG, N_("Literal too large"));
 	return WIRE_FRAME_LITERAL;
 }
 

@@ -129,15 +129,15 @@ wire_in_char(struct wire_in *in, char c)
 	switch (c) {
 	case ' ':
 		return wire_in_fail(
-		    in, wire_in_at_end(in) ? "Missing arguments" : "A blank expected");
+		    in, wire_in_at_end(in) ? "Missing arguments" : "Expected a space");
 	case '(':
-		return wire_in_fail(in, "Opening parenthesis expected");
+		return wire_in_fail(in, "Expected an opening parenthesis");
 	case ')':
-		return wire_in_fail(in, "Closing parenthesis expected");
+		return wire_in_fail(in, "Expected a closing parenthesis");
 	case ']':
-		return wire_in_fail(in, "Closing bracket expected");
+		return wire_in_fail(in, "Expected a closing bracket");
 	default:
-		return wire_in_fail(in, "Another character expected");
+		return wire_in_fail(in, "Unexpected character");
 	}
 }
 
@@ -265,13 +265,13 @@ is_tag_char(char c)
 bool
 wire_in_tag(struct wire_in *in, struct str *tag_r)
 {
-	return take_chars(in, is_tag_char, N_("A tag expected"), tag_r);
+	return take_chars(in, is_tag_char, N_("Expected a tag"), tag_r);
 }
 
 bool
 wire_in_atom(struct wire_in *in, struct str *atom_r)
 {
-	return take_chars(in, is_atom_char, N_("An atom expected"), atom_r);
+	return take_chars(in, is_atom_char, N_("Expected an atom"), atom_r);
 }
 
 /* s itself when it is in capitals; STR_NONE: no memory. */
@@ -297,7 +297,7 @@ capitals(struct arena *a, struct str s)
 bool
 wire_in_name(struct wire_in *in, struct str *name_r)
 {
-	if (!take_chars(in, is_atom_char, N_("A name expected"), name_r))
+	if (!take_chars(in, is_atom_char, N_("Expected a name"), name_r))
 		return false;
 	*name_r = capitals(in->arena, *name_r);
 	return name_r->p != NULL || wire_in_no_memory(in);
@@ -327,13 +327,13 @@ wire_in_quoted(struct wire_in *in, struct str *text_r)
 
 	*text_r = STR_NONE;
 	if (!wire_in_try_char(in, '"'))
-		return wire_in_fail(in, "A quoted string expected");
+		return wire_in_fail(in, "Expected a quoted string");
 	for (p = in->p; p < in->end && *p != '"'; p++) {
 		if (*p == '\\') {
 			escapes = true;
 			if (++p == in->end || (*p != '"' && *p != '\\')) {
 				in->p = p;
-				return wire_in_fail(in, "Bad escape in a quoted string");
+				return wire_in_fail(in, "Invalid escape in a quoted string");
 			}
 		} else if (*p == '\r' || *p == '\n' || *p == '\0')
 			break;
@@ -342,13 +342,13 @@ wire_in_quoted(struct wire_in *in, struct str *text_r)
 	}
 	if (p == in->end || *p != '"') {
 		in->p = p;
-		return wire_in_fail(in, "Quoted string without end");
+		return wire_in_fail(in, "Unterminated quoted string");
 	}
 	*text_r = str_range(in->p, p);
 	/* RFC 9051 section 4.3: UTF-8.  In RFC 3501 a quoted string has 7 bits, but clients of it
 	 * send UTF-8 with SEARCH CHARSET UTF-8 all the same; mailbox names stay strict. */
 	if (high && !str_is_utf8(*text_r))
-		return wire_in_fail(in, "Quoted string is not UTF-8");
+		return wire_in_fail(in, "The quoted string is not valid UTF-8");
 	in->p = p + 1;
 	if (escapes)
 		*text_r = without_escapes(in->arena, *text_r);
@@ -368,15 +368,15 @@ wire_in_literal_head(struct wire_in *in, uint64_t *size_r, bool *literal8_r)
 	for (p = in->p; p < in->end && ascii_is_digit(*p);)
 		p++;
 	if (!str_u64(str_range(in->p, p), INT64_MAX, &size))
-		return wire_in_fail(in, "Bad literal size");
+		return wire_in_fail(in, "Invalid literal size");
 	if (p < in->end && *p == '+') /* RFC 7888 */
 		p++;
 	if (p == in->end || *p++ != '}')
-		return wire_in_fail(in, "Bad literal");
+		return wire_in_fail(in, "Invalid literal");
 	if (p < in->end && *p == '\r')
 		p++;
 	if (p == in->end || *p++ != '\n')
-		return wire_in_fail(in, "Literal without line end");
+		return wire_in_fail(in, "Expected a line end after the literal size");
 	in->p = p;
 	*size_r = size;
 	return true;
@@ -392,7 +392,7 @@ read_literal(struct wire_in *in, bool bytes, struct str *text_r)
 	if (!wire_in_literal_head(in, &size, &literal8))
 		return false;
 	if (size > (size_t)(in->end - in->p))
-		return wire_in_fail(in, "Literal is cut short");
+		return wire_in_fail(in, "Incomplete literal");
 	*text_r = (struct str){in->p, (size_t)size};
 	if (!bytes && str_chr(*text_r, '\0') != NULL) /* CHAR8 */
 		return wire_in_fail(in, "NUL in a literal");
@@ -410,7 +410,7 @@ wire_in_string(struct wire_in *in, struct str *text_r)
 		return wire_in_quoted(in, text_r);
 	if (wire_in_peek(in) == '{')
 		return read_literal(in, false, text_r);
-	return wire_in_fail(in, wire_in_at_end(in) ? "Missing arguments" : "A string expected");
+	return wire_in_fail(in, wire_in_at_end(in) ? "Missing arguments" : "Expected a string");
 }
 
 bool
@@ -418,7 +418,7 @@ wire_in_astring(struct wire_in *in, struct str *text_r)
 {
 	if (wire_in_peek(in) == '"' || wire_in_peek(in) == '{')
 		return wire_in_string(in, text_r);
-	return take_chars(in, is_astring_char, N_("A string expected"), text_r);
+	return take_chars(in, is_astring_char, N_("Expected a string"), text_r);
 }
 
 bool
@@ -468,7 +468,7 @@ wire_in_delimiter(struct wire_in *in, char *delimiter_r)
 	if (!wire_in_quoted(in, &text))
 		return false;
 	if (text.n != 1)
-		return wire_in_fail(in, "A hierarchy delimiter expected");
+		return wire_in_fail(in, "Expected a hierarchy delimiter");
 	*delimiter_r = text.p[0];
 	return true;
 }
@@ -484,7 +484,7 @@ read_number(struct wire_in *in, uint64_t max, uint64_t *n_r)
 	while (p < in->end && ascii_is_digit(*p))
 		p++;
 	if (p == in->p)
-		return wire_in_fail(in, "A number expected");
+		return wire_in_fail(in, "Expected a number");
 	if (!str_u64(str_range(in->p, p), max, n_r))
 		return wire_in_fail(in, "Number too large");
 	in->p = p;
@@ -506,7 +506,7 @@ wire_in_nz_number(struct wire_in *in, uint32_t *n_r)
 {
 	*n_r = 0;
 	if (wire_in_peek(in) == '0') /* nz-number: no leading zero either */
-		return wire_in_fail(in, "A number without leading zero expected");
+		return wire_in_fail(in, "Expected a number without leading zeros");
 	return wire_in_number(in, n_r);
 }
 
@@ -529,7 +529,7 @@ wire_in_base64(struct wire_in *in, struct str *bytes_r)
 	struct buf b = {.oom = arena_oom(in->arena)};
 	struct str text;
 
-	if (!take_chars(in, is_base64_char, N_("Base64 expected"), &text))
+	if (!take_chars(in, is_base64_char, N_("Expected base64"), &text))
 		return false;
 	if (str_eq(text, STR("="))) { /* RFC 4959 section 3 */
 		*bytes_r = STR("");
@@ -538,7 +538,7 @@ wire_in_base64(struct wire_in *in, struct str *bytes_r)
 	*bytes_r = STR_NONE;
 	if (!base64_decode(text, &b)) {
 		buf_wipe_fini(&b);
-		return buf_failed(&b) ? wire_in_no_memory(in) : wire_in_fail(in, "Bad base64");
+		return buf_failed(&b) ? wire_in_no_memory(in) : wire_in_fail(in, "Invalid base64");
 	}
 	*bytes_r = arena_try_str(in->arena, buf_as_str(&b));
 	buf_wipe_fini(&b);

@@ -36,11 +36,11 @@ wire_in_mailbox(struct wire_in *in, struct str *name_r)
 	if (!wire_in_astring(in, name_r))
 		return false;
 	if (!name_to_utf8(in, name_r))
-		fault = N_("Mailbox name is not modified UTF-7");
+		fault = N_("The mailbox name is not valid modified UTF-7");
 	else if (name_r->n == 0)
-		fault = N_("Empty mailbox name");
+		fault = N_("The mailbox name is empty");
 	else if (!wire_name_ok(*name_r))
-		fault = N_("Mailbox name with characters that are not allowed");
+		fault = N_("The mailbox name contains characters that are not allowed");
 	if (fault != NULL) { /* unless memory ran out */
 		in->impossible = in->error == NULL;
 		return wire_in_fail(in, fault);
@@ -83,7 +83,7 @@ wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r)
 		while (p < in->end && is_list_char(*p))
 			p++;
 		if (p == in->p || in->error != NULL)
-			return wire_in_fail(in, "A mailbox pattern expected");
+			return wire_in_fail(in, "Expected a mailbox pattern");
 		*pattern_r = str_range(in->p, p);
 		in->p = p;
 	}

@@ -18,7 +18,7 @@ skip_string(struct wire_in *in)
 	if (!wire_in_literal_head(in, &size, &literal8))
 		return false;
 	if (size > (size_t)(in->end - in->p))
-		return wire_in_fail(in, "Literal is cut short");
+		return wire_in_fail(in, "Incomplete literal");
 	in->p += size;
 	return true;
 }
@@ -32,7 +32,7 @@ skip_word(struct wire_in *in)
 	while (p < in->end && (unsigned char)*p > ' ' && strchr("()\"{", *p) == NULL)
 		p++;
 	if (p == in->p)
-		return wire_in_fail(in, "A value expected");
+		return wire_in_fail(in, "Expected a value");
 	in->p = p;
 	return true;
 }
@@ -92,7 +92,7 @@ static bool
 read_name(struct wire_in *in, struct str *name)
 {
 	if (value_begins(in))
-		return wire_in_fail(in, "A name expected");
+		return wire_in_fail(in, "Expected a name");
 	return wire_in_name(in, name);
 }
 

@@ -259,11 +259,11 @@ wire_name_fault(struct str utf8)
 	unsigned levels = 0;
 
 	if (utf8.n == 0)
-		return N_("A mailbox needs a name");
+		return N_("The mailbox name is empty");
 	if (utf8.n > NAME_MAX_BYTES)
 		return N_("The mailbox name is longer than 1000 bytes");
 	if (!wire_name_ok(utf8))
-		return N_("The mailbox name holds characters that are not allowed");
+		return N_("The mailbox name contains characters that are not allowed");
 	/* RFC 9051 section 5.1: "#" begins names of other name spaces. */
 	if (utf8.p[0] == '#')
 		return N_("Mailbox names that begin with # are reserved");
@@ -272,7 +272,7 @@ wire_name_fault(struct str utf8)
 			return N_("The mailbox name has an empty level");
 		/* RFC 3501 section 5.1: a name with wildcards could not be listed by itself. */
 		if (str_chr(level, '*') != NULL || str_chr(level, '%') != NULL)
-			return N_("Mailbox names cannot hold * or %");
+			return N_("Mailbox names cannot contain * or %");
 		if (++levels > NAME_MAX_LEVELS)
 			return N_("The mailbox name has more than 50 levels");
 	}

@@ -139,7 +139,7 @@ def test_who_may_not_log_in_does_not_stay(server, verb, name):
 @pytest.mark.parametrize("args", [("status",), ("stop",), ("reload",), ("who",), ("kick", "anna")])
 def test_no_server(server, args):
     done = server.cli(*args, ok=False)
-    assert done.returncode == 4 and "no server runs" in done.stderr and done.stdout == ""
+    assert done.returncode == 4 and "no server is running" in done.stderr and done.stdout == ""
 
 
 def test_stop_asked_twice(server):

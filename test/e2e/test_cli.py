@@ -123,9 +123,9 @@ def test_password_file_and_hash(server):
 def test_bulk(server):
     done = server.cli("user", "bulk", "--prefix", "user", "--from", "1", "--to", "3000", "--password-stdin",
                       stdin="crowd\n")
-    assert done.stdout == "3000 users made\n"
+    assert done.stdout == "3000 users added\n"
     server.start()
-    assert "9 users made" in server.cli("user", "bulk", "--prefix", "user", "--from", "2992", "--to", "3009",
+    assert "9 users added" in server.cli("user", "bulk", "--prefix", "user", "--from", "2992", "--to", "3009",
                                         "--password-stdin", stdin="other\n").stdout
     assert server.lets_in("user0001", "crowd")
     assert server.lets_in("user3000", "crowd")
@@ -172,7 +172,7 @@ def test_starts_after_sigkill(server):
 
 
 def test_status_stop_and_socket_mode(server):
-    assert "no server runs" in server.cli("status", ok=False).stderr
+    assert "no server is running" in server.cli("status", ok=False).stderr
     server.start()
     mode = os.stat(os.path.join(server.dir, "data", "control.sock")).st_mode
     assert stat.S_ISSOCK(mode) and stat.S_IMODE(mode) == 0o600

@@ -230,7 +230,7 @@ def test_acts_for_somebody_who_is_not_there(server, running):
     if running:
         server.start()
     done = server.add("gate", "blue", "--acts-for", "nosuch", "--acts-for", "anna", "--acts-for", "*@no.example")
-    assert done.stderr == "turnstone user add: note: --acts-for names a user that there is not: nosuch\n", done
+    assert done.stderr == "turnstone user add: note: --acts-for names a user that does not exist: nosuch\n", done
 
 
 @RUNNING
@@ -607,7 +607,7 @@ def test_domain_help_prints_records_to_paste(server):
                  "port 1993, SSL/TLS", "port 1143, STARTTLS", "alice@other.example", "listener inside", "listener behind"):
         assert re.search(rf"^;.*{re.escape(part)}", text, re.M), part
     text = domain_help(server, "third.example", "--host", "imap.other.example", "--address", "203.0.113.5")
-    assert "lmtp.domains does not have third.example" in text
+    assert "lmtp.domains does not include third.example" in text
     assert not [row for row in zone(text) if row[1] == "A"]  # not of this zone
 
 

@@ -109,37 +109,37 @@ REFUSED = [
     ("listener a {{ port = 0\n address = 255.255.255.255 }}", 2, "address: 255.255.255.255: is a multicast or broadcast address"),
     ("listener a {{ port = 0\n address = \"ff02::1\" }}", 2, "address: ff02::1: is a multicast or broadcast address"),
     ("listener a {{ path = {dir}/s\n address = nowhere }}", 2, "address: nowhere: is not a numeric address"),
-    ("listener a {{ path = /proc/s }}", 1, "listener a: path: the folder /proc: is the kernel's, and takes no files"),
+    ("listener a {{ path = /proc/s }}", 1, "listener a: path: the folder /proc: belongs to the kernel and cannot hold files"),
     ("listener a {{ path = \"~/s\" }}", 1, "listener a: path: must be a whole path, since ~ stands for nobody's folder"),
     ("listener a {{ port = 4143 }}\nlistener b {{\n address = 127.0.0.1\n port = 4143 }}", 4,
-     "listener b: port: port 4143 is taken already, by {dir}/t.conf:2: listener a: port"),
+     "listener b: port: port 4143 is already taken by {dir}/t.conf:2: listener a: port"),
     ("listener a {{ port = 4143; address = 127.0.0.1 }}\nmetrics {{ port = 4143 }}", 2,
-     "metrics.port: port 4143 is taken already, by {dir}/t.conf:2: listener a: port"),
-    ("listener a {{ path = {dir}/s }}\nlistener b {{ path = {dir}/s }}", 2, "listener b: path: {dir}/s is taken already"),
-    ("listener a {{ path = {dir}/data/control.sock }}", 1, "is taken already, by the control socket"),
+     "metrics.port: port 4143 is already taken by {dir}/t.conf:2: listener a: port"),
+    ("listener a {{ path = {dir}/s }}\nlistener b {{ path = {dir}/s }}", 2, "listener b: path: {dir}/s is already taken"),
+    ("listener a {{ path = {dir}/data/control.sock }}", 1, "is already taken by the control socket"),
     # one place under two names: what the server makes would take the place of the other
-    ("server.control = ./s\nlistener a {{ path = s }}", 2, "listener a: path: {dir}/s is taken already, by the control socket"),
+    ("server.control = ./s\nlistener a {{ path = s }}", 2, "listener a: path: {dir}/s is already taken by the control socket"),
     ("listener a {{ path = l.sock }}\nlistener b {{ path = .//l.sock }}", 2,
-     "listener b: path: {dir}/.//l.sock is taken already, by {dir}/t.conf:2: listener a: path"),
-    ("listener a {{ path = l.sock }}\nlistener b {{ path = link/l.sock }}", 2, "is taken already, by {dir}/t.conf:2: listener a"),
-    ("listener a {{ path = {dir}/s }}\nserver.pid_file = {dir}/link/s", 2, "server.pid_file: {dir}/link/s is taken already, by"),
-    ("server.pid_file = {dir}/link/data/./control.sock", 1, "is taken already, by the control socket"),
-    ("server.pid_file = {dir}/data/tls/key.pem", 1, "is taken already, by what the server keeps there"),
-    ("server.pid_file = {dir}/data", 1, "is taken already, by the data folder"),
-    ("server.pid_file = {dir}/link/t.conf", 1, "is taken already, by the configuration"),
+     "listener b: path: {dir}/.//l.sock is already taken by {dir}/t.conf:2: listener a: path"),
+    ("listener a {{ path = l.sock }}\nlistener b {{ path = link/l.sock }}", 2, "is already taken by {dir}/t.conf:2: listener a"),
+    ("listener a {{ path = {dir}/s }}\nserver.pid_file = {dir}/link/s", 2, "server.pid_file: {dir}/link/s is already taken by"),
+    ("server.pid_file = {dir}/link/data/./control.sock", 1, "is already taken by the control socket"),
+    ("server.pid_file = {dir}/data/tls/key.pem", 1, "is already taken by what the server keeps there"),
+    ("server.pid_file = {dir}/data", 1, "is already taken by the data folder"),
+    ("server.pid_file = {dir}/link/t.conf", 1, "is already taken by the configuration"),
     ("tls {{ certificate = {dir}/a.pem; key = {dir}/number }}\nserver.pid_file = ./number", 2,
-     "server.pid_file: {dir}/./number is taken already, by {dir}/t.conf:3: tls.key"),
+     "server.pid_file: {dir}/./number is already taken by {dir}/t.conf:3: tls.key"),
     ("tls {{ certificate = {dir}/a.pem; key = {dir}/a.key }}\nserver.control = ./a.key", 2,
-     "server.control: {dir}/./a.key is taken already, by {dir}/t.conf:3: tls.key"),
-    ("server.pid_file = {dir}/text", 1, "server.pid_file: {dir}/text is there already, and holds something else"),
-    ("server.pid_file = {dir}/link", 1, "server.pid_file: {dir}/link is there already, and is not a regular file"),
-    ("server.pid_file = /dev/null", 1, "server.pid_file: /dev/null is there already, and is not a regular file"),
+     "server.control: {dir}/./a.key is already taken by {dir}/t.conf:3: tls.key"),
+    ("server.pid_file = {dir}/text", 1, "server.pid_file: {dir}/text already exists and does not contain"),
+    ("server.pid_file = {dir}/link", 1, "server.pid_file: {dir}/link already exists and is not a regular file"),
+    ("server.pid_file = /dev/null", 1, "server.pid_file: /dev/null already exists and is not a regular file"),
     ("listener a {{ path = {dir}/missing/s }}", 1, "listener a: path: the folder {dir}/missing: No such file or directory"),
     ("listener a {{ path = {dir}/text/s }}", 1, "listener a: path: the folder {dir}/text: is not a folder"),
-    ("listener a {{ path = {dir}/text }}", 1, "listener a: path: {dir}/text is there already, and is not a socket"),
+    ("listener a {{ path = {dir}/text }}", 1, "listener a: path: {dir}/text already exists and is not a socket"),
     ("listener a {{ path = {dir}/s; mode = 0888 }}", 1, "listener a: mode: must be octal digits such as 0600, not 0888"),
     ("listener a {{ protocol = lmtp }}", 1, "a listener with protocol = lmtp needs a port or a path"),
-    ("listener a {{ port = 0; tls = none }}", 1, "listener a: tls: tls = none is for protocol = lmtp only"),
+    ("listener a {{ port = 0; tls = none }}", 1, "listener a: tls: tls = none is only for protocol = lmtp"),
     ("listener a {{ port = 0; proxy_protocol = yes; proxy_from = [10.0.0.1,\n 10.0.0.1/8] }}", 2,
      "listener a: proxy_from: 10.0.0.1/8: "),
     ("listener a {{ port = 0; client_certificate = require }}", 1, "client_certificate: tls.client_ca is needed"),
@@ -177,7 +177,7 @@ REFUSED = [
     ("auth.databases = [store, staf]\ndatabase staff {{ type = passwd; file = {dir}/text }}", 1,
      "auth.databases: staf: there is no block `database staf {{ ... }}`; did you mean staff?"),
     ("auth.databases = [store, d]\ndatabase d {{ type = passwd; file = {dir}/none }}", 2, "file: cannot read {dir}/none"),
-    ("auth.databases = [store, d]\ndatabase d {{ type = passwd\n file = {dir}/text }}", 3, "database d: file: {dir}/text: not one line is a user's"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = passwd\n file = {dir}/text }}", 3, "database d: file: {dir}/text: no line defines a user"),
     ("auth.databases = [store, d]\ndatabase d {{ type = passwd }}", 2, "type = passwd needs the option file"),
     ("auth.databases = [store, d]\ndatabase d {{ type = oauth; issuer = x; audience = y\n jwks = {dir}/jwks }}", 3,
      "database d: jwks: {dir}/jwks: "),
@@ -187,13 +187,13 @@ REFUSED = [
     ("grant g {{ who = a; for = b; rights = z }}", 1, "grant g: rights: "),
     # folders
     ("server.control = {dir}/none/s", 1, "server.control: {dir}/none: No such file or directory"),
-    ("server.control = {dir}/" + 120 * "x", 1, "server.control: the path of a socket must have less than 108 bytes"),
-    ("server.control = /proc/c.sock", 1, "server.control: /proc: is the kernel's, and takes no files"),
-    ("server.pid_file = /sys/pid", 1, "server.pid_file: /sys: is the kernel's, and takes no files"),
+    ("server.control = {dir}/" + 120 * "x", 1, "server.control: the path of a socket must be shorter than 108 bytes"),
+    ("server.control = /proc/c.sock", 1, "server.control: /proc: belongs to the kernel and cannot hold files"),
+    ("server.pid_file = /sys/pid", 1, "server.pid_file: /sys: belongs to the kernel and cannot hold files"),
     ("server.pid_file = \"~/pid\"", 1, "server.pid_file: must be a whole path, since ~"),
     ("tls.client_ca = \"~anna/ca.pem\"", 1, "tls.client_ca: must be a whole path, since ~"),
-    ("server.control = {dir}/folder", 1, "server.control: {dir}/folder is there already, and is not a socket"),
-    ("server.control = {dir}/text", 1, "server.control: {dir}/text is there already, and is not a socket"),
+    ("server.control = {dir}/folder", 1, "server.control: {dir}/folder already exists and is not a socket"),
+    ("server.control = {dir}/text", 1, "server.control: {dir}/text already exists and is not a socket"),
     ("server.pid_file = {dir}/none/pid", 1, "server.pid_file: {dir}/none: No such file or directory"),
     ("server.pid_file = {dir}/folder", 1, "server.pid_file: {dir}/folder is a folder"),
     # a file is none
@@ -213,7 +213,7 @@ REFUSED = [
     ("certificate x {{ names = [y, x.]; certificate = {dir}/a.pem; key = {dir}/a.key }}", 1, "names: x.: is not a host name"),
     ("certificate x {{ names = [a, y]; certificate = {dir}/a.pem; key = {dir}/a.key }}\n"
      "certificate y {{ certificate = {dir}/b.pem; key = {dir}/b.key; names = [b,\n Y] }}", 3,
-     "certificate y: names: Y: is named already, by {dir}/t.conf:3: certificate x"),
+     "certificate y: names: Y: is listed already, by {dir}/t.conf:3: certificate x"),
     ("default_domain = \"@example.org\"", 1, "default_domain: @example.org is not a domain name"),
     ("default_domain = example..org", 1, "default_domain: example..org is not a domain name"),
     ("default_domain = \"*\"", 1, "default_domain: * is not a domain name"),
@@ -225,11 +225,11 @@ REFUSED = [
     ("auth.sasl_host = \"a b\"", 1, "auth.sasl_host: a b is not a host name"),
     ("auth.kerberos_realms = [A.ORG,\n \"@B\"]", 2, "auth.kerberos_realms: @B: is not a realm"),
     # what contradicts itself
-    ("store.engine_options = \"recover fast\"", 1, "store.engine_options: fast: there is no such word; there is only recover"),
+    ("store.engine_options = \"recover fast\"", 1, "store.engine_options: fast: unknown option; there is only recover"),
     ("listener a {{ port = 0; owner = nobody }}", 1, "listener a: owner: is for a UNIX socket, which needs a path"),
     ("listener a {{ path = {dir}/s\n address = 127.0.0.1 }}", 2, "listener a: address: is for a port"),
-    ("listener a {{ path = {dir}/s; mode = 0444 }}", 1, "listener a: mode: lets nobody connect"),
-    ("listener a {{ path = " + 100 * "x" + " }}", 1, "listener a: path: the path of a socket must have less than 108 bytes"),
+    ("listener a {{ path = {dir}/s; mode = 0444 }}", 1, "listener a: mode: 0444 lets nobody connect"),
+    ("listener a {{ path = " + 100 * "x" + " }}", 1, "listener a: path: the path of a socket must be shorter than 108 bytes"),
     ("listener a {{ path = {dir}/s; proxy_protocol = yes\n proxy_from = [10.0.0.1] }}", 2,
      "listener a: proxy_from: nobody could connect to the UNIX socket"),
     ("listener a {{ port = 0; proxy_protocol = yes\n proxy_from = [unix] }}", 2,
@@ -401,7 +401,7 @@ IDLE = [
     ("tls.ciphers = \"HIGH:GOOD:!RC4\"", 1, "tls.ciphers: GOOD: OpenSSL has no such cipher"),
     ("tls.ciphers = \"HIGH:!aNUL:!aNULL\"", 1, "tls.ciphers: !aNUL: OpenSSL has no such cipher"),
     ("tls.ciphers = \"HIGH:-NULLL\"", 1, "tls.ciphers: -NULLL: OpenSSL has no such cipher"),
-    ("mechanisms = [PLAIN, SCRAM-SHA-256,\n plain]", 2, "mechanisms: plain: is named already"),
+    ("mechanisms = [PLAIN, SCRAM-SHA-256,\n plain]", 2, "mechanisms: plain: is listed already"),
     ("metrics.address = nonsense", 1, "metrics.address: nonsense is not a numeric address"),
     ("hide_capabilities = [IDLE,\n imap4rev1]", 2, "hide_capabilities: imap4rev1: clients that do not see it go away"),
 ] + [
@@ -493,7 +493,7 @@ NEXT_START = [
     ("listener a {{ port = 0\n address = localhost }}", 2, "listener a: address: localhost: is not a numeric address"),
     ("listener a {{ path = {dir}/missing/s }}", 1, "listener a: path: the folder {dir}/missing: No such file or directory"),
     ("metrics {{ port = 9999; address = 192.0.2.1 }}", 1, "metrics.address: 192.0.2.1: no interface"),
-    ("server.control = {dir}/text", 1, "server.control: {dir}/text is there already, and is not a socket"),
+    ("server.control = {dir}/text", 1, "server.control: {dir}/text already exists and is not a socket"),
     ("server.pid_file = {dir}/none/pid", 1, "server.pid_file: {dir}/none: No such file or directory"),
 ]
 
@@ -526,7 +526,7 @@ def test_reload_names_a_new_listener_once(files):
     write(files, QUIET)
     files.start()
     write(files, QUIET + "listener more {{ address = 127.0.0.1; port = 0 }}")
-    assert run(files, "reload").stdout.endswith("these take effect after a restart only:\nlistener more: is new\n")
+    assert run(files, "reload").stdout.endswith("these take effect only after a restart:\nlistener more: is new\n")
     write(files, "listener more {{ address = 127.0.0.1; port = 0 }}")
     assert run(files, "reload").stdout.endswith("restart only:\nlistener q: is gone\nlistener more: is new\n")
 
@@ -576,7 +576,7 @@ def test_pid_file_at_a_reload(files):
     write(files, QUIET + "server.pid_file = {dir}/text")
     reloaded = run(files, "reload")
     assert reloaded.returncode == 1
-    assert f"{files.conf}:3: server.pid_file: {files.dir}/text is there already, and holds" in reloaded.stderr
+    assert f"{files.conf}:3: server.pid_file: {files.dir}/text already exists and does not contain" in reloaded.stderr
 
 
 def test_ready_file_on_a_path(files):
@@ -585,7 +585,7 @@ def test_ready_file_on_a_path(files):
         key = f.read()
     done = run(files, "serve", "--ready-file", files.dir + "/link/a.key")
     assert done.returncode == 1
-    assert f"--ready-file: {files.dir}/link/a.key is taken already, by {files.conf}:3: tls.key\n" == done.stderr
+    assert f"--ready-file: {files.dir}/link/a.key is already taken by {files.conf}:3: tls.key\n" == done.stderr
     with open(files.dir + "/a.key", encoding="ascii") as f:
         assert f.read() == key
 
@@ -888,10 +888,10 @@ def test_what_is_passed_over_is_named(files):
           "database l {{ type = ldap; uri = \"ldaps://127.0.0.1\"; base = \"dc=x\"; ca_file = {dir}/both }}\n")
     done = run(files, "config", "check")
     assert done.returncode == 0, done
-    assert "tls.client_ca: {0}/both: 1 other block in it is passed over: PRIVATE KEY; a private key does not belong there" \
+    assert "tls.client_ca: {0}/both: 1 other block in it is skipped: PRIVATE KEY; a private key does not belong there" \
         .format(files.dir) in done.stderr
-    assert f"ca_file: {files.dir}/both: 1 other block in it is passed over: PRIVATE KEY" in done.stderr
-    assert f"jwks: {files.dir}/keys: 1 of its 2 keys is passed over: e1 (its use is not sig)" in done.stderr
+    assert f"ca_file: {files.dir}/both: 1 other block in it is skipped: PRIVATE KEY" in done.stderr
+    assert f"jwks: {files.dir}/keys: 1 of its 2 keys is skipped: e1 (its use is not sig)" in done.stderr
 
 
 def checked_lines(server):
@@ -899,9 +899,9 @@ def checked_lines(server):
 
 
 @pytest.mark.parametrize("data, says", [
-    ("dangling", "{dir}/dangling: is a symbolic link to what is not there"),
-    ("dangling/data", "{dir}/dangling: is a symbolic link to what is not there"),
-    ("/proc/data", "/proc: is the kernel's, and takes no files"),
+    ("dangling", "{dir}/dangling: is a dangling symbolic link"),
+    ("dangling/data", "{dir}/dangling: is a dangling symbolic link"),
+    ("/proc/data", "/proc: belongs to the kernel and cannot hold files"),
 ])
 def test_data_folder_that_cannot_be_made(files, data, says):
     os.symlink("nothing", files.dir + "/dangling")
@@ -930,7 +930,7 @@ def test_nul_byte(files):
     with open(files.conf, "w", encoding="utf-8") as f:
         f.write(f"server.data = {files.dir}/data\nserver.loops = \0\nserver.lops = 1\n")
     lines = checked_lines(files)
-    assert lines[0] == "2: a NUL byte, which no text has" and lines[1].startswith("3: server.lops: there is no such"), lines
+    assert lines[0] == "2: a NUL byte, which no text contains" and lines[1].startswith("3: server.lops: there is no such"), lines
     assert len(lines) == 2, lines
 
 

@@ -216,7 +216,7 @@ def test_faults_of_the_configuration(server):
     write(server.dir + "/staff", "")
     for text, want in (
             ("auth.databases = [store, staff]", "auth.databases: staff: there is no block `database staff { ... }`"),
-            ("auth.databases = [store, store]", "auth.databases: store: is named twice"),
+            ("auth.databases = [store, store]", "auth.databases: store: is listed twice"),
             ("auth.password_cost = 100000", "auth.password_cost: the cost of yescrypt is 1 to 9"),
             ("auth.password_scheme = bcrypt\nauth.password_cost = 30", "auth.password_cost: the cost of bcrypt is 4 to 16"),
             ("database staff { type = passwd }", "type: type = passwd needs the option file"),
@@ -225,7 +225,7 @@ def test_faults_of_the_configuration(server):
             ("database staff { type = paswd; file = staff }", "did you mean passwd?"),
             ("database store { type = passwd; file = staff }", "the name store means the store's own users"),
             ("database sys { type = pam; service = \"a/b\" }", "service: is a name, not a path"),
-            ("database sys { type = pam; username = \"%x\" }", "username: after % comes u, n, d or %"),
+            ("database sys { type = pam; username = \"%x\" }", "username: % must be followed by u, n, d or %"),
             ("database dir { type = ldap }", "type = ldap needs the option uri"),
             ("database dir { type = ldap; uri = \"http://x\" }", "uri: http://x: must begin with ldap://"),
             ("database dir { type = ldap; uri = \"ldap://x\"; bind_dn = \"cn=x\" }", "bind_dn: bind_dn and"),
@@ -598,7 +598,7 @@ def test_ldap_says_what_a_user_is_called(server, directory):
     assert "user=bo.berg@site.example" in server.log() and "user=bo " not in server.log()
     # Whoever may write an attribute does not become a user of a database that comes first.
     assert answer(server, "thief", "my own") == UNAVAILABLE
-    wait_for(lambda: "calls thief admin, whom database store knows: refused" in server.log())
+    wait_for(lambda: "maps thief to admin, a user of database store: refused" in server.log())
     with server.lmtp() as lmtp:
         lmtp.ok("MAIL FROM:<>")
         lmtp.ok("RCPT TO:<bo>")

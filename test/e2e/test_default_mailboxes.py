@@ -130,11 +130,11 @@ def test_import_and_restore_bring_what_there_was(mail, tmp_path):
 
 @pytest.mark.parametrize("items, says", [
     ('[Sent, "Sent Mail:snet"]', "Sent Mail:snet: after the colon comes archive, drafts,"),
-    ("[Sent, Sent]", "Sent: is named twice"),
-    ('[Sent, "Gesendet:sent"]', "Gesendet:sent: another one has this use already"),
+    ("[Sent, Sent]", "Sent: is listed twice"),
+    ('[Sent, "Gesendet:sent"]', "Gesendet:sent: another mailbox already has this use"),
     ("[inbox]", "inbox: every account has an INBOX"),
     ('["a//b"]', "a//b: The mailbox name has an empty level"),
-    ('["a*"]', "a*: Mailbox names cannot hold * or %"),
+    ('["a*"]', "a*: Mailbox names cannot contain * or %"),
     ('[":sent"]', ":sent: is not a mailbox name"),
     ("[" + ", ".join(f"m{i}" for i in range(16)) + "]", "takes 0 to 15 items, not 16"),
 ])

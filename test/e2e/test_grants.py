@@ -84,7 +84,7 @@ RULES = [
     ("who-pattern", ["g*", "--for", "*"], ("gateway", "alice"), ("spare", "alice"),
      "who: g*, not spare@voice.example"),
     ("who-group", ["group:gateways", "--for", "*"], ("gateway", "alice"), ("spare", "alice"),
-     "who: group:gateways, of which spare@voice.example is no member"),
+     "who: group:gateways, of which spare@voice.example is not a member"),
     ("for", ["gateway", "--for", "alice"], ("gateway", "alice"), ("gateway", "bob"),
      "for: alice@voice.example, not bob@voice.example"),
     ("for-domain", ["gateway", "--for", "*@voice.example"], ("gateway", "bob"),
@@ -92,9 +92,9 @@ RULES = [
     ("for-pattern", ["gateway", "--for", "a*"], ("gateway", "alice"), ("gateway", "bob"),
      "for: a*, not bob@voice.example"),
     ("for-group", ["gateway", "--for", "group:staff"], ("gateway", "carla@other.example"),
-     ("gateway", "bob"), "for: group:staff, of which bob@voice.example is no member"),
+     ("gateway", "bob"), "for: group:staff, of which bob@voice.example is not a member"),
     ("no-group", ["gateway", "--for", "group:nothing", "--name", "second"], None,
-     ("gateway", "bob"), "for: group:nothing, a group that there is not"),
+     ("gateway", "bob"), "for: group:nothing, a group that does not exist"),
     ("from", ["gateway", "--for", "*", "--from", "127.0.0.2"], ("gateway", "bob", "127.0.0.2"),
      ("gateway", "bob", "127.0.0.1"), "from: 127.0.0.2, not 127.0.0.1"),
     ("from-networks", ["gateway", "--for", "*", "--from", "10.0.0.0/8", "--from", "127.0.0.2/31"],
@@ -178,7 +178,7 @@ def test_first_that_fits_decides(server):
     verdict, reasons = explained(server, "patron", "bob", "--from", "127.0.0.9")
     assert verdict["grant"] == "first" and verdict["rights"] == "lr"
     assert reasons["second"] == "until: ended at 2001-01-02T00:00:00Z"
-    assert reasons["aa-newer"] == reasons["acts-for"] == "fits, but one before it decides"
+    assert reasons["aa-newer"] == reasons["acts-for"] == "matches, but an earlier one decides"
     assert [g["name"] for g in server.asked("grant", "list")] == [
         "second", "first", "zz-older", "aa-newer", "acts-for"]
     for target in decides:
@@ -194,8 +194,8 @@ def test_add_list_remove(server, running):
                       "--until", "2127-01-01").stdout == "gateway-1\n"
     made = server.cli("grant", "add", "nobody", "--for", "group:none", "--read-only", "--name", "odd",
                       "--until", "2001-01-01").stdout
-    assert made == ("odd\nnote: WHO names a user that there is not: nobody@voice.example\n"
-                    "note: --for names a group that there is not: none\nnote: it has expired already\n")
+    assert made == ("odd\nnote: WHO names a user that does not exist: nobody@voice.example\n"
+                    "note: --for names a group that does not exist: none\nnote: it has expired already\n")
     rows = server.asked("grant", "list")
     assert rows == [
         {"name": "gateway-1", "source": "store", "who": "gateway@voice.example", "for": "*@voice.example",
@@ -267,7 +267,7 @@ def test_explain_says_who_they_are(server, running):
     assert verdict["for_is"] == "missing" and verdict["why"] == "the user to act for is in no database"
     server.cli("user", "disable", "gateway")
     verdict, _ = explained(server, "gateway", "bob")
-    assert verdict["who_is"] == "disabled" and verdict["why"] == "who would act is disabled"
+    assert verdict["who_is"] == "disabled" and verdict["why"] == "the acting user is disabled"
     assert server.cli("grant", "explain", "gateway", "bob", "--at", "soon", ok=False).returncode == 1
     assert server.cli("grant", "explain", "gateway", "bob", "--from", "here", ok=False).returncode == 1
     assert server.cli("grant", "explain", "gateway", ok=False).returncode == 2
@@ -380,7 +380,7 @@ def test_removal_ends_the_login(server):
     bob.ok("NOOP")
     own.ok("NOOP")
     assert not may(server, "gateway", "alice")
-    assert 'how="not permitted any more"' in server.log()
+    assert 'how="no longer permitted"' in server.log()
 
 
 def test_what_another_grant_would_permit_ends_as_well(server):
@@ -508,7 +508,7 @@ def test_who_leaves_a_group_loses_the_login(server, how):
     assert b"withdrawn" in alice.ended()
     bob.ok("NOOP")
     verdict, reasons = explained(server, "gateway", "alice")
-    assert reasons == {"crew": "for: group:staff, of which alice@voice.example is no member"}
+    assert reasons == {"crew": "for: group:staff, of which alice@voice.example is not a member"}
     assert not may(server, "gateway", "alice")
 
 

@@ -133,7 +133,7 @@ def test_answers_that_are_none(server, endpoint):
     assert ask(server, "good") == LATER
     endpoint.type = "application/json; charset=utf-8"
     assert ask(server, "good") == OK
-    wait_for(lambda: "HTTP status 401: does it know us?" in server.log())
+    wait_for(lambda: "HTTP status 401: check the credentials" in server.log())
 
 
 def test_only_the_right_endpoint_hears_of_tokens(server, endpoint):
@@ -190,10 +190,10 @@ def test_wrong_configurations(server, endpoint):
     url = f'introspection = "{endpoint.url}"; '
     assert "begins with https://" in faults(f'introspection = "{endpoint.url.replace("https", "http")}"')
     assert "needs exactly one of the options jwks and introspection" in faults(url + f'jwks = "{endpoint.cert}"')
-    assert "client_id and client_secret_file go together" in faults(url + "client_id = me")
-    assert "is in place of client_id" in faults(
+    assert "client_id and client_secret_file must be set together" in faults(url + "client_id = me")
+    assert "cannot be combined with client_id" in faults(
         url + f'client_id = me; client_secret_file = "{endpoint.cert}"; bearer_file = "{endpoint.cert}"')
-    assert "goes with jwks" in faults(url + "algorithms = RS256")
+    assert "is only for jwks" in faults(url + "algorithms = RS256")
     server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {url} }}\n")
     server.cli("config", "check")
 

@@ -123,9 +123,9 @@ def test_tokens_that_are_not(site, issuer):
     assert authenticate(client, bearer(issuer.token("anna")))[0].startswith("OK ")
     client.close()
     wait_for(lambda: site.log().count("login failed") >= 2 * len(bad))
-    for why in ("it has expired", "it is for another audience", "it is of another issuer", "its scope is not enough",
-                "its signature is wrong", "its kid is no key of ours", "its algorithm is not one that is taken",
-                "the token's user is not known here", "it names no user", "it is no JWT"):
+    for why in ("it has expired", "it is for another audience", "it is from another issuer", "its scope is insufficient",
+                "its signature is invalid", "its kid matches no known key", "its algorithm is not accepted",
+                "the token's user is unknown here", "it names no user", "it is no JWT"):
         assert f'why="{why}"' in site.log(), why
 
 

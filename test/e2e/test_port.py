@@ -235,7 +235,7 @@ def test_not_all(site, tmp_path):
     assert first == {"imported": 18 + 20 - boxes, "already": 0, "new_uids": 0, "left_out": 3 + 2 * boxes,
                      "keywords_left_out": 2, "passed_by": 0, "other_names": 0, "properties": 0}
     for word in ("no(atom", 'a"b'):
-        assert f": {word}: no keyword of IMAP" in site.err
+        assert f": {word}: not an IMAP keyword" in site.err
     again = site.told(*args, code=3)
     assert (again["imported"], again["already"]) == (0, first["imported"])
     site.write()
@@ -333,7 +333,7 @@ def test_status_of_senders(site, tmp_path):
                     "X-Keywords: good b{d\nSubject: one\n\ntext\n\n", encoding="ascii")
     done = site.told("import", "mbox", str(path), "--user", "alice", code=3)
     assert done["imported"] == 1 and done["keywords_left_out"] == 1
-    assert f"{path}, line 5: b{{d: no keyword of IMAP" in site.err
+    assert f"{path}, line 5: b{{d: not an IMAP keyword" in site.err
     assert fetched(site, "alice", "INBOX") == \
         [("FR", "good", b"Status: Done\r\nX-UID: none\r\nSubject: one\r\n\r\ntext\r\n")]
 
@@ -358,7 +358,7 @@ def test_nothing_dropped(site, tmp_path):
     done = site.told("import", "maildir", root, "--user", "alice", code=3)
     assert done["imported"] == 5 and done["keywords_left_out"] == 3
     assert done["left_out"] == 2 + 13 + 2 + 1
-    for text in ("c: a flag that dovecot-keywords does not name", "X: no flag of a Maildir", ":1,x: no flags",
+    for text in ("c: a flag that dovecot-keywords does not list", "X: not a Maildir flag", ":1,x: no flags",
                  "dovecot-keywords, line 2:", "dovecot-keywords, line 3:", "dovecot-uidlist, line 1:",
                  "dovecot-uidlist: 3 more such lines", ".NotOne: no folder of a Maildir",
                  "plain: a folder of mail without a dot", ".OnlyNew/dovecot-uidlist: a symbolic link"):
@@ -369,7 +369,7 @@ def test_nothing_dropped(site, tmp_path):
     deep = os.path.join(str(tmp_path / "boxes"), *["d"] * 40)
     os.makedirs(deep)
     done = site.told("import", "mbox", str(tmp_path / "boxes"), "--user", "carol", code=3)
-    assert done["left_out"] == 1 and "folders lie too deep in each other" in site.err
+    assert done["left_out"] == 1 and "folders are nested too deeply" in site.err
 
 
 def test_subscriptions_below(site, tmp_path):
@@ -396,7 +396,7 @@ def test_names_that_cannot_be(site, tmp_path):
         put(make(root, folder), f"{i}.m:2,", b"Subject: %d\n\n" % i)
     first = site.told("import", "maildir", root, "--user", "alice")
     assert first["imported"] == len(folders) + 1 and first["left_out"] == 0 and first["other_names"] == 11
-    assert f"{root}/.a*b: is called a\uff0ab here: Mailbox names cannot hold * or %" in site.err
+    assert f"{root}/.a*b: is called a\uff0ab here: Mailbox names cannot contain * or %" in site.err
     got = names(site, "alice")
     assert len(got) == len(folders) + 1 and len(set(got)) == len(got)
     for name in ("a\uff0ab", "a\uff0ab/below", "a\uff05b", "\uff03news", "c\u2401d", "x\uff0ay"):
@@ -459,7 +459,7 @@ def test_dry_run_of_subscriptions(site, tmp_path):
         f.write("Box\nGone\nbad\0name\n")
     args = ("import", "maildir", root, "--user", "alice")
     said = site.run(*args, "--dry-run", code=3)
-    assert "Gone: no mailbox, only a subscription to come\n" in said and said.count("subscription") == 1
+    assert "Gone: only a subscription to come, no mailbox\n" in said and said.count("subscription") == 1
     assert "0 there already, 0 left out; files, folders, mailboxes, properties and lines left out: 3\n" in said
     dry = site.told(*args, "--dry-run", code=3)
     assert dry["only_subscribed"] == ["Gone"] and dry["left_out"] == 3

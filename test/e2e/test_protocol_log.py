@@ -212,7 +212,7 @@ def test_reload_begins_and_ends(site):
         say(b"b", b"SELECT INBOX")
         assert "a LOGIN" in lines(site, last="b OK")[0]
         site.cli("reload")
-        text, _ = lines(site, last="end: not asked for any more")
+        text, _ = lines(site, last="end: no longer asked for")
         say(b"c", b"NOOP")
         say(b"d", b"UNAUTHENTICATE")
         # The same connection, another user: the new list holds.

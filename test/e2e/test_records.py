@@ -106,10 +106,10 @@ def test_records_of_an_unknown_format(server, saved):
     server.cli("restore", saved)
     done = server.cli("user", "list", ok=False)
     assert done.returncode == 3 and done.stdout == "anna\n"
-    assert "user odd: the record is of an unknown format" in done.stderr
+    assert "user odd: the record has an unknown format" in done.stderr
     done = server.cli("alias", "list", ok=False)
     assert done.returncode == 3 and done.stdout == "team anna\n"
-    assert "alias gang: the record is of an unknown format" in done.stderr
+    assert "alias gang: the record has an unknown format" in done.stderr
     done = server.cli("user", "list", "--json", ok=False)
     assert done.returncode == 3
     assert [(u["name"], u.get("fault")) for u in json.loads(done.stdout)] == [("anna", None), ("odd", "unknown format")]

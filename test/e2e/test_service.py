@@ -344,7 +344,7 @@ def test_watchdog_is_not_fed_when_loops_are_stuck(server):
     manager.wait("WATCHDOG=1")
     held = Held(server.pid)
     try:
-        stuck = "a loop does not answer"
+        stuck = "a loop is not responding"
         wait_for(lambda: server.log().count(stuck) >= 1)
         manager.drain()
         wait_for(lambda: server.log().count(stuck) >= 2)

@@ -372,7 +372,7 @@ cmd_watch(struct imap_cmd *cmd)
 		    &cmd->in, arena_str(login->arena, str_range(cmd->in.p, cmd->in.end)));
 		in.arena = login->arena;
 		if (!slot->event->parse(&in, &slot->kept))
-			return cmd_bad(cmd, "Bad value");
+			return cmd_bad(cmd, "Invalid value");
 	}
 	slot->name = arena_str(login->arena, name);
 	slot->was_there = store_account_lookup(login->account, name, &slot->before);

@@ -339,7 +339,7 @@ store_hangs(void **state)
 	wait_ms(&s, 119000);
 	replied(&s, "");
 	wait_ms(&s, 2000);
-	replied(&s, "421 4.3.0 The mail store does not answer\r\n");
+	replied(&s, "421 4.3.0 The mail store is not responding\r\n");
 	assert_true(stream_fake_ended(s.fake, NULL));
 	assert_int_equal(s.ll.stats.unknown, 1);
 	assert_int_equal(s.ll.stats.messages + s.ll.stats.delivered + s.ll.stats.abandoned, 0);
@@ -389,7 +389,7 @@ making_hangs(void **state)
 		replied(&s, "");
 		if (!leaves) {
 			wait_ms(&s, 2000);
-			replied(&s, "421 4.3.0 The mail store does not answer\r\n");
+			replied(&s, "421 4.3.0 The mail store is not responding\r\n");
 		}
 		lmtp_site_disconnect(&s);
 		assert_true(session_loop_is_empty(&s.ll.sessions));
@@ -415,7 +415,7 @@ lookup_hangs(void **state)
 	wait_ms(&s, 119000);
 	replied(&s, "");
 	wait_ms(&s, 2000);
-	replied(&s, "421 4.3.0 The mail store does not answer\r\n");
+	replied(&s, "421 4.3.0 The mail store is not responding\r\n");
 	/* The lookup is not done any more. */
 	assert_int_equal(work_pool_waiting(s.site->server.workers), 0);
 	assert_true(session_loop_is_empty(&s.ll.sessions));
@@ -444,7 +444,7 @@ upload_hangs(void **state)
 		wait_ms(&s, 119000);
 		replied(&s, "");
 		wait_ms(&s, 1000);
-		replied(&s, "421 4.3.0 The mail store does not answer\r\n");
+		replied(&s, "421 4.3.0 The mail store is not responding\r\n");
 		work_pool_hold(s.site->server.workers, false);
 		site_run(s.site);
 		over(&s, STREAM_END_LOCAL);

@@ -84,7 +84,7 @@ ask_directory(struct ldap_db *l, struct auth_ldap_request *r, struct arena *aren
 	buf_wipe_fini(&answer);
 	if (ok && reply->answer != AUTH_LDAP_UNAVAILABLE)
 		return reply->answer;
-	log_msg(LOG_WARNING, "auth", "database %.*s: LDAP cannot be asked at the moment",
+	log_msg(LOG_WARNING, "auth", "database %.*s: LDAP is unavailable",
 	    STR_ARG(buf_as_str(&l->db.name)));
 	return AUTH_LDAP_UNAVAILABLE;
 }

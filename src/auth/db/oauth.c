@@ -121,7 +121,7 @@ verify_there(struct oauth_db *o, struct str token, int64_t now, struct auth_toke
 	if (ask_endpoint(o, token, &answer))
 		json = auth_json_object(buf_as_str(&answer), AUTH_INTROSPECT_MAX);
 	active = json_object_get(json, "active");
-	*why_r = "the introspection endpoint cannot be asked";
+	*why_r = "the introspection endpoint is unavailable";
 	if (json_is_boolean(active)) {
 		*why_r = json_is_true(active) ? auth_claims_judge(json, &o->rules, now, &claims)
 		                              : "its issuer says that it is not active";
@@ -147,7 +147,7 @@ token(struct auth_db *db, const struct auth_request *req, struct auth_token *tok
 	enum auth_result result;
 
 	if (!host_ok(o, req->host)) {
-		*why_r = "the client thinks to talk to another host";
+		*why_r = "the client expects to talk to another host";
 		return AUTH_FAILED;
 	}
 	if (o->db.waits)
@@ -188,7 +188,7 @@ tell_keys(const struct auth_jwks *keys, struct buf *out)
 
 	buf_printf(out, "%zu keys", auth_jwks_count(keys));
 	if (n > 0)
-		buf_printf(out, "; %zu passed over: %.*s", n, STR_ARG(which));
+		buf_printf(out, "; %zu skipped: %.*s", n, STR_ARG(which));
 }
 
 static void
@@ -226,7 +226,7 @@ poll(struct auth_db *db)
 	if (keys != NULL)
 		use_keys(o, keys);
 	else
-		log_msg(LOG_ERROR, "auth", "%.*s: what was read before stays in force",
+		log_msg(LOG_ERROR, "auth", "%.*s: what was read earlier stays in force",
 		    (int)(why.n - 1), why.p);
 	buf_fini(&why);
 }
@@ -256,7 +256,7 @@ warn_of_keys(const struct auth_db_make *make, const struct oauth_db *o)
 
 	if (n == 0 || make->warnings == NULL)
 		return;
-	buf_printf(&line, "%s: %zu of its %zu keys %s passed over: %.*s\n", o->s->jwks.p, n,
+	buf_printf(&line, "%s: %zu of its %zu keys %s skipped: %.*s\n", o->s->jwks.p, n,
 	    n + auth_jwks_count(o->keys), n == 1 ? "is" : "are", STR_ARG(which));
 	auth_db_tell(make, "jwks", &line, make->warnings);
 	buf_fini(&line);

@@ -128,7 +128,7 @@ warn_of_service(const struct auth_db_make *make)
 	if (make->warnings == NULL || has_service(s))
 		return;
 	buf_printf(&line,
-	    "there is no %s/%.*s: PAM goes by its service `other`, which lets nobody in as a rule",
+	    "there is no %s/%.*s: PAM uses its service `other`, which usually admits nobody",
 	    s->confdir.n > 0 ? s->confdir.p : "/etc/pam.d", STR_ARG(s->service));
 	auth_db_tell(make, "service", &line, make->warnings);
 	buf_fini(&line);

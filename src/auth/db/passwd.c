@@ -86,7 +86,7 @@ load_file(struct passwd_db *p, struct buf *why)
 	while (rest.n > 0 && str_split(&rest, '\n', &line))
 		buf_printf(why, "%s: %.*s\n", buf_cstr(&p->path), STR_ARG(line));
 	if (file != NULL && bad > 0 && auth_passwd_users(file) == 0) {
-		buf_printf(why, "%s: not one line is a user's\n", buf_cstr(&p->path));
+		buf_printf(why, "%s: no line defines a user\n", buf_cstr(&p->path));
 		auth_passwd_unref(&file);
 	}
 	buf_wipe_fini(&text);
@@ -152,7 +152,7 @@ poll(struct auth_db *db)
 	if (file != NULL)
 		use_file(p, file);
 	else
-		log_msg(LOG_ERROR, "auth", "%s: what was read before stays in force",
+		log_msg(LOG_ERROR, "auth", "%s: what was read earlier stays in force",
 		    buf_cstr(&p->path));
 }
 

@@ -126,7 +126,7 @@ scheme_verifier(struct str text, bool plain, struct buf *out)
 	if (str_ieq(scheme, STR("{PLAIN}"))) {
 		buf_puts(out, AUTH_PLAIN_PREFIX);
 		buf_str(out, rest);
-		return !plain        ? "{PLAIN} is taken only where the database has `plain = yes`"
+		return !plain        ? "{PLAIN} is accepted only if the database has `plain = yes`"
 		       : rest.n == 0 ? "an empty password"
 		                     : NULL;
 	}
@@ -139,7 +139,7 @@ scheme_verifier(struct str text, bool plain, struct buf *out)
 		for (size_t p = 0; schemes[i].prefixes[p] != NULL; p++)
 			if (str_has_prefix(rest, str_of(schemes[i].prefixes[p])))
 				return NULL;
-		return "not a hash of the scheme that is named";
+		return "not a hash of the named scheme";
 	}
 	return "an unknown scheme";
 }
@@ -204,7 +204,7 @@ check_line(
 	    str_chr(buf_as_str(name), '*') != NULL)
 		return "not a valid user name";
 	if (!extra_understood(line.extra))
-		return "an extra field that is not understood here, and may restrict the user";
+		return "an unknown extra field, which may restrict the user";
 	if (line.locked || line.verifier.n == 0)
 		return NULL;
 	return auth_passwd_verifier(line.verifier, opt->plain, verifier);
@@ -261,7 +261,7 @@ read_lines(const struct auth_passwd_options *opt, struct auth_passwd *file, stru
 		if (why == NULL)
 			put_entry(file, buf_as_str(&name), line);
 		if (why == NULL && is_cut_off(&verifier))
-			why = "the hash is cut off or damaged: no password fits it";
+			why = "the hash is cut off or damaged: no password matches it";
 		if (why == NULL && auth_separator_in(opt->separator, buf_as_str(&name)))
 			why = "auth.gateway_separator is in the name: this user cannot log in";
 		if (why != NULL)
@@ -304,7 +304,7 @@ drop_twins(struct auth_passwd *file, struct faults *f)
 			                    ? line_number(file, &file->entries[i])
 			                    : 0;
 
-			line_fault(f, number, "this user has a line already: the first one counts");
+			line_fault(f, number, "this user already has a line: the first one counts");
 		} else {
 			file->entries[kept++] = file->entries[i];
 		}

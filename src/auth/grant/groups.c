@@ -75,7 +75,7 @@ read_members(struct reader *r, struct str group, struct str list)
 		if (part.n == 0)
 			continue; /* "a,,b" and "a," are what tools leave behind */
 		if (!sasl_name_full(part, r->default_domain, &name)) {
-			fault(r, "\"%.*s\" is no name of a user", part.n > 60 ? 60 : (int)part.n,
+			fault(r, "\"%.*s\" is not a user name", part.n > 60 ? 60 : (int)part.n,
 			    part.p);
 			continue;
 		}

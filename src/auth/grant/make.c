@@ -169,7 +169,7 @@ auth_grant_mailbox_fault(struct str pattern)
 		return "must be names of mailboxes in UTF-8, in which '*' stands for any "
 		       "characters and '%' for any but '/'";
 	if (fits_none(pattern))
-		return "no mailbox has such a name: '/' stands between two levels only";
+		return "no mailbox has such a name: '/' only separates levels";
 	return NULL;
 }
 
@@ -226,7 +226,7 @@ make_bounds(
 		    spec->rights.n > 60 ? 60 : (int)spec->rights.n, spec->rights.p);
 	if (spec->until.n > 0 && !auth_until_parse(spec->until, &grant->until))
 		return set_fault_of(f, "until",
-		    "must be a day such as 2027-01-01 (its end), or a moment such as "
+		    "must be a day such as 2027-01-01 (its end), or a time such as "
 		    "2027-01-01T12:30Z",
 		    spec->until);
 	return make_mailboxes(grant, spec, f) && make_from(grant, spec, f);

@@ -144,10 +144,11 @@ answered(CURL *curl, const struct auth_introspect *ask, CURLcode code, const cha
 	if (status == 200 && type != NULL && str_has_iprefix(str_of(type), STR("application/json")))
 		return true;
 	if (status == 401 || status == 403)
-		log_msg(
-		    LOG_ERROR, "auth", "%s: HTTP status %ld: does it know us?", ask->url.p, status);
+		log_msg(LOG_ERROR, "auth",
+		    "%s: HTTP status %ld: check the credentials for this endpoint", ask->url.p,
+		    status);
 	else
-		log_msg(LOG_WARNING, "auth", "%s: HTTP status %ld, and no answer in JSON",
+		log_msg(LOG_WARNING, "auth", "%s: HTTP status %ld, and no JSON in the response",
 		    ask->url.p, status);
 	return false;
 }

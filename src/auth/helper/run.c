@@ -179,11 +179,11 @@ network_ended(struct supervisor *sv, int status)
 	sv->again = now - sv->started < SOON_MS ? now + PAUSE_MS : now;
 	if (WIFSIGNALED(status))
 		log_msg(LOG_WARNING, "auth",
-		    "the helper's network process was ended by signal %d: it is started anew",
+		    "the helper's network process was killed by signal %d: it is restarted",
 		    WTERMSIG(status));
 	else
 		log_msg(LOG_WARNING, "auth",
-		    "the helper's network process ended with status %d: it is started anew",
+		    "the helper's network process exited with status %d: it is restarted",
 		    WEXITSTATUS(status));
 }
 

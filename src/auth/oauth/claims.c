@@ -112,13 +112,13 @@ auth_claims_judge(const json_t *json, const struct auth_claim_rules *rules, int6
 	const char *why;
 
 	if (rules->issuer.n > 0 && !str_eq(iss, rules->issuer))
-		return "it is of another issuer";
+		return "it is from another issuer";
 	if (!is_for_us(json_object_get(json, "aud"), &rules->audience))
 		return "it is for another audience";
 	if ((why = judge_times(json, rules, now, claims_r)) != NULL)
 		return why;
 	if (!has_scope(json, &rules->scope))
-		return "its scope is not enough";
+		return "its scope is insufficient";
 	/* The name is NUL-terminated here. */
 	claims_r->user = auth_json_str(json, rules->user.p);
 	if (claims_r->user.n == 0 || claims_r->user.n > SASL_NAME_MAX)

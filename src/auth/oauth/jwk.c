@@ -129,7 +129,7 @@ static const char *
 read_rsa(const json_t *json, struct key *key)
 {
 	struct buf n = {0}, e = {0};
-	const char *why = "a broken RSA key";
+	const char *why = "an invalid RSA key";
 	OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
 	BIGNUM *bn = NULL, *be = NULL;
 	OSSL_PARAM *params;
@@ -162,7 +162,7 @@ static const char *
 read_ec(const json_t *json, size_t size, struct key *key)
 {
 	struct buf x = {0}, y = {0};
-	const char *why = "a broken key of an elliptic curve";
+	const char *why = "an invalid elliptic curve key";
 	unsigned char point[1 + 2 * COORDINATE_MAX];
 	char group[16];
 	OSSL_PARAM params[3];
@@ -197,7 +197,7 @@ read_ed(const json_t *json, struct key *key)
 		    NULL, (const unsigned char *)x.p, x.n);
 	buf_fini(&x);
 	ERR_clear_error();
-	return key->pkey != NULL ? NULL : "a broken key of an Edwards curve";
+	return key->pkey != NULL ? NULL : "an invalid Edwards curve key";
 }
 
 /* RFC 7518 section 6.4. */
@@ -205,7 +205,7 @@ static const char *
 read_secret(const json_t *json, struct key *key)
 {
 	if (!bytes_of(json, "k", SECRET_MAX, &key->secret))
-		return "a broken secret";
+		return "an invalid secret";
 	/* RFC 7518 section 3.2: of the digest's size at least; which of them is seen later. */
 	return key->secret.n >= 32 ? NULL : "a secret of fewer than 256 bits";
 }
@@ -277,7 +277,7 @@ read_jwk(const json_t *json, struct key *key, const char **passed_r)
 	if (key->kind != KIND_SECRET && json_object_get(json, "d") != NULL)
 		return "a private key: only the public part belongs here";
 	if ((json_object_get(json, "kid") != NULL && kid.p == NULL) || kid.n > KID_MAX)
-		return "a kid that is no name";
+		return "an invalid kid";
 	buf_str(&key->kid, kid);
 	switch (key->kind) {
 	case KIND_RSA:
@@ -495,7 +495,7 @@ auth_jwks_verify(const struct auth_jwks *jwks, const struct auth_alg *alg, struc
     struct str text, struct str signature, const char **why_r)
 {
 	const char *unfit =
-	    kid.p != NULL ? "its kid is no key of ours" : "no key of ours is for its algorithm";
+	    kid.p != NULL ? "its kid matches no known key" : "no known key is for its algorithm";
 	bool tried = false;
 
 	for (size_t i = 0; i < jwks->n; i++) {
@@ -504,7 +504,7 @@ auth_jwks_verify(const struct auth_jwks *jwks, const struct auth_alg *alg, struc
 		if (kid.p != NULL && !str_eq(kid, buf_as_str(&key->kid)))
 			continue;
 		if (!is_for(key, alg)) {
-			unfit = "its algorithm is not its key's";
+			unfit = "its algorithm is not that of its key";
 			continue;
 		}
 		if (key->kind == KIND_SECRET ? verify_secret(key, alg, text, signature)
@@ -512,6 +512,6 @@ auth_jwks_verify(const struct auth_jwks *jwks, const struct auth_alg *alg, struc
 			return true;
 		tried = true;
 	}
-	*why_r = tried ? "its signature is wrong" : unfit;
+	*why_r = tried ? "its signature is invalid" : unfit;
 	return false;
 }

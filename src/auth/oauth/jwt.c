@@ -65,13 +65,13 @@ check_signature(const struct parts *parts, const json_t *header, const struct au
 	const char *why = "its signature is not base64";
 
 	if (alg == NULL || !is_named(&rules->algorithms, name))
-		return "its algorithm is not one that is taken";
+		return "its algorithm is not accepted";
 	if (json_object_get(header, "crit") != NULL)
-		return "it has extensions that nobody here knows";
+		return "it has unknown critical extensions";
 	if (json_object_get(header, "kid") != NULL && kid.p == NULL)
-		return "its kid is no name";
+		return "its kid is invalid";
 	if (!is_access_token(header))
-		return "it is no access token";
+		return "it is not an access token";
 	if (auth_base64url_decode(parts->signature, &signature) &&
 	    auth_jwks_verify(rules->keys, alg, kid, parts->text, buf_as_str(&signature), &why))
 		why = NULL;
@@ -86,7 +86,7 @@ auth_jwt_verify(struct str token, const struct auth_jwt_rules *rules, int64_t no
 	struct auth_claims claims;
 	struct parts parts;
 	json_t *json;
-	const char *why = "it is no JWT";
+	const char *why = "it is not a JWT";
 
 	if (!cut_token(token, &parts))
 		return why;

@@ -48,7 +48,7 @@ uri_fault(struct str uri)
 	if (!has_scheme(uri))
 		return "must begin with ldap://, ldaps:// or ldapi://";
 	if (has_blank(uri))
-		return "is more than one URI; several are a list";
+		return "is more than one URI; write several as a list";
 	if (ldap_url_parse(uri.p, &u) != LDAP_URL_SUCCESS)
 		return "must be ldap://HOST, ldaps://HOST (with :PORT or without) or "
 		       "ldapi://%2fPATH";
@@ -59,7 +59,7 @@ uri_fault(struct str uri)
 	else if (u->lud_port < 0 || u->lud_port > 65535)
 		why = "the port must be 1 to 65535";
 	else if (has_more(uri))
-		why = "nothing stands behind the host; where to search is said by base";
+		why = "nothing may follow the host; the option base says where to search";
 	ldap_free_urldesc(u);
 	return why;
 }
@@ -127,7 +127,8 @@ check_filter(const struct conf *conf, const struct auth_db_settings *s, const ch
     struct str filter, struct buf *faults)
 {
 	if (!auth_pattern_ok(filter))
-		return value_fault(conf, s, option, filter, "after % comes u, n, d or %", faults);
+		return value_fault(
+		    conf, s, option, filter, "% must be followed by u, n, d or %", faults);
 	if (!filter_ok(filter))
 		return value_fault(conf, s, option, filter,
 		    "is not a filter such as (uid=%n); each ( needs its )", faults);
@@ -139,7 +140,8 @@ check_dn(const struct conf *conf, const struct auth_db_settings *s, const char *
     struct str dn, bool is_pattern, struct buf *faults)
 {
 	if (is_pattern && !auth_pattern_ok(dn))
-		return value_fault(conf, s, option, dn, "after % comes u, n, d or %", faults);
+		return value_fault(
+		    conf, s, option, dn, "% must be followed by u, n, d or %", faults);
 	if (!dn_ok(dn))
 		return value_fault(
 		    conf, s, option, dn, "is not a DN such as dc=example,dc=org", faults);
@@ -163,7 +165,8 @@ check_search(const struct conf *conf, const struct auth_db_settings *s, struct b
 	if (auth_pattern_has_name(s->disabled_filter) ||
 	    auth_pattern_has_domain(s->disabled_filter))
 		ok = auth_db_fault(conf, s, "disabled_filter",
-		    "takes no %u, %n and %d: it is asked of the entry that was found", faults);
+		    "does not take %u, %n or %d: it is applied to the entry that was found",
+		    faults);
 	else if (s->disabled_filter.n > 0 && !filter_ok(s->disabled_filter))
 		ok = value_fault(conf, s, "disabled_filter", s->disabled_filter,
 		    "is not a filter such as (loginShell=/bin/false); each ( needs its )", faults);
@@ -171,9 +174,9 @@ check_search(const struct conf *conf, const struct auth_db_settings *s, struct b
 	ok &= check_dn(conf, s, "base", s->base, false, faults);
 	if (auth_pattern_has_name(s->base) || auth_pattern_has_domain(s->base))
 		ok = auth_db_fault(conf, s, "base",
-		    "takes no %u, %n and %d: filter does, or dn in place of both", faults);
+		    "does not take %u, %n or %d: use filter, or dn instead of both", faults);
 	if (s->dn.n > 0 && (conf_given(conf, s, "base") || conf_given(conf, s, "scope")))
-		ok = auth_db_fault(conf, s, "dn", "goes without base and scope", faults);
+		ok = auth_db_fault(conf, s, "dn", "cannot be combined with base and scope", faults);
 	if (s->dn.n == 0 && !conf_given(conf, s, "base"))
 		ok = auth_db_fault(conf, s, "type base dn",
 		    "type = ldap needs the option base, or dn (base = \"\" is the root of the "
@@ -202,8 +205,9 @@ auth_settings_check_ldap(
 	ok &= check_attribute(conf, s, "password_attribute", s->password_attribute, faults);
 	if ((s->bind_dn.n > 0) != (s->bind_password_file.n > 0))
 		ok = auth_db_fault(conf, s, "bind_dn bind_password_file",
-		    "bind_dn and bind_password_file go together", faults);
+		    "bind_dn and bind_password_file must be set together", faults);
 	if (s->mode == AUTH_LDAP_BIND && conf_given(conf, s, "password_attribute"))
-		ok = auth_db_fault(conf, s, "password_attribute", "is for mode = search", faults);
+		ok = auth_db_fault(
+		    conf, s, "password_attribute", "is only for mode = search", faults);
 	return ok;
 }

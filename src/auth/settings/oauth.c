@@ -40,8 +40,8 @@ check_scope(const struct conf *conf, const struct auth_db_settings *s, struct bu
 	for (size_t i = 0; i < s->token_scope.n; i++)
 		if (!is_scope(s->token_scope.items[i]))
 			ok = auth_db_item_fault(conf, s, "token_scope", i,
-			    "a scope has printable characters only, no blanks, quotation "
-			    "marks and backslashes; several are a list",
+			    "a scope has only printable characters, no blanks, quotation marks or "
+			    "backslashes; write several as a list",
 			    faults);
 	return ok;
 }
@@ -105,17 +105,18 @@ check_source(const struct conf *conf, const struct auth_db_settings *s, struct b
 	for (size_t i = 0; s->jwks.n > 0 && i < sizeof(asked) / sizeof(*asked); i++)
 		if (conf_given(conf, s, asked[i]))
 			ok = auth_db_fault(
-			    conf, s, asked[i], "goes with introspection, not with jwks", faults);
+			    conf, s, asked[i], "is only for introspection, not for jwks", faults);
 	if (s->introspection.n > 0 && conf_given(conf, s, "algorithms"))
-		ok = auth_db_fault(conf, s, "algorithms", "goes with jwks", faults);
+		ok = auth_db_fault(conf, s, "algorithms", "is only for jwks", faults);
 	if (s->introspection.n > 0)
 		ok &= check_url(conf, s, "introspection", s->introspection,
 		    "must be a URL that begins with https://, since tokens are sent there", faults);
 	if ((s->client_id.n > 0) != (s->client_secret_file.n > 0))
 		ok = auth_db_fault(conf, s, "client_id client_secret_file",
-		    "client_id and client_secret_file go together", faults);
+		    "client_id and client_secret_file must be set together", faults);
 	if (s->client_id.n > 0 && s->bearer_file.n > 0)
-		ok = auth_db_fault(conf, s, "bearer_file", "is in place of client_id", faults);
+		ok = auth_db_fault(
+		    conf, s, "bearer_file", "cannot be combined with client_id", faults);
 	return ok;
 }
 

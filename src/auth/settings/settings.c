@@ -16,45 +16,46 @@ static const struct conf_opt auth_opts[] = {
         .min = 1,
         .max = 31,
         AT(databases),
-        .prose = "The user databases, in the order in which they are asked: `store`, which is the "
-                 "users that `turnstone user` manages, and names of `database` blocks. The first "
-                 "that knows a name decides about it. One that cannot be asked stops the search: "
-                 "the login is refused then."},
+        .prose =
+            "The user databases, in the order in which they are consulted: `store`, the users that "
+            "`turnstone user` manages, and names of `database` blocks. The first that knows a name "
+            "decides. A database that is unavailable ends the search, and the login is refused."},
     {.name = "auth.group_file",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE,
         AT(group_file),
-        .prose = "Groups of users for grants, in lines as of group(5): `NAME:x:NUMBER:USER,USER`. "
-                 "Users without a domain get the default one. It is read again when it "
-                 "changes; a file with a fault is not taken. Empty: there are no groups."},
+        .prose =
+            "Groups of users for grants, in the format of group(5): `NAME:x:NUMBER:USER,USER`. "
+            "Users without a domain get the default one. The file is read again when it changes; a "
+            "file with a mistake is not used. Empty: there are no groups."},
     {.name = "auth.gateway_separator",
         .type = CONF_STRING,
         .def = "",
         .max = 16,
         AT(gateway_separator),
-        .prose = "With `*`, `alice*gateway` as a login name, and the gateway's password, is what "
-                 "the authorization identity alice is for others: LOGIN and the mechanisms PLAIN "
-                 "and LOGIN take it, and a grant is needed. A name is split at its last separator. "
-                 "While it is set, users whose names contain it are not made and cannot log in. "
-                 "Empty: off."},
+        .prose = "With `*`, a client that logs in as `alice*gateway` with the gateway's password "
+                 "acts for alice, as with an authorization identity elsewhere. LOGIN and the "
+                 "mechanisms PLAIN and LOGIN accept such names, and a grant is required. A name is "
+                 "split at its last separator. While this is set, users whose names contain it "
+                 "cannot be added and cannot log in. Empty: off."},
     {.name = "auth.password_scheme",
         .type = CONF_ENUM,
         .def = "yescrypt",
         .words = auth_scheme_words,
         AT(password_scheme),
-        .prose = "What passwords of the store's users are hashed with. A hash of a weaker method "
-                 "(from the weakest: sha256, sha512, bcrypt, argon2i, then yescrypt and argon2id), "
-                 "or of the same with less cost, is renewed when its user logs in with the "
-                 "password."},
+        .prose =
+            "How passwords of the store's users are hashed. A hash of a weaker method (from the "
+            "weakest: sha256, sha512, bcrypt, argon2i, then yescrypt and argon2id), or of the same "
+            "method with a lower cost, is renewed when its user logs in with the password."},
     {.name = "auth.password_cost",
         .type = CONF_INT,
         .def = "0",
         .max = 5000000,
         AT(password_cost),
-        .prose = "How much work a hash takes. yescrypt: 1 to 9, each twice the work of the one "
-                 "before; bcrypt: 4 to 16, likewise; sha256, sha512: rounds; argon2id, argon2i: "
-                 "MiB of memory, 8 to 256. 0: 5, 10, 200000, 19."},
+        .prose = "The work that a hash takes. yescrypt: 1 to 9, each step twice the work; bcrypt: "
+                 "4 to 16, likewise; sha256, sha512: rounds; argon2id, argon2i: MiB of memory, 8 "
+                 "to 256. 0: 5, 10, 200000, 19."},
     {.name = "auth.waiting_checks",
         .type = CONF_INT,
         .def = "32",
@@ -62,9 +63,9 @@ static const struct conf_opt auth_opts[] = {
         .max = 1024,
         .when = CONF_RESTART,
         AT(waiting_checks),
-        .prose = "How many logins may wait for databases outside (`pam`, `ldap`) at once; others "
-                 "wait for them. Each has a thread; logins that need no such database are not "
-                 "held up."},
+        .prose = "How many logins may wait for external databases (`pam`, `ldap`) at the same "
+                 "time; further ones queue. Each has a thread; logins that need no such database "
+                 "are not delayed."},
 };
 #undef AT
 
@@ -89,21 +90,21 @@ static const struct conf_opt database_opts[] = {
         .def = "passwd",
         .flags = CONF_REQUIRED,
         AT(type),
-        .prose = "`passwd`: a file with a line for each user. `pam`: the system's PAM. `ldap`: an "
+        .prose = "`passwd`: a file with one line per user. `pam`: the system's PAM. `ldap`: an "
                  "LDAP directory. `oauth`: tokens of an OAuth 2.0 issuer."},
     {.name = "file",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE,
         AT(file),
-        .prose = "For type `passwd`, which needs it: the file. A line is "
-                 "`NAME:{SCHEME}HASH`, or `NAME:HASH` with a hash of crypt(3); what stands behind "
-                 "a further colon is not looked at. It is read again when it changes."},
+        .prose = "Required for `passwd`: the file. A line is `NAME:{SCHEME}HASH`, or `NAME:HASH` "
+                 "with a crypt(3) hash; anything after a further colon is ignored. The file is "
+                 "read again when it changes."},
     {.name = "plain",
         .type = CONF_BOOL,
         .def = "no",
         AT(plain),
-        .prose = "For type `passwd`: take lines with `{PLAIN}PASSWORD`. For tests: whoever reads "
+        .prose = "For `passwd`: accept lines with `{PLAIN}PASSWORD`. For tests: anyone who reads "
                  "the file has the passwords."},
     {.name = "jwks",
         .type = CONF_PATH,
@@ -111,22 +112,22 @@ static const struct conf_opt database_opts[] = {
         .flags = CONF_READABLE,
         AT(jwks),
         .prose = "For `oauth`: the file with the issuer's keys (JWKS, RFC 7517). Tokens are JWTs "
-                 "(RFC 7519) that are signed with one of them. It is read again when it changes."},
+                 "(RFC 7519) signed with one of them. The file is read again when it changes."},
     {.name = "introspection",
         .type = CONF_STRING,
         .def = "",
         .max = 1024,
         AT(introspection),
-        .prose = "For `oauth`, in place of `jwks`: the URL of the issuer's introspection endpoint "
-                 "(RFC 7662), which is asked about each token that is not remembered. Always over "
-                 "TLS; `ca_file`, `timeout` and `connect_timeout` are for it, too."},
+        .prose = "For `oauth`, instead of `jwks`: the URL of the issuer's introspection endpoint "
+                 "(RFC 7662), which is asked about each token that is not cached. Always over TLS; "
+                 "`ca_file`, `timeout` and `connect_timeout` apply to it."},
     {.name = "client_id",
         .type = CONF_STRING,
         .def = "",
         .max = 256,
         AT(client_id),
-        .prose = "For `oauth` with `introspection`: who we are there, with the secret of "
-                 "`client_secret_file`."},
+        .prose = "For `oauth` with `introspection`: how this server identifies itself there, with "
+                 "the secret in `client_secret_file`."},
     {.name = "client_secret_file",
         .type = CONF_PATH,
         .def = "",
@@ -139,90 +140,89 @@ static const struct conf_opt database_opts[] = {
         .def = "",
         .flags = CONF_READABLE,
         AT(bearer_file),
-        .prose = "For `oauth` with `introspection`: a file whose first line is a token that says "
-                 "who we are there, in place of `client_id`."},
+        .prose = "For `oauth` with `introspection`, instead of `client_id`: a file whose first "
+                 "line is a bearer token that identifies this server there."},
     {.name = "algorithms",
         .type = CONF_LIST,
         .def = "RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA",
         .min = 1,
         .max = 16,
         AT(algorithms),
-        .prose = "For `oauth` with `jwks`: the algorithms of signatures that are taken. Those with "
-                 "a secret (HS256, HS384, HS512) only when they are named here and the file has a "
-                 "key that is a secret; who can read it can make tokens."},
+        .prose = "For `oauth` with `jwks`: the signature algorithms that are accepted. Those with "
+                 "a shared secret (HS256, HS384, HS512) must be listed here, and the file must "
+                 "hold a key that is a secret; anyone who can read it can create tokens."},
     {.name = "issuer",
         .type = CONF_STRING,
         .def = "",
         .max = 1024,
         AT(issuer),
-        .prose = "For `oauth`: what `iss` has to be, byte by byte. With `jwks` it is needed."},
+        .prose = "For `oauth`: the exact value of `iss`. Required with `jwks`."},
     {.name = "audience",
         .type = CONF_LIST,
         .def = "",
         .max = 64,
         AT(audience),
-        .prose = "For `oauth`: `aud` has to name one of these. With `jwks` it is needed, since a "
-                 "token for another service of the issuer must not open mail."},
+        .prose = "For `oauth`: `aud` must contain one of these. Required with `jwks`, since a "
+                 "token for another service of the issuer must not give access to mail."},
     {.name = "token_scope",
         .type = CONF_LIST,
         .def = "",
         .max = 64,
         AT(token_scope),
-        .prose = "For `oauth`: `scope` (or `scp`) has to have all of these. A client whose token "
-                 "is not taken is told of them."},
+        .prose = "For `oauth`: `scope` (or `scp`) must contain all of these. A client whose token "
+                 "is rejected is told about them."},
     {.name = "user_claim",
         .type = CONF_STRING,
         .def = "sub",
         .min = 1,
         .max = 128,
         AT(user_claim),
-        .prose = "For `oauth`: the claim that is the user's name: `sub`, `preferred_username`, "
-                 "`email`, … `email` counts only where `email_verified` is true."},
+        .prose = "For `oauth`: the claim with the user's name: `sub`, `preferred_username`, "
+                 "`email`, … `email` counts only if `email_verified` is true."},
     {.name = "token_users",
         .type = CONF_ENUM,
         .def = "known",
         .words = token_users_words,
         AT(token_users),
-        .prose = "For `oauth`: `known`: another database of `auth.databases` has to know the "
-                 "user, too. `any`: the issuer vouches for its users; one whom no database knows "
-                 "can log in with a token, but mail is delivered to names only that a database "
-                 "knows."},
+        .prose = "For `oauth`: `known`: another database of `auth.databases` must also know the "
+                 "user. `any`: the issuer vouches for its users; a user whom no database knows can "
+                 "log in with a token, but mail is delivered only to names that a database knows."},
     {.name = "leeway",
         .type = CONF_DURATION,
         .def = "1m",
         .max = 3600 * 1000,
         AT(leeway),
-        .prose = "For `oauth`: by how much the issuer's clock may differ from ours."},
+        .prose = "For `oauth`: how much the issuer's clock may differ from ours."},
     {.name = "token_age",
         .type = CONF_DURATION,
         .def = "0s",
         .max = (int64_t)366 * 86400 * 1000,
         AT(token_age),
-        .prose = "For `oauth`: how long ago a token may have been issued (`iat`), whenever it "
-                 "expires. 0: it does not matter."},
+        .prose =
+            "For `oauth`: the maximum age of a token (`iat`), whenever it expires. 0: no limit."},
     {.name = "token_cache",
         .type = CONF_DURATION,
         .def = "1m",
         .max = 86400 * 1000,
         AT(token_cache),
-        .prose = "For `oauth`: how long a token that was found good is remembered, though never "
-                 "beyond its end, and not over a change of keys. One that the issuer takes back "
-                 "stays good for so long. 0: each login has it verified."},
+        .prose = "For `oauth`: how long a valid token is cached, but never beyond its expiry or a "
+                 "change of keys. A token that the issuer revokes stays valid for this long. 0: "
+                 "each login verifies it."},
     {.name = "token_hosts",
         .type = CONF_LIST,
         .def = "",
         .max = 64,
         AT(token_hosts),
-        .prose = "For `oauth`: names of this server. A client that says which host it talks to "
-                 "(RFC 7628) has to say one of them. None: any."},
+        .prose = "For `oauth`: names of this server. A client that names the host it talks to (RFC "
+                 "7628) must name one of them. None: any."},
     {.name = "openid_configuration",
         .type = CONF_STRING,
         .def = "",
         .max = 1024,
         AT(openid_configuration),
         .prose = "For `oauth`: the URL of the issuer's configuration, "
-                 "`https://…/.well-known/openid-configuration`, for clients whose token is not "
-                 "taken."},
+                 "`https://…/.well-known/openid-configuration`, sent to clients whose token is "
+                 "rejected."},
     {.name = "end_with_token",
         .type = CONF_BOOL,
         .def = "no",
@@ -243,77 +243,74 @@ static const struct conf_opt database_opts[] = {
         .min = 100,
         .max = 10 * 60 * 1000,
         AT(timeout),
-        .prose =
-            "For `pam`, `ldap` and `oauth`: how long an answer may take. A login that has none by "
-            "then is told to try again later."},
+        .prose = "For `pam`, `ldap` and `oauth`: how long an answer may take. A login without an "
+                 "answer by then is told to try again later."},
     {.name = "domains",
         .type = CONF_LIST,
         .def = "",
         .max = 256,
         AT(domains),
-        .prose = "For `pam` and `ldap`: the domains of names that this database is asked about, "
-                 "`\"\"` for names without one. None: those of `default_domain` (names without a "
-                 "domain when that is empty); "
-                 "any domain, if the pattern that names are put into has `%u` or `%d`."},
+        .prose =
+            "For `pam` and `ldap`: the domains whose names this database is asked about, `\"\"` "
+            "for names without one. None: the `default_domain` (names without a domain if that is "
+            "empty), or any domain if the pattern that names are put into has `%u` or `%d`."},
     {.name = "service",
         .type = CONF_STRING,
         .def = "turnstone",
         .min = 1,
         .max = 64,
         AT(service),
-        .prose = "For `pam`: the service, which is the name of the file in `/etc/pam.d`."},
+        .prose = "For `pam`: the service, which is the name of a file in `/etc/pam.d`."},
     {.name = "confdir",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE | CONF_FOLDER,
         AT(confdir),
-        .prose = "For `pam`: another folder than `/etc/pam.d`."},
+        .prose = "For `pam`: a folder to use instead of `/etc/pam.d`."},
     {.name = "username",
         .type = CONF_STRING,
         .def = "%n",
         .min = 1,
         .max = 512,
         AT(username),
-        .prose = "For `pam`: the name that PAM is given: `%u` is the whole user name, `%n` what "
-                 "is before the @, `%d` what is behind it."},
+        .prose = "For `pam`: the name that PAM is given: `%u` is the full user name, `%n` the part "
+                 "before the @, `%d` the part after it."},
     {.name = "users",
         .type = CONF_ENUM,
         .def = "system",
         .words = users_words,
         AT(users),
-        .prose = "For `pam`: whom this database knows. `system`: who has an entry in the system's "
-                 "user database (getpwnam(3)). `any`: everybody, so put it last in "
-                 "`auth.databases`; deliveries are then taken for any name."},
+        .prose = "For `pam`: whom this database knows. `system`: users with an entry in the "
+                 "system's user database (getpwnam(3)). `any`: everyone, so list it last in "
+                 "`auth.databases`; mail is then accepted for any name."},
     {.name = "uri",
         .type = CONF_LIST,
         .def = "",
         .max = 16,
         AT(uri),
-        .prose = "For `ldap`, which needs it: where the directory is, `ldap://HOST`, "
-                 "`ldaps://HOST` or `ldapi://%2fPATH`. Of several the first that answers is "
-                 "taken."},
+        .prose = "Required for `ldap`: where the directory is, `ldap://HOST`, `ldaps://HOST` or "
+                 "`ldapi://%2fPATH`. With several, the first that answers is used."},
     {.name = "tls",
         .type = CONF_ENUM,
         .def = "starttls",
         .words = tls_words,
         AT(tls),
-        .prose = "For `ldap`: `starttls`: `ldap://` begins with StartTLS or is not used. `none`: "
-                 "passwords travel in clear. With `ldaps://` and `ldapi://` it has no meaning. The "
-                 "server's certificate and name are always verified."},
+        .prose = "For `ldap`: `starttls`: `ldap://` requires StartTLS. `none`: passwords travel "
+                 "unencrypted. It does not apply to `ldaps://` and `ldapi://`. The server's "
+                 "certificate and name are always verified."},
     {.name = "ca_file",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE,
         AT(ca_file),
-        .prose = "For `ldap` and `oauth`: PEM file of the authorities whose certificates are "
-                 "believed. Empty: "
-                 "the system's."},
+        .prose = "For `ldap` and `oauth`: PEM file with the certificate authorities to trust. "
+                 "Empty: the system's."},
     {.name = "bind_dn",
         .type = CONF_STRING,
         .def = "",
         .max = 1024,
         AT(bind_dn),
-        .prose = "For `ldap`: whom to bind as for searches. Empty: nobody."},
+        .prose = "For `ldap`: the DN to bind as for searches. Empty: anonymous."},
     {.name = "bind_password_file",
         .type = CONF_PATH,
         .def = "",
@@ -325,23 +322,23 @@ static const struct conf_opt database_opts[] = {
         .def = "",
         .max = 1024,
         AT(base),
-        .prose = "For `ldap`, which needs it or `dn`: where the search for users begins."},
+        .prose = "For `ldap`, which requires this or `dn`: where the search for users starts."},
     {.name = "scope",
         .type = CONF_ENUM,
         .def = "sub",
         .words = scope_words,
         AT(scope),
-        .prose = "For `ldap`: `sub`: all that is below `base`; `one`: what is right below it; "
-                 "`base`: itself."},
+        .prose = "For `ldap`: `sub`: everything below `base`; `one`: only the entries directly "
+                 "below it; `base`: only the entry itself."},
     {.name = "filter",
         .type = CONF_STRING,
         .def = "(uid=%n)",
         .min = 1,
         .max = 4096,
         AT(filter),
-        .prose = "For `ldap`: the filter that finds a user, with `%u`, `%n`, `%d` as in "
-                 "`username`; `%%` is a percent sign. Names are escaped in it. It must match one "
-                 "entry at most."},
+        .prose =
+            "For `ldap`: the filter that finds a user, with `%u`, `%n`, `%d` as in `username`; "
+            "`%%` is a percent sign. Names are escaped. It must match at most one entry."},
     {.name = "dn",
         .type = CONF_STRING,
         .def = "",
@@ -354,22 +351,24 @@ static const struct conf_opt database_opts[] = {
         .def = "bind",
         .words = mode_words,
         AT(mode),
-        .prose = "For `ldap`: `bind`: the directory verifies a password. `search`: it is verified "
-                 "here, by what `password_attribute` has; SCRAM works with keys that are there."},
+        .prose =
+            "For `ldap`: `bind`: the directory verifies the password. `search`: it is verified "
+            "here, against `password_attribute`; SCRAM works if that holds its keys."},
     {.name = "password_attribute",
         .type = CONF_STRING,
         .def = "userPassword",
         .min = 1,
         .max = 128,
         AT(password_attribute),
-        .prose = "For `ldap` with `mode = search`: what is in it has the form of a passwd-file."},
+        .prose = "For `ldap` with `mode = search`: the attribute with the password hash, in the "
+                 "format of a passwd-file."},
     {.name = "name_attribute",
         .type = CONF_STRING,
         .def = "",
         .max = 128,
         AT(name_attribute),
-        .prose = "For `ldap`: the attribute with the name of the user's account. Empty: it is the "
-                 "name that was given at login. Who can write it can become another user."},
+        .prose = "For `ldap`: the attribute with the name of the user's account. Empty: the name "
+                 "given at login. Anyone who can change the attribute can become another user."},
     {.name = "disabled_filter",
         .type = CONF_STRING,
         .def = "",
@@ -381,21 +380,21 @@ static const struct conf_opt database_opts[] = {
         .def = "4",
         .max = 64,
         AT(connections),
-        .prose = "For `ldap`: how many connections are kept open for further questions."},
+        .prose = "For `ldap`: how many idle connections are kept open."},
     {.name = "connect_timeout",
         .type = CONF_DURATION,
         .def = "3s",
         .min = 100,
         .max = 60 * 1000,
         AT(connect_timeout),
-        .prose = "For `ldap` and `oauth`: how long a connection may take to be made (before the "
+        .prose = "For `ldap` and `oauth`: how long establishing a connection may take (before the "
                  "next `uri` is tried)."},
 };
 #undef AT
 
 const struct conf_table auth_database_conf = {.name = "database",
-    .prose = "User databases beside the store's own users: `database NAME { ... }`. Only those "
-             "that `auth.databases` names are asked.",
+    .prose = "User databases besides the store's own users: `database NAME { ... }`. Only those "
+             "listed in `auth.databases` are used.",
     .opts = database_opts,
     .n = sizeof(database_opts) / sizeof(*database_opts),
     .struct_size = sizeof(struct auth_db_settings),
@@ -527,7 +526,8 @@ check_pam(const struct conf *conf, const struct auth_db_settings *s, struct buf 
 	if (str_chr(s->service, '/') != NULL || str_has_prefix(s->service, STR(".")))
 		ok = auth_db_fault(conf, s, "service", "is a name, not a path", faults);
 	if (!auth_pattern_ok(s->username))
-		ok = auth_db_fault(conf, s, "username", "after % comes u, n, d or %", faults);
+		ok = auth_db_fault(
+		    conf, s, "username", "% must be followed by u, n, d or %", faults);
 	else if (!auth_pattern_has_name(s->username))
 		ok = auth_db_fault(conf, s, "username",
 		    "needs %u or %n: every name would be the same user for PAM", faults);
@@ -619,7 +619,7 @@ check_order(const struct conf *conf, struct buf *faults)
 		if (!conf_blame_item(conf, s, "auth.databases", i, faults))
 			continue;
 		if (twice)
-			buf_puts(faults, ": is named twice\n");
+			buf_puts(faults, ": is listed twice\n");
 		else
 			no_database(conf, name, faults);
 	}
@@ -645,8 +645,8 @@ check_known(const struct conf *conf, struct buf *faults)
 	if (at == SIZE_MAX)
 		return true;
 	if (conf_blame_item(conf, s, "auth.databases", at, faults))
-		buf_puts(faults, ": it takes tokens of users whom another database knows "
-		                 "(token_users = known), and no other is named here\n");
+		buf_puts(faults, ": it accepts tokens only for users that another database knows "
+		                 "(token_users = known), and no other is listed here\n");
 	return false;
 }
 

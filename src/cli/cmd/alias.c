@@ -112,10 +112,10 @@ const struct args_cmd cli_alias_cmds[] = {
         .min = 2,
         .max = 257,
         .help = "deliver mail for NAME to users; replaces an alias of that name",
-        .more = "NAME is local, local@domain, or @domain for all in it that is neither a user\n"
-                "nor an alias. A USER may also be another alias, or have a sub-address. One\n"
-                "that does not exist, or is disabled, is warned of; so is a NAME that is also a\n"
-                "user's, and one that leads back to itself.",
+        .more = "NAME is local, local@domain, or @domain for every address in it that is neither\n"
+                "a user nor an alias. A USER may also be another alias, or have a sub-address.\n"
+                "Warns of a USER that does not exist or is disabled, of a NAME that is also a\n"
+                "user, and of a loop.",
         .opts = config_opts,
         .run = alias_add},
     {.name = "alias remove",
@@ -127,7 +127,7 @@ const struct args_cmd cli_alias_cmds[] = {
         .run = alias_remove},
     {.name = "alias list",
         .operands = "",
-        .help = "one a line: the alias, then what it stands for",
+        .help = "one per line: the alias, then its targets",
         .opts = json_opts,
         .run = alias_list},
     {.name = NULL}};

@@ -419,7 +419,7 @@ prune(const struct args *args)
 
 static const struct args_opt backup_opts[] = {CLI_CONFIG_OPT,
     {"user", "NAME", "only this user; may be repeated"},
-    {"full", NULL, "read every message anew, and compare what is in the folder already"},
+    {"full", NULL, "read every message again, and compare with what is in the folder"},
     {"no-verify", NULL, "do not read back what was written"},
     {"without-properties", NULL,
         "leave out the properties of accounts and mailboxes (rights, annotations, limits), so that "
@@ -428,7 +428,7 @@ static const struct args_opt backup_opts[] = {CLI_CONFIG_OPT,
 static const struct args_opt list_opts[] = {JSON_OPT, END};
 static const struct args_opt verify_opts[] = {JSON_OPT, QUIET_OPT, END};
 static const struct args_opt prune_opts[] = {
-    {"keep", "N", "how many runs of each user stay"}, JSON_OPT, QUIET_OPT, END};
+    {"keep", "N", "how many runs of each user to keep"}, JSON_OPT, QUIET_OPT, END};
 
 const struct args_cmd cli_backup_cmds[] = {
     {.name = "backup",
@@ -436,9 +436,9 @@ const struct args_cmd cli_backup_cmds[] = {
         .min = 1,
         .max = 1,
         .help = "save users, mailboxes and messages into a folder",
-        .more = "With a running server or without one. Only what is new since the last run into "
-                "this folder is read. Exits with 3 when something could not be saved; each such "
-                "thing is named.",
+        .more = "Works with or without a running server. Only what is new since the last run into "
+                "this folder is read. Exits with 3 if something could not be saved; each such item "
+                "is named.",
         .opts = backup_opts,
         .run = backup},
     {.name = "backup list",
@@ -453,15 +453,15 @@ const struct args_cmd cli_backup_cmds[] = {
         .min = 1,
         .max = 1,
         .help = "check every checksum in a backup folder",
-        .more = "Needs no server. Damage is named by file; then it exits with 3.",
+        .more = "Needs no server. If there is damage, it names each damaged file and exits with 3.",
         .opts = verify_opts,
         .run = verify_folder},
     {.name = "backup prune",
         .operands = "DIR",
         .min = 1,
         .max = 1,
-        .help = "remove old runs, and what only they need",
-        .more = "Of each user the newest runs stay.",
+        .help = "remove old runs and whatever only they need",
+        .more = "Keeps the newest runs of each user.",
         .opts = prune_opts,
         .run = prune},
     {.name = NULL}};

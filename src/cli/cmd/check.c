@@ -123,19 +123,17 @@ mailbox_fsck(const struct args *args)
 }
 
 static const struct args_opt opts[] = {CLI_CONFIG_OPT,
-    {"repair", NULL, "mend what is damaged, and say how; the server must not run"},
-    {"quick", NULL, "do not read the messages' bytes"},
-    {"user", "USER", "only the mail of this user"},
-    {"json", NULL, "each finding as a JSON object on a line, then a summary"}, {NULL, NULL, NULL}};
+    {"repair", NULL, "repair what is damaged, and say how; the server must not be running"},
+    {"quick", NULL, "do not read the messages' bytes"}, {"user", "USER", "only this user's mail"},
+    {"json", NULL, "each finding as a JSON object per line, then a summary"}, {NULL, NULL, NULL}};
 
 const struct args_cmd cli_check_cmds[] = {
     {.name = "check",
         .operands = "",
-        .help = "look for damage in the store, and mend it",
-        .more =
-            "Works while the server runs, and without. Exit code 0: the store is whole; 3: damage "
-            "was found (the lines say what, and with --repair what was done); 1: the store could "
-            "not be checked.",
+        .help = "look for damage in the store and repair it",
+        .more = "Works with or without a running server. Exit code 0: the store is sound; 3: "
+                "damage was found (the lines say what, and with --repair what was done); 1: the "
+                "store could not be checked.",
         .opts = opts,
         .run = check_store},
     {.name = "mailbox fsck",

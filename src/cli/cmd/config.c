@@ -75,13 +75,12 @@ static const struct args_opt defaults_opts[] = {{"markdown", NULL, "as tables fo
 const struct args_cmd cli_config_cmds[] = {
     {.name = "config check",
         .operands = "",
-        .help = "look for faults in the configuration",
-        .more = "Prints every fault for which `serve` would not start, or `reload` would change "
-                "nothing, each with its line, and exits with 1 if there is any. No port is bound, "
-                "and a running server is not disturbed. Run it as root where root starts the "
-                "server: what it does after it has become `server.user` is looked at as that "
-                "user. Lines that begin with `warning:` tell what works at the start and will "
-                "fail later.",
+        .help = "check the configuration for faults",
+        .more = "Prints every fault that would keep `serve` from starting or `reload` from taking "
+                "effect, each with its line, and exits with 1 if there is any. No port is bound, "
+                "and a running server is not disturbed. Run it as root if root starts the server: "
+                "what the server does after it has become `server.user` is checked as that user. "
+                "Lines that begin with `warning:` name what works at startup but will fail later.",
         .opts = file_opts,
         .run = check_config},
     {.name = "config show",

@@ -546,12 +546,12 @@ const struct args_cmd cli_demo_cmds[] = {
         .operands = "DIR",
         .min = 1,
         .max = 1,
-        .help = "make a site to try things out",
-        .more = "DIR gets turnstone.conf, passwords.env, a small CA (ca.pem, ca-key.pem), by it a\n"
-                "certificate of the server (cert.pem, key.pem) and one for a client\n"
-                "(gateway-cert.pem, gateway-key.pem), and a store\n"
-                "with the users alice, bob and gateway (who may act for everyone) and some mail.\n"
-                "What is there already is kept. No server may run on it meanwhile.",
+        .help = "create a site to try things out",
+        .more = "DIR gets turnstone.conf, passwords.env, a small CA (ca.pem, ca-key.pem) "
+                "with\ncertificates for the server (cert.pem, key.pem) and for a "
+                "client\n(gateway-cert.pem, gateway-key.pem), and a store\nwith the users alice, "
+                "bob and gateway (who may act for everyone) and some mail.\nExisting files and "
+                "users are kept. No server may be running on it meanwhile.",
         .opts = demo_opts,
         .run = demo_site},
     {.name = NULL}};

@@ -21,7 +21,7 @@ static const char *
 check_label(struct str label)
 {
 	if (label.n == 0)
-		return "two dots follow each other, or it begins with one";
+		return "it has two dots in a row, or begins with one";
 	if (label.n > LABEL_MAX)
 		return "a part of it is longer than 63 bytes";
 	for (size_t i = 0; i < label.n; i++) {
@@ -31,7 +31,7 @@ check_label(struct str label)
 			return "write it in ASCII, as it is registered (xn--...)";
 		if (!(c >= '0' && c <= '9') && !(ascii_upper(c) >= 'A' && ascii_upper(c) <= 'Z') &&
 		    c != '-')
-			return "a domain has letters, digits, '-' and dots only";
+			return "a domain has only letters, digits, '-' and dots";
 	}
 	if (label.p[0] == '-' || label.p[label.n - 1] == '-')
 		return "no part of it may begin or end with '-'";
@@ -67,7 +67,7 @@ domain_check(struct str text, struct buf *out)
 		labels++;
 	}
 	if (why == NULL && labels < 2)
-		why = "a domain has at least two parts, as example.org";
+		why = "a domain has at least two parts, such as example.org";
 	if (why == NULL && all_digits(label))
 		why = "this is an address, not a domain";
 	for (size_t i = 0; why == NULL && i < text.n; i++) {
@@ -110,13 +110,13 @@ static const char *
 not_public(const struct conf *conf, const struct listener_settings *s)
 {
 	if (!settings_listener_has_port(conf, s))
-		return "is a UNIX socket only";
+		return "is only a UNIX socket";
 	if (s->port == 0)
-		return "has any free port (port = 0)";
+		return "uses any free port (port = 0)";
 	if (is_loopback(s->address))
-		return "listens on this machine only";
+		return "listens only on this machine";
 	if (s->proxy_protocol)
-		return "stands behind a load balancer: publish the balancer's port";
+		return "is behind a load balancer: publish the balancer's port";
 	if (settings_listener_client(conf, s) == TLS_CLIENT_REQUIRE)
 		return "is for clients with certificates";
 	return NULL;
@@ -158,7 +158,7 @@ find_clients(const struct conf *conf, struct domain_help *h)
 			add_client(h, s->tls == LISTENER_IMAPS, (uint16_t)s->port);
 	}
 	if (h->client_count == 0)
-		note(h, "no listener is open to clients from elsewhere");
+		note(h, "no listener is reachable from other machines");
 }
 
 /* ---- records ---- */
@@ -232,12 +232,11 @@ add_mail(struct domain_help *h)
 	add_record(h,
 	    "Where mail for the domain goes: your mail server (Postfix, say), not Turnstone.",
 	    false, "", h->domain, "MX", "10 %.*s.", STR_ARG(h->mx));
-	add_record(h, "SPF: only the hosts of MX send mail of this domain.", false, "", h->domain,
+	add_record(h, "SPF: only the MX hosts send mail for this domain.", false, "", h->domain,
 	    "TXT", "\"v=spf1 mx -all\"");
 	add_record(h,
-	    "DKIM: the program that signs outgoing mail (rspamd, OpenDKIM) makes the key and "
-	    "prints "
-	    "this record.",
+	    "DKIM: the program that signs outgoing mail (rspamd, OpenDKIM) creates the key and "
+	    "prints this record.",
 	    true, "default._domainkey.", h->domain, "TXT", "\"v=DKIM1; k=rsa; p=PUBLIC-KEY\"");
 	add_record(h,
 	    "DMARC: reports first; p=quarantine or p=reject when they show that all your mail "
@@ -271,7 +270,7 @@ add_services(struct domain_help *h)
 	add_record(h, NULL, false, "_pop3s._tcp.", h->domain, "SRV", "0 0 0 .");
 	add_record(h, NULL, false, "_pop3._tcp.", h->domain, "SRV", "0 0 0 .");
 	add_record(h,
-	    "Where clients send mail: your mail server's submission, as far as it has it.", true,
+	    "Where clients send mail: your mail server's submission service, if it has one.", true,
 	    "_submissions._tcp.", h->domain, "SRV", "0 1 465 %.*s.", STR_ARG(h->mx));
 	add_record(
 	    h, NULL, true, "_submission._tcp.", h->domain, "SRV", "0 1 587 %.*s.", STR_ARG(h->mx));
@@ -322,7 +321,7 @@ note_domain(const struct conf *conf, struct domain_help *h)
 	for (size_t i = 0; i < lmtp->domains.n; i++)
 		listed |= str_ieq(lmtp->domains.items[i], h->domain);
 	if (lmtp->domains.n > 0 && !listed && !is_default)
-		note(h, "lmtp.domains does not have %.*s: mail for it is refused",
+		note(h, "lmtp.domains does not include %.*s: mail for it is refused",
 		    STR_ARG(h->domain));
 	if (s->default_domain.n == 0 && listed) {
 		user.n = 0;
@@ -404,7 +403,8 @@ read_addresses(const struct args *args, struct str *to, size_t *n_r)
 		if (*n_r == ADDRESSES_MAX ||
 		    (inet_pton(AF_INET, text, &v4) != 1 && inet_pton(AF_INET6, text, &v6) != 1)) {
 			fprintf(stderr, "turnstone domain-help: --address %s: %s\n", text,
-			    *n_r == ADDRESSES_MAX ? "at most 8 of them" : "this is no IP address");
+			    *n_r == ADDRESSES_MAX ? "at most 8 of them"
+			                          : "this is not an IP address");
 			return false;
 		}
 		to[*n_r] = str_of(text);
@@ -464,22 +464,22 @@ domain_help(const struct args *args)
 
 static const struct args_opt opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT,
     {"host", "NAME", "the name under which clients reach this server"},
-    {"mx", "NAME", "the mail server that takes the domain's mail; without it the same"},
+    {"mx", "NAME", "the mail server that accepts the domain's mail (default: the same host)"},
     {"address", "IP", "an address of the host, for its A or AAAA record; may be repeated"},
-    {"autoconfig", NULL, "only the file config-v1.1.xml, with which clients set themselves up"},
+    {"autoconfig", NULL,
+        "print only the file config-v1.1.xml, with which clients configure themselves"},
     {NULL, NULL, NULL}};
 
-const struct args_cmd cli_domain_cmds[] = {{.name = "domain-help",
-                                               .operands = "DOMAIN",
-                                               .min = 1,
-                                               .max = 1,
-                                               .help = "print the DNS records and client settings "
-                                                       "to publish for a domain",
-                                               .more = "The records are in the syntax of zone "
-                                                       "files; those in comments want something "
-                                                       "filled in or decided first. Ports are "
-                                                       "those of the configuration's listeners. "
-                                                       "It looks nothing up and changes nothing.",
-                                               .opts = opts,
-                                               .run = domain_help},
+const struct args_cmd cli_domain_cmds[] = {
+    {.name = "domain-help",
+        .operands = "DOMAIN",
+        .min = 1,
+        .max = 1,
+        .help = "print the DNS records and client settings "
+                "to publish for a domain",
+        .more = "The records are in zone file syntax; those in comments need something filled in "
+                "or decided first. Ports are those of the configured listeners. It looks nothing "
+                "up and changes nothing.",
+        .opts = opts,
+        .run = domain_help},
     {.name = NULL}};

@@ -40,14 +40,14 @@ security(const struct domain_client *c)
 static void
 print_clients(const struct domain_help *h, struct buf *out)
 {
-	buf_puts(out, "\n; ---- what users fill in, where their program does not find it ----\n");
+	buf_puts(out, "\n; ---- what users enter if their program does not find it ----\n");
 	for (size_t i = 0; i < h->client_count; i++)
 		buf_printf(out, "; IMAP       %.*s, port %u, %s\n", STR_ARG(h->host),
 		    h->clients[i].port, security(&h->clients[i]));
 	buf_printf(out,
-	    "; SMTP       %.*s, port 465, SSL/TLS, or port 587, STARTTLS: as your mail server "
-	    "has it\n; User name  %.*s, for the user alice\n; Password   the usual one (\"normal "
-	    "password\")\n",
+	    "; SMTP       %.*s, port 465, SSL/TLS, or port 587, STARTTLS: whichever your mail "
+	    "server offers\n; User name  %.*s, for the user alice\n; Password   the usual one "
+	    "(\"normal password\")\n",
 	    STR_ARG(h->mx), STR_ARG(h->user));
 }
 
@@ -55,8 +55,8 @@ void
 domain_print(const struct domain_help *h, struct buf *out)
 {
 	buf_printf(out,
-	    "; To publish for %.*s, whose mail is read on %.*s.\n; Lines behind ';' want "
-	    "something filled in or decided first.\n; The certificate must be for %.*s.\n",
+	    "; To publish for %.*s, whose mail is read on %.*s.\n; Lines after ';' need something "
+	    "filled in or decided first.\n; The certificate must be for %.*s.\n",
 	    STR_ARG(h->domain), STR_ARG(h->host), STR_ARG(h->host));
 	for (size_t i = 0; i < h->note_count; i++)
 		buf_printf(out, "; Note: %.*s.\n", STR_ARG(h->notes[i]));

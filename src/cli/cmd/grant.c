@@ -39,7 +39,7 @@ grant_add(const struct args *args)
 	if (!args_has(args, "for"))
 		return usage(args, "--for is needed: the users to act for");
 	if (args_has(args, "rights") && args_has(args, "read-only"))
-		return usage(args, "--read-only stands for --rights lr: give one of them");
+		return usage(args, "--read-only means --rights lr: use only one of them");
 	if (args_has(args, "rights") && args_get(args, "rights")[0] == '\0')
 		return usage(args, "--rights needs letters of RFC 4314, such as lrs");
 	request_begin(&wire, "grant-add");
@@ -125,15 +125,14 @@ static const struct args_opt add_opts[] = {CLI_CONFIG_OPT,
     {"for", "USERS", "for whom: a user, a pattern such as '*@voice.example', or group:NAME"},
     {"mailboxes", "NAME",
         "only this mailbox ('*' stands for any characters, '%' for any but '/'); may be repeated"},
-    {"rights", "LETTERS", "at the most these rights, in letters of RFC 4314; all of them without"},
+    {"rights", "LETTERS", "at most these rights, in the letters of RFC 4314 (default: all)"},
     {"read-only", NULL, "the same as --rights lr"},
     {"from", "NETWORK", "only from this address or network, or unix; may be repeated"},
-    {"until", "WHEN",
-        "until the end of a day (2027-01-01) or a moment (2027-01-01T12:30Z), in UTC"},
-    {"name", "NAME", "how it is called; without it WHO and a number"}, END};
+    {"until", "WHEN", "until the end of a day (2027-01-01) or a time (2027-01-01T12:30Z), in UTC"},
+    {"name", "NAME", "its name (default: WHO and a number)"}, END};
 static const struct args_opt explain_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT,
-    {"from", "ADDRESS", "from this address, or unix; without it, from one that is right"},
-    {"at", "WHEN", "at this moment, or the beginning of a day; without it, now"}, END};
+    {"from", "ADDRESS", "from this address, or unix (default: an address that is permitted)"},
+    {"at", "WHEN", "at this time, or the beginning of a day (default: now)"}, END};
 static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, END};
 static const struct args_opt plain_opts[] = {CLI_CONFIG_OPT, END};
 
@@ -142,21 +141,21 @@ const struct args_cmd cli_grant_cmds[] = {
         .operands = "WHO",
         .min = 1,
         .max = 1,
-        .help = "let WHO act for other users, and say how far",
-        .more = "WHO is a user, a pattern, or group:NAME. Prints the name of the grant. See\n"
-                "`turnstone help grants` for which of several decides.",
+        .help = "let WHO act for other users, and how far",
+        .more = "WHO is a user, a pattern, or group:NAME. Prints the name of the "
+                "grant.\n`turnstone help grants` explains which of several decides.",
         .opts = add_opts,
         .run = grant_add},
     {.name = "grant remove",
         .operands = "NAME",
         .min = 1,
         .max = 1,
-        .help = "remove a grant, and end the logins that are open by it",
+        .help = "remove a grant and end the logins it permitted",
         .opts = plain_opts,
         .run = grant_remove},
     {.name = "grant list",
         .operands = "",
-        .help = "list all grants in the order in which they are looked at",
+        .help = "list all grants in the order in which they are checked",
         .more = "Those of the configuration, those of `grant add`, the patterns of\n"
                 "`user add --acts-for`.",
         .opts = json_opts,
@@ -165,7 +164,7 @@ const struct args_cmd cli_grant_cmds[] = {
         .operands = "WHO USER",
         .min = 2,
         .max = 2,
-        .help = "say whether WHO may act for USER, by which grant, and why not by the others",
+        .help = "say whether WHO may act for USER, which grant permits it, and why others do not",
         .more = "The exit code is 0 when they may, 5 when they may not.",
         .opts = explain_opts,
         .run = grant_explain},

@@ -102,7 +102,7 @@ mailbox_delete(const struct args *args)
 
 #define USER_OPT                                                                                   \
 	{                                                                                          \
-		"user", "USER", "whose mailboxes; must be given"                                   \
+		"user", "USER", "whose mailboxes (required)"                                       \
 	}
 static const struct args_opt list_opts[] = {
     CLI_CONFIG_OPT, USER_OPT, CLI_JSON_OPT, {NULL, NULL, NULL}};
@@ -126,7 +126,7 @@ const struct args_cmd cli_mailbox_cmds[] = {{.name = "mailbox list",
         .operands = "NAME --user USER",
         .min = 1,
         .max = 1,
-        .help = "make a mailbox",
+        .help = "create a mailbox",
         .more = "The name is UTF-8; `/` separates levels.",
         .opts = create_opts,
         .run = mailbox_create},
@@ -134,8 +134,8 @@ const struct args_cmd cli_mailbox_cmds[] = {{.name = "mailbox list",
         .operands = "NAME --user USER",
         .min = 1,
         .max = 1,
-        .help = "delete a mailbox and the messages in it",
-        .more = "Mailboxes below it stay.  Connections that have it selected are told, or ended.",
+        .help = "delete a mailbox and its messages",
+        .more = "Mailboxes below it stay. Connections that have it selected are told or ended.",
         .opts = delete_opts,
         .run = mailbox_delete},
     {.name = NULL}};

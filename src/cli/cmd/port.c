@@ -125,7 +125,7 @@ print_subscribed(struct str text)
 	struct str name;
 
 	while (read_subscribed(&text, &name))
-		printf("%.*s: no mailbox, only a subscription to come\n", STR_ARG(name));
+		printf("%.*s: only a subscription to come, no mailbox\n", STR_ARG(name));
 }
 
 static void
@@ -433,25 +433,24 @@ export_mbox(const struct args *args)
 }
 
 #define PORT_OPTS                                                                                  \
-	CLI_CONFIG_OPT, {"user", "NAME", "whose mail it is"},                                      \
-	    {"quiet", NULL, "tell nothing of the progress"},                                       \
+	CLI_CONFIG_OPT, {"user", "NAME", "whose mail it is"}, {"quiet", NULL, "show no progress"}, \
 	{                                                                                          \
 		"json", NULL, "the summary as one JSON object"                                     \
 	}
 
 #define IMPORT_OPTS                                                                                \
-	PORT_OPTS, {"dry-run", NULL, "say what would come, and change nothing"},                   \
+	PORT_OPTS, {"dry-run", NULL, "say what would be imported, and change nothing"},            \
 	{                                                                                          \
-		"as", "USER", "read PATH as this user of the system, not as root"                  \
+		"as", "USER", "read PATH as this system user instead of root"                      \
 	}
 
 #define FOLLOW_OPT                                                                                 \
 	{                                                                                          \
-		"follow-owned", NULL, "follow symbolic links to what belongs to PATH's owner"      \
+		"follow-owned", NULL, "follow symbolic links to files of PATH's owner"             \
 	}
 
 static const struct args_opt import_maildir_opts[] = {IMPORT_OPTS,
-    {"mailbox", "MAILBOX", "the mail of PATH itself goes there, its folders below; else to INBOX"},
+    {"mailbox", "MAILBOX", "where PATH's own mail goes, with its folders below (default: INBOX)"},
     FOLLOW_OPT, {"fs-layout", NULL, "folders are plain directories (a/b), not .a.b"},
     {"properties", NULL,
         "take the properties of account and mailboxes, too, as an export wrote them (rights, "
@@ -459,7 +458,8 @@ static const struct args_opt import_maildir_opts[] = {IMPORT_OPTS,
     {NULL, NULL, NULL}};
 
 static const struct args_opt import_mbox_opts[] = {IMPORT_OPTS,
-    {"mailbox", "MAILBOX", "where a file goes (else to INBOX), or below which a folder of files"},
+    {"mailbox", "MAILBOX",
+        "where a file goes (default: INBOX), or below which a folder of files goes"},
     FOLLOW_OPT,
     {"keep-headers", NULL, "leave Status, X-Mozilla-Status and the like in the messages"},
     {"flags", "headers|none", "none: Status and the like are text, not flags (else headers)"},
@@ -468,34 +468,33 @@ static const struct args_opt export_opts[] = {
     PORT_OPTS, {"mailbox", "MAILBOX", "only this one"}, {NULL, NULL, NULL}};
 
 #define AGAIN                                                                                      \
-	"May be interrupted and run again: what is there already is left out. Exit code 3: some "  \
+	"May be interrupted and run again: what already exists is skipped. Exit code 3: some "     \
 	"files, lines, mailboxes, messages, flags or keywords were left out, and named. What is "  \
-	"passed by was understood, and is no mail."
+	"passed by was recognised and is not mail."
 
-const struct args_cmd cli_port_cmds[] = {
-    {.name = "import maildir",
-        .operands = "PATH",
-        .min = 1,
-        .max = 1,
-        .help = "take the mail of a Maildir into a user's account",
-        .more = AGAIN,
-        .opts = import_maildir_opts,
-        .run = import_maildir},
+const struct args_cmd cli_port_cmds[] = {{.name = "import maildir",
+                                             .operands = "PATH",
+                                             .min = 1,
+                                             .max = 1,
+                                             .help = "import a Maildir into a user's account",
+                                             .more = AGAIN,
+                                             .opts = import_maildir_opts,
+                                             .run = import_maildir},
     {.name = "export maildir",
         .operands = "PATH",
         .min = 1,
         .max = 1,
-        .help = "write a user's mail as a Maildir, with UIDs, flags, keywords, dates and "
-                "properties",
-        .more = "May be interrupted and run again: only what is missing is written. What was "
-                "expunged meanwhile is removed. Exit code 3: some messages are damaged.",
+        .help =
+            "export a user's mail as a Maildir, with UIDs, flags, keywords, dates and properties",
+        .more = "May be interrupted and run again: only what is missing is written, and what was "
+                "expunged in the meantime is removed. Exit code 3: some messages are damaged.",
         .opts = export_opts,
         .run = export_maildir},
     {.name = "import mbox",
         .operands = "PATH",
         .min = 1,
         .max = 1,
-        .help = "take an mbox file, or a folder of them, into a user's account",
+        .help = "import an mbox file, or a folder of them, into a user's account",
         .more = AGAIN,
         .opts = import_mbox_opts,
         .run = import_mbox},
@@ -503,7 +502,8 @@ const struct args_cmd cli_port_cmds[] = {
         .operands = "PATH",
         .min = 1,
         .max = 1,
-        .help = "write a user's mail as mbox files, one a mailbox (UIDs and properties are lost)",
+        .help =
+            "export a user's mail as mbox files, one per mailbox (UIDs and properties are lost)",
         .more = "Each file is replaced as a whole, when all of it is written. Exit code 3: some "
                 "messages are damaged, or there are properties, which are named and left out.",
         .opts = export_opts,

@@ -169,7 +169,7 @@ usable(const struct restore_job *job)
 	if (job->user == NULL && (job->mailbox != NULL || job->as_user != NULL))
 		wrong = "--mailbox and --as-user need --user";
 	else if (job->exact && job->into != NULL)
-		wrong = "--exact and --into do not go together";
+		wrong = "--exact and --into cannot be combined";
 	if (wrong != NULL)
 		fprintf(stderr, "turnstone restore: %s\n", wrong);
 	return wrong == NULL;
@@ -192,7 +192,7 @@ run_job(struct command *c)
 	}
 	if (job->why.n > 0 || code == EXIT_OK)
 		fprintf(stderr, "turnstone restore: %s\n",
-		    job->why.n > 0 ? buf_cstr(&job->why) : "was cut off; start it again");
+		    job->why.n > 0 ? buf_cstr(&job->why) : "was cut off; run it again");
 	return code == EXIT_OK ? EXIT_FAILED : code;
 }
 
@@ -257,9 +257,9 @@ restore(const struct args *args)
 static const struct args_opt opts[] = {CLI_CONFIG_OPT, {"user", "NAME", "only this user"},
     {"mailbox", "NAME", "only this mailbox"},
     {"at", "ID|TIME",
-        "the run to take, or the last one that began up to then: 2026-11-23, '2026-11-23 14:30', "
-        "with a Z after it for UTC (the newest)"},
-    {"as-user", "NAME", "into the mail of another user, who must be there"},
+        "the run to restore, or a time for the last one that started by then: 2026-11-23, "
+        "'2026-11-23 14:30', with a trailing Z for UTC (default: the newest)"},
+    {"as-user", "NAME", "into the mail of another user, who must exist"},
     {"into", "PREFIX", "into new mailboxes PREFIX/NAME; with --mailbox into PREFIX itself"},
     {"exact", NULL,
         "make mailboxes what they were: flags are set back, messages that the run does not have "
@@ -272,7 +272,7 @@ const struct args_cmd cli_restore_cmds[] = {
         .operands = "DIR",
         .min = 1,
         .max = 1,
-        .help = "bring back users, mailboxes and messages from a backup folder",
+        .help = "restore users, mailboxes and messages from a backup folder",
         .more = "Destroys nothing: in mailboxes that are there only what is missing is added. Can "
                 "be started again when it was cut off. Exits with 3 when something in the folder "
                 "is damaged and was left out, or does not fit here.",

@@ -112,11 +112,10 @@ static const struct args_opt serve_opts[] = {CLI_CONFIG_OPT,
     {"ready-file", "FILE", "write the bound ports to FILE (NAME_PORT=NUMBER lines) when ready"},
     {"ready-fd", "N", "write the same to a file descriptor and close it"},
     {"set", "LISTENER.port=N",
-        "another port (or address) than the file gives a listener; may "
-        "be repeated"},
+        "override a listener's port (or address) in the file; may be repeated"},
     {NULL, NULL, NULL}};
 static const struct args_opt status_opts[] = {CLI_CONFIG_OPT,
-    {"all", NULL, "every figure, a line each"}, {"json", NULL, "every figure, as JSON"},
+    {"all", NULL, "every figure, one per line"}, {"json", NULL, "every figure, as JSON"},
     {NULL, NULL, NULL}};
 static const struct args_opt config_opts[] = {CLI_CONFIG_OPT, {NULL, NULL, NULL}};
 
@@ -124,25 +123,25 @@ const struct args_cmd cli_server_cmds[] = {
     {.name = "serve",
         .operands = "",
         .help = "run the mail server in the foreground",
-        .more = "SIGTERM and SIGINT end it cleanly, a second one at once. SIGHUP reads "
-                "configuration and certificates again.",
+        .more = "SIGTERM and SIGINT shut it down cleanly; a second one ends it at once. SIGHUP "
+                "reloads the configuration and certificates.",
         .opts = serve_opts,
         .run = serve},
     {.name = "status",
         .operands = "",
-        .help = "what the running server is doing",
-        .more = "A summary for people. What takes longer than two seconds to count (mail, disk) is "
+        .help = "show what the running server is doing",
+        .more = "A summary for people. Counts that take longer than two seconds (mail, disk) are "
                 "cut off, and the line says `more than`.",
         .opts = status_opts,
         .run = status},
     {.name = "stop",
         .operands = "",
-        .help = "end the running server, and wait for it",
+        .help = "stop the running server and wait for it to end",
         .opts = config_opts,
         .run = stop},
     {.name = "reload",
         .operands = "",
-        .help = "make the running server read configuration and certificates again",
+        .help = "make the running server reload its configuration and certificates",
         .opts = config_opts,
         .run = reload},
     {.name = "version", .operands = "", .help = "print the version", .run = version},

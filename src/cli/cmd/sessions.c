@@ -41,8 +41,8 @@ address_ok(const struct args *args)
 	if (text == NULL || is_address(str_of(text)))
 		return true;
 	fprintf(stderr,
-	    "turnstone %s: --address is an address such as 10.0.0.1 or 2001:db8::1, or unix, not "
-	    "'%s'\n",
+	    "turnstone %s: --address must be an address such as 10.0.0.1 or 2001:db8::1, or unix, "
+	    "not '%s'\n",
 	    args->cmd->name, text);
 	return false;
 }
@@ -78,7 +78,7 @@ read_by(const struct args *args, enum sessions_by *by_r)
 	    word != NULL && strcmp(word, "address") == 0 ? SESSIONS_BY_ADDRESS : SESSIONS_BY_USER;
 	if (word == NULL || *by_r == SESSIONS_BY_ADDRESS || strcmp(word, "user") == 0)
 		return true;
-	fprintf(stderr, "turnstone who: --by is user or address, not '%s'\n", word);
+	fprintf(stderr, "turnstone who: --by must be user or address, not '%s'\n", word);
 	return false;
 }
 
@@ -182,33 +182,32 @@ kick(const struct args *args)
 }
 
 #define WHICH_OPTS                                                                                 \
-	CLI_CONFIG_OPT, CLI_JSON_OPT, {"conn", "ID", "only the connection of this number"},        \
+	CLI_CONFIG_OPT, CLI_JSON_OPT, {"conn", "ID", "only the connection with this ID"},          \
 	{                                                                                          \
 		"address", "ADDRESS", "only connections from this address"                         \
 	}
 
 static const struct args_opt opts[] = {WHICH_OPTS, {NULL, NULL, NULL}};
 static const struct args_opt who_opts[] = {WHICH_OPTS,
-    {"by", "user|address", "a line for each user or address, not for each connection"},
-    {NULL, NULL, NULL}};
+    {"by", "user|address", "one line per user or address, not per connection"}, {NULL, NULL, NULL}};
 
 const struct args_cmd cli_sessions_cmds[] = {
     {.name = "who",
         .operands = "[USER]",
         .max = 1,
         .help = "list the open connections",
-        .more = "USER is whose mail it is; LOGIN is who gave the password, which is another name "
-                "where a gateway acts for a user.  With USER: where it is either of them.  IDLE is "
-                "the seconds since the client sent something, CLIENT what it calls itself (ID).",
+        .more =
+            "USER is the owner of the mail; LOGIN is who authenticated, which differs when a "
+            "gateway acts for a user. With USER, lists the connections where it is either. IDLE is "
+            "the seconds since the client last sent something, CLIENT the name it gave (ID).",
         .opts = who_opts,
         .run = who},
     {.name = "kick",
         .operands = "[USER]",
         .max = 1,
         .help = "end open connections, with BYE",
-        .more = "Ends those that meet all of what is given, and says how many they were; exits "
-                "with 1 when there was none.  They may log in again: see `turnstone user "
-                "disable`.",
+        .more = "Ends those that match everything given, and says how many there were; exits with "
+                "1 if there were none. Their users may log in again: see `turnstone user disable`.",
         .opts = opts,
         .run = kick},
     {.name = NULL}};

@@ -254,7 +254,7 @@ warn_disk(struct str lines, struct buf *out)
 		buf_size(out, mark);
 		buf_puts(out, " to be left free (store.free_space)");
 		if (left < mark) {
-			buf_puts(out, "; no messages are taken until there is room for ");
+			buf_puts(out, "; no messages are accepted until there is room for ");
 			buf_size(out, mark - left);
 			buf_puts(out, " more");
 		}
@@ -262,7 +262,7 @@ warn_disk(struct str lines, struct buf *out)
 	}
 	if (number_at(lines, "changes_pending") > 0 &&
 	    str_eq(text_at(lines, "commits_per_second_10s"), STR("0.0")))
-		warning(out, "changes wait, and the disk has taken none for 10 seconds");
+		warning(out, "changes are waiting, and the disk has accepted none for 10 seconds");
 }
 
 static void
@@ -276,7 +276,7 @@ warn_connections(struct str lines, struct buf *out)
 		    out, "limits.connections is nearly reached: see turnstone who --by address");
 	/* A tenth of the descriptors is left for files. */
 	if (open + number_at(lines, "lmtp_connections") >= files - files / 5)
-		warning(out, "the process may open hardly more files: raise LimitNOFILE=");
+		warning(out, "the process can open few more files: raise LimitNOFILE=");
 }
 
 static void

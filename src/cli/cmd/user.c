@@ -61,7 +61,7 @@ prompt_twice(const struct args *args, struct buf *out)
 	}
 	ok = prompt("Password", out) && prompt("Again", &again);
 	if (ok && !str_eq(buf_as_str(out), buf_as_str(&again))) {
-		fprintf(stderr, "turnstone %s: the two are not the same\n", args->cmd->name);
+		fprintf(stderr, "turnstone %s: the passwords do not match\n", args->cmd->name);
 		ok = false;
 	}
 	buf_wipe_fini(&again);
@@ -400,8 +400,8 @@ read_hashing(const struct args *args, struct auth_hashing *h_r)
 	       strcmp(word, auth_scheme_words[at]) != 0)
 		at++;
 	if (auth_scheme_words[at] == NULL) {
-		fprintf(stderr, "turnstone %s: --scheme %s: there is no such scheme\n",
-		    args->cmd->name, word);
+		fprintf(
+		    stderr, "turnstone %s: --scheme %s: unknown scheme\n", args->cmd->name, word);
 		return false;
 	}
 	*h_r = (struct auth_hashing){(enum auth_scheme)at, (uint32_t)cost};
@@ -440,19 +440,19 @@ passwd(const struct args *args)
 }
 
 #define PASSWORD_OPTS                                                                              \
-	{"password-file", "FILE", "take the password from the first line of FILE"},                \
+	{"password-file", "FILE", "read the password from the first line of FILE"},                \
 	{                                                                                          \
-		"password-stdin", NULL, "take it from the first line of standard input"            \
+		"password-stdin", NULL, "read it from the first line of standard input"            \
 	}
 #define HASH_OPT                                                                                   \
 	{                                                                                          \
-		"hash", "HASH", "a ready crypt(3) hash or SCRAM-SHA-256 verifier instead"          \
+		"hash", "HASH", "a crypt(3) hash or SCRAM-SHA-256 verifier instead of a password"  \
 	}
 #define DIGEST_OPT                                                                                 \
 	{                                                                                          \
 		"digest-md5", NULL,                                                                \
-		    "and the secret of that mechanism, which is as good as the password to who "   \
-		    "has it; without this option the user has none"                                \
+		    "also store the secret of that mechanism; anyone holding it can log in as if " \
+		    "they had the password"                                                        \
 	}
 #define END                                                                                        \
 	{                                                                                          \
@@ -462,30 +462,31 @@ passwd(const struct args *args)
 static const struct args_opt add_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
     {"acts-for", "PATTERN",
         "may act for these users: a name in which '*' stands for any characters; may be repeated"},
-    {"admin", NULL, "server rights (not the right to act for others)"}, DIGEST_OPT, END};
+    {"admin", NULL, "administrator rights (not the right to act for others)"}, DIGEST_OPT, END};
 static const struct args_opt passwd_opts[] = {
     CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT, DIGEST_OPT, END};
 static const struct args_opt delete_opts[] = {CLI_CONFIG_OPT,
-    {"purge", NULL, "and all mail of the account, also when the user is gone already"}, END};
+    {"purge", NULL, "also delete all mail of the account, even if the user no longer exists"}, END};
 static const struct args_opt json_opts[] = {CLI_CONFIG_OPT, CLI_JSON_OPT, END};
 static const struct args_opt plain_opts[] = {CLI_CONFIG_OPT, END};
 static const struct args_opt bulk_opts[] = {CLI_CONFIG_OPT, PASSWORD_OPTS, HASH_OPT,
-    {"prefix", "NAME", "names are this and a number"}, {"from", "N", "the first number (1)"},
-    {"to", "N", "the last number"}, {"digits", "N", "digits of a number at least (4)"}, END};
+    {"prefix", "NAME", "the names are this followed by a number"},
+    {"from", "N", "the first number (1)"}, {"to", "N", "the last number"},
+    {"digits", "N", "minimum digits of a number (4)"}, END};
 static const struct args_opt hash_opts[] = {PASSWORD_OPTS,
     {"scram", NULL, "a SCRAM-SHA-256 verifier instead of a hash"},
     {"scheme", "SCHEME", "yescrypt (the default), bcrypt, sha512, sha256, argon2id or argon2i"},
-    {"cost", "N", "as auth.password_cost of the configuration"}, END};
+    {"cost", "N", "as auth.password_cost in the configuration"}, END};
 
 const struct args_cmd cli_user_cmds[] = {
     {.name = "user add",
         .operands = "NAME",
         .min = 1,
         .max = 1,
-        .help = "make a user",
-        .more = "The password is asked for unless an option gives it. The name is local or "
-                "local@domain. Mail that an earlier user of the name left is the new one's; "
-                "a warning says so.",
+        .help = "add a user",
+        .more = "Prompts for the password unless an option gives it. The name is local or "
+                "local@domain. Mail left by an earlier user of that name goes to the new one; a "
+                "warning says so.",
         .opts = add_opts,
         .run = user_add},
     {.name = "user passwd",
@@ -493,7 +494,7 @@ const struct args_cmd cli_user_cmds[] = {
         .min = 1,
         .max = 1,
         .help = "change a password",
-        .more = "The old password is refused from then on; sessions that are open stay.",
+        .more = "The old password is refused from then on; open sessions continue.",
         .opts = passwd_opts,
         .run = user_passwd},
     {.name = "user delete",
@@ -501,12 +502,12 @@ const struct args_cmd cli_user_cmds[] = {
         .min = 1,
         .max = 1,
         .help = "delete a user; the mail stays unless --purge is given",
-        .more = "Open connections of that user end, also those in which they act for others.",
+        .more = "Ends that user's open connections, including those in which they act for others.",
         .opts = delete_opts,
         .run = user_delete},
     {.name = "user list",
         .operands = "",
-        .help = "list the users, a line each",
+        .help = "list the users, one per line",
         .opts = json_opts,
         .run = user_list},
     {.name = "user show",
@@ -521,7 +522,7 @@ const struct args_cmd cli_user_cmds[] = {
         .min = 1,
         .max = 1,
         .help = "refuse a user's logins, and acting for that user",
-        .more = "Open connections of that user end, also those in which they act for others.",
+        .more = "Ends that user's open connections, including those in which they act for others.",
         .opts = plain_opts,
         .run = user_disable},
     {.name = "user enable",
@@ -533,8 +534,8 @@ const struct args_cmd cli_user_cmds[] = {
         .run = user_enable},
     {.name = "user bulk",
         .operands = "",
-        .help = "make many users with one password",
-        .more = "Who exists already keeps what they have.",
+        .help = "add many users with one password",
+        .more = "Existing users are not changed.",
         .opts = bulk_opts,
         .run = user_bulk},
     {.name = "passwd",

@@ -92,7 +92,7 @@ warn_target(
 		    "nothing\n",
 		    STR_ARG(buf_as_str(&name)));
 	else if (err != TS_OK)
-		buf_printf(out, "whether there is a user %.*s cannot be found out now: %s\n",
+		buf_printf(out, "cannot find out whether there is a user %.*s: %s\n",
 		    STR_ARG(buf_as_str(&name)), ts_err_name(err));
 	else if ((user.flags & AUTH_USER_DISABLED) != 0)
 		buf_printf(out, "user %.*s is disabled: this target gets nothing\n",
@@ -164,12 +164,13 @@ warn_self(const struct ops *ops, struct str self, struct str sep, struct buf *ou
 	if (err == TS_OK && !back)
 		buf_printf(out,
 		    "there is a user %.*s, who gets no mail for that name from now on: it goes to "
-		    "what the alias stands for (one that names itself, too, means the user)\n",
+		    "the targets of the alias (list the name itself as a target to include the "
+		    "user)\n",
 		    STR_ARG(self));
 	else if (err == TS_NOT_FOUND && back && !direct)
 		buf_printf(out,
 		    "the alias leads back to itself through others, and there is no user %.*s: "
-		    "mail that comes round goes nowhere\n",
+		    "mail that loops back goes nowhere\n",
 		    STR_ARG(self));
 	arena_free(&arena);
 }

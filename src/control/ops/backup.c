@@ -397,7 +397,7 @@ answer_blobs(struct reader *rd, struct rd *r)
 		if (!store_pin_renew(rd->pin, PIN_SECONDS))
 			return say(rd,
 			    "the backup waited so long that messages expunged meanwhile may be "
-			    "gone: start it again, it goes on where it was");
+			    "gone: run it again, and it continues where it stopped");
 		if (!send_blob(rd, c, (uint32_t)uid, blob))
 			return false;
 	}

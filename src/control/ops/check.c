@@ -90,7 +90,7 @@ find_record(struct checking *c, const char *kind, struct str name)
 {
 	struct buf what = {0};
 
-	buf_printf(&what, "the record of %s %.*s is of an unknown format", kind, STR_ARG(name));
+	buf_printf(&what, "the record of %s %.*s has an unknown format", kind, STR_ARG(name));
 	put_finding(&(struct check_finding){.kind = CHECK_RECORD, .what = buf_cstr(&what)}, c);
 	buf_fini(&what);
 }
@@ -163,8 +163,8 @@ serve_check(const struct ops *ops, const struct request *req, struct buf *out, s
 	if (str_ieq(opt.mailbox, STR("INBOX")))
 		opt.mailbox = STR("INBOX");
 	if (c.repair && ops->server != NULL) {
-		buf_puts(out, "the server runs on this store: stop it first (turnstone stop); a "
-		              "check without --repair works while it runs\n");
+		buf_puts(out, "a server is running on this store: stop it first (turnstone stop); "
+		              "a check without --repair works while it runs\n");
 		return false;
 	}
 	if (ops->recovered != NULL)

@@ -26,8 +26,7 @@ put_grant_error(enum ts_err err, struct str name, struct buf *out)
 		break;
 	case TS_DENIED:
 		buf_printf(out,
-		    "grant %.*s is one of the configuration: take it out there, then "
-		    "turnstone reload\n",
+		    "grant %.*s is in the configuration: remove it there, then turnstone reload\n",
 		    STR_ARG(name));
 		break;
 	default:
@@ -65,7 +64,7 @@ note_missing(
 	else if (names->kind == AUTH_NAMES_ONE)
 		missing = auth_find_user(ops->auth, names->text, arena, &user) == TS_NOT_FOUND;
 	if (missing)
-		buf_printf(out, "note: %s names a %s that there is not: %.*s\n", what,
+		buf_printf(out, "note: %s names a %s that does not exist: %.*s\n", what,
 		    names->kind == AUTH_NAMES_GROUP ? "group" : "user", STR_ARG(names->text));
 	auth_groups_unref(&groups);
 	arena_free(&arena);
@@ -253,9 +252,9 @@ reason_names(const struct explaining *x, const char *what, const struct auth_nam
 	buf_printf(out, "%s: ", what);
 	auth_names_print(names, out);
 	if (names->kind == AUTH_NAMES_GROUP && !auth_groups_known(x->groups, names->text))
-		buf_puts(out, ", a group that there is not");
+		buf_puts(out, ", a group that does not exist");
 	else if (names->kind == AUTH_NAMES_GROUP)
-		buf_printf(out, ", of which %.*s is no member", STR_ARG(asked));
+		buf_printf(out, ", of which %.*s is not a member", STR_ARG(asked));
 	else
 		buf_printf(out, ", not %.*s", STR_ARG(asked));
 }
@@ -279,8 +278,8 @@ reason(const struct explaining *x, const struct auth_grant *grant, enum auth_fit
 	switch (fit) {
 	case AUTH_FITS:
 		buf_puts(out, decides      ? "decides"
-		              : x->e->self ? "fits, but is not needed"
-		                           : "fits, but one before it decides");
+		              : x->e->self ? "matches, but is not needed"
+		                           : "matches, but an earlier one decides");
 		break;
 	case AUTH_NOT_WHO:
 		reason_names(x, "who", &grant->who, buf_as_str(&x->e->who_is.name), out);
@@ -385,9 +384,8 @@ grant_explain(const struct ops *ops, const struct request *req, struct buf *out,
 
 	(void)io;
 	if (!read_at(request_get(req, "at"), &e.now)) {
-		buf_puts(out,
-		    "--at takes a day such as 2027-01-01 (its beginning), or a moment such "
-		    "as 2027-01-01T12:30Z\n");
+		buf_puts(out, "--at takes a day such as 2027-01-01 (its beginning), or a time such "
+		              "as 2027-01-01T12:30Z\n");
 		return false;
 	}
 	if (e.address.n > 0 && !net_address_parse(e.address, &address)) {

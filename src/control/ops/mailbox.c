@@ -30,8 +30,8 @@ put_mailbox_error(enum ts_err err, struct str user, struct str name, struct buf 
 		buf_printf(out, "this cannot be done with the mailbox %.*s\n", STR_ARG(name));
 		break;
 	case TS_LIMIT:
-		buf_printf(
-		    out, "%.*s has as many mailboxes as store.max_mailboxes says\n", STR_ARG(user));
+		buf_printf(out, "%.*s has as many mailboxes as store.max_mailboxes allows\n",
+		    STR_ARG(user));
 		break;
 	default:
 		ops_put_store_error(err, NULL, out);
@@ -74,7 +74,7 @@ find_target(const struct ops *ops, const struct request *req, bool create, struc
 	}
 	if (err == TS_NOT_FOUND)
 		buf_printf(out,
-		    known ? "%.*s has no mailboxes yet: the first login or delivery makes them\n"
+		    known ? "%.*s has no mailboxes yet: the first login or delivery creates them\n"
 		          : "there is no user %.*s\n",
 		    STR_ARG(t->user));
 	else

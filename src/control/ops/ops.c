@@ -30,8 +30,8 @@ void
 ops_put_store_error(enum ts_err err, const char *why, struct buf *out)
 {
 	if (err == TS_FULL)
-		why = "the disk of the store is full: less is free than store.free_space says, or "
-		      "than was needed (the log has the figures); make room";
+		why = "the disk of the store is full: less is free than store.free_space requires, "
+		      "or than was needed (the log has the figures); make room";
 	else if (why == NULL && err == TS_UNKNOWN)
 		why = "the change may or may not be on disk: look, then try again";
 	buf_printf(out, "%s\n", why != NULL ? why : ts_err_name(err));

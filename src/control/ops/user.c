@@ -62,7 +62,7 @@ note_acts_for(const struct ops *ops, const struct auth_user *user, struct buf *o
 	for (size_t i = 0; i < user->acts_for_count; i++)
 		if (str_chr(user->acts_for[i], '*') == NULL &&
 		    auth_find_user(ops->auth, user->acts_for[i], arena, &other) == TS_NOT_FOUND)
-			buf_printf(out, "note: --acts-for names a user that there is not: %.*s\n",
+			buf_printf(out, "note: --acts-for names a user that does not exist: %.*s\n",
 			    STR_ARG(user->acts_for[i]));
 	arena_free(&arena);
 }
@@ -79,8 +79,8 @@ warn_of_mail(const struct ops *ops, struct str name, struct buf *out)
 	store_account_usage(account, &sums);
 	store_account_unref(&account);
 	buf_printf(out,
-	    "warning: mail of an earlier %.*s is there and is theirs now: %llu mailboxes, %llu "
-	    "messages; turnstone user delete %.*s --purge removes both, mail and user\n",
+	    "warning: mail of an earlier %.*s still exists and is now theirs: %llu mailboxes, %llu "
+	    "messages; turnstone user delete %.*s --purge removes both mail and user\n",
 	    STR_ARG(name), (unsigned long long)sums.mailboxes, (unsigned long long)sums.messages,
 	    STR_ARG(name));
 }
@@ -350,7 +350,7 @@ user_bulk(const struct ops *ops, const struct request *req, struct buf *out, str
 		enum ts_err err;
 
 		if (io->gone(io)) {
-			buf_printf(out, "ended early: %llu users made\n", (unsigned long long)sum);
+			buf_printf(out, "ended early: %llu users added\n", (unsigned long long)sum);
 			return false;
 		}
 		bulk.from = at;
@@ -361,7 +361,7 @@ user_bulk(const struct ops *ops, const struct request *req, struct buf *out, str
 		sum += made;
 		io->progress(io, "users", bulk.to - from + 1, to - from + 1);
 	}
-	buf_printf(out, "%llu users made\n", (unsigned long long)sum);
+	buf_printf(out, "%llu users added\n", (unsigned long long)sum);
 	return true;
 }
 

@@ -86,7 +86,7 @@ imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywo
 	else /* RFC 4314 section 5.1.1: those that this login may change */
 		wire_out_code_permanentflags(out, (unsigned)bounds.system, names,
 		    bounds.keywords ? n : 0, bounds.keywords && keywords->room);
-	imap_say_end(conn, "Flags that are kept");
+	imap_say_end(conn, "Flags permitted");
 }
 
 void

@@ -259,7 +259,7 @@ imap_sync(struct imap_teller *teller, struct imap_conn *conn, bool may_expunge)
 		return false;
 	if (store_mailbox_gone(box->mailbox)) {
 		/* RFC 2180 section 3.3 */
-		imap_bye(conn, "NONEXISTENT", "The selected mailbox is gone");
+		imap_bye(conn, "NONEXISTENT", "The selected mailbox no longer exists");
 		return false;
 	}
 	look_at_mailbox(box, &l);

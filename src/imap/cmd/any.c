@@ -8,7 +8,7 @@ cmd_capability(struct imap_cmd *cmd)
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
 	wire_out_line(imap_out(cmd->conn), imap_capabilities(cmd->conn));
-	return cmd_ok(cmd, "That is all");
+	return cmd_ok(cmd, "Capabilities listed");
 }
 
 static enum imap_next

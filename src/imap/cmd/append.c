@@ -88,11 +88,11 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 	enum ts_err err;
 
 	if (m->flags.unknown.p != NULL)
-		return (void)cmd_bad(cmd, "There is no such flag to set"), true;
+		return (void)cmd_bad(cmd, "No such system flag can be set"), true;
 	if (m->size > settings->append_limit) /* RFC 7889 section 4 */
 		return (void)cmd_no(cmd, "TOOBIG", "The message is larger than APPENDLIMIT"), true;
 	if (m->size == 0) /* RFC 3502 section 6.3.11: gives the whole command up */
-		return (void)cmd_no(cmd, NULL, "APPEND given up, nothing was added"), true;
+		return (void)cmd_no(cmd, NULL, "APPEND cancelled; no message was added"), true;
 	if (ap->count == (size_t)settings->append_messages)
 		return (void)cmd_no(cmd, "LIMIT", "Too many messages in one APPEND"), true;
 	if (!has_room(cmd, ap))
@@ -229,7 +229,7 @@ append_segment(struct imap_cmd *cmd)
 		if (ap->count > 0 && imap_is_hidden(cmd->conn, STR("MULTIAPPEND")))
 			return cmd_bad(cmd, "One message at a time");
 		if (!find_data(cmd, ap, &data))
-			return cmd_bad(cmd, "Unknown form of data");
+			return cmd_bad(cmd, "Unknown kind of message data");
 		if (message_refused(cmd, ap))
 			return IMAP_DONE;
 		begin_item(cmd, ap, data);

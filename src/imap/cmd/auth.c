@@ -71,7 +71,7 @@ cmd_starttls(struct imap_cmd *cmd)
 	if (!wire_none_parse(&cmd->in))
 		return cmd_bad_syntax(cmd);
 	if (!offers_tls(cmd->conn))
-		return cmd_bad(cmd, "TLS is not offered here");
+		return cmd_bad(cmd, "STARTTLS is not available");
 	cmd->after = IMAP_AFTER_STARTTLS;
 	return cmd_ok(cmd, "Begin TLS negotiation now");
 }
@@ -81,7 +81,7 @@ cmd_starttls(struct imap_cmd *cmd)
 enum imap_next
 imap_privacy_required(struct imap_cmd *cmd)
 {
-	return cmd_no(cmd, "PRIVACYREQUIRED", "Passwords are taken under TLS only");
+	return cmd_no(cmd, "PRIVACYREQUIRED", "Passwords are accepted only over TLS");
 }
 
 static enum imap_next

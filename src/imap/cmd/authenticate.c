@@ -44,7 +44,8 @@ got_keys(struct imap_cmd *cmd)
 	if (imap_try_must_wait(s))
 		return imap_try_job(cmd, keys_run, &again);
 	if (s->result != AUTH_OK)
-		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
+		return cmd_no(
+		    cmd, "UNAVAILABLE", "The user database is unavailable; try again later");
 	return exchange_moved(cmd, sasl_exchange_keys(s->exchange, &s->scram.keys, s->scram.known));
 }
 
@@ -201,11 +202,12 @@ exchange_moved(struct imap_cmd *cmd, enum sasl_step step)
 	case SASL_STEP_UNAVAILABLE:
 		imap_log(cmd->conn, LOG_WARNING, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
 		    s->exchange->why);
-		return cmd_no(cmd, "UNAVAILABLE", "This cannot be decided at the moment");
+		return cmd_no(cmd, "UNAVAILABLE",
+		    "Authentication is temporarily unavailable; try again later");
 	case SASL_STEP_MALFORMED:
 		imap_log(cmd->conn, LOG_INFO, "AUTHENTICATE %.*s: %s", STR_ARG(s->req.mechanism),
 		    s->exchange->why);
-		return cmd_bad(cmd, "Malformed response");
+		return cmd_bad(cmd, "Malformed SASL response");
 	}
 	TS_WRONG("no such step");
 }
@@ -224,12 +226,12 @@ client_answered(struct imap_cmd *cmd)
 	case WIRE_SASL_CANCEL:
 		return cmd_bad(cmd, "Authentication cancelled");
 	case WIRE_SASL_BAD:
-		return cmd_bad(cmd, "Not in base64");
+		return cmd_bad(cmd, "Invalid base64");
 	case WIRE_SASL_DATA:
 		break;
 	}
 	if (bytes.n > sasl_mech_response_max(s->exchange->mech))
-		return cmd_bad(cmd, "Response too long");
+		return cmd_bad(cmd, "SASL response too long");
 	s->response = bytes;
 	s->has_response = true;
 	return exchange_move(cmd);
@@ -298,13 +300,13 @@ imap_authenticate(struct imap_cmd *cmd)
 		return cmd_bad_syntax(cmd);
 	mech = find_mech(cmd->conn, args.mech);
 	if (mech == NULL)
-		return cmd_no(cmd, "CANNOT", "No such mechanism");
+		return cmd_no(cmd, "CANNOT", "Unknown authentication mechanism");
 	if (args.has_initial && imap_is_hidden(cmd->conn, STR("SASL-IR")))
-		return cmd_bad(cmd, "No initial response is taken");
+		return cmd_bad(cmd, "Initial responses are not accepted");
 	if ((mech->flags & SASL_CLEAR_PASSWORD) != 0 && !imap_password_allowed(cmd->conn))
 		return imap_privacy_required(cmd);
 	if (args.initial.n > sasl_mech_response_max(mech))
-		return cmd_bad(cmd, "Response too long");
+		return cmd_bad(cmd, "SASL response too long");
 	s = imap_try_new(cmd, str_of(mech->name));
 	s->exchange = sasl_exchange_new(mech);
 	if ((mech->flags & SASL_FROM_CHANNEL) != 0 && !identify(cmd, s->exchange))

@@ -105,8 +105,8 @@ fetch_end(struct imap_cmd *cmd)
 		f->seen = NULL;
 	}
 	if (f->render.failed)
-		return cmd_no(
-		    cmd, "SERVERBUG", "Some messages could not be read; the log has the details");
+		return cmd_no(cmd, "SERVERBUG",
+		    "Some messages could not be read; the server log has details");
 	if (f->render.refused != NULL)
 		return cmd_no(cmd, f->render.refused->code, f->render.refused->text);
 	/* RFC 2180 section 4.1.2: the others were sent */
@@ -127,7 +127,7 @@ fetch_rendered(struct imap_cmd *cmd)
 	r->out.n = 0;
 	cmd->midway = r->begun || r->broken;
 	if (r->broken) {
-		imap_bye(cmd->conn, "SERVERBUG", "A message could not be read to its end");
+		imap_bye(cmd->conn, "SERVERBUG", "A message could not be read completely");
 		return IMAP_WAIT;
 	}
 	if (r->message < r->count) {
@@ -401,7 +401,7 @@ cmd_fetch(struct imap_cmd *cmd)
 	if (fault != NULL)
 		return cmd_bad(cmd, fault);
 	if (!imap_view_resolve(box, &f->args.set, cmd->uid, &f->uids))
-		return cmd_bad(cmd, "No such message number");
+		return cmd_bad(cmd, "Invalid message number");
 	arena_on_free(cmd->arena, free_fetch, f);
 	narrow(cmd, f);
 	prepare_render(cmd, f);

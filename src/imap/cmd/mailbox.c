@@ -95,7 +95,7 @@ create_done(struct imap_cmd *cmd)
 	const struct named *named = cmd->state;
 
 	if (cmd->change->err == TS_EXISTS)
-		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
+		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox with this name already exists");
 	if (cmd->change->err != TS_OK)
 		return cmd_err(cmd, cmd->change->err);
 	imap_tell_name(cmd, cmd->in.given, named->name, 0);
@@ -165,7 +165,7 @@ cmd_delete(struct imap_cmd *cmd)
 			return cmd_no_right(cmd, missing);
 		/* RFC 9051 section 6.3.5: a \Noselect name with children is not to be deleted. */
 		if (imap_mailbox_has_children(login, name))
-			return cmd_no(cmd, "HASCHILDREN", "There are mailboxes below this name");
+			return cmd_no(cmd, "HASCHILDREN", "The mailbox has child mailboxes");
 		return cmd_no(cmd, "NONEXISTENT", "No such mailbox");
 	}
 	change = change_of(cmd, STORE_CHANGE_DELETE, name);
@@ -208,7 +208,7 @@ rename_done(struct imap_cmd *cmd)
 	struct imap_box *box = imap_box(cmd->conn);
 
 	if (change->err == TS_EXISTS)
-		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
+		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox with this name already exists");
 	if (change->err != TS_OK && str_eq(change->name, STR("INBOX")) && change->mailbox_id != 0)
 		return rename_partly(cmd);
 	if (change->err != TS_OK)
@@ -265,7 +265,7 @@ cmd_rename(struct imap_cmd *cmd)
 	imap_place_of(imap_login(cmd->conn), args.from, &r->from);
 	imap_place_of(imap_login(cmd->conn), args.to, &r->to);
 	if (str_eq(args.to, args.from) || str_eq(r->to.mailbox, STR("INBOX")))
-		return cmd_no(cmd, "ALREADYEXISTS", "There is a mailbox of this name");
+		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox with this name already exists");
 	if (is_below(args.to, args.from) && !str_eq(r->from.mailbox, STR("INBOX")))
 		return cmd_no(cmd, "CANNOT", "A mailbox cannot be moved below itself");
 	r->args = args;

@@ -135,12 +135,12 @@ cmd_store(struct imap_cmd *cmd)
 	if (fault != NULL)
 		return cmd_bad(cmd, fault);
 	if (s->args.flags.unknown.p != NULL)
-		return cmd_bad(cmd, "There is no such flag to set");
+		return cmd_bad(cmd, "No such system flag can be set");
 	if (!imap_view_resolve(box, &s->args.set, cmd->uid, &s->uids))
-		return cmd_bad(cmd, "No such message number");
+		return cmd_bad(cmd, "Invalid message number");
 	arena_on_free(cmd->arena, free_bitmap, s->uids);
 	if (box->read_only)
-		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+		return cmd_no(cmd, "READ-ONLY", "The mailbox is open read-only");
 	needed = needs_of_store(&s->args);
 	s->partly = (needed & ~box->rights) != 0;
 	if (s->partly && (needed & box->rights) == 0)
@@ -197,7 +197,7 @@ cmd_expunge(struct imap_cmd *cmd)
 		uids = roaring_bitmap_copy(box->uids);
 	if (box->read_only) {
 		roaring_bitmap_free(uids);
-		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+		return cmd_no(cmd, "READ-ONLY", "The mailbox is open read-only");
 	}
 	if ((box->rights & AUTH_RIGHT_EXPUNGE) == 0) {
 		roaring_bitmap_free(uids);

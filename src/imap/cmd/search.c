@@ -85,8 +85,7 @@ refuse_charset(struct imap_cmd *cmd)
 
 	wire_out_code_badcharset(&code, known, 2);
 	tell_failed(cmd);
-	cmd_no(cmd, arena_printf(cmd->arena, "%.*s", (int)code.n, code.p),
-	    "This charset is not known");
+	cmd_no(cmd, arena_printf(cmd->arena, "%.*s", (int)code.n, code.p), "Unknown charset");
 	buf_fini(&code);
 	return IMAP_DONE;
 }
@@ -228,7 +227,7 @@ search_found(struct imap_cmd *cmd)
 	s->found = imap_query_found(s->query, &s->failed);
 	if (s->failed)
 		return refuse(cmd, "SERVERBUG",
-		    N_("Some messages could not be read; the log has the details"));
+		    N_("Some messages could not be read; the server log has details"));
 	/* Each line goes into the out buffer as a whole. */
 	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(s->found) * HIT))
 		return refuse_room(cmd);
@@ -298,7 +297,7 @@ add_return(struct imap_cmd *cmd, struct str name, struct str value)
 
 	r->row = imap_shown(cmd->conn, imap_registry_search_return(&cmd->conn->server->reg, name));
 	if (r->row == NULL)
-		return N_("Unknown result option");
+		return N_("Unknown SEARCH return option");
 	s->return_count++;
 	return imap_value_parse(cmd, value, r->row->parse, &r->kept);
 }
@@ -354,7 +353,7 @@ cmd_search(struct imap_cmd *cmd)
 	case IMAP_QUERY_TOO_BIG:
 		return refuse_room(cmd);
 	case IMAP_QUERY_BAD_TEXT:
-		return cmd_bad(cmd, "The text is not of its charset");
+		return cmd_bad(cmd, "The search text is not valid in its charset");
 	}
 	if (!imap_query_is_cheap(s->query))
 		return cmd_job(cmd, WORK_LONG, run_query, s, &found);

@@ -54,7 +54,7 @@ copy_done(struct imap_cmd *cmd)
 	if (change->err != TS_OK)
 		return cmd_change_err(cmd, change);
 	if (change->pair_count == 0)
-		return cmd_ok(cmd, "None of the messages is there");
+		return cmd_ok(cmd, "None of the messages exist");
 	if (!c->move)
 		return cmd_ok_code(cmd, code_of(cmd), "Copied");
 	return cmd_ok(cmd, "Done");
@@ -76,7 +76,7 @@ copy_opened(struct imap_cmd *cmd)
 	if (c->open.mailbox == NULL)
 		return cmd_open_err(cmd, &c->open);
 	if (roaring_bitmap_is_empty(c->uids))
-		return cmd_ok(cmd, "None of the messages is there");
+		return cmd_ok(cmd, "None of the messages exist");
 	if (!cmd_reserve(cmd, roaring_bitmap_get_cardinality(c->uids) * PAIR))
 		return cmd_no_room(cmd);
 	change =
@@ -102,10 +102,10 @@ imap_copy_start(struct imap_cmd *cmd, bool move)
 	if (!wire_copy_parse(&cmd->in, &c->args))
 		return cmd_bad_syntax(cmd);
 	if (!imap_view_resolve(box, &c->args.set, cmd->uid, &c->uids))
-		return cmd_bad(cmd, "No such message number");
+		return cmd_bad(cmd, "Invalid message number");
 	arena_on_free(cmd->arena, free_uids, c->uids);
 	if (move && box->read_only)
-		return cmd_no(cmd, "READ-ONLY", "The mailbox is open for reading only");
+		return cmd_no(cmd, "READ-ONLY", "The mailbox is open read-only");
 	/* RFC 6851 section 4.2: what COPY, STORE of \Deleted and EXPUNGE take. */
 	missing = (AUTH_RIGHT_DELETED | AUTH_RIGHT_EXPUNGE) & ~box->rights;
 	if (move && missing != 0)

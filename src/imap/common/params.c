@@ -14,7 +14,7 @@ imap_value_parse(struct imap_cmd *cmd, struct str raw, imap_parse_f *parse, cons
 	in = wire_in_sub(&cmd->in, raw.p != NULL ? raw : STR(""));
 	if (parse(&in, kept_r) && in.p == in.end)
 		return NULL;
-	return in.error != NULL ? in.error : N_("Bad value");
+	return in.error != NULL ? in.error : N_("Invalid value");
 }
 
 const char *

@@ -127,7 +127,7 @@ decide_again(struct imap_cmd *cmd)
 
 	store_account_unref(&s->account);
 	if (s->decided >= DECIDE_MAX)
-		return cmd_no(cmd, "UNAVAILABLE", "Users are being changed, try again later");
+		return cmd_no(cmd, "UNAVAILABLE", "User accounts are changing; try again later");
 	return imap_try_verify(cmd);
 }
 
@@ -142,7 +142,7 @@ too_many(struct imap_cmd *cmd)
 	audit_failed(
 	    conn, &s->req, buf_as_str(&s->who.authcid), "more than limits.logins_per_user");
 	conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
-	return cmd_no(cmd, "LIMIT", "Too many logins of this user");
+	return cmd_no(cmd, "LIMIT", "Too many logins for this user");
 }
 
 /* Its errands are over, for which it may have waited. */
@@ -152,7 +152,7 @@ taken_over(struct imap_cmd *cmd)
 	const struct imap_try *s = cmd->state;
 
 	if (!auth_is_current(s->auth, &s->who))
-		return cmd_no(cmd, "UNAVAILABLE", "Users are being changed, try again later");
+		return cmd_no(cmd, "UNAVAILABLE", "User accounts are changing; try again later");
 	cmd->after = IMAP_AFTER_NEW_TURN;
 	return cmd_ok(cmd, "Acting for that user");
 }
@@ -170,7 +170,7 @@ take_over(struct imap_cmd *cmd)
 		return imap_try_refuse(cmd, "what was shown stands for another user by now");
 	cmd->tell_capabilities = true;
 	if (str_eq(buf_as_str(&s->who.user), login->user)) /* by another name */
-		return cmd_ok(cmd, "Acting for that user already");
+		return cmd_ok(cmd, "Already acting for that user");
 	s->who.ends = login->ends;
 	entry = arena_new_object(cmd->arena, struct imap_entry);
 	*entry = (struct imap_entry){.who = &s->who, .req = &s->req, .account = s->account};
@@ -296,7 +296,8 @@ login_checked(struct imap_cmd *cmd)
 	case AUTH_UNAVAILABLE:
 		cmd->conn->il->stats.login_results[IMAP_LOGIN_UNAVAILABLE]++;
 		audit_failed(cmd->conn, &s->req, STR_NONE, "a user database cannot be asked");
-		return cmd_no(cmd, "UNAVAILABLE", "Users cannot be looked up at the moment");
+		return cmd_no(
+		    cmd, "UNAVAILABLE", "The user database is unavailable; try again later");
 	case AUTH_AGAIN:
 		break;
 	}
@@ -340,7 +341,7 @@ imap_try_job(struct imap_cmd *cmd, imap_job_f *run, const struct imap_step *next
 	if (work_pool_waiting_of(pool, source) >= (size_t)imap_settings(conn)->waiting_logins) {
 		conn->il->stats.login_results[IMAP_LOGIN_LIMIT]++;
 		audit_failed(conn, &s->req, STR_NONE, "more than limits.waiting_logins");
-		return cmd_no(cmd, "UNAVAILABLE", "Too many logins at once, try again later");
+		return cmd_no(cmd, "UNAVAILABLE", "Too many logins in progress; try again later");
 	}
 	return cmd_job_of(cmd, WORK_LOGIN, (struct work_who){.user = source}, s->req.may_wait, run,
 	    cmd->state, next);
@@ -384,7 +385,8 @@ imap_try_named(struct imap_cmd *cmd)
 		break;
 	}
 	if (s->req.authzid.n > 0)
-		return cmd_bad(cmd, "The name and the authorization identity both say for whom");
+		return cmd_bad(
+		    cmd, "Both the login name and the authorization identity say for whom to act");
 	s->req.authzid = user;
 	s->req.authcid = gateway;
 	return imap_try_verify(cmd);

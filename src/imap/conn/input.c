@@ -50,7 +50,7 @@ state_fault(const struct imap_cmd_def *def, unsigned state)
 	if (state == IMAP_NOAUTH)
 		return N_("Log in first");
 	if ((def->states & IMAP_LOGGED_IN) == 0)
-		return N_("Logged in already");
+		return N_("Already logged in");
 	return state == IMAP_SELECTED ? N_("Close the mailbox first")
 	                              : N_("Select a mailbox first");
 }
@@ -74,7 +74,7 @@ gate(struct imap_cmd *cmd, const struct wire_head *head)
 		return false;
 	}
 	if ((def->traits & IMAP_TRAIT_LEAVES) == 0 && !imap_rights_ask(conn)) {
-		(void)cmd_no(cmd, "NOPERM", "Not permitted any more"); /* behind the BYE: unseen */
+		(void)cmd_no(cmd, "NOPERM", "No longer permitted"); /* behind the BYE: unseen */
 		return false;
 	}
 	return true;

@@ -117,7 +117,7 @@ conn_input_skip(struct imap_conn *conn)
 	        lit->size / SKIP_MESSAGES > imap_settings(conn)->append_limit)) {
 		imap_log(conn, LOG_INFO, "literal of %llu bytes refused: closed",
 		    (unsigned long long)lit->size);
-		imap_bye(conn, "TOOBIG", "Literal too big");
+		imap_bye(conn, "TOOBIG", "Literal too large");
 		return true;
 	}
 	wire_frame_refuse(&conn->frame);

@@ -104,7 +104,7 @@ count_bad(struct imap_conn *conn, bool bad)
 		conn->bad_commands = 0;
 	else if (++conn->bad_commands >= (unsigned)imap_settings(conn)->bad_commands) {
 		imap_log(conn, LOG_INFO, "%u wrong commands in a row: closed", conn->bad_commands);
-		imap_bye(conn, NULL, "Too many wrong commands");
+		imap_bye(conn, NULL, "Too many invalid commands");
 	}
 }
 

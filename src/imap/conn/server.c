@@ -94,7 +94,7 @@ end_transcripts(struct imap_loop *il)
 
 	LIST_EACH (conn, &il->sessions.list, session.link)
 		if (transcript_of(conn) != NULL && !transcript_wanted(conn))
-			transcript_end(&imap_login(conn)->transcript, "not asked for any more");
+			transcript_end(&imap_login(conn)->transcript, "no longer asked for");
 }
 
 void

@@ -147,7 +147,7 @@ token_over(void *arg)
 		return;
 	}
 	conn->session.ending = "token expired";
-	imap_bye(conn, "EXPIRED", "The token of this login has expired");
+	imap_bye(conn, "EXPIRED", "The access token has expired");
 }
 
 static void

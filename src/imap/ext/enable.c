@@ -38,7 +38,7 @@ cmd_enable(struct imap_cmd *cmd)
 		enabled[n++] = str_of(e->name);
 	}
 	wire_out_words_line(imap_out(conn), "ENABLED", enabled, n);
-	return cmd_ok(cmd, "Enabled what is known");
+	return cmd_ok(cmd, "Enabled");
 }
 
 static void

@@ -259,21 +259,20 @@ static const struct conf_opt opts[] = {
         .type = CONF_LIST,
         .max = 100,
         .offset = offsetof(struct settings, trusted_fronts),
-        .prose = "Addresses and networks of webmails and proxies that log in for people and tell "
-                 "their address by the ID command (`x-originating-ip`) before each login. Limits "
-                 "for failed logins, grants and the log then see that address. From others it "
-                 "is not believed."},
+        .prose = "Addresses and networks of webmails and proxies that log in on behalf of people "
+                 "and announce their address with the ID command (`x-originating-ip`) before each "
+                 "login. Limits for failed logins, grants and the log then use that address. From "
+                 "anyone else it is ignored."},
     {.name = "defer_background_downloads",
         .type = CONF_INT,
         .def = "0",
         .max = 1000000,
         .offset = offsetof(struct settings, defer_at),
-        .prose =
-            "When the server is too busy for the background downloads of Apple's clients: from "
-            "so many jobs on that wait for a worker (`work_waiting` of `turnstone status "
-            "--all`) the ID of such a client is answered NO [UNAVAILABLE], and it comes back "
-            "in about a day. 0: never. RFC 2971 says that a server must not go by ID (section "
-            "3); these clients ask for it."},
+        .prose = "When the server is too busy for the background downloads of Apple's clients: if "
+                 "at least this many jobs are waiting for a worker (`work_waiting` in `turnstone "
+                 "status --all`), the ID of such a client is answered with NO [UNAVAILABLE], and "
+                 "it comes back in about a day. 0: never. RFC 2971 says that a server must not act "
+                 "on ID (section 3); these clients ask for it."},
 };
 
 static void

@@ -111,9 +111,8 @@ static const struct conf_opt opts[] = {
         .def = "2m",
         .max = 86400000,
         .offset = offsetof(struct settings, still_time),
-        .prose =
-            "An IDLE client is sent \"* OK Still here\" this often, so that routers that forget "
-            "silent connections keep this one. 0: never."},
+        .prose = "A client in IDLE is sent \"* OK Still here\" this often, so that routers that "
+                 "drop silent connections keep this one. 0: never."},
 };
 
 static const struct conf_table conf = {

@@ -79,7 +79,7 @@ cmd_proxyauth(struct imap_cmd *cmd)
 	if (!is_in_effect(cmd->conn, user))
 		return verify(cmd, user);
 	cmd->tell_capabilities = true;
-	return cmd_ok(cmd, "Acting for that user already");
+	return cmd_ok(cmd, "Already acting for that user");
 }
 
 static const char *const who_words[] = {"off", "admins", NULL};
@@ -90,8 +90,9 @@ static const struct conf_opt opts[] = {
         .def = "admins",
         .words = who_words,
         .offset = offsetof(struct settings, who),
-        .prose = "Who may go on as another user with PROXYAUTH, without authenticating again: "
-                 "nobody, or identities that may act for others. No capability announces it."},
+        .prose =
+            "Who may continue as another user with PROXYAUTH, without authenticating again: nobody "
+            "(off), or identities that may act for others (admins). No capability announces it."},
 };
 
 static const struct conf_table conf = {

@@ -52,7 +52,8 @@ apply_use(struct imap_cmd *cmd, const struct wire_create *args, struct store_cha
 		unsigned use = use_of(args->use.v[i]);
 
 		if (use == 0) {
-			(void)cmd_no(cmd, "USEATTR", "A mailbox cannot be created for this use");
+			(void)cmd_no(
+			    cmd, "USEATTR", "A mailbox cannot be created with this special use");
 			return false;
 		}
 		change->use |= use;

@@ -25,7 +25,7 @@ begin_new_turn(struct imap_cmd *cmd)
 {
 	cmd->after = IMAP_AFTER_NEW_TURN;
 	cmd->tell_capabilities = true;
-	return cmd_ok(cmd, "Not authenticated any more");
+	return cmd_ok(cmd, "No longer authenticated");
 }
 
 /*
@@ -40,7 +40,8 @@ end_layers(struct imap_cmd *cmd)
 	if (stream_may_pop(conn->session.stream))
 		return begin_new_turn(cmd);
 	imap_log(conn, LOG_INFO, "input behind UNAUTHENTICATE, before its OK: closed");
-	imap_bye(conn, NULL, "With a security layer, wait for the OK of UNAUTHENTICATE");
+	imap_bye(conn, NULL,
+	    "With a security layer, wait for the OK of UNAUTHENTICATE before sending more");
 	return IMAP_WAIT;
 }
 

@@ -10,7 +10,7 @@
 static bool
 end_login(struct imap_conn *conn, const char *code, const char *why)
 {
-	conn->session.ending = "not permitted any more";
+	conn->session.ending = "no longer permitted";
 	imap_bye(conn, code, why);
 	return false;
 }
@@ -35,8 +35,7 @@ imap_rights_ask(struct imap_conn *conn)
 	box->rights = imap_rights_of(login, box->name);
 	/* RFC 4314 section 5.1: who may not read what is selected cannot go on with it. */
 	if ((box->rights & AUTH_RIGHT_READ) == 0)
-		return end_login(
-		    conn, "NOPERM", N_("The selected mailbox may not be read any more"));
+		return end_login(conn, "NOPERM", N_("You may no longer read the selected mailbox"));
 	/* RFC 4314 section 5.2 */
 	box->read_only = box->examined || (box->rights & IMAP_RIGHTS_CHANGE) == 0;
 	return true;

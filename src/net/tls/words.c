@@ -20,9 +20,9 @@ static const struct {
     {ERR_LIB_SSL, SSL_R_CA_MD_TOO_WEAK,
         "a certificate of its chain is signed with a hash that is too weak (SHA-1, MD5)"},
     {ERR_LIB_SSL, SSL_R_NO_CIPHER_MATCH, "OpenSSL has none of these"},
-    {ERR_LIB_SSL, SSL_R_UNKNOWN_CERTIFICATE_TYPE, "its key is of a kind that TLS has no use for"},
-    {ERR_LIB_X509, X509_R_UNKNOWN_KEY_TYPE, "its key is of a kind that TLS has no use for"},
-    {ERR_LIB_OSSL_DECODER, ERR_R_UNSUPPORTED, "it is damaged, or of a kind that is not known"},
+    {ERR_LIB_SSL, SSL_R_UNKNOWN_CERTIFICATE_TYPE, "its key is of a type that TLS cannot use"},
+    {ERR_LIB_X509, X509_R_UNKNOWN_KEY_TYPE, "its key is of a type that TLS cannot use"},
+    {ERR_LIB_OSSL_DECODER, ERR_R_UNSUPPORTED, "it is damaged or of an unknown type"},
     {ERR_LIB_PEM, 0, damaged},
     {ERR_LIB_ASN1, 0, damaged},
 };
@@ -102,9 +102,7 @@ tls_pem_fault(const char *file, const char *what, const char *kind, struct buf *
 		buf_printf(out, "%s holds no %s (PEM)", file, what);
 		break;
 	case PEM_LOCKED:
-		buf_printf(out,
-		    "the %s in %s has a passphrase, which nobody can type here: store it without "
-		    "one",
+		buf_printf(out, "the %s in %s is encrypted with a passphrase: store it without one",
 		    what, file);
 		break;
 	case PEM_FOUND:
@@ -163,8 +161,8 @@ tls_name_other_blocks(const char *file, const char *const *kinds, struct buf *wa
 		OPENSSL_clear_free(data, (size_t)size);
 	}
 	if (n > 0)
-		buf_printf(warnings, "%s: %zu other block%s in it %s passed over: %s%s%s\n", file,
-		    n, n == 1 ? "" : "s", n == 1 ? "is" : "are", buf_cstr(&names),
+		buf_printf(warnings, "%s: %zu other block%s in it %s skipped: %s%s%s\n", file, n,
+		    n == 1 ? "" : "s", n == 1 ? "is" : "are", buf_cstr(&names),
 		    n > BLOCKS_NAMED ? ", ..." : "",
 		    key ? "; a private key does not belong there" : "");
 	ERR_clear_error();

@@ -38,7 +38,7 @@ check_control(const struct conf *conf, struct buf *faults)
 	settings_control_path(conf, &path);
 	if (path.n >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		config_check_fault(conf, conf_get(conf, &server_conf), "server.control server.data",
-		    faults, "the path of a socket must have less than %zu bytes: %s",
+		    faults, "the path of a socket must be shorter than %zu bytes: %s",
 		    sizeof(((struct sockaddr_un *)0)->sun_path), buf_cstr(&path));
 	buf_fini(&path);
 }
@@ -153,7 +153,7 @@ check_pair(const struct place *first, const struct place *second, struct buf *fa
 		return false;
 	told = blame_place(first, &other) && blame_place(second, faults);
 	if (told)
-		buf_printf(faults, ": port %lld is taken already, by %s\n", (long long)second->port,
+		buf_printf(faults, ": port %lld is already taken by %s\n", (long long)second->port,
 		    buf_cstr(&other));
 	else
 		faults->n = n;

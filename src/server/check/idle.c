@@ -51,11 +51,11 @@ check_ports(const struct conf *conf, struct buf *warnings)
 		if (s->protocol != LISTENER_IMAP || !settings_listener_has_port(conf, s) ||
 		    s->port != (implicit ? 143 : 993) || !conf_blame(conf, s, "tls port", warnings))
 			continue;
-		buf_puts(warnings, implicit
-		                       ? ": clients begin in clear on port 143: tls = starttls is "
-		                         "meant, or port = 993\n"
-		                       : ": clients begin with TLS on port 993: tls = imaps is "
-		                         "meant, or port = 143\n");
+		buf_puts(warnings,
+		    implicit
+		        ? ": clients start without TLS on port 143: use tls = starttls or port = "
+		          "993\n"
+		        : ": clients start with TLS on port 993: use tls = imaps or port = 143\n");
 	}
 }
 
@@ -81,8 +81,8 @@ idle_mechanism(const struct conf *conf, const struct sasl_mech *mech)
 	if (mech == NULL)
 		return NULL;
 	if ((mech->flags & SASL_TOKENS) != 0 && !takes_tokens(conf))
-		return "no database of auth.databases takes tokens (type = oauth), so it is never "
-		       "offered";
+		return "no database in auth.databases accepts tokens (type = oauth), so it is "
+		       "never offered";
 	if ((mech->flags & SASL_FROM_CHANNEL) != 0 && !is_asked_for_certificates(conf))
 		return "no listener asks clients for a certificate (client_certificate), so it is "
 		       "never offered";
@@ -100,7 +100,7 @@ check_twins(
 		for (size_t j = 0; j < i; j++)
 			if (str_ieq(list->items[i], list->items[j])) {
 				if (conf_blame_item(conf, s, option, i, warnings))
-					buf_puts(warnings, ": is named already\n");
+					buf_puts(warnings, ": is listed already\n");
 				break;
 			}
 }
@@ -122,8 +122,8 @@ check_mechanisms(const struct conf *conf, struct buf *warnings)
 	for (size_t i = 0; i < s->sasl_mechanisms.n; i++)
 		if (!imap_mechanism_on(s, s->sasl_mechanisms.items[i]) &&
 		    conf_blame_item(conf, s, "auth.sasl_mechanisms", i, warnings))
-			buf_puts(warnings,
-			    ": mechanisms does not name it, too, so it is never offered\n");
+			buf_puts(
+			    warnings, ": mechanisms does not list it, so it is never offered\n");
 }
 
 static void
@@ -133,7 +133,7 @@ check_delay(const struct conf *conf, struct buf *warnings)
 
 	if (s->fail_delay > s->fail_delay_max && conf_given(conf, s, "timeouts.failed_login") &&
 	    conf_blame(conf, s, "timeouts.failed_login", warnings))
-		buf_puts(warnings, ": timeouts.failed_login_max is less, and is what counts\n");
+		buf_puts(warnings, ": timeouts.failed_login_max is lower and takes precedence\n");
 }
 
 static bool
@@ -175,8 +175,8 @@ check_words(const struct conf *conf, const void *settings, const char *option,
 		if ((known && !base) || !conf_blame_item(conf, settings, option, i, warnings))
 			continue;
 		if (base) {
-			buf_puts(warnings, ": clients that do not see it go away, or think that "
-			                   "they speak another protocol\n");
+			buf_puts(warnings, ": clients that do not see it disconnect, or assume "
+			                   "another protocol\n");
 			continue;
 		}
 		guess = str_nearest(word, words, n);

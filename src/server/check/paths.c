@@ -136,7 +136,7 @@ check_two(const struct places *all, const struct place *first, const struct plac
 	            put_place(all, first, false, &who) && put_place(all, second, true, &where);
 
 	if (same)
-		buf_printf(faults, "%s: %.*s is taken already, by %s\n", buf_cstr(&where),
+		buf_printf(faults, "%s: %.*s is already taken by %s\n", buf_cstr(&where),
 		    STR_ARG(second->path), buf_cstr(&who));
 	buf_fini(&who);
 	buf_fini(&where);

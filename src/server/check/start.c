@@ -188,7 +188,7 @@ config_check_folder_fault(const char *folder)
 		return NULL;
 	for (size_t i = 0; i < sizeof(kernels) / sizeof(*kernels); i++)
 		if ((long)fs.f_type == kernels[i])
-			return "is the kernel's, and takes no files";
+			return "belongs to the kernel and cannot hold files";
 	return NULL;
 }
 
@@ -261,7 +261,7 @@ check_control(const struct machine *m)
 	if (lstat(buf_cstr(&path), &st) == 0 && !S_ISSOCK(st.st_mode))
 		config_check_fault(m->conf, conf_get(m->conf, &server_conf),
 		    "server.control server.data", m->faults,
-		    "%s is there already, and is not a socket", buf_cstr(&path));
+		    "%s already exists and is not a socket", buf_cstr(&path));
 	buf_fini(&path);
 }
 
@@ -277,7 +277,7 @@ check_socket_path(const struct machine *m, const struct settings_listener *l)
 		    buf_cstr(&folder), why);
 	else if (lstat(l->s.path.p, &st) == 0 && !S_ISSOCK(st.st_mode))
 		config_check_fault(m->conf, l->given, "path", m->faults,
-		    "%s is there already, and is not a socket", l->s.path.p);
+		    "%s already exists and is not a socket", l->s.path.p);
 	check_owner(m, l);
 	buf_fini(&folder);
 }

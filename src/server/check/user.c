@@ -93,8 +93,7 @@ folder_ok(const struct looking *l, const char *path, bool made, struct buf *why)
 	       copy[1] != '\0')
 		slash[slash == copy ? 1 : 0] = '\0';
 	there = strcmp(copy, path) == 0;
-	fault = is_dangling(copy) ? "is a symbolic link to what is not there"
-	                          : config_check_folder_fault(copy);
+	fault = is_dangling(copy) ? "is a dangling symbolic link" : config_check_folder_fault(copy);
 	if (access(copy, F_OK) == 0 && !is_folder(copy))
 		code = ENOTDIR;
 	/* What is missing is made before it becomes the user. */
@@ -379,8 +378,8 @@ read_findings(int fd, pid_t pid, struct buf *faults, struct buf *warnings)
 		buf_str(faults, part);
 		buf_str(warnings, rest);
 	} else {
-		buf_puts(warnings,
-		    "what the server does as the user that it runs as could not be looked at\n");
+		buf_puts(
+		    warnings, "what the server does as the user it runs as could not be checked\n");
 	}
 	buf_fini(&all);
 }
@@ -398,7 +397,7 @@ config_check_as_user(
 	l.becomes = config_check_becomes(how, conf, &uid);
 	set_name(&l);
 	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
-		buf_printf(warnings, "what the server does as user %s could not be looked at: %s\n",
+		buf_printf(warnings, "what the server does as user %s could not be checked: %s\n",
 		    user_name(&l), strerrordesc_np(errno));
 		return;
 	}

@@ -41,22 +41,22 @@ static const struct conf_opt server_opts[] = {
         .max = 253,
         .when = CONF_RESTART,
         AT(default_domain),
-        .prose = "The domain of user names that are given without one: `anna` is then the same "
-                 "user as `anna@DOMAIN`. Empty: names stay as they are. Set it before the first "
-                 "user is made."},
+        .prose =
+            "The domain of user names given without one: `anna` is then the same user as "
+            "`anna@DOMAIN`. Empty: names are used as given. Set it before you add the first user."},
     {.name = "server.data",
         .type = CONF_PATH,
         .def = "/var/lib/turnstone",
         .min = 1,
         .when = CONF_RESTART,
         AT(data),
-        .prose = "The folder of the store. It is made when it is missing."},
+        .prose = "The data folder. It is created if it does not exist."},
     {.name = "server.control",
         .type = CONF_PATH,
         .def = "",
         .when = CONF_RESTART,
         AT(control),
-        .prose = "The control socket, through which `turnstone user` and the like speak with the "
+        .prose = "The control socket, through which commands such as `turnstone user` talk to the "
                  "running server. Empty: `control.sock` in the data folder."},
     {.name = "server.control_connections",
         .type = CONF_INT,
@@ -65,8 +65,8 @@ static const struct conf_opt server_opts[] = {
         .max = 1024,
         .when = CONF_RESTART,
         AT(control_connections),
-        .prose = "The most commands that the server carries out at the same time, a thread each. "
-                 "What comes beyond is refused."},
+        .prose = "The maximum number of commands that the server runs at the same time, each in "
+                 "its own thread. Further ones are refused."},
     {.name = "server.control_patience",
         .type = CONF_DURATION,
         .def = "1m",
@@ -74,51 +74,50 @@ static const struct conf_opt server_opts[] = {
         .max = 86400000,
         .when = CONF_RESTART,
         AT(control_patience),
-        .prose = "How long a command may neither read nor write when the server waits for it; "
-                 "then it is given up."},
+        .prose = "How long a command may neither read nor write while the server waits for it "
+                 "before the server gives up."},
     {.name = "server.pid_file",
         .type = CONF_PATH,
         .def = "",
         .when = CONF_RESTART,
         AT(pid_file),
         .prose =
-            "Where to write the number of the process. It takes the place of an older one only: "
-            "a file that is empty or holds just a number. Removed at the end, if it still "
-            "names this process. Empty: nowhere."},
+            "Where to write the process ID. Only a file that is empty or contains just a number is "
+            "replaced. It is removed at shutdown if it still names this process. Empty: nowhere."},
     {.name = "server.user",
         .type = CONF_STRING,
         .def = "",
         .when = CONF_RESTART,
         AT(user),
-        .prose = "The system user to run as after the ports are bound, when started by root. "
-                 "Empty: no change."},
+        .prose = "The system user to run as once the ports are bound, when started by root. Empty: "
+                 "no change."},
     {.name = "server.sandbox",
         .type = CONF_ENUM,
         .def = "auto",
         .words = sandbox_words,
         .when = CONF_RESTART,
         AT(sandbox),
-        .prose = "Whether the kernel holds the running server to what it needs: its data, its "
-                 "configuration, no new programs. `auto`: where `server.user` is set, with a "
-                 "warning where the kernel cannot. `require`: always, or the server does not "
-                 "start. `off`: never."},
+        .prose = "Whether the kernel restricts the running server to what it needs: its data, its "
+                 "configuration, no new programs. `auto`: if `server.user` is set, with a warning "
+                 "where the kernel cannot. `require`: always; otherwise the server does not start. "
+                 "`off`: never."},
     {.name = "server.loops",
         .type = CONF_INT,
         .def = "0",
         .max = 256,
         .when = CONF_RESTART,
         AT(loops),
-        .prose = "Threads that serve connections. 0: one for each processor."},
+        .prose = "Threads that serve connections. 0: one per processor."},
     {.name = "server.workers",
         .type = CONF_INT,
         .def = "0",
         .max = 1024,
         .when = CONF_RESTART,
         AT(workers),
-        .prose = "Threads for what takes long: password hashes, reading from disk, searching. 0: "
-                 "two for each processor, at least four. Half of them, or the one, is the most "
-                 "that a user has at a time, an identity that acts for many, and all logins "
-                 "together; of two and more one never searches or renders."},
+        .prose = "Threads for slow work: password hashes, reading from disk, searching. 0: two per "
+                 "processor, at least four. A single user, an identity that acts for many, and all "
+                 "logins together may each use at most half of them (at least one). If there are "
+                 "two or more, one is always kept free of searches and rendering."},
     {.name = "server.work_slice",
         .type = CONF_DURATION,
         .def = "50ms",
@@ -126,36 +125,37 @@ static const struct conf_opt server_opts[] = {
         .max = 10000,
         .when = CONF_RESTART,
         AT(work_slice),
-        .prose = "How long a search, or the rendering of a FETCH, keeps a worker before it goes "
-                 "behind what else waits."},
+        .prose = "How long a search, or the rendering of a FETCH, occupies a worker before it lets "
+                 "other waiting work go first."},
     {.name = "server.stop_time",
         .type = CONF_DURATION,
         .def = "30s",
         .min = 1000,
         .max = 3600000,
         AT(stop_time),
-        .prose = "How long a stopping server waits for its connections to end before it says "
-                 "that it still does."},
+        .prose = "How long a stopping server waits for its connections to end before it logs that "
+                 "it is still waiting."},
     {.name = "log.level",
         .type = CONF_ENUM,
         .def = "info",
         .words = level_words,
         AT(log_level),
-        .prose = "The least important kind of log lines to write."},
+        .prose = "The lowest level of log lines to write."},
     {.name = "metrics.address",
         .type = CONF_STRING,
         .def = "127.0.0.1",
         .min = 1,
         .when = CONF_RESTART,
         AT(metrics_address),
-        .prose = "Numeric address on which metrics are told. Whoever reaches it may read them."},
+        .prose =
+            "Numeric address on which metrics are served. Anyone who can reach it can read them."},
     {.name = "metrics.port",
         .type = CONF_INT,
         .def = "0",
         .max = 65535,
         .when = CONF_RESTART,
         AT(metrics_port),
-        .prose = "Port for Prometheus: HTTP, `/metrics`. 0: no metrics are told."},
+        .prose = "Port for Prometheus: HTTP, `/metrics`. 0: metrics are not served."},
     {.name = "metrics.connections",
         .type = CONF_INT,
         .def = "8",
@@ -163,7 +163,8 @@ static const struct conf_opt server_opts[] = {
         .max = 1000,
         .when = CONF_RESTART,
         AT(metrics_connections),
-        .prose = "The most connections to that port at a time; more are closed."},
+        .prose = "The maximum number of simultaneous connections to that port; further ones are "
+                 "closed."},
     {.name = "metrics.timeout",
         .type = CONF_DURATION,
         .def = "10s",
@@ -178,9 +179,9 @@ static const struct conf_opt server_opts[] = {
         .words = format_words,
         .when = CONF_RESTART,
         AT(log_format),
-        .prose = "How lines look on standard error: `logfmt`, `json` (an object a line), `text` "
-                 "(for people). `auto`: fields of the journal when standard error is connected "
-                 "to it, else logfmt."},
+        .prose = "The format of lines on standard error: `logfmt`, `json` (one object per line), "
+                 "`text` (for people). `auto`: journal fields if standard error is connected to "
+                 "the journal, otherwise logfmt."},
 };
 #undef AT
 
@@ -199,7 +200,7 @@ static const struct conf_opt store_opts[] = {
         .max = 64,
         .when = CONF_RESTART,
         AT(lanes),
-        .prose = "Threads that write. Changes of one account always go through the same one."},
+        .prose = "Threads that write. Changes to one account always go through the same thread."},
     {.name = "store.cache",
         .type = CONF_SIZE,
         .def = "64M",
@@ -215,15 +216,15 @@ static const struct conf_opt store_opts[] = {
         .max = (int64_t)1 << 34,
         .when = CONF_RESTART,
         AT(write_buffer),
-        .prose = "Memory for changes that are in the log and not yet in a table."},
+        .prose = "Memory for changes that are in the log but not yet in a table."},
     {.name = "store.free_space",
         .type = CONF_SIZE,
         .def = "256M",
         .max = (int64_t)1 << 44,
         .when = CONF_RESTART,
         AT(free_space),
-        .prose = "Messages are refused when less than this is free on the disk of the store; "
-                 "all other changes when less than a quarter of it is."},
+        .prose = "Messages are refused when less than this is free on the disk of the store; all "
+                 "other changes, when less than a quarter of it is."},
     {.name = "store.state_budget",
         .type = CONF_SIZE,
         .def = "256M",
@@ -231,11 +232,11 @@ static const struct conf_opt store_opts[] = {
         .max = (int64_t)1 << 44,
         .when = CONF_RESTART,
         AT(state_budget),
-        .prose = "Memory for the lists of accounts and the states of mailboxes that nobody "
-                 "uses just now: entries, names, messages' records, sets of UIDs and flags, "
-                 "keywords, expunges and changes that are remembered, with what malloc adds. "
-                 "What connections, commands and backups hold, store.cache and "
-                 "store.write_buffer come on top."},
+        .prose =
+            "Memory for the lists of accounts and the states of mailboxes that are not in use: "
+            "entries, names, message records, sets of UIDs and flags, keywords, remembered "
+            "expunges and changes, including the overhead of malloc. What connections, commands "
+            "and backups hold, store.cache and store.write_buffer are not included."},
     {.name = "store.blob_threshold",
         .type = CONF_SIZE,
         .def = "256K",
@@ -243,7 +244,7 @@ static const struct conf_opt store_opts[] = {
         .max = 64 << 20,
         .when = CONF_RESTART,
         AT(blob_threshold),
-        .prose = "Messages larger than this go into files of their own."},
+        .prose = "Messages larger than this are stored in files of their own."},
     {.name = "store.copy_memory",
         .type = CONF_SIZE,
         .def = "512M",
@@ -251,11 +252,10 @@ static const struct conf_opt store_opts[] = {
         .max = (int64_t)1 << 40,
         .when = CONF_RESTART,
         AT(copy_memory),
-        .prose =
-            "The most memory that one COPY may take, 400 bytes a message. It is done as a whole "
-            "or not at all, so one of very many messages (more than 1,300,000 here) is "
-            "refused. A MOVE takes 24 bytes a message. Both take what is known of the structures "
-            "of 500 messages as well, some MiB at most."},
+        .prose = "The maximum memory for one COPY, at 400 bytes per message. A COPY is done "
+                 "completely or not at all, so one with too many messages (more than 1,300,000 "
+                 "with the default) is refused. A MOVE needs 24 bytes per message. Both also need "
+                 "the known structures of 500 messages, a few MiB at most."},
     {.name = "store.held_bytes",
         .type = CONF_SIZE,
         .def = "4G",
@@ -263,9 +263,9 @@ static const struct conf_opt store_opts[] = {
         .max = (int64_t)1 << 44,
         .when = CONF_RESTART,
         AT(held_bytes),
-        .prose = "A command goes on reading messages that others expunge meanwhile: their bytes "
-                 "stay on the disk until it ends. Of all commands together no more than this; "
-                 "messages beyond it are gone for those commands, too."},
+        .prose = "A command can finish reading messages that others expunge in the meantime: their "
+                 "bytes stay on disk until it ends. This is the limit for all commands together; "
+                 "messages beyond it disappear for those commands, too."},
     {.name = "store.mime_nesting",
         .type = CONF_INT,
         .def = "50",
@@ -273,10 +273,9 @@ static const struct conf_opt store_opts[] = {
         .max = MAIL_NESTING_MAX,
         .when = CONF_RESTART,
         AT(mime_nesting),
-        .prose =
-            "How deep the parts of a message may stand within each other. What is deeper is "
-            "shown as one part of bytes (application/octet-stream). Some programs that read mail "
-            "go no deeper than the default."},
+        .prose = "How deeply the parts of a message may be nested. Anything deeper is shown as one "
+                 "part of bytes (application/octet-stream). Some mail programs read no deeper than "
+                 "the default."},
     {.name = "store.mime_parts",
         .type = CONF_INT,
         .def = "2000",
@@ -284,7 +283,7 @@ static const struct conf_opt store_opts[] = {
         .max = 1000000,
         .when = CONF_RESTART,
         AT(mime_parts),
-        .prose = "How many parts of a message are told apart. The last one takes the rest."},
+        .prose = "How many parts of a message are distinguished. The last one includes the rest."},
     {.name = "store.mail_addresses",
         .type = CONF_INT,
         .def = "10000",
@@ -292,8 +291,8 @@ static const struct conf_opt store_opts[] = {
         .max = 1000000,
         .when = CONF_RESTART,
         AT(mail_addresses),
-        .prose = "How many addresses of the From, To, Cc, ... of a message ENVELOPE shows. SEARCH "
-                 "finds those beyond."},
+        .prose = "How many addresses in the From, To, Cc, ... of a message ENVELOPE shows. SEARCH "
+                 "finds the others, too."},
     {.name = "store.mail_address_bytes",
         .type = CONF_SIZE,
         .def = "512K",
@@ -301,8 +300,8 @@ static const struct conf_opt store_opts[] = {
         .max = 64 << 20,
         .when = CONF_RESTART,
         AT(mail_address_bytes),
-        .prose = "How much of the From, To, Cc, ... of a message is read for ENVELOPE: whole "
-                 "addresses only. SEARCH finds those beyond."},
+        .prose = "How much of the From, To, Cc, ... of a message is read for ENVELOPE, in whole "
+                 "addresses. SEARCH finds the others, too."},
     {.name = "store.mail_field_bytes",
         .type = CONF_SIZE,
         .def = "64K",
@@ -310,9 +309,8 @@ static const struct conf_opt store_opts[] = {
         .max = 16 << 20,
         .when = CONF_RESTART,
         AT(mail_field_bytes),
-        .prose =
-            "How much of each other header field ENVELOPE and BODYSTRUCTURE show: whole words, "
-            "parameters and message ids only. SEARCH finds what is beyond."},
+        .prose = "How much of each other header field ENVELOPE and BODYSTRUCTURE show, in whole "
+                 "words, parameters and message IDs. SEARCH finds the rest, too."},
     {.name = "store.max_keywords",
         .type = CONF_INT,
         .def = "200",
@@ -320,8 +318,8 @@ static const struct conf_opt store_opts[] = {
         .max = STORE_KEYWORDS_MAX,
         .when = CONF_RESTART,
         AT(max_keywords),
-        .prose = "The most different keywords on the messages of one mailbox. One that no message "
-                 "has any more makes room for another."},
+        .prose = "The maximum number of different keywords in one mailbox. A keyword that no "
+                 "message has any longer makes room for another."},
     {.name = "store.keyword_length",
         .type = CONF_INT,
         .def = "255",
@@ -329,8 +327,8 @@ static const struct conf_opt store_opts[] = {
         .max = 4096,
         .when = CONF_RESTART,
         AT(keyword_length),
-        .prose = "How many bytes the name of a new keyword may have. Longer ones that are there "
-                 "stay, and a restore brings them back."},
+        .prose = "How many bytes the name of a new keyword may have. Existing longer ones stay, "
+                 "and a restore brings them back."},
     {.name = "store.max_mailboxes",
         .type = CONF_INT,
         .def = "100000",
@@ -338,7 +336,7 @@ static const struct conf_opt store_opts[] = {
         .max = 10000000,
         .when = CONF_RESTART,
         AT(max_mailboxes),
-        .prose = "The most mailboxes of one account."},
+        .prose = "The maximum number of mailboxes in one account."},
     {.name = "store.max_properties",
         .type = CONF_INT,
         .def = "256",
@@ -346,8 +344,8 @@ static const struct conf_opt store_opts[] = {
         .max = 10000,
         .when = CONF_RESTART,
         AT(max_properties),
-        .prose = "The most properties (rights, annotations, limits) of one mailbox, and of an "
-                 "account itself."},
+        .prose = "The maximum number of properties (rights, annotations, limits) of one mailbox, "
+                 "and of an account itself."},
     {.name = "store.property_size",
         .type = CONF_SIZE,
         .def = "64K",
@@ -355,7 +353,7 @@ static const struct conf_opt store_opts[] = {
         .max = 512 << 10, /* backups and exports have room for one of these */
         .when = CONF_RESTART,
         AT(property_size),
-        .prose = "How large the value of a property may be."},
+        .prose = "The maximum size of a property's value."},
     {.name = "store.property_total",
         .type = CONF_SIZE,
         .def = "1M",
@@ -363,29 +361,28 @@ static const struct conf_opt store_opts[] = {
         .max = 64 << 20,
         .when = CONF_RESTART,
         AT(property_total),
-        .prose = "How much all properties of an account and of its mailboxes may take, names and "
-                 "values. They are in memory while the account is in use."},
+        .prose = "The maximum size of all properties of an account and its mailboxes together, "
+                 "names and values. They are kept in memory while the account is in use."},
     {.name = "store.default_mailboxes",
         .type = CONF_LIST,
         .max = DEFAULT_MAILBOXES_MAX,
         .when = CONF_RESTART,
         AT(default_mailboxes),
         .prose =
-            "Mailboxes that a new account gets beside its INBOX, subscribed, such as `[Drafts, "
-            "Sent, Junk, Trash, Archive]`. Each is made once, with the account, by the first "
-            "login or delivery; who deletes one does not get it again, and accounts that are "
-            "there, or that `import` or `restore` makes, get none. `NAME:USE` says what it is "
-            "for, `archive`, `drafts`, `important`, `junk`, `sent` or `trash` "
-            "(`Gesendet:sent`), so that clients use it instead of making one of their own "
-            "(SPECIAL-USE, RFC 6154); these names stand for themselves. Any other NAME is "
-            "an ordinary mailbox."},
+            "Mailboxes that a new account gets besides INBOX, subscribed, such as `[Drafts, Sent, "
+            "Junk, Trash, Archive]`. They are created once, by the first login or delivery; a user "
+            "who deletes one does not get it back, and accounts that already exist, or that "
+            "`import` or `restore` creates, get none. `NAME:USE` sets the special use, `archive`, "
+            "`drafts`, `important`, `junk`, `sent` or `trash` (`Gesendet:sent`), so that clients "
+            "use the mailbox instead of creating their own (SPECIAL-USE, RFC 6154); these names "
+            "alone imply their use. Any other NAME is an ordinary mailbox."},
     {.name = "store.engine_options",
         .type = CONF_STRING,
         .def = "",
         .when = CONF_RESTART,
         AT(engine_options),
-        .prose = "Words for the engine under the store. `recover`: open although the log is "
-                 "damaged, losing what comes after the damage."},
+        .prose = "Options for the storage engine. `recover`: open the store even if its log is "
+                 "damaged, losing whatever follows the damage."},
 };
 #undef AT
 
@@ -435,9 +432,9 @@ is_doubled(const struct store_default *list, size_t at)
 {
 	for (size_t i = 0; i < at; i++)
 		if (str_eq(list[i].name, list[at].name))
-			return "is named twice";
+			return "is listed twice";
 		else if (list[i].use != 0 && list[i].use == list[at].use)
-			return "another one has this use already";
+			return "another mailbox already has this use";
 	return NULL;
 }
 
@@ -449,7 +446,7 @@ check_engine_options(const struct store_settings *s, const struct conf_report *r
 	while (rest.n > 0 && str_split(&rest, ' ', &word))
 		if (word.n > 0 && !str_eq(word, STR("recover")))
 			conf_report(report, "store.engine_options",
-			    "%.*s: there is no such word; there is only recover", STR_ARG(word));
+			    "%.*s: unknown option; there is only recover", STR_ARG(word));
 }
 
 static void
@@ -660,7 +657,7 @@ folder_fault(const char *path, size_t n, int code, struct buf *why)
 
 	/* What is there, and cannot be opened as a folder. */
 	buf_printf(why, "cannot make the folder %.*s: %s", (int)n, path,
-	    code == EEXIST ? "it is a symbolic link to what is not there" : strerrordesc_np(code));
+	    code == EEXIST ? "it is a dangling symbolic link" : strerrordesc_np(code));
 	if ((code == EACCES || code == EPERM) && pw != NULL)
 		buf_printf(why, " for user %s", pw->pw_name);
 	return false;

@@ -22,89 +22,90 @@ static const struct conf_opt listener_opts[] = {
         .def = "",
         .when = CONF_RESTART,
         AT(address),
-        .prose = "Numeric address to listen on. Empty: all, IPv6 and IPv4."},
+        .prose = "Numeric address to listen on. Empty: all addresses, IPv6 and IPv4."},
     {.name = "port",
         .type = CONF_INT,
         .def = "143",
         .max = 65535,
         .when = CONF_RESTART,
         AT(port),
-        .prose = "0: a free one, see `turnstone serve --ready-file`."},
+        .prose = "The port. 0: a free one, see `turnstone serve --ready-file`."},
     {.name = "tls",
         .type = CONF_ENUM,
         .def = "starttls",
         .words = listener_words,
         .when = CONF_RESTART,
         AT(tls),
-        .prose = "`starttls`: begins in clear. `imaps`: TLS from the first byte. `none`: no "
-                 "TLS at all, for lmtp only."},
+        .prose = "`starttls`: connections start without TLS. `imaps`: TLS from the first byte. "
+                 "`none`: no TLS at all, for lmtp only."},
     {.name = "protocol",
         .type = CONF_ENUM,
         .def = "imap",
         .words = protocol_words,
         .when = CONF_RESTART,
         AT(protocol),
-        .prose = "`imap`: for people who read their mail. `lmtp`: for mail servers on this machine "
-                 "or a network of their own that deliver it; whoever can connect can deliver."},
+        .prose =
+            "`imap`: for people who read their mail. `lmtp`: for mail servers that deliver it, on "
+            "this machine or on a network of their own; anyone who can connect can deliver."},
     {.name = "path",
         .type = CONF_PATH,
         .def = "",
         .max = 107,
         .when = CONF_RESTART,
         AT(path),
-        .prose = "A UNIX socket to listen on; beside the port if `port` is given, too, else "
-                 "instead of it. It has no TLS."},
+        .prose = "A UNIX socket to listen on, in addition to the port if `port` is given, "
+                 "otherwise instead of it. It has no TLS."},
     {.name = "mode",
         .type = CONF_STRING,
         .def = "0600",
         .max = 4,
         .when = CONF_RESTART,
         AT(mode),
-        .prose = "Who may connect to the UNIX socket, as for chmod(1) in octal digits."},
+        .prose = "Who may connect to the UNIX socket: octal digits, as for chmod(1)."},
     {.name = "owner",
         .type = CONF_STRING,
         .def = "",
         .when = CONF_RESTART,
         AT(owner),
-        .prose = "The user the UNIX socket belongs to. Empty: the server's."},
+        .prose = "The user who owns the UNIX socket. Empty: the server's user."},
     {.name = "group",
         .type = CONF_STRING,
         .def = "",
         .when = CONF_RESTART,
         AT(group),
-        .prose = "The group of the UNIX socket. Empty: the server's."},
+        .prose = "The group of the UNIX socket. Empty: the server's group."},
     {.name = "client_certificate",
         .type = CONF_ENUM,
         .def = "default",
         .words = certificate_words,
         .when = CONF_RESTART,
         AT(client_certificate),
-        .prose = "Whether clients are asked for a certificate here; `default`: as "
-                 "`tls.client_certificate` says, where it is explained."},
+        .prose = "Whether clients are asked for a certificate on this listener. `default`: as set "
+                 "by `tls.client_certificate`, which explains the values."},
     {.name = "preauth",
         .type = CONF_ENUM,
         .def = "off",
         .words = preauth_words,
         .when = CONF_RESTART,
         AT(preauth),
-        .prose = "`certificate`: who shows one that stands for somebody (`certificate_map`) is "
-                 "logged in at once, by the PREAUTH greeting. For tls = imaps only."},
+        .prose = "`certificate`: a client whose certificate identifies a user (`certificate_map`) "
+                 "is logged in at once, with a PREAUTH greeting. Only for tls = imaps."},
     {.name = "proxy_protocol",
         .type = CONF_BOOL,
         .def = "no",
         .when = CONF_RESTART,
         AT(proxy_protocol),
-        .prose = "Whether a load balancer stands in front that tells each client's address by the "
-                 "PROXY protocol (version 1 or 2), before anything else. Then nobody comes in "
-                 "without it."},
+        .prose = "Whether a load balancer in front of this listener announces each client's "
+                 "address by the PROXY protocol (version 1 or 2). Connections without a PROXY "
+                 "header are then refused."},
     {.name = "proxy_from",
         .type = CONF_LIST,
         .max = 100,
         .when = CONF_RESTART,
         AT(proxy_from),
         .prose = "Addresses and networks of the load balancers (`10.0.0.7`, `10.0.0.0/8`, `unix`). "
-                 "Connections from elsewhere are closed: whoever could send a PROXY header could "
-                 "claim to be at any address."},
+                 "Connections from anywhere else are closed: anyone able to send a PROXY header "
+                 "could claim any address."},
 };
 #undef AT
 
@@ -125,7 +126,7 @@ check_proxy(const struct listener_settings *s, const struct conf_report *r)
 {
 	if (s->proxy_protocol != (s->proxy_from.n > 0))
 		conf_report(r, "proxy_protocol proxy_from",
-		    "proxy_protocol = yes and proxy_from belong together");
+		    "proxy_protocol = yes and proxy_from must be set together");
 	auth_networks_check(r, "proxy_from", &s->proxy_from);
 }
 
@@ -139,27 +140,26 @@ check_listener(const void *settings, const struct conf_report *r)
 		conf_report(r, "mode", "must be octal digits such as 0600, not %s", s->mode.p);
 	else if ((mode & 0222) == 0)
 		conf_report(r, "mode",
-		    "lets nobody connect, which takes the right to write, as in 0600: not %s",
-		    s->mode.p);
+		    "%s lets nobody connect, which needs write permission, as in 0600", s->mode.p);
 	if (s->tls == LISTENER_NO_TLS && s->protocol != LISTENER_LMTP)
-		conf_report(r, "tls protocol", "tls = none is for protocol = lmtp only");
+		conf_report(r, "tls protocol", "tls = none is only for protocol = lmtp");
 	if (s->preauth != 0 && (s->tls != LISTENER_IMAPS || s->protocol != LISTENER_IMAP))
 		conf_report(r, "preauth tls protocol",
-		    "preauth is for tls = imaps and protocol = imap only: after it there is no "
-		    "STARTTLS any more (RFC 9051 section 7.1.4)");
+		    "preauth is only for tls = imaps and protocol = imap: STARTTLS is not possible "
+		    "after it (RFC 9051 section 7.1.4)");
 	if (s->client_certificate > LISTENER_CERTIFICATE_OFF && s->tls == LISTENER_NO_TLS)
 		conf_report(r, "client_certificate tls", "client_certificate needs TLS");
 	if (s->path.n > 0 && s->tls == LISTENER_IMAPS)
 		conf_report(r, "path tls",
 		    "a UNIX socket has no TLS: tls = imaps needs a listener of its own");
 	if (s->path.n > SOCKET_PATH_MAX)
-		conf_report(r, "path", "the path of a socket must have less than %zu bytes: %s",
+		conf_report(r, "path", "the path of a socket must be shorter than %zu bytes: %s",
 		    SOCKET_PATH_MAX + 1, s->path.p);
 	check_proxy(s, r);
 }
 
 const struct conf_table listener_conf = {.name = "listener",
-    .prose = "Where clients connect: `listener NAME { ... }`, as many as wanted. Without any: "
+    .prose = "Where clients connect: any number of `listener NAME { ... }` blocks. Without any: "
              "imap on port 143 and imaps on port 993.",
     .opts = listener_opts,
     .n = sizeof(listener_opts) / sizeof(*listener_opts),
@@ -304,10 +304,10 @@ check_let_in(const struct conf *conf, const struct listener_settings *s, struct 
 	/* Of both one may be open to nobody. */
 	if (!port && !lets_in(s, true))
 		listener_fault(conf, s, "proxy_from path",
-		    "nobody could connect to the UNIX socket: name unix, too", faults);
+		    "nobody could connect to the UNIX socket: list unix as well", faults);
 	if (s->path.n == 0 && !lets_in(s, false))
 		listener_fault(conf, s, "proxy_from port",
-		    "nobody could connect to the port: no network is named", faults);
+		    "nobody could connect to the port: list a network as well", faults);
 }
 
 /* What is given, and has no socket that it could be about. */
@@ -324,7 +324,7 @@ check_about_nothing(const struct conf *conf, const struct listener_settings *s, 
 		return;
 	if (conf_given(conf, s, "address"))
 		listener_fault(conf, s, "address path port",
-		    "is for a port: beside a path the port must be given, too", faults);
+		    "is for a port: with a path, set the port as well", faults);
 	if (s->client_certificate > LISTENER_CERTIFICATE_OFF)
 		listener_fault(conf, s, "client_certificate path port",
 		    "a UNIX socket has no TLS, and there is no port", faults);
@@ -350,7 +350,7 @@ settings_check_listeners(const struct conf *conf, struct buf *faults)
 		/* What tls.client_certificate asks for is told there. */
 		if (s->client_certificate > LISTENER_CERTIFICATE_OFF && no_ca)
 			listener_fault(conf, s, "client_certificate",
-			    "tls.client_ca is needed, by which they are verified", faults);
+			    "tls.client_ca is needed to verify them", faults);
 		if (s->preauth != 0 && client == TLS_CLIENT_OFF)
 			listener_fault(conf, s, "preauth client_certificate",
 			    "client_certificate = request or require is needed with it", faults);

@@ -17,70 +17,70 @@ static const struct conf_opt tls_opts[] = {
         .def = "",
         .flags = CONF_READABLE,
         AT(certificate),
-        .prose = "PEM file with the certificate and its chain. Empty: a self-signed one is made "
-                 "in the data folder."},
+        .prose = "PEM file with the certificate and its chain. Empty: a self-signed certificate is "
+                 "created in the data folder."},
     {.name = "tls.key",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE,
         AT(key),
-        .prose = "PEM file with its key. Empty: it is in the certificate's file."},
+        .prose = "PEM file with its private key. Empty: the key is in the certificate's file."},
     {.name = "tls.min_version",
         .type = CONF_ENUM,
         .def = "1.2",
         .words = version_words,
         AT(min_version),
-        .prose = "The oldest version of TLS that a client may use."},
+        .prose = "The oldest TLS version that a client may use."},
     {.name = "tls.ciphers",
         .type = CONF_STRING,
         .def = "",
         AT(ciphers),
-        .prose = "Ciphers of TLS 1.2 in OpenSSL's notation. Empty: OpenSSL's choice."},
+        .prose = "Ciphers for TLS 1.2 in OpenSSL's notation. Empty: OpenSSL's default."},
     {.name = "tls.ciphersuites",
         .type = CONF_STRING,
         .def = "",
         AT(ciphersuites),
-        .prose = "Cipher suites of TLS 1.3. Empty: OpenSSL's choice."},
+        .prose = "Cipher suites for TLS 1.3. Empty: OpenSSL's default."},
     {.name = "tls.ocsp_response",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE,
         AT(ocsp_response),
-        .prose = "File with an OCSP response (DER) for the certificate, sent with it to clients "
-                 "that ask. It must be about the certificate and signed by its issuer, whose "
-                 "certificate is needed in the chain; when it is out of date it is not sent."},
+        .prose = "File with an OCSP response (DER) for the certificate, sent to clients that ask "
+                 "for it. It must be for that certificate and signed by its issuer, whose "
+                 "certificate must be in the chain. An outdated response is not sent."},
     {.name = "tls.ticket_time",
         .type = CONF_DURATION,
         .def = "1h",
         .max = 86400000,
         AT(ticket_time),
-        .prose = "How long a key for session tickets is used, by which clients resume a session "
-                 "without a full handshake; tickets are taken for one such time more. 0: no "
-                 "sessions are resumed."},
+        .prose = "How long a key for session tickets is used; with a ticket a client resumes a "
+                 "session without a full handshake. Tickets are accepted for one such period more. "
+                 "0: sessions are not resumed."},
     {.name = "tls.client_certificate",
         .type = CONF_ENUM,
         .def = "off",
         .words = client_words,
         .when = CONF_RESTART,
         AT(client_certificate),
-        .prose = "Whether clients are asked for a certificate, where the listener does not say "
-                 "otherwise. `request`: who shows none, or one that is not believed, comes in "
-                 "all the same and must log in another way. `require`: nobody else comes in."},
+        .prose = "Whether clients are asked for a certificate, unless the listener says otherwise. "
+                 "`request`: a client without a trusted certificate may still connect, but must "
+                 "log in another way. `require`: other clients are refused."},
     {.name = "tls.client_ca",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE,
         AT(client_ca),
-        .prose = "PEM file with the certificates that are believed: of CAs, by which those of "
-                 "clients are verified, or of single clients."},
+        .prose = "PEM file with trusted certificates: of CAs, to verify those of clients, or of "
+                 "individual clients."},
     {.name = "tls.client_crl",
         .type = CONF_PATH,
         .def = "",
         .flags = CONF_READABLE,
         AT(client_crl),
-        .prose = "PEM file with the lists of certificates that those CAs have revoked. When it is "
-                 "set, each CA needs a list that is in force, or nobody is believed by it. "
-                 "Empty: nobody asks."},
+        .prose =
+            "PEM file with the revocation lists of those CAs. If set, each CA needs a valid list, "
+            "otherwise none of its certificates is trusted. Empty: revocation is not checked."},
 };
 #undef AT
 
@@ -91,7 +91,7 @@ check_tls_settings(const void *settings, const struct conf_report *r)
 
 	if (s->client_certificate != TLS_CLIENT_OFF && s->client_ca.n == 0)
 		conf_report(r, "tls.client_certificate tls.client_ca",
-		    "tls.client_ca is needed, by which certificates of clients are verified");
+		    "tls.client_ca is needed to verify client certificates");
 	if (s->client_crl.n > 0 && s->client_ca.n == 0)
 		conf_report(r, "tls.client_crl tls.client_ca", "needs tls.client_ca");
 	if (s->ocsp_response.n > 0 && s->certificate.n == 0)
@@ -99,11 +99,11 @@ check_tls_settings(const void *settings, const struct conf_report *r)
 	if (s->key.n > 0 && s->certificate.n == 0)
 		conf_report(r, "tls.key tls.certificate", "needs tls.certificate");
 	if (s->ticket_time > 0 && s->ticket_time < 60000)
-		conf_report(r, "tls.ticket_time", "must be 0, or a minute or more");
+		conf_report(r, "tls.ticket_time", "must be 0 or at least a minute");
 }
 
 const struct conf_table tls_conf = {.name = "tls",
-    .prose = "Certificates. They are read again by `turnstone reload` and by SIGHUP.",
+    .prose = "Certificates. `turnstone reload` and SIGHUP read them again.",
     .opts = tls_opts,
     .n = sizeof(tls_opts) / sizeof(*tls_opts),
     .struct_size = sizeof(struct tls_settings),
@@ -117,7 +117,7 @@ static const struct conf_opt certificate_opts[] = {
         .max = 1000,
         .flags = CONF_REQUIRED,
         AT(names),
-        .prose = "The host names it is for; `*.example.com` is for one label more."},
+        .prose = "The host names it is for; `*.example.com` stands for exactly one more label."},
     {.name = "certificate",
         .type = CONF_PATH,
         .flags = CONF_READABLE | CONF_REQUIRED,
@@ -128,7 +128,7 @@ static const struct conf_opt certificate_opts[] = {
         .def = "",
         .flags = CONF_READABLE,
         AT(key),
-        .prose = "PEM file with its key. Empty: it is in the certificate's file."},
+        .prose = "PEM file with its private key. Empty: the key is in the certificate's file."},
     {.name = "ocsp_response",
         .type = CONF_PATH,
         .def = "",
@@ -150,10 +150,9 @@ check_certificate_names(const void *settings, const struct conf_report *r)
 }
 
 const struct conf_table certificate_conf = {.name = "certificate",
-    .prose =
-        "Further certificates of the server, shown to clients that ask for their names "
-        "(SNI): `certificate NAME { ... }`. A name itself goes before a `*`. All other clients "
-        "see `tls.certificate`.",
+    .prose = "Additional certificates of the server, shown to clients that ask for one of their "
+             "names (SNI): `certificate NAME { ... }`. An exact name takes precedence over a `*`. "
+             "All other clients see `tls.certificate`.",
     .opts = certificate_opts,
     .n = sizeof(certificate_opts) / sizeof(*certificate_opts),
     .struct_size = sizeof(struct certificate_settings),
@@ -169,48 +168,49 @@ static const struct conf_opt certificate_map_opts[] = {
         .def = "",
         .max = 4096,
         AT(subject),
-        .prose = "The subject, as RFC 4514 writes it: `CN=gateway,O=Example`; so does "
-                 "`openssl x509 -noout -subject -nameopt RFC2253`."},
+        .prose = "The subject, as RFC 4514 writes it: `CN=gateway,O=Example`. `openssl x509 -noout "
+                 "-subject -nameopt RFC2253` shows it."},
     {.name = "issuer",
         .type = CONF_STRING,
         .def = "",
         .max = 4096,
         AT(issuer),
-        .prose = "The name of the CA that issued it, likewise. With several CAs in "
-                 "`tls.client_ca` say which one may speak for whom."},
+        .prose = "The name of the issuing CA, written likewise. With several CAs in "
+                 "`tls.client_ca`, set it to say which CA may vouch for whom."},
     {.name = "san_email",
         .type = CONF_STRING,
         .def = "",
         .max = 512,
         AT(san_email),
-        .prose = "An e-mail address in it: `anna@example.com`, or `*@example.com` for any of "
-                 "that host."},
+        .prose = "An e-mail address in the certificate: `anna@example.com`, or `*@example.com` for "
+                 "any at that host."},
     {.name = "san_uri",
         .type = CONF_STRING,
         .def = "",
         .max = 2048,
         AT(san_uri),
-        .prose = "A URI in it: `spiffe://example.com/gateway`; a `*` at the end stands for one "
-                 "segment of the path, and for no more."},
+        .prose = "A URI in the certificate: `spiffe://example.com/gateway`; a `*` at the end "
+                 "stands for exactly one segment of the path."},
     {.name = "fingerprint",
         .type = CONF_STRING,
         .def = "",
         .max = 128,
         AT(fingerprint),
-        .prose = "`sha256:` and its SHA-256 in hex digits: this certificate and no other."},
+        .prose = "`sha256:` and the SHA-256 of the certificate in hex digits: exactly this "
+                 "certificate."},
     {.name = "user",
         .type = CONF_STRING,
         .def = "",
         .max = 512,
         AT(user),
-        .prose = "The user that it stands for."},
+        .prose = "The user that the certificate identifies."},
     {.name = "user_from",
         .type = CONF_ENUM,
         .def = "none",
         .words = from_words,
         AT(user_from),
-        .prose = "Instead of `user`, where the name stands in the certificate: `san_email`, the "
-                 "address that fits, or `cn`, the common name of the subject."},
+        .prose = "Instead of `user`: where in the certificate the name is. `san_email`: the "
+                 "matching address; `cn`: the common name of the subject."},
 };
 #undef AT
 
@@ -232,9 +232,10 @@ check_map_settings(const void *settings, const struct conf_report *r)
 }
 
 const struct conf_table certificate_map_conf = {.name = "certificate_map",
-    .prose = "For whom a client's certificate stands: `certificate_map NAME { ... }`, as many as "
-             "wanted, the first one whose conditions all hold decides. A certificate that none "
-             "is for opens nothing. It is asked at each EXTERNAL and PREAUTH.",
+    .prose =
+        "Which user a client's certificate identifies: any number of `certificate_map NAME { ... "
+        "}` blocks, of which the first whose conditions all hold decides. A certificate that "
+        "matches none gives no access. The blocks are consulted at each EXTERNAL and PREAUTH.",
     .opts = certificate_map_opts,
     .n = sizeof(certificate_map_opts) / sizeof(*certificate_map_opts),
     .struct_size = sizeof(struct certificate_map_settings),

@@ -56,18 +56,16 @@ pid_file_may_be(const char *path, bool unreadable_is_fine, struct buf *why)
 	if (!S_ISREG(st.st_mode)) {
 		buf_printf(why,
 		    S_ISDIR(st.st_mode) ? "%s is a folder"
-		                        : "%s is there already, and is not a regular file",
+		                        : "%s already exists and is not a regular file",
 		    path);
 		return false;
 	}
 	content = read_content(path, &number);
 	if (content == CONTENT_OTHER)
-		buf_printf(why,
-		    "%s is there already, and holds something else than the number of a process",
-		    path);
+		buf_printf(why, "%s already exists and does not contain a process ID", path);
 	else if (content == CONTENT_UNREADABLE && !unreadable_is_fine && errno != ENOENT)
-		buf_printf(why, "%s is there already, and cannot be read: %s", path,
-		    strerrordesc_np(errno));
+		buf_printf(
+		    why, "%s already exists and cannot be read: %s", path, strerrordesc_np(errno));
 	else
 		return true;
 	return false;

@@ -87,7 +87,7 @@ sandbox_enter(const struct sandbox_paths *paths, struct sandbox_state *state_r, 
 {
 	*state_r = (struct sandbox_state){0};
 	if (WITH_SANITIZER) {
-		buf_puts(why, "this build has a sanitizer, which needs what a sandbox takes away");
+		buf_puts(why, "this build has a sanitizer, which does not work in a sandbox");
 		return false;
 	}
 	/* Without this neither part is to be had by a process that is not root. */

@@ -97,7 +97,8 @@ sandbox_files(const struct sandbox_paths *paths, struct buf *why)
 	bool ok = true;
 
 	if (version < OLDEST) {
-		buf_printf(why, "no Landlock in this kernel (%s): files are not fenced off",
+		buf_printf(why,
+		    "no Landlock in this kernel (%s): access to files is not restricted",
 		    version < 0 ? strerror(errno) : "version 1 is too old");
 		return 0;
 	}

@@ -56,13 +56,13 @@ read_message_literal(struct wire_in *in, struct wire_append_message *m)
 		from = in->p;
 	}
 	if (wire_in_peek(in) != '{' && wire_in_peek(in) != '~')
-		return wire_in_fail(in, "A message literal expected");
+		return wire_in_fail(in, "Expected a message literal");
 	if (!wire_in_literal_head(in, &m->size, &m->literal8))
 		return false;
 	if (m->utf8 && !m->literal8)
-		return wire_in_fail(in, "UTF8 needs a literal8");
+		return wire_in_fail(in, "UTF8 requires a literal8");
 	m->sync = str_chr(str_range(from, in->p), '+') == NULL;
-	return in->p == in->end || wire_in_fail(in, "A message literal expected");
+	return in->p == in->end || wire_in_fail(in, "Expected a message literal");
 }
 
 /* Before flags and date, blanks as between all arguments; before a message one. */

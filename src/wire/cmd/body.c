@@ -30,7 +30,7 @@ read_fields(struct wire_in *in, struct wire_body_fields *fields)
 			return false;
 	} while (wire_in_more(in));
 	if (vec.n % 2 != 0)
-		return wire_in_fail(in, "Parameter without a value");
+		return wire_in_fail(in, "The parameter has no value");
 	*fields = (struct wire_body_fields){vec.v, vec.n};
 	return wire_in_close(in);
 }

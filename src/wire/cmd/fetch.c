@@ -85,12 +85,12 @@ wire_in_section(struct wire_in *in, struct wire_section *section, bool binary)
 	if (!more || (binary && section->n_part == 0))
 		return wire_in_char(in, ']');
 	if (binary) /* RFC 3516: part numbers only */
-		return wire_in_fail(in, "Bad section");
+		return wire_in_fail(in, "Invalid section");
 	if (!wire_in_name(in, &name))
 		return false;
 	known = wire_name_find(wire_section_names, name);
 	if (known == NULL || (known->id == WIRE_SECTION_MIME && section->n_part == 0))
-		return wire_in_fail(in, "Bad section");
+		return wire_in_fail(in, "Invalid section");
 	section->what = known->id;
 	if ((section->what == WIRE_SECTION_HEADER_FIELDS ||
 	        section->what == WIRE_SECTION_HEADER_FIELDS_NOT) &&
@@ -108,7 +108,7 @@ read_partial(struct wire_in *in, struct wire_fetch_item *item)
 	if (!wire_in_number64(in, &item->from) || !wire_in_char(in, '.') ||
 	    !wire_in_number64(in, &item->length) || !wire_in_char(in, '>'))
 		return false;
-	return item->length > 0 || wire_in_fail(in, "Partial of no bytes");
+	return item->length > 0 || wire_in_fail(in, "Empty partial range");
 }
 
 bool
@@ -126,7 +126,7 @@ wire_in_fetch_name(struct wire_in *in, struct str *name_r)
 			break;
 		}
 	if (name_r->n == 0)
-		return wire_in_fail(in, "A name expected");
+		return wire_in_fail(in, "Expected a name");
 	in->p += name_r->n;
 	return true;
 }
@@ -142,14 +142,14 @@ read_item(struct wire_in *in, bool list, struct wire_fetch_item *item)
 	if (wire_in_try_char(in, '[')) {
 		known = wire_name_find(section_items, name);
 		if (known == NULL)
-			return wire_in_fail(in, "No such item with a section");
+			return wire_in_fail(in, "This item does not take a section");
 		item->id = known->id & ~(unsigned)PEEK;
 		item->peek = (known->id & PEEK) != 0;
 		return wire_in_section(in, &item->section, item->id != WIRE_FETCH_BODY_SECTION) &&
 		       (item->id == WIRE_FETCH_BINARY_SIZE || read_partial(in, item));
 	}
 	if (wire_in_peek(in) == '<')
-		return wire_in_fail(in, "Partial without a section");
+		return wire_in_fail(in, "Partial range without a section");
 	known = wire_name_find(wire_fetch_names, name);
 	if (known != NULL) {
 		item->id = known->id;
@@ -157,7 +157,7 @@ read_item(struct wire_in *in, bool list, struct wire_fetch_item *item)
 		return true;
 	}
 	if (wire_name_find(section_items, name) != NULL)
-		return wire_in_fail(in, "A section expected");
+		return wire_in_fail(in, "Expected a section");
 	item->id = WIRE_FETCH_OTHER;
 	item->name = name;
 	/* Alone, a list behind it may be the modifiers of FETCH: read_modifiers(). */
@@ -359,7 +359,7 @@ read_section(struct reader *r, struct str name)
 	struct wire_fetch_content *c;
 
 	if (known == NULL)
-		return wire_in_fail(r->in, "No such item with a section");
+		return wire_in_fail(r->in, "This item does not take a section");
 	c = new_content(r, known->id);
 	if (c == NULL ||
 	    !wire_in_section(r->in, &c->item.section, known->id != WIRE_FETCH_BODY_SECTION))

@@ -52,10 +52,10 @@ read_status_option(struct wire_in *in, struct wire_list *cmd, struct str raw)
 	struct wire_in sub = wire_in_sub(in, raw);
 
 	if (raw.p == NULL)
-		return wire_in_fail(in, "STATUS needs a list of items");
+		return wire_in_fail(in, "STATUS requires a list of items");
 	if (wire_in_status_items(&sub, &cmd->status) && sub.p == sub.end)
 		return true;
-	return wire_in_fail(in, sub.error != NULL ? sub.error : "Bad list of STATUS items");
+	return wire_in_fail(in, sub.error != NULL ? sub.error : "Invalid list of STATUS items");
 }
 
 /* Sorts known options into a mask; what is left in *params is for extensions. */
@@ -122,7 +122,7 @@ read_return_options(struct wire_in *in, struct wire_list *cmd)
 	if (!wire_in_sp(in))
 		return false;
 	if (!wire_in_try_word(in, "RETURN"))
-		return wire_in_fail(in, "RETURN expected");
+		return wire_in_fail(in, "Expected RETURN");
 	return wire_in_sp(in) && wire_in_params(in, &cmd->return_other) &&
 	       take_options(in, cmd, wire_list_return_names, &cmd->return_other, &cmd->returns);
 }

@@ -15,7 +15,7 @@ parse_use(struct wire_in *in, struct str raw, struct wire_names *use)
 	/* As a list of flags it has been checked; take it once more for the spelling. */
 	if (raw.p == NULL || !wire_in_flag_list(&sub, &flags) || flags.n_keywords > 0 ||
 	    wire_in_peek(&sub) != '\0')
-		return wire_in_fail(in, "Bad USE");
+		return wire_in_fail(in, "Invalid USE");
 	use->v = arena_try_array(in->arena, raw.n / 2, sizeof(*use->v));
 	if (use->v == NULL)
 		return wire_in_no_memory(in);

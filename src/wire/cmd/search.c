@@ -176,7 +176,7 @@ read_keyword(struct wire_in *in, struct wire_key *key)
 		return false;
 	sub = wire_in_sub(in, text);
 	if (!wire_in_atom(&sub, &key->text) || sub.p != sub.end)
-		return wire_in_fail(in, "A keyword expected");
+		return wire_in_fail(in, "Expected a keyword");
 	return true;
 }
 
@@ -588,7 +588,7 @@ wire_in_search(struct wire_in *in, struct wire_search_data *data_r)
 	while (wire_in_more(in)) {
 		if (wire_in_peek(in) == '(') {
 			if (!read_search_modseq(in, &data_r->modseq))
-				return wire_in_fail(in, "MODSEQ expected");
+				return wire_in_fail(in, "Expected MODSEQ");
 			break;
 		}
 		if (!wire_in_nz_number(in, &data_r->v[data_r->n++]))
@@ -604,7 +604,7 @@ read_correlator(struct wire_in *in, struct str *tag)
 	if (!wire_in_open(in))
 		return false;
 	if (!wire_in_try_word(in, "TAG"))
-		return wire_in_fail(in, "TAG expected");
+		return wire_in_fail(in, "Expected TAG");
 	return wire_in_sp(in) && wire_in_string(in, tag) && wire_in_close(in);
 }
 

@@ -16,7 +16,7 @@ wire_store_parse(struct wire_in *in, struct wire_store *cmd_r)
 		cmd_r->op = WIRE_STORE_REMOVE;
 	cmd_r->silent = wire_in_try_word(in, "FLAGS.SILENT");
 	if (!cmd_r->silent && !wire_in_try_word(in, "FLAGS"))
-		return wire_in_fail(in, "FLAGS expected");
+		return wire_in_fail(in, "Expected FLAGS");
 	return wire_in_sp(in) && wire_in_flags(in, &cmd_r->flags) && wire_in_end(in);
 }
 

@@ -28,7 +28,7 @@ wire_id_parse(struct wire_in *in, struct wire_id *id_r)
 			return false;
 		/* Strings in RFC 2971; atoms say the same. */
 		if (wire_in_try_word(in, "NIL"))
-			return wire_in_fail(in, "A string expected");
+			return wire_in_fail(in, "Expected a string");
 		if (!wire_in_astring(in, &pair->name) || !wire_in_sp(in) ||
 		    (!wire_in_try_word(in, "NIL") && !wire_in_astring(in, &pair->value)))
 			return false;

@@ -18,7 +18,7 @@ bool
 wire_in_objectid(struct wire_in *in, struct str *id_r)
 {
 	return wire_in_atom(in, id_r) &&
-	       (is_objectid(*id_r) || wire_in_fail(in, "Not an object id"));
+	       (is_objectid(*id_r) || wire_in_fail(in, "Invalid object ID"));
 }
 
 bool

@@ -10,7 +10,7 @@ wire_preview_parse(struct wire_in *in, struct wire_preview *preview_r)
 		return false;
 	do {
 		if (!wire_in_try_word(in, "LAZY"))
-			return wire_in_fail(in, "Unknown modifier of PREVIEW");
+			return wire_in_fail(in, "Unknown PREVIEW modifier");
 		preview_r->lazy = true;
 	} while (wire_in_more(in));
 	return wire_in_close(in);

@@ -147,7 +147,7 @@ test_permits(void **state)
 	struct world *w = *state;
 
 	assert_int_equal(login(w, "gateway", "boris@voice.example"), AUTH_DENIED);
-	assert_string_equal(w->login.why, "no grant lets them act for that user");
+	assert_string_equal(w->login.why, "no grant permits acting for that user");
 	assert_int_equal(login(w, "gateway", NULL), AUTH_OK);
 	assert_false(w->login.acts_for_others);
 
@@ -560,19 +560,19 @@ test_explain(void **state)
 	explain(w, "patron", "boris@voice.example", "", "net:who voice:who any:who acts-for:fits! ",
 	    NULL);
 	explain(
-	    w, "patron", "anna", "", "net:who voice:who any:who acts-for:for ", "no grant fits");
+	    w, "patron", "anna", "", "net:who voice:who any:who acts-for:for ", "no grant matches");
 	explain(w, "anna", "anna", "", "net:who voice:who any:who ", NULL);
 	explain(w, "gateway", "nobody", "", "net:for voice:for any:fits! ",
 	    "the user to act for is in no database");
 	explain(w, "nobody", "anna", "", "net:who voice:who any:who ",
-	    "who would act is in no database");
-	explain(w, "a b", "anna", "", "net:who voice:who any:who ", "that is no name of a user");
+	    "the acting user is in no database");
+	explain(w, "a b", "anna", "", "net:who voice:who any:who ", "that is not a user name");
 	assert_int_equal(auth_users_disable(w->auth, STR("anna"), true, &why), TS_OK);
 	explain(w, "gateway", "anna", "", "net:fits! voice:for any:fits ",
 	    "the user to act for is disabled");
 	assert_int_equal(auth_users_disable(w->auth, STR("gateway"), true, &why), TS_OK);
-	explain(
-	    w, "gateway", "anna", "", "net:fits! voice:for any:fits ", "who would act is disabled");
+	explain(w, "gateway", "anna", "", "net:fits! voice:for any:fits ",
+	    "the acting user is disabled");
 }
 
 int

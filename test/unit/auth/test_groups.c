@@ -67,8 +67,8 @@ test_faults(void **state)
 	                     "blanks\n"},
 	    {"a:x::anna", "groups:1: the third part is the group's number, not \"\"\n"},
 	    {"a:x:-1:anna", "groups:1: the third part is the group's number, not \"-1\"\n"},
-	    {"a:x:1:anna,b c,@,boris", "groups:1: \"b c\" is no name of a user\n"
-	                               "groups:1: \"@\" is no name of a user\n"},
+	    {"a:x:1:anna,b c,@,boris", "groups:1: \"b c\" is not a user name\n"
+	                               "groups:1: \"@\" is not a user name\n"},
 	};
 
 	(void)state;

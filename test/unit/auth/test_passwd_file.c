@@ -93,27 +93,27 @@ test_faults(void **state)
 	} all[] = {
 	    {"anna", "line 1: no colon after the name\n"},
 	    {"anna:" HASH "::::::userdb_quota=1 allow_nets=10.0.0.0/8",
-	        "line 1: an extra field that is not understood here, and may restrict the user\n"},
+	        "line 1: an unknown extra field, which may restrict the user\n"},
 	    {"anna:!::::::nologin",
-	        "line 1: an extra field that is not understood here, and may restrict the user\n"},
+	        "line 1: an unknown extra field, which may restrict the user\n"},
 	    {":" HASH, "line 1: not a valid user name\n"},
 	    {"a b:" HASH, "line 1: not a valid user name\n"},
 	    {"a*:" HASH, "line 1: not a valid user name\n"},
 	    {"anna:x", "line 1: not a hash that can be verified here\n"},
 	    {"anna:{NONE}x", "line 1: an unknown scheme\n"},
 	    {"anna:{CRYPT", "line 1: a scheme is written {SCHEME}\n"},
-	    {"anna:{BLF-CRYPT}" HASH, "line 1: not a hash of the scheme that is named\n"},
+	    {"anna:{BLF-CRYPT}" HASH, "line 1: not a hash of the named scheme\n"},
 	    {"anna:{PLAIN}x",
-	        "line 1: {PLAIN} is taken only where the database has `plain = yes`\n"},
+	        "line 1: {PLAIN} is accepted only if the database has `plain = yes`\n"},
 	    {"anna:{SCRAM-SHA-1}4096,a,b", "line 1: SCRAM keys are "
 	                                   "ITERATIONS,SALT,STOREDKEY,SERVERKEY\n"},
 	    {"anna:{SCRAM-SHA-1}1,a,b,c", "line 1: not a hash that can be verified here\n"},
 	    {"anna:$argon2id$v=19$m=9999999,t=1,p=1$a$b", "line 1: not a hash that can be "
 	                                                  "verified here\n"},
 	    {"anna:" HASH "\nANNA@site.example:" HASH,
-	        "line 2: this user has a line already: the first one counts\n"},
-	    {"anna:$6$short", "line 1: the hash is cut off or damaged: no password fits it\n"},
-	    {"anna:$y$j9T$abc", "line 1: the hash is cut off or damaged: no password fits it\n"},
+	        "line 2: this user already has a line: the first one counts\n"},
+	    {"anna:$6$short", "line 1: the hash is cut off or damaged: no password matches it\n"},
+	    {"anna:$y$j9T$abc", "line 1: the hash is cut off or damaged: no password matches it\n"},
 	};
 	struct buf faults = {0};
 

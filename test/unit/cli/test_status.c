@@ -82,9 +82,9 @@ test_page(void **state)
 	page(FINE, "imap port 143, lmtp /run/l\n", NULL);
 	page(FINE "disk_free_bytes: 9\ndisk_free_mark_bytes: 10\n", "the disk is full", "none\n");
 	page(FINE "disk_free_bytes: 19\ndisk_free_mark_bytes: 10\n", "nearly full", NULL);
-	page(FINE "changes_pending: 1\ncommits_per_second_10s: 0.0\n", "has taken none", NULL);
+	page(FINE "changes_pending: 1\ncommits_per_second_10s: 0.0\n", "has accepted none", NULL);
 	page(FINE "changes_pending: 1\ncommits_per_second_10s: 0.1\n", "1 change waits for the",
-	    "has taken none");
+	    "has accepted none");
 	page("connections: 90\nconnections_most: 100\nfiles_most: 1000\n",
 	    "limits.connections is nearly", "LimitNOFILE");
 	page("connections: 800\nconnections_most: 20000\nfiles_most: 1000\n", "LimitNOFILE", NULL);

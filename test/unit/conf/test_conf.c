@@ -141,7 +141,7 @@ strings_say_what_they_say(void **state)
 		const struct mail *m;
 
 		if (rows[i].want.p == NULL) {
-			bad(rows[i].text, "f:1: hosts: takes a value, it is no section\n");
+			bad(rows[i].text, "f:1: hosts: takes a value; it is not a section\n");
 			continue;
 		}
 		conf = good(rows[i].text);
@@ -269,8 +269,8 @@ faults_of_names(void **state)
 	bad("\n\nlevel = info", "f:3: level: there is no such option; did you mean log.level?\n");
 	bad("listner x { }", "f:1: listner: there is no such option; did you mean listener?\n");
 	bad("limits = 3", "f:1: limits: is a section: write limits { ... }\n");
-	bad("shift { a = 1 }", "f:1: shift: takes a value, it is no section\n");
-	bad("limits { line { a = 1 } }", "f:1: limits.line: takes a value, it is no section\n");
+	bad("shift { a = 1 }", "f:1: shift: takes a value; it is not a section\n");
+	bad("limits { line { a = 1 } }", "f:1: limits.line: takes a value; it is not a section\n");
 	bad("shift = 1\nshift = 2", "f:2: shift: is given twice, first in line 1\n");
 	bad("shift = [1, 2]", "f:1: shift: takes one value, not a list\n");
 	bad("\nwords = [a, {b = c}, [d]]", "f:2: words: an item must be a text\n"
@@ -433,14 +433,15 @@ faults_of_syntax(void **state)
 	bad("'a", "f:1: a string is not closed on its line\n");
 	bad("limits { \"a", "f:1: a string is not closed on its line\nf:1: a { is not closed\n");
 	bad("hosts = \"a\nshift = 1", "f:1: a string is not closed on its line\n");
-	bad("hosts = \"a\\\nshift = 1", "f:1: a wrong escape after a backslash (a backslash itself "
-	                                "is \\\\)\n");
+	bad("hosts = \"a\\\nshift = 1",
+	    "f:1: an invalid escape after a backslash (a backslash itself "
+	    "is \\\\)\n");
 	bad("hosts = \"\\q\"",
-	    "f:1: a wrong escape after a backslash (a backslash itself is \\\\)\n");
+	    "f:1: an invalid escape after a backslash (a backslash itself is \\\\)\n");
 	bad("hosts = \"\\u0000\"",
-	    "f:1: a wrong escape after a backslash (a backslash itself is \\\\)\n");
+	    "f:1: an invalid escape after a backslash (a backslash itself is \\\\)\n");
 	bad("hosts = \"\\ud800x\"",
-	    "f:1: a wrong escape after a backslash (a backslash itself is \\\\)\n");
+	    "f:1: an invalid escape after a backslash (a backslash itself is \\\\)\n");
 	bad("hosts = \"a\" b\nshift = x",
 	    "f:1: text after the value; a semicolon is missing, or quotation marks\n"
 	    "f:2: shift: must be a number, not \"x\"\n");
@@ -461,7 +462,7 @@ hostile_files(void **state)
 	struct conf *conf;
 
 	(void)state;
-	bad_str(STR("shift = 1\n\nhosts = a\0b"), "f:3: a NUL byte, which no text has\n");
+	bad_str(STR("shift = 1\n\nhosts = a\0b"), "f:3: a NUL byte, which no text contains\n");
 	bad_str(STR("shift = 1\nhosts = \"\xff\""), "f:2: is not UTF-8 text\n");
 	/* The rest is read; what stands in such a value is told once. */
 	bad_str(STR("# M\xfcller\nshift = 1\nhosts = [a, \xfc]\nlops = 1\nlimits { line = \xff }"),

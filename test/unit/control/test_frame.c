@@ -262,8 +262,8 @@ test_wrong_requests(void **state)
 	EXCHANGE("r\0\0\0\0", false, FRAME_FAILED, "not a valid request");
 	EXCHANGE("r\0\0\0\2\n\n", false, FRAME_FAILED, "not a valid request");
 	EXCHANGE("r\0\0\0\7mkdir\n\n", false, FRAME_FAILED, "does not know the request 'mkdir'");
-	EXCHANGE("r\0\0\0\010server\n\n", false, FRAME_FAILED, "no server runs");
-	EXCHANGE("r\0\0\0\6echo\n\n", true, FRAME_FAILED, "going down");
+	EXCHANGE("r\0\0\0\010server\n\n", false, FRAME_FAILED, "no server is running");
+	EXCHANGE("r\0\0\0\6echo\n\n", true, FRAME_FAILED, "shutting down");
 }
 
 static void
@@ -323,7 +323,7 @@ test_stop_before_request(void **state)
 	usleep(10000); /* so that it most likely waits for the rest */
 	assert_true(frame_write(&other, FRAME_REQUEST, STR("echo\n\n")));
 	assert_int_equal(frame_read(&other, FRAME_BYTES_MAX, &type, &text), FRAME_READ);
-	assert_non_null(strstr(buf_cstr(&text), "going down"));
+	assert_non_null(strstr(buf_cstr(&text), "shutting down"));
 	pthread_join(thread, NULL);
 	close(s.ch.stop);
 	buf_fini(&text);
