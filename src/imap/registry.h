@@ -75,7 +75,7 @@ size_t imap_conf_tables(
  * the arena until now. */
 unsigned char *imap_slots_new(
     const struct imap_registry *reg, enum imap_life life, struct arena *owner);
-/* Frees what was printed of capabilities for them. */
+/* capability.c.  Frees what was printed of capabilities for them. */
 void imap_forget_capabilities(struct imap_rules *rules);
 /* By name, without case; NULL: no extension has it.  On behalf of a client the row goes through
  * imap_shown() (imap/hide.h). */
