@@ -22,11 +22,12 @@ LONG = bool(os.environ.get("TURNSTONE_LONG"))
 
 class Files(Site):
     """A store, without a server."""
+    USERS = ("alice", "bob", "carol")
 
     def __init__(self, path):  # pylint: disable=super-init-not-called
         self.make_folder(str(path))
         self.write()
-        for user in ("alice", "bob", "carol"):
+        for user in self.USERS:
             self.add(user, "Secret-word-77")
 
     def write(self, more=""):

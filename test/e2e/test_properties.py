@@ -66,15 +66,21 @@ def configure(site, more):
         f.write(more + "\n")
 
 
+class Empty(Files):
+    """A store without users: they come with what is restored."""
+    USERS = ()
+
+
 def another(tmp_path, name):
     os.makedirs(tmp_path / name)
-    return Files(tmp_path / name)
+    return Empty(tmp_path / name)
 
 
 @pytest.fixture(name="site")
 def _site(tmp_path):
     """alice with mail and properties, bob with mail alone."""
-    site = another(tmp_path, "site")
+    os.makedirs(tmp_path / "site")
+    site = Files(tmp_path / "site")
     root = str(tmp_path / "md")
     put(make(root), "1.a:2,S", b"Subject: one\n\ntext\n")
     put(make(root, ".Work.Gr&APYA3w-e"), "1.b:2,", b"Subject: two\n\ntext\n")
