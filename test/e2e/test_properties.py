@@ -33,6 +33,8 @@ def change(site, user, how, properties):
 
 
 def shown(site, user):
+    if not os.path.exists(os.path.join(site.dir, "store", "store")):
+        return {}
     rows = [line.split("\t") for line in tool(site, "show", user).splitlines()]
     return {(box, name): bytes.fromhex(value) for box, name, value in rows}
 
@@ -110,6 +112,13 @@ def test_into_a_new_store(site, tmp_path):
     assert lists(second) == (1, 1)
     last = another(tmp_path, "last")
     assert restored(last, second)["properties"] == len(MINE) and shown(last, "alice") == MINE
+    # A mailbox without messages has the MODSEQ that it had: nobody has seen it without its properties.
+    change(site, "alice", "put", {("Bare", "acl/bob"): b"l"})
+    saved(site, folder)
+    new = another(tmp_path, "new")
+    restored(new, folder)
+    one, two = (json.loads(s.run("mailbox", "status", "Bare", "--user", "alice", "--json")) for s in (site, new))
+    assert one["highestmodseq"] == two["highestmodseq"] == 2 and shown(new, "alice")["Bare", "acl/bob"] == b"l"
 
 
 def test_only_what_changed(site, tmp_path):

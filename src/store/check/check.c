@@ -316,10 +316,14 @@ take_property_row(struct check *c, struct rows *rows, struct str key, bool good)
 		return;
 	if (c->opt->repair)
 		engine_batch_delete(rows->fix, key);
-	check_say(c, CHECK_LIST, 0, c->opt->repair ? "it is dropped" : NULL,
-	    there ? "the property %.*s of mailbox %u is damaged"
-	          : "the property %.*s is of mailbox %u, which is not there",
-	    STR_ARG(name), id);
+	if (id == 0 && there)
+		check_say(c, CHECK_LIST, 0, c->opt->repair ? "it is dropped" : NULL,
+		    "the property %.*s of the account is damaged", STR_ARG(name));
+	else
+		check_say(c, CHECK_LIST, 0, c->opt->repair ? "it is dropped" : NULL,
+		    there ? "the property %.*s of mailbox %u is damaged"
+		          : "the property %.*s is of mailbox %u, which is not there",
+		    STR_ARG(name), id);
 }
 
 static void

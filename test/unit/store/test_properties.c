@@ -461,8 +461,16 @@ put_raw(struct kit *kit, uint32_t mailbox, const char *name, bool whole)
 static void
 check_finds_them(void **state)
 {
+	static const struct {
+		uint32_t mailbox;
+		const char *said;
+		bool whole;
+	} cases[] = {{1, "b of mailbox 1 is damaged", false},
+	    {77, "b is of mailbox 77, which is not there", true},
+	    {0, "b of the account is damaged", false}};
+
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct kit kit = {0};
 
 		kit_open(&kit, 0);
@@ -472,21 +480,19 @@ check_finds_them(void **state)
 		store_mailbox_unref(&kit.inbox);
 		store_account_unref(&kit.account);
 		store_close(&kit.store);
-		put_raw(&kit, i == 0 ? 1 : 77, "b", i > 0);
+		put_raw(&kit, cases[i].mailbox, "b", cases[i].whole);
 
 		char *text = NULL;
 
 		assert_int_equal(store_open(&kit.opt, &kit.store, &text), TS_OK);
-		assert_int_equal(
-		    check(&kit, false,
-		        i == 0 ? "b of mailbox 1 is damaged" : "mailbox 77, which is not there"),
-		    1);
-		assert_int_equal(check(&kit, true, "mailbox"), 1);
+		assert_int_equal(check(&kit, false, cases[i].said), 1);
+		assert_int_equal(check(&kit, true, cases[i].said), 1);
 		assert_int_equal(check(&kit, false, ""), 0);
 		assert_int_equal(
 		    store_account_load(kit.store, STR("ada"), false, &kit.account), TS_OK);
 		kit.inbox = kit_mailbox(kit.account, "INBOX");
 		expect(store_mailbox_properties(kit.inbox), "a=1");
+		expect(store_account_properties(kit.account), "a=1");
 		kit_close(&kit);
 	}
 }
