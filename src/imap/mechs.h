@@ -15,7 +15,7 @@ bool imap_mech_offered(const struct imap_conn *conn, const struct sasl_mech *mec
 bool imap_more_mechs(const struct imap_conn *conn);
 void imap_more_mechs_print(const struct imap_conn *conn, struct buf *out);
 uint64_t imap_more_mechs_key(const struct imap_conn *conn);
-/* registry.c.  All " AUTH=" words that were shown before the login. */
+/* capability.c.  All " AUTH=" words that were shown before the login. */
 void imap_auth_words_print(const struct imap_conn *conn, struct buf *out);
 uint64_t imap_auth_words_key(const struct imap_conn *conn);
 #endif
