@@ -120,7 +120,7 @@ append_undo(struct batch *b, struct store_change *c, bool doubt)
 	(void)doubt;
 	for (size_t i = 0; i < c->item_count; i++) {
 		c->items[i].upload->taken = false;
-		upload_origin(c->items[i].upload)->tried = c->mailbox->account->id;
+		c->items[i].upload->tried = c->mailbox->account->id;
 	}
 }
 

@@ -314,7 +314,7 @@ struct store_upload {
 	_Atomic unsigned handles;       /* 0: it was never shared */
 	_Atomic bool any_taken, stored; /* a change took it; the bytes are durable */
 	bool skipped;                   /* the collector passed it by; shared_mutex */
-	uint64_t tried;                 /* the account of a change that failed to take it */
+	_Atomic uint64_t tried;         /* the account of a change that failed to take it */
 	struct link shared;             /* in store.shared */
 	void (*ready)(void *arg);
 	void *ready_arg;

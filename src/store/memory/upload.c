@@ -110,6 +110,8 @@ drop_handle(struct store_upload *u)
 
 	if (u->taken)
 		origin->any_taken = true;
+	if (u->tried != 0)
+		origin->tried = u->tried;
 	if (u != origin)
 		mem_free(u);
 	if (atomic_fetch_sub(&origin->handles, 1) > 1)
