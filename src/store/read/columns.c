@@ -220,15 +220,6 @@ fill_rows(struct store_columns *c)
 	return err;
 }
 
-/* How much larger it becomes at the most with so many bytes more. */
-static uint64_t
-growth(const struct buf *b, uint64_t more)
-{
-	if (b->n + more <= b->cap)
-		return 0;
-	return b->n + more > 2 * (uint64_t)b->cap ? b->n + more - b->cap : b->cap;
-}
-
 /* The messages of the next block, and room for what they bring at the most. */
 static bool
 begin_block(struct store_columns *c)
@@ -242,7 +233,7 @@ begin_block(struct store_columns *c)
 		if (wants(c, col))
 			room += texts_growth(&c->text[col], c->end - c->from);
 	if (wants(c, STORE_COLUMN_IDS))
-		room += growth(&c->refs, (c->end - c->from) * COMPACT_REFS * 8);
+		room += columns_cap(&c->refs, (c->end - c->from) * COMPACT_REFS * 8) - c->refs.cap;
 	c->next = c->from;
 	c->stage = c->end - c->from > FEW ? FILL_ROWS : FILL_SUMMARIES;
 	if (!columns_room(c, room))

@@ -119,7 +119,9 @@ bool columns_room(struct store_columns *c, uint64_t more);
 void columns_take(struct store_columns *c, uint64_t bytes);
 void columns_give(struct store_columns *c, uint64_t bytes);
 
-/* columns_texts.c.  Bytes that it takes more when so many texts come; makes room for them. */
+/* columns_texts.c.  What a buffer's cap is when so much more was put. */
+size_t columns_cap(const struct buf *b, size_t more);
+/* Bytes that it takes more when so many texts come; makes room for them. */
 uint64_t texts_growth(const struct texts *t, size_t more);
 void texts_grow(struct texts *t, size_t more);
 /* The number of a text, which is put there when it is new; there is room. */

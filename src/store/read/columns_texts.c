@@ -42,14 +42,16 @@ slots_for(const struct texts *t, size_t more)
 	return slots;
 }
 
-static size_t
-pool_for(const struct texts *t, size_t more)
+size_t
+columns_cap(const struct buf *b, size_t more)
 {
-	size_t n = t->pool.n + more * (COMPACT_CUT + 8);
+	size_t cap = b->cap;
 
-	if (n <= t->pool.cap)
-		return t->pool.cap;
-	return n > 2 * t->pool.cap ? n : 2 * t->pool.cap;
+	if (b->n + more <= cap)
+		return cap;
+	for (cap = cap > 0 ? 2 * cap : 64; cap < b->n + more;)
+		cap *= 2;
+	return cap;
 }
 
 static uint64_t
@@ -67,7 +69,9 @@ texts_held(const struct texts *t)
 uint64_t
 texts_growth(const struct texts *t, size_t more)
 {
-	return bytes_of(cap_for(t, more), slots_for(t, more), pool_for(t, more)) - texts_held(t);
+	return bytes_of(cap_for(t, more), slots_for(t, more),
+	           columns_cap(&t->pool, more * (COMPACT_CUT + 8))) -
+	       texts_held(t);
 }
 
 /* ---- finding ---- */
