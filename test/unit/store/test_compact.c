@@ -3,6 +3,7 @@
  * Compact rows and the columns that are read from them: what they say is what a
  * plain look at each message's summary says, whatever rows there are.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -266,6 +267,38 @@ compare_ids(const struct store_columns *c, const struct look *l, size_t i)
 		assert_memory_equal(refs, l->one[i].refs.p, n * 8);
 }
 
+struct order {
+	const struct look *look;
+	enum store_column column;
+};
+
+static int
+by_plain_look(const void *a, const void *b, void *arg)
+{
+	const struct order *order = arg;
+	const struct plain *one = order->look->one;
+
+	return plain_compare(&one[*(const uint32_t *)a], &one[*(const uint32_t *)b], order->column);
+}
+
+/* In the order of the plain look ranks grow where it says so, and nowhere else. */
+static void
+compare_ranks(const struct store_columns *c, const struct look *l, enum store_column column)
+{
+	const uint32_t *rank = store_columns_rank(c, column);
+	uint32_t *i = mem_zalloc((l->n + 1) * sizeof *i);
+	struct order order = {l, column};
+
+	for (uint32_t k = 0; k < l->n; k++)
+		i[k] = k;
+	qsort_r(i, l->n, sizeof *i, by_plain_look, &order);
+	for (size_t k = 1; k < l->n; k++)
+		if (sign(rank[i[k - 1]], rank[i[k]]) != by_plain_look(&i[k - 1], &i[k], &order))
+			fail_msg("column %d: UIDs %u and %u", column, l->one[i[k - 1]].uid,
+			    l->one[i[k]].uid);
+	mem_free(i);
+}
+
 static void
 compare_all(const struct store_columns *c, const struct look *l, unsigned mask)
 {
@@ -281,19 +314,9 @@ compare_all(const struct store_columns *c, const struct look *l, unsigned mask)
 			    mail_sort_key(&l->one[i].keys, MAIL_SORT_SUBJECT).n > 0);
 		}
 	}
-	for (enum store_column col = 0; col < STORE_COLUMNS; col++) {
-		if (col == STORE_COLUMN_IDS || (mask & 1u << col) == 0)
-			continue;
-		for (size_t i = 0; i < l->n; i++)
-			for (size_t j = 0; j < i; j++) {
-				const uint32_t *rank = store_columns_rank(c, col);
-
-				if (sign(rank[i], rank[j]) !=
-				    plain_compare(&l->one[i], &l->one[j], col))
-					fail_msg("column %d: UIDs %u and %u", col, l->one[i].uid,
-					    l->one[j].uid);
-			}
-	}
+	for (enum store_column col = 0; col < STORE_COLUMNS; col++)
+		if (col != STORE_COLUMN_IDS && (mask & 1u << col) != 0)
+			compare_ranks(c, l, col);
 }
 
 static void
@@ -551,6 +574,66 @@ with_the_mailbox(void **state)
 	kit_close(&kit);
 }
 
+/* ---- threads ---- */
+
+struct reader {
+	struct kit *kit;
+	pthread_t thread;
+	atomic_bool *stop;
+	unsigned rounds, wrong;
+};
+
+/* Nothing is lost of what a command holds. */
+static void *
+read_on(void *arg)
+{
+	struct reader *r = arg;
+
+	do {
+		struct store_hold *hold;
+		struct store_columns *c;
+
+		store_mailbox_read_begin(r->kit->inbox);
+		hold = store_hold_begin(r->kit->inbox, store_mailbox_uids(r->kit->inbox));
+		store_mailbox_read_end(r->kit->inbox);
+		c = store_columns_new(r->kit->inbox, hold, store_hold_uids(hold), ALL);
+		r->wrong += store_columns_step(c, UINT64_MAX, NULL, NULL) != STORE_COLUMNS_DONE;
+		r->wrong += store_columns_lost(c) > 0;
+		store_columns_free(&c);
+		store_hold_end(&hold);
+		r->rounds++;
+	} while (!atomic_load(r->stop));
+	return NULL;
+}
+
+/* Readers, writers and the background at the same time. */
+static void
+beside_others(void **state)
+{
+	struct kit kit = {.opt.fold_after = 4};
+	atomic_bool stop = false;
+	struct reader reader[2] = {{.kit = &kit, .stop = &stop}, {.kit = &kit, .stop = &stop}};
+
+	(void)state;
+	srandom(26);
+	kit_open(&kit, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&reader[i].thread, NULL, read_on, &reader[i]), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		append(&kit, 200);
+		expunge(&kit, i * 190 + 1, i * 190 + 9);
+	}
+	atomic_store(&stop, true);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(reader[i].thread, NULL), 0);
+		assert_true(reader[i].rounds > 0 && reader[i].wrong == 0);
+	}
+	store_background_wait(kit.store);
+	same(&kit, ALL, false);
+	kit_assert_sound(kit.store);
+	kit_close(&kit);
+}
+
 /* ---- damage ---- */
 
 static struct check_result
@@ -706,6 +789,7 @@ main(void)
 	    cmocka_unit_test(held),
 	    cmocka_unit_test(crashes),
 	    cmocka_unit_test(with_the_mailbox),
+	    cmocka_unit_test(beside_others),
 	    cmocka_unit_test(damaged),
 	    cmocka_unit_test(other_versions),
 	    cmocka_unit_test(any_bytes),

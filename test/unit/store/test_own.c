@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rows of a user's own \Seen in another account's mailbox: written, read, cut off, damaged, gone.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -457,6 +458,73 @@ heard(void **state)
 	end(&t);
 }
 
+/* ---- threads ---- */
+
+#define EACH 60u
+
+struct marker {
+	struct two *t;
+	pthread_t thread;
+	uint32_t first;
+	unsigned wrong;
+};
+
+/* A session of the user: what it marked is there when it is told so. */
+static void *
+mark_on(void *arg)
+{
+	struct marker *m = arg;
+	struct store_own *own;
+
+	m->wrong += store_own_load(m->t->bob, m->t->ada, BOX, &own) != TS_OK;
+	for (uint32_t uid = m->first; uid < m->first + EACH; uid++) {
+		struct store_change *c =
+		    store_change_new(m->t->bob, STORE_CHANGE_OWN, NULL, NULL, NULL);
+		struct own_seen *seen;
+
+		c->own = own;
+		c->own_kind = STORE_OWN_MARK;
+		c->own_s = 5;
+		c->mode = STORE_FLAGS_ADD;
+		c->uids = kit_range(uid, uid);
+		m->wrong += store_submit_wait(c) != TS_OK;
+		seen = store_own_seen(own);
+		m->wrong += !roaring_bitmap_contains(seen->seen, uid);
+		m->wrong += own_highest(seen, 5) < c->modseq;
+		own_unref(&seen);
+		store_change_free(&c);
+		(void)store_own_claim(own, uid);
+	}
+	store_own_unref(&own);
+	return NULL;
+}
+
+static void
+several_sessions(void **state)
+{
+	struct two t = {.ada = 0};
+	struct marker marker[3];
+
+	(void)state;
+	kit_open(&t.kit, 2);
+	load(&t);
+	for (uint32_t i = 0; i < 3; i++) {
+		marker[i] = (struct marker){.t = &t, .first = 1 + i * EACH};
+		assert_int_equal(pthread_create(&marker[i].thread, NULL, mark_on, &marker[i]), 0);
+	}
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(pthread_join(marker[i].thread, NULL), 0);
+		assert_int_equal(marker[i].wrong, 0);
+	}
+	expect(&t, 3 * (uint64_t)EACH, 1, 3 * (uint64_t)EACH);
+	kit_assert_sound(t.kit.store);
+	unload(&t);
+	kit_reopen(&t.kit);
+	load(&t);
+	expect(&t, 3 * (uint64_t)EACH, 1, 3 * (uint64_t)EACH);
+	end(&t);
+}
+
 /* ---- damage ---- */
 
 static struct check_result
@@ -542,6 +610,7 @@ main(void)
 	    cmocka_unit_test(swept),
 	    cmocka_unit_test(limited),
 	    cmocka_unit_test(heard),
+	    cmocka_unit_test(several_sessions),
 	    cmocka_unit_test(damaged),
 	};
 
