@@ -682,9 +682,9 @@ check_next_user(void)
 	site_free(&site);
 }
 
-/* The same by PROXYAUTH, which hands the login on. */
+/* The same by PROXYAUTH, which hands the login on; changed: not if users change while it waits. */
 static void
-check_handed_on(void)
+check_handed_on(bool changed)
 {
 	const struct matter *login = matter_of("an errand of the login that is late");
 	struct site *site = make_site(login);
@@ -706,8 +706,10 @@ check_handed_on(void)
 	site_run(site);
 	if (has(site, 1, "r OK"))
 		fail("PROXYAUTH", "ends a login", "what it leaves has no bound");
+	if (changed)
+		site_user(site, "dave", "fourth", NULL, false);
 	release(site, login);
-	wait_for(site, 1, "r OK");
+	wait_for(site, 1, changed ? "\r\n* BYE [UNAVAILABLE]" : "r OK");
 	pass(site);
 	if (has(site, 1, "an errand is done"))
 		fail("PROXYAUTH", "ends a login", "what it left is heard of");
@@ -792,7 +794,8 @@ main(void)
 	check_between();
 	check_bounds();
 	check_next_user();
-	check_handed_on();
+	check_handed_on(false);
+	check_handed_on(true);
 	check_same_user();
 	check_hung();
 	return failed > 0;

@@ -145,6 +145,19 @@ too_many(struct imap_cmd *cmd)
 	return cmd_no(cmd, "LIMIT", "Too many logins for this user");
 }
 
+/* Users were changed while errands were waited for.  A NO changes nothing, so it cannot be said of
+ * a login that has lost some. */
+static enum imap_next
+not_taken_over(struct imap_cmd *cmd)
+{
+	const struct imap_try *s = cmd->state;
+
+	if (!s->gave_up)
+		return cmd_no(cmd, "UNAVAILABLE", "User accounts are changing; try again later");
+	imap_bye(cmd->conn, "UNAVAILABLE", "User accounts are changing; log in again");
+	return IMAP_WAIT;
+}
+
 /* Its errands are over, for which it may have waited. */
 static enum imap_next
 taken_over(struct imap_cmd *cmd)
@@ -152,7 +165,7 @@ taken_over(struct imap_cmd *cmd)
 	const struct imap_try *s = cmd->state;
 
 	if (!auth_is_current(s->auth, &s->who))
-		return cmd_no(cmd, "UNAVAILABLE", "User accounts are changing; try again later");
+		return not_taken_over(cmd);
 	cmd->after = IMAP_AFTER_NEW_TURN;
 	return cmd_ok(cmd, "Acting for that user");
 }
@@ -178,6 +191,7 @@ take_over(struct imap_cmd *cmd)
 		return too_many(cmd);
 	s->account = NULL; /* the entry's now */
 	cmd->entry = entry;
+	s->gave_up = cmd->conn->errands != NULL;
 	return cmd_end_errands(cmd, &taken);
 }
 

@@ -33,6 +33,7 @@ struct imap_try { /* cmd->state; a job's while it runs */
 	uint64_t asked_ms; /* when the client had said what this is about, on loop_now()'s clock */
 	/* Or NULL: what comes between a login that failed and the NO. */
 	const struct imap_step *when_failed;
+	bool gave_up; /* the login that is taken over had errands, which are over */
 };
 
 /* Becomes cmd->state. */
