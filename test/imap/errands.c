@@ -296,6 +296,9 @@ static const struct leave {
     {"back to the same user and mailbox, read only",
         "u UNAUTHENTICATE\r\nl LOGIN bob hidden\r\nv UNAUTHENTICATE\r\nm LOGIN alice secret\r\n"
         "s EXAMINE Work\r\nend NOOP\r\n"},
+    {"PROXYAUTH", "w UNSELECT\r\nu PROXYAUTH bob\r\nend SELECT INBOX\r\n"},
+    {"PROXYAUTH, and back",
+        "w UNSELECT\r\nu PROXYAUTH bob\r\nv PROXYAUTH alice\r\nend SELECT Work\r\n"},
 };
 
 #define MATTERS (sizeof(matters) / sizeof(*matters))
@@ -328,7 +331,7 @@ make_site(const struct matter *matter)
 		work_pool_free(&site->server.workers);
 		site->server.workers = work_pool_new(2);
 	}
-	site_user(site, "alice", "secret", NULL, false);
+	site_user(site, "alice", "secret", "*", false);
 	site_user(site, "bob", "hidden", NULL, false);
 	site_user(site, "carol", "third", NULL, false);
 	site_mailbox(site, "alice", "Work");
@@ -454,7 +457,7 @@ static struct str
 after_leave(struct site *site, const struct leave *leave)
 {
 	struct str out = buf_as_str(stream_fake_output(site->clients[1].fake));
-	const char *first = leave->lines[0] == 'u' ? "\r\nu OK" : "\r\nend OK";
+	const char *first = leave->lines[0] != 'e' ? "\r\nu OK" : "\r\nend OK";
 	const char *at = str_find(out, str_of(first));
 
 	return at == NULL ? STR("no reply to the first command")
