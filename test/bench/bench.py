@@ -22,6 +22,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
 import cost  # noqa: E402
+from ca import self_signed  # noqa: E402
 from demo import Demo  # noqa: E402
 from imap import plain  # noqa: E402
 
@@ -224,9 +225,7 @@ class Bench:
             argv = [TOOLS / "floor", "canned"]
             if tls:
                 cert = self.site.folder / "floor"
-                subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-                                "-nodes", "-keyout", f"{cert}.key", "-out", f"{cert}.pem", "-days", "30", "-subj",
-                                "/CN=floor", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+                self_signed(f"{cert}.pem", f"{cert}.key", "floor", "-nodes", "-addext", "subjectAltName=IP:127.0.0.1")
                 argv += [f"{cert}.pem", f"{cert}.key"]
             p = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
             self.canned[tls] = (p, p.stdout.readline().strip())

@@ -44,6 +44,12 @@ def stamp(seconds):
     return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(seconds))
 
 
+def self_signed(cert, key, name="localhost", *more, kind=("ec", "-pkeyopt", "ec_paramgen_curve:P-256")):
+    """A certificate and its key; more: of `openssl req`."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, *(more or ["-nodes"]), "-subj", f"/CN={name}", "-days", "2",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True, timeout=60)
+
+
 class Authority:
     def __init__(self, folder, name="Test CA"):
         self.dir = folder

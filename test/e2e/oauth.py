@@ -12,6 +12,8 @@ import threading
 import time
 import urllib.parse
 
+from ca import self_signed
+
 ISSUER = "https://id.site.example"
 AUDIENCE = "imap.site.example"
 SCOPE = "mail"
@@ -103,9 +105,7 @@ class Endpoint:
 
     def __init__(self, folder, names="IP:127.0.0.1"):
         self.cert, key = os.path.join(folder, "endpoint.pem"), os.path.join(folder, "endpoint.key")
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                        "-subj", "/CN=endpoint", "-addext", f"subjectAltName={names}", "-keyout", key, "-out", self.cert],
-                       check=True, capture_output=True)
+        self_signed(self.cert, key, "endpoint", "-nodes", "-addext", f"subjectAltName={names}")
         os.chmod(self.cert, 0o644)
         self.tokens = {}  # what is said of each; others are not active
         self.asked = []  # (headers, form) of each request
@@ -145,6 +145,13 @@ class Endpoint:
         self.gate.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+def faults(server, block):
+    """What `config check` finds in a database of tokens."""
+    server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {block} }}\n")
+    done = server.cli("config", "check", ok=False)
+    return done.stdout + done.stderr
 
 
 def mutt(server, folder, user, *lines):

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from ca import self_signed
 from peer import connect
 from server import TURNSTONE, give, wait_for
 
@@ -186,9 +187,7 @@ def test_status_stop_and_socket_mode(server):
 
 
 def make_certificate(server, name):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                    "-subj", f"/CN={name}", "-days", "2", "-keyout", os.path.join(server.dir, "key.pem"),
-                    "-out", os.path.join(server.dir, "cert.pem")], check=True, capture_output=True)
+    self_signed(server.dir + "/cert.pem", server.dir + "/key.pem", name)
     for name in ("key.pem", "cert.pem"):  # a reload reads them as the server's user
         give(os.path.join(server.dir, name))
 

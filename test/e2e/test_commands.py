@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from ca import self_signed
 from imap import plain
 from server import TOP, TURNSTONE, give, wait_for
 
@@ -654,9 +655,7 @@ def test_the_hook_of_the_document(server):
     env = {"PATH": server.dir + ":" + os.environ["PATH"], "TURNSTONE_CONFIG": server.conf, "RENEWED_LINEAGE": live}
 
     def renew():
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-subj", "/CN=localhost", "-days", "2", "-keyout", live + "/privkey.pem", "-out",
-                        live + "/fullchain.pem"], check=True, capture_output=True)
+        self_signed(live + "/fullchain.pem", live + "/privkey.pem")
         return subprocess.run(["sh", "-c", hook], env=env, capture_output=True, text=True, timeout=60, check=False)
 
     server.write(f"server.user = nobody\ntls {{ certificate = {etc}/cert.pem; key = {etc}/key.pem }}\n")

@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from ca import self_signed
 from imap import Imap
 from lmtp import Lmtp
 from server import SANDBOX, SANITIZED, TURNSTONE, give
@@ -41,21 +42,16 @@ def put(server, name, text, mode=0o644):
     return path
 
 
-CURVE = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
-
-
-def make_pair(folder, name, *options, kind=CURVE):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", *kind, *options,
-                    "-subj", "/CN=x", "-days", "2", "-keyout", os.path.join(folder, name + ".key"),
-                    "-out", os.path.join(folder, name + ".pem")], check=True, capture_output=True)
+def make_pair(folder, name, *options, **more):
+    self_signed(f"{folder}/{name}.pem", f"{folder}/{name}.key", "x", *options, **more)
 
 
 @pytest.fixture(scope="module", name="pairs")
 def fixture_pairs(tmp_path_factory):
     """Certificates and keys, made once."""
     folder = str(tmp_path_factory.mktemp("pairs"))
-    make_pair(folder, "a", "-nodes")
-    make_pair(folder, "b", "-nodes")
+    make_pair(folder, "a")
+    make_pair(folder, "b")
     make_pair(folder, "locked", "-passout", "pass:x")
     make_pair(folder, "weak", "-nodes", kind=["rsa:1024"])
     with open(folder + "/a.pem", encoding="ascii") as f:

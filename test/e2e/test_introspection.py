@@ -7,7 +7,7 @@ import time
 import pytest
 
 import memory
-from oauth import ISSUER, SCOPE, Endpoint, authenticate, bearer
+from oauth import ISSUER, SCOPE, Endpoint, authenticate, bearer, faults
 from server import SANITIZED, wait_for
 
 
@@ -182,18 +182,13 @@ def test_slow_and_down(server, endpoint):
 
 
 def test_wrong_configurations(server, endpoint):
-    def faults(block):
-        server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {block} }}\n")
-        done = server.cli("config", "check", ok=False)
-        return done.stdout + done.stderr
-
     url = f'introspection = "{endpoint.url}"; '
-    assert "begins with https://" in faults(f'introspection = "{endpoint.url.replace("https", "http")}"')
-    assert "needs exactly one of the options jwks and introspection" in faults(url + f'jwks = "{endpoint.cert}"')
-    assert "client_id and client_secret_file must be set together" in faults(url + "client_id = me")
-    assert "cannot be combined with client_id" in faults(
+    assert "begins with https://" in faults(server, f'introspection = "{endpoint.url.replace("https", "http")}"')
+    assert "needs exactly one of the options jwks and introspection" in faults(server, url + f'jwks = "{endpoint.cert}"')
+    assert "client_id and client_secret_file must be set together" in faults(server, url + "client_id = me")
+    assert "cannot be combined with client_id" in faults(server, 
         url + f'client_id = me; client_secret_file = "{endpoint.cert}"; bearer_file = "{endpoint.cert}"')
-    assert "is only for jwks" in faults(url + "algorithms = RS256")
+    assert "is only for jwks" in faults(server, url + "algorithms = RS256")
     server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {url} }}\n")
     server.cli("config", "check")
 

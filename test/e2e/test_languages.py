@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from conftest import SANDBOX, SANITIZED, TOP
+from server import SANDBOX, SANITIZED, TOP
 
 POT = os.path.join(TOP, "po", "turnstone.pot")
 

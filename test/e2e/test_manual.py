@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from ca import self_signed
 from server import TURNSTONE
 
 PAGES = os.path.join(os.path.dirname(TURNSTONE), "src", "cli")
@@ -117,9 +118,7 @@ def test_the_example_of_a_configuration_has_no_fault(tmp_path):
         page = f.read()
     text = page.split(".Sh EXAMPLES\n")[1].split(".Bd -literal")[1].split("\n", 1)[1].split(".Ed\n")[0]
     text = text.replace("\\&", "").replace("\\-", "-").replace("\\e", "\\")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
-                    "/CN=example.org", "-days", "30", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"],
-                   capture_output=True, timeout=60, check=True)
+    self_signed(tmp_path / "cert.pem", tmp_path / "key.pem", "example.org")
     assert "/etc/turnstone/" in text and "/var/lib/turnstone" in text
     conf = tmp_path / "turnstone.conf"
     conf.write_text(text.replace("/etc/turnstone/", f"{tmp_path}/").replace("/var/lib/turnstone", f"{tmp_path}/data"))

@@ -11,7 +11,7 @@ import pytest
 
 import memory
 from node import imapflow
-from oauth import AUDIENCE, ISSUER, SCOPE, Issuer, authenticate, bearer, mutt, xoauth2
+from oauth import AUDIENCE, ISSUER, SCOPE, Issuer, authenticate, bearer, faults, mutt, xoauth2
 from server import SANITIZED, wait_for
 from test_service import make_pair
 
@@ -333,20 +333,15 @@ def test_hosts_and_ends(server, issuer):
 
 
 def test_wrong_configurations(server, issuer):
-    def faults(block):
-        server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {block} }}\n")
-        done = server.cli("config", "check", ok=False)
-        return done.stdout + done.stderr
-
     key = f'jwks = "{issuer.file}"; '
-    assert "type = oauth needs exactly one of the options jwks and introspection" in faults(f'issuer = "{ISSUER}"')
-    assert "jwks: jwks needs the option issuer" in faults(key + "audience = a")
-    assert "jwks: jwks needs the option audience" in faults(key + f'issuer = "{ISSUER}"')
+    assert "type = oauth needs exactly one of the options jwks and introspection" in faults(server, f'issuer = "{ISSUER}"')
+    assert "jwks: jwks needs the option issuer" in faults(server, key + "audience = a")
+    assert "jwks: jwks needs the option audience" in faults(server, key + f'issuer = "{ISSUER}"')
     good = key + f'issuer = "{ISSUER}"; audience = a; '
-    assert "algorithms: none: there is no such algorithm; there are RS256" in faults(good + "algorithms = none")
-    assert "a scope has printable characters" in faults(good + 'token_scope = "a b"')
-    assert "begins with https://" in faults(good + 'openid_configuration = "http://x"')
-    assert "file: is not for type = oauth" in faults(good + f'file = "{issuer.file}"')
+    assert "algorithms: none: there is no such algorithm; there are RS256" in faults(server, good + "algorithms = none")
+    assert "a scope has printable characters" in faults(server, good + 'token_scope = "a b"')
+    assert "begins with https://" in faults(server, good + 'openid_configuration = "http://x"')
+    assert "file: is not for type = oauth" in faults(server, good + f'file = "{issuer.file}"')
     server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {good} }}\n")
     server.cli("config", "check")
     with open(issuer.file, "w", encoding="ascii") as f:

@@ -138,7 +138,7 @@ class Wild:
             'ID ("name" "stress")', "FOO", "", " ", "FETCH", f"FETCH {numbers} (((((", "LOGIN a b", "UNAUTHENTICATE",
             f"APPEND {box} {{{len(message)}+}}\r\n".encode() + message,
             f"APPEND {box} (\\Seen) {{{len(message)}+}}\r\n".encode() + message,
-            f"APPEND {box} {{99999999+}}\r\nshort", f"LOGIN x {{5+}}\r\n\0\0\0\0\0", "IDLE\r\nDONE", "IDLE\r\nNOT",
+            f"APPEND {box} {{99999999+}}\r\nshort", "LOGIN x {5+}\r\n\0\0\0\0\0", "IDLE\r\nDONE", "IDLE\r\nNOT",
             "CAPABILITY\r\nx NOOP" * r.choice([1, 300]),
         ])
 
