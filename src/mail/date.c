@@ -203,7 +203,7 @@ read_date(struct str value, struct date *d)
 }
 
 static void
-put_date(const struct date *d, struct mail_date *date_r)
+fill_date(const struct date *d, struct mail_date *date_r)
 {
 	date_r->day = mail_days_of(d->year, d->month, d->day);
 	date_r->zone = d->zone;
@@ -218,7 +218,7 @@ mail_date_parse(struct str value, struct mail_date *date_r)
 
 	if (!read_date(value, &d) || !valid_time(&d))
 		return false;
-	put_date(&d, date_r);
+	fill_date(&d, date_r);
 	return true;
 }
 
@@ -231,6 +231,6 @@ mail_date_sent(struct str value, struct mail_date *date_r)
 		return false;
 	if (!valid_time(&d))
 		d.hour = d.minute = d.second = d.zone = 0;
-	put_date(&d, date_r);
+	fill_date(&d, date_r);
 	return true;
 }

@@ -12,46 +12,6 @@
 #define CUT_IDS (1u << 15) /* in c->want: the row has some of the references */
 #define FROM_STATE (1u << STORE_COLUMN_DATE | 1u << STORE_COLUMN_ARRIVAL | 1u << STORE_COLUMN_SIZE)
 
-bool
-columns_enough(struct store_columns *c)
-{
-	return c->enough != NULL && c->enough(c->arg);
-}
-
-static uint64_t
-held(const struct store_columns *c)
-{
-	uint64_t n = c->base + c->refs.cap;
-
-	for (enum store_column col = 0; columns_is_text(col); col++)
-		n += texts_held(&c->text[col]);
-	return n;
-}
-
-bool
-columns_room(struct store_columns *c, uint64_t more)
-{
-	c->needs = held(c) + more;
-	if (c->needs > c->room)
-		return false;
-	c->needs -= more;
-	return true;
-}
-
-void
-columns_take(struct store_columns *c, uint64_t bytes)
-{
-	c->base += bytes;
-	c->needs = held(c);
-}
-
-void
-columns_give(struct store_columns *c, uint64_t bytes)
-{
-	c->base -= bytes;
-	c->needs = held(c);
-}
-
 static bool
 wants(const struct store_columns *c, enum store_column column)
 {
@@ -391,7 +351,7 @@ fill_block(struct store_columns *c)
 static bool
 within_column(const struct store_columns *c)
 {
-	return held(c) <= c->room + PIECE;
+	return columns_held(c) <= c->room + PIECE;
 }
 
 static enum store_columns_state

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORE_READ_COLUMNS_INT_H
 #define STORE_READ_COLUMNS_INT_H
-/* Filling columns (columns.c, columns_texts.c), then making ranks of them (columns_rank.c). */
+/* Filling columns (columns.c, columns_texts.c), then making ranks of them (columns_rank.c), in the
+ * room that they are given (columns_room.c). */
 #include "store/disk/compact.h"
 #include "store/read/read_int.h"
 
@@ -111,10 +112,14 @@ columns_is_text(enum store_column column)
 	return column < (enum store_column)MAIL_SORTS;
 }
 
+/* ---- columns_room.c ---- */
+
 /* Has it to stop? */
 bool columns_enough(struct store_columns *c);
 /* May it take so much more?  False: STORE_COLUMNS_ROOM. */
 bool columns_room(struct store_columns *c, uint64_t more);
+/* Bytes. */
+uint64_t columns_held(const struct store_columns *c);
 /* What arrays take for good, or no more. */
 void columns_take(struct store_columns *c, uint64_t bytes);
 void columns_give(struct store_columns *c, uint64_t bytes);

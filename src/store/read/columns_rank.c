@@ -12,7 +12,8 @@
 #define ELEMENTS 16384u /* of a piece */
 
 static int
-compare(const struct store_columns *c, const struct entry_by_head *x, const struct entry_by_head *y)
+compare_entries(
+    const struct store_columns *c, const struct entry_by_head *x, const struct entry_by_head *y)
 {
 	if (x->head != y->head)
 		return x->head < y->head ? -1 : 1;
@@ -28,7 +29,7 @@ sort_run(const struct store_columns *c, struct entry_by_head *a, size_t n)
 		struct entry_by_head e = a[i];
 		size_t j = i;
 
-		for (; j > 0 && compare(c, &e, &a[j - 1]) < 0; j--)
+		for (; j > 0 && compare_entries(c, &e, &a[j - 1]) < 0; j--)
 			a[j] = a[j - 1];
 		a[j] = e;
 	}
@@ -51,14 +52,15 @@ merge_some(struct store_columns *c, size_t max)
 		s->left = s->out = s->at;
 		s->right = mid;
 		s->merging = true;
-		if (mid >= end || compare(c, &s->a[mid - 1], &s->a[mid]) <= 0) {
+		if (mid >= end || compare_entries(c, &s->a[mid - 1], &s->a[mid]) <= 0) {
 			memcpy(s->b + s->at, s->a + s->at, (end - s->at) * sizeof *s->a);
 			s->out = end;
 		}
 	}
 	for (; s->out < end && max > 0; max--) {
-		bool right = s->left == mid ||
-		             (s->right < end && compare(c, &s->a[s->right], &s->a[s->left]) < 0);
+		bool right =
+		    s->left == mid ||
+		    (s->right < end && compare_entries(c, &s->a[s->right], &s->a[s->left]) < 0);
 
 		s->b[s->out++] = right ? s->a[s->right++] : s->a[s->left++];
 	}
@@ -281,7 +283,7 @@ put_order(const struct store_columns *c, uint32_t *rank)
 	uint32_t last = 0;
 
 	for (size_t i = 0; i < c->count; i++) {
-		if (i > 0 && compare(c, &a[i - 1], &a[i]) != 0)
+		if (i > 0 && compare_entries(c, &a[i - 1], &a[i]) != 0)
 			last++;
 		rank[a[i].i] = last;
 	}

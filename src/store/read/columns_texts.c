@@ -55,7 +55,7 @@ columns_cap(const struct buf *b, size_t more)
 }
 
 static uint64_t
-bytes_of(size_t cap, size_t slots, size_t pool)
+array_bytes(size_t cap, size_t slots, size_t pool)
 {
 	return cap * sizeof(struct text) + slots * sizeof(uint32_t) + pool;
 }
@@ -63,13 +63,13 @@ bytes_of(size_t cap, size_t slots, size_t pool)
 uint64_t
 texts_held(const struct texts *t)
 {
-	return bytes_of(t->cap, t->slots, t->pool.cap);
+	return array_bytes(t->cap, t->slots, t->pool.cap);
 }
 
 uint64_t
 texts_growth(const struct texts *t, size_t more)
 {
-	return bytes_of(cap_for(t, more), slots_for(t, more),
+	return array_bytes(cap_for(t, more), slots_for(t, more),
 	           columns_cap(&t->pool, more * (COMPACT_CUT + 8))) -
 	       texts_held(t);
 }
@@ -118,7 +118,7 @@ texts_grow(struct texts *t, size_t more)
 }
 
 static bool
-is_same(const struct texts *t, size_t i, const struct compact_cell *cell)
+is_the_text(const struct texts *t, size_t i, const struct compact_cell *cell)
 {
 	return t->one[i].cut == cell->cut && str_eq(texts_key(t, i), cell->key) &&
 	       (!cell->cut || texts_hash(t, i) == cell->hash);
@@ -131,7 +131,7 @@ texts_put(struct texts *t, const struct compact_cell *cell, size_t message)
 	struct text *one;
 
 	for (; t->slot[at] != 0; at = (at + 1) & (t->slots - 1))
-		if (is_same(t, t->slot[at] - 1, cell))
+		if (is_the_text(t, t->slot[at] - 1, cell))
 			return t->slot[at] - 1;
 	one = &t->one[t->n++];
 	*one = (struct text){.off = (uint32_t)t->pool.n,

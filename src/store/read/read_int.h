@@ -7,7 +7,7 @@
  *   account_look.c  an account's list and properties, names of all accounts
  *   mailbox_look.c  a mailbox's counters, sets, windows of messages
  *   summaries.c     summaries, from disk
- *   columns.c, columns_texts.c, columns_rank.c  numbers by which messages are sorted and threaded
+ *   columns.c, columns_*.c  numbers by which messages are sorted and threaded
  *   blob.c          bytes of messages, server-wide records
  *   mark.c          marks and totals, without loading anything
  *   object.c        object ids
