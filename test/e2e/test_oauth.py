@@ -332,6 +332,30 @@ def test_hosts_and_ends(server, issuer):
     wait_for(lambda: 'how="token expired"' in server.log())
 
 
+def test_proxyauth(server, issuer):
+    """A token's owner whom only the issuer knows acts by PROXYAUTH; each of these logins ends with the token."""
+    server.write(database(issuer, "token_users = any; user_claim = email; end_with_token = yes; leeway = 0s") +
+                 'grant robot { who = "robot@site.example"; for = "*" }\n')
+    server.start()
+    for name in ("anna", "bo"):
+        server.add(name, "blue sea")
+    client = server.client(tls=True)
+    token = issuer.token("x", email="robot@site.example", email_verified=True)
+    assert authenticate(client, bearer(token))[0].startswith("OK ")
+    for user in ("anna", "bo", "robot@site.example", "anna"):
+        client.ok(f"PROXYAUTH {user}")
+        client.ok("STATUS INBOX (MESSAGES)")
+    client.no("PROXYAUTH nobody@site.example", "AUTHORIZATIONFAILED")
+    client.close()
+    client = server.client(tls=True)
+    token = issuer.token("x", email="robot@site.example", email_verified=True, exp=int(time.time()) + 10)
+    assert authenticate(client, bearer(token))[0].startswith("OK ")
+    client.ok("PROXYAUTH anna")
+    assert client.read_response().startswith(b"* BYE [EXPIRED] ")
+    client.close()
+    wait_for(lambda: 'user=anna authcid=robot@site.example' in server.log() and 'how="token expired"' in server.log())
+
+
 def test_wrong_configurations(server, issuer):
     key = f'jwks = "{issuer.file}"; '
     assert "type = oauth needs exactly one of the options jwks and introspection" in faults(server, f'issuer = "{ISSUER}"')
