@@ -6,9 +6,7 @@ import pytest
 
 from demo import Demo
 from server import SANDBOX, SANITIZED, Site
-from server import BUILD, TOP, TURNSTONE, give  # noqa: F401
 
-Server = Site
 os.environ.pop("TURNSTONE_CONFIG", None)
 os.environ["TURNSTONE_WATCH_BLOCKING"] = "1"  # a server aborts when a loop of it may block
 

@@ -5,7 +5,6 @@ import shutil
 import ssl
 import subprocess
 
-from imap import plain  # noqa: F401
 from server import SANDBOX, SANDBOX_USER, TOP, Site, ended, wait_for
 
 SHUT_IN = ["--as", SANDBOX_USER] if SANDBOX else []
@@ -71,7 +70,3 @@ class Demo(Site):
 
     def context(self):
         return ssl.create_default_context(cafile=self.ca)
-
-
-def Client(site, tls=False):  # pylint: disable=invalid-name
-    return site.client(tls)

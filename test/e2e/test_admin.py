@@ -10,10 +10,6 @@ from imap import plain
 from peer import connect
 
 
-def asked(server, *args, **more):
-    return server.asked(*args, **more)
-
-
 RUNNING = pytest.mark.parametrize("running", [False, True], ids=["stopped", "running"])
 
 

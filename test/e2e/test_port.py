@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from server import BUILD, TURNSTONE, Site
+from server import Site
 
 FEW = "store.max_keywords = 16; store.max_mailboxes = 16;\n"
 LONG = bool(os.environ.get("TURNSTONE_LONG"))
@@ -44,16 +44,10 @@ class Files(Site):
     def told(self, *args, code=0):
         return json.loads(self.run(*args, "--json", code=code))
 
-    port = told
-
     def export(self, user, name):
         path = os.path.join(self.dir, name)
         self.told("export", "maildir", path, "--user", user)
         return path
-
-
-Site = Files  # pylint: disable=invalid-name
-PROGRAM = TURNSTONE
 
 
 @pytest.fixture(name="site")

@@ -18,10 +18,6 @@ from peer import connect
 from server import SANITIZED, status_of, wait_for
 
 
-def Site(server):  # pylint: disable=invalid-name
-    return server
-
-
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 BOX = pytest.mark.skipif(SANITIZED, reason="a sanitizer needs what the sandbox takes away")
 PASSWORD = "blue sea"
