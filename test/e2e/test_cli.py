@@ -29,7 +29,7 @@ def test_wrong_usage(args):
 
 @pytest.mark.parametrize("args, says", [(("help",), "usage: turnstone COMMAND"), (("--help",), "usage: turnstone COMMAND"),
                                         (("help", "serve"), "turnstone serve [OPTIONS]"),
-                                        (("help", "user"), "  user add         make a user"),
+                                        (("help", "user"), "  user add         add a user"),
                                         (("help", "user", "add"), "turnstone user add NAME [OPTIONS]"),
                                         (("user", "add", "--help"), "turnstone user add NAME [OPTIONS]")])
 def test_help(args, says):

@@ -214,7 +214,7 @@ def test_mail_of_an_earlier_user(server, running):
         server.start()
     server.cli("user", "delete", "anna")
     done = server.add("Anna", "red")
-    assert f"warning: mail of an earlier anna is there and is theirs now: {count} mailboxes, 0 mess" in done.stderr
+    assert f"warning: mail of an earlier anna still exists and is now theirs: {count} mailboxes, 0 mess" in done.stderr
     assert "turnstone user delete anna --purge" in done.stderr and done.stdout == ""
     server.cli("user", "delete", "anna")
     assert "there is no user anna" in server.cli("user", "delete", "anna", ok=False).stderr
@@ -252,7 +252,7 @@ def test_a_name_that_is_none_is_named(server, running):
     if running:
         server.start()
     for args, name, says in [(("alias", "add", "a b", "anna"), "a b", "an alias is local"),
-                             (("alias", "add", "x", "anna", "a b"), "a b", "what an alias stands for"),
+                             (("alias", "add", "x", "anna", "a b"), "a b", "the target of an alias"),
                              (("alias", "add", "x", "anna", "@b"), "@b", "an alias stands for users, not for a domain"),
                              (("alias", "add", "@", "anna"), "@", "an alias is local"),
                              (("alias", "remove", "a b"), "a b", "an alias is local"),
@@ -469,7 +469,7 @@ def test_status_is_for_people(server):
     server.edit("free_space = 1M", "free_space = 16T")
     server.start()
     assert re.search(r"the disk is full: [\d.]+ \wiB free, 16\.0 TiB to be left free \(store\.free_space\); "
-                     r"no messages are taken until there is room for [\d.]+ TiB more\n", server.cli("status").stdout)
+                     r"no messages are accepted until there is room for [\d.]+ TiB more\n", server.cli("status").stdout)
     with open(os.path.join(server.dir, "in.mbox"), "w", encoding="ascii") as f:
         f.write("From a@b.example Mon Nov 23 12:00:00 2026\nSubject: x\n\ny\n")
     done = server.cli("import", "mbox", os.path.join(server.dir, "in.mbox"), "--user", "anna", ok=False)
@@ -633,7 +633,7 @@ def test_domain_help_wants_a_domain(server, name):
     assert err.startswith(f"turnstone domain-help: '{name}': ") and len(err.splitlines()) == 1
     assert f"'{name}'" in domain_help(server, "good.example", "--host", name, code=2)
     assert f"'{name}'" in domain_help(server, "good.example", "--mx", name, code=2)
-    assert "no IP address" in domain_help(server, "good.example", "--address", "1.2.3", code=2)
+    assert "not an IP address" in domain_help(server, "good.example", "--address", "1.2.3", code=2)
 
 
 # ---- a certificate that is renewed ----

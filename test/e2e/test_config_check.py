@@ -106,7 +106,7 @@ REFUSED = [
     ("listener a {{ port = 0\n address = \"ff02::1\" }}", 2, "address: ff02::1: is a multicast or broadcast address"),
     ("listener a {{ path = {dir}/s\n address = nowhere }}", 2, "address: nowhere: is not a numeric address"),
     ("listener a {{ path = /proc/s }}", 1, "listener a: path: the folder /proc: belongs to the kernel and cannot hold files"),
-    ("listener a {{ path = \"~/s\" }}", 1, "listener a: path: must be a whole path, since ~ stands for nobody's folder"),
+    ("listener a {{ path = \"~/s\" }}", 1, "listener a: path: must be a full path: ~ is not expanded here"),
     ("listener a {{ port = 4143 }}\nlistener b {{\n address = 127.0.0.1\n port = 4143 }}", 4,
      "listener b: port: port 4143 is already taken by {dir}/t.conf:2: listener a: port"),
     ("listener a {{ port = 4143; address = 127.0.0.1 }}\nmetrics {{ port = 4143 }}", 2,
@@ -148,7 +148,7 @@ REFUSED = [
     ("tls {{ certificate = {dir}/a.pem\n key = {dir}/text }}", 2, "tls.key: {dir}/text holds no private key (PEM)"),
     ("tls {{ certificate = {dir}/a.pem\n key = {dir}/b.key }}", 2,
      "tls.key: the private key in {dir}/b.key does not belong to the certificate in {dir}/a.pem"),
-    ("tls {{ certificate = {dir}/locked.pem\n key = {dir}/locked.key }}", 2, "{dir}/locked.key has a passphrase"),
+    ("tls {{ certificate = {dir}/locked.pem\n key = {dir}/locked.key }}", 2, "{dir}/locked.key is encrypted with a passphrase"),
     ("tls.key = {dir}/a.key", 1, "tls.key: needs tls.certificate"),
     ("tls.ciphers = nonsense", 1, "tls.ciphers: TLS ciphers nonsense: "),
     ("tls.client_ca = {dir}/text", 1, "tls.client_ca: {dir}/text holds no certificate (PEM)"),
@@ -160,8 +160,8 @@ REFUSED = [
     ("certificate_map m {{ user = anna; subject = nonsense }}", 1, "certificate_map m: subject: "),
     # mechanisms
     ("mechanisms = [LOGIN,\n PLIAN]", 2, "mechanisms: PLIAN: there is no such mechanism; did you mean PLAIN?"),
-    ("auth.sasl_mechanisms = [PLAIN]", 1, "auth.sasl_mechanisms: PLAIN: is built in"),
-    ("auth.sasl_mechanisms = [CRAM-MD5]\nmechanisms = CRAM-MD5", 1, "CRAM-MD5: needs passwords in clear"),
+    ("auth.sasl_mechanisms = [PLAIN]", 1, "auth.sasl_mechanisms: PLAIN: is built in;"),
+    ("auth.sasl_mechanisms = [CRAM-MD5]\nmechanisms = CRAM-MD5", 1, "CRAM-MD5: needs plaintext passwords"),
     ("auth.sasl_mechanisms = [X-NONE]\nmechanisms = X-NONE", 1, "X-NONE: is not installed"),
     # options that contradict
     ("limits.out_high = 16K\nlimits.out_low = 32K", 2, "limits.out_low: limits.out_low must not be above limits.out_high"
@@ -186,8 +186,8 @@ REFUSED = [
     ("server.control = {dir}/" + 120 * "x", 1, "server.control: the path of a socket must be shorter than 108 bytes"),
     ("server.control = /proc/c.sock", 1, "server.control: /proc: belongs to the kernel and cannot hold files"),
     ("server.pid_file = /sys/pid", 1, "server.pid_file: /sys: belongs to the kernel and cannot hold files"),
-    ("server.pid_file = \"~/pid\"", 1, "server.pid_file: must be a whole path, since ~"),
-    ("tls.client_ca = \"~anna/ca.pem\"", 1, "tls.client_ca: must be a whole path, since ~"),
+    ("server.pid_file = \"~/pid\"", 1, "server.pid_file: must be a full path: ~"),
+    ("tls.client_ca = \"~anna/ca.pem\"", 1, "tls.client_ca: must be a full path: ~"),
     ("server.control = {dir}/folder", 1, "server.control: {dir}/folder already exists and is not a socket"),
     ("server.control = {dir}/text", 1, "server.control: {dir}/text already exists and is not a socket"),
     ("server.pid_file = {dir}/none/pid", 1, "server.pid_file: {dir}/none: No such file or directory"),
@@ -251,7 +251,7 @@ REFUSED = [
          ("filter = \"(uid=%n))\"", "filter: (uid=%n)): is not a filter such as (uid=%n)"),
          ("filter = \"(objectClass=*)\"", "filter: needs %u or %n"),
          ("disabled_filter = \"(|(a=b)\"", "disabled_filter: (|(a=b): is not a filter"),
-         ("disabled_filter = \"(uid=%n)\"", "disabled_filter: takes no %u"),
+         ("disabled_filter = \"(uid=%n)\"", "disabled_filter: does not take %u"),
          ("name_attribute = \"a b\"", "name_attribute: a b: is not the name of an attribute"),
          ("domains = \"@x\"", "domains: @x: is not a domain name"),
          ("ca_file = {dir}/text", "ca_file: {dir}/text holds no certificate (PEM)"),
@@ -261,13 +261,13 @@ REFUSED = [
 ] + [
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; base = \"dc=x\"\n uri = \"" + uri + "\" }}", 3, "uri: " + uri + ": " + says)
     for uri, says in [("ldap://", "the host is missing"), ("ldapi://", "the socket is missing"), ("ldap://x:99999", "the port"),
-                      ("ldap://x/dc=y", "nothing stands behind the host"),
-                      ("ldap://x?y", "nothing stands behind the host"), ("ldaps://x:636/?y", "nothing stands behind the host"),
+                      ("ldap://x/dc=y", "nothing may follow the host"),
+                      ("ldap://x?y", "nothing may follow the host"), ("ldaps://x:636/?y", "nothing may follow the host"),
                       ("ldap://x ldap://y", "is more than one URI")]
 ] + [
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = nonsense }}", 3, "base: nonsense: is not a DN"),
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"; filter = \"(a=b)\"\n dn = \"cn=admin\" }}", 3, "dn: needs %u or %n"),
-    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = \"dc=%d\" }}", 3, "base: takes no %u"),
+    ("auth.databases = [store, d]\ndatabase d {{ type = ldap; uri = \"ldap://x\"\n base = \"dc=%d\" }}", 3, "base: does not take %u"),
     ("auth.databases = [store, d]\ndatabase d {{ type = ldap; base = \"dc=x\"\n uri = [] }}", 3, "uri: must not be empty"),
     ("auth.databases = [store, d]\ndatabase d {{ type = passwd\n file = \"\" }}", 3, "file: must not be empty"),
     ("auth.databases = [store, d]\ndatabase d {{ type = pam\n service = .. }}", 3, "service: is a name, not a path"),
@@ -283,7 +283,7 @@ REFUSED = [
     ("auth.password_cost = 99", 1, "auth.password_cost: the cost of yescrypt is 1 to 9, not 99"),
     ("grant g {{ who = a; for = b\n until = tomorrow }}", 2, "2027-01-01T12:30Z, not \"tomorrow\""),
     ("auth.databases = [d]\ndatabase d {{ type = oauth; introspection = \"https://x/\" }}", 1,
-     "auth.databases: d: it takes tokens of users whom another database knows"),
+     "auth.databases: d: it accepts tokens only for users that another database knows"),
 ]
 
 
@@ -330,7 +330,7 @@ TOGETHER = [
     ("auth.databases = [store, l, p, o]\ndatabase l {{ type = ldap; uri = \"http://x\"; base = x }}\n"
      "database p {{ type = passwd; file = {dir}/text }}\ndatabase o {{ type = oauth; jwks = {dir}/jwks }}\n"
      "auth.group_file = {dir}/groups",
-     {2: ["uri: http://x: must begin", "base: x: is not a DN"], 3: ["file: {dir}/text: line 1: ", "file: {dir}/text: not one line"],
+     {2: ["uri: http://x: must begin", "base: x: is not a DN"], 3: ["file: {dir}/text: line 1: ", "file: {dir}/text: no line"],
       4: ["jwks needs the option issuer", "jwks needs the option audience", "jwks: {dir}/jwks: "], 5: ["{dir}/groups:1: must be"]}),
     ("tls.client_ca = {dir}/text\ntls.client_crl = {dir}/text",
      {1: ["holds no certificate"], 2: ["holds no list of revoked certificates"]}),
@@ -381,10 +381,10 @@ IDLE = [
     ("database d {{ type = passwd; file = {dir}/some }}", 1, "database d: auth.databases does not name it"),
     ("auth.databases = [store, d]\ndatabase d {{ type = passwd; file = {dir}/some }}", 2, "database d: file: {dir}/some: line 2"),
     ("auth.databases = [store, d]\ndatabase d {{ type = pam; service = no-such-service }}", 2,
-     "database d: service: there is no /etc/pam.d/no-such-service: PAM goes by its service `other`"),
+     "database d: service: there is no /etc/pam.d/no-such-service: PAM uses its service `other`"),
     ("auth.databases = [store,\n d, e]\ndatabase d {{ type = pam; users = any; username = \"%u\"; confdir = {dir}/folder; service = x }}\n"
      "database e {{ type = passwd; file = {dir}/some }}", 2, "auth.databases: d: it knows everybody"),
-    ("mechanisms = [PLAIN,\n OAUTHBEARER]", 2, "mechanisms: OAUTHBEARER: no database of auth.databases takes tokens"),
+    ("mechanisms = [PLAIN,\n OAUTHBEARER]", 2, "mechanisms: OAUTHBEARER: no database in auth.databases accepts tokens"),
     ("mechanisms = [PLAIN, EXTERNAL]", 1, "mechanisms: EXTERNAL: no listener asks clients for a certificate"),
     ("certificate c {{ certificate = {dir}/a.pem; key = {dir}/a.key\n names = [x, y.example] }}", 2,
      "certificate c: names: y.example: the certificate in {dir}/a.pem is for other names"),
@@ -393,13 +393,13 @@ IDLE = [
      "hide_capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
     ("hide h {{ capabilities = [IDLE,\n UNSELEKT]; for = anna }}", 2,
      "hide h: capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
-    ("timeouts.failed_login = 20s", 1, "timeouts.failed_login: timeouts.failed_login_max is less"),
+    ("timeouts.failed_login = 20s", 1, "timeouts.failed_login: timeouts.failed_login_max is lower"),
     ("tls.ciphers = \"HIGH:GOOD:!RC4\"", 1, "tls.ciphers: GOOD: OpenSSL has no such cipher"),
     ("tls.ciphers = \"HIGH:!aNUL:!aNULL\"", 1, "tls.ciphers: !aNUL: OpenSSL has no such cipher"),
     ("tls.ciphers = \"HIGH:-NULLL\"", 1, "tls.ciphers: -NULLL: OpenSSL has no such cipher"),
     ("mechanisms = [PLAIN, SCRAM-SHA-256,\n plain]", 2, "mechanisms: plain: is listed already"),
     ("metrics.address = nonsense", 1, "metrics.address: nonsense is not a numeric address"),
-    ("hide_capabilities = [IDLE,\n imap4rev1]", 2, "hide_capabilities: imap4rev1: clients that do not see it go away"),
+    ("hide_capabilities = [IDLE,\n imap4rev1]", 2, "hide_capabilities: imap4rev1: clients that do not see it disconnect"),
 ] + [
     ("auth.databases = [store, d]\ndatabase d {{ type = passwd; file = {dir}/cut }}", 2,
      f"database d: file: {{dir}}/cut: line {line}: the hash is cut off or damaged") for line in (1, 3, 4)
@@ -425,9 +425,9 @@ def test_what_does_nothing(files, more, line, says):
 def test_ports_that_say_how_to_begin(files, port, tls):
     write(files, f"listener a {{{{ address = 127.0.0.1\n port = {port}\n tls = {tls} }}}}")
     checked = run(files, "config", "check")
-    assert f"warning: {files.conf}:4: listener a: tls: clients begin " in checked.stderr, checked
+    assert f"warning: {files.conf}:4: listener a: tls: clients start " in checked.stderr, checked
     write(files, f"listener a {{{{ address = 127.0.0.1; port = {port}; protocol = lmtp; tls = {tls} }}}}")
-    assert "clients begin" not in run(files, "config", "check").stderr
+    assert "clients start" not in run(files, "config", "check").stderr
 
 
 def test_forms_of_a_line(files):
@@ -467,7 +467,7 @@ def test_reload_says_the_same(files):
                          "listener c {{ port = 99 }}\n")
     reloaded = run(files, "reload")
     assert reloaded.returncode == 1 and "nothing was changed" in reloaded.stderr
-    for says in ("3: mechanisms: PLIAN: ", "4: tls.certificate: ", "6: listener c: port: port 99 is taken"):
+    for says in ("3: mechanisms: PLIAN: ", "4: tls.certificate: ", "6: listener c: port: port 99 is already taken"):
         assert f"{files.conf}:{says}" in reloaded.stderr, reloaded.stderr
 
 
@@ -524,7 +524,7 @@ def test_reload_names_a_new_listener_once(files):
     write(files, QUIET + "listener more {{ address = 127.0.0.1; port = 0 }}")
     assert run(files, "reload").stdout.endswith("these take effect only after a restart:\nlistener more: is new\n")
     write(files, "listener more {{ address = 127.0.0.1; port = 0 }}")
-    assert run(files, "reload").stdout.endswith("restart only:\nlistener q: is gone\nlistener more: is new\n")
+    assert run(files, "reload").stdout.endswith("only after a restart:\nlistener q: is gone\nlistener more: is new\n")
 
 
 def test_reload_with_a_first_helper(files):
@@ -533,7 +533,7 @@ def test_reload_with_a_first_helper(files):
     write(files, QUIET + "\nauth.databases = [store, d]\ndatabase d {{ type = pam; users = any }}")
     reloaded = run(files, "reload")
     assert reloaded.returncode == 1
-    assert f"{files.conf}:4: auth.databases: the first database that is asked outside" in reloaded.stderr
+    assert f"{files.conf}:4: auth.databases: adding the first external database" in reloaded.stderr
 
 
 # ---- the pid file ----
@@ -918,7 +918,7 @@ def test_data_in_a_home_folder(files):
     with open(files.conf, "w", encoding="utf-8") as f:
         f.write('server.data = "~/mail"\n' + QUIET.format())
     line = checked_lines(files)[0]
-    assert line.startswith("1: server.data: must be a whole path, since ~"), line
+    assert line.startswith("1: server.data: must be a full path: ~"), line
     assert not os.path.exists(files.dir + "/~")
 
 

@@ -124,11 +124,11 @@ def test_a_weak_hash_is_renewed_at_a_login(server):
     for scheme, cost, want in (("argon2id", 8, "argon2id"), ("yescrypt", 1, "argon2id"), ("argon2id", 12, "argon2id")):
         configure(server, f"auth.password_scheme = {scheme}; auth.password_cost = {cost}\n")
         server.cli("reload")
-        before = server.log().count("has a new hash")
+        before = server.log().count("was rehashed")
         assert answer(server, "anna", "wrong") == FAILED
         assert answer(server, "anna", "blue sea") == "OK"
         if scheme == "argon2id":
-            wait_for(lambda n=before: server.log().count("has a new hash") == n + 1)
+            wait_for(lambda n=before: server.log().count("was rehashed") == n + 1)
         assert kind() == want
         assert answer(server, "anna", "blue sea") == "OK"
         session.ok("NOOP")
@@ -177,15 +177,15 @@ def test_a_passwd_file_changes(server):
     log = server.log()
     assert "line 7: no colon after the name" in log
     assert "line 8: an unknown scheme" in log
-    assert "line 9: {PLAIN} is taken only where" in log
+    assert "line 9: {PLAIN} is accepted only if" in log
     # A file that cannot be read changes nothing; neither by itself nor at a reload.
     os.unlink(staff)
-    wait_for(lambda: "what was read before stays in force" in server.log())
+    wait_for(lambda: "what was read earlier stays in force" in server.log())
     assert answer(server, "anna", "new") == "OK"
     assert "cannot read" in server.cli("reload", ok=False).stderr
     assert answer(server, "anna", "new") == "OK"
     write(staff, "\0\1\2 no such file\n")
-    wait_for(lambda: "not one line is a user's" in server.log())
+    wait_for(lambda: "no line defines a user" in server.log())
     assert answer(server, "bo", "two") == "OK"
     lines["cara"] = hash_of(server, "three")
     before = put()
@@ -229,7 +229,7 @@ def test_faults_of_the_configuration(server):
             ("database dir { type = ldap }", "type = ldap needs the option uri"),
             ("database dir { type = ldap; uri = \"http://x\" }", "uri: http://x: must begin with ldap://"),
             ("database dir { type = ldap; uri = \"ldap://x\"; bind_dn = \"cn=x\" }", "bind_dn: bind_dn and"),
-            ("database dir { type = ldap; uri = \"ldap://x\"; dn = \"uid=%n\"; base = b }", "dn: goes without base"),
+            ("database dir { type = ldap; uri = \"ldap://x\"; dn = \"uid=%n\"; base = b }", "dn: cannot be combined with base"),
             ("database dir { type = ldap; uri = \"ldap://x\"; tls = off }", "tls: must be"),
     ):
         configure(server, text)
@@ -393,7 +393,7 @@ def test_the_helper_is_started_anew_and_ends_with_the_server(server):
     os.kill(network, signal.SIGKILL)
     wait_for(lambda: server.status()["auth_helper_network_pid"] not in (str(network), "0"))
     assert server.status()["auth_helper_restarts"] == "1"
-    wait_for(lambda: "ended by signal 9: it is started anew" in server.log())
+    wait_for(lambda: "killed by signal 9: it is restarted" in server.log())
     assert answer(server, "anna", "secret") == "OK"
     # Without the supervisor nothing can be asked; the store's users come in.
     supervisor = int(old["auth_helper_pid"])

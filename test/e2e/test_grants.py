@@ -70,7 +70,7 @@ def test_nobody_acts_without_a_grant(server):
     users(server)
     assert not may(server, "gateway", "alice")
     verdict, reasons = explained(server, "gateway", "alice")
-    assert verdict["why"] == "no grant fits" and reasons == {}
+    assert verdict["why"] == "no grant matches" and reasons == {}
     client = server.login("gateway", "gold")
     assert b"UNAUTHENTICATE" not in b"".join(client.ok("CAPABILITY"))
     verdict, _ = explained(server, "alice", "alice")
@@ -123,7 +123,7 @@ def test_each_rule_and_what_it_refuses(server, options, good, bad, reason):
         assert not may(server, *bad)
         where = ["--from", bad[2]] if len(bad) > 2 else []
         verdict, reasons = explained(server, *bad[:2], *where)
-        assert verdict["why"] == "no grant fits" and reasons == {name: reason}
+        assert verdict["why"] == "no grant matches" and reasons == {name: reason}
 
 
 def test_unix_socket_is_an_address(server):
@@ -227,7 +227,7 @@ def test_add_list_remove(server, running):
     (["x", "--for", "y", "--mailboxes", ""], "mailboxes: must be names"),
     (["x", "--for", "y", "--name", "a/b"], "name: the name of a grant"),
     (["x"], "--for is needed"),
-    (["x", "--for", "y", "--read-only", "--rights", "lr"], "--read-only stands for"),
+    (["x", "--for", "y", "--read-only", "--rights", "lr"], "--read-only means"),
     (["x", "--for", "y", "--rights", ""], "--rights needs letters"),
 ])
 def test_add_says_what_is_wrong(server, options, text):
@@ -350,7 +350,7 @@ def test_reload_ends_what_it_takes_away(server, how):
 
 def test_of_the_configuration_is_not_removed_by_command(server):
     users(server, BLOCK.format(more=""))
-    assert "one of the configuration" in server.cli("grant", "remove", "voice", ok=False).stderr
+    assert "is in the configuration" in server.cli("grant", "remove", "voice", ok=False).stderr
     assert "exists already" in server.cli("grant", "add", "a", "--for", "b", "--name", "voice", ok=False).stderr
     assert may(server, "gateway", "alice")
 

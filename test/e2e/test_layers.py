@@ -349,8 +349,8 @@ def test_strengths(server):
     client.close()
 
 
-@pytest.mark.parametrize("name, text", [("X-NOT-THERE", "not installed"), ("CRAM-MD5", "passwords in clear"),
-                                        ("ANONYMOUS", "proves nothing"), ("PLAIN", "built in")])
+@pytest.mark.parametrize("name, text", [("X-NOT-THERE", "not installed"), ("CRAM-MD5", "plaintext passwords"),
+                                        ("ANONYMOUS", "authenticates nobody"), ("PLAIN", "built in")])
 def test_configuration_faults(server, name, text):
     server.write(f"auth.sasl_mechanisms = [{name}]\n")
     done = server.cli("config", "check", ok=False)

@@ -98,7 +98,7 @@ def test_tokens_that_are_not(site, issuer):
         "of tomorrow": issuer.token("anna", iat=now + 86400),
         "for another service": issuer.token("anna", aud="files.site.example"),
         "for none": issuer.token("anna", aud=None),
-        "of another issuer": issuer.token("anna", iss=ISSUER + ".evil.example"),
+        "from another issuer": issuer.token("anna", iss=ISSUER + ".evil.example"),
         "for reading news only": issuer.token("anna", scope="openid news"),
         "of nobody": issuer.token("nobody"),
         "without a user": issuer.token("anna", sub=None),
@@ -125,7 +125,7 @@ def test_tokens_that_are_not(site, issuer):
     wait_for(lambda: site.log().count("login failed") >= 2 * len(bad))
     for why in ("it has expired", "it is for another audience", "it is from another issuer", "its scope is insufficient",
                 "its signature is invalid", "its kid matches no known key", "its algorithm is not accepted",
-                "the token's user is unknown here", "it names no user", "it is no JWT"):
+                "the token's user is unknown here", "it names no user", "it is not a JWT"):
         assert f'why="{why}"' in site.log(), why
 
 
@@ -227,7 +227,7 @@ def test_keys_change(site, issuer):
     with open(issuer.file + ".new", "w", encoding="ascii") as f:
         f.write('{"keys": [')
     os.rename(issuer.file + ".new", issuer.file)
-    wait_for(lambda: "what was read before stays in force" in site.log())
+    wait_for(lambda: "what was read earlier stays in force" in site.log())
     assert authenticate(client, bearer(old))[0].startswith("OK ")
     client.ok("UNAUTHENTICATE")
     assert "jwks.json: not JSON" in site.cli("reload", ok=False).stdout + site.cli("reload", ok=False).stderr
@@ -363,7 +363,7 @@ def test_wrong_configurations(server, issuer):
     assert "jwks: jwks needs the option audience" in faults(server, key + f'issuer = "{ISSUER}"')
     good = key + f'issuer = "{ISSUER}"; audience = a; '
     assert "algorithms: none: there is no such algorithm; there are RS256" in faults(server, good + "algorithms = none")
-    assert "a scope has printable characters" in faults(server, good + 'token_scope = "a b"')
+    assert "a scope has only printable characters" in faults(server, good + 'token_scope = "a b"')
     assert "begins with https://" in faults(server, good + 'openid_configuration = "http://x"')
     assert "file: is not for type = oauth" in faults(server, good + f'file = "{issuer.file}"')
     server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {good} }}\n")

@@ -357,7 +357,7 @@ def test_nothing_dropped(site, tmp_path):
     assert done["left_out"] == 2 + 13 + 2 + 1
     for text in ("c: a flag that dovecot-keywords does not list", "X: not a Maildir flag", ":1,x: not Maildir flags",
                  "dovecot-keywords, line 2:", "dovecot-keywords, line 3:", "dovecot-uidlist, line 1:",
-                 "dovecot-uidlist: 3 more such lines", ".NotOne: no folder of a Maildir",
+                 "dovecot-uidlist: 3 more such lines", ".NotOne: not a Maildir folder",
                  "plain: a folder of mail without a dot", ".OnlyNew/dovecot-uidlist: a symbolic link"):
         assert text in site.err, text
     done = site.told("import", "maildir", root, "--user", "bob", "--fs-layout", code=3)

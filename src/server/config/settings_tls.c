@@ -508,7 +508,7 @@ check_doubled(const struct conf *conf, const struct shown *first, const struct s
 
 	conf_blame_block(conf, blocks.p[first->block].settings, &where);
 	if (conf_blame_item(conf, blocks.p[second->block].settings, "names", second->item, faults))
-		buf_printf(faults, ": is named already, by %s\n", buf_cstr(&where));
+		buf_printf(faults, ": is listed already, by %s\n", buf_cstr(&where));
 	buf_fini(&where);
 }
 
