@@ -12,13 +12,16 @@
  * after the checksum was found right.
  *
  * Account 0, the store itself
- *   0^8 'B' blob:8 account:8       -> nothing: a holder.  Several accounts have the blob, and this
- * is one of them; a blob without any holder is of one account 0^8 'C' blob:8 account:8       ->
- * nothing: a claim.  The holder was put before the account's first reference: it may be that none
- * came 0^8 'D' account:8              -> nothing: the account's contents are to be removed 0^8 'I'
- * -> ids: next account:8, next blob:8, next intent:8. What is in use is below; raised ahead of use
- *   0^8 'M' intent:8               -> target account:8: a COPY or MOVE between accounts under way,
- *                                  cross.c
+ *   0^8 'B' blob:8 account:8       -> nothing: a holder.  Several accounts have the blob, and
+ *                                  this is one of them; a blob without any holder is of one
+ *                                  account
+ *   0^8 'C' blob:8 account:8       -> nothing: a claim.  The holder was put before the
+ *                                  account's first reference: it may be that none came
+ *   0^8 'D' account:8              -> nothing: the account's contents are to be removed
+ *   0^8 'I'                        -> ids: next account:8, next blob:8, next intent:8.  What is
+ *                                  in use is below; raised ahead of use
+ *   0^8 'M' intent:8               -> target account:8: a COPY or MOVE between accounts under
+ *                                  way, change_cross.c
  *   0^8 'N' name                   -> account:8
  *   0^8 'R' key                    -> a server-wide record's value
  *   0^8 'U'                        -> the store's own id: 16 random bytes
@@ -28,22 +31,32 @@
  * Account n.  A batch of it touches these only, one of account 0 those above (doc/store.md)
  *   n:8 'B' blob:8 mailbox:4 uid:4 -> nothing: a message refers to the blob
  *   n:8 'M' intent:8               -> source account:8 mailbox:4 and pairs of uid:varint
- * blob:varint: a MOVE from there has its messages here, cross.c n:8 'P' mailbox:4 modseq:8     ->
- * what a deleted mailbox held (modseq 0, no value), or an expunge left (pairs of uid:varint
- * blob:varint), or a COPY that failed (the highest bit, first UID), is to be removed n:8 'Q' blob:8
- * mailbox:4 uid:4 -> this reference went away, look whether the account has others, else free the
- * blob.  "s": the summary under that UID goes with this row.  Nothing: it is gone, and the UID may
- * be another message's n:8 'S' mailbox:4 uid:8        -> pairs of uid:varint blob:varint: what a
- * COPY has put under UIDs that are not yet messages, copy.c; the key has the first n:8 'T' -> a
- * RENAME of which not all rows are written, rename.c: old and new name (vstr), first new
- * uidvalidity:4, set of the mailboxes that get one, in the order of their ids n:8 'T' 1 ->
- * mailbox:4: those up to it are written n:8 'a'                        -> next mailbox:4, last
- * uidvalidity:4, created:8, name n:8 'c' mailbox:4              -> counters: messages:4 unseen:4
- * deleted:4 recent:4 recent mark:4 uidnext:4 size:8 deleted size:8 modseq:8 n:8 'm' mailbox:4 ->
- * info: uidvalidity:4 use:4 created:8, name n:8 'p' mailbox:4 name         -> a property's value;
- * mailbox 0: of the account n:8 's' name                   -> nothing: subscribed n:8 't' name ->
- * uidvalidity:4 of the last mailbox that had this name. Name empty: the highest of those that were
- * forgotten n:8 'x' mailbox:4 'H'          -> index header: snapshot:8 expunge floor:8, keywords as
+ *                                  blob:varint: a MOVE from there has its messages here,
+ *                                  change_cross.c
+ *   n:8 'P' mailbox:4 modseq:8     -> what a deleted mailbox held (modseq 0, no value), or an
+ *                                  expunge left (pairs of uid:varint blob:varint), or a COPY
+ *                                  that failed (the highest bit, first UID), is to be removed
+ *   n:8 'Q' blob:8 mailbox:4 uid:4 -> this reference went away, look whether the account has
+ *                                  others, else free the blob.  "s": the summary under that UID
+ *                                  goes with this row.  Nothing: it is gone, and the UID may be
+ *                                  another message's
+ *   n:8 'S' mailbox:4 uid:8        -> pairs of uid:varint blob:varint: what a COPY has put
+ *                                  under UIDs that are not yet messages, change_copy.c; the key
+ *                                  has the first
+ *   n:8 'T'                        -> a RENAME of which not all rows are written,
+ *                                  change_rename_many.c: old and new name (vstr), first new
+ *                                  uidvalidity:4, set of the mailboxes that get one, in the
+ *                                  order of their ids
+ *   n:8 'T' 1                      -> mailbox:4: those up to it are written
+ *   n:8 'a'                        -> next mailbox:4, last uidvalidity:4, created:8, name
+ *   n:8 'c' mailbox:4              -> counters: messages:4 unseen:4 deleted:4 recent:4 recent
+ *                                  mark:4 uidnext:4 size:8 deleted size:8 modseq:8
+ *   n:8 'm' mailbox:4              -> info: uidvalidity:4 use:4 created:8, name
+ *   n:8 'p' mailbox:4 name         -> a property's value; mailbox 0: of the account
+ *   n:8 's' name                   -> nothing: subscribed
+ *   n:8 't' name                   -> uidvalidity:4 of the last mailbox that had this name.
+ *                                  Name empty: the highest of those that were forgotten
+ *   n:8 'x' mailbox:4 'H'          -> index header: snapshot:8 expunge floor:8, keywords as
  *                                  count:varint then (flag:varint, length:varint, name)
  *   n:8 'x' mailbox:4 'C' column:1 block:4 -> a column for sorting and threading, of the messages
  *                                  of an index block, see compact.h

@@ -477,9 +477,9 @@ background_start(struct store *store)
 	bg->ids = bg->dropped = bg->intents = bg->scan_files = bg->sweep = true;
 	if (store->opt.lanes == 0)
 		return;
+	bg->running = true;
 	if (pthread_create(&bg->thread, NULL, background_thread, store) != 0)
 		TS_WRONG("the background thread cannot be started");
-	bg->running = true;
 }
 
 void
