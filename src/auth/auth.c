@@ -300,7 +300,8 @@ try_caches(struct auth *auth, const struct auth_request *req, struct auth_login 
 		if (!vouched)
 			return AUTH_AGAIN;
 		who = (struct auth_facts){.flags = 0};
-		login->vouched = login->authcid_vouched = true;
+		login->authcid_vouched = true;
+		login->vouched = is_self(login);
 	}
 	if ((who.flags & AUTH_USER_DISABLED) != 0 || !is_proven(auth, req, login, &who))
 		return AUTH_AGAIN;
@@ -436,10 +437,12 @@ take_found_name(struct auth_login *login, const struct auth_user *who)
 {
 	if (str_eq(who->name, buf_as_str(&login->authcid)))
 		return;
-	if (is_self(login))
+	if (is_self(login)) {
 		rename_to(&login->user, who->name);
+		login->vouched = true;
+	}
 	rename_to(&login->authcid, who->name);
-	login->vouched = login->authcid_vouched = true;
+	login->authcid_vouched = true;
 }
 
 /* Does what proved authcid vouch for it, so that no database has to know it? */
@@ -461,7 +464,8 @@ check_named(struct auth *auth, const struct auth_request *req, const struct auth
 	    auth, buf_as_str(&login->authcid), req->may_wait, arena, &who, &chain);
 
 	*vouched_r = err == TS_NOT_FOUND && vouches(req, token);
-	login->vouched = login->authcid_vouched = *vouched_r;
+	login->authcid_vouched = *vouched_r;
+	login->vouched = *vouched_r && is_self(login);
 	if (*vouched_r)
 		who = (struct auth_user){.name = buf_as_str(&login->authcid)};
 	else if (err == TS_NOT_FOUND) {

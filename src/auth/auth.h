@@ -75,9 +75,9 @@ struct auth_login {
 	struct auth_grant *grant; /* by which they act for the user; NULL: as themselves */
 	bool acts_for_others;     /* an admin in the sense of `unauthenticate = admins`; hangs on
 	                             authcid */
-	bool vouched; /* a name is in no database as it stands here: a token vouches for it, or a
+	bool vouched; /* user is in no database as it stands here: a token vouches for it, or a
 	                 database calls somebody else so */
-	bool authcid_vouched; /* the same of authcid alone */
+	bool authcid_vouched; /* the same of authcid */
 	bool server_admin;    /* server rights (--admin), hangs on the user acted as itself only */
 	uint64_t generation;  /* of the users, grants and databases this was decided on */
 	int64_t ends; /* the login ends then, by the wall clock, with its token; 0: it does not */

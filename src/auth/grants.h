@@ -69,7 +69,7 @@ bool auth_names_include(struct auth *auth, const struct auth_names *names, struc
 struct auth_session { /* a login that is open */
 	struct str authcid, user;
 	const struct auth_grant *grant; /* NULL: they act as themselves */
-	bool vouched;                   /* as in struct auth_login */
+	bool vouched, authcid_vouched;  /* as in struct auth_login */
 };
 
 /*

@@ -54,12 +54,12 @@ facts_of(
 }
 
 static enum ts_err
-look_at_user(struct auth *auth, struct str name, struct str other, const struct auth_session *s,
-    bool may_wait, struct auth_facts *facts_r, const char **why_r)
+look_at_user(struct auth *auth, struct str name, struct str other, bool vouched, bool may_wait,
+    struct auth_facts *facts_r, const char **why_r)
 {
 	enum ts_err err = facts_of(auth, name, other, may_wait, facts_r);
 
-	if (err == TS_NOT_FOUND && s->vouched) {
+	if (err == TS_NOT_FOUND && vouched) {
 		*facts_r = (struct auth_facts){.flags = 0};
 		return TS_OK;
 	}
@@ -79,12 +79,14 @@ auth_recheck(struct auth *auth, const struct auth_session *s, bool may_wait, con
 	if (s->grant != NULL)
 		err = look_at_grant(auth, s, why_r);
 	if (err == TS_OK)
-		err = look_at_user(auth, s->authcid, s->user, s, may_wait, &who, why_r);
+		err = look_at_user(
+		    auth, s->authcid, s->user, s->authcid_vouched, may_wait, &who, why_r);
 	if (err == TS_OK && s->grant != NULL && s->grant->source == AUTH_GRANT_USER &&
 	    !who.acts_for_asked)
 		err = deny(why_r, auth_grant_withdrawn);
 	/* Also when the one could not be asked about: the other may be gone. */
 	if (err != TS_DENIED && !str_eq(s->authcid, s->user))
-		err_other = look_at_user(auth, s->user, STR_NONE, s, may_wait, &other, why_r);
+		err_other =
+		    look_at_user(auth, s->user, STR_NONE, s->vouched, may_wait, &other, why_r);
 	return err == TS_OK || err_other == TS_DENIED ? err_other : err;
 }

@@ -83,7 +83,8 @@ note_conn(struct server_recheck *r, struct imap_conn *conn)
 	e.session = (struct auth_session){.authcid = arena_str(r->arena, login->authcid),
 	    .user = arena_str(r->arena, login->user),
 	    .grant = e.grant,
-	    .vouched = login->vouched};
+	    .vouched = login->vouched,
+	    .authcid_vouched = login->authcid_vouched};
 	buf_put(&r->entries, &e, sizeof(e));
 }
 

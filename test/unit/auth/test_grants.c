@@ -125,7 +125,11 @@ static const char *
 recheck_as(struct world *w, struct str authcid, struct str user, bool vouched,
     const struct auth_grant *grant)
 {
-	struct auth_session session = {authcid, user, grant, vouched};
+	struct auth_session session = {.authcid = authcid,
+	    .user = user,
+	    .grant = grant,
+	    .vouched = vouched && str_eq(authcid, user),
+	    .authcid_vouched = vouched};
 	const char *why = NULL;
 	enum ts_err err = auth_recheck(w->auth, &session, false, &why);
 
@@ -138,7 +142,7 @@ static const char *
 recheck(struct world *w)
 {
 	return recheck_as(w, buf_as_str(&w->login.authcid), buf_as_str(&w->login.user),
-	    w->login.vouched, w->login.grant);
+	    w->login.authcid_vouched, w->login.grant);
 }
 
 static void

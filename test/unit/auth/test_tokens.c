@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "auth/db.h"
+#include "auth/grants.h"
 #include "auth/memory/tokens.h"
 #include "auth/users.h"
 #include "base/clock.h"
@@ -319,6 +320,106 @@ users_for_whom_an_issuer_vouches(void **state)
 	assert_int_equal(login(w, "one", "", NULL, &tried), AUTH_FAILED);
 }
 
+/* ---- what is looked at again while they are there */
+
+/* Says of "other" that they are called otherwise in truth. */
+static enum ts_err
+find_other(struct auth_db *db, struct str name, struct arena *arena, struct auth_user *user_r)
+{
+	(void)db, (void)arena;
+	if (!str_eq(name, STR("other@site.example")))
+		return TS_NOT_FOUND;
+	user_r->name = STR("true@site.example");
+	return TS_OK;
+}
+
+static void
+add_other_names(struct world *w)
+{
+	static const struct auth_db_ops ops = {
+	    .type = "test", .find = find_other, .free = free_teller};
+	struct auth_chain *chain = auth_chain_new();
+	struct teller *t = mem_zalloc(sizeof(*t));
+
+	auth_chain_add(chain, auth_db_store_new(w->auth));
+	t->db.ops = &ops;
+	auth_chain_add(chain, &t->db);
+	auth_set_chain(w->auth, chain);
+	auth_chain_unref(&chain);
+}
+
+static void
+assert_recheck(struct world *w, const struct auth_login *login, const char *want)
+{
+	const struct auth_session session = {.authcid = buf_as_str(&login->authcid),
+	    .user = buf_as_str(&login->user),
+	    .grant = login->grant,
+	    .vouched = login->vouched,
+	    .authcid_vouched = login->authcid_vouched};
+	const char *why = NULL;
+
+	assert_int_equal(
+	    auth_recheck(w->auth, &session, true, &why), want == NULL ? TS_OK : TS_DENIED);
+	if (want != NULL)
+		assert_string_equal(why, want);
+}
+
+static void
+who_is_vouched_for_vouches_for_nobody(void **state)
+{
+	struct world *w = *state;
+	struct auth_request req = {.mechanism = STR("OAUTHBEARER"),
+	    .proof = AUTH_BY_TOKEN,
+	    .authzid = STR("bo"),
+	    .secret = STR("one"),
+	    .may_wait = true};
+	const struct auth_grant_spec spec = {
+	    .name = STR("g"), .who = STR("gina"), .target = STR("bo")};
+	struct auth_grant_fault fault = {0};
+	struct auth_login got = {0};
+	struct buf made = {0};
+	const char *why;
+
+	add(w, "bo", NULL);
+	w->one->vouched = true;
+	assert_int_equal(auth_grants_add(w->auth, &spec, &made, &fault), TS_OK);
+	buf_fini(&made);
+	assert_int_equal(auth_check(w->auth, &req, &got), AUTH_OK);
+	assert_recheck(w, &got, NULL);
+	assert_int_equal(auth_try(w->auth, &req, &got), AUTH_OK);
+	assert_recheck(w, &got, NULL);
+	assert_int_equal(auth_users_delete(w->auth, STR("bo"), &why), TS_OK);
+	assert_recheck(w, &got, "This user was removed");
+	auth_login_fini(&got);
+}
+
+static void
+whose_name_is_another_vouches_for_nobody(void **state)
+{
+	struct world *w = *state;
+	struct auth_request req = {.mechanism = STR("PLAIN"),
+	    .authcid = STR("gate"),
+	    .authzid = STR("other"),
+	    .secret = STR("blue sea"),
+	    .may_wait = true};
+	struct auth_grant_spec spec = {.name = STR("g"), .who = STR("gate"), .target = STR("*")};
+	struct auth_grant_fault fault = {0};
+	struct auth_login got = {0};
+	struct buf made = {0};
+	const char *why;
+
+	add_other_names(w);
+	add(w, "gate", NULL);
+	assert_int_equal(auth_grants_add(w->auth, &spec, &made, &fault), TS_OK);
+	buf_fini(&made);
+	assert_int_equal(auth_check(w->auth, &req, &got), AUTH_OK);
+	assert_true(str_eq(buf_as_str(&got.user), STR("true@site.example")));
+	assert_recheck(w, &got, NULL);
+	assert_int_equal(auth_users_delete(w->auth, STR("gate"), &why), TS_OK);
+	assert_recheck(w, &got, "This user was removed");
+	auth_login_fini(&got);
+}
+
 int
 main(void)
 {
@@ -328,6 +429,9 @@ main(void)
 	    cmocka_unit_test_setup_teardown(each_database_has_its_own, setup, teardown),
 	    cmocka_unit_test_setup_teardown(answered_from_memory, setup, teardown),
 	    cmocka_unit_test_setup_teardown(users_for_whom_an_issuer_vouches, setup, teardown),
+	    cmocka_unit_test_setup_teardown(who_is_vouched_for_vouches_for_nobody, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+	        whose_name_is_another_vouches_for_nobody, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
