@@ -62,7 +62,7 @@ auth_free(struct auth **ap)
 	mem_free(auth);
 }
 
-/* What a user who does not exist costs. */
+/* Spends the time a real check would, so that timing does not reveal which users exist. */
 static void
 pretend(struct auth *auth, const struct auth_request *req)
 {

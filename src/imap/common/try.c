@@ -72,8 +72,8 @@ why_failed(const struct imap_try *s)
 }
 
 /*
- * The answer is held back, longer each time.  It comes at a time that is set when the client has
- * said all, however long the check took: that may hang on who there is.
+ * Delays the answer, longer each time.  The time is set when the client has sent everything,
+ * however long the check took, since that may depend on which users exist.
  */
 static enum imap_next
 hold_back(struct imap_cmd *cmd)

@@ -86,7 +86,7 @@ imap_rules_unref(struct imap_rules **rules)
 	mem_free(r);
 }
 
-/* Who is not on the list any more is followed no further. */
+/* Stops transcripts for users no longer listed. */
 static void
 end_transcripts(struct imap_loop *il)
 {

@@ -2,14 +2,13 @@
 /*
  * UNAUTHENTICATE (RFC 8437): ends the login, keeps the connection.
  *
- * There is nothing to do here but to ask for a new turn: the runner frees the
- * old one with the login, the selected mailbox, watches and secrets in it, and
- * tells the capabilities that hold then.  Freeing cannot fail, so there is no
- * NO.  Who may hangs on who authenticated (conf `unauthenticate`); for others
- * the command is neither shown nor known.
+ * All it does is ask for a new turn: the runner frees the old one with the login, the selected
+ * mailbox, watches and secrets in it, and reports the capabilities that apply afterwards.  Freeing
+ * cannot fail, so there is no NO.  Permission depends on who authenticated (conf `unauthenticate`);
+ * for anyone else the command is neither advertised nor known.
  *
- * A security layer ends behind this line and behind its OK: that is why it waits
- * for a turn of its own then.
+ * A security layer ends after this line and after its OK, so with one the command waits until the
+ * stream knows what followed the line.
  */
 #include "imap/errand.h"
 #include "net/layer.h"

@@ -89,8 +89,8 @@ imap_rights_create(const struct imap_login *login, struct str name)
 /* ---- RENAME */
 
 /*
- * Does the grant name whatever could be below?  Asked with levels that no pattern spells out, so
- * that the answer hangs on the grant alone.
+ * Does the grant cover everything that could be below?  Asked with levels that no pattern spells
+ * out, so that the answer depends on the grant alone.
  */
 static bool
 covers_below(const struct imap_login *login, struct str name)
