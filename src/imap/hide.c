@@ -230,7 +230,7 @@ static const struct conf_opt opts[] = {
 #undef AT
 
 static void
-check(const void *settings, const struct conf_report *r)
+check_whom(const void *settings, const struct conf_report *r)
 {
 	const struct imap_hide_settings *s = settings;
 	struct arena *a = arena_new(NULL, ARENA_OTHER, 256);
@@ -257,6 +257,6 @@ const struct conf_table imap_hide_conf = {
     .opts = opts,
     .n = sizeof(opts) / sizeof(*opts),
     .struct_size = sizeof(struct imap_hide_settings),
-    .check = check,
+    .check = check_whom,
     .block = true,
 };

@@ -391,6 +391,8 @@ IDLE = [
     ("certificate_map m {{ subject = \"CN=x\"; user = anna }}", 1, "certificate_map m: no listener asks clients"),
     ("hide_capabilities = [IDLE, APPENDLIMIT=1,\n UNSELEKT]", 2,
      "hide_capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
+    ("auth.gateway_separator = \"/\"\ncertificate_map m {{ subject = \"CN=x\"\n user = \"a/b\" }}", 3,
+     "certificate_map m: user: auth.gateway_separator is in the name, so this user cannot log in"),
     ("hide h {{ capabilities = [IDLE,\n UNSELEKT]; for = anna }}", 2,
      "hide h: capabilities: UNSELEKT: there is no such capability here; did you mean UNSELECT?"),
     ("timeouts.failed_login = 20s", 1, "timeouts.failed_login: timeouts.failed_login_max is lower"),

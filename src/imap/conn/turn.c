@@ -298,7 +298,7 @@ imap_login_enter(struct imap_conn *conn, struct imap_entry *entry, struct arena 
  * forget what they sent.  Two transcripts cannot be written at once.
  */
 static void
-hand_on(struct imap_conn *conn, struct imap_turn *old, struct imap_entry *entry)
+hand_over_login(struct imap_conn *conn, struct imap_turn *old, struct imap_entry *entry)
 {
 	struct imap_turn *turn = conn->turn;
 
@@ -321,6 +321,6 @@ imap_turn_next(struct imap_conn *conn, struct imap_entry *entry)
 	end_login(conn);
 	conn->turn = imap_turn_new(conn);
 	if (entry != NULL)
-		hand_on(conn, old, entry);
+		hand_over_login(conn, old, entry);
 	return old;
 }

@@ -176,7 +176,7 @@ tell_changes(struct imap_conn *conn, const struct buf *before)
 /* ---- background downloads (Apple's TN3189) */
 
 static bool
-has(struct str text, const char *word)
+mentions(struct str text, const char *word)
 {
 	struct str rest = text, w = str_of(word);
 
@@ -193,7 +193,7 @@ is_background(const struct wire_id *id)
 	struct str event = field(id, "event");
 
 	return str_has_iprefix(field(id, "name"), STR("com.apple.")) &&
-	       (has(event, "indexer") || has(event, "back-fill"));
+	       (mentions(event, "indexer") || mentions(event, "back-fill"));
 }
 
 static bool

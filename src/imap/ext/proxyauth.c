@@ -24,7 +24,7 @@ struct settings {
 };
 
 static bool
-allowed(const struct imap_conn *conn)
+may_proxy(const struct imap_conn *conn)
 {
 	const struct settings *s = imap_ext_settings(conn, &imap_ext_proxyauth);
 
@@ -72,7 +72,7 @@ cmd_proxyauth(struct imap_cmd *cmd)
 {
 	struct str user;
 
-	if (!allowed(cmd->conn))
+	if (!may_proxy(cmd->conn))
 		return cmd_bad(cmd, "Unknown command");
 	if (!wire_proxyauth_parse(&cmd->in, &user))
 		return cmd_bad_syntax(cmd);

@@ -4,6 +4,7 @@
  * Warnings, since what makes it work may come later.  See config_check.h.
  */
 #include "auth/settings/settings.h"
+#include "auth/user/separator.h"
 #include "imap/ext/list.h"
 #include "imap/hide.h"
 #include "imap/settings.h"
@@ -35,6 +36,23 @@ check_maps(const struct conf *conf, struct buf *warnings)
 		conf_blame_block(conf, blocks.p[i].settings, warnings);
 		buf_puts(warnings, ": no listener asks clients for a certificate "
 		                   "(client_certificate), so it is never looked at\n");
+	}
+}
+
+/* A certificate cannot stand for somebody who cannot log in. */
+static void
+check_mapped_names(const struct conf *conf, struct buf *warnings)
+{
+	const struct auth_settings *auth = conf_get(conf, &auth_conf);
+	struct conf_blocks blocks = conf_blocks(conf, &certificate_map_conf);
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct certificate_map_settings *s = blocks.p[i].settings;
+
+		if (auth_separator_in(auth->gateway_separator, s->user) &&
+		    conf_blame(conf, s, "user", warnings))
+			buf_puts(warnings, ": auth.gateway_separator is in the name, so this user "
+			                   "cannot log in\n");
 	}
 }
 
@@ -206,6 +224,7 @@ config_check_idle(const struct conf *conf, struct buf *warnings)
 	auth_settings_look(conf, warnings);
 	check_ports(conf, warnings);
 	check_maps(conf, warnings);
+	check_mapped_names(conf, warnings);
 	check_mechanisms(conf, warnings);
 	check_delay(conf, warnings);
 	check_hidden(conf, warnings);
