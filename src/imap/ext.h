@@ -217,10 +217,11 @@ struct imap_search_key {
 	roaring_bitmap_t *(*choose)(const struct wire_key *key, const struct imap_box *box);
 };
 
-struct imap_found { /* what a SEARCH found */
+struct imap_found { /* what a SEARCH or SORT found */
 	struct imap_cmd *cmd;
 	const struct wire_search *args;
 	const roaring_bitmap_t *uids;
+	uint32_t first, last; /* of uids, in the order in which they are told; 0: none */
 };
 /* The message's number as the client counts in this command. */
 uint32_t imap_found_number(const struct imap_found *found, uint32_t uid);

@@ -61,7 +61,8 @@ uint64_t store_columns_needs(const struct store_columns *columns);
 size_t store_columns_count(const struct store_columns *columns);
 /* Ascending. */
 const uint32_t *store_columns_uids(const struct store_columns *columns);
-/* For each of the messages: of two the lower one comes first, and equal ones are equal. */
+/* For each of the messages: of two the lower one comes first, and equal ones are equal; from 0 to
+ * the number of messages. */
 const uint32_t *store_columns_rank(const struct store_columns *columns, enum store_column column);
 /* Of STORE_COLUMN_SUBJECT: is there a base subject?  Was it that of a reply or forward? */
 bool store_columns_subject(const struct store_columns *columns, size_t i);

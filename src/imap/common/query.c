@@ -85,6 +85,7 @@ struct compiling {
 	const struct imap_box *box;
 	struct imap_query *query;
 	struct str charset; /* empty: UTF-8, and so ASCII */
+	bool holds;
 	uint64_t room;
 	size_t depth;
 	struct node *keywords;       /* asked for, by name */
@@ -315,7 +316,7 @@ look_at_flags(struct compiling *c)
 			c->flags[n->flag] = true;
 	}
 	q->all = roaring_bitmap_and(c->box->uids, store_mailbox_uids(q->mailbox));
-	if (q->root->cost != COST_SETS)
+	if (q->root->cost != COST_SETS || c->holds)
 		q->hold = store_hold_begin(q->mailbox, q->all);
 	for (unsigned f = 0; f < STORE_FLAGS_MAX && c->fault == IMAP_QUERY_OK; f++) {
 		const roaring_bitmap_t *set =
@@ -365,10 +366,10 @@ free_query(void *arg)
 
 enum imap_query_fault
 imap_query_new(struct arena *a, const struct imap_box *box, struct store *store,
-    const struct wire_search *args, uint64_t room, struct imap_query **query_r)
+    const struct wire_search *args, bool holds, uint64_t room, struct imap_query **query_r)
 {
 	struct imap_query *query = arena_new_object(a, struct imap_query);
-	struct compiling c = {.arena = a, .box = box, .query = query, .room = room};
+	struct compiling c = {.arena = a, .box = box, .query = query, .holds = holds, .room = room};
 
 	*query_r = query;
 	if (args->charset.p != NULL && !str_ieq(args->charset, STR("UTF-8")) &&
@@ -943,6 +944,12 @@ imap_query_found(struct imap_query *q, bool *failed_r)
 	q->result.yes = NULL;
 	*failed_r = q->failed;
 	return found;
+}
+
+struct store_hold *
+imap_query_hold(const struct imap_query *q)
+{
+	return q->hold;
 }
 
 bool

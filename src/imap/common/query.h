@@ -24,10 +24,13 @@ enum imap_query_fault {
 };
 
 /* In arena a, which frees what it holds beyond memory.  Keys that extensions answer for have their
- * row in key->ext.  room: bytes that it may take for sets and texts. */
+ * row in key->ext.  holds: the messages are held also where the query itself does not read them.
+ * room: bytes that it may take for sets and texts. */
 enum imap_query_fault imap_query_new(struct arena *a, const struct imap_box *box,
-    struct store *store, const struct wire_search *args, uint64_t room,
+    struct store *store, const struct wire_search *args, bool holds, uint64_t room,
     struct imap_query **query_r);
+/* Of all messages of the look; NULL: there is none. */
+struct store_hold *imap_query_hold(const struct imap_query *query);
 /* Needs neither disk, nor a walk over records, nor much time. */
 bool imap_query_is_cheap(const struct imap_query *query);
 /* BLOCKING unless cheap.  True: it is done.  False: enough(), which is asked every now and then,

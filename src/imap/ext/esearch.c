@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ESEARCH (RFC 4731; RFC 9051 section 6.4.4): what SEARCH shall return. */
+/* ESEARCH (RFC 4731; RFC 9051 section 6.4.4): what SEARCH shall return; and SORT
+ * (ESORT, RFC 5267 section 3.1), for which the lowest message is the one that comes first. */
 #include "imap/cmd.h"
 
 static void
 tell_min(const struct imap_found *found, struct wire_esearch *e)
 {
 	e->has |= WIRE_RETURN_MIN;
-	e->min = imap_found_number(found, roaring_bitmap_minimum(found->uids));
+	e->min = imap_found_number(found, found->first);
 }
 
 static void
 tell_max(const struct imap_found *found, struct wire_esearch *e)
 {
 	e->has |= WIRE_RETURN_MAX;
-	e->max = imap_found_number(found, roaring_bitmap_maximum(found->uids));
+	e->max = imap_found_number(found, found->last);
 }
 
 /* The engine prints them, a piece at a time. */

@@ -32,6 +32,8 @@
 	EXT(searchres)                                                                             \
 	EXT(within)                                                                                \
 	EXT(search)                                                                                \
+	EXT(sort)                                                                                  \
+	EXT(i18nlevel)                                                                             \
 	EXT(idle)                                                                                  \
 	EXT(id)                                                                                    \
 	EXT(savedate)                                                                              \

@@ -29,9 +29,9 @@ save_found(const struct imap_found *found)
 	}
 	set = roaring_bitmap_create();
 	if ((others & WIRE_RETURN_MIN) != 0)
-		roaring_bitmap_add(set, roaring_bitmap_minimum(found->uids));
+		roaring_bitmap_add(set, found->first);
 	if ((others & WIRE_RETURN_MAX) != 0)
-		roaring_bitmap_add(set, roaring_bitmap_maximum(found->uids));
+		roaring_bitmap_add(set, found->last);
 	save(box, set);
 }
 

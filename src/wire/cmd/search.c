@@ -274,9 +274,8 @@ read_key(struct parser *p, struct wire_key **key_r)
 	return read_named_key(p, key);
 }
 
-/* "(MIN COUNT)" */
-static bool
-read_returns(struct wire_in *in, struct wire_search *cmd)
+bool
+wire_search_read_returns(struct wire_in *in, struct wire_search *cmd)
 {
 	struct wire_params *params = &cmd->return_other;
 	size_t kept = 0;
@@ -302,29 +301,36 @@ read_returns(struct wire_in *in, struct wire_search *cmd)
 }
 
 bool
-wire_search_parse(struct wire_in *in, struct wire_search *cmd_r, wire_key_ext_f *ext, void *arg)
+wire_search_read_keys(struct wire_in *in, struct wire_search *cmd, wire_key_ext_f *ext, void *arg)
 {
-	struct parser p = {.in = in, .cmd = cmd_r, .ext = ext, .arg = arg};
+	struct parser p = {.in = in, .cmd = cmd, .ext = ext, .arg = arg};
 	struct wire_key **tail;
 
-	*cmd_r = (struct wire_search){0};
-	cmd_r->root = arena_try_object(in->arena, struct wire_key);
-	if (cmd_r->root == NULL)
+	cmd->root = arena_try_object(in->arena, struct wire_key);
+	if (cmd->root == NULL)
 		return wire_in_no_memory(in);
-	cmd_r->root->id = WIRE_KEY_AND;
-	tail = &cmd_r->root->child;
-	if (!wire_in_sp(in))
-		return false;
-	if (wire_in_try_word(in, "RETURN") && (!read_returns(in, cmd_r) || !wire_in_sp(in)))
-		return false;
-	if (wire_in_try_word(in, "CHARSET") &&
-	    (!wire_in_sp(in) || !wire_in_astring(in, &cmd_r->charset) || !wire_in_sp(in)))
-		return false;
+	cmd->root->id = WIRE_KEY_AND;
+	tail = &cmd->root->child;
 	do {
 		if (!read_child(&p, &tail))
 			return false;
 	} while (wire_in_more(in));
 	return wire_in_end(in);
+}
+
+bool
+wire_search_parse(struct wire_in *in, struct wire_search *cmd_r, wire_key_ext_f *ext, void *arg)
+{
+	*cmd_r = (struct wire_search){0};
+	if (!wire_in_sp(in))
+		return false;
+	if (wire_in_try_word(in, "RETURN") &&
+	    (!wire_search_read_returns(in, cmd_r) || !wire_in_sp(in)))
+		return false;
+	if (wire_in_try_word(in, "CHARSET") &&
+	    (!wire_in_sp(in) || !wire_in_astring(in, &cmd_r->charset) || !wire_in_sp(in)))
+		return false;
+	return wire_search_read_keys(in, cmd_r, ext, arg);
 }
 
 /* ---- printing the command */
@@ -446,8 +452,8 @@ print_key(struct printer *p, const struct wire_key *key)
 	}
 }
 
-static void
-print_returns(struct buf *b, const struct wire_search *cmd)
+void
+wire_search_print_returns(struct buf *b, const struct wire_search *cmd)
 {
 	const char *between = "(";
 
@@ -460,19 +466,26 @@ print_returns(struct buf *b, const struct wire_search *cmd)
 }
 
 void
-wire_search_print(struct buf *b, const struct wire_dialect *d, const struct wire_search *cmd,
+wire_search_print_keys(struct buf *b, const struct wire_dialect *d, const struct wire_search *cmd,
     wire_key_ext_print_f *ext, void *arg)
 {
 	struct printer p = {.b = b, .d = d, .ext = ext, .arg = arg};
 
+	buf_putc(b, ' ');
+	print_all(&p, cmd->root->child);
+}
+
+void
+wire_search_print(struct buf *b, const struct wire_dialect *d, const struct wire_search *cmd,
+    wire_key_ext_print_f *ext, void *arg)
+{
 	if (cmd->has_return)
-		print_returns(b, cmd);
+		wire_search_print_returns(b, cmd);
 	if (cmd->charset.p != NULL) {
 		buf_puts(b, " CHARSET ");
 		wire_out_astring(b, d, cmd->charset);
 	}
-	buf_putc(b, ' ');
-	print_all(&p, cmd->root->child);
+	wire_search_print_keys(b, d, cmd, ext, arg);
 }
 
 /* ---- the responses */

@@ -104,6 +104,11 @@ typedef bool wire_key_ext_f(struct wire_in *in, struct str name, struct wire_key
 /* ext may be NULL. */
 bool wire_search_parse(
     struct wire_in *in, struct wire_search *cmd_r, wire_key_ext_f *ext, void *arg);
+/* Its pieces, for commands that are kinds of SEARCH: "(MIN COUNT)" behind RETURN, with the blank
+ * before it; then the keys, from the first one to the end.  *cmd begins zeroed. */
+bool wire_search_read_returns(struct wire_in *in, struct wire_search *cmd);
+bool wire_search_read_keys(
+    struct wire_in *in, struct wire_search *cmd, wire_key_ext_f *ext, void *arg);
 
 /* Prints an extension's key with its arguments: the other way of wire_key_ext_f. */
 typedef void wire_key_ext_print_f(
@@ -111,6 +116,11 @@ typedef void wire_key_ext_print_f(
 /* ext NULL: keys of extensions have no arguments. */
 void wire_search_print(struct buf *b, const struct wire_dialect *d, const struct wire_search *cmd,
     wire_key_ext_print_f *ext, void *arg);
+
+/* The pieces, each with a blank before it. */
+void wire_search_print_returns(struct buf *b, const struct wire_search *cmd);
+void wire_search_print_keys(struct buf *b, const struct wire_dialect *d,
+    const struct wire_search *cmd, wire_key_ext_print_f *ext, void *arg);
 
 /* "* SEARCH" " 1" " 2" ... CRLF, in as many pieces as one likes. */
 void wire_out_search_begin(struct buf *b);

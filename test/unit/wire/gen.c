@@ -449,6 +449,30 @@ gen_search(struct gen *g)
 	return c;
 }
 
+struct wire_sort
+gen_sort(struct gen *g)
+{
+	struct wire_sort c = {.n = 1 + gen_below(g, 3), .search = gen_search(g)};
+
+	c.search.charset = gen_text(g);
+	c.keys = arena_array(g->a, c.n, sizeof(*c.keys));
+	for (size_t i = 0; i < c.n; i++)
+		c.keys[i] = (struct wire_sort_key){gen_atom(g), gen_one_in(g, 2)};
+	return c;
+}
+
+struct wire_thread
+gen_thread(struct gen *g)
+{
+	struct wire_thread c = {.algorithm = gen_atom(g), .search = gen_search(g)};
+
+	c.search.charset = gen_text(g);
+	c.search.has_return = false;
+	c.search.returns = 0;
+	c.search.return_other = (struct wire_params){.n = 0};
+	return c;
+}
+
 struct wire_append_message
 gen_append_message(struct gen *g)
 {

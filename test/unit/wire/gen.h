@@ -7,6 +7,7 @@
  * arena.
  */
 #include "same.h"
+#include "wire/ext/thread.h"
 
 struct gen {
 	uint64_t state; /* the seed */
@@ -35,6 +36,8 @@ struct wire_copy gen_copy(struct gen *g);
 struct wire_store gen_store(struct gen *g);
 struct wire_fetch gen_fetch(struct gen *g);
 struct wire_search gen_search(struct gen *g);
+struct wire_sort gen_sort(struct gen *g);
+struct wire_thread gen_thread(struct gen *g);
 /* Takes the keys that gen_search() makes up. */
 wire_key_ext_f gen_key_ext;
 struct wire_append_message gen_append_message(struct gen *g);

@@ -131,6 +131,41 @@ COMMAND(copy, wire_copy_print(&r->b, r->d, &x))
 COMMAND(store, wire_store_print(&r->b, &x))
 COMMAND(fetch, wire_fetch_print(&r->b, r->d, &x))
 
+static bool
+same_sort(const struct wire_sort *a, const struct wire_sort *b)
+{
+	if (a->n != b->n || !same_search(&a->search, &b->search))
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->keys[i].reverse != b->keys[i].reverse ||
+		    !str_eq(a->keys[i].name, b->keys[i].name))
+			return false;
+	return true;
+}
+
+static void
+round_sort(struct round *r)
+{
+	struct wire_sort x = gen_sort(&r->g), y;
+
+	begin_cmd(r);
+	wire_sort_print(&r->b, r->d, &x, NULL, NULL);
+	read_cmd(r);
+	CHECK(r, "sort", wire_sort_parse(&r->in, &y, gen_key_ext, NULL), same_sort(&x, &y));
+}
+
+static void
+round_thread(struct round *r)
+{
+	struct wire_thread x = gen_thread(&r->g), y;
+
+	begin_cmd(r);
+	wire_thread_print(&r->b, r->d, &x, NULL, NULL);
+	read_cmd(r);
+	CHECK(r, "thread", wire_thread_parse(&r->in, &y, gen_key_ext, NULL),
+	    str_eq(x.algorithm, y.algorithm) && same_search(&x.search, &y.search));
+}
+
 static void
 round_search(struct round *r)
 {
@@ -284,6 +319,69 @@ round_id_response(struct round *r)
 	CHECK(r, "ID", wire_in_id(&r->in, &y), same_id(&x, &y));
 }
 
+/* A tree in the order of its response: siblings come in pairs or more below a message, and a thread
+ * may have no first message. */
+static void
+print_random_thread(struct round *r, struct wire_thread_out *o, unsigned depth,
+    struct wire_thread_data *x, size_t parent)
+{
+	unsigned children = depth == 0 || gen_one_in(&r->g, 2) ? 0 : 2 + gen_below(&r->g, 2);
+	unsigned numbers = gen_below(&r->g, 4) + (children == 0);
+
+	wire_out_thread_open(o);
+	for (unsigned i = 0; i < numbers; i++) {
+		x->v[x->n++] = (struct wire_thread_message){1 + gen_below(&r->g, 999), parent};
+		parent = x->n;
+		wire_out_thread_number(o, x->v[x->n - 1].number);
+	}
+	if (numbers == 0) {
+		x->v[x->n++] = (struct wire_thread_message){0, parent};
+		parent = x->n;
+	}
+	for (unsigned i = 0; i < children; i++)
+		print_random_thread(r, o, depth - 1, x, parent);
+	wire_out_thread_close(o);
+}
+
+static bool
+same_threads(const struct wire_thread_data *a, const struct wire_thread_data *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++)
+		if (a->v[i].number != b->v[i].number || a->v[i].parent != b->v[i].parent)
+			return false;
+	return true;
+}
+
+static void
+round_thread_data(struct round *r)
+{
+	struct wire_thread_out o = {.b = &r->b};
+	struct wire_thread_message v[1000];
+	struct wire_thread_data x = {.v = v}, y;
+
+	wire_out_thread_begin(&o);
+	for (unsigned n = gen_below(&r->g, 4); n > 0; n--)
+		print_random_thread(r, &o, 3, &x, 0);
+	wire_out_thread_end(&o);
+	read_response(r, "THREAD");
+	CHECK(r, "THREAD", wire_in_thread(&r->in, &y), same_threads(&x, &y));
+}
+
+static void
+round_sort_data(struct round *r)
+{
+	struct wire_search_data x = gen_search_data(&r->g), y;
+
+	x.modseq = 0;
+	wire_out_sort_begin(&r->b);
+	wire_out_sort_add(&r->b, x.v, x.n);
+	wire_out_sort_end(&r->b);
+	read_response(r, "SORT");
+	CHECK(r, "SORT", wire_in_sort(&r->in, &y), same_search_data(&x, &y));
+}
+
 static void
 round_search_data(struct round *r)
 {
@@ -405,6 +503,8 @@ TEST(copy)
 TEST(store)
 TEST(fetch)
 TEST(search)
+TEST(sort)
+TEST(thread)
 TEST(enable)
 TEST(rename)
 TEST(expunge)
@@ -415,6 +515,8 @@ TEST(status_data)
 TEST(namespace)
 TEST(id_response)
 TEST(search_data)
+TEST(sort_data)
+TEST(thread_data)
 TEST(esearch)
 TEST(fetch_data)
 TEST(flags_line)
@@ -438,6 +540,8 @@ main(void)
 	    ROW(store),
 	    ROW(fetch),
 	    ROW(search),
+	    ROW(sort),
+	    ROW(thread),
 	    ROW(enable),
 	    ROW(rename),
 	    ROW(expunge),
@@ -448,6 +552,8 @@ main(void)
 	    ROW(namespace),
 	    ROW(id_response),
 	    ROW(search_data),
+	    ROW(sort_data),
+	    ROW(thread_data),
 	    ROW(esearch),
 	    ROW(fetch_data),
 	    ROW(flags_line),

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What SEARCH, SORT and THREAD share: see criteria.h. */
+#include "imap/common/criteria.h"
+
+#include "imap/hide.h"
+
+/* ---- replies */
+
+/* It is refused or failed. */
+static void
+tell_failed(struct imap_cmd *cmd, const struct imap_criteria *c)
+{
+	for (size_t i = 0; i < c->return_count; i++)
+		if (c->returns[i].row->failed != NULL)
+			c->returns[i].row->failed(cmd);
+}
+
+enum imap_next
+imap_criteria_refuse(
+    struct imap_cmd *cmd, const struct imap_criteria *c, const char *code, const char *text)
+{
+	tell_failed(cmd, c);
+	return cmd_no(cmd, code, text);
+}
+
+enum imap_next
+imap_criteria_no_room(struct imap_cmd *cmd, const struct imap_criteria *c)
+{
+	tell_failed(cmd, c);
+	return cmd_no_room(cmd);
+}
+
+enum imap_next
+imap_criteria_unreadable(struct imap_cmd *cmd, const struct imap_criteria *c)
+{
+	return imap_criteria_refuse(
+	    cmd, c, "SERVERBUG", N_("Some messages could not be read; the server log has details"));
+}
+
+static enum imap_next
+refuse_charset(struct imap_cmd *cmd, const struct imap_criteria *c)
+{
+	static const char *const known[] = {"US-ASCII", "UTF-8"};
+	struct buf code = {0};
+
+	wire_out_code_badcharset(&code, known, 2);
+	(void)imap_criteria_refuse(
+	    cmd, c, arena_printf(cmd->arena, "%.*s", (int)code.n, code.p), N_("Unknown charset"));
+	buf_fini(&code);
+	return IMAP_DONE;
+}
+
+enum imap_next
+imap_criteria_ok(struct imap_cmd *cmd, const struct imap_criteria *c,
+    const struct imap_found *found, const char *text)
+{
+	for (size_t i = 0; i < c->return_count; i++)
+		if (c->returns[i].row->done != NULL)
+			c->returns[i].row->done(found);
+	/* RFC 5530 section 3: it may not be told yet, and the client had better ask. */
+	if (!cmd->uid && imap_query_expunged(c->query))
+		return cmd_ok_code(cmd, STR("EXPUNGEISSUED"), text);
+	return cmd_ok(cmd, text);
+}
+
+/* ---- ESEARCH */
+
+uint32_t
+imap_found_number(const struct imap_found *found, uint32_t uid)
+{
+	return found->cmd->uid ? uid : imap_view_seq(imap_box(found->cmd->conn), uid);
+}
+
+bool
+imap_criteria_tell(
+    const struct imap_criteria *c, const struct imap_found *found, struct wire_esearch *e)
+{
+	bool none = roaring_bitmap_is_empty(found->uids), tells = c->return_count == 0;
+
+	if (tells && !none) /* IMAP4rev2, without RETURN */
+		e->has = WIRE_RETURN_ALL;
+	for (size_t i = 0; i < c->return_count; i++) {
+		const struct imap_search_return *row = c->returns[i].row;
+
+		tells |= row->tell != NULL || row->print != NULL;
+		if (row->tell != NULL && (!none || row->says_none))
+			row->tell(found, e);
+	}
+	return tells;
+}
+
+void
+imap_criteria_print(const struct imap_criteria *c, const struct imap_found *found, struct buf *out)
+{
+	bool none = roaring_bitmap_is_empty(found->uids);
+
+	for (size_t i = 0; i < c->return_count; i++) {
+		const struct imap_search_return *row = c->returns[i].row;
+
+		if (row->print != NULL && (!none || row->says_none))
+			row->print(found, c->returns[i].kept, out);
+	}
+}
+
+/* ---- parsing */
+
+bool
+imap_criteria_key(struct wire_in *in, struct str name, struct wire_key *key, void *arg)
+{
+	const struct imap_conn *conn = arg;
+	const struct imap_search_key *row =
+	    imap_shown(conn, imap_registry_search_key(&conn->server->reg, name));
+
+	key->ext = row;
+	return row != NULL && (row->parse == NULL || row->parse(in, key));
+}
+
+/* Keys that extensions answer for get their row, also those that wire has read.  False: one of them
+ * is nobody's.  Depth is bounded by the parser's limit on nesting. */
+static bool
+claim_keys(const struct imap_conn *conn, struct wire_key *key)
+{
+	for (; key != NULL; key = key->next) {
+		const struct imap_search_key *row = key->ext;
+
+		if (!claim_keys(conn, key->child))
+			return false;
+		if (wire_key_is_base(key->id))
+			continue;
+		if (row == NULL)
+			row = imap_shown(conn, imap_registry_search_key(&conn->server->reg,
+			                           str_of(wire_name_of(wire_key_names, key->id))));
+		if (row == NULL)
+			return false;
+		key->ext = row;
+		if (row->begin != NULL)
+			row->begin(key, imap_box(conn), loop_wall(conn->il->loop));
+	}
+	return true;
+}
+
+static const char *
+add_return(struct imap_cmd *cmd, struct imap_criteria *c, struct str name, struct str value)
+{
+	struct imap_returned *r = &c->returns[c->return_count];
+
+	r->row = imap_shown(cmd->conn, imap_registry_search_return(&cmd->conn->server->reg, name));
+	if (r->row == NULL)
+		return N_("Unknown SEARCH return option");
+	c->return_count++;
+	return imap_value_parse(cmd, value, r->row->parse, &r->kept);
+}
+
+/* NULL, or what is wrong with the options. */
+static const char *
+find_returns(struct imap_cmd *cmd, struct imap_criteria *c)
+{
+	const struct wire_params *others = &c->args->return_other;
+	const struct wire_name *known = wire_return_names;
+	const char *fault = NULL;
+
+	if (!c->args->has_return)
+		return NULL;
+	c->returns = arena_array(cmd->arena,
+	    others->n + (unsigned)__builtin_popcount(c->args->returns), sizeof(*c->returns));
+	for (; known->name != NULL && fault == NULL; known++)
+		if ((c->args->returns & known->id) != 0)
+			fault = add_return(cmd, c, str_of(known->name), STR_NONE);
+	for (size_t i = 0; i < others->n && fault == NULL; i++)
+		fault = add_return(cmd, c, others->v[i].name, others->v[i].value);
+	return fault;
+}
+
+/* ---- running */
+
+struct run {
+	struct imap_criteria *criteria;
+	imap_job_f *then;
+	void *state; /* of the command, for then */
+};
+
+static void
+free_found(void *arg)
+{
+	struct imap_criteria *c = arg;
+
+	if (c->found != NULL)
+		roaring_bitmap_free(c->found);
+}
+
+static bool
+should_stop(void *job)
+{
+	return imap_job_should_stop(job);
+}
+
+/* True: it is done. */
+static bool
+run_query(struct imap_criteria *c, bool (*enough)(void *arg), void *arg)
+{
+	if (c->found != NULL)
+		return true;
+	if (!imap_query_run(c->query, enough, arg))
+		return false;
+	c->found = imap_query_found(c->query, &c->failed);
+	return true;
+}
+
+static enum work_end
+run(struct imap_job *job)
+{
+	struct run *r = job->state;
+	enum work_end end;
+
+	if (!run_query(r->criteria, should_stop, job))
+		return WORK_AGAIN;
+	if (r->then == NULL || r->criteria->failed)
+		return WORK_DONE;
+	job->state = r->state;
+	end = r->then(job);
+	job->state = r;
+	return end;
+}
+
+static enum imap_next
+start_run(
+    struct imap_cmd *cmd, struct imap_criteria *c, imap_job_f *then, const struct imap_step *found)
+{
+	struct run *r = arena_new_object(cmd->arena, struct run);
+
+	if (then == NULL && imap_query_is_cheap(c->query)) {
+		(void)run_query(c, NULL, NULL);
+		return cmd_goto(cmd, found);
+	}
+	*r = (struct run){.criteria = c, .then = then, .state = cmd->state};
+	return cmd_job(cmd, WORK_LONG, run, r, found);
+}
+
+enum imap_next
+imap_criteria_start(struct imap_cmd *cmd, struct imap_criteria *c, bool parsed, imap_job_f *then,
+    const struct imap_step *found)
+{
+	const char *fault = find_returns(cmd, c);
+
+	arena_on_free(cmd->arena, free_found, c);
+	if (!parsed) {
+		if (cmd_is_attempt(cmd))
+			tell_failed(cmd, c);
+		return cmd_bad_syntax(cmd);
+	}
+	if (fault != NULL)
+		return cmd_bad(cmd, fault);
+	if (!claim_keys(cmd->conn, c->args->root))
+		return cmd_bad(cmd, "Unknown search key");
+	switch (imap_query_new(cmd->arena, imap_box(cmd->conn), cmd->conn->server->store, c->args,
+	    c->holds, cmd_room(cmd), &c->query)) {
+	case IMAP_QUERY_OK:
+		break;
+	case IMAP_QUERY_BAD_CHARSET:
+		return refuse_charset(cmd, c);
+	case IMAP_QUERY_TOO_BIG:
+		return imap_criteria_no_room(cmd, c);
+	case IMAP_QUERY_BAD_TEXT:
+		return cmd_bad(cmd, "The search text is not valid in its charset");
+	}
+	return start_run(cmd, c, then, found);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef IMAP_CRITERIA_H
+#define IMAP_CRITERIA_H
+/*
+ * What SEARCH, SORT and THREAD share: a search program with its charset, and what RETURN asks for.
+ * They differ in what they make of what was found.
+ *
+ *	parsed = wire_…_parse(&cmd->in, …, imap_criteria_key, cmd->conn)
+ *	return imap_criteria_start(cmd, c, parsed, then, &found);
+ *
+ * and the step `found` begins with
+ *
+ *	if (c->failed)
+ *		return imap_criteria_unreadable(cmd, c);
+ */
+#include "imap/common/query.h"
+#include "imap/ext.h"
+
+struct imap_criteria {
+	/* set before the start */
+	const struct wire_search *args;
+	bool holds; /* what is found is to be read, too: it is held as long as the command */
+
+	struct imap_query *query;
+	struct imap_returned { /* the options, by their extensions */
+		const struct imap_search_return *row;
+		const void *kept;
+	} * returns;
+	size_t return_count;
+	roaring_bitmap_t *found; /* UIDs; when the query was run */
+	bool failed;
+};
+
+/* For the parser: a key that an extension reads; arg is the connection. */
+bool imap_criteria_key(struct wire_in *in, struct str name, struct wire_key *key, void *arg);
+/* Checks what was parsed, runs the query, then `then` on the same thread (NULL: nothing): what it
+ * does with what was found, which may take more slices; then the step `found`, on the loop.  c is
+ * in the command's arena and begins zeroed. */
+enum imap_next imap_criteria_start(struct imap_cmd *cmd, struct imap_criteria *c, bool parsed,
+    imap_job_f *then, const struct imap_step *found);
+/* The replies: of one that is refused, and of one that has told all. */
+enum imap_next imap_criteria_refuse(
+    struct imap_cmd *cmd, const struct imap_criteria *c, const char *code, const char *text);
+enum imap_next imap_criteria_no_room(struct imap_cmd *cmd, const struct imap_criteria *c);
+enum imap_next imap_criteria_unreadable(struct imap_cmd *cmd, const struct imap_criteria *c);
+enum imap_next imap_criteria_ok(struct imap_cmd *cmd, const struct imap_criteria *c,
+    const struct imap_found *found, const char *text);
+/* The ESEARCH response begins with what the options tell, and ends with what they print.  False:
+ * there is nothing to be told, not even that nothing was found. */
+bool imap_criteria_tell(
+    const struct imap_criteria *c, const struct imap_found *found, struct wire_esearch *e);
+void imap_criteria_print(
+    const struct imap_criteria *c, const struct imap_found *found, struct buf *out);
+#endif
