@@ -93,7 +93,7 @@ next_there(struct rd *there, struct backup_property *has)
 
 /* Both are in order of names.  Removes what is too much, or puts what is missing. */
 static bool
-compare(struct putting *p, const struct backup_properties *want, bool removing)
+compare_all(struct putting *p, const struct backup_properties *want, bool removing)
 {
 	struct rd there = rd_of(buf_as_str(&p->r->properties));
 	bool exact = p->r->job->exact, ok = true;
@@ -125,8 +125,8 @@ restore_properties(
 
 	/* First what makes room for the others. */
 	if (r->job->exact && all)
-		ok = compare(&p, properties, true);
-	ok = ok && compare(&p, properties, false) && flush_properties(&p);
+		ok = compare_all(&p, properties, true);
+	ok = ok && compare_all(&p, properties, false) && flush_properties(&p);
 	buf_fini(&p.q);
 	return ok;
 }

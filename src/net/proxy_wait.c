@@ -75,7 +75,7 @@ on_time(void *arg)
 }
 
 static void
-hand_on(struct waiter *w, const struct proxy_header *h)
+pass_on(struct waiter *w, const struct proxy_header *h)
 {
 	const struct proxy_door *door = w->door;
 	struct loop *loop = w->loop;
@@ -124,7 +124,7 @@ peek_header(struct waiter *w)
 		if (h.size < w->in.n || !consume_peeked(w, h.size - w->in.n))
 			turn_away(w, "it broke");
 		else
-			hand_on(w, &h);
+			pass_on(w, &h);
 		return;
 	case PROXY_BAD:
 		turn_away(w, h.why);

@@ -225,7 +225,7 @@ take_letters(struct maildir *m)
 
 /* Gives how many there are. */
 static uint64_t
-take_properties(struct list *list, struct str rest, struct buf *out)
+read_property_lines(struct list *list, struct str rest, struct buf *out)
 {
 	struct buf name = {0}, value = {0};
 	struct str line;
@@ -259,7 +259,7 @@ maildir_properties_read(
 	size_t before = out->n;
 
 	if (maildir_list_get(m, fd, below, name, MAILDIR_LIST_MAX, &text)) {
-		uint64_t n = take_properties(&list, buf_as_str(&text), out);
+		uint64_t n = read_property_lines(&list, buf_as_str(&text), out);
 
 		if (!take && n > 0) {
 			out->n = before;

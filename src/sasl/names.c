@@ -113,7 +113,7 @@ to_lower(struct work *w)
 }
 
 static bool
-allowed(struct work *w, enum precis_class cls)
+all_in_class(struct work *w, enum precis_class cls)
 {
 	to_points(w);
 	return precis_allowed(w->points.p, w->points.n, cls);
@@ -142,8 +142,8 @@ bidi_ok(const struct points *s)
 static bool
 name_rules(struct work *w)
 {
-	if (!map_width(w) || !allowed(w, PRECIS_IDENTIFIER) || !to_lower(w) || !to_nfc(w) ||
-	    !allowed(w, PRECIS_IDENTIFIER))
+	if (!map_width(w) || !all_in_class(w, PRECIS_IDENTIFIER) || !to_lower(w) || !to_nfc(w) ||
+	    !all_in_class(w, PRECIS_IDENTIFIER))
 		return false;
 	return bidi_ok(&w->points);
 }
@@ -155,7 +155,7 @@ password_rules(struct work *w)
 	for (int32_t i = 0; i < w->a.n; i++) /* all blanks (Zs) are in the first plane */
 		if (u_charType(w->a.p[i]) == U_SPACE_SEPARATOR)
 			w->a.p[i] = ' ';
-	return to_nfc(w) && allowed(w, PRECIS_FREEFORM);
+	return to_nfc(w) && all_in_class(w, PRECIS_FREEFORM);
 }
 
 /* Applies the rules until they change nothing (RFC 8264 section 7: four times at most). */

@@ -7,7 +7,7 @@
 #include "texts/texts.h"
 
 static void
-log_lines(const struct buf *lines)
+log_faults(const struct buf *lines)
 {
 	struct str rest = buf_as_str(lines), line;
 
@@ -36,7 +36,7 @@ server_load_languages(const struct conf *conf)
 	if (s->languages.n == 0)
 		return NULL;
 	set = texts_set_load(s->languages.p, &faults, &warnings);
-	log_lines(&faults);
+	log_faults(&faults);
 	log_languages(set);
 	buf_fini(&faults);
 	buf_fini(&warnings);

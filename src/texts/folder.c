@@ -101,7 +101,7 @@ load_file(struct texts_set *set, int folder, const char *path, const char *name,
 }
 
 static int
-compare(const void *a, const void *b)
+by_language(const void *a, const void *b)
 {
 	return strcmp(
 	    ((const struct texts_language *)a)->tag, ((const struct texts_language *)b)->tag);
@@ -131,7 +131,7 @@ load_all(
 		else
 			load_file(set, dirfd(dir), path, d->d_name, faults, warnings);
 	}
-	qsort(set->v, set->n, sizeof(set->v[0]), compare);
+	qsort(set->v, set->n, sizeof(set->v[0]), by_language);
 }
 
 struct texts_set *

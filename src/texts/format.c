@@ -27,7 +27,7 @@ take_number(const char **p)
 }
 
 static bool
-put(struct conversions *c, size_t number, struct str spec)
+keep_conversion(struct conversions *c, size_t number, struct str spec)
 {
 	bool numbered = number > 0;
 
@@ -61,7 +61,7 @@ read_format(const char *p, struct conversions *c)
 			continue;
 		}
 		if (*p == '\0' || strchr("sdiuxXc", *p) == NULL ||
-		    !put(c, number, str_range(spec, p + 1)))
+		    !keep_conversion(c, number, str_range(spec, p + 1)))
 			return false;
 	}
 	return true;

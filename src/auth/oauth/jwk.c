@@ -116,7 +116,7 @@ pkey_of(const char *type, OSSL_PARAM *params)
 
 /* The bytes of a member in base64url. */
 static bool
-bytes_of(const json_t *json, const char *name, size_t max, struct buf *out)
+read_bytes(const json_t *json, const char *name, size_t max, struct buf *out)
 {
 	struct str text = auth_json_str(json, name);
 
@@ -134,7 +134,7 @@ read_rsa(const json_t *json, struct key *key)
 	BIGNUM *bn = NULL, *be = NULL;
 	OSSL_PARAM *params;
 
-	if (bytes_of(json, "n", RSA_BITS_MAX / 8, &n) && bytes_of(json, "e", 8, &e) &&
+	if (read_bytes(json, "n", RSA_BITS_MAX / 8, &n) && read_bytes(json, "e", 8, &e) &&
 	    bld != NULL) {
 		bn = BN_bin2bn((const unsigned char *)n.p, (int)n.n, NULL);
 		be = BN_bin2bn((const unsigned char *)e.p, (int)e.n, NULL);
@@ -167,7 +167,7 @@ read_ec(const json_t *json, size_t size, struct key *key)
 	char group[16];
 	OSSL_PARAM params[3];
 
-	if (bytes_of(json, "x", size, &x) && bytes_of(json, "y", size, &y) && x.n == size &&
+	if (read_bytes(json, "x", size, &x) && read_bytes(json, "y", size, &y) && x.n == size &&
 	    y.n == size) {
 		point[0] = POINT_CONVERSION_UNCOMPRESSED;
 		memcpy(point + 1, x.p, size);
@@ -192,7 +192,7 @@ read_ed(const json_t *json, struct key *key)
 	bool small = strcmp(key->curve, "Ed25519") == 0;
 	struct buf x = {0};
 
-	if (bytes_of(json, "x", 57, &x))
+	if (read_bytes(json, "x", 57, &x))
 		key->pkey = EVP_PKEY_new_raw_public_key(small ? EVP_PKEY_ED25519 : EVP_PKEY_ED448,
 		    NULL, (const unsigned char *)x.p, x.n);
 	buf_fini(&x);
@@ -204,7 +204,7 @@ read_ed(const json_t *json, struct key *key)
 static const char *
 read_secret(const json_t *json, struct key *key)
 {
-	if (!bytes_of(json, "k", SECRET_MAX, &key->secret))
+	if (!read_bytes(json, "k", SECRET_MAX, &key->secret))
 		return "an invalid secret";
 	/* RFC 7518 section 3.2: of the digest's size at least; which of them is seen later. */
 	return key->secret.n >= 32 ? NULL : "a secret of fewer than 256 bits";

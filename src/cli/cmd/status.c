@@ -44,7 +44,7 @@ number_at(struct str lines, const char *name)
 }
 
 static bool
-has(struct str lines, const char *name)
+has_figure(struct str lines, const char *name)
 {
 	return text_at(lines, name).p != NULL;
 }
@@ -145,7 +145,7 @@ static void
 put_mail(struct str lines, struct buf *out)
 {
 	label(out, "Mail");
-	if (has(lines, "mail_cut_off"))
+	if (has_figure(lines, "mail_cut_off"))
 		buf_puts(out, "more than ");
 	put_things(out, number_at(lines, "mail_messages"), "message", "messages");
 	buf_puts(out, " in ");
@@ -161,7 +161,7 @@ static void
 put_disk(struct str lines, struct buf *out)
 {
 	label(out, "Disk");
-	if (has(lines, "disk_used_cut_off"))
+	if (has_figure(lines, "disk_used_cut_off"))
 		buf_puts(out, "more than ");
 	status_bytes(number_at(lines, "disk_used_bytes"), out);
 	buf_puts(out, " used, ");

@@ -423,7 +423,7 @@ put_restarts(struct buf *block, const uint32_t *at, size_t n)
 }
 
 static void
-put_properties(struct rebuild *x, struct buf *out, uint64_t *off_r, uint64_t *size_r)
+put_table_properties(struct rebuild *x, struct buf *out, uint64_t *off_r, uint64_t *size_r)
 {
 	struct buf b = {0};
 
@@ -488,7 +488,7 @@ put_end(struct rebuild *x, struct buf *out)
 	buf_str(out, buf_as_str(&x->added));
 	x->ranges_off = kept.n > 0 ? out->n : NOT_THERE;
 	buf_str(out, buf_as_str(&kept));
-	put_properties(x, out, &off, &size);
+	put_table_properties(x, out, &off, &size);
 	put_index(x, out, &index_off, &index_size);
 	at[0] = 0;
 	put_handle(&b, off, size);
