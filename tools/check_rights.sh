@@ -11,7 +11,7 @@ if grep -nE "$finders" $(find src/imap -name '*.c' ! -path src/imap/place/rights
 	echo 'use imap/place/rights.h: what a login may is asked there' >&2
 	bad=1
 fi
-if grep -nE 'login(\([^()]*(\([^()]*\))?[^()]*\))?->account' $(find src/imap src/server src/app -name '*.[ch]' 2>/dev/null |
+if grep -nE 'login(\([^()]*(\([^()]*\))?[^()]*\))?->account' $(find src -name '*.[ch]' |
 	grep -vxE 'src/imap/(place/place|conn/turn)\.c'); then
 	echo 'use imap/place/place.h: the account is that of the place, not that of the login' >&2
 	bad=1

@@ -19,9 +19,9 @@
  * UNAUTHENTICATE is imap_turn_next() and imap_turn_free() of the old one: there is no
  * reset function and there is no field to forget.
  *
- * How a FETCH travels: the stream's data() offers bytes; imap_input() frames
- * one command, finds its row, checks state and traits, parses, and starts its
- * first step under imap_run().  A step either finishes the command (cmd_ok,
+ * How a FETCH travels: the stream's data() offers bytes; conn/input.c frames
+ * one command, finds its row, and checks state and traits; conn/run.c runs its
+ * first step, which parses the rest.  A step either finishes the command (cmd_ok,
  * cmd_no, cmd_bad), or names the next step and says what it waits for: a job
  * on a worker, a change in the store, the out queue to drain, a timer, input.
  * Steps print into the stream's out buffer; it is flushed once per loop

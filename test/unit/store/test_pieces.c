@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is done to many messages at once goes in pieces: how much one batch holds, what is there
- * when one fails or the machine does, and whose turn it is in between (src/store/copy.c). */
+ * when one fails or the machine does, and whose turn it is in between
+ * (src/store/kinds/change_copy.c, src/store/change/copier.c). */
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>

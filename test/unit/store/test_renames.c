@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RENAME of a mailbox with more below it than one batch takes: src/store/rename.c. */
+/* RENAME of a mailbox with more below it than one batch takes:
+ * src/store/kinds/change_rename_many.c. */
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
