@@ -15,9 +15,10 @@ auth_separator_fault(struct str separator)
 	if (separator.n == 0)
 		return NULL;
 	if (separator.n > 1 || separator.p[0] <= ' ' || separator.p[0] > '~')
-		return "must be one ASCII character, such as *";
+		return "must be one ASCII character, not a space: * or / for example";
 	if (is_common(separator.p[0]) || separator.p[0] == '"' || separator.p[0] == '\\')
-		return "must be none of a-z, 0-9, @ . - _ \" and \\, such as *";
+		return "must not be a letter, a digit or one of @ . - _ \" \\; "
+		       "use * or / for example";
 	return NULL;
 }
 

@@ -154,10 +154,26 @@ check_delay(const struct conf *conf, struct buf *warnings)
 		buf_puts(warnings, ": timeouts.failed_login_max is lower and takes precedence\n");
 }
 
+/* AUTH= with a mechanism that is there, or that libsasl2 is to bring. */
 static bool
-is_capability(struct str word, const char **words, size_t *n_r)
+is_mechanism(const struct conf *conf, struct str word)
 {
-	bool found = str_has_iprefix(word, STR("AUTH="));
+	const struct imap_settings *s = conf_get(conf, &imap_conf);
+	struct str name;
+
+	if (!str_has_iprefix(word, STR("AUTH=")))
+		return false;
+	name = (struct str){word.p + 5, word.n - 5};
+	for (size_t i = 0; i < s->sasl_mechanisms.n; i++)
+		if (str_ieq(s->sasl_mechanisms.items[i], name))
+			return true;
+	return sasl_mech_find(name) != NULL;
+}
+
+static bool
+is_capability(const struct conf *conf, struct str word, const char **words, size_t *n_r)
+{
+	bool found = is_mechanism(conf, word);
 
 	*n_r = 0;
 	for (size_t i = 0; i < imap_all_extensions_count; i++)
@@ -188,7 +204,7 @@ check_words(const struct conf *conf, const void *settings, const char *option,
 
 	for (size_t i = 0; i < list->n; i++) {
 		struct str word = list->items[i];
-		bool known = is_capability(word, words, &n), base = is_protocol(word);
+		bool known = is_capability(conf, word, words, &n), base = is_protocol(word);
 
 		if ((known && !base) || !conf_blame_item(conf, settings, option, i, warnings))
 			continue;
@@ -204,6 +220,20 @@ check_words(const struct conf *conf, const void *settings, const char *option,
 	}
 }
 
+/* Groups of which there are none: nothing is hidden from anybody. */
+static void
+check_hidden_groups(
+    const struct conf *conf, const struct imap_hide_settings *h, struct buf *warnings)
+{
+	const struct auth_settings *auth = conf_get(conf, &auth_conf);
+
+	for (size_t i = 0; i < h->users.n && auth->group_file.n == 0; i++)
+		if (str_has_prefix(h->users.items[i], STR("group:")) &&
+		    conf_blame_item(conf, h, "for", i, warnings))
+			buf_puts(
+			    warnings, ": there are no groups, since auth.group_file is not set\n");
+}
+
 static void
 check_hidden(const struct conf *conf, struct buf *warnings)
 {
@@ -215,6 +245,7 @@ check_hidden(const struct conf *conf, struct buf *warnings)
 		const struct imap_hide_settings *h = blocks.p[i].settings;
 
 		check_words(conf, h, "capabilities", &h->capabilities, warnings);
+		check_hidden_groups(conf, h, warnings);
 	}
 }
 
