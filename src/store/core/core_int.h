@@ -146,6 +146,7 @@ struct store {
 	pthread_mutex_t reopen_mutex;
 	pthread_mutex_t transfers; /* copies and moves between accounts that are under way */
 	struct link transfer_list;
+	uint64_t kept_off;           /* the account into which none goes now; 0: none is kept off */
 	_Atomic uint64_t generation; /* how often the engine was reopened */
 	_Atomic uint64_t evicted_at; /* clock_mono_ms */
 

@@ -69,16 +69,47 @@ transfer_under_way(struct store *store, uint64_t intent)
 }
 
 bool
-cross_comes(struct store *store, uint64_t account)
+cross_keep_off(struct store *store, uint64_t account)
 {
 	struct transfer *t;
-	bool yes = false;
+	bool comes = false;
 
 	pthread_mutex_lock(&store->transfers);
 	LIST_EACH (t, &store->transfer_list, link)
-		yes |= t->target != NULL && t->target->account->id == account;
+		comes |= t->target != NULL && t->target->account->id == account;
+	if (!comes)
+		store->kept_off = account;
 	pthread_mutex_unlock(&store->transfers);
-	return yes;
+	return !comes;
+}
+
+/* One of those that were kept off, and may go on; NULL: there is none. */
+static struct transfer *
+take_kept_off(struct store *store)
+{
+	struct transfer *t, *found = NULL;
+
+	pthread_mutex_lock(&store->transfers);
+	store->kept_off = 0;
+	LIST_EACH (t, &store->transfer_list, link)
+		if (found == NULL && t->kept_off)
+			found = t;
+	if (found != NULL)
+		found->kept_off = false;
+	pthread_mutex_unlock(&store->transfers);
+	return found;
+}
+
+void
+cross_let_in(struct store *store)
+{
+	struct transfer *t;
+
+	while ((t = take_kept_off(store)) != NULL) {
+		copier_put(&t->errand);
+		if (store->opt.lanes == 0)
+			lane_run(store->lane);
+	}
 }
 
 /* ---- records ---- */
@@ -397,6 +428,7 @@ cross_submit(struct store_change *user)
 	struct store *store = user->priv->store;
 	uint64_t intent = store_id_take(store, ID_INTENT);
 	struct transfer *t;
+	bool kept_off;
 
 	if (intent == 0) {
 		user->err = store_id_err(store);
@@ -407,9 +439,11 @@ cross_submit(struct store_change *user)
 	t->errand = (struct errand){.store = store, .run = read_and_go};
 	t->user = user;
 	t->source = store_mailbox_ref(user->source);
+	t->move = user->kind == STORE_CHANGE_MOVE;
 	pthread_mutex_lock(&store->transfers);
 	t->target = store_mailbox_ref(user->mailbox);
+	t->kept_off = kept_off = store->kept_off == t->target->account->id;
 	pthread_mutex_unlock(&store->transfers);
-	t->move = user->kind == STORE_CHANGE_MOVE;
-	copier_put(&t->errand);
+	if (!kept_off)
+		copier_put(&t->errand);
 }

@@ -20,9 +20,15 @@
 /* tombs.c, BLOCKING.  Of a store of format 1: accounts with too many lose some. */
 enum ts_err tombs_migrate(struct store *store);
 
-/* change_cross.c.  Are messages on their way into the account?  Then holders and claims of it stay;
- * the background is woken when they have come. */
-bool cross_comes(struct store *store, uint64_t account);
+/*
+ * change_cross.c.  Who takes holders and claims of an account away keeps transfers into it off,
+ * from before the look at its references until that is on disk: a transfer puts them again, and
+ * they may be there already.  One that begins meanwhile goes on when it is let in.  False: messages
+ * are on their way into the account, and what it has stays; the background is woken when they have
+ * come.  One account at a time.
+ */
+bool cross_keep_off(struct store *store, uint64_t account);
+void cross_let_in(struct store *store);
 /* cross_left.c, BLOCKING.  Finishes or undoes what a crash, or a failed flush, left. */
 enum ts_err cross_recover(struct store *store);
 #endif

@@ -170,6 +170,7 @@ struct transfer {
 	struct store_mailbox *source, *target; /* referenced; the latter NULL: of an earlier run */
 	struct store_hold *hold;
 	bool move, claimed;
+	bool kept_off; /* waits for cross_let_in() */
 	uint64_t intent;
 	struct gathered g;
 	struct store_uid_pair *pairs;

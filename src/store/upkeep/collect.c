@@ -68,6 +68,7 @@ drop_reference(struct store *store, uint64_t account, uint64_t blob, struct free
 	struct key k;
 	enum ts_err err = holders_look(store, blob, account, &h);
 
+	store_looked(store);
 	/* Where they cannot be read there may be one: such a blob stays, and does not hold up the
 	 * others. */
 	if (err != TS_OK || h.unknown)
@@ -102,10 +103,9 @@ place_of(const struct key *key)
 
 /* Somebody goes on with it who is not on disk; once nobody does, all references to come are. */
 static bool
-is_wanted(struct store *store, uint64_t account, uint64_t blob)
+is_wanted(struct store *store, uint64_t blob)
 {
-	return upload_shares(store, blob) || hold_has_blob(store, blob) ||
-	       cross_comes(store, account);
+	return upload_shares(store, blob) || hold_has_blob(store, blob);
 }
 
 static enum ts_err
@@ -119,7 +119,7 @@ judge(struct store *store, uint64_t account, struct queued *q)
 		uint64_t blob = place_of(&q->key[i]).blob;
 
 		q->verdict[i] = STAYS;
-		if (is_wanted(store, account, blob))
+		if (is_wanted(store, blob))
 			continue;
 		store_looked(store);
 		if (blob != last)
@@ -167,30 +167,41 @@ work_through(struct store *store, uint64_t account, const struct queued *q, stru
  * And behind the look at the references: the last one may have gone after holds were asked, and
  * then a hold has its message now.
  */
+static enum ts_err
+take_off_queue(struct store *store, uint64_t account, struct queued *q, size_t *done_r)
+{
+	struct freed freed = {engine_batch_new(), engine_batch_new()};
+	enum ts_err err = lanes_settle(store) ? TS_OK : TS_UNAVAILABLE;
+
+	if (err == TS_OK)
+		err = judge(store, account, q);
+	if (err == TS_OK && !lanes_settle(store))
+		err = TS_UNAVAILABLE;
+	if (err == TS_OK)
+		err = work_through(store, account, q, &freed, done_r);
+	if (err == TS_OK && engine_batch_count(freed.shared) > 0)
+		err = store_commit(store, freed.shared);
+	if (err == TS_OK && *done_r > 0)
+		err = store_commit(store, freed.own);
+	engine_batch_free(&freed.own);
+	engine_batch_free(&freed.shared);
+	return err;
+}
+
 enum ts_err
 collect_step(struct store *store, uint64_t account, bool *more_r, bool *passed_r)
 {
 	struct queued *q = mem_zalloc(sizeof *q);
-	struct freed freed = {engine_batch_new(), engine_batch_new()};
 	enum ts_err err = read_queue(store, account, q);
 	size_t done = 0;
 
-	if (err == TS_OK && q->n > 0 && !lanes_settle(store))
-		err = TS_UNAVAILABLE;
-	if (err == TS_OK)
-		err = judge(store, account, q);
-	if (err == TS_OK && q->n > 0 && !lanes_settle(store))
-		err = TS_UNAVAILABLE;
-	if (err == TS_OK)
-		err = work_through(store, account, q, &freed, &done);
-	if (err == TS_OK && engine_batch_count(freed.shared) > 0)
-		err = store_commit(store, freed.shared);
-	if (err == TS_OK && done > 0)
-		err = store_commit(store, freed.own);
+	/* While messages come into the account all stays. */
+	if (err == TS_OK && q->n > 0 && cross_keep_off(store, account)) {
+		err = take_off_queue(store, account, q, &done);
+		cross_let_in(store);
+	}
 	*more_r = err == TS_OK && done > 0 && q->n == QUEUED;
 	*passed_r = err == TS_OK && done < q->n;
-	engine_batch_free(&freed.own);
-	engine_batch_free(&freed.shared);
 	mem_free(q);
 	return err;
 }

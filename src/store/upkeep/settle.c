@@ -27,17 +27,18 @@ give_up_claim(struct store *store, uint64_t blob, uint64_t account)
 	return err;
 }
 
-enum ts_err
-claim_settle(
-    struct store *store, uint64_t blob, uint64_t account, struct engine_batch *batch, bool *wait_r)
+/* held: somebody goes on with it who is not on disk.  Asked before: once nobody does, all
+ * references to come are. */
+static enum ts_err
+settle_one(struct store *store, uint64_t blob, uint64_t account, bool held,
+    struct engine_batch *batch, bool *wait_r)
 {
-	/* First of all: once nobody holds it, all references to come are on disk. */
-	bool held = upload_shares(store, blob) || cross_comes(store, account), yes;
+	bool yes;
 	enum ts_err err = account_refers(store, account, blob, &yes);
 
-	*wait_r = false;
 	if (err != TS_OK)
 		return err;
+	store_looked(store);
 	if (yes)
 		claim_delete(batch, blob, account);
 	/* It may have come and gone already, and a command goes on reading it: behind the lanes a
@@ -46,6 +47,21 @@ claim_settle(
 		*wait_r = true;
 	else
 		err = give_up_claim(store, blob, account);
+	return err;
+}
+
+enum ts_err
+claim_settle(
+    struct store *store, uint64_t blob, uint64_t account, struct engine_batch *batch, bool *wait_r)
+{
+	bool kept_off = cross_keep_off(store, account);
+	enum ts_err err;
+
+	*wait_r = false;
+	err = settle_one(
+	    store, blob, account, !kept_off || upload_shares(store, blob), batch, wait_r);
+	if (kept_off)
+		cross_let_in(store);
 	return err;
 }
 

@@ -381,6 +381,103 @@ damaged_intent(void **state)
 	kit_close(&kit);
 }
 
+/* ---- a transfer into an account whose holder of the message goes just now ---- */
+
+struct comes {
+	struct kit *kit;
+	struct store_mailbox *source, *target;
+	unsigned at; /* the look at which it begins; 0: none */
+	unsigned looks, done;
+};
+
+static void
+came(struct store_change *c)
+{
+	struct comes *w = c->arg;
+
+	assert_int_equal(c->err, TS_OK);
+	w->done++;
+	store_change_free(&c);
+}
+
+static void
+comes(void *arg)
+{
+	struct comes *w = arg;
+	struct store_change *c;
+
+	if (w->at == 0 || ++w->looks != w->at)
+		return;
+	c = store_change_new(
+	    store_mailbox_account(w->target), STORE_CHANGE_COPY, w->kit->loop, came, w);
+	c->source = w->source;
+	c->mailbox = w->target;
+	c->uids = kit_range(1, 1);
+	store_submit(c);
+	loop_fake_run(w->kit->loop);
+}
+
+static void
+expunge_first(struct kit *kit, struct store_mailbox *mb, uint32_t uid)
+{
+	kit_flags(kit, mb, uid, uid, STORE_FLAGS_ADD, F(STORE_DELETED), NULL);
+	assert_int_equal(kit_expunge(kit, mb), TS_OK);
+}
+
+/* Bob had a message of Ada's, and gets it again while his holder, or claim, is taken away.  Then
+ * Ada expunges hers: he keeps his.  False: there were not so many looks. */
+static bool
+comes_again(unsigned at, bool claim)
+{
+	struct kit kit = {0};
+	struct comes w = {.kit = &kit};
+	unsigned n = 0;
+
+	prepare_full_bob(&kit);
+	kit.opt.looked = comes;
+	kit.opt.looked_arg = &w;
+	kit_reopen(&kit);
+	w.source = kit.inbox;
+	w.target = kit_inbox_of(&kit, "bob");
+	if (claim) { /* the import is refused, and so is what would end it */
+		engine_mem_hook(kit.disk, full_after_the_first, &n);
+		assert_int_equal(
+		    kit_move(&kit, STORE_CHANGE_COPY, w.source, w.target, 1, 2), TS_LIMIT);
+		engine_mem_hook(kit.disk, NULL, NULL);
+	} else {
+		assert_int_equal(
+		    kit_move(&kit, STORE_CHANGE_COPY, w.source, w.target, 1, 1), TS_OK);
+		store_background_wait(kit.store);
+		expunge_first(&kit, w.target, 2);
+	}
+	w.at = at;
+	store_background_wait(kit.store);
+	w.at = 0;
+	loop_fake_run(kit.loop);
+	store_background_wait(kit.store);
+	expunge_first(&kit, w.source, 1);
+	store_background_wait(kit.store);
+	check_contents(&kit, w.target);
+	assert_int_equal(w.done, w.looks >= at);
+	store_mailbox_unref(&w.target);
+	kit_close(&kit);
+	return w.done > 0;
+}
+
+static void
+comes_while_it_goes(void **state)
+{
+	unsigned at;
+	(void)state;
+
+	for (at = 1; comes_again(at, false); at++)
+		continue;
+	assert_true(at > 2);
+	for (at = 1; comes_again(at, true); at++)
+		continue;
+	assert_true(at > 1);
+}
+
 int
 main(void)
 {
@@ -390,6 +487,7 @@ main(void)
 	    cmocka_unit_test(refused),
 	    cmocka_unit_test(shared),
 	    cmocka_unit_test(damaged_intent),
+	    cmocka_unit_test(comes_while_it_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
