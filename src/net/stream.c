@@ -259,8 +259,9 @@ show_fresh(struct stream *s, struct str fresh)
 static void
 ack_part(struct stream *s)
 {
-	if (wants_input(s) && !s->paused && !s->again && !s->more &&
-	    (s->expects || waiting(s) > 0) && stream_out_pending(s) == 0)
+	bool part = waiting(s) > 0 ? !s->again : s->expects;
+
+	if (wants_input(s) && !s->paused && !s->more && part && stream_out_pending(s) == 0)
 		s->transport->ack(s);
 }
 

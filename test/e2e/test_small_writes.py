@@ -18,16 +18,20 @@ def acks(server):
         return len(re.findall(r"TCP_QUICKACK, \[1\]", f.read()))
 
 
+def wait_for_ack(settled, before):
+    end = time.monotonic() + 20
+    while settled() == before:
+        assert time.monotonic() < end, "not acknowledged"
+        time.sleep(0.001)
+
+
 def append(peer, pieces, settled):
     """The server must see each piece by itself: the next is sent when it has answered for the last."""
     for _ in range(COUNT):
         for piece in pieces[:-1]:
             before = settled()
             peer.send(piece)
-            end = time.monotonic() + 20
-            while settled() == before:
-                assert time.monotonic() < end, "not acknowledged"
-                time.sleep(0.001)
+            wait_for_ack(settled, before)
         peer.say(pieces[-1], b"b OK")
 
 
@@ -47,5 +51,23 @@ def test_a_part_of_a_command_is_acknowledged_and_a_whole_one_costs_nothing(serve
     peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
     append(peer, [b"b APPEND INBOX {%d+}\r\n" % len(MESSAGE), MESSAGE, b"\r\n"], lambda: acks(server))
     assert acks(server) >= shaken + 2 * COUNT
+    peer.close()
+    assert server.stop() == 0
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
+def test_a_part_of_a_message_is_acknowledged(server):
+    server.write("default_domain = one.example\nlistener lmtp { protocol = lmtp; address = 127.0.0.1; port = 0 }\n")
+    server.add("alice", "secret")
+    server.start(front=["strace", "-f", "-qq", "-e", "trace=setsockopt", "-o", server.dir + "/trace"], traced=True)
+    peer = server.lmtp()
+    peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    for _ in range(COUNT):
+        peer.say("MAIL FROM:<bob@one.example>\r\nRCPT TO:<alice@one.example>\r\nDATA\r\n", b"354")
+        for piece in (MESSAGE, b"more\r\n"):
+            before = acks(server)
+            peer.send(piece)
+            wait_for_ack(lambda: acks(server), before)
+        peer.say(".\r\n", b"250 2.0.0")
     peer.close()
     assert server.stop() == 0

@@ -50,6 +50,9 @@ obey(struct reader *r, struct str line)
 	} else if (str_eq(line, STR("again"))) {
 		stream_pause(r->s);
 		stream_resume(r->s);
+	} else if (str_eq(line, STR("resumed part"))) {
+		stream_resume(r->s);
+		stream_expect_more(r->s);
 	}
 	r->inside = false;
 }
@@ -550,6 +553,10 @@ parts_are_acknowledged_at_once(void **state)
 	assert_int_equal(stream_fake_acks(r.fake), 3);
 	push(&r, "again\nhalf");
 	assert_int_equal(stream_fake_acks(r.fake), 4);
+	push(&r, "\nwhole\n");
+	/* Nothing is left to be shown again. */
+	push(&r, "resumed part\n");
+	assert_int_equal(stream_fake_acks(r.fake), 5);
 	finish(&r);
 }
 
