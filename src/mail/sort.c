@@ -116,6 +116,8 @@ part_of(const struct buf *scratch, const struct first *a, int i)
 {
 	size_t from = i > 0 ? a->end[i - 1] : 0;
 
+	if (a->end[i] == from) /* of an empty buffer, too */
+		return STR("");
 	return (struct str){scratch->p + from, a->end[i] - from};
 }
 
