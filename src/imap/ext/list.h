@@ -33,6 +33,7 @@
 	EXT(within)                                                                                \
 	EXT(search)                                                                                \
 	EXT(sort)                                                                                  \
+	EXT(thread)                                                                                \
 	EXT(i18nlevel)                                                                             \
 	EXT(idle)                                                                                  \
 	EXT(id)                                                                                    \
