@@ -193,8 +193,8 @@ check_count(struct run *r, unsigned i, bool of_mailbox)
 	struct imap_box *box;
 	uint64_t there;
 
-	if (conn == NULL || conn->cmd != NULL || conn->closing || p->stopped || p->got.n > 0 ||
-	    (box = imap_box(conn)) == NULL)
+	if (conn == NULL || conn->cmd != NULL || conn->session.closing || p->stopped ||
+	    p->got.n > 0 || (box = imap_box(conn)) == NULL)
 		return;
 	TS_ASSERT(roaring_bitmap_get_cardinality(box->uids) == p->count);
 	store_mailbox_read_begin(box->mailbox);
