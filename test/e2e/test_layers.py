@@ -268,7 +268,7 @@ def test_protocol_log(server):
     def written():
         with open(path, encoding="utf-8") as f:
             return f.read()
-    wait_for(lambda: os.path.exists(path) and "UNAUTHENTICATE" in written().split("under-the-layer")[-1])
+    wait_for(lambda: os.path.exists(path) and "UNAUTHENTICATE" in written().partition("under-the-layer")[2])
     log = written()
     assert " C t2 CREATE under-the-layer\n" in log and " S t2 OK " in log
     assert "of-nobody" not in log and "AUTHENTICATE DIGEST" not in log
