@@ -16,8 +16,8 @@
  * What counts is the CPU time of the thread: on a machine that others keep busy too, a go takes
  * long by the clock although it computed little.  Reading it costs a system call.  So it is read
  * only while goes that are long by the clock are seen, and then not for each: what the thread did
- * not run since the last look is taken off the go, wherever it fell.  Nobody is charged too much,
- * and too little by half of long_ns at most; the first long go is charged to nobody.
+ * not run since the last look, which may be long_ns / 2 older than the go, is taken off it.  So
+ * nobody is charged too much, some too little; the first long go is charged to nobody.
  * A go may end the turn of one user and begin that of another: each is charged for their own part.
  */
 #include <stdbool.h>

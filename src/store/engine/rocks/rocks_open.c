@@ -226,8 +226,9 @@ setup_cf(rocksdb_options_t *opt, struct rocks_setup *s, uint64_t write_buffer)
 	rocksdb_options_set_arena_block_size(opt, MIB / 4);
 	rocksdb_options_set_level_compaction_dynamic_level_bytes(opt, 1);
 	rocksdb_options_set_target_file_size_base(opt, 32 * MIB);
-	/* A flush leaves little of the keys, since blobs fill the memtables.  Merging that with all
-	 * there is after each fourth costs an APPEND more than its rows do. */
+	/* A flush leaves small tables, since blobs fill the memtables and go into files of their
+	 * own. Merging with all there is after each fourth took 4 to 8 in a hundred of the CPU time
+	 * of a server that does nothing but APPEND. */
 	rocksdb_options_set_level0_file_num_compaction_trigger(opt, 10);
 	/* A compaction that cannot go on (damage) must not bring delivery to a halt soon. */
 	rocksdb_options_set_level0_slowdown_writes_trigger(opt, 60);
