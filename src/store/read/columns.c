@@ -71,9 +71,8 @@ make_arrays(struct store_columns *c)
 			each += col == STORE_COLUMN_IDS ? sizeof *c->ids
 			        : columns_is_text(col)  ? sizeof(uint32_t)
 			                                : sizeof(uint32_t) + sizeof(uint64_t);
-	if (!columns_room(c, sizeof *c + each * c->n))
+	if (!columns_take(c, sizeof *c + each * c->n))
 		return false;
-	columns_take(c, sizeof *c + each * c->n);
 	c->uid = mem_zalloc((c->n + 1) * sizeof *c->uid);
 	roaring_bitmap_to_uint32_array(c->set, c->uid);
 	c->flags = mem_zalloc(c->n + 1);
@@ -327,31 +326,32 @@ fill_state(struct store_columns *c)
 
 /* ---- steps ---- */
 
-/* Goes on with the block; true: it is filled. */
-static bool
+/* Goes on with the block. */
+static void
 fill_block(struct store_columns *c)
 {
 	switch (c->stage) {
 	case FILL_ROWS:
 		c->err = fill_rows(c);
 		c->stage = FILL_SUMMARIES;
-		return false;
+		return;
 	case FILL_SUMMARIES:
 		if (fill_summaries(c))
 			c->stage = FILL_STATE;
-		return false;
+		return;
 	default:
 		fill_state(c);
 		c->from = c->end;
-		return true;
 	}
 }
 
 /* Some summaries have references without end: they are counted when they are here. */
 static bool
-within_column(const struct store_columns *c)
+is_over(const struct store_columns *c)
 {
-	return columns_held(c) <= c->room + PIECE;
+	uint64_t held = columns_held(c);
+
+	return held > c->room && held - c->room > PIECE;
 }
 
 static enum store_columns_state
@@ -362,7 +362,7 @@ fill(struct store_columns *c)
 			c->end = 0;
 			return STORE_COLUMNS_ROOM;
 		}
-		(void)fill_block(c);
+		fill_block(c);
 		if (c->err != TS_OK) {
 			log_msg(LOG_ERROR, NULL,
 			    "store: account %llu mailbox %u: columns for sorting cannot be read: "
@@ -371,7 +371,7 @@ fill(struct store_columns *c)
 			    ts_err_name(c->err));
 			return STORE_COLUMNS_FAILED;
 		}
-		if (!within_column(c) && !columns_room(c, 0))
+		if (is_over(c))
 			return STORE_COLUMNS_ROOM;
 		if (columns_enough(c))
 			return STORE_COLUMNS_AGAIN;
@@ -402,7 +402,7 @@ store_columns_step(struct store_columns *c, uint64_t room, bool (*enough)(void *
 uint64_t
 store_columns_needs(const struct store_columns *c)
 {
-	return c->needs;
+	return columns_held(c) + c->lacking;
 }
 
 size_t

@@ -83,7 +83,7 @@ struct store_columns {
 	struct thread_ids *ids;
 	struct buf refs;
 
-	uint64_t base, needs, room; /* bytes: of arrays; held or wanted; what it may */
+	uint64_t base, lacking, room; /* bytes: of arrays; wanted in vain; what it may hold */
 	bool (*enough)(void *arg);
 	void *arg;
 	enum ts_err err;
@@ -100,7 +100,6 @@ struct store_columns {
 
 	/* ranks */
 	enum store_column column;
-	bool sorted;
 	size_t count; /* of what is sorted: messages, or texts */
 	struct sorting sort;
 	struct resolving resolve;
@@ -120,8 +119,8 @@ bool columns_enough(struct store_columns *c);
 bool columns_room(struct store_columns *c, uint64_t more);
 /* Bytes. */
 uint64_t columns_held(const struct store_columns *c);
-/* What arrays take for good, or no more. */
-void columns_take(struct store_columns *c, uint64_t bytes);
+/* What arrays take, if there is room, or no more. */
+bool columns_take(struct store_columns *c, uint64_t bytes);
 void columns_give(struct store_columns *c, uint64_t bytes);
 
 /* columns_texts.c.  What a buffer's cap is when so much more was put. */

@@ -71,8 +71,14 @@ merge_some(struct store_columns *c, size_t max)
 	return true;
 }
 
-/* A piece of it; true: they are sorted. */
 static bool
+is_sorted(const struct store_columns *c)
+{
+	return c->sort.width >= c->count;
+}
+
+/* A piece of it. */
+static void
 sort_some(struct store_columns *c)
 {
 	struct sorting *s = &c->sort;
@@ -87,14 +93,13 @@ sort_some(struct store_columns *c)
 			continue;
 	}
 	if (s->at < c->count)
-		return false;
+		return;
 	if (s->width > 0) {
 		s->a = s->b;
 		s->b = a;
 	}
 	s->width = s->width > 0 ? 2 * s->width : RUN;
 	s->at = 0;
-	return s->width >= c->count;
 }
 
 /* What sorting takes; of texts their ranks, too. */
@@ -111,16 +116,13 @@ begin_sort(struct store_columns *c)
 	const struct texts *t = columns_is_text(c->column) ? &c->text[c->column] : NULL;
 
 	c->count = t != NULL ? t->n : c->n;
-	if (!columns_room(c, sort_bytes(c)))
+	if (!columns_take(c, sort_bytes(c)))
 		return false;
-	columns_take(c, sort_bytes(c));
 	c->sort = (struct sorting){.a = mem_zalloc((c->count + 1) * sizeof(struct entry_by_head)),
 	    .b = mem_zalloc((c->count + 1) * sizeof(struct entry_by_head))};
 	for (size_t i = 0; i < c->count; i++)
 		c->sort.a[i] = (struct entry_by_head){
 		    t != NULL ? t->one[i].head : c->number[c->column][i], (uint32_t)i};
-	c->sorted = false;
-	c->resolve = (struct resolving){.at = 0};
 	return true;
 }
 
@@ -176,11 +178,9 @@ begin_reps(struct store_columns *c, size_t end)
 {
 	struct resolving *z = &c->resolve;
 	size_t n = end - z->at;
-	uint64_t bytes = n * (sizeof *z->rep + sizeof *z->stack);
 
-	if (!columns_room(c, bytes))
+	if (!columns_take(c, n * (sizeof *z->rep + sizeof *z->stack)))
 		return false;
-	columns_take(c, bytes);
 	z->rep = mem_zalloc(n * sizeof *z->rep);
 	z->stack = mem_zalloc(n * sizeof *z->stack);
 	for (z->reps = 0; z->reps < n; z->reps++)
@@ -337,8 +337,8 @@ rank_column(struct store_columns *c)
 
 	if (c->sort.a == NULL && !begin_sort(c))
 		return STORE_COLUMNS_ROOM;
-	while (!c->sorted) {
-		c->sorted = sort_some(c);
+	while (!is_sorted(c)) {
+		sort_some(c);
 		if (columns_enough(c))
 			return STORE_COLUMNS_AGAIN;
 	}
@@ -352,13 +352,12 @@ rank_column(struct store_columns *c)
 enum store_columns_state
 columns_rank(struct store_columns *c)
 {
-	enum store_columns_state state = STORE_COLUMNS_DONE;
+	for (; c->column < STORE_COLUMNS; c->column++) {
+		enum store_columns_state state =
+		    c->rank[c->column] != NULL ? rank_column(c) : STORE_COLUMNS_DONE;
 
-	for (; c->column < STORE_COLUMNS && state == STORE_COLUMNS_DONE;) {
-		if (c->rank[c->column] != NULL)
-			state = rank_column(c);
-		if (state == STORE_COLUMNS_DONE)
-			c->column++;
+		if (state != STORE_COLUMNS_DONE)
+			return state;
 	}
-	return state;
+	return STORE_COLUMNS_DONE;
 }

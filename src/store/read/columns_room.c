@@ -21,23 +21,23 @@ columns_held(const struct store_columns *c)
 bool
 columns_room(struct store_columns *c, uint64_t more)
 {
-	c->needs = columns_held(c) + more;
-	if (c->needs > c->room)
-		return false;
-	c->needs -= more;
-	return true;
+	bool fits = columns_held(c) + more <= c->room;
+
+	c->lacking = fits ? 0 : more;
+	return fits;
 }
 
-void
+bool
 columns_take(struct store_columns *c, uint64_t bytes)
 {
+	if (!columns_room(c, bytes))
+		return false;
 	c->base += bytes;
-	c->needs = columns_held(c);
+	return true;
 }
 
 void
 columns_give(struct store_columns *c, uint64_t bytes)
 {
 	c->base -= bytes;
-	c->needs = columns_held(c);
 }
