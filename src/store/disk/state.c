@@ -111,8 +111,8 @@ chunk_at(const struct state *s, uint32_t number)
 	return lo;
 }
 
-static struct chunk *
-chunk_find(const struct state *s, uint32_t number)
+struct chunk *
+state_chunk(const struct state *s, uint32_t number)
 {
 	size_t at = chunk_at(s, number);
 
@@ -172,7 +172,7 @@ record_in(const struct chunk *c, uint32_t uid)
 const struct record *
 state_record(const struct state *s, uint32_t uid)
 {
-	const struct chunk *c = chunk_find(s, uid >> CHUNK_BITS);
+	const struct chunk *c = state_chunk(s, uid >> CHUNK_BITS);
 
 	return c != NULL ? record_in(c, uid) : NULL;
 }
@@ -216,10 +216,8 @@ add_message(struct state *s, const struct store_message *m)
 	r->savedate = m->savedate;
 	if (c->changed < m->modseq)
 		c->changed = m->modseq;
-	for (unsigned w = 0; w < STORE_FLAG_WORDS; w++)
-		for (uint64_t bits = m->flags.w[w]; bits != 0; bits &= bits - 1)
-			roaring_bitmap_add(
-			    state_flag_set(s, w * 64 + (unsigned)__builtin_ctzll(bits)), m->uid);
+	STORE_EACH_FLAG (f, &m->flags, 0)
+		roaring_bitmap_add(state_flag_set(s, f), m->uid);
 }
 
 /* Gives the messages the MODSEQ. */
@@ -234,7 +232,7 @@ touch(struct state *s, const roaring_bitmap_t *uids, uint64_t modseq)
 		uint32_t uid = it.current_value;
 
 		if (c == NULL || c->number != uid >> CHUNK_BITS)
-			c = chunk_find(s, uid >> CHUNK_BITS);
+			c = state_chunk(s, uid >> CHUNK_BITS);
 
 		struct record *r = c != NULL ? record_in(c, uid) : NULL;
 
@@ -562,7 +560,7 @@ state_highest(const struct state *s, const roaring_bitmap_t *set)
 	roaring_init_iterator(set, &it);
 	while (it.has_value) {
 		uint32_t number = it.current_value >> CHUNK_BITS;
-		const struct chunk *c = chunk_find(s, number);
+		const struct chunk *c = state_chunk(s, number);
 
 		/* Most chunks of a large set hold nothing newer than what was found. */
 		if (c == NULL || c->changed <= highest) {

@@ -71,6 +71,8 @@ void state_measure_some(struct state *state);
 /* What changed lately is looked up in the chunks then: for a state that was just read. */
 void state_forget_changes(struct state *state);
 
+/* NULL: it has no messages. */
+struct chunk *state_chunk(const struct state *state, uint32_t number);
 const struct record *state_record(const struct state *state, uint32_t uid);
 const roaring_bitmap_t *state_flagged(const struct state *state, unsigned flag);
 bool state_message(const struct state *state, uint32_t uid, struct store_message *message_r);

@@ -285,32 +285,16 @@ fill_held(struct store_columns *c, size_t i)
 }
 
 /* A block's messages are those of a chunk. */
-static const struct chunk *
-chunk_of(const struct state *s, uint32_t number)
-{
-	size_t lo = 0, hi = s->chunk_count;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (s->chunk[mid]->number < number)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < s->chunk_count && s->chunk[lo]->number == number ? s->chunk[lo] : NULL;
-}
-
 static void
 fill_state(struct store_columns *c)
 {
-	uint32_t number = c->uid[c->from] >> CHUNK_BITS, j = 0;
 	const struct chunk *chunk;
+	uint32_t j = 0;
 
 	if ((c->mask & FROM_STATE) == 0)
 		return;
 	store_mailbox_read_begin(c->mailbox);
-	chunk = chunk_of(c->mailbox->state, number);
+	chunk = state_chunk(c->mailbox->state, c->uid[c->from] >> CHUNK_BITS);
 	for (size_t i = c->from; i < c->end; i++) {
 		uint32_t off = c->uid[i] & (CHUNK_UIDS - 1);
 
