@@ -382,8 +382,6 @@ const roaring_bitmap_t *store_mailbox_uids(const struct store_mailbox *mailbox);
 const roaring_bitmap_t *store_mailbox_flagged(const struct store_mailbox *mailbox, unsigned flag);
 /* The keywords, with a reference; it stays as it is when the mailbox goes on. */
 struct store_keywords *store_mailbox_keywords(const struct store_mailbox *mailbox);
-/* Its store_keywords_id(). */
-uint64_t store_mailbox_keywords_id(const struct store_mailbox *mailbox);
 /* Can a keyword be made that is not there yet? */
 bool store_mailbox_keyword_room(const struct store_mailbox *mailbox);
 /* -1: there is none of that name.  The number holds as long as nobody else may change the mailbox:
@@ -474,7 +472,6 @@ bool store_upload_write(
  * a file.  done(arg, err) is called on the loop, always later, unless the upload is freed first. */
 void store_upload_finish(
     struct store_upload *upload, void (*done)(void *arg, enum ts_err err), void *arg);
-uint64_t store_upload_size(const struct store_upload *upload);
 /* Bytes that it holds in memory, about; STORE_UPLOAD_MEMORY at the most while it comes in. */
 #define STORE_UPLOAD_MEMORY ((size_t)1 << 20)
 size_t store_upload_memory(const struct store_upload *upload);

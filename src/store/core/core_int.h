@@ -112,7 +112,6 @@ struct background { /* what it is asked for, and its thread */
 	struct settling *passed;                    /* those that have to wait for a handle */
 	uint64_t dropping; /* an account whose removal waits for its queue */
 	uint64_t swept;    /* accounts up to this id were looked at after the start */
-	uint64_t retry_at; /* after a failure: not before; clock_mono_ms */
 	struct fold_job *folds, **folds_tail;
 	struct compact_job *compacts, **compacts_tail;
 	struct blob_drop *drops;

@@ -27,12 +27,6 @@ store_upload_new(
 	return u;
 }
 
-uint64_t
-store_upload_size(const struct store_upload *u)
-{
-	return u->size;
-}
-
 size_t
 store_upload_memory(const struct store_upload *u)
 {

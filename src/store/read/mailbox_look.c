@@ -81,12 +81,6 @@ store_mailbox_keywords(const struct store_mailbox *mb)
 	return keywords_ref(mb->state->keywords);
 }
 
-uint64_t
-store_mailbox_keywords_id(const struct store_mailbox *mb)
-{
-	return mb->state->keywords->id;
-}
-
 bool
 store_mailbox_keyword_room(const struct store_mailbox *mb)
 {
