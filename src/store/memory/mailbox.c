@@ -72,11 +72,11 @@ mailbox_install(struct store_mailbox *mb, struct state *state)
 
 /* The lock is held, or nobody else knows the state. */
 static void
-head_follow(struct store_mailbox *mb)
+head_follow(struct store_mailbox *mb, const struct state *state)
 {
-	mb->head.c = mb->state->counters;
+	mb->head.c = state->counters;
 	store_keywords_unref(&mb->head.keywords);
-	mb->head.keywords = keywords_ref(mb->state->keywords);
+	mb->head.keywords = keywords_ref(state->keywords);
 }
 
 void
@@ -84,7 +84,7 @@ mailbox_reset_head(struct store_mailbox *mb)
 {
 	pthread_rwlock_rdlock(&mb->lock);
 	if (mb->state != NULL)
-		head_follow(mb);
+		head_follow(mb, mb->state);
 	pthread_rwlock_unlock(&mb->lock);
 	mb->head.uidvalidity = atomic_load(&mb->uidvalidity);
 	mb->head.gone = atomic_load(&mb->gone);
@@ -157,9 +157,7 @@ load_state(struct store_account *account, struct store_mailbox *mb)
 
 	if (err != TS_OK)
 		return err;
-	mb->head.c = state->counters;
-	store_keywords_unref(&mb->head.keywords);
-	mb->head.keywords = keywords_ref(state->keywords);
+	head_follow(mb, state);
 	mailbox_install(mb, state);
 	return TS_OK;
 }

@@ -41,9 +41,9 @@ read_own_rows(
 	own_key(&end, account, id->owner, id->mailbox, OWN_CHANGE + 1);
 	*value_r = NULL;
 	scan_begin_range(&scan, store, &from, &end);
-	while ((err = scan_next(&scan)) == TS_OK && err == TS_OK)
-		if ((err = take_own_row(value_r, scan.key, scan.body)) != TS_OK)
-			break;
+	do
+		err = scan_next(&scan);
+	while (err == TS_OK && (err = take_own_row(value_r, scan.key, scan.body)) == TS_OK);
 	scan_end(&scan);
 	if (err == TS_NOT_FOUND)
 		return TS_OK;
