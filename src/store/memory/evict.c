@@ -34,7 +34,8 @@ struct idles {
 	struct idle *one;
 	size_t count, cap;
 	uint64_t bytes;
-	uint64_t before; /* evict what was last used at or before */
+	uint64_t before;     /* evict what was last used at or before */
+	struct shard *shard; /* of the account that is looked at */
 };
 
 static void
@@ -49,9 +50,8 @@ add_idle(struct idles *idles, uint64_t used, size_t bytes)
 }
 
 static void
-find_idle(struct shard *shard, struct store_account *a, struct idles *idles)
+find_idle(struct store_account *a, struct idles *idles)
 {
-	(void)shard;
 	if (atomic_load(&a->refs) == 0)
 		add_idle(idles, atomic_load(&a->used), atomic_load(&a->counted));
 	pthread_rwlock_rdlock(&a->lock);
@@ -66,9 +66,8 @@ find_idle(struct shard *shard, struct store_account *a, struct idles *idles)
 }
 
 static void
-evict_idle(struct shard *shard, struct store_account *a, struct idles *idles)
+evict_idle(struct store_account *a, struct idles *idles)
 {
-	(void)shard;
 	pthread_rwlock_wrlock(&a->lock);
 	for (size_t i = 0; i < a->entry_count; i++) {
 		struct store_mailbox *mb = a->entry[i]->pub;
@@ -90,27 +89,28 @@ idle_order(const void *a, const void *b)
 }
 
 static void
-each_account(struct store *store,
-    void (*fn)(struct shard *, struct store_account *, struct idles *), struct idles *idles)
+each_account(
+    struct store *store, void (*fn)(struct store_account *, struct idles *), struct idles *idles)
 {
 	for (unsigned i = 0; i < SHARDS; i++) {
 		struct store_account *a, *tmp;
 
+		idles->shard = &store->shard[i];
 		/* Held while fn runs, which takes microseconds for an ordinary account. */
-		pthread_mutex_lock(&store->shard[i].mutex);
-		HASH_ITER(hh, store->shard[i].accounts, a, tmp)
-		fn(&store->shard[i], a, idles);
-		pthread_mutex_unlock(&store->shard[i].mutex);
+		pthread_mutex_lock(&idles->shard->mutex);
+		HASH_ITER(hh, idles->shard->accounts, a, tmp)
+		fn(a, idles);
+		pthread_mutex_unlock(&idles->shard->mutex);
 	}
 }
 
 /* An account without users and loaded mailboxes; the shard's mutex is held. */
 static void
-evict_account(struct shard *shard, struct store_account *a, struct idles *idles)
+evict_account(struct store_account *a, struct idles *idles)
 {
 	if (atomic_load(&a->refs) != 0 || atomic_load(&a->used) > idles->before)
 		return;
-	HASH_DEL(shard->accounts, a);
+	HASH_DEL(idles->shard->accounts, a);
 	account_free(a);
 }
 
