@@ -92,9 +92,8 @@ state_flag_set(struct state *s, unsigned flag)
 	return s->flag[flag];
 }
 
-/* Where the chunk is, or would have to be. */
-static size_t
-chunk_at(const struct state *s, uint32_t number)
+size_t
+state_chunk_at(const struct state *s, uint32_t number)
 {
 	size_t lo = 0, hi = s->chunk_count;
 
@@ -114,7 +113,7 @@ chunk_at(const struct state *s, uint32_t number)
 struct chunk *
 state_chunk(const struct state *s, uint32_t number)
 {
-	size_t at = chunk_at(s, number);
+	size_t at = state_chunk_at(s, number);
 
 	return at < s->chunk_count && s->chunk[at]->number == number ? s->chunk[at] : NULL;
 }
@@ -202,7 +201,7 @@ add_message(struct state *s, const struct store_message *m)
 		return; /* replayed over a block that has it already */
 
 	uint32_t number = m->uid >> CHUNK_BITS;
-	size_t at = chunk_at(s, number);
+	size_t at = state_chunk_at(s, number);
 	struct chunk *c = at < s->chunk_count && s->chunk[at]->number == number
 	                      ? s->chunk[at]
 	                      : state_chunk_add(s, at, number, at == 0 ? 4 : 64);
@@ -262,7 +261,7 @@ remove_messages(struct state *s, const roaring_bitmap_t *uids, uint64_t modseq)
 {
 	uint32_t first = roaring_bitmap_minimum(uids) >> CHUNK_BITS;
 	uint32_t last = roaring_bitmap_maximum(uids) >> CHUNK_BITS;
-	size_t from = chunk_at(s, first), kept = from, i = from;
+	size_t from = state_chunk_at(s, first), kept = from, i = from;
 
 	for (; i < s->chunk_count && s->chunk[i]->number <= last; i++) {
 		struct chunk *c = s->chunk[i];
@@ -499,7 +498,7 @@ state_window(const struct state *s, const roaring_bitmap_t *set, uint32_t from,
 		uint32_t uid = it.current_value, number = uid >> CHUNK_BITS;
 
 		if (c == NULL || c->number != number) {
-			size_t at = chunk_at(s, number);
+			size_t at = state_chunk_at(s, number);
 
 			if (at == s->chunk_count)
 				break;

@@ -71,6 +71,8 @@ void state_measure_some(struct state *state);
 /* What changed lately is looked up in the chunks then: for a state that was just read. */
 void state_forget_changes(struct state *state);
 
+/* Where the chunk is, or would have to be. */
+size_t state_chunk_at(const struct state *state, uint32_t number);
 /* NULL: it has no messages. */
 struct chunk *state_chunk(const struct state *state, uint32_t number);
 const struct record *state_record(const struct state *state, uint32_t uid);

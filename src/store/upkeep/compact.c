@@ -20,8 +20,8 @@ struct block {
 	uint32_t number, n;
 	bool last;
 	uint32_t uid[CHUNK_UIDS];
-	unsigned char
-	    have[CHUNK_UIDS / 8]; /* by the low bits of UIDs: in all rows that were read */
+	/* By the low bits of UIDs: messages that are in all rows that were read. */
+	unsigned char have[CHUNK_UIDS / 8];
 	struct buf old[COMPACT_COLUMNS];
 	struct compact_writer writer[COMPACT_COLUMNS];
 	struct compact_reader reader[COMPACT_COLUMNS]; /* of what is carried over */
@@ -37,6 +37,14 @@ bit(const unsigned char *bits, uint32_t uid)
 	return (bits[off / 8] >> (off % 8) & 1) != 0;
 }
 
+static void
+set_bit(unsigned char *bits, uint32_t uid)
+{
+	uint32_t off = uid & (CHUNK_UIDS - 1);
+
+	bits[off / 8] |= (unsigned char)(1u << (off % 8));
+}
+
 /* The first block from that number on as it is now.  False: there is none. */
 static bool
 find_block(struct block *b, struct store_mailbox *mb, uint32_t from)
@@ -47,8 +55,9 @@ find_block(struct block *b, struct store_mailbox *mb, uint32_t from)
 
 	const struct state *s = mb->state;
 
-	for (size_t i = 0; s != NULL && i < s->chunk_count && c == NULL; i++)
-		if (s->chunk[i]->number >= from && s->chunk[i]->n > 0) {
+	for (size_t i = s != NULL ? state_chunk_at(s, from) : 0;
+	     s != NULL && i < s->chunk_count && c == NULL; i++)
+		if (s->chunk[i]->n > 0) {
 			c = s->chunk[i];
 			b->last = i + 1 == s->chunk_count;
 		}
@@ -83,7 +92,7 @@ read_row(struct block *b, enum store_column column, unsigned char have_r[CHUNK_U
 		return err;
 	b->reader[column] = r;
 	while (compact_next(&r, &uid, &cell))
-		have_r[uid % CHUNK_UIDS / 8] |= (unsigned char)(1u << (uid % 8));
+		set_bit(have_r, uid);
 	if (r.damaged)
 		memset(have_r, 0, CHUNK_UIDS / 8);
 	return TS_OK;
@@ -94,10 +103,13 @@ static enum ts_err
 read_compact_rows(struct block *b, bool all, uint32_t *missing_r)
 {
 	unsigned char have[CHUNK_UIDS / 8];
-	enum ts_err err = read_row(b, STORE_COLUMN_DATE, b->have);
+	enum ts_err err = TS_OK;
 
-	for (enum store_column c = 0; all && c < COMPACT_COLUMNS && err == TS_OK; c++) {
-		if (c == STORE_COLUMN_DATE)
+	memset(b->have, 0, sizeof b->have);
+	for (uint32_t i = 0; i < b->n; i++)
+		set_bit(b->have, b->uid[i]);
+	for (enum store_column c = 0; c < COMPACT_COLUMNS && err == TS_OK; c++) {
+		if (!all && c != STORE_COLUMN_DATE)
 			continue;
 		err = read_row(b, c, have);
 		for (size_t i = 0; i < sizeof have; i++)
@@ -107,23 +119,6 @@ read_compact_rows(struct block *b, bool all, uint32_t *missing_r)
 	for (uint32_t i = 0; i < b->n; i++)
 		*missing_r += !bit(b->have, b->uid[i]);
 	return err;
-}
-
-/* Is it still a message? */
-static bool
-is_there(const struct block *b, uint32_t uid)
-{
-	uint32_t lo = 0, hi = b->n;
-
-	while (lo < hi) {
-		uint32_t mid = (lo + hi) / 2;
-
-		if (b->uid[mid] < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < b->n && b->uid[lo] == uid;
 }
 
 /* Cells of the old row below that UID. */
@@ -143,7 +138,7 @@ carry_over(struct block *b, enum store_column column, uint64_t below)
 			*r = before;
 			return;
 		}
-		if (bit(b->have, uid) && is_there(b, uid))
+		if (bit(b->have, uid))
 			compact_add(&b->writer[column], column, uid, &cell);
 	}
 }
@@ -194,14 +189,12 @@ write_rows(struct block *b)
 	return err;
 }
 
+/* All rows were read. */
 static enum ts_err
 make_rows(struct block *b)
 {
-	uint32_t missing[CHUNK_UIDS], n = 0, count;
-	enum ts_err err = read_compact_rows(b, true, &count);
+	uint32_t missing[CHUNK_UIDS], n = 0;
 
-	if (err != TS_OK)
-		return err;
 	for (enum store_column c = 0; c < COMPACT_COLUMNS; c++)
 		compact_begin(&b->writer[c], b->number);
 	for (uint32_t i = 0; i < b->n; i++)
@@ -243,6 +236,8 @@ next_block(struct compact_job *job, struct block *b, bool *made_r)
 	if (err == TS_OK && b->last && missing < COMPACT_LEAST)
 		return TS_NOT_FOUND;
 	*made_r = missing > 0;
+	if (err == TS_OK && missing > 0 && !job->deep)
+		err = read_compact_rows(b, true, &missing);
 	if (err == TS_OK && missing > 0)
 		err = make_rows(b);
 	if (err == TS_OK)

@@ -45,22 +45,6 @@ plan(struct fold *f)
 	roaring_bitmap_free(touched);
 }
 
-static const struct chunk *
-find_chunk(const struct state *s, uint32_t number)
-{
-	size_t lo = 0, hi = s->chunk_count;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (s->chunk[mid]->number < number)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < s->chunk_count && s->chunk[lo]->number == number ? s->chunk[lo] : NULL;
-}
-
 static void
 put_block(struct fold *f, uint32_t number, struct engine_batch *batch, struct buf *b)
 {
@@ -72,7 +56,7 @@ put_block(struct fold *f, uint32_t number, struct engine_batch *batch, struct bu
 	value_begin(b);
 	pthread_rwlock_rdlock(&mb->lock);
 
-	const struct chunk *c = find_chunk(mb->state, number);
+	const struct chunk *c = state_chunk(mb->state, number);
 
 	if (c != NULL)
 		block_encode(mb->state, c, b);
