@@ -614,7 +614,7 @@ check_one_mailbox(struct check *c, uint64_t account, struct rows *rows, size_t i
 	}
 	c->mailbox_name = rows->one[i].name != NULL ? str_of(rows->one[i].name) : STR_NONE;
 	if (c->opt->mailbox.n == 0 || str_eq(c->opt->mailbox, c->mailbox_name))
-		check_mailbox(c, account, rows->one[i].id, c->mailbox_name);
+		check_mailbox(c, account, rows->one[i].id);
 	c->mailbox_name = STR_NONE;
 }
 
@@ -808,16 +808,12 @@ row_name(struct check *c, uint64_t account, struct buf *name)
 static void
 drop_name(struct check *c, const struct named *one)
 {
-	struct engine_batch *batch = engine_batch_new();
 	struct key k;
 
 	key_begin(&k, 0, KEY_NAME);
 	key_bytes(&k, (struct str){one->name, one->n});
-	engine_batch_delete(batch, key_str(&k));
-	check_say(c, CHECK_ACCOUNT, 0,
-	    c->opt->repair && check_commit(c, batch) == TS_OK ? "it is dropped" : NULL,
+	check_say(c, CHECK_ACCOUNT, 0, check_drop_row(c, key_str(&k)) ? "it is dropped" : NULL,
 	    "the name %.*s leads to an account that another name leads to", (int)one->n, one->name);
-	engine_batch_free(&batch);
 }
 
 /* Of several names of one account the one that its row says is kept, or else the first. */

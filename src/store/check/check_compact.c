@@ -20,16 +20,6 @@ struct rows {
 	struct compact_source source;
 };
 
-static void
-drop_row(struct check *c, struct str key)
-{
-	struct engine_batch *batch = engine_batch_new();
-
-	engine_batch_delete(batch, key);
-	(void)check_commit(c, batch);
-	engine_batch_free(&batch);
-}
-
 /* ---- their form ---- */
 
 static bool
@@ -234,12 +224,9 @@ check_compact(struct check *c, const struct looked *l)
 	blocks = roaring_bitmap_create();
 	err = look_at_keys(c, l, blocks, &drop);
 	for (struct rd r = rd_of(buf_as_str(&drop)); rd_left(&r) > 0 && !r.bad;) {
-		if (c->opt->repair)
-			drop_row(c, rd_vstr(&r));
-		else
-			(void)rd_vstr(&r);
-		check_say(c, CHECK_INDEX, 0,
-		    c->opt->repair ? "it is dropped, and made anew later" : NULL,
+		bool gone = check_drop_row(c, rd_vstr(&r));
+
+		check_say(c, CHECK_INDEX, 0, gone ? "it is dropped, and made anew later" : NULL,
 		    "a row for sorting is damaged");
 	}
 	if (err == TS_OK)

@@ -22,7 +22,7 @@ part_of(const struct blob_set *set, uint32_t high)
 	return NULL;
 }
 
-void
+static void
 blob_set_add(struct blob_set *set, uint64_t blob)
 {
 	struct blob_part *p = part_of(set, (uint32_t)(blob >> 32));

@@ -68,9 +68,7 @@ void looked_fini(struct looked *l);
 /* Reads it and finds what is wrong.  messages: summaries, references, bytes too.  Other than TS_OK
  * and TS_DAMAGED it could not be read now. */
 enum ts_err check_look(struct check *c, struct looked *l, bool messages);
-void check_fault(struct looked *l, enum check_kind kind, uint32_t uid, const char *done,
-    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
-void check_mailbox(struct check *c, uint64_t account, uint32_t mailbox, struct str name);
+void check_mailbox(struct check *c, uint64_t account, uint32_t mailbox);
 
 /* check_own.c: what the account has read in mailboxes of others. */
 enum ts_err check_own_seen(struct check *c, uint64_t account);
@@ -97,6 +95,8 @@ bool check_job_pending(struct check *c, uint64_t account, uint32_t mailbox);
 bool check_summaries_pending(struct check *c, uint64_t account, uint32_t mailbox);
 enum ts_err check_get(struct check *c, const struct key *k, struct buf *value, struct str *body_r);
 enum ts_err check_commit(struct check *c, struct engine_batch *batch);
+/* In a repair: the row goes.  False: it stays. */
+bool check_drop_row(struct check *c, struct str key);
 
 /* The account's mailbox "Lost and found", made when there is none; account 0: of "lost+found". */
 enum ts_err check_lost_and_found(struct check *c, uint64_t *account, uint32_t *mailbox_r);
@@ -123,7 +123,6 @@ struct blob_set {
 	} * part;
 	size_t n;
 };
-void blob_set_add(struct blob_set *set, uint64_t blob);
 bool blob_set_has(const struct blob_set *set, uint64_t blob);
 void blob_set_fini(struct blob_set *set);
 /* Those that keys of this kind of the account name, KEY_REF or KEY_QUEUE; account 0: KEY_HOLDER. */

@@ -25,8 +25,8 @@ looked_fini(struct looked *l)
 	*l = (struct looked){.account = l->account, .mailbox = l->mailbox};
 }
 
-void
-check_fault(
+/* Notes what is wrong; done: what a repair does about it. */
+static void __attribute__((format(printf, 5, 6))) check_fault(
     struct looked *l, enum check_kind kind, uint32_t uid, const char *done, const char *fmt, ...)
 {
 	struct buf b = {0};

@@ -22,13 +22,12 @@ tell_faults(struct check *c, const struct looked *l, const struct looked *other,
 }
 
 void
-check_mailbox(struct check *c, uint64_t account, uint32_t mailbox, struct str name)
+check_mailbox(struct check *c, uint64_t account, uint32_t mailbox)
 {
 	struct looked l = {.account = account, .mailbox = mailbox}, again = l;
 	enum ts_err err = check_look(c, &l, true);
 	bool mended = false;
 
-	(void)name;
 	c->res->mailboxes++;
 	if (err == TS_DAMAGED && c->live) {
 		/* Deleted meanwhile: nothing of it is left to be wrong. */

@@ -2,7 +2,6 @@
 /* Mending a mailbox: it is written anew from what could be read. */
 #include <stdio.h>
 
-#include "base/mem.h"
 #include "mail/summary.h"
 #include "store/check/check_int.h"
 

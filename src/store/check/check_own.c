@@ -123,18 +123,6 @@ mend(struct check *c, uint64_t account, const struct bad *bad)
 	return err == TS_OK ? "what could be read is kept" : NULL;
 }
 
-static const char *
-drop(struct check *c, struct str key)
-{
-	struct engine_batch *batch = engine_batch_new();
-	enum ts_err err;
-
-	engine_batch_delete(batch, key);
-	err = check_commit(c, batch);
-	engine_batch_free(&batch);
-	return err == TS_OK ? "it is dropped" : NULL;
-}
-
 static void
 tell(struct looking *l, uint64_t account)
 {
@@ -149,7 +137,7 @@ tell(struct looking *l, uint64_t account)
 	for (struct rd r = rd_of(buf_as_str(&l->strange)); rd_left(&r) > 0 && !r.bad;) {
 		struct str key = rd_vstr(&r);
 
-		check_say(c, CHECK_INDEX, 0, c->opt->repair ? drop(c, key) : NULL,
+		check_say(c, CHECK_INDEX, 0, check_drop_row(c, key) ? "it is dropped" : NULL,
 		    "a row of what the account has read elsewhere is damaged");
 	}
 }

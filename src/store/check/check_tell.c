@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the check share: telling, reading a row, committing. */
+/* What the parts of the check share: telling, reading a row, dropping one, committing. */
 #include <stdarg.h>
 
 #include "store/check/check_int.h"
@@ -53,4 +53,19 @@ enum ts_err
 check_commit(struct check *c, struct engine_batch *batch)
 {
 	return engine_batch_count(batch) == 0 ? TS_OK : engine_commit(c->store->engine, batch);
+}
+
+bool
+check_drop_row(struct check *c, struct str key)
+{
+	struct engine_batch *batch;
+	enum ts_err err;
+
+	if (!c->opt->repair)
+		return false;
+	batch = engine_batch_new();
+	engine_batch_delete(batch, key);
+	err = check_commit(c, batch);
+	engine_batch_free(&batch);
+	return err == TS_OK;
 }

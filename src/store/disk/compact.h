@@ -17,7 +17,7 @@
  * time, by whoever has the summaries, and what it says of a message is right whatever else was
  * written meanwhile.  An expunged message stays in its row until that is made anew.
  *
- * The rows of a block are written in one batch, by the background alone.
+ * The background writes the rows of a block in one batch; a repair of the check writes single ones.
  */
 #include "mail/sort.h"
 #include "store/columns.h"
