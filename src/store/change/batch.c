@@ -104,7 +104,6 @@ batch_clear(struct batch *b)
 	store_account_unref(&b->gone);
 	b->job_count = 0;
 	b->put_blob = 0;
-	b->dropped = false;
 	engine_batch_clear(b->ops);
 	if (engine_batch_count(b->records) > 0) {
 		pthread_mutex_lock(&b->lane->mutex);

@@ -149,7 +149,6 @@ struct batch {
 	struct buf value;             /* scratch */
 	struct batch_job *job;        /* for the background, when it is durable */
 	size_t job_count, job_cap;
-	bool dropped;      /* so is the removal of an account */
 	uint64_t put_blob; /* the last one of several recipients whose bytes it has */
 };
 
@@ -253,8 +252,6 @@ lane_of_account(const struct store_account *account)
 {
 	return lane_of(account->store, account->id);
 }
-/* The lane of what is changed, whatever account the asker named. */
-struct lane *lane_for(const struct store_change *change);
 void lane_enqueue(struct store_change *change);
 /* lane.mutex is held.  Puts changes of one account, none of which is left then, before its queue.
  */

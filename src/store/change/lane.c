@@ -31,10 +31,17 @@ lane_of(struct store *store, uint64_t account)
 	return &store->lane[(account * 0x9e3779b97f4a7c15u >> 32) % store->lane_count];
 }
 
-struct lane *
+/* The account of what is changed, whatever account the asker named.  NULL: it is no account's. */
+static struct store_account *
+account_of(const struct store_change *c)
+{
+	return c->mailbox != NULL ? c->mailbox->account : c->account;
+}
+
+static struct lane *
 lane_for(const struct store_change *c)
 {
-	const struct store_account *a = c->mailbox != NULL ? c->mailbox->account : c->account;
+	const struct store_account *a = account_of(c);
 
 	return lane_of(c->priv->store, a != NULL ? a->id : 0);
 }
@@ -75,7 +82,7 @@ prepare(struct batch *b, struct store_change_priv *priv)
 static struct change_queue *
 queue_of(struct lane *lane, const struct store_change *c)
 {
-	struct store_account *a = c->mailbox != NULL ? c->mailbox->account : c->account;
+	struct store_account *a = account_of(c);
 
 	return a != NULL ? &a->changes : &lane->rest;
 }

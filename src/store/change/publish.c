@@ -86,7 +86,7 @@ batch_tell_jobs(struct batch *b)
 {
 	for (size_t i = 0; i < b->job_count; i++)
 		background_account(b->lane->store, b->job[i].account, b->job[i].jobs);
-	if (b->dropped)
+	if (b->gone != NULL)
 		background_wake(b->lane->store, BG_DROPPED);
 }
 

@@ -97,7 +97,6 @@ drop_account_prepare(struct batch *b, struct store_change *c)
 	batch_put_empty(b->ops, &k);
 	a->head_gone = true;
 	b->gone = store_account_ref(a);
-	b->dropped = true;
 	return TS_OK;
 }
 

@@ -11,7 +11,6 @@
  * the tombstone.  A value under which no UID was ever given does not count:
  * nobody can remember a message by it (RFC 9051 2.3.1.1).
  */
-#include "base/mem.h"
 #include "store/kinds/steps_int.h"
 
 bool
@@ -93,9 +92,7 @@ begin_state(struct batch *b, struct store_mailbox *mb, const struct store_change
 	s->counters.modseq = s->snapshot = s->expunge_floor = s->ring_floor = c->wish_modseq;
 	key_index(&k, mb->account->id, mb->id, KEY_HEADER);
 	value_begin(&b->value);
-	buf_le64(&b->value, s->snapshot);
-	buf_le64(&b->value, s->expunge_floor);
-	buf_varint(&b->value, 0);
+	state_put_header(s, s->snapshot, s->expunge_floor, &b->value);
 	batch_put_value(b->ops, &k, &b->value);
 	return s;
 }

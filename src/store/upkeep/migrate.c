@@ -19,7 +19,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "store/upkeep/upkeep_int.h"
 
 #define PIECE 4096 /* rows of a batch */

@@ -245,7 +245,7 @@ dropped_step(struct store *store, bool *more_r, uint64_t *account_r)
 
 #define SWEPT 64
 
-/* Has the account something to remove, a queue, or what a COPY left? */
+/* Has the account something to remove, or a queue? */
 static enum ts_err
 look_for_jobs(struct store *store, uint64_t account, unsigned *jobs_r)
 {
