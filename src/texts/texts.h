@@ -77,6 +77,7 @@ const struct texts *texts_set_find(const struct texts_set *set, struct str tag);
 /* ---- private, shared by the files of this folder ---- */
 
 /* Do both formats convert the same values in the same way?  Those of the translation may stand in
- * another order, with numbers (%2$s).  A text without conversions has none in its translation. */
+ * another order, with numbers (%2$s).  A text without conversions has none in its translation; one
+ * with a conversion that is not known here has no translation. */
 bool texts_same_conversions(const char *english, const char *said);
 #endif

@@ -15,6 +15,7 @@
 
 #define MISSING "Not permitted; missing: %s"
 #define TWO "%zu of %s"
+#define CUT "%.*s is too long"
 
 static struct texts *
 make(const struct po_entry *entries, size_t n, struct buf *refused)
@@ -92,7 +93,9 @@ other_conversions_are_refused(void **state)
 	    {STR(MISSING), STR("%ls")}, {STR(TWO), STR("%s of %zu")}, {STR(TWO), STR("%u of %s")},
 	    {STR(TWO), STR("%1$zu of %s")}, {STR(TWO), STR("%1$zu of %1$zu")},
 	    {STR(TWO), STR("%2$zu of %1$s")}, {STR(TWO), STR("%1$zu of %10$s")},
-	    {STR("Done"), STR("%s")}, {STR("Done"), STR("100 %")}};
+	    {STR("Done"), STR("%s")}, {STR("Done"), STR("100 %")}, {STR(CUT), STR("%n")},
+	    {STR(CUT), STR(CUT)}, {STR("%f left"), STR("noch %f")}, {STR("%s or %"), STR("%s %s")},
+	    {STR("%d %n"), STR("%d %n")}, {STR("5 % of it"), STR("%s")}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
