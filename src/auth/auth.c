@@ -88,12 +88,18 @@ forget_rights(struct auth_login *login)
 	login->vouched = login->authcid_vouched = false;
 }
 
+static void
+forget_names(struct auth_login *login)
+{
+	login->authcid.n = login->user.n = 0;
+	forget_rights(login);
+}
+
 /* Nothing is left of what was decided before. */
 static void
 begin_decision(struct auth *auth, struct auth_login *login)
 {
-	login->authcid.n = login->user.n = 0;
-	forget_rights(login);
+	forget_names(login);
 	login->why = NULL;
 	login->ends = 0;
 	login->generation = atomic_load(&auth->generation);
@@ -152,13 +158,6 @@ permit(struct auth *auth, const struct auth_request *req, const struct auth_fact
 		return AUTH_OK;
 	login->why = "no grant permits acting for that user";
 	return AUTH_DENIED;
-}
-
-static void
-forget_names(struct auth_login *login)
-{
-	login->authcid.n = login->user.n = 0;
-	forget_rights(login);
 }
 
 /* ---- tokens */
