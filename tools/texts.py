@@ -20,9 +20,9 @@ POT = "po/turnstone.pot"
 KEYWORDS = {
     "N_": 1, "cmd_ok": 2, "cmd_ok_code": 3, "cmd_no": 3, "cmd_no_with": 3, "cmd_bad": 2,
     "imap_bye": 3, "imap_say": 4, "imap_say_ok": 3, "imap_say_end": 2, "imap_say_continue": 2,
-    "imap_loop_shutdown": 2, "wire_in_fail": 2, "wire_in_limit": 2, "WIRE_VEC_PUSH": 4, "texts_print": 3,
+    "imap_loop_shutdown": 2, "wire_in_fail": 2, "wire_in_limit": 2, "WIRE_VEC_PUSH": 4,
 }
-FORMATS = {"cmd_no_with", "texts_print"}  # the text has values
+FORMATS = {"cmd_no_with"}  # the text has values
 
 TOKEN = re.compile(r"""(?P<skip>\s+|/\*.*?\*/|//[^\n]*|^\s*\#(?:[^\n]*\\\n)*[^\n]*)
     |(?P<str>"(?:[^"\\]|\\.)*")|(?P<chr>'(?:[^'\\]|\\.)*')|(?P<id>[A-Za-z_]\w*)|(?P<other>.)""",

@@ -6,7 +6,6 @@
  */
 #include "texts/texts.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -210,14 +209,4 @@ void
 texts_vprint(const struct texts *t, struct buf *out, const char *format, va_list ap)
 {
 	buf_vprintf(out, texts_find(t, format), ap);
-}
-
-void
-texts_print(const struct texts *t, struct buf *out, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	texts_vprint(t, out, format, ap);
-	va_end(ap);
 }

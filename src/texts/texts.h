@@ -29,8 +29,6 @@ texts_find(const struct texts *t, const char *english)
 	return t == NULL ? english : texts_translate(t, english);
 }
 /* Appends a text with values: the format is translated. */
-void texts_print(const struct texts *t, struct buf *out, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 void texts_vprint(const struct texts *t, struct buf *out, const char *format, va_list ap)
     __attribute__((format(printf, 3, 0)));
 

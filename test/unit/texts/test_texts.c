@@ -61,6 +61,16 @@ english_is_the_identity(void **state)
 	assert_ptr_equal(texts_find(NULL, text), text);
 }
 
+static void __attribute__((format(printf, 3, 4)))
+print(const struct texts *t, struct buf *out, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	texts_vprint(t, out, format, ap);
+	va_end(ap);
+}
+
 static void
 values_go_into_the_translated_format(void **state)
 {
@@ -71,13 +81,13 @@ values_go_into_the_translated_format(void **state)
 
 	(void)state;
 	assert_string_equal(texts_translate(t, "No * or %"), "Weder * noch %");
-	texts_print(t, &out, MISSING, "l");
+	print(t, &out, MISSING, "l");
 	assert_string_equal(buf_cstr(&out), "Es fehlt l, 100%");
 	out.n = 0;
-	texts_print(t, &out, TWO, (size_t)3, "five");
+	print(t, &out, TWO, (size_t)3, "five");
 	assert_string_equal(buf_cstr(&out), "Von five: 3, five");
 	out.n = 0;
-	texts_print(NULL, &out, TWO, (size_t)3, "five");
+	print(NULL, &out, TWO, (size_t)3, "five");
 	assert_string_equal(buf_cstr(&out), "3 of five");
 	texts_free(&t);
 	buf_fini(&out);
