@@ -6,8 +6,7 @@
 # the end of a response into any other.
 #
 # Texts for people are translated where they are printed, in respond.c and nowhere else
-# (src/texts/texts.h).  That they are collected for the
-# translators is what tools/texts.py sees to.
+# (src/texts/texts.h).  That they are collected for translators is what tools/texts.py sees to.
 cd "$(dirname "$0")/.." || exit 1
 # A folder may be given instead, to test this very script.
 files=$(find "${1:-src/imap}" -name '*.[ch]' ! -name 'transcript*')

@@ -105,9 +105,8 @@ struct server {
 
 	struct tls_slot *tls;
 	struct tls_tickets *tickets;
-	struct texts_set
-	    *languages;           /* under `reload` once threads run; NULL: none are configured */
-	struct sasl_cyrus *cyrus; /* NULL: no mechanism of libsasl2 */
+	struct texts_set *languages; /* as conf; NULL: none are configured */
+	struct sasl_cyrus *cyrus;    /* NULL: no mechanism of libsasl2 */
 	struct store *store;
 	struct auth *auth;
 	struct server_auth_watch auth_watch;
