@@ -487,7 +487,8 @@ const struct args_cmd cli_port_cmds[] = {{.name = "import maildir",
         .help =
             "export a user's mail as a Maildir, with UIDs, flags, keywords, dates and properties",
         .more = "May be interrupted and run again: only what is missing is written, and what was "
-                "expunged in the meantime is removed. Exit code 3: some messages are damaged.",
+                "expunged in the meantime is removed. Exit code 3: some messages are damaged, or "
+                "keywords or properties were left out, and named.",
         .opts = export_opts,
         .run = export_maildir},
     {.name = "import mbox",
@@ -505,7 +506,7 @@ const struct args_cmd cli_port_cmds[] = {{.name = "import maildir",
         .help =
             "export a user's mail as mbox files, one per mailbox (UIDs and properties are lost)",
         .more = "Each file is replaced as a whole, when all of it is written. Exit code 3: some "
-                "messages are damaged, or there are properties, which are named and left out.",
+                "messages are damaged, or keywords or properties were left out, and named.",
         .opts = export_opts,
         .run = export_mbox},
     {.name = NULL}};
