@@ -253,8 +253,9 @@ def test_dry_run(site, tmp_path):
     assert shown(there, "alice") == MINE
     assert both(there, folder, "--user", "alice", "--into", "Look")["added"] == 2
     change(site, "alice", "put", {("Bare", f"p{i:02}"): bytes(1000 + i) for i in range(70)})
+    change(site, "alice", "put", {("-", "wide"): bytes(1025)})
     saved(site, folder)
-    for limit, left_out in (("max_properties = 16", 54), ("property_size = 1K", 45), ("property_total = 64K", None)):
+    for limit, left_out in (("max_properties = 16", 54), ("property_size = 1K", 46), ("property_total = 64K", None)):
         narrow = another(tmp_path, limit.split()[0])
         configure(narrow, "store." + limit)
         done = both(narrow, folder, code=3)

@@ -31,6 +31,7 @@
 #include "base/mem.h"
 #include "control/dialogue.h"
 #include "control/ops/backup_int.h"
+#include "control/ops/properties.h"
 
 #define PIN_SECONDS 600
 #define PIECE ((size_t)256 * 1024)
@@ -220,20 +221,9 @@ put_mailbox(struct buf *b, const struct copy *c)
 static bool
 send_properties(struct reader *rd, size_t place, const struct store_properties *properties)
 {
-	struct buf *b = &rd->scratch;
-	bool ok = true;
-
-	for (size_t i = 0; ok && i < store_properties_count(properties); i++) {
-		struct str name, value;
-
-		store_properties_at(properties, i, &name, &value);
-		b->n = 0;
-		buf_varint(b, place);
-		buf_vstr(b, name);
-		buf_vstr(b, value);
-		ok = dialogue_send(rd->io, 'p', buf_as_str(b));
-	}
-	return ok;
+	rd->scratch.n = 0;
+	buf_varint(&rd->scratch, place);
+	return properties_send(rd->io, 'p', properties, &rd->scratch);
 }
 
 static bool

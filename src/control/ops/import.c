@@ -18,8 +18,6 @@
 #include "net/work.h"
 #include "wire/utf7.h"
 
-#define NAMED_MAX 1000 /* of what is left out; the rest is only counted */
-
 static const char *
 reason(enum ts_err err)
 {
@@ -48,7 +46,7 @@ import_leave_out(struct import *im, const struct mailstream_message *m, const ch
 	struct str name = buf_as_str(&im->name);
 
 	im->refused += m == NULL;
-	if (im->left_out++ >= NAMED_MAX)
+	if (im->left_out++ >= IMPORT_NAMED_MAX)
 		return;
 	buf_printf(im->out, "left out: mailbox %.*s", STR_ARG(name));
 	if (m != NULL)

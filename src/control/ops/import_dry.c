@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "control/ops/import_int.h"
 #include "control/ops/ops.h"
-#include "control/ops/properties.h"
 
 static bool
 count_mailbox(const struct store_mailbox_info *info, void *arg)
@@ -28,34 +27,6 @@ import_dry_begin(struct import *im)
 	else
 		im->dryness.mailboxes = 1; /* INBOX */
 }
-
-/* ---- properties ---- */
-
-/* Those that are there, with a reference, or NULL. */
-static struct store_properties *
-properties_there(const struct import *im, bool of_mailbox)
-{
-	if (of_mailbox)
-		return im->mailbox != NULL ? store_mailbox_properties(im->mailbox) : NULL;
-	return im->account != NULL ? store_account_properties(im->account) : NULL;
-}
-
-void
-import_dry_property(struct import *im, const struct mailstream_property *p)
-{
-	struct store_properties *there = properties_there(im, p->of_mailbox);
-	const char *why = NULL;
-
-	if (store_properties_get(there, p->name).p == NULL) {
-		why = properties_dry_put(&im->dryness.properties, there, p->name, p->value);
-		im->properties += why == NULL;
-	}
-	store_properties_unref(&there);
-	if (why != NULL)
-		import_leave_out_property(im, p, why);
-}
-
-/* ---- mailboxes ---- */
 
 static bool
 is_made(const struct import *im, struct str name)

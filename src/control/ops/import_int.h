@@ -16,6 +16,7 @@
 
 #define IMPORT_SUM 32
 #define IMPORT_WINDOW 512
+#define IMPORT_NAMED_MAX 1000 /* of what is left out; the rest is only counted */
 #define IMPORT_LONG_KEYWORD "one of its keywords is longer than store.keyword_length allows"
 #define IMPORT_MANY_KEYWORDS "the mailbox has all the keywords that store.max_keywords allows"
 
@@ -101,8 +102,6 @@ bool import_flush(struct import *im);
 
 /* A property of the mailbox at hand, or of the account: one of that name that is there stays. */
 bool import_take_property(struct import *im, const struct mailstream_property *p);
-void import_leave_out_property(
-    struct import *im, const struct mailstream_property *p, const char *why);
 
 /* ---- import_dry.c ---- */
 
@@ -114,8 +113,6 @@ enum ts_err import_dry_mailbox(struct import *im, const struct mailstream_mailbo
 /* A mailbox that is no more than a name on the list of subscriptions. */
 void import_dry_subscription(struct import *im, struct str name);
 void import_dry_end_mailbox(struct import *im);
-/* A property of the mailbox at hand, or of the account. */
-void import_dry_property(struct import *im, const struct mailstream_property *p);
 /* The message whose data came last, which is not there yet. */
 void import_dry_message(struct import *im, const struct mailstream_message *m);
 void import_dry_fini(struct import *im);

@@ -2,6 +2,8 @@
 /* See properties.h. */
 #include "control/ops/properties.h"
 
+#include "control/dialogue.h"
+
 /* Which option refuses it, in words. */
 static const char *
 limit_text(enum store_limit limit)
@@ -26,7 +28,7 @@ put_some(struct properties_put *put, const struct store_property_op *ops, size_t
 	    store_change_new(put->account, STORE_CHANGE_PROPERTIES, NULL, NULL, NULL);
 	enum ts_err err;
 
-	c->mailbox = put->mailbox;
+	c->mailbox = put->of_mailbox ? put->mailbox : NULL;
 	c->quiet = put->quiet;
 	c->properties = arena_array(c->arena, n, sizeof(*c->properties));
 	memcpy(c->properties, ops, n * sizeof(*ops));
@@ -53,20 +55,6 @@ put_one(struct properties_put *put, const struct store_property_op *op)
 	if (why == NULL)
 		return err;
 	return put->refused(op->name, why, put->arg) ? TS_OK : TS_CANCELLED;
-}
-
-enum ts_err
-properties_put_all(struct properties_put *put, const struct store_property_op *ops, size_t n)
-{
-	enum store_limit limit;
-	enum ts_err err = n > 0 ? put_some(put, ops, n, &limit) : TS_OK;
-
-	if (err != TS_LIMIT && err != TS_INVALID && err != TS_EXISTS)
-		return err;
-	err = TS_OK;
-	for (size_t i = 0; i < n && err == TS_OK; i++)
-		err = put_one(put, &ops[i]);
-	return err;
 }
 
 /* ---- in a run that changes nothing ---- */
@@ -108,9 +96,10 @@ properties_dry_begin(struct properties_dry *dry, const struct store_options *opt
 	store_account_list(account, add_bytes, dry);
 }
 
-const char *
-properties_dry_put(struct properties_dry *dry, const struct store_properties *there,
-    struct str name, struct str value)
+/* NULL: it would be put. */
+static const char *
+dry_put(struct properties_dry *dry, const struct store_properties *there, struct str name,
+    struct str value)
 {
 	struct str old = store_properties_get(there, name);
 	uint64_t less = old.p != NULL ? name.n + old.n : 0, now = name.n + value.n;
@@ -127,9 +116,8 @@ properties_dry_put(struct properties_dry *dry, const struct store_properties *th
 	return NULL;
 }
 
-void
-properties_dry_remove(
-    struct properties_dry *dry, const struct store_properties *there, struct str name)
+static void
+dry_remove(struct properties_dry *dry, const struct store_properties *there, struct str name)
 {
 	struct str old = store_properties_get(there, name);
 
@@ -137,4 +125,75 @@ properties_dry_remove(
 		return;
 	dry->more--;
 	dry->sum -= name.n + old.n;
+}
+
+/* With a reference, or NULL. */
+static struct store_properties *
+properties_there(const struct properties_put *put)
+{
+	if (put->of_mailbox)
+		return put->mailbox != NULL ? store_mailbox_properties(put->mailbox) : NULL;
+	return put->account != NULL ? store_account_properties(put->account) : NULL;
+}
+
+static enum ts_err
+put_dry(struct properties_put *put, const struct store_property_op *ops, size_t n)
+{
+	struct store_properties *there = properties_there(put);
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < n; i++) {
+		const char *why = NULL;
+
+		if (ops[i].must_be_new && store_properties_get(there, ops[i].name).p != NULL)
+			continue;
+		if (ops[i].remove)
+			dry_remove(put->dry, there, ops[i].name);
+		else
+			why = dry_put(put->dry, there, ops[i].name, ops[i].value);
+		if (why == NULL)
+			put->put++;
+		else
+			ok = put->refused(ops[i].name, why, put->arg);
+	}
+	store_properties_unref(&there);
+	return ok ? TS_OK : TS_CANCELLED;
+}
+
+/* ---- all ---- */
+
+enum ts_err
+properties_put_all(struct properties_put *put, const struct store_property_op *ops, size_t n)
+{
+	enum store_limit limit;
+	enum ts_err err;
+
+	if (put->dry != NULL)
+		return put_dry(put, ops, n);
+	err = n > 0 ? put_some(put, ops, n, &limit) : TS_OK;
+	if (err != TS_LIMIT && err != TS_INVALID && err != TS_EXISTS)
+		return err;
+	err = TS_OK;
+	for (size_t i = 0; i < n && err == TS_OK; i++)
+		err = put_one(put, &ops[i]);
+	return err;
+}
+
+bool
+properties_send(
+    struct op_io *io, char type, const struct store_properties *properties, struct buf *b)
+{
+	size_t head = b->n;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < store_properties_count(properties); i++) {
+		struct str name, value;
+
+		store_properties_at(properties, i, &name, &value);
+		b->n = head;
+		buf_vstr(b, name);
+		buf_vstr(b, value);
+		ok = dialogue_send(io, type, buf_as_str(b));
+	}
+	return ok;
 }

@@ -25,6 +25,11 @@
  *is left out, and why
  *
  * 'P', 'F' and 'V' are also answered by an 'o' for each keyword that the mailbox has no room for.
+ *
+ * A dry run answers the same questions (but 'P' and 'D') as they would be answered, and changes
+ * nothing.  What only a real run knows: whether there is room for a mailbox (store.max_mailboxes)
+ * and for a keyword, whether a new mailbox can have its UIDVALIDITY, and what others change
+ * meanwhile.
  */
 #include <openssl/evp.h>
 
@@ -52,8 +57,8 @@ restore_say(struct writer *w, const char *what, enum ts_err err)
 }
 
 /* The same of what was to happen with a mailbox. */
-bool
-restore_say_mailbox(struct writer *w, const char *what, struct str name, enum ts_err err)
+static bool
+say_mailbox(struct writer *w, const char *what, struct str name, enum ts_err err)
 {
 	struct buf text = {0};
 
@@ -90,35 +95,33 @@ submit_and_free(struct store_change *c)
 /* ---- properties ---- */
 
 /* Takes the reference. */
-bool
-restore_send_properties(struct writer *w, struct store_properties *properties)
+static bool
+send_properties(struct writer *w, struct store_properties *properties)
 {
-	bool ok = true;
+	bool ok;
 
-	for (size_t i = 0; ok && i < store_properties_count(properties); i++) {
-		struct str name, value;
-
-		store_properties_at(properties, i, &name, &value);
-		w->scratch.n = 0;
-		buf_vstr(&w->scratch, name);
-		buf_vstr(&w->scratch, value);
-		ok = dialogue_send(w->io, 'y', buf_as_str(&w->scratch));
-	}
+	w->scratch.n = 0;
+	ok = properties_send(w->io, 'y', properties, &w->scratch);
 	store_properties_unref(&properties);
 	return ok;
 }
 
-bool
-restore_refuse_property(struct str name, const char *why, void *arg)
+struct refusal {
+	struct writer *w;
+	struct str mailbox; /* empty: the account's own */
+};
+
+static bool
+refuse_property(struct str name, const char *why, void *arg)
 {
-	const struct restore_refusal *refusal = arg;
+	const struct refusal *refusal = arg;
 	struct buf text = {0};
 	bool ok;
 
 	if (refusal->mailbox.n > 0)
 		buf_printf(&text, "mailbox %.*s", STR_ARG(refusal->mailbox));
 	else
-		buf_printf(&text, "user %.*s", STR_ARG(store_account_name(refusal->w->account)));
+		buf_printf(&text, "user %.*s", STR_ARG(buf_as_str(&refusal->w->account_name)));
 	buf_printf(&text, ": the property %.*s is left out: %s", STR_ARG(name), why);
 	ok = dialogue_send(refusal->w->io, 'n', buf_as_str(&text));
 	buf_fini(&text);
@@ -126,8 +129,8 @@ restore_refuse_property(struct str name, const char *why, void *arg)
 }
 
 /* False: no such question. */
-bool
-restore_take_property(struct rd *r, struct store_property_op *op)
+static bool
+take_property(struct rd *r, struct store_property_op *op)
 {
 	uint64_t what = rd_varint(r);
 
@@ -141,22 +144,24 @@ static bool
 put_properties(struct writer *w, struct rd *r)
 {
 	bool of_mailbox = rd_varint(r) == 1;
-	struct str name = of_mailbox ? rd_vstr(r) : STR_NONE;
-	struct restore_refusal refusal = {w, name};
+	struct refusal refusal = {w, of_mailbox ? rd_vstr(r) : STR_NONE};
 	struct properties_put put = {.account = w->account,
-	    .mailbox = of_mailbox ? w->mailbox : NULL,
+	    .mailbox = w->mailbox,
+	    .of_mailbox = of_mailbox,
 	    .quiet = of_mailbox && w->made,
-	    .refused = restore_refuse_property,
+	    .dry = w->dry ? &w->properties : NULL,
+	    .refused = refuse_property,
 	    .arg = &refusal};
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct store_property_op *ops =
 	    arena_array(arena, rd_left(r) / PROPERTY_LEAST + 1, sizeof(*ops));
 	enum ts_err err = TS_OK;
 	size_t n = 0;
-	bool good = !r->bad && w->account != NULL && (!of_mailbox || w->mailbox != NULL);
+	bool good =
+	    !r->bad && (w->dry || (w->account != NULL && (!of_mailbox || w->mailbox != NULL)));
 
 	while (good && rd_left(r) > 0)
-		good = restore_take_property(r, &ops[n++]);
+		good = take_property(r, &ops[n++]);
 	if (good)
 		err = properties_put_all(&put, ops, n);
 	arena_free(&arena);
@@ -171,8 +176,8 @@ put_properties(struct writer *w, struct rd *r)
 /* ---- records, accounts, mailboxes ---- */
 
 /* Tells of a record that is left out. */
-bool
-restore_refuse_record(struct writer *w, struct str user, const char *why)
+static bool
+refuse_record(struct writer *w, struct str user, const char *why)
 {
 	struct buf text = {0};
 	bool ok;
@@ -184,8 +189,8 @@ restore_refuse_record(struct writer *w, struct str user, const char *why)
 }
 
 /* What is wrong with the name of a user's record, as `user add` says it; NULL: nothing. */
-const char *
-restore_record_fault(const struct auth *auth, struct str key, struct str *user_r)
+static const char *
+record_fault(const struct auth *auth, struct str key, struct str *user_r)
 {
 	if (!str_has_prefix(key, STR("user/")))
 		return NULL;
@@ -193,36 +198,43 @@ restore_record_fault(const struct auth *auth, struct str key, struct str *user_r
 	return auth_users_name_fault(auth, *user_r);
 }
 
-static bool
-put_record(struct writer *w, struct rd *r)
+static enum ts_err
+add_record(struct writer *w, struct str key, struct str value)
 {
 	struct store_change *c = store_change_new_records(w->ops->store, NULL, NULL, NULL);
-	struct str key = rd_vstr(r), value = rd_vstr(r);
-	struct str user = STR_NONE;
-	const char *fault = r->bad ? NULL : restore_record_fault(w->ops->auth, key, &user);
 	enum ts_err err;
-	char made;
 
-	if (fault != NULL) {
-		store_change_free(&c);
-		return restore_refuse_record(w, user, fault);
-	}
 	c->records = arena_array(c->arena, 1, sizeof(*c->records));
 	c->record_count = 1;
 	c->records[0].key = arena_str(c->arena, key);
 	c->records[0].value = arena_str(c->arena, value);
 	c->records[0].must_be_new = true;
-	err = r->bad ? TS_INVALID : store_submit_wait(c);
-	store_change_free(&c);
+	err = submit_and_free(c);
+	if (err == TS_OK || err == TS_EXISTS)
+		auth_changed(w->ops->auth, STR_NONE);
+	return err;
+}
+
+static bool
+put_record(struct writer *w, struct rd *r)
+{
+	struct str key = rd_vstr(r), value = rd_vstr(r), user = STR_NONE;
+	const char *fault = r->bad ? NULL : record_fault(w->ops->auth, key, &user);
+	enum ts_err err = TS_INVALID;
+	char made;
+
+	if (fault != NULL)
+		return refuse_record(w, user, fault);
+	if (!r->bad)
+		err = w->dry ? restore_dry_record(w, key) : add_record(w, key, value);
 	if (err != TS_OK && err != TS_EXISTS)
 		return restore_say(w, "a record", err);
 	made = err == TS_OK;
-	auth_changed(w->ops->auth, STR_NONE);
 	return dialogue_send(w->io, 'k', (struct str){&made, 1});
 }
 
-bool
-restore_is_user(struct writer *w, struct str name)
+static bool
+is_user(struct writer *w, struct str name)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct auth_user user = {0};
@@ -250,11 +262,13 @@ open_account(struct writer *w, struct rd *r)
 	store_account_unref(&w->account);
 	w->account_name.n = 0;
 	buf_str(&w->account_name, name);
-	if (user && !restore_is_user(w, name))
+	if (user && !is_user(w, name))
 		return false;
-	err = store_account_load_bare(w->ops->store, name, &w->account);
-	return err == TS_OK ? restore_send_properties(w, store_account_properties(w->account))
-	                    : restore_say(w, "the account", err);
+	err = w->dry ? restore_dry_account(w, name)
+	             : store_account_load_bare(w->ops->store, name, &w->account);
+	if (err != TS_OK)
+		return restore_say(w, "the account", err);
+	return w->account == NULL || send_properties(w, store_account_properties(w->account));
 }
 
 static enum ts_err
@@ -268,8 +282,8 @@ name_change(struct writer *w, enum store_change_kind kind, struct str name)
 
 /* A name of the backup as it is kept here; or as it was, where there is a mailbox of that spelling.
  */
-struct str
-restore_read_name(struct writer *w, struct rd *r, struct arena *arena)
+static struct str
+read_name(struct writer *w, struct rd *r, struct arena *arena)
 {
 	struct store_mailbox_info info;
 	struct str name = rd_vstr(r);
@@ -287,7 +301,7 @@ struct wish {
 	uint64_t modseq;
 };
 
-/* Makes it, or one in place of an INBOX that has never had a message. */
+/* Makes it, or one in place of an INBOX that has never had a message, and opens it. */
 static enum ts_err
 make_mailbox(struct writer *w, const struct wish *wish)
 {
@@ -308,12 +322,21 @@ make_mailbox(struct writer *w, const struct wish *wish)
 	}
 	store_change_free(&c);
 	store_mailbox_unref(&there);
-	if (err == TS_EXISTS)
-		return TS_OK;
 	w->made = err == TS_OK;
-	if (err == TS_OK && wish->subscribed)
+	if (err == TS_EXISTS)
+		err = TS_OK;
+	else if (err == TS_OK && wish->subscribed)
 		err = name_change(w, STORE_CHANGE_SUBSCRIBE, wish->name);
-	return err;
+	return err == TS_OK ? store_mailbox_load(w->account, wish->name, &w->mailbox) : err;
+}
+
+static bool
+send_counters(struct writer *w, uint32_t uidvalidity, uint32_t uidnext)
+{
+	w->scratch.n = 0;
+	buf_varint(&w->scratch, uidvalidity);
+	buf_varint(&w->scratch, uidnext);
+	return dialogue_send(w->io, 'm', buf_as_str(&w->scratch));
 }
 
 static bool
@@ -351,58 +374,61 @@ send_messages(struct writer *w, const struct store_keywords *sent)
 	return ok;
 }
 
-bool
-restore_send_mailbox(struct writer *w)
+static bool
+send_mailbox(struct writer *w)
 {
 	struct store_counters counters;
 	struct store_keywords *keywords;
 	bool ok;
 
 	store_mailbox_counters(w->mailbox, &counters);
-	w->scratch.n = 0;
-	buf_varint(&w->scratch, counters.uidvalidity);
-	buf_varint(&w->scratch, counters.uidnext);
-	ok = dialogue_send(w->io, 'm', buf_as_str(&w->scratch));
+	ok = send_counters(w, counters.uidvalidity, counters.uidnext);
 	store_mailbox_read_begin(w->mailbox);
 	keywords = store_mailbox_keywords(w->mailbox);
 	store_mailbox_read_end(w->mailbox);
 	for (unsigned f = STORE_FIRST_KEYWORD; ok && f < store_keywords_end(keywords); f++)
 		ok = dialogue_send(w->io, 'w', store_keywords_name(keywords, f));
 	ok = ok && send_messages(w, keywords) &&
-	     restore_send_properties(w, store_mailbox_properties(w->mailbox));
+	     send_properties(w, store_mailbox_properties(w->mailbox));
 	store_keywords_unref(&keywords);
 	return ok;
+}
+
+/* In a dry run: one that would be made, perhaps in place of one that never had a message. */
+static bool
+send_new(struct writer *w, uint32_t uidvalidity)
+{
+	return send_counters(w, uidvalidity, 1) &&
+	       (w->mailbox == NULL || send_properties(w, store_mailbox_properties(w->mailbox)));
 }
 
 static bool
 open_mailbox(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct wish wish = {.name = restore_read_name(w, r, arena)};
+	struct wish wish = {.name = read_name(w, r, arena)};
 	enum ts_err err = TS_INVALID;
-	bool bad, ok;
+	bool bad, ok, new = false;
 
 	wish.use = (unsigned)rd_varint(r);
 	wish.subscribed = rd_varint(r) != 0;
 	wish.uidvalidity = (uint32_t)rd_varint(r);
 	wish.uidnext = (uint32_t)rd_varint(r);
 	wish.modseq = rd_varint(r);
-	bad = r->bad || w->account == NULL;
+	bad = r->bad || (w->account == NULL && !w->dry);
 	if (!bad) {
 		restore_append_fini(w);
 		arena_free(&w->words_arena);
 		w->word_count = 0;
 		store_mailbox_unref(&w->mailbox);
-		err = make_mailbox(w, &wish);
+		err = w->dry ? restore_dry_mailbox(w, wish.name, &new) : make_mailbox(w, &wish);
 	}
-	if (err == TS_OK)
-		err = store_mailbox_load(w->account, wish.name, &w->mailbox);
 	if (bad)
 		ok = restore_bad_question(w);
 	else if (err != TS_OK)
-		ok = restore_say_mailbox(w, "the mailbox", wish.name, err);
+		ok = say_mailbox(w, "the mailbox", wish.name, err);
 	else
-		ok = restore_send_mailbox(w);
+		ok = new ? send_new(w, wish.uidvalidity) : send_mailbox(w);
 	arena_free(&arena);
 	return ok;
 }
@@ -411,7 +437,7 @@ static bool
 subscribe(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct str name = restore_read_name(w, r, arena);
+	struct str name = read_name(w, r, arena);
 	bool bad = r->bad || w->account == NULL, ok;
 	enum ts_err err = TS_INVALID;
 
@@ -421,7 +447,7 @@ subscribe(struct writer *w, struct rd *r)
 		ok = restore_bad_question(w);
 	else
 		ok = err == TS_OK || err == TS_EXISTS ||
-		     restore_say_mailbox(w, "the subscription", name, err);
+		     say_mailbox(w, "the subscription", name, err);
 	arena_free(&arena);
 	return ok;
 }
@@ -469,8 +495,8 @@ sum_message(struct writer *w, uint64_t uid, unsigned char sum[32])
 	return dialogue_send(w->io, 'h', (struct str){(const char *)sum, 32});
 }
 
-bool
-restore_send_sums(struct writer *w, struct rd *r)
+static bool
+send_sums(struct writer *w, struct rd *r)
 {
 	unsigned char sum[32];
 	bool ok = w->mailbox != NULL;
@@ -572,7 +598,7 @@ static bool
 set_aside(struct writer *w, struct rd *r)
 {
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
-	struct str name = restore_read_name(w, r, arena);
+	struct str name = read_name(w, r, arena);
 	struct store_mailbox *target = NULL;
 	struct store_change *c;
 	enum ts_err err = TS_INVALID;
@@ -585,7 +611,7 @@ set_aside(struct writer *w, struct rd *r)
 	if (bad)
 		ok = restore_bad_question(w);
 	else if (err != TS_OK)
-		ok = restore_say_mailbox(w, "the mailbox to move messages into", name, err);
+		ok = say_mailbox(w, "the mailbox to move messages into", name, err);
 	arena_free(&arena);
 	if (!ok)
 		return false;
@@ -616,20 +642,20 @@ answer_question(struct writer *w, struct str question)
 	case 'M':
 		return open_mailbox(w, &r);
 	case 'S':
-		return subscribe(w, &r);
+		return w->dry || subscribe(w, &r);
 	case 'H':
-		return restore_send_sums(w, &r);
+		return send_sums(w, &r);
 	case 'W':
-		return take_word(w, &r);
+		return w->dry || take_word(w, &r);
 	case 'P':
 	case 'D':
-		return restore_put_messages(w, &r, what == 'P');
+		return w->dry ? restore_bad_question(w) : restore_put_messages(w, &r, what == 'P');
 	case 'F':
-		return set_flags(w, &r);
+		return w->dry || set_flags(w, &r);
 	case 'V':
-		return set_aside(w, &r);
+		return w->dry || set_aside(w, &r);
 	case 'R':
-		return raise_mailbox(w, &r);
+		return w->dry || raise_mailbox(w, &r);
 	case 'Y':
 		return put_properties(w, &r);
 	default:
@@ -638,26 +664,27 @@ answer_question(struct writer *w, struct str question)
 }
 
 static bool
-hold_dialogue(struct writer *w, bool (*answer)(struct writer *w, struct str question))
+hold_dialogue(const struct ops *ops, struct op_io *io, struct buf *out, bool dry)
 {
+	struct writer w = {.ops = ops, .io = io, .out = out, .dry = dry};
 	struct buf question = {0};
 	bool ok = true;
 
-	w->loop = loop_new_fake();
-	w->pool = work_pool_new(0);
-	while (ok && w->io->receive(w->io, &question)) {
-		ok = answer(w, buf_as_str(&question));
+	w.loop = loop_new_fake();
+	w.pool = work_pool_new(0);
+	while (ok && io->receive(io, &question)) {
+		ok = answer_question(&w, buf_as_str(&question));
 		question.n = 0;
 	}
-	restore_append_fini(w);
-	arena_free(&w->words_arena);
-	store_mailbox_unref(&w->mailbox);
-	store_account_unref(&w->account);
-	loop_fake_run(w->loop);
-	work_pool_free(&w->pool);
-	loop_free(&w->loop);
-	buf_fini(&w->account_name);
-	buf_wipe_fini(&w->scratch);
+	restore_append_fini(&w);
+	arena_free(&w.words_arena);
+	store_mailbox_unref(&w.mailbox);
+	store_account_unref(&w.account);
+	loop_fake_run(w.loop);
+	work_pool_free(&w.pool);
+	loop_free(&w.loop);
+	buf_fini(&w.account_name);
+	buf_wipe_fini(&w.scratch);
 	buf_wipe_fini(&question);
 	return ok;
 }
@@ -665,20 +692,16 @@ hold_dialogue(struct writer *w, bool (*answer)(struct writer *w, struct str ques
 static bool
 restore(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
-	struct writer w = {.ops = ops, .io = io, .out = out};
-
 	(void)req;
-	return hold_dialogue(&w, answer_question);
+	return hold_dialogue(ops, io, out, false);
 }
 
 /* A verb of its own: a server that does not know it changes nothing either. */
 static bool
 restore_dry(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {
-	struct writer w = {.ops = ops, .io = io, .out = out};
-
 	(void)req;
-	return hold_dialogue(&w, restore_answer_dry);
+	return hold_dialogue(ops, io, out, true);
 }
 
 const struct op ops_restore[] = {{.verb = "restore", .run = restore},

@@ -2,7 +2,7 @@
 #ifndef CONTROL_OPS_RESTORE_INT_H
 #define CONTROL_OPS_RESTORE_INT_H
 /* What a restore writes, from inside: restore.c answers, restore_append.c takes messages, and
- * restore_dry.c answers without a change. */
+ * restore_dry.c looks at what is there in a run that changes nothing. */
 #include "control/ops/ops.h"
 #include "control/ops/properties.h"
 #include "net/loop.h"
@@ -14,9 +14,10 @@ struct writer {
 	struct buf *out;
 	struct loop *loop; /* for uploads: runs here, in this thread */
 	struct work_pool *pool;
-	struct store_account *account; /* NULL in a run that changes nothing: it would be made */
+	bool dry;                      /* nothing changes */
+	struct store_account *account; /* NULL in a dry run: it would be made */
 	struct buf account_name;
-	struct properties_dry properties; /* of such a run */
+	struct properties_dry properties; /* of a dry run */
 	struct store_mailbox *mailbox;
 	bool made; /* the mailbox, for this question: nobody knows it yet */
 	struct store_change *batch;
@@ -33,37 +34,14 @@ struct writer {
 bool restore_say(struct writer *w, const char *what, enum ts_err err);
 bool restore_bad_question(struct writer *w);
 
-/* ---- restore.c ---- */
-
-/* The same of what was to happen with a mailbox. */
-bool restore_say_mailbox(struct writer *w, const char *what, struct str name, enum ts_err err);
-/* Tells of a record that is left out. */
-bool restore_refuse_record(struct writer *w, struct str user, const char *why);
-/* What is wrong with the name of a user's record, as `user add` says it; NULL: nothing. */
-const char *restore_record_fault(const struct auth *auth, struct str key, struct str *user_r);
-bool restore_is_user(struct writer *w, struct str name);
-/* A name of the backup as it is kept here; or as it was, where there is a mailbox of that spelling.
- */
-struct str restore_read_name(struct writer *w, struct rd *r, struct arena *arena);
-/* All of the mailbox that is open: the answer to 'M'. */
-bool restore_send_mailbox(struct writer *w);
-/* The answer to 'H'. */
-bool restore_send_sums(struct writer *w, struct rd *r);
-/* 'y' each; takes the reference. */
-bool restore_send_properties(struct writer *w, struct store_properties *properties);
-/* One of 'Y'; false: no such question. */
-bool restore_take_property(struct rd *r, struct store_property_op *op);
-struct restore_refusal {
-	struct writer *w;
-	struct str mailbox; /* empty: the account's own */
-};
-/* For properties_put. */
-bool restore_refuse_property(struct str name, const char *why, void *arg);
-
 /* ---- restore_dry.c ---- */
 
-/* The answer that a restore would give; nothing changes. */
-bool restore_answer_dry(struct writer *w, struct str question);
+/* What adding the record would end with. */
+enum ts_err restore_dry_record(struct writer *w, struct str key);
+/* w->account stays NULL when it would be made. */
+enum ts_err restore_dry_account(struct writer *w, struct str name);
+/* So does w->mailbox; new: it would be made, or one in its place. */
+enum ts_err restore_dry_mailbox(struct writer *w, struct str name, bool *new_r);
 
 /* ---- restore_append.c, and what it needs ---- */
 
