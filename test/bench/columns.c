@@ -43,8 +43,8 @@ put_message(struct buf *m, unsigned i)
 	    i % 24, i % 60, (unsigned)random() % 60);
 	buf_printf(m, "Message-ID: <m%u.%u@example.org>\r\n", i, thread);
 	for (unsigned r = 0; r < i % 5; r++)
-		buf_printf(m, "%s <m%u.%u@example.org>%s\r\n", r == 0 ? "References:" : "",
-		    i - r - 1, thread, "");
+		buf_printf(m, "%s <m%u.%u@example.org>\r\n", r == 0 ? "References:" : "", i - r - 1,
+		    thread);
 	buf_puts(m, "\r\nHello.\r\n");
 }
 

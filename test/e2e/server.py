@@ -222,6 +222,14 @@ class Site:
             return next((line for line in self.log()[since:].splitlines() if all(w in line for w in words)), None)
         return wait_for(found, seconds, lambda: (words, self.log()))
 
+    def protocol(self, user, so=lambda text: True):
+        """That user's protocol log when it is so (a thread of the server writes it); '' where there is none."""
+        path = pathlib.Path(self.dir, "data", "protocol", user + ".log")
+
+        def read():
+            return path.read_text("utf-8", "surrogateescape") if path.exists() else ""
+        return wait_for(lambda: [text for text in [read()] if so(text)], 60, read)[0]
+
     # ---- clients
 
     def port(self, name):

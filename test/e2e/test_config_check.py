@@ -9,7 +9,6 @@ import socket
 import ssl
 import stat
 import subprocess
-import time
 
 import pytest
 
@@ -477,14 +476,6 @@ def test_reload_says_the_same(files):
         assert f"{files.conf}:{says}" in reloaded.stderr, reloaded.stderr
 
 
-def logged(server, text):
-    """Lines are collected for a moment."""
-    end = time.monotonic() + 60
-    while text not in server.log() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert text in server.log()
-
-
 # ---- what a reload takes, and a start would not ----
 
 NEXT_START = [
@@ -510,12 +501,12 @@ def test_reload_tells_of_the_next_start(files, more, line, says):
     if "server.control" in more:  # the old place
         write(files, QUIET + more)
         files.send_signal(signal.SIGHUP)
-        logged(files, text)
+        files.logged(text)
         return
     reloaded = run(files, "reload")
     assert reloaded.returncode == 0 and "read again" in reloaded.stdout, reloaded
     assert f"\nwarning: {text}" in reloaded.stdout, reloaded
-    logged(files, text)
+    files.logged(text)
     assert f'level=warning source=reload msg="{text}' in files.log()
     checked = run(files, "config", "check")
     assert checked.returncode == 1 and text.split("fail: ")[1] in checked.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from directory import SERVICE, SLAPD, SUFFIX, Directory
 from imap import plain
-from server import give, wait_for
+from server import ended, give, wait_for
 
 MATRIX = "/usr/lib/x86_64-linux-gnu/pam_wrapper/pam_matrix.so"
 need_slapd = pytest.mark.skipif(not os.path.exists(SLAPD), reason="slapd is not installed")
@@ -415,17 +415,9 @@ def test_the_server_is_killed_and_nothing_is_left(server):
     wait_for(lambda: asked(server))
     server.stop(signal.SIGKILL)
     slow.join()
-    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") and is_alive(pid) for pid in pids))
+    wait_for(lambda: all(ended(pid) for pid in pids))
     wait_for(lambda: subprocess.run(["pgrep", "-f", server.dir + "/check"], stdout=subprocess.DEVNULL,
                                     check=False).returncode == 1)
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_a_first_database_outside_needs_a_restart(server):

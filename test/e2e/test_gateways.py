@@ -5,7 +5,6 @@ import imaplib
 import os
 import re
 import subprocess
-import time
 
 import pytest
 
@@ -31,17 +30,7 @@ def _site():
 
 def protocol(site, user, last):
     """The lines of that user's protocol log, without the time, when `last` has come."""
-    end = time.monotonic() + 60
-    while True:
-        path = os.path.join(site.dir, "data", "protocol", user + ".log")
-        text = ""
-        if os.path.exists(path):
-            with open(path, encoding="utf-8") as f:
-                text = f.read()
-        if last in text:
-            return [line.split(" ", 1)[1] for line in text.splitlines()]
-        assert time.monotonic() < end, text
-        time.sleep(0.02)
+    return [line.split(" ", 1)[1] for line in site.protocol(user, lambda text: last in text).splitlines()]
 
 
 def java(*args):

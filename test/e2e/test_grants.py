@@ -516,8 +516,7 @@ def test_bad_group_file_leaves_the_old_in_force(server):
     group_site(server)
     alice = acting(server, "gateway", "alice")
     path = groups(server, "gateways:x:1:spare\nstaff\n")
-    while "stay in force" not in server.log():
-        time.sleep(0.05)
+    server.logged("stay in force")
     assert f"{path}:2: must be NAME:PASSWORD:NUMBER:MEMBERS" in server.log()
     done = server.cli("reload", ok=False)
     assert f"{path}:2: must be" in done.stderr and "nothing was changed" in done.stderr

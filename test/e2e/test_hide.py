@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Capabilities that are hidden from groups and programs, and clients that are put off while the server is busy."""
+"""Capabilities that are hidden from groups and programs."""
 import os
 
 import pytest

@@ -8,7 +8,7 @@ import pytest
 
 import memory
 from oauth import ISSUER, SCOPE, Endpoint, authenticate, bearer, faults
-from server import SANITIZED, wait_for
+from server import SANITIZED, status_of, wait_for
 
 
 def database(endpoint, more="", ca=None):
@@ -186,8 +186,8 @@ def test_wrong_configurations(server, endpoint):
     assert "begins with https://" in faults(server, f'introspection = "{endpoint.url.replace("https", "http")}"')
     assert "needs exactly one of the options jwks and introspection" in faults(server, url + f'jwks = "{endpoint.cert}"')
     assert "client_id and client_secret_file must be set together" in faults(server, url + "client_id = me")
-    assert "cannot be combined with client_id" in faults(server, 
-        url + f'client_id = me; client_secret_file = "{endpoint.cert}"; bearer_file = "{endpoint.cert}"')
+    assert "cannot be combined with client_id" in faults(
+        server, url + f'client_id = me; client_secret_file = "{endpoint.cert}"; bearer_file = "{endpoint.cert}"')
     assert "is only for jwks" in faults(server, url + "algorithms = RS256")
     server.write(f"auth.databases = [store, sso]\ndatabase sso {{ type = oauth; {url} }}\n")
     server.cli("config", "check")
@@ -197,17 +197,12 @@ def network_process(server):
     """The helper's process that speaks to others."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            with open(f"/proc/{pid}/comm", encoding="ascii") as name, open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                if name.read().strip() == "turnstone-net" and parent(stat.read().rsplit(")", 1)[1].split()[1]) == server.pid:
-                    return int(pid)
+            status = status_of(pid)
+            if status["Name"] == "turnstone-net" and int(status_of(status["PPid"])["PPid"]) == server.pid:
+                return int(pid)
         except OSError:
             pass  # it has ended meanwhile
     raise AssertionError("there is none")
-
-
-def parent(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        return int(stat.read().rsplit(")", 1)[1].split()[1])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="reading another process' memory needs root")

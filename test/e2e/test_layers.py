@@ -263,13 +263,7 @@ def test_protocol_log(server):
     assert client.authenticate(Digest("anna", PASSWORD)).startswith(b"s1 OK")
     client.ok("CREATE of-nobody")
     client.close()
-    path = os.path.join(server.dir, "data", "protocol", "bo@example.test.log")
-
-    def written():
-        with open(path, encoding="utf-8") as f:
-            return f.read()
-    wait_for(lambda: os.path.exists(path) and "UNAUTHENTICATE" in written().partition("under-the-layer")[2])
-    log = written()
+    log = server.protocol("bo@example.test", lambda text: "UNAUTHENTICATE" in text.partition("under-the-layer")[2])
     assert " C t2 CREATE under-the-layer\n" in log and " S t2 OK " in log
     assert "of-nobody" not in log and "AUTHENTICATE DIGEST" not in log
 

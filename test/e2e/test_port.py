@@ -24,8 +24,6 @@ class Files(Site):
     """A store, without a server."""
     USERS = ("alice", "bob", "carol")
 
-    USERS = ("alice", "bob", "carol")
-
     def __init__(self, path):  # pylint: disable=super-init-not-called
         self.make_folder(str(path))
         self.write()

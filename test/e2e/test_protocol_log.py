@@ -44,19 +44,9 @@ def path(site, user="alice"):
 
 
 def lines(site, user="alice", last=None, times=1):
-    """(side, text) of each line; waits until the last is one with `last`, and there are as many of them:
-    the writer's thread brings them."""
-    end = time.monotonic() + 60
-    while True:
-        text = ""
-        if os.path.exists(path(site, user)):
-            with open(path(site, user), encoding="utf-8", errors="surrogateescape") as f:
-                text = f.read()
-        if last is None or (text.endswith("\n") and last in text.rstrip("\n").split("\n")[-1]
-                            and text.count(last) >= times):
-            break
-        assert time.monotonic() < end, text
-        time.sleep(0.02)
+    """(side, text) of each line; waits until the last is one with `last`, and there are as many of them."""
+    text = site.protocol(user, lambda text: last is None or (
+        text.endswith("\n") and last in text.rstrip("\n").split("\n")[-1] and text.count(last) >= times))
     found = [LINE.match(line) for line in text.split("\n")[:-1]]
     assert all(found), text
     return text, [(m[2], m[3]) for m in found]
