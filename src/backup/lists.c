@@ -230,8 +230,7 @@ take_properties(struct rd *r, struct arena *arena, struct backup_properties *pro
 
 		p->name = arena_str(arena, rd_vstr(r));
 		p->value = arena_str(arena, rd_vstr(r));
-		if (p->name.n == 0 || p->name.n > STORE_NAME_MAX ||
-		    memchr(p->name.p, 0, p->name.n) != NULL ||
+		if (!store_property_name_ok(p->name) ||
 		    (i > 0 && str_cmp(properties->one[i - 1].name, p->name) >= 0))
 			r->bad = true;
 	}

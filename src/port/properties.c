@@ -31,7 +31,7 @@ port_property_take(struct str line, struct buf *name, struct buf *value)
 	const char *blank = str_chr(line, ' ');
 
 	return blank != NULL && port_unescape(str_range(line.p, blank), name) &&
-	       port_unescape(str_range(blank + 1, line.p + line.n), value) && name->n > 0 &&
-	       name->n <= STORE_NAME_MAX && memchr(name->p, 0, name->n) == NULL &&
+	       port_unescape(str_range(blank + 1, line.p + line.n), value) &&
+	       store_property_name_ok(buf_as_str(name)) &&
 	       name->n + value->n <= MAILSTREAM_PROPERTY_MAX;
 }

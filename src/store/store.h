@@ -243,6 +243,8 @@ TS_CHECKED enum ts_err store_totals(struct store *store, bool (*go_on)(void *arg
  * STORE_CHANGE_PROPERTIES.
  */
 void store_properties_unref(struct store_properties **properties);
+/* Can a property have that name? */
+bool store_property_name_ok(struct str name);
 /* Any thread, also inside store_account_list().  NULL stays NULL. */
 struct store_properties *store_properties_ref(const struct store_properties *properties);
 size_t store_properties_count(const struct store_properties *properties);

@@ -312,7 +312,7 @@ take_property_row(struct check *c, struct rows *rows, struct str key, bool good)
 
 	for (size_t i = 0; i < rows->n && !there && !k.bad; i++)
 		there = rows->one[i].id == id && (rows->one[i].info || rows->one[i].damaged);
-	if (there && good && property_name_ok(name))
+	if (there && good && store_property_name_ok(name))
 		return;
 	if (c->opt->repair)
 		engine_batch_delete(rows->fix, key);

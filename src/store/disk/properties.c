@@ -207,7 +207,7 @@ property_key(struct key *k, uint64_t account, uint32_t mailbox, struct str name)
 }
 
 bool
-property_name_ok(struct str name)
+store_property_name_ok(struct str name)
 {
 	return name.n > 0 && name.n <= STORE_NAME_MAX && memchr(name.p, 0, name.n) == NULL;
 }

@@ -32,5 +32,4 @@ size_t properties_cost(const struct store_properties *table);
 
 /* The row's key; mailbox 0: the account's. */
 void property_key(struct key *k, uint64_t account, uint32_t mailbox, struct str name);
-bool property_name_ok(struct str name);
 #endif

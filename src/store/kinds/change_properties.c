@@ -97,7 +97,7 @@ apply_op(const struct store_property_op *op, struct store_properties **table)
 {
 	struct str old = store_properties_get(*table, op->name);
 
-	if (!property_name_ok(op->name))
+	if (!store_property_name_ok(op->name))
 		return TS_INVALID;
 	if (op->must_be_new && old.p != NULL)
 		return TS_EXISTS;

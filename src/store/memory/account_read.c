@@ -89,7 +89,7 @@ take_property(struct rows *rows, struct str tail, struct str body)
 	struct str name = rd_bytes(&k, rd_left(&k));
 	struct row *row = id != 0 && !k.bad ? listed_row(rows, id, false) : NULL;
 
-	if (k.bad || !property_name_ok(name))
+	if (k.bad || !store_property_name_ok(name))
 		return false;
 	if (id != 0 && row == NULL)
 		return true;
