@@ -2,16 +2,15 @@
 #ifndef AUTH_ALIAS_H
 #define AUTH_ALIAS_H
 /*
- * Aliases: addresses that stand for users, for delivery only; nobody logs in
- * with one.  All functions but auth_recall_recipient() are BLOCKING: a worker or a thread of its
+ * Aliases: addresses that stand for users in delivery.  They cannot be used to log in.  All
+ * functions except auth_recall_recipient() are BLOCKING: call them on a worker or a thread of your
  * own.
  *
- * An alias is a name like a user's, prepared, with the default domain behind
- * it; or "@domain", which takes what is addressed to the domain and is neither
- * a user nor an alias.  It stands for one to AUTH_ALIAS_TARGETS names, each a
- * user or another alias, with or without a sub-address ("alice+lists").  Whether
- * they exist is found out at delivery.  An alias goes before a user of the same
- * name; where it names itself, the user is meant.
+ * An alias is a name like a user's: prepared, with the default domain added.  "@domain" is a
+ * catch-all: it receives mail for any address of the domain that is neither a user nor an alias.
+ * An alias has 1 to AUTH_ALIAS_TARGETS targets, each a user or another alias, with or without a
+ * sub-address ("alice+lists").  Delivery finds out whether they exist.  An alias takes precedence
+ * over a user of the same name; an alias that lists its own name means the user.
  *
  * The record, under "alias/" and the name, format 1 (the store adds its checksum):
  *
@@ -28,40 +27,41 @@ struct auth_alias {
 	struct str name;
 	const struct str *targets;
 	size_t target_count;
-	bool unreadable; /* in lists: the record is of an unknown format, only the name is there */
+	bool unreadable; /* in lists: the record has an unknown format; only the name is set */
 };
 
-/* The names are as people write them.  Replaces an alias that is there.  On TS_INVALID *why_r is a
- * sentence for them, static, else NULL. */
+/* Names are as people write them.  Replaces an existing alias.  On TS_INVALID, *why_r is a static
+ * sentence for the user; otherwise NULL. */
 TS_CHECKED enum ts_err auth_alias_put(
     struct auth *auth, const struct auth_alias *alias, const char **why_r);
-/* TS_NOT_FOUND: there is no such alias. */
+/* TS_NOT_FOUND if the alias does not exist. */
 TS_CHECKED enum ts_err auth_alias_remove(struct auth *auth, struct str name, const char **why_r);
 /* name is prepared.  The targets go into the arena. */
 TS_CHECKED enum ts_err auth_alias_get(
     struct auth *auth, struct str name, struct arena *arena, struct auth_alias *alias_r);
-/* In the order of names, until fn returns false; the alias is valid inside fn only. */
+/* Calls fn in the order of names until it returns false.  The alias is valid only during the call.
+ */
 TS_CHECKED enum ts_err auth_alias_list(
     struct auth *auth, bool (*fn)(const struct auth_alias *alias, void *arg), void *arg);
 
-/* Whom a name means in delivery: an alias of that name, or else a user. */
+/* Who receives mail for a name: the alias of that name, or else the user. */
 struct auth_recipient {
 	bool is_alias;
 	struct auth_alias alias;
 	struct auth_user user; /* unless is_alias; its database may be gone */
 };
 
-/* name is prepared; users_only: it is no alias here, since that is being expanded.  TS_OK,
- * TS_NOT_FOUND; else it cannot be asked. */
+/* name is prepared.  users_only: ignore an alias of that name, because it is being expanded.
+ * Returns TS_OK or TS_NOT_FOUND; any other error means that a database cannot be asked. */
 TS_CHECKED enum ts_err auth_find_recipient(struct auth *auth, struct str name, bool users_only,
     struct arena *arena, struct auth_recipient *recipient_r);
 /*
- * The same from what auth remembers, in one look: true if the name is known to be no alias, and
- * that of a user who is not disabled; false: ask auth_find_recipient().  Does not block.  Whoever
- * changes an alias or a user makes it false before the change is acknowledged.
+ * The same from the cache, in one look.  True: the name belongs to a user who is not disabled and
+ * is not an alias.  False: ask auth_find_recipient().  Does not block.  A change of an alias or a
+ * user invalidates the answer before the change is acknowledged.
  */
 bool auth_recall_recipient(struct auth *auth, struct str name);
 
-/* The form in which names are kept: appends it.  False: it is no name. */
+/* Appends the canonical form of a name, as it is stored.  False: not a valid name. */
 bool auth_alias_name(struct auth *auth, struct str name, struct buf *out);
 #endif

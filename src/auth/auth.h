@@ -2,19 +2,19 @@
 #ifndef AUTH_AUTH_H
 #define AUTH_AUTH_H
 /*
- * auth: who is this, and for whom may they act.  Start here, then db.h (where users come from) and
- * grants.h (who may act for whom).  user/ has records and hashes, db/ the databases outside,
- * oauth/ tokens, grant/ what a grant is, helper/ the processes that ask outside.
+ * auth: who is this, and for whom may they act?  Start here, then read db.h (where users come from)
+ * and grants.h (who may act for whom).  user/ has records and hashes, db/ the external databases,
+ * oauth/ tokens, grant/ a single grant, helper/ the processes that talk to other servers.
  *
- * Three facts, never mixed: the *authentication identity* (whose credentials
- * were shown), the *authorization identity* (the user acted for, whose mail is
- * seen), and what permits the second to the first.
+ * Keep three things apart: the *authentication identity* (whose credentials were presented), the
+ * *authorization identity* (the user they act for, whose mail they see), and the grant that lets
+ * the first act for the second.
  *
- * How a login travels: the session fills a request and calls auth_try() on its
- * loop.  A credential that was verified a moment ago answers there (the cache
- * is keyed with a secret of this process and dies when the user's record
- * changes); otherwise it says AUTH_AGAIN and the session calls auth_check() on
- * a worker, since hashing a password takes milliseconds by design.
+ * The way of a login: the session fills in a request and calls auth_try() on its loop.  If the
+ * credentials were verified recently, the cache answers there (it is keyed with a secret of this
+ * process, and an entry dies when the user's record changes).  Otherwise auth_try() returns
+ * AUTH_AGAIN, and the session calls auth_check() on a worker, because hashing a password takes
+ * milliseconds by design.
  *
  * Names are prepared (RFC 8265 UsernameCaseMapped) before any comparison.
  */
@@ -34,110 +34,115 @@ struct store;
 
 enum auth_result {
 	AUTH_OK,
-	AUTH_AGAIN,      /* auth_try: ask auth_check() on a worker; auth_check, auth_scram_keys: a
-	                    database has to be asked that may be slow, so ask again with may_wait on
-	                    a thread that may wait for seconds */
-	AUTH_FAILED,     /* wrong credentials or no such user: never say which */
-	AUTH_DENIED,     /* credentials are right, but they may not act for that user (RFC 5530
+	AUTH_AGAIN,      /* from auth_try: call auth_check() on a worker.  From auth_check and
+	                    auth_scram_keys: the answer needs a database that may be slow; call again
+	                    with may_wait on a thread that may wait for seconds */
+	AUTH_FAILED,     /* wrong credentials or unknown user; never tell the client which */
+	AUTH_DENIED,     /* credentials are right, but may not act for that user (RFC 5530
 	                    AUTHORIZATIONFAILED) */
-	AUTH_DISABLED,   /* told as AUTH_FAILED; logged */
-	AUTH_UNAVAILABLE /* the user database cannot be asked now */
+	AUTH_DISABLED,   /* the client sees AUTH_FAILED; the log has the reason */
+	AUTH_UNAVAILABLE /* the user database is not available now */
 };
 
-enum auth_proof {            /* how authcid is proven */
-	AUTH_BY_PASSWORD,    /* `secret`, to be verified here */
-	AUTH_BY_KEYS,        /* SCRAM has proven it with keys of the record of `stamp` */
-	AUTH_BY_CERTIFICATE, /* the TLS layer and the certificate map have (EXTERNAL, PREAUTH) */
-	AUTH_BY_MECHANISM,   /* a mechanism that knows its users by itself has (Kerberos) */
-	AUTH_BY_TOKEN,       /* `secret` is a token (RFC 7628), which says who authcid is */
-	AUTH_BY_LOGIN        /* an open login of theirs has, whichever way (PROXYAUTH) */
+enum auth_proof {            /* how authcid was proven */
+	AUTH_BY_PASSWORD,    /* verify `secret` */
+	AUTH_BY_KEYS,        /* by SCRAM, with the keys of the record with `stamp` */
+	AUTH_BY_CERTIFICATE, /* by the TLS layer and the certificate map (EXTERNAL, PREAUTH) */
+	AUTH_BY_MECHANISM,   /* by a mechanism that knows its users itself (Kerberos) */
+	AUTH_BY_TOKEN,       /* `secret` is a token (RFC 7628), which names authcid */
+	AUTH_BY_LOGIN        /* by an earlier login that is still open (PROXYAUTH) */
 };
 
 struct auth_request {
 	struct str mechanism; /* "PLAIN", "LOGIN" (the command), … for the log */
 	enum auth_proof proof;
-	struct str authcid; /* as the client gave it; of a token: who it has to be, or empty */
+	struct str
+	    authcid; /* as the client sent it; with a token: the name it must have, or empty */
 	struct str authzid; /* empty: the same as authcid */
 	struct str secret;
 	uint64_t stamp;  /* AUTH_BY_KEYS: see auth_scram */
-	struct str host; /* AUTH_BY_TOKEN: the server that the client thinks to talk to, or empty */
-	struct str address; /* of the client: numeric, or "unix" */
+	struct str host; /* AUTH_BY_TOKEN: the server the client believes it talks to, or empty */
+	struct str address; /* the client's: numeric, or "unix" */
 	bool tls;
-	bool vouched;   /* AUTH_BY_LOGIN: no database has to know authcid: authcid_vouched of it */
-	unsigned layer; /* strength of the security layer that SASL made; 0: none */
-	bool may_wait;  /* databases may be asked that wait for others */
+	bool vouched; /* AUTH_BY_LOGIN: the earlier login's authcid_vouched: authcid need not be in
+	                 a database */
+	unsigned layer; /* strength of the SASL security layer; 0: none */
+	bool may_wait;  /* slow databases may be asked, too */
 };
 
-/* What a login may do.  The struct owns its buffers and its reference: auth_login_fini(). */
+/* What a login may do.  Owns its buffers and the reference to the grant: free with
+ * auth_login_fini(). */
 struct auth_login {
 	struct buf authcid;       /* prepared */
 	struct buf user;          /* prepared: the account to open */
-	struct auth_grant *grant; /* by which they act for the user; NULL: as themselves */
-	bool acts_for_others;     /* an admin in the sense of `unauthenticate = admins`; hangs on
+	struct auth_grant *grant; /* allows authcid to act for user; NULL: they are the same */
+	bool acts_for_others;     /* an administrator for `unauthenticate = admins`; depends on
 	                             authcid */
-	bool vouched; /* user is in no database as it stands here: a token vouches for it, or a
-	                 database calls somebody else so */
-	bool authcid_vouched; /* the same of authcid */
-	bool server_admin;    /* server rights (--admin), hangs on the user acted as itself only */
-	uint64_t generation;  /* of the users, grants and databases this was decided on */
-	int64_t ends; /* the login ends then, by the wall clock, with its token; 0: it does not */
-	/* (AUTH_DENIED leaves the names: authcid is proven then, and is for the log.) */
-	const char *why; /* for the log, static: why not; NULL: the result says it */
+	bool vouched; /* no database lists user under this name: a token vouches for it, or a
+	                 database maps the name to somebody else */
+	bool authcid_vouched; /* the same for authcid */
+	bool server_admin;    /* server rights (--admin); only for users acting as themselves */
+	uint64_t generation; /* the state of users, grants and databases that this was decided on */
+	int64_t
+	    ends; /* when the login's token expires (wall clock), and the login with it; 0: never */
+	/* On AUTH_DENIED the names remain set: authcid is proven and belongs in the log. */
+	const char *why; /* the reason for the log, static; NULL: the result says it all */
 };
 
-/* store: where users live; it outlives auth. */
+/* store has the users' records; it must outlive auth. */
 struct auth *auth_new(struct store *store, struct str default_domain);
-/* The same with another size of its caches: sets of 8, a power of two, 64 at least. */
+/* The same with caches of `sets` sets of 8 entries; a power of two, at least 64. */
 struct auth *auth_new_sized(struct store *store, struct str default_domain, size_t sets);
 void auth_free(struct auth **auth);
 struct str auth_default_domain(const struct auth *auth);
-/* What databases outside are asked through (auth/helper/helper.h); it outlives auth.  Before the
- * first login. */
+/* Sets the helper that asks external databases (auth/helper/helper.h).  Call before the first
+ * login; the helper must outlive auth. */
 void auth_set_helper(struct auth *auth, struct auth_helper *helper);
 
-/* What new passwords are hashed with, and old ones are measured by.  From any thread. */
+/* Sets how new passwords are hashed and which old hashes count as weak.  From any thread. */
 void auth_set_hashing(struct auth *auth, const struct auth_hashing *hashing);
 
-/* Does not block.  login_r's buffers are overwritten on AUTH_OK; the owner calls auth_login_fini.
+/* Does not block.  Overwrites login_r's buffers on AUTH_OK; the caller frees them with
+ * auth_login_fini().
  */
 enum auth_result auth_try(
     struct auth *auth, const struct auth_request *req, struct auth_login *login_r);
-/* BLOCKING: on a worker. */
+/* BLOCKING: call it on a worker. */
 enum auth_result auth_check(
     struct auth *auth, const struct auth_request *req, struct auth_login *login_r);
 void auth_login_fini(struct auth_login *login);
 
-/* What SCRAM needs to know of a user. */
+/* What SCRAM needs to know about a user. */
 struct auth_scram {
 	struct sasl_scram_keys keys;
-	bool known;     /* false: nobody gets in with them; made up, or the user's who is */
-	bool disabled;  /* (the server's signature would tell that the password is right) */
-	uint64_t stamp; /* of the user's record, for the request that follows */
+	bool known; /* false: no login succeeds with these keys: they are made up, or the user is */
+	bool disabled; /* disabled (the server signature would reveal that the password is right) */
+	uint64_t stamp; /* the record's, for the request that follows */
 };
 /*
- * BLOCKING: on a worker.  AUTH_OK for any name: for one without such keys they are made up from the
- * name and a secret of this store, so that they are the same each time and in each process
- * (RFC 5802 section 9: who has an account cannot be found out).  Or AUTH_UNAVAILABLE.
+ * BLOCKING: call it on a worker.  Returns AUTH_OK for any name, or AUTH_UNAVAILABLE.  For a name
+ * without keys it derives some from the name and a secret of this store, the same each time and in
+ * each process, so that nobody can find out who has an account (RFC 5802 section 9).
  */
 enum auth_result auth_scram_keys(struct auth *auth, struct str name, enum sasl_scram_hash hash,
     bool may_wait, struct auth_scram *scram_r);
-/* Is there a database that takes tokens?  From any thread, does not block. */
+/* Whether any database accepts tokens.  From any thread; does not block. */
 bool auth_takes_tokens(const struct auth *auth);
 /*
- * What a client whose token is not taken should ask its issuer for, as the first database that
- * takes tokens has it; appends, perhaps nothing.  BLOCKING, but only for a lock.
+ * Appends what a client whose token was rejected should request from its issuer, as configured for
+ * the first database that accepts tokens; may append nothing.  Blocks only for a lock.
  */
 void auth_token_hints(struct auth *auth, struct buf *scope_r, struct buf *configuration_r);
-/* What tokens are verified with changed: those that were remembered die at once. */
+/* Call when the keys or rules for tokens changed: forgets all remembered tokens at once. */
 void auth_tokens_changed(struct auth *auth);
 
 /*
- * Has nothing that a login is decided on changed since?  If so, ask auth_try() again.
- * Who opens the session in the same turn of its loop as this says yes has none that a `user
- * disable` misses: the change comes first, then the search for sessions to end.
+ * Whether the decision on a login still stands: no user, grant or database has changed since.  If
+ * not, call auth_try() again.  Open the session in the same loop iteration in which this returned
+ * true: `user disable` changes the user first and then looks for sessions, so it misses none.
  */
 bool auth_is_current(const struct auth *auth, const struct auth_login *login);
-/* The user changed (empty: any may have): cached answers that the change could alter die at once.
+/* Call when a user changed (empty: any may have): drops every cached answer that may be affected.
  */
 void auth_changed(struct auth *auth, struct str user);
 #endif

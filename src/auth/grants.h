@@ -2,18 +2,16 @@
 #ifndef AUTH_GRANTS_H
 #define AUTH_GRANTS_H
 /*
- * The grants of a site: which are in force, their changes, and what explains them.
+ * The grants of a site: which are in force, how to change them, and how to explain a decision.
  *
- * The first grant that fits a login decides, in this order: the blocks of
- * the configuration as they stand in the file; those of the store by the time they were
- * made; the patterns of the identity's own record (`user add --acts-for`).  A
- * grant that does not fit (another address, expired) is passed over.  No
- * grant, no acting for others.  As oneself one acts without a grant.
+ * The first grant that fits a login decides, in this order: the blocks of the configuration, in the
+ * order of the file; the grants in the store, oldest first; the patterns in the identity's own
+ * record (`user add --acts-for`).  A grant that does not fit (another address, expired) is skipped.
+ * Nobody acts for others without a grant; everybody acts as themselves without one.
  *
- * All functions are BLOCKING, for a thread of its own, never a loop.  When one
- * that changes something returns, nothing is decided by what was before, and
- * a login that was decided before is not current any more (auth_is_current()).
- * To end the logins that are open is the caller's affair: auth_recheck().
+ * All functions are BLOCKING: call them on a thread of your own, never on a loop.  After a change
+ * returns, no decision uses the old state, and earlier logins are no longer current
+ * (auth_is_current()).  Ending open logins is up to the caller: auth_recheck().
  */
 #include <sys/stat.h>
 
@@ -24,10 +22,10 @@
 
 struct conf;
 
-/* Those of the configuration, in order; takes references.  One that says the same as before goes
- * on, with its logins. */
+/* Sets the grants of the configuration, in order; takes references.  A grant equal to an earlier
+ * one continues, and its logins with it. */
 void auth_grants_configure(struct auth *auth, struct auth_grant *const *grants, size_t n);
-/* Takes over the reference.  No file is looked at any more (auth_set_group_file()). */
+/* Takes over the reference.  Stops watching a group file (auth_set_group_file()). */
 void auth_set_groups(struct auth *auth, struct auth_groups *groups);
 
 struct auth_group_file { /* read, not yet in force */
@@ -36,79 +34,78 @@ struct auth_group_file { /* read, not yet in force */
 	struct stat seen;
 };
 
-/* Reads the file (auth/grant/groups.h).  False: lines appended to faults say what is wrong. */
+/* Reads the file (auth/grant/groups.h).  False: appends lines to faults. */
 bool auth_group_file_read(
     struct auth *auth, const char *path, struct buf *faults, struct auth_group_file *file_r);
 void auth_group_file_fini(struct auth_group_file *file);
-/* Its groups are in force, and auth_groups_poll() looks at it from now on.  Takes over all of it.
- */
+/* Puts its groups in force and lets auth_groups_poll() watch it.  Takes over everything in it. */
 void auth_set_group_file(struct auth *auth, struct auth_group_file *file);
-/* Is it another file now?  Then it is read.  One with faults is told in the log, once, and what was
- * in force stays.  By one thread at a time. */
+/* Reads the file again if it changed.  A file with faults is logged once, and the groups in force
+ * stay.  One thread at a time. */
 void auth_groups_poll(struct auth *auth);
-/* A reference to those in force. */
+/* Returns a reference to the groups in force. */
 struct auth_groups *auth_groups_get(struct auth *auth);
 
 /*
- * Makes a grant of the store, durably.  Without a name it gets one, made of who.  name_r: appends
- * the name.  TS_INVALID: see fault_r ({0} before); TS_EXISTS: of that name there is one, here or
- * in the configuration.
+ * Adds a grant to the store, durably.  Without a name it gets one derived from who; the name is
+ * appended to name_r.  TS_INVALID: see fault_r, which must be {0}.  TS_EXISTS: a grant of that name
+ * exists, in the store or in the configuration.
  */
 TS_CHECKED enum ts_err auth_grants_add(struct auth *auth, const struct auth_grant_spec *spec,
     struct buf *name_r, struct auth_grant_fault *fault_r);
-/* TS_NOT_FOUND; TS_DENIED: it is one of the configuration. */
+/* TS_NOT_FOUND; TS_DENIED: the grant is in the configuration. */
 TS_CHECKED enum ts_err auth_grants_remove(struct auth *auth, struct str name);
-/* In their order, without the patterns of users; references, in an array: mem_free(). */
+/* All grants in order, without the users' own patterns: an array of references, to mem_free(). */
 size_t auth_grants_get(struct auth *auth, struct auth_grant ***grants_r);
-/* When the next of them ends; AUTH_GRANT_FOR_GOOD: none does. */
+/* When the next grant expires; AUTH_GRANT_FOR_GOOD: none will. */
 int64_t auth_grants_next_end(struct auth *auth, int64_t now);
 
-/* Is the (prepared) user one of them, by the groups in force?  Does not block. */
+/* Whether `names` includes a prepared user name, by the groups in force.  Does not block. */
 bool auth_names_include(struct auth *auth, const struct auth_names *names, struct str user);
 
-struct auth_session { /* a login that is open */
+struct auth_session { /* an open login */
 	struct str authcid, user;
-	const struct auth_grant *grant; /* NULL: they act as themselves */
+	const struct auth_grant *grant; /* NULL: acts as itself */
 	bool vouched, authcid_vouched;  /* as in struct auth_login */
 };
 
 /*
- * May a login that was permitted go on?  It may while its grant is in force and names both of them,
- * and both are there (but for one that is vouched for) and not disabled.  TS_DENIED: *why_r is a
- * sentence, static, about why not.  TS_CONDITION: without may_wait, it can be said only after
- * asking a database that waits for others.  Else that cannot be asked now.
+ * Whether an open login may go on: its grant is in force and covers both names, and both users
+ * exist (unless vouched for) and are not disabled.  TS_DENIED: *why_r is a static sentence.
+ * TS_CONDITION: the answer needs a slow database, and may_wait is not set.  Any other error: the
+ * database is not available.
  */
 enum ts_err auth_recheck(
     struct auth *auth, const struct auth_session *session, bool may_wait, const char **why_r);
-/* Time went on: logins decided up to now are not current any more.  Any thread. */
+/* Call as grants expire: logins decided before are no longer current.  Any thread. */
 void auth_expire(struct auth *auth);
-/* fn is called when something changed that may end logins, of that user or of any (empty), by
- * whoever changes it; it must not block.  Before there are other threads. */
+/* Sets a function that every change that may end logins calls, with the user concerned (empty:
+ * any).  It must not block.  Call before other threads start. */
 void auth_on_change(struct auth *auth, void (*fn)(struct str user, void *arg), void *arg);
-/* How many changes there were. */
+/* The number of changes so far. */
 uint64_t auth_generation(const struct auth *auth);
 
 /* ---- explaining */
 
 struct auth_person {
-	struct buf name;     /* prepared, full; empty: it is no name */
-	enum ts_err err;     /* TS_OK, TS_NOT_FOUND, or why it cannot be said */
-	struct buf database; /* which has the user */
+	struct buf name;     /* prepared, full; empty: not a valid name */
+	enum ts_err err;     /* TS_OK, TS_NOT_FOUND, or why that is unknown */
+	struct buf database; /* that knows the user */
 	bool disabled;
 };
 
 struct auth_explain {
 	struct str who, target; /* as people write them */
-	struct str address;     /* empty: as from anywhere, rules about addresses always hold */
+	struct str address;     /* empty: any; rules on addresses always match */
 	int64_t now;
-	/* results; the owner calls auth_explain_fini() */
+	/* results; the caller calls auth_explain_fini() */
 	struct auth_person who_is, target_is;
 	bool self, permitted;
 	struct auth_grant *grant; /* by which */
 	const char *why;          /* not permitted: a sentence */
 };
 
-/* fn is called for each grant in order, also those behind the one that decides. */
+/* Calls fn for each grant in order, including those after the one that decides. */
 void auth_grants_explain(struct auth *auth, struct auth_explain *e,
     void (*fn)(const struct auth_grant *grant, enum auth_fit fit, bool decides, void *arg),
     void *arg);
@@ -120,12 +117,12 @@ struct auth_grants_read { /* in order */
 	size_t n;
 };
 /*
- * False: lines appended to faults, each with its place in the file.  warnings (may be NULL): lines
- * about grants that permit nothing any more.
+ * False: appends lines to faults, each with its file and line.  warnings (may be NULL) gets lines
+ * about grants that no longer permit anything.
  */
 bool auth_grants_read(const struct conf *conf, struct str default_domain, struct buf *faults,
     struct buf *warnings, struct auth_grants_read *read_r);
-/* Appends a line for each group that a grant names and that there is none of. */
+/* Appends a line for each unknown group in a grant. */
 void auth_grants_check_groups(const struct conf *conf, struct str default_domain,
     const struct auth_groups *groups, struct buf *warnings);
 void auth_grants_read_fini(struct auth_grants_read *read);

@@ -2,19 +2,18 @@
 #ifndef AUTH_DB_PASSWD_FILE_H
 #define AUTH_DB_PASSWD_FILE_H
 /*
- * A passwd-file as it was read: never changes, counted.
+ * A parsed passwd-file: immutable, reference-counted.
  *
  *	# comment
  *	NAME:VERIFIER[:uid:gid:gecos:home:shell[:extra]]
  *
- * A verifier is what crypt(3) takes, or {SCHEME} and then a hash, or SCRAM keys;
- * '!' or '*' before it, or instead of it, locks the user; an empty one is that
- * of a user without a password.  What is behind it is not looked at, but for the extra
- * fields: one that does not begin with "userdb_" (allow_nets, nologin) may keep the user out,
- * so such a line is not understood.
+ * A verifier is a string for crypt(3), {SCHEME} and a hash, or SCRAM keys.  '!' or '*' before it
+ * or in its place locks the user; an empty one belongs to a user without a password.  The fields
+ * after it are ignored, except the extra fields: one that does not begin with "userdb_"
+ * (allow_nets, nologin) may be there to keep the user out, so such a line is a fault.
  *
- * Kept are the file's bytes and 16 bytes for each user: names are prepared again
- * when they are compared.
+ * The file's bytes and 16 bytes for each user are kept; names are prepared again when they are
+ * compared.
  */
 #include <stdbool.h>
 
@@ -24,37 +23,37 @@
 
 enum auth_passwd_limit {
 	AUTH_PASSWD_LINE_MAX = 4096,
-	AUTH_PASSWD_FAULTS_MAX = 20, /* lines named; then only how many more */
+	AUTH_PASSWD_FAULTS_MAX = 20, /* lines named in faults; the others are only counted */
 };
 #define AUTH_PASSWD_FILE_MAX ((size_t)1 << 30)
 
 struct auth_passwd_options {
 	struct str default_domain;
-	const struct siphash_key *key; /* of the table and of stamps; lives longer */
+	const struct siphash_key *key; /* for the table and for stamps; must outlive the file */
 	struct str separator;          /* auth.gateway_separator; empty: none */
-	bool plain;                    /* {PLAIN} is taken */
+	bool plain;                    /* {PLAIN} is accepted */
 };
 
 struct auth_passwd;
 
 /*
- * Takes over text's bytes (text is then empty).  Never fails: a line that is not understood is
- * left out, "line N: why" and a newline appended to faults; *bad_r is how many there are.  A hash
- * that is cut off, and a name with the separator in it, is told in the same way, but its user is
- * one: nobody else answers for them.
+ * Takes over text's bytes and leaves text empty.  Never fails: an invalid line is left out, and
+ * "line N: why" with a newline is appended to faults; *bad_r counts them.  A line with a truncated
+ * hash, or with the separator in the name, is reported, too, but the user is kept, so that no
+ * later database answers for the name.
  */
 struct auth_passwd *auth_passwd_parse(
     const struct auth_passwd_options *opt, struct buf *text, struct buf *faults, size_t *bad_r);
-/* A verifier as such a file has it, as auth knows it: appended to out, which is to be wiped.  NULL,
- * or what is wrong with it (static). */
+/* Converts a verifier from the file's form to auth's and appends it to out, which the caller wipes.
+ * Returns NULL, or what is wrong with it (static). */
 const char *auth_passwd_verifier(struct str text, bool plain, struct buf *out);
 struct auth_passwd *auth_passwd_ref(struct auth_passwd *file);
 void auth_passwd_unref(struct auth_passwd **file);
 size_t auth_passwd_users(const struct auth_passwd *file);
-/* By a prepared, full name.  Strings are copied into the arena; the stamp is made of the line. */
+/* Finds a prepared, full name.  Copies strings into the arena; derives the stamp from the line. */
 bool auth_passwd_find(
     const struct auth_passwd *file, struct str name, struct arena *arena, struct auth_user *user_r);
-/* Calls for each (prepared) name whose line is another one, or there in one of the two only. */
+/* Calls fn for each prepared name whose line differs, or is in only one of the two files. */
 void auth_passwd_compare(const struct auth_passwd *old, const struct auth_passwd *file,
     void (*changed)(struct str name, void *arg), void *arg);
 #endif

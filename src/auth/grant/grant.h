@@ -2,14 +2,13 @@
 #ifndef AUTH_GRANT_GRANT_H
 #define AUTH_GRANT_GRANT_H
 /*
- * auth/grant: what a grant is, and finding the one that decides.  Start here; index.h finds,
- * groups.h has who belongs together.  Which grants are in force: auth/grants.h.
+ * auth/grant: a single grant, and the search for the one that decides.  Start here; index.h is the
+ * search, groups.h the groups of users.  auth/grants.h has the grants in force, and says which of
+ * several decides.
  *
- * Grants: who may act for whom, and how far.
- *
- * A grant never changes; it is counted, and a login that acts by one keeps a
- * reference until it ends.  Rights are an upper bound: the login has what the
- * user may and the grant allows, both.  Which of several grants decides: auth/grants.h.
+ * A grant says who may act for whom, and how far.  It is immutable and reference-counted; a login
+ * that acts under one holds a reference until it ends.  Its rights are an upper bound: the login
+ * has only the rights that both the user has and the grant allows.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,7 +25,7 @@ enum auth_right {
 	AUTH_RIGHT_LOOKUP = 1u << 0,      /* l */
 	AUTH_RIGHT_READ = 1u << 1,        /* r */
 	AUTH_RIGHT_SEEN = 1u << 2,        /* s */
-	AUTH_RIGHT_WRITE = 1u << 3,       /* w: flags but \Seen and \Deleted */
+	AUTH_RIGHT_WRITE = 1u << 3,       /* w: flags other than \Seen and \Deleted */
 	AUTH_RIGHT_INSERT = 1u << 4,      /* i */
 	AUTH_RIGHT_POST = 1u << 5,        /* p */
 	AUTH_RIGHT_CREATE = 1u << 6,      /* k */
@@ -57,7 +56,7 @@ struct auth_names { /* one or many users; prepared */
 };
 
 enum auth_grant_limit {
-	AUTH_GRANT_NAME_MAX = 64,    /* bytes of its name */
+	AUTH_GRANT_NAME_MAX = 64,    /* bytes of a grant's name */
 	AUTH_GRANT_ITEMS_MAX = 256,  /* mailboxes, networks */
 	AUTH_GROUP_NAME_MAX = 256,   /* bytes */
 	AUTH_MAILBOX_NAME_MAX = 1000 /* bytes of a pattern */
@@ -65,31 +64,32 @@ enum auth_grant_limit {
 
 #define AUTH_GRANT_FOR_GOOD INT64_MAX
 
-struct auth_grant { /* to be read */
+struct auth_grant { /* read-only */
 	_Atomic unsigned refs;
-	atomic_bool gone; /* none that is in force is like it any more */
+	atomic_bool gone; /* no grant in force is equal to it */
 	enum auth_grant_source source;
-	struct str name;               /* of its own; "acts-for" for AUTH_GRANT_USER */
+	struct str name;               /* its name; "acts-for" for AUTH_GRANT_USER */
 	struct auth_names who, target; /* who acts; for whom */
-	unsigned rights;               /* of enum auth_right: at the most these */
-	/* Which mailboxes there are for the login; none named: all. */
+	unsigned rights;               /* of enum auth_right: the most it gives */
+	/* The mailboxes that the login can see; none listed: all. */
 	const struct str *mailboxes;
 	size_t mailbox_count;
-	const struct net_network *from; /* the client's address is in one of them; none: any */
+	const struct net_network
+	    *from; /* the client's address must be in one of these; none listed: any */
 	size_t from_count;
-	int64_t until;       /* seconds since 1970; from this on it does not fit */
-	int64_t made;        /* nanoseconds since 1970; 0 for one of the configuration */
-	uint64_t mark;       /* private, under the lock of changes */
+	int64_t until;       /* seconds since 1970; expired from then on */
+	int64_t made;        /* nanoseconds since 1970; 0 if from the configuration */
+	uint64_t mark;       /* private, guarded by the lock of changes */
 	struct arena *arena; /* private: all of it */
 };
 
-/* A grant without bounds, named "acts-for": what --acts-for gives. */
+/* An unrestricted grant named "acts-for": what --acts-for gives. */
 struct auth_grant *auth_grant_new_full(void);
 struct auth_grant *auth_grant_ref(struct auth_grant *grant);
 /* Sets *grant to NULL; NULL is fine. */
 void auth_grant_unref(struct auth_grant **grant);
 
-/* ---- from what people write */
+/* ---- parsing what people write */
 
 struct auth_grant_spec {
 	struct str name;
@@ -100,31 +100,31 @@ struct auth_grant_spec {
 	struct str rights; /* letters; empty: all */
 	const struct str *from;
 	size_t from_count;
-	struct str until; /* auth_until_parse(); empty: for good */
+	struct str until; /* for auth_until_parse(); empty: no end */
 };
 
 struct auth_grant_fault {
 	const char *field; /* "name", "who", "for", "mailboxes", "rights", "from", "until" */
-	struct buf text;   /* a sentence about it; the owner calls buf_fini() */
+	struct buf text;   /* a sentence about it; the caller calls buf_fini() */
 };
 
-/* Users without a domain get the default one.  NULL: fault_r (that is {0} before) says why. */
+/* Adds the default domain to users without one.  NULL: fault_r, which must be {0}, says why. */
 struct auth_grant *auth_grant_new(enum auth_grant_source source, struct str default_domain,
     const struct auth_grant_spec *spec, struct auth_grant_fault *fault_r);
-/* What is wrong with a pattern for names of mailboxes; NULL: nothing. */
+/* Returns what is wrong with a pattern for mailbox names; NULL: nothing. */
 const char *auth_grant_mailbox_fault(struct str pattern);
-/* Do they say the same, whenever they were made? */
+/* Whether two grants are equal, apart from the time they were made. */
 bool auth_grant_same(const struct auth_grant *a, const struct auth_grant *b);
-/* One name or pattern, "group:NAME" too, prepared into the arena; false: it is none. */
+/* Parses a name, a pattern or "group:NAME", prepared, into the arena; false: invalid. */
 bool auth_names_parse(
     struct str text, struct str default_domain, struct arena *arena, struct auth_names *names_r);
-/* Appends it as it is written. */
+/* Appends it as people write it. */
 void auth_names_print(const struct auth_names *names, struct buf *out);
 
 /*
- * A point in time, UTC unless it says otherwise: "2027-01-01" is the end of that day;
- * "2027-01-01T12:30", with or without seconds, and "Z" or an offset such as "+02:00" behind it
- * (RFC 3339 section 5.6) is that moment.
+ * Parses a point in time, in UTC unless it has an offset.  "2027-01-01" means the end of that day;
+ * "2027-01-01T12:30" means that moment, with or without seconds, and with "Z" or an offset such as
+ * "+02:00" after it (RFC 3339 section 5.6).
  */
 bool auth_until_parse(struct str text, int64_t *until_r);
 /* Appends "2027-01-01T12:30:00Z". */
@@ -143,27 +143,27 @@ void auth_until_print(int64_t until, struct buf *out);
  *	varint   number of networks, then each: a byte family, a byte bits, 16 bytes address
  */
 void auth_grant_print(const struct auth_grant *grant, struct buf *out);
-/* NULL: not a record of a format that we know. */
+/* NULL: not a record of a known format. */
 struct auth_grant *auth_grant_parse(struct str name, struct str value);
 
-/* ---- how far */
+/* ---- what a grant allows */
 
-/* Why a login that acts by it does not go on: a sentence, static; NULL: it does.  now: seconds
- * since 1970.  Any thread. */
-extern const char auth_grant_withdrawn[]; /* one of them */
+/* Returns why a login under this grant must end, a static sentence; NULL: it may go on.  now:
+ * seconds since 1970.  Any thread. */
+extern const char auth_grant_withdrawn[]; /* one of these sentences */
 const char *auth_grant_ended(const struct auth_grant *grant, int64_t now);
 
 /*
- * Is there a mailbox of that name for who acts by the grant?  name is one of the store, with '/'
- * between its levels, whether there is such a mailbox or not (CREATE asks for names to come); INBOX
- * in any case is one, also as the first level.  True for NULL: who acts as themselves.
+ * Whether the grant covers a mailbox name.  name is a name in the store, with '/' between levels;
+ * the mailbox need not exist (CREATE asks before it does).  INBOX matches in any case, also as the
+ * first level.  Always true without a grant (NULL).
  *
- * Each name stands for itself: what the grant names does not bring what is below it ("Voicemail" is
- * one mailbox, "Voicemail*" or two items, "Voicemail" and "Voicemail/" with a '*', are it and all
- * below), nor the levels above it, which are for LIST to show as \NonExistent where it has to.
+ * A name covers only itself, neither the levels below nor those above it: "Voicemail" is one
+ * mailbox; "Voicemail*", or the two items "Voicemail" and "Voicemail/" with a '*', cover it and
+ * everything below.  LIST shows levels above as \NonExistent where it must.
  */
 bool auth_grant_mailbox(const struct auth_grant *grant, struct str name);
-/* The same for a right of the mask; all of them are there for NULL. */
+/* Whether the grant gives a right of the mask; NULL gives all of them. */
 static inline bool
 auth_grant_allows(const struct auth_grant *grant, unsigned rights)
 {
@@ -171,8 +171,8 @@ auth_grant_allows(const struct auth_grant *grant, unsigned rights)
 }
 
 /*
- * Letters of RFC 4314 section 2.1, and the two older ones of section 2.1.1: c is k and x, d is e
- * and t.  False: *bad_r is a letter that is none of them, or there is none at all (bad_r 0).
+ * Parses the letters of RFC 4314 section 2.1 and the two obsolete ones of section 2.1.1: c means k
+ * and x, d means e and t.  False: *bad_r is an invalid letter, or 0 if there are no letters.
  */
 bool auth_rights_parse(struct str letters, unsigned *rights_r, char *bad_r);
 /* Appends the letters, without c and d: "lrswipkxtea". */

@@ -2,17 +2,16 @@
 #ifndef AUTH_GRANT_GROUPS_H
 #define AUTH_GRANT_GROUPS_H
 /*
- * Groups of users, from a file as Unix has them (group(5)):
+ * Groups of users, from a file in the format of group(5):
  *
  *	gateways:x:2001:gateway,spare@voice.example
  *
- * name, password (not looked at), number, members separated by commas.  Members
- * are prepared like any user's name, those without a domain get the default
- * one; names of groups are taken as they are.  Empty lines and those that begin
- * with '#' count for nothing; a group may be given in several lines.  Any
- * other line is a fault, and a file with a fault is not taken at all.
+ * name, password (ignored), number, and members separated by commas.  Members are prepared like
+ * user names, with the default domain added where there is none; group names are taken as they are.
+ * Empty lines and lines that begin with '#' are ignored; a group may have several lines.  Any other
+ * line is a fault, and a file with a fault is rejected as a whole.
  *
- * What is made of a file never changes; it is counted.  Any thread may read.
+ * The result is immutable and reference-counted.  Any thread may read it.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,23 +25,23 @@ enum { AUTH_GROUP_FILE_MAX = 64 * 1024 * 1024 };
 
 struct auth_groups;
 
-/* No groups at all. */
+/* Returns an empty set of groups. */
 struct auth_groups *auth_groups_none(void);
-/* NULL: text about the faults, "FILE:LINE: what" a line each (the first twenty), is appended. */
+/* NULL: appends the first twenty faults, each a line "FILE:LINE: what". */
 struct auth_groups *auth_groups_parse(
     struct str text, const char *file, struct str default_domain, struct buf *faults);
-/* BLOCKING.  The same from the file; seen_r: what it was, if it could be opened. */
+/* BLOCKING.  The same from a file; seen_r is its stat, if it could be opened. */
 struct auth_groups *auth_groups_load(
     const char *path, struct str default_domain, struct stat *seen_r, struct buf *faults);
 struct auth_groups *auth_groups_ref(struct auth_groups *groups);
 /* Sets it to NULL; NULL is fine. */
 void auth_groups_unref(struct auth_groups **groups);
 
-/* The groups that the (prepared) user is in, and how many; they live as long as the groups. */
+/* The groups of a prepared user name; returns how many.  They live as long as `groups`. */
 size_t auth_groups_of(const struct auth_groups *groups, struct str user, const struct str **list_r);
 bool auth_groups_has(const struct auth_groups *groups, struct str group, struct str user);
-/* Is there a group of that name, with members or without? */
+/* Whether a group of that name exists, with or without members. */
 bool auth_groups_known(const struct auth_groups *groups, struct str group);
-/* Pairs of a group and a member. */
+/* The number of memberships. */
 size_t auth_groups_count(const struct auth_groups *groups);
 #endif

@@ -7,40 +7,40 @@
 
 #include "auth/helper/helper.h"
 
-/* Written by the supervisor, read by the server: memory that both have. */
+/* Shared memory: the supervisor writes, the server reads. */
 struct helper_shared {
 	_Atomic int network;
 	_Atomic uint64_t restarts, killed;
 };
 
-/* What goes with the passed descriptor. */
+/* Sent with the passed descriptor. */
 struct helper_order {
 	uint32_t kind, ms;
 };
 
 enum { HELPER_PROCESS, HELPER_NETWORK, HELPER_SOCKETS };
 
-/* The socket that a kind is served on. */
+/* The socket that serves a kind of request. */
 static inline unsigned
 helper_socket_of(enum auth_helper_kind kind)
 {
 	return kind == AUTH_HELPER_PAM ? HELPER_PROCESS : HELPER_NETWORK;
 }
 
-/* The whole life of the supervisor, which begins with its fork. */
+/* Runs the supervisor, from its fork to its end. */
 void helper_supervise(const struct auth_helper_options *opt, const int sockets[HELPER_SOCKETS],
     struct helper_shared *shared) __attribute__((noreturn));
 
-/* One order and its descriptor; false: the other side is gone. */
+/* Sends an order and its descriptor; false: the other side is gone. */
 bool helper_order_send(int fd, const struct helper_order *order, int passed);
-/* passed_r is -1 when what came is no order of ours: to be passed over. */
+/* *passed_r is -1 if the message is not a valid order: ignore it. */
 bool helper_order_receive(int fd, struct helper_order *order_r, int *passed_r);
-/* A length and so many bytes, until the deadline (on clock_mono_ms()). */
+/* Write and read a message, its length first, until the deadline (on clock_mono_ms()). */
 bool helper_msg_write(int fd, struct str bytes, uint64_t deadline);
 bool helper_msg_read(int fd, struct buf *bytes, uint64_t deadline);
 
-/* Reads the request from fd, has it served, writes the reply. */
+/* Reads a request from fd, serves it and writes the reply. */
 void helper_serve(enum auth_helper_kind kind, int fd, uint64_t deadline);
-/* The handlers, a file each. */
+/* The handlers, one file each. */
 auth_helper_fn auth_helper_pam, auth_helper_ldap, auth_helper_oauth;
 #endif

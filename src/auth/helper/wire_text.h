@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef AUTH_HELPER_WIRE_TEXT_H
 #define AUTH_HELPER_WIRE_TEXT_H
-/* Texts in messages to the helper, for libraries that take them with a NUL at their end. */
+/* Strings in messages to the helper, for libraries that want a terminating NUL. */
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 
-/* Into the arena, with a NUL behind it; one inside would end it early: then the message is bad. */
+/* Copies a string into the arena with a NUL after it.  A NUL inside makes the message invalid. */
 static inline struct str
 wire_text(struct rd *r, struct arena *arena)
 {

@@ -2,18 +2,16 @@
 #ifndef AUTH_CACHE_H
 #define AUTH_CACHE_H
 /*
- * What auth remembers, so that a login costs microseconds: user records as far
- * as a login needs them, and which credentials were verified.
+ * The cache of auth, which makes a login cost microseconds: the parts of user records that logins
+ * need, and the credentials that were verified.
  *
- * A credential is remembered as a keyed hash of name and password, the key
- * random and of this process, together with the stamp of the user's record.
- * A record's every change gives it a new stamp, so a credential verified
- * before the change fits no more.  What comes from a database that does not tell
- * of changes is remembered until a point in time.  Nothing negative is remembered, but of a user
- * that the name is no alias.
+ * A credential is stored as a keyed hash of name and password, with the stamp of the user's record;
+ * the key is random and belongs to this process.  Each change of a record gives it a new stamp, so
+ * credentials verified before no longer match.  Answers from a database that does not report
+ * changes expire.  Negative answers are not cached, except that a user's name is not an alias.
  *
- * Bounded: two tables of sets of eight, which grow with what is put into them; what
- * was not used goes first.  Safe from any thread, in 64 shards with a lock each.
+ * Bounded: two tables of sets of eight entries, which grow as they fill; the least used entry goes
+ * first.  Safe from any thread: 64 shards, each with a lock.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,42 +22,41 @@
 
 struct auth_cache;
 
-/* sets: the most that a table grows to, of eight entries each; a power of two, at least 64. */
+/* sets: the largest size of a table, in sets of eight entries; a power of two, at least 64. */
 struct auth_cache *auth_cache_new(size_t sets);
 void auth_cache_free(struct auth_cache **cache);
 
 struct auth_facts {
 	uint64_t stamp;
 	unsigned flags;      /* of enum auth_user_flag */
-	bool acts_for_some;  /* there is a grant */
-	bool acts_for_asked; /* it covers the name that was asked for */
-	bool no_alias;       /* the name is known to be none: auth_cache_note_no_alias() */
+	bool acts_for_some;  /* some grant names the user */
+	bool acts_for_asked; /* a grant covers the name asked for */
+	bool no_alias;       /* the name is known not to be an alias: auth_cache_note_no_alias() */
 };
 
-/* What is known about the user, and whether they may act for `other`. */
+/* Looks up a user, and whether they may act for `other`. */
 bool auth_cache_user(
     struct auth_cache *cache, struct str name, struct str other, struct auth_facts *facts_r);
 /*
- * Ask before reading the record; put refuses when the user was dropped since,
- * for what was read may be the old record.
+ * Call before reading the record.  auth_cache_put_user() does nothing if the user was dropped
+ * since, because the record that was read may be the old one.
  */
 uint64_t auth_cache_epoch(struct auth_cache *cache, struct str name);
-/* until: on clock_mono_ms(), UINT64_MAX for good. */
+/* until: on clock_mono_ms(); UINT64_MAX: does not expire. */
 void auth_cache_put_user(
     struct auth_cache *cache, uint64_t epoch, const struct auth_user *user, uint64_t until);
-/* The user's name is no alias; nothing if the user is not remembered, or was dropped since the
- * epoch was asked for, which is before the look for an alias.  It holds until the user is dropped.
- */
+/* Notes that the user's name is not an alias, until the user is dropped.  Get the epoch before the
+ * look for an alias.  Does nothing if the user is not cached or was dropped since. */
 void auth_cache_note_no_alias(struct auth_cache *cache, uint64_t epoch, struct str name);
-/* Empty: all users. */
+/* Drops a user; empty: all. */
 void auth_cache_drop(struct auth_cache *cache, struct str name);
 
-/* address: of the client, where the answer may depend on it; else empty.  False when the three
- * together are too long to be remembered. */
+/* address: the client's, if the answer may depend on it; otherwise empty.  False: the three
+ * together are too long to be cached. */
 bool auth_cache_credential_key(struct auth_cache *cache, struct str name, struct str password,
     struct str address, struct siphash *key_r);
 bool auth_cache_credential(struct auth_cache *cache, struct siphash key, uint64_t stamp);
-/* All of them: each is verified anew. */
+/* Forgets all credentials, so that each is verified again. */
 void auth_cache_forget_credentials(struct auth_cache *cache);
 void auth_cache_put_credential(
     struct auth_cache *cache, struct siphash key, uint64_t stamp, uint64_t until);

@@ -2,15 +2,15 @@
 #ifndef AUTH_SETTINGS_H
 #define AUTH_SETTINGS_H
 /*
- * The options of auth: which user databases there are, and their order.
+ * The options of auth: the user databases and their order.
  *
- * One table serves blocks of all types, since a block's keyword belongs to one
- * table; settings.c has a row for each option that says which types take it and
- * which need it.  A new type adds its word, its options and their rows.
+ * A block's keyword belongs to one option table, so one table serves databases of all types;
+ * settings.c has a row for each option that says which types accept it and which require it.  A new
+ * type adds its word, its options and their rows.
  */
 #include "conf/conf.h"
 
-/* Each the index of its word. */
+/* Each value is the index of its word. */
 enum auth_db_type { AUTH_DB_PASSWD, AUTH_DB_OAUTH, AUTH_DB_PAM, AUTH_DB_LDAP };
 enum auth_pam_users { AUTH_PAM_USERS_SYSTEM, AUTH_PAM_USERS_ANY };
 enum auth_ldap_scope { AUTH_LDAP_SUB, AUTH_LDAP_ONE, AUTH_LDAP_BASE };
@@ -30,7 +30,7 @@ struct auth_db_settings { /* of a block */
 	/* passwd */
 	struct str file;
 	bool plain;
-	/* what has to be asked each time */
+	/* databases that depend on another server */
 	uint64_t cache, timeout;
 	struct conf_list domains;
 	/* pam */
@@ -62,23 +62,24 @@ struct auth_grant_settings { /* of a block */
 extern const struct conf_table auth_conf, auth_database_conf, auth_grant_conf;
 
 /* What hangs together over several options or blocks.  Appends a line for each fault; true when
- * there is none. */
+Checks options and blocks that depend on each other.  Appends a line for each fault; true: none. */
 bool auth_settings_check(const struct conf *conf, struct buf *faults);
-/* The same for one block of type oauth (oauth.c). */
+/* The same for a block of type oauth (oauth.c). */
 bool auth_settings_check_oauth(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
 /* The same for type ldap (ldap.c). */
 bool auth_settings_check_ldap(
     const struct conf *conf, const struct auth_db_settings *s, struct buf *faults);
-/* For these: append a line about options (as for conf_blame()), or one item of a list.  False. */
+/* For these checks: append a line about options (as for conf_blame()) or one item of a list, and
+ * return false. */
 bool auth_db_fault(const struct conf *conf, const struct auth_db_settings *s, const char *options,
     const char *what, struct buf *faults);
 bool auth_db_item_fault(const struct conf *conf, const struct auth_db_settings *s,
     const char *option, size_t item, const char *what, struct buf *faults);
-/* Appends lines about what is allowed, and helps nobody. */
+/* Appends warnings about settings that are valid but have no effect. */
 void auth_settings_look(const struct conf *conf, struct buf *warnings);
-/* Does a database of auth.databases need the helper (auth/helper/helper.h)? */
+/* Whether a database in auth.databases needs the helper (auth/helper/helper.h). */
 bool auth_settings_need_helper(const struct conf *conf);
-/* The block of that name; NULL: there is none. */
+/* The block of that name; NULL: none. */
 const struct auth_db_settings *auth_settings_database(const struct conf *conf, struct str name);
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef AUTH_USER_HASH_H
 #define AUTH_USER_HASH_H
-/* A hash for tables that only an administrator fills (FNV-1a, its halves folded): fast and short,
- * and no defence against who may choose the keys; for those there is siphash.h. */
+/* A hash for tables that only an administrator fills: FNV-1a with its halves folded.  Fast, but no
+ * defence against an attacker who chooses the keys: use siphash.h there. */
 #include <stdint.h>
 
 #include "base/str.h"

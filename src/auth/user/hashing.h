@@ -2,13 +2,12 @@
 #ifndef AUTH_USER_HASHING_H
 #define AUTH_USER_HASHING_H
 /*
- * Password hashes: the methods there are, what they cost, which is the stronger.
- * Those of crypt(3) begin as crypt(5) says; argon2's are in the encoded form
- * "$argon2id$v=19$m=…,t=…,p=…$SALT$HASH" of its reference implementation.
+ * Password hashes: the supported methods, their cost and their strength.  Hashes for crypt(3) begin
+ * as crypt(5) says; argon2 hashes have the encoded form "$argon2id$v=19$m=…,t=…,p=…$SALT$HASH" of
+ * the reference implementation.
  *
- * A hash says itself how much memory and time it takes to verify.  Where it
- * comes from outside that could be gigabytes, so what is beyond bounds is no
- * hash for us.
+ * A hash determines the memory and time needed to verify it.  A hash from outside could demand
+ * gigabytes, so one beyond our bounds is invalid.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +15,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-enum auth_scheme { /* the index of its word */
+enum auth_scheme { /* the index of the method's word */
 	AUTH_SCHEME_YESCRYPT,
 	AUTH_SCHEME_BCRYPT,
 	AUTH_SCHEME_SHA512,
@@ -24,13 +23,13 @@ enum auth_scheme { /* the index of its word */
 	AUTH_SCHEME_ARGON2ID,
 	AUTH_SCHEME_ARGON2I,
 	AUTH_SCHEMES,
-	AUTH_SCHEME_OTHER = AUTH_SCHEMES, /* what crypt(3) verifies, and nobody should choose */
+	AUTH_SCHEME_OTHER = AUTH_SCHEMES, /* crypt(3) verifies it, but nobody should choose it */
 };
 
 /* yescrypt, bcrypt, sha512, sha256, argon2id, argon2i, NULL */
 extern const char *const auth_scheme_words[];
 
-/* What a site makes new hashes with. */
+/* How a site makes new hashes. */
 struct auth_hashing {
 	enum auth_scheme scheme;
 	/* yescrypt: 1 to 9; bcrypt: 4 to 16, twice the time for one more; sha512, sha256: rounds,
@@ -38,27 +37,27 @@ struct auth_hashing {
 	uint32_t cost;
 };
 
-/* NULL, or a sentence: what is wrong with the cost. */
+/* Returns NULL, or a sentence about what is wrong with the cost. */
 const char *auth_hashing_fault(const struct auth_hashing *h);
-/* The default in place of 0. */
+/* The cost, or the default if it is 0. */
 uint32_t auth_hashing_cost(const struct auth_hashing *h);
 
-/* Is it a hash of a method known here, within bounds?  Nothing is hashed: it may still be one that
- * nothing fits. */
+/* Whether it is a hash of a known method within our bounds.  Computes nothing: it may still match
+ * no password. */
 bool auth_hash_plausible(struct str hash);
-/* Has it the length of a whole one, and what is behind the last '$' its letters?  Nothing is
- * hashed: of a method that is not of ours it is true. */
+/* Whether it has the full length and only valid characters after the last '$'.  Computes nothing;
+ * true for methods that we do not know. */
 bool auth_hash_seems_whole(struct str hash);
-/* Is it a whole hash, not only the setting of one?  It takes as long as verifying. */
+/* Whether it is a complete hash, not only a salt and settings.  Takes as long as verifying. */
 bool auth_hash_is_whole(struct str hash);
-/* Does a password that fits it deserve a new one?  Of another method of a lower rank, or cheaper.
- */
+/* Whether a hash is weaker than the site's choice: of a lower-ranked method, or cheaper. */
 bool auth_hash_is_weak(struct str hash, const struct auth_hashing *h);
-/* What it is, for people: "yescrypt", "bcrypt", …, "crypt(3)". */
+/* The method's name for people: "yescrypt", "bcrypt", …, "crypt(3)". */
 const char *auth_hash_name(struct str hash);
 
-/* Appends a new hash of a password, NUL-terminated.  False: this system cannot make such. */
+/* Appends a new hash of a NUL-terminated password.  False: this system does not support the method.
+ */
 bool auth_hash_make(const char *password, const struct auth_hashing *h, struct buf *out);
-/* Takes as long as its method says. */
+/* Takes as long as the hash's method and cost demand. */
 bool auth_hash_verify(const char *password, struct str hash);
 #endif

@@ -2,9 +2,8 @@
 #ifndef AUTH_USER_SIPHASH_H
 #define AUTH_USER_SIPHASH_H
 /*
- * SipHash-2-4 with 128 bits of output: a keyed hash for tables that a peer
- * must not be able to fill at will, and for remembering verified credentials
- * without keeping them.  A few hundred nanoseconds for a password.
+ * SipHash-2-4 with 128 bits of output: a keyed hash for tables whose keys a peer chooses, and for
+ * recognizing verified credentials without storing them.  A few hundred nanoseconds for a password.
  */
 #include <stdint.h>
 

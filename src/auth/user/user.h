@@ -2,10 +2,8 @@
 #ifndef AUTH_USER_USER_H
 #define AUTH_USER_USER_H
 /*
- * auth/user: what auth keeps of a user, and small parts for it: hashes of passwords (hashing.h),
- * of tables (hash.h, siphash.h), files that are watched (file.h).
- *
- * A user as the records of the store keep it, and what goes with it.
+ * auth/user: a user's record, and small parts for it: password hashes (hashing.h), table hashes
+ * (hash.h, siphash.h), watched files (file.h).
  *
  * The record's value, format 1 (the store adds its checksum):
  *
@@ -28,7 +26,7 @@
 enum auth_user_flag {
 	AUTH_USER_ADMIN = 1,
 	AUTH_USER_DISABLED = 2,
-	AUTH_USER_BY_ADDRESS = 256, /* not of a record: see auth_db.by_address */
+	AUTH_USER_BY_ADDRESS = 256, /* not stored: see auth_db.by_address */
 };
 
 enum auth_user_limit {
@@ -48,17 +46,18 @@ struct auth_user {
 	size_t verifier_count;
 	const struct str *acts_for; /* prepared; '*' stands for any characters, also '@' and none */
 	size_t acts_for_count;
-	struct str handle;  /* for the verify() of the database; not of the record */
-	struct auth_db *db; /* where auth_find() found them, see auth/db.h; not of the record */
-	bool unreadable; /* in lists: the record is of an unknown format, only the name is there */
+	struct str handle;  /* for the database's verify(); not stored */
+	struct auth_db *db; /* where auth_find() found the user, see auth/db.h; not stored */
+	bool unreadable;    /* in lists: the record has an unknown format; only the name is set */
 };
 
 void auth_user_print(const struct auth_user *user, struct buf *out);
-/* Strings are copied into the arena.  False: not a record of a format we know. */
+/* Copies strings into the arena.  False: not a record of a known format. */
 bool auth_user_parse(
     struct str name, struct str value, struct arena *arena, struct auth_user *user_r);
-/* Does the user's grant cover that (prepared) name?  Acting as oneself is no grant's matter. */
+/* Whether the user's own patterns cover a prepared name.  Acting as oneself needs no pattern. */
 bool auth_user_acts_for(const struct auth_user *user, struct str name);
-/* '*' is any characters; linear but for one star's restart. */
+/* '*' matches any characters.  Restarts at the last star only, so the time is bounded by pattern
+ * times name. */
 bool auth_glob(struct str pattern, struct str name);
 #endif
