@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Aliases in the store's records: see alias.h. */
+/* Aliases as records of the store: see alias.h. */
 #include "auth/alias.h"
 
 #include "auth/auth_int.h"
@@ -57,7 +57,7 @@ parse(struct str value, struct arena *arena, struct auth_alias *alias)
 	return !r.bad && rd_left(&r) == 0;
 }
 
-/* The targets of an alias, prepared, as a record. */
+/* Prepares the targets of an alias and prints the record. */
 static enum ts_err
 print_record(struct auth *auth, const struct auth_alias *alias, struct buf *out, const char **why_r)
 {
@@ -96,7 +96,7 @@ change(struct auth *auth, struct str name, struct str value, bool remove)
 	c->records[0].remove = c->records[0].must_exist = remove;
 	err = store_submit_wait(c);
 	store_change_free(&c);
-	/* Also where it failed: whether it is on disk may not be known. */
+	/* After a failure, too: it may be unknown whether the change is on disk. */
 	auth_cache_drop(auth->cache, name);
 	buf_fini(&key);
 	return err;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Deciding about a login: from the caches (auth_try), or with the records and
- * a hash (auth_check).  Whatever is not a plain yes in the caches goes to
- * auth_check, so there is one place that refuses.
+ * Decides on logins: from the caches (auth_try), or with the records and a hash (auth_check).
+ * Whatever the caches do not clearly permit goes to auth_check, so that one place refuses.
  */
 #include "auth/auth.h"
 
@@ -14,7 +13,7 @@
 #include "base/mem.h"
 #include "sasl/names.h"
 
-enum { CACHE_SETS = 32768 }; /* of eight, at the most */
+enum { CACHE_SETS = 32768 }; /* sets of eight, at most */
 
 struct auth *
 auth_new(struct store *store, struct str default_domain)
@@ -95,7 +94,7 @@ forget_names(struct auth_login *login)
 	forget_rights(login);
 }
 
-/* Nothing is left of what was decided before. */
+/* Drops everything from an earlier decision. */
 static void
 begin_decision(struct auth *auth, struct auth_login *login)
 {
@@ -105,7 +104,7 @@ begin_decision(struct auth *auth, struct auth_login *login)
 	login->generation = atomic_load(&auth->generation);
 }
 
-/* Both names of the request, prepared, into the login. */
+/* Puts both names of the request, prepared, into the login. */
 static bool
 prepare_names(struct auth *auth, const struct auth_request *req, struct auth_login *login)
 {
@@ -128,9 +127,9 @@ is_self(const struct auth_login *login)
 }
 
 /*
- * What the authentication identity may do, and by which grant.  AUTH_DENIED: it may not act for
- * that user.  facts are of the authentication identity, and of its patterns for the user.  The
- * order of grants: grants.h.
+ * Decides what the authentication identity may do, and by which grant.  AUTH_DENIED: it may not act
+ * for that user.  facts describe the authentication identity and its patterns for the user.
+ * grants.h has the order of grants.
  */
 static enum auth_result
 permit(struct auth *auth, const struct auth_request *req, const struct auth_facts *who,
@@ -147,7 +146,7 @@ permit(struct auth *auth, const struct auth_request *req, const struct auth_fact
 		return forbidden ? AUTH_FAILED : AUTH_DENIED;
 	}
 	login->acts_for_others = who->acts_for_some || auth_grants_name(auth, ask.who, ask.now);
-	/* Server rights go with the person, not with those the person acts for. */
+	/* Server rights belong to the person, not to the users the person acts for. */
 	login->server_admin = is_self(login) && (who->flags & AUTH_USER_ADMIN) != 0;
 	if (is_self(login))
 		return AUTH_OK;
@@ -162,7 +161,8 @@ permit(struct auth *auth, const struct auth_request *req, const struct auth_fact
 
 /* ---- tokens */
 
-/* The user that the token's owner acts for; who the client says that it is has to be the owner. */
+/* Determines the user that the token's owner acts for.  A name the client gives must be the
+ * owner's. */
 static bool
 prepare_user(struct auth *auth, const struct auth_request *req, struct auth_login *login)
 {
@@ -183,7 +183,7 @@ prepare_user(struct auth *auth, const struct auth_request *req, struct auth_logi
 	return true;
 }
 
-/* A token that was verified a moment ago.  *vouched_r: nobody else has to know its user. */
+/* Looks for a recently verified token.  *vouched_r: its user need not be in a database. */
 static bool
 recall_token(
     struct auth *auth, const struct auth_request *req, struct auth_login *login, bool *vouched_r)
@@ -194,12 +194,12 @@ recall_token(
 	if (!auth_tokens_get(auth->tokens, req->secret, req->host, &login->authcid, &facts))
 		return false;
 	login->ends = facts.ends;
-	/* No database knew the user: is that so yet? */
+	/* No database knew the user when it was verified: is that still so? */
 	*vouched_r = facts.vouched && facts.generation == login->generation;
 	return prepare_user(auth, req, login);
 }
 
-/* Whose token is it?  To be remembered by remember_token() when the user was found. */
+/* Asks whose token it is.  remember_token() caches it once the user was found. */
 static enum auth_result
 read_token(struct auth *auth, const struct auth_request *req, struct auth_token *token,
     struct auth_login *login)
@@ -255,14 +255,14 @@ auth_token_hints(struct auth *auth, struct buf *scope_r, struct buf *configurati
 
 /* ---- from memory */
 
-/* What of the address decides about a password. */
+/* The part of the address that the check of a password depends on. */
 static struct str
 deciding_address(const struct auth_request *req, unsigned flags)
 {
 	return (flags & AUTH_USER_BY_ADDRESS) != 0 ? req->address : STR_NONE;
 }
 
-/* Is what the request shows known to be right? */
+/* Whether the credentials are known to be right. */
 static bool
 is_proven(struct auth *auth, const struct auth_request *req, const struct auth_login *login,
     const struct auth_facts *who)
@@ -278,7 +278,7 @@ is_proven(struct auth *auth, const struct auth_request *req, const struct auth_l
 		return req->stamp == who->stamp;
 	case AUTH_BY_CERTIFICATE:
 	case AUTH_BY_MECHANISM:
-	case AUTH_BY_TOKEN: /* it is where the name came from */
+	case AUTH_BY_TOKEN: /* the name came from it */
 	case AUTH_BY_LOGIN:
 		return true;
 	}
@@ -343,7 +343,7 @@ verify_password(struct auth *auth, const struct auth_user *user, const struct au
 		result = auth_password_verify(req->secret, &hashing, user) ? AUTH_OK : AUTH_FAILED;
 	if (result == AUTH_OK && db->is_store)
 		auth_renew_note(auth, user, req->secret);
-	if (result == AUTH_OK && may_cache && !known) /* or it would be remembered for ever */
+	if (result == AUTH_OK && may_cache && !known) /* or it would never leave the cache */
 		auth_cache_put_credential(auth->cache, key, user->stamp, auth_cache_until(db));
 	return result;
 }
@@ -355,11 +355,11 @@ verify_proof(struct auth *auth, const struct auth_user *user, const struct auth_
 	case AUTH_BY_PASSWORD:
 		return verify_password(auth, user, req);
 	case AUTH_BY_KEYS:
-		/* Proven with keys that the user has no longer is not proven. */
+		/* A proof with keys that the user no longer has proves nothing. */
 		return req->stamp == user->stamp ? AUTH_OK : AUTH_FAILED;
 	case AUTH_BY_CERTIFICATE:
 	case AUTH_BY_MECHANISM:
-	case AUTH_BY_TOKEN: /* it was what the name came from */
+	case AUTH_BY_TOKEN: /* the name came from it */
 	case AUTH_BY_LOGIN:
 		return AUTH_OK;
 	}
@@ -408,7 +408,7 @@ check_target(struct auth *auth, const struct auth_request *req, const struct aut
 		return AUTH_DENIED;
 	if (str_eq(other.name, buf_as_str(&login->user)))
 		return AUTH_OK;
-	/* They are called otherwise in truth: is it allowed to act for that one? */
+	/* The database has another name for the user: may it act for that one? */
 	auth_grant_unref(&login->grant);
 	rename_to(&login->user, other.name);
 	login->vouched = true;
@@ -430,7 +430,7 @@ check_user(struct auth *auth, const struct auth_request *req, const struct auth_
 	return check_target(auth, req, who, arena, login);
 }
 
-/* What the database calls the one who was named. */
+/* Replaces the name by the one in the database. */
 static void
 take_found_name(struct auth_login *login, const struct auth_user *who)
 {
@@ -444,14 +444,14 @@ take_found_name(struct auth_login *login, const struct auth_user *who)
 	login->authcid_vouched = true;
 }
 
-/* Does what proved authcid vouch for it, so that no database has to know it? */
+/* Whether the proof of authcid also vouches for it, so that it need not be in a database. */
 static bool
 vouches(const struct auth_request *req, const struct auth_token *token)
 {
 	return token != NULL ? token->vouched : req->proof == AUTH_BY_LOGIN && req->vouched;
 }
 
-/* Who has the login's authcid; token: by which it was found, or NULL. */
+/* Finds the user with the login's authcid; token: where the name came from, or NULL. */
 static enum auth_result
 check_named(struct auth *auth, const struct auth_request *req, const struct auth_token *token,
     struct arena *arena, struct auth_login *login, bool *vouched_r)
@@ -523,7 +523,7 @@ auth_check(struct auth *auth, const struct auth_request *req, struct auth_login 
 
 	arena_wipe_on_free(arena);
 	result = check_login(auth, req, arena, login_r);
-	if (result == AUTH_DENIED) /* who they are is proven, and is for the log */
+	if (result == AUTH_DENIED) /* the identity is proven, and belongs in the log */
 		forget_rights(login_r);
 	else if (result != AUTH_OK)
 		forget_names(login_r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The databases of a site in their order, and finding a user in them: see db.h. */
+/* The chain of a site's databases, and the search for a user: see db.h. */
 #include <stdatomic.h>
 
 #include "auth/auth_int.h"
@@ -88,7 +88,7 @@ auth_poll(struct auth *auth)
 	auth_groups_poll(auth);
 }
 
-/* The first of n databases that knows the name; *at_r is which. */
+/* Finds the first of n databases that knows the name; *at_r is its index. */
 static enum ts_err
 find_in(struct auth_chain *chain, size_t n, struct str name, bool may_wait, struct arena *arena,
     struct auth_user *user_r, size_t *at_r)
@@ -113,8 +113,8 @@ find_in(struct auth_chain *chain, size_t n, struct str name, bool may_wait, stru
 }
 
 /*
- * A database may say that the user is called otherwise.  Then nobody who stands before it may know
- * that name, or who writes to the directory could become a user of the store.
+ * A database may return another name for the user.  Then no earlier database may know that name;
+ * otherwise anyone who can write to the directory could become a user of the store.
  */
 static enum ts_err
 find_canonical(struct auth_chain *chain, struct str name, bool may_wait, struct arena *arena,
@@ -154,7 +154,7 @@ auth_find_or_wait(struct auth *auth, struct str name, bool may_wait, struct aren
 	}
 	if (user_r->db->by_address)
 		user_r->flags |= AUTH_USER_BY_ADDRESS;
-	/* By another name the user is looked up each time. */
+	/* A user found under another name is looked up each time. */
 	if (user_r->db->cache_ms > 0 && str_eq(user_r->name, name))
 		auth_cache_put_user(auth->cache, epoch, user_r, auth_cache_until(user_r->db));
 	*chain_r = chain;
@@ -196,7 +196,7 @@ auth_find_user(struct auth *auth, struct str name_in, struct arena *arena, struc
 	if (sasl_name_full(name_in, buf_as_str(&auth->default_domain), &name))
 		err = auth_find(auth, buf_as_str(&name), arena, user_r, &chain);
 	if (err == TS_OK)
-		user_r->db = NULL; /* its chain may go */
+		user_r->db = NULL; /* its chain may be freed */
 	auth_chain_unref(&chain);
 	buf_fini(&name);
 	return err;

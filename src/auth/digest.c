@@ -86,7 +86,7 @@ hex_value(char c)
 	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Is it the verifier that begins with head ("{DIGEST-MD5}NAME:REALM:")? */
+/* Whether the verifier begins with head ("{DIGEST-MD5}NAME:REALM:"). */
 static bool
 parse(struct str text, struct str head, unsigned char secret_r[SECRET])
 {

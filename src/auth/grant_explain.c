@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which grant decides about two users, and why the others do not: see grants.h. */
+/* Explains which grant decides, and why the others do not: see grants.h. */
 #include "auth/auth_int.h"
 #include "auth/grants.h"
 #include "base/mem.h"
@@ -7,7 +7,7 @@
 
 typedef void explain_f(const struct auth_grant *grant, enum auth_fit fit, bool decides, void *arg);
 
-/* user_r is only good as long as the arena. */
+/* user_r is valid as long as the arena. */
 static void
 look_up_person(struct auth *auth, struct str text, struct auth_person *person, struct arena *arena,
     struct auth_user *user_r)
@@ -20,7 +20,7 @@ look_up_person(struct auth *auth, struct str text, struct auth_person *person, s
 		return;
 	person->err = auth_find(auth, buf_as_str(&person->name), arena, user_r, &chain);
 	if (person->err == TS_OK) {
-		/* A database may call them otherwise, and grants are about that name. */
+		/* A database may return another name, and grants apply to that one. */
 		person->name.n = 0;
 		buf_str(&person->name, user_r->name);
 		person->disabled = (user_r->flags & AUTH_USER_DISABLED) != 0;
@@ -46,7 +46,7 @@ look_at(struct auth_explain *e, const struct auth_groups *groups, struct auth_gr
 	fn(grant, fit, decides, arg);
 }
 
-/* The patterns of their own record, as if each were a grant. */
+/* Explains the patterns in the user's own record as if each were a grant. */
 static void
 look_at_patterns(struct auth_explain *e, const struct auth_groups *groups,
     const struct auth_user *user, explain_f *fn, void *arg)
@@ -64,7 +64,7 @@ look_at_patterns(struct auth_explain *e, const struct auth_groups *groups,
 	}
 }
 
-/* After the grants have been looked at; what auth.c asks for, in its order. */
+/* The conditions that auth.c checks besides grants, in its order. */
 static const char *
 refusal(const struct auth_explain *e)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Grants of the configuration: `grant NAME { ... }`. */
+/* Grants from the configuration: `grant NAME { ... }`. */
 #include "auth/grants.h"
 #include "auth/networks.h"
 #include "auth/settings/settings.h"
@@ -50,7 +50,7 @@ static const struct conf_opt opts[] = {
 };
 #undef AT
 
-/* Items of lists: each by itself. */
+/* Checks each item of a list by itself. */
 static void
 check_block(const void *settings, const struct conf_report *report)
 {
@@ -76,7 +76,7 @@ const struct conf_table auth_grant_conf = {.name = "grant",
     .check = check_block,
     .block = true};
 
-/* Puts something sound in place of what was told, so that what else is wrong shows. */
+/* Replaces a value that was reported with a valid one, so that other faults show. */
 static void
 set_right(struct auth_grant_spec *spec, const char *field)
 {
@@ -96,7 +96,7 @@ set_right(struct auth_grant_spec *spec, const char *field)
 		spec->from_count = 0;
 }
 
-/* Without the option it is all of them, which who empties a list does not mean. */
+/* Leaving the option out means all; emptying the list does not mean that. */
 static bool
 check_empty(const struct conf *conf, const struct auth_grant_settings *s, const char *option,
     const struct conf_list *list, struct buf *faults)
@@ -109,7 +109,7 @@ check_empty(const struct conf *conf, const struct auth_grant_settings *s, const 
 }
 
 static bool
-is_told(const char *field) /* by check_block() */
+is_told(const char *field) /* reported by check_block() */
 {
 	return strcmp(field, "mailboxes") == 0 || strcmp(field, "from") == 0;
 }
@@ -125,7 +125,7 @@ tell_grant_fault(const struct conf *conf, const struct auth_grant_settings *s,
 	buf_printf(faults, ": %.*s\n", STR_ARG(buf_as_str(&fault->text)));
 }
 
-/* Each option that is wrong is a line of faults, and left out of what is made. */
+/* Makes the grant without the options that are wrong; each gets a line in faults. */
 static struct auth_grant *
 read_block(const struct conf *conf, const struct conf_block *block, struct str default_domain,
     struct buf *faults, bool *ok_r)
@@ -155,7 +155,7 @@ read_block(const struct conf *conf, const struct conf_block *block, struct str d
 	return grant;
 }
 
-/* A file of groups that cannot be read is a fault of its own. */
+/* An unreadable group file is reported elsewhere. */
 static bool
 has_no_groups(const struct conf *conf)
 {
@@ -191,7 +191,7 @@ warn_of_end(const struct conf *conf, const void *settings, const struct auth_gra
 	buf_puts(warnings, " and permits nothing\n");
 }
 
-/* A name that nobody can have; in a pattern a star stands for others. */
+/* Whether nobody can have the name; in a pattern a star stands for other characters. */
 static void
 warn_of_separator(const struct conf *conf, const void *settings, const char *option,
     const struct auth_names *names, struct buf *warnings)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See grants.h.  Whoever changes something holds change_lock and makes a new
- * index; who decides takes grants_lock for reading, for as long as a look-up takes.
- * In this order: the new index is in force, then what is gone is marked, then
- * the generation grows.  So what was decided on the old index is of an older
+ * See grants.h.  A change holds change_lock and makes a new index; a decision holds grants_lock for
+ * reading during its look-up.  The order of a change: put the new index in force, mark the grants
+ * that are gone, then raise the generation.  So every decision on the old index has an older
  * generation.
  */
 #include "auth/grants.h"
@@ -74,7 +73,7 @@ auth_grants_changed(struct auth *auth)
 		auth->on_change(STR_NONE, auth->on_change_arg);
 }
 
-/* What the lists say now is in force; under change_lock. */
+/* Puts the lists in force; change_lock is held. */
 static void
 put_in_force(struct auth *auth)
 {
@@ -187,7 +186,7 @@ by_time(const void *a, const void *b)
 	                          : str_cmp(x->name, y->name);
 }
 
-/* Those of the list that say the same as one of the old go on with it. */
+/* Replaces grants equal to an old one by the old one, which continues. */
 static void
 keep_same(struct auth_grant_list *list, const struct auth_grant_list *old)
 {
@@ -228,7 +227,7 @@ now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* One record, put (must be new) or removed (must be there). */
+/* Puts a record, which must be new, or removes one, which must exist. */
 static enum ts_err
 write_record(struct auth *auth, const struct auth_grant *grant, bool remove)
 {
@@ -252,7 +251,8 @@ write_record(struct auth *auth, const struct auth_grant *grant, bool remove)
 	return err;
 }
 
-/* "gateway-1": what stands for who, as far as it may stand in a name, and the first free number. */
+/* Makes a name like "gateway-1": the characters of who that a name allows, and the first free
+ * number. */
 static void
 make_name(const struct auth *auth, struct str who, struct buf *out)
 {
@@ -292,7 +292,7 @@ add_to_store(struct auth *auth, struct auth_grant *grant)
 	if (list_find(&auth->config_grants, grant->name) != NULL)
 		return TS_EXISTS;
 	grant->made = now_ns();
-	/* Behind all others, also when the clock was set back. */
+	/* After all others, even if the clock was set back. */
 	if (list->n > 0 && list->p[list->n - 1]->made >= grant->made)
 		grant->made = list->p[list->n - 1]->made + 1;
 	err = write_record(auth, grant, false);
@@ -339,7 +339,7 @@ remove_one(struct auth *auth, struct str name)
 	if (grant == NULL && list_find(&auth->config_grants, name) != NULL)
 		return TS_DENIED;
 	if (grant == NULL && name.n > 0 && name.n <= AUTH_GRANT_NAME_MAX) {
-		/* A record that was not understood can be removed, too. */
+		/* A record that was not understood can be removed as well. */
 		struct auth_grant unread = {.name = name};
 
 		return write_record(auth, &unread, true);
@@ -399,14 +399,14 @@ auth_grants_init(struct auth *auth)
 {
 	pthread_rwlockattr_t attr;
 
-	/* Who decides all the time must not keep a change waiting for ever. */
+	/* A steady stream of decisions must not starve a change. */
 	(void)pthread_rwlockattr_init(&attr);
 	(void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	(void)pthread_rwlock_init(&auth->grants_lock, &attr);
 	(void)pthread_rwlockattr_destroy(&attr);
 	(void)pthread_mutex_init(&auth->change_lock, NULL);
 	auth->groups = auth_groups_none();
-	/* A store that cannot be read has told so; nobody acts for others by it then. */
+	/* If the store cannot be read (logged), its grants permit nothing. */
 	if (auth->store != NULL)
 		(void)read_store(auth);
 	auth->index = make_index(auth);

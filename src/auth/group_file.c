@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The groups in force, and the file that they are read from again when it changes: see grants.h. */
+/* The groups in force, and the file they come from, which is watched: see grants.h. */
 #include "auth/auth_int.h"
 #include "auth/grants.h"
 #include "auth/user/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-/* Under change_lock. */
+/* change_lock is held. */
 static void
 set_groups(struct auth *auth, struct auth_groups *groups)
 {
@@ -68,7 +68,7 @@ read_again(struct auth *auth, const struct stat *now)
 	struct auth_groups *groups;
 	struct str rest, line;
 
-	auth->group_seen = *now; /* what cannot be read is told once */
+	auth->group_seen = *now; /* report a file that cannot be read only once */
 	groups = auth_groups_load(
 	    auth->group_path, buf_as_str(&auth->default_domain), &auth->group_seen, &faults);
 	rest = buf_as_str(&faults);
@@ -90,7 +90,7 @@ auth_groups_poll(struct auth *auth)
 {
 	struct stat now;
 
-	/* A change of grants may wait for the disk; then the next poll does it. */
+	/* A change of grants may be waiting for the disk: leave it to the next poll. */
 	if (pthread_mutex_trylock(&auth->change_lock) != 0)
 		return;
 	if (auth->group_path != NULL) {

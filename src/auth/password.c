@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Passwords are prepared (RFC 8265 OpaqueString) before they are hashed or
- * verified.  One verifier decides: a hash if there is one, else SCRAM keys, so
- * that a wrong password costs one hash, as a user who does not exist does.
+ * Passwords are prepared (RFC 8265 OpaqueString) before they are hashed or verified.  One verifier
+ * decides: a hash if there is one, otherwise SCRAM keys.  So a wrong password costs one hash, the
+ * same as an unknown user.
  */
 #include "auth/password.h"
 
@@ -12,10 +12,10 @@
 #include "sasl/names.h"
 #include "sasl/scram_keys.h"
 
-enum { BCRYPT_PASSWORD_MAX = 72 }; /* what is behind it would not count */
+enum { BCRYPT_PASSWORD_MAX = 72 }; /* bcrypt ignores the rest */
 
-/* What is hashed, NUL-terminated; out is to be wiped.  False: no password that anybody could
- * have. */
+/* Prepares a password and appends it, NUL-terminated; the caller wipes out.  False: not a valid
+ * password. */
 static bool
 prepare_password(struct str password, struct buf *out)
 {
@@ -26,7 +26,7 @@ prepare_password(struct str password, struct buf *out)
 	return ok;
 }
 
-/* The hash and the SCRAM keys into a list; NULL, or what is wrong. */
+/* Makes the list of the hash and the SCRAM keys; returns NULL, or what is wrong. */
 static const char *
 make_list(struct buf *clear, const struct auth_hashing *h, struct arena *arena, struct str *list)
 {
@@ -83,7 +83,7 @@ is_plain(struct str verifier)
 	return str_has_prefix(verifier, STR(AUTH_PLAIN_PREFIX));
 }
 
-/* The verifier that decides; verifier_count: there is none. */
+/* Finds the verifier that decides; verifier_count: none. */
 static size_t
 deciding(const struct auth_user *user)
 {
@@ -91,7 +91,7 @@ deciding(const struct auth_user *user)
 
 	for (size_t i = user->verifier_count; i-- > 0;)
 		if (str_has_prefix(user->verifiers[i], STR(AUTH_DIGEST_PREFIX)))
-			continue; /* for that mechanism only */
+			continue; /* only for that mechanism */
 		else if (!is_scram(user->verifiers[i]) || at == user->verifier_count)
 			at = i;
 	return at;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* May a login that was permitted go on?  See grants.h. */
+/* Whether an open login may go on: see grants.h. */
 #include "auth/auth_int.h"
 #include "auth/grants.h"
 #include "base/clock.h"
@@ -22,7 +22,7 @@ look_at_grant(struct auth *auth, const struct auth_session *s, const char **why_
 	if (*why_r != NULL)
 		return TS_DENIED;
 	if (grant->source == AUTH_GRANT_USER)
-		return TS_OK; /* the user's record says it */
+		return TS_OK; /* depends on the user's record */
 	groups = auth_groups_get(auth);
 	fit = auth_names_fit(&grant->who, groups, s->authcid) &&
 	      auth_names_fit(&grant->target, groups, s->user);
@@ -30,7 +30,7 @@ look_at_grant(struct auth *auth, const struct auth_session *s, const char **why_
 	return fit ? TS_OK : deny(why_r, auth_grant_withdrawn);
 }
 
-/* From memory, or with the databases. */
+/* Looks in the cache, or asks the databases. */
 static enum ts_err
 facts_of(
     struct auth *auth, struct str name, struct str other, bool may_wait, struct auth_facts *facts_r)
@@ -84,7 +84,7 @@ auth_recheck(struct auth *auth, const struct auth_session *s, bool may_wait, con
 	if (err == TS_OK && s->grant != NULL && s->grant->source == AUTH_GRANT_USER &&
 	    !who.acts_for_asked)
 		err = deny(why_r, auth_grant_withdrawn);
-	/* Also when the one could not be asked about: the other may be gone. */
+	/* Check the second even if the first is unknown: it may be gone. */
 	if (err != TS_DENIED && !str_eq(s->authcid, s->user))
 		err_other =
 		    look_at_user(auth, s->user, STR_NONE, s->vouched, may_wait, &other, why_r);

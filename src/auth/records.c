@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store's records of users, see auth/user/user.h for what is in them. */
+/* The store's records of users; auth/user/user.h has their format. */
 #include "auth/auth_int.h"
 #include "base/err.h"
 

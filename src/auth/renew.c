@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Renewing hashes of the store's users that are weaker than the site's choice.
+ * Renews hashes of the store's users that are weaker than the site's choice.
  *
- * A login with a password is when the password is known.  It leaves a note and
- * goes on; who calls auth_poll() makes the new hash within a second, and does not
- * wait until it is written.  The record
- * is replaced only if it is what the login saw, and keeps its stamp: what the
- * user may and which password is right did not change, so nothing that was
- * remembered is wrong, and no session has to end.
+ * The password is known only during a login, so the login leaves a note.  Within a second
+ * auth_poll() makes the new hash, and does not wait until it is written.  The record is replaced
+ * only if it is still the one the login saw, and keeps its stamp: neither the password nor the
+ * user's rights changed, so cached answers stay valid and no session has to end.
  */
 #include "auth/auth_int.h"
 #include "auth/password.h"
@@ -15,19 +13,19 @@
 #include "base/mem.h"
 
 enum {
-	NOTES_MAX = 64, /* more: at their next login */
+	NOTES_MAX = 64, /* further ones wait for their next login */
 	EACH_POLL =
-	    4, /* hashes made, so that a poll does not take long; and on their way to disk */
+	    4, /* hashes made in one poll, which keeps it short, and hashes on their way to disk */
 };
 
-struct auth_renewing { /* outlives the changes, which may outlive struct auth */
+struct auth_renewing { /* lives as long as the changes, which may outlive struct auth */
 	_Atomic unsigned refs, under_way;
 };
 
 struct auth_renewal {
 	struct auth_renewal *next;
 	uint64_t stamp;
-	struct buf name, password; /* to be wiped */
+	struct buf name, password; /* wiped when freed */
 };
 
 static void
@@ -93,7 +91,7 @@ unref(struct auth_renewing *r)
 		mem_free(r);
 }
 
-struct replacing { /* in the change's arena */
+struct replacing { /* allocated in the change's arena */
 	struct auth_renewing *renewing;
 	struct str name;
 	const char *scheme;
@@ -114,7 +112,7 @@ replaced(const struct store_change *change)
 	unref(r->renewing);
 }
 
-/* The record with another value, if it has the old one yet. */
+/* Replaces the record's value if it still has the old one. */
 static void
 replace(struct auth *auth, struct str key, struct str old, const struct auth_user *user,
     const char *scheme)
@@ -169,7 +167,7 @@ auth_renew_poll(struct auth *auth)
 	struct auth_renewal *note;
 
 	for (unsigned n = 0; n < EACH_POLL; n++) {
-		/* Where nothing gets to disk, notes are left, and then there are no more of them.
+		/* If nothing gets to disk, notes stay, up to their limit.
 		 */
 		if (atomic_load(&auth->renewing->under_way) >= EACH_POLL)
 			return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys of SCRAM, of users and of those who are none: auth_scram_keys() in auth.h. */
+/* SCRAM keys, for users and for unknown names: auth_scram_keys() in auth.h. */
 #include "auth/auth_int.h"
 #include "auth/password.h"
 #include "base/clock.h"
@@ -26,7 +26,7 @@ kept(const struct store_change *change)
 		    "the secret for SCRAM salts cannot be stored: the next start makes a new one");
 }
 
-/* Nobody waits for it: who logs in meanwhile has a worker, and the secret is in memory. */
+/* No login waits for the write: the secret is in memory. */
 static void
 keep_secret(struct auth *auth)
 {
@@ -42,7 +42,8 @@ keep_secret(struct auth *auth)
 	store_submit_alone(change, kept);
 }
 
-/* Of the store, made at the first need; of this process where the store cannot be written. */
+/* Gets the store's secret, and makes it at the first need; if the store is read-only, one for this
+ * process. */
 static void
 load_secret(struct auth *auth)
 {
@@ -60,7 +61,7 @@ load_secret(struct auth *auth)
 	auth->has_secret = true;
 }
 
-/* Salt and keys of nobody. */
+/* Makes up salt and keys. */
 static void
 make_up(struct auth *auth, struct str name, enum sasl_scram_hash hash, struct sasl_scram_keys *keys)
 {
@@ -96,7 +97,7 @@ auth_scram_keys(struct auth *auth, struct str name, enum sasl_scram_hash hash, b
 		err = auth_find_or_wait(auth, buf_as_str(&full), may_wait, arena, &user, &chain);
 	else
 		buf_str(&full, name);
-	/* Always: it takes a moment, which would tell who has none. */
+	/* Always: otherwise the time it takes would reveal who has no keys. */
 	make_up(auth, buf_as_str(&full), hash, &made);
 	if (err == TS_OK && find_keys(&user, hash, &scram_r->keys)) {
 		scram_r->disabled = (user.flags & AUTH_USER_DISABLED) != 0;

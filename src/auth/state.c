@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What auth is made with, and that it changed.  All other files of this folder stand on this. */
+/* The state of auth and its generation.  All other files of this folder build on this. */
 #include "auth/auth_int.h"
 
 struct str
@@ -25,7 +25,7 @@ auth_set_hashing(struct auth *auth, const struct auth_hashing *hashing)
 {
 	uint64_t both = (uint64_t)hashing->scheme << 32 | hashing->cost;
 
-	/* A password that is remembered does not come to where its hash would be found weak. */
+	/* A cached password never reaches the check for weak hashes. */
 	if (atomic_exchange(&auth->hashing, both) != both)
 		auth_cache_forget_credentials(auth->cache);
 }
@@ -49,7 +49,7 @@ auth_set_helper(struct auth *auth, struct auth_helper *helper)
 void
 auth_changed(struct auth *auth, struct str user)
 {
-	/* In this order: who was answered from the cache before is of an older generation. */
+	/* In this order: an answer from the old cache has an older generation. */
 	auth_cache_drop(auth->cache, user);
 	atomic_fetch_add(&auth->generation, 1);
 	if (auth->on_change != NULL)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users as people manage them: prepared, checked, and put into the store's records. */
+/* Manages users: prepares and checks names, and writes the store's records. */
 #include "auth/users.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ prepare_name(struct auth *auth, struct str name, struct buf *out, const char **w
 	if (!sasl_name_full(name, buf_as_str(&auth->default_domain), out))
 		return refuse_user(why_r,
 		    "a user name is local or local@domain, without blanks, at most 512 bytes");
-	/* A star could not be told from a pattern's in a grant. */
+	/* In a grant, a star would be taken for a pattern's. */
 	if (str_chr(buf_as_str(out), '*') != NULL)
 		return refuse_user(why_r, no_star);
 	return TS_OK;
@@ -42,7 +42,7 @@ auth_users_name_fault(const struct auth *auth, struct str name)
 {
 	if (str_chr(name, '*') != NULL)
 		return no_star;
-	if (str_has_prefix(name, STR("group:"))) /* in a grant it would be a group's */
+	if (str_has_prefix(name, STR("group:"))) /* in a grant it would name a group */
 		return "a user name must not begin with \"group:\", which in a grant says that a "
 		       "group follows";
 	if (auth_gateway_forbids(auth, name))
@@ -51,7 +51,7 @@ auth_users_name_fault(const struct auth *auth, struct str name)
 	return NULL;
 }
 
-/* Of a user who is to be made; those who are there are found and removed all the same. */
+/* For new users only; existing ones can still be found and removed. */
 static enum ts_err
 prepare_new_name(struct auth *auth, struct str name, struct buf *out, const char **why_r)
 {
@@ -61,7 +61,7 @@ prepare_new_name(struct auth *auth, struct str name, struct buf *out, const char
 	return fault != NULL ? refuse_user(why_r, fault) : err;
 }
 
-/* Patterns are names in which a '*' may stand; only a whole name gets the default domain. */
+/* Patterns are names with '*' in them; only a whole name gets the default domain. */
 static enum ts_err
 prepare_patterns(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena,
     struct auth_user *user, const char **why_r)
@@ -114,7 +114,7 @@ make_verifiers(struct auth *auth, struct str password, struct str ready, struct 
 	return TS_OK;
 }
 
-/* Once its name is known. */
+/* The rest, once the name is known. */
 static enum ts_err
 add_digest(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena,
     struct auth_user *user, const char **why_r)
@@ -172,7 +172,7 @@ submit_user(struct auth *auth, struct auth_user *user, enum put_mode mode)
 
 /* ---- one user ---- */
 
-/* All but the password. */
+/* Everything but the password. */
 static enum ts_err
 prepare_user(struct auth *auth, const struct auth_user_spec *spec, struct arena *arena,
     struct buf *name, struct auth_user *user, const char **why_r)
@@ -355,7 +355,7 @@ auth_bulk_name(const struct auth_bulk *bulk, uint64_t n, struct buf *out)
 	buf_printf(out, "%0*llu", (int)bulk->digits, (unsigned long long)n);
 }
 
-/* Users first … last of the bulk that are not there yet, in one change. */
+/* Creates the users first … last of the bulk that do not exist yet, in one change. */
 static enum ts_err
 bulk_batch(struct auth *auth, const struct auth_bulk *bulk, uint64_t first, uint64_t last,
     struct auth_user *user, uint64_t *made, const char **why_r)

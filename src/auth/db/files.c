@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files that a database's settings name, looked at before they are needed. */
+/* Checks the files that a database's settings name before they are needed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -22,7 +22,8 @@ auth_db_tell(
 			buf_printf(out, ": %.*s\n", STR_ARG(line));
 }
 
-/* By the sandbox, though not by its mode: the helper, who reads it, is outside. */
+/* Whether only the sandbox forbids the file, not its mode: the helper, which reads it, is outside.
+ */
 static bool
 is_hidden(const char *path)
 {

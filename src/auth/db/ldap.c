@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Users of an LDAP directory.  The connections are the helper's (auth/helper/ldap.c);
- * here is what is asked, and what the answers mean.
+ * Users in an LDAP directory.  The helper has the connections (auth/helper/ldap.c); this file makes
+ * the requests and interprets the answers.
  */
 #include "auth/db.h"
 #include "auth/db/passwd_file.h"
@@ -17,9 +17,9 @@
 struct ldap_db {
 	struct auth_db db;
 	struct auth *auth;
-	struct conf *conf; /* a reference: s is of it */
+	struct conf *conf; /* a reference that keeps s alive */
 	const struct auth_db_settings *s;
-	struct siphash_key key; /* random: stamps of this database */
+	struct siphash_key key; /* random: for the stamps of this database */
 };
 
 static struct ldap_db *
@@ -89,7 +89,7 @@ ask_directory(struct ldap_db *l, struct auth_ldap_request *r, struct arena *aren
 	return AUTH_LDAP_UNAVAILABLE;
 }
 
-/* What the password attribute has; what cannot be verified here is said, and passed over. */
+/* Collects the verifiers in the password attribute; ignores and logs those we cannot verify. */
 static void
 take_passwords(struct ldap_db *l, const struct auth_ldap_reply *reply, struct arena *arena,
     struct auth_user *user)
@@ -117,7 +117,7 @@ take_passwords(struct ldap_db *l, const struct auth_ldap_reply *reply, struct ar
 		    reply->password_count - user->verifier_count, why);
 }
 
-/* Made of all that is known of the user. */
+/* Derives the stamp from everything known about the user. */
 static uint64_t
 stamp_of(const struct ldap_db *l, const struct auth_user *user)
 {
@@ -203,7 +203,7 @@ bind_as_user(struct auth_db *db, const struct auth_user *user, const struct auth
 	struct auth_ldap_reply reply;
 	enum auth_ldap_answer answer;
 
-	/* RFC 4513 section 5.1.2: such a bind succeeds without proving anything. */
+	/* RFC 4513 section 5.1.2: an unauthenticated bind succeeds and proves nothing. */
 	if (req->secret.n == 0 || user->handle.n == 0)
 		return AUTH_FAILED;
 	arena = arena_new(NULL, ARENA_OTHER, 256);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Databases are made by their type. */
+/* Makes databases by their type. */
 #include "auth/db.h"
 #include "auth/settings/settings.h"
 

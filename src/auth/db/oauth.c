@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens of an OAuth 2.0 issuer (RFC 6750): verified here with its keys, when
- * they are JWTs (auth/oauth/jwt.h), or by asking its introspection endpoint (RFC 7662)
- * through the helper, since the server itself connects to nobody.
+ * Tokens from an OAuth 2.0 issuer (RFC 6750).  JWTs (auth/oauth/jwt.h) are verified here with the
+ * issuer's keys; for others the helper asks the introspection endpoint (RFC 7662), because the
+ * server itself makes no connections.
  *
- * It knows no users by name: whose a token is, another database of the chain
- * has to know, unless token_users = any.
+ * It cannot look up users by name: another database of the chain must know a token's user, unless
+ * token_users = any.
  *
- * The keys' file is looked at once a second and read again when it is another
- * one; who verifies a token takes a reference to what is in force.
+ * The key file is checked once a second and read again when it changed.  A thread that verifies a
+ * token holds a reference to the keys in force.
  */
 #include <pthread.h>
 
@@ -25,13 +25,13 @@
 struct oauth_db {
 	struct auth_db db;
 	struct auth *auth;
-	struct conf *conf; /* a reference: s is of it */
+	struct conf *conf; /* a reference that keeps s alive */
 	const struct auth_db_settings *s;
 	struct buf scope; /* for clients */
 	struct auth_claim_rules rules;
-	struct stat seen; /* the poller's alone: of the file as it was tried last */
+	struct stat seen; /* only for the poller: the file when it was last tried */
 	pthread_mutex_t lock;
-	struct auth_jwks *keys; /* under lock; NULL with introspection */
+	struct auth_jwks *keys; /* guarded by lock; NULL with introspection */
 };
 
 static struct oauth_db *
@@ -42,7 +42,7 @@ oauth_db_of(struct auth_db *db)
 
 /* ---- tokens ---- */
 
-/* Is it us whom the client thinks to talk to (RFC 7628 section 3.2)? */
+/* Whether the client means to talk to this server (RFC 7628 section 3.2). */
 static bool
 host_ok(const struct oauth_db *o, struct str host)
 {
@@ -87,7 +87,7 @@ verify_here(struct oauth_db *o, struct str token, int64_t now, struct auth_token
 	return why;
 }
 
-/* The endpoint's answer; false: it cannot be had. */
+/* Gets the endpoint's answer; false: failed. */
 static bool
 ask_endpoint(struct oauth_db *o, struct str token, struct buf *answer)
 {
@@ -108,7 +108,7 @@ ask_endpoint(struct oauth_db *o, struct str token, struct buf *answer)
 	return ok;
 }
 
-/* RFC 7662 section 2.2.  What is no answer decides nothing. */
+/* RFC 7662 section 2.2.  An invalid answer decides nothing. */
 static enum auth_result
 verify_there(struct oauth_db *o, struct str token, int64_t now, struct auth_token *token_r,
     int64_t *expires_r, const char **why_r)
@@ -163,7 +163,7 @@ token(struct auth_db *db, const struct auth_request *req, struct auth_token *tok
 
 /* ---- keys ---- */
 
-/* NULL: a line was appended to why. */
+/* Reads the keys.  NULL: appends a line to why. */
 static struct auth_jwks *
 load_keys(struct oauth_db *o, struct buf *why)
 {
@@ -221,7 +221,7 @@ poll(struct auth_db *db)
 	now = auth_file_look(o->s->jwks.p);
 	if (auth_file_same(&now, &o->seen))
 		return;
-	o->seen = now; /* what cannot be opened is told once */
+	o->seen = now; /* report a file that cannot be opened only once */
 	keys = load_keys(o, &why);
 	if (keys != NULL)
 		use_keys(o, keys);
@@ -246,7 +246,7 @@ free_oauth_db(struct auth_db *db)
 static const struct auth_db_ops ops = {
     .type = "oauth", .token = token, .poll = poll, .free = free_oauth_db};
 
-/* What is published beside keys for signatures is named, in case it was meant to be used. */
+/* Names the keys that are not for signatures, in case they were meant to be used. */
 static void
 warn_of_keys(const struct auth_db_make *make, const struct oauth_db *o)
 {
@@ -264,7 +264,7 @@ warn_of_keys(const struct auth_db_make *make, const struct oauth_db *o)
 
 /* ---- making one ---- */
 
-/* Words with a blank between them. */
+/* Joins words with spaces. */
 static void
 join(const struct conf_list *words, struct buf *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Users whose passwords PAM checks.  PAM itself runs in the helper (auth/helper/pam.c). */
+/* Users whose passwords PAM checks.  PAM runs in the helper (auth/helper/pam.c). */
 #include <errno.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@
 struct pam_db {
 	struct auth_db db;
 	struct auth *auth;
-	struct conf *conf; /* a reference: s is of it */
+	struct conf *conf; /* a reference that keeps s alive */
 	const struct auth_db_settings *s;
 	uint64_t stamp;
 };
@@ -74,7 +74,7 @@ verify_with_pam(struct auth_db *db, const struct auth_user *user, const struct a
 {
 	struct auth_pam_request r = {.password = req->secret, .address = req->address};
 
-	/* A NUL would end it early for PAM.  An empty password is none. */
+	/* A NUL would end the password early in PAM.  An empty password proves nothing. */
 	if (req->secret.n == 0 || memchr(req->secret.p, 0, req->secret.n) != NULL)
 		return AUTH_FAILED;
 	switch (ask_pam(pam_db_of(db), &r, user->name)) {
@@ -100,7 +100,7 @@ free_pam_db(struct auth_db *db)
 static const struct auth_db_ops ops = {
     .type = "pam", .find = find_with_pam, .verify = verify_with_pam, .free = free_pam_db};
 
-/* As libpam looks for it; it may come later, since each check looks again. */
+/* Looks for the service as libpam does.  It may be added later: each check looks again. */
 static bool
 has_service(const struct auth_db_settings *s)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Users of a passwd-file.  The file is looked at once a second (poll) and read
- * again when it is another one; who looks up a user takes a reference to what
- * is in force and never waits for the disk.
+ * Users in a passwd-file.  poll() checks the file once a second and reads it again when it changed.
+ * A look-up takes a reference to the users in force and never waits for the disk.
  */
 #include <pthread.h>
 #include <string.h>
@@ -16,19 +15,19 @@
 #include "base/mem.h"
 #include "sasl/mech.h"
 
-enum { CHANGES_EACH = 1000 }; /* more: all users' cached answers die at once */
+enum { CHANGES_EACH = 1000 }; /* with more changes, drop the cached answers for all users at once */
 
 struct passwd_db {
 	struct auth_db db;
 	struct auth *auth;
 	struct buf path;
-	struct conf *conf; /* of the next */
+	struct conf *conf; /* guards the next */
 	struct str separator;
 	bool plain;
-	struct siphash_key key; /* random: stamps of this process */
-	struct stat seen;       /* the poller's alone: of the file as it was tried last */
+	struct siphash_key key; /* random: for the stamps of this process */
+	struct stat seen;       /* only for the poller: the file when it was last tried */
 	pthread_mutex_t lock;
-	struct auth_passwd *file; /* under lock */
+	struct auth_passwd *file; /* guarded by lock */
 };
 
 static struct passwd_db *
@@ -61,8 +60,8 @@ find_in_file(struct auth_db *db, struct str name, struct arena *arena, struct au
 /* ---- reading ---- */
 
 /*
- * Reads the file.  NULL: *why has lines of what is wrong.  Bad lines of a file that is taken are
- * in it, too.
+ * Reads the file.  NULL: *why has lines about the faults; it also names the invalid lines of a file
+ * that is accepted.
  */
 static struct auth_passwd *
 load_file(struct passwd_db *p, struct buf *why)
@@ -145,7 +144,7 @@ poll(struct auth_db *db)
 
 	if (auth_file_same(&now, &p->seen))
 		return;
-	p->seen = now; /* what cannot be opened is told once */
+	p->seen = now; /* report a file that cannot be opened only once */
 	file = load_file(p, &why);
 	log_lines(file != NULL ? LOG_WARNING : LOG_ERROR, &why);
 	buf_fini(&why);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parser and table of passwd-files.  The table is sorted by the hashes of prepared names. */
+/* The parser and the table of passwd-files.  The table is sorted by hashes of prepared names. */
 #include "auth/db/passwd_file.h"
 
 #include <stdatomic.h>
@@ -29,12 +29,12 @@ struct auth_passwd {
 /* ---- a line ---- */
 
 struct line {
-	struct str name, verifier; /* of the text; the verifier may be empty */
-	struct str extra;          /* what Dovecot has in the eighth field and behind it */
+	struct str name, verifier; /* parts of the text; the verifier may be empty */
+	struct str extra;          /* Dovecot's eighth field and everything after it */
 	bool locked;
 };
 
-/* The form of RFC 5803 has two colons of its own. */
+/* Verifiers in the form of RFC 5803 contain two colons. */
 static struct str
 split_field(struct str *rest)
 {
@@ -66,7 +66,7 @@ split_line(struct str text, struct line *line_r)
 	line_r->extra = text;
 }
 
-/* Extra fields may restrict who logs in, and from where; those of the mail's place do not. */
+/* Extra fields may restrict logins; those about the mail's location do not. */
 static bool
 extra_understood(struct str extra)
 {
@@ -78,7 +78,7 @@ extra_understood(struct str extra)
 	return true;
 }
 
-/* Schemes and how what they hold begins: the prefixes are crypt(5)'s. */
+/* Schemes, and how their hashes begin; the prefixes are from crypt(5). */
 static const struct scheme {
 	const char *name;
 	const char *prefixes[4];
@@ -92,7 +92,7 @@ static const struct scheme {
     {"{ARGON2ID}", {"$argon2id$", NULL}},
 };
 
-/* "4096,SALT,STORED,SERVER" behind {SCRAM-…}, as RFC 5803 writes it. */
+/* Parses "4096,SALT,STORED,SERVER" after {SCRAM-…}, the form of RFC 5803. */
 static const char *
 scram_verifier(struct str scheme, struct str keys, struct buf *out)
 {
@@ -173,7 +173,7 @@ entry_text(const struct auth_passwd *file, const struct entry *e)
 	return (struct str){file->text.p + e->at, e->n};
 }
 
-/* The prepared name of an entry, which was accepted once. */
+/* Prepares the name of an entry; it was accepted before. */
 static struct str
 name_of_entry(const struct auth_passwd *file, const struct entry *e, struct buf *out)
 {
@@ -185,7 +185,7 @@ name_of_entry(const struct auth_passwd *file, const struct entry *e, struct buf 
 	return buf_as_str(out);
 }
 
-/* Is the line of a user that can be taken?  NULL; the prepared name is in name. */
+/* Checks a user's line.  Returns NULL and appends the prepared name, or says what is wrong. */
 static const char *
 check_line(
     const struct auth_passwd_options *opt, struct str text, struct buf *name, struct buf *verifier)
@@ -234,7 +234,7 @@ line_fault(struct faults *f, size_t number, const char *why)
 		buf_printf(f->out, "line %zu: %s\n", number, why);
 }
 
-/* A hash that is not whole: the line stays, so that no later database answers for the user. */
+/* Finds a truncated hash: the line stays, so that no later database answers for the user. */
 static bool
 is_cut_off(const struct buf *verifier)
 {
@@ -292,7 +292,7 @@ line_number(const struct auth_passwd *file, const struct entry *e)
 	return n;
 }
 
-/* Of two lines of one user the first counts.  (Two users of one hash do not happen.) */
+/* Of two lines for one user the first counts.  (Two users never share a hash.) */
 static void
 drop_twins(struct auth_passwd *file, struct faults *f)
 {
@@ -397,7 +397,7 @@ fill_user(const struct auth_passwd *file, const struct entry *e, struct str name
 	    .stamp = siphash_of(file->key, entry_text(file, e)).lo};
 	if (line.locked || line.verifier.n == 0)
 		return;
-	/* It was taken when the file was read, so {PLAIN} was allowed. */
+	/* It was accepted when the file was read, so {PLAIN} is allowed. */
 	TS_ASSERT(auth_passwd_verifier(line.verifier, true, &verifier) == NULL);
 	list = arena_array(arena, 1, sizeof(*list));
 	list[0] = arena_str(arena, buf_as_str(&verifier));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The store's own users: records under "user/", see auth/user/user.h. */
+/* The store's own users: records under "user/" (auth/user/user.h). */
 #include "auth/db.h"
 #include "base/mem.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A grant: its life, which mailboxes it names, the letters of its rights. */
+/* Grants: lifetime, mailboxes, and the letters of rights. */
 #include "auth/grant/grant.h"
 
 #include "store/match.h"
@@ -50,7 +50,7 @@ is_inbox(struct str name)
 	       (name.n == INBOX_LEN || name.p[INBOX_LEN] == '/');
 }
 
-/* RFC 9051 section 5.1: INBOX in any case is one name, in capitals for the matching. */
+/* RFC 9051 section 5.1: INBOX is case-insensitive; match it in capitals. */
 static bool
 any_matches(const struct auth_grant *grant, struct str name)
 {

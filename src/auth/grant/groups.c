@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Groups: see groups.h.  Memberships are sorted by user, and a table finds where a user's begin. */
+/* Groups: see groups.h.  Memberships are sorted by user; a hash table finds a user's first one. */
 #include "auth/grant/groups.h"
 
 #include <stdatomic.h>
@@ -18,7 +18,7 @@ struct membership {
 	struct str user, group;
 };
 
-struct span { /* of the groups of one user */
+struct span { /* the groups of one user */
 	struct str user;
 	size_t first, n;
 };
@@ -28,9 +28,9 @@ struct auth_groups {
 	struct arena *arena;
 	struct str *names; /* of all groups, sorted */
 	size_t name_count;
-	struct str *groups; /* of all users, a span each */
+	struct str *groups; /* of all users; each has a span of it */
 	size_t count;
-	struct span *table; /* by the hash of the user; n 0: free */
+	struct span *table; /* by the hash of the user name; n 0: free */
 	size_t mask;
 };
 
@@ -73,7 +73,7 @@ read_members(struct reader *r, struct str group, struct str list)
 		part = str_trim(part);
 		name.n = 0;
 		if (part.n == 0)
-			continue; /* "a,,b" and "a," are what tools leave behind */
+			continue; /* tools leave "a,,b" and "a," behind */
 		if (!sasl_name_full(part, r->default_domain, &name)) {
 			fault(r, "\"%.*s\" is not a user name", part.n > 60 ? 60 : (int)part.n,
 			    part.p);
@@ -157,7 +157,7 @@ put_span(struct auth_groups *g, struct span span)
 	g->table[at] = span;
 }
 
-/* Sorted, each once. */
+/* Sorts and removes duplicates. */
 static void
 index_members(struct auth_groups *g, struct membership *m, size_t n)
 {

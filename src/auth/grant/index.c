@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * See index.h.  Two levels of the same table: the keys of the outer one
- * are who acts, the keys of the inner ones for whom; an inner table's values are
- * lists of grants in order.  A name has few keys: itself, its domain, "any", its groups.
+ * See index.h.  Two levels of the same table: the outer table is keyed by who acts, each inner one
+ * by the target; the values of an inner table are lists of grants in order.  A name has few keys:
+ * itself, its domain, "any" and its groups.
  */
 #include "auth/grant/index.h"
 
@@ -12,7 +12,7 @@
 #include "auth/user/user.h"
 #include "base/mem.h"
 
-struct item { /* of a list of grants */
+struct item { /* in a list of grants */
 	struct auth_grant *grant;
 	size_t order;
 	struct item *next;
@@ -27,14 +27,14 @@ struct slot {
 struct table {
 	struct slot *slots;
 	size_t mask, n;
-	struct slot *patterns; /* whose keys are AUTH_NAMES_PATTERN */
+	struct slot *patterns; /* with keys of kind AUTH_NAMES_PATTERN */
 	size_t pattern_n, pattern_cap;
 	bool has_groups;
 };
 
-struct whom { /* what is under one key of who acts */
+struct whom { /* the grants under one key of who acts */
 	struct table table;
-	int64_t until; /* of its last one */
+	int64_t until; /* the latest end of its grants */
 };
 
 struct auth_index {
@@ -43,7 +43,7 @@ struct auth_index {
 	size_t n;
 	struct table who;
 	bool has_groups;
-	int64_t *ends; /* sorted, of those that end */
+	int64_t *ends; /* the ends of grants that expire, sorted */
 	size_t end_n;
 };
 
@@ -113,7 +113,7 @@ pattern_slot(struct table *t, struct arena *arena, const struct auth_names *key)
 	return &t->patterns[t->pattern_n++];
 }
 
-/* The place of the key's value, made if need be. */
+/* Returns the place of the key's value, and makes it if it is missing. */
 static void **
 table_place(struct table *t, struct arena *arena, const struct auth_names *key)
 {
@@ -137,10 +137,10 @@ table_place(struct table *t, struct arena *arena, const struct auth_names *key)
 	return &s->value;
 }
 
-/* Calls for the value of each key that stands for the name, until one says true. */
+/* Calls fn for the value of each key that matches the name, until it returns true. */
 typedef bool each_f(const void *value, void *arg);
 
-struct name { /* with what is found by it */
+struct name { /* a name and the keys it has */
 	struct str text, domain;
 	const struct str *groups;
 	size_t group_count;
@@ -203,7 +203,7 @@ index_grant(struct auth_index *index, size_t order)
 	item->order = order;
 	place = table_place(&whom->table, index->arena, &grant->target);
 	last = (struct item **)(void *)place;
-	while (*last != NULL) /* of the same who and for: those of other addresses or ends */
+	while (*last != NULL) /* with the same who and for, but other addresses or ends */
 		last = &(*last)->next;
 	*last = item;
 	index->has_groups |=
@@ -271,7 +271,7 @@ struct search {
 	const struct item *best;
 };
 
-/* Only a grant with `from` has to know what the address is. */
+/* Only a grant with `from` needs the address parsed. */
 static bool
 is_from(const struct auth_grant *grant, struct search *s)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Grants from what people write, and from records: see grant.h. */
+/* Makes grants from what people write and from records: see grant.h. */
 #include "auth/grant/grant.h"
 #include "auth/user/user.h"
 #include "base/normal.h"
@@ -11,7 +11,7 @@ enum { FORMAT = 1, SMALL = 512 };
 
 static const struct str group_word = {"group:", 6};
 
-/* By what stands in it; the text is prepared already. */
+/* Classifies a prepared text. */
 static struct auth_names
 names_of(struct str text)
 {
@@ -27,7 +27,7 @@ names_of(struct str text)
 	return (struct auth_names){AUTH_NAMES_PATTERN, text};
 }
 
-/* As it may stand in a group file (auth/grant/groups.h). */
+/* Whether a group file (auth/grant/groups.h) can have this name. */
 static bool
 is_group_name(struct str name)
 {
@@ -53,7 +53,7 @@ auth_names_parse(
 	/* Only a whole name gets the default domain. */
 	ok = str_chr(text, '*') != NULL ? sasl_name_prepare(text, &b)
 	                                : sasl_name_full(text, default_domain, &b);
-	/* What only looks like the word, in wide letters, would be printed as the word. */
+	/* A name that becomes the word by preparation (wide letters) would be printed like it. */
 	ok = ok && !str_has_prefix(buf_as_str(&b), group_word);
 	if (ok)
 		*names_r = names_of(arena_str(arena, buf_as_str(&b)));
@@ -99,7 +99,7 @@ set_fault(struct auth_grant_fault *f, const char *field, const char *fmt, ...)
 	return false;
 }
 
-/* With what was given behind it. */
+/* Sets a fault that ends with the value given. */
 static bool
 set_fault_of(struct auth_grant_fault *f, const char *field, const char *want, struct str given)
 {
@@ -148,7 +148,7 @@ is_mailbox(struct str name)
 	return name.n > 0 && name.n <= AUTH_MAILBOX_NAME_MAX && str_is_utf8(name);
 }
 
-/* Names of mailboxes neither begin nor end with the separator, nor have two of them in a row. */
+/* Mailbox names neither begin nor end with the separator, nor contain two in a row. */
 static bool
 fits_none(struct str pattern)
 {
@@ -243,7 +243,7 @@ auth_grant_new(enum auth_grant_source source, struct str default_domain,
 	return grant;
 }
 
-/* ---- the same? */
+/* ---- equality */
 
 static bool
 same_names(const struct auth_names *a, const struct auth_names *b)
@@ -312,7 +312,7 @@ parse_names(struct rd *r, struct arena *arena)
 	return group == 1 ? (struct auth_names){AUTH_NAMES_GROUP, text} : names_of(text);
 }
 
-/* How many items follow; none when the record is bad, or cannot hold so many. */
+/* Reads how many items follow; 0 if the record is invalid or too short for them. */
 static size_t
 parse_count(struct rd *r)
 {
@@ -351,7 +351,7 @@ parse_lists(struct rd *r, struct auth_grant *grant)
 	grant->from = from;
 }
 
-/* What is not understood must not become a grant with fewer bounds. */
+/* A record that is not understood must not become a grant with fewer restrictions. */
 struct auth_grant *
 auth_grant_parse(struct str name, struct str value)
 {

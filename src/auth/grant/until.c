@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Points in time as people write them: see grant.h. */
+/* Points in time, as people write them: see grant.h. */
 #include <stdio.h>
 #include <time.h>
 
@@ -7,7 +7,7 @@
 
 enum { DAY = 24 * 60 * 60, YEAR_MIN = 1970, YEAR_MAX = 9999 };
 
-/* Exactly n digits off the text. */
+/* Takes exactly n digits off the text. */
 static bool
 digits(struct str *text, size_t n, int *value_r)
 {
@@ -38,7 +38,7 @@ days_in(int year, int month)
 	return days[month - 1] + (month == 2 && leap);
 }
 
-/* "2027-01-01": the second at which it begins. */
+/* Parses "2027-01-01": the second at which the day begins. */
 static bool
 take_day(struct str *text, int64_t *seconds_r)
 {
@@ -58,7 +58,7 @@ take_day(struct str *text, int64_t *seconds_r)
 	return true;
 }
 
-/* "12:30", "12:30:59". */
+/* Parses "12:30" or "12:30:59". */
 static bool
 take_clock(struct str *text, int64_t *seconds_r)
 {
@@ -72,7 +72,7 @@ take_clock(struct str *text, int64_t *seconds_r)
 	return hour < 24 && minute < 60 && second < 60;
 }
 
-/* "", "Z", "+02:00": seconds east. */
+/* Parses "", "Z" or "+02:00": seconds east. */
 static bool
 take_zone(struct str *text, int64_t *east_r)
 {

@@ -31,7 +31,7 @@ close_both(int sockets[HELPER_SOCKETS])
 			close(sockets[i]);
 }
 
-/* The ends of the server and of the helper; one message is one order. */
+/* Makes the ends of the server and the helper; one message is one order. */
 static bool
 make_sockets(int ours[HELPER_SOCKETS], int theirs[HELPER_SOCKETS])
 {
@@ -74,7 +74,8 @@ auth_helper_start(const struct auth_helper_options *opt)
 void
 auth_helper_hang_up(struct auth_helper *h)
 {
-	/* The supervisor sees it and ends all others, whose ends of private lines close with them.
+	/* The supervisor notices and ends the other processes, which closes their ends of the
+	 * sockets.
 	 */
 	for (unsigned i = 0; i < HELPER_SOCKETS; i++)
 		(void)shutdown(h->sockets[i], SHUT_RDWR);
@@ -97,7 +98,7 @@ auth_helper_stop(struct auth_helper **hp)
 	mem_free(h);
 }
 
-/* A private line to whoever serves the kind; -1: it cannot be had. */
+/* Opens a socket to whoever serves this kind of request; -1: failed. */
 static int
 place_order(struct auth_helper *h, enum auth_helper_kind kind, uint64_t ms)
 {
@@ -107,7 +108,7 @@ place_order(struct auth_helper *h, enum auth_helper_kind kind, uint64_t ms)
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
 		return -1;
-	/* A queue that is full has more orders in it than there can be workers. */
+	/* If the queue is full, it holds more orders than there can be workers. */
 	ok = helper_order_send(h->sockets[helper_socket_of(kind)], &order, pair[1]);
 	close(pair[1]);
 	if (ok)

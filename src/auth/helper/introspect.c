@@ -7,7 +7,7 @@
 void
 auth_introspect_print(const struct auth_introspect *a, struct buf *out)
 {
-	/* In one piece: growing would leave a copy of the token behind. */
+	/* Reserve it all at once: growing would leave a copy of the token in memory. */
 	(void)buf_room(out, a->url.n + a->ca_file.n + a->client_id.n + a->client_secret_file.n +
 	                        a->bearer_file.n + a->token.n + 80);
 	buf_vstr(out, a->url);

@@ -2,10 +2,10 @@
 /*
  * LDAP, in the helper's network process.
  *
- * Connections are kept for the next request to the same server with the same
- * settings: those bound as the service's DN, and those that users' passwords
- * are tried on.  One that fails is closed, and its fellows with it; the request
- * goes on with a new one, to the first of the addresses that answers.
+ * Connections are kept for later requests with the same server and settings: some bound as the
+ * service's DN, others used to try users' passwords.  When one fails, it is closed together with
+ * the others of its kind; the request continues on a new connection to the first address that
+ * answers.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 
 enum { IDLE_MS = 60 * 1000, IDLE_MAX = 256, TRIES = 2, SECRET_MAX = 4096 };
 
-struct idle { /* a connection that nobody uses now */
+struct idle { /* an idle connection */
 	struct idle *next;
 	LDAP *ld;
 	struct buf server; /* auth_ldap_request_server() */
@@ -33,7 +33,7 @@ struct idle { /* a connection that nobody uses now */
 	uint64_t since;
 };
 
-/* Of this process, which has nothing but this to do. */
+/* One per process: the network process serves nothing else. */
 static struct pool {
 	pthread_mutex_t lock;
 	struct idle *first;
@@ -45,7 +45,7 @@ struct work {
 	struct str server;
 	uint64_t deadline;
 	LDAP *ld;
-	bool pooled; /* ld comes from the pool: may be dead without anybody's fault */
+	bool pooled; /* ld is from the pool, and may have died there */
 };
 
 /* ---- the pool ---- */
@@ -64,7 +64,8 @@ is_of(const struct idle *idle, const struct work *w)
 	return idle->for_users == w->r->verify && str_eq(buf_as_str(&idle->server), w->server);
 }
 
-/* Unlinks what is too old, and the first that fits.  The list is in order: last used first. */
+/* Unlinks the connections that are too old, and the first that fits.  The list has the last used
+ * first. */
 static struct idle *
 unlink_idle(const struct work *w, bool all, struct idle **gone_r)
 {
@@ -91,7 +92,7 @@ unlink_idle(const struct work *w, bool all, struct idle **gone_r)
 	return found;
 }
 
-/* all: none is taken, and those of this server are closed. */
+/* all: take none, and close those to this server. */
 static LDAP *
 pool_take(const struct work *w, bool all)
 {
@@ -159,7 +160,7 @@ time_left(const struct work *w)
 	    .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
 }
 
-/* What holds for every operation that follows. */
+/* Sets options for all operations that follow. */
 static void
 limit_time(const struct work *w)
 {
@@ -177,7 +178,7 @@ set_options(const struct work *w)
 	    .tv_usec = (suseconds_t)(r->connect_ms % 1000 * 1000)};
 	int rc = ldap_set_option(w->ld, LDAP_OPT_PROTOCOL_VERSION, &version);
 
-	/* A referral would have us speak with servers that nobody configured. */
+	/* A referral would lead to servers that nobody configured. */
 	rc = rc ? rc : ldap_set_option(w->ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
 	rc = rc ? rc : ldap_set_option(w->ld, LDAP_OPT_RESTART, LDAP_OPT_ON);
 	rc = rc ? rc : ldap_set_option(w->ld, LDAP_OPT_NETWORK_TIMEOUT, &connect);
@@ -189,7 +190,7 @@ set_options(const struct work *w)
 	return rc;
 }
 
-/* The file's first line.  out is to be wiped. */
+/* Reads the file's first line.  The caller wipes out. */
 static bool
 read_secret(const char *path, struct buf *out)
 {
@@ -214,7 +215,7 @@ bind_as(struct work *w, const char *dn, struct str password)
 {
 	struct berval secret = {.bv_len = password.n, .bv_val = (char *)(uintptr_t)password.p};
 
-	/* RFC 4513 section 5.1.2: a name without a password is no login. */
+	/* RFC 4513 section 5.1.2: a name without a password does not authenticate. */
 	TS_ASSERT(password.n > 0);
 	limit_time(w);
 	return ldap_sasl_bind_s(w->ld, dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, NULL);
@@ -275,7 +276,7 @@ connect_to(struct work *w, const char *uri)
 	return false;
 }
 
-/* One that works, as far as can be known. */
+/* Gets a connection that works, as far as we can tell. */
 static bool
 get_connection(struct work *w, unsigned attempt)
 {
@@ -291,7 +292,7 @@ get_connection(struct work *w, unsigned attempt)
 
 /* ---- what is asked ---- */
 
-/* Did the server answer? */
+/* Whether the server answered. */
 static bool
 is_answer(int rc)
 {
@@ -382,7 +383,7 @@ search_user(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
 	rc = search(w, r->base.p, scopes[r->scope], r->filter.p, attributes, &result);
 	count = result != NULL ? ldap_count_entries(w->ld, result) : 0;
 	if (rc == LDAP_NO_SUCH_OBJECT && r->scope == AUTH_LDAP_BASE)
-		rc = LDAP_SUCCESS; /* of a DN that was made of the name: no such user */
+		rc = LDAP_SUCCESS; /* the DN was made from the name: no such user */
 	if ((rc == LDAP_SUCCESS || rc == LDAP_SIZELIMIT_EXCEEDED) && count > 1) {
 		log_msg(LOG_WARNING, "auth", "LDAP: the filter %s matches more than one entry",
 		    r->filter.p);
@@ -396,7 +397,7 @@ search_user(struct work *w, struct arena *arena, struct auth_ldap_reply *reply)
 	return rc;
 }
 
-/* Is it an answer about the user, not about our question? */
+/* Whether it is an answer about the user, not about our request. */
 static bool
 is_refusal(int rc)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LDAP requests and replies as bytes: a varint length and what the server is, then the rest. */
+/* LDAP requests and replies as bytes: a varint length and the server's settings, then the rest. */
 #include "auth/helper/ldap_wire.h"
 
 #include "auth/helper/wire_text.h"

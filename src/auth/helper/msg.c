@@ -68,7 +68,7 @@ helper_order_receive(int fd, struct helper_order *order_r, int *passed_r)
 	return true;
 }
 
-/* Until the descriptor is ready; false: the time is over. */
+/* Waits until the descriptor is ready; false: timeout. */
 static bool
 wait_for(int fd, short events, uint64_t deadline)
 {
@@ -144,7 +144,7 @@ helper_msg_read(int fd, struct buf *bytes, uint64_t deadline)
 
 	if (!receive_all(fd, (char *)&n, sizeof(n), deadline) || n > AUTH_HELPER_BYTES_MAX)
 		return false;
-	/* The other side is believed its length: it is one of our own processes. */
+	/* The length is trusted: the other side is one of our own processes. */
 	if (!receive_all(fd, buf_room(bytes, n), n, deadline))
 		return false;
 	bytes->n += n;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Token introspection (RFC 7662), in the helper's network process: one POST
- * over TLS, by libcurl.  The server's certificate and name are always verified;
- * nothing is followed, neither redirections nor proxies, since what is sent is
- * as good as a password.
+ * Token introspection (RFC 7662), in the helper's network process: one POST over TLS, by libcurl.
+ * The server's certificate and name are always verified.  Redirections and proxies are not
+ * followed, because a token is as good as a password.
  */
 #include <curl/curl.h>
 #include <pthread.h>
@@ -20,7 +19,7 @@
 
 enum { SECRET_MAX = 4096 };
 
-/* ---- libcurl's memory: tokens and secrets lie there ---- */
+/* ---- libcurl's memory, which holds tokens and secrets ---- */
 
 static void
 prepare_curl(void)
@@ -32,7 +31,7 @@ prepare_curl(void)
 
 /* ---- what is sent ---- */
 
-/* application/x-www-form-urlencoded, with all escaped that might have to be. */
+/* Appends application/x-www-form-urlencoded; escapes everything that may need it. */
 static void
 put_encoded(struct str s, struct buf *out)
 {
@@ -47,7 +46,7 @@ put_encoded(struct str s, struct buf *out)
 	}
 }
 
-/* The first line of a file. */
+/* Reads the first line of a file. */
 static bool
 read_first_line(const char *path, struct buf *out)
 {
@@ -64,7 +63,7 @@ read_first_line(const char *path, struct buf *out)
 	return why == NULL;
 }
 
-/* "Authorization: …"; nothing when we need not say who we are. */
+/* Appends "Authorization: …"; nothing if we need not authenticate. */
 static bool
 put_authorization(const struct auth_introspect *ask, struct buf *out)
 {
@@ -98,7 +97,7 @@ append_reply(char *p, size_t size, size_t n, void *arg)
 	struct buf *reply = arg;
 
 	if (size * n > AUTH_INTROSPECT_MAX - reply->n)
-		return 0; /* libcurl ends it */
+		return 0; /* ends the transfer */
 	buf_put(reply, p, size * n);
 	return size * n;
 }

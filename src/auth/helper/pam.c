@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PAM, in the helper: a process of its own for each check, so a module may
- * block, leak, start programs and change what it likes.
+ * PAM, in the helper: each check has its own process, so a module may block, leak, start programs
+ * and change the process.
  */
 #include <pwd.h>
 #include <security/pam_appl.h>
@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* Whatever is asked for without echo is answered with the password; nothing else is answered. */
+/* Answers each prompt without echo with the password, and no other prompt. */
 static int
 converse(int n, const struct pam_message **msg, struct pam_response **resp, void *arg)
 {
@@ -22,7 +22,7 @@ converse(int n, const struct pam_message **msg, struct pam_response **resp, void
 	*resp = NULL;
 	if (n <= 0 || n > PAM_MAX_NUM_MSG)
 		return PAM_CONV_ERR;
-	list = calloc((size_t)n, sizeof(*list)); /* PAM frees it */
+	list = calloc((size_t)n, sizeof(*list)); /* PAM frees the list */
 	for (int i = 0; list != NULL && i < n; i++) {
 		if (msg[i]->msg_style == PAM_PROMPT_ECHO_OFF) {
 			list[i].resp = strdup(arg);
@@ -40,7 +40,7 @@ converse(int n, const struct pam_message **msg, struct pam_response **resp, void
 	return list == NULL ? PAM_BUF_ERR : PAM_SUCCESS;
 }
 
-/* The server holds back its answers by itself. */
+/* PAM must not delay failures: the server does. */
 static void
 no_delay(int status, unsigned microseconds, void *arg)
 {
@@ -86,7 +86,7 @@ start(const struct auth_pam_request *r, const char *user, const struct pam_conv 
 static enum auth_pam_answer
 check_password(const struct auth_pam_request *r)
 {
-	/* PAM wants a pointer to what is not const; converse() only reads. */
+	/* PAM's pointer is not const; converse() only reads. */
 	struct pam_conv conv = {.conv = converse};
 	union {
 		void (*fn)(int, unsigned, void *);
@@ -112,7 +112,7 @@ check_password(const struct auth_pam_request *r)
 		step = "pam_acct_mgmt";
 		code = pam_acct_mgmt(pamh, PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK);
 		answer = answer_of(code);
-		if (answer == AUTH_PAM_FAILED) /* the password is right: the account is not */
+		if (answer == AUTH_PAM_FAILED) /* the password is right, but not the account */
 			answer = AUTH_PAM_CLOSED;
 	}
 	if (answer == AUTH_PAM_UNAVAILABLE || answer == AUTH_PAM_CLOSED)
@@ -147,7 +147,7 @@ auth_helper_pam(struct str request, uint64_t deadline, struct buf *reply)
 	struct auth_pam_request r;
 	bool ok;
 
-	(void)deadline; /* the process is killed then */
+	(void)deadline; /* the supervisor kills the process then */
 	arena_wipe_on_free(arena);
 	ok = auth_pam_request_parse(request, arena, &r);
 	if (ok)

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The helper's processes: the supervisor, the network process and those of PAM
- * checks.
+ * The helper's processes: the supervisor, the network process, and one for each PAM check.
  *
- * The supervisor waits for three things: orders for PAM checks, the end of a
- * child, the end of the server (its sockets close).  It is alone in its
- * process, so a table without locks is enough.
+ * The supervisor waits for orders for PAM checks, the end of a child, and the end of the server
+ * (its sockets close).  It is single-threaded, so its table needs no lock.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,14 +25,14 @@
 #include "base/mem.h"
 
 enum {
-	PAUSE_MS = 500, /* before a network process that died soon is made anew */
+	PAUSE_MS = 500, /* before restarting a network process that died early */
 	SOON_MS = 1000,
-	GRACE_MS = 100, /* a check that is over its time by this is killed */
+	GRACE_MS = 100, /* a check is killed this long after its deadline */
 };
 
-struct check { /* a process that does a PAM check */
+struct check { /* a process for a PAM check */
 	pid_t pid;
-	uint64_t deadline; /* UINT64_MAX: it was killed */
+	uint64_t deadline; /* UINT64_MAX: killed */
 };
 
 struct supervisor {
@@ -44,8 +42,8 @@ struct supervisor {
 	struct check *checks;
 	size_t running;
 	pid_t network;
-	bool orphans;            /* there may be such, see kill_orphans() */
-	uint64_t started, again; /* when it was, and when it is to be (0: it runs) */
+	bool orphans;            /* there may be orphans: see kill_orphans() */
+	uint64_t started, again; /* when it started, and when to restart it (0: it runs) */
 };
 
 /* ---- the processes that are forked ---- */
@@ -98,7 +96,7 @@ start_thread(sem_t *slots, const struct helper_order *order, int fd)
 	(void)pthread_attr_destroy(&attr);
 }
 
-/* The network process.  Ends when the server does. */
+/* Runs the network process, which ends with the server. */
 static void __attribute__((noreturn)) serve_network(const struct supervisor *sv)
 {
 	static sem_t slots;
@@ -112,7 +110,7 @@ static void __attribute__((noreturn)) serve_network(const struct supervisor *sv)
 	if (sv->opt->shed != NULL && !sv->opt->shed(sv->opt->arg))
 		_exit(1);
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)setenv("LDAPNOINIT", "1", 1); /* the server's configuration is all there is */
+	(void)setenv("LDAPNOINIT", "1", 1); /* use only the server's configuration */
 	(void)sem_init(&slots, 0, sv->opt->parallel);
 	for (;;) {
 		while (sem_wait(&slots) != 0)
@@ -135,7 +133,7 @@ serve_check(const struct supervisor *sv, const struct helper_order *order, int f
 {
 	(void)prctl(PR_SET_NAME, "turnstone-pam");
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	(void)setpgid(0, 0); /* what a module starts is killed with it */
+	(void)setpgid(0, 0); /* whatever a module starts is killed with it */
 	default_signals();
 	for (unsigned i = 0; i < HELPER_SOCKETS; i++)
 		close(sv->sockets[i]);
@@ -174,7 +172,7 @@ network_ended(struct supervisor *sv, int status)
 	atomic_store(&sv->shared->network, 0);
 	sv->again = now + PAUSE_MS;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return; /* the server hung up, as we shall see */
+		return; /* the server hung up; the caller notices */
 	atomic_fetch_add(&sv->shared->restarts, 1);
 	sv->again = now - sv->started < SOON_MS ? now + PAUSE_MS : now;
 	if (WIFSIGNALED(status))
@@ -188,8 +186,8 @@ network_ended(struct supervisor *sv, int status)
 }
 
 /*
- * What a check that was killed leaves behind has become ours (we are a subreaper): a program that
- * it started, out of its group perhaps.  All that we do not know is killed; true if there was any.
+ * Kills what a killed check left behind: a program it started, perhaps in another process group,
+ * which is now our child (we are a subreaper).  Kills every unknown child; true if there was one.
  */
 static bool
 kill_orphans(const struct supervisor *sv)
@@ -243,7 +241,7 @@ reap(struct supervisor *sv)
 		else
 			check_ended(sv, pid);
 	}
-	/* Each that ends may leave others: then we are called again. */
+	/* Each that ends may leave others: we are called again. */
 	if (sv->orphans)
 		sv->orphans = kill_orphans(sv);
 }
@@ -271,7 +269,7 @@ take_order(struct supervisor *sv)
 	return true;
 }
 
-/* Ends what is over its time; milliseconds until the next thing that has one, -1: nothing. */
+/* Kills what exceeded its deadline; returns the milliseconds until the next deadline, -1: none. */
 static int
 look_at_clock(struct supervisor *sv)
 {
@@ -282,7 +280,7 @@ look_at_clock(struct supervisor *sv)
 
 		if (now >= c->deadline) {
 			(void)kill(-c->pid, SIGKILL);
-			(void)kill(c->pid, SIGKILL); /* before it had a group of its own */
+			(void)kill(c->pid, SIGKILL); /* if it has no process group of its own yet */
 			c->deadline = UINT64_MAX;
 			atomic_fetch_add(&sv->shared->killed, 1);
 		}
@@ -295,7 +293,7 @@ look_at_clock(struct supervisor *sv)
 	return next == UINT64_MAX ? -1 : next <= now ? 0 : (int)(next - now);
 }
 
-/* Only what is the supervisor's stays open: no port, no file of the server. */
+/* Closes everything but the supervisor's descriptors: no port or file of the server stays open. */
 static void
 close_others(struct supervisor *sv)
 {
@@ -331,7 +329,7 @@ end_all(struct supervisor *sv)
 	}
 	sv->running = 0;
 	sv->network = 0;
-	/* Each generation becomes ours when the one before it is gone. */
+	/* Each generation becomes our child when the one before is gone. */
 	do
 		(void)kill_orphans(sv);
 	while (waitpid(-1, NULL, 0) > 0);
@@ -346,7 +344,7 @@ prepare_supervisor(struct supervisor *sv)
 	(void)prctl(PR_SET_NAME, "turnstone-auth");
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	/* Signals for the server's process group are the server's business: it ends, then we. */
+	/* Signals to the process group are for the server: when it ends, we end. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
@@ -373,7 +371,7 @@ helper_supervise(const struct auth_helper_options *opt, const int sockets[HELPER
 		int wait = look_at_clock(&sv);
 		struct pollfd fds[] = {
 		    {.fd = sv.ends, .events = POLLIN},
-		    /* Without a free place orders wait in the socket. */
+		    /* With all places taken, orders wait in the socket. */
 		    {.fd = sv.sockets[HELPER_PROCESS],
 		        .events = sv.running < opt->parallel ? POLLIN : 0},
 		};

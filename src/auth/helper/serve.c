@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request in the helper: read, handled by the function of its kind, answered. */
+/* Serves one request in the helper: reads it, calls the handler of its kind, answers. */
 #include <unistd.h>
 
 #include "auth/helper/helper_int.h"

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two tables.  An entry's hash picks its shard, and its set in that shard's
- * table.  Within a set entries stand in order of use, the last used first, and
- * free ways behind them.  A table begins with one set; when an entry would fall
- * off the end of its set the table is doubled, and only one of full size loses
- * it: so a site with few users does not pay for pages that it never fills.
+ * The two tables.  An entry's hash selects its shard and its set in that shard's table.  Entries of
+ * a set are in order of use, the last used first, followed by free ways.  A table begins with one
+ * set.  When an entry would drop out of its set, the table is doubled; only a table of full size
+ * drops it.  So a site with few users does not pay for pages it never fills.
  */
 #include "auth/memory/cache.h"
 
@@ -22,7 +21,7 @@ enum {
 	SHORT = SASL_NAME_MAX + SASL_PASSWORD_MAX + ADDRESS_MAX
 };
 
-struct entry { /* of a user */
+struct entry { /* one user's entry */
 	struct siphash hash;
 	uint64_t stamp, until;
 	unsigned flags;
@@ -138,7 +137,7 @@ user_set(struct shard *shard, struct siphash hash)
 	return &shard->users[hash.lo / SHARDS & (shard->user_sets - 1)];
 }
 
-/* Each set becomes two, by one more bit of the hash. */
+/* Splits each set into two by one more bit of the hash. */
 static void
 grow_users(struct shard *shard)
 {
@@ -159,7 +158,7 @@ grow_users(struct shard *shard)
 	mem_free(old);
 }
 
-/* The user's way in the set, WAYS when it is not there.  Under the lock. */
+/* Returns the user's way in the set, WAYS if there is none.  The lock is held. */
 static size_t
 way_of(const struct user_set *set, struct siphash hash, struct str name)
 {
@@ -184,7 +183,7 @@ covers(const struct entry *e, struct str other)
 	return false;
 }
 
-/* No clock is asked for what is remembered for good. */
+/* Entries that never expire need no clock. */
 static bool
 is_over(uint64_t until)
 {
@@ -201,7 +200,7 @@ auth_cache_user(
 	size_t w = way_of(set, hash, name);
 
 	if (w < WAYS && is_over(set->way[w]->until))
-		w = WAYS; /* the way is taken again when the user is put anew */
+		w = WAYS; /* the way is used again when the user is put back */
 	if (w < WAYS) {
 		struct entry *e = set->way[w];
 
@@ -342,7 +341,7 @@ auth_cache_credential_key(struct auth_cache *cache, struct str name, struct str 
 	if (name.n > SASL_NAME_MAX || password.n > SASL_PASSWORD_MAX || address.n > ADDRESS_MAX ||
 	    name.n == 0 || password.n == 0)
 		return false;
-	/* The lengths first, so that nothing else has the same bytes. */
+	/* The lengths come first, so that no other input has the same bytes. */
 	p = mempcpy(p, lengths, sizeof(lengths));
 	p = mempcpy(p, name.p, name.n);
 	if (address.n > 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See tokens.h.  A shard's sets are made when the first token comes to it. */
+/* See tokens.h.  A shard's sets are allocated with its first token. */
 #include "auth/memory/tokens.h"
 
 #include <pthread.h>
@@ -13,12 +13,12 @@ enum { SHARDS = 16, SETS = 64, WAYS = 8 };
 
 struct entry {
 	struct siphash key;
-	struct auth_token_facts facts; /* its name is behind it */
+	struct auth_token_facts facts; /* its name follows */
 	char name[];
 };
 
 struct set {
-	struct entry *way[WAYS]; /* the last used first, free ones behind */
+	struct entry *way[WAYS]; /* the last used first, free ones last */
 };
 
 struct shard {
@@ -69,7 +69,7 @@ auth_tokens_free(struct auth_tokens **tp)
 	mem_free(t);
 }
 
-/* The token's hash with its host: no other pair has it. */
+/* Hashes a token and its host so that no other pair has the same input. */
 static struct siphash
 key_of(const struct auth_tokens *t, struct str token, struct str host)
 {
@@ -88,7 +88,7 @@ lock_shard(struct auth_tokens *t, struct siphash key)
 	return shard;
 }
 
-/* Under the lock, when there are sets. */
+/* The lock is held, and the sets exist. */
 static struct set *
 set_of(struct shard *shard, struct siphash key)
 {
@@ -156,7 +156,7 @@ auth_tokens_put(struct auth_tokens *t, uint64_t epoch, struct str token, struct 
 	memcpy(e->name, facts->name.p, facts->name.n);
 	e->facts.name.p = e->name;
 	shard = lock_shard(t, key);
-	/* Under the lock: who drops all counts first, then takes the locks. */
+	/* The lock is held; auth_tokens_drop() counts first and then takes the locks. */
 	if (atomic_load(&t->epoch) == epoch) {
 		struct set *set;
 		size_t w;

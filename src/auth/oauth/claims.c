@@ -4,7 +4,7 @@
 
 #include "sasl/mech.h"
 
-#define TIME_MAX 9007199254740991.0 /* 2^53 - 1: as far as numbers of JSON are whole */
+#define TIME_MAX 9007199254740991.0 /* 2^53 - 1: the largest exact integer in JSON */
 
 /* NumericDate of RFC 7519 section 2: seconds, perhaps with a fraction. */
 static bool
@@ -50,7 +50,7 @@ judge_times(const json_t *json, const struct auth_claim_rules *rules, int64_t no
 		return "it does not say when it was issued";
 	if (now - iat >= rules->max_age + rules->leeway)
 		return "it was issued too long ago";
-	/* So that nobody remembers it for longer. */
+	/* So that no cache keeps it longer. */
 	if (iat + rules->max_age + rules->leeway < claims_r->expires)
 		claims_r->expires = iat + rules->max_age + rules->leeway;
 	return NULL;
@@ -65,7 +65,7 @@ is_for_us(const json_t *aud, const struct conf_list *audience)
 	return audience->n == 0;
 }
 
-/* Words with blanks between them (RFC 6749 section 3.3), or an array of them. */
+/* Words separated by spaces (RFC 6749 section 3.3), or an array of them. */
 static bool
 has_word(const json_t *value, struct str word)
 {
@@ -95,7 +95,7 @@ has_scope(const json_t *json, const struct conf_list *scope)
 	return true;
 }
 
-/* Some issuers put the word into quotation marks. */
+/* Some issuers put it in quotation marks. */
 static bool
 is_verified(const json_t *json)
 {
@@ -119,11 +119,11 @@ auth_claims_judge(const json_t *json, const struct auth_claim_rules *rules, int6
 		return why;
 	if (!has_scope(json, &rules->scope))
 		return "its scope is insufficient";
-	/* The name is NUL-terminated here. */
+	/* The name is NUL-terminated. */
 	claims_r->user = auth_json_str(json, rules->user.p);
 	if (claims_r->user.n == 0 || claims_r->user.n > SASL_NAME_MAX)
 		return "it names no user";
-	/* An address that its issuer did not see proven is what anybody may have typed in. */
+	/* An address that the issuer has not verified may be anybody's. */
 	if (str_eq(rules->user, STR("email")) && !is_verified(json))
 		return "its e-mail address is not verified";
 	return NULL;

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-/* Before main(), since jansson wants both before it is used by a second thread. */
+/* Before main(), because jansson wants both set before a second thread uses it. */
 __attribute__((constructor)) static void
 prepare(void)
 {
@@ -14,7 +14,7 @@ prepare(void)
 	json_object_seed(0);
 }
 
-/* Its parser recurses; this does not. */
+/* jansson's parser recurses; this check does not. */
 static bool
 is_shallow(struct str text)
 {
@@ -45,7 +45,7 @@ auth_json_object(struct str text, size_t max)
 	if (text.n == 0 || text.n > max || !is_shallow(text))
 		return NULL;
 	json = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES, &error);
-	mem_wipe(&error, sizeof(error)); /* it quotes from the text */
+	mem_wipe(&error, sizeof(error)); /* it quotes the text */
 	if (json != NULL && !json_is_object(json)) {
 		json_decref(json);
 		json = NULL;
@@ -102,7 +102,7 @@ auth_base64url_decode(struct str in, struct buf *out)
 
 	if (in.n % 4 == 1)
 		return false;
-	/* In one piece, so that no copy is left behind. */
+	/* Reserve it all at once, so that no copy stays in memory. */
 	(void)buf_room(out, in.n / 4 * 3 + 3);
 	for (size_t i = 0; i < in.n; i++) {
 		int six = sextet(in.p[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys and signatures, see jwk.h. */
+/* Keys and signatures: see jwk.h. */
 #include "auth/oauth/jwk.h"
 
 #include <openssl/core_names.h>
@@ -57,8 +57,8 @@ static const struct auth_alg algs[] = {
 struct key {
 	enum kind kind;
 	const char *curve;          /* KIND_EC, KIND_ED */
-	const struct auth_alg *alg; /* the only one that it is for; NULL: all of its kind */
-	struct buf kid;             /* empty: it has none */
+	const struct auth_alg *alg; /* the only algorithm the key is for; NULL: all of its kind */
+	struct buf kid;             /* empty: none */
 	EVP_PKEY *pkey;
 	struct buf secret; /* KIND_SECRET */
 };
@@ -66,7 +66,7 @@ struct key {
 struct auth_jwks {
 	_Atomic unsigned refs;
 	size_t n, passed_over;
-	struct buf passed_text; /* which of them, and why */
+	struct buf passed_text; /* the ignored keys, and why */
 	struct key keys[AUTH_JWKS_KEYS];
 };
 
@@ -114,7 +114,7 @@ pkey_of(const char *type, OSSL_PARAM *params)
 	return pkey;
 }
 
-/* The bytes of a member in base64url. */
+/* Decodes a member in base64url. */
 static bool
 read_bytes(const json_t *json, const char *name, size_t max, struct buf *out)
 {
@@ -206,11 +206,11 @@ read_secret(const json_t *json, struct key *key)
 {
 	if (!read_bytes(json, "k", SECRET_MAX, &key->secret))
 		return "an invalid secret";
-	/* RFC 7518 section 3.2: of the digest's size at least; which of them is seen later. */
+	/* RFC 7518 section 3.2: at least the digest's size, which is checked later. */
 	return key->secret.n >= 32 ? NULL : "a secret of fewer than 256 bits";
 }
 
-/* What kind of key it is; false: none that is known here. */
+/* Finds the kind of a key; false: unknown. */
 static bool
 read_kind(const json_t *json, struct key *key, size_t *size_r)
 {
@@ -241,8 +241,8 @@ alg_fits(const struct auth_alg *alg, const struct key *key)
 	       (alg->curve == NULL || key->curve == NULL || strcmp(alg->curve, key->curve) == 0);
 }
 
-/* What keeps it from being for signatures, by "use", "key_ops" and "alg" (RFC 7517 section 4);
- * NULL: nothing. */
+/* Returns why a key is not for signatures, by "use", "key_ops" and "alg" (RFC 7517 section 4);
+ * NULL: it is. */
 static const char *
 why_not_for_us(const json_t *json, struct key *key)
 {
@@ -260,7 +260,7 @@ why_not_for_us(const json_t *json, struct key *key)
 	                                                   : "its alg is not one for signatures";
 }
 
-/* NULL: it was read, or passed over; then *passed_r says why, else it is NULL. */
+/* Reads a key.  NULL: read, or ignored, and then *passed_r says why (otherwise NULL). */
 static const char *
 read_jwk(const json_t *json, struct key *key, const char **passed_r)
 {
@@ -296,7 +296,7 @@ read_jwk(const json_t *json, struct key *key, const char **passed_r)
 	return why;
 }
 
-/* May it stand in a line of text? */
+/* Whether it can be shown in a line of text. */
 static bool
 is_shown(struct str kid)
 {
@@ -311,7 +311,7 @@ is_shown(struct str kid)
 	return shown;
 }
 
-/* "k1 (its use is not sig), key 3 (its type is unknown)" */
+/* Appends "k1 (its use is not sig), key 3 (its type is unknown)". */
 static void
 note_passed(struct auth_jwks *set, size_t number, const json_t *json, const char *why)
 {
@@ -411,7 +411,7 @@ auth_jwks_symmetric(const struct auth_jwks *jwks)
 
 /* ---- signatures */
 
-/* RFC 7518 section 3.4: two numbers of the curve's size; OpenSSL wants them in DER. */
+/* RFC 7518 section 3.4: two integers of the curve's size; OpenSSL wants DER. */
 static unsigned char *
 der_of(struct str signature, size_t size, size_t *n_r)
 {
@@ -480,13 +480,13 @@ verify_secret(
 	return ok;
 }
 
-/* Is the key one for such signatures? */
+/* Whether the key is for such signatures. */
 static bool
 is_for(const struct key *key, const struct auth_alg *alg)
 {
 	if (!alg_fits(alg, key) || key->alg == NULL || key->alg == alg)
 		return alg_fits(alg, key);
-	/* The algorithms of Edwards curves have two names each. */
+	/* The algorithms of Edwards curves have two names. */
 	return key->kind == KIND_ED && alg_fits(key->alg, key);
 }
 

@@ -3,8 +3,8 @@
 #include "auth/oauth/jwt.h"
 
 struct parts {
-	struct str header, claims, signature; /* in base64url */
-	struct str text;                      /* what is signed */
+	struct str header, claims, signature; /* base64url */
+	struct str text;                      /* the signed part */
 };
 
 static bool
@@ -21,7 +21,7 @@ cut_token(struct str token, struct parts *parts_r)
 	return true;
 }
 
-/* The caller's. */
+/* The caller frees it. */
 static json_t *
 object_of(struct str part, size_t max)
 {
@@ -43,7 +43,7 @@ is_named(const struct conf_list *list, struct str name)
 	return false;
 }
 
-/* RFC 8725 section 3.11: tokens of other kinds, of the same issuer, are no access tokens. */
+/* RFC 8725 section 3.11: reject other kinds of token from the same issuer. */
 static bool
 is_access_token(const json_t *header)
 {
@@ -55,7 +55,7 @@ is_access_token(const json_t *header)
 	       str_ieq(typ, STR("application/at+jwt"));
 }
 
-/* Keys that the header brings along (jwk, jku, x5c, x5u) are not looked at. */
+/* Ignores keys in the header (jwk, jku, x5c, x5u). */
 static const char *
 check_signature(const struct parts *parts, const json_t *header, const struct auth_jwt_rules *rules)
 {
@@ -97,7 +97,7 @@ auth_jwt_verify(struct str token, const struct auth_jwt_rules *rules, int64_t no
 	json_decref(json);
 	if (why != NULL)
 		return why;
-	/* Now that it is the issuer who speaks. */
+	/* The signature is verified: now read the claims. */
 	json = object_of(parts.claims, AUTH_JWT_CLAIMS_MAX);
 	if (json == NULL)
 		return "its claims are not JSON";

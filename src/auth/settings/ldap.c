@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What hangs together over the options of a database of type ldap.  Filters, DNs and URIs are shown
- * to the library that will read them.
+ * Checks the options of an ldap database that depend on each other.  The library that will read
+ * filters, DNs and URIs checks them.
  */
 #include <ldap.h>
 
 #include "auth/settings/settings.h"
 #include "auth/user/pattern.h"
 
-/* As a user of the most usual kind would be put in. */
+/* A typical user, to fill in patterns. */
 static const struct str someone = {"anna@example.org", 16};
 
 static bool
@@ -27,18 +27,18 @@ has_blank(struct str text)
 	return false;
 }
 
-/* A slash alone is fine. */
+/* A single slash is fine. */
 static bool
 has_more(struct str uri)
 {
-	size_t at = (size_t)(str_chr(uri, '/') - uri.p) + 2; /* of "://" */
+	size_t at = (size_t)(str_chr(uri, '/') - uri.p) + 2; /* after "://" */
 
 	while (at < uri.n && uri.p[at] != '/' && uri.p[at] != '?')
 		at++;
 	return at < uri.n && (uri.p[at] == '?' || at + 1 < uri.n);
 }
 
-/* NULL, or what is wrong with it. */
+/* Returns NULL, or what is wrong with the URI. */
 static const char *
 uri_fault(struct str uri)
 {
@@ -64,7 +64,7 @@ uri_fault(struct str uri)
 	return why;
 }
 
-/* The library reads a filter before it connects; here to what is not there. */
+/* The library parses a filter before it connects, here to a server that does not exist. */
 static bool
 filter_ok(struct str pattern)
 {
@@ -82,7 +82,7 @@ filter_ok(struct str pattern)
 	return rc != LDAP_FILTER_ERROR;
 }
 
-/* "<GUID=...>" and the like are Active Directory's. */
+/* "<GUID=...>" and the like are from Active Directory. */
 static bool
 dn_ok(struct str pattern)
 {
@@ -99,7 +99,7 @@ dn_ok(struct str pattern)
 	return ok;
 }
 
-/* RFC 4512 section 2.5: a name or an OID, and options. */
+/* RFC 4512 section 2.5: a name or an OID, with options. */
 static bool
 attribute_ok(struct str name)
 {
@@ -156,7 +156,7 @@ check_attribute(const struct conf *conf, const struct auth_db_settings *s, const
 	       value_fault(conf, s, option, name, "is not the name of an attribute", faults);
 }
 
-/* Where users are, and which of them it is. */
+/* Checks where users are, and how one is found. */
 static bool
 check_search(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Databases that are well configured each, and help nobody together. */
+/* Warns about databases that are valid one by one but useless together. */
 #include "auth/settings/settings.h"
 #include "auth/user/pattern.h"
 
@@ -14,7 +14,7 @@ is_asked(const struct conf *conf, struct str name)
 	return false;
 }
 
-/* Does it know whoever is asked for? */
+/* Whether the database accepts any name. */
 static bool
 knows_all(const struct auth_db_settings *db)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What hangs together over the options of a database of type oauth. */
+/* Checks the options of an oauth database that depend on each other. */
 #include <curl/curl.h>
 
 #include "auth/oauth/jwk.h"
@@ -63,7 +63,7 @@ check_hosts(const struct conf *conf, const struct auth_db_settings *s, struct bu
 	return ok;
 }
 
-/* A URL with a host, as libcurl reads it. */
+/* Checks for a URL with a host, as libcurl parses it. */
 static bool
 check_url(const struct conf *conf, const struct auth_db_settings *s, const char *option,
     struct str url, const char *want, struct buf *faults)
@@ -80,13 +80,13 @@ check_url(const struct conf *conf, const struct auth_db_settings *s, const char 
 		want = "the port must be a number from 1 to 65535";
 	if (!conf_blame(conf, s, option, faults))
 		return false;
-	if (str_chr(url, '@') == NULL) /* else a password may stand before it */
+	if (str_chr(url, '@') == NULL) /* a password may stand before an '@' */
 		buf_printf(faults, ": %.*s", STR_ARG(url));
 	buf_printf(faults, ": %s\n", want);
 	return false;
 }
 
-/* What goes with a file of keys, and what with an endpoint. */
+/* Checks which options go with a key file, and which with an endpoint. */
 static bool
 check_source(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Option tables of auth, and which option goes with which type of database. */
+/* The option tables of auth, and which options belong to which type of database. */
 #include "auth/settings/settings.h"
 
 #include "auth/user/hashing.h"
@@ -405,11 +405,11 @@ const struct conf_table auth_database_conf = {.name = "database",
 #define PAM (1u << AUTH_DB_PAM)
 #define LDAP (1u << AUTH_DB_LDAP)
 
-/* What is not here goes with all types. */
+/* Options not listed here are for all types. */
 static const struct rule {
 	const char *option;
-	unsigned types; /* that take it */
-	unsigned need;  /* that need it */
+	unsigned types; /* types that accept it */
+	unsigned need;  /* types that require it */
 } rules[] = {
     {"file", PASSWD, PASSWD},
     {"plain", PASSWD, 0},
@@ -470,7 +470,7 @@ check_block(const struct conf *conf, const struct auth_db_settings *s, struct bu
 		ok = false;
 		buf_printf(&options, given ? "%s type" : "type %s", r->option);
 		if (!conf_blame(conf, s, buf_cstr(&options), faults))
-			; /* it has a fault of its own */
+			; /* it has another fault already */
 		else if (given)
 			buf_printf(faults, ": is not for type = %s\n", type_words[s->type]);
 		else
@@ -504,14 +504,14 @@ auth_db_item_fault(const struct conf *conf, const struct auth_db_settings *s, co
 	return false;
 }
 
-/* Of a user whom PAM or LDAP is asked about. */
+/* Checks the domains whose users PAM or LDAP is asked about. */
 static bool
 check_domains(const struct conf *conf, const struct auth_db_settings *s, struct buf *faults)
 {
 	bool ok = true;
 
 	for (size_t i = 0; i < s->domains.n; i++)
-		/* Empty: names without a domain. */
+		/* An empty item stands for names without a domain. */
 		if (s->domains.items[i].n > 0 && !host_name_ok(s->domains.items[i], true))
 			ok = auth_db_item_fault(
 			    conf, s, "domains", i, "is not a domain name", faults);
@@ -626,7 +626,7 @@ check_order(const struct conf *conf, struct buf *faults)
 	return ok;
 }
 
-/* Tokens for users whom another database knows, where there is no other. */
+/* Tokens for users of another database need another database. */
 static bool
 check_known(const struct conf *conf, struct buf *faults)
 {
@@ -638,7 +638,7 @@ check_known(const struct conf *conf, struct buf *faults)
 		    auth_settings_database(conf, s->databases.items[i]);
 
 		if (db == NULL || db->type != AUTH_DB_OAUTH)
-			return true; /* one that is unknown was told */
+			return true; /* an unknown one was reported */
 		if (db->token_users == AUTH_TOKEN_USERS_KNOWN && at == SIZE_MAX)
 			at = i;
 	}

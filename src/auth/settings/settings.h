@@ -61,8 +61,8 @@ struct auth_grant_settings { /* of a block */
 
 extern const struct conf_table auth_conf, auth_database_conf, auth_grant_conf;
 
-/* What hangs together over several options or blocks.  Appends a line for each fault; true when
-Checks options and blocks that depend on each other.  Appends a line for each fault; true: none. */
+/* Checks options and blocks that depend on each other.  Appends a line for each fault; true: none.
+ */
 bool auth_settings_check(const struct conf *conf, struct buf *faults);
 /* The same for a block of type oauth (oauth.c). */
 bool auth_settings_check_oauth(

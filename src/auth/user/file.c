@@ -44,7 +44,7 @@ read_fd(int fd, size_t max, struct buf *out)
 const char *
 auth_file_read(const char *path, size_t max, struct buf *out, struct stat *seen_r)
 {
-	/* Without O_NONBLOCK a FIFO would be waited for. */
+	/* Without O_NONBLOCK, opening a FIFO would block. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	const char *why;
 
@@ -57,7 +57,7 @@ auth_file_read(const char *path, size_t max, struct buf *out, struct stat *seen_
 	else if (seen_r->st_size < 0 || (uint64_t)seen_r->st_size > max)
 		why = "too large";
 	else {
-		/* In one piece: growing would leave copies behind. */
+		/* Reserve it all at once: growing would leave copies in memory. */
 		(void)buf_room(out, (size_t)seen_r->st_size + 4096);
 		why = read_fd(fd, max, out);
 	}

@@ -14,13 +14,13 @@ enum {
 	ARGON2_PASSES = 2,
 	ARGON2_SALT = 16,
 	ARGON2_BYTES = 32,
-	/* Bounds of hashes that come from outside. */
+	/* Bounds for hashes from outside. */
 	MEMORY_MAX = 256 << 20,
 	ARGON2_PASSES_MAX = 32,
 	ARGON2_LANES_MAX = 16,
 	BCRYPT_COST_MAX = 16,
 	ROUNDS_MAX = 5000000,
-	ROUNDS_DEFAULT = 5000, /* of SHA-crypt where none are named */
+	ROUNDS_DEFAULT = 5000, /* of SHA-crypt, if the hash does not say */
 };
 
 const char *const auth_scheme_words[] = {
@@ -31,7 +31,7 @@ static const struct method {
 	const char *name;
 	enum auth_scheme scheme;
 	unsigned rank;
-	uint32_t min, max, def; /* of the cost */
+	uint32_t min, max, def; /* range and default of the cost */
 	const char *bounds;
 } methods[] = {
     {"$y$", "yescrypt", AUTH_SCHEME_YESCRYPT, 6, 1, 9, 5, "the cost of yescrypt is 1 to 9"},
@@ -49,7 +49,7 @@ static const struct method {
     {"$2y$", "bcrypt", AUTH_SCHEME_BCRYPT, 4, 4, BCRYPT_COST_MAX, 10, NULL},
     {"$gy$", "gost-yescrypt", AUTH_SCHEME_OTHER, 6, 0, 0, 0, NULL},
     {"$7$", "scrypt", AUTH_SCHEME_OTHER, 5, 0, 0, 0, NULL},
-    {"$", "crypt(3)", AUTH_SCHEME_OTHER, 1, 0, 0, 0, NULL}, /* the last one: any other */
+    {"$", "crypt(3)", AUTH_SCHEME_OTHER, 1, 0, 0, 0, NULL}, /* last: any other */
 };
 
 static const struct method *
@@ -87,7 +87,7 @@ auth_hashing_fault(const struct auth_hashing *h)
 
 /* ---- what a hash costs */
 
-/* Decimal digits at the front, taken off. */
+/* Takes decimal digits off the front. */
 static bool
 take_decimal(struct str *s, uint64_t max, uint64_t *n_r)
 {
@@ -110,7 +110,7 @@ take_prefix(struct str *s, struct str what)
 	return true;
 }
 
-/* A digit of crypt(5)'s base 64, -1: it is none. */
+/* The value of a digit in crypt(5)'s base 64; -1: not a digit. */
 static int
 crypt_digit(char c)
 {
@@ -121,7 +121,7 @@ crypt_digit(char c)
 	return at == NULL ? -1 : (int)(at - digits);
 }
 
-/* "$y$j9T$": flavour, N, r, one digit each.  Those that name more than them are out of bounds. */
+/* "$y$j9T$": flavour, N, r, one digit each.  Hashes with further parameters are out of bounds. */
 static bool
 yescrypt_cost(struct str rest, uint64_t *cost_r)
 {
@@ -172,7 +172,7 @@ bcrypt_cost(struct str rest, uint64_t *cost_r)
 	       rest.n == 53;
 }
 
-/* The cost that is compared is memory times passes. */
+/* The cost compared is memory times passes. */
 static bool
 argon2_cost(struct str rest, uint64_t *cost_r)
 {
@@ -187,7 +187,7 @@ argon2_cost(struct str rest, uint64_t *cost_r)
 	return ok;
 }
 
-/* False: out of bounds, or not of the method's form. */
+/* False: out of bounds, or not in the method's form. */
 static bool
 cost_of(const struct method *m, struct str hash, uint64_t *cost_r)
 {
@@ -237,12 +237,13 @@ auth_hash_plausible(struct str hash)
 	buf_str(&z, hash);
 	code = crypt_checksalt(buf_cstr(&z));
 	buf_fini(&z);
-	/* libcrypt calls SHA-256-crypt out of date, as it does MD5 and DES; those are broken. */
+	/* libcrypt calls SHA-256-crypt outdated, like MD5 and DES; only the latter are broken. */
 	return code == CRYPT_SALT_OK ||
 	       (code == CRYPT_SALT_METHOD_LEGACY && m->scheme == AUTH_SCHEME_SHA256);
 }
 
-/* "$argon2id$v=19$m=M,t=T,p=P$SALT$HASH", in base64 without padding; 8 and 4 bytes at the least. */
+/* "$argon2id$v=19$m=M,t=T,p=P$SALT$HASH" in base64 without padding; salt and hash have at least 8
+ * and 4 bytes. */
 static bool
 argon2_seems_whole(struct str hash, size_t tail)
 {
@@ -287,11 +288,11 @@ auth_hash_seems_whole(struct str hash)
 	TS_WRONG("no such scheme");
 }
 
-/* What the site's choice has there. */
+/* The same figure for the site's choice. */
 static uint64_t
 wanted_cost(const struct auth_hashing *h)
 {
-	/* N and r of yescrypt's costs 1 to 9, as crypt_gensalt(3) makes them. */
+	/* N and r for yescrypt's costs 1 to 9, as crypt_gensalt(3) makes them. */
 	static const char costs[][3] = {"75", "85", "7T", "8T", "9T", "AT", "BT", "CT", "DT"};
 	uint64_t cost = auth_hashing_cost(h);
 
@@ -326,7 +327,7 @@ auth_hash_name(struct str hash)
 
 /* ---- hashing */
 
-/* By crypt(3) under a setting, appended.  False: the method is not known here. */
+/* Appends the hash by crypt(3) with a setting.  False: libcrypt does not know the method. */
 static bool
 run_crypt(const char *password, const char *setting, struct buf *out)
 {

@@ -73,7 +73,7 @@ auth_pattern_expand(struct str pattern, struct str name, auth_escape_fn *escape,
 	buf_str(out, pattern);
 }
 
-/* As names have it. */
+/* A domain in the form that names have. */
 static bool
 same_domain(struct str configured, struct str domain)
 {

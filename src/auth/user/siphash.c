@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SipHash after Aumasson and Bernstein: two rounds for each word of eight
- * bytes, four at the end for each half of the result.
+ * SipHash by Aumasson and Bernstein: two rounds for each word of eight bytes, and four at the end
+ * for each half of the result.
  */
 #include "auth/user/siphash.h"
 

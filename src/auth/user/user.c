@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* User records: bytes to struct and back, and what a grant covers. */
+/* Parses and prints user records, and matches names against patterns. */
 #include "auth/user/user.h"
 
 enum { FORMAT = 1 };
@@ -71,8 +71,8 @@ auth_glob(struct str pattern, struct str name)
 			p++;
 			n++;
 		} else if (star != SIZE_MAX) {
-			/* Only the last star need take more: what stood before it matched as early
-			   as it could. */
+			/* Only the last star need match more: everything before it matched as
+			   early as possible. */
 			p = star + 1;
 			n = ++again;
 		} else {
