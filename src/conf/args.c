@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options and operands of a subcommand. */
+/* Parses the options and operands of a subcommand. */
 #include "conf/args.h"
 
 #include <stdio.h>
@@ -21,7 +21,7 @@ complain(const struct args_cmd *cmd, const char *what, const char *about)
 	return false;
 }
 
-/* The one that was perhaps meant, or all. */
+/* Suggests the option that was probably meant, or lists all. */
 static bool
 no_option(const struct args_cmd *cmd, const char *word, struct str name)
 {
@@ -55,7 +55,7 @@ find_opt(const struct args_cmd *cmd, struct str name)
 	return NULL;
 }
 
-/* argv[*i] is an option; takes its value, too. */
+/* Takes the option argv[*i] and its value. */
 static bool
 take_option(struct args *args, int argc, char **argv, int *i)
 {

@@ -2,9 +2,8 @@
 #ifndef CONF_ARGS_H
 #define CONF_ARGS_H
 /*
- * The command line: a subcommand, its options from a table, its operands.
- * Options are `--name`, `--name VALUE` or `--name=VALUE`, anywhere behind the
- * subcommand; `--` ends them.
+ * The command line: a subcommand, its options (from a table) and its operands.  Options are
+ * `--name`, `--name VALUE` or `--name=VALUE`, anywhere after the subcommand; `--` ends them.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,14 +13,14 @@ enum {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_DAMAGE = 3,    /* damage was found, or not all could be done */
-	EXIT_NO_SERVER = 4, /* no server runs, and this needs one */
+	EXIT_DAMAGE = 3,    /* damage was found, or part of the work failed */
+	EXIT_NO_SERVER = 4, /* this needs a running server, and there is none */
 	EXIT_REFUSED = 5    /* `grant explain`: not permitted */
 };
 
 struct args_opt {
-	const char *name;  /* without the dashes; NULL ends a table */
-	const char *value; /* what stands for the value in the help; NULL: it takes none */
+	const char *name;  /* without the dashes; NULL ends the table */
+	const char *value; /* the value's placeholder in the help; NULL: no value */
 	const char *help;
 };
 
@@ -30,11 +29,11 @@ struct args;
 struct args_cmd {
 	const char *name;     /* "user add" */
 	const char *operands; /* for the help; "" */
-	int min, max;         /* how many operands; max -1: any number */
+	int min, max;         /* number of operands; max -1: unlimited */
 	const char *help;     /* one line */
-	const char *more;     /* further paragraphs, may be NULL */
+	const char *more;     /* further paragraphs; may be NULL */
 	const struct args_opt *opts;
-	int (*run)(const struct args *args); /* gives the exit code */
+	int (*run)(const struct args *args); /* returns the exit code */
 };
 
 struct args {
@@ -47,15 +46,15 @@ struct args {
 	size_t count;
 };
 
-/* Fills args from what stands behind the subcommand; prints what is wrong to standard error. */
+/* Parses everything after the subcommand.  False: prints what is wrong to standard error. */
 bool args_parse(const struct args_cmd *cmd, int argc, char **argv, struct args *args_r);
 void args_fini(struct args *args);
 bool args_has(const struct args *args, const char *name);
-/* The last one given; NULL: not given. */
+/* The value last given; NULL: the option is not given. */
 const char *args_get(const struct args *args, const char *name);
-/* The i-th of an option that may be repeated; NULL at the end. */
+/* The i-th value of a repeatable option; NULL after the last. */
 const char *args_nth(const struct args *args, const char *name, size_t i);
-/* False, with a message, when it is given and no number from min to max. */
+/* False, with a message, if the option is given and is not a number from min to max. */
 bool args_number(const struct args *args, const char *name, unsigned long long min,
     unsigned long long max, unsigned long long def, unsigned long long *value_r);
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Snapshots: the tree of a file bound to the tables.  See conf.h.
+ * Snapshots: the parsed file, bound to the option tables.  See conf.h.
  *
- * A snapshot lives in an arena of its own, which is written by the thread that
- * makes it and only read afterwards; the last to drop it frees it.
+ * A snapshot lives in its own arena.  Only the thread that makes it writes to it; the last
+ * reference frees it.
  */
 #include "conf/conf.h"
 
@@ -18,14 +18,14 @@
 #include "conf/tree.h"
 #include "conf/value.h"
 
-#define WORDS_MAX 512 /* names of options to look for a near one in */
+#define WORDS_MAX 512 /* option names to search for a similar one */
 
-/* Where options are looked up: the top of the file, or one block. */
+/* Where options are looked up: the top level of the file, or one block. */
 struct scope {
 	struct conf *conf;
 	struct conf_faults *faults;
 	struct conf_instance *block; /* NULL at the top */
-	struct buf path;             /* of the section, with a dot at its end, or empty */
+	struct buf path;             /* of the section, with a trailing dot, or empty */
 };
 
 struct conf_group *
@@ -89,7 +89,7 @@ snapshot_new(struct conf_tables tables, const char *file, const char *dir)
 	return conf;
 }
 
-/* Calls for each instance of the scope's tables; stops when fn says true, and gives that back. */
+/* Calls fn for each instance of the scope's tables until one returns true; returns that. */
 typedef bool each_f(struct conf_instance *inst, void *arg);
 
 static bool
@@ -97,7 +97,7 @@ each_instance(struct scope *s, each_f *fn, void *arg)
 {
 	if (s->block != NULL)
 		return fn(s->block, arg);
-	/* A table that is no block has its one instance from the start. */
+	/* A table that is not a block has its only instance from the start. */
 	for (size_t i = 0; i < s->conf->tables.n; i++)
 		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): see above */
 		if (!s->conf->tables.p[i]->block && fn(s->conf->groups[i].p[0], arg))
@@ -162,7 +162,7 @@ find_block(const struct scope *s, struct str path)
 	return NULL;
 }
 
-/* A fault with an option or section; path is within the scope. */
+/* Reports a fault with an option or section; path is relative to the scope. */
 static void __attribute__((format(printf, 4, 5)))
 option_fault(struct scope *s, unsigned line, struct str path, const char *fmt, ...)
 {
@@ -261,7 +261,7 @@ bind_array(struct scope *s, const struct lookup *l, const struct conf_node *node
 	}
 }
 
-/* It, or an item of it, was told. */
+/* A fault with it, or with one of its items, was reported. */
 static bool
 is_bad(const struct conf_node *node)
 {
@@ -284,7 +284,7 @@ bind_value(struct scope *s, const struct lookup *l, const struct conf_node *node
 		option_fault(s, node->line, l->path, "is given twice, first in line %u", *line);
 		return;
 	}
-	if (*line == 0 && opt->type == CONF_LIST) /* what is given takes the place of the default */
+	if (*line == 0 && opt->type == CONF_LIST) /* the values given replace the default */
 		*(struct conf_list *)(void *)(l->inst->settings + opt->offset) =
 		    (struct conf_list){0};
 	if (*line == 0)
@@ -383,7 +383,7 @@ bind_node(struct scope *s, const struct conf_node *node)
 	}
 }
 
-/* Recursion ends where no option's name goes deeper. */
+/* The depth of option names bounds the recursion. */
 static void
 bind_object(struct scope *s, const struct conf_node *object)
 {
@@ -413,7 +413,7 @@ check_list(struct scope *s, const struct conf_opt *opt, const void *field, unsig
 	return false;
 }
 
-/* NULL, or what it is instead of what is wanted.  A FIFO would be waited for. */
+/* Returns NULL, or what it is instead of what is wanted.  Opening a FIFO would block. */
 static const char *
 wrong_kind(const char *path, bool folder)
 {
@@ -443,7 +443,7 @@ check_readable(struct scope *s, const struct conf_opt *opt, const struct str *pa
 	return why == NULL;
 }
 
-/* What is sound of an option that is not is its default. */
+/* Puts the default in place of an invalid option. */
 static void
 use_default(struct conf *conf, struct conf_instance *inst, size_t at)
 {
@@ -523,7 +523,7 @@ check_instances(struct conf *conf, struct conf_faults *faults)
 	}
 }
 
-/* Options with faults keep their defaults. */
+/* Makes a snapshot; options with faults keep their defaults. */
 static struct conf *
 make_conf(struct conf_tables tables, struct str text, const char *file, const char *dir,
     bool sound_only, struct conf_faults *faults)
@@ -551,7 +551,7 @@ conf_parse(struct conf_tables tables, struct str text, const char *file, const c
 	return TS_INVALID;
 }
 
-/* False, with errno, when the file cannot be read; one byte more than allowed is enough. */
+/* False, with errno, if the file cannot be read; stops one byte after the limit. */
 static bool
 read_file(const char *path, struct buf *out)
 {
@@ -574,7 +574,8 @@ read_file(const char *path, struct buf *out)
 	return n >= 0;
 }
 
-/* Absolute, so that a path means the same wherever the process goes; NULL if that fails. */
+/* Makes the path absolute, so that it stays right when the process changes its folder; NULL:
+ * failed. */
 static char *
 folder_of(const char *path)
 {
@@ -719,7 +720,7 @@ conf_where(const struct conf *conf, const void *settings, const char *option, st
 	put_option_name(inst, option, out);
 }
 
-/* line 0: nothing of it is given. */
+/* line 0: nothing of it is in the file. */
 static void
 put_place(const struct conf *conf, const struct conf_instance *inst, unsigned line,
     const char *option, struct buf *out)
@@ -796,7 +797,7 @@ is_amount(const struct conf_opt *opt)
 	return opt->type == CONF_INT || opt->type == CONF_SIZE || opt->type == CONF_DURATION;
 }
 
-/* " (A = 1, B = 2)", where amounts contradict each other. */
+/* Appends " (A = 1, B = 2)" where amounts contradict each other. */
 static void
 put_amounts(const struct conf_instance *inst, const char *options, struct buf *out)
 {
@@ -943,7 +944,7 @@ conf_restart_needed(const struct conf *old, const struct conf *conf, struct buf 
 
 		for (size_t j = 0; j < a->n; j++)
 			any |= differs(a->p[j], namesake(b, a->p[j]->name), out);
-		for (size_t j = 0; j < b->n; j++) /* blocks that are new */
+		for (size_t j = 0; j < b->n; j++) /* new blocks */
 			if (namesake(a, b->p[j]->name) == NULL)
 				any |= is_alone(b->p[j], "is new", out);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sample file, values in force, and rows for the manuals: see conf.h. */
+/* Prints the sample file, the values in force and the rows for the manuals: see conf.h. */
 #include "base/err.h"
 #include "conf/snapshot.h"
 #include "conf/value.h"
@@ -7,10 +7,10 @@
 #define DEPTH 8
 #define WIDTH 78
 
-/* Writes options into the sections that their names want, each opened and closed when needed. */
+/* Writes options into their sections, which it opens and closes as needed. */
 struct writer {
 	struct buf *out;
-	const char *mark; /* before each line of the file's syntax */
+	const char *mark; /* put before each line in the file's syntax */
 	struct str open[DEPTH];
 	size_t depth, base;
 };
@@ -33,7 +33,7 @@ close_sections(struct writer *w, size_t keep)
 	}
 }
 
-/* Opens the sections of a name, closes others, and gives back the last part. */
+/* Opens the sections of a name, closes others, and returns the last part of the name. */
 static struct str
 enter_sections(struct writer *w, const char *name)
 {
@@ -55,7 +55,7 @@ enter_sections(struct writer *w, const char *name)
 	return rest;
 }
 
-/* Lines of "# word word ...", none longer than need be. */
+/* Wraps text into lines of "# word word ...". */
 static void
 comment(struct writer *w, const char *prose)
 {
@@ -99,7 +99,7 @@ sample_option(struct writer *w, const struct conf_opt *opt)
 	comment(w, buf_cstr(&note));
 	buf_fini(&note);
 	buf_fini(&bounds);
-	/* In a block that is commented out as a whole the mark does for its options. */
+	/* In a block that is commented out, the mark also serves its options. */
 	indent(w, w->mark);
 	if (w->mark[0] == '\0')
 		buf_putc(w->out, '#');
@@ -184,7 +184,7 @@ when_text(const struct conf_opt *opt)
 	return opt->when == CONF_RELOAD ? "reload" : "restart";
 }
 
-/* As text of a table's cell or a macro's line: what has a meaning there is escaped. */
+/* Escapes text for a table cell or a macro line. */
 static void
 escape_special(struct str s, const char *special, const char *prefix, struct buf *out)
 {
@@ -234,7 +234,7 @@ conf_print_markdown(struct conf_tables tables, struct buf *out)
 	}
 }
 
-/* A line of mdoc begins: what would make it a request is hidden. */
+/* Begins a line of mdoc so that its first character does not make it a request. */
 static void
 roff_begin(char first, struct buf *out)
 {
@@ -242,7 +242,7 @@ roff_begin(char first, struct buf *out)
 		buf_puts(out, "\\&");
 }
 
-/* Is the blank at i the one before a new sentence? */
+/* Whether a new sentence begins after the space at i. */
 static bool
 sentence_begins(struct str s, size_t i)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parser of the file's syntax: see conf.h for what it takes.
+ * The parser for the file's syntax, which conf.h describes.
  *
- * A fault does not end the parse: the rest of the statement is skipped, so that
- * the next fault is found as well.  Each byte is looked at a bounded number of
- * times, and recursion ends at CONF_DEPTH_MAX.
+ * A fault does not end the parse: the parser skips the rest of the statement and goes on, so that
+ * it finds all faults.  It reads each byte a bounded number of times, and recursion ends at
+ * CONF_DEPTH_MAX.
  */
 #include "conf/tree.h"
 
@@ -20,8 +20,8 @@ struct parser {
 	const char *file;
 	struct conf_faults *faults;
 	unsigned line, depth;
-	bool comment_open; /* told already */
-	bool replaced;     /* bytes that were no text, by REPLACED */
+	bool comment_open; /* reported already */
+	bool replaced;     /* some invalid bytes were replaced by REPLACED */
 };
 
 void
@@ -90,7 +90,7 @@ peek(const struct parser *ps, size_t ahead)
 	return (size_t)(ps->end - ps->p) > ahead ? (unsigned char)ps->p[ahead] : -1;
 }
 
-/* Behind the end of a comment that begins here; such comments nest. */
+/* Skips a comment that begins here; such comments nest. */
 static void
 skip_block_comment(struct parser *ps)
 {
@@ -113,7 +113,7 @@ skip_block_comment(struct parser *ps)
 	ps->comment_open = true;
 }
 
-/* Blanks and comments; ends of lines, too, if newlines. */
+/* Skips blanks and comments; with newlines, also ends of lines. */
 static void
 skip_blanks(struct parser *ps, bool newlines)
 {
@@ -136,7 +136,7 @@ skip_blanks(struct parser *ps, bool newlines)
 	}
 }
 
-/* After a fault: to the end of the line or the statement. */
+/* After a fault: skips to the end of the line or statement. */
 static void
 skip_statement(struct parser *ps)
 {
@@ -170,7 +170,7 @@ hex4(const struct parser *ps)
 	return v;
 }
 
-/* The four digits behind \u, and a second such escape for a surrogate pair.  False if bad. */
+/* Takes the four digits after \u, and a second escape for a surrogate pair.  False: invalid. */
 static bool
 put_unicode(struct parser *ps, struct buf *out)
 {
@@ -201,7 +201,7 @@ put_unicode(struct parser *ps, struct buf *out)
 	return true;
 }
 
-/* One escape behind a backslash, in double quotes as JSON has it. */
+/* Takes one escape after a backslash; in double quotes as in JSON. */
 static bool
 put_escape(struct parser *ps, struct buf *out)
 {
@@ -218,7 +218,7 @@ put_escape(struct parser *ps, struct buf *out)
 	return true;
 }
 
-/* A string in quotation marks; false after a fault. */
+/* Takes a quoted string; false after a fault. */
 static bool
 parse_quoted(struct parser *ps, struct str *text_r)
 {
@@ -252,7 +252,7 @@ parse_quoted(struct parser *ps, struct str *text_r)
 	return ok;
 }
 
-/* A bare or quoted word; false when there is none (no fault) or a bad one (a fault). */
+/* Takes a bare or quoted word; false if there is none (not a fault) or it is invalid (a fault). */
 static bool
 parse_word(struct parser *ps, struct str *word_r)
 {
@@ -313,7 +313,7 @@ parse_array(struct parser *ps, struct conf_node *node)
 	ps->depth--;
 }
 
-/* The text between <<WORD and a line that is only WORD. */
+/* Takes the text between <<WORD and a line with only WORD. */
 static void
 parse_here(struct parser *ps, struct conf_node *node)
 {
@@ -357,7 +357,7 @@ is_name_char(char c, bool first)
 	       (!first && (c == '_' || c == '.' || (c >= '0' && c <= '9')));
 }
 
-/* "NAME =" after a blank: the next option begins in the value of this one. */
+/* Looks for "NAME =" after a blank: the next option begins within this one's value. */
 static bool
 has_option(struct str text)
 {
@@ -378,7 +378,7 @@ has_option(struct str text)
 	return false;
 }
 
-/* Up to a separator; braces and brackets that open inside close inside. */
+/* Takes a value up to a separator; braces and brackets in it are balanced. */
 static void
 parse_bare(struct parser *ps, struct conf_node *node)
 {
@@ -404,7 +404,7 @@ parse_bare(struct parser *ps, struct conf_node *node)
 		return;
 	FAULT(ps, "%.*s has no value (an empty one is \"\")", STR_ARG(node->key));
 	node->type = CONF_NODE_BAD;
-	if (peek(ps, 0) == ']') /* it cannot end anything here */
+	if (peek(ps, 0) == ']') /* nothing that it could close is open */
 		skip_statement(ps);
 }
 
@@ -448,8 +448,8 @@ parse_value(struct parser *ps, struct conf_node *node)
 }
 
 /*
- * `key a b {`: words up to a brace become sections in each other.  Looks ahead with a parser of
- * its own, since without the brace it is a plain value; faults are told when that is read.
+ * `key a b {`: words before a brace become nested sections.  Looks ahead with its own parser,
+ * because without the brace it is a plain value; faults are reported when that is read.
  */
 static bool
 parse_named(struct parser *ps, struct conf_node **node)
@@ -480,7 +480,7 @@ parse_named(struct parser *ps, struct conf_node **node)
 	return true;
 }
 
-/* The node for a key; a.b.c makes c in b in a.  NULL after a fault. */
+/* Makes the node for a key; a.b.c makes c in b in a.  NULL after a fault. */
 static struct conf_node *
 add_key(struct parser *ps, struct conf_node *parent, struct str key, bool bare, unsigned line)
 {
@@ -532,7 +532,8 @@ parse_statement(struct parser *ps, struct conf_node *object)
 	parse_value(ps, node);
 }
 
-/* What is in the braces, the first of which has been read; closed: to a brace, else to the end. */
+/* Parses the contents of a section.  closed: up to a closing brace (the opening one was read);
+ * otherwise to the end of the file. */
 static void
 parse_object(struct parser *ps, struct conf_node *node, bool closed)
 {
@@ -568,7 +569,8 @@ is_text(struct str line)
 	return str_is_utf8(line) && str_chr(line, '\0') == NULL;
 }
 
-/* In a line that is none: what is not ASCII becomes REPLACED, so that the rest can be read. */
+/* In a line that is not UTF-8, replaces what is not ASCII by REPLACED, so that the rest can be
+ * read. */
 static void
 put_readable(struct str line, struct buf *out)
 {
@@ -580,7 +582,7 @@ put_readable(struct str line, struct buf *out)
 	}
 }
 
-/* Bytes that no text has are told with their line; the other lines are read all the same. */
+/* Reports invalid bytes with their line; the other lines are still read. */
 static void
 replace_bytes(struct parser *ps, struct str text)
 {
@@ -624,7 +626,7 @@ conf_tree_parse(struct arena *a, struct str text, const char *file, struct conf_
 	ps.end = ps.p + text.n;
 	replace_bytes(&ps, text);
 	skip_blanks(&ps, true);
-	if (peek(&ps, 0) == '{') { /* JSON has the whole in braces */
+	if (peek(&ps, 0) == '{') { /* JSON puts everything in braces */
 		ps.p++;
 		parse_object(&ps, root, true);
 		skip_blanks(&ps, true);

@@ -2,8 +2,8 @@
 #ifndef CONF_TREE_H
 #define CONF_TREE_H
 /*
- * The configuration file as a tree of nodes with lines, before it is known what
- * the options mean.  For conf.c only.
+ * The configuration file as a tree of nodes with line numbers, before the options are interpreted.
+ * For conf.c only.
  */
 #include "base/arena.h"
 #include "conf/conf.h"
@@ -19,25 +19,25 @@ enum conf_node_type {
 	CONF_NODE_TEXT,
 	CONF_NODE_OBJECT,
 	CONF_NODE_ARRAY,
-	CONF_NODE_BAD /* its fault has been told */
+	CONF_NODE_BAD /* its fault was reported */
 };
 
 struct conf_node {
-	struct conf_node *next;         /* among the children of its parent */
+	struct conf_node *next;         /* next child of the parent */
 	struct conf_node *first, *last; /* children of an object or an array */
 	struct str key;                 /* empty in an array */
 	struct str text;
 	unsigned line; /* of the key */
 	enum conf_node_type type;
-	bool dotted; /* an object that is only there because of a.b = c */
+	bool dotted; /* an object implied by a.b = c */
 };
 
-/* Faults are appended; the tree has what could be understood.  Lives in the arena. */
+/* Parses text; appends faults, and returns the tree of the valid parts.  Lives in the arena. */
 struct conf_node *conf_tree_parse(
     struct arena *a, struct str text, const char *file, struct conf_faults *faults);
 
-/* Adds "file:line: text" ("file: text" for line 0, "text" for a NULL file); past CONF_FAULTS_MAX
-   only says that there are more. */
+/* Adds "file:line: text" ("file: text" for line 0, "text" without a file); after CONF_FAULTS_MAX
+   faults adds once that there are more. */
 void conf_fault(struct conf_faults *faults, const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 bool conf_faults_full(const struct conf_faults *faults);

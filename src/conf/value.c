@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values of options: see value.h. */
+/* Option values: see value.h. */
 #include "conf/value.h"
 
 #include "base/err.h"
@@ -9,7 +9,7 @@ struct unit {
 	uint64_t factor;
 };
 
-/* Largest first; the first name of a factor is the one that is printed. */
+/* Largest first; the first name of a factor is the one printed. */
 static const struct unit size_units[] = {
     {"T", (uint64_t)1 << 40},
     {"G", (uint64_t)1 << 30},
@@ -39,7 +39,7 @@ static const struct {
 } bools[] = {
     {"true", true}, {"yes", true}, {"on", true}, {"false", false}, {"no", false}, {"off", false}};
 
-/* Takes digits, then letters off rest; false when there are no digits or too many. */
+/* Takes digits and then letters off rest; false if there are no digits or too many. */
 static bool
 take_number(struct str *rest, uint64_t *value_r, struct str *unit_r)
 {
@@ -67,7 +67,7 @@ factor_of(const struct unit *units, struct str name)
 	return 0;
 }
 
-/* Sums up what is like 1h30m; a number without a unit stands alone and counts bare each. */
+/* Adds up parts as in 1h30m; a number without a unit must stand alone and is multiplied by bare. */
 static bool
 parse_units(struct str text, const struct unit *units, uint64_t bare, uint64_t *value_r)
 {
@@ -109,7 +109,7 @@ print_units(uint64_t v, const struct unit *units, struct buf *out)
 	for (; v > 0 && units->name != NULL; units++) {
 		if (v % units->factor == 0) {
 			buf_u64(out, v / units->factor);
-			/* A number of bytes goes without its unit. */
+			/* Bytes are printed without a unit. */
 			if (strcmp(units->name, "B") != 0)
 				buf_puts(out, units->name);
 			return;
@@ -129,7 +129,7 @@ print_number(const struct conf_opt *opt, int64_t v, struct buf *out)
 		buf_printf(out, "%lld", (long long)v);
 }
 
-/* "1K to 2G", "1 or more" */
+/* Appends "1K to 2G" or "1 or more". */
 static void
 print_bounds(const struct conf_opt *opt, struct buf *out)
 {
@@ -247,7 +247,7 @@ set_number(const struct conf_opt *opt, struct str text, void *field, struct buf 
 	return true;
 }
 
-/* Room doubles whenever the count is a power of two. */
+/* Doubles the room whenever the count is a power of two. */
 static void *
 room_for_one(const void *old, size_t n, size_t size, struct arena *a)
 {
@@ -261,7 +261,7 @@ room_for_one(const void *old, size_t n, size_t size, struct arena *a)
 	return p;
 }
 
-/* line 0: of a default. */
+/* line 0: an item of the default. */
 static void
 add_item(struct conf_list *list, struct str text, unsigned line, struct arena *a)
 {
