@@ -6,7 +6,7 @@
 #include "sasl/oauth.h"
 #include "sasl/scram_text.h"
 
-/* In one piece: growing would leave a copy behind that nobody wipes. */
+/* Reserve it all at once: growing would leave a copy that nobody wipes. */
 static bool
 append_checked(struct str text, size_t max, struct buf *out)
 {
@@ -52,7 +52,7 @@ put_auth(struct str token, struct buf *out)
 	buf_puts(out, "\1\1");
 }
 
-/* Room for all of a message, see append_checked(). */
+/* Reserves room for a whole message: see append_checked(). */
 static void
 make_room(const struct sasl_bearer *b, struct buf *out)
 {

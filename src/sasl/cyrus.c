@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of libsasl2 in this process: see cyrus.h. */
+/* Opens, sets up and closes libsasl2: see cyrus.h. */
 #include "sasl/cyrus.h"
 
 #include <pthread.h>
@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "sasl/cyrus_int.h"
 
-/* ---- memory that is wiped when it is given back: secrets go through all of it */
+/* ---- memory that is wiped when freed: any of it may hold secrets */
 
 static void *
 wiped_malloc(size_t n)
@@ -54,9 +54,9 @@ lock_free(void *arg)
 	mem_free(arg);
 }
 
-/* ---- what the library asks */
+/* ---- what the library asks us */
 
-/* All options that it has a use for.  The others have their defaults, since it knows no file. */
+/* All options it needs.  The others keep their defaults, because it has no configuration file. */
 static int
 option(void *context, const char *plugin, const char *name, const char **value_r, unsigned *len_r)
 {
@@ -67,7 +67,7 @@ option(void *context, const char *plugin, const char *name, const char **value_r
 	    {"mech_list", cyrus->names},
 	    {"pwcheck_method", "none"},
 	    {"auto_transition", "no"},
-	    {"reauth_timeout", "0"}, /* DIGEST-MD5 keeps nothing of a login for another one */
+	    {"reauth_timeout", "0"}, /* DIGEST-MD5 must not reuse anything from an earlier login */
 	    {"keytab", cyrus->keytab},
 	};
 
@@ -82,7 +82,7 @@ option(void *context, const char *plugin, const char *name, const char **value_r
 	return SASL_FAIL;
 }
 
-/* Its finer levels tell what the client sent, passwords even: they are left out. */
+/* Leaves out the finer levels: they show what the client sent, even passwords. */
 static int
 take_log(void *context, int level, const char *message)
 {
@@ -114,14 +114,14 @@ has_mech(const struct sasl_cyrus *cyrus, const char *prefix)
 }
 
 /*
- * Which files it may take: no configuration, and of the plugins those that are needed.  Several
- * open files, or bring libraries, just by being loaded.
+ * Decides which files the library may load: no configuration, and only the plugins needed.  Some
+ * plugins open files or pull in libraries when they are loaded.
  */
 static int
 verify_file(void *context, const char *file, sasl_verify_type_t type)
 {
 	static const struct {
-		const char *file, *mech; /* NULL: for nobody */
+		const char *file, *mech; /* NULL: never loaded */
 	} known[] = {
 	    {"libgssapiv2.", "GSS"},
 	    {"libgs2.", "GS2-"},
@@ -152,9 +152,9 @@ verify_file(void *context, const char *file, sasl_verify_type_t type)
 	return SASL_OK;
 }
 
-/* ---- which mechanisms there are */
+/* ---- mechanisms */
 
-/* NULL, or why one of that name is not for us. */
+/* Returns NULL, or why a mechanism of that name cannot be used. */
 static const char *
 mech_fault(struct str name)
 {
@@ -201,7 +201,7 @@ add_mech(struct sasl_cyrus *cyrus, struct str name)
 	cyrus->list[cyrus->n++] = &m->mech;
 }
 
-/* Does the library offer it, clear or under TLS? */
+/* Whether the library offers it, in clear or under TLS. */
 static bool
 offered(const struct cyrus_mech *m, bool tls)
 {
@@ -225,7 +225,7 @@ offered(const struct cyrus_mech *m, bool tls)
 	return ok;
 }
 
-/* Are they all there?  Those that are too weak in clear are marked. */
+/* Whether all of them are available.  Marks those too weak without TLS. */
 static bool
 check_offered(struct sasl_cyrus *cyrus, struct buf *why)
 {
@@ -246,7 +246,7 @@ check_offered(struct sasl_cyrus *cyrus, struct buf *why)
 	return ok;
 }
 
-/* ---- life */
+/* ---- open and close */
 
 static void
 set_callbacks(struct sasl_cyrus *cyrus)
@@ -299,7 +299,7 @@ start_library(struct sasl_cyrus *cyrus, struct buf *why)
 	sasl_set_mutex(lock_new, lock_mutex, unlock, lock_free);
 	sasl_set_alloc(wiped_malloc, wiped_calloc, mem_wipe_realloc, mem_wipe_free);
 	rc = sasl_auxprop_add_plugin(CYRUS_AUXPROP, cyrus_auxprop_init);
-	/* Without a name of the application it looks for no configuration file. */
+	/* Without an application name it looks for no configuration file. */
 	if (rc == SASL_OK)
 		rc = sasl_server_init(cyrus->callbacks, NULL);
 	if (rc != SASL_OK)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An exchange through libsasl2, and the security layer that comes of it.
+ * An exchange through libsasl2, and the security layer that results from it.
  *
- * One connection of the library for each exchange.  A layer takes it over, since its keys and
- * counters are in there; otherwise it ends with the exchange.
+ * Each exchange has a connection object of the library.  A layer takes it over, because it has the
+ * keys and counters; otherwise it ends with the exchange.
  */
 #include <string.h>
 
@@ -13,24 +13,24 @@
 #include "sasl/exchange.h"
 
 enum {
-	CHUNK = 16 * 1024, /* in one buffer of ours at the most: the library keeps it */
+	CHUNK = 16 * 1024, /* the largest buffer we send: the library keeps it */
 	STARTED = 1,
 };
 
-struct cyrus_conn { /* x->own, or the layer's */
+struct cyrus_conn { /* owned by the exchange (x->own) or the layer */
 	sasl_conn_t *conn;
 	const struct sasl_cyrus *cyrus;
-	struct sasl_exchange *x; /* NULL: over */
+	struct sasl_exchange *x; /* NULL: the exchange is over */
 	sasl_callback_t callbacks[2];
 	bool unavailable;
-	bool moved; /* a move of the client was understood */
+	bool moved; /* a message of the client was understood */
 };
 
 bool
 cyrus_mech_props(const struct cyrus_mech *m, bool tls, sasl_security_properties_t *props_r)
 {
 	*props_r = m->cyrus->props;
-	/* Under TLS no further layer is needed, and one is allowed. */
+	/* Under TLS a further layer is allowed but not needed. */
 	if (tls)
 		props_r->min_ssf = 0;
 	if (!m->cyrus->digest_md5_encrypts && strcmp(m->name, "DIGEST-MD5") == 0 &&
@@ -39,7 +39,7 @@ cyrus_mech_props(const struct cyrus_mech *m, bool tls, sasl_security_properties_
 	return props_r->min_ssf <= props_r->max_ssf;
 }
 
-/* Who may act for whom is not its affair. */
+/* Lets everybody act for everybody: that is decided elsewhere. */
 static int
 permit(sasl_conn_t *conn, void *context, const char *user, unsigned user_n, const char *auth,
     unsigned auth_n, const char *realm, unsigned realm_n, struct propctx *props)
@@ -58,7 +58,7 @@ permit(sasl_conn_t *conn, void *context, const char *user, unsigned user_n, cons
 
 /* ---- secrets */
 
-/* The exchange on whose behalf a plugin asks: it is the context of our callback. */
+/* Finds the exchange that a plugin asks for: the context of our callback. */
 static struct cyrus_conn *
 conn_of(const sasl_utils_t *utils)
 {
@@ -79,7 +79,7 @@ lookup(void *context, sasl_server_params_t *params, unsigned flags, const char *
 	enum sasl_cyrus_found found;
 
 	(void)context;
-	/* Of who acts for somebody nothing needs to be known here. */
+	/* Nothing need be known about the authorization identity. */
 	if ((flags & SASL_AUXPROP_AUTHZID) != 0)
 		return SASL_OK;
 	if (c == NULL || c->x == NULL || (c->x->mech->flags & SASL_VOUCHES) != 0)
@@ -136,8 +136,8 @@ realm_known(const struct sasl_cyrus *cyrus, struct str realm)
 }
 
 /*
- * A principal as a user's name.  Those of the default realm come without it.  The realm of another
- * one counts as what it is only when it was named, since who runs it says who is in it.
+ * Turns a principal into a user's name.  Principals of the default realm come without it.  Another
+ * realm is accepted only if it is configured, because whoever runs it decides who is in it.
  */
 static const char *
 keep_principal(struct sasl_exchange *x, const struct sasl_cyrus *cyrus, struct str principal)
@@ -148,7 +148,7 @@ keep_principal(struct sasl_exchange *x, const struct sasl_cyrus *cyrus, struct s
 
 	if (why != NULL)
 		return why;
-	/* gss_display_name() puts a backslash before what would not be plain text. */
+	/* gss_display_name() puts a backslash before special characters. */
 	if (str_chr(principal, '\\') != NULL)
 		return "the principal is not a user";
 	realm = principal;
@@ -211,7 +211,7 @@ proven(struct sasl_exchange *x, const struct cyrus_conn *c)
 
 	if (why != NULL)
 		return refused(x, why);
-	/* Less than a buffer's overhead becomes a number that is very large in there. */
+	/* A size below a buffer's overhead would underflow in the library. */
 	if (number(c, SASL_SSF) > 0 && (most == 0 || most > 0xffffff))
 		return refused(x, "the client's buffers are too small");
 	return SASL_STEP_PROVEN;
@@ -230,7 +230,7 @@ step_of(struct sasl_exchange *x, int rc, const char *out, unsigned n)
 		return SASL_STEP_CHALLENGE;
 	default:
 		x->why = sasl_errstring(rc, NULL, NULL);
-		/* The keytab cannot be read, say: it would be so for everybody. */
+		/* For example, an unreadable keytab: it would fail for everybody. */
 		if (c->unavailable || rc == SASL_NOMEM || rc == SASL_UNAVAIL ||
 		    (rc == SASL_FAIL && !c->moved && (x->mech->flags & SASL_VOUCHES) != 0))
 			return SASL_STEP_UNAVAILABLE;
@@ -252,7 +252,8 @@ connect_library(struct sasl_exchange *x)
 	c->x = x;
 	c->callbacks[0] = (sasl_callback_t){SASL_CB_PROXY_POLICY, (int (*)(void))(void *)permit, c};
 	c->callbacks[1] = (sasl_callback_t){SASL_CB_LIST_END, NULL, NULL};
-	/* DIGEST-MD5 calls the host's name its realm unless it shall append it to all names. */
+	/* DIGEST-MD5 takes the host name as its realm unless told to append a realm to all names.
+	 */
 	rc = sasl_server_new(CYRUS_SERVICE,
 	    (x->mech->flags & SASL_VOUCHES) != 0 ? m->cyrus->host : m->cyrus->realm, NULL, NULL,
 	    NULL, c->callbacks, 0, &c->conn);

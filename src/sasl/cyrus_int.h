@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SASL_CYRUS_INT_H
 #define SASL_CYRUS_INT_H
-/* What cyrus.c (the library's life) and cyrus_exchange.c (an exchange's) share. */
+/* Shared by cyrus.c (the library) and cyrus_exchange.c (an exchange). */
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
 
 #include "sasl/cyrus.h"
 
 #define CYRUS_SERVICE "imap"
-/* Tokens of Kerberos are so long at the most where tickets carry groups. */
+/* The longest Kerberos token, with tickets that carry groups. */
 #define CYRUS_RESPONSE_MAX (64 * 1024)
 #define CYRUS_AUXPROP "turnstone"
 
@@ -23,7 +23,7 @@ struct sasl_cyrus {
 	struct cyrus_mech *mechs;
 	const struct sasl_mech **list;
 	size_t n;
-	char *names; /* of all of them, a blank between */
+	char *names; /* all names, separated by spaces */
 	char *host, *realm, *keytab;
 	struct buf default_domain;
 	struct str *realms;
@@ -37,6 +37,7 @@ struct sasl_cyrus {
 void cyrus_mech_init(struct sasl_mech *mech);
 int cyrus_auxprop_init(const sasl_utils_t *utils, int max_version, int *version_r,
     sasl_auxprop_plug_t **plug_r, const char *name);
-/* What a mechanism may do: without TLS, or with it.  False: nothing that would be enough. */
+/* The security properties required of a mechanism, with or without TLS.  False: it cannot be used.
+ */
 bool cyrus_mech_props(const struct cyrus_mech *m, bool tls, sasl_security_properties_t *props_r);
 #endif

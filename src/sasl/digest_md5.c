@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The secret of DIGEST-MD5, which the protocol's hash of everything else begins with. */
+/* The secret of DIGEST-MD5, the first part of what the protocol hashes. */
 #include <openssl/evp.h>
 
 #include "base/err.h"
 #include "sasl/cyrus.h"
 
 /*
- * RFC 2831 section 2.1.2.1: text whose characters are all in ISO 8859-1 is hashed in that
- * charset.  In UTF-8 these are U+0080 to U+00FF: two bytes, the first C2 or C3.
+ * RFC 2831 section 2.1.2.1: text that fits ISO 8859-1 is hashed in that charset.  U+0080 to U+00FF
+ * have two bytes in UTF-8, the first C2 or C3.
  */
 static bool
 is_latin1(struct str s)

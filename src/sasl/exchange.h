@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SASL_EXCHANGE_H
 #define SASL_EXCHANGE_H
-/* What the mechanisms of this folder share; not for others. */
+/* Shared by the mechanisms in this folder; not for others. */
 #include "sasl/mech.h"
 
 extern const struct sasl_mech sasl_mech_external;
@@ -13,9 +13,9 @@ extern const struct sasl_mech sasl_mech_scram_sha256, sasl_mech_scram_sha256_plu
 
 /* Ends the exchange as malformed; why is a literal. */
 enum sasl_step sasl_malformed(struct sasl_exchange *x, const char *why);
-/* NULL when s may be a name or password of at most max bytes, else what is wrong with it. */
+/* NULL if s can be a name or password of at most max bytes; otherwise what is wrong with it. */
 const char *sasl_text_fault(struct str s, size_t max);
-/* Was there memory for all that was put into out?  If not it becomes what it was. */
+/* Whether there was memory for everything put into out.  If not, restores out. */
 static inline bool
 sasl_all_put(struct buf *out, size_t was)
 {
@@ -25,6 +25,6 @@ sasl_all_put(struct buf *out, size_t was)
 	return false;
 }
 
-/* Copies s behind what the exchange keeps already. */
+/* Copies s into the exchange's room for secrets. */
 struct str sasl_keep(struct sasl_exchange *x, struct str s);
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EXTERNAL (RFC 4422 appendix A): who it is is known from the channel below,
- * TLS with a client's certificate; the one message says for whom they act:
+ * EXTERNAL (RFC 4422 appendix A): the channel below, TLS with a client certificate, says who the
+ * client is.  Its only message names the user to act for:
  *
  *	[authzid]
  *
- * Without an initial response the challenge is empty.  An empty message means
- * the user that the channel stands for.
+ * Without an initial response the challenge is empty.  An empty message means the channel's own
+ * user.
  */
 #include "base/err.h"
 #include "sasl/exchange.h"

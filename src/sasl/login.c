@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LOGIN, the mechanism without a standard that old clients know: the server
- * asks for the user name, then for the password.  There is no authorization
- * identity.  Clients do not look at the text of the prompts.
+ * LOGIN, a mechanism without a standard that old clients use: the server asks for the user name,
+ * then for the password.  It has no authorization identity.  Clients ignore the text of the
+ * prompts.
  */
 #include "sasl/exchange.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The registry of mechanisms, and the life of an exchange: see mech.h. */
+/* The registry of mechanisms, and the lifetime of an exchange: see mech.h. */
 #include "sasl/mech.h"
 
 #include "base/err.h"
@@ -45,7 +45,7 @@ sasl_exchange_try_new(const struct sasl_mech *mech, bool *oom)
 
 	if (x == NULL)
 		return NULL;
-	/* Without the room for secrets: it is written before it is read, and it is large. */
+	/* Not the room for secrets: it is large, and written before it is read. */
 	memset(x, 0, sizeof(*x));
 	x->mech = mech;
 	x->oom = oom;
@@ -102,7 +102,7 @@ sasl_exchange_identify(struct sasl_exchange *x, struct str authcid)
 	x->result.authcid = sasl_keep(x, authcid);
 }
 
-/* What came of a step, unless it lacked memory: then nothing did, whatever it says. */
+/* The result of a step.  If memory ran out, the result is void. */
 static enum sasl_step
 unless_oom(struct sasl_exchange *x, enum sasl_step step)
 {
@@ -121,9 +121,9 @@ sasl_exchange_start(struct sasl_exchange *x, const struct str *initial)
 	if ((x->mech->flags & SASL_NO_INITIAL) != 0)
 		return sasl_malformed(x, "an initial response, which this mechanism does not have");
 	/*
-	 * RFC 4422 section 3: a mechanism where the server speaks first has no
-	 * initial response.  LOGIN's clients send the user name there all the
-	 * same; they get what they want, the first prompt is skipped.
+	 * RFC 4422 section 3: a mechanism in which the server speaks first has no initial
+	 * response.  Clients of LOGIN send the user name there anyway: accept it, and skip the
+	 * first prompt.
 	 */
 	if ((x->mech->flags & SASL_CLIENT_FIRST) == 0)
 		(void)x->mech->server_start(x);

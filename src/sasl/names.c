@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Preparation of names and passwords (RFC 8265): see names.h. */
+/* Prepares names and passwords (RFC 8265): see names.h. */
 #include "sasl/names.h"
 
 #include <unicode/uchar.h>
@@ -11,7 +11,7 @@
 #include "sasl/mech.h"
 #include "sasl/precis.h"
 
-/* In UTF-16 units; nothing that fits the limits in bytes can need more. */
+/* In UTF-16 units: enough for anything within the limits in bytes. */
 #define TEXT_MAX (3 * (SASL_PASSWORD_MAX + 2))
 
 struct text {
@@ -24,13 +24,13 @@ struct points {
 	UChar32 p[TEXT_MAX];
 };
 
-/* Memory for the long way; it holds passwords, so it is wiped. */
+/* Work space for non-ASCII text; wiped, because it may hold passwords. */
 struct work {
 	struct text a, b;
 	struct points points;
 };
 
-typedef bool rule_f(struct work *w); /* from a to a, b is free to use */
+typedef bool rule_f(struct work *w); /* changes a in place; b is scratch space */
 
 static const UNormalizer2 *
 normalizer(bool compat)
@@ -68,7 +68,7 @@ to_nfc(struct work *w)
 	return true;
 }
 
-/* RFC 8265 section 3.3.2 step 1: full and half width become what they stand for. */
+/* RFC 8265 section 3.3.2 step 1: maps full- and half-width characters. */
 static bool
 map_width(struct work *w)
 {
@@ -119,7 +119,7 @@ all_in_class(struct work *w, enum precis_class cls)
 	return precis_allowed(w->points.p, w->points.n, cls);
 }
 
-/* The bidi rule is one for labels: the local part, and each label of the domain. */
+/* The bidi rule applies to labels: the local part, and each label of the domain. */
 static bool
 bidi_ok(const struct points *s)
 {
@@ -152,13 +152,13 @@ name_rules(struct work *w)
 static bool
 password_rules(struct work *w)
 {
-	for (int32_t i = 0; i < w->a.n; i++) /* all blanks (Zs) are in the first plane */
+	for (int32_t i = 0; i < w->a.n; i++) /* all spaces (Zs) are in the BMP */
 		if (u_charType(w->a.p[i]) == U_SPACE_SEPARATOR)
 			w->a.p[i] = ' ';
 	return to_nfc(w) && all_in_class(w, PRECIS_FREEFORM);
 }
 
-/* Applies the rules until they change nothing (RFC 8264 section 7: four times at most). */
+/* Applies the rules until nothing changes (RFC 8264 section 7: at most four times). */
 static bool
 apply(struct work *w, rule_f *rules)
 {
@@ -210,7 +210,7 @@ prepare_long_way(struct str in, rule_f *rules, size_t max, struct buf *out)
 	return ok;
 }
 
-/* Are all bytes printable ASCII from low on? */
+/* Whether all bytes are printable ASCII, from low on. */
 static bool
 is_printable(struct str s, char low)
 {
@@ -269,7 +269,7 @@ sasl_name_full(struct str name, struct str default_domain, struct buf *out)
 	size_t was = out->n;
 	struct str local, domain;
 
-	/* First prepared, then cut: a fullwidth @ becomes one that cuts. */
+	/* Prepare first, then split: a fullwidth @ becomes an @. */
 	if (!sasl_name_prepare(name, out))
 		return false;
 	if (!sasl_name_split((struct str){out->p + was, out->n - was}, &local, &domain))

@@ -5,13 +5,12 @@
  *	OAUTHBEARER	n,[a=authzid],^A [host=…^A] [port=…^A] auth=Bearer token^A ^A
  *	XOAUTH2		user=authzid^A auth=Bearer token^A ^A
  *
- * with ^A for the byte 1.  Who shows the token is said by the token.  The name
- * that the client gives is that of the user whose mail is asked for, in both:
- * for XOAUTH2 that is how shared mailboxes are opened with it.  When the two
- * differ it takes a grant.
+ * where ^A is the byte 1.  The token says who the client is.  In both mechanisms the name from the
+ * client is the user whose mail it wants; with XOAUTH2 this is how clients open shared mailboxes.
+ * If the two differ, a grant is needed.
  *
- * A token that is not taken costs one more turn: the challenge says in JSON
- * what is missing, the client answers ^A, or nothing, or cancels (section 3.2.3).
+ * Rejecting a token takes one more round trip: the challenge says in JSON what is missing; the
+ * client answers ^A or nothing, or cancels (section 3.2.3).
  */
 #include "sasl/oauth.h"
 
@@ -23,7 +22,7 @@ enum stage { FIRST, SHOWN, DENIED, OVER };
 
 enum { KVSEP = '\1', MESSAGE_MAX = SASL_TOKEN_MAX + 3 * SASL_NAME_MAX + SASL_HOST_MAX + 2048 };
 
-struct pairs { /* what is known of them, p NULL: not given */
+struct pairs { /* the values received; p NULL: not given */
 	struct str user, auth, host, port;
 };
 
@@ -75,7 +74,7 @@ is_key(struct str key)
 	return key.n > 0;
 }
 
-/* One "key=value"; keys that are not known are ignored (section 3.1). */
+/* Takes one "key=value"; ignores unknown keys (section 3.1). */
 static const char *
 take_pair(struct str pair, bool has_user, struct pairs *pairs)
 {
@@ -101,7 +100,7 @@ take_pair(struct str pair, bool has_user, struct pairs *pairs)
 	return NULL;
 }
 
-/* *kvpair kvsep, to the end of the message. */
+/* Takes *kvpair kvsep, to the end of the message. */
 static const char *
 take_pairs(struct str rest, bool has_user, struct pairs *pairs)
 {
@@ -118,7 +117,7 @@ take_pairs(struct str rest, bool has_user, struct pairs *pairs)
 	}
 }
 
-/* The gs2-header of RFC 5801 section 4, and the separator behind it. */
+/* Takes the gs2-header of RFC 5801 section 4 and the separator after it. */
 static const char *
 take_gs2_header(struct str *rest, struct str *authzid_r)
 {
@@ -127,7 +126,7 @@ take_gs2_header(struct str *rest, struct str *authzid_r)
 	*authzid_r = STR_NONE;
 	if (!str_split(rest, ',', &flag) || rest->p == NULL)
 		return "no GS2 header";
-	/* There is no binding, so a client that could bind one (y) is told nothing wrong. */
+	/* There is no channel binding, so "y" (the client supports it) is fine, too. */
 	if (!str_eq(flag, STR("n")) && !str_eq(flag, STR("y")))
 		return "a GS2 header with a channel binding, which this mechanism does not have";
 	if (!scram_attribute(rest, 'a', authzid_r)) {
@@ -159,7 +158,8 @@ keep_authzid(struct sasl_exchange *x, struct str text, bool coded)
 	return why;
 }
 
-/* "Bearer" in any case, a blank, the token; nothing at all asks what should be there. */
+/* Takes "Bearer" in any case, a space, and the token.  Empty: the client asks what token it needs.
+ */
 static const char *
 keep_token(struct sasl_exchange *x, struct str auth)
 {
@@ -244,7 +244,7 @@ oauth_step(struct sasl_exchange *x, struct str response)
 	return malformed(x, "a response after the end");
 }
 
-/* ---- the error result of section 3.2.2 */
+/* ---- the error result (section 3.2.2) */
 
 static void
 put_json_pair(const char *key, struct str value, struct buf *out)
@@ -273,7 +273,7 @@ oauth_deny(struct sasl_exchange *x, const struct sasl_denial *denial)
 		return SASL_STEP_UNAVAILABLE;
 	out->oom = x->oom;
 	buf_putc(out, '{');
-	/* Clients of XOAUTH2 look for what HTTP would have said. */
+	/* Clients of XOAUTH2 expect an HTTP status. */
 	put_json_pair("status", xoauth2 ? STR("401") : STR("invalid_token"), out);
 	put_json_pair("schemes", STR("bearer"), out);
 	put_json_pair("scope", denial->scope, out);

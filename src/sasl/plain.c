@@ -56,7 +56,7 @@ sasl_plain_message(struct str authzid, struct str authcid, struct str password, 
 	    sasl_text_fault(authcid, SASL_NAME_MAX) != NULL ||
 	    sasl_text_fault(password, SASL_PASSWORD_MAX) != NULL)
 		return false;
-	/* In one piece: growing in between would leave a copy behind that nobody wipes. */
+	/* Reserve it all at once: growing would leave a copy that nobody wipes. */
 	(void)buf_room(out, authzid.n + authcid.n + password.n + 2);
 	buf_str(out, authzid);
 	buf_putc(out, '\0');

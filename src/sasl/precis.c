@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* String classes of PRECIS: see precis.h. */
+/* The string classes of PRECIS: see precis.h. */
 #include "sasl/precis.h"
 
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 enum verdict { PVALID, FREE_PVALID, DISALLOWED, CONTEXT };
 
-/* What the string as a whole has, for the rules that look at all of it. */
+/* Facts about the whole string, for rules that look at all of it. */
 struct facts {
 	bool kana_or_han;     /* RFC 5892 A.7 */
 	bool arabic_digits;   /* A.8: U+0660 to U+0669 */
@@ -90,7 +90,7 @@ by_category(UChar32 c)
 {
 	uint32_t m = U_GET_GC_MASK(c);
 
-	/* LetterDigits (section 9.1), before that what looks like another (9.17). */
+	/* LetterDigits (section 9.1); before that, characters with a compatibility form (9.17). */
 	if (has_compat(c))
 		return FREE_PVALID;
 	if ((m & (U_GC_LL_MASK | U_GC_LU_MASK | U_GC_LO_MASK | U_GC_ND_MASK | U_GC_LM_MASK |
@@ -132,7 +132,7 @@ is_script(UChar32 c, UScriptCode script)
 	return uscript_getScript(c, &err) == script && U_SUCCESS(err);
 }
 
-/* RFC 5892 A.1: between letters that join, whatever transparent ones are in between. */
+/* RFC 5892 A.1: between joining letters, with any transparent ones in between. */
 static bool
 joins_around(const UChar32 *p, int32_t n, int32_t at)
 {
@@ -213,7 +213,7 @@ precis_allowed(const UChar32 *p, int32_t n, enum precis_class cls)
 }
 
 #define DIR(d) (1u << (d))
-/* RFC 5893 section 2, rules 2 and 5: what may be mixed in. */
+/* RFC 5893 section 2, rules 2 and 5: what may appear in both directions. */
 #define NEUTRAL                                                                                    \
 	(DIR(U_EUROPEAN_NUMBER_SEPARATOR) | DIR(U_COMMON_NUMBER_SEPARATOR) |                       \
 	    DIR(U_EUROPEAN_NUMBER_TERMINATOR) | DIR(U_OTHER_NEUTRAL) | DIR(U_BOUNDARY_NEUTRAL) |   \
@@ -240,7 +240,7 @@ precis_bidi_ok(const UChar32 *p, int32_t n)
 	if ((first & RTL_LETTERS) != 0) /* rules 2 to 4 */
 		return (all & ~(RTL_LETTERS | NUMBERS | NEUTRAL)) == 0 &&
 		       (last & (RTL_LETTERS | NUMBERS)) != 0 && (all & NUMBERS) != NUMBERS;
-	/* Rule 1 wants a letter first; rule 5 has no Arabic number and no letter of the other way,
-	   and one of them is here. */
+	/* Rule 1 requires a letter first; rule 5 forbids Arabic numbers and letters of the other
+	   direction, and the label has one of them. */
 	return false;
 }

@@ -12,8 +12,8 @@
 
 enum precis_class { PRECIS_IDENTIFIER, PRECIS_FREEFORM };
 
-/* n code points; what is unassigned in this ICU's Unicode version is refused. */
+/* Whether n code points are allowed; code points unassigned in ICU's Unicode version are not. */
 bool precis_allowed(const UChar32 *p, int32_t n, enum precis_class cls);
-/* One label: true also when there is nothing that is written from right to left. */
+/* Whether a label satisfies the bidi rule; true if nothing in it is written right to left. */
 bool precis_bidi_ok(const UChar32 *p, int32_t n);
 #endif

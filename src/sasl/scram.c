@@ -7,10 +7,9 @@
  *	S: r=nonce+ours,s=salt,i=iterations
  *	C: c=binding,r=nonce+ours,p=proof
  *	S: v=signature
- *	C: nothing, so that the signature is read before the OK
+ *	C: an empty message, so that the client checks the signature before the OK
  *
- * A wrong proof and a user that does not exist look the same up to here, and
- * take the same time.
+ * Until then a wrong proof and an unknown user look the same and take the same time.
  */
 #include "base/base64.h"
 #include "base/mem.h"
@@ -22,8 +21,8 @@ enum stage { FIRST, LOOKUP, FINAL, SIGNED, OVER };
 struct scram { /* x->own */
 	struct sasl_scram_keys keys;
 	bool known;
-	struct buf binding; /* what c= must say: the gs2 header and the channel's data */
-	struct buf nonce;   /* the client's, ours behind it */
+	struct buf binding; /* the required value of c=: the gs2 header and the channel's data */
+	struct buf nonce;   /* the client's, then ours */
 	struct buf said;    /* AuthMessage of section 3, as it grows */
 	struct buf out;     /* the challenge */
 };
@@ -72,7 +71,7 @@ challenge(struct sasl_exchange *x, enum stage next)
 	return SASL_STEP_CHALLENGE;
 }
 
-/* gs2-cbind-flag of section 7.  NULL: it fits the mechanism and the channel. */
+/* Checks the gs2-cbind-flag (section 7).  NULL: it fits the mechanism and the channel. */
 static const char *
 check_flag(const struct sasl_exchange *x, struct str flag)
 {
@@ -83,7 +82,7 @@ check_flag(const struct sasl_exchange *x, struct str flag)
 			return NULL;
 		if (!str_eq(flag, STR("y")))
 			return "channel binding without -PLUS";
-		/* Section 6: somebody took -PLUS out of our list. */
+		/* Section 6: somebody removed -PLUS from our list. */
 		return x->binding.name.n > 0 ? "the client could bind the channel but was told "
 		                               "that this server cannot: a downgrade attack"
 		                             : NULL;
@@ -96,7 +95,7 @@ check_flag(const struct sasl_exchange *x, struct str flag)
 	           : "a type of channel binding that this connection does not have";
 }
 
-/* A saslname of the message into the exchange's room for secrets. */
+/* Copies a saslname of the message into the exchange's room for secrets. */
 static const char *
 keep_name(struct sasl_exchange *x, struct str text, struct str *name_r)
 {
@@ -188,7 +187,7 @@ final(struct sasl_exchange *x, struct str message)
 	struct buf raw = {.oom = x->oom};
 	bool ok;
 
-	/* The proof is the last; extensions may stand before it. */
+	/* The proof comes last; extensions may precede it. */
 	for (size_t i = message.n; i-- > 2 && proof.p == NULL;)
 		if (memcmp(message.p + i - 2, ",p=", 3) == 0) {
 			proof = (struct str){message.p + i + 1, message.n - i - 1};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client's side of SCRAM, see scram_client.h; the messages are in scram.c. */
+/* The client's side of SCRAM: see scram_client.h; scram.c shows the messages. */
 #include "sasl/scram_client.h"
 
 #include "base/base64.h"
@@ -131,7 +131,7 @@ prove(struct sasl_scram_client *c, struct str salt, unsigned iterations, struct 
 	mem_wipe(stored, sizeof(stored));
 }
 
-/* r=, s=, i= of a challenge; the salt goes to a buffer. */
+/* Parses r=, s= and i= of a challenge; the salt goes into a buffer. */
 static bool
 take_challenge(struct sasl_scram_client *c, struct str challenge, struct str *nonce_r,
     struct buf *salt, uint64_t *iterations_r)
@@ -145,7 +145,7 @@ take_challenge(struct sasl_scram_client *c, struct str challenge, struct str *no
 		return wrong(c, "not a SCRAM server-first message");
 	if (!str_has_prefix(nonce, buf_as_str(&c->nonce)) || nonce.n == c->nonce.n)
 		return wrong(c, "the server did not add to the nonce");
-	/* Fewer would help somebody who listens to guess the password, more would keep us busy. */
+	/* Fewer would help an eavesdropper guess the password; more would keep us busy. */
 	if (!str_u64(count, SASL_SCRAM_ITERATIONS_MAX, iterations_r) ||
 	    *iterations_r < SASL_SCRAM_ITERATIONS_MIN)
 		return wrong(c, "the server wants too few or too many iterations");

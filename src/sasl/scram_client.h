@@ -10,9 +10,9 @@
  *	ok = sasl_scram_client_verify(c, challenge);	send an empty response
  *	sasl_scram_client_free(&c);	(wipes what was secret)
  *
- * Messages are not encoded in base64; out is appended to.  False: end the
- * exchange, sasl_scram_client_why() says why.  It takes as long as the server's
- * iterations ask for, milliseconds.
+ * Messages are not base64-encoded, and are appended to out.  False: end the exchange;
+ * sasl_scram_client_why() says why.  The server's iteration count determines the time, some
+ * milliseconds.
  */
 #include <stdbool.h>
 
@@ -27,24 +27,23 @@ struct sasl_scram_options {
 	struct str authzid, authcid; /* UTF-8, up to SASL_NAME_MAX; authzid may be empty */
 	struct str password;         /* prepared here (RFC 8265) */
 	/*
-	 * What this channel has, NULL: nothing.  With plus it is used; without, the server is told
-	 * that we would have used it (RFC 5802 section 6), so plus must be set when it offers
-	 * -PLUS.
+	 * The channel's binding; NULL: none.  With plus set it is used.  Without, the server learns
+	 * that we would have used it (RFC 5802 section 6), so set plus if the server offers -PLUS.
 	 */
 	const struct sasl_binding *binding;
 	bool plus;
 	struct str nonce; /* for tests; empty: random */
-	bool *oom;        /* tells when memory runs out (base/mem.h); NULL: that aborts */
+	bool *oom;        /* reports out of memory (base/mem.h); NULL: out of memory aborts */
 };
 
-/* Copies what it needs.  NULL: a name or the password is not allowed, or memory ran out. */
+/* Copies the options.  NULL: a name or the password is not allowed, or memory ran out. */
 struct sasl_scram_client *sasl_scram_client_new(const struct sasl_scram_options *options);
 /* NULL is fine. */
 void sasl_scram_client_free(struct sasl_scram_client **c);
 bool sasl_scram_client_first(struct sasl_scram_client *c, struct buf *out);
 bool sasl_scram_client_final(struct sasl_scram_client *c, struct str challenge, struct buf *out);
-/* False: the server does not know the password's keys.  It is not who it says it is. */
+/* False: the server does not have the password's keys: it is an impostor. */
 bool sasl_scram_client_verify(struct sasl_scram_client *c, struct str challenge);
-/* English; NULL while nothing is wrong. */
+/* In English; NULL: nothing is wrong. */
 const char *sasl_scram_client_why(const struct sasl_scram_client *c);
 #endif

@@ -131,7 +131,7 @@ sasl_scram_keys_print(const struct sasl_scram_keys *keys, struct buf *out)
 	base64_encode(bytes(keys->server_key, len), out);
 }
 
-/* Base64 of min to max bytes. */
+/* Decodes base64 of min to max bytes. */
 static bool
 parse_bytes(struct str text, size_t min, size_t max, unsigned char *to, size_t *n_r)
 {
@@ -155,7 +155,7 @@ sasl_scram_keys_parse(struct str text, struct sasl_scram_keys *keys_r)
 	uint64_t count;
 	size_t n, len;
 
-	/* info takes iterations and salt, rest becomes the two keys. */
+	/* info gets iterations and salt; rest keeps the two keys. */
 	if (!str_split(&rest, '$', &scheme))
 		return false;
 	while (keys.hash < SASL_SCRAM_HASHES && !str_eq(scheme, hashes[keys.hash].scheme))

@@ -2,13 +2,13 @@
 #ifndef SASL_SCRAM_KEYS_H
 #define SASL_SCRAM_KEYS_H
 /*
- * What a server keeps of a password for SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802
- * section 3, RFC 7677).  Stored as text in the form of RFC 5803:
+ * The keys that a server stores for SCRAM-SHA-1 and SCRAM-SHA-256 (RFC 5802 section 3, RFC 7677),
+ * as text in the form of RFC 5803:
  *
  *	SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>
  *
- * with the last three in base64.  Passwords are prepared before
- * (sasl_password_prepare); RFC 8265 took the place of SASLprep.
+ * with the last three in base64.  Callers prepare passwords (sasl_password_prepare); RFC 8265
+ * replaces SASLprep.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ struct sasl_scram_keys {
 	unsigned iterations;
 	size_t salt_n;
 	unsigned char salt[SASL_SCRAM_SALT_MAX];
-	/* sasl_scram_hash_len(hash) bytes of each, zeros behind them */
+	/* sasl_scram_hash_len(hash) bytes of each, padded with zeros */
 	unsigned char stored_key[SASL_SCRAM_HASH_MAX];
 	unsigned char server_key[SASL_SCRAM_HASH_MAX];
 };
@@ -41,22 +41,22 @@ size_t sasl_scram_hash_len(enum sasl_scram_hash hash);
 void sasl_scram_hmac(
     enum sasl_scram_hash hash, struct str key, struct str text, unsigned char *out_r);
 void sasl_scram_digest(enum sasl_scram_hash hash, struct str text, unsigned char *out_r);
-/* SaltedPassword, of which client and server derive all else. */
+/* Computes SaltedPassword, from which client and server derive everything else. */
 void sasl_scram_salted(enum sasl_scram_hash hash, struct str password, unsigned iterations,
     struct str salt, unsigned char *out_r);
 
-/* With a random salt of 16 bytes.  Takes some milliseconds: not in an event loop. */
+/* Makes keys with a random salt of 16 bytes.  Takes some milliseconds: not on a loop. */
 void sasl_scram_keys_make(enum sasl_scram_hash hash, struct str password, unsigned iterations,
     struct sasl_scram_keys *keys_r);
-/* With a given salt of 1 to SASL_SCRAM_SALT_MAX bytes. */
+/* Makes keys with a given salt of 1 to SASL_SCRAM_SALT_MAX bytes. */
 void sasl_scram_keys_derive(enum sasl_scram_hash hash, struct str password, unsigned iterations,
     struct str salt, struct sasl_scram_keys *keys_r);
-/* Is it the password the keys were made from?  As slow as making them. */
+/* Whether the keys were made from this password.  As slow as making them. */
 bool sasl_scram_keys_verify(const struct sasl_scram_keys *keys, struct str password);
 void sasl_scram_keys_print(const struct sasl_scram_keys *keys, struct buf *out);
-/* False when text is not exactly such a form with iterations within the limits. */
+/* False: text is not exactly in this form, or the iterations are out of range. */
 bool sasl_scram_keys_parse(struct str text, struct sasl_scram_keys *keys_r);
 
-/* Equal, in a time that depends on the lengths only. */
+/* Compares in a time that depends only on the lengths. */
 bool sasl_secret_equal(struct str a, struct str b);
 #endif

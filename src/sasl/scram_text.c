@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The text and the sums of SCRAM, see scram_text.h. */
+/* The messages and computations of SCRAM: see scram_text.h. */
 #include "sasl/scram_text.h"
 
 #include "base/base64.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The catalogues of a folder. */
+/* Reads the catalogues of a folder. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "texts/texts.h"
 
-enum { NAMED_MAX = 10 }; /* refused entries of a file */
+enum { NAMED_MAX = 10 }; /* rejected entries named for a file */
 
 struct texts_set {
 	atomic_uint refs;
@@ -21,7 +21,7 @@ struct texts_set {
 
 /* ---- reading */
 
-/* "pt-BR": letters and digits in groups. */
+/* Whether it is a tag like "pt-BR": groups of letters and digits. */
 static bool
 is_tag(struct str s)
 {
@@ -40,11 +40,11 @@ is_tag(struct str s)
 	return group > 0 && s.n < sizeof(((struct texts_language *)0)->tag);
 }
 
-/* NULL: all of it was read. */
+/* Reads a file; NULL: done. */
 static const char *
 read_file(int folder, const char *name, struct buf *out)
 {
-	/* Without O_NONBLOCK a FIFO would be waited for. */
+	/* Without O_NONBLOCK, opening a FIFO would block. */
 	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	const char *why = NULL;
 	ssize_t n = 1;
@@ -150,7 +150,7 @@ texts_set_load(const char *folder, struct buf *faults, struct buf *warnings)
 	return set;
 }
 
-/* ---- what there is */
+/* ---- look-ups */
 
 struct texts_set *
 texts_set_ref(struct texts_set *set)

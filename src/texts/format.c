@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The conversions of printf formats.  A translation is a format that comes from a file: what it
- * takes from the stack must be what the English text takes.
+ * The conversions of printf formats.  A translation is a format from a file: it must take the same
+ * arguments as the English text.
  */
 #include "texts/texts.h"
 
@@ -13,7 +13,7 @@ struct conversions {
 	bool numbered;
 };
 
-/* "2$" behind a percent sign; 0: no such number. */
+/* Takes "2$" after a percent sign; 0: none. */
 static size_t
 take_number(const char **p)
 {
@@ -45,7 +45,7 @@ keep_conversion(struct conversions *c, size_t number, struct str spec)
 	return true;
 }
 
-/* False: a conversion that no text may have. */
+/* False: a conversion that is not allowed in texts. */
 static bool
 read_format(const char *p, struct conversions *c)
 {
@@ -67,7 +67,7 @@ read_format(const char *p, struct conversions *c)
 	return true;
 }
 
-/* "cannot hold * or %": printf would refuse it, so it is said as it is. */
+/* Text like "cannot hold * or %" is not a valid format, so it is printed as it is. */
 static bool
 is_no_format(const char *english)
 {

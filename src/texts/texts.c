@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A catalogue in memory, and how it is made of a .mo file (gettext manual, "The Format of GNU MO
- * Files"): two tables of lengths and offsets, of the English texts and of their translations, in
- * the byte order of whoever wrote it.  Its hash table is not used.
+ * A catalogue in memory, made from a .mo file (gettext manual, "The Format of GNU MO Files"): two
+ * tables of lengths and offsets, one for the English texts and one for the translations, in the
+ * writer's byte order.  The file's hash table is not used.
  */
 #include "texts/texts.h"
 
@@ -18,7 +18,7 @@ struct entry {
 };
 
 struct texts {
-	char *bytes; /* of the file */
+	char *bytes; /* the file's */
 	struct entry *v;
 	size_t n, refused;
 	void (*missed)(const char *english);
@@ -54,7 +54,7 @@ read_header(struct str bytes, struct mo *mo)
 	       mo->said <= bytes.n - (size_t)mo->n * ROW;
 }
 
-/* Without the NUL behind it, which has to be there. */
+/* Without the NUL after it, which is required. */
 static bool
 read_string(const struct mo *mo, uint32_t table, size_t i, struct str *s_r)
 {
@@ -75,7 +75,7 @@ has_control(struct str s)
 	return false;
 }
 
-/* NULL: it may be used. */
+/* Checks a translation; NULL: valid. */
 static const char *
 fault_of(struct str english, struct str said)
 {
@@ -114,7 +114,7 @@ compare(const void *a, const void *b)
 	return strcmp(((const struct entry *)a)->english, ((const struct entry *)b)->english);
 }
 
-/* Of the entry without an English text, which is the catalogue's header. */
+/* Checks the header: the translation of the empty text. */
 static bool
 says_utf8(struct str header)
 {
