@@ -692,7 +692,8 @@ index_pack(struct loading *l, uint32_t pack, struct buf *why)
 		(void)close(fd);
 	if (l->write)
 		return backup_index_add(l->f, l->ix, pack, l->entries, l->n, why);
-	qsort(l->entries, l->n, sizeof(*l->entries), by_hash);
+	if (l->n > 0)
+		qsort(l->entries, l->n, sizeof(*l->entries), by_hash);
 	file.count = l->n;
 	file.mem = l->entries;
 	(void)add_file(l->ix, file);

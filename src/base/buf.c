@@ -42,7 +42,8 @@ grow(struct buf *b, size_t cap)
 		if (p == NULL)
 			return false;
 		if (b->n > 0)
-			memcpy(p, b->p, b->n);
+			/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker) */
+			memcpy(p, b->p, b->n); /* a length has bytes */
 		mem_wipe(b->p, b->cap);
 		mem_free(b->p);
 	}

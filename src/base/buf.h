@@ -58,6 +58,7 @@ buf_put(struct buf *b, const void *p, size_t n)
 	if (n > b->cap - b->n) {
 		buf_put_growing(b, p, n);
 	} else if (n > 0) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a length has bytes */
 		memcpy(b->p + b->n, p, n);
 		b->n += n;
 	}

@@ -23,7 +23,7 @@ void
 progress_clear(struct progress *p)
 {
 	if (p->drawn)
-		fputs("\r\033[K", stderr);
+		(void)fputs("\r\033[K", stderr);
 	p->drawn = false;
 }
 
@@ -36,7 +36,7 @@ draw_bar(const char *what, uint64_t done, uint64_t total, double rate)
 	for (unsigned i = 0; i < WIDTH; i++)
 		bar[i] = i < full ? '#' : '.';
 	bar[WIDTH] = 0;
-	fprintf(stderr, "\r\033[K[%s] %llu/%llu %.60s, %.0f/s", bar, (unsigned long long)done,
+	(void)fprintf(stderr, "\r\033[K[%s] %llu/%llu %.60s, %.0f/s", bar, (unsigned long long)done,
 	    (unsigned long long)total, what, rate);
 }
 
@@ -52,11 +52,11 @@ progress_show(struct progress *p, const char *what, uint64_t done, uint64_t tota
 	if (p->terminal && total > 0)
 		draw_bar(what, done, total, rate);
 	else if (total > 0)
-		fprintf(stderr, "%.60s: %llu of %llu\n", what, (unsigned long long)done,
+		(void)fprintf(stderr, "%.60s: %llu of %llu\n", what, (unsigned long long)done,
 		    (unsigned long long)total);
 	else
-		fprintf(stderr, "%s%llu %.60s, %.0f/s%s", p->terminal ? "\r\033[K" : "",
+		(void)fprintf(stderr, "%s%llu %.60s, %.0f/s%s", p->terminal ? "\r\033[K" : "",
 		    (unsigned long long)done, what, rate, p->terminal ? "" : "\n");
 	p->drawn = p->terminal;
-	fflush(stderr);
+	(void)fflush(stderr);
 }

@@ -104,7 +104,9 @@ keep_lower(struct mime *m, struct str s)
 
 	for (size_t i = 0; i < s.n; i++)
 		buf_putc(&m->names, (char)ascii_lower((unsigned char)s.p[i]));
-	return buf_failed(&m->names) ? (struct mime_span){0} : span;
+	if (buf_failed(&m->names))
+		span = (struct mime_span){0};
+	return span;
 }
 
 static void

@@ -97,8 +97,9 @@ read_first(struct rd r, struct buf *scratch, struct first *a)
 
 	*a = (struct first){.any = false};
 	scratch->n = 0;
-	if (rd_u8(&r) != '(' || rd_u8(&r) != '(')
-		return;
+	for (int i = 0; i < 2; i++)
+		if (rd_u8(&r) != '(')
+			return;
 	for (int i = 0; i < 4; i++) {
 		if (i > 0)
 			skip_blank(&r);

@@ -125,6 +125,7 @@ parse_ours(const char *name, uint32_t *uid_r, uint32_t *validity_r, uint64_t *si
 {
 	int end = 0;
 
+	/* A number that does not fit only fails to match.  NOLINTNEXTLINE(cert-err34-c) */
 	return sscanf(name, "%*d.U%" SCNu32 "V%" SCNu32 ".turnstone,S=%" SCNu64 ":2,%n", uid_r,
 	           validity_r, size_r, &end) == 3 &&
 	       end > 0;

@@ -243,7 +243,8 @@ entry_of(struct siphash hash, const struct auth_user *user, uint64_t until)
 	e->name_n = user->name.n;
 	e->pattern_count = user->acts_for_count;
 	e->packed_n = packed.n;
-	memcpy(e->packed, packed.p, packed.n);
+	if (packed.n > 0)
+		memcpy(e->packed, packed.p, packed.n);
 	buf_fini(&packed);
 	return e;
 }

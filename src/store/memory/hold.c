@@ -321,6 +321,7 @@ store_hold_end(struct store_hold **hp)
 		if (--k->holds > 0)
 			continue;
 		wake = blob_release(store, &k->message) || wake;
+		/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
 		HASH_DEL(mb->kept, k);
 		store_keywords_unref(&k->keywords);
 		mem_free(k);

@@ -146,6 +146,7 @@ write_flight(struct store_upload *u)
 {
 	enum ts_err err = u->writer == NULL ? open_file(u) : TS_OK;
 
+	TS_ASSERT(err != TS_OK || u->writer != NULL);
 	if (err == TS_OK && u->flight.n > 0)
 		err = engine_blob_write(u->writer, buf_as_str(&u->flight));
 	return err;

@@ -70,6 +70,7 @@ read_child(struct parser *p, struct wire_key ***tail)
 {
 	if (!read_key(p, *tail))
 		return false;
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): read_key() has set it */
 	*tail = &(**tail)->next;
 	return true;
 }
@@ -260,9 +261,11 @@ read_key(struct parser *p, struct wire_key **key_r)
 		return false;
 	if (!one_more(p))
 		return false;
-	*key_r = key = arena_try_object(p->in->arena, struct wire_key);
+	key = arena_try_object(p->in->arena, struct wire_key);
 	if (key == NULL)
 		return wire_in_no_memory(p->in);
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): never NULL */
+	*key_r = key;
 	if (wire_in_try_open(p->in)) {
 		key->id = WIRE_KEY_AND;
 		return read_nested(p, key);
