@@ -313,8 +313,9 @@ struct imap_create_param {
 /* ---- forms of a message's data in APPEND */
 
 struct imap_append_data {
-	const char *name; /* LITERAL8: "~{5}" */
-	/* What the bytes go through on their way into the store; begin() returns its state. */
+	const char *name; /* LITERAL8: "~{5}"; UTF8: "UTF8 (~{5}", which is a literal8 as well */
+	/* What the bytes go through on their way into the store; begin() returns its state.  NULL:
+	 * nothing. */
 	void *(*begin)(void);
 	/* Appends what piece becomes; last: there is nothing behind it. */
 	void (*feed)(void *state, struct str piece, bool last, struct buf *out);

@@ -111,6 +111,15 @@ static const struct conf_opt opts[] = {
                  "this server did not have it; literals of LITERAL+ are still read. `hide` blocks "
                  "hide them from some clients."},
 
+    {.name = "utf8_downgrade",
+        .type = CONF_BOOL,
+        .def = "yes",
+        AT(downgrades),
+        .prose =
+            "Whether messages with UTF-8 in their header are sent to clients that enabled neither "
+            "UTF8=ACCEPT nor IMAP4rev2 with a header in ASCII (RFC 6858): addresses in UTF-8 "
+            "become invalid ones, and fields and parameters that cannot be shown are left out. The "
+            "stored message stays as it is. With `no` they are sent as they are."},
     {.name = "languages.folder",
         .type = CONF_PATH,
         .def = "",

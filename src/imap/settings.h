@@ -20,6 +20,7 @@ struct imap_settings {
 	bool digest_md5_encrypts;
 	uint64_t sasl_buffer;
 	struct conf_list hide_capabilities;
+	bool downgrades;
 	struct str languages;          /* a folder */
 	struct conf_list protocol_for; /* users */
 	uint64_t protocol_size, protocol_literal;

@@ -17,6 +17,7 @@ static const struct wire_name code_names[] = {
     {"APPENDUID", WIRE_CODE_APPENDUID},
     {"COPYUID", WIRE_CODE_COPYUID},
     {"MODIFIED", WIRE_CODE_SET},
+    {"DOWNGRADED", WIRE_CODE_SET},
     {NULL, 0},
 };
 
@@ -108,6 +109,13 @@ wire_out_code_permanentflags(
 {
 	buf_puts(b, "PERMANENTFLAGS ");
 	wire_out_flags(b, system, keywords, n_keywords, star);
+}
+
+void
+wire_out_code_downgraded_begin(struct buf *b, struct wire_set_out *set_r)
+{
+	buf_puts(b, "DOWNGRADED ");
+	*set_r = (struct wire_set_out){.b = b};
 }
 
 void

@@ -17,7 +17,7 @@ enum wire_code_args {
 	WIRE_CODE_CHARSETS, /* BADCHARSET; n == 0 when it names none */
 	WIRE_CODE_APPENDUID, /* number: UIDVALIDITY; to (RFC 4315) */
 	WIRE_CODE_COPYUID,   /* number: UIDVALIDITY; from, to (RFC 4315) */
-	WIRE_CODE_SET,       /* MODIFIED: from (RFC 7162) */
+	WIRE_CODE_SET,       /* MODIFIED (RFC 7162), DOWNGRADED (RFC 6858): from */
 };
 
 struct wire_code {
@@ -40,6 +40,8 @@ void wire_out_code_number(struct buf *b, const char *name, uint64_t n); /* "UIDN
 void wire_out_code_permanentflags(
     struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords, bool star);
 void wire_out_code_appenduid(struct buf *b, uint32_t uidvalidity, const struct wire_set *uids);
+/* "DOWNGRADED 70,105": UIDs go into the set; wire_set_out_end() ends it. */
+void wire_out_code_downgraded_begin(struct buf *b, struct wire_set_out *set_r);
 /* "COPYUID 38505 304,319:320 3956:3958": the sources go into the set between begin and to, then the
  * targets, in the same order; wire_set_out_end() ends it. */
 void wire_out_code_copyuid_begin(struct buf *b, uint32_t uidvalidity, struct wire_set_out *set_r);

@@ -13,6 +13,7 @@
 struct wire_dialect {
 	bool rev2;      /* IMAP4rev2: no RECENT, ESEARCH instead of SEARCH; set utf8 with it */
 	bool utf8;      /* UTF-8 in quoted strings and mailbox names (rev2, UTF8=ACCEPT) */
+	bool utf8_only; /* UTF8=ACCEPT: a search program names no charset; the same as below */
 	bool condstore; /* MODSEQ is told; nothing in wire depends on it */
 	bool qresync;   /* VANISHED instead of EXPUNGE; the same */
 	bool uidonly;   /* no sequence numbers; the same */

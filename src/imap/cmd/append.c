@@ -10,6 +10,7 @@
  * files flushed), one change takes them all or none.
  */
 #include "wire/cmd/append.h"
+#include "imap/common/surrogate.h"
 #include "imap/hide.h"
 #include "imap/place/rights.h"
 #include "imap/settings.h"
@@ -204,12 +205,16 @@ append_bytes(struct imap_cmd *cmd, struct str bytes)
 static bool
 find_data(struct imap_cmd *cmd, const struct append *ap, const struct imap_append_data **data_r)
 {
+	const struct imap_registry *reg = &cmd->conn->server->reg;
+	bool utf8 = ap->parser.message.utf8;
+
 	*data_r = NULL;
+	if (utf8 && imap_shown(cmd->conn, imap_registry_append_data(reg, STR("UTF8"))) == NULL)
+		return false;
 	if (!ap->parser.message.literal8)
 		return true;
-	*data_r = imap_shown(
-	    cmd->conn, imap_registry_append_data(&cmd->conn->server->reg, STR("LITERAL8")));
-	return *data_r != NULL;
+	*data_r = imap_shown(cmd->conn, imap_registry_append_data(reg, STR("LITERAL8")));
+	return utf8 || *data_r != NULL;
 }
 
 /* Runs at each stop of the framer: at a literal, and at the command's end. */
@@ -296,6 +301,20 @@ append_submit(struct imap_cmd *cmd)
 	return cmd_change(cmd, change, &done);
 }
 
+/* RFC 9755 section 4. */
+static bool
+has_8bit_header(const struct append *ap)
+{
+	for (const struct item *i = ap->first; i != NULL; i = i->next) {
+		struct mail_summary s;
+
+		if (mail_summary_open(store_upload_summary(i->upload), &s) == TS_OK &&
+		    (s.flags & MAIL_SUMMARY_8BIT) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* Runs when the command has come to its end, and again when the last upload is finished. */
 static enum imap_next
 append_uploads(struct imap_cmd *cmd)
@@ -310,6 +329,8 @@ append_uploads(struct imap_cmd *cmd)
 		return cmd_bad(cmd, "NUL in a literal; use literal8");
 	if (ap->err != TS_OK)
 		return cmd_err(cmd, ap->err);
+	if (!imap_takes_utf8(cmd->conn) && has_8bit_header(ap))
+		return cmd_no(cmd, "CANNOT", N_("8-bit bytes in a header need ENABLE UTF8=ACCEPT"));
 	ap->open.name = ap->parser.mailbox;
 	return cmd_open_mailbox(cmd, &ap->open, AUTH_RIGHT_INSERT, &submit);
 }

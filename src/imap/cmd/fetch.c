@@ -10,6 +10,7 @@
  * there until the tagged reply.
  */
 #include "imap/common/render.h"
+#include "imap/common/surrogate.h"
 #include "imap/hide.h"
 #include "imap/log/audit.h"
 #include "imap/place/rights.h"
@@ -91,6 +92,27 @@ fill_window(struct fetch *f)
 
 /* ---- steps */
 
+/* The code that names surrogates (RFC 6858 section 3), or nothing. */
+static struct str
+downgraded(struct imap_cmd *cmd, const struct imap_render *r)
+{
+	struct buf code = {0};
+	struct wire_set_out set;
+	roaring_uint32_iterator_t it;
+	struct str kept;
+
+	if (r->downgraded == NULL)
+		return STR("");
+	wire_out_code_downgraded_begin(&code, &set);
+	roaring_init_iterator(r->downgraded, &it);
+	for (; it.has_value; roaring_advance_uint32_iterator(&it))
+		wire_set_out_add(&set, it.current_value, it.current_value);
+	wire_set_out_end(&set);
+	kept = arena_str(cmd->arena, buf_as_str(&code));
+	buf_fini(&code);
+	return kept;
+}
+
 static enum imap_next
 fetch_end(struct imap_cmd *cmd)
 {
@@ -112,7 +134,7 @@ fetch_end(struct imap_cmd *cmd)
 	/* RFC 2180 section 4.1.2: the others were sent */
 	if (!cmd->uid && (f->render.expunged || f->found < roaring_bitmap_get_cardinality(f->uids)))
 		return cmd_no(cmd, "EXPUNGEISSUED", "Some of the messages have been expunged");
-	return cmd_ok(cmd, "Fetched");
+	return cmd_ok_code(cmd, downgraded(cmd, &f->render), "Fetched");
 }
 
 static const struct imap_step window_step, job_step, rendered_step;
@@ -311,6 +333,7 @@ plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 	bool has_uid = false;
 
 	*seen_r = false;
+	f->render.surrogates = imap_wants_surrogates(cmd->conn);
 	settle_list(cmd, args);
 	fault = imap_params_find(cmd, &args->modifiers, find_modifier, &f->modifiers);
 	if (fault != NULL)
@@ -322,6 +345,8 @@ plan(struct imap_cmd *cmd, struct fetch *f, bool *seen_r)
 		has_uid = has_uid || args->items[i].id == WIRE_FETCH_UID;
 		f->render.has_flags = f->render.has_flags || args->items[i].id == WIRE_FETCH_FLAGS;
 		f->render.needs |= imap_render_needs(&args->items[i]);
+		if (f->render.surrogates && (f->render.needs & IMAP_NEEDS_BLOB) != 0)
+			f->render.needs |= IMAP_NEEDS_SUMMARY; /* which says whether */
 		*seen_r = *seen_r || sets_seen(&args->items[i]);
 	}
 	items = args->items;

@@ -236,6 +236,17 @@ start_run(
 	return cmd_job(cmd, WORK_LONG, run, r, found);
 }
 
+/* RFC 9755 section 3: once UTF8=ACCEPT is enabled a charset is named only where it has to be, and
+ * is UTF-8. */
+static bool
+charset_conflicts(const struct imap_cmd *cmd, const struct imap_criteria *c)
+{
+	struct str charset = c->args->charset;
+
+	return imap_dialect(cmd->conn)->utf8_only && charset.p != NULL &&
+	       (!c->names_charset || !str_ieq(charset, STR("UTF-8")));
+}
+
 enum imap_next
 imap_criteria_start(struct imap_cmd *cmd, struct imap_criteria *c, bool parsed, imap_job_f *then,
     const struct imap_step *found)
@@ -250,6 +261,8 @@ imap_criteria_start(struct imap_cmd *cmd, struct imap_criteria *c, bool parsed, 
 	}
 	if (fault != NULL)
 		return cmd_bad(cmd, fault);
+	if (charset_conflicts(cmd, c))
+		return cmd_bad(cmd, "UTF8=ACCEPT is enabled: no charset but UTF-8");
 	if (!claim_keys(cmd->conn, c->args->root))
 		return cmd_bad(cmd, "Unknown search key");
 	switch (imap_query_new(cmd->arena, imap_box(cmd->conn), cmd->conn->server->store, c->args,

@@ -19,6 +19,7 @@
 struct imap_criteria {
 	/* set before the start */
 	const struct wire_search *args;
+	bool names_charset; /* the command's grammar wants one: SORT, THREAD */
 	bool holds; /* what is found is to be read, too: it is held as long as the command */
 
 	struct imap_query *query;

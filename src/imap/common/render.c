@@ -2,6 +2,7 @@
 /* FETCH responses: see render.h.  RFC 3501 and RFC 9051 sections 6.4.5 and 7.5.2, RFC 3516. */
 #include "imap/common/render.h"
 
+#include "imap/common/surrogate.h"
 #include "mail/section.h"
 
 /* A header is chosen from in pieces of this size: what waits for the end of a field is no more. */
@@ -76,6 +77,9 @@ void
 imap_render_fini(struct imap_render *r)
 {
 	mail_choice_fini(&r->source.choice);
+	mail_surrogate_fini(&r->source.header);
+	if (r->downgraded != NULL)
+		roaring_bitmap_free(r->downgraded);
 	if (r->keywords != NULL)
 		imap_drop_keywords(r->keywords);
 	buf_fini(&r->summaries);
@@ -267,6 +271,9 @@ source_rewind(struct imap_render *r)
 	s->done = 0;
 	if (s->way == IMAP_DECODED)
 		mail_decoder_init(&s->decoder, s->encoding);
+	mail_surrogate_fini(&s->header);
+	s->header = (struct mail_surrogate){0};
+	s->part = 0;
 	mail_choice_fini(&s->choice);
 	s->choice = (struct mail_choice){.names = &r->names[r->item],
 	    .not = r->items[r->item].section.what == WIRE_SECTION_HEADER_FIELDS_NOT};
@@ -283,13 +290,152 @@ source_head(struct imap_render *r)
 	cut_to_partial(item, s);
 	put_name(r, item);
 	wire_out_literal_head(&r->out, s->take, s->way == IMAP_DECODED && s->nul);
-	if (s->way == IMAP_AS_IS) { /* nothing is read that is not sent */
+	if (s->way == IMAP_AS_IS && !s->surrogate) { /* nothing is read that is not sent */
 		s->begin += s->skip;
 		s->len = s->take;
 		s->skip = 0;
 	}
 	source_rewind(r);
 	s->active = s->take > 0;
+}
+
+/* ---- surrogates (RFC 6858) */
+
+/* Is the message at hand told as one?  A header that only its parts have in UTF-8 makes none. */
+static bool
+tells_surrogate(struct imap_render *r)
+{
+	return r->surrogates && open_summary(r) && (r->summary.flags & MAIL_SUMMARY_8BIT) != 0;
+}
+
+static void
+note_surrogate(struct imap_render *r)
+{
+	if (r->downgraded == NULL)
+		r->downgraded = roaring_bitmap_create();
+	roaring_bitmap_add(r->downgraded, r->messages[r->message].record.uid);
+}
+
+/* The header of a part that ends behind `at`, the first of them: source.part.  What is inside of a
+ * message/global may be UTF-8: its type says so. */
+static bool
+next_header(struct imap_render *r, uint64_t at, struct mail_range *range_r)
+{
+	struct imap_render_source *s = &r->source;
+	struct mail_part part;
+
+	while (s->part < r->summary.part_count) {
+		mail_summary_part(&r->summary, s->part, &part);
+		if (part.header_off + part.header_len > at) {
+			*range_r = (struct mail_range){part.header_off, part.header_len};
+			return true;
+		}
+		s->part = part.kind == MAIL_PART_MESSAGE && str_eq(part.subtype, STR("global"))
+		              ? part.end
+		              : s->part + 1;
+	}
+	return false;
+}
+
+/* Is there one that is not as it is in the message? */
+static bool
+has_header(struct imap_render *r, struct mail_range range)
+{
+	struct mail_range header;
+
+	return next_header(r, range.off, &header) && header.off < range.off + range.len;
+}
+
+static void
+header_piece(struct imap_render *r, struct str bytes, bool last, struct buf *out)
+{
+	struct imap_render_source *s = &r->source;
+
+	mail_surrogate_feed(&s->header, bytes, last, out);
+	if (!last)
+		return;
+	if (s->header.changed)
+		note_surrogate(r);
+	mail_surrogate_fini(&s->header);
+	s->header = (struct mail_surrogate){0};
+}
+
+/* The next piece of the message, in which headers are those of its surrogate where that is told. */
+static enum ts_err
+source_raw(struct imap_render *r, uint64_t len, struct buf *out)
+{
+	struct imap_render_source *s = &r->source;
+	uint64_t at = s->begin + s->done;
+	struct mail_range header;
+	struct buf raw = {0};
+	enum ts_err err;
+
+	if (!s->surrogate || !next_header(r, at, &header)) {
+		s->done += len;
+		return read_exactly(r, at, len, out);
+	}
+	if (at < header.off) {
+		len = header.off - at < len ? header.off - at : len;
+		s->done += len;
+		return read_exactly(r, at, len, out);
+	}
+	len = header.off + header.len - at < len ? header.off + header.len - at : len;
+	s->done += len;
+	err = read_exactly(r, at, len, &raw);
+	if (err == TS_OK)
+		header_piece(r, buf_as_str(&raw),
+		    at + len == header.off + header.len || s->done == s->len, out);
+	buf_fini(&raw);
+	return err;
+}
+
+/* The next piece of a header, of which fields are chosen; they are those of the message, and become
+ * what they are in its surrogate. */
+static enum ts_err
+source_chosen(struct imap_render *r, uint64_t len, struct buf *out)
+{
+	struct imap_render_source *s = &r->source;
+	struct buf raw = {0}, chosen = {0};
+	enum ts_err err = read_exactly(r, s->begin + s->done, len, &raw);
+	bool last = s->done + len == s->len;
+
+	s->done += len;
+	if (err == TS_OK)
+		mail_choose(&s->choice, buf_as_str(&raw), last, s->surrogate ? &chosen : out);
+	if (err == TS_OK && s->surrogate)
+		header_piece(r, buf_as_str(&chosen), last, out);
+	buf_fini(&raw);
+	buf_fini(&chosen);
+	return err;
+}
+
+/* Of a surrogate: bytes that are as they are in the message, up to the next header.  Nobody has to
+ * read them to know how many they are. */
+static uint64_t
+plain_front(struct imap_render *r)
+{
+	struct imap_render_source *s = &r->source;
+	uint64_t at = s->begin + s->done, left = s->len - s->done;
+	struct mail_range header;
+
+	if (s->way != IMAP_AS_IS || !s->surrogate)
+		return 0;
+	if (!next_header(r, at, &header))
+		return left;
+	if (at >= header.off)
+		return 0;
+	return header.off - at < left ? header.off - at : left;
+}
+
+static void
+skip_plain(struct imap_render *r)
+{
+	struct imap_render_source *s = &r->source;
+	uint64_t n = s->skip > 0 ? plain_front(r) : 0;
+
+	n = n < s->skip ? n : s->skip;
+	s->done += n;
+	s->skip -= n;
 }
 
 /* Reads the next piece and appends what becomes of it. */
@@ -301,17 +447,14 @@ source_read(struct imap_render *r, uint64_t most, struct buf *out)
 	struct buf raw = {0};
 	enum ts_err err;
 
-	if (s->way == IMAP_AS_IS) {
-		err = read_exactly(r, s->begin + s->done, len, out);
-	} else {
-		err = read_exactly(r, s->begin + s->done, len, &raw);
-		if (err == TS_OK && s->way == IMAP_DECODED)
-			mail_decode(&s->decoder, buf_as_str(&raw), len == left, out);
-		else if (err == TS_OK)
-			mail_choose(&s->choice, buf_as_str(&raw), len == left, out);
-	}
+	if (s->way == IMAP_AS_IS)
+		return source_raw(r, len, out);
+	if (s->way == IMAP_CHOSEN)
+		return source_chosen(r, len, out);
+	err = source_raw(r, len, &raw);
+	if (err == TS_OK)
+		mail_decode(&s->decoder, buf_as_str(&raw), s->done == s->len, out);
 	buf_fini(&raw);
-	s->done += len;
 	return err;
 }
 
@@ -336,6 +479,7 @@ static enum done
 source_ended(struct imap_render *r)
 {
 	mail_choice_fini(&r->source.choice);
+	mail_surrogate_fini(&r->source.header);
 	r->source.active = false;
 	return ITEM_DONE;
 }
@@ -363,9 +507,14 @@ static enum done
 source_measure(struct imap_render *r)
 {
 	struct imap_render_source *s = &r->source;
+	uint64_t plain = plain_front(r);
 	struct buf made = {0};
 	enum done done = ITEM_MORE;
 
+	s->done += plain;
+	s->size += plain;
+	if (s->done == s->len)
+		return measured(r, STR(""));
 	if (source_read(r, s->way == IMAP_CHOSEN ? HEADER_PIECE : IMAP_RENDER_PIECE, &made) !=
 	    TS_OK) {
 		done = ITEM_FAILED;
@@ -391,7 +540,7 @@ source_piece(struct imap_render *r)
 	if (s->measuring)
 		return source_measure(r);
 	most = most < PIECE_LEAST ? PIECE_LEAST : most;
-	if (s->way == IMAP_AS_IS) { /* without a copy */
+	if (s->way == IMAP_AS_IS && !s->surrogate) { /* without a copy */
 		size_t before = r->out.n;
 
 		err = source_read(r, most, &r->out);
@@ -400,6 +549,7 @@ source_piece(struct imap_render *r)
 	} else {
 		if (s->way == IMAP_CHOSEN && most > HEADER_PIECE)
 			most = HEADER_PIECE;
+		skip_plain(r);
 		err = source_read(r, most, &made);
 		source_send(r, buf_as_str(&made));
 	}
@@ -412,15 +562,20 @@ source_piece(struct imap_render *r)
 static enum done
 source_begin(struct imap_render *r, enum imap_render_way way, struct imap_value value)
 {
+	bool surrogate;
+
+	r->source = (struct imap_render_source){.part = 0};
+	surrogate = tells_surrogate(r) && has_header(r, value.range);
 	r->source = (struct imap_render_source){.way = way,
 	    .active = true,
-	    .measuring = way != IMAP_AS_IS,
+	    .measuring = way != IMAP_AS_IS || surrogate,
+	    .surrogate = surrogate,
 	    .size_only = way == IMAP_DECODED && imap_claimed(&r->items[r->item])->row->size_only,
 	    .begin = value.range.off,
 	    .len = value.range.len,
 	    .size = value.range.len,
 	    .encoding = value.encoding};
-	if (way == IMAP_AS_IS) {
+	if (!r->source.measuring) {
 		source_head(r);
 		if (!r->source.active)
 			return ITEM_DONE;
@@ -461,6 +616,17 @@ put_section(struct imap_render *r, const struct wire_fetch_item *item)
 
 /* ---- items, messages */
 
+/* What was made at delivery. */
+static void
+put_made(
+    struct imap_render *r, struct str text, bool (*surrogate)(struct str text, struct buf *out))
+{
+	if (!tells_surrogate(r))
+		wire_out_fetch_bytes(&r->out, text);
+	else if (surrogate(text, &r->out))
+		note_surrogate(r);
+}
+
 static enum done
 put_envelope(struct imap_render *r)
 {
@@ -468,7 +634,7 @@ put_envelope(struct imap_render *r)
 		return ITEM_FAILED;
 	begin_item(r);
 	wire_out_fetch_name(&r->out, WIRE_FETCH_ENVELOPE);
-	wire_out_fetch_bytes(&r->out, mail_summary_text(&r->summary, MAIL_TEXT_ENVELOPE));
+	put_made(r, mail_summary_text(&r->summary, MAIL_TEXT_ENVELOPE), imap_surrogate_envelope);
 	return ITEM_DONE;
 }
 
@@ -479,8 +645,9 @@ put_structure(struct imap_render *r, enum wire_fetch_id id)
 		return ITEM_FAILED;
 	begin_item(r);
 	wire_out_fetch_name(&r->out, id);
-	wire_out_fetch_bytes(&r->out,
-	    mail_summary_structure(&r->summary, r->dialect->rev2, id == WIRE_FETCH_BODYSTRUCTURE));
+	put_made(r,
+	    mail_summary_structure(&r->summary, r->dialect->rev2, id == WIRE_FETCH_BODYSTRUCTURE),
+	    imap_surrogate_structure);
 	return ITEM_DONE;
 }
 

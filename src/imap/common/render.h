@@ -24,6 +24,7 @@
 #include "imap/cmd.h"
 #include "mail/fields.h"
 #include "mail/summary.h"
+#include "mail/surrogate.h"
 #include "mail/text/decode.h"
 
 #define IMAP_RENDER_WINDOW 256u
@@ -49,6 +50,7 @@ struct imap_render {
 	size_t item_count;
 	unsigned needs;
 	bool has_flags;
+	bool surrogates; /* messages with UTF-8 in their header are told as such */
 
 	/* the window */
 	struct imap_render_message *messages; /* room for `window` of them */
@@ -75,10 +77,15 @@ struct imap_render {
 		enum mail_encoding encoding;
 		struct mail_decoder decoder;
 		struct mail_choice choice;
+		/* of a message of which a surrogate is told */
+		bool surrogate;
+		uint32_t part; /* the first one whose header has not been passed */
+		struct mail_surrogate header;
 	} source;
 
 	/* results */
 	struct buf out;
+	roaring_bitmap_t *downgraded; /* UIDs; NULL: no surrogate was told */
 	bool failed, expunged, broken, item_failed;
 	const struct imap_refusal *refused; /* by an item's locate(); NULL: by none */
 };

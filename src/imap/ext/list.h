@@ -35,6 +35,7 @@
 	EXT(sort)                                                                                  \
 	EXT(thread)                                                                                \
 	EXT(i18nlevel)                                                                             \
+	EXT(utf8)                                                                                  \
 	EXT(idle)                                                                                  \
 	EXT(id)                                                                                    \
 	EXT(savedate)                                                                              \

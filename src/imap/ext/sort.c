@@ -493,7 +493,7 @@ cmd_sort(struct imap_cmd *cmd)
 	cmd->state = s;
 	arena_on_free(cmd->arena, free_sort, s);
 	s->criteria.args = &s->args.search;
-	s->criteria.holds = true;
+	s->criteria.names_charset = s->criteria.holds = true;
 	s->mailbox = imap_box(cmd->conn)->mailbox;
 	if (s->args.search.has_return && imap_is_hidden(cmd->conn, STR("ESORT")))
 		return cmd_bad(cmd, "Unknown SORT option");

@@ -306,7 +306,7 @@ cmd_thread(struct imap_cmd *cmd)
 	cmd->state = t;
 	arena_on_free(cmd->arena, free_thread, t);
 	t->criteria.args = &t->args.search;
-	t->criteria.holds = true;
+	t->criteria.names_charset = t->criteria.holds = true;
 	t->mailbox = imap_box(cmd->conn)->mailbox;
 	t->algorithm = find_algorithm(cmd->conn, t->args.algorithm);
 	if (parsed && t->algorithm == NULL)

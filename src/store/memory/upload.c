@@ -351,6 +351,12 @@ store_upload_finish(struct store_upload *u, void (*done)(void *arg, enum ts_err 
 		finish_small(u);
 }
 
+struct str
+store_upload_summary(const struct store_upload *u)
+{
+	return buf_as_str(u->origin != NULL ? &u->origin->summary : &u->summary);
+}
+
 void
 store_upload_free(struct store_upload **up)
 {

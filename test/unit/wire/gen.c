@@ -524,7 +524,7 @@ gen_code(struct gen *g)
 		c.name = STR("COPYUID");
 		break;
 	case WIRE_CODE_SET:
-		c.name = STR("MODIFIED");
+		c.name = gen_one_in(g, 2) ? STR("MODIFIED") : STR("DOWNGRADED");
 		break;
 	}
 	if (c.kind == WIRE_CODE_APPENDUID || c.kind == WIRE_CODE_COPYUID) {
