@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The server's auth: made at the start, and looked after once a second by a
- * thread of its own, since looking at a file may wait for a disk or a network.
- * The thread also ends logins that are not permitted any more: a moment after a
- * change, and in the second in which a grant expires.
+ * The server's auth: made at the start, then polled once a second by a thread of its own, because
+ * checking a file may wait for a disk or a network.  The thread also ends logins that are no longer
+ * permitted: soon after a change, and in the second in which a grant expires.
  */
 #include <time.h>
 #include <unistd.h>
@@ -21,9 +20,9 @@
 
 enum {
 	SETTLE_MS = 250
-}; /* changes seldom come alone; who makes one may end logins himself first */
+}; /* changes often come in groups, and whoever makes one may end the logins first */
 
-/* Something changed; from any thread. */
+/* Something changed.  Any thread. */
 static void
 suspect(struct str user, void *arg)
 {
@@ -62,7 +61,7 @@ server_start_helper(struct server *server)
 	const struct auth_settings *s = conf_get(server->conf, &auth_conf);
 	struct auth_helper_options opt = {.parallel = (unsigned)s->waiting_checks,
 	    .shed = shed,
-	    /* The process that reads it has a copy of the server's memory. */
+	    /* The helper process has a copy of the server's memory. */
 	    .arg = (void *)(uintptr_t)server_settings_of(server)};
 
 	if (!auth_settings_need_helper(server->conf))
@@ -105,7 +104,7 @@ server_close_auth(struct server *server)
 	(void)pthread_mutex_destroy(&w->lock);
 }
 
-/* Has a grant ended since it was asked last?  Then all that was decided by it is void. */
+/* Whether a grant has expired since the last call; that voids all decisions based on it. */
 static bool
 has_expired(struct server_auth_watch *w)
 {
@@ -118,7 +117,7 @@ has_expired(struct server_auth_watch *w)
 	return is;
 }
 
-/* What was left of the one before is looked at, too. */
+/* Includes what is left of the previous recheck. */
 static void
 begin_recheck(struct server *server, struct server_suspects *suspects)
 {
@@ -135,7 +134,7 @@ begin_recheck(struct server *server, struct server_suspects *suspects)
 	w->rest = server_recheck_new(server, suspects);
 }
 
-/* Under the lock, but while it works. */
+/* Called with the lock held; releases it while it works. */
 static void
 look_after(struct server *server)
 {
@@ -161,7 +160,8 @@ add_ms(struct timespec *t, unsigned ms)
 	t->tv_nsec %= 1000000000;
 }
 
-/* Waits for a change, or until then; a change is waited out.  Under the lock. */
+/* Waits for a change or for the given time; after a change, waits a moment for more.  Called with
+ * the lock held. */
 static void
 wait_until(struct server_auth_watch *w, const struct timespec *until)
 {

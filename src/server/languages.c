@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Catalogues of texts, read at the start, from inside the sandbox, and at each reload. */
+/* Catalogues of texts: read at the start, from inside the sandbox, and at each reload. */
 #include "server/server_int.h"
 
 #include "base/log.h"

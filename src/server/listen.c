@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where connections come in. */
+/* Accepting connections. */
 #include "server/server_int.h"
 
 #include <grp.h>
@@ -19,7 +19,7 @@ loop_of(struct server *server, const struct loop *loop)
 	TS_WRONG("a connection for a loop that is not ours");
 }
 
-/* front: what told the peer's address; NULL: nothing stands in between. */
+/* front: who passed on the peer's address; NULL: a direct connection. */
 static void
 begin_imap(void *arg, struct loop *loop, int fd, const char *peer, const char *front)
 {
@@ -58,7 +58,7 @@ accepted(void *arg, struct loop *loop, int fd, const char *peer)
 		l->door.fn(l, loop, fd, peer, NULL);
 }
 
-/* Mode and owner of a UNIX socket.  Root is not the owner where the server will not be root. */
+/* Mode and owner of a UNIX socket.  The owner is not root if the server will not run as root. */
 static bool
 socket_owner(struct server *server, struct str name, const struct listener_settings *s,
     struct listener_options *opt)
@@ -75,7 +75,7 @@ socket_owner(struct server *server, struct str name, const struct listener_setti
 		    owner.n > 0 && pw == NULL ? owner.p : s->group.p);
 		return false;
 	}
-	(void)settings_parse_mode(s->mode, &mode); /* was checked with the configuration */
+	(void)settings_parse_mode(s->mode, &mode); /* checked with the configuration */
 	opt->unix_owned = true;
 	opt->unix_mode = (mode_t)mode;
 	opt->unix_uid = pw != NULL ? pw->pw_uid : (uid_t)-1;
@@ -83,7 +83,7 @@ socket_owner(struct server *server, struct str name, const struct listener_setti
 	return true;
 }
 
-/* Sessions begun at one listener do not go on at another, or after it asks for something else. */
+/* TLS sessions cannot be resumed at another listener, or after this one's terms have changed. */
 static void
 set_terms(struct server *server, struct server_listener *l, const struct listener_settings *s)
 {
@@ -154,13 +154,13 @@ log_fault(const struct server *server, const struct settings_listener *al,
 	buf_fini(&where);
 }
 
-/* One of the sockets of a listener: s->path is empty for the port of one that has both. */
+/* One socket of a listener; s->path is empty for the port of a listener that has both. */
 struct listen_how {
 	struct server_inherited *in;
 	struct loop **loops;
 	const struct listener_settings *s;
 	bool is_unix;
-	bool own; /* if none was handed over */
+	bool own; /* if none was passed in */
 };
 
 static bool
@@ -208,7 +208,7 @@ listen_on(
 	return ok;
 }
 
-/* On the sockets of that name and kind that were handed over, else on one of its own. */
+/* Listens on the sockets of that name and kind that were passed in, or else on one of its own. */
 static bool
 listen_by_name(
     struct server *server, const struct settings_listener *al, const struct listen_how *how)
@@ -246,7 +246,7 @@ server_listen(struct server *server)
 	struct loop **loops = mem_zalloc(server->loop_count * sizeof(struct loop *));
 	struct server_inherited in;
 	struct settings_listener *list;
-	struct buf faults = {0}; /* were told by config_check() */
+	struct buf faults = {0}; /* reported by config_check() */
 	size_t n;
 	bool ok;
 

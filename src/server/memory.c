@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory: how much there is, and giving it back after a peak (server/process/trim.h). */
+/* Memory: how much is in use, and returning it after a peak (server/process/trim.h). */
 #include <malloc.h>
 #include <unistd.h>
 
@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "server/server_int.h"
 
-/* What OpenSSL and the kernel's side of a stream have for a connection, beside its arenas. */
+/* What a connection costs in OpenSSL and in the kernel's side of a stream, besides its arenas. */
 #define CONNECTION_BYTES 16384
 
 void

@@ -12,7 +12,7 @@
 #include "server/check/config_check.h"
 #include "server/server_int.h"
 
-/* For one connection: a request line and its header lines; the reply has memory of its own. */
+/* Bytes for one connection: a request line and its headers; the reply has memory of its own. */
 enum { REQUEST_MAX = 16384 };
 
 struct metrics {
@@ -52,7 +52,7 @@ handle(void *arg, struct MHD_Connection *conn, const char *url, const char *meth
 	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
 		return send_response(
 		    conn, MHD_HTTP_METHOD_NOT_ALLOWED, "text/plain", STR("GET only\n"));
-	if (*state == NULL) { /* the first call comes before a body, which is dropped */
+	if (*state == NULL) { /* the first call comes before the body, which is ignored */
 		*state = m;
 		return MHD_YES;
 	}

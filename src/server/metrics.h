@@ -2,18 +2,18 @@
 #ifndef SERVER_METRICS_H
 #define SERVER_METRICS_H
 /*
- * Counters for Prometheus, over HTTP: GET /metrics, text format 0.0.4.  Off
- * unless metrics.port is set.  One thread of its own; it asks each loop for
- * its counters by a posted task, so that counting costs no lock.
+ * Counters for Prometheus, over HTTP: GET /metrics, text format 0.0.4.  Off unless metrics.port is
+ * set.  It runs in a thread of its own, which collects the counters of each loop with a posted
+ * task, so counting needs no lock.
  */
 #include "server/server.h"
 
 struct metrics;
 
-/* Listens as the configuration says.  *metrics_r stays NULL when it is off.  False: logged. */
+/* Listens as configured.  *metrics_r is NULL if metrics are off.  False: logged. */
 bool metrics_new(struct server *server, struct metrics **metrics_r);
-/* Before the loops end.  NULL is fine. */
+/* Call before the loops end.  NULL is fine. */
 void metrics_free(struct metrics **metrics);
-/* Appends all metrics as they are now.  From any thread but a loop's. */
+/* Appends all metrics with their current values.  Any thread but a loop's. */
 void metrics_print(struct server *server, struct buf *out);
 #endif

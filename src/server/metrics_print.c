@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Prometheus is told: one table of plain numbers, and the commands. */
+/* The metrics as text: one table of plain numbers, and the commands. */
 #include "server/metrics.h"
 
 #include <unistd.h>
@@ -163,7 +163,7 @@ print_errors(const struct imap_stats *s, struct buf *out)
 		    ts_err_name((enum ts_err)i), (unsigned long long)s->errors[i]);
 }
 
-/* unit: how many of the ends' units are one of the metric's; sums of times are in nanoseconds. */
+/* unit: how many units of the ends make one of the metric's; sums of times are in nanoseconds. */
 static void
 print_classes(struct buf *out, const char *name, const char *help, const struct store_classes *c,
     const uint32_t ends[STORE_CLASSES], double unit)
@@ -192,7 +192,7 @@ command_name(const struct server *server, unsigned i)
 	return i < reg->cmd_count ? reg->cmds[i]->name : "unknown";
 }
 
-/* A command that there is not: it can be BAD, and takes no time. */
+/* A command that does not exist: it only counts as BAD and takes no time. */
 static bool
 lacks(const struct server *server, unsigned i)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How much happens in a second: each loop remembers its totals of the last minute. */
+/* Rates: each loop remembers its totals for the last minute. */
 #include <semaphore.h>
 
 #include "base/clock.h"
@@ -29,7 +29,7 @@ tick(void *arg)
 
 	take_sample(sl, &sl->past.samples[sl->past.taken++ % SAMPLES]);
 	server_memory_note(sl);
-	if (sl == &sl->server->loops[0]) /* keys whose time is over are not kept in memory */
+	if (sl == &sl->server->loops[0]) /* do not keep expired keys in memory */
 		tls_tickets_rotate(sl->server->tickets, clock_mono_ms());
 	loop_timer_set(&sl->past.timer, EVERY_MS);
 }
@@ -55,7 +55,7 @@ struct ask {
 	sem_t done;
 };
 
-/* On the loop, while the asker waits. */
+/* On the loop, while the caller waits. */
 static void
 add_loop(struct loop_task *task)
 {

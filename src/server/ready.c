@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Telling that it is ready. */
+/* Reporting that the server is ready. */
 #include "server/server_int.h"
 
 #include <unistd.h>
@@ -27,7 +27,7 @@ describe(const struct server *server, struct buf *out)
 	buf_printf(out, "PID=%d\n", (int)getpid());
 }
 
-/* Into nothing but a pid file, although other files may have come since it was looked at. */
+/* Overwrites nothing but a PID file, since another file may have appeared after the check. */
 static bool
 put_file(const char *path, struct str text, bool is_pid_file)
 {

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Logins that are not permitted any more are ended: their grant is gone, has
- * expired, or names them no more; a user was disabled or removed.
+ * Ends logins that are no longer permitted: their grant was removed, has expired or no longer
+ * covers them; a user was disabled or removed.
  *
- * Each loop lists its logins, here it is asked about each (which may read
- * records, so no loop does it), and the loops end those that must go.  Those
- * that only a database can tell of that waits for others (a directory) are
- * left for later, one at a time.  A login that was decided since the change is
- * of a younger generation than the one taken at the beginning, and is left
- * alone; so a connection's id tells which login is meant, even when its user
- * has changed meanwhile.
+ * Each loop lists its logins.  This code then asks auth about each of them, not on a loop, since
+ * that may read records; and the loops end those that must go.  Logins that need a database that
+ * waits for others (a directory) come later, one at a time.  Whoever logged in since the change has
+ * a newer generation than the one taken at the beginning and is left alone.  So a connection's id
+ * is enough to identify a login, even if its user has changed meanwhile.
  */
 #include <semaphore.h>
 #include <stdlib.h>
@@ -37,12 +35,12 @@ is_suspect(const struct server_suspects *suspects, struct str user)
 	return suspects->all || (suspects->bits[hash / 64 % 64] & 1ULL << hash % 64) != 0;
 }
 
-struct entry { /* of a login */
+struct entry { /* a login */
 	uint64_t id;
 	struct auth_session session;
-	struct auth_grant *grant; /* the session's: a reference, or NULL */
-	bool slow;                /* a database has to be waited for */
-	const char *why;          /* it must go; NULL: it may stay */
+	struct auth_grant *grant; /* the session's, with a reference; or NULL */
+	bool slow;                /* its database waits for others */
+	const char *why;          /* why it must end; NULL: it may stay */
 };
 
 struct server_recheck {
@@ -51,7 +49,7 @@ struct server_recheck {
 	uint64_t generation;
 	struct arena *arena;
 	struct buf entries; /* an array of struct entry, sorted by id */
-	size_t at;          /* of the slow ones: the next to look at */
+	size_t at;          /* the next slow one to check */
 	uint64_t ended;
 };
 
@@ -123,7 +121,7 @@ visit_loop(struct loop_task *task)
 	sem_post(&v->done);
 }
 
-/* One loop after the other: what they touch needs no lock. */
+/* Visits one loop after another, so that what they touch needs no lock. */
 static void
 visit_all(struct server_recheck *r, void (*each)(struct server_recheck *r, struct imap_conn *conn))
 {

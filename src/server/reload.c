@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Configuration and certificates read again. */
+/* Reloading the configuration and the certificates. */
 #include "server/process/privileges.h"
 #include "server/server_int.h"
 
@@ -54,7 +54,7 @@ take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
 	}
 }
 
-/* Each line as one for people. */
+/* Appends each line as a warning. */
 static void
 put_warnings(const struct buf *warnings, struct buf *out)
 {
@@ -65,7 +65,7 @@ put_warnings(const struct buf *warnings, struct buf *out)
 			buf_printf(out, "warning: %.*s\n", STR_ARG(line));
 }
 
-/* The helper is made at the start: it has what the sandbox takes away. */
+/* The helper must exist since the start: the sandbox takes away what it needs. */
 static bool
 has_helper(const struct server *server, const struct conf *conf, struct buf *out)
 {
@@ -106,7 +106,7 @@ load_again(struct server *server, struct buf *out)
 	struct buf warnings = {0};
 	bool ok = config_check(&how, out, &warnings, &conf);
 
-	if (ok) { /* each tells what is wrong with it */
+	if (ok) { /* each reports its own faults */
 		ok = server_make_tls(server, conf, false, out, &tls) == TS_OK;
 		ok &= has_helper(server, conf, out);
 		ok &= auth_setup_make(conf, server->auth, out, &warnings, &setup);
@@ -140,7 +140,7 @@ server_reload(struct server *server, struct buf *out)
 	bool ok;
 
 	pthread_mutex_lock(&server->reload);
-	/* The time tells systemd (Type=notify-reload) which of two reloads is meant. */
+	/* The time tells systemd (Type=notify-reload) which reload this is. */
 	sd_notifyf(
 	    0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_mono_ns() / 1000);
 	ok = load_again(server, &text);

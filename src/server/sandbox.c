@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether there is a sandbox around the server, and which files are inside. */
+/* Whether the server runs in a sandbox, and which files it can reach. */
 #include "server/process/sandbox.h"
 
 #include "auth/settings/settings.h"
@@ -33,10 +33,10 @@ collect_paths(const struct server *server, struct sandbox_paths *paths)
 	add_folder(paths, SANDBOX_WRITE, buf_cstr(&control));
 	buf_fini(&control);
 	add_folder(paths, SANDBOX_WRITE, s->pid_file.p);
-	for (size_t i = 0; i < server->listener_count; i++) /* sockets are removed at the end */
+	for (size_t i = 0; i < server->listener_count; i++) /* sockets are removed at shutdown */
 		add_folder(paths, SANDBOX_WRITE, server->listeners[i].path.p);
 	add_folder(paths, SANDBOX_WRITE, args_get(server->args, "ready-file"));
-	/* The folders, since a file that is replaced is another file: for the next reload. */
+	/* The folders, since a replaced file is a new file: for the next reload. */
 	add_folder(paths, SANDBOX_READ, settings_path(server->args));
 	add_folder(paths, SANDBOX_READ, tls->certificate.p);
 	add_folder(paths, SANDBOX_READ, tls->key.p);
@@ -49,7 +49,7 @@ collect_paths(const struct server *server, struct sandbox_paths *paths)
 
 		add_folder(paths, SANDBOX_READ, db->file.p);
 		add_folder(paths, SANDBOX_READ, db->jwks.p);
-		/* Looked at before the helper, which is outside, is given its name. */
+		/* Checked here before the helper, which is outside, is given the name. */
 		add_folder(paths, SANDBOX_READ, db->ca_file.p);
 	}
 	add_folder(paths, SANDBOX_READ, tls->ocsp_response.p);
@@ -64,7 +64,7 @@ collect_paths(const struct server *server, struct sandbox_paths *paths)
 	}
 }
 
-/* Each line of the reasons. */
+/* Logs each line. */
 static void
 log_lines(enum log_level level, const struct buf *why)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The running server: made, watched for signals, taken down. */
+/* The running server: how it is made, watches for signals and ends. */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ make_imap(struct server *server)
 	if (server->helper != NULL) {
 		const struct auth_settings *as = conf_get(server->conf, &auth_conf);
 
-		/* Checks that strangers ask for have half of the threads. */
+		/* Checks before login may take half of the threads. */
 		server->waiters = work_pool_new(2 * (unsigned)as->waiting_checks);
 	}
 	server->imap.waiters = server->lmtp.waiters = server->waiters;
@@ -137,7 +137,7 @@ start_control(struct server *server)
 
 /* ---- the end ---- */
 
-/* Whatever was made, newest first. */
+/* Ends whatever was made, newest first. */
 static void
 end_server(struct server *server)
 {
@@ -209,7 +209,8 @@ wait_for_stop(struct server *server, const sigset_t *set)
 	}
 }
 
-/* As the user that the server runs as, who has to read the keytab, and before the sandbox. */
+/* After dropping privileges, since this user must be able to read the keytab, and before the
+ * sandbox. */
 static bool
 open_sasl(struct server *server)
 {
@@ -223,9 +224,9 @@ open_sasl(struct server *server)
 }
 
 /*
- * The store's lock comes first, so that a second server does not get as far as
- * ports; unless privileges are dropped on the way: ports and a configured key
- * need them, the store must not be made with them, and its threads belong into the sandbox.
+ * Opens the store first: its lock stops a second server before that gets to the ports.  But if
+ * privileges are to be dropped, the ports and a configured key need them, while the store must be
+ * made without them and its threads belong in the sandbox.
  */
 static bool
 make_server(struct server *server)
@@ -269,7 +270,7 @@ run_server(struct server *server, const sigset_t *set)
 	make_imap(server);
 	start_threads(server);
 	server_auth_watch_begin(server);
-	/* From here on a control thread could take another configuration. */
+	/* From here on a control thread could replace the configuration. */
 	pthread_mutex_lock(&server->reload);
 	ready = metrics_new(server, &server->metrics) && start_control(server) &&
 	        server_announce(server);
@@ -278,7 +279,8 @@ run_server(struct server *server, const sigset_t *set)
 		sd_notifyf(0, "READY=1\nMAINPID=%d", (int)getpid());
 		log_msg(LOG_INFO, NULL, "ready (version %s, process %d)", PROGRAM_VERSION,
 		    (int)getpid());
-		log_collect_begin(); /* two lines for each switch of user: not a write(2) each */
+		log_collect_begin(); /* a switch of users logs two lines: avoid a write(2) for each
+		                      */
 		wait_for_stop(server, set);
 		code = EXIT_OK;
 	}

@@ -2,11 +2,12 @@
 #ifndef SERVER_SERVER_H
 #define SERVER_SERVER_H
 /*
- * server: the process.  Start here and with server_main(); server_int.h is the server from inside.
- * config/ has its options, process/ what surrounds it, check/ whether it would start.
+ * server: the process.  Start here and with server_main(); server_int.h is for the files of this
+ * folder.  config/ has the options, process/ what surrounds the server, check/ whether it would
+ * start.
  *
- * The running server: everything that is made from the configuration, in the
- * order in which it is made, and taken down in the opposite one.
+ * The running server: everything made from the configuration, in order; it is taken down in
+ * reverse.
  *
  *	main thread     waits for signals
  *	loop threads    connections
@@ -21,31 +22,31 @@
 
 struct server; /* opaque */
 
-/* `turnstone serve`; gives the exit code.  find: the operations, for the control socket. */
+/* `turnstone serve`; returns the exit code.  find: looks up operations, for the control socket. */
 struct op;
 int server_main(const struct args *args, const struct op *(*find)(struct str verb));
 
-/* From any control thread: */
+/* Call these from any control thread. */
 void server_status(struct server *server, struct buf *out);
-/* Which connections; what is empty or 0 does not matter. */
+/* Which connections; fields that are empty or 0 match all. */
 struct server_sessions {
-	struct str user; /* whose mail it is, or who logged in to act for them */
+	struct str user; /* whose mail it is, or who logged in to act for that user */
 	uint64_t id;
 	struct str address; /* without the port */
 };
-/* Appends a row (control/rows.h) for each: id, address, host (the address without the port), user,
- * login, state, mailbox, seconds, idle_seconds (since the client sent something), login_seconds,
- * tls, commands, client (what it said of itself by ID). */
+/* Appends a row (control/rows.h) for each connection: id, address, host (the address without the
+ * port), user, login, state, mailbox, seconds, idle_seconds (since the client last sent anything),
+ * login_seconds, tls, commands, client (from its ID command). */
 void server_who(struct server *server, const struct server_sessions *which, struct buf *out);
-/* Logins that are open, and how many different users' mail they are of. */
+/* Counts the open logins, and the different users whose mail they are for. */
 void server_count_users(struct server *server, uint64_t *logins_r, uint64_t *users_r);
-/* Ends them with BYE; gives their number. */
+/* Ends them with BYE; returns how many. */
 uint64_t server_kick(struct server *server, const struct server_sessions *which, const char *text);
-/* Ends the logins that are not permitted any more, with BYE; gives their number. */
+/* Ends logins that are no longer permitted, with BYE; returns how many. */
 uint64_t server_recheck(struct server *server);
-/* Like SIGTERM; but once it is stopping, nothing. */
+/* Like SIGTERM, but does nothing if the server is stopping already. */
 void server_ask_stop(struct server *server);
-/* Reads the configuration and certificates again.  Appends what became of it; false: nothing was
+/* Reloads the configuration and the certificates.  Appends the outcome; false: nothing was
  * changed. */
 bool server_reload(struct server *server, struct buf *out);
 #endif

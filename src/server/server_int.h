@@ -2,8 +2,8 @@
 #ifndef SERVER_SERVER_INT_H
 #define SERVER_SERVER_INT_H
 /*
- * The running server from inside, for the files of this folder: server.c makes it and waits for
- * signals, stop.c takes it down, reload.c changes it while it runs.  Others see server.h only.
+ * The running server, for the files of this folder: server.c makes it and waits for signals, stop.c
+ * takes it down, reload.c changes it while it runs.  Others include only server.h.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -24,13 +24,13 @@
 #include "server/process/usage.h"
 #include "server/server.h"
 
-/* What happened lately: totals, taken each second by a timer of each loop. */
+/* Recent activity: totals that a timer of each loop takes every second. */
 enum server_pace {
 	PACE_COMMANDS,
 	PACE_LOGINS,
 	PACE_SWITCHES,
 	PACE_DELIVERIES, /* messages by LMTP */
-	PACE_BATCHES,    /* this and the rest: of the store, by the first loop only */
+	PACE_BATCHES,    /* this and the rest: the store's, only in the first loop */
 	PACE_BATCH_CHANGES,
 	PACE_FLUSH_NS,
 	PACE_COUNT
@@ -53,12 +53,12 @@ struct server_loop {
 	struct lmtp_loop lmtp;
 	pthread_t thread;
 	struct loop_task stop;
-	struct proxy_waiting waiting; /* for their PROXY header */
+	struct proxy_waiting waiting; /* waiting for their PROXY headers */
 	struct loop_timer timer;
 	struct server_pace_past past;
 	struct loop_task beat; /* for the watchdog */
 	atomic_uint beats_sent, beats_seen;
-	_Atomic uint64_t memory; /* bytes that its connections hold, about */
+	_Atomic uint64_t memory; /* approximate bytes held by its connections */
 };
 
 struct server_listener {
@@ -69,12 +69,12 @@ struct server_listener {
 	bool lmtp;
 	enum lmtp_tls lmtp_tls;
 	struct proxy_door door;    /* no networks: no PROXY protocol */
-	struct net_network *front; /* those of the door */
-	struct str path;           /* of a UNIX socket, in the configuration; empty: a port */
+	struct net_network *front; /* the door's networks */
+	struct str path;           /* a UNIX socket's, from the configuration; empty: a port */
 };
 
-/* Users whose logins may have to end.  A set without the names: what is not in it certainly did not
- * change, what is in it is looked at. */
+/* Users whose logins may have to end.  A set without names: a user not in it is certainly
+ * unchanged, a user in it is checked. */
 struct server_suspects {
 	bool any, all;
 	uint64_t bits[64];
@@ -87,25 +87,25 @@ struct server_auth_watch { /* all private to auth.c */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	bool stop; /* under lock, and the next */
+	bool stop; /* under lock, as is the next */
 	struct server_suspects suspects;
-	/* the thread's alone */
-	struct server_recheck *rest; /* NULL: none is left to look at */
-	int64_t looked;              /* until when it has looked for what ended, seconds */
+	/* used only by the thread */
+	struct server_recheck *rest; /* NULL: nothing left to check */
+	int64_t looked;              /* has looked for expired grants up to this second */
 };
 
 struct server {
 	const struct args *args;
 	const struct op *(*find_op)(struct str verb); /* for the control socket */
 	struct conf *conf;                            /* under `reload` once threads run */
-	struct conf *started; /* what it began with: options for a restart are in force as here */
-	struct config_starter starter; /* who it was at its start */
+	struct conf *started;          /* as at the start, for options that need a restart */
+	struct config_starter starter; /* the process at its start */
 	pthread_mutex_t reload;
 	uint64_t started_ms;
 
 	struct tls_slot *tls;
 	struct tls_tickets *tickets;
-	struct texts_set *languages; /* as conf; NULL: none are configured */
+	struct texts_set *languages; /* locked as conf is; NULL: none are configured */
 	struct sasl_cyrus *cyrus;    /* NULL: no mechanism of libsasl2 */
 	struct store *store;
 	struct auth *auth;
@@ -115,7 +115,7 @@ struct server {
 	struct work_pool *waiters; /* NULL without helper: see imap_server */
 	struct imap_server imap;
 	struct lmtp_server lmtp;
-	struct buf default_domain; /* kept over reloads */
+	struct buf default_domain; /* kept across reloads */
 	struct server_loop *loops;
 	unsigned loop_count;
 	struct server_listener listeners[SERVER_LISTENERS_MAX];
@@ -124,9 +124,9 @@ struct server {
 	struct metrics *metrics; /* NULL: off */
 	struct sandbox_state sandbox;
 	struct usage_count usage;
-	struct trim trim;       /* the watch's thread's alone */
-	_Atomic uint64_t trims; /* how often memory was given back */
-	int statm;              /* /proc/self/statm, opened before the sandbox; -1: not readable */
+	struct trim trim;       /* used only by the auth watch's thread */
+	_Atomic uint64_t trims; /* how often memory was returned */
+	int statm;              /* /proc/self/statm, opened before the sandbox; -1: unreadable */
 	struct loop_task close_listeners;
 };
 
@@ -137,32 +137,33 @@ server_settings_of(const struct server *server)
 }
 
 /*
- * With the certificate of the configuration, or a self-signed one that is made in the data folder.
- * expired: one that has expired is taken, with a warning.
+ * Uses the certificate of the configuration, or a self-signed one, made in the data folder.
+ * expired: accept an expired one, with a warning.
  */
 TS_CHECKED enum ts_err server_make_tls(struct server *server, const struct conf *conf, bool expired,
     struct buf *why, struct tls_ctx **ctx_r);
 /* Fills the slot; false: logged. */
 bool server_open_tls(struct server *server);
 
-/* The catalogues of languages.folder; NULL: none are configured.  Logs what there is; what is wrong
- * with them config_check() has told. */
+/* The catalogues of languages.folder; NULL: none are configured.  Logs what it loads;
+ * config_check() has reported what is wrong with them. */
 struct texts_set *server_load_languages(const struct conf *conf);
 
-/* Forks the helper if a database of the configuration needs it; before privileges are dropped and
+/* Forks the helper if a configured database needs it.  Call before privileges are dropped and
  * before the first thread.  False: logged. */
 bool server_start_helper(struct server *server);
-/* Auth with the databases of the configuration; the store is open.  False: logged. */
+/* Opens auth with the configured databases; the store is open.  False: logged. */
 bool server_open_auth(struct server *server);
 void server_close_auth(struct server *server); /* NULL auth is fine */
-/* A thread that calls auth_poll() each second, and ends logins that are not permitted any more,
- * after changes and when time has come; after the sandbox.  It ends before the loops do. */
+/* Starts a thread that calls auth_poll() every second, and ends logins that are no longer
+ * permitted, after changes and as grants expire.  Call after the sandbox.  It ends before the loops
+ * do. */
 void server_auth_watch_begin(struct server *server);
 void server_auth_watch_end(struct server *server);
 /*
- * recheck.c: the logins of suspects that are not permitted any more are ended, all of which
- * that can be said without waiting for others; a step looks at one of the rest (false: there is
- * none).  Not from a loop.
+ * recheck.c: ends those logins of suspects that are no longer permitted.  _new() decides whatever
+ * needs no waiting for others; each _step() checks one of the rest (false: none is left).  Not on a
+ * loop.
  */
 struct server_recheck *server_recheck_new(
     struct server *server, const struct server_suspects *suspects);
@@ -178,40 +179,42 @@ struct server_watchdog { /* all private */
 
 void server_watchdog_init(struct server_watchdog *w);
 void server_watchdog_feed(struct server *server, struct server_watchdog *w);
-/* Waits for a signal of the set, feeding the watchdog when it is due; -1: none, call it again. */
+/* Waits for a signal of the set, and feeds the watchdog when due; -1: no signal, call again. */
 int server_watchdog_wait(struct server *server, struct server_watchdog *w, const sigset_t *set);
 
-/* All listeners of the configuration; before the loops run.  False: logged. */
+/* Opens all configured listeners; call before the loops run.  False: logged. */
 bool server_listen(struct server *server);
 
-/* What server.sandbox asks for; before the first thread.  False: must not start, logged. */
+/* Enters the sandbox that server.sandbox asks for; call before the first thread.  False: must not
+ * start, logged. */
 bool server_enter_sandbox(struct server *server);
 
-/* Sums the loops' counters; commands has IMAP_CMD_MAX of them, or is NULL.  Not from a loop. */
+/* Sums the loops' counters; commands has IMAP_CMD_MAX entries, or is NULL.  Not on a loop. */
 void server_gather(
     struct server *server, struct imap_stats *sum, struct imap_command_stats *commands);
 
-/* The same for deliveries. */
+/* The same for LMTP. */
 void server_gather_lmtp(struct server *server, struct lmtp_stats *sum);
 
-/* memory.c.  On the loop, now and then; on another thread, each second. */
+/* memory.c.  _note() runs on the loop now and then, the other on another thread every second. */
 void server_memory_note(struct server_loop *sl);
 void server_memory_look(struct server *server);
-/* Resident memory of the process; false: not known. */
+/* The process's resident memory; false: unknown. */
 bool server_resident(const struct server *server, uint64_t *bytes_r);
 
-/* Begins to take samples; before the loop runs.  Ends it; on the loop. */
+/* Begins taking samples; call before the loop runs.  The other ends it, on the loop. */
 void server_pace_begin(struct server_loop *sl);
 void server_pace_end(struct server_loop *sl);
-/* How much of each came in a second, over the last `seconds` (at most PACE_SECONDS) or as long as
- * there are samples.  Not from a loop. */
+/* The average of each per second, over the last `seconds` (at most PACE_SECONDS) or as far as
+ * samples go back.  Not on a loop. */
 void server_pace(struct server *server, unsigned seconds, double per_second_r[PACE_COUNT]);
 
-/* Tells whoever started it that it is ready, and where it listens.  False: logged. */
+/* Reports to whoever started the server that it is ready, and where it listens.  False: logged. */
 bool server_announce(const struct server *server);
 
-/* Ends the threads: no new connections, a word to the old ones, then waits for them. */
+/* Ends the threads: refuses new connections, says goodbye on the open ones, and waits for them to
+ * end. */
 void server_stop_threads(struct server *server);
-/* After that: waits until nothing of what connections left behind is under way. */
+/* After that: waits until nothing that connections left behind is in progress. */
 void server_settle(struct server *server);
 #endif

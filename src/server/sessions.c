@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections seen and ended from outside: each loop looks at its own. */
+/* Listing and ending connections from outside: each loop handles its own. */
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "control/rows.h"
 #include "server/server_int.h"
 
-/* "10.0.0.1" of "10.0.0.1:4711", "::1" of "[::1]:4711": who it is, not which connection. */
+/* "10.0.0.1" of "10.0.0.1:4711", "::1" of "[::1]:4711": the host, not the connection. */
 static struct str
 host_of(struct str address)
 {
@@ -31,7 +31,7 @@ struct visit {
 	struct imap_loop *il;
 	const struct server_sessions *which;
 	struct buf *rows;  /* a row for each; or */
-	struct buf *users; /* the user's hash of each login; both NULL: end them */
+	struct buf *users; /* the user's hash for each login; both NULL: end them */
 	const char *text;
 	uint64_t count;
 	sem_t done;
@@ -46,7 +46,7 @@ is_from(struct str peer, struct str address)
 		return false;
 	rest.p += address.n;
 	rest.n -= address.n;
-	/* The port stands behind it, or nothing; [::1]:143 in brackets. */
+	/* A port may follow; [::1]:143 has brackets. */
 	return rest.n == 0 ||
 	       (rest.p[0] == ':' && memchr(rest.p + 1, ':', rest.n - 1) == NULL &&
 	           (memchr(address.p, ':', address.n) == NULL || address.p[address.n - 1] == ']'));

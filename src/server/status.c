@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `turnstone status` shows. */
+/* The output of `turnstone status`. */
 #include "server/server_int.h"
 
 #include <semaphore.h>
@@ -34,7 +34,7 @@ gather_commands(const struct imap_loop *il, struct imap_command_stats *to)
 	}
 }
 
-/* On the loop, while the asker waits. */
+/* On the loop, while the caller waits. */
 static void
 gather_loop(struct loop_task *task)
 {
@@ -135,7 +135,7 @@ put_lmtp(struct server *server, struct buf *out)
 	put_figure(out, "lmtp_bytes", sum.bytes);
 }
 
-/* "NAME_SUFFIX: 1.5", or nothing where there is no value to divide by. */
+/* Appends "NAME_SUFFIX: 1.5", or nothing if the divisor is 0. */
 static void
 put_ratio(struct buf *out, const char *name, const char *suffix, double value, double by)
 {
@@ -232,7 +232,7 @@ free_space_mark(const struct server *server)
 	return s->free_space;
 }
 
-/* The most connections, and what the process may open, which may be less than these want. */
+/* The connection limits, and the limit on open files, which may allow fewer connections. */
 static void
 put_mosts(struct server *server, struct buf *out)
 {
@@ -265,7 +265,7 @@ server_status(struct server *server, struct buf *out)
 	for (size_t i = 0; i < server->listener_count; i++) {
 		const struct server_listener *l = &server->listeners[i];
 
-		if (l->path.n > 0) /* beside a port of the same listener, maybe */
+		if (l->path.n > 0) /* besides a port of the same listener, maybe */
 			buf_printf(out, "listener_%.*s_socket: %.*s\n", STR_ARG(l->name),
 			    STR_ARG(l->path));
 		else

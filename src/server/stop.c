@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way down. */
+/* Shutdown. */
 #include "server/server_int.h"
 
 #include "server/metrics.h"
@@ -46,7 +46,7 @@ stop_loop(struct loop_task *task)
 	loop_timer_set(&sl->timer, CONNS_POLL_MS);
 }
 
-/* On the accepting loop: what it has handed to the others stands in their queues before this. */
+/* On the accepting loop: whatever it has handed to the others is in their queues before this. */
 static void
 close_listeners(struct loop_task *task)
 {
@@ -77,8 +77,8 @@ join_loops(struct server *server)
 	}
 }
 
-/* A second signal: what was acknowledged is on disk, so there is nothing to lose.  Our own are
- * `turnstone stop`, which may be asked twice. */
+/* A second signal: everything acknowledged is on disk, so nothing can be lost.  A signal from
+ * ourselves is `turnstone stop`, which may be repeated. */
 static void
 quit_at_once(int signo, siginfo_t *info, void *context)
 {
@@ -107,14 +107,14 @@ server_stop_threads(struct server *server)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-	/* Operations look at the loops: they end first.  The socket stays to the end, so that a
-	 * second `turnstone stop` is answered, too. */
+	/* Operations use the loops, so they end first.  The socket stays to the end, to answer a
+	 * second `turnstone stop` as well. */
 	if (server->control != NULL)
 		control_stop(server->control);
-	/* Logins that wait for others would be waited for. */
+	/* Otherwise we would wait for logins that wait for others. */
 	if (server->helper != NULL)
 		auth_helper_hang_up(server->helper);
-	server_auth_watch_end(server); /* so does this one */
+	server_auth_watch_end(server); /* this thread uses the loops, too */
 	server->close_listeners.fn = close_listeners;
 	loop_post(server->loops[0].loop, &server->close_listeners);
 	join_loops(server);
@@ -123,9 +123,8 @@ server_stop_threads(struct server *server)
 }
 
 /*
- * Connections are gone, but a change or a job that one of them left behind may
- * be under way, and ends on its loop.  Nothing busy, and nothing posted then:
- * nothing can come any more.
+ * The connections are gone, but a change or job left behind by one may be in progress, and ends on
+ * its loop.  Once nothing is busy and nothing is posted, nothing can follow.
  */
 void
 server_settle(struct server *server)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates: what the server shows, and whose of its clients it believes. */
+/* Certificates: the server's own, and which of its clients' it trusts. */
 #include "server/server_int.h"
 
 #include "base/log.h"
 #include "server/check/config_check.h"
 #include "server/process/cert.h"
 
-/* None is configured: one of its own in the data folder that is in force, which a reload does not
+/* No certificate is configured: uses its own in the data folder in force, which a reload does not
  * change. */
 static bool
 self_signed(const struct server *server, struct buf *cert, struct buf *key, struct buf *why)
@@ -37,7 +37,7 @@ server_make_tls(struct server *server, const struct conf *conf, bool expired, st
 {
 	const struct tls_settings *s = conf_get(conf, &tls_conf);
 	struct buf cert = {0}, key = {0};
-	/* What is to be warned of config_check() has told. */
+	/* config_check() has printed the warnings. */
 	struct settings_tls_how how = {.tickets = server->tickets, .expired = expired};
 	enum ts_err err = TS_IO;
 
@@ -62,8 +62,7 @@ server_open_tls(struct server *server)
 	struct tls_ctx *ctx = NULL;
 	struct buf why = {0};
 	struct str rest, line;
-	/* Where mail is kept a certificate that ended last night must not keep it from everybody.
-	 */
+	/* A certificate that expired last night must not shut everybody out of their mail. */
 	bool ok = server_make_tls(server, server->conf, true, &why, &ctx) == TS_OK;
 
 	if (ok)

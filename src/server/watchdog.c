@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The watchdog of systemd: told that the server lives only when each loop has run a task since
- * the last time, and the lanes have committed something if anything waits for them.
+ * systemd's watchdog: fed only if each loop has run a task since the last time, and the lanes have
+ * committed something if there was work.
  */
 #include <signal.h>
 #include <systemd/sd-daemon.h>
@@ -36,7 +36,8 @@ loops_answer(struct server *server)
 	return all;
 }
 
-/* Changes were waiting the last time and are now, and not one batch was committed between. */
+/* False: changes were waiting last time and are waiting now, and no batch was committed in
+ * between. */
 static bool
 lanes_answer(struct server *server, struct server_watchdog *w)
 {

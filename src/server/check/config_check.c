@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is wrong with a configuration, see config_check.h: what the file alone shows. */
+/* Checks of a configuration that need only the file: see config_check.h. */
 #include "server/check/config_check.h"
 
 #include <arpa/inet.h>
@@ -70,7 +70,7 @@ config_check_blame(const struct conf *conf, const struct settings_listener *list
 	                        : conf_blame(conf, settings, options, out);
 }
 
-/* Each line of what a folder of catalogues has. */
+/* Appends each line about a folder of catalogues. */
 static void
 put_lines(const struct conf *conf, const struct buf *lines, struct buf *out)
 {
@@ -116,7 +116,7 @@ is_wildcard(struct str address)
 	return address.n == 0 || str_eq(address, STR("*"));
 }
 
-/* "" and "*" are both families. */
+/* "" and "*" stand for both address families. */
 static bool
 overlap(struct str a, struct str b)
 {
@@ -130,7 +130,7 @@ overlap(struct str a, struct str b)
 		return false;
 	if (v6_a || v6_b || v4_a || v4_b)
 		return true;
-	/* Link-local ones differ by their zones, which are not in x and y. */
+	/* Link-local addresses may differ in their zones, which are not in x and y. */
 	return str_chr(a, '%') == NULL && str_chr(b, '%') == NULL && net_network_equal(&x, &y);
 }
 
@@ -140,7 +140,7 @@ blame_place(const struct place *p, struct buf *out)
 	return config_check_blame(p->conf, p->listener, p->settings, p->options, out);
 }
 
-/* True: they are on one, and that was told. */
+/* True: both are on one port, which was reported. */
 static bool
 check_pair(const struct place *first, const struct place *second, struct buf *faults)
 {
@@ -161,7 +161,7 @@ check_pair(const struct place *first, const struct place *second, struct buf *fa
 	return told;
 }
 
-/* listed: n listeners. */
+/* listed has n listeners. */
 static void
 check_ports(
     const struct conf *conf, const struct settings_listener *listed, size_t n, struct buf *faults)
@@ -194,7 +194,7 @@ check_metrics(const struct conf *conf, struct buf *faults, struct buf *warnings)
 	const struct server_settings *s = conf_get(conf, &server_conf);
 	unsigned char address[16];
 
-	/* Without a port nothing is listened on, so far. */
+	/* Without a port there is no listener yet. */
 	if (inet_pton(AF_INET, s->metrics_address.p, address) != 1 &&
 	    inet_pton(AF_INET6, s->metrics_address.p, address) != 1)
 		config_check_fault(conf, s, "metrics.address",
@@ -202,7 +202,7 @@ check_metrics(const struct conf *conf, struct buf *faults, struct buf *warnings)
 		    "%s is not a numeric address such as 127.0.0.1 or ::1", s->metrics_address.p);
 }
 
-/* By start and reload alike: nothing but the file, and the files that it names. */
+/* For both start and reload: checks only the file and the files that it names. */
 static void
 check_file(const struct config_check *how, const struct conf *conf, struct buf *faults,
     struct buf *warnings)
@@ -235,7 +235,7 @@ config_check_databases(struct conf *conf, struct buf *faults, struct buf *warnin
 	auth_free(&auth);
 }
 
-/* What would be faults of a start, each line with a word before it. */
+/* Warns of what would be faults at the next start, with a prefix before each line. */
 static void
 check_next_start(const struct config_check *how, const struct conf *conf, struct buf *warnings)
 {
@@ -257,8 +257,8 @@ check_whole(
 {
 	check_file(how, conf, faults, warnings);
 	if (how->purpose == CONFIG_CHECK_RELOAD) {
-		/* From sound settings whoever asks makes the databases at once, which finds the
-		 * same. */
+		/* If the settings are valid, the caller makes the databases next, and finds the
+		 * same faults. */
 		if (faults->n > 0)
 			config_check_databases(conf, faults, warnings);
 		check_next_start(how, conf, warnings);

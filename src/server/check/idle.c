@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is allowed, and does nothing: a database that nobody asks, a mechanism that nobody can use.
- * Warnings, since what makes it work may come later.  See config_check.h.
+ * Warns of what is allowed but has no effect: a database that nobody asks, a mechanism that nobody
+ * can use.  These are warnings, because what makes them work may come later.  See config_check.h.
  */
 #include "auth/settings/settings.h"
 #include "auth/user/separator.h"
@@ -11,7 +11,7 @@
 #include "sasl/mech.h"
 #include "server/check/config_check.h"
 
-enum { WORDS_MAX = 128 }; /* capabilities to look for a near one in */
+enum { WORDS_MAX = 128 }; /* capabilities among which to look for a similar one */
 
 static bool
 is_asked_for_certificates(const struct conf *conf)
@@ -39,7 +39,7 @@ check_maps(const struct conf *conf, struct buf *warnings)
 	}
 }
 
-/* A certificate cannot stand for somebody who cannot log in. */
+/* A certificate cannot map to a user who cannot log in. */
 static void
 check_mapped_names(const struct conf *conf, struct buf *warnings)
 {
@@ -56,7 +56,7 @@ check_mapped_names(const struct conf *conf, struct buf *warnings)
 	}
 }
 
-/* The two ports of IMAP each say how a connection begins (RFC 9051 section 2.1, RFC 8314). */
+/* Each of IMAP's two ports determines how a connection begins (RFC 9051 section 2.1, RFC 8314). */
 static void
 check_ports(const struct conf *conf, struct buf *warnings)
 {
@@ -92,7 +92,7 @@ takes_tokens(const struct conf *conf)
 	return false;
 }
 
-/* What keeps a mechanism from ever being offered; NULL: nothing. */
+/* Why a mechanism will never be offered; NULL: it may be. */
 static const char *
 idle_mechanism(const struct conf *conf, const struct sasl_mech *mech)
 {
@@ -107,7 +107,7 @@ idle_mechanism(const struct conf *conf, const struct sasl_mech *mech)
 	return NULL;
 }
 
-/* The first one counts. */
+/* Warns of duplicates: only the first one counts. */
 static void
 check_twins(
     const struct conf *conf, const char *option, const struct conf_list *list, struct buf *warnings)
@@ -128,7 +128,7 @@ check_mechanisms(const struct conf *conf, struct buf *warnings)
 {
 	const struct imap_settings *s = conf_get(conf, &imap_conf);
 
-	/* The default names all there are. */
+	/* The default names all mechanisms. */
 	for (size_t i = 0; i < s->mechanisms.n && conf_given(conf, s, "mechanisms"); i++) {
 		const char *why = idle_mechanism(conf, sasl_mech_find(s->mechanisms.items[i]));
 
@@ -154,7 +154,7 @@ check_delay(const struct conf *conf, struct buf *warnings)
 		buf_puts(warnings, ": timeouts.failed_login_max is lower and takes precedence\n");
 }
 
-/* AUTH= with a mechanism that is there, or that libsasl2 is to bring. */
+/* Whether this is AUTH= with a mechanism that exists, or that libsasl2 should provide. */
 static bool
 is_mechanism(const struct conf *conf, struct str word)
 {
@@ -220,7 +220,7 @@ check_words(const struct conf *conf, const void *settings, const char *option,
 	}
 }
 
-/* Groups of which there are none: nothing is hidden from anybody. */
+/* Without groups such a block hides nothing. */
 static void
 check_hidden_groups(
     const struct conf *conf, const struct imap_hide_settings *h, struct buf *warnings)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * No two paths of a configuration on one place, where the server makes one of them: it would take
- * the place of the other.  Places are compared, not names: the folder as the system knows it and
- * the last name in it, or the file itself where it is there.  See config_check.h.
+ * Checks that no two paths of a configuration lead to one place where the server makes one of them:
+ * it would replace the other.  It compares places, not names: the folder as the system knows it
+ * with the last part of the name, or the file itself if it exists.  See config_check.h.
  */
 #include <string.h>
 #include <sys/stat.h>
@@ -13,15 +13,15 @@
 
 struct place {
 	struct str path;
-	bool made; /* by the server: a socket, the pid file */
+	bool made; /* by the server: a socket, the PID file */
 	bool known;
-	dev_t dev; /* of the deepest folder above it that is there */
+	dev_t dev; /* of the deepest folder above it that exists */
 	ino_t ino;
-	struct buf rest; /* from there on, without needless dots and slashes */
-	bool there;      /* so are the next */
+	struct buf rest; /* the path from there, without redundant dots and slashes */
+	bool there;      /* it exists, with the next two */
 	dev_t file_dev;
 	ino_t file_ino;
-	const char *what; /* what it is, or NULL: as the option says */
+	const char *what; /* what it is; NULL: the option says that */
 	const void *settings;
 	const char *options;
 	const struct settings_listener *listener;
@@ -33,7 +33,7 @@ struct places {
 	size_t n, room;
 };
 
-/* Cuts the last name off; false: there is none. */
+/* Removes the last part of the path; false: there is none. */
 static bool
 go_up(struct buf *folder)
 {
@@ -91,7 +91,7 @@ is_same(const struct place *a, const struct place *b)
 	       str_eq(buf_as_str(&a->rest), buf_as_str(&b->rest));
 }
 
-/* Which path: what it holds must outlive the list. */
+/* Adds a path; what it points to must outlive the list. */
 static void
 add_place(struct places *all, struct place place)
 {
@@ -113,8 +113,8 @@ add_readable(
 	add_place(arg, (struct place){.path = path, .settings = settings, .options = option});
 }
 
-/* Its name, or the option that leads there: by_option, where there is one.  False: nobody is to be
- * told of, since the option is wrong by itself. */
+/* Appends its name, or the option that leads there: by_option: the option, if there is one.  False:
+ * report nothing, since the option is invalid by itself. */
 static bool
 put_place(const struct places *all, const struct place *p, bool by_option, struct buf *out)
 {
@@ -126,7 +126,7 @@ put_place(const struct places *all, const struct place *p, bool by_option, struc
 	return true;
 }
 
-/* True: it was told. */
+/* True: they are the same, which was reported. */
 static bool
 check_two(const struct places *all, const struct place *first, const struct place *second,
     struct buf *faults)
@@ -143,7 +143,7 @@ check_two(const struct places *all, const struct place *first, const struct plac
 	return same;
 }
 
-/* What the server reads, or makes without being asked. */
+/* Adds what the server reads, or makes unasked. */
 static void
 add_given(struct places *all, const struct config_check *how, struct buf own[4])
 {
@@ -162,7 +162,7 @@ add_given(struct places *all, const struct config_check *how, struct buf own[4])
 	conf_each_readable(all->conf, add_readable, all);
 }
 
-/* What it makes: whose fault it is comes last. */
+/* Adds what the server makes; the path to blame comes last. */
 static void
 add_made(struct places *all, const struct config_check *how, const struct settings_listener *listed,
     size_t n, struct str control)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a start asks of the machine: users, addresses, folders.  See config_check.h. */
+/* What a start needs from the machine: users, addresses, folders.  See config_check.h. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -23,7 +23,7 @@
 
 enum { NAMES_MAX = 512, GROUP_TEXT_MAX = 1 << 20 /* members of a group */ };
 
-/* Names of /etc/passwd or /etc/group, to look for a near one in. */
+/* Looks for a similar name in /etc/passwd or /etc/group. */
 static const char *
 nearest_name(struct str name, const char *file, struct buf *out)
 {
@@ -46,14 +46,14 @@ nearest_name(struct str name, const char *file, struct buf *out)
 	return out->n > 0 ? buf_cstr(out) : NULL;
 }
 
-/* What is asked of the machine, and for whom. */
+/* What the checks of the machine need. */
 struct machine {
 	const struct config_check *how;
 	const struct conf *conf;
 	struct buf *faults, *warnings;
 };
 
-enum found { FOUND, UNKNOWN, UNSEEN /* from inside the sandbox, whose users nobody can read */ };
+enum found { FOUND, UNKNOWN, UNSEEN /* from inside a sandbox that hides the users */ };
 
 static enum found
 not_found(const struct config_check *how)
@@ -161,7 +161,7 @@ config_starter_now(struct config_starter *starter_r)
 	    .chown = has_capability(CAP_CHOWN)};
 }
 
-/* The first port that everybody may bind. */
+/* The first port that anybody may bind. */
 static int64_t
 first_free_port(void)
 {
@@ -192,7 +192,7 @@ config_check_folder_fault(const char *folder)
 	return NULL;
 }
 
-/* What keeps who starts the server from making a file there; NULL: nothing. */
+/* Why the user who starts the server cannot make a file there; NULL: that user can. */
 static const char *
 place_fault(const struct machine *m, const char *path, struct buf *text)
 {
@@ -210,7 +210,7 @@ place_fault(const struct machine *m, const char *path, struct buf *text)
 	return config_check_folder_fault(buf_cstr(text));
 }
 
-/* A server that was started without the right has not changed its groups either. */
+/* A server started without that right has not changed its groups either. */
 static bool
 is_in_group(gid_t group)
 {
@@ -223,7 +223,7 @@ is_in_group(gid_t group)
 	return group == getegid();
 }
 
-/* Only who has the right gives a file away. */
+/* Giving a file away needs the right to do so. */
 static void
 check_owner(const struct machine *m, const struct settings_listener *l)
 {
@@ -301,7 +301,7 @@ check_port(const struct machine *m, const struct settings_listener *l)
 		    m->faults, ": port %lld: %s\n", (long long)l->s.port, listener_advice(EACCES));
 }
 
-/* Handed over by systemd: then nothing is bound for it. */
+/* Whether systemd passes in a socket: then nothing is bound. */
 static bool
 is_handed_over(const struct server_inherited *in, struct str name)
 {
@@ -354,7 +354,7 @@ check_metrics(const struct machine *m)
 	if (s->metrics_port == 0)
 		return;
 	why = listener_address_fault(s->metrics_address.p);
-	/* What is no address at all was told before. */
+	/* An invalid address was reported before. */
 	if (why != NULL && !str_has_prefix(str_of(why), STR("is not a numeric")))
 		config_check_fault(
 		    m->conf, s, "metrics.address", m->faults, "%s: %s", s->metrics_address.p, why);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a server does after it has become the user that it runs as: folders, user databases, the
- * sandbox.  Looked at in a process of its own, which becomes that user and tells what it found
+ * Checks of what a server does after it has become the user that it runs as: folders, user
+ * databases, the sandbox.  They run in a process of their own, which becomes that user and reports
  * through a pipe.  See config_check.h.
  */
 #include <errno.h>
@@ -24,7 +24,7 @@
 struct looking {
 	const struct conf *conf;
 	const struct args *args;
-	bool becomes; /* server.user; else it stays who it is */
+	bool becomes; /* becomes server.user; else it stays as it is */
 	char name[64];
 	struct buf faults, warnings;
 };
@@ -69,7 +69,7 @@ is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* A symbolic link to what is not there: nothing can be made under its name. */
+/* Whether this is a symbolic link to something missing: nothing can be made under its name. */
 static bool
 is_dangling(const char *path)
 {
@@ -79,7 +79,8 @@ is_dangling(const char *path)
 	       errno == ENOENT;
 }
 
-/* May files be made in that folder?  made: it is made if it is missing, so the one above counts. */
+/* Whether files can be made in that folder.  made: the server makes it if it is missing, so the
+ * folder above counts. */
 static bool
 folder_ok(const struct looking *l, const char *path, bool made, struct buf *why)
 {
@@ -96,7 +97,7 @@ folder_ok(const struct looking *l, const char *path, bool made, struct buf *why)
 	fault = is_dangling(copy) ? "is a dangling symbolic link" : config_check_folder_fault(copy);
 	if (access(copy, F_OK) == 0 && !is_folder(copy))
 		code = ENOTDIR;
-	/* What is missing is made before it becomes the user. */
+	/* A missing folder is made before the server becomes the user. */
 	else if (!(made && !there && l->becomes) &&
 	         faccessat(AT_FDCWD, copy, W_OK | X_OK, AT_EACCESS) != 0)
 		code = errno;
@@ -129,7 +130,7 @@ check_folder(struct looking *l, const char *options, const char *path, bool made
 	buf_fini(&why);
 }
 
-/* One of its own, that another user has left: it would be neither read nor made anew. */
+/* A certificate of the server's own, left by another user, could be neither read nor replaced. */
 static void
 check_own_certificate(struct looking *l)
 {
@@ -138,7 +139,7 @@ check_own_certificate(struct looking *l)
 	const struct tls_settings *tls = conf_get(l->conf, &tls_conf);
 	struct buf path = {0}, why = {0};
 
-	/* A data folder that is none was told. */
+	/* If the data folder is not a folder, that was reported. */
 	for (size_t i = 0; tls->certificate.n == 0 && is_folder(s->data.p) && i < 2; i++) {
 		path.n = why.n = 0;
 		buf_printf(&path, "%s/tls/%s", s->data.p, files[i]);
@@ -196,7 +197,7 @@ check_folders(struct looking *l)
 
 /* ---- files ---- */
 
-/* What is read with the databases says by itself what is wrong. */
+/* The databases report themselves what is wrong with these files. */
 static bool
 is_read_below(const char *option)
 {
@@ -240,7 +241,7 @@ check_files(struct looking *l)
 	const char *path = settings_path(l->args);
 
 	if (!l->becomes)
-		return; /* was found with the options themselves */
+		return; /* found when the options were checked */
 	conf_each_readable(l->conf, check_path, l);
 	if (path != NULL && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
 		buf_printf(&l->warnings,
@@ -251,7 +252,7 @@ check_files(struct looking *l)
 
 /* ---- databases, mechanisms, sandbox ---- */
 
-/* The format's number: 5, and 1 or 2. */
+/* The version of the format: 5, then 1 or 2. */
 static void
 check_keytab(struct looking *l)
 {
@@ -259,7 +260,7 @@ check_keytab(struct looking *l)
 	FILE *f = s->kerberos_keytab.n > 0 ? fopen(s->kerberos_keytab.p, "re") : NULL;
 
 	if (f == NULL)
-		return; /* one that cannot be read was told */
+		return; /* an unreadable one was reported */
 	if (fgetc(f) != 5 || (fgetc(f) | 3) != 3)
 		config_check_fault(l->conf, s, "auth.kerberos_keytab", &l->faults,
 		    "%s is not a keytab", s->kerberos_keytab.p);
@@ -276,7 +277,7 @@ check_sasl(struct looking *l)
 	sasl_cyrus_close(&cyrus);
 }
 
-/* The last, since there is no way out of it. */
+/* The last check, since nothing leads out of the sandbox. */
 static void
 check_sandbox(struct looking *l)
 {
@@ -323,7 +324,7 @@ write_text(int fd, const struct buf *text)
 	}
 }
 
-/* Faults, a NUL, warnings. */
+/* Sends faults, a NUL, then warnings. */
 static void
 look_as_user(struct looking *l, struct conf *conf, int fd)
 {
@@ -393,7 +394,7 @@ config_check_as_user(
 	uid_t uid;
 	pid_t pid;
 
-	/* A user who is at fault was told; the rest is looked at as who asks. */
+	/* A bad user was reported; the rest is checked as the calling user. */
 	l.becomes = config_check_becomes(how, conf, &uid);
 	set_name(&l);
 	if (pipe2(fds, O_CLOEXEC) != 0 || (pid = fork()) < 0) {
@@ -421,7 +422,7 @@ config_check_unseen(const struct config_check *how, const struct conf *conf, con
 	    ": %s is not known to the running server: run `turnstone config check`\n", what);
 }
 
-/* Is the user that the next start leads to the one that the server is? */
+/* Whether the next start would lead to the server's present user. */
 static bool
 is_user_now(const struct config_check *how, const struct conf *conf)
 {
@@ -451,7 +452,7 @@ config_check_as_server(const struct config_check *how, const struct conf *conf, 
 		check_own_certificate(&l);
 		check_keytab(&l);
 	} else if (how->sandboxed || config_check_becomes(how, conf, &uid)) {
-		/* One who is not there was told. */
+		/* An unknown user was reported. */
 		config_check_unseen(how, conf, s, "server.user",
 		    "what that user may do with folders and files", warnings);
 	}

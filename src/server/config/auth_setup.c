@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a configuration to what auth decides with. */
+/* From a configuration to the databases, grants and groups that auth uses. */
 #include "server/config/auth_setup.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ struct auth_setup {
 	char separator;
 };
 
-/* 0: there is none, or no sound one. */
+/* 0: none, or an invalid one. */
 static char
 separator_of(const struct conf *conf)
 {
@@ -40,7 +40,7 @@ hashing_of(const struct conf *conf)
 	    (enum auth_scheme)s->password_scheme, (uint32_t)s->password_cost};
 }
 
-/* NULL: told in why. */
+/* NULL: why has the reason. */
 static struct auth_db *
 make_db(
     struct conf *conf, struct auth *auth, struct str name, struct buf *why, struct buf *warnings)
@@ -117,7 +117,7 @@ auth_setup_look(struct conf *conf, struct auth *auth, struct buf *faults, struct
 		struct auth_db_make make = {
 		    .conf = conf, .settings = db, .auth = auth, .warnings = warnings};
 
-		/* That the option is missing was told. */
+		/* A missing option was reported. */
 		if (db == NULL || (db->type == AUTH_DB_PASSWD && db->file.n == 0))
 			continue;
 		auth_db_look(&make, faults);
@@ -156,7 +156,7 @@ auth_setup_offline(struct conf *conf, struct auth *auth)
 	struct auth_hashing hashing = hashing_of(conf);
 	struct buf why = {0};
 
-	if (auth_hashing_fault(&hashing) == NULL) /* even if a database cannot be had */
+	if (auth_hashing_fault(&hashing) == NULL) /* even if a database is unavailable */
 		auth_set_hashing(auth, &hashing);
 	auth_gateway_set(auth, separator_of(conf));
 	if (auth_settings_check(conf, &why) && auth_setup_make(conf, auth, &why, NULL, &setup))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Faults of a configuration, in the order in which they are told. */
+/* The faults of a configuration, in the order in which they are reported. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -7,7 +7,7 @@
 
 struct told {
 	struct str text;
-	unsigned long line; /* less one, so that none is behind all */
+	unsigned long line; /* minus one, so that "none" comes after all */
 	size_t at;
 };
 
@@ -21,13 +21,13 @@ by_line(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-/* "FILE:12: ..." is 12. */
+/* "FILE:12: ..." gives 12. */
 static unsigned long
 line_of(struct str text, struct str file)
 {
 	if (file.n == 0 || !str_has_prefix(text, file) || text.n <= file.n || text.p[file.n] != ':')
 		return 0;
-	return strtoul(text.p + file.n + 1, NULL, 10); /* a digit or not: the newline ends it */
+	return strtoul(text.p + file.n + 1, NULL, 10); /* digit or not, the newline ends it */
 }
 
 void

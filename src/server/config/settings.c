@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Option tables of server and store, and what is made from them; those of listeners are in
- * settings_listen.c, of certificates in settings_tls.c.
+ * The option tables of server and store, and what is made from them; settings_listen.c has those of
+ * listeners, settings_tls.c those of certificates.
  */
 #include "server/config/settings.h"
 
@@ -26,7 +26,7 @@
 #include "store/engine/rocks/rocks.h"
 #include "wire/utf7.h"
 
-/* With its INBOX an account has no more than store.max_mailboxes is at the least. */
+/* With INBOX that makes as many mailboxes as store.max_mailboxes always allows. */
 enum { DEFAULT_MAILBOXES_MAX = 15 };
 
 static const char *const sandbox_words[] = {"auto", "off", "require", NULL};
@@ -393,7 +393,7 @@ static const unsigned use_bits[] = {STORE_USE_ARCHIVE, STORE_USE_DRAFTS, STORE_U
     STORE_USE_JUNK, STORE_USE_SENT, STORE_USE_TRASH};
 #define USES (sizeof(use_words) / sizeof(*use_words))
 
-/* 0: none of them. */
+/* 0: no such use. */
 static unsigned
 find_use(struct str word)
 {
@@ -403,7 +403,7 @@ find_use(struct str word)
 	return 0;
 }
 
-/* NAME, or NAME:USE; NULL, or what is wrong. */
+/* Reads NAME or NAME:USE; NULL, or what is wrong. */
 static const char *
 read_default(struct str item, struct arena *arena, struct store_default *default_r)
 {
@@ -468,7 +468,7 @@ check_store(const void *settings, const struct conf_report *report)
 	check_engine_options(s, report);
 }
 
-/* The configuration was checked. */
+/* The configuration has been checked. */
 static const struct store_default *
 default_mailboxes(const struct conf_list *items, struct arena *arena)
 {
@@ -486,7 +486,7 @@ const struct conf_table store_conf = {.name = "store",
     .struct_size = sizeof(struct store_settings),
     .check = check_store};
 
-/* Made once, since extensions of IMAP bring some; snapshots point to it. */
+/* Made once, because extensions of IMAP bring tables of their own; snapshots point to it. */
 static struct {
 	const struct conf_table *p[16 + IMAP_EXT_MAX];
 	size_t n;
@@ -524,7 +524,7 @@ settings_path(const struct args *args)
 	path = getenv(SETTINGS_ENV);
 	if (path != NULL && path[0] != '\0')
 		return path;
-	/* One that is there but may not be seen is no reason to go by the defaults. */
+	/* A file that exists but may not be accessed must not lead to the defaults. */
 	return access(SETTINGS_FILE, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR)
 	           ? SETTINGS_FILE
 	           : NULL;
@@ -540,7 +540,7 @@ settings_hint(const struct args *args)
 		    args->cmd->name, SETTINGS_ENV, SETTINGS_FILE);
 }
 
-/* A file that was named on another day, in a profile perhaps. */
+/* The environment may have named the file long ago, perhaps in a profile. */
 void
 settings_source(const struct args *args)
 {
@@ -562,7 +562,7 @@ settings_find(const struct args *args, struct conf **conf_r)
 	*conf_r = NULL;
 	if (path == NULL || !conf_load_sound(settings_tables(), path, NULL, conf_r))
 		return false;
-	/* Else the default would lead to another server. */
+	/* Otherwise the default would lead to another server. */
 	s = conf_get(*conf_r, &server_conf);
 	if (conf_given(*conf_r, s, "server.data") || conf_given(*conf_r, s, "server.control"))
 		return true;
@@ -655,7 +655,7 @@ folder_fault(const char *path, size_t n, int code, struct buf *why)
 {
 	const struct passwd *pw = getpwuid(geteuid());
 
-	/* What is there, and cannot be opened as a folder. */
+	/* Something is there that cannot be opened as a folder. */
 	buf_printf(why, "cannot make the folder %.*s: %s", (int)n, path,
 	    code == EEXIST ? "it is a dangling symbolic link" : strerrordesc_np(code));
 	if ((code == EACCES || code == EPERM) && pw != NULL)
@@ -663,7 +663,7 @@ folder_fault(const char *path, size_t n, int code, struct buf *why)
 	return false;
 }
 
-/* The next level, in the one that fd is of and closes; -1: errno. */
+/* Opens or makes the next level, and closes fd, the level above; -1: errno. */
 static int
 go_down(int fd, const char *name, mode_t mode, bool *made_r)
 {
@@ -673,14 +673,14 @@ go_down(int fd, const char *name, mode_t mode, bool *made_r)
 	if (*made_r)
 		next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (*made_r && next >= 0)
-		(void)fchmod(next, mode); /* whatever the umask is */
+		(void)fchmod(next, mode); /* whatever the umask */
 	saved = errno;
 	(void)close(fd);
 	errno = saved;
 	return next;
 }
 
-/* By descriptors all the way: what changes hands is what was made here. */
+/* Uses descriptors throughout, so that only what was made here changes its owner. */
 bool
 settings_make_folders(const char *path, const struct passwd *owner, struct buf *why)
 {

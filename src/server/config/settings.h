@@ -2,13 +2,13 @@
 #ifndef SERVER_CONFIG_SETTINGS_H
 #define SERVER_CONFIG_SETTINGS_H
 /*
- * server/config: options, and what is made from them.  Start here; auth_setup.h makes databases
- * and grants.
+ * server/config: options, and what is made from them.  Start here; auth_setup.h makes databases and
+ * grants.
  *
- * The options that belong to the server as a whole, and the list of all option
- * tables.  Where the file is: --config, else what TURNSTONE_CONFIG in the
- * environment names, else /etc/turnstone/turnstone.conf if there is one, else no
- * file, which is all defaults.
+ * The options of the server as a whole, and the list of all option tables.  The file is the one
+ * that --config names; else the one in the environment variable TURNSTONE_CONFIG; else
+ * /etc/turnstone/turnstone.conf if it exists; else there is none, and all options have their
+ * defaults.
  */
 #include "conf/args.h"
 #include "conf/conf.h"
@@ -90,85 +90,86 @@ extern const struct conf_table server_conf, store_conf, tls_conf, listener_conf,
     certificate_map_conf;
 struct conf_tables settings_tables(void);
 
-/* Appends lines "FILE:12: ..." in the order of that file's lines, then those that are about none,
- * each once.  file may be NULL: no line is about one. */
+/* Appends the lines "FILE:12: ...", sorted by line number, then those about no line, each once.
+ * file may be NULL: no line is about a file. */
 void settings_put_faults(struct str lines, const char *file, struct buf *out);
-/* Loads what --config names (or the default file); on faults prints all of them to standard error
- * and gives false.  The snapshot's reference is the caller's. */
+/* Loads the file that --config names (or the default); on faults prints them all to standard error
+ * and returns false.  The caller owns the snapshot's reference. */
 bool settings_load(const struct args *args, struct conf **conf_r);
-/* So much of a file, which may have faults, that settings_control_path() leads to its server.
- * False: the file does not say where it is. */
+/* Loads as much of a file, which may have faults, as settings_control_path() needs to find its
+ * server.  False: the file does not say where it is. */
 bool settings_find(const struct args *args, struct conf **conf_r);
-/* Appends the default domain of that configuration; false: it has faults, which are printed. */
+/* Appends that configuration's default domain; false: it has faults, which are printed. */
 bool username_default_domain(const struct args *args, struct buf *domain);
 /* NULL: no file. */
 const char *settings_path(const struct args *args);
-/* Where no file was found and something went wrong: says on standard error where one was looked
- * for.  Else nothing. */
+/* If no file was found, says on standard error where it looked; for use when something went
+ * wrong. */
 void settings_hint(const struct args *args);
-/* Where a file that --config does not name cannot be read: says on standard error who names it. */
+/* If the file is unreadable and --config does not name it, says on standard error what does. */
 void settings_source(const struct args *args);
 
 /*
- * Makes a folder (mode 0700) and those above it (0755); true if it is there.  owner: whose the
- * folder is to be if it is made; NULL: the process's.  False: why says which level cannot be made,
- * and why not.
+ * Makes a folder (mode 0700) and those above it (0755); true if it exists.  owner: the owner of a
+ * folder that is made; NULL: the process.  False: why says which level cannot be made, and the
+ * reason.
  */
 struct passwd;
 bool settings_make_folders(const char *path, const struct passwd *owner, struct buf *why);
 
-/* Is the listener on its port (a UNIX socket may stand instead of it, or beside it)?  settings is
- * the block's. */
+/* Whether the listener is on its port (a UNIX socket may replace that, or come with it).  settings
+ * is the block's. */
 bool settings_listener_has_port(const struct conf *conf, const struct listener_settings *settings);
 /* A listener as the server will have it. */
 struct settings_listener {
 	struct str name;
-	struct listener_settings s;            /* with what --set says */
-	const struct listener_settings *given; /* its block; NULL: there is no block at all */
-	bool has_port;                         /* beside its path, or instead of one */
+	struct listener_settings s;            /* with changes from --set */
+	const struct listener_settings *given; /* its block; NULL: there is no block */
+	bool has_port;                         /* besides its path, or instead of one */
 };
-/* Those of the configuration, or the usual two without any; args (may be NULL) may have --set.  The
- * asker frees *list_r by mem_free().  False: lines appended to faults. */
+/* Lists the configured listeners, or the usual two if none are configured; args (may be NULL) may
+ * have --set.  The caller frees *list_r with mem_free().  False: lines appended to faults. */
 bool settings_listeners(const struct conf *conf, const struct args *args, struct buf *faults,
     struct settings_listener **list_r, size_t *n_r);
-/* Appends "FILE:LINE: listener NAME: OPTION" as conf_blame() does; false: nothing is to be said. */
+/* Appends "FILE:LINE: listener NAME: OPTION" like conf_blame(); false: there is nothing to
+ * report. */
 bool settings_listener_blame(const struct conf *conf, const struct settings_listener *listener,
     const char *options, struct buf *out);
-/* Octal digits: false when they are none. */
+/* Parses octal digits; false: invalid. */
 bool settings_parse_mode(struct str text, unsigned *mode_r);
 
-/* default_domain; empty when it is no name, which config_check() tells. */
+/* default_domain; empty if it is not a domain name, which config_check() reports. */
 struct str settings_default_domain(const struct conf *conf);
-/* The control socket's path. */
+/* Appends the path of the control socket. */
 void settings_control_path(const struct conf *conf, struct buf *out);
-/* What the options do not say. */
+/* What the options do not determine. */
 struct settings_tls_how {
 	const char *cert_file,
-	    *key_file; /* where none is configured; NULL: only to look at the rest */
+	    *key_file; /* used if none is configured; NULL: check only the rest */
 	struct tls_tickets *tickets;
-	bool expired;         /* a certificate that has expired is only warned of */
-	struct buf *warnings; /* lines likewise; may be NULL */
+	bool expired;         /* only warn of an expired certificate */
+	struct buf *warnings; /* appended lines; may be NULL */
 };
 /* Appends to why a line for each fault: where the configuration is wrong, and why. */
 TS_CHECKED enum ts_err settings_make_tls(const struct conf *conf,
     const struct settings_tls_how *how, struct buf *why, struct tls_ctx **ctx_r);
-/* For config_check(): append a line for each fault.  starting: a certificate of ours that has
- * expired is none, but one of warnings. */
+/* For config_check(): appends a line for each fault.  starting: an expired certificate of our own
+ * is a warning instead. */
 void settings_check_tls(
     const struct conf *conf, bool starting, struct buf *faults, struct buf *warnings);
 void settings_check_listeners(const struct conf *conf, struct buf *faults);
-/* What a listener asks of its clients; settings is the block's, or a copy. */
+/* What certificate a listener asks its clients for; settings is the block's, or a copy. */
 enum tls_client settings_listener_client(
     const struct conf *conf, const struct listener_settings *settings);
-/* What path and arena hold must live until the store is open. */
+/* path and arena must live until the store is open. */
 void settings_store_options(
     const struct conf *conf, struct buf *path, struct arena *arena, struct store_options *opt_r);
-/* Opens the store of the configuration; prints to standard error what is wrong. */
+/* Opens the configured store; prints any fault to standard error. */
 bool settings_open_store(const struct conf *conf, struct store **store_r);
 /*
- * For looking at a store and mending it: no lanes, nothing works in the
- * background.  recover: damaged files are salvaged and it is opened with what
- * they still hold; *text_r (malloc'ed) then says what was wrong, with TS_OK.
+ * For checking and repairing a store: no lanes, no background work.  recover: salvages damaged
+ * files and opens the store with what they still hold; *text_r (malloc'ed) then says what was
+ * wrong, with TS_OK.
  */
 TS_CHECKED enum ts_err settings_open_store_still(
     const struct conf *conf, bool recover, struct store **store_r, char **text_r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The option table of listeners. */
+/* The option table for listeners. */
 #include <sys/un.h>
 
 #include "auth/networks.h"
@@ -211,7 +211,7 @@ set_option(struct settings_listener *l, const char *text, struct str key, struct
 	return true;
 }
 
-/* --set NAME.port=N and NAME.address=A go before the file. */
+/* Applies --set NAME.port=N and NAME.address=A, which override the file. */
 static bool
 set(const char *text, struct settings_listener *list, size_t n, struct buf *faults)
 {
@@ -283,7 +283,7 @@ is_wrong(const struct conf *conf, const char *option)
 	return wrong;
 }
 
-/* Does proxy_from let somebody in by a UNIX socket, or by a port? */
+/* Whether proxy_from lets anybody in by UNIX socket, or by port. */
 static bool
 lets_in(const struct listener_settings *s, bool by_unix)
 {
@@ -301,7 +301,7 @@ check_let_in(const struct conf *conf, const struct listener_settings *s, struct 
 {
 	bool port = settings_listener_has_port(conf, s);
 
-	/* Of both one may be open to nobody. */
+	/* If there are both, one of them may admit nobody. */
 	if (!port && !lets_in(s, true))
 		listener_fault(conf, s, "proxy_from path",
 		    "nobody could connect to the UNIX socket: list unix as well", faults);
@@ -310,7 +310,7 @@ check_let_in(const struct conf *conf, const struct listener_settings *s, struct 
 		    "nobody could connect to the port: list a network as well", faults);
 }
 
-/* What is given, and has no socket that it could be about. */
+/* Checks for options of a kind of socket that the listener does not have. */
 static void
 check_about_nothing(const struct conf *conf, const struct listener_settings *s, struct buf *faults)
 {
@@ -343,11 +343,11 @@ settings_check_listeners(const struct conf *conf, struct buf *faults)
 
 		check_about_nothing(conf, s, faults);
 		check_let_in(conf, s, faults);
-		/* Port 143 is nothing that lmtp should be on because somebody forgot it. */
+		/* A forgotten port must not put LMTP on port 143. */
 		if (s->protocol == LISTENER_LMTP && s->path.n == 0 && !conf_given(conf, s, "port"))
 			listener_fault(conf, s, "protocol port path",
 			    "a listener with protocol = lmtp needs a port or a path", faults);
-		/* What tls.client_certificate asks for is told there. */
+		/* tls.client_certificate has its own check. */
 		if (s->client_certificate > LISTENER_CERTIFICATE_OFF && no_ca)
 			listener_fault(conf, s, "client_certificate",
 			    "tls.client_ca is needed to verify them", faults);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Option tables of certificates, ours and our clients', and contexts made from them. */
+/* Option tables for certificates, ours and our clients', and the contexts made from them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,7 +266,7 @@ map_option(enum certmap_part part)
 	return names[part];
 }
 
-/* What was told is put right, so that what else is wrong shows. */
+/* Replaces an invalid part that was reported, so that further faults show. */
 static void
 set_right(struct certmap_rule *rule, enum certmap_part part)
 {
@@ -308,7 +308,7 @@ put_map_fault(const struct certmap_rule *rule, const struct certmap_fault *fault
 	buf_printf(out, ": %s\n", fault->why);
 }
 
-/* By check_map_settings(). */
+/* Whether check_map_settings() has reported it. */
 static bool
 is_told(const struct certmap_rule *rule, enum certmap_part part)
 {
@@ -318,7 +318,7 @@ is_told(const struct certmap_rule *rule, enum certmap_part part)
 	               (rule->from == CERTMAP_SAN_EMAIL && rule->san_email.n == 0)));
 }
 
-/* False: a line in why for each part that is wrong. */
+/* False: why has a line for each invalid part. */
 static bool
 check_rule(const struct conf *conf, const struct certificate_map_settings *s,
     const struct certmap_rule *given, struct buf *why)
@@ -338,7 +338,7 @@ check_rule(const struct conf *conf, const struct certificate_map_settings *s,
 	return ok;
 }
 
-/* NULL: a line in why for each rule that is wrong. */
+/* NULL: why has a line for each invalid rule. */
 static struct certmap *
 make_map(const struct conf *conf, struct buf *why)
 {
@@ -382,7 +382,7 @@ put(const struct conf *conf, const struct tls_fault *fault, struct str text, str
 	    [TLS_PART_CERT] = "tls.certificate",
 	    [TLS_PART_KEY] = "tls.key",
 	    [TLS_PART_OCSP] = "tls.ocsp_response",
-	    [TLS_PART_NAMES] = "tls.names", /* of blocks only */
+	    [TLS_PART_NAMES] = "tls.names", /* only in blocks */
 	    [TLS_PART_CLIENT_CA] = "tls.client_ca",
 	    [TLS_PART_CLIENT_CRL] = "tls.client_crl",
 	};
@@ -393,7 +393,7 @@ put(const struct conf *conf, const struct tls_fault *fault, struct str text, str
 	const char *name = names[fault->part] + section;
 	bool told;
 
-	/* A key that no option names is looked for in the certificate's file. */
+	/* A key that no option names is read from the certificate's file. */
 	if (fault->part == TLS_PART_KEY && !conf_given(conf, settings, name))
 		name = names[TLS_PART_CERT] + section;
 	told = conf_blame(conf, settings, name, out);
@@ -406,7 +406,7 @@ tell_tls_fault(void *arg, const struct tls_fault *fault, struct str text)
 {
 	const struct tls_faults *f = arg;
 
-	/* Names were told by the check of their table. */
+	/* The check of the table has reported faults in names. */
 	if (fault->part != TLS_PART_NAMES)
 		put(f->conf, fault, text, f->out);
 }
@@ -482,7 +482,7 @@ settings_make_tls(const struct conf *conf, const struct settings_tls_how *how, s
 
 /* ---- one certificate for a name ---- */
 
-struct shown { /* a name, and where it stands */
+struct shown { /* a name, and where it is configured */
 	struct str name;
 	size_t block, item;
 };

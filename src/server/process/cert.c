@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Making a CA and a certificate with OpenSSL (RFC 5280, P-256). */
+/* Makes a CA and a certificate with OpenSSL (RFC 5280, P-256). */
 #include "server/process/cert.h"
 
 #include <errno.h>
@@ -82,7 +82,7 @@ pair_free(struct pair *p)
 	EVP_PKEY_free(p->key);
 }
 
-/* ca NULL: signs itself.  False: p is to be freed all the same. */
+/* ca NULL: self-signed.  False: the caller must free p all the same. */
 static bool
 make_cert(const char *name, const struct pair *ca, enum use use, const char *alt, struct pair *p)
 {
@@ -103,7 +103,7 @@ make_cert(const char *name, const struct pair *ca, enum use use, const char *alt
 	       X509_sign(cert, ca != NULL ? ca->key : p->key, EVP_sha256()) > 0;
 }
 
-/* One PEM file; in place of nothing or of an old one. */
+/* Writes a PEM file, which may replace an old one. */
 static bool
 put_pem(const char *folder, const char *name, mode_t mode, X509 *first, X509 *second, EVP_PKEY *key,
     struct buf *why)
@@ -140,7 +140,7 @@ file_is_there(const char *folder, const char *name)
 	return there;
 }
 
-/* Is the certificate there, and will it still be tomorrow? */
+/* Whether the certificate exists and will still be valid tomorrow. */
 static bool
 have_cert(const char *folder, const char *name)
 {
@@ -188,7 +188,7 @@ make_folder(const char *folder, struct buf *why)
 	return false;
 }
 
-/* NULL user: no certificate for a client. */
+/* user NULL: makes no client certificate. */
 static bool
 make_all(
     struct pair *ca, struct pair *server, struct pair *client, const char *user, struct buf *why)

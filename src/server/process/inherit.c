@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets that whoever started the server has opened for it: systemd's socket activation. */
+/* Sockets opened by whoever started the server: systemd's socket activation. */
 #include "server/process/inherit.h"
 
 #include <stdlib.h>

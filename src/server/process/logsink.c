@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The journal wants levels and fields, which plain lines lose. */
+/* The journal's own format has levels and fields, which plain lines lose. */
 #include "server/process/logsink.h"
 
 #include <stdio.h>
@@ -12,10 +12,10 @@
 #include "base/buf.h"
 #include "base/log.h"
 
-/* <systemd/sd-journal.h> takes syslog's header along, whose names are ours. */
+/* <systemd/sd-journal.h> includes syslog.h, whose names clash with ours. */
 int sd_journal_sendv(const struct iovec *iov, int n);
 
-/* A variable of the journal: name and value, which may hold any byte. */
+/* Makes a journal field: name and value, which may hold any byte. */
 static struct iovec
 variable(struct buf *b)
 {
@@ -38,7 +38,7 @@ put_field(struct buf *out, const struct log_field *f)
 static void
 to_journal(enum log_level level, const struct log_event *e, void *arg)
 {
-	/* syslog(3)'s levels; its header has the names of ours. */
+	/* The levels of syslog(3), whose header clashes with ours. */
 	static const char *const priority[] = {
 	    "PRIORITY=7", "PRIORITY=6", "PRIORITY=4", "PRIORITY=3", "PRIORITY=2"};
 	static const char identifier[] = "SYSLOG_IDENTIFIER=turnstone";
@@ -66,7 +66,7 @@ to_journal(enum log_level level, const struct log_event *e, void *arg)
 		buf_fini(&text[i]);
 }
 
-/* $JOURNAL_STREAM is device and inode of the journal's stream: is that our standard error? */
+/* $JOURNAL_STREAM has device and inode of the journal's stream: is it our standard error? */
 static bool
 is_journal(void)
 {
@@ -74,7 +74,7 @@ is_journal(void)
 	unsigned long long dev, ino;
 	struct stat st;
 
-	/* A number that does not fit only fails to match.  NOLINTNEXTLINE(cert-err34-c) */
+	/* A number out of range merely fails to match.  NOLINTNEXTLINE(cert-err34-c) */
 	return env != NULL && sscanf(env, "%llu:%llu", &dev, &ino) == 2 &&
 	       fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }

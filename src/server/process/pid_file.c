@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The file with the number of the process, see pid_file.h. */
+/* The PID file: see pid_file.h. */
 #include "server/process/pid_file.h"
 
 #include <errno.h>
@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 
-enum { NUMBER_MAX = 32 }; /* bytes of a file that holds nothing but a number */
+enum { NUMBER_MAX = 32 }; /* bytes of a file with nothing but a number */
 
 enum content { CONTENT_EMPTY, CONTENT_NUMBER, CONTENT_OTHER, CONTENT_UNREADABLE };
 
@@ -25,7 +25,7 @@ content_of(struct str text, uint64_t *number_r)
 	return str_u64(text, UINT64_MAX, number_r) ? CONTENT_NUMBER : CONTENT_OTHER;
 }
 
-/* Of a regular file; CONTENT_UNREADABLE: errno says why. */
+/* Reads a regular file; CONTENT_UNREADABLE: errno has the reason. */
 static enum content
 read_content(const char *path, uint64_t *number_r)
 {
@@ -71,7 +71,7 @@ pid_file_may_be(const char *path, bool unreadable_is_fine, struct buf *why)
 	return false;
 }
 
-/* Beside it, under a name that nobody has. */
+/* Makes a file beside it, with a unique name. */
 static FILE *
 open_beside(const char *path, struct buf *name)
 {

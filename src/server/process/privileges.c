@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the process may do: descriptors, and the system user it runs as. */
+/* What the process may do: open files, and the system user it runs as. */
 #include "server/process/privileges.h"
 
 #include <errno.h>
@@ -16,8 +16,8 @@
 #include "imap/settings.h"
 #include "lmtp/settings.h"
 
-/* What is open apart from connections: tables of the engine (512), its log, large messages,
- * libraries, control socket, loops. */
+/* Files open besides connections: the engine's tables (512) and log, large messages, libraries,
+ * control socket, loops. */
 enum { OWN_FILES = 1024, CAPS_MAX = 64 };
 
 void
@@ -31,7 +31,7 @@ privileges_raise_file_limit(void)
 	}
 }
 
-/* Who left the limits at their defaults did not ask for so many connections. */
+/* Whoever left the limits at their defaults did not ask for so many connections. */
 static bool
 limits_given(const struct conf *conf)
 {
@@ -50,7 +50,7 @@ privileges_check_file_limit(const struct conf *conf)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= need)
 		return;
-	/* Root may go beyond its hard limit, up to the system's. */
+	/* Root may exceed its hard limit, up to the system's. */
 	limit.rlim_cur = limit.rlim_max = need;
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 		return;
@@ -63,7 +63,7 @@ privileges_check_file_limit(const struct conf *conf)
 	    (unsigned long long)limit.rlim_cur);
 }
 
-/* No program that this process could ever start gets a capability. */
+/* Ensures that no program this process could start gets a capability. */
 static bool
 drop_capabilities(void)
 {
@@ -91,7 +91,7 @@ become(const struct passwd *pw)
 	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
-/* Is there really no way back? */
+/* Verifies that there is no way back. */
 static bool
 became(const struct passwd *pw)
 {
@@ -185,7 +185,7 @@ void
 privileges_shed(void)
 {
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	/* What the unit gave for the ports; they are open. */
+	/* Drops what the unit granted for the ports, which are open. */
 	if (geteuid() != 0) {
 		(void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 		(void)clear_capabilities();

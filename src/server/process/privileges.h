@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef SERVER_PROCESS_PRIVILEGES_H
 #define SERVER_PROCESS_PRIVILEGES_H
-/* What the process may do: descriptors, and the system user it runs as. */
+/* What the process may do: open files, and the system user it runs as. */
 #include <stdbool.h>
 
 #include "base/buf.h"
 #include "server/config/settings.h"
 
-/* The limit of open descriptors goes up as far as it may. */
+/* Raises the limit on open files as far as allowed. */
 void privileges_raise_file_limit(void);
-/* Raises it further where as many connections as are allowed need it, as root may; else warns if
- * the configuration asks for so many, and not only the defaults do. */
+/* Raises it further, as root may, if the permitted connections need it; if that fails, warns if the
+ * configuration, not just the defaults, asks for so many. */
 void privileges_check_file_limit(const struct conf *conf);
 /*
- * Becomes server.user, for good: no capability is left, none can come back, and that is tried.
- * Ports are bound by then; the store is opened as that user.  Makes the data folder for the user
- * if it is missing.  False: logged.
+ * Becomes server.user for good, drops all capabilities, and verifies that none can come back.  The
+ * ports are bound by then; the store is opened as that user.  Makes the user's data folder if it is
+ * missing.  False: logged.
  */
 bool privileges_drop(const struct server_settings *s);
-/* The same for a command, and any user but root; false: why has the reason, without a line end.
- * Groups are that user's from then on. */
+/* The same for a command, and for any user but root; false: why has the reason, without a newline.
+ * The groups become that user's. */
 bool privileges_become(const char *name, struct buf *why);
-/* The same for a process beside the server: the data folder is not its business. */
+/* The same for a process beside the server, without the data folder. */
 bool privileges_drop_helper(const struct server_settings *s);
-/* No core file, no debugger of the same user: passwords and keys stay inside.  Unless it is root
-   no capability either. */
+/* Forbids core files and debuggers of the same user, so passwords and keys stay inside.  Also drops
+ * all capabilities unless it is root. */
 void privileges_shed(void);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The sandbox as a whole, see sandbox.h. */
+/* The sandbox as a whole: see sandbox.h. */
 #include "server/process/sandbox.h"
 
 #include <errno.h>
@@ -61,7 +61,7 @@ sandbox_add_folder_of(struct sandbox_paths *paths, enum sandbox_access access, c
 void
 sandbox_add_system(struct sandbox_paths *paths)
 {
-	/* The libraries: OpenSSL, ICU and libc load parts of themselves when first needed. */
+	/* The libraries: OpenSSL, ICU and libc load parts of themselves on first use. */
 	static const char *const read[] = {"/etc/ssl", "/usr/lib/ssl", "/usr/lib", "/lib", "/lib64",
 	    "/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo", "/usr/share/icu",
 	    "/usr/lib/locale", "/usr/share/locale", "/dev/urandom", "/dev/random", "/dev/zero",
@@ -90,7 +90,7 @@ sandbox_enter(const struct sandbox_paths *paths, struct sandbox_state *state_r, 
 		buf_puts(why, "this build has a sanitizer, which does not work in a sandbox");
 		return false;
 	}
-	/* Without this neither part is to be had by a process that is not root. */
+	/* Without this, only root may use either part. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
 		buf_printf(why, "cannot set no_new_privs: %s", strerror(errno));
 		return false;

@@ -3,27 +3,26 @@
 #define SERVER_PROCESS_SANDBOX_H
 /*
  * server/process: what surrounds the server and knows nothing of it: the sandbox (here),
- * privileges, sockets that were handed over, the PID file, where the log goes, memory and disk in
- * use.
+ * privileges, sockets from systemd, the PID file, where the log goes, memory and disk in use.
  *
- * Leaves the process only what a mail server needs, for good: Landlock rules for files and
- * outgoing connections, then a seccomp filter for system calls.  No program can be started, no
- * process made, no memory be written and executed, no TCP connection opened.
+ * Limits the process for good to what a mail server needs: Landlock rules for files and outgoing
+ * connections, then a seccomp filter for system calls.  It cannot start programs or make processes,
+ * cannot have memory that is both writable and executable, and cannot open TCP connections.
  *
- * Landlock binds the calling thread and those it makes later, so it comes before the first
- * thread; the filter binds all threads of the process.
+ * Landlock binds the calling thread and those it makes later, so it comes before the first thread;
+ * the filter binds all threads of the process.
  */
 #include <stdbool.h>
 
 #include "base/buf.h"
 
 enum sandbox_access {
-	SANDBOX_READ,  /* files and folders below may be read */
+	SANDBOX_READ,  /* these files, and all below these folders, may be read */
 	SANDBOX_WRITE, /* and made, written, renamed, removed; sockets too */
 };
 
 struct sandbox_path {
-	char *path; /* a file or a folder; one that is not there is passed over */
+	char *path; /* a file or a folder; ignored if missing */
 	enum sandbox_access access;
 };
 
@@ -34,11 +33,11 @@ struct sandbox_paths { /* {0} is empty */
 
 /* Copies the path. */
 void sandbox_add(struct sandbox_paths *paths, enum sandbox_access access, const char *path);
-/* The folder that the file lies in, and the one its symbolic link leads to: a file that is
-   replaced under its name can be read again.  Takes part of the work only if it exists. */
+/* Adds the folder of the file, and that of the symbolic link's target: so a file that is replaced
+ * under its name can be read again.  Has an effect only if the folder exists. */
 void sandbox_add_folder_of(
     struct sandbox_paths *paths, enum sandbox_access access, const char *file);
-/* What every process needs: the system's certificates, time zones, randomness. */
+/* Adds what every process needs: the system's certificates, time zones, randomness. */
 void sandbox_add_system(struct sandbox_paths *paths);
 void sandbox_paths_fini(struct sandbox_paths *paths);
 
@@ -48,13 +47,14 @@ struct sandbox_state {
 };
 
 /*
- * Enters.  False: a part could not be had; each such part is a line (no newline at its end) in
- * *why, the other part is in force nevertheless.  A build with a sanitizer never has any.
+ * Enters the sandbox.  False: a part is not available; *why has a line for each such part (no
+ * newline at its end), and the other part is in force nevertheless.  A build with a sanitizer never
+ * has either.
  */
 bool sandbox_enter(
     const struct sandbox_paths *paths, struct sandbox_state *state_r, struct buf *why);
 
-/* The two parts; sandbox_enter() calls them.  0 (false) and a reason when it could not be had. */
+/* The two parts, which sandbox_enter() calls.  0 (false) and a reason if one is not available. */
 int sandbox_files(const struct sandbox_paths *paths, struct buf *why);
 bool sandbox_calls(struct buf *why);
 #endif

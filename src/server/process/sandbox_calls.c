@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The seccomp filter: a list of what may be called, everything else fails with EPERM, so that a
- * library that tries something new goes on without it.
+ * The seccomp filter: a list of permitted calls.  All others fail with EPERM, so a library that
+ * tries something new can go on without it.
  */
 #include <errno.h>
 #include <sched.h>
@@ -14,7 +14,7 @@
 
 #include "server/process/sandbox.h"
 
-/* By name: not every processor has every call. */
+/* By name, since not every processor has every call. */
 static const char *const calls[] = {
     /* files */
     "access", "chmod", "close", "close_range", "copy_file_range", "dup", "dup2", "dup3",
@@ -25,16 +25,17 @@ static const char *const calls[] = {
     "readahead", "readlink", "readlinkat", "readv", "rename", "renameat", "renameat2", "rmdir",
     "sendfile", "stat", "statfs", "statx", "sync_file_range", "truncate", "umask", "unlink",
     "unlinkat", "utimensat", "utimes", "write", "writev",
-    /* sockets and waiting; socket(2) itself is below */
+    /* sockets and waiting; see below for socket(2) */
     "accept", "accept4", "bind", "connect", "epoll_create", "epoll_create1", "epoll_ctl",
     "epoll_pwait", "epoll_pwait2", "epoll_wait", "eventfd2", "getpeername", "getsockname",
     "getsockopt", "listen", "pipe", "pipe2", "poll", "ppoll", "pselect6", "recvfrom", "recvmmsg",
     "recvmsg", "select", "sendmmsg", "sendmsg", "sendto", "setsockopt", "shutdown", "socketpair",
     "timerfd_create", "timerfd_gettime", "timerfd_settime",
-    /* memory; mmap and mprotect are below.  The journal's client passes long lines in a memfd. */
+    /* memory; see below for mmap and mprotect.  The journal's client passes long lines in a
+     * memfd. */
     "brk", "madvise", "membarrier", "memfd_create", "mincore", "mlock", "mlock2", "mremap", "msync",
     "munlock", "munmap",
-    /* threads, signals, clocks; clone is below */
+    /* threads, signals, clocks; see below for clone */
     "arch_prctl", "clock_getres", "clock_gettime", "clock_nanosleep", "exit", "exit_group", "futex",
     "futex_waitv", "getcpu", "getpriority", "gettimeofday", "kill", "nanosleep", "pause",
     "restart_syscall", "rseq", "rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigreturn",
@@ -52,7 +53,7 @@ rule(scmp_filter_ctx ctx, const char *name, unsigned n, const struct scmp_arg_cm
 	int nr = seccomp_syscall_resolve_name(name);
 
 	if (nr == __NR_SCMP_ERROR || nr < 0)
-		return 0; /* not on this processor, or not known to the library */
+		return 0; /* this processor does not have it, or the library does not know it */
 	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, nr, n, cmp);
 }
 
@@ -77,7 +78,7 @@ bits(scmp_filter_ctx ctx, const char *name, unsigned nth, uint64_t mask, uint64_
 static int
 add_rules(scmp_filter_ctx ctx)
 {
-	/* TCP and UDP: a listener that is made late; Landlock forbids connecting. */
+	/* TCP and UDP: for a listener that is made later; Landlock forbids connecting. */
 	static const int families[] = {AF_UNIX, AF_INET, AF_INET6};
 	static const unsigned long ioctls[] = {FIONBIO, FIONREAD, FIOCLEX, TIOCGWINSZ, 0x5401};
 	int rc = 0;
@@ -88,12 +89,12 @@ add_rules(scmp_filter_ctx ctx)
 		rc = only(ctx, "socket", 0, (uint64_t)families[i]);
 	for (size_t i = 0; rc == 0 && i < sizeof(ioctls) / sizeof(*ioctls); i++)
 		rc = only(ctx, "ioctl", 1, ioctls[i]);
-	/* Memory is written or executed, never both; libraries come in by mmap alone. */
+	/* Memory may be writable or executable, never both; libraries come in by mmap alone. */
 	rc = rc != 0 ? rc : bits(ctx, "mmap", 2, PROT_EXEC, 0);
 	rc = rc != 0 ? rc : bits(ctx, "mmap", 2, PROT_WRITE | PROT_EXEC, PROT_EXEC);
 	rc = rc != 0 ? rc : bits(ctx, "mprotect", 2, PROT_EXEC, 0);
-	/* Threads, no processes.  clone3 hides its flags in memory: the C library then takes clone.
-	 */
+	/* Threads, but no processes.  clone3 hides its flags in memory; without it, the C library
+	 * uses clone. */
 	rc = rc != 0 ? rc : bits(ctx, "clone", 0, CLONE_THREAD, CLONE_THREAD);
 	rc = rc != 0 ? rc
 	             : seccomp_rule_add(
@@ -101,7 +102,7 @@ add_rules(scmp_filter_ctx ctx)
 	rc = rc != 0 ? rc : only(ctx, "prctl", 0, PR_SET_NAME);
 	rc = rc != 0 ? rc : only(ctx, "prctl", 0, PR_GET_NAME);
 	rc = rc != 0 ? rc : only(ctx, "prctl", 0, PR_GET_DUMPABLE);
-	/* Limits are read, of this process only. */
+	/* Limits may be read, only those of this process. */
 	if (rc == 0) {
 		struct scmp_arg_cmp cmp[] = {
 		    SCMP_CMP64(0, SCMP_CMP_EQ, 0), SCMP_CMP64(2, SCMP_CMP_EQ, 0)};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Landlock.  The C library has no functions for it, and the headers that we build with may be
- * older than the kernel that we run on, so numbers and structures stand here; the kernel tells
- * at run time which of them it knows.
+ * Landlock.  The C library has no functions for it, and the headers at build time may be older than
+ * the kernel at run time, so its numbers and structures are here; at run time the kernel says which
+ * of them it knows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,7 @@
 	    FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SOCK | FS_REFER)
 
 enum {
-	OLDEST = 2, /* version 1 forbids every rename between folders */
+	OLDEST = 2, /* version 1 forbids all renames between folders */
 	CALL_CREATE = 444,
 	CALL_ADD_RULE = 445,
 	CALL_RESTRICT = 446,
@@ -54,7 +54,8 @@ struct path_attr {
 	int32_t fd;
 } __attribute__((packed));
 
-/* All that this version of Landlock can forbid; what it does not know stays out of the size. */
+/* Everything that this version of Landlock can forbid; the size leaves out what it does not
+ * know. */
 static size_t
 handled(int version, struct ruleset_attr *attr_r)
 {

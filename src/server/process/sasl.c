@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The mechanisms of libsasl2, see sasl.h. */
+/* The mechanisms of libsasl2: see sasl.h. */
 #include "server/process/sasl.h"
 
 #include <netdb.h>
@@ -22,8 +22,8 @@ wants_kerberos(const struct imap_settings *s)
 }
 
 /*
- * Kerberos remembers what it has seen, so that nothing is replayed, in /var/tmp; the sandbox has
- * no way there, and everybody else has.
+ * Kerberos keeps a replay cache in /var/tmp, which the sandbox makes unreachable, and which is open
+ * to everybody else.
  */
 void
 server_sasl_prepare(const struct conf *conf)
@@ -38,7 +38,7 @@ server_sasl_prepare(const struct conf *conf)
 	buf_fini(&name);
 }
 
-/* With its domain, as Kerberos names hosts, if that can be found out. */
+/* Appends this host's name, with its domain if that can be found, as Kerberos names hosts. */
 static void
 host_name(struct buf *out)
 {
@@ -55,7 +55,7 @@ host_name(struct buf *out)
 		freeaddrinfo(found);
 }
 
-/* Lines "MECHANISM what is wrong", or about them all. */
+/* Splits lines "MECHANISM what is wrong", or lines about all of them. */
 static void
 explain_lines(const struct conf *conf, struct str why, struct buf *faults)
 {
@@ -135,7 +135,7 @@ server_sasl_set_users(struct sasl_cyrus *cyrus, struct auth *auth)
 		    cyrus, &(struct sasl_cyrus_users){.digest_md5 = digest_md5, .arg = auth});
 }
 
-/* A file, or what a variable of the environment says instead. */
+/* Adds a file, or the one that an environment variable names instead. */
 static void
 add_file(struct sandbox_paths *paths, const char *variable, const char *file)
 {

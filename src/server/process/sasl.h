@@ -8,15 +8,16 @@
 
 struct auth;
 
-/* First of all, while there is one thread: what Kerberos reads from the environment. */
+/* Sets what Kerberos reads from the environment; call first of all, while there is only one
+ * thread. */
 void server_sasl_prepare(const struct conf *conf);
 /*
- * Loads them; before the sandbox, once in a process.  True, and *cyrus_r NULL, when none is named.
- * False: lines appended to faults say why.
+ * Loads them; call before the sandbox, once per process.  True, with *cyrus_r NULL, if none are
+ * configured.  False: appends the reasons to faults.
  */
 bool server_sasl_open(const struct conf *conf, struct buf *faults, struct sasl_cyrus **cyrus_r);
-/* Users come from auth, which lives as long as there are exchanges. */
+/* Users come from auth, which must outlive all exchanges. */
 void server_sasl_set_users(struct sasl_cyrus *cyrus, struct auth *auth);
-/* Files that Kerberos reads with each exchange. */
+/* Adds the files that Kerberos reads in each exchange. */
 void server_sasl_sandbox(const struct conf *conf, struct sandbox_paths *paths);
 #endif

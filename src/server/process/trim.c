@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Giving memory back, see trim.h. */
+/* Returning memory to the system: see trim.h. */
 #include "server/process/trim.h"
 
 #include <malloc.h>
@@ -17,7 +17,7 @@ trim_due(struct trim *t, uint64_t bytes)
 		return false;
 	}
 	free = t->peak - bytes;
-	/* It still falls: there will be more. */
+	/* It is still falling: wait for the rest. */
 	if (free < TRIM_LEAST || free < t->peak / 4 || fell > t->peak / 16)
 		return false;
 	t->peak = bytes;
@@ -27,7 +27,7 @@ trim_due(struct trim *t, uint64_t bytes)
 void
 trim_init(void)
 {
-	/* Left to itself glibc raises both with what is freed, up to 32 and 64 MiB. */
+	/* By default, glibc raises both as memory is freed, up to 32 and 64 MiB. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
 	(void)mallopt(M_TRIM_THRESHOLD, TOP);
 }

@@ -2,22 +2,22 @@
 #ifndef SERVER_PROCESS_TRIM_H
 #define SERVER_PROCESS_TRIM_H
 /*
- * After a peak malloc keeps what was freed, for the next one.  When much is free for a while it
- * goes back to the system.  That takes milliseconds, in which whoever wants memory of the same
- * part of the heap waits: so it is done after a real peak only, and once.
+ * After a peak, malloc keeps freed memory for the next one.  When much has been free for a while,
+ * we return it to the system.  That takes milliseconds, during which whoever needs memory from the
+ * same part of the heap must wait: so we do it only after a real peak, and once.
  */
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Less than so much is not worth it; nor is less than a quarter of the peak. */
+/* Returning less than this is not worthwhile, nor is less than a quarter of the peak. */
 #define TRIM_LEAST ((uint64_t)16 << 20)
 
 struct trim {
-	uint64_t peak, last; /* bytes in use: the most since the last time, and at the last look */
+	uint64_t peak, last; /* bytes in use: the most since the last time, and at the last check */
 };
 
-/* For each look: is it time?  bytes: in use now, about. */
+/* Call regularly: whether it is time.  bytes: approximate bytes in use. */
 bool trim_due(struct trim *trim, uint64_t bytes);
-/* At the start: large blocks are given back when they are freed. */
+/* Call at the start: makes free() return large blocks at once. */
 void trim_init(void);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes of the data folder and of the accounts. */
+/* Bytes used by the data folder and the accounts. */
 #include "server/process/usage.h"
 
 #include <dirent.h>
@@ -13,8 +13,8 @@
 #include "base/clock.h"
 
 enum {
-	DEPTH_MAX = 16, /* of folders; each has a descriptor open */
-	BLOCK = 512     /* what st_blocks counts */
+	DEPTH_MAX = 16, /* of folders; each needs an open descriptor */
+	BLOCK = 512     /* the unit of st_blocks */
 };
 
 static bool add_below(int fd, uint64_t deadline, unsigned depth, struct usage *usage);
@@ -26,7 +26,7 @@ count_entry(int dir, const char *name, uint64_t deadline, unsigned depth, struct
 	int fd;
 
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return true; /* it was removed meanwhile */
+		return true; /* it was removed in the meantime */
 	if (S_ISREG(st.st_mode)) {
 		usage->disk_bytes += (uint64_t)st.st_blocks * BLOCK;
 		usage->disk_files++;

@@ -2,11 +2,10 @@
 #ifndef SERVER_PROCESS_USAGE_H
 #define SERVER_PROCESS_USAGE_H
 /*
- * How much lies there: bytes of all files of the data folder, and what the
- * accounts hold.  Both are counted anew when they are asked for, in the asker's
- * thread; what took long is remembered for twenty times as long as it took, so
- * that whoever asks without end takes a twentieth of a thread.  A count that
- * takes longer than USAGE_MS is cut off, and says so.
+ * How much is stored: the bytes of all files in the data folder, and of the accounts' mail.  Both
+ * are counted anew on each request, in the caller's thread; a slow count is remembered for twenty
+ * times as long as it took, so a caller that keeps asking uses a twentieth of a thread.  A count
+ * that takes longer than USAGE_MS is cut short, and says so.
  */
 #include <pthread.h>
 
@@ -23,15 +22,15 @@ struct usage {
 struct usage_count {
 	pthread_mutex_t lock;
 	struct usage last;
-	uint64_t until_ms; /* clock_mono_ms() until which last is good */
+	uint64_t until_ms; /* last is valid until this clock_mono_ms() */
 };
 
 void usage_init(struct usage_count *count);
 void usage_fini(struct usage_count *count);
-/* BLOCKING.  Of the folder and everything below it; symbolic links are not followed. */
+/* BLOCKING.  Counts the folder and everything below it; symbolic links are not followed. */
 void usage_get(
     struct usage_count *count, const char *folder, struct store *store, struct usage *usage_r);
-/* BLOCKING.  Adds the sizes of the regular files below the open folder, which is closed; false:
- * not all within the time (clock_mono_ms()). */
+/* BLOCKING.  Adds the sizes of the regular files below the open folder, and closes it; false:
+ * incomplete at the deadline (clock_mono_ms()). */
 bool usage_add_folder(int fd, uint64_t deadline, struct usage *usage);
 #endif
