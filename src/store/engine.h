@@ -2,35 +2,29 @@
 #ifndef STORE_ENGINE_H
 #define STORE_ENGINE_H
 /*
- * Engine: what lies under the store.  Ordered keys, atomic durable batches,
- * blobs.  Nothing here knows of mailboxes.
+ * Engine: the layer under the store.  Ordered keys, atomic durable batches, blobs.  Nothing here
+ * knows about mailboxes.
  *
- * How a delivery travels: the store puts the blob and the index entries of
- * all changes that wait into one batch and calls engine_commit(); when that
- * returns TS_OK everything in the batch is on disk, or nothing of it is there.
+ * The way of a delivery: the store puts the blobs and index entries of all waiting changes into one
+ * batch and calls engine_commit().  A batch is atomic; on TS_OK all of it is on disk.
  *
- * Keys and values are bytes; keys are ordered by memcmp and begin with the
- * 8-byte big-endian account id they belong to (an engine that spreads accounts
- * over machines cuts a batch there).  The engine checks that what it gives
- * back is what it was given (checksums); what does not hold is TS_DAMAGED for
+ * Keys and values are bytes; keys are ordered by memcmp and begin with the 8-byte big-endian
+ * account id they belong to (an engine that spreads accounts over machines splits a batch there).
+ * The engine verifies by checksums that it returns what it was given; a mismatch is TS_DAMAGED for
  * that key only.
  *
- * Blobs are immutable and named by a 64-bit id.  Small ones travel in the
- * batch.  Large ones (STORE_BLOB_FILE set in the id) are streamed into a file
- * of their own with a writer and are on disk when engine_blob_finish()
- * returned TS_OK, before the batch that names them.
+ * Blobs are immutable and named by a 64-bit id.  Small ones travel in the batch.  Large ones
+ * (STORE_BLOB_FILE set in the id) are streamed by a writer into a file of their own, and are on
+ * disk once engine_blob_finish() returns TS_OK, before the batch that names them.
  *
- * Threads: commit, get, scan and blob calls may be made from any thread at the
- * same time.  All of them may block on the disk: never call them on a loop
- * (the functions below see to it, base/block.h).
- * One commit at a time per engine is the usual case; more are allowed.  A commit
- * is seen by readers at some time before it returns TS_OK, never after; while it
- * is being flushed they may still read what was before.
+ * Threads: commit, get, scan and blob calls may be made from any thread at the same time.  All may
+ * block on the disk: never call them on a loop (the functions below check this, base/block.h).  One
+ * commit at a time per engine is usual; more are allowed.  Readers see a commit at some time before
+ * it returns TS_OK, never later; while it is being flushed they may still read the old data.
  *
- * Errors: TS_UNKNOWN from commit: nobody knows whether the batch is there; the
- * engine refuses further commits with TS_UNAVAILABLE until engine_reopen().
- * TS_FULL from commit: nothing was written (the free-space mark).  Never try
- * the same batch again after TS_UNKNOWN.
+ * Errors of commit: TS_UNKNOWN: the batch may or may not be on disk; the engine refuses further
+ * commits with TS_UNAVAILABLE until engine_reopen().  Never retry the same batch after TS_UNKNOWN.
+ * TS_FULL: nothing was written (the free-space mark).
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,18 +41,17 @@ struct engine;
 struct engine_iter;
 struct engine_blob_writer;
 
-/* A batch: operations in order, kept as bytes; the owner may reuse it after engine_batch_clear().
- */
+/* A batch: operations in order, kept as bytes.  Reuse it after engine_batch_clear(). */
 struct engine_batch;
 struct engine_batch *engine_batch_new(void);
 void engine_batch_free(struct engine_batch **batch);
 void engine_batch_clear(struct engine_batch *batch);
 void engine_batch_put(struct engine_batch *batch, struct str key, struct str value);
 void engine_batch_delete(struct engine_batch *batch, struct str key);
-/* All keys from <= key < end; end.n > 0. */
+/* Deletes all keys from <= key < end; end.n > 0. */
 void engine_batch_delete_range(struct engine_batch *batch, struct str from, struct str end);
 void engine_batch_put_blob(struct engine_batch *batch, uint64_t blob, struct str bytes);
-/* Works for both kinds; a file is removed after the batch is on disk. */
+/* Works for both kinds of blobs.  A file is removed after the batch is on disk. */
 void engine_batch_delete_blob(struct engine_batch *batch, uint64_t blob);
 size_t engine_batch_count(const struct engine_batch *batch);
 size_t engine_batch_bytes(const struct engine_batch *batch);
@@ -75,21 +68,22 @@ struct engine_op {
 	struct str key, value;
 	uint64_t blob;
 };
-/* For engines: walks the operations.  *at starts as 0; false at the end. */
+/* For engines: steps through the operations.  *at starts at 0.  Returns false at the end. */
 bool engine_batch_next(const struct engine_batch *batch, size_t *at, struct engine_op *op_r);
 
 struct engine_options {
-	const char *path;     /* folder; made when missing */
+	const char *path;     /* folder; created if missing */
 	uint64_t cache_bytes; /* block cache */
 	uint64_t write_buffer_bytes;
-	uint64_t
-	    free_space_mark; /* messages are TS_FULL below it, all else below a quarter of it */
+	uint64_t free_space_mark; /* below it messages get TS_FULL, below a quarter of it everything
+	                             does */
 	bool read_only;
-	/* Does the value say of itself that it is what was put under this key?  Then salvage may
-	 * believe it where the engine's own checksum does not hold.  NULL: values do not. */
+	/* Returns whether a value proves to be the one that was put under this key.  Salvage may
+	 * trust such a value where the engine's own checksum fails.  NULL: values cannot prove
+	 * it. */
 	bool (*whole)(struct str key, struct str value);
-	struct str text; /* further engine-specific options, engine's own syntax */
-	void *own;       /* an engine's own object; mem: a struct engine_mem_disk, or NULL */
+	struct str text; /* further options, in the engine's own syntax */
+	void *own;       /* the engine's own object; mem: a struct engine_mem_disk, or NULL */
 };
 
 struct engine_stats {
@@ -98,12 +92,13 @@ struct engine_stats {
 	uint64_t cache_bytes, memtable_bytes, index_bytes; /* memory */
 };
 
-/* When there was no room last: what was free and needed, and what had to stay free. */
+/* Figures of the last lack of space: bytes free, bytes needed, and the mark that must stay free. */
 struct engine_space {
 	uint64_t free, needed, mark;
 };
 
-/* How much room was lacking at least; 0: there was room so far, or nobody knows. */
+/* Returns the least number of bytes that were lacking.  0: space has sufficed so far, or
+ * unknown. */
 static inline uint64_t
 engine_space_lacking(const struct engine_space *space)
 {
@@ -117,93 +112,91 @@ enum engine_aside { ENGINE_ASIDE_DAMAGED, ENGINE_ASIDE_LOST };
 struct engine_class {
 	const char *name; /* "mem", "rocks" */
 	/* On failure *text_r (malloc'ed, may be NULL) says which file is at fault and what to do;
-	 * on success what had to be done for it, if anything. */
+	 * on success it says what had to be done, if anything. */
 	enum ts_err (*open)(
 	    const struct engine_options *opt, struct engine **engine_r, char **text_r);
 	void (*close)(struct engine *engine);
 	enum ts_err (*commit)(struct engine *engine, const struct engine_batch *batch);
-	/* Would a batch with messages be TS_FULL?  Others may still be taken.  May block; NULL: no.
-	 */
+	/* Returns whether a batch with messages would get TS_FULL.  Other batches may still be
+	 * taken.  May block.  NULL: never full. */
 	bool (*full)(struct engine *engine);
-	/* The figures of the last TS_FULL.  Does not block; NULL: not known. */
+	/* Returns the figures of the last TS_FULL.  Does not block.  NULL: unknown. */
 	void (*space)(struct engine *engine, struct engine_space *space_r);
-	/* Appends to value.  TS_NOT_FOUND, TS_DAMAGED, TS_IO: value is as it was. */
+	/* Appends to value.  On TS_NOT_FOUND, TS_DAMAGED and TS_IO value is unchanged. */
 	enum ts_err (*get)(struct engine *engine, struct str key, struct buf *value);
 	/*
-	 * Keys from <= key < end, in order; reverse: from the end down.  end.n == 0: no
-	 * upper bound.  from and end are copied.  The iterator sees the keys as they were
-	 * when it was made.  It holds up reopen and pins old versions: keep it for a bounded
-	 * piece of work, never while waiting for a peer, and never make one while you have another.
+	 * Iterates over keys from <= key < end in order, or from the end down if reverse. end.n ==
+	 * 0: no upper bound. from and end are copied.  The iterator sees the keys as of its
+	 * creation.  It delays reopen and pins old versions: keep it for a bounded piece of work,
+	 * never while waiting for a peer, and never make one while you have another.
 	 */
 	struct engine_iter *(*iter_new)(
 	    struct engine *engine, struct str from, struct str end, bool reverse);
 	/*
-	 * TS_OK: key and value are set, valid until the next call.  TS_NOT_FOUND: the end.
-	 * Any other result, TS_DAMAGED say, ends the iteration too and is given again.
+	 * TS_OK: key and value are set, valid until the next call.  TS_NOT_FOUND: the end.  Any
+	 * other result, such as TS_DAMAGED, also ends the iteration and is returned again.
 	 */
 	enum ts_err (*iter_next)(struct engine_iter *iter, struct str *key_r, struct str *value_r);
 	void (*iter_free)(struct engine_iter *iter);
-	/* Appends bytes [off, off+len) of the blob, fewer at its end, to value.  On failure value
-	 * is as it was. */
+	/* Appends bytes [off, off+len) of the blob to value, or fewer if it ends earlier.  On
+	 * failure value is unchanged. */
 	enum ts_err (*blob_read)(
 	    struct engine *engine, uint64_t blob, uint64_t off, uint64_t len, struct buf *value);
 	enum ts_err (*blob_size)(struct engine *engine, uint64_t blob, uint64_t *size_r);
-	/* blob has STORE_BLOB_FILE set and is not in use. */
+	/* blob must have STORE_BLOB_FILE set and be unused. */
 	enum ts_err (*blob_create)(
 	    struct engine *engine, uint64_t blob, struct engine_blob_writer **w_r);
 	enum ts_err (*blob_write)(struct engine_blob_writer *w, struct str bytes);
-	/* The whole content written so far, mapped; valid until the next write, finish or abort. */
+	/* Maps the content written so far.  Valid until the next write, finish or abort. */
 	enum ts_err (*blob_map)(struct engine_blob_writer *w, struct str *bytes_r);
-	/* Frees the writer, also when it fails; then nothing of the blob is left. */
+	/* Frees the writer even on failure; nothing of the blob is left then. */
 	enum ts_err (*blob_finish)(struct engine_blob_writer **w);
 	void (*blob_abort)(struct engine_blob_writer **w);
-	/* Calls fn for each large blob file there is (for collecting orphans). */
+	/* Calls fn for each large blob file (for collecting orphans). */
 	enum ts_err (*blob_files)(
 	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
-	/* A blob that is damaged, or a large one that has lost its place, goes where nobody looks
-	 * for it and nobody removes it, for people to look at: of a small one a copy of what is
-	 * left.  NULL: the engine has no such place. */
+	/* Moves a damaged blob, or a large one that has lost its place, to where nobody looks for
+	 * it and nobody removes it, for people to examine; for a small one it saves a copy of what
+	 * is left.  NULL: the engine has no such place. */
 	enum ts_err (*blob_set_aside)(struct engine *engine, uint64_t blob, enum engine_aside why);
-	/* All that were set aside as lost are in their places again; recovered() from now on, if
-	 * there were any.  NULL: there are none. */
+	/* Puts all blobs that were set aside as lost back into their places.  If there were any,
+	 * recovered() returns true from now on.  NULL: there are none. */
 	enum ts_err (*blob_take_back)(struct engine *engine);
-	/* Do all checksums hold of what keys and small blobs are found by, those that reading does
-	 * not look at too?  TS_DAMAGED: no; *text_r (malloc'ed) says where.  NULL: there are none.
-	 */
+	/* Verifies all checksums of the structures that locate keys and small blobs, including
+	 * those not checked on reads.  TS_DAMAGED: one is wrong; *text_r (malloc'ed) says where.
+	 * NULL: there are none. */
 	enum ts_err (*verify)(struct engine *engine, char **text_r);
 	/*
-	 * For whoever repairs the store, alone.  A small blob that cannot be read may lie in a file
-	 * that nothing points to any more: if its bytes are whole they are put back.
+	 * For repairs, with exclusive use of the store.  A small blob that cannot be read may lie
+	 * in a file that nothing points to any longer: if its bytes are whole they are put back.
 	 * TS_NOT_FOUND: they are nowhere.  NULL: there are no such files.
 	 */
 	enum ts_err (*blob_rescue)(struct engine *engine, uint64_t blob);
-	/* Calls fn for each small blob there is; its bytes are not looked at. */
+	/* Calls fn for each small blob, without reading its bytes. */
 	enum ts_err (*blob_each)(
 	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
 	/*
-	 * The same for small blobs that can be rescued only, if what told that they were in use
-	 * was lost together with what pointed to them: nobody knows whether they had been
-	 * deleted.  NULL: there are none.
+	 * Same, for small blobs that can be rescued only if the records of their use were lost
+	 * together with what pointed to them: nobody knows whether they had been deleted.  NULL:
+	 * there are none.
 	 */
 	enum ts_err (*blob_each_stray)(
 	    struct engine *engine, void (*fn)(uint64_t blob, void *arg), void *arg);
-	/* Was something given up that had been acknowledged, so that the store could be opened, now
-	 * or at an earlier time?  Then large blobs that nobody refers to may be messages.  NULL:
-	 * no.
-	 */
+	/* Returns whether acknowledged data was given up in order to open the store, now or at an
+	 * earlier time.  If so, large blobs that nobody refers to may be messages.  NULL: never. */
 	bool (*recovered)(struct engine *engine);
-	/* All such blobs have been looked after. */
+	/* Call when all such blobs have been dealt with. */
 	enum ts_err (*recovered_end)(struct engine *engine);
 	/*
-	 * Closes and opens again under a running server; waits for calls and iterators under
-	 * way.  When it fails the engine answers TS_UNAVAILABLE to everything; it may be
-	 * tried again.  Blob writers survive it.
+	 * Closes and opens again under a running server; waits for running calls and iterators.  If
+	 * it fails the engine answers TS_UNAVAILABLE to everything, and it may be tried again.
+	 * Blob writers survive it.
 	 */
 	enum ts_err (*reopen)(struct engine *engine, char **text_r);
 	void (*stats)(struct engine *engine, struct engine_stats *stats_r);
 };
 
-/* What an engine has of these three begins with this. */
+/* An engine's own versions of these three structs begin with this. */
 struct engine {
 	const struct engine_class *class;
 };

@@ -2,42 +2,43 @@
 #ifndef STORE_OWN_H
 #define STORE_OWN_H
 /*
- * Rows of a user's own \Seen and \Recent in a mailbox that is shared with others (own_seen.h says
- * what they mean).  They belong to the user's account, whoever has the mailbox: marking a message
- * read is a change of that account alone (STORE_CHANGE_OWN), and nobody else's watch hears of it.
+ * Rows for a user's own \Seen and \Recent in a mailbox that is shared with others (own_seen.h says
+ * what they mean).  They belong to the user's account, whoever owns the mailbox: marking a message
+ * read changes that account alone (STORE_CHANGE_OWN), and no other watch hears of it.
  *
  *	err = store_own_load(user, owner, mailbox_id, &own);            a worker
  *	seen = store_own_seen(own);                                     any thread
  *	... own_unseen(seen, uids), own_modseqs(seen, …), own_unref(&seen) ...
  *
- * What they say goes with one reading of the mailbox only if its MODSEQ is of the same moment: take
- * the value first, then read the mailbox.
+ * Combine a value with a read of the mailbox only if the mailbox's MODSEQ is of the same moment:
+ * take the value first, then read the mailbox.
  *
  * An account has such rows for at most opt.max_mailboxes mailboxes.  They go with the account, by
- * STORE_OWN_FORGET when the right goes, and after a start when their mailbox is not there any more.
+ * STORE_OWN_FORGET when the right is withdrawn, and after a start if their mailbox no longer
+ * exists.
  */
 #include "store/own_seen.h"
 #include "store/store.h"
 
-struct store_own; /* of one user and one mailbox; reference counted, one in memory */
+struct store_own; /* for one user and one mailbox; reference counted, one instance in memory */
 
 enum store_own_kind {
-	STORE_OWN_MARK,   /* `uids` were read, or with STORE_FLAGS_REMOVE unread, when the mailbox's
-	                     MODSEQ was own_s */
+	STORE_OWN_MARK,   /* `uids` were read (STORE_FLAGS_REMOVE: unread) when the mailbox's MODSEQ
+	                     was own_s */
 	STORE_OWN_START,  /* the mailbox becomes shared: `uids` (NULL: none) are read.  TS_EXISTS */
-	STORE_OWN_RETAIN, /* only `uids` are left in the mailbox */
-	STORE_OWN_FORGET  /* all rows go */
+	STORE_OWN_RETAIN, /* drop all but `uids`, which are still in the mailbox */
+	STORE_OWN_FORGET  /* remove all rows */
 };
 
-/* BLOCKING.  owner: id of the account that has the mailbox.  Without rows nothing is read yet.
- * TS_LIMIT: there are rows of too many mailboxes already. */
+/* BLOCKING.  owner: id of the account that has the mailbox.  Without rows no message is read.
+ * TS_LIMIT: there are rows for too many mailboxes already. */
 TS_CHECKED enum ts_err store_own_load(
     struct store_account *user, uint64_t owner, uint32_t mailbox, struct store_own **own_r);
 struct store_own *store_own_ref(struct store_own *own);
 void store_own_unref(struct store_own **own);
-/* As it is published, with a reference. */
+/* Returns the published value with a reference. */
 struct own_seen *store_own_seen(struct store_own *own);
-/* Claims \Recent: messages with a UID above the result are recent for the caller, and for no other
- * session of the user.  It reaches the disk with the next change. */
+/* Claims \Recent: messages with a UID above the result are recent for the caller and no other
+ * session of the user.  Written to disk with the next change. */
 uint32_t store_own_claim(struct store_own *own, uint32_t uidnext);
 #endif

@@ -2,17 +2,18 @@
 #ifndef STORE_OWN_SEEN_H
 #define STORE_OWN_SEEN_H
 /*
- * A user's own \Seen and \Recent in a shared mailbox, and the MODSEQs that this user is shown
- * (doc/store.md): pure functions over values that never change.  A change makes another value,
- * which shares all it can with the old one by reference counts.
+ * A user's own \Seen and \Recent in a shared mailbox, and the MODSEQs shown to that user
+ * (doc/store.md).  Pure functions over immutable values: a change makes a new value, which shares
+ * whatever it can with the old one by reference counts.
  *
- * S is the mailbox's own MODSEQ, raised by what everybody sees; U counts the user's own changes.
- * The user is shown V = S + U.  A change of the mailbox with the number s is shown as s plus the
- * number of own changes that were made before it (while the mailbox was below s); the i-th own
- * change, made at s, as s + i.  So each number is given once, and they grow.
+ * S is the mailbox's own MODSEQ, raised by changes that everybody sees; U counts the user's own
+ * changes.  The user is shown V = S + U.  A change of the mailbox with number s is shown as s plus
+ * the number of own changes made before it (while the mailbox was below s); the i-th own change,
+ * made at s, is shown as s + i.  So every number is used once, and the numbers grow.
  *
- * The last OWN_STEPS own changes are known one by one.  Of those before only the floor is: they
- * were F of them, the last one made at s; and whatever happened up to there is shown as s + F.
+ * The last OWN_STEPS own changes are known one by one.  Of the older ones only the floor is kept:
+ * there were F of them, the last made at s, and everything that happened up to there is shown as s
+ * + F.
  */
 #include <roaring/roaring.h>
 #include <stdatomic.h>
@@ -22,18 +23,19 @@
 
 #include "base/buf.h"
 
-/* Own changes known one by one; some more, until they are trimmed all at once. */
+/* Own changes known one by one.  OWN_STEPS_MORE may be added before they are trimmed all at
+ * once. */
 #define OWN_STEPS 1000u
 #define OWN_STEPS_MORE 256u
-/* Bytes of their sets, as rows: beyond it fewer are kept. */
+/* Most bytes that their sets may take as rows; beyond it fewer changes are kept. */
 #define OWN_STEP_BYTES ((size_t)1 << 20)
 
 struct own_step { /* an own change */
 	_Atomic unsigned refs;
-	uint64_t s;             /* made when the mailbox was at s */
-	bool on;                /* read, or unread */
-	roaring_bitmap_t *uids; /* that really changed */
-	size_t bytes;           /* of the set, as a row has it */
+	uint64_t s;             /* the mailbox's MODSEQ at the time */
+	bool on;                /* marked read, else unread */
+	roaring_bitmap_t *uids; /* those that really changed */
+	size_t bytes;           /* size of the set as a row */
 };
 
 struct own_seen {
@@ -46,33 +48,34 @@ struct own_seen {
 	size_t count, bytes;
 };
 
-/* Takes the set, which was the user's before; the mailbox has just become shared. */
+/* Takes over the set, which held the user's \Seen so far.  Call it when the mailbox becomes
+ * shared. */
 struct own_seen *own_new(roaring_bitmap_t *seen_take, uint32_t recent_mark);
 struct own_seen *own_ref(struct own_seen *own);
 void own_unref(struct own_seen **own);
 
-/* HIGHESTMODSEQ of a mailbox at s. */
+/* Returns the HIGHESTMODSEQ shown when the mailbox is at s. */
 uint64_t own_highest(const struct own_seen *own, uint64_t s);
-/* How a change of the mailbox with the number s is shown. */
+/* Returns the number shown for the mailbox's change s. */
 uint64_t own_to(const struct own_seen *own, uint64_t s);
-/* The largest s that is shown as v or less; 0: nothing is known about what changed since v, so
- * everything has to be taken as changed. */
+/* Returns the largest s shown as v or less.  0: what changed since v is unknown, so assume
+ * everything did. */
 uint64_t own_from(const struct own_seen *own, uint64_t v);
-/* The number of the i-th step. */
+/* Returns the number of the i-th step. */
 uint64_t own_number(const struct own_seen *own, size_t i);
-/* Adds the UIDs of own changes with numbers above v; with own_from(v) != 0 these are all. */
+/* Adds the UIDs of own changes with numbers above v.  The set is complete if own_from(v) != 0. */
 void own_changed_since(const struct own_seen *own, uint64_t v, roaring_bitmap_t *set);
-/* MODSEQs of messages as the user is shown them: uids ascend, modseq has the mailbox's and gets the
- * user's. */
+/* Turns the mailbox's MODSEQs into those shown to the user, in place.  uids ascend; modseq[i]
+ * belongs to uids[i]. */
 void own_modseqs(const struct own_seen *own, const uint32_t *uids, uint64_t *modseq, size_t n);
-/* Messages of the mailbox that the user has not read. */
+/* Counts the messages of the mailbox that the user has not read. */
 uint64_t own_unseen(const struct own_seen *own, const roaring_bitmap_t *uids);
 
-/* The user marks messages read or unread when the mailbox is at s.  NULL: they are so already;
- * *trimmed_r: older steps went, so that the whole is to be written. */
+/* The user marks messages read (on) or unread while the mailbox is at s.  Returns NULL if they are
+ * so already.  *trimmed_r: older steps were dropped, so write the whole value. */
 struct own_seen *own_change(
     const struct own_seen *own, uint64_t s, bool on, const roaring_bitmap_t *uids, bool *trimmed_r);
-/* The same without UIDs that are no longer there, in its changes, too, and with another mark. */
+/* Copies own without UIDs that no longer exist, in its changes as well, and with a new mark. */
 struct own_seen *own_retain(
     const struct own_seen *own, const roaring_bitmap_t *uids, uint32_t recent_mark);
 
@@ -80,11 +83,11 @@ struct own_seen *own_retain(
 
 void own_put_header(const struct own_seen *own, struct buf *b);
 void own_put_step(const struct own_seen *own, const struct own_step *step, struct buf *b);
-/* NULL: it is none. */
+/* Returns NULL if the row is invalid. */
 struct own_seen *own_take_header(struct str body);
-/* Replays the change with the number u, for whoever reads them in order and knows the only
- * reference.  False: it is none, or not the next one. */
+/* Replays the change numbered u.  The caller reads changes in order and has the only reference.
+ * Returns false if the row is invalid or not the next one. */
 bool own_take_step(struct own_seen *own, uint64_t u, struct str body);
-/* Bytes of memory, about. */
+/* Returns the memory it takes, in bytes, roughly. */
 size_t own_cost(const struct own_seen *own);
 #endif

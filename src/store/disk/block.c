@@ -2,16 +2,15 @@
 /*
  * Index blocks: up to 1,024 messages in columns.
  *
- *   n:2 first:2 gaps:1
- *   gaps 0: the UIDs are first, first+1, ... (less the block's first UID)
- *   gaps 1: 128 bytes, a bit per UID that is there
- *   then columns: size, modseq, blob, internaldate, savedate, zone + 32768;
+ *   n:2 first:2 gaps:1 gaps 0: the UIDs are first, first+1, ... (minus the block's first UID) gaps
+ *   1: 128 bytes, a bit per UID that exists then columns: size, modseq, blob, internaldate,
+ *   savedate, zone + 32768;
  *     each width:1 (0 1 2 4 8) base:8, then n numbers of that width, to be added
  *     to the base
- *   then count:varint of flags, each flag:varint all:1 and, when all is 0,
+ *   then count:varint of flags, each flag:varint all:1 and, if all is 0,
  *     (n + 7) / 8 bytes with a bit per message
  *
- * Fixed widths make 100,000 messages about 2 MB and load in a few milliseconds.
+ * With fixed widths 100,000 messages take about 2 MB and load in a few milliseconds.
  */
 #include "base/mem.h"
 #include "store/disk/state.h"
@@ -70,7 +69,7 @@ width_for(uint64_t span)
 static void
 put_column(const struct chunk *c, enum column col, struct buf *b)
 {
-	/* Modular arithmetic on the unsigned values: dates before 1970 come out right too. */
+	/* Modular arithmetic on the unsigned values also works for dates before 1970. */
 	uint64_t base = column_of(&c->rec[0], col), span = 0;
 
 	for (uint32_t i = 1; i < c->n; i++)
@@ -106,7 +105,7 @@ take_column(struct chunk *c, enum column col, struct rd *r)
 
 	if (r->bad)
 		return false;
-		/* A loop per width, so that the copy has a constant size. */
+		/* One loop per width, so that the copy has a constant size. */
 #define TAKE(type, conv)                                                                           \
 	for (uint32_t i = 0; i < c->n; i++) {                                                      \
 		type v;                                                                            \
@@ -182,7 +181,7 @@ take_offsets(struct chunk *c, uint32_t n, uint32_t first, bool gaps, struct rd *
 	return c->n == n;
 }
 
-/* The chunk's UIDs that are in the set, as rows: returns how many. */
+/* Sets a row's bit for each UID of the chunk in the set; returns how many. */
 static uint32_t
 rows_in(const struct chunk *c, const roaring_bitmap_t *set, unsigned char *bits)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The form of compact rows, and what of a summary goes into them: see compact.h. */
+/* The format of compact rows, and what they take from a summary: see compact.h. */
 #include <xxhash.h>
 
 #include "base/mem.h"
@@ -190,7 +190,7 @@ take_date(struct compact_reader *r, struct compact_cell *cell)
 	cell->sent = r->sent;
 }
 
-/* What a cell begins with: a number, and two flags. */
+/* Reads the start of a cell: a number and two flags. */
 static uint64_t
 take_head(struct compact_reader *r, struct compact_cell *cell)
 {

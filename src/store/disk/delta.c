@@ -161,7 +161,7 @@ decode_messages(struct delta *d, struct rd *r)
 	uint64_t n = rd_varint(r), uid = 0;
 
 	if (d->added_count > 0)
-		r->bad = true; /* they are ascending, so they come once */
+		r->bad = true; /* UIDs ascend, so each comes once */
 	for (uint64_t i = 0; i < n && !r->bad; i++) {
 		struct store_message *m = delta_add_message(d);
 		uint64_t step = rd_varint(r);

@@ -2,9 +2,9 @@
 #ifndef STORE_DISK_DELTA_H
 #define STORE_DISK_DELTA_H
 /*
- * Delta: what one change did to one mailbox.  It is made by the lane, written
- * as the change record, applied to the state in memory after the flush, and
- * decoded and applied again when the mailbox is loaded.
+ * Delta: what one change did to one mailbox.  The lane makes it and writes it
+ * as the change record; it is applied to the state in memory after the flush,
+ * and decoded and applied again when the mailbox is loaded.
  */
 #include "store/disk/keys.h"
 #include "store/store.h"
@@ -27,7 +27,7 @@ struct delta {
 	size_t added_count, added_cap;
 	struct delta_flag *flags;
 	size_t flag_count;
-	struct store_flags forgotten; /* keywords whose names go before new ones come */
+	struct store_flags forgotten; /* names to drop before new ones are added */
 	struct delta_keyword *keywords;
 	size_t keyword_count;
 	roaring_bitmap_t *expunged; /* NULL: none */
@@ -36,14 +36,14 @@ struct delta {
 struct delta *delta_new(uint64_t modseq);
 void delta_free(struct delta **d);
 struct store_message *delta_add_message(struct delta *d);
-/* Takes the set; an empty one is dropped. */
+/* Takes over the set; drops an empty one. */
 void delta_add_flag(struct delta *d, unsigned flag, bool on, roaring_bitmap_t *uids_take);
 void delta_add_keyword(struct delta *d, unsigned flag, struct str name);
-/* The UIDs that are new or whose flags changed. */
+/* Returns the UIDs that are new or whose flags changed. */
 roaring_bitmap_t *delta_touched(const struct delta *d);
 
 /* Appends the record to b. */
 void delta_encode(const struct delta *d, struct buf *b);
-/* NULL: not a record. */
+/* Returns NULL if it is not a record. */
 struct delta *delta_decode(uint64_t modseq, struct str body);
 #endif

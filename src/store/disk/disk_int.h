@@ -2,8 +2,7 @@
 #ifndef STORE_DISK_DISK_INT_H
 #define STORE_DISK_DISK_INT_H
 /*
- * The lowest part of the store: what is on disk, byte by byte, and what it is
- * decoded into.
+ * The lowest part of the store: the bytes on disk, and what they are decoded into.
  *
  *   keys.h        keys, values with their checksums, counters
  *   keywords.h    tables of keywords
@@ -11,11 +10,11 @@
  *   delta.h       what one change did to one mailbox: a change record
  *   compact.h     compact rows: what SORT and THREAD need, in columns
  *   own_seen.h    a user's own \Seen in a shared mailbox
- *   state.h       a mailbox: what blocks and change records come to
+ *   state.h       a mailbox, as built from blocks and change records
  *
- * It promises that the same bytes come to the same values and back, and that
- * nothing but its arguments counts: there is no lock here, no I/O, no store.  It
- * calls base, and mail for what a summary says, and puts rows into the batches that it is given.
+ * It promises that bytes and values convert into each other exactly, and that results depend on
+ * arguments only: there are no locks, no I/O and no store here.  It calls base, and mail for what a
+ * summary says, and puts rows into batches that callers pass.
  */
 #include "store/disk/keys.h"
 #include "store/disk/keywords.h"
@@ -25,14 +24,14 @@
 /* rows.c */
 
 bool account_name_ok(struct str name);
-/* Is it one that a mailbox may have? */
+/* Returns whether a mailbox may have that name. */
 bool mailbox_name_ok(struct str name);
-/* The name leads to the account. */
+/* Puts the row that leads from the name to the account. */
 void account_put_name(uint64_t id, struct str name, struct engine_batch *batch);
-/* The rows of a new account with its INBOX, and n mailboxes more, subscribed. */
+/* Puts the rows of a new account with its INBOX and n more mailboxes, subscribed. */
 void account_put_new(uint64_t id, struct str name, int64_t now, const struct store_default *more,
     size_t n, struct engine_batch *batch);
-/* A part of the sums becomes another one. */
+/* Replaces one part of the sums by another. */
 void usage_change(
     struct store_usage *usage, const struct counters_row *old, const struct counters_row *now);
 #endif

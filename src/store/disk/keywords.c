@@ -8,7 +8,7 @@
 
 struct keyword {
 	_Atomic unsigned refs;
-	bool ok; /* keyword_ok() */
+	bool ok; /* the result of keyword_ok() */
 	size_t n;
 	char bytes[];
 };
@@ -77,7 +77,7 @@ reserve(struct store_keywords *t, unsigned end)
 	memset(t->name + cap, 0, (t->cap - cap) * sizeof(struct keyword *));
 }
 
-/* The caller's own, to be changed. */
+/* Makes the table the caller's own, for changing. */
 static struct store_keywords *
 own(struct store_keywords **tp)
 {

@@ -50,7 +50,7 @@ own_unref(struct own_seen **op)
 	mem_free(o);
 }
 
-/* Another one with the same steps, and room for one more; takes the set. */
+/* Returns a copy with the same steps and room for one more.  Takes over the set. */
 static struct own_seen *
 copy_own(const struct own_seen *from, roaring_bitmap_t *seen)
 {
@@ -77,7 +77,7 @@ own_highest(const struct own_seen *o, uint64_t s)
 	return s + o->u;
 }
 
-/* Steps that were made below s. */
+/* Counts the steps made below s. */
 static size_t
 steps_below(const struct own_seen *o, uint64_t s)
 {
@@ -109,7 +109,7 @@ own_from(const struct own_seen *o, uint64_t v)
 
 	if (v < o->floor_s + o->floor_u)
 		return 0;
-	/* The first step that was not made before the change that is looked for. */
+	/* Find the first step not made before the change in question. */
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
 
@@ -127,7 +127,7 @@ own_number(const struct own_seen *o, size_t i)
 	return o->step[i]->s + o->floor_u + i + 1;
 }
 
-/* The first step with a number above v. */
+/* Returns the index of the first step with a number above v. */
 static size_t
 first_above(const struct own_seen *o, uint64_t v)
 {
@@ -151,7 +151,7 @@ own_changed_since(const struct own_seen *o, uint64_t v, roaring_bitmap_t *set)
 		roaring_bitmap_or_inplace(set, o->step[i]->uids);
 }
 
-/* Raises those that the step changed. */
+/* Raises the MODSEQs of the messages that the step changed. */
 static void
 raise(
     const struct own_step *step, uint64_t number, const uint32_t *uids, uint64_t *modseq, size_t n)
@@ -212,7 +212,7 @@ push(struct own_seen *o, struct own_step *step)
 		roaring_bitmap_andnot_inplace(o->seen, step->uids);
 }
 
-/* The oldest go.  One always stays. */
+/* Drops the oldest steps, but always keeps one. */
 static bool
 trim(struct own_seen *o)
 {
@@ -247,7 +247,7 @@ own_change(
 	}
 	(void)roaring_bitmap_run_optimize(really);
 	o = copy_own(from, roaring_bitmap_copy(from->seen));
-	/* A mailbox never goes back; should it seem to, the numbers still grow. */
+	/* A mailbox never goes back; if it seems to, the numbers still grow. */
 	if (o->count > 0 && s < o->step[o->count - 1]->s)
 		s = o->step[o->count - 1]->s;
 	if (s < o->floor_s)
@@ -329,7 +329,7 @@ own_take_step(struct own_seen *o, uint64_t u, struct str body)
 			roaring_bitmap_free(uids);
 		return false;
 	}
-	/* The room doubles. */
+	/* Double the room. */
 	if ((o->count & (o->count - 1)) == 0)
 		o->step = mem_realloc(o->step, (2 * o->count + 1) * sizeof(struct own_step *));
 	push(o, step_new(s, on != 0, uids));

@@ -7,7 +7,7 @@
 
 struct property {
 	_Atomic unsigned refs;
-	struct str name, value; /* behind it, in the same block */
+	struct str name, value; /* stored after it, in the same block */
 };
 
 /* ---- tables ---- */
@@ -107,7 +107,7 @@ store_properties_get(const struct store_properties *t, struct str name)
 	return is_at(t, at, name) ? t->one[at]->value : STR_NONE;
 }
 
-/* A copy with room for one more. */
+/* Returns a copy with room for one more. */
 static struct store_properties *
 copy_table(const struct store_properties *t)
 {
@@ -176,7 +176,7 @@ properties_add(struct store_properties **tp, struct str name, struct str value)
 	}
 	if (t->count > 0 && str_cmp(t->one[t->count - 1]->name, name) >= 0)
 		return false;
-	/* The room doubles. */
+	/* Double the room. */
 	if ((t->count & (t->count - 1)) == 0)
 		t->one = mem_realloc(t->one, (2 * t->count + 1) * sizeof(struct property *));
 	t->one[t->count++] = property_new(name, value);

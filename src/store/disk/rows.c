@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names, and rows that several write. */
+/* Names, and rows with several writers. */
 #include "store/disk/disk_int.h"
 
 bool
@@ -45,7 +45,7 @@ put_new_row(
 	buf_fini(&b);
 }
 
-/* A mailbox of a new account, number from 1 on. */
+/* Puts a mailbox of a new account.  Numbers start at 1. */
 static void
 put_new_mailbox(uint64_t id, uint32_t number, const struct store_default *mailbox, int64_t now,
     struct engine_batch *batch)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A mailbox in memory: applying changes, and questions to it. */
+/* A mailbox in memory: applying changes, and looking things up. */
 #include "store/disk/state.h"
 
 #include "base/mem.h"
@@ -137,7 +137,7 @@ state_chunk_add(struct state *s, size_t at, uint32_t number, uint32_t cap)
 	return c;
 }
 
-/* Where the UID is in the chunk, or would have to be. */
+/* Returns the index of the UID in the chunk, or where it would be inserted. */
 static uint32_t
 record_at(const struct chunk *c, uint32_t off)
 {
@@ -145,7 +145,7 @@ record_at(const struct chunk *c, uint32_t off)
 
 	if (hi == 0 || c->rec[hi - 1].off < off)
 		return hi;
-	/* Without gaps before it the place is known. */
+	/* If there are no gaps before it, the index is known. */
 	if (off >= c->rec[0].off && off - c->rec[0].off < hi &&
 	    c->rec[off - c->rec[0].off].off == off)
 		return off - c->rec[0].off;
@@ -198,7 +198,7 @@ static void
 add_message(struct state *s, const struct store_message *m)
 {
 	if (!roaring_bitmap_add_checked(s->uids, m->uid))
-		return; /* replayed over a block that has it already */
+		return; /* replayed over a block that includes it already */
 
 	uint32_t number = m->uid >> CHUNK_BITS;
 	size_t at = state_chunk_at(s, number);
@@ -219,7 +219,7 @@ add_message(struct state *s, const struct store_message *m)
 		roaring_bitmap_add(state_flag_set(s, f), m->uid);
 }
 
-/* Gives the messages the MODSEQ. */
+/* Sets the messages' MODSEQ. */
 static void
 touch(struct state *s, const roaring_bitmap_t *uids, uint64_t modseq)
 {
@@ -295,7 +295,7 @@ void
 state_push_expunged(struct state *s, uint64_t modseq, roaring_bitmap_t *uids)
 {
 	if (s->expunged_count > 0 && s->expunged[s->expunged_count - 1].modseq >= modseq) {
-		roaring_bitmap_free(uids); /* known from the log of expunges */
+		roaring_bitmap_free(uids); /* found in the log of expunges instead */
 		return;
 	}
 	if (s->expunged_count == s->expunged_cap) {
@@ -352,9 +352,9 @@ state_apply(struct state *s, struct delta *d)
 
 /* ---- what it costs ---- */
 
-/* Blocks of a set's containers: the container, and its values. */
+/* Memory of a set's containers: the container and its values. */
 #define CONTAINER_COST 32
-#define ARRAY_SLACK 3 /* an array that grew has room for a third more, about */
+#define ARRAY_SLACK 3 /* a grown array has room for a third more, roughly */
 #define BITSET_COST (8192 + 64)
 
 static size_t
@@ -383,7 +383,7 @@ keywords_cost(const struct store_keywords *t)
 	return mem_cost(sizeof *t) + mem_cost(t->cap * sizeof(void *)) + t->bytes + t->count * each;
 }
 
-/* Of expunges there may be many: each is measured once. */
+/* There may be many expunges, so each is measured only once. */
 static size_t
 expunged_cost(struct state *s)
 {
@@ -423,14 +423,14 @@ state_measure(struct state *s)
 void
 state_measure_some(struct state *s)
 {
-	/* The first one makes what a state that was only read does not have. */
+	/* The first change allocates what a state that was only read does not have. */
 	if (s->changes++ % MEASURE_EVERY == 0) {
 		state_measure(s);
 		s->changes = 1;
 	}
 }
 
-/* ---- questions ---- */
+/* ---- look-ups ---- */
 
 const roaring_bitmap_t *
 state_flagged(const struct state *s, unsigned flag)
@@ -466,7 +466,7 @@ state_message(const struct state *s, uint32_t uid, struct store_message *m)
 	return true;
 }
 
-/* Sets the flag in those messages of the window that have it. */
+/* Sets the flag in the window's messages that are in the set. */
 static void
 fill_flag(const roaring_bitmap_t *set, unsigned flag, struct store_message *out, size_t n)
 {
@@ -504,7 +504,7 @@ state_window(const struct state *s, const roaring_bitmap_t *set, uint32_t from,
 				break;
 			c = s->chunk[at];
 			if (c->number != number) {
-				/* The set may name UIDs that are not there. */
+				/* The set may have UIDs that do not exist. */
 				roaring_move_uint32_iterator_equalorlarger(
 				    &it, c->number << CHUNK_BITS);
 				continue;
@@ -561,7 +561,7 @@ state_highest(const struct state *s, const roaring_bitmap_t *set)
 		uint32_t number = it.current_value >> CHUNK_BITS;
 		const struct chunk *c = state_chunk(s, number);
 
-		/* Most chunks of a large set hold nothing newer than what was found. */
+		/* Most chunks of a large set have nothing newer than what was found. */
 		if (c == NULL || c->changed <= highest) {
 			if (number == UINT32_MAX >> CHUNK_BITS)
 				break;

@@ -2,12 +2,12 @@
 #ifndef STORE_DISK_STATE_H
 #define STORE_DISK_STATE_H
 /*
- * State: a mailbox in memory.  A set of UIDs, a set per flag, and the messages'
- * records in chunks of 1,024 UIDs, in order; plus the last changes and the
- * expunges that are remembered.  One change is published by applying its delta
- * in place, under the mailbox's write lock: nothing is copied.
+ * State: a mailbox in memory.  A set of UIDs, a set for each flag, and the
+ * messages' records in order, in chunks of 1,024 UIDs; plus the latest changes
+ * and the expunges that are remembered.  A change is published by applying its
+ * delta in place under the mailbox's write lock: nothing is copied.
  *
- * No locks here: whoever holds the state holds the lock of its mailbox.
+ * There are no locks here: callers hold the mailbox's lock.
  */
 #include "store/disk/delta.h"
 #include "store/disk/keywords.h"
@@ -39,26 +39,26 @@ struct state_change {
 struct state {
 	roaring_bitmap_t *uids;
 	roaring_bitmap_t **flag; /* NULL: no message has it */
-	unsigned flag_count;     /* all that some message ever had are below */
+	unsigned flag_count;     /* above all flags that any message ever had */
 	struct store_keywords *keywords;
 	struct chunk **chunk;
 	size_t chunk_count, chunk_cap;
 	struct counters_row counters;
 
-	uint64_t snapshot;      /* the index on disk holds all changes up to it */
-	uint64_t expunge_floor; /* expunges above it are all remembered */
+	uint64_t snapshot;      /* the index on disk has all changes up to this MODSEQ */
+	uint64_t expunge_floor; /* all expunges above it are remembered */
 	struct state_change *expunged;
 	size_t expunged_count, expunged_cap;
 	roaring_bitmap_t *emptied; /* chunks that lost their last message since the snapshot */
 
-	struct state_change *ring; /* STATE_RING of them; NULL: none since it was loaded */
+	struct state_change *ring; /* STATE_RING entries; NULL: no changes since loading */
 	unsigned ring_next;
-	uint64_t ring_floor; /* changes above it are all in the ring */
+	uint64_t ring_floor; /* all changes above it are in the ring */
 
-	/* memory, about; of all but records as of state_measure() */
+	/* bytes of memory, roughly; all but records as of state_measure() */
 	size_t record_bytes, set_bytes;
-	size_t expunged_bytes, expunged_measured; /* of so many of `expunged` */
-	unsigned changes;                         /* since it was measured */
+	size_t expunged_bytes, expunged_measured; /* of that many in `expunged` */
+	unsigned changes;                         /* since the last measuring */
 };
 
 struct state *state_new(void);
@@ -66,14 +66,14 @@ void state_free(struct state **state);
 /* Takes over the expunged set. */
 void state_apply(struct state *state, struct delta *d);
 void state_measure(struct state *state);
-/* A change was applied: measures, if it is time. */
+/* Call after a change was applied: measures if it is time to. */
 void state_measure_some(struct state *state);
-/* What changed lately is looked up in the chunks then: for a state that was just read. */
+/* For a state just read: makes state_changed_since() look up changes in the chunks. */
 void state_forget_changes(struct state *state);
 
-/* Where the chunk is, or would have to be. */
+/* Returns the index of the chunk, or where it would be inserted. */
 size_t state_chunk_at(const struct state *state, uint32_t number);
-/* NULL: it has no messages. */
+/* Returns NULL if it has no messages. */
 struct chunk *state_chunk(const struct state *state, uint32_t number);
 const struct record *state_record(const struct state *state, uint32_t uid);
 const roaring_bitmap_t *state_flagged(const struct state *state, unsigned flag);
@@ -81,23 +81,24 @@ bool state_message(const struct state *state, uint32_t uid, struct store_message
 size_t state_window(const struct state *state, const roaring_bitmap_t *set, uint32_t from,
     struct store_message *out, size_t max);
 void state_changed_since(const struct state *state, uint64_t since, roaring_bitmap_t *set_r);
-/* The highest MODSEQ of those of the set that are there; 0: none is. */
+/* Returns the highest MODSEQ of those of the set that exist; 0: none does. */
 uint64_t state_highest(const struct state *state, const roaring_bitmap_t *set);
 uint64_t state_expunged_since(const struct state *state, uint64_t since, roaring_bitmap_t *set_r);
-/* Have messages a flag without a name?  STORE_FLAGS_MAX: no; else which. */
+/* Returns a flag without a name that some message has; STORE_FLAGS_MAX: there is none. */
 unsigned state_nameless(const struct state *state);
 /* Appends the index header (keys.h). */
 void state_put_header(const struct state *state, uint64_t snapshot, uint64_t floor, struct buf *b);
 /* Remembers an expunge; takes the set. */
 void state_push_expunged(struct state *state, uint64_t modseq, roaring_bitmap_t *uids);
-/* How many messages have a UID above mark. */
+/* Counts the messages with a UID above mark. */
 uint32_t state_count_above(const struct state *state, uint32_t mark);
 
 /* block.c */
 void block_encode(const struct state *state, const struct chunk *chunk, struct buf *b);
-/* Adds the block's messages to the state.  Blocks come in ascending order.  False: not a block. */
+/* Adds the block's messages to the state.  Blocks must come in ascending order.  Returns false if
+ * it is not a block. */
 bool block_decode(struct state *state, uint32_t number, struct str body);
-/* For state.c and block.c: the set of a flag, made when there is none. */
+/* For state.c and block.c: returns the flag's set, made if there is none. */
 roaring_bitmap_t *state_flag_set(struct state *state, unsigned flag);
 struct chunk *state_chunk_add(struct state *state, size_t at, uint32_t number, uint32_t cap);
 #endif
