@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a batch gathers beside its rows: deltas of mailboxes, changes of lists, work
- * for the background.
+ * What a batch collects besides its rows: deltas of mailboxes, changes of lists, work for the
+ * background.
  */
 #include "base/mem.h"
 #include "store/change/batch_int.h"

@@ -2,8 +2,8 @@
 #ifndef STORE_CHANGE_BATCH_INT_H
 #define STORE_CHANGE_BATCH_INT_H
 /*
- * What the files of this part share: kinds, changes, batches, lanes (see
- * change_int.h for what each file is).
+ * Shared by the files of this part: kinds, changes, batches, lanes.
+ * change_int.h says what each file is.
  */
 #include "store/change/change_int.h"
 
@@ -30,33 +30,33 @@ enum inner_kind { /* continues enum store_change_kind */
 	CHANGE_KINDS
 };
 
-/* May the change be prepared?  HOLD_WAIT: it was taken, and comes back into the lane's queue, or
- * gets its answer otherwise. */
+/* Whether a change may be prepared.  HOLD_WAIT: the callee has taken it, and will put it back into
+ * the lane's queue or answer it. */
 enum hold { HOLD_GO, HOLD_WAIT, HOLD_REFUSE };
 
 /*
- * What a kind does at each step, in their order.  NULL: nothing.  All but send() run on a lane's
- * thread, and none of them waits for a lane.
+ * What a kind does at each step, in order.  NULL: nothing.  All but send() run on a lane's thread,
+ * and none of them waits for a lane.
  *
  * What a change does to messages (delta_begin()) and to names (batch_list_op()) belongs to its
- * batch: it is shown at once with that of all others of the mailbox or the account, under one lock,
- * and taken back in the same way.  apply() and undo() are about the rest.
+ * batch: it is shown together with all other changes of the mailbox or account, under one lock, and
+ * taken back in the same way.  apply() and undo() deal with the rest.
  */
 struct change_kind {
 	const char *name;
-	/* It is submitted.  NULL: to the lane with it. */
+	/* On submission.  NULL: goes straight to the lane. */
 	void (*send)(struct store_change *change);
-	/* Its turn has come. */
+	/* When its turn has come. */
 	enum hold (*hold)(struct lane *lane, struct store_change *change);
-	/* Adds its rows to the batch, and what it does to the head.  Other than TS_OK: nothing was
-	 * added.  priv->again: there is more, for another batch. */
+	/* Adds its rows to the batch, and its effects to the head.  If the result is not TS_OK,
+	 * nothing was added. priv->again: there is more, for another batch. */
 	enum ts_err (*prepare)(struct batch *b, struct store_change *change);
 	/* What was prepared is durable, and messages and names are shown. */
 	void (*apply)(struct batch *b, struct store_change *change);
-	/* What was prepared is not; the heads of mailboxes and names are as they are published.
-	 * doubt: it may be durable all the same. */
+	/* What was prepared failed; the heads of mailboxes and names have been reset to what is
+	 * published.  doubt: it may be durable all the same. */
 	void (*undo)(struct batch *b, struct store_change *change, bool doubt);
-	/* Before its answer, whatever this is. */
+	/* Before its answer, whatever that is. */
 	void (*ended)(struct store_change *change);
 };
 
@@ -70,15 +70,15 @@ struct store_change_priv {
 	struct store *store;
 	struct loop_task task;
 	bool submitted, posted, abandoned, finished;
-	/* Instead of posting: on the lane's thread. */
+	/* Called on the lane's thread instead of posting. */
 	void (*complete)(struct store_change *change);
 	void *complete_arg;
 	void (*ended)(const struct store_change *change); /* store_submit_alone() */
 	bool again;                                       /* there is another piece */
 	struct store_mailbox *held[2];
 	struct store_own *own; /* likewise referenced */
-	const void *holder;    /* who passes a gate that it has closed */
-	bool closes;           /* and closes one that is open */
+	const void *holder;    /* identifies who may pass a gate that it has closed */
+	bool closes;           /* and closes a gate that is open */
 	/* of kinds */
 	struct transfer *transfer;
 	struct copying *copying;
@@ -86,9 +86,9 @@ struct store_change_priv {
 	struct claims *claims;
 	struct prop_op *properties;
 	struct own_op *own_op;
-	uint64_t new_account;          /* its name is there, now its rows */
-	struct store_mailbox *move_to; /* RENAME of INBOX: the one that was made; referenced */
-	roaring_bitmap_t *left;        /* EXPUNGE in pieces: those to come, and those that go now */
+	uint64_t new_account;          /* its name exists, its rows come next */
+	struct store_mailbox *move_to; /* RENAME of INBOX: the new mailbox; referenced */
+	roaring_bitmap_t *left;        /* EXPUNGE in pieces: what remains, and the current piece */
 	roaring_bitmap_t *piece;
 };
 
@@ -103,7 +103,7 @@ struct store_change *change_new_asked(struct store *store, struct store_account 
     struct loop *loop, void (*done)(struct store_change *change), void *arg);
 struct store_change *change_new_inner(struct store *store, struct store_account *account, int kind,
     void (*complete)(struct store_change *change), void *arg);
-/* Puts it into its account's lane; with lanes 0 somebody calls lane_run() afterwards. */
+/* Puts the change into its account's lane.  With lanes 0, call lane_run() afterwards. */
 void change_submit_inner(struct store_change *change);
 
 /* ---- batches ---- */
@@ -113,9 +113,9 @@ struct pend { /* what a batch does to one mailbox */
 	struct store_mailbox *mailbox; /* referenced */
 	struct delta *first, **last;
 	roaring_bitmap_t *added, *expunged;
-	roaring_bitmap_t **set, **clear; /* flags; what was touched last wins */
+	roaring_bitmap_t **set, **clear; /* by flag; the last change wins */
 	unsigned flag_cap;
-	struct store_message *message; /* new ones, ascending; flags are in set */
+	struct store_message *message; /* new ones, ascending; their flags are in set */
 	size_t message_count, message_cap;
 	struct counters_row after; /* set when the batch is closed */
 };
@@ -123,10 +123,10 @@ struct pend { /* what a batch does to one mailbox */
 struct list_op {                       /* a change of the list, to be published */
 	struct store_account *account; /* referenced */
 	struct entry *entry;
-	struct store_mailbox *mailbox; /* the entry's new one; referenced */
+	struct store_mailbox *mailbox; /* the entry's new mailbox; referenced */
 	struct store_mailbox *gone;    /* referenced */
-	bool subscription, subscribed; /* only that changes */
-	bool created;                  /* the mailbox is made by this */
+	bool subscription, subscribed; /* only the subscription changes */
+	bool created;                  /* this makes the mailbox */
 	uint32_t uidvalidity;
 };
 
@@ -145,83 +145,83 @@ struct batch {
 	struct list_op *list;
 	size_t list_count, list_cap;
 	struct store_account *gone;   /* an account that the batch removes; referenced */
-	struct engine_batch *records; /* puts and deletes of server-wide records, for looking up */
+	struct engine_batch *records; /* puts and deletes of server-wide records, for look-ups */
 	struct buf value;             /* scratch */
-	struct batch_job *job;        /* for the background, when it is durable */
+	struct batch_job *job;        /* for the background, once durable */
 	size_t job_count, job_cap;
-	uint64_t put_blob; /* the last one of several recipients whose bytes it has */
+	uint64_t put_blob; /* last blob of several recipients whose bytes it has */
 };
 
 /* batch.c */
 struct pend *batch_pend(struct batch *b, struct store_mailbox *mailbox);
 struct list_op *batch_list_op(struct batch *b, struct entry *entry, struct store_account *account);
-/* The account will have something of the kind for the background. */
+/* Notes work for the background on this account. */
 void batch_job(struct batch *b, uint64_t account, unsigned jobs);
-/* Lets go of all that the batch was about, but for its changes. */
+/* Releases everything the batch refers to, except its changes. */
 void batch_clear(struct batch *b);
-/* Rows of what the head says: the account's, a mailbox's. */
+/* Put rows of what the head says: the account's row, a mailbox's rows. */
 void account_put_row(struct store_account *account, struct engine_batch *batch);
 void mailbox_put_info(struct store_mailbox *mailbox, struct str name, struct engine_batch *batch);
 void mailbox_put_counters(struct store_mailbox *mailbox, struct engine_batch *batch);
 
-/* head.c: questions to the head; mailbox.lock is held for reading. */
+/* head.c: look-ups in the head.  Hold mailbox.lock for reading. */
 struct head_view {
 	struct store_mailbox *mailbox;
 	const struct state *state;
 	const struct pend *pend[2]; /* the older one first */
 };
 void head_view_of(struct head_view *v, const struct batch *b, struct store_mailbox *mailbox);
-/* Those of `among` (NULL: all) that exist; durable: and are on disk. */
+/* Returns those of `among` (NULL: all) that exist; durable: only those on disk. */
 roaring_bitmap_t *head_existing(
     const struct head_view *v, const roaring_bitmap_t *among, bool durable);
-/* Those of `among` that have the flag. */
+/* Returns those of `among` that have the flag. */
 roaring_bitmap_t *head_flagged(
     const struct head_view *v, unsigned flag, const roaring_bitmap_t *among);
 bool head_message(const struct head_view *v, uint32_t uid, struct store_message *message_r);
-/* Those of `among` with a MODSEQ above. */
+/* Returns those of `among` whose MODSEQ is above `since`. */
 roaring_bitmap_t *head_changed(
     const struct head_view *v, uint64_t since, const roaring_bitmap_t *among);
-/* The highest MODSEQ that one of `among`, which all exist, has. */
+/* Returns the highest MODSEQ of `among`, which must all exist. */
 uint64_t head_highest(const struct head_view *v, const roaring_bitmap_t *among);
-/* How many keywords messages have in the head; takes the lock. */
+/* Counts the keywords that messages have in the head.  Takes the lock. */
 unsigned head_keywords(const struct batch *b, struct store_mailbox *mailbox);
-/* Nothing more is added: the counters that the batch leads to, into their rows. */
+/* Call when the batch is complete: writes the resulting counters into their rows. */
 void head_close(struct batch *b);
 
-/* Building deltas. */
+/* For building deltas. */
 struct change_delta {
 	struct batch *b;
 	struct store_mailbox *mailbox;
 	struct delta *delta;
-	/* What the head's will be. */
+	/* What the head's counters and keywords will be. */
 	struct counters_row c;
 	struct store_keywords *keywords;
-	struct store_flags named; /* keywords that this change gives to messages */
-	bool any_length;          /* set by whoever makes keywords that are not new to the user */
+	struct store_flags named; /* keywords that this change sets on messages */
+	bool any_length;          /* set by callers whose keywords are not new to the user */
 	enum store_limit limit;   /* why delta_keyword_flag() refused */
 	struct head_view head;
 };
-/* The mailbox is locked for reading until commit or abort. */
+/* Locks the mailbox for reading until commit or abort. */
 void delta_begin(struct change_delta *cd, struct batch *b, struct store_mailbox *mailbox);
 /* Puts the record and shows the delta to later changes. */
 void delta_commit(struct change_delta *cd);
-/* Only before anything was put into the batch: keywords are fine. */
+/* Call only before anything was put into the batch, except keywords. */
 void delta_abort(struct change_delta *cd);
-/* The flag of a keyword, made when there is none; when there are too many those that no message has
- * are forgotten.  -1: it cannot be made, see limit. */
+/* Returns the flag of a keyword, made if there is none; if there are too many, drops those that no
+ * message has.  -1: it cannot be made, see limit. */
 int delta_keyword_flag(struct change_delta *cd, struct str name);
-/* More than so many expunged at once are cleared away in the background. */
+/* If one change expunges more than this, the background clears them away. */
 #define EXPUNGE_INLINE 500
-/* Reference and summary (STR_NONE: it is lost) of a message. */
+/* Puts the reference and summary (STR_NONE: it is lost) of a message. */
 void message_put(struct batch *b, const struct store_mailbox *mailbox,
     const struct store_message *m, struct str summary);
-/* A new message, whose reference and summary were put; m->uid is set. */
+/* Shows a new message whose reference and summary have been put; m->uid is set. */
 void delta_show(struct change_delta *cd, struct store_message *m);
-/* The same, and puts them. */
+/* Same, but also puts them. */
 void delta_message(struct change_delta *cd, struct store_message *m, struct str summary);
-/* Sets and clears flags of messages that exist; takes the set. */
+/* Sets or clears a flag of messages that exist.  Takes over the set. */
 void delta_put_flag(struct change_delta *cd, unsigned flag, bool on, roaring_bitmap_t *uids);
-/* Takes the set. */
+/* Takes over the set. */
 void delta_expunge(struct change_delta *cd, roaring_bitmap_t *uids);
 
 /* ---- lanes ---- */
@@ -231,14 +231,14 @@ struct lane {
 	pthread_mutex_t mutex;
 	pthread_cond_t work, flush;
 	struct link ring;         /* queues of accounts, in the order of their turns */
-	struct change_queue rest; /* of what is no account's */
+	struct change_queue rest; /* changes that belong to no account */
 	bool preparing, flushing, failed, parked, stop;
-	uint64_t flushes;      /* that have ended, with all that follows from them */
-	_Atomic bool in_doubt; /* states may show what is not on disk any more */
+	uint64_t flushes; /* count of those fully ended, including all that follows from them */
+	_Atomic bool in_doubt; /* states may show what is no longer on disk */
 	struct batch batch[2];
 	pthread_t thread[2];
 	unsigned threads;
-	struct store_mailbox **doubt; /* to be read anew; referenced */
+	struct store_mailbox **doubt; /* to be read again; referenced */
 	size_t doubt_count;
 	struct store_account **doubt_account;
 	size_t doubt_account_count;
@@ -253,37 +253,36 @@ lane_of_account(const struct store_account *account)
 	return lane_of(account->store, account->id);
 }
 void lane_enqueue(struct store_change *change);
-/* lane.mutex is held.  Puts changes of one account, none of which is left then, before its queue.
- */
+/* Needs lane.mutex.  Puts changes of one account before its queue, which must have none of them. */
 void lane_put_back(struct lane *lane, struct store_change_priv *first);
 /* lanes 0: runs everything that waits, in the caller's thread. */
 void lane_run(struct lane *lane);
-/* The change has its outcome: it goes on with another piece, or is answered. */
+/* Call when the change has its outcome: goes on with another piece, or answers it. */
 void change_complete(struct store_change *change);
 
 /* publish.c */
 void batch_publish(struct batch *b);
-/* There may be something to do for the background now. */
+/* Tells the background of the batch's work for it. */
 void batch_tell_jobs(struct batch *b);
 
-/* doubt.c: nobody else prepares or flushes on this lane now. */
-/* The batch, and the other one, which lies on top: neither was written (TS_FULL, TS_UNAVAILABLE),
- * or nobody knows (else). */
+/* doubt.c: nobody else prepares or flushes on this lane meanwhile. */
+/* Takes back the batch and the other one, which lies on top. err tells whether neither was written
+ * (TS_FULL, TS_UNAVAILABLE) or the outcome is unknown (all others). */
 void lane_take_back(struct batch *b, enum ts_err err, uint64_t generation);
-/* Before a batch: is everything known again?  Else what is in doubt stays refused. */
+/* Before a batch: tries to resolve what is in doubt; what remains so is refused. */
 void lane_retry(struct lane *lane);
-/* For undo(): the account's list is to be read anew. */
+/* For undo(): has the account's list read again. */
 void lane_doubt(struct lane *lane, struct store_account *account);
 
 /* gate.c */
-/* Of the change's mailbox, and of its account's list; for kinds that give UIDs, or change the list.
- */
+/* The gates of the change's mailbox and of its account's list, for kinds that give UIDs or change
+ * the list. */
 enum hold hold_for_uids(struct lane *lane, struct store_change *change);
 enum hold hold_for_list(struct lane *lane, struct store_change *change);
 void gate_close(struct lane *lane, struct change_gate *gate, const void *by);
-/* Those that wait have their turn, before all others. */
+/* The changes that wait get their turn, before all others. */
 void gate_open(struct lane *lane, struct change_gate *gate, const void *by);
-/* They are refused, and so are others until it opens. */
+/* Refuses those that wait, and all others until the gate opens. */
 void gate_stick(struct lane *lane, struct change_gate *gate, const void *by);
 
 /* ---- what several kinds need ---- */
@@ -291,30 +290,31 @@ void gate_stick(struct lane *lane, struct change_gate *gate, const void *by);
 /* prepare.c */
 /* TS_OK: the mailbox may be changed. */
 enum ts_err prepare_usable(const struct store_mailbox *mailbox);
-/* Those that the bounds leave out: may they be touched?  They go. */
+/* Whether the flag may be changed; and clears those that may not. */
 bool flag_in_bounds(const struct store_flag_bounds *bounds, unsigned flag);
 void flags_bound(const struct store_flag_bounds *bounds, struct store_flags *flags);
-/* TS_LIMIT, and which. */
+/* Sets the limit, and returns TS_LIMIT. */
 enum ts_err refuse(struct store_change *change, enum store_limit limit);
-/* A keyword that delta_keyword_flag() refused: so is the change, or a backup goes on without it. */
+/* For a keyword that delta_keyword_flag() refused: refuses the change too, unless it restores a
+ * backup, which goes on without the keyword. */
 enum ts_err keyword_refused(
     struct store_change *change, const struct change_delta *cd, struct str name);
 
 /* ---- the copier ---- */
 
-struct errand { /* what its thread does for a change; first in what it is about */
+struct errand { /* work of the copier's thread for a change; embed it as first member */
 	struct errand *next;
 	struct store *store;
 	void (*run)(struct errand *errand);   /* a step, on the copier's thread */
-	void (*again)(struct errand *errand); /* of one put off: it goes on */
-	void (*drop)(struct errand *errand);  /* of one put off: the store is being closed */
+	void (*again)(struct errand *errand); /* continues one that was put off */
+	void (*drop)(struct errand *errand);  /* drops one put off, on closing */
 };
 
-/* The errand is run soon; with lanes 0 at once. */
+/* Runs the errand soon; with lanes 0 at once. */
 void copier_put(struct errand *errand);
-/* It is under way, which copier_stop() waits for; it has ended. */
+/* Mark something as running, which copier_stop() waits for, and as ended. */
 void copier_begin(struct store *store);
 void copier_end(struct store *store);
-/* It is not under way any more, and waits for copier_retry(). */
+/* It is no longer running, and waits for copier_retry(). */
 void copier_put_off(struct errand *errand);
 #endif

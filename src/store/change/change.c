@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Changes: their making, submission, and end. */
+/* Changes: making, submitting and ending them. */
 #include "base/mem.h"
 #include "store/change/batch_int.h"
 
@@ -50,7 +50,7 @@ finished(struct loop_task *task)
 static struct store_change *
 change_new(struct store *store, struct store_account *account, int kind)
 {
-	/* No pool: the lane looks at it while the asker's loop goes on counting. */
+	/* No pool: the lane uses the arena while the caller's loop goes on counting. */
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 512);
 	struct store_change *c = arena_new_object(arena, struct store_change);
 
@@ -133,7 +133,7 @@ store_change_names(struct store_change *c, const struct str *names, size_t n)
 }
 
 #ifdef TS_DEBUG
-/* Whatever it refers to has to live as long as it does, which may be longer than who asked. */
+/* All that the change refers to must live as long as the change, perhaps longer than its caller. */
 static bool
 owns_names(const struct store_change *c, const struct str *names, size_t n)
 {
@@ -153,7 +153,7 @@ check_texts(const struct store_change *c, const struct str *texts, size_t n)
 static void
 check_owned(const struct store_change *c)
 {
-	if (c->priv->complete == wake) /* who waits keeps it */
+	if (c->priv->complete == wake) /* the waiting caller keeps its texts */
 		return;
 	check_texts(c, (const struct str[]){c->name, c->new_name}, 2);
 	TS_ASSERT(owns_names(c, c->keywords, c->keyword_count));
@@ -204,13 +204,13 @@ send(struct store_change *c)
 		lane_enqueue(c);
 }
 
-/* lanes 0: the change runs inside a task, with whatever else waits by then. */
+/* lanes 0: runs the change inside a task, with whatever else waits by then. */
 static void
 run_here(struct loop_task *task)
 {
 	struct store_change_priv *priv = list_entry(task, struct store_change_priv, task);
 
-	bool was = block_on_loop(false); /* this is the lane's thread now, and the copier's */
+	bool was = block_on_loop(false); /* this thread now acts as the lane's and the copier's */
 
 	priv->task.fn = finished;
 	send(priv->change);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The copier: a thread for changes that take several steps, some of which are
- * no work for a lane: reading for a COPY or MOVE (change_copy.c), a new table
- * of names and their rows for a RENAME (change_rename_many.c).  One errand after the other; one
- * that has more to do goes behind those that wait.
+ * The copier: a thread for changes with several steps, some of which are no work for a lane:
+ * reading for a COPY or MOVE (change_copy.c), or making a new table of names and their rows for a
+ * RENAME (change_rename_many.c).  Errands run one after the other; one with more to do goes to the
+ * end of the queue.
  */
 #include "base/mem.h"
 #include "store/change/batch_int.h"
@@ -12,7 +12,7 @@ struct copier {
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
 	struct errand *queue, **queue_tail;
-	struct errand *put_off; /* their last step failed; the background tries it again */
+	struct errand *put_off; /* their last step failed; the background retries it */
 	size_t under_way;
 	pthread_t thread;
 	bool running, stop;
@@ -157,7 +157,7 @@ copier_retry(struct store *store)
 	return err;
 }
 
-/* What is left goes on when the store is opened again. */
+/* The rest continues when the store is opened again. */
 void
 copier_fini(struct store *store)
 {

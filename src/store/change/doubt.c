@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A batch failed.  What it did to heads is taken back, and so is the batch on top
- * of it.  When nobody knows what came of it, the engine is reopened and what the
- * batch touched is read anew; what cannot be read then stays in doubt, and is tried
- * again before the next batch.
+ * A batch failed.  Take back what it did to heads, and the batch on top of it.  If the outcome is
+ * unknown, reopen the engine and read again what the batch touched.  What cannot be read then stays
+ * in doubt, and is tried again before the next batch.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -31,7 +30,7 @@ lane_doubt(struct lane *lane, struct store_account *a)
 	lane->doubt_account[lane->doubt_account_count++] = store_account_ref(a);
 }
 
-/* Puts the heads back to what is published. */
+/* Resets the heads to what is published. */
 static void
 drop_list_op(struct list_op *op)
 {
@@ -63,7 +62,7 @@ count_head_mailboxes(struct store_account *a)
 	pthread_rwlock_unlock(&a->lock);
 }
 
-/* The sums of the accounts that the batch was about. */
+/* Resets the sums of the accounts in the batch. */
 static void
 reset_usages(struct batch *b)
 {
@@ -107,7 +106,7 @@ drop_batch(struct batch *b, enum ts_err err, bool doubt)
 	}
 }
 
-/* Is the account's name still there?  After a removal of unknown outcome. */
+/* Checks whether the account's name still exists, after a removal of unknown outcome. */
 static enum ts_err
 account_still_there(struct store_account *a)
 {
@@ -141,7 +140,7 @@ resolve_account(struct store_account *a)
 	return err == TS_OK ? account_read(a) : err;
 }
 
-/* Reads anew what is in doubt.  False: not yet possible. */
+/* Reads again what is in doubt.  Returns false if that is not possible yet. */
 static bool
 resolve(struct lane *lane)
 {
@@ -191,7 +190,7 @@ lane_take_back(struct batch *b, enum ts_err err, uint64_t generation)
 {
 	struct lane *lane = b->lane;
 	struct batch *other = &lane->batch[1 - b->index];
-	/* TS_FULL and TS_UNAVAILABLE: nothing was written. */
+	/* With TS_FULL and TS_UNAVAILABLE nothing was written. */
 	bool doubt = err != TS_FULL && err != TS_UNAVAILABLE;
 
 	if (doubt)
@@ -199,7 +198,7 @@ lane_take_back(struct batch *b, enum ts_err err, uint64_t generation)
 	log_msg(LOG_ERROR, NULL,
 	    "store: a batch of %zu changes failed: %s; %zu prepared ones go too", b->changes,
 	    ts_err_name(err), other->changes);
-	/* The newer one first: its heads lie on top. */
+	/* The newer batch first, since its heads lie on top. */
 	drop_batch(other, err, false);
 	drop_batch(b, err, doubt);
 	if (err != TS_FULL) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Gates.  A COPY of several pieces closes that of its mailbox: others would get
- * UIDs among its own.  A RENAME of very many closes that of its account's list.
- * What comes meanwhile is kept at the gate, in order, and goes before all others
- * when it opens; one that is stuck turns everybody away.
+ * Gates.  A COPY in several pieces closes the gate of its mailbox, since others would get UIDs
+ * among its own.  A RENAME of very many closes that of its account's list.  Changes that arrive
+ * meanwhile wait at the gate, in order, and go before all others when it opens.  A gate that is
+ * stuck refuses all.
  */
 #include "store/change/batch_int.h"
 
-/* lane.mutex is held.  It was taken out of its queue. */
+/* Needs lane.mutex.  The change was taken out of its queue. */
 static void
 gate_keep(struct change_gate *gate, struct store_change_priv *priv)
 {
@@ -18,7 +18,7 @@ gate_keep(struct change_gate *gate, struct store_change_priv *priv)
 	gate->tail = &priv->next;
 }
 
-/* lane.mutex is held. */
+/* Needs lane.mutex. */
 static void
 gate_let_go(struct lane *lane, struct change_gate *gate)
 {
@@ -52,7 +52,7 @@ hold_for_uids(struct lane *lane, struct store_change *c)
 
 	if (mb == NULL)
 		return HOLD_GO;
-	/* What a crash left of a COPY has UIDs, which nobody else may get. */
+	/* Leftovers of a COPY before a crash occupy UIDs that nobody else may get. */
 	if (atomic_load(&mb->account->staged_left)) {
 		if (staged_recover(mb->account->store, mb->account->id) != TS_OK)
 			return HOLD_REFUSE;

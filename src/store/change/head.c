@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The head of a mailbox: what is published, plus what the batch under flush
- * and the batch being prepared do to it.  A pend holds per flag the messages
- * that got it and those that lost it, so a question to the head is the same
- * question to the state, corrected twice.
+ * The head of a mailbox: what is published, plus the effects of the batch under
+ * flush and of the batch being prepared.  A pend holds, for each flag, the
+ * messages that got it and those that lost it.  So a look-up in the head is a
+ * look-up in the state, corrected twice.
  */
 #include "base/mem.h"
 #include "store/change/batch_int.h"
@@ -66,7 +66,7 @@ pend_message(struct pend *p, const struct store_message *m)
 		}
 }
 
-/* Shows the delta, which it takes, to whoever asks the head from now on. */
+/* Takes over the delta and shows it to all later look-ups in the head. */
 static void
 pend_delta(struct pend *p, struct delta *d)
 {
@@ -80,7 +80,7 @@ pend_delta(struct pend *p, struct delta *d)
 	p->last = &d->next;
 }
 
-/* ---- questions ---- */
+/* ---- look-ups ---- */
 
 void
 head_view_of(struct head_view *v, const struct batch *b, struct store_mailbox *mb)
@@ -231,7 +231,7 @@ head_count_above(const struct head_view *v, uint32_t mark)
 	roaring_bitmap_t *above = roaring_bitmap_create();
 	uint64_t n = 0;
 
-	/* No further than there are UIDs: a range up to the end costs 65,536 containers. */
+	/* Stop at the last UID: a range up to the maximum costs 65,536 containers. */
 	if (mark + (uint64_t)1 < v->mailbox->head.c.uidnext) {
 		roaring_bitmap_add_range_closed(above, mark + 1, v->mailbox->head.c.uidnext - 1);
 
@@ -288,7 +288,7 @@ delta_commit(struct change_delta *cd)
 	cd->delta = NULL;
 }
 
-/* Has one of the messages, which all exist, the flag? */
+/* Returns whether any of the messages, which must all exist, has the flag. */
 static bool
 has_any(const struct head_view *v, unsigned flag, const roaring_bitmap_t *among)
 {
@@ -297,7 +297,7 @@ has_any(const struct head_view *v, unsigned flag, const roaring_bitmap_t *among)
 
 	for (unsigned i = 0; i < 2; i++)
 		pending |= v->pend[i] != NULL && flag < v->pend[i]->flag_cap;
-	if (!pending) /* the most frequent case costs no set */
+	if (!pending) /* the most frequent case needs no set */
 		return base != NULL && roaring_bitmap_intersect(base, among);
 
 	roaring_bitmap_t *have = head_flagged(v, flag, among);
@@ -324,7 +324,7 @@ head_keywords(const struct batch *b, struct store_mailbox *mb)
 	return n;
 }
 
-/* Keywords that no message has, nor gets by this change. */
+/* Drops keywords that no message has and that this change does not set. */
 static void
 forget_keywords(struct change_delta *cd)
 {

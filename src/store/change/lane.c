@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lanes.  A lane has two threads that do the same, and two tokens: to prepare,
- * and to flush.
+ * Lanes.  A lane has two equal threads and two tokens: one to prepare, one to
+ * flush.
  *
- *   wait for a change and the token to prepare
- *   prepare what waits; while the other thread flushes, go on with what comes
- *   when it is ready: take the token to flush, give the one to prepare away
- *   commit, publish, tell
- *   give the token to flush away
+ *   wait for a change and the token to prepare prepare what waits; while the
+ *   other thread flushes, go on with what comes when ready: take the token to
+ *   flush, pass on the one to prepare commit, publish, notify pass on the token
+ *   to flush
  *
- * So a single change costs one wake-up before its flush and one after it, and
- * while one batch is flushed the next one grows.
+ * So a single change costs one wake-up before its flush and one after, and the
+ * next batch grows while one is flushed.
  *
  * When a flush fails, its thread stops the other one at the next safe point
- * (parked), drops both batches, and, if the outcome is unknown, has the engine
- * reopened and reads anew what the batch touched.  What cannot be read then
- * stays in doubt and is tried again before the next batch.
+ * (parked) and drops both batches.  If the outcome is unknown, it also has the
+ * engine reopened and reads again what the batch touched.  What cannot be read
+ * then stays in doubt and is tried again before the next batch.
  */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/change/batch_int.h"
 
 #define BATCH_CHANGES 512
-#define BATCH_BYTES ((size_t)1 << 20) /* the next one waits as long as it takes to write this */
+#define BATCH_BYTES ((size_t)1 << 20) /* the next batch waits while this is written */
 
 struct lane *
 lane_of(struct store *store, uint64_t account)
@@ -31,7 +30,8 @@ lane_of(struct store *store, uint64_t account)
 	return &store->lane[(account * 0x9e3779b97f4a7c15u >> 32) % store->lane_count];
 }
 
-/* The account of what is changed, whatever account the asker named.  NULL: it is no account's. */
+/* Returns the account that is changed, whatever account the caller named.  NULL: it is no
+ * account's. */
 static struct store_account *
 account_of(const struct store_change *c)
 {
@@ -77,7 +77,7 @@ prepare(struct batch *b, struct store_change_priv *priv)
 	c->err = hold == HOLD_GO ? prepare_change(b, c) : TS_UNAVAILABLE;
 }
 
-/* ---- what waits: a queue for each account, one change of each in turn ---- */
+/* ---- what waits: a queue for each account; each account has one change per turn ---- */
 
 static struct change_queue *
 queue_of(struct lane *lane, const struct store_change *c)
@@ -93,7 +93,7 @@ any_waits(const struct lane *lane)
 	return !list_empty(&lane->ring);
 }
 
-/* Puts a list before the others of its account, or behind them. */
+/* Puts a list before the other changes of its account, or after them. */
 static void
 queue_put(struct lane *lane, struct store_change_priv *first, bool before)
 {
@@ -115,7 +115,8 @@ queue_put(struct lane *lane, struct store_change_priv *first, bool before)
 	}
 }
 
-/* Somebody's first; whoever has more waits until the others had theirs. */
+/* Takes the first change of the next account, whose others then wait until all accounts had a
+ * turn. */
 static struct store_change_priv *
 queue_take(struct lane *lane)
 {
@@ -133,7 +134,7 @@ queue_take(struct lane *lane)
 
 /* ---- the end of a batch ---- */
 
-/* What was one batch of a change that has more of them. */
+/* The change has more batches to come. */
 static bool
 goes_on(struct store_change *c)
 {
@@ -141,7 +142,7 @@ goes_on(struct store_change *c)
 	bool again = priv->again && c->err == TS_OK;
 
 	priv->again = false;
-	/* From here on it may be gone, if it goes on. */
+	/* If it goes on, it may be freed from here on. */
 	if (again)
 		lane_enqueue(c);
 	return again;
@@ -158,18 +159,18 @@ change_complete(struct store_change *c)
 	atomic_fetch_add(&store->changes, 1);
 	if (change_kind_of(c)->ended != NULL)
 		change_kind_of(c)->ended(c);
-	/* Afterwards the change is the asker's again, and may be freed at any time. */
+	/* Afterwards the change belongs to the caller again and may be freed at any time. */
 	if (priv->complete == NULL) {
 		loop_post(c->loop, &priv->task);
 	} else {
 		priv->finished = true;
 		priv->complete(c);
 	}
-	/* Last: who sees none pending may free the loop. */
+	/* Do this last: whoever sees none pending may free the loop. */
 	atomic_fetch_sub(&store->pending, 1);
 }
 
-/* Tells everybody, in order. */
+/* Completes all changes, in order. */
 static void
 complete_all(struct batch *b)
 {
@@ -247,7 +248,7 @@ fail(struct batch *b, enum ts_err err, uint64_t generation)
 
 /* ---- threads ---- */
 
-/* In the three below lane->mutex is held, and lane->preparing is ours. */
+/* The next three need lane->mutex and the token to prepare. */
 
 static void
 park(struct lane *lane)
@@ -383,7 +384,7 @@ lane_enqueue(struct store_change *c)
 	queue_put(lane, c->priv, false);
 	preparing = lane->preparing;
 	pthread_mutex_unlock(&lane->mutex);
-	/* Not before: whoever wakes would wait for the mutex, and a loop for whoever has it. */
+	/* Not earlier: the woken thread would wait for the mutex, and a loop for that thread. */
 	wake_lane(lane, preparing);
 }
 
@@ -419,7 +420,7 @@ lane_run(struct lane *lane)
 	struct batch *b = &lane->batch[0];
 
 	if (lane->preparing)
-		return; /* called by a completion: the outer one goes on with it */
+		return; /* called by a completion: the outer call continues */
 	lane->preparing = true;
 	while (any_waits(lane)) {
 		uint64_t generation;

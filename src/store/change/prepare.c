@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What kinds ask before they put anything: may it be, and if not, why? */
+/* What kinds check before they put anything: is the change allowed, and if not, why? */
 #include "store/change/batch_int.h"
 
 enum ts_err

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A batch is durable: what it did to messages and names is shown, all of a mailbox
- * and of an account under one lock each; then what its changes did beside
- * (change_kind.apply), and whoever watches is told.
+ * A batch is durable.  Show what it did to messages and names, under one lock per mailbox and per
+ * account; then apply the other effects of its changes (change_kind.apply) and notify watches.
  */
 #include "store/change/batch_int.h"
 
@@ -63,7 +62,7 @@ publish_list_op(struct list_op *op)
 static void
 publish_list(struct batch *b)
 {
-	/* All of an account under one lock: a RENAME is seen whole. */
+	/* All of an account under one lock, so that a RENAME is seen whole. */
 	for (size_t i = 0; i < b->list_count;) {
 		struct store_account *a = b->list[i].account;
 

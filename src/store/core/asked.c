@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the background is asked for.  Asking is a line in a list and a signal: it
- * waits for nobody, and who works it off (upkeep) need not be there.
+ * Requests to the background.  A request is a line in a list and a signal: it never waits, and
+ * upkeep, which does the work, need not be there.
  */
 #include "base/mem.h"
 #include "store/core/core_int.h"
 
-/* ---- accounts with something to do; the mutex is held ---- */
+/* ---- accounts with work; the mutex is held ---- */
 
 struct bg_account *
 background_account_of(struct background *bg, uint64_t id)
@@ -53,7 +53,7 @@ background_look_again(struct background *bg)
 	}
 }
 
-/* ---- asking; any thread ---- */
+/* ---- requests; any thread ---- */
 
 void
 background_wake(struct store *store, unsigned jobs)

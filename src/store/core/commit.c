@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batches that go past the lanes, and what follows from a failed one. */
+/* Batches that bypass the lanes, and the consequences of a failed one. */
 #include <stdlib.h>
 
 #include "base/log.h"

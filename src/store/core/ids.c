@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ids of accounts, blobs and transfers.  They are leased ahead, so that taking one
- * never waits; the rest of a lease is never used.
+ * Ids of accounts, blobs and transfers.  They are leased ahead, so taking one never waits.  What is
+ * left of a lease at the end is never used.
  */
 #include "base/log.h"
 #include "store/core/core_int.h"
 
-/* How many ids are made usable by one commit; what is left of them at the end is never used. */
+/* Ids that one commit makes usable. */
 #define LEASE_ACCOUNTS 4096
 #define LEASE_BLOBS ((uint64_t)1 << 20)
 #define LEASE_INTENTS 65536
@@ -26,7 +26,7 @@ store_ids_put(const struct ids *ids, struct engine_batch *batch)
 	buf_fini(&b);
 }
 
-/* Half of a lease, or more, is given. */
+/* Returns whether half of a lease or more is used. */
 static bool
 lease_is_low(const struct store *store)
 {
@@ -110,7 +110,7 @@ store_id_err(struct store *store)
 	return err == TS_FULL ? TS_FULL : TS_UNAVAILABLE;
 }
 
-/* Ids are counted from 1 on: a higher one was never given. */
+/* Ids count up from 1; higher ones were never given. */
 #define ID_MOST ((uint64_t)1 << 62)
 
 static void
@@ -126,8 +126,8 @@ note_file(uint64_t blob, void *arg)
 	note_id(blob & ~STORE_BLOB_FILE, arg);
 }
 
-/* The highest blob that the account refers to, of the small ones and of the large ones; account 0:
- * that has a holder. */
+/* Finds the highest small and large blobs that the account refers to; for account 0, that have a
+ * holder. */
 static void
 note_references(struct store *store, uint64_t account, uint64_t *top)
 {
@@ -150,8 +150,7 @@ note_references(struct store *store, uint64_t account, uint64_t *top)
 	}
 }
 
-/* Above everything that is in use, and by a whole lease: what was given and is not there stays
- * unused, too. */
+/* Starts a whole lease above everything in use, so that ids given but not found stay unused too. */
 static void
 derive_ids(struct store *store)
 {
@@ -177,7 +176,7 @@ higher(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
-/* The record is lost, or as old as what is left of the log: an id must not be given twice. */
+/* The record is lost, or as old as what is left of the log, and no id may be given twice. */
 static enum ts_err
 renew_ids(struct store *store)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A mailbox's index on disk: header, blocks and change records, into a state. */
+/* Reads a mailbox's index (header, blocks and change records) from disk into a state. */
 #include "base/log.h"
 #include "store/core/core_int.h"
 
@@ -60,7 +60,7 @@ mailbox_take_item(struct state *s, struct str key, struct str body)
 	}
 }
 
-/* What was put together from header, blocks and changes must agree with the counters. */
+/* The result of header, blocks and changes must agree with the counters. */
 static bool
 agrees(struct state *s, const struct counters_row *c)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows that say what is to be removed.  The row goes last, so that a crash makes the
- * work begin again; doing a part twice is harmless.
+ * Rows of what is to be removed.  The row itself is removed last, so that the work starts over
+ * after a crash; doing a part twice is harmless.
  */
 #include "base/log.h"
 #include "store/core/core_int.h"
@@ -16,7 +16,8 @@ drop_summary(struct engine_batch *batch, uint64_t account, uint32_t mailbox, uin
 	engine_batch_delete(batch, key_str(&k));
 }
 
-/* Nobody has seen it.  After a crash its UID may be another's, so nothing of it may go later. */
+/* Nobody has seen this message.  After a crash its UID may be another's, so remove everything
+ * now. */
 static void
 forget_staged(
     struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t uid, uint64_t blob)

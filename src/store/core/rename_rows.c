@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows of a RENAME of very many (kinds/change_rename_many.c).  Its record says what is
- * renamed; the rows follow in pieces, of what is found on disk.  Where the record
- * is found without anybody who works on it, after a crash or a flush of unknown
- * outcome, the rows that are left are written before they are read.
+ * Rows of a RENAME of very many mailboxes (kinds/change_rename_many.c).  Its record says what is
+ * renamed; the rows follow in pieces, from what is on disk.  If the record is found and nobody
+ * works on it (after a crash, or a flush of unknown outcome), the missing rows are written before
+ * any are read.
  */
 #include "base/log.h"
 #include "store/core/core_int.h"
 
-/* Rows of a piece, and rows that it looks at. */
+/* Rows written per piece, and rows looked at. */
 #define PIECE 500
 #define LOOKED_AT (16 * PIECE)
 
@@ -57,7 +57,7 @@ read_written(struct store *store, uint64_t account, uint32_t *written_r)
 	return err == TS_NOT_FOUND ? TS_OK : r.bad ? TS_DAMAGED : err;
 }
 
-/* TS_DAMAGED: nobody knows what it was about, names stay as they are. */
+/* TS_DAMAGED: nobody knows what was renamed, so names stay as they are. */
 static enum ts_err
 read_record(struct store *store, uint64_t account, struct note *note)
 {
@@ -86,7 +86,7 @@ rename_covers(struct str old, struct str name)
 	return str_has_prefix(name, old) && (name.n == old.n || name.p[old.n] == '/');
 }
 
-/* True: it has another name, and the row is put. */
+/* Returns true if the mailbox is renamed, and puts its row. */
 static bool
 rewrite_row(const struct note *note, struct str key, struct str body, uint32_t id,
     struct engine_batch *batch, struct buf *b)
@@ -109,7 +109,7 @@ rewrite_row(const struct note *note, struct str key, struct str body, uint32_t i
 	return true;
 }
 
-/* A piece of rows behind note->written.  TS_NOT_FOUND: there are no more. */
+/* Puts the next rows after note->written.  TS_NOT_FOUND: there are no more. */
 static enum ts_err
 rewrite_rows(struct store *store, uint64_t account, struct note *note, struct engine_batch *batch)
 {
@@ -122,7 +122,7 @@ rewrite_rows(struct store *store, uint64_t account, struct note *note, struct en
 	key_be32(&from, note->written + 1);
 	key_begin(&end, account, KEY_INFO + 1);
 	scan_begin_range(&scan, store, &from, &end);
-	/* One whose row is damaged has no name. */
+	/* A mailbox with a damaged row has no name. */
 	for (size_t n = 0, looked = 0; n < PIECE && looked < LOOKED_AT; looked++) {
 		err = scan_next(&scan);
 		if (err != TS_OK && (err != TS_DAMAGED || scan.key.n != 13))

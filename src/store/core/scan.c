@@ -63,7 +63,7 @@ account_next(struct store *store, uint64_t after, uint64_t *account_r)
 	key_begin(&from, after + 1, 0);
 	from.n = 8;
 	it = engine_iter_new(store->engine, key_str(&from), STR_NONE, false);
-	/* What is shorter belongs to nobody. */
+	/* Shorter keys belong to no account. */
 	do
 		err = engine_iter_next(it, &key, &value);
 	while (err == TS_OK && key.n < 8);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Accounts in memory: finding and loading.  Their lists are in account_list.c, and
- * read from disk by account_read.c.
+ * Accounts in memory: finding and loading.  Their lists are in account_list.c, and account_read.c
+ * reads them from disk.
  */
 #include "base/mem.h"
 #include "store/memory/memory_int.h"
 
-/* By bits that the shard's table does not take (HASH_FUNCTION): all names of a shard agree in
+/* Uses bits that the shard's table does not use (HASH_FUNCTION): all names of a shard agree in
  * these, and would share a bucket. */
 static struct shard *
 shard_of(struct store *store, struct str name)
@@ -59,7 +59,7 @@ account_has_keys(struct store *store, uint64_t id)
 	return account_next(store, id - 1, &next) != TS_NOT_FOUND && next <= id;
 }
 
-/* shard.load is held. */
+/* Needs shard.load. */
 static enum ts_err
 load_account(struct store *store, struct str name, struct store_account **account_r)
 {
@@ -74,8 +74,9 @@ load_account(struct store *store, struct str name, struct store_account **accoun
 	err = account_recover(a);
 	if (err == TS_OK)
 		err = account_read(a);
-	/* Its name is there, its rows are to come, or a crash came in between: not yet made.  They
-	 * come all at once; when that was between these looks, the next one finds them. */
+	/* Its name exists without rows: they are to come, or a crash came in between.  So it is not
+	 * made yet.  All rows appear at once; if that was between these two reads, the second one
+	 * finds them. */
 	if (err == TS_DAMAGED)
 		err = account_has_keys(store, id) ? account_read(a) : TS_NOT_FOUND;
 	if (err != TS_OK) {

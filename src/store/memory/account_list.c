@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The list of an account's mailboxes in memory.  An entry is a name; it has a published side, which
- * readers see, and a head side, which the lane prepares on.
+ * The list of an account's mailboxes in memory.  An entry is a name with two sides: the published
+ * one, which readers see, and the head, which the lane prepares on.
  */
 #include "base/mem.h"
 #include "store/memory/memory_int.h"
@@ -41,14 +41,14 @@ account_make_room(struct store_account *a)
 	a->entry = mem_realloc(a->entry, a->entry_cap * sizeof(struct entry *));
 }
 
-/* An entry, and its mailbox. */
+/* Returns the bytes of an entry and its mailbox. */
 static size_t
 entry_cost(const struct entry *e)
 {
 	return mem_cost(sizeof *e) + mem_cost(e->n) + mem_cost(sizeof(struct store_mailbox));
 }
 
-/* Until the account is counted anew; its lock is held. */
+/* Adds to the count until the account is counted again.  Needs its lock. */
 static void
 count_more(struct store_account *a, size_t bytes)
 {
@@ -89,7 +89,7 @@ account_entries_add(struct store_account *a, const struct str *names, size_t n, 
 		a->entry_cap = a->entry_count;
 		a->entry = mem_realloc(a->entry, a->entry_cap * sizeof(struct entry *));
 	}
-	/* Both are in order: from the back, so that nothing is moved twice. */
+	/* Both are in order: go from the back, so that nothing moves twice. */
 	for (size_t at = a->entry_count; more > 0;) {
 		bool newer = old == 0 || str_cmp(entry_name(a->entry[old - 1]),
 		                             entry_name(fresh[more - 1])) < 0;
@@ -106,7 +106,7 @@ account_entry_empty(const struct entry *e)
 	       e->tombstone == 0 && e->ops == 0;
 }
 
-/* Of an account's place in its shard's table. */
+/* Bytes for an account's place in its shard's table. */
 #define TABLE_COST 16
 
 void

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading an account from disk: its list, names that are spelt anew, what a crash left. */
+/* Reading an account from disk: its list, names to be normalized, leftovers of a crash. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -47,7 +47,7 @@ listed_row(struct rows *rows, uint32_t id, bool add)
 {
 	size_t lo = 0, hi = rows->count;
 
-	/* Counters come first, ascending; then the infos of the same ids. */
+	/* Counters come first, ascending, then the infos of the same ids. */
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
 
@@ -80,7 +80,7 @@ row_extra(struct rows *rows, struct str name)
 	return rows->extra[rows->extra_count++] = account_entry_new(name);
 }
 
-/* One of a mailbox that there is not stays out of sight; the check says so. */
+/* A property of a mailbox that does not exist stays hidden; the check reports it. */
 static bool
 take_property(struct rows *rows, struct str tail, struct str body)
 {
@@ -157,7 +157,8 @@ read_list(struct store *store, uint64_t id, struct rows *rows)
 	scan_begin_range(&scan, store, &from, &end);
 	while ((err = scan_next(&scan)) == TS_OK || err == TS_DAMAGED)
 		if (err == TS_DAMAGED || !read_row(rows, scan.key, scan.body)) {
-			/* A damaged row costs its mailbox, or all when it is the account's. */
+			/* A damaged row costs its mailbox, or, if it is the account's,
+			 * everything. */
 			err = TS_FAIL(TS_DAMAGED,
 			    "store: account %llu: a row of kind '%c' in the list is damaged",
 			    (unsigned long long)id, scan.key.n > 8 ? scan.key.p[8] : '?');
@@ -186,7 +187,7 @@ id_order(const void *a, const void *b)
 	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
 }
 
-/* Takes the known mailboxes out of the entries, ordered by id, and empties the list. */
+/* Empties the list; returns the mailboxes that its entries had, ordered by id. */
 static struct store_mailbox **
 detach_mailboxes(struct store_account *a, size_t *n_r)
 {
@@ -196,7 +197,7 @@ detach_mailboxes(struct store_account *a, size_t *n_r)
 	for (size_t i = 0; i < a->entry_count; i++) {
 		if (a->entry[i]->pub != NULL) {
 			known[n++] = a->entry[i]->pub;
-			a->entry[i]->pub->head.gone = true; /* unless it is placed again */
+			a->entry[i]->pub->head.gone = true; /* unless it is put back */
 		}
 		account_entry_free(a->entry[i]);
 	}
@@ -255,7 +256,7 @@ place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 	a->head_mailboxes++;
 }
 
-/* One entry takes over what another one of the name says. */
+/* Moves into an entry what another entry of the same name says. */
 static void
 merge_entry(struct entry *e, const struct entry *other)
 {
@@ -310,20 +311,19 @@ row_named(const struct rows *rows, struct str name)
 }
 
 /*
- * Names come in normal form from outside (base/normal.h), but stores have others that were made
- * before that was so.  They get that form, too, unless another mailbox has the name: then each
- * keeps its own.
+ * Names from outside are in normal form (base/normal.h), but stores have older names that are not.
+ * These are normalized too, unless another mailbox has the name: then each keeps its own.
  */
 struct respell {
 	struct store *store;
 	uint64_t account;
 	struct rows *rows;
-	struct arena *arena;        /* NULL: nothing is respelled */
-	struct engine_batch *batch; /* likewise */
-	struct str *name;           /* of rows, then of extras; p NULL: as it is */
+	struct arena *arena;        /* NULL: no name changes */
+	struct engine_batch *batch; /* NULL: no name changes */
+	struct str *name;           /* of rows, then of extras; p NULL: unchanged */
 };
 
-/* STR_NONE: it stays as it is. */
+/* Returns STR_NONE if the name stays as it is. */
 static struct str
 respelled(struct respell *r, struct str old, bool is_row)
 {
@@ -387,7 +387,7 @@ find_respelled(struct respell *r)
 		if (r->name[i].p != NULL)
 			respell_row(r, row, r->name[i]);
 	}
-	/* A tombstone stays with what it is of; the subscription of a mailbox goes with it. */
+	/* A tombstone stays with its mailbox, and so does the subscription of a mailbox. */
 	for (size_t i = 0; i < rows->extra_count; i++) {
 		struct str old = entry_name(rows->extra[i]), *name = &r->name[rows->count + i];
 
@@ -421,7 +421,7 @@ use_respelled(struct respell *r)
 	}
 }
 
-/* BLOCKING.  On disk first; without room there everything stays as it is. */
+/* BLOCKING.  Changes the disk first; if that fails, everything stays as it is. */
 static enum ts_err
 respell_rows(struct store *store, uint64_t account, struct rows *rows)
 {
@@ -506,8 +506,8 @@ left_by_crash(struct store *store, uint64_t account, enum key_kind *kind_r)
 	return err == TS_NOT_FOUND || *kind_r != 0 ? TS_OK : err;
 }
 
-/* Nobody knows the account yet, so nothing of it is under way: what is there is of an earlier
- * run.  A RENAME is ended by whoever reads the list. */
+/* Nobody knows the account yet, so all leftovers are of an earlier run.  A RENAME is finished by
+ * whoever reads the list. */
 enum ts_err
 account_recover(struct store_account *a)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What nobody uses goes, oldest first, when there is more in memory than the budget. */
+/* Frees what nobody uses, oldest first, when memory exceeds the budget. */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/memory/memory_int.h"
 
-/* Looking through all accounts takes milliseconds when there are many: once a second. */
+/* A scan of many accounts takes milliseconds, so do it at most once a second. */
 void
 account_ask_eviction(struct store *store)
 {
@@ -34,8 +34,8 @@ struct idles {
 	struct idle *one;
 	size_t count, cap;
 	uint64_t bytes;
-	uint64_t before;     /* evict what was last used at or before */
-	struct shard *shard; /* of the account that is looked at */
+	uint64_t before;     /* evict what was last used at or before this */
+	struct shard *shard; /* of the account being looked at */
 };
 
 static void
@@ -72,7 +72,7 @@ evict_idle(struct store_account *a, struct idles *idles)
 	for (size_t i = 0; i < a->entry_count; i++) {
 		struct store_mailbox *mb = a->entry[i]->pub;
 
-		/* Finding one takes the lock: with no references now, there will be none. */
+		/* New references need the lock: if there are none now, none will appear. */
 		if (mb != NULL && mb->state != NULL && atomic_load(&mb->refs) == 0 &&
 		    idle_since(mb) <= idles->before)
 			mailbox_drop_state(mb);
@@ -104,7 +104,7 @@ each_account(
 	}
 }
 
-/* An account without users and loaded mailboxes; the shard's mutex is held. */
+/* Evicts an account without users or loaded mailboxes.  Needs the shard's mutex. */
 static void
 evict_account(struct store_account *a, struct idles *idles)
 {
@@ -123,7 +123,7 @@ account_evict(struct store *store)
 	each_account(store, find_idle, &idles);
 	if (idles.bytes > store->opt.state_budget) {
 		qsort(idles.one, idles.count, sizeof *idles.one, idle_order);
-		/* A little below the budget, so that the next load does not come here again. */
+		/* A little below the budget, so that the next load does not trigger this again. */
 		uint64_t keep = store->opt.state_budget - store->opt.state_budget / 8;
 
 		for (size_t i = 0; i < idles.count && idles.bytes - gone > keep; i++) {

@@ -1,44 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Holds: a command goes on reading the messages that it found, whoever expunges
- * them meanwhile.
+ * Holds: a command goes on reading the messages it found, even if they are expunged meanwhile.
  *
- * A hold is a set of UIDs beside the mailbox's state, and costs no more as long
- * as nothing happens.  When a change takes messages out of the state the ones
- * that somebody holds are kept: the record beside the mailbox, the blob in a
- * table that the collector asks.  The summary's row goes when the collector takes
- * the message off its queue, so it is there as long as the blob.  What is kept
- * goes with the last hold that has it.
+ * A hold is a set of UIDs next to the mailbox's state, and costs no more while nothing happens.
+ * When a change takes messages out of the state, those that somebody holds are kept: the record
+ * next to the mailbox, the blob in a table that the collector consults.  The summary's row is
+ * deleted when the collector takes the message off its queue, so it lives as long as the blob.  A
+ * kept message is dropped with the last hold that has it.
  *
- * The collector looks at the queue on disk first, then waits until each batch
- * that may have put something there is published (lanes_settle()), then asks the
- * table: so a blob is in the table, or nobody can find its message any more.
+ * The collector reads the queue on disk first, then waits until every batch that may have put
+ * something there is published (lanes_settle()), then consults the table.  So either a blob is in
+ * the table, or nobody can find its message.
  */
 #include "base/mem.h"
 #include "store/memory/memory_int.h"
 
 #define WINDOW 256
 
-struct kept { /* a message that is gone from the state */
+struct kept { /* a message that has left the state */
 	UT_hash_handle hh;
 	struct store_message message;
-	struct store_keywords *keywords; /* of its flags */
-	unsigned holds;                  /* that have it */
+	struct store_keywords *keywords; /* for its flags */
+	unsigned holds;                  /* number of holds that have it */
 };
 
 struct held_blob {
 	UT_hash_handle hh;
 	uint64_t blob;
 	unsigned kept;
-	bool skipped; /* the collector passed it by */
+	bool skipped; /* the collector has passed over it */
 };
 
 struct store_hold {
 	struct link link; /* mailbox.holds */
 	struct store_mailbox *mailbox;
 	roaring_bitmap_t *uids;
-	roaring_bitmap_t *kept; /* those of uids that are kept for it */
-	bool all;               /* the mailbox is gone: all were kept */
+	roaring_bitmap_t *kept; /* those of uids that are kept for this hold */
+	bool all;               /* the mailbox is gone; all were kept */
 };
 
 static struct kept *
@@ -66,7 +64,7 @@ hold_has_blob(struct store *store, uint64_t blob)
 	return b != NULL;
 }
 
-/* False: there is no room for it. */
+/* Returns false if there is no room for it. */
 static bool
 blob_hold(struct store *store, const struct store_message *m)
 {
@@ -93,7 +91,7 @@ blob_hold(struct store *store, const struct store_message *m)
 	return room;
 }
 
-/* True: the collector waits for it. */
+/* Returns true if the collector waits for it. */
 static bool
 blob_release(struct store *store, const struct store_message *m)
 {
@@ -135,7 +133,7 @@ keep_one(struct store_hold *h, const struct state *state, const struct store_mes
 	roaring_bitmap_add(h->kept, m->uid);
 }
 
-/* Those of set that the hold has, and the state yet. */
+/* Keeps those of set that the hold has and the state still has. */
 static void
 keep_messages(struct store_hold *h, const struct state *state, const roaring_bitmap_t *set)
 {
@@ -194,7 +192,7 @@ store_hold_begin(struct store_mailbox *mb, const roaring_bitmap_t *uids)
 	h->kept = roaring_bitmap_create();
 	pthread_mutex_lock(&mb->holds_mutex);
 	list_push_back(&mb->holds, &h->link);
-	/* Whoever deletes it keeps for the holds that are there; for later ones it is too late. */
+	/* Deleting a mailbox keeps its messages for existing holds; this one is too late. */
 	h->all = atomic_load(&mb->gone);
 	if (h->all)
 		keep_messages(h, mb->state, h->uids);
@@ -236,7 +234,7 @@ store_hold_touched(struct store_hold *h)
 	return touched;
 }
 
-/* Kept ones of set from `from` on, that the state has no more. */
+/* Copies kept messages of set from `from` on that the state no longer has. */
 static size_t
 kept_window(struct store_hold *h, const roaring_bitmap_t *set, uint32_t from,
     struct store_message *out, size_t max)
@@ -263,7 +261,7 @@ kept_window(struct store_hold *h, const roaring_bitmap_t *set, uint32_t from,
 	return n;
 }
 
-/* Both in ascending order; of all the first max. */
+/* Merges two windows in ascending order; keeps the first max. */
 static size_t
 merge_windows(
     struct store_message *out, size_t n, const struct store_message *more, size_t m, size_t max)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mailboxes in memory: finding, loading, reading anew. */
+/* Mailboxes in memory: finding, loading and rereading. */
 #include "base/log.h"
 #include "store/memory/memory_int.h"
 
-/* TS_UNAVAILABLE: it is not loaded.  A reference then, too. */
+/* Returns TS_UNAVAILABLE, with a reference as well, if the mailbox is not loaded. */
 static enum ts_err
 find_loaded(struct store_account *account, struct str name, struct store_mailbox **mailbox_r)
 {
@@ -34,7 +34,7 @@ store_mailbox_find(struct store_account *account, struct str name, enum ts_err *
 	return mb;
 }
 
-/* What another state does not have any more. */
+/* Keeps messages for holds that the new state no longer has. */
 static void
 keep_lost(struct store_mailbox *mb, const struct state *state)
 {
@@ -70,7 +70,7 @@ mailbox_install(struct store_mailbox *mb, struct state *state)
 	pthread_rwlock_unlock(&mb->account->lock);
 }
 
-/* The lock is held, or nobody else knows the state. */
+/* Needs the lock, unless nobody else knows the state. */
 static void
 head_follow(struct store_mailbox *mb, const struct state *state)
 {
@@ -146,11 +146,11 @@ mailbox_reread(struct store_mailbox *mb)
 	return TS_OK;
 }
 
-/* account.load is held. */
+/* Needs account.load. */
 static enum ts_err
 load_state(struct store_account *account, struct store_mailbox *mb)
 {
-	/* Nobody changes it while it is not loaded. */
+	/* It does not change while it is not loaded. */
 	struct counters_row c = mailbox_listed(mb);
 	struct state *state;
 	enum ts_err err = mailbox_read(account->store, account->id, mb->id, &c, &state);
@@ -169,12 +169,12 @@ store_mailbox_load(struct store_account *account, struct str name, struct store_
 
 	block_here("store_mailbox_load");
 	pthread_mutex_lock(&account->load);
-	/* Whatever the name means from here on, this one is not loaded by anybody else. */
+	/* Whatever the name means from here on, nobody else loads this mailbox. */
 	err = find_loaded(account, name, mailbox_r);
 	if (err == TS_UNAVAILABLE)
 		err = load_state(account, *mailbox_r);
 	if (err != TS_OK && *mailbox_r != NULL && atomic_load(&(*mailbox_r)->gone))
-		err = TS_NOT_FOUND; /* deleted meanwhile, and what was read half gone */
+		err = TS_NOT_FOUND; /* deleted meanwhile, and half of what was read is gone */
 	if (err != TS_OK)
 		store_mailbox_unref(mailbox_r);
 	pthread_mutex_unlock(&account->load);

@@ -10,26 +10,25 @@
  *   account_list.c  an account's list of names
  *   account_read.c  reading the list from disk
  *   mailbox.c       finding and loading mailboxes
- *   own.c           users' own \Seen of mailboxes elsewhere
- *   hold.c          messages that commands hold
- *   watch.c         who wants to know that something changed
+ *   own.c           users' own \Seen in other accounts' mailboxes
+ *   hold.c          expunged messages that commands still read
+ *   watch.c         who is told when something changes
  *   upload.c        messages on their way in
- *   evict.c         what nobody uses goes
+ *   evict.c         frees what nobody uses
  *
- * It promises that what it shows is on disk, and is seen whole under one lock.
- * What is to come, the head, is only kept here: change makes it and shows it.  It
- * calls core and disk.
+ * It promises that what it shows is on disk, and is seen whole under one lock.  The head, which is
+ * what comes next, is only stored here: change makes it and publishes it.  It calls core and disk.
  *
- * "Head" is the state after everything that has been prepared, flushed or not.
- * It belongs to the lane that holds the token to prepare, and is put back to
- * what is published when a batch fails.
+ * "Head" is the state after everything that has been prepared, flushed or not.  It belongs to the
+ * holder of the lane's token to prepare, and is reset to what is published when a batch fails.
  */
 #include "net/loop.h"
 #include "net/work.h"
 #include "store/core/core_int.h"
 #include "store/own.h"
 
-/* Set in refs of what nobody can find any more: the last one to let it go frees it. */
+/* Flag in refs of an object that nobody can find any more: releasing the last reference frees
+ * it. */
 #define REFS_GONE 0x80000000u
 
 struct head {
@@ -41,11 +40,11 @@ struct head {
 	bool gone;
 };
 
-/* While something long is under way (change/gate.c); lane.mutex. */
+/* Guards a long operation (change/gate.c).  Needs lane.mutex. */
 struct change_gate {
-	const void *by;                          /* who has closed it; NULL: it is open */
-	bool stuck;                              /* nobody waits, all are refused */
-	struct store_change_priv *first, **tail; /* those that wait */
+	const void *by;                          /* identifies who closed it; NULL: it is open */
+	bool stuck;                              /* nobody waits, all changes are refused */
+	struct store_change_priv *first, **tail; /* changes that wait */
 };
 
 struct pend;
@@ -57,20 +56,20 @@ struct store_mailbox {
 	_Atomic bool gone;
 	_Atomic uint32_t uidvalidity;
 	_Atomic bool folding;           /* a fold is queued */
-	_Atomic uint64_t used;          /* when the last reference went; clock_mono_ms */
-	_Atomic uint64_t log_weight;    /* of the change records since the last fold */
+	_Atomic uint64_t used;          /* when the last reference was released; clock_mono_ms */
+	_Atomic uint64_t log_weight;    /* of change records since the last fold */
 	_Atomic bool compacting;        /* compact rows are being made */
-	_Atomic uint32_t compact_upto;  /* UIDs up to it are known to have theirs */
-	_Atomic unsigned compact_asked; /* how often that was taken back */
+	_Atomic uint32_t compact_upto;  /* messages up to this UID are known to have theirs */
+	_Atomic unsigned compact_asked; /* how often that was withdrawn */
 
 	unsigned use;                        /* account.lock */
 	struct store_properties *properties; /* account.lock */
-	struct counters_row counters;        /* account.counting; the two */
-	bool summed;                         /* they are in account.usage */
+	struct counters_row counters;        /* these two: account.counting */
+	bool summed;                         /* included in account.usage */
 
 	pthread_rwlock_t lock;
 	struct state *state;    /* NULL: not loaded */
-	_Atomic size_t counted; /* bytes that are in store.state_bytes; eviction looks at it */
+	_Atomic size_t counted; /* bytes included in store.state_bytes; read by eviction */
 	struct pend *pend[2];
 
 	pthread_mutex_t holds_mutex;
@@ -79,15 +78,15 @@ struct store_mailbox {
 
 	struct head head;
 	struct store_properties *head_properties;
-	bool stale; /* must be read anew before it is changed; lane */
+	bool stale; /* must be read again before it is changed; lane's */
 
-	struct change_gate gate; /* to whoever gives UIDs */
+	struct change_gate gate; /* for changes that give UIDs */
 };
 
 struct entry { /* a name */
 	struct store_mailbox *pub, *head;
 	bool sub_pub, sub_head;
-	unsigned ops;       /* list_ops that name it; account.lock */
+	unsigned ops;       /* list_ops that refer to it; account.lock */
 	uint32_t tombstone; /* UIDVALIDITY of the last mailbox that lost the name; head */
 	char *name;
 	size_t n;
@@ -96,7 +95,7 @@ struct entry { /* a name */
 /* Changes that wait for their lane, in order; lane.mutex. */
 struct change_queue {
 	struct store_change_priv *first, **last;
-	struct link ring; /* among those of the lane of which any waits */
+	struct link ring; /* among the lane's queues that have any */
 };
 
 static inline void
@@ -107,7 +106,7 @@ change_queue_init(struct change_queue *queue)
 	list_init(&queue->ring);
 }
 
-struct own_id { /* whose mailbox, and which; no padding */
+struct own_id { /* owner and id of the mailbox; no padding */
 	uint64_t owner;
 	uint32_t mailbox, zero;
 };
@@ -116,12 +115,12 @@ struct store_own {
 	UT_hash_handle hh;
 	struct own_id id;
 	struct store_account *account; /* referenced */
-	unsigned refs;                 /* account.owns_mutex; these, too: */
+	unsigned refs;                 /* this and the next three: account.owns_mutex */
 	struct own_seen *published;
 	bool rooted;    /* it has a header on disk */
-	size_t counted; /* bytes that are in store.state_bytes */
+	size_t counted; /* bytes included in store.state_bytes */
 	_Atomic uint32_t mark;
-	_Atomic bool stale; /* must be read anew before it is changed */
+	_Atomic bool stale; /* must be read again before it is changed */
 	struct own_seen *head;
 	bool head_rooted;
 };
@@ -135,7 +134,7 @@ struct store_account {
 	_Atomic uint32_t refs;
 	_Atomic bool gone;
 	_Atomic bool
-	    staged_left; /* of a COPY of an earlier run; no UIDs are given before it is gone */
+	    staged_left; /* left by a COPY of an earlier run; no UIDs are given until removed */
 	_Atomic uint64_t used;
 	_Atomic uint64_t list_version;
 
@@ -144,24 +143,23 @@ struct store_account {
 	pthread_mutex_t counting;
 	struct entry **entry; /* ordered by name */
 	size_t entry_count, entry_cap;
-	_Atomic size_t
-	    counted; /* bytes of it that are in store.state_bytes, states not among them */
+	_Atomic size_t counted;              /* its bytes in store.state_bytes, without states */
 	struct store_properties *properties; /* its own; account.lock */
 	pthread_mutex_t owns_mutex;
-	struct store_own *owns;   /* uthash by id: what is used of its own \Seen elsewhere */
+	struct store_own *owns;   /* uthash by id: those in use of its own \Seen elsewhere */
 	struct store_usage usage; /* account.counting */
 
 	/* head */
 	struct store_properties *head_properties;
 	struct store_usage head_usage;
 	uint32_t next_mailbox;     /* UINT32_MAX: all ids are used up */
-	uint32_t last_uidvalidity; /* UINT32_MAX: all values are */
-	uint32_t name_floor; /* no tombstone that was forgotten had a higher value; see tombs.c */
+	uint32_t last_uidvalidity; /* UINT32_MAX: all values are used up */
+	uint32_t name_floor;       /* no forgotten tombstone had a higher value; see tombs.c */
 	int64_t created;
-	size_t head_mailboxes, tombstones, tidy_at; /* as many entries: some may be empty */
+	size_t head_mailboxes, tombstones, tidy_at; /* of entries, to tidy again */
 	bool head_gone, stale;
 
-	struct change_gate gate; /* to whoever changes the list */
+	struct change_gate gate; /* for changes of the list */
 
 	pthread_mutex_t watches;
 	struct link watch_list;
@@ -177,104 +175,102 @@ entry_name(const struct entry *e)
 
 struct store_account *account_new(struct store *store, uint64_t id, struct str name);
 void account_free(struct store_account *account);
-/* Nothing but a name. */
+/* Makes an entry with only a name. */
 struct entry *account_entry_new(struct str name);
 void account_entry_free(struct entry *entry);
 struct store_mailbox *mailbox_new(struct store_account *account, uint32_t id);
-/* Nobody has a reference; account.lock is held. */
+/* Nobody may have a reference.  Needs account.lock. */
 void mailbox_drop_state(struct store_mailbox *mailbox);
 void mailbox_free(struct store_mailbox *mailbox);
-/* own.c.  Another value is durable. */
+/* own.c.  Publishes a new value, which must be durable. */
 void own_publish(struct store_own *own, struct own_seen *value, bool rooted);
-/* Brings the head back to what is published. */
+/* Resets the head to what is published. */
 void own_reset_head(struct store_own *own);
-/* BLOCKING.  Reads those that are stale. */
+/* BLOCKING.  Reads again those that are stale. */
 enum ts_err owns_reread(struct store_account *account);
-/* BLOCKING.  The next mailbox of which the account has rows, after this one; owner 0: the first.
- * TS_NOT_FOUND: there is none. */
+/* BLOCKING.  Finds the next mailbox, after this one, of which the account has rows; owner 0: the
+ * first.  TS_NOT_FOUND: there is none. */
 enum ts_err own_next(struct store *store, uint64_t account, struct own_id *id);
 
-/* Its change records are many: the background is to fold them, once. */
+/* The mailbox has many change records: asks the background, once, to fold them. */
 void mailbox_ask_fold(struct store_mailbox *mailbox);
-/* So many messages at the end of a mailbox may be without compact rows; smaller mailboxes have
- * none.
- */
+/* This many messages at the end of a mailbox may lack compact rows; smaller mailboxes have none. */
 #define COMPACT_LEAST 256u
-/* It was folded, or (again) a reader missed rows, whatever was thought to be there: the background
- * is to make them, if there are enough messages. */
+/* Asks the background for compact rows if there are enough messages.  Call it after a fold, or with
+ * `again` if a reader missed rows, whatever rows were believed to exist. */
 void mailbox_ask_compact(struct store_mailbox *mailbox, bool again);
 
 /* ---- sums.c ---- */
 
-/* After the state changed: brings the store's count of bytes up to date. */
+/* Updates the store's count of bytes.  Call it after the state changed. */
 void mailbox_count_bytes(struct store_mailbox *mailbox);
-/* It is one of those that the account's sums are of, or no more. */
+/* Adds the mailbox to the account's sums, or removes it. */
 void mailbox_sum(struct store_mailbox *mailbox, bool summed);
-/* What the list says of it. */
+/* Sets, and gets, the counters that the list shows for it. */
 void mailbox_list_counters(struct store_mailbox *mailbox, const struct counters_row *counters);
 struct counters_row mailbox_listed(const struct store_mailbox *mailbox);
-/* Brings the head's sums back to what the heads of its mailboxes say. */
+/* Resets the head's sums to those of the heads of its mailboxes. */
 void account_reset_usage(struct store_account *account);
 
 /* ---- account.c ---- */
 
-/* BLOCKING.  TS_NOT_FOUND: there is none of that name. */
+/* BLOCKING.  TS_NOT_FOUND: no account has that name. */
 enum ts_err account_id(struct store *store, struct str name, uint64_t *id_r);
-/* BLOCKING.  Found, or loaded; a reference.  TS_NOT_FOUND: there is none, or not yet. */
+/* BLOCKING.  Finds or loads it; returns a reference.  TS_NOT_FOUND: there is none, or not yet. */
 enum ts_err account_find_or_load(
     struct store *store, struct str name, struct store_account **account_r);
-/* Removes it from the table and marks everything gone. */
+/* Removes it from the table and marks all its mailboxes gone. */
 void account_publish_gone(struct store_account *account);
 
-/* ---- account_list.c; account.lock is held unless a line says otherwise ---- */
+/* ---- account_list.c; needs account.lock unless noted ---- */
 
-/* Is nothing left in it? */
+/* Returns whether nothing is left in it. */
 bool account_entry_empty(const struct entry *entry);
 size_t account_entry_at(const struct store_account *account, struct str name);
 struct entry *account_entry(const struct store_account *account, struct str name);
-/* Write lock held.  Makes it when there is none. */
+/* Returns the entry, made if there is none.  Needs the write lock. */
 struct entry *account_entry_add(struct store_account *account, struct str name);
-/* The same for many at once, whose names are ascending; out[i] is that of names[i]. */
+/* Same for many names, which must ascend; out[i] is the entry of names[i]. */
 void account_entries_add(
     struct store_account *account, const struct str *names, size_t n, struct entry **out);
-/* Counts the bytes of the list anew; nobody changes it meanwhile. */
+/* Counts the bytes of the list again.  Nobody may change it meanwhile. */
 void account_count_bytes(struct store_account *account);
-/* Room for one entry more, at the end of what is there; the caller puts it in. */
+/* Makes room for one more entry at the end; the caller inserts it. */
 void account_make_room(struct store_account *account);
-/* Other properties have the place of old ones. */
+/* Updates the count of bytes when properties replace old ones. */
 void account_count_properties(struct store_account *account, const struct store_properties *old,
     const struct store_properties *now);
-/* Frees the entries in which nothing is left.  For the lane, while it prepares and holds no entry;
- * takes the lock. */
+/* Frees entries with nothing left in them.  For the lane while it prepares and holds no entry.
+ * Takes the lock. */
 void account_tidy(struct store_account *account);
-/* The same when there are many more than at the last time. */
+/* Same, but only if there are many more entries than last time. */
 void account_tidy_some(struct store_account *account);
 
 /* ---- account_read.c, BLOCKING ---- */
 
-/* What a crash left of an account is ended, before anybody can look. */
+/* Finishes what a crash left of an account, before anybody can see it. */
 enum ts_err account_recover(struct store_account *account);
 /* Reads the list from disk and makes memory agree with it.  Takes account.lock. */
 enum ts_err account_read(struct store_account *account);
 
 /* ---- mailbox.c ---- */
 
-/* Puts a state in place of what there was; account.lock and mailbox.lock are taken inside. */
+/* Installs a state in place of the old one.  Takes account.lock and mailbox.lock. */
 void mailbox_install(struct store_mailbox *mailbox, struct state *state);
-/* Reads the state anew in place (after a failed flush).  BLOCKING. */
+/* BLOCKING.  Reads the state again, in place, after a failed flush. */
 enum ts_err mailbox_reread(struct store_mailbox *mailbox);
-/* Brings the head back to what is published. */
+/* Resets the head to what is published. */
 void mailbox_reset_head(struct store_mailbox *mailbox);
 
 /* ---- hold.c ---- */
 
-/* Messages leave a state: those that somebody holds are kept.  mailbox.lock is held. */
+/* Keeps messages that leave a state, if somebody holds them.  Needs mailbox.lock. */
 void holds_keep(
     struct store_mailbox *mailbox, const struct state *state, const roaring_bitmap_t *gone);
-/* The mailbox is gone (the mark is set already), and its contents will be. */
+/* Keeps all messages that are held.  The mailbox is marked gone, and its contents will go. */
 void holds_keep_all(struct store_mailbox *mailbox);
-/* Is the blob kept for a hold?  Then the collector passes it by, and is woken when it is no more.
- */
+/* Returns whether the blob is kept for a hold.  If so, the collector passes over it, and is woken
+ * when it no longer is. */
 bool hold_has_blob(struct store *store, uint64_t blob);
 
 /* ---- watch.c ---- */
@@ -283,11 +279,11 @@ void watch_notify(struct store_account *account, uint32_t mailbox_id);
 
 /* ---- evict.c ---- */
 
-/* Wakes the background if there is more in memory than the budget; any thread. */
+/* Wakes the background if memory exceeds the budget.  Any thread. */
 void account_ask_eviction(struct store *store);
-/* Frees states and accounts that nobody uses, oldest first, down to the budget. */
+/* Frees unused states and accounts, oldest first, down to the budget. */
 void account_evict(struct store *store);
-/* All of them, when the store is closed. */
+/* Frees all accounts when the store is closed. */
 void accounts_free_all(struct store *store);
 
 /* ---- upload.c ---- */
@@ -296,25 +292,25 @@ struct store_upload {
 	struct store *store;
 	struct work_pool *pool;
 	struct loop *loop;
-	struct buf bytes;  /* small: all; large: what is not yet in the file */
+	struct buf bytes;  /* small: everything; large: what is not in the file yet */
 	struct buf flight; /* large: what a worker is writing */
 	struct buf summary;
 	uint64_t size, blob;
 	struct engine_blob_writer *writer;
-	struct mail_summarizer
-	    *summarizer;    /* under way, over bytes or what the writer has mapped */
-	enum ts_err err;    /* the loop's */
-	enum ts_err io_err; /* the worker's while `working` */
+	struct mail_summarizer *summarizer; /* running over bytes, or what the writer has mapped */
+	enum ts_err err;                    /* set on the loop */
+	enum ts_err io_err;                 /* set by the worker while `working` */
 	struct work work;
 	bool large, working, finishing, finished, in_file, taken;
-	bool last;          /* the work under way is the last one */
-	bool freed, posted; /* posted: small_done() is under way, not the work */
-	/* Several handles on the same bytes: these belong to the first, which lives longest. */
-	struct store_upload *origin;    /* NULL: this is the first, or the only one */
-	_Atomic unsigned handles;       /* 0: it was never shared */
+	bool last;          /* the current work is the last one */
+	bool freed, posted; /* posted: small_done() is posted, not the work */
+	/* With several handles on the same bytes, these belong to the first handle, which lives
+	 * longest. */
+	struct store_upload *origin;    /* NULL: this is the first or only one */
+	_Atomic unsigned handles;       /* 0: never shared */
 	_Atomic bool any_taken, stored; /* a change took it; the bytes are durable */
-	bool skipped;                   /* the collector passed it by; shared_mutex */
-	_Atomic uint64_t tried;         /* the account of a change that failed to take it */
+	bool skipped;                   /* the collector has passed over it; shared_mutex */
+	_Atomic uint64_t tried;         /* account whose change failed to take it */
 	struct link shared;             /* in store.shared */
 	void (*ready)(void *arg);
 	void *ready_arg;
@@ -323,14 +319,14 @@ struct store_upload {
 	struct loop_task task;
 };
 
-/* The one that has the bytes. */
+/* Returns the handle that has the bytes. */
 static inline struct store_upload *
 upload_origin(struct store_upload *u)
 {
 	return u->origin != NULL ? u->origin : u;
 }
 
-/* Does an upload that is shared still hold the blob?  Then the collector passes it by, and is woken
- * when it does no more. */
+/* Returns whether a shared upload still holds the blob.  If so, the collector passes over it, and
+ * is woken when it no longer does. */
 bool upload_shares(struct store *store, uint64_t blob);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Accounts and mailboxes as things in memory: made, counted by reference, freed. */
+/* Accounts and mailboxes as objects in memory: made, reference counted, freed. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "store/memory/memory_int.h"
@@ -30,7 +30,7 @@ mailbox_new(struct store_account *account, uint32_t id)
 	mb->account = account;
 	mb->id = id;
 	pthread_rwlockattr_init(&attr);
-	/* Readers hold it for microseconds; a change must not wait behind a stream of them. */
+	/* Readers hold it for microseconds; a change must not wait for a stream of them. */
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&mb->lock, &attr);
 	pthread_rwlockattr_destroy(&attr);
@@ -176,7 +176,7 @@ store_mailbox_unref(struct store_mailbox **mbp)
 	store_account_unref(&account);
 }
 
-/* So many messages, at least, are not known to have their rows. */
+/* Returns the least number of messages not known to have their rows. */
 static uint64_t
 without_rows(struct store_mailbox *mb, uint32_t upto)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of users' own \Seen in memory: those that somebody uses, in a table of their account. */
+/* Users' own \Seen in memory: values in use, in a table of their account. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/memory/memory_int.h"
@@ -28,7 +28,7 @@ take_own_row(struct own_seen **value, struct str key, struct str body)
 	return *value != NULL && !k.bad && rd_left(&k) == 0 ? TS_OK : TS_DAMAGED;
 }
 
-/* BLOCKING.  *value_r NULL: there are no rows. */
+/* BLOCKING.  Sets *value_r to NULL if there are no rows. */
 static enum ts_err
 read_own_rows(
     struct store *store, uint64_t account, const struct own_id *id, struct own_seen **value_r)
@@ -80,7 +80,7 @@ own_next(struct store *store, uint64_t account, struct own_id *id)
 	return err;
 }
 
-/* Of so many mailboxes are there rows. */
+/* Counts the mailboxes with rows. */
 static enum ts_err
 count_rows(struct store_account *a, uint32_t most, uint32_t *count_r)
 {
@@ -185,7 +185,7 @@ find_ref(struct store_account *a, const struct own_id *id)
 	return own;
 }
 
-/* account.load is held. */
+/* Needs account.load. */
 static enum ts_err
 load(struct store_account *a, const struct own_id *id, struct store_own **own_r)
 {
@@ -272,8 +272,8 @@ next_stale(struct store_account *a)
 	return found;
 }
 
-/* What is there now.  Should something be missing that was told, it is written again: numbers never
- * go back. */
+/* Installs what is on disk now.  If something is missing that users were shown, the next change
+ * writes it again: numbers never go back. */
 static void
 take_again(struct store_own *own, struct own_seen *value)
 {

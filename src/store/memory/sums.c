@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the list says of mailboxes, an account's sums, and bytes of memory. */
+/* The counters in the list, an account's sums, and bytes of memory. */
 #include "store/memory/memory_int.h"
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages on their way in.  Up to the threshold the bytes are kept; beyond it
- * they go into a blob file: the loop fills one buffer while a worker writes the
- * other, each at most half of what may be in flight.
+ * Messages on their way in.  Up to the threshold the bytes stay in memory;
+ * above it they go into a blob file: the loop fills one buffer while a worker
+ * writes the other; each takes at most half of what may be in flight.
  */
 #include "base/mem.h"
 #include "mail/summary.h"
@@ -96,7 +96,7 @@ end_sharing(struct store_upload *origin)
 
 static void destroy_upload(struct store_upload *u);
 
-/* One handle less, on whichever thread the change ended.  The last one ends the first. */
+/* Drops a handle, on whichever thread the change ended.  The last one frees the first. */
 static void
 drop_handle(struct store_upload *u)
 {
@@ -163,7 +163,7 @@ begin_summary(struct store_upload *u)
 	return err;
 }
 
-/* The summary is made in slices.  True: it is done, and the file is whole. */
+/* Makes the summary in slices.  Returns true when it is done and the file is whole. */
 static bool
 go_on(struct store_upload *u)
 {
@@ -212,7 +212,7 @@ submit(struct store_upload *u, enum work_kind kind)
 	work_submit(u->pool, &u->work);
 }
 
-/* Nobody waits for it, and nothing is under way: what there is of a file goes, on a worker. */
+/* Nobody waits for the upload and no work is running: removes its file, if any, on a worker. */
 static void
 abandon(struct store_upload *u)
 {
@@ -231,7 +231,7 @@ work_done(struct work *work)
 
 	u->working = false;
 	u->err = u->io_err;
-	/* One that was cancelled has its writer yet. */
+	/* One that was cancelled still has its writer. */
 	u->finished = u->last && u->writer == NULL;
 	if (u->finished && u->large) {
 		buf_fini(&u->bytes);
@@ -305,7 +305,8 @@ small_done(struct loop_task *task)
 		u->done(u->done_arg, u->err);
 }
 
-/* True: a few steps are enough, as they are for nearly all mail.  A worker does the others. */
+/* Returns true if a few steps are enough, as for nearly all mail.  Otherwise a worker does the
+ * rest. */
 static bool
 summarize_now(struct store_upload *u)
 {
@@ -374,6 +375,6 @@ store_upload_free(struct store_upload **up)
 	u->ready = NULL;
 	if (!u->working)
 		abandon(u);
-	else if (!u->posted) /* goes on in work_done(), as the other does in small_done() */
+	else if (!u->posted) /* goes on in work_done(), or else in small_done() */
 		work_cancel(&u->work);
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Watches: who wants to know that something changed.  One pending call at a time. */
+/* Watches: who is told when something changes.  At most one call is pending for each. */
 #include "base/mem.h"
 #include "store/memory/memory_int.h"
 
-/* A set of ids that has one of them mostly, and may have very many. */
+/* A set of ids that usually has one member, but may have very many. */
 struct few {
 	uint32_t one;
 	bool any;
-	roaring_bitmap_t *more; /* NULL: the one, if any */
+	roaring_bitmap_t *more; /* NULL: only `one`, if any */
 };
 
 struct store_watch {
@@ -15,11 +15,11 @@ struct store_watch {
 	struct store_account *account;
 	struct loop *loop;
 	struct loop_task task;
-	_Atomic bool pending; /* the task is posted and has not run */
+	_Atomic bool pending; /* the task is posted and has not run yet */
 	bool freed;
 	void (*fn)(void *arg);
 	void *arg;
-	/* these and link: under account.watches */
+	/* these and link are guarded by account.watches */
 	bool all;
 	struct few wanted, changed;
 };
@@ -82,7 +82,7 @@ call_watcher(struct loop_task *task)
 {
 	struct store_watch *w = list_entry(task, struct store_watch, task);
 
-	/* Before fn: what is changed while it looks makes another call. */
+	/* Before fn, so that a change made while it looks causes another call. */
 	atomic_store(&w->pending, false);
 	if (w->freed)
 		destroy_watch(w);
@@ -155,7 +155,7 @@ store_watch_free(struct store_watch **wp)
 	pthread_mutex_lock(&w->account->watches);
 	list_remove(&w->link);
 	pthread_mutex_unlock(&w->account->watches);
-	/* From here on nobody posts it; a task that is posted already frees it. */
+	/* From here on nobody posts the task; if it is posted already, it frees the watch. */
 	w->freed = true;
 	if (!atomic_load(&w->pending))
 		destroy_watch(w);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is asked of an account: its list, sums and properties; and names of all. */
+/* Look-ups in an account: its list, sums and properties; and the names of all accounts. */
 #include "store/read/read_int.h"
 
 void
@@ -85,7 +85,7 @@ store_account_lookup(
 
 	if (e != NULL && e->pub != NULL) {
 		fill_info(e->pub, e, info);
-		info->properties = NULL; /* it may go when the lock does */
+		info->properties = NULL; /* it may be freed once the lock is released */
 		found = true;
 	}
 	pthread_rwlock_unlock(list_lock(a));
@@ -152,7 +152,7 @@ store_account_names(struct store *store, bool (*fn)(struct str name, void *arg),
 
 	key_begin(&k, 0, KEY_NAME);
 	scan_begin(&scan, store, &k);
-	/* One whose value is damaged is an account all the same: loading it says what is wrong. */
+	/* One with a damaged value is still an account: loading it says what is wrong. */
 	while ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))
 		if (scan.key.n > 9 && !fn((struct str){scan.key.p + 9, scan.key.n - 9}, arg))
 			break;

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "store/read/read_int.h"
 
-/* The text behind the first n bytes of a row, of which it must be whole. */
+/* Gets the text after the first n bytes of a row, all of which must be there. */
 static void
 row_text(struct store *store, const struct key *k, size_t n, struct buf *out)
 {
@@ -15,7 +15,7 @@ row_text(struct store *store, const struct key *k, size_t n, struct buf *out)
 	buf_fini(&b);
 }
 
-/* The place of a message in the account that refers to the blob. */
+/* Finds the message that refers to the blob in the account. */
 static bool
 find_reference(
     struct store *store, uint64_t account, uint64_t blob, uint32_t *mailbox_r, uint32_t *uid_r)
@@ -39,9 +39,9 @@ find_reference(
 }
 
 /*
- * Bytes that cannot be read: whose message is it?  The engine knows ids only, and a reference is
- * under its account: that is a look into each, which damage is worth.  Without a reference it was
- * expunged meanwhile, and that is no damage.
+ * Bytes cannot be read: log whose message it is.  The engine knows ids only, and a reference is
+ * under its account, so this looks into every account; damage is worth that.  Without a reference
+ * the message was expunged meanwhile, and there is no damage.
  */
 static void
 tell_whose(struct store *store, uint64_t blob, enum ts_err why)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Filling columns: from rows, then from summaries, then from the mailbox's state; see columns.h. */
+/* Fills columns: from rows, then from summaries, then from the mailbox's state; see columns.h. */
 #include "store/read/columns_int.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 
-#define FEW 4        /* of so many messages of a block the summaries are read: rows are larger */
-#define SUMMARIES 64 /* read at once, */
-#define PIECE (1u << 20) /* or bytes of them */
+#define FEW 4            /* up to this many messages of a block, read summaries: rows are larger */
+#define SUMMARIES 64     /* read at once, */
+#define PIECE (1u << 20) /* or so many bytes of them */
 #define ROWS ((1u << COMPACT_COLUMNS) - 1)
-#define CUT_IDS (1u << 15) /* in c->want: the row has some of the references */
+#define CUT_IDS (1u << 15) /* in c->want: the row lacks some of the references */
 #define FROM_STATE (1u << STORE_COLUMN_DATE | 1u << STORE_COLUMN_ARRIVAL | 1u << STORE_COLUMN_SIZE)
 
 static bool
@@ -120,7 +120,7 @@ set_cell(struct store_columns *c, enum store_column col, size_t i, const struct 
 
 /* ---- from rows ---- */
 
-/* Of a row the cells that are wanted.  What it does not have, or cut off, stays wanted. */
+/* Takes the cells wanted from a row.  Those that are missing or cut off stay wanted. */
 static void
 take_column_row(struct store_columns *c, enum store_column col, uint32_t block, struct str body)
 {
@@ -145,7 +145,7 @@ take_column_row(struct store_columns *c, enum store_column col, uint32_t block, 
 	}
 }
 
-/* Is anything of it in no row? */
+/* Returns whether some cell is in no row. */
 static bool
 is_missed(uint16_t want)
 {
@@ -179,7 +179,7 @@ fill_rows(struct store_columns *c)
 	return err;
 }
 
-/* The messages of the next block, and room for what they bring at the most. */
+/* Takes the messages of the next block, and room for the most that they may need. */
 static bool
 begin_block(struct store_columns *c)
 {
@@ -239,7 +239,7 @@ take_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
 	return c->read < PIECE;
 }
 
-/* Some of them; true: that was the last one. */
+/* Reads some summaries.  Returns true when that was the last. */
 static bool
 fill_summaries(struct store_columns *c)
 {
@@ -269,7 +269,7 @@ set_from_state(struct store_columns *c, size_t i, int64_t internaldate, uint32_t
 		c->number[STORE_COLUMN_DATE][i] = in_order(internaldate);
 }
 
-/* Expunged, but held. */
+/* For messages that are expunged but held. */
 static void
 fill_held(struct store_columns *c, size_t i)
 {
@@ -284,7 +284,7 @@ fill_held(struct store_columns *c, size_t i)
 	roaring_bitmap_free(one);
 }
 
-/* A block's messages are those of a chunk. */
+/* The messages of a block are those of a chunk. */
 static void
 fill_state(struct store_columns *c)
 {
@@ -310,7 +310,7 @@ fill_state(struct store_columns *c)
 
 /* ---- steps ---- */
 
-/* Goes on with the block. */
+/* Continues with the block. */
 static void
 fill_block(struct store_columns *c)
 {
@@ -329,7 +329,7 @@ fill_block(struct store_columns *c)
 	}
 }
 
-/* Some summaries have references without end: they are counted when they are here. */
+/* Some summaries have very many references, so these are counted once they are here. */
 static bool
 is_over(const struct store_columns *c)
 {
@@ -381,7 +381,7 @@ store_columns_step(struct store_columns *c, uint64_t room, bool (*enough)(void *
 	return state == STORE_COLUMNS_DONE ? columns_rank(c) : state;
 }
 
-/* ---- what it has ---- */
+/* ---- results ---- */
 
 uint64_t
 store_columns_needs(const struct store_columns *c)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ranks: messages are sorted by their numbers, or their texts are, then equal ones get one rank.
- * Texts that were cut off and begin alike are first put in order by their hashes; then their
- * summaries are read and they are compared, a window of their keys at a time, so that memory does
- * not grow with what a sender wrote.  All of it stops and goes on anywhere.
+ * Ranks: sorts messages by their numbers or texts, then gives equal ones the same rank.  Texts that
+ * were cut off and begin alike are first ordered by their hashes; then their summaries are read and
+ * compared, a window of their keys at a time, so that memory does not grow with what a sender
+ * wrote.  All of it can be interrupted and continued anywhere.
  */
 #include "base/mem.h"
 #include "store/read/columns_int.h"
 
 #define RUN 16u         /* sorted by insertion */
-#define ELEMENTS 16384u /* of a piece */
+#define ELEMENTS 16384u /* per piece */
 
 static int
 compare_entries(
@@ -41,7 +41,7 @@ least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Merges the two runs at s->at, up to max entries more; true: they are merged. */
+/* Merges the two runs at s->at, by up to max entries.  Returns true when they are merged. */
 static bool
 merge_some(struct store_columns *c, size_t max)
 {
@@ -77,7 +77,7 @@ is_sorted(const struct store_columns *c)
 	return c->sort.width >= c->count;
 }
 
-/* A piece of it. */
+/* Sorts a piece. */
 static void
 sort_some(struct store_columns *c)
 {
@@ -102,7 +102,7 @@ sort_some(struct store_columns *c)
 	s->at = 0;
 }
 
-/* What sorting takes; of texts their ranks, too. */
+/* Returns the bytes that sorting takes; for texts including their ranks. */
 static uint64_t
 sort_bytes(const struct store_columns *c)
 {
@@ -128,7 +128,7 @@ begin_sort(struct store_columns *c)
 
 /* ---- keys that begin alike ---- */
 
-/* Both are cut, and the same up to there.  They are not the same text. */
+/* Both are cut and equal up to there, but not the same text. */
 static bool
 alike(const struct texts *t, size_t i, size_t j)
 {
@@ -172,7 +172,7 @@ compare_reps(const void *a, const void *b)
 	return x->len != y->len ? x->len - y->len : x->more - y->more;
 }
 
-/* The next texts that begin alike, up to end.  False: no room. */
+/* Takes the next texts that begin alike, up to end.  Returns false if there is no room. */
 static bool
 begin_reps(struct store_columns *c, size_t end)
 {
@@ -190,7 +190,7 @@ begin_reps(struct store_columns *c, size_t end)
 	return true;
 }
 
-/* From there on: where those that begin alike end. */
+/* Returns where the texts that begin like the one at `from` end. */
 static size_t
 alike_until(const struct store_columns *c, size_t from)
 {
@@ -202,7 +202,7 @@ alike_until(const struct store_columns *c, size_t from)
 	return end;
 }
 
-/* Sorted by a window: those that are still alike are to be read on. */
+/* After sorting by a window: pushes the ranges that are still alike, to be read further. */
 static void
 push_alike(struct resolving *z, struct range r)
 {
@@ -214,7 +214,7 @@ push_alike(struct resolving *z, struct range r)
 	}
 }
 
-/* All are in order now. */
+/* Stores the final order. */
 static void
 put_in_order(struct store_columns *c)
 {
@@ -231,7 +231,7 @@ put_in_order(struct store_columns *c)
 	*z = (struct resolving){.at = at};
 }
 
-/* One window of one key, and what follows from it. */
+/* Reads one window of one key, and acts on it. */
 static void
 resolve_one(struct store_columns *c)
 {
@@ -275,7 +275,7 @@ resolve(struct store_columns *c)
 
 /* ---- ranks ---- */
 
-/* Of what was sorted. */
+/* Turns the sorted order into ranks. */
 static void
 put_order(const struct store_columns *c, uint32_t *rank)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What columns hold and may hold, and when they are to stop. */
+/* What columns hold and may hold, and when they must stop. */
 #include "store/read/columns_int.h"
 
 bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The texts of a column, each of them once: a mailbox has fewer subjects and people
- * than messages, so there is less to hold and to sort.
+ * The texts of a column, each stored once: a mailbox has fewer subjects and people than messages,
+ * so there is less to hold and to sort.
  */
 #include "base/mem.h"
 #include "store/read/columns_int.h"
@@ -31,7 +31,7 @@ cap_for(const struct texts *t, size_t more)
 	return t->n + more > 2 * t->cap ? t->n + more : 2 * t->cap;
 }
 
-/* At most half of them are taken. */
+/* At most half of the slots are used. */
 static size_t
 slots_for(const struct texts *t, size_t more)
 {

@@ -145,8 +145,8 @@ store_mailbox_claim_begin(struct store_mailbox *mb)
 	struct counters_row *c = &mb->state->counters;
 	uint32_t mark = c->recent_mark;
 
-	/* It reaches the disk with the mailbox's next change; a state that is loaded again begins
-	 * with it. */
+	/* The next change of the mailbox writes it to disk, and a state that is loaded again starts
+	 * from there. */
 	c->recent_mark = c->uidnext - 1;
 	c->recent = 0;
 	mailbox_list_counters(mb, c);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is told of accounts without loading them: marks and totals.
+ * What can be told about accounts without loading them: marks and totals.
  *
- * Marks tell that nothing happened to an account.
- * A mark is the sum of a hash of each thing in the list, so that rows on disk
- * and the list in memory come to the same, in whatever order.
+ * Equal marks mean that nothing happened to an account.  A mark is the sum of
+ * the hashes of all things in the list, so that rows on disk and the list in
+ * memory give the same mark in any order.
  */
 #include "base/mem.h"
 #include "store/read/read_int.h"
@@ -132,8 +132,8 @@ add_row(struct store_mark *mark, struct buf *b, const struct scan *scan)
 	return !k.bad && !r.bad;
 }
 
-/* Damage leaves none: loading the account says what is wrong.  Neither do rows that are not all
- * written: in memory all mailboxes have their new names. */
+/* Leaves no mark if anything is damaged: loading the account says what is wrong.  The same if a
+ * RENAME has rows left to write: in memory all mailboxes have their new names. */
 static enum ts_err
 read_mark(struct store *store, uint64_t id, struct buf *b, struct store_mark *mark)
 {
@@ -158,7 +158,7 @@ read_mark(struct store *store, uint64_t id, struct buf *b, struct store_mark *ma
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
 }
 
-/* Names and ids; 0: it is damaged. */
+/* Reads names and ids; id 0: damaged. */
 static enum ts_err
 read_names(struct store *store, struct str from, size_t max, struct buf *out)
 {
@@ -212,9 +212,9 @@ store_account_marks(struct store *store, struct str from, size_t max,
 
 /* ---- totals ---- */
 
-enum { TOTALS_STEP = 1024 }; /* accounts whose names are read at a time */
+enum { TOTALS_STEP = 1024 }; /* names read at a time */
 
-/* Rows that are damaged are left out: `check` says what is wrong. */
+/* Damaged rows are left out: `check` says what is wrong. */
 enum ts_err
 usage_of_rows(struct store *store, uint64_t id, struct store_usage *usage)
 {
@@ -295,7 +295,7 @@ store_totals(struct store *store, bool (*go_on)(void *arg), void *arg,
 
 			from.n = 0;
 			buf_str(&from, name);
-			buf_putc(&from, 0); /* the next one */
+			buf_putc(&from, 0); /* the next name */
 			totals_r->accounts++;
 			n++;
 			if (id != 0)

@@ -2,10 +2,10 @@
 /*
  * Object ids (RFC 8474): a letter, and 128 bits in hex.
  *
- * The bits are a number of this store (a blob, or an account and a mailbox) in four rounds of a
- * Feistel network keyed by the store's own id.  That is a permutation, so two objects never have
- * one id, and what a client gives back leads to the number; and in another store the same numbers
- * make other ids.  Blobs and mailboxes are numbered once for all time, so an id never comes again.
+ * The bits are a number of this store (a blob, or an account and a mailbox) after four rounds of a
+ * Feistel network keyed by the store's own id.  That is a permutation, so no two objects share an
+ * id, and an id sent back by a client leads to the number; in another store the same numbers make
+ * other ids.  Numbers of blobs and mailboxes are never reused, so an id never comes again.
  */
 #include <endian.h>
 

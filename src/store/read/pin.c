@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pins: while there is one, no blob is freed.  What was expunged stays in the
+ * Pins: while one exists, no blob is freed.  What was expunged stays in the
  * queue on disk (or in the list of dropped files) until the last pin is gone or
- * has lapsed; so a reader that took its list of messages after the pin finds
+ * has expired.  So a reader that took its list of messages after the pin finds
  * them all.
  */
 #include "base/clock.h"
@@ -38,7 +38,7 @@ store_pin_new(struct store *store, unsigned seconds)
 	pthread_mutex_lock(&bg->mutex);
 	pin->next = bg->pins;
 	bg->pins = pin;
-	/* What has looked for references before must be done with it. */
+	/* Wait for a collection that looked for references earlier. */
 	while (bg->collecting)
 		pthread_cond_wait(&bg->calm, &bg->mutex);
 	pthread_mutex_unlock(&bg->mutex);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Figures of a store. */
+/* Statistics of a store. */
 #include "store/read/read_int.h"
 
 const struct store_options *

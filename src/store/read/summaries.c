@@ -17,7 +17,8 @@ uid_of_key(struct str key)
 	return rd_be32(&r);
 }
 
-/* Most of the UIDs of the range are asked for: one scan.  Returns how many were told. */
+/* For when most UIDs of the range are wanted: reads them in one scan.  Returns how many were passed
+ * to fn. */
 static size_t
 summaries_by_scan(struct store_mailbox *mb, const uint32_t *uids, size_t n,
     bool (*fn)(uint32_t, enum ts_err, struct str, void *), void *arg)
@@ -30,7 +31,7 @@ summaries_by_scan(struct store_mailbox *mb, const uint32_t *uids, size_t n,
 
 	summary_key(&from, mb, uids[0]);
 	summary_key(&end, mb, uids[n - 1]);
-	end.p[end.n++] = 0; /* the first key behind it */
+	end.p[end.n++] = 0; /* the first key after it */
 	scan_begin_range(&scan, mb->account->store, &from, &end);
 	while (go && i < n &&
 	       ((err = scan_next(&scan)) == TS_OK || (err == TS_DAMAGED && scan.key.n > 0))) {
