@@ -10,10 +10,10 @@ static const struct str inbox = {"INBOX", 5};
 static bool
 is_wild(char c)
 {
-	return (c == '*') | (c == '%'); /* no branch: there may be very many */
+	return (c == '*') | (c == '%'); /* without a branch: there may be very many calls */
 }
 
-/* A run of wildcards from i on, behind another one perhaps; returns its end. */
+/* Adds a run of wildcards from i on, perhaps after another one; returns its end. */
 static size_t
 add_wild(struct store_pattern_text *text, struct str more, size_t i)
 {
@@ -121,7 +121,7 @@ store_pattern_make(
 	return true;
 }
 
-/* Where byte c may be taken; fold: without case. */
+/* The places where byte c may be consumed; fold: ignoring case. */
 struct taken {
 	const uint64_t *row[2];
 };
@@ -144,7 +144,7 @@ taken(const struct store_pattern *p, char c, bool fold)
 	return t;
 }
 
-/* From the places in front of a byte to those behind it; false: there is none. */
+/* Moves from the places before a byte to those after it.  Returns false if there are none. */
 static bool
 places_behind(const struct store_pattern *p, uint64_t *at, const struct taken *t, char c)
 {
@@ -157,7 +157,7 @@ places_behind(const struct store_pattern *p, uint64_t *at, const struct taken *t
 		uint64_t wild = next & p->wild[w];
 
 		carry = took >> (WORD_BITS - 1);
-		/* Over a wildcard one may go on at once; behind it there is none. */
+		/* A wildcard may be skipped at once; it is never followed by another. */
 		over = wild >> (WORD_BITS - 1);
 		at[w] = next | wild << 1;
 		all |= at[w];

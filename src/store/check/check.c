@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The check's way through a store: its own records, then account by account; see check.h. */
+/* Goes through a store: its own records, then account by account; see check.h. */
 #include "store/check.h"
 #include "base/mem.h"
 #include "store/check/check_int.h"
@@ -15,8 +15,8 @@ check_kind_name(enum check_kind kind)
 
 /* ---- the store's own records ---- */
 
-struct own {                              /* what the own records showed */
-	uint64_t account_top, intent_top; /* the highest in use */
+struct own {                              /* what the store's own records showed */
+	uint64_t account_top, intent_top; /* the highest ids in use */
 	struct engine_batch *fix;
 };
 
@@ -81,7 +81,7 @@ own_name(char kind)
 	}
 }
 
-/* A row of which nothing but the key counts. */
+/* Puts a row of which only the key counts. */
 static void
 put_empty(struct engine_batch *fix, struct str key)
 {
@@ -93,17 +93,17 @@ put_empty(struct engine_batch *fix, struct str key)
 	buf_fini(&b);
 }
 
-/* What can be done for a damaged record without knowing what was in it. */
+/* Repairs a damaged record without knowing its contents. */
 static const char *
 own_fix(struct own *own, struct str key)
 {
 	switch (key.p[8]) {
 	case KEY_IDS:
-	case KEY_OWN_ID: /* when the store was opened */
+	case KEY_OWN_ID: /* was repaired when the store was opened */
 	case KEY_VERSION:
 		if (key.n == 9)
 			return "it is written anew";
-		engine_batch_delete(own->fix, key); /* there is one only */
+		engine_batch_delete(own->fix, key); /* there is only one */
 		return "it is dropped";
 	case KEY_NAME:
 		engine_batch_delete(own->fix, key);
@@ -158,7 +158,7 @@ check_own_range(struct check *c, struct own *own, enum key_kind first, enum key_
 	return err == TS_DAMAGED || err == TS_NOT_FOUND ? TS_OK : err;
 }
 
-/* Holders are looked at by themselves. */
+/* Holders are checked separately. */
 static enum ts_err
 check_own(struct check *c, struct own *own)
 {
@@ -173,7 +173,8 @@ check_own(struct check *c, struct own *own)
 /* ---- accounts ---- */
 
 #define SUM_TRIES 5
-/* Ids above come from damage, and so do UIDVALIDITYs unless they are about to be used up. */
+/* Higher ids come from damage, and so do higher UIDVALIDITYs, unless they are about to be used
+ * up. */
 #define SANE STORE_UIDVALIDITY_WISH_MAX
 
 struct rows { /* an account's list */
@@ -186,9 +187,9 @@ struct rows { /* an account's list */
 	bool has_row;
 	struct buf row_name;
 	uint32_t next_mailbox, last_uidvalidity;
-	uint32_t top_id, sane_uidvalidity; /* in use, of those up to SANE */
-	uint32_t top_uidvalidity;          /* of all */
-	bool anew, renew; /* numbers begin again; UIDVALIDITYs above SANE must go */
+	uint32_t top_id, sane_uidvalidity; /* in use, up to SANE */
+	uint32_t top_uidvalidity;          /* among all */
+	bool anew, renew; /* start numbering again; UIDVALIDITYs above SANE must go */
 	uint64_t created;
 	struct engine_batch *fix;
 };
@@ -302,7 +303,7 @@ take_account_row(struct check *c, struct rows *rows, struct str body, bool good)
 	}
 }
 
-/* Names of mailboxes stand before: what has one, or had, is in the rows. */
+/* Names come earlier in the scan, so every mailbox that has or had one is in the rows. */
 static void
 take_property_row(struct check *c, struct rows *rows, struct str key, bool good)
 {
@@ -428,8 +429,7 @@ job_fix(struct rows *rows, struct str key)
 	           : "it is dropped";
 }
 
-/* What is to be done in the account.  Mailboxes that are being removed: none may get their ids
- * meanwhile. */
+/* Checks the account's jobs.  None may get the id of a mailbox that is being removed. */
 static enum ts_err
 check_jobs(struct check *c, uint64_t account, struct rows *rows)
 {
@@ -476,7 +476,7 @@ read_list_rows(struct check *c, uint64_t account, struct rows *rows)
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
 }
 
-/* Mailboxes that have an index, but neither name nor counters. */
+/* Finds mailboxes that have an index, but neither name nor counters. */
 static void
 find_indexes(struct check *c, uint64_t account, struct rows *rows)
 {
@@ -530,8 +530,8 @@ put_account_row(struct check *c, uint64_t account, struct rows *rows)
 	buf_fini(&b);
 }
 
-/* Numbers only grow, and have come to their end, or a damaged row says so.  A repair goes on above
- * those that are in use; mailboxes that are at the end themselves get new values. */
+/* Numbers only grow, and have reached their end, or a damaged row says so.  A repair continues
+ * above those in use; mailboxes at the end themselves get new values. */
 static void
 check_used_up(struct check *c, struct rows *rows)
 {
@@ -550,7 +550,8 @@ check_used_up(struct check *c, struct rows *rows)
 		rows->last_uidvalidity = rows->top_uidvalidity = rows->sane_uidvalidity;
 }
 
-/* A crash came between the name and the first rows: they come when somebody makes it again. */
+/* A crash came between the name and the first rows: they are made when somebody makes the account
+ * again. */
 static bool
 is_new(struct check *c, uint64_t account, const struct rows *rows)
 {
@@ -585,7 +586,7 @@ check_account_row(struct check *c, uint64_t account, struct rows *rows)
 		put_account_row(c, account, rows);
 }
 
-/* A mailbox that has lost its name, and is not one that is being removed. */
+/* Handles a mailbox that has lost its name and is not being removed. */
 static void
 name_lost(struct check *c, uint64_t account, struct rows *rows, size_t i)
 {
@@ -626,8 +627,8 @@ same_usage(const struct store_usage *a, const struct store_usage *b)
 	       a->deleted == b->deleted && a->deleted_bytes == b->deleted_bytes;
 }
 
-/* The sums in memory, if it is there, are those on disk.  A batch is on disk before it is
- * published, so what differs while nothing is under flush is looked at again. */
+/* Compares the sums in memory, if the account is there, with those on disk.  A batch is on disk
+ * before it is published, so what differs while nothing is under flush is looked at again. */
 static void
 check_sums(struct check *c, uint64_t account, struct str name)
 {
@@ -759,7 +760,7 @@ dropped(struct check *c, uint64_t account)
 	return err == TS_OK;
 }
 
-/* An account without a name: its row has it, if that is whole. */
+/* Finds the name of an account without one in its row, if that is whole. */
 static enum ts_err
 nameless(struct check *c, uint64_t account)
 {
@@ -805,7 +806,7 @@ row_name(struct check *c, uint64_t account, struct buf *name)
 	buf_fini(&b);
 }
 
-/* One too many: it leads to an account that has another name. */
+/* Drops a name that is one too many: it leads to an account with another name. */
 static void
 drop_name(struct check *c, const struct named *one)
 {
@@ -817,7 +818,7 @@ drop_name(struct check *c, const struct named *one)
 	    "the name %.*s leads to an account that another name leads to", (int)one->n, one->name);
 }
 
-/* Of several names of one account the one that its row says is kept, or else the first. */
+/* If an account has several names, keeps the one in its row, or else the first. */
 static void
 drop_twins(struct check *c, struct names *names)
 {
@@ -875,7 +876,7 @@ check_accounts(struct check *c, struct names *names, struct own *own)
 	return err == TS_NOT_FOUND || err == TS_DAMAGED ? TS_OK : err;
 }
 
-/* What reading would not look at: a table's filter, say. */
+/* Verifies what reading would not look at, such as a table's filter. */
 static void
 check_tables(struct check *c)
 {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Messages that nothing refers to: files without a reference, and, after
- * something acknowledged was given up, small messages without one.
+ * acknowledged data was given up, small messages without one.
  */
 #include "base/mem.h"
 #include "store/check/check_int.h"
 
-/* Taken into "Lost and found" at once: so many, for each time reads what is there already. */
+/* Messages put into "Lost and found" at once: many, since each call reads what is there already. */
 #define PIECE ((size_t)65536)
 
 struct blobs {
@@ -26,7 +26,7 @@ found(uint64_t blob, void *arg)
 	f->blob[f->n++] = blob;
 }
 
-/* What is damaged could not be taken in, and must not be taken for a left-over. */
+/* Sets damaged blobs aside: they could not be put in, and must not be taken for leftovers. */
 static void
 set_damaged_aside(struct check *c, uint64_t account, const struct adopt *lost, size_t n)
 {
@@ -64,7 +64,7 @@ take_piece(struct check *c, const struct adopt *lost, size_t n, const char *what
 	return err;
 }
 
-/* All that any row names. */
+/* Collects all blobs that any row names. */
 static enum ts_err
 all_named(struct check *c, struct blob_set *set)
 {
@@ -79,7 +79,7 @@ all_named(struct check *c, struct blob_set *set)
 	return err == TS_NOT_FOUND ? TS_OK : err;
 }
 
-/* Those without a reference. */
+/* Puts in those without a reference. */
 static enum ts_err
 take_in(struct check *c, const struct blobs *b, const char *what)
 {
@@ -113,11 +113,11 @@ each(struct check *c,
 }
 
 /*
- * A file without a reference is what a crash left of a message on its way, and
- * the background removes it: no damage.  After something acknowledged was given
- * up it may be a message.  A small message comes and goes in one batch with its
- * reference, or with a note that it is to be looked at: without either it has
- * lost them.
+ * A file without a reference is normally left by a crash while a message was
+ * arriving: the background removes it, and it is no damage.  After acknowledged
+ * data was given up it may be a message.  A small message comes and goes in one
+ * batch with its reference, or with a note that it is to be looked at: one with
+ * neither has lost them.
  */
 void
 check_strays(struct check *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The check of compact rows.  What a row says of a message follows from its summary, which never
- * changes: so both may be read at different moments of a store in use, and must still agree.
+ * The check of compact rows.  What a row says about a message follows from its summary, which never
+ * changes, so both may be read at different moments of a store in use and must still agree.
  */
 #include "base/mem.h"
 #include "store/check/check_int.h"
@@ -20,7 +20,7 @@ struct rows {
 	struct compact_source source;
 };
 
-/* ---- their form ---- */
+/* ---- their format ---- */
 
 static bool
 row_good(enum store_column column, uint32_t block, struct str body)
@@ -36,7 +36,7 @@ row_good(enum store_column column, uint32_t block, struct str body)
 	return !r.damaged;
 }
 
-/* Which blocks there are; keys that cannot be rows, and when quick rows that cannot be read. */
+/* Finds the blocks; also keys that cannot be rows, and, when quick, rows that cannot be read. */
 static enum ts_err
 look_at_keys(struct check *c, const struct looked *l, roaring_bitmap_t *blocks, struct buf *drop)
 {
@@ -60,7 +60,7 @@ look_at_keys(struct check *c, const struct looked *l, roaring_bitmap_t *blocks, 
 	return err == TS_NOT_FOUND ? TS_OK : err;
 }
 
-/* ---- what they say ---- */
+/* ---- their contents ---- */
 
 static void
 next_cell(struct rows *rows, enum store_column col)
@@ -117,7 +117,7 @@ compare_summary(struct rows *rows, uint32_t uid, const struct mail_summary *s)
 	for (enum store_column col = 0; col < COMPACT_COLUMNS; col++) {
 		while (rows->has[col] && rows->uid[col] < uid)
 			next_cell(rows, col);
-		/* UIDs only grow: whatever is below one that the row has was there, too. */
+		/* UIDs only grow: everything below a UID in the row existed when it was made. */
 		if (rows->has[col] &&
 		    (rows->uid[col] != uid || !same_cell(col, &rows->cell[col], &cells[col])))
 			rows->wrong[col] = true;
@@ -180,7 +180,7 @@ check_compact_block(struct rows *rows)
 		open_row(rows, col);
 	err = compare_summaries(rows);
 	for (enum store_column col = 0; col < COMPACT_COLUMNS && err == TS_OK; col++) {
-		while (rows->has[col]) /* the rest must have the right form, too */
+		while (rows->has[col]) /* the rest must be well-formed too */
 			next_cell(rows, col);
 		if (rows->wrong[col])
 			check_say(c, CHECK_INDEX, 0, c->opt->repair ? mend_row(rows, col) : NULL,

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The check of holders.  Blobs to which several accounts refer must have one for
- * each of these, and every holder must have its reference, or a claim, or a
- * place in its account's queue.
+ * The check of holders.  Blobs that several accounts refer to must have a holder for each of them,
+ * and every holder must have its reference, a claim, or an entry in its account's queue.
  *
- * What each account refers to is gone through twice: first for the blobs that
- * came up in another account before, then for the holders of these.  Memory is
- * a bitmap of blobs.
+ * It goes through the references of each account twice: first for the blobs that came up in another
+ * account before, then for the holders of these.  It needs the memory of a bitmap of blobs.
  */
 #include "base/mem.h"
 #include "store/check/check_int.h"
@@ -52,7 +50,7 @@ blob_set_fini(struct blob_set *set)
 	*set = (struct blob_set){0};
 }
 
-/* Adds all of one to another; what that has already is added to the third. */
+/* Adds one set to another; adds those already in it to the third. */
 static void
 merge_sets(struct blob_set *all, const struct blob_set *more, struct blob_set *twice)
 {
@@ -80,7 +78,7 @@ check_named(struct check *c, uint64_t account, enum key_kind kind, struct blob_s
 
 	key_begin(&k, account, kind);
 	scan_begin(&scan, c->store, &k);
-	/* One whose value is damaged names it all the same. */
+	/* A row with a damaged value still names it. */
 	while ((err = scan_next(&scan)) == TS_OK || scan.key.n > 0) {
 		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
 		uint64_t blob = rd_be64(&r);
@@ -107,7 +105,7 @@ has_holder(struct check *c, enum key_kind kind, uint64_t blob, uint64_t account)
 	return err != TS_NOT_FOUND;
 }
 
-/* In a store that is in use the account may have let it go meanwhile. */
+/* In a store in use the account may have dropped it meanwhile. */
 static bool
 lacks_holder(struct check *c, uint64_t blob, uint64_t account)
 {
@@ -169,7 +167,7 @@ is_queued(struct check *c, uint64_t account, uint64_t blob)
 	return yes;
 }
 
-/* The claim is looked at first: it goes when the reference is there; and so on. */
+/* Looks at the claim first, since it is removed once the reference exists; and so on. */
 static bool
 is_stray(struct check *c, uint64_t blob, uint64_t account)
 {
@@ -181,7 +179,7 @@ is_stray(struct check *c, uint64_t blob, uint64_t account)
 	       !is_queued(c, account, blob) && has_holder(c, KEY_HOLDER, blob, account);
 }
 
-/* Settled as a claim is: then the blob goes, too, if nobody else has it. */
+/* Settled like a claim: the blob goes as well if nobody else has it. */
 static void
 give_up_holder(struct check *c, uint64_t blob, uint64_t account)
 {
@@ -193,7 +191,7 @@ give_up_holder(struct check *c, uint64_t blob, uint64_t account)
 	engine_batch_free(&batch);
 }
 
-/* Some of them, that are read before others look. */
+/* Holders that are read before others are looked up. */
 struct holder_piece {
 	struct {
 		uint64_t blob, account;
@@ -221,7 +219,7 @@ read_holders(struct check *c, struct holder_piece *p, uint64_t *odd_r)
 
 		p->at.n = 0;
 		key_bytes(&p->at, scan.key);
-		p->at.p[p->at.n++] = 0; /* the first key behind it */
+		p->at.p[p->at.n++] = 0; /* the first key after it */
 		*odd_r += scan.key.n != 25;
 		p->one[p->n].blob = rd_be64(&r);
 		p->one[p->n].account = rd_be64(&r);

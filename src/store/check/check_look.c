@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Looking at one mailbox: it is read as it is on disk, and what is wrong is noted. */
+/* Looks at one mailbox as it is on disk, and notes what is wrong. */
 #include <stdarg.h>
 
 #include "base/mem.h"
@@ -25,7 +25,7 @@ looked_fini(struct looked *l)
 	*l = (struct looked){.account = l->account, .mailbox = l->mailbox};
 }
 
-/* Notes what is wrong; done: what a repair does about it. */
+/* Notes a fault; done: what a repair does about it. */
 static void __attribute__((format(printf, 5, 6))) check_fault(
     struct looked *l, enum check_kind kind, uint32_t uid, const char *done, const char *fmt, ...)
 {
@@ -53,7 +53,7 @@ check_summary(struct looked *l, struct str key, struct str body, bool good)
 	struct mail_summary s;
 
 	if (!roaring_bitmap_contains(l->state->uids, uid)) {
-		roaring_bitmap_add(l->bad, uid); /* said later, unless an expunge is unfinished */
+		roaring_bitmap_add(l->bad, uid); /* reported later, unless expunging */
 		return;
 	}
 
@@ -155,7 +155,7 @@ look_new(struct looked *l)
 	l->unreferred = roaring_bitmap_create();
 }
 
-/* Index and counters of one moment: again, when the counters moved meanwhile. */
+/* Reads index and counters of one moment; reads again if the counters changed meanwhile. */
 static enum ts_err
 read_both(struct check *c, struct looked *l, bool messages)
 {

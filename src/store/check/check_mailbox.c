@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One mailbox: what is wrong in two looks is told, and mended. */
+/* One mailbox: reports what is wrong in two looks, and repairs it. */
 #include "store/check/check_int.h"
 
 static bool
@@ -11,7 +11,7 @@ has_fault(const struct looked *l, const struct fault *f)
 	return false;
 }
 
-/* What holds in both looks; a store that stands still needs one. */
+/* Reports faults seen in both looks; a store that nobody else uses needs only one. */
 static void
 tell_faults(struct check *c, const struct looked *l, const struct looked *other, bool mended)
 {
@@ -30,11 +30,11 @@ check_mailbox(struct check *c, uint64_t account, uint32_t mailbox)
 
 	c->res->mailboxes++;
 	if (err == TS_DAMAGED && c->live) {
-		/* Deleted meanwhile: nothing of it is left to be wrong. */
+		/* Deleted meanwhile: nothing is left that could be wrong. */
 		if (check_look(c, &again, true) == TS_DAMAGED && again.has_counters)
 			tell_faults(c, &again, &l, false);
 	} else if (err == TS_DAMAGED) {
-		/* Tables that cannot be read come first: what they hold may still be saved. */
+		/* Unreadable tables come first: what they hold may still be saved. */
 		mended = c->opt->repair && !l.unreadable && check_mend(c, &l) == TS_OK;
 		tell_faults(c, &l, NULL, mended);
 	} else if (err != TS_OK) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mending a mailbox: it is written anew from what could be read. */
+/* Repair of a mailbox: writes it again from what could be read. */
 #include <stdio.h>
 
 #include "mail/summary.h"
@@ -115,8 +115,8 @@ forget_message(const struct looked *l, uint32_t uid, struct engine_batch *batch)
 	engine_batch_delete(batch, key_str(&k));
 }
 
-/* Messages whose bytes are gone leave the index.  Their files, if damaged, are kept by the engine.
- */
+/* Removes messages from the index whose bytes are gone.  The engine keeps their files if
+ * damaged. */
 static void
 drop_gone(struct check *c, struct looked *l, struct engine_batch *batch)
 {
@@ -172,7 +172,7 @@ mend_messages(struct check *c, struct looked *l, struct engine_batch *batch)
 				batch_put_empty(batch, &k);
 			if (!roaring_bitmap_contains(l->summaries, uid))
 				put_summary(c, l, uid, r, batch);
-			/* Each is right by itself: they need not go with the index. */
+			/* Each is right by itself, so they need not be in the index's batch. */
 			if (engine_batch_bytes(batch) > (8 << 20)) {
 				err = check_commit(c, batch);
 				engine_batch_clear(batch);
@@ -195,7 +195,7 @@ check_mend(struct check *c, struct looked *l)
 	}
 	tidy_flags(l->state);
 	count_all(l);
-	l->counters.modseq++; /* whoever knows the mailbox shall look again */
+	l->counters.modseq++; /* makes everybody who knows the mailbox look again */
 	for (roaring_init_iterator(l->bad, &it); it.has_value; roaring_advance_uint32_iterator(&it))
 		if (!roaring_bitmap_contains(l->state->uids, it.current_value))
 			forget_message(l, it.current_value, batch);
@@ -291,7 +291,7 @@ check_lost_and_found(struct check *c, uint64_t *account, uint32_t *mailbox_r)
 	return err;
 }
 
-/* False: its bytes are gone, too. */
+/* Returns false if its bytes are gone as well. */
 static bool
 adopt_one(struct check *c, struct delta *d, const struct adopt *a, uint32_t uid)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The check of users' own \Seen.  All rows of a mailbox are read in one scan, so as of one moment.
- * Of damaged ones what could be read is kept; numbers that clients were shown never go back.
+ * The check of users' own \Seen.  All rows of a mailbox are read in one scan, so they are of one
+ * moment.  Of damaged rows what could be read is kept; numbers shown to clients never go back.
  */
 #include "base/mem.h"
 #include "store/check/check_int.h"
 
-/* When the header is lost nobody knows how many changes there were: more than that were not. */
+/* If the header is lost nobody knows how many changes there were, but there were not more than
+ * this. */
 #define JUMP ((uint64_t)1 << 32)
 
 struct one { /* the rows of a mailbox */
@@ -29,7 +30,7 @@ struct looking {
 	struct buf strange; /* keys, vstr each */
 };
 
-/* What is to be written in place of damaged rows. */
+/* Makes the value to write in place of damaged rows. */
 static struct own_seen *
 mended(const struct one *one)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is unfinished, and so not to be told. */
+/* Unfinished work, which is not reported. */
 #include "store/check/check_int.h"
 
 static bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The other way round: references without a message.  An account's references
- * are ordered by blob; a piece of them at a time is sorted by mailbox and
+ * The other direction: references without a message.  An account's references
+ * are in the order of blobs; a piece at a time is sorted by mailbox and
  * compared with the mailboxes' states.
  */
 #include <stdlib.h>
@@ -65,7 +65,7 @@ row_there(struct check *c, uint64_t account, enum key_kind kind, uint32_t mailbo
 	return err == TS_OK;
 }
 
-/* Under their UIDs, or, where another message has that, under new ones. */
+/* Puts messages back under their UIDs, or under new ones where another message has theirs. */
 static enum ts_err
 put_back(struct check *c, const struct adopt *lost, size_t n, size_t *taken_r)
 {
@@ -86,7 +86,7 @@ put_back(struct check *c, const struct adopt *lost, size_t n, size_t *taken_r)
 	return err;
 }
 
-/* Back into their mailbox, or what is left of the place. */
+/* Brings them back into their mailbox, or what is left of it. */
 static const char *
 bring_back(struct check *c, struct adopt *lost, size_t n)
 {
@@ -120,7 +120,7 @@ bring_back(struct check *c, struct adopt *lost, size_t n)
 	return taken < n ? "those whose bytes are there are put back; the others are gone" : done;
 }
 
-/* References of one mailbox, by UID. */
+/* Checks references of one mailbox, in order of UIDs. */
 static void
 check_group(struct check *c, struct adopt *r, size_t n)
 {
@@ -137,11 +137,11 @@ check_group(struct check *c, struct adopt *r, size_t n)
 			r[lost++] = r[i];
 	}
 	if (l.unreadable)
-		lost = 0; /* told already; the messages may be there */
+		lost = 0; /* reported already; the messages may be there */
 	looked_fini(&l);
 	if (lost == 0 || check_job_pending(c, r[0].account, r[0].mailbox))
 		return;
-	/* Gone meanwhile, message and reference: then it was an expunge. */
+	/* If message and reference are both gone by now, they were expunged. */
 	for (size_t i = 0, all = lost; i < all; i++) {
 		if (i == 0)
 			lost = 0;
@@ -177,7 +177,7 @@ check_piece(struct check *c, struct adopt *r, size_t n)
 	}
 }
 
-/* Reads the next piece behind *at. */
+/* Reads the next piece after *at. */
 static enum ts_err
 read_refs(struct check *c, struct key *at, uint64_t account, struct adopt *r, size_t *n_r)
 {
@@ -196,7 +196,7 @@ read_refs(struct check *c, struct key *at, uint64_t account, struct adopt *r, si
 			continue;
 		at->n = 0;
 		key_bytes(at, scan.key);
-		at->p[at->n++] = 0; /* the first key behind it */
+		at->p[at->n++] = 0; /* the first key after it */
 		r[n].taken = false;
 		r[n].account = account;
 		r[n].blob = rd_be64(&k);

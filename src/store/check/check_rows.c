@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mending: rows of accounts and mailboxes. */
+/* Repair of rows of accounts and mailboxes. */
 #include "store/check/check_int.h"
 
 enum ts_err

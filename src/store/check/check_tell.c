@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the check share: telling, reading a row, dropping one, committing. */
+/* Shared by the parts of the check: reporting, reading a row, dropping one, committing. */
 #include <stdarg.h>
 
 #include "store/check/check_int.h"

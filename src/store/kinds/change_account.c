@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Accounts are made and removed. */
+/* Making and removing accounts. */
 #include "store/kinds/steps_int.h"
 
-/* The rows of an account whose name is there.  Those that are pending are durable when this batch
- * is.
- */
+/* Puts the rows of an account whose name exists.  Pending operations are durable when this batch
+ * is. */
 static enum ts_err
 prepare_fill_account(struct batch *b, struct store_change *c, bool bare)
 {
@@ -24,8 +23,8 @@ prepare_fill_account(struct batch *b, struct store_change *c, bool bare)
 	return TS_OK;
 }
 
-/* Somebody else makes it, or a crash came before its rows: they are looked at, or made, in a batch
- * of their own, and nobody is told before they are there. */
+/* Somebody else is making it, or a crash came before its rows: look at the rows, or make them, in a
+ * separate batch, and tell nobody before they exist. */
 static enum ts_err
 follow_name(struct store_change *c, bool pending, struct str body)
 {
@@ -37,7 +36,7 @@ follow_name(struct store_change *c, bool pending, struct str body)
 	return r.bad || (!pending && c->priv->new_account == 0) ? TS_DAMAGED : TS_OK;
 }
 
-/* In two batches, of account 0 and of the new one. */
+/* In two batches, one of account 0 and one of the new account. */
 static enum ts_err
 prepare_new_account(struct batch *b, struct store_change *c, bool bare)
 {
@@ -88,7 +87,7 @@ drop_account_prepare(struct batch *b, struct store_change *c)
 	if (a->head_gone)
 		return TS_NOT_FOUND;
 	if (b->gone != NULL)
-		return TS_UNAVAILABLE; /* one in a batch */
+		return TS_UNAVAILABLE; /* one per batch */
 	key_begin(&k, 0, KEY_NAME);
 	key_bytes(&k, a->name);
 	engine_batch_delete(b->ops, key_str(&k));
@@ -115,7 +114,7 @@ drop_account_undo(struct batch *b, struct store_change *c, bool doubt)
 		lane_doubt(b->lane, c->account);
 }
 
-/* ---- for whoever asks ---- */
+/* ---- for callers ---- */
 
 struct store_change *
 store_change_new_account(struct store *store, struct str name, struct loop *loop,
@@ -140,7 +139,7 @@ create(struct store *store, struct str name, bool bare)
 	return err == TS_EXISTS ? TS_OK : err;
 }
 
-enum making { MAKE_NOT, MAKE_WHOLE, MAKE_BARE }; /* when there is none */
+enum making { MAKE_NOT, MAKE_WHOLE, MAKE_BARE }; /* if there is none */
 
 static enum ts_err
 find_or_make(
@@ -152,7 +151,7 @@ find_or_make(
 	if (!account_name_ok(name))
 		return TS_INVALID;
 	err = account_find_or_load(store, name, account_r);
-	/* Without a lock: others of the shard do not wait for the flush. */
+	/* Without a lock, so that others of the shard do not wait for the flush. */
 	if (err == TS_NOT_FOUND && make != MAKE_NOT)
 		err = create(store, name, make == MAKE_BARE);
 	if (err == TS_OK && *account_r == NULL)

@@ -76,7 +76,7 @@ append_prepare(struct batch *b, struct store_change *c)
 {
 	enum ts_err err = prepare_usable(c->mailbox);
 
-	/* By itself: what makes room shall not be refused along with it. */
+	/* Refused by itself, so that changes that free space are not refused along with it. */
 	if (err == TS_OK && c->item_count > 0 && engine_full(b->lane->store->engine))
 		err = TS_FULL;
 	if (err != TS_OK)
@@ -112,7 +112,7 @@ append_apply(struct batch *b, struct store_change *c)
 		upload_origin(c->items[i].upload)->stored = true;
 }
 
-/* Should it be there after all, its reference keeps the blob. */
+/* If the batch is on disk after all, its reference protects the blob. */
 void
 append_undo(struct batch *b, struct store_change *c, bool doubt)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages that several recipients get: before the change of each the holders of
- * their blobs, and claims, in a batch of account 0 (core/holders.c).
+ * Messages for several recipients: before each one's change, puts the holders of their blobs, and
+ * claims, in a batch of account 0 (core/holders.c).
  */
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
@@ -30,7 +30,7 @@ claims_needed(const struct store_change *c)
 	return false;
 }
 
-/* On the thread of the lane of account 0: now the messages. */
+/* Runs on the thread of account 0's lane: now submit the messages. */
 static void
 claimed(struct store_change *c)
 {
@@ -71,13 +71,13 @@ claim_prepare(struct batch *b, struct store_change *c)
 {
 	struct claims *cl = c->priv->complete_arg;
 
-	/* By itself: what makes room shall not be refused along with it. */
+	/* Refused by itself, so that changes that free space are not refused along with it. */
 	if (engine_full(b->lane->store->engine))
 		return TS_FULL;
 	for (size_t i = 0; i < cl->n; i++) {
 		const struct store_upload *o = cl->origin[i];
 
-		/* Those of all recipients are mostly in one batch, which needs the bytes once. */
+		/* All recipients are usually in one batch, which needs the bytes only once. */
 		if (!o->in_file && !atomic_load(&cl->origin[i]->stored) && b->put_blob != o->blob)
 			engine_batch_put_blob(b->ops, o->blob, buf_as_str(&o->bytes));
 		b->put_blob = o->blob;

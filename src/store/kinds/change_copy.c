@@ -22,15 +22,15 @@
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
 
-/* Of one piece: messages, bytes of summaries. */
+/* Limits of one piece: messages, and bytes of summaries. */
 #define PIECE EXPUNGE_INLINE
 #define PIECE_BYTES ((size_t)256 << 10)
-/* What a message takes while it waits to be seen, and how often a summary is in memory. */
+/* Bytes that a message takes until it is shown, and how often a summary is in memory. */
 #define STAGED_COST 400
 #define MOVED_COST 24
 #define SUMMARY_COPIES 3
 
-struct piece { /* that is staged */
+struct piece { /* a staged piece */
 	uint32_t uid;
 	size_t end; /* in message */
 };
@@ -38,18 +38,18 @@ struct piece { /* that is staged */
 struct copying {
 	struct errand errand;
 	struct store *store;
-	struct store_change *user;             /* NULL: it has its answer */
-	struct store_mailbox *source, *target; /* referenced; RENAME: no target before its piece */
-	roaring_bitmap_t *left;                /* not yet looked at; NULL: it has not begun */
+	struct store_change *user;             /* NULL: it has been answered */
+	struct store_mailbox *source, *target; /* referenced; RENAME: target NULL at first */
+	roaring_bitmap_t *left;                /* not looked at yet; NULL: not begun */
 	uint64_t total;
-	struct gathered g; /* the piece at hand */
-	bool move, pieces; /* pieces: a COPY of more than one */
+	struct gathered g; /* the current piece */
+	bool move, pieces; /* pieces: a COPY with more than one */
 	bool begun;        /* a piece is durable */
 	struct store_uid_pair *pairs;
 	size_t pair_count, pair_cap;
 	size_t pairs_durable;
 	/* staged */
-	struct store_message *message; /* flags are indexes of name */
+	struct store_message *message; /* flags are indexes into name */
 	size_t count, cap;
 	char *name[STORE_FLAGS_MAX];
 	unsigned names;
@@ -76,7 +76,7 @@ copying_free(struct copying *t)
 	mem_free(t);
 }
 
-/* Those that waited for it have their turn. */
+/* Lets the changes that waited for it have their turn. */
 static void
 let_waiting_go(struct copying *t)
 {
@@ -84,7 +84,7 @@ let_waiting_go(struct copying *t)
 		gate_open(lane_of_account(t->target->account), &t->target->gate, t);
 }
 
-/* ---- reading a piece; the copier's thread ---- */
+/* ---- reading a piece; on the copier's thread ---- */
 
 static enum ts_err
 begin_copy(struct copying *t)
@@ -112,7 +112,7 @@ gather_summary(uint32_t uid, enum ts_err err, struct str summary, void *arg)
 	return g->summaries.n < PIECE_BYTES;
 }
 
-/* What is renamed, or comes back, is nothing new. */
+/* Renamed or restored keywords are not new. */
 static bool
 any_length(const struct copying *t)
 {
@@ -159,7 +159,7 @@ next_copy_step(struct copying *t, enum inner_kind kind)
 	change_submit_inner(c);
 }
 
-/* The user's answer, with what is durable.  The rest, if there is one, is ours. */
+/* Answers the user with what is durable.  The rest, if any, is internal. */
 static void
 answer_copy(struct copying *t, enum ts_err err)
 {
@@ -202,7 +202,7 @@ end_copy(struct copying *t, enum ts_err err)
 		done(t);
 }
 
-/* What was put could not be taken away: the background tries again.  Until then nobody waits. */
+/* What was put could not be removed: the background retries.  Until then nobody waits. */
 static void
 put_off(struct copying *t)
 {
@@ -226,7 +226,7 @@ read_and_go(struct errand *errand)
 		next_copy_step(t, INNER_PIECE);
 }
 
-/* On a lane's thread, after a step's batch. */
+/* Runs on a lane's thread, after a step's batch. */
 static void
 after_copy_step(struct store_change *c)
 {
@@ -304,7 +304,7 @@ transfer_prepare(struct batch *b, struct store_change *c)
 enum hold
 piece_hold(struct lane *lane, struct store_change *c)
 {
-	/* The first one of a RENAME of INBOX makes the mailbox. */
+	/* The first piece of a RENAME of INBOX makes the mailbox. */
 	return c->mailbox != NULL ? hold_for_uids(lane, c) : hold_for_list(lane, c);
 }
 
@@ -325,7 +325,7 @@ add_pairs(struct copying *t, size_t n)
 	t->pairs = mem_realloc(t->pairs, t->pair_cap * sizeof *t->pairs);
 }
 
-/* The number of a keyword among those of the copy; 0: too many. */
+/* Returns a keyword's number among those of the copy; 0: there are too many. */
 static unsigned
 name_index(struct copying *t, struct str name)
 {
@@ -383,7 +383,7 @@ stage_one(struct batch *b, struct copying *t, const struct store_message *from, 
 	t->pairs[t->pair_count++] = (struct store_uid_pair){from->uid, m->uid};
 }
 
-/* The record of a piece: the messages from `at` on. */
+/* Puts the record of a piece: the messages from `at` to `end`. */
 static void
 put_piece(struct batch *b, const struct copying *t, const struct key *k, size_t at, size_t end)
 {
@@ -466,7 +466,7 @@ piece_prepare(struct batch *b, struct store_change *c)
 
 	gather_messages(&t->g, b, t->source, uids);
 	roaring_bitmap_free(uids);
-	/* What a MOVE has moved stays so (RFC 6851 section 3.3). */
+	/* What a MOVE has already moved stays moved (RFC 6851 section 3.3). */
 	if (t->user->all_or_none && t->g.count < t->g.read_count &&
 	    (!t->move || t->pair_count == 0))
 		return TS_CONDITION;
@@ -541,7 +541,7 @@ unstage_prepare(struct batch *b, struct store_change *c)
 
 	if (err != TS_OK && err != TS_NOT_FOUND && err != TS_LIMIT)
 		return err;
-	/* Nobody else gave UIDs: a show, or an earlier try, turned out to be there. */
+	/* Nobody else gave UIDs, so a show, or an earlier attempt, did reach the disk. */
 	if (err == TS_OK && t->target->head.c.uidnext > t->first)
 		return TS_OK;
 	if (err == TS_OK) {

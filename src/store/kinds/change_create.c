@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CREATE: a mailbox, perhaps in place of one that never had a message. */
+/* CREATE: makes a mailbox, perhaps in place of one that never had a message. */
 #include "store/kinds/steps_int.h"
 
-/* The new mailbox, which nobody knows yet, takes the properties of the one whose place it takes. */
+/* The new mailbox, which nobody knows yet, takes over the properties of the one it replaces. */
 static void
 inherit_properties(struct batch *b, struct store_mailbox *mb, const struct store_mailbox *old)
 {
@@ -11,7 +11,7 @@ inherit_properties(struct batch *b, struct store_mailbox *mb, const struct store
 	properties_put_rows(b, mb);
 }
 
-/* May the new mailbox take the place of the one that has the name? */
+/* Returns whether the new mailbox may replace the one with this name. */
 static enum ts_err
 replaceable(const struct entry *e, const struct store_mailbox *mb)
 {

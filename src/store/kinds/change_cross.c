@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * COPY and MOVE between accounts.  No batch has keys of two accounts, so a
- * transfer takes several:
+ * COPY and MOVE between accounts.  No batch may have keys of two accounts, so a transfer takes
+ * several:
  *
- *   read    the copier's thread: messages of the source, held, with their summaries
+ *   read    on the copier's thread: the source's messages, held, with their summaries
  *   export  account 0: a note of the transfer; holders of each blob, and a claim
  *           of the target
- *   import  target: the messages with their references; MOVE: an intent, which
- *           names those of the source.  COPY: the user has the answer
- *   finish  source, MOVE: the messages go.  The user has the answer
- *   forget  target, MOVE: the intent goes
- *   ended   account 0: the note goes
+ *   import  target: the messages with their references; MOVE: an intent, which names the source's
+ *           messages.  COPY: the user gets the answer
+ *   finish  source, MOVE: removes the messages.  The user gets the answer
+ *   forget  target, MOVE: removes the intent
+ *   ended   account 0: removes the note
  *
- * A crash (or a flush of unknown outcome) leaves the note, which leads to the
- * target.  With an intent there, the messages are durable there, and finish
- * follows; without one nothing has to be done: neither loss nor duplicate.
- * Claims are settled by themselves (upkeep/settle.c).
+ * A crash (or a flush of unknown outcome) leaves the note, which leads to the target.  If there is
+ * an intent, the messages are durable there, and finish follows; without one there is nothing to
+ * do.  Nothing is lost or duplicated either way.  Claims are settled separately (upkeep/settle.c).
  */
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
@@ -31,7 +30,7 @@ transfer_free(struct transfer *t)
 	for (size_t i = 0; i < t->g.count && t->claimed; i++)
 		background_settle(store, t->g.message[i].blob, t->target->account->id);
 	store_hold_end(&t->hold);
-	/* What had to wait for these messages. */
+	/* Wake what had to wait for these messages. */
 	background_wake(store, BG_COLLECT);
 	gathered_fini(&t->g);
 	mem_free(t->pairs);
@@ -83,7 +82,7 @@ cross_keep_off(struct store *store, uint64_t account)
 	return !comes;
 }
 
-/* One of those that were kept off, and may go on; NULL: there is none. */
+/* Takes a transfer that was kept off and may go on now; NULL: there is none. */
 static struct transfer *
 take_kept_off(struct store *store)
 {
@@ -157,7 +156,7 @@ put_intent(const struct transfer *t, struct engine_batch *batch, struct buf *b)
 	batch_put_value(batch, &k, b);
 }
 
-/* ---- reading; the copier's thread ---- */
+/* ---- reading; on the copier's thread ---- */
 
 #define WINDOW 256
 
@@ -175,7 +174,7 @@ add_window(struct gathered *g, const struct store_message *m, size_t n)
 	}
 }
 
-/* Those that are there: all in one look. */
+/* Takes the messages that exist, all in one read. */
 static enum ts_err
 read_messages(struct transfer *t)
 {
@@ -306,7 +305,7 @@ next_transfer_step(struct transfer *t, enum inner_kind kind)
 	change_submit_inner(c);
 }
 
-/* The user's answer; what follows is ours. */
+/* Answers the user; what follows is internal. */
 static void
 answer_transfer(struct transfer *t, enum ts_err err)
 {
@@ -331,7 +330,7 @@ end_transfer(struct transfer *t, enum ts_err err)
 	transfer_free(t);
 }
 
-/* Something is left that only the disk knows. */
+/* Something is left that only the disk knows about. */
 static void
 leave_transfer(struct transfer *t, enum ts_err err)
 {
@@ -359,7 +358,7 @@ imported(struct transfer *t, enum ts_err err)
 static void
 finished(struct transfer *t, enum ts_err err)
 {
-	/* The target has them, and the background goes on: not what err says. */
+	/* The target has the messages, and the background continues, whatever err says. */
 	if (err != TS_OK) {
 		leave_transfer(t, TS_UNKNOWN);
 		return;
@@ -368,7 +367,7 @@ finished(struct transfer *t, enum ts_err err)
 	next_transfer_step(t, INNER_FORGET);
 }
 
-/* On a lane's thread, after a step's batch. */
+/* Runs on a lane's thread, after a step's batch. */
 static void
 after_transfer_step(struct store_change *c)
 {

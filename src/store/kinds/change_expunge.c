@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EXPUNGE: messages that are \Deleted go, very many in several batches. */
+/* EXPUNGE: removes messages that are \Deleted, very many in several batches. */
 #include "store/kinds/steps_int.h"
 
-/* Of one batch */
+/* Messages per batch. */
 #define EXPUNGE_PIECE 4096
 
-/* The first ones of a set; true: it has more. */
+/* Keeps the first n of a set.  Returns true if it has more. */
 static bool
 first_ones(roaring_bitmap_t *set, uint32_t n)
 {
@@ -17,7 +17,7 @@ first_ones(roaring_bitmap_t *set, uint32_t n)
 	return true;
 }
 
-/* Which go now, out of all that the change is about; what is to come is remembered. */
+/* Returns those to remove now, and remembers the rest. */
 static roaring_bitmap_t *
 expunge_piece(const struct head_view *v, struct store_change *c)
 {

@@ -2,7 +2,7 @@
 /* FLAGS: flags and keywords of messages. */
 #include "store/kinds/steps_int.h"
 
-/* The flags that are named; new keywords are made, unless they are to be removed. */
+/* Gets the flags named by the change.  Makes new keywords, unless they are to be removed. */
 static enum ts_err
 named_flags(struct change_delta *cd, struct store_change *c, struct store_flags *flags)
 {

@@ -3,10 +3,10 @@
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
 
-struct own_op {                 /* another value, to be published */
+struct own_op {                 /* a new value to be published */
 	struct store_own *own;  /* referenced */
 	struct own_seen *value; /* referenced */
-	bool rooted;            /* there is a header */
+	bool rooted;            /* the header is on disk */
 };
 
 /* ---- rows ---- */
@@ -50,7 +50,7 @@ put_step(struct batch *b, const struct store_own *own, const struct own_seen *va
 	batch_put_value(b->ops, &k, &b->value);
 }
 
-/* Header and changes anew, whatever there is. */
+/* Puts the header and all changes, replacing whatever exists. */
 static void
 put_all(struct batch *b, const struct store_own *own, const struct own_seen *value)
 {
@@ -60,7 +60,7 @@ put_all(struct batch *b, const struct store_own *own, const struct own_seen *val
 		put_step(b, own, value, i);
 }
 
-/* The last change; of trimmed ones the header knows. */
+/* Puts the last change; if older ones were trimmed, the header covers them. */
 static void
 put_last(struct batch *b, const struct store_own *own, const struct own_seen *value, bool trimmed)
 {
@@ -77,7 +77,7 @@ put_last(struct batch *b, const struct store_own *own, const struct own_seen *va
 
 /* ---- the change ---- */
 
-/* From now on later changes see it. */
+/* Later changes see it from now on. */
 static void
 show_own(struct store_change *c, struct store_own *own, struct own_seen *value_take, bool rooted)
 {

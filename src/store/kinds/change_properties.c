@@ -46,9 +46,9 @@ properties_delete_rows(struct batch *b, const struct store_mailbox *mb)
 
 /* ---- the change ---- */
 
-struct prop_op {                        /* another table, to be published */
+struct prop_op {                        /* a new table to be published */
 	struct store_account *account;  /* referenced */
-	struct store_mailbox *mailbox;  /* referenced; NULL: the account's */
+	struct store_mailbox *mailbox;  /* referenced; NULL: the account itself */
 	struct store_properties *table; /* referenced */
 };
 
@@ -64,7 +64,7 @@ published_of(const struct prop_op *op)
 	return op->mailbox != NULL ? &op->mailbox->properties : &op->account->properties;
 }
 
-/* Whose they are: of a mailbox, or, NULL, of the account itself. */
+/* Finds the account, and the mailbox, or NULL for the account itself. */
 static enum ts_err
 find_target(const struct store_change *c, struct store_account **a_r, struct store_mailbox **mb_r)
 {
@@ -110,7 +110,7 @@ apply_op(const struct store_property_op *op, struct store_properties **table)
 	return TS_OK;
 }
 
-/* Of all that the account has in the head. */
+/* Counts the bytes of all properties in the account's head. */
 static size_t
 bytes_of_all(struct store_account *a)
 {
@@ -127,7 +127,7 @@ bytes_of_all(struct store_account *a)
 	return n;
 }
 
-/* What is above a limit already may become less. */
+/* What exceeds a limit already may still shrink. */
 static enum ts_err
 check_limits(struct store_change *c, struct store_account *a, const struct store_properties *old,
     const struct store_properties *new)
@@ -164,7 +164,7 @@ put_changed(struct batch *b, const struct store_change *c, struct store_account 
 	}
 }
 
-/* From now on later changes see it. */
+/* Later changes see the table from now on. */
 static void
 show_table(struct store_change *c, struct store_account *a, struct store_mailbox *mb,
     struct store_properties *table_take)
@@ -180,7 +180,7 @@ show_table(struct store_change *c, struct store_account *a, struct store_mailbox
 	c->priv->properties = op;
 }
 
-/* A record without contents: the mailbox is another one than before. */
+/* Puts a record without contents, because the mailbox has changed. */
 static void
 raise_modseq(struct batch *b, struct store_change *c)
 {

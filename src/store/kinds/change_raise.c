@@ -19,7 +19,7 @@ raise_prepare(struct batch *b, struct store_change *c)
 	delta_begin(&cd, b, c->mailbox);
 	if (c->wish_uidnext > cd.c.uidnext)
 		cd.c.uidnext = c->wish_uidnext;
-	/* A record without contents: the records lead up to the counters' MODSEQ. */
+	/* A record without contents: the records must reach the counters' MODSEQ. */
 	if (c->wish_modseq > cd.delta->modseq)
 		cd.delta->modseq = c->wish_modseq;
 	delta_commit(&cd);

@@ -2,7 +2,7 @@
 /* RECORDS: server-wide records. */
 #include "store/kinds/steps_int.h"
 
-/* Looks for the key among operations that are not yet in the engine: the last one counts. */
+/* Looks up the key among operations not in the engine yet.  The last one counts. */
 static bool
 find_pending(const struct engine_batch *ops, struct str key, bool *there_r)
 {
@@ -18,7 +18,7 @@ find_pending(const struct engine_batch *ops, struct str key, bool *there_r)
 	return found;
 }
 
-/* Is there a change of it that is not yet in the engine?  *there_r: what comes of it. */
+/* Returns whether a change of it is not in the engine yet; *there_r tells its outcome. */
 static bool
 is_pending(struct batch *b, const struct key *k, bool *there_r)
 {
@@ -27,7 +27,7 @@ is_pending(struct batch *b, const struct key *k, bool *there_r)
 
 	if (found)
 		return true;
-	/* The other batch may be under flush: its owner empties this under the mutex. */
+	/* The other batch may be under flush: its owner clears this under the mutex. */
 	pthread_mutex_lock(&lane->mutex);
 	found = find_pending(lane->batch[1 - b->index].records, key_str(k), there_r);
 	pthread_mutex_unlock(&lane->mutex);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RENAME of a mailbox and all below it in one batch; of INBOX by moving its messages
- * (change_copy.c).  Very many are renamed otherwise (change_rename_many.c).
+ * RENAME of a mailbox and all below it in one batch; RENAME of INBOX, by moving its messages
+ * (change_copy.c).  change_rename_many.c renames very many mailboxes.
  */
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
 
 #define INBOX STR("INBOX")
 
-struct rename { /* one of the names that change */
+struct rename { /* one of the names to change */
 	struct entry *from;
 	char *to;
 	size_t n;
@@ -33,7 +33,7 @@ add_rename(struct renames *r, struct entry *e, struct str old, struct str new)
 	r->one[r->count++] = (struct rename){e, b.p, b.n};
 }
 
-/* The mailbox and all below it, as the head has them. */
+/* Finds the mailbox and all below it, as in the head. */
 static void
 find_renames(struct store_account *a, struct str old, struct str new, struct renames *r)
 {
@@ -102,7 +102,7 @@ rename_all(struct batch *b, struct store_account *a, const struct renames *r)
 		from[i] = r->one[i].from;
 		was[i] = from[i]->head->head.uidvalidity;
 	}
-	/* What is behind the old name and the new one is the same: they are in order. */
+	/* Old and new names have the same suffixes, so the new names are in order too. */
 	pthread_rwlock_wrlock(&a->lock);
 	account_entries_add(a, name, r->count, to);
 	pthread_rwlock_unlock(&a->lock);
@@ -131,15 +131,15 @@ rename_inbox(struct batch *b, struct store_change *c)
 		return TS_UNAVAILABLE;
 	if (a->head_mailboxes >= a->store->opt.max_mailboxes || !names_numbers_left(a, 1, 1))
 		return TS_LIMIT;
-	/* It may have more of them than are allowed now. */
+	/* It may have more keywords than are allowed now. */
 	if (head_keywords(b, c->source) > a->store->opt.max_keywords)
 		return refuse(c, STORE_LIMIT_KEYWORDS);
 	if (!copy_fits(a->store, c->source->head.c.messages))
 		return refuse(c, STORE_LIMIT_MEMORY);
 
-	/* RFC 3501 6.3.5: the messages move, INBOX stays; what is below INBOX stays as well.
-	 * The first ones go in this batch (change_copy.c): a small INBOX goes whole or not at all.
-	 */
+	/* RFC 3501 section 6.3.5: the messages move, INBOX and what is below it stay.  The first
+	 * messages are moved in this batch (change_copy.c): a small INBOX is moved whole or not at
+	 * all. */
 	struct store_mailbox *mb = names_create(b, c, c->new_name, 0);
 
 	c->priv->move_to = store_mailbox_ref(mb);
@@ -148,7 +148,7 @@ rename_inbox(struct batch *b, struct store_change *c)
 	return TS_OK;
 }
 
-/* May it be renamed so, whatever is there?  Not INBOX. */
+/* Returns whether the names allow the RENAME, whatever exists.  Not for INBOX. */
 static bool
 rename_names_ok(const struct store_change *c)
 {
@@ -190,12 +190,12 @@ rename_prepare(struct batch *b, struct store_change *c)
 	return err;
 }
 
-/* ---- in the lane: one batch, or a way of its own ---- */
+/* ---- in the lane: one batch, or a separate procedure ---- */
 
-/* More below a name than this are renamed otherwise. */
+/* With more than this below a name, change_rename_many.c renames it. */
 #define MANY 500
 
-/* How many names are below it, with mailboxes or not? */
+/* Counts the names below, with or without mailboxes. */
 static size_t
 names_below(struct store_account *a, struct str name)
 {
@@ -234,7 +234,7 @@ rename_hold(struct lane *lane, struct store_change *c)
 	return hold;
 }
 
-/* One without its INBOX goes to the lane, which refuses it. */
+/* Without its INBOX the change goes to the lane, which refuses it. */
 void
 rename_send(struct store_change *c)
 {

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RENAME of a mailbox with very many below it.  A lane has no time to write as
- * many rows, and nobody may see some with the old name and some with the new:
+ * RENAME of a mailbox with very many below it.  Writing that many rows would take a lane too long,
+ * and nobody may see some with the old name and some with the new:
  *
- *   begin  the account's list is held: whatever changes it waits.  When the
- *          batch ends, all that was prepared before is published
- *   build  the copier's thread makes another table of names, and decides on all
- *          that follows: which exist, UIDVALIDITYs, tombstones
- *   show   one small batch: a record of what is renamed ('T', keys.h), the
- *          tombstones, the account's row.  It is published by putting the new
- *          table in the place of the old one, and the user has the answer
- *   write  the copier's thread writes the rows in pieces, of what it finds on
- *          disk, without a lane.  The record goes with the last piece
+ *   begin  holds the account's list: changes of the list wait.  When the batch ends, everything
+ *          prepared before is published
+ *   build  the copier's thread makes a new table of names, and decides everything else: which
+ *          exist, UIDVALIDITYs, tombstones
+ *   show   one small batch: a record of what is renamed ('T', keys.h), the tombstones, the
+ *          account's row.  Publishing it replaces the old table by the new one, and the user gets
+ *          the answer
+ *   write  the copier's thread writes the rows in pieces, from what it finds on disk, without a
+ *          lane.  The last piece removes the record
  *
- * Until then the list is held.  What a crash leaves is ended by whoever reads the
- * list (core/rename_rows.c).
+ * Until then the list is held.  After a crash, whoever reads the list finishes the rest
+ * (core/rename_rows.c).
  */
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
 
 struct renamed {
 	struct store_mailbox *mailbox;
-	struct entry *to, *there; /* there: what the new name has been, NULL: nothing */
-	uint32_t uidvalidity;     /* its new one; 0: it keeps its own */
+	struct entry *to, *there; /* there: the current entry of the new name; NULL: none */
+	uint32_t uidvalidity;     /* its new one; 0: keeps its own */
 };
 
 struct entries {
@@ -33,17 +33,17 @@ struct entries {
 struct renaming {
 	struct errand errand;
 	struct store_account *account; /* referenced */
-	struct store_change *user;     /* NULL: it has its answer */
+	struct store_change *user;     /* NULL: it has been answered */
 	struct buf old, new;
 	bool shown;
 	/* built */
-	struct renamed *one; /* in the order of names */
+	struct renamed *one; /* in order of names */
 	size_t count, cap;
-	struct entries table;      /* the new one; when it is shown the old one */
-	struct entries made, gone; /* what only the new one has, only the old one */
+	struct entries table;      /* the new table; once it is shown, the old one */
+	struct entries made, gone; /* entries only in the new table, and only in the old one */
 	struct engine_batch *ops;
-	uint64_t version;                 /* of the list that it is made of */
-	uint32_t last_uidvalidity, limit; /* tombstones up to the limit go */
+	uint64_t version;                 /* of the list that it is made from */
+	uint32_t last_uidvalidity, limit; /* drops tombstones up to the limit */
 	uint32_t floor, mailbox_id;
 	size_t tombstones;
 };
@@ -67,7 +67,7 @@ entries_free_all(struct entries *list)
 	*list = (struct entries){0};
 }
 
-/* What is not needed any more when it is known what became of the new table. */
+/* Frees what is not needed once the fate of the new table is known. */
 static void
 free_built(struct renaming *t)
 {
@@ -91,7 +91,8 @@ renaming_free(struct renaming *t)
 	mem_free(t);
 }
 
-/* ---- building; the copier's thread.  Nobody changes the table: its lock is not needed ---- */
+/* ---- building; on the copier's thread.  Nobody changes the table, so its lock is not needed
+ * ---- */
 
 static bool
 is_source(const struct renaming *t, const struct entry *e)
@@ -128,7 +129,7 @@ find_sources(struct renaming *t)
 	buf_fini(&name);
 }
 
-/* What is behind the old name and the new one is the same, so the new names are in order, too. */
+/* Old and new names have the same suffixes, so the new names are in order too. */
 static enum ts_err
 look_at_targets(struct renaming *t)
 {
@@ -158,7 +159,7 @@ own_uidvalidity(const struct store_mailbox *mb)
 	return atomic_load((_Atomic uint32_t *)(uintptr_t)&mb->uidvalidity);
 }
 
-/* As rename_one() in change_rename.c decides it. */
+/* Decides as rename_one() in change_rename.c does. */
 static roaring_bitmap_t *
 who_needs_another(const struct renaming *t)
 {
@@ -220,7 +221,7 @@ give_uidvalidities(struct renaming *t)
 	return err;
 }
 
-/* The tombstone that the name would have, if all were kept. */
+/* Returns the tombstone that the name would have if all were kept. */
 static uint32_t
 tombstone_of(const struct renaming *t, const struct entry *e)
 {
@@ -245,7 +246,7 @@ bound_tombstones(struct renaming *t)
 		tombs_put(t->ops, a->id, STR_NONE, t->floor);
 }
 
-/* The tombstone that the name has from now on. */
+/* Returns the tombstone that the name has from now on. */
 static uint32_t
 bury(struct renaming *t, const struct entry *e)
 {
@@ -259,7 +260,7 @@ bury(struct renaming *t, const struct entry *e)
 	return value;
 }
 
-/* What a name of the old table becomes, if it is not the new one of a mailbox. */
+/* Copies a name of the old table, unless it is the new name of a mailbox. */
 static void
 keep_name(struct renaming *t, struct entry *e)
 {
@@ -336,7 +337,7 @@ build(struct renaming *t)
 
 /* ---- the lane's part ---- */
 
-/* By then all that was prepared before is published. */
+/* By then everything prepared before is published. */
 enum ts_err
 rename_begin_prepare(struct batch *b, struct store_change *c)
 {
@@ -449,7 +450,7 @@ end_rename(struct renaming *t, enum ts_err err)
 	done(t);
 }
 
-/* The old table is not needed any more, and nobody waits for this.  Nobody changes the new one. */
+/* Frees what is left of the old table.  Nobody waits for this, and nobody changes the new table. */
 static void
 tidy_up(struct renaming *t)
 {
@@ -507,7 +508,7 @@ drop_rename(struct errand *errand)
 	renaming_free(t);
 }
 
-/* On a lane's thread, after a step's batch. */
+/* Runs on a lane's thread, after a step's batch. */
 static void
 after_rename_step(struct store_change *c)
 {
@@ -522,7 +523,7 @@ after_rename_step(struct store_change *c)
 		copier_put(&t->errand);
 		return;
 	}
-	/* Nothing of it was in the batch. */
+	/* None of it was in the batch. */
 	if (kind == INNER_RENAME_BEGIN && err == TS_UNKNOWN)
 		err = TS_UNAVAILABLE;
 	end_rename(t, err);

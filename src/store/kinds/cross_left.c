@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Transfers between accounts (change_cross.c) that a crash, or a flush of unknown
- * outcome, left: their notes lead to what is to be done.
+ * Transfers between accounts (change_cross.c) that a crash, or a flush of unknown outcome, left
+ * unfinished: their notes tell what to do.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -11,7 +11,7 @@ struct left {
 	bool found, moves;
 	uint64_t source, target, intent;
 	uint32_t mailbox;
-	struct store_message *message; /* uid and blob only */
+	struct store_message *message; /* only uid and blob are set */
 	size_t count;
 };
 
@@ -35,7 +35,7 @@ take_intent(struct left *l, struct str body)
 	return !r.bad;
 }
 
-/* What the target has of it: nothing says that nothing is to be done. */
+/* Reads what the target has of it.  Without an intent there is nothing to do. */
 static enum ts_err
 read_intent(struct store *store, struct left *l)
 {
@@ -98,7 +98,7 @@ match_id(const struct store_mailbox_info *info, void *arg)
 	return false;
 }
 
-/* The source mailbox, loaded.  TS_NOT_FOUND: it is gone, and the messages with it. */
+/* Loads the source mailbox.  TS_NOT_FOUND: it is gone, and the messages with it. */
 static enum ts_err
 load_source(struct store *store, const struct left *l, struct store_mailbox **mailbox_r)
 {
@@ -146,7 +146,7 @@ finish_left(struct store *store, struct left *l)
 	return err;
 }
 
-/* Intent and note go one after the other: what is left of them is found again. */
+/* Removes the intent, then the note: if one is left, it is found again. */
 static enum ts_err
 end_left(struct store *store, struct left *l)
 {
@@ -155,7 +155,7 @@ end_left(struct store *store, struct left *l)
 	if (err == TS_DAMAGED) {
 		log_msg(LOG_ERROR, NULL, "store: the record of move %llu is damaged",
 		    (unsigned long long)l->intent);
-		return TS_OK; /* it stays, named in the log */
+		return TS_OK; /* the note stays and is logged */
 	}
 	if (err == TS_OK && l->moves)
 		err = finish_left(store, l);
@@ -164,8 +164,8 @@ end_left(struct store *store, struct left *l)
 	return err == TS_OK ? forget_left(store, 0, l->intent) : err;
 }
 
-/* The first note above `after` that nobody works on.  A damaged one says no target, and the intent
- * is found by the check. */
+/* Finds the first note above `after` that nobody works on.  A damaged note names no target; the
+ * check finds its intent. */
 static enum ts_err
 next_left(struct store *store, uint64_t after, struct left *l)
 {
@@ -183,7 +183,7 @@ next_left(struct store *store, uint64_t after, struct left *l)
 
 		l->intent = rd_be64(&r);
 		if (r.bad || rd_left(&r) > 0 || transfer_under_way(store, l->intent))
-			continue; /* one of another form is the check's */
+			continue; /* left to the check */
 		l->found = true;
 		l->target = rd_le64(&v);
 		if (v.bad)
@@ -213,7 +213,7 @@ cross_recover(struct store *store)
 		if (err == TS_OK)
 			err = end_left(store, &l);
 		else if (err == TS_DAMAGED)
-			err = l.found ? TS_OK : TS_NOT_FOUND; /* it stays, named in the log */
+			err = l.found ? TS_OK : TS_NOT_FOUND; /* the note stays and is logged */
 		after = l.intent;
 		mem_free(l.message);
 		if (err != TS_OK)

@@ -13,7 +13,8 @@ gather_messages(
 	pthread_rwlock_rdlock(&source->lock);
 	head_view_of(&v, b, source);
 
-	/* Only what is on disk: nobody can have seen anything else, and the summaries are read. */
+	/* Only what is on disk: nobody can have seen anything else, and summaries are read from
+	 * there. */
 	roaring_bitmap_t *set = head_existing(&v, uids, true);
 
 	g->message = mem_zalloc((roaring_bitmap_get_cardinality(set) + 1) * sizeof *g->message);
@@ -38,8 +39,8 @@ all_gathered(const struct gathered *g, const struct store_change *c)
 	return !c->all_or_none || g->count == roaring_bitmap_get_cardinality(c->uids);
 }
 
-/* Bytes of a message in what is gathered, its pair and the batch, and how often its summary is in
- * memory: here, where the buffer doubles, and in the batch. */
+/* Bytes of a message among those gathered, its pair and the batch; and how often its summary is in
+ * memory: here, while the buffer doubles, and in the batch. */
 #define GATHERED (sizeof(struct store_message) + 128)
 #define SUMMARY_COPIES 3
 
@@ -51,7 +52,8 @@ gathered_read(struct gathered *g, uint32_t uid, struct str summary)
 		g->read = mem_realloc(g->read, g->read_cap * sizeof *g->read);
 		g->end = mem_realloc(g->end, g->read_cap * sizeof *g->end);
 	}
-	/* A summary that is damaged here is damaged there, too; the message goes all the same. */
+	/* A damaged summary is damaged in the target as well; the message is copied all the
+	 * same. */
 	buf_str(&g->summaries, summary);
 	g->read[g->read_count] = uid;
 	g->end[g->read_count++] = g->summaries.n;

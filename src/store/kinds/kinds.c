@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kinds of change: first those that sessions submit, each with the steps that it
- * takes in batches of its own.
+ * The kinds of change: first those that sessions submit, each followed by the steps that have
+ * batches of their own.
  */
 #include "store/kinds/steps_int.h"
 
@@ -38,7 +38,7 @@ const struct change_kind store_kinds[CHANGE_KINDS] = {
         .prepare = unsubscribe_prepare},
 
     [STORE_CHANGE_RECORDS] = {"RECORDS", .prepare = records_prepare},
-    /* The list's version grows. */
+    /* Raises the list's version. */
     [STORE_CHANGE_PROPERTIES] = {"PROPERTIES", .hold = hold_for_list, .prepare = properties_prepare,
         .apply = properties_apply, .undo = properties_undo},
     [STORE_CHANGE_OWN] = {"OWN", .prepare = own_prepare, .apply = own_apply, .undo = own_undo},

@@ -4,31 +4,31 @@
 /*
  * The kinds of change.
  *
- *   kinds.c         the table: what each kind does at each step of its way
- *   change_NAME.c   a kind, or several that belong together: all of their steps
- *   gather.c, names.c, tombs.c   what several of them need
- *   cross_left.c    transfers between accounts that a crash cut off
+ *   kinds.c         the table of what each kind does at each step
+ *   change_NAME.c   all steps of a kind, or of several that belong together
+ *   gather.c, names.c, tombs.c   helpers that several kinds need
+ *   cross_left.c    transfers between accounts that a crash interrupted
  *
- * A new kind is a file change_NAME.c, a number in an enum (store.h, or batch_int.h
- * for one that only the store makes), and a row.
+ * To add a kind, write a file change_NAME.c, and add a number to an enum (in store.h, or in
+ * batch_int.h if only the store makes it) and a row to the table.
  *
- * It promises that what can be refused is refused before the first row is put.  It
- * calls change, which calls it by the table only, and read, memory, core and disk.
+ * It promises that a change is refused, if at all, before its first row is put.  It calls change,
+ * which calls back through the table only, and read, memory, core and disk.
  */
 #include "store/change/change_int.h"
 
-/* tombs.c, BLOCKING.  Of a store of format 1: accounts with too many lose some. */
+/* tombs.c, BLOCKING.  For a store of format 1: drops tombstones of accounts that have too many. */
 enum ts_err tombs_migrate(struct store *store);
 
 /*
- * change_cross.c.  Who takes holders and claims of an account away keeps transfers into it off,
- * from before the look at its references until that is on disk: a transfer puts them again, and
- * they may be there already.  One that begins meanwhile goes on when it is let in.  False: messages
- * are on their way into the account, and what it has stays; the background is woken when they have
- * come.  One account at a time.
+ * change_cross.c.  Keeps transfers out of an account, for callers that remove its holders and
+ * claims: from before they look at its references until the removal is on disk, since a transfer
+ * puts holders again and relies on those that exist.  A transfer that begins meanwhile goes on
+ * after cross_let_in().  Returns false if messages are on their way into the account: then leave
+ * its holders alone; the background is woken when they have arrived.  One account at a time.
  */
 bool cross_keep_off(struct store *store, uint64_t account);
 void cross_let_in(struct store *store);
-/* cross_left.c, BLOCKING.  Finishes or undoes what a crash, or a failed flush, left. */
+/* cross_left.c, BLOCKING.  Finishes or undoes what a crash or a failed flush left. */
 enum ts_err cross_recover(struct store *store);
 #endif

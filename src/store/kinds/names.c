@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Changes of the list of mailboxes, on its head: what several kinds need.
+ * Changes to the head of the list of mailboxes that several kinds need.
  *
  * UIDVALIDITY: the account's values only grow, so a new mailbox never gets one
- * that was given before.  A renamed mailbox keeps its own, unless its new name
- * was, or may have been, once another's (there is a tombstone, or some were
- * forgotten, see tombs.c): then it gets a new one, too.
- * A mailbox that comes from elsewhere may bring a lower value than the
- * account's last; per name the values grow all the same, since it must be above
- * the tombstone.  A value under which no UID was ever given does not count:
- * nobody can remember a message by it (RFC 9051 2.3.1.1).
+ * that was used before.  A renamed mailbox keeps its own unless another mailbox
+ * had its new name, or may have had it (there is a tombstone, or some were
+ * forgotten, see tombs.c); then it gets a new one too.  An imported mailbox may
+ * bring a lower value than the account's last one; values still grow per name,
+ * since it must be above the tombstone.  A value under which no UID was ever
+ * given does not count: nobody can know a message by it (RFC 9051 section
+ * 2.3.1.1).
  */
 #include "store/kinds/steps_int.h"
 
@@ -32,7 +32,7 @@ names_next_uidvalidity(struct store_account *a)
 	return a->last_uidvalidity;
 }
 
-/* The wished one when the name may have it, a new one else. */
+/* Returns the requested value if the name may have it, else a new one. */
 static uint32_t
 wished_uidvalidity(struct store_account *a, const struct entry *e, uint32_t wish)
 {
@@ -77,8 +77,8 @@ names_set_head(struct batch *b, struct store_account *a, struct entry *e, struct
 	op->uidvalidity = mb->head.uidvalidity;
 }
 
-/* The state of a mailbox that begins with a UIDNEXT and a MODSEQ: the index header says that what
- * was before is not known, so that QRESYNC with an older MODSEQ gets everything. */
+/* Makes the state of a mailbox that starts at a given UIDNEXT and MODSEQ.  Its index header says
+ * that earlier expunges are unknown, so that QRESYNC with an older MODSEQ gets everything. */
 static struct state *
 begin_state(struct batch *b, struct store_mailbox *mb, const struct store_change *c)
 {
@@ -119,7 +119,7 @@ names_create(struct batch *b, const struct store_change *c, struct str name, uns
 	return mb;
 }
 
-/* What it holds is no longer the account's. */
+/* Removes the mailbox from its account's sums. */
 static void
 leave_sums(struct store_mailbox *mb)
 {

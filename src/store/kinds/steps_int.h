@@ -2,8 +2,8 @@
 #ifndef STORE_KINDS_STEPS_INT_H
 #define STORE_KINDS_STEPS_INT_H
 /*
- * The steps of the kinds, for their table, what a kind does for another, and what
- * several need.  struct change_kind says what each step is for.
+ * The steps of the kinds, for their table; what a kind does for another; and what several need.
+ * struct change_kind says what each step is for.
  */
 #include "store/change/batch_int.h"
 #include "store/kinds/kinds_int.h"
@@ -22,8 +22,8 @@ change_undo append_undo;
 
 /* change_claim.c */
 change_prepare claim_prepare;
-/* Holders and claims of an APPEND of shared uploads go first: are there such?  Then it is
- * submitted, and when it has ended they are settled. */
+/* An APPEND of shared uploads puts its holders and claims first.  claims_needed() returns whether
+ * it has any; claims_submit() puts them and then submits it; claims_ended() has them settled. */
 bool claims_needed(const struct store_change *change);
 change_send claims_submit, claims_ended;
 
@@ -44,9 +44,9 @@ change_send transfer_send;
 change_prepare transfer_prepare;
 change_hold piece_hold;
 change_prepare piece_prepare, show_prepare, unstage_prepare;
-/* A COPY or MOVE within an account, or a RENAME of INBOX. */
+/* Submits a COPY or MOVE within an account, or a RENAME of INBOX. */
 change_send copy_submit;
-/* May so many messages be moved by one change? */
+/* Returns whether one change may move that many messages. */
 bool copy_fits(const struct store *store, uint64_t messages);
 
 /* change_cross.c: their steps between accounts */
@@ -63,7 +63,7 @@ change_send rename_send, rename_ended;
 change_hold rename_hold;
 change_prepare rename_prepare;
 
-/* change_rename_many.c: the RENAME is taken for good, and gets its answer. */
+/* change_rename_many.c: takes over the RENAME and answers it. */
 void rename_many_begin(struct store_change *user);
 change_prepare rename_begin_prepare, rename_show_prepare;
 change_apply rename_show_apply;
@@ -71,8 +71,8 @@ change_undo rename_show_undo;
 
 /* change_records.c */
 change_prepare records_prepare;
-/* Is there a record of account 0 in the head of the lane that writes these?  Reads the value into
- * b->value when it is on disk. */
+/* Looks up a record of account 0 in the head of the lane that writes these.  Reads the value into
+ * b->value if it is on disk. */
 enum ts_err record_look(
     struct batch *b, const struct key *k, bool *there_r, bool *pending_r, struct str *body_r);
 
@@ -80,7 +80,7 @@ enum ts_err record_look(
 change_prepare properties_prepare;
 change_apply properties_apply;
 change_undo properties_undo;
-/* Those of the mailbox's head: their rows, under its id. */
+/* The properties of the mailbox's head: their rows, under its id. */
 void properties_put_rows(struct batch *b, const struct store_mailbox *mailbox);
 void properties_delete_rows(struct batch *b, const struct store_mailbox *mailbox);
 
@@ -102,28 +102,28 @@ struct gathered {
 	struct store_message *message;
 	size_t count;
 	struct store_keywords *keywords; /* of the source */
-	struct store_flags used;         /* by the messages */
-	bool any_length;                 /* of keywords; set before */
-	struct buf summaries;            /* one behind the other; lost ones are empty */
-	uint32_t *read;                  /* of which messages */
-	size_t *end;                     /* where each ends */
+	struct store_flags used;         /* those the messages use */
+	bool any_length;                 /* accept keywords of any length; set before */
+	struct buf summaries;            /* one after the other; lost ones are empty */
+	uint32_t *read;                  /* whose they are */
+	size_t *end;                     /* where each one ends */
 	size_t read_count, read_cap;
 	uint64_t limit;                  /* opt.copy_memory */
-	struct store_flag_bounds bounds; /* set before; what they leave out is not gathered */
+	struct store_flag_bounds bounds; /* set before; what they exclude is not gathered */
 };
 void gather_messages(struct gathered *g, struct batch *b, struct store_mailbox *source,
     const roaring_bitmap_t *uids);
-/* False: one of the change's UIDs is not there, and it wants all or none. */
+/* Returns false if one of the change's UIDs does not exist and the change wants all or none. */
 bool all_gathered(const struct gathered *g, const struct store_change *change);
 /* TS_LIMIT: they take more than opt.copy_memory. */
 enum ts_err gather_summaries(struct gathered *g, struct store_mailbox *source);
 void gathered_read(struct gathered *g, uint32_t uid, struct str summary);
-/* That of a message; *at, 0 at first, goes on with ascending UIDs.  STR_NONE: there is none. */
+/* Returns a message's summary, or STR_NONE.  *at starts at 0 and advances with ascending UIDs. */
 struct str gathered_summary(const struct gathered *g, size_t *at, uint32_t uid);
-/* The flags under other numbers; those with -1 go. */
+/* Maps flags to other numbers; drops those mapped to -1. */
 struct store_flags flags_mapped(const struct store_flags *flags, const int *map);
 void gathered_fini(struct gathered *g);
-/* The pairs have room for all; limit and lost of `c` say what is refused. */
+/* pairs must have room for all. limit and lost of `c` say what was refused. */
 enum ts_err put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
     struct store_uid_pair *pairs, struct store_change *c);
 void remove_moved(struct batch *b, struct store_mailbox *source, const struct gathered *g);
@@ -131,33 +131,34 @@ void remove_moved(struct batch *b, struct store_mailbox *source, const struct ga
 /* names.c: changes of the list of mailboxes, on its head. */
 /* TS_OK: the account's list may be changed. */
 enum ts_err names_usable(const struct store_change *change);
-/* Are there so many ids and UIDVALIDITYs left?  They only grow, and have an end. */
+/* Returns whether that many ids and UIDVALIDITYs are left: they only grow, and are finite. */
 bool names_numbers_left(const struct store_account *a, size_t mailboxes, size_t uidvalidities);
-/* There is one: names_numbers_left(). */
+/* Check names_numbers_left() first. */
 uint32_t names_next_uidvalidity(struct store_account *a);
 struct entry *names_find(struct store_account *a, struct str name);
 struct entry *names_make(struct store_account *a, struct str name);
-/* The new one of the entry's mailboxes, in the head; NULL: none. */
+/* Sets the entry's mailbox in the head; NULL: none. */
 void names_set_head(
     struct batch *b, struct store_account *a, struct entry *e, struct store_mailbox *mb);
-/* A new mailbox of that name, as the change wishes it. */
+/* Makes a mailbox of that name as the change requests. */
 struct store_mailbox *names_create(
     struct batch *b, const struct store_change *c, struct str name, unsigned use);
-/* Takes the mailbox's rows away; its contents go in the background. */
+/* Removes the mailbox's rows; the background removes its contents. */
 void names_remove_rows(struct batch *b, struct store_mailbox *mb);
 
-/* tombs.c.  A name's mailbox goes: no later one of that name may have its UIDVALIDITY. */
+/* tombs.c.  Call when a name loses its mailbox: no later one of that name may have its
+ * UIDVALIDITY. */
 void tombs_bury(
     struct batch *b, struct store_account *account, struct entry *e, uint32_t uidvalidity);
-/* The same of many names; keeps no more than there are to be, and puts no others. */
+/* Same for many names.  Puts only as many as are to be kept. */
 void tombs_bury_all(struct batch *b, struct store_account *account, struct entry *const *e,
     const uint32_t *uidvalidity, size_t n);
-/* Too many of these: all with a value not above the result go, and it is the floor.  0: none need
- * to.  Sorts them. */
+/* If there are too many: returns the value up to which they are dropped, which becomes the floor,
+ * or 0 if none need to be.  Sorts them. */
 uint32_t tombs_limit(uint32_t *values, size_t n);
-/* Of a name (STR_NONE: the floor); 0: there is none any more. */
+/* Puts a name's tombstone (STR_NONE: the floor); value 0 removes it. */
 void tombs_put(struct engine_batch *batch, uint64_t account, struct str name, uint32_t value);
-/* The highest UIDVALIDITY under which the name (e may be NULL) may have been known; 0: none. */
+/* Returns the highest UIDVALIDITY that the name (e may be NULL) may have had; 0: none. */
 uint32_t tombs_highest(const struct store_account *account, const struct entry *e);
 
 /* ---- between accounts: change_cross.c, cross_left.c ---- */
@@ -166,8 +167,8 @@ struct transfer {
 	struct errand errand;
 	struct link link; /* in store.transfer_list */
 	struct store *store;
-	struct store_change *user;             /* NULL: it has its answer, or there was none */
-	struct store_mailbox *source, *target; /* referenced; the latter NULL: of an earlier run */
+	struct store_change *user;             /* NULL: it has been answered, or never existed */
+	struct store_mailbox *source, *target; /* referenced; target NULL: of an earlier run */
 	struct store_hold *hold;
 	bool move, claimed;
 	bool kept_off; /* waits for cross_let_in() */
@@ -178,7 +179,7 @@ struct transfer {
 struct transfer *transfer_new(struct store *store, uint64_t intent);
 void transfer_free(struct transfer *t);
 bool transfer_under_way(struct store *store, uint64_t intent);
-/* Of the note, account 0, or the intent. */
+/* The key of the note (account 0) or the intent. */
 void intent_key(struct key *k, uint64_t account, uint64_t intent);
 void intent_delete(uint64_t account, uint64_t intent, struct engine_batch *batch);
 #endif

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tombstones: what UIDVALIDITY the last mailbox of a name had that lost it, so
- * that no other mailbox has it again under that name (RFC 9051 2.3.1.1).
+ * Tombstones: the UIDVALIDITY of the last mailbox that lost a name, so that no other mailbox gets
+ * it again under that name (RFC 9051 section 2.3.1.1).
  *
- * Whoever makes and deletes mailboxes all day must not fill the store, so only
- * some are kept, those with the highest values.  The highest value of those that
- * were forgotten is the account's floor (a tombstone without a name): it is
- * asked for names that have none of their own.  That is more than they need, and
- * never less.
+ * Making and deleting mailboxes all day must not fill the store, so only some are kept, those with
+ * the highest values.  The highest value among the forgotten ones is the account's floor (a
+ * tombstone without a name), which applies to names without their own.  That demands more than
+ * necessary, never less.
  */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
 
-/* More than MOST: all but the KEEP highest go. */
+/* With more than MOST, keep only the KEEP highest. */
 enum { MOST = 512, KEEP = 256 };
 
 static int
@@ -25,7 +24,7 @@ by_value(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* All with a value not above this one go; those with the same value go together. */
+/* Returns the value up to which tombstones are dropped; equal values are dropped together. */
 static uint32_t
 limit_of(uint32_t *values, size_t n)
 {
@@ -72,7 +71,7 @@ tombs_limit(uint32_t *values, size_t n)
 	return n > MOST ? limit_of(values, n) : 0;
 }
 
-/* ---- of an account in memory ---- */
+/* ---- for an account in memory ---- */
 
 uint32_t
 tombs_highest(const struct store_account *a, const struct entry *e)
@@ -80,8 +79,8 @@ tombs_highest(const struct store_account *a, const struct entry *e)
 	return e != NULL && e->tombstone > a->name_floor ? e->tombstone : a->name_floor;
 }
 
-/* Does anything else of the entry count?  If the batch fails the floor stands in memory, and the
- * records on disk say more than they need. */
+/* Drops entries of which nothing else counts.  If the batch fails, the floor stays in memory, and
+ * the records on disk say more than necessary. */
 static void
 forget_some(struct batch *b, struct store_account *a)
 {
@@ -119,7 +118,7 @@ tombs_bury(struct batch *b, struct store_account *a, struct entry *e, uint32_t u
 		forget_some(b, a);
 }
 
-/* With n more: all with a value not above it can go; 0: none need to. */
+/* Returns the value up to which tombstones can be dropped if n more come; 0: none need to be. */
 static uint32_t
 limit_among(const struct store_account *a, const uint32_t *fresh, size_t n)
 {
@@ -148,12 +147,12 @@ tombs_bury_all(struct batch *b, struct store_account *a, struct entry *const *e,
 			tombs_bury(b, a, e[i], uidvalidity[i]);
 	if (limit <= a->name_floor)
 		return;
-	/* Those that are not kept need not be put: the floor stands for them. */
+	/* Those not kept need not be put: the floor stands for them. */
 	a->name_floor = limit;
 	put_tomb(b->ops, a->id, STR_NONE, a->name_floor, &b->value);
 }
 
-/* ---- of a store of format 1 ---- */
+/* ---- for a store of format 1 ---- */
 
 struct tombs {
 	uint32_t *value, *sorted;
@@ -185,7 +184,7 @@ tombs_add(struct tombs *t, struct str name, uint32_t value)
 	buf_str(&t->name[t->n++], name);
 }
 
-/* What is damaged stays as it is. */
+/* Leaves damaged rows alone. */
 static enum ts_err
 tombs_read(struct store *store, uint64_t account, struct tombs *t)
 {

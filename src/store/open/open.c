@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The highest part of the store: opening and closing it.  What the others need is
- * started here, from the lowest up, and ended in the other order.
+ * The highest part of the store: opening and closing it.  The other parts are started here, from
+ * the lowest up, and ended in reverse order.
  */
 #include <stdio.h>
 
@@ -102,7 +102,7 @@ check_format(struct store *store, char **text_r)
 	buf_fini(&b);
 	if (err == TS_NOT_FOUND)
 		return create_format(store, text_r);
-	/* Had it been in an older format, the rows of that one would be found where they are. */
+	/* If it was in an older format, the old rows would be found in their places. */
 	if (err == TS_DAMAGED && store->opt.salvage) {
 		err = rewrite_version(store);
 		return err == TS_OK ? migrate(store, KEYS_FORMAT, text_r) : err;
@@ -226,8 +226,7 @@ store_open(const struct store_options *opt, struct store **store_r, char **text_
 	lanes_start(store);
 	copier_start(store);
 	background_start(store);
-	/* So that nobody waits for the first ones; what fails now is tried again in the background.
-	 */
+	/* So that nobody waits for the first ids; the background retries what fails now. */
 	if (!opt->engine_options.read_only)
 		(void)store_ids_renew(store);
 	if (!opt->engine_options.read_only && claims_recover(store) != TS_OK)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The background thread: one job at a time, in the order of do_one_job().  Its
- * commits do not go through the lanes: what it writes (index blocks, the
- * removal of what nobody can reach) is nothing that a change depends on.
+ * commits do not go through the lanes, since no change depends on what it
+ * writes (index blocks, and the removal of what nobody can reach).
  */
 #include <errno.h>
 #include <time.h>
@@ -13,7 +13,7 @@
 
 #define RETRY_MS 1000
 
-/* ---- accounts with something to do; the mutex is held ---- */
+/* ---- accounts with work; the mutex is held ---- */
 
 static void
 forget_idle(struct background *bg, struct bg_account *a)
@@ -24,7 +24,7 @@ forget_idle(struct background *bg, struct bg_account *a)
 	mem_free(a);
 }
 
-/* ---- asking for work; any thread ---- */
+/* ---- requests; any thread ---- */
 
 static bool
 collect_waits(const struct background *bg)
@@ -55,10 +55,10 @@ job_fold(struct store *store)
 	if (bg->folds == NULL)
 		bg->folds_tail = &bg->folds;
 	pthread_mutex_unlock(&bg->mutex);
-	/* Cleared first: a change that comes during the fold may ask for the next one. */
+	/* Cleared first, so that a change during the fold may request the next one. */
 	atomic_store(&job->mailbox->folding, false);
 
-	/* A fold that failed is asked for again by the mailbox's next change. */
+	/* If the fold fails, the mailbox's next change requests it again. */
 	enum ts_err err = fold_mailbox(job->mailbox);
 
 	store_mailbox_unref(&job->mailbox);
@@ -78,7 +78,7 @@ job_drop(struct store *store)
 	bg->drops = drop->next;
 	pthread_mutex_unlock(&bg->mutex);
 
-	/* One that cannot be removed now is found as an orphan at the next opening. */
+	/* If it cannot be removed now, the next start finds it as an orphan. */
 	enum ts_err err = collect_dropped(store, drop);
 
 	mem_free(drop);
@@ -112,7 +112,7 @@ ids(struct store *store, bool *more_r)
 	*more_r = false;
 	err = store_ids_renew(store);
 	pthread_mutex_lock(&store->ids_mutex);
-	store->ids_asked = err != TS_OK; /* then it is tried again anyway */
+	store->ids_asked = err != TS_OK; /* then it is retried anyway */
 	pthread_mutex_unlock(&store->ids_mutex);
 	return err;
 }
@@ -143,7 +143,7 @@ evict(struct store *store, bool *more_r)
 
 /* ---- accounts ---- */
 
-/* Some account with that to do; 0: none. */
+/* Returns an account with that kind of work; 0: none. */
 static uint64_t
 next_account(struct store *store, bool collect)
 {
@@ -154,7 +154,7 @@ next_account(struct store *store, bool collect)
 	HASH_ITER(hh, store->bg.accounts, a, tmp)
 	if (id == 0 && (collect ? a->collect : a->purge)) {
 		id = a->id;
-		/* Cleared first: what comes meanwhile asks anew. */
+		/* Cleared first, so that what comes meanwhile asks again. */
 		if (collect)
 			background_set_collect(&store->bg, a, false);
 		else
@@ -201,7 +201,7 @@ job_collect(struct store *store)
 		background_account(store, id, BG_COLLECT);
 	pthread_mutex_lock(&bg->mutex);
 	a = background_account_of(bg, id);
-	if (a != NULL && passed && bg->wakes != wakes) /* what held it may be gone meanwhile */
+	if (a != NULL && passed && bg->wakes != wakes) /* what held it may be gone by now */
 		background_set_collect(bg, a, true);
 	else if (a != NULL)
 		a->passed |= passed;
@@ -238,7 +238,7 @@ dropped(struct store *store, bool *more_r)
 
 #define SETTLED_AT_ONCE 256
 
-/* Takes some out of the list, in order. */
+/* Takes some off the list, in order. */
 static struct settling *
 take_settling(struct background *bg)
 {
@@ -306,7 +306,7 @@ job_settle(struct store *store)
 	return err;
 }
 
-/* Frees blobs, unless there is a pin: from here to the end a new one waits. */
+/* Frees blobs unless there is a pin; new pins wait until it ends. */
 static enum ts_err
 collect(struct store *store)
 {
@@ -400,7 +400,7 @@ wait_a_second(struct background *bg)
 		continue;
 }
 
-/* Nothing to do now; a pin that lapses lets go what waits for it. */
+/* Nothing to do now.  A pin that expires releases what waits for it. */
 static void
 wait_for_work(struct background *bg)
 {
@@ -473,7 +473,7 @@ background_start(struct store *store)
 	bg->settling_tail = &bg->settling;
 	if (store->opt.engine_options.read_only)
 		return;
-	/* Whatever was left by the last run. */
+	/* Everything that the last run may have left. */
 	bg->ids = bg->dropped = bg->intents = bg->scan_files = bg->sweep = true;
 	if (store->opt.lanes == 0)
 		return;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Freeing blobs.  A message that goes leaves its place in its account's queue.
- * A blob may be freed when it is in the queue and the account has no reference
- * to it on disk: new references are made only from messages that have one, in
- * batches that are durable before the one that takes that away; and when no
- * other account has it (core/holders.c).
+ * Frees blobs.  A message that is removed leaves an entry in its account's
+ * queue.  A blob may be freed when it is in the queue, the account has no
+ * reference to it on disk, and no other account has it (core/holders.c).  New
+ * references are made only from messages that have one, in batches that are
+ * durable before the batch that removes it.
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 
 #define QUEUED 256
 
-enum verdict { STAYS, GOES, GOES_WITH_BLOB }; /* what is to be done with a place in the queue */
+enum verdict { STAYS, GOES, GOES_WITH_BLOB }; /* what to do with an entry of the queue */
 
 struct queued {
 	struct key key[QUEUED];
@@ -55,12 +55,12 @@ drop_summary(struct engine_batch *batch, uint64_t account, uint32_t mailbox, uin
 	engine_batch_delete(batch, key_str(&k));
 }
 
-/* What goes, of the account and of the store; the latter first. */
+/* What to remove, of the account and of account 0; the latter first. */
 struct freed {
 	struct engine_batch *own, *shared;
 };
 
-/* The account has no reference to it any more. */
+/* The account no longer has a reference to it. */
 static enum ts_err
 drop_reference(struct store *store, uint64_t account, uint64_t blob, struct freed *freed)
 {
@@ -69,7 +69,7 @@ drop_reference(struct store *store, uint64_t account, uint64_t blob, struct free
 	enum ts_err err = holders_look(store, blob, account, &h);
 
 	store_looked(store);
-	/* Where they cannot be read there may be one: such a blob stays, and does not hold up the
+	/* If they cannot be read there may be one: such a blob stays, and does not delay the
 	 * others. */
 	if (err != TS_OK || h.unknown)
 		return err;
@@ -84,7 +84,7 @@ drop_reference(struct store *store, uint64_t account, uint64_t blob, struct free
 	return TS_OK;
 }
 
-/* A place in the queue, as the key says. */
+/* An entry of the queue, as its key says. */
 struct place {
 	uint64_t blob;
 	uint32_t mailbox, uid;
@@ -101,7 +101,8 @@ place_of(const struct key *key)
 	return place;
 }
 
-/* Somebody goes on with it who is not on disk; once nobody does, all references to come are. */
+/* Returns whether somebody who is not on disk still uses it.  Once nobody does, no more references
+ * come. */
 static bool
 is_wanted(struct store *store, uint64_t blob)
 {
@@ -163,9 +164,9 @@ work_through(struct store *store, uint64_t account, const struct queued *q, stru
 }
 
 /*
- * The lanes are waited for twice.  Behind the look at the queue: then holds have what left a state.
- * And behind the look at the references: the last one may have gone after holds were asked, and
- * then a hold has its message now.
+ * Waits for the lanes twice.  After reading the queue: then holds have what left a state.  And
+ * after looking at the references: the last one may have gone after holds were asked, and then a
+ * hold has its message now.
  */
 static enum ts_err
 take_off_queue(struct store *store, uint64_t account, struct queued *q, size_t *done_r)
@@ -195,7 +196,7 @@ collect_step(struct store *store, uint64_t account, bool *more_r, bool *passed_r
 	enum ts_err err = read_queue(store, account, q);
 	size_t done = 0;
 
-	/* While messages come into the account all stays. */
+	/* While messages come into the account nothing is removed. */
 	if (err == TS_OK && q->n > 0 && cross_keep_off(store, account)) {
 		err = take_off_queue(store, account, q, &done);
 		cross_let_in(store);
@@ -214,7 +215,7 @@ collect_dropped(struct store *store, const struct blob_drop *drop)
 	bool yes = false;
 	enum ts_err err = holders_look(store, drop->blob, drop->account, &h);
 
-	/* What is claimed goes with the claim. */
+	/* A claimed blob is freed with its claim. */
 	if (err != TS_OK || h.count > 0 || h.unknown)
 		return err;
 	if (drop->account != 0)
@@ -228,10 +229,10 @@ collect_dropped(struct store *store, const struct blob_drop *drop)
 	return err;
 }
 
-/* ---- files of an earlier run ---- */
+/* ---- files of earlier runs ---- */
 
 struct files {
-	uint64_t *blob; /* ascending, when they are sorted */
+	uint64_t *blob; /* ascending, once sorted */
 	bool *named;
 	size_t n, cap;
 	uint64_t limit;
@@ -268,7 +269,7 @@ name_file(struct files *f, uint64_t blob)
 		f->named[at - f->blob] = true;
 }
 
-/* Those that rows of that account name: references, or holders. */
+/* Marks those named by rows of that account: references, or holders. */
 static enum ts_err
 name_files(struct store *store, uint64_t account, struct files *f)
 {
@@ -280,7 +281,7 @@ name_files(struct store *store, uint64_t account, struct files *f)
 	key_be64(&from, STORE_BLOB_FILE);
 	key_begin(&end, account, KEY_REF + 1);
 	scan_begin_range(&scan, store, &from, &end);
-	/* One whose value is damaged is one all the same. */
+	/* A row with a damaged value still counts. */
 	while ((err = scan_next(&scan)) == TS_OK || scan.key.n > 0) {
 		struct rd r = rd_of((struct str){scan.key.p + 9, scan.key.n - 9});
 
@@ -301,8 +302,8 @@ name_all(struct store *store, struct files *f)
 	return err == TS_NOT_FOUND ? TS_OK : err;
 }
 
-/* One that went from an account to another meanwhile may have been in neither; but then it has
- * holders.  What a command holds is in no account, either. */
+/* A file that moved from one account to another meanwhile may have been found in neither, but then
+ * it has holders.  One that a command holds is in no account, either. */
 static bool
 is_named(struct store *store, const struct files *f, size_t i, enum ts_err *err)
 {
@@ -314,8 +315,8 @@ is_named(struct store *store, const struct files *f, size_t i, enum ts_err *err)
 	return *err != TS_OK || h.unknown || h.count > 0;
 }
 
-/* Files without a reference are what a crash left of messages on their way; after something
- * acknowledged was given up they may be messages, and nothing is removed. */
+/* Files without a reference are left when a crash interrupts the arrival of messages.  After
+ * acknowledged data was given up they may be messages, and nothing is removed. */
 static enum ts_err
 remove_nameless(struct store *store, const struct files *f, bool recovered, size_t *aside)
 {
@@ -350,7 +351,7 @@ collect_orphans(struct store *store)
 	f.named = mem_zalloc(f.n + 1);
 	if (err == TS_OK && f.n > 0)
 		err = name_all(store, &f);
-	/* The last reference may just have gone: then holds have the message behind this. */
+	/* The last reference may just have gone: after this, holds have the message. */
 	if (err == TS_OK && f.n > 0 && !lanes_settle(store))
 		err = TS_UNAVAILABLE;
 	if (err == TS_OK)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Making compact rows, in the background: block by block from the first one that is not known to
- * have them all, a few blocks at a time, then others have their turn.  A block's old rows are read
- * and what is new is added from the summaries; one of which a row is missing, damaged or of another
- * version is made altogether.  A crash between two blocks leaves those that were written; nothing
- * but this file knows where it was, and it looks again.
+ * Makes compact rows in the background: block by block from the first that may lack some, a few
+ * blocks at a time before others get their turn.  A block's old rows are read, and what is new is
+ * added from the summaries; if one of its rows is missing, damaged or of another version, the whole
+ * block is made again.  A crash between two blocks leaves those that were written: the position is
+ * kept only in this file, which then starts looking again.
  */
 #include "store/disk/compact.h"
 #include "base/mem.h"
 #include "store/upkeep/upkeep_int.h"
 
-#define MADE 4     /* blocks written in one piece, */
-#define LOOKED 256 /* and looked at */
+#define MADE 4     /* most blocks written in one piece */
+#define LOOKED 256 /* most blocks looked at */
 
 /* ---- a block ---- */
 
@@ -20,11 +20,11 @@ struct block {
 	uint32_t number, n;
 	bool last;
 	uint32_t uid[CHUNK_UIDS];
-	/* By the low bits of UIDs: messages that are in all rows that were read. */
+	/* By the low bits of UIDs: messages found in all rows that were read. */
 	unsigned char have[CHUNK_UIDS / 8];
 	struct buf old[COMPACT_COLUMNS];
 	struct compact_writer writer[COMPACT_COLUMNS];
-	struct compact_reader reader[COMPACT_COLUMNS]; /* of what is carried over */
+	struct compact_reader reader[COMPACT_COLUMNS]; /* of rows carried over */
 	struct compact_source source;
 	enum ts_err err;
 };
@@ -45,7 +45,7 @@ set_bit(unsigned char *bits, uint32_t uid)
 	bits[off / 8] |= (unsigned char)(1u << (off % 8));
 }
 
-/* The first block from that number on as it is now.  False: there is none. */
+/* Finds the first block from that number on, as of now.  Returns false if there is none. */
 static bool
 find_block(struct block *b, struct store_mailbox *mb, uint32_t from)
 {
@@ -70,7 +70,7 @@ find_block(struct block *b, struct store_mailbox *mb, uint32_t from)
 	return c != NULL;
 }
 
-/* Whose cells the row has; none, if it is not whole. */
+/* Gets the messages that have cells in the row; none if it is damaged. */
 static enum ts_err
 read_row(struct block *b, enum store_column column, unsigned char have_r[CHUNK_UIDS / 8])
 {
@@ -98,7 +98,7 @@ read_row(struct block *b, enum store_column column, unsigned char have_r[CHUNK_U
 	return TS_OK;
 }
 
-/* Which messages are in the row of dates, or in all rows. */
+/* Gets the messages in the row of dates, or in all rows. */
 static enum ts_err
 read_compact_rows(struct block *b, bool all, uint32_t *missing_r)
 {
@@ -121,7 +121,7 @@ read_compact_rows(struct block *b, bool all, uint32_t *missing_r)
 	return err;
 }
 
-/* Cells of the old row below that UID. */
+/* Copies the cells below that UID from the old row. */
 static void
 carry_over(struct block *b, enum store_column column, uint64_t below)
 {
@@ -165,7 +165,7 @@ add_summary(uint32_t uid, enum ts_err err, struct str bytes, void *arg)
 	return true;
 }
 
-/* The rest of the cells, then the rows. */
+/* Adds the remaining cells, then puts the rows. */
 static enum ts_err
 write_rows(struct block *b)
 {
@@ -189,7 +189,7 @@ write_rows(struct block *b)
 	return err;
 }
 
-/* All rows were read. */
+/* All rows have been read. */
 static enum ts_err
 make_rows(struct block *b)
 {
@@ -219,7 +219,7 @@ block_fini(struct block *b)
 
 /* ---- a mailbox ---- */
 
-/* One block; *made_r: it was written.  TS_NOT_FOUND: nothing more to do. */
+/* Handles one block; *made_r: it was written.  TS_NOT_FOUND: nothing left to do. */
 static enum ts_err
 next_block(struct compact_job *job, struct block *b, bool *made_r)
 {
@@ -306,7 +306,7 @@ compact_step(struct store *store)
 		background_compact(store, job);
 		return TS_OK;
 	}
-	/* What failed is asked for again by the next fold, or reader. */
+	/* If it failed, the next fold or reader asks again. */
 	end_job(job);
 	return err == TS_NOT_FOUND ? TS_OK : err;
 }

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Folding: what the change records since the last snapshot did is written into
- * the index blocks it touched, then the header names a new snapshot and the
- * records go.  The blocks are written in pieces, each one as of its own moment;
- * that is right because all records after the new snapshot stay (see keys.h).
- * A crash between two pieces leaves newer blocks under an old header, which is
- * as right.  Runs in the background only, one at a time.
+ * Folding: writes the effects of the change records since the last snapshot
+ * into the index blocks they touched; then the header names a new snapshot and
+ * the records are removed.  Blocks are written in pieces, each as of its own
+ * moment; that is right because all records after the new snapshot stay (see
+ * keys.h).  A crash between two pieces leaves newer blocks under an old header,
+ * which is just as right.  Runs in the background only, one at a time.
  */
 #include "base/mem.h"
 #include "store/upkeep/upkeep_int.h"
 
-#define PIECE 32 /* blocks in one batch */
+#define PIECE 32 /* blocks per batch */
 
 struct fold {
 	struct store_mailbox *mailbox;
 	uint64_t snapshot;
-	uint32_t *block; /* numbers to be written or, when they are empty, removed */
+	uint32_t *block; /* numbers of blocks to write, or to remove if empty */
 	size_t count;
 	roaring_bitmap_t *emptied;
 };
@@ -113,7 +113,7 @@ delete_upto(
 	engine_batch_delete_range(batch, key_str(&from), key_str(&end));
 }
 
-/* Which expunges are kept: all above the floor that is returned. */
+/* Returns the floor: expunges above it are kept. */
 static uint64_t
 expunge_floor(const struct state *s, uint32_t keep)
 {
@@ -137,7 +137,7 @@ trim_expunged(struct state *s, uint64_t floor)
 	memmove(s->expunged, s->expunged + n, s->expunged_count * sizeof *s->expunged);
 }
 
-/* The last piece: header, expunges since the old snapshot; the records go. */
+/* Writes the last piece: the header and expunges since the old snapshot; removes the records. */
 static enum ts_err
 write_last_piece(struct fold *f)
 {

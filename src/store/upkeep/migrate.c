@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bringing a store of an older format to the newest.
+ * Brings a store of an older format to the newest.
  *
  * Up to format 4 references and jobs were rows of account 0, with the account
- * in their keys.  Each goes under its account; a blob to which several accounts
- * refer gets holders.  Format 1 had too many tombstones, too.
+ * in their keys.  Each is moved to its account; a blob that several accounts
+ * refer to gets holders.  Format 1 also had too many tombstones.
  *
- * The first batch says that the store has the new format, so an older program
- * refuses it from then on, and leaves a record of how far the work is ('V' 1).
- * Then it goes through the old rows kind by kind, in pieces of some thousand:
- * each batch moves a piece and moves the record on.  Whatever ends it, the next
- * opening goes on behind the last batch.  The last one takes the record away.
+ * The first batch writes the new format's version, so that older programs
+ * refuse the store from then on, and a record of the progress ('V' 1).  Then it
+ * goes through the old rows kind by kind, in pieces of some thousand: each
+ * batch moves a piece and advances the record.  Whatever interrupts it, the
+ * next opening continues after the last batch.  The last batch removes the
+ * record.
  *
- * References come last and in the order of blobs, so what else asks who refers
- * to a blob finds the old ones in their place.
+ * References come last and in the order of blobs, so that look-ups of who
+ * refers to a blob find the old ones in their place.
  */
 #include <stdio.h>
 
@@ -21,11 +22,11 @@
 #include "base/log.h"
 #include "store/upkeep/upkeep_int.h"
 
-#define PIECE 4096 /* rows of a batch */
+#define PIECE 4096 /* rows per batch */
 #define PIECE_BYTES ((size_t)4 << 20)
 #define TELL_MS 2000
-/* What a message costs while it is moved: the old row, what marks it as deleted, the new one, and
- * the log. */
+/* Bytes on disk that moving a message costs: the old row, its deletion mark, the new row, and the
+ * log. */
 #define MESSAGE_BYTES 160
 #define SPACE_LEAST ((uint64_t)32 << 20)
 
@@ -34,21 +35,21 @@ struct migration {
 	struct engine_batch *batch;
 	struct buf value;
 	uint32_t from, phase;
-	struct key at; /* the first key not yet looked at; empty: of the phase */
+	struct key at; /* the first key not looked at yet; empty: start of the phase */
 	uint64_t done, total, tell_at;
-	/* The last reference that was looked at. */
+	/* The last reference looked at. */
 	uint64_t blob, account;
 };
 
 struct old_row {
 	struct str key, value, body; /* value: with its checksum */
-	bool good;                   /* it has the right one, and body is set */
-	struct rd tail;              /* of the key, behind the kind */
+	bool good;                   /* its checksum is right, and body is set */
+	struct rd tail;              /* the key after its kind */
 };
 
 /* ---- rows ---- */
 
-/* The same value under another key.  A damaged one stays damaged. */
+/* Puts the same value under another key.  A damaged value stays damaged. */
 static void
 put_same(struct migration *m, const struct key *k, const struct old_row *row)
 {
@@ -61,7 +62,7 @@ put_same(struct migration *m, const struct key *k, const struct old_row *row)
 	batch_put_value(m->batch, k, &m->value);
 }
 
-/* Has an account a reference to it that was not moved yet? */
+/* Returns in *yes_r whether an account has a reference to it that was not moved yet. */
 static enum ts_err
 old_reference(struct store *store, uint64_t blob, bool *yes_r)
 {
@@ -74,7 +75,7 @@ old_reference(struct store *store, uint64_t blob, bool *yes_r)
 	key_be64(&from, blob);
 	end = from;
 	key_after(&end);
-	key_be64(&from, 1); /* no claim */
+	key_be64(&from, 1); /* skips claims */
 	scan_begin_range(&scan, store, &from, &end);
 	while (!*yes_r && ((err = scan_next(&scan)) == TS_OK || scan.key.n > 0))
 		*yes_r = scan.key.n == 33;
@@ -82,7 +83,7 @@ old_reference(struct store *store, uint64_t blob, bool *yes_r)
 	return *yes_r || err == TS_NOT_FOUND ? TS_OK : err;
 }
 
-/* A claim of a move between accounts goes: perhaps nobody else has the blob. */
+/* Removes the claim of a move between accounts: perhaps nobody else has the blob. */
 static enum ts_err
 drop_claim(struct migration *m, uint64_t blob)
 {
@@ -95,7 +96,7 @@ drop_claim(struct migration *m, uint64_t blob)
 }
 
 /* 'M' intent:8 -> durable:1 move:1 source:8 mailbox:4 target:8 mailbox:4 count, pairs.  A move that
- * was durable in its target is to be finished, others were nothing. */
+ * is durable in its target must be finished; others have no effect. */
 static enum ts_err
 move_intent(struct migration *m, struct old_row *row)
 {
@@ -174,8 +175,8 @@ move_rename(struct migration *m, struct old_row *row)
 	return TS_OK;
 }
 
-/* 'B' blob:8 account:8 mailbox:4 uid:4; account 0: a claim.  In their order all accounts of a blob
- * stand one behind the other. */
+/* 'B' blob:8 account:8 mailbox:4 uid:4; account 0: a claim.  In this order all accounts of a blob
+ * follow one another. */
 static enum ts_err
 move_reference(struct migration *m, struct old_row *row)
 {
@@ -200,7 +201,7 @@ move_reference(struct migration *m, struct old_row *row)
 struct phase {
 	const char *what;
 	enum key_kind kind;
-	size_t from, to; /* how long an old key is; others are new */
+	size_t from, to; /* lengths of old keys; others are new */
 	enum ts_err (*move)(struct migration *m, struct old_row *row);
 };
 
@@ -215,7 +216,7 @@ static const struct phase phases[] = {
 
 #define PHASES (sizeof phases / sizeof *phases)
 
-/* ---- the record of how far it is ---- */
+/* ---- the record of the progress ---- */
 
 static void
 record_key(struct key *k)
@@ -241,7 +242,7 @@ put_progress(struct migration *m)
 	batch_put_value(m->batch, &k, &m->value);
 }
 
-/* TS_NOT_FOUND: nothing is under way. */
+/* TS_NOT_FOUND: no migration is under way. */
 static enum ts_err
 read_record(struct migration *m)
 {
@@ -307,7 +308,7 @@ move_row(struct migration *m, const struct phase *p, struct str key, struct str 
 	return p->move(m, &row);
 }
 
-/* Iterators are short: what a row asks of the store has one of its own. */
+/* Iterators must be short-lived: what a row looks up in the store uses another one. */
 struct piece {
 	struct buf keys, values; /* vstr each */
 	bool last;
@@ -353,7 +354,7 @@ move_piece(struct migration *m, const struct phase *p, const struct piece *piece
 	if (key.n > 0) {
 		m->at.n = 0;
 		key_bytes(&m->at, key);
-		m->at.p[m->at.n++] = 0; /* the first key behind it */
+		m->at.p[m->at.n++] = 0; /* the first key after it */
 	}
 	return err;
 }
@@ -385,7 +386,7 @@ run_phase(struct migration *m)
 	return err;
 }
 
-/* ---- beginning and end ---- */
+/* ---- start and end ---- */
 
 static bool
 always(void *arg)
@@ -394,7 +395,7 @@ always(void *arg)
 	return true;
 }
 
-/* Each message has a reference. */
+/* Every message has a reference. */
 static enum ts_err
 count_messages(struct migration *m)
 {
@@ -425,7 +426,7 @@ has_disk_room(const struct migration *m, char **text_r)
 	return false;
 }
 
-/* From here on an older program says that it does not know the format. */
+/* From here on older programs say that they do not know the format. */
 static enum ts_err
 begin_migration(struct migration *m, char **text_r)
 {
@@ -484,8 +485,8 @@ run_migration(struct migration *m, char **text_r)
 	return err == TS_OK ? finish_migration(m) : err;
 }
 
-/* A store of the newest format has a record when it is on its way there.  What was salvaged may
- * have lost that, and its version: then all is looked through. */
+/* Returns whether there is work: a store of the newest format has a record if its migration is
+ * unfinished.  Salvage may have lost that and the version: then everything is looked through. */
 static bool
 to_be_done(struct migration *m, uint32_t version)
 {

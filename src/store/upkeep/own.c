@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rows of users' own \Seen in mailboxes that are gone: found after a start.  Ids of accounts and
- * mailboxes are never given again, so what is gone once stays so. */
+/* Removes rows of users' own \Seen in mailboxes that no longer exist, after a start.  Ids of
+ * accounts and mailboxes are never reused, so what is gone stays gone. */
 #include "store/upkeep/upkeep_int.h"
 
 static enum ts_err

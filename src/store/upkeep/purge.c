@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cleaning up in the background: contents of deleted mailboxes and accounts,
- * what large expunges and unfinished COPYs left.  Every job is a key that goes
- * last, so that a crash makes it begin again; doing a part twice is harmless.
- * Blobs go as their account's queue is worked through (collect.c).
+ * and leftovers of large expunges and unfinished COPYs.  The key of a job is
+ * removed last, so that it starts over after a crash; doing a part twice is
+ * harmless.  Blobs are freed as their account's queue is worked off
+ * (collect.c).
  */
 #include "store/upkeep/upkeep_int.h"
 
-/* Its summary goes with its place in the queue: whoever holds the message has both till then. */
+/* The summary stays until the queue's entry is worked off: whoever holds the message has both till
+ * then. */
 static void
 forget_purged(
     struct engine_batch *batch, uint64_t account, uint32_t mailbox, uint32_t uid, uint64_t blob)
@@ -31,7 +33,7 @@ forget_messages(struct store *store, uint64_t account, uint32_t mailbox, struct 
 
 	*found_r = err != TS_DAMAGED;
 	if (err == TS_DAMAGED) {
-		/* Named in the log; blobs of messages that cannot be found are not freed. */
+		/* It is logged; blobs of messages that cannot be found are not freed. */
 		return TS_OK;
 	}
 	if (err != TS_OK)
@@ -60,7 +62,7 @@ purge_mailbox(struct store *store, uint64_t account, uint32_t mailbox, const str
 		key_begin(&from, account, KEY_INDEX);
 		key_be32(&from, mailbox);
 		end = from;
-		if (found) /* summaries go as the queue is worked through */
+		if (found) /* summaries are removed as the queue is worked off */
 			key_index(&end, account, mailbox, KEY_SUMMARY);
 		else
 			key_after(&end);
@@ -81,7 +83,7 @@ purge_mailbox(struct store *store, uint64_t account, uint32_t mailbox, const str
 
 /* ---- accounts ---- */
 
-/* The first of the account's mailboxes from that id on that is still on disk. */
+/* Finds the account's first mailbox from that id on that is still on disk. */
 static enum ts_err
 next_mailbox(struct store *store, uint64_t account, uint32_t from, uint32_t *mailbox_r)
 {
@@ -93,7 +95,7 @@ next_mailbox(struct store *store, uint64_t account, uint32_t from, uint32_t *mai
 	key_begin(&k, account, KEY_INFO);
 	key_be32(&k, from);
 	scan_begin_range(&scan, store, &k, &end);
-	/* A key of another form goes with all that is left. */
+	/* Keys of another form are removed with all that is left. */
 	do
 		err = scan_next(&scan);
 	while (scan.key.n > 0 && scan.key.n != 13);
@@ -107,7 +109,7 @@ next_mailbox(struct store *store, uint64_t account, uint32_t from, uint32_t *mai
 	return err;
 }
 
-/* References that no mailbox had any more: their blobs go all the same. */
+/* Queues references that no mailbox had any more: their blobs are freed all the same. */
 static enum ts_err
 forget_left(struct store *store, uint64_t account, struct engine_batch *batch)
 {
@@ -182,7 +184,7 @@ purge_all(struct store *store, uint64_t account)
 	return err == TS_NOT_FOUND ? purge_left(store, account) : err;
 }
 
-/* Nothing of it has a blob any more.  The account's keys go, then the note of it. */
+/* None of it has a blob any more.  Deletes the account's keys, then the note of its removal. */
 static enum ts_err
 delete_keys(struct store *store, uint64_t account, const struct key *job)
 {
@@ -202,7 +204,7 @@ delete_keys(struct store *store, uint64_t account, const struct key *job)
 	return err;
 }
 
-/* It names no account. */
+/* The job names no account. */
 static enum ts_err
 drop_job(struct store *store, const struct key *job, bool *more_r)
 {
@@ -241,11 +243,11 @@ dropped_step(struct store *store, bool *more_r, uint64_t *account_r)
 	return err;
 }
 
-/* ---- the way through all accounts, after the start ---- */
+/* ---- going through all accounts, after the start ---- */
 
 #define SWEPT 64
 
-/* Has the account something to remove, or a queue? */
+/* Finds out whether the account has something to remove, or a queue. */
 static enum ts_err
 look_for_jobs(struct store *store, uint64_t account, unsigned *jobs_r)
 {

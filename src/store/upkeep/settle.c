@@ -2,7 +2,7 @@
 /* Claims (core/holders.c) whose account has its messages, or never will. */
 #include "store/upkeep/upkeep_int.h"
 
-/* The account never came to have it. */
+/* The account never got the blob. */
 static enum ts_err
 give_up_claim(struct store *store, uint64_t blob, uint64_t account)
 {
@@ -15,20 +15,20 @@ give_up_claim(struct store *store, uint64_t blob, uint64_t account)
 	if (err == TS_OK && !h.unknown) {
 		key_holder(&k, KEY_HOLDER, blob, account);
 		engine_batch_delete(batch, key_str(&k));
-		/* Where the account has no holder, the claim never came to the disk: whose the blob
-		 * is has not changed. */
+		/* If the account has no holder, the claim never reached the disk, and the blob's
+		 * owner is unchanged. */
 		if (h.has && h.count == 1)
 			engine_batch_delete_blob(batch, blob);
 	}
-	/* At once: the next one counts what is on disk. */
+	/* Commit at once: the next claim counts what is on disk. */
 	if (err == TS_OK)
 		err = store_commit(store, batch);
 	engine_batch_free(&batch);
 	return err;
 }
 
-/* held: somebody goes on with it who is not on disk.  Asked before: once nobody does, all
- * references to come are. */
+/* held: somebody who is not on disk still uses the blob.  Ask for that first: once nobody does, no
+ * more references come. */
 static enum ts_err
 settle_one(struct store *store, uint64_t blob, uint64_t account, bool held,
     struct engine_batch *batch, bool *wait_r)
@@ -41,8 +41,8 @@ settle_one(struct store *store, uint64_t blob, uint64_t account, bool held,
 	store_looked(store);
 	if (yes)
 		claim_delete(batch, blob, account);
-	/* It may have come and gone already, and a command goes on reading it: behind the lanes a
-	 * hold has it then. */
+	/* The message may have come and gone already while a command still reads it: once the lanes
+	 * have settled, a hold has it. */
 	else if (held || !lanes_settle(store) || hold_has_blob(store, blob))
 		*wait_r = true;
 	else
