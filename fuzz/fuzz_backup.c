@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses any bytes as the contents of a backup folder.  The first byte chooses: the list of a
- * chunk, of a user, or of records (what can be parsed must print, and parse again to the same), a
- * run with a correct checksum, one that was cut off, a date, or a pack.
+ * Any bytes as what lies in a backup folder.  The first byte says as what: the
+ * list of a chunk, of a user, of records (what can be read, printed and read
+ * again, is the same), a run whose checksum is right, one that was cut off, a
+ * moment or a pack.
  */
 #include <sys/mman.h>
 #include <unistd.h>
@@ -62,7 +63,7 @@ whole_run(struct str bytes, struct arena *arena)
 	backup_hash_hex(&sum, &hex);
 	buf_printf(&text, "end %s\n", buf_cstr(&hex));
 	ok = backup_run_parse(buf_as_str(&text), true, arena, &run);
-	/* An unfinished run accepts the same lines. */
+	/* The same lines are taken from one that has no end. */
 	TS_ASSERT(backup_run_parse(bytes, false, arena, &cut) && !cut.finished);
 	TS_ASSERT(ok == run.finished);
 	TS_ASSERT(!ok || (run.user_count == cut.user_count && str_eq(run.id, cut.id)));

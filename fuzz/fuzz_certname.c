@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parses distinguished names as an administrator writes them (RFC 4514).  An accepted name must
- * print to one that parses to an equal name, unless it contains something other than text.
+ * Distinguished names as an administrator writes them (RFC 4514).  A name that
+ * was taken is printed, and what was printed is taken as a name equal to it, unless
+ * it holds what is not text.
  */
 #include <stdint.h>
 
@@ -10,8 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Control characters print as escapes of their own, and types without text as hexadecimal
- * digits. */
+/* Controls are printed as escapes of their own, numbers in base 16 for types without text. */
 static bool
 is_plain(struct str text)
 {

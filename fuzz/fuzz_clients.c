@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Several clients of one user on the same mailboxes, with interleaved commands: what each of them
- * is told must make sense.  The input is a list of operations: client and command, then a byte for
- * the numbers in it, if it has any; bit 6 sends it without waiting, which pipelines it.
+ * Several clients of one user on the same mailboxes, whose commands interleave:
+ * what each of them is told must make sense.  The input is a list of
+ * operations: client and command, then a byte for the numbers in it, if it
+ * has any; bit 6 sends it without waiting, so that it is pipelined.
  *
- * Each client counts the messages of its mailbox by EXISTS and EXPUNGE alone.  No response may
- * refer to a message beyond that; no EXPUNGE may come during FETCH, STORE and SEARCH (RFC 9051
- * section 7.5.1); whenever the server is idle, the count is the server's for that client, and after
- * a final NOOP the mailbox's.
+ * Each client keeps the count of its mailbox by EXISTS and EXPUNGE alone.  No
+ * response may speak of a message beyond it; no EXPUNGE may come during FETCH,
+ * STORE and SEARCH (RFC 9051 section 7.5.1); the count is the server's at each
+ * rest, and after a NOOP at the end that of the mailbox itself.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,9 +25,9 @@ struct peer {
 	struct buf send, got;
 	unsigned next_tag;
 	uint8_t sent[TAGS]; /* the command of a tag */
-	uint32_t count;     /* messages, as announced */
+	uint32_t count;     /* messages, as it was told */
 	bool expunged;      /* since the last tagged reply */
-	bool stopped;       /* reads no output */
+	bool stopped;       /* takes no output */
 };
 
 struct run {
@@ -34,7 +35,7 @@ struct run {
 	struct peer peers[CLIENTS + 1];
 };
 
-/* Numbers between 1 and 8 replace %u. */
+/* In place of %u come numbers between 1 and 8. */
 static const struct {
 	const char *text;
 	bool no_expunge;
@@ -127,7 +128,7 @@ line_of(struct peer *p, const char *line)
 	p->expunged = false;
 }
 
-/* The size of the literal announced at the end of text; false: none. */
+/* The size of the literal that is announced at the end of text; false: none. */
 static bool
 literal_at_end(struct str text, size_t *size_r)
 {
@@ -143,7 +144,7 @@ literal_at_end(struct str text, size_t *size_r)
 	return true;
 }
 
-/* Reads complete responses; skips the contents of literals. */
+/* Takes whole responses; their literals are not looked at. */
 static void
 read_output(struct peer *p)
 {
@@ -183,7 +184,7 @@ take_all(struct run *r)
 	}
 }
 
-/* When the server is idle, the client's count must be the server's for it. */
+/* At rest the client's count is the server's for it. */
 static void
 check_count(struct run *r, unsigned i, bool of_mailbox)
 {
@@ -242,7 +243,7 @@ send_all(struct run *r, unsigned i)
 	}
 	if (c->fake == NULL) {
 		site_connect(r->site, i, NULL, false, false);
-		r->peers[i].send.n = 0; /* meant for the old connection */
+		r->peers[i].send.n = 0; /* what was for the old one */
 		put_command(&r->peers[i], 30, 0, 0);
 		put_command(&r->peers[i], 26, 0, 0);
 	}
@@ -277,7 +278,7 @@ event(struct run *r, unsigned i, unsigned what)
 static struct site *
 make_site(void)
 {
-	static struct engine_mem_disk *disk; /* each run gets a copy of it */
+	static struct engine_mem_disk *disk; /* of which each run gets an image */
 	struct site_options options = {
 	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n"
 	                "timeouts { failed_login = 0; failed_login_max = 0; }\n")};
@@ -298,7 +299,7 @@ make_site(void)
 	return site;
 }
 
-/* Completes all commands; then all clients see the current state. */
+/* All end what they are at; then each sees what there is. */
 static void
 settle(struct run *r)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Examples for all commands. */
+/* Examples of all commands. */
 #include "cli/examples.h"
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of commands, and what `turnstone help` says about them and about topics. */
+/* The list of commands, and what `turnstone help` tells of them and of the topics. */
 #include "cli/help.h"
 
 #include <stdio.h>
@@ -67,7 +67,7 @@ help_find(int argc, char **argv, int *words_r)
 	return found;
 }
 
-/* Lists those of a group ("user"), or all. */
+/* Those of a group ("user"), or all. */
 static void
 list_cmds(FILE *f, const char *group)
 {
@@ -80,7 +80,7 @@ list_cmds(FILE *f, const char *group)
 			fprintf(f, "  %-16s %s\n", c->name, c->help);
 }
 
-/* Lists the sections of the configuration: each is also a topic. */
+/* The sections of the configuration: each is a topic too. */
 static void
 list_sections(FILE *f)
 {
@@ -109,7 +109,7 @@ help_usage(FILE *f)
 	fprintf(f, "\nMore: turnstone help COMMAND, TOPIC or OPTION\n");
 }
 
-/* Prints text from column `at`, in lines of at most WIDTH; further lines are indented to match. */
+/* Text from column `at` on, in lines of at most WIDTH; further ones are indented likewise. */
 static void
 wrap(const char *text, size_t at)
 {
@@ -173,7 +173,7 @@ help_cmd(const struct args_cmd *c)
 	show_examples(c);
 }
 
-/* Whether this is the first word of any commands ("user"). */
+/* Is it the first word of commands ("user")? */
 static bool
 is_group(const char *word)
 {
@@ -203,7 +203,7 @@ words_add(struct words *w, struct str word)
 	memcpy(w->p[w->n++], word.p, word.n);
 }
 
-/* Adds the whole name, and its first part. */
+/* The name as a whole, and its first part. */
 static void
 words_add_parts(struct words *w, const char *name, const char *end)
 {
@@ -289,7 +289,7 @@ show_topic(const char *name)
 	return found;
 }
 
-/* For a command or a group that shares its name with options: `who` and `user`. */
+/* Of a command or a group of them: `who` and `user` are options, too. */
 static void
 show_option_too(const char *name)
 {
@@ -300,8 +300,8 @@ show_option_too(const char *name)
 	buf_fini(&out);
 }
 
-/* `user`: its commands, then the topic or the options of that name.  If a topic also has commands
- * (`config`), the topic comes first. */
+/* `user`: its commands, and the topic or the options of that name after them.  A topic that also
+ * has commands (`config`) is what one looks for first. */
 static void
 help_group(const char *name)
 {

@@ -2,8 +2,9 @@
 #ifndef CLI_MANUAL_H
 #define CLI_MANUAL_H
 /*
- * The manual pages, in mdoc, made from the tables that the program itself uses: commands with their
- * options, help topics, and configuration options.  So they always agree with the program.
+ * The manual pages, in mdoc, made from the tables that the program itself works
+ * with: commands and their options, topics of the help, options of the
+ * configuration.  So they cannot be out of step with it.
  */
 #include "base/buf.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing, reading and printing rows of values. */
+/* Rows of values: written, read, printed. */
 #include "control/rows.h"
 
 #include <stdio.h>
@@ -166,7 +166,7 @@ row_print_json(struct str row)
 
 /* ---- tables ---- */
 
-/* In characters, not bytes. */
+/* Characters, not bytes. */
 static size_t
 width_of(struct str s)
 {

@@ -113,6 +113,8 @@ bool cmd_is_attempt(const struct imap_cmd *cmd); /* cmd_bad_syntax() says NO */
 enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);
 /* The same for a change that was refused; says which limit. */
 enum imap_next cmd_change_err(struct imap_cmd *cmd, const struct store_change *change);
+/* NO [OVERQUOTA]. */
+enum imap_next cmd_no_quota(struct imap_cmd *cmd, enum store_quota_resource resource);
 /* For `cmd->step = &x; return IMAP_GO;` */
 enum imap_next cmd_goto(struct imap_cmd *cmd, const struct imap_step *step);
 

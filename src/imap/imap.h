@@ -53,6 +53,7 @@
 #include "net/stream.h"
 #include "net/work.h"
 #include "sasl/mech.h"
+#include "store/quota.h"
 #include "store/store.h"
 #include "wire/frame.h"
 #include "wire/response.h"

@@ -217,12 +217,31 @@ cmd_change_err(struct imap_cmd *cmd, const struct store_change *change)
 	    [STORE_LIMIT_PROPERTIES] = N_("No more properties can be added"),
 	    [STORE_LIMIT_PROPERTY_BYTES] = N_("A value is too long"),
 	    [STORE_LIMIT_PROPERTY_TOTAL] = N_("All properties together are too large"),
+	    [STORE_LIMIT_QUOTA_STORAGE] = NULL,
+	    [STORE_LIMIT_QUOTA_MESSAGE] = NULL,
+	    [STORE_LIMIT_QUOTA_MAILBOX] = NULL,
 	};
 
 	if (change->err != TS_LIMIT)
 		return cmd_err(cmd, change->err);
 	cmd->conn->il->stats.errors[TS_LIMIT]++;
+	if (limits[change->limit] == NULL)
+		return cmd_no_quota(
+		    cmd, (enum store_quota_resource)(change->limit - STORE_LIMIT_QUOTA_STORAGE));
 	return cmd_no(cmd, "LIMIT", limits[change->limit]);
+}
+
+/* RFC 9208 section 4.3.1. */
+enum imap_next
+cmd_no_quota(struct imap_cmd *cmd, enum store_quota_resource resource)
+{
+	static const char *const texts[] = {
+	    [STORE_QUOTA_STORAGE] = N_("Not enough space is left in your quota"),
+	    [STORE_QUOTA_MESSAGE] = N_("Your quota allows no more messages"),
+	    [STORE_QUOTA_MAILBOX] = N_("Your quota allows no more mailboxes"),
+	};
+
+	return cmd_no(cmd, "OVERQUOTA", texts[resource]);
 }
 
 enum imap_next

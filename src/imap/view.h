@@ -29,8 +29,8 @@ roaring_bitmap_t *imap_view_select(
     const struct imap_box *box, const struct wire_set *set, bool uid);
 uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
 uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
-/* For the log: a message that is there cannot be read, nor so many others.  Any thread. */
-void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid, size_t others);
+/* For the log: a message that is there cannot be read.  Any thread. */
+void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid);
 /* Appends "FLAGS (\Seen $Forwarded …)" and what extensions print with it; flags in force, \Recent
  * from the view (box->recent is empty in rev2).  keywords: of the reading that gave msg. */
 void imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,

@@ -508,7 +508,8 @@ enum store_change_kind { /* the store's own kinds follow the last one */
 	STORE_CHANGE_RAISE,      /* raises UIDNEXT and MODSEQ of a mailbox */
 	STORE_CHANGE_RECORDS,    /* server-wide records */
 	STORE_CHANGE_PROPERTIES, /* of an account or a mailbox */
-	STORE_CHANGE_OWN         /* own.h: what a user has read in a mailbox of another account */
+	STORE_CHANGE_OWN,        /* own.h: what a user has read in a mailbox of another account */
+	STORE_CHANGE_NOTICE      /* an APPEND that needs no room, and PROPERTIES of the account */
 };
 
 /* Higher requests would leave too few numbers.  A UIDVALIDITY above the limit is ignored; a MODSEQ
@@ -524,7 +525,10 @@ enum store_limit {                 /* the limit that was reached */
 	STORE_LIMIT_UIDS,
 	STORE_LIMIT_PROPERTIES,     /* opt.max_properties */
 	STORE_LIMIT_PROPERTY_BYTES, /* opt.property_bytes */
-	STORE_LIMIT_PROPERTY_TOTAL  /* opt.property_total */
+	STORE_LIMIT_PROPERTY_TOTAL, /* opt.property_total */
+	STORE_LIMIT_QUOTA_STORAGE,  /* quota.h; in the order of enum store_quota_resource */
+	STORE_LIMIT_QUOTA_MESSAGE,
+	STORE_LIMIT_QUOTA_MAILBOX
 };
 
 enum store_flag_mode { STORE_FLAGS_ADD, STORE_FLAGS_REMOVE, STORE_FLAGS_REPLACE };
@@ -639,6 +643,8 @@ struct store_change {
 	 * MODSEQ unless the change is quiet, in which case clients do not learn of it that way and
 	 * `name` may name the mailbox instead, loaded or not.  With neither: those of `account`
 	 * itself.  A limit (`limit`) refuses only changes that add to them.
+	 * NOTICE: always those of the account; if one does not have the expected value, there is no
+	 * message either.
 	 */
 	struct store_property_op {
 		struct str name, value;

@@ -53,7 +53,6 @@ enum load_flag {
 	LOAD_COUNTED = 32,  /* ends when --count messages have gone */
 	LOAD_LMTP = 64,     /* replies are RFC 5321's; "354" stands for "+" */
 	LOAD_HALF = 128,    /* LOAD_IDLE: every other connection says nothing instead */
-	LOAD_LIST = 256,    /* messages of a mailing list */
 };
 
 struct load_ops {
@@ -163,8 +162,7 @@ struct load_memory load_memory_of(int pid);
 /*
  * Appends a message of exactly size bytes (at least 1,000): headers, text, and
  * for each third seed a multipart/mixed with two parts.  Each 100th has "Regatta"
- * in its subject, each 1000th the word "quinquereme" in its text.  list: they are of
- * threads of eight, each message with references to those before it.
+ * in its subject, each 1000th the word "quinquereme" in its text.
  */
-void load_mail_put(struct buf *b, uint64_t seed, size_t size, bool list);
+void load_mail_put(struct buf *b, uint64_t seed, size_t size);
 #endif

@@ -2,8 +2,9 @@
 /*
  * usage: test_pace
  *
- * Whose turn it is on a loop (imap/pace.h), with time slices of zero, so that every command counts
- * as long.  alice uses six connections, bob one: the test counts answers instead of measuring time.
+ * Whose turn it is on a loop (imap/pace.h), with slices of no time, so that every command has
+ * computed for long.  alice works on six connections, bob on one: answers are counted, no time is
+ * measured.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,13 +71,13 @@ say_alice(struct site *site, const char *line, unsigned times)
 		say(site, ALICE + i, line, times);
 }
 
-/* Gets a turn in each round of the loop. */
+/* Has its turn in each round of the loop. */
 struct watch {
 	struct loop_task task;
 	struct site *site;
 	const char *bobs, *alices;
 	unsigned times, begun, then;
-	const char *line; /* bob sends it when alice has begun */
+	const char *line; /* bob says it when alice has begun */
 };
 
 static void
@@ -94,7 +95,7 @@ look(struct loop_task *task)
 		loop_post(w->site->loop, task);
 }
 
-/* How many answers alice got until bob got that many; w->line: since he asked. */
+/* How often alice was answered until bob was answered so often; w->line: from when he asked. */
 static unsigned
 alice_until(struct site *site, struct watch w)
 {
@@ -113,7 +114,7 @@ log_in(struct site *site, unsigned client, const char *line)
 	site_run(site);
 }
 
-/* Makes every run long, or none. */
+/* Every go is long, or none is. */
 static void
 all_long(struct site *site, bool yes)
 {
@@ -154,7 +155,7 @@ all_is_answered(struct site *site, unsigned each, unsigned bob)
 	expect(list_empty(&site->il.pace.ring), "somebody still waits", 1);
 }
 
-/* A user who has not computed for long is served at once. */
+/* Who has not computed for long is served at once. */
 static void
 check_short(struct site *site)
 {
@@ -167,7 +168,7 @@ check_short(struct site *site)
 	all_is_answered(site, 1, 1);
 }
 
-/* If two users both compute for long, they take turns. */
+/* Of two who both compute for long, each has every other turn. */
 static void
 check_users(struct site *site)
 {
@@ -181,7 +182,7 @@ check_users(struct site *site)
 	all_is_answered(site, 1, 1);
 }
 
-/* Many short commands: input gets its turn, too. */
+/* Commands that are short, but many: input has its turn, too. */
 static void
 check_input(struct site *site)
 {
@@ -201,7 +202,7 @@ is_paced(const struct site *site, unsigned client)
 	return pace_holds(site->clients[client].conn);
 }
 
-/* It is forgotten after a while, even if nobody says anything. */
+/* It is forgotten in time, though nobody says anything. */
 static void
 check_forgotten(struct site *site, unsigned client)
 {
@@ -227,7 +228,7 @@ lists_ns(void *arg)
 	return site->il.commands[i].results[IMAP_RESULT_OK] * 1000000;
 }
 
-/* The user who computed is paced, not the one who is logged in afterwards. */
+/* Who computed is paced, not who is logged in at the end of the go. */
 static void
 check_switch(struct site *site)
 {
@@ -249,7 +250,7 @@ check_switch(struct site *site)
 	check_forgotten(site, ALICE);
 }
 
-/* Nothing was computed, it only took long: the machine was busy. */
+/* Nothing was computed, it only took long: the machine had other things to do. */
 static void
 check_busy_machine(struct site *site)
 {
@@ -268,7 +269,7 @@ count_looks(void *arg)
 	return 0;
 }
 
-/* Reading the CPU time is a system call: many short runs share one. */
+/* The CPU time is a system call away: many short goes have one look. */
 static void
 check_looks(struct site *site)
 {
@@ -285,7 +286,7 @@ check_looks(struct site *site)
 	loop_fake_set_cpu(site->loop, NULL, NULL);
 }
 
-/* A connection that waits for its turn stops waiting when its user leaves. */
+/* Whose connection waits for its turn when the user leaves, waits no more. */
 static void
 check_queue(struct site *site)
 {
@@ -302,7 +303,7 @@ check_queue(struct site *site)
 	site_run(site);
 }
 
-/* A connection disappears while it waits for its turn. */
+/* A connection that waits for its turn goes away. */
 static void
 check_end(struct site *site)
 {

@@ -264,7 +264,7 @@ script_need_client(struct script *s, unsigned i)
 	return true;
 }
 
-/* Puts what was said so far on the wire, through the layer if there is one. */
+/* What was said until now onto the wire, through the layer if there is one. */
 static void
 wrap(struct script *s, unsigned i)
 {
@@ -290,7 +290,7 @@ script_flush(struct script *s)
 
 /* ---- what the server says */
 
-/* Bytes from the server that are still unread, after the layer if there is one. */
+/* Bytes of the server that were not looked at, out of the layer if there is one. */
 struct buf *
 script_output(struct script *s, unsigned i)
 {
@@ -318,7 +318,7 @@ next_line(struct script *s, unsigned i, struct str *line_r)
 	return true;
 }
 
-/* With writer threads, the expected line may take a while. */
+/* With writer threads what is expected may still be under way. */
 static bool
 await_line(struct script *s, unsigned i, struct str *line_r)
 {
@@ -331,7 +331,7 @@ await_line(struct script *s, unsigned i, struct str *line_r)
 	return true;
 }
 
-/* "* OK [UIDNEXT 4] …": each code is in the documentation, so an extension must bring it. */
+/* "* OK [UIDNEXT 4] …": the documentation has each code, so an extension brings it. */
 static bool
 check_code(const struct script *s, struct str line)
 {
@@ -353,7 +353,7 @@ check_code(const struct script *s, struct str line)
 	return true;
 }
 
-/* The line has been read.  False: it ends a response that wire could not parse. */
+/* The line was looked at.  False: the response that it ends is none that wire would read. */
 static bool
 drop_line(struct script *s, unsigned i)
 {

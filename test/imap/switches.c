@@ -2,9 +2,9 @@
 /*
  * usage: test_switches
  *
- * Logins and switches in one stream of bytes, cut in two at every byte: the replies must be the
- * same as to the whole.  Once with credentials and accounts in memory, once without, so that
- * workers decide while the rest of the input waits.
+ * Logins and switches in one stream of bytes, cut in two at every byte: the replies have to be
+ * those to the whole.  Once with credentials and accounts that are in memory, once with none, so
+ * that workers decide while what follows waits.
  */
 #include <stdio.h>
 #include <string.h>
@@ -29,7 +29,7 @@ plain(
 	buf_fini(&raw);
 }
 
-/* Every way to switch users, with what each of them can see at once. */
+/* Every way from one user to another, with what each of them may see at once. */
 static void
 put_all(struct buf *out)
 {
@@ -71,7 +71,7 @@ make_site(bool warm)
 	return site;
 }
 
-/* cut: 0: all at once. */
+/* cut: 0 for all at once. */
 static struct buf
 say(struct str text, size_t cut, bool warm)
 {

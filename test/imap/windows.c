@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Output that waits for a client that does not read is limited in bytes, whatever one line of it
- * needs. */
+/* What waits for a client that does not read is bounded in bytes, whatever a line of it takes. */
 #include <stdio.h>
 #include <stdlib.h>
 

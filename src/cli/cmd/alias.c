@@ -9,8 +9,7 @@
 #include "lmtp/settings.h"
 #include "server/config/settings.h"
 
-/* Adds the separator between a name and a sub-address.  This command does not report faults in the
- * file. */
+/* What ends a name before a sub-address.  A file with faults is not this command's business. */
 static void
 put_separator(const struct args *args, struct buf *wire)
 {

@@ -18,8 +18,7 @@ put_alias_error(enum ts_err err, const char *why, struct str name, struct buf *o
 	return err == TS_OK;
 }
 
-/* Looks for an alias or a user with that prepared name.  An alias that names itself means the
- * user. */
+/* Is there an alias or a user of that prepared name?  An alias that names itself means the user. */
 static enum ts_err
 find_name(const struct ops *ops, struct str name, struct str self, struct arena *arena,
     struct auth_user *user_r)
@@ -33,7 +32,7 @@ find_name(const struct ops *ops, struct str name, struct str self, struct arena 
 	return err == TS_NOT_FOUND ? auth_find_user(ops->auth, name, arena, user_r) : err;
 }
 
-/* Appends the name without its sub-address; false: it has none. */
+/* The name without its sub-address; false: it has none. */
 static bool
 put_base(struct str name, struct str sep, struct buf *out)
 {
@@ -61,7 +60,7 @@ is_self(struct str name, struct str self, struct str sep)
 	return is;
 }
 
-/* The same, as a delivery does: if necessary without the sub-address. */
+/* The same as a delivery looks: if need be without the sub-address. */
 static enum ts_err
 find_alias_target(const struct ops *ops, struct str name, struct str self, struct str sep,
     struct arena *arena, struct auth_user *user_r)
@@ -75,7 +74,7 @@ find_alias_target(const struct ops *ops, struct str name, struct str self, struc
 	return err;
 }
 
-/* Mail for a missing target is lost silently, so warn now. */
+/* Mail for a target that is not there is lost without a word, so the word comes now. */
 static void
 warn_target(
     const struct ops *ops, struct str typed, struct str self, struct str sep, struct buf *out)
@@ -102,7 +101,7 @@ warn_target(
 	arena_free(&arena);
 }
 
-/* Finds an alias as a delivery does: if necessary without the sub-address. */
+/* An alias as a delivery finds it: if need be without the sub-address. */
 static bool
 find_alias(const struct ops *ops, struct str name, struct str sep, struct arena *arena,
     struct auth_alias *alias_r)
@@ -116,14 +115,14 @@ find_alias(const struct ops *ops, struct str name, struct str sep, struct arena 
 	return err == TS_OK;
 }
 
-struct walk { /* over the aliases that an alias leads to */
+struct walk { /* over the aliases that one stands for */
 	const struct ops *ops;
 	struct str self, sep;
 	struct arena *arena;
 	unsigned looks, depth;
 };
 
-/* Whether one of the targets leads back to the alias. */
+/* Does one of the targets lead back to the alias? */
 static bool
 leads_back(struct walk *w, const struct auth_alias *alias)
 {
@@ -144,8 +143,7 @@ leads_back(struct walk *w, const struct auth_alias *alias)
 	return back;
 }
 
-/* An alias takes precedence over a user with the same name, and means that user where it leads back
- * to itself. */
+/* An alias goes before a user of its name, and means that user where it comes back to itself. */
 static void
 warn_self(const struct ops *ops, struct str self, struct str sep, struct buf *out)
 {
@@ -177,7 +175,7 @@ warn_self(const struct ops *ops, struct str self, struct str sep, struct buf *ou
 	arena_free(&arena);
 }
 
-/* The invalid name that a fault of the alias is about. */
+/* Which of the names is not one: what is wrong with an alias is about it. */
 static struct str
 bad_name(const struct ops *ops, const struct auth_alias *alias)
 {
@@ -203,7 +201,7 @@ explain_names(const struct ops *ops, enum ts_err err, const char *why,
 	return put_alias_error(err, why, alias->name, out);
 }
 
-/* On success the text is warnings, one per line. */
+/* The text, when it is done, is warnings, a line each. */
 static bool
 alias_add(const struct ops *ops, const struct request *req, struct buf *out, struct op_io *io)
 {

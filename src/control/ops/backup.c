@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a backup reads (backup/job.c asks).  The questions; numbers are varints, strings have their
- * length in front:
+ * What a backup reads (backup/job.c asks).  Questions, their numbers varints,
+ * strings with their length before them:
  *
  *	'L'                     -> 'i' number of this store, how many accounts there are
  *	'N' most, name          -> 'n' so many accounts from that name on, any number in an item:
@@ -19,8 +19,9 @@
  *	'B' place, then uid blob of each message wanted
  *	                        -> for each 'd' its bytes, in pieces, then 'e' an error's number
  *
- * 'U' pins the store's blobs until the next 'U' or the end.  All mailboxes of the user are as of
- * one moment, unless they change faster than they can be read (backup_user.c).
+ * From 'U' on the store's blobs are pinned, up to the next 'U' or the end.  All
+ * mailboxes of the user are of one moment, unless they change faster than they
+ * can be looked at (backup_user.c).
  */
 #include <unistd.h>
 
@@ -46,8 +47,7 @@ say(struct reader *rd, const char *text)
 
 #define STORE_ID_KEY "backup/store-id"
 
-/* The numbers of blobs and changes have a meaning only within one store: this tells stores
- * apart. */
+/* Numbers of blobs and changes mean something within one store only: this tells stores apart. */
 static enum ts_err
 id_of_store(struct store *store, struct buf *id)
 {
@@ -192,7 +192,7 @@ forget_user(struct reader *rd)
 	store_pin_free(&rd->pin);
 }
 
-/* Then there is nothing to ask: most of a new account is empty. */
+/* Then there is nothing to ask for: most of what a new account has is empty. */
 static bool
 is_empty(const struct copy *c)
 {
@@ -236,7 +236,7 @@ send_all_properties(struct reader *rd)
 	return ok;
 }
 
-/* Computed from exactly what is sent, since a later mark is compared with it. */
+/* What a mark of the disk is compared with later: hence of exactly what is sent. */
 static bool
 send_mark(struct reader *rd)
 {
@@ -333,7 +333,7 @@ answer_mailbox(struct reader *rd, struct rd *r)
 
 /* ---- messages ---- */
 
-/* Sends an error of the message itself; false: any other error. */
+/* An error that is the message's own is sent; false: anything else. */
 static bool
 send_blob(struct reader *rd, const struct copy *c, uint32_t uid, uint64_t blob)
 {
@@ -357,7 +357,7 @@ send_blob(struct reader *rd, const struct copy *c, uint32_t uid, uint64_t blob)
 			break;
 	}
 	if (err == TS_NOT_FOUND) {
-		/* Was it expunged before the pin was made, or lost? */
+		/* Expunged before the pin was there, or lost? */
 		store_mailbox_read_begin(c->mailbox);
 		if (store_mailbox_message(c->mailbox, uid, &m))
 			err = TS_DAMAGED;

@@ -48,7 +48,7 @@ fields(const struct request *req, const char *key, struct str *list)
 	return n;
 }
 
-/* Notes what may be a mistake: an unknown user or group. */
+/* What may be a slip: a user or group that there is not. */
 static void
 note_missing(
     const struct ops *ops, const char *what, const struct auth_names *names, struct buf *out)
@@ -70,7 +70,7 @@ note_missing(
 	arena_free(&arena);
 }
 
-/* Explains a new grant: what it covers, and anything unusual about it. */
+/* The text that makes a grant understood: what it is about, and what is strange about it. */
 static void
 tell_made(const struct ops *ops, struct str name, struct buf *out)
 {
@@ -191,7 +191,7 @@ row_grant(struct buf *out, const struct auth_grant *grant)
 	row_bounds(out, grant);
 }
 
-/* Appends the patterns of a user's own record, one row each. */
+/* The patterns of a user's own record, a row each. */
 static bool
 row_patterns(const struct auth_user *user, void *arg)
 {
@@ -242,7 +242,7 @@ struct explaining {
 	const struct auth_explain *e;
 	struct auth_groups *groups;
 	struct buf rows;
-	uint64_t others; /* grants that others act by; at most OTHERS_MAX of them have a row */
+	uint64_t others; /* grants of others to act by; how many of them have a row: OTHERS_MAX */
 };
 
 static void
@@ -359,7 +359,7 @@ put_verdict(const struct explaining *x, struct buf *out)
 	row_end(out);
 }
 
-/* "": now.  Here a date means the beginning of that day. */
+/* "": now.  A day is its beginning here. */
 static bool
 read_at(struct str text, int64_t *at_r)
 {

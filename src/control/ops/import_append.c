@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Messages of an import: uploaded, and added in large batches.  A message with a keyword that is
- * new to the mailbox is a change of its own, so that a refusal affects no other message.
+ * Messages of an import: uploaded, and added many at a time.  A message that
+ * brings a keyword new to its mailbox is a change by itself, so that no other
+ * one is refused with it.
  */
 #include "control/ops/import_int.h"
 #include "control/ops/ops.h"
@@ -146,7 +147,7 @@ brings_keyword(const struct import *im, struct str keywords)
 	return any;
 }
 
-/* In a change of its own; if its keywords are refused, it is left out. */
+/* By itself; refused for its keywords, it is left out. */
 static bool
 put_alone(struct import *im, const struct mailstream_message *m)
 {

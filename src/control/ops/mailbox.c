@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Operations on a user's mailboxes. */
+/* Operations on the mailboxes of a user. */
 #include "auth/users.h"
 #include "control/ops/ops.h"
 #include "control/rows.h"
 #include "imap/imap.h"
 #include "wire/utf7.h"
 
-/* The request after the look-up: the user's account, and the mailbox as the store has it. */
+/* The request, looked up: whose account it is, and the mailbox as the store has it. */
 struct target {
 	struct arena *arena;
 	struct str user;
@@ -39,7 +39,7 @@ put_mailbox_error(enum ts_err err, struct str user, struct str name, struct buf 
 	return false;
 }
 
-/* Normalizes the name, unless a mailbox with exactly this spelling exists. */
+/* As it is kept; where there is one that is spelled just so, that one. */
 static void
 set_target_name(struct target *t, struct str name)
 {
@@ -51,7 +51,7 @@ set_target_name(struct target *t, struct str name)
 	buf_str(&t->name, name);
 }
 
-/* A deleted user may have left mail: then the name means the account itself. */
+/* A user who was deleted may have left mail: then the name stands for the account itself. */
 static bool
 find_target(const struct ops *ops, const struct request *req, bool create, struct target *t,
     struct buf *out)

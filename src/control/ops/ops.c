@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The list of all operations. */
+/* All operations. */
 #include "control/ops/ops.h"
 
 const struct op *

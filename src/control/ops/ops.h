@@ -2,8 +2,8 @@
 #ifndef CONTROL_OPS_OPS_H
 #define CONTROL_OPS_OPS_H
 /*
- * control/ops: the operations on a store or a server, one file per group.  It is above the server,
- * which gets ops_find() as a pointer.  Start with alias.c, the smallest.
+ * control/ops: what can be asked of a store or a server, a file for each group.  It lies above the
+ * server, which gets ops_find() as a pointer.  Start with alias.c, the smallest.
  */
 #include "control/op.h"
 
@@ -19,12 +19,12 @@ extern const struct op ops_export[];   /* export.c */
 extern const struct op ops_mailbox[];  /* mailbox.c */
 extern const struct op ops_sessions[]; /* sessions.c: who, kick */
 
-/* Appends a line for an error of a change that says nothing about its operation; why: the reason
- * that came with the error, or NULL. */
+/* A line for an error of a change that says nothing about its operation; why: what whoever failed
+ * said, or NULL. */
 void ops_put_store_error(enum ts_err err, const char *why, struct buf *out);
-/* Appends the text for TS_FULL: how much was needed, and how much is lacking. */
+/* What people are told of TS_FULL: how much was needed, and how much is lacking. */
 void ops_put_full(const struct ops *ops, struct buf *out);
 
-/* NULL: unknown. */
+/* NULL: there is none. */
 const struct op *ops_find(struct str verb);
 #endif

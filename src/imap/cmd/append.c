@@ -78,6 +78,26 @@ has_room(struct imap_cmd *cmd, const struct append *ap)
 	return ap->count == 0 || held <= cmd_room(cmd);
 }
 
+/* Does what is announced fit into the quota?  The lane decides, when all is there; this spares the
+ * client what would be in vain. */
+static bool
+has_quota(
+    const struct imap_cmd *cmd, const struct append *ap, enum store_quota_resource *resource_r)
+{
+	struct store *store = cmd->conn->server->store;
+	uint64_t bytes = ap->parser.message.size;
+	struct imap_place place;
+
+	for (const struct item *i = ap->first; i != NULL; i = i->next)
+		bytes += i->message.size;
+	imap_place_of(imap_login(cmd->conn), ap->parser.mailbox, &place);
+	if (place.account == NULL ||
+	    store_quota_room(place.account, place.mailbox, bytes, ap->count + 1, resource_r))
+		return true;
+	store_quota_count_refusal(store);
+	return false;
+}
+
 /* What is wrong with taking this message?  The tagged reply is set then. */
 static bool
 message_refused(struct imap_cmd *cmd, struct append *ap)
@@ -85,6 +105,7 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 	const struct wire_append_message *m = &ap->parser.message;
 	const struct imap_settings *settings = imap_settings(cmd->conn);
 	struct store_mailbox_info info;
+	enum store_quota_resource resource;
 	unsigned missing;
 	enum ts_err err;
 
@@ -103,8 +124,11 @@ message_refused(struct imap_cmd *cmd, struct append *ap)
 		    imap_login(cmd->conn), ap->parser.mailbox, &ap->parser.given);
 	/* Told before the message is sent (RFC 9051 section 6.3.12: TRYCREATE). */
 	if (ap->count > 0 || imap_mailbox_lookup(imap_login(cmd->conn), ap->parser.mailbox,
-	                         AUTH_RIGHT_INSERT, &info, &err, &missing))
-		return false;
+	                         AUTH_RIGHT_INSERT, &info, &err, &missing)) {
+		if (has_quota(cmd, ap, &resource))
+			return false;
+		return (void)cmd_no_quota(cmd, resource), true;
+	}
 	if (err == TS_DENIED)
 		return (void)cmd_no_right(cmd, missing), true;
 	return (void)cmd_no_target(cmd, ap->parser.mailbox), true;

@@ -97,7 +97,7 @@ create_done(struct imap_cmd *cmd)
 	if (cmd->change->err == TS_EXISTS)
 		return cmd_no(cmd, "ALREADYEXISTS", "A mailbox with this name already exists");
 	if (cmd->change->err != TS_OK)
-		return cmd_err(cmd, cmd->change->err);
+		return cmd_change_err(cmd, cmd->change);
 	imap_tell_name(cmd, cmd->in.given, named->name, 0);
 	return cmd_ok_code(cmd, cmd_code_of(cmd, cmd->conn->server->reg.created), "Created");
 }
@@ -212,7 +212,7 @@ rename_done(struct imap_cmd *cmd)
 	if (change->err != TS_OK && str_eq(change->name, STR("INBOX")) && change->mailbox_id != 0)
 		return rename_partly(cmd);
 	if (change->err != TS_OK)
-		return cmd_err(cmd, change->err);
+		return cmd_change_err(cmd, change);
 	/* The selected mailbox goes with its name, or with the one above it; messages leave INBOX.
 	 */
 	if (box != NULL && !str_eq(change->name, STR("INBOX")) &&

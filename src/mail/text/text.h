@@ -61,21 +61,19 @@ void mail_words_feed(struct mail_words *w, struct str piece, bool last, struct b
 void mail_words_fini(struct mail_words *w);
 
 /*
- * Appends utf8 in a form in which names are equal that people take for the same: case folded,
- * compatibility forms replaced, decomposed ("ss" is as good as a sharp s).
+ * Appends utf8 in the form in which texts are compared: i;unicode-casemap in
+ * effect (case folded, compatibility forms replaced, decomposed), so that two
+ * texts are equal, ordered or contained when these bytes are.
  */
 void mail_casemap(struct str utf8, struct buf *out);
 
 /*
  * Appends the key of a text in the collation i;unicode-casemap (RFC 5051), to the letter: str_cmp()
- * of two keys orders the texts, and a text is within another when its key is.  Each character by
- * itself becomes titlecase and is taken apart; accents that stand in another order than Unicode's
- * are left so.  Bytes that are not UTF-8 are their own key.
+ * of two keys orders the texts.  Each character by itself becomes titlecase and is taken apart;
+ * accents that stand in another order than Unicode's are left so.  Bytes that are not UTF-8 are
+ * their own key.
  */
 void mail_collate(struct str utf8, struct buf *out);
-/* The same of a piece of a text that is UTF-8, cut between characters: the keys of pieces, one
- * after the other, are the key of the whole. */
-void mail_collate_text(struct str utf8, struct buf *out);
 /* Of the Unicode that mail_collate() knows: keys made with another one may differ. */
 uint32_t mail_collate_version(void);
 

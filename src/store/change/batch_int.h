@@ -13,7 +13,7 @@ struct batch;
 /* ---- kinds ---- */
 
 enum inner_kind { /* continues enum store_change_kind */
-	INNER_NEW_ACCOUNT = STORE_CHANGE_OWN + 1,
+	INNER_NEW_ACCOUNT = STORE_CHANGE_NOTICE + 1,
 	INNER_NEW_BARE, /* without the default mailboxes */
 	INNER_DROP_ACCOUNT,
 	INNER_EXPORT, /* change_cross.c */
@@ -299,6 +299,24 @@ enum ts_err refuse(struct store_change *change, enum store_limit limit);
  * backup, which goes on without the keyword. */
 enum ts_err keyword_refused(
     struct store_change *change, const struct change_delta *cd, struct str name);
+
+/* ---- room.c: quota; in the lane, in the step that adds what it is about ---- */
+
+struct room {
+	uint64_t bytes, messages;
+	bool same_account; /* they come from another mailbox of the account */
+};
+/* TS_OK, or TS_LIMIT with the limit in the change. */
+enum ts_err room_for(
+    struct store_change *change, struct store_mailbox *mailbox, const struct room *more);
+/* For a mailbox more. */
+enum ts_err room_for_mailbox(struct store_change *change, const struct store_account *account);
+/* The same, and nobody else gets it until it is given back. */
+enum ts_err room_reserve(
+    struct store_change *change, struct store_mailbox *mailbox, const struct room *more);
+/* At most what is reserved still; any thread. */
+void room_give_back(
+    struct store_mailbox *mailbox, struct room *reserved, uint64_t bytes, uint64_t messages);
 
 /* ---- the copier ---- */
 

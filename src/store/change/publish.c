@@ -98,8 +98,13 @@ batch_publish(struct batch *b)
 	for (struct store_change_priv *p = b->first; p != NULL; p = p->next)
 		if (p->change->err == TS_OK && change_kind_of(p->change)->apply != NULL)
 			change_kind_of(p->change)->apply(b, p->change);
-	for (struct pend *p = b->pends; p != NULL; p = p->next)
+	for (struct pend *p = b->pends; p != NULL; p = p->next) {
 		watch_notify(p->mailbox->account, p->mailbox->id);
+		quota_note(p->mailbox->account);
+	}
+	for (size_t i = 0; i < b->list_count; i++)
+		if (i == 0 || b->list[i].account != b->list[i - 1].account)
+			quota_note(b->list[i].account);
 	if (b->gone != NULL)
 		watch_notify(b->gone, 0);
 	batch_tell_jobs(b);

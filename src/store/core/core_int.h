@@ -49,6 +49,7 @@
 
 #include "base/list.h"
 #include "store/disk/disk_int.h"
+#include "store/quota.h"
 
 struct copier;
 struct lane;
@@ -148,6 +149,10 @@ struct store {
 	uint64_t kept_off;           /* the account that no transfer may enter now; 0: none */
 	_Atomic uint64_t generation; /* how often the engine was reopened */
 	_Atomic uint64_t evicted_at; /* clock_mono_ms */
+
+	pthread_rwlock_t quota_lock; /* source */
+	struct store_quota_source quota_source;
+	_Atomic uint64_t quota_refused;
 
 	_Atomic uint64_t state_bytes, accounts_loaded, mailboxes_loaded, watches, pending;
 	_Atomic uint64_t changes, batches, batch_max;

@@ -71,6 +71,19 @@ append_item(struct change_delta *cd, const struct store_append_item *item,
 	u->taken = true;
 }
 
+/* A notice needs no room: it says that there is none. */
+static enum ts_err
+append_room(struct store_change *c)
+{
+	struct room more = {.messages = c->item_count};
+
+	if (c->kind != STORE_CHANGE_APPEND)
+		return TS_OK;
+	for (size_t i = 0; i < c->item_count; i++)
+		more.bytes += c->items[i].upload->size;
+	return room_for(c, c->mailbox, &more);
+}
+
 enum ts_err
 append_prepare(struct batch *b, struct store_change *c)
 {
@@ -88,6 +101,8 @@ append_prepare(struct batch *b, struct store_change *c)
 	delta_begin(&cd, b, c->mailbox);
 	cd.any_length = c->restoring;
 	err = append_flags(&cd, c, flags);
+	if (err == TS_OK)
+		err = append_room(c);
 	c->uidvalidity = c->mailbox->head.uidvalidity;
 	c->first_uid = c->item_count > 0 && c->items[0].uid != 0 ? c->items[0].uid : cd.c.uidnext;
 	c->modseq = cd.c.modseq;

@@ -41,10 +41,12 @@ struct copying {
 	struct store_change *user;             /* NULL: it has been answered */
 	struct store_mailbox *source, *target; /* referenced; RENAME: target NULL at first */
 	roaring_bitmap_t *left;                /* not looked at yet; NULL: not begun */
-	uint64_t total;
-	struct gathered g; /* the current piece */
-	bool move, pieces; /* pieces: a COPY with more than one */
-	bool begun;        /* a piece is durable */
+	uint64_t total, total_bytes;
+	bool roomy;           /* there is room for all of it */
+	struct room reserved; /* for what is not put yet, if it takes several pieces */
+	struct gathered g;    /* the current piece */
+	bool move, pieces;    /* pieces: a COPY with more than one */
+	bool begun;           /* a piece is durable */
 	struct store_uid_pair *pairs;
 	size_t pair_count, pair_cap;
 	size_t pairs_durable;
@@ -63,6 +65,8 @@ static void after_copy_step(struct store_change *c);
 static void
 copying_free(struct copying *t)
 {
+	if (t->target != NULL)
+		room_give_back(t->target, &t->reserved, UINT64_MAX, UINT64_MAX);
 	gathered_fini(&t->g);
 	for (unsigned f = 0; f < STORE_FLAGS_MAX; f++)
 		mem_free(t->name[f]);
@@ -86,6 +90,26 @@ let_waiting_go(struct copying *t)
 
 /* ---- reading a piece; on the copier's thread ---- */
 
+/* Of those that are left; what is expunged meanwhile needs no room, and is counted all the same. */
+static uint64_t
+bytes_of(const struct copying *t)
+{
+	struct store_message m[256];
+	uint64_t bytes = 0;
+	uint32_t from = 1;
+	size_t n;
+
+	do {
+		store_mailbox_read_begin(t->source);
+		n = store_mailbox_window(t->source, t->left, from, m, 256);
+		store_mailbox_read_end(t->source);
+		for (size_t i = 0; i < n; i++)
+			bytes += m[i].size;
+		from = n > 0 ? m[n - 1].uid + 1 : 0;
+	} while (n == 256 && from != 0);
+	return bytes;
+}
+
 static enum ts_err
 begin_copy(struct copying *t)
 {
@@ -98,6 +122,7 @@ begin_copy(struct copying *t)
 	store_mailbox_read_end(mb);
 	t->total = roaring_bitmap_get_cardinality(t->left);
 	t->pieces = !t->move && t->total > PIECE;
+	t->total_bytes = t->total > 0 ? bytes_of(t) : 0;
 	return t->user->all_or_none && t->total < roaring_bitmap_get_cardinality(uids)
 	           ? TS_CONDITION
 	           : TS_OK;
@@ -165,6 +190,9 @@ answer_copy(struct copying *t, enum ts_err err)
 {
 	struct store_change *user = t->user;
 
+	/* Nothing more is put: whoever gets the answer finds the room free. */
+	if (t->target != NULL)
+		room_give_back(t->target, &t->reserved, UINT64_MAX, UINT64_MAX);
 	t->user = NULL;
 	user->err = err;
 	if (!t->begun)
@@ -432,6 +460,7 @@ put_now(struct batch *b, struct copying *t)
 		return err;
 	if (t->move)
 		remove_moved(b, t->source, &t->g);
+	room_give_back(t->target, &t->reserved, gathered_bytes(&t->g), t->g.count);
 	t->pair_count += t->g.count;
 	return TS_OK;
 }
@@ -449,6 +478,29 @@ prepare_target(struct batch *b, struct copying *t)
 		t->target = store_mailbox_ref(user->priv->move_to);
 	}
 	return prepare_usable(t->target);
+}
+
+/* Before the first piece: is there room for all of them?  A RENAME makes its mailbox, and the
+ * account holds what it held. */
+static enum ts_err
+find_room(struct copying *t)
+{
+	struct room more = {t->total_bytes, t->total, .same_account = t->move};
+	enum ts_err err = TS_OK;
+
+	if (t->roomy || t->user->kind == STORE_CHANGE_RENAME || (t->move && t->source == t->target))
+		return TS_OK;
+	if (!t->pieces && roaring_bitmap_is_empty(t->left)) {
+		more.bytes = gathered_bytes(&t->g);
+		more.messages = t->g.count;
+		err = room_for(t->user, t->target, &more);
+	} else {
+		err = room_reserve(t->user, t->target, &more);
+		if (err == TS_OK)
+			t->reserved = more;
+	}
+	t->roomy = err == TS_OK;
+	return err;
 }
 
 enum ts_err
@@ -471,6 +523,8 @@ piece_prepare(struct batch *b, struct store_change *c)
 	    (!t->move || t->pair_count == 0))
 		return TS_CONDITION;
 	if (t->g.count > 0)
+		err = find_room(t);
+	if (t->g.count > 0 && err == TS_OK)
 		err = t->pieces ? stage(b, t) : put_now(b, t);
 	t->user->uidvalidity = t->target->head.uidvalidity;
 	t->user->modseq = t->target->head.c.modseq;
@@ -527,6 +581,7 @@ show_prepare(struct batch *b, struct store_change *c)
 		engine_batch_delete(b->ops, key_str(&k));
 	}
 	delta_commit(&cd);
+	room_give_back(t->target, &t->reserved, UINT64_MAX, UINT64_MAX);
 	t->user->modseq = t->target->head.c.modseq;
 	return TS_OK;
 }

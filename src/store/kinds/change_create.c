@@ -8,6 +8,7 @@ inherit_properties(struct batch *b, struct store_mailbox *mb, const struct store
 {
 	mb->properties = properties_ref(old->head_properties);
 	mb->head_properties = properties_ref(old->head_properties);
+	quota_read_head(mb->account, mb);
 	properties_put_rows(b, mb);
 }
 
@@ -47,7 +48,11 @@ create_prepare(struct batch *b, struct store_change *c)
 		old = e->head;
 	} else if (a->head_mailboxes >= a->store->opt.max_mailboxes) {
 		return TS_LIMIT;
+	} else {
+		err = room_for_mailbox(c, a);
 	}
+	if (err != TS_OK)
+		return err;
 	if (!names_numbers_left(a, 1, 1))
 		return TS_LIMIT;
 	if (old != NULL) {

@@ -226,6 +226,10 @@ import_prepare(struct batch *b, struct store_change *c)
 
 	if (err != TS_OK)
 		return err;
+	err = room_for(t->user, t->target,
+	    &(struct room){gathered_bytes(&t->g), t->g.count, .same_account = false});
+	if (err != TS_OK)
+		return err;
 	t->pairs = mem_zalloc((t->g.count + 1) * sizeof *t->pairs);
 	err = put_copies(b, t->target, &t->g, t->pairs, t->user);
 	if (err != TS_OK)

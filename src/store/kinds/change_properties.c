@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PROPERTIES of an account or a mailbox. */
+/* PROPERTIES of an account or a mailbox, and NOTICE. */
 #include "base/mem.h"
 #include "store/kinds/steps_int.h"
 
@@ -177,6 +177,7 @@ show_table(struct store_change *c, struct store_account *a, struct store_mailbox
 	    .table = properties_ref(table_take)};
 	store_properties_unref(head);
 	*head = table_take;
+	quota_read_head(a, mb);
 	c->priv->properties = op;
 }
 
@@ -192,6 +193,19 @@ raise_modseq(struct batch *b, struct store_change *c)
 	c->modseq = c->mailbox->head.c.modseq;
 }
 
+/* The table as the change wants it; TS_OK: it may be so. */
+static enum ts_err
+make_table(struct store_change *c, struct store_account *a, struct store_mailbox *mb,
+    struct store_properties **table_r)
+{
+	enum ts_err err = TS_OK;
+
+	*table_r = properties_ref(*head_of(a, mb));
+	for (size_t i = 0; i < c->property_count && err == TS_OK; i++)
+		err = apply_op(&c->properties[i], table_r);
+	return err == TS_OK ? check_limits(c, a, *head_of(a, mb), *table_r) : err;
+}
+
 enum ts_err
 properties_prepare(struct batch *b, struct store_change *c)
 {
@@ -202,11 +216,7 @@ properties_prepare(struct batch *b, struct store_change *c)
 
 	if (err != TS_OK)
 		return err;
-	table = properties_ref(*head_of(a, mb));
-	for (size_t i = 0; i < c->property_count && err == TS_OK; i++)
-		err = apply_op(&c->properties[i], &table);
-	if (err == TS_OK)
-		err = check_limits(c, a, *head_of(a, mb), table);
+	err = make_table(c, a, mb, &table);
 	if (mb != NULL && c->mailbox != NULL && mb->state != NULL)
 		c->modseq = mb->head.c.modseq;
 	if (err != TS_OK || table == *head_of(a, mb)) {
@@ -252,6 +262,7 @@ properties_apply(struct batch *b, struct store_change *c)
 	store_properties_unref(&old);
 	atomic_fetch_add(&a->list_version, 1);
 	watch_notify(a, op->mailbox != NULL ? op->mailbox->id : 0);
+	quota_note(a);
 	prop_op_free(c);
 }
 
@@ -268,7 +279,55 @@ properties_undo(struct batch *b, struct store_change *c, bool doubt)
 	pthread_rwlock_rdlock(&op->account->lock);
 	*head = properties_ref(*published_of(op));
 	pthread_rwlock_unlock(&op->account->lock);
+	quota_read_head(op->account, op->mailbox);
 	if (doubt)
 		lane_doubt(b->lane, op->account);
 	prop_op_free(c);
+}
+
+/* ---- with a message ---- */
+
+enum hold
+notice_hold(struct lane *lane, struct store_change *c)
+{
+	enum hold hold = hold_for_list(lane, c);
+
+	return hold == HOLD_GO ? hold_for_uids(lane, c) : hold;
+}
+
+enum ts_err
+notice_prepare(struct batch *b, struct store_change *c)
+{
+	struct store_account *a = c->account;
+	struct store_properties *table;
+	enum ts_err err = names_usable(c);
+
+	if (err == TS_OK && (c->mailbox == NULL || c->mailbox->account != a))
+		err = TS_INVALID;
+	if (err != TS_OK)
+		return err;
+	err = make_table(c, a, NULL, &table);
+	if (err == TS_OK)
+		err = append_prepare(b, c);
+	if (err != TS_OK || table == a->head_properties) {
+		store_properties_unref(&table);
+		return err;
+	}
+	put_changed(b, c, a, NULL, table);
+	show_table(c, a, NULL, table);
+	return TS_OK;
+}
+
+void
+notice_apply(struct batch *b, struct store_change *c)
+{
+	append_apply(b, c);
+	properties_apply(b, c);
+}
+
+void
+notice_undo(struct batch *b, struct store_change *c, bool doubt)
+{
+	append_undo(b, c, doubt);
+	properties_undo(b, c, doubt);
 }

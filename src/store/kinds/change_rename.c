@@ -131,6 +131,11 @@ rename_inbox(struct batch *b, struct store_change *c)
 		return TS_UNAVAILABLE;
 	if (a->head_mailboxes >= a->store->opt.max_mailboxes || !names_numbers_left(a, 1, 1))
 		return TS_LIMIT;
+
+	enum ts_err err = room_for_mailbox(c, a);
+
+	if (err != TS_OK)
+		return err;
 	/* It may have more keywords than are allowed now. */
 	if (head_keywords(b, c->source) > a->store->opt.max_keywords)
 		return refuse(c, STORE_LIMIT_KEYWORDS);

@@ -95,6 +95,16 @@ gather_summaries(struct gathered *g, struct store_mailbox *source)
 	return g->read_count == g->count ? TS_OK : TS_LIMIT;
 }
 
+uint64_t
+gathered_bytes(const struct gathered *g)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < g->count; i++)
+		bytes += g->message[i].size;
+	return bytes;
+}
+
 void
 gathered_fini(struct gathered *g)
 {

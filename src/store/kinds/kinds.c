@@ -42,6 +42,8 @@ const struct change_kind store_kinds[CHANGE_KINDS] = {
     [STORE_CHANGE_PROPERTIES] = {"PROPERTIES", .hold = hold_for_list, .prepare = properties_prepare,
         .apply = properties_apply, .undo = properties_undo},
     [STORE_CHANGE_OWN] = {"OWN", .prepare = own_prepare, .apply = own_apply, .undo = own_undo},
+    [STORE_CHANGE_NOTICE] = {"NOTICE", .hold = notice_hold, .prepare = notice_prepare,
+        .apply = notice_apply, .undo = notice_undo},
     [INNER_NEW_ACCOUNT] = {"new account", .prepare = new_account_prepare},
     [INNER_NEW_BARE] = {"new account, bare", .prepare = new_bare_prepare},
     [INNER_DROP_ACCOUNT] = {"removal of an account", .hold = hold_for_list,

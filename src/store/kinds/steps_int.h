@@ -80,6 +80,11 @@ enum ts_err record_look(
 change_prepare properties_prepare;
 change_apply properties_apply;
 change_undo properties_undo;
+/* A NOTICE: with an APPEND. */
+change_hold notice_hold;
+change_prepare notice_prepare;
+change_apply notice_apply;
+change_undo notice_undo;
 /* The properties of the mailbox's head: their rows, under its id. */
 void properties_put_rows(struct batch *b, const struct store_mailbox *mailbox);
 void properties_delete_rows(struct batch *b, const struct store_mailbox *mailbox);
@@ -123,6 +128,8 @@ struct str gathered_summary(const struct gathered *g, size_t *at, uint32_t uid);
 /* Maps flags to other numbers; drops those mapped to -1. */
 struct store_flags flags_mapped(const struct store_flags *flags, const int *map);
 void gathered_fini(struct gathered *g);
+/* The sum of the messages' sizes. */
+uint64_t gathered_bytes(const struct gathered *g);
 /* pairs must have room for all. limit and lost of `c` say what was refused. */
 enum ts_err put_copies(struct batch *b, struct store_mailbox *target, const struct gathered *g,
     struct store_uid_pair *pairs, struct store_change *c);

@@ -89,6 +89,7 @@ load_account(struct store *store, struct str name, struct store_account **accoun
 	atomic_store(&a->refs, 1);
 	pthread_mutex_lock(&shard->mutex);
 	HASH_ADD_KEYPTR(hh, shard->accounts, a->name.p, a->name.n, a);
+	quota_ask_source(a);
 	pthread_mutex_unlock(&shard->mutex);
 	*account_r = a;
 	return TS_OK;

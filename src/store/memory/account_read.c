@@ -250,6 +250,7 @@ place_row(struct store_account *a, struct row *row, struct store_mailbox *mb)
 	mailbox_list_counters(mb, &row->counters);
 	mailbox_sum(mb, true);
 	place_properties(&mb->properties, &mb->head_properties, row->properties);
+	quota_read_head(a, mb);
 	account_make_room(a);
 	e = a->entry[a->entry_count++] = account_entry_new((struct str){row->name, row->n});
 	e->pub = e->head = mb;
@@ -459,6 +460,7 @@ install_rows(struct store_account *a, struct rows *rows)
 		a->name_floor = rows->name_floor;
 	a->created = rows->created;
 	place_properties(&a->properties, &a->head_properties, rows->properties);
+	quota_read_head(a, NULL);
 	a->head_mailboxes = 0;
 	for (size_t i = 0; i < rows->count; i++) {
 		struct row *row = &rows->row[i];

@@ -11,6 +11,7 @@
  *   account_read.c  reading the list from disk
  *   mailbox.c       finding and loading mailboxes
  *   own.c           users' own \Seen in other accounts' mailboxes
+ *   quota.c         limits of accounts and mailboxes
  *   hold.c          expunged messages that commands still read
  *   watch.c         who is told when something changes
  *   upload.c        messages on their way in
@@ -26,6 +27,7 @@
 #include "net/work.h"
 #include "store/core/core_int.h"
 #include "store/own.h"
+#include "store/quota.h"
 
 /* Flag in refs of an object that nobody can find any more: releasing the last reference frees
  * it. */
@@ -48,6 +50,14 @@ struct change_gate {
 };
 
 struct pend;
+
+/* No own limit of an account: that of the source applies. */
+#define QUOTA_UNSET (STORE_QUOTA_NONE - 1)
+
+/* Reserved for a COPY or MOVE of several pieces: a lane adds, any thread takes away. */
+struct quota_sum {
+	_Atomic uint64_t bytes, messages;
+};
 
 struct store_mailbox {
 	struct store_account *account;
@@ -78,6 +88,8 @@ struct store_mailbox {
 
 	struct head head;
 	struct store_properties *head_properties;
+	_Atomic uint64_t quota[STORE_QUOTA_RESOURCES]; /* own limits, in the head */
+	struct quota_sum quota_reserved;
 	bool stale; /* must be read again before it is changed; lane's */
 
 	struct change_gate gate; /* for changes that give UIDs */
@@ -148,6 +160,10 @@ struct store_account {
 	pthread_mutex_t owns_mutex;
 	struct store_own *owns;   /* uthash by id: those in use of its own \Seen elsewhere */
 	struct store_usage usage; /* account.counting */
+	/* Limits: what the source says, and own ones in the head (QUOTA_UNSET). */
+	_Atomic uint64_t quota_base[STORE_QUOTA_RESOURCES], quota[STORE_QUOTA_RESOURCES];
+	_Atomic unsigned quota_warned[STORE_QUOTA_RESOURCES]; /* percent, as told last; head */
+	struct quota_sum quota_reserved;
 
 	/* head */
 	struct store_properties *head_properties;
@@ -211,6 +227,39 @@ void mailbox_list_counters(struct store_mailbox *mailbox, const struct counters_
 struct counters_row mailbox_listed(const struct store_mailbox *mailbox);
 /* Resets the head's sums to those of the heads of its mailboxes. */
 void account_reset_usage(struct store_account *account);
+
+/* ---- quota.c: limits ---- */
+
+/* "quota/STORAGE": a limit, in units of 1,024 bytes, or "none".  "quota/warned/STORAGE": at how
+ * many percent the user was told. */
+#define QUOTA_PROPERTY "quota/"
+#define QUOTA_PROPERTY_WARNED "quota/warned/"
+#define QUOTA_PERCENT_MAX 1000
+void quota_property(enum store_quota_resource resource, bool warned, struct buf *name);
+/* A limit of a table: STORE_QUOTA_NONE: unlimited; `unset`: it says nothing. */
+uint64_t quota_of_table(
+    const struct store_properties *table, enum store_quota_resource resource, uint64_t unset);
+/* A limit as a property has it.  False: it is none. */
+bool quota_value(enum store_quota_resource resource, struct str value, uint64_t *limit_r);
+unsigned quota_warned_of_table(
+    const struct store_properties *table, enum store_quota_resource resource);
+/* What is published. */
+void quota_usage(struct store_account *account, uint64_t usage_r[STORE_QUOTA_RESOURCES]);
+/* By that and these limits: at which levels is the account now?  True: at others than told. */
+bool quota_levels(struct store_account *account, const uint64_t limit[STORE_QUOTA_RESOURCES],
+    const unsigned warned[STORE_QUOTA_RESOURCES], unsigned now_r[STORE_QUOTA_RESOURCES]);
+/* A new one, of which nothing is known. */
+void quota_init(struct store_account *account);
+void quota_init_mailbox(struct store_mailbox *mailbox);
+/* The head has other properties. */
+void quota_read_head(struct store_account *account, struct store_mailbox *mailbox);
+/* Asks the source; shard.mutex is held. */
+void quota_ask_source(struct store_account *account);
+/* In the head. */
+uint64_t quota_limit(const struct store_account *account, enum store_quota_resource resource);
+/* What is published of the account is another usage, or limit: tells the source of a level that was
+ * crossed. */
+void quota_note(struct store_account *account);
 
 /* ---- account.c ---- */
 

@@ -36,6 +36,7 @@ mailbox_new(struct store_account *account, uint32_t id)
 	pthread_rwlockattr_destroy(&attr);
 	pthread_mutex_init(&mb->holds_mutex, NULL);
 	list_init(&mb->holds);
+	quota_init_mailbox(mb);
 	return mb;
 }
 
@@ -85,6 +86,7 @@ account_new(struct store *store, uint64_t id, struct str name)
 	pthread_mutex_init(&a->owns_mutex, NULL);
 	list_init(&a->watch_list);
 	change_queue_init(&a->changes);
+	quota_init(a);
 	atomic_fetch_add(&store->accounts_loaded, 1);
 	return a;
 }

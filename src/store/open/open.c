@@ -139,6 +139,7 @@ init_locks(struct store *store)
 	pthread_mutex_init(&store->reopen_mutex, NULL);
 	pthread_mutex_init(&store->transfers, NULL);
 	list_init(&store->transfer_list);
+	pthread_rwlock_init(&store->quota_lock, NULL);
 }
 
 static void
@@ -155,6 +156,7 @@ fini_locks(struct store *store)
 	pthread_mutex_destroy(&store->rename_mutex);
 	pthread_mutex_destroy(&store->reopen_mutex);
 	pthread_mutex_destroy(&store->transfers);
+	pthread_rwlock_destroy(&store->quota_lock);
 }
 
 static void

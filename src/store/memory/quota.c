@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits of accounts and mailboxes as a lane reads them: own ones come from the properties of the
+ * head, those of accounts without come from the source.
+ */
+#include "store/memory/memory_int.h"
+
+static const char *const names[STORE_QUOTA_RESOURCES] = {"STORAGE", "MESSAGE", "MAILBOX"};
+
+const char *
+store_quota_name(enum store_quota_resource resource)
+{
+	return names[resource];
+}
+
+bool
+store_quota_parse(struct str name, enum store_quota_resource *resource_r)
+{
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++)
+		if (str_ieq(name, str_of(names[r]))) {
+			*resource_r = r;
+			return true;
+		}
+	return false;
+}
+
+void
+quota_property(enum store_quota_resource resource, bool warned, struct buf *name)
+{
+	buf_puts(name, warned ? QUOTA_PROPERTY_WARNED : QUOTA_PROPERTY);
+	buf_puts(name, names[resource]);
+}
+
+static struct str
+get(const struct store_properties *table, enum store_quota_resource resource, bool warned)
+{
+	struct buf name = {0};
+	struct str value;
+
+	quota_property(resource, warned, &name);
+	value = store_properties_get(table, buf_as_str(&name));
+	buf_fini(&name);
+	return value;
+}
+
+bool
+quota_value(enum store_quota_resource resource, struct str value, uint64_t *limit_r)
+{
+	uint64_t n;
+
+	if (str_eq(value, STR("none"))) {
+		*limit_r = STORE_QUOTA_NONE;
+		return true;
+	}
+	if (!str_u64(value, STORE_QUOTA_MAX, &n))
+		return false;
+	*limit_r = resource == STORE_QUOTA_STORAGE ? n * 1024 : n;
+	return true;
+}
+
+uint64_t
+quota_of_table(
+    const struct store_properties *table, enum store_quota_resource resource, uint64_t unset)
+{
+	struct str value =
+	    store_properties_count(table) > 0 ? get(table, resource, false) : STR_NONE;
+	uint64_t limit;
+
+	return value.p != NULL && quota_value(resource, value, &limit) ? limit : unset;
+}
+
+unsigned
+quota_warned_of_table(const struct store_properties *table, enum store_quota_resource resource)
+{
+	struct str value =
+	    store_properties_count(table) > 0 ? get(table, resource, true) : STR_NONE;
+	uint64_t percent;
+
+	return value.p != NULL && str_u64(value, QUOTA_PERCENT_MAX, &percent) ? (unsigned)percent
+	                                                                      : 0;
+}
+
+void
+quota_init(struct store_account *a)
+{
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++) {
+		atomic_init(&a->quota_base[r], STORE_QUOTA_NONE);
+		atomic_init(&a->quota[r], QUOTA_UNSET);
+	}
+}
+
+void
+quota_init_mailbox(struct store_mailbox *mb)
+{
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++)
+		atomic_init(&mb->quota[r], STORE_QUOTA_NONE);
+}
+
+void
+quota_read_head(struct store_account *a, struct store_mailbox *mb)
+{
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++) {
+		if (mb != NULL) {
+			atomic_store(&mb->quota[r],
+			    quota_of_table(mb->head_properties, r, STORE_QUOTA_NONE));
+			continue;
+		}
+		atomic_store(&a->quota[r], quota_of_table(a->head_properties, r, QUOTA_UNSET));
+		atomic_store(&a->quota_warned[r], quota_warned_of_table(a->head_properties, r));
+	}
+}
+
+uint64_t
+quota_limit(const struct store_account *a, enum store_quota_resource resource)
+{
+	uint64_t own = atomic_load(&a->quota[resource]);
+
+	return own != QUOTA_UNSET ? own : atomic_load(&a->quota_base[resource]);
+}
+
+/* ---- the source ---- */
+
+void
+quota_ask_source(struct store_account *a)
+{
+	struct store *store = a->store;
+	struct store_quota quota = {{STORE_QUOTA_NONE, STORE_QUOTA_NONE, STORE_QUOTA_NONE}};
+
+	pthread_rwlock_rdlock(&store->quota_lock);
+	if (store->quota_source.limits != NULL)
+		store->quota_source.limits(store->quota_source.arg, a->name, &quota);
+	pthread_rwlock_unlock(&store->quota_lock);
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++)
+		atomic_store(&a->quota_base[r], quota.limit[r]);
+}
+
+void
+store_quota_source(struct store *store, const struct store_quota_source *source)
+{
+	struct store_account *a, *tmp;
+
+	pthread_rwlock_wrlock(&store->quota_lock);
+	store->quota_source = source != NULL ? *source : (struct store_quota_source){0};
+	pthread_rwlock_unlock(&store->quota_lock);
+	for (unsigned i = 0; i < SHARDS; i++) {
+		pthread_mutex_lock(&store->shard[i].mutex);
+		HASH_ITER(hh, store->shard[i].accounts, a, tmp)
+		{
+			quota_ask_source(a);
+			quota_note(a);
+		}
+		pthread_mutex_unlock(&store->shard[i].mutex);
+	}
+}
+
+/* ---- levels ---- */
+
+static uint64_t
+threshold(uint64_t limit, unsigned percent)
+{
+	return limit < UINT64_MAX / 1000 ? limit * percent / 100 : limit / 100 * percent;
+}
+
+/* The level at which the user is now, who was told of `warned`. */
+static unsigned
+level_of(const struct store_quota_source *s, uint64_t usage, uint64_t limit, unsigned warned)
+{
+	unsigned now = 0;
+
+	/* A limit of 0 is a ban, of which nobody has to be warned. */
+	if (limit == STORE_QUOTA_NONE || limit == 0)
+		return 0;
+	for (unsigned i = 0; i < STORE_QUOTA_LEVELS_MAX && s->level[i] != 0; i++) {
+		unsigned level = s->level[i], slack = level < s->slack ? level : s->slack;
+
+		if (usage >= threshold(limit, level <= warned ? level - slack : level))
+			now = level;
+	}
+	return now;
+}
+
+void
+quota_usage(struct store_account *a, uint64_t usage[STORE_QUOTA_RESOURCES])
+{
+	pthread_mutex_lock(&a->counting);
+	usage[STORE_QUOTA_STORAGE] = a->usage.bytes;
+	usage[STORE_QUOTA_MESSAGE] = a->usage.messages;
+	usage[STORE_QUOTA_MAILBOX] = a->usage.mailboxes;
+	pthread_mutex_unlock(&a->counting);
+}
+
+bool
+quota_levels(struct store_account *a, const uint64_t limit[STORE_QUOTA_RESOURCES],
+    const unsigned warned[STORE_QUOTA_RESOURCES], unsigned now_r[STORE_QUOTA_RESOURCES])
+{
+	uint64_t usage[STORE_QUOTA_RESOURCES];
+	struct store *store = a->store;
+	bool crossed = false;
+
+	quota_usage(a, usage);
+	pthread_rwlock_rdlock(&store->quota_lock);
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++) {
+		now_r[r] = level_of(&store->quota_source, usage[r], limit[r], warned[r]);
+		crossed |= now_r[r] != warned[r];
+	}
+	pthread_rwlock_unlock(&store->quota_lock);
+	return crossed;
+}
+
+void
+quota_note(struct store_account *a)
+{
+	uint64_t limit[STORE_QUOTA_RESOURCES];
+	unsigned warned[STORE_QUOTA_RESOURCES], now[STORE_QUOTA_RESOURCES];
+	struct store *store = a->store;
+	bool any = false;
+
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++) {
+		limit[r] = quota_limit(a, r);
+		warned[r] = atomic_load(&a->quota_warned[r]);
+		any |= limit[r] != STORE_QUOTA_NONE || warned[r] != 0;
+	}
+	if (!any || !quota_levels(a, limit, warned, now))
+		return;
+	pthread_rwlock_rdlock(&store->quota_lock);
+	if (store->quota_source.crossed != NULL)
+		store->quota_source.crossed(store->quota_source.arg, a->name);
+	pthread_rwlock_unlock(&store->quota_lock);
+}
