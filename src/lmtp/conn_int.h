@@ -4,12 +4,12 @@
 /*
  * Shared by the files of a connection.  Calls go downwards in this order, never back:
  *
- *  conn.c      a connection's start, input, events of the stream, end
- *  command.c   turns a line into a command
+ *	conn.c      a connection's start, input, events of the stream, end
+ *	command.c   turns a line into a command
  *	rcpt.c      RCPT;  deliver.c  the message, and the transaction
- *  lookup.c    finds the mailboxes of an address (lookup_int.h)
+ *	lookup.c    finds the mailboxes of an address (lookup_int.h)
  *	report.c    counters and log lines
- *  life.c      replies, whether input is accepted, timeouts, how it is told to leave
+ *	life.c      replies, whether input is accepted, timeouts, how it is told to leave
  */
 #include "base/log.h"
 #include "lmtp/address.h"
