@@ -9,8 +9,9 @@
  *
  *   an alias of that name     its targets, each looked up likewise
  *   a user of that name       the INBOX
- *   both again without the sub-address; for a user, the mailbox that it names the domain's alias
- *   "@domain" all of this without the domain, if default_domain is empty and lmtp.domains has it
+ *   both again without the sub-address; for a user, the mailbox that it names
+ *   the domain's alias "@domain"
+ *   all of this without the domain, if default_domain is empty and lmtp.domains has it
  *
  * A sub-address may contain what a name cannot: `"alice+my lists"` is a quoted local part (RFC 5321
  * section 4.1.2).  Then only the part before the separator is prepared.  Sub-addresses are
