@@ -19,8 +19,7 @@
 #define WINDOW 64     /* entries that a search reads at a time */
 #define AHEAD 1024    /* entries that a full pass reads at a time */
 #define GUESSES 4     /* guesses of a search before it halves */
-#define MERGE_RATIO 2 /* a new index absorbs its neighbour unless that is this many times larger   \
-	               */
+#define MERGE_RATIO 2 /* a new index absorbs a neighbour unless it is this much larger */
 #define PIECE ((size_t)64 * 1024)
 #define NAME_BYTES 32
 

@@ -12,7 +12,7 @@ struct stream_fake {
 	size_t in_off;
 	size_t segment, window;
 	uint64_t acks, writes,
-	    fail_write; /* fail_write: the one that breaks the connection; 0: none */
+	    fail_write; /* fail_write: the write that breaks the connection; 0: none */
 	bool end, broken, ended, mute;
 	enum stream_end why;
 	struct tls_identity identity;
@@ -109,7 +109,7 @@ unblock(struct stream *s)
 	stream_kick(s);
 }
 
-/* There is no poll: what is wanted and there is told with the next turn. */
+/* There is no poll: what is wanted and available is reported in the next turn. */
 static void
 fake_watch(struct stream *s, bool want_in, bool want_out)
 {
