@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Round trips: what the printers of commands and responses print, their parsers
- * read to the same, for thousands of values of each kind in both dialects.
+ * Round trips: what the printers of commands and responses print, their parsers read back
+ * unchanged, for thousands of values of each kind in both dialects.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 
 static const struct wire_dialect utf8 = {.rev2 = true, .utf8 = true};
 
-/* One round: a value, what it was printed as, and a cursor over that. */
+/* One round: a value, its printed form, and a cursor over that. */
 struct round {
 	struct gen g;
 	const struct wire_dialect *d;
@@ -37,7 +37,7 @@ fail_round(const struct round *r, const char *what)
 	fail();
 }
 
-/* The framer finds the end of what was printed, and nothing before it. */
+/* The framer finds the end of what was printed, and not before. */
 static void
 check_frame(const struct round *r)
 {
@@ -247,7 +247,7 @@ round_sasl(struct round *r)
 	CHECK(r, "challenge", wire_in_challenge(&r->in, &y), same_str(x, y));
 }
 
-/* Several messages, fed as the server does: the bytes of the messages are not in the text. */
+/* Several messages, fed as the server does: the text does not contain the messages' bytes. */
 static void
 round_append(struct round *r)
 {
@@ -319,8 +319,8 @@ round_id_response(struct round *r)
 	CHECK(r, "ID", wire_in_id(&r->in, &y), same_id(&x, &y));
 }
 
-/* A tree in the order of its response: siblings come in pairs or more below a message, and a thread
- * may have no first message. */
+/* A tree in the order of its response: there are at least two siblings below a message, and a
+ * thread may lack its first message. */
 static void
 print_random_thread(struct round *r, struct wire_thread_out *o, unsigned depth,
     struct wire_thread_data *x, size_t parent)
@@ -459,7 +459,7 @@ round_number(struct round *r)
 	assert_true(head.has_number && head.number == n && wire_in_end(&r->in));
 }
 
-/* A status response with any code and any text that may stand in one. */
+/* A status response with any code and any text that it may have. */
 static void
 round_cond(struct round *r)
 {
