@@ -5,13 +5,12 @@
  * Mailstream: mailboxes and messages as a stream of bytes, between a command
  * that has files and an operation that has the store.  No I/O here.
  *
- * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded
- * with the tag).  First 'V', the version; then 'P' for each property of the
- * account; then per mailbox 'M', 'P' for each property of it, and per message
- * its bytes in any number of 'D' and, behind them, 'm' with all that is known of
- * it: so a reader of files need not know the flags before it has seen the
- * header.  'x' takes back the 'D's before it.  'Z' is the end; a stream without
- * it was cut off.
+ * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded with the tag).
+ * First comes 'V', the version; then 'P' for each property of the account; then for each mailbox
+ * 'M', and 'P' for each of its properties.  For each message its bytes come in any number of 'D',
+ * followed by 'm' with its metadata, so a reader of files need not know the flags before it has
+ * seen the header.  'x' takes back the preceding 'D's.  'Z' is the end; a stream without it is
+ * incomplete.
  */
 #include "base/buf.h"
 
@@ -31,7 +30,7 @@ enum mailstream_tag {
 
 struct mailstream_mailbox {
 	struct str name;
-	uint32_t uidvalidity, uidnext; /* 0: not known */
+	uint32_t uidvalidity, uidnext; /* 0: unknown */
 	uint64_t modseq;
 	unsigned use; /* store_use */
 	bool subscribed;
@@ -40,21 +39,21 @@ struct mailstream_mailbox {
 };
 
 struct mailstream_message {
-	uint32_t uid; /* 0: not known */
+	uint32_t uid; /* 0: unknown */
 	int64_t internaldate, savedate;
 	int16_t zone;
 	uint32_t flags;      /* bits of store_flag, system flags */
-	uint64_t size;       /* of the D's before it */
+	uint64_t size;       /* of the preceding D's */
 	bool bare;           /* its bytes are not in the stream */
-	struct str keywords; /* vstrs, one behind the other */
+	struct str keywords; /* vstrs, one after the other */
 };
 
-/* Bytes of a name and its value: more is left out. */
+/* Most bytes of a name and its value; larger ones are left out. */
 #define MAILSTREAM_PROPERTY_MAX (MAILSTREAM_RECORD_MAX - 64)
 
 struct mailstream_property {
 	struct str name, value;
-	bool of_mailbox; /* of the one before it; else the account's own */
+	bool of_mailbox; /* of the preceding mailbox; else the account's own */
 };
 
 struct mailstream_record {
@@ -77,14 +76,14 @@ void mailstream_put_end(struct buf *b);
 
 /* ---- reading ---- */
 struct mailstream_in {
-	struct buf bytes; /* the reader's; append what comes */
+	struct buf bytes; /* the reader's input; append what arrives */
 	size_t used;
-	uint64_t size; /* of the message under way */
+	uint64_t size; /* of the current message */
 	bool begun, ended, in_mailbox;
-	bool properties; /* may come now */
+	bool properties; /* they may come now */
 };
 enum mailstream_got { MAILSTREAM_GOT, MAILSTREAM_MORE, MAILSTREAM_BAD };
-/* The next record; it is valid until the next call.  BAD stays BAD. */
+/* Gets the next record, valid until the next call.  BAD stays BAD. */
 enum mailstream_got mailstream_next(struct mailstream_in *in, struct mailstream_record *rec_r);
 void mailstream_in_fini(struct mailstream_in *in);
 #endif
