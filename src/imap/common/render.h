@@ -49,7 +49,7 @@ struct imap_render {
 	struct mail_names *names; /* of each item: those of HEADER.FIELDS */
 	size_t item_count;
 	unsigned needs;
-	bool has_flags;
+	bool has_flags, has_uid, has_modseq; /* among the items */
 	bool surrogates; /* messages with UTF-8 in their header are told as such */
 
 	/* the window */
