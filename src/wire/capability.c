@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CAPABILITY both ways: see capability.h. */
+/* Parses and prints CAPABILITY: see capability.h. */
 #include "wire/capability.h"
 
 #include "wire/vec.h"
@@ -13,7 +13,7 @@ wire_in_words(struct wire_in *in, struct wire_names *words_r)
 	while (wire_in_more(in)) {
 		struct str *word;
 
-		if (wire_in_peek(in) == ']') /* the end of a code, with a blank before it */
+		if (wire_in_peek(in) == ']') /* the end of a code, after a blank */
 			break;
 		word = WIRE_VEC_PUSH(in, &vec, struct str, "Too many words");
 		if (word == NULL || !wire_in_atom(in, word))

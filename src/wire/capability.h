@@ -2,23 +2,24 @@
 #ifndef WIRE_CAPABILITY_H
 #define WIRE_CAPABILITY_H
 /*
- * CAPABILITY both ways (RFC 9051 section 7.2.2), as response and as response
- * code, and the lists of words that ENABLED has, too.
+ * Parses and prints CAPABILITY (RFC 9051 section 7.2.2), as a response and as a
+ * response code, and lists of words, which ENABLED has too.
  */
 #include "wire/out.h"
 
-/* " IMAP4rev1 AUTH=PLAIN", as sent, up to what is no word; may be none. */
+/* Parses " IMAP4rev1 AUTH=PLAIN", as sent, up to what is not a word; there may be none. */
 bool wire_in_words(struct wire_in *in, struct wire_names *words_r);
-/* Is it one of them, without case? */
+/* Returns whether word is one of them, ignoring case. */
 bool wire_words_have(const struct wire_names *words, struct str word);
-/* "NAME a b c" without "* ": for CAPABILITY and ENABLED, as code or (with _line) as response. */
+/* Print "NAME a b c" without "* ", for CAPABILITY and ENABLED: as a code, or (with _line) as a
+ * response. */
 void wire_out_words(struct buf *b, const char *name, const struct str *words, size_t n);
 void wire_out_words_line(struct buf *b, const char *name, const struct str *words, size_t n);
 
-/* The same word by word: "CAPABILITY", then " word" or " PREFIXword" each. */
+/* Same word by word: "CAPABILITY", then " word" or " PREFIXword" for each. */
 void wire_out_capability_begin(struct buf *b);
 void wire_out_capability(struct buf *b, const char *prefix, const char *word);
 
-/* The response, from behind its name. */
+/* Parses the response from after its name. */
 bool wire_in_capability(struct wire_in *in, struct wire_names *words_r);
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What commands have in common: see cmd.h. */
+/* The common parts of commands: see cmd.h. */
 #include "wire/cmd.h"
 
 bool
@@ -10,7 +10,7 @@ wire_cmd_head(struct wire_in *in, struct wire_head *head_r)
 		return false;
 	if (wire_in_at_end(in))
 		return wire_in_fail(in, "Missing command");
-	if (wire_in_peek(in) != ' ') { /* the beginning of a tag is nobody's tag */
+	if (wire_in_peek(in) != ' ') { /* the start of a tag is not a tag */
 		head_r->tag = STR_NONE;
 		return wire_in_fail(in, "Expected a tag");
 	}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Response codes both ways: see code.h. */
+/* Parses and prints response codes: see code.h. */
 #include "wire/code.h"
 
 #include "wire/capability.h"
 #include "wire/out.h"
 
-/* Those with arguments. */
+/* Codes with arguments. */
 static const struct wire_name code_names[] = {
     {"UIDNEXT", WIRE_CODE_NUMBER},
     {"UIDVALIDITY", WIRE_CODE_NUMBER},
@@ -23,7 +23,7 @@ static const struct wire_name code_names[] = {
 
 /* ---- parsing */
 
-/* A name ends before "]", which is no ATOM-CHAR.  Its arguments are all bytes up to there. */
+/* A name ends before "]", which is not an ATOM-CHAR.  Its arguments are all bytes up to there. */
 static bool
 read_raw(struct wire_in *in, struct str *args)
 {

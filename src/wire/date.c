@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Dates both ways: see date.h. */
+/* Parses and prints dates: see date.h. */
 #include "wire/date.h"
 
 static const struct wire_name months[] = {{"Jan", 1}, {"Feb", 2}, {"Mar", 3}, {"Apr", 4},
     {"May", 5}, {"Jun", 6}, {"Jul", 7}, {"Aug", 8}, {"Sep", 9}, {"Oct", 10}, {"Nov", 11},
     {"Dec", 12}, {NULL, 0}};
 
-/* Days since 1 Jan 1970 in the Gregorian calendar; years count from March, leap day last. */
+/* Returns days since 1 Jan 1970 in the Gregorian calendar; years count from March, leap day
+ * last. */
 static int32_t
 days_of(uint32_t year, uint32_t month, uint32_t day)
 {
@@ -25,7 +26,7 @@ days_in(uint32_t year, uint32_t month)
 	return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
-/* Exactly n digits. */
+/* Reads exactly n digits. */
 static bool
 read_digits(struct wire_in *in, size_t n, uint32_t *v_r)
 {
@@ -40,7 +41,7 @@ read_digits(struct wire_in *in, size_t n, uint32_t *v_r)
 	return true;
 }
 
-/* "-Mon-yyyy" behind a day. */
+/* Reads "-Mon-yyyy" after a day. */
 static bool
 read_month_year(struct wire_in *in, uint32_t day, int32_t *day_r)
 {
@@ -60,7 +61,7 @@ read_month_year(struct wire_in *in, uint32_t day, int32_t *day_r)
 	return true;
 }
 
-/* One digit or two; blank: or a blank and one. */
+/* Reads one or two digits; blank: or a blank and one digit. */
 static bool
 read_day(struct wire_in *in, bool blank, uint32_t *day_r)
 {
@@ -150,7 +151,7 @@ struct civil {
 	unsigned year, month, day;
 };
 
-/* From days since 1 Jan 1970; years count from March, so that the leap day is the last. */
+/* Converts days since 1 Jan 1970; years count from March, so that the leap day is the last. */
 static struct civil
 civil_of(int64_t days)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dialect of a fresh connection, and limits that fit ordinary clients. */
+/* The dialect of a new connection, and limits that suit ordinary clients. */
 #include "wire/dialect.h"
 
 const struct wire_dialect wire_dialect_rev1 = {.rev2 = false};

@@ -3,8 +3,8 @@
 #define WIRE_DIALECT_H
 /*
  * What both sides agreed on (derived once from the ENABLE set of a login and
- * handed to every parser and printer), and the limits of the grammar.  A
- * struct of zeroes is plain IMAP4rev1.
+ * passed to every parser and printer), and the limits of the grammar.  A zeroed
+ * struct is plain IMAP4rev1.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,17 +13,17 @@
 struct wire_dialect {
 	bool rev2;      /* IMAP4rev2: no RECENT, ESEARCH instead of SEARCH; set utf8 with it */
 	bool utf8;      /* UTF-8 in quoted strings and mailbox names (rev2, UTF8=ACCEPT) */
-	bool utf8_only; /* UTF8=ACCEPT: a search program names no charset; the same as below */
-	bool condstore; /* MODSEQ is told; nothing in wire depends on it */
-	bool qresync;   /* VANISHED instead of EXPUNGE; the same */
-	bool uidonly;   /* no sequence numbers; the same */
+	bool utf8_only; /* UTF8=ACCEPT: a search program names no charset; not used in wire */
+	bool condstore; /* MODSEQ is reported; not used in wire */
+	bool qresync;   /* VANISHED instead of EXPUNGE; not used in wire */
+	bool uidonly;   /* no sequence numbers; not used in wire */
 };
 
-/* What a peer may ask of the parser, beyond what struct wire_frame_limits lets through. */
+/* What a peer may ask of the parser, beyond the limits of struct wire_frame_limits. */
 struct wire_limits {
 	uint32_t set_ranges;   /* in one set */
 	uint32_t search_keys;  /* in one SEARCH, all levels */
-	uint32_t search_depth; /* parentheses, NOT and OR within each other */
+	uint32_t search_depth; /* nesting of parentheses, NOT and OR */
 	uint32_t list_depth;   /* parentheses in a parameter of an extension */
 	uint32_t items;        /* in one list: attributes, flags, parameters, patterns */
 };

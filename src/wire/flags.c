@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Flags both ways: see flags.h. */
+/* Parses and prints flags: see flags.h. */
 #include "wire/flags.h"
 
 #include "wire/vec.h"
@@ -25,7 +25,7 @@ add_keyword(struct reader *r, struct str name)
 	return keyword != NULL;
 }
 
-/* A \Name of which nothing is known but where it begins. */
+/* An unknown \Name, of which only the start is given. */
 static bool
 add_unknown(struct reader *r, struct str name)
 {
@@ -107,7 +107,7 @@ wire_in_flags_line(struct wire_in *in, struct wire_flags *flags_r)
 
 /* ---- printing */
 
-/* Each flag brings the blank before it, and the first blank becomes the parenthesis. */
+/* Each flag has a blank before it, and the first blank becomes the parenthesis. */
 void
 wire_out_flags(
     struct buf *b, unsigned system, const struct str *keywords, size_t n_keywords, bool star)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where commands end: see frame.h. */
+/* Finds where commands end: see frame.h. */
 #include "wire/frame.h"
 
 #include <string.h>
@@ -8,8 +8,8 @@
 #include "base/err.h"
 
 enum {
-	LITERAL_DIGITS = 20, /* more are taken as a size without end */
-	SKIP_KEEP = 32,      /* of a line being skipped: holds any literal's head */
+	LITERAL_DIGITS = 20, /* with more the size counts as unlimited */
+	SKIP_KEEP = 32,      /* of a line being skipped: any literal's head fits */
 };
 
 static uint64_t
@@ -23,9 +23,9 @@ size_of_digits(const char *p, const char *end)
 }
 
 /*
- * Does the line [from, end) (line end not included) end with the head of a
- * literal?  open: what was dropped before `from` ended within the digits of a
- * head, which is then one of a size without end.
+ * Returns whether the line [from, end) (without line end) ends with the head of
+ * a literal.  open: what was dropped before `from` ended within the digits of a
+ * head, whose size then counts as unlimited.
  */
 static bool
 line_literal(const char *from, const char *end, bool open, struct wire_frame_literal *lit_r)
@@ -85,7 +85,7 @@ wire_frame_scan(struct wire_frame *f, const struct wire_frame_limits *limits, st
 	const char *from, *nl, *text_end;
 	size_t seen;
 
-	if (bytes.n <= f->scanned) /* an accepted literal is still coming */
+	if (bytes.n <= f->scanned) /* an accepted literal is still arriving */
 		return WIRE_FRAME_MORE;
 	from = bytes.p + f->scanned;
 	nl = memchr(from, '\n', bytes.n - f->scanned);
@@ -143,7 +143,8 @@ wire_frame_refuse(struct wire_frame *f)
 	f->lit = (struct wire_frame_literal){0};
 }
 
-/* Does [from, end) end within the digits of a literal's head, if what was before it did or not? */
+/* Returns whether [from, end) ends within the digits of a literal's head; before: whether the text
+ * before it did. */
 static bool
 ends_open(const char *from, const char *end, bool before)
 {
@@ -152,7 +153,8 @@ ends_open(const char *from, const char *end, bool before)
 	return end > from ? end[-1] == '{' : before;
 }
 
-/* Drops from the line that starts at *drop; true: it ended, f->skip or the end is next. */
+/* Drops bytes of the line that starts at *drop.  Returns true if it ended: f->skip or the end is
+ * next. */
 static bool
 skip_line(struct wire_frame *f, struct str bytes, size_t *drop)
 {

@@ -144,7 +144,7 @@ wire_in_char(struct wire_in *in, char c)
 bool
 wire_in_sp(struct wire_in *in)
 {
-	if (wire_in_at_end(in)) /* blanks there or not */
+	if (wire_in_at_end(in)) /* with or without blanks */
 		return wire_in_fail(in, "Missing arguments");
 	if (!wire_in_char(in, ' '))
 		return false;
@@ -194,7 +194,7 @@ wire_in_sp_then(const struct wire_in *in, char c)
 	return p > in->p && p < in->end && *p == c;
 }
 
-/* ATOM-CHAR; 8-bit characters are none. */
+/* ATOM-CHAR; 8-bit characters are not. */
 static bool
 is_atom_char(char ch)
 {
@@ -274,7 +274,7 @@ wire_in_atom(struct wire_in *in, struct str *atom_r)
 	return take_chars(in, is_atom_char, N_("Expected an atom"), atom_r);
 }
 
-/* s itself when it is in capitals; STR_NONE: no memory. */
+/* Returns s itself if it is in capitals; STR_NONE: no memory. */
 static struct str
 capitals(struct arena *a, struct str s)
 {
@@ -345,7 +345,7 @@ wire_in_quoted(struct wire_in *in, struct str *text_r)
 		return wire_in_fail(in, "Unterminated quoted string");
 	}
 	*text_r = str_range(in->p, p);
-	/* RFC 9051 section 4.3: UTF-8.  In RFC 3501 a quoted string has 7 bits, but clients of it
+	/* RFC 9051 section 4.3: UTF-8.  In RFC 3501 a quoted string has 7 bits, but its clients
 	 * send UTF-8 with SEARCH CHARSET UTF-8 all the same; mailbox names stay strict. */
 	if (high && !str_is_utf8(*text_r))
 		return wire_in_fail(in, "The quoted string is not valid UTF-8");
@@ -382,7 +382,7 @@ wire_in_literal_head(struct wire_in *in, uint64_t *size_r, bool *literal8_r)
 	return true;
 }
 
-/* bytes: NUL and literal8 are welcome. */
+/* bytes: NUL and literal8 are allowed. */
 static bool
 read_literal(struct wire_in *in, bool bytes, struct str *text_r)
 {
@@ -505,7 +505,7 @@ bool
 wire_in_nz_number(struct wire_in *in, uint32_t *n_r)
 {
 	*n_r = 0;
-	if (wire_in_peek(in) == '0') /* nz-number: no leading zero either */
+	if (wire_in_peek(in) == '0') /* nz-number: also no leading zeros */
 		return wire_in_fail(in, "Expected a number without leading zeros");
 	return wire_in_number(in, n_r);
 }

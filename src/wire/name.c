@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of mailboxes and patterns of LIST both ways: see in.h and out.h. */
+/* Parses and prints names of mailboxes and patterns of LIST: see in.h and out.h. */
 #include <string.h>
 
 #include "base/normal.h"
@@ -7,8 +7,8 @@
 #include "wire/out.h"
 #include "wire/utf7.h"
 
-/* From modified UTF-7 to UTF-8; a text without "&" is the same in both.  False: no name, or the
- * cursor failed for want of memory. */
+/* Converts modified UTF-7 to UTF-8; a text without "&" is the same in both.  Returns false if it is
+ * not a name, or if the cursor failed for lack of memory. */
 static bool
 name_to_utf8(struct wire_in *in, struct str *name)
 {
@@ -87,7 +87,7 @@ wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r)
 		*pattern_r = str_range(in->p, p);
 		in->p = p;
 	}
-	/* RFC 9051 section 6.3.9: a pattern that is not accepted is ignored in silence. */
+	/* RFC 9051 section 6.3.9: a pattern that is not accepted is silently ignored. */
 	if (!name_to_utf8(in, pattern_r) || (pattern_r->n > 0 && !wire_name_ok(*pattern_r))) {
 		*pattern_r = STR_NONE;
 		return in->error == NULL;
@@ -98,7 +98,7 @@ wire_in_list_mailbox(struct wire_in *in, struct str *pattern_r)
 
 /* ---- printing */
 
-/* Is the name the same in modified UTF-7, or is that not spoken? */
+/* Returns whether the name is the same in modified UTF-7, or that is not used. */
 static bool
 as_it_is(const struct wire_dialect *d, struct str name)
 {

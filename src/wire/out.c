@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The words of the grammar, printed: see out.h. */
+/* Printing the words of the grammar: see out.h. */
 #include "wire/out.h"
 
 #include <string.h>
 
 enum shape { SHAPE_ATOM, SHAPE_QUOTED, SHAPE_LITERAL, SHAPE_LITERAL8 };
 
-enum { QUOTED_MAX = 1000 }; /* longer ones go as literals, so that lines stay short */
+enum { QUOTED_MAX = 1000 }; /* longer ones are sent as literals, so that lines stay short */
 
 static enum shape
 shape_of(const struct wire_dialect *d, struct str s)
@@ -107,7 +107,7 @@ wire_out_astring(struct buf *b, const struct wire_dialect *d, struct str s)
 {
 	enum shape shape = shape_of(d, s);
 
-	/* An atom NIL is a string where an astring stands, but not every reader knows. */
+	/* An atom NIL is a valid astring, but not every reader knows that. */
 	if (shape == SHAPE_ATOM && str_ieq(s, STR("NIL")))
 		shape = SHAPE_QUOTED;
 	put_shaped(b, s, shape);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameters of extensions both ways: see params.h. */
+/* Parses and prints parameters of extensions: see params.h. */
 #include "wire/params.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ skip_string(struct wire_in *in)
 	return true;
 }
 
-/* Anything that is neither blank, parenthesis nor string. */
+/* Skips anything that is neither blank, parenthesis nor string. */
 static bool
 skip_word(struct wire_in *in)
 {
@@ -69,7 +69,7 @@ wire_in_value(struct wire_in *in, struct str *raw_r)
 	return true;
 }
 
-/* RFC 4466: a value begins as no name can: a number, a set, a string or a list. */
+/* RFC 4466: a value begins like no name can: a number, a set, a string or a list. */
 static bool
 value_begins(const struct wire_in *in)
 {

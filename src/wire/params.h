@@ -2,8 +2,8 @@
 #ifndef WIRE_PARAMS_H
 #define WIRE_PARAMS_H
 /*
- * Parameters of extensions both ways (RFC 4466): a name and, sometimes, a value, raw as it was
- * sent: a list with its parentheses, a string with its quotes.  Whoever knows the name reads the
+ * Parses and prints parameters of extensions (RFC 4466): a name and sometimes a value, kept raw as
+ * sent: a list with its parentheses, a string with its quotes.  Code that knows the name parses the
  * value with wire_in_sub().
  */
 #include "base/buf.h"
@@ -18,15 +18,15 @@ struct wire_params {
 	size_t n;
 };
 
-/* "(NAME value NAME (a b) NAME)". */
+/* Parses "(NAME value NAME (a b) NAME)". */
 bool wire_in_params(struct wire_in *in, struct wire_params *params_r);
-/* One raw value: a word, a string, or a list. */
+/* Parses one raw value: a word, a string, or a list. */
 bool wire_in_value(struct wire_in *in, struct str *raw_r);
-/* One more "NAME value" for the end of a list, as responses have them. */
+/* Parses one more "NAME value" at the end of a list, for responses. */
 bool wire_in_param(struct wire_in *in, struct wire_param *param_r);
 
-/* "NAME value NAME", without parentheses; n == 0 prints nothing. */
+/* Prints "NAME value NAME", without parentheses; n == 0 prints nothing. */
 void wire_out_params(struct buf *b, const struct wire_params *params);
-/* The same in parentheses, with them for none, too. */
+/* Same in parentheses, which are printed even for none. */
 void wire_out_param_list(struct buf *b, const struct wire_params *params);
 #endif

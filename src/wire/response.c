@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Heads of responses and status responses both ways: see response.h. */
+/* Parses and prints heads of responses and status responses: see response.h. */
 #include "wire/response.h"
 
 #include "base/base64.h"
@@ -47,7 +47,7 @@ wire_cond_of(const struct wire_response *r, enum wire_cond *cond_r)
 	return true;
 }
 
-/* What is left of the line. */
+/* Takes what is left of the line. */
 static struct str
 take_text(struct wire_in *in)
 {
@@ -67,7 +67,7 @@ wire_in_cond(struct wire_in *in, struct wire_status_line *line_r)
 	*line_r = (struct wire_status_line){0};
 	if (in->error != NULL)
 		return false;
-	if (!wire_in_try_char(in, ' ')) /* a text is required, and not always there */
+	if (!wire_in_try_char(in, ' ')) /* a text is required, but sometimes missing */
 		return wire_in_end(in);
 	if (wire_in_try_char(in, '[')) {
 		if (!wire_in_code(in, &line_r->code) || !wire_in_char(in, ']'))
@@ -110,7 +110,7 @@ wire_out_cond(struct buf *b, struct str tag, enum wire_cond cond, struct str cod
 		buf_putc(b, '[');
 		wire_out_text(b, code);
 		buf_put(b, "] ", 2);
-	} else if (text.n > 0 && text.p[0] == '[') /* it would be read as a code */
+	} else if (text.n > 0 && text.p[0] == '[') /* it would be parsed as a code */
 		buf_putc(b, '-');
 	wire_out_text(b, text.n > 0 ? text : STR("-")); /* 1*TEXT-CHAR */
 	buf_put(b, "\r\n", 2);

@@ -9,7 +9,7 @@ wire_range_resolve(struct wire_range r, uint32_t max)
 {
 	uint32_t lo = r.lo_star ? max : r.lo, hi = r.hi_star ? max : r.hi;
 
-	/* RFC 9051 section 9, seq-range: either order means the same. */
+	/* RFC 9051 section 9, seq-range: the order does not matter. */
 	return lo <= hi ? (struct wire_range){lo, hi, false, false}
 	                : (struct wire_range){hi, lo, false, false};
 }

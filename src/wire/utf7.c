@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/normal.h"
 
-#define NAME_MAX_BYTES 1000u /* of a whole name; a key of the store stays small */
+#define NAME_MAX_BYTES 1000u /* of a whole name, so that keys of the store stay small */
 #define NAME_MAX_LEVELS 50u
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
@@ -42,7 +42,7 @@ put_utf8(struct buf *b, uint32_t c)
 	}
 }
 
-/* One unit of UTF-16; *high holds a high surrogate that waits for its low one, or 0. */
+/* Puts one unit of UTF-16; *high has a high surrogate that waits for its low one, or 0. */
 static bool
 put_utf16(struct buf *b, uint32_t unit, uint32_t *high)
 {
@@ -65,7 +65,7 @@ put_utf16(struct buf *b, uint32_t unit, uint32_t *high)
 	return true;
 }
 
-/* From behind "&" to the "-"; *p_r behind it. */
+/* Decodes from after "&" to the "-"; *p_r is then after it. */
 static bool
 decode_shift(struct buf *b, const char *p, const char *end, const char **p_r)
 {
@@ -116,7 +116,7 @@ wire_utf7_to_utf8(struct buf *b, struct str utf7)
 			buf_putc(b, '&');
 			p++;
 		} else {
-			if (shift_end == p - 1) /* superfluous: the shift before could go on */
+			if (shift_end == p - 1) /* superfluous: the previous shift could continue */
 				goto refuse;
 			if (!decode_shift(b, p, end, &p))
 				goto refuse;
@@ -161,7 +161,7 @@ encode_unshift(struct encoder *e)
 	e->n_bits = 0;
 }
 
-/* One character of well-formed UTF-8. */
+/* Takes a character of well-formed UTF-8. */
 static uint32_t
 take_char(const unsigned char **p)
 {
@@ -225,7 +225,7 @@ wire_name_ok(struct str utf8)
 	return true;
 }
 
-/* RFC 9051 section 5.1: INBOX in any case is one name; so is what lies below it. */
+/* RFC 9051 section 5.1: INBOX in any case is one name, also as the first level. */
 static struct str
 with_inbox(struct arena *a, struct str name)
 {
@@ -264,13 +264,13 @@ wire_name_fault(struct str utf8)
 		return N_("The mailbox name is longer than 1000 bytes");
 	if (!wire_name_ok(utf8))
 		return N_("The mailbox name contains characters that are not allowed");
-	/* RFC 9051 section 5.1: "#" begins names of other name spaces. */
+	/* RFC 9051 section 5.1: "#" starts names of other namespaces. */
 	if (utf8.p[0] == '#')
 		return N_("Mailbox names that begin with # are reserved");
 	while (str_split(&rest, '/', &level)) {
 		if (level.n == 0)
 			return N_("The mailbox name has an empty level");
-		/* RFC 3501 section 5.1: a name with wildcards could not be listed by itself. */
+		/* RFC 3501 section 5.1: LIST could not select a name with wildcards alone. */
 		if (str_chr(level, '*') != NULL || str_chr(level, '%') != NULL)
 			return N_("Mailbox names cannot contain * or %");
 		if (++levels > NAME_MAX_LEVELS)

@@ -2,8 +2,8 @@
 #ifndef WIRE_VEC_H
 #define WIRE_VEC_H
 /*
- * An array that grows in the cursor's arena while a list is parsed; what it
- * outgrows stays there.  It holds at most as many as the limit for items.
+ * An array that grows in the cursor's arena while a list is parsed; outgrown
+ * memory stays there.  It holds at most the limit for items.
  */
 #include "wire/in.h"
 
@@ -12,8 +12,8 @@ struct wire_vec {
 	size_t n, cap;
 };
 
-/* A new zeroed element of size bytes at the end.  NULL: the cursor has failed: that was one too
- * many (the text of the error), or there is no memory. */
+/* Returns a new zeroed element of size bytes at the end.  NULL: the cursor has failed, because that
+ * was one too many (too_many is the error), or because there is no memory. */
 void *wire_vec_push(struct wire_in *in, struct wire_vec *vec, size_t size, const char *too_many);
 #define WIRE_VEC_PUSH(in, vec, type, too_many)                                                     \
 	((type *)wire_vec_push((in), (vec), sizeof(type), (too_many)))

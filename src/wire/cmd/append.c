@@ -12,7 +12,7 @@ wire_append_init(struct wire_append *ap, struct arena *arena, const struct wire_
 	*ap = (struct wire_append){.arena = arena, .dialect = dialect, .limits = limits};
 }
 
-/* Does a literal's head stand here, and nothing behind it? */
+/* Returns whether a literal's head comes next, with nothing after it. */
 static bool
 literal_pending(const struct wire_in *in)
 {
@@ -24,7 +24,7 @@ literal_pending(const struct wire_in *in)
 	       look.p == look.end;
 }
 
-/* A copy in the arena of what lies in the segment.  False: no memory. */
+/* Copies what points into the segment to the arena.  Returns false if there is no memory. */
 static bool
 keep_str(struct wire_in *in, struct str *s)
 {
@@ -43,7 +43,7 @@ keep_flags(struct wire_in *in, struct wire_flags *flags)
 	return keep_str(in, &flags->unknown);
 }
 
-/* The head that announces the message; it must end the segment. */
+/* Reads the head that announces the message; it must end the segment. */
 static bool
 read_message_literal(struct wire_in *in, struct wire_append_message *m)
 {
@@ -65,7 +65,8 @@ read_message_literal(struct wire_in *in, struct wire_append_message *m)
 	return in->p == in->end || wire_in_fail(in, "Expected a message literal");
 }
 
-/* Before flags and date, blanks as between all arguments; before a message one. */
+/* Before flags and date any number of blanks, as between arguments; before a message exactly
+ * one. */
 static bool
 read_blanks(struct wire_in *in)
 {
@@ -78,7 +79,8 @@ read_blanks(struct wire_in *in)
 static bool
 read_append_message(struct wire_in *in, bool first, struct wire_append_message *m)
 {
-	/* Nothing is guessed about what stands next to a message: behind one, too, one blank. */
+	/* Nothing is guessed right next to a message: after one there must be exactly one blank
+	 * too. */
 	if (first ? !read_blanks(in) : !wire_in_char(in, ' '))
 		return false;
 	if (wire_in_peek(in) == '(') {

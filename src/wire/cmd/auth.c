@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AUTHENTICATE and LOGIN both ways: see auth.h. */
+/* Parses and prints AUTHENTICATE and LOGIN: see auth.h. */
 #include "wire/cmd/auth.h"
 
 #include "base/base64.h"
@@ -10,7 +10,7 @@ wire_authenticate_parse(struct wire_in *in, struct wire_authenticate *cmd_r)
 	*cmd_r = (struct wire_authenticate){0};
 	if (!wire_in_sp(in) || !wire_in_name(in, &cmd_r->mech))
 		return false;
-	/* A blank with nothing behind it may be meant for an empty response or for none. */
+	/* A blank with nothing after it may mean an empty response or none. */
 	if (wire_in_at_line_end(in))
 		return true;
 	cmd_r->has_initial = true;

@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef WIRE_CMD_AUTH_H
 #define WIRE_CMD_AUTH_H
-/* AUTHENTICATE and LOGIN both ways (RFC 9051 section 6.2, RFC 4959).  The server's challenges are
- * continuations: wire/response.h. */
+/* Parses and prints AUTHENTICATE and LOGIN (RFC 9051 section 6.2, RFC 4959).  The server's
+ * challenges are continuations: wire/response.h. */
 #include "wire/out.h"
 
 struct wire_authenticate {
 	struct str mech; /* capitals */
 	bool has_initial;
-	struct str initial; /* decoded; "=" is empty, which is not the same as none (RFC 4959) */
+	struct str initial; /* decoded; "=" is empty, which differs from none (RFC 4959) */
 };
 bool wire_authenticate_parse(struct wire_in *in, struct wire_authenticate *cmd_r);
 void wire_authenticate_print(struct buf *b, const struct wire_authenticate *cmd);
 
 enum wire_sasl_line { WIRE_SASL_DATA, WIRE_SASL_CANCEL, WIRE_SASL_BAD };
-/* A client's line during AUTHENTICATE, with or without line end: base64, or "*" to cancel.  BAD
- * also when memory ran out (arena_oom). */
+/* Parses a client's line during AUTHENTICATE, with or without line end: base64, or "*" to cancel.
+ * BAD also if memory ran out (arena_oom). */
 enum wire_sasl_line wire_sasl_line_parse(struct arena *a, struct str line, struct str *bytes_r);
-/* With line end. */
+/* Prints with line end. */
 void wire_sasl_line_print(struct buf *b, struct str bytes);
 void wire_sasl_cancel_print(struct buf *b);
 

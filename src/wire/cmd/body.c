@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* BODY and BODYSTRUCTURE both ways: see body.h. */
+/* Parses and prints BODY and BODYSTRUCTURE: see body.h. */
 #include "wire/cmd/body.h"
 
 #include "wire/params.h"
@@ -12,7 +12,7 @@ struct reader {
 
 static bool read_body(struct reader *r, struct wire_body *body);
 
-/* ---- the small things */
+/* ---- small parts */
 
 static bool
 read_fields(struct wire_in *in, struct wire_body_fields *fields)
@@ -148,7 +148,7 @@ read_basic(struct wire_in *in, struct wire_body *body)
 	       wire_in_number64(in, &body->size);
 }
 
-/* In IMAP4rev1 a message/global is a leaf; what follows tells: an envelope, or extension data. */
+/* In IMAP4rev1 a message/global is a leaf.  What follows tells: an envelope, or extension data. */
 static bool
 is_message(const struct wire_in *in, const struct wire_body *body)
 {

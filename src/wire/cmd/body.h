@@ -2,16 +2,16 @@
 #ifndef WIRE_CMD_BODY_H
 #define WIRE_CMD_BODY_H
 /*
- * BODY and BODYSTRUCTURE both ways (RFC 9051 section 7.5.2).  What a part has behind the basic
- * fields may end anywhere, so the number of fields that were sent is kept.
+ * Parses and prints BODY and BODYSTRUCTURE (RFC 9051 section 7.5.2).  The fields after the basic
+ * ones may end anywhere, so the number of fields sent is kept.
  *
- * The server prints them once, at delivery (mail/summary.h); this is for whoever reads them.
+ * The server prints them once, at delivery (mail/summary.h); this is for clients.
  */
 #include "wire/cmd/envelope.h"
 
 enum wire_body_kind {
 	WIRE_BODY_BASIC,
-	WIRE_BODY_TEXT,      /* "TEXT" any: lines */
+	WIRE_BODY_TEXT,      /* "TEXT" and any subtype: lines */
 	WIRE_BODY_MESSAGE,   /* "MESSAGE" "RFC822" or "GLOBAL": envelope, one child, lines */
 	WIRE_BODY_MULTIPART, /* children, subtype */
 };
@@ -26,13 +26,13 @@ struct wire_body {
 	enum wire_body_kind kind;
 	struct wire_body *next, *child;
 	struct str type, subtype;       /* as sent; no type in MULTIPART */
-	struct wire_body_fields params; /* in MULTIPART the first field of the extension */
+	struct wire_body_fields params; /* in MULTIPART the first extension field */
 	struct str id, description;     /* p == NULL: NIL */
 	struct str encoding;
 	uint64_t size, lines;
 	struct wire_envelope *envelope; /* MESSAGE */
-	/* Fields behind the basic ones: 1 is params in MULTIPART and md5 in the others, 2 the
-	 * disposition, 3 languages, 4 location, more are in further. */
+	/* Fields after the basic ones: 1 is params in MULTIPART and md5 in the others, 2 the
+	 * disposition, 3 languages, 4 location; more are in further. */
 	unsigned n_extension;
 	struct str md5;
 	struct str disposition; /* p == NULL: NIL */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* COPY, MOVE and UID EXPUNGE both ways: see copy.h. */
+/* Parses and prints COPY, MOVE and UID EXPUNGE: see copy.h. */
 #include "wire/cmd/copy.h"
 
 #include "wire/out.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ENVELOPE both ways: see envelope.h. */
+/* Parses and prints ENVELOPE: see envelope.h. */
 #include "wire/cmd/envelope.h"
 
 #include "wire/vec.h"
@@ -27,7 +27,7 @@ read_addresses(struct wire_in *in, struct wire_addresses *list_r)
 
 		if (a == NULL || !read_address(in, a))
 			return false;
-		(void)wire_in_more(in); /* none between them, but some servers have blanks */
+		(void)wire_in_more(in); /* not allowed between them, but some servers send blanks */
 	} while (wire_in_peek(in) == '(');
 	*list_r = (struct wire_addresses){vec.v, vec.n};
 	return wire_in_close(in);

@@ -2,14 +2,14 @@
 #ifndef WIRE_CMD_ENVELOPE_H
 #define WIRE_CMD_ENVELOPE_H
 /*
- * ENVELOPE both ways (RFC 9051 section 7.5.2).  Strings are bytes of the header as the server made
- * them out: in IMAP4rev1 with encoded words (RFC 2047), never decoded here.
+ * Parses and prints ENVELOPE (RFC 9051 section 7.5.2).  Strings are bytes of the header as the
+ * server extracted them: in IMAP4rev1 with encoded words (RFC 2047), never decoded here.
  *
- * The server prints it once, at delivery (mail/summary.h); this is for whoever reads it.
+ * The server prints it once, at delivery (mail/summary.h); this is for clients.
  */
 #include "wire/out.h"
 
-/* p == NULL in any of them: NIL.  A group begins with host NIL and its name in mailbox, and ends
+/* p == NULL in any field means NIL.  A group begins with host NIL and its name in mailbox, and ends
  * with both NIL. */
 struct wire_address {
 	struct str name, adl, mailbox, host;
@@ -30,7 +30,7 @@ enum wire_envelope_list {
 };
 
 struct wire_envelope {
-	struct str date, subject; /* p == NULL: NIL, as in the two below */
+	struct str date, subject; /* p == NULL: NIL, as in the other two below */
 	struct wire_addresses lists[WIRE_ENVELOPE_LISTS];
 	struct str in_reply_to, message_id;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* FETCH both ways: see fetch.h. */
+/* Parses and prints FETCH: see fetch.h. */
 #include "wire/cmd/fetch.h"
 
 #include "base/ascii.h"
@@ -29,7 +29,7 @@ const struct wire_name wire_section_names[] = {
     {NULL, 0},
 };
 
-/* Names with a section behind them. */
+/* Names followed by a section. */
 enum { PEEK = 256 };
 static const struct wire_name section_items[] = {
     {"BODY", WIRE_FETCH_BODY_SECTION},
@@ -42,10 +42,11 @@ static const struct wire_name section_items[] = {
 
 static const enum wire_fetch_id macro_items[] = {WIRE_FETCH_FLAGS, WIRE_FETCH_INTERNALDATE,
     WIRE_FETCH_RFC822_SIZE, WIRE_FETCH_ENVELOPE, WIRE_FETCH_BODY};
-static const struct wire_name macros[] = {/* how many of macro_items */
+static const struct wire_name macros[] = {/* number of macro_items */
     {"FAST", 3}, {"ALL", 4}, {"FULL", 5}, {NULL, 0}};
 
-/* "1.2", up to what is no digit behind a dot; *more_r: a dot was read and a name follows. */
+/* Reads "1.2", up to what is not a digit after a dot; *more_r: a dot was read and a name
+ * follows. */
 static bool
 read_part(struct wire_in *in, struct wire_section *section, bool *more_r)
 {
@@ -160,7 +161,8 @@ read_item(struct wire_in *in, bool list, struct wire_fetch_item *item)
 		return wire_in_fail(in, "Expected a section");
 	item->id = WIRE_FETCH_OTHER;
 	item->name = name;
-	/* Alone, a list behind it may be the modifiers of FETCH: read_modifiers(). */
+	/* For a single item, a list after it may be the modifiers of FETCH: see
+	 * read_modifiers(). */
 	if (list && wire_in_sp_then(in, '('))
 		return wire_in_sp(in) && wire_in_value(in, &item->args);
 	return true;
@@ -206,7 +208,8 @@ read_items(struct wire_in *in, struct wire_fetch *cmd, bool *alone_r)
 	return !list || wire_in_close(in);
 }
 
-/* Of two lists behind an item alone the first is its own; of one list it cannot be told here. */
+/* If two lists follow a single item, the first belongs to the item; a single list is ambiguous
+ * here. */
 static bool
 read_modifiers(struct wire_in *in, bool alone, struct wire_fetch *cmd)
 {
@@ -351,7 +354,7 @@ new_content(struct reader *r, enum wire_fetch_id id)
 	return c;
 }
 
-/* Behind the bracket. */
+/* Starts after the bracket. */
 static bool
 read_section(struct reader *r, struct str name)
 {
@@ -467,7 +470,7 @@ wire_out_fetch_end(struct buf *b)
 	buf_put(b, ")\r\n", 3);
 }
 
-/* By enum wire_fetch_id; those that a section may follow have none. */
+/* By enum wire_fetch_id; names that a section may follow have none. */
 static const struct str item_names[] = {
     [WIRE_FETCH_FLAGS] = STR("FLAGS "),
     [WIRE_FETCH_INTERNALDATE] = STR("INTERNALDATE "),

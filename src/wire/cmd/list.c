@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LIST and LSUB both ways: see list.h. */
+/* Parses and prints LIST and LSUB: see list.h. */
 #include "wire/cmd/list.h"
 
 #include "base/err.h"
@@ -58,7 +58,7 @@ read_status_option(struct wire_in *in, struct wire_list *cmd, struct str raw)
 	return wire_in_fail(in, sub.error != NULL ? sub.error : "Invalid list of STATUS items");
 }
 
-/* Sorts known options into a mask; what is left in *params is for extensions. */
+/* Sorts known options into a mask; the rest stays in *params for extensions. */
 static bool
 take_options(struct wire_in *in, struct wire_list *cmd, const struct wire_name *table,
     struct wire_params *params, unsigned *mask)
@@ -195,7 +195,7 @@ void
 wire_list_print(struct buf *b, const struct wire_dialect *d, const struct wire_list *cmd)
 {
 	bool status = (cmd->returns & WIRE_LIST_RET_STATUS) != 0;
-	/* "()" selects nothing, and says that more than the basic form is known. */
+	/* "()" selects nothing, and shows that the client knows more than the basic form. */
 	bool bare =
 	    cmd->extended && cmd->patterns.n == 1 && cmd->returns == 0 && cmd->return_other.n == 0;
 
@@ -267,7 +267,7 @@ read_oldname(struct wire_in *in, struct wire_list_row *row)
 	return wire_in_open(in) && wire_in_mailbox_told(in, &row->oldname) && wire_in_close(in);
 }
 
-/* "TAG" (…): a string, mostly. */
+/* "TAG" (…): usually a string. */
 static bool
 read_extended(struct wire_in *in, struct wire_list_row *row, struct wire_vec *other)
 {

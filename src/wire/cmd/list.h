@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef WIRE_CMD_LIST_H
 #define WIRE_CMD_LIST_H
-/* LIST in all its forms and LSUB both ways (RFC 9051 sections 6.3.9 and 7.3.1, RFC 3501, RFC 5258,
- * RFC 5819, RFC 6154). */
+/* Parses and prints LIST in all its forms and LSUB (RFC 9051 sections 6.3.9 and 7.3.1, RFC 3501,
+ * RFC 5258, RFC 5819, RFC 6154). */
 #include "wire/cmd/status.h"
 #include "wire/params.h"
 
@@ -21,18 +21,18 @@ enum { /* return options; RFC 5819 */
 extern const struct wire_name wire_list_select_names[], wire_list_return_names[];
 
 struct wire_list {
-	bool extended;    /* any of the forms of RFC 5258 was used */
+	bool extended;    /* a form of RFC 5258 was used */
 	unsigned select;  /* WIRE_LIST_* */
 	unsigned returns; /* WIRE_LIST_RET_* */
 	struct str reference;
 	struct wire_names patterns; /* at least one; p == NULL: matches nothing */
 	struct wire_status_items status;
-	struct wire_params select_other, return_other; /* BAD when nobody claims one */
+	struct wire_params select_other, return_other; /* BAD if nothing claims one */
 };
 bool wire_list_parse(struct wire_in *in, struct wire_list *cmd_r);
 /* Patterns that match nothing cannot be printed (TS_ASSERT). */
 void wire_list_print(struct buf *b, const struct wire_dialect *d, const struct wire_list *cmd);
-/* The basic form only: LSUB; wire_list_print() prints it. */
+/* Parses the basic form only, for LSUB; wire_list_print() prints it. */
 bool wire_lsub_parse(struct wire_in *in, struct wire_list *cmd_r);
 
 enum { /* attributes */
@@ -61,13 +61,13 @@ struct wire_list_row {
 	unsigned attrs;
 	struct wire_names other_attrs; /* with their backslashes */
 	char delimiter;                /* 0: NIL */
-	struct str name;               /* p == NULL, told only: in no known encoding */
+	struct str name;               /* p == NULL, when parsed only: in an unknown encoding */
 	unsigned childinfo;       /* WIRE_LIST_SUBSCRIBED, WIRE_LIST_SPECIAL_USE; 0: no CHILDINFO */
 	struct str oldname;       /* p == NULL: none */
-	struct wire_params other; /* extended items that are not known, with their raw values */
+	struct wire_params other; /* unknown extended items with their raw values */
 };
-/* "* LIST (…) "/" name", or LSUB. */
+/* Prints "* LIST (…) "/" name", or LSUB. */
 void wire_out_list(struct buf *b, const struct wire_dialect *d, const struct wire_list_row *row);
-/* From behind the name of the response; lsub is the caller's to set. */
+/* Parses from after the name of the response; the caller sets lsub. */
 bool wire_in_list(struct wire_in *in, struct wire_list_row *row_r);
 #endif

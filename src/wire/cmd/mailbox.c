@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands that name mailboxes, both ways: see mailbox.h. */
+/* Parses and prints commands that name mailboxes: see mailbox.h. */
 #include "wire/cmd/mailbox.h"
 
 #include "wire/flags.h"
@@ -12,7 +12,7 @@ parse_use(struct wire_in *in, struct str raw, struct wire_names *use)
 	struct wire_in sub = wire_in_sub(in, raw);
 	struct wire_flags flags;
 
-	/* As a list of flags it has been checked; take it once more for the spelling. */
+	/* It was checked as a list of flags; parse it again for the original spelling. */
 	if (raw.p == NULL || !wire_in_flag_list(&sub, &flags) || flags.n_keywords > 0 ||
 	    wire_in_peek(&sub) != '\0')
 		return wire_in_fail(in, "Invalid USE");

@@ -2,8 +2,8 @@
 #ifndef WIRE_CMD_MAILBOX_H
 #define WIRE_CMD_MAILBOX_H
 /*
- * The commands that only name mailboxes, both ways (RFC 9051 sections 6.3.4 to 6.3.8): CREATE,
- * DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.  They have no response of their own.
+ * Parses and prints the commands that only name mailboxes (RFC 9051 sections 6.3.4 to 6.3.8):
+ * CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE.  They have no responses of their own.
  */
 #include "wire/params.h"
 
@@ -16,13 +16,13 @@ struct wire_create {
 bool wire_create_parse(struct wire_in *in, struct wire_create *cmd_r);
 void wire_create_print(struct buf *b, const struct wire_dialect *d, const struct wire_create *cmd);
 
-/* DELETE SUBSCRIBE UNSUBSCRIBE, and each other command of one mailbox. */
+/* For DELETE, SUBSCRIBE, UNSUBSCRIBE, and every other command with one mailbox. */
 bool wire_mailbox_parse(struct wire_in *in, struct str *mailbox_r);
 void wire_mailbox_print(struct buf *b, const struct wire_dialect *d, struct str mailbox);
 
 struct wire_rename {
 	struct str from, to;
-	struct str given; /* from as it was spelt; p == NULL: both are as they are kept */
+	struct str given; /* original spelling of from; p == NULL: both are in stored form */
 };
 bool wire_rename_parse(struct wire_in *in, struct wire_rename *cmd_r);
 void wire_rename_print(struct buf *b, const struct wire_dialect *d, const struct wire_rename *cmd);

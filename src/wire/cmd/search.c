@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SEARCH and ESEARCH both ways: see search.h. */
+/* Parses and prints SEARCH and ESEARCH: see search.h. */
 #include "wire/cmd/search.h"
 
 #include "wire/vec.h"
@@ -64,7 +64,7 @@ struct parser {
 
 static bool read_key(struct parser *p, struct wire_key **key_r);
 
-/* One more key within *tail, which moves on to its next. */
+/* Reads one more key into *tail, which then moves to its next. */
 static bool
 read_child(struct parser *p, struct wire_key ***tail)
 {
@@ -84,7 +84,7 @@ one_more(struct parser *p)
 	return true;
 }
 
-/* An OR of ORs, on whichever side they are, is one of many keys: clients make long chains. */
+/* An OR of ORs, on either side, becomes one with many keys: clients build long chains. */
 static bool
 read_alternatives(struct parser *p, struct wire_key ***tail)
 {
@@ -113,7 +113,7 @@ read_children(struct parser *p, struct wire_key *key)
 		return wire_in_sp(p->in) && read_child(p, &tail);
 	case WIRE_KEY_OR:
 		return read_alternatives(p, &tail);
-	default: /* AND, behind the parenthesis */
+	default: /* AND, after the parenthesis */
 		do {
 			if (!read_child(p, &tail))
 				return false;
@@ -135,7 +135,7 @@ read_nested(struct parser *p, struct wire_key *key)
 	return ok;
 }
 
-/* A number may stand in quotes, as clients send it. */
+/* Clients may send a number in quotes. */
 static bool
 read_number(struct wire_in *in, struct wire_key *key)
 {
@@ -155,7 +155,8 @@ read_age(struct wire_in *in, struct wire_key *key)
 	return ok;
 }
 
-/* Quotes are around an argument; where a key is expected they would make no set of a string. */
+/* Quotes are allowed around an argument; where a key is expected they would not turn a string into
+ * a set. */
 static bool
 read_uids(struct wire_in *in, struct wire_key *key)
 {
@@ -164,7 +165,7 @@ read_uids(struct wire_in *in, struct wire_key *key)
 	return wire_in_set(in, &key->set) && (!quoted || wire_in_char(in, '"'));
 }
 
-/* An atom, also in quotes. */
+/* Reads an atom, possibly in quotes. */
 static bool
 read_keyword(struct wire_in *in, struct wire_key *key)
 {
@@ -220,7 +221,7 @@ read_arguments(struct parser *p, struct wire_key *key)
 		return wire_in_sp(in) && read_age(in, key);
 	case WIRE_KEY_UID:
 		return wire_in_sp(in) && read_uids(in, key);
-	default: /* alone */
+	default: /* without arguments */
 		return true;
 	}
 }
@@ -347,7 +348,7 @@ struct printer {
 
 static void print_key(struct printer *p, const struct wire_key *key);
 
-/* An OR has two keys; more are ORs within each other, on the right. */
+/* OR takes two keys; more become nested ORs, on the right. */
 static void
 print_alternatives(struct printer *p, const struct wire_key *key)
 {
@@ -418,7 +419,7 @@ print_arguments(struct printer *p, const struct wire_key *key)
 		buf_putc(p->b, ' ');
 		wire_set_print(p->b, &key->set);
 		break;
-	default: /* alone */
+	default: /* without arguments */
 		break;
 	}
 }

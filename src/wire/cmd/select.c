@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SELECT and EXAMINE both ways: see select.h. */
+/* Parses and prints SELECT and EXAMINE: see select.h. */
 #include "wire/cmd/select.h"
 
 #include "wire/out.h"

@@ -2,8 +2,8 @@
 #ifndef WIRE_CMD_SELECT_H
 #define WIRE_CMD_SELECT_H
 /*
- * SELECT and EXAMINE both ways (RFC 9051 sections 6.3.2 and 6.3.3).  What is told then is FLAGS
- * (wire/flags.h), numbers (wire/response.h), codes (wire/code.h) and LIST (wire/cmd/list.h).
+ * Parses and prints SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3).  Their responses are
+ * FLAGS (wire/flags.h), numbers (wire/response.h), codes (wire/code.h) and LIST (wire/cmd/list.h).
  */
 #include "wire/params.h"
 
@@ -11,6 +11,6 @@ struct wire_select {
 	struct str mailbox;
 	struct wire_params params; /* RFC 4466: CONDSTORE, QRESYNC (...), ... */
 };
-bool wire_select_parse(struct wire_in *in, struct wire_select *cmd_r); /* EXAMINE too */
+bool wire_select_parse(struct wire_in *in, struct wire_select *cmd_r); /* also for EXAMINE */
 void wire_select_print(struct buf *b, const struct wire_dialect *d, const struct wire_select *cmd);
 #endif

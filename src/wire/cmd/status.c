@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* STATUS both ways: see status.h. */
+/* Parses and prints STATUS: see status.h. */
 #include "wire/cmd/status.h"
 
 #include "wire/out.h"
@@ -58,7 +58,7 @@ read_value(struct wire_in *in, const struct wire_name *item, struct wire_status_
 	return wire_in_sp(in) && wire_in_number64(in, &values->v[item->id]);
 }
 
-/* The name is looked at first: what it is says whether its value is a number. */
+/* Looks at the name first: it tells whether the value is a number. */
 static bool
 read_datum(struct wire_in *in, struct wire_status_data *data, struct wire_vec *other)
 {
@@ -85,7 +85,7 @@ wire_in_status(struct wire_in *in, struct wire_status_data *data_r)
 	if (!wire_in_sp(in) || !wire_in_mailbox_told(in, &data_r->mailbox) || !wire_in_sp(in) ||
 	    !wire_in_open(in))
 		return false;
-	while (wire_in_peek(in) != ')') { /* () is allowed: nothing of it is known */
+	while (wire_in_peek(in) != ')') { /* () is allowed: nothing is known */
 		if (!read_datum(in, data_r, &other))
 			return false;
 		if (!wire_in_more(in))

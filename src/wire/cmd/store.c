@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* STORE both ways: see store.h. */
+/* Parses and prints STORE: see store.h. */
 #include "wire/cmd/store.h"
 
 bool

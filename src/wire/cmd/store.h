@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef WIRE_CMD_STORE_H
 #define WIRE_CMD_STORE_H
-/* STORE and UID STORE both ways (RFC 9051 section 6.4.6, RFC 4466).  The response is FETCH
+/* Parses and prints STORE and UID STORE (RFC 9051 section 6.4.6, RFC 4466).  The response is FETCH
  * (wire/cmd/fetch.h). */
 #include "wire/flags.h"
 #include "wire/params.h"

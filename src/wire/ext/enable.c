@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ENABLE and ENABLED both ways: see enable.h. */
+/* Parses and prints ENABLE and ENABLED: see enable.h. */
 #include "wire/ext/enable.h"
 
 #include "wire/vec.h"

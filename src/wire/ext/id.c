@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ID both ways: see id.h. */
+/* Parses and prints ID: see id.h. */
 #include "wire/ext/id.h"
 
 #include "wire/vec.h"
@@ -10,7 +10,7 @@ wire_id_parse(struct wire_in *in, struct wire_id *id_r)
 	struct wire_vec vec = {0};
 
 	*id_r = (struct wire_id){0};
-	if (wire_in_at_end(in)) /* without anything it can only mean NIL */
+	if (wire_in_at_end(in)) /* no argument can only mean NIL */
 		return true;
 	if (!wire_in_sp(in))
 		return false;
@@ -26,7 +26,7 @@ wire_id_parse(struct wire_in *in, struct wire_id *id_r)
 
 		if (pair == NULL)
 			return false;
-		/* Strings in RFC 2971; atoms say the same. */
+		/* RFC 2971 has strings; atoms mean the same. */
 		if (wire_in_try_word(in, "NIL"))
 			return wire_in_fail(in, "Expected a string");
 		if (!wire_in_astring(in, &pair->name) || !wire_in_sp(in) ||

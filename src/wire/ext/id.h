@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef WIRE_EXT_ID_H
 #define WIRE_EXT_ID_H
-/* ID both ways (RFC 2971): the response says what the command does. */
+/* Parses and prints ID (RFC 2971): the response has the same form as the command. */
 #include "wire/out.h"
 
 /* NIL has no pairs; a value may be NIL (p == NULL). */
@@ -15,7 +15,7 @@ struct wire_id {
 bool wire_id_parse(struct wire_in *in, struct wire_id *id_r);
 void wire_id_print(struct buf *b, const struct wire_dialect *d, const struct wire_id *id);
 
-/* "* ID (…)"; n == 0: NIL. */
+/* Prints "* ID (…)"; n == 0: NIL. */
 void wire_out_id(
     struct buf *b, const struct wire_dialect *d, const struct wire_pair *pairs, size_t n);
 bool wire_in_id(struct wire_in *in, struct wire_id *id_r);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* NAMESPACE both ways: see namespace.h. */
+/* Parses and prints NAMESPACE: see namespace.h. */
 #include "wire/ext/namespace.h"
 
 #include "wire/params.h"
@@ -37,7 +37,7 @@ read_set(struct wire_in *in, struct wire_namespaces *set_r)
 
 		if (ns == NULL || !read_namespace(in, ns))
 			return false;
-		(void)wire_in_more(in); /* none between them, but some servers have blanks */
+		(void)wire_in_more(in); /* not allowed between them, but some servers send blanks */
 	} while (wire_in_peek(in) == '(');
 	*set_r = (struct wire_namespaces){vec.v, vec.n};
 	return wire_in_close(in);

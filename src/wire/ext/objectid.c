@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Object ids both ways: see objectid.h. */
+/* Parses and prints object ids: see objectid.h. */
 #include "wire/ext/objectid.h"
 
 static bool

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PREVIEW both ways: see preview.h. */
+/* Parses and prints PREVIEW: see preview.h. */
 #include "wire/ext/preview.h"
 
 bool

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef WIRE_EXT_PREVIEW_H
 #define WIRE_EXT_PREVIEW_H
-/* The FETCH item PREVIEW both ways (RFC 8970): its modifiers; its value is an nstring. */
+/* Parses and prints the FETCH item PREVIEW (RFC 8970): its modifiers; its value is an nstring. */
 #include "wire/in.h"
 #include "wire/out.h"
 
@@ -9,6 +9,6 @@ struct wire_preview {
 	bool lazy;
 };
 bool wire_preview_parse(struct wire_in *in, struct wire_preview *preview_r); /* "(LAZY)" */
-/* What stands behind the name, with its blank; nothing for none. */
+/* Prints what follows the name, with a blank before it; nothing for none. */
 void wire_preview_print(struct buf *b, const struct wire_preview *preview);
 #endif

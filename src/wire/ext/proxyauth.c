@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PROXYAUTH both ways: see proxyauth.h. */
+/* Parses and prints PROXYAUTH: see proxyauth.h. */
 #include "wire/ext/proxyauth.h"
 
 bool

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SORT both ways: see sort.h. */
+/* Parses and prints SORT: see sort.h. */
 #include "wire/ext/sort.h"
 
 #include "wire/vec.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* THREAD both ways: see thread.h. */
+/* Parses and prints THREAD: see thread.h. */
 #include "wire/ext/thread.h"
 
 bool
@@ -66,12 +66,12 @@ wire_out_thread_end(struct wire_thread_out *o)
 struct reader {
 	struct wire_in *in;
 	struct wire_thread_data *data;
-	size_t *above; /* of each thread that is open: what it is below */
+	size_t *above; /* for each open thread: what it is below */
 	size_t depth, at;
-	bool began; /* the thread that is open has something in it */
+	bool began; /* the open thread has something in it */
 };
 
-/* Numbers and parentheses that there may be at the most. */
+/* Returns the most numbers and parentheses that there can be. */
 static size_t
 count_words(const struct wire_in *in)
 {
