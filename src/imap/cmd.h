@@ -2,10 +2,10 @@
 #ifndef IMAP_CMD_H
 #define IMAP_CMD_H
 /*
- * Commands: what one is, what it may wait for, and how it is answered.  With imap/ext.h (the tables
- * by which the engine finds it) and imap/view.h (the selected mailbox) all that most files of
- * imap/cmd and imap/ext need; what else there is for them: imap/place/rights.h, imap/place/place.h,
- * imap/tell.h, imap/errand.h.
+ * Commands: what they are, what they may wait for, and how they are answered.  Together with
+ * imap/ext.h (the tables by which the engine finds them) and imap/view.h (the selected mailbox)
+ * this is all that most files of imap/cmd and imap/ext need; for the rest see imap/place/rights.h,
+ * imap/place/place.h, imap/tell.h, imap/errand.h.
  */
 #include "imap/imap.h"
 #include "imap/view.h"
@@ -39,42 +39,43 @@ struct imap_cmd {
 	const struct imap_cmd_def *def; /* NULL: unknown command */
 	struct str tag;
 	bool uid;          /* UID FETCH, UID STORE, … */
-	struct wire_in in; /* cursor behind the command's name */
+	struct wire_in in; /* cursor after the command's name */
 	const struct imap_step *step;
-	void *state; /* the command's own, in arena */
+	void *state; /* the command's own state, in arena */
 	uint64_t started_ns;
-	uint64_t reserved; /* bytes outside of its arena: cmd_reserve() */
+	uint64_t reserved; /* bytes outside its arena: cmd_reserve() */
 
 	/* what is waited for */
 	struct imap_job *job;
 	struct store_change *change;
-	bool change_waits;            /* it is under way; else what it brought */
-	bool upload_waits;            /* the end of an upload is waited for */
-	bool waits_for_errands;       /* private: cmd_end_errands(): the end of some */
-	bool ends_errands;            /* private: none begins any more */
+	bool change_waits;            /* it is under way; else it has its result */
+	bool upload_waits;            /* waiting for an upload to finish */
+	bool waits_for_errands;       /* private: cmd_end_errands(): waits for some to end */
+	bool ends_errands;            /* private: no more can begin */
 	const struct imap_step *next; /* private: after change, timer, input, errands */
-	bool running, yielded; /* private: inside a step; waits for its turn or for drained() */
-	bool midway;           /* the output ends inside of a response: only its rest may follow */
+	bool running, yielded;   /* private: inside a step; waits for its turn or for drained() */
+	bool midway;             /* the output ends inside a response: only its rest may follow */
 	struct loop_timer timer; /* cmd_sleep */
-	/* Set: the next line of input is the command's (AUTHENTICATE, IDLE), not a new command;
+	/* If set, the next line of input is the command's (AUTHENTICATE, IDLE), not a new command;
 	 * without its CRLF, valid during the call. */
 	void (*line)(struct imap_cmd *cmd, struct str line);
-	size_t line_max; /* before login that line may be so long, if it is more than others may */
-	bool lets_tell;  /* while it waits others may speak (IDLE): imap/tell.h */
+	size_t line_max; /* before login: longest length of that line, if above the normal limit */
+	bool lets_tell;  /* while it waits, others may speak (IDLE): imap/tell.h */
 
 	/* IMAP_TRAIT_STREAM: see cmd_literal_stream */
-	struct str segment; /* text behind the name, or the last message, up to the framer's stop */
-	bool segment_last;  /* it ends the command; else a literal is announced */
+	struct str segment; /* text after the name, or the last message, up to the framer's stop */
+	bool segment_last;  /* the command ends with it; else a literal is announced */
 	bool literal_too_big; /* for cmd_literal_inline */
 	void (*sink)(struct imap_cmd *cmd, struct str bytes);
 	bool streaming, wants_input, held; /* private */
-	size_t transcribed; /* private: streaming: of the input at hand, what the transcript has */
+	size_t transcribed; /* private: while streaming: how much of the current input the
+	                       transcript has */
 
 	/* the tagged reply */
 	enum imap_result result;
 	enum imap_after after;
-	struct imap_entry *entry; /* the login that a new turn begins with; NULL: none */
-	struct str code;          /* inside [ ], without the brackets; empty: none */
+	struct imap_entry *entry; /* the login with which a new turn begins; NULL: none */
+	struct str code;          /* without the brackets; empty: none */
 	const char *text;         /* in English */
 	const char *said; /* NULL, or the same with its values, in the client's language already */
 	bool
@@ -90,14 +91,14 @@ enum imap_next cmd_ok_code(struct imap_cmd *cmd, struct str code, const char *te
 enum imap_next cmd_no(
     struct imap_cmd *cmd, const char *code, const char *text); /* code may be NULL */
 enum imap_next cmd_bad(struct imap_cmd *cmd, const char *text);
-/* A text with values, at least one. */
+/* For a text with values, at least one. */
 enum imap_next cmd_no_with(struct imap_cmd *cmd, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* For the engine: the text of the reply, translated; prints the reply, which of a connection that
- * is logged in by its certificate is the greeting. */
+/* For the engine: the reply's text, translated; and printing the reply, which is the greeting if
+ * the connection is logged in by its certificate. */
 struct str cmd_text(const struct imap_cmd *cmd);
 void imap_print_reply(struct imap_cmd *cmd);
-/* The response code that extensions print for cmd->change; hooks: of the registry. */
+/* Returns the response code that extensions print for cmd->change; hooks: the registry's. */
 struct str cmd_code_of(struct imap_cmd *cmd, imap_code_f *const *hooks);
 /* Debug builds abort at a code that no extension brings. */
 #ifdef TS_DEBUG
@@ -105,14 +106,14 @@ void imap_check_code(const struct imap_conn *conn, struct str code);
 #else
 #define imap_check_code(conn, code) ((void)0)
 #endif
-/* BAD with the cursor's error text; NO for what is no fault of grammar: [CANNOT] for a mailbox name
- * that is none, [LIMIT] for more than is allowed.  A NO is an attempt that failed, so the command
- * owes what it owes then (cmd_is_attempt). */
+/* BAD with the cursor's error text, or NO for errors that are not of grammar: [CANNOT] for an
+ * impossible mailbox name, [LIMIT] for more than is allowed.  A NO counts as a failed attempt, with
+ * all that the command then owes (cmd_is_attempt). */
 enum imap_next cmd_bad_syntax(struct imap_cmd *cmd);
-bool cmd_is_attempt(const struct imap_cmd *cmd); /* cmd_bad_syntax() says NO */
+bool cmd_is_attempt(const struct imap_cmd *cmd); /* whether cmd_bad_syntax() says NO */
 /* The only place that turns a ts_err into NO and a response code (respond.c). */
 enum imap_next cmd_err(struct imap_cmd *cmd, enum ts_err err);
-/* The same for a change that was refused; says which limit. */
+/* Same for a change that was refused; names the limit. */
 enum imap_next cmd_change_err(struct imap_cmd *cmd, const struct store_change *change);
 /* NO [OVERQUOTA]. */
 enum imap_next cmd_no_quota(struct imap_cmd *cmd, enum store_quota_resource resource);
@@ -120,23 +121,22 @@ enum imap_next cmd_no_quota(struct imap_cmd *cmd, enum store_quota_resource reso
 enum imap_next cmd_goto(struct imap_cmd *cmd, const struct imap_step *step);
 
 /*
- * limits.connection_memory (memory.c).  A command that is about to hold much, by what the client
- * asks for and not by what it sent, looks first: room for what goes into its arena, which is
- * counted by itself, reserve for what is elsewhere, until the command ends.
+ * limits.connection_memory (memory.c).  A command that is about to hold much, because of what the
+ * client asks for and not of what it sent, must check first: room for what goes into its arena,
+ * which is counted automatically, reserve for memory elsewhere, until the command ends.
  */
-/* Bytes that it holds, about; without what errands of earlier users hold yet. */
+/* Returns roughly the bytes it holds, without what errands of earlier users still hold. */
 uint64_t imap_conn_memory(const struct imap_conn *conn);
-uint64_t cmd_room(const struct imap_cmd *cmd);          /* bytes that it may take yet */
-bool cmd_reserve(struct imap_cmd *cmd, uint64_t bytes); /* false: not so many; nothing is taken */
+uint64_t cmd_room(const struct imap_cmd *cmd);          /* bytes it may still take */
+bool cmd_reserve(struct imap_cmd *cmd, uint64_t bytes); /* false: there is less; takes nothing */
 enum imap_next cmd_no_room(struct imap_cmd *cmd);       /* NO [LIMIT] (RFC 5530 section 3) */
 
 /*
- * A job: run() on a worker thread, then the command's step `next` on the loop.
- * Its memory is its own arena (freed with the command); run() must touch
- * nothing of the connection.  What may take long is WORK_LONG: run() asks
- * imap_job_should_stop() as it goes, and returns WORK_AGAIN to go on later, with its state
- * as it left it (work.h).  When the connection closes, or its time is over
- * (timeouts.job), the job is cancelled; the connection waits for it.
+ * A job: run() on a worker thread, then the command's step `next` on the loop.  Its memory is its
+ * own arena (freed with the command); run() must not touch the connection.  Long work is WORK_LONG:
+ * run() calls imap_job_should_stop() as it proceeds, and returns WORK_AGAIN to continue later, with
+ * its state kept (work.h).  If the connection closes or its time is over (timeouts.job), the job is
+ * cancelled; the connection waits for it.
  */
 struct imap_job {
 	struct work work;
@@ -146,46 +146,48 @@ struct imap_job {
 	void *state; /* in cmd->arena: only the job may touch it while it runs */
 };
 typedef enum work_end imap_job_f(struct imap_job *job);
-/* For the user who is logged in. */
+/* For the logged-in user. */
 enum imap_next cmd_job(struct imap_cmd *cmd, enum work_kind kind, imap_job_f *run, void *state,
     const struct imap_step *next);
-/* For somebody else; waits: it may wait for other machines. */
+/* For others; waits: it may wait for other machines. */
 enum imap_next cmd_job_of(struct imap_cmd *cmd, enum work_kind kind, struct work_who who,
     bool waits, imap_job_f *run, void *state, const struct imap_step *next);
-/* For run(), between two pieces of work: has it to return now? */
+/* For run(), between two pieces of work: returns whether it must return now. */
 static inline bool
 imap_job_should_stop(struct imap_job *job)
 {
 	return work_should_stop(&job->work);
 }
-/* A change of that mailbox, or with it for a target, in the account that it is in. */
+/* Makes a change of that mailbox, or one with it as target, in its account. */
 struct store_change *cmd_change_of(
     struct imap_cmd *cmd, enum store_change_kind kind, struct store_mailbox *mailbox);
-/* Submits the change (done and arg are set here) and goes on with `next`; cmd->change holds the
- * result then.  On TS_UNKNOWN the connection gets BYE and next is not run. */
+/* Submits the change (sets done and arg) and continues with `next`, where cmd->change holds the
+ * result.  On TS_UNKNOWN the connection gets BYE and next is not run. */
 enum imap_next cmd_change(
     struct imap_cmd *cmd, struct store_change *change, const struct imap_step *next);
-/* Goes on with `next` in ms milliseconds. */
+/* Continues with `next` in ms milliseconds. */
 enum imap_next cmd_sleep(struct imap_cmd *cmd, uint64_t ms, const struct imap_step *next);
-/* Goes on with the command's step; from timers, input handlers, watches; on the loop. */
+/* Continues with the command's step; for timers, input handlers and watches; on the loop. */
 void imap_resume(struct imap_cmd *cmd);
-/* Has the command used up its time slice, or filled the out queue?  Then return IMAP_YIELD. */
+/* Returns whether the command has used up its time slice, or filled the out queue: then return
+ * IMAP_YIELD. */
 bool cmd_should_yield(const struct imap_cmd *cmd);
 
 /*
- * IMAP_TRAIT_STREAM: start() is called at the first literal, or at the command's end when it has
- * none; cmd->segment is the text behind the command's name so far, for wire_append_feed() (cmd->in
- * is not to be used).  Unless cmd->segment_last, a literal is announced, and one of these answers:
+ * IMAP_TRAIT_STREAM: start() is called at the first literal, or at the command's end if it has
+ * none; cmd->segment is the text after the command's name so far, for wire_append_feed() (do not
+ * use cmd->in).  Unless cmd->segment_last, a literal is announced, and one of these must answer:
  *
  *   cmd_literal_inline  it becomes part of the segment; `next` runs at the next stop of the framer,
- *                       with the same segment and what came since.  Not if cmd->literal_too_big.
- *   cmd_literal_stream  its bytes go to sink() in pieces, on the loop (never a piece of none);
- *                       then `next` runs with the segment behind it.  sink() may call cmd_hold();
- *                       cmd_unhold() goes on, later.
+ *                       with the same segment plus what has arrived since.  Not allowed if
+ *                       cmd->literal_too_big.
+ *   cmd_literal_stream  its bytes go to sink() in pieces, on the loop (never an empty one); then
+ *                       `next` runs with the segment after it.  sink() may call cmd_hold();
+ *                       cmd_unhold() continues, later.
  *   cmd_no, cmd_bad …   at this point, or while bytes are streamed, refuses it: what the client
- *                       sends without waiting is skipped before the tagged reply goes out.
+ *                       sends without waiting is skipped before the tagged reply is sent.
  *
- * The continuation request of a synchronising literal is sent by the first two.  A command may do
+ * The first two send the continuation request of a synchronizing literal.  A command may do
  * something else before it answers (a job: IMAP_WAIT); input waits.
  */
 enum imap_next cmd_literal_inline(struct imap_cmd *cmd, const struct imap_step *next);
@@ -195,38 +197,38 @@ void cmd_hold(struct imap_cmd *cmd);
 void cmd_unhold(struct imap_cmd *cmd);
 
 /*
- * A mailbox by name, for commands that name one (open.c).  Goes on with `next`,
- * at once when it is in memory, after a job when it is not; then open->mailbox
- * is set (its reference goes with the command) or open->err says why not: one
- * that is hidden from the login is TS_NOT_FOUND, as one that is not there.
- * needed: of enum auth_right (imap/place/rights.h), what the command does there.
- * open must be in cmd->arena; its name must live as long.
+ * Opens a mailbox by name, for commands that name one (open.c).  Continues with `next`, at once if
+ * it is in memory, otherwise after a job.  Then open->mailbox is set (its reference goes with the
+ * command), or open->err says why not: a mailbox hidden from the login is TS_NOT_FOUND, like one
+ * that does not exist.  needed: of enum auth_right (imap/place/rights.h), for what the command does
+ * there.  open must be in cmd->arena; its name must live as long.
  */
 struct imap_open {
 	struct str name;
 	struct store_mailbox *mailbox;
 	unsigned rights; /* all that the login has there */
 	enum ts_err err;
-	unsigned missing; /* TS_DENIED: these */
-	/* private: where the name leads */
+	unsigned missing; /* for TS_DENIED: the missing ones */
+	/* private: what the name refers to */
 	struct store_account *account;
 	struct str in_account;
 };
 enum imap_next cmd_open_mailbox(
     struct imap_cmd *cmd, struct imap_open *open, unsigned needed, const struct imap_step *next);
-/* The reply when there is no open->mailbox. */
+/* Replies if there is no open->mailbox. */
 enum imap_next cmd_open_err(struct imap_cmd *cmd, const struct imap_open *open);
 
 /*
- * A client that spelt a mailbox's name otherwise than it is kept is told (RFC 9051 sections 5.1 and
- * 6.3.9.7): LIST with OLDNAME, in IMAP4rev2.  given.p NULL: it did not.  attrs: WIRE_ATTR_*.
+ * Tells a client that used another spelling of a mailbox's name than the stored one (RFC 9051
+ * sections 5.1 and 6.3.9.7): LIST with OLDNAME, in IMAP4rev2.  given.p NULL: it did not.  attrs:
+ * WIRE_ATTR_*.
  */
 void imap_tell_name(struct imap_cmd *cmd, struct str given, struct str name, unsigned attrs);
 
 /*
- * Modifiers and parameters of a command (RFC 4466): a name, and perhaps a value.  Each is found by
- * find(), which gives its row, and read by the row's parse(); *kept_r gets what they keep, in the
- * order of params.  NULL, or what is wrong.
+ * Modifiers and parameters of a command (RFC 4466): a name, and perhaps a value.  find() returns
+ * the row of each, and the row's parse() parses it; *kept_r gets what they keep, in the order of
+ * params.  Returns NULL, or what is wrong.
  */
 typedef bool imap_parse_f(struct wire_in *in, const void **kept_r);
 struct imap_param {
@@ -237,7 +239,7 @@ typedef const void *imap_find_param_f(
     const struct imap_registry *reg, struct str name, imap_parse_f **parse_r);
 const char *imap_params_find(struct imap_cmd *cmd, const struct wire_params *params,
     imap_find_param_f *find, struct imap_param **found_r);
-/* One value, where there is one; raw as it was sent.  NULL, or what is wrong. */
+/* One value, if there is one; raw as sent.  Returns NULL, or what is wrong. */
 const char *imap_value_parse(
     struct imap_cmd *cmd, struct str raw, imap_parse_f *parse, const void **kept_r);
 #endif

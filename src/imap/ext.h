@@ -2,29 +2,29 @@
 #ifndef IMAP_EXT_H
 #define IMAP_EXT_H
 /*
- * What an extension of IMAP brings: the manual for whoever writes one.
+ * What an extension of IMAP brings: the manual for writing one.
  *
- * One file of imap/ext (the commands of the base protocol: imap/cmd) ends in one constant
- * `struct imap_ext`, and has one line in imap/ext/list.h.  Each of its tables ends in a row without
- * a name; a table that is NULL is empty.  Names are in capitals, or as a response shows them.
+ * One file of imap/ext (the commands of the base protocol: imap/cmd) ends in one constant `struct
+ * imap_ext`, and has one line in imap/ext/list.h.  Each of its tables ends in a row without a name;
+ * a table that is NULL is empty.  Names are in capitals, or as a response shows them.
  *
- * wire is the dictionary: it knows how words and their arguments are spelt.  The tables say who
- * answers for them.  A row is found by its name, once, when a command is parsed; the engine keeps
- * the row, or-s what the rows need, and asks it when its turn comes, so that nothing is looked up
- * or read twice.  Where a capability is hidden (imap/hide.h) the rows that it stands for are found
- * by nobody; what it brings beside rows asks imap_is_hidden().  Two extensions that bring the same
- * name of a kind stop the server at its start, as does a name that the engine answers for itself
- * (imap_registry_build).  A word that nobody brings is BAD, also one that wire knows.
+ * wire is the dictionary: it knows the syntax of words and their arguments.  The tables say who
+ * implements them.  A row is found by its name, once, when a command is parsed; the engine keeps
+ * the row, combines what the rows need, and calls it when its turn comes, so that nothing is looked
+ * up or read twice.  If a capability is hidden (imap/hide.h), look-ups do not find the rows it
+ * stands for; anything it brings besides rows must check imap_is_hidden().  If two extensions bring
+ * the same name of a kind, or one brings a name that the engine implements itself, the server does
+ * not start (imap_registry_build).  A word that nobody brings is BAD, even if wire knows it.
  *
- * A row is asked on the loop unless a line below says otherwise.  What it is given is valid during
- * the call.  A row that reads an argument gets a cursor over it, as it was sent, and fails the
+ * A row is called on the loop unless a line below says otherwise.  Its arguments are valid during
+ * the call.  A row that parses an argument gets a cursor over it, as it was sent, and fails the
  * cursor for BAD; what it keeps goes into in->arena, which is the command's.
  *
- * A hook is named after the moment in which it is called: all extensions that have it are asked, in
- * the order of imap/ext/list.h.
+ * A hook is named after the moment at which it is called, for all extensions that have it, in the
+ * order of imap/ext/list.h.
  *
- * What is sent unasked goes through a teller (imap/tell.h), and work that belongs to no command is
- * an errand (imap/errand.h): it counts for the user who started it, never for the next one.
+ * Unsolicited output goes through a teller (imap/tell.h).  Work that belongs to no command is an
+ * errand (imap/errand.h): it counts for the user who started it, never for the next one.
  */
 #include <roaring/roaring.h>
 #include <stdbool.h>
@@ -56,9 +56,9 @@ enum imap_states { /* RFC 9051 section 3; a mask */
 
 enum imap_next {
 	IMAP_DONE,  /* cmd_ok, cmd_no or cmd_bad was called */
-	IMAP_GO,    /* run cmd->step again at once (it was changed) */
+	IMAP_GO,    /* run cmd->step again at once (it has changed) */
 	IMAP_YIELD, /* run cmd->step again when the out queue is below its mark, after other
-	               connections had their turn */
+	               connections had a turn */
 	IMAP_WAIT   /* something holds the command and will call imap_resume() */
 };
 
@@ -67,11 +67,11 @@ enum imap_next {
 enum imap_traits {
 	IMAP_TRAIT_STREAM = 1u << 0,      /* message literals are streamed (APPEND) */
 	IMAP_TRAIT_MAY_EXPUNGE = 1u << 1, /* EXPUNGE responses are allowed before its tagged reply;
-	                                     for the form with UID they always are */
-	IMAP_TRAIT_UID = 1u << 2,         /* there is a form with UID in front */
+	                                     the UID form always allows them */
+	IMAP_TRAIT_UID = 1u << 2,         /* has a UID form */
 	IMAP_TRAIT_SECRET = 1u << 3,      /* its bytes are wiped from memory */
-	IMAP_TRAIT_LEAVES = 1u << 4, /* ends the login; may do so whatever it may not any more */
-	IMAP_TRAIT_LACKING = 1u << 5 /* a command of IMAP that there is not: it has a name only */
+	IMAP_TRAIT_LEAVES = 1u << 4, /* ends the login, and is allowed even if nothing else is */
+	IMAP_TRAIT_LACKING = 1u << 5 /* a known IMAP command that is missing here: only a name */
 };
 
 struct imap_cmd_def {
@@ -79,8 +79,9 @@ struct imap_cmd_def {
 	unsigned states; /* enum imap_states */
 	unsigned traits;
 	enum imap_next (*start)(struct imap_cmd *cmd); /* parses cmd->in, then is the first step */
-	/* Asked before login for a line that has become longer than limits.login_command: how long
-	 * may it be?  in: behind the name, of an incomplete command.  0, and NULL: no longer. */
+	/* Called before login for a line that exceeds limits.login_command: returns the longest
+	 * line allowed; 0 or a NULL hook means the normal limit.  in: after the name, of an
+	 * incomplete command. */
 	size_t (*line_max)(const struct imap_conn *conn, struct wire_in *in);
 };
 
@@ -89,18 +90,18 @@ struct imap_cmd_def {
 struct imap_cap {
 	const char *word;
 	const char *rfc;                            /* numbers, for the documentation */
-	unsigned states;                            /* when it is shown */
+	unsigned states;                            /* the states in which it is shown */
 	bool (*when)(const struct imap_conn *conn); /* NULL: always; a further condition, ... */
 	const char *shown;                          /* ... in words, for the documentation */
-	/* The rows that it stands for, and that are hidden with it (imap/hide.h): names with blanks
-	 * between them, of any file.  NULL: those of its file, if it is the only one there. */
+	/* The rows that it stands for and that are hidden with it (imap/hide.h): names separated by
+	 * blanks, of any file.  NULL: those of its file, if it is the only capability there. */
 	const char *brings;
 	/* For words with a value ("APPENDLIMIT=…"): appends the rest.  NULL: none. */
 	void (*value)(const struct imap_conn *conn, struct buf *out);
-	/* Prints words instead, any number, each with a blank before it.  NULL: just word. */
+	/* Prints any number of words instead, each with a blank before it.  NULL: only word. */
 	void (*words)(const struct imap_conn *conn, struct buf *out);
-	/* What the words depend on beside the settings, as a number that is another when they are.
-	 * Printed values depend on the settings only. */
+	/* Returns a number that changes with whatever the words depend on besides the settings.
+	 * Printed values may depend on the settings only. */
 	uint64_t (*key)(const struct imap_conn *conn);
 };
 
@@ -109,18 +110,18 @@ struct imap_enable {
 	void (*enable)(struct imap_conn *conn);
 };
 
-/* ---- response codes: those that it prints, for the documentation; debug builds and the
+/* ---- response codes printed by the extension, for the documentation; debug builds and the
  * transcripts abort at a code that nobody brings */
 
 struct imap_code {
 	const char *name;
 	const char *rfc;
-	const char *when; /* a sentence without its full stop */
+	const char *when; /* a sentence without a full stop */
 };
 
 /* ---- FETCH items */
 
-enum imap_needs { /* what an item needs beyond the message's record; a mask */
+enum imap_needs { /* what an item needs besides the message's record; a mask */
 	IMAP_NEEDS_SUMMARY = 1u << 0,
 	IMAP_NEEDS_BLOB = 1u << 1
 };
@@ -128,23 +129,23 @@ enum imap_needs { /* what an item needs beyond the message's record; a mask */
 struct imap_fetched { /* a message as an item sees it */
 	const struct store_message *record;
 	const struct mail_summary *summary; /* with IMAP_NEEDS_SUMMARY; else NULL */
-	const struct wire_fetch_item *item; /* as the client asked for it */
-	const void *args;                   /* what parse() made of its argument; NULL: none */
+	const struct wire_fetch_item *item; /* as requested by the client */
+	const void *args;                   /* the result of parse(); NULL: none */
 	struct store *store;
-	/* With IMAP_NEEDS_BLOB: appends bytes of the message.  False: they cannot be read; then
-	 * nothing of the message is told, and FETCH is NO. */
+	/* With IMAP_NEEDS_BLOB: appends bytes of the message.  Returns false if they cannot be
+	 * read; then nothing is sent for the message, and FETCH is NO. */
 	bool (*read)(const struct imap_fetched *message, struct mail_range range, struct buf *out);
 	struct imap_render *render; /* private */
 };
 
 enum imap_located {
 	IMAP_LOCATED,
-	IMAP_LOCATED_NIL,     /* there is none: the value is NIL */
-	IMAP_LOCATED_NOTHING, /* the response has nothing of this item */
-	IMAP_LOCATED_REFUSED  /* the same, and FETCH is NO with the item's `refused` */
+	IMAP_LOCATED_NIL,     /* there is no value: NIL */
+	IMAP_LOCATED_NOTHING, /* the response omits this item */
+	IMAP_LOCATED_REFUSED  /* same, and FETCH is NO with the item's `refused` */
 };
 
-struct imap_value { /* some bytes of the message, with their transfer encoding undone */
+struct imap_value { /* some bytes of the message, to be decoded */
 	struct mail_range range;
 	enum mail_encoding encoding;
 };
@@ -161,12 +162,13 @@ struct imap_fetch_item {
 	 * wire reads itself (sections). */
 	bool (*parse)(struct wire_in *in, const void **args_r);
 
-	/* One of these.  On a worker unless needs is 0: they may use nothing but their arguments.
+	/* Implement one of these.  They run on a worker unless needs is 0: they may use only their
+	 * arguments.
 	 *
-	 * print() appends the value; the name and the blank before it are the engine's. */
+	 * print() appends the value; the engine puts the name and the blank before it. */
 	void (*print)(const struct imap_fetched *message, struct buf *out);
-	/* locate() says which bytes the value is.  The engine reads, decodes and sends them in
-	 * pieces, or tells their size only, where `size_only` is set. */
+	/* locate() says which bytes are the value.  The engine reads, decodes and sends them in
+	 * pieces, or only their size if `size_only` is set. */
 	enum imap_located (*locate)(const struct imap_fetched *message, struct imap_value *value_r);
 	bool size_only;
 	const struct imap_refusal *refused;
@@ -174,7 +176,7 @@ struct imap_fetch_item {
 
 struct imap_fetch_modifier { /* FETCH 1:* FLAGS (NAME value) */
 	const char *name;
-	/* Reads its value, of which nothing is there when there is none.  NULL: it has none. */
+	/* Parses its value, which is empty if there is none.  NULL: it has none. */
 	bool (*parse)(struct wire_in *in, const void **kept_r);
 	const char *implies; /* an item that is told, too, whether it was asked for; NULL: none */
 	/* NULL, or why it must not be used here.  It may be NULL itself. */
@@ -202,15 +204,15 @@ struct imap_refusal { /* for NO */
 
 /* ---- SEARCH */
 
-struct imap_search_place {      /* where text is looked for (mail/search.h) */
+struct imap_search_place {      /* where text is searched for (mail/search.h) */
 	enum mail_search_in in; /* FIELD: key->field */
 	enum mail_text which;   /* SUMMARY */
 };
 
 struct imap_search_key {
 	const char *name;
-	/* Reads what follows the name into the key.  NULL: nothing does, but for what wire reads
-	 * itself. */
+	/* Parses what follows the name into the key.  NULL: nothing follows, except what wire
+	 * parses itself. */
 	bool (*parse)(struct wire_in *in, struct wire_key *key);
 	void (*asked)(struct imap_conn *conn);
 	/* The response has the highest MODSEQ of what was found (RFC 7162 section 3.1.5). */
@@ -218,15 +220,15 @@ struct imap_search_key {
 	/* Once, before messages are looked at.  now: seconds since 1970.  NULL: nothing to do. */
 	void (*begin)(struct wire_key *key, const struct imap_box *box, int64_t now);
 
-	/* One of these decides.
+	/* Implement one of these.
 	 *
-	 * matches: by the message's record; any thread; nothing but its arguments may be used. */
+	 * matches: by the message's record.  Any thread; may use only its arguments. */
 	bool (*matches)(const struct wire_key *key, const struct store_message *record);
-	/* matches_summary: by what was made of the message at delivery; the same. */
+	/* matches_summary: by what was made of the message at delivery; otherwise the same. */
 	bool (*matches_summary)(const struct wire_key *key, const struct store_message *record,
 	    const struct mail_summary *summary);
-	/* text: the message has key->text there, which is in the charset of the command.  The
-	 * engine looks for it, with all other texts. */
+	/* text: the message has key->text in that place; key->text is in the charset of the
+	 * command.  The engine searches for it together with all other texts. */
 	const struct imap_search_place *text;
 	/* choose: by sets, on the loop, while the mailbox is read (store_mailbox_read_begin()): the
 	 * UIDs of the view that match; the engine's. */
@@ -237,43 +239,42 @@ struct imap_found { /* what a SEARCH or SORT found */
 	struct imap_cmd *cmd;
 	const struct wire_search *args;
 	const roaring_bitmap_t *uids;
-	uint32_t first, last; /* of uids, in the order in which they are told; 0: none */
+	uint32_t first, last; /* of uids, in the order in which they are sent; 0: none */
 };
-/* The message's number as the client counts in this command. */
+/* Returns the message's number as the client counts in this command. */
 uint32_t imap_found_number(const struct imap_found *found, uint32_t uid);
 
 struct imap_search_return { /* an option of SEARCH RETURN */
 	const char *name;
-	/* Reads its value, of which nothing is there when there is none.  NULL: it has none. */
+	/* Parses its value, which is empty if there is none.  NULL: it has none. */
 	bool (*parse)(struct wire_in *in, const void **kept_r);
-	/* What the ESEARCH response says, NULL: nothing.  tell() sets what the printer of wire
-	 * prints; print() appends something else, with a blank before it.  Neither is asked where
-	 * nothing was found, unless says_none. */
+	/* For the ESEARCH response; NULL: nothing.  tell() sets what wire's printer prints; print()
+	 * appends something else, with a blank before it.  Neither is called if nothing was found,
+	 * unless says_none. */
 	void (*tell)(const struct imap_found *found, struct wire_esearch *e);
 	void (*print)(const struct imap_found *found, const void *kept, struct buf *out);
 	bool says_none;
-	/* After the response, before the tagged reply.  NULL: nothing to do. */
+	/* Called after the response, before the tagged reply.  NULL: nothing to do. */
 	void (*done)(const struct imap_found *found);
-	/* Instead, when the SEARCH is refused or fails. */
+	/* Called instead if the SEARCH is refused or fails. */
 	void (*failed)(struct imap_cmd *cmd);
 };
 
-/* ---- SORT (RFC 5256 section 3): by what messages are ordered */
+/* ---- SORT (RFC 5256 section 3): what messages are ordered by */
 
-/* The engine reads the columns of all keys of a command together, once, on a worker.  REVERSE, and
- * the order of messages that are equal, are the engine's. */
+/* The engine reads the columns of all keys of a command together, once, on a worker.  It also
+ * handles REVERSE and the order of equal messages. */
 struct imap_sort_key {
 	const char *name;
-	/* One of these: by a column of the store, 1u << of enum store_column (store/columns.h), or
-	 * by a number made of the record, the smallest first (on a worker: it may use nothing
-	 * else). */
+	/* One of these: a column of the store, 1u << of enum store_column (store/columns.h), or a
+	 * number made from the record, smallest first (on a worker: may use only its argument). */
 	unsigned column;
 	int64_t (*number)(const struct store_message *record);
 };
 
 /* ---- LIST and STATUS */
 
-/* STATUS items, of STATUS and LIST RETURN (STATUS) */
+/* STATUS items, for STATUS and LIST RETURN (STATUS) */
 struct imap_status_item {
 	const char *name;
 	void (*asked)(struct imap_conn *conn);
@@ -284,16 +285,16 @@ struct imap_status_item {
 };
 
 /*
- * Attributes (wire/cmd/list.h) that a row has in `attrs` are shown only where a row of the command
- * has them; all others always are.
+ * Attributes (wire/cmd/list.h) in a row's `attrs` are shown only if a row of the command has them;
+ * all others are always shown.
  */
-struct imap_list_select { /* an option before the reference: which names are meant */
+struct imap_list_select { /* an option before the reference: which names to list */
 	const char *name;
 	unsigned attrs;
-	/* Is a name with these attributes meant?  Those that are no mailboxes are asked about, too.
-	 * NULL: the option leaves nothing out. */
+	/* Returns whether to list a name with these attributes.  Also called for names without a
+	 * mailbox.  NULL: the option excludes nothing. */
 	bool (*meets)(unsigned attrs, bool exists);
-	bool recursive; /* RFC 5258: also names above one that the other options mean */
+	bool recursive; /* RFC 5258: also names above one that the other options select */
 };
 
 struct imap_listed { /* a mailbox that was listed */
@@ -301,12 +302,12 @@ struct imap_listed { /* a mailbox that was listed */
 	const struct store_mailbox_info *info; /* without its name */
 };
 
-struct imap_list_return { /* an option after RETURN: what is told of a name */
+struct imap_list_return { /* an option after RETURN: what to send about a name */
 	const char *name;
 	unsigned attrs;
-	/* What it keeps of the command, for print(); NULL with a text: BAD. */
+	/* Returns what it keeps of the command, for print(); NULL with a text: BAD. */
 	void *(*begin)(struct imap_cmd *cmd, const struct wire_list *args, const char **fault_r);
-	/* After the LIST response of a mailbox that can be selected. */
+	/* Called after the LIST response of a mailbox that can be selected. */
 	void (*print)(struct imap_cmd *cmd, const struct imap_listed *mailbox, const void *kept);
 };
 
@@ -327,7 +328,7 @@ struct imap_select_param {
 
 struct imap_create_param {
 	const char *name;
-	/* Puts it into the change.  False: cmd_no() or cmd_bad() was called. */
+	/* Puts it into the change.  Returns false if it called cmd_no() or cmd_bad(). */
 	bool (*apply)(
 	    struct imap_cmd *cmd, const struct wire_create *args, struct store_change *change);
 };
@@ -335,42 +336,46 @@ struct imap_create_param {
 /* ---- forms of a message's data in APPEND */
 
 struct imap_append_data {
-	const char *name; /* LITERAL8: "~{5}"; UTF8: "UTF8 (~{5}", which is a literal8 as well */
-	/* What the bytes go through on their way into the store; begin() returns its state.  NULL:
-	 * nothing. */
+	const char *name; /* LITERAL8: "~{5}"; UTF8: "UTF8 (~{5}", which is also a literal8 */
+	/* What the bytes pass through on their way into the store; begin() returns its state.
+	 * NULL: nothing. */
 	void *(*begin)(void);
-	/* Appends what piece becomes; last: there is nothing behind it. */
+	/* Appends the converted piece; last: nothing follows. */
 	void (*feed)(void *state, struct str piece, bool last, struct buf *out);
 	void (*end)(void *state);
 };
 
-/* ---- NOTIFY (RFC 5465 section 5): of what a client may ask to be told */
+/* ---- NOTIFY (RFC 5465 section 5): what clients may ask to be notified of */
 
 enum imap_notify_scope {                 /* where, a mask */
-	IMAP_NOTIFY_SELECTED = 1u << 0,  /* the selected mailbox, of which its teller tells */
+	IMAP_NOTIFY_SELECTED = 1u << 0,  /* the selected mailbox, which has its own teller */
 	IMAP_NOTIFY_MAILBOXES = 1u << 1, /* others */
-	IMAP_NOTIFY_SERVER = 1u << 2     /* none: it goes without a mailbox */
+	IMAP_NOTIFY_SERVER = 1u << 2     /* neither: it has no mailbox */
 };
 
-struct imap_noticed { /* a mailbox at two looks, of which the second is due to a watch */
+struct imap_noticed { /* a mailbox at two reads, the second caused by a watch */
 	struct store_account *account;
 	struct str name;
-	/* NULL: it was not there, is not there; both: it is about the account itself. */
+	/* NULL: it did not exist, or does not exist now; both NULL: this is about the account
+	 * itself. */
 	const struct store_mailbox_info *before, *now;
 };
 
 struct imap_notify_event {
 	const char *name;
 	unsigned scopes; /* enum imap_notify_scope */
-	/* Events that have to be asked for with it, or it is BAD; the last is NULL.  NULL: none. */
+	/* Events that must be requested together with it, or it is BAD; ends in NULL.  NULL:
+	 * none. */
 	const char *const *with;
-	/* Reads what follows the name, of which nothing is there when there is none.  NULL: nothing
-	 * does.  Its bytes and what it keeps stay until another NOTIFY. */
+	/* Parses what follows the name, which is empty if there is nothing.  NULL: nothing follows.
+	 * Its bytes and what it keeps stay until the next NOTIFY. */
 	bool (*parse)(struct wire_in *in, const void **kept_r);
-	/* On the loop, of a mailbox that is not selected: has it happened between the looks? */
+	/* On the loop, for a mailbox that is not selected: returns whether it happened between the
+	 * reads. */
 	bool (*happened)(const struct imap_noticed *seen);
-	/* What is told then, one of these: names of STATUS items, which one response brings with
-	 * those of all events that happened, the last is NULL; or print() appends responses. */
+	/* What to send then, one of these: names of STATUS items, ending in NULL, which one
+	 * response carries together with those of all events that happened; or print() appends
+	 * responses. */
 	const char *const *status;
 	void (*print)(struct imap_conn *conn, const struct imap_noticed *seen, const void *kept);
 };
@@ -379,7 +384,7 @@ struct imap_news {                                          /* of the selected m
 	const roaring_bitmap_t *fresh, *changed, *expunged; /* NULL: none */
 };
 
-/* ---- slots: memory of the extension's own in a lifetime */
+/* ---- slots: an extension's own memory in a lifetime */
 
 enum imap_life { IMAP_LIFE_TURN, IMAP_LIFE_LOGIN, IMAP_LIFE_BOX, IMAP_LIVES };
 
@@ -389,9 +394,9 @@ struct imap_slot_field {
 };
 
 /*
- * Zeroed when its owner begins, gone when its owner goes: there is no reset.  A slot and the table
- * of its fields are made together, so that the table has all of them; the reset proof (test/reset)
- * asks that a script dirties each.  For example
+ * Zeroed when its owner begins, freed when its owner ends: there is no reset.  A slot and the table
+ * of its fields are made together, so that the table is complete; the reset proof (test/reset)
+ * requires that a script dirties each.  For example
  *
  *     #define BELL_FIELDS(slot, FIELD)                                   \
  *             FIELD(slot, bool, armed, )                                 \
@@ -402,9 +407,9 @@ struct imap_slot_field {
  */
 struct imap_slot {
 	size_t size;                          /* 0: none */
-	const struct imap_slot_field *fields; /* the last one without a name */
-	/* Called when the owner goes, before anything that the owner holds: for what is not memory
-	 * of an arena.  NULL: there is no such thing. */
+	const struct imap_slot_field *fields; /* the last one has no name */
+	/* Called when the owner ends, before anything that the owner holds is freed: for what is
+	 * not arena memory.  NULL: nothing to do. */
 	void (*free)(void *slot);
 };
 
@@ -422,7 +427,7 @@ struct imap_slot {
 		.size = sizeof(struct slot), .fields = slot##_fields, .free = (free_fn)            \
 	}
 
-/* ---- all of it */
+/* ---- the extension */
 
 /* Appends the contents of a response code about a change that cmd made, or nothing. */
 typedef void imap_code_f(
@@ -452,29 +457,28 @@ struct imap_ext {
 	const struct conf_table *conf;
 	struct imap_slot slots[IMAP_LIVES];
 
-	/* Hooks, in the order of imap/ext/list.h.
+	/* Hooks, called in the order of imap/ext/list.h.
 	 *
-	 * A mailbox was created; messages were added; copied or moved; flags were stored.  A reply
-	 * has room for one code: the first that is printed. */
+	 * A mailbox was created; messages were added, or copied or moved; flags were stored.  A
+	 * reply has room for one code: the first that is printed. */
 	imap_code_f *created, *appended, *copied, *stored;
-	/* A mailbox was selected: prints untagged responses after those of the engine. */
+	/* A mailbox was selected: prints untagged responses after the engine's. */
 	void (*selected)(struct imap_conn *conn);
 	/* FLAGS of a message were printed in a FETCH response: appends more items, each with a
-	 * blank before it.  Any thread; nothing but its arguments may be used. */
+	 * blank before it.  Any thread; may use only its arguments. */
 	void (*flags_printed)(
 	    const struct imap_box *box, const struct store_message *record, struct buf *out);
-	/* News of the selected mailbox are about to be told, in one piece or several: prints
-	 * untagged responses before them.  What is to come after them is for a teller
-	 * (imap/tell.h). */
+	/* News of the selected mailbox is about to be sent, in one or more pieces: prints untagged
+	 * responses before it.  Use a teller (imap/tell.h) for what must come after it. */
 	void (*about_to_tell)(struct imap_conn *conn, const struct imap_news *news);
-	/* Messages have left the view; they were told. */
+	/* Messages have left the view, and the client was told. */
 	void (*expunged)(struct imap_box *box);
 };
 
-/* Slots by the extension's struct; asserts that there is a login (box). */
+/* Return slots, by the extension's struct; assert that there is a login, or a box. */
 void *imap_turn_slot(const struct imap_conn *conn, const struct imap_ext *ext);
 void *imap_login_slot(const struct imap_conn *conn, const struct imap_ext *ext);
 void *imap_box_slot(const struct imap_conn *conn, const struct imap_ext *ext);
-/* The settings of ext->conf, of the turn. */
+/* Returns the turn's settings of ext->conf. */
 const void *imap_ext_settings(const struct imap_conn *conn, const struct imap_ext *ext);
 #endif

@@ -3,11 +3,11 @@
 #define IMAP_HIDE_H
 /*
  * Capabilities that are hidden: from everybody (hide_capabilities), or by `hide` blocks from users,
- * groups and clients.  What is hidden is not shown, and the rows that a capability stands for
- * (imap/ext.h) are found by nobody, so that their words are BAD.  What was ENABLEd before stays.
+ * groups and clients.  A hidden capability is not shown, and look-ups do not find the rows it
+ * stands for (imap/ext.h), so their words are BAD.  What was ENABLEd before stays enabled.
  *
- * Which blocks apply is decided when a turn begins, when its login does, and at ID; until then it
- * stays, whatever becomes of groups.
+ * It is decided which blocks apply when a turn begins, when its login does, and at ID; in between
+ * it does not change, whatever happens to groups.
  */
 #include "imap/imap.h"
 
@@ -16,26 +16,26 @@ struct imap_hide_settings { /* of a block */
 };
 extern const struct conf_table imap_hide_conf;
 
-/* Of a configuration; NULL: there are no blocks. */
+/* Makes the hides of a configuration; NULL: there are no blocks. */
 struct imap_hides *imap_hides_new(const struct conf *conf, struct str default_domain);
 void imap_hides_free(struct imap_hides **hides);
-/* For a turn that begins. */
+/* Call for a turn that begins. */
 void imap_hides_begin(const struct imap_conn *conn, struct imap_turn *turn);
-/* The login of the connection's turn, or the name of its client, is another. */
+/* Call when the login of the connection's turn, or the name of its client, has changed. */
 void imap_hides_look(struct imap_conn *conn);
-/* Does it depend on the client's name? */
+/* Returns whether anything depends on the client's name. */
 bool imap_hides_clients(const struct imap_conn *conn);
 
-/* Is there anything hidden at all? */
+/* Returns whether anything is hidden at all. */
 static inline bool
 imap_hides_any(const struct imap_conn *conn)
 {
 	return conn->turn->rules->hides_any;
 }
-/* word: as struct imap_cap has it. */
+/* word: as in struct imap_cap. */
 bool imap_is_hidden(const struct imap_conn *conn, struct str word);
-/* The same for what is not to be shown, which mechanisms that are off are not, either. */
+/* Same for words not to be shown, which include mechanisms that are off. */
 bool imap_word_hidden(const struct imap_conn *conn, struct str word);
-/* A row of an extension, or NULL; NULL: it is hidden, too. */
+/* Returns a row of an extension; NULL if row is NULL or hidden. */
 const void *imap_shown(const struct imap_conn *conn, const void *row);
 #endif

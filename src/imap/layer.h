@@ -2,31 +2,32 @@
 #ifndef IMAP_LAYER_H
 #define IMAP_LAYER_H
 /*
- * The layers of a login: those of the stream above TLS, as a stack, the newest first.  They are the
- * login's and end with it: a SASL security layer (RFC 4422 section 3.7) begins behind the client's
- * last line of the exchange and behind the tagged OK; all end behind the line of UNAUTHENTICATE and
- * behind its OK (RFC 8437 section 4), newest first.  PROXYAUTH hands them on to the next login.
+ * The layers of a login: those of the stream above TLS, as a stack, newest first.  They belong to
+ * the login and end with it.  A SASL security layer (RFC 4422 section 3.7) begins after the
+ * client's last line of the exchange and after the tagged OK; all layers end after the line of
+ * UNAUTHENTICATE and after its OK (RFC 8437 section 4), newest first.  PROXYAUTH passes them on to
+ * the next login.
  */
 #include "imap/cmd.h"
 #include "net/layer.h"
 #include "sasl/mech.h"
 
-struct imap_layer { /* embedded in what makes one */
+struct imap_layer { /* embedded in a concrete layer */
 	struct imap_layer *below;
 	struct stream_layer stream; /* with class set */
-	/* Wipes and frees it; it is off. */
+	/* Wipes and frees it; it is off by then. */
 	void (*free)(struct imap_layer *layer);
 	bool on;
 };
 
-/* The newest of the login's from now on; it begins with imap_layers_begin(). */
+/* Makes it the login's newest; imap_layers_begin() turns it on. */
 void imap_layer_push(struct imap_login *login, struct imap_layer *layer);
 /* Takes over sasl. */
 struct imap_layer *imap_layer_new(struct sasl_layer *sasl) __attribute__((returns_nonnull));
-/* Those that are not on yet begin, right behind what was put out until now. */
+/* Turns on those that are not on yet, right after the output so far. */
 void imap_layers_begin(struct imap_conn *conn);
-/* They are the other login's from here on, in which somebody else speaks: see stream_forget(). */
+/* Passes them on to another login, in which another user speaks: see stream_forget(). */
 void imap_layers_move(struct imap_conn *conn, struct imap_login *from, struct imap_login *to);
-/* All end there, unless the stream has, and are freed. */
+/* Ends all of them, unless the stream has ended, and frees them. */
 void imap_layers_end(struct imap_conn *conn, struct imap_login *login);
 #endif

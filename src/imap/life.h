@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMAP_LIFE_H
 #define IMAP_LIFE_H
-/* What a connection is at any moment: for the engine, beside what imap/imap.h says for all. */
+/* The state of a connection at any moment, for the engine; imap/imap.h has what is for all. */
 struct imap_conn;
 
-/* As long as the connection may be silent now. */
+/* Sets the timer by how long the connection may be silent now. */
 void conn_set_timer(struct imap_conn *conn);
 void conn_timed_out(void *arg);
-/* Nobody waits for it any more. */
+/* Nobody waits for the job any more. */
 void conn_cancel_job(struct imap_conn *conn);
 #endif

@@ -42,13 +42,13 @@ struct imap_registry { /* made once at start, constant afterwards */
 	struct imap_row {         /* an open hash table by kind and name */
 		const char *name; /* NULL: free */
 		const void *row;
-		const char *cap; /* the word of CAPABILITY that stands for it; NULL: none */
+		const char *cap; /* the CAPABILITY word that stands for it; NULL: none */
 		enum imap_word kind;
 	} words[1024];
 	unsigned word_count;
 	const struct imap_cmd_def *cmds[IMAP_CMD_MAX];
 	unsigned cmd_count;  /* less than IMAP_CMD_MAX */
-	unsigned list_attrs; /* WIRE_ATTR_*: those that are shown only where a row has them */
+	unsigned list_attrs; /* WIRE_ATTR_*: those shown only if a row has them */
 	/* Hooks: each array ends in NULL. */
 	imap_code_f *created[IMAP_HOOKS_MAX + 1], *appended[IMAP_HOOKS_MAX + 1],
 	    *copied[IMAP_HOOKS_MAX + 1], *stored[IMAP_HOOKS_MAX + 1];
@@ -58,7 +58,7 @@ struct imap_registry { /* made once at start, constant afterwards */
 	void (*about_to_tell[IMAP_HOOKS_MAX + 1])(
 	    struct imap_conn *conn, const struct imap_news *news);
 	void (*expunged[IMAP_HOOKS_MAX + 1])(struct imap_box *box);
-	/* By imap_state() / 2.  A switch looks at both lists twice. */
+	/* By imap_state() / 2.  A switch reads both lists twice. */
 	struct imap_cap_list { /* in the order in which capabilities are shown */
 		const struct imap_cap *cap[64];
 		unsigned n;
@@ -66,19 +66,19 @@ struct imap_registry { /* made once at start, constant afterwards */
 };
 void imap_registry_build(
     struct imap_registry *reg, const struct imap_ext *const *all, size_t count);
-/* The word of CAPABILITY that stands for a row that was found; NULL: none does. */
+/* Returns the CAPABILITY word that stands for a row that was found; NULL: there is none. */
 const char *imap_registry_cap_of(const struct imap_registry *reg, const void *row);
-/* The engine's tables of options and those of the extensions, up to 2 + count of them. */
+/* Collects the engine's and the extensions' tables of options, up to 2 + count of them. */
 size_t imap_conf_tables(
     const struct imap_ext *const *all, size_t count, const struct conf_table **tables);
-/* Memory for the slots of an owner with this arena.  They are freed before what was entered into
- * the arena until now. */
+/* Allocates the slots of an owner with this arena.  They are freed before what was entered into the
+ * arena until now. */
 unsigned char *imap_slots_new(
     const struct imap_registry *reg, enum imap_life life, struct arena *owner);
-/* capability.c.  Frees what was printed of capabilities for them. */
+/* capability.c.  Frees the printed capabilities. */
 void imap_forget_capabilities(struct imap_rules *rules);
-/* By name, without case; NULL: no extension has it.  On behalf of a client the row goes through
- * imap_shown() (imap/hide.h). */
+/* Look up by name, ignoring case; NULL: no extension has it.  On behalf of a client pass the row
+ * through imap_shown() (imap/hide.h). */
 const struct imap_cmd_def *imap_registry_find(const struct imap_registry *reg, struct str name);
 const struct imap_enable *imap_registry_enable(const struct imap_registry *reg, struct str name);
 const struct imap_code *imap_registry_code(const struct imap_registry *reg, struct str name);

@@ -3,7 +3,7 @@
 #define IMAP_SETTINGS_H
 /*
  * The options of the IMAP engine: limits on what a peer may send or make us
- * wait for, times, and who may switch users.
+ * wait for, timeouts, and who may switch users.
  */
 #include "conf/conf.h"
 
@@ -43,6 +43,6 @@ struct imap_settings {
 };
 
 extern const struct conf_table imap_conf;
-/* Does `mechanisms` name it? */
+/* Returns whether `mechanisms` names it. */
 bool imap_mechanism_on(const struct imap_settings *settings, struct str name);
 #endif

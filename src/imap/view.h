@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMAP_VIEW_H
 #define IMAP_VIEW_H
-/* The selected mailbox as its client knows it: numbers, flags (imap/box). */
+/* The selected mailbox as its client knows it: numbers and flags (imap/box). */
 #include "imap/imap.h"
 
 struct imap_cmd;
@@ -10,11 +10,12 @@ struct imap_cmd;
  * messages whose flags are to be printed with them. */
 void imap_read_keywords(const struct imap_box *box, struct imap_keywords *keywords);
 void imap_drop_keywords(struct imap_keywords *keywords);
-/* "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" of the selected mailbox; keywords_told is set. */
+/* Prints "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]" of the selected mailbox; sets
+ * keywords_told. */
 void imap_print_known_flags(struct imap_conn *conn, const struct imap_keywords *keywords);
-/* The same if the client was told others: before a FETCH response with flags. */
+/* Same if the client was told others: call before a FETCH response with flags. */
 void imap_tell_keywords(struct imap_conn *conn, const struct imap_keywords *keywords);
-/* Untagged responses of one step end when so much was printed. */
+/* Untagged responses of one step end when this much was printed. */
 #define IMAP_PRINT_BYTES ((size_t)64 * 1024)
 enum imap_print { IMAP_PRINT_FLAGS = 1, IMAP_PRINT_UID = 2 };
 /* "* n FETCH (UID u FLAGS (…))", with what of these is asked for, and with UID and MODSEQ for a
@@ -38,17 +39,18 @@ void imap_modseq_before_reply(const struct imap_cmd *cmd);
  * number beyond the view (BAD, RFC 9051 6.4.4 and 9 "seq-number").  The bitmap is the caller's. */
 bool imap_view_resolve(
     const struct imap_box *box, const struct wire_set *set, bool uid, roaring_bitmap_t **uids_r);
-/* The same for what changes nothing and shows no message (SEARCH): what is beyond names nothing. */
+/* Same for commands that change nothing and show no message (SEARCH): ignores numbers beyond the
+ * view. */
 roaring_bitmap_t *imap_view_select(
     const struct imap_box *box, const struct wire_set *set, bool uid);
 uint32_t imap_view_seq(const struct imap_box *box, uint32_t uid); /* 0: not in the view */
 uint32_t imap_view_uid(const struct imap_box *box, uint32_t seq); /* 0: none */
-/* For the log: a message that is there cannot be read.  Any thread. */
+/* Logs that an existing message cannot be read.  Any thread. */
 void imap_log_unreadable(const struct store_mailbox *mailbox, uint32_t uid);
-/* Appends "FLAGS (\Seen $Forwarded …)" and what extensions print with it; flags in force, \Recent
- * from the view (box->recent is empty in rev2).  keywords: of the reading that gave msg. */
+/* Appends "FLAGS (\Seen $Forwarded …)" and what extensions print with it: current flags, and
+ * \Recent from the view (box->recent is empty in rev2).  keywords: of the read that gave msg. */
 void imap_print_flags(const struct imap_box *box, const struct imap_keywords *keywords,
     const struct store_message *msg, struct buf *out);
-/* System flags of the grammar as flags of the store. */
+/* Converts system flags of the grammar to flags of the store. */
 struct store_flags imap_flags_of(const struct wire_flags *flags);
 #endif

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMAP_CMD_LOGIN_H
 #define IMAP_CMD_LOGIN_H
-/* What LOGIN and AUTHENTICATE share, beside imap/common/try.h. */
+/* Shared by LOGIN and AUTHENTICATE, besides imap/common/try.h. */
 #include "imap/common/try.h"
 
-/* May a password come on this connection as it is now? */
+/* Returns whether a password may be sent on this connection as it is now. */
 bool imap_password_allowed(const struct imap_conn *conn);
 enum imap_next imap_privacy_required(struct imap_cmd *cmd);
 
 /* authenticate.c */
 enum imap_next imap_authenticate(struct imap_cmd *cmd);
 size_t imap_authenticate_line_max(const struct imap_conn *conn, struct wire_in *in);
-/* The login of who is known by the certificate, before the greeting. */
+/* Logs in the client known by its certificate, before the greeting. */
 enum imap_next imap_preauth(struct imap_cmd *cmd);
 #endif

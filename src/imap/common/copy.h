@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef IMAP_COPY_H
 #define IMAP_COPY_H
-/* COPY and MOVE: one command, but for what becomes of the source. */
+/* COPY and MOVE: one command, except for what becomes of the source. */
 #include "imap/cmd.h"
 
 /* The first step of a command with a set and a mailbox (RFC 9051 sections 6.4.7 and 6.4.8, RFC

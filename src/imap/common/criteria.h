@@ -2,8 +2,8 @@
 #ifndef IMAP_CRITERIA_H
 #define IMAP_CRITERIA_H
 /*
- * What SEARCH, SORT and THREAD share: a search program with its charset, and what RETURN asks for.
- * They differ in what they make of what was found.
+ * Shared by SEARCH, SORT and THREAD: a search program with its charset, and the RETURN options.
+ * They differ in what they do with the messages found.
  *
  *	parsed = wire_…_parse(&cmd->in, …, imap_criteria_key, cmd->conn)
  *	return imap_criteria_start(cmd, c, parsed, then, &found);
@@ -19,8 +19,8 @@
 struct imap_criteria {
 	/* set before the start */
 	const struct wire_search *args;
-	bool names_charset; /* the command's grammar wants one: SORT, THREAD */
-	bool holds; /* what is found is to be read, too: it is held as long as the command */
+	bool names_charset; /* the command's grammar requires a charset: SORT, THREAD */
+	bool holds; /* the messages found will also be read: holds them as long as the command */
 
 	struct imap_query *query;
 	struct imap_returned { /* the options, by their extensions */
@@ -33,22 +33,22 @@ struct imap_criteria {
 	bool failed;
 };
 
-/* For the parser: a key that an extension reads; arg is the connection. */
+/* For the parser: a key that an extension parses; arg is the connection. */
 bool imap_criteria_key(struct wire_in *in, struct str name, struct wire_key *key, void *arg);
-/* Checks what was parsed, runs the query, then `then` on the same thread (NULL: nothing): what it
- * does with what was found, which may take more slices; then the step `found`, on the loop.  c is
- * in the command's arena and begins zeroed. */
+/* Checks what was parsed, runs the query, then `then` on the same thread (may be NULL), which
+ * processes what was found and may take more slices; then the step `found`, on the loop.  c is in
+ * the command's arena and starts zeroed. */
 enum imap_next imap_criteria_start(struct imap_cmd *cmd, struct imap_criteria *c, bool parsed,
     imap_job_f *then, const struct imap_step *found);
-/* The replies: of one that is refused, and of one that has told all. */
+/* The replies: for a refused command, and for one that is complete. */
 enum imap_next imap_criteria_refuse(
     struct imap_cmd *cmd, const struct imap_criteria *c, const char *code, const char *text);
 enum imap_next imap_criteria_no_room(struct imap_cmd *cmd, const struct imap_criteria *c);
 enum imap_next imap_criteria_unreadable(struct imap_cmd *cmd, const struct imap_criteria *c);
 enum imap_next imap_criteria_ok(struct imap_cmd *cmd, const struct imap_criteria *c,
     const struct imap_found *found, const char *text);
-/* The ESEARCH response begins with what the options tell, and ends with what they print.  False:
- * there is nothing to be told, not even that nothing was found. */
+/* tell() fills in the ESEARCH response with what the options say, print() appends what they print.
+ * Returns false if there is nothing to send, not even that nothing was found. */
 bool imap_criteria_tell(
     const struct imap_criteria *c, const struct imap_found *found, struct wire_esearch *e);
 void imap_criteria_print(

@@ -5,11 +5,11 @@
  * Query: a compiled SEARCH program (RFC 3501 and RFC 9051 section 6.4.4), with
  * sets resolved to UIDs, text converted to UTF-8, and keys ordered by cost.
  *
- * It is made on the loop, from the view and the flags as they are at that moment.  It is run on
- * the loop when imap_query_is_cheap(), on a worker otherwise, in two stages: set arithmetic finds
- * the messages of which only reading tells; each of these is read once, in pieces, for all keys
- * (mail/search.h).  It can be left at any time, and gone on with on another thread.  The messages
- * are held until the query is freed.
+ * It is made on the loop, from the view and the flags at that moment.  It is run on the loop if
+ * imap_query_is_cheap(), otherwise on a worker, in two stages: set arithmetic finds the messages
+ * that must be read to decide; each of these is read once, in pieces, for all keys (mail/search.h).
+ * It can be interrupted at any time, and continued on another thread.  The messages are held until
+ * the query is freed.
  */
 #include "imap/cmd.h"
 #include "wire/cmd/search.h"
@@ -19,26 +19,26 @@ struct imap_query;
 enum imap_query_fault {
 	IMAP_QUERY_OK,
 	IMAP_QUERY_BAD_CHARSET, /* RFC 5530 BADCHARSET */
-	IMAP_QUERY_BAD_TEXT,    /* not text of the charset that was named */
-	IMAP_QUERY_TOO_BIG      /* its sets take more than room */
+	IMAP_QUERY_BAD_TEXT,    /* not valid in the named charset */
+	IMAP_QUERY_TOO_BIG      /* its sets take more memory than room */
 };
 
-/* In arena a, which frees what it holds beyond memory.  Keys that extensions answer for have their
- * row in key->ext.  holds: the messages are held also where the query itself does not read them.
- * room: bytes that it may take for sets and texts. */
+/* Makes a query in arena a, which also frees what it holds besides memory.  Keys that extensions
+ * implement have their row in key->ext.  holds: hold the messages even if the query itself does not
+ * read them.  room: most bytes it may take for sets and texts. */
 enum imap_query_fault imap_query_new(struct arena *a, const struct imap_box *box,
     struct store *store, const struct wire_search *args, bool holds, uint64_t room,
     struct imap_query **query_r);
-/* Of all messages of the look; NULL: there is none. */
+/* Returns the hold of all its messages; NULL: there is none. */
 struct store_hold *imap_query_hold(const struct imap_query *query);
-/* Needs neither disk, nor a walk over records, nor much time. */
+/* Returns whether it needs neither disk, nor a walk over records, nor much time. */
 bool imap_query_is_cheap(const struct imap_query *query);
-/* BLOCKING unless cheap.  True: it is done.  False: enough(), which is asked every now and then,
- * said so; go on later, by the same call.  enough may be NULL. */
+/* BLOCKING unless cheap.  Returns true when it is done.  Returns false if enough(), which is called
+ * now and then, returned true: continue later with the same call.  enough may be NULL. */
 bool imap_query_run(struct imap_query *query, bool (*enough)(void *arg), void *arg);
-/* When it is done: the matching UIDs of the view that were there when it was made, whatever others
- * did meanwhile; the caller's.  *failed_r is set when a message could not be read (it does not
- * match then). */
+/* When it is done: returns the matching UIDs of the view that existed when it was made, whatever
+ * others did meanwhile; the caller owns the result.  Sets *failed_r if a message could not be read
+ * (it does not match then). */
 roaring_bitmap_t *imap_query_found(struct imap_query *query, bool *failed_r);
 /* The highest MODSEQ of these messages, which were found, as of the moment of the look: whoever
  * knows the result has no changes up to it to ask for.  More where some changed or went since, but

@@ -4,22 +4,21 @@
 /*
  * Render: FETCH responses for a window of messages, in pieces of bounded size.
  *
- * The window (records and sequence numbers) is filled on the loop; what comes
- * from memory alone is rendered there, by imap_render_run() with needs 0.
- * With summaries or bodies imap_render_run() runs on a worker: it reads the
- * mailbox's state through the store, and of the connection only the view,
- * which nobody changes while its command is in progress.
+ * The window (records and sequence numbers) is filled on the loop; what needs only memory is
+ * rendered there, by imap_render_run() with needs 0.  With summaries or bodies imap_render_run()
+ * runs on a worker: it reads the mailbox's state through the store, and of the connection only the
+ * view, which nobody changes while its command is in progress.
  *
- * What a literal holds is read in pieces.  Where its size cannot be told from the
- * summary (BINARY, HEADER.FIELDS) all of it is gone through twice: measured, then
- * sent.  What fits into one piece is read once.
+ * Contents of literals are read in pieces.  If the size is not known from the summary (BINARY,
+ * HEADER.FIELDS), all of it is processed twice: measured, then sent.  What fits into one piece is
+ * read once.
  *
- * Messages that others expunge meanwhile are read all the same, by the hold of
- * the command; one that could not be kept is `expunged`.
+ * Messages that others expunge meanwhile can still be read, by the command's hold; one that could
+ * not be kept sets `expunged`.
  *
- * A message whose summary or body cannot be read leaves no response at all
- * (`failed` is set).  When that is found in the middle of a literal that was
- * handed over in part, nothing sane can be sent any more: `broken`.
+ * A message whose summary or body cannot be read gets no response at all (sets `failed`).  If that
+ * is found in the middle of a literal of which a part was already handed over, nothing valid can be
+ * sent any more: `broken`.
  */
 #include "imap/cmd.h"
 #include "mail/fields.h"
@@ -33,7 +32,7 @@
 struct imap_render_message {
 	struct store_message record;
 	uint32_t seq;
-	bool tell_flags; /* FLAGS too, though not asked for: \Seen was set by this command */
+	bool tell_flags; /* send FLAGS too, though not requested: this command set \Seen */
 	size_t summary_off, summary_n; /* in `summaries` */
 	enum ts_err summary_err;
 };
@@ -42,11 +41,11 @@ struct imap_render {
 	/* what and how; constant during the command */
 	struct store *store;
 	struct store_mailbox *mailbox;
-	struct store_hold *hold; /* NULL: the window holds all that is needed */
+	struct store_hold *hold; /* NULL: the window has everything needed */
 	const struct imap_box *box;
 	const struct wire_dialect *dialect;
 	const struct wire_fetch_item *items;
-	struct mail_names *names; /* of each item: those of HEADER.FIELDS */
+	struct mail_names *names; /* for each item: the names of HEADER.FIELDS */
 	size_t item_count;
 	unsigned needs;
 	bool has_flags, has_uid, has_modseq; /* among the items */
@@ -56,41 +55,41 @@ struct imap_render {
 	struct imap_render_message *messages; /* room for `window` of them */
 	size_t window;                        /* at most IMAP_RENDER_WINDOW */
 	size_t count;
-	struct imap_keywords *keywords; /* of the moment of the window; NULL: no flags are told */
+	struct imap_keywords *keywords; /* as of the window's moment; NULL: no flags are sent */
 	struct buf summaries;           /* of messages up to ... */
 	size_t summaries_end;           /* ... this one, read in pieces */
 
-	/* where it is: message, item, bytes of a literal */
+	/* position: message, item, bytes of a literal */
 	size_t message, item;
 	bool begun;           /* its response has a head */
-	size_t message_start; /* in out, when begun; SIZE_MAX: handed over in part */
+	size_t message_start; /* in out, if begun; SIZE_MAX: partly handed over */
 	struct mail_summary summary;
 	bool summary_open;
-	struct imap_render_source { /* of the literal that is measured or sent */
+	struct imap_render_source { /* of the literal being measured or sent */
 		enum imap_render_way { IMAP_AS_IS, IMAP_DECODED, IMAP_CHOSEN } way;
 		bool active, measuring, size_only;
-		uint64_t begin, len; /* of the blob */
-		uint64_t done;       /* of these: read */
-		uint64_t size;       /* what it becomes, as far as it was measured */
+		uint64_t begin, len; /* range in the blob */
+		uint64_t done;       /* of these: bytes read */
+		uint64_t size;       /* resulting size, as far as measured */
 		bool nul;
-		uint64_t skip, take; /* of what it becomes: still to be left out, to be sent */
+		uint64_t skip, take; /* of the result: still to be skipped, to be sent */
 		enum mail_encoding encoding;
 		struct mail_decoder decoder;
 		struct mail_choice choice;
-		/* of a message of which a surrogate is told */
+		/* for a message sent as a surrogate */
 		bool surrogate;
-		uint32_t part; /* the first one whose header has not been passed */
+		uint32_t part; /* the first part whose header has not been passed */
 		struct mail_surrogate header;
 	} source;
 
 	/* results */
 	struct buf out;
-	roaring_bitmap_t *downgraded; /* UIDs; NULL: no surrogate was told */
+	roaring_bitmap_t *downgraded; /* UIDs; NULL: no surrogate was sent */
 	bool failed, expunged, broken, item_failed;
 	const struct imap_refusal *refused; /* by an item's locate(); NULL: by none */
 };
 
-/* An item that an extension answers for: item->ext is one of these. */
+/* An item that an extension implements: item->ext points to one of these. */
 struct imap_claimed {
 	const struct imap_fetch_item *row;
 	const void *args;
@@ -102,14 +101,14 @@ imap_claimed(const struct wire_fetch_item *item)
 	return item->ext;
 }
 
-/* Which of enum imap_needs an item has. */
+/* Returns the mask of enum imap_needs that an item has. */
 unsigned imap_render_needs(const struct wire_fetch_item *item);
-/* Sets the items, which must stay, as what is in arena a. */
+/* Sets the items, which must stay, like everything in arena a. */
 void imap_render_items(
     struct imap_render *r, struct arena *a, const struct wire_fetch_item *items, size_t n);
-/* BLOCKING unless needs is 0.  Renders until the window is done (message == count) or out holds a
- * piece: true; the caller empties out.  False: enough(), which is asked between pieces, said so; go
- * on later, by the same call.  enough may be NULL. */
+/* BLOCKING unless needs is 0.  Renders until the window is done (message == count) or out has a
+ * piece; then returns true, and the caller empties out.  Returns false if enough(), which is called
+ * between pieces, returned true: continue later with the same call.  enough may be NULL. */
 bool imap_render_run(struct imap_render *r, bool (*enough)(void *arg), void *arg);
 void imap_render_next_window(struct imap_render *r);
 void imap_render_fini(struct imap_render *r);

@@ -5,12 +5,12 @@
 #include "imap/cmd.h"
 
 struct imap_status_items {
-	unsigned mask; /* 1u << WIRE_STATUS_…: those that the engine answers for */
-	const struct imap_status_item **v; /* of extensions, in the order that was asked for */
+	unsigned mask; /* 1u << WIRE_STATUS_…: those that the engine implements */
+	const struct imap_status_item **v; /* of extensions, in the requested order */
 	size_t n;
 };
 
-/* In cmd->arena.  False: one of them is nobody's. */
+/* Allocates in cmd->arena.  Returns false if nobody implements one of them. */
 bool imap_status_find(
     struct imap_cmd *cmd, const struct wire_status_items *asked, struct imap_status_items *items_r);
 void imap_status_print(struct imap_conn *conn, struct str name,

@@ -3,7 +3,7 @@
 #define IMAP_EXT_LIST_H
 /*
  * Every file of imap/cmd and imap/ext, one line each, in the order in which
- * their capabilities are shown.  NAME stands for `imap_ext_NAME`.
+ * capabilities are shown.  NAME stands for `imap_ext_NAME`.
  */
 #include "imap/cmd.h"
 
