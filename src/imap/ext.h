@@ -129,8 +129,8 @@ enum imap_needs { /* what an item needs besides the message's record; a mask */
 struct imap_fetched { /* a message as an item sees it */
 	const struct store_message *record;
 	const struct mail_summary *summary; /* with IMAP_NEEDS_SUMMARY; else NULL */
-	const struct wire_fetch_item *item; /* as requested by the client */
-	const void *args;                   /* the result of parse(); NULL: none */
+	const struct wire_fetch_item *item; /* as the client asked for it */
+	const void *args;                   /* what parse() made of its argument; NULL: none */
 	struct store *store;
 	/* With IMAP_NEEDS_BLOB: appends bytes of the message.  Returns false if they cannot be
 	 * read; then nothing is sent for the message, and FETCH is NO. */
@@ -162,8 +162,7 @@ struct imap_fetch_item {
 	 * wire reads itself (sections). */
 	bool (*parse)(struct wire_in *in, const void **args_r);
 
-	/* Implement one of these.  They run on a worker unless needs is 0: they may use only their
-	 * arguments.
+	/* One of these.  On a worker unless needs is 0: they may use nothing but their arguments.
 	 *
 	 * print() appends the value; the engine puts the name and the blank before it. */
 	void (*print)(const struct imap_fetched *message, struct buf *out);
@@ -220,15 +219,15 @@ struct imap_search_key {
 	/* Once, before messages are looked at.  now: seconds since 1970.  NULL: nothing to do. */
 	void (*begin)(struct wire_key *key, const struct imap_box *box, int64_t now);
 
-	/* Implement one of these.
+	/* One of these decides.
 	 *
 	 * matches: by the message's record.  Any thread; may use only its arguments. */
 	bool (*matches)(const struct wire_key *key, const struct store_message *record);
 	/* matches_summary: by what was made of the message at delivery; otherwise the same. */
 	bool (*matches_summary)(const struct wire_key *key, const struct store_message *record,
 	    const struct mail_summary *summary);
-	/* text: the message has key->text in that place; key->text is in the charset of the
-	 * command.  The engine searches for it together with all other texts. */
+	/* text: the message has key->text there, which is in the charset of the command.  The
+	 * engine looks for it, with all other texts. */
 	const struct imap_search_place *text;
 	/* choose: by sets, on the loop, while the mailbox is read (store_mailbox_read_begin()): the
 	 * UIDs of the view that match; the engine's. */

@@ -2,11 +2,10 @@
 #ifndef IMAP_LAYER_H
 #define IMAP_LAYER_H
 /*
- * The layers of a login: those of the stream above TLS, as a stack, newest first.  They belong to
- * the login and end with it.  A SASL security layer (RFC 4422 section 3.7) begins after the
- * client's last line of the exchange and after the tagged OK; all layers end after the line of
- * UNAUTHENTICATE and after its OK (RFC 8437 section 4), newest first.  PROXYAUTH passes them on to
- * the next login.
+ * The layers of a login: those of the stream above TLS, as a stack, the newest first.  They are the
+ * login's and end with it: a SASL security layer (RFC 4422 section 3.7) begins behind the client's
+ * last line of the exchange and behind the tagged OK; all end behind the line of UNAUTHENTICATE and
+ * behind its OK (RFC 8437 section 4), newest first.  PROXYAUTH hands them on to the next login.
  */
 #include "imap/cmd.h"
 #include "net/layer.h"
@@ -15,7 +14,7 @@
 struct imap_layer { /* embedded in a concrete layer */
 	struct imap_layer *below;
 	struct stream_layer stream; /* with class set */
-	/* Wipes and frees it; it is off by then. */
+	/* Wipes and frees it; it is off. */
 	void (*free)(struct imap_layer *layer);
 	bool on;
 };
@@ -24,7 +23,7 @@ struct imap_layer { /* embedded in a concrete layer */
 void imap_layer_push(struct imap_login *login, struct imap_layer *layer);
 /* Takes over sasl. */
 struct imap_layer *imap_layer_new(struct sasl_layer *sasl) __attribute__((returns_nonnull));
-/* Turns on those that are not on yet, right after the output so far. */
+/* Those that are not on yet begin, right behind what was put out until now. */
 void imap_layers_begin(struct imap_conn *conn);
 /* Passes them on to another login, in which another user speaks: see stream_forget(). */
 void imap_layers_move(struct imap_conn *conn, struct imap_login *from, struct imap_login *to);

@@ -74,7 +74,7 @@ void pace_ran(struct imap_conn *conn);
  * charges them for what was computed so far, and takes the connection out of their queue. */
 void pace_leave(struct imap_conn *conn, uint64_t user);
 
-/* Begins a command's slice; returns whether it is over. */
+/* A command's slice begins; is it over? */
 void slice_begin(struct imap_loop *il);
 bool slice_over(const struct imap_loop *il);
 

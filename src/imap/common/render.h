@@ -103,7 +103,7 @@ imap_claimed(const struct wire_fetch_item *item)
 
 /* Returns the mask of enum imap_needs that an item has. */
 unsigned imap_render_needs(const struct wire_fetch_item *item);
-/* Sets the items, which must stay, like everything in arena a. */
+/* Sets the items, which must stay, as what is in arena a. */
 void imap_render_items(
     struct imap_render *r, struct arena *a, const struct wire_fetch_item *items, size_t n);
 /* BLOCKING unless needs is 0.  Renders until the window is done (message == count) or out has a
