@@ -34,7 +34,7 @@
 #define ABSENT UINT32_MAX
 #define MAGIC "TSM"
 #define VERSION 3
-/* The cost of decoding a byte, in bytes looked at. */
+/* What it costs to decode a byte: in bytes that are looked at. */
 #define COST 16
 /* For a preview: bytes at a time, and the cost of each. */
 #define PREVIEW_PIECE 1024u

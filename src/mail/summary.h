@@ -126,7 +126,7 @@ struct mail_summary {
 	int32_t sent_day;    /* Date as written, time and zone ignored: days since 1970-01-01 */
 	uint32_t flags;      /* enum mail_summary_flag */
 	uint32_t part_count; /* at least 1: part 0 is the message itself */
-	uint32_t text_count; /* of enum mail_text, known to the stored version */
+	uint32_t text_count; /* of enum mail_text, that the stored version knows */
 };
 
 /*

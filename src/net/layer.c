@@ -360,7 +360,7 @@ stream_may_pop(struct stream *s)
 	TS_ASSERT(!s->in_data && last != NULL);
 	if (s->in.n > s->in_off)
 		return false;
-	/* What is not decoded yet may turn out to be nothing; the tail's layer decides itself. */
+	/* What is not decoded yet may be as much as nothing; the tail's layer decides itself. */
 	for (struct stream_layer *l = s->layers->top; l != NULL; l = l->below)
 		if (raw_of(l).n > 0 && (l != last || l->class->tail == NULL))
 			return false;

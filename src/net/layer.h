@@ -34,8 +34,8 @@ struct stream;
 struct stream_layer;
 
 enum layer_tail {
-	LAYER_TAIL_MORE,  /* all of it belonged to the layer, and more may come */
-	LAYER_TAIL_ENDED, /* unused bytes are the peer's plain bytes */
+	LAYER_TAIL_MORE,  /* all of it was the layer's, and more of it may come */
+	LAYER_TAIL_ENDED, /* what was not used is the peer's bare bytes */
 	LAYER_TAIL_BROKEN,
 };
 
@@ -58,10 +58,11 @@ struct stream_layer_class {
 	/* Appends the end of the layer's output.  NULL: nothing marks it. */
 	bool (*finish)(struct stream_layer *layer, struct buf *out);
 	/*
-	 * NULL: the peer waits for the end to be confirmed, so there may be no input when the layer
-	 * is popped.  Else the bytes show the layer's end: called when it was popped, and with
-	 * further bytes until it asks for no more; then released() is called.  Only for the oldest
-	 * layer: above another one the peer has to wait.
+	 * NULL: the peer waits for the end to be confirmed, so no input may be there
+	 * when the layer is popped.  Else the layer's end can be found in the bytes:
+	 * called when it was popped, and with further bytes until it does not ask for
+	 * more; then released() is.  Only for the oldest layer: above another one
+	 * the peer has to wait.
 	 */
 	enum layer_tail (*tail)(struct stream_layer *layer, struct str in, size_t *used_r);
 	/* It is popped, and the stream no longer uses it.  May be NULL. */

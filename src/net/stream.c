@@ -397,7 +397,7 @@ next_out(struct stream *s, bool *encoded_r)
 	return bytes;
 }
 
-/* Passes bytes downwards.  Returns whether any were accepted. */
+/* Bytes on their way down.  Returns whether any were taken. */
 static bool
 push_out(struct stream *s)
 {

@@ -15,7 +15,7 @@
  * Dates are seconds since 1970 UTC, the zone minutes east, keywords are joined
  * with commas ("-": none), names escaped as %XX.  turnstone.properties has the
  * mailbox's properties, turnstone.account those of the account (properties.c);
- * both are missing if there are none.
+ * neither is there when there are none.
  */
 #include <dirent.h>
 #include <errno.h>

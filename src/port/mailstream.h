@@ -5,12 +5,13 @@
  * Mailstream: mailboxes and messages as a stream of bytes, between a command
  * that has files and an operation that has the store.  No I/O here.
  *
- * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded with the tag).
- * First comes 'V', the version; then 'P' for each property of the account; then for each mailbox
- * 'M', and 'P' for each of its properties.  For each message its bytes come in any number of 'D',
- * followed by 'm' with its metadata, so a reader of files need not know the flags before it has
- * seen the header.  'x' takes back the preceding 'D's.  'Z' is the end; a stream without it is
- * incomplete.
+ * A record is tag:1 length:varint body checksum:8 (XXH3-64 of the body, seeded
+ * with the tag).  First 'V', the version; then 'P' for each property of the
+ * account; then per mailbox 'M', 'P' for each property of it, and per message
+ * its bytes in any number of 'D' and, behind them, 'm' with all that is known of
+ * it: so a reader of files need not know the flags before it has seen the
+ * header.  'x' takes back the 'D's before it.  'Z' is the end; a stream without
+ * it was cut off.
  */
 #include "base/buf.h"
 
@@ -48,7 +49,7 @@ struct mailstream_message {
 	struct str keywords; /* vstrs, one after the other */
 };
 
-/* Most bytes of a name and its value; larger ones are left out. */
+/* Bytes of a name and its value: more is left out. */
 #define MAILSTREAM_PROPERTY_MAX (MAILSTREAM_RECORD_MAX - 64)
 
 struct mailstream_property {
@@ -80,7 +81,7 @@ struct mailstream_in {
 	size_t used;
 	uint64_t size; /* of the current message */
 	bool begun, ended, in_mailbox;
-	bool properties; /* they may come now */
+	bool properties; /* may come now */
 };
 enum mailstream_got { MAILSTREAM_GOT, MAILSTREAM_MORE, MAILSTREAM_BAD };
 /* Gets the next record, valid until the next call.  BAD stays BAD. */

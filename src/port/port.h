@@ -31,10 +31,10 @@ struct port {
 	bool follow_owned;    /* follow links to what the same owner has */
 	uid_t owner;          /* of PATH */
 	bool fs_layout;       /* Maildir: folders are plain directories */
-	bool take_properties; /* Maildir: also import what properties.c reads */
-	bool keep_headers;    /* mbox: keep Status and the like in the message */
-	bool mboxo;           /* mbox: only unquote >From, not >>From */
-	bool no_flags;        /* mbox of others: treat Status and the like as text */
+	bool take_properties; /* Maildir: what properties.c reads is imported, too */
+	bool keep_headers;    /* mbox: Status and the like stay in the message */
+	bool mboxo;           /* mbox: only >From is unquoted, not >>From */
+	bool no_flags;        /* mbox of others: Status and the like are text */
 };
 
 /* Reports what is wrong with a file in dir ("": name is the whole path), and counts it.  Names are
