@@ -11,8 +11,8 @@
  *     has a row with that name; every account has a name, or is being removed.
  *  3. A mailbox has both its info row and its counters; its id is below the account's next one; its
  *     UIDVALIDITY is not above the account's last one.  Every property belongs to the account or to
- *     one of its mailboxes.  The sums of an account in memory equal those of its mailboxes'
- *     counters.
+ *     one of its mailboxes; those of quota (quota.h) are numbers or "none".  The sums of an account
+ * in memory equal those of its mailboxes' counters.
  *  4. Header, blocks, expunges and change records of a mailbox decode, and agree with the counters:
  *     messages, unseen, deleted, size, MODSEQ; UIDNEXT is above every UID; no message's MODSEQ is
  *     above the mailbox's.

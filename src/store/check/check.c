@@ -305,7 +305,7 @@ take_account_row(struct check *c, struct rows *rows, struct str body, bool good)
 
 /* Names come earlier in the scan, so every mailbox that has or had one is in the rows. */
 static void
-take_property_row(struct check *c, struct rows *rows, struct str key, bool good)
+take_property_row(struct check *c, struct rows *rows, struct str key, struct str body, bool good)
 {
 	struct rd k = rd_of((struct str){key.p + 9, key.n - 9});
 	uint32_t id = rd_be32(&k);
@@ -314,7 +314,7 @@ take_property_row(struct check *c, struct rows *rows, struct str key, bool good)
 
 	for (size_t i = 0; i < rows->n && !there && !k.bad; i++)
 		there = rows->one[i].id == id && (rows->one[i].info || rows->one[i].damaged);
-	if (there && good && store_property_name_ok(name))
+	if (there && good && store_property_name_ok(name) && quota_property_ok(name, body))
 		return;
 	if (c->opt->repair)
 		engine_batch_delete(rows->fix, key);
@@ -359,7 +359,7 @@ take_list_row(struct check *c, struct rows *rows, struct str key, struct str bod
 		take_info(c, rows, id, body, good);
 		break;
 	case KEY_PROPERTY:
-		take_property_row(c, rows, key, good);
+		take_property_row(c, rows, key, body, good);
 		break;
 	case KEY_SUBSCRIBED:
 	case KEY_TOMBSTONE:

@@ -241,6 +241,8 @@ uint64_t quota_of_table(
     const struct store_properties *table, enum store_quota_resource resource, uint64_t unset);
 /* A limit as a property has it.  False: it is none. */
 bool quota_value(enum store_quota_resource resource, struct str value, uint64_t *limit_r);
+/* Is it no property of quota, or a sound one? */
+bool quota_property_ok(struct str name, struct str value);
 unsigned quota_warned_of_table(
     const struct store_properties *table, enum store_quota_resource resource);
 /* What is published. */

@@ -58,6 +58,20 @@ quota_value(enum store_quota_resource resource, struct str value, uint64_t *limi
 	return true;
 }
 
+bool
+quota_property_ok(struct str name, struct str value)
+{
+	enum store_quota_resource resource;
+	bool warned = str_has_prefix(name, STR(QUOTA_PROPERTY_WARNED));
+	size_t prefix = strlen(warned ? QUOTA_PROPERTY_WARNED : QUOTA_PROPERTY);
+	uint64_t n;
+
+	if (!str_has_prefix(name, STR(QUOTA_PROPERTY)) ||
+	    !store_quota_parse((struct str){name.p + prefix, name.n - prefix}, &resource))
+		return true;
+	return warned ? str_u64(value, QUOTA_PERCENT_MAX, &n) : quota_value(resource, value, &n);
+}
+
 uint64_t
 quota_of_table(
     const struct store_properties *table, enum store_quota_resource resource, uint64_t unset)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Compact rows and the columns read from them: they must agree with a plain look at each message's
- * summary, whatever rows exist.
+ * Compact rows and the columns that are read from them: what they say is what a
+ * plain look at each message's summary says, whatever rows there are.
  */
 #include <pthread.h>
 #include <setjmp.h>
@@ -34,8 +34,7 @@ one_of(const char *const *words, size_t n)
 	one_of((const char *const[]){__VA_ARGS__},                                                 \
 	    sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
-/* Some have long common beginnings: they differ after what a row holds, or after a further
- * window. */
+/* Some begin alike for a long time: they differ behind what a row has, or behind a window more. */
 static void
 put_subject(struct buf *m)
 {
@@ -232,7 +231,7 @@ always(void *arg)
 	return true;
 }
 
-/* In one go, or stopped at each question, and at first without memory. */
+/* In one go, or stopped at each question, and at first without room. */
 static struct store_columns *
 fill(struct store_mailbox *mb, struct store_hold *hold, const roaring_bitmap_t *uids, unsigned mask,
     bool pieces)
@@ -282,7 +281,7 @@ by_plain_look(const void *a, const void *b, void *arg)
 	return plain_compare(&one[*(const uint32_t *)a], &one[*(const uint32_t *)b], order->column);
 }
 
-/* In the order of the plain look, ranks must increase exactly where it says so. */
+/* In the order of the plain look ranks grow where it says so, and nowhere else. */
 static void
 compare_ranks(const struct store_columns *c, const struct look *l, enum store_column column)
 {
@@ -333,7 +332,7 @@ same(struct kit *kit, unsigned mask, bool pieces)
 	look_fini(&l);
 }
 
-/* The number of keys of a kind in an index: compact rows by default. */
+/* How many keys there are of a kind in an index: of compact rows by default. */
 static unsigned
 rows_of(struct kit *kit, uint32_t mailbox)
 {
@@ -371,7 +370,7 @@ drop_rows(struct kit *kit)
 
 /* ---- tests ---- */
 
-/* Without rows, with some, with all; after expunges, more messages, a restart. */
+/* Without rows, with some, with all; after expunges, more messages, another start. */
 static void
 equal(void **state)
 {
@@ -403,7 +402,7 @@ equal(void **state)
 	kit_close(&kit);
 }
 
-/* Folding a few messages at a time gives the same rows as all at once. */
+/* What was folded a few messages at a time has the rows that it has when made at once. */
 static void
 grown(void **state)
 {
@@ -423,7 +422,7 @@ grown(void **state)
 	kit_close(&kit);
 }
 
-/* Mailboxes of older programs have none: the first reader requests them. */
+/* Mailboxes of older programs have none: the first reader asks for them. */
 static void
 asked_for(void **state)
 {
@@ -446,7 +445,7 @@ asked_for(void **state)
 	settle(&kit);
 	assert_int_equal(rows(&kit), COMPACT_COLUMNS);
 	same(&kit, ALL, false);
-	/* Also a lost one, whatever was known before. */
+	/* One that is lost, too, whatever was known before. */
 	drop_rows(&kit);
 	same(&kit, 1u << STORE_COLUMN_CC, false);
 	settle(&kit);
@@ -455,7 +454,7 @@ asked_for(void **state)
 	kit_close(&kit);
 }
 
-/* Others expunge messages while a command reads: it continues as long as it holds them. */
+/* Expunged by others while a command reads: it goes on as long as it holds them. */
 static void
 held(void **state)
 {
@@ -515,7 +514,7 @@ take_image(const struct engine_batch *batch, void *arg)
 	return kit_one_account(batch, NULL);
 }
 
-/* A crash before each of its batches: whatever exists then is right, and the rest follows. */
+/* A crash before each batch of it: whatever is there then is right, and the rest comes. */
 static void
 crashes(void **state)
 {
@@ -546,7 +545,7 @@ crashes(void **state)
 	}
 }
 
-/* They follow their mailbox when it is renamed, and are deleted with it; COPY makes its own. */
+/* They keep their mailbox under another name, and go with it; COPY makes its own. */
 static void
 with_the_mailbox(void **state)
 {
@@ -584,7 +583,7 @@ struct reader {
 	unsigned rounds, wrong;
 };
 
-/* Nothing that a command holds is lost. */
+/* Nothing is lost of what a command holds. */
 static void *
 read_on(void *arg)
 {
@@ -647,7 +646,7 @@ check(struct kit *kit, bool repair, bool quick)
 	return r;
 }
 
-/* Changes a byte of a row's body, or truncates it, with a correct checksum or not. */
+/* Changes a byte of a row's body, or cuts it, under a right checksum or not. */
 static void
 damage(struct kit *kit, enum store_column column, size_t at, bool sealed)
 {
@@ -672,8 +671,8 @@ damage(struct kit *kit, enum store_column column, size_t at, bool sealed)
 	buf_fini(&other);
 }
 
-/* The check notices, a repair makes the row anew, and until then readers use the summaries if it is
- * not a valid row. */
+/* The check sees it, a repair makes the row anew, and until then readers go by the summaries when
+ * it is no row at all. */
 static void
 damaged(void **state)
 {
@@ -688,7 +687,7 @@ damaged(void **state)
 		enum store_column column = (enum store_column)(i % COMPACT_COLUMNS);
 		bool sealed = i % 3 != 0;
 
-		/* After the version: a row of another version is not a fault. */
+		/* Behind the version: a row of another one is nobody's fault. */
 		damage(&kit, column, 7 + (size_t)random() % 2000, sealed);
 		if (!sealed)
 			same(&kit, 1u << column, false);
@@ -708,7 +707,7 @@ damaged(void **state)
 	kit_close(&kit);
 }
 
-/* The number of columns with a row of this version. */
+/* How many columns have a row of this version. */
 static unsigned
 usable(struct kit *kit)
 {
@@ -729,7 +728,7 @@ usable(struct kit *kit)
 	return n;
 }
 
-/* Of another Unicode version, or another format: not used, and made anew when somebody needs it. */
+/* Of another version of Unicode, or form: not used, and made anew when somebody needs it. */
 static void
 other_versions(void **state)
 {
@@ -750,7 +749,7 @@ other_versions(void **state)
 	kit_close(&kit);
 }
 
-/* Reading a row of any bytes ends somehow. */
+/* A row of any bytes is read to some end. */
 static void
 any_bytes(void **state)
 {

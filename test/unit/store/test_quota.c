@@ -254,6 +254,467 @@ limits_of_a_source(void **state)
 	kit_close(&kit);
 }
 
+/* ---- pieces ---- */
+
+static void
+fill(struct kit *kit, struct store_mailbox *mb, size_t messages, size_t bytes)
+{
+	for (size_t i = 0; i < messages; i++)
+		assert_string_equal(append(kit, mb, bytes), "");
+}
+
+static uint32_t
+messages_of(struct store_mailbox *mb)
+{
+	struct store_counters c;
+
+	store_mailbox_counters(mb, &c);
+	return c.messages;
+}
+
+/* A COPY of several pieces is refused as a whole, before anything is put. */
+static void
+copies_in_pieces(void **state)
+{
+	struct kit kit = {0};
+	struct store_mailbox *a, *b;
+
+	(void)state;
+	kit_open(&kit, 0);
+	a = make(&kit, "a");
+	b = make(&kit, "b");
+	fill(&kit, a, 1100, 20);
+	set(&kit, "", NONE, 2199, NONE);
+	assert_string_equal(
+	    outcome(&kit, transfer(&kit, STORE_CHANGE_COPY, a, b, 1, 1100)), "message");
+	assert_int_equal(messages_of(b), 0);
+	expect_usage(&kit, 22000, 1100);
+	set(&kit, "b", NONE, 1099, NONE);
+	assert_string_equal(
+	    outcome(&kit, transfer(&kit, STORE_CHANGE_MOVE, a, b, 1, 1100)), "message");
+	assert_int_equal(messages_of(b), 0);
+	set(&kit, "b", NONE, 1100, NONE);
+	assert_string_equal(outcome(&kit, transfer(&kit, STORE_CHANGE_MOVE, a, b, 1, 1100)), "");
+	assert_string_equal(append(&kit, b, 20), "message");
+	set(&kit, "", NONE, 2200, NONE);
+	assert_string_equal(outcome(&kit, transfer(&kit, STORE_CHANGE_COPY, b, a, 1, 1100)), "");
+	assert_string_equal(append(&kit, a, 20), "message");
+	expect_usage(&kit, 44000, 2200);
+	/* Nothing is reserved any more. */
+	set(&kit, "", NONE, 2201, NONE);
+	assert_string_equal(append(&kit, a, 20), "");
+	store_background_wait(kit.store);
+	kit_assert_sound(kit.store);
+	store_mailbox_unref(&a);
+	store_mailbox_unref(&b);
+	kit_close(&kit);
+}
+
+/* The n-th commit of a COPY in pieces fails: its room is free again, whichever it was. */
+static void
+pieces_that_fail(void **state)
+{
+	const enum ts_err errs[] = {TS_FULL, TS_UNKNOWN, TS_UNKNOWN};
+
+	(void)state;
+	for (unsigned n = 1; n <= 4; n++)
+		for (size_t e = 0; e < 3; e++) {
+			struct kit kit = {0};
+			struct store_mailbox *a, *b;
+			struct store_change *c;
+			enum ts_err err;
+
+			kit_open(&kit, 0);
+			a = make(&kit, "a");
+			b = make(&kit, "b");
+			fill(&kit, a, 1100, 20);
+			set(&kit, "", NONE, 2200, NONE);
+			engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, n, errs[e], e == 2);
+			c = transfer(&kit, STORE_CHANGE_COPY, a, b, 1, 1100);
+			err = kit_run(&kit, &c);
+			store_change_free(&c);
+			store_background_wait(kit.store);
+			if (err == TS_OK || messages_of(b) > 0) { /* the fault is of what follows */
+				assert_int_equal(messages_of(b), 1100);
+				assert_string_equal(append(&kit, a, 20), "message");
+			} else {
+				expect_usage(&kit, 22000, 1100);
+				assert_string_equal(
+				    outcome(&kit, transfer(&kit, STORE_CHANGE_COPY, a, b, 1, 1100)),
+				    "");
+				assert_string_equal(append(&kit, a, 20), "message");
+			}
+			store_mailbox_unref(&a);
+			store_mailbox_unref(&b);
+			kit_close(&kit);
+		}
+}
+
+/* ---- several threads ---- */
+
+struct filler {
+	struct kit *kit;
+	struct store_mailbox *mailbox;
+	struct loop *loop;
+	unsigned taken, refused;
+};
+
+static void *
+keep_appending(void *arg)
+{
+	struct filler *f = arg;
+	struct kit mine = *f->kit;
+
+	mine.loop = loop_new_fake();
+	for (unsigned i = 0; i < 100; i++) {
+		struct store_change *c = message(&mine, f->mailbox, 100);
+		enum ts_err err = store_submit_wait(c);
+
+		assert_true(
+		    err == TS_OK || (err == TS_LIMIT && c->limit == STORE_LIMIT_QUOTA_STORAGE));
+		f->taken += err == TS_OK;
+		f->refused += err != TS_OK;
+		store_change_free(&c);
+		loop_fake_run(mine.loop);
+	}
+	loop_free(&mine.loop);
+	return NULL;
+}
+
+/* As many as there is room for, over several mailboxes and batches, to the byte. */
+static void
+many_threads(void **state)
+{
+	enum { THREADS = 4 };
+	struct filler f[THREADS] = {{NULL}};
+	pthread_t thread[THREADS];
+	struct kit kit = {0};
+	unsigned taken = 0;
+
+	(void)state;
+	kit_open(&kit, 2);
+	set(&kit, "", 16 << 10, NONE, NONE);
+	for (unsigned i = 0; i < THREADS; i++) {
+		char name[8];
+
+		(void)snprintf(name, sizeof(name), "m%u", i);
+		f[i].kit = &kit;
+		f[i].mailbox = make(&kit, name);
+	}
+	for (unsigned i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&thread[i], NULL, keep_appending, &f[i]), 0);
+	for (unsigned i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(thread[i], NULL), 0);
+		taken += f[i].taken;
+		store_mailbox_unref(&f[i].mailbox);
+	}
+	assert_int_equal(taken, 163);
+	assert_int_equal(store_quota_refused(kit.store), 400 - 163);
+	expect_usage(&kit, 16300, 163);
+	kit_crash(&kit);
+	expect_usage(&kit, 16300, 163);
+	assert_string_equal(append(&kit, kit.inbox, 85), "storage");
+	assert_string_equal(append(&kit, kit.inbox, 84), "");
+	kit_close(&kit);
+}
+
+/* ---- random changes against a model ---- */
+
+struct model {
+	uint64_t bytes[3], messages[3], limit, count_limit, mailbox_limit;
+};
+
+static uint64_t
+sum(const uint64_t *v)
+{
+	return v[0] + v[1] + v[2];
+}
+
+static bool
+has_room(const struct model *m, unsigned to, uint64_t bytes, uint64_t n, bool within)
+{
+	if (!within && (sum(m->bytes) + bytes > m->limit || sum(m->messages) + n > m->count_limit))
+		return false;
+	return to != 2 || m->messages[2] + n <= m->mailbox_limit;
+}
+
+static void
+random_step(struct kit *kit, struct store_mailbox **mb, struct model *m, unsigned *seed)
+{
+	unsigned what = (unsigned)rand_r(seed) % 10, from = (unsigned)rand_r(seed) % 3,
+	         to = (unsigned)rand_r(seed) % 3;
+	uint64_t n = 14 + (unsigned)rand_r(seed) % 200;
+	bool fits;
+
+	if (what < 5) {
+		fits = has_room(m, to, n, 1, false);
+		assert_int_equal(*append(kit, mb[to], n) == '\0', fits);
+		m->bytes[to] += fits ? n : 0;
+		m->messages[to] += fits;
+	} else if (what < 8) {
+		bool move = what == 7;
+		uint64_t bytes = m->bytes[from], messages = m->messages[from];
+
+		if (move && from == to)
+			return;
+		fits = messages == 0 || has_room(m, to, bytes, messages, move);
+		assert_int_equal(
+		    *outcome(kit, transfer(kit, move ? STORE_CHANGE_MOVE : STORE_CHANGE_COPY,
+		                      mb[from], mb[to], 1, UINT32_MAX - 1)) == '\0',
+		    fits);
+		m->bytes[to] += fits ? bytes : 0;
+		m->messages[to] += fits ? messages : 0;
+		m->bytes[from] -= fits && move ? bytes : 0;
+		m->messages[from] -= fits && move ? messages : 0;
+	} else if (what == 8) {
+		m->limit = (2 + (unsigned)rand_r(seed) % 4) * 1024;
+		m->count_limit = 10 + (unsigned)rand_r(seed) % 40;
+		m->mailbox_limit = (unsigned)rand_r(seed) % 20;
+		set(kit, "", m->limit, m->count_limit, NONE);
+		set(kit, "c", NONE, m->mailbox_limit, NONE);
+	} else {
+		if (m->messages[from] > 0)
+			assert_int_equal(kit_flags(kit, mb[from], 1, UINT32_MAX - 1,
+			                     STORE_FLAGS_ADD, 1u << STORE_DELETED, NULL),
+			    TS_OK);
+		assert_int_equal(kit_expunge(kit, mb[from]), TS_OK);
+		m->bytes[from] = m->messages[from] = 0;
+	}
+	expect_usage(kit, sum(m->bytes), sum(m->messages));
+}
+
+static void
+as_a_model(void **state)
+{
+	static const char *const names[] = {"a", "b", "c"};
+
+	(void)state;
+	for (unsigned seed = 1; seed <= 4; seed++) {
+		struct model m = {.limit = 3072, .count_limit = 30, .mailbox_limit = 5};
+		struct store_mailbox *mb[3];
+		struct kit kit = {0};
+		unsigned random = seed;
+
+		kit_open(&kit, 0);
+		for (unsigned i = 0; i < 3; i++)
+			mb[i] = make(&kit, names[i]);
+		set(&kit, "", m.limit, m.count_limit, NONE);
+		set(&kit, "c", NONE, m.mailbox_limit, NONE);
+		for (unsigned step = 0; step < 300; step++) {
+			random_step(&kit, mb, &m, &random);
+			if (step % 60 != 59)
+				continue;
+			for (unsigned i = 0; i < 3; i++)
+				store_mailbox_unref(&mb[i]);
+			kit_crash(&kit);
+			for (unsigned i = 0; i < 3; i++)
+				mb[i] = kit_mailbox(kit.account, names[i]);
+		}
+		kit_assert_sound(kit.store);
+		for (unsigned i = 0; i < 3; i++)
+			store_mailbox_unref(&mb[i]);
+		kit_close(&kit);
+	}
+}
+
+/* ---- cuts ---- */
+
+#define IMAGES 128
+
+struct cuts {
+	struct kit kit;
+	struct engine_mem_disk *image[IMAGES];
+	unsigned n;
+};
+
+static enum ts_err
+take_image(const struct engine_batch *batch, void *arg)
+{
+	struct cuts *cuts = arg;
+
+	(void)batch;
+	if (cuts->n < IMAGES)
+		cuts->image[cuts->n++] = engine_mem_image(cuts->kit.disk);
+	return TS_OK;
+}
+
+/* Before each batch of an APPEND, copies in pieces and between accounts, and a notice: what is
+ * there afterwards is within the limits, and all the room that is left can be used. */
+static void
+cut_anywhere(void **state)
+{
+	struct cuts cuts = {.n = 0};
+	struct store_mailbox *a, *other;
+	uint64_t most = 2201;
+
+	(void)state;
+	kit_open(&cuts.kit, 0);
+	other = kit_inbox_of(&cuts.kit, "bob");
+	a = make(&cuts.kit, "a");
+	fill(&cuts.kit, a, 1100, 20);
+	fill(&cuts.kit, other, 3, 20);
+	set(&cuts.kit, "", NONE, most, NONE);
+	engine_mem_hook(cuts.kit.disk, take_image, &cuts);
+	assert_string_equal(append(&cuts.kit, a, 20), "");
+	assert_string_equal(
+	    outcome(&cuts.kit, transfer(&cuts.kit, STORE_CHANGE_COPY, a, cuts.kit.inbox, 1, 1101)),
+	    "message");
+	assert_string_equal(
+	    outcome(&cuts.kit, transfer(&cuts.kit, STORE_CHANGE_COPY, a, cuts.kit.inbox, 1, 1098)),
+	    "");
+	assert_string_equal(
+	    outcome(&cuts.kit, transfer(&cuts.kit, STORE_CHANGE_MOVE, other, a, 1, 3)), "message");
+	assert_string_equal(
+	    outcome(&cuts.kit, transfer(&cuts.kit, STORE_CHANGE_MOVE, other, a, 1, 2)), "");
+	store_background_wait(cuts.kit.store);
+	engine_mem_hook(cuts.kit.disk, NULL, NULL);
+	store_mailbox_unref(&a);
+	store_mailbox_unref(&other);
+	kit_shut(&cuts.kit);
+	assert_true(cuts.n > 8 && cuts.n < IMAGES);
+	for (unsigned i = 0; i < cuts.n; i++) {
+		struct kit kit = {0};
+		struct store_quota_root root;
+
+		kit_open(&kit, 0);
+		kit_on(&kit, cuts.image[i]);
+		store_background_wait(kit.store);
+		store_quota_account(kit.account, &root);
+		assert_true(root.usage[STORE_QUOTA_MESSAGE] <= most);
+		set(&kit, "", NONE, root.usage[STORE_QUOTA_MESSAGE] + 1, NONE);
+		assert_string_equal(append(&kit, kit.inbox, 20), "");
+		assert_string_equal(append(&kit, kit.inbox, 20), "message");
+		kit_assert_sound(kit.store);
+		kit_close(&kit);
+	}
+	engine_mem_disk_free(&cuts.kit.disk);
+}
+
+/* ---- warnings ---- */
+
+static void
+count_crossing(void *arg, struct str account)
+{
+	(void)account;
+	++*(unsigned *)arg;
+}
+
+static enum ts_err
+tell(struct kit *kit, const struct store_quota_levels *levels)
+{
+	struct store_change *c = store_quota_told(kit->account, levels, kit->loop, NULL, NULL);
+	struct buf text = {0};
+	enum ts_err err;
+
+	if (c->kind == STORE_CHANGE_NOTICE) {
+		buf_puts(&text, HEAD "full");
+		c->mailbox = kit->inbox;
+		c->items = arena_array(c->arena, 1, sizeof *c->items);
+		c->item_count = 1;
+		c->items[0].upload = kit_upload(kit, buf_as_str(&text));
+		buf_fini(&text);
+	}
+	err = kit_run(kit, &c);
+	store_change_free(&c);
+	return err;
+}
+
+/* Each level once, though there is no room; both the message and the note, or neither. */
+static void
+levels_are_told_once(void **state)
+{
+	unsigned crossings = 0;
+	struct store_quota_source source = {
+	    .crossed = count_crossing, .arg = &crossings, .level = {50, 90}, .slack = 10};
+	struct store_quota_levels levels, stale;
+	struct kit kit = {0};
+
+	(void)state;
+	kit_open(&kit, 0);
+	store_quota_source(kit.store, &source);
+	set(&kit, "", NONE, 10, NONE);
+	fill(&kit, kit.inbox, 4, 20);
+	assert_int_equal(crossings, 0);
+	assert_false(store_quota_levels(kit.account, &levels));
+	fill(&kit, kit.inbox, 1, 20);
+	assert_int_equal(crossings, 1);
+	assert_true(store_quota_levels(kit.account, &levels));
+	assert_int_equal(levels.now[STORE_QUOTA_MESSAGE], 50);
+	stale = levels;
+
+	/* A flush that fails leaves neither message nor note. */
+	engine_mem_fail(kit.disk, ENGINE_MEM_COMMIT, 1, TS_FULL, false);
+	assert_int_equal(tell(&kit, &levels), TS_FULL);
+	expect_usage(&kit, 100, 5);
+	assert_true(store_quota_levels(kit.account, &levels));
+	assert_int_equal(tell(&kit, &levels), TS_OK);
+	expect_usage(&kit, 118, 6);
+	assert_false(store_quota_levels(kit.account, &levels));
+	assert_int_equal(tell(&kit, &stale), TS_EXISTS);
+	expect_usage(&kit, 118, 6);
+
+	kit_crash(&kit);
+	store_quota_source(kit.store, &source);
+	crossings = 0;
+	fill(&kit, kit.inbox, 2, 20);
+	assert_int_equal(crossings, 0);
+	fill(&kit, kit.inbox, 2, 20);
+	assert_int_equal(crossings, 2);
+	assert_true(store_quota_levels(kit.account, &levels));
+	assert_int_equal(levels.now[STORE_QUOTA_MESSAGE], 90);
+	/* It needs no room. */
+	assert_int_equal(tell(&kit, &levels), TS_OK);
+	expect_usage(&kit, 216, 11);
+	assert_string_equal(append(&kit, kit.inbox, 20), "message");
+
+	/* Only far enough below does a level count as left; that needs no message. */
+	assert_int_equal(
+	    kit_flags(&kit, kit.inbox, 1, 3, STORE_FLAGS_ADD, 1u << STORE_DELETED, NULL), TS_OK);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	assert_false(store_quota_levels(kit.account, &levels));
+	assert_int_equal(
+	    kit_flags(&kit, kit.inbox, 4, 4, STORE_FLAGS_ADD, 1u << STORE_DELETED, NULL), TS_OK);
+	assert_int_equal(kit_expunge(&kit, kit.inbox), TS_OK);
+	assert_true(store_quota_levels(kit.account, &levels));
+	assert_int_equal(levels.now[STORE_QUOTA_MESSAGE], 50);
+	assert_int_equal(tell(&kit, &levels), TS_OK);
+	assert_false(store_quota_levels(kit.account, &levels));
+	kit_assert_sound(kit.store);
+	kit_close(&kit);
+}
+
+/* ---- check ---- */
+
+static void
+check_finds_wrong_limits(void **state)
+{
+	struct kit kit = {0};
+	struct store_change *c;
+	struct check_result r;
+	struct check_options opt = {.repair = false};
+
+	(void)state;
+	kit_open(&kit, 0);
+	set(&kit, "", 1024, 1, 1);
+	set(&kit, "INBOX", NONE, 1, NONE);
+	kit_assert_sound(kit.store);
+	c = kit_change(&kit, STORE_CHANGE_PROPERTIES);
+	c->properties = arena_array(c->arena, 2, sizeof *c->properties);
+	c->properties[0] =
+	    (struct store_property_op){.name = STR("quota/STORAGE"), .value = STR("much")};
+	c->properties[1] =
+	    (struct store_property_op){.name = STR("quota/warned/STORAGE"), .value = STR("-1")};
+	c->property_count = 2;
+	assert_int_equal(kit_end(&kit, c), TS_OK);
+	assert_int_equal(store_check(kit.store, &opt, &r), TS_OK);
+	assert_int_equal(r.found, 2);
+	opt.repair = true;
+	assert_int_equal(store_check(kit.store, &opt, &r), TS_OK);
+	assert_int_equal(store_check(kit.store, &opt, &r), TS_OK);
+	assert_int_equal(r.found, 0);
+	kit_close(&kit);
+}
+
 int
 main(void)
 {
@@ -261,6 +722,13 @@ main(void)
 	    cmocka_unit_test(account_limits),
 	    cmocka_unit_test(mailbox_limits),
 	    cmocka_unit_test(limits_of_a_source),
+	    cmocka_unit_test(copies_in_pieces),
+	    cmocka_unit_test(pieces_that_fail),
+	    cmocka_unit_test(many_threads),
+	    cmocka_unit_test(as_a_model),
+	    cmocka_unit_test(cut_anywhere),
+	    cmocka_unit_test(levels_are_told_once),
+	    cmocka_unit_test(check_finds_wrong_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

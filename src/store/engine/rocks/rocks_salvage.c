@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Salvage: brings a damaged folder into a state in which RocksDB opens it and returns all that its
- * files still hold.
+ * Salvage: a damaged folder is brought into a state in which RocksDB opens it
+ * and gives back all that its files still hold.
  *
- *  1. Give every file of RocksDB a second name in salvaged-TIME/.  From here on files are only
- *     replaced, never written to, so that nothing gets worse and a better tool can try again.
- *  2. Verify the tables.  Rebuild a damaged one from its whole blocks (rocks_rebuild.c) and from
- *     those entries of damaged blocks that have a checksum by the store (rocks_crumbs.c).  Remove
- *     it from the folder if nothing is left.
- *  3. If the log does not reach what was acknowledged, write it again from its whole parts,
- *     including those after the damage (rocks_log.c).
- *  4. If the list of files (CURRENT, MANIFEST-*) can be read and is complete, take removed tables
- *     off the list, write new entries for rebuilt ones, and give blob files that are missing or cut
- *     their size back: what they lack reads as damaged.
- *  5. Otherwise let RocksDB make a new list from the tables and the log.  It forgets the blob
- *     files, so add them.
+ *  1. Every file of RocksDB gets a second name in salvaged-TIME/; from here on
+ *     none of them is written to, only replaced, so that nothing is made worse
+ *     and a better tool can have another try.
+ *  2. Tables are verified.  A damaged one is made anew from its whole blocks
+ *     (rocks_rebuild.c), and of a damaged block from those entries that the store
+ *     has a checksum of (rocks_crumbs.c).  One of which there is nothing leaves the
+ *     folder.
+ *  3. If the log does not reach as far as was acknowledged, it is written anew from
+ *     what is whole of it, behind the damage too (rocks_log.c).
+ *  4. Can the list of files (CURRENT, MANIFEST-*) be read, and are they there?
+ *     Then tables that left are taken off the list, those made anew get new
+ *     entries, and blob files that are missing or cut get their size back: what
+ *     they lack reads as damaged.
+ *  5. Otherwise RocksDB makes a new list from the tables and the log.  It
+ *     forgets the blob files; they are added by us.
  *
- * The check of the store then repairs inconsistencies (an older value reappears where a newer one
- * was in a damaged block).  It also asks for messages whose pointers were lost with a table
- * (rocks_rescue.c).
+ * What is then inconsistent (an older value comes to light where a newer one
+ * was in a damaged block) is for the check of the store to mend.  It also asks
+ * for messages whose pointers were lost with a table (rocks_rescue.c).
  */
 #include <dirent.h>
 #include <errno.h>
@@ -51,18 +54,18 @@ struct salvage {
 	bool wrong;                           /* there is something to do */
 	unsigned rebuilt, dropped, missing, blobs, logs, log_records;
 	struct rocks_rebuilt did; /* of all tables */
-	struct listed {           /* as in the list */
+	struct listed {           /* as the list had them */
 		uint64_t number, smallest_seq, largest_seq;
 	} * listed;
 	size_t listed_count;
-	struct hurt { /* tables that lost something */
+	struct hurt { /* tables that lack something now */
 		uint64_t number;
 		bool rebuilt;
-		struct rocks_table_facts facts; /* before the damage */
+		struct rocks_table_facts facts; /* then */
 	} * hurt;
 	size_t hurt_count;
 	bool lost[ROCKS_CFS]; /* something may be lost there */
-	struct buf edits;     /* for the list: each a 32-bit length and the bytes */
+	struct buf edits;     /* for the list: each a 32-bit length and its bytes */
 	enum ts_err err;
 };
 
@@ -149,15 +152,15 @@ ask_listed_blobs(const struct rocks_extra_file *f, void *arg)
 	s->wrong |= !rocks_blobs_whole(s->dir, name, f->size);
 }
 
-/* Returns whether the list is older than the files, having lost its end: it does not name a newer
- * table that exists, and lacks what was acknowledged. */
+/* A list that does not name a newer table that is there, and lacks what was acknowledged, is
+ * older than the files: it has lost its end. */
 static bool
 list_is_old(const struct salvage *s)
 {
 	return s->newest_table > s->newest_listed && s->reached < s->mark;
 }
 
-/* Returns whether the log lacks something acknowledged, or nobody knows what was. */
+/* The log lacks something that was acknowledged, or nobody knows what was. */
 static bool
 log_is_short(const struct salvage *s)
 {
@@ -178,7 +181,7 @@ wanted(struct salvage *s)
 static void
 link_one(struct salvage *s, const char *name, int to)
 {
-	/* The mark is written in place, so a second name would be no copy. */
+	/* The mark is written in place: a second name would be no copy. */
 	if (strcmp(name, "commit.mark") != 0 && linkat(s->dir, name, to, name, 0) != 0)
 		s->err = TS_FAIL(TS_IO, "%s/%s: %s", s->path, name, strerror(errno));
 }
@@ -334,7 +337,7 @@ take_off_list(struct salvage *s, const struct rocks_extra_file *f)
 	buf_fini(&b);
 }
 
-/* Limits bounds to the keys it had: tables of a level must not overlap. */
+/* Not beyond the keys it had: tables of a level must not overlap. */
 static void
 clamp(struct buf *key, struct str bound, bool below)
 {
@@ -348,7 +351,7 @@ clamp(struct buf *key, struct str bound, bool below)
 	buf_le64(key, (UINT64_MAX << 8) | 15); /* the end of a removed range */
 }
 
-/* Lists the same file with new contents: the bounds of what it holds, numbers unchanged. */
+/* The same file with other contents; bounds of what it holds, numbers as they were. */
 static void
 list_anew(struct salvage *s, const struct rocks_extra_file *f, struct rocks_table_facts *facts)
 {
@@ -425,8 +428,8 @@ put_edits(struct salvage *s, struct buf *list)
 	s->edits.n = 0;
 }
 
-/* Appends edits to the list.  Those that add blob files go right after the record that makes their
- * column family, since the tables that refer to them come later. */
+/* The edits go behind the list; those that add blob files right behind the record that makes their
+ * column family, for the tables that refer to them come behind it. */
 static bool
 edit_list(struct salvage *s, struct str old, bool adding, struct buf *list)
 {
@@ -445,7 +448,7 @@ edit_list(struct salvage *s, struct str old, bool adding, struct buf *list)
 	return s->edits.n == 0;
 }
 
-/* Writes a copy that replaces the list. */
+/* In a copy that takes the list's place. */
 static void
 write_edits(struct salvage *s, bool adding)
 {
@@ -466,7 +469,7 @@ write_edits(struct salvage *s, bool adding)
 	buf_fini(&list);
 }
 
-/* Returns false if the list is unusable. */
+/* False: the list cannot be used. */
 static bool
 use_list(struct salvage *s)
 {
@@ -500,7 +503,7 @@ add_blobs(struct salvage *s, const char *name, int to)
 	buf_varint(&b, number);
 	buf_varint(&b, count);
 	buf_varint(&b, bytes);
-	buf_varint(&b, 0); /* no checksum of the file: empty method and value */
+	buf_varint(&b, 0); /* no checksum of the file: its method and value are empty */
 	buf_varint(&b, 0);
 	buf_varint(&b, 0); /* the end */
 	add_edit(s, &b);
@@ -524,7 +527,7 @@ make_list(struct salvage *s)
 	write_edits(s, true);
 }
 
-/* Reports the outcome to people, and notes what the check has to look after. */
+/* What became of it, for people; and what the check has to look after. */
 static enum ts_err
 report(struct salvage *s, const char *aside, bool listed, char **text_r)
 {
