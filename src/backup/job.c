@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A run of a backup.  A user whose mark is the same as in the last run is carried over with one
- * line.  For every other user: get what the last run knows and what happened since; then, chunk by
- * chunk (1,024 UIDs), make the new list from the old one and the changes.  New messages are fetched
- * and stored under their checksums.  So memory holds what the operation sends about a mailbox's
- * changed messages, some 40 bytes each, and never bodies.
+ * A run.  A user whose mark is that of the last run is taken over, and costs a
+ * line.  For each other one: what does the last run know, what happened since, then
+ * chunk by chunk (1,024 UIDs) the new list, made of the old one and what
+ * changed; messages that are new are fetched and stored under their checksum.
+ * So memory holds what the operation sends of a mailbox's changed messages, some
+ * 40 bytes each, and never bodies.
  */
 #include "backup/job_int.h"
 
@@ -60,7 +61,7 @@ take_accounts(char type, struct str bytes, void *arg)
 	return true;
 }
 
-/* Asks for up to `most` accounts from that name on, into r->asked. */
+/* At most so many from that name on, into r->asked. */
 static bool
 ask_accounts(struct run *r, struct str from, unsigned most)
 {
@@ -87,7 +88,7 @@ next_account(struct rd *rd, struct account *a)
 	return !rd->bad;
 }
 
-/* Writes the list of records into its object as it comes: its number first, then each record. */
+/* The list of records goes into its object as it comes: its number first, then each. */
 struct recording {
 	struct run *r;
 	struct buf out;
@@ -154,7 +155,7 @@ save_records(struct run *r)
 
 /* ---- what the last run knows ---- */
 
-/* Only runs of this store: in runs of others all numbers mean something else. */
+/* Runs of this store; those of others have other numbers for everything. */
 static bool
 load_base(struct run *r)
 {
@@ -171,7 +172,7 @@ load_base(struct run *r)
 	if (backup_run_unfinished(r->job->folder, r->arena, &run) == TS_OK &&
 	    str_eq(run.store, buf_as_str(&r->store)))
 		r->base.runs[r->base.count++] = run;
-	/* Several, since a run of only some users may follow one of all. */
+	/* A few: a run of some users only may stand before one of all. */
 	run.whole = false;
 	for (size_t i = n; !run.whole && i-- > 0 && i + 8 >= n;) {
 		what.n = 0;
@@ -186,7 +187,7 @@ load_base(struct run *r)
 	return true;
 }
 
-/* What an interrupted run names may not exist, unless a finished one has it too. */
+/* What one that was cut off says may not be there; what a finished one has too is. */
 static bool
 is_there(struct run *r, const struct backup_run *in, const struct backup_run_user *u)
 {
@@ -205,7 +206,7 @@ is_there(struct run *r, const struct backup_run *in, const struct backup_run_use
 	return there;
 }
 
-/* Returns the newest entry for a user in which nothing happened since. */
+/* The newest that is known of a user, when nothing happened to him since. */
 static const struct backup_run_user *
 unchanged_user(struct run *r, const struct account *a)
 {
@@ -290,7 +291,7 @@ ask_user(struct run *r, const struct backup_user *base)
 	r->mark = (struct backup_mark){0};
 	buf_putc(&q, 'U');
 	buf_vstr(&q, r->user);
-	/* What does not fit is read in full. */
+	/* What does not fit is read whole. */
 	for (size_t i = 0; i < base->mailbox_count && q.n < DIALOGUE_PIECE - 64; i++) {
 		if (base->mailboxes[i].id == 0)
 			continue;
@@ -344,7 +345,7 @@ count_mailbox(struct backup_run_user *u, const struct backup_mailbox *mb)
 	u->subscriptions += mb->subscribed;
 }
 
-/* Counts the next properties that belong to that mailbox. */
+/* How many of those that come next are of that place. */
 static size_t
 count_properties(struct rd rd, uint64_t place)
 {
@@ -370,7 +371,7 @@ take_properties(struct run *r, struct rd *rd, uint64_t place, struct backup_prop
 	}
 }
 
-/* Sets the current properties, even for a mailbox whose messages come from the last run. */
+/* Those of now, also of a mailbox whose messages are taken from the last run. */
 static bool
 set_properties(struct run *r, struct backup_user *user)
 {
@@ -382,7 +383,7 @@ set_properties(struct run *r, struct backup_user *user)
 	return (rd_left(&rd) == 0 && !rd.bad) || run_fail(r, "the server sent half a property");
 }
 
-/* Reports it, and makes the next run look at the user again. */
+/* Tells it.  The next run is to look at the user again. */
 static void
 leave_out_properties(struct run *r, struct backup_user *user)
 {
@@ -459,8 +460,8 @@ user_refused(struct run *r)
 	return ok;
 }
 
-/* Returns whether the existing list has what the new one must have.  Only asked if properties are
- * left out. */
+/* Does the list that is there have what the new one is to have?  Asked only if properties are left
+ * out. */
 static bool
 list_suits(struct run *r, const struct backup_run_user *u)
 {
@@ -476,7 +477,7 @@ list_suits(struct run *r, const struct backup_run_user *u)
 	return suits;
 }
 
-/* Runs of older versions did not count: take the counts from the user's list. */
+/* A run of an older version has not counted: the user's list tells. */
 static void
 count_again(struct run *r, struct backup_run_user *u)
 {
@@ -523,7 +524,7 @@ read_user(struct run *r, struct str name)
 		if (out == AGAIN)
 			(void)run_fail(r, "the server sent a list in which messages are missing");
 	}
-	/* The next run must look again at what could not be saved. */
+	/* The next run is to look at what could not be saved. */
 	if (r->job->damaged > damaged)
 		r->mark = (struct backup_mark){0};
 	if (out == DONE)
@@ -559,7 +560,7 @@ check_progress(uint64_t done, uint64_t total, void *arg)
 	r->job->progress("checksums", done, total, r->job->arg);
 }
 
-/* Gets the mark of an account, if it exists. */
+/* Gives the mark of one that is there. */
 static bool
 find_account(struct run *r, struct str name, struct account *a)
 {
@@ -595,7 +596,7 @@ do_named_user(struct run *r, const char *typed)
 	return ok;
 }
 
-/* Works piece by piece; *from becomes the first name after these. */
+/* Piece by piece; *from becomes the first name that can come behind them. */
 static bool
 do_some_users(struct run *r, struct buf *from, uint64_t *n, bool *more)
 {

@@ -57,7 +57,8 @@ backup_object_open(struct backup_folder *f, const struct backup_hash *hash)
 
 	object_name(hash, name);
 	f->costs.opened++;
-	/* Only regular files: anything else of this name could be endless, or never answer. */
+	/* Only a file that is one: what else has this name could be without end, or never answer.
+	 */
 	return openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }
 
@@ -82,7 +83,7 @@ damaged(struct backup_folder *f, const struct backup_hash *hash, struct buf *wha
 	return TS_DAMAGED;
 }
 
-/* Also appends to out unless it is NULL. */
+/* Appends to out when there is one. */
 static bool
 sum_file(int fd, EVP_MD_CTX *sum, size_t max, struct buf *out, uint64_t *size_r)
 {
@@ -129,7 +130,7 @@ read_object_file(struct backup_folder *f, const struct backup_hash *hash, size_t
 	(void)EVP_DigestFinal_ex(sum, got.b, NULL);
 	EVP_MD_CTX_free(sum);
 	(void)close(fd);
-	/* One that is larger than expected is a different object. */
+	/* One that is larger than what refers to it says is another one. */
 	if (err == TS_OK && (!backup_hash_eq(&got, hash) || (out != NULL && *size_r > max)))
 		err = damaged(f, hash, what);
 	if (err != TS_OK && out != NULL)
@@ -231,7 +232,7 @@ backup_write_all(int fd, struct str bytes)
 	return true;
 }
 
-/* Writes what was buffered into a file. */
+/* What was gathered goes into a file. */
 static bool
 make_file(struct backup_folder *f, struct buf *why)
 {
@@ -279,8 +280,8 @@ backup_object_abort(struct backup_folder *f)
 
 enum found {
 	NEW,
-	NEW_FILE,  /* a file of its name has other contents and must be replaced */
-	THERE,     /* exists, or is about to */
+	NEW_FILE,  /* there is a file of its name that is not it, and has to be replaced */
+	THERE,     /* there, or about to be */
 	THERE_NEW, /* in a pack of this run, which is checked as a whole */
 };
 
@@ -336,13 +337,13 @@ note_fresh(struct backup_folder *f, const struct backup_hash *hash, struct buf *
 	return true;
 }
 
-/* Makes a file of what was put; it gets its name when the batch is flushed. */
+/* What was put becomes a file; it gets its name when the batch is flushed. */
 static bool
 end_file(struct backup_folder *f, const struct backup_hash *hash, struct buf *why)
 {
 	if (!make_file(f, why))
 		return false;
-	/* So that most of the work is done when the batch is flushed. */
+	/* So that the flushes at the end of the batch find most of the work done. */
 	(void)sync_file_range(f->put_fd, 0, 0, SYNC_FILE_RANGE_WRITE);
 	f->pending[f->pending_count++] = (struct backup_pending){f->put_fd, f->put_number, *hash};
 	f->put_fd = -1;
@@ -460,7 +461,7 @@ backup_sync_names(struct backup_folder *f, struct buf *why)
 
 /* ---- reading back ---- */
 
-/* Reading from the page cache only proves that memory works. */
+/* What is in memory only proves that memory works. */
 static void
 forget_cached(int fd)
 {
@@ -472,7 +473,7 @@ struct check {
 	struct backup_folder *f;
 	const struct backup_checking *c;
 	uint64_t done, total;
-	size_t good; /* good objects of the pack */
+	size_t good; /* objects of the pack */
 	struct buf what;
 };
 

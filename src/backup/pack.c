@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packs: many small objects in one file. */
+/* Packs: many small objects in a file. */
 #include "backup/pack.h"
 
 #include <errno.h>
@@ -59,7 +59,7 @@ backup_pack_name(uint32_t number, char name[NAME_BYTES])
 	(void)snprintf(name, NAME_BYTES, "packs/%08x", number);
 }
 
-/* Parses a record's head exactly as put_object_head() writes it; *n_r is its length. */
+/* A record's head as put_object_head() makes it, and no other way; *n_r are its bytes. */
 static bool
 take_head(struct str s, struct backup_entry *e, size_t *n_r)
 {
@@ -79,18 +79,18 @@ take_head(struct str s, struct backup_entry *e, size_t *n_r)
 	return *n_r == WORD_BYTES + s.n + 1;
 }
 
-/* ---- scanning a pack ---- */
+/* ---- reading all of one ---- */
 
 struct scan {
 	int fd;
 	uint32_t number;
-	struct buf b;  /* what has been read */
-	uint64_t base; /* its offset in the file */
-	size_t at;     /* this much of it is done */
+	struct buf b;  /* what was read */
+	uint64_t base; /* where in the file it begins */
+	size_t at;     /* so much of it is done */
 	bool end, bad;
 };
 
-/* Tries to get n bytes. */
+/* Tries to have so many bytes. */
 static struct str
 scan_bytes(struct scan *s, size_t n)
 {
@@ -112,7 +112,7 @@ scan_bytes(struct scan *s, size_t n)
 	return (struct str){s->b.p + s->at, s->b.n - s->at};
 }
 
-/* Gets the record here; good: its content matches.  bytes_r is valid until the next call. */
+/* The record here; good: with the content that it says.  bytes_r hold until the next one. */
 static bool
 scan_record(struct scan *s, struct backup_entry *e, struct str *bytes_r, bool *good_r)
 {
@@ -130,7 +130,7 @@ scan_record(struct scan *s, struct backup_entry *e, struct str *bytes_r, bool *g
 	return true;
 }
 
-/* Moves to the next whole record. */
+/* Goes to the next record that is whole. */
 static bool
 scan_on(struct scan *s)
 {
@@ -247,8 +247,7 @@ backup_need_index(struct backup_folder *f, struct buf *why)
 	return load_index(f, f->distrust, why);
 }
 
-/* Somebody may have written meanwhile, or an index may be damaged: returns whether to look
- * again. */
+/* Somebody may have written meanwhile, or an index may be damaged: is it worth to look again? */
 static bool
 reload_if_moved(struct backup_folder *f)
 {
@@ -388,7 +387,7 @@ backup_packed_find(struct backup_folder *f, const struct backup_hash *hash, stru
 	return found;
 }
 
-/* Returns the file that has the entry; the pack being written has no name yet. */
+/* The file that the entry is in; the one being written is no pack yet. */
 static int
 fd_of(struct backup_folder *f, const struct backup_entry *e, struct buf *what)
 {
@@ -504,7 +503,7 @@ backup_pack_put(
 	return p->out.n < PIECE || write_out(f, why);
 }
 
-/* Gives the flushed tmp/pack its number. */
+/* tmp/pack, flushed, becomes the pack of that number. */
 static bool
 name_pack(struct backup_folder *f, struct buf *why)
 {
@@ -520,7 +519,7 @@ name_pack(struct backup_folder *f, struct buf *why)
 	f->new_packs = mem_realloc(f->new_packs, (f->new_pack_count + 1) * sizeof(*f->new_packs));
 	f->new_packs[f->new_pack_count].number = f->next_pack;
 	f->new_packs[f->new_pack_count++].objects = p->count;
-	/* An index must never name a pack that does not exist. */
+	/* An index never speaks of a pack that is not there. */
 	return backup_sync_dir(f, "packs", why);
 }
 
@@ -543,7 +542,7 @@ backup_pack_drop(struct backup_folder *f)
 {
 	struct backup_packing *p = &f->packing;
 
-	/* The next writer continues what is there. */
+	/* What is written of it the next one takes up. */
 	if (p->fd >= 0)
 		(void)close(p->fd);
 	p->fd = -1;
@@ -591,7 +590,7 @@ backup_pack_salvage(struct backup_folder *f, struct buf *why)
 		ok = (ftruncate(fd, (off_t)s.end) == 0 && backup_flush_fd(f, fd) &&
 		         renameat(f->fd, "tmp/pack", f->fd, name) == 0) ||
 		     backup_fail(f, name, why);
-		/* When loaded again, it gets its index. */
+		/* Loaded again, it gets its index. */
 		f->packs_named = true;
 		ok = ok && backup_sync_dir(f, "packs", why);
 		backup_forget_index(f);

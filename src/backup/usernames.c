@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds the user that a name means. */
+/* Which user is meant by a name. */
 #include "backup/usernames.h"
 
 #include "sasl/names.h"

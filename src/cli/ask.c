@@ -15,6 +15,7 @@
 #include "control/dialogue.h"
 #include "control/ops/ops.h"
 #include "server/config/auth_setup.h"
+#include "server/config/quota.h"
 #include "server/config/settings.h"
 #include "server/process/privileges.h"
 
@@ -56,6 +57,18 @@ run_still(struct conf *conf, struct str wire, const struct channel *ch)
 	return true;
 }
 
+/* Limits apply to what commands write, too; users are warned when a server runs. */
+static void
+limit(struct conf *conf, const struct ops *ops, struct quota_rules **rules_r)
+{
+	const struct server_settings *s = conf_get(conf, &server_conf);
+	struct store_quota_source source;
+
+	*rules_r = quota_rules_new(conf, ops->auth, s->default_domain);
+	quota_rules_source(*rules_r, &source);
+	store_quota_source(ops->store, &source);
+}
+
 /* The whole of the process that plays the server. */
 static void
 run_here(struct conf *conf, struct str wire, int fd)
@@ -63,6 +76,7 @@ run_here(struct conf *conf, struct str wire, int fd)
 	const struct server_settings *s = conf_get(conf, &server_conf);
 	struct channel ch = {.fd = fd, .stop = -1, .patience = -1};
 	struct ops ops = {.find = ops_find};
+	struct quota_rules *rules;
 
 	/* Else files of root would be left in the store. */
 	if (s->user.n > 0 && geteuid() == 0 && !privileges_drop(s))
@@ -72,7 +86,10 @@ run_here(struct conf *conf, struct str wire, int fd)
 	if (settings_open_store(conf, &ops.store)) {
 		ops.auth = auth_new(ops.store, s->default_domain);
 		auth_setup_offline(conf, ops.auth);
+		limit(conf, &ops, &rules);
 		op_serve(&ch, &ops);
+		store_quota_source(ops.store, NULL);
+		quota_rules_free(&rules);
 		auth_free(&ops.auth);
 		store_close(&ops.store);
 	}

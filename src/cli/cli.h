@@ -21,6 +21,7 @@ extern const struct args_cmd cli_domain_cmds[];
 extern const struct args_cmd cli_demo_cmds[];
 extern const struct args_cmd cli_port_cmds[];
 extern const struct args_cmd cli_mailbox_cmds[];
+extern const struct args_cmd cli_quota_cmds[];
 extern const struct args_cmd cli_sessions_cmds[];
 
 /* The end of a plural. */

@@ -27,6 +27,7 @@ static const struct args_cmd *const groups[] = {
     cli_backup_cmds,
     cli_restore_cmds,
     cli_mailbox_cmds,
+    cli_quota_cmds,
     cli_sessions_cmds,
 };
 

@@ -3,14 +3,14 @@
 #include "lmtp/body.h"
 
 enum state {
-	LINE,   /* at the start of a line */
+	LINE,   /* at the beginning of a line */
 	TEXT,   /* inside one */
-	CR,     /* after a CR inside a line */
-	DOT,    /* after a dot at the start of a line */
-	DOT_CR, /* after that dot and a CR */
+	CR,     /* behind a CR inside one */
+	DOT,    /* behind a dot at the beginning of a line */
+	DOT_CR, /* behind that dot and a CR */
 };
 
-/* Returns the length of the text before the first CR, LF or NUL. */
+/* The first CR, LF or NUL. */
 static size_t
 plain(struct str in)
 {
@@ -35,7 +35,7 @@ step_text(struct lmtp_body *b, char c)
 	b->state = c == '\r' ? CR : TEXT;
 }
 
-/* Passes plain text up to the start of the next line, or the end of the input. */
+/* Plain text up to the next line's beginning, or the end of what is there. */
 static size_t
 pass_text(struct lmtp_body *b, struct str in)
 {
@@ -74,7 +74,7 @@ lmtp_body_next(struct lmtp_body *b, struct str in, struct str *text_r, bool *end
 		*end_r = true;
 		return 1;
 	}
-	if (b->state == DOT_CR) { /* so that CR was text */
+	if (b->state == DOT_CR) { /* that CR was text, then */
 		*text_r = STR("\r");
 		b->state = TEXT;
 		b->stray = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands: RFC 5321 section 4.1 as changed by RFC 2033 section 4. */
+/* Commands: RFC 5321 section 4.1 as RFC 2033 section 4 changes it. */
 #include "lmtp/conn_int.h"
 
 enum states { /* when a command is allowed; a mask */
@@ -44,7 +44,7 @@ run_lhlo(struct lmtp_conn *conn, struct str args)
 	lmtp_reply(conn, "250 SIZE %llu", (unsigned long long)conn->settings->message);
 }
 
-/* RFC 2033 section 4.1: an LMTP server must reject them. */
+/* RFC 2033 section 4.1: an LMTP server must not take them. */
 static void
 run_helo(struct lmtp_conn *conn, struct str args)
 {
@@ -52,9 +52,10 @@ run_helo(struct lmtp_conn *conn, struct str args)
 	lmtp_reply_error(conn, "500 5.5.1 This is LMTP: say LHLO");
 }
 
-/* Takes the parameters of MAIL.  Returns false if it has replied. */
+/* The parameters of MAIL; false: answered. */
 static bool
-take_mail_params(struct lmtp_conn *conn, struct str sender, struct str rest, bool *utf8_r)
+take_mail_params(
+    struct lmtp_conn *conn, struct str sender, struct str rest, bool *utf8_r, uint64_t *size_r)
 {
 	struct str word;
 
@@ -75,6 +76,8 @@ take_mail_params(struct lmtp_conn *conn, struct str sender, struct str rest, boo
 				no = "501 5.5.4 SIZE takes a number";
 			else if (size > conn->settings->message)
 				no = "552 5.3.4 The message is too large";
+			else
+				*size_r = size;
 		} else if (str_ieq(key, STR("BODY"))) {
 			if (!str_ieq(word, STR("7BIT")) && !str_ieq(word, STR("8BITMIME")))
 				no = "501 5.5.4 BODY is 7BIT or 8BITMIME";
@@ -92,6 +95,7 @@ static void
 run_mail(struct lmtp_conn *conn, struct str args)
 {
 	struct lmtp_path path;
+	uint64_t declared = 0;
 	bool utf8 = false;
 
 	if (!str_has_iprefix(args, STR("FROM:"))) {
@@ -101,7 +105,7 @@ run_mail(struct lmtp_conn *conn, struct str args)
 	args = str_trim((struct str){args.p + 5, args.n - 5});
 	if (!lmtp_sender_parse(&args, &path) || (args.n > 0 && args.p[0] != ' '))
 		lmtp_reply_error(conn, "501 5.1.7 Bad sender address");
-	else if (take_mail_params(conn, path.text, args, &utf8)) {
+	else if (take_mail_params(conn, path.text, args, &utf8, &declared)) {
 		if (path.utf8 && !utf8)
 			lmtp_refuse_mail(
 			    conn, path.text, "550 5.6.7 Non-ASCII address without SMTPUTF8");
@@ -109,6 +113,7 @@ run_mail(struct lmtp_conn *conn, struct str args)
 			conn->txn = lmtp_txn_new(conn);
 			conn->txn->sender = arena_str(conn->txn->arena, path.text);
 			conn->txn->utf8 = utf8;
+			conn->txn->declared = declared;
 			lmtp_reply(conn, "250 2.1.0 OK");
 		}
 	}
@@ -157,7 +162,7 @@ run_data(struct lmtp_conn *conn, struct str args)
 	}
 }
 
-/* The chunk follows whatever the reply (RFC 3030 section 2), so it is always read. */
+/* The chunk comes whatever is answered (RFC 3030 section 2): it is always read. */
 static void
 run_bdat(struct lmtp_conn *conn, struct str args)
 {
@@ -168,7 +173,7 @@ run_bdat(struct lmtp_conn *conn, struct str args)
 	str_split(&args, ' ', &number);
 	last = str_ieq(args, STR("LAST"));
 	if ((args.n > 0 && !last) || !str_u64(number, INT64_MAX, &conn->chunk_left)) {
-		/* The start of the next command is unknown. */
+		/* Where the next command begins nobody knows. */
 		lmtp_bye(conn, "421 5.5.4 BDAT takes a size, and perhaps LAST");
 		return;
 	}
@@ -207,7 +212,7 @@ run_quit(struct lmtp_conn *conn, struct str args)
 	session_close(&conn->session, "QUIT");
 }
 
-/* RFC 5321 section 7.3: does not tell who is here. */
+/* RFC 5321 section 7.3: no telling who is here. */
 static void
 run_vrfy(struct lmtp_conn *conn, struct str args)
 {
@@ -238,7 +243,7 @@ run_starttls(struct lmtp_conn *conn, struct str args)
 		return;
 	}
 	lmtp_reply(conn, "220 2.0.0 Go ahead");
-	/* RFC 3207 section 4.2: forget what was said in plaintext. */
+	/* RFC 3207 section 4.2: what was said in clear is forgotten. */
 	lmtp_txn_free(conn);
 	conn->helo.n = 0;
 	ctx = tls_slot_get(conn->server->tls);

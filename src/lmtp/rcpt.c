@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RCPT.  A recipient in memory is found at once, on the loop; a job on a worker finds all others.
+ * RCPT.  A recipient in memory is found at once, on the loop; all others by a job on a worker.
  *
- * If the user has no account or mailbox yet, the worker notes what is needed; the loop makes it and
- * waits for the flush, which workers never do, and the address is looked up again.
+ * A user who has no account yet, or not the mailbox: the worker notes what is wanted, the loop
+ * makes it and waits for the flush, which no worker does, and the address is looked up once more.
  */
 #include "lmtp/lookup_int.h"
 
-enum { ROUNDS_MAX = 4 /* make accounts, make mailboxes, find all; one more */ };
+enum { ROUNDS_MAX = 4 /* accounts are made, mailboxes are made, all are found; one more */ };
 
 struct rcpt_job {
 	struct lmtp_lookup_job job;
@@ -19,7 +19,7 @@ struct rcpt_job {
 	unsigned rounds;
 };
 
-/* Returns the transaction's target for a mailbox; takes over the reference of `found`. */
+/* The transaction's target for a mailbox; the reference of `found` goes to it. */
 static struct lmtp_target *
 target_of(struct lmtp_txn *txn, struct lmtp_found *f)
 {
@@ -61,11 +61,32 @@ job_free(struct rcpt_job *job)
 	arena_free(&job->lookup.arena);
 }
 
+/* Is there room for what was announced, or for anything at all?  Only the store decides, when the
+ * message is there; this spares the sender what would be in vain. */
+static bool
+have_room(const struct rcpt_job *job)
+{
+	uint64_t declared = job->conn->txn->declared;
+	enum store_quota_resource resource;
+
+	for (const struct lmtp_found *f = job->lookup.first; f != NULL; f = f->next)
+		if (!store_quota_room(store_mailbox_account(f->mailbox), f->name,
+		        declared > 0 ? declared : 1, 1, &resource))
+			return false;
+	return true;
+}
+
 static void
 answer(struct rcpt_job *job)
 {
 	struct lmtp_conn *conn = job->conn;
 
+	if (job->lookup.reply == NULL && !have_room(job)) {
+		store_quota_count_refusal(conn->server->store);
+		lmtp_refuse_rcpt(conn, job->text, lmtp_over_quota(conn));
+		job_free(job);
+		return;
+	}
 	if (job->lookup.reply == NULL) {
 		add_rcpt(conn->txn, job);
 		lmtp_reply(conn, "250 2.1.5 OK");
@@ -107,7 +128,7 @@ submit_job(struct rcpt_job *job)
 	work_submit(server->waiters != NULL ? server->waiters : server->workers, &job->work);
 }
 
-/* Everything that can be made has been made. */
+/* All is made that can be. */
 static void
 submit_again(struct rcpt_job *job)
 {
@@ -139,7 +160,7 @@ made(struct store_change *change)
 	if (w->account != NULL && (err == TS_INVALID || err == TS_DENIED || err == TS_LIMIT)) {
 		struct lmtp_wanted *none = arena_new_object(l->arena, struct lmtp_wanted);
 
-		/* No mailbox can have that name. */
+		/* There can be none of that name. */
 		none->user = w->user;
 		none->mailbox = w->mailbox;
 		none->next = l->cannot;
@@ -215,7 +236,7 @@ hand_to_worker(struct rcpt_job *job)
 void
 lmtp_rcpt_lookup(struct lmtp_conn *conn, const struct lmtp_path *path)
 {
-	/* No pool: a worker may take memory from it. */
+	/* No pool: a worker may take from it. */
 	struct arena *arena = arena_new(NULL, ARENA_OTHER, 1024);
 	struct rcpt_job *job = arena_new_object(arena, struct rcpt_job);
 	bool at_hand;

@@ -8,6 +8,7 @@
 #define AT(field) .offset = offsetof(struct lmtp_settings, field)
 
 static const char *const missing_words[] = {"inbox", "create", NULL};
+static const char *const over_quota_words[] = {"452", "552", NULL};
 static const char *const stray_words[] = {"refuse", "keep", NULL};
 
 static const struct conf_opt opts[] = {
@@ -41,6 +42,14 @@ static const struct conf_opt opts[] = {
         AT(missing_mailbox),
         .prose = "If the mailbox of such an address does not exist: `inbox` delivers to INBOX, "
                  "`create` creates it."},
+    {.name = "lmtp.over_quota",
+        .type = CONF_ENUM,
+        .def = "452",
+        .words = over_quota_words,
+        AT(over_quota),
+        .prose = "The reply for a user whose quota has no room for a message: with `452` the mail "
+                 "server that sends it keeps it and tries again for some days, with `552` the "
+                 "sender gets it back at once."},
     {.name = "lmtp.stray_newlines",
         .type = CONF_ENUM,
         .def = "refuse",
@@ -149,7 +158,7 @@ static const struct conf_opt opts[] = {
 };
 #undef AT
 
-/* Characters that occur in names, or end them, cannot be separators. */
+/* What stands in names, or ends them, separates nothing. */
 static bool
 separates(char c)
 {

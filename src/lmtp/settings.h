@@ -5,12 +5,14 @@
 #include "conf/conf.h"
 
 enum lmtp_missing { LMTP_MISSING_INBOX, LMTP_MISSING_CREATE };
+enum lmtp_over_quota { LMTP_OVER_QUOTA_452, LMTP_OVER_QUOTA_552 };
 enum lmtp_stray { LMTP_STRAY_REFUSE, LMTP_STRAY_KEEP };
 
 struct lmtp_settings {
 	struct str hostname, separator;
 	struct conf_list domains;
 	int missing_mailbox; /* enum lmtp_missing */
+	int over_quota;      /* enum lmtp_over_quota */
 	int stray_newlines;  /* enum lmtp_stray */
 
 	uint64_t line, message; /* bytes */

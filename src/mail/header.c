@@ -13,7 +13,7 @@ blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Returns the position after the LF of the line that begins at p. */
+/* Behind the LF of the line that begins at p. */
 static const char *
 line_end(const char *p, const char *end)
 {
@@ -28,8 +28,7 @@ line_empty(const char *p, const char *end)
 	return *p == '\n' || (*p == '\r' && end - p > 1 && p[1] == '\n');
 }
 
-/* Continues the search for c, up to end, as far as the budget allows.  Returns true if it was found
- * or there is none. */
+/* Looks on for c, up to end, as far as the budget goes.  True: found, or there is none. */
 static bool
 scan_for(struct mail_field_scan *s, const char *end, char c, size_t *budget, const char **found_r)
 {
@@ -43,7 +42,7 @@ scan_for(struct mail_field_scan *s, const char *end, char c, size_t *budget, con
 	return *found_r != NULL || s->at == end;
 }
 
-/* RFC 5322 section 2.2.3: a line that begins with a blank continues the field. */
+/* RFC 5322 2.2.3: a line that begins with a blank goes on with the field. */
 static bool
 find_end(struct mail_field_scan *s, const char *end, size_t *budget)
 {
@@ -60,7 +59,7 @@ find_end(struct mail_field_scan *s, const char *end, size_t *budget)
 	return true;
 }
 
-/* If this returns true, the name ends at s->at. */
+/* The name ends at s->at when this is true. */
 static bool
 find_name(struct mail_field_scan *s, const char *from, size_t *budget)
 {
@@ -70,7 +69,7 @@ find_name(struct mail_field_scan *s, const char *from, size_t *budget)
 		s->at = s->colon != NULL ? s->colon : from;
 		s->named = true;
 	}
-	for (; s->at > from && blank(s->at[-1]); s->at--, --*budget) /* RFC 5322 section 4.5.8 */
+	for (; s->at > from && blank(s->at[-1]); s->at--, --*budget) /* RFC 5322 4.5.8 */
 		if (*budget == 0)
 			return false;
 	return true;
@@ -133,7 +132,7 @@ mail_header_len(struct str bytes)
 {
 	const char *p, *end, *next;
 
-	if (bytes.n == 0) /* the pointer may be NULL */
+	if (bytes.n == 0) /* there may be no pointer to add to */
 		return 0;
 	end = bytes.p + bytes.n;
 	for (p = bytes.p; p < end; p = next) {
@@ -144,7 +143,7 @@ mail_header_len(struct str bytes)
 	return bytes.n;
 }
 
-/* Returns where the encoded word that the text ends in begins, or n. */
+/* Where the encoded word begins in which the text ends, or n. */
 static size_t
 open_word(struct str s)
 {
@@ -158,13 +157,13 @@ open_word(struct str s)
 		i--;
 	if (i == 0 || (text = memchr(s.p + i + 1, '?', (size_t)(end - s.p) - i - 1)) == NULL)
 		return s.n;
-	/* After charset?encoding?  ... */
+	/* Behind charset?encoding? */
 	if (end - text < 3 || text[2] != '?' || memmem(text + 3, (size_t)(end - text) - 3, "?=", 2))
 		return s.n;
 	return i - 1;
 }
 
-/* Removes the blanks at its ends, or most of them. */
+/* Without the blanks at its ends, or most of them. */
 static struct str
 trim(struct str s)
 {
@@ -194,7 +193,7 @@ mail_field_fit(struct str value, size_t max, bool text)
 		return str_trim((struct str){v.p, n});
 	if (!text)
 		return STR_NONE;
-	for (n = max; n > 0 && ((unsigned char)v.p[n] & 0xc0) == 0x80;) /* no partial characters */
+	for (n = max; n > 0 && ((unsigned char)v.p[n] & 0xc0) == 0x80;) /* no half characters */
 		n--;
 	return (struct str){v.p, n};
 }
@@ -214,7 +213,7 @@ mail_unfold(struct str value, struct buf *out)
 		if (c != '\0')
 			*q++ = c;
 	}
-	while (q > out->p + out->n && blank(q[-1])) /* a NUL followed it */
+	while (q > out->p + out->n && blank(q[-1])) /* a NUL stood behind it */
 		q--;
 	out->n = (size_t)(q - out->p);
 }

@@ -6,8 +6,8 @@
 
 #define NAME_LIMIT 127 /* bytes of a type or subtype */
 
-/* Bits for the bytes 32 to 63 and 64 to 95 that are not part of a token (RFC 2045 section 5.1): the
- * blank, "(),/:;<=>?  and @[\]. */
+/* Bits of the bytes 32 to 63 and 64 to 95 that are no part of a token (RFC 2045 5.1): the blank,
+ * "(),/:;<=>? and @[\]. */
 #define SPECIALS_32 0xFC009305u
 #define SPECIALS_64 0x38000001u
 
@@ -19,7 +19,7 @@ token_char(unsigned char c)
 	return c >= 96 || ((c < 64 ? SPECIALS_32 : SPECIALS_64) >> (c % 32) & 1) == 0;
 }
 
-/* RFC 2045 section 5.1: returns whether it is a token. */
+/* RFC 2045 5.1: is it a token? */
 static bool
 token(struct str s)
 {
@@ -72,7 +72,7 @@ mime_boundary(const struct mail_params *p, struct buf *out)
 	return usable && !buf_failed(out);
 }
 
-/* RFC 2046 section 5.1.1 bcharsnospace: returns whether a boundary may continue with c. */
+/* RFC 2046 5.1.1 bcharsnospace: a boundary may go on with c. */
 static bool
 boundary_char(char c)
 {

@@ -13,7 +13,7 @@ width(unsigned char family)
 	return family == NET_FAMILY_V4 ? 32 : family == NET_FAMILY_V6 ? 128 : 0;
 }
 
-/* Turns an IPv4-mapped address or network into IPv4; its prefix must cover the mapping. */
+/* What is in IPv6 clothes takes them off; at least the whole of them must count. */
 static void
 undress(struct net_network *n)
 {
@@ -26,7 +26,7 @@ undress(struct net_network *n)
 	n->bits = (unsigned char)(n->bits - 96);
 }
 
-/* Parses either family as written. */
+/* Of either family, as it is written. */
 static bool
 parse_plain(struct str text, struct net_network *r)
 {
@@ -62,7 +62,7 @@ net_address_parse(struct str text, struct net_network *address_r)
 	return true;
 }
 
-/* Returns whether bits after the prefix are set. */
+/* Bits behind those that count. */
 static bool
 has_rest(const struct net_network *n)
 {

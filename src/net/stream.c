@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams, see stream.h: order of events, buffers, limits and life cycle.
+ * Streams, see stream.h: the order of things, buffers, limits and life.
  *
- * All work is done in two functions that only the loop calls: stream_ready() when the transport can
- * continue, and turn() at the end of an iteration in which something was requested.  The consumer's
- * calls set flags and ask for a turn, so nothing ever happens inside them.
+ * All work is in two functions that only the loop calls: stream_ready() when
+ * the transport can go on, and turn() at the end of an iteration in which
+ * somebody asked for something.  Calls of the consumer set flags and ask for a
+ * turn, so nothing ever happens inside them.
  *
- * Bytes come up in read_input() and go down in push_out(): there they pass through the layers above
- * the transport (layer.c), if there are any.
+ * Bytes come up in read_input() and go down in push_out(): there they pass through
+ * the layers above the transport (layer.c), if there are any.
  */
 #include "net/stream.h"
 
@@ -47,7 +48,7 @@ unread(const struct stream *s)
 	return s->in.n - s->in_off;
 }
 
-/* Counts unread input, decoded or not. */
+/* Unread, decoded or not. */
 static size_t
 waiting(const struct stream *s)
 {
@@ -65,7 +66,7 @@ stream_die(struct stream *s, enum stream_end why)
 {
 	if (s->state == STREAM_DEAD)
 		return;
-	/* Whoever closes first determines the reason. */
+	/* Who closes first says why. */
 	if (s->state != STREAM_CLOSING && s->state != STREAM_LINGER)
 		s->why = why;
 	s->state = STREAM_DEAD;
@@ -134,7 +135,7 @@ may_show(const struct stream *s)
 	return s->state == STREAM_OPEN && !s->paused && s->events != NULL;
 }
 
-/* Drops what was consumed; moves a long rest only if it is the smaller part. */
+/* Drops what was consumed; a long rest is moved only when it is the smaller part. */
 static void
 consume(struct stream *s, size_t used)
 {
@@ -153,7 +154,7 @@ consume(struct stream *s, size_t used)
 
 /*
  * Keeps bytes of the loop's buffer for later.  They may be part of a password,
- * so they are wiped there and from outgrown memory.
+ * so they are left neither there nor in memory that was outgrown.
  */
 static void
 keep_bytes(struct stream *s, struct str fresh)
@@ -180,8 +181,8 @@ call_data(struct stream *s, struct str in)
 	s->in_data = false;
 	TS_ASSERT(used <= in.n);
 	/*
-	 * RFC 3501 and RFC 9051 section 6.2.1: plaintext after STARTTLS may be an attacker's.  What
-	 * is still in the kernel fails as a handshake.
+	 * RFC 3501 and RFC 9051 section 6.2.1: what came in clear behind STARTTLS
+	 * may be somebody else's.  What the kernel still has fails as a handshake.
 	 */
 	if (s->state == STREAM_TLS_WAIT && used < in.n) {
 		log_msg(LOG_INFO, NULL, "plaintext followed STARTTLS: connection closed");
@@ -190,7 +191,7 @@ call_data(struct stream *s, struct str in)
 	return used;
 }
 
-/* Gives what data() left to a layer that was pushed inside it. */
+/* A layer that was pushed inside data() gets what data() left. */
 static void
 hand_on(struct stream *s)
 {
@@ -215,7 +216,7 @@ may_decode(const struct stream *s)
 	return s->layers != NULL && s->layers->more && may_show(s);
 }
 
-/* Shows some of what the layers hold; the rest after others had their turn. */
+/* Some of what the layers hold; the rest after others had their turn. */
 static void
 show_decoded(struct stream *s)
 {
@@ -226,7 +227,7 @@ show_decoded(struct stream *s)
 	ask_turn(s);
 }
 
-/* Passes new bytes from the loop's buffer upwards. */
+/* New bytes, in the loop's buffer, on their way up. */
 static void
 show_fresh(struct stream *s, struct str fresh)
 {
@@ -250,9 +251,10 @@ show_fresh(struct stream *s, struct str fresh)
 }
 
 /*
- * A peer may withhold the rest until it sees an ACK.  If the read emptied the socket and no output
- * is about to carry one, sends it by itself.  For complete input this costs nothing, even if it is
- * shown again after others had their turn.
+ * A peer may hold the rest back until it sees an ACK.  Where the read emptied
+ * the socket and no output is about to carry one, it goes out by itself; what is
+ * complete costs nothing here, also when it is shown again after others had their
+ * turn.
  */
 static void
 ack_part(struct stream *s)
@@ -296,7 +298,7 @@ read_input(struct stream *s)
 	}
 }
 
-/* Waits for the client's first byte: until then a stranger costs no TLS state. */
+/* Not before the client's first byte: until then a stranger costs no TLS state. */
 static void
 shake_hands(struct stream *s)
 {
@@ -320,7 +322,7 @@ shake_hands(struct stream *s)
 	case IO_WANT_OUT:
 		s->out_blocked = true;
 		break;
-	case IO_WANT_IN: /* some clients write each record of a flight separately */
+	case IO_WANT_IN: /* some clients write each record of a flight by itself */
 		s->transport->ack(s);
 		break;
 	case IO_END:
@@ -342,7 +344,7 @@ linger(struct stream *s)
 		stream_die(s, s->why);
 }
 
-/* Reads at most once per step, so that one peer cannot monopolize the loop. */
+/* At most one read each time, so that one peer cannot keep the loop to itself. */
 static void
 do_one_step(struct stream *s)
 {
@@ -353,7 +355,7 @@ do_one_step(struct stream *s)
 	else if (s->again && may_show(s)) {
 		s->expects = false;
 		show_kept(s);
-		ack_part(s); /* while it was paused none was sent */
+		ack_part(s); /* while it was paused nothing was */
 	} else if (may_decode(s))
 		show_decoded(s);
 	else if (s->more && wants_input(s))
@@ -382,7 +384,7 @@ stream_out_used(struct stream *s, size_t n)
 	}
 }
 
-/* Returns what to write next; *encoded_r: it comes from the layers. */
+/* What is to be written next; *encoded_r: it comes from the layers. */
 static struct str
 next_out(struct stream *s, bool *encoded_r)
 {
@@ -435,7 +437,7 @@ push_out(struct stream *s)
 	}
 }
 
-/* Output that nobody accepts must not be kept forever. */
+/* Waiting output that nobody takes must not be kept for ever. */
 static void
 guard_stall(struct stream *s, bool progress)
 {
@@ -463,7 +465,7 @@ flush(struct stream *s)
 	}
 }
 
-/* Does what follows once everything has been sent. */
+/* What follows when all that had to go out is out. */
 static void
 after_flush(struct stream *s)
 {
@@ -707,7 +709,7 @@ stream_abort(struct stream *s)
 enum ts_err
 stream_starttls(struct stream *s, struct tls_ctx *tls)
 {
-	/* Inside data() the bytes after the command are checked when it returns. */
+	/* Inside data() the bytes behind the command are judged when it returns. */
 	if (s->state != STREAM_OPEN || s->transport->tls || stream_has_layers(s) ||
 	    (!s->in_data && unread(s) > 0))
 		return TS_INVALID;

@@ -202,6 +202,7 @@ watch(void *arg)
 		if (!w->stop && is_past(&poll)) {
 			(void)pthread_mutex_unlock(&w->lock);
 			auth_poll(w->auth);
+			server_quota_poll(server);
 			server_memory_look(server);
 			(void)clock_gettime(CLOCK_MONOTONIC, &poll);
 			add_ms(&poll, 1000);

@@ -13,6 +13,7 @@ struct seen {
 	struct imap_stats imap;
 	struct lmtp_stats lmtp;
 	struct store_stats store;
+	uint64_t quota_refused;
 	double uptime;
 };
 
@@ -47,6 +48,7 @@ VALUE(cache_bytes, s->store.engine.cache_bytes)
 VALUE(memtable_bytes, s->store.engine.memtable_bytes)
 VALUE(index_bytes, s->store.engine.index_bytes)
 VALUE(held_bytes, s->store.held_bytes)
+VALUE(quota_refused, s->quota_refused)
 VALUE(disk_free, s->store.engine.free_bytes)
 VALUE(uptime, s->uptime)
 
@@ -77,6 +79,8 @@ static const struct metric metrics[] = {
     {"turnstone_store_index_bytes", "gauge", "Memory for indexes of open tables.", index_bytes},
     {"turnstone_held_bytes", "gauge", "Bytes of expunged messages that commands are still reading.",
         held_bytes},
+    {"turnstone_quota_refused_total", "counter", "Messages and mailboxes refused for a quota.",
+        quota_refused},
     {"turnstone_disk_free_bytes", "gauge", "Free space on the store's disk.", disk_free},
     {"turnstone_uptime_seconds", "gauge", "Time since startup.", uptime},
 };
@@ -252,6 +256,7 @@ metrics_print(struct server *server, struct buf *out)
 	server_gather(server, &seen.imap, commands);
 	server_gather_lmtp(server, &seen.lmtp);
 	store_stats(server->store, &seen.store);
+	seen.quota_refused = store_quota_refused(server->store);
 	head(out, "turnstone_build_info", "gauge", "Always 1; the version is the label.");
 	buf_puts(out, "turnstone_build_info{version=\"" PROGRAM_VERSION "\"} 1\n");
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++) {

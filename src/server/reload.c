@@ -88,6 +88,7 @@ put_in_force(struct server *server, struct conf *conf, struct tls_ctx *tls,
 		buf_printf(out, "these take effect only after a restart:\n%s", buf_cstr(&restart));
 	take_conf(server, conf, tls);
 	auth_setup_take(server->auth, setup);
+	server_quota_configure(server, conf);
 	privileges_check_file_limit(conf);
 	buf_fini(&restart);
 }

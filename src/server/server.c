@@ -164,6 +164,7 @@ end_server(struct server *server)
 	lmtp_server_fini(&server->lmtp);
 	mem_free(server->imap.loops);
 	sasl_cyrus_close(&server->cyrus);
+	server_quota_end(server);
 	server_close_auth(server);
 	auth_helper_stop(&server->helper);
 	buf_fini(&server->default_domain);
@@ -268,6 +269,7 @@ run_server(struct server *server, const sigset_t *set)
 	}
 	server->languages = server_load_languages(server->conf);
 	make_imap(server);
+	server_quota_begin(server);
 	start_threads(server);
 	server_auth_watch_begin(server);
 	/* From here on a control thread could replace the configuration. */

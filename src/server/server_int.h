@@ -81,6 +81,7 @@ struct server_suspects {
 };
 
 struct server_recheck;
+struct server_quota;
 
 struct server_auth_watch { /* all private to auth.c */
 	struct auth *auth;
@@ -110,6 +111,7 @@ struct server {
 	struct store *store;
 	struct auth *auth;
 	struct server_auth_watch auth_watch;
+	struct server_quota *quota;
 	struct auth_helper *helper; /* NULL: no database needs it */
 	struct work_pool *workers;
 	struct work_pool *waiters; /* NULL without helper: see imap_server */
@@ -155,6 +157,14 @@ bool server_start_helper(struct server *server);
 /* Opens auth with the configured databases; the store is open.  False: logged. */
 bool server_open_auth(struct server *server);
 void server_close_auth(struct server *server); /* NULL auth is fine */
+/* quota.c: limits of the configuration, and warnings of users; between auth and the end of the
+ * store. */
+void server_quota_begin(struct server *server);
+void server_quota_end(struct server *server); /* not begun is fine */
+/* The configuration is another one. */
+void server_quota_configure(struct server *server, struct conf *conf);
+/* Each second: groups may be others. */
+void server_quota_poll(struct server *server);
 /* Starts a thread that calls auth_poll() every second, and ends logins that are no longer
  * permitted, after changes and as grants expire.  Call after the sandbox.  It ends before the loops
  * do. */

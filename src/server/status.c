@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "imap/settings.h"
 #include "lmtp/settings.h"
+#include "store/quota.h"
 
 struct gather {
 	struct loop_task task;
@@ -303,6 +304,7 @@ server_status(struct server *server, struct buf *out)
 	put_figure(out, "held_messages", st.held_messages);
 	put_figure(out, "held_bytes", st.held_bytes);
 	put_figure(out, "held_refused", st.held_refused);
+	put_figure(out, "quota_refused", store_quota_refused(server->store));
 	put_figure(out, "lanes", st.lanes);
 	put_figure(out, "changes", st.changes);
 	put_figure(out, "changes_pending", st.changes_pending);

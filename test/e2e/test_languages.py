@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Catalogues of texts: read at the start, from inside the sandbox, and at each reload; and their faults."""
+"""Catalogues of texts: read at the start, from inside the sandbox, and at each reload; what is wrong with them."""
 import os
 import pwd
 import re
@@ -49,7 +49,7 @@ def test_read_at_start_and_reload(server):
     assert "warning" not in server.cli("reload").stdout
     server.logged("de: 2 texts, 0 refused")
     server.logged("fr: 1 texts, 0 refused")
-    # A file that is not a catalogue: nothing changes.
+    # A file that is no catalogue: nothing is changed.
     put(server, "fr.mo", b"msgid")
     failed = server.cli("reload", ok=False)
     assert re.search(r"t\.conf:\d+: languages\.folder: \S*/languages/fr\.mo: not a catalogue \(\.mo\)", failed.stderr), failed
@@ -84,7 +84,7 @@ def test_read_inside_the_sandbox(server):
 
 @pytest.mark.skipif(shutil.which("msgfmt") is None, reason="msgfmt (gettext) is not installed")
 def test_catalogues_of_msgfmt(server):
-    """The output of msgfmt(1) for the template, with a translation for each text."""
+    """What msgfmt(1) makes of the template, with a translation for each text."""
     with open(POT, encoding="utf-8") as f:
         text = f.read()
     count = text.count("\nmsgid ") - 1

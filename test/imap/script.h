@@ -19,6 +19,7 @@
  *	share PREFIX USER RIGHTS      a shared namespace, all of it USER's mail; also later: then
  *	                              it changes the rights of all (-: none)
  *	mailbox USER NAME
+ *	quota USER RESOURCE N [NAME]  a limit of the user, or of a mailbox; also later
  *	message USER MAILBOX [FLAGS]  then lines of the message, up to a line "."
  *	messages N USER MAILBOX       N small ones
  *

@@ -445,6 +445,24 @@ add_share(struct script *s, struct str args)
 	return true;
 }
 
+static bool
+set_quota(struct script *s, struct str args)
+{
+	struct str user, resource, number;
+	enum store_quota_resource which;
+	char u[128], m[256];
+	uint64_t limit;
+
+	if (!str_split(&args, ' ', &user) || !str_split(&args, ' ', &resource) ||
+	    !str_split(&args, ' ', &number) || !store_quota_parse(resource, &which) ||
+	    !str_u64(number, STORE_QUOTA_MAX, &limit))
+		return script_complain(s, "what is", args);
+	snprintf(u, sizeof(u), "%.*s", STR_ARG(user));
+	snprintf(m, sizeof(m), "%.*s", STR_ARG(args));
+	site_quota(s->site, u, which, limit, m);
+	return true;
+}
+
 bool
 script_setup_line(struct script *s, struct str verb, struct str args)
 {
@@ -461,6 +479,8 @@ script_setup_line(struct script *s, struct str verb, struct str args)
 		return many_messages(s, args);
 	if (str_eq(verb, STR("share")))
 		return add_share(s, args);
+	if (str_eq(verb, STR("quota")))
+		return set_quota(s, args);
 	(void)str_split(&args, ' ', &user);
 	snprintf(u, sizeof(u), "%.*s", STR_ARG(user));
 	snprintf(m, sizeof(m), "%.*s", STR_ARG(args));
@@ -478,7 +498,7 @@ is_setup(struct str verb)
 	return str_eq(verb, STR("user")) || str_eq(verb, STR("grant")) ||
 	       str_eq(verb, STR("revoke")) || str_eq(verb, STR("share")) ||
 	       str_eq(verb, STR("message")) || str_eq(verb, STR("messages")) ||
-	       str_eq(verb, STR("mailbox"));
+	       str_eq(verb, STR("mailbox")) || str_eq(verb, STR("quota"));
 }
 
 /* Before the site is made its setup lines are kept, since conf lines may still come. */

@@ -468,6 +468,22 @@ site_mailbox(struct site *site, const char *user, const char *name)
 	store_account_unref(&account);
 }
 
+void
+site_quota(struct site *site, const char *user, enum store_quota_resource resource, uint64_t limit,
+    const char *mailbox)
+{
+	struct store_account *account = account_of(site, user);
+	struct store_quota_wish wish = {.set = {[0] = STORE_QUOTA_KEEP}};
+	struct store_change *change;
+
+	wish.set[resource] = STORE_QUOTA_LIMIT;
+	wish.limit[resource] = resource == STORE_QUOTA_STORAGE ? limit * 1024 : limit;
+	change = store_quota_change(account, str_of(mailbox), &wish, NULL, NULL, NULL);
+	TS_ASSERT(store_submit_wait(change) == TS_OK);
+	store_change_free(&change);
+	store_account_unref(&account);
+}
+
 static void
 parse_flags(const char *text, struct store_append_item *item, struct str *keywords)
 {

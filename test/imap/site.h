@@ -82,6 +82,9 @@ void site_share(struct site *site, const char *prefix, const char *user, const c
 void site_message(
     struct site *site, const char *user, const char *mailbox, const char *flags, struct str bytes);
 void site_mailbox(struct site *site, const char *user, const char *mailbox);
+/* A limit of the user, or (not empty) of a mailbox; STORAGE in units of 1,024 bytes. */
+void site_quota(struct site *site, const char *user, enum store_quota_resource resource,
+    uint64_t limit, const char *mailbox);
 /*
  * Something happens between two readings: when the n-th reading (from 1) of a
  * mailbox or of a list of them, from now on, has ended, `what` is done before

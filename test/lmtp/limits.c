@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Limits of delivery: too much at once, input that never comes, and a store that does not
- * answer. */
+/* Limits of delivery: what comes at once, what never comes, and a store that does not answer. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +28,7 @@ say(struct lmtp_site *s, const char *text)
 	site_run(s->site);
 }
 
-/* Compares the beginning of the replies so far with these bytes, and removes it. */
+/* The replies so far begin with these bytes; they are taken away. */
 static void
 replied(struct lmtp_site *s, const char *start)
 {
@@ -141,7 +140,7 @@ message(void **state)
 	lmtp_site_end(&s);
 }
 
-/* Input beyond what a connection may hold stays in the network, and nothing is lost. */
+/* More than a connection may hold is left to the network, and nothing is lost. */
 static void
 pipelined(void **state)
 {
@@ -170,7 +169,7 @@ pipelined(void **state)
 	lmtp_site_end(&s);
 }
 
-/* Many commands at once are answered a hundred at a time, so that others get their turn. */
+/* Many commands at once are answered a hundred at a time, so that others have their turn. */
 static void
 turns(void **state)
 {
@@ -214,7 +213,7 @@ nothing_comes(void **state)
 	(void)state;
 	begin(&s, 0, NULL);
 	wait_ms(&s, 59000);
-	say(&s, "NOOP\r\nNO"); /* an incomplete line does not restart the timer */
+	say(&s, "NOOP\r\nNO"); /* a begun line does not start the time anew */
 	replied(&s, "250 ");
 	wait_ms(&s, 30000);
 	say(&s, "O");
@@ -249,7 +248,7 @@ no_message_comes(void **state)
 	say(&s, "x\r\n.\r\n");
 	replied(&s, "250 2.0.0");
 	envelope(&s);
-	for (unsigned i = 0; i < 12; i++) { /* 10 minutes since the last message */
+	for (unsigned i = 0; i < 12; i++) { /* 10 minutes from the last message */
 		wait_ms(&s, 49000);
 		say(&s, "x");
 		replied(&s, "");
@@ -349,7 +348,7 @@ store_hangs(void **state)
 	lmtp_site_end(&s);
 }
 
-/* The first message for a user makes an account, and then a mailbox: no worker waits for it. */
+/* The first message for somebody makes an account, and then a mailbox: no worker waits for it. */
 static void
 making_hangs(void **state)
 {
@@ -380,7 +379,7 @@ making_hangs(void **state)
 	while (str_find(buf_as_str(stream_fake_output(s.fake)), STR("\n250 2.0.0")) == NULL)
 		site_run(s.site);
 	replied(&s, "250 2.0.0");
-	/* It takes too long, or the client disconnects in the meantime. */
+	/* Too long, and the client is gone meanwhile. */
 	for (unsigned leaves = 0; leaves < 2; leaves++) {
 		say(&s, "MAIL FROM:<>\r\n");
 		replied(&s, "250 2.1.0");
@@ -417,7 +416,7 @@ lookup_hangs(void **state)
 	replied(&s, "");
 	wait_ms(&s, 2000);
 	replied(&s, "421 4.3.0 The mail store is not responding\r\n");
-	/* The look-up is cancelled. */
+	/* The lookup is not done any more. */
 	assert_int_equal(work_pool_waiting(s.site->server.workers), 0);
 	assert_true(session_loop_is_empty(&s.ll.sessions));
 	work_pool_hold(s.site->server.workers, false);
@@ -425,7 +424,7 @@ lookup_hangs(void **state)
 	lmtp_site_end(&s);
 }
 
-/* The disk accepts nothing of a large message: its input is held back, or its end waits. */
+/* The disk takes nothing of a large message: its input is held back, or its end is waited for. */
 static void
 upload_hangs(void **state)
 {

@@ -162,8 +162,9 @@ begin_normal(struct import *im, const struct mailstream_mailbox *m)
 		store_mailbox_unref(&im->mailbox);
 		im->skipping = true;
 		import_leave_out(im, NULL,
-		    err == TS_INVALID ? "the name is not allowed"
-		                      : "there are as many as store.max_mailboxes allows");
+		    err == TS_INVALID
+		        ? "the name is not allowed"
+		        : "there are as many as store.max_mailboxes, or the user's quota, allows");
 		return true;
 	}
 	if (err != TS_OK)

@@ -30,13 +30,25 @@ submit_batch(struct import *im, enum store_limit *limit_r)
 	return err;
 }
 
+/* It ends here: there is no room for the rest, either. */
+static bool
+refused(struct import *im, const char *what, enum ts_err err, enum store_limit limit)
+{
+	const char *quota = ops_quota_text(err, limit);
+
+	if (quota == NULL)
+		return import_fail(im, what, err);
+	buf_printf(im->out, "%s %.*s: %s\n", what, STR_ARG(buf_as_str(&im->name)), quota);
+	return false;
+}
+
 bool
 import_flush(struct import *im)
 {
 	enum store_limit limit;
 	enum ts_err err = submit_batch(im, &limit);
 
-	return err == TS_OK || import_fail(im, "messages for", err);
+	return err == TS_OK || refused(im, "messages for", err, limit);
 }
 
 static void
@@ -164,8 +176,8 @@ put_alone(struct import *im, const struct mailstream_message *m)
 	err = submit_batch(im, &limit);
 	if (err == TS_OK)
 		return true;
-	if (err != TS_LIMIT)
-		return import_fail(im, "a message for", err);
+	if (err != TS_LIMIT || ops_quota_text(err, limit) != NULL)
+		return refused(im, "a message for", err, limit);
 	im->next = next;
 	im->renumbered = renumbered;
 	import_leave_out(im, m,

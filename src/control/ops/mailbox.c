@@ -30,7 +30,8 @@ put_mailbox_error(enum ts_err err, struct str user, struct str name, struct buf 
 		buf_printf(out, "this cannot be done with the mailbox %.*s\n", STR_ARG(name));
 		break;
 	case TS_LIMIT:
-		buf_printf(out, "%.*s has as many mailboxes as store.max_mailboxes allows\n",
+		buf_printf(out,
+		    "%.*s has as many mailboxes as store.max_mailboxes, or the quota, allows\n",
 		    STR_ARG(user));
 		break;
 	default:

@@ -16,6 +16,7 @@ ops_find(struct str verb)
 	    ops_backup,
 	    ops_restore,
 	    ops_mailbox,
+	    ops_quota,
 	    ops_sessions,
 	};
 
@@ -35,6 +36,16 @@ ops_put_store_error(enum ts_err err, const char *why, struct buf *out)
 	else if (why == NULL && err == TS_UNKNOWN)
 		why = "the change may or may not be on disk: look, then try again";
 	buf_printf(out, "%s\n", why != NULL ? why : ts_err_name(err));
+}
+
+const char *
+ops_quota_text(enum ts_err err, enum store_limit limit)
+{
+	if (err != TS_LIMIT || limit < STORE_LIMIT_QUOTA_STORAGE)
+		return NULL;
+	return limit == STORE_LIMIT_QUOTA_MAILBOX
+	           ? "the user's quota allows no more mailboxes (see `turnstone quota show`)"
+	           : "the user's quota has no room for more (see `turnstone quota show`)";
 }
 
 void

@@ -17,6 +17,7 @@ extern const struct op ops_user[];     /* user.c */
 extern const struct op ops_import[];   /* import.c */
 extern const struct op ops_export[];   /* export.c */
 extern const struct op ops_mailbox[];  /* mailbox.c */
+extern const struct op ops_quota[];    /* quota.c */
 extern const struct op ops_sessions[]; /* sessions.c: who, kick */
 
 /* A line for an error of a change that says nothing about its operation; why: what whoever failed
@@ -24,6 +25,9 @@ extern const struct op ops_sessions[]; /* sessions.c: who, kick */
 void ops_put_store_error(enum ts_err err, const char *why, struct buf *out);
 /* What people are told of TS_FULL: how much was needed, and how much is lacking. */
 void ops_put_full(const struct ops *ops, struct buf *out);
+
+/* What people are told of a change that a quota refused; NULL: it was none. */
+const char *ops_quota_text(enum ts_err err, enum store_limit limit);
 
 /* NULL: there is none. */
 const struct op *ops_find(struct str verb);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages that a restore appends: uploaded as they come, a change for each question. */
 #include "control/dialogue.h"
+#include "control/ops/ops.h"
 #include "control/ops/restore_int.h"
 
 #define ITEMS 1024
@@ -56,7 +57,13 @@ batch_end(struct writer *w)
 		return true;
 	err = store_submit_wait(w->batch);
 	if (err != TS_OK) {
+		const char *quota = ops_quota_text(err, w->batch->limit);
+
+		if (quota != NULL)
+			buf_printf(w->out, "the messages: %s\n", quota);
 		batch_free(w);
+		if (quota != NULL)
+			return false;
 		return restore_say(w, "the messages", err);
 	}
 	w->scratch.n = 0;

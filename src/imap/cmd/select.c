@@ -10,8 +10,6 @@ struct select {
 	struct imap_param *params; /* of args, by their extensions */
 	struct imap_open open;
 	bool read_only;
-	size_t param;      /* the next that tells something when the mailbox was selected */
-	void *param_state; /* its own */
 };
 
 static void
@@ -63,28 +61,25 @@ find_param(const struct imap_registry *reg, struct str name, imap_parse_f **pars
 	return row;
 }
 
-/* What extensions tell, a piece at a time. */
-static enum imap_next
+static void
 tell_extensions(struct imap_cmd *cmd)
 {
-	struct select *s = cmd->state;
+	const struct imap_registry *reg = &cmd->conn->server->reg;
+	const struct select *s = cmd->state;
 
-	for (; s->param < s->args.params.n; s->param++, s->param_state = NULL) {
-		const struct imap_param *p = &s->params[s->param];
-		const struct imap_select_param *row = p->row;
+	for (size_t i = 0; reg->selected[i] != NULL; i++)
+		reg->selected[i](cmd->conn);
+	for (size_t i = 0; i < s->args.params.n; i++) {
+		const struct imap_select_param *row = s->params[i].row;
 
-		if (row->selected != NULL && !row->selected(cmd, p->kept, &s->param_state))
-			return IMAP_YIELD;
+		if (row->selected != NULL)
+			row->selected(cmd, s->params[i].kept);
 	}
-	return cmd_ok_code(
-	    cmd, imap_box(cmd->conn)->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
 }
 
 static enum imap_next
 select_opened(struct imap_cmd *cmd)
 {
-	static const struct imap_step extensions = {"select-extensions", tell_extensions};
-	const struct imap_registry *reg = &cmd->conn->server->reg;
 	struct select *s = cmd->state;
 	struct imap_selected selected = {0};
 	struct imap_box *box;
@@ -94,14 +89,13 @@ select_opened(struct imap_cmd *cmd)
 	box = imap_box_open(cmd->conn, store_mailbox_ref(s->open.mailbox), s->args.mailbox,
 	    s->open.rights, s->read_only, &selected);
 	describe(cmd->conn, box, &selected, cmd->in.given);
+	tell_extensions(cmd);
 	imap_drop_keywords(&selected.keywords);
-	for (size_t i = 0; reg->selected[i] != NULL; i++)
-		reg->selected[i](cmd->conn);
-	return cmd_goto(cmd, &extensions);
+	cmd->no_sync = true;
+	return cmd_ok_code(cmd, box->read_only ? STR("READ-ONLY") : STR("READ-WRITE"), "Selected");
 }
 
-/* RFC 9051 section 6.3.2: what was selected is closed first, whatever comes of this one; a server
- * with CONDSTORE says so to every client (RFC 7162 section 3.2.11). */
+/* RFC 9051 section 6.3.2: what was selected is closed first, whatever comes of this one. */
 static void
 leave(struct imap_cmd *cmd)
 {
@@ -109,33 +103,8 @@ leave(struct imap_cmd *cmd)
 	if (imap_box(cmd->conn) == NULL)
 		return;
 	imap_box_free(cmd->conn);
-	imap_say_ok(cmd->conn, STR("CLOSED"), "Previous mailbox closed");
-}
-
-/* NULL, or what is wrong with the parameters. */
-static const char *
-plan_params(struct imap_cmd *cmd, struct select *s)
-{
-	const char *fault = imap_params_find(cmd, &s->args.params, find_param, &s->params);
-
-	for (size_t i = 0; fault == NULL && i < s->args.params.n; i++) {
-		const struct imap_select_param *row = s->params[i].row;
-
-		if (row->check != NULL)
-			fault = row->check(cmd);
-	}
-	return fault;
-}
-
-static void
-tell_asked(struct imap_cmd *cmd, const struct select *s)
-{
-	for (size_t i = 0; i < s->args.params.n; i++) {
-		const struct imap_select_param *row = s->params[i].row;
-
-		if (row->asked != NULL)
-			row->asked(cmd->conn);
-	}
+	if (imap_dialect(cmd->conn)->rev2)
+		imap_say_ok(cmd->conn, STR("CLOSED"), "Previous mailbox closed");
 }
 
 static enum imap_next
@@ -152,11 +121,10 @@ select_start(struct imap_cmd *cmd, bool read_only)
 			leave(cmd);
 		return cmd_bad_syntax(cmd);
 	}
-	fault = plan_params(cmd, s);
+	fault = imap_params_find(cmd, &s->args.params, find_param, &s->params);
 	if (fault != NULL)
 		return cmd_bad(cmd, fault);
 	leave(cmd);
-	tell_asked(cmd, s);
 	s->open.name = imap_mailbox_meant(imap_login(cmd->conn), s->args.mailbox, &cmd->in.given);
 	return cmd_open_mailbox(cmd, &s->open, AUTH_RIGHT_READ, &opened);
 }

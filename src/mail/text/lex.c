@@ -2,12 +2,12 @@
 /* Blanks and comments: see lex.h. */
 #include "mail/text/lex.h"
 
-/* *p is at "("; afterwards after the matching ")", or at the end. */
+/* *p stands on "("; afterwards behind the matching ")", or at the end. */
 static struct str
 skip_comment(const char **p, const char *end)
 {
 	const char *from = *p + 1, *q = from;
-	size_t depth = 1; /* counted without recursion: comments nest without limit */
+	size_t depth = 1; /* counted, not recursed into: comments nest without limit */
 
 	for (; q < end; q++) {
 		if (*q == '\\' && q + 1 < end) {

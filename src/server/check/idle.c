@@ -10,6 +10,7 @@
 #include "imap/settings.h"
 #include "sasl/mech.h"
 #include "server/check/config_check.h"
+#include "server/config/quota.h"
 
 enum { WORDS_MAX = 128 }; /* capabilities among which to look for a similar one */
 
@@ -220,16 +221,16 @@ check_words(const struct conf *conf, const void *settings, const char *option,
 	}
 }
 
-/* Without groups such a block hides nothing. */
+/* Without groups such a block applies to nobody. */
 static void
-check_hidden_groups(
-    const struct conf *conf, const struct imap_hide_settings *h, struct buf *warnings)
+check_groups_of(
+    const struct conf *conf, const void *block, const struct conf_list *users, struct buf *warnings)
 {
 	const struct auth_settings *auth = conf_get(conf, &auth_conf);
 
-	for (size_t i = 0; i < h->users.n && auth->group_file.n == 0; i++)
-		if (str_has_prefix(h->users.items[i], STR("group:")) &&
-		    conf_blame_item(conf, h, "for", i, warnings))
+	for (size_t i = 0; i < users->n && auth->group_file.n == 0; i++)
+		if (str_has_prefix(users->items[i], STR("group:")) &&
+		    conf_blame_item(conf, block, "for", i, warnings))
 			buf_puts(
 			    warnings, ": there are no groups, since auth.group_file is not set\n");
 }
@@ -245,7 +246,24 @@ check_hidden(const struct conf *conf, struct buf *warnings)
 		const struct imap_hide_settings *h = blocks.p[i].settings;
 
 		check_words(conf, h, "capabilities", &h->capabilities, warnings);
-		check_hidden_groups(conf, h, warnings);
+		check_groups_of(conf, h, &h->users, warnings);
+	}
+}
+
+static void
+check_allowances(const struct conf *conf, struct buf *warnings)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &allowance_conf);
+
+	for (size_t i = 0; i < blocks.n; i++) {
+		const struct allowance_settings *s = blocks.p[i].settings;
+
+		check_groups_of(conf, s, &s->users, warnings);
+		if (conf_given(conf, s, "storage") || conf_given(conf, s, "messages") ||
+		    conf_given(conf, s, "mailboxes"))
+			continue;
+		conf_blame_block(conf, s, warnings);
+		buf_puts(warnings, ": it says no limit (storage, messages, mailboxes)\n");
 	}
 }
 
@@ -259,4 +277,5 @@ config_check_idle(const struct conf *conf, struct buf *warnings)
 	check_mechanisms(conf, warnings);
 	check_delay(conf, warnings);
 	check_hidden(conf, warnings);
+	check_allowances(conf, warnings);
 }

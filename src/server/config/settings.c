@@ -23,6 +23,7 @@
 #include "imap/settings.h"
 #include "lmtp/settings.h"
 #include "sasl/names.h"
+#include "server/config/quota.h"
 #include "store/engine/rocks/rocks.h"
 #include "wire/utf7.h"
 
@@ -498,7 +499,7 @@ make_tables(void)
 {
 	static const struct conf_table *const ours[] = {&server_conf, &listener_conf, &tls_conf,
 	    &certificate_conf, &certificate_map_conf, &store_conf, &auth_conf, &auth_database_conf,
-	    &auth_grant_conf};
+	    &auth_grant_conf, &quota_conf, &allowance_conf};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
 		tables.p[tables.n++] = ours[i];

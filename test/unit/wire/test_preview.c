@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The modifiers of PREVIEW: printed and parsed again, and invalid ones. */
+/* The modifiers of PREVIEW: printed and parsed again, and what is none. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

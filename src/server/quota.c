@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Quota of the running server: limits of the configuration are put in force, and users are warned,
+ * by a thread of its own, since that waits for the store.
+ *
+ * The store calls crossed() when an account has come to another level than its user was told.  The
+ * thread looks, and in one change adds the message to INBOX and notes the level: so there is one
+ * message for each crossing, whatever happens in between.  What is still to do when the server
+ * stops, or is too much at once, is called again after the account's next change.
+ */
+#include <time.h>
+#include <unistd.h>
+
+#include "auth/grants.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "lmtp/settings.h"
+#include "server/config/quota.h"
+#include "server/server_int.h"
+
+enum { WAITING_MAX = 256 };
+
+struct server_quota {
+	struct server *server;
+	pthread_t thread;
+	pthread_mutex_t lock; /* all below */
+	pthread_cond_t wake;
+	bool stop;
+	struct buf from; /* address */
+	char *waiting[WAITING_MAX];
+	size_t waiting_count;
+	pthread_mutex_t configuring; /* the two */
+	struct quota_rules *rules;
+	struct auth_groups *groups; /* with which the rules were applied last */
+};
+
+static void
+crossed(void *arg, struct str account)
+{
+	struct server_quota *q = arg;
+	bool known = false;
+
+	(void)pthread_mutex_lock(&q->lock);
+	for (size_t i = 0; i < q->waiting_count; i++)
+		known |= str_eq(str_of(q->waiting[i]), account);
+	if (!known && q->waiting_count < WAITING_MAX) {
+		char *name = mem_zalloc(account.n + 1);
+
+		memcpy(name, account.p, account.n);
+		q->waiting[q->waiting_count++] = name;
+		(void)pthread_cond_signal(&q->wake);
+	}
+	(void)pthread_mutex_unlock(&q->lock);
+}
+
+/* ---- the message ---- */
+
+static void
+put_date(int64_t now, struct buf *out)
+{
+	char text[64];
+	struct tm tm;
+	time_t t = (time_t)now;
+
+	gmtime_r(&t, &tm);
+	(void)strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S +0000", &tm);
+	buf_puts(out, text);
+}
+
+/* Can it stand in To as it is?  RFC 5322 section 3.4.1: dot-atoms. */
+static bool
+is_plain_address(struct str name)
+{
+	static const char atoms[] = "!#$%&'*+-/=?^_`{|}~.";
+	size_t at = 0;
+
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+
+		if (c == '@')
+			at++;
+		else if (strchr(atoms, c) == NULL &&
+		         !((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+		             (c >= 'a' && c <= 'z')))
+			return false;
+	}
+	return at == 1 && name.p[0] != '@' && name.p[name.n - 1] != '@' && name.n <= 320;
+}
+
+static void
+put_usage(const struct store_quota_levels *l, enum store_quota_resource r, struct buf *out)
+{
+	static const char *const what[] = {"", " messages", " mailboxes"};
+	uint64_t usage = l->root.usage[r], limit = l->root.in_force.limit[r];
+
+	if (r == STORE_QUOTA_STORAGE) {
+		buf_size(out, usage);
+		buf_puts(out, " of ");
+		buf_size(out, limit);
+	} else {
+		buf_printf(out, "%llu of %llu%s", (unsigned long long)usage,
+		    (unsigned long long)limit, what[r]);
+	}
+}
+
+static void
+put_message(const struct store_quota_levels *l, struct str user, struct str from, struct buf *out)
+{
+	unsigned highest = 0;
+	uint64_t id[2];
+
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++)
+		if (l->now[r] > l->warned[r] && l->now[r] > highest)
+			highest = l->now[r];
+	random_bytes(id, sizeof(id));
+	buf_printf(out, "From: Mail system <%.*s>\r\n", STR_ARG(from));
+	if (is_plain_address(user))
+		buf_printf(out, "To: <%.*s>\r\n", STR_ARG(user));
+	else
+		buf_puts(out, "To: undisclosed-recipients:;\r\n");
+	buf_printf(out, "Subject: Your mail has reached %u%% of its limit\r\nDate: ", highest);
+	put_date(clock_wall_s(), out);
+	buf_printf(out, "\r\nMessage-ID: <%016llx%016llx@quota.invalid>\r\n",
+	    (unsigned long long)id[0], (unsigned long long)id[1]);
+	buf_puts(out, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+	              "Content-Type: text/plain; charset=us-ascii\r\n\r\n");
+	buf_puts(out, "Your mail takes up:\r\n\r\n");
+	for (unsigned r = 0; r < STORE_QUOTA_RESOURCES; r++)
+		if (l->now[r] > 0) {
+			buf_puts(out, "    ");
+			put_usage(l, r, out);
+			buf_puts(out, "\r\n");
+		}
+	buf_puts(out, "\r\nWhen a limit is reached, no new mail can be received or stored. To make "
+	              "room,\r\ndelete messages that you do not need, and empty the trash.\r\n");
+}
+
+/* ---- the thread ---- */
+
+static void
+upload_done(void *arg, enum ts_err err)
+{
+	*(enum ts_err *)arg = err;
+}
+
+static void
+nobody_waits(void *arg)
+{
+	(void)arg;
+}
+
+/* Adds the message to the notice; the loop runs in this thread. */
+static enum ts_err
+add_message(struct server_quota *q, struct store_change *c, const struct store_quota_levels *l)
+{
+	struct store *store = q->server->store;
+	struct work_pool *pool = work_pool_new(0);
+	struct loop *loop = loop_new_fake();
+	enum ts_err err = TS_UNAVAILABLE;
+	struct buf text = {0};
+	struct store_upload *u = store_upload_new(store, pool, loop, (struct work_who){0});
+
+	(void)pthread_mutex_lock(&q->lock);
+	put_message(l, store_account_name(c->account), buf_as_str(&q->from), &text);
+	(void)pthread_mutex_unlock(&q->lock);
+	(void)store_upload_write(u, buf_as_str(&text), nobody_waits, NULL);
+	store_upload_finish(u, upload_done, &err);
+	loop_fake_run(loop);
+	buf_fini(&text);
+	if (err == TS_OK) {
+		c->items = arena_array(c->arena, 1, sizeof(*c->items));
+		c->item_count = 1;
+		c->items[0].upload = u;
+		u = NULL;
+		err = store_submit_wait(c);
+	}
+	store_upload_free(&u);
+	loop_fake_run(loop);
+	/* Of an upload that was not taken, the change has it. */
+	store_change_free(&c);
+	loop_fake_run(loop);
+	loop_free(&loop);
+	work_pool_free(&pool);
+	return err;
+}
+
+static enum ts_err
+tell(struct server_quota *q, struct store_account *account)
+{
+	struct store_quota_levels levels;
+	struct store_mailbox *inbox = NULL;
+	struct store_change *c;
+	enum ts_err err;
+
+	if (!store_quota_levels(account, &levels))
+		return TS_OK;
+	c = store_quota_told(account, &levels, NULL, NULL, NULL);
+	if (c->kind == STORE_CHANGE_PROPERTIES) {
+		err = store_submit_wait(c);
+		store_change_free(&c);
+		return err;
+	}
+	err = store_mailbox_load(account, STR("INBOX"), &inbox);
+	c->mailbox = inbox;
+	if (err == TS_OK)
+		err = add_message(q, c, &levels);
+	else
+		store_change_free(&c);
+	if (inbox != NULL)
+		store_mailbox_unref(&inbox);
+	return err;
+}
+
+static void
+look_at(struct server_quota *q, struct str name)
+{
+	struct store_account *account;
+	enum ts_err err = store_account_load(q->server->store, name, false, &account);
+
+	if (err == TS_OK) {
+		err = tell(q, account);
+		store_account_unref(&account);
+	}
+	/* Somebody else did it, or there is nobody any more. */
+	if (err == TS_OK || err == TS_CONDITION || err == TS_EXISTS || err == TS_NOT_FOUND)
+		return;
+	log_msg(LOG_WARNING, NULL, "quota: %.*s could not be warned: %s", STR_ARG(name),
+	    ts_err_name(err));
+}
+
+static void *
+warn(void *arg)
+{
+	struct server_quota *q = arg;
+
+	(void)pthread_mutex_lock(&q->lock);
+	while (!q->stop) {
+		char *name;
+
+		if (q->waiting_count == 0) {
+			(void)pthread_cond_wait(&q->wake, &q->lock);
+			continue;
+		}
+		name = q->waiting[0];
+		q->waiting_count--;
+		memmove(q->waiting, q->waiting + 1, q->waiting_count * sizeof(*q->waiting));
+		(void)pthread_mutex_unlock(&q->lock);
+		look_at(q, str_of(name));
+		mem_free(name);
+		(void)pthread_mutex_lock(&q->lock);
+	}
+	(void)pthread_mutex_unlock(&q->lock);
+	return NULL;
+}
+
+/* ---- what is in force ---- */
+
+static void
+note_from(struct server_quota *q, const struct conf *conf)
+{
+	const struct quota_settings *s = conf_get(conf, &quota_conf);
+	const struct server_settings *ss = conf_get(conf, &server_conf);
+	const struct lmtp_settings *ls = conf_get(conf, &lmtp_conf);
+	char host[256] = "localhost";
+
+	(void)gethostname(host, sizeof(host) - 1);
+	(void)pthread_mutex_lock(&q->lock);
+	q->from.n = 0;
+	if (s->warn_from.n > 0) {
+		buf_str(&q->from, s->warn_from);
+	} else {
+		buf_puts(&q->from, "postmaster@");
+		buf_str(&q->from, ss->default_domain.n > 0 ? ss->default_domain
+		                  : ls->hostname.n > 0     ? ls->hostname
+		                                           : str_of(host));
+	}
+	(void)pthread_mutex_unlock(&q->lock);
+}
+
+static void
+apply(struct server_quota *q)
+{
+	struct store_quota_source source;
+
+	auth_groups_unref(&q->groups);
+	q->groups = auth_groups_get(q->server->auth);
+	quota_rules_source(q->rules, &source);
+	store_quota_source(q->server->store, &source);
+}
+
+void
+server_quota_configure(struct server *server, struct conf *conf)
+{
+	struct server_quota *q = server->quota;
+	struct quota_rules *old;
+
+	note_from(q, conf);
+	(void)pthread_mutex_lock(&q->configuring);
+	old = q->rules;
+	q->rules = quota_rules_new(conf, server->auth, buf_as_str(&server->default_domain));
+	quota_rules_on_crossing(q->rules, crossed, q);
+	apply(q);
+	quota_rules_free(&old);
+	(void)pthread_mutex_unlock(&q->configuring);
+}
+
+void
+server_quota_poll(struct server *server)
+{
+	struct server_quota *q = server->quota;
+	struct auth_groups *groups;
+
+	(void)pthread_mutex_lock(&q->configuring);
+	groups = auth_groups_get(server->auth);
+	if (groups != q->groups)
+		apply(q);
+	auth_groups_unref(&groups);
+	(void)pthread_mutex_unlock(&q->configuring);
+}
+
+void
+server_quota_begin(struct server *server)
+{
+	struct server_quota *q = mem_zalloc(sizeof(*q));
+
+	server->quota = q;
+	q->server = server;
+	(void)pthread_mutex_init(&q->lock, NULL);
+	(void)pthread_mutex_init(&q->configuring, NULL);
+	(void)pthread_cond_init(&q->wake, NULL);
+	server_quota_configure(server, server->conf);
+	TS_ASSERT(pthread_create(&q->thread, NULL, warn, q) == 0);
+}
+
+void
+server_quota_end(struct server *server)
+{
+	struct server_quota *q = server->quota;
+
+	if (q == NULL)
+		return;
+	store_quota_source(server->store, NULL);
+	(void)pthread_mutex_lock(&q->lock);
+	q->stop = true;
+	(void)pthread_cond_signal(&q->wake);
+	(void)pthread_mutex_unlock(&q->lock);
+	(void)pthread_join(q->thread, NULL);
+	for (size_t i = 0; i < q->waiting_count; i++)
+		mem_free(q->waiting[i]);
+	quota_rules_free(&q->rules);
+	auth_groups_unref(&q->groups);
+	buf_fini(&q->from);
+	(void)pthread_cond_destroy(&q->wake);
+	(void)pthread_mutex_destroy(&q->configuring);
+	(void)pthread_mutex_destroy(&q->lock);
+	mem_free(q);
+	server->quota = NULL;
+}

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quota: limits from the configuration and from commands, what they refuse by IMAP, LMTP, import and
+restore, and the messages that warn of them."""
+import json
+import os
+import re
+import threading
+
+import pytest
+
+from lmtp import Lmtp
+from server import Site, give, wait_for
+
+PASSWORD = "wonderland-7"
+LISTENER = "listener lmtp { protocol = lmtp; address = 127.0.0.1; port = 0; tls = starttls }\n"
+
+
+def text(octets, subject="s"):
+    """A message of exactly so many octets."""
+    head = f"Subject: {subject}\r\n\r\n".encode()
+    return head + b"x" * (octets - len(head))
+
+
+@pytest.fixture(name="make")
+def _make():
+    sites = []
+
+    def make(conf="", users=("alice", "bob")):
+        s = Site()
+        sites.append(s)
+        groups = os.path.join(s.dir, "groups")
+        with open(groups, "w", encoding="ascii") as f:
+            f.write("staff:x:1:bob\n")
+        give(groups)
+        s.groups = groups
+        s.write(LISTENER + f"auth.group_file = {groups}\n" + conf)
+        for name in users:
+            s.add(name, PASSWORD)
+        s.start()
+        return s
+    yield make
+    for s in sites:
+        s.remove()
+
+
+def usage(site, user, *options):
+    rows = json.loads(site.cli("quota", "show", user, "--json", *options).stdout)
+    return rows[0]
+
+
+def subjects(site, user, mailbox="INBOX"):
+    client = site.login(user)
+    client.ok(f"EXAMINE {mailbox}")
+    said = b"".join(client.ok("FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+                    if b" 0 EXISTS" not in b"".join(client.ok(f"EXAMINE {mailbox}")) else [])
+    client.close()
+    return re.findall(rb"Subject: ([^\r\n]*)", said)
+
+
+def test_limits_of_the_configuration(make):
+    site = make("""\
+quota { messages = 1; warn = [] }
+allowance staff { for = ["group:staff"]; messages = 2 }
+allowance carol { for = [carol]; messages = 0 }
+""", users=("alice", "bob", "carol"))
+    alice, bob, carol = (site.login(u) for u in ("alice", "bob", "carol"))
+    for client, most in (alice, 1), (bob, 2), (carol, 4):
+        for _ in range(most):
+            client.append("INBOX", text(100))
+    alice.no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    bob.no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    carol.append("INBOX", text(100))
+    # Who leaves the group has the default from then on, without a new login.
+    with open(site.groups + ".new", "w", encoding="ascii") as f:
+        f.write("staff:x:1:alice\n")
+    give(site.groups + ".new")
+    os.rename(site.groups + ".new", site.groups)
+    wait_for(lambda: usage(site, "alice")["messages_limit"] == 2)
+    alice.append("INBOX", text(100))
+    assert usage(site, "bob")["messages_limit"] == 1
+    site.edit("messages = 1;", "messages = 3;")
+    site.reload()
+    bob.append("INBOX", text(100))
+    bob.no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    assert site.status()["quota_refused"] == "3"
+
+
+def test_commands(make):
+    site = make("quota { storage = 1M; warn = [] }\n")
+    client = site.login("alice")
+    client.ok("CREATE box")
+    client.append("INBOX", text(1000))
+    site.cli("quota", "set", "alice", "--storage", "2K", "--mailboxes", "none")
+    site.cli("quota", "set", "alice", "--mailbox", "box", "--messages", "0")
+    row = usage(site, "alice")
+    assert (row["storage"], row["storage_limit"], row["storage_from"]) == (1000, 2048, "set")
+    assert row["mailboxes_limit"] == "none" and row["percent"] == 48
+    client.no("APPEND box {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    client.no("APPEND INBOX {1049+}\r\n" + text(1049).decode() + "\r\n", "OVERQUOTA")
+    assert [r["user"] for r in json.loads(site.cli("quota", "list", "--over", "49", "--json").stdout)] == []
+    client.append("INBOX", text(1048))
+    assert [r["user"] for r in json.loads(site.cli("quota", "list", "--over", "100", "--json").stdout)] == ["alice"]
+    # The same without a server, and after a start.
+    site.stop()
+    assert usage(site, "alice")["percent"] == 100
+    site.cli("quota", "remove", "alice")
+    row = usage(site, "alice")
+    assert (row["storage_limit"], row["storage_from"]) == (1 << 20, "configuration")
+    site.start()
+    site.login("alice").append("INBOX", text(5000))
+    site.login("alice").no("APPEND box {4+}\r\n\r\n\r\n", "OVERQUOTA")
+    for wrong in ("--storage", "1X"), ("--messages", "-1"), ("--mailbox", "nobox", "--messages", "1"), ():
+        site.cli("quota", "set", "alice", *wrong, ok=False)
+
+
+@pytest.mark.parametrize("code", ["452", "552"])
+def test_delivery(make, code):
+    site = make(f"quota {{ storage = 4K; warn = [] }}\nlmtp.over_quota = {code}\n")
+    with Lmtp(site.port("LMTP")) as client:
+        got = client.deliver(text(3000), "alice", "bob")
+        assert all(r.startswith("250") for r in got.values()), got
+        # Alice has no room for it, and bob has.
+        bob = site.login("bob")
+        bob.ok("SELECT INBOX")
+        bob.ok("STORE 1 +FLAGS (\\Deleted)")
+        bob.ok("EXPUNGE")
+        got = client.deliver(text(1500, "two"), "alice", "bob")
+        assert got["alice"].startswith(f"{code} {code[0]}.2.2"), got
+        assert got["bob"].startswith("250"), got
+        # What is announced is refused before it is sent.
+        client.ok("MAIL FROM:<f@x.example> SIZE=2500")
+        assert client.cmd("RCPT TO:<alice>").startswith(code)
+        assert client.cmd("RCPT TO:<bob>").startswith("250") or client.cmd("RSET")
+    assert subjects(site, "alice") == [b"s"] and subjects(site, "bob") == [b"two"]
+
+
+def test_many_at_once(make):
+    """As many as there is room for, no matter over how many connections and ways they come."""
+    site = make("quota { messages = 40; warn = [] }\n")
+    taken = []
+
+    def deliver():
+        with Lmtp(site.port("LMTP")) as client:
+            for _ in range(20):
+                taken.append(client.deliver(text(500), "alice")["alice"][:3] == "250")
+
+    def append():
+        client = site.login("alice")
+        for _ in range(20):
+            taken.append(b" OK " in client.run(b"APPEND INBOX {100+}\r\n" + text(100))[-1])
+        client.close()
+    threads = [threading.Thread(target=t) for t in (deliver, append) * 3]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(taken) == 120 and sum(taken) == 40
+    assert usage(site, "alice")["messages"] == 40
+    site.kill()
+    site.start()
+    assert usage(site, "alice")["messages"] == 40
+    site.login("alice").no("APPEND INBOX {4+}\r\n\r\n\r\n", "OVERQUOTA")
+
+
+def test_warnings(make):
+    """One message for each crossing, whatever happens in between."""
+    site = make("quota { storage = 100K; warn = [50%, 90%]; warn_slack = 10 }\n")
+    client = site.login("alice")
+    client.append("INBOX", text(40 << 10))
+    client.append("INBOX", text(12 << 10))
+    wait_for(lambda: len(subjects(site, "alice")) == 3)
+    assert subjects(site, "alice")[2] == b"Your mail has reached 50% of its limit"
+    site.kill()
+    site.start()
+    client = site.login("alice")
+    client.append("INBOX", text(1000))
+    client.ok("SELECT INBOX")
+    # Not far enough below the level to count as below it.
+    client.all_ok("STORE 2 +FLAGS (\\Deleted)", "EXPUNGE")
+    client.append("INBOX", text(12 << 10))
+    client.append("INBOX", text(38 << 10))
+    wait_for(lambda: len(subjects(site, "alice")) == 6)
+    assert [s for s in subjects(site, "alice") if s != b"s"] == [
+        b"Your mail has reached 50% of its limit", b"Your mail has reached 90% of its limit"]
+    # All of it goes, and comes again.
+    client.ok("SELECT INBOX")
+    client.all_ok("STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE")
+    client.append("INBOX", text(95 << 10))
+    wait_for(lambda: b"Your mail has reached 90% of its limit" in subjects(site, "alice"))
+    # It needs no room, and never comes in place of mail.
+    site.cli("quota", "set", "alice", "--storage", "96K")
+    client.no("APPEND INBOX {2000+}\r\n" + text(2000).decode(), "OVERQUOTA")
+    assert len(subjects(site, "alice")) == 2
+
+
+def test_backup_carries_limits_and_restore_keeps_them(make):
+    site = make("quota.warn = []\n")
+    site.cli("quota", "set", "alice", "--messages", "3")
+    client = site.login("alice")
+    for _ in range(3):
+        client.append("INBOX", text(100))
+    folder = os.path.join(site.dir, "backup")
+    site.cli("backup", folder)
+    client.ok("SELECT INBOX")
+    client.all_ok("STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE")
+    site.cli("quota", "remove", "alice")
+    site.cli("restore", folder, "--user", "alice")
+    row = usage(site, "alice")
+    assert (row["messages"], row["messages_limit"]) == (3, 3)
+    # To somebody with less room: as far as it goes, and it says so.
+    site.cli("quota", "set", "bob", "--messages", "1")
+    got = site.cli("restore", folder, "--user", "alice", "--as-user", "bob", ok=False)
+    assert "quota" in got.stdout + got.stderr
+    assert usage(site, "bob")["messages"] <= 1
+
+
+def test_import(make):
+    site = make("quota { storage = 8K; warn = [] }\n")
+    folder = os.path.join(site.dir, "mbox")
+    with open(folder, "wb") as f:
+        for n in range(4):
+            f.write(b"From x Thu Jan  1 00:00:00 2026\n" + text(3000, str(n)).replace(b"\r", b"") + b"\n\n")
+    give(folder)
+    got = site.cli("import", "mbox", folder, "--user", "alice", ok=False)
+    assert "quota" in got.stdout + got.stderr
+    assert usage(site, "alice")["storage"] <= 8 << 10
