@@ -83,6 +83,9 @@ struct compact_job { /* compact rows to be made */
 	uint32_t upto;                 /* messages up to this UID have their rows */
 	unsigned asked;                /* value of mailbox.compact_asked at the start */
 	bool deep;                     /* check all rows, not just the dates */
+	/* Looks back from the end, below this block, for the last one that has its rows. */
+	bool back;
+	uint32_t below;
 };
 
 struct bg_account {

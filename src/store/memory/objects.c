@@ -210,6 +210,8 @@ mailbox_ask_compact(struct store_mailbox *mb, bool again)
 	job->block = upto >> CHUNK_BITS;
 	job->asked = atomic_load(&mb->compact_asked);
 	job->deep = again;
+	job->back = upto == 0 && !again;
+	job->below = UINT32_MAX;
 	background_compact(mb->account->store, job);
 }
 

@@ -45,9 +45,28 @@ set_bit(unsigned char *bits, uint32_t uid)
 	bits[off / 8] |= (unsigned char)(1u << (off % 8));
 }
 
-/* Finds the first block from that number on, as of now.  Returns false if there is none. */
+static const struct chunk *
+chunk_from(const struct state *s, uint32_t number)
+{
+	for (size_t i = state_chunk_at(s, number); i < s->chunk_count; i++)
+		if (s->chunk[i]->n > 0)
+			return s->chunk[i];
+	return NULL;
+}
+
+static const struct chunk *
+chunk_below(const struct state *s, uint32_t number)
+{
+	for (size_t i = state_chunk_at(s, number); i-- > 0;)
+		if (s->chunk[i]->n > 0)
+			return s->chunk[i];
+	return NULL;
+}
+
+/* Finds the first block from that number on, or the last one below it, as of now.  Returns false
+ * if there is none. */
 static bool
-find_block(struct block *b, struct store_mailbox *mb, uint32_t from)
+find_block(struct block *b, struct store_mailbox *mb, uint32_t number, bool below)
 {
 	const struct chunk *c = NULL;
 
@@ -55,13 +74,10 @@ find_block(struct block *b, struct store_mailbox *mb, uint32_t from)
 
 	const struct state *s = mb->state;
 
-	for (size_t i = s != NULL ? state_chunk_at(s, from) : 0;
-	     s != NULL && i < s->chunk_count && c == NULL; i++)
-		if (s->chunk[i]->n > 0) {
-			c = s->chunk[i];
-			b->last = i + 1 == s->chunk_count;
-		}
+	if (s != NULL)
+		c = below ? chunk_below(s, number) : chunk_from(s, number);
 	b->mailbox = mb;
+	b->last = c != NULL && c == s->chunk[s->chunk_count - 1];
 	b->n = c != NULL ? c->n : 0;
 	b->number = c != NULL ? c->number : 0;
 	for (uint32_t i = 0; i < b->n; i++)
@@ -219,6 +235,27 @@ block_fini(struct block *b)
 
 /* ---- a mailbox ---- */
 
+/* Blocks get their rows in order, so with one that has them those before it have theirs, but for
+ * what a reader asks for.  Looks at one block more from the end. */
+static enum ts_err
+look_back(struct compact_job *job, struct block *b)
+{
+	uint32_t missing;
+	enum ts_err err;
+
+	job->back = find_block(b, job->mailbox, job->below, true);
+	if (!job->back) /* none has them: all are made */
+		return TS_OK;
+	job->below = b->number;
+	err = read_compact_rows(b, false, &missing);
+	if (err != TS_OK || missing > 0)
+		return err;
+	job->back = false;
+	job->block = b->number + 1;
+	job->upto = b->uid[b->n - 1];
+	return TS_OK;
+}
+
 /* Handles one block; *made_r: it was written.  TS_NOT_FOUND: nothing left to do. */
 static enum ts_err
 next_block(struct compact_job *job, struct block *b, bool *made_r)
@@ -227,7 +264,7 @@ next_block(struct compact_job *job, struct block *b, bool *made_r)
 	enum ts_err err;
 
 	*made_r = false;
-	if (!find_block(b, job->mailbox, job->block))
+	if (!find_block(b, job->mailbox, job->block, false))
 		return TS_NOT_FOUND;
 	job->block = b->number + 1;
 	if (b->uid[b->n - 1] <= job->upto)
@@ -253,9 +290,12 @@ next_blocks(struct compact_job *job)
 	unsigned made = 0;
 
 	for (unsigned i = 0; i < LOOKED && made < MADE && err == TS_OK; i++) {
-		bool one;
+		bool one = false;
 
-		err = atomic_load(&job->mailbox->gone) ? TS_NOT_FOUND : next_block(job, b, &one);
+		if (atomic_load(&job->mailbox->gone))
+			err = TS_NOT_FOUND;
+		else
+			err = job->back ? look_back(job, b) : next_block(job, b, &one);
 		made += err == TS_OK && one;
 	}
 	block_fini(b);

@@ -368,6 +368,23 @@ drop_rows(struct kit *kit)
 	engine_batch_free(&batch);
 }
 
+/* Those of a block. */
+static void
+drop_rows_of(struct kit *kit, uint32_t block)
+{
+	struct engine_batch *batch = engine_batch_new();
+
+	for (enum store_column col = 0; col < COMPACT_COLUMNS; col++) {
+		struct key k;
+
+		compact_key(
+		    &k, store_account_id(kit->account), store_mailbox_id(kit->inbox), col, block);
+		engine_batch_delete(batch, key_str(&k));
+	}
+	assert_int_equal(engine_commit(kit->store->engine, batch), TS_OK);
+	engine_batch_free(&batch);
+}
+
 /* ---- tests ---- */
 
 /* Without rows, with some, with all; after expunges, more messages, another start. */
@@ -419,6 +436,57 @@ grown(void **state)
 	}
 	assert_int_equal(rows(&kit), 2 * COMPACT_COLUMNS);
 	same(&kit, ALL, false);
+	kit_close(&kit);
+}
+
+/* How often rows are asked for by the first fold after a start, of a mailbox with so many blocks.
+ */
+static uint64_t
+asked_after_start(unsigned blocks)
+{
+	struct kit kit = {.opt.fold_after = 4};
+	uint64_t before;
+
+	srandom(26);
+	kit_open(&kit, 0);
+	for (unsigned i = 0; i < blocks; i++) {
+		append(&kit, CHUNK_UIDS);
+		settle(&kit);
+	}
+	assert_int_equal(rows(&kit), blocks * COMPACT_COLUMNS);
+	kit_reopen(&kit);
+	append(&kit, COUNT);
+	before = engine_mem_count(kit.disk, ENGINE_MEM_GET);
+	settle(&kit);
+	before = engine_mem_count(kit.disk, ENGINE_MEM_GET) - before;
+	assert_int_equal(rows(&kit), (blocks + 1) * COMPACT_COLUMNS);
+	kit_close(&kit);
+	return before;
+}
+
+/* After a start the last blocks tell what is missing, however many there are; also when the end
+ * came in the middle. */
+static void
+after_a_start(void **state)
+{
+	struct kit kit = {.opt.fold_after = 4};
+
+	(void)state;
+	assert_int_equal(asked_after_start(4), asked_after_start(8));
+	kit_open(&kit, 0);
+	for (unsigned i = 0; i < 4; i++)
+		append(&kit, CHUNK_UIDS);
+	settle(&kit);
+	for (uint32_t from = 3; from + 1 > 0; from--) {
+		for (uint32_t block = from; block < 4; block++)
+			drop_rows_of(&kit, block);
+		assert_int_equal(rows(&kit), from * COMPACT_COLUMNS);
+		kit_reopen(&kit);
+		for (unsigned i = 0; i < 8; i++)
+			append(&kit, 1);
+		settle(&kit);
+		assert_int_equal(rows(&kit), 4 * COMPACT_COLUMNS);
+	}
 	kit_close(&kit);
 }
 
@@ -620,7 +688,7 @@ beside_others(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(pthread_create(&reader[i].thread, NULL, read_on, &reader[i]), 0);
 	for (unsigned i = 0; i < 6; i++) {
-		append(&kit, 200);
+		append(&kit, COUNT);
 		expunge(&kit, i * 190 + 1, i * 190 + 9);
 	}
 	atomic_store(&stop, true);
@@ -785,6 +853,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(equal),
 	    cmocka_unit_test(grown),
+	    cmocka_unit_test(after_a_start),
 	    cmocka_unit_test(asked_for),
 	    cmocka_unit_test(held),
 	    cmocka_unit_test(crashes),
