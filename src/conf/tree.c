@@ -76,6 +76,7 @@ add_node(struct parser *ps, struct conf_node *parent, struct str key, unsigned l
 
 	node->key = key;
 	node->line = line;
+	node->parent = parent;
 	if (parent->last != NULL)
 		parent->last->next = node;
 	else
@@ -378,6 +379,32 @@ has_option(struct str text)
 	return false;
 }
 
+/* As other faults name options: a.b, and in a block with a name `a b: c`. */
+static void
+put_place(const struct conf_node *node, struct buf *out)
+{
+	const struct conf_node *above[2 * CONF_DEPTH_MAX + NAMES_MAX];
+	size_t n = 0;
+
+	for (; node->parent != NULL && n < sizeof(above) / sizeof(*above); node = node->parent)
+		above[n++] = node;
+	while (n-- > 0) {
+		buf_str(out, above[n]->key);
+		if (n > 0)
+			buf_puts(out, above[n - 1]->named ? " " : above[n]->named ? ": " : ".");
+	}
+}
+
+static void
+no_value(struct parser *ps, const struct conf_node *node)
+{
+	struct buf place = {0};
+
+	put_place(node, &place);
+	FAULT(ps, "%s has no value (an empty one is \"\")", buf_cstr(&place));
+	buf_fini(&place);
+}
+
 /* Takes a value up to a separator; braces and brackets in it are balanced. */
 static void
 parse_bare(struct parser *ps, struct conf_node *node)
@@ -402,7 +429,7 @@ parse_bare(struct parser *ps, struct conf_node *node)
 	}
 	if (node->text.n > 0)
 		return;
-	FAULT(ps, "%.*s has no value (an empty one is \"\")", STR_ARG(node->key));
+	no_value(ps, node);
 	node->type = CONF_NODE_BAD;
 	if (peek(ps, 0) == ']') /* nothing that it could close is open */
 		skip_statement(ps);
@@ -476,6 +503,7 @@ parse_named(struct parser *ps, struct conf_node **node)
 	for (size_t i = 0; i < n; i++) {
 		(*node)->type = CONF_NODE_OBJECT;
 		*node = add_node(ps, *node, names[i], lines[i]);
+		(*node)->named = true;
 	}
 	return true;
 }

@@ -27,9 +27,11 @@ struct conf_node {
 	struct conf_node *first, *last; /* children of an object or an array */
 	struct str key;                 /* empty in an array */
 	struct str text;
+	const struct conf_node *parent;
 	unsigned line; /* of the key */
 	enum conf_node_type type;
 	bool dotted; /* an object implied by a.b = c */
+	bool named;  /* an object whose key is a name: b in `a b { }` */
 };
 
 /* Parses text; appends faults, and returns the tree of the valid parts.  Lives in the arena. */

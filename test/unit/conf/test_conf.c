@@ -424,6 +424,11 @@ faults_of_syntax(void **state)
 	bad("shift", "f:1: shift has no value (an empty one is \"\")\n");
 	bad("shift =\nshift = 3", "f:1: shift has no value (an empty one is \"\")\n"
 	                          "f:2: shift: is given twice, first in line 1\n");
+	bad("listener a {\nport =\n}\nlistener b { port = ; tls = none }",
+	    "f:2: listener a: port has no value (an empty one is \"\")\n"
+	    "f:4: listener b: port has no value (an empty one is \"\")\n");
+	bad("limits {\nline =\n}", "f:2: limits.line has no value (an empty one is \"\")\n");
+	bad("limits.line =", "f:1: limits.line has no value (an empty one is \"\")\n");
 	bad("limits {\nline = 8k\n", "f:1: a { is not closed\n");
 	bad("}\nshift = x", "f:1: a } without its {\nf:2: shift: must be a number, not \"x\"\n");
 	bad("words = [a,\nb\n", "f:1: a list is not closed by ]\n");
