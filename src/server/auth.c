@@ -83,8 +83,10 @@ server_open_auth(struct server *server)
 	auth_on_change(server->auth, suspect, server);
 	auth_set_helper(server->auth, server->helper);
 	ok = auth_setup_make(server->conf, server->auth, &why, NULL, &setup);
-	if (ok)
+	if (ok) {
 		auth_setup_take(server->auth, &setup);
+		auth_setup_check_names(server->conf, server->auth, &why);
+	}
 	rest = buf_as_str(&why);
 	while (rest.n > 0 && str_split(&rest, '\n', &line))
 		log_msg(ok ? LOG_WARNING : LOG_ERROR, NULL, "%.*s", STR_ARG(line));

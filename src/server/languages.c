@@ -15,11 +15,11 @@ log_faults(const struct buf *lines)
 		log_msg(LOG_ERROR, "languages", "%.*s", STR_ARG(line));
 }
 
-static void
-log_languages(const struct texts_set *set)
+void
+server_log_languages(const struct texts_set *set)
 {
 	const struct texts_language *l;
-	size_t n = texts_set_languages(set, &l);
+	size_t n = set != NULL ? texts_set_languages(set, &l) : 0;
 
 	for (size_t i = 0; i < n; i++)
 		log_msg(LOG_INFO, "languages", "%s: %zu texts, %zu refused", l[i].tag,
@@ -37,7 +37,7 @@ server_load_languages(const struct conf *conf)
 		return NULL;
 	set = texts_set_load(s->languages.p, &faults, &warnings);
 	log_faults(&faults);
-	log_languages(set);
+	server_log_languages(set);
 	buf_fini(&faults);
 	buf_fini(&warnings);
 	return set;

@@ -34,13 +34,15 @@ configure_loop(struct loop_task *task)
 }
 
 static void
-take_conf(struct server *server, struct conf *conf, struct tls_ctx *tls)
+take_conf(
+    struct server *server, struct conf *conf, struct texts_set *languages, struct tls_ctx *tls)
 {
 	tls_slot_set(server->tls, tls);
 	conf_unref(&server->conf);
 	server->conf = conf;
 	texts_set_unref(&server->languages);
-	server->languages = server_load_languages(conf);
+	server->languages = texts_set_ref(languages);
+	server_log_languages(languages);
 	log_set_level((enum log_level)server_settings_of(server)->log_level);
 	for (unsigned i = 0; i < server->loop_count; i++) {
 		struct new_conf *n = mem_zalloc(sizeof(*n));
@@ -78,15 +80,15 @@ has_helper(const struct server *server, const struct conf *conf, struct buf *out
 }
 
 static void
-put_in_force(struct server *server, struct conf *conf, struct tls_ctx *tls,
-    struct auth_setup **setup, struct buf *out)
+put_in_force(struct server *server, struct conf *conf, struct texts_set *languages,
+    struct tls_ctx *tls, struct auth_setup **setup, struct buf *out)
 {
 	struct buf restart = {0};
 
 	buf_puts(out, "configuration and certificates were read again\n");
 	if (conf_restart_needed(server->started, conf, &restart))
 		buf_printf(out, "these take effect only after a restart:\n%s", buf_cstr(&restart));
-	take_conf(server, conf, tls);
+	take_conf(server, conf, languages, tls);
 	auth_setup_take(server->auth, setup);
 	server_quota_configure(server, conf);
 	privileges_check_file_limit(conf);
@@ -96,7 +98,9 @@ put_in_force(struct server *server, struct conf *conf, struct tls_ctx *tls,
 static bool
 load_again(struct server *server, struct buf *out)
 {
+	struct texts_set *languages = NULL;
 	struct config_check how = {.purpose = CONFIG_CHECK_RELOAD,
+	    .languages_r = &languages,
 	    .args = server->args,
 	    .starter = &server->starter,
 	    .started = server->started,
@@ -113,13 +117,15 @@ load_again(struct server *server, struct buf *out)
 		ok &= auth_setup_make(conf, server->auth, out, &warnings, &setup);
 	}
 	if (ok) {
-		put_in_force(server, conf, tls, &setup, out);
+		put_in_force(server, conf, languages, tls, &setup, out);
+		auth_setup_check_names(conf, server->auth, &warnings);
 	} else {
 		auth_setup_free(&setup);
 		conf_unref(&conf);
 	}
 	put_warnings(&warnings, out);
 	tls_ctx_free(&tls);
+	texts_set_unref(&languages);
 	buf_fini(&warnings);
 	return ok;
 }

@@ -150,6 +150,7 @@ bool server_open_tls(struct server *server);
 /* The catalogues of languages.folder; NULL: none are configured.  Logs what it loads;
  * config_check() has reported what is wrong with them. */
 struct texts_set *server_load_languages(const struct conf *conf);
+void server_log_languages(const struct texts_set *set); /* NULL: there are none */
 
 /* Forks the helper if a configured database needs it.  Call before privileges are dropped and
  * before the first thread.  False: logged. */

@@ -398,6 +398,8 @@ IDLE = [
      "hide_capabilities: AUTH=FOO: there is no such capability here"),
     ("hide h {{ capabilities = [MOVE]; for = [\"group:x\"] }}", 1,
      "hide h: for: group:x: there are no groups, since auth.group_file is not set"),
+    ("auth.group_file = {dir}/members\nhide h {{ capabilities = [MOVE]; for = [\"group:team\",\n \"group:taem\"] }}", 3,
+     "hide h: for: group:taem: there is no such group in auth.group_file"),
     ("timeouts.failed_login = 20s", 1, "timeouts.failed_login: timeouts.failed_login_max is lower"),
     ("tls.ciphers = \"HIGH:GOOD:!RC4\"", 1, "tls.ciphers: GOOD: OpenSSL has no such cipher"),
     ("tls.ciphers = \"HIGH:!aNUL:!aNULL\"", 1, "tls.ciphers: !aNUL: OpenSSL has no such cipher"),

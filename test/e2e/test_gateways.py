@@ -162,5 +162,20 @@ def test_names_that_carry_the_gateway():
         s.login("fran/x", PASSWORDS["bob"]).close()
         with s.client() as c:
             c.no(f"LOGIN alice/gateway {PASSWORDS['gateway']}", "FAILED")
+        # Users of the store who got their names meanwhile.
+        names = [f"u{i:02}/x" for i in range(12)]
+        for name in names:
+            s.add(name, "pw")
+        assert "cannot log in" not in s.cli("reload").stdout
+        s.write(CARRIED.format(users=users))
+        told = f"auth.gateway_separator: users who cannot log in, because it is in their names: {', '.join(names[:10])} and 2 more"
+        assert "warning: " in (said := s.cli("reload").stdout) and told in said, said
+        for name in names[1:]:
+            s.cli("user", "delete", name)
+        s.stop()
+        at = len(s.log())
+        s.start()
+        told = f"auth.gateway_separator: users who cannot log in, because it is in their names: {names[0]}"
+        assert told in s.log()[at:] and "level=warning" in s.log()[at:], s.log()[at:]
     finally:
         s.remove()

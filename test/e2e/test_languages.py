@@ -49,6 +49,7 @@ def test_read_at_start_and_reload(server):
     assert "warning" not in server.cli("reload").stdout
     server.logged("de: 2 texts, 0 refused")
     server.logged("fr: 1 texts, 0 refused")
+    assert server.log().count("fr: 1 texts, 0 refused") == 1
     # A file that is no catalogue: nothing is changed.
     put(server, "fr.mo", b"msgid")
     failed = server.cli("reload", ok=False)
@@ -99,3 +100,26 @@ def test_catalogues_of_msgfmt(server):
     server.write(MORE.format(server.dir))
     server.start()
     server.logged(f"xx: {count} texts, 0 refused")
+
+
+def test_a_reload_reads_once(server):
+    """What is checked is what is put in force."""
+    if SANDBOX or SANITIZED or shutil.which("strace") is None:
+        pytest.skip("no strace, or it cannot trace here")
+    trace = os.path.join(server.dir, "trace")
+    strace = ["strace", "-f", "-qq", "-e", "trace=openat", "-o", trace]
+    if subprocess.run([*strace, "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("strace may not trace here")
+
+    def opened():
+        with open(trace, encoding="utf-8", errors="replace") as f:
+            return f.read().count("de.mo")
+    put(server, "de.mo", mo({"Done": "Fertig"}))
+    server.write(MORE.format(server.dir))
+    server.start(front=strace, traced=True)
+    before = opened()
+    assert before > 0
+    server.cli("reload")
+    server.cli("stop")
+    server.gone()
+    assert opened() == before + 1

@@ -82,7 +82,8 @@ put_lines(const struct conf *conf, const struct buf *lines, struct buf *out)
 }
 
 static void
-check_languages(const struct conf *conf, struct buf *faults, struct buf *warnings)
+check_languages(const struct config_check *how, const struct conf *conf, struct buf *faults,
+    struct buf *warnings)
 {
 	const struct imap_settings *s = conf_get(conf, &imap_conf);
 	struct buf wrong = {0}, odd = {0};
@@ -93,6 +94,8 @@ check_languages(const struct conf *conf, struct buf *faults, struct buf *warning
 	set = texts_set_load(s->languages.p, &wrong, &odd);
 	put_lines(conf, &wrong, faults);
 	put_lines(conf, &odd, warnings);
+	if (how->languages_r != NULL)
+		*how->languages_r = texts_set_ref(set);
 	texts_set_unref(&set);
 	buf_fini(&wrong);
 	buf_fini(&odd);
@@ -222,7 +225,7 @@ check_file(const struct config_check *how, const struct conf *conf, struct buf *
 	check_metrics(conf, faults, warnings);
 	(void)auth_settings_check(conf, faults);
 	check_grants(conf, faults, warnings);
-	check_languages(conf, faults, warnings);
+	check_languages(how, conf, faults, warnings);
 	config_check_idle(conf, warnings);
 }
 

@@ -49,6 +49,8 @@ struct config_check {
 	const struct config_starter *starter;
 	const struct conf *started;
 	bool sandboxed;
+	/* Gets the catalogues that were read, which are the caller's; NULL: they are not wanted. */
+	struct texts_set **languages_r;
 };
 
 /* Fills it from this process as it is now. */

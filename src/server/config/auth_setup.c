@@ -10,7 +10,11 @@
 #include "auth/settings/settings.h"
 #include "auth/user/hashing.h"
 #include "auth/user/separator.h"
+#include "auth/users.h"
 #include "base/mem.h"
+#include "imap/hide.h"
+
+#define NAMES_TOLD 10u /* in one line */
 
 struct auth_setup {
 	struct auth_chain *chain;
@@ -54,6 +58,36 @@ make_db(
 	return auth_db_new(&make, why);
 }
 
+static void
+check_hidden_groups(const struct conf *conf, const struct imap_hide_settings *h,
+    struct str default_domain, const struct auth_groups *groups, struct buf *warnings)
+{
+	struct arena *arena = arena_new(NULL, ARENA_OTHER, 256);
+
+	for (size_t i = 0; i < h->users.n; i++) {
+		struct auth_names names;
+
+		if (!auth_names_parse(h->users.items[i], default_domain, arena, &names) ||
+		    names.kind != AUTH_NAMES_GROUP || auth_groups_known(groups, names.text) ||
+		    !conf_blame_item(conf, h, "for", i, warnings))
+			continue;
+		buf_puts(warnings, ": there is no such group in auth.group_file\n");
+	}
+	arena_free(&arena);
+}
+
+/* Warns of groups that the file does not have. */
+static void
+check_groups(const struct conf *conf, struct str default_domain, const struct auth_groups *groups,
+    struct buf *warnings)
+{
+	struct conf_blocks blocks = conf_blocks(conf, &imap_hide_conf);
+
+	auth_grants_check_groups(conf, default_domain, groups, warnings);
+	for (size_t i = 0; i < blocks.n; i++)
+		check_hidden_groups(conf, blocks.p[i].settings, default_domain, groups, warnings);
+}
+
 static bool
 read_groups(const struct conf *conf, struct auth *auth, struct auth_group_file *groups_r,
     struct buf *why, struct buf *warnings)
@@ -73,8 +107,7 @@ read_groups(const struct conf *conf, struct auth *auth, struct auth_group_file *
 		if (line.n > 0 && conf_blame(conf, s, "auth.group_file", why))
 			buf_printf(why, ": %.*s\n", STR_ARG(line));
 	if (ok && warnings != NULL)
-		auth_grants_check_groups(
-		    conf, auth_default_domain(auth), groups_r->groups, warnings);
+		check_groups(conf, auth_default_domain(auth), groups_r->groups, warnings);
 	buf_fini(&lines);
 	return ok;
 }
@@ -124,6 +157,41 @@ auth_setup_look(struct conf *conf, struct auth *auth, struct buf *faults, struct
 	}
 	(void)read_groups(conf, auth, &groups, faults, warnings);
 	auth_group_file_fini(&groups);
+}
+
+struct forbidden {
+	const struct auth *auth;
+	struct buf names; /* of the first ones */
+	size_t n;
+};
+
+static bool
+add_forbidden(const struct auth_user *user, void *arg)
+{
+	struct forbidden *f = arg;
+
+	if (!auth_gateway_forbids(f->auth, user->name))
+		return true;
+	if (f->n++ < NAMES_TOLD)
+		buf_printf(&f->names, "%s%.*s", f->n > 1 ? ", " : "", STR_ARG(user->name));
+	return true;
+}
+
+void
+auth_setup_check_names(const struct conf *conf, struct auth *auth, struct buf *warnings)
+{
+	struct forbidden f = {.auth = auth};
+
+	if (separator_of(conf) == 0 || auth_users_list(auth, add_forbidden, &f) != TS_OK)
+		return;
+	if (f.n > NAMES_TOLD)
+		buf_printf(&f.names, " and %zu more", f.n - NAMES_TOLD);
+	if (f.n > 0 &&
+	    conf_blame(conf, conf_get(conf, &auth_conf), "auth.gateway_separator", warnings))
+		buf_printf(warnings,
+		    ": users who cannot log in, because it is in their names: %s\n",
+		    buf_cstr(&f.names));
+	buf_fini(&f.names);
 }
 
 void

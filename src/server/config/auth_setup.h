@@ -21,6 +21,9 @@ bool auth_setup_make(struct conf *conf, struct auth *auth, struct buf *why, stru
  * is wrong with other options.  BLOCKING. */
 void auth_setup_look(
     struct conf *conf, struct auth *auth, struct buf *faults, struct buf *warnings);
+/* Appends a line if users of the store cannot log in because of the separator in force.  BLOCKING.
+ */
+void auth_setup_check_names(const struct conf *conf, struct auth *auth, struct buf *warnings);
 /* Puts it in force and frees it. */
 void auth_setup_take(struct auth *auth, struct auth_setup **setup);
 /* Frees it without putting it in force.  NULL is fine. */
