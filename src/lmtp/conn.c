@@ -219,6 +219,8 @@ log_end(const struct lmtp_conn *conn)
 		return;
 	log_event_u64(&e, "messages", conn->messages);
 	log_event_u64(&e, "bytes", conn->bytes);
+	log_event_u64(&e, "bytes_in", conn->session.bytes_in);
+	log_event_u64(&e, "bytes_out", conn->session.bytes_out);
 	log_event_put(&e, LOG_INFO);
 }
 

@@ -6,29 +6,10 @@
 
 #define NAME_LIMIT 127 /* bytes of a type or subtype */
 
-/* Bits of the bytes 32 to 63 and 64 to 95 that are no part of a token (RFC 2045 5.1): the blank,
- * "(),/:;<=>? and @[\]. */
-#define SPECIALS_32 0xFC009305u
-#define SPECIALS_64 0x38000001u
-
 static bool
-token_char(unsigned char c)
+is_name(struct str s)
 {
-	if (c < 32 || c >= 127)
-		return false;
-	return c >= 96 || ((c < 64 ? SPECIALS_32 : SPECIALS_64) >> (c % 32) & 1) == 0;
-}
-
-/* RFC 2045 5.1: is it a token? */
-static bool
-token(struct str s)
-{
-	if (s.n == 0 || s.n > NAME_LIMIT)
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if (!token_char((unsigned char)s.p[i]))
-			return false;
-	return true;
+	return s.n <= NAME_LIMIT && lex_is_token(s);
 }
 
 bool
@@ -39,7 +20,7 @@ mime_type_of(const struct mail_params *p, struct str *type_r, struct str *subtyp
 		return false;
 	*type_r = str_trim(*type_r);
 	*subtype_r = lex_first_word(*subtype_r);
-	return token(*type_r) && token(*subtype_r);
+	return is_name(*type_r) && is_name(*subtype_r);
 }
 
 enum mail_part_kind

@@ -10,11 +10,12 @@ import pytest
 from demo import Demo
 from imap import literals
 
-OFFLINE = ("list", "verify", "prune")  # of a backup folder alone
+OFFLINE = ("list", "verify", "prune")  # of a backup folder alone: --config is taken, and not read
 
 
 def run(demo, *words, code=0):
-    done = demo.cli(*words, config=words[1] not in OFFLINE, code=code, timeout=300)
+    extra = ("--config", os.path.join(demo.dir, "no-such-file")) if words[1] in OFFLINE else ()
+    done = demo.cli(*words, *extra, config=not extra, code=code, timeout=300)
     return done.stdout + done.stderr
 
 

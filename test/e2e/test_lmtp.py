@@ -533,6 +533,7 @@ def test_log(server):
     assert [(line["conn"], line["address"], line["tls"]) for line in lines_of(server, "connection")] == [(conn, "127.0.0.1", "no")]
     end, = lines_of(server, "end")
     assert end["how"] == "closed" and end["messages"] == 3 and end["conn"] == conn
+    assert end["bytes_in"] > end["bytes"] > 70000 and end["bytes_out"] > 500
     status = server.status()
     assert {k: status["lmtp_" + k] for k in (
         "connections_total", "messages", "delivered", "refused", "deferred", "abandoned", "unknown", "rcpt_refused",

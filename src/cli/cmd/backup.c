@@ -425,9 +425,14 @@ static const struct args_opt backup_opts[] = {CLI_CONFIG_OPT,
         "leave out the properties of accounts and mailboxes (rights, annotations, limits), so that "
         "a version without them can restore everything else"},
     JSON_OPT, QUIET_OPT, END};
-static const struct args_opt list_opts[] = {JSON_OPT, END};
-static const struct args_opt verify_opts[] = {JSON_OPT, QUIET_OPT, END};
-static const struct args_opt prune_opts[] = {
+/* For scripts that give it to every command. */
+#define UNREAD_CONFIG_OPT                                                                          \
+	{                                                                                          \
+		"config", "FILE", "accepted, but not read: only the folder is looked at"           \
+	}
+static const struct args_opt list_opts[] = {UNREAD_CONFIG_OPT, JSON_OPT, END};
+static const struct args_opt verify_opts[] = {UNREAD_CONFIG_OPT, JSON_OPT, QUIET_OPT, END};
+static const struct args_opt prune_opts[] = {UNREAD_CONFIG_OPT,
     {"keep", "N", "how many runs of each user to keep"}, JSON_OPT, QUIET_OPT, END};
 
 const struct args_cmd cli_backup_cmds[] = {

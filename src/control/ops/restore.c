@@ -297,7 +297,7 @@ struct wish {
 	struct str name;
 	unsigned use;
 	bool subscribed;
-	uint32_t uidvalidity, uidnext;
+	uint32_t uidvalidity;
 	uint64_t modseq;
 };
 
@@ -413,7 +413,7 @@ open_mailbox(struct writer *w, struct rd *r)
 	wish.use = (unsigned)rd_varint(r);
 	wish.subscribed = rd_varint(r) != 0;
 	wish.uidvalidity = (uint32_t)rd_varint(r);
-	wish.uidnext = (uint32_t)rd_varint(r);
+	(void)rd_varint(r); /* uidnext: 'R' raises it */
 	wish.modseq = rd_varint(r);
 	bad = r->bad || (w->account == NULL && !w->dry);
 	if (!bad) {

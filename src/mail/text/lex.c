@@ -1,6 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blanks and comments: see lex.h. */
+/* Tokens, blanks and comments: see lex.h. */
 #include "mail/text/lex.h"
+
+/* Bits of the bytes 32 to 63 and 64 to 95 that are no part of a token: the blank, "(),/:;<=>? and
+ * @[\]. */
+#define SPECIALS_32 0xFC009305u
+#define SPECIALS_64 0x38000001u
+
+static bool
+is_token_char(unsigned char c)
+{
+	if (c < 32 || c >= 127)
+		return false;
+	return c >= 96 || ((c < 64 ? SPECIALS_32 : SPECIALS_64) >> (c % 32) & 1) == 0;
+}
+
+bool
+lex_is_token(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (!is_token_char((unsigned char)s.p[i]))
+			return false;
+	return s.n > 0;
+}
 
 /* *p stands on "("; afterwards behind the matching ")", or at the end. */
 static struct str

@@ -57,6 +57,8 @@ lex_first_word(struct str s)
 	return s;
 }
 
+/* Is it a token (RFC 2045 section 5.1)? */
+bool lex_is_token(struct str s);
 /*
  * Skips blanks and comments (nested, with quoted pairs); true when there were
  * any.  comment_r, if not NULL, gets the inside of the last comment.

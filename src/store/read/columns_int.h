@@ -131,8 +131,6 @@ void texts_grow(struct texts *t, size_t more);
 /* Returns the number of a text, which is added if new.  There must be room. */
 uint32_t texts_put(struct texts *t, const struct compact_cell *cell, size_t message);
 struct str texts_key(const struct texts *t, size_t i);
-/* For a text that is cut. */
-uint64_t texts_hash(const struct texts *t, size_t i);
 /* Compares by collation as far as the stored texts go, then by hash.  Both must have the same
  * head. */
 int texts_compare(const struct texts *t, size_t i, size_t j);

@@ -12,7 +12,7 @@ texts_key(const struct texts *t, size_t i)
 	return t->one[i].len > 0 ? (struct str){t->pool.p + t->one[i].off, t->one[i].len} : STR("");
 }
 
-uint64_t
+static uint64_t
 texts_hash(const struct texts *t, size_t i)
 {
 	uint64_t hash;
