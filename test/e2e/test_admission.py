@@ -85,6 +85,16 @@ def test_handshakes_that_are_broken_off(door):
     door.open(0)
 
 
+def test_no_handshake_for_who_is_refused(door):
+    """Where TLS comes first the connection is closed without a word; the log tells why."""
+    two = [door.admitted("192.0.2.1") for _ in range(2)]
+    with door.knock("192.0.2.1") as peer:
+        assert peer.rest() == b""
+    door.server.logged(f"more than {door.option}: closed")
+    for s in two:
+        s.close()
+
+
 def test_who_is_refused_keeps_nobody_out(door):
     """One address has all its places, and goes on knocking; it never leaves by itself."""
     waiting = [door.knock("192.0.2.1", b"NOOP\r\n", tls=False) for _ in range(12)]
