@@ -85,6 +85,48 @@ allowance carol { for = [carol]; messages = 0 }
     assert site.status()["quota_refused"] == "3"
 
 
+def test_which_limit_applies(make):
+    """By resource: who is named, then groups, then patterns, then the default; of a rank the first."""
+    site = make("""\
+quota { messages = 1; storage = 1M; mailboxes = 9; warn = [] }
+allowance pattern { for = ["b*", "c*"]; messages = 2; storage = 2M }
+allowance second { for = ["b*"]; messages = 22; mailboxes = 22 }
+allowance staff { for = ["group:staff"]; messages = 3 }
+allowance bob { for = [bob]; storage = 0 }
+""", users=("alice", "bob", "carol"))
+    want = {"alice": (1, 1 << 20, 9), "bob": (3, "none", 22), "carol": (2, 2 << 20, 9)}
+    for user in want:
+        site.login(user).ok("NOOP")
+    for running in True, False:
+        if not running:
+            site.stop()
+        for user, limits in want.items():
+            row = usage(site, user)
+            assert (row["messages_limit"], row["storage_limit"], row["mailboxes_limit"]) == limits, user
+
+
+def test_configuration_is_checked():
+    site = Site()
+    try:
+        site.write("""\
+quota.warn = [80%, 70%, 0%, 101%, much]
+allowance a { for = ["group:staff"] }
+allowance b { for = ["@"]; storage = 1G }
+allowance c { storage = 1G }
+lmtp.over_quota = 550
+""")
+        said = site.cli("config", "check", ok=False).stderr
+        for what in (r"quota.warn: 70%: .*ascending", r"quota.warn: 0%:", r"quota.warn: 101%:", r"quota.warn: much:",
+                     r"allowance b: for: @", r"allowance c", r"lmtp.over_quota.*452"):
+            assert re.search(what, said), (what, said)
+        site.write("allowance a { for = [\"group:staff\"] }\n")
+        got = site.cli("config", "check")
+        for what in r"no groups", r"allowance a: it says no limit":
+            assert re.search(what, got.stdout + got.stderr), got
+    finally:
+        site.remove()
+
+
 def test_commands(make):
     site = make("quota { storage = 1M; warn = [] }\n")
     client = site.login("alice")

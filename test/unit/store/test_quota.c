@@ -5,6 +5,8 @@
  * it.
  */
 #include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +20,7 @@
 
 #include "base/mem.h"
 #include "store/check.h"
+#include "store/disk/keys.h"
 #include "store/quota.h"
 
 #define NONE STORE_QUOTA_NONE
@@ -348,6 +351,93 @@ pieces_that_fail(void **state)
 			store_mailbox_unref(&b);
 			kit_close(&kit);
 		}
+}
+
+struct between {
+	sem_t held, go;
+	struct store_change *copy;
+	bool armed;
+};
+
+static enum ts_err
+hold_first(const struct engine_batch *batch, void *arg)
+{
+	struct between *t = arg;
+	struct engine_op op;
+	bool staged = false;
+
+	for (size_t at = 0; engine_batch_next(batch, &at, &op);)
+		staged |= op.key.n > 8 && op.key.p[8] == KEY_STAGED;
+	if (!staged || !t->armed)
+		return TS_OK;
+	t->armed = false;
+	(void)sem_post(&t->held);
+	(void)sem_wait(&t->go);
+	return TS_OK;
+}
+
+static void *
+run_copy(void *arg)
+{
+	(void)store_submit_wait(((struct between *)arg)->copy);
+	return NULL;
+}
+
+static void
+note_end(struct store_change *c)
+{
+	*(bool *)c->arg = true;
+}
+
+/* The room of a COPY in pieces is its own from the first piece on: who comes in between does not
+ * get it. */
+static void
+between_pieces(void **state)
+{
+	struct between t = {.armed = false};
+	struct kit kit = {0};
+	struct store_mailbox *a, *b;
+	struct store_change *c;
+	bool ended = false;
+	pthread_t copier;
+
+	(void)state;
+	kit_open(&kit, 2);
+	a = make(&kit, "a");
+	b = make(&kit, "b");
+	for (unsigned i = 0; i < 1100; i++)
+		assert_int_equal(kit_append(&kit, a, HEAD, 0), i + 1);
+	set(&kit, "", NONE, 2200, NONE);
+	(void)sem_init(&t.held, 0, 0);
+	(void)sem_init(&t.go, 0, 0);
+	engine_mem_hook(kit.disk, hold_first, &t);
+	t.armed = true;
+	t.copy = transfer(&kit, STORE_CHANGE_COPY, a, b, 1, 1100);
+	c = message(&kit, kit.inbox, 20);
+	assert_int_equal(pthread_create(&copier, NULL, run_copy, &t), 0);
+	(void)sem_wait(&t.held);
+	c->done = note_end;
+	c->arg = &ended;
+	store_submit(c);
+	(void)sem_post(&t.go);
+	assert_int_equal(pthread_join(copier, NULL), 0);
+	while (!ended) {
+		loop_fake_run(kit.loop);
+		(void)sched_yield();
+	}
+	assert_int_equal(c->limit, STORE_LIMIT_QUOTA_MESSAGE);
+	store_change_free(&c);
+	assert_int_equal(t.copy->err, TS_OK);
+	store_change_free(&t.copy);
+	store_background_wait(kit.store);
+	expect_usage(&kit, 2200 * strlen(HEAD), 2200);
+	assert_int_equal(messages_of(kit.inbox), 0);
+	engine_mem_hook(kit.disk, NULL, NULL);
+	(void)sem_destroy(&t.held);
+	(void)sem_destroy(&t.go);
+	store_mailbox_unref(&a);
+	store_mailbox_unref(&b);
+	kit_close(&kit);
 }
 
 /* ---- several threads ---- */
@@ -724,6 +814,7 @@ main(void)
 	    cmocka_unit_test(limits_of_a_source),
 	    cmocka_unit_test(copies_in_pieces),
 	    cmocka_unit_test(pieces_that_fail),
+	    cmocka_unit_test(between_pieces),
 	    cmocka_unit_test(many_threads),
 	    cmocka_unit_test(as_a_model),
 	    cmocka_unit_test(cut_anywhere),
