@@ -101,11 +101,14 @@ def main():
     change(root / "src/imap/meson.build", r"^  'ext/all\.c',", f"  'ext/all.c', 'ext/{name}.c',")
     change(root / "test/imap/capability.imt", r" ENABLE UNAUTHENTICATE", f" {word} ENABLE UNAUTHENTICATE")
     change(root / "doc/imap-extensions.md", r"^\| ENABLE \| enable, capability \|$", lambda m: f"| {word} | {name} |\n{m.group(0)}", 1)
+    with open(root / "test/lockstep/commands.txt", "a", encoding="utf-8") as table:
+        table.write(f"[{word}]\nitem {word}\n")
     for path, text in files.items():
         (root / path).write_text(text.format(name=name, word=word))
     for path in files:
         print(path)
-    print("and lines in src/imap/ext/list.h, src/imap/meson.build, test/imap/capability.imt, doc/imap-extensions.md")
+    print("and lines in src/imap/ext/list.h, src/imap/meson.build, test/imap/capability.imt, "
+          "test/lockstep/commands.txt, doc/imap-extensions.md")
     print("next: ./dev fmt, and ninja -C BUILD extension-table, which makes the tables of the documentation")
 
 

@@ -144,9 +144,10 @@ def build_gcc(tally):
     return True
 
 
-def gcc_stage(tally, _args):
+def gcc_stage(tally, args):
     if build_gcc(tally):
-        meson_tests(tally, "build-gcc", "--suite", "unit", "--suite", "imap")
+        meson_tests(tally, "build-gcc", "--suite", "unit", "--suite", "imap",
+                    env={"TURNSTONE_LONG": "1" if args.long else ""})
 
 
 def pytest(tally, args, folder, *what, env=None, name=""):

@@ -43,12 +43,16 @@ def test_a_new_extension_compiles_and_is_in_the_lists(tmp_path):
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if part == "src" else shutil.copy)(os.path.join(TOP, part), target)
     (tmp_path / "test/reset").mkdir()
+    table = tmp_path / "test/lockstep/commands.txt"
+    table.parent.mkdir()
+    shutil.copy(os.path.join(TOP, "test/lockstep/commands.txt"), table)
     made = dev("ext", "brand_new", "--root", str(tmp_path))
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith("src/imap/ext/brand_new.c\ntest/imap/brand_new.imt\ntest/reset/brand_new.imt\n")
     assert "\n\tEXT(brand_new) " in (tmp_path / "src/imap/ext/list.h").read_text()
     assert "'ext/brand_new.c'" in (tmp_path / "src/imap/meson.build").read_text()
     assert " BRAND-NEW ENABLE UNAUTHENTICATE" in (tmp_path / "test/imap/capability.imt").read_text()
+    assert table.read_text().endswith("\n[BRAND-NEW]\nitem BRAND-NEW\n")
     assert (tmp_path / "doc/imap-extensions.md").read_text().count("| BRAND-NEW | brand_new |") == 1
     compiled = subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Werror", "-fsyntax-only", "-I", tmp_path / "src",
                                tmp_path / "src/imap/ext/brand_new.c"], capture_output=True, text=True, check=False)
