@@ -399,7 +399,8 @@ is_no_word(const struct imap_row *row)
 
 	return row->kind == IMAP_WORD_CODE || row->kind == IMAP_WORD_NOTIFY ||
 	       (row->kind == IMAP_WORD_COMMAND &&
-	           (row->name[0] == '(' || strcmp(row->name, "COMPRESS") == 0 || (cmd->traits & IMAP_TRAIT_LACKING) != 0 ||
+	           (row->name[0] == '(' || strcmp(row->name, "COMPRESS") == 0 ||
+	               (cmd->traits & IMAP_TRAIT_LACKING) != 0 ||
 	               strcmp(row->name, "STARTTLS") == 0));
 }
 

@@ -116,7 +116,8 @@ make_site(void)
 	struct site *site = site_new(&(struct site_options){.ext = &imap_ext_stain,
 	    .conf = STR("plaintext_login = always\nunauthenticate = everyone\n"
 	                "trusted_fronts = 192.0.2.1\n"
-	                "auth.sasl_mechanisms = [X-TOY]\nmechanisms = [X-TOY, PLAIN]\n")});
+	                "auth.sasl_mechanisms = [X-TOY]\nmechanisms = [X-TOY, PLAIN]\n"
+	                "hide few { capabilities = [NAMESPACE, WITHIN]; for = [alice] }\n")});
 	struct str m = {message, sizeof(message) - 1};
 
 	site_user(site, "alice", "secret", NULL, false);
@@ -314,7 +315,8 @@ run(const size_t *p, size_t n, bool pipelined, const char *who)
 		look_at_slots(site->clients[1].conn);
 	}
 	if (n > 0 && !pipelined) {
-		lines(s, who, "drain\nC: u0 UNAUTHENTICATE\nS~ u0 OK %*\nsilent\n");
+		lines(s, who,
+		    "drain\nC: u0 UNAUTHENTICATE\nS~ u0 OK [%*] No longer authenticated\nsilent\n");
 		check_clean(site, who, 0);
 	} else if (n > 0)
 		lines(s, who, "drain\nC: u0 UNAUTHENTICATE");

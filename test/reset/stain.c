@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "imap/cmd.h"
+#include "po.h"
+#include "texts/texts.h"
 
 #define USER_MAX 32
 
@@ -69,9 +71,28 @@ watch_fired(void *arg)
 	(void)arg;
 }
 
-static void
-stain_turn(struct turn_stain *turn)
+/* A language in which there is little to say; it is never freed. */
+static const struct texts *
+language(void)
 {
+	static const struct po_entry entries[] = {{{"Unknown command", 15}, {"Was soll das?", 13}},
+	    {{"No longer authenticated", 23}, {"Tschau", 6}}};
+	static struct texts *german;
+	struct buf mo = {0}, refused = {0};
+	const char *why;
+
+	if (german == NULL) {
+		po_put(&mo, entries, 2);
+		german = texts_new(buf_as_str(&mo), &refused, &why);
+		buf_fini(&mo);
+	}
+	return german;
+}
+
+static void
+stain_turn(struct imap_turn *of, struct turn_stain *turn)
+{
+	of->texts = language();
 	turn->stained = true;
 	turn->times++;
 	if (turn->words.p == NULL)
@@ -116,7 +137,7 @@ cmd_stain(struct imap_cmd *cmd)
 {
 	struct imap_conn *conn = cmd->conn;
 
-	stain_turn(imap_turn_slot(conn, &imap_ext_stain));
+	stain_turn(conn->turn, imap_turn_slot(conn, &imap_ext_stain));
 	if (imap_login(conn) != NULL)
 		stain_login(conn, imap_login_slot(conn, &imap_ext_stain));
 	if (imap_box(conn) != NULL)
